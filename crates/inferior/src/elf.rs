@@ -1,0 +1,297 @@
+//! An executable's ELF file: sections, segments, symbols. Read piece by piece with `pread`; never mapped, so that a file that is cut short under our
+//! hands is an error and not a SIGBUS.
+
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::FileExt as _;
+
+use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
+use object::{Endianness, Object as _, ObjectSection as _, ObjectSymbol as _, ReadCache};
+use thiserror::Error;
+
+use crate::{Addr, AddrRange, Memory, ReadCause, ReadError};
+
+/// Why an executable is not for us.
+#[derive(Debug, Error)]
+pub enum ImageError {
+    /// Could not be opened or read.
+    #[error("{file}: {source}")]
+    Io {
+        /// The file.
+        file: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// Not an ELF file of the kind we read.
+    #[error("{file}: {why}")]
+    Format {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// A section of an ELF file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Name with its dot.
+    pub name: String,
+    /// Addresses as the file states them.
+    pub range: AddrRange,
+    /// Where its bytes stand in the file; `None` for `.bss` and its like.
+    pub file_offset: Option<u64>,
+}
+
+/// A symbol of an ELF file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// Address as the file states it.
+    pub addr: Addr,
+    /// Size in bytes, 0 if not stated.
+    pub size: u64,
+}
+
+/// A loadable segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Segment {
+    vaddr: u64,
+    file_offset: u64,
+    file_size: u64,
+    writable: bool,
+}
+
+/// An executable's file, opened.
+#[derive(Debug)]
+pub struct ElfImage {
+    file: File,
+    name: String,
+    sections: Vec<Section>,
+    segments: Vec<Segment>,
+    build_id: Option<String>,
+    has_symbols: bool,
+}
+
+/// Tables larger than this are not read (a symbol table of 256 MiB belongs to no program we know).
+const MAX_TABLE: u64 = 256 << 20;
+
+impl ElfImage {
+    /// Reads the headers of `file`; `name` is for messages.
+    ///
+    /// # Errors
+    /// [`ImageError`] for what is not a little-endian 64-bit x86-64 ELF file.
+    pub fn open(file: File, name: impl Into<String>) -> Result<Self, ImageError> {
+        let name = name.into();
+        let format = |why: String| ImageError::Format { file: name.clone(), why };
+        let cache = ReadCache::new(file.try_clone().map_err(|source| ImageError::Io { file: name.clone(), source })?);
+        let kind = object::FileKind::parse(&cache).map_err(|_| format("not an ELF file".into()))?;
+        if kind != object::FileKind::Elf64 {
+            return Err(format(format!("{kind:?}: only 64-bit ELF is read")));
+        }
+        let elf = ElfFile64::<Endianness, _>::parse(&cache).map_err(|e| format(format!("not a readable ELF file: {e}")))?;
+        match elf.architecture() {
+            object::Architecture::X86_64 => {}
+            other => return Err(format(format!("architecture {other:?} is not supported yet: only linux/amd64 is"))),
+        }
+        let endian = elf.endian();
+        let mut segments = Vec::new();
+        for p in elf.elf_program_headers() {
+            if p.p_type(endian) == object::elf::PT_LOAD {
+                segments.push(Segment {
+                    vaddr: p.p_vaddr(endian),
+                    file_offset: p.p_offset(endian),
+                    file_size: p.p_filesz(endian),
+                    writable: p.p_flags(endian).contains(object::elf::PF_W),
+                });
+            }
+        }
+        let mut sections: Vec<Section> = elf
+            .sections()
+            .map(|s| Section {
+                name: String::from_utf8_lossy(s.name_bytes().unwrap_or_default()).into_owned(),
+                range: AddrRange::sized(Addr(s.address()), s.size()),
+                file_offset: s.file_range().map(|r| r.0),
+            })
+            .collect();
+        sections.sort_by(|a, b| (a.range, &a.name).cmp(&(b.range, &b.name)));
+        let build_id = elf.build_id().ok().flatten().map(|b| b.iter().map(|x| format!("{x:02x}")).collect());
+        let has_symbols = elf.elf_header().e_shnum(endian) > 0 && sections.iter().any(|s| s.name == ".symtab");
+        Ok(Self { file, name, sections, segments, build_id, has_symbols })
+    }
+
+    /// The name given at opening.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The section `name`.
+    #[must_use]
+    pub fn section(&self, name: &str) -> Option<&Section> {
+        self.sections.iter().find(|s| s.name == name)
+    }
+
+    /// All sections, by address.
+    #[must_use]
+    pub fn sections(&self) -> &[Section] {
+        &self.sections
+    }
+
+    /// GNU build id in hex.
+    #[must_use]
+    pub fn build_id(&self) -> Option<&str> {
+        self.build_id.as_deref()
+    }
+
+    /// Whether there is no symbol table.
+    #[must_use]
+    pub fn is_stripped(&self) -> bool {
+        !self.has_symbols
+    }
+
+    /// Addresses (as stated) of writable segments as far as the file holds them, and of read-only ones.
+    #[must_use]
+    pub fn load_ranges(&self, writable: bool) -> Vec<AddrRange> {
+        self.segments.iter().filter(|s| s.writable == writable).map(|s| AddrRange::sized(Addr(s.vaddr), s.file_size)).collect()
+    }
+
+    /// Address and file offset of the first loadable segment.
+    #[must_use]
+    pub fn first_load(&self) -> Option<(u64, u64)> {
+        self.segments.iter().min_by_key(|s| s.vaddr).map(|s| (s.vaddr, s.file_offset))
+    }
+
+    /// The file's metadata.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn metadata(&self) -> std::io::Result<Metadata> {
+        self.file.metadata()
+    }
+
+    /// The whole of a section's bytes.
+    ///
+    /// # Errors
+    /// [`ImageError`] if it has none, is absurdly large or cannot be read.
+    pub fn section_bytes(&self, section: &Section) -> Result<Vec<u8>, ImageError> {
+        let format = |why: &str| ImageError::Format { file: self.name.clone(), why: format!("section {}: {why}", section.name) };
+        let offset = section.file_offset.ok_or_else(|| format("holds no bytes"))?;
+        if section.range.len() > MAX_TABLE {
+            return Err(format("larger than 256 MiB"));
+        }
+        let mut buf = vec![0; section.range.len() as usize];
+        self.file.read_exact_at(&mut buf, offset).map_err(|source| ImageError::Io { file: self.name.clone(), source })?;
+        Ok(buf)
+    }
+
+    /// Those of `wanted` that the symbol table has. The table is read, searched and forgotten.
+    ///
+    /// # Errors
+    /// [`ImageError`] if the file can no longer be read.
+    pub fn symbols(&self, wanted: &[&str]) -> Result<BTreeMap<String, Symbol>, ImageError> {
+        let mut found = BTreeMap::new();
+        if !self.has_symbols {
+            return Ok(found);
+        }
+        let format = |why: String| ImageError::Format { file: self.name.clone(), why };
+        let copy = self.file.try_clone().map_err(|source| ImageError::Io { file: self.name.clone(), source })?;
+        let cache = ReadCache::new(copy);
+        let elf = ElfFile64::<Endianness, _>::parse(&cache).map_err(|e| format(e.to_string()))?;
+        for s in elf.symbols() {
+            let Ok(name) = s.name() else { continue };
+            if wanted.contains(&name) {
+                found.insert(name.to_owned(), Symbol { addr: Addr(s.address()), size: s.size() });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The file's read-only segments at the addresses where a process has them.
+    ///
+    /// # Errors
+    /// The system's error (too many open files).
+    pub fn memory(&self, bias: u64) -> std::io::Result<FileMemory> {
+        Ok(FileMemory { file: self.file.try_clone()?, segments: self.segments.clone(), bias })
+    }
+}
+
+/// An executable's file as memory: what no process can have changed (code and read-only data). Writable segments are not offered.
+#[derive(Debug)]
+pub struct FileMemory {
+    file: File,
+    segments: Vec<Segment>,
+    bias: u64,
+}
+
+impl Memory for FileMemory {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        let error = ReadError { addr, len: buf.len(), cause: ReadCause::Absent };
+        let stated = addr.0.checked_sub(self.bias).ok_or(error)?;
+        let segment = self
+            .segments
+            .iter()
+            .find(|s| !s.writable && stated >= s.vaddr && stated - s.vaddr < s.file_size)
+            .ok_or(error)?;
+        let skip = stated - segment.vaddr;
+        if segment.file_size - skip < buf.len() as u64 {
+            return Err(error);
+        }
+        let offset = segment.file_offset.checked_add(skip).ok_or(error)?;
+        self.file.read_exact_at(buf, offset).map_err(|e| ReadError { cause: e.raw_os_error().map_or(ReadCause::Absent, ReadCause::Os), ..error })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn image_of(bytes: &[u8]) -> Result<ElfImage, ImageError> {
+        let mut f = tempfile::tempfile().unwrap();
+        f.write_all(bytes).unwrap();
+        ElfImage::open(f, "test")
+    }
+
+    #[test]
+    fn parses_this_test_binary() {
+        let image = ElfImage::open(File::open("/proc/self/exe").unwrap(), "self").unwrap();
+        let text = image.section(".text").unwrap().clone();
+        assert!(!image.is_stripped());
+        assert!(text.range.len() > 1000);
+        assert_eq!(image.symbols(&["main"]).unwrap().len(), 1);
+        let memory = image.memory(0x1000).unwrap();
+        let mut code = [0; 16];
+        memory.read(text.range.start.plus(0x1000), &mut code).unwrap();
+        assert_eq!(code, image.section_bytes(&text).unwrap()[..16]);
+    }
+
+    #[test]
+    fn says_what_is_not_elf() {
+        assert!(image_of(b"#!/bin/sh\n").unwrap_err().to_string().contains("not an ELF file"));
+        assert!(image_of(b"").is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// A file cut short or with flipped bytes is an error or a smaller image, never a panic.
+        #[test]
+        fn a_damaged_file_never_panics(cut in 0usize..8192, flips in proptest::collection::vec((0usize..4096, any::<u8>()), 0..16)) {
+            let mut bytes = std::fs::read("/proc/self/exe").unwrap();
+            bytes.truncate(1 << 16);
+            for (at, value) in flips {
+                bytes[at] = value;
+            }
+            bytes.truncate(bytes.len() - cut);
+            if let Ok(image) = image_of(&bytes) {
+                let _ = image.symbols(&["main"]);
+                for s in image.sections() {
+                    let _ = image.section_bytes(s);
+                }
+                let _ = image.memory(0).unwrap().u64(Addr(0x1000));
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! A process, a core file or a capture's memory, seen as one readable address space.
+//!
+//! Design constraints:
+//! - One seam, [`Memory`]: code above it never knows whether the bytes come from a live process, from what was copied while it stood still
+//!   ([`Snapshot`]), from the executable's file ([`FileMemory`]) or from a test.
+//! - Nothing here writes, stops or signals anything. What acts on a target lives in the crate `recorder`.
+//! - Nothing here knows Go.
+
+mod addr;
+mod elf;
+mod live;
+mod mapping;
+mod memory;
+mod snapshot;
+mod thread;
+
+pub use addr::{Addr, AddrRange};
+pub use elf::{ElfImage, FileMemory, ImageError, Section, Symbol};
+pub use live::{LiveProcess, OpenError, Usage, start_time};
+pub use mapping::{Mapping, parse_maps};
+pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};
+pub use snapshot::Snapshot;
+pub use thread::{ThreadRegisters, thread_ids, thread_registers};

@@ -1,0 +1,309 @@
+//! A live process, opened read-only.
+
+use std::fs::File;
+use std::io::{IoSliceMut, Read as _};
+use std::os::unix::fs::FileExt as _;
+
+use nix::errno::Errno;
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::unistd::Pid;
+use thiserror::Error;
+
+use crate::{Addr, ElfImage, ImageError, Mapping, Memory, Part, ReadCause, ReadError, parse_maps};
+
+/// Why a process could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// No process with this number.
+    #[error("no process {0}: it has ended, or never was (see `lastgasp ps`)")]
+    NoProcess(i32),
+    /// A kernel thread or a zombie: no memory of its own.
+    #[error("process {0} has no memory of its own (a kernel thread, or it has just ended)")]
+    NoMemory(i32),
+    /// The kernel refused.
+    #[error("no permission to read process {pid} ({what}): needs CAP_SYS_PTRACE; run as root, or as the process's user with kernel.yama.ptrace_scope=0")]
+    Denied {
+        /// The process.
+        pid: i32,
+        /// Which file.
+        what: &'static str,
+    },
+    /// The process number belongs to another process by now.
+    #[error("process {0} is not the one it was: its number was reused")]
+    Reused(i32),
+    /// The executable could not be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Another error.
+    #[error("process {pid}: {what}: {source}")]
+    Io {
+        /// The process.
+        pid: i32,
+        /// Which file.
+        what: &'static str,
+        /// The system's error.
+        source: std::io::Error,
+    },
+}
+
+/// Memory use of a process, from `/proc/PID/status` (bytes).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// `VmRSS`.
+    pub rss: u64,
+    /// `RssAnon`.
+    pub anon: u64,
+    /// `RssFile`.
+    pub file: u64,
+    /// `RssShmem`.
+    pub shmem: u64,
+    /// `VmSwap`.
+    pub swap: u64,
+    /// `VmPTE`: page tables, charged to the cgroup but not part of the RSS.
+    pub page_tables: u64,
+}
+
+/// A process whose memory is open for reading. The descriptor of `/proc/PID/mem` is tied to the address space, not to the number: it never reads another
+/// process's memory, even if the number is reused.
+#[derive(Debug)]
+pub struct LiveProcess {
+    pid: i32,
+    start_time: u64,
+    mem: File,
+    image: ElfImage,
+    bias: u64,
+}
+
+/// Field 22 of `/proc/PID/stat`: when the process started, in clock ticks since boot. With the number it names one process for good.
+#[must_use]
+pub fn start_time(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.get(stat.rfind(')')? + 1..)?.split_whitespace().nth(19)?.parse().ok()
+}
+
+impl LiveProcess {
+    /// Opens `pid`.
+    ///
+    /// # Errors
+    /// [`OpenError`], each with its cure.
+    pub fn open(pid: i32) -> Result<Self, OpenError> {
+        let start = start_time(pid).ok_or(OpenError::NoProcess(pid))?;
+        let open = |what: &'static str| -> Result<File, OpenError> {
+            File::open(format!("/proc/{pid}/{what}")).map_err(|e| match e.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::EACCES | Errno::EPERM) => OpenError::Denied { pid, what },
+                Some(Errno::ENOENT | Errno::ESRCH) if start_time(pid).is_none() => OpenError::NoProcess(pid),
+                Some(Errno::ENOENT | Errno::ESRCH) => OpenError::NoMemory(pid),
+                _ => OpenError::Io { pid, what, source: e },
+            })
+        };
+        let exe = open("exe")?;
+        let mem = open("mem")?;
+        let image = ElfImage::open(exe, format!("/proc/{pid}/exe"))?;
+        let bias = load_bias(pid, &image)?;
+        if start_time(pid) != Some(start) {
+            return Err(OpenError::Reused(pid));
+        }
+        Ok(Self { pid, start_time: start, mem, image, bias })
+    }
+
+    /// The process number.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// As [`start_time`], when it was opened.
+    #[must_use]
+    pub fn start_time(&self) -> u64 {
+        self.start_time
+    }
+
+    /// The executable.
+    #[must_use]
+    pub fn image(&self) -> &ElfImage {
+        &self.image
+    }
+
+    /// What is added to the executable's addresses to get the process's.
+    #[must_use]
+    pub fn bias(&self) -> u64 {
+        self.bias
+    }
+
+    /// A second descriptor of the memory, for the pin.
+    ///
+    /// # Errors
+    /// The system's error (too many open files).
+    pub fn mem_file(&self) -> std::io::Result<File> {
+        self.mem.try_clone()
+    }
+
+    /// Whether the number still belongs to this process and it has not ended.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        start_time(self.pid) == Some(self.start_time)
+    }
+
+    /// Its memory map.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn mappings(&self) -> Result<Vec<Mapping>, OpenError> {
+        read_mappings(self.pid)
+    }
+
+    /// Its memory use.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let field = |name: &str| -> u64 {
+            text.lines()
+                .find_map(|l| l.strip_prefix(name)?.strip_prefix(':')?.split_whitespace().next()?.parse::<u64>().ok())
+                .unwrap_or(0)
+                * 1024
+        };
+        Some(Usage {
+            rss: field("VmRSS"),
+            anon: field("RssAnon"),
+            file: field("RssFile"),
+            shmem: field("RssShmem"),
+            swap: field("VmSwap"),
+            page_tables: field("VmPTE"),
+        })
+        .filter(|u| u.rss > 0)
+    }
+
+    /// Resident bytes from `/proc/PID/statm`: cheap (about 2 µs), good enough for polling.
+    #[must_use]
+    pub fn rss(&self) -> Option<u64> {
+        let mut buf = [0; 128];
+        let n = File::open(format!("/proc/{}/statm", self.pid)).ok()?.read(&mut buf).ok()?;
+        let pages: u64 = std::str::from_utf8(buf.get(..n)?).ok()?.split_whitespace().nth(1)?.parse().ok()?;
+        Some(pages * 4096)
+    }
+}
+
+fn read_mappings(pid: i32) -> Result<Vec<Mapping>, OpenError> {
+    std::fs::read_to_string(format!("/proc/{pid}/maps"))
+        .map(|t| parse_maps(&t))
+        .map_err(|source| OpenError::Io { pid, what: "maps", source })
+}
+
+/// First mapping of the executable at file offset 0, less the lowest address that it asks for.
+fn load_bias(pid: i32, image: &ElfImage) -> Result<u64, OpenError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let inode = image.metadata().map(|m| m.ino()).unwrap_or(0);
+    let maps = read_mappings(pid)?;
+    let (vaddr, offset) = image.first_load().unwrap_or((0, 0));
+    let first = maps.iter().find(|m| m.inode == inode && m.offset == offset / 4096 * 4096);
+    Ok(first.map_or(0, |m| m.range.start.0.wrapping_sub(vaddr / 4096 * 4096)))
+}
+
+fn cause(e: Errno) -> ReadCause {
+    match e {
+        // EIO: the mapping is absent, or the OOM reaper has taken the pages (MMF_UNSTABLE). EFAULT: process_vm_readv's word for absent.
+        Errno::EIO | Errno::EFAULT => ReadCause::Absent,
+        Errno::ESRCH => ReadCause::Gone,
+        Errno::EPERM | Errno::EACCES => ReadCause::Denied,
+        e => ReadCause::Os(e as i32),
+    }
+}
+
+impl Memory for LiveProcess {
+    /// Reads through the open descriptor, which goes on working after a kill while the address space is pinned.
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        let len = buf.len();
+        let mut done = 0;
+        while done < len {
+            let Some(rest) = buf.get_mut(done..) else { break };
+            match self.mem.read_at(rest, addr.0.saturating_add(done as u64)) {
+                // /proc/PID/mem reads as an empty file once the last user of the address space is gone.
+                Ok(0) => return Err(ReadError { addr, len, cause: ReadCause::Gone }),
+                Ok(n) => done += n,
+                Err(e) => {
+                    let cause = e.raw_os_error().map_or(ReadCause::Absent, |n| cause(Errno::from_raw(n)));
+                    return Err(ReadError { addr, len, cause });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `process_vm_readv` in batches; where it stops at a part (absent memory) or fails (the process has ended), that part is read by itself through the
+    /// descriptor.
+    fn read_parts(&self, parts: &mut [Part<'_>]) {
+        let mut rest = parts;
+        let mut alive = true;
+        while !rest.is_empty() {
+            let n = rest.len().min(512);
+            let (batch, tail) = rest.split_at_mut(n);
+            let mut done = if alive { self.readv(batch) } else { 0 };
+            alive = done > 0;
+            while let Some(p) = batch.get_mut(done) {
+                p.ok = self.read(p.addr, p.buf).is_ok();
+                done += 1;
+            }
+            rest = tail;
+        }
+    }
+}
+
+impl LiveProcess {
+    /// Gives how many parts from the start are complete.
+    fn readv(&self, parts: &mut [Part<'_>]) -> usize {
+        let remote: Vec<RemoteIoVec> = parts.iter().map(|p| RemoteIoVec { base: p.addr.0 as usize, len: p.buf.len() }).collect();
+        let mut local: Vec<IoSliceMut<'_>> = parts.iter_mut().map(|p| IoSliceMut::new(p.buf)).collect();
+        let Ok(mut bytes) = process_vm_readv(Pid::from_raw(self.pid), &mut local, &remote) else { return 0 };
+        let mut done = 0;
+        for p in parts.iter_mut() {
+            if bytes < p.buf.len() {
+                break;
+            }
+            bytes -= p.buf.len();
+            p.ok = true;
+            done += 1;
+        }
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_itself_in_parts_and_names_what_is_absent() {
+        let me = LiveProcess::open(std::process::id() as i32).unwrap();
+        let secret = *b"lastgasp reads lastgasp";
+        let at = Addr(secret.as_ptr() as u64);
+        let (mut a, mut b, mut c) = ([0; 8], [0; 8], [0; 8]);
+        let mut parts = [
+            Part { addr: at, buf: &mut a, ok: false },
+            Part { addr: Addr(1), buf: &mut b, ok: false },
+            Part { addr: at.plus(9), buf: &mut c, ok: false },
+        ];
+        me.read_parts(&mut parts);
+        assert_eq!(parts.iter().map(|p| p.ok).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!((&a, &c), (b"lastgasp", b"reads la"));
+        assert_eq!(me.u64(Addr(8)).unwrap_err().cause, ReadCause::Absent);
+        assert!(me.rss().unwrap() > 0);
+        assert!(me.usage().unwrap().anon > 0);
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_number() {
+        assert!(matches!(LiveProcess::open(i32::MAX), Err(OpenError::NoProcess(_))));
+    }
+
+    #[test]
+    fn the_end_of_a_process_ends_its_memory() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let live = LiveProcess::open(child.id() as i32).unwrap();
+        let at = live.mappings().unwrap().first().unwrap().range.start;
+        assert!(live.u64(at).is_ok());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!live.is_alive());
+        assert_eq!(live.u64(at).unwrap_err().cause, ReadCause::Gone);
+    }
+}

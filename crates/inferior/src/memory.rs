@@ -1,0 +1,195 @@
+//! The seam: bytes at an address.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::Addr;
+
+/// Why bytes could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadCause {
+    /// No such memory (not mapped, not in the file, not copied).
+    Absent,
+    /// The process has ended and its memory is gone.
+    Gone,
+    /// The kernel refused.
+    Denied,
+    /// A caller's bound was exceeded.
+    TooLarge,
+    /// Another error number of the kernel.
+    Os(i32),
+}
+
+/// A read that failed, with what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("cannot read {len} bytes at {addr}: {}", match .cause {
+    ReadCause::Absent => "no such memory".to_owned(),
+    ReadCause::Gone => "the process has ended".to_owned(),
+    ReadCause::Denied => "permission denied (needs CAP_SYS_PTRACE: run as root, or as the target's user)".to_owned(),
+    ReadCause::TooLarge => "over the bound for this structure".to_owned(),
+    ReadCause::Os(n) => format!("error {n}"),
+})]
+pub struct ReadError {
+    /// First address asked.
+    pub addr: Addr,
+    /// Bytes asked.
+    pub len: usize,
+    /// Why.
+    pub cause: ReadCause,
+}
+
+/// One piece of a scattered read.
+#[derive(Debug)]
+pub struct Part<'a> {
+    /// Where from.
+    pub addr: Addr,
+    /// Where to; filled only if `ok` is set afterwards.
+    pub buf: &'a mut [u8],
+    /// Whether all of it was read.
+    pub ok: bool,
+}
+
+/// An address space that can be read. Reads are all or nothing.
+pub trait Memory {
+    /// Fills `buf` from `addr`.
+    ///
+    /// # Errors
+    /// [`ReadError`] if any byte of it cannot be read; `buf` is then in no defined state.
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError>;
+
+    /// Many reads in as few kernel calls as possible; each part tells whether it succeeded.
+    fn read_parts(&self, parts: &mut [Part<'_>]) {
+        for p in parts {
+            p.ok = self.read(p.addr, p.buf).is_ok();
+        }
+    }
+
+    /// `len` bytes, refused if more than `bound` (a length that comes from foreign memory must never size an allocation by itself).
+    ///
+    /// # Errors
+    /// As [`Memory::read`]; [`ReadCause::TooLarge`] over the bound.
+    fn bytes(&self, addr: Addr, len: usize, bound: usize) -> Result<Vec<u8>, ReadError> {
+        if len > bound {
+            return Err(ReadError { addr, len, cause: ReadCause::TooLarge });
+        }
+        let mut v = vec![0; len];
+        self.read(addr, &mut v)?;
+        Ok(v)
+    }
+
+    /// A byte.
+    ///
+    /// # Errors
+    /// As [`Memory::read`].
+    fn u8(&self, addr: Addr) -> Result<u8, ReadError> {
+        let mut b = [0; 1];
+        self.read(addr, &mut b)?;
+        Ok(u8::from_le_bytes(b))
+    }
+
+    /// A little-endian u32.
+    ///
+    /// # Errors
+    /// As [`Memory::read`].
+    fn u32(&self, addr: Addr) -> Result<u32, ReadError> {
+        let mut b = [0; 4];
+        self.read(addr, &mut b)?;
+        Ok(u32::from_le_bytes(b))
+    }
+
+    /// A little-endian u64.
+    ///
+    /// # Errors
+    /// As [`Memory::read`].
+    fn u64(&self, addr: Addr) -> Result<u64, ReadError> {
+        let mut b = [0; 8];
+        self.read(addr, &mut b)?;
+        Ok(u64::from_le_bytes(b))
+    }
+
+    /// A pointer.
+    ///
+    /// # Errors
+    /// As [`Memory::read`].
+    fn ptr(&self, addr: Addr) -> Result<Addr, ReadError> {
+        self.u64(addr).map(Addr)
+    }
+}
+
+impl<M: Memory + ?Sized> Memory for &M {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        (**self).read(addr, buf)
+    }
+
+    fn read_parts(&self, parts: &mut [Part<'_>]) {
+        (**self).read_parts(parts);
+    }
+}
+
+/// Two address spaces, one over the other: what `top` does not hold is asked of `bottom`.
+#[derive(Debug)]
+pub struct Layered<T, B> {
+    /// Asked first.
+    pub top: T,
+    /// Asked where `top` fails.
+    pub bottom: B,
+}
+
+impl<T: Memory, B: Memory> Memory for Layered<T, B> {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        self.top.read(addr, buf).or_else(|_| self.bottom.read(addr, buf))
+    }
+}
+
+/// Keeps blocks of memory that does not change (pclntab, text), so that a table walk costs one kernel call per block and not per byte. Bounded: it
+/// forgets everything when full.
+#[derive(Debug)]
+pub struct BlockCache<M> {
+    inner: M,
+    blocks: RefCell<BTreeMap<u64, Option<Box<[u8]>>>>,
+}
+
+const BLOCK: u64 = 4096;
+const MAX_BLOCKS: usize = 2048;
+
+impl<M: Memory> BlockCache<M> {
+    /// A cache of at most 8 MiB over `inner`.
+    pub fn new(inner: M) -> Self {
+        Self { inner, blocks: RefCell::default() }
+    }
+
+    /// What lies beneath.
+    pub fn inner(&self) -> &M {
+        &self.inner
+    }
+}
+
+impl<M: Memory> Memory for BlockCache<M> {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        let mut done = 0usize;
+        let mut blocks = self.blocks.borrow_mut();
+        while done < buf.len() {
+            let at = addr.plus(done as u64);
+            let base = at.0 / BLOCK * BLOCK;
+            let skip = (at.0 - base) as usize;
+            let want = (buf.len() - done).min(BLOCK as usize - skip);
+            if blocks.len() >= MAX_BLOCKS {
+                blocks.clear();
+            }
+            let block = blocks.entry(base).or_insert_with(|| {
+                let mut b = vec![0; BLOCK as usize].into_boxed_slice();
+                self.inner.read(Addr(base), &mut b).is_ok().then_some(b)
+            });
+            let Some(out) = buf.get_mut(done..done + want) else { break };
+            match block.as_deref().and_then(|b| b.get(skip..skip + want)) {
+                Some(b) => out.copy_from_slice(b),
+                // The block sticks out over the end of a mapping: ask for the bytes alone.
+                None => self.inner.read(at, out)?,
+            }
+            done += want;
+        }
+        Ok(())
+    }
+}

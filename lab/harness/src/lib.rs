@@ -1,0 +1,7 @@
+//! What tests, benches and the demo need to put real Go programs under observation: a Go toolchain of a wished version (found or fetched), the lab's
+//! programs built with it, and a folder for what was built.
+//!
+//! Nothing here is part of the product.
+
+pub mod build;
+pub mod toolchain;

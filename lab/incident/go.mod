@@ -1,0 +1,3 @@
+module lastgasp.example/lab/incident
+
+go 1.21

@@ -1,0 +1,336 @@
+//! `cargo xtask layouts`: one table of offsets per Go minor, read from the DWARF of `lab/layout-probe` built with that toolchain.
+//!
+//! The generated files are data: the struct definitions that they fill stand in `crates/goruntime/src/layout/mod.rs`, so that a field which a new Go
+//! release drops or renames fails here or in the compiler and never at a user's.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use gimli::{AttributeValue, EndianSlice, LittleEndian};
+use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
+use lastgasp_lab::toolchain::{RELEASES, Toolchain, find_or_fetch};
+use object::{Object, ObjectSection};
+
+/// (group in `Layout`, Rust type of the group, its fields).
+type Group = (&'static str, &'static str, &'static [Field]);
+
+/// (Rust field, Go path). A path is `struct.field`, or `struct` for its size; a trailing `?` means that some releases lack it (an `Option`).
+type Field = (&'static str, &'static str);
+
+const GROUPS: &[Group] = &[
+    (
+        "bucket",
+        "Bucket",
+        &[
+            ("sizeof", "runtime.bucket"),
+            ("allnext", "runtime.bucket.allnext"),
+            ("typ", "runtime.bucket.typ"),
+            ("size", "runtime.bucket.size"),
+            ("nstk", "runtime.bucket.nstk"),
+        ],
+    ),
+    (
+        "mem_record",
+        "MemRecord",
+        &[
+            ("sizeof", "runtime.memRecord"),
+            ("active", "runtime.memRecord.active"),
+            ("future", "runtime.memRecord.future"),
+            ("cycle_sizeof", "runtime.memRecordCycle"),
+            ("allocs", "runtime.memRecordCycle.allocs"),
+            ("frees", "runtime.memRecordCycle.frees"),
+            ("alloc_bytes", "runtime.memRecordCycle.alloc_bytes?"),
+            ("free_bytes", "runtime.memRecordCycle.free_bytes?"),
+        ],
+    ),
+    (
+        "g",
+        "G",
+        &[
+            ("sizeof", "runtime.g"),
+            ("stack_lo", "runtime.g.stack.lo"),
+            ("stack_hi", "runtime.g.stack.hi"),
+            ("m", "runtime.g.m"),
+            ("sched_sp", "runtime.g.sched.sp"),
+            ("sched_pc", "runtime.g.sched.pc"),
+            ("syscallsp", "runtime.g.syscallsp"),
+            ("syscallpc", "runtime.g.syscallpc"),
+            ("atomicstatus", "runtime.g.atomicstatus"),
+            ("goid", "runtime.g.goid"),
+            ("waitsince", "runtime.g.waitsince"),
+            ("waitreason", "runtime.g.waitreason"),
+            ("lockedm", "runtime.g.lockedm"),
+            ("parent_goid", "runtime.g.parentGoid?"),
+            ("gopc", "runtime.g.gopc"),
+            ("startpc", "runtime.g.startpc"),
+        ],
+    ),
+    (
+        "m",
+        "M",
+        &[
+            ("sizeof", "runtime.m"),
+            ("g0", "runtime.m.g0"),
+            ("gsignal", "runtime.m.gsignal"),
+            ("procid", "runtime.m.procid"),
+            ("curg", "runtime.m.curg"),
+            ("alllink", "runtime.m.alllink"),
+            ("vdso_sp", "runtime.m.vdsoSP"),
+            ("vdso_pc", "runtime.m.vdsoPC"),
+        ],
+    ),
+    (
+        "moduledata",
+        "ModuleData",
+        &[
+            ("sizeof", "runtime.moduledata"),
+            ("pc_header", "runtime.moduledata.pcHeader"),
+            ("funcnametab", "runtime.moduledata.funcnametab"),
+            ("cutab", "runtime.moduledata.cutab"),
+            ("filetab", "runtime.moduledata.filetab"),
+            ("pctab", "runtime.moduledata.pctab"),
+            ("pclntable", "runtime.moduledata.pclntable"),
+            ("ftab", "runtime.moduledata.ftab"),
+            ("minpc", "runtime.moduledata.minpc"),
+            ("maxpc", "runtime.moduledata.maxpc"),
+            ("text", "runtime.moduledata.text"),
+            ("etext", "runtime.moduledata.etext"),
+            ("noptrdata", "runtime.moduledata.noptrdata"),
+            ("enoptrbss", "runtime.moduledata.enoptrbss"),
+            ("gofunc", "runtime.moduledata.gofunc"),
+            ("next", "runtime.moduledata.next"),
+        ],
+    ),
+    (
+        "func",
+        "Func",
+        &[
+            ("sizeof", "runtime._func"),
+            ("name_off", "runtime._func.nameOff|nameoff"),
+            ("pcsp", "runtime._func.pcsp"),
+            ("pcfile", "runtime._func.pcfile"),
+            ("pcln", "runtime._func.pcln"),
+            ("npcdata", "runtime._func.npcdata"),
+            ("cu_offset", "runtime._func.cuOffset"),
+            ("func_id", "runtime._func.funcID"),
+            ("flag", "runtime._func.flag"),
+            ("nfuncdata", "runtime._func.nfuncdata"),
+        ],
+    ),
+    (
+        "inlined_call",
+        "InlinedCall",
+        &[
+            ("sizeof", "runtime.inlinedCall"),
+            ("name_off", "runtime.inlinedCall.nameOff|func_"),
+            ("parent_pc", "runtime.inlinedCall.parentPc"),
+        ],
+    ),
+    (
+        "gc_controller",
+        "GcController",
+        &[
+            ("gc_percent", "runtime.gcControllerState.gcPercent"),
+            ("memory_limit", "runtime.gcControllerState.memoryLimit"),
+            ("gc_percent_heap_goal", "runtime.gcControllerState.gcPercentHeapGoal"),
+            ("heap_live", "runtime.gcControllerState.heapLive"),
+            ("heap_marked", "runtime.gcControllerState.heapMarked"),
+            ("heap_in_use", "runtime.gcControllerState.heapInUse"),
+            ("heap_released", "runtime.gcControllerState.heapReleased"),
+            ("heap_free", "runtime.gcControllerState.heapFree"),
+            ("total_alloc", "runtime.gcControllerState.totalAlloc"),
+            ("total_free", "runtime.gcControllerState.totalFree"),
+            ("mapped_ready", "runtime.gcControllerState.mappedReady"),
+        ],
+    ),
+    (
+        "mstats",
+        "MStats",
+        &[
+            ("stacks_sys", "runtime.mstats.stacks_sys"),
+            ("mspan_sys", "runtime.mstats.mspan_sys"),
+            ("mcache_sys", "runtime.mstats.mcache_sys"),
+            ("buckhash_sys", "runtime.mstats.buckhash_sys"),
+            ("gc_misc_sys", "runtime.mstats.gcMiscSys"),
+            ("other_sys", "runtime.mstats.other_sys"),
+            ("numgc", "runtime.mstats.numgc"),
+            ("last_gc_nanotime", "runtime.mstats.last_gc_nanotime"),
+        ],
+    ),
+    ("mheap", "MHeap", &[("sweepgen", "runtime.mheap.sweepgen"), ("allspans", "runtime.mheap.allspans")]),
+    (
+        "mspan",
+        "MSpan",
+        &[
+            ("sizeof", "runtime.mspan"),
+            ("start_addr", "runtime.mspan.startAddr"),
+            ("npages", "runtime.mspan.npages"),
+            ("alloc_count", "runtime.mspan.allocCount"),
+            ("spanclass", "runtime.mspan.spanclass"),
+            ("state", "runtime.mspan.state"),
+            ("elemsize", "runtime.mspan.elemsize"),
+        ],
+    ),
+];
+
+/// struct name -> (size, field -> (offset, type name)).
+type Structs = BTreeMap<String, (u64, BTreeMap<String, (u64, String)>)>;
+
+/// Writes (or with `check`, compares) the tables of `minors` (all that are listed if empty).
+pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
+    let root = repo_root();
+    let folder = root.join("crates/goruntime/src/layout");
+    let mut different = Vec::new();
+    for (minor, _) in RELEASES.iter().filter(|(m, _)| minors.is_empty() || minors.contains(m)) {
+        let toolchain = find_or_fetch(*minor, &cache_dir())?;
+        let probe = build(&toolchain, Mode::PlainDwarf, &root.join("lab/layout-probe"), ".")?;
+        let text = table(&toolchain, &structs(&probe)?, &wait_reasons(&toolchain)?)?;
+        let file = folder.join(format!("go1_{minor}.rs"));
+        if !check {
+            std::fs::write(&file, text)?;
+            println!("{} from {}", file.display(), toolchain.version);
+        } else if data(&std::fs::read_to_string(&file)?) != data(&text) {
+            different.push(format!("{} is not what {} says", file.display(), toolchain.version));
+        }
+    }
+    if !different.is_empty() {
+        bail!("{}", different.join("\n"));
+    }
+    Ok(())
+}
+
+/// A table without the lines that name the patch release, which may differ from machine to machine.
+fn data(text: &str) -> Vec<&str> {
+    text.lines().map(str::trim).filter(|l| !l.starts_with("//") && !l.starts_with("source:")).collect()
+}
+
+fn table(toolchain: &Toolchain, structs: &Structs, reasons: &[String]) -> Result<String> {
+    let minor = toolchain.minor();
+    let mut out = format!(
+        "//! Go 1.{minor}: offsets in bytes, linux/amd64. Made by `cargo xtask layouts` from {}; do not edit.\n//! Definitions: the runtime's \
+         `runtime2.go`, `mprof.go`, `mheap.go`, `symtab.go`, `mgcpacer.go`, `mstats.go` of that release.\n\nuse super::*;\n\n/// The table.\npub(super) static LAYOUT: Layout = \
+         Layout {{\n    minor: {minor},\n    source: \"{}\",\n",
+        toolchain.version, toolchain.version
+    );
+    for (group, kind, fields) in GROUPS {
+        writeln!(out, "    {group}: {kind} {{")?;
+        for (name, path) in *fields {
+            let optional = path.ends_with('?');
+            let path = path.trim_end_matches('?');
+            match (lookup(structs, path), optional) {
+                (Some(v), false) => writeln!(out, "        {name}: {v},")?,
+                (Some(v), true) => writeln!(out, "        {name}: Some({v}),")?,
+                (None, true) => writeln!(out, "        {name}: None,")?,
+                (None, false) => bail!("{}: no {path} in DWARF", toolchain.version),
+            }
+        }
+        writeln!(out, "    }},")?;
+    }
+    writeln!(out, "    wait_reasons: &[")?;
+    for r in reasons {
+        writeln!(out, "        {r:?},")?;
+    }
+    writeln!(out, "    ],\n}};")?;
+    Ok(out)
+}
+
+/// The offset that a path names; `a|b` in the last part are two spellings of one field.
+fn lookup(structs: &Structs, path: &str) -> Option<u64> {
+    if let Some((size, _)) = structs.get(path) {
+        return Some(*size);
+    }
+    let (name, rest) = split_struct(structs, path)?;
+    let mut owner = name.to_owned();
+    let mut offset = 0;
+    for part in rest.split('.') {
+        let fields = &structs.get(&owner)?.1;
+        let (at, kind) = part.split('|').find_map(|p| fields.get(p))?;
+        offset += at;
+        owner.clone_from(kind);
+    }
+    Some(offset)
+}
+
+fn split_struct<'a>(structs: &Structs, path: &'a str) -> Option<(&'a str, &'a str)> {
+    path.match_indices('.').map(|(i, _)| (&path[..i], &path[i + 1..])).find(|(s, _)| structs.contains_key(*s))
+}
+
+/// All struct types of a binary's DWARF.
+fn structs(binary: &Path) -> Result<Structs> {
+    let bytes = std::fs::read(binary)?;
+    let file = object::File::parse(&*bytes)?;
+    let section = |id: gimli::SectionId| -> Result<EndianSlice<'_, LittleEndian>> {
+        let data = match file.section_by_name(id.name()) {
+            Some(s) => s.uncompressed_data()?,
+            None => std::borrow::Cow::Borrowed(&[][..]),
+        };
+        // Sections live as long as this process: a chore that runs once per release.
+        Ok(EndianSlice::new(Box::leak(data.into_owned().into_boxed_slice()), LittleEndian))
+    };
+    let dwarf = gimli::Dwarf::load(section)?;
+    let mut out = Structs::new();
+    let mut units = dwarf.units();
+    while let Some(header) = units.next()? {
+        let unit = dwarf.unit(header)?;
+        let name_of = |e: &gimli::DebuggingInformationEntry<_>| -> Result<Option<String>> {
+            Ok(match e.attr_value(gimli::DW_AT_name) {
+                Some(v) => Some(dwarf.attr_string(&unit, v)?.to_string_lossy().into_owned()),
+                None => None,
+            })
+        };
+        let mut tree = unit.entries_tree(None)?;
+        let mut children = tree.root()?.children();
+        while let Some(child) = children.next()? {
+            if child.entry().tag() != gimli::DW_TAG_structure_type {
+                continue;
+            }
+            let Some(name) = name_of(child.entry())? else { continue };
+            let size = child.entry().attr_value(gimli::DW_AT_byte_size).and_then(|v| v.udata_value()).unwrap_or(0);
+            let mut fields = BTreeMap::new();
+            let mut members = child.children();
+            while let Some(member) = members.next()? {
+                let e = member.entry();
+                let Some(field) = name_of(e)? else { continue };
+                let at = e.attr_value(gimli::DW_AT_data_member_location).and_then(|v| v.udata_value()).unwrap_or(0);
+                let kind = match e.attr_value(gimli::DW_AT_type) {
+                    Some(AttributeValue::UnitRef(o)) => name_of(&unit.entry(o)?)?,
+                    Some(AttributeValue::DebugInfoRef(o)) => match o.to_unit_offset(&unit.header) {
+                        Some(o) => name_of(&unit.entry(o)?)?,
+                        None => None,
+                    },
+                    _ => None,
+                };
+                fields.insert(field, (at, kind.unwrap_or_default()));
+            }
+            out.insert(name, (size, fields));
+        }
+    }
+    Ok(out)
+}
+
+/// The strings of `waitReasonStrings`, in the order of the constants, from the release's own `runtime2.go`.
+fn wait_reasons(toolchain: &Toolchain) -> Result<Vec<String>> {
+    let out = toolchain.command().args(["env", "GOROOT"]).output()?;
+    let file = Path::new(String::from_utf8_lossy(&out.stdout).trim()).join("src/runtime/runtime2.go");
+    let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let block = |start: &str, end: &str| -> Result<&str> {
+        let from = text.find(start).with_context(|| format!("{start} in {}", file.display()))?;
+        let tail = &text[from..];
+        Ok(&tail[..tail.find(end).context("end of block")?])
+    };
+    let names: Vec<&str> = block("waitReasonZero ", "\n)")?
+        .lines()
+        .filter_map(|l| l.split_whitespace().next())
+        .filter(|n| n.starts_with("waitReason"))
+        .collect();
+    let strings = block("waitReasonStrings = ", "\n}")?;
+    names
+        .iter()
+        .map(|n| {
+            let line = strings.lines().find(|l| l.trim().starts_with(&format!("{n}:"))).with_context(|| format!("string of {n}"))?;
+            Ok(line.split('"').nth(1).unwrap_or("").to_owned())
+        })
+        .collect()
+}

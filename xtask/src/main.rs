@@ -1,0 +1,33 @@
+//! The project's chores. `cargo xtask help` lists them.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod layouts;
+
+/// The project's chores.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Write crates/goruntime/src/layout/go1_*.rs from the DWARF of a probe program built with each Go release
+    Layouts {
+        /// Only these minors (default: all that are listed)
+        #[arg(long = "minor")]
+        minors: Vec<u16>,
+        /// Compare with the files instead of writing them
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().chore {
+        Chore::Layouts { minors, check } => layouts::run(&minors, check),
+    }
+}
