@@ -124,6 +124,7 @@ const GROUPS: &[Group] = &[
         "InlinedCall",
         &[
             ("sizeof", "runtime.inlinedCall"),
+            ("func_id", "runtime.inlinedCall.funcID"),
             ("name_off", "runtime.inlinedCall.nameOff|func_"),
             ("parent_pc", "runtime.inlinedCall.parentPc"),
         ],
@@ -186,7 +187,7 @@ pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
     for (minor, _) in RELEASES.iter().filter(|(m, _)| minors.is_empty() || minors.contains(m)) {
         let toolchain = find_or_fetch(*minor, &cache_dir())?;
         let probe = build(&toolchain, Mode::PlainDwarf, &root.join("lab/layout-probe"), ".")?;
-        let text = table(&toolchain, &structs(&probe)?, &wait_reasons(&toolchain)?)?;
+        let text = table(&toolchain, &structs(&probe)?, &wait_reasons(&toolchain)?, wrapper_func_id(&toolchain)?)?;
         let file = folder.join(format!("go1_{minor}.rs"));
         if !check {
             std::fs::write(&file, text)?;
@@ -206,7 +207,7 @@ fn data(text: &str) -> Vec<&str> {
     text.lines().map(str::trim).filter(|l| !l.starts_with("//") && !l.starts_with("source:")).collect()
 }
 
-fn table(toolchain: &Toolchain, structs: &Structs, reasons: &[String]) -> Result<String> {
+fn table(toolchain: &Toolchain, structs: &Structs, reasons: &[String], wrapper: usize) -> Result<String> {
     let minor = toolchain.minor();
     let mut out = format!(
         "//! Go 1.{minor}: offsets in bytes, linux/amd64. Made by `cargo xtask layouts` from {}; do not edit.\n//! Definitions: the runtime's \
@@ -228,6 +229,7 @@ fn table(toolchain: &Toolchain, structs: &Structs, reasons: &[String]) -> Result
         }
         writeln!(out, "    }},")?;
     }
+    writeln!(out, "    wrapper_func_id: {wrapper},")?;
     writeln!(out, "    wait_reasons: &[")?;
     for r in reasons {
         writeln!(out, "        {r:?},")?;
@@ -310,13 +312,26 @@ fn structs(binary: &Path) -> Result<Structs> {
     Ok(out)
 }
 
+/// Text of a file of the release's own source.
+fn source(toolchain: &Toolchain, file: &str) -> Result<String> {
+    let out = toolchain.command().args(["env", "GOROOT"]).output()?;
+    let file = Path::new(String::from_utf8_lossy(&out.stdout).trim()).join("src").join(file);
+    std::fs::read_to_string(&file).with_context(|| file.display().to_string())
+}
+
+/// `abi.FuncIDWrapper`: its place in the list of constants.
+fn wrapper_func_id(toolchain: &Toolchain) -> Result<usize> {
+    let text = source(toolchain, "internal/abi/symtab.go")?;
+    let from = text.find("FuncIDNormal FuncID = iota").context("FuncIDNormal")?;
+    let names = text[from..].lines().filter_map(|l| l.split_whitespace().next()).filter(|n| n.starts_with("FuncID"));
+    names.take_while(|n| *n != "FuncID").enumerate().find(|(_, n)| *n == "FuncIDWrapper").map(|(i, _)| i).context("FuncIDWrapper")
+}
+
 /// The strings of `waitReasonStrings`, in the order of the constants, from the release's own `runtime2.go`.
 fn wait_reasons(toolchain: &Toolchain) -> Result<Vec<String>> {
-    let out = toolchain.command().args(["env", "GOROOT"]).output()?;
-    let file = Path::new(String::from_utf8_lossy(&out.stdout).trim()).join("src/runtime/runtime2.go");
-    let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let text = source(toolchain, "runtime/runtime2.go")?;
     let block = |start: &str, end: &str| -> Result<&str> {
-        let from = text.find(start).with_context(|| format!("{start} in {}", file.display()))?;
+        let from = text.find(start).with_context(|| start.to_owned())?;
         let tail = &text[from..];
         Ok(&tail[..tail.find(end).context("end of block")?])
     };

@@ -1,1 +1,50 @@
-//! x
+//! Bytes to the Go runtime's own structures, for every supported Go version.
+//!
+//! Nothing here knows an operating system: all bytes come through [`lastgasp_inferior::Memory`], so that the same decoder reads a live process, a copy
+//! taken while it stood still, and a make-believe one in a test. Nothing here panics on foreign bytes: decoders give a value and its [`Gap`]s, every walk
+//! over foreign pointers is bounded, and an unknown Go minor is refused by name.
+//!
+//! - [`Runtime::discover`]: from an executable and its memory to the version, the layout table, the module data and the addresses of the runtime's
+//!   variables, in stripped binaries too.
+//! - [`Evidence`]: what to copy while the target stands still, and the copying.
+//! - [`MemProfile`], [`Goroutine`], [`Gauges`]: what the copies say.
+//! - [`Symbolizer`]: program counters to function, file and line, inlining included.
+
+mod arch;
+mod buildinfo;
+mod evidence;
+mod gauges;
+mod goroutine;
+pub mod layout;
+mod locate;
+mod memprofile;
+mod moduledata;
+mod pclntab;
+mod runtime;
+mod unwind;
+
+pub use buildinfo::{BuildInfo, GoVersion, Module, parse_buildinfo};
+pub use evidence::{Evidence, EvidencePlan};
+pub use gauges::Gauges;
+pub use goroutine::{Goroutine, Status, decode_goroutines, has_function, is_system};
+pub use locate::Globals;
+pub use memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample};
+pub use moduledata::ModuleData;
+pub use pclntab::{Frame, Symbolizer};
+pub use runtime::{CONSTANT_SECTIONS, DiscoverError, Runtime};
+
+/// Something that could not be read or made no sense, and why. Analyses go on without it and say so.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    /// What is missing.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Gap {
+    /// A gap.
+    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { what: what.into(), why: why.into() }
+    }
+}

@@ -206,16 +206,22 @@ impl ElfImage {
         Ok(found)
     }
 
-    /// The file's read-only segments at the addresses where a process has them.
+    /// The file's read-only segments at the addresses where a process has them, and the sections named in `constant` wherever they stand: in a
+    /// position-independent executable the linker puts constant tables into segments that are writable until they are relocated.
     ///
     /// # Errors
     /// The system's error (too many open files).
-    pub fn memory(&self, bias: u64) -> std::io::Result<FileMemory> {
-        Ok(FileMemory { file: self.file.try_clone()?, segments: self.segments.clone(), bias })
+    pub fn memory(&self, bias: u64, constant: &[&str]) -> std::io::Result<FileMemory> {
+        let read_only = self.segments.iter().filter(|s| !s.writable).copied();
+        let named = self.sections.iter().filter(|s| constant.contains(&s.name.as_str()));
+        let named = named.filter_map(|s| {
+            Some(Segment { vaddr: s.range.start.0, file_offset: s.file_offset?, file_size: s.range.len(), writable: true })
+        });
+        Ok(FileMemory { file: self.file.try_clone()?, segments: read_only.chain(named).collect(), bias })
     }
 }
 
-/// An executable's file as memory: what no process can have changed (code and read-only data). Writable segments are not offered.
+/// An executable's file as memory: what no process can have changed (code, read-only data, constant tables).
 #[derive(Debug)]
 pub struct FileMemory {
     file: File,
@@ -230,7 +236,7 @@ impl Memory for FileMemory {
         let segment = self
             .segments
             .iter()
-            .find(|s| !s.writable && stated >= s.vaddr && stated - s.vaddr < s.file_size)
+            .find(|s| stated >= s.vaddr && stated - s.vaddr < s.file_size)
             .ok_or(error)?;
         let skip = stated - segment.vaddr;
         if segment.file_size - skip < buf.len() as u64 {
@@ -262,7 +268,7 @@ mod tests {
         assert!(!image.is_stripped());
         assert!(text.range.len() > 1000);
         assert_eq!(image.symbols(&["main"]).unwrap().len(), 1);
-        let memory = image.memory(0x1000).unwrap();
+        let memory = image.memory(0x1000, &[]).unwrap();
         let mut code = [0; 16];
         memory.read(text.range.start.plus(0x1000), &mut code).unwrap();
         assert_eq!(code, image.section_bytes(&text).unwrap()[..16]);
@@ -290,7 +296,7 @@ mod tests {
                 for s in image.sections() {
                     let _ = image.section_bytes(s);
                 }
-                let _ = image.memory(0).unwrap().u64(Addr(0x1000));
+                let _ = image.memory(0, &[]).unwrap().u64(Addr(0x1000));
             }
         }
     }

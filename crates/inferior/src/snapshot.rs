@@ -69,6 +69,18 @@ impl Snapshot {
         failed
     }
 
+    /// A place in the order of copying, for [`Snapshot::pieces_since`].
+    #[must_use]
+    pub fn mark(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// What was copied since a mark, in that order; only before sealing.
+    pub fn pieces_since(&self, mark: usize) -> impl Iterator<Item = (Addr, &[u8])> {
+        let pieces = self.pieces.get(mark..).unwrap_or_default();
+        pieces.iter().filter_map(|(a, at, len)| Some((Addr(*a), self.data.get(*at..*at + *len)?)))
+    }
+
     /// Adds bytes that the caller has.
     pub fn insert(&mut self, addr: Addr, bytes: &[u8]) {
         let at = self.data.len();

@@ -20,7 +20,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	url := flag.String("url", "http://127.0.0.1:8099/x/resource/ugctab?aids=170001,455017,1234567", "what to request")
-	rate := flag.Float64("rate", 36, "requests per second")
+	rate := flag.Float64("rate", 20, "requests per second")
 	duration := flag.Duration("duration", 60*time.Second, "how long to send")
 	timeout := flag.Duration("timeout", 12*time.Second, "per request; longer than the server's -downstream")
 	maxOut := flag.Int("max-outstanding", 4000, "requests in flight at most; more are counted as dropped")

@@ -84,6 +84,7 @@ pub(super) static LAYOUT: Layout = Layout {
     },
     inlined_call: InlinedCall {
         sizeof: 16,
+        func_id: 0,
         name_off: 4,
         parent_pc: 8,
     },
@@ -123,6 +124,7 @@ pub(super) static LAYOUT: Layout = Layout {
         state: 99,
         elemsize: 104,
     },
+    wrapper_func_id: 23,
     wait_reasons: &[
         "",
         "GC assist marking",

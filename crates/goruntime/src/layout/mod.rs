@@ -57,6 +57,8 @@ pub struct Layout {
     pub mheap: MHeap,
     /// A run of pages (`mheap.go`).
     pub mspan: MSpan,
+    /// `abi.FuncIDWrapper`: marks functions that the compiler made and tracebacks hide.
+    pub wrapper_func_id: u8,
     /// The texts of `waitReason`, by number.
     pub wait_reasons: &'static [&'static str],
 }
@@ -222,6 +224,8 @@ pub struct Func {
 pub struct InlinedCall {
     /// Size of `runtime.inlinedCall`.
     pub sizeof: u64,
+    /// Offset of `runtime.inlinedCall.funcID`.
+    pub func_id: u64,
     /// Offset of `runtime.inlinedCall.nameOff` or `func_`.
     pub name_off: u64,
     /// Offset of `runtime.inlinedCall.parentPc`.

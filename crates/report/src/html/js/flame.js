@@ -13,7 +13,7 @@
     { key: "burst", label: "Burst", what: "allocated since the last mark termination" },
   ];
   const ROW = 22; // height of one frame, as in page.css
-  const MIN_WIDTH = 1.2; // pixels; thinner frames are not drawn
+  const MIN_WIDTH = 2; // pixels; thinner frames are not drawn
 
   const bytesOf = (site, kind) => num(obj(site[kind]).bytes);
   const objectsOf = (site, kind) => num(obj(site[kind]).objects);
@@ -104,6 +104,7 @@
     let frameOf = new Map(); // element -> node
     let active = null; // node which the keyboard is on
 
+    const scroller = h("div", { class: "flame-scroller" });
     const graph = h("div", { class: "flame", role: "tree", "aria-label": "Allocation sites by caller" });
     const note = h("p", { class: "flame-note", role: "status" });
     const reset = h("button", { type: "button", class: "plain", on: { click: () => zoom(root) } }, "Reset zoom");
@@ -152,6 +153,7 @@
       const pixels = share * width;
       const leaf = node.children.size === 0;
       const classes = ["frame", node.parent ? "own-" + owner(node.name, module) : "own-root", "shade-" + shade(node.name)];
+      if (pixels < 26) classes.push("is-bare");
       if (above) classes.push("is-above");
       if (matches(node)) classes.push("is-match");
       if (leaf && guilty !== null && node.sites.includes(guilty)) classes.push("is-guilty");
@@ -268,9 +270,14 @@
 
     const largest = {};
     for (const k of KINDS) largest[k.key] = Math.max(1, ...sites.map((s) => Math.abs(bytesOf(s, k.key) || 0)));
+    /** Length of the bar in a cell; bars too short to be read are left out. */
+    function barShare(site, key) {
+      const share = Math.abs(bytesOf(site, key) || 0) / largest[key];
+      return share < 0.03 ? 0 : share;
+    }
     const byteColumn = (k) => ({
       key: k.key, label: k.label, title: k.what, numeric: true, value: (s) => bytesOf(s, k.key),
-      cell: (s) => h("div", { class: "cell-bar" + (bytesOf(s, k.key) < 0 ? " is-negative" : ""), vars: { "--fill": Math.abs(bytesOf(s, k.key) || 0) / largest[k.key] },
+      cell: (s) => h("div", { class: "cell-bar" + (bytesOf(s, k.key) < 0 ? " is-negative" : ""), vars: { "--fill": barShare(s, k.key) },
         title: bytesOf(s, k.key) === null ? null : lg.countText(bytesOf(s, k.key)) + " bytes in " + lg.countText(objectsOf(s, k.key)) + " objects" },
       lg.bytesText(bytesOf(s, k.key))),
     });
@@ -291,7 +298,7 @@
           ["Baseline", bytesOf(s, "baseline") === null ? null : lg.bytes(bytesOf(s, "baseline"))],
           ["Samples", num(s.samples) === null ? null : lg.countText(s.samples)],
           ["Standard error", num(s.error_bytes) === null ? null : lg.bytes(s.error_bytes)],
-          ["Link to this site", h("a", { href: "#site=" + s.id }, "#site=" + s.id)],
+          ["Link to this site", num(s.id) === null ? null : h("a", { href: "#site=" + s.id }, "#site=" + s.id)],
         ]),
         lg.stack(s.stack),
       ],
@@ -300,21 +307,35 @@
     // ---- choosing a site (deep link #site=<id>)
 
     function setChosen(id) {
-      chosen = id;
+      chosen = num(id);
+      if (chosen === null) return;
       try {
         history.replaceState(null, "", "#site=" + id);
       } catch {
         // Some browsers refuse this for file:// pages; the page works without.
       }
       draw();
+      showChosen();
+    }
+
+    /** Bring the chosen site's allocation into the visible part of a tall graph; zoom to it where it is too thin to be drawn. */
+    function showChosen() {
+      const isLeaf = (node) => node.children.size === 0 && node.parent && node.sites.includes(chosen);
+      let entry = [...frameOf].find(([, node]) => isLeaf(node));
+      if (!entry) {
+        const find = (node) => (isLeaf(node) ? node : childrenOf(node).filter((c) => c.sites.includes(chosen)).map(find).find(Boolean));
+        const leaf = find(root);
+        if (!leaf) return; // it holds nothing of the figure shown
+        zoom(leaf);
+        entry = [...frameOf].find(([, node]) => node === leaf);
+      }
+      const y = entry[1].depth * ROW;
+      if (y < scroller.scrollTop || y + ROW > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = y - scroller.clientHeight / 2;
     }
 
     /** Mark the site in the graph and open its row. `scroll` false keeps the page where it is. */
     function choose(id, scroll) {
-      chosen = id;
-      const y = scrollY;
-      if (!table.open(id)) return false;
-      if (!scroll) window.scrollTo(0, y);
+      if (!table.open(id, scroll)) return false;
       setChosen(id);
       return true;
     }
@@ -352,7 +373,7 @@
         (hasBaseline ? "" : " There was no calm look before, hence no growth."),
       h("div", { class: "panel" },
         h("div", { class: "bar" }, kindSwitch, h("div", { class: "bar-end" }, reset, search)),
-        h("div", { class: "flame-scroller" }, graph),
+        lg.append(scroller, graph),
         h("div", { class: "bar bar-note" }, note, h("ul", { class: "legend" },
           guilty === null ? null : h("li", null, h("i", { class: "box is-guilty" }), "the verdict\u2019s site"),
           h("li", null, h("i", { class: "box own-app" }), "this program"),

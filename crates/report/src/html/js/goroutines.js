@@ -25,7 +25,7 @@
         lg.placeText(topFrame(g)) ? h("code", { class: "place" }, lg.placeText(topFrame(g))) : null,
         g.in_site === true ? h("span", { class: "tag" }, "in the site") : null,
         g.approximate === true ? h("span", { class: "tag tag-plain", title: "The registers of a running goroutine were not to be had; its stack was reconstructed." }, "approximate") : null) },
-      { key: "created", label: "Created by", wide: true, value: (g) => createdBy(g) || "", cell: (g) => h("code", { class: "place" }, createdBy(g) || "\u2013") },
+      { key: "created", label: "Created by", wide: true, minor: true, value: (g) => createdBy(g) || "", cell: (g) => h("code", { class: "place" }, createdBy(g) || "\u2013") },
     ];
 
     /** `created_by` is a function name, or a frame like those of a stack. */

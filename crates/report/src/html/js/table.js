@@ -5,7 +5,8 @@
   const { h } = lg;
 
   /**
-   * columns: {key, label, value(row) to sort by, cell(row) to show, numeric, title, wide}
+   * columns: {key, label, value(row) to sort by, cell(row) to show, numeric, title,
+   *           wide (needs room), minor (left out on a narrow screen)}
    * options: limit   rows shown before "Show all"
    *          sort    key of the column to sort by at first (descending); none keeps the order given
    *          detail  (row) => nodes shown beneath an opened row
@@ -19,12 +20,13 @@
     let descending = true;
     let all = false;
     const opened = new Set();
+    const classOf = (column) => ["numeric", "wide", "minor"].filter((name) => column[name]).join(" ");
 
     const headRow = h("tr");
     const body = h("tbody");
     const more = h("button", { class: "more", type: "button", on: { click: () => { all = !all; drawBody(); } } });
     const scroller = h("div", { class: "scroller" },
-      h("table", { class: "data" }, h("caption", { class: "visually-hidden" }, caption), h("thead", null, headRow), body));
+      h("table", { class: options.detail ? "data has-detail" : "data" }, h("caption", { class: "visually-hidden" }, caption), h("thead", null, headRow), body));
 
     function sorted() {
       const column = columns.find((c) => c.key === sort);
@@ -43,7 +45,7 @@
       headRow.replaceChildren(...columns.map((column) => {
         const active = column.key === sort;
         const arrow = active ? (descending ? "\u2193" : "\u2191") : "";
-        return h("th", { scope: "col", class: column.numeric ? "numeric" : null,
+        return h("th", { scope: "col", class: classOf(column),
           "aria-sort": active ? (descending ? "descending" : "ascending") : null },
           h("button", { type: "button", title: column.title, on: { click: () => {
             descending = active ? !descending : Boolean(column.numeric);
@@ -70,7 +72,7 @@
       const id = options.id(row);
       const isOpen = opened.has(id);
       const cells = columns.map((column, i) =>
-        h("td", { class: (column.numeric ? "numeric " : "") + (column.wide ? "wide" : "") },
+        h("td", { class: classOf(column) },
           i === 0 && options.detail
             ? h("button", { class: "disclose", type: "button", "data-row": id, "aria-expanded": String(isOpen), "aria-label": "Show the stack" },
               isOpen ? "\u25be" : "\u25b8")
@@ -79,7 +81,7 @@
       const tr = h("tr", { class: "row " + (isOpen ? "is-open " : "") + ((options.rowClass && options.rowClass(row)) || ""),
         on: { click: () => { if (options.detail && String(getSelection()) === "") toggle(row); } } }, cells);
       if (!isOpen) return [tr];
-      return [tr, h("tr", { class: "detail" }, h("td", { colspan: columns.length }, options.detail(row)))];
+      return [tr, h("tr", { class: "detail" }, h("td", { colspan: columns.length }, h("div", { class: "detail-box" }, options.detail(row))))];
     }
 
     function drawBody() {
@@ -97,15 +99,15 @@
       element: h("div", { class: "table" }, scroller, more),
       setRows(next) { shown = next; drawBody(); },
       setSort(key) { sort = key; descending = true; drawHead(); drawBody(); },
-      /** Open one row and bring it into view; false if there is no such row. */
-      open(id) {
+      /** Open one row, and bring it into view if `scroll`; false if there is no such row. */
+      open(id, scroll) {
         const position = sorted().findIndex((row) => options.id(row) === id);
         if (position < 0) return false;
         if (position >= options.limit) all = true;
         opened.add(id);
         drawBody();
         const button = body.querySelector('button[data-row="' + CSS.escape(String(id)) + '"]');
-        if (button) button.closest("tr").scrollIntoView({ block: "center" });
+        if (button && scroll) button.closest("tr").scrollIntoView({ block: "center" });
         return true;
       },
     };

@@ -39,6 +39,7 @@
     // ---- what there is to draw
     const series = SERIES.filter((s) => samples.some((p) => num(p[s.key]) !== null));
     const hasCount = samples.some((p) => num(p.goroutines) !== null);
+    if (series.length === 0 && !hasCount) return null;
     const onset = num(win.onset_ms);
     const zero = onset !== null ? onset : samples[0].t_ms;
     const clock = (t) => (t - zero > 0 ? "+" : "") + lg.secondsText((t - zero) / 1000);
@@ -114,7 +115,7 @@
         canvas.append(svg("line", { class: "grid", x1: left, x2: right, y1: y(v), y2: y(v) }),
           svg("text", { class: "tick", x: left - 8, y: y(v) + 4, "text-anchor": "end" }, v === 0 ? "0" : tickBytes(v)));
       }
-      const seconds = ticks((view[0] - zero) / 1000, (view[1] - zero) / 1000, Math.max(3, Math.floor(width / 120)));
+      const seconds = ticks((view[0] - zero) / 1000, (view[1] - zero) / 1000, Math.max(5, Math.floor(width / 90)));
       for (const s of seconds) {
         const at = x(zero + s * 1000);
         canvas.append(svg("line", { class: "grid grid-time", x1: at, x2: at, y1: memoryTop, y2: plotBottom }),

@@ -79,6 +79,14 @@
     const goroutines = obj(report.goroutines);
     const stopped = num(obj(report.capture).stopped_ns);
     const tiles = [];
+    if (num(win.growth_bytes) === null) {
+      // A capture of a calm process: where it stands, since there is no growth to tell.
+      const rss = num(obj(report.memory).rss_bytes);
+      const limit = num(obj(report.target).limit_bytes);
+      const live = num(obj(report.gc).heap_live_bytes);
+      if (rss !== null) tiles.push(tile("RSS", lg.bytes(rss), limit === null ? null : "of a limit of " + lg.limitText(limit)));
+      if (live !== null) tiles.push(tile("Go heap live", lg.bytes(live), null));
+    }
     if (num(win.growth_bytes) !== null) {
       const ends = num(win.start_bytes) !== null && num(win.end_bytes) !== null
         ? lg.bytesText(win.start_bytes) + " \u2192 " + lg.bytesText(win.end_bytes) : null;

@@ -1,0 +1,39 @@
+//! linux/amd64.
+
+use iced_x86::{Decoder, DecoderOptions, Mnemonic};
+use lastgasp_inferior::Addr;
+
+/// Size of what CALL pushes.
+pub(crate) const RETURN_ADDRESS_SIZE: u64 = 8;
+
+/// A RIP-relative memory operand: how Go code names a package-level variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MemoryOperand {
+    /// The variable's address.
+    pub(crate) target: Addr,
+    /// Whether the address itself is taken (LEA) and not what stands there.
+    pub(crate) is_lea: bool,
+}
+
+/// The RIP-relative operands of a function's code in order.
+pub(crate) fn operands(code: &[u8], entry: Addr) -> Vec<MemoryOperand> {
+    Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE)
+        .iter()
+        .filter(|i| i.is_ip_rel_memory_operand())
+        .map(|i| MemoryOperand { target: Addr(i.ip_rel_memory_address()), is_lea: i.mnemonic() == Mnemonic::Lea })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mov_lea_and_cmp_with_immediate() {
+        // mov rax,[rip+0x10]; lea rcx,[rip+0x20]; cmp dword [rip+0x30],0: the immediate counts into the instruction's length.
+        let code = [0x48, 0x8b, 0x05, 0x10, 0, 0, 0, 0x48, 0x8d, 0x0d, 0x20, 0, 0, 0, 0x83, 0x3d, 0x30, 0, 0, 0, 0];
+        let got = operands(&code, Addr(0x1000));
+        assert_eq!(got.iter().map(|o| o.target.0).collect::<Vec<_>>(), [0x1017, 0x102e, 0x1045]);
+        assert_eq!(got.iter().map(|o| o.is_lea).collect::<Vec<_>>(), [false, true, false]);
+    }
+}

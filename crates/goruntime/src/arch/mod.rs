@@ -1,0 +1,5 @@
+//! All that depends on the processor: how code names the runtime's variables, and how a frame is left. One file per architecture.
+
+mod amd64;
+
+pub(crate) use amd64::{MemoryOperand, RETURN_ADDRESS_SIZE, operands};

@@ -1,0 +1,239 @@
+//! What to copy while the target stands still, and the copying. Nothing is decoded here beyond the pointers that say where to copy from; all decoding
+//! happens later, on the copy, with the target running again.
+
+use lastgasp_inferior::{Addr, Memory, Snapshot};
+use rustc_hash::FxHashSet;
+
+use crate::Gap;
+use crate::goroutine::{self, MAX_THREADS, RawG};
+use crate::memprofile::{MAX_BUCKETS, bucket_extent};
+use crate::runtime::Runtime;
+
+/// Most of one goroutine's stack that is copied, from its top frame down.
+const STACK_BOUND: u64 = 32 << 10;
+/// Ranges closer than this are copied as one: reading the bytes between costs less than another piece.
+const MERGE_GAP: u64 = 512;
+
+/// What is known before the crisis: where the buckets stand, and how much room a copy needs.
+#[derive(Clone, Debug, Default)]
+pub struct EvidencePlan {
+    known: FxHashSet<Addr>,
+    /// Sorted, merged.
+    ranges: Vec<(Addr, usize)>,
+    head: Addr,
+    goroutines: u64,
+    stack_bytes: u64,
+}
+
+impl EvidencePlan {
+    /// Brings the plan up to date: walks buckets that were added since the last call (all of them at the first), counts goroutines. Reads a running
+    /// target: buckets never move and are never freed, new ones are added at the head.
+    pub fn update(&mut self, rt: &Runtime, mem: &dyn Memory) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        let fresh = self.walk_new(rt, mem, &mut gaps);
+        if !fresh.is_empty() {
+            let mut ranges = std::mem::take(&mut self.ranges);
+            self.known.extend(fresh.iter().map(|(a, _)| *a));
+            ranges.extend(fresh);
+            self.ranges = merge(ranges);
+        }
+        self.goroutines = mem.u64(rt.globals.allglen).unwrap_or(0);
+        self.stack_bytes = mem.u64(rt.globals.memstats.plus(rt.layout.mstats.stacks_sys)).unwrap_or(0);
+        gaps
+    }
+
+    /// Sites known so far.
+    #[must_use]
+    pub fn sites(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Room for a copy in bytes: what is known, doubled for goroutines since a dying service has more of them in a moment, and at most `cap`.
+    #[must_use]
+    pub fn room(&self, rt: &Runtime, cap: usize) -> usize {
+        let buckets: usize = self.ranges.iter().map(|(_, len)| *len).sum();
+        let per_goroutine = rt.layout.g.sizeof + 64 + 8 + 3072;
+        let goroutines = (self.goroutines + 1000).saturating_mul(2).saturating_mul(per_goroutine) as usize;
+        (buckets + buckets / 4 + goroutines + (4 << 20)).min(cap)
+    }
+
+    /// Pieces that a copy will have, at most.
+    #[must_use]
+    pub fn pieces(&self) -> usize {
+        self.ranges.len() * 2 + (self.goroutines as usize + 1000) * 4 + 4096
+    }
+
+    /// Buckets that are not in the plan yet, newest first, with their lengths.
+    fn walk_new(&mut self, rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Vec<(Addr, usize)> {
+        let mut fresh = Vec::new();
+        let mut at = match mem.ptr(rt.globals.mbuckets) {
+            Ok(head) => head,
+            Err(e) => {
+                gaps.push(Gap::new("memory profile", e.to_string()));
+                return fresh;
+            }
+        };
+        self.head = at;
+        let mut seen = FxHashSet::default();
+        while !at.is_null() && !self.known.contains(&at) && seen.insert(at) && self.known.len() + fresh.len() < MAX_BUCKETS {
+            match bucket_extent(rt, mem, at) {
+                Ok((next, len)) => {
+                    fresh.push((at, len));
+                    at = next;
+                }
+                Err(e) => {
+                    gaps.push(Gap::new("memory profile", e));
+                    break;
+                }
+            }
+        }
+        fresh
+    }
+}
+
+/// Sorts ranges and joins those that touch or nearly do.
+fn merge(mut ranges: Vec<(Addr, usize)>) -> Vec<(Addr, usize)> {
+    /// So that one absent page never costs more than this.
+    const LARGEST: usize = 64 << 10;
+    ranges.sort_unstable();
+    let mut out: Vec<(Addr, usize)> = Vec::with_capacity(ranges.len() / 8 + 1);
+    for (addr, len) in ranges {
+        if let Some((start, total)) = out.last_mut() {
+            let end = start.0 + *total as u64;
+            let joined = (addr.0 + len as u64).max(end) - start.0;
+            if addr.0 <= end + MERGE_GAP && joined as usize <= LARGEST {
+                *total = joined as usize;
+                continue;
+            }
+        }
+        out.push((addr, len));
+    }
+    out
+}
+
+/// A copy of what the decoders need.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// The bytes; sealed by [`Evidence::finish`].
+    pub snapshot: Snapshot,
+    /// What could not be copied.
+    pub gaps: Vec<Gap>,
+}
+
+impl Evidence {
+    /// Room for a copy after `plan`, at most `cap` bytes; to be made before the target stands still.
+    #[must_use]
+    pub fn with_room(rt: &Runtime, plan: &EvidencePlan, cap: usize) -> Self {
+        Self { snapshot: Snapshot::with_budget(plan.room(rt, cap), plan.pieces()), gaps: Vec::new() }
+    }
+
+    /// Copies: gauges, profile buckets, threads, goroutines and their stacks. In this order, so that a copy that is cut short has what names the culprit.
+    pub fn copy(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory) {
+        self.copy_globals(rt, mem);
+        self.copy_buckets(rt, plan, mem);
+        self.copy_threads(rt, mem);
+        self.copy_goroutines(rt, mem);
+        if self.snapshot.refused() > 0 {
+            self.gaps.push(Gap::new(format!("{} bytes", self.snapshot.refused()), "over the byte budget of one capture"));
+        }
+    }
+
+    /// Copies gauges and profile buckets alone: for baselines, from a running target.
+    pub fn copy_profile(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory) {
+        self.copy_globals(rt, mem);
+        self.copy_buckets(rt, plan, mem);
+    }
+
+    /// Makes the copy readable; after the target runs again.
+    pub fn finish(&mut self) {
+        self.snapshot.seal();
+    }
+
+    fn copy_globals(&mut self, rt: &Runtime, mem: &dyn Memory) {
+        let g = &rt.globals;
+        let words = [g.mbuckets, g.mprof_cycle, g.mem_profile_rate, g.allglen, g.allgptr, g.allm, g.gcphase];
+        let mut ranges: Vec<(Addr, usize)> = words.iter().map(|a| (*a, 8)).collect();
+        ranges.push((g.gc_controller, rt.layout.gc_controller.mapped_ready as usize + 8));
+        let first = rt.layout.mstats.stacks_sys;
+        ranges.push((g.memstats.plus(first), (rt.layout.mstats.last_gc_nanotime + 8 - first) as usize));
+        ranges.push((g.mheap.plus(rt.layout.mheap.sweepgen), 32));
+        let failed = self.snapshot.copy_all(mem, &ranges);
+        if failed > 0 {
+            self.gaps.push(Gap::new("runtime variables", format!("{failed} of {} could not be read", ranges.len())));
+        }
+    }
+
+    fn copy_buckets(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory) {
+        let mut failed = self.snapshot.copy_all(mem, &plan.ranges);
+        // Sites that appeared since the plan was made: few, read one by one until the list reaches what is known.
+        let mut at = mem.ptr(rt.globals.mbuckets).unwrap_or_default();
+        let mut seen = 0;
+        while !at.is_null() && !plan.known.contains(&at) && seen < MAX_BUCKETS {
+            seen += 1;
+            match bucket_extent(rt, mem, at) {
+                Ok((next, len)) => {
+                    failed += usize::from(!self.snapshot.copy(mem, at, len));
+                    at = next;
+                }
+                Err(e) => {
+                    self.gaps.push(Gap::new("memory profile", e));
+                    break;
+                }
+            }
+        }
+        if failed > 0 {
+            self.gaps.push(Gap::new("memory profile", format!("{failed} pieces could not be read")));
+        }
+    }
+
+    fn copy_threads(&mut self, rt: &Runtime, mem: &dyn Memory) {
+        let l = &rt.layout.m;
+        let len = (l.vdso_pc + 8).max(l.vdso_sp + 8).max(l.alllink + 8) as usize;
+        let mut at = mem.ptr(rt.globals.allm).unwrap_or_default();
+        let mut seen = FxHashSet::default();
+        while !at.is_null() && seen.len() < MAX_THREADS && seen.insert(at) {
+            self.snapshot.copy(mem, at, len);
+            at = mem.ptr(at.plus(l.alllink)).unwrap_or_default();
+        }
+    }
+
+    fn copy_goroutines(&mut self, rt: &Runtime, mem: &dyn Memory) {
+        let pointers = goroutine::pointers(rt, mem, &mut self.gaps);
+        let array = mem.ptr(rt.globals.allgptr).unwrap_or_default();
+        self.snapshot.copy(mem, array, pointers.len() * 8);
+        let size = rt.layout.g.sizeof as usize;
+        let gs = merge(pointers.iter().map(|a| (*a, size)).collect());
+        let mark = self.snapshot.mark();
+        let mut failed = self.snapshot.copy_all(mem, &gs);
+        let mut stacks = Vec::with_capacity(pointers.len());
+        // What was just copied tells where the stacks stand. Both lists are sorted by address.
+        let mut sorted = pointers;
+        sorted.sort_unstable();
+        let mut next = sorted.iter().peekable();
+        for (start, bytes) in self.snapshot.pieces_since(mark) {
+            while let Some(at) = next.peek().copied().copied().filter(|a| a.0 < start.0 + bytes.len() as u64) {
+                next.next();
+                let skip = at.0.saturating_sub(start.0) as usize;
+                let raw = bytes.get(skip..skip + size).and_then(|b| RawG::parse(rt, b));
+                stacks.extend(raw.and_then(|g| g.used_stack(STACK_BOUND)).map(|r| (r.start, r.len() as usize)));
+            }
+        }
+        failed += self.snapshot.copy_all(mem, &stacks);
+        if failed > 0 {
+            self.gaps.push(Gap::new("goroutines", format!("{failed} pieces could not be read")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_merge_up_to_a_bound() {
+        let got = merge(vec![(Addr(5000), 100), (Addr(100), 50), (Addr(150), 50), (Addr(600), 10)]);
+        assert_eq!(got, [(Addr(100), 510), (Addr(5000), 100)]);
+        let many: Vec<_> = (0..100).map(|i| (Addr(i * 1000), 1000)).collect();
+        assert!(merge(many).iter().all(|(_, len)| *len <= 64 << 10));
+    }
+}

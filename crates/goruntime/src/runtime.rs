@@ -1,0 +1,140 @@
+//! From an executable and its memory to a Go runtime that can be read.
+
+use lastgasp_inferior::{Addr, BlockCache, ElfImage, Memory};
+use thiserror::Error;
+
+use crate::buildinfo::{BuildInfo, GoVersion, parse_buildinfo};
+use crate::layout::{self, Layout};
+use crate::locate::{self, Globals};
+use crate::moduledata::{self, ModuleData};
+use crate::pclntab::Symbolizer;
+
+/// Constant tables that a position-independent executable keeps in a segment that is writable while it is relocated.
+pub const CONSTANT_SECTIONS: &[&str] = &[".data.rel.ro.gopclntab", ".data.rel.ro.go.func"];
+
+/// Why a process cannot be read as a Go process.
+#[derive(Debug, Error)]
+pub enum DiscoverError {
+    /// No build information.
+    #[error("{file} is not a Go executable (no Go build information), or it was built before Go 1.18")]
+    NotGo {
+        /// The executable.
+        file: String,
+    },
+    /// A Go minor without a layout table.
+    #[error("{version} is not supported: this lastgasp reads Go 1.{oldest} to 1.{newest}; layouts are never guessed. Get a newer lastgasp, or add the minor with `cargo xtask layouts`")]
+    UnknownVersion {
+        /// As the binary says it.
+        version: String,
+        /// Oldest supported minor.
+        oldest: u16,
+        /// Newest supported minor.
+        newest: u16,
+    },
+    /// The runtime's tables or variables were not found.
+    #[error("the Go runtime in {file} ({version}) could not be read: {why}")]
+    Unreadable {
+        /// The executable.
+        file: String,
+        /// Its version.
+        version: String,
+        /// What went wrong.
+        why: String,
+    },
+}
+
+/// A Go runtime, located: what is needed to read it, resolved before any crisis.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    /// The release.
+    pub version: GoVersion,
+    /// What the linker wrote about the build.
+    pub build_info: BuildInfo,
+    /// Offsets for this minor.
+    pub layout: &'static Layout,
+    /// The main module.
+    pub module: ModuleData,
+    /// The runtime's variables.
+    pub globals: Globals,
+}
+
+impl Runtime {
+    /// Version and build information of an executable, from its file alone.
+    ///
+    /// # Errors
+    /// [`DiscoverError::NotGo`].
+    pub fn build_info(image: &ElfImage) -> Result<BuildInfo, DiscoverError> {
+        let not_go = || DiscoverError::NotGo { file: image.name().to_owned() };
+        let section = image.section(".go.buildinfo").ok_or_else(not_go)?;
+        let bytes = image.section_bytes(section).map_err(|_| not_go())?;
+        parse_buildinfo(&bytes).ok_or_else(not_go)
+    }
+
+    /// Finds everything. `mem` is the process's memory; `bias` what its addresses are off from those in the file.
+    ///
+    /// # Errors
+    /// [`DiscoverError`]; a process that has only just been started may fail as `Unreadable` and succeed a moment later.
+    pub fn discover(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Self, DiscoverError> {
+        let build_info = Self::build_info(image)?;
+        let (oldest, newest) = layout::supported();
+        let unknown = || DiscoverError::UnknownVersion { version: build_info.go_version.clone(), oldest, newest };
+        let version = GoVersion::parse(&build_info.go_version).ok_or_else(unknown)?;
+        let layout = layout::for_minor(version.minor).ok_or_else(unknown)?;
+        let unreadable =
+            |why: String| DiscoverError::Unreadable { file: image.name().to_owned(), version: version.text.clone(), why };
+        let cached = BlockCache::new(mem);
+        let module = moduledata::find(image, bias, mem, layout).map_err(unreadable)?;
+        let symbols = Symbolizer::new(&cached, &module, layout);
+        let globals = locate::globals(image, bias, &module, &symbols).map_err(unreadable)?;
+        let found = Self { version: version.clone(), build_info: build_info.clone(), layout, module, globals };
+        found.validate(mem).map_err(unreadable)?;
+        Ok(found)
+    }
+
+    /// The variables as the code names them, the symbol table not asked: for checking the rules for stripped binaries on binaries that are not.
+    ///
+    /// # Errors
+    /// [`DiscoverError::Unreadable`].
+    pub fn globals_by_code(&self, mem: &dyn Memory) -> Result<Globals, DiscoverError> {
+        let cached = BlockCache::new(mem);
+        let symbols = Symbolizer::new(&cached, &self.module, self.layout);
+        locate::globals_by_code(&self.module, &symbols).map_err(|why| DiscoverError::Unreadable {
+            file: self.build_info.path.clone(),
+            version: self.version.text.clone(),
+            why,
+        })
+    }
+
+    /// Whether what stands at the addresses is what should.
+    fn validate(&self, mem: &dyn Memory) -> Result<(), String> {
+        let read = |a: Addr| mem.u64(a).map_err(|e| e.to_string());
+        let gs = read(self.globals.allglen)?;
+        if gs == 0 || gs > 1 << 26 {
+            return Err(format!("allglen says {gs} goroutines: the runtime has not started yet, or the address is wrong"));
+        }
+        let first = read(Addr(read(self.globals.allgptr)?))?;
+        let lo = read(Addr(first).plus(self.layout.g.stack_lo))?;
+        let hi = read(Addr(first).plus(self.layout.g.stack_hi))?;
+        if lo != 0 && (hi <= lo || hi - lo > 1 << 32) {
+            return Err("the first goroutine has no sane stack".into());
+        }
+        let head = Addr(read(self.globals.mbuckets)?);
+        if !head.is_null() && read(head.plus(self.layout.bucket.typ))? != 1 {
+            return Err("mbuckets does not lead to a bucket of the memory profile".into());
+        }
+        let rate = read(self.globals.mem_profile_rate)?;
+        if rate > 1 << 40 {
+            return Err(format!("MemProfileRate is {rate}"));
+        }
+        let spans = read(self.globals.mheap.plus(self.layout.mheap.allspans + 8))?;
+        let cap = read(self.globals.mheap.plus(self.layout.mheap.allspans + 16))?;
+        if spans > cap || cap > 1 << 32 {
+            return Err(format!("mheap_.allspans says {spans} of {cap}"));
+        }
+        let percent = mem.u32(self.globals.gc_controller.plus(self.layout.gc_controller.gc_percent)).map_err(|e| e.to_string())?;
+        if !(-1..=1_000_000_000).contains(&percent.cast_signed()) {
+            return Err(format!("gcController.gcPercent is {percent}"));
+        }
+        Ok(())
+    }
+}

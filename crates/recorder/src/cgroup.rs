@@ -1,0 +1,289 @@
+//! Memory cgroups, version 1 and 2: where a process is, what limits apply, a group of its own. Kernel: `Documentation/admin-guide/cgroup-v2.rst`,
+//! `cgroup-v1/memory.rst`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where the hierarchies are mounted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mounts {
+    /// Version 1 memory controller.
+    pub memory_v1: Option<PathBuf>,
+    /// Version 2; on hybrid systems without the memory controller, but with `cgroup.freeze`.
+    pub unified: Option<PathBuf>,
+    /// Whether version 2 has the memory controller.
+    pub memory_v2: bool,
+}
+
+impl Mounts {
+    /// Reads `/proc/self/mounts`.
+    #[must_use]
+    pub fn detect() -> Self {
+        Self::parse(&fs::read_to_string("/proc/self/mounts").unwrap_or_default(), |p| {
+            fs::read_to_string(p.join("cgroup.controllers")).unwrap_or_default()
+        })
+    }
+
+    fn parse(mounts: &str, controllers: impl Fn(&Path) -> String) -> Self {
+        let mut out = Self::default();
+        for line in mounts.lines() {
+            let f: Vec<&str> = line.split(' ').collect();
+            let (Some(path), Some(kind), Some(options)) = (f.get(1), f.get(2), f.get(3)) else { continue };
+            match *kind {
+                "cgroup" if options.split(',').any(|o| o == "memory") => out.memory_v1 = Some(PathBuf::from(path)),
+                "cgroup2" => out.unified = Some(PathBuf::from(path)),
+                _ => {}
+            }
+        }
+        out.memory_v2 = out.unified.as_deref().is_some_and(|p| controllers(p).split_whitespace().any(|c| c == "memory"));
+        out
+    }
+}
+
+/// A process's memory cgroup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cgroup {
+    /// Folder of the memory controller.
+    pub memory: PathBuf,
+    /// Whether that is version 2.
+    pub v2: bool,
+    /// Folder in the unified hierarchy, for the freezer; only in a group of our own.
+    pub freezer: Option<PathBuf>,
+    /// Path below the mount, as `/proc/PID/cgroup` says it.
+    pub path: String,
+    /// Root of the memory hierarchy.
+    root: PathBuf,
+}
+
+/// A limit that applies to a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Bytes.
+    pub bytes: u64,
+    /// Which file says so.
+    pub source: String,
+}
+
+/// A value of a v1 limit file at or over this means "no limit" (PAGE_COUNTER_MAX, rounded).
+const NO_LIMIT_V1: u64 = 1 << 62;
+
+impl Cgroup {
+    /// The memory cgroup of a process.
+    #[must_use]
+    pub fn of(pid: i32, mounts: &Mounts) -> Option<Self> {
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let find = |v2: bool| {
+            text.lines().find_map(|l| {
+                let mut f = l.splitn(3, ':');
+                let (id, controllers, path) = (f.next()?, f.next()?, f.next()?);
+                let hit = if v2 { id == "0" && controllers.is_empty() } else { controllers.split(',').any(|c| c == "memory") };
+                hit.then(|| path.to_owned())
+            })
+        };
+        let (root, path, v2) = match (&mounts.memory_v1, mounts.memory_v2) {
+            (Some(root), _) if find(false).is_some() => (root, find(false)?, false),
+            (_, true) => (mounts.unified.as_ref()?, find(true)?, true),
+            _ => return None,
+        };
+        let memory = root.join(path.trim_start_matches('/'));
+        // In a container's cgroup namespace the path is not below what is mounted.
+        let memory = if memory.is_dir() { memory } else { root.clone() };
+        Some(Self { memory, v2, freezer: None, path, root: root.clone() })
+    }
+
+    /// Bytes charged now.
+    #[must_use]
+    pub fn usage(&self) -> Option<u64> {
+        read_number(&self.memory.join(self.name("memory.usage_in_bytes", "memory.current")))
+    }
+
+    /// Bytes of page cache that the kernel would drop before it kills (`inactive_file`).
+    #[must_use]
+    pub fn droppable(&self) -> u64 {
+        let stat = fs::read_to_string(self.memory.join("memory.stat")).unwrap_or_default();
+        let key = self.name("total_inactive_file ", "inactive_file ");
+        stat.lines().find_map(|l| l.strip_prefix(key)?.trim().parse().ok()).unwrap_or(0)
+    }
+
+    /// The tightest limit of this group and those above it.
+    #[must_use]
+    pub fn limit(&self) -> Option<Limit> {
+        let name = self.name("memory.limit_in_bytes", "memory.max");
+        let mut found: Option<Limit> = None;
+        for dir in self.memory.ancestors().take_while(|d| d.starts_with(&self.root)) {
+            let file = dir.join(name);
+            if let Some(bytes) = read_number(&file).filter(|b| *b < NO_LIMIT_V1) {
+                if found.as_ref().is_none_or(|f| bytes < f.bytes) {
+                    found = Some(Limit { bytes, source: file.display().to_string() });
+                }
+            }
+        }
+        found
+    }
+
+    /// OOM kills counted in this group.
+    #[must_use]
+    pub fn oom_kills(&self) -> u64 {
+        let file = self.memory.join(self.name("memory.oom_control", "memory.events"));
+        let text = fs::read_to_string(file).unwrap_or_default();
+        text.lines().find_map(|l| l.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
+    }
+
+    /// Processes in the group.
+    #[must_use]
+    pub fn processes(&self) -> Vec<i32> {
+        let text = fs::read_to_string(self.memory.join("cgroup.procs")).unwrap_or_default();
+        text.lines().filter_map(|l| l.parse().ok()).collect()
+    }
+
+    fn name(&self, v1: &'static str, v2: &'static str) -> &'static str {
+        if self.v2 { v2 } else { v1 }
+    }
+}
+
+fn read_number(file: &Path) -> Option<u64> {
+    fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+/// A group that we made; see [`crate::journal`] for how it is removed when we cannot.
+#[derive(Debug)]
+pub struct OwnCgroup {
+    /// The group.
+    pub cgroup: Cgroup,
+    dirs: Vec<PathBuf>,
+}
+
+impl OwnCgroup {
+    /// Makes a group `name` below our own (v1) or below the nearest group that hands the memory controller down (v2), and sets the limit.
+    ///
+    /// # Errors
+    /// The system's error, with the file in its text. Nothing is left behind.
+    pub fn create(mounts: &Mounts, name: &str, limit: Option<u64>) -> io::Result<Self> {
+        let own = Cgroup::of(std::process::id() as i32, mounts)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no memory cgroup controller is mounted"))?;
+        let parent = if own.v2 { v2_parent(&own)? } else { own.memory.clone() };
+        let memory = parent.join(name);
+        let mut made = Self { cgroup: Cgroup { memory: memory.clone(), freezer: None, ..own }, dirs: Vec::new() };
+        made.make(&memory)?;
+        if made.cgroup.v2 {
+            made.cgroup.freezer = Some(memory.clone());
+        } else if let Some(unified) = &mounts.unified {
+            let own = fs::read_to_string("/proc/self/cgroup")
+                .ok()
+                .and_then(|t| t.lines().find_map(|l| l.strip_prefix("0::/").map(str::to_owned)))
+                .unwrap_or_default();
+            let dir = unified.join(own).join(name);
+            // Without it the target is stopped by ptrace instead.
+            if made.make(&dir).is_ok() {
+                made.cgroup.freezer = Some(dir);
+            }
+        }
+        made.cgroup.path = format!("/{}", memory.strip_prefix(&made.cgroup.root).unwrap_or(&memory).display());
+        if let Some(limit) = limit {
+            let file = memory.join(made.cgroup.name("memory.limit_in_bytes", "memory.max"));
+            write(&file, &limit.to_string())?;
+            // With swap a limit would push the evidence out instead of ending the process; absent where swap accounting is off.
+            let swap = memory.join(made.cgroup.name("memory.memsw.limit_in_bytes", "memory.swap.max"));
+            let _ = write(&swap, &if made.cgroup.v2 { "0".to_owned() } else { limit.to_string() });
+        }
+        Ok(made)
+    }
+
+    /// All folders that were made.
+    #[must_use]
+    pub fn dirs(&self) -> &[PathBuf] {
+        &self.dirs
+    }
+
+    fn make(&mut self, dir: &Path) -> io::Result<()> {
+        fs::create_dir(dir).map_err(|e| with_path(dir, &e))?;
+        self.dirs.push(dir.to_owned());
+        Ok(())
+    }
+}
+
+impl Drop for OwnCgroup {
+    /// Removes the folders; those that still hold processes stay, and the watchdog removes them when they empty.
+    fn drop(&mut self) {
+        for dir in self.dirs.iter().rev() {
+            remove_when_empty(dir);
+        }
+    }
+}
+
+/// Removes a cgroup's folder. The kernel refuses with EBUSY for a moment after its last process has ended.
+pub fn remove_when_empty(dir: &Path) -> bool {
+    for _ in 0..50 {
+        match fs::remove_dir(dir) {
+            Ok(()) => return true,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return true,
+            Err(_) if fs::read_to_string(dir.join("cgroup.procs")).is_ok_and(|p| p.trim().is_empty()) => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// The nearest group at or above ours whose children have the memory controller; enabled there if that can be done.
+fn v2_parent(own: &Cgroup) -> io::Result<PathBuf> {
+    for dir in own.memory.ancestors().take_while(|d| d.starts_with(&own.root)) {
+        let control = dir.join("cgroup.subtree_control");
+        let enabled = |text: String| text.split_whitespace().any(|c| c == "memory");
+        if fs::read_to_string(&control).is_ok_and(enabled) || write(&control, "+memory").is_ok() {
+            return Ok(dir.to_owned());
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "no cgroup above ours hands down the memory controller"))
+}
+
+/// Puts the calling process into the groups at `dirs`.
+///
+/// # Errors
+/// The system's error, with the file in its text.
+pub fn enter(dirs: &[PathBuf]) -> io::Result<()> {
+    dirs.iter().try_for_each(|d| write(&d.join("cgroup.procs"), "0"))
+}
+
+pub(crate) fn write(file: &Path, text: &str) -> io::Result<()> {
+    fs::write(file, text).map_err(|e| with_path(file, &e))
+}
+
+fn with_path(file: &Path, e: &io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("{}: {e}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_of_a_hybrid_and_of_a_unified_system() {
+        let hybrid = "tmpfs /sys/fs/cgroup tmpfs ro 0 0\ncgroup2 /sys/fs/cgroup/unified cgroup2 rw,nsdelegate 0 0\n\
+                      cgroup /sys/fs/cgroup/memory cgroup rw,nosuid,memory 0 0\n";
+        let m = Mounts::parse(hybrid, |_| String::new());
+        assert_eq!(m.memory_v1.as_deref(), Some(Path::new("/sys/fs/cgroup/memory")));
+        assert!(m.unified.is_some() && !m.memory_v2);
+        let unified = "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n";
+        let m = Mounts::parse(unified, |_| "cpuset cpu io memory pids\n".into());
+        assert!(m.memory_v2 && m.memory_v1.is_none());
+    }
+
+    /// A make-believe v2 tree: the tightest limit counts, `max` does not.
+    #[test]
+    fn limits_at_every_level_count() {
+        let root = tempfile::tempdir().unwrap();
+        let leaf = root.path().join("pod/container");
+        fs::create_dir_all(&leaf).unwrap();
+        fs::write(leaf.join("memory.max"), "max\n").unwrap();
+        fs::write(leaf.join("memory.current"), "4096\n").unwrap();
+        fs::write(leaf.join("memory.stat"), "anon 1\ninactive_file 77\n").unwrap();
+        fs::write(leaf.join("memory.events"), "low 0\noom 2\noom_kill 1\n").unwrap();
+        fs::write(root.path().join("pod/memory.max"), "1000000\n").unwrap();
+        let c = Cgroup { memory: leaf, v2: true, freezer: None, path: "/pod/container".into(), root: root.path().into() };
+        assert_eq!(c.limit().unwrap().bytes, 1_000_000);
+        assert_eq!((c.usage(), c.droppable(), c.oom_kills()), (Some(4096), 77, 1));
+    }
+}

@@ -1,0 +1,394 @@
+//! `lastgasp run`: a command under the recorder.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use lastgasp_goruntime::DiscoverError;
+use lastgasp_inferior::Usage;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+
+use crate::cgroup::{Cgroup, Mounts, OwnCgroup};
+use crate::discover::{Discoverer, descendants};
+use crate::journal::{self, Journal};
+use crate::pin::{Pin, pidfd_open};
+use crate::policy::{self, Action, Policy, State};
+use crate::sampler::{Sample, Timeline};
+use crate::stop::Stopper;
+use crate::take::{Circumstances, Phase, Reason, Taken, take};
+use crate::target::{AttachError, Target};
+use crate::watchdog::Watchdog;
+
+/// The hidden subcommand that enters cgroups and then becomes the command.
+pub const ENTER_SUBCOMMAND: &str = "enter";
+
+/// What to run, and how.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The command and its arguments.
+    pub command: Vec<OsString>,
+    /// Limit of the group of its own.
+    pub memory_max: Option<u64>,
+    /// Where captures go; the journal stands there too.
+    pub store: PathBuf,
+    /// When to act.
+    pub policy: Policy,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How the command ended.
+    pub status: WaitStatus,
+    /// Whether the kernel's OOM killer ended a process of the command.
+    pub oom_killed: bool,
+    /// Whether a Go process was found and watched.
+    pub watched: bool,
+    /// What could not be done, for the user.
+    pub notes: Vec<String>,
+}
+
+/// Runs the command to its end. `sink` gets what was taken, on a thread of its own, in the order of taking.
+///
+/// # Errors
+/// The command could not be started.
+pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Result<Outcome> {
+    if config.command.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
+    }
+    let mut notes = journal::recover(&config.store);
+    let mounts = Mounts::detect();
+    let (sender, receiver) = mpsc::channel::<Taken>();
+    let worker = std::thread::Builder::new().name("decode".into()).spawn(move || receiver.iter().for_each(sink))?;
+    let group = match OwnCgroup::create(&mounts, &format!("lastgasp-run-{}", std::process::id()), config.memory_max) {
+        Ok(group) => Some(group),
+        Err(e) => {
+            notes.push(format!("no cgroup of its own ({e}): no limit was set and the process is watched by its RSS; run as root"));
+            None
+        }
+    };
+    let dirs = group.as_ref().map(|g| g.dirs().to_vec()).unwrap_or_default();
+    let journal = match Journal::open(&config.store, &dirs, &dirs) {
+        Ok(j) => Some(j),
+        Err(e) => {
+            notes.push(format!("no journal in {} ({e}): the target will be stopped by ptrace only", config.store.display()));
+            None
+        }
+    };
+    let freezer = group.as_ref().and_then(|g| g.cgroup.freezer.clone());
+    let watchdog = if dirs.is_empty() { None } else { Watchdog::start(&dirs).map_err(|e| notes.push(format!("no watchdog: {e}"))).ok() };
+    let stopper = match (freezer, watchdog, &journal) {
+        (Some(dir), Some(watchdog), Some(_)) => Stopper::Freezer(dir, watchdog),
+        _ => Stopper::Ptrace,
+    };
+    let child = spawn(config, &dirs)?;
+    let mut watch = Watch {
+        config,
+        mounts,
+        group: group.as_ref().map(|g| &g.cgroup),
+        stopper,
+        child,
+        timeline: Timeline::default(),
+        notes,
+        sender,
+        discoverer: Discoverer::default(),
+        refused: Vec::new(),
+        last_usage: None,
+        oom_killed: false,
+        watched: false,
+        ended: None,
+    };
+    let status = watch.until_the_end();
+    let Watch { stopper, notes, sender, oom_killed, watched, .. } = watch;
+    drop(sender);
+    let _ = worker.join();
+    drop(stopper);
+    drop(journal);
+    drop(group);
+    Ok(Outcome { status, oom_killed, watched, notes })
+}
+
+fn spawn(config: &Config, dirs: &[PathBuf]) -> io::Result<Child> {
+    let mut command = if dirs.is_empty() {
+        let mut c = Command::new(config.command.first().ok_or(io::ErrorKind::InvalidInput)?);
+        c.args(config.command.iter().skip(1));
+        c
+    } else {
+        // It enters the groups itself before it becomes the command: not a byte of the command's is charged elsewhere.
+        let mut c = Command::new("/proc/self/exe");
+        c.arg(ENTER_SUBCOMMAND);
+        for dir in dirs {
+            c.arg("--cgroup").arg(dir);
+        }
+        c.arg("--").args(&config.command);
+        c
+    };
+    command.spawn().map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", config.command.first().map_or_else(String::new, |c| c.to_string_lossy().into_owned()))))
+}
+
+struct Watch<'a> {
+    config: &'a Config,
+    mounts: Mounts,
+    group: Option<&'a Cgroup>,
+    stopper: Stopper,
+    child: Child,
+    timeline: Timeline,
+    notes: Vec<String>,
+    sender: mpsc::Sender<Taken>,
+    discoverer: Discoverer,
+    /// Processes that will never be readable.
+    refused: Vec<i32>,
+    last_usage: Option<(Usage, u64)>,
+    oom_killed: bool,
+    watched: bool,
+    ended: Option<WaitStatus>,
+}
+
+/// How memory counts against a limit.
+struct Gauge {
+    cgroup: Option<Cgroup>,
+    limit: Option<(u64, String)>,
+    droppable: u64,
+    refreshed: Instant,
+}
+
+impl Watch<'_> {
+    fn until_the_end(&mut self) -> WaitStatus {
+        loop {
+            if let Some(status) = self.reap() {
+                return status;
+            }
+            match self.find_target() {
+                Some(target) => self.follow(target),
+                None => std::thread::sleep(if self.timeline.now_ms() < 5000 { Duration::from_millis(5) } else { Duration::from_millis(100) }),
+            }
+        }
+    }
+
+    /// The command's status once it has ended.
+    fn reap(&mut self) -> Option<WaitStatus> {
+        if self.ended.is_none() {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                use std::os::unix::process::ExitStatusExt as _;
+                let pid = Pid::from_raw(self.child.id() as i32);
+                self.ended = Some(match status.signal().and_then(|s| Signal::try_from(s).ok()) {
+                    Some(signal) => WaitStatus::Signaled(pid, signal, status.core_dumped()),
+                    None => WaitStatus::Exited(pid, status.code().unwrap_or(0)),
+                });
+            }
+        }
+        self.ended
+    }
+
+    /// The largest Go process of the command that can be read.
+    fn find_target(&mut self) -> Option<Target> {
+        let pids = match self.group {
+            Some(group) => group.processes(),
+            None => descendants(self.child.id() as i32),
+        };
+        let mut best: Option<(u64, Target)> = None;
+        let own = std::fs::read_link("/proc/self/exe").ok();
+        for pid in pids.into_iter().filter(|p| !self.refused.contains(p)).collect::<Vec<_>>() {
+            if std::fs::read_link(format!("/proc/{pid}/exe")).ok() == own || self.discoverer.go_process(pid).is_none() {
+                continue;
+            }
+            match Target::attach(pid, &self.mounts) {
+                Ok(target) => {
+                    let rss = target.process.rss().unwrap_or(0);
+                    if best.as_ref().is_none_or(|(most, _)| rss > *most) {
+                        best = Some((rss, target));
+                    }
+                }
+                // The runtime may not have started yet: try again, for the first seconds of its life.
+                Err(AttachError::Discover(DiscoverError::Unreadable { .. })) if self.timeline.now_ms() < 2000 => {}
+                Err(AttachError::Open(_)) => {}
+                Err(e) => {
+                    self.notes.push(format!("process {pid} is not watched: {e}"));
+                    self.refused.push(pid);
+                }
+            }
+        }
+        best.map(|(_, target)| target)
+    }
+
+    /// Watches one process to its end.
+    fn follow(&mut self, mut target: Target) {
+        let pid = target.process.pid();
+        self.watched = true;
+        self.timeline.note("attach", format!("process {pid}, {}", target.runtime.version));
+        let exit = pidfd_open(pid);
+        let mut gauge = self.gauge(&target);
+        let kills_before = gauge.cgroup.as_ref().map_or(0, Cgroup::oom_kills);
+        let mut memory = policy::Memory::default();
+        let mut pin: Option<Pin> = None;
+        let (mut refreshed, mut baseline_due) = (Instant::now(), Instant::now());
+        loop {
+            let state = memory.state;
+            if gauge.refreshed.elapsed() > Duration::from_millis(if state == State::Watch { 1000 } else { 100 }) {
+                let kept = self.gauge(&target);
+                gauge = Gauge { cgroup: gauge.cgroup.take().or(kept.cgroup), ..kept };
+                if let Some(usage) = target.process.usage() {
+                    self.last_usage = Some((usage, self.timeline.now_ms()));
+                }
+            }
+            let Some(sample) = self.sample(&target, &gauge) else { break };
+            self.timeline.push(sample);
+            if state == State::Watch && baseline_due.elapsed() > Duration::ZERO {
+                let started = Instant::now();
+                target.refresh();
+                target.note_baseline(sample.t_ms);
+                // Calm cost at most one part in a thousand of a core, however large the profile.
+                baseline_due = Instant::now() + (started.elapsed() * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
+                refreshed = Instant::now();
+            } else if state != State::Watch && refreshed.elapsed() > Duration::from_millis(200) {
+                target.refresh();
+                refreshed = Instant::now();
+            }
+            let limit = gauge.limit.as_ref().map(|l| l.0);
+            let step = self.config.policy.step(&mut memory, &self.timeline.recent_usage(200), limit);
+            match step.action {
+                Action::Arm => match target.process.mem_file().and_then(|mem| Pin::hold(mem, target.readable())) {
+                    Ok(held) => {
+                        self.timeline.note("arm", "address space pinned");
+                        pin = Some(held);
+                    }
+                    Err(e) => self.note_once(format!("not armed: {e}")),
+                },
+                Action::Disarm => {
+                    self.timeline.note("disarm", "address space released");
+                    pin = None;
+                }
+                Action::Strike => self.strike(&target, &gauge),
+                Action::None => {}
+            }
+            if wait_for_exit(exit.as_ref(), pid, step.sleep) {
+                break;
+            }
+        }
+        self.after_death(&target, &gauge, kills_before, pin.is_some());
+        drop(pin);
+    }
+
+    fn strike(&mut self, target: &Target, gauge: &Gauge) {
+        self.timeline.note("freeze", "memory is about to be used up: stopped and copied");
+        let around = Circumstances {
+            phase: Phase::PreKill,
+            reason: Reason::Forecast,
+            timeline: &self.timeline,
+            limit: gauge.limit.clone(),
+            last_usage: self.last_usage,
+        };
+        let taken = take(target, Some(&mut self.stopper), around);
+        // Killed between the decision and the stop: nothing could be read.
+        if taken.evidence.snapshot.is_empty() {
+            return;
+        }
+        let _ = self.sender.send(taken);
+    }
+
+    /// The process has ended, or is about to be reaped: say how, and read what the pin has kept.
+    fn after_death(&mut self, target: &Target, gauge: &Gauge, kills_before: u64, pinned: bool) {
+        let pid = target.process.pid();
+        let killed = how_it_ended(pid).is_none_or(|s| matches!(s, WaitStatus::Signaled(_, Signal::SIGKILL, _)));
+        // The counter is raised before the signal is sent, but give a slow kernel a moment.
+        let counted = || gauge.cgroup.as_ref().map_or(0, Cgroup::oom_kills) > kills_before;
+        let oom = killed && (counted() || { std::thread::sleep(Duration::from_millis(2)); counted() });
+        self.oom_killed |= oom;
+        let (kind, text) = match (oom, killed) {
+            (true, _) => ("oom-kill", "killed by the kernel: out of memory"),
+            (false, true) => ("kill", "killed"),
+            _ => ("exit", "ended by itself"),
+        };
+        self.timeline.note(kind, text);
+        if !killed {
+            return;
+        }
+        if !pinned || !target.is_readable() {
+            self.note_once(if pinned { "killed, and its memory was gone at once".into() } else { "killed before the pin was on".into() });
+            return;
+        }
+        let reason = if oom { Reason::OomKill } else { Reason::Killed };
+        let around = Circumstances {
+            phase: Phase::PostKill,
+            reason,
+            timeline: &self.timeline,
+            limit: gauge.limit.clone(),
+            last_usage: self.last_usage,
+        };
+        let _ = self.sender.send(take(target, None, around));
+    }
+
+    fn note_once(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    fn gauge(&self, target: &Target) -> Gauge {
+        let cgroup = self.group.cloned().or_else(|| Cgroup::of(target.process.pid(), &self.mounts));
+        let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|l| (l.bytes, l.source));
+        let refreshed = Instant::now();
+        match (limit, self.group, self.config.memory_max) {
+            // A limit that could not be set: watched all the same.
+            (_, None, Some(wished)) => {
+                Gauge { cgroup: None, limit: Some((wished, "--memory-max, which could not be set".into())), droppable: 0, refreshed }
+            }
+            (Some(limit), _, _) => {
+                let droppable = cgroup.as_ref().map_or(0, Cgroup::droppable);
+                Gauge { cgroup, limit: Some(limit), droppable, refreshed }
+            }
+            (None, _, _) => Gauge { cgroup: None, limit: machine_memory(), droppable: 0, refreshed },
+        }
+    }
+
+    fn sample(&self, target: &Target, gauge: &Gauge) -> Option<Sample> {
+        let rss = target.process.rss()?;
+        let usage = gauge.cgroup.as_ref().and_then(Cgroup::usage).map_or(rss, |u| u.saturating_sub(gauge.droppable));
+        let gauges = target.gauges()?;
+        Some(Sample {
+            t_ms: self.timeline.now_ms(),
+            usage,
+            rss,
+            heap_live: gauges.heap_live,
+            goroutines: gauges.goroutine_slots,
+            gc_cycles: gauges.gc_cycles,
+        })
+    }
+}
+
+/// What this machine can still give, as a limit for a process without one: its RSS plus what is available.
+fn machine_memory() -> Option<(u64, String)> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib: u64 = text.lines().find_map(|l| l.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok())?;
+    Some((kib * 1024, "/proc/meminfo MemTotal".into()))
+}
+
+/// How a child of ours ended, without reaping it; `None` if it is not a child of ours.
+fn how_it_ended(pid: i32) -> Option<WaitStatus> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+    for _ in 0..100 {
+        match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
+            Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(1)),
+            Ok(status) => return Some(status),
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// Sleeps, or until the process ends. Gives whether it has ended.
+fn wait_for_exit(exit: Option<&OwnedFd>, pid: i32, sleep: Duration) -> bool {
+    let Some(exit) = exit else {
+        std::thread::sleep(sleep);
+        return kill(Pid::from_raw(pid), None).is_err();
+    };
+    let timeout = PollTimeout::try_from(sleep).unwrap_or(PollTimeout::ZERO);
+    matches!(poll(&mut [PollFd::new(exit.as_fd(), PollFlags::POLLIN)], timeout), Ok(n) if n > 0)
+}

@@ -1,0 +1,105 @@
+//! Samples of a target's memory, and the timeline that they make.
+
+use std::time::Instant;
+
+use crate::forecast::Point;
+
+/// One look at a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Milliseconds since the watch began.
+    pub t_ms: u64,
+    /// Bytes that count against the limit: the cgroup's charge less what the kernel would drop; RSS where there is no cgroup.
+    pub usage: u64,
+    /// Resident bytes of the process.
+    pub rss: u64,
+    /// Go heap: live at the last mark and allocated since.
+    pub heap_live: u64,
+    /// Goroutine structures; never fewer than before.
+    pub goroutines: u64,
+    /// GC cycles finished.
+    pub gc_cycles: u32,
+}
+
+/// Something that happened during the watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Milliseconds since the watch began.
+    pub t_ms: u64,
+    /// `attach`, `arm`, `disarm`, `freeze`, `kill`, `exit`, `baseline`.
+    pub kind: &'static str,
+    /// For people.
+    pub text: String,
+}
+
+/// Samples and events of one watch, bounded: when it is full, every second sample of its older half goes.
+#[derive(Clone, Debug)]
+pub struct Timeline {
+    began: Instant,
+    /// Oldest first.
+    pub samples: Vec<Sample>,
+    /// Oldest first.
+    pub events: Vec<Event>,
+}
+
+const MOST_SAMPLES: usize = 8192;
+const MOST_EVENTS: usize = 512;
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self { began: Instant::now(), samples: Vec::new(), events: Vec::new() }
+    }
+}
+
+impl Timeline {
+    /// Milliseconds since the watch began.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    /// Adds a sample.
+    pub fn push(&mut self, sample: Sample) {
+        if self.samples.len() >= MOST_SAMPLES {
+            let half = MOST_SAMPLES / 2;
+            let mut i = 0;
+            self.samples.retain(|_| {
+                i += 1;
+                i > half || i % 2 == 0
+            });
+        }
+        self.samples.push(sample);
+    }
+
+    /// Notes an event, now.
+    pub fn note(&mut self, kind: &'static str, text: impl Into<String>) {
+        if self.events.len() < MOST_EVENTS {
+            self.events.push(Event { t_ms: self.now_ms(), kind, text: text.into() });
+        }
+    }
+
+    /// Usage of the last samples, for the forecast.
+    #[must_use]
+    pub fn recent_usage(&self, most: usize) -> Vec<Point> {
+        let from = self.samples.len().saturating_sub(most);
+        let recent = self.samples.get(from..).unwrap_or_default();
+        recent.iter().map(|s| Point { t_ms: s.t_ms, bytes: s.usage }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_timeline_keeps_its_ends() {
+        let mut t = Timeline::default();
+        for i in 0..3 * MOST_SAMPLES as u64 {
+            t.push(Sample { t_ms: i, ..Sample::default() });
+        }
+        assert!(t.samples.len() <= MOST_SAMPLES);
+        assert!(t.samples[0].t_ms < 4096);
+        assert_eq!(t.samples.last().unwrap().t_ms, 3 * MOST_SAMPLES as u64 - 1);
+        assert!(t.samples.is_sorted_by_key(|s| s.t_ms));
+    }
+}

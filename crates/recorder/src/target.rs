@@ -1,0 +1,200 @@
+//! A Go process under watch: opened, located, with a plan of what to copy and baselines from calmer times.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use lastgasp_goruntime::{Counts, DiscoverError, Evidence, EvidencePlan, Gap, Gauges, Runtime, decode_profile};
+use lastgasp_inferior::{Addr, LiveProcess, Memory as _, OpenError};
+use thiserror::Error;
+
+use crate::cgroup::{Cgroup, Mounts};
+
+/// Most that one copy may hold.
+pub const COPY_CAP: usize = 64 << 20;
+
+/// Why a process cannot be watched.
+#[derive(Debug, Error)]
+pub enum AttachError {
+    /// It could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It is no Go process that we can read.
+    #[error(transparent)]
+    Discover(#[from] DiscoverError),
+}
+
+/// Who the target is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Process number.
+    pub pid: i32,
+    /// Name of the executable.
+    pub service: String,
+    /// Path of its memory cgroup.
+    pub cgroup: String,
+    /// Container id, if the cgroup's path holds one.
+    pub container: Option<String>,
+    /// When it started, seconds since 1970.
+    pub started_unix: u64,
+}
+
+/// The profile at a calmer time.
+#[derive(Clone, Debug, Default)]
+pub struct Baseline {
+    /// When, on the timeline's clock.
+    pub t_ms: u64,
+    /// Raw in-use counts (current) by bucket.
+    pub sites: Vec<(Addr, Counts)>,
+    /// The gauges then.
+    pub gauges: Gauges,
+}
+
+/// A process under watch.
+#[derive(Debug)]
+pub struct Target {
+    /// The process.
+    pub process: Arc<LiveProcess>,
+    /// Its runtime.
+    pub runtime: Runtime,
+    /// What to copy.
+    pub plan: EvidencePlan,
+    /// Oldest first; thinned out with age.
+    pub baselines: Vec<Baseline>,
+    /// Who it is.
+    pub identity: Identity,
+    /// What could not be read so far.
+    pub gaps: Vec<Gap>,
+}
+
+impl Target {
+    /// Opens and locates `pid`.
+    ///
+    /// # Errors
+    /// [`AttachError`], each with its cure.
+    pub fn attach(pid: i32, mounts: &Mounts) -> Result<Self, AttachError> {
+        let process = LiveProcess::open(pid)?;
+        let runtime = Runtime::discover(process.image(), process.bias(), &process)?;
+        let mut plan = EvidencePlan::default();
+        let gaps = plan.update(&runtime, &process);
+        let identity = identity(pid, mounts, process.start_time());
+        Ok(Self { process: Arc::new(process), runtime, plan, baselines: Vec::new(), identity, gaps })
+    }
+
+    /// An address that can be read in any state of the process: its code.
+    #[must_use]
+    pub fn readable(&self) -> Addr {
+        self.runtime.module.pcs.start
+    }
+
+    /// Brings the plan up to date.
+    pub fn refresh(&mut self) {
+        self.gaps = self.plan.update(&self.runtime, &*self.process);
+    }
+
+    /// Notes the profile of this moment, without stopping the target: buckets never move, and a count that is torn is off by one allocation.
+    pub fn note_baseline(&mut self, t_ms: u64) {
+        let mut copy = Evidence::with_room(&self.runtime, &self.plan, COPY_CAP);
+        copy.copy_profile(&self.runtime, &self.plan, &*self.process);
+        copy.finish();
+        let mut gaps = Vec::new();
+        let profile = decode_profile(&self.runtime, &copy.snapshot, &mut gaps);
+        let Ok(gauges) = Gauges::read(&self.runtime, &copy.snapshot) else { return };
+        if !gaps.is_empty() {
+            return;
+        }
+        let sites = profile.buckets.iter().map(|b| (b.addr, profile.current(b).1)).filter(|(_, c)| c.objects > 0).collect();
+        self.baselines.push(Baseline { t_ms, sites, gauges });
+        thin(&mut self.baselines);
+    }
+
+    /// What the process's gauges say now.
+    #[must_use]
+    pub fn gauges(&self) -> Option<Gauges> {
+        Gauges::read(&self.runtime, &*self.process).ok()
+    }
+
+    /// Whether its memory can (still) be read.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.process.u8(self.readable()).is_ok()
+    }
+}
+
+/// Keeps the first, the last few, and between them ever fewer with age: at most 12.
+fn thin(baselines: &mut Vec<Baseline>) {
+    const MOST: usize = 12;
+    while baselines.len() > MOST {
+        let last = baselines.last().map_or(0, |b| b.t_ms);
+        // The one whose neighbours are closest together, in proportion to its age, is missed least.
+        let loss = |w: &[Baseline]| match w {
+            [a, b, c] => (c.t_ms - a.t_ms) as f64 / (last - b.t_ms + 1) as f64,
+            _ => f64::MAX,
+        };
+        let least = baselines.windows(3).enumerate().min_by(|a, b| loss(a.1).total_cmp(&loss(b.1))).map(|(i, _)| i + 1);
+        match least {
+            Some(i) => drop(baselines.remove(i)),
+            None => break,
+        }
+    }
+}
+
+/// Who a process is.
+#[must_use]
+pub fn identity(pid: i32, mounts: &Mounts, start_ticks: u64) -> Identity {
+    let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let name = exe.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let cgroup = Cgroup::of(pid, mounts).map(|c| c.path).unwrap_or_default();
+    Identity {
+        pid,
+        // The kernel's note for an executable that was replaced by a deploy.
+        service: name.trim_end_matches(" (deleted)").to_owned(),
+        container: container_id(&cgroup),
+        cgroup,
+        started_unix: boot_time() + start_ticks / 100,
+    }
+}
+
+/// The container id in a cgroup path, as container runtimes write it: 64 hex digits in the last component that has them.
+fn container_id(cgroup: &str) -> Option<String> {
+    Path::new(cgroup).components().rev().find_map(|c| {
+        let text = c.as_os_str().to_string_lossy();
+        let hex = text.split(|c: char| !c.is_ascii_hexdigit()).find(|p| p.len() == 64)?;
+        Some(hex.to_owned())
+    })
+}
+
+fn boot_time() -> u64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    stat.lines().find_map(|l| l.strip_prefix("btime ")?.trim().parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn container_ids_of_the_usual_runtimes() {
+        let id = "a".repeat(32) + &"0123456789abcdef".repeat(2);
+        for path in [
+            format!("/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope"),
+            format!("/docker/{id}"),
+            format!("/system.slice/docker-{id}.scope/nested"),
+        ] {
+            assert_eq!(container_id(&path), Some(id.clone()), "{path}");
+        }
+        assert_eq!(container_id("/user.slice/session-1.scope"), None);
+    }
+
+    #[test]
+    fn baselines_thin_out_and_keep_the_first() {
+        let mut kept = Vec::new();
+        for i in 0..500 {
+            kept.push(Baseline { t_ms: i * 5000, ..Baseline::default() });
+            thin(&mut kept);
+        }
+        assert!(kept.len() <= 12);
+        assert_eq!(kept[0].t_ms, 0);
+        assert_eq!(kept.last().unwrap().t_ms, 499 * 5000);
+        assert!(kept.windows(2).filter(|w| w[1].t_ms - w[0].t_ms <= 10_000).count() >= 2, "the recent ones are dense");
+    }
+}
