@@ -37,6 +37,7 @@ struct UffdioRegister {
     ioctls: u64,
 }
 
+#[allow(missing_docs)]
 nix::ioctl_readwrite!(uffdio_api, 0xaa, 0x3f, UffdioApi);
 nix::ioctl_readwrite!(uffdio_register, 0xaa, 0x00, UffdioRegister);
 

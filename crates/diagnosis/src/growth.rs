@@ -1,0 +1,199 @@
+//! What grew: per site, summed up by owning function and by caller. Pure.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashSet;
+
+use crate::facts::{Amount, Facts, Frame};
+use crate::owner::{frame, owning_frame};
+
+/// What grew since the baseline; without one, what is there.
+#[derive(Clone, Debug, Default)]
+pub struct Growth {
+    /// Whether there is a baseline.
+    pub has_baseline: bool,
+    /// Sum of the sites that grew.
+    pub total: Amount,
+    /// Per site, in the order of `facts.profile.sites`.
+    pub by_site: Vec<Amount>,
+    /// The function that the growth is named after.
+    pub culprit: Option<Culprit>,
+}
+
+/// The function that most of the growth is named after.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Culprit {
+    /// The frame: function, file and line of its largest site.
+    pub frame: Frame,
+    /// Index of that site.
+    pub site: usize,
+    /// Growth of all its sites.
+    pub growth: Amount,
+    /// Current in-use of all its sites.
+    pub current: Amount,
+    /// What pprof would have shown of them.
+    pub published: Amount,
+    /// Samples behind `current`.
+    pub samples: u64,
+    /// Part of the whole growth, 0 to 1.
+    pub share: f64,
+    /// The allocating function, if it is another than the named one (a library that it calls).
+    pub through: Option<String>,
+    /// Who calls it: the next frame of the same owner outwards.
+    pub caller: Option<Frame>,
+    /// Goroutines that have it on their stack.
+    pub goroutines: u64,
+}
+
+/// From this share of the growth on one function is named.
+pub const MAJORITY: f64 = 0.5;
+
+impl Growth {
+    /// Sums up.
+    #[must_use]
+    pub fn of(facts: &Facts) -> Self {
+        let has_baseline = facts.profile.baseline_t_ms.is_some();
+        let by_site: Vec<Amount> = facts.profile.sites.iter().map(|s| s.current.minus(s.baseline)).collect();
+        let total = by_site.iter().fold(Amount::default(), |sum, a| sum.plus(*a));
+        let culprit = culprit(facts, &by_site, total);
+        Self { has_baseline, total, by_site, culprit }
+    }
+}
+
+/// By owning function first: it holds when many paths lead to one function. Where no function has the majority, down the call tree: the deepest caller
+/// under which the majority was allocated.
+fn culprit(facts: &Facts, by_site: &[Amount], total: Amount) -> Option<Culprit> {
+    if total.bytes == 0 {
+        return None;
+    }
+    let mut owners: BTreeMap<&str, u64> = BTreeMap::new();
+    for (site, grown) in facts.profile.sites.iter().zip(by_site) {
+        let named = owning_frame(facts, &site.stack).and_then(|i| frame(facts, *site.stack.get(i)?));
+        if let Some(f) = named {
+            *owners.entry(f.function.as_str()).or_default() += grown.bytes;
+        }
+    }
+    let (function, most) = owners.iter().max_by_key(|(_, b)| **b)?;
+    let majority = |b: u64| b as f64 >= total.bytes as f64 * MAJORITY;
+    let function = if majority(*most) { (*function).to_owned() } else { deepest_majority(facts, by_site, &majority).unwrap_or_else(|| (*function).to_owned()) };
+    Some(describe(facts, by_site, total, &function))
+}
+
+/// The function nearest to the allocations that has the majority of the growth below it, by any path.
+fn deepest_majority(facts: &Facts, by_site: &[Amount], majority: &dyn Fn(u64) -> bool) -> Option<String> {
+    // Bytes below each function, and how near to the allocations it stands on average.
+    let mut below: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for (site, grown) in facts.profile.sites.iter().zip(by_site).filter(|(_, g)| g.bytes > 0) {
+        let mut seen = FxHashSet::default();
+        let start = owning_frame(facts, &site.stack).unwrap_or(0);
+        for (depth, index) in site.stack.iter().enumerate().skip(start) {
+            let Some(f) = frame(facts, *index) else { continue };
+            if crate::is_standard_library(&f.function, &facts.target.module.0) || !seen.insert(f.function.as_str()) {
+                continue;
+            }
+            let entry = below.entry(f.function.as_str()).or_default();
+            entry.0 += grown.bytes;
+            entry.1 += grown.bytes / 1024 * (depth - start) as u64;
+        }
+    }
+    below.into_iter().filter(|(_, (b, _))| majority(*b)).min_by_key(|(name, (b, depth))| (*depth * 1024 / (*b).max(1), *name)).map(|(n, _)| n.to_owned())
+}
+
+fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) -> Culprit {
+    let mut out = Culprit::default();
+    let mut best = 0;
+    let mut lines: BTreeMap<&Frame, u64> = BTreeMap::new();
+    for (i, (site, grown)) in facts.profile.sites.iter().zip(by_site).enumerate() {
+        // The outermost call of a recursive function is the one to show; any will do for the sums.
+        let Some(at) = site.stack.iter().position(|f| frame(facts, *f).is_some_and(|f| f.function == function)) else { continue };
+        out.growth = out.growth.plus(*grown);
+        out.current = out.current.plus(site.current);
+        out.published = out.published.plus(site.published);
+        out.samples += site.samples;
+        if let Some(f) = site.stack.get(at).and_then(|f| frame(facts, *f)) {
+            *lines.entry(f).or_default() += grown.bytes;
+        }
+        if grown.bytes >= best {
+            best = grown.bytes;
+            out.site = i;
+            out.through = site.stack.first().filter(|_| at > 0).and_then(|f| frame(facts, *f)).map(|f| f.function.clone());
+            let callers = site.stack.iter().skip(at + 1).filter_map(|f| frame(facts, *f));
+            let mut callers = callers.filter(|f| f.function != function);
+            out.caller = callers.find(|f| !crate::is_standard_library(&f.function, &facts.target.module.0)).cloned();
+        }
+    }
+    out.frame = lines.into_iter().max_by_key(|(_, b)| *b).map(|(f, _)| f.clone()).unwrap_or_default();
+    out.share = out.growth.bytes as f64 / total.bytes.max(1) as f64;
+    out.goroutines = goroutines_inside(facts, function);
+    out
+}
+
+/// Goroutines that have a function on their stack.
+fn goroutines_inside(facts: &Facts, function: &str) -> u64 {
+    let inside = |stack: &[u32]| stack.iter().any(|f| frame(facts, *f).is_some_and(|f| f.function == function));
+    facts.goroutines.groups.iter().filter(|g| inside(&g.stack)).map(|g| g.count).sum()
+}
+
+impl Culprit {
+    /// Goroutines that have its caller (or itself, if it has none) on their stack: the requests in flight.
+    #[must_use]
+    pub fn in_flight(&self, facts: &Facts) -> u64 {
+        self.caller.as_ref().map_or(self.goroutines, |c| goroutines_inside(facts, &c.function)).max(self.goroutines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Site;
+
+    /// Facts with sites given as (stack innermost first, baseline, current).
+    fn facts(sites: &[(&[&str], u64, u64)]) -> Facts {
+        let mut f = Facts { target: crate::facts::Target { module: ("svc".into(), String::new()), ..Default::default() }, ..Facts::default() };
+        f.profile.baseline_t_ms = Some(0);
+        for (stack, baseline, current) in sites {
+            let mut site = Site { samples: 100, ..Site::default() };
+            site.baseline.bytes = *baseline;
+            site.current.bytes = *current;
+            for name in *stack {
+                site.stack.push(f.frames.len() as u32);
+                f.frames.push(Frame { function: (*name).into(), file: "f.go".into(), line: 7 });
+            }
+            f.profile.sites.push(site);
+        }
+        f
+    }
+
+    #[test]
+    fn one_function_by_many_paths() {
+        let f = facts(&[
+            (&["main.build", "main.a", "net/http.serve"], 0, 40),
+            (&["main.build", "main.b", "net/http.serve"], 0, 40),
+            (&["main.load"], 100, 110),
+        ]);
+        let c = Growth::of(&f).culprit.unwrap();
+        assert_eq!((c.frame.function.as_str(), c.growth.bytes), ("main.build", 80));
+    }
+
+    #[test]
+    fn a_library_is_named_by_its_caller() {
+        let f = facts(&[(&["reflect.growslice", "encoding/json.Unmarshal", "main.decode", "main.handle"], 0, 900), (&["main.x"], 0, 10)]);
+        let c = Growth::of(&f).culprit.unwrap();
+        assert_eq!(c.frame.function, "main.decode");
+        assert_eq!(c.through.as_deref(), Some("reflect.growslice"));
+        assert_eq!(c.caller.unwrap().function, "main.handle");
+    }
+
+    #[test]
+    fn many_small_functions_are_named_by_their_common_caller() {
+        let names: Vec<String> = (0..8).map(|i| format!("svc/parse.part{i}")).collect();
+        let stacks: Vec<[&str; 4]> = names.iter().map(|n| [n.as_str(), "svc/parse.All", "main.handle", "net/http.serve"]).collect();
+        let sites: Vec<(&[&str], u64, u64)> = stacks.iter().map(|s| (s.as_slice(), 0, 100_000)).collect();
+        assert_eq!(Growth::of(&facts(&sites)).culprit.unwrap().frame.function, "svc/parse.All");
+    }
+
+    #[test]
+    fn nothing_grew() {
+        assert_eq!(Growth::of(&facts(&[(&["main.load"], 100, 100)])).culprit, None);
+    }
+}

@@ -1,0 +1,69 @@
+//! Whose code a frame is. A reader can change their own code, hardly the standard library: a site is named by the innermost frame that is theirs.
+
+use crate::facts::{Facts, Frame};
+
+/// Whose code it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// Of the main module, or of package main.
+    Program,
+    /// Of a module that it depends on.
+    Dependency,
+    /// Go's own.
+    StandardLibrary,
+}
+
+/// Import path of a function's package: `net/http` for `net/http.(*conn).serve`, `example.com/a/b` for `example.com/a/b.F`.
+fn package(function: &str) -> &str {
+    let base = function.rfind('/').map_or(0, |i| i + 1);
+    let dot = function.get(base..).and_then(|f| f.find('.')).map_or(function.len(), |i| base + i);
+    function.get(..dot).unwrap_or(function)
+}
+
+/// Whether a function is of Go's standard library: its import path has no dot in the first element, which every module's has, and is not `main`.
+#[must_use]
+pub fn is_standard_library(function: &str, module: &str) -> bool {
+    owner(function, module) == Owner::StandardLibrary
+}
+
+fn owner(function: &str, module: &str) -> Owner {
+    let package = package(function);
+    // The linker writes dots of the last path element as %2e; the first element keeps them.
+    let first = package.split('/').next().unwrap_or("");
+    let inside = |m: &str| !m.is_empty() && (package == m || package.strip_prefix(m).is_some_and(|r| r.starts_with('/')));
+    if package == "main" || inside(module) {
+        Owner::Program
+    } else if first.contains('.') {
+        Owner::Dependency
+    } else {
+        Owner::StandardLibrary
+    }
+}
+
+/// Position in a stack (innermost first) of the frame that owns the allocation: the innermost of the program, else of a dependency, else the innermost.
+pub(crate) fn owning_frame(facts: &Facts, stack: &[u32]) -> Option<usize> {
+    let of = |want: Owner| stack.iter().position(|f| frame(facts, *f).is_some_and(|f| owner(&f.function, &facts.target.module.0) == want));
+    of(Owner::Program).or_else(|| of(Owner::Dependency)).or_else(|| (!stack.is_empty()).then_some(0))
+}
+
+/// A frame by its index.
+pub(crate) fn frame(facts: &Facts, index: u32) -> Option<&Frame> {
+    facts.frames.get(index as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_and_owners() {
+        assert_eq!(package("net/http.(*conn).serve"), "net/http");
+        assert_eq!(package("example.com/a/b.v2.F"), "example.com/a/b");
+        assert_eq!(package("main.main.func1"), "main");
+        assert_eq!(owner("main.buildAvidMap", "incident"), Owner::Program);
+        assert_eq!(owner("incident/cache.Load", "incident"), Owner::Program);
+        assert_eq!(owner("encoding/json.(*decodeState).object", "incident"), Owner::StandardLibrary);
+        assert_eq!(owner("google.golang.org/protobuf/proto.Unmarshal", "example.com/svc"), Owner::Dependency);
+        assert_eq!(owner("example.com/svcother.F", "example.com/svc"), Owner::Dependency);
+    }
+}

@@ -1,0 +1,153 @@
+//! # heap-growth
+//!
+//! ## What it finds
+//! Usage grew, the Go heap accounts for it, and one function (or what it calls) allocated most of it.
+//!
+//! ## Why it matters
+//! It is the line to read. `pprof` shows it two GC cycles late, and a process that dies within seconds dies first.
+//!
+//! ## Known problems
+//! The profile tells who allocated, not who keeps it. What was allocated since the last mark may be garbage.
+
+use crate::facts::Facts;
+use crate::growth::{Culprit, Growth, MAJORITY};
+use crate::units::{bytes, count, percent, seconds};
+use crate::verdict::{Evidence, Finding, Level, Source, Term};
+use crate::window::Window;
+
+pub(super) fn rule(facts: &Facts, growth: &Growth, window: Option<&Window>) -> Option<Finding> {
+    let w = window?;
+    let c = growth.culprit.as_ref().filter(|_| growth.has_baseline)?;
+    // Sites that grew by less than a third of what the process grew by do not explain it.
+    let explained = growth.total.bytes as f64 / w.growth().max(1) as f64;
+    if explained < 1.0 / 3.0 {
+        return None;
+    }
+    let killed = facts.capture.reason == "oom-kill";
+    let near = facts.target.limit_bytes.is_some_and(|l| w.end_bytes as f64 > l as f64 * 0.7);
+    let level = if killed || near { Level::Critical } else { Level::Warning };
+    let per_call = per_call(facts, c);
+    let title = match per_call {
+        Some(_) => "every call builds its own copy of something large",
+        None if w.seconds() > 300.0 => "memory leaks from one place",
+        None => "one function allocates faster than memory lasts",
+    };
+    Some(Finding {
+        code: "heap-growth",
+        level,
+        title: title.into(),
+        sentence: sentence(facts, c, w, per_call),
+        terms: vec![
+            Term { term: "share of the growth that this function allocated", value: (c.share / 0.9).min(1.0) },
+            Term { term: "share of the process's growth that the profile explains", value: (explained / 0.8).min(1.0) },
+            Term { term: "samples behind the number", value: 1.0 - 1.0 / ((c.samples + 1) as f64).sqrt() },
+            Term { term: "completeness of the capture", value: if facts.capture.gaps.is_empty() { 1.0 } else { 0.9 } },
+        ],
+        evidence: evidence(facts, growth, c, w),
+        cure: cure(c, per_call),
+        site: Some(c.site),
+        do_now: do_now(facts, c, w, per_call),
+    })
+}
+
+/// Bytes per call in flight, if the growth is that of calls in flight: at least a few of them, each holding a good part of a megabyte.
+fn per_call(facts: &Facts, c: &Culprit) -> Option<u64> {
+    let calls = c.in_flight(facts);
+    let each = c.growth.bytes.checked_div(calls)?;
+    (calls >= 4 && each >= 100_000).then_some(each)
+}
+
+fn sentence(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> String {
+    let place = format!("{} ({}:{})", c.frame.function, short(&c.frame.file), c.frame.line);
+    let ending = match facts.capture.reason.as_str() {
+        "oom-kill" => ", then the kernel killed it",
+        "killed" => ", then it was killed",
+        _ => "",
+    };
+    let mut out = format!(
+        "{} allocated {} of the {} by which {} grew in {}{ending}",
+        place,
+        percent(c.share),
+        bytes(w.growth()),
+        if facts.target.service.is_empty() { "the process" } else { &facts.target.service },
+        seconds(w.seconds()),
+    );
+    if let Some(each) = per_call {
+        let calls = c.in_flight(facts);
+        let whose = c.caller.as_ref().map_or_else(String::new, |f| format!(" in {}", f.function));
+        out += &format!(": {} calls in flight{whose}, about {} each", count(calls), bytes(each));
+    }
+    out.push('.');
+    out
+}
+
+fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evidence> {
+    let error = if c.samples > 0 { c.current.bytes as f64 / (c.samples as f64).sqrt() } else { 0.0 };
+    let mut out = vec![
+        Evidence {
+            text: format!(
+                "{} in use from {}, {} more than {} s before the end (± {}, {} samples)",
+                bytes(c.current.bytes),
+                c.frame.function,
+                bytes(c.growth.bytes),
+                facts.capture.t_ms.saturating_sub(facts.profile.baseline_t_ms.unwrap_or(0)) / 1000,
+                bytes(error as u64),
+                count(c.samples)
+            ),
+            source: Source::Sampled,
+        },
+        Evidence {
+            text: format!("memory grew at {}/s ({} to {})", bytes(w.rate as u64), bytes(w.rate_low as u64), bytes(w.rate_high as u64)),
+            source: Source::Exact,
+        },
+        Evidence {
+            text: format!("{} goroutines have {} on their stack", count(c.goroutines), c.frame.function),
+            source: Source::Exact,
+        },
+        Evidence {
+            text: format!("all sites together grew by {}: {} of the process's growth", bytes(growth.total.bytes), percent(growth.total.bytes as f64 / w.growth().max(1) as f64)),
+            source: Source::Sampled,
+        },
+    ];
+    if let Some(f) = &c.caller {
+        out.push(Evidence { text: format!("called from {} ({}:{})", f.function, short(&f.file), f.line), source: Source::Exact });
+    }
+    if let Some(through) = &c.through {
+        out.push(Evidence { text: format!("it allocates through {through}"), source: Source::Exact });
+    }
+    out
+}
+
+fn cure(c: &Culprit, per_call: Option<u64>) -> String {
+    match per_call {
+        Some(_) => format!(
+            "Build what {} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time.",
+            c.frame.function
+        ),
+        None => format!("Find what keeps the objects from {} reachable, and bound it.", c.frame.function),
+    }
+}
+
+fn do_now(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> Vec<(String, String)> {
+    let mut out = vec![(
+        "Look for what changed just before the growth: a release, a configuration, data published by an admin platform; revert it".into(),
+        format!("memory would stay at about {}", bytes(w.start_bytes)),
+    )];
+    if let (Some(each), Some(limit)) = (per_call, facts.target.limit_bytes) {
+        // Half of what is free, since GOGC=100 lets the heap grow to twice what is live.
+        let room = limit.saturating_sub(w.start_bytes) / 2;
+        let calls = room / each.max(1);
+        let whose = c.caller.as_ref().map_or(&c.frame.function, |f| &f.function);
+        out.push((format!("Let at most {} calls of {whose} run at a time", count(calls.max(1))), "what they hold fits under the limit".into()));
+    }
+    if c.share < MAJORITY {
+        out.push(("Look at the flame graph: no single function has the majority".into(), String::new()));
+    }
+    out
+}
+
+/// The last two elements of a path.
+pub(super) fn short(file: &str) -> &str {
+    let cut = file.rmatch_indices('/').nth(1).map_or(0, |(i, _)| i + 1);
+    file.get(cut..).unwrap_or(file)
+}

@@ -1,0 +1,160 @@
+//! When memory began to grow, and how fast. Pure.
+
+use crate::facts::{Facts, Sample};
+
+/// The growth that ended in the capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Window {
+    /// On the timeline's clock.
+    pub onset_ms: u64,
+    /// On the timeline's clock.
+    pub end_ms: u64,
+    /// Usage at the onset.
+    pub start_bytes: u64,
+    /// Usage at the end.
+    pub end_bytes: u64,
+    /// Bytes per second over the whole window.
+    pub rate: f64,
+    /// 10th percentile over parts of the window.
+    pub rate_low: f64,
+    /// 90th percentile.
+    pub rate_high: f64,
+    /// GC cycles finished in it.
+    pub gc_cycles: u32,
+}
+
+impl Window {
+    /// Seconds.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        (self.end_ms - self.onset_ms) as f64 / 1000.0
+    }
+
+    /// Bytes gained.
+    #[must_use]
+    pub fn growth(&self) -> u64 {
+        self.end_bytes.saturating_sub(self.start_bytes)
+    }
+}
+
+/// Parts that the last stretch is cut into when looking back.
+const PARTS: u64 = 24;
+
+/// The last growth of the timeline, or `None` if usage did not grow by a tenth and 16 MB.
+///
+/// From the end backwards in steps: the growth goes on as long as a step gains at least a tenth of what the whole growth so far gains per step. A GC that
+/// pauses a ramp for one step does not end it; two steps of rest do.
+#[must_use]
+pub fn window(facts: &Facts) -> Option<Window> {
+    let samples = &facts.timeline.samples;
+    let last = samples.last()?;
+    let end = samples.iter().rev().take_while(|s| s.t_ms + 200 >= last.t_ms).max_by_key(|s| s.usage_bytes)?;
+    // The step is a fraction of the time in which usage last doubled or came from its lowest: fast growth is looked at closely, slow growth from afar.
+    let low = samples.iter().filter(|s| s.t_ms <= end.t_ms).map(|s| s.usage_bytes).min()?;
+    let half = low + (end.usage_bytes.saturating_sub(low)) / 2;
+    let crossed = samples.iter().rev().filter(|s| s.t_ms <= end.t_ms).find(|s| s.usage_bytes <= half)?;
+    let step = ((end.t_ms - crossed.t_ms) * 2 / PARTS).max(100);
+    let onset = look_back(samples, end, step);
+    let growth = end.usage_bytes.saturating_sub(onset.usage_bytes);
+    if growth < 16_000_000 || growth * 10 < onset.usage_bytes || onset.t_ms >= end.t_ms {
+        return None;
+    }
+    let (rate_low, rate_high) = spread(samples, onset, end);
+    let seconds = (end.t_ms - onset.t_ms) as f64 / 1000.0;
+    let rate = growth as f64 / seconds;
+    Some(Window {
+        onset_ms: onset.t_ms,
+        end_ms: end.t_ms,
+        start_bytes: onset.usage_bytes,
+        end_bytes: end.usage_bytes,
+        rate,
+        rate_low: rate_low.min(rate),
+        rate_high: rate_high.max(rate),
+        gc_cycles: end.gc_cycles.saturating_sub(onset.gc_cycles),
+    })
+}
+
+/// The sample at or before a time.
+fn at(samples: &[Sample], t_ms: u64) -> Option<&Sample> {
+    samples.get(samples.partition_point(|s| s.t_ms <= t_ms).checked_sub(1)?)
+}
+
+fn look_back<'a>(samples: &'a [Sample], end: &'a Sample, step: u64) -> &'a Sample {
+    let (mut onset, mut here, mut rests) = (end, end, 0);
+    while let Some(earlier) = here.t_ms.checked_sub(step).and_then(|t| at(samples, t)) {
+        if earlier.t_ms >= here.t_ms {
+            break;
+        }
+        let span = |a: &Sample, b: &Sample| (b.t_ms - a.t_ms).max(1) as f64;
+        let gain = (here.usage_bytes as f64 - earlier.usage_bytes as f64) / span(earlier, here);
+        let usual = (end.usage_bytes as f64 - here.usage_bytes as f64).max(0.0) / span(here, end);
+        if gain > 0.0 && gain >= usual * 0.1 {
+            (onset, rests) = (earlier, 0);
+        } else {
+            rests += 1;
+            if rests >= 2 {
+                break;
+            }
+        }
+        here = earlier;
+    }
+    onset
+}
+
+/// 10th and 90th percentile of the rates of up to sixteen parts of the window.
+fn spread(samples: &[Sample], onset: &Sample, end: &Sample) -> (f64, f64) {
+    let step = ((end.t_ms - onset.t_ms) / 16).max(50);
+    let mut rates = Vec::new();
+    let mut here = onset;
+    while let Some(next) = at(samples, here.t_ms + step).filter(|n| n.t_ms > here.t_ms && n.t_ms <= end.t_ms) {
+        rates.push((next.usage_bytes as f64 - here.usage_bytes as f64) * 1000.0 / (next.t_ms - here.t_ms) as f64);
+        here = next;
+    }
+    rates.sort_by(f64::total_cmp);
+    let at = |q: f64| rates.get(((rates.len().saturating_sub(1)) as f64 * q) as usize).copied().unwrap_or(0.0);
+    (at(0.1).max(0.0), at(0.9).max(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(curve: impl Fn(u64) -> u64, seconds: u64, step_ms: u64) -> Facts {
+        let mut f = Facts::default();
+        for t in (0..seconds * 1000).step_by(step_ms as usize) {
+            f.timeline.samples.push(Sample { t_ms: t, usage_bytes: curve(t), ..Sample::default() });
+        }
+        f
+    }
+
+    #[test]
+    fn the_incident() {
+        let w = window(&facts(|t| 300_000_000 + t.saturating_sub(20_000) * 400_000, 24, 20)).unwrap();
+        assert!(w.onset_ms.abs_diff(20_000) < 400, "{w:?}");
+        assert!((w.rate / 4e8 - 1.0).abs() < 0.1, "{w:?}");
+    }
+
+    #[test]
+    fn a_pause_for_a_gc_does_not_end_it() {
+        let curve = |t: u64| {
+            let t = t.saturating_sub(20_000);
+            let moving = if t < 2000 { t } else { t.max(2200) - 200 };
+            300_000_000 + moving * 400_000
+        };
+        let w = window(&facts(curve, 24, 20)).unwrap();
+        assert!(w.onset_ms.abs_diff(20_000) < 500, "{w:?}");
+    }
+
+    #[test]
+    fn a_slow_leak_is_seen_whole() {
+        let w = window(&facts(|t| 100_000_000 + t * 100, 3600, 1000)).unwrap();
+        assert!(w.onset_ms < 300_000, "{w:?}");
+        assert!((w.rate / 1e5 - 1.0).abs() < 0.1, "{w:?}");
+    }
+
+    #[test]
+    fn calm_has_no_window() {
+        assert_eq!(window(&facts(|t| 300_000_000 + (t % 1000) * 1000, 60, 100)), None);
+        assert_eq!(window(&Facts::default()), None);
+    }
+}

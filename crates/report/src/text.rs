@@ -1,0 +1,203 @@
+//! The report for a terminal: verdict first. Plain text; the caller decides about colour.
+
+use std::fmt::Write as _;
+
+use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
+use lastgasp_diagnosis::{Diagnosis, Facts, ledger};
+
+/// The report.
+#[must_use]
+pub fn terminal(facts: &Facts, d: &Diagnosis) -> String {
+    let mut out = String::new();
+    // Writing into a String cannot fail.
+    let _ = write(&mut out, facts, d);
+    out
+}
+
+fn write(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
+    verdict(out, d)?;
+    not_it(out, d)?;
+    growth(out, facts, d)?;
+    memory(out, facts)?;
+    goroutines(out, facts, d)?;
+    unknown(out, facts, d)?;
+    provenance(out, facts)
+}
+
+/// A labelled block: the label once, then lines below each other.
+fn block(out: &mut String, label: &str, lines: &[String]) -> std::fmt::Result {
+    for (i, line) in lines.iter().enumerate() {
+        let label = if i == 0 { label } else { "" };
+        writeln!(out, "{label:<9}{}", wrap(line, 9))?;
+    }
+    Ok(())
+}
+
+/// Breaks a line at 110 columns, later lines indented.
+fn wrap(text: &str, indent: usize) -> String {
+    let mut out = String::new();
+    let mut column = indent;
+    for word in text.split(' ') {
+        let len = word.chars().count();
+        if column + len > 110 && column > indent {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if !out.is_empty() {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += len;
+    }
+    out
+}
+
+fn verdict(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
+    let Some(f) = d.verdict() else {
+        return block(out, "VERDICT", &["no finding: memory did not grow in a way that one of the rules knows".into()]);
+    };
+    writeln!(out, "VERDICT  {} [{}, confidence {:.2}]", f.title, f.level.name(), f.confidence())?;
+    writeln!(out, "         {}", wrap(&f.sentence, 9))?;
+    for e in &f.evidence {
+        writeln!(out, "         - {} [{}]", wrap(&e.text, 11), e.source.name())?;
+    }
+    let acts: Vec<String> = f
+        .do_now
+        .iter()
+        .enumerate()
+        .map(|(i, (text, effect))| if effect.is_empty() { format!("{} {text}", i + 1) } else { format!("{} {text} ({effect})", i + 1) })
+        .chain(std::iter::once(format!("then: {}", f.cure)))
+        .collect();
+    block(out, "DO NOW", &acts)?;
+    for f in d.findings.iter().skip(1) {
+        block(out, "ALSO", &[format!("{}: {}", f.title, f.sentence)])?;
+    }
+    Ok(())
+}
+
+fn not_it(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
+    let lines: Vec<String> = d.not_it.iter().map(|n| format!("{}: {} [{}]", n.suspect, n.because, n.source.name())).collect();
+    block(out, "NOT IT", &lines)
+}
+
+fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
+    if let Some(w) = &d.window {
+        let limit = facts.target.limit_bytes.map_or_else(String::new, |l| format!("; limit {}", bytes(l)));
+        block(
+            out,
+            "WINDOW",
+            &[format!(
+                "{}: {} to {} at {}/s ({} to {}), {} GC cycles finished{limit}",
+                seconds(w.seconds()),
+                bytes(w.start_bytes),
+                bytes(w.end_bytes),
+                bytes(w.rate as u64),
+                bytes(w.rate_low as u64),
+                bytes(w.rate_high as u64),
+                w.gc_cycles
+            )],
+        )?;
+    }
+    let limits: Vec<String> = d.limits.iter().map(|l| format!("{}: +{}", bytes(l.limit), seconds(l.seconds))).collect();
+    if !limits.is_empty() {
+        block(out, "LIMIT", &[format!("a larger limit would buy: {} [estimated]", limits.join(", "))])?;
+    }
+    if let Some(c) = &d.growth.culprit {
+        block(
+            out,
+            "PPROF",
+            &[format!(
+                "/debug/pprof/heap would have shown {} for {}; the runtime held {}",
+                bytes(c.published.bytes),
+                c.frame.function,
+                bytes(c.current.bytes)
+            )],
+        )?;
+    }
+    sites(out, facts, d)
+}
+
+/// The five largest sites.
+fn sites(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
+    let grown = |i: usize| d.growth.by_site.get(i).map_or(0, |a| a.bytes);
+    let mut order: Vec<usize> = (0..facts.profile.sites.len()).collect();
+    order.sort_by_key(|i| std::cmp::Reverse((grown(*i), *i)));
+    let total = d.growth.total.bytes.max(1);
+    let word = if d.growth.has_baseline { "grew" } else { "in use" };
+    let lines: Vec<String> = order
+        .into_iter()
+        .take(5)
+        .filter_map(|i| Some((grown(i), facts.profile.sites.get(i)?)))
+        .filter(|(g, _)| *g > 0)
+        .map(|(g, s)| {
+            let frames: Vec<&str> =
+                s.stack.iter().take(3).filter_map(|f| facts.frames.get(*f as usize)).map(|f| f.function.as_str()).collect();
+            let line = s.stack.first().and_then(|f| facts.frames.get(*f as usize)).map_or(0, |f| f.line);
+            format!("{:>8} {word} {:>5}  {} :{line}", bytes(g), percent(g as f64 / total as f64), frames.join(" < "))
+        })
+        .collect();
+    block(out, "SITES", &lines)
+}
+
+fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
+    let slices = ledger(facts);
+    let Some(rss) = facts.rss else { return Ok(()) };
+    let signed = |n: i64| if n < 0 { format!("-{}", bytes(n.unsigned_abs())) } else { bytes(n.unsigned_abs()) };
+    let parts: Vec<String> = slices.iter().filter(|s| s.bytes != 0).map(|s| format!("{} {}", s.name, signed(s.bytes))).collect();
+    block(out, "MEMORY", &[format!("RSS {} = {}", bytes(rss.rss), parts.join(" + "))])?;
+    let g = &facts.gc;
+    let limit = g.memory_limit.map_or_else(|| "none".into(), bytes);
+    let percent = if g.percent < 0 { "off".into() } else { g.percent.to_string() };
+    block(
+        out,
+        "GC",
+        &[format!(
+            "{} cycles, GOGC {percent}, GOMEMLIMIT {limit}, live heap {}, goal {}",
+            count(u64::from(g.cycles)),
+            bytes(g.heap_live),
+            bytes(g.heap_goal)
+        )],
+    )
+}
+
+fn goroutines(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
+    let g = &facts.goroutines;
+    let inside = d.growth.culprit.as_ref().map_or_else(String::new, |c| {
+        let name = c.caller.as_ref().map_or(&c.frame.function, |f| &f.function);
+        format!(", {} of them in {name}", count(c.in_flight(facts)))
+    });
+    let mut lines = vec![format!("{} ({} running){inside}, stacks {}", count(g.total), count(g.running), bytes(g.stack_bytes))];
+    for group in g.groups.iter().take(3) {
+        let top = group.stack.iter().filter_map(|f| facts.frames.get(*f as usize)).find(|f| !f.function.starts_with("runtime."));
+        let state = if group.wait_reason.is_empty() { &group.state } else { &group.wait_reason };
+        lines.push(format!("{:>7} x {state}: {}", count(group.count), top.map_or("?", |f| f.function.as_str())));
+    }
+    block(out, "GOROUT.", &lines)
+}
+
+fn unknown(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
+    let gaps = facts.capture.gaps.iter().map(|(what, why)| format!("{what}: {why}"));
+    let feeds = std::iter::once("what changed: NO FEED CONNECTED for releases, configuration, admin platforms, dependencies".to_owned());
+    block(out, "UNKNOWN", &d.unknown.iter().cloned().chain(gaps).chain(feeds).collect::<Vec<_>>())
+}
+
+fn provenance(out: &mut String, facts: &Facts) -> std::fmt::Result {
+    let (c, t) = (&facts.capture, &facts.target);
+    let stopped = if c.stopped_ns == 0 { "never stopped for it".into() } else { format!("stood still for {:.1} ms", c.stopped_ns as f64 / 1e6) };
+    block(
+        out,
+        "CAPTURE",
+        &[format!(
+            "{} of {} (pid {}, {}{}), {} {}; {stopped}; {} copied",
+            c.phase,
+            t.service,
+            t.pid,
+            t.go_version,
+            if t.stripped { ", stripped" } else { "" },
+            c.reason,
+            c.taken_at,
+            bytes(c.bytes_copied)
+        )],
+    )
+}
