@@ -4,6 +4,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod demo;
 mod layouts;
 
 /// The project's chores.
@@ -15,6 +16,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Build everything and play the lab's incident under lastgasp: ends with the verdict and the path of the HTML report
+    Demo,
     /// Write crates/goruntime/src/layout/go1_*.rs from the DWARF of a probe program built with each Go release
     Layouts {
         /// Only these minors (default: all that are listed)
@@ -28,6 +31,7 @@ enum Chore {
 
 fn main() -> Result<()> {
     match Cli::parse().chore {
+        Chore::Demo => demo::run(),
         Chore::Layouts { minors, check } => layouts::run(&minors, check),
     }
 }

@@ -46,7 +46,7 @@ pub struct Culprit {
 }
 
 /// From this share of the growth on one function is named.
-pub const MAJORITY: f64 = 0.5;
+pub(crate) const MAJORITY: f64 = 0.5;
 
 impl Growth {
     /// Sums up.

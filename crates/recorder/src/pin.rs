@@ -37,9 +37,14 @@ struct UffdioRegister {
     ioctls: u64,
 }
 
-#[allow(missing_docs)]
-nix::ioctl_readwrite!(uffdio_api, 0xaa, 0x3f, UffdioApi);
-nix::ioctl_readwrite!(uffdio_register, 0xaa, 0x00, UffdioRegister);
+/// The two requests, in a module since nix's macro makes them public and gives them no documentation.
+mod request {
+    #![allow(missing_docs, unreachable_pub)]
+    use super::{UffdioApi, UffdioRegister};
+
+    nix::ioctl_readwrite!(uffdio_api, 0xaa, 0x3f, UffdioApi);
+    nix::ioctl_readwrite!(uffdio_register, 0xaa, 0x00, UffdioRegister);
+}
 
 /// An address space that is held. Dropping lets go of it.
 #[derive(Debug)]
@@ -62,7 +67,7 @@ impl Pin {
         let mut register =
             UffdioRegister { start: page.as_ptr() as u64, len: PAGE as u64, mode: UFFDIO_REGISTER_MODE_MISSING, ioctls: 0 };
         // SAFETY: `faults` is an open userfaultfd, `register` is the struct that this ioctl reads and writes.
-        if let Err(e) = unsafe { uffdio_register(faults.as_raw_fd(), &raw mut register) } {
+        if let Err(e) = unsafe { request::uffdio_register(faults.as_raw_fd(), &raw mut register) } {
             unmap(page);
             return Err(e.into());
         }
@@ -122,7 +127,7 @@ fn open_userfaultfd() -> io::Result<OwnedFd> {
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     let mut api = UffdioApi { api: UFFD_API, ..UffdioApi::default() };
     // SAFETY: an open userfaultfd and the struct that this ioctl reads and writes.
-    unsafe { uffdio_api(fd.as_raw_fd(), &raw mut api) }?;
+    unsafe { request::uffdio_api(fd.as_raw_fd(), &raw mut api) }?;
     Ok(fd)
 }
 

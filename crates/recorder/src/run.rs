@@ -234,9 +234,10 @@ impl Watch<'_> {
             if gauge.refreshed.elapsed() > Duration::from_millis(if state == State::Watch { 1000 } else { 100 }) {
                 let kept = self.gauge(&target);
                 gauge = Gauge { cgroup: gauge.cgroup.take().or(kept.cgroup), ..kept };
-                if let Some(usage) = target.process.usage() {
-                    self.last_usage = Some((usage, self.timeline.now_ms()));
-                }
+            }
+            // The dead have no RSS: near the end it is noted at every look.
+            if state == State::Armed || self.last_usage.is_none_or(|(_, t)| self.timeline.now_ms() >= t + 1000) {
+                self.last_usage = target.process.usage().map(|u| (u, self.timeline.now_ms())).or(self.last_usage);
             }
             let Some(sample) = self.sample(&target, &gauge) else { break };
             self.timeline.push(sample);

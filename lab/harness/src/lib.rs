@@ -4,4 +4,5 @@
 //! Nothing here is part of the product.
 
 pub mod build;
+pub mod incident;
 pub mod toolchain;

@@ -1,0 +1,53 @@
+//! `lastgasp report CAPTURE|PID`.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use lastgasp_diagnosis::{Facts, Level, diagnose};
+use lastgasp_report::{document, page, terminal};
+
+use super::capture::take_now;
+use super::say;
+use crate::args::{FailOn, Format};
+use crate::decode::decode;
+use crate::exit::Exit;
+use crate::seal;
+
+/// Prints a report.
+pub(super) fn report(subject: &str, format: Format, out: Option<&Path>, fail_on: Option<FailOn>) -> Result<Exit> {
+    let (facts, path) = facts_of(subject)?;
+    let diagnosis = diagnose(&facts);
+    let text = match format {
+        Format::Text => terminal(&facts, &diagnosis),
+        Format::Json => serde_json::to_string_pretty(&document(&facts, &diagnosis, path.as_deref()))? + "\n",
+        Format::Html => page(&document(&facts, &diagnosis, path.as_deref())),
+    };
+    match out {
+        Some(file) => std::fs::write(file, text).with_context(|| format!("{}: cannot be written (give another file with --out)", file.display()))?,
+        None => say(&text),
+    }
+    let bar = fail_on.map(|f| match f {
+        FailOn::Info => Level::Info,
+        FailOn::Warning => Level::Warning,
+        FailOn::Critical => Level::Critical,
+    });
+    Ok(match bar {
+        Some(bar) if diagnosis.level() >= bar => Exit::Findings,
+        _ if !facts.capture.gaps.is_empty() => Exit::Partial,
+        _ => Exit::Fine,
+    })
+}
+
+/// A folder if there is one of that name, else a process number.
+fn facts_of(subject: &str) -> Result<(Facts, Option<String>)> {
+    let path = Path::new(subject);
+    if path.is_dir() {
+        let shown = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        return Ok((seal::read(path)?, Some(shown.display().to_string())));
+    }
+    match subject.parse::<i32>() {
+        Ok(pid) if pid > 0 => Ok((decode(&take_now(pid, true)?).facts, None)),
+        _ if path.is_file() => bail!("{subject} is a file: core files are not read yet; give a capture's folder or a process number"),
+        _ => bail!("{subject} is neither a capture's folder nor a process number"),
+    }
+}

@@ -1,0 +1,247 @@
+//! From the bytes of a capture to facts: all decoding happens here, with the target running again or dead.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::time::Instant;
+
+use lastgasp_diagnosis::facts::{Amount, Capture, Event, Facts, Frame, Gc, Goroutines, Group, Profile, Rss, SCHEMA, Sample, Site, Target, Timeline};
+use lastgasp_goruntime::{
+    CONSTANT_SECTIONS, Counts, Gap, Gauges, Goroutine, MemProfile, Status, Symbolizer, decode_goroutines, decode_profile, is_system, unsample,
+};
+use lastgasp_inferior::{Addr, BlockCache, Layered, Memory};
+use lastgasp_recorder::take::{Phase, Reason, Taken};
+use lastgasp_recorder::target::Baseline;
+
+/// What decoding gives: facts, and the goroutines one by one for `goroutines.txt`.
+pub(crate) struct Decoded {
+    pub(crate) facts: Facts,
+    pub(crate) goroutines: Vec<Goroutine>,
+    /// `CLOCK_MONOTONIC` of the copy.
+    pub(crate) monotonic_ns: u64,
+    /// Nanoseconds since 1970.
+    pub(crate) unix_ns: i64,
+}
+
+/// Frames by index.
+#[derive(Default)]
+struct Frames {
+    list: Vec<Frame>,
+    index: HashMap<lastgasp_goruntime::Frame, u32>,
+}
+
+impl Frames {
+    fn of(&mut self, f: &lastgasp_goruntime::Frame) -> u32 {
+        if let Some(i) = self.index.get(f) {
+            return *i;
+        }
+        let i = self.list.len() as u32;
+        self.list.push(Frame { function: f.function.clone(), file: f.file.clone(), line: f.line });
+        self.index.insert(f.clone(), i);
+        i
+    }
+}
+
+/// Decodes what was taken.
+pub(crate) fn decode(taken: &Taken) -> Decoded {
+    let started = Instant::now();
+    let mut gaps = taken.evidence.gaps.clone();
+    let rt = &taken.runtime;
+    let mem = &taken.evidence.snapshot;
+    let file = taken.process.image().memory(taken.process.bias(), CONSTANT_SECTIONS);
+    let constants: Box<dyn Memory> = match file {
+        Ok(file) => Box::new(BlockCache::new(Layered { top: file, bottom: mem })),
+        Err(e) => {
+            gaps.push(Gap::new("symbols", e.to_string()));
+            Box::new(mem)
+        }
+    };
+    let symbols = Symbolizer::new(&*constants, &rt.module, rt.layout);
+    let mut frames = Frames::default();
+    let profile = decode_profile(rt, mem, &mut gaps);
+    let gauges = Gauges::read(rt, mem).unwrap_or_else(|e| {
+        gaps.push(Gap::new("gauges", e.to_string()));
+        Gauges::default()
+    });
+    let goroutines = decode_goroutines(rt, mem, &symbols, &taken.registers, &mut gaps);
+    let timeline = timeline(taken);
+    let baseline = choose_baseline(taken, &timeline);
+    let mut facts = Facts {
+        schema: SCHEMA.into(),
+        capture: capture(taken),
+        target: target(taken),
+        profile: sites(&profile, baseline, &symbols, &mut frames),
+        goroutines: group(&goroutines, &mut frames),
+        gc: gc(&gauges),
+        rss: taken.usage.map(|(u, t)| Rss { as_of_ms: t, rss: u.rss, anon: u.anon, file: u.file, shmem: u.shmem, swap: u.swap, page_tables: u.page_tables }),
+        timeline,
+        frames: Vec::new(),
+    };
+    facts.frames = frames.list;
+    gaps.dedup();
+    facts.capture.gaps = gaps.into_iter().map(|g| (g.what, g.why)).collect();
+    tracing::debug!(ms = started.elapsed().as_millis() as u64, sites = facts.profile.sites.len(), "decoded");
+    let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
+    Decoded { facts, goroutines, monotonic_ns: taken.monotonic_ns, unix_ns }
+}
+
+fn capture(taken: &Taken) -> Capture {
+    let phase = match taken.phase {
+        Phase::PreKill => "pre-kill",
+        Phase::PostKill => "post-kill",
+        Phase::Manual => "manual",
+    };
+    let reason = match taken.reason {
+        Reason::Forecast => "forecast",
+        Reason::OomKill => "oom-kill",
+        Reason::Killed => "killed",
+        Reason::Manual => "manual",
+    };
+    let taken_at = jiff::Timestamp::try_from(taken.at).map(|t| format!("{t:.3}")).unwrap_or_default();
+    Capture {
+        phase: phase.into(),
+        reason: reason.into(),
+        taken_at,
+        t_ms: taken.t_ms,
+        stopped_ns: taken.stopped.as_nanos() as u64,
+        bytes_copied: taken.evidence.snapshot.len() as u64,
+        gaps: Vec::new(),
+        lastgasp_version: env!("CARGO_PKG_VERSION").into(),
+        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().into(),
+    }
+}
+
+fn target(taken: &Taken) -> Target {
+    let info = &taken.runtime.build_info;
+    let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
+    let revision = setting("vcs.revision");
+    let image = taken.process.image();
+    Target {
+        pid: taken.identity.pid,
+        service: taken.identity.service.clone(),
+        go_version: taken.runtime.version.text.clone(),
+        layout: format!("go1.{} (from {})", taken.runtime.layout.minor, taken.runtime.layout.source),
+        module: (info.module.path.clone(), info.module.version.clone()),
+        vcs: (!revision.is_empty()).then(|| (revision, setting("vcs.time"), setting("vcs.modified"))),
+        build_id: image.build_id().map(str::to_owned),
+        stripped: image.is_stripped(),
+        cgroup: taken.identity.cgroup.clone(),
+        container: taken.identity.container.clone(),
+        limit_bytes: taken.limit.as_ref().map(|l| l.0),
+        limit_source: taken.limit.as_ref().map(|l| l.1.clone()),
+        started_unix: taken.identity.started_unix,
+    }
+}
+
+fn timeline(taken: &Taken) -> Timeline {
+    let sample = |s: &lastgasp_recorder::sampler::Sample| Sample {
+        t_ms: s.t_ms,
+        usage_bytes: s.usage,
+        rss_bytes: s.rss,
+        heap_live_bytes: s.heap_live,
+        goroutines: s.goroutines,
+        gc_cycles: s.gc_cycles,
+    };
+    Timeline {
+        samples: taken.timeline.samples.iter().map(sample).collect(),
+        events: taken.timeline.events.iter().map(|e| Event { t_ms: e.t_ms, kind: e.kind.into(), text: e.text.clone() }).collect(),
+    }
+}
+
+/// The last look before the growth began; the first there is if all came later.
+fn choose_baseline<'a>(taken: &'a Taken, timeline: &Timeline) -> Option<&'a Baseline> {
+    let facts = Facts { timeline: timeline.clone(), ..Facts::default() };
+    let onset = lastgasp_diagnosis::window(&facts).map_or(taken.t_ms, |w| w.onset_ms);
+    let before = taken.baselines.iter().rev().find(|b| b.t_ms <= onset);
+    before.or(taken.baselines.first())
+}
+
+/// One site per visible stack: buckets that differ only in size class or in the runtime's own frames are one place to a reader.
+fn sites(profile: &MemProfile, baseline: Option<&Baseline>, symbols: &Symbolizer<'_>, frames: &mut Frames) -> Profile {
+    let before: HashMap<Addr, Counts> = baseline.map(|b| b.sites.iter().copied().collect()).unwrap_or_default();
+    let amount = |raw: Counts| {
+        let c = unsample(raw, profile.rate);
+        Amount { bytes: c.bytes, objects: c.objects }
+    };
+    let mut by_stack: BTreeMap<Vec<u32>, Site> = BTreeMap::new();
+    for b in &profile.buckets {
+        let (allocated, current) = profile.current(b);
+        let (published_allocated, published) = profile.published(b);
+        let stack = visible(&b.stack, symbols);
+        let stack: Vec<u32> = stack.iter().map(|f| frames.of(f)).collect();
+        let site = by_stack.entry(stack).or_default();
+        site.current = site.current.plus(amount(current));
+        site.allocated = site.allocated.plus(amount(allocated));
+        site.published = site.published.plus(amount(published));
+        site.published_allocated = site.published_allocated.plus(amount(published_allocated));
+        site.burst = site.burst.plus(amount(profile.burst(b)));
+        site.baseline = site.baseline.plus(before.get(&b.addr).map_or_else(Amount::default, |c| amount(*c)));
+        site.samples += current.objects;
+    }
+    let mut sites: Vec<Site> = by_stack.into_iter().map(|(stack, s)| Site { stack, ..s }).collect();
+    // Stable: equal amounts keep the order of their stacks.
+    sites.sort_by_key(|s| std::cmp::Reverse(s.current.bytes));
+    Profile {
+        rate: profile.rate,
+        baseline_t_ms: baseline.map(|b| b.t_ms),
+        baseline_heap_live: baseline.map(|b| b.gauges.heap_live),
+        baseline_gc_cycles: baseline.map(|b| b.gauges.gc_cycles),
+        sites,
+    }
+}
+
+/// The frames of an allocation stack, the runtime's own at the top left out as pprof does (`hideRuntime`), unless there are no others.
+fn visible(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::Frame> {
+    let all: Vec<_> = stack.iter().filter_map(|pc| symbols.innermost(Addr(pc.0.saturating_sub(1)))).collect();
+    let hidden = |f: &lastgasp_goruntime::Frame| f.function.starts_with("runtime.") || f.function.starts_with("internal/runtime/");
+    match all.iter().position(|f| !hidden(f)) {
+        Some(first) => all.into_iter().skip(first).collect(),
+        None => all,
+    }
+}
+
+fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines {
+    type Key = (Vec<u32>, &'static str, &'static str, Option<u32>, bool);
+    let mut groups: BTreeMap<Key, u64> = BTreeMap::new();
+    let mut out = Goroutines::default();
+    for g in goroutines {
+        out.stack_bytes += g.stack_bytes;
+        if is_system(g) {
+            continue;
+        }
+        out.total += 1;
+        out.running += u64::from(g.status == Status::Running);
+        let stack = g.stack.iter().map(|f| frames.of(f)).collect();
+        let created = g.created_by.as_ref().map(|f| frames.of(f));
+        *groups.entry((stack, g.status.name(), g.wait_reason, created, g.approximate)).or_default() += 1;
+    }
+    out.groups = groups
+        .into_iter()
+        .map(|((stack, state, reason, created_by, approximate), count)| Group {
+            count,
+            state: state.into(),
+            wait_reason: reason.into(),
+            stack,
+            created_by,
+            approximate,
+        })
+        .collect();
+    out.groups.sort_by_key(|g| std::cmp::Reverse(g.count));
+    out
+}
+
+fn gc(g: &Gauges) -> Gc {
+    Gc {
+        cycles: g.gc_cycles,
+        percent: g.gc_percent,
+        memory_limit: g.memory_limit,
+        heap_live: g.heap_live,
+        heap_marked: g.heap_marked,
+        heap_goal: g.heap_goal,
+        heap_in_use: g.heap_in_use,
+        heap_free: g.heap_free,
+        heap_released: g.heap_released,
+        stacks: g.stacks,
+        metadata: g.metadata,
+        phase: g.gc_phase,
+    }
+}

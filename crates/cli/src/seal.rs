@@ -1,0 +1,100 @@
+//! Facts to a folder, and back.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use lastgasp_capture::{Capture, FACTS, GapEntry, Manifest, Writer};
+use lastgasp_diagnosis::facts::SCHEMA;
+use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_report::{document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback};
+use serde_json::{Value, json};
+
+use crate::decode::Decoded;
+
+/// Largest facts that are read back.
+const MAX_FACTS: u64 = 512 << 20;
+
+/// Writes a capture into `store`; gives its path.
+pub(crate) fn seal(store: &Path, decoded: &Decoded) -> Result<PathBuf> {
+    let facts = &decoded.facts;
+    let id = id(facts, decoded.unix_ns);
+    let mut w = Writer::create(store, &id)?;
+    // What a report needs comes first: a capture that is cut short can still be read.
+    w.add(FACTS, &gzip(&serde_json::to_vec(facts)?)?)?;
+    w.add("heap.pb.gz", &heap_profile(facts, decoded.unix_ns))?;
+    w.add("heap.published.pb.gz", &published_profile(facts, decoded.unix_ns))?;
+    w.add("goroutines.pb.gz", &goroutine_profile(facts, decoded.unix_ns))?;
+    w.add("goroutines.txt", traceback(&decoded.goroutines, decoded.monotonic_ns).as_bytes())?;
+    let diagnosis = diagnose(facts);
+    let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(&id);
+    let report = document(facts, &diagnosis, path.to_str());
+    w.add("memory.json", &pretty(&json!({"schema": "lastgasp.memory/1", "memory": report["memory"], "gc": report["gc"]}))?)?;
+    w.add("timeline.jsonl", timeline(facts)?.as_bytes())?;
+    w.add("findings.json", &pretty(&json!({"schema": "lastgasp.findings/1", "verdict": report["verdict"], "findings": report["findings"], "not_it": report["not_it"]}))?)?;
+    w.add("report.txt", terminal(facts, &diagnosis).as_bytes())?;
+    w.add("report.html", page(&report).as_bytes())?;
+    let gaps: Vec<GapEntry> = facts.capture.gaps.iter().map(|(what, why)| GapEntry { what: what.clone(), why: why.clone() }).collect();
+    let c = &facts.capture;
+    Ok(w.seal(Manifest {
+        taken_at: c.taken_at.clone(),
+        phase: c.phase.clone(),
+        reason: c.reason.clone(),
+        lastgasp_version: c.lastgasp_version.clone(),
+        target: report["target"].clone(),
+        complete: gaps.is_empty(),
+        gaps,
+        ..Manifest::default()
+    })?)
+}
+
+/// The facts of a capture.
+pub(crate) fn read(path: &Path) -> Result<Facts> {
+    let capture = Capture::open(path)?;
+    let mut json = Vec::new();
+    GzDecoder::new(&*capture.read(FACTS)?).take(MAX_FACTS).read_to_end(&mut json).with_context(|| format!("{FACTS} of {}", path.display()))?;
+    let mut facts: Facts = serde_json::from_slice(&json).with_context(|| format!("{FACTS} of {}", path.display()))?;
+    if facts.schema != SCHEMA {
+        bail!("{} was written by another lastgasp: {FACTS} has the schema {:?}, this one reads {SCHEMA:?}", path.display(), facts.schema);
+    }
+    // A rescued capture says in its manifest what it lacks.
+    for g in &capture.manifest().gaps {
+        let gap = (g.what.clone(), g.why.clone());
+        if !facts.capture.gaps.contains(&gap) {
+            facts.capture.gaps.push(gap);
+        }
+    }
+    Ok(facts)
+}
+
+fn id(facts: &Facts, unix_ns: i64) -> String {
+    let when = jiff::Timestamp::from_nanosecond(i128::from(unix_ns)).map(|t| t.strftime("%Y%m%dT%H%M%S").to_string()).unwrap_or_default();
+    let service: String = facts.target.service.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+    format!("{when}-{}-{}-{}", service.trim_start_matches('.'), facts.target.pid, facts.capture.phase)
+}
+
+fn timeline(facts: &Facts) -> Result<String> {
+    let mut out = String::new();
+    for s in &facts.timeline.samples {
+        out += &serde_json::to_string(s)?;
+        out.push('\n');
+    }
+    for e in &facts.timeline.events {
+        out += &serde_json::to_string(e)?;
+        out.push('\n');
+    }
+    Ok(out)
+}
+
+fn pretty(v: &Value) -> Result<Vec<u8>> {
+    Ok(serde_json::to_vec_pretty(v)?)
+}
+
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
+    gz.write_all(bytes)?;
+    Ok(gz.finish()?)
+}

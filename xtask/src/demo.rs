@@ -1,0 +1,53 @@
+//! `cargo xtask demo`: the main job on a fresh machine, with nothing but Rust and the package registries.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use lastgasp_lab::build::{Mode, cache_dir, repo_root};
+use lastgasp_lab::incident::{Expect, Programs, Script, play};
+use lastgasp_lab::toolchain;
+
+/// Builds lastgasp for release and gives the binary's path.
+pub(crate) fn lastgasp() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo).current_dir(repo_root()).args(["build", "--release", "--package", "lastgasp-cli"]).status()?;
+    if !status.success() {
+        bail!("cargo build: {status}");
+    }
+    Ok(cache_dir().parent().context("target folder")?.join("release/lastgasp"))
+}
+
+/// Plays the incident and prints what lastgasp says.
+pub(crate) fn run() -> Result<()> {
+    eprintln!("building lastgasp ...");
+    let lastgasp = lastgasp()?;
+    eprintln!("building the lab's incident (fetching Go if it is missing) ...");
+    let toolchain = toolchain::any(&cache_dir())?;
+    let programs = Programs::build(&toolchain, Mode::Stripped)?;
+    let expect = Expect::load()?;
+    let store = cache_dir().join("demo");
+    let calm = Duration::from_secs(expect.time.calm_seconds_min);
+    eprintln!(
+        "playing: {} built with {}, limit {} MB, {} requests/s; calm for {} s, then a config of {} ids is published ...",
+        expect.culprit.file,
+        toolchain.version,
+        expect.memory.limit_bytes / 1_000_000,
+        expect.load.rate_per_second,
+        calm.as_secs(),
+        expect.config.ids_burst
+    );
+    let script =
+        Script { lastgasp, run_args: Vec::new(), service_args: Vec::new(), calm, after: Duration::from_secs(30), store, verbose: true };
+    let played = play(&programs, &expect, &script)?;
+    match played.code {
+        Some(_) => eprintln!("the service died {:.1} s after the publish", played.lived.as_secs_f64()),
+        None => eprintln!("the service was still alive after 30 s: without the right to make a cgroup nothing limits it; run as root"),
+    }
+    println!("{}", played.stdout);
+    if !played.stdout.contains(&expect.culprit.function) {
+        bail!("the verdict does not name {}", expect.culprit.function);
+    }
+    Ok(())
+}
