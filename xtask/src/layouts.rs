@@ -160,6 +160,16 @@ const GROUPS: &[Group] = &[
             ("last_gc_nanotime", "runtime.mstats.last_gc_nanotime"),
         ],
     ),
+    (
+        "heap_stats",
+        "HeapStats",
+        &[
+            ("stats", "runtime.mstats.heapStats.stats"),
+            ("sizeof", "runtime.heapStatsDelta"),
+            ("in_stacks", "runtime.heapStatsDelta.inStacks"),
+            ("in_work_bufs", "runtime.heapStatsDelta.inWorkBufs"),
+        ],
+    ),
     ("mheap", "MHeap", &[("sweepgen", "runtime.mheap.sweepgen"), ("allspans", "runtime.mheap.allspans")]),
     (
         "mspan",

@@ -4,6 +4,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod demo;
 mod layouts;
 
@@ -18,6 +19,15 @@ struct Cli {
 enum Chore {
     /// Build everything and play the lab's incident under lastgasp: ends with the verdict and the path of the HTML report
     Demo,
+    /// Kill the lab's incident again and again under lastgasp and print how well it was recorded
+    Bench {
+        /// Kills each way (freeze and pin, pin only, freeze only)
+        #[arg(long, default_value_t = 20)]
+        kills: usize,
+        /// Seconds of calm before the big config
+        #[arg(long, default_value_t = 12)]
+        calm: u64,
+    },
     /// Write crates/goruntime/src/layout/go1_*.rs from the DWARF of a probe program built with each Go release
     Layouts {
         /// Only these minors (default: all that are listed)
@@ -32,6 +42,7 @@ enum Chore {
 fn main() -> Result<()> {
     match Cli::parse().chore {
         Chore::Demo => demo::run(),
+        Chore::Bench { kills, calm } => bench::run(kills, calm),
         Chore::Layouts { minors, check } => layouts::run(&minors, check),
     }
 }

@@ -27,12 +27,12 @@ pub const MANIFEST: &str = "manifest.json";
 #[derive(Debug, Error)]
 pub enum CaptureError {
     /// The system said no.
-    #[error("{path}: {source}{}", cure(.source))]
+    #[error("{path}: {error}{}", cure(.error))]
     Io {
         /// Which file or folder.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The folder is not a capture.
     #[error("{path} is not a capture: {why}")]
@@ -62,5 +62,5 @@ fn cure(e: &std::io::Error) -> &'static str {
 
 pub(crate) fn io_error(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> CaptureError {
     let path = path.into();
-    move |source| CaptureError::Io { path, source }
+    move |error| CaptureError::Io { path, error }
 }

@@ -204,8 +204,8 @@ pub struct Gc {
     pub heap_live: u64,
     /// Live at the last mark.
     pub heap_marked: u64,
-    /// Where the next cycle should end.
-    pub heap_goal: u64,
+    /// Where the next cycle should end; absent where GOGC is off.
+    pub heap_goal: Option<u64>,
     /// In spans that hold objects.
     pub heap_in_use: u64,
     /// In free pages not returned.

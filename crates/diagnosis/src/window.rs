@@ -42,8 +42,9 @@ const PARTS: u64 = 24;
 
 /// The last growth of the timeline, or `None` if usage did not grow by a tenth and 16 MB.
 ///
-/// From the end backwards in steps: the growth goes on as long as a step gains at least a tenth of what the whole growth so far gains per step. A GC that
-/// pauses a ramp for one step does not end it; two steps of rest do.
+/// From the end backwards in steps: a step belongs to the growth if it gains at least a tenth of what the whole growth so far gains per step. A rest ends it
+/// only when it is longer than the growth that followed, and than a second: while a GC marks, the RSS of a ramp may stand still for 0.9 s, since
+/// allocating goroutines must help it (seen in lab/incident; test `a_gc_that_stops_the_ramp_does_not_end_it`).
 #[must_use]
 pub fn window(facts: &Facts) -> Option<Window> {
     let samples = &facts.timeline.samples;
@@ -80,7 +81,7 @@ fn at(samples: &[Sample], t_ms: u64) -> Option<&Sample> {
 }
 
 fn look_back<'a>(samples: &'a [Sample], end: &'a Sample, step: u64) -> &'a Sample {
-    let (mut onset, mut here, mut rests) = (end, end, 0);
+    let (mut onset, mut here) = (end, end);
     while let Some(earlier) = here.t_ms.checked_sub(step).and_then(|t| at(samples, t)) {
         if earlier.t_ms >= here.t_ms {
             break;
@@ -89,12 +90,9 @@ fn look_back<'a>(samples: &'a [Sample], end: &'a Sample, step: u64) -> &'a Sampl
         let gain = (here.usage_bytes as f64 - earlier.usage_bytes as f64) / span(earlier, here);
         let usual = (end.usage_bytes as f64 - here.usage_bytes as f64).max(0.0) / span(here, end);
         if gain > 0.0 && gain >= usual * 0.1 {
-            (onset, rests) = (earlier, 0);
-        } else {
-            rests += 1;
-            if rests >= 2 {
-                break;
-            }
+            onset = earlier;
+        } else if onset.t_ms - earlier.t_ms > (end.t_ms - onset.t_ms).max(1000) {
+            break;
         }
         here = earlier;
     }
@@ -135,10 +133,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_for_a_gc_does_not_end_it() {
+    fn a_gc_that_stops_the_ramp_does_not_end_it() {
         let curve = |t: u64| {
             let t = t.saturating_sub(20_000);
-            let moving = if t < 2000 { t } else { t.max(2200) - 200 };
+            let moving = if t < 2000 { t } else { t.max(2900) - 900 };
             300_000_000 + moving * 400_000
         };
         let w = window(&facts(curve, 24, 20)).unwrap();

@@ -156,6 +156,8 @@ impl Evidence {
         ranges.push((g.gc_controller, rt.layout.gc_controller.mapped_ready as usize + 8));
         let first = rt.layout.mstats.stacks_sys;
         ranges.push((g.memstats.plus(first), (rt.layout.mstats.last_gc_nanotime + 8 - first) as usize));
+        let stats = &rt.layout.heap_stats;
+        ranges.push((g.memstats.plus(stats.stats), 3 * stats.sizeof as usize));
         ranges.push((g.mheap.plus(rt.layout.mheap.sweepgen), 32));
         let failed = self.snapshot.copy_all(mem, &ranges);
         if failed > 0 {

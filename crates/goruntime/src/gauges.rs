@@ -11,8 +11,8 @@ pub struct Gauges {
     pub gc_percent: i32,
     /// GOMEMLIMIT; `None` when there is none.
     pub memory_limit: Option<u64>,
-    /// Heap size at which the next cycle should end, from GOGC alone.
-    pub heap_goal: u64,
+    /// Heap size at which the next cycle should end, from GOGC alone; `None` where GOGC is off.
+    pub heap_goal: Option<u64>,
     /// Live at the last mark, plus allocated since.
     pub heap_live: u64,
     /// Live at the last mark.
@@ -53,11 +53,16 @@ impl Gauges {
         let s = &rt.layout.mstats;
         let controller = |offset: u64| mem.u64(rt.globals.gc_controller.plus(offset));
         let stats = |offset: u64| mem.u64(rt.globals.memstats.plus(offset));
+        let h = &rt.layout.heap_stats;
+        // Three generations of differences: their sum is the value (consistentHeapStats in mstats.go).
+        let heap_stats = |field: u64| -> Result<u64, ReadError> {
+            (0..3).try_fold(0u64, |sum, i| Ok(sum.wrapping_add(stats(h.stats + i * h.sizeof + field)?)))
+        };
         let metadata = [s.mspan_sys, s.mcache_sys, s.buckhash_sys, s.gc_misc_sys, s.other_sys];
         Ok(Self {
             gc_percent: mem.u32(rt.globals.gc_controller.plus(c.gc_percent))?.cast_signed(),
             memory_limit: Some(controller(c.memory_limit)?).filter(|l| *l < i64::MAX as u64),
-            heap_goal: controller(c.gc_percent_heap_goal)?,
+            heap_goal: Some(controller(c.gc_percent_heap_goal)?).filter(|g| *g < i64::MAX as u64),
             heap_live: controller(c.heap_live)?,
             heap_marked: controller(c.heap_marked)?,
             heap_in_use: controller(c.heap_in_use)?,
@@ -66,8 +71,9 @@ impl Gauges {
             total_alloc: controller(c.total_alloc)?,
             total_free: controller(c.total_free)?,
             mapped_ready: controller(c.mapped_ready)?,
-            stacks: stats(s.stacks_sys)?,
-            metadata: metadata.iter().try_fold(0u64, |sum, o| Ok(sum.saturating_add(stats(*o)?)))?,
+            // stacks_sys counts those of system threads alone; goroutine stacks are spans of the heap that heapInUse leaves out.
+            stacks: stats(s.stacks_sys)?.saturating_add(heap_stats(h.in_stacks)?),
+            metadata: metadata.iter().try_fold(heap_stats(h.in_work_bufs)?, |sum, o| Ok(sum.saturating_add(stats(*o)?)))?,
             gc_cycles: mem.u32(rt.globals.memstats.plus(s.numgc))?,
             last_gc_ns: stats(s.last_gc_nanotime)?,
             gc_phase: mem.u32(rt.globals.gcphase)?,

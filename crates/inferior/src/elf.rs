@@ -15,12 +15,12 @@ use crate::{Addr, AddrRange, Memory, ReadCause, ReadError};
 #[derive(Debug, Error)]
 pub enum ImageError {
     /// Could not be opened or read.
-    #[error("{file}: {source}")]
+    #[error("{file}: {error}")]
     Io {
         /// The file.
         file: String,
         /// The system's error.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// Not an ELF file of the kind we read.
     #[error("{file}: {why}")]
@@ -83,7 +83,7 @@ impl ElfImage {
     pub fn open(file: File, name: impl Into<String>) -> Result<Self, ImageError> {
         let name = name.into();
         let format = |why: String| ImageError::Format { file: name.clone(), why };
-        let cache = ReadCache::new(file.try_clone().map_err(|source| ImageError::Io { file: name.clone(), source })?);
+        let cache = ReadCache::new(file.try_clone().map_err(|error| ImageError::Io { file: name.clone(), error })?);
         let kind = object::FileKind::parse(&cache).map_err(|_| format("not an ELF file".into()))?;
         if kind != object::FileKind::Elf64 {
             return Err(format(format!("{kind:?}: only 64-bit ELF is read")));
@@ -180,7 +180,7 @@ impl ElfImage {
             return Err(format("larger than 256 MiB"));
         }
         let mut buf = vec![0; section.range.len() as usize];
-        self.file.read_exact_at(&mut buf, offset).map_err(|source| ImageError::Io { file: self.name.clone(), source })?;
+        self.file.read_exact_at(&mut buf, offset).map_err(|error| ImageError::Io { file: self.name.clone(), error })?;
         Ok(buf)
     }
 
@@ -194,7 +194,7 @@ impl ElfImage {
             return Ok(found);
         }
         let format = |why: String| ImageError::Format { file: self.name.clone(), why };
-        let copy = self.file.try_clone().map_err(|source| ImageError::Io { file: self.name.clone(), source })?;
+        let copy = self.file.try_clone().map_err(|error| ImageError::Io { file: self.name.clone(), error })?;
         let cache = ReadCache::new(copy);
         let elf = ElfFile64::<Endianness, _>::parse(&cache).map_err(|e| format(e.to_string()))?;
         for s in elf.symbols() {

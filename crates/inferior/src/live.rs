@@ -35,14 +35,14 @@ pub enum OpenError {
     #[error(transparent)]
     Image(#[from] ImageError),
     /// Another error.
-    #[error("process {pid}: {what}: {source}")]
+    #[error("process {pid}: {what}: {error}")]
     Io {
         /// The process.
         pid: i32,
         /// Which file.
         what: &'static str,
         /// The system's error.
-        source: std::io::Error,
+        error: std::io::Error,
     },
 }
 
@@ -93,7 +93,7 @@ impl LiveProcess {
                 Some(Errno::EACCES | Errno::EPERM) => OpenError::Denied { pid, what },
                 Some(Errno::ENOENT | Errno::ESRCH) if start_time(pid).is_none() => OpenError::NoProcess(pid),
                 Some(Errno::ENOENT | Errno::ESRCH) => OpenError::NoMemory(pid),
-                _ => OpenError::Io { pid, what, source: e },
+                _ => OpenError::Io { pid, what, error: e },
             })
         };
         let exe = open("exe")?;
@@ -186,7 +186,7 @@ impl LiveProcess {
 fn read_mappings(pid: i32) -> Result<Vec<Mapping>, OpenError> {
     std::fs::read_to_string(format!("/proc/{pid}/maps"))
         .map(|t| parse_maps(&t))
-        .map_err(|source| OpenError::Io { pid, what: "maps", source })
+        .map_err(|error| OpenError::Io { pid, what: "maps", error })
 }
 
 /// First mapping of the executable at file offset 0, less the lowest address that it asks for.

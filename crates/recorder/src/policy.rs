@@ -58,6 +58,8 @@ pub struct Memory {
     pub state: State,
     /// Whether the pin is on.
     pub pinned: bool,
+    /// When the state was last over `Watch`, on the timeline's clock.
+    pub alert_ms: u64,
     /// Usage at the last strike, and when.
     pub struck: Option<Point>,
 }
@@ -78,6 +80,8 @@ pub struct Step {
 /// A strike that was not followed by a kill is repeated only when usage has grown by this share of the limit, or after the pause.
 const AGAIN_AFTER_GROWTH: f64 = 0.05;
 const AGAIN_AFTER: Duration = Duration::from_secs(600);
+/// The pin costs nothing while it is on; it is released after so much calm.
+const RELEASE_AFTER: Duration = Duration::from_secs(10);
 
 impl Policy {
     /// Decides from the recent points (oldest first) and the limit (`None`: no limit known, and so no forecast).
@@ -98,6 +102,9 @@ impl Policy {
         } else {
             State::Watch
         };
+        if memory.state > State::Watch {
+            memory.alert_ms = now.t_ms;
+        }
         let sleep = match memory.state {
             State::Watch => calm,
             State::Alert => Duration::from_millis(20),
@@ -123,8 +130,8 @@ impl Policy {
         if self.freeze && near && share > self.strike_above && may_strike_again(memory, now, limit) {
             return Action::Strike;
         }
-        // Some way below the arming threshold, so that a saw-tooth does not arm and disarm at every tooth.
-        if memory.pinned && memory.state == State::Watch && share < 0.55 {
+        // A ramp may rest for a second while the GC marks, and a saw-tooth comes back: only a longer calm releases the pin.
+        if memory.pinned && now.t_ms > memory.alert_ms + RELEASE_AFTER.as_millis() as u64 {
             return Action::Disarm;
         }
         Action::None

@@ -156,7 +156,7 @@ fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
             "{} cycles, GOGC {percent}, GOMEMLIMIT {limit}, live heap {}, goal {}",
             count(u64::from(g.cycles)),
             bytes(g.heap_live),
-            bytes(g.heap_goal)
+            g.heap_goal.map_or_else(|| "none".into(), bytes)
         )],
     )
 }

@@ -101,11 +101,14 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evid
             source: Source::Exact,
         },
         Evidence {
-            text: format!("{} goroutines have {} on their stack", count(c.goroutines), c.frame.function),
+            text: match &c.caller {
+                Some(caller) => format!("{} goroutines are inside {}, which calls it", count(c.in_flight(facts)), caller.function),
+                None => format!("{} goroutines are inside {}", count(c.goroutines), c.frame.function),
+            },
             source: Source::Exact,
         },
         Evidence {
-            text: format!("all sites together grew by {}: {} of the process's growth", bytes(growth.total.bytes), percent(growth.total.bytes as f64 / w.growth().max(1) as f64)),
+            text: format!("all sites together grew by {}, the process by {}", bytes(growth.total.bytes), bytes(w.growth())),
             source: Source::Sampled,
         },
     ];

@@ -111,6 +111,12 @@ pub(super) static LAYOUT: Layout = Layout {
         numgc: 7704,
         last_gc_nanotime: 7720,
     },
+    heap_stats: HeapStats {
+        stats: 0,
+        sizeof: 1176,
+        in_stacks: 24,
+        in_work_bufs: 32,
+    },
     mheap: MHeap {
         sweepgen: 65856,
         allspans: 65864,

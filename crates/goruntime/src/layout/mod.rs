@@ -53,6 +53,8 @@ pub struct Layout {
     pub gc_controller: GcController,
     /// `memstats` (`mstats.go`).
     pub mstats: MStats,
+    /// The three parts of `memstats.heapStats`, which sum to the whole (`mstats.go`).
+    pub heap_stats: HeapStats,
     /// The heap (`mheap.go`).
     pub mheap: MHeap,
     /// A run of pages (`mheap.go`).
@@ -278,6 +280,19 @@ pub struct MStats {
     pub numgc: u64,
     /// Offset of `runtime.mstats.last_gc_nanotime`.
     pub last_gc_nanotime: u64,
+}
+
+/// The three parts of `memstats.heapStats`, which sum to the whole (`mstats.go`).
+#[derive(Debug)]
+pub struct HeapStats {
+    /// Offset of `runtime.mstats.heapStats.stats`.
+    pub stats: u64,
+    /// Size of `runtime.heapStatsDelta`.
+    pub sizeof: u64,
+    /// Offset of `runtime.heapStatsDelta.inStacks`.
+    pub in_stacks: u64,
+    /// Offset of `runtime.heapStatsDelta.inWorkBufs`.
+    pub in_work_bufs: u64,
 }
 
 /// The heap (`mheap.go`).
