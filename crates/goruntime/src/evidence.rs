@@ -5,7 +5,7 @@ use lastgasp_inferior::{Addr, Memory, Snapshot};
 use rustc_hash::FxHashSet;
 
 use crate::Gap;
-use crate::goroutine::{self, MAX_THREADS, RawG};
+use crate::goroutine::{self, MAX_GOROUTINES, MAX_THREADS, RawG};
 use crate::memprofile::{MAX_BUCKETS, bucket_extent};
 use crate::runtime::Runtime;
 
@@ -22,7 +22,6 @@ pub struct EvidencePlan {
     ranges: Vec<(Addr, usize)>,
     head: Addr,
     goroutines: u64,
-    stack_bytes: u64,
 }
 
 impl EvidencePlan {
@@ -37,8 +36,8 @@ impl EvidencePlan {
             ranges.extend(fresh);
             self.ranges = merge(ranges);
         }
-        self.goroutines = mem.u64(rt.globals.allglen).unwrap_or(0);
-        self.stack_bytes = mem.u64(rt.globals.memstats.plus(rt.layout.mstats.stacks_sys)).unwrap_or(0);
+        // A foreign number that sizes memory of ours: bounded (test `hostile_pointers_end`).
+        self.goroutines = mem.u64(rt.globals.allglen).unwrap_or(0).min(MAX_GOROUTINES);
         gaps
     }
 
@@ -60,7 +59,7 @@ impl EvidencePlan {
     /// Pieces that a copy will have, at most.
     #[must_use]
     pub fn pieces(&self) -> usize {
-        self.ranges.len() * 2 + (self.goroutines as usize + 1000) * 4 + 4096
+        (self.ranges.len() * 2 + (self.goroutines as usize + 1000) * 4 + 4096).min(1 << 20)
     }
 
     /// Buckets that are not in the plan yet, newest first, with their lengths.

@@ -2,16 +2,14 @@
 //! its toolchain can neither be found nor fetched.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use lastgasp_goruntime::{
     CONSTANT_SECTIONS, Evidence, EvidencePlan, Frame, Gauges, Goroutine, Runtime, Status, Symbolizer, decode_goroutines,
     decode_profile, is_system,
 };
 use lastgasp_inferior::{Addr, BlockCache, Layered, LiveProcess, Memory};
-use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
+use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::toolchain::find_or_fetch;
 use serde::Deserialize;
 
@@ -41,32 +39,15 @@ struct Record {
 }
 
 struct Oracle {
-    child: Child,
+    process: lastgasp_lab::oracle::Oracle,
     truth: Truth,
 }
 
 impl Oracle {
     fn start(minor: u16, mode: Mode) -> Result<Self> {
-        let toolchain = find_or_fetch(minor, &cache_dir())?;
-        let binary = build(&toolchain, mode, &repo_root().join("lab/oracle"), ".")?;
-        let file = std::env::temp_dir().join(format!("lastgasp-oracle-{minor}-{}-{}.json", mode.name(), std::process::id()));
-        let mut child = Command::new(binary).arg(&file).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut line)?;
-        if !line.starts_with("READY") {
-            child.kill()?;
-            bail!("the oracle said {line:?}");
-        }
-        let truth = serde_json::from_slice(&std::fs::read(&file)?)?;
-        std::fs::remove_file(&file)?;
-        Ok(Self { child, truth })
-    }
-}
-
-impl Drop for Oracle {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        let process = lastgasp_lab::oracle::Oracle::start(&find_or_fetch(minor, &cache_dir())?, mode)?;
+        let truth = serde_json::from_slice(&process.truth()?)?;
+        Ok(Self { process, truth })
     }
 }
 
@@ -85,7 +66,7 @@ fn check(minor: u16, mode: Mode) {
         }
     };
     let truth = &oracle.truth;
-    let live = LiveProcess::open(oracle.child.id() as i32).unwrap();
+    let live = LiveProcess::open(oracle.process.pid()).unwrap();
     let rt = Runtime::discover(live.image(), live.bias(), &live).unwrap();
     assert_eq!(rt.version.text, truth.version);
     assert_eq!(live.image().is_stripped(), mode != Mode::Plain);
@@ -231,7 +212,7 @@ fn rules_agree_with_the_symbol_table() {
             eprintln!("SKIPPED: Go 1.{minor}");
             continue;
         };
-        let live = LiveProcess::open(oracle.child.id() as i32).unwrap();
+        let live = LiveProcess::open(oracle.process.pid()).unwrap();
         let rt = Runtime::discover(live.image(), live.bias(), &live).unwrap();
         assert_eq!(rt.globals_by_code(&live).unwrap(), rt.globals, "Go 1.{minor}");
     }

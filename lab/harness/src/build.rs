@@ -59,7 +59,8 @@ pub fn cache_dir() -> PathBuf {
 /// # Errors
 /// What the compiler said.
 pub fn build(toolchain: &Toolchain, mode: Mode, module: &Path, package: &str) -> Result<PathBuf> {
-    let name = Path::new(package).file_name().map_or_else(|| "main".into(), |n| n.to_string_lossy().into_owned());
+    let named = Path::new(package).file_name().or(module.file_name());
+    let name = named.map_or_else(|| "main".into(), |n| n.to_string_lossy().into_owned());
     let out = cache_dir().join("bin").join(format!("{}-{}", toolchain.version, mode.name())).join(name);
     if let Some(dir) = out.parent() {
         std::fs::create_dir_all(dir)?;

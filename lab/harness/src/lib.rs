@@ -5,4 +5,5 @@
 
 pub mod build;
 pub mod incident;
+pub mod oracle;
 pub mod toolchain;

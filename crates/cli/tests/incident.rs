@@ -1,0 +1,164 @@
+//! The incident end to end: a real service, a real cgroup, a real OOM kill, for several Go versions and link modes. Needs root; skips loudly without.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use lastgasp_lab::build::{Mode, cache_dir};
+use lastgasp_lab::incident::{Expect, Played, Programs, Script, play};
+use lastgasp_lab::toolchain::find_or_fetch;
+use serde_json::Value;
+
+/// One play at a time: they share two cores, and their timing matters.
+static STAGE: Mutex<()> = Mutex::new(());
+
+struct Scene {
+    expect: Expect,
+    played: Played,
+    store: tempfile::TempDir,
+}
+
+/// `None` if it had to be skipped, which was said.
+fn stage(minor: u16, mode: Mode, run_args: &[&str], service_args: &[&str], after: u64) -> Option<Scene> {
+    let _turn = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: needs root to make a cgroup");
+        return None;
+    }
+    let toolchain = match find_or_fetch(minor, &cache_dir()) {
+        Ok(t) => t,
+        Err(e) => {
+            eprintln!("SKIPPED: {e:#}");
+            return None;
+        }
+    };
+    let programs = Programs::build(&toolchain, mode).unwrap();
+    let expect = Expect::load().unwrap();
+    let store = tempfile::tempdir().unwrap();
+    let script = Script {
+        lastgasp: env!("CARGO_BIN_EXE_lastgasp").into(),
+        run_args: run_args.iter().map(|a| (*a).to_owned()).collect(),
+        service_args: service_args.iter().map(|a| (*a).to_owned()).collect(),
+        calm: Duration::from_secs(10),
+        after: Duration::from_secs(after),
+        store: store.path().into(),
+        verbose: false,
+    };
+    let played = play(&programs, &expect, &script).unwrap();
+    Some(Scene { expect, played, store })
+}
+
+fn report(capture: &PathBuf) -> Value {
+    let out = Command::new(env!("CARGO_BIN_EXE_lastgasp")).args(["report", "--format", "json"]).arg(capture).output().unwrap();
+    serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out.stderr)))
+}
+
+/// Of the captures of a play those of one phase.
+fn captures(scene: &Scene, phase: &str) -> Vec<PathBuf> {
+    let all = scene.played.captures(scene.store.path());
+    all.into_iter().filter(|p| p.file_name().unwrap().to_string_lossy().contains(phase)).collect()
+}
+
+fn names_the_culprit(scene: &Scene, capture: &PathBuf) {
+    let r = report(capture);
+    let culprit = &scene.expect.culprit;
+    let line = culprit.line().unwrap();
+    let sentence = r["verdict"]["sentence"].as_str().unwrap();
+    let place = format!("{} ({}:{line})", culprit.function, culprit.file);
+    assert!(sentence.starts_with(&place), "{sentence}\nshould start with {place}");
+    assert!(sentence.contains(&culprit.caller), "{sentence}");
+    assert_eq!(r["capture"]["complete"], true, "{}", r["capture"]["gaps"]);
+    assert_eq!(r["verdict"]["level"], "critical");
+    // The slices of the ledger sum to the RSS.
+    let slices: i64 = r["memory"]["buckets"].as_array().unwrap().iter().map(|b| b["bytes"].as_i64().unwrap()).sum();
+    assert_eq!(Some(slices), r["memory"]["rss_bytes"].as_i64());
+    // Against the service's own heap: within a tenth here, where everything else on the machine competes; the bench has the tight number.
+    let truth = scene.played.truth;
+    let grown = r["profile"]["totals"]["growth"]["bytes"].as_f64().unwrap();
+    let off = grown / truth.heap_objects.saturating_sub(truth.heap_before) as f64;
+    assert!(capture.to_string_lossy().contains("pre-kill") || (0.85..1.15).contains(&off), "{off}");
+    // More than pprof would have shown, unless a GC cycle published it all just now.
+    let (current, published) = (r["pprof"]["site_current_bytes"].as_u64().unwrap(), r["pprof"]["site_published_bytes"].as_u64().unwrap());
+    assert!(current > published, "{current} {published}");
+}
+
+/// `go tool pprof -top` opens the profile and shows the same top site and the same total.
+fn pprof_agrees(scene: &Scene, capture: &PathBuf) {
+    let Ok(toolchain) = find_or_fetch(26, &cache_dir()) else { return eprintln!("SKIPPED: go tool pprof") };
+    let out = toolchain.command().args(["tool", "pprof", "-top", "-unit=B"]).arg(capture.join("heap.pb.gz")).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    let total: u64 = text.split("of ").nth(1).and_then(|t| t.split('B').next()).and_then(|n| n.trim().parse().ok()).unwrap_or(0);
+    let r = report(capture);
+    assert_eq!(Some(total), r["profile"]["totals"]["current"]["bytes"].as_u64(), "{text}");
+    let first = text.lines().find(|l| l.contains('%') && l.contains("main.")).unwrap_or("");
+    assert!(first.ends_with(&scene.expect.culprit.function) || first.contains(&format!("{} ", scene.expect.culprit.function)), "{text}");
+    assert!(text.contains("Type: inuse_space"), "{text}");
+}
+
+fn dies_and_is_explained(minor: u16, mode: Mode) {
+    let Some(scene) = stage(minor, mode, &[], &[], 25) else { return };
+    let played = &scene.played;
+    assert_eq!(played.code, Some(1), "{}\n{}", played.stdout, played.stderr);
+    assert!(played.stdout.starts_with("\nVERDICT"), "{}", played.stdout);
+    let after = captures(&scene, "post-kill");
+    assert_eq!(after.len(), 1, "{}\n{}", played.stdout, played.stderr);
+    names_the_culprit(&scene, &after[0]);
+    pprof_agrees(&scene, &after[0]);
+    for before in captures(&scene, "pre-kill") {
+        names_the_culprit(&scene, &before);
+    }
+    assert!(cgroups_left().is_empty(), "{:?}", cgroups_left());
+}
+
+/// Folders of groups that a `lastgasp run` made and did not remove.
+fn cgroups_left() -> Vec<PathBuf> {
+    let mut left = Vec::new();
+    let mut dirs = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
+            if entry.file_name().to_string_lossy().starts_with("lastgasp-run-") {
+                left.push(entry.path());
+            }
+            dirs.push(entry.path());
+        }
+    }
+    left
+}
+
+macro_rules! matrix {
+    ($($name:ident: $minor:expr, $mode:expr;)*) => { $(#[test] fn $name() { dies_and_is_explained($minor, $mode); })* };
+}
+
+matrix! {
+    go1_22_plain: 22, Mode::Plain;
+    go1_22_stripped: 22, Mode::Stripped;
+    go1_24_plain: 24, Mode::Plain;
+    go1_24_stripped: 24, Mode::Stripped;
+    go1_27_plain: 27, Mode::Plain;
+    go1_27_stripped: 27, Mode::Stripped;
+}
+
+#[test]
+fn the_pin_alone_is_enough() {
+    let Some(scene) = stage(26, Mode::Stripped, &["--no-freeze"], &[], 25) else { return };
+    assert!(captures(&scene, "pre-kill").is_empty());
+    names_the_culprit(&scene, &captures(&scene, "post-kill")[0]);
+}
+
+#[test]
+fn the_freeze_alone_is_enough() {
+    let Some(scene) = stage(26, Mode::Stripped, &["--no-pin"], &[], 25) else { return };
+    assert!(captures(&scene, "post-kill").is_empty());
+    names_the_culprit(&scene, captures(&scene, "pre-kill").last().unwrap());
+}
+
+/// Same load, same config, the bug fixed: nothing is forecast, nothing dies, nothing is found.
+#[test]
+fn the_fixed_service_is_left_alone() {
+    let Some(scene) = stage(26, Mode::Stripped, &[], &["-fixed"], 15) else { return };
+    assert_eq!(scene.played.code, None, "it survived: {}", scene.played.stderr);
+    assert_eq!(scene.played.captures(scene.store.path()), Vec::<PathBuf>::new());
+    assert!(!scene.played.stdout.contains("VERDICT"), "{}", scene.played.stdout);
+    assert!(cgroups_left().is_empty());
+}
