@@ -12,7 +12,10 @@ use lastgasp_lab::toolchain;
 /// Builds lastgasp for release and gives the binary's path.
 pub(crate) fn lastgasp() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).current_dir(repo_root()).args(["build", "--release", "--package", "lastgasp-cli"]).status()?;
+    let status = Command::new(cargo)
+        .current_dir(repo_root())
+        .args(["build", "--release", "--package", "lastgasp-cli"])
+        .status()?;
     if !status.success() {
         bail!("cargo build: {status}");
     }
@@ -38,13 +41,22 @@ pub(crate) fn run() -> Result<()> {
         calm.as_secs(),
         expect.config.ids_burst
     );
-    let script =
-        Script { lastgasp, run_args: Vec::new(), service_args: Vec::new(), calm, after: Duration::from_secs(30), store, verbose: true };
+    let script = Script {
+        lastgasp,
+        run_args: Vec::new(),
+        service_args: Vec::new(),
+        calm,
+        after: Duration::from_secs(30),
+        store,
+    };
     let played = play(&programs, &expect, &script)?;
     match played.code {
         Some(_) => eprintln!("the service died {:.1} s after the publish", played.lived.as_secs_f64()),
-        None => eprintln!("the service was still alive after 30 s: without the right to make a cgroup nothing limits it; run as root"),
+        None => eprintln!(
+            "the service was still alive after 30 s: without the right to make a cgroup nothing limits it; run as root"
+        ),
     }
+    eprintln!("{}", played.stderr);
     println!("{}", played.stdout);
     if !played.stdout.contains(&expect.culprit.function) {
         bail!("the verdict does not name {}", expect.culprit.function);

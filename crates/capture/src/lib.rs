@@ -54,8 +54,12 @@ pub enum CaptureError {
 
 fn cure(e: &std::io::Error) -> &'static str {
     match e.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => " (free some space, or give another folder with --store or --out)",
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => " (give a folder that you may write with --store or --out)",
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            " (free some space, or give another folder with --store or --out)"
+        }
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            " (give a folder that you may write with --store or --out)"
+        }
         _ => "",
     }
 }

@@ -31,7 +31,13 @@ impl Writer {
         let partial = store.join(format!("{PARTIAL}{}-{id}", std::process::id()));
         let _ = fs::remove_dir_all(&partial);
         fs::create_dir(&partial).map_err(io_error(&partial))?;
-        let mut writer = Self { store: store.into(), partial, id: id.into(), files: Vec::new(), sealed: false };
+        let mut writer = Self {
+            store: store.into(),
+            partial,
+            id: id.into(),
+            files: Vec::new(),
+            sealed: false,
+        };
         writer.restrict()?;
         Ok(writer)
     }
@@ -58,7 +64,15 @@ impl Writer {
     /// [`CaptureError::Io`].
     pub fn seal(mut self, manifest: Manifest) -> Result<PathBuf, CaptureError> {
         let files = std::mem::take(&mut self.files);
-        let path = finish(&self.store, &self.partial, Manifest { id: self.id.clone(), files, ..manifest })?;
+        let path = finish(
+            &self.store,
+            &self.partial,
+            Manifest {
+                id: self.id.clone(),
+                files,
+                ..manifest
+            },
+        )?;
         self.sealed = true;
         Ok(path)
     }
@@ -109,14 +123,21 @@ pub fn recover(store: &Path) -> Vec<String> {
     partials.sort();
     for partial in partials {
         let name = partial.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some((pid, id)) = name.strip_prefix(PARTIAL).and_then(|r| r.split_once('-')) else { continue };
+        let Some((pid, id)) = name.strip_prefix(PARTIAL).and_then(|r| r.split_once('-')) else {
+            continue;
+        };
         // A living process of this number is taken for the writer: at worst the rescue waits for the next start.
-        if pid.parse().is_ok_and(|pid| pid != std::process::id() as i32 && start_time(pid).is_some()) {
+        if pid
+            .parse()
+            .is_ok_and(|pid| pid != std::process::id() as i32 && start_time(pid).is_some())
+        {
             continue;
         }
         match rescue(store, &partial, id) {
             Ok(Some(path)) => done.push(format!("rescued {}", path.display())),
-            Ok(None) => done.push(format!("removed {name}: it was cut short before it held anything readable")),
+            Ok(None) => done.push(format!(
+                "removed {name}: it was cut short before it held anything readable"
+            )),
             Err(e) => done.push(format!("{name}: {e}")),
         }
     }
@@ -124,7 +145,10 @@ pub fn recover(store: &Path) -> Vec<String> {
 }
 
 fn rescue(store: &Path, partial: &Path, id: &str) -> Result<Option<PathBuf>, CaptureError> {
-    let mut manifest = Manifest { id: id.into(), ..Manifest::default() };
+    let mut manifest = Manifest {
+        id: id.into(),
+        ..Manifest::default()
+    };
     for entry in fs::read_dir(partial).map_err(io_error(partial))? {
         let entry = entry.map_err(io_error(partial))?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -137,7 +161,10 @@ fn rescue(store: &Path, partial: &Path, id: &str) -> Result<Option<PathBuf>, Cap
         fs::remove_dir_all(partial).map_err(io_error(partial))?;
         return Ok(None);
     }
-    manifest.gaps.push(GapEntry { what: "some files".into(), why: "lastgasp was killed while it wrote this capture".into() });
+    manifest.gaps.push(GapEntry {
+        what: "some files".into(),
+        why: "lastgasp was killed while it wrote this capture".into(),
+    });
     finish(store, partial, manifest).map(Some)
 }
 
@@ -152,7 +179,12 @@ mod tests {
         let mut w = Writer::create(store.path(), "a").unwrap();
         w.add(FACTS, b"facts").unwrap();
         w.add("memory.json", b"{}").unwrap();
-        let path = w.seal(Manifest { complete: true, ..Manifest::default() }).unwrap();
+        let path = w
+            .seal(Manifest {
+                complete: true,
+                ..Manifest::default()
+            })
+            .unwrap();
         let capture = Capture::open(&path).unwrap();
         assert_eq!(capture.manifest().files.len(), 2);
         assert_eq!(capture.read(FACTS).unwrap(), b"facts");

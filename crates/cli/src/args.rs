@@ -30,7 +30,12 @@ pub(crate) enum Command {
         #[arg(value_name = "PID")]
         pid: i32,
         /// Where the capture goes
-        #[arg(long = "out", alias = "store", value_name = "DIR", default_value = "lastgasp-captures")]
+        #[arg(
+            long = "out",
+            alias = "store",
+            value_name = "DIR",
+            default_value = "lastgasp-captures"
+        )]
         out: PathBuf,
         /// Do not stop the process while copying (the copy is then not of one moment)
         #[arg(long)]
@@ -112,7 +117,13 @@ pub(crate) enum FailOn {
 /// `1536M`, `2GiB`, `1000000`.
 fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor: u64 = match text.get(digits.len()..).unwrap_or_default().to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+    let factor: u64 = match text
+        .get(digits.len()..)
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+        .trim_end_matches("ib")
+        .trim_end_matches('b')
+    {
         "" => 1,
         "k" => 1 << 10,
         "m" => 1 << 20,

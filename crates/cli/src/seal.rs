@@ -28,16 +28,30 @@ pub(crate) fn seal(store: &Path, decoded: &Decoded) -> Result<PathBuf> {
     w.add("heap.pb.gz", &heap_profile(facts, decoded.unix_ns))?;
     w.add("heap.published.pb.gz", &published_profile(facts, decoded.unix_ns))?;
     w.add("goroutines.pb.gz", &goroutine_profile(facts, decoded.unix_ns))?;
-    w.add("goroutines.txt", traceback(&decoded.goroutines, decoded.monotonic_ns).as_bytes())?;
+    w.add(
+        "goroutines.txt",
+        traceback(&decoded.goroutines, decoded.monotonic_ns).as_bytes(),
+    )?;
     let diagnosis = diagnose(facts);
     let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(&id);
     let report = document(facts, &diagnosis, path.to_str());
-    w.add("memory.json", &pretty(&json!({"schema": "lastgasp.memory/1", "memory": report["memory"], "gc": report["gc"]}))?)?;
+    w.add(
+        "memory.json",
+        &pretty(&json!({"schema": "lastgasp.memory/1", "memory": report["memory"], "gc": report["gc"]}))?,
+    )?;
     w.add("timeline.jsonl", timeline(facts)?.as_bytes())?;
     w.add("findings.json", &pretty(&json!({"schema": "lastgasp.findings/1", "verdict": report["verdict"], "findings": report["findings"], "not_it": report["not_it"]}))?)?;
     w.add("report.txt", terminal(facts, &diagnosis).as_bytes())?;
     w.add("report.html", page(&report).as_bytes())?;
-    let gaps: Vec<GapEntry> = facts.capture.gaps.iter().map(|(what, why)| GapEntry { what: what.clone(), why: why.clone() }).collect();
+    let gaps: Vec<GapEntry> = facts
+        .capture
+        .gaps
+        .iter()
+        .map(|(what, why)| GapEntry {
+            what: what.clone(),
+            why: why.clone(),
+        })
+        .collect();
     let c = &facts.capture;
     Ok(w.seal(Manifest {
         taken_at: c.taken_at.clone(),
@@ -55,10 +69,17 @@ pub(crate) fn seal(store: &Path, decoded: &Decoded) -> Result<PathBuf> {
 pub(crate) fn read(path: &Path) -> Result<Facts> {
     let capture = Capture::open(path)?;
     let mut json = Vec::new();
-    GzDecoder::new(&*capture.read(FACTS)?).take(MAX_FACTS).read_to_end(&mut json).with_context(|| format!("{FACTS} of {}", path.display()))?;
+    GzDecoder::new(&*capture.read(FACTS)?)
+        .take(MAX_FACTS)
+        .read_to_end(&mut json)
+        .with_context(|| format!("{FACTS} of {}", path.display()))?;
     let mut facts: Facts = serde_json::from_slice(&json).with_context(|| format!("{FACTS} of {}", path.display()))?;
     if facts.schema != SCHEMA {
-        bail!("{} was written by another lastgasp: {FACTS} has the schema {:?}, this one reads {SCHEMA:?}", path.display(), facts.schema);
+        bail!(
+            "{} was written by another lastgasp: {FACTS} has the schema {:?}, this one reads {SCHEMA:?}",
+            path.display(),
+            facts.schema
+        );
     }
     // A rescued capture says in its manifest what it lacks.
     for g in &capture.manifest().gaps {
@@ -71,9 +92,27 @@ pub(crate) fn read(path: &Path) -> Result<Facts> {
 }
 
 fn id(facts: &Facts, unix_ns: i64) -> String {
-    let when = jiff::Timestamp::from_nanosecond(i128::from(unix_ns)).map(|t| t.strftime("%Y%m%dT%H%M%S").to_string()).unwrap_or_default();
-    let service: String = facts.target.service.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
-    format!("{when}-{}-{}-{}", service.trim_start_matches('.'), facts.target.pid, facts.capture.phase)
+    let when = jiff::Timestamp::from_nanosecond(i128::from(unix_ns))
+        .map(|t| t.strftime("%Y%m%dT%H%M%S").to_string())
+        .unwrap_or_default();
+    let service: String = facts
+        .target
+        .service
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    format!(
+        "{when}-{}-{}-{}",
+        service.trim_start_matches('.'),
+        facts.target.pid,
+        facts.capture.phase
+    )
 }
 
 fn timeline(facts: &Facts) -> Result<String> {

@@ -1,4 +1,5 @@
 //! The incident end to end: a real service, a real cgroup, a real OOM kill, for several Go versions and link modes. Needs root; skips loudly without.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -43,21 +44,26 @@ fn stage(minor: u16, mode: Mode, run_args: &[&str], service_args: &[&str], after
         calm: Duration::from_secs(10),
         after: Duration::from_secs(after),
         store: store.path().into(),
-        verbose: false,
     };
     let played = play(&programs, &expect, &script).unwrap();
     Some(Scene { expect, played, store })
 }
 
 fn report(capture: &PathBuf) -> Value {
-    let out = Command::new(env!("CARGO_BIN_EXE_lastgasp")).args(["report", "--format", "json"]).arg(capture).output().unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_lastgasp"))
+        .args(["report", "--format", "json"])
+        .arg(capture)
+        .output()
+        .unwrap();
     serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out.stderr)))
 }
 
 /// Of the captures of a play those of one phase.
 fn captures(scene: &Scene, phase: &str) -> Vec<PathBuf> {
     let all = scene.played.captures(scene.store.path());
-    all.into_iter().filter(|p| p.file_name().unwrap().to_string_lossy().contains(phase)).collect()
+    all.into_iter()
+        .filter(|p| p.file_name().unwrap().to_string_lossy().contains(phase))
+        .collect()
 }
 
 fn names_the_culprit(scene: &Scene, capture: &PathBuf) {
@@ -71,33 +77,69 @@ fn names_the_culprit(scene: &Scene, capture: &PathBuf) {
     assert_eq!(r["capture"]["complete"], true, "{}", r["capture"]["gaps"]);
     assert_eq!(r["verdict"]["level"], "critical");
     // The slices of the ledger sum to the RSS.
-    let slices: i64 = r["memory"]["buckets"].as_array().unwrap().iter().map(|b| b["bytes"].as_i64().unwrap()).sum();
+    let slices: i64 = r["memory"]["buckets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|b| b["bytes"].as_i64().unwrap())
+        .sum();
     assert_eq!(Some(slices), r["memory"]["rss_bytes"].as_i64());
     // Against the service's own heap: within a tenth here, where everything else on the machine competes; the bench has the tight number.
     let truth = scene.played.truth;
     let grown = r["profile"]["totals"]["growth"]["bytes"].as_f64().unwrap();
     let off = grown / truth.heap_objects.saturating_sub(truth.heap_before) as f64;
-    assert!(capture.to_string_lossy().contains("pre-kill") || (0.85..1.15).contains(&off), "{off}");
+    assert!(
+        capture.to_string_lossy().contains("pre-kill") || (0.85..1.15).contains(&off),
+        "{off}"
+    );
     // More than pprof would have shown, unless a GC cycle published it all just now.
-    let (current, published) = (r["pprof"]["site_current_bytes"].as_u64().unwrap(), r["pprof"]["site_published_bytes"].as_u64().unwrap());
+    let (current, published) = (
+        r["pprof"]["site_current_bytes"].as_u64().unwrap(),
+        r["pprof"]["site_published_bytes"].as_u64().unwrap(),
+    );
     assert!(current > published, "{current} {published}");
 }
 
 /// `go tool pprof -top` opens the profile and shows the same top site and the same total.
 fn pprof_agrees(scene: &Scene, capture: &PathBuf) {
-    let Ok(toolchain) = find_or_fetch(26, &cache_dir()) else { return eprintln!("SKIPPED: go tool pprof") };
-    let out = toolchain.command().args(["tool", "pprof", "-top", "-unit=B"]).arg(capture.join("heap.pb.gz")).output().unwrap();
+    let Ok(toolchain) = find_or_fetch(26, &cache_dir()) else {
+        return eprintln!("SKIPPED: go tool pprof");
+    };
+    let out = toolchain
+        .command()
+        .args(["tool", "pprof", "-top", "-unit=B"])
+        .arg(capture.join("heap.pb.gz"))
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
-    let total: u64 = text.split("of ").nth(1).and_then(|t| t.split('B').next()).and_then(|n| n.trim().parse().ok()).unwrap_or(0);
+    let total: u64 = text
+        .split("of ")
+        .nth(1)
+        .and_then(|t| t.split('B').next())
+        .and_then(|n| n.trim().parse().ok())
+        .unwrap_or(0);
     let r = report(capture);
-    assert_eq!(Some(total), r["profile"]["totals"]["current"]["bytes"].as_u64(), "{text}");
-    let first = text.lines().find(|l| l.contains('%') && l.contains("main.")).unwrap_or("");
-    assert!(first.ends_with(&scene.expect.culprit.function) || first.contains(&format!("{} ", scene.expect.culprit.function)), "{text}");
+    assert_eq!(
+        Some(total),
+        r["profile"]["totals"]["current"]["bytes"].as_u64(),
+        "{text}"
+    );
+    let first = text
+        .lines()
+        .find(|l| l.contains('%') && l.contains("main."))
+        .unwrap_or("");
+    assert!(
+        first.ends_with(&scene.expect.culprit.function)
+            || first.contains(&format!("{} ", scene.expect.culprit.function)),
+        "{text}"
+    );
     assert!(text.contains("Type: inuse_space"), "{text}");
 }
 
 fn dies_and_is_explained(minor: u16, mode: Mode) {
-    let Some(scene) = stage(minor, mode, &[], &[], 25) else { return };
+    let Some(scene) = stage(minor, mode, &[], &[], 25) else {
+        return;
+    };
     let played = &scene.played;
     assert_eq!(played.code, Some(1), "{}\n{}", played.stdout, played.stderr);
     assert!(played.stdout.starts_with("\nVERDICT"), "{}", played.stdout);
@@ -116,7 +158,12 @@ fn cgroups_left() -> Vec<PathBuf> {
     let mut left = Vec::new();
     let mut dirs = vec![PathBuf::from("/sys/fs/cgroup")];
     while let Some(dir) = dirs.pop() {
-        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
+        for entry in std::fs::read_dir(dir)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+        {
             if entry.file_name().to_string_lossy().starts_with("lastgasp-run-") {
                 left.push(entry.path());
             }
@@ -141,14 +188,18 @@ matrix! {
 
 #[test]
 fn the_pin_alone_is_enough() {
-    let Some(scene) = stage(26, Mode::Stripped, &["--no-freeze"], &[], 25) else { return };
+    let Some(scene) = stage(26, Mode::Stripped, &["--no-freeze"], &[], 25) else {
+        return;
+    };
     assert!(captures(&scene, "pre-kill").is_empty());
     names_the_culprit(&scene, &captures(&scene, "post-kill")[0]);
 }
 
 #[test]
 fn the_freeze_alone_is_enough() {
-    let Some(scene) = stage(26, Mode::Stripped, &["--no-pin"], &[], 25) else { return };
+    let Some(scene) = stage(26, Mode::Stripped, &["--no-pin"], &[], 25) else {
+        return;
+    };
     assert!(captures(&scene, "post-kill").is_empty());
     names_the_culprit(&scene, captures(&scene, "pre-kill").last().unwrap());
 }
@@ -156,7 +207,9 @@ fn the_freeze_alone_is_enough() {
 /// Same load, same config, the bug fixed: nothing is forecast, nothing dies, nothing is found.
 #[test]
 fn the_fixed_service_is_left_alone() {
-    let Some(scene) = stage(26, Mode::Stripped, &[], &["-fixed"], 15) else { return };
+    let Some(scene) = stage(26, Mode::Stripped, &[], &["-fixed"], 15) else {
+        return;
+    };
     assert_eq!(scene.played.code, None, "it survived: {}", scene.played.stderr);
     assert_eq!(scene.played.captures(scene.store.path()), Vec::<PathBuf>::new());
     assert!(!scene.played.stdout.contains("VERDICT"), "{}", scene.played.stdout);

@@ -7,7 +7,13 @@ pub fn bytes(n: u64) -> String {
     for (unit, size) in [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)] {
         if n >= size {
             let v = n / size;
-            let digits = if v < 10.0 { 2 } else if v < 100.0 { 1 } else { 0 };
+            let digits = if v < 10.0 {
+                2
+            } else if v < 100.0 {
+                1
+            } else {
+                0
+            };
             return format!("{v:.digits$} {unit}");
         }
     }
@@ -18,7 +24,11 @@ pub fn bytes(n: u64) -> String {
 #[must_use]
 pub fn percent(share: f64) -> String {
     let p = share * 100.0;
-    if p > 0.0 && p < 9.95 { format!("{p:.1} %") } else { format!("{p:.0} %") }
+    if p > 0.0 && p < 9.95 {
+        format!("{p:.1} %")
+    } else {
+        format!("{p:.0} %")
+    }
 }
 
 /// `12,345`.

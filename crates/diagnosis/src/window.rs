@@ -49,11 +49,23 @@ const PARTS: u64 = 24;
 pub fn window(facts: &Facts) -> Option<Window> {
     let samples = &facts.timeline.samples;
     let last = samples.last()?;
-    let end = samples.iter().rev().take_while(|s| s.t_ms + 200 >= last.t_ms).max_by_key(|s| s.usage_bytes)?;
+    let end = samples
+        .iter()
+        .rev()
+        .take_while(|s| s.t_ms + 200 >= last.t_ms)
+        .max_by_key(|s| s.usage_bytes)?;
     // The step is a fraction of the time in which usage last doubled or came from its lowest: fast growth is looked at closely, slow growth from afar.
-    let low = samples.iter().filter(|s| s.t_ms <= end.t_ms).map(|s| s.usage_bytes).min()?;
+    let low = samples
+        .iter()
+        .filter(|s| s.t_ms <= end.t_ms)
+        .map(|s| s.usage_bytes)
+        .min()?;
     let half = low + (end.usage_bytes.saturating_sub(low)) / 2;
-    let crossed = samples.iter().rev().filter(|s| s.t_ms <= end.t_ms).find(|s| s.usage_bytes <= half)?;
+    let crossed = samples
+        .iter()
+        .rev()
+        .filter(|s| s.t_ms <= end.t_ms)
+        .find(|s| s.usage_bytes <= half)?;
     let step = ((end.t_ms - crossed.t_ms) * 2 / PARTS).max(100);
     let onset = look_back(samples, end, step);
     let growth = end.usage_bytes.saturating_sub(onset.usage_bytes);
@@ -109,7 +121,12 @@ fn spread(samples: &[Sample], onset: &Sample, end: &Sample) -> (f64, f64) {
         here = next;
     }
     rates.sort_by(f64::total_cmp);
-    let at = |q: f64| rates.get(((rates.len().saturating_sub(1)) as f64 * q) as usize).copied().unwrap_or(0.0);
+    let at = |q: f64| {
+        rates
+            .get(((rates.len().saturating_sub(1)) as f64 * q) as usize)
+            .copied()
+            .unwrap_or(0.0)
+    };
     (at(0.1).max(0.0), at(0.9).max(0.0))
 }
 
@@ -120,7 +137,11 @@ mod tests {
     fn facts(curve: impl Fn(u64) -> u64, seconds: u64, step_ms: u64) -> Facts {
         let mut f = Facts::default();
         for t in (0..seconds * 1000).step_by(step_ms as usize) {
-            f.timeline.samples.push(Sample { t_ms: t, usage_bytes: curve(t), ..Sample::default() });
+            f.timeline.samples.push(Sample {
+                t_ms: t,
+                usage_bytes: curve(t),
+                ..Sample::default()
+            });
         }
         f
     }

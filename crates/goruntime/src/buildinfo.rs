@@ -17,7 +17,10 @@ impl GoVersion {
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.get(text.find("go1.")? + 4..)?;
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        Some(Self { minor: digits.parse().ok()?, text: text.to_owned() })
+        Some(Self {
+            minor: digits.parse().ok()?,
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -64,21 +67,31 @@ const FLAG_INLINE: u8 = 2;
 /// that is refused anyway.
 #[must_use]
 pub fn parse_buildinfo(data: &[u8]) -> Option<BuildInfo> {
-    let at = (0..data.len()).step_by(16).find(|i| data.get(*i..).is_some_and(|d| d.starts_with(MAGIC)))?;
+    let at = (0..data.len())
+        .step_by(16)
+        .find(|i| data.get(*i..).is_some_and(|d| d.starts_with(MAGIC)))?;
     let data = data.get(at..)?;
     if data.get(15)? & FLAG_INLINE == 0 {
         return None;
     }
     let (version, rest) = varint_string(data.get(32..)?)?;
     let (modinfo, _) = varint_string(rest).unwrap_or_default();
-    let mut info = BuildInfo { go_version: String::from_utf8_lossy(version).into_owned(), ..BuildInfo::default() };
+    let mut info = BuildInfo {
+        go_version: String::from_utf8_lossy(version).into_owned(),
+        ..BuildInfo::default()
+    };
     // The text stands between two 16-byte markers.
     let text = modinfo.get(16..modinfo.len().saturating_sub(16)).unwrap_or_default();
     for line in String::from_utf8_lossy(text).lines() {
         let mut f = line.split('\t');
         match (f.next(), f.next(), f.next()) {
             (Some("path"), Some(p), _) => info.path = p.to_owned(),
-            (Some("mod"), Some(p), v) => info.module = Module { path: p.to_owned(), version: v.unwrap_or("").to_owned() },
+            (Some("mod"), Some(p), v) => {
+                info.module = Module {
+                    path: p.to_owned(),
+                    version: v.unwrap_or("").to_owned(),
+                }
+            }
             (Some("build"), Some(kv), _) => {
                 if let Some((k, v)) = kv.split_once('=') {
                     info.settings.push((k.to_owned(), v.to_owned()));
@@ -113,7 +126,11 @@ mod tests {
         let mut s = MAGIC.to_vec();
         s.extend([8, FLAG_INLINE]);
         s.resize(32, 0);
-        let wrapped = if modinfo.is_empty() { String::new() } else { format!("0123456789abcdef{modinfo}0123456789abcdef") };
+        let wrapped = if modinfo.is_empty() {
+            String::new()
+        } else {
+            format!("0123456789abcdef{modinfo}0123456789abcdef")
+        };
         for text in [version, &wrapped] {
             let mut n = text.len();
             while n >= 0x80 {
@@ -134,7 +151,13 @@ mod tests {
         ))
         .unwrap();
         assert_eq!(GoVersion::parse(&info.go_version).unwrap().minor, 24);
-        assert_eq!(info.module, Module { path: "example.com/svc".into(), version: "v1.4.1".into() });
+        assert_eq!(
+            info.module,
+            Module {
+                path: "example.com/svc".into(),
+                version: "v1.4.1".into()
+            }
+        );
         assert_eq!(info.setting("vcs.revision"), Some("abc"));
         assert_eq!(info.setting("-ldflags"), Some("\"-s -w\""));
     }

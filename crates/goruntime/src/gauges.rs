@@ -56,7 +56,9 @@ impl Gauges {
         let h = &rt.layout.heap_stats;
         // Three generations of differences: their sum is the value (consistentHeapStats in mstats.go).
         let heap_stats = |field: u64| -> Result<u64, ReadError> {
-            (0..3).try_fold(0u64, |sum, i| Ok(sum.wrapping_add(stats(h.stats + i * h.sizeof + field)?)))
+            (0..3).try_fold(0u64, |sum, i| {
+                Ok(sum.wrapping_add(stats(h.stats + i * h.sizeof + field)?))
+            })
         };
         let metadata = [s.mspan_sys, s.mcache_sys, s.buckhash_sys, s.gc_misc_sys, s.other_sys];
         Ok(Self {
@@ -73,7 +75,9 @@ impl Gauges {
             mapped_ready: controller(c.mapped_ready)?,
             // stacks_sys counts those of system threads alone; goroutine stacks are spans of the heap that heapInUse leaves out.
             stacks: stats(s.stacks_sys)?.saturating_add(heap_stats(h.in_stacks)?),
-            metadata: metadata.iter().try_fold(heap_stats(h.in_work_bufs)?, |sum, o| Ok(sum.saturating_add(stats(*o)?)))?,
+            metadata: metadata
+                .iter()
+                .try_fold(heap_stats(h.in_work_bufs)?, |sum, o| Ok(sum.saturating_add(stats(*o)?)))?,
             gc_cycles: mem.u32(rt.globals.memstats.plus(s.numgc))?,
             last_gc_ns: stats(s.last_gc_nanotime)?,
             gc_phase: mem.u32(rt.globals.gcphase)?,

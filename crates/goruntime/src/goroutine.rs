@@ -111,7 +111,10 @@ pub fn is_system(g: &Goroutine) -> bool {
         return false;
     }
     // The finalizer and cleanup goroutines are the user's while they run the user's code.
-    if matches!(start, "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups") {
+    if matches!(
+        start,
+        "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups"
+    ) {
         return g.status == Status::Waiting || g.stack.iter().all(|f| f.function.starts_with("runtime."));
     }
     start.starts_with("runtime.")
@@ -145,7 +148,10 @@ impl RawG {
             b.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes)
         };
         Some(Self {
-            stack: AddrRange { start: Addr(word(l.stack_lo)?), end: Addr(word(l.stack_hi)?) },
+            stack: AddrRange {
+                start: Addr(word(l.stack_lo)?),
+                end: Addr(word(l.stack_hi)?),
+            },
             sched_sp: Addr(word(l.sched_sp)?),
             sched_pc: Addr(word(l.sched_pc)?),
             syscall_sp: Addr(word(l.syscallsp)?),
@@ -165,12 +171,17 @@ impl RawG {
     /// The part of the stack that is in use, as far as the structure alone tells, at most `bound` bytes of it.
     pub(crate) fn used_stack(&self, bound: u64) -> Option<AddrRange> {
         let low = match self.status? {
-            Status::Running | Status::CopyStack | Status::Unknown(_) => self.stack.start.0.max(self.stack.end.0.saturating_sub(bound)),
+            Status::Running | Status::CopyStack | Status::Unknown(_) => {
+                self.stack.start.0.max(self.stack.end.0.saturating_sub(bound))
+            }
             Status::Syscall => self.syscall_sp.0,
             _ => self.sched_sp.0,
         };
         let end = self.stack.end.0.min(low.checked_add(bound)?);
-        (low >= self.stack.start.0 && low < end).then_some(AddrRange { start: Addr(low), end: Addr(end) })
+        (low >= self.stack.start.0 && low < end).then_some(AddrRange {
+            start: Addr(low),
+            end: Addr(end),
+        })
     }
 }
 
@@ -195,9 +206,14 @@ pub fn decode_goroutines(
     let mut out = Vec::new();
     let (mut lost, mut why) = (0usize, String::new());
     for at in pointers(rt, mem, gaps) {
-        let read = mem.bytes(at, rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
+        let read = mem
+            .bytes(at, rt.layout.g.sizeof as usize, 1 << 12)
+            .map_err(|e| e.to_string());
         match read.and_then(|b| RawG::parse(rt, &b).ok_or_else(|| "too short".into())) {
-            Ok(raw) => out.extend(raw.status.map(|status| decode(rt, mem, symbols, &registers, &threads, &raw, status))),
+            Ok(raw) => out.extend(
+                raw.status
+                    .map(|status| decode(rt, mem, symbols, &registers, &threads, &raw, status)),
+            ),
             Err(e) => {
                 lost += 1;
                 why = e;
@@ -220,8 +236,12 @@ pub(crate) fn pointers(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> V
             return Err(format!("allglen says {len}"));
         }
         let array = mem.ptr(rt.globals.allgptr).map_err(|e| e.to_string())?;
-        let bytes = mem.bytes(array, len as usize * 8, MAX_GOROUTINES as usize * 8).map_err(|e| e.to_string())?;
-        let words = bytes.chunks_exact(8).map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes)));
+        let bytes = mem
+            .bytes(array, len as usize * 8, MAX_GOROUTINES as usize * 8)
+            .map_err(|e| e.to_string())?;
+        let words = bytes
+            .chunks_exact(8)
+            .map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes)));
         Ok(words.filter(|a| !a.is_null()).collect())
     };
     read().unwrap_or_else(|e| {
@@ -236,7 +256,11 @@ fn decode_threads(rt: &Runtime, mem: &dyn Memory) -> FxHashMap<u64, RawM> {
     let mut at = mem.ptr(rt.globals.allm).unwrap_or_default();
     while !at.is_null() && found.len() < MAX_THREADS {
         let word = |offset: u64| mem.u64(at.plus(offset)).unwrap_or(0);
-        let m = RawM { tid: word(l.procid) as i32, vdso_sp: Addr(word(l.vdso_sp)), vdso_pc: Addr(word(l.vdso_pc)) };
+        let m = RawM {
+            tid: word(l.procid) as i32,
+            vdso_sp: Addr(word(l.vdso_sp)),
+            vdso_pc: Addr(word(l.vdso_pc)),
+        };
         if found.insert(at.0, m).is_some() {
             break;
         }
@@ -262,20 +286,37 @@ fn decode(
             let thread = threads.get(&raw.m.0);
             running(symbols, mem, raw, thread, thread.and_then(|m| registers.get(&m.tid))).unwrap_or_else(|| {
                 approximate = true;
-                reconstruct(symbols, mem, raw.stack)
-                    .unwrap_or_else(|| Stack { frames: Vec::new(), cut: Some("running, and its registers were not to be had".into()) })
+                reconstruct(symbols, mem, raw.stack).unwrap_or_else(|| Stack {
+                    frames: Vec::new(),
+                    cut: Some("running, and its registers were not to be had".into()),
+                })
             })
         }
         _ => from(raw.sched_pc, raw.sched_sp, false),
     };
     // gopc is the return address of the `go` statement's call; 0 for the first goroutine.
-    let created_by = (!raw.gopc.is_null()).then(|| symbols.innermost(Addr(raw.gopc.0 - 1))).flatten();
-    let reason = rt.layout.wait_reasons.get(usize::from(raw.wait_reason)).copied().unwrap_or("unknown wait reason");
+    let created_by = (!raw.gopc.is_null())
+        .then(|| symbols.innermost(Addr(raw.gopc.0 - 1)))
+        .flatten();
+    let reason = rt
+        .layout
+        .wait_reasons
+        .get(usize::from(raw.wait_reason))
+        .copied()
+        .unwrap_or("unknown wait reason");
     Goroutine {
         goid: raw.goid,
         status,
-        wait_reason: if status == Status::Waiting || status == Status::Leaked { reason } else { "" },
-        wait_since_ns: if status == Status::Waiting || status == Status::Leaked { raw.wait_since } else { 0 },
+        wait_reason: if status == Status::Waiting || status == Status::Leaked {
+            reason
+        } else {
+            ""
+        },
+        wait_since_ns: if status == Status::Waiting || status == Status::Leaked {
+            raw.wait_since
+        } else {
+            0
+        },
         parent: raw.parent,
         created_by,
         start_function: symbols.function_name(raw.startpc).unwrap_or_default(),
@@ -288,22 +329,28 @@ fn decode(
 }
 
 /// A goroutine on a thread whose registers we have. `None` if they lead nowhere.
-fn running(symbols: &Symbolizer<'_>, mem: &dyn Memory, raw: &RawG, thread: Option<&RawM>, regs: Option<&ThreadRegisters>) -> Option<Stack> {
+fn running(
+    symbols: &Symbolizer<'_>,
+    mem: &dyn Memory,
+    raw: &RawG,
+    thread: Option<&RawM>,
+    regs: Option<&ThreadRegisters>,
+) -> Option<Stack> {
     let regs = regs?;
     let attempt = |pc: Addr, sp: Addr, exact: bool| {
         let got = unwind(symbols, mem, raw.stack, pc, sp, exact);
         got.cut.is_none().then_some(got)
     };
-    if raw.stack.contains(regs.sp) {
-        if let Some(got) = attempt(regs.pc, regs.sp, true) {
-            return Some(got);
-        }
+    if raw.stack.contains(regs.sp)
+        && let Some(got) = attempt(regs.pc, regs.sp, true)
+    {
+        return Some(got);
     }
     // In the vDSO: the runtime noted where it left Go code.
-    if let Some(m) = thread.filter(|m| !m.vdso_sp.is_null()) {
-        if let Some(got) = attempt(m.vdso_pc, m.vdso_sp, false) {
-            return Some(got);
-        }
+    if let Some(m) = thread.filter(|m| !m.vdso_sp.is_null())
+        && let Some(got) = attempt(m.vdso_pc, m.vdso_sp, false)
+    {
+        return Some(got);
     }
     // On the thread's system stack (g0): systemstack, mcall and morestack save where the goroutine left off in g.sched.
     if !raw.stack.contains(regs.sp) && raw.stack.contains(raw.sched_sp) {

@@ -76,7 +76,10 @@ pub fn unsample(raw: Counts, rate: u64) -> Counts {
     }
     let average = raw.bytes as f64 / raw.objects as f64;
     let scale = 1.0 / (1.0 - (-average / rate as f64).exp());
-    Counts { objects: (raw.objects as f64 * scale) as u64, bytes: (raw.bytes as f64 * scale) as u64 }
+    Counts {
+        objects: (raw.objects as f64 * scale) as u64,
+        bytes: (raw.bytes as f64 * scale) as u64,
+    }
 }
 
 impl MemProfile {
@@ -89,7 +92,12 @@ impl MemProfile {
         }
         let mut sum = b.record.active;
         if !self.flushed {
-            let due = b.record.future.get((self.cycle % 3) as usize).copied().unwrap_or_default();
+            let due = b
+                .record
+                .future
+                .get((self.cycle % 3) as usize)
+                .copied()
+                .unwrap_or_default();
             sum = add(sum, due);
         }
         totals(sum)
@@ -104,7 +112,10 @@ impl MemProfile {
     /// Allocated since the last mark termination.
     #[must_use]
     pub fn burst(&self, b: &Bucket) -> Counts {
-        b.record.future.get(((self.cycle + 2) % 3) as usize).map_or_else(Counts::default, |c| c.allocs)
+        b.record
+            .future
+            .get(((self.cycle + 2) % 3) as usize)
+            .map_or_else(Counts::default, |c| c.allocs)
     }
 
     /// As `clear` in `memProfileInternal`.
@@ -112,7 +123,14 @@ impl MemProfile {
         self.buckets.iter().all(|b| {
             let mut a = b.record.active;
             if !self.flushed {
-                a = add(a, b.record.future.get((self.cycle % 3) as usize).copied().unwrap_or_default());
+                a = add(
+                    a,
+                    b.record
+                        .future
+                        .get((self.cycle % 3) as usize)
+                        .copied()
+                        .unwrap_or_default(),
+                );
             }
             a.allocs.bytes == a.frees.bytes
         })
@@ -124,7 +142,10 @@ fn add(a: RecordCycle, b: RecordCycle) -> RecordCycle {
         objects: a.objects.wrapping_add(b.objects),
         bytes: a.bytes.wrapping_add(b.bytes),
     };
-    RecordCycle { allocs: sum(a.allocs, b.allocs), frees: sum(a.frees, b.frees) }
+    RecordCycle {
+        allocs: sum(a.allocs, b.allocs),
+        frees: sum(a.frees, b.frees),
+    }
 }
 
 /// (allocated, in use). Frees may run ahead of allocs in a torn read: never below zero.
@@ -158,7 +179,13 @@ pub fn decode_profile(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Me
     let mut seen = FxHashSet::default();
     while !at.is_null() {
         if !seen.insert(at) || profile.buckets.len() >= MAX_BUCKETS {
-            note("memory profile", &format!("the list of buckets does not end (at {at}, after {})", profile.buckets.len()));
+            note(
+                "memory profile",
+                &format!(
+                    "the list of buckets does not end (at {at}, after {})",
+                    profile.buckets.len()
+                ),
+            );
             break;
         }
         match decode_bucket(rt, mem, at) {
@@ -167,7 +194,10 @@ pub fn decode_profile(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Me
                 at = next;
             }
             Err(e) => {
-                note("memory profile", &format!("{e}; {} buckets were read", profile.buckets.len()));
+                note(
+                    "memory profile",
+                    &format!("{e}; {} buckets were read", profile.buckets.len()),
+                );
                 break;
             }
         }
@@ -188,11 +218,16 @@ pub(crate) fn bucket_extent(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<
     if nstk > MAX_STACK {
         return Err(format!("a bucket at {at} with a stack of {nstk} frames"));
     }
-    Ok((Addr(word(l.allnext)), (l.sizeof + nstk * 8 + rt.layout.mem_record.sizeof) as usize))
+    Ok((
+        Addr(word(l.allnext)),
+        (l.sizeof + nstk * 8 + rt.layout.mem_record.sizeof) as usize,
+    ))
 }
 
 fn word_at(b: &[u8], offset: usize) -> u64 {
-    b.get(offset..offset + 8).and_then(|w| w.try_into().ok()).map_or(0, u64::from_le_bytes)
+    b.get(offset..offset + 8)
+        .and_then(|w| w.try_into().ok())
+        .map_or(0, u64::from_le_bytes)
 }
 
 fn decode_bucket(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<(Bucket, Addr), String> {
@@ -202,7 +237,12 @@ fn decode_bucket(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<(Bucket, Ad
     let stack_at = rt.layout.bucket.sizeof as usize;
     let r = &rt.layout.mem_record;
     let record_at = len - r.sizeof as usize;
-    let stack = bytes.get(stack_at..record_at).unwrap_or_default().chunks_exact(8).map(|w| Addr(word_at(w, 0))).collect();
+    let stack = bytes
+        .get(stack_at..record_at)
+        .unwrap_or_default()
+        .chunks_exact(8)
+        .map(|w| Addr(word_at(w, 0)))
+        .collect();
     let cycle = |offset: u64| {
         let base = record_at + offset as usize;
         let count = |field: u64| word_at(&bytes, base + field as usize);
@@ -210,12 +250,29 @@ fn decode_bucket(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<(Bucket, Ad
         let bytes_of = |field: Option<u64>, objects: u64| field.map_or(objects.wrapping_mul(size), &count);
         let (allocs, frees) = (count(r.allocs), count(r.frees));
         RecordCycle {
-            allocs: Counts { objects: allocs, bytes: bytes_of(r.alloc_bytes, allocs) },
-            frees: Counts { objects: frees, bytes: bytes_of(r.free_bytes, frees) },
+            allocs: Counts {
+                objects: allocs,
+                bytes: bytes_of(r.alloc_bytes, allocs),
+            },
+            frees: Counts {
+                objects: frees,
+                bytes: bytes_of(r.free_bytes, frees),
+            },
         }
     };
     let future = [0, 1, 2].map(|i| cycle(r.future + i * r.cycle_sizeof));
-    Ok((Bucket { addr: at, size, stack, record: MemRecord { active: cycle(r.active), future } }, next))
+    Ok((
+        Bucket {
+            addr: at,
+            size,
+            stack,
+            record: MemRecord {
+                active: cycle(r.active),
+                future,
+            },
+        },
+        next,
+    ))
 }
 
 #[cfg(test)]
@@ -225,16 +282,43 @@ mod tests {
     #[test]
     fn unsampling_as_go_does_it() {
         // From runtime/pprof: 10 samples of 64 B at 512 KiB stand for about 81,920 objects.
-        let got = unsample(Counts { objects: 10, bytes: 640 }, 524_288);
+        let got = unsample(
+            Counts {
+                objects: 10,
+                bytes: 640,
+            },
+            524_288,
+        );
         assert!((got.objects as f64 - 81_925.0).abs() < 10.0, "{got:?}");
-        assert_eq!(unsample(Counts { objects: 3, bytes: 9 }, 1), Counts { objects: 3, bytes: 9 });
+        assert_eq!(
+            unsample(Counts { objects: 3, bytes: 9 }, 1),
+            Counts { objects: 3, bytes: 9 }
+        );
         assert_eq!(unsample(Counts::default(), 524_288), Counts::default());
     }
 
     fn profile(flushed: bool, active: u64, future: [u64; 3]) -> MemProfile {
-        let cycle = |n: u64| RecordCycle { allocs: Counts { objects: n, bytes: n * 8 }, frees: Counts::default() };
-        let record = MemRecord { active: cycle(active), future: future.map(cycle) };
-        MemProfile { rate: 1, cycle: 4, flushed, buckets: vec![Bucket { record, size: 8, ..Bucket::default() }] }
+        let cycle = |n: u64| RecordCycle {
+            allocs: Counts {
+                objects: n,
+                bytes: n * 8,
+            },
+            frees: Counts::default(),
+        };
+        let record = MemRecord {
+            active: cycle(active),
+            future: future.map(cycle),
+        };
+        MemProfile {
+            rate: 1,
+            cycle: 4,
+            flushed,
+            buckets: vec![Bucket {
+                record,
+                size: 8,
+                ..Bucket::default()
+            }],
+        }
     }
 
     #[test]

@@ -22,7 +22,9 @@ pub enum DiscoverError {
         file: String,
     },
     /// A Go minor without a layout table.
-    #[error("{version} is not supported: this lastgasp reads Go 1.{oldest} to 1.{newest}; layouts are never guessed. Get a newer lastgasp, or add the minor with `cargo xtask layouts`")]
+    #[error(
+        "{version} is not supported: this lastgasp reads Go 1.{oldest} to 1.{newest}; layouts are never guessed. Get a newer lastgasp, or add the minor with `cargo xtask layouts`"
+    )]
     UnknownVersion {
         /// As the binary says it.
         version: String,
@@ -64,7 +66,9 @@ impl Runtime {
     /// # Errors
     /// [`DiscoverError::NotGo`].
     pub fn build_info(image: &ElfImage) -> Result<BuildInfo, DiscoverError> {
-        let not_go = || DiscoverError::NotGo { file: image.name().to_owned() };
+        let not_go = || DiscoverError::NotGo {
+            file: image.name().to_owned(),
+        };
         let section = image.section(".go.buildinfo").ok_or_else(not_go)?;
         let bytes = image.section_bytes(section).map_err(|_| not_go())?;
         parse_buildinfo(&bytes).ok_or_else(not_go)
@@ -77,16 +81,29 @@ impl Runtime {
     pub fn discover(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Self, DiscoverError> {
         let build_info = Self::build_info(image)?;
         let (oldest, newest) = layout::supported();
-        let unknown = || DiscoverError::UnknownVersion { version: build_info.go_version.clone(), oldest, newest };
+        let unknown = || DiscoverError::UnknownVersion {
+            version: build_info.go_version.clone(),
+            oldest,
+            newest,
+        };
         let version = GoVersion::parse(&build_info.go_version).ok_or_else(unknown)?;
         let layout = layout::for_minor(version.minor).ok_or_else(unknown)?;
-        let unreadable =
-            |why: String| DiscoverError::Unreadable { file: image.name().to_owned(), version: version.text.clone(), why };
+        let unreadable = |why: String| DiscoverError::Unreadable {
+            file: image.name().to_owned(),
+            version: version.text.clone(),
+            why,
+        };
         let cached = BlockCache::new(mem);
         let module = moduledata::find(image, bias, mem, layout).map_err(unreadable)?;
         let symbols = Symbolizer::new(&cached, &module, layout);
         let globals = locate::globals(image, bias, &module, &symbols).map_err(unreadable)?;
-        let found = Self { version: version.clone(), build_info: build_info.clone(), layout, module, globals };
+        let found = Self {
+            version: version.clone(),
+            build_info: build_info.clone(),
+            layout,
+            module,
+            globals,
+        };
         found.validate(mem).map_err(unreadable)?;
         Ok(found)
     }
@@ -110,7 +127,9 @@ impl Runtime {
         let read = |a: Addr| mem.u64(a).map_err(|e| e.to_string());
         let gs = read(self.globals.allglen)?;
         if gs == 0 || gs > 1 << 26 {
-            return Err(format!("allglen says {gs} goroutines: the runtime has not started yet, or the address is wrong"));
+            return Err(format!(
+                "allglen says {gs} goroutines: the runtime has not started yet, or the address is wrong"
+            ));
         }
         let first = read(Addr(read(self.globals.allgptr)?))?;
         let lo = read(Addr(first).plus(self.layout.g.stack_lo))?;
@@ -131,7 +150,9 @@ impl Runtime {
         if spans > cap || cap > 1 << 32 {
             return Err(format!("mheap_.allspans says {spans} of {cap}"));
         }
-        let percent = mem.u32(self.globals.gc_controller.plus(self.layout.gc_controller.gc_percent)).map_err(|e| e.to_string())?;
+        let percent = mem
+            .u32(self.globals.gc_controller.plus(self.layout.gc_controller.gc_percent))
+            .map_err(|e| e.to_string())?;
         if !(-1..=1_000_000_000).contains(&percent.cast_signed()) {
             return Err(format!("gcController.gcPercent is {percent}"));
         }

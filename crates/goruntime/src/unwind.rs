@@ -18,7 +18,14 @@ pub(crate) struct Stack {
 }
 
 /// Unwinds from `pc` and `sp`. `exact` tells that `pc` is an instruction that was about to run and not a return address.
-pub(crate) fn unwind(symbols: &Symbolizer<'_>, mem: &dyn Memory, stack: AddrRange, pc: Addr, sp: Addr, exact: bool) -> Stack {
+pub(crate) fn unwind(
+    symbols: &Symbolizer<'_>,
+    mem: &dyn Memory,
+    stack: AddrRange,
+    pc: Addr,
+    sp: Addr,
+    exact: bool,
+) -> Stack {
     let mut out = Stack::default();
     let (mut pc, mut sp, mut exact) = (pc, sp, exact);
     for _ in 0..MAX_FRAMES {

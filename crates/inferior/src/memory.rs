@@ -72,7 +72,11 @@ pub trait Memory {
     /// As [`Memory::read`]; [`ReadCause::TooLarge`] over the bound.
     fn bytes(&self, addr: Addr, len: usize, bound: usize) -> Result<Vec<u8>, ReadError> {
         if len > bound {
-            return Err(ReadError { addr, len, cause: ReadCause::TooLarge });
+            return Err(ReadError {
+                addr,
+                len,
+                cause: ReadCause::TooLarge,
+            });
         }
         let mut v = vec![0; len];
         self.read(addr, &mut v)?;
@@ -157,7 +161,10 @@ const MAX_BLOCKS: usize = 2048;
 impl<M: Memory> BlockCache<M> {
     /// A cache of at most 8 MiB over `inner`.
     pub fn new(inner: M) -> Self {
-        Self { inner, blocks: RefCell::default() }
+        Self {
+            inner,
+            blocks: RefCell::default(),
+        }
     }
 
     /// What lies beneath.
@@ -182,7 +189,9 @@ impl<M: Memory> Memory for BlockCache<M> {
                 let mut b = vec![0; BLOCK as usize].into_boxed_slice();
                 self.inner.read(Addr(base), &mut b).is_ok().then_some(b)
             });
-            let Some(out) = buf.get_mut(done..done + want) else { break };
+            let Some(out) = buf.get_mut(done..done + want) else {
+                break;
+            };
             match block.as_deref().and_then(|b| b.get(skip..skip + want)) {
                 Some(b) => out.copy_from_slice(b),
                 // The block sticks out over the end of a mapping: ask for the bytes alone.

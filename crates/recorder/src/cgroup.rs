@@ -29,14 +29,19 @@ impl Mounts {
         let mut out = Self::default();
         for line in mounts.lines() {
             let f: Vec<&str> = line.split(' ').collect();
-            let (Some(path), Some(kind), Some(options)) = (f.get(1), f.get(2), f.get(3)) else { continue };
+            let (Some(path), Some(kind), Some(options)) = (f.get(1), f.get(2), f.get(3)) else {
+                continue;
+            };
             match *kind {
                 "cgroup" if options.split(',').any(|o| o == "memory") => out.memory_v1 = Some(PathBuf::from(path)),
                 "cgroup2" => out.unified = Some(PathBuf::from(path)),
                 _ => {}
             }
         }
-        out.memory_v2 = out.unified.as_deref().is_some_and(|p| controllers(p).split_whitespace().any(|c| c == "memory"));
+        out.memory_v2 = out
+            .unified
+            .as_deref()
+            .is_some_and(|p| controllers(p).split_whitespace().any(|c| c == "memory"));
         out
     }
 }
@@ -77,7 +82,11 @@ impl Cgroup {
             text.lines().find_map(|l| {
                 let mut f = l.splitn(3, ':');
                 let (id, controllers, path) = (f.next()?, f.next()?, f.next()?);
-                let hit = if v2 { id == "0" && controllers.is_empty() } else { controllers.split(',').any(|c| c == "memory") };
+                let hit = if v2 {
+                    id == "0" && controllers.is_empty()
+                } else {
+                    controllers.split(',').any(|c| c == "memory")
+                };
                 hit.then(|| path.to_owned())
             })
         };
@@ -89,7 +98,13 @@ impl Cgroup {
         let memory = root.join(path.trim_start_matches('/'));
         // In a container's cgroup namespace the path is not below what is mounted.
         let memory = if memory.is_dir() { memory } else { root.clone() };
-        Some(Self { memory, v2, freezer: None, path, root: root.clone() })
+        Some(Self {
+            memory,
+            v2,
+            freezer: None,
+            path,
+            root: root.clone(),
+        })
     }
 
     /// Bytes charged now.
@@ -103,7 +118,9 @@ impl Cgroup {
     pub fn droppable(&self) -> u64 {
         let stat = fs::read_to_string(self.memory.join("memory.stat")).unwrap_or_default();
         let key = self.name("total_inactive_file ", "inactive_file ");
-        stat.lines().find_map(|l| l.strip_prefix(key)?.trim().parse().ok()).unwrap_or(0)
+        stat.lines()
+            .find_map(|l| l.strip_prefix(key)?.trim().parse().ok())
+            .unwrap_or(0)
     }
 
     /// The tightest limit of this group and those above it.
@@ -113,10 +130,13 @@ impl Cgroup {
         let mut found: Option<Limit> = None;
         for dir in self.memory.ancestors().take_while(|d| d.starts_with(&self.root)) {
             let file = dir.join(name);
-            if let Some(bytes) = read_number(&file).filter(|b| *b < NO_LIMIT_V1) {
-                if found.as_ref().is_none_or(|f| bytes < f.bytes) {
-                    found = Some(Limit { bytes, source: file.display().to_string() });
-                }
+            if let Some(bytes) = read_number(&file).filter(|b| *b < NO_LIMIT_V1)
+                && found.as_ref().is_none_or(|f| bytes < f.bytes)
+            {
+                found = Some(Limit {
+                    bytes,
+                    source: file.display().to_string(),
+                });
             }
         }
         found
@@ -127,7 +147,9 @@ impl Cgroup {
     pub fn oom_kills(&self) -> u64 {
         let file = self.memory.join(self.name("memory.oom_control", "memory.events"));
         let text = fs::read_to_string(file).unwrap_or_default();
-        text.lines().find_map(|l| l.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
+        text.lines()
+            .find_map(|l| l.strip_prefix("oom_kill ")?.trim().parse().ok())
+            .unwrap_or(0)
     }
 
     /// Processes in the group.
@@ -164,7 +186,14 @@ impl OwnCgroup {
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no memory cgroup controller is mounted"))?;
         let parent = if own.v2 { v2_parent(&own)? } else { own.memory.clone() };
         let memory = parent.join(name);
-        let mut made = Self { cgroup: Cgroup { memory: memory.clone(), freezer: None, ..own }, dirs: Vec::new() };
+        let mut made = Self {
+            cgroup: Cgroup {
+                memory: memory.clone(),
+                freezer: None,
+                ..own
+            },
+            dirs: Vec::new(),
+        };
         made.make(&memory)?;
         if made.cgroup.v2 {
             made.cgroup.freezer = Some(memory.clone());
@@ -179,13 +208,23 @@ impl OwnCgroup {
                 made.cgroup.freezer = Some(dir);
             }
         }
-        made.cgroup.path = format!("/{}", memory.strip_prefix(&made.cgroup.root).unwrap_or(&memory).display());
+        made.cgroup.path = format!(
+            "/{}",
+            memory.strip_prefix(&made.cgroup.root).unwrap_or(&memory).display()
+        );
         if let Some(limit) = limit {
             let file = memory.join(made.cgroup.name("memory.limit_in_bytes", "memory.max"));
             write(&file, &limit.to_string())?;
             // With swap a limit would push the evidence out instead of ending the process; absent where swap accounting is off.
             let swap = memory.join(made.cgroup.name("memory.memsw.limit_in_bytes", "memory.swap.max"));
-            let _ = write(&swap, &if made.cgroup.v2 { "0".to_owned() } else { limit.to_string() });
+            let _ = write(
+                &swap,
+                &if made.cgroup.v2 {
+                    "0".to_owned()
+                } else {
+                    limit.to_string()
+                },
+            );
         }
         Ok(made)
     }
@@ -236,7 +275,10 @@ fn v2_parent(own: &Cgroup) -> io::Result<PathBuf> {
             return Ok(dir.to_owned());
         }
     }
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, "no cgroup above ours hands down the memory controller"))
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        "no cgroup above ours hands down the memory controller",
+    ))
 }
 
 /// Puts the calling process into the groups at `dirs`.
@@ -282,7 +324,13 @@ mod tests {
         fs::write(leaf.join("memory.stat"), "anon 1\ninactive_file 77\n").unwrap();
         fs::write(leaf.join("memory.events"), "low 0\noom 2\noom_kill 1\n").unwrap();
         fs::write(root.path().join("pod/memory.max"), "1000000\n").unwrap();
-        let c = Cgroup { memory: leaf, v2: true, freezer: None, path: "/pod/container".into(), root: root.path().into() };
+        let c = Cgroup {
+            memory: leaf,
+            v2: true,
+            freezer: None,
+            path: "/pod/container".into(),
+            root: root.path().into(),
+        };
         assert_eq!(c.limit().unwrap().bytes, 1_000_000);
         assert_eq!((c.usage(), c.droppable(), c.oom_kills()), (Some(4096), 77, 1));
     }

@@ -58,9 +58,12 @@ impl Drop for Journal {
 /// Undoes what dead lastgasp processes left in `store`. Gives a line for each act undone.
 pub fn recover(store: &Path) -> Vec<String> {
     let mut done = Vec::new();
-    let Ok(dir) = fs::read_dir(store.join(".journal")) else { return done };
+    let Ok(dir) = fs::read_dir(store.join(".journal")) else {
+        return done;
+    };
     for file in dir.filter_map(|e| Some(e.ok()?.path())) {
-        let Ok(entry) = fs::read(&file).map_err(io::Error::from).and_then(|b| serde_json::from_slice::<Entry>(&b).map_err(io::Error::from)) else {
+        let Ok(entry) = fs::read(&file).and_then(|b| serde_json::from_slice::<Entry>(&b).map_err(io::Error::from))
+        else {
             let _ = fs::remove_file(&file);
             continue;
         };
@@ -72,8 +75,19 @@ pub fn recover(store: &Path) -> Vec<String> {
                 done.push(format!("thawed {}", dir.display()));
             }
         }
-        let left: Vec<&PathBuf> = entry.made.iter().rev().filter(|d| d.exists() && !remove_when_empty(d)).collect();
-        done.extend(entry.made.iter().filter(|d| !d.exists()).map(|d| format!("removed {}", d.display())));
+        let left: Vec<&PathBuf> = entry
+            .made
+            .iter()
+            .rev()
+            .filter(|d| d.exists() && !remove_when_empty(d))
+            .collect();
+        done.extend(
+            entry
+                .made
+                .iter()
+                .filter(|d| !d.exists())
+                .map(|d| format!("removed {}", d.display())),
+        );
         // A group that still holds a living command stays, and so does the journal that remembers it.
         if left.is_empty() {
             let _ = fs::remove_file(&file);

@@ -62,24 +62,39 @@ impl Pin {
         let faults = open_userfaultfd()?;
         // SAFETY: a new private mapping of our own; nothing else knows its address.
         let page = unsafe {
-            mmap_anonymous(None, NonZero::new(PAGE).ok_or(io::ErrorKind::InvalidInput)?, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE)
+            mmap_anonymous(
+                None,
+                NonZero::new(PAGE).ok_or(io::ErrorKind::InvalidInput)?,
+                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+                MapFlags::MAP_PRIVATE,
+            )
         }?;
-        let mut register =
-            UffdioRegister { start: page.as_ptr() as u64, len: PAGE as u64, mode: UFFDIO_REGISTER_MODE_MISSING, ioctls: 0 };
+        let mut register = UffdioRegister {
+            start: page.as_ptr() as u64,
+            len: PAGE as u64,
+            mode: UFFDIO_REGISTER_MODE_MISSING,
+            ioctls: 0,
+        };
         // SAFETY: `faults` is an open userfaultfd, `register` is the struct that this ioctl reads and writes.
         if let Err(e) = unsafe { request::uffdio_register(faults.as_raw_fd(), &raw mut register) } {
             unmap(page);
             return Err(e.into());
         }
         let destination = Destination(page);
-        let thread = std::thread::Builder::new().name("pin".into()).stack_size(64 << 10).spawn(move || {
-            let Destination(page) = { destination };
-            // SAFETY: `page` is PAGE bytes of ours, mapped until `unmap` below. The call blocks on its first write to it, until `faults` is closed.
-            unsafe { libc::pread(mem.as_raw_fd(), page.as_ptr(), 8, readable.0 as libc::off_t) };
-            unmap(page);
-        });
+        let thread = std::thread::Builder::new()
+            .name("pin".into())
+            .stack_size(64 << 10)
+            .spawn(move || {
+                let Destination(page) = { destination };
+                // SAFETY: `page` is PAGE bytes of ours, mapped until `unmap` below. The call blocks on its first write to it, until `faults` is closed.
+                unsafe { libc::pread(mem.as_raw_fd(), page.as_ptr(), 8, readable.0 as libc::off_t) };
+                unmap(page);
+            });
         match thread {
-            Ok(thread) => Ok(Self { faults: Some(faults), thread: Some(thread) }),
+            Ok(thread) => Ok(Self {
+                faults: Some(faults),
+                thread: Some(thread),
+            }),
             Err(e) => {
                 unmap(page);
                 Err(e)
@@ -117,7 +132,9 @@ fn unmap(page: NonNull<libc::c_void>) {
 fn open_userfaultfd() -> io::Result<OwnedFd> {
     // SAFETY: a system call without pointers.
     let fd = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) };
-    let Ok(fd) = i32::try_from(fd) else { return Err(io::ErrorKind::InvalidData.into()) };
+    let Ok(fd) = i32::try_from(fd) else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
     if fd < 0 {
         let e = io::Error::last_os_error();
         let cure = "reading after a kill needs userfaultfd: CAP_SYS_PTRACE and, in a container, a seccomp profile that allows it";
@@ -125,7 +142,10 @@ fn open_userfaultfd() -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just given us this descriptor.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    let mut api = UffdioApi { api: UFFD_API, ..UffdioApi::default() };
+    let mut api = UffdioApi {
+        api: UFFD_API,
+        ..UffdioApi::default()
+    };
     // SAFETY: an open userfaultfd and the struct that this ioctl reads and writes.
     unsafe { request::uffdio_api(fd.as_raw_fd(), &raw mut api) }?;
     Ok(fd)

@@ -47,7 +47,13 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { freeze: true, pin: true, strike_within: Duration::from_millis(250), strike_above: 0.7, fastest: 1.5e9 * cpus as f64 }
+        Self {
+            freeze: true,
+            pin: true,
+            strike_within: Duration::from_millis(250),
+            strike_above: 0.7,
+            fastest: 1.5e9 * cpus as f64,
+        }
     }
 }
 
@@ -88,7 +94,12 @@ impl Policy {
     pub fn step(&self, memory: &mut Memory, points: &[Point], limit: Option<u64>) -> Step {
         let calm = Duration::from_millis(250);
         let (Some(now), Some(limit)) = (points.last(), limit.filter(|l| *l > 0)) else {
-            return Step { action: Action::None, sleep: calm, rate: None, time_to_oom: None };
+            return Step {
+                action: Action::None,
+                sleep: calm,
+                rate: None,
+                time_to_oom: None,
+            };
         };
         let share = now.bytes as f64 / limit as f64;
         let headroom = limit.saturating_sub(now.bytes);
@@ -111,7 +122,9 @@ impl Policy {
             State::Armed => Duration::from_millis(5),
         };
         // Never sleep longer than the machine needs to fill half of what is left.
-        let sleep = sleep.min(Duration::from_secs_f64((headroom as f64 / self.fastest / 2.0).clamp(0.002, 1.0)));
+        let sleep = sleep.min(Duration::from_secs_f64(
+            (headroom as f64 / self.fastest / 2.0).clamp(0.002, 1.0),
+        ));
         let action = self.action(memory, *now, share, tto, limit);
         match action {
             Action::Arm => memory.pinned = true,
@@ -119,7 +132,12 @@ impl Policy {
             Action::Strike => memory.struck = Some(*now),
             Action::None => {}
         }
-        Step { action, sleep, rate, time_to_oom: tto }
+        Step {
+            action,
+            sleep,
+            rate,
+            time_to_oom: tto,
+        }
     }
 
     fn action(&self, memory: &Memory, now: Point, share: f64, tto: Option<f64>, limit: u64) -> Action {
@@ -173,7 +191,10 @@ mod tests {
     #[test]
     fn the_incident_is_pinned_then_struck_in_the_last_quarter_second() {
         // Calm for 20 s, then 0.4 GB/s.
-        let policy = Policy { fastest: 3e9, ..Policy::default() };
+        let policy = Policy {
+            fastest: 3e9,
+            ..Policy::default()
+        };
         let got = drive(&policy, |t| 300_000_000 + t.saturating_sub(20_000) * 400_000, 60);
         let actions: Vec<Action> = got.iter().map(|a| a.1).collect();
         assert_eq!(actions.first(), Some(&Action::Arm));
@@ -184,14 +205,20 @@ mod tests {
 
     #[test]
     fn a_small_step_of_a_healthy_service_does_nothing() {
-        let policy = Policy { fastest: 3e9, ..Policy::default() };
+        let policy = Policy {
+            fastest: 3e9,
+            ..Policy::default()
+        };
         let got = drive(&policy, |t| if t < 20_000 { 300_000_000 } else { 340_000_000 }, 60);
         assert_eq!(got, []);
     }
 
     #[test]
     fn saw_tooth_up_to_two_thirds_of_the_limit_is_never_struck() {
-        let policy = Policy { fastest: 3e9, ..Policy::default() };
+        let policy = Policy {
+            fastest: 3e9,
+            ..Policy::default()
+        };
         let got = drive(&policy, |t| 500_000_000 + (t % 3000) * 190_000, 60);
         assert!(got.iter().all(|a| a.1 != Action::Strike), "{got:?}");
     }

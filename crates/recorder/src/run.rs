@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use lastgasp_goruntime::DiscoverError;
 use lastgasp_inferior::Usage;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
@@ -64,13 +65,22 @@ pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Res
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
     }
     let mut notes = journal::recover(&config.store);
+    let signals = Signals::block();
     let mounts = Mounts::detect();
     let (sender, receiver) = mpsc::channel::<Taken>();
-    let worker = std::thread::Builder::new().name("decode".into()).spawn(move || receiver.iter().for_each(sink))?;
-    let group = match OwnCgroup::create(&mounts, &format!("lastgasp-run-{}", std::process::id()), config.memory_max) {
+    let worker = std::thread::Builder::new()
+        .name("decode".into())
+        .spawn(move || receiver.iter().for_each(sink))?;
+    let group = match OwnCgroup::create(
+        &mounts,
+        &format!("lastgasp-run-{}", std::process::id()),
+        config.memory_max,
+    ) {
         Ok(group) => Some(group),
         Err(e) => {
-            notes.push(format!("no cgroup of its own ({e}): no limit was set and the process is watched by its RSS; run as root"));
+            notes.push(format!(
+                "no cgroup of its own ({e}): no limit was set and the process is watched by its RSS; run as root"
+            ));
             None
         }
     };
@@ -78,12 +88,21 @@ pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Res
     let journal = match Journal::open(&config.store, &dirs, &dirs) {
         Ok(j) => Some(j),
         Err(e) => {
-            notes.push(format!("no journal in {} ({e}): the target will be stopped by ptrace only", config.store.display()));
+            notes.push(format!(
+                "no journal in {} ({e}): the target will be stopped by ptrace only",
+                config.store.display()
+            ));
             None
         }
     };
     let freezer = group.as_ref().and_then(|g| g.cgroup.freezer.clone());
-    let watchdog = if dirs.is_empty() { None } else { Watchdog::start(&dirs).map_err(|e| notes.push(format!("no watchdog: {e}"))).ok() };
+    let watchdog = if dirs.is_empty() {
+        None
+    } else {
+        Watchdog::start(&dirs)
+            .map_err(|e| notes.push(format!("no watchdog: {e}")))
+            .ok()
+    };
     let stopper = match (freezer, watchdog, &journal) {
         (Some(dir), Some(watchdog), Some(_)) => Stopper::Freezer(dir, watchdog),
         _ => Stopper::Ptrace,
@@ -95,6 +114,7 @@ pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Res
         group: group.as_ref().map(|g| &g.cgroup),
         stopper,
         child,
+        signals,
         timeline: Timeline::default(),
         notes,
         sender,
@@ -106,13 +126,25 @@ pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Res
         ended: None,
     };
     let status = watch.until_the_end();
-    let Watch { stopper, notes, sender, oom_killed, watched, .. } = watch;
+    let Watch {
+        stopper,
+        notes,
+        sender,
+        oom_killed,
+        watched,
+        ..
+    } = watch;
     drop(sender);
     let _ = worker.join();
     drop(stopper);
     drop(journal);
     drop(group);
-    Ok(Outcome { status, oom_killed, watched, notes })
+    Ok(Outcome {
+        status,
+        oom_killed,
+        watched,
+        notes,
+    })
 }
 
 fn spawn(config: &Config, dirs: &[PathBuf]) -> io::Result<Child> {
@@ -130,7 +162,18 @@ fn spawn(config: &Config, dirs: &[PathBuf]) -> io::Result<Child> {
         c.arg("--").args(&config.command);
         c
     };
-    command.spawn().map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", config.command.first().map_or_else(String::new, |c| c.to_string_lossy().into_owned()))))
+    command.spawn().map_err(|e| {
+        io::Error::new(
+            e.kind(),
+            format!(
+                "{}: {e}",
+                config
+                    .command
+                    .first()
+                    .map_or_else(String::new, |c| c.to_string_lossy().into_owned())
+            ),
+        )
+    })
 }
 
 struct Watch<'a> {
@@ -139,6 +182,7 @@ struct Watch<'a> {
     group: Option<&'a Cgroup>,
     stopper: Stopper,
     child: Child,
+    signals: Signals,
     timeline: Timeline,
     notes: Vec<String>,
     sender: mpsc::Sender<Taken>,
@@ -167,35 +211,39 @@ impl Watch<'_> {
             }
             match self.find_target() {
                 Some(target) => self.follow(target),
-                None => std::thread::sleep(if self.timeline.now_ms() < 5000 { Duration::from_millis(5) } else { Duration::from_millis(100) }),
+                None => {
+                    let pause = if self.timeline.now_ms() < 5000 { 5 } else { 100 };
+                    self.sleep(None, Duration::from_millis(pause));
+                }
             }
         }
     }
 
     /// The command's status once it has ended.
     fn reap(&mut self) -> Option<WaitStatus> {
-        if self.ended.is_none() {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                use std::os::unix::process::ExitStatusExt as _;
-                let pid = Pid::from_raw(self.child.id() as i32);
-                self.ended = Some(match status.signal().and_then(|s| Signal::try_from(s).ok()) {
-                    Some(signal) => WaitStatus::Signaled(pid, signal, status.core_dumped()),
-                    None => WaitStatus::Exited(pid, status.code().unwrap_or(0)),
-                });
-            }
+        if self.ended.is_none()
+            && let Ok(Some(status)) = self.child.try_wait()
+        {
+            use std::os::unix::process::ExitStatusExt as _;
+            let pid = Pid::from_raw(self.child.id() as i32);
+            self.ended = Some(match status.signal().and_then(|s| Signal::try_from(s).ok()) {
+                Some(signal) => WaitStatus::Signaled(pid, signal, status.core_dumped()),
+                None => WaitStatus::Exited(pid, status.code().unwrap_or(0)),
+            });
         }
         self.ended
     }
 
     /// The largest Go process of the command that can be read.
     fn find_target(&mut self) -> Option<Target> {
-        let pids = match self.group {
-            Some(group) => group.processes(),
-            None => descendants(self.child.id() as i32),
-        };
+        let pids = self.processes();
         let mut best: Option<(u64, Target)> = None;
         let own = std::fs::read_link("/proc/self/exe").ok();
-        for pid in pids.into_iter().filter(|p| !self.refused.contains(p)).collect::<Vec<_>>() {
+        for pid in pids
+            .into_iter()
+            .filter(|p| !self.refused.contains(p))
+            .collect::<Vec<_>>()
+        {
             if std::fs::read_link(format!("/proc/{pid}/exe")).ok() == own || self.discoverer.go_process(pid).is_none() {
                 continue;
             }
@@ -222,40 +270,58 @@ impl Watch<'_> {
     fn follow(&mut self, mut target: Target) {
         let pid = target.process.pid();
         self.watched = true;
-        self.timeline.note("attach", format!("process {pid}, {}", target.runtime.version));
+        self.timeline
+            .note("attach", format!("process {pid}, {}", target.runtime.version));
         let exit = pidfd_open(pid);
         let mut gauge = self.gauge(&target);
         let kills_before = gauge.cgroup.as_ref().map_or(0, Cgroup::oom_kills);
         let mut memory = policy::Memory::default();
         let mut pin: Option<Pin> = None;
-        let (mut refreshed, mut baseline_due) = (Instant::now(), Instant::now());
+        let (mut refreshed, mut baseline_due, mut looked_around) = (Instant::now(), Instant::now(), Instant::now());
         loop {
             let state = memory.state;
             if gauge.refreshed.elapsed() > Duration::from_millis(if state == State::Watch { 1000 } else { 100 }) {
                 let kept = self.gauge(&target);
-                gauge = Gauge { cgroup: gauge.cgroup.take().or(kept.cgroup), ..kept };
+                gauge = Gauge {
+                    cgroup: gauge.cgroup.take().or(kept.cgroup),
+                    ..kept
+                };
             }
             // The dead have no RSS: near the end it is noted at every look.
             if state == State::Armed || self.last_usage.is_none_or(|(_, t)| self.timeline.now_ms() >= t + 1000) {
-                self.last_usage = target.process.usage().map(|u| (u, self.timeline.now_ms())).or(self.last_usage);
+                self.last_usage = target
+                    .process
+                    .usage()
+                    .map(|u| (u, self.timeline.now_ms()))
+                    .or(self.last_usage);
             }
-            let Some(sample) = self.sample(&target, &gauge) else { break };
+            let Some(sample) = self.sample(&target, &gauge) else {
+                break;
+            };
             self.timeline.push(sample);
             if state == State::Watch && baseline_due.elapsed() > Duration::ZERO {
                 let started = Instant::now();
                 target.refresh();
                 target.note_baseline(sample.t_ms);
                 // Calm cost at most one part in a thousand of a core, however large the profile.
-                baseline_due = Instant::now() + (started.elapsed() * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
+                baseline_due =
+                    Instant::now() + (started.elapsed() * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
                 refreshed = Instant::now();
             } else if state != State::Watch && refreshed.elapsed() > Duration::from_millis(200) {
                 target.refresh();
                 refreshed = Instant::now();
             }
             let limit = gauge.limit.as_ref().map(|l| l.0);
-            let step = self.config.policy.step(&mut memory, &self.timeline.recent_usage(200), limit);
+            let step = self
+                .config
+                .policy
+                .step(&mut memory, &self.timeline.recent_usage(200), limit);
             match step.action {
-                Action::Arm => match target.process.mem_file().and_then(|mem| Pin::hold(mem, target.readable())) {
+                Action::Arm => match target
+                    .process
+                    .mem_file()
+                    .and_then(|mem| Pin::hold(mem, target.readable()))
+                {
                     Ok(held) => {
                         self.timeline.note("arm", "address space pinned");
                         pin = Some(held);
@@ -269,8 +335,14 @@ impl Watch<'_> {
                 Action::Strike => self.strike(&target, &gauge),
                 Action::None => {}
             }
-            if wait_for_exit(exit.as_ref(), pid, step.sleep) {
+            if self.sleep(exit.as_ref(), step.sleep) || (exit.is_none() && !target.process.is_alive()) {
                 break;
+            }
+            if state == State::Watch && looked_around.elapsed() > Duration::from_secs(1) {
+                looked_around = Instant::now();
+                if self.a_larger_one_than(pid, sample.rss) {
+                    return;
+                }
             }
         }
         self.after_death(&target, &gauge, kills_before, pin.is_some());
@@ -278,7 +350,8 @@ impl Watch<'_> {
     }
 
     fn strike(&mut self, target: &Target, gauge: &Gauge) {
-        self.timeline.note("freeze", "memory is about to be used up: stopped and copied");
+        self.timeline
+            .note("freeze", "memory is about to be used up: stopped and copied");
         let around = Circumstances {
             phase: Phase::PreKill,
             reason: Reason::Forecast,
@@ -300,7 +373,11 @@ impl Watch<'_> {
         let killed = how_it_ended(pid).is_none_or(|s| matches!(s, WaitStatus::Signaled(_, Signal::SIGKILL, _)));
         // The counter is raised before the signal is sent, but give a slow kernel a moment.
         let counted = || gauge.cgroup.as_ref().map_or(0, Cgroup::oom_kills) > kills_before;
-        let oom = killed && (counted() || { std::thread::sleep(Duration::from_millis(2)); counted() });
+        let oom = killed
+            && (counted() || {
+                std::thread::sleep(Duration::from_millis(2));
+                counted()
+            });
         self.oom_killed |= oom;
         let (kind, text) = match (oom, killed) {
             (true, _) => ("oom-kill", "killed by the kernel: out of memory"),
@@ -312,7 +389,11 @@ impl Watch<'_> {
             return;
         }
         if !pinned || !target.is_readable() {
-            self.note_once(if pinned { "killed, and its memory was gone at once".into() } else { "killed before the pin was on".into() });
+            self.note_once(if pinned {
+                "killed, and its memory was gone at once".into()
+            } else {
+                "killed before the pin was on".into()
+            });
             return;
         }
         let reason = if oom { Reason::OomKill } else { Reason::Killed };
@@ -333,25 +414,45 @@ impl Watch<'_> {
     }
 
     fn gauge(&self, target: &Target) -> Gauge {
-        let cgroup = self.group.cloned().or_else(|| Cgroup::of(target.process.pid(), &self.mounts));
+        let cgroup = self
+            .group
+            .cloned()
+            .or_else(|| Cgroup::of(target.process.pid(), &self.mounts));
         let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|l| (l.bytes, l.source));
         let refreshed = Instant::now();
         match (limit, self.group, self.config.memory_max) {
             // A limit that could not be set: watched all the same.
-            (_, None, Some(wished)) => {
-                Gauge { cgroup: None, limit: Some((wished, "--memory-max, which could not be set".into())), droppable: 0, refreshed }
-            }
+            (_, None, Some(wished)) => Gauge {
+                cgroup: None,
+                limit: Some((wished, "--memory-max, which could not be set".into())),
+                droppable: 0,
+                refreshed,
+            },
             (Some(limit), _, _) => {
                 let droppable = cgroup.as_ref().map_or(0, Cgroup::droppable);
-                Gauge { cgroup, limit: Some(limit), droppable, refreshed }
+                Gauge {
+                    cgroup,
+                    limit: Some(limit),
+                    droppable,
+                    refreshed,
+                }
             }
-            (None, _, _) => Gauge { cgroup: None, limit: machine_memory(), droppable: 0, refreshed },
+            (None, _, _) => Gauge {
+                cgroup: None,
+                limit: machine_memory(),
+                droppable: 0,
+                refreshed,
+            },
         }
     }
 
     fn sample(&self, target: &Target, gauge: &Gauge) -> Option<Sample> {
         let rss = target.process.rss()?;
-        let usage = gauge.cgroup.as_ref().and_then(Cgroup::usage).map_or(rss, |u| u.saturating_sub(gauge.droppable));
+        let usage = gauge
+            .cgroup
+            .as_ref()
+            .and_then(Cgroup::usage)
+            .map_or(rss, |u| u.saturating_sub(gauge.droppable));
         let gauges = target.gauges()?;
         Some(Sample {
             t_ms: self.timeline.now_ms(),
@@ -367,7 +468,9 @@ impl Watch<'_> {
 /// What this machine can still give, as a limit for a process without one: its RSS plus what is available.
 fn machine_memory() -> Option<(u64, String)> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let kib: u64 = text.lines().find_map(|l| l.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok())?;
+    let kib: u64 = text
+        .lines()
+        .find_map(|l| l.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok())?;
     Some((kib * 1024, "/proc/meminfo MemTotal".into()))
 }
 
@@ -384,12 +487,74 @@ fn how_it_ended(pid: i32) -> Option<WaitStatus> {
     None
 }
 
-/// Sleeps, or until the process ends. Gives whether it has ended.
-fn wait_for_exit(exit: Option<&OwnedFd>, pid: i32, sleep: Duration) -> bool {
-    let Some(exit) = exit else {
-        std::thread::sleep(sleep);
-        return kill(Pid::from_raw(pid), None).is_err();
-    };
-    let timeout = PollTimeout::try_from(sleep).unwrap_or(PollTimeout::ZERO);
-    matches!(poll(&mut [PollFd::new(exit.as_fd(), PollFlags::POLLIN)], timeout), Ok(n) if n > 0)
+/// Signals that would end us before our work is done: taken by descriptor. Children start with none blocked (std resets the mask).
+struct Signals(Option<SignalFd>);
+
+impl Signals {
+    /// Before any thread is started, so that all inherit it.
+    fn block() -> Self {
+        let set: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+        let taken = set
+            .thread_block()
+            .and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC));
+        Self(taken.ok())
+    }
+
+    /// Hands signals that somebody sent us on to the command. A Ctrl-C at the terminal has reached it already: the kernel sent that to both.
+    fn forward(&self, child: i32) {
+        const SI_KERNEL: i32 = 0x80;
+        while let Some(info) = self.0.as_ref().and_then(|fd| fd.read_signal().ok().flatten()) {
+            if info.ssi_code != SI_KERNEL {
+                let signal = i32::try_from(info.ssi_signo)
+                    .ok()
+                    .and_then(|n| Signal::try_from(n).ok());
+                let _ = kill(Pid::from_raw(child), signal);
+            }
+        }
+    }
+}
+
+impl Watch<'_> {
+    /// Sleeps, or until the process behind `exit` ends. Gives whether it has ended.
+    fn sleep(&self, exit: Option<&OwnedFd>, sleep: Duration) -> bool {
+        let timeout = PollTimeout::try_from(sleep).unwrap_or(PollTimeout::ZERO);
+        let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| r.contains(PollFlags::POLLIN));
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(2);
+        fds.extend(exit.map(|e| PollFd::new(e.as_fd(), PollFlags::POLLIN)));
+        fds.extend(
+            self.signals
+                .0
+                .as_ref()
+                .map(|s| PollFd::new(s.as_fd(), PollFlags::POLLIN)),
+        );
+        let _ = poll(&mut fds, timeout);
+        self.signals.forward(self.child.id() as i32);
+        exit.is_some() && fds.first().is_some_and(ready)
+    }
+
+    /// Whether the command has meanwhile started a Go process that is clearly larger: `go run`, or a launcher written in Go.
+    fn a_larger_one_than(&mut self, pid: i32, rss: u64) -> bool {
+        let rss_of = |pid: i32| -> u64 {
+            let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+            statm
+                .split_whitespace()
+                .nth(1)
+                .and_then(|p| p.parse::<u64>().ok())
+                .unwrap_or(0)
+                * 4096
+        };
+        let others = self
+            .processes()
+            .into_iter()
+            .filter(|p| *p != pid && !self.refused.contains(p));
+        let larger: Vec<i32> = others.filter(|p| rss_of(*p) > rss + rss / 2 + (8 << 20)).collect();
+        larger.into_iter().any(|p| self.discoverer.go_process(p).is_some())
+    }
+
+    fn processes(&self) -> Vec<i32> {
+        match self.group {
+            Some(group) => group.processes(),
+            None => descendants(self.child.id() as i32),
+        }
+    }
 }

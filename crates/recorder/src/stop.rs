@@ -52,18 +52,31 @@ impl Stopper {
 }
 
 fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a mut Watchdog, pid: i32) -> Stopped<'a> {
-    let attempt = watchdog.before_freeze(dir).and_then(|()| cgroup::write(&dir.join("cgroup.freeze"), "1"));
+    let attempt = watchdog
+        .before_freeze(dir)
+        .and_then(|()| cgroup::write(&dir.join("cgroup.freeze"), "1"));
     if let Err(e) = attempt {
         watchdog.after_thaw();
-        return Stopped { how: How::Not, registers: Vec::new(), trouble: Some(format!("not stopped: {e}")) };
+        return Stopped {
+            how: How::Not,
+            registers: Vec::new(),
+            trouble: Some(format!("not stopped: {e}")),
+        };
     }
     let started = Instant::now();
     let events = dir.join("cgroup.events");
     while started.elapsed() < PATIENCE && !std::fs::read_to_string(&events).is_ok_and(|t| t.contains("frozen 1")) {
         std::thread::sleep(Duration::from_micros(200));
     }
-    let registers = thread_ids(pid).into_iter().filter_map(|tid| thread_registers(pid, tid)).collect();
-    Stopped { how: How::Freezer(dir, watchdog), registers, trouble: None }
+    let registers = thread_ids(pid)
+        .into_iter()
+        .filter_map(|tid| thread_registers(pid, tid))
+        .collect();
+    Stopped {
+        how: How::Freezer(dir, watchdog),
+        registers,
+        trouble: None,
+    }
 }
 
 fn seize(pid: i32) -> Stopped<'static> {
@@ -85,7 +98,11 @@ fn seize(pid: i32) -> Stopped<'static> {
                     seized.insert(tid);
                     progress = true;
                     if wait_for_stop(thread, started) {
-                        registers.extend(ptrace::getregs(thread).map(|r| ThreadRegisters { tid, sp: Addr(r.rsp), pc: Addr(r.rip) }));
+                        registers.extend(ptrace::getregs(thread).map(|r| ThreadRegisters {
+                            tid,
+                            sp: Addr(r.rsp),
+                            pc: Addr(r.rip),
+                        }));
                     } else {
                         trouble = Some("a thread did not stop in time (it sleeps in the kernel)".to_owned());
                     }
@@ -93,7 +110,9 @@ fn seize(pid: i32) -> Stopped<'static> {
                 // It has ended in between.
                 Err(nix::errno::Errno::ESRCH) => {}
                 Err(e) => {
-                    trouble = Some(format!("not stopped: {e} (a debugger is attached, or CAP_SYS_PTRACE is missing)"));
+                    trouble = Some(format!(
+                        "not stopped: {e} (a debugger is attached, or CAP_SYS_PTRACE is missing)"
+                    ));
                 }
             }
         }
@@ -101,7 +120,11 @@ fn seize(pid: i32) -> Stopped<'static> {
             break;
         }
     }
-    Stopped { how: How::Ptrace(seized), registers, trouble }
+    Stopped {
+        how: How::Ptrace(seized),
+        registers,
+        trouble,
+    }
 }
 
 fn wait_for_stop(thread: Pid, started: Instant) -> bool {
@@ -150,7 +173,10 @@ mod tests {
 
     #[test]
     fn ptrace_stops_and_lets_go() {
-        let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(50));
         let mut stopper = Stopper::Ptrace;
         let stopped = stopper.stop(child.id() as i32);

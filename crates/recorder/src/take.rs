@@ -107,7 +107,9 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
         None => {
             evidence.copy(&target.runtime, &target.plan, &*target.process);
             if around.phase != Phase::PostKill {
-                evidence.gaps.push(Gap::new("standstill", "the target ran on while it was copied"));
+                evidence
+                    .gaps
+                    .push(Gap::new("standstill", "the target ran on while it was copied"));
             }
         }
     }
@@ -133,6 +135,7 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
 }
 
 fn monotonic_ns() -> u64 {
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
-        .map_or(0, |t| t.tv_sec().unsigned_abs() * 1_000_000_000 + t.tv_nsec().unsigned_abs())
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(0, |t| {
+        t.tv_sec().unsigned_abs() * 1_000_000_000 + t.tv_nsec().unsigned_abs()
+    })
 }

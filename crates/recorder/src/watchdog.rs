@@ -31,8 +31,12 @@ impl Watchdog {
     /// # Errors
     /// The system's error: without a watchdog nothing may be frozen by cgroup.
     pub fn start(made: &[PathBuf]) -> io::Result<Self> {
-        let mut child =
-            Command::new("/proc/self/exe").arg(SUBCOMMAND).args(made).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        let mut child = Command::new("/proc/self/exe")
+            .arg(SUBCOMMAND)
+            .args(made)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
         let pipe = child.stdin.take();
         Ok(Self { child, pipe })
     }
@@ -51,7 +55,10 @@ impl Watchdog {
     }
 
     fn say(&mut self, line: &str) -> io::Result<()> {
-        self.pipe.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write_all(line.as_bytes())
+        self.pipe
+            .as_mut()
+            .ok_or(io::ErrorKind::BrokenPipe)?
+            .write_all(line.as_bytes())
     }
 }
 
@@ -68,13 +75,19 @@ pub fn serve(made: &[PathBuf]) {
     // A session of its own: a Ctrl-C at the terminal that ends us must not end it.
     let _ = nix::unistd::setsid();
     // Not through `Stdin`: what stands in a buffer must be seen before we sleep in poll.
-    let Ok(input) = io::stdin().as_fd().try_clone_to_owned() else { return };
+    let Ok(input) = io::stdin().as_fd().try_clone_to_owned() else {
+        return;
+    };
     let mut input = io::BufReader::new(std::fs::File::from(input));
     let mut frozen: Option<(PathBuf, Instant)> = None;
     let mut line = String::new();
     loop {
-        let wait = frozen.as_ref().map(|(_, since)| PATIENCE.saturating_sub(since.elapsed()));
-        let timeout = wait.map_or(PollTimeout::NONE, |w| PollTimeout::try_from(w).unwrap_or(PollTimeout::ZERO));
+        let wait = frozen
+            .as_ref()
+            .map(|(_, since)| PATIENCE.saturating_sub(since.elapsed()));
+        let timeout = wait.map_or(PollTimeout::NONE, |w| {
+            PollTimeout::try_from(w).unwrap_or(PollTimeout::ZERO)
+        });
         let waits = input.buffer().is_empty();
         let ready = waits.then(|| poll(&mut [PollFd::new(input.get_ref().as_fd(), PollFlags::POLLIN)], timeout));
         if ready == Some(Ok(0)) {

@@ -44,7 +44,11 @@ pub fn document(facts: &Facts, d: &Diagnosis, path: Option<&str>) -> Value {
 fn capture(facts: &Facts, path: Option<&str>) -> Value {
     let c = &facts.capture;
     let id = path.and_then(|p| p.trim_end_matches('/').rsplit('/').next());
-    let gaps: Vec<Value> = c.gaps.iter().map(|(what, why)| json!({"what": what, "why": why})).collect();
+    let gaps: Vec<Value> = c
+        .gaps
+        .iter()
+        .map(|(what, why)| json!({"what": what, "why": why}))
+        .collect();
     json!({
         "id": id, "path": path, "phase": c.phase, "reason": c.reason, "taken_at": c.taken_at,
         "complete": c.gaps.is_empty(), "stopped_ns": c.stopped_ns, "gaps": gaps,
@@ -53,12 +57,16 @@ fn capture(facts: &Facts, path: Option<&str>) -> Value {
 
 fn target(facts: &Facts) -> Value {
     let t = &facts.target;
+    let started_at = jiff::Timestamp::from_second(t.started_unix.cast_signed())
+        .ok()
+        .filter(|_| t.started_unix > 0)
+        .map(|t| t.to_string());
     json!({
         "pid": t.pid, "service": t.service, "go_version": t.go_version,
         "module": {"path": t.module.0, "version": t.module.1},
         "vcs": t.vcs.as_ref().map(|(revision, time, modified)| json!({"revision": revision, "time": time, "modified": modified == "true"})),
         "build_id": t.build_id, "stripped": t.stripped, "cgroup": t.cgroup, "container": t.container,
-        "limit_bytes": t.limit_bytes, "limit_source": t.limit_source, "started_at_unix": t.started_unix,
+        "limit_bytes": t.limit_bytes, "limit_source": t.limit_source, "started_at": started_at,
     })
 }
 
@@ -74,7 +82,10 @@ fn verdict(d: &Diagnosis) -> Value {
 }
 
 fn evidence(f: &Finding) -> Vec<Value> {
-    f.evidence.iter().map(|e| json!({"text": e.text, "source": e.source.name()})).collect()
+    f.evidence
+        .iter()
+        .map(|e| json!({"text": e.text, "source": e.source.name()}))
+        .collect()
 }
 
 fn finding(f: &Finding) -> Value {
@@ -104,8 +115,10 @@ fn window(d: &Diagnosis) -> Value {
 
 fn memory(facts: &Facts) -> Value {
     let slices = ledger(facts);
-    let buckets: Vec<Value> =
-        slices.iter().map(|s| json!({"name": s.name, "bytes": s.bytes, "source": s.source.name(), "what": s.what})).collect();
+    let buckets: Vec<Value> = slices
+        .iter()
+        .map(|s| json!({"name": s.name, "bytes": s.bytes, "source": s.source.name(), "what": s.what}))
+        .collect();
     let usage = facts.timeline.samples.last().map(|s| s.usage_bytes);
     json!({
         "rss_bytes": facts.rss.map(|r| r.rss), "usage_bytes": usage, "as_of_ms": facts.rss.map(|r| r.as_of_ms), "buckets": buckets,
@@ -136,7 +149,11 @@ fn frame(f: &Frame) -> Value {
 }
 
 fn stack(facts: &Facts, indices: &[u32]) -> Vec<Value> {
-    indices.iter().filter_map(|i| facts.frames.get(*i as usize)).map(frame).collect()
+    indices
+        .iter()
+        .filter_map(|i| facts.frames.get(*i as usize))
+        .map(frame)
+        .collect()
 }
 
 fn counters(s: &Site, growth: Amount, has_baseline: bool) -> Value {
@@ -150,7 +167,12 @@ fn profile(facts: &Facts, d: &Diagnosis) -> Value {
     let has_baseline = d.growth.has_baseline;
     let mut order: Vec<usize> = (0..p.sites.len()).collect();
     let grown = |i: usize| d.growth.by_site.get(i).copied().unwrap_or_default();
-    let key = |i: &usize| (if has_baseline { grown(*i).bytes } else { 0 }, p.sites.get(*i).map_or(0, |s| s.current.bytes));
+    let key = |i: &usize| {
+        (
+            if has_baseline { grown(*i).bytes } else { 0 },
+            p.sites.get(*i).map_or(0, |s| s.current.bytes),
+        )
+    };
     order.sort_by_key(|i| (std::cmp::Reverse(key(i)), *i));
     let sum = |indices: &[usize]| {
         let mut total = Site::default();
@@ -166,7 +188,10 @@ fn profile(facts: &Facts, d: &Diagnosis) -> Value {
         (total, growth)
     };
     let (shown, rest) = order.split_at(order.len().min(MOST_SITES));
-    let mut sites: Vec<Value> = shown.iter().filter_map(|i| Some(site(facts, *i, p.sites.get(*i)?, grown(*i), has_baseline))).collect();
+    let mut sites: Vec<Value> = shown
+        .iter()
+        .filter_map(|i| Some(site(facts, *i, p.sites.get(*i)?, grown(*i), has_baseline)))
+        .collect();
     if !rest.is_empty() {
         let (total, growth) = sum(rest);
         let mut other = counters(&total, growth, has_baseline);
@@ -180,14 +205,23 @@ fn profile(facts: &Facts, d: &Diagnosis) -> Value {
 
 fn site(facts: &Facts, id: usize, s: &Site, growth: Amount, has_baseline: bool) -> Value {
     let mut out = counters(s, growth, has_baseline);
-    let top = s.stack.first().and_then(|i| facts.frames.get(*i as usize)).cloned().unwrap_or_default();
+    let top = s
+        .stack
+        .first()
+        .and_then(|i| facts.frames.get(*i as usize))
+        .cloned()
+        .unwrap_or_default();
     out["id"] = json!(id);
     out["function"] = json!(top.function);
     out["file"] = json!(top.file);
     out["line"] = json!(top.line);
     out["stack"] = json!(stack(facts, &s.stack));
     out["samples"] = json!(s.samples);
-    out["error_bytes"] = json!(if s.samples > 0 { (s.current.bytes as f64 / (s.samples as f64).sqrt()) as u64 } else { 0 });
+    out["error_bytes"] = json!(if s.samples > 0 {
+        (s.current.bytes as f64 / (s.samples as f64).sqrt()) as u64
+    } else {
+        0
+    });
     out
 }
 
@@ -213,9 +247,17 @@ fn pprof(facts: &Facts, d: &Diagnosis) -> Value {
 fn goroutines(facts: &Facts, d: &Diagnosis) -> Value {
     let g = &facts.goroutines;
     let culprit = d.growth.culprit.as_ref();
-    let name = culprit.map(|c| c.caller.as_ref().map_or(c.frame.function.as_str(), |f| f.function.as_str()));
+    let name = culprit.map(|c| {
+        c.caller
+            .as_ref()
+            .map_or(c.frame.function.as_str(), |f| f.function.as_str())
+    });
     let inside = |stack: &[u32]| {
-        name.is_some_and(|n| stack.iter().any(|i| facts.frames.get(*i as usize).is_some_and(|f| f.function == n)))
+        name.is_some_and(|n| {
+            stack
+                .iter()
+                .any(|i| facts.frames.get(*i as usize).is_some_and(|f| f.function == n))
+        })
     };
     let mut by_state: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
     for group in &g.groups {
@@ -241,7 +283,11 @@ fn goroutines(facts: &Facts, d: &Diagnosis) -> Value {
 }
 
 fn state(group: &Group) -> &str {
-    if group.wait_reason.is_empty() { &group.state } else { &group.wait_reason }
+    if group.wait_reason.is_empty() {
+        &group.state
+    } else {
+        &group.wait_reason
+    }
 }
 
 fn timeline(facts: &Facts, d: &Diagnosis) -> Value {
@@ -259,8 +305,12 @@ fn timeline(facts: &Facts, d: &Diagnosis) -> Value {
             })
         })
         .collect();
-    let mut events: Vec<Value> =
-        facts.timeline.events.iter().map(|e| json!({"t_ms": e.t_ms, "kind": e.kind, "text": e.text})).collect();
+    let mut events: Vec<Value> = facts
+        .timeline
+        .events
+        .iter()
+        .map(|e| json!({"t_ms": e.t_ms, "kind": e.kind, "text": e.text}))
+        .collect();
     if let Some(w) = &d.window {
         events.push(json!({"t_ms": w.onset_ms, "kind": "onset", "text": "memory begins to grow"}));
     }

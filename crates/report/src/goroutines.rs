@@ -19,7 +19,11 @@ pub fn traceback(goroutines: &[Goroutine], now_ns: u64) -> String {
 }
 
 fn one(out: &mut String, g: &Goroutine, now_ns: u64) -> std::fmt::Result {
-    let state = if g.status == Status::Waiting && !g.wait_reason.is_empty() { g.wait_reason } else { g.status.name() };
+    let state = if g.status == Status::Waiting && !g.wait_reason.is_empty() {
+        g.wait_reason
+    } else {
+        g.status.name()
+    };
     write!(out, "goroutine {} [{state}", g.goid)?;
     let waited = now_ns.saturating_sub(u64::try_from(g.wait_since_ns).unwrap_or(0)) / 60_000_000_000;
     if g.wait_since_ns > 0 && waited >= 1 {
@@ -44,5 +48,7 @@ fn one(out: &mut String, g: &Goroutine, now_ns: u64) -> std::fmt::Result {
 
 /// Frames of the runtime are hidden, but those that a program calls by name (`showframe`: exported functions).
 fn hidden(function: &str) -> bool {
-    function.strip_prefix("runtime.").is_some_and(|name| !name.starts_with(|c: char| c.is_ascii_uppercase()) && name != "gopanic")
+    function
+        .strip_prefix("runtime.")
+        .is_some_and(|name| !name.starts_with(|c: char| c.is_ascii_uppercase()) && name != "gopanic")
 }

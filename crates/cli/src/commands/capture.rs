@@ -40,18 +40,31 @@ pub(super) fn take_now(pid: i32, stop: bool) -> Result<Taken> {
         let rss = target.process.rss().unwrap_or(0);
         timeline.push(Sample {
             t_ms: timeline.now_ms(),
-            usage: cgroup.as_ref().filter(|_| limit.is_some()).and_then(Cgroup::usage).unwrap_or(rss),
+            usage: cgroup
+                .as_ref()
+                .filter(|_| limit.is_some())
+                .and_then(Cgroup::usage)
+                .unwrap_or(rss),
             rss,
             heap_live: gauges.heap_live,
             goroutines: gauges.goroutine_slots,
             gc_cycles: gauges.gc_cycles,
         });
     }
-    let around = Circumstances { phase: Phase::Manual, reason: Reason::Manual, timeline: &timeline, limit, last_usage: target.process.usage().map(|u| (u, 0)) };
+    let around = Circumstances {
+        phase: Phase::Manual,
+        reason: Reason::Manual,
+        timeline: &timeline,
+        limit,
+        last_usage: target.process.usage().map(|u| (u, 0)),
+    };
     let mut stopper = Stopper::Ptrace;
     let mut taken = take(&target, stop.then_some(&mut stopper), around);
     if !target.process.is_alive() {
-        taken.evidence.gaps.push(lastgasp_goruntime::Gap::new("some of it", "the process ended while it was copied"));
+        taken.evidence.gaps.push(lastgasp_goruntime::Gap::new(
+            "some of it",
+            "the process ended while it was copied",
+        ));
     }
     Ok(taken)
 }

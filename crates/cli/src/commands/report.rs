@@ -23,7 +23,8 @@ pub(super) fn report(subject: &str, format: Format, out: Option<&Path>, fail_on:
         Format::Html => page(&document(&facts, &diagnosis, path.as_deref())),
     };
     match out {
-        Some(file) => std::fs::write(file, text).with_context(|| format!("{}: cannot be written (give another file with --out)", file.display()))?,
+        Some(file) => std::fs::write(file, text)
+            .with_context(|| format!("{}: cannot be written (give another file with --out)", file.display()))?,
         None => say(&text),
     }
     let bar = fail_on.map(|f| match f {
@@ -47,7 +48,9 @@ fn facts_of(subject: &str) -> Result<(Facts, Option<String>)> {
     }
     match subject.parse::<i32>() {
         Ok(pid) if pid > 0 => Ok((decode(&take_now(pid, true)?).facts, None)),
-        _ if path.is_file() => bail!("{subject} is a file: core files are not read yet; give a capture's folder or a process number"),
+        _ if path.is_file() => {
+            bail!("{subject} is a file: core files are not read yet; give a capture's folder or a process number")
+        }
         _ => bail!("{subject} is neither a capture's folder nor a process number"),
     }
 }

@@ -24,10 +24,20 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
         return None;
     }
     let largest = g.groups.first()?;
-    let name = |i: Option<&u32>| i.and_then(|i| frame(facts, *i)).map_or("an unknown function", |f| f.function.as_str());
-    let program = largest.stack.iter().find(|i| frame(facts, **i).is_some_and(|f| !crate::is_standard_library(&f.function, &facts.target.module.0)));
+    let name = |i: Option<&u32>| {
+        i.and_then(|i| frame(facts, *i))
+            .map_or("an unknown function", |f| f.function.as_str())
+    };
+    let program = largest
+        .stack
+        .iter()
+        .find(|i| frame(facts, **i).is_some_and(|f| !crate::is_standard_library(&f.function, &facts.target.module.0)));
     let place = name(program.or_else(|| largest.stack.first()));
-    let state = if largest.wait_reason.is_empty() { &largest.state } else { &largest.wait_reason };
+    let state = if largest.wait_reason.is_empty() {
+        &largest.state
+    } else {
+        &largest.wait_reason
+    };
     let created = largest.created_by.as_ref().and_then(|i| frame(facts, *i));
     Some(Finding {
         code: "goroutine-growth",
@@ -41,11 +51,25 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
             percent(share)
         ),
         terms: vec![
-            Term { term: "share of the growth that is stacks", value: share.min(1.0) },
-            Term { term: "share of the largest group", value: largest.count as f64 / g.total.max(1) as f64 },
+            Term {
+                term: "share of the growth that is stacks",
+                value: share.min(1.0),
+            },
+            Term {
+                term: "share of the largest group",
+                value: largest.count as f64 / g.total.max(1) as f64,
+            },
         ],
         evidence: created
-            .map(|f| Evidence { text: format!("created by {} ({}:{})", f.function, super::heap_growth::short(&f.file), f.line), source: Source::Exact })
+            .map(|f| Evidence {
+                text: format!(
+                    "created by {} ({}:{})",
+                    f.function,
+                    super::heap_growth::short(&f.file),
+                    f.line
+                ),
+                source: Source::Exact,
+            })
             .into_iter()
             .collect(),
         cure: format!("See why they do not leave {place}: a lock, a channel, or I/O without a deadline."),

@@ -24,8 +24,15 @@ pub(super) fn rule(facts: &Facts, growth: &Growth, window: Option<&Window>) -> O
         return None;
     }
     let killed = facts.capture.reason == "oom-kill";
-    let near = facts.target.limit_bytes.is_some_and(|l| w.end_bytes as f64 > l as f64 * 0.7);
-    let level = if killed || near { Level::Critical } else { Level::Warning };
+    let near = facts
+        .target
+        .limit_bytes
+        .is_some_and(|l| w.end_bytes as f64 > l as f64 * 0.7);
+    let level = if killed || near {
+        Level::Critical
+    } else {
+        Level::Warning
+    };
     let per_call = per_call(facts, c);
     let title = match per_call {
         Some(_) => "every call builds its own copy of something large",
@@ -38,10 +45,22 @@ pub(super) fn rule(facts: &Facts, growth: &Growth, window: Option<&Window>) -> O
         title: title.into(),
         sentence: sentence(facts, c, w, per_call),
         terms: vec![
-            Term { term: "share of the growth that this function allocated", value: (c.share / 0.9).min(1.0) },
-            Term { term: "share of the process's growth that the profile explains", value: (explained / 0.8).min(1.0) },
-            Term { term: "samples behind the number", value: 1.0 - 1.0 / ((c.samples + 1) as f64).sqrt() },
-            Term { term: "completeness of the capture", value: if facts.capture.gaps.is_empty() { 1.0 } else { 0.9 } },
+            Term {
+                term: "share of the growth that this function allocated",
+                value: (c.share / 0.9).min(1.0),
+            },
+            Term {
+                term: "share of the process's growth that the profile explains",
+                value: (explained / 0.8).min(1.0),
+            },
+            Term {
+                term: "samples behind the number",
+                value: 1.0 - 1.0 / ((c.samples + 1) as f64).sqrt(),
+            },
+            Term {
+                term: "completeness of the capture",
+                value: if facts.capture.gaps.is_empty() { 1.0 } else { 0.9 },
+            },
         ],
         evidence: evidence(facts, growth, c, w),
         cure: cure(c, per_call),
@@ -69,12 +88,19 @@ fn sentence(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> St
         place,
         percent(c.share),
         bytes(w.growth()),
-        if facts.target.service.is_empty() { "the process" } else { &facts.target.service },
+        if facts.target.service.is_empty() {
+            "the process"
+        } else {
+            &facts.target.service
+        },
         seconds(w.seconds()),
     );
     if let Some(each) = per_call {
         let calls = c.in_flight(facts);
-        let whose = c.caller.as_ref().map_or_else(String::new, |f| format!(" in {}", f.function));
+        let whose = c
+            .caller
+            .as_ref()
+            .map_or_else(String::new, |f| format!(" in {}", f.function));
         out += &format!(": {} calls in flight{whose}, about {} each", count(calls), bytes(each));
     }
     out.push('.');
@@ -82,7 +108,11 @@ fn sentence(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> St
 }
 
 fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evidence> {
-    let error = if c.samples > 0 { c.current.bytes as f64 / (c.samples as f64).sqrt() } else { 0.0 };
+    let error = if c.samples > 0 {
+        c.current.bytes as f64 / (c.samples as f64).sqrt()
+    } else {
+        0.0
+    };
     let mut out = vec![
         Evidence {
             text: format!(
@@ -90,33 +120,56 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evid
                 bytes(c.current.bytes),
                 c.frame.function,
                 bytes(c.growth.bytes),
-                facts.capture.t_ms.saturating_sub(facts.profile.baseline_t_ms.unwrap_or(0)) / 1000,
+                facts
+                    .capture
+                    .t_ms
+                    .saturating_sub(facts.profile.baseline_t_ms.unwrap_or(0))
+                    / 1000,
                 bytes(error as u64),
                 count(c.samples)
             ),
             source: Source::Sampled,
         },
         Evidence {
-            text: format!("memory grew at {}/s ({} to {})", bytes(w.rate as u64), bytes(w.rate_low as u64), bytes(w.rate_high as u64)),
+            text: format!(
+                "memory grew at {}/s ({} to {})",
+                bytes(w.rate as u64),
+                bytes(w.rate_low as u64),
+                bytes(w.rate_high as u64)
+            ),
             source: Source::Exact,
         },
         Evidence {
             text: match &c.caller {
-                Some(caller) => format!("{} goroutines are inside {}, which calls it", count(c.in_flight(facts)), caller.function),
+                Some(caller) => format!(
+                    "{} goroutines are inside {}, which calls it",
+                    count(c.in_flight(facts)),
+                    caller.function
+                ),
                 None => format!("{} goroutines are inside {}", count(c.goroutines), c.frame.function),
             },
             source: Source::Exact,
         },
         Evidence {
-            text: format!("all sites together grew by {}, the process by {}", bytes(growth.total.bytes), bytes(w.growth())),
+            text: format!(
+                "all sites together grew by {}, the process by {}",
+                bytes(growth.total.bytes),
+                bytes(w.growth())
+            ),
             source: Source::Sampled,
         },
     ];
     if let Some(f) = &c.caller {
-        out.push(Evidence { text: format!("called from {} ({}:{})", f.function, short(&f.file), f.line), source: Source::Exact });
+        out.push(Evidence {
+            text: format!("called from {} ({}:{})", f.function, short(&f.file), f.line),
+            source: Source::Exact,
+        });
     }
     if let Some(through) = &c.through {
-        out.push(Evidence { text: format!("it allocates through {through}"), source: Source::Exact });
+        out.push(Evidence {
+            text: format!("it allocates through {through}"),
+            source: Source::Exact,
+        });
     }
     out
 }
@@ -127,7 +180,10 @@ fn cure(c: &Culprit, per_call: Option<u64>) -> String {
             "Build what {} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time.",
             c.frame.function
         ),
-        None => format!("Find what keeps the objects from {} reachable, and bound it.", c.frame.function),
+        None => format!(
+            "Find what keeps the objects from {} reachable, and bound it.",
+            c.frame.function
+        ),
     }
 }
 
@@ -141,10 +197,16 @@ fn do_now(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> Vec<
         let room = limit.saturating_sub(w.start_bytes) / 2;
         let calls = room / each.max(1);
         let whose = c.caller.as_ref().map_or(&c.frame.function, |f| &f.function);
-        out.push((format!("Let at most {} calls of {whose} run at a time", count(calls.max(1))), "what they hold fits under the limit".into()));
+        out.push((
+            format!("Let at most {} calls of {whose} run at a time", count(calls.max(1))),
+            "what they hold fits under the limit".into(),
+        ));
     }
     if c.share < MAJORITY {
-        out.push(("Look at the flame graph: no single function has the majority".into(), String::new()));
+        out.push((
+            "Look at the flame graph: no single function has the majority".into(),
+            String::new(),
+        ));
     }
     out
 }

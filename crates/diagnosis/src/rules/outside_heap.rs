@@ -19,7 +19,9 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
     let w = window?;
     let rss = facts.rss?;
     let gc = &facts.gc;
-    let outside = rss.anon.saturating_sub(gc.heap_in_use + gc.heap_free + gc.stacks + gc.metadata);
+    let outside = rss
+        .anon
+        .saturating_sub(gc.heap_in_use + gc.heap_free + gc.stacks + gc.metadata);
     let share = outside as f64 / w.growth().max(1) as f64;
     if share < 0.5 || outside < 64_000_000 {
         return None;
@@ -33,9 +35,16 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
             bytes(outside),
             percent(share.min(1.0))
         ),
-        terms: vec![Term { term: "share of the growth", value: share.min(1.0) }],
+        terms: vec![Term {
+            term: "share of the growth",
+            value: share.min(1.0),
+        }],
         evidence: vec![Evidence {
-            text: format!("anonymous RSS {}, Go heap in use {}", bytes(rss.anon), bytes(gc.heap_in_use)),
+            text: format!(
+                "anonymous RSS {}, Go heap in use {}",
+                bytes(rss.anon),
+                bytes(gc.heap_in_use)
+            ),
             source: Source::Exact,
         }],
         cure: "Look at the C allocator's own statistics, and at calls of mmap.".into(),

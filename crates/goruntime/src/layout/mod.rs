@@ -13,8 +13,15 @@ mod go1_26;
 mod go1_27;
 
 /// The tables that we have, oldest first.
-static ALL: &[&Layout] =
-    &[&go1_21::LAYOUT, &go1_22::LAYOUT, &go1_23::LAYOUT, &go1_24::LAYOUT, &go1_25::LAYOUT, &go1_26::LAYOUT, &go1_27::LAYOUT];
+static ALL: &[&Layout] = &[
+    &go1_21::LAYOUT,
+    &go1_22::LAYOUT,
+    &go1_23::LAYOUT,
+    &go1_24::LAYOUT,
+    &go1_25::LAYOUT,
+    &go1_26::LAYOUT,
+    &go1_27::LAYOUT,
+];
 
 /// The table of Go 1.`minor`.
 #[must_use]
