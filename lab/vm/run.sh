@@ -7,14 +7,14 @@
 # The directory holds resource-service, admin and loadgen:
 #   cd lab/incident && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o DIR/ ./...
 #
-# The last line is "PASS ..." or "FAIL ..."; exit code 0 or 1, and 2 if it could not be played. Takes three to five minutes on two cores.
+# The last line is "PASS ..." or "FAIL ..."; exit code 0 or 1, and 2 if it could not be played. Takes about three minutes on two cores.
 #
 # Environment:
 #   VM_DIR      where kernel, busybox, initramfs and console.log are kept (default: target/lab/vm); the first run fetches some 30 MB into it
 #   VM_KERNEL   a bzImage of your own instead of Debian's, with userfaultfd, memcg and an 8250 console built in
 #   VM_BUSYBOX  a static busybox of your own instead of Debian's
 #   VM_TIMEOUT  seconds for the whole machine (default: 540)
-#   VM_CASES    which cases, separated by spaces (default: all; see guest.sh)
+#   VM_CASES    which cases, separated by spaces (default: those that guest.sh lists first)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -9,7 +9,7 @@ use lastgasp_diagnosis::facts::{
 };
 use lastgasp_goruntime::{
     CONSTANT_SECTIONS, Counts, Gap, Gauges, Goroutine, MemProfile, Status, Symbolizer, decode_goroutines,
-    decode_profile, is_system, unsample,
+    decode_profile, is_system, unsample, variance,
 };
 use lastgasp_inferior::{Addr, BlockCache, Layered, Memory};
 use lastgasp_recorder::take::{Phase, Reason, Taken};
@@ -77,7 +77,7 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
         capture: capture(taken),
         target: target(taken),
         profile: sites(&profile, baseline, &symbols, &mut frames),
-        goroutines: group(&goroutines, &mut frames),
+        goroutines: group(&goroutines, &mut frames, &mut gaps),
         gc: gc(&gauges),
         rss: taken.usage.map(|(u, t)| Rss {
             as_of_ms: t,
@@ -212,13 +212,13 @@ fn sites(profile: &MemProfile, baseline: Option<&Baseline>, symbols: &Symbolizer
             objects: c.objects,
         }
     };
-    let mut by_stack: BTreeMap<Vec<u32>, Site> = BTreeMap::new();
+    let mut by_stack: BTreeMap<Vec<u32>, (Site, f64)> = BTreeMap::new();
     for b in &profile.buckets {
         let (allocated, current) = profile.current(b);
         let (published_allocated, published) = profile.published(b);
         let stack = visible(&b.stack, symbols);
         let stack: Vec<u32> = stack.iter().map(|f| frames.of(f)).collect();
-        let site = by_stack.entry(stack).or_default();
+        let (site, spread) = by_stack.entry(stack).or_default();
         site.current = site.current.plus(amount(current));
         site.allocated = site.allocated.plus(amount(allocated));
         site.published = site.published.plus(amount(published));
@@ -228,8 +228,16 @@ fn sites(profile: &MemProfile, baseline: Option<&Baseline>, symbols: &Symbolizer
             .baseline
             .plus(before.get(&b.addr).map_or_else(Amount::default, |c| amount(*c)));
         site.samples += current.objects;
+        *spread += variance(current, profile.rate);
     }
-    let mut sites: Vec<Site> = by_stack.into_iter().map(|(stack, s)| Site { stack, ..s }).collect();
+    let mut sites: Vec<Site> = by_stack
+        .into_iter()
+        .map(|(stack, (s, spread))| Site {
+            stack,
+            error_bytes: spread.sqrt() as u64,
+            ..s
+        })
+        .collect();
     // Stable: equal amounts keep the order of their stacks.
     sites.sort_by_key(|s| std::cmp::Reverse(s.current.bytes));
     Profile {
@@ -256,9 +264,12 @@ fn visible(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::
     }
 }
 
-fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines {
-    type Key = (Vec<u32>, &'static str, &'static str, Option<u32>, bool);
+/// What goroutines of a group have in common.
+type Key = (Vec<u32>, &'static str, &'static str, Option<u32>, bool);
+
+fn group(goroutines: &[Goroutine], frames: &mut Frames, gaps: &mut Vec<Gap>) -> Goroutines {
     let mut groups: BTreeMap<Key, u64> = BTreeMap::new();
+    let mut left_out: BTreeMap<Key, u64> = BTreeMap::new();
     let mut out = Goroutines::default();
     for g in goroutines {
         out.stack_bytes += g.stack_bytes;
@@ -269,10 +280,12 @@ fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines {
         out.running += u64::from(g.status == Status::Running);
         let stack = g.stack.iter().map(|f| frames.of(f)).collect();
         let created = g.created_by.as_ref().map(|f| frames.of(f));
+        let groups = if g.left_out { &mut left_out } else { &mut groups };
         *groups
             .entry((stack, g.status.name(), g.wait_reason, created, g.approximate))
             .or_default() += 1;
     }
+    share_out(&mut groups, left_out, gaps);
     out.groups = groups
         .into_iter()
         .map(|((stack, state, reason, created_by, approximate), count)| Group {
@@ -286,6 +299,34 @@ fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines {
         .collect();
     out.groups.sort_by_key(|g| std::cmp::Reverse(g.count));
     out
+}
+
+/// Goroutines whose stacks were left out of the copy are counted with those that have the same state, reason and creator, in proportion; said as a gap.
+fn share_out(groups: &mut BTreeMap<Key, u64>, left_out: BTreeMap<Key, u64>, gaps: &mut Vec<Gap>) {
+    let (mut shared, mut known) = (0, 0);
+    for (key, count) in left_out {
+        let alike = |k: &Key| (k.1, k.2, k.3) == (key.1, key.2, key.3);
+        let total: u64 = groups.iter().filter(|(k, _)| alike(k)).map(|(_, n)| n).sum();
+        if total == 0 {
+            groups.insert(key, count);
+            continue;
+        }
+        let mut rest = count;
+        for (_, n) in groups.iter_mut().filter(|(k, _)| alike(k)) {
+            let part = (*n as f64 / total as f64 * count as f64) as u64;
+            rest -= part.min(rest);
+            *n += part;
+        }
+        // What rounding left goes to the largest.
+        if let Some((_, n)) = groups.iter_mut().filter(|(k, _)| alike(k)).max_by_key(|(_, n)| **n) {
+            *n += rest;
+        }
+        (shared, known) = (shared + count, known + total);
+    }
+    if shared > 0 {
+        let why = format!("too many to copy: counted in proportion with {known} others of the same creator and state");
+        gaps.push(Gap::new(format!("the stacks of {shared} goroutines"), why));
+    }
 }
 
 fn gc(g: &Gauges) -> Gc {

@@ -162,6 +162,9 @@ pub struct Site {
     pub burst: Amount,
     /// Samples behind `current`.
     pub samples: u64,
+    /// One standard error of `current.bytes`: each object of size s was sampled with p = 1 - exp(-s/rate), so n samples of it err by
+    /// s * sqrt(n * (1 - p)) / p. Objects much larger than the rate are all sampled and err by nothing.
+    pub error_bytes: u64,
 }
 
 /// Goroutines.

@@ -35,6 +35,8 @@ pub struct Culprit {
     pub published: Amount,
     /// Samples behind `current`.
     pub samples: u64,
+    /// One standard error of `current.bytes`.
+    pub error_bytes: u64,
     /// Part of the whole growth, 0 to 1.
     pub share: f64,
     /// The allocating function, if it is another than the named one (a library that it calls).
@@ -120,6 +122,7 @@ fn deepest_majority(facts: &Facts, by_site: &[Amount], majority: &dyn Fn(u64) ->
 fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) -> Culprit {
     let mut out = Culprit::default();
     let mut best = 0;
+    let mut variance = 0.0;
     let mut lines: BTreeMap<&Frame, u64> = BTreeMap::new();
     for (i, (site, grown)) in facts.profile.sites.iter().zip(by_site).enumerate() {
         // The outermost call of a recursive function is the one to show; any will do for the sums.
@@ -134,6 +137,7 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
         out.current = out.current.plus(site.current);
         out.published = out.published.plus(site.published);
         out.samples += site.samples;
+        variance += (site.error_bytes as f64).powi(2);
         if let Some(f) = site.stack.get(at).and_then(|f| frame(facts, *f)) {
             *lines.entry(f).or_default() += grown.bytes;
         }
@@ -159,6 +163,7 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
         .map(|(f, _)| f.clone())
         .unwrap_or_default();
     out.share = out.growth.bytes as f64 / total.bytes.max(1) as f64;
+    out.error_bytes = variance.sqrt() as u64;
     out.goroutines = goroutines_inside(facts, function);
     out
 }

@@ -11,6 +11,8 @@ use crate::runtime::Runtime;
 
 /// Most of one goroutine's stack that is copied, from its top frame down.
 const STACK_BOUND: u64 = 32 << 10;
+/// Most bytes of all stacks together. Where they have more (a leak of deep goroutines: 89,000 of them held 450 MB of stacks), an even sample is copied.
+const STACKS_BOUND: usize = 16 << 20;
 /// Ranges closer than this are copied as one: reading the bytes between costs less than another piece.
 const MERGE_GAP: u64 = 512;
 
@@ -252,7 +254,7 @@ impl Evidence {
                 );
             }
         }
-        failed += self.snapshot.copy_all(mem, &stacks);
+        failed += self.snapshot.copy_all(mem, &sample_of(stacks));
         if failed > 0 {
             self.gaps
                 .push(Gap::new("goroutines", format!("{failed} pieces could not be read")));
@@ -260,9 +262,25 @@ impl Evidence {
     }
 }
 
+/// All stacks if they fit, else evenly spaced ones.
+fn sample_of(stacks: Vec<(Addr, usize)>) -> Vec<(Addr, usize)> {
+    let total: usize = stacks.iter().map(|(_, len)| *len).sum();
+    let step = total.div_ceil(STACKS_BOUND).max(1);
+    stacks.into_iter().step_by(step).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn too_many_stacks_are_sampled_evenly() {
+        let stacks: Vec<_> = (0..10_000).map(|i| (Addr(i * 32_768), 16_384)).collect();
+        let got = sample_of(stacks);
+        assert!(got.iter().map(|s| s.1).sum::<usize>() <= STACKS_BOUND);
+        assert!(got.len() > 900 && got.last().unwrap().0.0 > 9_900 * 32_768);
+        assert_eq!(sample_of(vec![(Addr(1), 10), (Addr(50), 10)]).len(), 2);
+    }
 
     #[test]
     fn neighbours_merge_up_to_a_bound() {

@@ -91,6 +91,8 @@ pub struct Goroutine {
     pub cut: Option<String>,
     /// Whether the stack was reconstructed without registers.
     pub approximate: bool,
+    /// Whether its stack was left out of the copy, there being too many.
+    pub left_out: bool,
     /// Whether it is locked to its thread.
     pub locked: bool,
     /// Size of its stack in bytes.
@@ -280,7 +282,12 @@ fn decode(
 ) -> Goroutine {
     let from = |pc: Addr, sp: Addr, exact: bool| unwind(symbols, mem, raw.stack, pc, sp, exact);
     let mut approximate = false;
+    let left_out = raw.used_stack(8).is_some_and(|top| mem.u64(top.start).is_err());
     let stack = match status {
+        _ if left_out => Stack {
+            frames: Vec::new(),
+            cut: Some("not copied".into()),
+        },
         Status::Syscall if !raw.syscall_sp.is_null() => from(raw.syscall_pc, raw.syscall_sp, false),
         Status::Running | Status::CopyStack | Status::Unknown(_) => {
             let thread = threads.get(&raw.m.0);
@@ -323,6 +330,7 @@ fn decode(
         stack: stack.frames,
         cut: stack.cut,
         approximate,
+        left_out,
         locked: raw.locked,
         stack_bytes: raw.stack.len(),
     }

@@ -28,7 +28,7 @@ pub use evidence::{Evidence, EvidencePlan};
 pub use gauges::Gauges;
 pub use goroutine::{Goroutine, Status, decode_goroutines, has_function, is_system};
 pub use locate::Globals;
-pub use memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample};
+pub use memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use moduledata::ModuleData;
 pub use pclntab::{Frame, Symbolizer};
 pub use runtime::{CONSTANT_SECTIONS, DiscoverError, Runtime};

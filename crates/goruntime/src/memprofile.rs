@@ -82,6 +82,21 @@ pub fn unsample(raw: Counts, rate: u64) -> Counts {
     }
 }
 
+/// Variance of the bytes that [`unsample`] estimates, in bytes squared.
+#[must_use]
+pub fn variance(raw: Counts, rate: u64) -> f64 {
+    if raw.objects == 0 || rate <= 1 {
+        return 0.0;
+    }
+    let size = raw.bytes as f64 / raw.objects as f64;
+    let p = 1.0 - (-size / rate as f64).exp();
+    if p > 0.0 {
+        raw.objects as f64 * size * size * (1.0 - p) / (p * p)
+    } else {
+        0.0
+    }
+}
+
 impl MemProfile {
     /// What `/debug/pprof/heap` would report as (allocated, in use) for a site in this moment: `active`, and the cycle whose flush is due
     /// (`memProfileInternal` does that flush before it looks). Before the first GC has published anything pprof adds everything up, and so do we.
@@ -295,6 +310,41 @@ mod tests {
             Counts { objects: 3, bytes: 9 }
         );
         assert_eq!(unsample(Counts::default(), 524_288), Counts::default());
+    }
+
+    #[test]
+    fn small_objects_err_by_the_root_of_their_samples_and_large_ones_not_at_all() {
+        let small = variance(
+            Counts {
+                objects: 100,
+                bytes: 6400,
+            },
+            524_288,
+        )
+        .sqrt();
+        assert!(
+            (small
+                / unsample(
+                    Counts {
+                        objects: 100,
+                        bytes: 6400
+                    },
+                    524_288
+                )
+                .bytes as f64
+                - 0.1)
+                .abs()
+                < 0.001
+        );
+        let large = variance(
+            Counts {
+                objects: 18,
+                bytes: 18 << 25,
+            },
+            524_288,
+        )
+        .sqrt();
+        assert!(large < 1.0, "{large}");
     }
 
     fn profile(flushed: bool, active: u64, future: [u64; 3]) -> MemProfile {

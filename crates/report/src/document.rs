@@ -217,11 +217,7 @@ fn site(facts: &Facts, id: usize, s: &Site, growth: Amount, has_baseline: bool) 
     out["line"] = json!(top.line);
     out["stack"] = json!(stack(facts, &s.stack));
     out["samples"] = json!(s.samples);
-    out["error_bytes"] = json!(if s.samples > 0 {
-        (s.current.bytes as f64 / (s.samples as f64).sqrt()) as u64
-    } else {
-        0
-    });
+    out["error_bytes"] = json!(s.error_bytes);
     out
 }
 

@@ -41,7 +41,11 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
     let created = largest.created_by.as_ref().and_then(|i| frame(facts, *i));
     Some(Finding {
         code: "goroutine-growth",
-        level: Level::Warning,
+        level: if facts.capture.reason == "oom-kill" {
+            Level::Critical
+        } else {
+            Level::Warning
+        },
         title: "goroutines pile up".into(),
         sentence: format!(
             "{} of {} goroutines are in {place} ({state}); their stacks hold {}, {} of the growth.",

@@ -54,8 +54,8 @@ pub(super) fn rule(facts: &Facts, growth: &Growth, window: Option<&Window>) -> O
                 value: (explained / 0.8).min(1.0),
             },
             Term {
-                term: "samples behind the number",
-                value: 1.0 - 1.0 / ((c.samples + 1) as f64).sqrt(),
+                term: "certainty of the sampled number",
+                value: 1.0 - c.error_bytes as f64 / c.current.bytes.max(1) as f64,
             },
             Term {
                 term: "completeness of the capture",
@@ -69,11 +69,11 @@ pub(super) fn rule(facts: &Facts, growth: &Growth, window: Option<&Window>) -> O
     })
 }
 
-/// Bytes per call in flight, if the growth is that of calls in flight: at least a few of them, each holding a good part of a megabyte.
+/// Bytes per call in flight, if the growth is that of calls in flight: at least eight of them, each holding a good part of a megabyte.
 fn per_call(facts: &Facts, c: &Culprit) -> Option<u64> {
     let calls = c.in_flight(facts);
     let each = c.growth.bytes.checked_div(calls)?;
-    (calls >= 4 && each >= 100_000).then_some(each)
+    (calls >= 8 && each >= 100_000).then_some(each)
 }
 
 fn sentence(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> String {
@@ -108,11 +108,6 @@ fn sentence(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> St
 }
 
 fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evidence> {
-    let error = if c.samples > 0 {
-        c.current.bytes as f64 / (c.samples as f64).sqrt()
-    } else {
-        0.0
-    };
     let mut out = vec![
         Evidence {
             text: format!(
@@ -125,7 +120,7 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evid
                     .t_ms
                     .saturating_sub(facts.profile.baseline_t_ms.unwrap_or(0))
                     / 1000,
-                bytes(error as u64),
+                bytes(c.error_bytes),
                 count(c.samples)
             ),
             source: Source::Sampled,

@@ -28,7 +28,11 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
     }
     Some(Finding {
         code: "outside-heap",
-        level: Level::Warning,
+        level: if facts.capture.reason == "oom-kill" {
+            Level::Critical
+        } else {
+            Level::Warning
+        },
         title: "the growth is outside the Go heap".into(),
         sentence: format!(
             "{} of anonymous memory ({} of the growth) is not the Go runtime's: cgo, or memory mapped by the program.",
