@@ -45,6 +45,12 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// `1 goroutine`, `2,640 goroutines`.
+#[must_use]
+pub fn plural(n: u64, word: &str) -> String {
+    format!("{} {word}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
 /// `3.6 s`, `42 s`, `5.2 min`, `3.1 h`.
 #[must_use]
 pub fn seconds(s: f64) -> String {

@@ -3,7 +3,7 @@
 use crate::facts::Facts;
 use crate::growth::Growth;
 use crate::rules;
-use crate::units::{bytes, count, percent, seconds};
+use crate::units::{bytes, count, percent, plural, seconds};
 use crate::window::{Window, window};
 
 /// How bad it is.
@@ -220,15 +220,15 @@ fn not_it(facts: &Facts, growth: &Growth, window: Option<&Window>, limits: &[Lim
     let share = stacks as f64 / w.growth().max(1) as f64;
     if facts.goroutines.total > 0 && share < 0.1 {
         let mut because = format!(
-            "{} goroutines, {} of stacks: {} of the growth",
-            count(facts.goroutines.total),
+            "{}, {} of stacks: {} of the growth",
+            plural(facts.goroutines.total, "goroutine"),
             bytes(stacks),
             percent(share)
         );
         if let Some(c) = growth
             .culprit
             .as_ref()
-            .filter(|c| c.in_flight(facts) * 2 > facts.goroutines.total)
+            .filter(|c| c.in_flight(facts) >= 8 && c.in_flight(facts) * 3 > facts.goroutines.total)
         {
             because += &format!(
                 "; {} of them are the calls in flight, and what they hold is the growth",

@@ -68,6 +68,8 @@ pub struct Memory {
     pub alert_ms: u64,
     /// Usage at the last strike, and when.
     pub struck: Option<Point>,
+    /// Strikes since it was last calm.
+    pub strikes: u32,
 }
 
 /// One decision.
@@ -85,6 +87,8 @@ pub struct Step {
 
 /// A strike that was not followed by a kill is repeated only when usage has grown by this share of the limit, or after the pause.
 const AGAIN_AFTER_GROWTH: f64 = 0.05;
+/// And not more often than this until it has been calm: over a limit that nobody enforces, growth has no end.
+const MOST_STRIKES: u32 = 6;
 const AGAIN_AFTER: Duration = Duration::from_secs(600);
 /// The pin costs nothing while it is on; it is released after so much calm.
 const RELEASE_AFTER: Duration = Duration::from_secs(10);
@@ -115,6 +119,8 @@ impl Policy {
         };
         if memory.state > State::Watch {
             memory.alert_ms = now.t_ms;
+        } else if now.t_ms > memory.alert_ms + RELEASE_AFTER.as_millis() as u64 {
+            memory.strikes = 0;
         }
         let sleep = match memory.state {
             State::Watch => calm,
@@ -129,7 +135,10 @@ impl Policy {
         match action {
             Action::Arm => memory.pinned = true,
             Action::Disarm => memory.pinned = false,
-            Action::Strike => memory.struck = Some(*now),
+            Action::Strike => {
+                memory.struck = Some(*now);
+                memory.strikes += 1;
+            }
             Action::None => {}
         }
         Step {
@@ -159,7 +168,7 @@ impl Policy {
 fn may_strike_again(memory: &Memory, now: Point, limit: u64) -> bool {
     memory.struck.is_none_or(|last| {
         let grown = now.bytes as f64 > last.bytes as f64 + limit as f64 * AGAIN_AFTER_GROWTH;
-        grown || now.t_ms >= last.t_ms + AGAIN_AFTER.as_millis() as u64
+        (grown && memory.strikes < MOST_STRIKES) || now.t_ms >= last.t_ms + AGAIN_AFTER.as_millis() as u64
     })
 }
 
@@ -201,6 +210,23 @@ mod tests {
         let strike = got.iter().find(|a| a.1 == Action::Strike).expect("a strike").0;
         let death = 20_000 + (LIMIT - 300_000_000) / 400_000;
         assert!(death - strike <= 260, "struck at {strike}, death at {death}");
+    }
+
+    #[test]
+    fn over_a_limit_that_nobody_enforces_it_stops_striking() {
+        let policy = Policy {
+            fastest: 3e9,
+            ..Policy::default()
+        };
+        let (mut memory, mut points, mut strikes) = (Memory::default(), Vec::new(), 0);
+        for t in 0..20_000u64 {
+            points.push(Point {
+                t_ms: t,
+                bytes: 300_000_000 + t * 400_000,
+            });
+            strikes += u32::from(policy.step(&mut memory, &points, Some(LIMIT)).action == Action::Strike);
+        }
+        assert_eq!(strikes, MOST_STRIKES);
     }
 
     #[test]

@@ -389,11 +389,12 @@ impl Watch<'_> {
             return;
         }
         if !pinned || !target.is_readable() {
-            self.note_once(if pinned {
-                "killed, and its memory was gone at once".into()
-            } else {
-                "killed before the pin was on".into()
-            });
+            let why = match (pinned, self.config.policy.pin) {
+                (true, _) => "killed, and its memory was gone at once",
+                (false, true) => "killed without the pin: nothing could be read afterwards",
+                (false, false) => return,
+            };
+            self.note_once(why.into());
             return;
         }
         let reason = if oom { Reason::OomKill } else { Reason::Killed };

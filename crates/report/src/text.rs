@@ -226,10 +226,15 @@ fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
 
 fn goroutines(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     let g = &facts.goroutines;
-    let inside = d.growth.culprit.as_ref().map_or_else(String::new, |c| {
-        let name = c.caller.as_ref().map_or(&c.frame.function, |f| &f.function);
-        format!(", {} of them in {name}", count(c.in_flight(facts)))
-    });
+    let inside = d
+        .growth
+        .culprit
+        .as_ref()
+        .filter(|c| c.in_flight(facts) > 0)
+        .map_or_else(String::new, |c| {
+            let name = c.caller.as_ref().map_or(&c.frame.function, |f| &f.function);
+            format!(", {} of them in {name}", count(c.in_flight(facts)))
+        });
     let mut lines = vec![format!(
         "{} ({} running){inside}, stacks {}",
         count(g.total),

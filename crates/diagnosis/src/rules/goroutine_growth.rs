@@ -9,7 +9,9 @@
 //! ## Known problems
 //! The causes (a lock never released, a channel nobody reads, I/O without a deadline) are not told apart yet beyond the wait reason.
 
-use crate::facts::Facts;
+use std::collections::BTreeMap;
+
+use crate::facts::{Facts, Frame};
 use crate::growth::Growth;
 use crate::owner::frame;
 use crate::units::{bytes, count, percent};
@@ -23,7 +25,12 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
     if g.total < 1000 || share < 0.25 {
         return None;
     }
-    let largest = g.groups.first()?;
+    let (creator, started) = main_creator(facts);
+    let largest = g
+        .groups
+        .iter()
+        .filter(|group| creator.is_none() || group.created_by.and_then(|i| frame(facts, i)) == creator)
+        .max_by_key(|g| g.count)?;
     let name = |i: Option<&u32>| {
         i.and_then(|i| frame(facts, *i))
             .map_or("an unknown function", |f| f.function.as_str())
@@ -38,7 +45,21 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
     } else {
         &largest.wait_reason
     };
-    let created = largest.created_by.as_ref().and_then(|i| frame(facts, *i));
+    let who = match creator {
+        Some(f) => format!(
+            "{} of {} goroutines were started by {} ({}:{}), the largest part of them in {place} ({state})",
+            count(started),
+            count(g.total),
+            f.function,
+            super::heap_growth::short(&f.file),
+            f.line
+        ),
+        None => format!(
+            "{} of {} goroutines are in {place} ({state})",
+            count(largest.count),
+            count(g.total)
+        ),
+    };
     Some(Finding {
         code: "goroutine-growth",
         level: if facts.capture.reason == "oom-kill" {
@@ -48,9 +69,7 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
         },
         title: "goroutines pile up".into(),
         sentence: format!(
-            "{} of {} goroutines are in {place} ({state}); their stacks hold {}, {} of the growth.",
-            count(largest.count),
-            count(g.total),
+            "{who}; the stacks of all hold {}, {} of the growth.",
             bytes(g.stack_bytes),
             percent(share)
         ),
@@ -60,24 +79,119 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
                 value: share.min(1.0),
             },
             Term {
-                term: "share of the largest group",
-                value: largest.count as f64 / g.total.max(1) as f64,
+                term: "share of the goroutines that it is about",
+                value: started.max(largest.count) as f64 / g.total.max(1) as f64,
             },
         ],
-        evidence: created
-            .map(|f| Evidence {
+        evidence: g
+            .groups
+            .iter()
+            .take(3)
+            .map(|group| Evidence {
                 text: format!(
-                    "created by {} ({}:{})",
-                    f.function,
-                    super::heap_growth::short(&f.file),
-                    f.line
+                    "{} in {} ({})",
+                    count(group.count),
+                    name(
+                        group
+                            .stack
+                            .iter()
+                            .find(|i| frame(facts, **i).is_some_and(|f| !f.function.starts_with("runtime.")))
+                    ),
+                    if group.wait_reason.is_empty() {
+                        &group.state
+                    } else {
+                        &group.wait_reason
+                    }
                 ),
                 source: Source::Exact,
             })
-            .into_iter()
             .collect(),
         cure: format!("See why they do not leave {place}: a lock, a channel, or I/O without a deadline."),
         site: None,
         do_now: Vec::new(),
     })
+}
+
+/// The `go` statement that started most of the goroutines, if it started the majority, and how many.
+fn main_creator(facts: &Facts) -> (Option<&Frame>, u64) {
+    let mut by: BTreeMap<&Frame, u64> = BTreeMap::new();
+    for group in &facts.goroutines.groups {
+        if let Some(f) = group.created_by.and_then(|i| frame(facts, i)) {
+            *by.entry(f).or_default() += group.count;
+        }
+    }
+    let most = by
+        .into_iter()
+        .max_by_key(|(_, n)| *n)
+        .filter(|(_, n)| n * 2 > facts.goroutines.total);
+    most.map_or((None, 0), |(f, n)| (Some(f), n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Goroutines, Group};
+
+    fn facts(groups: &[(u64, u32, u32)]) -> (Facts, Window) {
+        let frames = ["main.handle", "main.worker", "main.deep", "main.other"];
+        let frames = frames
+            .iter()
+            .map(|f| Frame {
+                function: (*f).into(),
+                file: "svc/main.go".into(),
+                line: 4,
+            })
+            .collect();
+        let groups: Vec<Group> = groups
+            .iter()
+            .map(|(count, place, creator)| Group {
+                count: *count,
+                state: "waiting".into(),
+                wait_reason: "chan receive".into(),
+                stack: vec![*place],
+                created_by: Some(*creator),
+                ..Group::default()
+            })
+            .collect();
+        let total = groups.iter().map(|g| g.count).sum();
+        let goroutines = Goroutines {
+            total,
+            stack_bytes: 400_000_000,
+            groups,
+            ..Goroutines::default()
+        };
+        let window = Window {
+            end_bytes: 500_000_000,
+            end_ms: 1000,
+            ..Window::default()
+        };
+        (
+            Facts {
+                frames,
+                goroutines,
+                ..Facts::default()
+            },
+            window,
+        )
+    }
+
+    #[test]
+    fn two_halves_of_one_leak_are_named_by_who_started_them() {
+        let (f, w) = facts(&[(30_000, 1, 0), (29_000, 2, 0), (10, 3, 3)]);
+        let found = rule(&f, &Growth::default(), Some(&w)).unwrap();
+        assert!(
+            found
+                .sentence
+                .starts_with("59,000 of 59,010 goroutines were started by main.handle (svc/main.go:4)"),
+            "{}",
+            found.sentence
+        );
+        assert!(found.confidence() > 0.75);
+    }
+
+    #[test]
+    fn a_few_goroutines_are_no_finding() {
+        let (f, w) = facts(&[(500, 1, 0)]);
+        assert_eq!(rule(&f, &Growth::default(), Some(&w)), None);
+    }
 }

@@ -11,7 +11,7 @@
 
 use crate::facts::Facts;
 use crate::growth::{Culprit, Growth, MAJORITY};
-use crate::units::{bytes, count, percent, seconds};
+use crate::units::{bytes, count, percent, plural, seconds};
 use crate::verdict::{Evidence, Finding, Level, Source, Term};
 use crate::window::Window;
 
@@ -141,7 +141,7 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evid
                     count(c.in_flight(facts)),
                     caller.function
                 ),
-                None => format!("{} goroutines are inside {}", count(c.goroutines), c.frame.function),
+                None => format!("inside {}: {}", c.frame.function, plural(c.goroutines, "goroutine")),
             },
             source: Source::Exact,
         },

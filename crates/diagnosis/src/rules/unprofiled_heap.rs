@@ -1,0 +1,87 @@
+//! # unprofiled-heap
+//!
+//! ## What it finds
+//! The Go heap grew, and the program keeps no memory profile: it never refers to `runtime.MemProfile`, so the linker switched it off
+//! (`MemProfileRate` is 0).
+//!
+//! ## Why it matters
+//! Nobody can say which line allocated, pprof neither; the functions that run or hold most goroutines are the best suspects there are.
+//!
+//! ## Known problems
+//! A suspect by its goroutines is a suspect only: the confidence says so.
+
+use crate::facts::{Facts, Group};
+use crate::growth::Growth;
+use crate::owner::{frame, owning_frame};
+use crate::units::{bytes, percent, plural, seconds};
+use crate::verdict::{Evidence, Finding, Level, Source, Term};
+use crate::window::Window;
+
+pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option<Finding> {
+    let w = window?;
+    let share = facts.gc.heap_in_use as f64 / w.growth().max(1) as f64;
+    if facts.profile.rate != 0 || share < 0.5 {
+        return None;
+    }
+    let killed = facts.capture.reason == "oom-kill";
+    let suspects = suspects(facts);
+    let named = suspects.first().map_or_else(String::new, |s| format!("; {s}"));
+    Some(Finding {
+        code: "unprofiled-heap",
+        level: if killed { Level::Critical } else { Level::Warning },
+        title: "the Go heap grew, and the program keeps no memory profile".into(),
+        sentence: format!(
+            "{} grew by {} in {}, and it is the Go heap ({} in use); which line allocated it is not recorded{named}.",
+            facts.target.service,
+            bytes(w.growth()),
+            seconds(w.seconds()),
+            bytes(facts.gc.heap_in_use)
+        ),
+        terms: vec![
+            Term { term: "share of the growth that is Go heap", value: share.min(1.0) },
+            Term { term: "a suspect by its goroutines alone", value: if suspects.is_empty() { 0.0 } else { 0.5 } },
+        ],
+        evidence: std::iter::once(Evidence { text: format!("Go heap in use: {} ({} of the growth)", bytes(facts.gc.heap_in_use), percent(share.min(1.0))), source: Source::Exact })
+            .chain(suspects.iter().map(|s| Evidence { text: s.clone(), source: Source::Exact }))
+            .collect(),
+        cure: "Import runtime/pprof (or net/http/pprof) in the program: the runtime then keeps a profile at next to no cost, and the next capture names the line.".into(),
+        site: None,
+        do_now: Vec::new(),
+    })
+}
+
+/// Functions of the program that run, or that hold many goroutines.
+fn suspects(facts: &Facts) -> Vec<String> {
+    let place = |g: &Group| {
+        let at = owning_frame(facts, &g.stack).and_then(|i| frame(facts, *g.stack.get(i)?))?;
+        Some(format!(
+            "{} ({}:{})",
+            at.function,
+            super::heap_growth::short(&at.file),
+            at.line
+        ))
+    };
+    let running = facts
+        .goroutines
+        .groups
+        .iter()
+        .filter(|g| g.state == "running" || g.state == "runnable");
+    let many = facts
+        .goroutines
+        .groups
+        .iter()
+        .filter(|g| g.state == "waiting" && g.count >= 10);
+    let mut out = Vec::new();
+    for (group, word) in running.map(|g| (g, "running")).chain(many.map(|g| (g, "waiting"))) {
+        let Some(place) = place(group) else { continue };
+        let text = format!(
+            "{} goroutine{} {word} in {place}",
+            count(group.count),
+            if group.count == 1 { " was" } else { "s were" }
+        );
+        if !out.contains(&text) && out.len() < 5 {
+            out.push(text);
+        }
+    }
+    out
+}
