@@ -136,11 +136,13 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evid
         },
         Evidence {
             text: match &c.caller {
-                Some(caller) => format!(
-                    "{} goroutines are inside {}, which calls it",
-                    count(c.in_flight(facts)),
-                    caller.function
-                ),
+                Some(caller) => {
+                    format!(
+                        "inside {}, which calls it: {}",
+                        caller.function,
+                        plural(c.in_flight(facts), "goroutine")
+                    )
+                }
                 None => format!("inside {}: {}", c.frame.function, plural(c.goroutines, "goroutine")),
             },
             source: Source::Exact,

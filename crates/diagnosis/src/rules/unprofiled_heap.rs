@@ -74,11 +74,7 @@ fn suspects(facts: &Facts) -> Vec<String> {
     let mut out = Vec::new();
     for (group, word) in running.map(|g| (g, "running")).chain(many.map(|g| (g, "waiting"))) {
         let Some(place) = place(group) else { continue };
-        let text = format!(
-            "{} goroutine{} {word} in {place}",
-            count(group.count),
-            if group.count == 1 { " was" } else { "s were" }
-        );
+        let text = format!("{} {word} in {place}", plural(group.count, "goroutine"));
         if !out.contains(&text) && out.len() < 5 {
             out.push(text);
         }
