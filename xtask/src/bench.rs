@@ -20,18 +20,9 @@ struct Way {
 }
 
 const WAYS: &[Way] = &[
-    Way {
-        name: "freeze and pin",
-        args: &[],
-    },
-    Way {
-        name: "pin only",
-        args: &["--no-freeze"],
-    },
-    Way {
-        name: "freeze only",
-        args: &["--no-pin"],
-    },
+    Way { name: "freeze and pin", args: &[] },
+    Way { name: "pin only", args: &["--no-freeze"] },
+    Way { name: "freeze only", args: &["--no-pin"] },
 ];
 
 /// What one kill gave.
@@ -74,12 +65,7 @@ pub(crate) fn run(kills: usize, calm: u64) -> Result<()> {
             };
             let played = play(&programs, &expect, &script)?;
             let kill = judge(&lastgasp, &expect, &played, &store)?;
-            eprintln!(
-                "{} {}/{kills}: {}",
-                way.name,
-                i + 1,
-                if kill.named { "named" } else { "MISSED" }
-            );
+            eprintln!("{} {}/{kills}: {}", way.name, i + 1, if kill.named { "named" } else { "MISSED" });
             if !kill.named {
                 eprintln!("{}\n{}", played.stdout, played.stderr);
             }
@@ -96,16 +82,9 @@ pub(crate) fn run(kills: usize, calm: u64) -> Result<()> {
 
 fn header(go: &str) -> Result<String> {
     let read = |p: &str| std::fs::read_to_string(p).unwrap_or_default().trim().to_owned();
-    let revision = Command::new("git")
-        .current_dir(repo_root())
-        .args(["rev-parse", "--short", "HEAD"])
-        .output()
-        .context("git")?;
-    let cgroup = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
-        "v2"
-    } else {
-        "v1"
-    };
+    let revision =
+        Command::new("git").current_dir(repo_root()).args(["rev-parse", "--short", "HEAD"]).output().context("git")?;
+    let cgroup = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { "v2" } else { "v1" };
     Ok(format!(
         "lab/incident, {go} stripped; kernel {}, cgroup {cgroup}, {} cores; on top of {}\n",
         read("/proc/sys/kernel/osrelease"),
@@ -130,15 +109,11 @@ fn judge(lastgasp: &Path, expect: &Expect, played: &Played, store: &Path) -> Res
         let report = report(lastgasp, &path)?;
         let sites = report["profile"]["sites"].as_array().cloned().unwrap_or_default();
         let of = |name: &str| -> u64 {
-            let hits = sites
-                .iter()
-                .filter(|s| s["function"] == expect.culprit.function.as_str());
+            let hits = sites.iter().filter(|s| s["function"] == expect.culprit.function.as_str());
             hits.filter_map(|s| s[name]["bytes"].as_u64()).sum()
         };
         let complete = report["capture"]["complete"] == true;
-        let names = report["verdict"]["sentence"]
-            .as_str()
-            .is_some_and(|s| s.starts_with(&expect.culprit.function));
+        let names = report["verdict"]["sentence"].as_str().is_some_and(|s| s.starts_with(&expect.culprit.function));
         kill.named |= complete && names;
         let stopped = report["capture"]["stopped_ns"].as_u64().unwrap_or(0);
         if stopped > 0 {
@@ -161,10 +136,7 @@ fn judge(lastgasp: &Path, expect: &Expect, played: &Played, store: &Path) -> Res
 }
 
 fn report(lastgasp: &Path, capture: &PathBuf) -> Result<Value> {
-    let out = Command::new(lastgasp)
-        .args(["report", "--format", "json"])
-        .arg(capture)
-        .output()?;
+    let out = Command::new(lastgasp).args(["report", "--format", "json"]).arg(capture).output()?;
     serde_json::from_slice(&out.stdout).with_context(|| capture.display().to_string())
 }
 
@@ -172,10 +144,7 @@ fn report(lastgasp: &Path, capture: &PathBuf) -> Result<Value> {
 fn spread(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let mut v: Vec<f64> = values.collect();
     v.sort_by(f64::total_cmp);
-    (
-        v.get(v.len() / 2).copied().unwrap_or(0.0),
-        v.last().copied().unwrap_or(0.0),
-    )
+    (v.get(v.len() / 2).copied().unwrap_or(0.0), v.last().copied().unwrap_or(0.0))
 }
 
 fn summarise(out: &mut String, way: &Way, kills: &[Kill]) {

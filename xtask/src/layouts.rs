@@ -170,14 +170,7 @@ const GROUPS: &[Group] = &[
             ("in_work_bufs", "runtime.heapStatsDelta.inWorkBufs"),
         ],
     ),
-    (
-        "mheap",
-        "MHeap",
-        &[
-            ("sweepgen", "runtime.mheap.sweepgen"),
-            ("allspans", "runtime.mheap.allspans"),
-        ],
-    ),
+    ("mheap", "MHeap", &[("sweepgen", "runtime.mheap.sweepgen"), ("allspans", "runtime.mheap.allspans")]),
     (
         "mspan",
         "MSpan",
@@ -204,12 +197,7 @@ pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
     for (minor, _) in RELEASES.iter().filter(|(m, _)| minors.is_empty() || minors.contains(m)) {
         let toolchain = find_or_fetch(*minor, &cache_dir())?;
         let probe = build(&toolchain, Mode::PlainDwarf, &root.join("lab/layout-probe"), ".")?;
-        let text = table(
-            &toolchain,
-            &structs(&probe)?,
-            &wait_reasons(&toolchain)?,
-            wrapper_func_id(&toolchain)?,
-        )?;
+        let text = table(&toolchain, &structs(&probe)?, &wait_reasons(&toolchain)?, wrapper_func_id(&toolchain)?)?;
         let file = folder.join(format!("go1_{minor}.rs"));
         if !check {
             std::fs::write(&file, text)?;
@@ -226,10 +214,7 @@ pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
 
 /// A table without the lines that name the patch release, which may differ from machine to machine.
 fn data(text: &str) -> Vec<&str> {
-    text.lines()
-        .map(str::trim)
-        .filter(|l| !l.starts_with("//") && !l.starts_with("source:"))
-        .collect()
+    text.lines().map(str::trim).filter(|l| !l.starts_with("//") && !l.starts_with("source:")).collect()
 }
 
 fn table(toolchain: &Toolchain, structs: &Structs, reasons: &[String], wrapper: usize) -> Result<String> {
@@ -281,9 +266,7 @@ fn lookup(structs: &Structs, path: &str) -> Option<u64> {
 }
 
 fn split_struct<'a>(structs: &Structs, path: &'a str) -> Option<(&'a str, &'a str)> {
-    path.match_indices('.')
-        .map(|(i, _)| (&path[..i], &path[i + 1..]))
-        .find(|(s, _)| structs.contains_key(*s))
+    path.match_indices('.').map(|(i, _)| (&path[..i], &path[i + 1..])).find(|(s, _)| structs.contains_key(*s))
 }
 
 /// All struct types of a binary's DWARF.
@@ -296,10 +279,7 @@ fn structs(binary: &Path) -> Result<Structs> {
             None => std::borrow::Cow::Borrowed(&[][..]),
         };
         // Sections live as long as this process: a chore that runs once per release.
-        Ok(EndianSlice::new(
-            Box::leak(data.into_owned().into_boxed_slice()),
-            LittleEndian,
-        ))
+        Ok(EndianSlice::new(Box::leak(data.into_owned().into_boxed_slice()), LittleEndian))
     };
     let dwarf = gimli::Dwarf::load(section)?;
     let mut out = Structs::new();
@@ -319,20 +299,13 @@ fn structs(binary: &Path) -> Result<Structs> {
                 continue;
             }
             let Some(name) = name_of(child.entry())? else { continue };
-            let size = child
-                .entry()
-                .attr_value(gimli::DW_AT_byte_size)
-                .and_then(|v| v.udata_value())
-                .unwrap_or(0);
+            let size = child.entry().attr_value(gimli::DW_AT_byte_size).and_then(|v| v.udata_value()).unwrap_or(0);
             let mut fields = BTreeMap::new();
             let mut members = child.children();
             while let Some(member) = members.next()? {
                 let e = member.entry();
                 let Some(field) = name_of(e)? else { continue };
-                let at = e
-                    .attr_value(gimli::DW_AT_data_member_location)
-                    .and_then(|v| v.udata_value())
-                    .unwrap_or(0);
+                let at = e.attr_value(gimli::DW_AT_data_member_location).and_then(|v| v.udata_value()).unwrap_or(0);
                 let kind = match e.attr_value(gimli::DW_AT_type) {
                     Some(AttributeValue::UnitRef(o)) => name_of(&unit.entry(o)?)?,
                     Some(AttributeValue::DebugInfoRef(o)) => match o.to_unit_offset(&unit.header) {
@@ -352,9 +325,7 @@ fn structs(binary: &Path) -> Result<Structs> {
 /// Text of a file of the release's own source.
 fn source(toolchain: &Toolchain, file: &str) -> Result<String> {
     let out = toolchain.command().args(["env", "GOROOT"]).output()?;
-    let file = Path::new(String::from_utf8_lossy(&out.stdout).trim())
-        .join("src")
-        .join(file);
+    let file = Path::new(String::from_utf8_lossy(&out.stdout).trim()).join("src").join(file);
     std::fs::read_to_string(&file).with_context(|| file.display().to_string())
 }
 
@@ -362,10 +333,7 @@ fn source(toolchain: &Toolchain, file: &str) -> Result<String> {
 fn wrapper_func_id(toolchain: &Toolchain) -> Result<usize> {
     let text = source(toolchain, "internal/abi/symtab.go")?;
     let from = text.find("FuncIDNormal FuncID = iota").context("FuncIDNormal")?;
-    let names = text[from..]
-        .lines()
-        .filter_map(|l| l.split_whitespace().next())
-        .filter(|n| n.starts_with("FuncID"));
+    let names = text[from..].lines().filter_map(|l| l.split_whitespace().next()).filter(|n| n.starts_with("FuncID"));
     names
         .take_while(|n| *n != "FuncID")
         .enumerate()

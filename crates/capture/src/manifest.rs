@@ -59,10 +59,6 @@ impl FileEntry {
     /// Of a file's content.
     #[must_use]
     pub fn of(name: &str, content: &[u8]) -> Self {
-        Self {
-            name: name.into(),
-            bytes: content.len() as u64,
-            crc32: format!("{:08x}", crc32fast::hash(content)),
-        }
+        Self { name: name.into(), bytes: content.len() as u64, crc32: format!("{:08x}", crc32fast::hash(content)) }
     }
 }

@@ -31,10 +31,7 @@ impl Capture {
         if !manifest.schema.starts_with("lastgasp.capture/") {
             return Err(not(format!("{MANIFEST} says schema {:?}", manifest.schema)));
         }
-        Ok(Self {
-            path: path.into(),
-            manifest,
-        })
+        Ok(Self { path: path.into(), manifest })
     }
 
     /// The folder.
@@ -57,17 +54,13 @@ impl Capture {
         let path = self.path.join(name);
         let len = fs::metadata(&path).map_err(io_error(&path))?.len();
         if len > MAX_FILE {
-            return Err(CaptureError::Damaged {
-                path,
-                why: format!("{len} bytes long"),
-            });
+            return Err(CaptureError::Damaged { path, why: format!("{len} bytes long") });
         }
         let content = fs::read(&path).map_err(io_error(&path))?;
         match self.manifest.files.iter().find(|f| f.name == name) {
-            Some(entry) if *entry != FileEntry::of(name, &content) => Err(CaptureError::Damaged {
-                path,
-                why: "its checksum is not the one in the manifest".into(),
-            }),
+            Some(entry) if *entry != FileEntry::of(name, &content) => {
+                Err(CaptureError::Damaged { path, why: "its checksum is not the one in the manifest".into() })
+            }
             _ => Ok(content),
         }
     }
@@ -77,11 +70,7 @@ impl Capture {
 #[must_use]
 pub fn list(store: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(store)
-        .map(|d| {
-            d.filter_map(|e| Some(e.ok()?.path()))
-                .filter(|p| p.join(MANIFEST).is_file())
-                .collect()
-        })
+        .map(|d| d.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.join(MANIFEST).is_file()).collect())
         .unwrap_or_default();
     found.retain(|p| !p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')));
     found.sort();
@@ -95,12 +84,7 @@ mod tests {
     #[test]
     fn damage_and_strangers_are_named() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(
-            Capture::open(dir.path())
-                .unwrap_err()
-                .to_string()
-                .contains("not a capture")
-        );
+        assert!(Capture::open(dir.path()).unwrap_err().to_string().contains("not a capture"));
         fs::write(dir.path().join(MANIFEST), b"\xff\x00").unwrap();
         assert!(Capture::open(dir.path()).is_err());
         let manifest = Manifest {

@@ -31,13 +31,7 @@ impl Writer {
         let partial = store.join(format!("{PARTIAL}{}-{id}", std::process::id()));
         let _ = fs::remove_dir_all(&partial);
         fs::create_dir(&partial).map_err(io_error(&partial))?;
-        let mut writer = Self {
-            store: store.into(),
-            partial,
-            id: id.into(),
-            files: Vec::new(),
-            sealed: false,
-        };
+        let mut writer = Self { store: store.into(), partial, id: id.into(), files: Vec::new(), sealed: false };
         writer.restrict()?;
         Ok(writer)
     }
@@ -64,15 +58,7 @@ impl Writer {
     /// [`CaptureError::Io`].
     pub fn seal(mut self, manifest: Manifest) -> Result<PathBuf, CaptureError> {
         let files = std::mem::take(&mut self.files);
-        let path = finish(
-            &self.store,
-            &self.partial,
-            Manifest {
-                id: self.id.clone(),
-                files,
-                ..manifest
-            },
-        )?;
+        let path = finish(&self.store, &self.partial, Manifest { id: self.id.clone(), files, ..manifest })?;
         self.sealed = true;
         Ok(path)
     }
@@ -127,17 +113,12 @@ pub fn recover(store: &Path) -> Vec<String> {
             continue;
         };
         // A living process of this number is taken for the writer: at worst the rescue waits for the next start.
-        if pid
-            .parse()
-            .is_ok_and(|pid| pid != std::process::id() as i32 && start_time(pid).is_some())
-        {
+        if pid.parse().is_ok_and(|pid| pid != std::process::id() as i32 && start_time(pid).is_some()) {
             continue;
         }
         match rescue(store, &partial, id) {
             Ok(Some(path)) => done.push(format!("rescued {}", path.display())),
-            Ok(None) => done.push(format!(
-                "removed {name}: it was cut short before it held anything readable"
-            )),
+            Ok(None) => done.push(format!("removed {name}: it was cut short before it held anything readable")),
             Err(e) => done.push(format!("{name}: {e}")),
         }
     }
@@ -145,10 +126,7 @@ pub fn recover(store: &Path) -> Vec<String> {
 }
 
 fn rescue(store: &Path, partial: &Path, id: &str) -> Result<Option<PathBuf>, CaptureError> {
-    let mut manifest = Manifest {
-        id: id.into(),
-        ..Manifest::default()
-    };
+    let mut manifest = Manifest { id: id.into(), ..Manifest::default() };
     for entry in fs::read_dir(partial).map_err(io_error(partial))? {
         let entry = entry.map_err(io_error(partial))?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -161,10 +139,9 @@ fn rescue(store: &Path, partial: &Path, id: &str) -> Result<Option<PathBuf>, Cap
         fs::remove_dir_all(partial).map_err(io_error(partial))?;
         return Ok(None);
     }
-    manifest.gaps.push(GapEntry {
-        what: "some files".into(),
-        why: "lastgasp was killed while it wrote this capture".into(),
-    });
+    manifest
+        .gaps
+        .push(GapEntry { what: "some files".into(), why: "lastgasp was killed while it wrote this capture".into() });
     finish(store, partial, manifest).map(Some)
 }
 
@@ -179,12 +156,7 @@ mod tests {
         let mut w = Writer::create(store.path(), "a").unwrap();
         w.add(FACTS, b"facts").unwrap();
         w.add("memory.json", b"{}").unwrap();
-        let path = w
-            .seal(Manifest {
-                complete: true,
-                ..Manifest::default()
-            })
-            .unwrap();
+        let path = w.seal(Manifest { complete: true, ..Manifest::default() }).unwrap();
         let capture = Capture::open(&path).unwrap();
         assert_eq!(capture.manifest().files.len(), 2);
         assert_eq!(capture.read(FACTS).unwrap(), b"facts");

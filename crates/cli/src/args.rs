@@ -30,12 +30,7 @@ pub(crate) enum Command {
         #[arg(value_name = "PID")]
         pid: i32,
         /// Where the capture goes
-        #[arg(
-            long = "out",
-            alias = "store",
-            value_name = "DIR",
-            default_value = "lastgasp-captures"
-        )]
+        #[arg(long = "out", alias = "store", value_name = "DIR", default_value = "lastgasp-captures")]
         out: PathBuf,
         /// Do not stop the process while copying (the copy is then not of one moment)
         #[arg(long)]

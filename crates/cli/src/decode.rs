@@ -38,11 +38,7 @@ impl Frames {
             return *i;
         }
         let i = self.list.len() as u32;
-        self.list.push(Frame {
-            function: f.function.clone(),
-            file: f.file.clone(),
-            line: f.line,
-        });
+        self.list.push(Frame { function: f.function.clone(), file: f.file.clone(), line: f.line });
         self.index.insert(f.clone(), i);
         i
     }
@@ -94,21 +90,9 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
     facts.frames = frames.list;
     gaps.dedup();
     facts.capture.gaps = gaps.into_iter().map(|g| (g.what, g.why)).collect();
-    tracing::debug!(
-        ms = started.elapsed().as_millis() as u64,
-        sites = facts.profile.sites.len(),
-        "decoded"
-    );
-    let unix_ns = taken
-        .at
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| d.as_nanos() as i64);
-    Decoded {
-        facts,
-        goroutines,
-        monotonic_ns: taken.monotonic_ns,
-        unix_ns,
-    }
+    tracing::debug!(ms = started.elapsed().as_millis() as u64, sites = facts.profile.sites.len(), "decoded");
+    let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
+    Decoded { facts, goroutines, monotonic_ns: taken.monotonic_ns, unix_ns }
 }
 
 fn capture(taken: &Taken) -> Capture {
@@ -123,9 +107,7 @@ fn capture(taken: &Taken) -> Capture {
         Reason::Killed => "killed",
         Reason::Manual => "manual",
     };
-    let taken_at = jiff::Timestamp::try_from(taken.at)
-        .map(|t| format!("{t:.3}"))
-        .unwrap_or_default();
+    let taken_at = jiff::Timestamp::try_from(taken.at).map(|t| format!("{t:.3}")).unwrap_or_default();
     Capture {
         phase: phase.into(),
         reason: reason.into(),
@@ -135,10 +117,7 @@ fn capture(taken: &Taken) -> Capture {
         bytes_copied: taken.evidence.snapshot.len() as u64,
         gaps: Vec::new(),
         lastgasp_version: env!("CARGO_PKG_VERSION").into(),
-        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")
-            .unwrap_or_default()
-            .trim()
-            .into(),
+        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().into(),
     }
 }
 
@@ -151,10 +130,7 @@ fn target(taken: &Taken) -> Target {
         pid: taken.identity.pid,
         service: taken.identity.service.clone(),
         go_version: taken.runtime.version.text.clone(),
-        layout: format!(
-            "go1.{} (from {})",
-            taken.runtime.layout.minor, taken.runtime.layout.source
-        ),
+        layout: format!("go1.{} (from {})", taken.runtime.layout.minor, taken.runtime.layout.source),
         module: (info.module.path.clone(), info.module.version.clone()),
         vcs: (!revision.is_empty()).then(|| (revision, setting("vcs.time"), setting("vcs.modified"))),
         build_id: image.build_id().map(str::to_owned),
@@ -182,21 +158,14 @@ fn timeline(taken: &Taken) -> Timeline {
             .timeline
             .events
             .iter()
-            .map(|e| Event {
-                t_ms: e.t_ms,
-                kind: e.kind.into(),
-                text: e.text.clone(),
-            })
+            .map(|e| Event { t_ms: e.t_ms, kind: e.kind.into(), text: e.text.clone() })
             .collect(),
     }
 }
 
 /// The last look before the growth began; the first there is if all came later.
 fn choose_baseline<'a>(taken: &'a Taken, timeline: &Timeline) -> Option<&'a Baseline> {
-    let facts = Facts {
-        timeline: timeline.clone(),
-        ..Facts::default()
-    };
+    let facts = Facts { timeline: timeline.clone(), ..Facts::default() };
     let onset = lastgasp_diagnosis::window(&facts).map_or(taken.t_ms, |w| w.onset_ms);
     let before = taken.baselines.iter().rev().find(|b| b.t_ms <= onset);
     before.or(taken.baselines.first())
@@ -207,10 +176,7 @@ fn sites(profile: &MemProfile, baseline: Option<&Baseline>, symbols: &Symbolizer
     let before: HashMap<Addr, Counts> = baseline.map(|b| b.sites.iter().copied().collect()).unwrap_or_default();
     let amount = |raw: Counts| {
         let c = unsample(raw, profile.rate);
-        Amount {
-            bytes: c.bytes,
-            objects: c.objects,
-        }
+        Amount { bytes: c.bytes, objects: c.objects }
     };
     let mut by_stack: BTreeMap<Vec<u32>, (Site, f64)> = BTreeMap::new();
     for b in &profile.buckets {
@@ -224,19 +190,13 @@ fn sites(profile: &MemProfile, baseline: Option<&Baseline>, symbols: &Symbolizer
         site.published = site.published.plus(amount(published));
         site.published_allocated = site.published_allocated.plus(amount(published_allocated));
         site.burst = site.burst.plus(amount(profile.burst(b)));
-        site.baseline = site
-            .baseline
-            .plus(before.get(&b.addr).map_or_else(Amount::default, |c| amount(*c)));
+        site.baseline = site.baseline.plus(before.get(&b.addr).map_or_else(Amount::default, |c| amount(*c)));
         site.samples += current.objects;
         *spread += variance(current, profile.rate);
     }
     let mut sites: Vec<Site> = by_stack
         .into_iter()
-        .map(|(stack, (s, spread))| Site {
-            stack,
-            error_bytes: spread.sqrt() as u64,
-            ..s
-        })
+        .map(|(stack, (s, spread))| Site { stack, error_bytes: spread.sqrt() as u64, ..s })
         .collect();
     // Stable: equal amounts keep the order of their stacks.
     sites.sort_by_key(|s| std::cmp::Reverse(s.current.bytes));
@@ -251,10 +211,7 @@ fn sites(profile: &MemProfile, baseline: Option<&Baseline>, symbols: &Symbolizer
 
 /// The frames of an allocation stack, the runtime's own at the top left out as pprof does (`hideRuntime`), unless there are no others.
 fn visible(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::Frame> {
-    let all: Vec<_> = stack
-        .iter()
-        .filter_map(|pc| symbols.innermost(Addr(pc.0.saturating_sub(1))))
-        .collect();
+    let all: Vec<_> = stack.iter().filter_map(|pc| symbols.innermost(Addr(pc.0.saturating_sub(1)))).collect();
     let hidden = |f: &lastgasp_goruntime::Frame| {
         f.function.starts_with("runtime.") || f.function.starts_with("internal/runtime/")
     };
@@ -281,9 +238,7 @@ fn group(goroutines: &[Goroutine], frames: &mut Frames, gaps: &mut Vec<Gap>) -> 
         let stack = g.stack.iter().map(|f| frames.of(f)).collect();
         let created = g.created_by.as_ref().map(|f| frames.of(f));
         let groups = if g.left_out { &mut left_out } else { &mut groups };
-        *groups
-            .entry((stack, g.status.name(), g.wait_reason, created, g.approximate))
-            .or_default() += 1;
+        *groups.entry((stack, g.status.name(), g.wait_reason, created, g.approximate)).or_default() += 1;
     }
     share_out(&mut groups, left_out, gaps);
     out.groups = groups

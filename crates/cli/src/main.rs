@@ -16,11 +16,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(e) => {
             let _ = e.print();
-            return if e.use_stderr() {
-                exit::Exit::Usage.into()
-            } else {
-                ExitCode::SUCCESS
-            };
+            return if e.use_stderr() { exit::Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("LASTGASP_LOG").unwrap_or_else(|_| "warn".into());

@@ -28,10 +28,7 @@ pub(crate) fn seal(store: &Path, decoded: &Decoded) -> Result<PathBuf> {
     w.add("heap.pb.gz", &heap_profile(facts, decoded.unix_ns))?;
     w.add("heap.published.pb.gz", &published_profile(facts, decoded.unix_ns))?;
     w.add("goroutines.pb.gz", &goroutine_profile(facts, decoded.unix_ns))?;
-    w.add(
-        "goroutines.txt",
-        traceback(&decoded.goroutines, decoded.monotonic_ns).as_bytes(),
-    )?;
+    w.add("goroutines.txt", traceback(&decoded.goroutines, decoded.monotonic_ns).as_bytes())?;
     let diagnosis = diagnose(facts);
     let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(&id);
     let report = document(facts, &diagnosis, path.to_str());
@@ -43,15 +40,8 @@ pub(crate) fn seal(store: &Path, decoded: &Decoded) -> Result<PathBuf> {
     w.add("findings.json", &pretty(&json!({"schema": "lastgasp.findings/1", "verdict": report["verdict"], "findings": report["findings"], "not_it": report["not_it"]}))?)?;
     w.add("report.txt", terminal(facts, &diagnosis).as_bytes())?;
     w.add("report.html", page(&report).as_bytes())?;
-    let gaps: Vec<GapEntry> = facts
-        .capture
-        .gaps
-        .iter()
-        .map(|(what, why)| GapEntry {
-            what: what.clone(),
-            why: why.clone(),
-        })
-        .collect();
+    let gaps: Vec<GapEntry> =
+        facts.capture.gaps.iter().map(|(what, why)| GapEntry { what: what.clone(), why: why.clone() }).collect();
     let c = &facts.capture;
     Ok(w.seal(Manifest {
         taken_at: c.taken_at.clone(),
@@ -99,20 +89,9 @@ fn id(facts: &Facts, unix_ns: i64) -> String {
         .target
         .service
         .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
+        .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
         .collect();
-    format!(
-        "{when}-{}-{}-{}",
-        service.trim_start_matches('.'),
-        facts.target.pid,
-        facts.capture.phase
-    )
+    format!("{when}-{}-{}-{}", service.trim_start_matches('.'), facts.target.pid, facts.capture.phase)
 }
 
 fn timeline(facts: &Facts) -> Result<String> {

@@ -12,10 +12,7 @@ use lastgasp_lab::oracle::Oracle;
 use lastgasp_lab::toolchain;
 
 fn lastgasp(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lastgasp"))
-        .args(args)
-        .output()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_lastgasp")).args(args).output().unwrap()
 }
 
 fn says(out: &Output, code: i32, words: &[&str]) {
@@ -49,36 +46,16 @@ fn is_root() -> bool {
 
 #[test]
 fn what_is_no_target_is_named() {
-    says(
-        &lastgasp(&["capture", "2147483647"]),
-        2,
-        &["no process 2147483647", "lastgasp ps"],
-    );
-    says(
-        &lastgasp(&["report", "/no/such/folder"]),
-        2,
-        &["neither a capture's folder nor a process number"],
-    );
+    says(&lastgasp(&["capture", "2147483647"]), 2, &["no process 2147483647", "lastgasp ps"]);
+    says(&lastgasp(&["report", "/no/such/folder"]), 2, &["neither a capture's folder nor a process number"]);
     says(&lastgasp(&["capture", "seven"]), 2, &["invalid value"]);
-    says(
-        &lastgasp(&["run", "--memory-max", "12x", "--", "true"]),
-        2,
-        &["unknown unit"],
-    );
+    says(&lastgasp(&["run", "--memory-max", "12x", "--", "true"]), 2, &["unknown unit"]);
     let mut sleep = Command::new("sleep").arg("30").spawn().unwrap();
-    says(
-        &lastgasp(&["capture", &sleep.id().to_string()]),
-        2,
-        &["not a Go executable"],
-    );
+    says(&lastgasp(&["capture", &sleep.id().to_string()]), 2, &["not a Go executable"]);
     sleep.kill().unwrap();
     sleep.wait().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    says(
-        &lastgasp(&["report", dir.path().to_str().unwrap()]),
-        2,
-        &["is not a capture"],
-    );
+    says(&lastgasp(&["report", dir.path().to_str().unwrap()]), 2, &["is not a capture"]);
 }
 
 #[test]
@@ -92,12 +69,7 @@ fn a_process_of_somebody_else_is_refused_with_the_cure() {
     std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let copy = dir.path().join("lastgasp");
     std::fs::copy(env!("CARGO_BIN_EXE_lastgasp"), &copy).unwrap();
-    let out = Command::new(&copy)
-        .args(["capture", &target.pid().to_string()])
-        .uid(65534)
-        .gid(65534)
-        .output()
-        .unwrap();
+    let out = Command::new(&copy).args(["capture", &target.pid().to_string()]).uid(65534).gid(65534).output().unwrap();
     says(&out, 2, &["no permission", "CAP_SYS_PTRACE", "run as root"]);
 }
 
@@ -110,11 +82,7 @@ fn an_unknown_go_minor_is_refused() {
     let binary = Oracle::build(&t, Mode::Stripped).unwrap();
     let mut bytes = std::fs::read(binary).unwrap();
     let magic = b"\xff Go buildinf:";
-    let at = (0..bytes.len() - 64)
-        .step_by(16)
-        .find(|i| bytes[*i..].starts_with(magic))
-        .unwrap()
-        + 33;
+    let at = (0..bytes.len() - 64).step_by(16).find(|i| bytes[*i..].starts_with(magic)).unwrap() + 33;
     assert!(bytes[at..].starts_with(b"go1."));
     bytes[at + 4..at + 6].copy_from_slice(b"99");
     let dir = tempfile::tempdir().unwrap();
@@ -122,11 +90,7 @@ fn an_unknown_go_minor_is_refused() {
     std::fs::write(&odd, bytes).unwrap();
     std::fs::set_permissions(&odd, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let target = Oracle::start_binary(&odd).unwrap();
-    says(
-        &lastgasp(&["capture", &target.pid().to_string()]),
-        2,
-        &["go1.99", "is not supported", "never guessed"],
-    );
+    says(&lastgasp(&["capture", &target.pid().to_string()]), 2, &["go1.99", "is not supported", "never guessed"]);
 }
 
 #[test]
@@ -145,20 +109,12 @@ fn a_full_disk_leaves_nothing_half_written() {
     }
     let Some(target) = oracle() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let mount = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=16k", "tmpfs"])
-        .arg(dir.path())
-        .status()
-        .unwrap();
+    let mount =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=16k", "tmpfs"]).arg(dir.path()).status().unwrap();
     if !mount.success() {
         return eprintln!("SKIPPED: cannot mount a tmpfs");
     }
-    let out = lastgasp(&[
-        "capture",
-        &target.pid().to_string(),
-        "--out",
-        dir.path().to_str().unwrap(),
-    ]);
+    let out = lastgasp(&["capture", &target.pid().to_string(), "--out", dir.path().to_str().unwrap()]);
     let left = std::fs::read_dir(dir.path()).unwrap().count();
     Command::new("umount").arg(dir.path()).status().unwrap();
     says(&out, 2, &["free some space"]);
@@ -176,12 +132,7 @@ fn a_target_that_ends_while_captured() {
     let store = tempfile::tempdir().unwrap();
     for i in 0..20u64 {
         let target = Oracle::start_binary(&binary).unwrap();
-        let capture = spawn(&[
-            "capture",
-            &target.pid().to_string(),
-            "--out",
-            store.path().to_str().unwrap(),
-        ]);
+        let capture = spawn(&["capture", &target.pid().to_string(), "--out", store.path().to_str().unwrap()]);
         std::thread::sleep(Duration::from_micros(700 * i));
         drop(target);
         let out = capture.wait_with_output().unwrap();
@@ -192,11 +143,7 @@ fn a_target_that_ends_while_captured() {
     for capture in std::fs::read_dir(store.path()).unwrap() {
         let path = capture.unwrap().path();
         let out = lastgasp(&["report", path.to_str().unwrap()]);
-        assert!(
-            matches!(out.status.code(), Some(0 | 3)),
-            "{}",
-            String::from_utf8_lossy(&out.stderr)
-        );
+        assert!(matches!(out.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&out.stderr));
     }
 }
 
@@ -216,15 +163,8 @@ fn lastgasp_killed_while_it_captures() {
     assert_eq!(lastgasp(&["capture", &pid, "--out", &out]).status.code(), Some(0));
     for entry in std::fs::read_dir(store.path()).unwrap() {
         let path = entry.unwrap().path();
-        assert!(
-            !path.file_name().unwrap().to_string_lossy().starts_with(".partial"),
-            "{}",
-            path.display()
-        );
-        assert!(matches!(
-            lastgasp(&["report", path.to_str().unwrap()]).status.code(),
-            Some(0 | 3)
-        ));
+        assert!(!path.file_name().unwrap().to_string_lossy().starts_with(".partial"), "{}", path.display());
+        assert!(matches!(lastgasp(&["report", path.to_str().unwrap()]).status.code(), Some(0 | 3)));
     }
 }
 
@@ -261,11 +201,7 @@ fn lastgasp_killed_while_it_runs_a_command() {
             "the command ends by itself"
         );
         if cgroup.contains("lastgasp-run-") {
-            let gone = || {
-                !Path::new("/sys/fs/cgroup/memory")
-                    .join(cgroup.trim_start_matches('/'))
-                    .exists()
-            };
+            let gone = || !Path::new("/sys/fs/cgroup/memory").join(cgroup.trim_start_matches('/')).exists();
             assert!(wait_for(|| gone().then_some(())).is_some(), "{cgroup} was left behind");
         }
     }
@@ -276,22 +212,9 @@ fn lastgasp_killed_while_it_runs_a_command() {
 fn run_is_transparent() {
     let store = tempfile::tempdir().unwrap();
     let s = store.path().to_str().unwrap();
-    says(
-        &lastgasp(&["run", "--store", s, "--", "sh", "-c", "exit 7"]),
-        7,
-        &["no Go process was seen"],
-    );
-    says(
-        &lastgasp(&["run", "--store", s, "--", "/no/such/program"]),
-        127,
-        &["/no/such/program"],
-    );
-    assert_eq!(
-        std::fs::read_dir(store.path().join(".journal"))
-            .map(Iterator::count)
-            .unwrap_or(0),
-        0
-    );
+    says(&lastgasp(&["run", "--store", s, "--", "sh", "-c", "exit 7"]), 7, &["no Go process was seen"]);
+    says(&lastgasp(&["run", "--store", s, "--", "/no/such/program"]), 127, &["/no/such/program"]);
+    assert_eq!(std::fs::read_dir(store.path().join(".journal")).map(Iterator::count).unwrap_or(0), 0);
 }
 
 /// Damage in a capture: named, not believed.
@@ -299,25 +222,11 @@ fn run_is_transparent() {
 fn a_damaged_capture_is_named() {
     let Some(target) = oracle() else { return };
     let store = tempfile::tempdir().unwrap();
-    let out = lastgasp(&[
-        "capture",
-        &target.pid().to_string(),
-        "--out",
-        store.path().to_str().unwrap(),
-    ]);
+    let out = lastgasp(&["capture", &target.pid().to_string(), "--out", store.path().to_str().unwrap()]);
     let path = String::from_utf8(out.stdout).unwrap();
     let path = Path::new(path.trim());
-    std::fs::OpenOptions::new()
-        .append(true)
-        .open(path.join("facts.json.gz"))
-        .unwrap()
-        .write_all(b"x")
-        .unwrap();
-    says(
-        &lastgasp(&["report", path.to_str().unwrap()]),
-        2,
-        &["facts.json.gz is damaged", "checksum"],
-    );
+    std::fs::OpenOptions::new().append(true).open(path.join("facts.json.gz")).unwrap().write_all(b"x").unwrap();
+    says(&lastgasp(&["report", path.to_str().unwrap()]), 2, &["facts.json.gz is damaged", "checksum"]);
     std::fs::write(path.join("manifest.json"), b"{").unwrap();
     says(&lastgasp(&["report", path.to_str().unwrap()]), 2, &["is not a capture"]);
 }
@@ -335,12 +244,8 @@ fn spawn(args: &[&str]) -> Child {
 fn runs_again(pid: i32) {
     let frozen = || {
         let unified = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        let path = unified
-            .lines()
-            .find_map(|l| l.strip_prefix("0::"))
-            .unwrap_or("/")
-            .trim_start_matches('/')
-            .to_owned();
+        let path =
+            unified.lines().find_map(|l| l.strip_prefix("0::")).unwrap_or("/").trim_start_matches('/').to_owned();
         let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
         roots.iter().any(|r| {
             std::fs::read_to_string(Path::new(r).join(&path).join("cgroup.freeze")).is_ok_and(|t| t.trim() == "1")
@@ -371,7 +276,5 @@ fn child_of(pid: u32, name: &str) -> Option<i32> {
 
 fn cgroup_of(pid: i32) -> String {
     let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    text.lines()
-        .find_map(|l| l.split_once(":memory:").map(|(_, p)| p.to_owned()))
-        .unwrap_or_default()
+    text.lines().find_map(|l| l.split_once(":memory:").map(|(_, p)| p.to_owned())).unwrap_or_default()
 }

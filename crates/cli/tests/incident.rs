@@ -61,9 +61,7 @@ fn report(capture: &PathBuf) -> Value {
 /// Of the captures of a play those of one phase.
 fn captures(scene: &Scene, phase: &str) -> Vec<PathBuf> {
     let all = scene.played.captures(scene.store.path());
-    all.into_iter()
-        .filter(|p| p.file_name().unwrap().to_string_lossy().contains(phase))
-        .collect()
+    all.into_iter().filter(|p| p.file_name().unwrap().to_string_lossy().contains(phase)).collect()
 }
 
 fn names_the_culprit(scene: &Scene, capture: &PathBuf) {
@@ -77,26 +75,16 @@ fn names_the_culprit(scene: &Scene, capture: &PathBuf) {
     assert_eq!(r["capture"]["complete"], true, "{}", r["capture"]["gaps"]);
     assert_eq!(r["verdict"]["level"], "critical");
     // The slices of the ledger sum to the RSS.
-    let slices: i64 = r["memory"]["buckets"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|b| b["bytes"].as_i64().unwrap())
-        .sum();
+    let slices: i64 = r["memory"]["buckets"].as_array().unwrap().iter().map(|b| b["bytes"].as_i64().unwrap()).sum();
     assert_eq!(Some(slices), r["memory"]["rss_bytes"].as_i64());
     // Against the service's own heap: within a tenth here, where everything else on the machine competes; the bench has the tight number.
     let truth = scene.played.truth;
     let grown = r["profile"]["totals"]["growth"]["bytes"].as_f64().unwrap();
     let off = grown / truth.heap_objects.saturating_sub(truth.heap_before) as f64;
-    assert!(
-        capture.to_string_lossy().contains("pre-kill") || (0.85..1.15).contains(&off),
-        "{off}"
-    );
+    assert!(capture.to_string_lossy().contains("pre-kill") || (0.85..1.15).contains(&off), "{off}");
     // More than pprof would have shown, unless a GC cycle published it all just now.
-    let (current, published) = (
-        r["pprof"]["site_current_bytes"].as_u64().unwrap(),
-        r["pprof"]["site_published_bytes"].as_u64().unwrap(),
-    );
+    let (current, published) =
+        (r["pprof"]["site_current_bytes"].as_u64().unwrap(), r["pprof"]["site_published_bytes"].as_u64().unwrap());
     assert!(current > published, "{current} {published}");
 }
 
@@ -112,22 +100,11 @@ fn pprof_agrees(scene: &Scene, capture: &PathBuf) {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
-    let total: u64 = text
-        .split("of ")
-        .nth(1)
-        .and_then(|t| t.split('B').next())
-        .and_then(|n| n.trim().parse().ok())
-        .unwrap_or(0);
+    let total: u64 =
+        text.split("of ").nth(1).and_then(|t| t.split('B').next()).and_then(|n| n.trim().parse().ok()).unwrap_or(0);
     let r = report(capture);
-    assert_eq!(
-        Some(total),
-        r["profile"]["totals"]["current"]["bytes"].as_u64(),
-        "{text}"
-    );
-    let first = text
-        .lines()
-        .find(|l| l.contains('%') && l.contains("main."))
-        .unwrap_or("");
+    assert_eq!(Some(total), r["profile"]["totals"]["current"]["bytes"].as_u64(), "{text}");
+    let first = text.lines().find(|l| l.contains('%') && l.contains("main.")).unwrap_or("");
     assert!(
         first.ends_with(&scene.expect.culprit.function)
             || first.contains(&format!("{} ", scene.expect.culprit.function)),
@@ -158,11 +135,8 @@ fn cgroups_left() -> Vec<PathBuf> {
     let mut left = Vec::new();
     let mut dirs = vec![PathBuf::from("/sys/fs/cgroup")];
     while let Some(dir) = dirs.pop() {
-        for entry in std::fs::read_dir(dir)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+        for entry in
+            std::fs::read_dir(dir).into_iter().flatten().flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
         {
             if entry.file_name().to_string_lossy().starts_with("lastgasp-run-") {
                 left.push(entry.path());

@@ -110,19 +110,13 @@ impl Amount {
     /// The sum.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self {
-            bytes: self.bytes.saturating_add(other.bytes),
-            objects: self.objects.saturating_add(other.objects),
-        }
+        Self { bytes: self.bytes.saturating_add(other.bytes), objects: self.objects.saturating_add(other.objects) }
     }
 
     /// What is left; never below zero.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {
-        Self {
-            bytes: self.bytes.saturating_sub(other.bytes),
-            objects: self.objects.saturating_sub(other.objects),
-        }
+        Self { bytes: self.bytes.saturating_sub(other.bytes), objects: self.objects.saturating_sub(other.objects) }
     }
 }
 

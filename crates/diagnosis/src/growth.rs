@@ -55,20 +55,10 @@ impl Growth {
     #[must_use]
     pub fn of(facts: &Facts) -> Self {
         let has_baseline = facts.profile.baseline_t_ms.is_some();
-        let by_site: Vec<Amount> = facts
-            .profile
-            .sites
-            .iter()
-            .map(|s| s.current.minus(s.baseline))
-            .collect();
+        let by_site: Vec<Amount> = facts.profile.sites.iter().map(|s| s.current.minus(s.baseline)).collect();
         let total = by_site.iter().fold(Amount::default(), |sum, a| sum.plus(*a));
         let culprit = culprit(facts, &by_site, total);
-        Self {
-            has_baseline,
-            total,
-            by_site,
-            culprit,
-        }
+        Self { has_baseline, total, by_site, culprit }
     }
 }
 
@@ -126,11 +116,7 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
     let mut lines: BTreeMap<&Frame, u64> = BTreeMap::new();
     for (i, (site, grown)) in facts.profile.sites.iter().zip(by_site).enumerate() {
         // The outermost call of a recursive function is the one to show; any will do for the sums.
-        let Some(at) = site
-            .stack
-            .iter()
-            .position(|f| frame(facts, *f).is_some_and(|f| f.function == function))
-        else {
+        let Some(at) = site.stack.iter().position(|f| frame(facts, *f).is_some_and(|f| f.function == function)) else {
             continue;
         };
         out.growth = out.growth.plus(*grown);
@@ -144,24 +130,14 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
         if grown.bytes >= best {
             best = grown.bytes;
             out.site = i;
-            out.through = site
-                .stack
-                .first()
-                .filter(|_| at > 0)
-                .and_then(|f| frame(facts, *f))
-                .map(|f| f.function.clone());
+            out.through =
+                site.stack.first().filter(|_| at > 0).and_then(|f| frame(facts, *f)).map(|f| f.function.clone());
             let callers = site.stack.iter().skip(at + 1).filter_map(|f| frame(facts, *f));
             let mut callers = callers.filter(|f| f.function != function);
-            out.caller = callers
-                .find(|f| !crate::is_standard_library(&f.function, &facts.target.module.0))
-                .cloned();
+            out.caller = callers.find(|f| !crate::is_standard_library(&f.function, &facts.target.module.0)).cloned();
         }
     }
-    out.frame = lines
-        .into_iter()
-        .max_by_key(|(_, b)| *b)
-        .map(|(f, _)| f.clone())
-        .unwrap_or_default();
+    out.frame = lines.into_iter().max_by_key(|(_, b)| *b).map(|(f, _)| f.clone()).unwrap_or_default();
     out.share = out.growth.bytes as f64 / total.bytes.max(1) as f64;
     out.error_bytes = variance.sqrt() as u64;
     out.goroutines = goroutines_inside(facts, function);
@@ -170,28 +146,15 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
 
 /// Goroutines that have a function on their stack.
 fn goroutines_inside(facts: &Facts, function: &str) -> u64 {
-    let inside = |stack: &[u32]| {
-        stack
-            .iter()
-            .any(|f| frame(facts, *f).is_some_and(|f| f.function == function))
-    };
-    facts
-        .goroutines
-        .groups
-        .iter()
-        .filter(|g| inside(&g.stack))
-        .map(|g| g.count)
-        .sum()
+    let inside = |stack: &[u32]| stack.iter().any(|f| frame(facts, *f).is_some_and(|f| f.function == function));
+    facts.goroutines.groups.iter().filter(|g| inside(&g.stack)).map(|g| g.count).sum()
 }
 
 impl Culprit {
     /// Goroutines that have its caller (or itself, if it has none) on their stack: the requests in flight.
     #[must_use]
     pub fn in_flight(&self, facts: &Facts) -> u64 {
-        self.caller
-            .as_ref()
-            .map_or(self.goroutines, |c| goroutines_inside(facts, &c.function))
-            .max(self.goroutines)
+        self.caller.as_ref().map_or(self.goroutines, |c| goroutines_inside(facts, &c.function)).max(self.goroutines)
     }
 }
 
@@ -203,27 +166,17 @@ mod tests {
     /// Facts with sites given as (stack innermost first, baseline, current).
     fn facts(sites: &[(&[&str], u64, u64)]) -> Facts {
         let mut f = Facts {
-            target: crate::facts::Target {
-                module: ("svc".into(), String::new()),
-                ..Default::default()
-            },
+            target: crate::facts::Target { module: ("svc".into(), String::new()), ..Default::default() },
             ..Facts::default()
         };
         f.profile.baseline_t_ms = Some(0);
         for (stack, baseline, current) in sites {
-            let mut site = Site {
-                samples: 100,
-                ..Site::default()
-            };
+            let mut site = Site { samples: 100, ..Site::default() };
             site.baseline.bytes = *baseline;
             site.current.bytes = *current;
             for name in *stack {
                 site.stack.push(f.frames.len() as u32);
-                f.frames.push(Frame {
-                    function: (*name).into(),
-                    file: "f.go".into(),
-                    line: 7,
-                });
+                f.frames.push(Frame { function: (*name).into(), file: "f.go".into(), line: 7 });
             }
             f.profile.sites.push(site);
         }
@@ -244,16 +197,7 @@ mod tests {
     #[test]
     fn a_library_is_named_by_its_caller() {
         let f = facts(&[
-            (
-                &[
-                    "reflect.growslice",
-                    "encoding/json.Unmarshal",
-                    "main.decode",
-                    "main.handle",
-                ],
-                0,
-                900,
-            ),
+            (&["reflect.growslice", "encoding/json.Unmarshal", "main.decode", "main.handle"], 0, 900),
             (&["main.x"], 0, 10),
         ]);
         let c = Growth::of(&f).culprit.unwrap();
@@ -265,15 +209,10 @@ mod tests {
     #[test]
     fn many_small_functions_are_named_by_their_common_caller() {
         let names: Vec<String> = (0..8).map(|i| format!("svc/parse.part{i}")).collect();
-        let stacks: Vec<[&str; 4]> = names
-            .iter()
-            .map(|n| [n.as_str(), "svc/parse.All", "main.handle", "net/http.serve"])
-            .collect();
+        let stacks: Vec<[&str; 4]> =
+            names.iter().map(|n| [n.as_str(), "svc/parse.All", "main.handle", "net/http.serve"]).collect();
         let sites: Vec<(&[&str], u64, u64)> = stacks.iter().map(|s| (s.as_slice(), 0, 100_000)).collect();
-        assert_eq!(
-            Growth::of(&facts(&sites)).culprit.unwrap().frame.function,
-            "svc/parse.All"
-        );
+        assert_eq!(Growth::of(&facts(&sites)).culprit.unwrap().frame.function, "svc/parse.All");
     }
 
     #[test]

@@ -21,12 +21,7 @@ pub struct Slice {
 pub fn ledger(facts: &Facts) -> Vec<Slice> {
     let Some(rss) = facts.rss else { return Vec::new() };
     let gc = &facts.gc;
-    let exact = |name, bytes: u64, what| Slice {
-        name,
-        bytes: bytes.cast_signed(),
-        source: Source::Exact,
-        what,
-    };
+    let exact = |name, bytes: u64, what| Slice { name, bytes: bytes.cast_signed(), source: Source::Exact, what };
     let new = gc.heap_live.saturating_sub(gc.heap_marked);
     let mut out = vec![
         exact(
@@ -44,18 +39,10 @@ pub fn ledger(facts: &Facts) -> Vec<Slice> {
             gc.heap_in_use.saturating_sub(gc.heap_live),
             "free slots in spans that hold objects, and objects not swept yet",
         ),
-        exact(
-            "go heap, idle",
-            gc.heap_free,
-            "free pages that the runtime has not given back",
-        ),
+        exact("go heap, idle", gc.heap_free, "free pages that the runtime has not given back"),
         exact("go stacks", gc.stacks, "goroutine and system stacks"),
         exact("go runtime", gc.metadata, "span, cache, profile and GC tables"),
-        exact(
-            "files",
-            rss.file,
-            "program code, data and mapped files that are resident",
-        ),
+        exact("files", rss.file, "program code, data and mapped files that are resident"),
         exact("shared memory", rss.shmem, "tmpfs and shared anonymous memory"),
     ];
     let named: i64 = out.iter().map(|s| s.bytes).sum();
@@ -84,16 +71,8 @@ mod tests {
             metadata: 10,
             ..Gc::default()
         };
-        let facts = Facts {
-            gc,
-            rss: Some(Rss {
-                rss: 1000,
-                anon: 900,
-                file: 100,
-                ..Rss::default()
-            }),
-            ..Facts::default()
-        };
+        let facts =
+            Facts { gc, rss: Some(Rss { rss: 1000, anon: 900, file: 100, ..Rss::default() }), ..Facts::default() };
         let slices = ledger(&facts);
         assert_eq!(slices.iter().map(|s| s.bytes).sum::<i64>(), 1000);
         assert_eq!(slices.last().map(|s| s.bytes), Some(20));

@@ -16,10 +16,7 @@ pub enum Owner {
 /// Import path of a function's package: `net/http` for `net/http.(*conn).serve`, `example.com/a/b` for `example.com/a/b.F`.
 fn package(function: &str) -> &str {
     let base = function.rfind('/').map_or(0, |i| i + 1);
-    let dot = function
-        .get(base..)
-        .and_then(|f| f.find('.'))
-        .map_or(function.len(), |i| base + i);
+    let dot = function.get(base..).and_then(|f| f.find('.')).map_or(function.len(), |i| base + i);
     function.get(..dot).unwrap_or(function)
 }
 
@@ -47,13 +44,9 @@ fn owner(function: &str, module: &str) -> Owner {
 /// Position in a stack (innermost first) of the frame that owns the allocation: the innermost of the program, else of a dependency, else the innermost.
 pub(crate) fn owning_frame(facts: &Facts, stack: &[u32]) -> Option<usize> {
     let of = |want: Owner| {
-        stack
-            .iter()
-            .position(|f| frame(facts, *f).is_some_and(|f| owner(&f.function, &facts.target.module.0) == want))
+        stack.iter().position(|f| frame(facts, *f).is_some_and(|f| owner(&f.function, &facts.target.module.0) == want))
     };
-    of(Owner::Program)
-        .or_else(|| of(Owner::Dependency))
-        .or_else(|| (!stack.is_empty()).then_some(0))
+    of(Owner::Program).or_else(|| of(Owner::Dependency)).or_else(|| (!stack.is_empty()).then_some(0))
 }
 
 /// A frame by its index.
@@ -72,14 +65,8 @@ mod tests {
         assert_eq!(package("main.main.func1"), "main");
         assert_eq!(owner("main.buildAvidMap", "incident"), Owner::Program);
         assert_eq!(owner("incident/cache.Load", "incident"), Owner::Program);
-        assert_eq!(
-            owner("encoding/json.(*decodeState).object", "incident"),
-            Owner::StandardLibrary
-        );
-        assert_eq!(
-            owner("google.golang.org/protobuf/proto.Unmarshal", "example.com/svc"),
-            Owner::Dependency
-        );
+        assert_eq!(owner("encoding/json.(*decodeState).object", "incident"), Owner::StandardLibrary);
+        assert_eq!(owner("google.golang.org/protobuf/proto.Unmarshal", "example.com/svc"), Owner::Dependency);
         assert_eq!(owner("example.com/svcother.F", "example.com/svc"), Owner::Dependency);
     }
 }

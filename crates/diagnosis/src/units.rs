@@ -24,11 +24,7 @@ pub fn bytes(n: u64) -> String {
 #[must_use]
 pub fn percent(share: f64) -> String {
     let p = share * 100.0;
-    if p > 0.0 && p < 9.95 {
-        format!("{p:.1} %")
-    } else {
-        format!("{p:.0} %")
-    }
+    if p > 0.0 && p < 9.95 { format!("{p:.1} %") } else { format!("{p:.0} %") }
 }
 
 /// `12,345`.

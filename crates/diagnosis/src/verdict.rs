@@ -34,9 +34,7 @@ impl Level {
     /// From its name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::None, Self::Info, Self::Warning, Self::Critical]
-            .into_iter()
-            .find(|l| l.name() == name)
+        [Self::None, Self::Info, Self::Warning, Self::Critical].into_iter().find(|l| l.name() == name)
     }
 }
 
@@ -172,16 +170,10 @@ impl Diagnosis {
 pub fn diagnose(facts: &Facts) -> Diagnosis {
     let window = window(facts);
     let growth = Growth::of(facts);
-    let mut findings: Vec<Finding> = rules::ALL
-        .iter()
-        .filter_map(|rule| rule(facts, &growth, window.as_ref()))
-        .collect();
-    findings.sort_by(|a, b| {
-        b.level
-            .cmp(&a.level)
-            .then(b.confidence().total_cmp(&a.confidence()))
-            .then(a.code.cmp(b.code))
-    });
+    let mut findings: Vec<Finding> =
+        rules::ALL.iter().filter_map(|rule| rule(facts, &growth, window.as_ref())).collect();
+    findings
+        .sort_by(|a, b| b.level.cmp(&a.level).then(b.confidence().total_cmp(&a.confidence())).then(a.code.cmp(b.code)));
     let limits = limits(facts, window.as_ref());
     Diagnosis {
         not_it: not_it(facts, &growth, window.as_ref(), &limits),
@@ -235,44 +227,22 @@ fn not_it(facts: &Facts, growth: &Growth, window: Option<&Window>, limits: &[Lim
                 count(c.in_flight(facts))
             );
         }
-        out.push(NotIt {
-            suspect: "goroutine stacks",
-            because,
-            source: Source::Exact,
-        });
+        out.push(NotIt { suspect: "goroutine stacks", because, source: Source::Exact });
     }
     if let Some(double) = limits.get(1).filter(|l| l.seconds < 600.0) {
-        let because = format!(
-            "a limit of {} would have bought {}",
-            bytes(double.limit),
-            seconds(double.seconds)
-        );
-        out.push(NotIt {
-            suspect: "the limit",
-            because,
-            source: Source::Estimated,
-        });
+        let because = format!("a limit of {} would have bought {}", bytes(double.limit), seconds(double.seconds));
+        out.push(NotIt { suspect: "the limit", because, source: Source::Estimated });
     }
     let gc = &facts.gc;
     if gc.percent >= 0 && growth.has_baseline && gc.heap_marked > 0 {
         let idle = gc.heap_free as f64 / w.end_bytes.max(1) as f64;
         if idle < 0.1 {
-            let because = format!(
-                "{} ({}) of the memory is idle in the Go heap",
-                bytes(gc.heap_free),
-                percent(idle)
-            );
-            out.push(NotIt {
-                suspect: "memory that Go has not given back",
-                because,
-                source: Source::Exact,
-            });
+            let because = format!("{} ({}) of the memory is idle in the Go heap", bytes(gc.heap_free), percent(idle));
+            out.push(NotIt { suspect: "memory that Go has not given back", because, source: Source::Exact });
         }
     }
     if let Some(rss) = facts.rss {
-        let outside = rss
-            .anon
-            .saturating_sub(gc.heap_in_use + gc.heap_free + gc.stacks + gc.metadata);
+        let outside = rss.anon.saturating_sub(gc.heap_in_use + gc.heap_free + gc.stacks + gc.metadata);
         let share = outside as f64 / rss.rss.max(1) as f64;
         if share < 0.1 {
             let because = format!(
@@ -280,11 +250,7 @@ fn not_it(facts: &Facts, growth: &Growth, window: Option<&Window>, limits: &[Lim
                 bytes(outside),
                 percent(share)
             );
-            out.push(NotIt {
-                suspect: "cgo or memory mapped by hand",
-                because,
-                source: Source::Estimated,
-            });
+            out.push(NotIt { suspect: "cgo or memory mapped by hand", because, source: Source::Estimated });
         }
     }
     out
@@ -304,13 +270,7 @@ fn unknown(facts: &Facts, growth: &Growth) -> Vec<String> {
     if facts.rss.is_none() {
         out.push("the RSS: the process was not seen alive by the recorder".into());
     }
-    let approximate: u64 = facts
-        .goroutines
-        .groups
-        .iter()
-        .filter(|g| g.approximate)
-        .map(|g| g.count)
-        .sum();
+    let approximate: u64 = facts.goroutines.groups.iter().filter(|g| g.approximate).map(|g| g.count).sum();
     if approximate > 0 {
         out.push(format!(
             "where {approximate} running goroutines were to the instruction: their registers died with the process"

@@ -49,23 +49,11 @@ const PARTS: u64 = 24;
 pub fn window(facts: &Facts) -> Option<Window> {
     let samples = &facts.timeline.samples;
     let last = samples.last()?;
-    let end = samples
-        .iter()
-        .rev()
-        .take_while(|s| s.t_ms + 200 >= last.t_ms)
-        .max_by_key(|s| s.usage_bytes)?;
+    let end = samples.iter().rev().take_while(|s| s.t_ms + 200 >= last.t_ms).max_by_key(|s| s.usage_bytes)?;
     // The step is a fraction of the time in which usage last doubled or came from its lowest: fast growth is looked at closely, slow growth from afar.
-    let low = samples
-        .iter()
-        .filter(|s| s.t_ms <= end.t_ms)
-        .map(|s| s.usage_bytes)
-        .min()?;
+    let low = samples.iter().filter(|s| s.t_ms <= end.t_ms).map(|s| s.usage_bytes).min()?;
     let half = low + (end.usage_bytes.saturating_sub(low)) / 2;
-    let crossed = samples
-        .iter()
-        .rev()
-        .filter(|s| s.t_ms <= end.t_ms)
-        .find(|s| s.usage_bytes <= half)?;
+    let crossed = samples.iter().rev().filter(|s| s.t_ms <= end.t_ms).find(|s| s.usage_bytes <= half)?;
     let step = ((end.t_ms - crossed.t_ms) * 2 / PARTS).max(100);
     let onset = look_back(samples, end, step);
     let growth = end.usage_bytes.saturating_sub(onset.usage_bytes);
@@ -104,7 +92,14 @@ fn look_back<'a>(samples: &'a [Sample], end: &'a Sample, step: u64) -> &'a Sampl
         if gain > 0.0 && gain >= usual * 0.1 {
             onset = earlier;
         } else if onset.t_ms - earlier.t_ms > (end.t_ms - onset.t_ms).max(1000) {
-            break;
+            // After a collection a slow ramp refills what was freed: usage rests while the live heap goes on to grow (seen in the virtual machine; test
+            // `a_kill_just_after_a_refill_keeps_the_window`).
+            let refill = (here.heap_live_bytes as f64 - earlier.heap_live_bytes as f64) / span(earlier, here);
+            let one_collection = onset.gc_cycles.saturating_sub(earlier.gc_cycles) <= 1;
+            let stalled = here.gc_cycles == earlier.gc_cycles && (refill <= 0.0 || refill < usual * 0.1);
+            if !one_collection || stalled {
+                break;
+            }
         }
         here = earlier;
     }
@@ -121,12 +116,7 @@ fn spread(samples: &[Sample], onset: &Sample, end: &Sample) -> (f64, f64) {
         here = next;
     }
     rates.sort_by(f64::total_cmp);
-    let at = |q: f64| {
-        rates
-            .get(((rates.len().saturating_sub(1)) as f64 * q) as usize)
-            .copied()
-            .unwrap_or(0.0)
-    };
+    let at = |q: f64| rates.get(((rates.len().saturating_sub(1)) as f64 * q) as usize).copied().unwrap_or(0.0);
     (at(0.1).max(0.0), at(0.9).max(0.0))
 }
 
@@ -137,11 +127,7 @@ mod tests {
     fn facts(curve: impl Fn(u64) -> u64, seconds: u64, step_ms: u64) -> Facts {
         let mut f = Facts::default();
         for t in (0..seconds * 1000).step_by(step_ms as usize) {
-            f.timeline.samples.push(Sample {
-                t_ms: t,
-                usage_bytes: curve(t),
-                ..Sample::default()
-            });
+            f.timeline.samples.push(Sample { t_ms: t, usage_bytes: curve(t), ..Sample::default() });
         }
         f
     }
@@ -162,6 +148,29 @@ mod tests {
         };
         let w = window(&facts(curve, 24, 20)).unwrap();
         assert!(w.onset_ms.abs_diff(20_000) < 500, "{w:?}");
+    }
+
+    #[test]
+    fn a_kill_just_after_a_refill_keeps_the_window() {
+        let (mut f, mut live, mut usage, mut cycles) = (Facts::default(), 100_000_000u64, 0, 0);
+        for t in (0..90_000u64).step_by(20) {
+            if t > 60_000 {
+                live += 200_000;
+                if t % 7000 == 0 {
+                    (live, cycles) = (live - 40_000_000, cycles + 1);
+                }
+            }
+            usage = usage.max(live + 4_000_000);
+            let sample =
+                Sample { t_ms: t, usage_bytes: usage, heap_live_bytes: live, gc_cycles: cycles, ..Sample::default() };
+            f.timeline.samples.push(sample);
+        }
+        for end in (62_500..90_000).step_by(300) {
+            let mut cut = f.clone();
+            cut.timeline.samples.retain(|s| s.t_ms <= end);
+            let w = window(&cut).unwrap_or_else(|| panic!("none at {end}"));
+            assert!(w.onset_ms.abs_diff(60_000) <= 1500, "{w:?}");
+        }
     }
 
     #[test]

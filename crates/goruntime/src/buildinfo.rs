@@ -17,10 +17,7 @@ impl GoVersion {
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.get(text.find("go1.")? + 4..)?;
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        Some(Self {
-            minor: digits.parse().ok()?,
-            text: text.to_owned(),
-        })
+        Some(Self { minor: digits.parse().ok()?, text: text.to_owned() })
     }
 }
 
@@ -67,19 +64,14 @@ const FLAG_INLINE: u8 = 2;
 /// that is refused anyway.
 #[must_use]
 pub fn parse_buildinfo(data: &[u8]) -> Option<BuildInfo> {
-    let at = (0..data.len())
-        .step_by(16)
-        .find(|i| data.get(*i..).is_some_and(|d| d.starts_with(MAGIC)))?;
+    let at = (0..data.len()).step_by(16).find(|i| data.get(*i..).is_some_and(|d| d.starts_with(MAGIC)))?;
     let data = data.get(at..)?;
     if data.get(15)? & FLAG_INLINE == 0 {
         return None;
     }
     let (version, rest) = varint_string(data.get(32..)?)?;
     let (modinfo, _) = varint_string(rest).unwrap_or_default();
-    let mut info = BuildInfo {
-        go_version: String::from_utf8_lossy(version).into_owned(),
-        ..BuildInfo::default()
-    };
+    let mut info = BuildInfo { go_version: String::from_utf8_lossy(version).into_owned(), ..BuildInfo::default() };
     // The text stands between two 16-byte markers.
     let text = modinfo.get(16..modinfo.len().saturating_sub(16)).unwrap_or_default();
     for line in String::from_utf8_lossy(text).lines() {
@@ -87,10 +79,7 @@ pub fn parse_buildinfo(data: &[u8]) -> Option<BuildInfo> {
         match (f.next(), f.next(), f.next()) {
             (Some("path"), Some(p), _) => info.path = p.to_owned(),
             (Some("mod"), Some(p), v) => {
-                info.module = Module {
-                    path: p.to_owned(),
-                    version: v.unwrap_or("").to_owned(),
-                }
+                info.module = Module { path: p.to_owned(), version: v.unwrap_or("").to_owned() }
             }
             (Some("build"), Some(kv), _) => {
                 if let Some((k, v)) = kv.split_once('=') {
@@ -126,11 +115,8 @@ mod tests {
         let mut s = MAGIC.to_vec();
         s.extend([8, FLAG_INLINE]);
         s.resize(32, 0);
-        let wrapped = if modinfo.is_empty() {
-            String::new()
-        } else {
-            format!("0123456789abcdef{modinfo}0123456789abcdef")
-        };
+        let wrapped =
+            if modinfo.is_empty() { String::new() } else { format!("0123456789abcdef{modinfo}0123456789abcdef") };
         for text in [version, &wrapped] {
             let mut n = text.len();
             while n >= 0x80 {
@@ -151,13 +137,7 @@ mod tests {
         ))
         .unwrap();
         assert_eq!(GoVersion::parse(&info.go_version).unwrap().minor, 24);
-        assert_eq!(
-            info.module,
-            Module {
-                path: "example.com/svc".into(),
-                version: "v1.4.1".into()
-            }
-        );
+        assert_eq!(info.module, Module { path: "example.com/svc".into(), version: "v1.4.1".into() });
         assert_eq!(info.setting("vcs.revision"), Some("abc"));
         assert_eq!(info.setting("-ldflags"), Some("\"-s -w\""));
     }

@@ -104,9 +104,9 @@ fn merge(mut ranges: Vec<(Addr, usize)>) -> Vec<(Addr, usize)> {
     let mut out: Vec<(Addr, usize)> = Vec::with_capacity(ranges.len() / 8 + 1);
     for (addr, len) in ranges {
         if let Some((start, total)) = out.last_mut() {
-            let end = start.0 + *total as u64;
-            let joined = (addr.0 + len as u64).max(end) - start.0;
-            if addr.0 <= end + MERGE_GAP && joined as usize <= LARGEST {
+            let end = start.0.saturating_add(*total as u64);
+            let joined = addr.0.saturating_add(len as u64).max(end) - start.0;
+            if addr.0 <= end.saturating_add(MERGE_GAP) && joined as usize <= LARGEST {
                 *total = joined as usize;
                 continue;
             }
@@ -129,10 +129,7 @@ impl Evidence {
     /// Room for a copy after `plan`, at most `cap` bytes; to be made before the target stands still.
     #[must_use]
     pub fn with_room(rt: &Runtime, plan: &EvidencePlan, cap: usize) -> Self {
-        Self {
-            snapshot: Snapshot::with_budget(plan.room(rt, cap), plan.pieces()),
-            gaps: Vec::new(),
-        }
+        Self { snapshot: Snapshot::with_budget(plan.room(rt, cap), plan.pieces()), gaps: Vec::new() }
     }
 
     /// Copies: gauges, profile buckets, threads, goroutines and their stacks. In this order, so that a copy that is cut short has what names the culprit.
@@ -142,10 +139,8 @@ impl Evidence {
         self.copy_threads(rt, mem);
         self.copy_goroutines(rt, mem);
         if self.snapshot.refused() > 0 {
-            self.gaps.push(Gap::new(
-                format!("{} bytes", self.snapshot.refused()),
-                "over the byte budget of one capture",
-            ));
+            self.gaps
+                .push(Gap::new(format!("{} bytes", self.snapshot.refused()), "over the byte budget of one capture"));
         }
     }
 
@@ -162,31 +157,17 @@ impl Evidence {
 
     fn copy_globals(&mut self, rt: &Runtime, mem: &dyn Memory) {
         let g = &rt.globals;
-        let words = [
-            g.mbuckets,
-            g.mprof_cycle,
-            g.mem_profile_rate,
-            g.allglen,
-            g.allgptr,
-            g.allm,
-            g.gcphase,
-        ];
+        let words = [g.mbuckets, g.mprof_cycle, g.mem_profile_rate, g.allglen, g.allgptr, g.allm, g.gcphase];
         let mut ranges: Vec<(Addr, usize)> = words.iter().map(|a| (*a, 8)).collect();
         ranges.push((g.gc_controller, rt.layout.gc_controller.mapped_ready as usize + 8));
         let first = rt.layout.mstats.stacks_sys;
-        ranges.push((
-            g.memstats.plus(first),
-            (rt.layout.mstats.last_gc_nanotime + 8 - first) as usize,
-        ));
+        ranges.push((g.memstats.plus(first), (rt.layout.mstats.last_gc_nanotime + 8 - first) as usize));
         let stats = &rt.layout.heap_stats;
         ranges.push((g.memstats.plus(stats.stats), 3 * stats.sizeof as usize));
         ranges.push((g.mheap.plus(rt.layout.mheap.sweepgen), 32));
         let failed = self.snapshot.copy_all(mem, &ranges);
         if failed > 0 {
-            self.gaps.push(Gap::new(
-                "runtime variables",
-                format!("{failed} of {} could not be read", ranges.len()),
-            ));
+            self.gaps.push(Gap::new("runtime variables", format!("{failed} of {} could not be read", ranges.len())));
         }
     }
 
@@ -209,8 +190,7 @@ impl Evidence {
             }
         }
         if failed > 0 {
-            self.gaps
-                .push(Gap::new("memory profile", format!("{failed} pieces could not be read")));
+            self.gaps.push(Gap::new("memory profile", format!("{failed} pieces could not be read")));
         }
     }
 
@@ -239,25 +219,16 @@ impl Evidence {
         sorted.sort_unstable();
         let mut next = sorted.iter().peekable();
         for (start, bytes) in self.snapshot.pieces_since(mark) {
-            while let Some(at) = next
-                .peek()
-                .copied()
-                .copied()
-                .filter(|a| a.0 < start.0 + bytes.len() as u64)
-            {
+            while let Some(at) = next.peek().copied().copied().filter(|a| a.0 < start.0 + bytes.len() as u64) {
                 next.next();
                 let skip = at.0.saturating_sub(start.0) as usize;
                 let raw = bytes.get(skip..skip + size).and_then(|b| RawG::parse(rt, b));
-                stacks.extend(
-                    raw.and_then(|g| g.used_stack(STACK_BOUND))
-                        .map(|r| (r.start, r.len() as usize)),
-                );
+                stacks.extend(raw.and_then(|g| g.used_stack(STACK_BOUND)).map(|r| (r.start, r.len() as usize)));
             }
         }
         failed += self.snapshot.copy_all(mem, &sample_of(stacks));
         if failed > 0 {
-            self.gaps
-                .push(Gap::new("goroutines", format!("{failed} pieces could not be read")));
+            self.gaps.push(Gap::new("goroutines", format!("{failed} pieces could not be read")));
         }
     }
 }
@@ -284,12 +255,7 @@ mod tests {
 
     #[test]
     fn neighbours_merge_up_to_a_bound() {
-        let got = merge(vec![
-            (Addr(5000), 100),
-            (Addr(100), 50),
-            (Addr(150), 50),
-            (Addr(600), 10),
-        ]);
+        let got = merge(vec![(Addr(5000), 100), (Addr(100), 50), (Addr(150), 50), (Addr(600), 10)]);
         assert_eq!(got, [(Addr(100), 510), (Addr(5000), 100)]);
         let many: Vec<_> = (0..100).map(|i| (Addr(i * 1000), 1000)).collect();
         assert!(merge(many).iter().all(|(_, len)| *len <= 64 << 10));

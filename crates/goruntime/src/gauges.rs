@@ -56,9 +56,7 @@ impl Gauges {
         let h = &rt.layout.heap_stats;
         // Three generations of differences: their sum is the value (consistentHeapStats in mstats.go).
         let heap_stats = |field: u64| -> Result<u64, ReadError> {
-            (0..3).try_fold(0u64, |sum, i| {
-                Ok(sum.wrapping_add(stats(h.stats + i * h.sizeof + field)?))
-            })
+            (0..3).try_fold(0u64, |sum, i| Ok(sum.wrapping_add(stats(h.stats + i * h.sizeof + field)?)))
         };
         let metadata = [s.mspan_sys, s.mcache_sys, s.buckhash_sys, s.gc_misc_sys, s.other_sys];
         Ok(Self {

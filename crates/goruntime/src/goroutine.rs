@@ -109,14 +109,13 @@ pub fn has_function(stack: &[Frame], function: &str) -> bool {
 #[must_use]
 pub fn is_system(g: &Goroutine) -> bool {
     let start = g.start_function.as_str();
-    if start.is_empty() || matches!(start, "runtime.main" | "runtime.handleAsyncEvent" | "runtime.rt0_go") {
+    if start.is_empty()
+        || matches!(start, "runtime.main" | "runtime.handleAsyncEvent" | "runtime.rt0_go" | "runtime.corostart")
+    {
         return false;
     }
     // The finalizer and cleanup goroutines are the user's while they run the user's code.
-    if matches!(
-        start,
-        "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups"
-    ) {
+    if matches!(start, "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups") {
         return g.status == Status::Waiting || g.stack.iter().all(|f| f.function.starts_with("runtime."));
     }
     start.starts_with("runtime.")
@@ -150,10 +149,7 @@ impl RawG {
             b.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes)
         };
         Some(Self {
-            stack: AddrRange {
-                start: Addr(word(l.stack_lo)?),
-                end: Addr(word(l.stack_hi)?),
-            },
+            stack: AddrRange { start: Addr(word(l.stack_lo)?), end: Addr(word(l.stack_hi)?) },
             sched_sp: Addr(word(l.sched_sp)?),
             sched_pc: Addr(word(l.sched_pc)?),
             syscall_sp: Addr(word(l.syscallsp)?),
@@ -180,10 +176,7 @@ impl RawG {
             _ => self.sched_sp.0,
         };
         let end = self.stack.end.0.min(low.checked_add(bound)?);
-        (low >= self.stack.start.0 && low < end).then_some(AddrRange {
-            start: Addr(low),
-            end: Addr(end),
-        })
+        (low >= self.stack.start.0 && low < end).then_some(AddrRange { start: Addr(low), end: Addr(end) })
     }
 }
 
@@ -208,14 +201,11 @@ pub fn decode_goroutines(
     let mut out = Vec::new();
     let (mut lost, mut why) = (0usize, String::new());
     for at in pointers(rt, mem, gaps) {
-        let read = mem
-            .bytes(at, rt.layout.g.sizeof as usize, 1 << 12)
-            .map_err(|e| e.to_string());
+        let read = mem.bytes(at, rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
         match read.and_then(|b| RawG::parse(rt, &b).ok_or_else(|| "too short".into())) {
-            Ok(raw) => out.extend(
-                raw.status
-                    .map(|status| decode(rt, mem, symbols, &registers, &threads, &raw, status)),
-            ),
+            Ok(raw) => {
+                out.extend(raw.status.map(|status| decode(rt, mem, symbols, &registers, &threads, &raw, status)))
+            }
             Err(e) => {
                 lost += 1;
                 why = e;
@@ -238,12 +228,8 @@ pub(crate) fn pointers(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> V
             return Err(format!("allglen says {len}"));
         }
         let array = mem.ptr(rt.globals.allgptr).map_err(|e| e.to_string())?;
-        let bytes = mem
-            .bytes(array, len as usize * 8, MAX_GOROUTINES as usize * 8)
-            .map_err(|e| e.to_string())?;
-        let words = bytes
-            .chunks_exact(8)
-            .map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes)));
+        let bytes = mem.bytes(array, len as usize * 8, MAX_GOROUTINES as usize * 8).map_err(|e| e.to_string())?;
+        let words = bytes.chunks_exact(8).map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes)));
         Ok(words.filter(|a| !a.is_null()).collect())
     };
     read().unwrap_or_else(|e| {
@@ -258,11 +244,7 @@ fn decode_threads(rt: &Runtime, mem: &dyn Memory) -> FxHashMap<u64, RawM> {
     let mut at = mem.ptr(rt.globals.allm).unwrap_or_default();
     while !at.is_null() && found.len() < MAX_THREADS {
         let word = |offset: u64| mem.u64(at.plus(offset)).unwrap_or(0);
-        let m = RawM {
-            tid: word(l.procid) as i32,
-            vdso_sp: Addr(word(l.vdso_sp)),
-            vdso_pc: Addr(word(l.vdso_pc)),
-        };
+        let m = RawM { tid: word(l.procid) as i32, vdso_sp: Addr(word(l.vdso_sp)), vdso_pc: Addr(word(l.vdso_pc)) };
         if found.insert(at.0, m).is_some() {
             break;
         }
@@ -284,10 +266,7 @@ fn decode(
     let mut approximate = false;
     let left_out = raw.used_stack(8).is_some_and(|top| mem.u64(top.start).is_err());
     let stack = match status {
-        _ if left_out => Stack {
-            frames: Vec::new(),
-            cut: Some("not copied".into()),
-        },
+        _ if left_out => Stack { frames: Vec::new(), cut: Some("not copied".into()) },
         Status::Syscall if !raw.syscall_sp.is_null() => from(raw.syscall_pc, raw.syscall_sp, false),
         Status::Running | Status::CopyStack | Status::Unknown(_) => {
             let thread = threads.get(&raw.m.0);
@@ -302,28 +281,13 @@ fn decode(
         _ => from(raw.sched_pc, raw.sched_sp, false),
     };
     // gopc is the return address of the `go` statement's call; 0 for the first goroutine.
-    let created_by = (!raw.gopc.is_null())
-        .then(|| symbols.innermost(Addr(raw.gopc.0 - 1)))
-        .flatten();
-    let reason = rt
-        .layout
-        .wait_reasons
-        .get(usize::from(raw.wait_reason))
-        .copied()
-        .unwrap_or("unknown wait reason");
+    let created_by = (!raw.gopc.is_null()).then(|| symbols.innermost(Addr(raw.gopc.0 - 1))).flatten();
+    let reason = rt.layout.wait_reasons.get(usize::from(raw.wait_reason)).copied().unwrap_or("unknown wait reason");
     Goroutine {
         goid: raw.goid,
         status,
-        wait_reason: if status == Status::Waiting || status == Status::Leaked {
-            reason
-        } else {
-            ""
-        },
-        wait_since_ns: if status == Status::Waiting || status == Status::Leaked {
-            raw.wait_since
-        } else {
-            0
-        },
+        wait_reason: if status == Status::Waiting || status == Status::Leaked { reason } else { "" },
+        wait_since_ns: if status == Status::Waiting || status == Status::Leaked { raw.wait_since } else { 0 },
         parent: raw.parent,
         created_by,
         start_function: symbols.function_name(raw.startpc).unwrap_or_default(),

@@ -45,9 +45,6 @@ pub struct Gap {
 impl Gap {
     /// A gap.
     pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            why: why.into(),
-        }
+        Self { what: what.into(), why: why.into() }
     }
 }

@@ -54,50 +54,19 @@ use Pick::{FirstLea, Nth, NthLea};
 
 /// Held against the symbol table of unstripped binaries of every supported minor by the live test `rules_agree_with_the_symbol_table`.
 const RULES: &[Rule] = &[
-    Rule {
-        symbol: "runtime.mbuckets",
-        sites: &[("runtime.mProf_FlushLocked", Nth(1))],
-    },
+    Rule { symbol: "runtime.mbuckets", sites: &[("runtime.mProf_FlushLocked", Nth(1))] },
     Rule {
         symbol: "runtime.mProfCycle",
-        sites: &[
-            ("runtime.mProf_Flush", Nth(1)),
-            ("runtime.mProf_Free", Nth(1)),
-            ("runtime.mProf_PostSweep", Nth(1)),
-        ],
+        sites: &[("runtime.mProf_Flush", Nth(1)), ("runtime.mProf_Free", Nth(1)), ("runtime.mProf_PostSweep", Nth(1))],
     },
-    Rule {
-        symbol: "runtime.MemProfileRate",
-        sites: &[("runtime.allocmcache", Nth(3))],
-    },
-    Rule {
-        symbol: "runtime.allglen",
-        sites: &[("runtime.forEachGRace", Nth(1))],
-    },
-    Rule {
-        symbol: "runtime.allgptr",
-        sites: &[("runtime.forEachGRace", Nth(2))],
-    },
-    Rule {
-        symbol: "runtime.allm",
-        sites: &[("runtime.mexit", NthLea(4))],
-    },
-    Rule {
-        symbol: "runtime.mheap_",
-        sites: &[("runtime.allocmcache.func1", FirstLea)],
-    },
-    Rule {
-        symbol: "runtime.gcController",
-        sites: &[("runtime.gcControllerCommit", NthLea(2))],
-    },
-    Rule {
-        symbol: "runtime.memstats",
-        sites: &[("runtime.(*mcache).allocLarge", NthLea(2))],
-    },
-    Rule {
-        symbol: "runtime.gcphase",
-        sites: &[("runtime.gcSweep", Nth(1)), ("runtime.freeSomeWbufs", Nth(2))],
-    },
+    Rule { symbol: "runtime.MemProfileRate", sites: &[("runtime.allocmcache", Nth(3))] },
+    Rule { symbol: "runtime.allglen", sites: &[("runtime.forEachGRace", Nth(1))] },
+    Rule { symbol: "runtime.allgptr", sites: &[("runtime.forEachGRace", Nth(2))] },
+    Rule { symbol: "runtime.allm", sites: &[("runtime.mexit", NthLea(4))] },
+    Rule { symbol: "runtime.mheap_", sites: &[("runtime.allocmcache.func1", FirstLea)] },
+    Rule { symbol: "runtime.gcController", sites: &[("runtime.gcControllerCommit", NthLea(2))] },
+    Rule { symbol: "runtime.memstats", sites: &[("runtime.(*mcache).allocLarge", NthLea(2))] },
+    Rule { symbol: "runtime.gcphase", sites: &[("runtime.gcSweep", Nth(1)), ("runtime.freeSomeWbufs", Nth(2))] },
 ];
 
 /// The variables by symbol name.
@@ -112,10 +81,8 @@ pub(crate) fn globals(
 ) -> Result<Globals, String> {
     let names: Vec<&str> = RULES.iter().map(|r| r.symbol).collect();
     let table = image.symbols(&names).map_err(|e| e.to_string())?;
-    let mut found: Found = RULES
-        .iter()
-        .filter_map(|r| Some((r.symbol, Addr(table.get(r.symbol)?.addr.0.wrapping_add(bias)))))
-        .collect();
+    let mut found: Found =
+        RULES.iter().filter_map(|r| Some((r.symbol, Addr(table.get(r.symbol)?.addr.0.wrapping_add(bias))))).collect();
     if found.len() < RULES.len() {
         found = by_code(md, symbols)?;
     }
@@ -129,13 +96,9 @@ pub(crate) fn globals_by_code(md: &ModuleData, symbols: &Symbolizer<'_>) -> Resu
 
 fn collect(found: &Found, md: &ModuleData) -> Result<Globals, String> {
     let get = |symbol: &'static str| {
-        found
-            .get(symbol)
-            .copied()
-            .filter(|a| md.variables.contains(*a))
-            .ok_or_else(|| {
-                format!("the variable {symbol} was not found (a build that inlines or drops what we look for?)")
-            })
+        found.get(symbol).copied().filter(|a| md.variables.contains(*a)).ok_or_else(|| {
+            format!("the variable {symbol} was not found (a build that inlines or drops what we look for?)")
+        })
     };
     Ok(Globals {
         mbuckets: get("runtime.mbuckets")?,

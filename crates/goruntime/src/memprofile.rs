@@ -61,6 +61,8 @@ pub struct MemProfile {
     pub cycle: u32,
     /// Whether the cycle's slot of `future` has been flushed into `active` already.
     pub flushed: bool,
+    /// Whether nothing has been published yet.
+    pub clear: bool,
     /// Sites, in the order of their addresses.
     pub buckets: Vec<Bucket>,
 }
@@ -76,10 +78,7 @@ pub fn unsample(raw: Counts, rate: u64) -> Counts {
     }
     let average = raw.bytes as f64 / raw.objects as f64;
     let scale = 1.0 / (1.0 - (-average / rate as f64).exp());
-    Counts {
-        objects: (raw.objects as f64 * scale) as u64,
-        bytes: (raw.bytes as f64 * scale) as u64,
-    }
+    Counts { objects: (raw.objects as f64 * scale) as u64, bytes: (raw.bytes as f64 * scale) as u64 }
 }
 
 /// Variance of the bytes that [`unsample`] estimates, in bytes squared.
@@ -90,11 +89,7 @@ pub fn variance(raw: Counts, rate: u64) -> f64 {
     }
     let size = raw.bytes as f64 / raw.objects as f64;
     let p = 1.0 - (-size / rate as f64).exp();
-    if p > 0.0 {
-        raw.objects as f64 * size * size * (1.0 - p) / (p * p)
-    } else {
-        0.0
-    }
+    if p > 0.0 { raw.objects as f64 * size * size * (1.0 - p) / (p * p) } else { 0.0 }
 }
 
 impl MemProfile {
@@ -102,20 +97,7 @@ impl MemProfile {
     /// (`memProfileInternal` does that flush before it looks). Before the first GC has published anything pprof adds everything up, and so do we.
     #[must_use]
     pub fn published(&self, b: &Bucket) -> (Counts, Counts) {
-        if self.nothing_published() {
-            return self.current(b);
-        }
-        let mut sum = b.record.active;
-        if !self.flushed {
-            let due = b
-                .record
-                .future
-                .get((self.cycle % 3) as usize)
-                .copied()
-                .unwrap_or_default();
-            sum = add(sum, due);
-        }
-        totals(sum)
+        if self.clear { self.current(b) } else { totals(self.visible(b)) }
     }
 
     /// All that the runtime knows, as (allocated, in use).
@@ -127,27 +109,22 @@ impl MemProfile {
     /// Allocated since the last mark termination.
     #[must_use]
     pub fn burst(&self, b: &Bucket) -> Counts {
-        b.record
-            .future
-            .get(((self.cycle + 2) % 3) as usize)
-            .map_or_else(Counts::default, |c| c.allocs)
+        b.record.future.get(((self.cycle + 2) % 3) as usize).map_or_else(Counts::default, |c| c.allocs)
     }
 
-    /// As `clear` in `memProfileInternal`.
-    fn nothing_published(&self) -> bool {
+    /// What pprof sums up for a bucket: `active`, and the cycle whose flush is due.
+    fn visible(&self, b: &Bucket) -> RecordCycle {
+        if self.flushed {
+            return b.record.active;
+        }
+        add(b.record.active, b.record.future.get((self.cycle % 3) as usize).copied().unwrap_or_default())
+    }
+
+    /// `clear` in `memProfileInternal`: no bucket has anything published. Called once, when all buckets are there.
+    fn is_clear(&self) -> bool {
         self.buckets.iter().all(|b| {
-            let mut a = b.record.active;
-            if !self.flushed {
-                a = add(
-                    a,
-                    b.record
-                        .future
-                        .get((self.cycle % 3) as usize)
-                        .copied()
-                        .unwrap_or_default(),
-                );
-            }
-            a.allocs.bytes == a.frees.bytes
+            let v = self.visible(b);
+            v.allocs.objects == 0 && v.frees.objects == 0
         })
     }
 }
@@ -157,10 +134,7 @@ fn add(a: RecordCycle, b: RecordCycle) -> RecordCycle {
         objects: a.objects.wrapping_add(b.objects),
         bytes: a.bytes.wrapping_add(b.bytes),
     };
-    RecordCycle {
-        allocs: sum(a.allocs, b.allocs),
-        frees: sum(a.frees, b.frees),
-    }
+    RecordCycle { allocs: sum(a.allocs, b.allocs), frees: sum(a.frees, b.frees) }
 }
 
 /// (allocated, in use). Frees may run ahead of allocs in a torn read: never below zero.
@@ -196,10 +170,7 @@ pub fn decode_profile(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Me
         if !seen.insert(at) || profile.buckets.len() >= MAX_BUCKETS {
             note(
                 "memory profile",
-                &format!(
-                    "the list of buckets does not end (at {at}, after {})",
-                    profile.buckets.len()
-                ),
+                &format!("the list of buckets does not end (at {at}, after {})", profile.buckets.len()),
             );
             break;
         }
@@ -209,15 +180,13 @@ pub fn decode_profile(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Me
                 at = next;
             }
             Err(e) => {
-                note(
-                    "memory profile",
-                    &format!("{e}; {} buckets were read", profile.buckets.len()),
-                );
+                note("memory profile", &format!("{e}; {} buckets were read", profile.buckets.len()));
                 break;
             }
         }
     }
     profile.buckets.sort_by_key(|b| b.addr);
+    profile.clear = profile.is_clear();
     profile
 }
 
@@ -233,16 +202,11 @@ pub(crate) fn bucket_extent(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<
     if nstk > MAX_STACK {
         return Err(format!("a bucket at {at} with a stack of {nstk} frames"));
     }
-    Ok((
-        Addr(word(l.allnext)),
-        (l.sizeof + nstk * 8 + rt.layout.mem_record.sizeof) as usize,
-    ))
+    Ok((Addr(word(l.allnext)), (l.sizeof + nstk * 8 + rt.layout.mem_record.sizeof) as usize))
 }
 
 fn word_at(b: &[u8], offset: usize) -> u64 {
-    b.get(offset..offset + 8)
-        .and_then(|w| w.try_into().ok())
-        .map_or(0, u64::from_le_bytes)
+    b.get(offset..offset + 8).and_then(|w| w.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
 fn decode_bucket(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<(Bucket, Addr), String> {
@@ -252,12 +216,8 @@ fn decode_bucket(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<(Bucket, Ad
     let stack_at = rt.layout.bucket.sizeof as usize;
     let r = &rt.layout.mem_record;
     let record_at = len - r.sizeof as usize;
-    let stack = bytes
-        .get(stack_at..record_at)
-        .unwrap_or_default()
-        .chunks_exact(8)
-        .map(|w| Addr(word_at(w, 0)))
-        .collect();
+    let stack =
+        bytes.get(stack_at..record_at).unwrap_or_default().chunks_exact(8).map(|w| Addr(word_at(w, 0))).collect();
     let cycle = |offset: u64| {
         let base = record_at + offset as usize;
         let count = |field: u64| word_at(&bytes, base + field as usize);
@@ -265,29 +225,12 @@ fn decode_bucket(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<(Bucket, Ad
         let bytes_of = |field: Option<u64>, objects: u64| field.map_or(objects.wrapping_mul(size), &count);
         let (allocs, frees) = (count(r.allocs), count(r.frees));
         RecordCycle {
-            allocs: Counts {
-                objects: allocs,
-                bytes: bytes_of(r.alloc_bytes, allocs),
-            },
-            frees: Counts {
-                objects: frees,
-                bytes: bytes_of(r.free_bytes, frees),
-            },
+            allocs: Counts { objects: allocs, bytes: bytes_of(r.alloc_bytes, allocs) },
+            frees: Counts { objects: frees, bytes: bytes_of(r.free_bytes, frees) },
         }
     };
     let future = [0, 1, 2].map(|i| cycle(r.future + i * r.cycle_sizeof));
-    Ok((
-        Bucket {
-            addr: at,
-            size,
-            stack,
-            record: MemRecord {
-                active: cycle(r.active),
-                future,
-            },
-        },
-        next,
-    ))
+    Ok((Bucket { addr: at, size, stack, record: MemRecord { active: cycle(r.active), future } }, next))
 }
 
 #[cfg(test)]
@@ -297,78 +240,26 @@ mod tests {
     #[test]
     fn unsampling_as_go_does_it() {
         // From runtime/pprof: 10 samples of 64 B at 512 KiB stand for about 81,920 objects.
-        let got = unsample(
-            Counts {
-                objects: 10,
-                bytes: 640,
-            },
-            524_288,
-        );
+        let got = unsample(Counts { objects: 10, bytes: 640 }, 524_288);
         assert!((got.objects as f64 - 81_925.0).abs() < 10.0, "{got:?}");
-        assert_eq!(
-            unsample(Counts { objects: 3, bytes: 9 }, 1),
-            Counts { objects: 3, bytes: 9 }
-        );
+        assert_eq!(unsample(Counts { objects: 3, bytes: 9 }, 1), Counts { objects: 3, bytes: 9 });
         assert_eq!(unsample(Counts::default(), 524_288), Counts::default());
     }
 
     #[test]
     fn small_objects_err_by_the_root_of_their_samples_and_large_ones_not_at_all() {
-        let small = variance(
-            Counts {
-                objects: 100,
-                bytes: 6400,
-            },
-            524_288,
-        )
-        .sqrt();
-        assert!(
-            (small
-                / unsample(
-                    Counts {
-                        objects: 100,
-                        bytes: 6400
-                    },
-                    524_288
-                )
-                .bytes as f64
-                - 0.1)
-                .abs()
-                < 0.001
-        );
-        let large = variance(
-            Counts {
-                objects: 18,
-                bytes: 18 << 25,
-            },
-            524_288,
-        )
-        .sqrt();
+        let small = variance(Counts { objects: 100, bytes: 6400 }, 524_288).sqrt();
+        assert!((small / unsample(Counts { objects: 100, bytes: 6400 }, 524_288).bytes as f64 - 0.1).abs() < 0.001);
+        let large = variance(Counts { objects: 18, bytes: 18 << 25 }, 524_288).sqrt();
         assert!(large < 1.0, "{large}");
     }
 
     fn profile(flushed: bool, active: u64, future: [u64; 3]) -> MemProfile {
-        let cycle = |n: u64| RecordCycle {
-            allocs: Counts {
-                objects: n,
-                bytes: n * 8,
-            },
-            frees: Counts::default(),
-        };
-        let record = MemRecord {
-            active: cycle(active),
-            future: future.map(cycle),
-        };
-        MemProfile {
-            rate: 1,
-            cycle: 4,
-            flushed,
-            buckets: vec![Bucket {
-                record,
-                size: 8,
-                ..Bucket::default()
-            }],
-        }
+        let cycle = |n: u64| RecordCycle { allocs: Counts { objects: n, bytes: n * 8 }, frees: Counts::default() };
+        let record = MemRecord { active: cycle(active), future: future.map(cycle) };
+        let buckets = vec![Bucket { record, size: 8, ..Bucket::default() }];
+        let p = MemProfile { rate: 1, cycle: 4, flushed, clear: false, buckets };
+        MemProfile { clear: p.is_clear(), ..p }
     }
 
     #[test]

@@ -55,10 +55,7 @@ fn is_header(b: &[u8]) -> bool {
 
 /// By section name; where the sections are gone or merged (c-shared), by the magic in the process's own segments.
 fn pclntab_candidates(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Vec<Addr> {
-    let named = image
-        .sections()
-        .iter()
-        .find(|s| s.name == ".gopclntab" || s.name == ".data.rel.ro.gopclntab");
+    let named = image.sections().iter().find(|s| s.name == ".gopclntab" || s.name == ".data.rel.ro.gopclntab");
     if let Some(s) = named {
         let at = Addr(s.range.start.0.wrapping_add(bias));
         if mem.bytes(at, 8, 8).is_ok_and(|b| is_header(&b)) {
@@ -67,17 +64,11 @@ fn pclntab_candidates(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Vec<Addr
     }
     let mut found = Vec::new();
     for range in image.load_ranges(false).into_iter().chain(image.load_ranges(true)) {
-        scan(
-            mem,
-            Addr(range.start.0.wrapping_add(bias)),
-            range.len(),
-            8,
-            &mut |at, b| {
-                if is_header(b) && found.len() < 8 {
-                    found.push(at);
-                }
-            },
-        );
+        scan(mem, Addr(range.start.0.wrapping_add(bias)), range.len(), 8, &mut |at, b| {
+            if is_header(b) && found.len() < 8 {
+                found.push(at);
+            }
+        });
     }
     found
 }
@@ -115,17 +106,11 @@ fn find_for(
     // From Go 1.26 the linker gives it a section of its own.
     let own = image.section(".go.module").map(|s| s.range);
     for range in own.into_iter().chain(image.load_ranges(true)) {
-        scan(
-            mem,
-            Addr(range.start.0.wrapping_add(bias)),
-            range.len(),
-            16,
-            &mut |at, b| {
-                if b == key && found.len() < 8 {
-                    found.push(at);
-                }
-            },
-        );
+        scan(mem, Addr(range.start.0.wrapping_add(bias)), range.len(), 16, &mut |at, b| {
+            if b == key && found.len() < 8 {
+                found.push(at);
+            }
+        });
         if !found.is_empty() {
             break;
         }
@@ -144,12 +129,8 @@ fn read(mem: &dyn Memory, layout: &Layout, at: Addr) -> Result<ModuleData, Strin
     let l = &layout.moduledata;
     let word = |offset: u64| mem.u64(at.plus(offset)).map_err(|e| e.to_string());
     let slice = |offset: u64| -> Result<(Addr, u64), String> { Ok((Addr(word(offset)?), word(offset + 8)?)) };
-    let range = |a: u64, b: u64| -> Result<AddrRange, String> {
-        Ok(AddrRange {
-            start: Addr(word(a)?),
-            end: Addr(word(b)?),
-        })
-    };
+    let range =
+        |a: u64, b: u64| -> Result<AddrRange, String> { Ok(AddrRange { start: Addr(word(a)?), end: Addr(word(b)?) }) };
     Ok(ModuleData {
         pc_header: Addr(word(l.pc_header)?),
         funcnametab: slice(l.funcnametab)?,
@@ -167,14 +148,7 @@ fn read(mem: &dyn Memory, layout: &Layout, at: Addr) -> Result<ModuleData, Strin
 
 /// As `moduledataverify1`: sizes in bounds, code where it should be, the function table's ends agreeing with minpc and maxpc.
 fn validate(md: ModuleData, mem: &dyn Memory) -> Result<ModuleData, String> {
-    let tables = [
-        md.funcnametab.1,
-        md.cutab.1,
-        md.filetab.1,
-        md.pctab.1,
-        md.pclntable.1,
-        md.ftab.1,
-    ];
+    let tables = [md.funcnametab.1, md.cutab.1, md.filetab.1, md.pctab.1, md.pclntable.1, md.ftab.1];
     if tables.iter().any(|n| *n > MAX_TABLE) || md.ftab.1 < 2 {
         return Err("a table of absurd size".into());
     }

@@ -48,12 +48,7 @@ impl<'a> Symbolizer<'a> {
     /// A symbolizer over memory that holds pclntab and the read-only data.
     #[must_use]
     pub fn new(mem: &'a dyn Memory, md: &'a ModuleData, layout: &'a Layout) -> Self {
-        Self {
-            mem,
-            md,
-            layout,
-            frames: RefCell::default(),
-        }
+        Self { mem, md, layout, frames: RefCell::default() }
     }
 
     /// The logical frames at `pc`, innermost first. `pc` is taken as it is: for a return address pass one less.
@@ -133,9 +128,7 @@ impl<'a> Symbolizer<'a> {
 
     /// Whether a stack ends at this function.
     pub(crate) fn is_top_frame(&self, f: Func) -> bool {
-        self.mem
-            .u8(f.meta.plus(self.layout.func.flag))
-            .is_ok_and(|b| b & FLAG_TOP_FRAME != 0)
+        self.mem.u8(f.meta.plus(self.layout.func.flag)).is_ok_and(|b| b & FLAG_TOP_FRAME != 0)
     }
 
     /// Bytes between SP and the return address at `pc`.
@@ -154,18 +147,11 @@ impl<'a> Symbolizer<'a> {
             let inlined = self.inline_call(f, pc);
             let (function, id) = match &inlined {
                 Some(call) => (call.function.clone(), call.func_id),
-                None => (
-                    outer.clone(),
-                    self.mem.u8(f.meta.plus(self.layout.func.func_id)).unwrap_or(0),
-                ),
+                None => (outer.clone(), self.mem.u8(f.meta.plus(self.layout.func.func_id)).unwrap_or(0)),
             };
             // Wrappers that the compiler made (method values, `go` statements with arguments) are no code of anybody's: Go's tracebacks hide them too.
             if id != self.layout.wrapper_func_id {
-                frames.push(Frame {
-                    function: for_print(&function),
-                    file,
-                    line,
-                });
+                frames.push(Frame { function: for_print(&function), file, line });
             }
             match inlined {
                 Some(call) if call.parent != pc => pc = call.parent,
@@ -180,10 +166,7 @@ impl<'a> Symbolizer<'a> {
         self.mem.read(self.md.ftab.0.plus(i * 8), &mut b).ok()?;
         let entry = u32::from_le_bytes(b.get(..4)?.try_into().ok()?);
         let meta = u32::from_le_bytes(b.get(4..)?.try_into().ok()?);
-        Some((
-            self.md.text.plus(u64::from(entry)),
-            self.md.pclntable.0.plus(u64::from(meta)),
-        ))
+        Some((self.md.text.plus(u64::from(entry)), self.md.pclntable.0.plus(u64::from(meta))))
     }
 
     fn inline_call(&self, f: Func, pc: Addr) -> Option<InlinedCall> {
@@ -201,11 +184,7 @@ impl<'a> Symbolizer<'a> {
     }
 
     fn npcdata(&self, f: Func) -> Option<u64> {
-        self.mem
-            .u32(f.meta.plus(self.layout.func.npcdata))
-            .ok()
-            .map(u64::from)
-            .filter(|n| *n < 64)
+        self.mem.u32(f.meta.plus(self.layout.func.npcdata)).ok().map(u64::from).filter(|n| *n < 64)
     }
 
     fn pcdata(&self, f: Func, table: u64, pc: Addr) -> Option<i64> {
@@ -279,11 +258,7 @@ impl<'a> Symbolizer<'a> {
             if raw == 0 && step > 0 {
                 return None;
             }
-            let delta = if raw & 1 == 1 {
-                !(i64::from(raw) >> 1)
-            } else {
-                i64::from(raw) >> 1
-            };
+            let delta = if raw & 1 == 1 { !(i64::from(raw) >> 1) } else { i64::from(raw) >> 1 };
             value = value.checked_add(delta)?;
             here = here.plus(u64::from(reader.varint()?));
             if pc < here {

@@ -66,9 +66,7 @@ impl Runtime {
     /// # Errors
     /// [`DiscoverError::NotGo`].
     pub fn build_info(image: &ElfImage) -> Result<BuildInfo, DiscoverError> {
-        let not_go = || DiscoverError::NotGo {
-            file: image.name().to_owned(),
-        };
+        let not_go = || DiscoverError::NotGo { file: image.name().to_owned() };
         let section = image.section(".go.buildinfo").ok_or_else(not_go)?;
         let bytes = image.section_bytes(section).map_err(|_| not_go())?;
         parse_buildinfo(&bytes).ok_or_else(not_go)
@@ -81,11 +79,7 @@ impl Runtime {
     pub fn discover(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Self, DiscoverError> {
         let build_info = Self::build_info(image)?;
         let (oldest, newest) = layout::supported();
-        let unknown = || DiscoverError::UnknownVersion {
-            version: build_info.go_version.clone(),
-            oldest,
-            newest,
-        };
+        let unknown = || DiscoverError::UnknownVersion { version: build_info.go_version.clone(), oldest, newest };
         let version = GoVersion::parse(&build_info.go_version).ok_or_else(unknown)?;
         let layout = layout::for_minor(version.minor).ok_or_else(unknown)?;
         let unreadable = |why: String| DiscoverError::Unreadable {
@@ -97,13 +91,7 @@ impl Runtime {
         let module = moduledata::find(image, bias, mem, layout).map_err(unreadable)?;
         let symbols = Symbolizer::new(&cached, &module, layout);
         let globals = locate::globals(image, bias, &module, &symbols).map_err(unreadable)?;
-        let found = Self {
-            version: version.clone(),
-            build_info: build_info.clone(),
-            layout,
-            module,
-            globals,
-        };
+        let found = Self { version: version.clone(), build_info: build_info.clone(), layout, module, globals };
         found.validate(mem).map_err(unreadable)?;
         Ok(found)
     }

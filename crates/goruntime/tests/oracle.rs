@@ -62,10 +62,7 @@ fn check(minor: u16, mode: Mode) {
         Ok(o) => o,
         Err(e) => {
             eprintln!("SKIPPED: Go 1.{minor} {}: {e:#}", mode.name());
-            assert!(
-                e.to_string().contains("no Go 1."),
-                "only a missing toolchain may skip: {e:#}"
-            );
+            assert!(e.to_string().contains("no Go 1."), "only a missing toolchain may skip: {e:#}");
             return;
         }
     };
@@ -83,10 +80,7 @@ fn check(minor: u16, mode: Mode) {
     assert_eq!(evidence.gaps, []);
 
     let file = live.image().memory(live.bias(), CONSTANT_SECTIONS).unwrap();
-    let constants = BlockCache::new(Layered {
-        top: file,
-        bottom: &evidence.snapshot,
-    });
+    let constants = BlockCache::new(Layered { top: file, bottom: &evidence.snapshot });
     let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
     profile_is_equal(&rt, &evidence.snapshot, &symbols, truth);
     goroutines_are_equal(&rt, &evidence.snapshot, &symbols, truth);
@@ -95,12 +89,7 @@ fn check(minor: u16, mode: Mode) {
     assert_eq!(gauges.gc_cycles, truth.num_gc);
     assert_eq!(gauges.gc_percent, truth.gc_percent);
     let off = gauges.heap_live.abs_diff(truth.heap_alloc) as f64 / truth.heap_alloc as f64;
-    assert!(
-        off < 0.02,
-        "heap_live {} against {}",
-        gauges.heap_live,
-        truth.heap_alloc
-    );
+    assert!(off < 0.02, "heap_live {} against {}", gauges.heap_live, truth.heap_alloc);
 }
 
 /// Published: every record of runtime.MemProfile, to the object. Current: what was allocated after the last GC shows, un-sampled, within 20 %.
@@ -123,22 +112,16 @@ fn profile_is_equal(rt: &Runtime, mem: &dyn Memory, symbols: &Symbolizer<'_>, tr
             unpublished += lastgasp_goruntime::unsample(profile.current(b).1, profile.rate).bytes;
         }
         let sum = ours.entry(lines).or_default();
-        for (s, v) in sum.iter_mut().zip([
-            alloc.objects,
-            alloc.bytes,
-            alloc.objects - in_use.objects,
-            alloc.bytes - in_use.bytes,
-        ]) {
+        for (s, v) in
+            sum.iter_mut().zip([alloc.objects, alloc.bytes, alloc.objects - in_use.objects, alloc.bytes - in_use.bytes])
+        {
             *s += v;
         }
     }
     let mut theirs: BTreeMap<Vec<String>, [u64; 4]> = BTreeMap::new();
     for r in &truth.profile {
         let sum = theirs.entry(r.stack.clone().unwrap_or_default()).or_default();
-        for (s, v) in sum
-            .iter_mut()
-            .zip([r.alloc_objects, r.alloc_bytes, r.free_objects, r.free_bytes])
-        {
+        for (s, v) in sum.iter_mut().zip([r.alloc_objects, r.alloc_bytes, r.free_objects, r.free_bytes]) {
             *s += v;
         }
     }
@@ -161,24 +144,12 @@ fn parse_stacks(text: &str) -> BTreeMap<u64, (String, Vec<String>)> {
         let (id, state) = head.split_once(" [").unwrap();
         let mut frames = Vec::new();
         while let (Some(call), Some(at)) = (lines.next(), lines.next()) {
-            let call = call
-                .strip_prefix("created by ")
-                .map_or(call, |c| c.split(" in goroutine").next().unwrap_or(c));
-            let function = if call.ends_with(')') {
-                &call[..call.rfind('(').unwrap()]
-            } else {
-                call
-            };
+            let call = call.strip_prefix("created by ").map_or(call, |c| c.split(" in goroutine").next().unwrap_or(c));
+            let function = if call.ends_with(')') { &call[..call.rfind('(').unwrap()] } else { call };
             let place = at.trim().split(" +0x").next().unwrap();
             frames.push(format!("{function} {place}"));
         }
-        out.insert(
-            id.parse().unwrap(),
-            (
-                state.trim_end_matches("]:").split(", ").next().unwrap().to_owned(),
-                frames,
-            ),
-        );
+        out.insert(id.parse().unwrap(), (state.trim_end_matches("]:").split(", ").next().unwrap().to_owned(), frames));
     }
     out
 }
@@ -187,12 +158,7 @@ fn parse_stacks(text: &str) -> BTreeMap<u64, (String, Vec<String>)> {
 fn as_go_prints(g: &Goroutine) -> Vec<String> {
     let hidden = |f: &Frame| f.function.starts_with("runtime.") && !f.function.starts_with("runtime.gopanic");
     let created = g.created_by.iter();
-    g.stack
-        .iter()
-        .filter(|f| !hidden(f))
-        .chain(created)
-        .map(frame_line)
-        .collect()
+    g.stack.iter().filter(|f| !hidden(f)).chain(created).map(frame_line).collect()
 }
 
 fn goroutines_are_equal(rt: &Runtime, mem: &dyn Memory, symbols: &Symbolizer<'_>, truth: &Truth) {
@@ -208,20 +174,11 @@ fn goroutines_are_equal(rt: &Runtime, mem: &dyn Memory, symbols: &Symbolizer<'_>
         // The one that wrote the truth, and the one that spins, have moved on.
         let spins = g.start_function == "main.spin";
         if *id == 1 || spins {
-            assert!(
-                g.stack
-                    .iter()
-                    .any(|f| f.function == if spins { "main.spin" } else { "main.main" }),
-                "{g:?}"
-            );
+            assert!(g.stack.iter().any(|f| f.function == if spins { "main.spin" } else { "main.main" }), "{g:?}");
             continue;
         }
         assert_eq!(g.cut, None, "goroutine {id}: {:?}", g.stack);
-        let our_state = if g.status == Status::Waiting {
-            g.wait_reason
-        } else {
-            g.status.name()
-        };
+        let our_state = if g.status == Status::Waiting { g.wait_reason } else { g.status.name() };
         assert_eq!(our_state, state, "goroutine {id}");
         assert_eq!(as_go_prints(g), *frames, "goroutine {id}");
         equal += 1;
@@ -229,10 +186,7 @@ fn goroutines_are_equal(rt: &Runtime, mem: &dyn Memory, symbols: &Symbolizer<'_>
     assert!(equal >= 25, "{equal} goroutines were compared");
     let system = all.iter().filter(|g| is_system(g)).count();
     assert!(system >= 3, "{system} system goroutines");
-    assert!(
-        all.iter().all(|g| g.status == Status::Running || g.cut.is_none()),
-        "{all:#?}"
-    );
+    assert!(all.iter().all(|g| g.status == Status::Running || g.cut.is_none()), "{all:#?}");
 }
 
 macro_rules! matrix {

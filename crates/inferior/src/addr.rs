@@ -42,10 +42,7 @@ impl AddrRange {
     /// A range from `start` of `len` bytes.
     #[must_use]
     pub fn sized(start: Addr, len: u64) -> Self {
-        Self {
-            start,
-            end: start.plus(len),
-        }
+        Self { start, end: start.plus(len) }
     }
 
     /// Length in bytes; 0 for a range that ends before it starts.

@@ -82,14 +82,8 @@ impl ElfImage {
     /// [`ImageError`] for what is not a little-endian 64-bit x86-64 ELF file.
     pub fn open(file: File, name: impl Into<String>) -> Result<Self, ImageError> {
         let name = name.into();
-        let format = |why: String| ImageError::Format {
-            file: name.clone(),
-            why,
-        };
-        let cache = ReadCache::new(file.try_clone().map_err(|error| ImageError::Io {
-            file: name.clone(),
-            error,
-        })?);
+        let format = |why: String| ImageError::Format { file: name.clone(), why };
+        let cache = ReadCache::new(file.try_clone().map_err(|error| ImageError::Io { file: name.clone(), error })?);
         let kind = object::FileKind::parse(&cache).map_err(|_| format("not an ELF file".into()))?;
         if kind != object::FileKind::Elf64 {
             return Err(format(format!("{kind:?}: only 64-bit ELF is read")));
@@ -99,9 +93,7 @@ impl ElfImage {
         match elf.architecture() {
             object::Architecture::X86_64 => {}
             other => {
-                return Err(format(format!(
-                    "architecture {other:?} is not supported yet: only linux/amd64 is"
-                )));
+                return Err(format(format!("architecture {other:?} is not supported yet: only linux/amd64 is")));
             }
         }
         let endian = elf.endian();
@@ -125,20 +117,9 @@ impl ElfImage {
             })
             .collect();
         sections.sort_by(|a, b| (a.range, &a.name).cmp(&(b.range, &b.name)));
-        let build_id = elf
-            .build_id()
-            .ok()
-            .flatten()
-            .map(|b| b.iter().map(|x| format!("{x:02x}")).collect());
+        let build_id = elf.build_id().ok().flatten().map(|b| b.iter().map(|x| format!("{x:02x}")).collect());
         let has_symbols = elf.elf_header().e_shnum(endian) > 0 && sections.iter().any(|s| s.name == ".symtab");
-        Ok(Self {
-            file,
-            name,
-            sections,
-            segments,
-            build_id,
-            has_symbols,
-        })
+        Ok(Self { file, name, sections, segments, build_id, has_symbols })
     }
 
     /// The name given at opening.
@@ -184,10 +165,7 @@ impl ElfImage {
     /// Address and file offset of the first loadable segment.
     #[must_use]
     pub fn first_load(&self) -> Option<(u64, u64)> {
-        self.segments
-            .iter()
-            .min_by_key(|s| s.vaddr)
-            .map(|s| (s.vaddr, s.file_offset))
+        self.segments.iter().min_by_key(|s| s.vaddr).map(|s| (s.vaddr, s.file_offset))
     }
 
     /// The file's metadata.
@@ -203,21 +181,14 @@ impl ElfImage {
     /// # Errors
     /// [`ImageError`] if it has none, is absurdly large or cannot be read.
     pub fn section_bytes(&self, section: &Section) -> Result<Vec<u8>, ImageError> {
-        let format = |why: &str| ImageError::Format {
-            file: self.name.clone(),
-            why: format!("section {}: {why}", section.name),
-        };
+        let format =
+            |why: &str| ImageError::Format { file: self.name.clone(), why: format!("section {}: {why}", section.name) };
         let offset = section.file_offset.ok_or_else(|| format("holds no bytes"))?;
         if section.range.len() > MAX_TABLE {
             return Err(format("larger than 256 MiB"));
         }
         let mut buf = vec![0; section.range.len() as usize];
-        self.file
-            .read_exact_at(&mut buf, offset)
-            .map_err(|error| ImageError::Io {
-                file: self.name.clone(),
-                error,
-            })?;
+        self.file.read_exact_at(&mut buf, offset).map_err(|error| ImageError::Io { file: self.name.clone(), error })?;
         Ok(buf)
     }
 
@@ -230,26 +201,14 @@ impl ElfImage {
         if !self.has_symbols {
             return Ok(found);
         }
-        let format = |why: String| ImageError::Format {
-            file: self.name.clone(),
-            why,
-        };
-        let copy = self.file.try_clone().map_err(|error| ImageError::Io {
-            file: self.name.clone(),
-            error,
-        })?;
+        let format = |why: String| ImageError::Format { file: self.name.clone(), why };
+        let copy = self.file.try_clone().map_err(|error| ImageError::Io { file: self.name.clone(), error })?;
         let cache = ReadCache::new(copy);
         let elf = ElfFile64::<Endianness, _>::parse(&cache).map_err(|e| format(e.to_string()))?;
         for s in elf.symbols() {
             let Ok(name) = s.name() else { continue };
             if wanted.contains(&name) {
-                found.insert(
-                    name.to_owned(),
-                    Symbol {
-                        addr: Addr(s.address()),
-                        size: s.size(),
-                    },
-                );
+                found.insert(name.to_owned(), Symbol { addr: Addr(s.address()), size: s.size() });
             }
         }
         Ok(found)
@@ -271,11 +230,7 @@ impl ElfImage {
                 writable: true,
             })
         });
-        Ok(FileMemory {
-            file: self.file.try_clone()?,
-            segments: read_only.chain(named).collect(),
-            bias,
-        })
+        Ok(FileMemory { file: self.file.try_clone()?, segments: read_only.chain(named).collect(), bias })
     }
 }
 
@@ -289,26 +244,18 @@ pub struct FileMemory {
 
 impl Memory for FileMemory {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
-        let error = ReadError {
-            addr,
-            len: buf.len(),
-            cause: ReadCause::Absent,
-        };
+        let error = ReadError { addr, len: buf.len(), cause: ReadCause::Absent };
         let stated = addr.0.checked_sub(self.bias).ok_or(error)?;
-        let segment = self
-            .segments
-            .iter()
-            .find(|s| stated >= s.vaddr && stated - s.vaddr < s.file_size)
-            .ok_or(error)?;
+        let segment =
+            self.segments.iter().find(|s| stated >= s.vaddr && stated - s.vaddr < s.file_size).ok_or(error)?;
         let skip = stated - segment.vaddr;
         if segment.file_size - skip < buf.len() as u64 {
             return Err(error);
         }
         let offset = segment.file_offset.checked_add(skip).ok_or(error)?;
-        self.file.read_exact_at(buf, offset).map_err(|e| ReadError {
-            cause: e.raw_os_error().map_or(ReadCause::Absent, ReadCause::Os),
-            ..error
-        })
+        self.file
+            .read_exact_at(buf, offset)
+            .map_err(|e| ReadError { cause: e.raw_os_error().map_or(ReadCause::Absent, ReadCause::Os), ..error })
     }
 }
 
@@ -341,12 +288,7 @@ mod tests {
 
     #[test]
     fn says_what_is_not_elf() {
-        assert!(
-            image_of(b"#!/bin/sh\n")
-                .unwrap_err()
-                .to_string()
-                .contains("not an ELF file")
-        );
+        assert!(image_of(b"#!/bin/sh\n").unwrap_err().to_string().contains("not an ELF file"));
         assert!(image_of(b"").is_err());
     }
 

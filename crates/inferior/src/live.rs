@@ -80,11 +80,7 @@ pub struct LiveProcess {
 #[must_use]
 pub fn start_time(pid: i32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.get(stat.rfind(')')? + 1..)?
-        .split_whitespace()
-        .nth(19)?
-        .parse()
-        .ok()
+    stat.get(stat.rfind(')')? + 1..)?.split_whitespace().nth(19)?.parse().ok()
 }
 
 impl LiveProcess {
@@ -109,13 +105,7 @@ impl LiveProcess {
         if start_time(pid) != Some(start) {
             return Err(OpenError::Reused(pid));
         }
-        Ok(Self {
-            pid,
-            start_time: start,
-            mem,
-            image,
-            bias,
-        })
+        Ok(Self { pid, start_time: start, mem, image, bias })
     }
 
     /// The process number.
@@ -170,14 +160,7 @@ impl LiveProcess {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
         let field = |name: &str| -> u64 {
             text.lines()
-                .find_map(|l| {
-                    l.strip_prefix(name)?
-                        .strip_prefix(':')?
-                        .split_whitespace()
-                        .next()?
-                        .parse::<u64>()
-                        .ok()
-                })
+                .find_map(|l| l.strip_prefix(name)?.strip_prefix(':')?.split_whitespace().next()?.parse::<u64>().ok())
                 .unwrap_or(0)
                 * 1024
         };
@@ -196,28 +179,18 @@ impl LiveProcess {
     #[must_use]
     pub fn rss(&self) -> Option<u64> {
         let mut buf = [0; 128];
-        let n = File::open(format!("/proc/{}/statm", self.pid))
-            .ok()?
-            .read(&mut buf)
-            .ok()?;
-        let pages: u64 = std::str::from_utf8(buf.get(..n)?)
-            .ok()?
-            .split_whitespace()
-            .nth(1)?
-            .parse()
-            .ok()?;
+        let n = File::open(format!("/proc/{}/statm", self.pid)).ok()?.read(&mut buf).ok()?;
+        let pages: u64 = std::str::from_utf8(buf.get(..n)?).ok()?.split_whitespace().nth(1)?.parse().ok()?;
         Some(pages * 4096)
     }
 }
 
 fn read_mappings(pid: i32) -> Result<Vec<Mapping>, OpenError> {
-    std::fs::read_to_string(format!("/proc/{pid}/maps"))
-        .map(|t| parse_maps(&t))
-        .map_err(|error| OpenError::Io {
-            pid,
-            what: "maps",
-            error,
-        })
+    std::fs::read_to_string(format!("/proc/{pid}/maps")).map(|t| parse_maps(&t)).map_err(|error| OpenError::Io {
+        pid,
+        what: "maps",
+        error,
+    })
 }
 
 /// First mapping of the executable at file offset 0, less the lowest address that it asks for.
@@ -226,9 +199,7 @@ fn load_bias(pid: i32, image: &ElfImage) -> Result<u64, OpenError> {
     let inode = image.metadata().map(|m| m.ino()).unwrap_or(0);
     let maps = read_mappings(pid)?;
     let (vaddr, offset) = image.first_load().unwrap_or((0, 0));
-    let first = maps
-        .iter()
-        .find(|m| m.inode == inode && m.offset == offset / 4096 * 4096);
+    let first = maps.iter().find(|m| m.inode == inode && m.offset == offset / 4096 * 4096);
     Ok(first.map_or(0, |m| m.range.start.0.wrapping_sub(vaddr / 4096 * 4096)))
 }
 
@@ -252,17 +223,11 @@ impl Memory for LiveProcess {
             match self.mem.read_at(rest, addr.0.saturating_add(done as u64)) {
                 // /proc/PID/mem reads as an empty file once the last user of the address space is gone.
                 Ok(0) => {
-                    return Err(ReadError {
-                        addr,
-                        len,
-                        cause: ReadCause::Gone,
-                    });
+                    return Err(ReadError { addr, len, cause: ReadCause::Gone });
                 }
                 Ok(n) => done += n,
                 Err(e) => {
-                    let cause = e
-                        .raw_os_error()
-                        .map_or(ReadCause::Absent, |n| cause(Errno::from_raw(n)));
+                    let cause = e.raw_os_error().map_or(ReadCause::Absent, |n| cause(Errno::from_raw(n)));
                     return Err(ReadError { addr, len, cause });
                 }
             }
@@ -292,13 +257,8 @@ impl Memory for LiveProcess {
 impl LiveProcess {
     /// Gives how many parts from the start are complete.
     fn readv(&self, parts: &mut [Part<'_>]) -> usize {
-        let remote: Vec<RemoteIoVec> = parts
-            .iter()
-            .map(|p| RemoteIoVec {
-                base: p.addr.0 as usize,
-                len: p.buf.len(),
-            })
-            .collect();
+        let remote: Vec<RemoteIoVec> =
+            parts.iter().map(|p| RemoteIoVec { base: p.addr.0 as usize, len: p.buf.len() }).collect();
         let mut local: Vec<IoSliceMut<'_>> = parts.iter_mut().map(|p| IoSliceMut::new(p.buf)).collect();
         let Ok(mut bytes) = process_vm_readv(Pid::from_raw(self.pid), &mut local, &remote) else {
             return 0;
@@ -327,21 +287,9 @@ mod tests {
         let at = Addr(secret.as_ptr() as u64);
         let (mut a, mut b, mut c) = ([0; 8], [0; 8], [0; 8]);
         let mut parts = [
-            Part {
-                addr: at,
-                buf: &mut a,
-                ok: false,
-            },
-            Part {
-                addr: Addr(1),
-                buf: &mut b,
-                ok: false,
-            },
-            Part {
-                addr: at.plus(9),
-                buf: &mut c,
-                ok: false,
-            },
+            Part { addr: at, buf: &mut a, ok: false },
+            Part { addr: Addr(1), buf: &mut b, ok: false },
+            Part { addr: at.plus(9), buf: &mut c, ok: false },
         ];
         me.read_parts(&mut parts);
         assert_eq!(parts.iter().map(|p| p.ok).collect::<Vec<_>>(), [true, false, true]);

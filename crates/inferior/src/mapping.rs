@@ -36,10 +36,7 @@ fn parse_line(line: &str) -> Option<Mapping> {
     let inode = fields.next()?.parse().ok()?;
     let hex = |s| u64::from_str_radix(s, 16).ok().map(Addr);
     Some(Mapping {
-        range: AddrRange {
-            start: hex(start)?,
-            end: hex(end)?,
-        },
+        range: AddrRange { start: hex(start)?, end: hex(end)? },
         readable: perms.first() == Some(&b'r'),
         writable: perms.get(1) == Some(&b'w'),
         executable: perms.get(2) == Some(&b'x'),

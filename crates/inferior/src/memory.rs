@@ -72,11 +72,7 @@ pub trait Memory {
     /// As [`Memory::read`]; [`ReadCause::TooLarge`] over the bound.
     fn bytes(&self, addr: Addr, len: usize, bound: usize) -> Result<Vec<u8>, ReadError> {
         if len > bound {
-            return Err(ReadError {
-                addr,
-                len,
-                cause: ReadCause::TooLarge,
-            });
+            return Err(ReadError { addr, len, cause: ReadCause::TooLarge });
         }
         let mut v = vec![0; len];
         self.read(addr, &mut v)?;
@@ -161,10 +157,7 @@ const MAX_BLOCKS: usize = 2048;
 impl<M: Memory> BlockCache<M> {
     /// A cache of at most 8 MiB over `inner`.
     pub fn new(inner: M) -> Self {
-        Self {
-            inner,
-            blocks: RefCell::default(),
-        }
+        Self { inner, blocks: RefCell::default() }
     }
 
     /// What lies beneath.

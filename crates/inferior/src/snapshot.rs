@@ -22,13 +22,7 @@ impl Snapshot {
     pub fn with_budget(bytes: usize, pieces: usize) -> Self {
         let mut data = vec![1; bytes];
         data.clear();
-        Self {
-            data,
-            pieces: Vec::with_capacity(pieces),
-            sealed: false,
-            budget: bytes,
-            refused: 0,
-        }
+        Self { data, pieces: Vec::with_capacity(pieces), sealed: false, budget: bytes, refused: 0 }
     }
 
     /// Copies `len` bytes at `addr` from `from`. Gives whether all of it was read.
@@ -57,11 +51,7 @@ impl Snapshot {
             let mut rest = self.data.get_mut(start..).unwrap_or_default();
             for (addr, len) in batch {
                 let (buf, tail) = rest.split_at_mut((*len).min(rest.len()));
-                parts.push(Part {
-                    addr: *addr,
-                    buf,
-                    ok: false,
-                });
+                parts.push(Part { addr: *addr, buf, ok: false });
                 rest = tail;
             }
             from.read_parts(&mut parts);
@@ -88,9 +78,7 @@ impl Snapshot {
     /// What was copied since a mark, in that order; only before sealing.
     pub fn pieces_since(&self, mark: usize) -> impl Iterator<Item = (Addr, &[u8])> {
         let pieces = self.pieces.get(mark..).unwrap_or_default();
-        pieces
-            .iter()
-            .filter_map(|(a, at, len)| Some((Addr(*a), self.data.get(*at..*at + *len)?)))
+        pieces.iter().filter_map(|(a, at, len)| Some((Addr(*a), self.data.get(*at..*at + *len)?)))
     }
 
     /// Adds bytes that the caller has.
@@ -125,8 +113,7 @@ impl Snapshot {
         for (addr, at, len) in self.pieces.drain(..) {
             lay_over(&mut flat, addr, at, len);
         }
-        self.pieces
-            .extend(flat.into_iter().map(|(addr, (at, len))| (addr, at, len)));
+        self.pieces.extend(flat.into_iter().map(|(addr, (at, len))| (addr, at, len)));
         self.sealed = true;
     }
 
@@ -166,16 +153,8 @@ fn lay_over(flat: &mut BTreeMap<u64, (usize, usize)>, addr: u64, at: usize, len:
 impl Memory for Snapshot {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
         debug_assert!(self.sealed || self.pieces.is_empty(), "read before seal");
-        let error = ReadError {
-            addr,
-            len: buf.len(),
-            cause: ReadCause::Absent,
-        };
-        let mut i = self
-            .pieces
-            .partition_point(|p| p.0 <= addr.0)
-            .checked_sub(1)
-            .ok_or(error)?;
+        let error = ReadError { addr, len: buf.len(), cause: ReadCause::Absent };
+        let mut i = self.pieces.partition_point(|p| p.0 <= addr.0).checked_sub(1).ok_or(error)?;
         let mut done = 0usize;
         while done < buf.len() {
             let here = addr.0.checked_add(done as u64).ok_or(error)?;

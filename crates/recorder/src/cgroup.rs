@@ -38,10 +38,8 @@ impl Mounts {
                 _ => {}
             }
         }
-        out.memory_v2 = out
-            .unified
-            .as_deref()
-            .is_some_and(|p| controllers(p).split_whitespace().any(|c| c == "memory"));
+        out.memory_v2 =
+            out.unified.as_deref().is_some_and(|p| controllers(p).split_whitespace().any(|c| c == "memory"));
         out
     }
 }
@@ -98,13 +96,7 @@ impl Cgroup {
         let memory = root.join(path.trim_start_matches('/'));
         // In a container's cgroup namespace the path is not below what is mounted.
         let memory = if memory.is_dir() { memory } else { root.clone() };
-        Some(Self {
-            memory,
-            v2,
-            freezer: None,
-            path,
-            root: root.clone(),
-        })
+        Some(Self { memory, v2, freezer: None, path, root: root.clone() })
     }
 
     /// Bytes charged now.
@@ -113,33 +105,34 @@ impl Cgroup {
         read_number(&self.memory.join(self.name("memory.usage_in_bytes", "memory.current")))
     }
 
-    /// Bytes of page cache that the kernel would drop before it kills (`inactive_file`).
+    /// Bytes of page cache that the kernel would drop before it kills: of files, active or not; shared memory is not among them.
     #[must_use]
     pub fn droppable(&self) -> u64 {
         let stat = fs::read_to_string(self.memory.join("memory.stat")).unwrap_or_default();
-        let key = self.name("total_inactive_file ", "inactive_file ");
-        stat.lines()
-            .find_map(|l| l.strip_prefix(key)?.trim().parse().ok())
-            .unwrap_or(0)
+        let keys =
+            if self.v2 { ["inactive_file ", "active_file "] } else { ["total_inactive_file ", "total_active_file "] };
+        keys.iter().filter_map(|k| stat.lines().find_map(|l| l.strip_prefix(k)?.trim().parse::<u64>().ok())).sum()
     }
 
-    /// The tightest limit of this group and those above it.
+    /// The limit that will be reached first, of this group and those above it, with the group that it belongs to: other groups' memory counts there too.
     #[must_use]
-    pub fn limit(&self) -> Option<Limit> {
+    pub fn limit(&self) -> Option<(Limit, Self)> {
         let name = self.name("memory.limit_in_bytes", "memory.max");
-        let mut found: Option<Limit> = None;
-        for dir in self.memory.ancestors().take_while(|d| d.starts_with(&self.root)) {
+        let levels = self.memory.ancestors().take_while(|d| d.starts_with(&self.root));
+        let limits = levels.filter_map(|dir| {
             let file = dir.join(name);
-            if let Some(bytes) = read_number(&file).filter(|b| *b < NO_LIMIT_V1)
-                && found.as_ref().is_none_or(|f| bytes < f.bytes)
-            {
-                found = Some(Limit {
-                    bytes,
-                    source: file.display().to_string(),
-                });
-            }
-        }
-        found
+            let bytes = read_number(&file).filter(|b| *b < NO_LIMIT_V1)?;
+            let level = Self { memory: dir.to_owned(), ..self.clone() };
+            let headroom = bytes.saturating_sub(level.usage().unwrap_or(0));
+            Some((headroom, Limit { bytes, source: file.display().to_string() }, level))
+        });
+        limits.min_by_key(|(headroom, ..)| *headroom).map(|(_, limit, level)| (limit, level))
+    }
+
+    /// The tightest memory limit of this group and those above it, up to but without `ancestor` (v2).
+    fn limit_below(&self, ancestor: &Path) -> Option<u64> {
+        let below = self.memory.ancestors().take_while(|d| *d != ancestor && d.starts_with(&self.root));
+        below.filter_map(|d| read_number(&d.join("memory.max"))).min()
     }
 
     /// OOM kills counted in this group.
@@ -147,9 +140,7 @@ impl Cgroup {
     pub fn oom_kills(&self) -> u64 {
         let file = self.memory.join(self.name("memory.oom_control", "memory.events"));
         let text = fs::read_to_string(file).unwrap_or_default();
-        text.lines()
-            .find_map(|l| l.strip_prefix("oom_kill ")?.trim().parse().ok())
-            .unwrap_or(0)
+        text.lines().find_map(|l| l.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
     }
 
     /// Processes in the group.
@@ -185,15 +176,9 @@ impl OwnCgroup {
         let own = Cgroup::of(std::process::id() as i32, mounts)
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no memory cgroup controller is mounted"))?;
         let parent = if own.v2 { v2_parent(&own)? } else { own.memory.clone() };
+        let limit = limit.into_iter().chain(if own.v2 { own.limit_below(&parent) } else { None }).min();
         let memory = parent.join(name);
-        let mut made = Self {
-            cgroup: Cgroup {
-                memory: memory.clone(),
-                freezer: None,
-                ..own
-            },
-            dirs: Vec::new(),
-        };
+        let mut made = Self { cgroup: Cgroup { memory: memory.clone(), freezer: None, ..own }, dirs: Vec::new() };
         made.make(&memory)?;
         if made.cgroup.v2 {
             made.cgroup.freezer = Some(memory.clone());
@@ -208,23 +193,13 @@ impl OwnCgroup {
                 made.cgroup.freezer = Some(dir);
             }
         }
-        made.cgroup.path = format!(
-            "/{}",
-            memory.strip_prefix(&made.cgroup.root).unwrap_or(&memory).display()
-        );
+        made.cgroup.path = format!("/{}", memory.strip_prefix(&made.cgroup.root).unwrap_or(&memory).display());
         if let Some(limit) = limit {
             let file = memory.join(made.cgroup.name("memory.limit_in_bytes", "memory.max"));
             write(&file, &limit.to_string())?;
             // With swap a limit would push the evidence out instead of ending the process; absent where swap accounting is off.
             let swap = memory.join(made.cgroup.name("memory.memsw.limit_in_bytes", "memory.swap.max"));
-            let _ = write(
-                &swap,
-                &if made.cgroup.v2 {
-                    "0".to_owned()
-                } else {
-                    limit.to_string()
-                },
-            );
+            let _ = write(&swap, &if made.cgroup.v2 { "0".to_owned() } else { limit.to_string() });
         }
         Ok(made)
     }
@@ -242,8 +217,18 @@ impl OwnCgroup {
     }
 }
 
+impl OwnCgroup {
+    /// Removes the folders; gives whether all are gone. Those that still hold processes stay.
+    #[must_use]
+    pub fn remove(mut self) -> bool {
+        let dirs = std::mem::take(&mut self.dirs);
+        // Every one is tried, also behind one that stays.
+        dirs.iter().rev().filter(|d| !remove_when_empty(d)).count() == 0
+    }
+}
+
 impl Drop for OwnCgroup {
-    /// Removes the folders; those that still hold processes stay, and the watchdog removes them when they empty.
+    /// For errors on the way: nothing is left behind.
     fn drop(&mut self) {
         for dir in self.dirs.iter().rev() {
             remove_when_empty(dir);
@@ -266,19 +251,26 @@ pub fn remove_when_empty(dir: &Path) -> bool {
     false
 }
 
-/// The nearest group at or above ours whose children have the memory controller; enabled there if that can be done.
+/// The nearest group at or above ours whose children have the memory controller. On v2 a group that holds processes cannot hand controllers down, so this is
+/// mostly a group above ours, and ours stands beside the new one: limits that would be left behind by that are a reason to make none, but for memory's, which
+/// the caller takes along. Controllers are not switched on for this: that would change other people's groups.
 fn v2_parent(own: &Cgroup) -> io::Result<PathBuf> {
-    for dir in own.memory.ancestors().take_while(|d| d.starts_with(&own.root)) {
-        let control = dir.join("cgroup.subtree_control");
-        let enabled = |text: String| text.split_whitespace().any(|c| c == "memory");
-        if fs::read_to_string(&control).is_ok_and(enabled) || write(&control, "+memory").is_ok() {
-            return Ok(dir.to_owned());
+    let above = || own.memory.ancestors().take_while(|d| d.starts_with(&own.root));
+    let hands_down = |d: &Path| {
+        fs::read_to_string(d.join("cgroup.subtree_control")).is_ok_and(|t| t.split_whitespace().any(|c| c == "memory"))
+    };
+    let parent = above().find(|d| hands_down(d)).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::PermissionDenied, "no cgroup above ours hands down the memory controller")
+    })?;
+    for dir in above().take_while(|d| *d != parent) {
+        for file in ["cpu.max", "pids.max", "memory.high"] {
+            if fs::read_to_string(dir.join(file)).is_ok_and(|t| !t.trim().is_empty() && !t.starts_with("max")) {
+                let why = format!("a group beside {} would leave its {file} behind", dir.display());
+                return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+            }
         }
     }
-    Err(io::Error::new(
-        io::ErrorKind::PermissionDenied,
-        "no cgroup above ours hands down the memory controller",
-    ))
+    Ok(parent.to_owned())
 }
 
 /// Puts the calling process into the groups at `dirs`.
@@ -321,17 +313,15 @@ mod tests {
         fs::create_dir_all(&leaf).unwrap();
         fs::write(leaf.join("memory.max"), "max\n").unwrap();
         fs::write(leaf.join("memory.current"), "4096\n").unwrap();
-        fs::write(leaf.join("memory.stat"), "anon 1\ninactive_file 77\n").unwrap();
+        fs::write(leaf.join("memory.stat"), "anon 1\ninactive_file 77\nactive_file 3\n").unwrap();
         fs::write(leaf.join("memory.events"), "low 0\noom 2\noom_kill 1\n").unwrap();
         fs::write(root.path().join("pod/memory.max"), "1000000\n").unwrap();
-        let c = Cgroup {
-            memory: leaf,
-            v2: true,
-            freezer: None,
-            path: "/pod/container".into(),
-            root: root.path().into(),
-        };
-        assert_eq!(c.limit().unwrap().bytes, 1_000_000);
-        assert_eq!((c.usage(), c.droppable(), c.oom_kills()), (Some(4096), 77, 1));
+        let c =
+            Cgroup { memory: leaf, v2: true, freezer: None, path: "/pod/container".into(), root: root.path().into() };
+        let (limit, level) = c.limit().unwrap();
+        assert_eq!(limit.bytes, 1_000_000);
+        assert_eq!(level.memory, root.path().join("pod"));
+        assert_eq!((c.usage(), c.droppable(), c.oom_kills()), (Some(4096), 80, 1));
+        assert_eq!(c.limit_below(root.path()), Some(1_000_000));
     }
 }

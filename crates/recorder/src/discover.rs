@@ -38,12 +38,7 @@ impl Discoverer {
             Some((Runtime::build_info(&image).ok()?, image.is_stripped()))
         });
         let (build_info, stripped) = known.clone()?;
-        Some(GoProcess {
-            pid,
-            start_time,
-            build_info,
-            stripped,
-        })
+        Some(GoProcess { pid, start_time, build_info, stripped })
     }
 
     /// All Go processes of this machine that we may see, by number.

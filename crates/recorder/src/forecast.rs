@@ -45,11 +45,7 @@ pub fn rate(points: &[Point], window: Duration) -> Option<Rate> {
     }
     slopes.sort_by(f64::total_cmp);
     let at = |q: f64| slopes.get(((slopes.len() - 1) as f64 * q) as usize).copied();
-    Some(Rate {
-        low: at(0.1)?,
-        median: at(0.5)?,
-        high: at(0.9)?,
-    })
+    Some(Rate { low: at(0.1)?, median: at(0.5)?, high: at(0.9)? })
 }
 
 /// Seconds until `headroom` bytes are used at this rate; `None` if memory does not grow.
@@ -66,10 +62,7 @@ mod tests {
 
     fn line(n: u64, step_ms: u64, slope: f64) -> Vec<Point> {
         (0..n)
-            .map(|i| Point {
-                t_ms: i * step_ms,
-                bytes: 1_000_000_000 + (slope * (i * step_ms) as f64 / 1000.0) as u64,
-            })
+            .map(|i| Point { t_ms: i * step_ms, bytes: 1_000_000_000 + (slope * (i * step_ms) as f64 / 1000.0) as u64 })
             .collect()
     }
 
@@ -85,10 +78,7 @@ mod tests {
 
     #[test]
     fn flat_or_too_short_is_no_growth() {
-        assert_eq!(
-            time_to_oom(1000, rate(&line(50, 5, 0.0), Duration::from_secs(1)).unwrap().median),
-            None
-        );
+        assert_eq!(time_to_oom(1000, rate(&line(50, 5, 0.0), Duration::from_secs(1)).unwrap().median), None);
         assert_eq!(rate(&line(2, 5, 1e9), Duration::from_secs(1)), None);
         assert_eq!(rate(&[], Duration::from_secs(1)), None);
     }

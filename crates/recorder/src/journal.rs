@@ -49,6 +49,13 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// Leaves it on disk for the next start to carry out.
+    pub fn keep(mut self) {
+        self.file = PathBuf::new();
+    }
+}
+
 impl Drop for Journal {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.file);
@@ -75,19 +82,8 @@ pub fn recover(store: &Path) -> Vec<String> {
                 done.push(format!("thawed {}", dir.display()));
             }
         }
-        let left: Vec<&PathBuf> = entry
-            .made
-            .iter()
-            .rev()
-            .filter(|d| d.exists() && !remove_when_empty(d))
-            .collect();
-        done.extend(
-            entry
-                .made
-                .iter()
-                .filter(|d| !d.exists())
-                .map(|d| format!("removed {}", d.display())),
-        );
+        let left: Vec<&PathBuf> = entry.made.iter().rev().filter(|d| d.exists() && !remove_when_empty(d)).collect();
+        done.extend(entry.made.iter().filter(|d| !d.exists()).map(|d| format!("removed {}", d.display())));
         // A group that still holds a living command stays, and so does the journal that remembers it.
         if left.is_empty() {
             let _ = fs::remove_file(&file);

@@ -16,6 +16,7 @@ pub mod policy;
 pub mod run;
 pub mod sampler;
 pub mod stop;
+pub mod sys;
 pub mod take;
 pub mod target;
 pub mod watchdog;

@@ -81,20 +81,14 @@ impl Pin {
             return Err(e.into());
         }
         let destination = Destination(page);
-        let thread = std::thread::Builder::new()
-            .name("pin".into())
-            .stack_size(64 << 10)
-            .spawn(move || {
-                let Destination(page) = { destination };
-                // SAFETY: `page` is PAGE bytes of ours, mapped until `unmap` below. The call blocks on its first write to it, until `faults` is closed.
-                unsafe { libc::pread(mem.as_raw_fd(), page.as_ptr(), 8, readable.0 as libc::off_t) };
-                unmap(page);
-            });
+        let thread = std::thread::Builder::new().name("pin".into()).stack_size(64 << 10).spawn(move || {
+            let Destination(page) = { destination };
+            // SAFETY: `page` is PAGE bytes of ours, mapped until `unmap` below. The call blocks on its first write to it, until `faults` is closed.
+            unsafe { libc::pread(mem.as_raw_fd(), page.as_ptr(), 8, readable.0 as libc::off_t) };
+            unmap(page);
+        });
         match thread {
-            Ok(thread) => Ok(Self {
-                faults: Some(faults),
-                thread: Some(thread),
-            }),
+            Ok(thread) => Ok(Self { faults: Some(faults), thread: Some(thread) }),
             Err(e) => {
                 unmap(page);
                 Err(e)
@@ -142,23 +136,10 @@ fn open_userfaultfd() -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just given us this descriptor.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    let mut api = UffdioApi {
-        api: UFFD_API,
-        ..UffdioApi::default()
-    };
+    let mut api = UffdioApi { api: UFFD_API, ..UffdioApi::default() };
     // SAFETY: an open userfaultfd and the struct that this ioctl reads and writes.
     unsafe { request::uffdio_api(fd.as_raw_fd(), &raw mut api) }?;
     Ok(fd)
-}
-
-/// A descriptor that becomes readable when the process has ended (Linux 5.3 and newer).
-#[must_use]
-pub fn pidfd_open(pid: i32) -> Option<OwnedFd> {
-    // SAFETY: a system call without pointers.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0)?;
-    // SAFETY: the kernel has just given us this descriptor.
-    Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 #[cfg(test)]

@@ -98,12 +98,7 @@ impl Policy {
     pub fn step(&self, memory: &mut Memory, points: &[Point], limit: Option<u64>) -> Step {
         let calm = Duration::from_millis(250);
         let (Some(now), Some(limit)) = (points.last(), limit.filter(|l| *l > 0)) else {
-            return Step {
-                action: Action::None,
-                sleep: calm,
-                rate: None,
-                time_to_oom: None,
-            };
+            return Step { action: Action::None, sleep: calm, rate: None, time_to_oom: None };
         };
         let share = now.bytes as f64 / limit as f64;
         let headroom = limit.saturating_sub(now.bytes);
@@ -128,9 +123,7 @@ impl Policy {
             State::Armed => Duration::from_millis(5),
         };
         // Never sleep longer than the machine needs to fill half of what is left.
-        let sleep = sleep.min(Duration::from_secs_f64(
-            (headroom as f64 / self.fastest / 2.0).clamp(0.002, 1.0),
-        ));
+        let sleep = sleep.min(Duration::from_secs_f64((headroom as f64 / self.fastest / 2.0).clamp(0.002, 1.0)));
         let action = self.action(memory, *now, share, tto, limit);
         match action {
             Action::Arm => memory.pinned = true,
@@ -141,12 +134,7 @@ impl Policy {
             }
             Action::None => {}
         }
-        Step {
-            action,
-            sleep,
-            rate,
-            time_to_oom: tto,
-        }
+        Step { action, sleep, rate, time_to_oom: tto }
     }
 
     fn action(&self, memory: &Memory, now: Point, share: f64, tto: Option<f64>, limit: u64) -> Action {
@@ -200,10 +188,7 @@ mod tests {
     #[test]
     fn the_incident_is_pinned_then_struck_in_the_last_quarter_second() {
         // Calm for 20 s, then 0.4 GB/s.
-        let policy = Policy {
-            fastest: 3e9,
-            ..Policy::default()
-        };
+        let policy = Policy { fastest: 3e9, ..Policy::default() };
         let got = drive(&policy, |t| 300_000_000 + t.saturating_sub(20_000) * 400_000, 60);
         let actions: Vec<Action> = got.iter().map(|a| a.1).collect();
         assert_eq!(actions.first(), Some(&Action::Arm));
@@ -214,16 +199,10 @@ mod tests {
 
     #[test]
     fn over_a_limit_that_nobody_enforces_it_stops_striking() {
-        let policy = Policy {
-            fastest: 3e9,
-            ..Policy::default()
-        };
+        let policy = Policy { fastest: 3e9, ..Policy::default() };
         let (mut memory, mut points, mut strikes) = (Memory::default(), Vec::new(), 0);
         for t in 0..20_000u64 {
-            points.push(Point {
-                t_ms: t,
-                bytes: 300_000_000 + t * 400_000,
-            });
+            points.push(Point { t_ms: t, bytes: 300_000_000 + t * 400_000 });
             strikes += u32::from(policy.step(&mut memory, &points, Some(LIMIT)).action == Action::Strike);
         }
         assert_eq!(strikes, MOST_STRIKES);
@@ -231,20 +210,14 @@ mod tests {
 
     #[test]
     fn a_small_step_of_a_healthy_service_does_nothing() {
-        let policy = Policy {
-            fastest: 3e9,
-            ..Policy::default()
-        };
+        let policy = Policy { fastest: 3e9, ..Policy::default() };
         let got = drive(&policy, |t| if t < 20_000 { 300_000_000 } else { 340_000_000 }, 60);
         assert_eq!(got, []);
     }
 
     #[test]
     fn saw_tooth_up_to_two_thirds_of_the_limit_is_never_struck() {
-        let policy = Policy {
-            fastest: 3e9,
-            ..Policy::default()
-        };
+        let policy = Policy { fastest: 3e9, ..Policy::default() };
         let got = drive(&policy, |t| 500_000_000 + (t % 3000) * 190_000, 60);
         assert!(got.iter().all(|a| a.1 != Action::Strike), "{got:?}");
     }

@@ -19,10 +19,11 @@ use nix::unistd::Pid;
 use crate::cgroup::{Cgroup, Mounts, OwnCgroup};
 use crate::discover::{Discoverer, descendants};
 use crate::journal::{self, Journal};
-use crate::pin::{Pin, pidfd_open};
+use crate::pin::Pin;
 use crate::policy::{self, Action, Policy, State};
 use crate::sampler::{Sample, Timeline};
 use crate::stop::Stopper;
+use crate::sys::pidfd_open;
 use crate::take::{Circumstances, Phase, Reason, Taken, take};
 use crate::target::{AttachError, Target};
 use crate::watchdog::Watchdog;
@@ -68,14 +69,8 @@ pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Res
     let signals = Signals::block();
     let mounts = Mounts::detect();
     let (sender, receiver) = mpsc::channel::<Taken>();
-    let worker = std::thread::Builder::new()
-        .name("decode".into())
-        .spawn(move || receiver.iter().for_each(sink))?;
-    let group = match OwnCgroup::create(
-        &mounts,
-        &format!("lastgasp-run-{}", std::process::id()),
-        config.memory_max,
-    ) {
+    let worker = std::thread::Builder::new().name("decode".into()).spawn(move || receiver.iter().for_each(sink))?;
+    let group = match OwnCgroup::create(&mounts, &format!("lastgasp-run-{}", std::process::id()), config.memory_max) {
         Ok(group) => Some(group),
         Err(e) => {
             notes.push(format!(
@@ -99,9 +94,7 @@ pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Res
     let watchdog = if dirs.is_empty() {
         None
     } else {
-        Watchdog::start(&dirs)
-            .map_err(|e| notes.push(format!("no watchdog: {e}")))
-            .ok()
+        Watchdog::start(&dirs).map_err(|e| notes.push(format!("no watchdog: {e}"))).ok()
     };
     let stopper = match (freezer, watchdog, &journal) {
         (Some(dir), Some(watchdog), Some(_)) => Stopper::Freezer(dir, watchdog),
@@ -126,25 +119,19 @@ pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Res
         ended: None,
     };
     let status = watch.until_the_end();
-    let Watch {
-        stopper,
-        notes,
-        sender,
-        oom_killed,
-        watched,
-        ..
-    } = watch;
+    let Watch { stopper, notes, sender, oom_killed, watched, .. } = watch;
     drop(sender);
     let _ = worker.join();
-    drop(stopper);
-    drop(journal);
-    drop(group);
-    Ok(Outcome {
-        status,
-        oom_killed,
-        watched,
-        notes,
-    })
+    let removed = group.is_none_or(OwnCgroup::remove);
+    if removed {
+        if let Stopper::Freezer(_, watchdog) = stopper {
+            watchdog.dismiss();
+        }
+    } else if let Some(journal) = journal {
+        // The command left a process behind: the watchdog stays with it, and so does what the next start needs if that dies too.
+        journal.keep();
+    }
+    Ok(Outcome { status, oom_killed, watched, notes })
 }
 
 fn spawn(config: &Config, dirs: &[PathBuf]) -> io::Result<Child> {
@@ -165,13 +152,7 @@ fn spawn(config: &Config, dirs: &[PathBuf]) -> io::Result<Child> {
     command.spawn().map_err(|e| {
         io::Error::new(
             e.kind(),
-            format!(
-                "{}: {e}",
-                config
-                    .command
-                    .first()
-                    .map_or_else(String::new, |c| c.to_string_lossy().into_owned())
-            ),
+            format!("{}: {e}", config.command.first().map_or_else(String::new, |c| c.to_string_lossy().into_owned())),
         )
     })
 }
@@ -197,7 +178,10 @@ struct Watch<'a> {
 
 /// How memory counts against a limit.
 struct Gauge {
-    cgroup: Option<Cgroup>,
+    /// The target's own group, for its OOM counter.
+    own: Option<Cgroup>,
+    /// The group whose limit will be reached first; without one the RSS counts.
+    level: Option<Cgroup>,
     limit: Option<(u64, String)>,
     droppable: u64,
     refreshed: Instant,
@@ -221,9 +205,12 @@ impl Watch<'_> {
 
     /// The command's status once it has ended.
     fn reap(&mut self) -> Option<WaitStatus> {
-        if self.ended.is_none()
-            && let Ok(Some(status)) = self.child.try_wait()
-        {
+        let waited = if self.ended.is_none() { self.child.try_wait() } else { Ok(None) };
+        if waited.as_ref().is_err_and(|e| e.raw_os_error() == Some(nix::errno::Errno::ECHILD as i32)) {
+            self.note_once("how the command ended is not known".into());
+            self.ended = Some(WaitStatus::Signaled(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL, false));
+        }
+        if let Ok(Some(status)) = waited {
             use std::os::unix::process::ExitStatusExt as _;
             let pid = Pid::from_raw(self.child.id() as i32);
             self.ended = Some(match status.signal().and_then(|s| Signal::try_from(s).ok()) {
@@ -239,11 +226,7 @@ impl Watch<'_> {
         let pids = self.processes();
         let mut best: Option<(u64, Target)> = None;
         let own = std::fs::read_link("/proc/self/exe").ok();
-        for pid in pids
-            .into_iter()
-            .filter(|p| !self.refused.contains(p))
-            .collect::<Vec<_>>()
-        {
+        for pid in pids.into_iter().filter(|p| !self.refused.contains(p)).collect::<Vec<_>>() {
             if std::fs::read_link(format!("/proc/{pid}/exe")).ok() == own || self.discoverer.go_process(pid).is_none() {
                 continue;
             }
@@ -270,36 +253,35 @@ impl Watch<'_> {
     fn follow(&mut self, mut target: Target) {
         let pid = target.process.pid();
         self.watched = true;
-        self.timeline
-            .note("attach", format!("process {pid}, {}", target.runtime.version));
+        self.timeline.note("attach", format!("process {pid}, {}", target.runtime.version));
         let exit = pidfd_open(pid);
         let mut gauge = self.gauge(&target);
-        let kills_before = gauge.cgroup.as_ref().map_or(0, Cgroup::oom_kills);
+        let kills_before = gauge.own.as_ref().map_or(0, Cgroup::oom_kills);
         let mut memory = policy::Memory::default();
+        let mut steady = true;
+        let image = auxv(pid);
         let mut pin: Option<Pin> = None;
         let (mut refreshed, mut baseline_due, mut looked_around) = (Instant::now(), Instant::now(), Instant::now());
         loop {
             let state = memory.state;
             if gauge.refreshed.elapsed() > Duration::from_millis(if state == State::Watch { 1000 } else { 100 }) {
-                let kept = self.gauge(&target);
-                gauge = Gauge {
-                    cgroup: gauge.cgroup.take().or(kept.cgroup),
-                    ..kept
-                };
+                gauge = self.gauge(&target);
+                // Another program by exec: the old one's memory would stay charged to it as long as we held on, and what we know of it is void.
+                if auxv(pid).is_some_and(|now| Some(now) != image) {
+                    self.timeline.note("exit", "became another program");
+                    return;
+                }
             }
             // The dead have no RSS: near the end it is noted at every look.
             if state == State::Armed || self.last_usage.is_none_or(|(_, t)| self.timeline.now_ms() >= t + 1000) {
-                self.last_usage = target
-                    .process
-                    .usage()
-                    .map(|u| (u, self.timeline.now_ms()))
-                    .or(self.last_usage);
+                self.last_usage = target.process.usage().map(|u| (u, self.timeline.now_ms())).or(self.last_usage);
             }
             let Some(sample) = self.sample(&target, &gauge) else {
                 break;
             };
             self.timeline.push(sample);
-            if state == State::Watch && baseline_due.elapsed() > Duration::ZERO {
+            // A service may be steady at 70 % of its limit: what counts for a baseline is that it does not grow.
+            if steady && baseline_due.elapsed() > Duration::ZERO {
                 let started = Instant::now();
                 target.refresh();
                 target.note_baseline(sample.t_ms);
@@ -312,16 +294,10 @@ impl Watch<'_> {
                 refreshed = Instant::now();
             }
             let limit = gauge.limit.as_ref().map(|l| l.0);
-            let step = self
-                .config
-                .policy
-                .step(&mut memory, &self.timeline.recent_usage(200), limit);
+            let step = self.config.policy.step(&mut memory, &self.timeline.recent_usage(200), limit);
+            steady = step.time_to_oom.is_none_or(|t| t > 60.0);
             match step.action {
-                Action::Arm => match target
-                    .process
-                    .mem_file()
-                    .and_then(|mem| Pin::hold(mem, target.readable()))
-                {
+                Action::Arm => match target.process.mem_file().and_then(|mem| Pin::hold(mem, target.readable())) {
                     Ok(held) => {
                         self.timeline.note("arm", "address space pinned");
                         pin = Some(held);
@@ -350,8 +326,7 @@ impl Watch<'_> {
     }
 
     fn strike(&mut self, target: &Target, gauge: &Gauge) {
-        self.timeline
-            .note("freeze", "memory is about to be used up: stopped and copied");
+        self.timeline.note("freeze", "memory is about to be used up: stopped and copied");
         let around = Circumstances {
             phase: Phase::PreKill,
             reason: Reason::Forecast,
@@ -370,18 +345,21 @@ impl Watch<'_> {
     /// The process has ended, or is about to be reaped: say how, and read what the pin has kept.
     fn after_death(&mut self, target: &Target, gauge: &Gauge, kills_before: u64, pinned: bool) {
         let pid = target.process.pid();
-        let killed = how_it_ended(pid).is_none_or(|s| matches!(s, WaitStatus::Signaled(_, Signal::SIGKILL, _)));
+        let ended = how_it_ended(pid);
         // The counter is raised before the signal is sent, but give a slow kernel a moment.
-        let counted = || gauge.cgroup.as_ref().map_or(0, Cgroup::oom_kills) > kills_before;
-        let oom = killed
+        let counted = || gauge.own.as_ref().map_or(0, Cgroup::oom_kills) > kills_before;
+        let signaled = ended.is_some_and(|s| matches!(s, WaitStatus::Signaled(_, Signal::SIGKILL, _)));
+        let oom = (signaled || ended.is_none())
             && (counted() || {
                 std::thread::sleep(Duration::from_millis(2));
                 counted()
             });
         self.oom_killed |= oom;
+        let killed = signaled || oom;
         let (kind, text) = match (oom, killed) {
             (true, _) => ("oom-kill", "killed by the kernel: out of memory"),
             (false, true) => ("kill", "killed"),
+            _ if ended.is_none() => ("exit", "ended (not our child: how is not known)"),
             _ => ("exit", "ended by itself"),
         };
         self.timeline.note(kind, text);
@@ -415,45 +393,29 @@ impl Watch<'_> {
     }
 
     fn gauge(&self, target: &Target) -> Gauge {
-        let cgroup = self
-            .group
-            .cloned()
-            .or_else(|| Cgroup::of(target.process.pid(), &self.mounts));
-        let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|l| (l.bytes, l.source));
+        let own = self.group.cloned().or_else(|| Cgroup::of(target.process.pid(), &self.mounts));
+        let found = own.as_ref().and_then(Cgroup::limit);
         let refreshed = Instant::now();
-        match (limit, self.group, self.config.memory_max) {
-            // A limit that could not be set: watched all the same.
-            (_, None, Some(wished)) => Gauge {
-                cgroup: None,
-                limit: Some((wished, "--memory-max, which could not be set".into())),
-                droppable: 0,
+        // A limit that was wished and could not be set is watched all the same, by the RSS.
+        let wished =
+            self.config.memory_max.filter(|w| self.group.is_none() && found.as_ref().is_none_or(|(l, _)| w < &l.bytes));
+        let by_rss = |limit| Gauge { own: own.clone(), level: None, limit, droppable: 0, refreshed };
+        match (wished, found) {
+            (Some(wished), _) => by_rss(Some((wished, "--memory-max, which could not be set".into()))),
+            (None, Some((limit, level))) => Gauge {
+                droppable: level.droppable(),
+                own,
+                level: Some(level),
+                limit: Some((limit.bytes, limit.source)),
                 refreshed,
             },
-            (Some(limit), _, _) => {
-                let droppable = cgroup.as_ref().map_or(0, Cgroup::droppable);
-                Gauge {
-                    cgroup,
-                    limit: Some(limit),
-                    droppable,
-                    refreshed,
-                }
-            }
-            (None, _, _) => Gauge {
-                cgroup: None,
-                limit: machine_memory(),
-                droppable: 0,
-                refreshed,
-            },
+            (None, None) => by_rss(machine_memory(target.process.rss().unwrap_or(0))),
         }
     }
 
     fn sample(&self, target: &Target, gauge: &Gauge) -> Option<Sample> {
         let rss = target.process.rss()?;
-        let usage = gauge
-            .cgroup
-            .as_ref()
-            .and_then(Cgroup::usage)
-            .map_or(rss, |u| u.saturating_sub(gauge.droppable));
+        let usage = gauge.level.as_ref().and_then(Cgroup::usage).map_or(rss, |u| u.saturating_sub(gauge.droppable));
         let gauges = target.gauges()?;
         Some(Sample {
             t_ms: self.timeline.now_ms(),
@@ -466,13 +428,17 @@ impl Watch<'_> {
     }
 }
 
+/// The kernel's words to the program at its start, which hold random addresses: they change with every exec and with nothing else.
+fn auxv(pid: i32) -> Option<Vec<u8>> {
+    std::fs::read(format!("/proc/{pid}/auxv")).ok().filter(|b| !b.is_empty())
+}
+
 /// What this machine can still give, as a limit for a process without one: its RSS plus what is available.
-fn machine_memory() -> Option<(u64, String)> {
+fn machine_memory(rss: u64) -> Option<(u64, String)> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let kib: u64 = text
-        .lines()
-        .find_map(|l| l.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok())?;
-    Some((kib * 1024, "/proc/meminfo MemTotal".into()))
+    let kib: u64 =
+        text.lines().find_map(|l| l.strip_prefix("MemAvailable:")?.split_whitespace().next()?.parse().ok())?;
+    Some((rss + kib * 1024, "/proc/meminfo MemAvailable".into()))
 }
 
 /// How a child of ours ended, without reaping it; `None` if it is not a child of ours.
@@ -506,9 +472,7 @@ impl Signals {
         const SI_KERNEL: i32 = 0x80;
         while let Some(info) = self.0.as_ref().and_then(|fd| fd.read_signal().ok().flatten()) {
             if info.ssi_code != SI_KERNEL {
-                let signal = i32::try_from(info.ssi_signo)
-                    .ok()
-                    .and_then(|n| Signal::try_from(n).ok());
+                let signal = i32::try_from(info.ssi_signo).ok().and_then(|n| Signal::try_from(n).ok());
                 let _ = kill(Pid::from_raw(child), signal);
             }
         }
@@ -522,12 +486,7 @@ impl Watch<'_> {
         let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| r.contains(PollFlags::POLLIN));
         let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(2);
         fds.extend(exit.map(|e| PollFd::new(e.as_fd(), PollFlags::POLLIN)));
-        fds.extend(
-            self.signals
-                .0
-                .as_ref()
-                .map(|s| PollFd::new(s.as_fd(), PollFlags::POLLIN)),
-        );
+        fds.extend(self.signals.0.as_ref().map(|s| PollFd::new(s.as_fd(), PollFlags::POLLIN)));
         let _ = poll(&mut fds, timeout);
         self.signals.forward(self.child.id() as i32);
         exit.is_some() && fds.first().is_some_and(ready)
@@ -537,17 +496,9 @@ impl Watch<'_> {
     fn a_larger_one_than(&mut self, pid: i32, rss: u64) -> bool {
         let rss_of = |pid: i32| -> u64 {
             let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-            statm
-                .split_whitespace()
-                .nth(1)
-                .and_then(|p| p.parse::<u64>().ok())
-                .unwrap_or(0)
-                * 4096
+            statm.split_whitespace().nth(1).and_then(|p| p.parse::<u64>().ok()).unwrap_or(0) * 4096
         };
-        let others = self
-            .processes()
-            .into_iter()
-            .filter(|p| *p != pid && !self.refused.contains(p));
+        let others = self.processes().into_iter().filter(|p| *p != pid && !self.refused.contains(p));
         let larger: Vec<i32> = others.filter(|p| rss_of(*p) > rss + rss / 2 + (8 << 20)).collect();
         larger.into_iter().any(|p| self.discoverer.go_process(p).is_some())
     }

@@ -47,11 +47,7 @@ const MOST_EVENTS: usize = 512;
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self {
-            began: Instant::now(),
-            samples: Vec::new(),
-            events: Vec::new(),
-        }
+        Self { began: Instant::now(), samples: Vec::new(), events: Vec::new() }
     }
 }
 
@@ -78,11 +74,7 @@ impl Timeline {
     /// Notes an event, now.
     pub fn note(&mut self, kind: &'static str, text: impl Into<String>) {
         if self.events.len() < MOST_EVENTS {
-            self.events.push(Event {
-                t_ms: self.now_ms(),
-                kind,
-                text: text.into(),
-            });
+            self.events.push(Event { t_ms: self.now_ms(), kind, text: text.into() });
         }
     }
 
@@ -91,13 +83,7 @@ impl Timeline {
     pub fn recent_usage(&self, most: usize) -> Vec<Point> {
         let from = self.samples.len().saturating_sub(most);
         let recent = self.samples.get(from..).unwrap_or_default();
-        recent
-            .iter()
-            .map(|s| Point {
-                t_ms: s.t_ms,
-                bytes: s.usage,
-            })
-            .collect()
+        recent.iter().map(|s| Point { t_ms: s.t_ms, bytes: s.usage }).collect()
     }
 }
 
@@ -109,10 +95,7 @@ mod tests {
     fn a_full_timeline_keeps_its_ends() {
         let mut t = Timeline::default();
         for i in 0..3 * MOST_SAMPLES as u64 {
-            t.push(Sample {
-                t_ms: i,
-                ..Sample::default()
-            });
+            t.push(Sample { t_ms: i, ..Sample::default() });
         }
         assert!(t.samples.len() <= MOST_SAMPLES);
         assert!(t.samples[0].t_ms < 4096);

@@ -1,23 +1,27 @@
 //! Stopping a target for the time of a copy, and letting it go again whatever happens.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lastgasp_inferior::{Addr, ThreadRegisters, thread_ids, thread_registers};
+use nix::errno::Errno;
 use nix::sys::ptrace;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::cgroup;
-use crate::watchdog::Watchdog;
+use crate::sys::{TraceStop, trace_detach, trace_stop};
+use crate::watchdog::{PATIENCE, Watchdog};
 
 /// How a target can be stopped.
 #[derive(Debug)]
 pub enum Stopper {
     /// `cgroup.freeze` of a group of our own: fastest, and it needs the watchdog, since it would outlive us.
     Freezer(PathBuf, Watchdog),
-    /// `PTRACE_SEIZE` of every thread: the kernel lets go of them if we die.
+    /// `PTRACE_SEIZE` of every thread, from a thread of ours that lives no longer than the stop: when it ends, for whatever reason, the kernel lets go of
+    /// every thread of the target that it still holds.
     Ptrace,
 }
 
@@ -25,6 +29,7 @@ pub enum Stopper {
 #[derive(Debug)]
 pub struct Stopped<'a> {
     how: How<'a>,
+    since: Instant,
     /// Where its threads stand, as far as was to be had.
     pub registers: Vec<ThreadRegisters>,
     /// What went wrong, if anything.
@@ -34,108 +39,152 @@ pub struct Stopped<'a> {
 #[derive(Debug)]
 enum How<'a> {
     Freezer(&'a PathBuf, &'a mut Watchdog),
-    Ptrace(BTreeSet<i32>),
+    /// The thread that holds the target; it lets go when the sender is dropped, and after [`PATIENCE`] by itself.
+    Ptrace(Option<mpsc::Sender<()>>, Option<JoinHandle<()>>),
     Not,
 }
 
 /// How long we wait for the last thread to stand: threads that allocate stop at once, and one that sleeps in the kernel does no harm.
-const PATIENCE: Duration = Duration::from_millis(20);
+const STRAGGLERS: Duration = Duration::from_millis(20);
 
 impl Stopper {
     /// Stops `pid`. Never fails: what could not be stopped is told in `trouble`, and the copy is then one of a moving target.
     pub fn stop(&mut self, pid: i32) -> Stopped<'_> {
         match self {
             Self::Freezer(dir, watchdog) => freeze(dir, watchdog, pid),
-            Self::Ptrace => seize(pid),
+            Self::Ptrace => trace(pid),
         }
+    }
+}
+
+impl Stopped<'_> {
+    /// Whether it has stood still all the time: past its patience the watchdog, or the holding thread, has let it go already.
+    #[must_use]
+    pub fn still_holds(&self) -> bool {
+        self.since.elapsed() < PATIENCE
+    }
+}
+
+fn not_stopped(why: String) -> Stopped<'static> {
+    Stopped {
+        how: How::Not,
+        since: Instant::now(),
+        registers: Vec::new(),
+        trouble: Some(format!("not stopped: {why}")),
     }
 }
 
 fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a mut Watchdog, pid: i32) -> Stopped<'a> {
-    let attempt = watchdog
-        .before_freeze(dir)
-        .and_then(|()| cgroup::write(&dir.join("cgroup.freeze"), "1"));
+    let since = Instant::now();
+    let attempt = watchdog.before_freeze(dir).and_then(|()| cgroup::write(&dir.join("cgroup.freeze"), "1"));
     if let Err(e) = attempt {
         watchdog.after_thaw();
-        return Stopped {
-            how: How::Not,
-            registers: Vec::new(),
-            trouble: Some(format!("not stopped: {e}")),
-        };
+        return not_stopped(e.to_string());
     }
-    let started = Instant::now();
     let events = dir.join("cgroup.events");
-    while started.elapsed() < PATIENCE && !std::fs::read_to_string(&events).is_ok_and(|t| t.contains("frozen 1")) {
+    while since.elapsed() < STRAGGLERS && !std::fs::read_to_string(&events).is_ok_and(|t| t.contains("frozen 1")) {
         std::thread::sleep(Duration::from_micros(200));
     }
-    let registers = thread_ids(pid)
-        .into_iter()
-        .filter_map(|tid| thread_registers(pid, tid))
-        .collect();
-    Stopped {
-        how: How::Freezer(dir, watchdog),
-        registers,
-        trouble: None,
+    let registers = thread_ids(pid).into_iter().filter_map(|tid| thread_registers(pid, tid)).collect();
+    Stopped { how: How::Freezer(dir, watchdog), since, registers, trouble: None }
+}
+
+fn trace(pid: i32) -> Stopped<'static> {
+    let since = Instant::now();
+    let (go, wait) = mpsc::channel::<()>();
+    let (report, ready) = mpsc::channel();
+    let holder = std::thread::Builder::new().name("stop".into()).spawn(move || {
+        let mut held = Held::default();
+        held.seize(pid);
+        let _ = report.send((std::mem::take(&mut held.registers), held.trouble.take()));
+        let _ = wait.recv_timeout(PATIENCE);
+        held.let_go();
+    });
+    match holder {
+        Ok(holder) => {
+            let (registers, trouble) = ready.recv().unwrap_or_default();
+            Stopped { how: How::Ptrace(Some(go), Some(holder)), since, registers, trouble }
+        }
+        Err(e) => not_stopped(e.to_string()),
     }
 }
 
-fn seize(pid: i32) -> Stopped<'static> {
-    let started = Instant::now();
-    let mut seized = BTreeSet::new();
-    let mut registers = Vec::new();
-    let mut trouble = None;
-    // New threads may appear until all that exist stand still.
-    loop {
-        let fresh: Vec<i32> = thread_ids(pid).into_iter().filter(|t| !seized.contains(t)).collect();
-        if fresh.is_empty() {
-            break;
-        }
-        let mut progress = false;
-        for tid in fresh {
-            let thread = Pid::from_raw(tid);
-            match ptrace::seize(thread, ptrace::Options::empty()).and_then(|()| ptrace::interrupt(thread)) {
-                Ok(()) => {
-                    seized.insert(tid);
-                    progress = true;
-                    if wait_for_stop(thread, started) {
-                        registers.extend(ptrace::getregs(thread).map(|r| ThreadRegisters {
-                            tid,
-                            sp: Addr(r.rsp),
-                            pc: Addr(r.rip),
-                        }));
-                    } else {
-                        trouble = Some("a thread did not stop in time (it sleeps in the kernel)".to_owned());
+/// The threads that the calling thread traces.
+#[derive(Default)]
+struct Held {
+    /// By thread: the signal that it was about to be delivered when it stopped, to be handed on; `None` while it has not stopped.
+    threads: BTreeMap<i32, Option<i32>>,
+    registers: Vec<ThreadRegisters>,
+    trouble: Option<String>,
+}
+
+impl Held {
+    /// New threads may appear until all that exist stand still.
+    fn seize(&mut self, pid: i32) {
+        let started = Instant::now();
+        let mut refused = Vec::new();
+        while started.elapsed() < STRAGGLERS * 5 {
+            let fresh: Vec<i32> =
+                thread_ids(pid).into_iter().filter(|t| !self.threads.contains_key(t) && !refused.contains(t)).collect();
+            if fresh.is_empty() && self.threads.values().all(Option::is_some) {
+                return;
+            }
+            for tid in fresh {
+                let thread = Pid::from_raw(tid);
+                match ptrace::seize(thread, ptrace::Options::empty()).and_then(|()| ptrace::interrupt(thread)) {
+                    Ok(()) => drop(self.threads.insert(tid, None)),
+                    Err(e) => {
+                        refused.push(tid);
+                        // ESRCH: it has ended in between.
+                        if e != Errno::ESRCH {
+                            self.trouble = Some(format!(
+                                "not stopped: {e} (a debugger is attached, or CAP_SYS_PTRACE is missing)"
+                            ));
+                        }
                     }
                 }
-                // It has ended in between.
-                Err(nix::errno::Errno::ESRCH) => {}
-                Err(e) => {
-                    trouble = Some(format!(
-                        "not stopped: {e} (a debugger is attached, or CAP_SYS_PTRACE is missing)"
-                    ));
-                }
+            }
+            self.look();
+            if started.elapsed() > STRAGGLERS && self.threads.values().any(Option::is_none) {
+                self.trouble = Some("a thread did not stop in time (it sleeps in the kernel)".into());
+                return;
+            }
+            if self.threads.values().any(Option::is_none) {
+                std::thread::sleep(Duration::from_micros(50));
             }
         }
-        if !progress || started.elapsed() > PATIENCE * 10 {
-            break;
-        }
     }
-    Stopped {
-        how: How::Ptrace(seized),
-        registers,
-        trouble,
-    }
-}
 
-fn wait_for_stop(thread: Pid, started: Instant) -> bool {
-    while started.elapsed() < PATIENCE * 5 {
-        match waitpid(thread, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)) {
-            Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_micros(50)),
-            Ok(WaitStatus::PtraceEvent(..) | WaitStatus::Stopped(..)) => return true,
-            _ => return false,
+    /// Notes who has stopped since the last look.
+    fn look(&mut self) {
+        let mut gone = Vec::new();
+        for (tid, stop) in self.threads.iter_mut().filter(|(_, s)| s.is_none()) {
+            match trace_stop(*tid) {
+                TraceStop::NotYet => continue,
+                TraceStop::Trap => *stop = Some(0),
+                TraceStop::Signal(signal) => *stop = Some(signal),
+                TraceStop::Gone => {
+                    gone.push(*tid);
+                    continue;
+                }
+            }
+            let registers = ptrace::getregs(Pid::from_raw(*tid));
+            self.registers.extend(registers.map(|r| ThreadRegisters { tid: *tid, sp: Addr(r.rsp), pc: Addr(r.rip) }));
+        }
+        for tid in gone {
+            self.threads.remove(&tid);
         }
     }
-    false
+
+    /// Detaches all that stand. Who has not stopped yet is let go by the kernel when this thread ends.
+    fn let_go(&mut self) {
+        self.look();
+        for (tid, stop) in &self.threads {
+            if let Some(signal) = stop {
+                let _ = trace_detach(*tid, *signal);
+            }
+        }
+    }
 }
 
 impl Drop for Stopped<'_> {
@@ -147,14 +196,10 @@ impl Drop for Stopped<'_> {
                     watchdog.after_thaw();
                 }
             }
-            How::Ptrace(threads) => {
-                for tid in threads.iter() {
-                    let thread = Pid::from_raw(*tid);
-                    if ptrace::detach(thread, None) == Err(nix::errno::Errno::ESRCH) {
-                        // Not in a stop yet: a detach needs one.
-                        wait_for_stop(thread, Instant::now());
-                        let _ = ptrace::detach(thread, None);
-                    }
+            How::Ptrace(go, holder) => {
+                *go = None;
+                if let Some(holder) = holder.take() {
+                    let _ = holder.join();
                 }
             }
             How::Not => {}
@@ -173,10 +218,7 @@ mod tests {
 
     #[test]
     fn ptrace_stops_and_lets_go() {
-        let mut child = std::process::Command::new("sh")
-            .args(["-c", "while :; do :; done"])
-            .spawn()
-            .unwrap();
+        let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(50));
         let mut stopper = Stopper::Ptrace;
         let stopped = stopper.stop(child.id() as i32);
@@ -191,5 +233,42 @@ mod tests {
         assert!(matches!(state(child.id()), 'R' | 'S'), "{}", state(child.id()));
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// A signal that arrives while we stop a thread is handed on and not eaten: Go's runtime never sends a second SIGURG while one is pending, and a lost
+    /// SIGTERM is a shutdown that never comes.
+    #[test]
+    fn no_signal_is_lost() {
+        let script = "n=0; trap 'n=$((n+1))' USR1; trap 'echo $n; exit' TERM; echo ready; while :; do :; done";
+        let mut child = std::process::Command::new("bash")
+            .args(["-c", script])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_raw(child.id() as i32);
+        let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+        let mut stopper = Stopper::Ptrace;
+        for _ in 0..300 {
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
+            drop(stopper.stop(pid.as_raw()));
+            // Standard signals do not queue: each must have been taken before the next is sent.
+            let pending = || {
+                std::fs::read_to_string(format!("/proc/{pid}/status"))
+                    .unwrap()
+                    .lines()
+                    .any(|l| l.starts_with("ShdPnd:") && !l.ends_with("0000000000000000"))
+            };
+            while pending() {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        line.clear();
+        std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+        child.wait().unwrap();
+        assert_eq!(line.trim(), "300");
     }
 }

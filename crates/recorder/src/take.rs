@@ -100,6 +100,12 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
             evidence.copy(&target.runtime, &target.plan, &*target.process);
             registers = std::mem::take(&mut stopped.registers);
             let trouble = stopped.trouble.take();
+            if !stopped.still_holds() {
+                evidence.gaps.push(Gap::new(
+                    "standstill",
+                    "the copy took longer than a target may be held: it ran on before the end",
+                ));
+            }
             drop(stopped);
             stopped_for = started.elapsed();
             evidence.gaps.extend(trouble.map(|why| Gap::new("standstill", why)));
@@ -107,9 +113,7 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
         None => {
             evidence.copy(&target.runtime, &target.plan, &*target.process);
             if around.phase != Phase::PostKill {
-                evidence
-                    .gaps
-                    .push(Gap::new("standstill", "the target ran on while it was copied"));
+                evidence.gaps.push(Gap::new("standstill", "the target ran on while it was copied"));
             }
         }
     }
@@ -135,7 +139,6 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
 }
 
 fn monotonic_ns() -> u64 {
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(0, |t| {
-        t.tv_sec().unsigned_abs() * 1_000_000_000 + t.tv_nsec().unsigned_abs()
-    })
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
+        .map_or(0, |t| t.tv_sec().unsigned_abs() * 1_000_000_000 + t.tv_nsec().unsigned_abs())
 }

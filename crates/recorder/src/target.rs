@@ -77,14 +77,7 @@ impl Target {
         let mut plan = EvidencePlan::default();
         let gaps = plan.update(&runtime, &process);
         let identity = identity(pid, mounts, process.start_time());
-        Ok(Self {
-            process: Arc::new(process),
-            runtime,
-            plan,
-            baselines: Vec::new(),
-            identity,
-            gaps,
-        })
+        Ok(Self { process: Arc::new(process), runtime, plan, baselines: Vec::new(), identity, gaps })
     }
 
     /// An address that can be read in any state of the process: its code.
@@ -111,12 +104,8 @@ impl Target {
         if !gaps.is_empty() {
             return;
         }
-        let sites = profile
-            .buckets
-            .iter()
-            .map(|b| (b.addr, profile.current(b).1))
-            .filter(|(_, c)| c.objects > 0)
-            .collect();
+        let sites =
+            profile.buckets.iter().map(|b| (b.addr, profile.current(b).1)).filter(|(_, c)| c.objects > 0).collect();
         self.baselines.push(Baseline { t_ms, sites, gauges });
         thin(&mut self.baselines);
     }
@@ -144,11 +133,7 @@ fn thin(baselines: &mut Vec<Baseline>) {
             [a, b, c] => (c.t_ms - a.t_ms) as f64 / (last - b.t_ms + 1) as f64,
             _ => f64::MAX,
         };
-        let least = baselines
-            .windows(3)
-            .enumerate()
-            .min_by(|a, b| loss(a.1).total_cmp(&loss(b.1)))
-            .map(|(i, _)| i + 1);
+        let least = baselines.windows(3).enumerate().min_by(|a, b| loss(a.1).total_cmp(&loss(b.1))).map(|(i, _)| i + 1);
         match least {
             Some(i) => drop(baselines.remove(i)),
             None => break,
@@ -160,10 +145,7 @@ fn thin(baselines: &mut Vec<Baseline>) {
 #[must_use]
 pub fn identity(pid: i32, mounts: &Mounts, start_ticks: u64) -> Identity {
     let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-    let name = exe
-        .file_name()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = exe.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let cgroup = Cgroup::of(pid, mounts).map(|c| c.path).unwrap_or_default();
     Identity {
         pid,
@@ -186,9 +168,7 @@ fn container_id(cgroup: &str) -> Option<String> {
 
 fn boot_time() -> u64 {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    stat.lines()
-        .find_map(|l| l.strip_prefix("btime ")?.trim().parse().ok())
-        .unwrap_or(0)
+    stat.lines().find_map(|l| l.strip_prefix("btime ")?.trim().parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -212,18 +192,12 @@ mod tests {
     fn baselines_thin_out_and_keep_the_first() {
         let mut kept = Vec::new();
         for i in 0..500 {
-            kept.push(Baseline {
-                t_ms: i * 5000,
-                ..Baseline::default()
-            });
+            kept.push(Baseline { t_ms: i * 5000, ..Baseline::default() });
             thin(&mut kept);
         }
         assert!(kept.len() <= 12);
         assert_eq!(kept[0].t_ms, 0);
         assert_eq!(kept.last().unwrap().t_ms, 499 * 5000);
-        assert!(
-            kept.windows(2).filter(|w| w[1].t_ms - w[0].t_ms <= 10_000).count() >= 2,
-            "the recent ones are dense"
-        );
+        assert!(kept.windows(2).filter(|w| w[1].t_ms - w[0].t_ms <= 10_000).count() >= 2, "the recent ones are dense");
     }
 }

@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::cgroup::remove_when_empty;
 use crate::journal::thaw;
@@ -18,7 +19,7 @@ pub const PATIENCE: Duration = Duration::from_millis(500);
 /// The hidden subcommand of the binary that runs [`serve`].
 pub const SUBCOMMAND: &str = "watchdog";
 
-/// Our end.
+/// Our end. Dropped without [`Watchdog::dismiss`] it does as if we had died: it stays until the groups are empty and removes them.
 #[derive(Debug)]
 pub struct Watchdog {
     child: Child,
@@ -55,15 +56,13 @@ impl Watchdog {
     }
 
     fn say(&mut self, line: &str) -> io::Result<()> {
-        self.pipe
-            .as_mut()
-            .ok_or(io::ErrorKind::BrokenPipe)?
-            .write_all(line.as_bytes())
+        self.pipe.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write_all(line.as_bytes())
     }
 }
 
-impl Drop for Watchdog {
-    fn drop(&mut self) {
+impl Watchdog {
+    /// All is undone: it leaves.
+    pub fn dismiss(mut self) {
         let _ = self.say("bye\n");
         self.pipe = None;
         let _ = self.child.wait();
@@ -74,6 +73,9 @@ impl Drop for Watchdog {
 pub fn serve(made: &[PathBuf]) {
     // A session of its own: a Ctrl-C at the terminal that ends us must not end it.
     let _ = nix::unistd::setsid();
+    // And a service manager that ends the whole group must not end it before us.
+    let set: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+    let _ = set.thread_block();
     // Not through `Stdin`: what stands in a buffer must be seen before we sleep in poll.
     let Ok(input) = io::stdin().as_fd().try_clone_to_owned() else {
         return;
@@ -82,17 +84,15 @@ pub fn serve(made: &[PathBuf]) {
     let mut frozen: Option<(PathBuf, Instant)> = None;
     let mut line = String::new();
     loop {
-        let wait = frozen
-            .as_ref()
-            .map(|(_, since)| PATIENCE.saturating_sub(since.elapsed()));
-        let timeout = wait.map_or(PollTimeout::NONE, |w| {
-            PollTimeout::try_from(w).unwrap_or(PollTimeout::ZERO)
-        });
+        let wait = frozen.as_ref().map(|(_, since)| PATIENCE.saturating_sub(since.elapsed()));
+        let timeout = wait.map_or(PollTimeout::NONE, |w| PollTimeout::try_from(w).unwrap_or(PollTimeout::ZERO));
         let waits = input.buffer().is_empty();
         let ready = waits.then(|| poll(&mut [PollFd::new(input.get_ref().as_fd(), PollFlags::POLLIN)], timeout));
         if ready == Some(Ok(0)) {
-            if let Some((dir, _)) = frozen.take() {
-                thaw(&dir);
+            // Announced and not yet written is not frozen yet: the watch goes on until we hear that it is over.
+            if let Some((dir, since)) = &mut frozen {
+                thaw(dir);
+                *since = Instant::now();
             }
             continue;
         }

@@ -44,11 +44,7 @@ pub fn document(facts: &Facts, d: &Diagnosis, path: Option<&str>) -> Value {
 fn capture(facts: &Facts, path: Option<&str>) -> Value {
     let c = &facts.capture;
     let id = path.and_then(|p| p.trim_end_matches('/').rsplit('/').next());
-    let gaps: Vec<Value> = c
-        .gaps
-        .iter()
-        .map(|(what, why)| json!({"what": what, "why": why}))
-        .collect();
+    let gaps: Vec<Value> = c.gaps.iter().map(|(what, why)| json!({"what": what, "why": why})).collect();
     json!({
         "id": id, "path": path, "phase": c.phase, "reason": c.reason, "taken_at": c.taken_at,
         "complete": c.gaps.is_empty(), "stopped_ns": c.stopped_ns, "gaps": gaps,
@@ -82,10 +78,7 @@ fn verdict(d: &Diagnosis) -> Value {
 }
 
 fn evidence(f: &Finding) -> Vec<Value> {
-    f.evidence
-        .iter()
-        .map(|e| json!({"text": e.text, "source": e.source.name()}))
-        .collect()
+    f.evidence.iter().map(|e| json!({"text": e.text, "source": e.source.name()})).collect()
 }
 
 fn finding(f: &Finding) -> Value {
@@ -149,11 +142,7 @@ fn frame(f: &Frame) -> Value {
 }
 
 fn stack(facts: &Facts, indices: &[u32]) -> Vec<Value> {
-    indices
-        .iter()
-        .filter_map(|i| facts.frames.get(*i as usize))
-        .map(frame)
-        .collect()
+    indices.iter().filter_map(|i| facts.frames.get(*i as usize)).map(frame).collect()
 }
 
 fn counters(s: &Site, growth: Amount, has_baseline: bool) -> Value {
@@ -167,12 +156,8 @@ fn profile(facts: &Facts, d: &Diagnosis) -> Value {
     let has_baseline = d.growth.has_baseline;
     let mut order: Vec<usize> = (0..p.sites.len()).collect();
     let grown = |i: usize| d.growth.by_site.get(i).copied().unwrap_or_default();
-    let key = |i: &usize| {
-        (
-            if has_baseline { grown(*i).bytes } else { 0 },
-            p.sites.get(*i).map_or(0, |s| s.current.bytes),
-        )
-    };
+    let key =
+        |i: &usize| (if has_baseline { grown(*i).bytes } else { 0 }, p.sites.get(*i).map_or(0, |s| s.current.bytes));
     order.sort_by_key(|i| (std::cmp::Reverse(key(i)), *i));
     let sum = |indices: &[usize]| {
         let mut total = Site::default();
@@ -188,10 +173,8 @@ fn profile(facts: &Facts, d: &Diagnosis) -> Value {
         (total, growth)
     };
     let (shown, rest) = order.split_at(order.len().min(MOST_SITES));
-    let mut sites: Vec<Value> = shown
-        .iter()
-        .filter_map(|i| Some(site(facts, *i, p.sites.get(*i)?, grown(*i), has_baseline)))
-        .collect();
+    let mut sites: Vec<Value> =
+        shown.iter().filter_map(|i| Some(site(facts, *i, p.sites.get(*i)?, grown(*i), has_baseline))).collect();
     if !rest.is_empty() {
         let (total, growth) = sum(rest);
         let mut other = counters(&total, growth, has_baseline);
@@ -205,12 +188,7 @@ fn profile(facts: &Facts, d: &Diagnosis) -> Value {
 
 fn site(facts: &Facts, id: usize, s: &Site, growth: Amount, has_baseline: bool) -> Value {
     let mut out = counters(s, growth, has_baseline);
-    let top = s
-        .stack
-        .first()
-        .and_then(|i| facts.frames.get(*i as usize))
-        .cloned()
-        .unwrap_or_default();
+    let top = s.stack.first().and_then(|i| facts.frames.get(*i as usize)).cloned().unwrap_or_default();
     out["id"] = json!(id);
     out["function"] = json!(top.function);
     out["file"] = json!(top.file);
@@ -243,17 +221,9 @@ fn pprof(facts: &Facts, d: &Diagnosis) -> Value {
 fn goroutines(facts: &Facts, d: &Diagnosis) -> Value {
     let g = &facts.goroutines;
     let culprit = d.growth.culprit.as_ref();
-    let name = culprit.map(|c| {
-        c.caller
-            .as_ref()
-            .map_or(c.frame.function.as_str(), |f| f.function.as_str())
-    });
+    let name = culprit.map(|c| c.caller.as_ref().map_or(c.frame.function.as_str(), |f| f.function.as_str()));
     let inside = |stack: &[u32]| {
-        name.is_some_and(|n| {
-            stack
-                .iter()
-                .any(|i| facts.frames.get(*i as usize).is_some_and(|f| f.function == n))
-        })
+        name.is_some_and(|n| stack.iter().any(|i| facts.frames.get(*i as usize).is_some_and(|f| f.function == n)))
     };
     let mut by_state: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
     for group in &g.groups {
@@ -279,11 +249,7 @@ fn goroutines(facts: &Facts, d: &Diagnosis) -> Value {
 }
 
 fn state(group: &Group) -> &str {
-    if group.wait_reason.is_empty() {
-        &group.state
-    } else {
-        &group.wait_reason
-    }
+    if group.wait_reason.is_empty() { &group.state } else { &group.wait_reason }
 }
 
 fn timeline(facts: &Facts, d: &Diagnosis) -> Value {
@@ -301,12 +267,8 @@ fn timeline(facts: &Facts, d: &Diagnosis) -> Value {
             })
         })
         .collect();
-    let mut events: Vec<Value> = facts
-        .timeline
-        .events
-        .iter()
-        .map(|e| json!({"t_ms": e.t_ms, "kind": e.kind, "text": e.text}))
-        .collect();
+    let mut events: Vec<Value> =
+        facts.timeline.events.iter().map(|e| json!({"t_ms": e.t_ms, "kind": e.kind, "text": e.text})).collect();
     if let Some(w) = &d.window {
         events.push(json!({"t_ms": w.onset_ms, "kind": "onset", "text": "memory begins to grow"}));
     }

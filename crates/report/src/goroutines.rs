@@ -19,11 +19,7 @@ pub fn traceback(goroutines: &[Goroutine], now_ns: u64) -> String {
 }
 
 fn one(out: &mut String, g: &Goroutine, now_ns: u64) -> std::fmt::Result {
-    let state = if g.status == Status::Waiting && !g.wait_reason.is_empty() {
-        g.wait_reason
-    } else {
-        g.status.name()
-    };
+    let state = if g.status == Status::Waiting && !g.wait_reason.is_empty() { g.wait_reason } else { g.status.name() };
     write!(out, "goroutine {} [{state}", g.goid)?;
     let waited = now_ns.saturating_sub(u64::try_from(g.wait_since_ns).unwrap_or(0)) / 60_000_000_000;
     if g.wait_since_ns > 0 && waited >= 1 {

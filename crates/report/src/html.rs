@@ -23,24 +23,15 @@ pub fn page(document: &Value) -> String {
     let service = document["target"]["service"].as_str().unwrap_or("process");
     let title = format!("lastgasp: {service}");
     // A function of the target may be named like a placeholder or hold </script>: the page is filled in one pass, and `<` is escaped in the JSON.
-    let json = document
-        .to_string()
-        .replace('<', "\\u003c")
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029");
+    let json =
+        document.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
     let scripts = SCRIPTS.join("\n");
-    let values = [
-        ("{{TITLE}}", escape(&title)),
-        ("/*{{CSS}}*/", CSS.to_owned()),
-        ("/*{{JS}}*/", scripts),
-        ("{{JSON}}", json),
-    ];
+    let values =
+        [("{{TITLE}}", escape(&title)), ("/*{{CSS}}*/", CSS.to_owned()), ("/*{{JS}}*/", scripts), ("{{JSON}}", json)];
     let mut out = String::with_capacity(PAGE.len() + CSS.len() + values.iter().map(|v| v.1.len()).sum::<usize>());
     let mut rest = PAGE;
-    while let Some((at, key, value)) = values
-        .iter()
-        .filter_map(|(k, v)| Some((rest.find(k)?, k, v)))
-        .min_by_key(|(at, ..)| *at)
+    while let Some((at, key, value)) =
+        values.iter().filter_map(|(k, v)| Some((rest.find(k)?, k, v))).min_by_key(|(at, ..)| *at)
     {
         out.push_str(rest.get(..at).unwrap_or_default());
         out.push_str(value);
@@ -51,10 +42,7 @@ pub fn page(document: &Value) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

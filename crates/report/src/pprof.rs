@@ -118,10 +118,7 @@ impl<'a> Builder<'a> {
         };
         b.string("");
         for (name, unit) in types {
-            let t = ValueType {
-                r#type: b.string(name),
-                unit: b.string(unit),
-            };
+            let t = ValueType { r#type: b.string(name), unit: b.string(unit) };
             b.profile.sample_type.push(t);
         }
         let mapping = Mapping {
@@ -160,12 +157,7 @@ impl<'a> Builder<'a> {
                 let id = self.profile.function.len() as u64 + 1;
                 let name = self.string(&f.function);
                 let filename = self.string(&f.file);
-                self.profile.function.push(Function {
-                    id,
-                    name,
-                    system_name: name,
-                    filename,
-                });
+                self.profile.function.push(Function { id, name, system_name: name, filename });
                 self.functions.insert(key, id);
                 id
             }
@@ -174,10 +166,7 @@ impl<'a> Builder<'a> {
         self.profile.location.push(Location {
             id,
             mapping_id: 1,
-            line: vec![Line {
-                function_id,
-                line: i64::from(f.line),
-            }],
+            line: vec![Line { function_id, line: i64::from(f.line) }],
         });
         self.locations.insert(frame, id);
         Some(id)
@@ -194,10 +183,7 @@ impl<'a> Builder<'a> {
 
     /// The finished file. The same facts give the same bytes: the gzip header carries no time.
     fn finish(mut self, period: (&str, &str), every: u64, default: &str) -> Vec<u8> {
-        self.profile.period_type = Some(ValueType {
-            r#type: self.string(period.0),
-            unit: self.string(period.1),
-        });
+        self.profile.period_type = Some(ValueType { r#type: self.string(period.0), unit: self.string(period.1) });
         self.profile.period = i64::try_from(every).unwrap_or(0);
         self.profile.default_sample_type = self.string(default);
         let mut gz = GzEncoder::new(Vec::new(), Compression::default());
@@ -207,12 +193,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-const HEAP: [(&str, &str); 4] = [
-    ("alloc_objects", "count"),
-    ("alloc_space", "bytes"),
-    ("inuse_objects", "count"),
-    ("inuse_space", "bytes"),
-];
+const HEAP: [(&str, &str); 4] =
+    [("alloc_objects", "count"), ("alloc_space", "bytes"), ("inuse_objects", "count"), ("inuse_space", "bytes")];
 
 fn heap(facts: &Facts, time_nanos: i64, more: &[(&str, &str)], values: impl Fn(&Site) -> Vec<u64>) -> Vec<u8> {
     let types: Vec<(&str, &str)> = HEAP.iter().chain(more).copied().collect();
@@ -226,18 +208,11 @@ fn heap(facts: &Facts, time_nanos: i64, more: &[(&str, &str)], values: impl Fn(&
 /// `heap.pb.gz`: current values, un-sampled; then what was allocated since the last mark, and what grew since the baseline.
 #[must_use]
 pub fn heap_profile(facts: &Facts, time_nanos: i64) -> Vec<u8> {
-    let more = [
-        ("burst_objects", "count"),
-        ("burst_space", "bytes"),
-        ("growth_objects", "count"),
-        ("growth_space", "bytes"),
-    ];
+    let more =
+        [("burst_objects", "count"), ("burst_space", "bytes"), ("growth_objects", "count"), ("growth_space", "bytes")];
     heap(facts, time_nanos, &more, |s| {
         let growth = s.current.minus(s.baseline);
-        [s.allocated, s.current, s.burst, growth]
-            .iter()
-            .flat_map(|a| [a.objects, a.bytes])
-            .collect()
+        [s.allocated, s.current, s.burst, growth].iter().flat_map(|a| [a.objects, a.bytes]).collect()
     })
 }
 
@@ -245,10 +220,7 @@ pub fn heap_profile(facts: &Facts, time_nanos: i64) -> Vec<u8> {
 #[must_use]
 pub fn published_profile(facts: &Facts, time_nanos: i64) -> Vec<u8> {
     heap(facts, time_nanos, &[], |s| {
-        [s.published_allocated, s.published]
-            .iter()
-            .flat_map(|a| [a.objects, a.bytes])
-            .collect()
+        [s.published_allocated, s.published].iter().flat_map(|a| [a.objects, a.bytes]).collect()
     })
 }
 

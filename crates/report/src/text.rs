@@ -55,19 +55,9 @@ fn wrap(text: &str, indent: usize) -> String {
 
 fn verdict(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
     let Some(f) = d.verdict() else {
-        return block(
-            out,
-            "VERDICT",
-            &["no finding: memory did not grow in a way that one of the rules knows".into()],
-        );
+        return block(out, "VERDICT", &["no finding: memory did not grow in a way that one of the rules knows".into()]);
     };
-    writeln!(
-        out,
-        "VERDICT  {} [{}, confidence {:.2}]",
-        f.title,
-        f.level.name(),
-        f.confidence()
-    )?;
+    writeln!(out, "VERDICT  {} [{}, confidence {:.2}]", f.title, f.level.name(), f.confidence())?;
     writeln!(out, "         {}", wrap(&f.sentence, 9))?;
     for e in &f.evidence {
         writeln!(out, "         - {} [{}]", wrap(&e.text, 11), e.source.name())?;
@@ -76,13 +66,11 @@ fn verdict(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
         .do_now
         .iter()
         .enumerate()
-        .map(|(i, (text, effect))| {
-            if effect.is_empty() {
-                format!("{} {text}", i + 1)
-            } else {
-                format!("{} {text} ({effect})", i + 1)
-            }
-        })
+        .map(
+            |(i, (text, effect))| {
+                if effect.is_empty() { format!("{} {text}", i + 1) } else { format!("{} {text} ({effect})", i + 1) }
+            },
+        )
         .chain(std::iter::once(format!("then: {}", f.cure)))
         .collect();
     block(out, "DO NOW", &acts)?;
@@ -93,20 +81,14 @@ fn verdict(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
 }
 
 fn not_it(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
-    let lines: Vec<String> = d
-        .not_it
-        .iter()
-        .map(|n| format!("{}: {} [{}]", n.suspect, n.because, n.source.name()))
-        .collect();
+    let lines: Vec<String> =
+        d.not_it.iter().map(|n| format!("{}: {} [{}]", n.suspect, n.because, n.source.name())).collect();
     block(out, "NOT IT", &lines)
 }
 
 fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     if let Some(w) = &d.window {
-        let limit = facts
-            .target
-            .limit_bytes
-            .map_or_else(String::new, |l| format!("; limit {}", bytes(l)));
+        let limit = facts.target.limit_bytes.map_or_else(String::new, |l| format!("; limit {}", bytes(l)));
         block(
             out,
             "WINDOW",
@@ -122,17 +104,9 @@ fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
             )],
         )?;
     }
-    let limits: Vec<String> = d
-        .limits
-        .iter()
-        .map(|l| format!("{}: +{}", bytes(l.limit), seconds(l.seconds)))
-        .collect();
+    let limits: Vec<String> = d.limits.iter().map(|l| format!("{}: +{}", bytes(l.limit), seconds(l.seconds))).collect();
     if !limits.is_empty() {
-        block(
-            out,
-            "LIMIT",
-            &[format!("a larger limit would buy: {} [estimated]", limits.join(", "))],
-        )?;
+        block(out, "LIMIT", &[format!("a larger limit would buy: {} [estimated]", limits.join(", "))])?;
     }
     if let Some(c) = &d.growth.culprit {
         block(
@@ -169,17 +143,8 @@ fn sites(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
                 .filter_map(|f| facts.frames.get(*f as usize))
                 .map(|f| f.function.as_str())
                 .collect();
-            let line = s
-                .stack
-                .first()
-                .and_then(|f| facts.frames.get(*f as usize))
-                .map_or(0, |f| f.line);
-            format!(
-                "{:>8} {word} {:>5}  {} :{line}",
-                bytes(g),
-                percent(g as f64 / total as f64),
-                frames.join(" < ")
-            )
+            let line = s.stack.first().and_then(|f| facts.frames.get(*f as usize)).map_or(0, |f| f.line);
+            format!("{:>8} {word} {:>5}  {} :{line}", bytes(g), percent(g as f64 / total as f64), frames.join(" < "))
         })
         .collect();
     block(out, "SITES", &lines)
@@ -189,29 +154,14 @@ fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
     let slices = ledger(facts);
     let Some(rss) = facts.rss else { return Ok(()) };
     let signed = |n: i64| {
-        if n < 0 {
-            format!("-{}", bytes(n.unsigned_abs()))
-        } else {
-            bytes(n.unsigned_abs())
-        }
+        if n < 0 { format!("-{}", bytes(n.unsigned_abs())) } else { bytes(n.unsigned_abs()) }
     };
-    let parts: Vec<String> = slices
-        .iter()
-        .filter(|s| s.bytes != 0)
-        .map(|s| format!("{} {}", s.name, signed(s.bytes)))
-        .collect();
-    block(
-        out,
-        "MEMORY",
-        &[format!("RSS {} = {}", bytes(rss.rss), parts.join(" + "))],
-    )?;
+    let parts: Vec<String> =
+        slices.iter().filter(|s| s.bytes != 0).map(|s| format!("{} {}", s.name, signed(s.bytes))).collect();
+    block(out, "MEMORY", &[format!("RSS {} = {}", bytes(rss.rss), parts.join(" + "))])?;
     let g = &facts.gc;
     let limit = g.memory_limit.map_or_else(|| "none".into(), bytes);
-    let percent = if g.percent < 0 {
-        "off".into()
-    } else {
-        g.percent.to_string()
-    };
+    let percent = if g.percent < 0 { "off".into() } else { g.percent.to_string() };
     block(
         out,
         "GC",
@@ -226,37 +176,20 @@ fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
 
 fn goroutines(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     let g = &facts.goroutines;
-    let inside = d
-        .growth
-        .culprit
-        .as_ref()
-        .filter(|c| c.in_flight(facts) > 0)
-        .map_or_else(String::new, |c| {
-            let name = c.caller.as_ref().map_or(&c.frame.function, |f| &f.function);
-            format!(", {} of them in {name}", count(c.in_flight(facts)))
-        });
-    let mut lines = vec![format!(
-        "{} ({} running){inside}, stacks {}",
-        count(g.total),
-        count(g.running),
-        bytes(g.stack_bytes)
-    )];
+    let inside = d.growth.culprit.as_ref().filter(|c| c.in_flight(facts) > 0).map_or_else(String::new, |c| {
+        let name = c.caller.as_ref().map_or(&c.frame.function, |f| &f.function);
+        format!(", {} of them in {name}", count(c.in_flight(facts)))
+    });
+    let mut lines =
+        vec![format!("{} ({} running){inside}, stacks {}", count(g.total), count(g.running), bytes(g.stack_bytes))];
     for group in g.groups.iter().take(3) {
         let top = group
             .stack
             .iter()
             .filter_map(|f| facts.frames.get(*f as usize))
             .find(|f| !f.function.starts_with("runtime."));
-        let state = if group.wait_reason.is_empty() {
-            &group.state
-        } else {
-            &group.wait_reason
-        };
-        lines.push(format!(
-            "{:>7} x {state}: {}",
-            count(group.count),
-            top.map_or("?", |f| f.function.as_str())
-        ));
+        let state = if group.wait_reason.is_empty() { &group.state } else { &group.wait_reason };
+        lines.push(format!("{:>7} x {state}: {}", count(group.count), top.map_or("?", |f| f.function.as_str())));
     }
     block(out, "GOROUT.", &lines)
 }
@@ -266,11 +199,7 @@ fn unknown(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     let feeds = std::iter::once(
         "what changed: NO FEED CONNECTED for releases, configuration, admin platforms, dependencies".to_owned(),
     );
-    block(
-        out,
-        "UNKNOWN",
-        &d.unknown.iter().cloned().chain(gaps).chain(feeds).collect::<Vec<_>>(),
-    )
+    block(out, "UNKNOWN", &d.unknown.iter().cloned().chain(gaps).chain(feeds).collect::<Vec<_>>())
 }
 
 fn provenance(out: &mut String, facts: &Facts) -> std::fmt::Result {

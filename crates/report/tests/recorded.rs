@@ -10,9 +10,7 @@ use lastgasp_report::{document, goroutine_profile, heap_profile, page, published
 
 fn incident() -> Facts {
     let mut json = String::new();
-    GzDecoder::new(&include_bytes!("fixtures/incident.facts.json.gz")[..])
-        .read_to_string(&mut json)
-        .unwrap();
+    GzDecoder::new(&include_bytes!("fixtures/incident.facts.json.gz")[..]).read_to_string(&mut json).unwrap();
     serde_json::from_str(&json).unwrap()
 }
 

@@ -181,10 +181,7 @@ impl Process {
                 inlines: inlines.map(str::to_owned),
             })
             .collect();
-        let mut p = Self {
-            regions: Vec::new(),
-            at: Addresses::default(),
-        };
+        let mut p = Self { regions: Vec::new(), at: Addresses::default() };
         p.tables(&Tables::of(&functions));
         p.at.text = Addr(TEXT);
         p.at.etext = Addr(TEXT + u64::from(CODE) * functions.len() as u64);
@@ -334,11 +331,7 @@ impl Process {
             put(&mut b, o.wait_reason, u64::from(g.wait_reason));
             put(&mut b, o.parent, 1);
             put(&mut b, o.gopc, Self::return_address(0).0);
-            put(
-                &mut b,
-                o.startpc,
-                g.stack.last().map_or(0, |f| TEXT + *f as u64 * u64::from(CODE)),
-            );
+            put(&mut b, o.startpc, g.stack.last().map_or(0, |f| TEXT + *f as u64 * u64::from(CODE)));
             self.regions.push((at, b));
             self.regions.push((lo, stack));
         }
@@ -378,16 +371,8 @@ fn stack_of(functions: &[Function], calls: &[usize], lo: u64, hi: u64) -> (Vec<u
 
 impl Memory for Process {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
-        let error = ReadError {
-            addr,
-            len: buf.len(),
-            cause: ReadCause::Absent,
-        };
-        let i = self
-            .regions
-            .partition_point(|r| r.0 <= addr.0)
-            .checked_sub(1)
-            .ok_or(error)?;
+        let error = ReadError { addr, len: buf.len(), cause: ReadCause::Absent };
+        let i = self.regions.partition_point(|r| r.0 <= addr.0).checked_sub(1).ok_or(error)?;
         let (start, bytes) = self.regions.get(i).ok_or(error)?;
         let skip = (addr.0 - start) as usize;
         let end = skip.checked_add(buf.len()).ok_or(error)?;

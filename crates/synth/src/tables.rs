@@ -30,11 +30,7 @@ pub(crate) struct Tables {
 
 impl Tables {
     pub(crate) fn of(functions: &[Function]) -> Self {
-        let mut t = Self {
-            pctab: vec![0],
-            gofunc: vec![0; 8],
-            ..Self::default()
-        };
+        let mut t = Self { pctab: vec![0], gofunc: vec![0; 8], ..Self::default() };
         t.filetab.extend(b"synth/main.go\0");
         t.cutab.extend(0u32.to_le_bytes());
         let head = (functions.len() * 8 + 4).next_multiple_of(8);

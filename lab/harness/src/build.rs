@@ -51,9 +51,7 @@ pub fn repo_root() -> PathBuf {
 /// Where toolchains and binaries are kept: under the workspace's target folder, so that `cargo clean` forgets them.
 #[must_use]
 pub fn cache_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| repo_root().join("target"), PathBuf::from)
-        .join("lab")
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repo_root().join("target"), PathBuf::from).join("lab")
 }
 
 /// Builds `package` (a folder below `module`) and gives the binary's path. Go's own build cache makes a second call cheap.
@@ -63,10 +61,7 @@ pub fn cache_dir() -> PathBuf {
 pub fn build(toolchain: &Toolchain, mode: Mode, module: &Path, package: &str) -> Result<PathBuf> {
     let named = Path::new(package).file_name().or(module.file_name());
     let name = named.map_or_else(|| "main".into(), |n| n.to_string_lossy().into_owned());
-    let out = cache_dir()
-        .join("bin")
-        .join(format!("{}-{}", toolchain.version, mode.name()))
-        .join(name);
+    let out = cache_dir().join("bin").join(format!("{}-{}", toolchain.version, mode.name())).join(name);
     if let Some(dir) = out.parent() {
         std::fs::create_dir_all(dir)?;
     }
@@ -81,11 +76,7 @@ pub fn build(toolchain: &Toolchain, mode: Mode, module: &Path, package: &str) ->
         .arg(format!("./{package}"))
         .output()?;
     if !result.status.success() {
-        bail!(
-            "go build {package} with {}: {}",
-            toolchain.version,
-            String::from_utf8_lossy(&result.stderr)
-        );
+        bail!("go build {package} with {}: {}", toolchain.version, String::from_utf8_lossy(&result.stderr));
     }
     Ok(out)
 }

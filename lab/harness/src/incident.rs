@@ -89,10 +89,7 @@ impl Culprit {
     /// The source is not there or does not hold it.
     pub fn line(&self) -> Result<u32> {
         let text = fs::read_to_string(repo_root().join("lab/incident").join(&self.file))?;
-        let at = text
-            .lines()
-            .position(|l| l.contains(&self.alloc_statement))
-            .context("the culprit's line")?;
+        let at = text.lines().position(|l| l.contains(&self.alloc_statement)).context("the culprit's line")?;
         Ok(at as u32 + 1)
     }
 }
@@ -124,11 +121,7 @@ impl Programs {
     pub fn build(toolchain: &Toolchain, mode: Mode) -> Result<Self> {
         let module = repo_root().join("lab/incident");
         let one = |package| build(toolchain, mode, &module, package);
-        Ok(Self {
-            service: one("resource-service")?,
-            admin: one("admin")?,
-            loadgen: one("loadgen")?,
-        })
+        Ok(Self { service: one("resource-service")?, admin: one("admin")?, loadgen: one("loadgen")? })
     }
 }
 
@@ -173,11 +166,7 @@ impl Played {
     #[must_use]
     pub fn captures(&self, store: &Path) -> Vec<PathBuf> {
         let mut found: Vec<PathBuf> = fs::read_dir(store)
-            .map(|d| {
-                d.filter_map(|e| Some(e.ok()?.path()))
-                    .filter(|p| p.join("manifest.json").exists())
-                    .collect()
-            })
+            .map(|d| d.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.join("manifest.json").exists()).collect())
             .unwrap_or_default();
         found.sort();
         found
@@ -206,12 +195,7 @@ pub struct Truth {
 impl Truth {
     fn read(file: &Path) -> Self {
         let bytes = fs::read(file).unwrap_or_default();
-        let word = |at: usize| {
-            bytes
-                .get(at..at + 8)
-                .and_then(|w| w.try_into().ok())
-                .map_or(0, u64::from_le_bytes)
-        };
+        let word = |at: usize| bytes.get(at..at + 8).and_then(|w| w.try_into().ok()).map_or(0, u64::from_le_bytes);
         Self {
             updated_ns: word(24),
             map_live: word(48),
@@ -261,9 +245,7 @@ pub fn play(programs: &Programs, expect: &Expect, script: &Script) -> Result<Pla
         .arg(at("truth"));
     run.args(&script.service_args);
     let (out, err) = (at("stdout"), at("stderr"));
-    run.stdin(Stdio::null())
-        .stdout(fs::File::create(&out)?)
-        .stderr(fs::File::create(&err)?);
+    run.stdin(Stdio::null()).stdout(fs::File::create(&out)?).stderr(fs::File::create(&err)?);
     let mut lastgasp = Ended(run.spawn().with_context(|| script.lastgasp.display().to_string())?);
     let pid = lastgasp.0.id();
     wait_for(&address, &mut lastgasp.0, &err)?;
@@ -281,21 +263,13 @@ pub fn play(programs: &Programs, expect: &Expect, script: &Script) -> Result<Pla
         "-duration",
         &format!("{seconds}s"),
     ]);
-    let _load = Ended(
-        load.stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?,
-    );
+    let _load = Ended(load.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
 
     let (cpu_before, calm_began) = (cpu_seconds(pid), Instant::now());
     while calm_began.elapsed() < script.calm {
         std::thread::sleep(Duration::from_millis(50));
         if let Some(status) = lastgasp.0.try_wait()? {
-            bail!(
-                "the service did not live through the calm: {status}\n{}",
-                fs::read_to_string(&err)?
-            );
+            bail!("the service did not live through the calm: {status}\n{}", fs::read_to_string(&err)?);
         }
     }
     let calm_cpu = (cpu_seconds(pid) - cpu_before) / calm_began.elapsed().as_secs_f64();
@@ -320,15 +294,7 @@ pub fn play(programs: &Programs, expect: &Expect, script: &Script) -> Result<Pla
         let _ = lastgasp.0.wait();
     }
     let (stdout, stderr) = (fs::read_to_string(&out)?, fs::read_to_string(&err)?);
-    Ok(Played {
-        code,
-        stdout,
-        stderr,
-        lived,
-        truth,
-        calm_cpu,
-        peak_rss,
-    })
+    Ok(Played { code, stdout, stderr, lived, truth, calm_cpu, peak_rss })
 }
 
 /// A folder in memory if there is one.
@@ -370,9 +336,7 @@ fn wait_for(address: &str, lastgasp: &mut Child, err: &Path) -> Result<()> {
 }
 
 fn unix_ns() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_nanos() as u64)
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
 }
 
 /// User and system time of a process.
@@ -385,10 +349,7 @@ fn cpu_seconds(pid: u32) -> f64 {
 
 fn peak_rss_of(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status
-        .lines()
-        .find_map(|l| l.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok())
-        .unwrap_or(0)
+    status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
         * 1024
 }
 

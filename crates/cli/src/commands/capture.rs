@@ -34,17 +34,13 @@ pub(super) fn take_now(pid: i32, stop: bool) -> Result<Taken> {
     let mounts = Mounts::detect();
     let target = Target::attach(pid, &mounts)?;
     let cgroup = Cgroup::of(pid, &mounts);
-    let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|l| (l.bytes, l.source));
+    let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|(l, _)| (l.bytes, l.source));
     let mut timeline = Timeline::default();
     if let Some(gauges) = target.gauges() {
         let rss = target.process.rss().unwrap_or(0);
         timeline.push(Sample {
             t_ms: timeline.now_ms(),
-            usage: cgroup
-                .as_ref()
-                .filter(|_| limit.is_some())
-                .and_then(Cgroup::usage)
-                .unwrap_or(rss),
+            usage: cgroup.as_ref().filter(|_| limit.is_some()).and_then(Cgroup::usage).unwrap_or(rss),
             rss,
             heap_live: gauges.heap_live,
             goroutines: gauges.goroutine_slots,
@@ -61,10 +57,7 @@ pub(super) fn take_now(pid: i32, stop: bool) -> Result<Taken> {
     let mut stopper = Stopper::Ptrace;
     let mut taken = take(&target, stop.then_some(&mut stopper), around);
     if !target.process.is_alive() {
-        taken.evidence.gaps.push(lastgasp_goruntime::Gap::new(
-            "some of it",
-            "the process ended while it was copied",
-        ));
+        taken.evidence.gaps.push(lastgasp_goruntime::Gap::new("some of it", "the process ended while it was copied"));
     }
     Ok(taken)
 }

@@ -20,19 +20,10 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
     match command {
         Command::Ps { json } => ps::ps(json),
         Command::Capture { pid, out, no_stop } => capture::capture(pid, &out, no_stop),
-        Command::Run {
-            memory_max,
-            store,
-            no_freeze,
-            no_pin,
-            command,
-        } => run::run(memory_max, &store, !no_freeze, !no_pin, command),
-        Command::Report {
-            subject,
-            format,
-            out,
-            fail_on,
-        } => report::report(&subject, format, out.as_deref(), fail_on),
+        Command::Run { memory_max, store, no_freeze, no_pin, command } => {
+            run::run(memory_max, &store, !no_freeze, !no_pin, command)
+        }
+        Command::Report { subject, format, out, fail_on } => report::report(&subject, format, out.as_deref(), fail_on),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);
             Ok(Exit::Fine)
@@ -44,11 +35,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             let error = std::process::Command::new(&program).args(words).exec();
             complain(&format!("lastgasp: {}: {error}", program.to_string_lossy()));
             // As a shell does: 127 not found, 126 not executable.
-            Ok(Exit::Command(if error.kind() == std::io::ErrorKind::NotFound {
-                127
-            } else {
-                126
-            }))
+            Ok(Exit::Command(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 }))
         }
     }
 }

@@ -22,11 +22,7 @@ pub(super) fn ps(as_json: bool) -> Result<Exit> {
     let before: Vec<u64> = found.iter().map(|p| resident(p.pid)).collect();
     let began = Instant::now();
     std::thread::sleep(LOOK);
-    let rows: Vec<Value> = found
-        .iter()
-        .zip(before)
-        .map(|(p, b)| row(p, &mounts, b, began))
-        .collect();
+    let rows: Vec<Value> = found.iter().zip(before).map(|(p, b)| row(p, &mounts, b, began)).collect();
     if as_json {
         say(&(serde_json::to_string_pretty(&json!({"schema": "lastgasp.ps/1", "processes": rows}))? + "\n"));
     } else {
@@ -42,28 +38,18 @@ const GROWS: u64 = 1 << 20;
 
 fn resident(pid: i32) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    statm
-        .split_whitespace()
-        .nth(1)
-        .and_then(|p| p.parse::<u64>().ok())
-        .unwrap_or(0)
-        * 4096
+    statm.split_whitespace().nth(1).and_then(|p| p.parse::<u64>().ok()).unwrap_or(0) * 4096
 }
 
 fn row(p: &GoProcess, mounts: &Mounts, before: u64, began: Instant) -> Value {
     let who = identity(p.pid, mounts, p.start_time);
     let cgroup = Cgroup::of(p.pid, mounts);
-    let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|l| l.bytes);
+    let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|(l, _)| l.bytes);
     let target = Target::attach(p.pid, mounts);
     let (gauges, rss, rate, problem) = match &target {
         Ok(t) => {
             use lastgasp_inferior::Memory as _;
-            (
-                t.gauges(),
-                t.process.rss(),
-                t.process.u64(t.runtime.globals.mem_profile_rate).ok(),
-                None,
-            )
+            (t.gauges(), t.process.rss(), t.process.u64(t.runtime.globals.mem_profile_rate).ok(), None)
         }
         Err(e) => (None, None, None, Some(e.to_string())),
     };

@@ -31,17 +31,8 @@ pub(super) fn run(
     for line in lastgasp_capture::recover(store) {
         complain(&format!("lastgasp: {line}"));
     }
-    let policy = Policy {
-        freeze,
-        pin,
-        ..Policy::default()
-    };
-    let config = Config {
-        command,
-        memory_max,
-        store: store.into(),
-        policy,
-    };
+    let policy = Policy { freeze, pin, ..Policy::default() };
+    let config = Config { command, memory_max, store: store.into(), policy };
     let sealed = Arc::new(Mutex::new(Sealed::new()));
     let (written, folder) = (Arc::clone(&sealed), store.to_owned());
     let sink = move |taken: Taken| {
@@ -49,10 +40,7 @@ pub(super) fn run(
         match seal(&folder, &decoded) {
             Ok(path) => {
                 tracing::info!(path = %path.display(), "captured");
-                written
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push((path, decoded.facts));
+                written.lock().unwrap_or_else(PoisonError::into_inner).push((path, decoded.facts));
             }
             Err(e) => complain(&format!("lastgasp: a capture could not be written: {e:#}")),
         }
@@ -78,17 +66,8 @@ fn conclude(outcome: &Outcome, sealed: &Sealed) -> Exit {
     if let Some((path, facts)) = best(sealed) {
         let diagnosis = diagnose(facts);
         say(&format!("\n{}", terminal(facts, &diagnosis)));
-        let absolute = |p: &Path| {
-            std::path::absolute(p)
-                .unwrap_or_else(|_| p.into())
-                .display()
-                .to_string()
-        };
-        let others: Vec<String> = sealed
-            .iter()
-            .filter(|(p, _)| p != path)
-            .map(|(p, _)| absolute(p))
-            .collect();
+        let absolute = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.into()).display().to_string();
+        let others: Vec<String> = sealed.iter().filter(|(p, _)| p != path).map(|(p, _)| absolute(p)).collect();
         if !others.is_empty() {
             say(&format!("ALSO     {}\n", others.join("\n         ")));
         }
@@ -97,11 +76,7 @@ fn conclude(outcome: &Outcome, sealed: &Sealed) -> Exit {
             "NEXT     go tool pprof -top {shown}/heap.pb.gz\nCAPTURE  {shown}\nREPORT   {shown}/report.html\n"
         ));
         if outcome.oom_killed {
-            return if facts.capture.gaps.is_empty() {
-                Exit::Findings
-            } else {
-                Exit::Partial
-            };
+            return if facts.capture.gaps.is_empty() { Exit::Findings } else { Exit::Partial };
         }
     }
     match outcome.status {

@@ -31,20 +31,14 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
         .iter()
         .filter(|group| creator.is_none() || group.created_by.and_then(|i| frame(facts, i)) == creator)
         .max_by_key(|g| g.count)?;
-    let name = |i: Option<&u32>| {
-        i.and_then(|i| frame(facts, *i))
-            .map_or("an unknown function", |f| f.function.as_str())
-    };
+    let name =
+        |i: Option<&u32>| i.and_then(|i| frame(facts, *i)).map_or("an unknown function", |f| f.function.as_str());
     let program = largest
         .stack
         .iter()
         .find(|i| frame(facts, **i).is_some_and(|f| !crate::is_standard_library(&f.function, &facts.target.module.0)));
     let place = name(program.or_else(|| largest.stack.first()));
-    let state = if largest.wait_reason.is_empty() {
-        &largest.state
-    } else {
-        &largest.wait_reason
-    };
+    let state = if largest.wait_reason.is_empty() { &largest.state } else { &largest.wait_reason };
     let who = match creator {
         Some(f) => format!(
             "{} of {} goroutines were started by {} ({}:{}), the largest part of them in {place} ({state})",
@@ -54,30 +48,15 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
             super::heap_growth::short(&f.file),
             f.line
         ),
-        None => format!(
-            "{} of {} goroutines are in {place} ({state})",
-            count(largest.count),
-            count(g.total)
-        ),
+        None => format!("{} of {} goroutines are in {place} ({state})", count(largest.count), count(g.total)),
     };
     Some(Finding {
         code: "goroutine-growth",
-        level: if facts.capture.reason == "oom-kill" {
-            Level::Critical
-        } else {
-            Level::Warning
-        },
+        level: if facts.capture.reason == "oom-kill" { Level::Critical } else { Level::Warning },
         title: "goroutines pile up".into(),
-        sentence: format!(
-            "{who}; the stacks of all hold {}, {} of the growth.",
-            bytes(g.stack_bytes),
-            percent(share)
-        ),
+        sentence: format!("{who}; the stacks of all hold {}, {} of the growth.", bytes(g.stack_bytes), percent(share)),
         terms: vec![
-            Term {
-                term: "share of the growth that is stacks",
-                value: share.min(1.0),
-            },
+            Term { term: "share of the growth that is stacks", value: share.min(1.0) },
             Term {
                 term: "share of the goroutines that it is about",
                 value: started.max(largest.count) as f64 / g.total.max(1) as f64,
@@ -97,11 +76,7 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
                             .iter()
                             .find(|i| frame(facts, **i).is_some_and(|f| !f.function.starts_with("runtime.")))
                     ),
-                    if group.wait_reason.is_empty() {
-                        &group.state
-                    } else {
-                        &group.wait_reason
-                    }
+                    if group.wait_reason.is_empty() { &group.state } else { &group.wait_reason }
                 ),
                 source: Source::Exact,
             })
@@ -120,10 +95,7 @@ fn main_creator(facts: &Facts) -> (Option<&Frame>, u64) {
             *by.entry(f).or_default() += group.count;
         }
     }
-    let most = by
-        .into_iter()
-        .max_by_key(|(_, n)| *n)
-        .filter(|(_, n)| n * 2 > facts.goroutines.total);
+    let most = by.into_iter().max_by_key(|(_, n)| *n).filter(|(_, n)| n * 2 > facts.goroutines.total);
     most.map_or((None, 0), |(f, n)| (Some(f), n))
 }
 
@@ -134,14 +106,8 @@ mod tests {
 
     fn facts(groups: &[(u64, u32, u32)]) -> (Facts, Window) {
         let frames = ["main.handle", "main.worker", "main.deep", "main.other"];
-        let frames = frames
-            .iter()
-            .map(|f| Frame {
-                function: (*f).into(),
-                file: "svc/main.go".into(),
-                line: 4,
-            })
-            .collect();
+        let frames =
+            frames.iter().map(|f| Frame { function: (*f).into(), file: "svc/main.go".into(), line: 4 }).collect();
         let groups: Vec<Group> = groups
             .iter()
             .map(|(count, place, creator)| Group {
@@ -154,25 +120,9 @@ mod tests {
             })
             .collect();
         let total = groups.iter().map(|g| g.count).sum();
-        let goroutines = Goroutines {
-            total,
-            stack_bytes: 400_000_000,
-            groups,
-            ..Goroutines::default()
-        };
-        let window = Window {
-            end_bytes: 500_000_000,
-            end_ms: 1000,
-            ..Window::default()
-        };
-        (
-            Facts {
-                frames,
-                goroutines,
-                ..Facts::default()
-            },
-            window,
-        )
+        let goroutines = Goroutines { total, stack_bytes: 400_000_000, groups, ..Goroutines::default() };
+        let window = Window { end_bytes: 500_000_000, end_ms: 1000, ..Window::default() };
+        (Facts { frames, goroutines, ..Facts::default() }, window)
     }
 
     #[test]
@@ -180,9 +130,7 @@ mod tests {
         let (f, w) = facts(&[(30_000, 1, 0), (29_000, 2, 0), (10, 3, 3)]);
         let found = rule(&f, &Growth::default(), Some(&w)).unwrap();
         assert!(
-            found
-                .sentence
-                .starts_with("59,000 of 59,010 goroutines were started by main.handle (svc/main.go:4)"),
+            found.sentence.starts_with("59,000 of 59,010 goroutines were started by main.handle (svc/main.go:4)"),
             "{}",
             found.sentence
         );

@@ -24,15 +24,8 @@ pub(super) fn rule(facts: &Facts, growth: &Growth, window: Option<&Window>) -> O
         return None;
     }
     let killed = facts.capture.reason == "oom-kill";
-    let near = facts
-        .target
-        .limit_bytes
-        .is_some_and(|l| w.end_bytes as f64 > l as f64 * 0.7);
-    let level = if killed || near {
-        Level::Critical
-    } else {
-        Level::Warning
-    };
+    let near = facts.target.limit_bytes.is_some_and(|l| w.end_bytes as f64 > l as f64 * 0.7);
+    let level = if killed || near { Level::Critical } else { Level::Warning };
     let per_call = per_call(facts, c);
     let title = match per_call {
         Some(_) => "every call builds its own copy of something large",
@@ -45,22 +38,13 @@ pub(super) fn rule(facts: &Facts, growth: &Growth, window: Option<&Window>) -> O
         title: title.into(),
         sentence: sentence(facts, c, w, per_call),
         terms: vec![
-            Term {
-                term: "share of the growth that this function allocated",
-                value: (c.share / 0.9).min(1.0),
-            },
-            Term {
-                term: "share of the process's growth that the profile explains",
-                value: (explained / 0.8).min(1.0),
-            },
+            Term { term: "share of the growth that this function allocated", value: (c.share / 0.9).min(1.0) },
+            Term { term: "share of the process's growth that the profile explains", value: (explained / 0.8).min(1.0) },
             Term {
                 term: "certainty of the sampled number",
                 value: 1.0 - c.error_bytes as f64 / c.current.bytes.max(1) as f64,
             },
-            Term {
-                term: "completeness of the capture",
-                value: if facts.capture.gaps.is_empty() { 1.0 } else { 0.9 },
-            },
+            Term { term: "completeness of the capture", value: if facts.capture.gaps.is_empty() { 1.0 } else { 0.9 } },
         ],
         evidence: evidence(facts, growth, c, w),
         cure: cure(c, per_call),
@@ -88,19 +72,12 @@ fn sentence(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> St
         place,
         percent(c.share),
         bytes(w.growth()),
-        if facts.target.service.is_empty() {
-            "the process"
-        } else {
-            &facts.target.service
-        },
+        if facts.target.service.is_empty() { "the process" } else { &facts.target.service },
         seconds(w.seconds()),
     );
     if let Some(each) = per_call {
         let calls = c.in_flight(facts);
-        let whose = c
-            .caller
-            .as_ref()
-            .map_or_else(String::new, |f| format!(" in {}", f.function));
+        let whose = c.caller.as_ref().map_or_else(String::new, |f| format!(" in {}", f.function));
         out += &format!(": {} calls in flight{whose}, about {} each", count(calls), bytes(each));
     }
     out.push('.');
@@ -115,11 +92,7 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evid
                 bytes(c.current.bytes),
                 c.frame.function,
                 bytes(c.growth.bytes),
-                facts
-                    .capture
-                    .t_ms
-                    .saturating_sub(facts.profile.baseline_t_ms.unwrap_or(0))
-                    / 1000,
+                facts.capture.t_ms.saturating_sub(facts.profile.baseline_t_ms.unwrap_or(0)) / 1000,
                 bytes(c.error_bytes),
                 count(c.samples)
             ),
@@ -137,11 +110,7 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evid
         Evidence {
             text: match &c.caller {
                 Some(caller) => {
-                    format!(
-                        "inside {}, which calls it: {}",
-                        caller.function,
-                        plural(c.in_flight(facts), "goroutine")
-                    )
+                    format!("inside {}, which calls it: {}", caller.function, plural(c.in_flight(facts), "goroutine"))
                 }
                 None => format!("inside {}: {}", c.frame.function, plural(c.goroutines, "goroutine")),
             },
@@ -163,10 +132,7 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evid
         });
     }
     if let Some(through) = &c.through {
-        out.push(Evidence {
-            text: format!("it allocates through {through}"),
-            source: Source::Exact,
-        });
+        out.push(Evidence { text: format!("it allocates through {through}"), source: Source::Exact });
     }
     out
 }
@@ -177,10 +143,7 @@ fn cure(c: &Culprit, per_call: Option<u64>) -> String {
             "Build what {} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time.",
             c.frame.function
         ),
-        None => format!(
-            "Find what keeps the objects from {} reachable, and bound it.",
-            c.frame.function
-        ),
+        None => format!("Find what keeps the objects from {} reachable, and bound it.", c.frame.function),
     }
 }
 
@@ -200,10 +163,7 @@ fn do_now(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> Vec<
         ));
     }
     if c.share < MAJORITY {
-        out.push((
-            "Look at the flame graph: no single function has the majority".into(),
-            String::new(),
-        ));
+        out.push(("Look at the flame graph: no single function has the majority".into(), String::new()));
     }
     out
 }

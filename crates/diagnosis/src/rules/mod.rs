@@ -14,9 +14,4 @@ mod unprofiled_heap;
 pub(crate) type Rule = fn(&Facts, &Growth, Option<&Window>) -> Option<Finding>;
 
 /// All rules.
-pub(crate) const ALL: &[Rule] = &[
-    heap_growth::rule,
-    goroutine_growth::rule,
-    outside_heap::rule,
-    unprofiled_heap::rule,
-];
+pub(crate) const ALL: &[Rule] = &[heap_growth::rule, goroutine_growth::rule, outside_heap::rule, unprofiled_heap::rule];

@@ -19,36 +19,23 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
     let w = window?;
     let rss = facts.rss?;
     let gc = &facts.gc;
-    let outside = rss
-        .anon
-        .saturating_sub(gc.heap_in_use + gc.heap_free + gc.stacks + gc.metadata);
+    let outside = rss.anon.saturating_sub(gc.heap_in_use + gc.heap_free + gc.stacks + gc.metadata);
     let share = outside as f64 / w.growth().max(1) as f64;
     if share < 0.5 || outside < 64_000_000 {
         return None;
     }
     Some(Finding {
         code: "outside-heap",
-        level: if facts.capture.reason == "oom-kill" {
-            Level::Critical
-        } else {
-            Level::Warning
-        },
+        level: if facts.capture.reason == "oom-kill" { Level::Critical } else { Level::Warning },
         title: "the growth is outside the Go heap".into(),
         sentence: format!(
             "{} of anonymous memory ({} of the growth) is not the Go runtime's: cgo, or memory mapped by the program.",
             bytes(outside),
             percent(share.min(1.0))
         ),
-        terms: vec![Term {
-            term: "share of the growth",
-            value: share.min(1.0),
-        }],
+        terms: vec![Term { term: "share of the growth", value: share.min(1.0) }],
         evidence: vec![Evidence {
-            text: format!(
-                "anonymous RSS {}, Go heap in use {}",
-                bytes(rss.anon),
-                bytes(gc.heap_in_use)
-            ),
+            text: format!("anonymous RSS {}, Go heap in use {}", bytes(rss.anon), bytes(gc.heap_in_use)),
             source: Source::Exact,
         }],
         cure: "Look at the C allocator's own statistics, and at calls of mmap.".into(),

@@ -54,23 +54,10 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
 fn suspects(facts: &Facts) -> Vec<String> {
     let place = |g: &Group| {
         let at = owning_frame(facts, &g.stack).and_then(|i| frame(facts, *g.stack.get(i)?))?;
-        Some(format!(
-            "{} ({}:{})",
-            at.function,
-            super::heap_growth::short(&at.file),
-            at.line
-        ))
+        Some(format!("{} ({}:{})", at.function, super::heap_growth::short(&at.file), at.line))
     };
-    let running = facts
-        .goroutines
-        .groups
-        .iter()
-        .filter(|g| g.state == "running" || g.state == "runnable");
-    let many = facts
-        .goroutines
-        .groups
-        .iter()
-        .filter(|g| g.state == "waiting" && g.count >= 10);
+    let running = facts.goroutines.groups.iter().filter(|g| g.state == "running" || g.state == "runnable");
+    let many = facts.goroutines.groups.iter().filter(|g| g.state == "waiting" && g.count >= 10);
     let mut out = Vec::new();
     for (group, word) in running.map(|g| (g, "running")).chain(many.map(|g| (g, "waiting"))) {
         let Some(place) = place(group) else { continue };

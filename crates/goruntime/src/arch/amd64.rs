@@ -20,10 +20,7 @@ pub(crate) fn operands(code: &[u8], entry: Addr) -> Vec<MemoryOperand> {
     Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE)
         .iter()
         .filter(|i| i.is_ip_rel_memory_operand())
-        .map(|i| MemoryOperand {
-            target: Addr(i.ip_rel_memory_address()),
-            is_lea: i.mnemonic() == Mnemonic::Lea,
-        })
+        .map(|i| MemoryOperand { target: Addr(i.ip_rel_memory_address()), is_lea: i.mnemonic() == Mnemonic::Lea })
         .collect()
 }
 
@@ -34,14 +31,9 @@ mod tests {
     #[test]
     fn mov_lea_and_cmp_with_immediate() {
         // mov rax,[rip+0x10]; lea rcx,[rip+0x20]; cmp dword [rip+0x30],0: the immediate counts into the instruction's length.
-        let code = [
-            0x48, 0x8b, 0x05, 0x10, 0, 0, 0, 0x48, 0x8d, 0x0d, 0x20, 0, 0, 0, 0x83, 0x3d, 0x30, 0, 0, 0, 0,
-        ];
+        let code = [0x48, 0x8b, 0x05, 0x10, 0, 0, 0, 0x48, 0x8d, 0x0d, 0x20, 0, 0, 0, 0x83, 0x3d, 0x30, 0, 0, 0, 0];
         let got = operands(&code, Addr(0x1000));
-        assert_eq!(
-            got.iter().map(|o| o.target.0).collect::<Vec<_>>(),
-            [0x1017, 0x102e, 0x1045]
-        );
+        assert_eq!(got.iter().map(|o| o.target.0).collect::<Vec<_>>(), [0x1017, 0x102e, 0x1045]);
         assert_eq!(got.iter().map(|o| o.is_lea).collect::<Vec<_>>(), [false, true, false]);
     }
 }

@@ -7,13 +7,7 @@ use super::*;
 pub(super) static LAYOUT: Layout = Layout {
     minor: 24,
     source: "go1.24.11",
-    bucket: Bucket {
-        sizeof: 48,
-        allnext: 8,
-        typ: 16,
-        size: 32,
-        nstk: 40,
-    },
+    bucket: Bucket { sizeof: 48, allnext: 8, typ: 16, size: 32, nstk: 40 },
     mem_record: MemRecord {
         sizeof: 128,
         active: 0,
@@ -42,16 +36,7 @@ pub(super) static LAYOUT: Layout = Layout {
         gopc: 288,
         startpc: 304,
     },
-    m: M {
-        sizeof: 1832,
-        g0: 0,
-        gsignal: 80,
-        procid: 72,
-        curg: 192,
-        alllink: 352,
-        vdso_sp: 904,
-        vdso_pc: 912,
-    },
+    m: M { sizeof: 1832, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 352, vdso_sp: 904, vdso_pc: 912 },
     moduledata: ModuleData {
         sizeof: 584,
         pc_header: 0,
@@ -82,12 +67,7 @@ pub(super) static LAYOUT: Layout = Layout {
         flag: 41,
         nfuncdata: 43,
     },
-    inlined_call: InlinedCall {
-        sizeof: 16,
-        func_id: 0,
-        name_off: 4,
-        parent_pc: 8,
-    },
+    inlined_call: InlinedCall { sizeof: 16, func_id: 0, name_off: 4, parent_pc: 8 },
     gc_controller: GcController {
         gc_percent: 0,
         memory_limit: 8,
@@ -111,25 +91,9 @@ pub(super) static LAYOUT: Layout = Layout {
         numgc: 7704,
         last_gc_nanotime: 7720,
     },
-    heap_stats: HeapStats {
-        stats: 0,
-        sizeof: 1176,
-        in_stacks: 24,
-        in_work_bufs: 32,
-    },
-    mheap: MHeap {
-        sweepgen: 65856,
-        allspans: 65864,
-    },
-    mspan: MSpan {
-        sizeof: 160,
-        start_addr: 24,
-        npages: 32,
-        alloc_count: 96,
-        spanclass: 98,
-        state: 99,
-        elemsize: 104,
-    },
+    heap_stats: HeapStats { stats: 0, sizeof: 1176, in_stacks: 24, in_work_bufs: 32 },
+    mheap: MHeap { sweepgen: 65856, allspans: 65864 },
+    mspan: MSpan { sizeof: 160, start_addr: 24, npages: 32, alloc_count: 96, spanclass: 98, state: 99, elemsize: 104 },
     wrapper_func_id: 22,
     wait_reasons: &[
         "",

@@ -22,37 +22,22 @@ fn a_whole_process_is_read_as_it_was_built() {
         let profile = decode_profile(&rt, &p, &mut gaps);
         assert_eq!(profile.buckets.len(), 2);
         let b = &profile.buckets[0];
-        assert_eq!(
-            (profile.current(b).1.objects, profile.current(b).1.bytes),
-            (12, 12 * 64)
-        );
+        assert_eq!((profile.current(b).1.objects, profile.current(b).1.bytes), (12, 12 * 64));
         assert_eq!(profile.published(b).1.objects, 6);
         assert_eq!(profile.burst(b).objects, 1, "cycle 4: slot 0 takes new allocations");
-        let names: Vec<String> = b
-            .stack
-            .iter()
-            .map(|pc| symbols.innermost(Addr(pc.0 - 1)).unwrap().function)
-            .collect();
+        let names: Vec<String> = b.stack.iter().map(|pc| symbols.innermost(Addr(pc.0 - 1)).unwrap().function).collect();
         assert_eq!(names, ["main.build", "main.handle"]);
 
         let all = decode_goroutines(&rt, &p, &symbols, &[], &mut gaps);
         assert_eq!(gaps, []);
         assert_eq!(all.iter().map(|g| g.goid).collect::<Vec<_>>(), [1, 7, 8]);
-        let stacks: Vec<Vec<&str>> = all
-            .iter()
-            .map(|g| g.stack.iter().map(|f| f.function.as_str()).collect())
-            .collect();
+        let stacks: Vec<Vec<&str>> =
+            all.iter().map(|g| g.stack.iter().map(|f| f.function.as_str()).collect()).collect();
         assert_eq!(stacks[0], ["runtime.gopark", "main.main", "runtime.goexit"]);
         assert_eq!(stacks[1], ["main.build", "main.handle", "runtime.goexit"]);
-        assert_eq!(
-            (all[0].wait_reason, all[1].status, all[2].status),
-            ("IO wait", Status::Runnable, Status::Syscall)
-        );
+        assert_eq!((all[0].wait_reason, all[1].status, all[2].status), ("IO wait", Status::Runnable, Status::Syscall));
         assert!(all.iter().all(|g| g.cut.is_none()));
-        assert_eq!(
-            (all[0].stack[1].file.as_str(), all[0].stack[1].line),
-            ("synth/main.go", 10)
-        );
+        assert_eq!((all[0].stack[1].file.as_str(), all[0].stack[1].line), ("synth/main.go", 10));
     }
 }
 
@@ -62,11 +47,8 @@ fn inlined_calls_are_frames_of_their_own() {
     let rt = runtime(&p, Flavour::Go22);
     let symbols = Symbolizer::new(&p, &rt.module, rt.layout);
     let second_half = Addr(p.at.text.0 + 2 * 64 + 40);
-    let names: Vec<String> = symbols
-        .frames(second_half)
-        .into_iter()
-        .map(|f| format!("{}:{}", f.function, f.line))
-        .collect();
+    let names: Vec<String> =
+        symbols.frames(second_half).into_iter().map(|f| format!("{}:{}", f.function, f.line)).collect();
     assert_eq!(names, ["main.small:31", "main.handle:30"]);
 }
 

@@ -19,44 +19,14 @@ const FUNCTIONS: &[FunctionSpec<'static>] = &[
 pub fn whole(flavour: Flavour) -> Process {
     let record = |allocs, frees| Record { allocs, frees };
     let sites = [
-        Site {
-            stack: vec![1, 2],
-            size: 64,
-            active: record(10, 4),
-            future: [record(1, 0), record(2, 1), record(4, 0)],
-        },
-        Site {
-            stack: vec![2],
-            size: 1024,
-            active: record(3, 3),
-            future: [record(0, 0); 3],
-        },
+        Site { stack: vec![1, 2], size: 64, active: record(10, 4), future: [record(1, 0), record(2, 1), record(4, 0)] },
+        Site { stack: vec![2], size: 1024, active: record(3, 3), future: [record(0, 0); 3] },
     ];
     let goroutines = [
-        Goroutine {
-            goid: 1,
-            status: 4,
-            wait_reason: 2,
-            stack: vec![3, 0, 4],
-        },
-        Goroutine {
-            goid: 7,
-            status: 1,
-            wait_reason: 0,
-            stack: vec![1, 2, 4],
-        },
-        Goroutine {
-            goid: 8,
-            status: 3,
-            wait_reason: 0,
-            stack: vec![2, 4],
-        },
-        Goroutine {
-            goid: 9,
-            status: 6,
-            wait_reason: 0,
-            stack: vec![],
-        },
+        Goroutine { goid: 1, status: 4, wait_reason: 2, stack: vec![3, 0, 4] },
+        Goroutine { goid: 7, status: 1, wait_reason: 0, stack: vec![1, 2, 4] },
+        Goroutine { goid: 8, status: 3, wait_reason: 0, stack: vec![2, 4] },
+        Goroutine { goid: 9, status: 6, wait_reason: 0, stack: vec![] },
     ];
     Process::build(flavour, FUNCTIONS, &sites, &goroutines)
 }
@@ -73,10 +43,7 @@ pub fn runtime(p: &Process, flavour: Flavour) -> Runtime {
         pctab: at.pctab,
         pclntable: at.pclntable,
         ftab: at.ftab,
-        pcs: AddrRange {
-            start: at.text,
-            end: at.etext,
-        },
+        pcs: AddrRange { start: at.text, end: at.etext },
         text: at.text,
         gofunc: at.gofunc,
         variables: AddrRange::sized(at.variables, 64),
@@ -91,10 +58,7 @@ pub fn runtime(p: &Process, flavour: Flavour) -> Runtime {
         ..Globals::default()
     };
     Runtime {
-        version: GoVersion {
-            minor,
-            text: format!("go1.{minor}.0"),
-        },
+        version: GoVersion { minor, text: format!("go1.{minor}.0") },
         build_info: Default::default(),
         layout: layout::for_minor(minor).unwrap(),
         module,
