@@ -212,9 +212,10 @@ pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
     Ok(())
 }
 
-/// A table without the lines that name the patch release, which may differ from machine to machine.
-fn data(text: &str) -> Vec<&str> {
-    text.lines().map(str::trim).filter(|l| !l.starts_with("//") && !l.starts_with("source:")).collect()
+/// A table's numbers and names, without the lines that name the patch release (which may differ from machine to machine) and without its formatting.
+fn data(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|l| !l.starts_with("//") && !l.starts_with("source:"));
+    lines.flat_map(str::chars).filter(|c| !c.is_whitespace() && *c != ',').collect()
 }
 
 fn table(toolchain: &Toolchain, structs: &Structs, reasons: &[String], wrapper: usize) -> Result<String> {

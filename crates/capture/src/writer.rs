@@ -72,10 +72,13 @@ impl Drop for Writer {
     }
 }
 
+/// Under another name first: a file that has its name is whole, also for who rescues a partial folder.
 fn write_synced(path: &Path, content: &[u8]) -> Result<(), CaptureError> {
-    let mut file = File::create(path).map_err(io_error(path))?;
+    let unfinished = path.with_file_name(format!(".{}", path.file_name().unwrap_or_default().to_string_lossy()));
+    let mut file = File::create(&unfinished).map_err(io_error(path))?;
     file.write_all(content).map_err(io_error(path))?;
-    file.sync_all().map_err(io_error(path))
+    file.sync_all().map_err(io_error(path))?;
+    fs::rename(&unfinished, path).map_err(io_error(path))
 }
 
 fn sync_dir(path: &Path) -> Result<(), CaptureError> {
@@ -131,7 +134,9 @@ fn rescue(store: &Path, partial: &Path, id: &str) -> Result<Option<PathBuf>, Cap
         let entry = entry.map_err(io_error(partial))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let content = fs::read(entry.path()).map_err(io_error(entry.path()))?;
-        if name != MANIFEST && !content.is_empty() {
+        if name.starts_with('.') {
+            fs::remove_file(entry.path()).map_err(io_error(entry.path()))?;
+        } else if name != MANIFEST {
             manifest.files.push(FileEntry::of(&name, &content));
         }
     }
@@ -175,19 +180,21 @@ mod tests {
     /// A writer that was killed after each of its steps: the next start finds a capture that can be read, or nothing.
     #[test]
     fn a_killed_writer_is_rescued_or_removed() {
-        for steps in 0..3 {
+        for steps in 0..4 {
             let store = tempfile::tempdir().unwrap();
             let partial = store.path().join(format!("{PARTIAL}{}-svc", i32::MAX));
             fs::create_dir(&partial).unwrap();
-            if steps > 0 {
-                fs::write(partial.join(FACTS), b"facts").unwrap();
+            match steps {
+                0 => {}
+                1 => fs::write(partial.join(format!(".{FACTS}")), b"fac").unwrap(),
+                _ => fs::write(partial.join(FACTS), b"facts").unwrap(),
             }
-            if steps > 1 {
-                fs::write(partial.join(MANIFEST), b"{\"half").unwrap();
+            if steps > 2 {
+                fs::write(partial.join(format!(".{MANIFEST}")), b"{\"half").unwrap();
             }
             assert_eq!(recover(store.path()).len(), 1);
             let left = crate::list(store.path());
-            assert_eq!(left.len(), usize::from(steps > 0));
+            assert_eq!(left.len(), usize::from(steps > 1));
             for path in left {
                 let c = Capture::open(&path).unwrap();
                 assert!(!c.manifest().complete && c.manifest().gaps.len() == 1);

@@ -163,12 +163,15 @@ fn timeline(taken: &Taken) -> Timeline {
     }
 }
 
-/// The last look before the growth began; the first there is if all came later.
+/// The look nearest to when the growth began, hardly later than that; the first there is if all came later.
 fn choose_baseline<'a>(taken: &'a Taken, timeline: &Timeline) -> Option<&'a Baseline> {
     let facts = Facts { timeline: timeline.clone(), ..Facts::default() };
-    let onset = lastgasp_diagnosis::window(&facts).map_or(taken.t_ms, |w| w.onset_ms);
-    let before = taken.baselines.iter().rev().find(|b| b.t_ms <= onset);
-    before.or(taken.baselines.first())
+    let (onset, latest) = match lastgasp_diagnosis::window(&facts) {
+        Some(w) => (w.onset_ms, w.onset_ms + (w.end_ms - w.onset_ms) / 20),
+        None => (taken.t_ms, taken.t_ms),
+    };
+    let early = taken.baselines.iter().filter(|b| b.t_ms <= latest);
+    early.min_by_key(|b| b.t_ms.abs_diff(onset)).or(taken.baselines.first())
 }
 
 /// One site per visible stack: buckets that differ only in size class or in the runtime's own frames are one place to a reader.
@@ -203,8 +206,7 @@ fn sites(profile: &MemProfile, baseline: Option<&Baseline>, symbols: &Symbolizer
     Profile {
         rate: profile.rate,
         baseline_t_ms: baseline.map(|b| b.t_ms),
-        baseline_heap_live: baseline.map(|b| b.gauges.heap_live),
-        baseline_gc_cycles: baseline.map(|b| b.gauges.gc_cycles),
+        baseline_gc: baseline.map(|b| gc(&b.gauges)),
         sites,
     }
 }

@@ -128,10 +128,8 @@ pub struct Profile {
     pub rate: u64,
     /// When the baseline was noted, on the timeline's clock; absent if there is none.
     pub baseline_t_ms: Option<u64>,
-    /// `heap_live` at the baseline.
-    pub baseline_heap_live: Option<u64>,
-    /// GC cycles at the baseline.
-    pub baseline_gc_cycles: Option<u32>,
+    /// The gauges at the baseline.
+    pub baseline_gc: Option<Gc>,
     /// One per visible stack, the largest in-use first.
     pub sites: Vec<Site>,
 }
@@ -169,7 +167,7 @@ pub struct Goroutines {
     pub total: u64,
     /// On a thread.
     pub running: u64,
-    /// Bytes of their stacks.
+    /// Bytes of their stacks now.
     pub stack_bytes: u64,
     /// Same stack, state and creator, the largest first.
     pub groups: Vec<Group>,
@@ -281,4 +279,22 @@ pub struct Event {
     pub kind: String,
     /// For people.
     pub text: String,
+}
+
+impl Facts {
+    /// What there was at the baseline: gauges, RSS and usage of the sample next to it. `None` without a baseline.
+    #[must_use]
+    pub fn at_baseline(&self) -> Option<(Gc, Sample)> {
+        let t = self.profile.baseline_t_ms?;
+        let sample = self.timeline.samples.iter().min_by_key(|s| s.t_ms.abs_diff(t)).copied().unwrap_or_default();
+        Some((self.profile.baseline_gc?, sample))
+    }
+}
+
+impl Gc {
+    /// All memory that the runtime knows to be its own.
+    #[must_use]
+    pub fn known(&self) -> u64 {
+        self.heap_in_use + self.heap_free + self.stacks + self.metadata
+    }
 }

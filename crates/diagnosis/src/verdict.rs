@@ -242,7 +242,7 @@ fn not_it(facts: &Facts, growth: &Growth, window: Option<&Window>, limits: &[Lim
         }
     }
     if let Some(rss) = facts.rss {
-        let outside = rss.anon.saturating_sub(gc.heap_in_use + gc.heap_free + gc.stacks + gc.metadata);
+        let outside = rss.anon.saturating_sub(gc.known());
         let share = outside as f64 / rss.rss.max(1) as f64;
         if share < 0.1 {
             let because = format!(
@@ -259,7 +259,7 @@ fn not_it(facts: &Facts, growth: &Growth, window: Option<&Window>, limits: &[Lim
 fn unknown(facts: &Facts, growth: &Growth) -> Vec<String> {
     let mut out = Vec::new();
     if facts.profile.rate == 0 {
-        out.push("which code allocated: the program keeps no memory profile (MemProfileRate is 0; it never refers to runtime.MemProfile)".into());
+        out.push("which code allocated: the program keeps no memory profile (MemProfileRate is 0: it never refers to runtime.MemProfile, or has set it so)".into());
     }
     if !growth.has_baseline {
         out.push("what grew: this capture has no calmer time to compare with".into());

@@ -17,8 +17,8 @@ use crate::decode::decode;
 use crate::exit::Exit;
 use crate::seal::seal;
 
-/// Captures of this run, as they are written.
-type Sealed = Vec<(PathBuf, Facts)>;
+/// What was captured in this run, and where it was written if it could be.
+type Sealed = Vec<(Option<PathBuf>, Facts)>;
 
 /// Runs a command under the recorder and reports what it died of.
 pub(super) fn run(
@@ -37,13 +37,11 @@ pub(super) fn run(
     let (written, folder) = (Arc::clone(&sealed), store.to_owned());
     let sink = move |taken: Taken| {
         let decoded = decode(&taken);
-        match seal(&folder, &decoded) {
-            Ok(path) => {
-                tracing::info!(path = %path.display(), "captured");
-                written.lock().unwrap_or_else(PoisonError::into_inner).push((path, decoded.facts));
-            }
-            Err(e) => complain(&format!("lastgasp: a capture could not be written: {e:#}")),
-        }
+        let path = seal(&folder, &decoded)
+            .map_err(|e| complain(&format!("lastgasp: a capture could not be written: {e:#}")))
+            .ok();
+        tracing::info!(path = ?path, "captured");
+        written.lock().unwrap_or_else(PoisonError::into_inner).push((path, decoded.facts));
     };
     let outcome = lastgasp_recorder::run::run(&config, sink).context("lastgasp run")?;
     for note in &outcome.notes {
@@ -56,10 +54,11 @@ pub(super) fn run(
     Ok(conclude(&outcome, &sealed))
 }
 
-/// The capture that tells most: after the kill if it is whole, since nothing happened after it.
-fn best(sealed: &Sealed) -> Option<&(PathBuf, Facts)> {
+/// The capture that tells most of the end: of those of the last seconds the one with sites and without gaps, and of these the last.
+fn best(sealed: &Sealed) -> Option<&(Option<PathBuf>, Facts)> {
+    let last = sealed.iter().map(|(_, f)| f.capture.t_ms).max()?;
     let worth = |f: &Facts| (!f.profile.sites.is_empty(), f.capture.gaps.is_empty(), f.capture.t_ms);
-    sealed.iter().max_by_key(|(_, f)| worth(f))
+    sealed.iter().filter(|(_, f)| f.capture.t_ms + 10_000 >= last).max_by_key(|(_, f)| worth(f))
 }
 
 fn conclude(outcome: &Outcome, sealed: &Sealed) -> Exit {
@@ -67,14 +66,16 @@ fn conclude(outcome: &Outcome, sealed: &Sealed) -> Exit {
         let diagnosis = diagnose(facts);
         say(&format!("\n{}", terminal(facts, &diagnosis)));
         let absolute = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.into()).display().to_string();
-        let others: Vec<String> = sealed.iter().filter(|(p, _)| p != path).map(|(p, _)| absolute(p)).collect();
+        let others: Vec<String> =
+            sealed.iter().filter(|(p, _)| p != path).filter_map(|(p, _)| p.as_deref()).map(absolute).collect();
         if !others.is_empty() {
             say(&format!("ALSO     {}\n", others.join("\n         ")));
         }
-        let shown = absolute(path);
-        say(&format!(
-            "NEXT     go tool pprof -top {shown}/heap.pb.gz\nCAPTURE  {shown}\nREPORT   {shown}/report.html\n"
-        ));
+        if let Some(shown) = path.as_deref().map(absolute) {
+            say(&format!(
+                "NEXT     go tool pprof -top {shown}/heap.pb.gz\nCAPTURE  {shown}\nREPORT   {shown}/report.html\n"
+            ));
+        }
         if outcome.oom_killed {
             return if facts.capture.gaps.is_empty() { Exit::Findings } else { Exit::Partial };
         }

@@ -21,7 +21,10 @@ use crate::window::Window;
 pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option<Finding> {
     let w = window?;
     let g = &facts.goroutines;
-    let share = g.stack_bytes as f64 / w.growth().max(1) as f64;
+    // Stacks that were there before the growth are not the growth.
+    let before = facts.at_baseline().map_or(0, |(gc, _)| gc.stacks);
+    let grown = g.stack_bytes.saturating_sub(before);
+    let share = grown as f64 / w.growth().max(1) as f64;
     if g.total < 1000 || share < 0.25 {
         return None;
     }
@@ -54,7 +57,7 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
         code: "goroutine-growth",
         level: if facts.capture.reason == "oom-kill" { Level::Critical } else { Level::Warning },
         title: "goroutines pile up".into(),
-        sentence: format!("{who}; the stacks of all hold {}, {} of the growth.", bytes(g.stack_bytes), percent(share)),
+        sentence: format!("{who}; their stacks grew by {}, {} of the growth.", bytes(g.stack_bytes), percent(share)),
         terms: vec![
             Term { term: "share of the growth that is stacks", value: share.min(1.0) },
             Term {

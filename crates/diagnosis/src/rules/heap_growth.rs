@@ -23,10 +23,14 @@ pub(super) fn rule(facts: &Facts, growth: &Growth, window: Option<&Window>) -> O
     if explained < 1.0 / 3.0 {
         return None;
     }
+    // Sites are compared with the baseline, the process with the onset: far apart they are not the same growth.
+    let since_baseline = facts.at_baseline().map_or(0, |(_, s)| w.end_bytes.saturating_sub(s.usage_bytes));
+    let same_growth =
+        if since_baseline as f64 > w.growth() as f64 * 1.5 { w.growth() as f64 / since_baseline as f64 } else { 1.0 };
     let killed = facts.capture.reason == "oom-kill";
     let near = facts.target.limit_bytes.is_some_and(|l| w.end_bytes as f64 > l as f64 * 0.7);
     let level = if killed || near { Level::Critical } else { Level::Warning };
-    let per_call = per_call(facts, c);
+    let per_call = per_call(facts, c, w);
     let title = match per_call {
         Some(_) => "every call builds its own copy of something large",
         None if w.seconds() > 300.0 => "memory leaks from one place",
@@ -44,17 +48,22 @@ pub(super) fn rule(facts: &Facts, growth: &Growth, window: Option<&Window>) -> O
                 term: "certainty of the sampled number",
                 value: 1.0 - c.error_bytes as f64 / c.current.bytes.max(1) as f64,
             },
+            Term { term: "nearness of the baseline to the onset", value: same_growth },
             Term { term: "completeness of the capture", value: if facts.capture.gaps.is_empty() { 1.0 } else { 0.9 } },
         ],
         evidence: evidence(facts, growth, c, w),
-        cure: cure(c, per_call),
+        cure: cure(facts, c, per_call),
         site: Some(c.site),
         do_now: do_now(facts, c, w, per_call),
     })
 }
 
-/// Bytes per call in flight, if the growth is that of calls in flight: at least eight of them, each holding a good part of a megabyte.
-fn per_call(facts: &Facts, c: &Culprit) -> Option<u64> {
+/// Bytes per call in flight, if the growth is that of calls in flight: at least eight of them, each holding a good part of a megabyte, and all within a
+/// minute: what grows for longer than calls live is no call's.
+fn per_call(facts: &Facts, c: &Culprit, w: &Window) -> Option<u64> {
+    if w.seconds() > 60.0 {
+        return None;
+    }
     let calls = c.in_flight(facts);
     let each = c.growth.bytes.checked_div(calls)?;
     (calls >= 8 && each >= 100_000).then_some(each)
@@ -70,7 +79,7 @@ fn sentence(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> St
     let mut out = format!(
         "{} allocated {} of the {} by which {} grew in {}{ending}",
         place,
-        percent(c.share),
+        percent((c.growth.bytes as f64 / w.growth().max(1) as f64).min(1.0)),
         bytes(w.growth()),
         if facts.target.service.is_empty() { "the process" } else { &facts.target.service },
         seconds(w.seconds()),
@@ -118,7 +127,7 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evid
         },
         Evidence {
             text: format!(
-                "all sites together grew by {}, the process by {}",
+                "the sites that grew did so by {} together, the process by {}",
                 bytes(growth.total.bytes),
                 bytes(w.growth())
             ),
@@ -137,7 +146,16 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evid
     out
 }
 
-fn cure(c: &Culprit, per_call: Option<u64>) -> String {
+fn cure(facts: &Facts, c: &Culprit, per_call: Option<u64>) -> String {
+    // With the collector off, or its goal beyond the limit, what was marked says how little may really be alive.
+    let beyond = facts.target.limit_bytes.is_some_and(|l| facts.gc.heap_goal.is_none_or(|g| g > l + l / 4));
+    if beyond && facts.gc.memory_limit.is_none() && facts.gc.heap_marked * 2 < facts.gc.heap_live {
+        return format!(
+            "Set GOMEMLIMIT somewhat below the limit: the collector was {} and had no reason to run before memory was used up; then see how much of {} lives on.",
+            if facts.gc.percent < 0 { "off (GOGC)" } else { "aiming beyond the limit" },
+            c.frame.function
+        );
+    }
     match per_call {
         Some(_) => format!(
             "Build what {} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time.",

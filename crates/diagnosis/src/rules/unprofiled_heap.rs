@@ -1,8 +1,8 @@
 //! # unprofiled-heap
 //!
 //! ## What it finds
-//! The Go heap grew, and the program keeps no memory profile: it never refers to `runtime.MemProfile`, so the linker switched it off
-//! (`MemProfileRate` is 0).
+//! The Go heap grew, and the program keeps no memory profile (`MemProfileRate` is 0): it never refers to `runtime.MemProfile`, so that the linker switched
+//! it off, or it set the rate itself.
 //!
 //! ## Why it matters
 //! Nobody can say which line allocated, pprof neither; the functions that run or hold most goroutines are the best suspects there are.
@@ -19,7 +19,8 @@ use crate::window::Window;
 
 pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option<Finding> {
     let w = window?;
-    let share = facts.gc.heap_in_use as f64 / w.growth().max(1) as f64;
+    let before = facts.at_baseline().map_or(0, |(gc, _)| gc.heap_in_use);
+    let share = facts.gc.heap_in_use.saturating_sub(before) as f64 / w.growth().max(1) as f64;
     if facts.profile.rate != 0 || share < 0.5 {
         return None;
     }
