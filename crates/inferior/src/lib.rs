@@ -16,7 +16,7 @@ mod thread;
 
 pub use addr::{Addr, AddrRange};
 pub use elf::{ElfImage, FileMemory, ImageError, Section, Symbol};
-pub use live::{LiveProcess, OpenError, Usage, start_time};
+pub use live::{LiveProcess, OpenError, Usage, resident_bytes, start_time};
 pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};
 pub use snapshot::Snapshot;

@@ -175,14 +175,20 @@ impl LiveProcess {
         .filter(|u| u.rss > 0)
     }
 
-    /// Resident bytes from `/proc/PID/statm`: cheap (about 2 µs), good enough for polling.
+    /// As [`resident_bytes`], of this process.
     #[must_use]
     pub fn rss(&self) -> Option<u64> {
-        let mut buf = [0; 128];
-        let n = File::open(format!("/proc/{}/statm", self.pid)).ok()?.read(&mut buf).ok()?;
-        let pages: u64 = std::str::from_utf8(buf.get(..n)?).ok()?.split_whitespace().nth(1)?.parse().ok()?;
-        Some(pages * 4096)
+        resident_bytes(self.pid)
     }
+}
+
+/// Resident bytes from `/proc/PID/statm`: cheap (about 2 µs), good enough for polling.
+#[must_use]
+pub fn resident_bytes(pid: i32) -> Option<u64> {
+    let mut buf = [0; 128];
+    let n = File::open(format!("/proc/{pid}/statm")).ok()?.read(&mut buf).ok()?;
+    let pages: u64 = std::str::from_utf8(buf.get(..n)?).ok()?.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096)
 }
 
 fn read_mappings(pid: i32) -> Result<Vec<Mapping>, OpenError> {

@@ -10,11 +10,13 @@
 pub mod cgroup;
 pub mod discover;
 pub mod forecast;
+mod gauge;
 pub mod journal;
 pub mod pin;
 pub mod policy;
 pub mod run;
 pub mod sampler;
+mod signals;
 pub mod stop;
 pub mod sys;
 pub mod take;

@@ -9,19 +9,20 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::DiscoverError;
-use lastgasp_inferior::Usage;
+use lastgasp_inferior::{Usage, resident_bytes};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::cgroup::{Cgroup, Mounts, OwnCgroup};
 use crate::discover::{Discoverer, descendants};
+use crate::gauge::Gauge;
 use crate::journal::{self, Journal};
 use crate::pin::Pin;
 use crate::policy::{self, Action, Policy, State};
 use crate::sampler::{Sample, Timeline};
+use crate::signals::Signals;
 use crate::stop::Stopper;
 use crate::sys::pidfd_open;
 use crate::take::{Circumstances, Phase, Reason, Taken, take};
@@ -176,17 +177,6 @@ struct Watch<'a> {
     ended: Option<WaitStatus>,
 }
 
-/// How memory counts against a limit.
-struct Gauge {
-    /// The target's own group, for its OOM counter.
-    own: Option<Cgroup>,
-    /// The group whose limit will be reached first; without one the RSS counts.
-    level: Option<Cgroup>,
-    limit: Option<(u64, String)>,
-    droppable: u64,
-    refreshed: Instant,
-}
-
 impl Watch<'_> {
     fn until_the_end(&mut self) -> WaitStatus {
         loop {
@@ -256,7 +246,7 @@ impl Watch<'_> {
         self.timeline.note("attach", format!("process {pid}, {}", target.runtime.version));
         let exit = pidfd_open(pid);
         let mut gauge = self.gauge(&target);
-        let kills_before = gauge.own.as_ref().map_or(0, Cgroup::oom_kills);
+        let kills_before = gauge.oom_kills();
         let mut memory = policy::Memory::default();
         let mut steady = true;
         let image = auxv(pid);
@@ -347,7 +337,7 @@ impl Watch<'_> {
         let pid = target.process.pid();
         let ended = how_it_ended(pid);
         // The counter is raised before the signal is sent, but give a slow kernel a moment.
-        let counted = || gauge.own.as_ref().map_or(0, Cgroup::oom_kills) > kills_before;
+        let counted = || gauge.oom_kills() > kills_before;
         let signaled = ended.is_some_and(|s| matches!(s, WaitStatus::Signaled(_, Signal::SIGKILL, _)));
         let oom = (signaled || ended.is_none())
             && (counted() || {
@@ -393,33 +383,16 @@ impl Watch<'_> {
     }
 
     fn gauge(&self, target: &Target) -> Gauge {
-        let own = self.group.cloned().or_else(|| Cgroup::of(target.process.pid(), &self.mounts));
-        let found = own.as_ref().and_then(Cgroup::limit);
-        let refreshed = Instant::now();
-        // A limit that was wished and could not be set is watched all the same, by the RSS.
-        let wished =
-            self.config.memory_max.filter(|w| self.group.is_none() && found.as_ref().is_none_or(|(l, _)| w < &l.bytes));
-        let by_rss = |limit| Gauge { own: own.clone(), level: None, limit, droppable: 0, refreshed };
-        match (wished, found) {
-            (Some(wished), _) => by_rss(Some((wished, "--memory-max, which could not be set".into()))),
-            (None, Some((limit, level))) => Gauge {
-                droppable: level.droppable(),
-                own,
-                level: Some(level),
-                limit: Some((limit.bytes, limit.source)),
-                refreshed,
-            },
-            (None, None) => by_rss(machine_memory(target.process.rss().unwrap_or(0))),
-        }
+        let rss = target.process.rss().unwrap_or(0);
+        Gauge::of(target.process.pid(), rss, self.group, self.config.memory_max, &self.mounts)
     }
 
     fn sample(&self, target: &Target, gauge: &Gauge) -> Option<Sample> {
         let rss = target.process.rss()?;
-        let usage = gauge.level.as_ref().and_then(Cgroup::usage).map_or(rss, |u| u.saturating_sub(gauge.droppable));
         let gauges = target.gauges()?;
         Some(Sample {
             t_ms: self.timeline.now_ms(),
-            usage,
+            usage: gauge.usage(rss),
             rss,
             heap_live: gauges.heap_live,
             goroutines: gauges.goroutine_slots,
@@ -431,14 +404,6 @@ impl Watch<'_> {
 /// The kernel's words to the program at its start, which hold random addresses: they change with every exec and with nothing else.
 fn auxv(pid: i32) -> Option<Vec<u8>> {
     std::fs::read(format!("/proc/{pid}/auxv")).ok().filter(|b| !b.is_empty())
-}
-
-/// What this machine can still give, as a limit for a process without one: its RSS plus what is available.
-fn machine_memory(rss: u64) -> Option<(u64, String)> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let kib: u64 =
-        text.lines().find_map(|l| l.strip_prefix("MemAvailable:")?.split_whitespace().next()?.parse().ok())?;
-    Some((rss + kib * 1024, "/proc/meminfo MemAvailable".into()))
 }
 
 /// How a child of ours ended, without reaping it; `None` if it is not a child of ours.
@@ -454,31 +419,6 @@ fn how_it_ended(pid: i32) -> Option<WaitStatus> {
     None
 }
 
-/// Signals that would end us before our work is done: taken by descriptor. Children start with none blocked (std resets the mask).
-struct Signals(Option<SignalFd>);
-
-impl Signals {
-    /// Before any thread is started, so that all inherit it.
-    fn block() -> Self {
-        let set: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
-        let taken = set
-            .thread_block()
-            .and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC));
-        Self(taken.ok())
-    }
-
-    /// Hands signals that somebody sent us on to the command. A Ctrl-C at the terminal has reached it already: the kernel sent that to both.
-    fn forward(&self, child: i32) {
-        const SI_KERNEL: i32 = 0x80;
-        while let Some(info) = self.0.as_ref().and_then(|fd| fd.read_signal().ok().flatten()) {
-            if info.ssi_code != SI_KERNEL {
-                let signal = i32::try_from(info.ssi_signo).ok().and_then(|n| Signal::try_from(n).ok());
-                let _ = kill(Pid::from_raw(child), signal);
-            }
-        }
-    }
-}
-
 impl Watch<'_> {
     /// Sleeps, or until the process behind `exit` ends. Gives whether it has ended.
     fn sleep(&self, exit: Option<&OwnedFd>, sleep: Duration) -> bool {
@@ -486,7 +426,7 @@ impl Watch<'_> {
         let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| r.contains(PollFlags::POLLIN));
         let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(2);
         fds.extend(exit.map(|e| PollFd::new(e.as_fd(), PollFlags::POLLIN)));
-        fds.extend(self.signals.0.as_ref().map(|s| PollFd::new(s.as_fd(), PollFlags::POLLIN)));
+        fds.extend(self.signals.fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let _ = poll(&mut fds, timeout);
         self.signals.forward(self.child.id() as i32);
         exit.is_some() && fds.first().is_some_and(ready)
@@ -494,12 +434,8 @@ impl Watch<'_> {
 
     /// Whether the command has meanwhile started a Go process that is clearly larger: `go run`, or a launcher written in Go.
     fn a_larger_one_than(&mut self, pid: i32, rss: u64) -> bool {
-        let rss_of = |pid: i32| -> u64 {
-            let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-            statm.split_whitespace().nth(1).and_then(|p| p.parse::<u64>().ok()).unwrap_or(0) * 4096
-        };
         let others = self.processes().into_iter().filter(|p| *p != pid && !self.refused.contains(p));
-        let larger: Vec<i32> = others.filter(|p| rss_of(*p) > rss + rss / 2 + (8 << 20)).collect();
+        let larger: Vec<i32> = others.filter(|p| resident_bytes(*p).unwrap_or(0) > rss + rss / 2 + (8 << 20)).collect();
         larger.into_iter().any(|p| self.discoverer.go_process(p).is_some())
     }
 

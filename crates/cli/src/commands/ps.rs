@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use lastgasp_diagnosis::units::{bytes, seconds};
+use lastgasp_inferior::resident_bytes;
 use lastgasp_recorder::cgroup::{Cgroup, Mounts};
 use lastgasp_recorder::discover::{Discoverer, GoProcess};
 use lastgasp_recorder::forecast::time_to_oom;
@@ -19,7 +20,7 @@ pub(super) fn ps(as_json: bool) -> Result<Exit> {
     let mounts = Mounts::detect();
     let found = Discoverer::default().all();
     // Two looks a moment apart tell who grows.
-    let before: Vec<u64> = found.iter().map(|p| resident(p.pid)).collect();
+    let before: Vec<u64> = found.iter().map(|p| resident_bytes(p.pid).unwrap_or(0)).collect();
     let began = Instant::now();
     std::thread::sleep(LOOK);
     let rows: Vec<Value> = found.iter().zip(before).map(|(p, b)| row(p, &mounts, b, began)).collect();
@@ -36,11 +37,6 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Less growth than this between them is noise.
 const GROWS: u64 = 1 << 20;
 
-fn resident(pid: i32) -> u64 {
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    statm.split_whitespace().nth(1).and_then(|p| p.parse::<u64>().ok()).unwrap_or(0) * 4096
-}
-
 fn row(p: &GoProcess, mounts: &Mounts, before: u64, began: Instant) -> Value {
     let who = identity(p.pid, mounts, p.start_time);
     let cgroup = Cgroup::of(p.pid, mounts);
@@ -53,7 +49,7 @@ fn row(p: &GoProcess, mounts: &Mounts, before: u64, began: Instant) -> Value {
         }
         Err(e) => (None, None, None, Some(e.to_string())),
     };
-    let now = resident(p.pid);
+    let now = resident_bytes(p.pid).unwrap_or(0);
     let grown = now.saturating_sub(before);
     let time_to_oom = limit.filter(|_| grown >= GROWS).and_then(|l| {
         time_to_oom(
