@@ -330,17 +330,17 @@ fn source(toolchain: &Toolchain, file: &str) -> Result<String> {
     std::fs::read_to_string(&file).with_context(|| file.display().to_string())
 }
 
-/// `abi.FuncIDWrapper`: its place in the list of constants.
+/// `abi.FuncIDWrapper` (before Go 1.21 `runtime.funcID_wrapper`): its place in the list of constants.
 fn wrapper_func_id(toolchain: &Toolchain) -> Result<usize> {
-    let text = source(toolchain, "internal/abi/symtab.go")?;
-    let from = text.find("FuncIDNormal FuncID = iota").context("FuncIDNormal")?;
-    let names = text[from..].lines().filter_map(|l| l.split_whitespace().next()).filter(|n| n.starts_with("FuncID"));
-    names
-        .take_while(|n| *n != "FuncID")
-        .enumerate()
-        .find(|(_, n)| *n == "FuncIDWrapper")
-        .map(|(i, _)| i)
-        .context("FuncIDWrapper")
+    let (file, first, prefix, wrapper) = if toolchain.minor() >= 21 {
+        ("internal/abi/symtab.go", "FuncIDNormal FuncID = iota", "FuncID", "FuncIDWrapper")
+    } else {
+        ("runtime/symtab.go", "funcID_normal funcID = iota", "funcID_", "funcID_wrapper")
+    };
+    let text = source(toolchain, file)?;
+    let from = text.find(first).context(first)?;
+    let names = text[from..].lines().filter_map(|l| l.split_whitespace().next()).filter(|n| n.starts_with(prefix));
+    names.take_while(|n| *n != "FuncID").position(|n| n == wrapper).context(wrapper)
 }
 
 /// The strings of `waitReasonStrings`, in the order of the constants, from the release's own `runtime2.go`.

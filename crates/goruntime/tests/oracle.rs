@@ -194,6 +194,8 @@ macro_rules! matrix {
 }
 
 matrix! {
+    go1_20_stripped: 20, Mode::Stripped;
+    go1_20_plain: 20, Mode::Plain;
     go1_21_stripped: 21, Mode::Stripped;
     go1_22_plain: 22, Mode::Plain;
     go1_22_stripped: 22, Mode::Stripped;
@@ -212,7 +214,7 @@ matrix! {
 /// The addresses that code yields in a stripped binary are those that the symbol table of the plain one names: same source, so same rules.
 #[test]
 fn rules_agree_with_the_symbol_table() {
-    for minor in [21, 22, 23, 24, 25, 26, 27] {
+    for minor in [20, 21, 22, 23, 24, 25, 26, 27] {
         let Ok(oracle) = Oracle::start(minor, Mode::Plain) else {
             eprintln!("SKIPPED: Go 1.{minor}");
             continue;

