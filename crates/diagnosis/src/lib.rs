@@ -17,5 +17,5 @@ pub use facts::Facts;
 pub use growth::{Culprit, Growth};
 pub use ledger::{Slice, ledger};
 pub use owner::{Owner, is_standard_library};
-pub use verdict::{Diagnosis, Evidence, Finding, Level, LimitWhatIf, NotIt, Source, Term, diagnose};
+pub use verdict::{Diagnosis, Evidence, Finding, Level, LimitWhatIf, NotIt, Source, Term, diagnose, nothing_found};
 pub use window::{Window, window};

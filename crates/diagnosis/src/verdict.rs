@@ -165,6 +165,16 @@ impl Diagnosis {
     }
 }
 
+/// What to say where no rule fired.
+#[must_use]
+pub fn nothing_found(facts: &Facts) -> &'static str {
+    if facts.timeline.samples.len() < 3 {
+        "no finding: one moment cannot tell what grows (lastgasp run watches from the start)"
+    } else {
+        "no finding: memory did not grow in a way that one of the rules knows"
+    }
+}
+
 /// Applies every rule to the facts.
 #[must_use]
 pub fn diagnose(facts: &Facts) -> Diagnosis {

@@ -1,7 +1,7 @@
 //! The report as one JSON document: the contract of docs/formats/report-json.md. The HTML page carries it and computes nothing of its own.
 
 use lastgasp_diagnosis::facts::{Amount, Facts, Frame, Group, Site};
-use lastgasp_diagnosis::{Diagnosis, Finding, ledger};
+use lastgasp_diagnosis::{Diagnosis, Finding, ledger, nothing_found};
 use serde_json::{Value, json};
 
 /// Sites and goroutine groups that are listed one by one.
@@ -17,7 +17,7 @@ pub fn document(facts: &Facts, d: &Diagnosis, path: Option<&str>) -> Value {
         "schema": "lastgasp.report/1",
         "capture": capture(facts, path),
         "target": target(facts),
-        "verdict": verdict(d),
+        "verdict": verdict(facts, d),
         "findings": d.findings.iter().map(finding).collect::<Vec<_>>(),
         "do_now": d.verdict().map(|f| f.do_now.iter().map(|(text, effect)| json!({"text": text, "effect": effect})).collect::<Vec<_>>()).unwrap_or_default(),
         "not_it": d.not_it.iter().map(|n| json!({"suspect": n.suspect, "because": n.because, "source": n.source.name()})).collect::<Vec<_>>(),
@@ -66,9 +66,9 @@ fn target(facts: &Facts) -> Value {
     })
 }
 
-fn verdict(d: &Diagnosis) -> Value {
+fn verdict(facts: &Facts, d: &Diagnosis) -> Value {
     let Some(f) = d.verdict() else {
-        return json!({"level": "none", "title": "no finding", "sentence": "No finding: memory did not grow in a way that one of the rules knows."});
+        return json!({"level": "none", "title": "no finding", "sentence": nothing_found(facts)});
     };
     json!({
         "level": f.level.name(), "code": f.code, "title": f.title, "sentence": f.sentence, "confidence": f.confidence(),

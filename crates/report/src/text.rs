@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
-use lastgasp_diagnosis::{Diagnosis, Facts, ledger};
+use lastgasp_diagnosis::{Diagnosis, Facts, ledger, nothing_found};
 
 /// The report.
 #[must_use]
@@ -15,7 +15,7 @@ pub fn terminal(facts: &Facts, d: &Diagnosis) -> String {
 }
 
 fn write(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
-    verdict(out, d)?;
+    verdict(out, facts, d)?;
     not_it(out, d)?;
     growth(out, facts, d)?;
     memory(out, facts)?;
@@ -53,9 +53,9 @@ fn wrap(text: &str, indent: usize) -> String {
     out
 }
 
-fn verdict(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
+fn verdict(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     let Some(f) = d.verdict() else {
-        return block(out, "VERDICT", &["no finding: memory did not grow in a way that one of the rules knows".into()]);
+        return block(out, "VERDICT", &[nothing_found(facts).into()]);
     };
     writeln!(out, "VERDICT  {} [{}, confidence {:.2}]", f.title, f.level.name(), f.confidence())?;
     writeln!(out, "         {}", wrap(&f.sentence, 9))?;
