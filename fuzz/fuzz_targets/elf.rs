@@ -4,7 +4,7 @@
 use std::io::Write as _;
 
 use lastgasp_goruntime::{Runtime, parse_buildinfo};
-use lastgasp_inferior::{Addr, ElfImage, Memory as _};
+use lastgasp_inferior::{Addr, AddrRange, ElfImage, Memory as _};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let _ = parse_buildinfo(data);
@@ -15,7 +15,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(image) = ElfImage::open(file, "fuzz") else { return };
     let _ = image.symbols(&["runtime.mbuckets"]);
     let _ = Runtime::build_info(&image);
-    if let Ok(mem) = image.memory(0, &[".data"]) {
+    if let Ok(mem) = image.memory(0, &[AddrRange::sized(Addr(0x40_0000), 1 << 20)]) {
         let _ = mem.u64(Addr(0x40_0000));
         let _ = Runtime::discover(&image, 0, &mem);
     }

@@ -8,8 +8,8 @@ use lastgasp_diagnosis::facts::{
     Amount, Capture, Event, Facts, Frame, Gc, Goroutines, Group, Profile, Rss, SCHEMA, Sample, Site, Target, Timeline,
 };
 use lastgasp_goruntime::{
-    CONSTANT_SECTIONS, Counts, Gap, Gauges, Goroutine, MemProfile, Status, Symbolizer, decode_goroutines,
-    decode_profile, is_system, unsample, variance,
+    Counts, Gap, Gauges, Goroutine, MemProfile, Status, Symbolizer, decode_goroutines, decode_profile, is_system,
+    unsample, variance,
 };
 use lastgasp_inferior::{Addr, BlockCache, Layered, Memory};
 use lastgasp_recorder::take::{Phase, Reason, Taken};
@@ -50,7 +50,7 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
     let mut gaps = taken.evidence.gaps.clone();
     let rt = &taken.runtime;
     let mem = &taken.evidence.snapshot;
-    let file = taken.process.image().memory(taken.process.bias(), CONSTANT_SECTIONS);
+    let file = taken.process.image().memory(taken.process.bias(), &rt.constant_ranges());
     let constants: Box<dyn Memory> = match file {
         Ok(file) => Box::new(BlockCache::new(Layered { top: file, bottom: mem })),
         Err(e) => {

@@ -31,7 +31,7 @@ pub use locate::Globals;
 pub use memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use moduledata::ModuleData;
 pub use pclntab::{Frame, Symbolizer};
-pub use runtime::{CONSTANT_SECTIONS, DiscoverError, Runtime};
+pub use runtime::{DiscoverError, Runtime};
 
 /// Something that could not be read or made no sense, and why. Analyses go on without it and say so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

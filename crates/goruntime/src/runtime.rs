@@ -1,6 +1,6 @@
 //! From an executable and its memory to a Go runtime that can be read.
 
-use lastgasp_inferior::{Addr, BlockCache, ElfImage, Memory};
+use lastgasp_inferior::{Addr, AddrRange, BlockCache, ElfImage, Memory};
 use thiserror::Error;
 
 use crate::buildinfo::{BuildInfo, GoVersion, parse_buildinfo};
@@ -8,9 +8,6 @@ use crate::layout::{self, Layout};
 use crate::locate::{self, Globals};
 use crate::moduledata::{self, ModuleData};
 use crate::pclntab::Symbolizer;
-
-/// Constant tables that a position-independent executable keeps in a segment that is writable while it is relocated.
-pub const CONSTANT_SECTIONS: &[&str] = &[".data.rel.ro.gopclntab", ".data.rel.ro.go.func"];
 
 /// Why a process cannot be read as a Go process.
 #[derive(Debug, Error)]
@@ -94,6 +91,17 @@ impl Runtime {
         let found = Self { version: version.clone(), build_info: build_info.clone(), layout, module, globals };
         found.validate(mem).map_err(unreadable)?;
         Ok(found)
+    }
+
+    /// Where tables stand that never change, in the process's addresses: pclntab, and funcdata as far as it may go. The linker may have put them into a segment
+    /// that is writable for a moment (position-independent executables; with cgo even without a section of their own: Go 1.22 with external linking).
+    #[must_use]
+    pub fn constant_ranges(&self) -> [AddrRange; 2] {
+        /// More funcdata than any program has.
+        const FUNCDATA: u64 = 64 << 20;
+        let m = &self.module;
+        let end = m.pclntable.0.plus(m.pclntable.1);
+        [AddrRange { start: m.pc_header, end }, AddrRange::sized(m.gofunc, FUNCDATA)]
     }
 
     /// The variables as the code names them, the symbol table not asked: for checking the rules for stripped binaries on binaries that are not.

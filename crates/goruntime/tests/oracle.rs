@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use lastgasp_goruntime::{
-    CONSTANT_SECTIONS, Evidence, EvidencePlan, Frame, Gauges, Goroutine, Runtime, Status, Symbolizer,
-    decode_goroutines, decode_profile, is_system,
+    Evidence, EvidencePlan, Frame, Gauges, Goroutine, Runtime, Status, Symbolizer, decode_goroutines, decode_profile,
+    is_system,
 };
 use lastgasp_inferior::{Addr, BlockCache, Layered, LiveProcess, Memory};
 use lastgasp_lab::build::{Mode, cache_dir};
@@ -79,7 +79,7 @@ fn check(minor: u16, mode: Mode) {
     evidence.finish();
     assert_eq!(evidence.gaps, []);
 
-    let file = live.image().memory(live.bias(), CONSTANT_SECTIONS).unwrap();
+    let file = live.image().memory(live.bias(), &rt.constant_ranges()).unwrap();
     let constants = BlockCache::new(Layered { top: file, bottom: &evidence.snapshot });
     let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
     profile_is_equal(&rt, &evidence.snapshot, &symbols, truth);
@@ -200,6 +200,8 @@ matrix! {
     go1_22_plain: 22, Mode::Plain;
     go1_22_stripped: 22, Mode::Stripped;
     go1_22_pie: 22, Mode::PieStripped;
+    go1_22_cgo_pie: 22, Mode::CgoPieStripped;
+    go1_27_cgo_pie: 27, Mode::CgoPieStripped;
     go1_23_stripped: 23, Mode::Stripped;
     go1_24_plain: 24, Mode::Plain;
     go1_24_stripped: 24, Mode::Stripped;

@@ -61,6 +61,21 @@ struct Segment {
     writable: bool,
 }
 
+impl Segment {
+    /// The part of it that lies in `len` bytes from `vaddr`.
+    fn part(&self, vaddr: u64, len: u64) -> Option<Self> {
+        let start = vaddr.max(self.vaddr);
+        let end = vaddr.checked_add(len)?.min(self.vaddr.checked_add(self.file_size)?);
+        let skip = start - self.vaddr;
+        (start < end).then(|| Self {
+            vaddr: start,
+            file_offset: self.file_offset.saturating_add(skip),
+            file_size: end - start,
+            ..*self
+        })
+    }
+}
+
 /// An executable's file, opened.
 #[derive(Debug)]
 pub struct ElfImage {
@@ -214,23 +229,16 @@ impl ElfImage {
         Ok(found)
     }
 
-    /// The file's read-only segments at the addresses where a process has them, and the sections named in `constant` wherever they stand: in a
-    /// position-independent executable the linker puts constant tables into segments that are writable until they are relocated.
+    /// The file's read-only segments at the addresses where a process has them, and those of its writable ones that `constant` names (in the process's
+    /// addresses): in a position-independent executable the linker puts constant tables into a segment that is writable until it is relocated.
     ///
     /// # Errors
     /// The system's error (too many open files).
-    pub fn memory(&self, bias: u64, constant: &[&str]) -> std::io::Result<FileMemory> {
-        let read_only = self.segments.iter().filter(|s| !s.writable).copied();
-        let named = self.sections.iter().filter(|s| constant.contains(&s.name.as_str()));
-        let named = named.filter_map(|s| {
-            Some(Segment {
-                vaddr: s.range.start.0,
-                file_offset: s.file_offset?,
-                file_size: s.range.len(),
-                writable: true,
-            })
-        });
-        Ok(FileMemory { file: self.file.try_clone()?, segments: read_only.chain(named).collect(), bias })
+    pub fn memory(&self, bias: u64, constant: &[AddrRange]) -> std::io::Result<FileMemory> {
+        let (writable, read_only): (Vec<Segment>, Vec<Segment>) = self.segments.iter().partition(|s| s.writable);
+        let pieces =
+            constant.iter().flat_map(|c| writable.iter().filter_map(|s| s.part(c.start.0.wrapping_sub(bias), c.len())));
+        Ok(FileMemory { file: self.file.try_clone()?, segments: read_only.into_iter().chain(pieces).collect(), bias })
     }
 }
 

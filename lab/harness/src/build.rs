@@ -17,6 +17,8 @@ pub enum Mode {
     Stripped,
     /// `-buildmode=pie -ldflags=-s -w`.
     PieStripped,
+    /// As that, with cgo on: linked by the system's linker, which merges sections.
+    CgoPieStripped,
 }
 
 impl Mode {
@@ -28,6 +30,7 @@ impl Mode {
             Self::PlainDwarf => "plain-dwarf",
             Self::Stripped => "stripped",
             Self::PieStripped => "pie-stripped",
+            Self::CgoPieStripped => "cgo-pie-stripped",
         }
     }
 
@@ -37,6 +40,7 @@ impl Mode {
             Self::PlainDwarf => &["-ldflags=-compressdwarf=false"],
             Self::Stripped => &["-trimpath", "-ldflags=-s -w"],
             Self::PieStripped => &["-trimpath", "-buildmode=pie", "-ldflags=-s -w"],
+            Self::CgoPieStripped => &["-trimpath", "-buildmode=pie", "-ldflags=-s -w -linkmode=external"],
         }
     }
 }
@@ -68,7 +72,7 @@ pub fn build(toolchain: &Toolchain, mode: Mode, module: &Path, package: &str) ->
     let result = toolchain
         .command()
         .current_dir(module)
-        .env("CGO_ENABLED", "0")
+        .env("CGO_ENABLED", if mode == Mode::CgoPieStripped { "1" } else { "0" })
         .arg("build")
         .args(mode.args())
         .arg("-o")
