@@ -1,9 +1,9 @@
 //! The capture folder: written while a process dies, read back afterwards. Knows no Go: files are names and bytes.
 //!
 //! # How it is crash-safe
-//! A capture is written as `.partial-PID-ID/`: each file is written and synced, the most telling first, `manifest.json` last; then the folder is renamed to
+//! A capture is written as `.partial-UNIQUE-ID/`, which the writer holds locked: each file is written and synced, the most telling first, `manifest.json` last; then the folder is renamed to
 //! `ID/` and the store is synced. So a folder with a capture's name is always whole. Whatever ends the writer, the next lastgasp that opens the store finds
-//! the partial folder of a dead process and either rescues it, with a manifest that names what is missing, or removes it if nothing in it can be read
+//! the partial folder that nobody locks and either rescues it, with a manifest that names what is missing, or removes it if nothing in it can be read
 //! ([`recover`]).
 
 mod manifest;

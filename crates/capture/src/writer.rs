@@ -3,8 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-
-use lastgasp_inferior::start_time;
+use std::time::SystemTime;
 
 use crate::manifest::{FileEntry, GapEntry, Manifest};
 use crate::{CaptureError, FACTS, MANIFEST, io_error};
@@ -16,6 +15,8 @@ const PARTIAL: &str = ".partial-";
 pub struct Writer {
     store: PathBuf,
     partial: PathBuf,
+    /// Locked as long as we live: how others, in other process namespaces too, know that this folder is being written.
+    _lock: File,
     id: String,
     files: Vec<FileEntry>,
     sealed: bool,
@@ -28,10 +29,15 @@ impl Writer {
     /// [`CaptureError::Io`]: the store cannot be written.
     pub fn create(store: &Path, id: &str) -> Result<Self, CaptureError> {
         fs::create_dir_all(store).map_err(io_error(store))?;
-        let partial = store.join(format!("{PARTIAL}{}-{id}", std::process::id()));
-        let _ = fs::remove_dir_all(&partial);
+        // Containers that share a store may all be process 1: the time makes the name theirs alone.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+        let partial = store.join(format!("{PARTIAL}{}x{now:x}-{id}", std::process::id()));
         fs::create_dir(&partial).map_err(io_error(&partial))?;
-        let mut writer = Self { store: store.into(), partial, id: id.into(), files: Vec::new(), sealed: false };
+        let lock = File::open(&partial).map_err(io_error(&partial))?;
+        // Where locks are not to be had (some network file systems) the folder is written all the same.
+        let _ = lock.try_lock();
+        let mut writer =
+            Self { store: store.into(), partial, _lock: lock, id: id.into(), files: Vec::new(), sealed: false };
         writer.restrict()?;
         Ok(writer)
     }
@@ -112,11 +118,10 @@ pub fn recover(store: &Path) -> Vec<String> {
     partials.sort();
     for partial in partials {
         let name = partial.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some((pid, id)) = name.strip_prefix(PARTIAL).and_then(|r| r.split_once('-')) else {
-            continue;
-        };
-        // A living process of this number is taken for the writer: at worst the rescue waits for the next start.
-        if pid.parse().is_ok_and(|pid| pid != std::process::id() as i32 && start_time(pid).is_some()) {
+        let Some((_, id)) = name.strip_prefix(PARTIAL).and_then(|r| r.split_once('-')) else { continue };
+        // Who writes it holds a lock on it.
+        let Ok(lock) = File::open(&partial) else { continue };
+        if lock.try_lock().is_err() {
             continue;
         }
         match rescue(store, &partial, id) {
@@ -165,6 +170,16 @@ mod tests {
         let capture = Capture::open(&path).unwrap();
         assert_eq!(capture.manifest().files.len(), 2);
         assert_eq!(capture.read(FACTS).unwrap(), b"facts");
+        assert_eq!(crate::list(store.path()).len(), 1);
+    }
+
+    #[test]
+    fn a_living_writer_is_let_be() {
+        let store = tempfile::tempdir().unwrap();
+        let mut w = Writer::create(store.path(), "a").unwrap();
+        w.add(FACTS, b"facts").unwrap();
+        assert_eq!(recover(store.path()), Vec::<String>::new());
+        w.seal(Manifest::default()).unwrap();
         assert_eq!(crate::list(store.path()).len(), 1);
     }
 

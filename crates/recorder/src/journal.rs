@@ -1,10 +1,10 @@
 //! What we have done to the system and must undo, on disk before we do it. A journal whose owner is dead is carried out at the next start.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use lastgasp_inferior::start_time;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::{self, remove_when_empty};
@@ -12,9 +12,6 @@ use crate::cgroup::{self, remove_when_empty};
 /// The acts of one lastgasp process.
 #[derive(Debug, Serialize, Deserialize)]
 struct Entry {
-    /// Who did it; with its start time, so that a reused number is not mistaken for it.
-    pid: i32,
-    start_time: u64,
     /// Cgroup folders that we made.
     made: Vec<PathBuf>,
     /// Cgroup folders that we may have frozen.
@@ -24,7 +21,9 @@ struct Entry {
 /// A journal that is open; removed when dropped.
 #[derive(Debug)]
 pub struct Journal {
-    file: PathBuf,
+    path: PathBuf,
+    /// Locked as long as we live: how others, in other process namespaces too, know that its owner does.
+    _lock: File,
 }
 
 impl Journal {
@@ -33,59 +32,57 @@ impl Journal {
     /// # Errors
     /// The system's error.
     pub fn open(store: &Path, made: &[PathBuf], may_be_frozen: &[PathBuf]) -> io::Result<Self> {
-        let pid = std::process::id() as i32;
         let dir = store.join(".journal");
         fs::create_dir_all(&dir)?;
-        let file = dir.join(format!("{pid}.json"));
-        let entry = Entry {
-            pid,
-            start_time: start_time(pid).unwrap_or(0),
-            made: made.to_vec(),
-            may_be_frozen: may_be_frozen.to_vec(),
-        };
-        fs::write(&file, serde_json::to_vec(&entry)?)?;
-        fs::File::open(&file)?.sync_all()?;
-        Ok(Self { file })
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+        let path = dir.join(format!("{}x{now:x}.json", std::process::id()));
+        let mut lock = File::create_new(&path)?;
+        // Where locks are not to be had there is still the watchdog.
+        let _ = lock.try_lock();
+        let entry = Entry { made: made.to_vec(), may_be_frozen: may_be_frozen.to_vec() };
+        lock.write_all(&serde_json::to_vec(&entry)?)?;
+        lock.sync_all()?;
+        Ok(Self { path, _lock: lock })
     }
 }
 
 impl Journal {
     /// Leaves it on disk for the next start to carry out.
     pub fn keep(mut self) {
-        self.file = PathBuf::new();
+        self.path = PathBuf::new();
     }
 }
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.file);
+        let _ = fs::remove_file(&self.path);
     }
 }
 
 /// Undoes what dead lastgasp processes left in `store`. Gives a line for each act undone.
 pub fn recover(store: &Path) -> Vec<String> {
     let mut done = Vec::new();
-    let Ok(dir) = fs::read_dir(store.join(".journal")) else {
-        return done;
-    };
+    let Ok(dir) = fs::read_dir(store.join(".journal")) else { return done };
     for file in dir.filter_map(|e| Some(e.ok()?.path())) {
-        let Ok(entry) = fs::read(&file).and_then(|b| serde_json::from_slice::<Entry>(&b).map_err(io::Error::from))
-        else {
+        let Ok(lock) = File::open(&file) else { continue };
+        if lock.try_lock().is_err() {
+            continue;
+        }
+        let entry = fs::read(&file).and_then(|b| Ok(serde_json::from_slice::<Entry>(&b)?));
+        // Cut short: its owner died before it had done anything.
+        let Ok(entry) = entry else {
             let _ = fs::remove_file(&file);
             continue;
         };
-        if start_time(entry.pid) == Some(entry.start_time) {
-            continue;
-        }
         for dir in &entry.may_be_frozen {
             if thaw(dir) {
                 done.push(format!("thawed {}", dir.display()));
             }
         }
-        let left: Vec<&PathBuf> = entry.made.iter().rev().filter(|d| d.exists() && !remove_when_empty(d)).collect();
+        let left = entry.made.iter().rev().filter(|d| d.exists() && !remove_when_empty(d)).count();
         done.extend(entry.made.iter().filter(|d| !d.exists()).map(|d| format!("removed {}", d.display())));
         // A group that still holds a living command stays, and so does the journal that remembers it.
-        if left.is_empty() {
+        if left == 0 {
             let _ = fs::remove_file(&file);
         }
     }
