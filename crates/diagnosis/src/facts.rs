@@ -292,6 +292,12 @@ impl Facts {
 }
 
 impl Gc {
+    /// Whether the gauges were read: no Go process has an empty heap.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.heap_in_use > 0
+    }
+
     /// All memory that the runtime knows to be its own.
     #[must_use]
     pub fn known(&self) -> u64 {

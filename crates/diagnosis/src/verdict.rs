@@ -251,7 +251,7 @@ fn not_it(facts: &Facts, growth: &Growth, window: Option<&Window>, limits: &[Lim
             out.push(NotIt { suspect: "memory that Go has not given back", because, source: Source::Exact });
         }
     }
-    if let Some(rss) = facts.rss {
+    if let Some(rss) = facts.rss.filter(|_| gc.is_known()) {
         let outside = rss.anon.saturating_sub(gc.known());
         let share = outside as f64 / rss.rss.max(1) as f64;
         if share < 0.1 {
@@ -268,7 +268,7 @@ fn not_it(facts: &Facts, growth: &Growth, window: Option<&Window>, limits: &[Lim
 
 fn unknown(facts: &Facts, growth: &Growth) -> Vec<String> {
     let mut out = Vec::new();
-    if facts.profile.rate == 0 {
+    if facts.profile.rate == 0 && facts.gc.is_known() {
         out.push("which code allocated: the program keeps no memory profile (MemProfileRate is 0: it never refers to runtime.MemProfile, or has set it so)".into());
     }
     if !growth.has_baseline {

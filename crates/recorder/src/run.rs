@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::DiscoverError;
+use lastgasp_goruntime::{DiscoverError, Gauges};
 use lastgasp_inferior::{Usage, resident_bytes};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -325,8 +325,9 @@ impl Watch<'_> {
             last_usage: self.last_usage,
         };
         let taken = take(target, Some(&mut self.stopper), around);
-        // Killed between the decision and the stop: nothing could be read.
-        if taken.evidence.snapshot.is_empty() {
+        // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's own numbers there is nothing to say.
+        if Gauges::read(&taken.runtime, &taken.evidence.snapshot).is_err() {
+            self.timeline.note("freeze", "too late: it was dead before it was copied");
             return;
         }
         let _ = self.sender.send(taken);

@@ -17,7 +17,8 @@ use crate::window::Window;
 
 pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option<Finding> {
     let w = window?;
-    let rss = facts.rss?;
+    // What is not known to be Go's is not known to be anybody else's where Go's own numbers are missing.
+    let rss = facts.rss.filter(|_| facts.gc.is_known())?;
     let outside = rss.anon.saturating_sub(facts.gc.known());
     // What was there before the growth is not the growth: a cache outside the heap may be large and constant.
     let before = facts
@@ -46,4 +47,30 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
         site: None,
         do_now: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Gc, Rss};
+
+    fn facts(heap_in_use: u64) -> (Facts, Window) {
+        let gc = Gc { heap_in_use, ..Gc::default() };
+        let rss = Rss { rss: 400_000_000, anon: 390_000_000, file: 10_000_000, ..Rss::default() };
+        let window = Window { end_bytes: 400_000_000, end_ms: 1000, ..Window::default() };
+        (Facts { gc, rss: Some(rss), ..Facts::default() }, window)
+    }
+
+    #[test]
+    fn memory_that_is_not_gos_is_named() {
+        let (f, w) = facts(5_000_000);
+        assert!(rule(&f, &Growth::default(), Some(&w)).is_some());
+    }
+
+    /// Seen on a starved machine: the process was dead before its gauges were copied, and the verdict was "outside the Go heap, confidence 1.00".
+    #[test]
+    fn without_gos_own_numbers_nothing_is_said() {
+        let (f, w) = facts(0);
+        assert_eq!(rule(&f, &Growth::default(), Some(&w)), None);
+    }
 }
