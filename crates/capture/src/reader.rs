@@ -34,12 +34,6 @@ impl Capture {
         Ok(Self { path: path.into(), manifest })
     }
 
-    /// The folder.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// What it says of itself.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {

@@ -30,12 +30,6 @@ impl Level {
             Self::Critical => "critical",
         }
     }
-
-    /// From its name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::None, Self::Info, Self::Warning, Self::Critical].into_iter().find(|l| l.name() == name)
-    }
 }
 
 /// Where a number comes from.

@@ -22,7 +22,6 @@ pub struct EvidencePlan {
     known: FxHashSet<Addr>,
     /// Sorted, merged.
     ranges: Vec<(Addr, usize)>,
-    head: Addr,
     goroutines: u64,
 }
 
@@ -43,12 +42,6 @@ impl EvidencePlan {
         gaps
     }
 
-    /// Sites known so far.
-    #[must_use]
-    pub fn sites(&self) -> usize {
-        self.known.len()
-    }
-
     /// Room for a copy in bytes: what is known, doubled for goroutines since a dying service has more of them in a moment, and at most `cap`.
     #[must_use]
     pub fn room(&self, rt: &Runtime, cap: usize) -> usize {
@@ -65,7 +58,7 @@ impl EvidencePlan {
     }
 
     /// Buckets that are not in the plan yet, newest first, with their lengths.
-    fn walk_new(&mut self, rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Vec<(Addr, usize)> {
+    fn walk_new(&self, rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Vec<(Addr, usize)> {
         let mut fresh = Vec::new();
         let mut at = match mem.ptr(rt.globals.mbuckets) {
             Ok(head) => head,
@@ -74,7 +67,6 @@ impl EvidencePlan {
                 return fresh;
             }
         };
-        self.head = at;
         let mut seen = FxHashSet::default();
         while !at.is_null()
             && !self.known.contains(&at)
@@ -134,8 +126,7 @@ impl Evidence {
 
     /// Copies: gauges, profile buckets, threads, goroutines and their stacks. In this order, so that a copy that is cut short has what names the culprit.
     pub fn copy(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory) {
-        self.copy_globals(rt, mem);
-        self.copy_buckets(rt, plan, mem);
+        self.copy_profile(rt, plan, mem);
         self.copy_threads(rt, mem);
         self.copy_goroutines(rt, mem);
         if self.snapshot.refused() > 0 {

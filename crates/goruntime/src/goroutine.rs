@@ -99,12 +99,6 @@ pub struct Goroutine {
     pub stack_bytes: u64,
 }
 
-/// Whether a function name occurs on the stack.
-#[must_use]
-pub fn has_function(stack: &[Frame], function: &str) -> bool {
-    stack.iter().any(|f| f.function == function)
-}
-
 /// Whether the runtime counts it as one of its own (`isSystemGoroutine`): hidden in Go's own listings.
 #[must_use]
 pub fn is_system(g: &Goroutine) -> bool {

@@ -26,7 +26,7 @@ mod unwind;
 pub use buildinfo::{BuildInfo, GoVersion, Module, parse_buildinfo};
 pub use evidence::{Evidence, EvidencePlan};
 pub use gauges::Gauges;
-pub use goroutine::{Goroutine, Status, decode_goroutines, has_function, is_system};
+pub use goroutine::{Goroutine, Status, decode_goroutines, is_system};
 pub use locate::Globals;
 pub use memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use moduledata::ModuleData;

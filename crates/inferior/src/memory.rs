@@ -159,11 +159,6 @@ impl<M: Memory> BlockCache<M> {
     pub fn new(inner: M) -> Self {
         Self { inner, blocks: RefCell::default() }
     }
-
-    /// What lies beneath.
-    pub fn inner(&self) -> &M {
-        &self.inner
-    }
 }
 
 impl<M: Memory> Memory for BlockCache<M> {

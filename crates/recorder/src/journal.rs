@@ -44,9 +44,7 @@ impl Journal {
         lock.sync_all()?;
         Ok(Self { path, _lock: lock })
     }
-}
 
-impl Journal {
     /// Leaves it on disk for the next start to carry out.
     pub fn keep(mut self) {
         self.path = PathBuf::new();
