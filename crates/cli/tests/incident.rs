@@ -1,7 +1,7 @@
 //! The incident end to end: a real service, a real cgroup, a real OOM kill, for several Go versions and link modes. Needs root; skips loudly without.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -77,15 +77,28 @@ fn names_the_culprit(scene: &Scene, capture: &PathBuf) {
     // The slices of the ledger sum to the RSS.
     let slices: i64 = r["memory"]["buckets"].as_array().unwrap().iter().map(|b| b["bytes"].as_i64().unwrap()).sum();
     assert_eq!(Some(slices), r["memory"]["rss_bytes"].as_i64());
-    // Against the service's own heap: within a tenth here, where everything else on the machine competes; the bench has the tight number.
-    let truth = scene.played.truth;
-    let grown = r["profile"]["totals"]["growth"]["bytes"].as_f64().unwrap();
-    let off = grown / truth.heap_objects.saturating_sub(truth.heap_before) as f64;
-    assert!(capture.to_string_lossy().contains("pre-kill") || (0.85..1.15).contains(&off), "{off}");
+    near_the_truth(scene, capture, &r);
     // More than pprof would have shown, unless a GC cycle published it all just now.
     let (current, published) =
         (r["pprof"]["site_current_bytes"].as_u64().unwrap(), r["pprof"]["site_published_bytes"].as_u64().unwrap());
     assert!(current > published, "{current} {published}");
+}
+
+/// The growth by lastgasp against the service's own count of its heap, within 15 % here, where everything on the machine competes; the bench has the tight
+/// number. The service refreshes its truth every 5 ms if it gets a processor: its last word before the kill can be a good part of a second old (seen in CI on
+/// two busy cores: 24 % short). What it may have allocated since, at the rate of the whole growth twice over, widens the upper bound by that much and no more.
+fn near_the_truth(scene: &Scene, capture: &Path, r: &Value) {
+    if capture.to_string_lossy().contains("pre-kill") {
+        return;
+    }
+    let truth = scene.played.truth;
+    let heap = truth.heap_objects.saturating_sub(truth.heap_before) as f64;
+    let grown = r["profile"]["totals"]["growth"]["bytes"].as_f64().unwrap();
+    let taken: jiff::Timestamp = r["capture"]["taken_at"].as_str().unwrap().parse().unwrap();
+    let silent = (taken.as_nanosecond() - i128::from(truth.updated_ns)).max(0) as f64 / 1e9;
+    let since = heap / scene.played.lived.as_secs_f64() * 2.0 * silent;
+    assert!(silent < 2.0, "the service said nothing for {silent} s before its end");
+    assert!(grown > heap * 0.85 && grown < (heap + since) * 1.15, "{grown} against {heap}, {silent} s old");
 }
 
 /// `go tool pprof -top` opens the profile and shows the same top site and the same total.

@@ -24,7 +24,7 @@ use crate::policy::{self, Action, Policy, State};
 use crate::sampler::{Sample, Timeline};
 use crate::signals::Signals;
 use crate::stop::Stopper;
-use crate::sys::pidfd_open;
+use crate::sys::{pidfd_open, run_before_others};
 use crate::take::{Circumstances, Phase, Reason, Taken, take};
 use crate::target::{AttachError, Target};
 use crate::watchdog::Watchdog;
@@ -102,6 +102,8 @@ pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Res
         _ => Stopper::Ptrace,
     };
     let child = spawn(config, &dirs)?;
+    // After the command was started: it must not inherit this.
+    run_before_others();
     let mut watch = Watch {
         config,
         mounts,
