@@ -24,11 +24,14 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Take a capture of a process now; prints the folder's path as its last line
+    /// Take a capture of a process now, or of a core file; prints the folder's path as its last line
     Capture {
-        /// Process number
-        #[arg(value_name = "PID")]
-        pid: i32,
+        /// Process number, or an ELF core file
+        #[arg(value_name = "PID|CORE")]
+        subject: String,
+        /// The executable of a core file, where it is not found by itself
+        #[arg(long, value_name = "FILE")]
+        exe: Option<PathBuf>,
         /// Where the capture goes
         #[arg(long = "out", alias = "store", value_name = "DIR", default_value = "lastgasp-captures")]
         out: PathBuf,
@@ -54,11 +57,14 @@ pub(crate) enum Command {
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
-    /// Say what a capture, or a process right now, shows
+    /// Say what a capture, a core file, or a process right now shows
     Report {
-        /// A capture's folder, or a process number
-        #[arg(value_name = "CAPTURE|PID")]
+        /// A capture's folder, a core file, or a process number
+        #[arg(value_name = "CAPTURE|CORE|PID")]
         subject: String,
+        /// The executable of a core file, where it is not found by itself
+        #[arg(long, value_name = "FILE")]
+        exe: Option<PathBuf>,
         /// Form
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

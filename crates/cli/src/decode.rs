@@ -50,7 +50,7 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
     let mut gaps = taken.evidence.gaps.clone();
     let rt = &taken.runtime;
     let mem = &taken.evidence.snapshot;
-    let file = taken.process.image().memory(taken.process.bias(), &rt.constant_ranges());
+    let file = taken.loaded.image.memory(taken.loaded.bias, &rt.constant_ranges());
     let constants: Box<dyn Memory> = match file {
         Ok(file) => Box::new(BlockCache::new(Layered { top: file, bottom: mem })),
         Err(e) => {
@@ -92,7 +92,14 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
     facts.capture.gaps = gaps.into_iter().map(|g| (g.what, g.why)).collect();
     tracing::debug!(ms = started.elapsed().as_millis() as u64, sites = facts.profile.sites.len(), "decoded");
     let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
-    Decoded { facts, goroutines, monotonic_ns: taken.monotonic_ns, unix_ns }
+    let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines));
+    Decoded { facts, goroutines, monotonic_ns, unix_ns }
+}
+
+/// The latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then counted up to the last GC.
+fn latest_known(gauges: &Gauges, goroutines: &[Goroutine]) -> u64 {
+    let waits = goroutines.iter().map(|g| g.wait_since_ns.unsigned_abs());
+    waits.chain([gauges.last_gc_ns]).max().unwrap_or(0)
 }
 
 fn capture(taken: &Taken) -> Capture {
@@ -100,6 +107,7 @@ fn capture(taken: &Taken) -> Capture {
         Phase::PreKill => "pre-kill",
         Phase::PostKill => "post-kill",
         Phase::Manual => "manual",
+        Phase::Core => "core",
     };
     let reason = match taken.reason {
         Reason::Forecast => "forecast",
@@ -125,7 +133,7 @@ fn target(taken: &Taken) -> Target {
     let info = &taken.runtime.build_info;
     let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
     let revision = setting("vcs.revision");
-    let image = taken.process.image();
+    let image = &taken.loaded.image;
     Target {
         pid: taken.identity.pid,
         service: taken.identity.service.clone(),

@@ -272,7 +272,12 @@ fn unknown(facts: &Facts, growth: &Growth) -> Vec<String> {
         out.push("what keeps the memory reachable: lastgasp does not walk the heap's references yet".into());
     }
     if facts.rss.is_none() {
-        out.push("the RSS: the process was not seen alive by the recorder".into());
+        let why = if facts.capture.phase == "core" {
+            "a core file does not tell it"
+        } else {
+            "the process was not seen alive"
+        };
+        out.push(format!("the RSS: {why}"));
     }
     let approximate: u64 = facts.goroutines.groups.iter().filter(|g| g.approximate).map(|g| g.count).sum();
     if approximate > 0 {

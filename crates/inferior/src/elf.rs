@@ -9,7 +9,7 @@ use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
 use object::{Endianness, Object as _, ObjectSection as _, ObjectSymbol as _, ReadCache};
 use thiserror::Error;
 
-use crate::{Addr, AddrRange, Memory, ReadCause, ReadError};
+use crate::{Addr, AddrRange, Memory, ReadCause, ReadError, arch};
 
 /// Why an executable is not for us.
 #[derive(Debug, Error)]
@@ -83,8 +83,19 @@ pub struct ElfImage {
     name: String,
     sections: Vec<Section>,
     segments: Vec<Segment>,
+    notes: Vec<AddrRange>,
+    entry: Addr,
     build_id: Option<String>,
     has_symbols: bool,
+}
+
+/// An image and where it was loaded.
+#[derive(Debug)]
+pub struct LoadedImage {
+    /// The file.
+    pub image: ElfImage,
+    /// What is added to its addresses to get the process's.
+    pub bias: u64,
 }
 
 /// Tables larger than this are not read (a symbol table of 256 MiB belongs to no program we know).
@@ -106,14 +117,18 @@ impl ElfImage {
         let elf =
             ElfFile64::<Endianness, _>::parse(&cache).map_err(|e| format(format!("not a readable ELF file: {e}")))?;
         match elf.architecture() {
-            object::Architecture::X86_64 => {}
+            arch::ELF_ARCHITECTURE => {}
             other => {
-                return Err(format(format!("architecture {other:?} is not supported yet: only linux/amd64 is")));
+                let only = arch::NAME;
+                return Err(format(format!("architecture {other:?} is not supported yet: only {only} is")));
             }
         }
         let endian = elf.endian();
-        let mut segments = Vec::new();
+        let (mut segments, mut notes) = (Vec::new(), Vec::new());
         for p in elf.elf_program_headers() {
+            if p.p_type(endian) == object::elf::PT_NOTE {
+                notes.push(AddrRange::sized(Addr(p.p_vaddr(endian)), p.p_filesz(endian)));
+            }
             if p.p_type(endian) == object::elf::PT_LOAD {
                 segments.push(Segment {
                     vaddr: p.p_vaddr(endian),
@@ -134,7 +149,8 @@ impl ElfImage {
         sections.sort_by(|a, b| (a.range, &a.name).cmp(&(b.range, &b.name)));
         let build_id = elf.build_id().ok().flatten().map(|b| b.iter().map(|x| format!("{x:02x}")).collect());
         let has_symbols = elf.elf_header().e_shnum(endian) > 0 && sections.iter().any(|s| s.name == ".symtab");
-        Ok(Self { file, name, sections, segments, build_id, has_symbols })
+        let entry = Addr(elf.entry());
+        Ok(Self { file, name, sections, segments, notes, entry, build_id, has_symbols })
     }
 
     /// The name given at opening.
@@ -159,6 +175,18 @@ impl ElfImage {
     #[must_use]
     pub fn build_id(&self) -> Option<&str> {
         self.build_id.as_deref()
+    }
+
+    /// Where its ELF notes stand, which hold its build ids.
+    #[must_use]
+    pub fn notes(&self) -> &[AddrRange] {
+        &self.notes
+    }
+
+    /// Its entry point.
+    #[must_use]
+    pub fn entry(&self) -> Addr {
+        self.entry
     }
 
     /// Whether there is no symbol table.

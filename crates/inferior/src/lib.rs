@@ -7,6 +7,8 @@
 //! - Nothing here knows Go.
 
 mod addr;
+mod arch;
+mod corefile;
 mod elf;
 mod live;
 mod mapping;
@@ -15,7 +17,8 @@ mod snapshot;
 mod thread;
 
 pub use addr::{Addr, AddrRange};
-pub use elf::{ElfImage, FileMemory, ImageError, Section, Symbol};
+pub use corefile::{CoreFile, MappedFile, Match};
+pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol};
 pub use live::{LiveProcess, OpenError, Usage, resident_bytes, start_time};
 pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};

@@ -3,13 +3,15 @@
 use std::fs::File;
 use std::io::{IoSliceMut, Read as _};
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 use thiserror::Error;
 
-use crate::{Addr, ElfImage, ImageError, Mapping, Memory, Part, ReadCause, ReadError, parse_maps};
+use crate::arch::PAGE;
+use crate::{Addr, ElfImage, ImageError, LoadedImage, Mapping, Memory, Part, ReadCause, ReadError, parse_maps};
 
 /// Why a process could not be opened.
 #[derive(Debug, Error)]
@@ -72,8 +74,7 @@ pub struct LiveProcess {
     pid: i32,
     start_time: u64,
     mem: File,
-    image: ElfImage,
-    bias: u64,
+    loaded: Arc<LoadedImage>,
 }
 
 /// Field 22 of `/proc/PID/stat`: when the process started, in clock ticks since boot. With the number it names one process for good.
@@ -105,7 +106,7 @@ impl LiveProcess {
         if start_time(pid) != Some(start) {
             return Err(OpenError::Reused(pid));
         }
-        Ok(Self { pid, start_time: start, mem, image, bias })
+        Ok(Self { pid, start_time: start, mem, loaded: Arc::new(LoadedImage { image, bias }) })
     }
 
     /// The process number.
@@ -123,13 +124,19 @@ impl LiveProcess {
     /// The executable.
     #[must_use]
     pub fn image(&self) -> &ElfImage {
-        &self.image
+        &self.loaded.image
     }
 
     /// What is added to the executable's addresses to get the process's.
     #[must_use]
     pub fn bias(&self) -> u64 {
-        self.bias
+        self.loaded.bias
+    }
+
+    /// The executable and its load bias, to be kept when the process is gone.
+    #[must_use]
+    pub fn loaded(&self) -> Arc<LoadedImage> {
+        Arc::clone(&self.loaded)
     }
 
     /// A second descriptor of the memory, for the pin.
@@ -188,7 +195,7 @@ pub fn resident_bytes(pid: i32) -> Option<u64> {
     let mut buf = [0; 128];
     let n = File::open(format!("/proc/{pid}/statm")).ok()?.read(&mut buf).ok()?;
     let pages: u64 = std::str::from_utf8(buf.get(..n)?).ok()?.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * 4096)
+    Some(pages * PAGE)
 }
 
 fn read_mappings(pid: i32) -> Result<Vec<Mapping>, OpenError> {
@@ -205,8 +212,8 @@ fn load_bias(pid: i32, image: &ElfImage) -> Result<u64, OpenError> {
     let inode = image.metadata().map(|m| m.ino()).unwrap_or(0);
     let maps = read_mappings(pid)?;
     let (vaddr, offset) = image.first_load().unwrap_or((0, 0));
-    let first = maps.iter().find(|m| m.inode == inode && m.offset == offset / 4096 * 4096);
-    Ok(first.map_or(0, |m| m.range.start.0.wrapping_sub(vaddr / 4096 * 4096)))
+    let first = maps.iter().find(|m| m.inode == inode && m.offset == offset / PAGE * PAGE);
+    Ok(first.map_or(0, |m| m.range.start.0.wrapping_sub(vaddr / PAGE * PAGE)))
 }
 
 fn cause(e: Errno) -> ReadCause {

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::Addr;
+use nix::libc::user_regs_struct;
+
+use crate::{Addr, arch};
 
 /// Where a stopped thread stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,15 @@ pub struct ThreadRegisters {
     pub sp: Addr,
     /// Program counter.
     pub pc: Addr,
+}
+
+impl ThreadRegisters {
+    /// From what ptrace gives for a stopped thread.
+    #[must_use]
+    pub fn of(tid: i32, regs: &user_regs_struct) -> Self {
+        let (pc, sp) = arch::user_registers(regs);
+        Self { tid, sp, pc }
+    }
 }
 
 /// The thread ids of a process, sorted; empty if it is gone.

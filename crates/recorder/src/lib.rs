@@ -8,6 +8,7 @@
 //! - Decisions ([`forecast`], [`policy`]) are pure functions of samples.
 
 pub mod cgroup;
+pub mod coredump;
 pub mod discover;
 pub mod forecast;
 mod gauge;

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lastgasp_inferior::{Addr, ThreadRegisters, thread_ids, thread_registers};
+use lastgasp_inferior::{ThreadRegisters, thread_ids, thread_registers};
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
@@ -169,7 +169,7 @@ impl Held {
                 }
             }
             let registers = ptrace::getregs(Pid::from_raw(*tid));
-            self.registers.extend(registers.map(|r| ThreadRegisters { tid: *tid, sp: Addr(r.rsp), pc: Addr(r.rip) }));
+            self.registers.extend(registers.map(|r| ThreadRegisters::of(*tid, &r)));
         }
         for tid in gone {
             self.threads.remove(&tid);

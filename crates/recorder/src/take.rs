@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use lastgasp_goruntime::{Evidence, Gap, Runtime};
-use lastgasp_inferior::{LiveProcess, ThreadRegisters, Usage};
+use lastgasp_inferior::{LoadedImage, ThreadRegisters, Usage};
 
 use crate::sampler::Timeline;
 use crate::stop::Stopper;
@@ -19,6 +19,8 @@ pub enum Phase {
     PostKill,
     /// A capture that somebody asked for.
     Manual,
+    /// Out of a core file.
+    Core,
 }
 
 /// What made us take it.
@@ -49,8 +51,8 @@ pub struct Taken {
     pub identity: Identity,
     /// Located runtime.
     pub runtime: Runtime,
-    /// The process, for its executable's file.
-    pub process: Arc<LiveProcess>,
+    /// Its executable.
+    pub loaded: Arc<LoadedImage>,
     /// The copy.
     pub evidence: Evidence,
     /// Registers of its threads.
@@ -65,8 +67,8 @@ pub struct Taken {
     pub timeline: Timeline,
     /// Calmer times.
     pub baselines: Vec<Baseline>,
-    /// `CLOCK_MONOTONIC` at the copy, which the runtime's clock is.
-    pub monotonic_ns: u64,
+    /// `CLOCK_MONOTONIC` at the copy, which the runtime's clock is; a core file has none.
+    pub monotonic_ns: Option<u64>,
 }
 
 /// What the caller knows around the copy.
@@ -91,7 +93,7 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
     let mut evidence = Evidence::with_room(&target.runtime, &target.plan, COPY_CAP);
     let mut registers = Vec::new();
     let mut stopped_for = Duration::ZERO;
-    let monotonic_ns = monotonic_ns();
+    let monotonic_ns = Some(monotonic_ns());
     let t_ms = around.timeline.now_ms();
     match stopper {
         Some(stopper) => {
@@ -126,7 +128,7 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
         t_ms,
         identity: target.identity.clone(),
         runtime: target.runtime.clone(),
-        process: Arc::clone(&target.process),
+        loaded: target.process.loaded(),
         evidence,
         registers,
         usage,

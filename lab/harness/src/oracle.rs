@@ -39,9 +39,25 @@ impl Oracle {
     /// # Errors
     /// It ended early.
     pub fn start_binary(binary: &std::path::Path) -> Result<Self> {
+        let mut command = Command::new(binary);
+        command.arg("truth.json");
+        Self::start_command(command)
+    }
+
+    /// Starts a binary that leaves a core file in its folder when it is sent SIGABRT, and of which no goroutine runs.
+    ///
+    /// # Errors
+    /// It ended early.
+    pub fn start_still(binary: &std::path::Path) -> Result<Self> {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -c unlimited; exec \"$0\" truth.json 2>/dev/null"]).arg(binary);
+        command.env("ORACLE_STILL", "1").env("GOTRACEBACK", "crash");
+        Self::start_command(command)
+    }
+
+    fn start_command(mut command: Command) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let file = dir.path().join("truth.json");
-        let mut child = Command::new(binary).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut child = command.current_dir(dir.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut line)?;
         if !line.starts_with("READY") {
@@ -56,6 +72,24 @@ impl Oracle {
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.child.id() as i32
+    }
+
+    /// Its working folder.
+    #[must_use]
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn wait(&mut self) -> Result<std::process::ExitStatus> {
+        // `wait` would close its input, upon which it ends of its own accord.
+        let input = self.child.stdin.take();
+        let status = self.child.wait()?;
+        drop(input);
+        Ok(status)
     }
 
     /// What it says of itself, as JSON.

@@ -1,9 +1,10 @@
-//! `lastgasp capture PID`.
+//! `lastgasp capture PID|CORE`.
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use lastgasp_recorder::cgroup::{Cgroup, Mounts};
+use lastgasp_recorder::coredump::take_core;
 use lastgasp_recorder::sampler::{Sample, Timeline};
 use lastgasp_recorder::stop::Stopper;
 use lastgasp_recorder::take::{Circumstances, Phase, Reason, Taken, take};
@@ -15,11 +16,11 @@ use crate::exit::Exit;
 use crate::seal::seal;
 
 /// Takes a capture and prints its path.
-pub(super) fn capture(pid: i32, out: &Path, no_stop: bool) -> Result<Exit> {
+pub(super) fn capture(subject: &str, exe: Option<&Path>, out: &Path, no_stop: bool) -> Result<Exit> {
     for line in lastgasp_capture::recover(out) {
         complain(&format!("lastgasp: {line}"));
     }
-    let decoded = decode(&take_now(pid, !no_stop)?);
+    let decoded = decode(&take_subject(subject, exe, !no_stop)?);
     let path = seal(out, &decoded)?;
     let gaps = &decoded.facts.capture.gaps;
     for (what, why) in gaps {
@@ -29,8 +30,19 @@ pub(super) fn capture(pid: i32, out: &Path, no_stop: bool) -> Result<Exit> {
     Ok(if gaps.is_empty() { Exit::Fine } else { Exit::Partial })
 }
 
+/// Copies a process as it is now, or what a core file holds of one.
+pub(super) fn take_subject(subject: &str, exe: Option<&Path>, stop: bool) -> Result<Taken> {
+    let path = Path::new(subject);
+    match subject.parse::<i32>() {
+        // A file with a number for its name is meant as `./4711`.
+        Ok(pid) if pid > 0 => take_now(pid, stop),
+        _ if path.is_file() => Ok(take_core(path, exe)?),
+        _ => bail!("{subject} is neither a process number nor a core file"),
+    }
+}
+
 /// Copies a process as it is now.
-pub(super) fn take_now(pid: i32, stop: bool) -> Result<Taken> {
+fn take_now(pid: i32, stop: bool) -> Result<Taken> {
     let mounts = Mounts::detect();
     let target = Target::attach(pid, &mounts)?;
     let cgroup = Cgroup::of(pid, &mounts);

@@ -19,11 +19,13 @@ use crate::exit::Exit;
 pub(crate) fn dispatch(command: Command) -> Result<Exit> {
     match command {
         Command::Ps { json } => ps::ps(json),
-        Command::Capture { pid, out, no_stop } => capture::capture(pid, &out, no_stop),
+        Command::Capture { subject, exe, out, no_stop } => capture::capture(&subject, exe.as_deref(), &out, no_stop),
         Command::Run { memory_max, store, no_freeze, no_pin, command } => {
             run::run(memory_max, &store, !no_freeze, !no_pin, command)
         }
-        Command::Report { subject, format, out, fail_on } => report::report(&subject, format, out.as_deref(), fail_on),
+        Command::Report { subject, exe, format, out, fail_on } => {
+            report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
+        }
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);
             Ok(Exit::Fine)

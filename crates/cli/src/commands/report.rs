@@ -1,4 +1,4 @@
-//! `lastgasp report CAPTURE|PID`.
+//! `lastgasp report CAPTURE|CORE|PID`.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use lastgasp_diagnosis::{Facts, Level, diagnose};
 use lastgasp_report::{document, page, terminal};
 
-use super::capture::take_now;
+use super::capture::take_subject;
 use super::say;
 use crate::args::{FailOn, Format};
 use crate::decode::decode;
@@ -14,8 +14,14 @@ use crate::exit::Exit;
 use crate::seal;
 
 /// Prints a report.
-pub(super) fn report(subject: &str, format: Format, out: Option<&Path>, fail_on: Option<FailOn>) -> Result<Exit> {
-    let (facts, path) = facts_of(subject)?;
+pub(super) fn report(
+    subject: &str,
+    exe: Option<&Path>,
+    format: Format,
+    out: Option<&Path>,
+    fail_on: Option<FailOn>,
+) -> Result<Exit> {
+    let (facts, path) = facts_of(subject, exe)?;
     let diagnosis = diagnose(&facts);
     let text = match format {
         Format::Text => terminal(&facts, &diagnosis),
@@ -39,18 +45,15 @@ pub(super) fn report(subject: &str, format: Format, out: Option<&Path>, fail_on:
     })
 }
 
-/// A folder if there is one of that name, else a process number.
-fn facts_of(subject: &str) -> Result<(Facts, Option<String>)> {
+/// A folder if there is one of that name, else a process number, else a core file.
+fn facts_of(subject: &str, exe: Option<&Path>) -> Result<(Facts, Option<String>)> {
     let path = Path::new(subject);
     if path.is_dir() {
         let shown = std::path::absolute(path).unwrap_or_else(|_| path.into());
         return Ok((seal::read(path)?, Some(shown.display().to_string())));
     }
-    match subject.parse::<i32>() {
-        Ok(pid) if pid > 0 => Ok((decode(&take_now(pid, true)?).facts, None)),
-        _ if path.is_file() => {
-            bail!("{subject} is a file: core files are not read yet; give a capture's folder or a process number")
-        }
-        _ => bail!("{subject} is neither a capture's folder nor a process number"),
+    if subject.parse::<i32>().is_err() && !path.exists() {
+        bail!("{subject} is neither a capture's folder, nor a core file, nor a process number");
     }
+    Ok((decode(&take_subject(subject, exe, true)?).facts, None))
 }
