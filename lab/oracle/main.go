@@ -29,6 +29,9 @@ type truth struct {
 	Goroutines  string
 	NumGC       uint32
 	HeapAlloc   uint64
+	HeapInuse   uint64
+	HeapObjects uint64
+	BySize      map[uint32]uint64 // objects in use by slot size; tiny ones count one by one
 	GCPercent   int
 	Unpublished int64 // bytes allocated by unpublished() after the last GC
 }
@@ -165,7 +168,11 @@ func main() {
 	t.Unpublished = unpublished(64)
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	t.NumGC, t.HeapAlloc = m.NumGC, m.HeapAlloc
+	t.NumGC, t.HeapAlloc, t.HeapInuse, t.HeapObjects = m.NumGC, m.HeapAlloc, m.HeapInuse, m.HeapObjects
+	t.BySize = map[uint32]uint64{}
+	for _, c := range m.BySize {
+		t.BySize[c.Size] = c.Mallocs - c.Frees
+	}
 	out, err := json.Marshal(t)
 	if err == nil {
 		err = os.WriteFile(os.Args[1], out, 0o600)

@@ -16,7 +16,7 @@ use object::{Object, ObjectSection};
 /// (group in `Layout`, Rust type of the group, its fields).
 type Group = (&'static str, &'static str, &'static [Field]);
 
-/// (Rust field, Go path). A path is `struct.field`, or `struct` for its size; a trailing `?` means that some releases lack it (an `Option`).
+/// (Rust field, Go path). A path is `struct.field`, or `struct` for its size; a trailing `#` asks for the size of the field's integer type, a trailing `?` means that some releases lack it (an `Option`).
 type Field = (&'static str, &'static str);
 
 const GROUPS: &[Group] = &[
@@ -100,6 +100,8 @@ const GROUPS: &[Group] = &[
             ("noptrdata", "runtime.moduledata.noptrdata"),
             ("enoptrbss", "runtime.moduledata.enoptrbss"),
             ("gofunc", "runtime.moduledata.gofunc"),
+            ("types", "runtime.moduledata.types"),
+            ("etypes", "runtime.moduledata.etypes"),
             ("next", "runtime.moduledata.next"),
         ],
     ),
@@ -182,6 +184,11 @@ const GROUPS: &[Group] = &[
             ("spanclass", "runtime.mspan.spanclass"),
             ("state", "runtime.mspan.state"),
             ("elemsize", "runtime.mspan.elemsize"),
+            ("nelems", "runtime.mspan.nelems"),
+            ("nelems_sizeof", "runtime.mspan.nelems#"),
+            ("sweepgen", "runtime.mspan.sweepgen"),
+            ("gcmark_bits", "runtime.mspan.gcmarkBits"),
+            ("large_type", "runtime.mspan.largeType?"),
         ],
     ),
 ];
@@ -251,6 +258,15 @@ fn table(toolchain: &Toolchain, structs: &Structs, reasons: &[String], wrapper: 
 
 /// The offset that a path names; `a|b` in the last part are two spellings of one field.
 fn lookup(structs: &Structs, path: &str) -> Option<u64> {
+    if let Some(path) = path.strip_suffix('#') {
+        return match kind_of(structs, path)?.as_str() {
+            "uint8" | "bool" => Some(1),
+            "uint16" => Some(2),
+            "int32" | "uint32" => Some(4),
+            "int" | "int64" | "uint64" | "uintptr" => Some(8),
+            _ => None,
+        };
+    }
     if let Some((size, _)) = structs.get(path) {
         return Some(*size);
     }
@@ -264,6 +280,12 @@ fn lookup(structs: &Structs, path: &str) -> Option<u64> {
         owner.clone_from(kind);
     }
     Some(offset)
+}
+
+/// The type of the field that a path names, which must be a field of the struct itself.
+fn kind_of(structs: &Structs, path: &str) -> Option<String> {
+    let (name, field) = split_struct(structs, path)?;
+    structs.get(name)?.1.get(field).map(|(_, kind)| kind.clone())
 }
 
 fn split_struct<'a>(structs: &Structs, path: &'a str) -> Option<(&'a str, &'a str)> {

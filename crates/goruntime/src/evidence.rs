@@ -89,7 +89,7 @@ impl EvidencePlan {
 }
 
 /// Sorts ranges and joins those that touch or nearly do.
-fn merge(mut ranges: Vec<(Addr, usize)>) -> Vec<(Addr, usize)> {
+pub(crate) fn merge(mut ranges: Vec<(Addr, usize)>) -> Vec<(Addr, usize)> {
     /// So that one absent page never costs more than this.
     const LARGEST: usize = 64 << 10;
     ranges.sort_unstable();

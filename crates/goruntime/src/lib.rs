@@ -8,6 +8,7 @@
 //!   variables, in stripped binaries too.
 //! - [`Evidence`]: what to copy while the target stands still, and the copying.
 //! - [`MemProfile`], [`Goroutine`], [`Gauges`]: what the copies say.
+//! - [`SpanTable`]: the heap by size class, and its largest objects with their types, profile or no profile.
 //! - [`Symbolizer`]: program counters to function, file and line, inlining included.
 
 mod arch;
@@ -21,6 +22,8 @@ mod memprofile;
 mod moduledata;
 mod pclntab;
 mod runtime;
+mod spans;
+mod types;
 mod unwind;
 
 pub use buildinfo::{BuildInfo, GoVersion, Module, parse_buildinfo};
@@ -32,6 +35,8 @@ pub use memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsa
 pub use moduledata::ModuleData;
 pub use pclntab::{Frame, Symbolizer};
 pub use runtime::{DiscoverError, Runtime};
+pub use spans::{LargeObject, SpanClass, SpanTable};
+pub use types::type_name;
 
 /// Something that could not be read or made no sense, and why. Analyses go on without it and say so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -27,6 +27,8 @@ pub struct ModuleData {
     pub text: Addr,
     /// Base of funcdata offsets.
     pub gofunc: Addr,
+    /// Type descriptors and their names.
+    pub types: AddrRange,
     /// All of data and bss: where package-level variables stand.
     pub variables: AddrRange,
 }
@@ -142,6 +144,7 @@ fn read(mem: &dyn Memory, layout: &Layout, at: Addr) -> Result<ModuleData, Strin
         pcs: range(l.minpc, l.maxpc)?,
         text: Addr(word(l.text)?),
         gofunc: Addr(word(l.gofunc)?),
+        types: range(l.types, l.etypes)?,
         variables: range(l.noptrdata, l.enoptrbss)?,
     })
 }

@@ -34,6 +34,14 @@ impl Oracle {
         build(toolchain, mode, &repo_root().join("lab/oracle"), ".")
     }
 
+    /// Builds `lab/churn`, which allocates without end, and starts it.
+    ///
+    /// # Errors
+    /// As [`Oracle::start`].
+    pub fn start_churn(toolchain: &Toolchain, mode: Mode) -> Result<Self> {
+        Self::start_command(Command::new(build(toolchain, mode, &repo_root().join("lab/churn"), ".")?))
+    }
+
     /// Starts a binary that was built before.
     ///
     /// # Errors

@@ -3,6 +3,10 @@
 use iced_x86::{Decoder, DecoderOptions, Mnemonic};
 use lastgasp_inferior::Addr;
 
+/// `_PageSize` (`runtime/sizeclasses.go`): the runtime's own page, in bytes.
+pub(crate) const PAGE_SIZE: u64 = 8192;
+/// `minSizeForMallocHeader` (`runtime/mbitmap.go`): objects up to this size have their pointer maps in the span and, with Green Tea, their marks too.
+pub(crate) const SMALL_SPAN_MAX_ELEM: u64 = 512;
 /// Size of what CALL pushes.
 pub(crate) const RETURN_ADDRESS_SIZE: u64 = 8;
 

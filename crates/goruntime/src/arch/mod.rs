@@ -2,4 +2,4 @@
 
 mod amd64;
 
-pub(crate) use amd64::{MemoryOperand, RETURN_ADDRESS_SIZE, operands};
+pub(crate) use amd64::{MemoryOperand, PAGE_SIZE, RETURN_ADDRESS_SIZE, SMALL_SPAN_MAX_ELEM, operands};

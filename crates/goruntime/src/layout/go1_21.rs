@@ -53,6 +53,8 @@ pub(super) static LAYOUT: Layout = Layout {
         noptrdata: 192,
         enoptrbss: 248,
         gofunc: 320,
+        types: 296,
+        etypes: 304,
         next: 584,
     },
     func: Func {
@@ -101,6 +103,11 @@ pub(super) static LAYOUT: Layout = Layout {
         spanclass: 106,
         state: 107,
         elemsize: 112,
+        nelems: 56,
+        nelems_sizeof: 8,
+        sweepgen: 96,
+        gcmark_bits: 80,
+        large_type: None,
     },
     wrapper_func_id: 21,
     wait_reasons: &[

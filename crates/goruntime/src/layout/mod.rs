@@ -201,6 +201,10 @@ pub struct ModuleData {
     pub enoptrbss: u64,
     /// Offset of `runtime.moduledata.gofunc`.
     pub gofunc: u64,
+    /// Offset of `runtime.moduledata.types`.
+    pub types: u64,
+    /// Offset of `runtime.moduledata.etypes`.
+    pub etypes: u64,
     /// Offset of `runtime.moduledata.next`.
     pub next: u64,
 }
@@ -330,4 +334,14 @@ pub struct MSpan {
     pub state: u64,
     /// Offset of `runtime.mspan.elemsize`.
     pub elemsize: u64,
+    /// Offset of `runtime.mspan.nelems`.
+    pub nelems: u64,
+    /// Size of the type of `runtime.mspan.nelems`: 8 up to Go 1.21, then 2.
+    pub nelems_sizeof: u64,
+    /// Offset of `runtime.mspan.sweepgen`.
+    pub sweepgen: u64,
+    /// Offset of `runtime.mspan.gcmarkBits`.
+    pub gcmark_bits: u64,
+    /// Offset of `runtime.mspan.largeType` (from Go 1.22).
+    pub large_type: Option<u64>,
 }

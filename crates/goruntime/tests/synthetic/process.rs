@@ -36,6 +36,7 @@ pub fn runtime(p: &Process, flavour: Flavour) -> Runtime {
     let at = p.at;
     let minor = if flavour == Flavour::Go22 { 22 } else { 27 };
     let module = ModuleData {
+        types: AddrRange::default(),
         pc_header: at.funcnametab.0,
         funcnametab: at.funcnametab,
         cutab: at.cutab,
