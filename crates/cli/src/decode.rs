@@ -1,5 +1,7 @@
 //! From the bytes of a capture to facts: all decoding happens here, with the target running again or dead.
 
+mod memory;
+
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::time::Instant;
@@ -84,6 +86,9 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
             swap: u.swap,
             page_tables: u.page_tables,
         }),
+        heap: taken.spans.as_ref().map(memory::heap),
+        residency: memory::residency(taken),
+        charge: taken.charge.map(memory::charge),
         timeline,
         frames: Vec::new(),
     };

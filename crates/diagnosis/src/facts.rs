@@ -24,8 +24,14 @@ pub struct Facts {
     pub goroutines: Goroutines,
     /// The runtime's gauges.
     pub gc: Gc,
+    /// The heap by its span table; absent if it was not read.
+    pub heap: Option<Heap>,
     /// Memory of the process as the kernel counts it; absent if it was never seen alive.
     pub rss: Option<Rss>,
+    /// What of its mappings is resident; absent for the dead.
+    pub residency: Option<Residency>,
+    /// What is charged to its memory cgroup; absent where there is none.
+    pub charge: Option<Charge>,
     /// The watch.
     pub timeline: Timeline,
 }
@@ -239,6 +245,96 @@ pub struct Rss {
     pub swap: u64,
     /// Page tables; not in `rss`, but charged to the cgroup.
     pub page_tables: u64,
+}
+
+/// The heap's span table, in bytes: exact, profile or no profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Heap {
+    /// Whether the target ran while it was read: the sums are then of no single moment.
+    pub running: bool,
+    /// Spans that hold objects.
+    pub span_bytes: u64,
+    /// Slots that hold an object.
+    pub object_bytes: u64,
+    /// Objects; several tiny ones in a slot count as one.
+    pub objects: u64,
+    /// Objects that the last GC found dead and that are not swept yet.
+    pub garbage_bytes: u64,
+    /// Small objects by slot size, those with pointers first.
+    pub classes: Vec<HeapClass>,
+    /// Large objects (over 32 KiB), alike ones together, the most bytes first. Of very many the smallest are left out.
+    pub large: Vec<LargeObjects>,
+}
+
+/// Objects of one size class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeapClass {
+    /// Bytes of one slot.
+    pub size: u64,
+    /// Whether they hold no pointers.
+    pub noscan: bool,
+    /// Spans.
+    pub spans: u64,
+    /// Bytes of the spans.
+    pub span_bytes: u64,
+    /// Slots that hold an object.
+    pub objects: u64,
+    /// Of them dead and not swept yet.
+    pub garbage: u64,
+}
+
+/// Large objects of the same size and type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LargeObjects {
+    /// How many.
+    pub count: u64,
+    /// Bytes of each.
+    pub size: u64,
+    /// Whether they hold no pointers; then the runtime keeps no type.
+    pub noscan: bool,
+    /// Type of their elements.
+    pub element: Option<String>,
+    /// Bytes of an element.
+    pub element_size: u64,
+}
+
+/// Resident anonymous memory by what it is for, in bytes (`/proc/PID/smaps`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Residency {
+    /// In the Go heap's arenas: objects, stacks of goroutines, idle pages.
+    pub go_heap: u64,
+    /// In mappings that the Go runtime has named as its own (Go 1.25 and newer, kernels with `CONFIG_ANON_VMA_NAME`).
+    pub go_named: u64,
+    /// Written pages of files, and bss: package-level variables.
+    pub program_data: u64,
+    /// The first thread's stack.
+    pub stack: u64,
+    /// All other: the runtime's tables where they are not named, stacks of threads, cgo, memory mapped by the program.
+    pub elsewhere: u64,
+    /// Of all of these in huge pages.
+    pub huge: u64,
+}
+
+/// What is charged to a memory cgroup, in bytes (`memory.stat`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Charge {
+    /// All.
+    pub usage: u64,
+    /// Anonymous memory of all its processes.
+    pub anon: u64,
+    /// Page cache.
+    pub file: u64,
+    /// tmpfs and shared anonymous memory.
+    pub shmem: u64,
+    /// Page tables, where the kernel tells them apart.
+    pub page_tables: u64,
+    /// Kernel memory, page tables included.
+    pub kernel: u64,
 }
 
 /// The watch.

@@ -1,9 +1,9 @@
-//! Where the RSS is: every byte in a named slice or in "unknown". Pure.
+//! Where the memory is: every byte of the RSS, and every byte that is charged to the cgroup, in a named slice or in "unknown". Pure.
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Rss};
 use crate::verdict::Source;
 
-/// A slice of the RSS.
+/// A slice of the RSS, or of the charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
     /// Short name.
@@ -16,52 +16,151 @@ pub struct Slice {
     pub what: &'static str,
 }
 
+fn slice(name: &'static str, bytes: u64, source: Source, what: &'static str) -> Slice {
+    Slice { name, bytes: bytes.cast_signed(), source, what }
+}
+
+/// Adds what is left of `total`.
+fn close(mut slices: Vec<Slice>, total: u64, what: &'static str) -> Vec<Slice> {
+    let named: i64 = slices.iter().map(|s| s.bytes).sum();
+    slices.push(Slice { name: "unknown", bytes: total.cast_signed() - named, source: Source::Estimated, what });
+    slices
+}
+
 /// The slices of the RSS; they sum to it. Empty if the RSS was never seen.
 #[must_use]
 pub fn ledger(facts: &Facts) -> Vec<Slice> {
     let Some(rss) = facts.rss else { return Vec::new() };
+    let mut out = go_heap(facts);
+    out.extend(outside_the_heap(facts, rss));
+    out.push(slice("files", rss.file, Source::Exact, "program code, data and mapped files that are resident"));
+    out.push(slice("shared memory", rss.shmem, Source::Exact, "tmpfs and shared anonymous memory"));
+    let rest = match facts.residency {
+        Some(_) => "growth or shrinking between the readings",
+        None => {
+            "neither the Go runtime nor a file: cgo, memory mapped by the program, growth between the two readings; negative where memory counted above was not resident (yet)"
+        }
+    };
+    close(out, rss.rss, rest)
+}
+
+/// The Go heap. Where it is known how much of it is resident, the slices sum to that: what was never touched, or was returned, is taken from where it must be.
+fn go_heap(facts: &Facts) -> Vec<Slice> {
     let gc = &facts.gc;
-    let exact = |name, bytes: u64, what| Slice { name, bytes: bytes.cast_signed(), source: Source::Exact, what };
-    let new = gc.heap_live.saturating_sub(gc.heap_marked);
-    let mut out = vec![
-        exact(
-            "go heap, live at last mark",
-            gc.heap_marked.min(gc.heap_live),
-            "reachable when the last GC finished marking",
-        ),
-        exact(
+    let marked = gc.heap_marked.min(gc.heap_live);
+    let garbage = facts.heap.as_ref().map(|h| h.garbage_bytes.min(gc.heap_in_use.saturating_sub(marked)));
+    let new = match &facts.heap {
+        Some(h) => h.object_bytes.saturating_sub(h.garbage_bytes).saturating_sub(marked),
+        None => gc.heap_live.saturating_sub(gc.heap_marked),
+    };
+    let new = new.min(gc.heap_in_use.saturating_sub(marked + garbage.unwrap_or(0)));
+    let free = gc.heap_in_use.saturating_sub(marked + garbage.unwrap_or(0) + new);
+    let mut amounts = [marked, new, garbage.unwrap_or(0), free, gc.heap_free, gc.stacks];
+    let mut source = Source::Exact;
+    let mut returned = 0;
+    if let Some(r) = facts.residency {
+        let named: u64 = amounts.iter().sum();
+        let mut missing = named.saturating_sub(r.go_heap);
+        // Idle pages may have been returned since, free slots and fresh objects never touched; at last, buffers that are reachable and were never written.
+        for i in [4, 3, 1, 2, 0] {
+            let Some(amount) = amounts.get_mut(i) else { continue };
+            let part = missing.min(*amount);
+            if part > 0 {
+                source = Source::Estimated;
+            }
+            *amount -= part;
+            missing -= part;
+        }
+        returned = r.go_heap.saturating_sub(named);
+    }
+    let [marked, new, garbage, free, idle, stacks] = amounts;
+    vec![
+        slice("go heap, live at last mark", marked, source, "reachable when the last GC finished marking"),
+        slice(
             "go heap, allocated since",
             new,
+            source,
             "allocated after that mark: live or garbage, the runtime does not know yet",
         ),
-        exact(
-            "go heap, free in spans",
-            gc.heap_in_use.saturating_sub(gc.heap_live),
-            "free slots in spans that hold objects, and objects not swept yet",
+        slice("go heap, garbage", garbage, source, "found dead by the last GC and not swept yet"),
+        slice("go heap, free in spans", free, source, "free slots in spans that hold objects"),
+        slice("go heap, idle", idle, source, "free pages that the runtime has not given back"),
+        slice(
+            "go heap, returned yet resident",
+            returned,
+            Source::Estimated,
+            "pages that the runtime gave back and the kernel has kept: huge pages, or MADV_FREE",
         ),
-        exact("go heap, idle", gc.heap_free, "free pages that the runtime has not given back"),
-        exact("go stacks", gc.stacks, "goroutine and system stacks"),
-        exact("go runtime", gc.metadata, "span, cache, profile and GC tables"),
-        exact("files", rss.file, "program code, data and mapped files that are resident"),
-        exact("shared memory", rss.shmem, "tmpfs and shared anonymous memory"),
+        slice("go stacks", stacks, Source::Exact, "goroutine and system stacks"),
+    ]
+}
+
+fn outside_the_heap(facts: &Facts, rss: Rss) -> Vec<Slice> {
+    let runtime = "span, cache, profile and GC tables";
+    let Some(r) = facts.residency else {
+        return vec![slice("go runtime", facts.gc.metadata, Source::Exact, runtime)];
+    };
+    // Named by the runtime itself, or else as many bytes as it says it has mapped, as far as there are that many.
+    let (tables, source) = if r.go_named > 0 {
+        (r.go_named, Source::Exact)
+    } else {
+        (facts.gc.metadata.min(r.elsewhere), Source::Estimated)
+    };
+    let elsewhere = if r.go_named > 0 { r.elsewhere } else { r.elsewhere - tables };
+    let known = r.go_heap + r.go_named + r.program_data + r.stack + r.elsewhere;
+    vec![
+        slice("go runtime", tables, source, runtime),
+        slice(
+            "program data",
+            r.program_data,
+            Source::Exact,
+            "package-level variables: written pages of the program's files, and bss",
+        ),
+        slice("first thread's stack", r.stack, Source::Exact, "the stack that the kernel made"),
+        slice(
+            "off-heap",
+            elsewhere.saturating_sub(known.saturating_sub(rss.anon)),
+            source,
+            "anonymous memory that is not the Go runtime's: cgo, memory mapped by the program, stacks of C threads",
+        ),
+    ]
+}
+
+/// What is charged to the cgroup; the slices sum to it. Empty where it is not known.
+#[must_use]
+pub fn charge_ledger(facts: &Facts) -> Vec<Slice> {
+    let (Some(c), Some(rss)) = (facts.charge, facts.rss) else { return Vec::new() };
+    let tables = if c.page_tables > 0 { c.page_tables } else { rss.page_tables.min(c.kernel) };
+    let own = rss.anon.min(c.anon);
+    let out = vec![
+        slice("anonymous memory of this process", own, Source::Exact, "the heap and all that is not of a file"),
+        slice(
+            "anonymous memory of others in the group",
+            c.anon - own,
+            Source::Exact,
+            "processes beside it that count against the same limit",
+        ),
+        slice("page cache", c.file, Source::Exact, "files, mapped or not; the kernel drops them before it kills"),
+        slice("shared memory", c.shmem, Source::Exact, "tmpfs and shared anonymous memory: it cannot be dropped"),
+        slice("page tables", tables, Source::Exact, "for the memory above"),
+        slice(
+            "other kernel memory",
+            c.kernel.saturating_sub(tables),
+            Source::Exact,
+            "kernel stacks, slab, socket buffers, per-cpu data",
+        ),
     ];
-    let named: i64 = out.iter().map(|s| s.bytes).sum();
-    out.push(Slice {
-        name: "unknown",
-        bytes: rss.rss.cast_signed() - named,
-        source: Source::Estimated,
-        what: "neither the Go runtime nor a file: cgo, memory mapped by the program, growth between the two readings; negative where memory counted above was not resident (yet)",
-    });
-    out
+    close(out, c.usage, "charged ahead in batches by each processor, or changed between the readings")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::facts::{Gc, Rss};
+    use proptest::prelude::*;
 
-    #[test]
-    fn slices_sum_to_the_rss() {
+    use super::*;
+    use crate::facts::{Charge, Gc, Heap, Residency};
+
+    fn facts() -> Facts {
         let gc = Gc {
             heap_live: 700,
             heap_marked: 500,
@@ -71,11 +170,59 @@ mod tests {
             metadata: 10,
             ..Gc::default()
         };
-        let facts =
-            Facts { gc, rss: Some(Rss { rss: 1000, anon: 900, file: 100, ..Rss::default() }), ..Facts::default() };
-        let slices = ledger(&facts);
+        Facts { gc, rss: Some(Rss { rss: 1000, anon: 900, file: 100, ..Rss::default() }), ..Facts::default() }
+    }
+
+    fn of(slices: &[Slice], name: &str) -> i64 {
+        slices.iter().find(|s| s.name == name).map_or(0, |s| s.bytes)
+    }
+
+    #[test]
+    fn slices_sum_to_the_rss() {
+        let slices = ledger(&facts());
         assert_eq!(slices.iter().map(|s| s.bytes).sum::<i64>(), 1000);
-        assert_eq!(slices.last().map(|s| s.bytes), Some(20));
+        assert_eq!(of(&slices, "unknown"), 20);
         assert_eq!(ledger(&Facts::default()), []);
+    }
+
+    #[test]
+    fn garbage_and_off_heap_have_slices_of_their_own() {
+        let heap = Heap { object_bytes: 750, garbage_bytes: 60, span_bytes: 800, ..Heap::default() };
+        let residency = Residency { go_heap: 860, program_data: 5, elsewhere: 35, ..Residency::default() };
+        let slices = ledger(&Facts { heap: Some(heap), residency: Some(residency), ..facts() });
+        assert_eq!(of(&slices, "go heap, garbage"), 60);
+        assert_eq!(of(&slices, "go heap, allocated since"), 190);
+        // 870 are named, 860 resident: ten idle bytes have gone.
+        assert_eq!(of(&slices, "go heap, idle"), 40);
+        assert_eq!(of(&slices, "off-heap"), 25);
+        assert_eq!(of(&slices, "unknown"), 0);
+    }
+
+    #[test]
+    fn the_charge_names_the_neighbours_and_the_kernel() {
+        let charge = Charge { usage: 2000, anon: 1500, file: 300, kernel: 150, page_tables: 40, ..Charge::default() };
+        let slices = charge_ledger(&Facts { charge: Some(charge), ..facts() });
+        assert_eq!(of(&slices, "anonymous memory of others in the group"), 600);
+        assert_eq!(of(&slices, "other kernel memory"), 110);
+        assert_eq!(of(&slices, "unknown"), 50);
+    }
+
+    proptest! {
+        /// Whatever the numbers, which are read at different moments: the slices sum to the whole, and only `unknown` may be negative.
+        #[test]
+        fn always_sums(n in proptest::collection::vec(0u64..1 << 40, 20)) {
+            let gc = Gc { heap_live: n[0], heap_marked: n[1], heap_in_use: n[2], heap_free: n[3], stacks: n[4], metadata: n[5], ..Gc::default() };
+            let rss = Rss { rss: n[6], anon: n[7], file: n[8], shmem: n[9], ..Rss::default() };
+            let heap = Heap { object_bytes: n[10], garbage_bytes: n[11], ..Heap::default() };
+            let residency = Residency { go_heap: n[12], go_named: n[13] % 2 * n[14], program_data: n[15], stack: n[16], elsewhere: n[17], huge: 0 };
+            let charge = Charge { usage: n[18], anon: n[19], file: n[0], shmem: n[1], page_tables: n[2], kernel: n[3] };
+            for residency in [None, Some(residency)] {
+                let f = Facts { gc, rss: Some(rss), heap: Some(heap.clone()), residency, charge: Some(charge), ..Facts::default() };
+                for (slices, total) in [(ledger(&f), n[6]), (charge_ledger(&f), n[18])] {
+                    prop_assert_eq!(slices.iter().map(|s| s.bytes).sum::<i64>(), total as i64);
+                    prop_assert!(slices.iter().all(|s| s.bytes >= 0 || s.name == "unknown"));
+                }
+            }
+        }
     }
 }

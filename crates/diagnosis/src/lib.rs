@@ -6,6 +6,7 @@
 
 pub mod facts;
 mod growth;
+mod holdings;
 mod ledger;
 mod owner;
 mod rules;
@@ -15,7 +16,8 @@ mod window;
 
 pub use facts::Facts;
 pub use growth::{Culprit, Growth};
-pub use ledger::{Slice, ledger};
+pub use holdings::holdings;
+pub use ledger::{Slice, charge_ledger, ledger};
 pub use owner::{Owner, is_standard_library};
 pub use verdict::{Diagnosis, Evidence, Finding, Level, LimitWhatIf, NotIt, Source, Term, diagnose, nothing_found};
 pub use window::{Window, window};

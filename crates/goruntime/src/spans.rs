@@ -1,12 +1,12 @@
 //! The heap's span table: how many objects of which size there are, exactly, whether or not the program profiles its memory. Source: `runtime/mheap.go` (`mspan`,
 //! `allspans`), `runtime/mgcsweep.go` (what `sweepgen` means), `runtime/mgcmark_greenteagc.go` (marks inside the span).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use lastgasp_inferior::{Addr, Memory, Part, Snapshot};
+use lastgasp_inferior::{Addr, AddrRange, Memory, Part, Snapshot};
 
 use crate::Gap;
-use crate::arch::{PAGE_SIZE, SMALL_SPAN_MAX_ELEM};
+use crate::arch::{HEAP_ARENA_BYTES, PAGE_SIZE, SMALL_SPAN_MAX_ELEM};
 use crate::evidence::merge;
 use crate::runtime::Runtime;
 use crate::types::type_name;
@@ -75,6 +75,8 @@ pub struct SpanTable {
     pub large_garbage_bytes: u64,
     /// Bytes of spans that the runtime manages by hand: stacks, mostly.
     pub manual_bytes: u64,
+    /// The arenas (64 MiB each) that spans stand in or stood in, by address.
+    pub arenas: Vec<AddrRange>,
 }
 
 impl SpanTable {
@@ -100,6 +102,11 @@ impl SpanTable {
     #[must_use]
     pub fn garbage_bytes(&self) -> u64 {
         self.classes.iter().map(|c| c.garbage.saturating_mul(c.elem_size)).sum::<u64>() + self.large_garbage_bytes
+    }
+
+    /// How many spans there are to read, dead ones included: what reading them costs.
+    pub fn count(rt: &Runtime, mem: &dyn Memory) -> Option<u64> {
+        mem.u64(rt.globals.mheap.plus(rt.layout.mheap.allspans + 8)).ok()
     }
 
     /// Reads the table, span by span, keeping only sums and the largest objects: some 10 ms for a heap of a gigabyte. Of a target that runs each span is
@@ -240,6 +247,7 @@ struct Sums {
     marks: Marks,
     sweepgen: u32,
     classes: BTreeMap<u8, SpanClass>,
+    arenas: BTreeSet<u64>,
     table: SpanTable,
 }
 
@@ -267,6 +275,9 @@ impl Sums {
         let mut lost = at.len() - spans.len();
         let mut unswept = Vec::new();
         for span in spans {
+            if span.npages > 0 && !span.start.is_null() {
+                self.arenas.insert(span.start.0 / HEAP_ARENA_BYTES);
+            }
             match span.state {
                 MANUAL => {
                     self.table.manual_bytes =
@@ -343,6 +354,8 @@ impl Sums {
     fn into_table(mut self) -> SpanTable {
         self.keep_largest();
         self.table.classes = self.classes.into_values().collect();
+        let start = |index: u64| Addr(index.saturating_mul(HEAP_ARENA_BYTES));
+        self.table.arenas = self.arenas.into_iter().map(|i| AddrRange::sized(start(i), HEAP_ARENA_BYTES)).collect();
         self.table
     }
 }

@@ -13,6 +13,7 @@ mod elf;
 mod live;
 mod mapping;
 mod memory;
+mod resident;
 mod snapshot;
 mod thread;
 
@@ -22,5 +23,6 @@ pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol};
 pub use live::{LiveProcess, OpenError, Usage, resident_bytes, start_time};
 pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};
+pub use resident::{Resident, parse_smaps};
 pub use snapshot::Snapshot;
 pub use thread::{ThreadRegisters, thread_ids, thread_registers};

@@ -11,7 +11,10 @@ use nix::unistd::Pid;
 use thiserror::Error;
 
 use crate::arch::PAGE;
-use crate::{Addr, ElfImage, ImageError, LoadedImage, Mapping, Memory, Part, ReadCause, ReadError, parse_maps};
+use crate::{
+    Addr, ElfImage, ImageError, LoadedImage, Mapping, Memory, Part, ReadCause, ReadError, Resident, parse_maps,
+    parse_smaps,
+};
 
 /// Why a process could not be opened.
 #[derive(Debug, Error)]
@@ -180,6 +183,13 @@ impl LiveProcess {
             page_tables: field("VmPTE"),
         })
         .filter(|u| u.rss > 0)
+    }
+
+    /// What of each of its mappings is resident; `None` if it is gone. Some milliseconds per gigabyte.
+    #[must_use]
+    pub fn residency(&self) -> Option<Vec<Resident>> {
+        let text = std::fs::read_to_string(format!("/proc/{}/smaps", self.pid)).ok()?;
+        Some(parse_smaps(&text)).filter(|r| !r.is_empty())
     }
 
     /// As [`resident_bytes`], of this process.

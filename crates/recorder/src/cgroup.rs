@@ -68,6 +68,23 @@ pub struct Limit {
     pub source: String,
 }
 
+/// What is charged to a group and those below it, in bytes (`memory.stat`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Charge {
+    /// All.
+    pub usage: u64,
+    /// Anonymous memory (with shared anonymous memory in `shmem`).
+    pub anon: u64,
+    /// Page cache of files, mapped or not.
+    pub file: u64,
+    /// tmpfs and shared anonymous memory.
+    pub shmem: u64,
+    /// Page tables, as far as they are told apart (v2).
+    pub page_tables: u64,
+    /// Kernel memory in all: page tables, kernel stacks, slab, per-cpu data, socket buffers.
+    pub kernel: u64,
+}
+
 /// A value of a v1 limit file at or over this means "no limit" (PAGE_COUNTER_MAX, rounded).
 const NO_LIMIT_V1: u64 = 1 << 62;
 
@@ -112,6 +129,39 @@ impl Cgroup {
         let keys =
             if self.v2 { ["inactive_file ", "active_file "] } else { ["total_inactive_file ", "total_active_file "] };
         keys.iter().filter_map(|k| stat.lines().find_map(|l| l.strip_prefix(k)?.trim().parse::<u64>().ok())).sum()
+    }
+
+    /// What is charged to the group, and for what; `None` if it is gone.
+    #[must_use]
+    pub fn charge(&self) -> Option<Charge> {
+        let stat = fs::read_to_string(self.memory.join("memory.stat")).ok()?;
+        let of = |key: &str| -> u64 {
+            stat.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok()).unwrap_or(0)
+        };
+        let usage = self.usage()?;
+        Some(if self.v2 {
+            Charge {
+                usage,
+                anon: of("anon"),
+                file: of("file").saturating_sub(of("shmem")),
+                shmem: of("shmem"),
+                page_tables: of("pagetables"),
+                // `kernel` (5.18 and newer) is the sum; before it, of its parts.
+                kernel: of("kernel")
+                    .max(of("kernel_stack") + of("pagetables") + of("slab") + of("percpu") + of("sock")),
+            }
+        } else {
+            let kernel = read_number(&self.memory.join("memory.kmem.usage_in_bytes")).unwrap_or(0);
+            let shmem = of("total_shmem");
+            Charge {
+                usage,
+                anon: of("total_rss"),
+                file: of("total_cache").saturating_sub(shmem),
+                shmem,
+                page_tables: 0,
+                kernel,
+            }
+        })
     }
 
     /// The limit that will be reached first, of this group and those above it, with the group that it belongs to: other groups' memory counts there too.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastgasp_goruntime::{DiscoverError, Evidence, EvidencePlan, Gap, Runtime};
+use lastgasp_goruntime::{DiscoverError, Evidence, EvidencePlan, Gap, Runtime, SpanTable};
 use lastgasp_inferior::{CoreFile, ElfImage, ImageError, Layered, LoadedImage, MappedFile, Match};
 use thiserror::Error;
 
 use crate::sampler::Timeline;
-use crate::take::{Phase, Reason, Taken};
+use crate::take::{Phase, Reason, Spans, Taken};
 use crate::target::{COPY_CAP, Identity};
 
 /// Why a core cannot be read as a Go process.
@@ -83,6 +83,10 @@ pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<Taken, CoreError> {
     let mut evidence = Evidence::with_room(&runtime, &plan, COPY_CAP);
     evidence.gaps = gaps;
     evidence.copy(&runtime, &plan, &mem);
+    let mut spans = SpanTable::read(&runtime, &mem, &mut evidence.gaps);
+    if let Some(table) = &mut spans {
+        table.name_types(&runtime, &mem);
+    }
     evidence.finish();
     let service = found.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Taken {
@@ -96,6 +100,9 @@ pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<Taken, CoreError> {
         evidence,
         registers: core.threads().to_vec(),
         usage: None,
+        spans: spans.map(|table| Spans { table, running: false }),
+        residency: None,
+        charge: None,
         limit: None,
         stopped: Duration::ZERO,
         timeline: Timeline::default(),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use lastgasp_goruntime::{Evidence, Gap, Runtime};
-use lastgasp_inferior::{LoadedImage, ThreadRegisters, Usage};
+use lastgasp_goruntime::{Evidence, Gap, Runtime, SpanTable};
+use lastgasp_inferior::{LoadedImage, Memory as _, Resident, ThreadRegisters, Usage};
 
+use crate::cgroup::{Cgroup, Charge, Mounts};
 use crate::sampler::Timeline;
 use crate::stop::Stopper;
 use crate::target::{Baseline, COPY_CAP, Identity, Target};
@@ -59,6 +60,12 @@ pub struct Taken {
     pub registers: Vec<ThreadRegisters>,
     /// Its memory use, and when that was read on the timeline's clock.
     pub usage: Option<(Usage, u64)>,
+    /// The heap's span table.
+    pub spans: Option<Spans>,
+    /// What of its mappings is resident.
+    pub residency: Option<Vec<Resident>>,
+    /// What is charged to its memory cgroup.
+    pub charge: Option<Charge>,
     /// The limit that applies, and where it stands.
     pub limit: Option<(u64, String)>,
     /// How long the target stood still; zero if it was dead or could not be stopped.
@@ -69,6 +76,15 @@ pub struct Taken {
     pub baselines: Vec<Baseline>,
     /// `CLOCK_MONOTONIC` at the copy, which the runtime's clock is; a core file has none.
     pub monotonic_ns: Option<u64>,
+}
+
+/// A span table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spans {
+    /// The table.
+    pub table: SpanTable,
+    /// Whether the target ran while it was read: each span is then right by itself, and the sums are of no single moment.
+    pub running: bool,
 }
 
 /// What the caller knows around the copy.
@@ -92,6 +108,7 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
     // All memory that the copy needs is there before the target stands still.
     let mut evidence = Evidence::with_room(&target.runtime, &target.plan, COPY_CAP);
     let mut registers = Vec::new();
+    let mut spans = None;
     let mut stopped_for = Duration::ZERO;
     let monotonic_ns = Some(monotonic_ns());
     let t_ms = around.timeline.now_ms();
@@ -100,6 +117,9 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
             let started = Instant::now();
             let mut stopped = stopper.stop(target.process.pid());
             evidence.copy(&target.runtime, &target.plan, &*target.process);
+            if spans_in_the_stop(target, around.phase) {
+                spans = SpanTable::read(&target.runtime, &*target.process, &mut evidence.gaps);
+            }
             registers = std::mem::take(&mut stopped.registers);
             let trouble = stopped.trouble.take();
             if !stopped.still_holds() {
@@ -119,6 +139,15 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
             }
         }
     }
+    let running = spans.is_none() && around.phase != Phase::PostKill;
+    let mut spans = spans.or_else(|| SpanTable::read(&target.runtime, &*target.process, &mut evidence.gaps));
+    if let Some(table) = &mut spans {
+        table.name_types(&target.runtime, &*target.process);
+    }
+    // The dead are in no group any more.
+    let group =
+        (around.phase != Phase::PostKill).then(|| Cgroup::of(target.process.pid(), &Mounts::detect())).flatten();
+    let charge = group.and_then(|c| c.charge());
     let usage = target.process.usage().map(|u| (u, t_ms)).or(around.last_usage);
     evidence.finish();
     Taken {
@@ -132,12 +161,27 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
         evidence,
         registers,
         usage,
+        spans: spans.map(|table| Spans { table, running }),
+        residency: target.process.residency(),
+        charge,
         limit: around.limit,
         stopped: stopped_for,
         timeline: around.timeline.clone(),
         baselines: target.baselines.clone(),
         monotonic_ns,
     }
+}
+
+/// Whether the span table is to be read while the target stands still. Where no profile is kept it is the best evidence there is; where somebody asks for a
+/// capture of a service that is well, a few milliseconds more are worth an exact one. Else it can wait until the target runs again.
+fn spans_in_the_stop(target: &Target, phase: Phase) -> bool {
+    /// Some 20 ms to read: spans of 2 GB of small objects.
+    const MOST_WITHOUT_A_PROFILE: u64 = 1 << 18;
+    /// Some 5 ms.
+    const MOST_ON_DEMAND: u64 = 1 << 16;
+    let spans = SpanTable::count(&target.runtime, &*target.process).unwrap_or(u64::MAX);
+    let profiled = target.process.u64(target.runtime.globals.mem_profile_rate) != Ok(0);
+    spans <= MOST_WITHOUT_A_PROFILE && (!profiled || (phase == Phase::Manual && spans <= MOST_ON_DEMAND))
 }
 
 fn monotonic_ns() -> u64 {

@@ -1,8 +1,10 @@
 //! The report as one JSON document: the contract of docs/formats/report-json.md. The HTML page carries it and computes nothing of its own.
 
 use lastgasp_diagnosis::facts::{Amount, Facts, Frame, Group, Site};
-use lastgasp_diagnosis::{Diagnosis, Finding, ledger, nothing_found};
+use lastgasp_diagnosis::{Diagnosis, Finding, nothing_found};
 use serde_json::{Value, json};
+
+use crate::memory::{heap, memory};
 
 /// Sites and goroutine groups that are listed one by one.
 const MOST_SITES: usize = 400;
@@ -26,6 +28,7 @@ pub fn document(facts: &Facts, d: &Diagnosis, path: Option<&str>) -> Value {
         "window": window(d),
         "limit_what_if": d.limits.iter().map(|l| json!({"limit_bytes": l.limit, "buys_seconds": l.seconds, "low_seconds": l.low, "high_seconds": l.high})).collect::<Vec<_>>(),
         "memory": memory(facts),
+        "heap": heap(facts),
         "gc": gc(facts),
         "profile": profile(facts, d),
         "pprof": pprof(facts, d),
@@ -103,19 +106,6 @@ fn window(d: &Diagnosis) -> Value {
             "growth_bytes": w.growth(), "rate_bytes_per_s": w.rate, "rate_low_bytes_per_s": w.rate_low,
             "rate_high_bytes_per_s": w.rate_high, "gc_cycles": w.gc_cycles,
         })
-    })
-}
-
-fn memory(facts: &Facts) -> Value {
-    let slices = ledger(facts);
-    let buckets: Vec<Value> = slices
-        .iter()
-        .map(|s| json!({"name": s.name, "bytes": s.bytes, "source": s.source.name(), "what": s.what}))
-        .collect();
-    let usage = facts.timeline.samples.last().map(|s| s.usage_bytes);
-    json!({
-        "rss_bytes": facts.rss.map(|r| r.rss), "usage_bytes": usage, "as_of_ms": facts.rss.map(|r| r.as_of_ms), "buckets": buckets,
-        "swap_bytes": facts.rss.map(|r| r.swap), "page_tables_bytes": facts.rss.map(|r| r.page_tables),
     })
 }
 

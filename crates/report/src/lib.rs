@@ -3,6 +3,7 @@
 mod document;
 mod goroutines;
 mod html;
+mod memory;
 mod pprof;
 mod text;
 

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
-use lastgasp_diagnosis::{Diagnosis, Facts, ledger, nothing_found};
+use lastgasp_diagnosis::{Diagnosis, Facts, nothing_found};
+
+use crate::memory::{heap_lines, sums};
 
 /// The report.
 #[must_use]
@@ -151,14 +153,8 @@ fn sites(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
 }
 
 fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
-    let slices = ledger(facts);
-    let Some(rss) = facts.rss else { return Ok(()) };
-    let signed = |n: i64| {
-        if n < 0 { format!("-{}", bytes(n.unsigned_abs())) } else { bytes(n.unsigned_abs()) }
-    };
-    let parts: Vec<String> =
-        slices.iter().filter(|s| s.bytes != 0).map(|s| format!("{} {}", s.name, signed(s.bytes))).collect();
-    block(out, "MEMORY", &[format!("RSS {} = {}", bytes(rss.rss), parts.join(" + "))])?;
+    block(out, "MEMORY", &sums(facts))?;
+    block(out, "HEAP", &heap_lines(facts))?;
     let g = &facts.gc;
     let limit = g.memory_limit.map_or_else(|| "none".into(), bytes);
     let percent = if g.percent < 0 { "off".into() } else { g.percent.to_string() };

@@ -12,6 +12,7 @@
 
 use crate::facts::{Facts, Group};
 use crate::growth::Growth;
+use crate::holdings::holdings;
 use crate::owner::{frame, owning_frame};
 use crate::units::{bytes, percent, plural, seconds};
 use crate::verdict::{Evidence, Finding, Level, Source, Term};
@@ -26,6 +27,7 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
     }
     let killed = facts.capture.reason == "oom-kill";
     let suspects = suspects(facts);
+    let held = held(facts, w);
     let named = suspects.first().map_or_else(String::new, |s| format!("; {s}"));
     Some(Finding {
         code: "unprofiled-heap",
@@ -43,12 +45,20 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
             Term { term: "a suspect by its goroutines alone", value: if suspects.is_empty() { 0.0 } else { 0.5 } },
         ],
         evidence: std::iter::once(Evidence { text: format!("Go heap in use: {} ({} of the growth)", bytes(facts.gc.heap_in_use), percent(share.min(1.0))), source: Source::Exact })
+            .chain(held.iter().map(|s| Evidence { text: s.clone(), source: Source::Exact }))
             .chain(suspects.iter().map(|s| Evidence { text: s.clone(), source: Source::Exact }))
             .collect(),
         cure: "Import runtime/pprof (or net/http/pprof) in the program: the runtime then keeps a profile at next to no cost, and the next capture names the line.".into(),
         site: None,
         do_now: Vec::new(),
     })
+}
+
+/// What a good part of the growth may be, by size, and by type where the runtime keeps it.
+fn held(facts: &Facts, w: &Window) -> Vec<String> {
+    let all = facts.heap.as_ref().map(holdings).unwrap_or_default();
+    let big = all.into_iter().filter(|(n, _)| *n > w.growth() / 10).take(4);
+    big.map(|(n, text)| format!("the heap holds {} in {text}", bytes(n))).collect()
 }
 
 /// Functions of the program that run, or that hold many goroutines.

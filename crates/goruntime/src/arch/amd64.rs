@@ -7,6 +7,8 @@ use lastgasp_inferior::Addr;
 pub(crate) const PAGE_SIZE: u64 = 8192;
 /// `minSizeForMallocHeader` (`runtime/mbitmap.go`): objects up to this size have their pointer maps in the span and, with Green Tea, their marks too.
 pub(crate) const SMALL_SPAN_MAX_ELEM: u64 = 512;
+/// `heapArenaBytes` (`runtime/malloc.go`): arenas start at multiples of it.
+pub(crate) const HEAP_ARENA_BYTES: u64 = 64 << 20;
 /// Size of what CALL pushes.
 pub(crate) const RETURN_ADDRESS_SIZE: u64 = 8;
 

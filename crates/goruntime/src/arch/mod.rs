@@ -2,4 +2,6 @@
 
 mod amd64;
 
-pub(crate) use amd64::{MemoryOperand, PAGE_SIZE, RETURN_ADDRESS_SIZE, SMALL_SPAN_MAX_ELEM, operands};
+pub(crate) use amd64::{
+    HEAP_ARENA_BYTES, MemoryOperand, PAGE_SIZE, RETURN_ADDRESS_SIZE, SMALL_SPAN_MAX_ELEM, operands,
+};

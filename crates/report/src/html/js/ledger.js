@@ -54,6 +54,29 @@
       ]);
   }
 
+  // Rows of {name, bytes, source, what}.
+  function table(id, title, total, rows) {
+    return h("section", { class: "panel", "aria-labelledby": id },
+      h("h3", { id }, title, total === null ? null : [": ", lg.bytes(total)]),
+      h("div", { class: "scroller" }, h("table", { class: "data ledger" }, h("tbody", null, rows.map((r) => h("tr", null,
+        h("th", { scope: "row" }, r.name), h("td", { class: "numeric" }, lg.bytes(r.bytes)), h("td", null, lg.badge(r.source)), h("td", { class: "what" }, r.what)))))));
+  }
+
+  function charge(report) {
+    const c = obj(obj(report.memory).charge);
+    const rows = list(c.buckets).filter((b) => str(b.name) && num(b.bytes) !== 0);
+    return rows.length === 0 ? null : table("charge", "Charged to the cgroup", num(c.usage_bytes), rows);
+  }
+
+  function heap(report) {
+    const source = str(obj(report.heap).source);
+    const of = (o) => (o.pointers === false ? "without pointers" : "with pointers");
+    const small = list(obj(report.heap).classes).map((c) => ({ bytes: num(c.object_bytes) || 0, name: lg.countText(c.objects) + " objects of up to " + lg.bytesText(c.size_bytes), what: of(c) }));
+    const large = list(obj(report.heap).large).map((l) => ({ bytes: num(l.total_bytes) || 0, name: lg.countText(l.count) + (l.count === 1 ? " object of " : " objects of ") + lg.bytesText(l.size_bytes), what: str(l.element_type) || of(l) }));
+    const rows = small.concat(large).filter((r) => r.bytes > 0).sort((a, b) => b.bytes - a.bytes).slice(0, 10).map((r) => ({ ...r, source }));
+    return rows.length === 0 ? null : table("heap", "Heap objects, exact by size", num(obj(report.heap).object_bytes), rows);
+  }
+
   function whatIf(report) {
     const rows = list(report.limit_what_if).filter((r) => num(r.limit_bytes) !== null);
     if (rows.length === 0) return null;
@@ -88,8 +111,10 @@
 
   lg.renderMemory = function (report) {
     const parts = [ledger(report)];
-    const below = [whatIf(report), gcState(report)].filter(Boolean);
-    if (below.length > 0) parts.push(h("div", { class: "pair" }, below));
+    for (const pair of [[charge(report), heap(report)], [whatIf(report), gcState(report)]]) {
+      const below = pair.filter(Boolean);
+      if (below.length > 0) parts.push(h("div", { class: "pair" }, below));
+    }
     if (!parts.some(Boolean)) return null;
     return lg.section("memory", "Where the memory is", parts[0] ? "Every byte of RSS is in a named bucket or in \u201cunknown\u201d." : null, parts);
   };

@@ -1,0 +1,74 @@
+//! Where the memory is, to facts: the span table, what is resident, what is charged.
+
+use std::collections::BTreeMap;
+
+use lastgasp_diagnosis::facts::{Charge, Heap, HeapClass, LargeObjects, Residency};
+use lastgasp_goruntime::{LargeObject, SpanClass};
+use lastgasp_inferior::AddrRange;
+use lastgasp_recorder::cgroup;
+use lastgasp_recorder::take::{Spans, Taken};
+
+/// The span table, alike large objects together.
+pub(super) fn heap(spans: &Spans) -> Heap {
+    let t = &spans.table;
+    let class = |c: &SpanClass| HeapClass {
+        size: c.elem_size,
+        noscan: c.noscan,
+        spans: c.spans,
+        span_bytes: c.span_bytes,
+        objects: c.objects,
+        garbage: c.garbage,
+    };
+    let alike = |o: &LargeObject| (o.bytes, o.noscan, o.element.clone());
+    let mut large: BTreeMap<_, u64> = BTreeMap::new();
+    for object in &t.large {
+        *large.entry(alike(object)).or_default() += 1;
+    }
+    let mut large: Vec<LargeObjects> = large
+        .into_iter()
+        .map(|((size, noscan, element), count)| {
+            let (element, element_size) = element.map_or((None, 0), |(name, size)| (Some(name), size));
+            LargeObjects { count, size, noscan, element, element_size }
+        })
+        .collect();
+    large.sort_by_key(|l| std::cmp::Reverse((l.count * l.size, l.size)));
+    Heap {
+        running: spans.running,
+        span_bytes: t.span_bytes(),
+        object_bytes: t.object_bytes(),
+        objects: t.objects(),
+        garbage_bytes: t.garbage_bytes(),
+        classes: t.classes.iter().map(class).collect(),
+        large,
+    }
+}
+
+/// Resident anonymous memory by what it is for. Without the span table nobody knows where the Go heap is.
+pub(super) fn residency(taken: &Taken) -> Option<Residency> {
+    let arenas = &taken.spans.as_ref()?.table.arenas;
+    let meets = |a: AddrRange, b: AddrRange| a.start < b.end && b.start < a.end;
+    let mut out = Residency::default();
+    for r in taken.residency.as_ref()? {
+        let m = &r.mapping;
+        let place = if m.inode == 0 && arenas.iter().any(|a| meets(*a, m.range)) {
+            &mut out.go_heap
+        } else if m.path.starts_with("[anon: Go:") {
+            &mut out.go_named
+        } else if m.inode != 0 || meets(taken.runtime.module.variables, m.range) {
+            &mut out.program_data
+        } else if m.path == "[stack]" {
+            &mut out.stack
+        } else {
+            &mut out.elsewhere
+        };
+        *place += r.anon;
+        out.huge += r.huge;
+    }
+    Some(out)
+}
+
+/// What is charged to the cgroup.
+pub(super) fn charge(c: cgroup::Charge) -> Charge {
+    let cgroup::Charge { usage, anon, file, shmem, page_tables, kernel } = c;
+    Charge { usage, anon, file, shmem, page_tables, kernel }
+}
