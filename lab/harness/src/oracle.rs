@@ -34,12 +34,12 @@ impl Oracle {
         build(toolchain, mode, &repo_root().join("lab/oracle"), ".")
     }
 
-    /// Builds `lab/churn`, which allocates without end, and starts it.
+    /// Builds another program of the lab that prints READY and runs until its input ends, given by its folder, and starts it.
     ///
     /// # Errors
     /// As [`Oracle::start`].
-    pub fn start_churn(toolchain: &Toolchain, mode: Mode) -> Result<Self> {
-        Self::start_command(Command::new(build(toolchain, mode, &repo_root().join("lab/churn"), ".")?))
+    pub fn start_program(toolchain: &Toolchain, mode: Mode, folder: &str) -> Result<Self> {
+        Self::start_command(Command::new(build(toolchain, mode, &repo_root().join(folder), ".")?))
     }
 
     /// Starts a binary that was built before.

@@ -1,0 +1,67 @@
+//! Where the memory of real programs is, against what they are known to hold.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+use std::process::Command;
+
+use lastgasp_lab::build::{Mode, cache_dir};
+use lastgasp_lab::oracle::Oracle;
+use lastgasp_lab::toolchain::{Toolchain, find_or_fetch};
+use serde_json::Value;
+
+const MB: i64 = 1 << 20;
+
+fn toolchain(minor: u16) -> Option<Toolchain> {
+    find_or_fetch(minor, &cache_dir()).map_err(|e| eprintln!("SKIPPED: {e:#}")).ok()
+}
+
+fn report(pid: i32) -> Value {
+    let out = Command::new(env!("CARGO_BIN_EXE_lastgasp"))
+        .args(["report", "--format", "json", &pid.to_string()])
+        .output()
+        .unwrap();
+    serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out.stderr)))
+}
+
+fn bucket(list: &Value, name: &str) -> i64 {
+    list.as_array().unwrap().iter().filter(|b| b["name"] == name).map(|b| b["bytes"].as_i64().unwrap()).sum()
+}
+
+fn off_heap_is_told_from_heap(minor: u16) {
+    let Some(toolchain) = toolchain(minor) else { return };
+    let program = Oracle::start_program(&toolchain, Mode::Stripped, "lab/offheap").unwrap();
+    let r = report(program.pid());
+    let ledger = &r["memory"]["buckets"];
+    let near = |name: &str, mb: i64| {
+        let bytes = bucket(ledger, name);
+        assert!((bytes - mb * MB).abs() < 4 * MB, "{name}: {bytes} against {mb} MiB\n{ledger:#}");
+    };
+    near("off-heap", 200);
+    near("program data", 30);
+    near("unknown", 0);
+    // The 50 MB that were never written are no memory; what was written is there, whatever of it a GC has seen.
+    let heap = bucket(ledger, "go heap, live at last mark") + bucket(ledger, "go heap, allocated since");
+    assert!((heap - 100 * MB).abs() < 4 * MB, "{heap}\n{ledger:#}");
+    let all: i64 = ledger.as_array().unwrap().iter().map(|b| b["bytes"].as_i64().unwrap()).sum();
+    assert_eq!(Some(all), r["memory"]["rss_bytes"].as_i64());
+    // The span table sees the untouched buffer as the object that it is.
+    let large = r["heap"]["large"].as_array().unwrap();
+    assert_eq!(large[0]["count"].as_u64().zip(large[0]["size_bytes"].as_i64()), Some((100, MB)), "{large:?}");
+    assert!(large.iter().any(|l| l["size_bytes"].as_i64() == Some(50 * MB)), "{large:?}");
+    // The group's charge sums too; what is in it depends on who else runs here.
+    if let Some(charge) = r["memory"]["charge"].as_object() {
+        let all: i64 = charge["buckets"].as_array().unwrap().iter().map(|b| b["bytes"].as_i64().unwrap()).sum();
+        assert_eq!(Some(all), charge["usage_bytes"].as_i64());
+        let own = bucket(&charge["buckets"], "anonymous memory of this process");
+        assert!(own > 320 * MB, "{charge:?}");
+    }
+}
+
+#[test]
+fn off_heap_go1_21() {
+    off_heap_is_told_from_heap(21);
+}
+
+#[test]
+fn off_heap_go1_27() {
+    off_heap_is_told_from_heap(27);
+}

@@ -1,0 +1,3 @@
+module offheap
+
+go 1.19
