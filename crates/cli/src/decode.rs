@@ -15,7 +15,7 @@ use lastgasp_goruntime::{
 };
 use lastgasp_inferior::{Addr, BlockCache, Layered, Memory};
 use lastgasp_recorder::take::{Phase, Reason, Taken};
-use lastgasp_recorder::target::Baseline;
+use lastgasp_recorder::target::{Baseline, SiteCounts};
 
 /// What decoding gives: facts, and the goroutines one by one for `goroutines.txt`.
 pub(crate) struct Decoded {
@@ -70,6 +70,12 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
     let goroutines = decode_goroutines(rt, mem, &symbols, &taken.registers, &mut gaps);
     let timeline = timeline(taken);
     let baseline = choose_baseline(taken, &timeline);
+    if let Some(then) = baseline.filter(|b| b.rate != profile.rate) {
+        // Counts of both rates are mixed in each bucket, and nobody can tell them apart.
+        let why =
+            format!("the program changed MemProfileRate from {} to {} while it was watched", then.rate, profile.rate);
+        gaps.push(Gap::new("exact un-sampling", why));
+    }
     let mut facts = Facts {
         schema: SCHEMA.into(),
         capture: capture(taken),
@@ -189,7 +195,8 @@ fn choose_baseline<'a>(taken: &'a Taken, timeline: &Timeline) -> Option<&'a Base
 
 /// One site per visible stack: buckets that differ only in size class or in the runtime's own frames are one place to a reader.
 fn sites(profile: &MemProfile, baseline: Option<&Baseline>, symbols: &Symbolizer<'_>, frames: &mut Frames) -> Profile {
-    let before: HashMap<Addr, Counts> = baseline.map(|b| b.sites.iter().copied().collect()).unwrap_or_default();
+    let before: HashMap<Addr, SiteCounts> =
+        baseline.map(|b| b.sites.iter().map(|s| (s.addr, *s)).collect()).unwrap_or_default();
     let amount = |raw: Counts| {
         let c = unsample(raw, profile.rate);
         Amount { bytes: c.bytes, objects: c.objects }
@@ -206,7 +213,9 @@ fn sites(profile: &MemProfile, baseline: Option<&Baseline>, symbols: &Symbolizer
         site.published = site.published.plus(amount(published));
         site.published_allocated = site.published_allocated.plus(amount(published_allocated));
         site.burst = site.burst.plus(amount(profile.burst(b)));
-        site.baseline = site.baseline.plus(before.get(&b.addr).map_or_else(Amount::default, |c| amount(*c)));
+        let then = before.get(&b.addr).copied().unwrap_or_default();
+        site.baseline = site.baseline.plus(amount(then.in_use));
+        site.baseline_allocated = site.baseline_allocated.plus(amount(then.allocated));
         site.samples += current.objects;
         *spread += variance(current, profile.rate);
     }

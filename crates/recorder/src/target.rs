@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lastgasp_goruntime::{Counts, DiscoverError, Evidence, EvidencePlan, Gap, Gauges, Runtime, decode_profile};
+use lastgasp_goruntime::{Bucket, Counts, DiscoverError, Evidence, EvidencePlan, Gap, Gauges, Runtime, decode_profile};
 use lastgasp_inferior::{Addr, LiveProcess, Memory as _, OpenError};
 use thiserror::Error;
 
@@ -38,13 +38,26 @@ pub struct Identity {
     pub started_unix: u64,
 }
 
+/// Raw counts (current) of a bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SiteCounts {
+    /// The bucket; it never moves.
+    pub addr: Addr,
+    /// Allocated since the process started.
+    pub allocated: Counts,
+    /// In use.
+    pub in_use: Counts,
+}
+
 /// The profile at a calmer time.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
     /// When, on the timeline's clock.
     pub t_ms: u64,
-    /// Raw in-use counts (current) by bucket.
-    pub sites: Vec<(Addr, Counts)>,
+    /// Raw counts by bucket.
+    pub sites: Vec<SiteCounts>,
+    /// `MemProfileRate` then.
+    pub rate: u64,
     /// The gauges then.
     pub gauges: Gauges,
 }
@@ -104,9 +117,12 @@ impl Target {
         if !gaps.is_empty() {
             return;
         }
-        let sites =
-            profile.buckets.iter().map(|b| (b.addr, profile.current(b).1)).filter(|(_, c)| c.objects > 0).collect();
-        self.baselines.push(Baseline { t_ms, sites, gauges });
+        let counts = |b: &Bucket| {
+            let (allocated, in_use) = profile.current(b);
+            SiteCounts { addr: b.addr, allocated, in_use }
+        };
+        let sites = profile.buckets.iter().map(counts).filter(|c| c.allocated.objects > 0).collect();
+        self.baselines.push(Baseline { t_ms, sites, rate: profile.rate, gauges });
         thin(&mut self.baselines);
     }
 

@@ -186,6 +186,13 @@ fn site(facts: &Facts, id: usize, s: &Site, growth: Amount, has_baseline: bool) 
     out["stack"] = json!(stack(facts, &s.stack));
     out["samples"] = json!(s.samples);
     out["error_bytes"] = json!(s.error_bytes);
+    let (low, high) = s.range_bytes();
+    out["range_bytes"] = json!([low, high]);
+    if let Some(seconds) = facts.seconds_since_baseline() {
+        let (allocated, freed) = s.since_baseline();
+        let rate = |a: Amount| json!({"bytes_per_s": (a.bytes as f64 / seconds) as u64, "objects_per_s": (a.objects as f64 / seconds) as u64});
+        out["rates"] = json!({"allocated": rate(allocated), "freed": rate(freed), "seconds": seconds});
+    }
     out
 }
 
