@@ -38,6 +38,9 @@ pub(crate) enum Command {
         /// Do not stop the process while copying (the copy is then not of one moment)
         #[arg(long)]
         no_stop: bool,
+        /// Write into the process: switch on the memory profile of a program that keeps none, wait this many seconds, capture, switch it off again
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+        enable_profiling: Option<u64>,
     },
     /// Run a command under the recorder, in a cgroup of its own where possible
     Run {
@@ -53,6 +56,9 @@ pub(crate) enum Command {
         /// Never hold memory after a kill (the freeze alone)
         #[arg(long)]
         no_pin: bool,
+        /// Write into the process: switch on the memory profile of a program that keeps none; off again at the end
+        #[arg(long)]
+        enable_profiling: bool,
         /// The command and its arguments
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,

@@ -265,6 +265,10 @@ fn unknown(facts: &Facts, growth: &Growth) -> Vec<String> {
     if facts.profile.rate == 0 && facts.gc.is_known() {
         out.push("which code allocated: the program keeps no memory profile (MemProfileRate is 0: it never refers to runtime.MemProfile, or has set it so)".into());
     }
+    if let Some(on) = facts.timeline.events.iter().find(|e| e.kind == "profiling-on") {
+        let at = seconds(on.t_ms as f64 / 1e3);
+        out.push(format!("which code allocated before lastgasp switched the memory profile on, {at} into the watch"));
+    }
     if !growth.has_baseline {
         out.push("what grew: this capture has no calmer time to compare with".into());
     }

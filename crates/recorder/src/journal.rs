@@ -8,14 +8,18 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::{self, remove_when_empty};
+use crate::profiling::Switched;
 
 /// The acts of one lastgasp process.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Entry {
     /// Cgroup folders that we made.
     made: Vec<PathBuf>,
     /// Cgroup folders that we may have frozen.
     may_be_frozen: Vec<PathBuf>,
+    /// A memory profile that we may have switched on.
+    #[serde(default)]
+    profiling: Option<Switched>,
 }
 
 /// A journal that is open; removed when dropped.
@@ -32,15 +36,27 @@ impl Journal {
     /// # Errors
     /// The system's error.
     pub fn open(store: &Path, made: &[PathBuf], may_be_frozen: &[PathBuf]) -> io::Result<Self> {
+        Self::write(store, &Entry { made: made.to_vec(), may_be_frozen: may_be_frozen.to_vec(), profiling: None })
+    }
+
+    /// As [`Journal::open`], for a memory profile that is about to be switched on.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub(crate) fn of_profiling(store: &Path, switched: &Switched) -> io::Result<Self> {
+        Self::write(store, &Entry { profiling: Some(switched.clone()), ..Entry::default() })
+    }
+
+    fn write(store: &Path, entry: &Entry) -> io::Result<Self> {
         let dir = store.join(".journal");
         fs::create_dir_all(&dir)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
-        let path = dir.join(format!("{}x{now:x}.json", std::process::id()));
+        let kind = if entry.profiling.is_some() { "p" } else { "x" };
+        let path = dir.join(format!("{}{kind}{now:x}.json", std::process::id()));
         let mut lock = File::create_new(&path)?;
         // Where locks are not to be had there is still the watchdog.
         let _ = lock.try_lock();
-        let entry = Entry { made: made.to_vec(), may_be_frozen: may_be_frozen.to_vec() };
-        lock.write_all(&serde_json::to_vec(&entry)?)?;
+        lock.write_all(&serde_json::to_vec(entry)?)?;
         lock.sync_all()?;
         Ok(Self { path, _lock: lock })
     }
@@ -76,6 +92,9 @@ pub fn recover(store: &Path) -> Vec<String> {
             if thaw(dir) {
                 done.push(format!("thawed {}", dir.display()));
             }
+        }
+        if entry.profiling.as_ref().is_some_and(Switched::undo) {
+            done.push("switched a memory profile off again".to_owned());
         }
         let left = entry.made.iter().rev().filter(|d| d.exists() && !remove_when_empty(d)).count();
         done.extend(entry.made.iter().filter(|d| !d.exists()).map(|d| format!("removed {}", d.display())));

@@ -15,6 +15,7 @@ mod gauge;
 pub mod journal;
 pub mod pin;
 pub mod policy;
+pub mod profiling;
 pub mod run;
 pub mod sampler;
 mod signals;

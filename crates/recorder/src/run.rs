@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::{DiscoverError, Gauges};
-use lastgasp_inferior::{Usage, resident_bytes};
+use lastgasp_inferior::{Memory as _, Usage, resident_bytes};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
@@ -21,7 +21,8 @@ use crate::gauge::Gauge;
 use crate::journal::{self, Journal};
 use crate::pin::Pin;
 use crate::policy::{self, Action, Policy, State};
-use crate::sampler::{Sample, Timeline};
+use crate::profiling::{Profiling, RATE};
+use crate::sampler::{PROFILING_ON, Sample, Timeline};
 use crate::signals::Signals;
 use crate::stop::Stopper;
 use crate::sys::{pidfd_open, run_before_others};
@@ -43,6 +44,8 @@ pub struct Config {
     pub store: PathBuf,
     /// When to act.
     pub policy: Policy,
+    /// Whether to switch on the memory profile of a program that keeps none.
+    pub enable_profiling: bool,
 }
 
 /// How it went.
@@ -247,6 +250,7 @@ impl Watch<'_> {
         self.watched = true;
         self.timeline.note("attach", format!("process {pid}, {}", target.runtime.version));
         let exit = pidfd_open(pid);
+        let _profiling = self.enable_profiling(&target);
         let mut gauge = self.gauge(&target);
         let kills_before = gauge.oom_kills();
         let mut memory = policy::Memory::default();
@@ -315,6 +319,29 @@ impl Watch<'_> {
         }
         self.after_death(&target, &gauge, kills_before, pin.is_some());
         drop(pin);
+    }
+
+    /// Switches the profile on if that was asked for and it is off; off again when the result is dropped.
+    fn enable_profiling(&mut self, target: &Target) -> Option<Profiling> {
+        let off = target.process.u64(target.runtime.globals.mem_profile_rate) == Ok(0);
+        if !self.config.enable_profiling || !off {
+            return None;
+        }
+        match Profiling::enable(target, &self.config.store) {
+            Ok(on) => {
+                let pid = target.process.pid();
+                self.timeline.note(
+                    PROFILING_ON,
+                    "the memory profile was switched on by lastgasp: what was allocated before has no site",
+                );
+                self.notes.push(format!("--enable-profiling: wrote {RATE} to runtime.MemProfileRate of process {pid} (at {}); back to 0 at the end", on.addr()));
+                Some(on)
+            }
+            Err(e) => {
+                self.note_once(e.to_string());
+                None
+            }
+        }
     }
 
     fn strike(&mut self, target: &Target, gauge: &Gauge) {

@@ -26,11 +26,14 @@ pub struct Sample {
 pub struct Event {
     /// Milliseconds since the watch began.
     pub t_ms: u64,
-    /// `attach`, `arm`, `disarm`, `freeze`, `kill`, `exit`, `baseline`.
+    /// `attach`, `arm`, `disarm`, `freeze`, `kill`, `exit`, `baseline`, [`PROFILING_ON`].
     pub kind: &'static str,
     /// For people.
     pub text: String,
 }
+
+/// The event that lastgasp has switched the target's memory profile on.
+pub const PROFILING_ON: &str = "profiling-on";
 
 /// Samples and events of one watch, bounded: when it is full, every second sample of its older half goes.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! A separate process that undoes what we did to a cgroup if we stall or die: it holds one end of a pipe, and the kernel closes our end whatever kills us.
 //!
-//! Lines on its standard input: `freeze DIR` (about to freeze: thaw by yourself in 500 ms), `thawed` (done), `bye` (all is undone, leave).
+//! Lines on its standard input: `freeze DIR` (about to freeze: thaw by yourself in 500 ms), `thawed` (done), `profiling PID START ADDRESS` (about to switch a memory
+//! profile on: off again at the end), `bye` (all is undone, leave).
 
 use std::io::{self, BufRead as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -13,6 +14,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use crate::cgroup::remove_when_empty;
 use crate::journal::thaw;
+use crate::profiling::Switched;
 
 /// A frozen target is thawed after this time at the latest, whatever we do.
 pub const PATIENCE: Duration = Duration::from_millis(500);
@@ -55,6 +57,14 @@ impl Watchdog {
         let _ = self.say("thawed\n");
     }
 
+    /// Tells it that a memory profile will be switched on now.
+    ///
+    /// # Errors
+    /// It is gone: do not.
+    pub(crate) fn before_profiling(&mut self, switched: &Switched) -> io::Result<()> {
+        self.say(&format!("{}\n", switched.line()))
+    }
+
     fn say(&mut self, line: &str) -> io::Result<()> {
         self.pipe.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write_all(line.as_bytes())
     }
@@ -82,6 +92,7 @@ pub fn serve(made: &[PathBuf]) {
     };
     let mut input = io::BufReader::new(std::fs::File::from(input));
     let mut frozen: Option<(PathBuf, Instant)> = None;
+    let mut profiling: Option<Switched> = None;
     let mut line = String::new();
     loop {
         let wait = frozen.as_ref().map(|(_, since)| PATIENCE.saturating_sub(since.elapsed()));
@@ -99,6 +110,7 @@ pub fn serve(made: &[PathBuf]) {
         line.clear();
         match input.read_line(&mut line) {
             Ok(n) if n > 0 => match line.trim_end().split_once(' ') {
+                Some(("profiling", words)) => profiling = Switched::parse(words),
                 Some(("freeze", dir)) => frozen = Some((PathBuf::from(dir), Instant::now())),
                 _ if line.trim_end() == "bye" => return,
                 _ => frozen = None,
@@ -107,6 +119,9 @@ pub fn serve(made: &[PathBuf]) {
         }
     }
     // Its owner is dead.
+    if let Some(switched) = profiling {
+        switched.undo();
+    }
     for dir in made {
         thaw(dir);
     }

@@ -1,11 +1,14 @@
 //! `lastgasp capture PID|CORE`.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use lastgasp_recorder::cgroup::{Cgroup, Mounts};
 use lastgasp_recorder::coredump::take_core;
-use lastgasp_recorder::sampler::{Sample, Timeline};
+use lastgasp_recorder::journal;
+use lastgasp_recorder::profiling::{Profiling, RATE};
+use lastgasp_recorder::sampler::{PROFILING_ON, Sample, Timeline};
 use lastgasp_recorder::stop::Stopper;
 use lastgasp_recorder::take::{Circumstances, Phase, Reason, Taken, take};
 use lastgasp_recorder::target::Target;
@@ -16,11 +19,24 @@ use crate::exit::Exit;
 use crate::seal::seal;
 
 /// Takes a capture and prints its path.
-pub(super) fn capture(subject: &str, exe: Option<&Path>, out: &Path, no_stop: bool) -> Result<Exit> {
+pub(super) fn capture(
+    subject: &str,
+    exe: Option<&Path>,
+    out: &Path,
+    no_stop: bool,
+    enable_profiling: Option<u64>,
+) -> Result<Exit> {
     for line in lastgasp_capture::recover(out) {
         complain(&format!("lastgasp: {line}"));
     }
-    let decoded = decode(&take_subject(subject, exe, !no_stop)?);
+    for line in journal::recover(out) {
+        complain(&format!("lastgasp: {line}"));
+    }
+    let taken = match enable_profiling {
+        Some(seconds) => take_profiled(pid_of(subject)?, out, !no_stop, Duration::from_secs(seconds))?,
+        None => take_subject(subject, exe, !no_stop)?,
+    };
+    let decoded = decode(&taken);
     let path = seal(out, &decoded)?;
     let gaps = &decoded.facts.capture.gaps;
     for (what, why) in gaps {
@@ -41,13 +57,46 @@ pub(super) fn take_subject(subject: &str, exe: Option<&Path>, stop: bool) -> Res
     }
 }
 
+fn pid_of(subject: &str) -> Result<i32> {
+    match subject.parse() {
+        Ok(pid) if pid > 0 => Ok(pid),
+        _ => bail!("--enable-profiling needs a process number: {subject} is none"),
+    }
+}
+
+/// Switches the memory profile on, waits, copies, switches it off.
+fn take_profiled(pid: i32, store: &Path, stop: bool, wait: Duration) -> Result<Taken> {
+    let target = Target::attach(pid, &Mounts::detect())?;
+    let mut timeline = Timeline::default();
+    // Should we be killed meanwhile, its watchdog switches it off.
+    let on = Profiling::enable(&target, store)?;
+    timeline
+        .note(PROFILING_ON, "the memory profile was switched on by lastgasp: what was allocated before has no site");
+    complain(&format!(
+        "lastgasp: --enable-profiling: wrote {RATE} to runtime.MemProfileRate of process {pid} (at {}); back to 0 in {} s",
+        on.addr(),
+        wait.as_secs()
+    ));
+    let until = Instant::now() + wait;
+    while Instant::now() < until && target.process.is_alive() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Before it is switched off: a capture shows the rate that its samples were taken with.
+    let taken = take_target(pid, stop, timeline);
+    drop(on);
+    taken
+}
+
 /// Copies a process as it is now.
 fn take_now(pid: i32, stop: bool) -> Result<Taken> {
+    take_target(pid, stop, Timeline::default())
+}
+
+fn take_target(pid: i32, stop: bool, mut timeline: Timeline) -> Result<Taken> {
     let mounts = Mounts::detect();
     let target = Target::attach(pid, &mounts)?;
     let cgroup = Cgroup::of(pid, &mounts);
     let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|(l, _)| (l.bytes, l.source));
-    let mut timeline = Timeline::default();
     if let Some(gauges) = target.gauges() {
         let rss = target.process.rss().unwrap_or(0);
         timeline.push(Sample {

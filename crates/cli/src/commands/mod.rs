@@ -10,6 +10,8 @@ use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 
 use anyhow::{Context as _, Result};
+use lastgasp_recorder::policy::Policy;
+use lastgasp_recorder::run::Config;
 use lastgasp_recorder::{cgroup, watchdog};
 
 use crate::args::Command;
@@ -19,9 +21,12 @@ use crate::exit::Exit;
 pub(crate) fn dispatch(command: Command) -> Result<Exit> {
     match command {
         Command::Ps { json } => ps::ps(json),
-        Command::Capture { subject, exe, out, no_stop } => capture::capture(&subject, exe.as_deref(), &out, no_stop),
-        Command::Run { memory_max, store, no_freeze, no_pin, command } => {
-            run::run(memory_max, &store, !no_freeze, !no_pin, command)
+        Command::Capture { subject, exe, out, no_stop, enable_profiling } => {
+            capture::capture(&subject, exe.as_deref(), &out, no_stop, enable_profiling)
+        }
+        Command::Run { memory_max, store, no_freeze, no_pin, enable_profiling, command } => {
+            let policy = Policy { freeze: !no_freeze, pin: !no_pin, ..Policy::default() };
+            run::run(Config { command, memory_max, store, policy, enable_profiling })
         }
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)

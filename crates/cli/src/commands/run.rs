@@ -1,12 +1,10 @@
 //! `lastgasp run -- CMD`.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use lastgasp_diagnosis::{Facts, diagnose};
-use lastgasp_recorder::policy::Policy;
 use lastgasp_recorder::run::{Config, Outcome};
 use lastgasp_recorder::take::Taken;
 use lastgasp_report::terminal;
@@ -21,20 +19,12 @@ use crate::seal::seal;
 type Sealed = Vec<(Option<PathBuf>, Facts)>;
 
 /// Runs a command under the recorder and reports what it died of.
-pub(super) fn run(
-    memory_max: Option<u64>,
-    store: &Path,
-    freeze: bool,
-    pin: bool,
-    command: Vec<OsString>,
-) -> Result<Exit> {
-    for line in lastgasp_capture::recover(store) {
+pub(super) fn run(config: Config) -> Result<Exit> {
+    for line in lastgasp_capture::recover(&config.store) {
         complain(&format!("lastgasp: {line}"));
     }
-    let policy = Policy { freeze, pin, ..Policy::default() };
-    let config = Config { command, memory_max, store: store.into(), policy };
     let sealed = Arc::new(Mutex::new(Sealed::new()));
-    let (written, folder) = (Arc::clone(&sealed), store.to_owned());
+    let (written, folder) = (Arc::clone(&sealed), config.store.clone());
     let sink = move |taken: Taken| {
         let decoded = decode(&taken);
         let path = seal(&folder, &decoded)

@@ -48,7 +48,7 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
             .chain(held.iter().map(|s| Evidence { text: s.clone(), source: Source::Exact }))
             .chain(suspects.iter().map(|s| Evidence { text: s.clone(), source: Source::Exact }))
             .collect(),
-        cure: "Import runtime/pprof (or net/http/pprof) in the program: the runtime then keeps a profile at next to no cost, and the next capture names the line.".into(),
+        cure: "Import runtime/pprof (or net/http/pprof) in the program: the runtime then keeps a profile at next to no cost, and the next capture names the line. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside.".into(),
         site: None,
         do_now: Vec::new(),
     })

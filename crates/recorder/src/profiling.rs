@@ -1,0 +1,159 @@
+//! Switching a target's memory profile on, for those who ask for it by name (`--enable-profiling`). **The only write into a target's memory in the whole
+//! product**: one word, `runtime.MemProfileRate`, from 0 to Go's own default and back. Go's runtime reads the word at every allocation and calls it safe to be set
+//! by the program at any time; programs that never refer to `runtime.MemProfile` have it at 0 by the linker's doing (`runtime.disableMemoryProfiling`).
+//!
+//! Undone when [`Profiling`] is dropped, by a watchdog process if we die, by the journal at the next start if that dies too. Undone means: 0 again, if the word is
+//! still what we wrote. What was sampled meanwhile stays in the runtime's tables.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use lastgasp_inferior::{Addr, Memory as _, start_time};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::journal::Journal;
+use crate::target::Target;
+use crate::watchdog::Watchdog;
+
+/// Go's default rate in bytes (`runtime.MemProfileRate`). It differs from 0 in a single byte, so that no reader can see half of it.
+pub const RATE: u64 = 512 << 10;
+
+/// Why the profile was not switched on.
+#[derive(Debug, Error)]
+pub enum ProfilingError {
+    /// It is on.
+    #[error("the memory profile of process {pid} is on already (MemProfileRate is {rate}): nothing was written")]
+    On {
+        /// The process.
+        pid: i32,
+        /// Its rate.
+        rate: u64,
+    },
+    /// The word is not where a variable can be.
+    #[error("MemProfileRate of process {0} was found outside the program's variables: nothing was written")]
+    Misplaced(i32),
+    /// The kernel refused.
+    #[error(
+        "process {pid}: the memory profile cannot be switched on: {error}; writing needs CAP_SYS_PTRACE: run as root"
+    )]
+    Io {
+        /// The process.
+        pid: i32,
+        /// Its error.
+        error: io::Error,
+    },
+    /// Nobody would undo it if we died.
+    #[error(
+        "the memory profile was not switched on: its undoing could not be secured ({0}); give a writable --store or --out"
+    )]
+    Unsecured(io::Error),
+}
+
+/// What was written, and how to take it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switched {
+    /// The process.
+    pub pid: i32,
+    /// With its number it names the process for good.
+    pub start_time: u64,
+    /// Where the word stands.
+    pub addr: u64,
+}
+
+impl Switched {
+    /// Puts the word back to 0. Gives whether it was ours to put back and is back.
+    pub fn undo(&self) -> bool {
+        let put_back = || -> io::Result<bool> {
+            let mem = memory_of(self.pid)?;
+            // Checked after opening: the descriptor stays with this address space, whoever gets the number next.
+            if start_time(self.pid) != Some(self.start_time) || read(&mem, self.addr)? != RATE {
+                return Ok(false);
+            }
+            mem.write_all_at(&0u64.to_le_bytes(), self.addr)?;
+            Ok(true)
+        };
+        put_back().unwrap_or(false)
+    }
+
+    /// As the watchdog is told.
+    pub(crate) fn line(&self) -> String {
+        format!("profiling {} {} {}", self.pid, self.start_time, self.addr)
+    }
+
+    /// The words behind `profiling`.
+    pub(crate) fn parse(words: &str) -> Option<Self> {
+        let mut words = words.split(' ');
+        let (pid, start, addr) = (words.next()?, words.next()?, words.next()?);
+        Some(Self { pid: pid.parse().ok()?, start_time: start.parse().ok()?, addr: addr.parse().ok()? })
+    }
+}
+
+/// A memory profile that we have switched on; off again when dropped.
+#[derive(Debug)]
+pub struct Profiling {
+    switched: Switched,
+    watchdog: Option<Watchdog>,
+    _journal: Journal,
+}
+
+impl Profiling {
+    /// Switches the profile of `target` on. `store` keeps the journal.
+    ///
+    /// # Errors
+    /// [`ProfilingError`]; nothing was written then.
+    pub fn enable(target: &Target, store: &Path) -> Result<Self, ProfilingError> {
+        let pid = target.process.pid();
+        let io = |error| ProfilingError::Io { pid, error };
+        let addr = target.runtime.globals.mem_profile_rate;
+        if !target.runtime.module.variables.contains(addr) || !addr.0.is_multiple_of(8) {
+            return Err(ProfilingError::Misplaced(pid));
+        }
+        let rate = target.process.u64(addr).map_err(|e| io(io::Error::other(e)))?;
+        if rate != 0 {
+            return Err(ProfilingError::On { pid, rate });
+        }
+        let mem = memory_of(pid).map_err(io)?;
+        let switched = Switched { pid, start_time: target.process.start_time(), addr: addr.0 };
+        let journal = Journal::of_profiling(store, &switched).map_err(ProfilingError::Unsecured)?;
+        let mut watchdog = Watchdog::start(&[]).map_err(ProfilingError::Unsecured)?;
+        watchdog.before_profiling(&switched).map_err(ProfilingError::Unsecured)?;
+        let this = Self { switched, watchdog: Some(watchdog), _journal: journal };
+        // The number may have gone to another process since it was opened; the descriptor is of whoever has it now.
+        if start_time(pid) != Some(this.switched.start_time) || read(&mem, addr.0).map_err(io)? != 0 {
+            return Err(io(io::ErrorKind::NotFound.into()));
+        }
+        mem.write_all_at(&RATE.to_le_bytes(), addr.0).map_err(io)?;
+        Ok(this)
+    }
+}
+
+impl Drop for Profiling {
+    fn drop(&mut self) {
+        self.switched.undo();
+        if let Some(watchdog) = self.watchdog.take() {
+            watchdog.dismiss();
+        }
+    }
+}
+
+fn memory_of(pid: i32) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(format!("/proc/{pid}/mem"))
+}
+
+fn read(mem: &File, addr: u64) -> io::Result<u64> {
+    let mut word = [0; 8];
+    mem.read_exact_at(&mut word, addr)?;
+    Ok(u64::from_le_bytes(word))
+}
+
+/// For messages: what was done, where.
+impl Profiling {
+    /// The word's address.
+    #[must_use]
+    pub fn addr(&self) -> Addr {
+        Addr(self.switched.addr)
+    }
+}
