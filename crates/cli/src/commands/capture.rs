@@ -1,6 +1,7 @@
 //! `lastgasp capture PID`.
 
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::Result;
 use lastgasp_recorder::cgroup::{Cgroup, Mounts};
@@ -32,7 +33,10 @@ pub(super) fn capture(pid: i32, out: &Path, no_stop: bool) -> Result<Exit> {
 /// Copies a process as it is now.
 pub(super) fn take_now(pid: i32, stop: bool) -> Result<Taken> {
     let mounts = Mounts::detect();
+    let began = Instant::now();
     let target = Target::attach(pid, &mounts)?;
+    // `cargo xtask real` reads this line.
+    tracing::debug!(us = began.elapsed().as_micros() as u64, "located");
     let cgroup = Cgroup::of(pid, &mounts);
     let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|(l, _)| (l.bytes, l.source));
     let mut timeline = Timeline::default();
