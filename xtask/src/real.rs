@@ -1,5 +1,6 @@
 //! `cargo xtask real`: programs that we did not write, under load, compared with what they say of themselves. What is built: `lab/harness/src/real/`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,10 +18,12 @@ use crate::demo;
 
 /// Most looks for one at which no GC cycle ended between the program's two answers.
 const HEAP_ROUNDS: usize = 60;
+/// After so many of them the load is halved.
+const EASE_AFTER: usize = 15;
 /// Looks at the goroutines: each under the same load, each at another moment.
 const STACK_ROUNDS: usize = 8;
 /// Most looks at the figures: they move, and so may they all.
-const NUMBER_ROUNDS: usize = 5;
+const NUMBER_ROUNDS: usize = 20;
 /// Differences that are printed one by one.
 const SHOWN: usize = 12;
 
@@ -38,6 +41,7 @@ struct Row {
     numbers: String,
     build: String,
     found: f64,
+    restless: String,
     requests: u64,
     /// Why the cell fails; empty if it passes.
     failures: Vec<String>,
@@ -94,7 +98,7 @@ fn play(program: &Program, mode: Mode, built: &fetch::Built, lastgasp: &Path, lo
     };
     let playing = Playing::start(program, &built.binary)?;
     std::thread::sleep(Duration::from_secs(load));
-    let mut eye = Eye { lastgasp, playing: &playing, found: Vec::new(), gaps: Vec::new() };
+    let mut eye = Eye { lastgasp, playing: &playing, found: Vec::new(), gaps: BTreeSet::new(), restless: 0 };
     compare_heap(&mut eye, &mut row)?;
     compare_stacks(&mut eye, &mut row)?;
     compare_numbers(&mut eye, &mut row)?;
@@ -102,6 +106,7 @@ fn play(program: &Program, mode: Mode, built: &fetch::Built, lastgasp: &Path, lo
     eye.found.sort_by(f64::total_cmp);
     row.found = eye.found.get(eye.found.len() / 2).copied().unwrap_or(0.0);
     row.failures.extend(eye.gaps.iter().map(|g| format!("gap: {g}")));
+    row.restless = format!("{}/{}", eye.restless, eye.found.len());
     let (done, failed) = playing.requests();
     row.requests = done;
     if done == 0 || failed > done / 10 {
@@ -117,7 +122,9 @@ struct Eye<'a> {
     /// Milliseconds until everything was found, one per look.
     found: Vec<f64>,
     /// What captures said they lack.
-    gaps: Vec<String>,
+    gaps: BTreeSet<String>,
+    /// Captures of a program that did not stand still: a thread of it slept in the kernel (a page or a file on its way to the disk).
+    restless: usize,
 }
 
 impl Eye<'_> {
@@ -136,7 +143,13 @@ impl Eye<'_> {
         let located = errors.lines().find(|l| l.contains("located")).and_then(|l| l.split_once("us="));
         let micros: Option<f64> = located.and_then(|(_, n)| n.split_whitespace().next()?.parse().ok());
         self.found.extend(micros.map(|us| us / 1000.0));
-        self.gaps.extend(errors.lines().filter_map(|l| l.strip_prefix("lastgasp: missing: ")).map(str::to_owned));
+        for gap in errors.lines().filter_map(|l| l.strip_prefix("lastgasp: missing: ")) {
+            if gap.starts_with("standstill: a thread did not stop in time") {
+                self.restless += 1;
+            } else {
+                self.gaps.insert(gap.to_owned());
+            }
+        }
         let text = String::from_utf8_lossy(&out.stdout);
         let path = text.lines().last().map(PathBuf::from).filter(|p| p.is_dir());
         path.with_context(|| format!("lastgasp capture: {}: {errors}", out.status))
@@ -151,7 +164,10 @@ impl Eye<'_> {
 
 /// The program's answers before and after are the same only if no cycle was published in between: then ours must be the same, too.
 fn compare_heap(eye: &mut Eye<'_>, row: &mut Row) -> Result<()> {
-    for _ in 0..HEAP_ROUNDS {
+    for round in 0..HEAP_ROUNDS {
+        if round > 0 && round.is_multiple_of(EASE_AFTER) {
+            eye.playing.ease();
+        }
         let before = heap::parse(&eye.playing.heap()?)?;
         let path = eye.capture()?;
         let after = heap::parse(&eye.playing.heap()?)?;
@@ -166,8 +182,8 @@ fn compare_heap(eye: &mut Eye<'_>, row: &mut Row) -> Result<()> {
             row.failures.push(format!("the profile's rate: the program {}, lastgasp {}", before.rate, ours.rate));
         }
         for (stack, said, our) in got.differ.iter().take(SHOWN) {
-            let stack = stack.trim_end().replace('\n', "\n    ");
-            row.failures.push(format!("a site: the program {said:?}, lastgasp {our:?}\n    {stack}"));
+            let stack: String = stack.iter().map(|(f, file, line)| format!("\n    {f} {file}:{line}")).collect();
+            row.failures.push(format!("a site: the program {said:?}, lastgasp {our:?}{stack}"));
         }
         if got.total == 0 || got.equal != got.total {
             row.failures.push(format!("{} of {} sites are equal", got.equal, got.total));
@@ -267,7 +283,7 @@ fn table(rows: &[Row]) -> Result<String> {
     let mut out = demo::machine("programs of others under load, their own pprof output as the oracle")?;
     let _ = writeln!(
         out,
-        "\n{:<24} {:<10} {:<9} {:>7}  {:>11} {:>7}  {:>10} {:>13}  {:>7} {:>6} {:>9} {:>9}  result",
+        "\n{:<24} {:<10} {:<9} {:>7}  {:>11} {:>7}  {:>10} {:>13}  {:>7} {:>6} {:>9} {:>8} {:>9}  result",
         "program",
         "Go",
         "mode",
@@ -279,12 +295,13 @@ fn table(rows: &[Row]) -> Result<String> {
         "numbers",
         "build",
         "found",
+        "restless",
         "requests"
     );
     for r in rows {
         let _ = writeln!(
             out,
-            "{:<24} {:<10} {:<9} {:>7.1}  {:>11} {:>7}  {:>10} {:>13}  {:>7} {:>6} {:>6.1} ms {:>9}  {}",
+            "{:<24} {:<10} {:<9} {:>7.1}  {:>11} {:>7}  {:>10} {:>13}  {:>7} {:>6} {:>6.1} ms {:>8} {:>9}  {}",
             r.name,
             r.go,
             r.mode,
@@ -296,6 +313,7 @@ fn table(rows: &[Row]) -> Result<String> {
             r.numbers,
             r.build,
             r.found,
+            r.restless,
             r.requests,
             if r.failures.is_empty() { "ok" } else { "FAILED" }
         );
@@ -303,6 +321,7 @@ fn table(rows: &[Row]) -> Result<String> {
     out += "\nsites: allocation stacks of the published profile with equal alloc and in-use objects and bytes, of all that either shows (no GC cycle ended \
             between the program's two answers)\ngoroutines: parked with the same stack before and after, and shown so by the capture (the best look; all looks: \
             the rest was seen on its way, where the program shows them at other times)\nnumbers: runtime.MemStats within 2 %, GC cycles exactly; build: lines of \
-            `go version -m`; found: milliseconds until the runtime was located, median of all captures\n";
+            `go version -m`; found: milliseconds until the runtime was located, median of all captures; restless: captures that say of themselves that \
+            a thread slept in the kernel and could not be stopped in time, of all\n";
     Ok(out)
 }

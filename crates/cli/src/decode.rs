@@ -211,9 +211,16 @@ fn sites(profile: &MemProfile, baseline: Option<&Baseline>, symbols: &Symbolizer
     }
 }
 
+/// Where every goroutine's stack ends: it says nothing, and pprof leaves it out (`allFrames` in runtime/pprof/proto.go). Seen against real programs'
+/// own profiles (`cargo xtask real`).
+fn is_bottom(f: &lastgasp_goruntime::Frame) -> bool {
+    f.function == "runtime.goexit"
+}
+
 /// The frames of an allocation stack, the runtime's own at the top left out as pprof does (`hideRuntime`), unless there are no others.
 fn visible(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::Frame> {
-    let all: Vec<_> = stack.iter().filter_map(|pc| symbols.innermost(Addr(pc.0.saturating_sub(1)))).collect();
+    let all = stack.iter().filter_map(|pc| symbols.innermost(Addr(pc.0.saturating_sub(1))));
+    let all: Vec<_> = all.filter(|f| !is_bottom(f)).collect();
     let hidden = |f: &lastgasp_goruntime::Frame| {
         f.function.starts_with("runtime.") || f.function.starts_with("internal/runtime/")
     };
@@ -237,7 +244,7 @@ fn group(goroutines: &[Goroutine], frames: &mut Frames, gaps: &mut Vec<Gap>) -> 
         }
         out.total += 1;
         out.running += u64::from(g.status == Status::Running);
-        let stack = g.stack.iter().map(|f| frames.of(f)).collect();
+        let stack = g.stack.iter().filter(|f| !is_bottom(f)).map(|f| frames.of(f)).collect();
         let created = g.created_by.as_ref().map(|f| frames.of(f));
         let groups = if g.left_out { &mut left_out } else { &mut groups };
         *groups.entry((stack, g.status.name(), g.wait_reason, created, g.approximate)).or_default() += 1;

@@ -30,7 +30,7 @@ pub use goroutine::{Goroutine, Status, decode_goroutines, is_system};
 pub use locate::Globals;
 pub use memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use moduledata::ModuleData;
-pub use pclntab::{Frame, Symbolizer};
+pub use pclntab::{Frame, Symbolizer, for_print};
 pub use runtime::{DiscoverError, Runtime};
 
 /// Something that could not be read or made no sense, and why. Analyses go on without it and say so.

@@ -75,7 +75,7 @@ impl<'a> Symbolizer<'a> {
     /// Name of the function that contains `pc`, inlining aside.
     #[must_use]
     pub fn function_name(&self, pc: Addr) -> Option<String> {
-        self.name(self.find(pc)?).map(|n| for_print(&n))
+        self.name(self.find(pc)?)
     }
 
     /// Start and length of the code of each wanted function, by walking the whole function table once.
@@ -151,7 +151,7 @@ impl<'a> Symbolizer<'a> {
             };
             // Wrappers that the compiler made (method values, `go` statements with arguments) are no code of anybody's: Go's tracebacks hide them too.
             if id != self.layout.wrapper_func_id {
-                frames.push(Frame { function: for_print(&function), file, line });
+                frames.push(Frame { function, file, line });
             }
             match inlined {
                 Some(call) if call.parent != pc => pc = call.parent,
@@ -269,8 +269,10 @@ impl<'a> Symbolizer<'a> {
     }
 }
 
-/// Type arguments are shown as `[...]` (`funcNameForPrint`).
-fn for_print(name: &str) -> String {
+/// A function's name as tracebacks show it: type arguments as `[...]` (`funcNameForPrint`). pprof shows them whole (`runtime_FrameSymbolName`, from Go 1.21),
+/// and so do frames: instantiations are different places. Held by `cargo xtask real` (etcd: `btree.(*node[go.shape.*uint8])`).
+#[must_use]
+pub fn for_print(name: &str) -> String {
     match (name.find('['), name.rfind(']')) {
         (Some(open), Some(close)) if open < close => format!("{}[...]{}", &name[..open], &name[close + 1..]),
         _ => name.to_owned(),

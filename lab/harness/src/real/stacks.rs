@@ -89,7 +89,7 @@ pub struct Agreement {
     /// Goroutines that were parked with the same stack before and after.
     pub compared: usize,
     /// Those that the capture shows in the same state with the same frames.
-    pub equal: usize,
+    pub same: Vec<Goroutine>,
     /// Those that the capture shows elsewhere: they may have moved and come back.
     pub moved: Vec<(u64, Goroutine, Goroutine)>,
     /// Those that the capture does not have.
@@ -110,7 +110,7 @@ pub fn compare(
         }
         out.compared += 1;
         match ours.get(id) {
-            Some(o) if o == g => out.equal += 1,
+            Some(o) if o == g => out.same.push(g.clone()),
             Some(o) => out.moved.push((*id, g.clone(), o.clone())),
             None => out.missing.push((*id, g.clone())),
         }
@@ -118,11 +118,14 @@ pub fn compare(
     out
 }
 
+/// After so many comparisons a shape that was never equal is wrong, not late.
+const ENOUGH: usize = 4;
+
 /// What the rounds together have shown.
 #[derive(Clone, Debug, Default)]
 pub struct Rounds {
-    /// Goroutines that were compared and found equal at least once, as (state, frames).
-    shapes: BTreeSet<Goroutine>,
+    /// How often a goroutine of this shape was compared, and found equal.
+    shapes: BTreeMap<Goroutine, (usize, usize)>,
     /// Every shape that the program itself has printed.
     printed: BTreeSet<Goroutine>,
     /// Those seen elsewhere.
@@ -133,9 +136,7 @@ pub struct Rounds {
     pub compared: usize,
     /// Sum over the rounds.
     pub equal: usize,
-    /// Rounds.
-    pub rounds: usize,
-    /// Of the round in which most were equal in proportion.
+    /// Equal and compared in the round in which most were equal in proportion.
     pub best: (usize, usize),
 }
 
@@ -149,24 +150,24 @@ impl Rounds {
     ) {
         let got = compare(before, after, ours);
         self.printed.extend(before.values().chain(after.values()).map(Goroutine::shape));
-        for (id, g) in before {
-            if ours.get(id) == Some(g) {
-                self.shapes.insert(g.shape());
-            }
-        }
-        self.rounds += 1;
+        let mut seen = |g: &Goroutine, equal: usize| {
+            let n = self.shapes.entry(g.shape()).or_default();
+            *n = (n.0 + 1, n.1 + equal);
+        };
+        got.same.iter().for_each(|g| seen(g, 1));
+        got.moved.iter().for_each(|(_, g, _)| seen(g, 0));
         self.compared += got.compared;
-        self.equal += got.equal;
+        self.equal += got.same.len();
         let (equal, compared) = self.best;
-        if compared == 0 || got.equal * compared > equal * got.compared {
-            self.best = (got.equal, got.compared);
+        if compared == 0 || got.same.len() * compared > equal * got.compared {
+            self.best = (got.same.len(), got.compared);
         }
         self.moved.extend(got.moved);
         self.missing.extend(got.missing);
     }
 
-    /// What no movement of the program explains: a goroutine that is not there; one of a shape that was equal in no round; and one that we saw parked where
-    /// the program itself never showed one.
+    /// What no movement of the program explains: a goroutine that is not there; one with another creator; one that we saw parked where the program itself
+    /// never showed one; and one of a shape that was compared often enough and never equal.
     #[must_use]
     pub fn unexplained(&self) -> Vec<String> {
         let mut out: Vec<String> = self
@@ -175,10 +176,13 @@ impl Rounds {
             .map(|(id, g)| format!("goroutine {id} [{}] is not in the capture: {}", g.state, g.frames.join(" < ")))
             .collect();
         for (id, said, ours) in &self.moved {
-            let why = if !self.shapes.contains(&said.shape()) {
-                "of a shape that was equal in no round"
+            let (compared, equal) = self.shapes.get(&said.shape()).copied().unwrap_or_default();
+            let why = if said.frames.last() != ours.frames.last() {
+                "with another beginning"
             } else if ours.is_parked() && !self.printed.contains(&ours.shape()) {
                 "seen parked where the program never showed one"
+            } else if equal == 0 && compared >= ENOUGH {
+                "of a shape that was often compared and never equal"
             } else {
                 continue;
             };
