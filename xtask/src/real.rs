@@ -22,6 +22,8 @@ const HEAP_ROUNDS: usize = 60;
 const EASE_AFTER: usize = 15;
 /// Looks at the goroutines: each under the same load, each at another moment.
 const STACK_ROUNDS: usize = 8;
+/// Answers of the program alone that are waited for, where a capture has shown a goroutine parked at a place that the program has not named yet.
+const MORE_ANSWERS: usize = 300;
 /// Most looks at the figures: they move, and so may they all.
 const NUMBER_ROUNDS: usize = 20;
 /// Differences that are printed one by one.
@@ -202,6 +204,12 @@ fn compare_stacks(eye: &mut Eye<'_>, row: &mut Row) -> Result<()> {
         let after = stacks::parse(&eye.playing.goroutines()?);
         let ours = stacks::parse(&std::fs::read_to_string(path.join("goroutines.txt"))?);
         rounds.add(&before, &after, &ours);
+    }
+    for _ in 0..MORE_ANSWERS {
+        if rounds.unexplained().is_empty() {
+            break;
+        }
+        rounds.hear(&stacks::parse(&eye.playing.goroutines()?));
     }
     row.goroutines = format!("{}/{}", rounds.best.0, rounds.best.1);
     row.all_rounds = format!("{}/{}", rounds.equal, rounds.compared);

@@ -219,8 +219,13 @@ fn is_bottom(f: &lastgasp_goruntime::Frame) -> bool {
 
 /// The frames of an allocation stack, the runtime's own at the top left out as pprof does (`hideRuntime`), unless there are no others.
 fn visible(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::Frame> {
-    let all = stack.iter().filter_map(|pc| symbols.innermost(Addr(pc.0.saturating_sub(1))));
-    let all: Vec<_> = all.filter(|f| !is_bottom(f)).collect();
+    let call = |pc: &Addr| Addr(pc.0.saturating_sub(1));
+    let (last, above) = stack.split_last().map_or((None, stack), |(last, above)| (Some(last), above));
+    let above = above.iter().filter_map(|pc| symbols.innermost(call(pc)));
+    // A stack deeper than the runtime keeps may end within a function that was inlined: those around it are known all the same, and pprof shows them. Seen in
+    // caddy's deep regexps (`cargo xtask real`).
+    let last = last.into_iter().flat_map(|pc| symbols.frames(call(pc)));
+    let all: Vec<_> = above.chain(last).filter(|f| !is_bottom(f)).collect();
     let hidden = |f: &lastgasp_goruntime::Frame| {
         f.function.starts_with("runtime.") || f.function.starts_with("internal/runtime/")
     };

@@ -166,6 +166,11 @@ impl Rounds {
         self.missing.extend(got.missing);
     }
 
+    /// One more answer of the program, without a capture: it may show what was only seen by us so far.
+    pub fn hear(&mut self, answer: &BTreeMap<u64, Goroutine>) {
+        self.printed.extend(answer.values().map(Goroutine::shape));
+    }
+
     /// What no movement of the program explains: a goroutine that is not there; one with another creator; one that we saw parked where the program itself
     /// never showed one; and one of a shape that was compared often enough and never equal.
     #[must_use]
@@ -239,6 +244,12 @@ mod tests {
         let mut moving = Rounds::default();
         moving.add(&said, &said, &said);
         moving.add(&said, &said, &ours);
+        assert!(moving.unexplained().is_empty());
+        // Parked elsewhere, until the program shows it there itself.
+        ours.get_mut(&7).unwrap().state = "select".into();
+        moving.add(&said, &said, &ours);
+        assert_eq!(moving.unexplained().len(), 1);
+        moving.hear(&ours);
         assert!(moving.unexplained().is_empty());
         ours.remove(&7);
         moving.add(&said, &said, &ours);
