@@ -248,10 +248,7 @@ fn compare_build(eye: &mut Eye<'_>, row: &mut Row, built: &fetch::Built, mode: M
     let image = ElfImage::open(std::fs::File::open(&built.binary)?, built.binary.display().to_string())?;
     let info = Runtime::build_info(&image)?;
     let report = eye.report()?;
-    let mut ours = vec![
-        format!("path\t{}", info.path),
-        format!("mod\t{}\t{}", info.module.path, info.module.version),
-    ];
+    let mut ours = vec![format!("path\t{}", info.path), format!("mod\t{}\t{}", info.module.path, info.module.version)];
     ours.extend(info.settings.iter().map(|(k, v)| format!("build\t{k}={v}")));
     let mut said: Vec<String> = Vec::new();
     for line in text.lines().skip(1).map(str::trim) {

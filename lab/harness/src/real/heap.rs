@@ -160,7 +160,8 @@ pub struct Agreement {
 /// `init`, it gives the file that it came across first. Seen in caddy (`lexers.init`, emacs.go for lexers.go). There the file is not compared, the line is.
 #[must_use]
 pub fn compare(oracle: &Heap, ours: &Heap) -> Agreement {
-    let scattered: BTreeSet<&str> = ours.files().into_iter().filter(|(_, f)| f.len() > 1).map(|(name, _)| name).collect();
+    let scattered: BTreeSet<&str> =
+        ours.files().into_iter().filter(|(_, f)| f.len() > 1).map(|(name, _)| name).collect();
     let (oracle, ours) = (oracle.without_files(&scattered), ours.without_files(&scattered));
     let stacks: BTreeSet<&Vec<Frame>> = oracle.keys().chain(ours.keys()).collect();
     let mut out = Agreement { total: stacks.len(), ..Agreement::default() };
