@@ -9,13 +9,14 @@
 //! ([`fetch`]); the binary's build information is the same as `go install` would give. Assets that need node are left out by the programs' own build tags (they
 //! are off by default).
 //!
-//! - [`fetch`]: from the table to binaries. [`play`]: one program running, with load on it. [`nats`]: the text protocol of nats.
+//! - [`fetch`]: from the table to binaries. [`play`]: one program running, with load on it; `plans`: how, for each. [`nats`]: the text protocol of nats.
 //! - [`heap`], [`stacks`], [`numbers`]: what the program says of itself, read and compared.
 
 pub mod fetch;
 pub mod heap;
 pub mod nats;
 pub mod numbers;
+mod plans;
 pub mod play;
 pub mod stacks;
 

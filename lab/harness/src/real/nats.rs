@@ -56,7 +56,7 @@ impl Client {
     ///
     /// # Errors
     /// The system's, or what the server complains of.
-    pub fn next(&mut self) -> Result<usize> {
+    pub fn receive(&mut self) -> Result<usize> {
         loop {
             let line = self.line()?;
             if let Some(rest) = line.strip_prefix("MSG ") {
