@@ -219,20 +219,26 @@ fn is_bottom(f: &lastgasp_goruntime::Frame) -> bool {
 
 /// The frames of an allocation stack, the runtime's own at the top left out as pprof does (`hideRuntime`), unless there are no others.
 fn visible(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::Frame> {
+    // pprof asks who stands at the return address, not at the call before it: where inlined code of another package follows the call, it stops hiding there.
+    // Seen in nats-server (`itabsinit`, Go 1.27; `cargo xtask real`).
+    let hidden = |pc: &Addr| {
+        symbols
+            .innermost(*pc)
+            .is_some_and(|f| f.function.starts_with("runtime.") || f.function.starts_with("internal/runtime/"))
+    };
+    let first = stack.iter().position(|pc| !hidden(pc)).unwrap_or(0);
+    let shown = logical(stack.get(first..).unwrap_or_default(), symbols);
+    if shown.is_empty() { logical(stack, symbols) } else { shown }
+}
+
+/// Return addresses to frames.
+fn logical(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::Frame> {
     let call = |pc: &Addr| Addr(pc.0.saturating_sub(1));
-    let (last, above) = stack.split_last().map_or((None, stack), |(last, above)| (Some(last), above));
+    let Some((last, above)) = stack.split_last() else { return Vec::new() };
     let above = above.iter().filter_map(|pc| symbols.innermost(call(pc)));
     // A stack deeper than the runtime keeps may end within a function that was inlined: those around it are known all the same, and pprof shows them. Seen in
     // caddy's deep regexps (`cargo xtask real`).
-    let last = last.into_iter().flat_map(|pc| symbols.frames(call(pc)));
-    let all: Vec<_> = above.chain(last).filter(|f| !is_bottom(f)).collect();
-    let hidden = |f: &lastgasp_goruntime::Frame| {
-        f.function.starts_with("runtime.") || f.function.starts_with("internal/runtime/")
-    };
-    match all.iter().position(|f| !hidden(f)) {
-        Some(first) => all.into_iter().skip(first).collect(),
-        None => all,
-    }
+    above.chain(symbols.frames(call(last))).filter(|f| !is_bottom(f)).collect()
 }
 
 /// What goroutines of a group have in common.

@@ -20,6 +20,8 @@ const MOST_REST: Duration = Duration::from_millis(32);
 /// GOGC for all of them: with heaps this small and the usual 100 a GC cycle would end every tenth of a second, and what the program says before and
 /// after a look would hardly ever be the same.
 const GOGC: &str = "400";
+/// One sample per 16 KiB instead of 512: thousands of sites to compare instead of tens, and un-sampling that matters.
+const GODEBUG: &str = "memprofilerate=16384";
 /// Longest answer that is read.
 const MOST: u64 = 256 << 20;
 
@@ -79,6 +81,7 @@ impl Playing {
             .env("XDG_DATA_HOME", dir.path())
             .env("XDG_CONFIG_HOME", dir.path())
             .env("GOGC", GOGC)
+            .env("GODEBUG", GODEBUG)
             .stdin(Stdio::null())
             .stdout(fs::File::create(&log)?)
             .stderr(fs::File::options().append(true).open(&log)?)

@@ -171,36 +171,39 @@ impl Rounds {
         self.printed.extend(answer.values().map(Goroutine::shape));
     }
 
-    /// What no movement of the program explains: a goroutine that is not there; one with another creator; one that we saw parked where the program itself
-    /// never showed one; and one of a shape that was compared often enough and never equal.
+    /// What no movement of the program explains: a goroutine that is not there; one with another creator; one of a shape that was compared often enough and
+    /// never equal.
     #[must_use]
-    pub fn unexplained(&self) -> Vec<String> {
-        let mut out: Vec<String> = self
+    pub fn wrong(&self) -> Vec<String> {
+        let missing = self
             .missing
             .iter()
-            .map(|(id, g)| format!("goroutine {id} [{}] is not in the capture: {}", g.state, g.frames.join(" < ")))
-            .collect();
-        for (id, said, ours) in &self.moved {
+            .map(|(id, g)| format!("goroutine {id} [{}] is not in the capture: {}", g.state, g.frames.join(" < ")));
+        let differ = self.moved.iter().filter_map(|(id, said, ours)| {
             let (compared, equal) = self.shapes.get(&said.shape()).copied().unwrap_or_default();
-            let why = if said.frames.last() != ours.frames.last() {
-                "with another beginning"
-            } else if ours.is_parked() && !self.printed.contains(&ours.shape()) {
-                "seen parked where the program never showed one"
+            if said.frames.last() != ours.frames.last() {
+                Some(beside(*id, "with another beginning", said, ours))
             } else if equal == 0 && compared >= ENOUGH {
-                "of a shape that was often compared and never equal"
+                Some(beside(*id, "of a shape that was often compared and never equal", said, ours))
             } else {
-                continue;
-            };
-            out.push(format!(
-                "goroutine {id}, {why}\n  the program: [{}]\n    {}\n  lastgasp:    [{}]\n    {}",
-                said.state,
-                said.frames.join("\n    "),
-                ours.state,
-                ours.frames.join("\n    ")
-            ));
-        }
-        out
+                None
+            }
+        });
+        missing.chain(differ).collect()
     }
+
+    /// Goroutines that we saw parked on their way, where the program itself has not shown one (yet): of places where they hardly ever wait.
+    #[must_use]
+    pub fn unconfirmed(&self) -> Vec<String> {
+        let new = |g: &Goroutine| g.is_parked() && !self.printed.contains(&g.shape());
+        let moved = self.moved.iter().filter(|(_, _, ours)| new(ours));
+        moved.map(|(id, said, ours)| beside(*id, "parked where the program has not shown one", said, ours)).collect()
+    }
+}
+
+fn beside(id: u64, what: &str, said: &Goroutine, ours: &Goroutine) -> String {
+    let text = |g: &Goroutine| format!("[{}]\n    {}", g.state, g.frames.join("\n    "));
+    format!("goroutine {id}, {what}\n  the program: {}\n  lastgasp:    {}", text(said), text(ours))
 }
 
 #[cfg(test)]
@@ -235,24 +238,34 @@ mod tests {
         let mut ours = said.clone();
         let mut rounds = Rounds::default();
         rounds.add(&said, &said, &ours);
-        assert_eq!((rounds.best, rounds.unexplained().len()), ((1, 1), 0));
+        assert_eq!((rounds.best, rounds.unconfirmed().len(), rounds.wrong().len()), ((1, 1), 0, 0));
         ours.get_mut(&7).unwrap().frames[0] = "net/http.(*conn).serve /go/http.go:13".into();
         rounds.add(&said, &said, &ours);
-        assert_eq!((rounds.equal, rounds.compared, rounds.unexplained().len()), (1, 2, 1));
+        assert_eq!((rounds.equal, rounds.compared, rounds.unconfirmed().len(), rounds.wrong().len()), (1, 2, 1, 0));
         // On its way: the program never shows it parked there, but it may run.
         ours.get_mut(&7).unwrap().state = "running".into();
         let mut moving = Rounds::default();
         moving.add(&said, &said, &said);
         moving.add(&said, &said, &ours);
-        assert!(moving.unexplained().is_empty());
+        assert!(moving.unconfirmed().is_empty());
         // Parked elsewhere, until the program shows it there itself.
         ours.get_mut(&7).unwrap().state = "select".into();
         moving.add(&said, &said, &ours);
-        assert_eq!(moving.unexplained().len(), 1);
+        assert_eq!(moving.unconfirmed().len(), 1);
         moving.hear(&ours);
-        assert!(moving.unexplained().is_empty());
+        assert!(moving.unconfirmed().is_empty() && moving.wrong().is_empty());
         ours.remove(&7);
         moving.add(&said, &said, &ours);
-        assert_eq!(moving.unexplained().len(), 1);
+        assert_eq!(moving.wrong().len(), 1);
+    }
+
+    #[test]
+    fn what_is_never_equal_is_wrong() {
+        let said = parse(TEXT);
+        let mut ours = said.clone();
+        ours.get_mut(&7).unwrap().frames.remove(0);
+        let mut rounds = Rounds::default();
+        (0..ENOUGH).for_each(|_| rounds.add(&said, &said, &ours));
+        assert_eq!(rounds.wrong().len(), ENOUGH);
     }
 }
