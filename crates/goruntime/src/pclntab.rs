@@ -1,6 +1,7 @@
 //! Program counters to function, file and line, with inlining. Source: `runtime/symtab.go`, `runtime/symtabinl.go`, `cmd/link/internal/ld/pcln.go`.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
@@ -78,10 +79,11 @@ impl<'a> Symbolizer<'a> {
         self.name(self.find(pc)?)
     }
 
-    /// Start and length of the code of each wanted function, by walking the whole function table once.
+    /// Start and length of the code of each wanted function, by walking the function table until all are found: the linker puts the runtime first.
     #[must_use]
     pub(crate) fn find_functions(&self, wanted: &[&str]) -> FxHashMap<String, (Addr, u64)> {
         let mut found = FxHashMap::default();
+        let wanted: BTreeSet<&str> = wanted.iter().copied().collect();
         for i in 0..self.md.ftab.1.saturating_sub(1) {
             let Some((entry, meta)) = self.ftab_entry(i) else {
                 continue;
@@ -89,9 +91,12 @@ impl<'a> Symbolizer<'a> {
             let Some(name) = self.name(Func { entry, meta }) else {
                 continue;
             };
-            if wanted.contains(&name.as_str()) {
+            if wanted.contains(name.as_str()) {
                 let end = self.ftab_entry(i + 1).map_or(entry, |(e, _)| e);
                 found.entry(name).or_insert((entry, end.0.saturating_sub(entry.0)));
+                if found.len() == wanted.len() {
+                    break;
+                }
             }
         }
         found
