@@ -11,7 +11,7 @@ use lastgasp_lab::incident::{Expect, Played, Programs, Script, play};
 use lastgasp_lab::toolchain;
 use serde_json::Value;
 
-use crate::demo::lastgasp;
+use crate::demo::{self, lastgasp};
 
 /// One way of recording.
 struct Way {
@@ -81,16 +81,7 @@ pub(crate) fn run(kills: usize, calm: u64) -> Result<()> {
 }
 
 fn header(go: &str) -> Result<String> {
-    let read = |p: &str| std::fs::read_to_string(p).unwrap_or_default().trim().to_owned();
-    let revision =
-        Command::new("git").current_dir(repo_root()).args(["rev-parse", "--short", "HEAD"]).output().context("git")?;
-    let cgroup = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { "v2" } else { "v1" };
-    Ok(format!(
-        "lab/incident, {go} stripped; kernel {}, cgroup {cgroup}, {} cores; on top of {}\n",
-        read("/proc/sys/kernel/osrelease"),
-        std::thread::available_parallelism()?,
-        String::from_utf8_lossy(&revision.stdout).trim()
-    ))
+    demo::machine(&format!("lab/incident, {go} stripped"))
 }
 
 /// Looks at the last capture of a kill through `lastgasp report --format json`, as a user would.

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod demo;
 mod layouts;
+mod real;
 
 /// The project's chores.
 #[derive(Parser)]
@@ -28,6 +29,18 @@ enum Chore {
         #[arg(long, default_value_t = 12)]
         calm: u64,
     },
+    /// Build large Go programs that others wrote, put load on them, and compare what lastgasp says of them with their own pprof output
+    Real {
+        /// Only these programs (default: all)
+        #[arg(long = "only")]
+        only: Vec<String>,
+        /// Seconds of load before the first comparison
+        #[arg(long, default_value_t = 5)]
+        load: u64,
+        /// This lastgasp, instead of building one
+        #[arg(long)]
+        lastgasp: Option<std::path::PathBuf>,
+    },
     /// Write crates/goruntime/src/layout/go1_*.rs from the DWARF of a probe program built with each Go release
     Layouts {
         /// Only these minors (default: all that are listed)
@@ -43,6 +56,7 @@ fn main() -> Result<()> {
     match Cli::parse().chore {
         Chore::Demo => demo::run(),
         Chore::Bench { kills, calm } => bench::run(kills, calm),
+        Chore::Real { only, load, lastgasp } => real::run(&only, load, lastgasp),
         Chore::Layouts { minors, check } => layouts::run(&minors, check),
     }
 }

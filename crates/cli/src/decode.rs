@@ -233,16 +233,34 @@ fn sites(profile: &MemProfile, baseline: Option<&Baseline>, symbols: &Symbolizer
     }
 }
 
+/// Where every goroutine's stack ends: it says nothing, and pprof leaves it out (`allFrames` in runtime/pprof/proto.go). Seen against real programs'
+/// own profiles (`cargo xtask real`).
+fn is_bottom(f: &lastgasp_goruntime::Frame) -> bool {
+    f.function == "runtime.goexit"
+}
+
 /// The frames of an allocation stack, the runtime's own at the top left out as pprof does (`hideRuntime`), unless there are no others.
 fn visible(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::Frame> {
-    let all: Vec<_> = stack.iter().filter_map(|pc| symbols.innermost(Addr(pc.0.saturating_sub(1)))).collect();
-    let hidden = |f: &lastgasp_goruntime::Frame| {
-        f.function.starts_with("runtime.") || f.function.starts_with("internal/runtime/")
+    // pprof asks who stands at the return address, not at the call before it: where inlined code of another package follows the call, it stops hiding there.
+    // Seen in nats-server (`itabsinit`, Go 1.27; `cargo xtask real`).
+    let hidden = |pc: &Addr| {
+        symbols
+            .innermost(*pc)
+            .is_some_and(|f| f.function.starts_with("runtime.") || f.function.starts_with("internal/runtime/"))
     };
-    match all.iter().position(|f| !hidden(f)) {
-        Some(first) => all.into_iter().skip(first).collect(),
-        None => all,
-    }
+    let first = stack.iter().position(|pc| !hidden(pc)).unwrap_or(0);
+    let shown = logical(stack.get(first..).unwrap_or_default(), symbols);
+    if shown.is_empty() { logical(stack, symbols) } else { shown }
+}
+
+/// Return addresses to frames.
+fn logical(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::Frame> {
+    let call = |pc: &Addr| Addr(pc.0.saturating_sub(1));
+    let Some((last, above)) = stack.split_last() else { return Vec::new() };
+    let above = above.iter().filter_map(|pc| symbols.innermost(call(pc)));
+    // A stack deeper than the runtime keeps may end within a function that was inlined: those around it are known all the same, and pprof shows them. Seen in
+    // caddy's deep regexps (`cargo xtask real`).
+    above.chain(symbols.frames(call(last))).filter(|f| !is_bottom(f)).collect()
 }
 
 /// What goroutines of a group have in common.
@@ -259,7 +277,7 @@ fn group(goroutines: &[Goroutine], frames: &mut Frames, gaps: &mut Vec<Gap>) -> 
         }
         out.total += 1;
         out.running += u64::from(g.status == Status::Running);
-        let stack = g.stack.iter().map(|f| frames.of(f)).collect();
+        let stack = g.stack.iter().filter(|f| !is_bottom(f)).map(|f| frames.of(f)).collect();
         let created = g.created_by.as_ref().map(|f| frames.of(f));
         let groups = if g.left_out { &mut left_out } else { &mut groups };
         *groups.entry((stack, g.status.name(), g.wait_reason, created, g.approximate)).or_default() += 1;

@@ -15,6 +15,8 @@ pub enum Owner {
 
 /// Import path of a function's package: `net/http` for `net/http.(*conn).serve`, `example.com/a/b` for `example.com/a/b.F`.
 fn package(function: &str) -> &str {
+    // Type arguments have import paths of their own.
+    let function = function.find('[').and_then(|open| function.get(..open)).unwrap_or(function);
     let base = function.rfind('/').map_or(0, |i| i + 1);
     let dot = function.get(base..).and_then(|f| f.find('.')).map_or(function.len(), |i| base + i);
     function.get(..dot).unwrap_or(function)
@@ -63,6 +65,8 @@ mod tests {
         assert_eq!(package("net/http.(*conn).serve"), "net/http");
         assert_eq!(package("example.com/a/b.v2.F"), "example.com/a/b");
         assert_eq!(package("main.main.func1"), "main");
+        assert_eq!(package("example.com/a.(*Tree[go.shape.*example.com/b.T]).Get"), "example.com/a");
+        assert_eq!(package("slices.Grow[[]go.shape.*example.com/b.T,go.shape.*example.com/b.T]"), "slices");
         assert_eq!(owner("main.buildAvidMap", "incident"), Owner::Program);
         assert_eq!(owner("incident/cache.Load", "incident"), Owner::Program);
         assert_eq!(owner("encoding/json.(*decodeState).object", "incident"), Owner::StandardLibrary);

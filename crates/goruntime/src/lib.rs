@@ -33,7 +33,7 @@ pub use goroutine::{Goroutine, Status, decode_goroutines, is_system};
 pub use locate::Globals;
 pub use memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use moduledata::ModuleData;
-pub use pclntab::{Frame, Symbolizer};
+pub use pclntab::{Frame, Symbolizer, for_print};
 pub use runtime::{DiscoverError, Runtime};
 pub use spans::{LargeObject, SpanClass, SpanTable};
 pub use types::type_name;

@@ -1,6 +1,7 @@
 //! Program counters to function, file and line, with inlining. Source: `runtime/symtab.go`, `runtime/symtabinl.go`, `cmd/link/internal/ld/pcln.go`.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
@@ -75,13 +76,14 @@ impl<'a> Symbolizer<'a> {
     /// Name of the function that contains `pc`, inlining aside.
     #[must_use]
     pub fn function_name(&self, pc: Addr) -> Option<String> {
-        self.name(self.find(pc)?).map(|n| for_print(&n))
+        self.name(self.find(pc)?)
     }
 
-    /// Start and length of the code of each wanted function, by walking the whole function table once.
+    /// Start and length of the code of each wanted function, by walking the function table until all are found: the linker puts the runtime first.
     #[must_use]
     pub(crate) fn find_functions(&self, wanted: &[&str]) -> FxHashMap<String, (Addr, u64)> {
         let mut found = FxHashMap::default();
+        let wanted: BTreeSet<&str> = wanted.iter().copied().collect();
         for i in 0..self.md.ftab.1.saturating_sub(1) {
             let Some((entry, meta)) = self.ftab_entry(i) else {
                 continue;
@@ -89,9 +91,12 @@ impl<'a> Symbolizer<'a> {
             let Some(name) = self.name(Func { entry, meta }) else {
                 continue;
             };
-            if wanted.contains(&name.as_str()) {
+            if wanted.contains(name.as_str()) {
                 let end = self.ftab_entry(i + 1).map_or(entry, |(e, _)| e);
                 found.entry(name).or_insert((entry, end.0.saturating_sub(entry.0)));
+                if found.len() == wanted.len() {
+                    break;
+                }
             }
         }
         found
@@ -151,7 +156,7 @@ impl<'a> Symbolizer<'a> {
             };
             // Wrappers that the compiler made (method values, `go` statements with arguments) are no code of anybody's: Go's tracebacks hide them too.
             if id != self.layout.wrapper_func_id {
-                frames.push(Frame { function: for_print(&function), file, line });
+                frames.push(Frame { function, file, line });
             }
             match inlined {
                 Some(call) if call.parent != pc => pc = call.parent,
@@ -269,8 +274,10 @@ impl<'a> Symbolizer<'a> {
     }
 }
 
-/// Type arguments are shown as `[...]` (`funcNameForPrint`).
-fn for_print(name: &str) -> String {
+/// A function's name as tracebacks show it: type arguments as `[...]` (`funcNameForPrint`). pprof shows them whole (`runtime_FrameSymbolName`, from Go 1.21),
+/// and so do frames: instantiations are different places. Held by `cargo xtask real` (etcd: `btree.(*node[go.shape.*uint8])`).
+#[must_use]
+pub fn for_print(name: &str) -> String {
     match (name.find('['), name.rfind(']')) {
         (Some(open), Some(close)) if open < close => format!("{}[...]{}", &name[..open], &name[close + 1..]),
         _ => name.to_owned(),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use lastgasp_goruntime::{
     Evidence, EvidencePlan, Frame, Gauges, Goroutine, Runtime, Status, Symbolizer, decode_goroutines, decode_profile,
-    is_system,
+    for_print, is_system,
 };
 use lastgasp_inferior::{Addr, BlockCache, Layered, LiveProcess, Memory};
 use lastgasp_lab::build::{Mode, cache_dir};
@@ -53,7 +53,7 @@ impl Oracle {
 }
 
 fn frame_line(f: &Frame) -> String {
-    format!("{} {}:{}", f.function, f.file, f.line)
+    format!("{} {}:{}", for_print(&f.function), f.file, f.line)
 }
 
 /// Everything that the decoders say, from a copy alone (the process is not asked again).

@@ -6,7 +6,7 @@ use std::fs::{File, Metadata};
 use std::os::unix::fs::FileExt as _;
 
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
-use object::{Endianness, Object as _, ObjectSection as _, ObjectSymbol as _, ReadCache};
+use object::{Endianness, Object as _, ObjectSection as _, ReadCache};
 use thiserror::Error;
 
 use crate::{Addr, AddrRange, Memory, ReadCause, ReadError, arch};
@@ -235,23 +235,29 @@ impl ElfImage {
         Ok(buf)
     }
 
-    /// Those of `wanted` that the symbol table has. The table is read, searched and forgotten.
+    /// Those of `wanted` that the symbol table has. The table is read, searched and forgotten; in whole pieces, since name by name it took 200 ms for the
+    /// 190 MB of prometheus (`cargo xtask real`).
     ///
     /// # Errors
     /// [`ImageError`] if the file can no longer be read.
     pub fn symbols(&self, wanted: &[&str]) -> Result<BTreeMap<String, Symbol>, ImageError> {
+        /// `Elf64_Sym`.
+        const ENTRY: usize = 24;
         let mut found = BTreeMap::new();
-        if !self.has_symbols {
+        let (Some(table), Some(names)) = (self.section(".symtab"), self.section(".strtab")) else {
             return Ok(found);
-        }
-        let format = |why: String| ImageError::Format { file: self.name.clone(), why };
-        let copy = self.file.try_clone().map_err(|error| ImageError::Io { file: self.name.clone(), error })?;
-        let cache = ReadCache::new(copy);
-        let elf = ElfFile64::<Endianness, _>::parse(&cache).map_err(|e| format(e.to_string()))?;
-        for s in elf.symbols() {
-            let Ok(name) = s.name() else { continue };
-            if wanted.contains(&name) {
-                found.insert(name.to_owned(), Symbol { addr: Addr(s.address()), size: s.size() });
+        };
+        let (table, names) = (self.section_bytes(table)?, self.section_bytes(names)?);
+        for entry in table.chunks_exact(ENTRY) {
+            let word = |at: usize| entry.get(at..at + 8).and_then(|w| w.try_into().ok()).map_or(0, u64::from_le_bytes);
+            // st_name is the lower half of the first word; st_value and st_size are the last two.
+            let rest = names.get(word(0) as u32 as usize..).unwrap_or_default();
+            let is = |name: &str| rest.get(name.len()) == Some(&0) && rest.starts_with(name.as_bytes());
+            if let Some(name) = wanted.iter().find(|w| is(w)) {
+                found.insert((*name).to_owned(), Symbol { addr: Addr(word(8)), size: word(16) });
+                if found.len() == wanted.len() {
+                    break;
+                }
             }
         }
         Ok(found)

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use lastgasp_goruntime::{Goroutine, Status, is_system};
+use lastgasp_goruntime::{Goroutine, Status, for_print, is_system};
 
 /// All goroutines but the runtime's own. `now_ns` is the target's clock (CLOCK_MONOTONIC) for how long they have waited.
 #[must_use]
@@ -30,10 +30,10 @@ fn one(out: &mut String, g: &Goroutine, now_ns: u64) -> std::fmt::Result {
     }
     writeln!(out, "]:")?;
     for f in g.stack.iter().filter(|f| !hidden(&f.function)) {
-        writeln!(out, "{}(...)\n\t{}:{} +0x0", f.function, f.file, f.line)?;
+        writeln!(out, "{}(...)\n\t{}:{} +0x0", for_print(&f.function), f.file, f.line)?;
     }
     if let Some(f) = &g.created_by {
-        write!(out, "created by {}", f.function)?;
+        write!(out, "created by {}", for_print(&f.function))?;
         if g.parent != 0 {
             write!(out, " in goroutine {}", g.parent)?;
         }

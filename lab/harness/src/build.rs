@@ -34,7 +34,9 @@ impl Mode {
         }
     }
 
-    fn args(self) -> &'static [&'static str] {
+    /// Arguments of `go build`.
+    #[must_use]
+    pub fn args(self) -> &'static [&'static str] {
         match self {
             Self::Plain => &[],
             Self::PlainDwarf => &["-ldflags=-compressdwarf=false"],

@@ -6,4 +6,5 @@
 pub mod build;
 pub mod incident;
 pub mod oracle;
+pub mod real;
 pub mod toolchain;

@@ -94,7 +94,10 @@ fn take_now(pid: i32, stop: bool) -> Result<Taken> {
 
 fn take_target(pid: i32, stop: bool, mut timeline: Timeline) -> Result<Taken> {
     let mounts = Mounts::detect();
+    let began = Instant::now();
     let target = Target::attach(pid, &mounts)?;
+    // `cargo xtask real` reads this line.
+    tracing::debug!(us = began.elapsed().as_micros() as u64, "located");
     let cgroup = Cgroup::of(pid, &mounts);
     let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|(l, _)| (l.bytes, l.source));
     if let Some(gauges) = target.gauges() {
