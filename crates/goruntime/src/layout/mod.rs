@@ -4,6 +4,7 @@
 //!
 //! Invariant: an unknown minor has no table and is refused by name ([`for_minor`]). Layouts are never guessed from a neighbour.
 
+mod go1_19;
 mod go1_20;
 mod go1_21;
 mod go1_22;
@@ -15,6 +16,7 @@ mod go1_27;
 
 /// The tables that we have, oldest first.
 static ALL: &[&Layout] = &[
+    &go1_19::LAYOUT,
     &go1_20::LAYOUT,
     &go1_21::LAYOUT,
     &go1_22::LAYOUT,
