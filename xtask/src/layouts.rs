@@ -3,9 +3,9 @@
 //! The generated files are data: the struct definitions that they fill stand in `crates/goruntime/src/layout/mod.rs`, so that a field which a new Go
 //! release drops or renames fails here or in the compiler and never at a user's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use gimli::{AttributeValue, EndianSlice, LittleEndian};
@@ -196,8 +196,7 @@ pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
     let mut different = Vec::new();
     for (minor, _) in RELEASES.iter().filter(|(m, _)| minors.is_empty() || minors.contains(m)) {
         let toolchain = find_or_fetch(*minor, &cache_dir())?;
-        let probe = build(&toolchain, Mode::PlainDwarf, &root.join("lab/layout-probe"), ".")?;
-        let text = table(&toolchain, &structs(&probe)?, &wait_reasons(&toolchain)?, wrapper_func_id(&toolchain)?)?;
+        let text = table_of(&toolchain, ".")?;
         let file = folder.join(format!("go1_{minor}.rs"));
         if !check {
             std::fs::write(&file, text)?;
@@ -210,6 +209,44 @@ pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
         bail!("{}", different.join("\n"));
     }
     Ok(())
+}
+
+/// The table that a toolchain's own build of a package of `lab/layout-probe` yields, as a file's text.
+pub(crate) fn table_of(toolchain: &Toolchain, package: &str) -> Result<String> {
+    let probe = build(toolchain, Mode::PlainDwarf, &repo_root().join("lab/layout-probe"), package)?;
+    table(toolchain, &structs(&probe)?, &wait_reasons(toolchain)?, wrapper_func_id(toolchain)?)
+}
+
+/// Where two texts of [`table_of`] differ: `group.field: one and other`.
+pub(crate) fn differences(one: &str, other: &str) -> Vec<String> {
+    let lines = |text: &str| -> BTreeMap<String, String> {
+        let (mut group, mut out) = (String::new(), BTreeMap::new());
+        for (i, line) in text.lines().map(str::trim).enumerate() {
+            match line.split_once(": ") {
+                _ if line.starts_with("//") || line.starts_with("source:") => {}
+                Some((name, value)) if value.ends_with(['{', '[']) => {
+                    name.clone_into(&mut group);
+                }
+                Some((name, value)) => {
+                    out.insert(format!("{group}.{name}"), value.trim_end_matches(',').to_owned());
+                }
+                // An entry of a list: its place is its name.
+                None if line.starts_with('"') => {
+                    out.insert(format!("{group}[{i}]"), line.to_owned());
+                }
+                None => {}
+            }
+        }
+        out
+    };
+    let (one, other) = (lines(one), lines(other));
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let value = |of: &BTreeMap<String, String>, name: &str| of.get(name).cloned().unwrap_or_else(|| "none".into());
+    names
+        .into_iter()
+        .filter(|n| one.get(*n) != other.get(*n))
+        .map(|n| format!("{n}: {} and {}", value(&one, n), value(&other, n)))
+        .collect()
 }
 
 /// A table's numbers and names, without the lines that name the patch release (which may differ from machine to machine) and without its formatting.
@@ -323,10 +360,15 @@ fn structs(binary: &Path) -> Result<Structs> {
     Ok(out)
 }
 
+/// Folder of the release's own source.
+pub(crate) fn sources(toolchain: &Toolchain) -> Result<PathBuf> {
+    let out = toolchain.command().args(["env", "GOROOT"]).output()?;
+    Ok(Path::new(String::from_utf8_lossy(&out.stdout).trim()).join("src"))
+}
+
 /// Text of a file of the release's own source.
 fn source(toolchain: &Toolchain, file: &str) -> Result<String> {
-    let out = toolchain.command().args(["env", "GOROOT"]).output()?;
-    let file = Path::new(String::from_utf8_lossy(&out.stdout).trim()).join("src").join(file);
+    let file = sources(toolchain)?.join(file);
     std::fs::read_to_string(&file).with_context(|| file.display().to_string())
 }
 

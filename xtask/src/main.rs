@@ -6,7 +6,10 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod demo;
+mod experiments;
 mod layouts;
+mod matrix;
+mod patches;
 
 /// The project's chores.
 #[derive(Parser)]
@@ -36,6 +39,21 @@ enum Chore {
         /// Compare with the files instead of writing them
         #[arg(long)]
         check: bool,
+        /// Compare the first patch release of each minor with the last instead: fails if a field that we read moved
+        #[arg(long)]
+        patches: bool,
+        /// Build with each GOEXPERIMENT instead, and write which of them move a field that we read
+        #[arg(long)]
+        experiments: bool,
+    },
+    /// Build the lab's oracle with every Go minor in every mode, read it, and hold what was read against what it says of itself
+    Matrix {
+        /// Only these minors (default: all that are listed)
+        #[arg(long, value_delimiter = ',')]
+        minors: Vec<u16>,
+        /// Only these modes, or `experiments` (default: all)
+        #[arg(long, value_delimiter = ',')]
+        modes: Vec<String>,
     },
 }
 
@@ -43,6 +61,9 @@ fn main() -> Result<()> {
     match Cli::parse().chore {
         Chore::Demo => demo::run(),
         Chore::Bench { kills, calm } => bench::run(kills, calm),
-        Chore::Layouts { minors, check } => layouts::run(&minors, check),
+        Chore::Layouts { minors, patches: true, .. } => patches::run(&minors),
+        Chore::Layouts { minors, check, experiments: true, .. } => experiments::run(&minors, check),
+        Chore::Layouts { minors, check, .. } => layouts::run(&minors, check),
+        Chore::Matrix { minors, modes } => matrix::run(&minors, &modes),
     }
 }

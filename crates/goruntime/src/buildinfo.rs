@@ -19,6 +19,12 @@ impl GoVersion {
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         Some(Self { minor: digits.parse().ok()?, text: text.to_owned() })
     }
+
+    /// The experiments (`GOEXPERIMENT`) that depart from the release's own choice.
+    pub fn experiments(&self) -> impl Iterator<Item = &str> {
+        let list = self.text.split_once(" X:").map_or("", |(_, x)| x).split_whitespace().next().unwrap_or("");
+        list.split(',').filter(|e| !e.is_empty())
+    }
 }
 
 impl fmt::Display for GoVersion {
@@ -147,6 +153,10 @@ mod tests {
         assert_eq!(GoVersion::parse("devel go1.28-0a1b2c Tue").map(|v| v.minor), Some(28));
         assert_eq!(GoVersion::parse("go1.27rc1 X:nogreenteagc").map(|v| v.minor), Some(27));
         assert_eq!(GoVersion::parse("go2.1"), None);
+        let experiments = |t| GoVersion::parse(t).unwrap().experiments().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(experiments("go1.27.0 X:nogreenteagc,arenas"), ["nogreenteagc", "arenas"]);
+        assert_eq!(experiments("go1.22.5 (Red Hat 1.22.5-1.el9) X:boringcrypto more"), ["boringcrypto"]);
+        assert!(experiments("go1.22.5").is_empty());
     }
 
     proptest! {

@@ -91,9 +91,9 @@ impl Outcome {
         }
     }
 
-    /// Within one percent.
+    /// Within one percent, or two stacks of threads: the runtime does not stand still when it was asked (it starts a thread, frees a stack).
     fn near(&mut self, what: &'static str, name: &str, ours: u64, theirs: u64) {
-        if ours.abs_diff(theirs) as f64 > theirs as f64 / 100.0 {
+        if ours.abs_diff(theirs) > (theirs / 100).max(64 << 10) {
             self.note(what, format!("{name}: {ours}, and the process says {theirs}"));
         }
     }
@@ -161,7 +161,10 @@ fn profile(out: &mut Outcome, rt: &Runtime, mem: &dyn Memory, symbols: &Symboliz
     out.equal(WHAT, "rate", &profile.rate, &truth.rate);
     out.equal(WHAT, "profiling", &(profile.rate > 0), &mode.has_profile());
     if !mode.has_profile() {
-        out.equal(WHAT, "buckets with the profile off", &profile.buckets.len(), &0);
+        // What was allocated before the runtime learned that the profile is off stays (Go 1.27: one bucket).
+        if profile.buckets.len() > 1 {
+            out.note(WHAT, format!("{} buckets with the profile off", profile.buckets.len()));
+        }
         return;
     }
     let stack = |pcs: &[Addr]| -> Vec<String> {

@@ -57,6 +57,14 @@ impl Toolchain {
         Self { experiment: experiment.to_owned(), ..self.clone() }
     }
 
+    /// Another release by its name (`go1.27.0`), fetched by this one from the Go module proxy.
+    ///
+    /// # Errors
+    /// What this `go` said: from Go 1.21 on it can fetch.
+    pub fn at(&self, release: &str) -> Result<Self> {
+        Self::probe(&self.go, release)
+    }
+
     /// A word for folders and test output: `go1.26.8`, `go1.26.8-X-nogreenteagc`.
     #[must_use]
     pub fn name(&self) -> String {
