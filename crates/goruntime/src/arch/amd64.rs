@@ -21,7 +21,8 @@ pub(crate) fn operands(code: &[u8], entry: Addr) -> Vec<MemoryOperand> {
     let instructions: Vec<Instruction> = Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE).iter().collect();
     let next = instructions.iter().skip(1).map(Some).chain([None]);
     let named = instructions.iter().zip(next).filter(|(i, next)| {
-        i.is_ip_rel_memory_operand() && !next.is_some_and(|n| n.memory_segment() == Register::FS && n.memory_base() == i.op0_register())
+        i.is_ip_rel_memory_operand()
+            && !next.is_some_and(|n| n.memory_segment() == Register::FS && n.memory_base() == i.op0_register())
     });
     named
         .map(|(i, _)| MemoryOperand { target: Addr(i.ip_rel_memory_address()), is_lea: i.mnemonic() == Mnemonic::Lea })
@@ -45,7 +46,8 @@ mod tests {
     fn the_offset_of_a_thread_local_variable_is_no_variable() {
         // mov r14,[rip+0x10]; mov r14,fs:[r14]; mov rax,[rip+0x20]; mov r14,fs:[r14]
         let code = [
-            0x4c, 0x8b, 0x35, 0x10, 0, 0, 0, 0x64, 0x4d, 0x8b, 0x36, 0x48, 0x8b, 0x05, 0x20, 0, 0, 0, 0x64, 0x4d, 0x8b, 0x36,
+            0x4c, 0x8b, 0x35, 0x10, 0, 0, 0, 0x64, 0x4d, 0x8b, 0x36, 0x48, 0x8b, 0x05, 0x20, 0, 0, 0, 0x64, 0x4d, 0x8b,
+            0x36,
         ];
         assert_eq!(operands(&code, Addr(0x1000)), [MemoryOperand { target: Addr(0x1032), is_lea: false }]);
     }

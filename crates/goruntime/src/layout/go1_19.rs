@@ -6,14 +6,9 @@ use super::*;
 /// The table.
 pub(super) static LAYOUT: Layout = Layout {
     minor: 19,
+    from_patch: 0,
     source: "go1.19.8",
-    bucket: Bucket {
-        sizeof: 48,
-        allnext: 8,
-        typ: 16,
-        size: 32,
-        nstk: 40,
-    },
+    bucket: Bucket { sizeof: 48, allnext: 8, typ: 16, size: 32, nstk: 40 },
     mem_record: MemRecord {
         sizeof: 128,
         active: 0,
@@ -42,16 +37,7 @@ pub(super) static LAYOUT: Layout = Layout {
         gopc: 296,
         startpc: 312,
     },
-    m: M {
-        sizeof: 1008,
-        g0: 0,
-        gsignal: 80,
-        procid: 72,
-        curg: 192,
-        alllink: 336,
-        vdso_sp: 800,
-        vdso_pc: 808,
-    },
+    m: M { sizeof: 1008, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 336, vdso_sp: 800, vdso_pc: 808 },
     moduledata: ModuleData {
         sizeof: 552,
         pc_header: 0,
@@ -82,12 +68,7 @@ pub(super) static LAYOUT: Layout = Layout {
         flag: 37,
         nfuncdata: 39,
     },
-    inlined_call: InlinedCall {
-        sizeof: 20,
-        func_id: 2,
-        name_off: 12,
-        parent_pc: 16,
-    },
+    inlined_call: InlinedCall { sizeof: 20, func_id: 2, name_off: 12, parent_pc: 16 },
     gc_controller: GcController {
         gc_percent: 0,
         memory_limit: 8,
@@ -111,25 +92,9 @@ pub(super) static LAYOUT: Layout = Layout {
         numgc: 7704,
         last_gc_nanotime: 7720,
     },
-    heap_stats: HeapStats {
-        stats: 0,
-        sizeof: 1176,
-        in_stacks: 24,
-        in_work_bufs: 32,
-    },
-    mheap: MHeap {
-        sweepgen: 65848,
-        allspans: 65856,
-    },
-    mspan: MSpan {
-        sizeof: 144,
-        start_addr: 24,
-        npages: 32,
-        alloc_count: 96,
-        spanclass: 98,
-        state: 99,
-        elemsize: 104,
-    },
+    heap_stats: HeapStats { stats: 0, sizeof: 1176, in_stacks: 24, in_work_bufs: 32 },
+    mheap: MHeap { sweepgen: 65848, allspans: 65856 },
+    mspan: MSpan { sizeof: 144, start_addr: 24, npages: 32, alloc_count: 96, spanclass: 98, state: 99, elemsize: 104 },
     wrapper_func_id: 21,
     wait_reasons: &[
         "",

@@ -1,4 +1,6 @@
 //! What lastgasp reads of the oracle against what the oracle says of itself. `cargo test` and `cargo xtask matrix` run this same check.
+//!
+//! A crate of its own, and not a part of the harness: `xtask`, which makes the decoder's tables, must build when they do not.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +10,9 @@ use lastgasp_goruntime::{
     decode_profile, is_system, unsample,
 };
 use lastgasp_inferior::{Addr, BlockCache, Layered, LiveProcess, Memory};
+use lastgasp_lab::build::Mode;
+use lastgasp_lab::oracle::Oracle;
 use serde::Deserialize;
-
-use crate::build::Mode;
-use crate::oracle::Oracle;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -147,8 +148,7 @@ fn build_info(out: &mut Outcome, rt: &Runtime, truth: &Truth) {
     out.equal("build info", "path", &rt.build_info.path, &truth.path);
     out.equal("build info", "module", &rt.build_info.module.path, &truth.module);
     let plain = |v: &str| v.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(v).to_owned();
-    let ours: BTreeMap<String, String> =
-        rt.build_info.settings.iter().map(|(k, v)| (k.clone(), plain(v))).collect();
+    let ours: BTreeMap<String, String> = rt.build_info.settings.iter().map(|(k, v)| (k.clone(), plain(v))).collect();
     out.equal("build info", "settings", &ours, &truth.settings);
 }
 

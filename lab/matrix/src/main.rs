@@ -1,16 +1,37 @@
 //! `cargo xtask matrix`: every Go minor in every way of linking it, read by lastgasp and held against what the process says of itself
-//! (`lab/harness/src/compare.rs`). Prints a table, writes it to `benches/results/matrix.txt`, fails if a cell does.
+//! (this crate's library). Prints a table, writes it to `benches/results/matrix.txt`, fails if a cell does.
+#![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, bail};
+use clap::Parser;
 use lastgasp_lab::build::{Mode, cache_dir, repo_root};
-use lastgasp_lab::compare::{Outcome, compare};
+use lastgasp_lab::experiments;
 use lastgasp_lab::oracle::Oracle;
-use lastgasp_lab::toolchain::{RELEASES, Toolchain, find_or_fetch};
+use lastgasp_lab::toolchain::{RELEASES, Toolchain, of_table};
+use lastgasp_matrix::{Outcome, compare};
 
-use crate::experiments;
+/// Build the lab's oracle with every Go minor in every mode, read it, and hold what was read against what it says of itself.
+#[derive(Parser)]
+#[command(name = "cargo xtask matrix")]
+struct Cli {
+    /// Only these minors (default: all that are listed)
+    #[arg(long, value_delimiter = ',')]
+    minors: Vec<u16>,
+    /// Only these modes, or `experiments` (default: all)
+    #[arg(long, value_delimiter = ',')]
+    modes: Vec<String>,
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    run(&cli.minors, &cli.modes)
+}
+
+/// An entry of [`RELEASES`].
+type Row = &'static (u16, u16, &'static str);
 
 /// How a cell came out.
 enum Cell {
@@ -35,7 +56,7 @@ impl Cell {
 }
 
 /// Runs the matrix: all that is listed where `minors` or `modes` are empty. `experiments` is a mode of its own name here.
-pub(crate) fn run(minors: &[u16], modes: &[String]) -> Result<()> {
+fn run(minors: &[u16], modes: &[String]) -> Result<()> {
     let all = minors.is_empty() && modes.is_empty();
     let wanted = |name: &str| modes.is_empty() || modes.iter().any(|m| m == name);
     if let Some(unknown) = modes.iter().find(|m| Mode::named(m).is_none() && *m != "experiments") {
@@ -43,20 +64,21 @@ pub(crate) fn run(minors: &[u16], modes: &[String]) -> Result<()> {
     }
     let columns: Vec<Mode> = Mode::MATRIX.into_iter().filter(|m| wanted(m.name())).collect();
     let (mut cells, mut tried, mut versions) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    for (minor, _) in RELEASES.iter().filter(|(m, _)| minors.is_empty() || minors.contains(m)) {
-        let toolchain = find_or_fetch(*minor, &cache_dir());
-        let name = toolchain.as_ref().map_or_else(|_| format!("go1.{minor}"), |t| t.version.clone());
-        versions.insert(*minor, name);
+    for row @ (minor, from, release) in RELEASES.iter().filter(|(m, _, _)| minors.is_empty() || minors.contains(m)) {
+        let toolchain = of_table(*minor, *from, &cache_dir());
+        let name = toolchain.as_ref().map_or_else(|_| format!("go{release}"), |t| t.version.clone());
+        println!("{name}");
+        versions.insert(row, name);
         for mode in &columns {
             let cell = toolchain.as_ref().map_or_else(|e| Cell::Untested(format!("{e:#}")), |t| cell(t, *mode));
-            println!("Go 1.{minor} {}: {}", mode.name(), cell.text());
-            cells.insert((*minor, mode.name()), cell);
+            println!("  {}: {}", mode.name(), cell.text());
+            cells.insert((row, mode.name()), cell);
         }
         if let Some(toolchain) = toolchain.as_ref().ok().filter(|_| wanted("experiments")) {
             for experiment in experiments::of(toolchain)? {
                 let cell = experimental(&toolchain.with_experiment(&experiment));
-                println!("Go 1.{minor} GOEXPERIMENT={experiment}: {}", cell.text());
-                tried.insert((*minor, experiment), cell);
+                println!("  GOEXPERIMENT={experiment}: {}", cell.text());
+                tried.insert((row, experiment), cell);
             }
         }
     }
@@ -101,10 +123,10 @@ fn experimental(toolchain: &Toolchain) -> Cell {
 }
 
 fn render(
-    versions: &BTreeMap<u16, String>,
+    versions: &BTreeMap<Row, String>,
     columns: &[Mode],
-    cells: &BTreeMap<(u16, &str), Cell>,
-    tried: &BTreeMap<(u16, String), Cell>,
+    cells: &BTreeMap<(Row, &str), Cell>,
+    tried: &BTreeMap<(Row, String), Cell>,
 ) -> Result<String> {
     let mut out = String::from(
         "# cargo xtask matrix, linux/amd64. ok: published profile equal to the object, all goroutines there and their stacks equal\n\
@@ -117,10 +139,10 @@ fn render(
             write!(out, " {:1$}", m.name(), width(m))?;
         }
         writeln!(out)?;
-        for (minor, version) in versions {
+        for (row, version) in versions {
             write!(out, "{version:10}")?;
             for m in columns {
-                write!(out, " {:1$}", cells.get(&(*minor, m.name())).map_or("-", Cell::text), width(m))?;
+                write!(out, " {:1$}", cells.get(&(*row, m.name())).map_or("-", Cell::text), width(m))?;
             }
             writeln!(out)?;
         }
@@ -131,15 +153,13 @@ fn render(
     }
     if !tried.is_empty() {
         writeln!(out, "\nGOEXPERIMENT, each that the release's runtime names, stripped:")?;
-        for (minor, version) in versions {
-            let row: Vec<String> = tried
-                .range((*minor, String::new())..(*minor + 1, String::new()))
-                .map(|((_, e), c)| format!("{e} {}", c.text()))
-                .collect();
-            writeln!(out, "{version:10} {}", row.join(", "))?;
+        for (row, version) in versions {
+            let theirs: Vec<String> =
+                tried.iter().filter(|((r, _), _)| r == row).map(|((_, e), c)| format!("{e} {}", c.text())).collect();
+            writeln!(out, "{version:10} {}", theirs.join(", "))?;
         }
     }
-    let named = |m: &u16, what: &str| format!("{} {what}", versions.get(m).map_or("", String::as_str));
+    let named = |row: &Row, what: &str| format!("{} {what}", versions.get(row).map_or("", String::as_str));
     let plain = cells.iter().map(|((m, mode), c)| (named(m, mode), c));
     let experiments = tried.iter().map(|((m, e), c)| (named(m, e), c));
     for (name, cell) in plain.chain(experiments) {
