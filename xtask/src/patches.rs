@@ -1,6 +1,6 @@
 //! `cargo xtask layouts --patches`: whether the first and the last patch release of a minor have the same layouts, so that one table may serve them all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use lastgasp_lab::build::cache_dir;
@@ -25,7 +25,8 @@ pub(crate) fn run(minors: &[u16]) -> Result<()> {
         };
         let ours = of_table(*minor, *from, &cache_dir())?;
         let table = table_of(&ours, RUNTIME_ONLY)?;
-        for patch in [first, last] {
+        let ends: BTreeSet<u16> = BTreeSet::from([*first, *last]);
+        for patch in &ends {
             // Before 1.21 a minor's first release has no third number.
             let name = if *patch == 0 && *minor < 21 { format!("go1.{minor}") } else { format!("go1.{minor}.{patch}") };
             let compared = any.at(&name).and_then(|t| table_of(&t, RUNTIME_ONLY));
