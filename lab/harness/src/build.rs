@@ -80,6 +80,12 @@ impl Mode {
         self != Self::NoPprof
     }
 
+    /// Whether C code runs in the program too, on threads of its own perhaps.
+    #[must_use]
+    pub fn uses_cgo(self) -> bool {
+        self.recipe().cgo
+    }
+
     fn recipe(self) -> Recipe {
         let go = |name, args| Recipe { name, args, tags: "", cgo: false };
         let cgo = |name, args| Recipe { name, args, tags: "usecgo", cgo: true };

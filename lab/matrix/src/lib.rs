@@ -2,14 +2,14 @@
 //!
 //! A crate of its own, and not a part of the harness: `xtask`, which makes the decoder's tables, must build when they do not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use lastgasp_goruntime::{
     Counts, Evidence, EvidencePlan, Frame, Gap, Gauges, Goroutine, Runtime, Status, Symbolizer, decode_goroutines,
     decode_profile, is_system, unsample,
 };
-use lastgasp_inferior::{Addr, BlockCache, Layered, LiveProcess, Memory};
+use lastgasp_inferior::{Addr, BlockCache, Layered, LiveProcess, Memory, thread_ids};
 use lastgasp_lab::build::Mode;
 use lastgasp_lab::oracle::Oracle;
 use serde::Deserialize;
@@ -127,6 +127,7 @@ pub fn compare(oracle: &Oracle, mode: Mode) -> Result<Outcome> {
         }
     }
 
+    threads(&mut out, &rt, &live, mode);
     let mut plan = EvidencePlan::default();
     out.none("copy", &plan.update(&rt, &live));
     let mut evidence = Evidence::with_room(&rt, &plan, 64 << 20);
@@ -141,6 +142,26 @@ pub fn compare(oracle: &Oracle, mode: Mode) -> Result<Outcome> {
     goroutines(&mut out, &rt, &evidence.snapshot, &symbols, &truth)?;
     gauges(&mut out, &Gauges::read(&rt, &evidence.snapshot)?, &stats, truth.gc_percent);
     Ok(out)
+}
+
+/// The chain of `m` ends, and names the threads that the kernel knows: all of them, but for those of C. (Go 1.23.12 read with the table of 1.23.9 fails here.)
+fn threads(out: &mut Outcome, rt: &Runtime, live: &LiveProcess, mode: Mode) {
+    const WHAT: &str = "threads";
+    let before: BTreeSet<i32> = thread_ids(live.pid()).into_iter().collect();
+    let (l, mut ours, mut seen) = (&rt.layout.m, BTreeSet::new(), BTreeSet::new());
+    let mut at = live.ptr(rt.globals.allm).unwrap_or_default();
+    while !at.is_null() && seen.insert(at) && seen.len() < 1000 {
+        // One that waits for a thread of C to call has no number yet.
+        ours.extend(live.u64(at.plus(l.procid)).ok().filter(|tid| *tid != 0).map(|tid| tid as i32));
+        match live.ptr(at.plus(l.alllink)) {
+            Ok(next) => at = next,
+            Err(e) => return out.note(WHAT, e.to_string()),
+        }
+    }
+    let after: BTreeSet<i32> = thread_ids(live.pid()).into_iter().collect();
+    if !at.is_null() || !ours.is_subset(&after) || (!mode.uses_cgo() && !before.is_subset(&ours)) || ours.len() < 3 {
+        out.note(WHAT, format!("{ours:?}, and the kernel says {after:?}"));
+    }
 }
 
 /// As `debug.ReadBuildInfo` has it, which takes the quotes off a setting.
