@@ -400,7 +400,7 @@ mod tests {
     fn a_patch_release_that_changed_a_structure_has_a_table_of_its_own() {
         assert_eq!(table("go1.24.5"), Ok((24, 0)));
         assert_eq!(table("go1.24.6"), Ok((24, 6)));
-        assert_eq!(table("go1.24.13 X:nospinbitmutex"), Ok((24, 6)));
+        assert_eq!(table("go1.24.13 X:noswissmap"), Ok((24, 6)));
         assert_eq!(table("go1.24rc2"), Ok((24, 0)));
         assert_eq!(table("go1.23.12"), Ok((23, 12)));
         assert_eq!(table("devel go1.24-0a1b2c Tue"), Err(Unsupported::Patch));
