@@ -55,8 +55,7 @@ impl Oracle {
         BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut line)?;
         if !line.starts_with("READY") {
             child.kill()?;
-            child.wait()?;
-            bail!("the oracle said {line:?}");
+            bail!("the oracle said {line:?} and ended: {}", child.wait()?);
         }
         Ok(Self { child, dir })
     }
