@@ -7,7 +7,7 @@ use std::fmt;
 pub struct GoVersion {
     /// 22 for Go 1.22.
     pub minor: u16,
-    /// As the binary says it: `go1.22.10`, `go1.27.0 X:nogreenteagc`.
+    /// As the binary says it: `go1.22.10`, `go1.25.5 X:greenteagc`, from Go 1.26 on `go1.27.0-X:nogreenteagc`.
     pub text: String,
 }
 
@@ -33,7 +33,8 @@ impl GoVersion {
 
     /// The experiments (`GOEXPERIMENT`) that depart from the release's own choice.
     pub fn experiments(&self) -> impl Iterator<Item = &str> {
-        let list = self.text.split_once(" X:").map_or("", |(_, x)| x).split_whitespace().next().unwrap_or("");
+        let list = [" X:", "-X:"].iter().find_map(|mark| self.text.split_once(mark)).map_or("", |(_, list)| list);
+        let list = list.split_whitespace().next().unwrap_or("");
         list.split(',').filter(|e| !e.is_empty())
     }
 }
@@ -165,7 +166,8 @@ mod tests {
         assert_eq!(GoVersion::parse("go1.27rc1 X:nogreenteagc").map(|v| v.minor), Some(27));
         assert_eq!(GoVersion::parse("go2.1"), None);
         let experiments = |t| GoVersion::parse(t).unwrap().experiments().map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(experiments("go1.27.0 X:nogreenteagc,arenas"), ["nogreenteagc", "arenas"]);
+        assert_eq!(experiments("go1.25.0 X:greenteagc,arenas"), ["greenteagc", "arenas"]);
+        assert_eq!(experiments("go1.27.0-X:nogreenteagc,arenas"), ["nogreenteagc", "arenas"]);
         assert_eq!(experiments("go1.22.5 (Red Hat 1.22.5-1.el9) X:boringcrypto more"), ["boringcrypto"]);
         assert!(experiments("go1.22.5").is_empty());
     }

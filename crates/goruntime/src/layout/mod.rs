@@ -411,7 +411,9 @@ mod tests {
 
     #[test]
     fn experiments_that_move_a_field_are_refused_by_name() {
-        let why = table("go1.27.0 X:staticlockranking").unwrap_err().to_string();
-        assert!(why.contains("GOEXPERIMENT=staticlockranking"), "{why}");
+        for version in ["go1.25.0 X:staticlockranking", "go1.27.0-X:arenas,staticlockranking"] {
+            let why = table(version).unwrap_err().to_string();
+            assert!(why.contains("GOEXPERIMENT=staticlockranking"), "{why}");
+        }
     }
 }
