@@ -1,6 +1,8 @@
 // Command oracle is a Go program that knows its own numbers. It plants allocations and goroutines, writes what the runtime itself says about them
-// (MemProfile, goroutine stacks, MemStats) as JSON to the file given as its first argument, prints READY and stands still until its input ends (but for one goroutine that spins, unless
-// ORACLE_STILL is set).
+// (MemProfile, goroutine stacks, build information) as JSON to the file given as its first argument and MemStats to that name with `.stats`, prints READY
+// and stands still until its input ends, but for one goroutine that spins unless ORACLE_STILL is set.
+//
+// Build tags: usecgo adds goroutines in C, library makes it a C library's function (host/host.c calls it), nopprof leaves out all that reads the profile.
 package main
 
 import (
@@ -11,8 +13,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	_ "runtime/pprof"
-	"strings"
 	"sync"
 	"time"
 )
@@ -27,13 +27,11 @@ type truth struct {
 	Rate        int
 	Profile     []record
 	Goroutines  string
-	NumGC       uint32
-	HeapAlloc   uint64
-	HeapInuse   uint64
-	HeapObjects uint64
-	BySize      map[uint32]uint64 // objects in use by slot size; tiny ones count one by one
 	GCPercent   int
 	Unpublished int64 // bytes allocated by unpublished() after the last GC
+	Path        string
+	Module      string
+	Settings    map[string]string
 }
 
 type node struct {
@@ -126,30 +124,12 @@ func park() {
 	}
 }
 
-func profile() []record {
-	n, _ := runtime.MemProfile(nil, true)
-	records := make([]runtime.MemProfileRecord, n+200)
-	n, _ = runtime.MemProfile(records, true)
-	var out []record
-	for _, r := range records[:n] {
-		rec := record{AllocObjects: r.AllocObjects, AllocBytes: r.AllocBytes, FreeObjects: r.FreeObjects, FreeBytes: r.FreeBytes}
-		if stk := r.Stack(); len(stk) > 0 {
-			frames := runtime.CallersFrames(stk)
-			for {
-				f, more := frames.Next()
-				rec.Stack = append(rec.Stack, fmt.Sprintf("%s %s:%d", f.Function, f.File, f.Line))
-				if !more {
-					break
-				}
-			}
-		}
-		out = append(out, rec)
-	}
-	return out
-}
+func main() { observe(os.Args[1]) }
 
-func main() {
+// observe never returns while the input is open.
+func observe(file string) {
 	park()
+	parkInC()
 	plantNodes(20000)
 	plantMaps(30)
 	plantInlined(5000)
@@ -161,29 +141,37 @@ func main() {
 	debug.SetGCPercent(-1)
 	runtime.GC()
 	runtime.GC()
-	t := truth{Version: runtime.Version(), Rate: runtime.MemProfileRate, GCPercent: -1}
+	t := truth{Version: runtime.Version(), Rate: runtime.MemProfileRate, GCPercent: -1, Settings: map[string]string{}}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		t.Path, t.Module = info.Path, info.Main.Path
+		for _, s := range info.Settings {
+			t.Settings[s.Key] = s.Value
+		}
+	}
 	t.Profile = profile()
 	buf := make([]byte, 1<<20)
 	t.Goroutines = string(buf[:runtime.Stack(buf, true)])
 	t.Unpublished = unpublished(64)
+	write(file, t)
 	var m runtime.MemStats
+	write(file+".stats", m)
+	// What writing allocates is in no MemStats: the second time it needs nothing new.
 	runtime.ReadMemStats(&m)
-	t.NumGC, t.HeapAlloc, t.HeapInuse, t.HeapObjects = m.NumGC, m.HeapAlloc, m.HeapInuse, m.HeapObjects
-	t.BySize = map[uint32]uint64{}
-	for _, c := range m.BySize {
-		t.BySize[c.Size] = c.Mallocs - c.Frees
-	}
-	out, err := json.Marshal(t)
+	write(file+".stats", m)
+	fmt.Println("READY")
+	io.Copy(io.Discard, os.Stdin)
+	runtime.KeepAlive(keepMaps)
+}
+
+func write(file string, what any) {
+	out, err := json.Marshal(what)
 	if err == nil {
-		err = os.WriteFile(os.Args[1], out, 0o600)
+		err = os.WriteFile(file, out, 0o600)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Println("READY", strings.Repeat(".", 3))
-	io.Copy(io.Discard, os.Stdin)
-	runtime.KeepAlive(keepMaps)
 }
 
 // spin runs for ever without a call, so that one goroutine is always on a thread.

@@ -11,7 +11,7 @@ use lastgasp_lab::incident::{Expect, Played, Programs, Script, play};
 use lastgasp_lab::toolchain;
 use serde_json::Value;
 
-use crate::demo::{self, lastgasp};
+use lastgasp_lab::machine::{lastgasp, machine};
 
 /// One way of recording.
 struct Way {
@@ -81,7 +81,7 @@ pub(crate) fn run(kills: usize, calm: u64) -> Result<()> {
 }
 
 fn header(go: &str) -> Result<String> {
-    demo::machine(&format!("lab/incident, {go} stripped"))
+    machine(&format!("lab/incident, {go} stripped"))
 }
 
 /// Looks at the last capture of a kill through `lastgasp report --format json`, as a user would.

@@ -3,14 +3,14 @@
 //! The generated files are data: the struct definitions that they fill stand in `crates/goruntime/src/layout/mod.rs`, so that a field which a new Go
 //! release drops or renames fails here or in the compiler and never at a user's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use gimli::{AttributeValue, EndianSlice, LittleEndian};
 use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
-use lastgasp_lab::toolchain::{RELEASES, Toolchain, find_or_fetch};
+use lastgasp_lab::toolchain::{RELEASES, Toolchain, of_table};
 use object::{Object, ObjectSection};
 
 /// (group in `Layout`, Rust type of the group, its fields).
@@ -193,6 +193,9 @@ const GROUPS: &[Group] = &[
     ),
 ];
 
+/// A module below `lab` with nothing but the runtime in it. Its path has a dot: Go 1.20.0 takes one without for its own.
+pub(crate) const RUNTIME_ONLY: &str = "layout-probe/runtime-only";
+
 /// struct name -> (size, field -> (offset, type name)).
 type Structs = BTreeMap<String, (u64, BTreeMap<String, (u64, String)>)>;
 
@@ -201,11 +204,11 @@ pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
     let root = repo_root();
     let folder = root.join("crates/goruntime/src/layout");
     let mut different = Vec::new();
-    for (minor, _) in RELEASES.iter().filter(|(m, _)| minors.is_empty() || minors.contains(m)) {
-        let toolchain = find_or_fetch(*minor, &cache_dir())?;
-        let probe = build(&toolchain, Mode::PlainDwarf, &root.join("lab/layout-probe"), ".")?;
-        let text = table(&toolchain, &structs(&probe)?, &wait_reasons(&toolchain)?, wrapper_func_id(&toolchain)?)?;
-        let file = folder.join(format!("go1_{minor}.rs"));
+    for (minor, from, _) in RELEASES.iter().filter(|(m, _, _)| minors.is_empty() || minors.contains(m)) {
+        let toolchain = of_table(*minor, *from, &cache_dir())?;
+        let text = table_of(&toolchain, "layout-probe")?;
+        let patch = if *from > 0 { format!("_{from}") } else { String::new() };
+        let file = folder.join(format!("go1_{minor}{patch}.rs"));
         if !check {
             std::fs::write(&file, text)?;
             println!("{} from {}", file.display(), toolchain.version);
@@ -219,6 +222,47 @@ pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
     Ok(())
 }
 
+/// The table that a toolchain's own build of a module below `lab` yields, as a file's text.
+pub(crate) fn table_of(toolchain: &Toolchain, module: &str) -> Result<String> {
+    let probe = build(toolchain, Mode::PlainDwarf, &repo_root().join("lab").join(module), ".")?;
+    table(toolchain, &structs(&probe)?, &wait_reasons(toolchain)?, wrapper_func_id(toolchain)?)
+}
+
+/// Where two texts of [`table_of`] differ: `group.field: one and other`. A list of the first may go on behind the other's end: what the other does not
+/// know it does not use.
+pub(crate) fn differences(one: &str, other: &str) -> Vec<String> {
+    let lines = |text: &str| -> BTreeMap<String, String> {
+        let (mut group, mut out, mut entry) = (String::new(), BTreeMap::new(), 0);
+        for line in text.lines().map(str::trim) {
+            match line.split_once(": ") {
+                _ if line.starts_with("//") || line.starts_with("source:") => {}
+                Some((name, value)) if value.ends_with(['{', '[']) => {
+                    name.clone_into(&mut group);
+                    entry = 0;
+                }
+                Some((name, value)) => {
+                    out.insert(format!("{group}.{name}"), value.trim_end_matches(',').to_owned());
+                }
+                // An entry of a list: its place is its name.
+                None if line.starts_with('"') => {
+                    out.insert(format!("{group}[{entry:02}]"), line.to_owned());
+                    entry += 1;
+                }
+                None => {}
+            }
+        }
+        out
+    };
+    let (one, other) = (lines(one), lines(other));
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let value = |of: &BTreeMap<String, String>, name: &str| of.get(name).cloned().unwrap_or_else(|| "none".into());
+    names
+        .into_iter()
+        .filter(|n| one.get(*n) != other.get(*n) && (other.contains_key(*n) || !n.ends_with(']')))
+        .map(|n| format!("{n}: {} and {}", value(&one, n), value(&other, n)))
+        .collect()
+}
+
 /// A table's numbers and names, without the lines that name the patch release (which may differ from machine to machine) and without its formatting.
 fn data(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|l| !l.starts_with("//") && !l.starts_with("source:"));
@@ -230,8 +274,10 @@ fn table(toolchain: &Toolchain, structs: &Structs, reasons: &[String], wrapper: 
     let mut out = format!(
         "//! Go 1.{minor}: offsets in bytes, linux/amd64. Made by `cargo xtask layouts` from {}; do not edit.\n//! Definitions: the runtime's \
          `runtime2.go`, `mprof.go`, `mheap.go`, `symtab.go`, `mgcpacer.go`, `mstats.go` of that release.\n\nuse super::*;\n\n/// The table.\npub(super) static LAYOUT: Layout = \
-         Layout {{\n    minor: {minor},\n    source: \"{}\",\n",
-        toolchain.version, toolchain.version
+         Layout {{\n    minor: {minor},\n    from_patch: {},\n    source: \"{}\",\n",
+        toolchain.version,
+        toolchain.table_patch(),
+        toolchain.version
     );
     for (group, kind, fields) in GROUPS {
         writeln!(out, "    {group}: {kind} {{")?;
@@ -347,8 +393,7 @@ fn structs(binary: &Path) -> Result<Structs> {
 
 /// Text of a file of the release's own source.
 fn source(toolchain: &Toolchain, file: &str) -> Result<String> {
-    let out = toolchain.command().args(["env", "GOROOT"]).output()?;
-    let file = Path::new(String::from_utf8_lossy(&out.stdout).trim()).join("src").join(file);
+    let file = toolchain.sources()?.join(file);
     std::fs::read_to_string(&file).with_context(|| file.display().to_string())
 }
 

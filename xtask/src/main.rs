@@ -1,13 +1,14 @@
 //! The project's chores. `cargo xtask help` lists them.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
 mod bench;
 mod demo;
+mod experiments;
 mod layouts;
-mod real;
+mod patches;
 
 /// The project's chores.
 #[derive(Parser)]
@@ -31,15 +32,9 @@ enum Chore {
     },
     /// Build large Go programs that others wrote, put load on them, and compare what lastgasp says of them with their own pprof output
     Real {
-        /// Only these programs (default: all)
-        #[arg(long = "only")]
-        only: Vec<String>,
-        /// Seconds of load before the first comparison
-        #[arg(long, default_value_t = 5)]
-        load: u64,
-        /// This lastgasp, instead of building one
-        #[arg(long)]
-        lastgasp: Option<std::path::PathBuf>,
+        /// Arguments of the program: `--only`, `--load`, `--lastgasp`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
     /// Write crates/goruntime/src/layout/go1_*.rs from the DWARF of a probe program built with each Go release
     Layouts {
@@ -49,6 +44,18 @@ enum Chore {
         /// Compare with the files instead of writing them
         #[arg(long)]
         check: bool,
+        /// Compare the first patch release of each minor with the last instead: fails if a field that we read moved
+        #[arg(long)]
+        patches: bool,
+        /// Build with each GOEXPERIMENT instead, and write which of them move a field that we read
+        #[arg(long)]
+        experiments: bool,
+    },
+    /// Build the lab's oracle with every Go minor in every mode, read it, and hold what was read against what it says of itself
+    Matrix {
+        /// `--minors 22,27`, `--modes plain,c-shared,experiments`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
 }
 
@@ -56,7 +63,21 @@ fn main() -> Result<()> {
     match Cli::parse().chore {
         Chore::Demo => demo::run(),
         Chore::Bench { kills, calm } => bench::run(kills, calm),
-        Chore::Real { only, load, lastgasp } => real::run(&only, load, lastgasp),
-        Chore::Layouts { minors, check } => layouts::run(&minors, check),
+        Chore::Real { arguments } => program("lastgasp-real", &arguments),
+        Chore::Layouts { minors, patches: true, .. } => patches::run(&minors),
+        Chore::Layouts { minors, check, experiments: true, .. } => experiments::run(&minors, check),
+        Chore::Layouts { minors, check, .. } => layouts::run(&minors, check),
+        Chore::Matrix { arguments } => program("lastgasp-matrix", &arguments),
     }
+}
+
+/// Programs of their own, for this one must build when the decoder's tables, which it makes, do not.
+fn program(package: &str, arguments: &[String]) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status =
+        std::process::Command::new(cargo).args(["run", "--quiet", "-p", package, "--"]).args(arguments).status()?;
+    if !status.success() {
+        bail!("{package}: {status}");
+    }
+    Ok(())
 }

@@ -52,7 +52,7 @@ struct Rule {
 
 use Pick::{FirstLea, Nth, NthLea};
 
-/// Held against the symbol table of unstripped binaries of every supported minor by the live test `rules_agree_with_the_symbol_table`.
+/// Held against the symbol table of unstripped binaries of every supported minor by `lastgasp_matrix::compare`.
 const RULES: &[Rule] = &[
     Rule { symbol: "runtime.mbuckets", sites: &[("runtime.mProf_FlushLocked", Nth(1))] },
     Rule {

@@ -4,7 +4,7 @@ use lastgasp_inferior::{Addr, AddrRange, BlockCache, ElfImage, Memory};
 use thiserror::Error;
 
 use crate::buildinfo::{BuildInfo, GoVersion, parse_buildinfo};
-use crate::layout::{self, Layout};
+use crate::layout::{self, Layout, Unsupported};
 use crate::locate::{self, Globals};
 use crate::moduledata::{self, ModuleData};
 use crate::pclntab::Symbolizer;
@@ -18,17 +18,13 @@ pub enum DiscoverError {
         /// The executable.
         file: String,
     },
-    /// A Go minor without a layout table.
-    #[error(
-        "{version} is not supported: this lastgasp reads Go 1.{oldest} to 1.{newest}; layouts are never guessed. Get a newer lastgasp, or add the minor with `cargo xtask layouts`"
-    )]
+    /// A version without a layout table.
+    #[error("{version} is not supported: {why}")]
     UnknownVersion {
         /// As the binary says it.
         version: String,
-        /// Oldest supported minor.
-        oldest: u16,
-        /// Newest supported minor.
-        newest: u16,
+        /// What is missing.
+        why: Unsupported,
     },
     /// The runtime's tables or variables were not found.
     #[error("the Go runtime in {file} ({version}) could not be read: {why}")]
@@ -75,10 +71,9 @@ impl Runtime {
     /// [`DiscoverError`]; a process that has only just been started may fail as `Unreadable` and succeed a moment later.
     pub fn discover(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Self, DiscoverError> {
         let build_info = Self::build_info(image)?;
-        let (oldest, newest) = layout::supported();
-        let unknown = || DiscoverError::UnknownVersion { version: build_info.go_version.clone(), oldest, newest };
-        let version = GoVersion::parse(&build_info.go_version).ok_or_else(unknown)?;
-        let layout = layout::for_minor(version.minor).ok_or_else(unknown)?;
+        let unknown = |why| DiscoverError::UnknownVersion { version: build_info.go_version.clone(), why };
+        let version = GoVersion::parse(&build_info.go_version).ok_or_else(|| unknown(Unsupported::Minor))?;
+        let layout = layout::for_version(&version).map_err(unknown)?;
         let unreadable = |why: String| DiscoverError::Unreadable {
             file: image.name().to_owned(),
             version: version.text.clone(),

@@ -22,7 +22,7 @@ struct Piece {
 
 /// A file that the process had mapped, by its lowest mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MappedFile {
+pub struct CoreMapping {
     /// Where its first byte was mapped.
     pub start: Addr,
     /// Path in the process's own view of the file system.
@@ -53,7 +53,7 @@ pub struct CoreFile {
     threads: Vec<ThreadRegisters>,
     pid: i32,
     entry: Option<Addr>,
-    mapped: Vec<MappedFile>,
+    mapped: Vec<CoreMapping>,
     written: SystemTime,
 }
 
@@ -156,7 +156,7 @@ impl CoreFile {
 
     /// The files that were mapped, in the order of their addresses.
     #[must_use]
-    pub fn mapped_files(&self) -> &[MappedFile] {
+    pub fn mapped_files(&self) -> &[CoreMapping] {
         &self.mapped
     }
 
@@ -168,7 +168,7 @@ impl CoreFile {
 
     /// The executable among the mapped files: the one that holds the entry point.
     #[must_use]
-    pub fn executable(&self) -> Option<&MappedFile> {
+    pub fn executable(&self) -> Option<&CoreMapping> {
         let entry = self.entry?;
         self.mapped.iter().rev().find(|m| m.start <= entry)
     }
@@ -187,7 +187,7 @@ impl CoreFile {
 
     /// What is added to the addresses of `image` to get the process's: by the entry point for the executable, by the first mapping for another file.
     #[must_use]
-    pub fn bias_of(&self, image: &ElfImage, mapped: Option<&MappedFile>) -> u64 {
+    pub fn bias_of(&self, image: &ElfImage, mapped: Option<&CoreMapping>) -> u64 {
         let by_entry = self.entry.filter(|_| mapped.is_none() || mapped == self.executable());
         match (by_entry, mapped) {
             (Some(entry), _) => entry.0.wrapping_sub(image.entry().0),
@@ -298,7 +298,7 @@ fn auxv(body: &[u8], wanted: u64) -> Option<Addr> {
 
 /// `NT_FILE` (`fill_files_note` in the kernel): count, page size, then (start, end, page offset) each, then the paths, each ended by a zero byte. Of each path
 /// the mapping with the lowest file offset is kept.
-fn mapped_files(body: &[u8]) -> Vec<MappedFile> {
+fn mapped_files(body: &[u8]) -> Vec<CoreMapping> {
     let count = word64(body, 0).unwrap_or(0).min(body.len() as u64 / 24) as usize;
     let names = body.get(16 + count * 24..).unwrap_or_default();
     let mut lowest: BTreeMap<&[u8], (u64, u64)> = BTreeMap::new();
@@ -308,10 +308,10 @@ fn mapped_files(body: &[u8]) -> Vec<MappedFile> {
         let known = lowest.entry(path).or_insert((offset, start));
         *known = (*known).min((offset, start));
     }
-    let mut out: Vec<MappedFile> = lowest
+    let mut out: Vec<CoreMapping> = lowest
         .into_iter()
         .filter(|(_, (offset, _))| *offset == 0)
-        .map(|(path, (_, start))| MappedFile { start: Addr(start), path: String::from_utf8_lossy(path).into_owned() })
+        .map(|(path, (_, start))| CoreMapping { start: Addr(start), path: String::from_utf8_lossy(path).into_owned() })
         .collect();
     out.sort_by_key(|m| m.start);
     out
@@ -418,7 +418,7 @@ mod tests {
         let core = open(&core()).unwrap();
         assert_eq!(core.pid(), 76);
         assert_eq!(core.threads(), [ThreadRegisters { tid: 77, sp: Addr(0x7ff0_0000), pc: Addr(0x40_1000) }]);
-        assert_eq!(core.executable().unwrap(), &MappedFile { start: Addr(0x40_0000), path: "/bin/svc".into() });
+        assert_eq!(core.executable().unwrap(), &CoreMapping { start: Addr(0x40_0000), path: "/bin/svc".into() });
         assert_eq!(core.u8(Addr(0x101f)).unwrap(), 31);
         assert_eq!(core.u64(Addr(0x101c)).unwrap_err().cause, ReadCause::Absent);
         assert_eq!((core.missing(), core.left_out()), (0, 4064));

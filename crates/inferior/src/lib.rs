@@ -10,6 +10,7 @@ mod addr;
 mod arch;
 mod corefile;
 mod elf;
+mod images;
 mod live;
 mod mapping;
 mod memory;
@@ -18,8 +19,9 @@ mod snapshot;
 mod thread;
 
 pub use addr::{Addr, AddrRange};
-pub use corefile::{CoreFile, MappedFile, Match};
+pub use corefile::{CoreFile, CoreMapping, Match};
 pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol};
+pub use images::{MappedFile, mapped_files};
 pub use live::{LiveProcess, OpenError, Usage, resident_bytes, start_time};
 pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};

@@ -112,6 +112,21 @@ impl LiveProcess {
         Ok(Self { pid, start_time: start, mem, loaded: Arc::new(LoadedImage { image, bias }) })
     }
 
+    /// Opens `pid`; its image is the executable if that is `wanted`, else the first mapped library (by path) that is, else the executable after all.
+    ///
+    /// # Errors
+    /// As [`LiveProcess::open`].
+    pub fn open_wanted(pid: i32, wanted: impl Fn(&ElfImage) -> bool) -> Result<Self, OpenError> {
+        let mut process = Self::open(pid)?;
+        if !wanted(process.image()) {
+            let libraries = crate::mapped_files(pid);
+            if let Some((image, bias)) = libraries.iter().filter_map(|f| f.image()).find(|(image, _)| wanted(image)) {
+                process.loaded = Arc::new(LoadedImage { image, bias });
+            }
+        }
+        Ok(process)
+    }
+
     /// The process number.
     #[must_use]
     pub fn pid(&self) -> i32 {
@@ -124,13 +139,13 @@ impl LiveProcess {
         self.start_time
     }
 
-    /// The executable.
+    /// The executable, or the library that was wanted in its place.
     #[must_use]
     pub fn image(&self) -> &ElfImage {
         &self.loaded.image
     }
 
-    /// What is added to the executable's addresses to get the process's.
+    /// What is added to the image's addresses to get the process's.
     #[must_use]
     pub fn bias(&self) -> u64 {
         self.loaded.bias

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastgasp_goruntime::{DiscoverError, Evidence, EvidencePlan, Gap, Runtime, SpanTable};
-use lastgasp_inferior::{CoreFile, ElfImage, ImageError, Layered, LoadedImage, MappedFile, Match};
+use lastgasp_inferior::{CoreFile, CoreMapping, ElfImage, ImageError, Layered, LoadedImage, Match};
 use thiserror::Error;
 
 use crate::sampler::Timeline;
@@ -157,7 +157,7 @@ fn executable(core: &CoreFile, core_path: &Path, exe: Option<&Path>) -> Result<F
     Err(CoreError::NoExecutable { core: core.name().to_owned(), tried: tried.join("; ") })
 }
 
-fn candidates(core: &CoreFile, core_path: &Path, exe: Option<&Path>) -> Vec<(PathBuf, Option<MappedFile>)> {
+fn candidates(core: &CoreFile, core_path: &Path, exe: Option<&Path>) -> Vec<(PathBuf, Option<CoreMapping>)> {
     let file_name = |p: &str| Path::new(p).file_name().map(ToOwned::to_owned);
     if let Some(exe) = exe {
         // A library is known by its name; whatever else was given is meant as the executable.

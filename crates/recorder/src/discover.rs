@@ -5,9 +5,9 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 
 use lastgasp_goruntime::{BuildInfo, Runtime};
-use lastgasp_inferior::{ElfImage, start_time};
+use lastgasp_inferior::{ElfImage, mapped_files, start_time};
 
-/// A process whose executable says that it is Go.
+/// A process whose executable says that it is Go, or a library that it has loaded.
 #[derive(Clone, Debug)]
 pub struct GoProcess {
     /// Process number.
@@ -27,18 +27,25 @@ pub struct Discoverer {
 }
 
 impl Discoverer {
-    /// `Some` if `pid` runs a Go executable that we may read.
+    /// `Some` if `pid` runs a Go executable that we may read, or has loaded a Go library.
     pub fn go_process(&mut self, pid: i32) -> Option<GoProcess> {
         let start_time = start_time(pid)?;
         let exe = File::open(format!("/proc/{pid}/exe")).ok()?;
-        let meta = exe.metadata().ok()?;
+        let (build_info, stripped) = self.go_file(exe).or_else(|| {
+            mapped_files(pid).iter().filter_map(|f| f.open().ok()).find_map(|library| self.go_file(library))
+        })?;
+        Some(GoProcess { pid, start_time, build_info, stripped })
+    }
+
+    /// Build information of a file, and whether it is stripped; `None` if it is not Go.
+    fn go_file(&mut self, file: File) -> Option<(BuildInfo, bool)> {
+        let meta = file.metadata().ok()?;
         let key = (meta.dev(), meta.ino(), meta.mtime());
         let known = self.known.entry(key).or_insert_with(|| {
-            let image = ElfImage::open(exe, format!("/proc/{pid}/exe")).ok()?;
+            let image = ElfImage::open(file, "").ok()?;
             Some((Runtime::build_info(&image).ok()?, image.is_stripped()))
         });
-        let (build_info, stripped) = known.clone()?;
-        Some(GoProcess { pid, start_time, build_info, stripped })
+        known.clone()
     }
 
     /// All Go processes of this machine that we may see, by number.

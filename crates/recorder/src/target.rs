@@ -85,7 +85,8 @@ impl Target {
     /// # Errors
     /// [`AttachError`], each with its cure.
     pub fn attach(pid: i32, mounts: &Mounts) -> Result<Self, AttachError> {
-        let process = LiveProcess::open(pid)?;
+        // The executable, or a library (`-buildmode=c-shared`) that a program of another language has loaded.
+        let process = LiveProcess::open_wanted(pid, |image| Runtime::build_info(image).is_ok())?;
         let runtime = Runtime::discover(process.image(), process.bias(), &process)?;
         let mut plan = EvidencePlan::default();
         let gaps = plan.update(&runtime, &process);

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Toolchain, musl_gcc};
 
-/// How a Go binary is linked.
+/// How a Go binary is compiled and linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// `go build` as it is: symbol table and DWARF.
@@ -15,34 +15,110 @@ pub enum Mode {
     PlainDwarf,
     /// `-ldflags=-s -w -trimpath`: what production images hold.
     Stripped,
+    /// `-buildmode=pie`, with its symbols.
+    Pie,
     /// `-buildmode=pie -ldflags=-s -w`.
     PieStripped,
-    /// As that, with cgo on: linked by the system's linker, which merges sections.
+    /// cgo that is really used, linked as Go links it: by the system's linker, against the system's C library.
+    Cgo,
+    /// As that, position independent and stripped: the system's linker merges sections.
     CgoPieStripped,
+    /// A shared library that a C program loads, stripped: the Go runtime is not the executable's.
+    CShared,
+    /// Nothing linked that reads the memory profile: the linker switches profiling off.
+    NoPprof,
+    /// cgo, linked statically.
+    Static,
+    /// As that, with the musl C library, as Alpine's images are built.
+    Musl,
+}
+
+/// What a mode asks of the `go` command.
+struct Recipe {
+    name: &'static str,
+    args: &'static [&'static str],
+    tags: &'static str,
+    cgo: bool,
 }
 
 impl Mode {
+    /// Those that a user's binary may be in: the columns of the matrix.
+    pub const MATRIX: [Self; 10] = [
+        Self::Plain,
+        Self::Stripped,
+        Self::Pie,
+        Self::PieStripped,
+        Self::Cgo,
+        Self::CgoPieStripped,
+        Self::CShared,
+        Self::NoPprof,
+        Self::Static,
+        Self::Musl,
+    ];
+
     /// A word for file names and test output.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::PlainDwarf => "plain-dwarf",
-            Self::Stripped => "stripped",
-            Self::PieStripped => "pie-stripped",
-            Self::CgoPieStripped => "cgo-pie-stripped",
-        }
+        self.recipe().name
+    }
+
+    /// The mode of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::MATRIX.into_iter().find(|m| m.name() == name)
+    }
+
+    /// Whether the binary has no symbol table.
+    #[must_use]
+    pub fn is_stripped(self) -> bool {
+        self.recipe().args.iter().any(|a| a.contains("-s -w"))
+    }
+
+    /// Whether the program keeps a memory profile.
+    #[must_use]
+    pub fn has_profile(self) -> bool {
+        self != Self::NoPprof
+    }
+
+    /// Whether C code runs in the program too, on threads of its own perhaps.
+    #[must_use]
+    pub fn uses_cgo(self) -> bool {
+        self.recipe().cgo
     }
 
     /// Arguments of `go build`.
     #[must_use]
     pub fn args(self) -> &'static [&'static str] {
+        self.recipe().args
+    }
+
+    fn recipe(self) -> Recipe {
+        let go = |name, args| Recipe { name, args, tags: "", cgo: false };
+        let cgo = |name, args| Recipe { name, args, tags: "usecgo", cgo: true };
         match self {
-            Self::Plain => &[],
-            Self::PlainDwarf => &["-ldflags=-compressdwarf=false"],
-            Self::Stripped => &["-trimpath", "-ldflags=-s -w"],
-            Self::PieStripped => &["-trimpath", "-buildmode=pie", "-ldflags=-s -w"],
-            Self::CgoPieStripped => &["-trimpath", "-buildmode=pie", "-ldflags=-s -w -linkmode=external"],
+            Self::Plain => go("plain", &[]),
+            Self::PlainDwarf => go("plain-dwarf", &["-ldflags=-compressdwarf=false"]),
+            Self::Stripped => go("stripped", &["-trimpath", "-ldflags=-s -w"]),
+            Self::Pie => go("pie", &["-buildmode=pie"]),
+            Self::PieStripped => go("pie-stripped", &["-trimpath", "-buildmode=pie", "-ldflags=-s -w"]),
+            Self::Cgo => cgo("cgo", &[]),
+            Self::CgoPieStripped => {
+                cgo("cgo-pie-stripped", &["-trimpath", "-buildmode=pie", "-ldflags=-s -w -linkmode=external"])
+            }
+            Self::CShared => Recipe {
+                tags: "usecgo,library",
+                ..cgo("c-shared", &["-trimpath", "-buildmode=c-shared", "-ldflags=-s -w"])
+            },
+            Self::NoPprof => Recipe { tags: "nopprof", ..go("no-pprof", &["-trimpath", "-ldflags=-s -w"]) },
+            // Go's own resolver and user look-up: those of a static C library need its shared one at run time.
+            Self::Static => Recipe {
+                tags: "usecgo,netgo,osusergo",
+                ..cgo("static", &["-ldflags=-linkmode=external -extldflags=-static"])
+            },
+            Self::Musl => Recipe {
+                tags: "usecgo,netgo,osusergo",
+                ..cgo("musl", &["-trimpath", "-ldflags=-s -w -linkmode=external -extldflags=-static"])
+            },
         }
     }
 }
@@ -65,25 +141,30 @@ pub fn cache_dir() -> PathBuf {
 /// # Errors
 /// What the compiler said.
 pub fn build(toolchain: &Toolchain, mode: Mode, module: &Path, package: &str) -> Result<PathBuf> {
+    let recipe = mode.recipe();
     let named = Path::new(package).file_name().or(module.file_name());
     let name = named.map_or_else(|| "main".into(), |n| n.to_string_lossy().into_owned());
-    let out = cache_dir().join("bin").join(format!("{}-{}", toolchain.version, mode.name())).join(name);
+    let out = cache_dir().join("bin").join(format!("{}-{}", toolchain.name(), recipe.name)).join(name);
     if let Some(dir) = out.parent() {
         std::fs::create_dir_all(dir)?;
     }
-    let result = toolchain
-        .command()
+    let mut command = toolchain.command();
+    if mode == Mode::Musl {
+        command.env("CC", musl_gcc()?);
+    }
+    let result = command
         .current_dir(module)
-        .env("CGO_ENABLED", if mode == Mode::CgoPieStripped { "1" } else { "0" })
+        .env("CGO_ENABLED", if recipe.cgo { "1" } else { "0" })
         .arg("build")
-        .args(mode.args())
+        .args(recipe.args)
+        .args(["-tags", recipe.tags])
         .arg("-o")
         .arg(&out)
         // Go 1.19 does not take `./.`.
         .arg(if package == "." { ".".to_owned() } else { format!("./{package}") })
         .output()?;
     if !result.status.success() {
-        bail!("go build {package} with {}: {}", toolchain.version, String::from_utf8_lossy(&result.stderr));
+        bail!("go build {package} with {}: {}", toolchain.name(), String::from_utf8_lossy(&result.stderr));
     }
     Ok(out)
 }

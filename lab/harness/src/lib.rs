@@ -4,7 +4,8 @@
 //! Nothing here is part of the product.
 
 pub mod build;
+pub mod experiments;
 pub mod incident;
+pub mod machine;
 pub mod oracle;
-pub mod real;
 pub mod toolchain;

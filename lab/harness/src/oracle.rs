@@ -1,13 +1,13 @@
 //! `lab/oracle`, running: a Go program that knows its own numbers and stands still.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
-use crate::build::{Mode, build, repo_root};
+use crate::build::{Mode, build, cache_dir, repo_root};
 use crate::toolchain::Toolchain;
 
 /// The program; ended when dropped.
@@ -23,7 +23,14 @@ impl Oracle {
     /// # Errors
     /// It could not be built, or ended early.
     pub fn start(toolchain: &Toolchain, mode: Mode) -> Result<Self> {
-        Self::start_binary(&Self::build(toolchain, mode)?)
+        let built = Self::build(toolchain, mode)?;
+        if mode == Mode::CShared {
+            let mut command = Command::new(host()?);
+            command.arg(built);
+            Self::start_oracle(command)
+        } else {
+            Self::start_binary(&built)
+        }
     }
 
     /// Builds it.
@@ -46,8 +53,11 @@ impl Oracle {
     ///
     /// # Errors
     /// It ended early.
-    pub fn start_binary(binary: &std::path::Path) -> Result<Self> {
-        let mut command = Command::new(binary);
+    pub fn start_binary(binary: &Path) -> Result<Self> {
+        Self::start_oracle(Command::new(binary))
+    }
+
+    fn start_oracle(mut command: Command) -> Result<Self> {
         command.arg("truth.json");
         Self::start_command(command)
     }
@@ -56,7 +66,7 @@ impl Oracle {
     ///
     /// # Errors
     /// It ended early.
-    pub fn start_still(binary: &std::path::Path) -> Result<Self> {
+    pub fn start_still(binary: &Path) -> Result<Self> {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -c unlimited; exec \"$0\" truth.json 2>/dev/null"]).arg(binary);
         command.env("ORACLE_STILL", "1").env("GOTRACEBACK", "crash");
@@ -70,8 +80,7 @@ impl Oracle {
         BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut line)?;
         if !line.starts_with("READY") {
             child.kill()?;
-            child.wait()?;
-            bail!("the oracle said {line:?}");
+            bail!("the oracle said {line:?} and ended: {}", child.wait()?);
         }
         Ok(Self { child, dir })
     }
@@ -84,7 +93,7 @@ impl Oracle {
 
     /// Its working folder.
     #[must_use]
-    pub fn dir(&self) -> &std::path::Path {
+    pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
@@ -107,6 +116,30 @@ impl Oracle {
     pub fn truth(&self) -> Result<Vec<u8>> {
         Ok(std::fs::read(self.dir.path().join("truth.json"))?)
     }
+
+    /// Its `runtime.MemStats`, as JSON.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn mem_stats(&self) -> Result<Vec<u8>> {
+        Ok(std::fs::read(self.dir.path().join("truth.json.stats"))?)
+    }
+}
+
+/// The C program that loads the oracle as a library, compiled.
+fn host() -> Result<PathBuf> {
+    let out = cache_dir().join("bin/oracle-host");
+    std::fs::create_dir_all(cache_dir().join("bin"))?;
+    // Tests run side by side: each compiles under a name of its own and puts it into place whole.
+    let own = out.with_extension(format!("{}-{:?}", std::process::id(), std::thread::current().id()));
+    let mut cc = Command::new("cc");
+    cc.arg("-O1").arg("-o").arg(&own).arg(repo_root().join("lab/oracle/host/host.c")).arg("-ldl");
+    let result = cc.output().context("cc: a C compiler and C library headers are needed (packages gcc, libc6-dev)")?;
+    if !result.status.success() {
+        bail!("cc: {}", String::from_utf8_lossy(&result.stderr));
+    }
+    std::fs::rename(&own, &out)?;
+    Ok(out)
 }
 
 impl Drop for Oracle {

@@ -1,6 +1,6 @@
 //! linux/amd64.
 
-use iced_x86::{Decoder, DecoderOptions, Mnemonic};
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, Register};
 use lastgasp_inferior::Addr;
 
 /// `_PageSize` (`runtime/sizeclasses.go`): the runtime's own page, in bytes.
@@ -21,12 +21,17 @@ pub(crate) struct MemoryOperand {
     pub(crate) is_lea: bool,
 }
 
-/// The RIP-relative operands of a function's code in order.
+/// The RIP-relative operands of a function's code in order; without those that fetch where the thread's own variables stand from the table of offsets, which
+/// only libraries have: `mov r14, [rip+x]; mov r14, fs:[r14]` loads g where a release's other link modes need no operand (oracle test `go1_27_c_shared`).
 pub(crate) fn operands(code: &[u8], entry: Addr) -> Vec<MemoryOperand> {
-    Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE)
-        .iter()
-        .filter(|i| i.is_ip_rel_memory_operand())
-        .map(|i| MemoryOperand { target: Addr(i.ip_rel_memory_address()), is_lea: i.mnemonic() == Mnemonic::Lea })
+    let instructions: Vec<Instruction> = Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE).iter().collect();
+    let next = instructions.iter().skip(1).map(Some).chain([None]);
+    let named = instructions.iter().zip(next).filter(|(i, next)| {
+        i.is_ip_rel_memory_operand()
+            && !next.is_some_and(|n| n.memory_segment() == Register::FS && n.memory_base() == i.op0_register())
+    });
+    named
+        .map(|(i, _)| MemoryOperand { target: Addr(i.ip_rel_memory_address()), is_lea: i.mnemonic() == Mnemonic::Lea })
         .collect()
 }
 
@@ -41,5 +46,15 @@ mod tests {
         let got = operands(&code, Addr(0x1000));
         assert_eq!(got.iter().map(|o| o.target.0).collect::<Vec<_>>(), [0x1017, 0x102e, 0x1045]);
         assert_eq!(got.iter().map(|o| o.is_lea).collect::<Vec<_>>(), [false, true, false]);
+    }
+
+    #[test]
+    fn the_offset_of_a_thread_local_variable_is_no_variable() {
+        // mov r14,[rip+0x10]; mov r14,fs:[r14]; mov rax,[rip+0x20]; mov r14,fs:[r14]
+        let code = [
+            0x4c, 0x8b, 0x35, 0x10, 0, 0, 0, 0x64, 0x4d, 0x8b, 0x36, 0x48, 0x8b, 0x05, 0x20, 0, 0, 0, 0x64, 0x4d, 0x8b,
+            0x36,
+        ];
+        assert_eq!(operands(&code, Addr(0x1000)), [MemoryOperand { target: Addr(0x1032), is_lea: false }]);
     }
 }

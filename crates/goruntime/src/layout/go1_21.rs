@@ -6,6 +6,7 @@ use super::*;
 /// The table.
 pub(super) static LAYOUT: Layout = Layout {
     minor: 21,
+    from_patch: 0,
     source: "go1.21.13",
     bucket: Bucket { sizeof: 48, allnext: 8, typ: 16, size: 32, nstk: 40 },
     mem_record: MemRecord {

@@ -1,4 +1,4 @@
-//! Go 1.24: offsets in bytes, linux/amd64. Made by `cargo xtask layouts` from go1.24.11; do not edit.
+//! Go 1.24: offsets in bytes, linux/amd64. Made by `cargo xtask layouts` from go1.24.5; do not edit.
 //! Definitions: the runtime's `runtime2.go`, `mprof.go`, `mheap.go`, `symtab.go`, `mgcpacer.go`, `mstats.go` of that release.
 
 use super::*;
@@ -6,7 +6,8 @@ use super::*;
 /// The table.
 pub(super) static LAYOUT: Layout = Layout {
     minor: 24,
-    source: "go1.24.11",
+    from_patch: 0,
+    source: "go1.24.5",
     bucket: Bucket { sizeof: 48, allnext: 8, typ: 16, size: 32, nstk: 40 },
     mem_record: MemRecord {
         sizeof: 128,
@@ -36,7 +37,7 @@ pub(super) static LAYOUT: Layout = Layout {
         gopc: 288,
         startpc: 304,
     },
-    m: M { sizeof: 1832, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 352, vdso_sp: 904, vdso_pc: 912 },
+    m: M { sizeof: 1808, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 328, vdso_sp: 880, vdso_pc: 888 },
     moduledata: ModuleData {
         sizeof: 584,
         pc_header: 0,

@@ -29,7 +29,7 @@ pub struct Program {
     pub package: &'static str,
     /// Version of the module that holds the package.
     pub version: &'static str,
-    /// Go minor that it is built with: one of [`crate::toolchain::RELEASES`].
+    /// Go minor that it is built with: one of [`lastgasp_lab::toolchain::RELEASES`].
     pub go: u16,
 }
 

@@ -1,4 +1,5 @@
-//! `cargo xtask real`: programs that we did not write, under load, compared with what they say of themselves. What is built: `lab/harness/src/real/`.
+//! `cargo xtask real`: programs that we did not write, under load, compared with what they say of themselves. What is built: `lib.rs`.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,14 +8,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use clap::Parser;
 use lastgasp_goruntime::Runtime;
 use lastgasp_inferior::ElfImage;
 use lastgasp_lab::build::{Mode, repo_root};
-use lastgasp_lab::real::play::Playing;
-use lastgasp_lab::real::{PROGRAMS, Program, fetch, heap, numbers, stacks};
+use lastgasp_lab::machine::{lastgasp, machine};
+use lastgasp_real::play::Playing;
+use lastgasp_real::{PROGRAMS, Program, fetch, heap, numbers, stacks};
 use serde_json::Value;
-
-use crate::demo;
 
 /// Most looks for one at which no GC cycle ended between the program's two answers.
 const HEAP_ROUNDS: usize = 60;
@@ -51,14 +52,34 @@ struct Row {
     failures: Vec<String>,
 }
 
+/// Build large Go programs that others wrote, put load on them, and compare what lastgasp says of them with their own pprof output.
+#[derive(Parser)]
+#[command(name = "cargo xtask real")]
+struct Cli {
+    /// Only these programs (default: all)
+    #[arg(long = "only")]
+    only: Vec<String>,
+    /// Seconds of load before the first comparison
+    #[arg(long, default_value_t = 5)]
+    load: u64,
+    /// This lastgasp, instead of building one
+    #[arg(long)]
+    lastgasp: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    run(&cli.only, cli.load, cli.lastgasp)
+}
+
 /// Plays every program in both modes and compares. Fails if a cell does.
-pub(crate) fn run(only: &[String], load: u64, lastgasp: Option<PathBuf>) -> Result<()> {
+fn run(only: &[String], load: u64, given: Option<PathBuf>) -> Result<()> {
     if let Some(unknown) = only.iter().find(|o| PROGRAMS.iter().all(|p| p.name != o.as_str())) {
         bail!("{unknown}: not one of {}", PROGRAMS.iter().map(|p| p.name).collect::<Vec<_>>().join(", "));
     }
-    let lastgasp = match lastgasp {
+    let lastgasp = match given {
         Some(given) => std::path::absolute(given)?,
-        None => demo::lastgasp()?,
+        None => lastgasp()?,
     };
     let mut rows = Vec::new();
     for program in PROGRAMS.iter().filter(|p| only.is_empty() || only.iter().any(|o| o == p.name)) {
@@ -292,7 +313,7 @@ fn compare_build(eye: &mut Eye<'_>, row: &mut Row, built: &fetch::Built, mode: M
 }
 
 fn table(rows: &[Row]) -> Result<String> {
-    let mut out = demo::machine("programs of others under load, their own pprof output as the oracle")?;
+    let mut out = machine("programs of others under load, their own pprof output as the oracle")?;
     let _ = writeln!(
         out,
         "\n{:<24} {:<10} {:<9} {:>7}  {:>11} {:>7}  {:>10} {:>10} {:>11}  {:>7} {:>6} {:>9} {:>8} {:>9}  result",

@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use super::Program;
-use crate::build::{Mode, cache_dir};
-use crate::toolchain::{Toolchain, find_or_fetch};
+use lastgasp_lab::build::{Mode, cache_dir};
+use lastgasp_lab::toolchain::{Toolchain, find_or_fetch};
 
 /// A program that was built.
 #[derive(Clone, Debug)]

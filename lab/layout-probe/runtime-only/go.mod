@@ -1,0 +1,3 @@
+module lastgasp.example/runtimeonly
+
+go 1.19
