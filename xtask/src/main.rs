@@ -9,6 +9,7 @@ mod demo;
 mod experiments;
 mod layouts;
 mod patches;
+mod read;
 
 /// The project's chores.
 #[derive(Parser)]
@@ -29,6 +30,12 @@ enum Chore {
         /// Seconds of calm before the big config
         #[arg(long, default_value_t = 12)]
         calm: u64,
+    },
+    /// Take captures of a large process and compare the time that it stands still with what the kernel needs to copy as many bytes
+    BenchRead {
+        /// Captures of each size
+        #[arg(long, default_value_t = 15)]
+        times: usize,
     },
     /// Build large Go programs that others wrote, put load on them, and compare what lastgasp says of them with their own pprof output
     Real {
@@ -63,6 +70,7 @@ fn main() -> Result<()> {
     match Cli::parse().chore {
         Chore::Demo => demo::run(),
         Chore::Bench { kills, calm } => bench::run(kills, calm),
+        Chore::BenchRead { times } => read::run(times),
         Chore::Real { arguments } => program("lastgasp-real", &arguments),
         Chore::Layouts { minors, patches: true, .. } => patches::run(&minors),
         Chore::Layouts { minors, check, experiments: true, .. } => experiments::run(&minors, check),

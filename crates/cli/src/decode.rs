@@ -101,7 +101,7 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
     facts.frames = frames.list;
     gaps.dedup();
     facts.capture.gaps = gaps.into_iter().map(|g| (g.what, g.why)).collect();
-    tracing::debug!(ms = started.elapsed().as_millis() as u64, sites = facts.profile.sites.len(), "decoded");
+    tracing::debug!(us = started.elapsed().as_micros() as u64, sites = facts.profile.sites.len(), "decoded");
     let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
     let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines));
     Decoded { facts, goroutines, monotonic_ns, unix_ns }
