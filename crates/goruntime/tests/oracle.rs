@@ -157,8 +157,8 @@ fn parse_stacks(text: &str) -> BTreeMap<u64, (String, Vec<String>)> {
 /// What Go's traceback hides: the runtime's own frames below the top, and wrappers.
 fn as_go_prints(g: &Goroutine) -> Vec<String> {
     let hidden = |f: &Frame| f.function.starts_with("runtime.") && !f.function.starts_with("runtime.gopanic");
-    let created = g.created_by.iter();
-    g.stack.iter().filter(|f| !hidden(f)).chain(created).map(frame_line).collect()
+    let created = g.created_by.iter().map(|c| &c.frame);
+    g.calls().map(|c| &c.frame).filter(|f| !hidden(f)).chain(created).map(frame_line).collect()
 }
 
 fn goroutines_are_equal(rt: &Runtime, mem: &dyn Memory, symbols: &Symbolizer<'_>, truth: &Truth) {

@@ -97,8 +97,8 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
         Some(stopper) => {
             let started = Instant::now();
             let mut stopped = stopper.stop(target.process.pid());
-            evidence.copy(&target.runtime, &target.plan, &*target.process);
             registers = std::mem::take(&mut stopped.registers);
+            evidence.copy_with(&target.runtime, &target.plan, &*target.process, &registers);
             let trouble = stopped.trouble.take();
             if !stopped.still_holds() {
                 evidence.gaps.push(Gap::new(

@@ -4,6 +4,7 @@
 //! Nothing here is part of the product.
 
 pub mod build;
+pub mod goroutines;
 pub mod incident;
 pub mod oracle;
 pub mod toolchain;

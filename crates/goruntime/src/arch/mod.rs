@@ -2,4 +2,4 @@
 
 mod amd64;
 
-pub(crate) use amd64::{MemoryOperand, RETURN_ADDRESS_SIZE, operands};
+pub(crate) use amd64::{MemoryOperand, RETURN_ADDRESS_SIZE, SIGNAL_FRAME_PC, SIGNAL_FRAME_SP, operands};
