@@ -58,7 +58,10 @@ fn check(minor: u16, mode: Mode) {
             let last = g.stack.last().map_or("", |c| c.frame.function.as_str());
             // What C brought into Go has no first function of its own.
             let first = g.start_function.as_str();
-            let begins = first.is_empty() || first.contains("gowrap") || stack.iter().any(|f| f.starts_with(first));
+            // One that has just returned from it is in `goexit1`.
+            let begins = first.is_empty()
+                || first.contains("gowrap")
+                || stack.iter().any(|f| f.starts_with(first) || f.starts_with("runtime.goexit1"));
             if g.cut.is_some() || g.approximate || !matches!(last, "runtime.goexit" | "runtime.rt0_go") || !begins {
                 bad.push(format!(
                     "sample {sample}: goroutine {} {:?} of {first}: cut {:?}, approximate {}\n{stack:#?}",
