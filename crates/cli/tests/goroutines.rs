@@ -55,7 +55,12 @@ fn text_is_what_go_prints(minor: u16, mode: Mode, godebug: &str) {
     let Some((program, _)) = program(minor, mode, &[], godebug) else { return };
     let store = tempfile::tempdir().unwrap();
     let folder = capture(program.pid(), store.path());
-    let ours = std::fs::read_to_string(folder.join("goroutines.txt")).unwrap();
+    let mut ours = std::fs::read_to_string(folder.join("goroutines.txt")).unwrap();
+    if minor < 21 {
+        // Go 1.20 forgets to say that it leaves frames out.
+        assert!(ours.contains("...additional frames elided...\n"));
+        ours = ours.replace("...additional frames elided...\n", "");
+    }
     let theirs = String::from_utf8(program.truth("stacks.txt").unwrap()).unwrap();
     // The one that wrote the truth has moved on; Go prints it first.
     let not_main = |b: &String| !b.starts_with("goroutine 1 ");
@@ -68,7 +73,7 @@ fn text_is_what_go_prints(minor: u16, mode: Mode, godebug: &str) {
     assert!(ours.len() >= 30, "{} goroutines", ours.len());
     let whole = ours.concat();
     assert!(whole.contains(", locked to thread]:"));
-    assert!(whole.contains("frames elided...\n"));
+    assert!(minor < 21 || whole.contains("frames elided...\n"));
     assert!(!whole.contains("secret") && !whole.contains("/users/42"), "no user data");
     if !godebug.is_empty() {
         assert!(whole.contains("[originating from goroutine "));

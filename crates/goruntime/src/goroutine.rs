@@ -94,18 +94,18 @@ impl Presence {
     }
 }
 
-/// The `go` statement that started a goroutine.
+/// A place in the code where a goroutine was started, or where its starter stood.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CreatedBy {
-    /// Where the statement stands.
+pub struct CallSite {
+    /// Where it stands in the source.
     pub frame: Frame,
     /// The function that it was compiled into, as Go prints it: another one where it was inlined.
     pub function: String,
-    /// From that function's entry to the return address.
+    /// From that function's entry to the program counter.
     pub offset: Option<u64>,
 }
 
-impl Deref for CreatedBy {
+impl Deref for CallSite {
     type Target = Frame;
 
     fn deref(&self) -> &Frame {
@@ -118,10 +118,10 @@ impl Deref for CreatedBy {
 pub struct Ancestor {
     /// Its number; it may be gone.
     pub goid: u64,
-    /// Its stack at the `go` statement, innermost first.
-    pub stack: Vec<Call>,
+    /// Its stack at the `go` statement, innermost first, as precisely as the program kept it.
+    pub stack: Vec<CallSite>,
     /// Who started it.
-    pub created_by: Option<CreatedBy>,
+    pub created_by: Option<CallSite>,
 }
 
 /// A goroutine.
@@ -138,7 +138,7 @@ pub struct Goroutine {
     /// Creator (from Go 1.21).
     pub parent: u64,
     /// The `go` statement; `None` for the first goroutine.
-    pub created_by: Option<CreatedBy>,
+    pub created_by: Option<CallSite>,
     /// Those before its creator, if the program keeps them.
     pub ancestors: Vec<Ancestor>,
     /// Name of its first function.

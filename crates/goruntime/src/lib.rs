@@ -27,7 +27,7 @@ pub use buildinfo::{BuildInfo, GoVersion, Module, parse_buildinfo};
 pub use evidence::{Evidence, EvidencePlan};
 pub use gauges::Gauges;
 pub use goroutine::{
-    Ancestor, Call, CreatedBy, Goroutine, Goroutines, Label, LabelSalt, Status, decode_all_goroutines,
+    Ancestor, Call, CallSite, Goroutine, Goroutines, Label, LabelSalt, Status, decode_all_goroutines,
     decode_goroutines, is_system,
 };
 pub use locate::Globals;

@@ -24,6 +24,8 @@ pub struct Frame {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Logical {
     pub(crate) frame: Frame,
+    /// The linker's name of the function, where it is another than is printed.
+    pub(crate) symbol: Option<String>,
     /// Its body stands inlined in a caller's.
     pub(crate) inlined: bool,
     /// The compiler made it: hidden, unless what it called is a panic (`elideWrapperCalling`).
@@ -216,8 +218,10 @@ impl<'a> Symbolizer<'a> {
                 Some(call) => (call.function.as_str(), call.func_id),
                 None => (outer.as_str(), self.mem.u8(f.meta.plus(self.layout.func.func_id)).unwrap_or(0)),
             };
+            let printed = for_print(function, self.layout.minor);
             frames.push(Logical {
-                frame: Frame { function: for_print(function, self.layout.minor), file, line },
+                symbol: (printed != function).then(|| function.to_owned()),
+                frame: Frame { function: printed, file, line },
                 inlined: inlined.is_some(),
                 wrapper: id == self.layout.wrapper_func_id,
                 arguments: inlined.is_some() || self.takes_arguments(f),

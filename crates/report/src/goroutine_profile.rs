@@ -52,16 +52,18 @@ pub fn goroutine_profile(goroutines: &[Goroutine], executable: &Executable, time
 }
 
 /// Most numerous first, as Go orders them; equal numbers by stack.
-fn samples(goroutines: &[Goroutine]) -> Vec<(Arc<[Call]>, Arc<[Label]>, u64)> {
+fn samples(goroutines: &[Goroutine]) -> Vec<(Vec<Call>, Arc<[Label]>, u64)> {
     // Goroutines that do the same share one list: by its address first, which spares comparing calls.
     let mut by_list: BTreeMap<(usize, usize), (Arc<[Call]>, Arc<[Label]>, u64)> = BTreeMap::new();
     for g in goroutines.iter().filter(|g| !is_system(g)) {
         let key = (g.stack.as_ptr().addr(), g.labels.as_ptr().addr());
         by_list.entry(key).or_insert_with(|| (Arc::clone(&g.stack), Arc::clone(&g.labels), 0)).2 += 1;
     }
-    let mut by_stack: BTreeMap<(Arc<[Call]>, Arc<[Label]>), u64> = BTreeMap::new();
+    let mut by_stack: BTreeMap<(Vec<Call>, Arc<[Label]>), u64> = BTreeMap::new();
     for (stack, labels, count) in by_list.into_values() {
-        *by_stack.entry((stack, labels)).or_default() += count;
+        // `runtime.goexit` is no caller of anybody's: pprof leaves it out.
+        let shown = stack.iter().filter(|c| !c.elided && c.frame.function != "runtime.goexit");
+        *by_stack.entry((shown.cloned().collect(), labels)).or_default() += count;
     }
     let mut out: Vec<_> = by_stack.into_iter().map(|((stack, labels), n)| (stack, labels, n)).collect();
     out.sort_by_key(|s| std::cmp::Reverse(s.2));
@@ -89,7 +91,7 @@ impl Builder {
     }
 
     fn function(&mut self, call: &Call) -> u64 {
-        let key = (call.frame.function.clone(), call.frame.file.clone());
+        let key = (call.symbol.as_ref().unwrap_or(&call.frame.function).clone(), call.frame.file.clone());
         if let Some(id) = self.functions.get(&key) {
             return *id;
         }
@@ -115,11 +117,8 @@ impl Builder {
     }
 
     fn sample(&mut self, stack: &[Call], labels: &[Label], count: u64) {
-        // `runtime.goexit` is no caller of anybody's: pprof leaves it out.
-        let calls: Vec<Call> =
-            stack.iter().filter(|c| !c.elided && c.frame.function != "runtime.goexit").cloned().collect();
         let location_id =
-            calls.chunk_by(|a, b| a.inlined && a.pc == b.pc).map(|together| self.location(together)).collect();
+            stack.chunk_by(|a, b| a.inlined && a.pc == b.pc).map(|together| self.location(together)).collect();
         let label = labels
             .iter()
             .map(|l| pprof::Label { key: self.string(&l.key), str: self.string(&format!("hash:{:016x}", l.value_hash)) })

@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use lastgasp_goruntime::{Call, CreatedBy, Goroutine, Status, is_system};
+use lastgasp_goruntime::{Call, CallSite, Goroutine, Status, is_system};
 
 /// Innermost and outermost frames that are printed of a deep stack (`tracebackInnerFrames`, `tracebackOuterFrames`).
 const INNER: usize = 50;
@@ -53,10 +53,9 @@ fn one(out: &mut String, g: &Goroutine, now_ns: u64, minor: u16) -> std::fmt::Re
     }
     for a in &g.ancestors {
         writeln!(out, "[originating from goroutine {}]:", a.goid)?;
-        for (i, call) in a.stack.iter().enumerate() {
-            if is_call_shown(call, i == 0, minor) {
-                print(out, call)?;
-            }
+        for c in a.stack.iter().filter(|c| is_shown(&c.function, minor)) {
+            write!(out, "{}(...)\n\t{}:{}", c.frame.function, c.frame.file, c.frame.line)?;
+            end_of_line(out, c.offset)?;
         }
         if a.stack.len() == if minor < 21 { INNER + OUTER } else { INNER } {
             writeln!(out, "{ELIDED}")?;
@@ -69,33 +68,37 @@ fn one(out: &mut String, g: &Goroutine, now_ns: u64, minor: u16) -> std::fmt::Re
 }
 
 fn stack(out: &mut String, g: &Goroutine, minor: u16) -> std::fmt::Result {
+    let mut whole = g.cut.is_none();
+    let mut calls = &*g.stack;
+    if minor < 21 {
+        // Go 1.20 ends after 100 physical frames, the runtime's own counted.
+        let ends = calls.iter().enumerate().filter(|(_, c)| !c.inlined).map(|(i, _)| i + 1);
+        if let Some((first, _)) = ends.skip(INNER + OUTER - 1).next().and_then(|i| calls.split_at_checked(i)) {
+            whole &= first.len() == calls.len();
+            calls = first;
+        }
+    }
     let mut shown: Vec<&Call> = Vec::new();
-    for call in g.stack.iter() {
+    for call in calls {
         if is_call_shown(call, shown.is_empty(), minor) {
             shown.push(call);
         }
     }
     // A stack of nothing but the runtime's frames is shown whole.
     if shown.is_empty() {
-        shown.extend(g.stack.iter());
+        shown.extend(calls);
     }
-    let hidden = shown.len().saturating_sub(INNER + OUTER);
+    // Later ones show both ends.
+    let hidden = if minor < 21 { 0 } else { shown.len().saturating_sub(INNER + OUTER) };
     for (i, call) in shown.iter().enumerate() {
         match i.checked_sub(INNER) {
-            // Go 1.20 ends after 100; later ones show both ends.
-            Some(50) if hidden > 0 && minor < 21 => {
-                writeln!(out, "{ELIDED}")?;
-                break;
-            }
-            Some(n) if minor >= 21 && n < hidden => {
-                if n == 0 {
-                    writeln!(out, "...{hidden} frames elided...")?;
-                }
-            }
+            Some(0) if hidden > 0 => writeln!(out, "...{hidden} frames elided...")?,
+            Some(n) if n < hidden => {}
             _ => print(out, call)?,
         }
     }
-    if g.cut.is_some() {
+    // (Go 1.20 does not say so if any of its 100 frames were hidden.)
+    if !whole {
         writeln!(out, "{ELIDED}")?;
     }
     Ok(())
@@ -108,7 +111,7 @@ fn print(out: &mut String, call: &Call) -> std::fmt::Result {
     end_of_line(out, call.offset)
 }
 
-fn created_by(out: &mut String, c: &CreatedBy, parent: u64) -> std::fmt::Result {
+fn created_by(out: &mut String, c: &CallSite, parent: u64) -> std::fmt::Result {
     write!(out, "created by {}", c.function)?;
     if parent != 0 {
         write!(out, " in goroutine {parent}")?;

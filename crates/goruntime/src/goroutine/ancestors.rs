@@ -2,8 +2,8 @@
 
 use lastgasp_inferior::{Addr, Memory};
 
-use super::calls::{Call, calls_at, created_by};
-use super::{Ancestor, CreatedBy};
+use super::Ancestor;
+use super::calls::{call_at, created_by};
 use crate::pclntab::Symbolizer;
 use crate::runtime::Runtime;
 
@@ -55,9 +55,8 @@ pub(crate) fn decode(
     for (pcs, n, goid, gopc) in records(rt, mem, at, &mut |_, _| {})? {
         let words = mem.bytes(pcs, n as usize * 8, MAX_PCS as usize * 8).map_err(|e| e.to_string())?;
         let pcs = words.chunks_exact(8).map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes)));
-        let stack: Vec<Call> = pcs.filter_map(|pc| calls_at(symbols, pc)).collect();
-        let created_by: Option<CreatedBy> = created_by(symbols, gopc);
-        out.push(Ancestor { goid, stack, created_by });
+        let stack = pcs.filter_map(|pc| call_at(symbols, pc)).collect();
+        out.push(Ancestor { goid, stack, created_by: created_by(symbols, gopc) });
     }
     Ok(out)
 }

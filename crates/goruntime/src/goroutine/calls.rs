@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
-use super::CreatedBy;
+use super::CallSite;
 use crate::pclntab::{Frame, Symbolizer};
 use crate::unwind::Trace;
 
@@ -15,6 +15,8 @@ use crate::unwind::Trace;
 pub struct Call {
     /// Function, file and line.
     pub frame: Frame,
+    /// The linker's name of the function where it is another than is printed: with type arguments, as profiles have it.
+    pub symbol: Option<String>,
     /// The instruction, one address for all calls that are inlined into each other there.
     pub pc: Addr,
     /// How far the program counter is from the function's entry; `None` for inlined calls and at the entry itself.
@@ -61,6 +63,7 @@ impl<'a, 'b> Expander<'a, 'b> {
                 let offset = step.pc.0.checked_sub(place.entry.0).filter(|o| *o > 0 && !l.inlined);
                 out.push(Call {
                     frame: l.frame.clone(),
+                    symbol: l.symbol.clone(),
                     pc: place.logical.first().map_or(step.pc, |first| first.pc),
                     offset,
                     inlined: l.inlined,
@@ -78,29 +81,21 @@ impl<'a, 'b> Expander<'a, 'b> {
     }
 }
 
-/// The innermost call at a program counter that is taken as it is.
-pub(crate) fn calls_at(symbols: &Symbolizer<'_>, pc: Addr) -> Option<Call> {
-    let place = symbols.place(pc, true)?;
-    let l = place.logical.first()?;
-    Some(Call {
-        frame: l.frame.clone(),
-        pc,
-        offset: pc.0.checked_sub(place.entry.0).filter(|o| *o > 0),
-        inlined: l.inlined,
-        arguments: true,
-        elided: l.wrapper,
-        system: false,
-    })
+/// The call at a program counter that is taken as it is.
+pub(crate) fn call_at(symbols: &Symbolizer<'_>, pc: Addr) -> Option<CallSite> {
+    site(symbols, pc, true)
 }
 
 /// The `go` statement whose call returns to `gopc`; 0 for the first goroutine.
-pub(crate) fn created_by(symbols: &Symbolizer<'_>, gopc: Addr) -> Option<CreatedBy> {
-    let place = symbols.place(gopc, false)?;
-    let innermost = place.logical.first()?;
-    Some(CreatedBy {
-        frame: innermost.frame.clone(),
-        // Go prints the name of the function that the statement was compiled into, and the line where it stands.
+pub(crate) fn created_by(symbols: &Symbolizer<'_>, gopc: Addr) -> Option<CallSite> {
+    site(symbols, gopc, false)
+}
+
+fn site(symbols: &Symbolizer<'_>, pc: Addr, exact: bool) -> Option<CallSite> {
+    let place = symbols.place(pc, exact)?;
+    Some(CallSite {
+        frame: place.logical.first()?.frame.clone(),
         function: place.logical.last()?.frame.function.clone(),
-        offset: gopc.0.checked_sub(place.entry.0).filter(|o| *o > 0),
+        offset: pc.0.checked_sub(place.entry.0).filter(|o| *o > 0),
     })
 }
