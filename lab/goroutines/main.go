@@ -24,7 +24,9 @@ var (
 	busy  = flag.Bool("busy", false, "run some for ever")
 	quiet = flag.Bool("profile-only", false, "leave out what a goroutine profile of Go cannot show whole")
 	crowd = flag.Int("crowd", 0, "how many more goroutines wait")
-	never = make(chan int)
+	never = make(chan int) // nobody sends
+	full  = make(chan int) // nobody receives
+	keep  *os.File
 )
 
 type server struct {
@@ -105,7 +107,7 @@ func blockingRead() {
 
 func park() {
 	go func() { <-never }()
-	go func() { never <- 1 }()
+	go func() { full <- 1 }()
 	go func() { <-(chan int)(nil) }()
 	go func() { select {} }()
 	go func() {
@@ -149,7 +151,9 @@ func park() {
 	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
 		go l.Accept()
 	}
-	if r, _, err := os.Pipe(); err == nil {
+	if r, w, err := os.Pipe(); err == nil {
+		// Closed by its finalizer, were it not kept.
+		keep = w
 		go r.Read(make([]byte, 1))
 	}
 	coroutine()
@@ -168,7 +172,7 @@ func member(i int) {
 		deep(i/1000%50, func() { <-never })
 	case i%10 == 0:
 		select {
-		case never <- i:
+		case full <- i:
 		case <-never:
 		}
 	default:

@@ -149,6 +149,8 @@ pub struct Goroutine {
     pub cut: Option<String>,
     /// Whether the stack was reconstructed without registers.
     pub approximate: bool,
+    /// Why registers did not tell where it stood, if it is approximate or has no stack at all.
+    pub no_registers: Option<String>,
     /// Whether its stack was left out of the copy, there being too many: `stack` is then that of another that stopped at the same instruction.
     pub left_out: bool,
     /// Whether it is locked to its thread.
@@ -291,9 +293,9 @@ struct Decoder<'a, 'b> {
 impl Decoder<'_, '_> {
     fn decode(&mut self, raw: &RawG, status: Status) -> Goroutine {
         let left_out = raw.resume().is_some_and(|(_, sp)| self.mem.u64(sp).is_err() && raw.stack.contains(sp));
-        let (mut trace, approximate) = match raw.resume() {
-            _ if left_out => (Trace { cut: Some("not copied".into()), ..Trace::default() }, false),
-            Some((pc, sp)) => (unwind(self.symbols, self.mem, raw.stack, pc, sp), false),
+        let (mut trace, no_registers) = match raw.resume() {
+            _ if left_out => (Trace { cut: Some("not copied".into()), ..Trace::default() }, None),
+            Some((pc, sp)) => (unwind(self.symbols, self.mem, raw.stack, pc, sp), None),
             None => self.running(raw),
         };
         let cut = trace.cut.take();
@@ -312,7 +314,8 @@ impl Decoder<'_, '_> {
             start_function: self.symbols.place(raw.startpc, true).map(|p| p.name.clone()).unwrap_or_default(),
             stack: self.expander.calls(trace),
             cut,
-            approximate,
+            approximate: no_registers.is_some(),
+            no_registers,
             left_out,
             locked: raw.locked,
             labels: self.labels(raw.labels),
@@ -321,16 +324,16 @@ impl Decoder<'_, '_> {
     }
 
     /// A goroutine on a thread: by the thread's registers if they lead to its beginning, else by what its stack alone tells.
-    fn running(&self, raw: &RawG) -> (Trace, bool) {
+    fn running(&self, raw: &RawG) -> (Trace, Option<String>) {
         let why = match self.standing.get(&raw.m.0) {
             None => "running, and its registers were not to be had".to_owned(),
             Some(thread) => match unwind_running(self.symbols, self.mem, raw, thread) {
-                Ok(trace) => return (trace, false),
+                Ok(trace) => return (trace, None),
                 Err(why) => format!("running; {why}"),
             },
         };
         let trace = reconstruct(self.symbols, self.mem, raw);
-        (trace.unwrap_or_else(|| Trace { steps: Vec::new(), cut: Some(why) }), true)
+        (trace.unwrap_or_else(|| Trace { steps: Vec::new(), cut: Some(why.clone()) }), Some(why))
     }
 
     fn labels(&mut self, at: Addr) -> Arc<[Label]> {
