@@ -69,8 +69,7 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
         gaps.push(Gap::new("gauges", e.to_string()));
         Gauges::default()
     });
-    let goroutines =
-        decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
+    let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
     let timeline = timeline(taken);
     let baseline = choose_baseline(taken, &timeline);
     let mut facts = Facts {

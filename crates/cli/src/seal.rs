@@ -10,7 +10,9 @@ use flate2::write::GzEncoder;
 use lastgasp_capture::{Capture, FACTS, GapEntry, Manifest, Writer};
 use lastgasp_diagnosis::facts::SCHEMA;
 use lastgasp_diagnosis::{Facts, diagnose};
-use lastgasp_report::{Executable, document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback};
+use lastgasp_report::{
+    Executable, document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback,
+};
 use serde_json::{Value, json};
 
 use crate::decode::Decoded;

@@ -139,7 +139,9 @@ fn profile_is_what_go_writes(minor: u16, mode: Mode) {
 
 /// Label values are hashed; keys are as Go has them.
 fn value_hidden(line: &str) -> String {
-    let label = line.split_once(": ").filter(|(key, _)| ["path", "tenant"].contains(&key.trim()) || key.trim().starts_with("key"));
+    let label = line
+        .split_once(": ")
+        .filter(|(key, _)| ["path", "tenant"].contains(&key.trim()) || key.trim().starts_with("key"));
     label.map_or_else(|| line.to_owned(), |(key, _)| key.to_owned())
 }
 
@@ -153,4 +155,37 @@ profiles! {
     profile_go1_24_plain: 24, Mode::Plain;
     profile_go1_27_stripped: 27, Mode::Stripped;
     profile_go1_27_cgo: 27, Mode::CgoPieStripped;
+}
+
+/// More stacks than are copied: what is rare is there whole, and the crowd is counted right, since those left out are counted with their like.
+#[test]
+fn a_crowd_is_counted_right() {
+    const CROWD: usize = 60_000;
+    let Some((program, tool)) = program(26, Mode::Stripped, &["-crowd", &CROWD.to_string()], "") else { return };
+    let store = tempfile::tempdir().unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_lastgasp"))
+        .args(["capture", &program.pid().to_string(), "--out"])
+        .arg(store.path())
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(3), "{complaint}");
+    assert!(complaint.contains("counted with others of the same `go` statement"), "{complaint}");
+    let folder = PathBuf::from(String::from_utf8_lossy(&out.stdout).lines().last().unwrap());
+    let text = std::fs::read_to_string(folder.join("goroutines.txt")).unwrap();
+    assert!(text.lines().filter(|l| l.starts_with("goroutine ")).count() > CROWD);
+    assert!(text.contains("]:\n...additional frames elided...\ncreated by main.park in goroutine 1\n"));
+    // Every depth that occurs once in a thousand.
+    let top = pprof(&tool, &["-traces", "-focus=main.member.func1"], &folder.join("goroutines.pb.gz"));
+    let rare: usize = top.lines().filter(|l| l.contains("runtime.gopark")).count();
+    assert_eq!(rare, 50, "{top}");
+    let rows = pprof(&tool, &["-top", "-nodecount=0", "-nodefraction=0"], &folder.join("goroutines.pb.gz"));
+    let cumulated = |function: &str| -> usize {
+        let row =
+            rows.lines().find(|l| l.split_whitespace().nth(5) == Some(function)).unwrap_or_else(|| panic!("{rows}"));
+        row.split_whitespace().nth(3).unwrap().parse().unwrap()
+    };
+    assert_eq!(cumulated("main.query"), CROWD - CROWD / 10);
+    assert_eq!(cumulated("main.member"), CROWD);
+    assert_eq!(cumulated("main.member.func1"), CROWD / 1000);
 }

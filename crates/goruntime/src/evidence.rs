@@ -130,13 +130,7 @@ impl Evidence {
     }
 
     /// As [`Evidence::copy`], with what `registers` say of running goroutines: how far their stacks reach, and the threads' own stacks that they stand on.
-    pub fn copy_with(
-        &mut self,
-        rt: &Runtime,
-        plan: &EvidencePlan,
-        mem: &dyn Memory,
-        registers: &[ThreadRegisters],
-    ) {
+    pub fn copy_with(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory, registers: &[ThreadRegisters]) {
         self.copy_profile(rt, plan, mem);
         self.copy_threads(rt, mem, registers);
         self.copy_goroutines(rt, mem);

@@ -363,10 +363,9 @@ fn for_print(name: &str, minor: u16) -> String {
         for (i, c) in inner.char_indices() {
             match (c, depth) {
                 ('[', 0) => {
-                    return closed
-                        .map_or(name.to_owned(), |at: usize| {
-                            format!("{}[...]{}[...]{}", &name[..open], &inner[at + 1..i], &name[close + 1..])
-                        });
+                    return closed.map_or(name.to_owned(), |at: usize| {
+                        format!("{}[...]{}[...]{}", &name[..open], &inner[at + 1..i], &name[close + 1..])
+                    });
                 }
                 ('[', _) => depth += 1,
                 (']', 0) => return name.to_owned(),

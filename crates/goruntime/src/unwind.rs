@@ -105,10 +105,7 @@ pub(crate) fn unwind_running(
     }
     let place = symbols.place(at.pc, true);
     // In the vDSO, or on the way to it: the runtime noted where it left Go code. (Where a signal handler reads the clock, the note is of the handler's.)
-    if !m.vdso_sp.is_null()
-        && !m.gsignal.contains(m.vdso_sp)
-        && place.as_ref().is_none_or(|p| calls_vdso(&p.name))
-    {
+    if !m.vdso_sp.is_null() && !m.gsignal.contains(m.vdso_sp) && place.as_ref().is_none_or(|p| calls_vdso(&p.name)) {
         at = Position { pc: m.vdso_pc, sp: m.vdso_sp, exact: false };
     } else if place.as_ref().is_some_and(|p| Jump::at(&p.name) == Some(Jump::Into)) {
         at = Position { pc: g.sched_pc, sp: if g.stack.contains(at.sp) { at.sp } else { g.sched_sp }, exact: false };

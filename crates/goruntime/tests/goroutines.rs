@@ -89,21 +89,26 @@ fn check(minor: u16, mode: Mode) {
         assert!(user.iter().filter(|g| g.wait_reason == "coroutine").count() >= 2, "{:#?}", summary(&user));
     }
     if mode == Mode::CgoPieStripped {
-        let in_c = user.iter().filter(|g| g.status == Status::Syscall && g.calls().any(|c| c.function.starts_with("main._Cfunc")));
+        let in_c = user
+            .iter()
+            .filter(|g| g.status == Status::Syscall && g.calls().any(|c| c.function.starts_with("main._Cfunc")));
         assert_eq!(in_c.count(), 1, "{:#?}", summary(&user));
         let back = with("main.intoGo");
         assert_eq!(back.len(), 2, "{:#?}", summary(&user));
         let names = |g: &Goroutine| g.calls().map(|c| c.frame.function.clone()).collect::<Vec<_>>();
         assert!(back.iter().any(|g| names(g).iter().any(|n| n == "main._Cfunc_backIntoGo")), "through C and back");
-        assert!(back.iter().any(|g| g.start_function.is_empty() && g.locked), "from a thread of C: {:#?}", summary(&user));
+        assert!(
+            back.iter().any(|g| g.start_function.is_empty() && g.locked),
+            "from a thread of C: {:#?}",
+            summary(&user)
+        );
     }
     labels(&with("main.labelled"));
     creation(&with("main.chain"), minor);
     // Another capture has another salt.
     let again = decode_all_goroutines(&rt, &evidence.snapshot, &symbols, &[], &LabelSalt::default(), &mut gaps);
-    let hashes = |all: &[Goroutine]| -> Vec<u64> {
-        all.iter().flat_map(|g| g.labels.iter().map(|l| l.value_hash)).collect()
-    };
+    let hashes =
+        |all: &[Goroutine]| -> Vec<u64> { all.iter().flat_map(|g| g.labels.iter().map(|l| l.value_hash)).collect() };
     assert_ne!(hashes(&all.live), hashes(&again.live));
 }
 

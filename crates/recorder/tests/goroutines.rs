@@ -9,7 +9,7 @@ use lastgasp_goruntime::{Evidence, EvidencePlan, Runtime, Status, Symbolizer, de
 use lastgasp_inferior::{BlockCache, Layered, LiveProcess};
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::goroutines::Goroutines;
-use lastgasp_lab::toolchain::find_or_fetch;
+use lastgasp_lab::toolchain::{any, find_or_fetch};
 use lastgasp_recorder::stop::Stopper;
 
 fn check(minor: u16, mode: Mode) {
@@ -22,7 +22,25 @@ fn check(minor: u16, mode: Mode) {
         }
     };
     let program = Goroutines::start(&binary, &["-busy"], "").unwrap();
-    let live = LiveProcess::open(program.pid()).unwrap();
+    look(program.pid(), &format!("Go 1.{minor} {}", mode.name()));
+}
+
+/// In a container the runtime's thread numbers are those of its PID namespace: threads are then told by the stacks they stand on.
+#[test]
+fn running_in_a_pid_namespace() {
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("SKIPPED: needs root for a PID namespace");
+    }
+    let binary = match any(&cache_dir()).and_then(|t| Goroutines::build(&t, Mode::Stripped)) {
+        Ok(b) => b,
+        Err(e) => return eprintln!("SKIPPED: {e:#}"),
+    };
+    let program = Goroutines::start_in_namespace(&binary, &["-busy"]).unwrap();
+    look(program.child_pid().unwrap(), "in a namespace");
+}
+
+fn look(pid: i32, name: &str) {
+    let live = LiveProcess::open(pid).unwrap();
     let rt = Runtime::discover(live.image(), live.bias(), &live).unwrap();
     let mut plan = EvidencePlan::default();
     plan.update(&rt, &live);
@@ -36,7 +54,7 @@ fn check(minor: u16, mode: Mode) {
             break;
         }
         let mut evidence = Evidence::with_room(&rt, &plan, 64 << 20);
-        let mut stopped = stopper.stop(program.pid());
+        let mut stopped = stopper.stop(pid);
         let registers = std::mem::take(&mut stopped.registers);
         evidence.copy_with(&rt, &plan, &live, &registers);
         let held = stopped.still_holds();
@@ -81,11 +99,10 @@ fn check(minor: u16, mode: Mode) {
     let mut seen: Vec<_> = innermost.into_iter().collect();
     seen.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     eprintln!(
-        "Go 1.{minor} {}: {moments} moments, {running} running, {on_system_stack} on system stacks; {:?}",
-        mode.name(),
+        "{name}: {moments} moments, {running} running, {on_system_stack} on system stacks; {:?}",
         &seen[..seen.len().min(12)]
     );
-    assert!(bad.is_empty(), "Go 1.{minor} {}: {} of {running}:\n{}", mode.name(), bad.len(), bad.join("\n"));
+    assert!(bad.is_empty(), "{name}: {} of {running}:\n{}", bad.len(), bad.join("\n"));
     assert_eq!(moments, samples);
     assert!(running >= moments && on_system_stack > 0, "{running} running, {on_system_stack} on system stacks");
 }

@@ -121,7 +121,10 @@ impl Builder {
             stack.chunk_by(|a, b| a.inlined && a.pc == b.pc).map(|together| self.location(together)).collect();
         let label = labels
             .iter()
-            .map(|l| pprof::Label { key: self.string(&l.key), str: self.string(&format!("hash:{:016x}", l.value_hash)) })
+            .map(|l| pprof::Label {
+                key: self.string(&l.key),
+                str: self.string(&format!("hash:{:016x}", l.value_hash)),
+            })
             .collect();
         self.profile.sample.push(Sample { location_id, value: vec![i64::try_from(count).unwrap_or(i64::MAX)], label });
     }

@@ -31,8 +31,22 @@ impl Goroutines {
     /// # Errors
     /// It ended early.
     pub fn start(binary: &Path, args: &[&str], godebug: &str) -> Result<Self> {
+        Self::run(Command::new(binary), args, godebug)
+    }
+
+    /// As [`Goroutines::start`], in a PID namespace of its own, as in a container. Needs root.
+    ///
+    /// # Errors
+    /// It ended early, or there is no `unshare`.
+    pub fn start_in_namespace(binary: &Path, args: &[&str]) -> Result<Self> {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--kill-child"]).arg(binary);
+        Self::run(command, args, "")
+    }
+
+    fn run(mut command: Command, args: &[&str], godebug: &str) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let mut child = Command::new(binary)
+        let mut child = command
             .args(args)
             .arg(dir.path())
             .env("GODEBUG", godebug)
@@ -53,6 +67,16 @@ impl Goroutines {
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.child.id() as i32
+    }
+
+    /// Process number of its only child: of the program, if it was started through another.
+    ///
+    /// # Errors
+    /// The system's error, or there is none.
+    pub fn child_pid(&self) -> Result<i32> {
+        let pid = self.pid();
+        let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+        text.split_whitespace().next().context("no child")?.parse().context("a process number")
     }
 
     /// A file of what it says of itself: `stacks.txt`, `goroutine.txt`, `goroutine.pb.gz`.

@@ -85,7 +85,8 @@ pub(crate) fn share_out(all: &mut [Goroutine], kinds: &[u64], gaps: &mut Vec<Gap
         *i += 1;
     }
     if shared > 0 {
-        let why = "too many to copy: counted with others of the same `go` statement that stopped at the same instruction";
+        let why =
+            "too many to copy: counted with others of the same `go` statement that stopped at the same instruction";
         gaps.push(Gap::new(format!("the stacks of {shared} goroutines"), why));
     }
     if lost > 0 {

@@ -92,7 +92,8 @@ impl RawG {
     pub(crate) fn kind(&self) -> u64 {
         let mut h = FxHasher::default();
         let (pc, sp) = self.resume().unwrap_or_default();
-        (self.gopc, self.startpc, self.wait_reason, self.presence, pc, self.stack.end.0.wrapping_sub(sp.0)).hash(&mut h);
+        (self.gopc, self.startpc, self.wait_reason, self.presence, pc, self.stack.end.0.wrapping_sub(sp.0))
+            .hash(&mut h);
         h.finish()
     }
 }
