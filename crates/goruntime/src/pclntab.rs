@@ -78,8 +78,10 @@ pub struct Symbolizer<'a> {
     layout: &'a Layout,
     frames: RefCell<FxHashMap<u64, Vec<Frame>>>,
     /// By program counter and whether it is exact.
-    places: RefCell<FxHashMap<(u64, bool), Option<Rc<Place>>>>,
+    places: RefCell<Places>,
 }
+
+type Places = FxHashMap<(u64, bool), Option<Rc<Place>>>;
 
 /// Most program counters that are remembered.
 const MAX_KEPT: usize = 200_000;

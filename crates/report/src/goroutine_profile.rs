@@ -54,13 +54,14 @@ pub fn goroutine_profile(goroutines: &[Goroutine], executable: &Executable, time
 /// Most numerous first, as Go orders them; equal numbers by stack.
 fn samples(goroutines: &[Goroutine]) -> Vec<(Vec<Call>, Arc<[Label]>, u64)> {
     // Goroutines that do the same share one list: by its address first, which spares comparing calls.
-    let mut by_list: BTreeMap<(usize, usize), (Arc<[Call]>, Arc<[Label]>, u64)> = BTreeMap::new();
+    type Shared = (Arc<[Call]>, Arc<[Label]>);
+    let mut by_list: BTreeMap<(usize, usize), (Shared, u64)> = BTreeMap::new();
     for g in goroutines.iter().filter(|g| !is_system(g)) {
         let key = (g.stack.as_ptr().addr(), g.labels.as_ptr().addr());
-        by_list.entry(key).or_insert_with(|| (Arc::clone(&g.stack), Arc::clone(&g.labels), 0)).2 += 1;
+        by_list.entry(key).or_insert_with(|| ((Arc::clone(&g.stack), Arc::clone(&g.labels)), 0)).1 += 1;
     }
     let mut by_stack: BTreeMap<(Vec<Call>, Arc<[Label]>), u64> = BTreeMap::new();
-    for (stack, labels, count) in by_list.into_values() {
+    for ((stack, labels), count) in by_list.into_values() {
         // `runtime.goexit` is no caller of anybody's: pprof leaves it out.
         let shown = stack.iter().filter(|c| !c.elided && c.frame.function != "runtime.goexit");
         *by_stack.entry((shown.cloned().collect(), labels)).or_default() += count;

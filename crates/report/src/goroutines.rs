@@ -72,8 +72,8 @@ fn stack(out: &mut String, g: &Goroutine, minor: u16) -> std::fmt::Result {
     let mut calls = &*g.stack;
     if minor < 21 {
         // Go 1.20 ends after 100 physical frames, the runtime's own counted.
-        let ends = calls.iter().enumerate().filter(|(_, c)| !c.inlined).map(|(i, _)| i + 1);
-        if let Some((first, _)) = ends.skip(INNER + OUTER - 1).next().and_then(|i| calls.split_at_checked(i)) {
+        let mut ends = calls.iter().enumerate().filter(|(_, c)| !c.inlined).map(|(i, _)| i + 1);
+        if let Some((first, _)) = ends.nth(INNER + OUTER - 1).and_then(|i| calls.split_at_checked(i)) {
             whole &= first.len() == calls.len();
             calls = first;
         }
