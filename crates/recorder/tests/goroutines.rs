@@ -104,7 +104,8 @@ fn look(pid: i32, name: &str) {
     );
     assert!(bad.is_empty(), "{name}: {} of {running}:\n{}", bad.len(), bad.join("\n"));
     assert_eq!(moments, samples);
-    assert!(running >= moments && on_system_stack > 0, "{running} running, {on_system_stack} on system stacks");
+    // At most moments one of them at least is on a thread.
+    assert!(running * 2 >= moments && on_system_stack > 0, "{running} running, {on_system_stack} on system stacks");
 }
 
 macro_rules! matrix {
