@@ -48,6 +48,9 @@ pub(crate) struct Standing {
     pub(crate) m: RawM,
 }
 
+/// Where `sched.pc` points while a goroutine is on the system stack, or in C.
+const LEFT: &str = "runtime.systemstack_switch";
+
 /// Functions that leave the stack by other ways than returning, by what unwinding does at them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Jump {
@@ -205,7 +208,10 @@ fn system_stack(
     let mut at = from;
     while out.steps.len() < MAX_FRAMES {
         let Some(place) = symbols.place(at.pc, at.exact) else {
-            return Err(format!("on its thread's system stack, {} is in no Go function", at.pc));
+            // In C, without leaving the scheduler (to start a thread, for example): the way back was noted before.
+            let noted = symbols.place(g.sched_pc, false).is_some_and(|p| p.name == LEFT);
+            let why = || format!("on its thread's system stack, {} is in no Go function", at.pc);
+            return if noted { Ok(back) } else { Err(why()) };
         };
         match Jump::at(&place.name) {
             Some(Jump::Through) => return Ok(Position { sp: g.sched_sp, ..at }),
@@ -224,7 +230,7 @@ fn system_stack(
 /// return address and from which the stack unwinds to its very beginning. May show calls that have just returned; callers mark it as approximate.
 pub(crate) fn reconstruct(symbols: &Symbolizer<'_>, mem: &dyn Memory, g: &RawG) -> Option<Trace> {
     // `systemstack` and `gogo` clear sched.sp when they are done; what a call of C left may stand here longer.
-    let left = symbols.place(g.sched_pc, false).is_some_and(|p| p.name == "runtime.systemstack_switch");
+    let left = symbols.place(g.sched_pc, false).is_some_and(|p| p.name == LEFT);
     if left && g.stack.contains(g.sched_sp) {
         let got = unwind(symbols, mem, g.stack, g.sched_pc, g.sched_sp);
         if got.cut.is_none() {

@@ -13,6 +13,7 @@ use lastgasp_goruntime::{Call, CallSite, Goroutine, Status, is_system};
 const INNER: usize = 50;
 const OUTER: usize = 50;
 const ELIDED: &str = "...additional frames elided...";
+const UNAVAILABLE: &str = "\tgoroutine running on other thread; stack unavailable";
 
 /// All goroutines but the runtime's own. `now_ns` is the target's clock (CLOCK_MONOTONIC) for how long they have waited; `minor` its Go 1.`minor`.
 #[must_use]
@@ -42,7 +43,14 @@ fn one(out: &mut String, g: &Goroutine, now_ns: u64, minor: u16) -> std::fmt::Re
         write!(out, ", locked to thread")?;
     }
     writeln!(out, "]:")?;
-    if g.left_out {
+    if g.stack.is_empty() {
+        writeln!(out, "{UNAVAILABLE}")?;
+    } else if g.left_out {
+        // Where it stopped is known, and nothing below. (panicparse wants a call before the line.)
+        let physical = g.stack.iter().position(|c| !c.inlined).map_or(g.stack.len(), |i| i + 1);
+        for call in g.stack.iter().take(physical) {
+            print(out, call)?;
+        }
         writeln!(out, "{ELIDED}")?;
     } else {
         stack(out, g, minor)?;
