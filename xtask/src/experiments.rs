@@ -24,7 +24,9 @@ pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
         let table = table_of(&toolchain, RUNTIME_ONLY)?;
         for experiment in of(&toolchain)? {
             let other = table_of(&toolchain.with_experiment(&experiment), RUNTIME_ONLY)?;
-            let moved = differences(&table, &other);
+            // What the table says is not there is not read, wherever the experiment puts it (`hmap` with noswissmap).
+            let moved: Vec<String> =
+                differences(&table, &other).into_iter().filter(|d| !d.contains(": None and ")).collect();
             println!("{} {experiment}: {}", toolchain.version, if moved.is_empty() { "equal" } else { "different" });
             if !moved.is_empty() {
                 println!("  {}", moved.join("\n  "));

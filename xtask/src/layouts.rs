@@ -65,6 +65,8 @@ const GROUPS: &[Group] = &[
             ("parent_goid", "runtime.g.parentGoid?"),
             ("gopc", "runtime.g.gopc"),
             ("startpc", "runtime.g.startpc"),
+            ("ancestors", "runtime.g.ancestors"),
+            ("labels", "runtime.g.labels"),
         ],
     ),
     (
@@ -80,6 +82,22 @@ const GROUPS: &[Group] = &[
             ("vdso_sp", "runtime.m.vdsoSP"),
             ("vdso_pc", "runtime.m.vdsoPC"),
         ],
+    ),
+    (
+        "ancestor",
+        "Ancestor",
+        &[
+            ("sizeof", "runtime.ancestorInfo"),
+            ("pcs", "runtime.ancestorInfo.pcs"),
+            ("goid", "runtime.ancestorInfo.goid"),
+            ("gopc", "runtime.ancestorInfo.gopc"),
+        ],
+    ),
+    // The map of Go up to 1.23, in which profiler labels stood (`map_noswiss.go` after that).
+    (
+        "hmap",
+        "HMap",
+        &[("b", "runtime.hmap.B?"), ("buckets", "runtime.hmap.buckets?"), ("oldbuckets", "runtime.hmap.oldbuckets?")],
     ),
     (
         "moduledata",

@@ -10,10 +10,10 @@ use lastgasp_diagnosis::facts::{
     Amount, Capture, Event, Facts, Frame, Gc, Goroutines, Group, Profile, Rss, SCHEMA, Sample, Site, Target, Timeline,
 };
 use lastgasp_goruntime::{
-    Counts, Gap, Gauges, Goroutine, MemProfile, Status, Symbolizer, decode_goroutines, decode_profile, is_system,
-    unsample, variance,
+    Call, Counts, Gap, Gauges, Goroutine, LabelSalt, MemProfile, Status, Symbolizer, decode_all_goroutines,
+    decode_profile, is_system, unsample, variance,
 };
-use lastgasp_inferior::{Addr, BlockCache, Layered, Memory};
+use lastgasp_inferior::{Addr, AddrRange, BlockCache, Layered, Memory};
 use lastgasp_recorder::take::{Phase, Reason, Taken};
 use lastgasp_recorder::target::{Baseline, SiteCounts};
 
@@ -21,6 +21,10 @@ use lastgasp_recorder::target::{Baseline, SiteCounts};
 pub(crate) struct Decoded {
     pub(crate) facts: Facts,
     pub(crate) goroutines: Vec<Goroutine>,
+    /// Where the target's code stands.
+    pub(crate) code: AddrRange,
+    /// Its Go 1.`minor`.
+    pub(crate) minor: u16,
     /// `CLOCK_MONOTONIC` of the copy.
     pub(crate) monotonic_ns: u64,
     /// Nanoseconds since 1970.
@@ -67,7 +71,7 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
         gaps.push(Gap::new("gauges", e.to_string()));
         Gauges::default()
     });
-    let goroutines = decode_goroutines(rt, mem, &symbols, &taken.registers, &mut gaps);
+    let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
     let timeline = timeline(taken);
     let baseline = choose_baseline(taken, &timeline);
     if let Some(then) = baseline.filter(|b| b.rate != profile.rate) {
@@ -81,7 +85,7 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
         capture: capture(taken),
         target: target(taken),
         profile: sites(&profile, baseline, &symbols, &mut frames),
-        goroutines: group(&goroutines, &mut frames, &mut gaps),
+        goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, &mut frames) },
         gc: gc(&gauges),
         rss: taken.usage.map(|(u, t)| Rss {
             as_of_ms: t,
@@ -103,8 +107,8 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
     facts.capture.gaps = gaps.into_iter().map(|g| (g.what, g.why)).collect();
     tracing::debug!(us = started.elapsed().as_micros() as u64, sites = facts.profile.sites.len(), "decoded");
     let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
-    let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines));
-    Decoded { facts, goroutines, monotonic_ns, unix_ns }
+    let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines.live));
+    Decoded { facts, goroutines: goroutines.live, code: rt.module.pcs, minor: rt.layout.minor, monotonic_ns, unix_ns }
 }
 
 /// The latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then counted up to the last GC.
@@ -266,9 +270,11 @@ fn logical(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::
 /// What goroutines of a group have in common.
 type Key = (Vec<u32>, &'static str, &'static str, Option<u32>, bool);
 
-fn group(goroutines: &[Goroutine], frames: &mut Frames, gaps: &mut Vec<Gap>) -> Goroutines {
+/// Goroutines whose stacks were left out of the copy count with those like them; `decode_all_goroutines` has said so.
+fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines {
     let mut groups: BTreeMap<Key, u64> = BTreeMap::new();
-    let mut left_out: BTreeMap<Key, u64> = BTreeMap::new();
+    // Goroutines that do the same share one list of calls.
+    let mut known: HashMap<*const Call, Vec<u32>> = HashMap::new();
     let mut out = Goroutines::default();
     for g in goroutines {
         out.stack_bytes += g.stack_bytes;
@@ -277,12 +283,12 @@ fn group(goroutines: &[Goroutine], frames: &mut Frames, gaps: &mut Vec<Gap>) -> 
         }
         out.total += 1;
         out.running += u64::from(g.status == Status::Running);
-        let stack = g.stack.iter().filter(|f| !is_bottom(f)).map(|f| frames.of(f)).collect();
-        let created = g.created_by.as_ref().map(|f| frames.of(f));
-        let groups = if g.left_out { &mut left_out } else { &mut groups };
-        *groups.entry((stack, g.status.name(), g.wait_reason, created, g.approximate)).or_default() += 1;
+        let stack = known
+            .entry(g.stack.as_ptr())
+            .or_insert_with(|| g.calls().filter(|c| !is_bottom(&c.frame)).map(|c| frames.of(&c.frame)).collect());
+        let created = g.created_by.as_ref().map(|c| frames.of(&c.frame));
+        *groups.entry((stack.clone(), g.status.name(), g.wait_reason, created, g.approximate)).or_default() += 1;
     }
-    share_out(&mut groups, left_out, gaps);
     out.groups = groups
         .into_iter()
         .map(|((stack, state, reason, created_by, approximate), count)| Group {
@@ -296,34 +302,6 @@ fn group(goroutines: &[Goroutine], frames: &mut Frames, gaps: &mut Vec<Gap>) -> 
         .collect();
     out.groups.sort_by_key(|g| std::cmp::Reverse(g.count));
     out
-}
-
-/// Goroutines whose stacks were left out of the copy are counted with those that have the same state, reason and creator, in proportion; said as a gap.
-fn share_out(groups: &mut BTreeMap<Key, u64>, left_out: BTreeMap<Key, u64>, gaps: &mut Vec<Gap>) {
-    let (mut shared, mut known) = (0, 0);
-    for (key, count) in left_out {
-        let alike = |k: &Key| (k.1, k.2, k.3) == (key.1, key.2, key.3);
-        let total: u64 = groups.iter().filter(|(k, _)| alike(k)).map(|(_, n)| n).sum();
-        if total == 0 {
-            groups.insert(key, count);
-            continue;
-        }
-        let mut rest = count;
-        for (_, n) in groups.iter_mut().filter(|(k, _)| alike(k)) {
-            let part = (*n as f64 / total as f64 * count as f64) as u64;
-            rest -= part.min(rest);
-            *n += part;
-        }
-        // What rounding left goes to the largest.
-        if let Some((_, n)) = groups.iter_mut().filter(|(k, _)| alike(k)).max_by_key(|(_, n)| **n) {
-            *n += rest;
-        }
-        (shared, known) = (shared + count, known + total);
-    }
-    if shared > 0 {
-        let why = format!("too many to copy: counted in proportion with {known} others of the same creator and state");
-        gaps.push(Gap::new(format!("the stacks of {shared} goroutines"), why));
-    }
 }
 
 fn gc(g: &Gauges) -> Gc {

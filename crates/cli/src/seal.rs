@@ -10,7 +10,9 @@ use flate2::write::GzEncoder;
 use lastgasp_capture::{Capture, FACTS, GapEntry, Manifest, Writer};
 use lastgasp_diagnosis::facts::SCHEMA;
 use lastgasp_diagnosis::{Facts, diagnose};
-use lastgasp_report::{document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback};
+use lastgasp_report::{
+    Executable, document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback,
+};
 use serde_json::{Value, json};
 
 use crate::decode::Decoded;
@@ -27,8 +29,13 @@ pub(crate) fn seal(store: &Path, decoded: &Decoded) -> Result<PathBuf> {
     w.add(FACTS, &gzip(&serde_json::to_vec(facts)?)?)?;
     w.add("heap.pb.gz", &heap_profile(facts, decoded.unix_ns))?;
     w.add("heap.published.pb.gz", &published_profile(facts, decoded.unix_ns))?;
-    w.add("goroutines.pb.gz", &goroutine_profile(facts, decoded.unix_ns))?;
-    w.add("goroutines.txt", traceback(&decoded.goroutines, decoded.monotonic_ns).as_bytes())?;
+    let executable = Executable {
+        file: facts.target.service.clone(),
+        build_id: facts.target.build_id.clone(),
+        code: (decoded.code.start.0, decoded.code.end.0),
+    };
+    w.add("goroutines.pb.gz", &goroutine_profile(&decoded.goroutines, &executable, decoded.unix_ns))?;
+    w.add("goroutines.txt", traceback(&decoded.goroutines, decoded.monotonic_ns, decoded.minor).as_bytes())?;
     let diagnosis = diagnose(facts);
     let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(&id);
     let report = document(facts, &diagnosis, path.to_str());

@@ -47,8 +47,12 @@ fn is_root() -> bool {
 #[test]
 fn what_is_no_target_is_named() {
     says(&lastgasp(&["capture", "2147483647"]), 2, &["no process 2147483647", "lastgasp ps"]);
-    says(&lastgasp(&["report", "/no/such/folder"]), 2, &["neither a capture's folder nor a process number"]);
-    says(&lastgasp(&["capture", "seven"]), 2, &["invalid value"]);
+    says(
+        &lastgasp(&["report", "/no/such/folder"]),
+        2,
+        &["neither a capture's folder nor a core file nor a process number"],
+    );
+    says(&lastgasp(&["capture", "seven"]), 2, &["neither a process number nor a core file"]);
     says(&lastgasp(&["run", "--memory-max", "12x", "--", "true"]), 2, &["unknown unit"]);
     let mut sleep = Command::new("sleep").arg("30").spawn().unwrap();
     says(&lastgasp(&["capture", &sleep.id().to_string()]), 2, &["not a Go executable"]);

@@ -206,6 +206,8 @@ pub struct Goroutines {
     pub total: u64,
     /// On a thread.
     pub running: u64,
+    /// Slots of goroutines that have ended: there were once as many more.
+    pub dead: u64,
     /// Bytes of their stacks now.
     pub stack_bytes: u64,
     /// Same stack, state and creator, the largest first.

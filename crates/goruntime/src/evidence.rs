@@ -1,18 +1,16 @@
 //! What to copy while the target stands still, and the copying. Nothing is decoded here beyond the pointers that say where to copy from; all decoding
 //! happens later, on the copy, with the target running again.
 
-use lastgasp_inferior::{Addr, Memory, Snapshot};
+mod goroutines;
+
+use lastgasp_inferior::{Addr, Memory, Snapshot, ThreadRegisters};
 use rustc_hash::FxHashSet;
 
 use crate::Gap;
-use crate::goroutine::{self, MAX_GOROUTINES, MAX_THREADS, RawG};
+use crate::goroutine::MAX_GOROUTINES;
 use crate::memprofile::{MAX_BUCKETS, bucket_extent};
 use crate::runtime::Runtime;
 
-/// Most of one goroutine's stack that is copied, from its top frame down.
-const STACK_BOUND: u64 = 32 << 10;
-/// Most bytes of all stacks together. Where they have more (a leak of deep goroutines: 89,000 of them held 450 MB of stacks), an even sample is copied.
-const STACKS_BOUND: usize = 16 << 20;
 /// Ranges closer than this are copied as one: reading the bytes between costs less than another piece.
 const MERGE_GAP: u64 = 512;
 
@@ -42,13 +40,15 @@ impl EvidencePlan {
         gaps
     }
 
-    /// Room for a copy in bytes: what is known, doubled for goroutines since a dying service has more of them in a moment, and at most `cap`.
+    /// Room for a copy in bytes: what is known, and half as many goroutines again since a dying service has more of them in a moment; at
+    /// most `cap`.
     #[must_use]
     pub fn room(&self, rt: &Runtime, cap: usize) -> usize {
         let buckets: usize = self.ranges.iter().map(|(_, len)| *len).sum();
-        let per_goroutine = rt.layout.g.sizeof + 64 + 8 + 3072;
-        let goroutines = (self.goroutines + 1000).saturating_mul(2).saturating_mul(per_goroutine) as usize;
-        (buckets + buckets / 4 + goroutines + (4 << 20)).min(cap)
+        let slots = self.goroutines.saturating_mul(3) / 2 + 4000;
+        let goroutines = slots.saturating_mul(rt.layout.g.sizeof + 8) as usize;
+        let stacks = ((self.goroutines as usize + 1000) * 2 * 3072).min(goroutines::STACKS_BOUND);
+        (buckets + buckets / 4 + goroutines + stacks + (4 << 20)).min(cap)
     }
 
     /// Pieces that a copy will have, at most.
@@ -126,8 +126,13 @@ impl Evidence {
 
     /// Copies: gauges, profile buckets, threads, goroutines and their stacks. In this order, so that a copy that is cut short has what names the culprit.
     pub fn copy(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory) {
+        self.copy_with(rt, plan, mem, &[]);
+    }
+
+    /// As [`Evidence::copy`], with what `registers` say of running goroutines: how far their stacks reach, and the threads' own stacks that they stand on.
+    pub fn copy_with(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory, registers: &[ThreadRegisters]) {
         self.copy_profile(rt, plan, mem);
-        self.copy_threads(rt, mem);
+        self.copy_threads(rt, mem, registers);
         self.copy_goroutines(rt, mem);
         if self.snapshot.refused() > 0 {
             self.gaps
@@ -184,65 +189,11 @@ impl Evidence {
             self.gaps.push(Gap::new("memory profile", format!("{failed} pieces could not be read")));
         }
     }
-
-    fn copy_threads(&mut self, rt: &Runtime, mem: &dyn Memory) {
-        let l = &rt.layout.m;
-        let len = (l.vdso_pc + 8).max(l.vdso_sp + 8).max(l.alllink + 8) as usize;
-        let mut at = mem.ptr(rt.globals.allm).unwrap_or_default();
-        let mut seen = FxHashSet::default();
-        while !at.is_null() && seen.len() < MAX_THREADS && seen.insert(at) {
-            self.snapshot.copy(mem, at, len);
-            at = mem.ptr(at.plus(l.alllink)).unwrap_or_default();
-        }
-    }
-
-    fn copy_goroutines(&mut self, rt: &Runtime, mem: &dyn Memory) {
-        let pointers = goroutine::pointers(rt, mem, &mut self.gaps);
-        let array = mem.ptr(rt.globals.allgptr).unwrap_or_default();
-        self.snapshot.copy(mem, array, pointers.len() * 8);
-        let size = rt.layout.g.sizeof as usize;
-        let gs = merge(pointers.iter().map(|a| (*a, size)).collect());
-        let mark = self.snapshot.mark();
-        let mut failed = self.snapshot.copy_all(mem, &gs);
-        let mut stacks = Vec::with_capacity(pointers.len());
-        // What was just copied tells where the stacks stand. Both lists are sorted by address.
-        let mut sorted = pointers;
-        sorted.sort_unstable();
-        let mut next = sorted.iter().peekable();
-        for (start, bytes) in self.snapshot.pieces_since(mark) {
-            while let Some(at) = next.peek().copied().copied().filter(|a| a.0 < start.0 + bytes.len() as u64) {
-                next.next();
-                let skip = at.0.saturating_sub(start.0) as usize;
-                let raw = bytes.get(skip..skip + size).and_then(|b| RawG::parse(rt, b));
-                stacks.extend(raw.and_then(|g| g.used_stack(STACK_BOUND)).map(|r| (r.start, r.len() as usize)));
-            }
-        }
-        failed += self.snapshot.copy_all(mem, &sample_of(stacks));
-        if failed > 0 {
-            self.gaps.push(Gap::new("goroutines", format!("{failed} pieces could not be read")));
-        }
-    }
-}
-
-/// All stacks if they fit, else evenly spaced ones.
-fn sample_of(stacks: Vec<(Addr, usize)>) -> Vec<(Addr, usize)> {
-    let total: usize = stacks.iter().map(|(_, len)| *len).sum();
-    let step = total.div_ceil(STACKS_BOUND).max(1);
-    stacks.into_iter().step_by(step).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn too_many_stacks_are_sampled_evenly() {
-        let stacks: Vec<_> = (0..10_000).map(|i| (Addr(i * 32_768), 16_384)).collect();
-        let got = sample_of(stacks);
-        assert!(got.iter().map(|s| s.1).sum::<usize>() <= STACKS_BOUND);
-        assert!(got.len() > 900 && got.last().unwrap().0.0 > 9_900 * 32_768);
-        assert_eq!(sample_of(vec![(Addr(1), 10), (Addr(50), 10)]).len(), 2);
-    }
 
     #[test]
     fn neighbours_merge_up_to_a_bound() {

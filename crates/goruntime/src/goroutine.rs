@@ -1,12 +1,26 @@
 //! All goroutines, with their stacks. Source: `runtime/runtime2.go`, `runtime/traceback.go` (`goroutineheader`, `isSystemGoroutine`).
 
-use lastgasp_inferior::{Addr, AddrRange, Memory, ThreadRegisters};
+pub(crate) mod ancestors;
+mod calls;
+pub(crate) mod crowd;
+pub(crate) mod labels;
+mod raw;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use lastgasp_inferior::{Addr, Memory, ThreadRegisters};
 use rustc_hash::FxHashMap;
 
 use crate::Gap;
 use crate::pclntab::{Frame, Symbolizer};
 use crate::runtime::Runtime;
-use crate::unwind::{Stack, reconstruct, unwind};
+use crate::unwind::{Standing, Trace, reconstruct, standings, unwind, unwind_running};
+
+pub use calls::Call;
+use calls::Expander;
+pub use labels::{Label, LabelSalt};
+pub(crate) use raw::{RawG, RawM, m_extent, pointers, stack_of, threads};
 
 /// Most goroutines we follow.
 pub(crate) const MAX_GOROUTINES: u64 = 4 << 20;
@@ -15,7 +29,7 @@ pub(crate) const MAX_THREADS: usize = 1 << 16;
 /// `_Gscan`, or-ed to a status while the GC scans the stack.
 const GSCAN: u32 = 0x1000;
 
-/// `atomicstatus`.
+/// `atomicstatus` of a goroutine that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// Ready, waits for a P.
@@ -37,21 +51,6 @@ pub enum Status {
 }
 
 impl Status {
-    /// `None` for goroutines that are not there: idle, dead.
-    fn parse(raw: u32) -> Option<Self> {
-        Some(match raw & !GSCAN {
-            0 | 6 | 11 => return None,
-            1 => Self::Runnable,
-            2 => Self::Running,
-            3 => Self::Syscall,
-            4 => Self::Waiting,
-            8 => Self::CopyStack,
-            9 => Self::Preempted,
-            10 => Self::Leaked,
-            n => Self::Unknown(n),
-        })
-    }
-
     /// As Go's tracebacks name it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -68,6 +67,63 @@ impl Status {
     }
 }
 
+/// Whether a `g` is a goroutine at this moment: they are never freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Presence {
+    Live(Status),
+    /// Idle or dead: free for the next `go` statement.
+    Dead,
+    /// `_Gdeadextra` (from Go 1.26): kept for the next call from a thread of C.
+    ExtraThread,
+}
+
+impl Presence {
+    fn parse(raw: u32) -> Self {
+        Self::Live(match raw & !GSCAN {
+            0 | 6 => return Self::Dead,
+            11 => return Self::ExtraThread,
+            1 => Status::Runnable,
+            2 => Status::Running,
+            3 => Status::Syscall,
+            4 => Status::Waiting,
+            8 => Status::CopyStack,
+            9 => Status::Preempted,
+            10 => Status::Leaked,
+            n => Status::Unknown(n),
+        })
+    }
+}
+
+/// A place in the code where a goroutine was started, or where its starter stood.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallSite {
+    /// Where it stands in the source.
+    pub frame: Frame,
+    /// The function that it was compiled into, as Go prints it: another one where it was inlined.
+    pub function: String,
+    /// From that function's entry to the program counter.
+    pub offset: Option<u64>,
+}
+
+impl Deref for CallSite {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        &self.frame
+    }
+}
+
+/// A goroutine that led to another (`GODEBUG=tracebackancestors=N`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ancestor {
+    /// Its number; it may be gone.
+    pub goid: u64,
+    /// Its stack at the `go` statement, innermost first, as precisely as the program kept it.
+    pub stack: Vec<CallSite>,
+    /// Who started it.
+    pub created_by: Option<CallSite>,
+}
+
 /// A goroutine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Goroutine {
@@ -82,21 +138,45 @@ pub struct Goroutine {
     /// Creator (from Go 1.21).
     pub parent: u64,
     /// The `go` statement; `None` for the first goroutine.
-    pub created_by: Option<Frame>,
+    pub created_by: Option<CallSite>,
+    /// Those before its creator, if the program keeps them.
+    pub ancestors: Vec<Ancestor>,
     /// Name of its first function.
     pub start_function: String,
-    /// Logical frames, innermost first.
-    pub stack: Vec<Frame>,
+    /// Its calls, innermost first. Goroutines that do the same share one list.
+    pub stack: Arc<[Call]>,
     /// Why the stack ends early.
     pub cut: Option<String>,
     /// Whether the stack was reconstructed without registers.
     pub approximate: bool,
-    /// Whether its stack was left out of the copy, there being too many.
+    /// Why registers did not tell where it stood, if it is approximate or has no stack at all.
+    pub no_registers: Option<String>,
+    /// Whether its stack was left out of the copy, there being too many: `stack` is then that of another that stopped at the same instruction.
     pub left_out: bool,
     /// Whether it is locked to its thread.
     pub locked: bool,
+    /// Profiler labels, by key.
+    pub labels: Arc<[Label]>,
     /// Size of its stack in bytes.
     pub stack_bytes: u64,
+}
+
+impl Goroutine {
+    /// Its calls as a profile shows them: without those that the compiler made.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.stack.iter().filter(|c| !c.elided)
+    }
+}
+
+/// All goroutines of a moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Goroutines {
+    /// Those that are there, in the runtime's own order.
+    pub live: Vec<Goroutine>,
+    /// Slots of goroutines that have ended, free for the next: as many as there were more at the peak.
+    pub dead: u64,
+    /// Slots kept for threads of C.
+    pub extra_threads: u64,
 }
 
 /// Whether the runtime counts it as one of its own (`isSystemGoroutine`): hidden in Go's own listings.
@@ -110,79 +190,12 @@ pub fn is_system(g: &Goroutine) -> bool {
     }
     // The finalizer and cleanup goroutines are the user's while they run the user's code.
     if matches!(start, "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups") {
-        return g.status == Status::Waiting || g.stack.iter().all(|f| f.function.starts_with("runtime."));
+        return g.stack.iter().all(|f| f.frame.function.starts_with("runtime."));
     }
     start.starts_with("runtime.")
 }
 
-/// The fields of `g` that we use.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RawG {
-    pub(crate) stack: AddrRange,
-    pub(crate) sched_sp: Addr,
-    sched_pc: Addr,
-    pub(crate) syscall_sp: Addr,
-    syscall_pc: Addr,
-    pub(crate) status: Option<Status>,
-    goid: u64,
-    wait_since: i64,
-    wait_reason: u8,
-    parent: u64,
-    gopc: Addr,
-    startpc: Addr,
-    m: Addr,
-    locked: bool,
-}
-
-impl RawG {
-    /// From the bytes of a `g`.
-    pub(crate) fn parse(rt: &Runtime, b: &[u8]) -> Option<Self> {
-        let l = &rt.layout.g;
-        let word = |offset: u64| -> Option<u64> {
-            let at = offset as usize;
-            b.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes)
-        };
-        Some(Self {
-            stack: AddrRange { start: Addr(word(l.stack_lo)?), end: Addr(word(l.stack_hi)?) },
-            sched_sp: Addr(word(l.sched_sp)?),
-            sched_pc: Addr(word(l.sched_pc)?),
-            syscall_sp: Addr(word(l.syscallsp)?),
-            syscall_pc: Addr(word(l.syscallpc)?),
-            status: Status::parse(word(l.atomicstatus)? as u32),
-            goid: word(l.goid)?,
-            wait_since: word(l.waitsince)?.cast_signed(),
-            wait_reason: *b.get(l.waitreason as usize)?,
-            parent: l.parent_goid.map_or(Some(0), word)?,
-            gopc: Addr(word(l.gopc)?),
-            startpc: Addr(word(l.startpc)?),
-            m: Addr(word(l.m)?),
-            locked: word(l.lockedm)? != 0,
-        })
-    }
-
-    /// The part of the stack that is in use, as far as the structure alone tells, at most `bound` bytes of it.
-    pub(crate) fn used_stack(&self, bound: u64) -> Option<AddrRange> {
-        let low = match self.status? {
-            Status::Running | Status::CopyStack | Status::Unknown(_) => {
-                self.stack.start.0.max(self.stack.end.0.saturating_sub(bound))
-            }
-            Status::Syscall => self.syscall_sp.0,
-            _ => self.sched_sp.0,
-        };
-        let end = self.stack.end.0.min(low.checked_add(bound)?);
-        (low >= self.stack.start.0 && low < end).then_some(AddrRange { start: Addr(low), end: Addr(end) })
-    }
-}
-
-/// What is needed of an `m`: its thread, and where it left Go for the vDSO.
-#[derive(Clone, Copy, Debug)]
-struct RawM {
-    tid: i32,
-    vdso_sp: Addr,
-    vdso_pc: Addr,
-}
-
-/// All goroutines that are not dead, by number. `registers` are those of the process's threads, as far as they were to be had.
+/// All goroutines that are not dead, in the runtime's own order. `registers` are those of the process's threads, as far as they were to be had.
 pub fn decode_goroutines(
     rt: &Runtime,
     mem: &dyn Memory,
@@ -190,137 +203,164 @@ pub fn decode_goroutines(
     registers: &[ThreadRegisters],
     gaps: &mut Vec<Gap>,
 ) -> Vec<Goroutine> {
-    let registers: FxHashMap<i32, ThreadRegisters> = registers.iter().map(|r| (r.tid, *r)).collect();
-    let threads = decode_threads(rt, mem);
-    let mut out = Vec::new();
-    let (mut lost, mut why) = (0usize, String::new());
-    for at in pointers(rt, mem, gaps) {
-        let read = mem.bytes(at, rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
-        match read.and_then(|b| RawG::parse(rt, &b).ok_or_else(|| "too short".into())) {
-            Ok(raw) => {
-                out.extend(raw.status.map(|status| decode(rt, mem, symbols, &registers, &threads, &raw, status)))
-            }
-            Err(e) => {
-                lost += 1;
-                why = e;
-            }
-        }
-    }
-    if lost > 0 {
-        gaps.push(Gap::new(format!("{lost} goroutines"), why));
-    }
-    out.sort_by_key(|g| g.goid);
-    out
+    decode_all_goroutines(rt, mem, symbols, registers, &LabelSalt::default(), gaps).live
 }
 
-/// The pointers of `allgs`.
-pub(crate) fn pointers(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Vec<Addr> {
-    // Length before pointer, as forEachGRace does: the array only grows.
-    let read = || -> Result<Vec<Addr>, String> {
-        let len = mem.u64(rt.globals.allglen).map_err(|e| e.to_string())?;
-        if len > MAX_GOROUTINES {
-            return Err(format!("allglen says {len}"));
-        }
-        let array = mem.ptr(rt.globals.allgptr).map_err(|e| e.to_string())?;
-        let bytes = mem.bytes(array, len as usize * 8, MAX_GOROUTINES as usize * 8).map_err(|e| e.to_string())?;
-        let words = bytes.chunks_exact(8).map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes)));
-        Ok(words.filter(|a| !a.is_null()).collect())
-    };
-    read().unwrap_or_else(|e| {
-        gaps.push(Gap::new("goroutines", e));
-        Vec::new()
-    })
-}
-
-fn decode_threads(rt: &Runtime, mem: &dyn Memory) -> FxHashMap<u64, RawM> {
-    let l = &rt.layout.m;
-    let mut found = FxHashMap::default();
-    let mut at = mem.ptr(rt.globals.allm).unwrap_or_default();
-    while !at.is_null() && found.len() < MAX_THREADS {
-        let word = |offset: u64| mem.u64(at.plus(offset)).unwrap_or(0);
-        let m = RawM { tid: word(l.procid) as i32, vdso_sp: Addr(word(l.vdso_sp)), vdso_pc: Addr(word(l.vdso_pc)) };
-        if found.insert(at.0, m).is_some() {
-            break;
-        }
-        at = mem.ptr(at.plus(l.alllink)).unwrap_or_default();
-    }
-    found
-}
-
-fn decode(
+/// As [`decode_goroutines`], with those counted that are not there any more, and a salt for the values of labels.
+pub fn decode_all_goroutines(
     rt: &Runtime,
     mem: &dyn Memory,
     symbols: &Symbolizer<'_>,
-    registers: &FxHashMap<i32, ThreadRegisters>,
-    threads: &FxHashMap<u64, RawM>,
-    raw: &RawG,
-    status: Status,
-) -> Goroutine {
-    let from = |pc: Addr, sp: Addr, exact: bool| unwind(symbols, mem, raw.stack, pc, sp, exact);
-    let mut approximate = false;
-    let left_out = raw.used_stack(8).is_some_and(|top| mem.u64(top.start).is_err());
-    let stack = match status {
-        _ if left_out => Stack { frames: Vec::new(), cut: Some("not copied".into()) },
-        Status::Syscall if !raw.syscall_sp.is_null() => from(raw.syscall_pc, raw.syscall_sp, false),
-        Status::Running | Status::CopyStack | Status::Unknown(_) => {
-            let thread = threads.get(&raw.m.0);
-            running(symbols, mem, raw, thread, thread.and_then(|m| registers.get(&m.tid))).unwrap_or_else(|| {
-                approximate = true;
-                reconstruct(symbols, mem, raw.stack).unwrap_or_else(|| Stack {
-                    frames: Vec::new(),
-                    cut: Some("running, and its registers were not to be had".into()),
-                })
-            })
-        }
-        _ => from(raw.sched_pc, raw.sched_sp, false),
+    registers: &[ThreadRegisters],
+    salt: &LabelSalt,
+    gaps: &mut Vec<Gap>,
+) -> Goroutines {
+    let threads = threads(rt, mem, &mut |_| {});
+    let mut decoder = Decoder {
+        rt,
+        mem,
+        symbols,
+        standing: standings(&threads, registers, &|g| stack_of(rt, mem, g)),
+        expander: Expander::new(symbols),
+        salt,
+        labels: FxHashMap::default(),
+        no_labels: Lost::default(),
+        no_ancestors: Lost::default(),
     };
-    // gopc is the return address of the `go` statement's call; 0 for the first goroutine.
-    let created_by = (!raw.gopc.is_null()).then(|| symbols.innermost(Addr(raw.gopc.0 - 1))).flatten();
-    let reason = rt.layout.wait_reasons.get(usize::from(raw.wait_reason)).copied().unwrap_or("unknown wait reason");
-    Goroutine {
-        goid: raw.goid,
-        status,
-        wait_reason: if status == Status::Waiting || status == Status::Leaked { reason } else { "" },
-        wait_since_ns: if status == Status::Waiting || status == Status::Leaked { raw.wait_since } else { 0 },
-        parent: raw.parent,
-        created_by,
-        start_function: symbols.function_name(raw.startpc).unwrap_or_default(),
-        stack: stack.frames,
-        cut: stack.cut,
-        approximate,
-        left_out,
-        locked: raw.locked,
-        stack_bytes: raw.stack.len(),
+    let mut out = Goroutines::default();
+    let mut kinds = Vec::new();
+    let mut lost = Lost::default();
+    for at in pointers(rt, mem, gaps) {
+        let read = mem.bytes(at, rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
+        match read.and_then(|b| RawG::parse(rt, &b).ok_or_else(|| "too short".into())) {
+            Ok(raw) => match raw.presence {
+                Presence::Live(status) => {
+                    out.live.push(decoder.decode(&raw, status));
+                    kinds.push(raw.kind());
+                }
+                Presence::Dead => out.dead += 1,
+                Presence::ExtraThread => out.extra_threads += 1,
+            },
+            Err(why) => lost.add(why),
+        }
+    }
+    lost.report("goroutines", gaps);
+    decoder.no_labels.report("goroutines' labels", gaps);
+    decoder.no_ancestors.report("goroutines' ancestors", gaps);
+    crowd::share_out(&mut out.live, &kinds, gaps);
+    let mut cut = Lost::default();
+    for why in out.live.iter().filter(|g| !g.left_out).filter_map(|g| g.cut.as_ref()) {
+        cut.add(why.clone());
+    }
+    cut.report("goroutines' outermost calls", gaps);
+    out
+}
+
+/// Things of a kind that could not be read: how many, and why the last.
+#[derive(Default)]
+struct Lost {
+    count: usize,
+    why: String,
+}
+
+impl Lost {
+    fn add(&mut self, why: String) {
+        self.count += 1;
+        self.why = why;
+    }
+
+    fn report(self, what: &str, gaps: &mut Vec<Gap>) {
+        if self.count > 0 {
+            gaps.push(Gap::new(format!("{} {what}", self.count), self.why));
+        }
     }
 }
 
-/// A goroutine on a thread whose registers we have. `None` if they lead nowhere.
-fn running(
-    symbols: &Symbolizer<'_>,
-    mem: &dyn Memory,
-    raw: &RawG,
-    thread: Option<&RawM>,
-    regs: Option<&ThreadRegisters>,
-) -> Option<Stack> {
-    let regs = regs?;
-    let attempt = |pc: Addr, sp: Addr, exact: bool| {
-        let got = unwind(symbols, mem, raw.stack, pc, sp, exact);
-        got.cut.is_none().then_some(got)
-    };
-    if raw.stack.contains(regs.sp)
-        && let Some(got) = attempt(regs.pc, regs.sp, true)
-    {
-        return Some(got);
+struct Decoder<'a, 'b> {
+    rt: &'a Runtime,
+    mem: &'a dyn Memory,
+    symbols: &'a Symbolizer<'b>,
+    /// By `m`.
+    standing: FxHashMap<u64, Standing>,
+    expander: Expander<'a, 'b>,
+    salt: &'a LabelSalt,
+    /// By address: a child shares its parent's.
+    labels: FxHashMap<Addr, Arc<[Label]>>,
+    no_labels: Lost,
+    no_ancestors: Lost,
+}
+
+impl Decoder<'_, '_> {
+    fn decode(&mut self, raw: &RawG, status: Status) -> Goroutine {
+        let left_out = raw.resume().is_some_and(|(_, sp)| self.mem.u64(sp).is_err() && raw.stack.contains(sp));
+        let (mut trace, no_registers) = match raw.resume() {
+            _ if left_out => (Trace { cut: Some("not copied".into()), ..Trace::default() }, None),
+            Some((pc, sp)) => (unwind(self.symbols, self.mem, raw.stack, pc, sp), None),
+            None => self.running(raw),
+        };
+        let cut = trace.cut.take();
+        let reason = self.rt.layout.wait_reasons.get(usize::from(raw.wait_reason)).copied();
+        Goroutine {
+            goid: raw.goid,
+            status,
+            wait_reason: match status {
+                Status::Waiting | Status::Leaked => reason.unwrap_or("unknown wait reason"),
+                _ => "",
+            },
+            wait_since_ns: if matches!(status, Status::Waiting | Status::Syscall) { raw.wait_since } else { 0 },
+            parent: raw.parent,
+            created_by: calls::created_by(self.symbols, raw.gopc),
+            ancestors: self.ancestors(raw.ancestors),
+            start_function: self.symbols.place(raw.startpc, true).map(|p| p.name.clone()).unwrap_or_default(),
+            stack: self.expander.calls(trace),
+            cut,
+            approximate: no_registers.is_some(),
+            no_registers,
+            left_out,
+            locked: raw.locked,
+            labels: self.labels(raw.labels),
+            stack_bytes: raw.stack.len(),
+        }
     }
-    // In the vDSO: the runtime noted where it left Go code.
-    if let Some(m) = thread.filter(|m| !m.vdso_sp.is_null())
-        && let Some(got) = attempt(m.vdso_pc, m.vdso_sp, false)
-    {
-        return Some(got);
+
+    /// A goroutine on a thread: by the thread's registers if they lead to its beginning, else by what its stack alone tells.
+    fn running(&self, raw: &RawG) -> (Trace, Option<String>) {
+        let why = match self.standing.get(&raw.m.0) {
+            None => "running, and its registers were not to be had".to_owned(),
+            Some(thread) => match unwind_running(self.symbols, self.mem, raw, thread) {
+                Ok(trace) => return (trace, None),
+                Err(why) => format!("running; {why}"),
+            },
+        };
+        let trace = reconstruct(self.symbols, self.mem, raw);
+        (trace.unwrap_or_else(|| Trace { steps: Vec::new(), cut: Some(why.clone()) }), Some(why))
     }
-    // On the thread's system stack (g0): systemstack, mcall and morestack save where the goroutine left off in g.sched.
-    if !raw.stack.contains(regs.sp) && raw.stack.contains(raw.sched_sp) {
-        return attempt(raw.sched_pc, raw.sched_sp, false);
+
+    fn labels(&mut self, at: Addr) -> Arc<[Label]> {
+        if at.is_null() {
+            return Arc::default();
+        }
+        if let Some(known) = self.labels.get(&at) {
+            return Arc::clone(known);
+        }
+        let got: Arc<[Label]> = match labels::decode(self.rt, self.mem, at, self.salt) {
+            Ok(list) => list.into(),
+            Err(why) => {
+                self.no_labels.add(why);
+                Arc::default()
+            }
+        };
+        self.labels.insert(at, Arc::clone(&got));
+        got
     }
-    None
+
+    fn ancestors(&mut self, at: Addr) -> Vec<Ancestor> {
+        if at.is_null() {
+            return Vec::new();
+        }
+        ancestors::decode(self.rt, self.mem, self.symbols, at).unwrap_or_else(|why| {
+            self.no_ancestors.add(why);
+            Vec::new()
+        })
+    }
 }

@@ -29,7 +29,10 @@ mod unwind;
 pub use buildinfo::{BuildInfo, GoVersion, Module, parse_buildinfo};
 pub use evidence::{Evidence, EvidencePlan};
 pub use gauges::Gauges;
-pub use goroutine::{Goroutine, Status, decode_goroutines, is_system};
+pub use goroutine::{
+    Ancestor, Call, CallSite, Goroutine, Goroutines, Label, LabelSalt, Status, decode_all_goroutines,
+    decode_goroutines, is_system,
+};
 pub use locate::Globals;
 pub use memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use moduledata::ModuleData;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
@@ -20,6 +21,35 @@ pub struct Frame {
     pub line: u32,
 }
 
+/// A logical frame with what Go's own printing of it depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Logical {
+    pub(crate) frame: Frame,
+    /// Its body stands inlined in a caller's.
+    pub(crate) inlined: bool,
+    /// The compiler made it: hidden, unless what it called is a panic (`elideWrapperCalling`).
+    pub(crate) wrapper: bool,
+    /// It takes arguments that a traceback prints.
+    pub(crate) arguments: bool,
+    /// Where in it, to look up files and lines.
+    pub(crate) pc: Addr,
+}
+
+/// All that unwinding asks of a program counter.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// First instruction of the physical function.
+    pub(crate) entry: Addr,
+    /// Name of the physical function.
+    pub(crate) name: String,
+    /// Stacks begin here.
+    pub(crate) is_top: bool,
+    /// Bytes between SP and the return address; `None` where the tables have none.
+    pub(crate) sp_delta: Option<u64>,
+    /// Innermost first.
+    pub(crate) logical: Vec<Logical>,
+}
+
 /// A physical function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Func {
@@ -32,6 +62,9 @@ pub(crate) struct Func {
 const FLAG_TOP_FRAME: u8 = 1;
 const PCDATA_INL_TREE_INDEX: u64 = 2;
 const FUNCDATA_INL_TREE: u64 = 3;
+const FUNCDATA_ARG_INFO: u64 = 5;
+/// `abi.TraceArgsEndSeq`.
+const ARG_INFO_END: u8 = 0xff;
 /// Bounds for what foreign bytes may make us do.
 const MAX_NAME: usize = 4096;
 const MAX_PC_STEPS: usize = 1 << 16;
@@ -43,13 +76,20 @@ pub struct Symbolizer<'a> {
     md: &'a ModuleData,
     layout: &'a Layout,
     frames: RefCell<FxHashMap<u64, Vec<Frame>>>,
+    /// By program counter and whether it is exact.
+    places: RefCell<Places>,
 }
+
+type Places = FxHashMap<(u64, bool), Option<Rc<Place>>>;
+
+/// Most program counters that are remembered.
+const MAX_KEPT: usize = 200_000;
 
 impl<'a> Symbolizer<'a> {
     /// A symbolizer over memory that holds pclntab and the read-only data.
     #[must_use]
     pub fn new(mem: &'a dyn Memory, md: &'a ModuleData, layout: &'a Layout) -> Self {
-        Self { mem, md, layout, frames: RefCell::default() }
+        Self { mem, md, layout, frames: RefCell::default(), places: RefCell::default() }
     }
 
     /// The logical frames at `pc`, innermost first. `pc` is taken as it is: for a return address pass one less.
@@ -60,11 +100,35 @@ impl<'a> Symbolizer<'a> {
         }
         let frames = self.resolve(pc);
         let mut kept = self.frames.borrow_mut();
-        if kept.len() > 200_000 {
+        if kept.len() > MAX_KEPT {
             kept.clear();
         }
         kept.insert(pc.0, frames.clone());
         frames
+    }
+
+    /// What unwinding needs to know of `pc`; `None` outside of Go code. `exact` tells that it is an instruction that was about to run and not a return address.
+    pub(crate) fn place(&self, pc: Addr, exact: bool) -> Option<Rc<Place>> {
+        if let Some(p) = self.places.borrow().get(&(pc.0, exact)) {
+            return p.clone();
+        }
+        let place = self.find(pc).map(|f| {
+            // As `symPC`: a return address stands behind its call; at the entry nothing has run yet.
+            let lookup = if exact || pc == f.entry { pc } else { Addr(pc.0 - 1) };
+            Rc::new(Place {
+                entry: f.entry,
+                name: self.name(f).unwrap_or_default(),
+                is_top: self.is_top_frame(f),
+                sp_delta: self.sp_delta(f, pc),
+                logical: self.logical(f, lookup),
+            })
+        });
+        let mut kept = self.places.borrow_mut();
+        if kept.len() > MAX_KEPT {
+            kept.clear();
+        }
+        kept.insert((pc.0, exact), place.clone());
+        place
     }
 
     /// The innermost logical frame at `pc`.
@@ -144,6 +208,11 @@ impl<'a> Symbolizer<'a> {
 
     fn resolve(&self, pc: Addr) -> Vec<Frame> {
         let Some(f) = self.find(pc) else { return Vec::new() };
+        // Wrappers that the compiler made (method values, `go` statements with arguments) are no code of anybody's: Go's tracebacks hide them too.
+        self.logical(f, pc).into_iter().filter(|l| !l.wrapper).map(|l| l.frame).collect()
+    }
+
+    fn logical(&self, f: Func, pc: Addr) -> Vec<Logical> {
         let outer = self.name(f).unwrap_or_else(|| "?".into());
         let mut frames = Vec::new();
         let mut pc = pc;
@@ -151,19 +220,28 @@ impl<'a> Symbolizer<'a> {
             let (file, line) = self.position(f, pc).unwrap_or_default();
             let inlined = self.inline_call(f, pc);
             let (function, id) = match &inlined {
-                Some(call) => (call.function.clone(), call.func_id),
-                None => (outer.clone(), self.mem.u8(f.meta.plus(self.layout.func.func_id)).unwrap_or(0)),
+                Some(call) => (call.function.as_str(), call.func_id),
+                None => (outer.as_str(), self.mem.u8(f.meta.plus(self.layout.func.func_id)).unwrap_or(0)),
             };
-            // Wrappers that the compiler made (method values, `go` statements with arguments) are no code of anybody's: Go's tracebacks hide them too.
-            if id != self.layout.wrapper_func_id {
-                frames.push(Frame { function, file, line });
-            }
+            frames.push(Logical {
+                frame: Frame { function: function.to_owned(), file, line },
+                inlined: inlined.is_some(),
+                wrapper: id == self.layout.wrapper_func_id,
+                arguments: inlined.is_some() || self.takes_arguments(f),
+                pc,
+            });
             match inlined {
                 Some(call) if call.parent != pc => pc = call.parent,
                 _ => break,
             }
         }
         frames
+    }
+
+    /// Whether a traceback would print arguments (`printArgs`): their shape alone is read, no values.
+    fn takes_arguments(&self, f: Func) -> bool {
+        let first = self.funcdata(f, FUNCDATA_ARG_INFO).and_then(|at| self.mem.u8(at).ok());
+        first.is_some_and(|b| b != ARG_INFO_END)
     }
 
     fn ftab_entry(&self, i: u64) -> Option<(Addr, Addr)> {
@@ -274,14 +352,39 @@ impl<'a> Symbolizer<'a> {
     }
 }
 
-/// A function's name as tracebacks show it: type arguments as `[...]` (`funcNameForPrint`). pprof shows them whole (`runtime_FrameSymbolName`, from Go 1.21),
-/// and so do frames: instantiations are different places. Held by `cargo xtask real` (etcd: `btree.(*node[go.shape.*uint8])`).
+/// A function's name as tracebacks show it: type arguments as `[...]` (`funcNamePiecesForPrint`). pprof shows them whole (`runtime_FrameSymbolName`, from Go
+/// 1.21), and so do frames: instantiations are different places. Held by `cargo xtask real` (etcd: `btree.(*node[go.shape.*uint8])`). `minor` is that of Go 1.minor.
 #[must_use]
-pub fn for_print(name: &str) -> String {
-    match (name.find('['), name.rfind(']')) {
-        (Some(open), Some(close)) if open < close => format!("{}[...]{}", &name[..open], &name[close + 1..]),
-        _ => name.to_owned(),
+pub fn for_print(name: &str, minor: u16) -> String {
+    let (Some(open), Some(close)) = (name.find('['), name.rfind(']')) else { return name.to_owned() };
+    if open >= close {
+        return name.to_owned();
     }
+    let inner = &name[open + 1..close];
+    // A generic method of a generic type, which Go has from 1.27 on: the brackets close and open again in between.
+    if minor >= 27 && inner.contains('[') {
+        let mut depth = 1u32;
+        let mut closed = None;
+        for (i, c) in inner.char_indices() {
+            match (c, depth) {
+                ('[', 0) => {
+                    return closed.map_or(name.to_owned(), |at: usize| {
+                        format!("{}[...]{}[...]{}", &name[..open], &inner[at + 1..i], &name[close + 1..])
+                    });
+                }
+                ('[', _) => depth += 1,
+                (']', 0) => return name.to_owned(),
+                (']', _) => {
+                    depth -= 1;
+                    if depth == 0 {
+                        closed = Some(i);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    format!("{}[...]{}", &name[..open], &name[close + 1..])
 }
 
 /// The inlined function at a program counter.
@@ -324,5 +427,19 @@ impl Bytes<'_> {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn type_arguments_as_go_prints_them() {
+        assert_eq!(for_print("main.plain", 27), "main.plain");
+        assert_eq!(for_print("main.F[go.shape.int].func1", 27), "main.F[...].func1");
+        assert_eq!(for_print("main.F[go.shape.[]int]", 27), "main.F[...]");
+        assert_eq!(for_print("main.(*T[go.shape.int]).M[go.shape.string]", 27), "main.(*T[...]).M[...]");
+        assert_eq!(for_print("main.(*T[go.shape.int]).M[go.shape.string]", 26), "main.(*T[...]");
     }
 }

@@ -82,7 +82,7 @@ pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<Taken, CoreError> {
     gaps.extend(plan.update(&runtime, &mem));
     let mut evidence = Evidence::with_room(&runtime, &plan, COPY_CAP);
     evidence.gaps = gaps;
-    evidence.copy(&runtime, &plan, &mem);
+    evidence.copy_with(&runtime, &plan, &mem, core.threads());
     let mut spans = SpanTable::read(&runtime, &mem, &mut evidence.gaps);
     if let Some(table) = &mut spans {
         table.name_types(&runtime, &mem);

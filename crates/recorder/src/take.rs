@@ -116,11 +116,11 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
         Some(stopper) => {
             let started = Instant::now();
             let mut stopped = stopper.stop(target.process.pid());
-            evidence.copy(&target.runtime, &target.plan, &*target.process);
+            registers = std::mem::take(&mut stopped.registers);
+            evidence.copy_with(&target.runtime, &target.plan, &*target.process, &registers);
             if spans_in_the_stop(target, around.phase) {
                 spans = SpanTable::read(&target.runtime, &*target.process, &mut evidence.gaps);
             }
-            registers = std::mem::take(&mut stopped.registers);
             let trouble = stopped.trouble.take();
             if !stopped.still_holds() {
                 evidence.gaps.push(Gap::new(

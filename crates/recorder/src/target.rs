@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use crate::cgroup::{Cgroup, Mounts};
 
-/// Most that one copy may hold.
-pub const COPY_CAP: usize = 64 << 20;
+/// Most that one copy may hold: 100,000 goroutines and a profile of as many sites as programs have. What is sized by the target stays far below.
+pub const COPY_CAP: usize = 96 << 20;
 
 /// Why a process cannot be watched.
 #[derive(Debug, Error)]

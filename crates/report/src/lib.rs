@@ -1,6 +1,7 @@
 //! Findings to terminal, HTML, JSON and pprof. With `cli` the only crate that formats for people.
 
 mod document;
+mod goroutine_profile;
 mod goroutines;
 mod html;
 mod memory;
@@ -8,7 +9,8 @@ mod pprof;
 mod text;
 
 pub use document::document;
+pub use goroutine_profile::{Executable, goroutine_profile};
 pub use goroutines::traceback;
 pub use html::page;
-pub use pprof::{goroutine_profile, heap_profile, published_profile};
+pub use pprof::{heap_profile, published_profile};
 pub use text::terminal;

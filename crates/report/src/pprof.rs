@@ -10,91 +10,107 @@ use lastgasp_diagnosis::facts::Site;
 use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
-struct Profile {
+pub(crate) struct Profile {
     #[prost(message, repeated, tag = "1")]
-    sample_type: Vec<ValueType>,
+    pub(crate) sample_type: Vec<ValueType>,
     #[prost(message, repeated, tag = "2")]
-    sample: Vec<Sample>,
+    pub(crate) sample: Vec<Sample>,
     #[prost(message, repeated, tag = "3")]
-    mapping: Vec<Mapping>,
+    pub(crate) mapping: Vec<Mapping>,
     #[prost(message, repeated, tag = "4")]
-    location: Vec<Location>,
+    pub(crate) location: Vec<Location>,
     #[prost(message, repeated, tag = "5")]
-    function: Vec<Function>,
+    pub(crate) function: Vec<Function>,
     #[prost(string, repeated, tag = "6")]
-    string_table: Vec<String>,
+    pub(crate) string_table: Vec<String>,
     #[prost(int64, tag = "9")]
-    time_nanos: i64,
+    pub(crate) time_nanos: i64,
     #[prost(message, optional, tag = "11")]
-    period_type: Option<ValueType>,
+    pub(crate) period_type: Option<ValueType>,
     #[prost(int64, tag = "12")]
-    period: i64,
+    pub(crate) period: i64,
     #[prost(int64, tag = "14")]
-    default_sample_type: i64,
+    pub(crate) default_sample_type: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-struct ValueType {
+pub(crate) struct ValueType {
     #[prost(int64, tag = "1")]
-    r#type: i64,
+    pub(crate) r#type: i64,
     #[prost(int64, tag = "2")]
-    unit: i64,
+    pub(crate) unit: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Sample {
+pub(crate) struct Sample {
     #[prost(uint64, repeated, tag = "1")]
-    location_id: Vec<u64>,
+    pub(crate) location_id: Vec<u64>,
     #[prost(int64, repeated, tag = "2")]
-    value: Vec<i64>,
+    pub(crate) value: Vec<i64>,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) label: Vec<Label>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-struct Mapping {
+pub(crate) struct Label {
+    #[prost(int64, tag = "1")]
+    pub(crate) key: i64,
+    #[prost(int64, tag = "2")]
+    pub(crate) str: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct Mapping {
     #[prost(uint64, tag = "1")]
-    id: u64,
+    pub(crate) id: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) memory_start: u64,
+    #[prost(uint64, tag = "3")]
+    pub(crate) memory_limit: u64,
     #[prost(int64, tag = "5")]
-    filename: i64,
+    pub(crate) filename: i64,
     #[prost(int64, tag = "6")]
-    build_id: i64,
+    pub(crate) build_id: i64,
     #[prost(bool, tag = "7")]
-    has_functions: bool,
+    pub(crate) has_functions: bool,
     #[prost(bool, tag = "8")]
-    has_filenames: bool,
+    pub(crate) has_filenames: bool,
     #[prost(bool, tag = "9")]
-    has_line_numbers: bool,
+    pub(crate) has_line_numbers: bool,
     #[prost(bool, tag = "10")]
-    has_inline_frames: bool,
+    pub(crate) has_inline_frames: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Location {
+pub(crate) struct Location {
     #[prost(uint64, tag = "1")]
-    id: u64,
+    pub(crate) id: u64,
     #[prost(uint64, tag = "2")]
-    mapping_id: u64,
+    pub(crate) mapping_id: u64,
+    #[prost(uint64, tag = "3")]
+    pub(crate) address: u64,
     #[prost(message, repeated, tag = "4")]
-    line: Vec<Line>,
+    pub(crate) line: Vec<Line>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-struct Line {
+pub(crate) struct Line {
     #[prost(uint64, tag = "1")]
-    function_id: u64,
+    pub(crate) function_id: u64,
     #[prost(int64, tag = "2")]
-    line: i64,
+    pub(crate) line: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-struct Function {
+pub(crate) struct Function {
     #[prost(uint64, tag = "1")]
-    id: u64,
+    pub(crate) id: u64,
     #[prost(int64, tag = "2")]
-    name: i64,
+    pub(crate) name: i64,
     #[prost(int64, tag = "3")]
-    system_name: i64,
+    pub(crate) system_name: i64,
     #[prost(int64, tag = "4")]
-    filename: i64,
+    pub(crate) filename: i64,
 }
 
 /// Builds a profile from frames that are named by index.
@@ -123,6 +139,8 @@ impl<'a> Builder<'a> {
         }
         let mapping = Mapping {
             id: 1,
+            memory_start: 0,
+            memory_limit: 0,
             filename: b.string(&facts.target.service),
             build_id: b.string(facts.target.build_id.as_deref().unwrap_or("")),
             has_functions: true,
@@ -166,6 +184,7 @@ impl<'a> Builder<'a> {
         self.profile.location.push(Location {
             id,
             mapping_id: 1,
+            address: 0,
             line: vec![Line { function_id, line: i64::from(f.line) }],
         });
         self.locations.insert(frame, id);
@@ -178,7 +197,7 @@ impl<'a> Builder<'a> {
         }
         let location_id = stack.iter().filter_map(|f| self.location(*f)).collect();
         let value = values.iter().map(|v| i64::try_from(*v).unwrap_or(i64::MAX)).collect();
-        self.profile.sample.push(Sample { location_id, value });
+        self.profile.sample.push(Sample { location_id, value, label: Vec::new() });
     }
 
     /// The finished file. The same facts give the same bytes: the gzip header carries no time.
@@ -186,11 +205,16 @@ impl<'a> Builder<'a> {
         self.profile.period_type = Some(ValueType { r#type: self.string(period.0), unit: self.string(period.1) });
         self.profile.period = i64::try_from(every).unwrap_or(0);
         self.profile.default_sample_type = self.string(default);
-        let mut gz = GzEncoder::new(Vec::new(), Compression::default());
-        // Writing into a Vec cannot fail.
-        let _ = gz.write_all(&self.profile.encode_to_vec());
-        gz.finish().unwrap_or_default()
+        zip(&self.profile)
     }
+}
+
+/// The file of a profile. The gzip header carries no time.
+pub(crate) fn zip(profile: &Profile) -> Vec<u8> {
+    let mut gz = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing into a Vec cannot fail.
+    let _ = gz.write_all(&profile.encode_to_vec());
+    gz.finish().unwrap_or_default()
 }
 
 const HEAP: [(&str, &str); 4] =
@@ -222,14 +246,4 @@ pub fn published_profile(facts: &Facts, time_nanos: i64) -> Vec<u8> {
     heap(facts, time_nanos, &[], |s| {
         [s.published_allocated, s.published].iter().flat_map(|a| [a.objects, a.bytes]).collect()
     })
-}
-
-/// `goroutines.pb.gz`, like Go's own.
-#[must_use]
-pub fn goroutine_profile(facts: &Facts, time_nanos: i64) -> Vec<u8> {
-    let mut b = Builder::new(facts, &[("goroutine", "count")], time_nanos);
-    for g in &facts.goroutines.groups {
-        b.sample(&g.stack, &[g.count]);
-    }
-    b.finish(("goroutine", "count"), 1, "goroutine")
 }

@@ -6,7 +6,7 @@ use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 use lastgasp_diagnosis::{Facts, Level, diagnose};
-use lastgasp_report::{document, goroutine_profile, heap_profile, page, published_profile, terminal};
+use lastgasp_report::{document, heap_profile, page, published_profile, terminal};
 
 fn incident() -> Facts {
     let mut json = String::new();
@@ -34,7 +34,7 @@ fn the_document() {
 #[test]
 fn the_same_facts_give_the_same_bytes() {
     let facts = incident();
-    for profile in [heap_profile, published_profile, goroutine_profile] {
+    for profile in [heap_profile, published_profile] {
         assert_eq!(profile(&facts, 1), profile(&facts, 1));
         assert!(profile(&facts, 1).starts_with(&[0x1f, 0x8b]));
     }

@@ -5,6 +5,7 @@
 
 pub mod build;
 pub mod experiments;
+pub mod goroutines;
 pub mod incident;
 pub mod machine;
 pub mod oracle;

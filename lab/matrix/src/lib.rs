@@ -220,7 +220,7 @@ fn profile(out: &mut Outcome, rt: &Runtime, mem: &dyn Memory, symbols: &Symboliz
     }
     let stack = |pcs: &[Addr]| -> Vec<String> {
         let frames = pcs.iter().filter_map(|pc| symbols.innermost(Addr(pc.0.saturating_sub(1))));
-        frames.map(|f| frame_line(&f)).collect()
+        frames.map(|f| frame_line(&f, rt.layout.minor)).collect()
     };
     let mut ours: BTreeMap<Vec<String>, [u64; 4]> = BTreeMap::new();
     let mut unpublished = 0;
@@ -275,8 +275,9 @@ fn gauges(out: &mut Outcome, ours: &Gauges, stats: &MemStats, gc_percent: i32) {
     out.near(WHAT, "metadata", ours.metadata, metadata);
 }
 
-fn frame_line(f: &Frame) -> String {
-    format!("{} {}:{}", for_print(&f.function), f.file, f.line)
+/// As Go prints a frame: type arguments as `[...]`.
+fn frame_line(f: &Frame, minor: u16) -> String {
+    format!("{} {}:{}", for_print(&f.function, minor), f.file, f.line)
 }
 
 /// A goroutine as `runtime.Stack` prints it.
@@ -309,9 +310,10 @@ fn parse_stacks(text: &str) -> Result<Vec<Printed>> {
 }
 
 /// What Go's traceback hides: the runtime's own frames below the top, and wrappers.
-fn as_go_prints(g: &Goroutine) -> Vec<String> {
+fn as_go_prints(g: &Goroutine, minor: u16) -> Vec<String> {
     let hidden = |f: &Frame| f.function.starts_with("runtime.") && !f.function.starts_with("runtime.gopanic");
-    g.stack.iter().filter(|f| !hidden(f)).chain(g.created_by.iter()).map(frame_line).collect()
+    let created = g.created_by.iter().map(|c| &c.frame);
+    g.calls().map(|c| &c.frame).filter(|f| !hidden(f)).chain(created).map(|f| frame_line(f, minor)).collect()
 }
 
 fn goroutines(
@@ -347,7 +349,7 @@ fn goroutines(
             continue;
         }
         let state = if g.status == Status::Waiting { g.wait_reason } else { g.status.name() };
-        let frames = as_go_prints(g);
+        let frames = as_go_prints(g, rt.layout.minor);
         let name = format!("goroutine {}", t.goid);
         out.equal(WHAT, &name, &g.cut, &None);
         out.equal(WHAT, &name, &state, &t.state.as_str());

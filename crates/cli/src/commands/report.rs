@@ -53,7 +53,7 @@ fn facts_of(subject: &str, exe: Option<&Path>) -> Result<(Facts, Option<String>)
         return Ok((seal::read(path)?, Some(shown.display().to_string())));
     }
     if subject.parse::<i32>().is_err() && !path.exists() {
-        bail!("{subject} is neither a capture's folder, nor a core file, nor a process number");
+        bail!("{subject} is neither a capture's folder nor a core file nor a process number");
     }
     Ok((decode(&take_subject(subject, exe, true)?).facts, None))
 }

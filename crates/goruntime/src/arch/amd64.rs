@@ -12,6 +12,11 @@ pub(crate) const HEAP_ARENA_BYTES: u64 = 64 << 20;
 /// Size of what CALL pushes.
 pub(crate) const RETURN_ADDRESS_SIZE: u64 = 8;
 
+/// Where the kernel keeps the registers of what a signal interrupted, from the handler's return address on: `rt_sigframe.pretcode`, then `ucontext`
+/// (`uc_flags`, `uc_link`, `uc_stack`), then `sigcontext` (`r8`...`r15`, `rdi`, `rsi`, `rbp`, `rbx`, `rdx`, `rax`, `rcx`, `rsp`, `rip`).
+pub(crate) const SIGNAL_FRAME_SP: u64 = 8 + 40 + 15 * 8;
+pub(crate) const SIGNAL_FRAME_PC: u64 = SIGNAL_FRAME_SP + 8;
+
 /// A RIP-relative memory operand: how Go code names a package-level variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MemoryOperand {

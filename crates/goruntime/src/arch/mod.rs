@@ -3,5 +3,6 @@
 mod amd64;
 
 pub(crate) use amd64::{
-    HEAP_ARENA_BYTES, MemoryOperand, PAGE_SIZE, RETURN_ADDRESS_SIZE, SMALL_SPAN_MAX_ELEM, operands,
+    HEAP_ARENA_BYTES, MemoryOperand, PAGE_SIZE, RETURN_ADDRESS_SIZE, SIGNAL_FRAME_PC, SIGNAL_FRAME_SP,
+    SMALL_SPAN_MAX_ELEM, operands,
 };

@@ -36,8 +36,12 @@ pub(super) static LAYOUT: Layout = Layout {
         parent_goid: None,
         gopc: 296,
         startpc: 312,
+        ancestors: 304,
+        labels: 360,
     },
     m: M { sizeof: 1000, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 336, vdso_sp: 800, vdso_pc: 808 },
+    ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
+    hmap: HMap { b: Some(9), buckets: Some(16), oldbuckets: Some(24) },
     moduledata: ModuleData {
         sizeof: 568,
         pc_header: 0,

@@ -36,8 +36,12 @@ pub(super) static LAYOUT: Layout = Layout {
         parent_goid: Some(272),
         gopc: 280,
         startpc: 296,
+        ancestors: 288,
+        labels: 344,
     },
     m: M { sizeof: 1008, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 336, vdso_sp: 808, vdso_pc: 816 },
+    ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
+    hmap: HMap { b: Some(9), buckets: Some(16), oldbuckets: Some(24) },
     moduledata: ModuleData {
         sizeof: 592,
         pc_header: 0,

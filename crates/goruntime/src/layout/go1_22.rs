@@ -36,8 +36,12 @@ pub(super) static LAYOUT: Layout = Layout {
         parent_goid: Some(272),
         gopc: 280,
         startpc: 296,
+        ancestors: 288,
+        labels: 344,
     },
     m: M { sizeof: 2024, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 328, vdso_sp: 1120, vdso_pc: 1128 },
+    ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
+    hmap: HMap { b: Some(9), buckets: Some(16), oldbuckets: Some(24) },
     moduledata: ModuleData {
         sizeof: 592,
         pc_header: 0,

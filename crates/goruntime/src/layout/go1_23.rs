@@ -36,8 +36,12 @@ pub(super) static LAYOUT: Layout = Layout {
         parent_goid: Some(280),
         gopc: 288,
         startpc: 304,
+        ancestors: 296,
+        labels: 352,
     },
     m: M { sizeof: 1760, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 328, vdso_sp: 856, vdso_pc: 864 },
+    ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
+    hmap: HMap { b: Some(9), buckets: Some(16), oldbuckets: Some(24) },
     moduledata: ModuleData {
         sizeof: 584,
         pc_header: 0,

@@ -36,8 +36,12 @@ pub(super) static LAYOUT: Layout = Layout {
         parent_goid: Some(280),
         gopc: 288,
         startpc: 304,
+        ancestors: 296,
+        labels: 352,
     },
     m: M { sizeof: 1808, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 328, vdso_sp: 880, vdso_pc: 888 },
+    ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
+    hmap: HMap { b: None, buckets: None, oldbuckets: None },
     moduledata: ModuleData {
         sizeof: 584,
         pc_header: 0,

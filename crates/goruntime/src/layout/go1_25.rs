@@ -36,8 +36,12 @@ pub(super) static LAYOUT: Layout = Layout {
         parent_goid: Some(272),
         gopc: 280,
         startpc: 296,
+        ancestors: 288,
+        labels: 344,
     },
     m: M { sizeof: 1816, g0: 0, gsignal: 72, procid: 64, curg: 184, alllink: 344, vdso_sp: 896, vdso_pc: 904 },
+    ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
+    hmap: HMap { b: None, buckets: None, oldbuckets: None },
     moduledata: ModuleData {
         sizeof: 584,
         pc_header: 0,

@@ -36,8 +36,12 @@ pub(super) static LAYOUT: Layout = Layout {
         parent_goid: Some(280),
         gopc: 288,
         startpc: 304,
+        ancestors: 296,
+        labels: 352,
     },
     m: M { sizeof: 1824, g0: 0, gsignal: 72, procid: 64, curg: 184, alllink: 352, vdso_sp: 896, vdso_pc: 904 },
+    ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
+    hmap: HMap { b: None, buckets: None, oldbuckets: None },
     moduledata: ModuleData {
         sizeof: 592,
         pc_header: 0,

@@ -108,6 +108,10 @@ pub struct Layout {
     pub g: G,
     /// A thread (`runtime2.go`).
     pub m: M,
+    /// What is kept of a goroutine's forebears (`runtime2.go`).
+    pub ancestor: Ancestor,
+    /// The map of Go up to 1.23 (`map.go`).
+    pub hmap: HMap,
     /// What the linker tells the runtime about one module (`symtab.go`).
     pub moduledata: ModuleData,
     /// Function metadata in pclntab (`runtime2.go`).
@@ -201,6 +205,10 @@ pub struct G {
     pub gopc: u64,
     /// Offset of `runtime.g.startpc`.
     pub startpc: u64,
+    /// Offset of `runtime.g.ancestors`.
+    pub ancestors: u64,
+    /// Offset of `runtime.g.labels`.
+    pub labels: u64,
 }
 
 /// A thread (`runtime2.go`).
@@ -222,6 +230,30 @@ pub struct M {
     pub vdso_sp: u64,
     /// Offset of `runtime.m.vdsoPC`.
     pub vdso_pc: u64,
+}
+
+/// A goroutine that led to another, kept under `GODEBUG=tracebackancestors=N` (`runtime2.go`, `ancestorInfo`).
+#[derive(Debug)]
+pub struct Ancestor {
+    /// Size of `runtime.ancestorInfo`.
+    pub sizeof: u64,
+    /// Offset of `runtime.ancestorInfo.pcs`.
+    pub pcs: u64,
+    /// Offset of `runtime.ancestorInfo.goid`.
+    pub goid: u64,
+    /// Offset of `runtime.ancestorInfo.gopc`.
+    pub gopc: u64,
+}
+
+/// The map of Go up to 1.23 (`map.go`), in which profiler labels stood.
+#[derive(Debug)]
+pub struct HMap {
+    /// Offset of `runtime.hmap.B`.
+    pub b: Option<u64>,
+    /// Offset of `runtime.hmap.buckets`.
+    pub buckets: Option<u64>,
+    /// Offset of `runtime.hmap.oldbuckets`.
+    pub oldbuckets: Option<u64>,
 }
 
 /// What the linker tells the runtime about one module (`symtab.go`).

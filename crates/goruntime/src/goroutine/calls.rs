@@ -1,0 +1,98 @@
+//! From physical frames to the calls that Go prints: inlining undone, wrappers marked. Source: `runtime/traceback.go` (`traceback2`, `printcreatedby1`).
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use lastgasp_inferior::Addr;
+use rustc_hash::FxHashMap;
+
+use super::CallSite;
+use crate::pclntab::{Frame, Symbolizer};
+use crate::unwind::Trace;
+
+/// One call on a goroutine's stack.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Call {
+    /// Function, file and line.
+    pub frame: Frame,
+    /// The instruction, one address for all calls that are inlined into each other there.
+    pub pc: Addr,
+    /// How far the program counter is from the function's entry; `None` for inlined calls and at the entry itself.
+    pub offset: Option<u64>,
+    /// Inlined into the next call.
+    pub inlined: bool,
+    /// It takes arguments.
+    pub arguments: bool,
+    /// The compiler made it, and Go's tracebacks hide it.
+    pub elided: bool,
+    /// On the stack of the thread (`g0`), not of the goroutine: the runtime at work for it.
+    pub system: bool,
+}
+
+impl Deref for Call {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        &self.frame
+    }
+}
+
+/// Makes calls of traces; equal traces give one and the same list.
+pub(crate) struct Expander<'a, 'b> {
+    symbols: &'a Symbolizer<'b>,
+    known: FxHashMap<Trace, Arc<[Call]>>,
+}
+
+impl<'a, 'b> Expander<'a, 'b> {
+    pub(crate) fn new(symbols: &'a Symbolizer<'b>) -> Self {
+        Self { symbols, known: FxHashMap::default() }
+    }
+
+    pub(crate) fn calls(&mut self, trace: Trace) -> Arc<[Call]> {
+        if let Some(known) = self.known.get(&trace) {
+            return Arc::clone(known);
+        }
+        let mut out = Vec::with_capacity(trace.steps.len());
+        // A wrapper that called a panic is shown (`elideWrapperCalling`).
+        let mut callee_panics = false;
+        for step in &trace.steps {
+            let Some(place) = self.symbols.place(step.pc, step.exact) else { continue };
+            for l in &place.logical {
+                let offset = step.pc.0.checked_sub(place.entry.0).filter(|o| *o > 0 && !l.inlined);
+                out.push(Call {
+                    frame: l.frame.clone(),
+                    pc: place.logical.first().map_or(step.pc, |first| first.pc),
+                    offset,
+                    inlined: l.inlined,
+                    arguments: l.arguments,
+                    elided: l.wrapper && !callee_panics,
+                    system: step.system,
+                });
+                callee_panics =
+                    matches!(l.frame.function.as_str(), "runtime.gopanic" | "runtime.sigpanic" | "runtime.panicwrap");
+            }
+        }
+        let out: Arc<[Call]> = out.into();
+        self.known.insert(trace, Arc::clone(&out));
+        out
+    }
+}
+
+/// The call at a program counter that is taken as it is.
+pub(crate) fn call_at(symbols: &Symbolizer<'_>, pc: Addr) -> Option<CallSite> {
+    site(symbols, pc, true)
+}
+
+/// The `go` statement whose call returns to `gopc`; 0 for the first goroutine.
+pub(crate) fn created_by(symbols: &Symbolizer<'_>, gopc: Addr) -> Option<CallSite> {
+    site(symbols, gopc, false)
+}
+
+fn site(symbols: &Symbolizer<'_>, pc: Addr, exact: bool) -> Option<CallSite> {
+    let place = symbols.place(pc, exact)?;
+    Some(CallSite {
+        frame: place.logical.first()?.frame.clone(),
+        function: place.logical.last()?.frame.function.clone(),
+        offset: pc.0.checked_sub(place.entry.0).filter(|o| *o > 0),
+    })
+}
