@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
+use crate::functab;
 use crate::layout::Layout;
 use crate::moduledata::ModuleData;
 
@@ -78,23 +79,10 @@ impl<'a> Symbolizer<'a> {
         self.name(self.find(pc)?).map(|n| for_print(&n))
     }
 
-    /// Start and length of the code of each wanted function, by walking the whole function table once.
+    /// Start and length of the code of each wanted function.
     #[must_use]
     pub(crate) fn find_functions(&self, wanted: &[&str]) -> FxHashMap<String, (Addr, u64)> {
-        let mut found = FxHashMap::default();
-        for i in 0..self.md.ftab.1.saturating_sub(1) {
-            let Some((entry, meta)) = self.ftab_entry(i) else {
-                continue;
-            };
-            let Some(name) = self.name(Func { entry, meta }) else {
-                continue;
-            };
-            if wanted.contains(&name.as_str()) {
-                let end = self.ftab_entry(i + 1).map_or(entry, |(e, _)| e);
-                found.entry(name).or_insert((entry, end.0.saturating_sub(entry.0)));
-            }
-        }
-        found
+        functab::find_functions(self.mem, self.md, self.layout, wanted)
     }
 
     /// Code of a function, at most 64 KiB of it.

@@ -1,11 +1,12 @@
 //! From an executable and its memory to a Go runtime that can be read.
 
-use lastgasp_inferior::{Addr, AddrRange, BlockCache, ElfImage, Memory};
+use lastgasp_inferior::{Addr, AddrRange, BlockCache, ElfImage, Layered, Memory};
 use thiserror::Error;
 
 use crate::buildinfo::{BuildInfo, GoVersion, parse_buildinfo};
 use crate::layout::{self, Layout};
 use crate::locate::{self, Globals};
+use crate::located::Located;
 use crate::moduledata::{self, ModuleData};
 use crate::pclntab::Symbolizer;
 
@@ -74,23 +75,64 @@ impl Runtime {
     /// # Errors
     /// [`DiscoverError`]; a process that has only just been started may fail as `Unreadable` and succeed a moment later.
     pub fn discover(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Self, DiscoverError> {
+        let located = Self::locate(image, bias, mem)?;
+        Self::apply(image, bias, mem, &located)
+    }
+
+    /// Finds where the runtime stands in the binary: what is the same for all its processes. Constant tables are read from the file, so that no page of them
+    /// becomes part of the process's RSS by our reading; the process is asked only for what the loader has relocated.
+    ///
+    /// # Errors
+    /// As [`Runtime::discover`].
+    pub fn locate(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Located, DiscoverError> {
+        let (version, layout, _) = Self::release(image)?;
+        let unreadable = |why: String| unreadable(image, &version, why);
+        let file = |constant: &[AddrRange]| {
+            image.memory(bias, constant).map(|top| Layered { top, bottom: mem }).map_err(|e| unreadable(e.to_string()))
+        };
+        let table = moduledata::pclntab_section(image).map(|s| s.range);
+        let table = table.map(|r| AddrRange::sized(Addr(r.start.0.wrapping_add(bias)), r.len()));
+        let at = moduledata::find(image, bias, &file(table.as_slice())?, mem, layout).map_err(unreadable)?;
+        let module = moduledata::at(mem, layout, at).map_err(unreadable)?;
+        let end = module.pclntable.0.plus(module.pclntable.1);
+        let constants = file(&[AddrRange { start: module.pc_header, end }])?;
+        let symbols = Symbolizer::new(&constants, &module, layout);
+        let variables = locate::variables(image, bias, &module, &symbols).map_err(unreadable)?;
+        let stated = |a: Addr| a.0.wrapping_sub(bias);
+        Ok(Located {
+            minor: version.minor,
+            module_data: stated(at),
+            variables: variables.into_iter().map(|(name, a)| (name.to_owned(), stated(a))).collect(),
+        })
+    }
+
+    /// The runtime of one process from where it was found in its binary. Everything is checked against the process: what was remembered may be of another
+    /// binary, or a lie.
+    ///
+    /// # Errors
+    /// As [`Runtime::discover`].
+    pub fn apply(image: &ElfImage, bias: u64, mem: &dyn Memory, located: &Located) -> Result<Self, DiscoverError> {
+        let (version, layout, build_info) = Self::release(image)?;
+        let unreadable = |why: String| unreadable(image, &version, why);
+        if located.minor != version.minor {
+            return Err(unreadable(format!("what is remembered of it is of Go 1.{}", located.minor)));
+        }
+        let at = Addr(located.module_data.wrapping_add(bias));
+        let module = moduledata::at(mem, layout, at).map_err(unreadable)?;
+        let globals = locate::remembered(located, bias, &module).map_err(unreadable)?;
+        let found = Self { version: version.clone(), build_info, layout, module, globals };
+        found.validate(mem).map_err(unreadable)?;
+        Ok(found)
+    }
+
+    /// The release, and whether we read it.
+    fn release(image: &ElfImage) -> Result<(GoVersion, &'static Layout, BuildInfo), DiscoverError> {
         let build_info = Self::build_info(image)?;
         let (oldest, newest) = layout::supported();
         let unknown = || DiscoverError::UnknownVersion { version: build_info.go_version.clone(), oldest, newest };
         let version = GoVersion::parse(&build_info.go_version).ok_or_else(unknown)?;
         let layout = layout::for_minor(version.minor).ok_or_else(unknown)?;
-        let unreadable = |why: String| DiscoverError::Unreadable {
-            file: image.name().to_owned(),
-            version: version.text.clone(),
-            why,
-        };
-        let cached = BlockCache::new(mem);
-        let module = moduledata::find(image, bias, mem, layout).map_err(unreadable)?;
-        let symbols = Symbolizer::new(&cached, &module, layout);
-        let globals = locate::globals(image, bias, &module, &symbols).map_err(unreadable)?;
-        let found = Self { version: version.clone(), build_info: build_info.clone(), layout, module, globals };
-        found.validate(mem).map_err(unreadable)?;
-        Ok(found)
+        Ok((version, layout, build_info))
     }
 
     /// Where tables stand that never change, in the process's addresses: pclntab, and funcdata as far as it may go. The linker may have put them into a segment
@@ -154,4 +196,8 @@ impl Runtime {
         }
         Ok(())
     }
+}
+
+fn unreadable(image: &ElfImage, version: &GoVersion, why: String) -> DiscoverError {
+    DiscoverError::Unreadable { file: image.name().to_owned(), version: version.text.clone(), why }
 }

@@ -6,7 +6,7 @@ use std::fs::{File, Metadata};
 use std::os::unix::fs::FileExt as _;
 
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
-use object::{Endianness, Object as _, ObjectSection as _, ObjectSymbol as _, ReadCache};
+use object::{Endianness, Object as _, ObjectSection as _, ReadCache};
 use thiserror::Error;
 
 use crate::{Addr, AddrRange, Memory, ReadCause, ReadError};
@@ -202,8 +202,12 @@ impl ElfImage {
         if section.range.len() > MAX_TABLE {
             return Err(format("larger than 256 MiB"));
         }
+        let io = |error| ImageError::Io { file: self.name.clone(), error };
+        if offset.saturating_add(section.range.len()) > self.file.metadata().map_err(io)?.len() {
+            return Err(format("goes on behind the end of the file"));
+        }
         let mut buf = vec![0; section.range.len() as usize];
-        self.file.read_exact_at(&mut buf, offset).map_err(|error| ImageError::Io { file: self.name.clone(), error })?;
+        self.file.read_exact_at(&mut buf, offset).map_err(io)?;
         Ok(buf)
     }
 
@@ -216,14 +220,20 @@ impl ElfImage {
         if !self.has_symbols {
             return Ok(found);
         }
-        let format = |why: String| ImageError::Format { file: self.name.clone(), why };
-        let copy = self.file.try_clone().map_err(|error| ImageError::Io { file: self.name.clone(), error })?;
-        let cache = ReadCache::new(copy);
-        let elf = ElfFile64::<Endianness, _>::parse(&cache).map_err(|e| format(e.to_string()))?;
-        for s in elf.symbols() {
-            let Ok(name) = s.name() else { continue };
-            if wanted.contains(&name) {
-                found.insert(name.to_owned(), Symbol { addr: Addr(s.address()), size: s.size() });
+        let (Some(table), Some(strings)) = (self.section(".symtab"), self.section(".strtab")) else {
+            return Ok(found);
+        };
+        let (table, strings) = (self.section_bytes(table)?, self.section_bytes(strings)?);
+        for entry in table.chunks_exact(SYMBOL) {
+            let Some(s) = RawSymbol::parse(entry).filter(|s| s.defined) else { continue };
+            let Some(name) = strings.get(s.name..) else { continue };
+            // The end first: it is wrong for nearly all of them, and costs less than to compare names.
+            let hit = wanted.iter().find(|w| name.get(w.len()) == Some(&0) && name.starts_with(w.as_bytes()));
+            if let Some(name) = hit {
+                found.insert((*name).to_owned(), Symbol { addr: Addr(s.value), size: s.size });
+                if found.len() == wanted.len() {
+                    break;
+                }
             }
         }
         Ok(found)
@@ -239,6 +249,29 @@ impl ElfImage {
         let pieces =
             constant.iter().flat_map(|c| writable.iter().filter_map(|s| s.part(c.start.0.wrapping_sub(bias), c.len())));
         Ok(FileMemory { file: self.file.try_clone()?, segments: read_only.into_iter().chain(pieces).collect(), bias })
+    }
+}
+
+/// Bytes of an `Elf64_Sym`.
+const SYMBOL: usize = 24;
+
+/// An `Elf64_Sym`.
+struct RawSymbol {
+    name: usize,
+    defined: bool,
+    value: u64,
+    size: u64,
+}
+
+impl RawSymbol {
+    fn parse(b: &[u8]) -> Option<Self> {
+        let word = |at: usize| b.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
+        Some(Self {
+            name: u32::from_le_bytes(b.get(..4)?.try_into().ok()?) as usize,
+            defined: b.get(6..8)? != [0, 0],
+            value: word(8)?,
+            size: word(16)?,
+        })
     }
 }
 
