@@ -21,6 +21,7 @@ mod locate;
 mod located;
 mod memprofile;
 mod moduledata;
+mod obfuscated;
 mod pclntab;
 mod runtime;
 mod unwind;

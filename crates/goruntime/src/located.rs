@@ -38,6 +38,7 @@ pub fn binary_key(image: &ElfImage) -> String {
         hash.write_u64(range.start.0);
         hash.write_u64(range.end.0);
     }
-    let id = image.build_id().map_or_else(|| if go_note.is_empty() { "none" } else { "go" }, |b| b.get(..40).unwrap_or(b));
+    let id =
+        image.build_id().map_or_else(|| if go_note.is_empty() { "none" } else { "go" }, |b| b.get(..40).unwrap_or(b));
     format!("{id}-{:016x}", hash.finish())
 }

@@ -107,13 +107,7 @@ fn search(mem: &dyn Memory, range: AddrRange, bias: u64, skip: u64, needle: &[u8
     }
 }
 
-fn find_for(
-    image: &ElfImage,
-    bias: u64,
-    mem: &dyn Memory,
-    layout: &Layout,
-    pclntab: Addr,
-) -> Result<Addr, String> {
+fn find_for(image: &ElfImage, bias: u64, mem: &dyn Memory, layout: &Layout, pclntab: Addr) -> Result<Addr, String> {
     // pcHeader.funcnameOffset is at 32 in every version since 1.18 (symtab.go, pcHeader).
     let names = mem.u64(pclntab.plus(32)).map_err(|e| e.to_string())?;
     let mut key = pclntab.0.to_le_bytes().to_vec();

@@ -8,6 +8,7 @@ use crate::layout::{self, Layout};
 use crate::locate::{self, Globals};
 use crate::located::Located;
 use crate::moduledata::{self, ModuleData};
+use crate::obfuscated;
 use crate::pclntab::Symbolizer;
 
 /// Why a process cannot be read as a Go process.
@@ -18,6 +19,16 @@ pub enum DiscoverError {
     NotGo {
         /// The executable.
         file: String,
+    },
+    /// Made unreadable on purpose.
+    #[error(
+        "{file} looks like a Go binary built with garble ({signs}): what lastgasp reads was scrambled on purpose. Run a build of the same source without garble where it is to be observed"
+    )]
+    Obfuscated {
+        /// The executable.
+        file: String,
+        /// What it is recognised by.
+        signs: String,
     },
     /// A Go minor without a layout table.
     #[error(
@@ -62,12 +73,20 @@ impl Runtime {
     /// Version and build information of an executable, from its file alone.
     ///
     /// # Errors
-    /// [`DiscoverError::NotGo`].
+    /// [`DiscoverError::NotGo`], [`DiscoverError::Obfuscated`].
     pub fn build_info(image: &ElfImage) -> Result<BuildInfo, DiscoverError> {
-        let not_go = || DiscoverError::NotGo { file: image.name().to_owned() };
-        let section = image.section(".go.buildinfo").ok_or_else(not_go)?;
-        let bytes = image.section_bytes(section).map_err(|_| not_go())?;
-        parse_buildinfo(&bytes).ok_or_else(not_go)
+        let file = || image.name().to_owned();
+        let bytes = image.section(".go.buildinfo").and_then(|s| image.section_bytes(s).ok());
+        let info = bytes.and_then(|b| parse_buildinfo(&b));
+        // A release that we do not know may have a magic that we do not know.
+        let newer =
+            info.as_ref().and_then(|i| GoVersion::parse(&i.go_version)).filter(|v| v.minor > layout::supported().1);
+        if newer.is_none()
+            && let Some(signs) = obfuscated::signs(image, info.as_ref())
+        {
+            return Err(DiscoverError::Obfuscated { file: file(), signs });
+        }
+        info.ok_or_else(|| DiscoverError::NotGo { file: file() })
     }
 
     /// Finds everything. `mem` is the process's memory; `bias` what its addresses are off from those in the file.

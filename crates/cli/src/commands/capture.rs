@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use lastgasp_recorder::cgroup::{Cgroup, Mounts};
+use lastgasp_recorder::cgroup::Mounts;
+use lastgasp_recorder::gauge::Gauge;
+use lastgasp_recorder::locations::Locations;
 use lastgasp_recorder::sampler::{Sample, Timeline};
 use lastgasp_recorder::stop::Stopper;
 use lastgasp_recorder::take::{Circumstances, Phase, Reason, Taken, take};
@@ -32,15 +34,14 @@ pub(super) fn capture(pid: i32, out: &Path, no_stop: bool) -> Result<Exit> {
 /// Copies a process as it is now.
 pub(super) fn take_now(pid: i32, stop: bool) -> Result<Taken> {
     let mounts = Mounts::detect();
-    let target = Target::attach(pid, &mounts)?;
-    let cgroup = Cgroup::of(pid, &mounts);
-    let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|(l, _)| (l.bytes, l.source));
+    let target = Target::attach(pid, &mounts, &Locations::of_user())?;
+    let gauge = Gauge::of(pid, target.process.rss().unwrap_or(0), None, None, &mounts);
     let mut timeline = Timeline::default();
     if let Some(gauges) = target.gauges() {
         let rss = target.process.rss().unwrap_or(0);
         timeline.push(Sample {
             t_ms: timeline.now_ms(),
-            usage: cgroup.as_ref().filter(|_| limit.is_some()).and_then(Cgroup::usage).unwrap_or(rss),
+            usage: gauge.usage(rss),
             rss,
             heap_live: gauges.heap_live,
             goroutines: gauges.goroutine_slots,
@@ -51,7 +52,7 @@ pub(super) fn take_now(pid: i32, stop: bool) -> Result<Taken> {
         phase: Phase::Manual,
         reason: Reason::Manual,
         timeline: &timeline,
-        limit,
+        limit: gauge.limit,
         last_usage: target.process.usage().map(|u| (u, 0)),
     };
     let mut stopper = Stopper::Ptrace;

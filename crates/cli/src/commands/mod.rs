@@ -18,7 +18,7 @@ use crate::exit::Exit;
 /// Carries out a command.
 pub(crate) fn dispatch(command: Command) -> Result<Exit> {
     match command {
-        Command::Ps { json } => ps::ps(json),
+        Command::Ps { json, look } => ps::ps(json, look),
         Command::Capture { pid, out, no_stop } => capture::capture(pid, &out, no_stop),
         Command::Run { memory_max, store, no_freeze, no_pin, command } => {
             run::run(memory_max, &store, !no_freeze, !no_pin, command)
