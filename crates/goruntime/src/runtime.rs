@@ -188,11 +188,15 @@ impl Runtime {
                 "allglen says {gs} goroutines: the runtime has not started yet, or the address is wrong"
             ));
         }
-        let first = read(Addr(read(self.globals.allgptr)?))?;
-        let lo = read(Addr(first).plus(self.layout.g.stack_lo))?;
-        let hi = read(Addr(first).plus(self.layout.g.stack_hi))?;
-        if lo != 0 && (hi <= lo || hi - lo > 1 << 32) {
-            return Err("the first goroutine has no sane stack".into());
+        // The first few exist from the start of the runtime on; a list that they stand in is no other list of pointers.
+        let all = Addr(read(self.globals.allgptr)?);
+        for i in 0..gs.min(4) {
+            let g = Addr(read(all.plus(i * 8))?);
+            let lo = read(g.plus(self.layout.g.stack_lo))?;
+            let hi = read(g.plus(self.layout.g.stack_hi))?;
+            if g.is_null() || lo != 0 && (hi <= lo || hi - lo > 1 << 32) {
+                return Err(format!("goroutine {i} of allgs has no sane stack"));
+            }
         }
         let head = Addr(read(self.globals.mbuckets)?);
         if !head.is_null() && read(head.plus(self.layout.bucket.typ))? != 1 {
@@ -204,7 +208,8 @@ impl Runtime {
         }
         let spans = read(self.globals.mheap.plus(self.layout.mheap.allspans + 8))?;
         let cap = read(self.globals.mheap.plus(self.layout.mheap.allspans + 16))?;
-        if spans > cap || cap > 1 << 32 {
+        let first = read(self.globals.mheap.plus(self.layout.mheap.allspans))?;
+        if spans == 0 || spans > cap || cap > 1 << 32 || first == 0 || first % 8 != 0 {
             return Err(format!("mheap_.allspans says {spans} of {cap}"));
         }
         let percent = mem

@@ -21,14 +21,23 @@ const MAX_FILE: u64 = 64 << 10;
 const MAX_FILES: usize = 4096;
 
 /// A file of the folder.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     /// The lastgasp that wrote it: another one may have other rules.
     lastgasp: String,
     /// The binary: a file that was renamed is no good.
     key: String,
+    /// Of `located` as JSON: some of it would not be missed before it is too late if a bit had tipped over.
+    crc32: u32,
     located: Located,
+}
+
+impl Entry {
+    fn of(key: &str, located: &Located) -> io::Result<Self> {
+        let crc32 = crc32fast::hash(&serde_json::to_vec(located)?);
+        Ok(Self { lastgasp: env!("CARGO_PKG_VERSION").into(), key: key.to_owned(), crc32, located: located.clone() })
+    }
 }
 
 /// What is known of binaries.
@@ -102,7 +111,8 @@ impl Locations {
         let mut text = Vec::new();
         file.take(MAX_FILE).read_to_end(&mut text).ok()?;
         let entry: Entry = serde_json::from_slice(&text).ok()?;
-        (entry.lastgasp == env!("CARGO_PKG_VERSION") && entry.key == key).then_some(entry.located)
+        let whole = Entry::of(key, &entry.located).ok()?;
+        (entry == whole).then_some(entry.located)
     }
 
     fn write(&self, key: &str, located: &Located) -> io::Result<()> {
@@ -115,7 +125,7 @@ impl Locations {
             opened => opened?,
         };
         folder.make_room()?;
-        let entry = Entry { lastgasp: env!("CARGO_PKG_VERSION").into(), key: key.to_owned(), located: located.clone() };
+        let entry = Entry::of(key, located)?;
         let new = folder.path(&format!("{key}.{}.new", std::process::id()));
         // One that was left behind by a lastgasp that died with our number.
         let _ = fs::remove_file(&new);

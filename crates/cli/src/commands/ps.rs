@@ -61,7 +61,13 @@ pub(super) fn ps(as_json: bool, apart: Option<f64>) -> Result<Exit> {
 fn notes(denied: usize, one_look: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if denied > 0 {
-        notes.push(format!("{denied} processes could not be read: {DENIED}"));
+        // PID 1 of a sandbox, say.
+        let why = if nix::unistd::geteuid().is_root() {
+            "not even by this root, who lacks CAP_SYS_PTRACE over them"
+        } else {
+            DENIED
+        };
+        notes.push(format!("{denied} of the processes here could not be read: {why}"));
     }
     if one_look {
         notes.push(format!("time to OOM unknown: {ONE_LOOK}"));
@@ -150,11 +156,9 @@ fn table(rows: &[Value], notes: &[String]) -> String {
         let size = |k: &str| r[k].as_u64().map_or_else(|| "-".into(), bytes);
         let yes =
             |k: &str, yes: &'static str, no: &'static str| r[k].as_bool().map_or("?", |b| if b { yes } else { no });
-        // Said below for all of them.
-        let problem = r["problem"].as_str().filter(|p| *p != DENIED);
         let _ = writeln!(
             out,
-            "{:>8}  {:<20} {:<12} {:>9} {:>9} {:>9} {:>6} {:>8} {:>5}  {:<8} {:<7} {:<16} {}{}",
+            "{:>8}  {:<20} {:<12} {:>9} {:>9} {:>9} {:>6} {:>8} {:>5}  {:<8} {:<7} {:<16} {}",
             r["pid"],
             r["service"].as_str().unwrap_or("?"),
             r["go_version"].as_str().unwrap_or("?"),
@@ -168,8 +172,11 @@ fn table(rows: &[Value], notes: &[String]) -> String {
             yes("profile_on", "on", "off"),
             r["home"].as_str().unwrap_or("-"),
             build(r),
-            problem.map_or_else(String::new, |p| format!("  ({p})")),
         );
+    }
+    // Denial is said below for all of them.
+    for (r, problem) in rows.iter().filter_map(|r| Some((r, r["problem"].as_str().filter(|p| *p != DENIED)?))) {
+        let _ = writeln!(out, "{}: {problem}", r["pid"]);
     }
     for note in notes {
         let _ = writeln!(out, "{note}");
@@ -211,6 +218,6 @@ mod tests {
         let row = json!({"pid": 1, "problem": DENIED});
         let text = table(&[row.clone(), row], &notes(2, false));
         assert_eq!(text.matches("CAP_SYS_PTRACE").count(), 1, "{text}");
-        assert!(text.contains("2 processes could not be read: needs CAP_SYS_PTRACE: run as root"), "{text}");
+        assert!(text.contains("2 of the processes here could not be read"), "{text}");
     }
 }
