@@ -23,6 +23,9 @@ pub(crate) enum Command {
         /// As JSON (schema lastgasp.ps/1)
         #[arg(long)]
         json: bool,
+        /// Look twice, so many seconds apart: tells who grows, and the time to OOM
+        #[arg(long, value_name = "SECONDS", value_parser = pause)]
+        look: Option<f64>,
     },
     /// Take a capture of a process now, or of a core file; prints the folder's path as its last line
     Capture {
@@ -121,6 +124,12 @@ pub(crate) enum FailOn {
     Critical,
 }
 
+/// Seconds between two looks.
+fn pause(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    if (0.01..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("give 0.01 to 3600 seconds".into()) }
+}
+
 /// `1536M`, `2GiB`, `1000000`.
 fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -157,6 +166,12 @@ mod tests {
         assert_eq!(size("1.5g"), Ok(3 << 29));
         assert_eq!(size("1000000"), Ok(1_000_000));
         assert!(size("12x").is_err() && size("").is_err() && size("-1").is_err() && size("0").is_err());
+    }
+
+    #[test]
+    fn pauses() {
+        assert_eq!(pause("0.5"), Ok(0.5));
+        assert!(["NaN", "inf", "-1", "0", "1e9", "x"].iter().all(|t| pause(t).is_err()));
     }
 
     #[test]

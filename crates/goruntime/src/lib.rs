@@ -14,12 +14,15 @@
 mod arch;
 mod buildinfo;
 mod evidence;
+mod functab;
 mod gauges;
 mod goroutine;
 pub mod layout;
 mod locate;
+mod located;
 mod memprofile;
 mod moduledata;
+mod obfuscated;
 mod pclntab;
 mod runtime;
 mod spans;
@@ -34,6 +37,7 @@ pub use goroutine::{
     decode_goroutines, is_system,
 };
 pub use locate::Globals;
+pub use located::{Located, binary_key};
 pub use memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use moduledata::ModuleData;
 pub use pclntab::{Frame, Symbolizer, for_print};

@@ -1,10 +1,12 @@
 //! Where the runtime's variables stand. From the symbol table where there is one; in a stripped binary from the code of runtime functions that name
 //! them: the k-th RIP-relative operand of a function that every Go program links. Each variable's rules are tried together and must agree.
 
+use std::collections::BTreeMap;
+
 use lastgasp_inferior::{Addr, ElfImage};
-use rustc_hash::FxHashMap;
 
 use crate::arch::{MemoryOperand, operands};
+use crate::located::Located;
 use crate::moduledata::ModuleData;
 use crate::pclntab::Symbolizer;
 
@@ -69,16 +71,16 @@ const RULES: &[Rule] = &[
     Rule { symbol: "runtime.gcphase", sites: &[("runtime.gcSweep", Nth(1)), ("runtime.freeSomeWbufs", Nth(2))] },
 ];
 
-/// The variables by symbol name.
-type Found = FxHashMap<&'static str, Addr>;
+/// The variables by symbol name, in the process's addresses.
+type Found = BTreeMap<&'static str, Addr>;
 
 /// Finds all variables, or says which is missing.
-pub(crate) fn globals(
+pub(crate) fn variables(
     image: &ElfImage,
     bias: u64,
     md: &ModuleData,
     symbols: &Symbolizer<'_>,
-) -> Result<Globals, String> {
+) -> Result<Found, String> {
     let names: Vec<&str> = RULES.iter().map(|r| r.symbol).collect();
     let table = image.symbols(&names).map_err(|e| e.to_string())?;
     let mut found: Found =
@@ -86,7 +88,14 @@ pub(crate) fn globals(
     if found.len() < RULES.len() {
         found = by_code(md, symbols)?;
     }
-    collect(&found, md)
+    collect(&found, md)?;
+    Ok(found)
+}
+
+/// The variables that were found in the binary before. What it does not name, or names where no variables are, is an error.
+pub(crate) fn remembered(known: &Located, bias: u64, md: &ModuleData) -> Result<Globals, String> {
+    let here = |r: &Rule| Some((r.symbol, Addr(known.variables.get(r.symbol)?.wrapping_add(bias))));
+    collect(&RULES.iter().filter_map(here).collect(), md)
 }
 
 /// As [`globals`], by the rules for stripped binaries alone.

@@ -1,6 +1,6 @@
 //! `runtime.moduledata`: what the linker tells the runtime about the module. Source: `runtime/symtab.go`.
 
-use lastgasp_inferior::{Addr, AddrRange, ElfImage, Memory};
+use lastgasp_inferior::{Addr, AddrRange, ElfImage, Memory, Section};
 
 use crate::layout::Layout;
 
@@ -38,27 +38,42 @@ const MAGICS: [u32; 2] = [0xffff_fff0, 0xffff_fff1];
 /// Largest pclntab we take for real.
 const MAX_TABLE: u64 = 1 << 30;
 
-/// Finds pclntab in the file, then the module data that points to it in memory. Gives its address with it.
-pub(crate) fn find(image: &ElfImage, bias: u64, mem: &dyn Memory, layout: &Layout) -> Result<ModuleData, String> {
-    let mut last = "no pclntab: not a Go executable, or one whose tables are hidden (garble, a packer)".to_owned();
-    for pclntab in pclntab_candidates(image, bias, mem) {
+/// Finds pclntab, then the module data that points to it. Gives where it stands in the process. `constants` holds what no process has changed, `mem` all.
+pub(crate) fn find(
+    image: &ElfImage,
+    bias: u64,
+    constants: &dyn Memory,
+    mem: &dyn Memory,
+    layout: &Layout,
+) -> Result<Addr, String> {
+    let mut last = "no pclntab: not a Go executable, or one whose tables are hidden (a packer)".to_owned();
+    for pclntab in pclntab_candidates(image, bias, constants) {
         match find_for(image, bias, mem, layout, pclntab) {
-            Ok(md) => return Ok(md),
+            Ok(at) => return Ok(at),
             Err(e) => last = e,
         }
     }
     Err(last)
 }
 
-fn is_header(b: &[u8]) -> bool {
+/// The module data at `at`, checked.
+pub(crate) fn at(mem: &dyn Memory, layout: &Layout, at: Addr) -> Result<ModuleData, String> {
+    read(mem, layout, at).and_then(|md| validate(md, mem)).map_err(|e| format!("module data at {at}: {e}"))
+}
+
+/// The section that holds pclntab, by its names.
+pub(crate) fn pclntab_section(image: &ElfImage) -> Option<&Section> {
+    image.sections().iter().find(|s| s.name == ".gopclntab" || s.name == ".data.rel.ro.gopclntab")
+}
+
+pub(crate) fn is_header(b: &[u8]) -> bool {
     let magic = b.get(..4).and_then(|m| m.try_into().ok()).map(u32::from_le_bytes);
     magic.is_some_and(|m| MAGICS.contains(&m)) && matches!(b.get(4..8), Some([0, 0, 1 | 2 | 4, 8]))
 }
 
-/// By section name; where the sections are gone or merged (c-shared), by the magic in the process's own segments.
+/// By section name; where the sections are gone or merged (c-shared), by the magic in the segments.
 fn pclntab_candidates(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Vec<Addr> {
-    let named = image.sections().iter().find(|s| s.name == ".gopclntab" || s.name == ".data.rel.ro.gopclntab");
-    if let Some(s) = named {
+    if let Some(s) = pclntab_section(image) {
         let at = Addr(s.range.start.0.wrapping_add(bias));
         if mem.bytes(at, 8, 8).is_ok_and(|b| is_header(&b)) {
             return vec![at];
@@ -66,62 +81,53 @@ fn pclntab_candidates(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Vec<Addr
     }
     let mut found = Vec::new();
     for range in image.load_ranges(false).into_iter().chain(image.load_ranges(true)) {
-        scan(mem, Addr(range.start.0.wrapping_add(bias)), range.len(), 8, &mut |at, b| {
-            if is_header(b) && found.len() < 8 {
-                found.push(at);
-            }
-        });
+        // All magics end alike; the instruction quantum and the pointer's size are those of amd64.
+        search(mem, range, bias, 1, &[0xff, 0xff, 0xff, 0, 0, 1, 8], &mut found);
     }
+    found.retain(|at| mem.bytes(*at, 8, 8).is_ok_and(|b| is_header(&b)));
     found
 }
 
-/// Calls `see` with every 8-byte aligned address of a range and at least `window` bytes that stand there.
-fn scan(mem: &dyn Memory, start: Addr, len: u64, window: usize, see: &mut dyn FnMut(Addr, &[u8])) {
+/// Most hits of one search.
+const MAX_HITS: usize = 8;
+
+/// Where `needle` stands in a range (in the file's addresses), `skip` bytes behind an address that is a multiple of 8; gives those addresses.
+fn search(mem: &dyn Memory, range: AddrRange, bias: u64, skip: u64, needle: &[u8], found: &mut Vec<Addr>) {
     const CHUNK: u64 = 1 << 16;
+    let finder = memchr::memmem::Finder::new(needle);
+    let start = Addr(range.start.0.wrapping_add(bias));
+    let len = range.len().min(MAX_TABLE);
     let mut at = 0;
-    while at < len.min(MAX_TABLE) {
-        let n = CHUNK.min(len - at);
-        let want = (n + window as u64).min(len - at) as usize;
+    while at < len && found.len() < MAX_HITS {
+        // So much more that a needle which the chunk's end cuts is found.
+        let want = (CHUNK + needle.len() as u64 - 1).min(len - at) as usize;
         if let Ok(b) = mem.bytes(start.plus(at), want, want) {
-            for i in (0..n as usize).step_by(8) {
-                if let Some(w) = b.get(i..i + window) {
-                    see(start.plus(at + i as u64), w);
-                }
-            }
+            let hits = finder.find_iter(&b).filter_map(|i| start.plus(at).0.checked_add(i as u64)?.checked_sub(skip));
+            found.extend(hits.filter(|a| a % 8 == 0).map(Addr).take(MAX_HITS - found.len()));
         }
-        at += n;
+        at += CHUNK;
     }
 }
 
-fn find_for(
-    image: &ElfImage,
-    bias: u64,
-    mem: &dyn Memory,
-    layout: &Layout,
-    pclntab: Addr,
-) -> Result<ModuleData, String> {
+fn find_for(image: &ElfImage, bias: u64, mem: &dyn Memory, layout: &Layout, pclntab: Addr) -> Result<Addr, String> {
     // pcHeader.funcnameOffset is at 32 in every version since 1.18 (symtab.go, pcHeader).
     let names = mem.u64(pclntab.plus(32)).map_err(|e| e.to_string())?;
     let mut key = pclntab.0.to_le_bytes().to_vec();
     key.extend(pclntab.0.wrapping_add(names).to_le_bytes());
     let mut found = Vec::new();
-    // From Go 1.26 the linker gives it a section of its own.
-    let own = image.section(".go.module").map(|s| s.range);
-    for range in own.into_iter().chain(image.load_ranges(true)) {
-        scan(mem, Addr(range.start.0.wrapping_add(bias)), range.len(), 16, &mut |at, b| {
-            if b == key && found.len() < 8 {
-                found.push(at);
-            }
-        });
+    // From Go 1.26 the linker gives it a section of its own; before, it is among the data without pointers. The segments hold large tables too.
+    let likely = [".go.module", ".noptrdata", ".data"].iter().filter_map(|n| image.section(n)).map(|s| s.range);
+    for range in likely.chain(image.load_ranges(true)) {
+        search(mem, range, bias, 0, &key, &mut found);
         if !found.is_empty() {
             break;
         }
     }
     let mut why = format!("no module data points to the pclntab at {pclntab}");
-    for at in found {
-        match read(mem, layout, at).and_then(|md| validate(md, mem)) {
-            Ok(md) => return Ok(md),
-            Err(e) => why = format!("module data at {at}: {e}"),
+    for there in found {
+        match at(mem, layout, there) {
+            Ok(_) => return Ok(there),
+            Err(e) => why = e,
         }
     }
     Err(why)

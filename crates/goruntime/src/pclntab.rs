@@ -1,12 +1,12 @@
 //! Program counters to function, file and line, with inlining. Source: `runtime/symtab.go`, `runtime/symtabinl.go`, `cmd/link/internal/ld/pcln.go`.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
+use crate::functab;
 use crate::layout::Layout;
 use crate::moduledata::ModuleData;
 
@@ -143,27 +143,10 @@ impl<'a> Symbolizer<'a> {
         self.name(self.find(pc)?)
     }
 
-    /// Start and length of the code of each wanted function, by walking the function table until all are found: the linker puts the runtime first.
+    /// Start and length of the code of each wanted function.
     #[must_use]
     pub(crate) fn find_functions(&self, wanted: &[&str]) -> FxHashMap<String, (Addr, u64)> {
-        let mut found = FxHashMap::default();
-        let wanted: BTreeSet<&str> = wanted.iter().copied().collect();
-        for i in 0..self.md.ftab.1.saturating_sub(1) {
-            let Some((entry, meta)) = self.ftab_entry(i) else {
-                continue;
-            };
-            let Some(name) = self.name(Func { entry, meta }) else {
-                continue;
-            };
-            if wanted.contains(name.as_str()) {
-                let end = self.ftab_entry(i + 1).map_or(entry, |(e, _)| e);
-                found.entry(name).or_insert((entry, end.0.saturating_sub(entry.0)));
-                if found.len() == wanted.len() {
-                    break;
-                }
-            }
-        }
-        found
+        functab::find_functions(self.mem, self.md, self.layout, wanted)
     }
 
     /// Code of a function, at most 64 KiB of it.

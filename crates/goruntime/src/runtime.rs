@@ -1,12 +1,14 @@
 //! From an executable and its memory to a Go runtime that can be read.
 
-use lastgasp_inferior::{Addr, AddrRange, BlockCache, ElfImage, Memory};
+use lastgasp_inferior::{Addr, AddrRange, BlockCache, ElfImage, Layered, Memory};
 use thiserror::Error;
 
 use crate::buildinfo::{BuildInfo, GoVersion, parse_buildinfo};
 use crate::layout::{self, Layout, Unsupported};
 use crate::locate::{self, Globals};
+use crate::located::Located;
 use crate::moduledata::{self, ModuleData};
+use crate::obfuscated;
 use crate::pclntab::Symbolizer;
 
 /// Why a process cannot be read as a Go process.
@@ -17,6 +19,16 @@ pub enum DiscoverError {
     NotGo {
         /// The executable.
         file: String,
+    },
+    /// Made unreadable on purpose.
+    #[error(
+        "{file} looks like a Go binary built with garble ({signs}): what lastgasp reads was scrambled on purpose. Run a build of the same source without garble where it is to be observed"
+    )]
+    Obfuscated {
+        /// The executable.
+        file: String,
+        /// What it is recognised by.
+        signs: String,
     },
     /// A version without a layout table.
     #[error("{version} is not supported: {why}")]
@@ -57,12 +69,20 @@ impl Runtime {
     /// Version and build information of an executable, from its file alone.
     ///
     /// # Errors
-    /// [`DiscoverError::NotGo`].
+    /// [`DiscoverError::NotGo`], [`DiscoverError::Obfuscated`].
     pub fn build_info(image: &ElfImage) -> Result<BuildInfo, DiscoverError> {
-        let not_go = || DiscoverError::NotGo { file: image.name().to_owned() };
-        let section = image.section(".go.buildinfo").ok_or_else(not_go)?;
-        let bytes = image.section_bytes(section).map_err(|_| not_go())?;
-        parse_buildinfo(&bytes).ok_or_else(not_go)
+        let file = || image.name().to_owned();
+        let bytes = image.section(".go.buildinfo").and_then(|s| image.section_bytes(s).ok());
+        let info = bytes.and_then(|b| parse_buildinfo(&b));
+        // A release that we do not know may have a magic that we do not know.
+        let newer =
+            info.as_ref().and_then(|i| GoVersion::parse(&i.go_version)).filter(|v| v.minor > layout::supported().1);
+        if newer.is_none()
+            && let Some(signs) = obfuscated::signs(image, info.as_ref())
+        {
+            return Err(DiscoverError::Obfuscated { file: file(), signs });
+        }
+        info.ok_or_else(|| DiscoverError::NotGo { file: file() })
     }
 
     /// Finds everything. `mem` is the process's memory; `bias` what its addresses are off from those in the file.
@@ -70,22 +90,63 @@ impl Runtime {
     /// # Errors
     /// [`DiscoverError`]; a process that has only just been started may fail as `Unreadable` and succeed a moment later.
     pub fn discover(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Self, DiscoverError> {
+        let located = Self::locate(image, bias, mem)?;
+        Self::apply(image, bias, mem, &located)
+    }
+
+    /// Finds where the runtime stands in the binary: what is the same for all its processes. Constant tables are read from the file, so that no page of them
+    /// becomes part of the process's RSS by our reading; the process is asked only for what the loader has relocated.
+    ///
+    /// # Errors
+    /// As [`Runtime::discover`].
+    pub fn locate(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Located, DiscoverError> {
+        let (version, layout, _) = Self::release(image)?;
+        let unreadable = |why: String| unreadable(image, &version, why);
+        let file = |constant: &[AddrRange]| {
+            image.memory(bias, constant).map(|top| Layered { top, bottom: mem }).map_err(|e| unreadable(e.to_string()))
+        };
+        let table = moduledata::pclntab_section(image).map(|s| s.range);
+        let table = table.map(|r| AddrRange::sized(Addr(r.start.0.wrapping_add(bias)), r.len()));
+        let at = moduledata::find(image, bias, &file(table.as_slice())?, mem, layout).map_err(unreadable)?;
+        let module = moduledata::at(mem, layout, at).map_err(unreadable)?;
+        let end = module.pclntable.0.plus(module.pclntable.1);
+        let constants = file(&[AddrRange { start: module.pc_header, end }])?;
+        let symbols = Symbolizer::new(&constants, &module, layout);
+        let variables = locate::variables(image, bias, &module, &symbols).map_err(unreadable)?;
+        let stated = |a: Addr| a.0.wrapping_sub(bias);
+        Ok(Located {
+            minor: version.minor,
+            module_data: stated(at),
+            variables: variables.into_iter().map(|(name, a)| (name.to_owned(), stated(a))).collect(),
+        })
+    }
+
+    /// The runtime of one process from where it was found in its binary. Everything is checked against the process: what was remembered may be of another
+    /// binary, or a lie.
+    ///
+    /// # Errors
+    /// As [`Runtime::discover`].
+    pub fn apply(image: &ElfImage, bias: u64, mem: &dyn Memory, located: &Located) -> Result<Self, DiscoverError> {
+        let (version, layout, build_info) = Self::release(image)?;
+        let unreadable = |why: String| unreadable(image, &version, why);
+        if located.minor != version.minor {
+            return Err(unreadable(format!("what is remembered of it is of Go 1.{}", located.minor)));
+        }
+        let at = Addr(located.module_data.wrapping_add(bias));
+        let module = moduledata::at(mem, layout, at).map_err(unreadable)?;
+        let globals = locate::remembered(located, bias, &module).map_err(unreadable)?;
+        let found = Self { version: version.clone(), build_info, layout, module, globals };
+        found.validate(mem).map_err(unreadable)?;
+        Ok(found)
+    }
+
+    /// The release, and whether we read it.
+    fn release(image: &ElfImage) -> Result<(GoVersion, &'static Layout, BuildInfo), DiscoverError> {
         let build_info = Self::build_info(image)?;
         let unknown = |why| DiscoverError::UnknownVersion { version: build_info.go_version.clone(), why };
         let version = GoVersion::parse(&build_info.go_version).ok_or_else(|| unknown(Unsupported::Minor))?;
         let layout = layout::for_version(&version).map_err(unknown)?;
-        let unreadable = |why: String| DiscoverError::Unreadable {
-            file: image.name().to_owned(),
-            version: version.text.clone(),
-            why,
-        };
-        let cached = BlockCache::new(mem);
-        let module = moduledata::find(image, bias, mem, layout).map_err(unreadable)?;
-        let symbols = Symbolizer::new(&cached, &module, layout);
-        let globals = locate::globals(image, bias, &module, &symbols).map_err(unreadable)?;
-        let found = Self { version: version.clone(), build_info: build_info.clone(), layout, module, globals };
-        found.validate(mem).map_err(unreadable)?;
-        Ok(found)
+        Ok((version, layout, build_info))
     }
 
     /// Where tables stand that never change, in the process's addresses: pclntab, and funcdata as far as it may go. The linker may have put them into a segment
@@ -122,11 +183,15 @@ impl Runtime {
                 "allglen says {gs} goroutines: the runtime has not started yet, or the address is wrong"
             ));
         }
-        let first = read(Addr(read(self.globals.allgptr)?))?;
-        let lo = read(Addr(first).plus(self.layout.g.stack_lo))?;
-        let hi = read(Addr(first).plus(self.layout.g.stack_hi))?;
-        if lo != 0 && (hi <= lo || hi - lo > 1 << 32) {
-            return Err("the first goroutine has no sane stack".into());
+        // The first few exist from the start of the runtime on; a list that they stand in is no other list of pointers.
+        let all = Addr(read(self.globals.allgptr)?);
+        for i in 0..gs.min(4) {
+            let g = Addr(read(all.plus(i * 8))?);
+            let lo = read(g.plus(self.layout.g.stack_lo))?;
+            let hi = read(g.plus(self.layout.g.stack_hi))?;
+            if g.is_null() || lo != 0 && (hi <= lo || hi - lo > 1 << 32) {
+                return Err(format!("goroutine {i} of allgs has no sane stack"));
+            }
         }
         let head = Addr(read(self.globals.mbuckets)?);
         if !head.is_null() && read(head.plus(self.layout.bucket.typ))? != 1 {
@@ -138,7 +203,8 @@ impl Runtime {
         }
         let spans = read(self.globals.mheap.plus(self.layout.mheap.allspans + 8))?;
         let cap = read(self.globals.mheap.plus(self.layout.mheap.allspans + 16))?;
-        if spans > cap || cap > 1 << 32 {
+        let first = read(self.globals.mheap.plus(self.layout.mheap.allspans))?;
+        if spans == 0 || spans > cap || cap > 1 << 32 || first == 0 || first % 8 != 0 {
             return Err(format!("mheap_.allspans says {spans} of {cap}"));
         }
         let percent = mem
@@ -149,4 +215,8 @@ impl Runtime {
         }
         Ok(())
     }
+}
+
+fn unreadable(image: &ElfImage, version: &GoVersion, why: String) -> DiscoverError {
+    DiscoverError::Unreadable { file: image.name().to_owned(), version: version.text.clone(), why }
 }

@@ -230,8 +230,12 @@ impl ElfImage {
         if section.range.len() > MAX_TABLE {
             return Err(format("larger than 256 MiB"));
         }
+        let io = |error| ImageError::Io { file: self.name.clone(), error };
+        if offset.saturating_add(section.range.len()) > self.file.metadata().map_err(io)?.len() {
+            return Err(format("goes on behind the end of the file"));
+        }
         let mut buf = vec![0; section.range.len() as usize];
-        self.file.read_exact_at(&mut buf, offset).map_err(|error| ImageError::Io { file: self.name.clone(), error })?;
+        self.file.read_exact_at(&mut buf, offset).map_err(io)?;
         Ok(buf)
     }
 
@@ -241,20 +245,18 @@ impl ElfImage {
     /// # Errors
     /// [`ImageError`] if the file can no longer be read.
     pub fn symbols(&self, wanted: &[&str]) -> Result<BTreeMap<String, Symbol>, ImageError> {
-        /// `Elf64_Sym`.
-        const ENTRY: usize = 24;
         let mut found = BTreeMap::new();
-        let (Some(table), Some(names)) = (self.section(".symtab"), self.section(".strtab")) else {
+        let (Some(table), Some(strings)) = (self.section(".symtab"), self.section(".strtab")) else {
             return Ok(found);
         };
-        let (table, names) = (self.section_bytes(table)?, self.section_bytes(names)?);
-        for entry in table.chunks_exact(ENTRY) {
-            let word = |at: usize| entry.get(at..at + 8).and_then(|w| w.try_into().ok()).map_or(0, u64::from_le_bytes);
-            // st_name is the lower half of the first word; st_value and st_size are the last two.
-            let rest = names.get(word(0) as u32 as usize..).unwrap_or_default();
-            let is = |name: &str| rest.get(name.len()) == Some(&0) && rest.starts_with(name.as_bytes());
-            if let Some(name) = wanted.iter().find(|w| is(w)) {
-                found.insert((*name).to_owned(), Symbol { addr: Addr(word(8)), size: word(16) });
+        let (table, strings) = (self.section_bytes(table)?, self.section_bytes(strings)?);
+        for entry in table.chunks_exact(SYMBOL) {
+            let Some(s) = RawSymbol::parse(entry).filter(|s| s.defined) else { continue };
+            let Some(name) = strings.get(s.name..) else { continue };
+            // The end first: it is wrong for nearly all of them, and costs less than to compare names.
+            let hit = wanted.iter().find(|w| name.get(w.len()) == Some(&0) && name.starts_with(w.as_bytes()));
+            if let Some(name) = hit {
+                found.insert((*name).to_owned(), Symbol { addr: Addr(s.value), size: s.size });
                 if found.len() == wanted.len() {
                     break;
                 }
@@ -273,6 +275,29 @@ impl ElfImage {
         let pieces =
             constant.iter().flat_map(|c| writable.iter().filter_map(|s| s.part(c.start.0.wrapping_sub(bias), c.len())));
         Ok(FileMemory { file: self.file.try_clone()?, segments: read_only.into_iter().chain(pieces).collect(), bias })
+    }
+}
+
+/// Bytes of an `Elf64_Sym`.
+const SYMBOL: usize = 24;
+
+/// An `Elf64_Sym`.
+struct RawSymbol {
+    name: usize,
+    defined: bool,
+    value: u64,
+    size: u64,
+}
+
+impl RawSymbol {
+    fn parse(b: &[u8]) -> Option<Self> {
+        let word = |at: usize| b.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
+        Some(Self {
+            name: u32::from_le_bytes(b.get(..4)?.try_into().ok()?) as usize,
+            defined: b.get(6..8)? != [0, 0],
+            value: word(8)?,
+            size: word(16)?,
+        })
     }
 }
 

@@ -40,6 +40,12 @@ pub fn mapped_files(pid: i32) -> Vec<MappedFile> {
 }
 
 impl MappedFile {
+    /// Its number in its file system.
+    #[must_use]
+    pub fn inode(&self) -> u64 {
+        self.inode
+    }
+
     /// Opens it: by the mapping itself, which finds it even if it was deleted or hidden since (needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE), else by its
     /// path in the process's own file system, if that is still the same file.
     ///

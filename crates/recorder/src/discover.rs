@@ -1,10 +1,11 @@
 //! Finding Go processes.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Metadata, metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 
-use lastgasp_goruntime::{BuildInfo, Runtime};
+use lastgasp_goruntime::{BuildInfo, DiscoverError, Runtime};
 use lastgasp_inferior::{ElfImage, mapped_files, start_time};
 
 /// A process whose executable says that it is Go, or a library that it has loaded.
@@ -14,48 +15,127 @@ pub struct GoProcess {
     pub pid: i32,
     /// Field 22 of `/proc/PID/stat`.
     pub start_time: u64,
-    /// Build information.
+    /// What its executable says.
+    pub executable: GoExecutable,
+}
+
+/// A Go executable.
+#[derive(Clone, Debug)]
+pub struct GoExecutable {
+    /// Build information; nothing in it where it was obfuscated.
     pub build_info: BuildInfo,
     /// Whether it has no symbol table.
     pub stripped: bool,
 }
 
-/// Remembers executables by file, so that a hundred instances are parsed once.
+/// All Go processes that could be seen.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// By number.
+    pub processes: Vec<GoProcess>,
+    /// How many processes the kernel would not show us: Go or not.
+    pub denied: usize,
+}
+
+/// A file, in the state that it was seen in: device, inode, size, change and modification to the nanosecond. Devices and inodes are used again, times are not.
+type FileKey = (u64, u64, u64, [i64; 4]);
+
+/// Remembers executables by file, so that a hundred instances are parsed once, and what is no Go at all costs a stat.
 #[derive(Debug, Default)]
 pub struct Discoverer {
-    known: BTreeMap<(u64, u64, i64), Option<(BuildInfo, bool)>>,
+    known: BTreeMap<FileKey, Option<GoExecutable>>,
+    /// Libraries by path and inode: what is not open has no other name.
+    libraries: BTreeMap<(String, u64), Option<GoExecutable>>,
+}
+
+/// What became of a look at a process.
+enum Look {
+    Go(GoProcess),
+    Other,
+    Denied,
 }
 
 impl Discoverer {
     /// `Some` if `pid` runs a Go executable that we may read, or has loaded a Go library.
     pub fn go_process(&mut self, pid: i32) -> Option<GoProcess> {
-        let start_time = start_time(pid)?;
-        let exe = File::open(format!("/proc/{pid}/exe")).ok()?;
-        let (build_info, stripped) = self.go_file(exe).or_else(|| {
-            mapped_files(pid).iter().filter_map(|f| f.open().ok()).find_map(|library| self.go_file(library))
-        })?;
-        Some(GoProcess { pid, start_time, build_info, stripped })
+        match self.look(pid) {
+            Look::Go(process) => Some(process),
+            Look::Other | Look::Denied => None,
+        }
     }
 
-    /// Build information of a file, and whether it is stripped; `None` if it is not Go.
-    fn go_file(&mut self, file: File) -> Option<(BuildInfo, bool)> {
-        let meta = file.metadata().ok()?;
-        let key = (meta.dev(), meta.ino(), meta.mtime());
-        let known = self.known.entry(key).or_insert_with(|| {
-            let image = ElfImage::open(file, "").ok()?;
-            Some((Runtime::build_info(&image).ok()?, image.is_stripped()))
-        });
-        known.clone()
-    }
-
-    /// All Go processes of this machine that we may see, by number.
-    pub fn all(&mut self) -> Vec<GoProcess> {
+    /// All Go processes of this machine, by number. Executables are opened through `/proc`, whatever mount namespace they live in.
+    pub fn all(&mut self) -> Listing {
         let mut pids: Vec<i32> = std::fs::read_dir("/proc")
             .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect())
             .unwrap_or_default();
         pids.sort_unstable();
-        pids.into_iter().filter_map(|p| self.go_process(p)).collect()
+        let mut listing = Listing::default();
+        for pid in pids {
+            match self.look(pid) {
+                Look::Go(process) => listing.processes.push(process),
+                Look::Other => {}
+                Look::Denied => listing.denied += 1,
+            }
+        }
+        listing
     }
+
+    /// A Go library that a program of another language has loaded.
+    fn library(&mut self, pid: i32) -> Option<GoExecutable> {
+        mapped_files(pid).iter().find_map(|file| {
+            let known = self.libraries.entry((file.path.clone(), file.inode())).or_insert_with(|| {
+                let opened = file.open().ok()?;
+                executable(opened, file.path.clone())
+            });
+            known.clone()
+        })
+    }
+
+    fn look(&mut self, pid: i32) -> Look {
+        let path = format!("/proc/{pid}/exe");
+        let key = match metadata(&path) {
+            Ok(meta) => key(&meta),
+            Err(e) if e.kind() == ErrorKind::PermissionDenied => return Look::Denied,
+            // A kernel thread has none; or it has just ended.
+            Err(_) => return Look::Other,
+        };
+        let known = match self.known.get(&key) {
+            Some(known) => known.clone(),
+            None => {
+                let Ok(file) = File::open(&path) else { return Look::Other };
+                let found = executable(file, path);
+                self.known.insert(key, found.clone());
+                found
+            }
+        };
+        let known = known.or_else(|| self.library(pid));
+        match known.zip(start_time(pid)) {
+            Some((executable, start_time)) => Look::Go(GoProcess { pid, start_time, executable }),
+            None => Look::Other,
+        }
+    }
+}
+
+/// Whether an image is Go, to be read or not: what cannot be read is refused by name.
+pub(crate) fn says_that_it_is_go(image: &ElfImage) -> bool {
+    !matches!(Runtime::build_info(image), Err(DiscoverError::NotGo { .. }))
+}
+
+fn key(meta: &Metadata) -> FileKey {
+    let times = [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
+    (meta.dev(), meta.ino(), meta.size(), times)
+}
+
+fn executable(file: File, path: String) -> Option<GoExecutable> {
+    let image = ElfImage::open(file, path).ok()?;
+    let build_info = match Runtime::build_info(&image) {
+        Ok(info) => info,
+        // Go nevertheless: that it cannot be read, and why, is said to whoever tries.
+        Err(DiscoverError::Obfuscated { .. }) => BuildInfo::default(),
+        Err(_) => return None,
+    };
+    Some(GoExecutable { build_info, stripped: image.is_stripped() })
 }
 
 /// A process and all below it, by the kernel's `children` files.

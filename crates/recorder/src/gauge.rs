@@ -1,4 +1,4 @@
-//! How much of which limit is used.
+//! How much of which limit is used: the limit that will be reached first, and what counts against that one, which other groups' memory may be part of.
 
 use std::time::Instant;
 
@@ -6,19 +6,21 @@ use crate::cgroup::{Cgroup, Mounts};
 
 /// How memory counts against a limit.
 #[derive(Debug)]
-pub(crate) struct Gauge {
+pub struct Gauge {
     /// The target's own group, for its OOM counter.
     own: Option<Cgroup>,
     /// The group whose limit will be reached first; without one the RSS counts.
     level: Option<Cgroup>,
-    pub(crate) limit: Option<(u64, String)>,
+    /// Bytes, and who says so.
+    pub limit: Option<(u64, String)>,
     droppable: u64,
     pub(crate) refreshed: Instant,
 }
 
 impl Gauge {
     /// The limit that applies to `pid` now. `group` is the group of its own, if it has one; `wished` a limit that was asked for.
-    pub(crate) fn of(pid: i32, rss: u64, group: Option<&Cgroup>, wished: Option<u64>, mounts: &Mounts) -> Self {
+    #[must_use]
+    pub fn of(pid: i32, rss: u64, group: Option<&Cgroup>, wished: Option<u64>, mounts: &Mounts) -> Self {
         let own = group.cloned().or_else(|| Cgroup::of(pid, mounts));
         let found = own.as_ref().and_then(Cgroup::limit);
         let refreshed = Instant::now();
@@ -38,13 +40,27 @@ impl Gauge {
         }
     }
 
+    /// Whether the limit is a group's, and not what the machine has left.
+    #[must_use]
+    pub fn is_of_group(&self) -> bool {
+        self.level.is_some()
+    }
+
+    /// The cgroup of the process itself.
+    #[must_use]
+    pub fn own(&self) -> Option<&Cgroup> {
+        self.own.as_ref()
+    }
+
     /// Bytes that count against the limit.
-    pub(crate) fn usage(&self, rss: u64) -> u64 {
+    #[must_use]
+    pub fn usage(&self, rss: u64) -> u64 {
         self.level.as_ref().and_then(Cgroup::usage).map_or(rss, |u| u.saturating_sub(self.droppable))
     }
 
     /// OOM kills counted in the target's own group.
-    pub(crate) fn oom_kills(&self) -> u64 {
+    #[must_use]
+    pub fn oom_kills(&self) -> u64 {
         self.own.as_ref().map_or(0, Cgroup::oom_kills)
     }
 }

@@ -8,11 +8,13 @@
 //! - Decisions ([`forecast`], [`policy`]) are pure functions of samples.
 
 pub mod cgroup;
+pub mod container;
 pub mod coredump;
 pub mod discover;
 pub mod forecast;
-mod gauge;
+pub mod gauge;
 pub mod journal;
+pub mod locations;
 pub mod pin;
 pub mod policy;
 pub mod profiling;

@@ -19,6 +19,7 @@ use crate::cgroup::{Cgroup, Mounts, OwnCgroup};
 use crate::discover::{Discoverer, descendants};
 use crate::gauge::Gauge;
 use crate::journal::{self, Journal};
+use crate::locations::Locations;
 use crate::pin::Pin;
 use crate::policy::{self, Action, Policy, State};
 use crate::profiling::{Profiling, RATE};
@@ -118,6 +119,7 @@ pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Res
         notes,
         sender,
         discoverer: Discoverer::default(),
+        locations: Locations::of_user(),
         refused: Vec::new(),
         last_usage: None,
         oom_killed: false,
@@ -174,6 +176,7 @@ struct Watch<'a> {
     notes: Vec<String>,
     sender: mpsc::Sender<Taken>,
     discoverer: Discoverer,
+    locations: Locations,
     /// Processes that will never be readable.
     refused: Vec<i32>,
     last_usage: Option<(Usage, u64)>,
@@ -225,7 +228,7 @@ impl Watch<'_> {
             if std::fs::read_link(format!("/proc/{pid}/exe")).ok() == own || self.discoverer.go_process(pid).is_none() {
                 continue;
             }
-            match Target::attach(pid, &self.mounts) {
+            match Target::attach(pid, &self.mounts, &self.locations) {
                 Ok(target) => {
                     let rss = target.process.rss().unwrap_or(0);
                     if best.as_ref().is_none_or(|(most, _)| rss > *most) {

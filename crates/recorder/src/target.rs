@@ -1,6 +1,5 @@
 //! A Go process under watch: opened, located, with a plan of what to copy and baselines from calmer times.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use lastgasp_goruntime::{Bucket, Counts, DiscoverError, Evidence, EvidencePlan, Gap, Gauges, Runtime, decode_profile};
@@ -8,6 +7,9 @@ use lastgasp_inferior::{Addr, LiveProcess, Memory as _, OpenError};
 use thiserror::Error;
 
 use crate::cgroup::{Cgroup, Mounts};
+use crate::container::home;
+use crate::discover::says_that_it_is_go;
+use crate::locations::Locations;
 
 /// Most that one copy may hold: 100,000 goroutines and a profile of as many sites as programs have. What is sized by the target stays far below.
 pub const COPY_CAP: usize = 96 << 20;
@@ -79,15 +81,24 @@ pub struct Target {
     pub gaps: Vec<Gap>,
 }
 
+/// Opens and locates `pid`, for a look at its gauges.
+///
+/// # Errors
+/// [`AttachError`], each with its cure.
+pub fn open(pid: i32, locations: &Locations) -> Result<(LiveProcess, Runtime), AttachError> {
+    // The executable, or a library (`-buildmode=c-shared`) that a program of another language has loaded.
+    let process = LiveProcess::open_wanted(pid, says_that_it_is_go)?;
+    let runtime = locations.discover(process.image(), process.bias(), &process)?;
+    Ok((process, runtime))
+}
+
 impl Target {
-    /// Opens and locates `pid`.
+    /// Opens and locates `pid`, with a plan of what to copy.
     ///
     /// # Errors
     /// [`AttachError`], each with its cure.
-    pub fn attach(pid: i32, mounts: &Mounts) -> Result<Self, AttachError> {
-        // The executable, or a library (`-buildmode=c-shared`) that a program of another language has loaded.
-        let process = LiveProcess::open_wanted(pid, |image| Runtime::build_info(image).is_ok())?;
-        let runtime = Runtime::discover(process.image(), process.bias(), &process)?;
+    pub fn attach(pid: i32, mounts: &Mounts, locations: &Locations) -> Result<Self, AttachError> {
+        let (process, runtime) = open(pid, locations)?;
         let mut plan = EvidencePlan::default();
         let gaps = plan.update(&runtime, &process);
         let identity = identity(pid, mounts, process.start_time());
@@ -168,19 +179,10 @@ pub fn identity(pid: i32, mounts: &Mounts, start_ticks: u64) -> Identity {
         pid,
         // The kernel's note for an executable that was replaced by a deploy.
         service: name.trim_end_matches(" (deleted)").to_owned(),
-        container: container_id(&cgroup),
+        container: home(&cgroup).container,
         cgroup,
         started_unix: boot_time() + start_ticks / 100,
     }
-}
-
-/// The container id in a cgroup path, as container runtimes write it: 64 hex digits in the last component that has them.
-fn container_id(cgroup: &str) -> Option<String> {
-    Path::new(cgroup).components().rev().find_map(|c| {
-        let text = c.as_os_str().to_string_lossy();
-        let hex = text.split(|c: char| !c.is_ascii_hexdigit()).find(|p| p.len() == 64)?;
-        Some(hex.to_owned())
-    })
 }
 
 fn boot_time() -> u64 {
@@ -191,19 +193,6 @@ fn boot_time() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn container_ids_of_the_usual_runtimes() {
-        let id = "a".repeat(32) + &"0123456789abcdef".repeat(2);
-        for path in [
-            format!("/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope"),
-            format!("/docker/{id}"),
-            format!("/system.slice/docker-{id}.scope/nested"),
-        ] {
-            assert_eq!(container_id(&path), Some(id.clone()), "{path}");
-        }
-        assert_eq!(container_id("/user.slice/session-1.scope"), None);
-    }
 
     #[test]
     fn baselines_thin_out_and_keep_the_first() {

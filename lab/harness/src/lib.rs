@@ -3,6 +3,7 @@
 //!
 //! Nothing here is part of the product.
 
+pub mod big;
 pub mod build;
 pub mod experiments;
 pub mod goroutines;

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use lastgasp_recorder::cgroup::{Cgroup, Mounts};
+use lastgasp_recorder::cgroup::Mounts;
 use lastgasp_recorder::coredump::take_core;
+use lastgasp_recorder::gauge::Gauge;
 use lastgasp_recorder::journal;
+use lastgasp_recorder::locations::Locations;
 use lastgasp_recorder::profiling::{Profiling, RATE};
 use lastgasp_recorder::sampler::{PROFILING_ON, Sample, Timeline};
 use lastgasp_recorder::stop::Stopper;
@@ -66,7 +68,7 @@ fn pid_of(subject: &str) -> Result<i32> {
 
 /// Switches the memory profile on, waits, copies, switches it off.
 fn take_profiled(pid: i32, store: &Path, stop: bool, wait: Duration) -> Result<Taken> {
-    let target = Target::attach(pid, &Mounts::detect())?;
+    let target = Target::attach(pid, &Mounts::detect(), &Locations::of_user())?;
     let mut timeline = Timeline::default();
     // Should we be killed meanwhile, its watchdog switches it off.
     let on = Profiling::enable(&target, store)?;
@@ -95,16 +97,15 @@ fn take_now(pid: i32, stop: bool) -> Result<Taken> {
 fn take_target(pid: i32, stop: bool, mut timeline: Timeline) -> Result<Taken> {
     let mounts = Mounts::detect();
     let began = Instant::now();
-    let target = Target::attach(pid, &mounts)?;
+    let target = Target::attach(pid, &mounts, &Locations::of_user())?;
     // `cargo xtask real` reads this line.
     tracing::debug!(us = began.elapsed().as_micros() as u64, "located");
-    let cgroup = Cgroup::of(pid, &mounts);
-    let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|(l, _)| (l.bytes, l.source));
+    let gauge = Gauge::of(pid, target.process.rss().unwrap_or(0), None, None, &mounts);
     if let Some(gauges) = target.gauges() {
         let rss = target.process.rss().unwrap_or(0);
         timeline.push(Sample {
             t_ms: timeline.now_ms(),
-            usage: cgroup.as_ref().filter(|_| limit.is_some()).and_then(Cgroup::usage).unwrap_or(rss),
+            usage: gauge.usage(rss),
             rss,
             heap_live: gauges.heap_live,
             goroutines: gauges.goroutine_slots,
@@ -115,7 +116,7 @@ fn take_target(pid: i32, stop: bool, mut timeline: Timeline) -> Result<Taken> {
         phase: Phase::Manual,
         reason: Reason::Manual,
         timeline: &timeline,
-        limit,
+        limit: gauge.limit,
         last_usage: target.process.usage().map(|u| (u, 0)),
     };
     let mut stopper = Stopper::Ptrace;

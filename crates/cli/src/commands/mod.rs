@@ -20,7 +20,7 @@ use crate::exit::Exit;
 /// Carries out a command.
 pub(crate) fn dispatch(command: Command) -> Result<Exit> {
     match command {
-        Command::Ps { json } => ps::ps(json),
+        Command::Ps { json, look } => ps::ps(json, look),
         Command::Capture { subject, exe, out, no_stop, enable_profiling } => {
             capture::capture(&subject, exe.as_deref(), &out, no_stop, enable_profiling)
         }

@@ -5,83 +5,160 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use lastgasp_diagnosis::units::{bytes, seconds};
-use lastgasp_inferior::resident_bytes;
-use lastgasp_recorder::cgroup::{Cgroup, Mounts};
+use lastgasp_goruntime::Gauges;
+use lastgasp_inferior::{Memory as _, OpenError, resident_bytes};
+use lastgasp_recorder::cgroup::Mounts;
+use lastgasp_recorder::container::home;
 use lastgasp_recorder::discover::{Discoverer, GoProcess};
 use lastgasp_recorder::forecast::time_to_oom;
-use lastgasp_recorder::target::{Target, identity};
+use lastgasp_recorder::gauge::Gauge;
+use lastgasp_recorder::locations::Locations;
+use lastgasp_recorder::target::{AttachError, identity, open};
 use serde_json::{Value, json};
 
 use super::say;
 use crate::exit::Exit;
 
-/// Lists Go processes.
-pub(super) fn ps(as_json: bool) -> Result<Exit> {
+/// Less growth than this between two looks is noise.
+const GROWS: u64 = 1 << 20;
+const DENIED: &str = "needs CAP_SYS_PTRACE: run as root";
+const ONE_LOOK: &str = "one look cannot tell who grows: give --look 1, or watch the process with `lastgasp run`";
+
+/// Lists Go processes; with two looks `apart` seconds from each other tells who grows.
+pub(super) fn ps(as_json: bool, apart: Option<f64>) -> Result<Exit> {
     let mounts = Mounts::detect();
+    let locations = Locations::of_user();
     let found = Discoverer::default().all();
-    // Two looks a moment apart tell who grows.
-    let before: Vec<u64> = found.iter().map(|p| resident_bytes(p.pid).unwrap_or(0)).collect();
-    let began = Instant::now();
-    std::thread::sleep(LOOK);
-    let rows: Vec<Value> = found.iter().zip(before).map(|(p, b)| row(p, &mounts, b, began)).collect();
+    let usage = |p: &GoProcess| -> u64 {
+        let rss = resident_bytes(p.pid).unwrap_or(0);
+        Gauge::of(p.pid, rss, None, None, &mounts).usage(rss)
+    };
+    let before: Option<(Vec<u64>, Instant)> = apart.map(|seconds| {
+        let first = found.processes.iter().map(usage).collect();
+        let began = Instant::now();
+        std::thread::sleep(Duration::from_secs_f64(seconds));
+        (first, began)
+    });
+    let mut denied = found.denied;
+    let mut rows = Vec::with_capacity(found.processes.len());
+    for (i, p) in found.processes.iter().enumerate() {
+        let before = before.as_ref().and_then(|(first, began)| Some((*first.get(i)?, began.elapsed().as_secs_f64())));
+        let (row, was_denied) = row(p, &mounts, &locations, before);
+        denied += usize::from(was_denied);
+        rows.push(row);
+    }
+    let notes = notes(denied, before.is_none());
     if as_json {
-        say(&(serde_json::to_string_pretty(&json!({"schema": "lastgasp.ps/1", "processes": rows}))? + "\n"));
+        let document = json!({"schema": "lastgasp.ps/1", "processes": rows, "denied": denied, "notes": notes});
+        say(&(serde_json::to_string_pretty(&document)? + "\n"));
     } else {
-        say(&table(&rows));
+        say(&table(&rows, &notes));
     }
     Ok(Exit::Fine)
 }
 
-/// Between the two looks.
-const LOOK: Duration = Duration::from_millis(100);
-/// Less growth than this between them is noise.
-const GROWS: u64 = 1 << 20;
-
-fn row(p: &GoProcess, mounts: &Mounts, before: u64, began: Instant) -> Value {
-    let who = identity(p.pid, mounts, p.start_time);
-    let cgroup = Cgroup::of(p.pid, mounts);
-    let limit = cgroup.as_ref().and_then(Cgroup::limit).map(|(l, _)| l.bytes);
-    let target = Target::attach(p.pid, mounts);
-    let (gauges, rss, rate, problem) = match &target {
-        Ok(t) => {
-            use lastgasp_inferior::Memory as _;
-            (t.gauges(), t.process.rss(), t.process.u64(t.runtime.globals.mem_profile_rate).ok(), None)
-        }
-        Err(e) => (None, None, None, Some(e.to_string())),
-    };
-    let now = resident_bytes(p.pid).unwrap_or(0);
-    let grown = now.saturating_sub(before);
-    let time_to_oom = limit.filter(|_| grown >= GROWS).and_then(|l| {
-        time_to_oom(
-            l.saturating_sub(cgroup.as_ref().and_then(Cgroup::usage).unwrap_or(now)),
-            grown as f64 / began.elapsed().as_secs_f64(),
-        )
-    });
-    json!({
-        "time_to_oom_seconds": time_to_oom,
-        "pid": p.pid, "service": who.service, "go_version": p.build_info.go_version,
-        "module": {"path": p.build_info.module.path, "version": p.build_info.module.version},
-        "vcs_revision": p.build_info.setting("vcs.revision"), "container": who.container, "cgroup": who.cgroup,
-        "started_at_unix": who.started_unix, "stripped": p.stripped, "rss_bytes": rss, "limit_bytes": limit,
-        "goroutines": gauges.map(|g| g.goroutine_slots), "heap_live_bytes": gauges.map(|g| g.heap_live),
-        "profile_rate": rate, "profile_on": rate.map(|r| r > 0), "problem": problem,
-    })
+/// What is said once and not for each process.
+fn notes(denied: usize, one_look: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if denied > 0 {
+        // PID 1 of a sandbox, say.
+        let why = if nix::unistd::geteuid().is_root() {
+            "not even by this root, who lacks CAP_SYS_PTRACE over them"
+        } else {
+            DENIED
+        };
+        notes.push(format!("{denied} of the processes here could not be read: {why}"));
+    }
+    if one_look {
+        notes.push(format!("time to OOM unknown: {ONE_LOOK}"));
+    }
+    notes
 }
 
-fn table(rows: &[Value]) -> String {
+/// A process as JSON, and whether the kernel would not let us read it. `before`: the usage some seconds ago.
+fn row(p: &GoProcess, mounts: &Mounts, locations: &Locations, before: Option<(u64, f64)>) -> (Value, bool) {
+    let who = identity(p.pid, mounts, p.start_time);
+    let lives_in = home(&who.cgroup);
+    let rss = resident_bytes(p.pid).unwrap_or(0);
+    let gauge = Gauge::of(p.pid, rss, None, None, mounts);
+    let usage = gauge.usage(rss);
+    let opened = open(p.pid, locations);
+    let denied = matches!(&opened, Err(AttachError::Open(OpenError::Denied { .. })));
+    let (gauges, rate, problem) = match &opened {
+        Ok((process, runtime)) => {
+            (Gauges::read(runtime, process).ok(), process.u64(runtime.globals.mem_profile_rate).ok(), None)
+        }
+        Err(_) if denied => (None, None, Some(DENIED.to_owned())),
+        Err(e) => (None, None, Some(e.to_string())),
+    };
+    let to_oom = before.zip(gauge.limit.as_ref()).and_then(|((before, seconds), (limit, _))| {
+        let grown = usage.checked_sub(before).filter(|g| *g >= GROWS)?;
+        time_to_oom(limit.saturating_sub(usage), grown as f64 / seconds)
+    });
+    let limit = gauge.limit.as_ref().filter(|_| gauge.is_of_group());
+    let info = &p.executable.build_info;
+    let row = json!({
+        "pid": p.pid, "service": who.service, "go_version": some(&info.go_version),
+        "module": {"path": some(&info.module.path), "version": some(&info.module.version)},
+        "vcs_revision": info.setting("vcs.revision"),
+        "cgroup": who.cgroup, "container": lives_in.container, "container_runtime": lives_in.runtime, "pod_uid": lives_in.pod,
+        "unit": lives_in.unit, "home": lives_in.to_string(),
+        "started_at_unix": who.started_unix, "stripped": p.executable.stripped,
+        "rss_bytes": Some(rss).filter(|r| *r > 0), "usage_bytes": limit.map(|_| usage),
+        "limit_bytes": limit.map(|l| l.0), "limit_source": limit.map(|l| l.1.as_str()),
+        "goroutines": gauges.map(|g| g.goroutine_slots), "heap_live_bytes": gauges.map(|g| g.heap_live),
+        "profile_rate": rate, "profile_on": rate.map(|r| r > 0), "time_to_oom_seconds": to_oom, "problem": problem,
+    });
+    (row, denied)
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|t| !t.is_empty())
+}
+
+/// How long ago, as `ps` and `docker` say it.
+fn age(started_unix: u64, now: u64) -> String {
+    let s = now.saturating_sub(started_unix);
+    match s {
+        0..120 => format!("{s}s"),
+        120..7200 => format!("{}m", s / 60),
+        7200..172_800 => format!("{}h", s / 3600),
+        _ => format!("{}d", s / 86400),
+    }
+}
+
+/// Module version and revision in a word.
+fn build(row: &Value) -> String {
+    let version = row["module"]["version"].as_str().filter(|v| *v != "(devel)");
+    let revision = row["vcs_revision"].as_str().map(|r| r.get(..12).unwrap_or(r));
+    match (version, revision) {
+        // A pseudo-version holds the revision.
+        (Some(v), Some(r)) if !v.contains(r) => format!("{v} {r}"),
+        (Some(v), _) => v.to_owned(),
+        (None, Some(r)) => r.to_owned(),
+        (None, None) => "-".to_owned(),
+    }
+}
+
+fn table(rows: &[Value], notes: &[String]) -> String {
+    let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs());
     let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "{:>8}  {:<24} {:<12} {:>9} {:>9} {:>9} {:>6} {:>8}  {:<8} {:<7}",
-        "PID", "SERVICE", "GO", "RSS", "HEAP", "LIMIT", "GOROUT", "TO OOM", "STRIPPED", "PROFILE"
-    );
+    if rows.is_empty() {
+        out.push_str("no Go process that may be read\n");
+    } else {
+        let _ = writeln!(
+            out,
+            "{:>8}  {:<20} {:<12} {:>9} {:>9} {:>9} {:>6} {:>8} {:>5}  {:<8} {:<7} {:<16} BUILD",
+            "PID", "SERVICE", "GO", "RSS", "HEAP", "LIMIT", "GOROUT", "TO OOM", "AGE", "STRIPPED", "PROFILE", "WHERE"
+        );
+    }
     for r in rows {
         let size = |k: &str| r[k].as_u64().map_or_else(|| "-".into(), bytes);
         let yes =
             |k: &str, yes: &'static str, no: &'static str| r[k].as_bool().map_or("?", |b| if b { yes } else { no });
         let _ = writeln!(
             out,
-            "{:>8}  {:<24} {:<12} {:>9} {:>9} {:>9} {:>6} {:>8}  {:<8} {:<7}{}",
+            "{:>8}  {:<20} {:<12} {:>9} {:>9} {:>9} {:>6} {:>8} {:>5}  {:<8} {:<7} {:<16} {}",
             r["pid"],
             r["service"].as_str().unwrap_or("?"),
             r["go_version"].as_str().unwrap_or("?"),
@@ -90,13 +167,57 @@ fn table(rows: &[Value]) -> String {
             size("limit_bytes"),
             r["goroutines"].as_u64().map_or_else(|| "-".into(), |n| n.to_string()),
             r["time_to_oom_seconds"].as_f64().map_or_else(|| "-".into(), seconds),
+            age(r["started_at_unix"].as_u64().unwrap_or(now), now),
             yes("stripped", "yes", "no"),
             yes("profile_on", "on", "off"),
-            r["problem"].as_str().map_or_else(String::new, |p| format!("  ({p})")),
+            r["home"].as_str().unwrap_or("-"),
+            build(r),
         );
     }
-    if rows.is_empty() {
-        out.push_str("no Go process that may be read (as root: all of them)\n");
+    // Denial is said below for all of them.
+    for (r, problem) in rows.iter().filter_map(|r| Some((r, r["problem"].as_str().filter(|p| *p != DENIED)?))) {
+        let _ = writeln!(out, "{}: {problem}", r["pid"]);
+    }
+    for note in notes {
+        let _ = writeln!(out, "{note}");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_build_is_called() {
+        let of = |version: &str, revision: Option<&str>| {
+            build(&json!({"module": {"version": version}, "vcs_revision": revision}))
+        };
+        assert_eq!(of("(devel)", None), "-");
+        assert_eq!(of("(devel)", Some("0123456789abcdef")), "0123456789ab");
+        assert_eq!(of("v1.2.3", Some("0123456789abcdef")), "v1.2.3 0123456789ab");
+        assert_eq!(
+            of("v0.0.0-20251123015300-0123456789ab", Some("0123456789abcdef")),
+            "v0.0.0-20251123015300-0123456789ab"
+        );
+    }
+
+    #[test]
+    fn ages() {
+        let of = |s: u64| age(1_000_000, 1_000_000 + s);
+        assert_eq!(
+            [of(0), of(119), of(120), of(7199), of(7200), of(200_000)],
+            ["0s", "119s", "2m", "119m", "2h", "2d"]
+        );
+        assert_eq!(age(5, 3), "0s", "a clock that was set back");
+    }
+
+    /// Who may not be read is counted once, whatever the number of processes.
+    #[test]
+    fn denial_is_said_once() {
+        let row = json!({"pid": 1, "problem": DENIED});
+        let text = table(&[row.clone(), row], &notes(2, false));
+        assert_eq!(text.matches("CAP_SYS_PTRACE").count(), 1, "{text}");
+        assert!(text.contains("2 of the processes here could not be read"), "{text}");
+    }
 }

@@ -1,0 +1,170 @@
+//! Where the runtimes of binaries stand, remembered: in memory, and on disk for the next lastgasp. What is read back is only a hint: `Runtime::apply` holds it
+//! against the process, and what does not fit is found anew and written over.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use lastgasp_goruntime::{DiscoverError, Located, Runtime, binary_key};
+use lastgasp_inferior::{ElfImage, Memory};
+use serde::{Deserialize, Serialize};
+
+/// Names the folder; empty for none.
+const VARIABLE: &str = "LASTGASP_CACHE_DIR";
+/// Largest file that we take for one of ours.
+const MAX_FILE: u64 = 64 << 10;
+/// Most files; one more, and all are removed: a build machine runs a new binary every minute.
+const MAX_FILES: usize = 4096;
+
+/// A file of the folder.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    /// The lastgasp that wrote it: another one may have other rules.
+    lastgasp: String,
+    /// The binary: a file that was renamed is no good.
+    key: String,
+    /// Of `located` as JSON: some of it would not be missed before it is too late if a bit had tipped over.
+    crc32: u32,
+    located: Located,
+}
+
+impl Entry {
+    fn of(key: &str, located: &Located) -> io::Result<Self> {
+        let crc32 = crc32fast::hash(&serde_json::to_vec(located)?);
+        Ok(Self { lastgasp: env!("CARGO_PKG_VERSION").into(), key: key.to_owned(), crc32, located: located.clone() })
+    }
+}
+
+/// What is known of binaries.
+#[derive(Debug, Default)]
+pub struct Locations {
+    known: RefCell<BTreeMap<String, Located>>,
+    folder: Option<PathBuf>,
+}
+
+impl Locations {
+    /// In memory alone.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::default()
+    }
+
+    /// In `folder` too, which is made when there is something to write.
+    #[must_use]
+    pub fn in_folder(folder: PathBuf) -> Self {
+        Self { folder: Some(folder), ..Self::default() }
+    }
+
+    /// In the folder that this user's caches are kept in: `/var/cache/lastgasp` for root, whatever the environment of a `sudo` says; `$XDG_CACHE_HOME/lastgasp`
+    /// or `~/.cache/lastgasp` for all others. `LASTGASP_CACHE_DIR` names another one; empty means none.
+    #[must_use]
+    pub fn of_user() -> Self {
+        let var = |name| std::env::var_os(name).map(PathBuf::from);
+        let absolute = |name| var(name).filter(|p| p.is_absolute());
+        let folder = match var(VARIABLE) {
+            Some(named) => Some(named).filter(|p| !p.as_os_str().is_empty()),
+            None if nix::unistd::geteuid().is_root() => Some(PathBuf::from("/var/cache/lastgasp")),
+            None => {
+                let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+                base.map(|b| b.join("lastgasp"))
+            }
+        };
+        Self { folder, ..Self::default() }
+    }
+
+    /// As [`Runtime::discover`], with what is remembered.
+    ///
+    /// # Errors
+    /// As there. That the memory on disk is of no use is none.
+    pub fn discover(&self, image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Runtime, DiscoverError> {
+        let key = binary_key(image);
+        let known = self.known.borrow().get(&key).cloned();
+        let known = known.or_else(|| self.read(&key));
+        if let Some(located) = known
+            && let Ok(runtime) = Runtime::apply(image, bias, mem, &located)
+        {
+            self.known.borrow_mut().insert(key, located);
+            return Ok(runtime);
+        }
+        let located = Runtime::locate(image, bias, mem)?;
+        let runtime = Runtime::apply(image, bias, mem, &located)?;
+        let _ = self.write(&key, &located);
+        self.known.borrow_mut().insert(key, located);
+        Ok(runtime)
+    }
+
+    fn read(&self, key: &str) -> Option<Located> {
+        let folder = Folder::open(self.folder.as_deref()?).ok()?;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(folder.path(key))
+            .ok()?;
+        if !file.metadata().is_ok_and(|m| m.is_file() && m.len() <= MAX_FILE) {
+            return None;
+        }
+        let mut text = Vec::new();
+        file.take(MAX_FILE).read_to_end(&mut text).ok()?;
+        let entry: Entry = serde_json::from_slice(&text).ok()?;
+        let whole = Entry::of(key, &entry.located).ok()?;
+        (entry == whole).then_some(entry.located)
+    }
+
+    fn write(&self, key: &str, located: &Located) -> io::Result<()> {
+        let Some(path) = &self.folder else { return Ok(()) };
+        let folder = match Folder::open(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+                Folder::open(path)?
+            }
+            opened => opened?,
+        };
+        folder.make_room()?;
+        let entry = Entry::of(key, located)?;
+        let new = folder.path(&format!("{key}.{}.new", std::process::id()));
+        // One that was left behind by a lastgasp that died with our number.
+        let _ = fs::remove_file(&new);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let written = file.write_all(&serde_json::to_vec(&entry)?).and_then(|()| fs::rename(&new, folder.path(key)));
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        written
+    }
+}
+
+/// The folder, opened: what is checked is what is used, whatever becomes of its name.
+struct Folder(File);
+
+impl Folder {
+    /// Refuses one that is another user's, or that others may write: what we read there would be theirs.
+    fn open(path: &Path) -> io::Result<Self> {
+        let dir = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(path)?;
+        let meta = dir.metadata()?;
+        if meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("{}: others may write here", path.display()),
+            ));
+        }
+        Ok(Self(dir))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd())).join(name)
+    }
+
+    fn make_room(&self) -> io::Result<()> {
+        let files: Vec<PathBuf> =
+            fs::read_dir(self.path("."))?.filter_map(|e| Some(e.ok()?.path())).take(MAX_FILES + 1).collect();
+        if files.len() > MAX_FILES {
+            files.iter().for_each(|f| drop(fs::remove_file(f)));
+        }
+        Ok(())
+    }
+}
