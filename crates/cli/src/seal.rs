@@ -1,6 +1,6 @@
 //! Facts to a folder, and back.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufWriter, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -26,7 +26,7 @@ pub(crate) fn seal(store: &Path, decoded: &Decoded) -> Result<PathBuf> {
     let id = id(facts, decoded.unix_ns);
     let mut w = Writer::create(store, &id)?;
     // What a report needs comes first: a capture that is cut short can still be read.
-    w.add(FACTS, &gzip(&serde_json::to_vec(facts)?)?)?;
+    w.add(FACTS, &compressed(facts)?)?;
     w.add("heap.pb.gz", &heap_profile(facts, decoded.unix_ns))?;
     w.add("heap.published.pb.gz", &published_profile(facts, decoded.unix_ns))?;
     let executable = Executable {
@@ -118,8 +118,9 @@ fn pretty(v: &Value) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec_pretty(v)?)
 }
 
-fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
-    gz.write_all(bytes)?;
-    Ok(gz.finish()?)
+/// As JSON, compressed on the way: of a large profile the JSON alone would be tens of megabytes.
+fn compressed(facts: &Facts) -> Result<Vec<u8>> {
+    let mut out = BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    serde_json::to_writer(&mut out, facts)?;
+    Ok(out.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?)
 }

@@ -13,6 +13,52 @@ pub struct Snapshot {
     sealed: bool,
     budget: usize,
     refused: usize,
+    /// Where windows are read into before they are taken apart.
+    scratch: Vec<u8>,
+}
+
+/// Ranges that are read as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Window {
+    start: Addr,
+    len: usize,
+    ranges: usize,
+}
+
+/// Bytes of windows that are read in one go.
+const SCRATCH: usize = 1 << 20;
+/// Windows that are read in one go: the kernel takes 1024 pieces at most.
+const MOST_WINDOWS: usize = 512;
+/// Ranges further apart than this are read by themselves: half a page costs about what a piece costs.
+const GAP: u64 = 2048;
+/// Longest window of several ranges, so that one absent page never costs more than this.
+const LONGEST: u64 = 64 << 10;
+
+/// The first windows of a list of ranges, as many as fit, and how many ranges they hold: one at least.
+fn windows(ranges: &[(Addr, usize)]) -> (Vec<Window>, usize) {
+    let mut out: Vec<Window> = Vec::new();
+    let mut used = 0usize;
+    for (i, (addr, len)) in ranges.iter().enumerate() {
+        if let Some(last) = out.last_mut() {
+            let end = last.start.0.saturating_add(last.len as u64);
+            let joined = addr.0.saturating_add(*len as u64).saturating_sub(last.start.0);
+            let more = joined.saturating_sub(last.len as u64) as usize;
+            if addr.0 >= end && addr.0 - end <= GAP && joined <= LONGEST && used + more <= SCRATCH {
+                last.len = joined as usize;
+                last.ranges += 1;
+                used += more;
+                continue;
+            }
+        }
+        if !out.is_empty() && (out.len() >= MOST_WINDOWS || used + len > SCRATCH) {
+            return (out, i);
+        }
+        // One that is larger than the room is read by itself, into its place.
+        let room = if *len > SCRATCH { 0 } else { *len };
+        out.push(Window { start: *addr, len: room, ranges: 1 });
+        used += room;
+    }
+    (out, ranges.len())
 }
 
 impl Snapshot {
@@ -22,7 +68,14 @@ impl Snapshot {
     pub fn with_budget(bytes: usize, pieces: usize) -> Self {
         let mut data = vec![1; bytes];
         data.clear();
-        Self { data, pieces: Vec::with_capacity(pieces), sealed: false, budget: bytes, refused: 0 }
+        Self {
+            data,
+            pieces: Vec::with_capacity(pieces),
+            sealed: false,
+            budget: bytes,
+            refused: 0,
+            scratch: vec![1; if bytes > SCRATCH { SCRATCH } else { 0 }],
+        }
     }
 
     /// Copies `len` bytes at `addr` from `from`. Gives whether all of it was read.
@@ -38,35 +91,61 @@ impl Snapshot {
         ok
     }
 
-    /// Copies many ranges with as few kernel calls as possible. Gives how many could not be read.
+    /// Copies many ranges with as few kernel calls, and as few pieces in each, as possible: ranges that stand close together in the order given are read as one,
+    /// with what is between them, and taken apart here. (The kernel takes hold of a page for every piece: of ten thousand small stacks that costs more than their
+    /// bytes do.) Gives how many could not be read.
     pub fn copy_all(&mut self, from: &dyn Memory, ranges: &[(Addr, usize)]) -> usize {
         let mut failed = 0;
-        for batch in ranges.chunks(512) {
-            let total: usize = batch.iter().map(|(_, len)| *len).sum();
-            let Some(start) = self.room(total) else {
-                failed += batch.iter().filter(|(a, len)| !self.copy(from, *a, *len)).count();
-                continue;
-            };
-            let mut parts = Vec::with_capacity(batch.len());
-            let mut rest = self.data.get_mut(start..).unwrap_or_default();
-            for (addr, len) in batch {
-                let (buf, tail) = rest.split_at_mut((*len).min(rest.len()));
-                parts.push(Part { addr: *addr, buf, ok: false });
-                rest = tail;
-            }
-            from.read_parts(&mut parts);
-            let mut at = start;
-            for p in &parts {
-                if p.ok {
-                    self.pieces.push((p.addr.0, at, p.buf.len()));
-                } else {
-                    failed += 1;
-                }
-                at += p.buf.len();
-            }
-            self.sealed = false;
+        let mut rest = ranges;
+        while !rest.is_empty() {
+            let (windows, taken) = windows(rest);
+            let (batch, tail) = rest.split_at(taken);
+            rest = tail;
+            failed += self.copy_windows(from, batch, &windows);
         }
+        self.sealed = false;
         failed
+    }
+
+    fn copy_windows(&mut self, from: &dyn Memory, ranges: &[(Addr, usize)], windows: &[Window]) -> usize {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.resize(SCRATCH, 0);
+        let mut parts = Vec::with_capacity(windows.len());
+        let mut free = scratch.as_mut_slice();
+        for w in windows {
+            let (buf, tail) = free.split_at_mut(w.len.min(free.len()));
+            parts.push(Part { addr: w.start, buf, ok: false });
+            free = tail;
+        }
+        from.read_parts(&mut parts);
+        let mut failed = 0;
+        let mut ranges = ranges.iter();
+        for (w, part) in windows.iter().zip(&parts) {
+            for (addr, len) in ranges.by_ref().take(w.ranges) {
+                let skip = (addr.0 - w.start.0) as usize;
+                let bytes = part.buf.get(skip..skip + len).filter(|_| part.ok);
+                let copied = match bytes {
+                    Some(bytes) => self.put(*addr, bytes),
+                    // A page in between may be absent, or the range is larger than the room for windows.
+                    None => self.copy(from, *addr, *len),
+                };
+                failed += usize::from(!copied);
+            }
+        }
+        self.scratch = scratch;
+        failed
+    }
+
+    /// Adds bytes within the budget.
+    fn put(&mut self, addr: Addr, bytes: &[u8]) -> bool {
+        let at = self.data.len();
+        if at + bytes.len() > self.budget {
+            self.refused += bytes.len();
+            return false;
+        }
+        self.data.extend_from_slice(bytes);
+        self.pieces.push((addr.0, at, bytes.len()));
+        true
     }
 
     /// A place in the order of copying, for [`Snapshot::pieces_since`].
@@ -114,6 +193,10 @@ impl Snapshot {
             lay_over(&mut flat, addr, at, len);
         }
         self.pieces.extend(flat.into_iter().map(|(addr, (at, len))| (addr, at, len)));
+        // The room that was made and not needed: of a large process tens of megabytes.
+        self.data.shrink_to_fit();
+        self.pieces.shrink_to_fit();
+        self.scratch = Vec::new();
         self.sealed = true;
     }
 
@@ -214,7 +297,56 @@ mod tests {
         assert_eq!(s.copy_all(&Ramp, &[(Addr(50), 4), (Addr(60), 4)]), 1);
     }
 
+    /// Memory with a hole of a page, counting the pieces that it is asked for.
+    struct Holed(std::cell::Cell<usize>);
+
+    impl Memory for Holed {
+        fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+            self.0.set(self.0.get() + 1);
+            let end = addr.0 + buf.len() as u64;
+            if addr.0 < 0x3000 && end > 0x2000 {
+                return Err(ReadError { addr, len: buf.len(), cause: ReadCause::Absent });
+            }
+            Ramp.read(addr, buf)
+        }
+    }
+
+    #[test]
+    fn neighbours_are_read_as_one_and_kept_as_they_were_asked_for() {
+        let memory = Holed(std::cell::Cell::new(0));
+        let mut s = Snapshot::with_budget(4 << 20, 64);
+        // Eight ranges of 100 bytes, 2 KiB apart: one piece. Then two with the hole between them: each by itself. Then one larger than the room.
+        let mut ranges: Vec<_> = (0..8).map(|i| (Addr(0x10_0000 + i * 2048), 100)).collect();
+        ranges.extend([(Addr(0x1ff0), 16), (Addr(0x2800), 16), (Addr(0x3000), 16), (Addr(0x100_0000), 2 << 20)]);
+        assert_eq!(s.copy_all(&memory, &ranges), 1);
+        assert!(memory.0.get() <= 7, "{}", memory.0.get());
+        s.seal();
+        assert_eq!(s.len(), 8 * 100 + 2 * 16 + (2 << 20));
+        for (addr, len) in ranges.iter().filter(|(a, _)| a.0 != 0x2800) {
+            let mut b = vec![0; *len];
+            s.read(*addr, &mut b).unwrap();
+            assert_eq!((b[0], b[len - 1]), (addr.0 as u8, (addr.0 + *len as u64 - 1) as u8));
+        }
+        assert!(s.u8(Addr(0x10_0000 + 1000)).is_err(), "what stands between was not asked for");
+    }
+
     proptest! {
+        /// However ranges lie, and whatever is absent: the same bytes as one by one.
+        #[test]
+        fn as_one_by_one(ranges in proptest::collection::vec((0u64..0x6000, 1usize..3000), 1..40)) {
+            let ranges: Vec<_> = ranges.into_iter().map(|(a, len)| (Addr(a), len)).collect();
+            let memory = Holed(std::cell::Cell::new(0));
+            let (mut together, mut single) = (Snapshot::with_budget(4 << 20, 64), Snapshot::with_budget(4 << 20, 64));
+            let failed = together.copy_all(&memory, &ranges);
+            let one_by_one = ranges.iter().filter(|(a, len)| !single.copy(&memory, *a, *len)).count();
+            prop_assert_eq!(failed, one_by_one);
+            together.seal();
+            single.seal();
+            for a in (0..0x9000).step_by(7) {
+                prop_assert_eq!(together.u8(Addr(a)).ok(), single.u8(Addr(a)).ok());
+            }
+        }
+
         /// Whatever overlaps: the newest bytes win, and what nobody copied cannot be read.
         #[test]
         fn newest_wins(pieces in proptest::collection::vec((0u64..64, 1usize..24, any::<u8>()), 1..12)) {

@@ -39,6 +39,8 @@ pub(super) fn capture(
         None => take_subject(subject, exe, !no_stop)?,
     };
     let decoded = decode(&taken);
+    // Its bytes have been read: a large process's are tens of megabytes.
+    drop(taken);
     let path = seal(out, &decoded)?;
     let gaps = &decoded.facts.capture.gaps;
     for (what, why) in gaps {

@@ -27,6 +27,8 @@ pub(super) fn run(config: Config) -> Result<Exit> {
     let (written, folder) = (Arc::clone(&sealed), config.store.clone());
     let sink = move |taken: Taken| {
         let decoded = decode(&taken);
+        // Its bytes have been read: a large process's are tens of megabytes.
+        drop(taken);
         let path = seal(&folder, &decoded)
             .map_err(|e| complain(&format!("lastgasp: a capture could not be written: {e:#}")))
             .ok();
