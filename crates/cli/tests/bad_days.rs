@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::io::Write as _;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::oracle::Oracle;
 use lastgasp_lab::toolchain;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 fn lastgasp(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lastgasp")).args(args).output().unwrap()
@@ -281,4 +283,42 @@ fn child_of(pid: u32, name: &str) -> Option<i32> {
 fn cgroup_of(pid: i32) -> String {
     let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
     text.lines().find_map(|l| l.split_once(":memory:").map(|(_, p)| p.to_owned())).unwrap_or_default()
+}
+
+/// Stopped itself (Ctrl-Z, a paused container) in the moment in which it holds a target, lastgasp is ended by its watchdog, and the target runs on.
+#[test]
+fn stopped_while_it_holds_a_target() {
+    let Ok(toolchain) = toolchain::find_or_fetch(24, &cache_dir()) else { return eprintln!("SKIPPED: no Go 1.24") };
+    let churn = Oracle::start_program(&toolchain, Mode::Stripped, "lab/churn").unwrap();
+    let store = tempfile::tempdir().unwrap();
+    let traced = || state(churn.pid()) == Some('t');
+    for _ in 0..50 {
+        let mut lastgasp = Command::new(env!("CARGO_BIN_EXE_lastgasp"))
+            .args(["capture", &churn.pid().to_string(), "--out"])
+            .arg(store.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_raw(lastgasp.id() as i32);
+        while !traced() && lastgasp.try_wait().unwrap().is_none() {
+            std::hint::spin_loop();
+        }
+        kill(pid, Signal::SIGSTOP).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        if !traced() {
+            // Too late: it had let go already.
+            let _ = kill(pid, Signal::SIGKILL);
+            lastgasp.wait().unwrap();
+            continue;
+        }
+        let since = Instant::now();
+        while traced() {
+            assert!(since.elapsed() < Duration::from_secs(10), "the target is still held");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(lastgasp.wait().unwrap().signal(), Some(9), "ended by its watchdog");
+        return;
+    }
+    eprintln!("SKIPPED: not caught holding in fifty tries");
 }

@@ -47,6 +47,8 @@ pub struct Config {
     pub policy: Policy,
     /// Whether to switch on the memory profile of a program that keeps none.
     pub enable_profiling: bool,
+    /// Tells the user something at once.
+    pub say: fn(&str),
 }
 
 /// How it went.
@@ -103,7 +105,7 @@ pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Res
     };
     let stopper = match (freezer, watchdog, &journal) {
         (Some(dir), Some(watchdog), Some(_)) => Stopper::Freezer(dir, watchdog),
-        _ => Stopper::Ptrace,
+        _ => Stopper::by_ptrace(),
     };
     let child = spawn(config, &dirs)?;
     // After the command was started: it must not inherit this.
@@ -330,14 +332,20 @@ impl Watch<'_> {
         if !self.config.enable_profiling || !off {
             return None;
         }
-        match Profiling::enable(target, &self.config.store) {
+        /// As long as a command may run.
+        const MOST: Duration = Duration::from_secs(365 * 24 * 3600);
+        match Profiling::enable(target, &self.config.store, MOST) {
             Ok(on) => {
                 let pid = target.process.pid();
                 self.timeline.note(
                     PROFILING_ON,
                     "the memory profile was switched on by lastgasp: what was allocated before has no site",
                 );
-                self.notes.push(format!("--enable-profiling: wrote {RATE} to runtime.MemProfileRate of process {pid} (at {}); back to 0 at the end", on.addr()));
+                // At once, and not among the notes at the end.
+                (self.config.say)(&format!(
+                    "--enable-profiling: wrote {RATE} to runtime.MemProfileRate of process {pid} (at {}); back to 0 at the end",
+                    on.addr()
+                ));
                 Some(on)
             }
             Err(e) => {

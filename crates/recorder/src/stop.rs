@@ -21,8 +21,8 @@ pub enum Stopper {
     /// `cgroup.freeze` of a group of our own: fastest, and it needs the watchdog, since it would outlive us.
     Freezer(PathBuf, Watchdog),
     /// `PTRACE_SEIZE` of every thread, from a thread of ours that lives no longer than the stop: when it ends, for whatever reason, the kernel lets go of
-    /// every thread of the target that it still holds.
-    Ptrace,
+    /// every thread of the target that it still holds. Should we be stopped ourselves meanwhile (Ctrl-Z, a paused container), a watchdog ends us.
+    Ptrace(Option<Watchdog>),
 }
 
 /// A target that stands still. Dropping lets it go.
@@ -34,13 +34,15 @@ pub struct Stopped<'a> {
     pub registers: Vec<ThreadRegisters>,
     /// What went wrong, if anything.
     pub trouble: Option<String>,
+    /// Not a single thread could be stopped.
+    nothing: bool,
 }
 
 #[derive(Debug)]
 enum How<'a> {
     Freezer(&'a PathBuf, &'a mut Watchdog),
     /// The thread that holds the target; it lets go when the sender is dropped, and after [`PATIENCE`] by itself.
-    Ptrace(Option<mpsc::Sender<()>>, Option<JoinHandle<()>>),
+    Ptrace(Option<mpsc::Sender<()>>, Option<JoinHandle<()>>, Option<&'a mut Watchdog>),
     Not,
 }
 
@@ -48,11 +50,17 @@ enum How<'a> {
 const STRAGGLERS: Duration = Duration::from_millis(20);
 
 impl Stopper {
+    /// By ptrace, with a watchdog if one can be started.
+    #[must_use]
+    pub fn by_ptrace() -> Self {
+        Self::Ptrace(Watchdog::start(&[]).ok())
+    }
+
     /// Stops `pid`. Never fails: what could not be stopped is told in `trouble`, and the copy is then one of a moving target.
     pub fn stop(&mut self, pid: i32) -> Stopped<'_> {
         match self {
             Self::Freezer(dir, watchdog) => freeze(dir, watchdog, pid),
-            Self::Ptrace => trace(pid),
+            Self::Ptrace(watchdog) => trace(pid, watchdog.as_mut()),
         }
     }
 }
@@ -61,7 +69,13 @@ impl Stopped<'_> {
     /// Whether it has stood still all the time: past its patience the watchdog, or the holding thread, has let it go already.
     #[must_use]
     pub fn still_holds(&self) -> bool {
-        self.since.elapsed() < PATIENCE
+        self.held_at_all() && self.since.elapsed() < PATIENCE
+    }
+
+    /// Whether anything was stopped.
+    #[must_use]
+    pub fn held_at_all(&self) -> bool {
+        !matches!(self.how, How::Not) && !self.nothing
     }
 }
 
@@ -71,6 +85,7 @@ fn not_stopped(why: String) -> Stopped<'static> {
         since: Instant::now(),
         registers: Vec::new(),
         trouble: Some(format!("not stopped: {why}")),
+        nothing: true,
     }
 }
 
@@ -86,27 +101,54 @@ fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a mut Watchdog, pid: i32) -> Stopped
         std::thread::sleep(Duration::from_micros(200));
     }
     let registers = thread_ids(pid).into_iter().filter_map(|tid| thread_registers(pid, tid)).collect();
-    Stopped { how: How::Freezer(dir, watchdog), since, registers, trouble: None }
+    // A thread that sleeps in the kernel freezes when it wakes, before it touches anything. One that still runs makes this the copy of a moving target.
+    let late = !std::fs::read_to_string(&events).is_ok_and(|t| t.contains("frozen 1"));
+    let runs = late && thread_ids(pid).into_iter().any(|tid| is_running(pid, tid));
+    let trouble = runs.then(|| "a thread did not freeze in time (the machine is busy)".to_owned());
+    Stopped { how: How::Freezer(dir, watchdog), since, registers, trouble, nothing: false }
 }
 
-fn trace(pid: i32) -> Stopped<'static> {
+fn trace(pid: i32, watchdog: Option<&mut Watchdog>) -> Stopped<'_> {
     let since = Instant::now();
+    // Of a process of another namespace we would stop and read whoever has its number in ours.
+    if own_number_in_proc().is_some_and(|n| n != std::process::id()) {
+        return not_stopped("/proc is of another process namespace than lastgasp itself: mount the right one".into());
+    }
+    let mut watchdog = watchdog;
+    if let Some(w) = &mut watchdog {
+        // Without it a target may be held for longer than half a second only if somebody stops us in that very moment.
+        let _ = w.before_hold();
+    }
     let (go, wait) = mpsc::channel::<()>();
     let (report, ready) = mpsc::channel();
     let holder = std::thread::Builder::new().name("stop".into()).spawn(move || {
         let mut held = Held::default();
         held.seize(pid);
-        let _ = report.send((std::mem::take(&mut held.registers), held.trouble.take()));
+        let nothing = held.threads.is_empty();
+        if nothing && held.trouble.is_none() {
+            held.trouble = Some("not stopped: none of its threads could be found (has it ended?)".into());
+        }
+        let _ = report.send((std::mem::take(&mut held.registers), held.trouble.take(), nothing));
         let _ = wait.recv_timeout(PATIENCE);
         held.let_go();
     });
     match holder {
         Ok(holder) => {
-            let (registers, trouble) = ready.recv().unwrap_or_default();
-            Stopped { how: How::Ptrace(Some(go), Some(holder)), since, registers, trouble }
+            let (registers, trouble, nothing) = ready.recv().unwrap_or_default();
+            Stopped { how: How::Ptrace(Some(go), Some(holder), watchdog), since, registers, trouble, nothing }
         }
         Err(e) => not_stopped(e.to_string()),
     }
+}
+
+fn is_running(pid: i32, tid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('R'))
+}
+
+/// Our own number as the mounted /proc has it.
+fn own_number_in_proc() -> Option<u32> {
+    std::fs::read_link("/proc/self").ok()?.to_str()?.parse().ok()
 }
 
 /// The threads that the calling thread traces.
@@ -196,10 +238,13 @@ impl Drop for Stopped<'_> {
                     watchdog.after_thaw();
                 }
             }
-            How::Ptrace(go, holder) => {
+            How::Ptrace(go, holder, watchdog) => {
                 *go = None;
                 if let Some(holder) = holder.take() {
                     let _ = holder.join();
+                }
+                if let Some(watchdog) = watchdog {
+                    watchdog.after_thaw();
                 }
             }
             How::Not => {}
@@ -220,7 +265,7 @@ mod tests {
     fn ptrace_stops_and_lets_go() {
         let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(50));
-        let mut stopper = Stopper::Ptrace;
+        let mut stopper = Stopper::Ptrace(None);
         let stopped = stopper.stop(child.id() as i32);
         if let Some(trouble) = &stopped.trouble {
             eprintln!("SKIPPED: {trouble}");
@@ -262,7 +307,7 @@ mod tests {
             })
         };
         assert_eq!(wait(), "ready");
-        let mut stopper = Stopper::Ptrace;
+        let mut stopper = Stopper::Ptrace(None);
         for _ in 0..300 {
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
             drop(stopper.stop(pid.as_raw()));

@@ -109,6 +109,7 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
     let mut evidence = Evidence::with_room(&target.runtime, &target.plan, COPY_CAP);
     let mut registers = Vec::new();
     let mut spans = None;
+    let mut stood_still = false;
     let mut stopped_for = Duration::ZERO;
     let monotonic_ns = Some(monotonic_ns());
     let t_ms = around.timeline.now_ms();
@@ -122,14 +123,17 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
                 spans = SpanTable::read(&target.runtime, &*target.process, &mut evidence.gaps);
             }
             let trouble = stopped.trouble.take();
-            if !stopped.still_holds() {
+            let to_the_end = stopped.still_holds();
+            if stopped.held_at_all() && !to_the_end {
                 evidence.gaps.push(Gap::new(
                     "standstill",
                     "the copy took longer than a target may be held: it ran on before the end",
                 ));
             }
+            stood_still = to_the_end && trouble.is_none();
+            let held = stopped.held_at_all();
             drop(stopped);
-            stopped_for = started.elapsed();
+            stopped_for = if held { started.elapsed() } else { Duration::ZERO };
             evidence.gaps.extend(trouble.map(|why| Gap::new("standstill", why)));
         }
         None => {
@@ -139,7 +143,7 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
             }
         }
     }
-    let running = spans.is_none() && around.phase != Phase::PostKill;
+    let running = !(spans.is_some() && stood_still) && around.phase != Phase::PostKill;
     let mut spans = spans.or_else(|| SpanTable::read(&target.runtime, &*target.process, &mut evidence.gaps));
     if let Some(table) = &mut spans {
         table.name_types(&target.runtime, &*target.process);

@@ -1,7 +1,8 @@
 //! A separate process that undoes what we did to a cgroup if we stall or die: it holds one end of a pipe, and the kernel closes our end whatever kills us.
 //!
-//! Lines on its standard input: `freeze DIR` (about to freeze: thaw by yourself in 500 ms), `thawed` (done), `profiling PID START ADDRESS` (about to switch a memory
-//! profile on: off again at the end), `bye` (all is undone, leave).
+//! Lines on its standard input: `freeze DIR` (about to freeze: thaw by yourself in 500 ms), `hold` (about to hold a target by ptrace: should we not say `thawed` in a
+//! second, we are stopped ourselves, by Ctrl-Z or a freezer, and are ended so that the kernel lets the target go), `thawed` (done), `profiling PID START ADDRESS
+//! SECONDS` (about to switch a memory profile on: off again after that time and at the end), `bye` (all is undone, leave).
 
 use std::io::{self, BufRead as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::Pid;
 
 use crate::cgroup::remove_when_empty;
 use crate::journal::thaw;
@@ -52,6 +54,14 @@ impl Watchdog {
         self.say(&format!("freeze {}\n", dir.display()))
     }
 
+    /// Tells it that a target will be held by ptrace now.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub(crate) fn before_hold(&mut self) -> io::Result<()> {
+        self.say("hold\n")
+    }
+
     /// Tells it that the target runs again.
     pub fn after_thaw(&mut self) {
         let _ = self.say("thawed\n");
@@ -61,8 +71,8 @@ impl Watchdog {
     ///
     /// # Errors
     /// It is gone: do not.
-    pub(crate) fn before_profiling(&mut self, switched: &Switched) -> io::Result<()> {
-        self.say(&format!("{}\n", switched.line()))
+    pub(crate) fn before_profiling(&mut self, switched: &Switched, most: Duration) -> io::Result<()> {
+        self.say(&format!("{} {}\n", switched.line(), most.as_secs()))
     }
 
     fn say(&mut self, line: &str) -> io::Result<()> {
@@ -91,35 +101,48 @@ pub fn serve(made: &[PathBuf]) {
         return;
     };
     let mut input = io::BufReader::new(std::fs::File::from(input));
+    let owner = nix::unistd::getppid();
     let mut frozen: Option<(PathBuf, Instant)> = None;
-    let mut profiling: Option<Switched> = None;
+    let mut held_until: Option<Instant> = None;
+    let mut profiling: Option<(Switched, Instant)> = None;
     let mut line = String::new();
     loop {
-        let wait = frozen.as_ref().map(|(_, since)| PATIENCE.saturating_sub(since.elapsed()));
+        let thaw_at = frozen.as_ref().map(|(_, since)| *since + PATIENCE);
+        let next = [thaw_at, held_until, profiling.as_ref().map(|(_, until)| *until)].into_iter().flatten().min();
+        let wait = next.map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = wait.map_or(PollTimeout::NONE, |w| PollTimeout::try_from(w).unwrap_or(PollTimeout::ZERO));
         let waits = input.buffer().is_empty();
         let ready = waits.then(|| poll(&mut [PollFd::new(input.get_ref().as_fd(), PollFlags::POLLIN)], timeout));
         if ready == Some(Ok(0)) {
+            let now = Instant::now();
             // Announced and not yet written is not frozen yet: the watch goes on until we hear that it is over.
-            if let Some((dir, since)) = &mut frozen {
+            if let Some((dir, since)) = frozen.as_mut().filter(|(_, since)| *since + PATIENCE <= now) {
                 thaw(dir);
-                *since = Instant::now();
+                *since = now;
+            }
+            if held_until.is_some_and(|until| until <= now) {
+                end(owner);
+                held_until = None;
+            }
+            if let Some((switched, _)) = profiling.take_if(|(_, until)| *until <= now) {
+                switched.undo();
             }
             continue;
         }
         line.clear();
         match input.read_line(&mut line) {
             Ok(n) if n > 0 => match line.trim_end().split_once(' ') {
-                Some(("profiling", words)) => profiling = Switched::parse(words),
+                Some(("profiling", words)) => profiling = parse_profiling(words),
                 Some(("freeze", dir)) => frozen = Some((PathBuf::from(dir), Instant::now())),
                 _ if line.trim_end() == "bye" => return,
-                _ => frozen = None,
+                _ if line.trim_end() == "hold" => held_until = Some(Instant::now() + PATIENCE * 2),
+                _ => (frozen, held_until) = (None, None),
             },
             _ => break,
         }
     }
     // Its owner is dead.
-    if let Some(switched) = profiling {
+    if let Some((switched, _)) = profiling {
         switched.undo();
     }
     for dir in made {
@@ -128,5 +151,19 @@ pub fn serve(made: &[PathBuf]) {
     // The command lives on under the limit that its user asked for; its group goes when it ends.
     while !made.iter().rev().all(|d| remove_when_empty(d)) {
         std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// The words behind `profiling`: what, and for how many seconds at most.
+fn parse_profiling(words: &str) -> Option<(Switched, Instant)> {
+    let (switched, seconds) = words.rsplit_once(' ')?;
+    let until = Instant::now().checked_add(Duration::from_secs(seconds.parse().ok()?))?;
+    Some((Switched::parse(switched)?, until))
+}
+
+/// Ends our owner, if it still is that.
+fn end(owner: Pid) {
+    if owner == nix::unistd::getppid() && owner.as_raw() > 1 {
+        let _ = nix::sys::signal::kill(owner, Signal::SIGKILL);
     }
 }

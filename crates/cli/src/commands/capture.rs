@@ -73,7 +73,7 @@ fn take_profiled(pid: i32, store: &Path, stop: bool, wait: Duration) -> Result<T
     let target = Target::attach(pid, &Mounts::detect(), &Locations::of_user())?;
     let mut timeline = Timeline::default();
     // Should we be killed meanwhile, its watchdog switches it off.
-    let on = Profiling::enable(&target, store)?;
+    let on = Profiling::enable(&target, store, wait + Duration::from_secs(5))?;
     timeline
         .note(PROFILING_ON, "the memory profile was switched on by lastgasp: what was allocated before has no site");
     complain(&format!(
@@ -86,22 +86,23 @@ fn take_profiled(pid: i32, store: &Path, stop: bool, wait: Duration) -> Result<T
         std::thread::sleep(Duration::from_millis(20));
     }
     // Before it is switched off: a capture shows the rate that its samples were taken with.
-    let taken = take_target(pid, stop, timeline);
+    let taken = take_target(target, stop, timeline);
     drop(on);
-    taken
+    Ok(taken)
 }
 
 /// Copies a process as it is now.
 fn take_now(pid: i32, stop: bool) -> Result<Taken> {
-    take_target(pid, stop, Timeline::default())
-}
-
-fn take_target(pid: i32, stop: bool, mut timeline: Timeline) -> Result<Taken> {
-    let mounts = Mounts::detect();
     let began = Instant::now();
-    let target = Target::attach(pid, &mounts, &Locations::of_user())?;
+    let target = Target::attach(pid, &Mounts::detect(), &Locations::of_user())?;
     // `cargo xtask real` reads this line.
     tracing::debug!(us = began.elapsed().as_micros() as u64, "located");
+    Ok(take_target(target, stop, Timeline::default()))
+}
+
+fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> Taken {
+    let (pid, mounts) = (target.process.pid(), Mounts::detect());
+    target.refresh();
     let gauge = Gauge::of(pid, target.process.rss().unwrap_or(0), None, None, &mounts);
     if let Some(gauges) = target.gauges() {
         let rss = target.process.rss().unwrap_or(0);
@@ -121,10 +122,10 @@ fn take_target(pid: i32, stop: bool, mut timeline: Timeline) -> Result<Taken> {
         limit: gauge.limit,
         last_usage: target.process.usage().map(|u| (u, 0)),
     };
-    let mut stopper = Stopper::Ptrace;
+    let mut stopper = Stopper::by_ptrace();
     let mut taken = take(&target, stop.then_some(&mut stopper), around);
     if !target.process.is_alive() {
         taken.evidence.gaps.push(lastgasp_goruntime::Gap::new("some of it", "the process ended while it was copied"));
     }
-    Ok(taken)
+    taken
 }

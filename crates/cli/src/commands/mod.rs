@@ -26,7 +26,8 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         }
         Command::Run { memory_max, store, no_freeze, no_pin, enable_profiling, command } => {
             let policy = Policy { freeze: !no_freeze, pin: !no_pin, ..Policy::default() };
-            run::run(Config { command, memory_max, store, policy, enable_profiling })
+            let say = |line: &str| complain(&format!("lastgasp: {line}"));
+            run::run(Config { command, memory_max, store, policy, enable_profiling, say })
         }
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
