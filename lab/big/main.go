@@ -1,5 +1,5 @@
 // Command big is as large as asked: -sites allocation stacks, -heap bytes behind them, -goroutines parked. It prints READY and stands still until its input
-// ends. (Run it with GODEBUG=memprofilerate=4096, or most sites are never sampled.)
+// ends. Stacks are as deep as -depth says. (Run it with GODEBUG=memprofilerate=4096, or most sites are never sampled.)
 package main
 
 import (
@@ -42,10 +42,11 @@ func main() {
 	sites := flag.Int("sites", 20000, "allocation stacks")
 	heap := flag.Int("heap", 1<<30, "bytes")
 	goroutines := flag.Int("goroutines", 10000, "parked goroutines")
+	depth := flag.Int("depth", 16, "calls of each stack")
 	flag.Parse()
 	debug.SetGCPercent(400)
 	for i := 0; i < *sites; i++ {
-		kept = append(kept, site(i, 16, *heap / *sites / 1024))
+		kept = append(kept, site(i, *depth, *heap / *sites / 1024))
 	}
 	wait := make(chan int)
 	for i := 0; i < *goroutines; i++ {

@@ -65,3 +65,28 @@ fn off_heap_go1_21() {
 fn off_heap_go1_27() {
     off_heap_is_told_from_heap(27);
 }
+
+/// Stacks as deep as the runtime keeps them, and a rate that was set from outside (`GODEBUG`).
+#[test]
+fn stacks_of_nine_hundred_calls_at_a_rate_of_one() {
+    let Some(toolchain) = toolchain(24) else { return };
+    let args = ["-sites", "8", "-depth", "900", "-heap", "819200", "-goroutines", "1"];
+    let godebug = "profstackdepth=1024,memprofilerate=1";
+    let program = Oracle::start_program_with(&toolchain, Mode::Stripped, "lab/big", &args, godebug).unwrap();
+    let r = report(program.pid());
+    assert_eq!(r["profile"]["rate_bytes"], 1);
+    let sites = r["profile"]["sites"].as_array().unwrap();
+    let deep: Vec<&Value> = sites.iter().filter(|s| s["stack"].as_array().unwrap().len() > 500).collect();
+    // The loop that allocates them, and the slice that holds them: two places by eight paths.
+    assert_eq!(deep.len(), 16, "{:?}", sites.iter().map(|s| s["stack"].as_array().unwrap().len()).collect::<Vec<_>>());
+    for s in deep {
+        // 901 calls of main.site, main.main, runtime.main.
+        assert_eq!(s["stack"].as_array().unwrap().len(), 903);
+        // Every object is sampled: nothing is estimated.
+        assert_eq!(s["error_bytes"], 0);
+        assert_eq!(s["range_bytes"][0], s["range_bytes"][1]);
+    }
+    let objects: u64 =
+        sites.iter().filter(|s| s["line"] == sites[0]["line"]).map(|s| s["current"]["objects"].as_u64().unwrap()).sum();
+    assert_eq!(objects, 800);
+}

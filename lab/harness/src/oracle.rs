@@ -46,7 +46,26 @@ impl Oracle {
     /// # Errors
     /// As [`Oracle::start`].
     pub fn start_program(toolchain: &Toolchain, mode: Mode, folder: &str) -> Result<Self> {
-        Self::start_command(Command::new(build(toolchain, mode, &repo_root().join(folder), ".")?))
+        Self::start_program_with(toolchain, mode, folder, &[], "")
+    }
+
+    /// As that, with arguments, and `GODEBUG` if it is not empty.
+    ///
+    /// # Errors
+    /// As [`Oracle::start`].
+    pub fn start_program_with(
+        toolchain: &Toolchain,
+        mode: Mode,
+        folder: &str,
+        args: &[&str],
+        godebug: &str,
+    ) -> Result<Self> {
+        let mut command = Command::new(build(toolchain, mode, &repo_root().join(folder), ".")?);
+        command.args(args);
+        if !godebug.is_empty() {
+            command.env("GODEBUG", godebug);
+        }
+        Self::start_command(command)
     }
 
     /// Starts a binary that was built before.
