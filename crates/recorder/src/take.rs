@@ -144,7 +144,8 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
         }
     }
     let running = !(spans.is_some() && stood_still) && around.phase != Phase::PostKill;
-    let mut spans = spans.or_else(|| SpanTable::read(&target.runtime, &*target.process, &mut evidence.gaps));
+    let hurried = around.phase != Phase::Manual;
+    let mut spans = spans.or_else(|| spans_afterwards(target, hurried, &mut evidence.gaps));
     if let Some(table) = &mut spans {
         table.name_types(&target.runtime, &*target.process);
     }
@@ -166,7 +167,7 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
         registers,
         usage,
         spans: spans.map(|table| Spans { table, running }),
-        residency: target.process.residency(),
+        residency: residency(target, hurried, usage),
         charge,
         limit: around.limit,
         stopped: stopped_for,
@@ -186,6 +187,26 @@ fn spans_in_the_stop(target: &Target, phase: Phase) -> bool {
     let spans = SpanTable::count(&target.runtime, &*target.process).unwrap_or(u64::MAX);
     let profiled = target.process.u64(target.runtime.globals.mem_profile_rate) != Ok(0);
     spans <= MOST_WITHOUT_A_PROFILE && (!profiled || (phase == Phase::Manual && spans <= MOST_ON_DEMAND))
+}
+
+/// The span table, read when the target runs again or is dead. Around a kill the loop that calls us has two seconds at most: of a heap of very many spans the
+/// other evidence must do.
+fn spans_afterwards(target: &Target, hurried: bool, gaps: &mut Vec<Gap>) -> Option<SpanTable> {
+    /// Some 0.1 s to read: spans of 8 GB of small objects.
+    const MOST_AROUND_A_KILL: u64 = 1 << 20;
+    let spans = SpanTable::count(&target.runtime, &*target.process).unwrap_or(0);
+    if hurried && spans > MOST_AROUND_A_KILL {
+        gaps.push(Gap::new("span table", format!("{spans} spans: too many to read around a kill")));
+        return None;
+    }
+    SpanTable::read(&target.runtime, &*target.process, gaps)
+}
+
+/// What of each mapping is resident: the kernel walks the page tables for it, some milliseconds per gigabyte.
+fn residency(target: &Target, hurried: bool, usage: Option<(Usage, u64)>) -> Option<Vec<Resident>> {
+    const MOST_AROUND_A_KILL: u64 = 16 << 30;
+    let large = usage.is_some_and(|(u, _)| u.rss > MOST_AROUND_A_KILL);
+    if hurried && large { None } else { target.process.residency() }
 }
 
 fn monotonic_ns() -> u64 {
