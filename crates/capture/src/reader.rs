@@ -1,13 +1,37 @@
 //! Reading a capture.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use crate::manifest::{FileEntry, Manifest};
 use crate::{CaptureError, MANIFEST, io_error};
 
 /// Larger files are not read: no capture has one but `memory.core`, which is not read whole.
-const MAX_FILE: u64 = 1 << 30;
+pub(crate) const MAX_FILE: u64 = 1 << 30;
+/// Largest manifest: one of ours has a few kilobytes.
+const MAX_MANIFEST: u64 = 16 << 20;
+
+/// A plain file's content. A FIFO or a device of its name is refused and not waited for; `flags` are added when it is opened.
+pub(crate) fn read_plain(path: &Path, max: u64, flags: OFlag) -> io::Result<Vec<u8>> {
+    let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a plain file"));
+    }
+    let too_long = || io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {max} bytes"));
+    if meta.len() > max {
+        return Err(too_long());
+    }
+    let mut content = Vec::new();
+    // It may grow under our hands, and what is no real file system may say any length.
+    let read = file.take(max.saturating_add(1)).read_to_end(&mut content)?;
+    if read as u64 > max { Err(too_long()) } else { Ok(content) }
+}
 
 /// A capture on disk.
 #[derive(Clone, Debug)]
@@ -26,7 +50,8 @@ impl Capture {
         if !path.is_dir() {
             return Err(not("no such folder".into()));
         }
-        let json = fs::read(path.join(MANIFEST)).map_err(|e| not(format!("{MANIFEST}: {e}")))?;
+        let json = read_plain(&path.join(MANIFEST), MAX_MANIFEST, OFlag::empty())
+            .map_err(|e| not(format!("{MANIFEST}: {e}")))?;
         let manifest: Manifest = serde_json::from_slice(&json).map_err(|e| not(format!("{MANIFEST}: {e}")))?;
         if !manifest.schema.starts_with("lastgasp.capture/") {
             return Err(not(format!("{MANIFEST} says schema {:?}", manifest.schema)));
@@ -46,11 +71,12 @@ impl Capture {
     /// [`CaptureError::Damaged`] if it is not what was written.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, CaptureError> {
         let path = self.path.join(name);
-        let len = fs::metadata(&path).map_err(io_error(&path))?.len();
-        if len > MAX_FILE {
-            return Err(CaptureError::Damaged { path, why: format!("{len} bytes long") });
-        }
-        let content = fs::read(&path).map_err(io_error(&path))?;
+        let content = match read_plain(&path, MAX_FILE, OFlag::empty()) {
+            Err(e) if matches!(e.kind(), io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidInput) => {
+                return Err(CaptureError::Damaged { path, why: e.to_string() });
+            }
+            read => read.map_err(io_error(&path))?,
+        };
         match self.manifest.files.iter().find(|f| f.name == name) {
             Some(entry) if *entry != FileEntry::of(name, &content) => {
                 Err(CaptureError::Damaged { path, why: "its checksum is not the one in the manifest".into() })
@@ -91,5 +117,26 @@ mod tests {
         let c = Capture::open(dir.path()).unwrap();
         assert!(matches!(c.read("a"), Err(CaptureError::Damaged { .. })));
         assert!(matches!(c.read("b"), Err(CaptureError::Io { .. })));
+    }
+
+    /// Of whatever is in the folder, only plain files are read, and nothing is waited for.
+    #[test]
+    fn what_is_no_plain_file_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = dir.path().join(MANIFEST);
+        nix::unistd::mkfifo(&manifest, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let e = Capture::open(dir.path()).unwrap_err().to_string();
+        assert!(e.contains("not a plain file"), "{e}");
+        fs::remove_file(&manifest).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &manifest).unwrap();
+        assert!(Capture::open(dir.path()).is_err());
+        fs::remove_file(&manifest).unwrap();
+        fs::File::create(&manifest).unwrap().set_len(MAX_MANIFEST + 1).unwrap();
+        let e = Capture::open(dir.path()).unwrap_err().to_string();
+        assert!(e.contains("longer than"), "{e}");
+        fs::write(&manifest, format!("{{\"schema\":\"{}\"}}", Manifest::SCHEMA)).unwrap();
+        let c = Capture::open(dir.path()).unwrap();
+        nix::unistd::mkfifo(&dir.path().join("a"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(matches!(c.read("a"), Err(CaptureError::Damaged { .. })));
     }
 }

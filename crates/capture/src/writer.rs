@@ -1,11 +1,16 @@
 //! Writing a capture, and rescuing one whose writer died.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use nix::fcntl::OFlag;
+
 use crate::manifest::{FileEntry, GapEntry, Manifest};
+use crate::reader::{MAX_FILE, read_plain};
 use crate::{CaptureError, FACTS, MANIFEST, io_error};
 
 const PARTIAL: &str = ".partial-";
@@ -14,9 +19,8 @@ const PARTIAL: &str = ".partial-";
 #[derive(Debug)]
 pub struct Writer {
     store: PathBuf,
-    partial: PathBuf,
     /// Locked as long as we live: how others, in other process namespaces too, know that this folder is being written.
-    _lock: File,
+    partial: Partial,
     id: String,
     files: Vec<FileEntry>,
     sealed: bool,
@@ -32,20 +36,12 @@ impl Writer {
         // Containers that share a store may all be process 1: the time makes the name theirs alone.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
         let partial = store.join(format!("{PARTIAL}{}x{now:x}-{id}", std::process::id()));
-        fs::create_dir(&partial).map_err(io_error(&partial))?;
-        let lock = File::open(&partial).map_err(io_error(&partial))?;
+        // Captures tell how a service is built: for its owner's eyes.
+        DirBuilder::new().mode(0o700).create(&partial).map_err(io_error(&partial))?;
+        let partial = Partial::open(partial)?;
         // Where locks are not to be had (some network file systems) the folder is written all the same.
-        let _ = lock.try_lock();
-        let mut writer =
-            Self { store: store.into(), partial, _lock: lock, id: id.into(), files: Vec::new(), sealed: false };
-        writer.restrict()?;
-        Ok(writer)
-    }
-
-    /// Captures tell how a service is built: for its owner's eyes.
-    fn restrict(&mut self) -> Result<(), CaptureError> {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(&self.partial, fs::Permissions::from_mode(0o700)).map_err(io_error(&self.partial))
+        let _ = partial.dir.try_lock();
+        Ok(Self { store: store.into(), partial, id: id.into(), files: Vec::new(), sealed: false })
     }
 
     /// Writes a file, durable before it returns.
@@ -53,7 +49,7 @@ impl Writer {
     /// # Errors
     /// [`CaptureError::Io`]: a full disk, most likely. What was added before stays good.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Result<(), CaptureError> {
-        write_synced(&self.partial.join(name), content)?;
+        self.partial.write_synced(name, content)?;
         self.files.push(FileEntry::of(name, content));
         Ok(())
     }
@@ -73,44 +69,75 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if !self.sealed {
-            let _ = fs::remove_dir_all(&self.partial);
+            let _ = fs::remove_dir_all(&self.partial.path);
         }
     }
 }
 
-/// Under another name first: a file that has its name is whole, also for who rescues a partial folder.
-fn write_synced(path: &Path, content: &[u8]) -> Result<(), CaptureError> {
-    let unfinished = path.with_file_name(format!(".{}", path.file_name().unwrap_or_default().to_string_lossy()));
-    let mut file = File::create(&unfinished).map_err(io_error(path))?;
-    file.write_all(content).map_err(io_error(path))?;
-    file.sync_all().map_err(io_error(path))?;
-    fs::rename(&unfinished, path).map_err(io_error(path))
+/// A partial folder, opened: what is checked is what is written and read, whatever becomes of its name. A store may be where others can write too.
+#[derive(Debug)]
+struct Partial {
+    path: PathBuf,
+    dir: File,
 }
 
-fn sync_dir(path: &Path) -> Result<(), CaptureError> {
-    File::open(path).and_then(|d| d.sync_all()).map_err(io_error(path))
+impl Partial {
+    fn open(path: PathBuf) -> Result<Self, CaptureError> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path);
+        let dir = opened.map_err(io_error(&path))?;
+        Ok(Self { path, dir })
+    }
+
+    /// Whether nobody but us has had a hand in it.
+    fn is_ours(&self) -> io::Result<bool> {
+        let meta = self.dir.metadata()?;
+        Ok(meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & 0o022 == 0)
+    }
+
+    /// A file's path, by way of the opened folder.
+    fn at(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.dir.as_raw_fd())).join(name)
+    }
+
+    /// Under another name first: a file that has its name is whole, also for who rescues a partial folder.
+    fn write_synced(&self, name: &str, content: &[u8]) -> Result<(), CaptureError> {
+        let write = || {
+            let unfinished = self.at(&format!(".{name}"));
+            // Never what stands there already, be it a link to elsewhere.
+            match fs::remove_file(&unfinished) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+            file.write_all(content)?;
+            file.sync_all()?;
+            fs::rename(&unfinished, self.at(name))
+        };
+        write().map_err(io_error(self.path.join(name)))
+    }
 }
 
-fn finish(store: &Path, partial: &Path, mut manifest: Manifest) -> Result<PathBuf, CaptureError> {
+fn finish(store: &Path, partial: &Partial, mut manifest: Manifest) -> Result<PathBuf, CaptureError> {
     manifest.schema = Manifest::SCHEMA.into();
     manifest.files.sort_by(|a, b| a.name.cmp(&b.name));
-    let json = serde_json::to_vec_pretty(&manifest).map_err(|e| io_error(partial)(e.into()))?;
-    write_synced(&partial.join(MANIFEST), &json)?;
-    sync_dir(partial)?;
-    // Two captures of one second get different names.
+    let json = serde_json::to_vec_pretty(&manifest).map_err(|e| io_error(&partial.path)(e.into()))?;
+    partial.write_synced(MANIFEST, &json)?;
+    partial.dir.sync_all().map_err(io_error(&partial.path))?;
+    // Two captures of one second get different names; a link that leads nowhere has its name too.
     let mut path = store.join(&manifest.id);
     for n in 2..1000 {
-        if !path.exists() {
+        if path.symlink_metadata().is_err() {
             break;
         }
         path = store.join(format!("{}-{n}", manifest.id));
     }
-    fs::rename(partial, &path).map_err(io_error(&path))?;
-    sync_dir(store)?;
+    fs::rename(&partial.path, &path).map_err(io_error(&path))?;
+    File::open(store).and_then(|d| d.sync_all()).map_err(io_error(store))?;
     Ok(path)
 }
 
-/// Rescues or removes what dead writers left in `store`. Gives a line for each, for the log.
+/// Rescues or removes what dead writers left in `store`. Gives a line for each, for the log. What is not ours alone is left as it is.
 pub fn recover(store: &Path) -> Vec<String> {
     let mut done = Vec::new();
     let Ok(dir) = fs::read_dir(store) else { return done };
@@ -119,9 +146,13 @@ pub fn recover(store: &Path) -> Vec<String> {
     for partial in partials {
         let name = partial.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Some((_, id)) = name.strip_prefix(PARTIAL).and_then(|r| r.split_once('-')) else { continue };
+        let Ok(partial) = Partial::open(partial) else { continue };
         // Who writes it holds a lock on it.
-        let Ok(lock) = File::open(&partial) else { continue };
-        if lock.try_lock().is_err() {
+        if partial.dir.try_lock().is_err() {
+            continue;
+        }
+        if !partial.is_ours().unwrap_or(false) {
+            done.push(format!("{name}: another user's, or one that others may write: left as it is"));
             continue;
         }
         match rescue(store, &partial, id) {
@@ -133,20 +164,26 @@ pub fn recover(store: &Path) -> Vec<String> {
     done
 }
 
-fn rescue(store: &Path, partial: &Path, id: &str) -> Result<Option<PathBuf>, CaptureError> {
+fn rescue(store: &Path, partial: &Partial, id: &str) -> Result<Option<PathBuf>, CaptureError> {
     let mut manifest = Manifest { id: id.into(), ..Manifest::default() };
-    for entry in fs::read_dir(partial).map_err(io_error(partial))? {
-        let entry = entry.map_err(io_error(partial))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let content = fs::read(entry.path()).map_err(io_error(entry.path()))?;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(partial.at(".")).map_err(io_error(&partial.path))? {
+        names.push(entry.map_err(io_error(&partial.path))?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    for name in &names {
+        let in_folder = || partial.path.join(name);
         if name.starts_with('.') {
-            fs::remove_file(entry.path()).map_err(io_error(entry.path()))?;
+            fs::remove_file(partial.at(name)).map_err(io_error(in_folder()))?;
         } else if name != MANIFEST {
-            manifest.files.push(FileEntry::of(&name, &content));
+            match read_plain(&partial.at(name), MAX_FILE, OFlag::O_NOFOLLOW) {
+                Ok(content) => manifest.files.push(FileEntry::of(name, &content)),
+                Err(e) => manifest.gaps.push(GapEntry { what: name.clone(), why: e.to_string() }),
+            }
         }
     }
     if !manifest.files.iter().any(|f| f.name == FACTS) {
-        fs::remove_dir_all(partial).map_err(io_error(partial))?;
+        fs::remove_dir_all(&partial.path).map_err(io_error(&partial.path))?;
         return Ok(None);
     }
     manifest
@@ -157,6 +194,8 @@ fn rescue(store: &Path, partial: &Path, id: &str) -> Result<Option<PathBuf>, Cap
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::Capture;
 
@@ -198,7 +237,7 @@ mod tests {
         for steps in 0..4 {
             let store = tempfile::tempdir().unwrap();
             let partial = store.path().join(format!("{PARTIAL}{}-svc", i32::MAX));
-            fs::create_dir(&partial).unwrap();
+            DirBuilder::new().mode(0o700).create(&partial).unwrap();
             match steps {
                 0 => {}
                 1 => fs::write(partial.join(format!(".{FACTS}")), b"fac").unwrap(),
@@ -216,6 +255,59 @@ mod tests {
                 assert_eq!(c.read(FACTS).unwrap(), b"facts");
             }
         }
+    }
+
+    /// In a store where others may write stands what others want: none of it is read, followed, waited for or removed.
+    #[test]
+    fn what_others_put_there_is_left_as_it_is() {
+        let store = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::write(elsewhere.path().join(FACTS), b"theirs").unwrap();
+        let partial = |n: u32| store.path().join(format!("{PARTIAL}{n}-svc"));
+        std::os::unix::fs::symlink(elsewhere.path(), partial(1)).unwrap();
+        nix::unistd::mkfifo(&partial(2), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        fs::write(partial(3), b"a file").unwrap();
+        DirBuilder::new().create(partial(4)).unwrap();
+        fs::write(partial(4).join(FACTS), b"facts").unwrap();
+        fs::set_permissions(partial(4), fs::Permissions::from_mode(0o777)).unwrap();
+        let mut expected = 1;
+        if nix::unistd::geteuid().is_root() {
+            DirBuilder::new().mode(0o700).create(partial(5)).unwrap();
+            std::os::unix::fs::symlink("/dev/zero", partial(5).join(FACTS)).unwrap();
+            std::os::unix::fs::chown(partial(5), Some(65534), None).unwrap();
+            expected += 1;
+        }
+        let before = fs::read_dir(store.path()).unwrap().count();
+        let said = recover(store.path());
+        assert_eq!(said.len(), expected, "{said:?}");
+        assert!(said.iter().all(|l| l.contains("left as it is")), "{said:?}");
+        assert_eq!(fs::read_dir(store.path()).unwrap().count(), before);
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+        assert_eq!(crate::list(store.path()), Vec::<PathBuf>::new());
+    }
+
+    /// Our own folder, with what cannot be there: the rest is rescued, and nothing behind a link is touched.
+    #[test]
+    fn links_and_pipes_are_not_rescued() {
+        let store = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let kept = elsewhere.path().join("kept");
+        fs::write(&kept, b"kept").unwrap();
+        let partial = store.path().join(format!("{PARTIAL}1-svc"));
+        DirBuilder::new().mode(0o700).create(&partial).unwrap();
+        fs::write(partial.join(FACTS), b"facts").unwrap();
+        std::os::unix::fs::symlink("/dev/zero", partial.join("memory.json")).unwrap();
+        nix::unistd::mkfifo(&partial.join("report.txt"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for name in [MANIFEST.to_owned(), format!(".{MANIFEST}")] {
+            std::os::unix::fs::symlink(&kept, partial.join(name)).unwrap();
+        }
+        // And its name is taken, by a link that leads nowhere.
+        std::os::unix::fs::symlink("/nowhere", store.path().join("svc")).unwrap();
+        let said = recover(store.path());
+        assert!(said.len() == 1 && said[0].ends_with("svc-2"), "{said:?}");
+        let c = Capture::open(&store.path().join("svc-2")).unwrap();
+        assert_eq!((c.manifest().files.len(), c.manifest().gaps.len()), (1, 3));
+        assert_eq!(fs::read(&kept).unwrap(), b"kept");
     }
 
     #[test]

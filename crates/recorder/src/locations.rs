@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 const VARIABLE: &str = "LASTGASP_CACHE_DIR";
 /// Largest file that we take for one of ours.
 const MAX_FILE: u64 = 64 << 10;
-/// Most files; one more, and all are removed: a build machine runs a new binary every minute.
+/// Most files of ours; one more, and all of them are removed: a build machine runs a new binary every minute.
 const MAX_FILES: usize = 4096;
 
 /// A file of the folder.
@@ -82,7 +82,9 @@ impl Locations {
     /// # Errors
     /// As there. That the memory on disk is of no use is none.
     pub fn discover(&self, image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Runtime, DiscoverError> {
-        let key = binary_key(image);
+        let Some(key) = key(image) else {
+            return Runtime::apply(image, bias, mem, &Runtime::locate(image, bias, mem)?);
+        };
         let known = self.known.borrow().get(&key).cloned();
         let known = known.or_else(|| self.read(&key));
         if let Some(located) = known
@@ -138,6 +140,30 @@ impl Locations {
     }
 }
 
+/// A file's name: the binary, and whose file it is. Two files of one build id need not be the same program: what somebody's own makes us believe is believed of
+/// that user's alone. `None` for one that others than its owner may write: nothing is remembered of it, and nothing believed.
+fn key(image: &ElfImage) -> Option<String> {
+    let meta = image.metadata().ok()?;
+    (meta.mode() & 0o022 == 0).then(|| format!("{}-u{}", binary_key(image), meta.uid()))
+}
+
+/// Whether a file has a name that we give, or gave: `ID-HASH`, `ID-HASH-uUID`, and while they are written `.PID.new` behind that.
+fn is_entry(name: &str) -> bool {
+    let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+    let hex = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_hexdigit());
+    let key = match name.strip_suffix(".new").map(|n| n.rsplit_once('.')) {
+        Some(Some((key, pid))) if digits(pid) => key,
+        Some(_) => return false,
+        None => name,
+    };
+    let mut parts = key.splitn(3, '-');
+    let (id, hash, owner) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next());
+    (matches!(id, "none" | "go") || hex(id) && id.len() <= 40)
+        && hash.len() == 16
+        && hex(hash)
+        && owner.is_none_or(|o| o.strip_prefix('u').is_some_and(digits))
+}
+
 /// The folder, opened: what is checked is what is used, whatever becomes of its name.
 struct Folder(File);
 
@@ -160,11 +186,55 @@ impl Folder {
     }
 
     fn make_room(&self) -> io::Result<()> {
-        let files: Vec<PathBuf> =
-            fs::read_dir(self.path("."))?.filter_map(|e| Some(e.ok()?.path())).take(MAX_FILES + 1).collect();
+        // Only ours: the folder may have been named by its user, and hold other things.
+        let names = fs::read_dir(self.path("."))?.filter_map(|e| e.ok()?.file_name().into_string().ok());
+        let files: Vec<PathBuf> = names.filter(|n| is_entry(n)).map(|n| self.path(&n)).take(MAX_FILES + 1).collect();
         if files.len() > MAX_FILES {
             files.iter().for_each(|f| drop(fs::remove_file(f)));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_files_make_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let hash = "0123456789abcdef";
+        let ours = [
+            format!("none-{hash}"),
+            format!("go-{hash}-u0"),
+            format!("0123456789abcdef0123456789abcdef01234567-{hash}-u65534"),
+            format!("abc-{hash}.12.new"),
+            format!("abc-{hash}-u7.12.new"),
+        ];
+        let theirs = [
+            "report.html".to_owned(),
+            "go-1.24.tar".to_owned(),
+            format!("mine-{hash}"),
+            format!("go-{hash}0"),
+            format!("go-{hash}-x"),
+            format!("go-{hash}-u"),
+            format!("go-{hash}-u1-2"),
+            format!("go-{hash}.new"),
+            format!("go-{hash}.x.new"),
+            format!("-{hash}"),
+        ];
+        ours.iter().for_each(|n| assert!(is_entry(n), "{n}"));
+        theirs.iter().for_each(|n| assert!(!is_entry(n), "{n}"));
+        let left = || fs::read_dir(dir.path()).unwrap().count();
+        let folder = Folder(File::open(dir.path()).unwrap());
+        theirs.iter().for_each(|n| fs::write(dir.path().join(n), "theirs").unwrap());
+        // As many again as would be too many: they are not ours to count either.
+        (0..MAX_FILES).for_each(|n| drop(File::create(dir.path().join(format!("note{n}"))).unwrap()));
+        (0..MAX_FILES).for_each(|n| drop(File::create(dir.path().join(format!("go-{n:016x}-u0"))).unwrap()));
+        folder.make_room().unwrap();
+        assert_eq!(left(), theirs.len() + 2 * MAX_FILES);
+        fs::write(dir.path().join(&ours[0]), "").unwrap();
+        folder.make_room().unwrap();
+        assert_eq!(left(), theirs.len() + MAX_FILES);
     }
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use lastgasp_goruntime::{Runtime, binary_key};
-use lastgasp_inferior::{Addr, LiveProcess, Memory, ReadError};
+use lastgasp_inferior::{Addr, ElfImage, LiveProcess, Memory, ReadError};
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::oracle::Oracle;
 use lastgasp_lab::toolchain;
@@ -60,7 +60,11 @@ impl Scene {
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.path().join(binary_key(self.live.image()))
+        self.file_of(self.live.image())
+    }
+
+    fn file_of(&self, image: &ElfImage) -> PathBuf {
+        self.folder.path().join(format!("{}-u{}", binary_key(image), image.metadata().unwrap().uid()))
     }
 
     fn files(&self) -> usize {
@@ -179,4 +183,38 @@ fn the_folder_is_made_for_its_owner_alone() {
     locations.discover(s.live.image(), s.live.bias(), &s.live).unwrap();
     assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700);
     assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
+}
+
+/// The same build id in another user's file: nothing is shared. In a file that others may write: nothing is remembered, and what is known is not believed.
+#[test]
+fn another_owners_binary_of_the_same_build_id_shares_nothing() {
+    let Some(s) = scene() else { return };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join("copy");
+    fs::copy(format!("/proc/{}/exe", s.live.pid()), &copy).unwrap();
+    let discover = |mode: u32, uid: Option<u32>| {
+        std::os::unix::fs::chown(&copy, uid, None).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(mode)).unwrap();
+        let image = ElfImage::open(fs::File::open(&copy).unwrap(), "copy").unwrap();
+        let counted = Counted(&s.live, Cell::new(0));
+        let locations = Locations::in_folder(s.folder.path().into());
+        locations.discover(&image, s.live.bias(), &counted).unwrap();
+        // And within one lastgasp too.
+        let first = counted.1.replace(0);
+        locations.discover(&image, s.live.bias(), &counted).unwrap();
+        (first, counted.1.get(), s.file_of(&image))
+    };
+    for mode in [0o775, 0o757, 0o777] {
+        let (first, second, file) = discover(mode, None);
+        assert!(first >= s.cold && second >= s.cold && !file.exists() && s.files() == 0, "{mode:o}");
+    }
+    let (first, second, ours) = discover(0o755, None);
+    assert!(first >= s.cold && second < s.cold && s.files() == 1);
+    assert!(discover(0o775, None).0 >= s.cold, "what was known was believed of a file that others may write");
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("SKIPPED: another user's file (needs root)");
+    }
+    let (first, _, theirs) = discover(0o755, Some(65534));
+    assert!(first >= s.cold && theirs != ours && s.files() == 2, "shared with another user's");
+    assert!(discover(0o755, Some(65534)).0 < s.cold);
 }
