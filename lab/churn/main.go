@@ -58,6 +58,7 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "-noprofile" {
 		runtime.MemProfileRate = 0
 	}
+	runtime.GOMAXPROCS(2)
 	go churn(1)
 	go churn(2)
 	fmt.Println("READY")
