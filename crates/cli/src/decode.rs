@@ -277,7 +277,7 @@ fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines {
     let mut known: HashMap<*const Call, Vec<u32>> = HashMap::new();
     let mut out = Goroutines::default();
     for g in goroutines {
-        out.stack_bytes += g.stack_bytes;
+        out.stack_bytes = out.stack_bytes.saturating_add(g.stack_bytes);
         if is_system(g) {
             continue;
         }
