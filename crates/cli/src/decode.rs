@@ -3,7 +3,7 @@
 mod memory;
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use lastgasp_diagnosis::facts::{
@@ -103,7 +103,9 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
         frames: Vec::new(),
     };
     facts.frames = frames.list;
-    gaps.dedup();
+    // Copying and decoding stumble over the same.
+    let mut said = HashSet::new();
+    gaps.retain(|g| said.insert((g.what.clone(), g.why.clone())));
     facts.capture.gaps = gaps.into_iter().map(|g| (g.what, g.why)).collect();
     tracing::debug!(us = started.elapsed().as_micros() as u64, sites = facts.profile.sites.len(), "decoded");
     let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);

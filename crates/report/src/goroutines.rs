@@ -12,6 +12,8 @@ use lastgasp_goruntime::{Call, CallSite, Goroutine, Status, for_print, is_system
 /// Innermost and outermost frames that are printed of a deep stack (`tracebackInnerFrames`, `tracebackOuterFrames`).
 const INNER: usize = 50;
 const OUTER: usize = 50;
+/// Most text: half a million goroutines' worth.
+const MAX_TEXT: usize = 512 << 20;
 const ELIDED: &str = "...additional frames elided...";
 const UNAVAILABLE: &str = "\tgoroutine running on other thread; stack unavailable";
 
@@ -20,6 +22,10 @@ const UNAVAILABLE: &str = "\tgoroutine running on other thread; stack unavailabl
 pub fn traceback(goroutines: &[Goroutine], now_ns: u64, minor: u16) -> String {
     let mut out = String::new();
     for g in goroutines.iter().filter(|g| !is_system(g)) {
+        if out.len() > MAX_TEXT {
+            out.push_str("\n...additional goroutines elided...\n");
+            break;
+        }
         if !out.is_empty() {
             out.push('\n');
         }
@@ -59,7 +65,7 @@ fn one(out: &mut String, g: &Goroutine, now_ns: u64, minor: u16) -> std::fmt::Re
     if let Some(c) = g.created_by.as_ref().filter(|c| g.goid != 1 && is_shown(&c.function, minor)) {
         created_by(out, c, g.parent, minor)?;
     }
-    for a in &g.ancestors {
+    for a in g.ancestors.iter() {
         writeln!(out, "[originating from goroutine {}]:", a.goid)?;
         for c in a.stack.iter().filter(|c| is_shown(&c.function, minor)) {
             write!(out, "{}(...)\n\t{}:{}", for_print(&c.frame.function, minor), c.frame.file, c.frame.line)?;

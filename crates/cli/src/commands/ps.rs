@@ -86,7 +86,7 @@ fn row(p: &GoProcess, mounts: &Mounts, locations: &Locations, before: Option<(u6
     let denied = matches!(&opened, Err(AttachError::Open(OpenError::Denied { .. })));
     let (gauges, rate, problem) = match &opened {
         Ok((process, runtime)) => {
-            (Gauges::read(runtime, process).ok(), process.u64(runtime.globals.mem_profile_rate).ok(), None)
+            (Gauges::read(runtime, process).ok(), process.u64(runtime.globals.mem_profile_rate).ok().map(positive), None)
         }
         Err(_) if denied => (None, None, Some(DENIED.to_owned())),
         Err(e) => (None, None, Some(e.to_string())),
@@ -110,6 +110,11 @@ fn row(p: &GoProcess, mounts: &Mounts, locations: &Locations, before: Option<(u6
         "profile_rate": rate, "profile_on": rate.map(|r| r > 0), "time_to_oom_seconds": to_oom, "problem": problem,
     });
     (row, denied)
+}
+
+/// `MemProfileRate`: what is not positive is off.
+fn positive(rate: u64) -> u64 {
+    rate.cast_signed().max(0).cast_unsigned()
 }
 
 fn some(text: &str) -> Option<&str> {

@@ -94,9 +94,8 @@ impl Evidence {
     }
 
     pub(super) fn copy_goroutines(&mut self, rt: &Runtime, mem: &dyn Memory) {
-        let pointers = pointers(rt, mem, &mut self.gaps);
-        let array = mem.ptr(rt.globals.allgptr).unwrap_or_default();
-        self.snapshot.copy(mem, array, pointers.len() * 8);
+        let (array, pointers) = pointers(rt, mem, &mut self.gaps);
+        self.snapshot.copy(mem, array.start, array.len() as usize);
         let size = rt.layout.g.sizeof as usize;
         let gs = merge(pointers.iter().map(|a| (*a, size)).collect());
         let mark = self.snapshot.mark();
