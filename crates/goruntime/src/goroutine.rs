@@ -20,7 +20,7 @@ use crate::unwind::{Standing, Trace, reconstruct, standings, unwind, unwind_runn
 pub use calls::Call;
 use calls::Expander;
 pub use labels::{Label, LabelSalt};
-pub(crate) use raw::{RawG, RawM, m_extent, pointers, stack_of, threads};
+pub(crate) use raw::{RawG, RawM, m_extent, pointers, sorted, stack_of, threads};
 
 /// Most goroutines we follow.
 pub(crate) const MAX_GOROUTINES: u64 = 4 << 20;
@@ -249,7 +249,8 @@ pub fn decode_all_goroutines(
     let mut out = Goroutines::default();
     let mut kinds = Vec::new();
     let mut lost = Lost::default();
-    for at in pointers(rt, mem, gaps).1 {
+    let all = pointers(rt, mem, gaps).1;
+    for at in raw::distinct(all, rt.layout.g.sizeof, gaps) {
         let read = mem.bytes(at, rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
         match read.and_then(|b| RawG::parse(rt, &b).ok_or_else(|| "too short".into())) {
             Ok(raw) => match raw.presence {

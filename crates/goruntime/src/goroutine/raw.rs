@@ -137,33 +137,35 @@ pub(crate) fn pointers(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> (
         let words = bytes.chunks_exact(8).map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes)));
         Ok((AddrRange::sized(array, len * 8), words.filter(|a| !a.is_null()).collect()))
     };
-    match read() {
-        Ok((array, all)) => (array, distinct(all, rt.layout.g.sizeof, gaps)),
-        Err(e) => {
-            gaps.push(Gap::new("goroutines", e));
-            (AddrRange::default(), Vec::new())
-        }
-    }
+    read().unwrap_or_else(|e| {
+        gaps.push(Gap::new("goroutines", e));
+        (AddrRange::default(), Vec::new())
+    })
 }
 
 /// The runtime names each `g` once, and none stands within another: without those that do, what is decoded is bounded by what was copied.
-fn distinct(mut all: Vec<Addr>, size: u64, gaps: &mut Vec<Gap>) -> Vec<Addr> {
-    let mut sorted = all.clone();
-    sorted.sort_unstable();
-    let mut end = 0;
-    sorted.retain(|a| {
-        let fits = a.0 >= end;
-        if fits {
-            end = a.0.saturating_add(size);
-        }
-        fits
-    });
+pub(crate) fn distinct(mut all: Vec<Addr>, size: u64, gaps: &mut Vec<Gap>) -> Vec<Addr> {
+    let sorted = sorted(all.clone(), size);
     let lost = all.len() - sorted.len();
     if lost > 0 {
         let mut once: FxHashSet<Addr> = sorted.into_iter().collect();
         all.retain(|a| once.remove(a));
         gaps.push(Gap::new(format!("{lost} goroutines"), "allgs names them twice, or within each other"));
     }
+    all
+}
+
+/// As [`distinct`], by address.
+pub(crate) fn sorted(mut all: Vec<Addr>, size: u64) -> Vec<Addr> {
+    all.sort_unstable();
+    let mut end = 0;
+    all.retain(|a| {
+        let fits = a.0 >= end;
+        if fits {
+            end = a.0.saturating_add(size);
+        }
+        fits
+    });
     all
 }
 
