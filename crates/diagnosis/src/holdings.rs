@@ -10,7 +10,8 @@ pub fn holdings(heap: &Heap) -> Vec<(u64, String)> {
         let kind = if c.noscan { "without pointers" } else { "with pointers" };
         (c.objects.saturating_mul(c.size), format!("{} of up to {} {kind}", plural(c.objects, "object"), bytes(c.size)))
     });
-    let mut all: Vec<(u64, String)> = small.chain(heap.large.iter().map(|l| (l.count.saturating_mul(l.size), large(l)))).collect();
+    let mut all: Vec<(u64, String)> =
+        small.chain(heap.large.iter().map(|l| (l.count.saturating_mul(l.size), large(l)))).collect();
     all.retain(|(n, _)| *n > 0);
     all.sort_by(|a, b| b.cmp(a));
     all
@@ -39,7 +40,8 @@ mod tests {
     fn hostile_sizes_do_not_overflow() {
         let class = HeapClass { size: u64::MAX, objects: 3, ..HeapClass::default() };
         let element = Some("[]byte".to_owned());
-        let large = LargeObjects { count: 3, size: u64::MAX, element, element_size: u64::MAX, ..LargeObjects::default() };
+        let large =
+            LargeObjects { count: 3, size: u64::MAX, element, element_size: u64::MAX, ..LargeObjects::default() };
         let heap = Heap { classes: vec![class], large: vec![large], ..Heap::default() };
         assert!(holdings(&heap).iter().all(|(n, _)| *n == u64::MAX));
     }

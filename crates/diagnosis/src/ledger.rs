@@ -26,7 +26,12 @@ fn slice(name: &'static str, bytes: u64, source: Source, what: &'static str) -> 
 /// Adds what is left of `total`.
 fn close(mut slices: Vec<Slice>, total: u64, what: &'static str) -> Vec<Slice> {
     let named: i64 = slices.iter().map(|s| s.bytes).sum();
-    slices.push(Slice { name: "unknown", bytes: total.min(MOST).cast_signed() - named, source: Source::Estimated, what });
+    slices.push(Slice {
+        name: "unknown",
+        bytes: total.min(MOST).cast_signed() - named,
+        source: Source::Estimated,
+        what,
+    });
     slices
 }
 
@@ -218,7 +223,8 @@ mod tests {
     #[test]
     fn hostile_gauges_do_not_overflow() {
         let n = u64::MAX;
-        let gc = Gc { heap_live: n, heap_marked: n, heap_in_use: n, heap_free: n, stacks: n, metadata: n, ..Gc::default() };
+        let gc =
+            Gc { heap_live: n, heap_marked: n, heap_in_use: n, heap_free: n, stacks: n, metadata: n, ..Gc::default() };
         let heap = Heap { object_bytes: n, garbage_bytes: n, ..Heap::default() };
         for residency in [None, Some(Residency::default())] {
             let slices = ledger(&Facts { gc, heap: Some(heap.clone()), residency, ..facts() });

@@ -331,7 +331,9 @@ impl Decoder<'_, '_> {
     fn decode(&mut self, raw: &RawG, status: Status) -> Goroutine {
         let left_out = raw.resume().is_some_and(|(_, sp)| self.mem.u64(sp).is_err() && raw.stack.contains(sp));
         let (mut trace, no_registers) = match raw.resume() {
-            _ if self.steps == 0 => (Trace { cut: Some(format!("after {MAX_STEPS} frames")), ..Trace::default() }, None),
+            _ if self.steps == 0 => {
+                (Trace { cut: Some(format!("after {MAX_STEPS} frames")), ..Trace::default() }, None)
+            }
             _ if left_out => (Trace { cut: Some("not copied".into()), ..Trace::default() }, None),
             Some((pc, sp)) => (unwind(self.symbols, self.mem, raw.stack, pc, sp), None),
             None => self.running(raw),

@@ -3,8 +3,8 @@
 use lastgasp_inferior::{Addr, AddrRange, BlockCache, ElfImage, Layered, Memory};
 use thiserror::Error;
 
-use crate::goroutine::MAX_STACK_BYTES;
 use crate::buildinfo::{BuildInfo, GoVersion, parse_buildinfo};
+use crate::goroutine::MAX_STACK_BYTES;
 use crate::layout::{self, Layout, Unsupported};
 use crate::locate::{self, Globals};
 use crate::located::Located;

@@ -418,7 +418,13 @@ mod tests {
 
     #[test]
     fn hostile_sizes_do_not_overflow() {
-        let c = SpanClass { elem_size: u64::MAX, objects: u64::MAX, garbage: u64::MAX, span_bytes: u64::MAX, ..SpanClass::default() };
+        let c = SpanClass {
+            elem_size: u64::MAX,
+            objects: u64::MAX,
+            garbage: u64::MAX,
+            span_bytes: u64::MAX,
+            ..SpanClass::default()
+        };
         let table = SpanTable {
             classes: vec![c, c],
             large_total: [c, c],

@@ -28,8 +28,12 @@ pub fn page(document: &Value) -> String {
     let json =
         document.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
     let scripts = SCRIPTS.join("\n");
-    let values =
-        [("{{TITLE}}", escape(&printable(&title))), ("/*{{CSS}}*/", CSS.to_owned()), ("/*{{JS}}*/", scripts), ("{{JSON}}", json)];
+    let values = [
+        ("{{TITLE}}", escape(&printable(&title))),
+        ("/*{{CSS}}*/", CSS.to_owned()),
+        ("/*{{JS}}*/", scripts),
+        ("{{JSON}}", json),
+    ];
     let mut out = String::with_capacity(PAGE.len() + CSS.len() + values.iter().map(|v| v.1.len()).sum::<usize>());
     let mut rest = PAGE;
     while let Some((at, key, value)) =

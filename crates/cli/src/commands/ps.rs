@@ -86,9 +86,11 @@ fn row(p: &GoProcess, mounts: &Mounts, locations: &Locations, before: Option<(u6
     let opened = open(p.pid, locations);
     let denied = matches!(&opened, Err(AttachError::Open(OpenError::Denied { .. })));
     let (gauges, rate, problem) = match &opened {
-        Ok((process, runtime)) => {
-            (Gauges::read(runtime, process).ok(), process.u64(runtime.globals.mem_profile_rate).ok().map(positive), None)
-        }
+        Ok((process, runtime)) => (
+            Gauges::read(runtime, process).ok(),
+            process.u64(runtime.globals.mem_profile_rate).ok().map(positive),
+            None,
+        ),
         Err(_) if denied => (None, None, Some(DENIED.to_owned())),
         Err(e) => (None, None, Some(e.to_string())),
     };
