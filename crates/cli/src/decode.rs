@@ -3,7 +3,7 @@
 mod memory;
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use lastgasp_diagnosis::facts::{
@@ -103,7 +103,9 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
         frames: Vec::new(),
     };
     facts.frames = frames.list;
-    gaps.dedup();
+    // Copying and decoding stumble over the same.
+    let mut said = HashSet::new();
+    gaps.retain(|g| said.insert((g.what.clone(), g.why.clone())));
     facts.capture.gaps = gaps.into_iter().map(|g| (g.what, g.why)).collect();
     tracing::debug!(us = started.elapsed().as_micros() as u64, sites = facts.profile.sites.len(), "decoded");
     let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
@@ -277,7 +279,7 @@ fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines {
     let mut known: HashMap<*const Call, Vec<u32>> = HashMap::new();
     let mut out = Goroutines::default();
     for g in goroutines {
-        out.stack_bytes += g.stack_bytes;
+        out.stack_bytes = out.stack_bytes.saturating_add(g.stack_bytes);
         if is_system(g) {
             continue;
         }

@@ -30,7 +30,10 @@ fn main() -> ExitCode {
     match commands::dispatch(cli.command) {
         Ok(exit) => exit.into(),
         Err(e) => {
-            commands::complain(&format!("lastgasp: {e:#}"));
+            // Paths and names in it may be the target's.
+            let text = format!("lastgasp: {e:#}");
+            let lines: Vec<_> = text.lines().map(lastgasp_report::printable).collect();
+            commands::complain(&lines.join("\n"));
             exit::Exit::Usage.into()
         }
     }

@@ -8,9 +8,10 @@ use crate::units::{bytes, count, plural};
 pub fn holdings(heap: &Heap) -> Vec<(u64, String)> {
     let small = heap.classes.iter().map(|c| {
         let kind = if c.noscan { "without pointers" } else { "with pointers" };
-        (c.objects * c.size, format!("{} of up to {} {kind}", plural(c.objects, "object"), bytes(c.size)))
+        (c.objects.saturating_mul(c.size), format!("{} of up to {} {kind}", plural(c.objects, "object"), bytes(c.size)))
     });
-    let mut all: Vec<(u64, String)> = small.chain(heap.large.iter().map(|l| (l.count * l.size, large(l)))).collect();
+    let mut all: Vec<(u64, String)> =
+        small.chain(heap.large.iter().map(|l| (l.count.saturating_mul(l.size), large(l)))).collect();
     all.retain(|(n, _)| *n > 0);
     all.sort_by(|a, b| b.cmp(a));
     all
@@ -20,7 +21,7 @@ pub fn holdings(heap: &Heap) -> Vec<(u64, String)> {
 fn large(l: &LargeObjects) -> String {
     let objects = format!("{} of {}", plural(l.count, "object"), bytes(l.size));
     match &l.element {
-        Some(name) if l.element_size > 0 && l.size >= 2 * l.element_size => {
+        Some(name) if l.element_size > 0 && l.size / 2 >= l.element_size => {
             format!("{objects}, each {} x {name}", count(l.size / l.element_size))
         }
         Some(name) => format!("{objects}, {name}"),
@@ -33,6 +34,17 @@ fn large(l: &LargeObjects) -> String {
 mod tests {
     use super::*;
     use crate::facts::HeapClass;
+
+    /// Sizes are foreign numbers.
+    #[test]
+    fn hostile_sizes_do_not_overflow() {
+        let class = HeapClass { size: u64::MAX, objects: 3, ..HeapClass::default() };
+        let element = Some("[]byte".to_owned());
+        let large =
+            LargeObjects { count: 3, size: u64::MAX, element, element_size: u64::MAX, ..LargeObjects::default() };
+        let heap = Heap { classes: vec![class], large: vec![large], ..Heap::default() };
+        assert!(holdings(&heap).iter().all(|(n, _)| *n == u64::MAX));
+    }
 
     #[test]
     fn the_most_bytes_first_with_types_where_known() {

@@ -20,10 +20,16 @@ use crate::unwind::{Standing, Trace, reconstruct, standings, unwind, unwind_runn
 pub use calls::Call;
 use calls::Expander;
 pub use labels::{Label, LabelSalt};
-pub(crate) use raw::{RawG, RawM, m_extent, pointers, stack_of, threads};
+pub(crate) use raw::{RawG, RawM, m_extent, pointers, sorted, stack_of, threads};
 
 /// Most goroutines we follow.
 pub(crate) const MAX_GOROUTINES: u64 = 4 << 20;
+/// Largest stack: Go's own ceiling is 2,000,000,000 bytes (`maxstackceiling`), and stacks are powers of two.
+pub(crate) const MAX_STACK_BYTES: u64 = 1 << 30;
+/// What bounds decoding whatever stands in memory: bytes of calls, names and labels together, and frames that are walked. The stacks that are copied have
+/// 16 MiB, which are a million frames at most. A `Goroutine` itself is smaller than the `g` that the copy holds of it.
+const MAX_DECODED: usize = 512 << 20;
+const MAX_STEPS: usize = 4 << 20;
 /// Most threads we follow.
 pub(crate) const MAX_THREADS: usize = 1 << 16;
 /// `_Gscan`, or-ed to a status while the GC scans the stack.
@@ -105,6 +111,13 @@ pub struct CallSite {
     pub offset: Option<u64>,
 }
 
+impl CallSite {
+    /// Bytes that it takes.
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.frame.function.len() + self.frame.file.len() + self.function.len()
+    }
+}
+
 impl Deref for CallSite {
     type Target = Frame;
 
@@ -138,11 +151,11 @@ pub struct Goroutine {
     /// Creator (from Go 1.21).
     pub parent: u64,
     /// The `go` statement; `None` for the first goroutine.
-    pub created_by: Option<CallSite>,
+    pub created_by: Option<Arc<CallSite>>,
     /// Those before its creator, if the program keeps them.
-    pub ancestors: Vec<Ancestor>,
+    pub ancestors: Arc<[Ancestor]>,
     /// Name of its first function.
-    pub start_function: String,
+    pub start_function: Arc<String>,
     /// Its calls, innermost first. Goroutines that do the same share one list.
     pub stack: Arc<[Call]>,
     /// Why the stack ends early.
@@ -226,15 +239,26 @@ pub fn decode_all_goroutines(
         labels: FxHashMap::default(),
         no_labels: Lost::default(),
         no_ancestors: Lost::default(),
+        creators: FxHashMap::default(),
+        starts: FxHashMap::default(),
+        ancestors: FxHashMap::default(),
+        room: MAX_DECODED,
+        steps: MAX_STEPS,
+        no_room: Lost::default(),
     };
     let mut out = Goroutines::default();
     let mut kinds = Vec::new();
     let mut lost = Lost::default();
-    for at in pointers(rt, mem, gaps) {
+    let all = pointers(rt, mem, gaps).1;
+    for at in raw::distinct(all, rt.layout.g.sizeof, gaps) {
         let read = mem.bytes(at, rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
         match read.and_then(|b| RawG::parse(rt, &b).ok_or_else(|| "too short".into())) {
             Ok(raw) => match raw.presence {
                 Presence::Live(status) => {
+                    if let Some(why) = raw.stack_problem() {
+                        lost.add(why);
+                        continue;
+                    }
                     out.live.push(decoder.decode(&raw, status));
                     kinds.push(raw.kind());
                 }
@@ -247,6 +271,7 @@ pub fn decode_all_goroutines(
     lost.report("goroutines", gaps);
     decoder.no_labels.report("goroutines' labels", gaps);
     decoder.no_ancestors.report("goroutines' ancestors", gaps);
+    decoder.no_room.report("parts of goroutines", gaps);
     crowd::share_out(&mut out.live, &kinds, gaps);
     let mut cut = Lost::default();
     for why in out.live.iter().filter(|g| !g.left_out).filter_map(|g| g.cut.as_ref()) {
@@ -255,6 +280,9 @@ pub fn decode_all_goroutines(
     cut.report("goroutines' outermost calls", gaps);
     out
 }
+
+/// Why something was not decoded.
+const NO_ROOM: &str = "more different calls, names and labels than any program has";
 
 /// Things of a kind that could not be read: how many, and why the last.
 #[derive(Default)]
@@ -288,17 +316,34 @@ struct Decoder<'a, 'b> {
     labels: FxHashMap<Addr, Arc<[Label]>>,
     no_labels: Lost,
     no_ancestors: Lost,
+    /// By program counter.
+    creators: FxHashMap<Addr, Option<Arc<CallSite>>>,
+    starts: FxHashMap<Addr, Arc<String>>,
+    /// By address.
+    ancestors: FxHashMap<Addr, Arc<[Ancestor]>>,
+    /// What is left of [`MAX_DECODED`] and of [`MAX_STEPS`].
+    room: usize,
+    steps: usize,
+    no_room: Lost,
 }
 
 impl Decoder<'_, '_> {
     fn decode(&mut self, raw: &RawG, status: Status) -> Goroutine {
         let left_out = raw.resume().is_some_and(|(_, sp)| self.mem.u64(sp).is_err() && raw.stack.contains(sp));
         let (mut trace, no_registers) = match raw.resume() {
+            _ if self.steps == 0 => {
+                (Trace { cut: Some(format!("after {MAX_STEPS} frames")), ..Trace::default() }, None)
+            }
             _ if left_out => (Trace { cut: Some("not copied".into()), ..Trace::default() }, None),
             Some((pc, sp)) => (unwind(self.symbols, self.mem, raw.stack, pc, sp), None),
             None => self.running(raw),
         };
-        let cut = trace.cut.take();
+        let mut cut = trace.cut.take();
+        self.steps = self.steps.saturating_sub(trace.steps.len());
+        let stack = self.expander.calls(trace, &mut self.room).unwrap_or_else(|| {
+            cut = Some(NO_ROOM.into());
+            Arc::default()
+        });
         let reason = self.rt.layout.wait_reasons.get(usize::from(raw.wait_reason)).copied();
         Goroutine {
             goid: raw.goid,
@@ -309,10 +354,10 @@ impl Decoder<'_, '_> {
             },
             wait_since_ns: if matches!(status, Status::Waiting | Status::Syscall) { raw.wait_since } else { 0 },
             parent: raw.parent,
-            created_by: calls::created_by(self.symbols, raw.gopc),
+            created_by: self.created_by(raw.gopc),
             ancestors: self.ancestors(raw.ancestors),
-            start_function: self.symbols.place(raw.startpc, true).map(|p| p.name.clone()).unwrap_or_default(),
-            stack: self.expander.calls(trace),
+            start_function: self.start_function(raw.startpc),
+            stack,
             cut,
             approximate: no_registers.is_some(),
             no_registers,
@@ -344,7 +389,8 @@ impl Decoder<'_, '_> {
             return Arc::clone(known);
         }
         let got: Arc<[Label]> = match labels::decode(self.rt, self.mem, at, self.salt) {
-            Ok(list) => list.into(),
+            Ok(list) if self.take(list.iter().map(|l| size_of::<Label>() + l.key.len()).sum()) => list.into(),
+            Ok(_) => Arc::default(),
             Err(why) => {
                 self.no_labels.add(why);
                 Arc::default()
@@ -354,13 +400,52 @@ impl Decoder<'_, '_> {
         got
     }
 
-    fn ancestors(&mut self, at: Addr) -> Vec<Ancestor> {
+    fn ancestors(&mut self, at: Addr) -> Arc<[Ancestor]> {
         if at.is_null() {
-            return Vec::new();
+            return Arc::default();
         }
-        ancestors::decode(self.rt, self.mem, self.symbols, at).unwrap_or_else(|why| {
-            self.no_ancestors.add(why);
-            Vec::new()
-        })
+        if let Some(known) = self.ancestors.get(&at) {
+            return Arc::clone(known);
+        }
+        let size = |a: &Ancestor| a.stack.iter().chain(&a.created_by).map(CallSite::size).sum::<usize>();
+        let got: Arc<[Ancestor]> = match ancestors::decode(self.rt, self.mem, self.symbols, at) {
+            Ok(list) if self.take(list.iter().map(|a| size_of::<Ancestor>() + size(a)).sum()) => list.into(),
+            Ok(_) => Arc::default(),
+            Err(why) => {
+                self.no_ancestors.add(why);
+                Arc::default()
+            }
+        };
+        self.ancestors.insert(at, Arc::clone(&got));
+        got
+    }
+
+    fn created_by(&mut self, gopc: Addr) -> Option<Arc<CallSite>> {
+        if let Some(known) = self.creators.get(&gopc) {
+            return known.clone();
+        }
+        let site = calls::created_by(self.symbols, gopc).filter(|s| self.take(s.size())).map(Arc::new);
+        self.creators.insert(gopc, site.clone());
+        site
+    }
+
+    fn start_function(&mut self, pc: Addr) -> Arc<String> {
+        if let Some(known) = self.starts.get(&pc) {
+            return Arc::clone(known);
+        }
+        let name = self.symbols.place(pc, true).map(|p| p.name.clone());
+        let name = Arc::new(name.filter(|n| self.take(n.len())).unwrap_or_default());
+        self.starts.insert(pc, Arc::clone(&name));
+        name
+    }
+
+    /// Whether there is room for so many bytes more.
+    fn take(&mut self, bytes: usize) -> bool {
+        let left = self.room.checked_sub(bytes);
+        self.room = left.unwrap_or(self.room);
+        if left.is_none() {
+            self.no_room.add(NO_ROOM.into());
+        }
+        left.is_some()
     }
 }

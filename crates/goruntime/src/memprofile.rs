@@ -67,6 +67,9 @@ pub struct MemProfile {
     pub buckets: Vec<Bucket>,
 }
 
+/// Samples are never farther apart than this on average, whatever the rate (`fastexprand`). A program may set `math.MaxInt64`; pprof's own numbers are then without sense.
+const MOST_APART: u64 = 0x700_0000;
+
 /// The estimate of what was really allocated behind sampled counts: each object of size s was sampled with probability 1 - exp(-s/rate).
 #[must_use]
 pub fn unsample(raw: Counts, rate: u64) -> Counts {
@@ -76,6 +79,7 @@ pub fn unsample(raw: Counts, rate: u64) -> Counts {
     if rate <= 1 {
         return raw;
     }
+    let rate = rate.min(MOST_APART);
     let average = raw.bytes as f64 / raw.objects as f64;
     let scale = 1.0 / (1.0 - (-average / rate as f64).exp());
     Counts { objects: (raw.objects as f64 * scale) as u64, bytes: (raw.bytes as f64 * scale) as u64 }
@@ -87,6 +91,7 @@ pub fn variance(raw: Counts, rate: u64) -> f64 {
     if raw.objects == 0 || rate <= 1 {
         return 0.0;
     }
+    let rate = rate.min(MOST_APART);
     let size = raw.bytes as f64 / raw.objects as f64;
     let p = 1.0 - (-size / rate as f64).exp();
     if p > 0.0 { raw.objects as f64 * size * size * (1.0 - p) / (p * p) } else { 0.0 }
@@ -151,7 +156,8 @@ pub fn decode_profile(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Me
     let mut profile = MemProfile::default();
     let mut note = |what: &str, e: &dyn std::fmt::Display| gaps.push(Gap::new(what, e.to_string()));
     match mem.u64(rt.globals.mem_profile_rate) {
-        Ok(rate) => profile.rate = rate,
+        // Go profiles nothing at what is not positive (`mallocgc`).
+        Ok(rate) => profile.rate = rate.cast_signed().max(0).cast_unsigned(),
         Err(e) => note("memory profile rate", &e),
     }
     match mem.u32(rt.globals.mprof_cycle) {
@@ -244,6 +250,16 @@ mod tests {
         assert!((got.objects as f64 - 81_925.0).abs() < 10.0, "{got:?}");
         assert_eq!(unsample(Counts { objects: 3, bytes: 9 }, 1), Counts { objects: 3, bytes: 9 });
         assert_eq!(unsample(Counts::default(), 524_288), Counts::default());
+    }
+
+    #[test]
+    fn the_largest_rate_is_what_the_runtime_makes_of_it() {
+        let one = Counts { objects: 1, bytes: 64 };
+        for rate in [0x700_0000, i64::MAX as u64] {
+            let got = unsample(one, rate);
+            assert!((got.bytes as f64 / f64::from(0x700_0000) - 1.0).abs() < 0.01, "{got:?}");
+            assert!(variance(one, rate).is_finite());
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use lastgasp_inferior::{Addr, AddrRange, BlockCache, ElfImage, Layered, Memory};
 use thiserror::Error;
 
 use crate::buildinfo::{BuildInfo, GoVersion, parse_buildinfo};
+use crate::goroutine::MAX_STACK_BYTES;
 use crate::layout::{self, Layout, Unsupported};
 use crate::locate::{self, Globals};
 use crate::located::Located;
@@ -189,7 +190,7 @@ impl Runtime {
             let g = Addr(read(all.plus(i * 8))?);
             let lo = read(g.plus(self.layout.g.stack_lo))?;
             let hi = read(g.plus(self.layout.g.stack_hi))?;
-            if g.is_null() || lo != 0 && (hi <= lo || hi - lo > 1 << 32) {
+            if g.is_null() || lo != 0 && (hi <= lo || hi - lo > MAX_STACK_BYTES) {
                 return Err(format!("goroutine {i} of allgs has no sane stack"));
             }
         }
@@ -197,10 +198,13 @@ impl Runtime {
         if !head.is_null() && read(head.plus(self.layout.bucket.typ))? != 1 {
             return Err("mbuckets does not lead to a bucket of the memory profile".into());
         }
-        let rate = read(self.globals.mem_profile_rate)?;
-        if rate > 1 << 40 {
-            return Err(format!("MemProfileRate is {rate}"));
+        // Any number is a legal rate: `math.MaxInt64` for one sample in a while, what is not positive for none. Where it stands is all that can be wrong; that it
+        // is among the variables was checked when they were located.
+        let rate = self.globals.mem_profile_rate;
+        if !rate.0.is_multiple_of(8) {
+            return Err(format!("MemProfileRate is said to stand at {rate}"));
         }
+        read(rate)?;
         let spans = read(self.globals.mheap.plus(self.layout.mheap.allspans + 8))?;
         let cap = read(self.globals.mheap.plus(self.layout.mheap.allspans + 16))?;
         let first = read(self.globals.mheap.plus(self.layout.mheap.allspans))?;
@@ -210,7 +214,8 @@ impl Runtime {
         let percent = mem
             .u32(self.globals.gc_controller.plus(self.layout.gc_controller.gc_percent))
             .map_err(|e| e.to_string())?;
-        if !(-1..=1_000_000_000).contains(&percent.cast_signed()) {
+        // `debug.SetGCPercent(math.MaxInt32)` is a way to switch GOGC off.
+        if percent.cast_signed() < -1 {
             return Err(format!("gcController.gcPercent is {percent}"));
         }
         Ok(())
@@ -219,4 +224,87 @@ impl Runtime {
 
 fn unreadable(image: &ElfImage, version: &GoVersion, why: String) -> DiscoverError {
     DiscoverError::Unreadable { file: image.name().to_owned(), version: version.text.clone(), why }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use lastgasp_inferior::{ReadCause, ReadError};
+
+    use super::*;
+
+    /// Memory by the word; zero where nothing was written.
+    struct Words(BTreeMap<u64, u64>);
+
+    impl Memory for Words {
+        fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+            let word = |at: u64| self.0.get(&(at / 8 * 8)).copied().unwrap_or(0).to_le_bytes();
+            for (at, b) in (addr.0..).zip(buf.iter_mut()) {
+                let error = ReadError { addr, len: 1, cause: ReadCause::Absent };
+                *b = *word(at).get((at % 8) as usize).ok_or(error)?;
+            }
+            Ok(())
+        }
+    }
+
+    /// Whether a runtime with one goroutine and one span is taken for one.
+    fn validated(rate_at: u64, rate: i64, percent: i32, stack: u64) -> Result<(), String> {
+        let layout = layout::for_minor(24).unwrap();
+        let globals = Globals {
+            allglen: Addr(0x1000),
+            allgptr: Addr(0x1008),
+            mbuckets: Addr(0x1010),
+            mem_profile_rate: Addr(rate_at),
+            mheap: Addr(0x10_0000),
+            gc_controller: Addr(0x2000),
+            ..Globals::default()
+        };
+        let spans = 0x10_0000 + layout.mheap.allspans;
+        let percent_at = 0x2000 + layout.gc_controller.gc_percent;
+        let percent_word = u64::from(percent.cast_unsigned()) << (percent_at % 8 * 8);
+        let words = [
+            (0x1000, 1),
+            (0x1008, 0x3000),
+            (0x1020, rate.cast_unsigned()),
+            (0x3000, 0x4000),
+            (0x4000 + layout.g.stack_lo, 0xc000_0000),
+            (0x4000 + layout.g.stack_hi, 0xc000_0000 + stack),
+            (spans, 0x5000),
+            (spans + 8, 1),
+            (spans + 16, 1),
+            (percent_at / 8 * 8, percent_word),
+        ];
+        let module = ModuleData {
+            types: AddrRange::default(),
+            pc_header: Addr(0),
+            funcnametab: (Addr(0), 0),
+            cutab: (Addr(0), 0),
+            filetab: (Addr(0), 0),
+            pctab: (Addr(0), 0),
+            pclntable: (Addr(0), 0),
+            ftab: (Addr(0), 0),
+            pcs: AddrRange::default(),
+            text: Addr(0),
+            gofunc: Addr(0),
+            variables: AddrRange::default(),
+        };
+        let version = GoVersion { minor: 24, text: "go1.24".into() };
+        let runtime = Runtime { version, build_info: BuildInfo::default(), layout, module, globals };
+        runtime.validate(&Words(words.into()))
+    }
+
+    #[test]
+    fn every_legal_setting_is_read_and_wrong_places_are_not() {
+        for rate in [0, 1, 524_288, i64::MAX, -1, i64::MIN] {
+            assert_eq!(validated(0x1020, rate, 100, 8192), Ok(()), "MemProfileRate {rate}");
+        }
+        for percent in [-1, 0, 100, i32::MAX] {
+            assert_eq!(validated(0x1020, 1, percent, 8192), Ok(()), "GOGC {percent}");
+        }
+        assert!(validated(0x1020, 1, -2, 8192).unwrap_err().contains("gcPercent"));
+        assert!(validated(0x1021, 1, 100, 8192).unwrap_err().contains("MemProfileRate"));
+        assert_eq!(validated(0x1020, 1, 100, MAX_STACK_BYTES), Ok(()));
+        assert!(validated(0x1020, 1, 100, MAX_STACK_BYTES + 1).unwrap_err().contains("no sane stack"));
+    }
 }

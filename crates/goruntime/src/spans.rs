@@ -18,6 +18,9 @@ const MOST_LARGE: usize = 256;
 /// Spans that are read at once.
 const CHUNK: usize = 4096;
 
+/// Most objects of a span: `allocCount` has 16 bits. It sizes what is read of the marks.
+const MAX_SLOTS: u64 = 1 << 16;
+
 /// `mspan.state`.
 const IN_USE: u8 = 1;
 const MANUAL: u8 = 2;
@@ -83,25 +86,27 @@ impl SpanTable {
     /// Bytes of all spans with objects (`HeapInuse`).
     #[must_use]
     pub fn span_bytes(&self) -> u64 {
-        self.classes.iter().chain(&self.large_total).map(|c| c.span_bytes).sum()
+        self.classes.iter().chain(&self.large_total).map(|c| c.span_bytes).fold(0, u64::saturating_add)
     }
 
     /// Bytes of all slots with objects (`HeapAlloc`, but for what a sweep would have counted out).
     #[must_use]
     pub fn object_bytes(&self) -> u64 {
-        self.classes.iter().map(SpanClass::object_bytes).sum::<u64>() + self.large_bytes.iter().sum::<u64>()
+        let large = self.large_bytes.iter().copied();
+        self.classes.iter().map(SpanClass::object_bytes).chain(large).fold(0, u64::saturating_add)
     }
 
     /// Objects (`HeapObjects`; several tiny ones in a slot count as one).
     #[must_use]
     pub fn objects(&self) -> u64 {
-        self.classes.iter().chain(&self.large_total).map(|c| c.objects).sum()
+        self.classes.iter().chain(&self.large_total).map(|c| c.objects).fold(0, u64::saturating_add)
     }
 
     /// Bytes of objects that the last GC found dead and that are not swept yet.
     #[must_use]
     pub fn garbage_bytes(&self) -> u64 {
-        self.classes.iter().map(|c| c.garbage.saturating_mul(c.elem_size)).sum::<u64>() + self.large_garbage_bytes
+        let small = self.classes.iter().map(|c| c.garbage.saturating_mul(c.elem_size));
+        small.fold(self.large_garbage_bytes, u64::saturating_add)
     }
 
     /// How many spans there are to read, dead ones included: what reading them costs.
@@ -131,6 +136,11 @@ impl SpanTable {
                 Ok(words) => lost += sums.add_chunk(rt, mem, &words),
                 Err(_) => lost += n,
             }
+        }
+        lost += sums.of_other_size;
+        if sums.unmarked > 0 {
+            let why = format!("the marks of {} spans could not be read: their objects count as alive", sums.unmarked);
+            gaps.push(Gap::new("garbage", why));
         }
         if lost > 0 {
             gaps.push(Gap::new("span table", format!("{lost} of {len} spans could not be read")));
@@ -215,7 +225,7 @@ impl RawSpan {
             && self.elem_size > 0
             && self.alloc_count <= self.nelems
             && self.elem_size <= self.bytes()
-            && self.nelems <= self.bytes() / 8
+            && self.nelems <= (self.bytes() / 8).min(MAX_SLOTS)
     }
 
     fn bytes(&self) -> u64 {
@@ -248,6 +258,10 @@ struct Sums {
     sweepgen: u32,
     classes: BTreeMap<u8, SpanClass>,
     arenas: BTreeSet<u64>,
+    /// Spans whose slots are not of their class's size: garbage.
+    of_other_size: usize,
+    /// Spans that are not swept yet and whose marks could not be read.
+    unmarked: usize,
     table: SpanTable,
 }
 
@@ -306,6 +320,7 @@ impl Sums {
         mem.read_parts(&mut parts);
         for (span, part) in spans.iter().zip(&parts) {
             let marked: u64 = part.buf.iter().map(|b| u64::from(b.count_ones())).sum();
+            self.unmarked += usize::from(!part.ok);
             self.add(span, if part.ok { marked.min(span.alloc_count) } else { span.alloc_count });
         }
     }
@@ -337,9 +352,12 @@ impl Sums {
             }
             return;
         }
-        let c = self.classes.entry(span.class).or_default();
-        c.elem_size = span.elem_size;
-        c.noscan = noscan;
+        let fresh = SpanClass { elem_size: span.elem_size, noscan, ..SpanClass::default() };
+        let c = self.classes.entry(span.class).or_insert(fresh);
+        if c.elem_size != span.elem_size {
+            self.of_other_size += 1;
+            return;
+        }
         c.spans += 1;
         c.span_bytes = c.span_bytes.saturating_add(span.bytes());
         c.objects += span.alloc_count;
@@ -357,5 +375,66 @@ impl Sums {
         let start = |index: u64| Addr(index.saturating_mul(HEAP_ARENA_BYTES));
         self.table.arenas = self.arenas.into_iter().map(|i| AddrRange::sized(start(i), HEAP_ARENA_BYTES)).collect();
         self.table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(class: u8, elem_size: u64, alloc_count: u64) -> RawSpan {
+        RawSpan {
+            start: Addr(0xc000_0000_0000),
+            npages: 1,
+            alloc_count,
+            class,
+            state: IN_USE,
+            elem_size,
+            nelems: 8192 / elem_size,
+            sweepgen: 4,
+            mark_bits: Addr(0x1000),
+            large_type: Addr(0),
+        }
+    }
+
+    #[test]
+    fn a_span_of_another_size_is_lost_and_changes_no_sum() {
+        let mut sums = Sums::default();
+        for s in [span(4, 32, 10), span(4, 8192, 1), span(4, 32, 5)] {
+            sums.add(&s, s.alloc_count);
+        }
+        assert_eq!(sums.of_other_size, 1);
+        assert_eq!(sums.into_table().object_bytes(), 15 * 32);
+    }
+
+    #[test]
+    fn marks_that_cannot_be_read_are_counted() {
+        let mut sums = Sums::default();
+        sums.add_unswept(&Snapshot::default(), &[span(4, 32, 10)]);
+        assert_eq!(sums.unmarked, 1);
+        let table = sums.into_table();
+        assert_eq!((table.objects(), table.garbage_bytes()), (10, 0));
+    }
+
+    #[test]
+    fn hostile_sizes_do_not_overflow() {
+        let c = SpanClass {
+            elem_size: u64::MAX,
+            objects: u64::MAX,
+            garbage: u64::MAX,
+            span_bytes: u64::MAX,
+            ..SpanClass::default()
+        };
+        let table = SpanTable {
+            classes: vec![c, c],
+            large_total: [c, c],
+            large_bytes: [u64::MAX; 2],
+            large_garbage_bytes: u64::MAX,
+            ..SpanTable::default()
+        };
+        let sums = [table.span_bytes(), table.object_bytes(), table.objects(), table.garbage_bytes()];
+        assert_eq!(sums, [u64::MAX; 4]);
+        let huge = RawSpan { npages: (1 << 35) - 1, nelems: 1 << 40, ..span(4, 32, 10) };
+        assert!(span(4, 32, 10).is_sane() && !huge.is_sane(), "marks of 2^37 bytes are not read");
     }
 }

@@ -6,8 +6,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::time::SystemTime;
 
-use object::read::elf::{ElfFile64, ProgramHeader as _};
-use object::{Endianness, Object as _, ReadCache};
+use object::elf::{FileHeader64, PN_XNUM, ProgramHeader64};
+use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
+use object::{Architecture, LittleEndian, Object as _, ReadCache, ReadRef as _};
 
 use crate::arch::{self, PAGE, PRSTATUS};
 use crate::{Addr, AddrRange, ElfImage, ImageError, Memory, ReadCause, ReadError, ThreadRegisters};
@@ -91,15 +92,15 @@ impl CoreFile {
         }
         let meta = file.metadata().map_err(io)?;
         let cache = ReadCache::new(file.try_clone().map_err(io)?);
-        let elf =
-            ElfFile64::<Endianness, _>::parse(&cache).map_err(|e| format(format!("not a readable ELF file: {e}")))?;
-        if elf.architecture() != arch::ELF_ARCHITECTURE {
-            let (other, only) = (elf.architecture(), arch::NAME);
+        let (architecture, headers) =
+            program_headers(&cache).map_err(|e| format(format!("not a readable ELF file: {e}")))?;
+        if architecture != arch::ELF_ARCHITECTURE {
+            let (other, only) = (architecture, arch::NAME);
             return Err(format(format!(
                 "a core of architecture {other:?}, which is not supported yet: only {only} is"
             )));
         }
-        let endian = elf.endian();
+        let endian = LittleEndian;
         let mut core = Self {
             file,
             name: name.clone(),
@@ -113,7 +114,7 @@ impl CoreFile {
             written: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH),
         };
         let mut notes = 0u64;
-        for p in elf.elf_program_headers() {
+        for p in headers {
             let (offset, size) = (p.p_offset(endian), p.p_filesz(endian));
             match p.p_type(endian) {
                 object::elf::PT_LOAD => core.add_piece(p.p_vaddr(endian), size, p.p_memsz(endian), offset, meta.len()),
@@ -261,6 +262,27 @@ impl CoreFile {
             }
         }
     }
+}
+
+/// What a core is of, and its program headers. Sections are not looked at: `gcore` writes their headers at the end, which a core that was cut short lacks (test
+/// `a_core_without_its_section_headers_is_read`). Only for more program headers than 16 bits count is the first of them asked, if it can be read.
+fn program_headers(cache: &ReadCache<File>) -> Result<(Architecture, &[ProgramHeader64<LittleEndian>]), String> {
+    let header = FileHeader64::<LittleEndian>::parse(cache).map_err(|e| e.to_string())?;
+    // The header alone is a file too, and says what it is of.
+    let alone = FileHeader64 {
+        e_phoff: Default::default(),
+        e_shoff: Default::default(),
+        e_phnum: Default::default(),
+        e_shnum: Default::default(),
+        e_shstrndx: Default::default(),
+        ..*header
+    };
+    let alone = object::pod::bytes_of(&alone);
+    let architecture = ElfFile64::<LittleEndian, _>::parse(alone).map_err(|e| e.to_string())?.architecture();
+    let count = header.phnum(LittleEndian, cache).unwrap_or_else(|_| PN_XNUM.into());
+    let bounded = (count as usize).min(MAX_PIECES);
+    let table = cache.read_slice_at(header.e_phoff(LittleEndian), bounded);
+    Ok((architecture, table.map_err(|()| "the program headers are not all there")?))
 }
 
 fn word32(b: &[u8], at: usize) -> Option<u32> {
@@ -426,6 +448,33 @@ mod tests {
         let core = open(cut).unwrap();
         assert_eq!(core.missing(), 8);
         assert!(core.u8(Addr(0x101f)).is_err() && core.u8(Addr(0x1000)).is_ok());
+    }
+
+    /// As `gcore` writes it: section headers are promised at the end, behind the memory.
+    #[test]
+    fn a_core_without_its_section_headers_is_read() {
+        let mut bytes = core();
+        let len = bytes.len() as u64;
+        bytes[40..48].copy_from_slice(&len.to_le_bytes());
+        bytes[58..64].copy_from_slice(&[64, 0, 3, 0, 2, 0]);
+        let cut = open(&bytes).unwrap();
+        assert_eq!((cut.pid(), cut.missing()), (76, 0));
+        assert_eq!(cut.u8(Addr(0x101f)).unwrap(), 31);
+    }
+
+    /// `PN_XNUM`: the kernel counts them in the first section header.
+    #[test]
+    fn more_program_headers_than_sixteen_bits_count() {
+        let mut bytes = core();
+        let len = bytes.len() as u64;
+        bytes[40..48].copy_from_slice(&len.to_le_bytes());
+        bytes[56..62].copy_from_slice(&[0xff, 0xff, 64, 0, 1, 0]);
+        let mut section = [0u8; 64];
+        section[44..48].copy_from_slice(&2u32.to_le_bytes());
+        let whole = [bytes.as_slice(), section.as_slice()].concat();
+        assert_eq!(open(&whole).unwrap().pid(), 76);
+        // Without it nobody knows how many: as many as the header could say are not there.
+        assert!(open(&bytes).unwrap_err().to_string().contains("not all there"));
     }
 
     #[test]

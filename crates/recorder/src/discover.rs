@@ -96,14 +96,15 @@ impl Discoverer {
         let path = format!("/proc/{pid}/exe");
         let key = match metadata(&path) {
             Ok(meta) => key(&meta),
-            Err(e) if e.kind() == ErrorKind::PermissionDenied => return Look::Denied,
-            // A kernel thread has none; or it has just ended.
-            Err(_) => return Look::Other,
+            Err(e) => return refused(&e),
         };
         let known = match self.known.get(&key) {
             Some(known) => known.clone(),
             None => {
-                let Ok(file) = File::open(&path) else { return Look::Other };
+                let file = match File::open(&path) {
+                    Ok(file) => file,
+                    Err(e) => return refused(&e),
+                };
                 let found = executable(file, path);
                 self.known.insert(key, found.clone());
                 found
@@ -114,6 +115,16 @@ impl Discoverer {
             Some((executable, start_time)) => Look::Go(GoProcess { pid, start_time, executable }),
             None => Look::Other,
         }
+    }
+}
+
+/// What a failure to look at an executable says of its process. A stat needs less than an open: of a file that nobody may read, only the stat succeeds.
+fn refused(e: &std::io::Error) -> Look {
+    match e.kind() {
+        // EACCES and EPERM.
+        ErrorKind::PermissionDenied => Look::Denied,
+        // A kernel thread has none; or it has just ended.
+        _ => Look::Other,
     }
 }
 
@@ -154,4 +165,18 @@ pub fn descendants(pid: i32) -> Vec<i32> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_not_be_opened_is_denied_and_what_is_gone_is_not() {
+        let look = |errno: i32| refused(&std::io::Error::from_raw_os_error(errno));
+        assert!(matches!(look(nix::libc::EACCES), Look::Denied));
+        assert!(matches!(look(nix::libc::EPERM), Look::Denied));
+        assert!(matches!(look(nix::libc::ENOENT), Look::Other));
+        assert!(matches!(look(nix::libc::ESRCH), Look::Other));
+    }
 }

@@ -9,9 +9,13 @@ use std::fmt::Write as _;
 
 use lastgasp_goruntime::{Call, CallSite, Goroutine, Status, for_print, is_system};
 
+use crate::printable::printable;
+
 /// Innermost and outermost frames that are printed of a deep stack (`tracebackInnerFrames`, `tracebackOuterFrames`).
 const INNER: usize = 50;
 const OUTER: usize = 50;
+/// Most text: half a million goroutines' worth.
+const MAX_TEXT: usize = 512 << 20;
 const ELIDED: &str = "...additional frames elided...";
 const UNAVAILABLE: &str = "\tgoroutine running on other thread; stack unavailable";
 
@@ -20,6 +24,10 @@ const UNAVAILABLE: &str = "\tgoroutine running on other thread; stack unavailabl
 pub fn traceback(goroutines: &[Goroutine], now_ns: u64, minor: u16) -> String {
     let mut out = String::new();
     for g in goroutines.iter().filter(|g| !is_system(g)) {
+        if out.len() > MAX_TEXT {
+            out.push_str("\n...additional goroutines elided...\n");
+            break;
+        }
         if !out.is_empty() {
             out.push('\n');
         }
@@ -59,10 +67,11 @@ fn one(out: &mut String, g: &Goroutine, now_ns: u64, minor: u16) -> std::fmt::Re
     if let Some(c) = g.created_by.as_ref().filter(|c| g.goid != 1 && is_shown(&c.function, minor)) {
         created_by(out, c, g.parent, minor)?;
     }
-    for a in &g.ancestors {
+    for a in g.ancestors.iter() {
         writeln!(out, "[originating from goroutine {}]:", a.goid)?;
         for c in a.stack.iter().filter(|c| is_shown(&c.function, minor)) {
-            write!(out, "{}(...)\n\t{}:{}", for_print(&c.frame.function, minor), c.frame.file, c.frame.line)?;
+            write!(out, "{}(...)", printable(&for_print(&c.frame.function, minor)))?;
+            write!(out, "\n\t{}:{}", printable(&c.frame.file), c.frame.line)?;
             end_of_line(out, c.offset)?;
         }
         if a.stack.len() == if minor < 21 { INNER + OUTER } else { INNER } {
@@ -116,16 +125,16 @@ fn print(out: &mut String, call: &Call, minor: u16) -> std::fmt::Result {
     let panics = call.frame.function == "runtime.gopanic";
     let name = if panics { "panic".to_owned() } else { for_print(&call.frame.function, minor) };
     let arguments = if call.arguments { "..." } else { "" };
-    write!(out, "{name}({arguments})\n\t{}:{}", call.frame.file, call.frame.line)?;
+    write!(out, "{}({arguments})\n\t{}:{}", printable(&name), printable(&call.frame.file), call.frame.line)?;
     end_of_line(out, call.offset)
 }
 
 fn created_by(out: &mut String, c: &CallSite, parent: u64, minor: u16) -> std::fmt::Result {
-    write!(out, "created by {}", for_print(&c.function, minor))?;
+    write!(out, "created by {}", printable(&for_print(&c.function, minor)))?;
     if parent != 0 {
         write!(out, " in goroutine {parent}")?;
     }
-    write!(out, "\n\t{}:{}", c.frame.file, c.frame.line)?;
+    write!(out, "\n\t{}:{}", printable(&c.frame.file), c.frame.line)?;
     end_of_line(out, c.offset)
 }
 

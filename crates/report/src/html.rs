@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::printable::printable;
+
 const PAGE: &str = include_str!("html/page.html");
 const CSS: &str = include_str!("html/page.css");
 /// In the order in which they depend on each other.
@@ -26,8 +28,12 @@ pub fn page(document: &Value) -> String {
     let json =
         document.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
     let scripts = SCRIPTS.join("\n");
-    let values =
-        [("{{TITLE}}", escape(&title)), ("/*{{CSS}}*/", CSS.to_owned()), ("/*{{JS}}*/", scripts), ("{{JSON}}", json)];
+    let values = [
+        ("{{TITLE}}", escape(&printable(&title))),
+        ("/*{{CSS}}*/", CSS.to_owned()),
+        ("/*{{JS}}*/", scripts),
+        ("{{JSON}}", json),
+    ];
     let mut out = String::with_capacity(PAGE.len() + CSS.len() + values.iter().map(|v| v.1.len()).sum::<usize>());
     let mut rest = PAGE;
     while let Some((at, key, value)) =

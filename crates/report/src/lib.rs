@@ -6,6 +6,7 @@ mod goroutines;
 mod html;
 mod memory;
 mod pprof;
+mod printable;
 mod text;
 
 pub use document::document;
@@ -13,4 +14,5 @@ pub use goroutine_profile::{Executable, goroutine_profile};
 pub use goroutines::traceback;
 pub use html::page;
 pub use pprof::{heap_profile, published_profile};
+pub use printable::printable;
 pub use text::terminal;

@@ -6,6 +6,7 @@ use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
 use lastgasp_diagnosis::{Diagnosis, Facts, nothing_found};
 
 use crate::memory::{heap_lines, sums};
+use crate::printable::printable;
 
 /// The report.
 #[must_use]
@@ -35,8 +36,9 @@ fn block(out: &mut String, label: &str, lines: &[String]) -> std::fmt::Result {
     Ok(())
 }
 
-/// Breaks a line at 110 columns, later lines indented.
+/// Breaks a line at 110 columns, later lines indented. All that the target named passes here, and its line breaks and escape sequences end here.
 fn wrap(text: &str, indent: usize) -> String {
+    let text = &*printable(text);
     let mut out = String::new();
     let mut column = indent;
     for word in text.split(' ') {
@@ -59,7 +61,7 @@ fn verdict(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     let Some(f) = d.verdict() else {
         return block(out, "VERDICT", &[nothing_found(facts).into()]);
     };
-    writeln!(out, "VERDICT  {} [{}, confidence {:.2}]", f.title, f.level.name(), f.confidence())?;
+    writeln!(out, "VERDICT  {} [{}, confidence {:.2}]", printable(&f.title), f.level.name(), f.confidence())?;
     writeln!(out, "         {}", wrap(&f.sentence, 9))?;
     for e in &f.evidence {
         writeln!(out, "         - {} [{}]", wrap(&e.text, 11), e.source.name())?;
@@ -220,4 +222,42 @@ fn provenance(out: &mut String, facts: &Facts) -> std::fmt::Result {
             bytes(c.bytes_copied)
         )],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use lastgasp_diagnosis::diagnose;
+    use lastgasp_diagnosis::facts::{Amount, Frame, Goroutines, Group, Heap, LargeObjects, Profile, Site, Target};
+
+    use super::*;
+
+    /// Executable, module, functions, types and gaps are named by the target.
+    #[test]
+    fn hostile_names_reach_no_terminal() {
+        let bad = "evil\x1b[2J\nVERDICT  all is well\r\u{9b}31m\u{202e}";
+        let mut facts = Facts {
+            target: Target { service: bad.into(), go_version: bad.into(), cgroup: bad.into(), ..Target::default() },
+            frames: vec![Frame { function: bad.into(), file: bad.into(), line: 1 }],
+            profile: Profile {
+                rate: 1,
+                sites: vec![Site { stack: vec![0], current: Amount { bytes: 1 << 30, objects: 9 }, ..Site::default() }],
+                ..Profile::default()
+            },
+            goroutines: Goroutines {
+                total: 9,
+                groups: vec![Group { count: 9, stack: vec![0], ..Group::default() }],
+                ..Goroutines::default()
+            },
+            heap: Some(Heap {
+                large: vec![LargeObjects { count: 1, size: 9, element: Some(bad.into()), ..LargeObjects::default() }],
+                ..Heap::default()
+            }),
+            ..Facts::default()
+        };
+        facts.capture.gaps.push((bad.into(), bad.into()));
+        let text = terminal(&facts, &diagnose(&facts));
+        assert!(text.matches("evil\\u{1b}[2J\\u{a}").count() >= 4, "{text}");
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{text:?}");
+        assert_eq!(text.lines().filter(|l| l.starts_with("VERDICT")).count(), 1, "{text}");
+    }
 }

@@ -14,6 +14,7 @@ use lastgasp_recorder::forecast::time_to_oom;
 use lastgasp_recorder::gauge::Gauge;
 use lastgasp_recorder::locations::Locations;
 use lastgasp_recorder::target::{AttachError, identity, open};
+use lastgasp_report::printable;
 use serde_json::{Value, json};
 
 use super::say;
@@ -85,9 +86,11 @@ fn row(p: &GoProcess, mounts: &Mounts, locations: &Locations, before: Option<(u6
     let opened = open(p.pid, locations);
     let denied = matches!(&opened, Err(AttachError::Open(OpenError::Denied { .. })));
     let (gauges, rate, problem) = match &opened {
-        Ok((process, runtime)) => {
-            (Gauges::read(runtime, process).ok(), process.u64(runtime.globals.mem_profile_rate).ok(), None)
-        }
+        Ok((process, runtime)) => (
+            Gauges::read(runtime, process).ok(),
+            process.u64(runtime.globals.mem_profile_rate).ok().map(positive),
+            None,
+        ),
         Err(_) if denied => (None, None, Some(DENIED.to_owned())),
         Err(e) => (None, None, Some(e.to_string())),
     };
@@ -110,6 +113,11 @@ fn row(p: &GoProcess, mounts: &Mounts, locations: &Locations, before: Option<(u6
         "profile_rate": rate, "profile_on": rate.map(|r| r > 0), "time_to_oom_seconds": to_oom, "problem": problem,
     });
     (row, denied)
+}
+
+/// `MemProfileRate`: what is not positive is off.
+fn positive(rate: u64) -> u64 {
+    rate.cast_signed().max(0).cast_unsigned()
 }
 
 fn some(text: &str) -> Option<&str> {
@@ -153,6 +161,8 @@ fn table(rows: &[Value], notes: &[String]) -> String {
         );
     }
     for r in rows {
+        // All of these are named by the process.
+        let text = |k: &str, none: &'static str| printable(r[k].as_str().unwrap_or(none)).into_owned();
         let size = |k: &str| r[k].as_u64().map_or_else(|| "-".into(), bytes);
         let yes =
             |k: &str, yes: &'static str, no: &'static str| r[k].as_bool().map_or("?", |b| if b { yes } else { no });
@@ -160,8 +170,8 @@ fn table(rows: &[Value], notes: &[String]) -> String {
             out,
             "{:>8}  {:<20} {:<12} {:>9} {:>9} {:>9} {:>6} {:>8} {:>5}  {:<8} {:<7} {:<16} {}",
             r["pid"],
-            r["service"].as_str().unwrap_or("?"),
-            r["go_version"].as_str().unwrap_or("?"),
+            text("service", "?"),
+            text("go_version", "?"),
             size("rss_bytes"),
             size("heap_live_bytes"),
             size("limit_bytes"),
@@ -170,13 +180,13 @@ fn table(rows: &[Value], notes: &[String]) -> String {
             age(r["started_at_unix"].as_u64().unwrap_or(now), now),
             yes("stripped", "yes", "no"),
             yes("profile_on", "on", "off"),
-            r["home"].as_str().unwrap_or("-"),
-            build(r),
+            text("home", "-"),
+            printable(&build(r)),
         );
     }
     // Denial is said below for all of them.
     for (r, problem) in rows.iter().filter_map(|r| Some((r, r["problem"].as_str().filter(|p| *p != DENIED)?))) {
-        let _ = writeln!(out, "{}: {problem}", r["pid"]);
+        let _ = writeln!(out, "{}: {}", r["pid"], printable(problem));
     }
     for note in notes {
         let _ = writeln!(out, "{note}");
@@ -210,6 +220,23 @@ mod tests {
             ["0s", "119s", "2m", "119m", "2h", "2d"]
         );
         assert_eq!(age(5, 3), "0s", "a clock that was set back");
+    }
+
+    /// Executable, cgroup and build information are the process's own words.
+    #[test]
+    fn hostile_names_reach_no_terminal() {
+        let bad = "x\x1b[2J\n1 fake\u{9b}\u{202e}";
+        let module = json!({"path": bad, "version": bad});
+        let row = json!({"pid": 1, "service": bad, "go_version": bad, "home": bad, "module": module, "vcs_revision": bad, "problem": bad});
+        let text = table(&[row], &[]);
+        assert_eq!(text.lines().count(), 3, "{text:?}");
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{text:?}");
+    }
+
+    #[test]
+    fn what_is_not_positive_is_no_rate() {
+        let of = |rate: i64| positive(rate.cast_unsigned());
+        assert_eq!([of(-1), of(i64::MIN), of(0), of(512)], [0, 0, 0, 512]);
     }
 
     /// Who may not be read is counted once, whatever the number of processes.

@@ -31,7 +31,7 @@ pub(super) fn heap(spans: &Spans) -> Heap {
             LargeObjects { count, size, noscan, element, element_size }
         })
         .collect();
-    large.sort_by_key(|l| std::cmp::Reverse((l.count * l.size, l.size)));
+    large.sort_by_key(|l| std::cmp::Reverse((l.count.saturating_mul(l.size), l.size)));
     Heap {
         running: spans.running,
         span_bytes: t.span_bytes(),
@@ -61,8 +61,8 @@ pub(super) fn residency(taken: &Taken) -> Option<Residency> {
         } else {
             &mut out.elsewhere
         };
-        *place += r.anon;
-        out.huge += r.huge;
+        *place = place.saturating_add(r.anon);
+        out.huge = out.huge.saturating_add(r.huge);
     }
     Some(out)
 }

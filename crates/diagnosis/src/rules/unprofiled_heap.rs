@@ -28,7 +28,8 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
     let killed = facts.capture.reason == "oom-kill";
     let suspects = suspects(facts);
     let held = held(facts, w);
-    let named = suspects.first().map_or_else(String::new, |s| format!("; {s}"));
+    let held_source = exact_unless(facts.heap.as_ref().is_some_and(|h| h.running));
+    let named = suspects.first().map_or_else(String::new, |(s, _)| format!("; {s}"));
     Some(Finding {
         code: "unprofiled-heap",
         level: if killed { Level::Critical } else { Level::Warning },
@@ -45,13 +46,18 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
             Term { term: "a suspect by its goroutines alone", value: if suspects.is_empty() { 0.0 } else { 0.5 } },
         ],
         evidence: std::iter::once(Evidence { text: format!("Go heap in use: {} ({} of the growth)", bytes(facts.gc.heap_in_use), percent(share.min(1.0))), source: Source::Exact })
-            .chain(held.iter().map(|s| Evidence { text: s.clone(), source: Source::Exact }))
-            .chain(suspects.iter().map(|s| Evidence { text: s.clone(), source: Source::Exact }))
+            .chain(held.iter().map(|s| Evidence { text: s.clone(), source: held_source }))
+            .chain(suspects.iter().map(|(text, source)| Evidence { text: text.clone(), source: *source }))
             .collect(),
         cure: "Import runtime/pprof (or net/http/pprof) in the program: the runtime then keeps a profile at next to no cost, and the next capture names the line. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside.".into(),
         site: None,
         do_now: Vec::new(),
     })
+}
+
+/// What was read while the target ran, or without registers, is an estimate.
+fn exact_unless(estimated: bool) -> Source {
+    if estimated { Source::Estimated } else { Source::Exact }
 }
 
 /// What a good part of the growth may be, by size, and by type where the runtime keeps it.
@@ -62,20 +68,48 @@ fn held(facts: &Facts, w: &Window) -> Vec<String> {
 }
 
 /// Functions of the program that run, or that hold many goroutines.
-fn suspects(facts: &Facts) -> Vec<String> {
+fn suspects(facts: &Facts) -> Vec<(String, Source)> {
     let place = |g: &Group| {
         let at = owning_frame(facts, &g.stack).and_then(|i| frame(facts, *g.stack.get(i)?))?;
         Some(format!("{} ({}:{})", at.function, super::heap_growth::short(&at.file), at.line))
     };
     let running = facts.goroutines.groups.iter().filter(|g| g.state == "running" || g.state == "runnable");
     let many = facts.goroutines.groups.iter().filter(|g| g.state == "waiting" && g.count >= 10);
-    let mut out = Vec::new();
+    let mut out: Vec<(String, Source)> = Vec::new();
     for (group, word) in running.map(|g| (g, "running")).chain(many.map(|g| (g, "waiting"))) {
         let Some(place) = place(group) else { continue };
         let text = format!("{} {word} in {place}", plural(group.count, "goroutine"));
-        if !out.contains(&text) && out.len() < 5 {
-            out.push(text);
+        if !out.iter().any(|(known, _)| *known == text) && out.len() < 5 {
+            out.push((text, exact_unless(group.approximate)));
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Frame, Gc, Goroutines, Heap, HeapClass};
+
+    #[test]
+    fn what_was_read_while_it_ran_or_without_registers_is_estimated() {
+        for estimated in [false, true] {
+            let class = HeapClass { size: 1024, objects: 400_000, ..HeapClass::default() };
+            let group =
+                Group { count: 1, state: "running".into(), stack: vec![0], approximate: estimated, ..Group::default() };
+            let facts = Facts {
+                gc: Gc { heap_in_use: 500_000_000, ..Gc::default() },
+                heap: Some(Heap { classes: vec![class], running: estimated, ..Heap::default() }),
+                goroutines: Goroutines { total: 1, running: 1, groups: vec![group], ..Goroutines::default() },
+                frames: vec![Frame { function: "main.fill".into(), file: "svc/main.go".into(), line: 4 }],
+                ..Facts::default()
+            };
+            let window = Window { end_bytes: 500_000_000, end_ms: 1000, ..Window::default() };
+            let found = rule(&facts, &Growth::default(), Some(&window)).unwrap();
+            let sources: Vec<Source> = found.evidence.iter().map(|e| e.source).collect();
+            let rest = exact_unless(estimated);
+            assert_eq!(sources, [Source::Exact, rest, rest], "{:?}", found.evidence);
+            assert_eq!(rest == Source::Estimated, estimated);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 use super::{Evidence, merge};
 use crate::Gap;
 use crate::goroutine::crowd::{Candidate, choose};
-use crate::goroutine::{self, RawG, ancestors, labels, m_extent, pointers, stack_of};
+use crate::goroutine::{self, RawG, ancestors, labels, m_extent, pointers, sorted, stack_of};
 use crate::runtime::Runtime;
 use crate::unwind::{RECONSTRUCT_WINDOW, Standing, standings};
 
@@ -94,18 +94,17 @@ impl Evidence {
     }
 
     pub(super) fn copy_goroutines(&mut self, rt: &Runtime, mem: &dyn Memory) {
-        let pointers = pointers(rt, mem, &mut self.gaps);
-        let array = mem.ptr(rt.globals.allgptr).unwrap_or_default();
-        self.snapshot.copy(mem, array, pointers.len() * 8);
+        let (array, pointers) = pointers(rt, mem, &mut self.gaps);
+        self.snapshot.copy(mem, array.start, array.len() as usize);
         let size = rt.layout.g.sizeof as usize;
-        let gs = merge(pointers.iter().map(|a| (*a, size)).collect());
+        // Decoding says what is left out here.
+        let sorted = sorted(pointers, rt.layout.g.sizeof);
+        let gs = merge(sorted.iter().map(|a| (*a, size)).collect());
         let mark = self.snapshot.mark();
         let mut failed = self.snapshot.copy_all(mem, &gs);
-        let mut stacks = Vec::with_capacity(pointers.len());
+        let mut stacks = Vec::with_capacity(sorted.len());
         let (mut labelled, mut descended) = (FxHashSet::default(), FxHashSet::default());
         // What was just copied tells where the stacks stand. Both lists are sorted by address.
-        let mut sorted = pointers;
-        sorted.sort_unstable();
         let mut next = sorted.iter().peekable();
         for (start, bytes) in self.snapshot.pieces_since(mark) {
             while let Some(at) = next.peek().copied().copied().filter(|a| a.0 < start.0 + bytes.len() as u64) {

@@ -48,16 +48,20 @@ impl<'a, 'b> Expander<'a, 'b> {
         Self { symbols, known: FxHashMap::default() }
     }
 
-    pub(crate) fn calls(&mut self, trace: Trace) -> Arc<[Call]> {
+    /// `None` where `room` has not enough bytes left for calls that were not met before.
+    pub(crate) fn calls(&mut self, trace: Trace, room: &mut usize) -> Option<Arc<[Call]>> {
         if let Some(known) = self.known.get(&trace) {
-            return Arc::clone(known);
+            return Some(Arc::clone(known));
         }
+        *room = room.checked_sub(size_of_val(trace.steps.as_slice()))?;
         let mut out = Vec::with_capacity(trace.steps.len());
         // A wrapper that called a panic is shown (`elideWrapperCalling`).
         let mut callee_panics = false;
         for step in &trace.steps {
             let Some(place) = self.symbols.place(step.pc, step.exact) else { continue };
             for l in &place.logical {
+                let size = size_of::<Call>() + l.frame.function.len() + l.frame.file.len();
+                *room = room.checked_sub(size)?;
                 let offset = step.pc.0.checked_sub(place.entry.0).filter(|o| *o > 0 && !l.inlined);
                 out.push(Call {
                     frame: l.frame.clone(),
@@ -74,7 +78,7 @@ impl<'a, 'b> Expander<'a, 'b> {
         }
         let out: Arc<[Call]> = out.into();
         self.known.insert(trace, Arc::clone(&out));
-        out
+        Some(out)
     }
 }
 

@@ -3,9 +3,9 @@
 use std::hash::{Hash as _, Hasher as _};
 
 use lastgasp_inferior::{Addr, AddrRange, Memory};
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
-use super::{MAX_GOROUTINES, MAX_THREADS, Presence, Status};
+use super::{MAX_GOROUTINES, MAX_STACK_BYTES, MAX_THREADS, Presence, Status};
 use crate::Gap;
 use crate::runtime::Runtime;
 
@@ -75,10 +75,23 @@ impl RawG {
         }
     }
 
+    /// Why its stack cannot be one.
+    pub(crate) fn stack_problem(&self) -> Option<String> {
+        let len = self.stack.end.0.checked_sub(self.stack.start.0);
+        match len {
+            Some(len) if len <= MAX_STACK_BYTES => None,
+            Some(len) => Some(format!("a stack of {len} bytes: no goroutine has one")),
+            None => Some("a stack that ends before it begins".into()),
+        }
+    }
+
     /// The part of the stack that is in use, as far as the structure alone tells, at most `bound` bytes of it: of a goroutine that runs the outermost ones,
     /// of others the innermost.
     pub(crate) fn used_stack(&self, bound: u64) -> Option<AddrRange> {
         self.status()?;
+        if self.stack_problem().is_some() {
+            return None;
+        }
         let low = match self.resume() {
             Some((_, sp)) => sp.0,
             None => self.stack.start.0.max(self.stack.end.0.saturating_sub(bound)),
@@ -111,10 +124,10 @@ pub(crate) struct RawM {
     pub(crate) vdso_pc: Addr,
 }
 
-/// The pointers of `allgs`, in the order of the array, which is the order in which Go prints them.
-pub(crate) fn pointers(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Vec<Addr> {
+/// Where `allgs` stands, and its pointers in its order, which is the order in which Go prints them.
+pub(crate) fn pointers(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> (AddrRange, Vec<Addr>) {
     // Length before pointer, as forEachGRace does: the array only grows.
-    let read = || -> Result<Vec<Addr>, String> {
+    let read = || -> Result<(AddrRange, Vec<Addr>), String> {
         let len = mem.u64(rt.globals.allglen).map_err(|e| e.to_string())?;
         if len > MAX_GOROUTINES {
             return Err(format!("allglen says {len}"));
@@ -122,12 +135,38 @@ pub(crate) fn pointers(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> V
         let array = mem.ptr(rt.globals.allgptr).map_err(|e| e.to_string())?;
         let bytes = mem.bytes(array, len as usize * 8, MAX_GOROUTINES as usize * 8).map_err(|e| e.to_string())?;
         let words = bytes.chunks_exact(8).map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes)));
-        Ok(words.filter(|a| !a.is_null()).collect())
+        Ok((AddrRange::sized(array, len * 8), words.filter(|a| !a.is_null()).collect()))
     };
     read().unwrap_or_else(|e| {
         gaps.push(Gap::new("goroutines", e));
-        Vec::new()
+        (AddrRange::default(), Vec::new())
     })
+}
+
+/// The runtime names each `g` once, and none stands within another: without those that do, what is decoded is bounded by what was copied.
+pub(crate) fn distinct(mut all: Vec<Addr>, size: u64, gaps: &mut Vec<Gap>) -> Vec<Addr> {
+    let sorted = sorted(all.clone(), size);
+    let lost = all.len() - sorted.len();
+    if lost > 0 {
+        let mut once: FxHashSet<Addr> = sorted.into_iter().collect();
+        all.retain(|a| once.remove(a));
+        gaps.push(Gap::new(format!("{lost} goroutines"), "allgs names them twice, or within each other"));
+    }
+    all
+}
+
+/// As [`distinct`], by address.
+pub(crate) fn sorted(mut all: Vec<Addr>, size: u64) -> Vec<Addr> {
+    all.sort_unstable();
+    let mut end = 0;
+    all.retain(|a| {
+        let fits = a.0 >= end;
+        if fits {
+            end = a.0.saturating_add(size);
+        }
+        fits
+    });
+    all
 }
 
 /// Bytes of an `m` that hold all that we read of it.
@@ -183,4 +222,21 @@ pub(crate) fn threads(rt: &Runtime, mem: &dyn Memory, visit: &mut dyn FnMut(Addr
         at = next;
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goroutine_counts_once_and_the_order_stays() {
+        let mut gaps = Vec::new();
+        let at = |list: &[u64]| list.iter().map(|a| Addr(*a)).collect::<Vec<_>>();
+        assert_eq!(distinct(at(&[900, 100, 500]), 400, &mut gaps), at(&[900, 100, 500]));
+        assert_eq!(gaps, []);
+        let crowd: Vec<Addr> = (0..100_000).map(|i| Addr(5000 - i % 5 * 1000 + i % 2)).collect();
+        assert_eq!(distinct(crowd, 400, &mut gaps), at(&[5000, 3000, 1000, 4000, 2000]).as_slice());
+        assert_eq!(gaps.len(), 1);
+        assert_eq!(gaps[0].what, "99995 goroutines");
+    }
 }
