@@ -75,7 +75,13 @@ fn a_process_of_somebody_else_is_refused_with_the_cure() {
     std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let copy = dir.path().join("lastgasp");
     std::fs::copy(env!("CARGO_BIN_EXE_lastgasp"), &copy).unwrap();
-    let out = Command::new(&copy).args(["capture", &target.pid().to_string()]).uid(65534).gid(65534).output().unwrap();
+    // A store of their own: that it can be written is asked first.
+    let store = dir.path().join("store");
+    std::fs::create_dir(&store).unwrap();
+    std::os::unix::fs::chown(&store, Some(65534), Some(65534)).unwrap();
+    let mut capture = Command::new(&copy);
+    capture.args(["capture", &target.pid().to_string(), "--out"]).arg(&store).uid(65534).gid(65534);
+    let out = capture.output().unwrap();
     says(&out, 2, &["no permission", "CAP_SYS_PTRACE", "run as root"]);
 }
 
@@ -103,8 +109,47 @@ fn an_unknown_go_minor_is_refused() {
 fn a_store_that_cannot_be_written_says_the_cure() {
     let Some(target) = oracle() else { return };
     let out = lastgasp(&["capture", &target.pid().to_string(), "--out", "/proc/nowhere"]);
-    says(&out, 2, &["/proc/nowhere"]);
+    says(&out, 2, &["/proc/nowhere", "nothing was taken", "give another folder with --out"]);
     assert_ne!(state(target.pid()), Some('t'));
+}
+
+/// Before a process is even looked for, let alone stopped: its evidence would be thrown away.
+#[test]
+fn the_store_is_tried_first() {
+    says(&lastgasp(&["capture", "2147483647", "--out", "/proc/nowhere"]), 2, &["/proc/nowhere", "--out"]);
+    // And what was made for nothing is removed again; what was there is not.
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    says(&lastgasp(&["capture", "2147483647", "--out", store.to_str().unwrap()]), 2, &["no process 2147483647"]);
+    assert!(!store.exists());
+    std::fs::create_dir(&store).unwrap();
+    says(&lastgasp(&["capture", "2147483647", "--out", store.to_str().unwrap()]), 2, &["no process 2147483647"]);
+    assert_eq!(std::fs::read_dir(&store).unwrap().count(), 0);
+}
+
+/// A store where anybody can write, as in `/tmp`: what others put there is said and left alone, and a capture is taken all the same.
+#[test]
+fn a_store_that_others_prepared_is_not_obeyed() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let Some(target) = oracle() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (store, victim) = (dir.path().join("store"), dir.path().join("victim"));
+    std::fs::create_dir(&store).unwrap();
+    std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o1777)).unwrap();
+    std::fs::create_dir(&victim).unwrap();
+    std::fs::write(victim.join("1x1.json"), "not a journal").unwrap();
+    symlink(&victim, store.join(".journal")).unwrap();
+    symlink(&victim, store.join(".partial-1-svc")).unwrap();
+    nix::unistd::mkfifo(&store.join(".partial-2-svc"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let out = lastgasp(&["capture", &target.pid().to_string(), "--out", store.to_str().unwrap()]);
+    says(&out, 0, &["cannot be trusted", "give another folder with --store or --out"]);
+    assert_eq!(std::fs::read_to_string(victim.join("1x1.json")).unwrap(), "not a journal");
+    let capture = String::from_utf8(out.stdout).unwrap();
+    // A capture whose manifest was replaced by a pipe is refused at once.
+    let manifest = Path::new(capture.trim()).join("manifest.json");
+    std::fs::remove_file(&manifest).unwrap();
+    nix::unistd::mkfifo(&manifest, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    says(&lastgasp(&["report", capture.trim()]), 2, &["is not a capture", "not a plain file"]);
 }
 
 /// A disk of 16 kB: no capture, no rest of one, and a message that says what to do.

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use lastgasp_capture::Writer;
 use lastgasp_recorder::cgroup::Mounts;
 use lastgasp_recorder::coredump::take_core;
 use lastgasp_recorder::gauge::Gauge;
@@ -34,10 +35,17 @@ pub(super) fn capture(
     for line in journal::recover(out) {
         complain(&format!("lastgasp: {line}"));
     }
+    let new = !out.exists();
+    probe(out)?;
     let taken = match enable_profiling {
-        Some(seconds) => take_profiled(pid_of(subject)?, out, !no_stop, Duration::from_secs(seconds))?,
-        None => take_subject(subject, exe, !no_stop)?,
+        Some(seconds) => pid_of(subject).and_then(|p| take_profiled(p, out, !no_stop, Duration::from_secs(seconds))),
+        None => take_subject(subject, exe, !no_stop),
     };
+    if taken.is_err() && new {
+        // Nothing was taken: nothing is left behind. A journal that is kept stays, and its folder with it.
+        let _ = std::fs::remove_dir(out);
+    }
+    let taken = taken?;
     let decoded = decode(&taken);
     // Its bytes have been read: a large process's are tens of megabytes.
     drop(taken);
@@ -48,6 +56,14 @@ pub(super) fn capture(
     }
     say(&format!("{}\n", path.display()));
     Ok(if gaps.is_empty() { Exit::Fine } else { Exit::Partial })
+}
+
+/// A capture is begun in the store and dropped, before anybody is stopped for one that could not be written.
+fn probe(store: &Path) -> Result<()> {
+    let writer = Writer::create(store, "probe");
+    writer.map(drop).with_context(|| {
+        format!("nothing was taken: no capture can be written to {}: give another folder with --out", store.display())
+    })
 }
 
 /// Copies a process as it is now, or what a core file holds of one.
