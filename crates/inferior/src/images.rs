@@ -34,7 +34,7 @@ pub struct MappedFile {
 pub fn mapped_files(pid: i32) -> Vec<MappedFile> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
     let maps = text.lines().flat_map(|line| parse_maps(line).into_iter().zip(device(line)));
-    let mut files: BTreeMap<(String, (u64, u64), u64), (bool, MappedFile)> = BTreeMap::new();
+    let mut files = BTreeMap::new();
     for (m, device) in maps.filter(|(m, _)| m.inode != 0 && m.path.starts_with('/')) {
         if files.len() >= MAX_FILES {
             break;
