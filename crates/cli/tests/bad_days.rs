@@ -211,7 +211,7 @@ fn lastgasp_killed_while_it_captures() {
         capture.wait().unwrap();
         runs_again(target.pid());
     }
-    assert_eq!(lastgasp(&["capture", &pid, "--out", &out]).status.code(), Some(0));
+    says(&lastgasp(&["capture", &pid, "--out", &out]), 0, &[]);
     for entry in std::fs::read_dir(store.path()).unwrap() {
         let path = entry.unwrap().path();
         assert!(!path.file_name().unwrap().to_string_lossy().starts_with(".partial"), "{}", path.display());

@@ -184,7 +184,7 @@ fn bad_cores_are_named() {
     // Cut short: read as far as it goes, with a gap, or refused with the reason.
     let len = fs::metadata(&core).unwrap().len();
     for keep in [64, 4096, len / 50, len / 2, len - 4096] {
-        let (code, said) = report_of_cut(&core, keep);
+        let (code, said) = report_of_cut(&core, keep, &[]);
         assert!(matches!(code, Some(2 | 3)), "{keep}: {said}");
         assert!(
             said.contains("cut short") || said.contains("ELF") || said.contains("no memory"),
@@ -196,11 +196,11 @@ fn bad_cores_are_named() {
 }
 
 /// The report of a core of which `keep` bytes are left, holes kept. The core stays as it is.
-fn report_of_cut(core: &Path, keep: u64) -> (Option<i32>, String) {
+fn report_of_cut(core: &Path, keep: u64, more: &[&str]) -> (Option<i32>, String) {
     let cut = core.with_file_name("cut");
     fs::copy(core, &cut).unwrap();
     fs::OpenOptions::new().write(true).open(&cut).unwrap().set_len(keep).unwrap();
-    let out = lastgasp(&["report", cut.to_str().unwrap()]);
+    let out = lastgasp(&[&["report", cut.to_str().unwrap()], more].concat());
     fs::remove_file(&cut).unwrap();
     (out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr))
 }
@@ -212,7 +212,12 @@ fn a_gcore_core_that_was_cut_short_is_read_as_far_as_it_goes() {
     let Some(oracle) = oracle(24) else { return };
     let Some(core) = gcore(&oracle) else { return };
     let len = fs::metadata(&core).unwrap().len();
-    let (code, said) = report_of_cut(&core, len - (64 << 10));
+    // Nothing but section headers is gone.
+    let (code, said) = report_of_cut(&core, len - 64, &[]);
+    assert!(matches!(code, Some(0 | 3)) && said.contains("main.plantNodes"), "{said}");
+    // The notes stand behind the memory too, and name the executable.
+    let exe = fs::read_link(format!("/proc/{}/exe", oracle.pid())).unwrap();
+    let (code, said) = report_of_cut(&core, len - (64 << 10), &["--exe", exe.to_str().unwrap()]);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("cut short") && said.contains("main.plantNodes"), "{said}");
 }

@@ -125,7 +125,9 @@ impl CoreFile {
                             "{notes} bytes of notes at offset {offset:#x}: more than any process has"
                         )));
                     }
-                    core.read_notes(offset, size.min(meta.len().saturating_sub(offset)));
+                    let held = size.min(meta.len().saturating_sub(offset));
+                    core.missing = core.missing.saturating_add(size - held);
+                    core.read_notes(offset, held);
                 }
                 _ => {}
             }

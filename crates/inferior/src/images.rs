@@ -29,15 +29,12 @@ pub struct MappedFile {
     parts: Vec<(AddrRange, u64)>,
 }
 
-/// Path, device (major, minor), inode.
-type FileName = (String, (u64, u64), u64);
-
 /// Files of which `pid` has code mapped, by path. None where its map may not be read.
 #[must_use]
 pub fn mapped_files(pid: i32) -> Vec<MappedFile> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
     let maps = text.lines().flat_map(|line| parse_maps(line).into_iter().zip(device(line)));
-    let mut files: BTreeMap<FileName, (bool, MappedFile)> = BTreeMap::new();
+    let mut files = BTreeMap::new();
     for (m, device) in maps.filter(|(m, _)| m.inode != 0 && m.path.starts_with('/')) {
         if files.len() >= MAX_FILES {
             break;
