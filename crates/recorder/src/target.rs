@@ -138,6 +138,12 @@ impl Target {
         thin(&mut self.baselines);
     }
 
+    /// Whether it keeps no memory profile now: to Go's runtime any rate that is not positive is off.
+    #[must_use]
+    pub fn is_unprofiled(&self) -> bool {
+        self.process.u64(self.runtime.globals.mem_profile_rate).is_ok_and(|rate| rate.cast_signed() <= 0)
+    }
+
     /// What the process's gauges say now.
     #[must_use]
     pub fn gauges(&self) -> Option<Gauges> {
