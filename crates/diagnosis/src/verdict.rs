@@ -275,6 +275,9 @@ fn unknown(facts: &Facts, growth: &Growth) -> Vec<String> {
     if growth.culprit.is_some() {
         out.push("what keeps the memory reachable: lastgasp does not walk the heap's references yet".into());
     }
+    if facts.heap.is_none() && facts.gc.is_known() {
+        out.push("the heap by size: its spans were not read".into());
+    }
     if facts.rss.is_none() {
         let why = if facts.capture.phase == "core" {
             "a core file does not tell it"

@@ -145,7 +145,7 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
     }
     let running = !(spans.is_some() && stood_still) && around.phase != Phase::PostKill;
     let hurried = around.phase != Phase::Manual;
-    let mut spans = spans.or_else(|| spans_afterwards(target, hurried, &mut evidence.gaps));
+    let mut spans = spans.or_else(|| spans_afterwards(target, around.phase, &mut evidence.gaps));
     if let Some(table) = &mut spans {
         table.name_types(&target.runtime, &*target.process);
     }
@@ -191,15 +191,25 @@ fn spans_in_the_stop(target: &Target, phase: Phase) -> bool {
 
 /// The span table, read when the target runs again or is dead. Around a kill the loop that calls us has two seconds at most: of a heap of very many spans the
 /// other evidence must do.
-fn spans_afterwards(target: &Target, hurried: bool, gaps: &mut Vec<Gap>) -> Option<SpanTable> {
+///
+/// Of a dead program that keeps a profile it is an extra, read last: where the kernel takes the memory away under it (seen on a starved machine, two seconds after
+/// the kill) there is none, and the report says so, but the evidence that names the culprit is whole.
+fn spans_afterwards(target: &Target, phase: Phase, gaps: &mut Vec<Gap>) -> Option<SpanTable> {
     /// Some 0.1 s to read: spans of 8 GB of small objects.
     const MOST_AROUND_A_KILL: u64 = 1 << 20;
     let spans = SpanTable::count(&target.runtime, &*target.process).unwrap_or(0);
-    if hurried && spans > MOST_AROUND_A_KILL {
+    if phase != Phase::Manual && spans > MOST_AROUND_A_KILL {
         gaps.push(Gap::new("span table", format!("{spans} spans: too many to read around a kill")));
         return None;
     }
-    SpanTable::read(&target.runtime, &*target.process, gaps)
+    let unprofiled = target.is_unprofiled();
+    let mut lost = Vec::new();
+    let table = SpanTable::read(&target.runtime, &*target.process, &mut lost);
+    if phase == Phase::PostKill && !unprofiled && !lost.is_empty() {
+        return None;
+    }
+    gaps.append(&mut lost);
+    table
 }
 
 /// What of each mapping is resident: the kernel walks the page tables for it, some milliseconds per gigabyte.
