@@ -196,7 +196,7 @@ impl Site {
     pub fn since_baseline(&self) -> (Amount, Amount) {
         let allocated = self.allocated.minus(self.baseline_allocated);
         // Un-sampling rounds each count by itself: freed = allocated - what is more in use, which may be less.
-        let freed = |allocated: u64, now: u64, then: u64| (allocated + then).saturating_sub(now);
+        let freed = |allocated: u64, now: u64, then: u64| allocated.saturating_add(then).saturating_sub(now);
         let freed = Amount {
             bytes: freed(allocated.bytes, self.current.bytes, self.baseline.bytes),
             objects: freed(allocated.objects, self.current.objects, self.baseline.objects),
@@ -451,7 +451,7 @@ impl Gc {
     /// All memory that the runtime knows to be its own.
     #[must_use]
     pub fn known(&self) -> u64 {
-        self.heap_in_use + self.heap_free + self.stacks + self.metadata
+        [self.heap_in_use, self.heap_free, self.stacks, self.metadata].into_iter().fold(0, u64::saturating_add)
     }
 }
 

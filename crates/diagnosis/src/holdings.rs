@@ -8,9 +8,9 @@ use crate::units::{bytes, count, plural};
 pub fn holdings(heap: &Heap) -> Vec<(u64, String)> {
     let small = heap.classes.iter().map(|c| {
         let kind = if c.noscan { "without pointers" } else { "with pointers" };
-        (c.objects * c.size, format!("{} of up to {} {kind}", plural(c.objects, "object"), bytes(c.size)))
+        (c.objects.saturating_mul(c.size), format!("{} of up to {} {kind}", plural(c.objects, "object"), bytes(c.size)))
     });
-    let mut all: Vec<(u64, String)> = small.chain(heap.large.iter().map(|l| (l.count * l.size, large(l)))).collect();
+    let mut all: Vec<(u64, String)> = small.chain(heap.large.iter().map(|l| (l.count.saturating_mul(l.size), large(l)))).collect();
     all.retain(|(n, _)| *n > 0);
     all.sort_by(|a, b| b.cmp(a));
     all
@@ -20,7 +20,7 @@ pub fn holdings(heap: &Heap) -> Vec<(u64, String)> {
 fn large(l: &LargeObjects) -> String {
     let objects = format!("{} of {}", plural(l.count, "object"), bytes(l.size));
     match &l.element {
-        Some(name) if l.element_size > 0 && l.size >= 2 * l.element_size => {
+        Some(name) if l.element_size > 0 && l.size / 2 >= l.element_size => {
             format!("{objects}, each {} x {name}", count(l.size / l.element_size))
         }
         Some(name) => format!("{objects}, {name}"),

@@ -16,14 +16,19 @@ pub struct Slice {
     pub what: &'static str,
 }
 
+/// No machine has 2^63 bytes, but a file may say so.
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
 fn slice(name: &'static str, bytes: u64, source: Source, what: &'static str) -> Slice {
-    Slice { name, bytes: bytes.cast_signed(), source, what }
+    Slice { name, bytes: signed(bytes), source, what }
 }
 
 /// Adds what is left of `total`.
 fn close(mut slices: Vec<Slice>, total: u64, what: &'static str) -> Vec<Slice> {
-    let named: i64 = slices.iter().map(|s| s.bytes).sum();
-    slices.push(Slice { name: "unknown", bytes: total.cast_signed() - named, source: Source::Estimated, what });
+    let named = slices.iter().fold(0i64, |sum, s| sum.saturating_add(s.bytes));
+    slices.push(Slice { name: "unknown", bytes: signed(total).saturating_sub(named), source: Source::Estimated, what });
     slices
 }
 
@@ -53,13 +58,13 @@ fn go_heap(facts: &Facts) -> Vec<Slice> {
         Some(h) => h.object_bytes.saturating_sub(h.garbage_bytes).saturating_sub(marked),
         None => gc.heap_live.saturating_sub(gc.heap_marked),
     };
-    let new = new.min(gc.heap_in_use.saturating_sub(marked + garbage.unwrap_or(0)));
-    let free = gc.heap_in_use.saturating_sub(marked + garbage.unwrap_or(0) + new);
+    let new = new.min(gc.heap_in_use.saturating_sub(marked.saturating_add(garbage.unwrap_or(0))));
+    let free = gc.heap_in_use.saturating_sub(marked.saturating_add(garbage.unwrap_or(0)).saturating_add(new));
     let mut amounts = [marked, new, garbage.unwrap_or(0), free, gc.heap_free, gc.stacks];
     let mut source = Source::Exact;
     let mut returned = 0;
     if let Some(r) = facts.residency {
-        let named: u64 = amounts.iter().sum();
+        let named = amounts.iter().fold(0u64, |sum, a| sum.saturating_add(*a));
         let mut missing = named.saturating_sub(r.go_heap);
         // Idle pages may have been returned since, free slots and fresh objects never touched; at last, buffers that are reachable and were never written.
         for i in [4, 3, 1, 2, 0] {
@@ -107,7 +112,8 @@ fn outside_the_heap(facts: &Facts, rss: Rss) -> Vec<Slice> {
         (facts.gc.metadata.min(r.elsewhere), Source::Estimated)
     };
     let elsewhere = if r.go_named > 0 { r.elsewhere } else { r.elsewhere - tables };
-    let known = r.go_heap + r.go_named + r.program_data + r.stack + r.elsewhere;
+    let parts = [r.go_heap, r.go_named, r.program_data, r.stack, r.elsewhere];
+    let known = parts.into_iter().fold(0, u64::saturating_add);
     vec![
         slice("go runtime", tables, source, runtime),
         slice(

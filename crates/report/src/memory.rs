@@ -31,12 +31,12 @@ pub(crate) fn heap(facts: &Facts) -> Value {
     let class = |c: &HeapClass| {
         json!({
             "size_bytes": c.size, "pointers": !c.noscan, "spans": c.spans, "span_bytes": c.span_bytes, "objects": c.objects,
-            "object_bytes": c.objects * c.size, "garbage_objects": c.garbage,
+            "object_bytes": c.objects.saturating_mul(c.size), "garbage_objects": c.garbage,
         })
     };
     let large = |l: &LargeObjects| {
         json!({
-            "count": l.count, "size_bytes": l.size, "total_bytes": l.count * l.size, "pointers": !l.noscan, "element_type": l.element,
+            "count": l.count, "size_bytes": l.size, "total_bytes": l.count.saturating_mul(l.size), "pointers": !l.noscan, "element_type": l.element,
             "element_bytes": l.element.as_ref().map(|_| l.element_size),
         })
     };
