@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use lastgasp_capture::{Capture, FACTS, GapEntry, Manifest, Writer};
-use lastgasp_diagnosis::facts::SCHEMA;
+use lastgasp_diagnosis::facts::{SCHEMA, from_json};
 use lastgasp_diagnosis::{Facts, diagnose};
 use lastgasp_report::{
     Executable, document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback,
@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use crate::decode::Decoded;
 
-/// Largest facts that are read back.
-const MAX_FACTS: u64 = 512 << 20;
+/// Largest facts that are read back, in bytes of JSON: of the 20,000 sites of a large service they are some ten megabytes.
+const MAX_FACTS: u64 = 256 << 20;
 
 /// Writes a capture into `store`; gives its path.
 pub(crate) fn seal(store: &Path, decoded: &Decoded) -> Result<PathBuf> {
@@ -70,7 +70,7 @@ pub(crate) fn read(path: &Path) -> Result<Facts> {
         .take(MAX_FACTS)
         .read_to_end(&mut json)
         .with_context(|| format!("{FACTS} of {}", path.display()))?;
-    let mut facts: Facts = serde_json::from_slice(&json).with_context(|| format!("{FACTS} of {}", path.display()))?;
+    let mut facts = from_json(&json).with_context(|| format!("{FACTS} of {}", path.display()))?;
     if facts.schema != SCHEMA {
         bail!(
             "{} was written by another lastgasp: {FACTS} has the schema {:?}, this one reads {SCHEMA:?}",

@@ -1,7 +1,12 @@
 //! What a capture knows, in a form that outlives the process: no addresses, no user data. Stored in the capture as `facts.json`, which is lastgasp's own
 //! working copy; the standard files beside it are for everybody else.
 
+mod stored;
+
 use serde::{Deserialize, Serialize};
+
+pub use stored::from_json;
+use stored::{FEW, SAMPLES, SITES, at_most};
 
 /// Version of this form.
 pub const SCHEMA: &str = "lastgasp.facts/1";
@@ -53,6 +58,7 @@ pub struct Capture {
     /// Bytes that were copied.
     pub bytes_copied: u64,
     /// What could not be read, and why.
+    #[serde(deserialize_with = "at_most::<_, _, FEW>")]
     pub gaps: Vec<(String, String)>,
     /// `lastgasp --version`.
     pub lastgasp_version: String,
@@ -137,6 +143,7 @@ pub struct Profile {
     /// The gauges at the baseline.
     pub baseline_gc: Option<Gc>,
     /// One per visible stack, the largest in-use first.
+    #[serde(deserialize_with = "at_most::<_, _, SITES>")]
     pub sites: Vec<Site>,
 }
 
@@ -189,7 +196,7 @@ impl Site {
     pub fn since_baseline(&self) -> (Amount, Amount) {
         let allocated = self.allocated.minus(self.baseline_allocated);
         // Un-sampling rounds each count by itself: freed = allocated - what is more in use, which may be less.
-        let freed = |allocated: u64, now: u64, then: u64| (allocated + then).saturating_sub(now);
+        let freed = |allocated: u64, now: u64, then: u64| allocated.saturating_add(then).saturating_sub(now);
         let freed = Amount {
             bytes: freed(allocated.bytes, self.current.bytes, self.baseline.bytes),
             objects: freed(allocated.objects, self.current.objects, self.baseline.objects),
@@ -211,6 +218,7 @@ pub struct Goroutines {
     /// Bytes of their stacks now.
     pub stack_bytes: u64,
     /// Same stack, state and creator, the largest first.
+    #[serde(deserialize_with = "at_most::<_, _, SITES>")]
     pub groups: Vec<Group>,
 }
 
@@ -297,8 +305,10 @@ pub struct Heap {
     /// Objects that the last GC found dead and that are not swept yet.
     pub garbage_bytes: u64,
     /// Small objects by slot size, those with pointers first.
+    #[serde(deserialize_with = "at_most::<_, _, FEW>")]
     pub classes: Vec<HeapClass>,
     /// Large objects (over 32 KiB), alike ones together, the most bytes first. Of very many the smallest are left out.
+    #[serde(deserialize_with = "at_most::<_, _, FEW>")]
     pub large: Vec<LargeObjects>,
 }
 
@@ -377,8 +387,10 @@ pub struct Charge {
 #[serde(default)]
 pub struct Timeline {
     /// Oldest first.
+    #[serde(deserialize_with = "at_most::<_, _, SAMPLES>")]
     pub samples: Vec<Sample>,
     /// Oldest first.
+    #[serde(deserialize_with = "at_most::<_, _, FEW>")]
     pub events: Vec<Event>,
 }
 
@@ -439,7 +451,7 @@ impl Gc {
     /// All memory that the runtime knows to be its own.
     #[must_use]
     pub fn known(&self) -> u64 {
-        self.heap_in_use + self.heap_free + self.stacks + self.metadata
+        [self.heap_in_use, self.heap_free, self.stacks, self.metadata].into_iter().fold(0, u64::saturating_add)
     }
 }
 

@@ -72,7 +72,8 @@ fn culprit(facts: &Facts, by_site: &[Amount], total: Amount) -> Option<Culprit> 
     for (site, grown) in facts.profile.sites.iter().zip(by_site) {
         let named = owning_frame(facts, &site.stack).and_then(|i| frame(facts, *site.stack.get(i)?));
         if let Some(f) = named {
-            *owners.entry(f.function.as_str()).or_default() += grown.bytes;
+            let sum = owners.entry(f.function.as_str()).or_default();
+            *sum = grown.bytes.saturating_add(*sum);
         }
     }
     let (function, most) = owners.iter().max_by_key(|(_, b)| **b)?;
@@ -98,14 +99,14 @@ fn deepest_majority(facts: &Facts, by_site: &[Amount], majority: &dyn Fn(u64) ->
                 continue;
             }
             let entry = below.entry(f.function.as_str()).or_default();
-            entry.0 += grown.bytes;
-            entry.1 += grown.bytes / 1024 * (depth - start) as u64;
+            entry.0 = grown.bytes.saturating_add(entry.0);
+            entry.1 = (grown.bytes / 1024).saturating_mul((depth - start) as u64).saturating_add(entry.1);
         }
     }
     below
         .into_iter()
         .filter(|(_, (b, _))| majority(*b))
-        .min_by_key(|(name, (b, depth))| (*depth * 1024 / (*b).max(1), *name))
+        .min_by_key(|(name, (b, depth))| (depth.saturating_mul(1024) / (*b).max(1), *name))
         .map(|(n, _)| n.to_owned())
 }
 
@@ -122,10 +123,11 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
         out.growth = out.growth.plus(*grown);
         out.current = out.current.plus(site.current);
         out.published = out.published.plus(site.published);
-        out.samples += site.samples;
+        out.samples = out.samples.saturating_add(site.samples);
         variance += (site.error_bytes as f64).powi(2);
         if let Some(f) = site.stack.get(at).and_then(|f| frame(facts, *f)) {
-            *lines.entry(f).or_default() += grown.bytes;
+            let sum = lines.entry(f).or_default();
+            *sum = grown.bytes.saturating_add(*sum);
         }
         if grown.bytes >= best {
             best = grown.bytes;
@@ -147,7 +149,7 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
 /// Goroutines that have a function on their stack.
 fn goroutines_inside(facts: &Facts, function: &str) -> u64 {
     let inside = |stack: &[u32]| stack.iter().any(|f| frame(facts, *f).is_some_and(|f| f.function == function));
-    facts.goroutines.groups.iter().filter(|g| inside(&g.stack)).map(|g| g.count).sum()
+    facts.goroutines.groups.iter().filter(|g| inside(&g.stack)).map(|g| g.count).fold(0, u64::saturating_add)
 }
 
 impl Culprit {

@@ -61,8 +61,8 @@ fn go_heap(facts: &Facts) -> Vec<Slice> {
         Some(h) => h.object_bytes.saturating_sub(h.garbage_bytes).saturating_sub(marked),
         None => gc.heap_live.saturating_sub(gc.heap_marked),
     };
-    let new = new.min(gc.heap_in_use.saturating_sub(marked + garbage.unwrap_or(0)));
-    let free = gc.heap_in_use.saturating_sub(marked + garbage.unwrap_or(0) + new);
+    let new = new.min(gc.heap_in_use.saturating_sub(marked.saturating_add(garbage.unwrap_or(0))));
+    let free = gc.heap_in_use.saturating_sub(marked.saturating_add(garbage.unwrap_or(0)).saturating_add(new));
     let mut amounts = [marked, new, garbage.unwrap_or(0), free, gc.heap_free, gc.stacks];
     // Of a target that ran meanwhile the sums are of no single moment.
     let running = facts.heap.as_ref().is_some_and(|h| h.running);
@@ -117,7 +117,8 @@ fn outside_the_heap(facts: &Facts, rss: Rss) -> Vec<Slice> {
         (facts.gc.metadata.min(r.elsewhere), Source::Estimated)
     };
     let elsewhere = if r.go_named > 0 { r.elsewhere } else { r.elsewhere - tables };
-    let known = r.go_heap + r.go_named + r.program_data + r.stack + r.elsewhere;
+    let parts = [r.go_heap, r.go_named, r.program_data, r.stack, r.elsewhere];
+    let known = parts.into_iter().fold(0, u64::saturating_add);
     vec![
         slice("go runtime", tables, source, runtime),
         slice(

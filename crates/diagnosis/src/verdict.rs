@@ -196,7 +196,7 @@ fn limits(facts: &Facts, window: Option<&Window>) -> Vec<LimitWhatIf> {
     };
     let buys = |more: u64, rate: f64| if rate > 0.0 { more as f64 / rate } else { f64::INFINITY };
     let of = |tenths: u64| {
-        let wished = limit / 10 * tenths;
+        let wished = (limit / 10).saturating_mul(tenths).max(limit);
         let more = wished - limit;
         LimitWhatIf {
             limit: wished,
@@ -224,7 +224,7 @@ fn not_it(facts: &Facts, growth: &Growth, window: Option<&Window>, limits: &[Lim
         if let Some(c) = growth
             .culprit
             .as_ref()
-            .filter(|c| c.in_flight(facts) >= 8 && c.in_flight(facts) * 3 > facts.goroutines.total)
+            .filter(|c| c.in_flight(facts) >= 8 && c.in_flight(facts).saturating_mul(3) > facts.goroutines.total)
         {
             because += &format!(
                 "; {} of them are the calls in flight, and what they hold is the growth",
@@ -286,7 +286,7 @@ fn unknown(facts: &Facts, growth: &Growth) -> Vec<String> {
         };
         out.push(format!("the RSS: {why}"));
     }
-    let approximate: u64 = facts.goroutines.groups.iter().filter(|g| g.approximate).map(|g| g.count).sum();
+    let approximate: u64 = facts.goroutines.groups.iter().filter(|g| g.approximate).map(|g| g.count).fold(0, u64::saturating_add);
     if approximate > 0 {
         out.push(format!(
             "where {approximate} running goroutines were to the instruction: their registers died with the process"

@@ -25,7 +25,8 @@ impl Mounts {
         })
     }
 
-    fn parse(mounts: &str, controllers: impl Fn(&Path) -> String) -> Self {
+    /// Parses `/proc/self/mounts`; `controllers` reads what a folder's `cgroup.controllers` says.
+    pub fn parse(mounts: &str, controllers: impl Fn(&Path) -> String) -> Self {
         let mut out = Self::default();
         for line in mounts.lines() {
             let f: Vec<&str> = line.split(' ').collect();
@@ -42,6 +43,17 @@ impl Mounts {
             out.unified.as_deref().is_some_and(|p| controllers(p).split_whitespace().any(|c| c == "memory"));
         out
     }
+}
+
+/// The path of the memory controller's group in the text of `/proc/PID/cgroup`, in version 2 or 1.
+#[must_use]
+pub fn memory_path(text: &str, v2: bool) -> Option<String> {
+    text.lines().find_map(|l| {
+        let mut f = l.splitn(3, ':');
+        let (id, controllers, path) = (f.next()?, f.next()?, f.next()?);
+        let hit = if v2 { id == "0" && controllers.is_empty() } else { controllers.split(',').any(|c| c == "memory") };
+        hit.then(|| path.to_owned())
+    })
 }
 
 /// A process's memory cgroup.
@@ -93,18 +105,7 @@ impl Cgroup {
     #[must_use]
     pub fn of(pid: i32, mounts: &Mounts) -> Option<Self> {
         let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-        let find = |v2: bool| {
-            text.lines().find_map(|l| {
-                let mut f = l.splitn(3, ':');
-                let (id, controllers, path) = (f.next()?, f.next()?, f.next()?);
-                let hit = if v2 {
-                    id == "0" && controllers.is_empty()
-                } else {
-                    controllers.split(',').any(|c| c == "memory")
-                };
-                hit.then(|| path.to_owned())
-            })
-        };
+        let find = |v2: bool| memory_path(&text, v2);
         let (root, path, v2) = match (&mounts.memory_v1, mounts.memory_v2) {
             (Some(root), _) if find(false).is_some() => (root, find(false)?, false),
             (_, true) => (mounts.unified.as_ref()?, find(true)?, true),

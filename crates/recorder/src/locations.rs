@@ -40,6 +40,14 @@ impl Entry {
     }
 }
 
+/// What a file of the folder says of the binary `key`; `None` if it is damaged, of another binary or of another lastgasp. At most 64 KiB are read of a file.
+#[must_use]
+pub fn remembered(key: &str, file: &[u8]) -> Option<Located> {
+    let entry: Entry = serde_json::from_slice(file).ok()?;
+    let whole = Entry::of(key, &entry.located).ok()?;
+    (entry == whole).then_some(entry.located)
+}
+
 /// What is known of binaries.
 #[derive(Debug, Default)]
 pub struct Locations {
@@ -112,9 +120,7 @@ impl Locations {
         }
         let mut text = Vec::new();
         file.take(MAX_FILE).read_to_end(&mut text).ok()?;
-        let entry: Entry = serde_json::from_slice(&text).ok()?;
-        let whole = Entry::of(key, &entry.located).ok()?;
-        (entry == whole).then_some(entry.located)
+        remembered(key, &text)
     }
 
     fn write(&self, key: &str, located: &Located) -> io::Result<()> {

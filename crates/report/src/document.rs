@@ -157,7 +157,7 @@ fn profile(facts: &Facts, d: &Diagnosis) -> Value {
             total.published = total.published.plus(s.published);
             total.baseline = total.baseline.plus(s.baseline);
             total.burst = total.burst.plus(s.burst);
-            total.samples += s.samples;
+            total.samples = total.samples.saturating_add(s.samples);
             growth = growth.plus(grown(i));
         }
         (total, growth)
@@ -198,7 +198,7 @@ fn site(facts: &Facts, id: usize, s: &Site, growth: Amount, has_baseline: bool) 
 
 fn pprof(facts: &Facts, d: &Diagnosis) -> Value {
     use lastgasp_diagnosis::units::bytes;
-    let sum = |of: &dyn Fn(&Site) -> u64| facts.profile.sites.iter().map(of).sum::<u64>();
+    let sum = |of: &dyn Fn(&Site) -> u64| facts.profile.sites.iter().map(of).fold(0, u64::saturating_add);
     let (current, published) = (sum(&|s| s.current.bytes), sum(&|s| s.published.bytes));
     let Some(c) = &d.growth.culprit else {
         return json!({"total_published_bytes": published, "total_current_bytes": current});
@@ -224,7 +224,8 @@ fn goroutines(facts: &Facts, d: &Diagnosis) -> Value {
     };
     let mut by_state: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
     for group in &g.groups {
-        *by_state.entry(state(group)).or_default() += group.count;
+        let n = by_state.entry(state(group)).or_default();
+        *n = group.count.saturating_add(*n);
     }
     let groups: Vec<Value> = g
         .groups

@@ -2,6 +2,8 @@
 
 use lastgasp_inferior::{Addr, Memory, ReadCause, ReadError};
 
+use crate::layout::{Offsets, put};
+use crate::pointed::{ancestors, label_map, label_set};
 use crate::tables::{CODE, Function, Tables};
 
 /// Whose structures are built.
@@ -11,66 +13,6 @@ pub enum Flavour {
     Go22,
     /// Go 1.27: memory records that count objects alone.
     Go27,
-}
-
-/// Offsets, typed in from the sources.
-struct Offsets {
-    g_size: usize,
-    syscall_sp: usize,
-    status: usize,
-    goid: usize,
-    wait_since: usize,
-    wait_reason: usize,
-    parent: usize,
-    gopc: usize,
-    startpc: usize,
-    m_size: usize,
-    procid: usize,
-    alllink: usize,
-    record_size: usize,
-    future: usize,
-    cycle: usize,
-}
-
-impl Flavour {
-    fn offsets(self) -> Offsets {
-        match self {
-            Self::Go22 => Offsets {
-                g_size: 424,
-                syscall_sp: 112,
-                status: 144,
-                goid: 152,
-                wait_since: 168,
-                wait_reason: 176,
-                parent: 272,
-                gopc: 280,
-                startpc: 296,
-                m_size: 2024,
-                procid: 72,
-                alllink: 328,
-                record_size: 128,
-                future: 32,
-                cycle: 32,
-            },
-            Self::Go27 => Offsets {
-                g_size: 456,
-                syscall_sp: 104,
-                status: 144,
-                goid: 152,
-                wait_since: 168,
-                wait_reason: 176,
-                parent: 280,
-                gopc: 288,
-                startpc: 304,
-                m_size: 1832,
-                procid: 64,
-                alllink: 352,
-                record_size: 64,
-                future: 16,
-                cycle: 16,
-            },
-        }
-    }
 }
 
 /// Allocations and frees of one cycle, in objects.
@@ -106,6 +48,10 @@ pub struct Goroutine {
     pub wait_reason: u8,
     /// Indices of functions, innermost first; the last should be a top frame.
     pub stack: Vec<usize>,
+    /// Profiler labels: key and value.
+    pub labels: Vec<(&'static str, &'static str)>,
+    /// Its ancestors (`GODEBUG=tracebackancestors=N`), the nearest first: number and stack.
+    pub ancestors: Vec<(u64, Vec<usize>)>,
 }
 
 /// Where things stand, for building a `Runtime` by hand. Tables are (address, length in their own unit).
@@ -115,6 +61,8 @@ pub struct Addresses {
     pub text: Addr,
     /// End of code.
     pub etext: Addr,
+    /// `pcHeader`: start of pclntab.
+    pub pc_header: Addr,
     /// `funcnametab`.
     pub funcnametab: (Addr, u64),
     /// `cutab`.
@@ -143,24 +91,40 @@ pub struct Addresses {
     pub allgptr: Addr,
     /// `allm`.
     pub allm: Addr,
+    /// `gcphase`.
+    pub gcphase: Addr,
+    /// `gcController`.
+    pub gc_controller: Addr,
+    /// `memstats`.
+    pub memstats: Addr,
+    /// `mheap_`.
+    pub mheap: Addr,
+    /// Type descriptors and their names, in bytes.
+    pub types: (Addr, u64),
 }
 
 /// A process in memory.
 #[derive(Clone, Debug)]
 pub struct Process {
     /// (address, bytes), by address.
-    regions: Vec<(u64, Vec<u8>)>,
+    pub(crate) regions: Vec<(u64, Vec<u8>)>,
     /// Where things stand.
     pub at: Addresses,
 }
 
-const TEXT: u64 = 0x40_0000;
-const TABLES: u64 = 0x50_0000;
-const VARIABLES: u64 = 0x60_0000;
+pub(crate) const TEXT: u64 = 0x40_0000;
+pub(crate) const TABLES: u64 = 0x50_0000;
+pub(crate) const VARIABLES: u64 = 0x60_0000;
+/// Bytes in which all variables stand.
+pub(crate) const VARIABLES_LEN: u64 = 0x2_0000;
+const GC_CONTROLLER: u64 = VARIABLES + 0x1000;
+const MEMSTATS: u64 = VARIABLES + 0x2000;
+const MHEAP: u64 = VARIABLES + 0x8000;
 const BUCKETS: u64 = 0x7f00_0000_0000;
 const GOROUTINES: u64 = 0xc0_0000_0000;
 const STACKS: u64 = 0xc0_1000_0000;
-const STACK: u64 = 8192;
+const STACK: u64 = 2048;
+const POINTED: u64 = 0xc0_2000_0000;
 /// PC of the call inside a function, from its start; the return address is one more.
 const CALL: u64 = 10;
 
@@ -185,26 +149,35 @@ impl Process {
         p.tables(&Tables::of(&functions));
         p.at.text = Addr(TEXT);
         p.at.etext = Addr(TEXT + u64::from(CODE) * functions.len() as u64);
-        p.variables();
+        p.code(&functions);
+        p.variables(&flavour.offsets());
         p.buckets(&flavour.offsets(), flavour, sites);
-        p.goroutines(&flavour.offsets(), &functions, goroutines);
+        p.goroutines(&flavour.offsets(), flavour, &functions, goroutines);
         p.regions.sort_by_key(|r| r.0);
         p
     }
 
-    /// Overwrites bytes anywhere: each pair is a place (counted through all regions, wrapping) and a value.
+    /// Overwrites bytes anywhere: each pair is a place and a value. Small regions are hit as often as large ones.
     pub fn damage(&mut self, hits: &[(u32, u8)]) {
-        let total: usize = self.regions.iter().map(|r| r.1.len()).sum();
+        let n = self.regions.len().max(1);
         for (place, value) in hits {
-            let mut at = *place as usize % total.max(1);
-            for (_, bytes) in &mut self.regions {
-                if let Some(b) = bytes.get_mut(at) {
+            let (region, at) = (*place as usize % n, *place as usize / n);
+            if let Some((_, bytes)) = self.regions.get_mut(region) {
+                let len = bytes.len().max(1);
+                if let Some(b) = bytes.get_mut(at % len) {
                     *b = *value;
-                    break;
                 }
-                at -= bytes.len();
             }
         }
+    }
+
+    /// An address that means something: `place` counts regions first, then words in them.
+    #[must_use]
+    pub fn address(&self, place: u32) -> Addr {
+        let n = self.regions.len().max(1);
+        let (region, at) = (place as usize % n, place as usize / n);
+        let Some((start, bytes)) = self.regions.get(region) else { return Addr::NULL };
+        Addr(start + (at % (bytes.len() / 8).max(1) * 8) as u64)
     }
 
     /// Overwrites one word.
@@ -226,13 +199,25 @@ impl Process {
             self.regions.push((at, bytes.to_vec()));
             Addr(at)
         };
+        let pc_header = place(&[0; 72]);
         let funcnametab = (place(&t.funcnametab), t.funcnametab.len() as u64);
         let cutab = (place(&t.cutab), t.cutab.len() as u64 / 4);
         let filetab = (place(&t.filetab), t.filetab.len() as u64);
         let pctab = (place(&t.pctab), t.pctab.len() as u64);
         let pclntable = (place(&t.pclntable), t.pclntable.len() as u64);
         let gofunc = place(&t.gofunc);
+        // pcHeader (`runtime/symtab.go`): magic, instruction quantum 1, pointers of 8 bytes, then offsets from here.
+        let offset = |table: (Addr, u64)| table.0.0 - pc_header.0;
+        let mut header = vec![0; 72];
+        put(&mut header, 0, 0x0801_0000_ffff_fff1);
+        put(&mut header, 8, t.functions);
+        put(&mut header, 16, 1);
+        for (i, table) in [funcnametab, cutab, filetab, pctab, pclntable].into_iter().enumerate() {
+            put(&mut header, 32 + i * 8, offset(table));
+        }
+        self.replace(pc_header, header);
         self.at = Addresses {
+            pc_header,
             funcnametab,
             cutab,
             filetab,
@@ -244,7 +229,26 @@ impl Process {
         };
     }
 
-    fn variables(&mut self) {
+    /// Code of 64 bytes for each function; those that name the runtime's variables in every Go program do so here.
+    fn code(&mut self, functions: &[Function]) {
+        let mut text = vec![0xcc; functions.len() * CODE as usize];
+        for (i, f) in functions.iter().enumerate() {
+            let mut at = i * CODE as usize;
+            for (lea, variable) in operands_of(&f.name) {
+                // mov rax,[rip+d] or lea rcx,[rip+d]
+                let next = TEXT + at as u64 + 7;
+                let code: [u8; 3] = if *lea { [0x48, 0x8d, 0x0d] } else { [0x48, 0x8b, 0x05] };
+                let displacement = (variable.wrapping_sub(next) as u32).to_le_bytes();
+                for (b, v) in text.iter_mut().skip(at).zip(code.into_iter().chain(displacement)) {
+                    *b = v;
+                }
+                at += 7;
+            }
+        }
+        self.regions.push((TEXT, text));
+    }
+
+    fn variables(&mut self, o: &Offsets) {
         let slot = |i: u64| Addr(VARIABLES + i * 8);
         self.at = Addresses {
             variables: slot(0),
@@ -254,15 +258,33 @@ impl Process {
             allglen: slot(3),
             allgptr: slot(4),
             allm: slot(5),
+            gcphase: slot(6),
+            gc_controller: Addr(GC_CONTROLLER),
+            memstats: Addr(MEMSTATS),
+            mheap: Addr(MHEAP),
             ..self.at
         };
         self.regions.push((VARIABLES, vec![0; 64]));
         // Cycle 4, flushed; rate 1: no un-sampling.
         self.set(slot(1), 4 << 1 | 1);
         self.set(slot(2), 1);
+        let mut controller = vec![0; 320];
+        put(&mut controller, 0, 100);
+        put(&mut controller, 8, i64::MAX as u64);
+        self.regions.push((GC_CONTROLLER, controller));
+        self.regions.push((MEMSTATS, vec![0; 3 * o.heap_stats as usize]));
+        self.regions.push((MEMSTATS + o.stacks_sys, vec![0; 48]));
+        self.regions.push((MEMSTATS + o.numgc, vec![0; 24]));
     }
 
-    fn set(&mut self, at: Addr, value: u64) {
+    /// Puts bytes over those of a region.
+    fn replace(&mut self, at: Addr, bytes: Vec<u8>) {
+        if let Some(r) = self.regions.iter_mut().find(|r| r.0 == at.0) {
+            r.1 = bytes;
+        }
+    }
+
+    pub(crate) fn set(&mut self, at: Addr, value: u64) {
         for (start, bytes) in &mut self.regions {
             let Some(skip) = at.0.checked_sub(*start).map(|s| s as usize) else {
                 continue;
@@ -307,7 +329,7 @@ impl Process {
         self.set(self.at.mbuckets, next);
     }
 
-    fn goroutines(&mut self, o: &Offsets, functions: &[Function], goroutines: &[Goroutine]) {
+    fn goroutines(&mut self, o: &Offsets, flavour: Flavour, functions: &[Function], goroutines: &[Goroutine]) {
         let array = GOROUTINES;
         let first_g = GOROUTINES + 0x10_0000;
         let m = GOROUTINES + 0xf_0000;
@@ -332,6 +354,18 @@ impl Process {
             put(&mut b, o.parent, 1);
             put(&mut b, o.gopc, Self::return_address(0).0);
             put(&mut b, o.startpc, g.stack.last().map_or(0, |f| TEXT + *f as u64 * u64::from(CODE)));
+            let place = POINTED + i as u64 * 0x1_0000;
+            if !g.labels.is_empty() {
+                let bytes =
+                    if flavour == Flavour::Go22 { label_map(place, &g.labels) } else { label_set(place, &g.labels) };
+                self.regions.push((place, bytes));
+                put(&mut b, o.labels, place);
+            }
+            if !g.ancestors.is_empty() {
+                let place = place + 0x8000;
+                self.regions.push((place, ancestors(place, &g.ancestors)));
+                put(&mut b, o.ancestors, place);
+            }
             self.regions.push((at, b));
             self.regions.push((lo, stack));
         }
@@ -346,9 +380,27 @@ impl Process {
     }
 }
 
-fn put(b: &mut [u8], at: usize, value: u64) {
-    if let Some(w) = b.get_mut(at..at + 8) {
-        w.copy_from_slice(&value.to_le_bytes());
+/// What the runtime's functions name, in order: whether by LEA, and the variable. Seen in the machine code of Go 1.22 and 1.27.
+fn operands_of(function: &str) -> &'static [(bool, u64)] {
+    const BUCKETS_HEAD: u64 = VARIABLES;
+    const CYCLE: u64 = VARIABLES + 8;
+    const RATE: u64 = VARIABLES + 16;
+    const GLEN: u64 = VARIABLES + 24;
+    const GPTR: u64 = VARIABLES + 32;
+    const ALLM: u64 = VARIABLES + 40;
+    const PHASE: u64 = VARIABLES + 48;
+    match function {
+        "runtime.mProf_FlushLocked" => &[(false, BUCKETS_HEAD)],
+        "runtime.mProf_Flush" | "runtime.mProf_Free" | "runtime.mProf_PostSweep" => &[(false, CYCLE)],
+        "runtime.allocmcache" => &[(true, TABLES), (false, MHEAP), (false, RATE)],
+        "runtime.forEachGRace" => &[(false, GLEN), (false, GPTR)],
+        "runtime.mexit" => &[(false, GLEN), (true, TABLES), (false, TABLES), (true, ALLM)],
+        "runtime.allocmcache.func1" => &[(false, BUCKETS_HEAD), (true, MHEAP)],
+        "runtime.gcControllerCommit" => &[(true, MHEAP), (true, GC_CONTROLLER)],
+        "runtime.(*mcache).allocLarge" => &[(true, GC_CONTROLLER), (true, MEMSTATS)],
+        "runtime.gcSweep" => &[(false, PHASE)],
+        "runtime.freeSomeWbufs" => &[(true, MHEAP), (false, PHASE)],
+        _ => &[],
     }
 }
 

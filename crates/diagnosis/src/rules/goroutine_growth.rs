@@ -95,10 +95,11 @@ fn main_creator(facts: &Facts) -> (Option<&Frame>, u64) {
     let mut by: BTreeMap<&Frame, u64> = BTreeMap::new();
     for group in &facts.goroutines.groups {
         if let Some(f) = group.created_by.and_then(|i| frame(facts, i)) {
-            *by.entry(f).or_default() += group.count;
+            let n = by.entry(f).or_default();
+            *n = group.count.saturating_add(*n);
         }
     }
-    let most = by.into_iter().max_by_key(|(_, n)| *n).filter(|(_, n)| n * 2 > facts.goroutines.total);
+    let most = by.into_iter().max_by_key(|(_, n)| *n).filter(|(_, n)| n.saturating_mul(2) > facts.goroutines.total);
     most.map_or((None, 0), |(f, n)| (Some(f), n))
 }
 

@@ -4,9 +4,11 @@
 #[allow(unreachable_pub)]
 mod process;
 
-use lastgasp_goruntime::{Status, Symbolizer, decode_goroutines, decode_profile};
-use lastgasp_inferior::{Addr, Memory};
-use lastgasp_synth::Flavour;
+use std::io::Write as _;
+
+use lastgasp_goruntime::{Runtime, SpanClass, SpanTable, Status, Symbolizer, decode_goroutines, decode_profile};
+use lastgasp_inferior::{Addr, CoreFile, ElfImage, Layered, Match, Memory};
+use lastgasp_synth::{Flavour, Span, SpanState, Sweep};
 use proptest::prelude::*;
 
 use process::{decode_all, runtime, whole};
@@ -39,6 +41,107 @@ fn a_whole_process_is_read_as_it_was_built() {
         assert!(all.iter().all(|g| g.cut.is_none()));
         assert_eq!((all[0].stack[1].file.as_str(), all[0].stack[1].line), ("synth/main.go", 10));
     }
+}
+
+/// Labels as a map with an overflow bucket and as a set, ancestors with their stacks.
+#[test]
+fn labels_and_ancestors_are_read_as_they_were_built() {
+    for flavour in [Flavour::Go22, Flavour::Go27] {
+        let p = whole(flavour);
+        let rt = runtime(&p, flavour);
+        let symbols = Symbolizer::new(&p, &rt.module, rt.layout);
+        let mut gaps = Vec::new();
+        let all = decode_goroutines(&rt, &p, &symbols, &[], &mut gaps);
+        assert_eq!(gaps, []);
+        let keys: Vec<&str> = all[1].labels.iter().map(|l| l.key.as_str()).collect();
+        let mut want: Vec<&str> = process::LABELS.iter().map(|l| l.0).collect();
+        want.sort_unstable();
+        assert_eq!(keys, want);
+        let hash = |g: &lastgasp_goruntime::Goroutine| g.labels.iter().find(|l| l.key == "request").unwrap().value_hash;
+        assert_eq!(hash(&all[1]), hash(&all[2]), "equal values have equal hashes");
+        assert!(all[0].labels.is_empty() && all[0].ancestors.is_empty());
+        let ancestors: Vec<(u64, Vec<&str>)> = all[1]
+            .ancestors
+            .iter()
+            .map(|a| (a.goid, a.stack.iter().map(|c| c.frame.function.as_str()).collect()))
+            .collect();
+        assert_eq!(ancestors, [(5, vec!["main.main", "main.handle"]), (1, vec!["main.build"])]);
+        assert!(all[1].ancestors.iter().all(|a| a.created_by.as_ref().unwrap().function == "main.main"));
+    }
+}
+
+/// The span table is what was planted: classes, garbage by the marks where each release keeps them, large objects with their types.
+#[test]
+fn the_span_table_is_read_as_it_was_built() {
+    for flavour in [Flavour::Go22, Flavour::Go27] {
+        let p = whole(flavour);
+        let rt = runtime(&p, flavour);
+        let mut gaps = Vec::new();
+        let mut table = SpanTable::read(&rt, &p, &mut gaps).unwrap();
+        table.name_types(&rt, &p);
+        assert_eq!(gaps, []);
+        let small = |elem_size, noscan| {
+            let of: Vec<_> = process::SPANS
+                .iter()
+                .filter(|s| s.state == SpanState::InUse && s.size_class > 0 && s.elem_size == elem_size)
+                .collect();
+            let dead = |s: &&Span| if s.sweep == Sweep::Done { 0 } else { u64::from(s.objects - s.marked) };
+            SpanClass {
+                elem_size,
+                noscan,
+                spans: of.len() as u64,
+                span_bytes: of.iter().map(|s| s.pages * 8192).sum(),
+                objects: of.iter().map(|s| u64::from(s.objects)).sum(),
+                garbage: of.iter().map(dead).sum(),
+            }
+        };
+        assert_eq!(table.classes, [small(64, false), small(1024, true)], "{flavour:?}");
+        assert_eq!((table.classes[0].objects, table.classes[0].garbage), (193, 60));
+        let element = |o: &lastgasp_goruntime::LargeObject| o.element.clone();
+        let large: Vec<_> = table.large.iter().map(|o| (o.bytes, o.noscan, element(o))).collect();
+        let want = [
+            (1 << 20, true, None),
+            (131_072, false, Some(("[]*main.Order".to_owned(), 8))),
+            (40960, false, Some(("main.block".to_owned(), 32768))),
+        ];
+        assert_eq!(large, want);
+        assert_eq!((table.large_garbage_bytes, table.large_bytes), (40960, [172_032, 1 << 20 | 40960]));
+        assert_eq!(table.manual_bytes, 4 * 8192);
+        let bytes: u64 = process::SPANS.iter().filter(|s| s.state == SpanState::InUse).map(|s| s.pages * 8192).sum();
+        assert_eq!(table.span_bytes(), bytes);
+        assert_eq!(table.arenas.len(), 1);
+    }
+}
+
+/// The executable and the core that the process makes of itself lead back to it, with a symbol table and by the code alone.
+#[test]
+fn the_image_and_the_core_are_read_as_they_were_built() {
+    for flavour in [Flavour::Go22, Flavour::Go27] {
+        let p = whole(flavour);
+        let want = runtime(&p, flavour);
+        for stripped in [false, true] {
+            let image = ElfImage::open(file(&p.image(flavour, stripped)), "synth").unwrap();
+            assert_eq!(image.is_stripped(), stripped);
+            let core = CoreFile::open(file(&p.core()), "synth.core").unwrap();
+            assert_eq!((core.pid(), core.threads().len()), (4711, 1));
+            let mapped = core.executable().unwrap();
+            assert_eq!(mapped.path, "/srv/synth");
+            let bias = core.bias_of(&image, Some(mapped));
+            assert_eq!((bias, core.matches(&image, bias)), (0, Match::Same));
+            let code = image.memory(bias, &[]).unwrap();
+            let mem = Layered { top: &core, bottom: code };
+            let rt = Runtime::discover(&image, bias, &mem).unwrap();
+            assert_eq!((&rt.module, &rt.globals), (&want.module, &want.globals));
+            assert_eq!(rt.build_info.module.path, "synth");
+            assert_eq!(decode_all(&rt, &mem), []);
+        }
+    }
+}
+
+fn file(bytes: &[u8]) -> std::fs::File {
+    let mut f = tempfile::tempfile().unwrap();
+    f.write_all(bytes).unwrap();
+    f
 }
 
 #[test]

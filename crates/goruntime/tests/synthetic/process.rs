@@ -1,11 +1,11 @@
 //! A make-believe process and the runtime that discovery would have found in it: for the tests here and the fuzz targets.
 
 use lastgasp_goruntime::{
-    Evidence, EvidencePlan, Gap, Globals, GoVersion, ModuleData, Runtime, Symbolizer, decode_goroutines,
-    decode_profile, layout,
+    Evidence, EvidencePlan, Gap, Gauges, Globals, GoVersion, ModuleData, Runtime, SpanTable, Symbolizer,
+    decode_goroutines, decode_profile, layout,
 };
 use lastgasp_inferior::{AddrRange, Memory};
-use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site};
+use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
 
 const FUNCTIONS: &[FunctionSpec<'static>] = &[
     ("main.main", 10, 40, false, None),
@@ -13,7 +13,76 @@ const FUNCTIONS: &[FunctionSpec<'static>] = &[
     ("main.handle", 30, 120, false, Some("main.small")),
     ("runtime.gopark", 40, 16, false, None),
     ("runtime.goexit", 50, 0, true, None),
+    // Those that a stripped binary is read by.
+    ("runtime.mProf_FlushLocked", 60, 8, false, None),
+    ("runtime.mProf_Flush", 61, 8, false, None),
+    ("runtime.mProf_Free", 62, 8, false, None),
+    ("runtime.mProf_PostSweep", 63, 8, false, None),
+    ("runtime.allocmcache", 64, 8, false, None),
+    ("runtime.allocmcache.func1", 65, 8, false, None),
+    ("runtime.forEachGRace", 66, 8, false, None),
+    ("runtime.mexit", 67, 8, false, None),
+    ("runtime.gcControllerCommit", 68, 8, false, None),
+    ("runtime.(*mcache).allocLarge", 69, 8, false, None),
+    ("runtime.gcSweep", 70, 8, false, None),
+    ("runtime.freeSomeWbufs", 71, 8, false, None),
 ];
+
+/// Labels: more than one bucket of an old map holds, so that one overflows.
+pub const LABELS: &[(&str, &str)] =
+    &[("request", "a"), ("tenant", "b"), ("empty", ""), ("route", "/users"), ("worker", "7")];
+
+/// Types of large objects.
+pub const TYPES: &[TypeSpec<'static>] = &[("main.block", 32768, true), ("[]*main.Order", 8, false)];
+
+/// Spans of every kind.
+pub const SPANS: &[Span] = {
+    const SMALL: Span = Span {
+        state: SpanState::InUse,
+        size_class: 5,
+        noscan: false,
+        pages: 1,
+        elem_size: 64,
+        slots: 124,
+        objects: 100,
+        sweep: Sweep::Done,
+        marked: 0,
+        large_type: None,
+    };
+    const LARGE: Span = Span {
+        size_class: 0,
+        pages: 5,
+        elem_size: 40960,
+        slots: 1,
+        objects: 1,
+        large_type: Some(0),
+        marked: 1,
+        ..SMALL
+    };
+    &[
+        SMALL,
+        Span { objects: 3, ..SMALL },
+        Span { sweep: Sweep::Due, objects: 50, marked: 20, ..SMALL },
+        Span { sweep: Sweep::Cached, objects: 40, marked: 10, ..SMALL },
+        // Over 512 bytes: marks beside the span in every release.
+        Span {
+            size_class: 32,
+            noscan: true,
+            elem_size: 1024,
+            slots: 8,
+            objects: 8,
+            sweep: Sweep::Due,
+            marked: 5,
+            ..SMALL
+        },
+        LARGE,
+        Span { pages: 16, elem_size: 131_072, large_type: Some(1), sweep: Sweep::Due, ..LARGE },
+        Span { noscan: true, large_type: None, sweep: Sweep::Due, marked: 0, ..LARGE },
+        Span { noscan: true, large_type: None, pages: 128, elem_size: 1 << 20, ..LARGE },
+        Span { state: SpanState::Manual, pages: 4, ..SMALL },
+        Span { state: SpanState::Dead, ..SMALL },
+    ]
+};
 
 /// A small process with two sites and three goroutines that live.
 pub fn whole(flavour: Flavour) -> Process {
@@ -23,12 +92,29 @@ pub fn whole(flavour: Flavour) -> Process {
         Site { stack: vec![2], size: 1024, active: record(3, 3), future: [record(0, 0); 3] },
     ];
     let goroutines = [
-        Goroutine { goid: 1, status: 4, wait_reason: 2, stack: vec![3, 0, 4] },
-        Goroutine { goid: 7, status: 1, wait_reason: 0, stack: vec![1, 2, 4] },
-        Goroutine { goid: 8, status: 3, wait_reason: 0, stack: vec![2, 4] },
-        Goroutine { goid: 9, status: 6, wait_reason: 0, stack: vec![] },
+        Goroutine { goid: 1, status: 4, wait_reason: 2, stack: vec![3, 0, 4], ..Goroutine::default() },
+        Goroutine {
+            goid: 7,
+            status: 1,
+            wait_reason: 0,
+            stack: vec![1, 2, 4],
+            labels: LABELS.to_vec(),
+            ancestors: vec![(5, vec![0, 2]), (1, vec![1])],
+        },
+        Goroutine {
+            goid: 8,
+            status: 3,
+            wait_reason: 0,
+            stack: vec![2, 4],
+            labels: vec![("request", "a")],
+            ..Goroutine::default()
+        },
+        Goroutine { goid: 9, status: 6, ..Goroutine::default() },
     ];
-    Process::build(flavour, FUNCTIONS, &sites, &goroutines)
+    let mut p = Process::build(flavour, FUNCTIONS, &sites, &goroutines);
+    p.with_heap(flavour, SPANS, TYPES);
+    p.with_module(flavour);
+    p
 }
 
 /// The runtime as discovery would have found it.
@@ -36,8 +122,8 @@ pub fn runtime(p: &Process, flavour: Flavour) -> Runtime {
     let at = p.at;
     let minor = if flavour == Flavour::Go22 { 22 } else { 27 };
     let module = ModuleData {
-        types: AddrRange::default(),
-        pc_header: at.funcnametab.0,
+        types: AddrRange::sized(at.types.0, at.types.1),
+        pc_header: at.pc_header,
         funcnametab: at.funcnametab,
         cutab: at.cutab,
         filetab: at.filetab,
@@ -47,7 +133,7 @@ pub fn runtime(p: &Process, flavour: Flavour) -> Runtime {
         pcs: AddrRange { start: at.text, end: at.etext },
         text: at.text,
         gofunc: at.gofunc,
-        variables: AddrRange::sized(at.variables, 64),
+        variables: AddrRange::sized(at.variables, 0x2_0000),
     };
     let globals = Globals {
         mbuckets: at.mbuckets,
@@ -56,7 +142,10 @@ pub fn runtime(p: &Process, flavour: Flavour) -> Runtime {
         allglen: at.allglen,
         allgptr: at.allgptr,
         allm: at.allm,
-        ..Globals::default()
+        mheap: at.mheap,
+        gc_controller: at.gc_controller,
+        memstats: at.memstats,
+        gcphase: at.gcphase,
     };
     Runtime {
         version: GoVersion { minor, text: format!("go1.{minor}.0") },
@@ -79,6 +168,10 @@ pub fn decode_all(rt: &Runtime, mem: &dyn Memory) -> Vec<Gap> {
         }
     }
     decode_goroutines(rt, mem, &symbols, &[], &mut gaps);
+    if let Some(mut table) = SpanTable::read(rt, mem, &mut gaps) {
+        table.name_types(rt, mem);
+    }
+    let _ = Gauges::read(rt, mem);
     let mut plan = EvidencePlan::default();
     gaps.extend(plan.update(rt, mem));
     let mut copy = Evidence::with_room(rt, &plan, 8 << 20);

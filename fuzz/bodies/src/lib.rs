@@ -1,0 +1,36 @@
+//! What each fuzz target does with its input. `fuzz/fuzz_targets` calls these under libFuzzer, `tests/replay.rs` with the kept corpus.
+//!
+//! Two kinds of input: bytes that are read as they come (a file, a text), and orders to damage a make-believe process that is whole otherwise, so that what lies
+//! deep is reached too: see [`damage`].
+
+mod damage;
+mod files;
+mod process_targets;
+mod stored;
+
+/// The process of the tests in `goruntime`, and the runtime that discovery finds in it.
+#[allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+#[path = "../../../crates/goruntime/tests/synthetic/process.rs"]
+pub mod process;
+
+pub use damage::{Orders, flavour_of};
+pub use files::{core, elf, modules};
+pub use process_targets::{buckets, goroutines, pclntab, spans};
+pub use stored::{facts, locations, maps};
+
+/// A target: its name, and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const ALL: &[Target] = &[
+    ("buckets", buckets),
+    ("core", core),
+    ("elf", elf),
+    ("facts", facts),
+    ("goroutines", goroutines),
+    ("locations", locations),
+    ("maps", maps),
+    ("modules", modules),
+    ("pclntab", pclntab),
+    ("spans", spans),
+];
