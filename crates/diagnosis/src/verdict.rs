@@ -286,7 +286,8 @@ fn unknown(facts: &Facts, growth: &Growth) -> Vec<String> {
         };
         out.push(format!("the RSS: {why}"));
     }
-    let approximate: u64 = facts.goroutines.groups.iter().filter(|g| g.approximate).map(|g| g.count).fold(0, u64::saturating_add);
+    let approximate: u64 =
+        facts.goroutines.groups.iter().filter(|g| g.approximate).map(|g| g.count).fold(0, u64::saturating_add);
     if approximate > 0 {
         out.push(format!(
             "where {approximate} running goroutines were to the instruction: their registers died with the process"

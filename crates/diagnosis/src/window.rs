@@ -49,7 +49,8 @@ const PARTS: u64 = 24;
 pub fn window(facts: &Facts) -> Option<Window> {
     let samples = &facts.timeline.samples;
     let last = samples.last()?;
-    let end = samples.iter().rev().take_while(|s| s.t_ms.saturating_add(200) >= last.t_ms).max_by_key(|s| s.usage_bytes)?;
+    let end =
+        samples.iter().rev().take_while(|s| s.t_ms.saturating_add(200) >= last.t_ms).max_by_key(|s| s.usage_bytes)?;
     // The step is a fraction of the time in which usage last doubled or came from its lowest: fast growth is looked at closely, slow growth from afar.
     let low = samples.iter().filter(|s| s.t_ms <= end.t_ms).map(|s| s.usage_bytes).min()?;
     let half = low + (end.usage_bytes.saturating_sub(low)) / 2;
@@ -111,7 +112,9 @@ fn spread(samples: &[Sample], onset: &Sample, end: &Sample) -> (f64, f64) {
     let step = ((end.t_ms - onset.t_ms) / 16).max(50);
     let mut rates = Vec::new();
     let mut here = onset;
-    while let Some(next) = at(samples, here.t_ms.saturating_add(step)).filter(|n| n.t_ms > here.t_ms && n.t_ms <= end.t_ms) {
+    while let Some(next) =
+        at(samples, here.t_ms.saturating_add(step)).filter(|n| n.t_ms > here.t_ms && n.t_ms <= end.t_ms)
+    {
         rates.push((next.usage_bytes as f64 - here.usage_bytes as f64) * 1000.0 / (next.t_ms - here.t_ms) as f64);
         here = next;
     }

@@ -148,7 +148,8 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evid
 
 fn cure(facts: &Facts, c: &Culprit, per_call: Option<u64>) -> String {
     // With the collector off, or its goal beyond the limit, what was marked says how little may really be alive.
-    let beyond = facts.target.limit_bytes.is_some_and(|l| facts.gc.heap_goal.is_none_or(|g| g > l.saturating_add(l / 4)));
+    let beyond =
+        facts.target.limit_bytes.is_some_and(|l| facts.gc.heap_goal.is_none_or(|g| g > l.saturating_add(l / 4)));
     if beyond && facts.gc.memory_limit.is_none() && facts.gc.heap_marked < facts.gc.heap_live.div_ceil(2) {
         return format!(
             "Set GOMEMLIMIT somewhat below the limit: the collector was {} and had no reason to run before memory was used up; then see how much of {} lives on.",

@@ -21,9 +21,9 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
     let rss = facts.rss.filter(|_| facts.gc.is_known())?;
     let outside = rss.anon.saturating_sub(facts.gc.known());
     // What was there before the growth is not the growth: a cache outside the heap may be large and constant.
-    let before = facts
-        .at_baseline()
-        .map(|(gc, sample)| sample.rss_bytes.saturating_sub(rss.file.saturating_add(rss.shmem)).saturating_sub(gc.known()));
+    let before = facts.at_baseline().map(|(gc, sample)| {
+        sample.rss_bytes.saturating_sub(rss.file.saturating_add(rss.shmem)).saturating_sub(gc.known())
+    });
     let grown = outside.saturating_sub(before.unwrap_or(0));
     let share = grown as f64 / w.growth().max(1) as f64;
     if share < 0.5 || grown < 64_000_000 {
