@@ -74,6 +74,7 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
     let timeline = timeline(taken);
     let baseline = choose_baseline(taken, &timeline);
+    let baseline = baseline.as_ref();
     if let Some(then) = baseline.filter(|b| b.rate != profile.rate) {
         // Counts of both rates are mixed in each bucket, and nobody can tell them apart.
         let why =
@@ -189,14 +190,15 @@ fn timeline(taken: &Taken) -> Timeline {
 }
 
 /// The look nearest to when the growth began, hardly later than that; the first there is if all came later.
-fn choose_baseline<'a>(taken: &'a Taken, timeline: &Timeline) -> Option<&'a Baseline> {
+fn choose_baseline(taken: &Taken, timeline: &Timeline) -> Option<Baseline> {
     let facts = Facts { timeline: timeline.clone(), ..Facts::default() };
     let (onset, latest) = match lastgasp_diagnosis::window(&facts) {
         Some(w) => (w.onset_ms, w.onset_ms + (w.end_ms - w.onset_ms) / 20),
         None => (taken.t_ms, taken.t_ms),
     };
-    let early = taken.baselines.iter().filter(|b| b.t_ms <= latest);
-    early.min_by_key(|b| b.t_ms.abs_diff(onset)).or(taken.baselines.first())
+    let times = taken.flight.times();
+    let early = times.iter().enumerate().filter(|(_, t)| **t <= latest);
+    taken.flight.look(early.min_by_key(|(_, t)| t.abs_diff(onset)).map_or(0, |(i, _)| i))
 }
 
 /// One site per visible stack: buckets that differ only in size class or in the runtime's own frames are one place to a reader.

@@ -9,6 +9,7 @@ use lastgasp_goruntime::{DiscoverError, Evidence, EvidencePlan, Gap, Runtime, Sp
 use lastgasp_inferior::{CoreFile, CoreMapping, ElfImage, ImageError, Layered, LoadedImage, Match};
 use thiserror::Error;
 
+use crate::flight::Flight;
 use crate::sampler::Timeline;
 use crate::take::{Phase, Reason, Spans, Taken};
 use crate::target::{COPY_CAP, Identity};
@@ -106,7 +107,7 @@ pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<Taken, CoreError> {
         limit: None,
         stopped: Duration::ZERO,
         timeline: Timeline::default(),
-        baselines: Vec::new(),
+        flight: Flight::default(),
         monotonic_ns: None,
     })
 }

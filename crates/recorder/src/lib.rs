@@ -11,6 +11,7 @@ pub mod cgroup;
 pub mod container;
 pub mod coredump;
 pub mod discover;
+pub mod flight;
 pub mod forecast;
 pub mod gauge;
 pub mod journal;

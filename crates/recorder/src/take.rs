@@ -7,9 +7,10 @@ use lastgasp_goruntime::{Evidence, Gap, Runtime, SpanTable};
 use lastgasp_inferior::{LoadedImage, Resident, ThreadRegisters, Usage};
 
 use crate::cgroup::{Cgroup, Charge, Mounts};
+use crate::flight::Flight;
 use crate::sampler::Timeline;
 use crate::stop::Stopper;
-use crate::target::{Baseline, COPY_CAP, Identity, Target};
+use crate::target::{COPY_CAP, Identity, Target};
 
 /// Before or after a kill, or at somebody's wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ pub struct Taken {
     /// The watch so far.
     pub timeline: Timeline,
     /// Calmer times.
-    pub baselines: Vec<Baseline>,
+    pub flight: Flight,
     /// `CLOCK_MONOTONIC` at the copy, which the runtime's clock is; a core file has none.
     pub monotonic_ns: Option<u64>,
 }
@@ -172,7 +173,7 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
         limit: around.limit,
         stopped: stopped_for,
         timeline: around.timeline.clone(),
-        baselines: target.baselines.clone(),
+        flight: target.flight.clone(),
         monotonic_ns,
     }
 }

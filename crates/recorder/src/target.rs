@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::cgroup::{Cgroup, Mounts};
 use crate::container::home;
 use crate::discover::says_that_it_is_go;
+use crate::flight::Flight;
 use crate::locations::Locations;
 
 /// Most that one copy may hold: 100,000 goroutines and a profile of as many sites as programs have. What is sized by the target stays far below.
@@ -73,8 +74,8 @@ pub struct Target {
     pub runtime: Runtime,
     /// What to copy.
     pub plan: EvidencePlan,
-    /// Oldest first; thinned out with age.
-    pub baselines: Vec<Baseline>,
+    /// Calmer times.
+    pub flight: Flight,
     /// Who it is.
     pub identity: Identity,
     /// What could not be read so far.
@@ -102,7 +103,7 @@ impl Target {
         let mut plan = EvidencePlan::default();
         let gaps = plan.update(&runtime, &process);
         let identity = identity(pid, mounts, process.start_time());
-        Ok(Self { process: Arc::new(process), runtime, plan, baselines: Vec::new(), identity, gaps })
+        Ok(Self { process: Arc::new(process), runtime, plan, flight: Flight::default(), identity, gaps })
     }
 
     /// An address that can be read in any state of the process: its code.
@@ -134,8 +135,7 @@ impl Target {
             SiteCounts { addr: b.addr, allocated, in_use }
         };
         let sites = profile.buckets.iter().map(counts).filter(|c| c.allocated.objects > 0).collect();
-        self.baselines.push(Baseline { t_ms, sites, rate: profile.rate, gauges });
-        thin(&mut self.baselines);
+        self.flight.push(Baseline { t_ms, sites, rate: profile.rate, gauges });
     }
 
     /// Whether it keeps no memory profile now: to Go's runtime any rate that is not positive is off.
@@ -154,24 +154,6 @@ impl Target {
     #[must_use]
     pub fn is_readable(&self) -> bool {
         self.process.u8(self.readable()).is_ok()
-    }
-}
-
-/// Keeps the first, the last few, and between them ever fewer with age: at most 12.
-fn thin(baselines: &mut Vec<Baseline>) {
-    const MOST: usize = 12;
-    while baselines.len() > MOST {
-        let last = baselines.last().map_or(0, |b| b.t_ms);
-        // The one whose neighbours are closest together, in proportion to its age, is missed least.
-        let loss = |w: &[Baseline]| match w {
-            [a, b, c] => (c.t_ms - a.t_ms) as f64 / (last - b.t_ms + 1) as f64,
-            _ => f64::MAX,
-        };
-        let least = baselines.windows(3).enumerate().min_by(|a, b| loss(a.1).total_cmp(&loss(b.1))).map(|(i, _)| i + 1);
-        match least {
-            Some(i) => drop(baselines.remove(i)),
-            None => break,
-        }
     }
 }
 
@@ -194,22 +176,4 @@ pub fn identity(pid: i32, mounts: &Mounts, start_ticks: u64) -> Identity {
 fn boot_time() -> u64 {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     stat.lines().find_map(|l| l.strip_prefix("btime ")?.trim().parse().ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn baselines_thin_out_and_keep_the_first() {
-        let mut kept = Vec::new();
-        for i in 0..500 {
-            kept.push(Baseline { t_ms: i * 5000, ..Baseline::default() });
-            thin(&mut kept);
-        }
-        assert!(kept.len() <= 12);
-        assert_eq!(kept[0].t_ms, 0);
-        assert_eq!(kept.last().unwrap().t_ms, 499 * 5000);
-        assert!(kept.windows(2).filter(|w| w[1].t_ms - w[0].t_ms <= 10_000).count() >= 2, "the recent ones are dense");
-    }
 }
