@@ -8,6 +8,7 @@
 
 mod manifest;
 mod reader;
+pub mod retention;
 mod writer;
 
 use std::path::PathBuf;
@@ -15,11 +16,13 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use manifest::{FileEntry, GapEntry, Manifest};
-pub use reader::{Capture, list};
+pub use reader::{Capture, list, remove};
 pub use writer::{Writer, recover};
 
 /// The file that a capture must have for a report to be made from it.
 pub const FACTS: &str = "facts.json.gz";
+/// What a folder is called that is being removed.
+pub(crate) const REMOVED: &str = ".removed-";
 /// The file that makes a folder a capture.
 pub const MANIFEST: &str = "manifest.json";
 

@@ -22,6 +22,10 @@ pub struct Manifest {
     pub target: serde_json::Value,
     /// Whether nothing is missing.
     pub complete: bool,
+    /// What it shows, so that two of the same cause have the same: service, version, culprit; absent where nobody has asked.
+    pub cause: String,
+    /// Whether it is one of many of its cause, of which others are whole.
+    pub light: bool,
     /// What is missing, and why.
     pub gaps: Vec<GapEntry>,
     /// All other files.

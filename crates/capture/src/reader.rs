@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 
 use crate::manifest::{FileEntry, Manifest};
-use crate::{CaptureError, MANIFEST, io_error};
+use crate::{CaptureError, MANIFEST, REMOVED, io_error};
 
 /// Larger files are not read: no capture has one but `memory.core`, which is not read whole.
 pub(crate) const MAX_FILE: u64 = 1 << 30;
@@ -65,6 +65,12 @@ impl Capture {
         &self.manifest
     }
 
+    /// Bytes of its files.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.manifest.files.iter().map(|f| f.bytes).sum()
+    }
+
     /// A file's content, checked against the manifest.
     ///
     /// # Errors
@@ -95,6 +101,18 @@ pub fn list(store: &Path) -> Vec<PathBuf> {
     found.retain(|p| !p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')));
     found.sort();
     found
+}
+
+/// Removes a capture. It loses its name first, so that what a crash leaves of it is no capture any more; [`crate::recover`] removes that.
+///
+/// # Errors
+/// [`CaptureError::Io`]; [`CaptureError::NotACapture`] for a folder that is none: nothing of it is removed.
+pub fn remove(path: &Path) -> Result<(), CaptureError> {
+    let capture = Capture::open(path)?;
+    let going =
+        path.with_file_name(format!("{REMOVED}{}", capture.path.file_name().unwrap_or_default().to_string_lossy()));
+    fs::rename(path, &going).map_err(io_error(path))?;
+    fs::remove_dir_all(&going).map_err(io_error(going))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 
 use crate::manifest::{FileEntry, GapEntry, Manifest};
 use crate::reader::{MAX_FILE, read_plain};
-use crate::{CaptureError, FACTS, MANIFEST, io_error};
+use crate::{CaptureError, FACTS, MANIFEST, REMOVED, io_error};
 
 const PARTIAL: &str = ".partial-";
 
@@ -145,6 +145,12 @@ pub fn recover(store: &Path) -> Vec<String> {
     partials.sort();
     for partial in partials {
         let name = partial.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with(REMOVED) {
+            if Partial::open(partial.clone()).is_ok_and(|p| p.is_ours().unwrap_or(false)) {
+                let _ = fs::remove_dir_all(&partial);
+            }
+            continue;
+        }
         let Some((_, id)) = name.strip_prefix(PARTIAL).and_then(|r| r.split_once('-')) else { continue };
         let Ok(partial) = Partial::open(partial) else { continue };
         // Who writes it holds a lock on it.
@@ -210,6 +216,28 @@ mod tests {
         assert_eq!(capture.manifest().files.len(), 2);
         assert_eq!(capture.read(FACTS).unwrap(), b"facts");
         assert_eq!(crate::list(store.path()).len(), 1);
+    }
+
+    /// Removed as a whole; one that was being removed when its remover died goes at the next start.
+    #[test]
+    fn a_capture_is_removed() {
+        let store = tempfile::tempdir().unwrap();
+        let written = |id: &str| {
+            let mut w = Writer::create(store.path(), id).unwrap();
+            w.add(FACTS, b"facts").unwrap();
+            w.seal(Manifest::default()).unwrap()
+        };
+        crate::remove(&written("a")).unwrap();
+        assert_eq!(fs::read_dir(store.path()).unwrap().count(), 0);
+        fs::rename(written("b"), store.path().join(format!("{REMOVED}b"))).unwrap();
+        let kept = written("c");
+        assert_eq!(recover(store.path()), Vec::<String>::new());
+        assert_eq!(crate::list(store.path()), [kept]);
+        assert_eq!(fs::read_dir(store.path()).unwrap().count(), 1);
+        // What is no capture is not removed.
+        let other = store.path().join("other");
+        fs::create_dir(&other).unwrap();
+        assert!(crate::remove(&other).is_err() && other.is_dir());
     }
 
     #[test]

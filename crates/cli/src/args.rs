@@ -66,6 +66,12 @@ pub(crate) enum Command {
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
+    /// The daemon: watch every Go process of this machine
+    Watch {
+        /// Where captures go
+        #[arg(long, value_name = "DIR", default_value = "lastgasp-captures")]
+        store: PathBuf,
+    },
     /// Say what a capture, a core file, or a process right now shows
     Report {
         /// A capture's folder, a core file, or a process number

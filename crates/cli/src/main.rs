@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod daemon;
 mod decode;
 mod exit;
 mod seal;

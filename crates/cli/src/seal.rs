@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use lastgasp_capture::{Capture, FACTS, GapEntry, Manifest, Writer};
 use lastgasp_diagnosis::facts::{SCHEMA, from_json};
-use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_diagnosis::{Diagnosis, Facts, diagnose};
 use lastgasp_report::{
     Executable, document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback,
 };
@@ -20,33 +20,35 @@ use crate::decode::Decoded;
 /// Largest facts that are read back, in bytes of JSON: of the 20,000 sites of a large service they are some ten megabytes.
 const MAX_FACTS: u64 = 256 << 20;
 
+/// How much of a capture is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// All of it.
+    Whole,
+    /// What names the culprit: others of the same cause are whole.
+    Light,
+}
+
 /// Writes a capture into `store`; gives its path.
 pub(crate) fn seal(store: &Path, decoded: &Decoded) -> Result<PathBuf> {
+    seal_as(store, decoded, &diagnose(&decoded.facts), Form::Whole)
+}
+
+/// As [`seal`], in that form.
+pub(crate) fn seal_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Form) -> Result<PathBuf> {
     let facts = &decoded.facts;
     let id = id(facts, decoded.unix_ns);
     let mut w = Writer::create(store, &id)?;
     // What a report needs comes first: a capture that is cut short can still be read.
     w.add(FACTS, &compressed(facts)?)?;
     w.add("heap.pb.gz", &heap_profile(facts, decoded.unix_ns))?;
-    w.add("heap.published.pb.gz", &published_profile(facts, decoded.unix_ns))?;
-    let executable = Executable {
-        file: facts.target.service.clone(),
-        build_id: facts.target.build_id.clone(),
-        code: (decoded.code.start.0, decoded.code.end.0),
-    };
-    w.add("goroutines.pb.gz", &goroutine_profile(&decoded.goroutines, &executable, decoded.unix_ns))?;
-    w.add("goroutines.txt", traceback(&decoded.goroutines, decoded.monotonic_ns, decoded.minor).as_bytes())?;
-    let diagnosis = diagnose(facts);
     let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(&id);
-    let report = document(facts, &diagnosis, path.to_str());
-    w.add(
-        "memory.json",
-        &pretty(&json!({"schema": "lastgasp.memory/1", "memory": report["memory"], "gc": report["gc"]}))?,
-    )?;
-    w.add("timeline.jsonl", timeline(facts)?.as_bytes())?;
+    let report = document(facts, diagnosis, path.to_str());
     w.add("findings.json", &pretty(&json!({"schema": "lastgasp.findings/1", "verdict": report["verdict"], "findings": report["findings"], "not_it": report["not_it"]}))?)?;
-    w.add("report.txt", terminal(facts, &diagnosis).as_bytes())?;
-    w.add("report.html", page(&report).as_bytes())?;
+    w.add("report.txt", terminal(facts, diagnosis).as_bytes())?;
+    if form == Form::Whole {
+        add_the_rest(&mut w, decoded, &report)?;
+    }
     let gaps: Vec<GapEntry> =
         facts.capture.gaps.iter().map(|(what, why)| GapEntry { what: what.clone(), why: why.clone() }).collect();
     let c = &facts.capture;
@@ -57,9 +59,44 @@ pub(crate) fn seal(store: &Path, decoded: &Decoded) -> Result<PathBuf> {
         lastgasp_version: c.lastgasp_version.clone(),
         target: report["target"].clone(),
         complete: gaps.is_empty(),
+        cause: cause(facts, diagnosis),
+        light: form == Form::Light,
         gaps,
         ..Manifest::default()
     })?)
+}
+
+/// What a light capture does without.
+fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<()> {
+    let facts = &decoded.facts;
+    w.add("heap.published.pb.gz", &published_profile(facts, decoded.unix_ns))?;
+    let executable = Executable {
+        file: facts.target.service.clone(),
+        build_id: facts.target.build_id.clone(),
+        code: (decoded.code.start.0, decoded.code.end.0),
+    };
+    w.add("goroutines.pb.gz", &goroutine_profile(&decoded.goroutines, &executable, decoded.unix_ns))?;
+    w.add("goroutines.txt", traceback(&decoded.goroutines, decoded.monotonic_ns, decoded.minor).as_bytes())?;
+    w.add(
+        "memory.json",
+        &pretty(&json!({"schema": "lastgasp.memory/1", "memory": report["memory"], "gc": report["gc"]}))?,
+    )?;
+    w.add("timeline.jsonl", timeline(facts)?.as_bytes())?;
+    w.add("report.html", page(report).as_bytes())?;
+    Ok(())
+}
+
+/// What a capture shows, in words that are the same for another victim of the same cause: service, build, rule, culprit.
+pub(crate) fn cause(facts: &Facts, diagnosis: &Diagnosis) -> String {
+    let target = &facts.target;
+    let build = match &target.vcs {
+        Some((revision, ..)) => revision.get(..12).unwrap_or(revision),
+        None if target.module.1.is_empty() => target.build_id.as_deref().unwrap_or("-"),
+        None => &target.module.1,
+    };
+    let rule = diagnosis.verdict().map_or("nothing", |f| f.code);
+    let culprit = diagnosis.growth.culprit.as_ref().map_or("-", |c| c.frame.function.as_str());
+    format!("{} {build}: {rule} {culprit}", target.service)
 }
 
 /// The facts of a capture.

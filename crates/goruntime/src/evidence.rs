@@ -51,6 +51,13 @@ impl EvidencePlan {
         (buckets + buckets / 4 + goroutines + stacks + (4 << 20)).min(cap)
     }
 
+    /// As [`EvidencePlan::room`], for [`Evidence::copy_profile`] alone.
+    #[must_use]
+    pub fn room_for_profile(&self, cap: usize) -> usize {
+        let buckets: usize = self.ranges.iter().map(|(_, len)| *len).sum();
+        (buckets + buckets / 4 + (256 << 10)).min(cap)
+    }
+
     /// Pieces that a copy will have, at most.
     #[must_use]
     pub fn pieces(&self) -> usize {
@@ -122,6 +129,13 @@ impl Evidence {
     #[must_use]
     pub fn with_room(rt: &Runtime, plan: &EvidencePlan, cap: usize) -> Self {
         Self { snapshot: Snapshot::with_budget(plan.room(rt, cap), plan.pieces()), gaps: Vec::new() }
+    }
+
+    /// As [`Evidence::with_room`], for [`Evidence::copy_profile`] alone.
+    #[must_use]
+    pub fn with_room_for_profile(plan: &EvidencePlan, cap: usize) -> Self {
+        let pieces = plan.ranges.len() * 2 + 1024;
+        Self { snapshot: Snapshot::with_budget(plan.room_for_profile(cap), pieces), gaps: Vec::new() }
     }
 
     /// Copies: gauges, profile buckets, threads, goroutines and their stacks. In this order, so that a copy that is cut short has what names the culprit.

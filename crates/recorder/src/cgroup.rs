@@ -71,15 +71,6 @@ pub struct Cgroup {
     root: PathBuf,
 }
 
-/// A limit that applies to a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// Bytes.
-    pub bytes: u64,
-    /// Which file says so.
-    pub source: String,
-}
-
 /// What is charged to a group and those below it, in bytes (`memory.stat`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Charge {
@@ -120,13 +111,37 @@ impl Cgroup {
     /// Bytes charged now.
     #[must_use]
     pub fn usage(&self) -> Option<u64> {
-        read_number(&self.memory.join(self.name("memory.usage_in_bytes", "memory.current")))
+        read_number(&self.usage_file())
     }
 
-    /// Bytes of page cache that the kernel would drop before it kills: of files, active or not; shared memory is not among them.
-    #[must_use]
-    pub fn droppable(&self) -> u64 {
-        let stat = fs::read_to_string(self.memory.join("memory.stat")).unwrap_or_default();
+    /// Where the charge stands.
+    pub(crate) fn usage_file(&self) -> PathBuf {
+        self.memory.join(self.name("memory.usage_in_bytes", "memory.current"))
+    }
+
+    /// Where the limit stands.
+    pub(crate) fn limit_file(&self) -> PathBuf {
+        self.memory.join(self.name("memory.limit_in_bytes", "memory.max"))
+    }
+
+    /// Where OOM kills are counted.
+    pub(crate) fn events_file(&self) -> PathBuf {
+        self.memory.join(self.name("memory.oom_control", "memory.events"))
+    }
+
+    /// What a limit file says, if that is a limit.
+    pub(crate) fn as_limit(bytes: u64) -> Option<u64> {
+        Some(bytes).filter(|b| *b < NO_LIMIT_V1)
+    }
+
+    /// This group and those above it, innermost first.
+    pub(crate) fn levels(&self) -> impl Iterator<Item = Self> {
+        let above = self.memory.ancestors().take_while(|d| d.starts_with(&self.root));
+        above.map(|dir| Self { memory: dir.to_owned(), ..self.clone() })
+    }
+
+    /// Bytes of page cache that the kernel would drop before it kills, by the text of `memory.stat`: of files, active or not; shared memory is not among them.
+    pub(crate) fn droppable_in(&self, stat: &str) -> u64 {
         let keys =
             if self.v2 { ["inactive_file ", "active_file "] } else { ["total_inactive_file ", "total_active_file "] };
         keys.iter().filter_map(|k| stat.lines().find_map(|l| l.strip_prefix(k)?.trim().parse::<u64>().ok())).sum()
@@ -165,21 +180,6 @@ impl Cgroup {
         })
     }
 
-    /// The limit that will be reached first, of this group and those above it, with the group that it belongs to: other groups' memory counts there too.
-    #[must_use]
-    pub fn limit(&self) -> Option<(Limit, Self)> {
-        let name = self.name("memory.limit_in_bytes", "memory.max");
-        let levels = self.memory.ancestors().take_while(|d| d.starts_with(&self.root));
-        let limits = levels.filter_map(|dir| {
-            let file = dir.join(name);
-            let bytes = read_number(&file).filter(|b| *b < NO_LIMIT_V1)?;
-            let level = Self { memory: dir.to_owned(), ..self.clone() };
-            let headroom = bytes.saturating_sub(level.usage().unwrap_or(0));
-            Some((headroom, Limit { bytes, source: file.display().to_string() }, level))
-        });
-        limits.min_by_key(|(headroom, ..)| *headroom).map(|(_, limit, level)| (limit, level))
-    }
-
     /// The tightest memory limit of this group and those above it, up to but without `ancestor` (v2).
     fn limit_below(&self, ancestor: &Path) -> Option<u64> {
         let below = self.memory.ancestors().take_while(|d| *d != ancestor && d.starts_with(&self.root));
@@ -189,8 +189,7 @@ impl Cgroup {
     /// OOM kills counted in this group.
     #[must_use]
     pub fn oom_kills(&self) -> u64 {
-        let file = self.memory.join(self.name("memory.oom_control", "memory.events"));
-        let text = fs::read_to_string(file).unwrap_or_default();
+        let text = fs::read_to_string(self.events_file()).unwrap_or_default();
         text.lines().find_map(|l| l.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
     }
 
@@ -369,10 +368,10 @@ mod tests {
         fs::write(root.path().join("pod/memory.max"), "1000000\n").unwrap();
         let c =
             Cgroup { memory: leaf, v2: true, freezer: None, path: "/pod/container".into(), root: root.path().into() };
-        let (limit, level) = c.limit().unwrap();
-        assert_eq!(limit.bytes, 1_000_000);
-        assert_eq!(level.memory, root.path().join("pod"));
-        assert_eq!((c.usage(), c.droppable(), c.oom_kills()), (Some(4096), 80, 1));
+        let limits: Vec<u64> = c.levels().filter_map(|l| Cgroup::as_limit(read_number(&l.limit_file())?)).collect();
+        assert_eq!(limits, [1_000_000]);
+        let stat = fs::read_to_string(c.memory.join("memory.stat")).unwrap();
+        assert_eq!((c.usage(), c.droppable_in(&stat), c.oom_kills()), (Some(4096), 80, 1));
         assert_eq!(c.limit_below(root.path()), Some(1_000_000));
     }
 }

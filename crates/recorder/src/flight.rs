@@ -208,7 +208,10 @@ mod tests {
         let times = ring.times();
         assert!(times.len() <= MOST_LOOKS);
         assert_eq!((times[0], *times.last().unwrap()), (0, 499 * 5000));
-        assert!(times.windows(2).filter(|w| w[1] - w[0] <= 10_000).count() >= 2, "the recent ones are dense: {times:?}");
+        assert!(
+            times.windows(2).filter(|w| w[1] - w[0] <= 10_000).count() >= 2,
+            "the recent ones are dense: {times:?}"
+        );
         for (i, t) in times.iter().enumerate() {
             assert_eq!(ring.look(i).unwrap().sites, [site(1, t / 5000 + 1)]);
         }

@@ -1,49 +1,147 @@
-//! How much of which limit is used: the limit that will be reached first, and what counts against that one, which other groups' memory may be part of.
+//! How much of which limit is used: the limit that will be reached first, of the group, those above it, and the machine; and what counts against that one, which
+//! other groups' memory may be part of. The files stay open: a look costs two microseconds.
 
-use std::time::Instant;
+use std::fs::File;
+use std::time::{Duration, Instant};
 
 use crate::cgroup::{Cgroup, Mounts};
+use crate::machine::{Machine, read_number, read_text};
 
 /// How memory counts against a limit.
 #[derive(Debug)]
 pub struct Gauge {
     /// The target's own group, for its OOM counter.
     own: Option<Cgroup>,
-    /// The group whose limit will be reached first; without one the RSS counts.
-    level: Option<Cgroup>,
+    /// Groups with a limit, innermost first.
+    levels: Vec<Level>,
+    /// Which of them will be reached first; without one the RSS counts.
+    nearest: Option<usize>,
     /// Bytes, and who says so.
     pub limit: Option<(u64, String)>,
+    /// `--memory-max` where it could not be set.
+    wished: Option<u64>,
+    refreshed: Instant,
+    /// Raised whenever the limit that counts is another one, or has another value: usage before and after are not one series.
+    changes: u64,
+}
+
+/// A group with a limit.
+#[derive(Debug)]
+struct Level {
+    group: Cgroup,
+    bytes: u64,
+    limit: File,
+    usage: File,
+    stat: File,
+    source: String,
+    /// Page cache that the kernel would drop before it kills, as last read.
     droppable: u64,
-    pub(crate) refreshed: Instant,
+    droppable_at: Instant,
+}
+
+/// Page cache is read again after this time where it could matter.
+const CACHE_AGE: Duration = Duration::from_millis(100);
+
+impl Level {
+    fn of(group: Cgroup) -> Option<Self> {
+        let limit = File::open(group.limit_file()).ok()?;
+        let bytes = Cgroup::as_limit(read_number(&limit)?)?;
+        let usage = File::open(group.usage_file()).ok()?;
+        let stat = File::open(group.memory.join("memory.stat")).ok()?;
+        let source = group.limit_file().display().to_string();
+        let mut level = Self { group, bytes, limit, usage, stat, source, droppable: 0, droppable_at: Instant::now() };
+        level.read_droppable();
+        Some(level)
+    }
+
+    fn read_droppable(&mut self) {
+        self.droppable_at = Instant::now();
+        self.droppable = read_text::<8192>(&self.stat).map_or(0, |t| self.group.droppable_in(&t));
+    }
+
+    /// Bytes that count. Page cache matters only where much is used, and near the limit the kernel drops it under us: there it is read at every look.
+    fn used(&mut self) -> Option<u64> {
+        let raw = read_number(&self.usage)?;
+        let close = raw > self.bytes / 20 * 19;
+        if (raw > self.bytes / 2 && self.droppable_at.elapsed() > CACHE_AGE) || (close && self.droppable > 0) {
+            self.read_droppable();
+        }
+        Some(raw.saturating_sub(self.droppable))
+    }
 }
 
 impl Gauge {
     /// The limit that applies to `pid` now. `group` is the group of its own, if it has one; `wished` a limit that was asked for.
     #[must_use]
-    pub fn of(pid: i32, rss: u64, group: Option<&Cgroup>, wished: Option<u64>, mounts: &Mounts) -> Self {
+    pub fn of(
+        pid: i32,
+        rss: u64,
+        group: Option<&Cgroup>,
+        wished: Option<u64>,
+        mounts: &Mounts,
+        machine: &Machine,
+    ) -> Self {
         let own = group.cloned().or_else(|| Cgroup::of(pid, mounts));
-        let found = own.as_ref().and_then(Cgroup::limit);
-        let refreshed = Instant::now();
-        // A limit that was wished and could not be set is watched all the same, by the RSS.
-        let wished = wished.filter(|w| group.is_none() && found.as_ref().is_none_or(|(l, _)| w < &l.bytes));
-        let by_rss = |limit| Self { own: own.clone(), level: None, limit, droppable: 0, refreshed };
-        match (wished, found) {
-            (Some(wished), _) => by_rss(Some((wished, "--memory-max, which could not be set".into()))),
-            (None, Some((limit, level))) => Self {
-                droppable: level.droppable(),
-                own,
-                level: Some(level),
-                limit: Some((limit.bytes, limit.source)),
-                refreshed,
-            },
-            (None, None) => by_rss(machine_memory(rss)),
+        let levels = own.as_ref().map(|g| g.levels().filter_map(Level::of).collect()).unwrap_or_default();
+        let wished = wished.filter(|_| group.is_none());
+        let mut gauge = Self { own, levels, nearest: None, limit: None, wished, refreshed: Instant::now(), changes: 0 };
+        gauge.choose(rss, machine);
+        gauge
+    }
+
+    /// Reads the limits again, and which of them is nearest. A group above that is given its first limit while we watch is found by [`Gauge::of`] alone.
+    pub fn refresh(&mut self, rss: u64, machine: &Machine) {
+        self.refreshed = Instant::now();
+        for level in &mut self.levels {
+            // `max`: no limit any more, and for all we know the next one is as large as can be.
+            level.bytes = read_number(&level.limit).and_then(Cgroup::as_limit).unwrap_or(u64::MAX);
         }
+        self.choose(rss, machine);
+    }
+
+    fn choose(&mut self, rss: u64, machine: &Machine) {
+        let before = (self.nearest, self.limit.as_ref().map(|l| l.0));
+        let was_machine = self.nearest.is_none();
+        let headrooms = self.levels.iter_mut().enumerate().filter(|(_, l)| l.bytes < u64::MAX).filter_map(|(i, l)| {
+            let used = l.used()?;
+            Some((l.bytes.saturating_sub(used), i))
+        });
+        let nearest = headrooms.min();
+        // What was wished and could not be set is watched all the same, by the RSS.
+        if let Some(wished) = self.wished.filter(|w| nearest.is_none_or(|(room, _)| w.saturating_sub(rss) < room)) {
+            self.nearest = None;
+            self.limit = Some((wished, "--memory-max, which could not be set".into()));
+        } else if let Some((_, index)) = nearest.filter(|(room, _)| machine.available().is_none_or(|a| *room <= a)) {
+            self.nearest = Some(index);
+            self.limit = self.levels.get(index).map(|l| (l.bytes, l.source.clone()));
+        } else {
+            // What this machine can still give, as a limit: the RSS plus what is available.
+            self.nearest = None;
+            self.limit = machine.available().map(|a| (rss + a, "/proc/meminfo MemAvailable".into()));
+        }
+        // What the machine has left changes all the time; that alone makes no other series of it.
+        let of_machine = self.nearest.is_none() && was_machine;
+        if !of_machine && before != (self.nearest, self.limit.as_ref().map(|l| l.0)) {
+            self.changes += 1;
+        }
+    }
+
+    /// How old what is known of limits is.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.refreshed.elapsed()
+    }
+
+    /// How often the limit that counts has changed.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Whether the limit is a group's, and not what the machine has left.
     #[must_use]
     pub fn is_of_group(&self) -> bool {
-        self.level.is_some()
+        self.nearest.is_some()
     }
 
     /// The cgroup of the process itself.
@@ -52,10 +150,22 @@ impl Gauge {
         self.own.as_ref()
     }
 
-    /// Bytes that count against the limit.
+    /// The group whose limit counts.
     #[must_use]
-    pub fn usage(&self, rss: u64) -> u64 {
-        self.level.as_ref().and_then(Cgroup::usage).map_or(rss, |u| u.saturating_sub(self.droppable))
+    pub fn limiting(&self) -> Option<&Cgroup> {
+        self.levels.get(self.nearest?).map(|l| &l.group)
+    }
+
+    /// All groups with a limit, innermost first.
+    pub fn limited(&self) -> impl Iterator<Item = (&Cgroup, u64)> {
+        self.levels.iter().map(|l| (&l.group, l.bytes))
+    }
+
+    /// Bytes that count against the limit. `rss` is asked for where no group's limit counts.
+    #[must_use]
+    pub fn usage(&mut self, rss: impl FnOnce() -> u64) -> u64 {
+        let level = self.nearest.and_then(|i| self.levels.get_mut(i));
+        level.and_then(Level::used).unwrap_or_else(rss)
     }
 
     /// OOM kills counted in the target's own group.
@@ -63,12 +173,4 @@ impl Gauge {
     pub fn oom_kills(&self) -> u64 {
         self.own.as_ref().map_or(0, Cgroup::oom_kills)
     }
-}
-
-/// What this machine can still give, as a limit for a process without one: its RSS plus what is available.
-fn machine_memory(rss: u64) -> Option<(u64, String)> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let kib: u64 =
-        text.lines().find_map(|l| l.strip_prefix("MemAvailable:")?.split_whitespace().next()?.parse().ok())?;
-    Some((rss + kib * 1024, "/proc/meminfo MemAvailable".into()))
 }

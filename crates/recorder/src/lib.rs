@@ -7,15 +7,18 @@
 //! - Between stop and go only bytes are copied ([`take`]): no decoding, no logging, no growth of memory in proportion to the target.
 //! - Decisions ([`forecast`], [`policy`]) are pure functions of samples.
 
+mod attend;
 pub mod cgroup;
 pub mod container;
 pub mod coredump;
 pub mod discover;
+mod ending;
 pub mod flight;
 pub mod forecast;
 pub mod gauge;
 pub mod journal;
 pub mod locations;
+pub mod machine;
 pub mod pin;
 pub mod policy;
 pub mod profiling;
@@ -26,4 +29,5 @@ pub mod stop;
 pub mod sys;
 pub mod take;
 pub mod target;
+pub mod watch;
 pub mod watchdog;

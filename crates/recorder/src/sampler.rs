@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use crate::forecast::Point;
-
 /// One look at a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
@@ -79,14 +77,6 @@ impl Timeline {
         if self.events.len() < MOST_EVENTS {
             self.events.push(Event { t_ms: self.now_ms(), kind, text: text.into() });
         }
-    }
-
-    /// Usage of the last samples, for the forecast.
-    #[must_use]
-    pub fn recent_usage(&self, most: usize) -> Vec<Point> {
-        let from = self.samples.len().saturating_sub(most);
-        let recent = self.samples.get(from..).unwrap_or_default();
-        recent.iter().map(|s| Point { t_ms: s.t_ms, bytes: s.usage }).collect()
     }
 }
 

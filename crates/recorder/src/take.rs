@@ -38,6 +38,16 @@ pub enum Reason {
     Manual,
 }
 
+/// How much is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// All that there is.
+    #[default]
+    Whole,
+    /// The runtime's numbers and the memory profile: what names the culprit, in a tenth of the memory.
+    Profile,
+}
+
 /// Evidence, taken.
 #[derive(Debug)]
 pub struct Taken {
@@ -91,6 +101,8 @@ pub struct Spans {
 /// What the caller knows around the copy.
 #[derive(Debug)]
 pub struct Circumstances<'a> {
+    /// How much to take.
+    pub extent: Extent,
     /// Before or after the kill.
     pub phase: Phase,
     /// Why.
@@ -107,7 +119,10 @@ pub struct Circumstances<'a> {
 #[must_use]
 pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstances<'_>) -> Taken {
     // All memory that the copy needs is there before the target stands still.
-    let mut evidence = Evidence::with_room(&target.runtime, &target.plan, COPY_CAP);
+    let mut evidence = match around.extent {
+        Extent::Whole => Evidence::with_room(&target.runtime, &target.plan, COPY_CAP),
+        Extent::Profile => Evidence::with_room_for_profile(&target.plan, COPY_CAP),
+    };
     let mut registers = Vec::new();
     let mut spans = None;
     let mut stood_still = false;
@@ -119,7 +134,7 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
             let started = Instant::now();
             let mut stopped = stopper.stop(target.process.pid());
             registers = std::mem::take(&mut stopped.registers);
-            evidence.copy_with(&target.runtime, &target.plan, &*target.process, &registers);
+            copy(&mut evidence, target, around.extent, &registers);
             if spans_in_the_stop(target, around.phase) {
                 spans = SpanTable::read(&target.runtime, &*target.process, &mut evidence.gaps);
             }
@@ -138,7 +153,7 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
             evidence.gaps.extend(trouble.map(|why| Gap::new("standstill", why)));
         }
         None => {
-            evidence.copy(&target.runtime, &target.plan, &*target.process);
+            copy(&mut evidence, target, around.extent, &[]);
             if around.phase != Phase::PostKill {
                 evidence.gaps.push(Gap::new("standstill", "the target ran on while it was copied"));
             }
@@ -175,6 +190,16 @@ pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstance
         timeline: around.timeline.clone(),
         flight: target.flight.clone(),
         monotonic_ns,
+    }
+}
+
+fn copy(evidence: &mut Evidence, target: &Target, extent: Extent, registers: &[ThreadRegisters]) {
+    match extent {
+        Extent::Whole => evidence.copy_with(&target.runtime, &target.plan, &*target.process, registers),
+        Extent::Profile => {
+            evidence.copy_profile(&target.runtime, &target.plan, &*target.process);
+            evidence.gaps.push(Gap::new("goroutines", "many died at once: the memory profile alone was copied"));
+        }
     }
 }
 

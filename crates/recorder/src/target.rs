@@ -11,6 +11,7 @@ use crate::container::home;
 use crate::discover::says_that_it_is_go;
 use crate::flight::Flight;
 use crate::locations::Locations;
+use crate::take::Extent;
 
 /// Most that one copy may hold: 100,000 goroutines and a profile of as many sites as programs have. What is sized by the target stays far below.
 pub const COPY_CAP: usize = 96 << 20;
@@ -112,6 +113,16 @@ impl Target {
         self.runtime.module.pcs.start
     }
 
+    /// Bytes that a copy may need.
+    #[must_use]
+    pub fn room(&self, extent: Extent) -> u64 {
+        let room = match extent {
+            Extent::Whole => self.plan.room(&self.runtime, COPY_CAP),
+            Extent::Profile => self.plan.room_for_profile(COPY_CAP),
+        };
+        room as u64
+    }
+
     /// Brings the plan up to date.
     pub fn refresh(&mut self) {
         self.gaps = self.plan.update(&self.runtime, &*self.process);
@@ -119,7 +130,7 @@ impl Target {
 
     /// Notes the profile of this moment, without stopping the target: buckets never move, and a count that is torn is off by one allocation.
     pub fn note_baseline(&mut self, t_ms: u64) {
-        let mut copy = Evidence::with_room(&self.runtime, &self.plan, COPY_CAP);
+        let mut copy = Evidence::with_room_for_profile(&self.plan, COPY_CAP);
         copy.copy_profile(&self.runtime, &self.plan, &*self.process);
         copy.finish();
         let mut gaps = Vec::new();

@@ -10,10 +10,11 @@ use lastgasp_recorder::coredump::take_core;
 use lastgasp_recorder::gauge::Gauge;
 use lastgasp_recorder::journal;
 use lastgasp_recorder::locations::Locations;
+use lastgasp_recorder::machine::Machine;
 use lastgasp_recorder::profiling::{Profiling, RATE};
 use lastgasp_recorder::sampler::{PROFILING_ON, Sample, Timeline};
 use lastgasp_recorder::stop::Stopper;
-use lastgasp_recorder::take::{Circumstances, Phase, Reason, Taken, take};
+use lastgasp_recorder::take::{Circumstances, Extent, Phase, Reason, Taken, take};
 use lastgasp_recorder::target::Target;
 
 use super::{complain, say};
@@ -119,12 +120,12 @@ fn take_now(pid: i32, stop: bool) -> Result<Taken> {
 fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> Taken {
     let (pid, mounts) = (target.process.pid(), Mounts::detect());
     target.refresh();
-    let gauge = Gauge::of(pid, target.process.rss().unwrap_or(0), None, None, &mounts);
+    let mut gauge = Gauge::of(pid, target.process.rss().unwrap_or(0), None, None, &mounts, &Machine::detect());
     if let Some(gauges) = target.gauges() {
         let rss = target.process.rss().unwrap_or(0);
         timeline.push(Sample {
             t_ms: timeline.now_ms(),
-            usage: gauge.usage(rss),
+            usage: gauge.usage(|| rss),
             rss,
             heap_live: gauges.heap_live,
             goroutines: gauges.goroutine_slots,
@@ -132,10 +133,11 @@ fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> Taken 
         });
     }
     let around = Circumstances {
+        extent: Extent::Whole,
         phase: Phase::Manual,
         reason: Reason::Manual,
         timeline: &timeline,
-        limit: gauge.limit,
+        limit: gauge.limit.clone(),
         last_usage: target.process.usage().map(|u| (u, 0)),
     };
     let mut stopper = Stopper::by_ptrace();

@@ -5,6 +5,7 @@ mod capture;
 mod ps;
 mod report;
 mod run;
+mod watch;
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -29,6 +30,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             let say = |line: &str| complain(&format!("lastgasp: {line}"));
             run::run(Config { command, memory_max, store, policy, enable_profiling, say })
         }
+        Command::Watch { store } => watch::watch(store),
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
         }

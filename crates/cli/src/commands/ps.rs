@@ -13,6 +13,7 @@ use lastgasp_recorder::discover::{Discoverer, GoProcess};
 use lastgasp_recorder::forecast::time_to_oom;
 use lastgasp_recorder::gauge::Gauge;
 use lastgasp_recorder::locations::Locations;
+use lastgasp_recorder::machine::Machine;
 use lastgasp_recorder::target::{AttachError, identity, open};
 use lastgasp_report::printable;
 use serde_json::{Value, json};
@@ -28,11 +29,12 @@ const ONE_LOOK: &str = "one look cannot tell who grows: give --look 1, or watch 
 /// Lists Go processes; with two looks `apart` seconds from each other tells who grows.
 pub(super) fn ps(as_json: bool, apart: Option<f64>) -> Result<Exit> {
     let mounts = Mounts::detect();
+    let machine = Machine::detect();
     let locations = Locations::of_user();
     let found = Discoverer::default().all();
     let usage = |p: &GoProcess| -> u64 {
         let rss = resident_bytes(p.pid).unwrap_or(0);
-        Gauge::of(p.pid, rss, None, None, &mounts).usage(rss)
+        Gauge::of(p.pid, rss, None, None, &mounts, &machine).usage(|| rss)
     };
     let before: Option<(Vec<u64>, Instant)> = apart.map(|seconds| {
         let first = found.processes.iter().map(usage).collect();
@@ -44,7 +46,7 @@ pub(super) fn ps(as_json: bool, apart: Option<f64>) -> Result<Exit> {
     let mut rows = Vec::with_capacity(found.processes.len());
     for (i, p) in found.processes.iter().enumerate() {
         let before = before.as_ref().and_then(|(first, began)| Some((*first.get(i)?, began.elapsed().as_secs_f64())));
-        let (row, was_denied) = row(p, &mounts, &locations, before);
+        let (row, was_denied) = row(p, &mounts, &machine, &locations, before);
         denied += usize::from(was_denied);
         rows.push(row);
     }
@@ -77,12 +79,18 @@ fn notes(denied: usize, one_look: bool) -> Vec<String> {
 }
 
 /// A process as JSON, and whether the kernel would not let us read it. `before`: the usage some seconds ago.
-fn row(p: &GoProcess, mounts: &Mounts, locations: &Locations, before: Option<(u64, f64)>) -> (Value, bool) {
+fn row(
+    p: &GoProcess,
+    mounts: &Mounts,
+    machine: &Machine,
+    locations: &Locations,
+    before: Option<(u64, f64)>,
+) -> (Value, bool) {
     let who = identity(p.pid, mounts, p.start_time);
     let lives_in = home(&who.cgroup);
     let rss = resident_bytes(p.pid).unwrap_or(0);
-    let gauge = Gauge::of(p.pid, rss, None, None, mounts);
-    let usage = gauge.usage(rss);
+    let mut gauge = Gauge::of(p.pid, rss, None, None, mounts, machine);
+    let usage = gauge.usage(|| rss);
     let opened = open(p.pid, locations);
     let denied = matches!(&opened, Err(AttachError::Open(OpenError::Denied { .. })));
     let (gauges, rate, problem) = match &opened {

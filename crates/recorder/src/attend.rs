@@ -1,0 +1,370 @@
+//! One process, watched closely by a thread of its own: sampled, armed, struck, and read after its death. `run` attends its command so from the beginning to the
+//! end; the daemon does it with those in danger.
+
+use std::fs::File;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use lastgasp_inferior::{Addr, Usage};
+use nix::sys::wait::WaitStatus;
+
+use crate::ending::{OomCounters, Risen, by_sigkill, how_it_ended};
+use crate::forecast::Point;
+use crate::gauge::Gauge;
+use crate::machine::Machine;
+use crate::pin::Pin;
+use crate::policy::{self, Action, Policy, State};
+use crate::sampler::{Sample, Timeline};
+use crate::sys::pidfd_open;
+use crate::take::{Circumstances, Extent, Phase, Reason};
+use crate::target::{Identity, Target};
+
+/// A process under watch, with what the watch of it needs.
+#[derive(Debug)]
+pub(crate) struct Ward {
+    /// Process number.
+    pub(crate) pid: i32,
+    /// Who it is.
+    pub(crate) identity: Identity,
+    /// What is known and remembered of it. Reading its memory can hang where the kernel holds its address space; nobody who must not hang locks this.
+    pub(crate) record: Arc<Mutex<Record>>,
+    /// How much of which limit it uses.
+    pub(crate) gauge: Gauge,
+    /// What the policy remembers.
+    pub(crate) memory: policy::Memory,
+    /// Its address space, held.
+    pub(crate) pin: Option<Pin>,
+    /// Readable when it has ended.
+    pub(crate) exit: Option<OwnedFd>,
+    /// The latest looks, oldest first, all against one and the same limit: what the forecast is made of.
+    points: Vec<Point>,
+    series: u64,
+    counters: OomCounters,
+    mem: Option<File>,
+    readable: Addr,
+    image: Option<Vec<u8>>,
+}
+
+/// What is known of a process, and what it did so far.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) target: Target,
+    pub(crate) timeline: Timeline,
+    /// Its memory as last seen alive, and when: the dead have none.
+    pub(crate) last_usage: Option<(Usage, u64)>,
+    /// When the next baseline is due, and when the plan was brought up to date.
+    pub(crate) baseline_due: Instant,
+    refreshed: Instant,
+}
+
+/// Why a process is attended no longer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Left {
+    /// It has ended.
+    Ended(Ended),
+    /// It has become another program by exec.
+    Replaced,
+    /// It has been calm for long.
+    Calm,
+    /// Somebody wants us elsewhere.
+    CalledAway,
+}
+
+/// How a process ended, and what we have of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Ended {
+    /// Its wait status, if that is known.
+    pub(crate) status: Option<WaitStatus>,
+    /// Killed by the kernel for memory.
+    pub(crate) oom: bool,
+    /// Killed.
+    pub(crate) killed: bool,
+    /// Why it could not be read afterwards, if it should have been.
+    pub(crate) unread: Option<String>,
+}
+
+/// Why a sleep is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// Time.
+    Due,
+    /// The process has ended.
+    Exited,
+    /// Somebody wants us elsewhere.
+    CalledAway,
+}
+
+/// What an attendant can have done, and where it sleeps.
+pub(crate) trait Hands {
+    /// Sleeps for that time, or until the process behind `exit` ends.
+    fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken;
+    /// Takes evidence and hands it on; the target is stopped for it if it lives. Gives why there is none, if so. What is taken after `until` is worth nothing.
+    fn take(&mut self, target: &Target, around: Circumstances<'_>, until: Instant) -> Result<(), String>;
+    /// A look was taken.
+    fn seen(&mut self, _sample: &Sample, _step: &policy::Step, _ward: &Ward) {}
+    /// Whether there is something else to attend to, now that it is calm.
+    fn looks_elsewhere(&mut self, _sample: &Sample, _pid: i32) -> bool {
+        false
+    }
+    /// Something could not be done.
+    fn note(&mut self, note: String);
+}
+
+/// How long the memory of a process is held after an OOM kill: the kernel takes it away itself after two seconds.
+const HOLD: Duration = Duration::from_millis(1800);
+
+impl Ward {
+    /// A process to be watched. `gauge` says what it may use.
+    pub(crate) fn new(target: Target, gauge: Gauge, machine: &Machine) -> Self {
+        let pid = target.process.pid();
+        let mut timeline = Timeline::default();
+        timeline.note("attach", format!("process {pid}, {}", target.runtime.version));
+        Self {
+            pid,
+            identity: target.identity.clone(),
+            counters: OomCounters::note(&gauge, machine),
+            exit: pidfd_open(pid),
+            mem: target.process.mem_file().ok(),
+            readable: target.readable(),
+            image: auxv(pid),
+            gauge,
+            memory: policy::Memory::default(),
+            pin: None,
+            points: Vec::new(),
+            series: 0,
+            record: Arc::new(Mutex::new(Record {
+                target,
+                timeline,
+                last_usage: None,
+                baseline_due: Instant::now(),
+                refreshed: Instant::now(),
+            })),
+        }
+    }
+
+    /// Holds its address space.
+    pub(crate) fn arm(&mut self) -> Result<(), String> {
+        let mem = self.mem.as_ref().ok_or("its memory file is not open")?.try_clone().map_err(|e| e.to_string())?;
+        self.pin = Some(Pin::hold(mem, self.readable).map_err(|e| e.to_string())?);
+        Ok(())
+    }
+
+    /// Whether it has become another program by exec: the old one's memory would stay charged to it as long as we held on, and what we know of it is void.
+    pub(crate) fn is_replaced(&self) -> bool {
+        auxv(self.pid).is_some_and(|now| Some(now) != self.image)
+    }
+
+    /// Brings the limit up to date.
+    pub(crate) fn refresh_gauge(&mut self, rss: u64, machine: &Machine) {
+        self.gauge.refresh(rss, machine);
+        if self.gauge.changes() != self.series {
+            self.series = self.gauge.changes();
+            self.points.clear();
+        }
+    }
+
+    /// Notes a look, and decides.
+    pub(crate) fn decide(&mut self, policy: &Policy, point: Point) -> policy::Step {
+        /// What the forecast looks at, and what is kept before the older half goes.
+        const RECENT: usize = 200;
+        if self.points.len() >= 2 * RECENT {
+            self.points.drain(..RECENT);
+        }
+        self.points.push(point);
+        let recent = self.points.get(self.points.len().saturating_sub(RECENT)..).unwrap_or_default();
+        policy.step(&mut self.memory, recent, self.gauge.limit.as_ref().map(|l| l.0))
+    }
+
+    /// Watches it to its end, or until it has been calm for `until_calm`.
+    pub(crate) fn attend(
+        &mut self,
+        policy: &Policy,
+        machine: &mut Machine,
+        hands: &mut dyn Hands,
+        until_calm: Option<Duration>,
+    ) -> Left {
+        let record = Arc::clone(&self.record);
+        let mut steady = true;
+        let mut calm_since = Instant::now();
+        let mut looked_around = Instant::now();
+        loop {
+            let state = self.memory.state;
+            let mut record = lock(&record);
+            if self.gauge.age() > Duration::from_millis(if state == State::Watch { 1000 } else { 100 }) {
+                machine.refresh(Duration::from_millis(100));
+                let rss = record.target.process.rss().unwrap_or(0);
+                self.refresh_gauge(rss, machine);
+                if self.is_replaced() {
+                    record.timeline.note("exit", "became another program");
+                    self.pin = None;
+                    return Left::Replaced;
+                }
+            }
+            // The dead have no RSS: near the end it is noted at every look.
+            if state == State::Armed || record.last_usage.is_none_or(|(_, t)| record.timeline.now_ms() >= t + 1000) {
+                let now = record.timeline.now_ms();
+                record.last_usage = record.target.process.usage().map(|u| (u, now)).or(record.last_usage);
+            }
+            let Some(sample) = record.sample(&mut self.gauge) else { break };
+            record.timeline.push(sample);
+            record.keep_up(steady, state);
+            let step = self.decide(policy, Point { t_ms: sample.t_ms, bytes: sample.usage });
+            steady = step.time_to_oom.is_none_or(|t| t > 60.0);
+            self.act(step.action, &mut record, hands, step.time_to_oom);
+            hands.seen(&sample, &step, self);
+            drop(record);
+            match hands.sleep(self.exit.as_ref().map(|e| e.as_fd()), step.sleep) {
+                Woken::Exited => break,
+                Woken::CalledAway => return Left::CalledAway,
+                Woken::Due if self.exit.is_none() && lastgasp_inferior::start_time(self.pid).is_none() => break,
+                Woken::Due => {}
+            }
+            if self.memory.state > State::Watch {
+                calm_since = Instant::now();
+            } else if until_calm.is_some_and(|enough| calm_since.elapsed() > enough) {
+                return Left::Calm;
+            } else if looked_around.elapsed() > Duration::from_secs(1) {
+                looked_around = Instant::now();
+                if hands.looks_elsewhere(&sample, self.pid) {
+                    return Left::CalledAway;
+                }
+            }
+        }
+        let ended = self.after_death(policy, machine, hands);
+        self.pin = None;
+        Left::Ended(ended)
+    }
+
+    fn act(&mut self, action: Action, record: &mut Record, hands: &mut dyn Hands, time_to_oom: Option<f64>) {
+        match action {
+            Action::Arm => match self.arm() {
+                Ok(()) => record.timeline.note("arm", "address space pinned"),
+                Err(e) => hands.note(format!("not armed: {e}")),
+            },
+            Action::Disarm => {
+                record.timeline.note("disarm", "address space released");
+                self.pin = None;
+            }
+            Action::Strike => {
+                record.timeline.note("freeze", "memory is about to be used up: stopped and copied");
+                let patience = Duration::from_secs_f64(time_to_oom.unwrap_or(0.25).clamp(0.1, 5.0));
+                let around = record.around(Phase::PreKill, Reason::Forecast, self.gauge.limit.clone());
+                if let Err(why) = hands.take(&record.target, around, Instant::now() + patience) {
+                    record.timeline.note("freeze", why);
+                }
+            }
+            Action::None => {}
+        }
+    }
+
+    /// The process has ended, or is about to be reaped: say how, and read what the pin has kept.
+    pub(crate) fn after_death(&mut self, policy: &Policy, machine: &mut Machine, hands: &mut dyn Hands) -> Ended {
+        let until = Instant::now() + HOLD;
+        let status = how_it_ended(self.pid, self.exit.as_ref());
+        let signaled = status.as_ref().is_some_and(by_sigkill);
+        let risen = self.risen(status.is_none() || signaled, machine);
+        let oom = (signaled || status.is_none()) && risen.own_kills;
+        let killed = signaled || oom;
+        let mut record = lock(&self.record);
+        let (kind, text) = match (oom, killed) {
+            (true, _) => ("oom-kill", "killed by the kernel: out of memory"),
+            (false, true) => ("kill", "killed"),
+            _ if status.is_none() => ("exit", "ended (not our child: how is not known)"),
+            _ => ("exit", "ended by itself"),
+        };
+        record.timeline.note(kind, text);
+        let mut ended = Ended { status, oom, killed, unread: None };
+        if !killed {
+            return ended;
+        }
+        machine.refresh(Duration::ZERO);
+        // Holding gigabytes while the whole machine is out of memory would hurt everybody.
+        if oom && !risen.group_ooms && machine.is_short() {
+            self.pin = None;
+            ended.unread = Some("killed because the whole machine was out of memory: it was let go at once".into());
+            return ended;
+        }
+        if self.pin.is_none() || !record.target.is_readable() {
+            ended.unread = match (self.pin.is_some(), policy.pin) {
+                (true, _) => Some("killed, and its memory was gone at once".into()),
+                (false, true) => Some("killed without the pin: nothing could be read afterwards".into()),
+                (false, false) => None,
+            };
+            return ended;
+        }
+        let reason = if oom { Reason::OomKill } else { Reason::Killed };
+        let around = record.around(Phase::PostKill, reason, self.gauge.limit.clone());
+        ended.unread = hands.take(&record.target, around, until).err();
+        ended
+    }
+
+    /// Which OOM counters have risen. They are raised before the signal is sent, but a slow kernel is given a moment where it matters.
+    fn risen(&self, matters: bool, machine: &Machine) -> Risen {
+        let risen = self.counters.risen(machine);
+        if risen.own_kills || !matters {
+            return risen;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+        self.counters.risen(machine)
+    }
+}
+
+impl Record {
+    /// One look.
+    pub(crate) fn sample(&self, gauge: &mut Gauge) -> Option<Sample> {
+        let rss = self.target.process.rss()?;
+        let gauges = self.target.gauges()?;
+        Some(Sample {
+            t_ms: self.timeline.now_ms(),
+            usage: gauge.usage(|| rss),
+            rss,
+            heap_live: gauges.heap_live,
+            goroutines: gauges.goroutine_slots,
+            gc_cycles: gauges.gc_cycles,
+        })
+    }
+
+    /// Notes a baseline or brings the plan up to date, when it is time for that.
+    fn keep_up(&mut self, steady: bool, state: State) {
+        // A service may be steady at 70 % of its limit: what counts for a baseline is that it does not grow.
+        if steady && self.baseline_due <= Instant::now() {
+            let took = self.note_baseline();
+            // Calm cost at most one part in a thousand of a core, however large the profile.
+            self.baseline_due = Instant::now() + (took * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
+        } else if state != State::Watch && self.refreshed.elapsed() > Duration::from_millis(200) {
+            self.target.refresh();
+            self.refreshed = Instant::now();
+        }
+    }
+
+    /// Notes the profile of this moment; gives how long that took.
+    pub(crate) fn note_baseline(&mut self) -> Duration {
+        let started = Instant::now();
+        self.target.refresh();
+        self.target.note_baseline(self.timeline.now_ms());
+        self.refreshed = Instant::now();
+        started.elapsed()
+    }
+
+    fn around(&self, phase: Phase, reason: Reason, limit: Option<(u64, String)>) -> Circumstances<'_> {
+        Circumstances {
+            extent: Extent::Whole,
+            phase,
+            reason,
+            timeline: &self.timeline,
+            limit,
+            last_usage: self.last_usage,
+        }
+    }
+}
+
+/// The record, whatever became of another thread that held it.
+pub(crate) fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The kernel's words to the program at its start, which hold random addresses: they change with every exec and with nothing else.
+fn auxv(pid: i32) -> Option<Vec<u8>> {
+    std::fs::read(format!("/proc/{pid}/auxv")).ok().filter(|b| !b.is_empty())
+}

@@ -1,0 +1,126 @@
+//! How a process ended that is not our child: by its exit status where it is to be had, and by the counters of the kernel's OOM killer.
+
+use std::fs::File;
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+
+use crate::cgroup::Cgroup;
+use crate::gauge::Gauge;
+use crate::machine::{Machine, read_text};
+use crate::sys::reaped_status;
+
+/// OOM counters of a target's group, of those above it, and of the machine, as they stood while it lived. The files stay open: a container's group is removed
+/// within milliseconds of its end.
+#[derive(Debug)]
+pub(crate) struct OomCounters {
+    groups: Vec<(File, Counts)>,
+    machine: u64,
+}
+
+/// What a group has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    /// Processes of it killed for memory, whoever ran out of it.
+    kills: u64,
+    /// Times that this group, or one below it, ran out of memory by itself; v1 does not say.
+    ooms: u64,
+}
+
+/// Which of them have risen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Risen {
+    /// The target's own group has lost a process for memory.
+    pub(crate) own_kills: bool,
+    /// The group, or one above it, has run out of memory by itself; v2 alone.
+    pub(crate) group_ooms: bool,
+    /// Some process of the machine was killed for memory.
+    pub(crate) machine: bool,
+}
+
+impl OomCounters {
+    /// As they stand now.
+    pub(crate) fn note(gauge: &Gauge, machine: &Machine) -> Self {
+        let levels = gauge.own().into_iter().flat_map(Cgroup::levels);
+        let opened = levels.filter_map(|g| File::open(g.events_file()).ok());
+        let groups = opened.map(|f| (counts(&f).unwrap_or_default(), f)).map(|(c, f)| (f, c)).collect();
+        Self { groups, machine: machine.oom_kills() }
+    }
+
+    /// What has happened since.
+    pub(crate) fn risen(&self, machine: &Machine) -> Risen {
+        let now: Vec<Option<Counts>> = self.groups.iter().map(|(file, _)| counts(file)).collect();
+        let risen = |i: usize, of: fn(&Counts) -> u64| {
+            let now = now.get(i).copied().flatten();
+            self.groups.get(i).zip(now).is_some_and(|((_, then), now)| of(&now) > of(then))
+        };
+        Risen {
+            own_kills: risen(0, |c| c.kills),
+            group_ooms: (0..now.len()).any(|i| risen(i, |c| c.ooms)),
+            machine: machine.oom_kills() > self.machine,
+        }
+    }
+}
+
+fn counts(file: &File) -> Option<Counts> {
+    let text = read_text::<512>(file)?;
+    let of = |key: &str| text.lines().find_map(|l| l.strip_prefix(key)?.trim().parse().ok()).unwrap_or(0);
+    Some(Counts { kills: of("oom_kill "), ooms: of("oom ") })
+}
+
+/// How a process ended, as far as that is to be known: by our own wait if it is our child (which stays to be reaped), by what `/proc` says of one that its parent
+/// has not reaped yet, and by the kernel's note of one that was.
+pub(crate) fn how_it_ended(pid: i32, pidfd: Option<&OwnedFd>) -> Option<WaitStatus> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+    for _ in 0..100 {
+        match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
+            Ok(WaitStatus::StillAlive) => std::thread::sleep(std::time::Duration::from_millis(1)),
+            Ok(status) => return Some(status),
+            Err(_) => break,
+        }
+    }
+    let status = zombie_status(pid).or_else(|| reaped_status(pidfd?.as_fd()))?;
+    WaitStatus::from_raw(Pid::from_raw(pid), status).ok()
+}
+
+/// Whether that is a SIGKILL.
+pub(crate) fn by_sigkill(status: &WaitStatus) -> bool {
+    matches!(status, WaitStatus::Signaled(_, Signal::SIGKILL, _))
+}
+
+/// The wait status in the last field of `/proc/PID/stat`, of one that has ended and is not reaped.
+fn zombie_status(pid: i32) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything.
+    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
+    (fields.next()? == "Z").then_some(())?;
+    fields.next_back()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::sys::pidfd_open;
+
+    fn orphan(script: &str) -> (i32, OwnedFd) {
+        // Its parent is a shell that reaps it at once, or never.
+        let out = Command::new("sh").args(["-c", script]).output().unwrap();
+        let pid: i32 = String::from_utf8(out.stdout).unwrap().trim().parse().unwrap();
+        (pid, pidfd_open(pid).unwrap())
+    }
+
+    #[test]
+    fn a_stranger_that_was_killed_is_known_to_have_been() {
+        let (pid, fd) = orphan("sleep 100 >/dev/null 2>&1 & echo $!");
+        nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        match how_it_ended(pid, Some(&fd)) {
+            Some(status) => assert!(by_sigkill(&status), "{status:?}"),
+            None => println!("SKIPPED: reaped at once, and this kernel (before 6.15) does not tell"),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Threads that look at new processes: whether they are Go, whether they are wanted, where their runtime stands. Reading an executable can hang (a network file
+//! system that is gone), and so this is not the lookout's own work.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lastgasp_goruntime::DiscoverError;
+
+use super::settings::{Settings, Subject};
+use crate::attend::Ward;
+use crate::cgroup::Mounts;
+use crate::container::{Home, home};
+use crate::discover::{Discoverer, GoProcess};
+use crate::gauge::Gauge;
+use crate::locations::Locations;
+use crate::machine::Machine;
+use crate::target::{AttachError, Target, identity};
+
+/// What a look at a process gave.
+#[derive(Debug)]
+pub(crate) enum Looked {
+    /// It can be watched.
+    Ward(Box<Arrived>),
+    /// It is Go, and its runtime has not started yet: look again.
+    NotYet,
+    /// It is Go, and not to be watched.
+    Excluded,
+    /// It is Go, and cannot be read.
+    Refused {
+        /// Its name.
+        service: String,
+        /// Why, with the cure.
+        why: String,
+    },
+    /// It is not Go, or it is gone.
+    Other,
+}
+
+/// A process that can be watched.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) ward: Ward,
+    pub(crate) home: Home,
+    pub(crate) executable: GoProcess,
+}
+
+/// The threads.
+#[derive(Debug)]
+pub(crate) struct Attachers {
+    jobs: Sender<i32>,
+}
+
+/// So many, so that one that hangs does not blind us.
+const THREADS: usize = 2;
+
+impl Attachers {
+    /// Starts them; `done` gets what they find.
+    pub(crate) fn start(
+        settings: &Arc<Mutex<Arc<Settings>>>,
+        done: impl Fn(i32, Looked) + Clone + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (jobs, queue) = channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..THREADS {
+            let (queue, settings, done) = (Arc::clone(&queue), Arc::clone(settings), done.clone());
+            let thread = std::thread::Builder::new().name("attach".into()).stack_size(1 << 20);
+            thread.spawn(move || serve(&queue, &settings, done))?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Has a process looked at.
+    pub(crate) fn look_at(&self, pid: i32) {
+        let _ = self.jobs.send(pid);
+    }
+}
+
+fn serve(queue: &Mutex<Receiver<i32>>, settings: &Mutex<Arc<Settings>>, done: impl Fn(i32, Looked)) {
+    let (mounts, locations, mut discoverer) = (Mounts::detect(), Locations::of_user(), Discoverer::default());
+    let mut machine = Machine::detect();
+    loop {
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(pid) = job else { return };
+        let settings = Arc::clone(&settings.lock().unwrap_or_else(PoisonError::into_inner));
+        machine.refresh(std::time::Duration::from_millis(100));
+        done(pid, look(pid, &settings, &mounts, &locations, &mut discoverer, &machine));
+    }
+}
+
+fn look(
+    pid: i32,
+    settings: &Settings,
+    mounts: &Mounts,
+    locations: &Locations,
+    discoverer: &mut Discoverer,
+    machine: &Machine,
+) -> Looked {
+    let Some(executable) = discoverer.go_process(pid).filter(|_| !is_thread(pid)) else { return Looked::Other };
+    let who = identity(pid, mounts, executable.start_time);
+    let home = home(&who.cgroup);
+    let subject = Subject {
+        service: &who.service,
+        container: home.container.as_deref(),
+        pod: home.pod.as_deref(),
+        cgroup: &who.cgroup,
+    };
+    if !settings.wants(&subject) {
+        return Looked::Excluded;
+    }
+    match Target::attach(pid, mounts, locations) {
+        Ok(target) => {
+            let rss = target.process.rss().unwrap_or(0);
+            let gauge = Gauge::of(pid, rss, None, None, mounts, machine);
+            let ward = Ward::new(target, gauge, machine);
+            Looked::Ward(Box::new(Arrived { ward, home, executable }))
+        }
+        Err(AttachError::Discover(DiscoverError::Unreadable { .. })) => Looked::NotYet,
+        Err(e) if lastgasp_inferior::start_time(pid).is_some() => {
+            Looked::Refused { service: who.service, why: e.to_string() }
+        }
+        Err(_) => Looked::Other,
+    }
+}
+
+/// Whether that is the number of a thread that is not its process's first: `/proc` answers to it all the same, and new numbers are those of threads too.
+fn is_thread(pid: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().find_map(|l| l.strip_prefix("Tgid:")?.trim().parse::<i32>().ok()).is_some_and(|tgid| tgid != pid)
+}

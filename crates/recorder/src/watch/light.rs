@@ -1,0 +1,84 @@
+//! Light samples of calm processes: gauges every few seconds, the profile as often as a small share of one core allows. On a thread of its own, since reading a
+//! process's memory can hang; nothing is stopped for it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, TryLockError};
+use std::time::{Duration, Instant};
+
+use super::vitals::Vitals;
+use crate::attend::Record;
+use crate::sampler::Sample;
+
+/// For each second of work so many of rest: at most 0.4 % of a core, whatever there is to sample.
+const REST: u32 = 250;
+
+/// One process to be sampled.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) record: Arc<Mutex<Record>>,
+    pub(crate) vitals: Arc<Mutex<Vitals>>,
+    pub(crate) usage: u64,
+    /// Set while it waits for its turn, or is sampled.
+    pub(crate) busy: Arc<AtomicBool>,
+}
+
+/// The thread.
+#[derive(Debug)]
+pub(crate) struct Sampler {
+    jobs: SyncSender<Job>,
+}
+
+impl Sampler {
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let (jobs, queue) = sync_channel::<Job>(4096);
+        std::thread::Builder::new().name("light".into()).stack_size(1 << 20).spawn(move || {
+            for job in queue {
+                let took = sample(&job);
+                job.busy.store(false, Ordering::Release);
+                std::thread::sleep((took * REST).min(Duration::from_secs(1)));
+            }
+        })?;
+        Ok(Self { jobs })
+    }
+
+    /// Has a process sampled, unless it still waits for that.
+    pub(crate) fn sample(&self, job: Job) {
+        if job.busy.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = self.jobs.try_send(job) {
+            job.busy.store(false, Ordering::Release);
+        }
+    }
+}
+
+fn sample(job: &Job) -> Duration {
+    let started = Instant::now();
+    let mut record = match job.record.try_lock() {
+        Ok(record) => record,
+        Err(TryLockError::Poisoned(e)) => e.into_inner(),
+        // Somebody attends to it.
+        Err(TryLockError::WouldBlock) => return Duration::ZERO,
+    };
+    let (Some(rss), Some(gauges)) = (record.target.process.rss(), record.target.gauges()) else {
+        return started.elapsed();
+    };
+    let sample = Sample {
+        t_ms: record.timeline.now_ms(),
+        usage: job.usage,
+        rss,
+        heap_live: gauges.heap_live,
+        goroutines: gauges.goroutine_slots,
+        gc_cycles: gauges.gc_cycles,
+    };
+    record.timeline.push(sample);
+    record.last_usage = record.target.process.usage().map(|u| (u, sample.t_ms)).or(record.last_usage);
+    if record.baseline_due <= Instant::now() {
+        let took = record.note_baseline();
+        record.baseline_due = Instant::now() + (took * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
+    }
+    drop(record);
+    Vitals::of(&job.vitals, |v| v.sampled(&sample));
+    started.elapsed()
+}

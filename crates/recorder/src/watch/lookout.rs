@@ -1,0 +1,508 @@
+//! The lookout: one thread for all calm processes. It hears of new ones and of ends, looks at cgroups, and calls an attendant when one is in danger. It never
+//! reads a process's memory, and so it never hangs with one.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::io;
+use std::os::fd::AsFd as _;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::arrivals::Arrivals;
+use super::attach::{Arrived, Attachers, Looked};
+use super::attendant::{Attendant, Common};
+use super::light::{Job, Sampler};
+use super::settings::Settings;
+use super::status::Status;
+use super::vitals::Vitals;
+use super::{Inbox, Message};
+use crate::attend::{Left, Ward};
+use crate::forecast::Point;
+use crate::machine::{Machine, fastest_growth};
+use crate::policy::{Action, State};
+use crate::stop::Stopper;
+use crate::sys::run_before_others;
+
+/// Marks in epoll's events, beside process numbers.
+const ARRIVALS: u64 = u64::MAX;
+const BELL: u64 = u64::MAX - 1;
+/// Looks that are due within this share of a sleep are taken together: one waking for many.
+const TOGETHER: u32 = 8;
+/// An attendant stays until it has been calm for so long.
+const CALM_AGAIN: Duration = Duration::from_secs(15);
+/// How long a process may take until its Go runtime can be read.
+const BIRTH: Duration = Duration::from_secs(10);
+
+/// Everything that the lookout knows.
+pub(crate) struct Lookout {
+    settings: Arc<Settings>,
+    /// The same, for others.
+    shared: Arc<Mutex<Arc<Settings>>>,
+    inbox: Inbox,
+    common: Arc<Common>,
+    epoll: Epoll,
+    arrivals: Arrivals,
+    attachers: Attachers,
+    sampler: Sampler,
+    machine: Machine,
+    started_unix: u64,
+    pin_window: Option<Duration>,
+    watched: BTreeMap<i32, Watched>,
+    due: BinaryHeap<Reverse<(Instant, i32)>>,
+    /// Go processes whose runtime has not started, with when they are looked at next and when they were first seen.
+    newborn: BTreeMap<i32, (Instant, Instant)>,
+    /// Processes that are not watched, by number, with their start time: not to be looked at again at every scan.
+    passed: BTreeMap<i32, u64>,
+    stopping: bool,
+}
+
+/// A process under watch.
+struct Watched {
+    post: Post,
+    vitals: Arc<Mutex<Vitals>>,
+    began: Instant,
+    /// When its next look is due; older entries of the heap are void.
+    due: Instant,
+    sampled: Instant,
+    busy: Arc<AtomicBool>,
+}
+
+/// Who watches it.
+enum Post {
+    Lookout(Box<Ward>),
+    /// Rung to call the attendant away.
+    Attendant(Arc<EventFd>),
+}
+
+impl Lookout {
+    pub(crate) fn new(mut settings: Settings, inbox: Inbox, common: Arc<Common>) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let (arrivals, trouble) = Arrivals::listen();
+        if let Some(e) = trouble {
+            tracing::warn!(
+                "the kernel does not tell of new processes ({e}: needs CAP_NET_ADMIN and the host's own namespaces); they are looked for instead, 50 times a second"
+            );
+        }
+        if let Some(fd) = arrivals.fd() {
+            epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, ARRIVALS))?;
+        }
+        epoll.add(inbox.bell.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        settings.policy.fastest = fastest_growth();
+        tracing::info!(
+            gigabytes_per_second = format!("{:.1}", settings.policy.fastest / 1e9),
+            "the fastest growth that this machine can produce"
+        );
+        let settings = Arc::new(settings);
+        let shared = Arc::new(Mutex::new(Arc::clone(&settings)));
+        let letters = inbox.clone();
+        let attachers = Attachers::start(&shared, move |pid, looked| letters.send(Message::Looked(pid, looked)))?;
+        Ok(Self {
+            settings,
+            shared,
+            inbox,
+            common,
+            epoll,
+            arrivals,
+            attachers,
+            sampler: Sampler::start()?,
+            machine: Machine::detect(),
+            started_unix: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs()),
+            pin_window: None,
+            watched: BTreeMap::new(),
+            due: BinaryHeap::new(),
+            newborn: BTreeMap::new(),
+            passed: BTreeMap::new(),
+            stopping: false,
+        })
+    }
+
+    /// Watches until it is told to stop.
+    pub(crate) fn keep_watch(mut self, inbox: &Receiver<Message>) -> io::Result<()> {
+        // Threads that were started before do not inherit it; attendants do.
+        run_before_others();
+        let mut events = [EpollEvent::empty(); 64];
+        loop {
+            let timeout = EpollTimeout::try_from(self.sleep()).unwrap_or(EpollTimeout::ZERO);
+            let n = match self.epoll.wait(&mut events, timeout) {
+                Ok(n) => n,
+                Err(nix::errno::Errno::EINTR) => 0,
+                Err(e) => return Err(e.into()),
+            };
+            for event in events.get(..n).unwrap_or_default() {
+                match event.data() {
+                    ARRIVALS => {}
+                    BELL => {
+                        let _ = self.inbox.bell.read();
+                    }
+                    pid => self.ended(pid as i32),
+                }
+            }
+            while let Ok(message) = inbox.try_recv() {
+                self.hear(message);
+            }
+            if self.stopping {
+                if self.may_leave() {
+                    return Ok(());
+                }
+                continue;
+            }
+            self.hear_of_arrivals();
+            self.look_at_all_that_are_due();
+        }
+    }
+
+    /// Until something is due.
+    fn sleep(&self) -> Duration {
+        let due = self.due.peek().map(|Reverse((at, _))| *at);
+        let newborn = self.newborn.values().map(|(at, _)| *at).min();
+        let next = [due, newborn].into_iter().flatten().chain([self.arrivals.due()]).min();
+        let most = if self.stopping { Duration::from_millis(20) } else { Duration::from_secs(1) };
+        next.map_or(most, |at| at.saturating_duration_since(Instant::now())).min(most)
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Looked(pid, looked) => self.looked(pid, looked),
+            Message::Back(ward, left, notes) => self.back(ward, &left, &notes),
+            Message::Settings(settings) => self.reload(*settings),
+            Message::Status(answer) => {
+                let _ = answer.send(self.status());
+            }
+            Message::PinWindow(window) => self.pin_window = Some(window),
+            Message::Stop => {
+                self.stopping = true;
+                self.call_away();
+            }
+        }
+    }
+
+    fn hear_of_arrivals(&mut self) {
+        let news = self.arrivals.news();
+        for pid in news.pids {
+            // It has become another program, or is a new process with a number that was used before.
+            self.passed.remove(&pid);
+            self.look_at(pid);
+        }
+        if news.all {
+            self.look_at_everybody();
+        }
+        let now = Instant::now();
+        let due: Vec<i32> = self.newborn.iter().filter(|(_, (at, _))| *at <= now).map(|(pid, _)| *pid).collect();
+        for pid in due {
+            if let Some((at, _)) = self.newborn.get_mut(&pid) {
+                // Until the answer is there.
+                *at = now + BIRTH;
+            }
+            self.attachers.look_at(pid);
+        }
+    }
+
+    fn look_at(&mut self, pid: i32) {
+        match self.watched.get(&pid).map(|w| &w.post) {
+            Some(Post::Attendant(bell)) => drop(bell.write(1)),
+            // By exec: another program in the same process.
+            Some(Post::Lookout(ward)) if ward.is_replaced() => {
+                self.forget(pid);
+                self.attachers.look_at(pid);
+            }
+            Some(Post::Lookout(_)) => {}
+            None => self.attachers.look_at(pid),
+        }
+    }
+
+    /// Everybody who is not known yet.
+    fn look_at_everybody(&mut self) {
+        let pids = std::fs::read_dir("/proc")
+            .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok()).collect::<Vec<_>>());
+        let pids = pids.unwrap_or_default();
+        self.passed.retain(|pid, _| pids.binary_search(pid).is_ok() || pids.contains(pid));
+        for pid in pids {
+            let known = self.watched.contains_key(&pid)
+                || self.newborn.contains_key(&pid)
+                || self.passed.get(&pid).is_some_and(|start| lastgasp_inferior::start_time(pid) == Some(*start));
+            if !known {
+                self.attachers.look_at(pid);
+            }
+        }
+    }
+
+    fn looked(&mut self, pid: i32, looked: Looked) {
+        if self.stopping || self.watched.contains_key(&pid) {
+            return;
+        }
+        let now = Instant::now();
+        match looked {
+            Looked::NotYet => {
+                let (_, since) = *self.newborn.get(&pid).unwrap_or(&(now, now));
+                // After 1, 2, 4 ... milliseconds, and not more than ten times as late as it could have been.
+                let pause = now.duration_since(since).clamp(Duration::from_millis(1), Duration::from_millis(250));
+                if now.duration_since(since) < BIRTH {
+                    self.newborn.insert(pid, (now + pause, since));
+                } else {
+                    self.newborn.remove(&pid);
+                    self.pass(pid);
+                }
+                return;
+            }
+            Looked::Ward(arrived) => self.watch(*arrived),
+            Looked::Refused { service, why } => {
+                if self.pass(pid) {
+                    tracing::warn!(pid, service, "not watched: {why}");
+                    self.count(|c| c.refused += 1);
+                }
+            }
+            Looked::Excluded | Looked::Other => {
+                self.pass(pid);
+            }
+        }
+        self.newborn.remove(&pid);
+    }
+
+    /// Not to be looked at again; gives whether that is new.
+    fn pass(&mut self, pid: i32) -> bool {
+        lastgasp_inferior::start_time(pid).is_some_and(|start| self.passed.insert(pid, start) != Some(start))
+    }
+
+    fn watch(&mut self, arrived: Arrived) {
+        let Arrived { ward, home, executable } = arrived;
+        let pid = ward.pid;
+        let vitals = Vitals::new(&ward.identity, &home, &executable);
+        tracing::debug!(
+            pid,
+            service = vitals.0.service,
+            container = home.container,
+            go = vitals.0.go_version,
+            limit = ward.gauge.limit.as_ref().map(|l| l.0),
+            "watched"
+        );
+        self.count(|c| c.discovered += 1);
+        let now = Instant::now();
+        self.watched.insert(
+            pid,
+            Watched {
+                post: Post::Lookout(Box::new(ward)),
+                vitals: Arc::new(Mutex::new(vitals)),
+                began: now,
+                due: now,
+                sampled: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now),
+                busy: Arc::new(AtomicBool::new(false)),
+            },
+        );
+        self.listen_for_end(pid);
+        self.look(pid);
+    }
+
+    fn listen_for_end(&self, pid: i32) {
+        if let Some(Watched { post: Post::Lookout(ward), .. }) = self.watched.get(&pid)
+            && let Some(exit) = &ward.exit
+        {
+            let _ = self.epoll.add(exit, EpollEvent::new(EpollFlags::EPOLLIN, pid as u64));
+        }
+    }
+
+    fn look_at_all_that_are_due(&mut self) {
+        let now = Instant::now();
+        let mut looked = 0u32;
+        while let Some(Reverse((at, pid))) = self.due.peek().copied() {
+            // The first one was waited for; others that are nearly due are taken along.
+            let slack = self.watched.get(&pid).map_or(Duration::ZERO, |_| Duration::from_millis(2));
+            if at > now + if looked > 0 { slack * TOGETHER } else { Duration::ZERO } {
+                break;
+            }
+            self.due.pop();
+            if self.watched.get(&pid).is_some_and(|w| w.due == at) {
+                self.look(pid);
+                looked += 1;
+            }
+        }
+    }
+
+    /// One look at a calm process's cgroup.
+    fn look(&mut self, pid: i32) {
+        self.machine.refresh(Duration::from_millis(200));
+        let Some(watched) = self.watched.get_mut(&pid) else { return };
+        let Post::Lookout(ward) = &mut watched.post else { return };
+        let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
+        // Limits change seldom, and a group above that was given its first one is found later still.
+        if ward.gauge.age() > Duration::from_secs(2) || !ward.gauge.is_of_group() {
+            ward.refresh_gauge(rss(), &self.machine);
+        }
+        let usage = ward.gauge.usage(rss);
+        let point = Point { t_ms: watched.began.elapsed().as_millis() as u64, bytes: usage };
+        let before = ward.memory.clone();
+        let step = ward.decide(&self.settings.policy, point);
+        let danger = ward.memory.state > State::Watch || step.action == Action::Strike;
+        if danger {
+            // The attendant decides afresh.
+            ward.memory = before;
+        } else {
+            match step.action {
+                Action::Arm => {
+                    if let Err(e) = ward.arm() {
+                        Vitals::of(&watched.vitals, |v| v.0.problem = Some(format!("not armed: {e}")));
+                    }
+                }
+                Action::Disarm => ward.pin = None,
+                Action::Strike | Action::None => {}
+            }
+        }
+        Vitals::of(&watched.vitals, |v| v.decided(usage, &step, ward));
+        if watched.sampled.elapsed() >= self.settings.light_sample {
+            watched.sampled = Instant::now();
+            self.sampler.sample(Job {
+                record: Arc::clone(&ward.record),
+                vitals: Arc::clone(&watched.vitals),
+                usage,
+                busy: Arc::clone(&watched.busy),
+            });
+        }
+        watched.due = Instant::now() + step.sleep.min(self.settings.calm);
+        self.due.push(Reverse((watched.due, pid)));
+        if danger {
+            self.call_attendant(pid, false);
+        }
+    }
+
+    /// A calm process has ended.
+    fn ended(&mut self, pid: i32) {
+        self.call_attendant(pid, true);
+    }
+
+    /// Hands a process to a thread of its own; `dead`: to read what is left of it.
+    fn call_attendant(&mut self, pid: i32, dead: bool) {
+        let Some(watched) = self.watched.get_mut(&pid) else { return };
+        let bell = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
+        let Ok(bell) = bell.map(Arc::new) else { return };
+        let post = std::mem::replace(&mut watched.post, Post::Attendant(Arc::clone(&bell)));
+        let Post::Lookout(mut ward) = post else {
+            watched.post = post;
+            return;
+        };
+        if let Some(exit) = &ward.exit {
+            let _ = self.epoll.delete(exit);
+        }
+        let mut hands = Attendant {
+            common: Arc::clone(&self.common),
+            vitals: Arc::clone(&watched.vitals),
+            bell,
+            stopper: Stopper::by_ptrace(),
+            looked: Instant::now(),
+            notes: Vec::new(),
+        };
+        let (policy, inbox) = (self.settings.policy.clone(), self.inbox.clone());
+        let attend = move || {
+            let mut machine = Machine::detect();
+            let left = if dead {
+                let ended = ward.after_death(&policy, &mut machine, &mut hands);
+                ward.pin = None;
+                Left::Ended(ended)
+            } else {
+                ward.attend(&policy, &mut machine, &mut hands, Some(CALM_AGAIN))
+            };
+            inbox.send(Message::Back(ward, left, hands.notes));
+        };
+        let thread = std::thread::Builder::new().name("attend".into()).stack_size(512 << 10).spawn(attend);
+        if let Err(e) = thread {
+            // Its ward went with the closure: the scan finds the process again.
+            tracing::error!(pid, "no attendant: {e}");
+            self.watched.remove(&pid);
+        }
+    }
+
+    /// An attendant is done.
+    fn back(&mut self, ward: Box<Ward>, left: &Left, notes: &[String]) {
+        let pid = ward.pid;
+        for note in notes {
+            tracing::warn!(pid, "{note}");
+        }
+        match left {
+            Left::Ended(ended) => {
+                self.count(|c| {
+                    c.oom_kills += u64::from(ended.oom);
+                    c.kills += u64::from(ended.killed && !ended.oom);
+                });
+                if let Some(why) = &ended.unread {
+                    self.count(|c| c.captures_dropped += 1);
+                    tracing::warn!(pid, "no evidence from after its death: {why}");
+                }
+                if ended.oom {
+                    tracing::info!(pid, service = ward.identity.service, "killed by the kernel: out of memory");
+                } else {
+                    tracing::debug!(pid, service = ward.identity.service, killed = ended.killed, "ended");
+                }
+                self.watched.remove(&pid);
+                // A number that was used again at once.
+                self.attachers.look_at(pid);
+            }
+            Left::Replaced => {
+                self.watched.remove(&pid);
+                self.attachers.look_at(pid);
+            }
+            Left::Calm | Left::CalledAway => {
+                if let Some(watched) = self.watched.get_mut(&pid) {
+                    watched.post = Post::Lookout(ward);
+                    watched.due = Instant::now();
+                    self.due.push(Reverse((watched.due, pid)));
+                    self.listen_for_end(pid);
+                    self.look_at(pid);
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, pid: i32) {
+        if let Some(Watched { post: Post::Lookout(ward), .. }) = self.watched.remove(&pid)
+            && let Some(exit) = &ward.exit
+        {
+            let _ = self.epoll.delete(exit);
+        }
+    }
+
+    fn call_away(&self) {
+        for watched in self.watched.values() {
+            if let Post::Attendant(bell) = &watched.post {
+                let _ = bell.write(1);
+            }
+        }
+    }
+
+    /// Whether all attendants are back; a little longer than a dead one's memory can be read is waited for them.
+    fn may_leave(&self) -> bool {
+        !self.watched.values().any(|w| matches!(w.post, Post::Attendant(_)))
+    }
+
+    fn reload(&mut self, settings: Settings) {
+        let fastest = self.settings.policy.fastest;
+        let mut settings = settings;
+        settings.policy.fastest = fastest;
+        self.settings = Arc::new(settings);
+        *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&self.settings);
+        self.common.gate.resize(self.settings.concurrent_stops);
+        self.common.budget.resize(self.settings.memory);
+        self.count(|c| c.reloads += 1);
+        // Attendants come back and are sent again with the new ones; who is watched and who is not is seen afresh.
+        self.call_away();
+        self.passed.clear();
+        self.look_at_everybody();
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            started_unix: self.started_unix,
+            mode: self.settings.mode,
+            pin_window_ms: self.pin_window.map(|w| w.as_millis() as u64),
+            process_events: self.arrivals.has_events(),
+            wards: self.watched.values().map(|w| Vitals::of(&w.vitals, |v| v.0.clone())).collect(),
+            counters: self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut super::status::Counters)) {
+        change(&mut self.common.counters.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

@@ -1,0 +1,138 @@
+//! The daemon: every Go process of the machine under watch.
+//!
+//! One thread, the lookout, hears of new processes, looks at the cgroups of all calm ones, and must never hang: it reads no process's memory. Who is in danger
+//! gets an [`attendant`], a thread of its own, which samples closely, strikes, and reads what a kill has left. New processes are looked at by two threads
+//! ([`attach`]), calm ones sampled lightly by one ([`light`]). When many die at once the [`gate`] lets the most endangered through first.
+
+mod arrivals;
+mod attach;
+mod attendant;
+mod gate;
+mod light;
+mod lookout;
+mod settings;
+pub mod status;
+mod vitals;
+
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+pub use attendant::Captured;
+pub use gate::Share;
+pub use settings::{Settings, Subject, Wanted};
+use status::{Counters, Status};
+
+use attach::Looked;
+use attendant::Common;
+use gate::{Budget, Gate};
+use lookout::Lookout;
+
+use crate::attend::{Left, Ward};
+
+/// What the lookout is told.
+pub(crate) enum Message {
+    /// A process was looked at.
+    Looked(i32, Looked),
+    /// An attendant is done.
+    Back(Box<Ward>, Left, Vec<String>),
+    /// Another configuration.
+    Settings(Box<Settings>),
+    /// Somebody wants to know.
+    Status(Sender<Status>),
+    /// How long memory can be read after a kill, measured.
+    PinWindow(Duration),
+    /// It is over.
+    Stop,
+}
+
+/// Puts messages before the lookout.
+#[derive(Clone, Debug)]
+pub(crate) struct Inbox {
+    sender: Sender<Message>,
+    bell: Arc<EventFd>,
+}
+
+impl Inbox {
+    pub(crate) fn send(&self, message: Message) {
+        let _ = self.sender.send(message);
+        let _ = self.bell.write(1);
+    }
+}
+
+/// The daemon, from outside.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    inbox: Inbox,
+    counters: Arc<Mutex<Counters>>,
+}
+
+impl Handle {
+    /// What it knows now; `None` if it does not answer within a second, which it always does when it is well.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        let (sender, answer) = channel();
+        self.inbox.send(Message::Status(sender));
+        answer.recv_timeout(Duration::from_secs(1)).ok()
+    }
+
+    /// Gives it another configuration.
+    pub fn reload(&self, settings: Settings) {
+        self.inbox.send(Message::Settings(Box::new(settings)));
+    }
+
+    /// Ends it: what is being taken is taken to its end, everything else is let go.
+    pub fn stop(&self) {
+        self.inbox.send(Message::Stop);
+    }
+
+    /// Counts what became of captures.
+    pub fn count(&self, change: impl FnOnce(&mut Counters)) {
+        change(&mut self.counters.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// The daemon, about to be started.
+#[derive(Debug)]
+pub struct Daemon {
+    handle: Handle,
+    inbox: Receiver<Message>,
+    captured: Sender<Captured>,
+    settings: Settings,
+}
+
+impl Daemon {
+    /// Makes it ready. `captured` gets the evidence, in the order of taking; who reads it decodes and writes it on threads of its own.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn new(settings: Settings, captured: Sender<Captured>) -> io::Result<Self> {
+        let (sender, inbox) = channel();
+        let bell = Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
+        let handle = Handle { inbox: Inbox { sender, bell }, counters: Arc::default() };
+        Ok(Self { handle, inbox, captured, settings })
+    }
+
+    /// For other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Watches until it is told to stop. The calling thread becomes the lookout.
+    ///
+    /// # Errors
+    /// The system's error: it could not begin.
+    pub fn run(self) -> io::Result<()> {
+        let common = Arc::new(Common {
+            gate: Gate::new(self.settings.concurrent_stops),
+            budget: Budget::new(self.settings.memory),
+            captured: self.captured,
+            counters: Arc::clone(&self.handle.counters),
+        });
+        Lookout::new(self.settings, self.handle.inbox, common)?.keep_watch(&self.inbox)
+    }
+}

@@ -1,0 +1,76 @@
+//! What the daemon is told: plain values, checked by whoever reads the configuration.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::policy::Policy;
+
+/// Whether a process is to be watched.
+pub type Wanted = Arc<dyn Fn(&Subject<'_>) -> bool + Send + Sync>;
+
+/// A process, as far as includes and excludes ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Name of its executable.
+    pub service: &'a str,
+    /// Its container's id.
+    pub container: Option<&'a str>,
+    /// Its pod's uid.
+    pub pod: Option<&'a str>,
+    /// Path of its memory cgroup.
+    pub cgroup: &'a str,
+}
+
+/// What the daemon is told.
+#[derive(Clone)]
+pub struct Settings {
+    /// `observe`, `freeze`, `brake`: what may be done to a target.
+    pub mode: &'static str,
+    /// When to do it.
+    pub policy: Policy,
+    /// Where the journal stands.
+    pub store: PathBuf,
+    /// Whom to watch.
+    pub wanted: Wanted,
+    /// The longest sleep between two looks at a calm target.
+    pub calm: Duration,
+    /// How often a calm target's gauges are sampled.
+    pub light_sample: Duration,
+    /// Bytes of evidence in flight.
+    pub memory: u64,
+    /// Bytes of the flight rings of all targets.
+    pub ring_memory: u64,
+    /// How many targets are stopped at a time.
+    pub concurrent_stops: usize,
+}
+
+impl Settings {
+    pub(crate) fn wants(&self, subject: &Subject<'_>) -> bool {
+        (self.wanted)(subject)
+    }
+}
+
+impl Default for Settings {
+    /// Everything is watched, and stopped for a copy; the journal stands in the present folder.
+    fn default() -> Self {
+        Self {
+            mode: "freeze",
+            policy: Policy::default(),
+            store: PathBuf::from("."),
+            wanted: Arc::new(|_| true),
+            calm: Duration::from_secs(1),
+            light_sample: Duration::from_secs(5),
+            memory: 64 << 20,
+            ring_memory: 16 << 20,
+            concurrent_stops: 2,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("mode", &self.mode).field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
