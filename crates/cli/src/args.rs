@@ -71,6 +71,15 @@ pub(crate) enum Command {
         /// Where captures go
         #[arg(long, value_name = "DIR", default_value = "lastgasp-captures")]
         store: PathBuf,
+        /// What may be done to a process
+        #[arg(long, value_enum, default_value_t = WatchMode::Freeze)]
+        mode: WatchMode,
+        /// Most bytes that captures may take; the most redundant and the oldest go first
+        #[arg(long, value_name = "SIZE", value_parser = size, default_value = "2G")]
+        max_bytes: u64,
+        /// Whom to watch, by the name of the executable; all if it is not given
+        #[arg(long, value_name = "NAME")]
+        service: Vec<String>,
     },
     /// Say what a capture, a core file, or a process right now shows
     Report {
@@ -106,6 +115,17 @@ pub(crate) enum Command {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
+}
+
+/// What may be done to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WatchMode {
+    /// Read it, and hold its memory after a kill; never stop it
+    Observe,
+    /// Stop it for the milliseconds of a copy too
+    Freeze,
+    /// Brake the growth of its group for seconds too (memory.high)
+    Brake,
 }
 
 /// Form of a report.

@@ -14,7 +14,7 @@ use crate::forecast::Point;
 use crate::gauge::Gauge;
 use crate::machine::Machine;
 use crate::pin::Pin;
-use crate::policy::{self, Action, Policy, State};
+use crate::policy::{self, Acts, Exit, Hold, Policy, State, after_exit};
 use crate::sampler::{Sample, Timeline};
 use crate::sys::pidfd_open;
 use crate::take::{Circumstances, Extent, Phase, Reason};
@@ -101,6 +101,10 @@ pub(crate) trait Hands {
     fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken;
     /// Takes evidence and hands it on; the target is stopped for it if it lives. Gives why there is none, if so. What is taken after `until` is worth nothing.
     fn take(&mut self, target: &Target, around: Circumstances<'_>, until: Instant) -> Result<(), String>;
+    /// Sets the tripwire or takes it back; gives whether anything was done.
+    fn brake(&mut self, _on: bool, _gauge: &Gauge) -> Result<bool, String> {
+        Ok(false)
+    }
     /// A look was taken.
     fn seen(&mut self, _sample: &Sample, _step: &policy::Step, _ward: &Ward) {}
     /// Whether there is something else to attend to, now that it is calm.
@@ -110,9 +114,6 @@ pub(crate) trait Hands {
     /// Something could not be done.
     fn note(&mut self, note: String);
 }
-
-/// How long the memory of a process is held after an OOM kill: the kernel takes it away itself after two seconds.
-const HOLD: Duration = Duration::from_millis(1800);
 
 impl Ward {
     /// A process to be watched. `gauge` says what it may use.
@@ -210,8 +211,8 @@ impl Ward {
             record.timeline.push(sample);
             record.keep_up(steady, state);
             let step = self.decide(policy, Point { t_ms: sample.t_ms, bytes: sample.usage });
-            steady = step.time_to_oom.is_none_or(|t| t > 60.0);
-            self.act(step.action, &mut record, hands, step.time_to_oom);
+            steady = step.time_to_oom().is_none_or(|t| t > 60.0);
+            self.act(step.acts, &mut record, hands, step.time_to_oom());
             hands.seen(&sample, &step, self);
             drop(record);
             match hands.sleep(self.exit.as_ref().map(|e| e.as_fd()), step.sleep) {
@@ -236,55 +237,70 @@ impl Ward {
         Left::Ended(ended)
     }
 
-    fn act(&mut self, action: Action, record: &mut Record, hands: &mut dyn Hands, time_to_oom: Option<f64>) {
-        match action {
-            Action::Arm => match self.arm() {
+    fn act(&mut self, acts: Acts, record: &mut Record, hands: &mut dyn Hands, time_to_oom: Option<f64>) {
+        match acts.pin {
+            Some(true) => match self.arm() {
                 Ok(()) => record.timeline.note("arm", "address space pinned"),
                 Err(e) => hands.note(format!("not armed: {e}")),
             },
-            Action::Disarm => {
+            Some(false) => {
                 record.timeline.note("disarm", "address space released");
                 self.pin = None;
             }
-            Action::Strike => {
-                record.timeline.note("freeze", "memory is about to be used up: stopped and copied");
-                let patience = Duration::from_secs_f64(time_to_oom.unwrap_or(0.25).clamp(0.1, 5.0));
-                let around = record.around(Phase::PreKill, Reason::Forecast, self.gauge.limit.clone());
-                if let Err(why) = hands.take(&record.target, around, Instant::now() + patience) {
-                    record.timeline.note("freeze", why);
-                }
+            None => {}
+        }
+        if let Some(on) = acts.trip {
+            match hands.brake(on, &self.gauge) {
+                Ok(true) => record.timeline.note("brake", if on { "tripwire set" } else { "tripwire taken back" }),
+                Ok(false) => {}
+                Err(e) => hands.note(format!("no brake: {e}")),
             }
-            Action::None => {}
+        }
+        if acts.strike {
+            record.timeline.note("freeze", "memory is about to be used up: stopped and copied");
+            let patience = Duration::from_secs_f64(time_to_oom.unwrap_or(0.25).clamp(0.1, 5.0));
+            let around = record.around(Phase::PreKill, Reason::Forecast, self.gauge.limit.clone());
+            if let Err(why) = hands.take(&record.target, around, Instant::now() + patience) {
+                record.timeline.note("freeze", why);
+            }
         }
     }
 
     /// The process has ended, or is about to be reaped: say how, and read what the pin has kept.
     pub(crate) fn after_death(&mut self, policy: &Policy, machine: &mut Machine, hands: &mut dyn Hands) -> Ended {
-        let until = Instant::now() + HOLD;
+        let died = Instant::now();
         let status = how_it_ended(self.pid, self.exit.as_ref());
-        let signaled = status.as_ref().is_some_and(by_sigkill);
-        let risen = self.risen(status.is_none() || signaled, machine);
-        let oom = (signaled || status.is_none()) && risen.own_kills;
-        let killed = signaled || oom;
+        let by_sigkill = status.as_ref().map(by_sigkill);
+        let risen = self.risen(by_sigkill != Some(false), machine);
+        machine.refresh(Duration::ZERO);
+        let exit = Exit {
+            by_sigkill,
+            own_kills: risen.own_kills,
+            group_ooms: risen.group_ooms,
+            machine_kills: risen.machine,
+            machine_short: machine.is_short(),
+        };
+        let hold = after_exit(&exit, policy.hold);
         let mut record = lock(&self.record);
-        let (kind, text) = match (oom, killed) {
-            (true, _) => ("oom-kill", "killed by the kernel: out of memory"),
-            (false, true) => ("kill", "killed"),
-            _ if status.is_none() => ("exit", "ended (not our child: how is not known)"),
-            _ => ("exit", "ended by itself"),
+        let (kind, text) = match hold {
+            Hold::OomKill(_) => ("oom-kill", "killed by the kernel: out of memory"),
+            Hold::MachineOomKill => ("oom-kill", "killed by the kernel: the whole machine was out of memory"),
+            Hold::Kill(_) => ("kill", "killed"),
+            Hold::Exit if status.is_none() => ("exit", "ended (not our child: how is not known)"),
+            Hold::Exit => ("exit", "ended by itself"),
         };
         record.timeline.note(kind, text);
-        let mut ended = Ended { status, oom, killed, unread: None };
-        if !killed {
-            return ended;
-        }
-        machine.refresh(Duration::ZERO);
-        // Holding gigabytes while the whole machine is out of memory would hurt everybody.
-        if oom && !risen.group_ooms && machine.is_short() {
-            self.pin = None;
-            ended.unread = Some("killed because the whole machine was out of memory: it was let go at once".into());
-            return ended;
-        }
+        let oom = matches!(hold, Hold::OomKill(_) | Hold::MachineOomKill);
+        let mut ended = Ended { status, oom, killed: hold != Hold::Exit, unread: None };
+        let until = match hold {
+            Hold::OomKill(most) | Hold::Kill(most) => died + most,
+            Hold::MachineOomKill => {
+                self.pin = None;
+                ended.unread = Some("killed because the whole machine was out of memory: it was let go at once".into());
+                return ended;
+            }
+            Hold::Exit => return ended,
+        };
         if self.pin.is_none() || !record.target.is_readable() {
             ended.unread = match (self.pin.is_some(), policy.pin) {
                 (true, _) => Some("killed, and its memory was gone at once".into()),
@@ -293,6 +309,9 @@ impl Ward {
             };
             return ended;
         }
+        // Whose group ran out of memory had used all of it, whenever we looked last.
+        let all = self.gauge.limit.as_ref().filter(|_| oom && self.gauge.is_of_group()).map(|l| l.0);
+        record.last_sample(all.or(self.points.last().map(|p| p.bytes)));
         let reason = if oom { Reason::OomKill } else { Reason::Killed };
         let around = record.around(Phase::PostKill, reason, self.gauge.limit.clone());
         ended.unread = hands.take(&record.target, around, until).err();
@@ -323,6 +342,34 @@ impl Record {
             goroutines: gauges.goroutine_slots,
             gc_cycles: gauges.gc_cycles,
         })
+    }
+
+    /// The first look, at one that has just been found: what it grows from, should it die before the next one.
+    pub(crate) fn first_look(&mut self, gauge: &mut Gauge) {
+        if let Some(sample) = self.sample(gauge) {
+            self.timeline.push(sample);
+        }
+        self.last_usage = self.target.process.usage().map(|u| (u, self.timeline.now_ms()));
+        let took = self.note_baseline();
+        self.baseline_due = Instant::now() + (took * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
+    }
+
+    /// What a dead process's own numbers are at its end, beside the last that was known of its charge.
+    fn last_sample(&mut self, usage: Option<u64>) {
+        let Some(gauges) = self.target.gauges() else { return };
+        // What was resident long before a fast death says nothing of it (seen on a starved machine: 13 MB, two seconds before the end at 132 MB).
+        let now = self.timeline.now_ms();
+        self.last_usage = self.last_usage.filter(|(_, t)| t + 500 >= now);
+        let rss = self.last_usage.map(|(u, _)| u.rss);
+        let (Some(rss), Some(usage)) = (rss.or(usage), usage.or(rss)) else { return };
+        self.timeline.push(Sample {
+            t_ms: self.timeline.now_ms(),
+            usage,
+            rss,
+            heap_live: gauges.heap_live,
+            goroutines: gauges.goroutine_slots,
+            gc_cycles: gauges.gc_cycles,
+        });
     }
 
     /// Notes a baseline or brings the plan up to date, when it is time for that.

@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC};
+
 /// Where the hierarchies are mounted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mounts {
@@ -321,6 +323,12 @@ fn v2_parent(own: &Cgroup) -> io::Result<PathBuf> {
         }
     }
     Ok(parent.to_owned())
+}
+
+/// Whether a file is of a cgroup file system: nothing else is ever written or removed.
+pub(crate) fn is_of_cgroup_fs(file: &Path) -> bool {
+    let kind = nix::sys::statfs::statfs(file).map(|s| s.filesystem_type());
+    kind.is_ok_and(|k| k == CGROUP_SUPER_MAGIC || k == CGROUP2_SUPER_MAGIC)
 }
 
 /// Puts the calling process into the groups at `dirs`.

@@ -48,6 +48,47 @@ pub fn rate(points: &[Point], window: Duration) -> Option<Rate> {
     Some(Rate { low: at(0.1)?, median: at(0.5)?, high: at(0.9)? })
 }
 
+/// When memory will be used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Seconds {
+    /// At the fastest growth seen.
+    pub low: f64,
+    /// Likely.
+    pub likely: f64,
+    /// At the slowest; infinite if that was none.
+    pub high: f64,
+}
+
+/// How memory grows, and when it will be used up at that.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Forecast {
+    /// Growth.
+    pub rate: Rate,
+    /// Seconds to the end; `None` if memory does not grow.
+    pub seconds: Option<Seconds>,
+}
+
+/// What is looked at.
+const WINDOW: Duration = Duration::from_millis(500);
+/// The newest part of it: where growth itself grows, that tells of the future.
+const NEWEST: Duration = Duration::from_millis(120);
+
+/// When `headroom` bytes will be used up, by the points of the last half second (in calm times, with a look or two a second, of the last ten). Of an exponential
+/// growth the newest points count, if even the slower ones of them are faster than the whole.
+#[must_use]
+pub fn forecast(points: &[Point], headroom: u64) -> Option<Forecast> {
+    let whole = rate(points, WINDOW).or_else(|| rate(points, Duration::from_secs(10)))?;
+    let newest = rate(points, NEWEST).filter(|n| n.low > whole.median);
+    let rate = newest.unwrap_or(whole);
+    let at = |rate: f64| time_to_oom(headroom, rate);
+    let seconds = at(rate.median).map(|likely| Seconds {
+        low: at(rate.high).unwrap_or(likely),
+        likely,
+        high: at(rate.low).unwrap_or(f64::INFINITY),
+    });
+    Some(Forecast { rate, seconds })
+}
+
 /// Seconds until `headroom` bytes are used at this rate; `None` if memory does not grow.
 #[must_use]
 pub fn time_to_oom(headroom: u64, bytes_per_second: f64) -> Option<f64> {
@@ -81,6 +122,47 @@ mod tests {
         assert_eq!(time_to_oom(1000, rate(&line(50, 5, 0.0), Duration::from_secs(1)).unwrap().median), None);
         assert_eq!(rate(&line(2, 5, 1e9), Duration::from_secs(1)), None);
         assert_eq!(rate(&[], Duration::from_secs(1)), None);
+    }
+
+    #[test]
+    fn an_exponential_growth_is_forecast_by_its_newest_points() {
+        // Doubles every 200 ms.
+        let points: Vec<Point> =
+            (0..200).map(|i| Point { t_ms: i * 5, bytes: (1e8 * 2f64.powf(i as f64 / 40.0)) as u64 }).collect();
+        let last = points.last().unwrap().bytes;
+        let f = forecast(&points, last).unwrap();
+        let truth = 0.2;
+        let by_whole = last as f64 / rate(&points, WINDOW).unwrap().median;
+        let likely = f.seconds.unwrap().likely;
+        assert!((likely - truth).abs() < (by_whole - truth).abs() / 1.5, "{likely} by the newest, {by_whole} by all");
+        assert!(likely < 0.4, "{likely}");
+    }
+
+    #[test]
+    fn a_single_step_is_no_rate() {
+        let points: Vec<Point> =
+            (0..100).map(|i| Point { t_ms: i * 5, bytes: if i < 60 { 1_000_000 } else { 500_000_000 } }).collect();
+        let f = forecast(&points, 1 << 30).unwrap();
+        assert!(f.seconds.is_none_or(|s| s.likely > 10.0), "{f:?}");
+    }
+
+    #[test]
+    fn half_way_through_a_ramp_the_end_is_known_within_a_fifth() {
+        for rate in [5e7, 4e8, 2e9, 4e9] {
+            let limit = 2e9;
+            let half_ms = (limit / rate / 2.0 * 1000.0) as u64;
+            // A hundredth of noise.
+            let at = |t: u64| Point {
+                t_ms: t,
+                bytes: (rate * t as f64 / 1000.0 * (1.0 + 0.01 * ((t * 7919) % 13) as f64 / 13.0)) as u64,
+            };
+            let points: Vec<Point> = (0..=half_ms).step_by(5).map(at).collect();
+            let f = forecast(&points, limit as u64 - points.last().unwrap().bytes).unwrap();
+            let truth = limit / rate / 2.0;
+            let s = f.seconds.unwrap();
+            assert!((s.likely - truth).abs() < truth * 0.2, "{rate:e}: {} for {truth}", s.likely);
+            assert!(s.low <= s.likely && s.likely <= s.high);
+        }
     }
 
     proptest! {

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cgroup::{self, remove_when_empty};
 use crate::profiling::Switched;
+use crate::tripwire::Tripped;
 
 /// The folder in the store.
 const FOLDER: &str = ".journal";
@@ -32,6 +33,9 @@ struct Entry {
     /// A memory profile that we may have switched on.
     #[serde(default)]
     profiling: Option<Switched>,
+    /// A cgroup's file that we may have changed.
+    #[serde(default)]
+    tripwire: Option<Tripped>,
 }
 
 /// A journal that is open; removed when dropped.
@@ -50,7 +54,7 @@ impl Journal {
     /// # Errors
     /// The system's error.
     pub fn open(store: &Path, made: &[PathBuf], may_be_frozen: &[PathBuf]) -> io::Result<Self> {
-        Self::write(store, &Entry { made: made.to_vec(), may_be_frozen: may_be_frozen.to_vec(), profiling: None })
+        Self::write(store, &Entry { made: made.to_vec(), may_be_frozen: may_be_frozen.to_vec(), ..Entry::default() })
     }
 
     /// As [`Journal::open`], for a memory profile that is about to be switched on.
@@ -61,12 +65,25 @@ impl Journal {
         Self::write(store, &Entry { profiling: Some(switched.clone()), ..Entry::default() })
     }
 
+    /// As [`Journal::open`], for a tripwire that is about to be set.
+    pub(crate) fn of_tripwire(store: &Path, tripped: &Tripped) -> io::Result<Self> {
+        Self::write(store, &Entry { tripwire: Some(tripped.clone()), ..Entry::default() })
+    }
+
     fn write(store: &Path, entry: &Entry) -> io::Result<Self> {
         let folder = Folder::make(store)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
-        let kind = if entry.profiling.is_some() { "p" } else { "x" };
-        let path = folder.path(&format!("{}{kind}{now:x}.json", std::process::id()));
-        let mut lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let kind = match (&entry.profiling, &entry.tripwire) {
+            (Some(_), _) => "p",
+            (_, Some(_)) => "t",
+            _ => "x",
+        };
+        // Two of one nanosecond, by two threads: the clock goes on.
+        let path = |n: u128| folder.path(&format!("{}{kind}{:x}.json", std::process::id(), now + n));
+        let create =
+            |path: PathBuf| OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map(|f| (f, path));
+        let (mut lock, path) =
+            (0..8).map(|n| create(path(n))).find(Result::is_ok).unwrap_or_else(|| create(path(8)))?;
         // Where locks are not to be had there is still the watchdog.
         let _ = lock.try_lock();
         lock.write_all(&serde_json::to_vec(entry)?)?;
@@ -138,11 +155,11 @@ fn is_ours(file: &File) -> io::Result<bool> {
     Ok(meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & 0o022 == 0)
 }
 
-/// `PIDxTIME.json` or `PIDpTIME.json`, as [`Journal::write`] names them.
+/// `PIDxTIME.json`, `PIDpTIME.json` or `PIDtTIME.json`, as [`Journal::write`] names them.
 fn is_journal(name: &str) -> bool {
     let digits =
         |t: &str, hex| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit() || hex && matches!(b, b'a'..=b'f'));
-    let parts = name.strip_suffix(".json").and_then(|n| n.split_once(['x', 'p']));
+    let parts = name.strip_suffix(".json").and_then(|n| n.split_once(['x', 'p', 't']));
     parts.is_some_and(|(pid, time)| digits(pid, false) && digits(time, true))
 }
 
@@ -187,6 +204,9 @@ pub fn recover(store: &Path) -> Vec<String> {
         }
         if entry.profiling.as_ref().is_some_and(Switched::undo) {
             done.push("switched a memory profile off again".to_owned());
+        }
+        if let Some(tripped) = entry.tripwire.as_ref().filter(|t| t.undo()) {
+            done.push(format!("set {} back to {}", tripped.file.display(), tripped.saved));
         }
         // What is there and no cgroup is not what we made.
         let mine = entry.made.iter().rev().filter(|d| cgroup_folder(d).is_some());
@@ -259,7 +279,7 @@ mod tests {
             cgroup::write(&freezer.join("cgroup.freeze"), "1").unwrap();
         }
         let (store, folder) = store();
-        write_journal(&folder, &Entry { made: dirs.clone(), may_be_frozen: dirs.clone(), profiling: None });
+        write_journal(&folder, &Entry { made: dirs.clone(), may_be_frozen: dirs.clone(), ..Entry::default() });
         let said = recover(store.path());
         assert_eq!(said.iter().any(|l| l.starts_with("thawed")), group.cgroup.freezer.is_some(), "{said:?}");
         assert_eq!(said.iter().filter(|l| l.starts_with("removed")).count(), dirs.len(), "{said:?}");
@@ -336,7 +356,7 @@ mod tests {
         fs::create_dir(&fake).unwrap();
         fs::write(store.path().join("victim"), "1\n").unwrap();
         symlink(store.path().join("victim"), fake.join("cgroup.freeze")).unwrap();
-        write_journal(&folder, &Entry { made: vec![made.clone()], may_be_frozen: vec![fake], profiling: None });
+        write_journal(&folder, &Entry { made: vec![made.clone()], may_be_frozen: vec![fake], ..Entry::default() });
         assert_eq!(recover(store.path()), Vec::<String>::new());
         assert!(made.exists());
         assert_eq!(fs::read_to_string(store.path().join("victim")).unwrap(), "1\n");

@@ -29,5 +29,6 @@ pub mod stop;
 pub mod sys;
 pub mod take;
 pub mod target;
+pub mod tripwire;
 pub mod watch;
 pub mod watchdog;

@@ -82,8 +82,8 @@ impl Switched {
     }
 
     /// As the watchdog is told.
-    pub(crate) fn line(&self) -> String {
-        format!("profiling {} {} {}", self.pid, self.start_time, self.addr)
+    pub(crate) fn words(&self) -> String {
+        format!("{} {} {}", self.pid, self.start_time, self.addr)
     }
 
     /// The words behind `profiling`.
@@ -121,7 +121,7 @@ impl Profiling {
         let mem = memory_of(pid).map_err(io)?;
         let switched = Switched { pid, start_time: target.process.start_time(), addr: addr.0 };
         let journal = Journal::of_profiling(store, &switched).map_err(ProfilingError::Unsecured)?;
-        let mut watchdog = Watchdog::start(&[]).map_err(ProfilingError::Unsecured)?;
+        let watchdog = Watchdog::start(&[]).map_err(ProfilingError::Unsecured)?;
         watchdog.before_profiling(&switched, most).map_err(ProfilingError::Unsecured)?;
         let this = Self { switched, watchdog: Some(watchdog), _journal: journal };
         // The number may have gone to another process since it was opened; the descriptor is of whoever has it now.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::{DiscoverError, Gauges};
@@ -105,7 +105,7 @@ pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Res
         Watchdog::start(&dirs).map_err(|e| notes.push(format!("no watchdog: {e}"))).ok()
     };
     let stopper = match (freezer, watchdog, &journal) {
-        (Some(dir), Some(watchdog), Some(_)) => Stopper::Freezer(dir, watchdog),
+        (Some(dir), Some(watchdog), Some(_)) => Stopper::Freezer(dir, Arc::new(watchdog)),
         _ => Stopper::by_ptrace(),
     };
     let child = spawn(config, &dirs)?;
@@ -318,7 +318,7 @@ impl Hands for Watch<'_> {
     }
 
     fn take(&mut self, target: &Target, around: Circumstances<'_>, _until: Instant) -> Result<(), String> {
-        let stopper = (around.phase == Phase::PreKill).then_some(&mut self.stopper);
+        let stopper = (around.phase == Phase::PreKill).then_some(&self.stopper);
         let taken = take(target, stopper, around);
         // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's own numbers there is nothing to say.
         if taken.phase == Phase::PreKill && Gauges::read(&taken.runtime, &taken.evidence.snapshot).is_err() {

@@ -1,8 +1,8 @@
 //! Stopping a target for the time of a copy, and letting it go again whatever happens.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::mpsc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,18 +11,22 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
-use crate::cgroup;
+use crate::cgroup::{self, Mounts};
+use crate::discover::descendants;
+use crate::journal::Journal;
 use crate::sys::{TraceStop, trace_detach, trace_stop};
 use crate::watchdog::{PATIENCE, Watchdog};
 
 /// How a target can be stopped.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Stopper {
     /// `cgroup.freeze` of a group of our own: fastest, and it needs the watchdog, since it would outlive us.
-    Freezer(PathBuf, Watchdog),
+    Freezer(PathBuf, Arc<Watchdog>),
+    /// `cgroup.freeze` of somebody else's group, in which the target is alone with its children; that is looked at again before each freeze. Else ptrace.
+    Guest(PathBuf, Arc<Watchdog>, Arc<Journal>),
     /// `PTRACE_SEIZE` of every thread, from a thread of ours that lives no longer than the stop: when it ends, for whatever reason, the kernel lets go of
     /// every thread of the target that it still holds. Should we be stopped ourselves meanwhile (Ctrl-Z, a paused container), a watchdog ends us.
-    Ptrace(Option<Watchdog>),
+    Ptrace(Option<Arc<Watchdog>>),
 }
 
 /// A target that stands still. Dropping lets it go.
@@ -40,9 +44,9 @@ pub struct Stopped<'a> {
 
 #[derive(Debug)]
 enum How<'a> {
-    Freezer(&'a PathBuf, &'a mut Watchdog),
+    Freezer(&'a PathBuf, &'a Watchdog),
     /// The thread that holds the target; it lets go when the sender is dropped, and after [`PATIENCE`] by itself.
-    Ptrace(Option<mpsc::Sender<()>>, Option<JoinHandle<()>>, Option<&'a mut Watchdog>),
+    Ptrace(Option<mpsc::Sender<()>>, Option<JoinHandle<()>>, Option<(&'a Watchdog, u64)>),
     Not,
 }
 
@@ -53,14 +57,40 @@ impl Stopper {
     /// By ptrace, with a watchdog if one can be started.
     #[must_use]
     pub fn by_ptrace() -> Self {
-        Self::Ptrace(Watchdog::start(&[]).ok())
+        Self::Ptrace(Watchdog::start(&[]).ok().map(Arc::new))
+    }
+
+    /// The best way to stop a process that lives in somebody else's group: by that group's freezer where it is alone there with its children, and where we may
+    /// write; by ptrace otherwise. `store` keeps the journal.
+    #[must_use]
+    pub fn of_guest(pid: i32, mounts: &Mounts, store: &Path, watchdog: &Arc<Watchdog>) -> Self {
+        let by_ptrace = || Self::Ptrace(Some(Arc::clone(watchdog)));
+        let Some(dir) = unified_folder(pid, mounts).filter(|d| may_freeze(d, pid) && is_writable(d)) else {
+            return by_ptrace();
+        };
+        match Journal::open(store, &[], std::slice::from_ref(&dir)) {
+            Ok(journal) => Self::Guest(dir, Arc::clone(watchdog), Arc::new(journal)),
+            Err(_) => by_ptrace(),
+        }
+    }
+
+    /// Whether that watchdog would undo what it does.
+    #[must_use]
+    pub fn is_watched_by(&self, watchdog: Option<&Arc<Watchdog>>) -> bool {
+        let own = match self {
+            Self::Freezer(_, own) | Self::Guest(_, own, _) => Some(own),
+            Self::Ptrace(own) => own.as_ref(),
+        };
+        own.zip(watchdog).is_some_and(|(own, other)| Arc::ptr_eq(own, other))
     }
 
     /// Stops `pid`. Never fails: what could not be stopped is told in `trouble`, and the copy is then one of a moving target.
-    pub fn stop(&mut self, pid: i32) -> Stopped<'_> {
+    pub fn stop(&self, pid: i32) -> Stopped<'_> {
         match self {
             Self::Freezer(dir, watchdog) => freeze(dir, watchdog, pid),
-            Self::Ptrace(watchdog) => trace(pid, watchdog.as_mut()),
+            Self::Guest(dir, watchdog, _) if may_freeze(dir, pid) => freeze(dir, watchdog, pid),
+            Self::Guest(_, watchdog, _) => trace(pid, Some(watchdog)),
+            Self::Ptrace(watchdog) => trace(pid, watchdog.as_deref()),
         }
     }
 }
@@ -89,11 +119,42 @@ fn not_stopped(why: String) -> Stopped<'static> {
     }
 }
 
-fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a mut Watchdog, pid: i32) -> Stopped<'a> {
+/// The group of a process in the unified hierarchy, which has the freezer; never the root, which has none.
+fn unified_folder(pid: i32, mounts: &Mounts) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let path = text.lines().find_map(|l| l.strip_prefix("0::/"))?;
+    // What is above our cgroup namespace, or gone, is not ours to touch.
+    let strange = path.is_empty() || path.split('/').any(|p| p == "..") || path.ends_with(" (deleted)");
+    let dir = mounts.unified.as_ref()?.join(path);
+    (!strange && dir.join("cgroup.freeze").is_file()).then_some(dir)
+}
+
+/// Whether to freeze the group is to stop the target and nobody else but its children: never a user's session, never ourselves. And not one that somebody else has
+/// frozen: it stands still already, and it is not ours to thaw.
+fn may_freeze(dir: &Path, pid: i32) -> bool {
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap_or_default();
+    let members: Vec<i32> = read("cgroup.procs").lines().filter_map(|l| l.parse().ok()).collect();
+    // Groups below are frozen with it.
+    let has_children =
+        std::fs::read_dir(dir).is_ok_and(|d| d.flatten().any(|e| e.file_type().is_ok_and(|t| t.is_dir())));
+    if !members.contains(&pid) || has_children || members.len() > 64 || read("cgroup.freeze").trim() != "0" {
+        return false;
+    }
+    members.len() == 1 || {
+        let family = descendants(pid);
+        members.iter().all(|m| family.contains(m))
+    }
+}
+
+fn is_writable(dir: &Path) -> bool {
+    nix::unistd::access(&dir.join("cgroup.freeze"), nix::unistd::AccessFlags::W_OK).is_ok()
+}
+
+fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a Watchdog, pid: i32) -> Stopped<'a> {
     let since = Instant::now();
     let attempt = watchdog.before_freeze(dir).and_then(|()| cgroup::write(&dir.join("cgroup.freeze"), "1"));
     if let Err(e) = attempt {
-        watchdog.after_thaw();
+        watchdog.after_thaw(dir);
         return not_stopped(e.to_string());
     }
     let events = dir.join("cgroup.events");
@@ -108,17 +169,14 @@ fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a mut Watchdog, pid: i32) -> Stopped
     Stopped { how: How::Freezer(dir, watchdog), since, registers, trouble, nothing: false }
 }
 
-fn trace(pid: i32, watchdog: Option<&mut Watchdog>) -> Stopped<'_> {
+fn trace(pid: i32, watchdog: Option<&Watchdog>) -> Stopped<'_> {
     let since = Instant::now();
     // Of a process of another namespace we would stop and read whoever has its number in ours.
     if own_number_in_proc().is_some_and(|n| n != std::process::id()) {
         return not_stopped("/proc is of another process namespace than lastgasp itself: mount the right one".into());
     }
-    let mut watchdog = watchdog;
-    if let Some(w) = &mut watchdog {
-        // Without it a target may be held for longer than half a second only if somebody stops us in that very moment.
-        let _ = w.before_hold();
-    }
+    // Without it a target may be held for longer than half a second only if somebody stops us in that very moment.
+    let announced = watchdog.and_then(|w| Some((w, w.before_hold().ok()?)));
     let (go, wait) = mpsc::channel::<()>();
     let (report, ready) = mpsc::channel();
     let holder = std::thread::Builder::new().name("stop".into()).spawn(move || {
@@ -135,9 +193,14 @@ fn trace(pid: i32, watchdog: Option<&mut Watchdog>) -> Stopped<'_> {
     match holder {
         Ok(holder) => {
             let (registers, trouble, nothing) = ready.recv().unwrap_or_default();
-            Stopped { how: How::Ptrace(Some(go), Some(holder), watchdog), since, registers, trouble, nothing }
+            Stopped { how: How::Ptrace(Some(go), Some(holder), announced), since, registers, trouble, nothing }
         }
-        Err(e) => not_stopped(e.to_string()),
+        Err(e) => {
+            if let Some((watchdog, number)) = announced {
+                watchdog.after_hold(number);
+            }
+            not_stopped(e.to_string())
+        }
     }
 }
 
@@ -235,16 +298,16 @@ impl Drop for Stopped<'_> {
             How::Freezer(dir, watchdog) => {
                 // A failure here leaves the watchdog, which thaws in half a second.
                 if cgroup::write(&dir.join("cgroup.freeze"), "0").is_ok() {
-                    watchdog.after_thaw();
+                    watchdog.after_thaw(dir);
                 }
             }
-            How::Ptrace(go, holder, watchdog) => {
+            How::Ptrace(go, holder, announced) => {
                 *go = None;
                 if let Some(holder) = holder.take() {
                     let _ = holder.join();
                 }
-                if let Some(watchdog) = watchdog {
-                    watchdog.after_thaw();
+                if let Some((watchdog, number)) = announced {
+                    watchdog.after_hold(*number);
                 }
             }
             How::Not => {}
@@ -265,7 +328,7 @@ mod tests {
     fn ptrace_stops_and_lets_go() {
         let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(50));
-        let mut stopper = Stopper::Ptrace(None);
+        let stopper = Stopper::Ptrace(None);
         let stopped = stopper.stop(child.id() as i32);
         if let Some(trouble) = &stopped.trouble {
             eprintln!("SKIPPED: {trouble}");
@@ -307,7 +370,7 @@ mod tests {
             })
         };
         assert_eq!(wait(), "ready");
-        let mut stopper = Stopper::Ptrace(None);
+        let stopper = Stopper::Ptrace(None);
         for _ in 0..300 {
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
             drop(stopper.stop(pid.as_raw()));

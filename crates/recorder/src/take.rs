@@ -117,7 +117,7 @@ pub struct Circumstances<'a> {
 
 /// Takes evidence of `target`, stopping it if a way is given.
 #[must_use]
-pub fn take(target: &Target, stopper: Option<&mut Stopper>, around: Circumstances<'_>) -> Taken {
+pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_>) -> Taken {
     // All memory that the copy needs is there before the target stands still.
     let mut evidence = match around.extent {
         Extent::Whole => Evidence::with_room(&target.runtime, &target.plan, COPY_CAP),

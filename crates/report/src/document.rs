@@ -120,6 +120,8 @@ fn gc(facts: &Facts) -> Value {
     json!({
         "cycles": g.cycles, "percent": g.percent, "memory_limit_bytes": g.memory_limit, "heap_live_bytes": g.heap_live,
         "heap_marked_bytes": g.heap_marked, "heap_goal_bytes": g.heap_goal, "phase": phase,
+        "heap_in_use_bytes": g.heap_in_use, "heap_idle_bytes": g.heap_free, "heap_released_bytes": g.heap_released,
+        "stacks_bytes": g.stacks, "metadata_bytes": g.metadata,
     })
 }
 

@@ -140,8 +140,8 @@ fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> Taken 
         limit: gauge.limit.clone(),
         last_usage: target.process.usage().map(|u| (u, 0)),
     };
-    let mut stopper = Stopper::by_ptrace();
-    let mut taken = take(&target, stop.then_some(&mut stopper), around);
+    let stopper = Stopper::by_ptrace();
+    let mut taken = take(&target, stop.then_some(&stopper), around);
     if !target.process.is_alive() {
         taken.evidence.gaps.push(lastgasp_goruntime::Gap::new("some of it", "the process ended while it was copied"));
     }

@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 
 use anyhow::{Context as _, Result};
-use lastgasp_recorder::policy::Policy;
+use lastgasp_recorder::policy::{Mode, Policy};
 use lastgasp_recorder::run::Config;
 use lastgasp_recorder::{cgroup, watchdog};
 
@@ -26,11 +26,15 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             capture::capture(&subject, exe.as_deref(), &out, no_stop, enable_profiling)
         }
         Command::Run { memory_max, store, no_freeze, no_pin, enable_profiling, command } => {
-            let policy = Policy { freeze: !no_freeze, pin: !no_pin, ..Policy::default() };
+            let policy = Policy {
+                mode: if no_freeze { Mode::Observe } else { Mode::Freeze },
+                pin: !no_pin,
+                ..Policy::default()
+            };
             let say = |line: &str| complain(&format!("lastgasp: {line}"));
             run::run(Config { command, memory_max, store, policy, enable_profiling, say })
         }
-        Command::Watch { store } => watch::watch(store),
+        Command::Watch { store, mode, max_bytes, service } => watch::watch(&store, mode, max_bytes, service),
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
         }

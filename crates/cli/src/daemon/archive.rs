@@ -51,12 +51,8 @@ impl Archive {
         Self { store: store.to_owned(), state: Mutex::new(state) }
     }
 
-    /// Other rules, from now on.
-    pub(crate) fn set_rules(&self, rules: Rules) {
-        self.lock().rules = rules;
-    }
-
     /// Captures and bytes that it holds.
+    #[cfg(test)]
     pub(crate) fn size(&self) -> (usize, u64) {
         let state = self.lock();
         (state.kept.len(), state.kept.iter().map(|k| k.bytes).sum())

@@ -1,11 +1,10 @@
 //! The scribes: threads that decode what was taken and write it, while the watch goes on. Two, so that one decodes while the other waits for the disk.
 
-use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use lastgasp_diagnosis::{Diagnosis, Facts, diagnose};
+use lastgasp_diagnosis::diagnose;
 use lastgasp_recorder::watch::{Captured, Handle};
 
 use super::archive::Archive;
@@ -13,38 +12,27 @@ use crate::decode::decode;
 
 const SCRIBES: usize = 2;
 
-/// A capture that has been written.
-#[derive(Debug)]
-pub(crate) struct Written {
-    pub(crate) path: PathBuf,
-    pub(crate) facts: Facts,
-    pub(crate) diagnosis: Diagnosis,
-    pub(crate) light: bool,
-}
-
 /// The threads.
 #[derive(Debug)]
 pub(crate) struct Scribes(Vec<JoinHandle<()>>);
 
 impl Scribes {
-    /// Starts them. `done` hears of each capture that was written.
+    /// Starts them.
     pub(crate) fn start(
         captured: Receiver<Captured>,
         archive: &Arc<Archive>,
         handle: &Handle,
-        done: impl Fn(Written) + Clone + Send + 'static,
     ) -> std::io::Result<Self> {
         let captured = Arc::new(Mutex::new(captured));
         let mut threads = Vec::new();
         for _ in 0..SCRIBES {
-            let (captured, archive, handle, done) =
-                (Arc::clone(&captured), Arc::clone(archive), handle.clone(), done.clone());
+            let (captured, archive, handle) = (Arc::clone(&captured), Arc::clone(archive), handle.clone());
             let thread = std::thread::Builder::new().name("scribe".into());
             threads.push(thread.spawn(move || {
                 loop {
                     let next = captured.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(next) = next else { return };
-                    write(next, &archive, &handle, &done);
+                    write(next, &archive, &handle);
                 }
             })?);
         }
@@ -59,7 +47,7 @@ impl Scribes {
     }
 }
 
-fn write(captured: Captured, archive: &Archive, handle: &Handle, done: &impl Fn(Written)) {
+fn write(captured: Captured, archive: &Archive, handle: &Handle) {
     let Captured { taken, began, share } = captured;
     let decoded = decode(&taken);
     // Its bytes have been read: others may be taken in their place.
@@ -72,7 +60,7 @@ fn write(captured: Captured, archive: &Archive, handle: &Handle, done: &impl Fn(
                 c.captures_light += u64::from(light);
                 c.evidence_seconds.add(began.elapsed());
             });
-            let facts = decoded.facts;
+            let facts = &decoded.facts;
             tracing::info!(
                 pid = facts.target.pid,
                 service = facts.target.service,
@@ -82,7 +70,6 @@ fn write(captured: Captured, archive: &Archive, handle: &Handle, done: &impl Fn(
                 "captured: {}",
                 diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
             );
-            done(Written { path, facts, diagnosis, light });
         }
         Err(e) => {
             handle.count(|c| c.captures_failed += 1);

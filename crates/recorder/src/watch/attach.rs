@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lastgasp_goruntime::DiscoverError;
 
 use super::settings::{Settings, Subject};
-use crate::attend::Ward;
+use crate::attend::{Ward, lock};
 use crate::cgroup::Mounts;
 use crate::container::{Home, home};
 use crate::discover::{Discoverer, GoProcess};
@@ -111,7 +111,8 @@ fn look(
         Ok(target) => {
             let rss = target.process.rss().unwrap_or(0);
             let gauge = Gauge::of(pid, rss, None, None, mounts, machine);
-            let ward = Ward::new(target, gauge, machine);
+            let mut ward = Ward::new(target, gauge, machine);
+            lock(&ward.record).first_look(&mut ward.gauge);
             Looked::Ward(Box::new(Arrived { ward, home, executable }))
         }
         Err(AttachError::Discover(DiscoverError::Unreadable { .. })) => Looked::NotYet,

@@ -1,6 +1,7 @@
 //! An attendant: a thread that watches one process in danger closely, strikes, and reads what a kill has left of it.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,14 +11,19 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
 use super::gate::{Budget, Gate, Share};
+use super::settings::Settings;
 use super::status::Counters;
 use super::vitals::Vitals;
 use crate::attend::{Hands, Ward, Woken};
+use crate::cgroup::Mounts;
+use crate::gauge::Gauge;
 use crate::policy::Step;
 use crate::sampler::Sample;
 use crate::stop::Stopper;
 use crate::take::{Circumstances, Extent, Phase, Taken, take};
 use crate::target::Target;
+use crate::tripwire::Tripwire;
+use crate::watchdog::Watchdog;
 
 /// Evidence on its way to be written.
 #[derive(Debug)]
@@ -37,6 +43,41 @@ pub(crate) struct Common {
     pub(crate) budget: Arc<Budget>,
     pub(crate) captured: Sender<Captured>,
     pub(crate) counters: Arc<Mutex<Counters>>,
+    /// Where the journal stands.
+    pub(crate) store: PathBuf,
+    watchdog: Mutex<Option<Arc<Watchdog>>>,
+}
+
+impl Common {
+    pub(crate) fn new(settings: &Settings, captured: Sender<Captured>, counters: Arc<Mutex<Counters>>) -> Self {
+        Self {
+            gate: Gate::new(settings.concurrent_stops),
+            budget: Budget::new(settings.memory),
+            captured,
+            counters,
+            store: settings.store.clone(),
+            watchdog: Mutex::new(Watchdog::start(&[]).ok().map(Arc::new)),
+        }
+    }
+
+    /// The watchdog; started again if somebody has killed it. `None` where that fails: then nothing is done that it would have to undo.
+    pub(crate) fn watchdog(&self) -> Option<Arc<Watchdog>> {
+        let mut watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
+        if !watchdog.as_ref().is_some_and(|w| w.is_alive()) {
+            *watchdog = Watchdog::start(&[]).ok().map(Arc::new);
+            self.counters.lock().unwrap_or_else(PoisonError::into_inner).watchdog_restarts += 1;
+            tracing::warn!("the watchdog had ended: started again");
+        }
+        watchdog.clone()
+    }
+}
+
+impl Drop for Common {
+    fn drop(&mut self) {
+        if let Some(watchdog) = self.watchdog.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            watchdog.dismiss();
+        }
+    }
 }
 
 /// The hands of one attendant.
@@ -45,10 +86,39 @@ pub(crate) struct Attendant {
     pub(crate) vitals: Arc<Mutex<Vitals>>,
     /// Rung when it is wanted elsewhere.
     pub(crate) bell: Arc<EventFd>,
-    pub(crate) stopper: Stopper,
+    /// How to stop it; found out when it is first needed.
+    pub(crate) stopper: Option<Stopper>,
+    pub(crate) tripwire: Option<Tripwire>,
+    /// How long a tripwire may stand.
+    pub(crate) brake: Duration,
+    pub(crate) brake_rules: BrakeRules,
     /// When the process was last looked at: what a strike answers to has happened since.
     pub(crate) looked: Instant,
     pub(crate) notes: Vec<String>,
+}
+
+/// What braking may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BrakeRules {
+    /// Also where somebody else has set a `memory.high` (Kubernetes' MemoryQoS).
+    pub over_others: bool,
+    /// On cgroup v1, where there is no `memory.high`: have the group wait at its limit instead of being killed.
+    pub v1_oom_kill_disable: bool,
+}
+
+impl Attendant {
+    /// How to stop it now: a watchdog that was started again is another one.
+    fn stopper(&mut self, pid: i32) -> Stopper {
+        let watchdog = self.common.watchdog();
+        let stale = watchdog.is_none() || self.stopper.as_ref().is_none_or(|s| !s.is_watched_by(watchdog.as_ref()));
+        if stale {
+            self.stopper = Some(match &watchdog {
+                Some(watchdog) => Stopper::of_guest(pid, &Mounts::detect(), &self.common.store, watchdog),
+                None => Stopper::Ptrace(None),
+            });
+        }
+        self.stopper.clone().unwrap_or(Stopper::Ptrace(None))
+    }
 }
 
 impl Hands for Attendant {
@@ -71,8 +141,9 @@ impl Hands for Attendant {
     }
 
     fn take(&mut self, target: &Target, around: Circumstances<'_>, until: Instant) -> Result<(), String> {
+        let common = Arc::clone(&self.common);
         let count = |change: &dyn Fn(&mut Counters)| {
-            change(&mut self.common.counters.lock().unwrap_or_else(PoisonError::into_inner));
+            change(&mut common.counters.lock().unwrap_or_else(PoisonError::into_inner));
         };
         let Some(place) = self.common.gate.enter(until) else {
             count(&|c| c.captures_dropped += 1);
@@ -92,8 +163,8 @@ impl Hands for Attendant {
         };
         let mut share = share;
         let began = Instant::now();
-        let stopper = (phase == Phase::PreKill).then_some(&mut self.stopper);
-        let taken = take(target, stopper, Circumstances { extent, ..around });
+        let stopper = (phase == Phase::PreKill).then(|| self.stopper(target.process.pid()));
+        let taken = take(target, stopper.as_ref(), Circumstances { extent, ..around });
         drop(place);
         share.settle(taken.evidence.snapshot.len() as u64);
         let detected = began.duration_since(self.looked);
@@ -106,7 +177,8 @@ impl Hands for Attendant {
             }
         });
         // Killed between the decision and the copy: without the runtime's own numbers there is nothing to say.
-        if Gauges::read(&taken.runtime, &taken.evidence.snapshot).is_err() {
+        let dead = phase == Phase::PreKill && stopped.is_zero() && !target.process.is_alive();
+        if dead || Gauges::read(&taken.runtime, &taken.evidence.snapshot).is_err() {
             return Err(match phase {
                 Phase::PreKill => "too late: it was dead before it was copied".into(),
                 _ => "its memory was gone before it was copied".into(),
@@ -117,8 +189,38 @@ impl Hands for Attendant {
         Ok(())
     }
 
+    fn brake(&mut self, on: bool, gauge: &Gauge) -> Result<bool, String> {
+        let mut counters = self.common.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        if !on {
+            let Some(tripwire) = self.tripwire.take() else { return Ok(false) };
+            counters.brake_seconds_total += tripwire.age().as_secs_f64();
+            return Ok(true);
+        }
+        drop(counters);
+        let (Some(group), Some((limit, _))) = (gauge.limiting(), &gauge.limit) else {
+            return Err("no group's limit is near".into());
+        };
+        let watchdog = self.common.watchdog().ok_or("there is no watchdog to take it back")?;
+        let set = if group.v2 {
+            let over_others = self.brake_rules.over_others;
+            Tripwire::high(group, *limit, self.brake, over_others, &self.common.store, &watchdog)
+        } else if self.brake_rules.v1_oom_kill_disable {
+            Tripwire::oom_kill_disable(group, self.brake, &self.common.store, &watchdog)
+        } else {
+            return Err("cgroup v1 has no memory.high, and brake.v1_oom_kill_disable is not set".into());
+        };
+        self.tripwire = Some(set.map_err(|e| e.to_string())?);
+        self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).tripwires += 1;
+        Ok(true)
+    }
+
     fn seen(&mut self, sample: &Sample, step: &Step, ward: &Ward) {
         self.looked = Instant::now();
+        if self.tripwire.is_some()
+            && let Some(watchdog) = self.common.watchdog()
+        {
+            watchdog.beat();
+        }
         Vitals::of(&self.vitals, |v| {
             v.sampled(sample);
             v.decided(sample.usage, step, ward);

@@ -24,8 +24,7 @@ use super::{Inbox, Message};
 use crate::attend::{Left, Ward};
 use crate::forecast::Point;
 use crate::machine::{Machine, fastest_growth};
-use crate::policy::{Action, State};
-use crate::stop::Stopper;
+use crate::policy::State;
 use crate::sys::run_before_others;
 
 /// Marks in epoll's events, beside process numbers.
@@ -51,7 +50,6 @@ pub(crate) struct Lookout {
     sampler: Sampler,
     machine: Machine,
     started_unix: u64,
-    pin_window: Option<Duration>,
     watched: BTreeMap<i32, Watched>,
     due: BinaryHeap<Reverse<(Instant, i32)>>,
     /// Go processes whose runtime has not started, with when they are looked at next and when they were first seen.
@@ -112,7 +110,6 @@ impl Lookout {
             sampler: Sampler::start()?,
             machine: Machine::detect(),
             started_unix: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs()),
-            pin_window: None,
             watched: BTreeMap::new(),
             due: BinaryHeap::new(),
             newborn: BTreeMap::new(),
@@ -173,7 +170,6 @@ impl Lookout {
             Message::Status(answer) => {
                 let _ = answer.send(self.status());
             }
-            Message::PinWindow(window) => self.pin_window = Some(window),
             Message::Stop => {
                 self.stopping = true;
                 self.call_away();
@@ -336,19 +332,19 @@ impl Lookout {
         let point = Point { t_ms: watched.began.elapsed().as_millis() as u64, bytes: usage };
         let before = ward.memory.clone();
         let step = ward.decide(&self.settings.policy, point);
-        let danger = ward.memory.state > State::Watch || step.action == Action::Strike;
+        let danger = ward.memory.state > State::Watch || step.acts.strike || step.acts.trip.is_some();
         if danger {
             // The attendant decides afresh.
             ward.memory = before;
         } else {
-            match step.action {
-                Action::Arm => {
+            match step.acts.pin {
+                Some(true) => {
                     if let Err(e) = ward.arm() {
                         Vitals::of(&watched.vitals, |v| v.0.problem = Some(format!("not armed: {e}")));
                     }
                 }
-                Action::Disarm => ward.pin = None,
-                Action::Strike | Action::None => {}
+                Some(false) => ward.pin = None,
+                None => {}
             }
         }
         Vitals::of(&watched.vitals, |v| v.decided(usage, &step, ward));
@@ -361,7 +357,7 @@ impl Lookout {
                 busy: Arc::clone(&watched.busy),
             });
         }
-        watched.due = Instant::now() + step.sleep.min(self.settings.calm);
+        watched.due = Instant::now() + step.sleep;
         self.due.push(Reverse((watched.due, pid)));
         if danger {
             self.call_attendant(pid, false);
@@ -390,7 +386,10 @@ impl Lookout {
             common: Arc::clone(&self.common),
             vitals: Arc::clone(&watched.vitals),
             bell,
-            stopper: Stopper::by_ptrace(),
+            stopper: None,
+            tripwire: None,
+            brake: self.settings.policy.brake,
+            brake_rules: self.settings.brake,
             looked: Instant::now(),
             notes: Vec::new(),
         };
@@ -494,8 +493,7 @@ impl Lookout {
     fn status(&self) -> Status {
         Status {
             started_unix: self.started_unix,
-            mode: self.settings.mode,
-            pin_window_ms: self.pin_window.map(|w| w.as_millis() as u64),
+            mode: self.settings.policy.mode.name(),
             process_events: self.arrivals.has_events(),
             wards: self.watched.values().map(|w| Vitals::of(&w.vitals, |v| v.0.clone())).collect(),
             counters: self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone(),

@@ -1,8 +1,8 @@
 //! The daemon: every Go process of the machine under watch.
 //!
 //! One thread, the lookout, hears of new processes, looks at the cgroups of all calm ones, and must never hang: it reads no process's memory. Who is in danger
-//! gets an [`attendant`], a thread of its own, which samples closely, strikes, and reads what a kill has left. New processes are looked at by two threads
-//! ([`attach`]), calm ones sampled lightly by one ([`light`]). When many die at once the [`gate`] lets the most endangered through first.
+//! gets an `attendant`, a thread of its own, which samples closely, strikes, and reads what a kill has left. New processes are looked at by two threads
+//! (`attach`), calm ones sampled lightly by one (`light`). When many die at once the `gate` lets the most endangered through first.
 
 mod arrivals;
 mod attach;
@@ -21,14 +21,13 @@ use std::time::Duration;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-pub use attendant::Captured;
+pub use attendant::{BrakeRules, Captured};
 pub use gate::Share;
 pub use settings::{Settings, Subject, Wanted};
 use status::{Counters, Status};
 
 use attach::Looked;
 use attendant::Common;
-use gate::{Budget, Gate};
 use lookout::Lookout;
 
 use crate::attend::{Left, Ward};
@@ -43,8 +42,6 @@ pub(crate) enum Message {
     Settings(Box<Settings>),
     /// Somebody wants to know.
     Status(Sender<Status>),
-    /// How long memory can be read after a kill, measured.
-    PinWindow(Duration),
     /// It is over.
     Stop,
 }
@@ -127,12 +124,7 @@ impl Daemon {
     /// # Errors
     /// The system's error: it could not begin.
     pub fn run(self) -> io::Result<()> {
-        let common = Arc::new(Common {
-            gate: Gate::new(self.settings.concurrent_stops),
-            budget: Budget::new(self.settings.memory),
-            captured: self.captured,
-            counters: Arc::clone(&self.handle.counters),
-        });
+        let common = Arc::new(Common::new(&self.settings, self.captured, Arc::clone(&self.handle.counters)));
         Lookout::new(self.settings, self.handle.inbox, common)?.keep_watch(&self.inbox)
     }
 }

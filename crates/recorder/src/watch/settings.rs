@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::attendant::BrakeRules;
 use crate::policy::Policy;
 
 /// Whether a process is to be watched.
@@ -26,22 +27,18 @@ pub struct Subject<'a> {
 /// What the daemon is told.
 #[derive(Clone)]
 pub struct Settings {
-    /// `observe`, `freeze`, `brake`: what may be done to a target.
-    pub mode: &'static str,
-    /// When to do it.
+    /// What may be done to a target, and when.
     pub policy: Policy,
     /// Where the journal stands.
     pub store: PathBuf,
     /// Whom to watch.
     pub wanted: Wanted,
-    /// The longest sleep between two looks at a calm target.
-    pub calm: Duration,
     /// How often a calm target's gauges are sampled.
     pub light_sample: Duration,
+    /// What braking may do, where it may.
+    pub brake: BrakeRules,
     /// Bytes of evidence in flight.
     pub memory: u64,
-    /// Bytes of the flight rings of all targets.
-    pub ring_memory: u64,
     /// How many targets are stopped at a time.
     pub concurrent_stops: usize,
 }
@@ -56,14 +53,12 @@ impl Default for Settings {
     /// Everything is watched, and stopped for a copy; the journal stands in the present folder.
     fn default() -> Self {
         Self {
-            mode: "freeze",
-            policy: Policy::default(),
+            policy: Policy { calm: Duration::from_secs(1), ..Policy::default() },
             store: PathBuf::from("."),
             wanted: Arc::new(|_| true),
-            calm: Duration::from_secs(1),
             light_sample: Duration::from_secs(5),
+            brake: BrakeRules::default(),
             memory: 64 << 20,
-            ring_memory: 16 << 20,
             concurrent_stops: 2,
         }
     }
@@ -71,6 +66,6 @@ impl Default for Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("mode", &self.mode).field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Settings").field("policy", &self.policy).finish_non_exhaustive()
     }
 }

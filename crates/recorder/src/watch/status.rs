@@ -9,8 +9,6 @@ pub struct Status {
     pub started_unix: u64,
     /// `observe`, `freeze`, `brake`.
     pub mode: &'static str,
-    /// How long memory could be read after a kill, as measured at the start; absent if it was not.
-    pub pin_window_ms: Option<u64>,
     /// Whether the kernel tells of new processes.
     pub process_events: bool,
     /// By process number.

@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 use crate::attend::Ward;
 use crate::container::Home;
 use crate::discover::GoProcess;
-use crate::forecast::Rate;
 use crate::policy::{State, Step};
 use crate::sampler::Sample;
 use crate::target::Identity;
@@ -60,13 +59,7 @@ impl Vitals {
             self.0.limit_bytes = ward.gauge.limit.as_ref().map(|l| l.0);
             self.0.limit_source = ward.gauge.limit.as_ref().map(|l| l.1.clone());
         }
-        self.0.slope_bytes_per_second = step.rate.map(|r| r.median);
-        self.0.time_to_oom_seconds = step.rate.and_then(|r| interval(r, self.0.limit_bytes?.saturating_sub(usage)));
+        self.0.slope_bytes_per_second = step.forecast.map(|f| f.rate.median);
+        self.0.time_to_oom_seconds = step.forecast.and_then(|f| f.seconds).map(|s| (s.low, s.likely, s.high));
     }
-}
-
-/// Seconds to the limit: at the fastest, likely, and at the slowest of the rates seen.
-fn interval(rate: Rate, headroom: u64) -> Option<(f64, f64, f64)> {
-    let seconds = |rate: f64| if rate > 0.0 { headroom as f64 / rate } else { f64::INFINITY };
-    (rate.median > 0.0).then(|| (seconds(rate.high), seconds(rate.median), seconds(rate.low)))
 }

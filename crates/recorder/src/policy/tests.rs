@@ -1,0 +1,195 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMIT: u64 = 1_600_000_000;
+
+fn policy() -> Policy {
+    Policy { fastest: 3e9, ..Policy::default() }
+}
+
+/// Drives the machine along a curve, with its own sleeps as time, until the limit is reached.
+fn drive(policy: &Policy, limit: u64, curve: impl Fn(u64) -> u64, until_ms: u64) -> (Vec<(u64, Acts)>, u64) {
+    drive_by(policy, limit, curve, until_ms, 0.0)
+}
+
+/// As [`drive`], with looks no closer than so many milliseconds: a day has seventeen million of them otherwise.
+fn drive_by(
+    policy: &Policy,
+    limit: u64,
+    curve: impl Fn(u64) -> u64,
+    until_ms: u64,
+    least: f64,
+) -> (Vec<(u64, Acts)>, u64) {
+    let (mut memory, mut points, mut out, mut t) = (Memory::default(), Vec::new(), Vec::new(), 0.0);
+    while t < until_ms as f64 {
+        let bytes = curve(t as u64);
+        if bytes >= limit {
+            break;
+        }
+        if points.len() > 400 {
+            points.drain(..200);
+        }
+        points.push(Point { t_ms: t as u64, bytes });
+        let step = policy.step(&mut memory, points.get(points.len().saturating_sub(200)..).unwrap(), Some(limit));
+        if step.acts != Acts::default() {
+            out.push((t as u64, step.acts));
+        }
+        t += (step.sleep.as_secs_f64() * 1000.0).max(least);
+    }
+    (out, t as u64)
+}
+
+fn first(acts: &[(u64, Acts)], of: impl Fn(&Acts) -> bool) -> Option<u64> {
+    acts.iter().find(|(_, a)| of(a)).map(|(t, _)| *t)
+}
+
+fn strikes(acts: &[(u64, Acts)]) -> Vec<u64> {
+    acts.iter().filter(|(_, a)| a.strike).map(|(t, _)| *t).collect()
+}
+
+/// From calm to dead at every rate that a machine can have: pinned long before, struck in the last moments where there is time for it.
+#[test]
+fn ramps_of_every_slope() {
+    for rate in [5e7, 1e8, 4e8, 1e9, 2e9, 3e9] {
+        let calm = 20_000;
+        let curve = |t: u64| 300_000_000 + (t.saturating_sub(calm) as f64 * rate / 1000.0) as u64;
+        let (acts, _) = drive(&policy(), LIMIT, curve, 100_000);
+        let death = calm + ((LIMIT - 300_000_000) as f64 / rate * 1000.0) as u64;
+        let pinned = first(&acts, |a| a.pin == Some(true)).expect("pinned");
+        assert!(pinned < death, "{rate:e}: pinned at {pinned}, death at {death}");
+        let struck = strikes(&acts);
+        assert!(!struck.is_empty(), "{rate:e}: no strike; death at {death}: {acts:?}");
+        // In the last quarter of a second, or in the last fiftieth of the limit.
+        let last = 310.0f64.max(LIMIT as f64 * 0.02 / rate * 1000.0 + 10.0) as u64;
+        assert!(death - struck[0] <= last && struck.len() <= 3, "{rate:e}: struck at {struck:?}, death at {death}");
+    }
+}
+
+#[test]
+fn the_incident_grows_faster_and_faster() {
+    // From 300 MB, doubling every 600 ms after a calm of 10 s.
+    let curve = |t: u64| (3e8 * 2f64.powf(t.saturating_sub(10_000) as f64 / 600.0)) as u64;
+    let (acts, end) = drive(&policy(), LIMIT, curve, 30_000);
+    let struck = strikes(&acts);
+    assert!(!struck.is_empty() && end - struck[0] < 320, "{struck:?} before {end}");
+    assert!(first(&acts, |a| a.pin == Some(true)).unwrap() < struck[0]);
+}
+
+/// A machine that could fill what is left in a second at any time: held all the time, and released when there is room again.
+#[test]
+fn little_headroom_is_reason_enough_to_hold() {
+    let curve = |t: u64| if t < 30_000 { 100_000_000 } else { 101_000_000 };
+    let (acts, _) = drive(&policy(), 1_000_000_000, curve, 60_000);
+    assert_eq!(acts.len(), 1);
+    assert_eq!((acts[0].0, acts[0].1.pin), (0, Some(true)));
+    let roomy = 20_000_000_000;
+    let curve = |t: u64| if (5_000..10_000).contains(&t) { 18_000_000_000 } else { 1_000_000_000 };
+    let (acts, _) = drive(&policy(), roomy, curve, 60_000);
+    let pins: Vec<bool> = acts.iter().filter_map(|(_, a)| a.pin).collect();
+    assert_eq!(pins, [true, false], "{acts:?}");
+}
+
+#[test]
+fn over_a_limit_that_nobody_enforces_it_stops_striking() {
+    let (mut memory, mut points, mut strikes) = (Memory::default(), Vec::new(), 0);
+    for t in 0..20_000u64 {
+        points.push(Point { t_ms: t, bytes: 300_000_000 + t * 400_000 });
+        let from = points.len().saturating_sub(200);
+        strikes += u32::from(policy().step(&mut memory, &points[from..], Some(LIMIT)).acts.strike);
+    }
+    assert_eq!(strikes, MOST_STRIKES);
+}
+
+#[test]
+fn a_small_step_of_a_healthy_service_does_nothing_but_hold() {
+    let (acts, _) = drive(&policy(), LIMIT, |t| if t < 20_000 { 300_000_000 } else { 340_000_000 }, 60_000);
+    assert!(acts.iter().all(|(_, a)| !a.strike && a.trip.is_none()), "{acts:?}");
+}
+
+/// A day of a garbage collector's saw-teeth between 55 and up to 96 % of the limit, jittered, of several periods: one false strike a day at most.
+#[test]
+fn a_day_of_saw_teeth() {
+    const DAY: u64 = 86_400_000;
+    for (seed, period, low, high) in [(1u64, 3_000u64, 0.55, 0.9), (2, 20_000, 0.6, 0.95), (4, 5_000, 0.55, 0.96)] {
+        let jitter =
+            |n: u64| ((n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(seed) >> 33) % 1000) as f64 / 1000.0;
+        let curve = |t: u64| {
+            let peak = high - 0.04 * jitter(t / period);
+            let share = low + (peak - low) * (t % period) as f64 / period as f64;
+            (LIMIT as f64 * share) as u64
+        };
+        let (acts, end) = drive_by(&policy(), LIMIT, curve, DAY, 100.0);
+        assert!(end >= DAY);
+        let struck = strikes(&acts);
+        assert!(struck.len() <= 1, "seed {seed}: struck at {struck:?}");
+    }
+}
+
+/// A leak under saw-teeth: each top is a little higher than the last. It is struck near its end, each time with half as much left, and not at every tooth.
+#[test]
+fn a_leak_under_saw_teeth() {
+    let curve = |t: u64| {
+        let floor = 500_000_000.0 + t as f64 * 1_000.0;
+        (floor + (t % 4000) as f64 / 4000.0 * 300_000_000.0) as u64
+    };
+    let (acts, end) = drive_by(&policy(), LIMIT, curve, 3_600_000, 20.0);
+    let struck = strikes(&acts);
+    assert!(!struck.is_empty() && struck.len() <= 5, "{struck:?}");
+    assert!(end - struck[struck.len() - 1] < 5_000, "{struck:?} before {end}");
+}
+
+#[test]
+fn the_brake_is_for_seconds_and_not_again_for_long() {
+    let braking = Policy { mode: Mode::Brake, ..policy() };
+    // Slowed down at 95 % by the tripwire itself, and going on for a minute.
+    let curve = |t: u64| (300_000_000 + t.saturating_sub(10_000) * 300_000).min(LIMIT / 100 * 95 + t * 100);
+    let (acts, _) = drive(&braking, LIMIT, curve, 80_000);
+    let trips: Vec<(u64, bool)> = acts.iter().filter_map(|(t, a)| Some((*t, a.trip?))).collect();
+    assert_eq!(trips.iter().map(|t| t.1).collect::<Vec<_>>(), [true, false], "{trips:?}");
+    assert!(trips[1].0 - trips[0].0 <= 5_100, "{trips:?}");
+    let (acts, _) = drive(&policy(), LIMIT, curve, 80_000);
+    assert!(acts.iter().all(|(_, a)| a.trip.is_none()), "never without its mode");
+}
+
+/// A process that is first seen a moment before its end is held and struck in the same look.
+#[test]
+fn first_seen_at_the_end() {
+    let (mut memory, points) = (Memory::default(), [Point { t_ms: 0, bytes: LIMIT / 1000 * 995 }]);
+    let step = policy().step(&mut memory, &points, Some(LIMIT));
+    assert_eq!(step.acts, Acts { pin: Some(true), trip: None, strike: true });
+}
+
+proptest! {
+    /// Whatever the samples, the limits and the mode: the sleep is bounded, acts respect the mode and each other, no strike comes below the floor.
+    #[test]
+    fn invariants(
+        values in proptest::collection::vec((0u64..2_000_000_000, 1u64..3000, prop_oneof![Just(None), Just(Some(LIMIT)), (1u64..3_000_000_000).prop_map(Some)]), 1..200),
+        mode in prop_oneof![Just(Mode::Observe), Just(Mode::Freeze), Just(Mode::Brake)],
+        pin: bool,
+    ) {
+        let policy = Policy { mode, pin, ..policy() };
+        let (mut memory, mut points, mut t) = (Memory::default(), Vec::new(), 0);
+        let (mut pinned, mut tripped) = (false, None::<u64>);
+        for (bytes, pause, limit) in &values {
+            t += pause;
+            points.push(Point { t_ms: t, bytes: *bytes });
+            let step = policy.step(&mut memory, &points, *limit);
+            let unpinned_bound = limit.map_or(1.0, |l| (l.saturating_sub(*bytes) as f64 / policy.fastest / 2.0).max(0.002));
+            prop_assert!(step.sleep <= policy.calm);
+            prop_assert!(memory.pinned || limit.is_none() || step.sleep.as_secs_f64() <= unpinned_bound + 1e-9);
+            if let Some(on) = step.acts.pin {
+                prop_assert!(on != pinned && (pin || !on));
+                pinned = on;
+            }
+            prop_assert_eq!(pinned, memory.pinned);
+            if let Some(on) = step.acts.trip {
+                prop_assert!(on != tripped.is_some() && (mode == Mode::Brake || !on));
+                tripped = on.then_some(t);
+            }
+            // One look late at most.
+            prop_assert!(limit.is_none() || tripped.is_none_or(|since| t < since + 5000));
+            prop_assert!(!step.acts.strike || (mode >= Mode::Freeze && limit.is_some_and(|l| *bytes as f64 > l as f64 * 0.7)));
+        }
+    }
+}
