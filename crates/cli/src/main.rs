@@ -20,7 +20,10 @@ fn main() -> ExitCode {
             return if e.use_stderr() { exit::Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LASTGASP_LOG").unwrap_or_else(|_| "warn".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LASTGASP_LOG").unwrap_or_else(|_| {
+        // A daemon's log is read by somebody who was not there.
+        if matches!(cli.command, args::Command::Watch { .. }) { "info".into() } else { "warn".into() }
+    });
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -18,6 +18,8 @@ struct Scene {
     expect: Expect,
     played: Played,
     store: tempfile::TempDir,
+    /// Groups that it left behind; looked for before the next play begins, which has one of its own.
+    left: Vec<PathBuf>,
 }
 
 /// `None` if it had to be skipped, which was said.
@@ -46,7 +48,8 @@ fn stage(minor: u16, mode: Mode, run_args: &[&str], service_args: &[&str], after
         store: store.path().into(),
     };
     let played = play(&programs, &expect, &script).unwrap();
-    Some(Scene { expect, played, store })
+    let left = cgroups_left();
+    Some(Scene { expect, played, store, left })
 }
 
 fn report(capture: &PathBuf) -> Value {
@@ -140,7 +143,7 @@ fn dies_and_is_explained(minor: u16, mode: Mode) {
     for before in captures(&scene, "pre-kill") {
         names_the_culprit(&scene, &before);
     }
-    assert!(cgroups_left().is_empty(), "{:?}", cgroups_left());
+    assert!(scene.left.is_empty(), "{:?}", scene.left);
 }
 
 /// Folders of groups that a `lastgasp run` made and did not remove.
@@ -200,5 +203,5 @@ fn the_fixed_service_is_left_alone() {
     assert_eq!(scene.played.code, None, "it survived: {}", scene.played.stderr);
     assert_eq!(scene.played.captures(scene.store.path()), Vec::<PathBuf>::new());
     assert!(!scene.played.stdout.contains("VERDICT"), "{}", scene.played.stdout);
-    assert!(cgroups_left().is_empty());
+    assert!(scene.left.is_empty(), "{:?}", scene.left);
 }

@@ -357,9 +357,8 @@ impl Record {
     /// What a dead process's own numbers are at its end, beside the last that was known of its charge.
     fn last_sample(&mut self, usage: Option<u64>) {
         let Some(gauges) = self.target.gauges() else { return };
-        // What was resident long before a fast death says nothing of it (seen on a starved machine: 13 MB, two seconds before the end at 132 MB).
-        let now = self.timeline.now_ms();
-        self.last_usage = self.last_usage.filter(|(_, t)| t + 500 >= now);
+        // What was resident long before a fast death says nothing of it (seen on a starved machine: 13 MB, two seconds before the end at 132 MB of heap).
+        self.last_usage = self.last_usage.filter(|(u, _)| gauges.heap_in_use < u.rss.saturating_add(u.swap) / 2 * 3);
         let rss = self.last_usage.map(|(u, _)| u.rss);
         let (Some(rss), Some(usage)) = (rss.or(usage), usage.or(rss)) else { return };
         self.timeline.push(Sample {

@@ -323,10 +323,19 @@ impl Lookout {
         self.machine.refresh(Duration::from_millis(200));
         let Some(watched) = self.watched.get_mut(&pid) else { return };
         let Post::Lookout(ward) = &mut watched.post else { return };
+        // Kernels before 5.3 do not tell of ends: one that is gone must not be held on to.
+        if ward.exit.is_none() && lastgasp_inferior::start_time(pid).is_none() {
+            return self.ended(pid);
+        }
         let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
         // Limits change seldom, and a group above that was given its first one is found later still.
         if ward.gauge.age() > Duration::from_secs(2) || !ward.gauge.is_of_group() {
             ward.refresh_gauge(rss(), &self.machine);
+            // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
+            if !self.arrivals.has_events() && ward.is_replaced() {
+                self.forget(pid);
+                return self.attachers.look_at(pid);
+            }
         }
         let usage = ward.gauge.usage(rss);
         let point = Point { t_ms: watched.began.elapsed().as_millis() as u64, bytes: usage };
