@@ -334,14 +334,7 @@ impl Record {
     pub(crate) fn sample(&self, gauge: &mut Gauge) -> Option<Sample> {
         let rss = self.target.process.rss()?;
         let gauges = self.target.gauges()?;
-        Some(Sample {
-            t_ms: self.timeline.now_ms(),
-            usage: gauge.usage(|| rss),
-            rss,
-            heap_live: gauges.heap_live,
-            goroutines: gauges.goroutine_slots,
-            gc_cycles: gauges.gc_cycles,
-        })
+        Some(Sample::of(self.timeline.now_ms(), gauge.usage(|| rss), rss, &gauges))
     }
 
     /// The first look, at one that has just been found: what it grows from, should it die before the next one.
@@ -350,8 +343,7 @@ impl Record {
             self.timeline.push(sample);
         }
         self.last_usage = self.target.process.usage().map(|u| (u, self.timeline.now_ms()));
-        let took = self.note_baseline();
-        self.baseline_due = Instant::now() + (took * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
+        self.note_baseline();
     }
 
     /// What a dead process's own numbers are at its end, beside the last that was known of its charge.
@@ -361,36 +353,29 @@ impl Record {
         self.last_usage = self.last_usage.filter(|(u, _)| gauges.heap_in_use < u.rss.saturating_add(u.swap) / 2 * 3);
         let rss = self.last_usage.map(|(u, _)| u.rss);
         let (Some(rss), Some(usage)) = (rss.or(usage), usage.or(rss)) else { return };
-        self.timeline.push(Sample {
-            t_ms: self.timeline.now_ms(),
-            usage,
-            rss,
-            heap_live: gauges.heap_live,
-            goroutines: gauges.goroutine_slots,
-            gc_cycles: gauges.gc_cycles,
-        });
+        self.timeline.push(Sample::of(self.timeline.now_ms(), usage, rss, &gauges));
     }
 
     /// Notes a baseline or brings the plan up to date, when it is time for that.
     fn keep_up(&mut self, steady: bool, state: State) {
         // A service may be steady at 70 % of its limit: what counts for a baseline is that it does not grow.
         if steady && self.baseline_due <= Instant::now() {
-            let took = self.note_baseline();
-            // Calm cost at most one part in a thousand of a core, however large the profile.
-            self.baseline_due = Instant::now() + (took * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
+            self.note_baseline();
         } else if state != State::Watch && self.refreshed.elapsed() > Duration::from_millis(200) {
             self.target.refresh();
             self.refreshed = Instant::now();
         }
     }
 
-    /// Notes the profile of this moment; gives how long that took.
-    pub(crate) fn note_baseline(&mut self) -> Duration {
+    /// Notes the profile of this moment.
+    pub(crate) fn note_baseline(&mut self) {
         let started = Instant::now();
         self.target.refresh();
         self.target.note_baseline(self.timeline.now_ms());
         self.refreshed = Instant::now();
-        started.elapsed()
+        // Calm cost at most one part in a thousand of a core, however large the profile.
+        let rest = (started.elapsed() * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
+        self.baseline_due = self.refreshed + rest;
     }
 
     fn around(&self, phase: Phase, reason: Reason, limit: Option<(u64, String)>) -> Circumstances<'_> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC};
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, Statfs, statfs};
 
 /// Where the hierarchies are mounted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -188,13 +188,6 @@ impl Cgroup {
         below.filter_map(|d| read_number(&d.join("memory.max"))).min()
     }
 
-    /// OOM kills counted in this group.
-    #[must_use]
-    pub fn oom_kills(&self) -> u64 {
-        let text = fs::read_to_string(self.events_file()).unwrap_or_default();
-        text.lines().find_map(|l| l.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
-    }
-
     /// Processes in the group.
     #[must_use]
     pub fn processes(&self) -> Vec<i32> {
@@ -327,8 +320,12 @@ fn v2_parent(own: &Cgroup) -> io::Result<PathBuf> {
 
 /// Whether a file is of a cgroup file system: nothing else is ever written or removed.
 pub(crate) fn is_of_cgroup_fs(file: &Path) -> bool {
-    let kind = nix::sys::statfs::statfs(file).map(|s| s.filesystem_type());
-    kind.is_ok_and(|k| k == CGROUP_SUPER_MAGIC || k == CGROUP2_SUPER_MAGIC)
+    statfs(file).is_ok_and(|s| is_cgroup(&s))
+}
+
+/// Whether that file system is one of cgroups.
+pub(crate) fn is_cgroup(fs: &Statfs) -> bool {
+    [CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC].contains(&fs.filesystem_type())
 }
 
 /// Puts the calling process into the groups at `dirs`.
@@ -350,6 +347,7 @@ fn with_path(file: &Path, e: &io::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ending::counts;
 
     #[test]
     fn mounts_of_a_hybrid_and_of_a_unified_system() {
@@ -379,7 +377,9 @@ mod tests {
         let limits: Vec<u64> = c.levels().filter_map(|l| Cgroup::as_limit(read_number(&l.limit_file())?)).collect();
         assert_eq!(limits, [1_000_000]);
         let stat = fs::read_to_string(c.memory.join("memory.stat")).unwrap();
-        assert_eq!((c.usage(), c.droppable_in(&stat), c.oom_kills()), (Some(4096), 80, 1));
+        assert_eq!((c.usage(), c.droppable_in(&stat)), (Some(4096), 80));
+        let counted = counts(&fs::File::open(c.events_file()).unwrap()).unwrap();
+        assert_eq!((counted.kills, counted.ooms), (1, 2));
         assert_eq!(c.limit_below(root.path()), Some(1_000_000));
     }
 }

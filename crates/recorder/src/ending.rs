@@ -22,11 +22,11 @@ pub(crate) struct OomCounters {
 
 /// What a group has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
+pub(crate) struct Counts {
     /// Processes of it killed for memory, whoever ran out of it.
-    kills: u64,
+    pub(crate) kills: u64,
     /// Times that this group, or one below it, ran out of memory by itself; v1 does not say.
-    ooms: u64,
+    pub(crate) ooms: u64,
 }
 
 /// Which of them have risen.
@@ -45,7 +45,11 @@ impl OomCounters {
     pub(crate) fn note(gauge: &Gauge, machine: &Machine) -> Self {
         let levels = gauge.own().into_iter().flat_map(Cgroup::levels);
         let opened = levels.filter_map(|g| File::open(g.events_file()).ok());
-        let groups = opened.map(|f| (counts(&f).unwrap_or_default(), f)).map(|(c, f)| (f, c)).collect();
+        let noted = |file: File| {
+            let now = counts(&file).unwrap_or_default();
+            (file, now)
+        };
+        let groups = opened.map(noted).collect();
         Self { groups, machine: machine.oom_kills() }
     }
 
@@ -64,7 +68,8 @@ impl OomCounters {
     }
 }
 
-fn counts(file: &File) -> Option<Counts> {
+/// What a group's events file says; `None` where the group is gone.
+pub(crate) fn counts(file: &File) -> Option<Counts> {
     let text = read_text::<512>(file)?;
     let of = |key: &str| text.lines().find_map(|l| l.strip_prefix(key)?.trim().parse().ok()).unwrap_or(0);
     Some(Counts { kills: of("oom_kill "), ooms: of("oom ") })

@@ -156,21 +156,10 @@ impl Gauge {
         self.levels.get(self.nearest?).map(|l| &l.group)
     }
 
-    /// All groups with a limit, innermost first.
-    pub fn limited(&self) -> impl Iterator<Item = (&Cgroup, u64)> {
-        self.levels.iter().map(|l| (&l.group, l.bytes))
-    }
-
     /// Bytes that count against the limit. `rss` is asked for where no group's limit counts.
     #[must_use]
     pub fn usage(&mut self, rss: impl FnOnce() -> u64) -> u64 {
         let level = self.nearest.and_then(|i| self.levels.get_mut(i));
         level.and_then(Level::used).unwrap_or_else(rss)
-    }
-
-    /// OOM kills counted in the target's own group.
-    #[must_use]
-    pub fn oom_kills(&self) -> u64 {
-        self.own.as_ref().map_or(0, Cgroup::oom_kills)
     }
 }

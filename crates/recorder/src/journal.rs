@@ -11,10 +11,10 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, fstatfs};
+use nix::sys::statfs::fstatfs;
 use serde::{Deserialize, Serialize};
 
-use crate::cgroup::{self, remove_when_empty};
+use crate::cgroup::{self, is_cgroup, remove_when_empty};
 use crate::profiling::Switched;
 use crate::tripwire::Tripped;
 
@@ -166,8 +166,7 @@ fn is_journal(name: &str) -> bool {
 /// A cgroup's folder, opened; by way of it nothing else is reached. `None` for all else.
 fn cgroup_folder(dir: &Path) -> Option<File> {
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(dir).ok()?;
-    let kind = fstatfs(&opened).ok()?.filesystem_type();
-    (kind == CGROUP_SUPER_MAGIC || kind == CGROUP2_SUPER_MAGIC).then_some(opened)
+    is_cgroup(&fstatfs(&opened).ok()?).then_some(opened)
 }
 
 /// Undoes what dead lastgasp processes left in `store`. Gives a line for each act undone, or for why nothing is.

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use lastgasp_goruntime::Gauges;
+
 /// One look at a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
@@ -17,6 +19,15 @@ pub struct Sample {
     pub goroutines: u64,
     /// GC cycles finished.
     pub gc_cycles: u32,
+}
+
+impl Sample {
+    /// What the kernel and the runtime's own gauges say together.
+    #[must_use]
+    pub fn of(t_ms: u64, usage: u64, rss: u64, gauges: &Gauges) -> Self {
+        let (heap_live, goroutines, gc_cycles) = (gauges.heap_live, gauges.goroutine_slots, gauges.gc_cycles);
+        Self { t_ms, usage, rss, heap_live, goroutines, gc_cycles }
+    }
 }
 
 /// Something that happened during the watch.

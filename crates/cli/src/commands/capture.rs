@@ -123,14 +123,7 @@ fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> Taken 
     let mut gauge = Gauge::of(pid, target.process.rss().unwrap_or(0), None, None, &mounts, &Machine::detect());
     if let Some(gauges) = target.gauges() {
         let rss = target.process.rss().unwrap_or(0);
-        timeline.push(Sample {
-            t_ms: timeline.now_ms(),
-            usage: gauge.usage(|| rss),
-            rss,
-            heap_live: gauges.heap_live,
-            goroutines: gauges.goroutine_slots,
-            gc_cycles: gauges.gc_cycles,
-        });
+        timeline.push(Sample::of(timeline.now_ms(), gauge.usage(|| rss), rss, &gauges));
     }
     let around = Circumstances {
         extent: Extent::Whole,

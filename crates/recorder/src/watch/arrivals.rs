@@ -210,32 +210,28 @@ mod tests {
         panic!("process {pid} was not seen");
     }
 
-    fn start() -> std::process::Child {
-        std::process::Command::new("sleep").arg("5").spawn().unwrap()
+    fn a_start_is_seen(mut arrivals: Arrivals) {
+        arrivals.news();
+        let mut child = std::process::Command::new("sleep").arg("5").spawn().unwrap();
+        wait_for(&mut arrivals, child.id() as i32);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]
     fn a_start_is_heard_of() {
-        let (mut arrivals, trouble) = Arrivals::listen();
-        if let Some(e) = trouble {
-            return println!("SKIPPED: no process events: {e}");
+        let (arrivals, trouble) = Arrivals::listen();
+        match trouble {
+            Some(e) => println!("SKIPPED: no process events: {e}"),
+            None => a_start_is_seen(arrivals),
         }
-        arrivals.news();
-        let mut child = start();
-        wait_for(&mut arrivals, child.id() as i32);
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 
     #[test]
     fn without_events_a_start_is_found() {
         let (mut arrivals, _) = Arrivals::listen();
         arrivals.events = None;
-        arrivals.news();
-        let mut child = start();
-        wait_for(&mut arrivals, child.id() as i32);
-        child.kill().unwrap();
-        child.wait().unwrap();
+        a_start_is_seen(arrivals);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use nix::sys::eventfd::EventFd;
 
 use super::gate::{Budget, Gate, Share};
 use super::settings::Settings;
-use super::status::Counters;
+use super::status::{Counters, count};
 use super::vitals::Vitals;
 use crate::attend::{Hands, Ward, Woken};
 use crate::cgroup::Mounts;
@@ -65,7 +65,7 @@ impl Common {
         let mut watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
         if !watchdog.as_ref().is_some_and(|w| w.is_alive()) {
             *watchdog = Watchdog::start(&[]).ok().map(Arc::new);
-            self.counters.lock().unwrap_or_else(PoisonError::into_inner).watchdog_restarts += 1;
+            count(&self.counters, |c| c.watchdog_restarts += 1);
             tracing::warn!("the watchdog had ended: started again");
         }
         watchdog.clone()
@@ -142,11 +142,8 @@ impl Hands for Attendant {
 
     fn take(&mut self, target: &Target, around: Circumstances<'_>, until: Instant) -> Result<(), String> {
         let common = Arc::clone(&self.common);
-        let count = |change: &dyn Fn(&mut Counters)| {
-            change(&mut common.counters.lock().unwrap_or_else(PoisonError::into_inner));
-        };
         let Some(place) = self.common.gate.enter(until) else {
-            count(&|c| c.captures_dropped += 1);
+            count(&common.counters, |c| c.captures_dropped += 1);
             return Err("others were nearer to their end, and then there was no time left".into());
         };
         let phase = around.phase;
@@ -156,7 +153,7 @@ impl Hands for Attendant {
             None => match self.common.budget.reserve(target.room(Extent::Profile)) {
                 Some(share) => (share, Extent::Profile),
                 None => {
-                    count(&|c| c.captures_dropped += 1);
+                    count(&common.counters, |c| c.captures_dropped += 1);
                     return Err("too much evidence waits to be written (limits.memory)".into());
                 }
             },
@@ -169,7 +166,7 @@ impl Hands for Attendant {
         share.settle(taken.evidence.snapshot.len() as u64);
         let detected = began.duration_since(self.looked);
         let stopped = taken.stopped;
-        count(&|c| {
+        count(&common.counters, |c| {
             c.detect_seconds.add(detected);
             if phase == Phase::PreKill {
                 c.strikes += 1;
@@ -190,13 +187,11 @@ impl Hands for Attendant {
     }
 
     fn brake(&mut self, on: bool, gauge: &Gauge) -> Result<bool, String> {
-        let mut counters = self.common.counters.lock().unwrap_or_else(PoisonError::into_inner);
         if !on {
             let Some(tripwire) = self.tripwire.take() else { return Ok(false) };
-            counters.brake_seconds_total += tripwire.age().as_secs_f64();
+            count(&self.common.counters, |c| c.brake_seconds_total += tripwire.age().as_secs_f64());
             return Ok(true);
         }
-        drop(counters);
         let (Some(group), Some((limit, _))) = (gauge.limiting(), &gauge.limit) else {
             return Err("no group's limit is near".into());
         };
@@ -210,7 +205,7 @@ impl Hands for Attendant {
             return Err("cgroup v1 has no memory.high, and brake.v1_oom_kill_disable is not set".into());
         };
         self.tripwire = Some(set.map_err(|e| e.to_string())?);
-        self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).tripwires += 1;
+        count(&self.common.counters, |c| c.tripwires += 1);
         Ok(true)
     }
 

@@ -64,19 +64,11 @@ fn sample(job: &Job) -> Duration {
     let (Some(rss), Some(gauges)) = (record.target.process.rss(), record.target.gauges()) else {
         return started.elapsed();
     };
-    let sample = Sample {
-        t_ms: record.timeline.now_ms(),
-        usage: job.usage,
-        rss,
-        heap_live: gauges.heap_live,
-        goroutines: gauges.goroutine_slots,
-        gc_cycles: gauges.gc_cycles,
-    };
+    let sample = Sample::of(record.timeline.now_ms(), job.usage, rss, &gauges);
     record.timeline.push(sample);
     record.last_usage = record.target.process.usage().map(|u| (u, sample.t_ms)).or(record.last_usage);
     if record.baseline_due <= Instant::now() {
-        let took = record.note_baseline();
-        record.baseline_due = Instant::now() + (took * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
+        record.note_baseline();
     }
     drop(record);
     Vitals::of(&job.vitals, |v| v.sampled(&sample));

@@ -2,7 +2,7 @@
 //! reads a process's memory, and so it never hangs with one.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::atomic::AtomicBool;
@@ -18,7 +18,7 @@ use super::attach::{Arrived, Attachers, Looked};
 use super::attendant::{Attendant, Common};
 use super::light::{Job, Sampler};
 use super::settings::Settings;
-use super::status::Status;
+use super::status::{Status, count};
 use super::vitals::Vitals;
 use super::{Inbox, Message};
 use crate::attend::{Left, Ward};
@@ -30,8 +30,8 @@ use crate::sys::run_before_others;
 /// Marks in epoll's events, beside process numbers.
 const ARRIVALS: u64 = u64::MAX;
 const BELL: u64 = u64::MAX - 1;
-/// Looks that are due within this share of a sleep are taken together: one waking for many.
-const TOGETHER: u32 = 8;
+/// Looks that are due within this time are taken together: one waking for many.
+const TOGETHER: Duration = Duration::from_millis(16);
 /// An attendant stays until it has been calm for so long.
 const CALM_AGAIN: Duration = Duration::from_secs(15);
 /// How long a process may take until its Go runtime can be read.
@@ -165,7 +165,7 @@ impl Lookout {
     fn hear(&mut self, message: Message) {
         match message {
             Message::Looked(pid, looked) => self.looked(pid, looked),
-            Message::Back(ward, left, notes) => self.back(ward, &left, &notes),
+            Message::Back(ward, left) => self.back(ward, &left),
             Message::Settings(settings) => self.reload(*settings),
             Message::Status(answer) => {
                 let _ = answer.send(self.status());
@@ -214,9 +214,9 @@ impl Lookout {
     /// Everybody who is not known yet.
     fn look_at_everybody(&mut self) {
         let pids = std::fs::read_dir("/proc")
-            .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok()).collect::<Vec<_>>());
+            .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok()).collect::<BTreeSet<_>>());
         let pids = pids.unwrap_or_default();
-        self.passed.retain(|pid, _| pids.binary_search(pid).is_ok() || pids.contains(pid));
+        self.passed.retain(|pid, _| pids.contains(pid));
         for pid in pids {
             let known = self.watched.contains_key(&pid)
                 || self.newborn.contains_key(&pid)
@@ -303,17 +303,16 @@ impl Lookout {
 
     fn look_at_all_that_are_due(&mut self) {
         let now = Instant::now();
-        let mut looked = 0u32;
+        let mut looked = false;
         while let Some(Reverse((at, pid))) = self.due.peek().copied() {
             // The first one was waited for; others that are nearly due are taken along.
-            let slack = self.watched.get(&pid).map_or(Duration::ZERO, |_| Duration::from_millis(2));
-            if at > now + if looked > 0 { slack * TOGETHER } else { Duration::ZERO } {
+            if at > now + if looked { TOGETHER } else { Duration::ZERO } {
                 break;
             }
             self.due.pop();
             if self.watched.get(&pid).is_some_and(|w| w.due == at) {
                 self.look(pid);
-                looked += 1;
+                looked = true;
             }
         }
     }
@@ -412,7 +411,7 @@ impl Lookout {
             } else {
                 ward.attend(&policy, &mut machine, &mut hands, Some(CALM_AGAIN))
             };
-            inbox.send(Message::Back(ward, left, hands.notes));
+            inbox.send(Message::Back(ward, left));
         };
         let thread = std::thread::Builder::new().name("attend".into()).stack_size(512 << 10).spawn(attend);
         if let Err(e) = thread {
@@ -423,11 +422,8 @@ impl Lookout {
     }
 
     /// An attendant is done.
-    fn back(&mut self, ward: Box<Ward>, left: &Left, notes: &[String]) {
+    fn back(&mut self, ward: Box<Ward>, left: &Left) {
         let pid = ward.pid;
-        for note in notes {
-            tracing::warn!(pid, "{note}");
-        }
         match left {
             Left::Ended(ended) => {
                 self.count(|c| {
@@ -510,6 +506,6 @@ impl Lookout {
     }
 
     fn count(&self, change: impl FnOnce(&mut super::status::Counters)) {
-        change(&mut self.common.counters.lock().unwrap_or_else(PoisonError::into_inner));
+        count(&self.common.counters, change);
     }
 }

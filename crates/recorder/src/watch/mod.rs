@@ -16,7 +16,7 @@ mod vitals;
 
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -24,7 +24,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 pub use attendant::{BrakeRules, Captured};
 pub use gate::Share;
 pub use settings::{Settings, Subject, Wanted};
-use status::{Counters, Status};
+use status::{Counters, Status, count};
 
 use attach::Looked;
 use attendant::Common;
@@ -37,7 +37,7 @@ pub(crate) enum Message {
     /// A process was looked at.
     Looked(i32, Looked),
     /// An attendant is done.
-    Back(Box<Ward>, Left, Vec<String>),
+    Back(Box<Ward>, Left),
     /// Another configuration.
     Settings(Box<Settings>),
     /// Somebody wants to know.
@@ -88,7 +88,7 @@ impl Handle {
 
     /// Counts what became of captures.
     pub fn count(&self, change: impl FnOnce(&mut Counters)) {
-        change(&mut self.counters.lock().unwrap_or_else(PoisonError::into_inner));
+        count(&self.counters, change);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the daemon knows, as plain data: for metrics, health checks, and later a terminal view.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Everything at one moment.
@@ -99,6 +100,11 @@ pub struct Counters {
     pub watchdog_restarts: u64,
     /// Times that the configuration was read again.
     pub reloads: u64,
+}
+
+/// Changes counters that threads share.
+pub(super) fn count(counters: &Mutex<Counters>, change: impl FnOnce(&mut Counters)) {
+    change(&mut counters.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
 /// Upper bounds of the buckets, in milliseconds; one more bucket takes the rest.
