@@ -12,7 +12,7 @@ use crate::machine::{Machine, read_number, read_text};
 pub struct Gauge {
     /// The target's own group, for its OOM counter.
     own: Option<Cgroup>,
-    /// Groups with a limit, innermost first.
+    /// The group and those above it, as far as they can have a limit, innermost first.
     levels: Vec<Level>,
     /// Which of them will be reached first; without one the RSS counts.
     nearest: Option<usize>,
@@ -25,10 +25,11 @@ pub struct Gauge {
     changes: u64,
 }
 
-/// A group with a limit.
+/// A group that has a limit or can be given one.
 #[derive(Debug)]
 struct Level {
     group: Cgroup,
+    /// `u64::MAX`: none now.
     bytes: u64,
     limit: File,
     usage: File,
@@ -42,10 +43,15 @@ struct Level {
 /// Page cache is read again after this time where it could matter.
 const CACHE_AGE: Duration = Duration::from_millis(100);
 
+/// What a limit file says; `u64::MAX` for no limit.
+fn limit_in(file: &File) -> u64 {
+    read_number(file).and_then(Cgroup::as_limit).unwrap_or(u64::MAX)
+}
+
 impl Level {
     fn of(group: Cgroup) -> Option<Self> {
         let limit = File::open(group.limit_file()).ok()?;
-        let bytes = Cgroup::as_limit(read_number(&limit)?)?;
+        let bytes = limit_in(&limit);
         let usage = File::open(group.usage_file()).ok()?;
         let stat = File::open(group.memory.join("memory.stat")).ok()?;
         let source = group.limit_file().display().to_string();
@@ -89,12 +95,11 @@ impl Gauge {
         gauge
     }
 
-    /// Reads the limits again, and which of them is nearest. A group above that is given its first limit while we watch is found by [`Gauge::of`] alone.
+    /// Reads the limits again, and which of them is nearest; also of groups that had none before.
     pub fn refresh(&mut self, rss: u64, machine: &Machine) {
         self.refreshed = Instant::now();
         for level in &mut self.levels {
-            // `max`: no limit any more, and for all we know the next one is as large as can be.
-            level.bytes = read_number(&level.limit).and_then(Cgroup::as_limit).unwrap_or(u64::MAX);
+            level.bytes = limit_in(&level.limit);
         }
         self.choose(rss, machine);
     }
@@ -161,5 +166,31 @@ impl Gauge {
     pub fn usage(&mut self, rss: impl FnOnce() -> u64) -> u64 {
         let level = self.nearest.and_then(|i| self.levels.get_mut(i));
         level.and_then(Level::used).unwrap_or_else(rss)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgroup::{OwnCgroup, write};
+
+    /// A limit that is set, and changed, while we watch.
+    #[test]
+    fn a_first_limit_is_found_while_watching() {
+        let name = format!("lastgasp-gauge-{}", std::process::id());
+        let (mounts, machine) = (Mounts::detect(), Machine::detect());
+        let group = match OwnCgroup::create(&mounts, &name, None) {
+            Ok(group) => group,
+            Err(e) => return println!("SKIPPED: {e}"),
+        };
+        let mut gauge = Gauge::of(std::process::id() as i32, 1 << 20, Some(&group.cgroup), None, &mounts, &machine);
+        let before = gauge.changes();
+        for mib in [64u64, 32] {
+            write(&group.cgroup.limit_file(), &(mib << 20).to_string()).unwrap();
+            gauge.refresh(1 << 20, &machine);
+            assert_eq!(gauge.limit.as_ref().map(|l| l.0), Some(mib << 20));
+        }
+        assert_eq!(gauge.changes(), before + 2);
+        assert!(group.remove());
     }
 }

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub use attendant::{BrakeRules, Captured};
 pub use gate::Share;
@@ -124,6 +125,10 @@ impl Daemon {
     /// # Errors
     /// The system's error: it could not begin.
     pub fn run(self) -> io::Result<()> {
+        // A watched process takes a dozen descriptors and more; a shell's limit of 1024 would be used up by eighty.
+        if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+        }
         let common = Arc::new(Common::new(&self.settings, self.captured, Arc::clone(&self.handle.counters)));
         Lookout::new(self.settings, self.handle.inbox, common)?.keep_watch(&self.inbox)
     }
