@@ -15,7 +15,7 @@ use crate::gauge::Gauge;
 use crate::machine::Machine;
 use crate::pin::Pin;
 use crate::policy::{self, Acts, Exit, Hold, Policy, State, after_exit};
-use crate::sampler::{Sample, Timeline};
+use crate::sampler::{Clock, Sample, Timeline};
 use crate::sys::pidfd_open;
 use crate::take::{Circumstances, Extent, Phase, Reason};
 use crate::target::{Identity, Target};
@@ -37,6 +37,8 @@ pub(crate) struct Ward {
     pub(crate) pin: Option<Pin>,
     /// Readable when it has ended.
     pub(crate) exit: Option<OwnedFd>,
+    /// The timeline's.
+    pub(crate) clock: Clock,
     /// The latest looks, oldest first, all against one and the same limit: what the forecast is made of.
     points: Vec<Point>,
     series: u64,
@@ -126,6 +128,7 @@ impl Ward {
             identity: target.identity.clone(),
             counters: OomCounters::note(&gauge, machine),
             exit: pidfd_open(pid),
+            clock: timeline.clock(),
             mem: target.process.mem_file().ok(),
             readable: target.readable(),
             image: auxv(pid),

@@ -33,7 +33,7 @@ pub fn rate(points: &[Point], window: Duration) -> Option<Rate> {
     let step = recent.len().div_ceil(MOST).max(1);
     // Counted from the end, so that the newest point is always among them.
     let chosen: Vec<&Point> = recent.iter().rev().step_by(step).collect();
-    let span = chosen.first()?.t_ms - chosen.last()?.t_ms;
+    let span = last.saturating_sub(chosen.last()?.t_ms);
     if chosen.len() < 3 || span < 20 {
         return None;
     }
@@ -166,6 +166,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_series_however_odd_is_a_panic_or_a_time_that_is_none(
+            points in proptest::collection::vec((any::<u64>(), any::<u64>()), 0..100), headroom: u64
+        ) {
+            let points: Vec<Point> = points.into_iter().map(|(t_ms, bytes)| Point { t_ms, bytes }).collect();
+            if let Some(s) = forecast(&points, headroom).and_then(|f| f.seconds) {
+                prop_assert!(s.low <= s.likely && s.likely <= s.high && s.low >= 0.0, "{s:?}");
+            }
+        }
+
         #[test]
         fn percentiles_are_ordered(values in proptest::collection::vec(0u64..1 << 40, 3..200)) {
             let points: Vec<Point> = values.iter().enumerate().map(|(i, b)| Point { t_ms: i as u64 * 10, bytes: *b }).collect();

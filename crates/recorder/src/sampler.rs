@@ -44,10 +44,22 @@ pub struct Event {
 /// The event that lastgasp has switched the target's memory profile on.
 pub const PROFILING_ON: &str = "profiling-on";
 
+/// The one clock of a watch. Looks of the lookout and of an attendant come to stand in one series: by two clocks they were once out of order.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Instant);
+
+impl Clock {
+    /// Milliseconds since the watch began.
+    #[must_use]
+    pub fn now_ms(self) -> u64 {
+        self.0.elapsed().as_millis() as u64
+    }
+}
+
 /// Samples and events of one watch, bounded: when it is full, every second sample of its older half goes.
 #[derive(Clone, Debug)]
 pub struct Timeline {
-    began: Instant,
+    clock: Clock,
     /// Oldest first.
     pub samples: Vec<Sample>,
     /// Oldest first.
@@ -59,7 +71,7 @@ const MOST_EVENTS: usize = 512;
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self { began: Instant::now(), samples: Vec::new(), events: Vec::new() }
+        Self { clock: Clock(Instant::now()), samples: Vec::new(), events: Vec::new() }
     }
 }
 
@@ -67,7 +79,13 @@ impl Timeline {
     /// Milliseconds since the watch began.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
-        self.began.elapsed().as_millis() as u64
+        self.clock.now_ms()
+    }
+
+    /// What it goes by, for whoever takes looks without it.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Adds a sample.

@@ -63,7 +63,6 @@ pub(crate) struct Lookout {
 struct Watched {
     post: Post,
     vitals: Arc<Mutex<Vitals>>,
-    began: Instant,
     /// When its next look is due; older entries of the heap are void.
     due: Instant,
     sampled: Instant,
@@ -283,7 +282,6 @@ impl Lookout {
             Watched {
                 post: Post::Lookout(Box::new(ward)),
                 vitals: Arc::new(Mutex::new(vitals)),
-                began: now,
                 due: now,
                 sampled: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now),
                 busy: Arc::new(AtomicBool::new(false)),
@@ -337,7 +335,7 @@ impl Lookout {
             }
         }
         let usage = ward.gauge.usage(rss);
-        let point = Point { t_ms: watched.began.elapsed().as_millis() as u64, bytes: usage };
+        let point = Point { t_ms: ward.clock.now_ms(), bytes: usage };
         let before = ward.memory.clone();
         let step = ward.decide(&self.settings.policy, point);
         let danger = ward.memory.state > State::Watch || step.acts.strike || step.acts.trip.is_some();
