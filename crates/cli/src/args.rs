@@ -3,7 +3,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use lastgasp_recorder::policy::Mode;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::config::origin::Origins;
+use crate::config::units::{Bytes, size};
 
 /// The flight recorder and doctor for Go services' memory.
 ///
@@ -68,18 +74,25 @@ pub(crate) enum Command {
     },
     /// The daemon: watch every Go process of this machine
     Watch {
-        /// Where captures go
-        #[arg(long, value_name = "DIR", default_value = "lastgasp-captures")]
+        #[command(flatten)]
+        flags: WatchFlags,
+    },
+    /// Show the daemon's configuration: each value, and where it came from
+    Config {
+        #[command(flatten)]
+        flags: WatchFlags,
+        /// As JSON (schema lastgasp.config/1)
+        #[arg(long, conflicts_with = "markdown")]
+        json: bool,
+        /// The keys and their defaults as a table for documents
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Undo what a daemon that was killed has left: thaw, put limits back, remove groups (the next `watch` with the same store does it too)
+    Undo {
+        /// The daemon's store
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/lastgasp")]
         store: PathBuf,
-        /// What may be done to a process
-        #[arg(long, value_enum, default_value_t = WatchMode::Freeze)]
-        mode: WatchMode,
-        /// Most bytes that captures may take; the most redundant and the oldest go first
-        #[arg(long, value_name = "SIZE", value_parser = size, default_value = "2G")]
-        max_bytes: u64,
-        /// Whom to watch, by the name of the executable; all if it is not given
-        #[arg(long, value_name = "NAME")]
-        service: Vec<String>,
     },
     /// Say what a capture, a core file, or a process right now shows
     Report {
@@ -117,15 +130,76 @@ pub(crate) enum Command {
     },
 }
 
+/// What goes over the daemon's configuration file.
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+pub(crate) struct WatchFlags {
+    /// Configuration file (default: /etc/lastgasp/lastgasp.toml if it is there); read again on SIGHUP
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where captures go (store.path)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// What may be done to a process (watch.mode)
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<WatchMode>,
+    /// Most bytes that captures may take; the most redundant and the oldest go first (store.max_bytes)
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_bytes: Option<u64>,
+    /// Whom to watch, by the name of the executable, with * and ? (include.services)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Vec<String>,
+    /// Address of /metrics and /healthz, or "off" (http.listen)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+}
+
+impl WatchFlags {
+    /// Puts what was given over `config`.
+    pub(crate) fn put_over(&self, config: &mut Config, origins: &mut Origins) {
+        if let Some(store) = &self.store {
+            config.store.path.clone_from(store);
+            origins.set("store.path", "--store");
+        }
+        if let Some(mode) = self.mode {
+            config.watch.mode = mode;
+            origins.set("watch.mode", "--mode");
+        }
+        if let Some(bytes) = self.max_bytes {
+            config.store.max_bytes = Bytes(bytes);
+            origins.set("store.max_bytes", "--max-bytes");
+        }
+        if !self.service.is_empty() {
+            config.include.services.clone_from(&self.service);
+            origins.set("include.services", "--service");
+        }
+        if let Some(listen) = &self.listen {
+            config.http.listen.clone_from(listen);
+            origins.set("http.listen", "--listen");
+        }
+    }
+}
+
 /// What may be done to a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum WatchMode {
     /// Read it, and hold its memory after a kill; never stop it
     Observe,
     /// Stop it for the milliseconds of a copy too
+    #[default]
     Freeze,
     /// Brake the growth of its group for seconds too (memory.high)
     Brake,
+}
+
+impl From<WatchMode> for Mode {
+    fn from(mode: WatchMode) -> Self {
+        match mode {
+            WatchMode::Observe => Self::Observe,
+            WatchMode::Freeze => Self::Freeze,
+            WatchMode::Brake => Self::Brake,
+        }
+    }
 }
 
 /// Form of a report.
@@ -156,43 +230,9 @@ fn pause(text: &str) -> Result<f64, String> {
     if (0.01..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("give 0.01 to 3600 seconds".into()) }
 }
 
-/// `1536M`, `2GiB`, `1000000`.
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor: u64 = match text
-        .get(digits.len()..)
-        .unwrap_or_default()
-        .to_ascii_lowercase()
-        .trim_end_matches("ib")
-        .trim_end_matches('b')
-    {
-        "" => 1,
-        "k" => 1 << 10,
-        "m" => 1 << 20,
-        "g" => 1 << 30,
-        "t" => 1 << 40,
-        other => return Err(format!("unknown unit {other:?}: use K, M, G or T")),
-    };
-    let n: f64 = digits.parse().map_err(|_| format!("{digits:?} is not a number"))?;
-    let bytes = n * factor as f64;
-    if !(1.0..=1e18).contains(&bytes) {
-        return Err("out of range".into());
-    }
-    Ok(bytes as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes() {
-        assert_eq!(size("1536M"), Ok(1536 << 20));
-        assert_eq!(size("2GiB"), Ok(2 << 30));
-        assert_eq!(size("1.5g"), Ok(3 << 29));
-        assert_eq!(size("1000000"), Ok(1_000_000));
-        assert!(size("12x").is_err() && size("").is_err() && size("-1").is_err() && size("0").is_err());
-    }
 
     #[test]
     fn pauses() {

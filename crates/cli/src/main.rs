@@ -2,12 +2,13 @@
 
 mod args;
 mod commands;
+mod config;
 mod daemon;
 mod decode;
 mod exit;
+mod log;
 mod seal;
 
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -20,17 +21,10 @@ fn main() -> ExitCode {
             return if e.use_stderr() { exit::Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LASTGASP_LOG").unwrap_or_else(|_| {
-        // A daemon's log is read by somebody who was not there.
-        if matches!(cli.command, args::Command::Watch { .. }) { "info".into() } else { "warn".into() }
-    });
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(colour)
-        .without_time()
-        .init();
+    // The daemon's log is as its configuration wants it.
+    if !matches!(cli.command, args::Command::Watch { .. }) {
+        log::start();
+    }
     match commands::dispatch(cli.command) {
         Ok(exit) => exit.into(),
         Err(e) => {

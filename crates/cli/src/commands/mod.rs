@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod capture;
+mod config;
 mod ps;
 mod report;
 mod run;
@@ -34,7 +35,9 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             let say = |line: &str| complain(&format!("lastgasp: {line}"));
             run::run(Config { command, memory_max, store, policy, enable_profiling, say })
         }
-        Command::Watch { store, mode, max_bytes, service } => watch::watch(&store, mode, max_bytes, service),
+        Command::Watch { flags } => watch::watch(flags),
+        Command::Config { flags, json, markdown } => config::config(&flags, json, markdown),
+        Command::Undo { store } => Ok(watch::undo(&store)),
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
         }

@@ -1,4 +1,4 @@
-//! `lastgasp watch`: the daemon.
+//! `lastgasp watch`: the daemon. `lastgasp undo`: what one that was killed has left.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,55 +6,55 @@ use std::sync::mpsc::channel;
 
 use anyhow::{Context as _, Result};
 use lastgasp_capture::Writer;
-use lastgasp_capture::retention::Quota;
 use lastgasp_recorder::journal;
-use lastgasp_recorder::policy::{Mode, Policy};
-use lastgasp_recorder::watch::{Daemon, Settings};
+use lastgasp_recorder::watch::Daemon;
 use nix::sys::signal::{SigSet, Signal};
 
-use super::complain;
-use crate::args::WatchMode;
-use crate::daemon::archive::{Archive, Rules};
-use crate::daemon::scribe::Scribes;
+use super::{complain, say};
+use crate::args::WatchFlags;
+use crate::config;
+use crate::daemon::settings::settings;
+use crate::daemon::surroundings::Surroundings;
 use crate::exit::Exit;
+use crate::log;
 
 /// Watches until it is told to end.
-pub(super) fn watch(store: &Path, mode: WatchMode, max_bytes: u64, services: Vec<String>) -> Result<Exit> {
-    for line in lastgasp_capture::recover(store).into_iter().chain(journal::recover(store)) {
+pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
+    let config = config::load(&flags)?.config;
+    let level = log::start_daemon(&config.log)?;
+    let store = config.store.path.clone();
+    for line in lastgasp_capture::recover(&store).into_iter().chain(journal::recover(&store)) {
         complain(&format!("lastgasp: {line}"));
     }
     // A store that cannot be written is said now, and not when the first capture is lost.
-    Writer::create(store, "probe").map(drop).with_context(|| format!("nothing is watched: {}", store.display()))?;
+    Writer::create(&store, "probe")
+        .map(drop)
+        .with_context(|| format!("nothing is watched: {} (--store or store.path names another)", store.display()))?;
     // Before any thread is started, so that all inherit it.
     let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     signals.thread_block().context("blocking signals")?;
     let (sender, captured) = channel();
-    let mode = match mode {
-        WatchMode::Observe => Mode::Observe,
-        WatchMode::Freeze => Mode::Freeze,
-        WatchMode::Brake => Mode::Brake,
-    };
-    let defaults = Settings::default();
-    let settings = Settings {
-        store: store.to_owned(),
-        policy: Policy { mode, ..defaults.policy },
-        wanted: Arc::new(move |s| services.is_empty() || services.iter().any(|wanted| wanted == s.service)),
-        ..defaults
-    };
-    let daemon = Daemon::new(settings, sender)?;
+    let daemon = Daemon::new(settings(&config), sender)?;
     let handle = daemon.handle();
-    let rules =
-        Rules { quota: Quota { bytes: max_bytes, captures: 500 }, full_per_cause: 3, cause_window_ms: 3_600_000 };
-    let archive = Arc::new(Archive::open(store, rules));
-    let scribes = Scribes::start(captured, &archive, &handle)?;
+    let (surroundings, scribes) = Surroundings::start(config, flags, level, handle.clone(), captured)?;
+    let reloading = Arc::clone(&surroundings);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         while let Ok(signal) = signals.wait() {
-            if signal != Signal::SIGHUP {
-                return handle.stop();
+            match signal {
+                Signal::SIGHUP => reloading.reload(),
+                _ => return handle.stop(),
             }
         }
     })?;
     daemon.run().context("lastgasp watch")?;
-    scribes.finish();
+    surroundings.finish(scribes);
     Ok(Exit::Fine)
+}
+
+/// Carries out the journal.
+pub(super) fn undo(store: &Path) -> Exit {
+    for line in journal::recover(store) {
+        say(&format!("{line}\n"));
+    }
+    Exit::Fine
 }

@@ -52,10 +52,14 @@ impl Archive {
     }
 
     /// Captures and bytes that it holds.
-    #[cfg(test)]
     pub(crate) fn size(&self) -> (usize, u64) {
         let state = self.lock();
         (state.kept.len(), state.kept.iter().map(|k| k.bytes).sum())
+    }
+
+    /// Other rules from now on.
+    pub(crate) fn set_rules(&self, rules: Rules) {
+        self.lock().rules = rules;
     }
 
     /// Writes a capture, after making room for it; gives its path, and whether it is a light one.

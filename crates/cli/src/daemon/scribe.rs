@@ -8,7 +8,9 @@ use lastgasp_diagnosis::diagnose;
 use lastgasp_recorder::watch::{Captured, Handle};
 
 use super::archive::Archive;
+use super::webhook::{Webhooks, event};
 use crate::decode::decode;
+use crate::seal::cause;
 
 const SCRIBES: usize = 2;
 
@@ -22,17 +24,19 @@ impl Scribes {
         captured: Receiver<Captured>,
         archive: &Arc<Archive>,
         handle: &Handle,
+        webhooks: &Arc<Mutex<Webhooks>>,
     ) -> std::io::Result<Self> {
         let captured = Arc::new(Mutex::new(captured));
         let mut threads = Vec::new();
         for _ in 0..SCRIBES {
             let (captured, archive, handle) = (Arc::clone(&captured), Arc::clone(archive), handle.clone());
+            let webhooks = Arc::clone(webhooks);
             let thread = std::thread::Builder::new().name("scribe".into());
             threads.push(thread.spawn(move || {
                 loop {
                     let next = captured.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(next) = next else { return };
-                    write(next, &archive, &handle);
+                    write(next, &archive, &handle, &webhooks);
                 }
             })?);
         }
@@ -47,7 +51,7 @@ impl Scribes {
     }
 }
 
-fn write(captured: Captured, archive: &Archive, handle: &Handle) {
+fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mutex<Webhooks>) {
     let Captured { taken, began, share } = captured;
     let decoded = decode(&taken);
     // Its bytes have been read: others may be taken in their place.
@@ -70,6 +74,8 @@ fn write(captured: Captured, archive: &Archive, handle: &Handle) {
                 "captured: {}",
                 diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
             );
+            let told = event(facts, &diagnosis, &cause(facts, &diagnosis), &path, light);
+            webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&told);
         }
         Err(e) => {
             handle.count(|c| c.captures_failed += 1);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lastgasp_goruntime::DiscoverError;
 
-use super::settings::{Settings, Subject};
+use super::settings::Settings;
 use crate::attend::{Ward, lock};
 use crate::cgroup::Mounts;
 use crate::container::{Home, home};
@@ -98,13 +98,7 @@ fn look(
     let Some(executable) = discoverer.go_process(pid).filter(|_| !is_thread(pid)) else { return Looked::Other };
     let who = identity(pid, mounts, executable.start_time);
     let home = home(&who.cgroup);
-    let subject = Subject {
-        service: &who.service,
-        container: home.container.as_deref(),
-        pod: home.pod.as_deref(),
-        cgroup: &who.cgroup,
-    };
-    if !settings.wants(&subject) {
+    if !settings.wants(&who, &home) {
         return Looked::Excluded;
     }
     match Target::attach(pid, mounts, locations) {

@@ -22,6 +22,7 @@ use super::status::{Status, count};
 use super::vitals::Vitals;
 use super::{Inbox, Message};
 use crate::attend::{Left, Ward};
+use crate::container::home;
 use crate::forecast::Point;
 use crate::machine::{Machine, fastest_growth};
 use crate::policy::State;
@@ -445,6 +446,11 @@ impl Lookout {
                 self.watched.remove(&pid);
                 self.attachers.look_at(pid);
             }
+            // By another configuration meanwhile.
+            Left::Calm | Left::CalledAway if !self.is_wanted(&ward) => {
+                self.watched.remove(&pid);
+                self.pass(pid);
+            }
             Left::Calm | Left::CalledAway => {
                 if let Some(watched) = self.watched.get_mut(&pid) {
                     watched.post = Post::Lookout(ward);
@@ -489,8 +495,19 @@ impl Lookout {
         self.count(|c| c.reloads += 1);
         // Attendants come back and are sent again with the new ones; who is watched and who is not is seen afresh.
         self.call_away();
+        let calm = self.watched.iter().filter_map(|(pid, watched)| match &watched.post {
+            Post::Lookout(ward) if !self.is_wanted(ward) => Some(*pid),
+            _ => None,
+        });
+        for pid in calm.collect::<Vec<i32>>() {
+            self.forget(pid);
+        }
         self.passed.clear();
         self.look_at_everybody();
+    }
+
+    fn is_wanted(&self, ward: &Ward) -> bool {
+        self.settings.wants(&ward.identity, &home(&ward.identity.cgroup))
     }
 
     fn status(&self) -> Status {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attendant::BrakeRules;
+use crate::container::Home;
 use crate::policy::Policy;
+use crate::target::Identity;
 
 /// Whether a process is to be watched.
 pub type Wanted = Arc<dyn Fn(&Subject<'_>) -> bool + Send + Sync>;
@@ -44,8 +46,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn wants(&self, subject: &Subject<'_>) -> bool {
-        (self.wanted)(subject)
+    /// Whether that process is to be watched.
+    pub(crate) fn wants(&self, who: &Identity, home: &Home) -> bool {
+        (self.wanted)(&Subject {
+            service: &who.service,
+            container: home.container.as_deref(),
+            pod: home.pod.as_deref(),
+            cgroup: &who.cgroup,
+        })
     }
 }
 

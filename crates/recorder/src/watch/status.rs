@@ -29,6 +29,8 @@ pub struct WardStatus {
     pub container: Option<String>,
     /// Its pod's uid.
     pub pod: Option<String>,
+    /// The systemd unit that it is of, outside of containers.
+    pub unit: Option<String>,
     /// Path of its memory cgroup.
     pub cgroup: String,
     /// `go1.22.10`.

@@ -23,6 +23,7 @@ impl Vitals {
             service: identity.service.clone(),
             container: home.container.clone(),
             pod: home.pod.clone(),
+            unit: home.unit.clone(),
             cgroup: identity.cgroup.clone(),
             go_version: info.go_version.clone(),
             module_version: info.module.version.clone(),

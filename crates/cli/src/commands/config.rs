@@ -1,0 +1,20 @@
+//! `lastgasp config`: what the daemon would do with this file and these flags.
+
+use anyhow::Result;
+
+use super::say;
+use crate::args::WatchFlags;
+use crate::config::{as_json, as_markdown, as_text, load};
+use crate::exit::Exit;
+
+/// Shows each value and where it came from.
+pub(super) fn config(flags: &WatchFlags, json: bool, markdown: bool) -> Result<Exit> {
+    let text = if markdown {
+        as_markdown()?
+    } else {
+        let loaded = load(flags)?;
+        if json { format!("{:#}\n", as_json(&loaded)?) } else { as_text(&loaded)? }
+    };
+    say(&text);
+    Ok(Exit::Fine)
+}

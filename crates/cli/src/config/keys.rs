@@ -1,0 +1,94 @@
+//! What every key means. docs/operations/configuration.md is made from this.
+
+/// A key, and what it means. A `*` stands for a name of the user's choice.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+}
+
+const fn key(name: &'static str, about: &'static str) -> Key {
+    Key { name, about }
+}
+
+/// All keys, in the order in which people think of them.
+pub(crate) const KEYS: &[Key] = &[
+    key(
+        "store.path",
+        "Folder of captures and of the journal of what must be undone. Must outlive containers: a folder of the node. [restart]",
+    ),
+    key("store.max_bytes", "Most bytes of captures; the most redundant and the oldest go first."),
+    key("store.max_captures", "Most captures."),
+    key(
+        "store.full_per_cause",
+        "So many victims of one cause (service, build, rule, culprit) are written whole, the others light.",
+    ),
+    key("store.cause_window", "After so long the same cause is news again."),
+    key(
+        "watch.mode",
+        "What may be done to a process. observe: it is read, and its memory held after a kill; freeze: it may be stopped for the milliseconds of a copy too; brake: the growth of its cgroup may be slowed for seconds too (memory.high).",
+    ),
+    key(
+        "watch.look",
+        "The longest time between two looks at a calm process's cgroup; near danger they come by themselves closer together.",
+    ),
+    key("watch.sample", "How often the gauges and the profile of a calm process are sampled, without stopping it."),
+    key(
+        "include.services",
+        "Patterns (* and ?) of executables' names. Without any include everything is watched; with some, only what one of them fits.",
+    ),
+    key("include.containers", "Patterns of container ids, whole or their first twelve digits."),
+    key("include.pods", "Patterns of pod uids."),
+    key("include.cgroups", "Patterns of paths of memory cgroups, as in /proc/PID/cgroup; * goes over slashes too."),
+    key("exclude.services", "The same; who is excluded is not watched whatever is included."),
+    key("exclude.containers", "The same."),
+    key("exclude.pods", "The same."),
+    key("exclude.cgroups", "The same."),
+    key("pin.enabled", "Whether a dead process's memory may be held until it has been read."),
+    key("pin.reach", "Hold it ready whenever the machine could fill what is left of the limit within this time."),
+    key("pin.hold", "How long a dead process's memory is held at most."),
+    key("strike.within", "Stop and copy when memory will be used up within this time."),
+    key("strike.above", "Never below this share of the limit."),
+    key(
+        "strike.at_a_time",
+        "So many processes are stopped or copied at a time; the one nearest to its end goes first.",
+    ),
+    key("brake.longest", "How long a memory.high of ours stands at most."),
+    key("brake.pause", "And not again for so long."),
+    key(
+        "brake.over_others",
+        "Also where somebody else has set a memory.high (Kubernetes' MemoryQoS). It is put back in either case.",
+    ),
+    key(
+        "brake.v1_oom_kill_disable",
+        "On cgroup v1, which has no memory.high: let the group wait at its limit instead of being killed, for brake.longest at most. System calls of the service may see ENOMEM meanwhile.",
+    ),
+    key("limits.memory", "Bytes of evidence that may wait to be written; beyond that only profiles are copied."),
+    key(
+        "http.listen",
+        "Address of /metrics and /healthz; \"off\" for none. They have no password: keep it on loopback, or behind something that has. [restart]",
+    ),
+    key("log.format", "text, json, journald; auto: journald where standard error goes there, else text. [restart]"),
+    key("log.level", "error, warn, info, debug, trace. The variable LASTGASP_LOG goes over it."),
+    key("webhook.*.url", "Where to send the verdict of captures, by HTTP POST."),
+    key("webhook.*.url_file", "A file that holds the address instead, for it may be a secret."),
+    key("webhook.*.shape", "generic (docs/formats/webhook.md) or slack."),
+    key(
+        "webhook.*.settle",
+        "Wait so long after the first capture of a cause, so that one message tells of all that die together.",
+    ),
+    key(
+        "webhook.*.pause",
+        "Then not of the same cause again for so long; what came meanwhile is counted in the next message.",
+    ),
+    key("webhook.*.timeout", "Longest time for one attempt; there are three."),
+];
+
+/// What `key` means; a webhook's name is of the user's choice.
+pub(crate) fn about(key: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = key.split('.').collect();
+    let fits = |name: &str| {
+        let pattern: Vec<&str> = name.split('.').collect();
+        pattern.len() == parts.len() && pattern.iter().zip(&parts).all(|(p, k)| *p == "*" || p == k)
+    };
+    KEYS.iter().find(|k| fits(k.name)).map(|k| k.about)
+}
