@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod demo;
+mod dist;
 mod experiments;
 mod layouts;
 mod patches;
@@ -22,6 +23,8 @@ struct Cli {
 enum Chore {
     /// Build everything and play the lab's incident under lastgasp: ends with the verdict and the path of the HTML report
     Demo,
+    /// Build the static binary (musl) and an archive of it with the systemd unit
+    Dist,
     /// Kill the lab's incident again and again under lastgasp and print how well it was recorded
     Bench {
         /// Kills each way (freeze and pin, pin only, freeze only)
@@ -69,6 +72,7 @@ enum Chore {
 fn main() -> Result<()> {
     match Cli::parse().chore {
         Chore::Demo => demo::run(),
+        Chore::Dist => dist::run(),
         Chore::Bench { kills, calm } => bench::run(kills, calm),
         Chore::BenchRead { times } => read::run(times),
         Chore::Real { arguments } => program("lastgasp-real", &arguments),
