@@ -278,4 +278,6 @@ fn may_strike_again(memory: &Memory, now: Point, limit: u64) -> bool {
 }
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod tests;

@@ -4,17 +4,17 @@ use super::*;
 
 const LIMIT: u64 = 1_600_000_000;
 
-fn policy() -> Policy {
+pub(super) fn policy() -> Policy {
     Policy { fastest: 3e9, ..Policy::default() }
 }
 
 /// Drives the machine along a curve, with its own sleeps as time, until the limit is reached.
-fn drive(policy: &Policy, limit: u64, curve: impl Fn(u64) -> u64, until_ms: u64) -> (Vec<(u64, Acts)>, u64) {
+pub(super) fn drive(policy: &Policy, limit: u64, curve: impl Fn(u64) -> u64, until_ms: u64) -> (Vec<(u64, Acts)>, u64) {
     drive_by(policy, limit, curve, until_ms, 0.0)
 }
 
 /// As [`drive`], with looks no closer than so many milliseconds: a day has seventeen million of them otherwise.
-fn drive_by(
+pub(super) fn drive_by(
     policy: &Policy,
     limit: u64,
     curve: impl Fn(u64) -> u64,
@@ -40,11 +40,11 @@ fn drive_by(
     (out, t as u64)
 }
 
-fn first(acts: &[(u64, Acts)], of: impl Fn(&Acts) -> bool) -> Option<u64> {
+pub(super) fn first(acts: &[(u64, Acts)], of: impl Fn(&Acts) -> bool) -> Option<u64> {
     acts.iter().find(|(_, a)| of(a)).map(|(t, _)| *t)
 }
 
-fn strikes(acts: &[(u64, Acts)]) -> Vec<u64> {
+pub(super) fn strikes(acts: &[(u64, Acts)]) -> Vec<u64> {
     acts.iter().filter(|(_, a)| a.strike).map(|(t, _)| *t).collect()
 }
 
