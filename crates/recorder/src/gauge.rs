@@ -161,6 +161,11 @@ impl Gauge {
         self.levels.get(self.nearest?).map(|l| &l.group)
     }
 
+    /// All limits that hold for it, with their groups, innermost first: bytes.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = (&Cgroup, u64)> + Clone {
+        self.levels.iter().filter(|l| l.bytes < u64::MAX).map(|l| (&l.group, l.bytes))
+    }
+
     /// Bytes that count against the limit. `rss` is asked for where no group's limit counts.
     #[must_use]
     pub fn usage(&mut self, rss: impl FnOnce() -> u64) -> u64 {

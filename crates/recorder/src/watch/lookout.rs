@@ -15,8 +15,9 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::arrivals::Arrivals;
 use super::attach::{Arrived, Attachers, Looked};
-use super::attendant::{Attendant, Common};
+use super::attendant::{Attendant, Common, LEAVE, LOOK};
 use super::light::{Job, Sampler};
+use super::notices::Notices;
 use super::settings::Settings;
 use super::status::{Status, count};
 use super::vitals::Vitals;
@@ -24,12 +25,13 @@ use super::{Inbox, Message};
 use crate::attend::{Left, Ward};
 use crate::forecast::Point;
 use crate::machine::{Machine, fastest_growth};
-use crate::policy::State;
+use crate::policy::{Mode, State};
 use crate::sys::run_before_others;
 
 /// Marks in epoll's events, beside process numbers.
 const ARRIVALS: u64 = u64::MAX;
 const BELL: u64 = u64::MAX - 1;
+const NOTICES: u64 = u64::MAX - 2;
 /// Looks that are due within this time are taken together: one waking for many.
 const TOGETHER: Duration = Duration::from_millis(16);
 /// An attendant stays until it has been calm for so long.
@@ -48,6 +50,7 @@ pub(crate) struct Lookout {
     arrivals: Arrivals,
     attachers: Attachers,
     sampler: Sampler,
+    notices: Notices,
     machine: Machine,
     started_unix: u64,
     watched: BTreeMap<i32, Watched>,
@@ -89,6 +92,8 @@ impl Lookout {
             epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, ARRIVALS))?;
         }
         epoll.add(inbox.bell.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        let notices = Notices::new(settings.policy.mode > Mode::Observe)?;
+        epoll.add(&notices, EpollEvent::new(EpollFlags::EPOLLIN, NOTICES))?;
         settings.policy.fastest = fastest_growth();
         tracing::info!(
             gigabytes_per_second = format!("{:.1}", settings.policy.fastest / 1e9),
@@ -107,6 +112,7 @@ impl Lookout {
             arrivals,
             attachers,
             sampler: Sampler::start()?,
+            notices,
             machine: Machine::detect(),
             started_unix: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs()),
             watched: BTreeMap::new(),
@@ -135,6 +141,7 @@ impl Lookout {
                     BELL => {
                         let _ = self.inbox.bell.read();
                     }
+                    NOTICES => self.hear_notices(),
                     pid => self.ended(pid as i32),
                 }
             }
@@ -147,6 +154,7 @@ impl Lookout {
                 }
                 continue;
             }
+            self.notices.listen_again(Instant::now());
             self.hear_of_arrivals();
             self.look_at_all_that_are_due();
         }
@@ -154,10 +162,14 @@ impl Lookout {
 
     /// Until something is due.
     fn sleep(&self) -> Duration {
+        // Nothing is looked at any more: what is due stays due.
+        if self.stopping {
+            return Duration::from_millis(20);
+        }
         let due = self.due.peek().map(|Reverse((at, _))| *at);
         let newborn = self.newborn.values().map(|(at, _)| *at).min();
-        let next = [due, newborn].into_iter().flatten().chain([self.arrivals.due()]).min();
-        let most = if self.stopping { Duration::from_millis(20) } else { Duration::from_secs(1) };
+        let next = [due, newborn, self.notices.due()].into_iter().flatten().chain([self.arrivals.due()]).min();
+        let most = Duration::from_secs(1);
         next.map_or(most, |at| at.saturating_duration_since(Instant::now())).min(most)
     }
 
@@ -172,6 +184,18 @@ impl Lookout {
             Message::Stop => {
                 self.stopping = true;
                 self.call_away();
+            }
+        }
+    }
+
+    /// The kernel says that the memory of groups runs out: their processes are looked at now, whoever does that.
+    fn hear_notices(&mut self) {
+        for pid in self.notices.heard(Instant::now()) {
+            self.count(|c| c.notices += 1);
+            match self.watched.get(&pid).map(|w| &w.post) {
+                Some(Post::Attendant(bell)) => drop(bell.write(LOOK)),
+                Some(Post::Lookout(_)) => self.look(pid),
+                None => {}
             }
         }
     }
@@ -199,7 +223,7 @@ impl Lookout {
 
     fn look_at(&mut self, pid: i32) {
         match self.watched.get(&pid).map(|w| &w.post) {
-            Some(Post::Attendant(bell)) => drop(bell.write(1)),
+            Some(Post::Attendant(bell)) => drop(bell.write(LEAVE)),
             // By exec: another program in the same process.
             Some(Post::Lookout(ward)) if ward.is_replaced() => {
                 self.forget(pid);
@@ -276,6 +300,7 @@ impl Lookout {
             "watched"
         );
         self.count(|c| c.discovered += 1);
+        self.notices.follow(pid, ward.gauge.limits());
         let now = Instant::now();
         self.watched.insert(
             pid,
@@ -328,6 +353,7 @@ impl Lookout {
         // Limits change seldom, and a group above that was given its first one is found later still.
         if ward.gauge.age() > Duration::from_secs(2) || !ward.gauge.is_of_group() {
             ward.refresh_gauge(rss(), &self.machine);
+            self.notices.follow(pid, ward.gauge.limits());
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
             if !self.arrivals.has_events() && ward.is_replaced() {
                 self.forget(pid);
@@ -416,6 +442,7 @@ impl Lookout {
             // Its ward went with the closure: the scan finds the process again.
             tracing::error!(pid, "no attendant: {e}");
             self.watched.remove(&pid);
+            self.notices.forget(pid);
         }
     }
 
@@ -438,11 +465,13 @@ impl Lookout {
                     tracing::debug!(pid, service = ward.identity.service, killed = ended.killed, "ended");
                 }
                 self.watched.remove(&pid);
+                self.notices.forget(pid);
                 // A number that was used again at once.
                 self.attachers.look_at(pid);
             }
             Left::Replaced => {
                 self.watched.remove(&pid);
+                self.notices.forget(pid);
                 self.attachers.look_at(pid);
             }
             Left::Calm | Left::CalledAway => {
@@ -458,6 +487,7 @@ impl Lookout {
     }
 
     fn forget(&mut self, pid: i32) {
+        self.notices.forget(pid);
         if let Some(Watched { post: Post::Lookout(ward), .. }) = self.watched.remove(&pid)
             && let Some(exit) = &ward.exit
         {
@@ -468,7 +498,7 @@ impl Lookout {
     fn call_away(&self) {
         for watched in self.watched.values() {
             if let Post::Attendant(bell) = &watched.post {
-                let _ = bell.write(1);
+                let _ = bell.write(LEAVE);
             }
         }
     }
@@ -482,6 +512,7 @@ impl Lookout {
         let fastest = self.settings.policy.fastest;
         let mut settings = settings;
         settings.policy.fastest = fastest;
+        self.notices.allow(settings.policy.mode > Mode::Observe);
         self.settings = Arc::new(settings);
         *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&self.settings);
         self.common.gate.resize(self.settings.concurrent_stops);

@@ -4,12 +4,14 @@
 //! gets an `attendant`, a thread of its own, which samples closely, strikes, and reads what a kill has left. New processes are looked at by two threads
 //! (`attach`), calm ones sampled lightly by one (`light`). When many die at once the `gate` lets the most endangered through first.
 
+mod alarm;
 mod arrivals;
 mod attach;
 mod attendant;
 mod gate;
 mod light;
 mod lookout;
+mod notices;
 mod settings;
 pub mod status;
 mod vitals;

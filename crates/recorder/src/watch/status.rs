@@ -76,6 +76,8 @@ pub struct Counters {
     pub oom_kills: u64,
     /// Watched processes killed otherwise.
     pub kills: u64,
+    /// Looks that were brought forward since the kernel said that a group's memory runs out.
+    pub notices: u64,
     /// Targets stopped because of a forecast.
     pub strikes: u64,
     /// Tripwires set.
