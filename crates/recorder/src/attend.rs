@@ -149,8 +149,13 @@ impl Ward {
 
     /// Holds its address space.
     pub(crate) fn arm(&mut self) -> Result<(), String> {
-        let mem = self.mem.as_ref().ok_or("its memory file is not open")?.try_clone().map_err(|e| e.to_string())?;
-        self.pin = Some(Pin::hold(mem, self.readable).map_err(|e| e.to_string())?);
+        let mem = self.mem.as_ref().ok_or("its memory file is not open".to_owned());
+        let held = mem.and_then(|m| {
+            Pin::hold(m.try_clone().map_err(|e| e.to_string())?, self.readable).map_err(|e| e.to_string())
+        });
+        // What is not held must not be thought to be: the sleeps are longer then.
+        self.memory.pinned = held.is_ok();
+        self.pin = Some(held?);
         Ok(())
     }
 

@@ -62,11 +62,13 @@ pub struct Policy {
     pub mode: Mode,
     /// Whether the address space may be held after a kill.
     pub pin: bool,
+    /// Whether what is held can be counted on after an OOM kill ([`crate::pin_window`]). Where not, it is held all the same, for kills of other kinds.
+    pub pin_keeps: bool,
     /// Hold it whenever the machine could fill what is left within this time, however calm all is: holding costs nothing.
     pub arm_reach: Duration,
     /// How long a dead process's memory is held at most.
     pub hold: Duration,
-    /// Strike when memory is used up within this time.
+    /// Strike when memory is used up within this time; twice this where no evidence can be counted on after the kill.
     pub strike_within: Duration,
     /// Never strike below this share of the limit.
     pub strike_above: f64,
@@ -86,6 +88,7 @@ impl Default for Policy {
         Self {
             mode: Mode::Freeze,
             pin: true,
+            pin_keeps: true,
             arm_reach: Duration::from_secs(1),
             hold: Duration::from_millis(1800),
             strike_within: Duration::from_millis(250),
@@ -211,7 +214,7 @@ impl Policy {
             State::Armed => Duration::from_millis(5),
         };
         let bound = Duration::from_secs_f64((reach / 2.0).clamp(0.002, 1.0));
-        if memory.pinned { wished.min(bound.max(PINNED_SLEEP)) } else { wished.min(bound) }
+        if memory.pinned && self.pin_keeps { wished.min(bound.max(PINNED_SLEEP)) } else { wished.min(bound) }
     }
 
     fn pin_or_not(&self, memory: &mut Memory, t_ms: u64, reach: f64) -> Option<bool> {
@@ -227,6 +230,11 @@ impl Policy {
         (memory.pinned && (!self.pin || t_ms > memory.pin_ms + millis(RELEASE_AFTER))).then_some(false)
     }
 
+    /// How long before the end the copy is made: where it is the only one there will be, it must not come too late.
+    fn strike_within(&self) -> f64 {
+        self.strike_within.as_secs_f64() * if self.pin && self.pin_keeps { 1.0 } else { 2.0 }
+    }
+
     fn trip_or_not(&self, memory: &Memory, t_ms: u64, share: f64, tto: Option<f64>) -> Option<bool> {
         if let Some(since) = memory.tripped_ms {
             let over = t_ms >= since + millis(self.brake) || memory.state < State::Armed || self.mode < Mode::Brake;
@@ -238,7 +246,7 @@ impl Policy {
     }
 
     fn strikes(&self, memory: &Memory, now: Point, share: f64, tto: Option<f64>, limit: u64) -> bool {
-        let near = tto.is_some_and(|t| t < self.strike_within.as_secs_f64()) || share > 0.98;
+        let near = tto.is_some_and(|t| t < self.strike_within()) || share > 0.98;
         // What it has come back from by itself it will come back from again.
         let known = memory.survived.is_some_and(|top| now.bytes <= top.bytes);
         self.mode >= Mode::Freeze && near && !known && share > self.strike_above && may_strike_again(memory, now, limit)

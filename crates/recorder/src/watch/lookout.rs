@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::time::{ClockId, clock_gettime};
 
 use super::arrivals::Arrivals;
 use super::attach::{Arrived, Attachers, Looked};
@@ -20,11 +21,13 @@ use super::light::{Job, Sampler};
 use super::notices::Notices;
 use super::settings::Settings;
 use super::status::{Status, count};
+use super::trial::Running;
 use super::vitals::Vitals;
 use super::{Inbox, Message};
 use crate::attend::{Left, Ward};
 use crate::forecast::Point;
-use crate::machine::{Machine, fastest_growth};
+use crate::machine::{Machine, fastest_growth, release};
+use crate::pin_window::PinWindow;
 use crate::policy::{Mode, State};
 use crate::sys::run_before_others;
 
@@ -51,12 +54,18 @@ pub(crate) struct Lookout {
     attachers: Attachers,
     sampler: Sampler,
     notices: Notices,
+    pin_window: Option<PinWindow>,
+    _trial: Option<Running>,
     machine: Machine,
     started_unix: u64,
+    /// The same on the clock of processes' starts: since boot.
+    started: Duration,
     watched: BTreeMap<i32, Watched>,
     due: BinaryHeap<Reverse<(Instant, i32)>>,
     /// Go processes whose runtime has not started, with when they are looked at next and when they were first seen.
     newborn: BTreeMap<i32, (Instant, Instant)>,
+    /// When processes that are being looked at became what they are, on the monotonic clock: nanoseconds, by the kernel's event.
+    execs: BTreeMap<i32, u64>,
     /// Processes that are not watched, by number, with their start time: not to be looked at again at every scan.
     passed: BTreeMap<i32, u64>,
     stopping: bool,
@@ -101,6 +110,10 @@ impl Lookout {
         );
         let settings = Arc::new(settings);
         let shared = Arc::new(Mutex::new(Arc::clone(&settings)));
+        let trial = (settings.pin_trial && settings.policy.pin).then(|| {
+            let letters = inbox.clone();
+            Running::start(settings.store.clone(), move |window| letters.send(Message::PinTried(window)))
+        });
         let letters = inbox.clone();
         let attachers = Attachers::start(&shared, move |pid, looked| letters.send(Message::Looked(pid, looked)))?;
         Ok(Self {
@@ -113,11 +126,15 @@ impl Lookout {
             attachers,
             sampler: Sampler::start()?,
             notices,
+            pin_window: None,
+            _trial: trial.transpose()?,
             machine: Machine::detect(),
             started_unix: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs()),
+            started: clock(ClockId::CLOCK_BOOTTIME),
             watched: BTreeMap::new(),
             due: BinaryHeap::new(),
             newborn: BTreeMap::new(),
+            execs: BTreeMap::new(),
             passed: BTreeMap::new(),
             stopping: false,
         })
@@ -177,6 +194,7 @@ impl Lookout {
         match message {
             Message::Looked(pid, looked) => self.looked(pid, looked),
             Message::Back(ward, left) => self.back(ward, &left),
+            Message::PinTried(window) => self.pin_tried(window),
             Message::Settings(settings) => self.reload(*settings),
             Message::Status(answer) => {
                 let _ = answer.send(self.status());
@@ -192,6 +210,7 @@ impl Lookout {
     fn hear_notices(&mut self) {
         for pid in self.notices.heard(Instant::now()) {
             self.count(|c| c.notices += 1);
+            tracing::debug!(pid, "the kernel says that its memory runs out");
             match self.watched.get(&pid).map(|w| &w.post) {
                 Some(Post::Attendant(bell)) => drop(bell.write(LOOK)),
                 Some(Post::Lookout(_)) => self.look(pid),
@@ -202,6 +221,7 @@ impl Lookout {
 
     fn hear_of_arrivals(&mut self) {
         let news = self.arrivals.news();
+        self.execs.extend(news.execs);
         for pid in news.pids {
             // It has become another program, or is a new process with a number that was used before.
             self.passed.remove(&pid);
@@ -240,6 +260,7 @@ impl Lookout {
             .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok()).collect::<BTreeSet<_>>());
         let pids = pids.unwrap_or_default();
         self.passed.retain(|pid, _| pids.contains(pid));
+        self.execs.retain(|pid, _| pids.contains(pid));
         for pid in pids {
             let known = self.watched.contains_key(&pid)
                 || self.newborn.contains_key(&pid)
@@ -280,6 +301,7 @@ impl Lookout {
             }
         }
         self.newborn.remove(&pid);
+        self.execs.remove(&pid);
     }
 
     /// Not to be looked at again; gives whether that is new.
@@ -291,12 +313,17 @@ impl Lookout {
         let Arrived { ward, home, executable } = arrived;
         let pid = ward.pid;
         let vitals = Vitals::new(&ward.identity, &home, &executable);
+        let ready = readiness(self.execs.get(&pid).copied(), executable.start_time, self.started);
+        if let Some(took) = ready {
+            self.count(|c| c.ready_seconds.add(took));
+        }
         tracing::debug!(
             pid,
             service = vitals.0.service,
             container = home.container,
             go = vitals.0.go_version,
             limit = ward.gauge.limit.as_ref().map(|l| l.0),
+            ready_ms = ready.map(|took| took.as_secs_f64() * 1e3),
             "watched"
         );
         self.count(|c| c.discovered += 1);
@@ -508,13 +535,37 @@ impl Lookout {
         !self.watched.values().any(|w| matches!(w.post, Post::Attendant(_)))
     }
 
-    fn reload(&mut self, settings: Settings) {
-        let fastest = self.settings.policy.fastest;
-        let mut settings = settings;
-        settings.policy.fastest = fastest;
-        self.notices.allow(settings.policy.mode > Mode::Observe);
+    /// What holding memory is worth here is known now.
+    fn pin_tried(&mut self, window: PinWindow) {
+        let keeps = window.keeps(&release());
+        match &window {
+            PinWindow::Measured(_) if keeps => tracing::info!("{window}"),
+            PinWindow::Unmeasured { .. } if keeps => tracing::warn!("{window}"),
+            _ => tracing::error!(
+                "{window}. Evidence hangs on the copy before the end alone: processes are looked at more often and stopped twice as early"
+            ),
+        }
+        self.pin_window = Some(window);
+        if self.settings.policy.pin_keeps != keeps {
+            let mut settings = Settings::clone(&self.settings);
+            settings.policy.pin_keeps = keeps;
+            self.use_settings(settings);
+            self.call_away();
+        }
+    }
+
+    fn use_settings(&mut self, settings: Settings) {
         self.settings = Arc::new(settings);
         *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&self.settings);
+    }
+
+    fn reload(&mut self, settings: Settings) {
+        let mut settings = settings;
+        // Measured, and not configured.
+        settings.policy.fastest = self.settings.policy.fastest;
+        settings.policy.pin_keeps = self.settings.policy.pin_keeps;
+        self.notices.allow(settings.policy.mode > Mode::Observe);
+        self.use_settings(settings);
         self.common.gate.resize(self.settings.concurrent_stops);
         self.common.budget.resize(self.settings.memory);
         self.count(|c| c.reloads += 1);
@@ -529,6 +580,7 @@ impl Lookout {
             started_unix: self.started_unix,
             mode: self.settings.policy.mode.name(),
             process_events: self.arrivals.has_events(),
+            pin_window: self.pin_window.clone(),
             wards: self.watched.values().map(|w| Vitals::of(&w.vitals, |v| v.0.clone())).collect(),
             counters: self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
@@ -537,4 +589,18 @@ impl Lookout {
     fn count(&self, change: impl FnOnce(&mut super::status::Counters)) {
         count(&self.common.counters, change);
     }
+}
+
+/// How long it took from a process's exec until it was watched: by the kernel's event if there was one, else by when the process started (to 10 ms; it may have
+/// become what it is later). Of one that was there before us it says nothing.
+fn readiness(exec_ns: Option<u64>, start_ticks: u64, started: Duration) -> Option<Duration> {
+    if let Some(ns) = exec_ns {
+        return Some(clock(ClockId::CLOCK_MONOTONIC).saturating_sub(Duration::from_nanos(ns)));
+    }
+    let start = Duration::from_millis(start_ticks * 10);
+    (start > started).then(|| clock(ClockId::CLOCK_BOOTTIME).saturating_sub(start))
+}
+
+fn clock(id: ClockId) -> Duration {
+    clock_gettime(id).map_or(Duration::ZERO, Duration::from)
 }

@@ -14,6 +14,7 @@ mod lookout;
 mod notices;
 mod settings;
 pub mod status;
+mod trial;
 mod vitals;
 
 use std::io;
@@ -34,6 +35,7 @@ use attendant::Common;
 use lookout::Lookout;
 
 use crate::attend::{Left, Ward};
+use crate::pin_window::PinWindow;
 
 /// What the lookout is told.
 pub(crate) enum Message {
@@ -41,6 +43,8 @@ pub(crate) enum Message {
     Looked(i32, Looked),
     /// An attendant is done.
     Back(Box<Ward>, Left),
+    /// The pin has been tried.
+    PinTried(PinWindow),
     /// Another configuration.
     Settings(Box<Settings>),
     /// Somebody wants to know.
