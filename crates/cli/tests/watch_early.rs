@@ -133,7 +133,7 @@ fn a_new_process_is_watched_at_once() {
     }
     let log = daemon.log();
     let mut times: Vec<f64> =
-        log.lines().filter_map(|l| l.split_once("ready_ms=")?.1.split_whitespace().next()?.parse().ok()).collect();
+        log.lines().filter_map(|l| l.split_once("ready_ms=\"")?.1.split('"').next()?.parse().ok()).collect();
     assert_eq!(times.len(), 10, "{log}");
     println!("milliseconds from exec to watched: {times:.1?}; the first is of a binary that was never seen");
     times.sort_by(f64::total_cmp);
@@ -235,9 +235,11 @@ fn nothing_is_left_of_the_trial() {
         let mut daemon = Daemon::start("early-none", &[]);
         let group = group_of_trial(daemon.child.id());
         std::thread::sleep(Duration::from_millis(pause));
+        let exists = || group.as_ref().is_some_and(|g| g.exists());
+        let before = exists();
         daemon.child.kill().unwrap();
         daemon.child.wait().unwrap();
-        println!("killed after {pause} ms; the group existed: {:?}", group.as_ref().map(|g| g.exists()));
+        println!("killed after {pause} ms; the group existed before: {before}, and just after: {}", exists());
         let began = Instant::now();
         while group.as_ref().is_some_and(|g| g.exists()) {
             assert!(began.elapsed() < Duration::from_secs(20), "the group stays");
