@@ -146,7 +146,9 @@ fn the_kernel_says_that_memory_runs_out() {
     let _turn = turn();
     let (_folder, program) = program("early-told");
     let daemon = Daemon::start("early-told", &[]);
-    daemon.says("fastest growth", 1);
+    daemon.says("an OOM kill", 1);
+    let descriptors = || fs::read_dir(format!("/proc/{}/fd", daemon.child.id())).unwrap().count();
+    let before = descriptors();
     for round in 0..4 {
         let after = format!("{}ms", 700 + 61 * round);
         let Some(mut victim) = Running::start(&program, round, &["-rate", "400000000", "-after", &after]) else {
@@ -158,6 +160,12 @@ fn the_kernel_says_that_memory_runs_out() {
     let told = daemon.log().matches("the kernel says that its memory runs out").count();
     println!("told {told} times of 4 deaths; captures: {:?}", daemon.captures());
     assert!(told >= 4, "{}", daemon.log());
+    // And lets go of the alarms when nobody is there any more: fewer than one is left of each death.
+    let began = Instant::now();
+    while descriptors() >= before + 4 {
+        assert!(began.elapsed() < Duration::from_secs(30), "{} descriptors, {before} before", descriptors());
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// A process that writes a large file in a small group: for the kernel the group is full all the time, and yet nothing is wrong.

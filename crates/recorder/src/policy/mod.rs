@@ -106,7 +106,7 @@ impl Default for Policy {
 pub struct Memory {
     /// Present state.
     pub state: State,
-    /// Whether the pin is on.
+    /// Whether the pin is on; to be taken back by whom it has failed.
     pub pinned: bool,
     /// When there was last a reason for the pin, on the timeline's clock.
     pub pin_ms: u64,
@@ -192,6 +192,8 @@ impl Policy {
             trip: self.trip_or_not(memory, now.t_ms, share, tto),
             strike: self.strikes(memory, *now, share, tto, limit),
         };
+        // What is only asked for now may fail: with that nobody sleeps longer.
+        let held = memory.pinned && acts.pin != Some(false) && self.pin_keeps;
         memory.pinned = acts.pin.unwrap_or(memory.pinned);
         match acts.trip {
             Some(true) => (memory.tripped_ms, memory.last_trip_ms) = (Some(now.t_ms), Some(now.t_ms)),
@@ -203,18 +205,18 @@ impl Policy {
             memory.struck = Some(Point { t_ms: now.t_ms, bytes: highest });
             memory.strikes += 1;
         }
-        Step { acts, sleep: self.sleep(memory, reach), forecast }
+        Step { acts, sleep: self.sleep(memory.state, held, reach), forecast }
     }
 
     /// Never longer than the machine needs to fill half of what is left, unless the pin keeps the evidence whatever happens meanwhile.
-    fn sleep(&self, memory: &Memory, reach: f64) -> Duration {
-        let wished = match memory.state {
+    fn sleep(&self, state: State, held: bool, reach: f64) -> Duration {
+        let wished = match state {
             State::Watch => self.calm,
             State::Alert => Duration::from_millis(20),
             State::Armed => Duration::from_millis(5),
         };
         let bound = Duration::from_secs_f64((reach / 2.0).clamp(0.002, 1.0));
-        if memory.pinned && self.pin_keeps { wished.min(bound.max(PINNED_SLEEP)) } else { wished.min(bound) }
+        if held { wished.min(bound.max(PINNED_SLEEP)) } else { wished.min(bound) }
     }
 
     fn pin_or_not(&self, memory: &mut Memory, t_ms: u64, reach: f64) -> Option<bool> {

@@ -157,9 +157,9 @@ fn the_brake_is_for_seconds_and_not_again_for_long() {
 fn without_a_window_it_looks_as_often_as_without_the_pin() {
     let at = |pin_keeps, bytes| {
         let (mut memory, points) = (Memory::default(), [Point { t_ms: 0, bytes }]);
-        let step = Policy { pin_keeps, ..policy() }.step(&mut memory, &points, Some(LIMIT));
-        assert_eq!(step.acts.pin, Some(true));
-        step.sleep
+        let policy = Policy { pin_keeps, ..policy() };
+        assert_eq!(policy.step(&mut memory, &points, Some(LIMIT)).acts.pin, Some(true));
+        policy.step(&mut memory, &points, Some(LIMIT)).sleep
     };
     assert_eq!(at(true, LIMIT / 2), PINNED_SLEEP);
     let headroom = Duration::from_secs_f64((LIMIT / 2) as f64 / 3e9);
@@ -170,6 +170,19 @@ fn without_a_window_it_looks_as_often_as_without_the_pin() {
         end - strikes(&acts)[0]
     });
     assert!(usual <= 260 && (400..=520).contains(&early), "struck {usual} and {early} ms before the end");
+}
+
+/// Where the pin is asked for and cannot be had, look for look, it is no reason to look away.
+#[test]
+fn a_pin_that_fails_makes_no_sleep_longer() {
+    let (mut memory, points) = (Memory::default(), [Point { t_ms: 0, bytes: LIMIT / 2 }]);
+    for _ in 0..3 {
+        let step = policy().step(&mut memory, &points, Some(LIMIT));
+        assert_eq!(step.acts.pin, Some(true));
+        assert!(step.sleep.as_secs_f64() <= (LIMIT / 2) as f64 / 3e9 / 2.0, "{:?}", step.sleep);
+        // As `Ward::arm` does.
+        memory.pinned = false;
+    }
 }
 
 /// A process that is first seen a moment before its end is held and struck in the same look.
@@ -195,10 +208,11 @@ proptest! {
         for (bytes, pause, limit) in &values {
             t += pause;
             points.push(Point { t_ms: t, bytes: *bytes });
+            let held = memory.pinned;
             let step = policy.step(&mut memory, &points, *limit);
             let unpinned_bound = limit.map_or(1.0, |l| (l.saturating_sub(*bytes) as f64 / policy.fastest / 2.0).max(0.002));
             prop_assert!(step.sleep <= policy.calm);
-            prop_assert!((memory.pinned && pin_keeps) || limit.is_none() || step.sleep.as_secs_f64() <= unpinned_bound + 1e-9);
+            prop_assert!((held && memory.pinned && pin_keeps) || limit.is_none() || step.sleep.as_secs_f64() <= unpinned_bound + 1e-9);
             if let Some(on) = step.acts.pin {
                 prop_assert!(on != pinned && (pin || !on));
                 pinned = on;

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use nix::time::{ClockId, clock_gettime};
 
 use super::arrivals::Arrivals;
 use super::attach::{Arrived, Attachers, Looked};
 use super::attendant::{Attendant, Common, LEAVE, LOOK};
 use super::light::{Job, Sampler};
 use super::notices::Notices;
+use super::readiness::Readiness;
 use super::settings::Settings;
 use super::status::{Status, count};
 use super::trial::Running;
@@ -58,14 +58,11 @@ pub(crate) struct Lookout {
     _trial: Option<Running>,
     machine: Machine,
     started_unix: u64,
-    /// The same on the clock of processes' starts: since boot.
-    started: Duration,
     watched: BTreeMap<i32, Watched>,
     due: BinaryHeap<Reverse<(Instant, i32)>>,
     /// Go processes whose runtime has not started, with when they are looked at next and when they were first seen.
     newborn: BTreeMap<i32, (Instant, Instant)>,
-    /// When processes that are being looked at became what they are, on the monotonic clock: nanoseconds, by the kernel's event.
-    execs: BTreeMap<i32, u64>,
+    readiness: Readiness,
     /// Processes that are not watched, by number, with their start time: not to be looked at again at every scan.
     passed: BTreeMap<i32, u64>,
     stopping: bool,
@@ -130,11 +127,10 @@ impl Lookout {
             _trial: trial.transpose()?,
             machine: Machine::detect(),
             started_unix: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs()),
-            started: clock(ClockId::CLOCK_BOOTTIME),
             watched: BTreeMap::new(),
             due: BinaryHeap::new(),
             newborn: BTreeMap::new(),
-            execs: BTreeMap::new(),
+            readiness: Readiness::new(),
             passed: BTreeMap::new(),
             stopping: false,
         })
@@ -221,7 +217,7 @@ impl Lookout {
 
     fn hear_of_arrivals(&mut self) {
         let news = self.arrivals.news();
-        self.execs.extend(news.execs);
+        self.readiness.heard(news.execs);
         for pid in news.pids {
             // It has become another program, or is a new process with a number that was used before.
             self.passed.remove(&pid);
@@ -260,7 +256,7 @@ impl Lookout {
             .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok()).collect::<BTreeSet<_>>());
         let pids = pids.unwrap_or_default();
         self.passed.retain(|pid, _| pids.contains(pid));
-        self.execs.retain(|pid, _| pids.contains(pid));
+        self.readiness.only(&pids);
         for pid in pids {
             let known = self.watched.contains_key(&pid)
                 || self.newborn.contains_key(&pid)
@@ -301,7 +297,7 @@ impl Lookout {
             }
         }
         self.newborn.remove(&pid);
-        self.execs.remove(&pid);
+        self.readiness.decided(pid);
     }
 
     /// Not to be looked at again; gives whether that is new.
@@ -313,7 +309,7 @@ impl Lookout {
         let Arrived { ward, home, executable } = arrived;
         let pid = ward.pid;
         let vitals = Vitals::new(&ward.identity, &home, &executable);
-        let ready = readiness(self.execs.get(&pid).copied(), executable.start_time, self.started);
+        let ready = self.readiness.of(pid, executable.start_time);
         if let Some(took) = ready {
             self.count(|c| c.ready_seconds.add(took));
         }
@@ -589,18 +585,4 @@ impl Lookout {
     fn count(&self, change: impl FnOnce(&mut super::status::Counters)) {
         count(&self.common.counters, change);
     }
-}
-
-/// How long it took from a process's exec until it was watched: by the kernel's event if there was one, else by when the process started (to 10 ms; it may have
-/// become what it is later). Of one that was there before us it says nothing.
-fn readiness(exec_ns: Option<u64>, start_ticks: u64, started: Duration) -> Option<Duration> {
-    if let Some(ns) = exec_ns {
-        return Some(clock(ClockId::CLOCK_MONOTONIC).saturating_sub(Duration::from_nanos(ns)));
-    }
-    let start = Duration::from_millis(start_ticks * 10);
-    (start > started).then(|| clock(ClockId::CLOCK_BOOTTIME).saturating_sub(start))
-}
-
-fn clock(id: ClockId) -> Duration {
-    clock_gettime(id).map_or(Duration::ZERO, Duration::from)
 }

@@ -12,6 +12,7 @@ mod gate;
 mod light;
 mod lookout;
 mod notices;
+mod readiness;
 mod settings;
 pub mod status;
 mod trial;
