@@ -1,9 +1,8 @@
-// Grows at a given rate until somebody ends it: `lastgasp watch` is tested on how it dies. With -file it writes a large file instead, and lives.
+// Grows at a given rate until somebody ends it: `lastgasp watch` is tested on how it dies.
 package main
 
 import (
 	"flag"
-	"os"
 	"runtime"
 	"time"
 )
@@ -22,26 +21,10 @@ func growA(n int) {
 	keep = append(keep, b)
 }
 
-// write fills the page cache and nothing else.
-func write(file string, size int) {
-	f, err := os.Create(file)
-	if err != nil {
-		panic(err)
-	}
-	defer f.Close()
-	for block := make([]byte, 1<<20); size > 0; size -= len(block) {
-		if _, err := f.Write(block); err != nil {
-			panic(err)
-		}
-	}
-}
-
 func main() {
 	rate := flag.Float64("rate", 1e8, "bytes per second; 0: as fast as it can")
 	after := flag.Duration("after", time.Second, "calm before")
 	base := flag.Int("base", 10<<20, "bytes that it holds all the time")
-	file := flag.String("file", "", "write this file, over and over, instead of growing")
-	size := flag.Int("size", 512<<20, "bytes of it")
 	flag.Parse()
 	// Without a reference to it the linker switches the profile off.
 	runtime.MemProfile(nil, true)
@@ -50,9 +33,6 @@ func main() {
 		growA(block)
 	}
 	time.Sleep(*after)
-	for *file != "" {
-		write(*file, *size)
-	}
 	began, grown := time.Now(), 0.0
 	for {
 		for *rate == 0 || grown < *rate*time.Since(began).Seconds() {

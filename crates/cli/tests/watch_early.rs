@@ -22,10 +22,10 @@ fn turn() -> std::sync::MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// `lab/dies` under a name of its own, in a folder that goes with it.
-fn program(name: &str) -> (tempfile::TempDir, PathBuf) {
+/// A program of the lab under a name of its own, in a folder that goes with it.
+fn program(lab: &str, name: &str) -> (tempfile::TempDir, PathBuf) {
     let toolchain = toolchain::any(&cache_dir()).unwrap();
-    let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab/dies"), ".").unwrap();
+    let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab").join(lab), ".").unwrap();
     let folder = tempfile::Builder::new().prefix("lastgasp-early-").tempdir().unwrap();
     let program = folder.path().join(name);
     fs::copy(built, &program).unwrap();
@@ -119,7 +119,7 @@ impl Drop for Running {
 #[test]
 fn a_new_process_is_watched_at_once() {
     let _turn = turn();
-    let (_folder, program) = program("early-found");
+    let (_folder, program) = program("dies", "early-found");
     let daemon = Daemon::start("early-found", &[]);
     daemon.says("fastest growth", 1);
     let mut children = Vec::new();
@@ -144,7 +144,7 @@ fn a_new_process_is_watched_at_once() {
 #[test]
 fn the_kernel_says_that_memory_runs_out() {
     let _turn = turn();
-    let (_folder, program) = program("early-told");
+    let (_folder, program) = program("dies", "early-told");
     let daemon = Daemon::start("early-told", &[]);
     daemon.says("an OOM kill", 1);
     let descriptors = || fs::read_dir(format!("/proc/{}/fd", daemon.child.id())).unwrap().count();
@@ -172,12 +172,12 @@ fn the_kernel_says_that_memory_runs_out() {
 #[test]
 fn who_writes_a_large_file_is_left_alone() {
     let _turn = turn();
-    let (folder, program) = program("early-writes");
+    let (folder, program) = program("writes", "early-writes");
     let daemon = Daemon::start("early-writes", &[]);
     daemon.says("fastest growth", 1);
     let file = folder.path().join("large");
     let file = file.to_str().unwrap();
-    let Some(writer) = Running::start(&program, 20, &["-after", "200ms", "-file", file, "-size", "300000000"]) else {
+    let Some(writer) = Running::start(&program, 20, &["-file", file]) else {
         return;
     };
     daemon.says("ready_ms", 1);

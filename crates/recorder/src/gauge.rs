@@ -204,10 +204,10 @@ mod tests {
         }
     }
 
-    /// `lab/dies`, which holds as much as it is told to, in the group at `folder` from its first breath.
-    fn dies(folder: &Path, args: &[&str]) -> Ended {
+    /// A program of the lab, in the group at `folder` from its first breath.
+    fn play(name: &str, folder: &Path, args: &[&str]) -> Ended {
         let go = toolchain::any(&cache_dir()).unwrap();
-        let program = build(&go, Mode::Stripped, &repo_root().join("lab/dies"), ".").unwrap();
+        let program = build(&go, Mode::Stripped, &repo_root().join("lab").join(name), ".").unwrap();
         let enter = format!("echo 0 > {}/cgroup.procs && exec \"$@\"", folder.display());
         let child = Command::new("sh").args(["-c", &enter, "sh"]).arg(program).args(args).stderr(Stdio::null()).spawn();
         Ended(child.unwrap())
@@ -262,13 +262,13 @@ mod tests {
         let mut of_container = pod.cgroup.clone();
         of_container.memory.clone_from(&container);
         write(&of_container.limit_file(), &(64u64 << 20).to_string()).unwrap();
-        let child = dies(&container, &["-base", "1000000", "-after", "1h"]);
+        let child = play("dies", &container, &["-base", "1000000", "-after", "1h"]);
         let pid = child.0.id() as i32;
         wait_until(|| Cgroup::of(pid, &mounts).is_some_and(|g| g.memory == container));
         let mut gauge = Gauge::of(pid, 1 << 20, None, None, &mounts, &machine);
         assert_eq!(gauge.limits().take(2).map(|l| l.1 >> 20).collect::<Vec<_>>(), [64, 96]);
         assert_eq!(gauge.limiting().map(|g| &g.memory), Some(&container));
-        let _neighbour = dies(&beside, &["-base", "60000000", "-after", "1h"]);
+        let _neighbour = play("dies", &beside, &["-base", "60000000", "-after", "1h"]);
         wait_until(|| {
             gauge.refresh(1 << 20, &machine);
             gauge.limiting().is_some_and(|g| g.memory == pod.cgroup.memory)
@@ -308,8 +308,8 @@ mod tests {
         let Some(group) = group("cache", Some(LIMIT)) else { return };
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("large");
-        let args = ["-base", "45000000", "-after", "100ms", "-size", "300000000", "-file", file.to_str().unwrap()];
-        let writer = dies(&group.cgroup.memory, &args);
+        let args = ["-base", "45000000", "-file", file.to_str().unwrap()];
+        let writer = play("writes", &group.cgroup.memory, &args);
         wait_until(|| file.exists());
         let pid = writer.0.id() as i32;
         let mut gauge = Gauge::of(pid, 1 << 20, Some(&group.cgroup), None, &mounts, &machine);

@@ -185,11 +185,13 @@ impl Throwaway {
             );
         }
         let name = Trial::group_name(std::process::id());
+        let dirs = OwnCgroup::planned(mounts, &name).map_err(|e| e.to_string())?;
+        // Before there is anything to remove: on a busy machine a start takes a while, and a kill in between was once seen to leave the group behind.
+        let journal = Journal::open(store, &dirs, &[]).map_err(|e| format!("no journal: {e}"))?;
+        let mut made = Self { group: None, journal: Some(journal), watchdog: Watchdog::start(&dirs).ok() };
         let group = OwnCgroup::create(mounts, &name, Some(LIMIT)).map_err(|e| e.to_string())?;
-        let journal = Journal::open(store, group.dirs(), &[]).map_err(|e| format!("no journal: {e}"))?;
-        let watchdog = Watchdog::start(group.dirs()).ok();
         let entered = write(&group.cgroup.memory.join("cgroup.procs"), &pid.to_string());
-        let made = Self { group: Some(group), journal: Some(journal), watchdog };
+        made.group = Some(group);
         entered.map(|()| made).map_err(|e| e.to_string())
     }
 }
