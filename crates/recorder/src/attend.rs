@@ -200,7 +200,8 @@ impl Ward {
         loop {
             let state = self.memory.state;
             let mut record = lock(&record);
-            if self.gauge.age() > Duration::from_millis(if state == State::Watch { 1000 } else { 100 }) {
+            let old = self.gauge.age() > Duration::from_millis(if state == State::Watch { 1000 } else { 100 });
+            if old || (self.gauge.is_of_group() && self.gauge.is_outdated(machine)) {
                 machine.refresh(Duration::from_millis(100));
                 let rss = record.target.process.rss().unwrap_or(0);
                 self.refresh_gauge(rss, machine);

@@ -72,13 +72,15 @@ impl Level {
     /// Bytes that count. Page cache matters only where much is used. Near the limit the kernel drops it under us: there it is read at every look. And what has grown
     /// since it was read may be page cache again: a file that is written at a gigabyte a second was once taken for a leak.
     fn used(&mut self) -> Option<u64> {
-        let raw = read_number(&self.usage)?;
+        let mut raw = read_number(&self.usage)?;
         let close = raw > self.bytes / 20 * 19 && self.droppable > 0;
         let old = raw > self.bytes / 2 && self.droppable_at.elapsed() > CACHE_AGE;
         let grown = raw.saturating_sub(self.droppable) > self.bytes / 2 && raw > self.used_then + self.bytes / 64;
         if close || old || grown {
             self.used_then = raw;
             self.read_droppable();
+            // A file that was truncated between the two readings has left both.
+            raw = raw.min(read_number(&self.usage)?);
         }
         Some(raw.saturating_sub(self.droppable))
     }
@@ -137,6 +139,23 @@ impl Gauge {
         if !of_machine && before != (self.nearest, self.limit.as_ref().map(|l| l.0)) {
             self.changes += 1;
         }
+    }
+
+    /// Whether another limit would be reached first by now, by what is known of the limits: a neighbour may fill the pod, or the machine, between two refreshes.
+    /// Costs nothing where there is one limit, and less than the machine has left.
+    pub(crate) fn is_outdated(&mut self, machine: &Machine) -> bool {
+        let Some((index, level)) = self.nearest.and_then(|i| Some((i, self.levels.get_mut(i)?))) else { return true };
+        let left = machine.available().unwrap_or(u64::MAX);
+        let (limit, alone) = (level.bytes, self.levels.iter().filter(|l| l.bytes < u64::MAX).count() == 1);
+        if alone && left >= limit {
+            return false;
+        }
+        let room = |level: &mut Level| Some(level.bytes.saturating_sub(level.used()?));
+        let Some(here) = self.levels.get_mut(index).and_then(room) else { return true };
+        let others = self.levels.iter_mut().enumerate().filter(|(i, l)| *i != index && l.bytes < u64::MAX);
+        let nearest = others.filter_map(|(_, l)| room(l)).chain([left]).min().unwrap_or(u64::MAX);
+        // A little nearer is no reason: two that are equally near must not take turns, since each turn begins a new series.
+        nearest.saturating_add(limit / 64) < here
     }
 
     /// How old what is known of limits is.
@@ -268,14 +287,15 @@ mod tests {
         let mut gauge = Gauge::of(pid, 1 << 20, None, None, &mounts, &machine);
         assert_eq!(gauge.limits().take(2).map(|l| l.1 >> 20).collect::<Vec<_>>(), [64, 96]);
         assert_eq!(gauge.limiting().map(|g| &g.memory), Some(&container));
-        let _neighbour = play("dies", &beside, &["-base", "60000000", "-after", "1h"]);
-        wait_until(|| {
-            gauge.refresh(1 << 20, &machine);
-            gauge.limiting().is_some_and(|g| g.memory == pod.cgroup.memory)
-        });
+        assert!(!gauge.is_outdated(&machine));
+        let neighbour = play("dies", &beside, &["-base", "60000000", "-after", "1h"]);
+        wait_until(|| gauge.is_outdated(&machine));
+        gauge.refresh(1 << 20, &machine);
+        assert_eq!(gauge.limiting().map(|g| &g.memory), Some(&pod.cgroup.memory));
+        assert!(!gauge.is_outdated(&machine));
         wait_until(|| gauge.usage(|| 0) > 60_000_000);
         assert_eq!(gauge.limit.as_ref().map(|l| l.0 >> 20), Some(96));
-        drop((child, _neighbour));
+        drop((child, neighbour));
         assert!(remove_when_empty(&container) && remove_when_empty(&beside) && pod.remove());
     }
 

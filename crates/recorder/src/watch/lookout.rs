@@ -373,8 +373,8 @@ impl Lookout {
             return self.ended(pid);
         }
         let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
-        // Limits change seldom, and a group above that was given its first one is found later still.
-        if ward.gauge.age() > Duration::from_secs(2) || !ward.gauge.is_of_group() {
+        // Limits change seldom; which of them is nearest may change at once.
+        if ward.gauge.age() > Duration::from_secs(2) || ward.gauge.is_outdated(&self.machine) {
             ward.refresh_gauge(rss(), &self.machine);
             self.notices.follow(pid, ward.gauge.limits());
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
