@@ -118,6 +118,9 @@ pub(crate) enum Command {
         /// Folders
         dirs: Vec<PathBuf>,
     },
+    /// (internal) is killed for memory when the daemon tries at its start what can be read afterwards
+    #[command(hide = true, name = "pin-victim")]
+    PinVictim,
     /// (internal) enters cgroups and becomes the command
     #[command(hide = true, name = "enter")]
     Enter {

@@ -149,8 +149,13 @@ impl Ward {
 
     /// Holds its address space.
     pub(crate) fn arm(&mut self) -> Result<(), String> {
-        let mem = self.mem.as_ref().ok_or("its memory file is not open")?.try_clone().map_err(|e| e.to_string())?;
-        self.pin = Some(Pin::hold(mem, self.readable).map_err(|e| e.to_string())?);
+        let mem = self.mem.as_ref().ok_or("its memory file is not open".to_owned());
+        let held = mem.and_then(|m| {
+            Pin::hold(m.try_clone().map_err(|e| e.to_string())?, self.readable).map_err(|e| e.to_string())
+        });
+        // What is not held must not be thought to be: the sleeps are longer then.
+        self.memory.pinned = held.is_ok();
+        self.pin = Some(held?);
         Ok(())
     }
 
@@ -195,7 +200,8 @@ impl Ward {
         loop {
             let state = self.memory.state;
             let mut record = lock(&record);
-            if self.gauge.age() > Duration::from_millis(if state == State::Watch { 1000 } else { 100 }) {
+            let old = self.gauge.age() > Duration::from_millis(if state == State::Watch { 1000 } else { 100 });
+            if old || (self.gauge.is_of_group() && self.gauge.is_outdated(machine)) {
                 machine.refresh(Duration::from_millis(100));
                 let rss = record.target.process.rss().unwrap_or(0);
                 self.refresh_gauge(rss, machine);

@@ -218,21 +218,15 @@ impl OwnCgroup {
     /// # Errors
     /// The system's error, with the file in its text. Nothing is left behind.
     pub fn create(mounts: &Mounts, name: &str, limit: Option<u64>) -> io::Result<Self> {
-        let own = Cgroup::of(std::process::id() as i32, mounts)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no memory cgroup controller is mounted"))?;
-        let parent = if own.v2 { v2_parent(&own)? } else { own.memory.clone() };
+        let own = Self::beside(mounts)?;
+        let parent = parent_of_new(&own)?;
         let limit = limit.into_iter().chain(if own.v2 { own.limit_below(&parent) } else { None }).min();
         let memory = parent.join(name);
         let mut made = Self { cgroup: Cgroup { memory: memory.clone(), freezer: None, ..own }, dirs: Vec::new() };
         made.make(&memory)?;
         if made.cgroup.v2 {
             made.cgroup.freezer = Some(memory.clone());
-        } else if let Some(unified) = &mounts.unified {
-            let own = fs::read_to_string("/proc/self/cgroup")
-                .ok()
-                .and_then(|t| t.lines().find_map(|l| l.strip_prefix("0::/").map(str::to_owned)))
-                .unwrap_or_default();
-            let dir = unified.join(own).join(name);
+        } else if let Some(dir) = freezer_of_new(mounts, name) {
             // Without it the target is stopped by ptrace instead.
             if made.make(&dir).is_ok() {
                 made.cgroup.freezer = Some(dir);
@@ -247,6 +241,22 @@ impl OwnCgroup {
             let _ = write(&swap, &if made.cgroup.v2 { "0".to_owned() } else { limit.to_string() });
         }
         Ok(made)
+    }
+
+    /// The folders that [`OwnCgroup::create`] is about to make: for whoever removes them should we be killed in between.
+    ///
+    /// # Errors
+    /// The system's error: there is no place for a group.
+    pub fn planned(mounts: &Mounts, name: &str) -> io::Result<Vec<PathBuf>> {
+        let own = Self::beside(mounts)?;
+        let freezer = if own.v2 { None } else { freezer_of_new(mounts, name) };
+        Ok([parent_of_new(&own)?.join(name)].into_iter().chain(freezer).collect())
+    }
+
+    /// Our own group.
+    fn beside(mounts: &Mounts) -> io::Result<Cgroup> {
+        Cgroup::of(std::process::id() as i32, mounts)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no memory cgroup controller is mounted"))
     }
 
     /// All folders that were made.
@@ -294,6 +304,18 @@ pub fn remove_when_empty(dir: &Path) -> bool {
         }
     }
     false
+}
+
+/// Where a new group is made.
+fn parent_of_new(own: &Cgroup) -> io::Result<PathBuf> {
+    if own.v2 { v2_parent(own) } else { Ok(own.memory.clone()) }
+}
+
+/// The freezer's folder of a new group whose memory is of version 1: below our own group of version 2.
+fn freezer_of_new(mounts: &Mounts, name: &str) -> Option<PathBuf> {
+    let text = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = text.lines().find_map(|l| l.strip_prefix("0::/")).unwrap_or_default();
+    Some(mounts.unified.as_ref()?.join(own).join(name))
 }
 
 /// The nearest group at or above ours whose children have the memory controller. On v2 a group that holds processes cannot hand controllers down, so this is
@@ -359,6 +381,20 @@ mod tests {
         let unified = "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n";
         let m = Mounts::parse(unified, |_| "cpuset cpu io memory pids\n".into());
         assert!(m.memory_v2 && m.memory_v1.is_none());
+    }
+
+    #[test]
+    fn what_is_planned_is_what_is_made() {
+        let (mounts, name) = (Mounts::detect(), format!("lastgasp-planned-{}", std::process::id()));
+        let planned = OwnCgroup::planned(&mounts, &name);
+        match OwnCgroup::create(&mounts, &name, None) {
+            Ok(group) => {
+                let planned = planned.unwrap();
+                assert!(group.dirs().iter().all(|d| planned.contains(d)), "{planned:?}, {:?}", group.dirs());
+                assert!(group.remove());
+            }
+            Err(e) => println!("SKIPPED: {e}"),
+        }
     }
 
     /// A make-believe v2 tree: the tightest limit counts, `max` does not.

@@ -20,6 +20,8 @@ pub mod journal;
 pub mod locations;
 pub mod machine;
 pub mod pin;
+pub mod pin_test;
+pub mod pin_window;
 pub mod policy;
 pub mod profiling;
 pub mod run;

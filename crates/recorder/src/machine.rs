@@ -118,6 +118,19 @@ pub fn fastest_growth() -> f64 {
     if touched == 0 { floor * cpus as f64 } else { (measured * 1.5).max(floor) }
 }
 
+/// Major and minor number of a kernel's release.
+#[must_use]
+pub(crate) fn version(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// The kernel's release, as `uname -r` says it.
+#[must_use]
+pub(crate) fn release() -> String {
+    nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use std::os::unix::process::CommandExt as _;
 use anyhow::{Context as _, Result};
 use lastgasp_recorder::policy::{Mode, Policy};
 use lastgasp_recorder::run::Config;
-use lastgasp_recorder::{cgroup, watchdog};
+use lastgasp_recorder::{cgroup, pin_test, watchdog};
 
 use crate::args::Command;
 use crate::exit::Exit;
@@ -43,6 +43,10 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         }
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);
+            Ok(Exit::Fine)
+        }
+        Command::PinVictim => {
+            pin_test::victim();
             Ok(Exit::Fine)
         }
         Command::Enter { cgroups, command } => {

@@ -62,11 +62,13 @@ pub struct Policy {
     pub mode: Mode,
     /// Whether the address space may be held after a kill.
     pub pin: bool,
+    /// Whether what is held can be counted on after an OOM kill ([`crate::pin_window`]). Where not, it is held all the same, for kills of other kinds.
+    pub pin_keeps: bool,
     /// Hold it whenever the machine could fill what is left within this time, however calm all is: holding costs nothing.
     pub arm_reach: Duration,
     /// How long a dead process's memory is held at most.
     pub hold: Duration,
-    /// Strike when memory is used up within this time.
+    /// Strike when memory is used up within this time; twice this where no evidence can be counted on after the kill.
     pub strike_within: Duration,
     /// Never strike below this share of the limit.
     pub strike_above: f64,
@@ -86,6 +88,7 @@ impl Default for Policy {
         Self {
             mode: Mode::Freeze,
             pin: true,
+            pin_keeps: true,
             arm_reach: Duration::from_secs(1),
             hold: Duration::from_millis(1800),
             strike_within: Duration::from_millis(250),
@@ -103,7 +106,7 @@ impl Default for Policy {
 pub struct Memory {
     /// Present state.
     pub state: State,
-    /// Whether the pin is on.
+    /// Whether the pin is on; to be taken back by whom it has failed.
     pub pinned: bool,
     /// When there was last a reason for the pin, on the timeline's clock.
     pub pin_ms: u64,
@@ -189,6 +192,8 @@ impl Policy {
             trip: self.trip_or_not(memory, now.t_ms, share, tto),
             strike: self.strikes(memory, *now, share, tto, limit),
         };
+        // What is only asked for now may fail: with that nobody sleeps longer.
+        let held = memory.pinned && acts.pin != Some(false) && self.pin_keeps;
         memory.pinned = acts.pin.unwrap_or(memory.pinned);
         match acts.trip {
             Some(true) => (memory.tripped_ms, memory.last_trip_ms) = (Some(now.t_ms), Some(now.t_ms)),
@@ -200,18 +205,18 @@ impl Policy {
             memory.struck = Some(Point { t_ms: now.t_ms, bytes: highest });
             memory.strikes += 1;
         }
-        Step { acts, sleep: self.sleep(memory, reach), forecast }
+        Step { acts, sleep: self.sleep(memory.state, held, reach), forecast }
     }
 
     /// Never longer than the machine needs to fill half of what is left, unless the pin keeps the evidence whatever happens meanwhile.
-    fn sleep(&self, memory: &Memory, reach: f64) -> Duration {
-        let wished = match memory.state {
+    fn sleep(&self, state: State, held: bool, reach: f64) -> Duration {
+        let wished = match state {
             State::Watch => self.calm,
             State::Alert => Duration::from_millis(20),
             State::Armed => Duration::from_millis(5),
         };
         let bound = Duration::from_secs_f64((reach / 2.0).clamp(0.002, 1.0));
-        if memory.pinned { wished.min(bound.max(PINNED_SLEEP)) } else { wished.min(bound) }
+        if held { wished.min(bound.max(PINNED_SLEEP)) } else { wished.min(bound) }
     }
 
     fn pin_or_not(&self, memory: &mut Memory, t_ms: u64, reach: f64) -> Option<bool> {
@@ -227,6 +232,11 @@ impl Policy {
         (memory.pinned && (!self.pin || t_ms > memory.pin_ms + millis(RELEASE_AFTER))).then_some(false)
     }
 
+    /// How long before the end the copy is made: where it is the only one there will be, it must not come too late.
+    fn strike_within(&self) -> f64 {
+        self.strike_within.as_secs_f64() * if self.pin && self.pin_keeps { 1.0 } else { 2.0 }
+    }
+
     fn trip_or_not(&self, memory: &Memory, t_ms: u64, share: f64, tto: Option<f64>) -> Option<bool> {
         if let Some(since) = memory.tripped_ms {
             let over = t_ms >= since + millis(self.brake) || memory.state < State::Armed || self.mode < Mode::Brake;
@@ -238,7 +248,7 @@ impl Policy {
     }
 
     fn strikes(&self, memory: &Memory, now: Point, share: f64, tto: Option<f64>, limit: u64) -> bool {
-        let near = tto.is_some_and(|t| t < self.strike_within.as_secs_f64()) || share > 0.98;
+        let near = tto.is_some_and(|t| t < self.strike_within()) || share > 0.98;
         // What it has come back from by itself it will come back from again.
         let known = memory.survived.is_some_and(|top| now.bytes <= top.bytes);
         self.mode >= Mode::Freeze && near && !known && share > self.strike_above && may_strike_again(memory, now, limit)

@@ -152,6 +152,39 @@ fn the_brake_is_for_seconds_and_not_again_for_long() {
     assert!(acts.iter().all(|(_, a)| a.trip.is_none()), "never without its mode");
 }
 
+/// Where held memory does not outlive an OOM kill, holding it is no reason to look away, and the only copy is made earlier.
+#[test]
+fn without_a_window_it_looks_as_often_as_without_the_pin() {
+    let at = |pin_keeps, bytes| {
+        let (mut memory, points) = (Memory::default(), [Point { t_ms: 0, bytes }]);
+        let policy = Policy { pin_keeps, ..policy() };
+        assert_eq!(policy.step(&mut memory, &points, Some(LIMIT)).acts.pin, Some(true));
+        policy.step(&mut memory, &points, Some(LIMIT)).sleep
+    };
+    assert_eq!(at(true, LIMIT / 2), PINNED_SLEEP);
+    let headroom = Duration::from_secs_f64((LIMIT / 2) as f64 / 3e9);
+    assert!(at(false, LIMIT / 2) <= headroom / 2);
+    let curve = |t: u64| 300_000_000 + t.saturating_sub(10_000) * 400_000;
+    let [usual, early] = [true, false].map(|pin_keeps| {
+        let (acts, end) = drive(&Policy { pin_keeps, ..policy() }, LIMIT, curve, 100_000);
+        end - strikes(&acts)[0]
+    });
+    assert!(usual <= 260 && (400..=520).contains(&early), "struck {usual} and {early} ms before the end");
+}
+
+/// Where the pin is asked for and cannot be had, look for look, it is no reason to look away.
+#[test]
+fn a_pin_that_fails_makes_no_sleep_longer() {
+    let (mut memory, points) = (Memory::default(), [Point { t_ms: 0, bytes: LIMIT / 2 }]);
+    for _ in 0..3 {
+        let step = policy().step(&mut memory, &points, Some(LIMIT));
+        assert_eq!(step.acts.pin, Some(true));
+        assert!(step.sleep.as_secs_f64() <= (LIMIT / 2) as f64 / 3e9 / 2.0, "{:?}", step.sleep);
+        // As `Ward::arm` does.
+        memory.pinned = false;
+    }
+}
+
 /// A process that is first seen a moment before its end is held and struck in the same look.
 #[test]
 fn first_seen_at_the_end() {
@@ -167,17 +200,19 @@ proptest! {
         values in proptest::collection::vec((0u64..2_000_000_000, 1u64..3000, prop_oneof![Just(None), Just(Some(LIMIT)), (1u64..3_000_000_000).prop_map(Some)]), 1..200),
         mode in prop_oneof![Just(Mode::Observe), Just(Mode::Freeze), Just(Mode::Brake)],
         pin: bool,
+        pin_keeps: bool,
     ) {
-        let policy = Policy { mode, pin, ..policy() };
+        let policy = Policy { mode, pin, pin_keeps, ..policy() };
         let (mut memory, mut points, mut t) = (Memory::default(), Vec::new(), 0);
         let (mut pinned, mut tripped) = (false, None::<u64>);
         for (bytes, pause, limit) in &values {
             t += pause;
             points.push(Point { t_ms: t, bytes: *bytes });
+            let held = memory.pinned;
             let step = policy.step(&mut memory, &points, *limit);
             let unpinned_bound = limit.map_or(1.0, |l| (l.saturating_sub(*bytes) as f64 / policy.fastest / 2.0).max(0.002));
             prop_assert!(step.sleep <= policy.calm);
-            prop_assert!(memory.pinned || limit.is_none() || step.sleep.as_secs_f64() <= unpinned_bound + 1e-9);
+            prop_assert!((held && memory.pinned && pin_keeps) || limit.is_none() || step.sleep.as_secs_f64() <= unpinned_bound + 1e-9);
             if let Some(on) = step.acts.pin {
                 prop_assert!(on != pinned && (pin || !on));
                 pinned = on;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
 
-use crate::machine::read_text;
+use crate::machine::{read_text, release, version};
 use crate::sys::process_events_socket;
 
 /// Without events: how often the kernel is asked for its newest process number, which costs three microseconds.
@@ -41,6 +41,8 @@ pub(crate) struct Arrivals {
 pub(crate) struct News {
     /// These.
     pub(crate) pids: Vec<i32>,
+    /// When those of them that the kernel told of became what they are: nanoseconds on the monotonic clock.
+    pub(crate) execs: Vec<(i32, u64)>,
     /// All.
     pub(crate) all: bool,
 }
@@ -78,7 +80,8 @@ impl Arrivals {
     pub(crate) fn news(&mut self) -> News {
         let mut news = News::default();
         if let Some(socket) = &self.events {
-            news.all |= drain(socket, &mut news.pids);
+            news.all |= drain(socket, &mut news.execs);
+            news.pids.extend(news.execs.iter().map(|(pid, _)| *pid));
         }
         let now = Instant::now();
         if now >= self.asked + if self.has_events() { ASK_WITH_EVENTS } else { ASK } {
@@ -128,16 +131,13 @@ fn subscribe() -> io::Result<OwnedFd> {
     let socket = process_events_socket()?;
     // A burst of starts must not be lost; the kernel doubles it.
     let _ = setsockopt(&socket, sockopt::RcvBuf, &(1 << 20));
-    let release = nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default();
-    send(socket.as_raw_fd(), &subscription(understands_filters(&release)), MsgFlags::empty())?;
+    send(socket.as_raw_fd(), &subscription(understands_filters(&release())), MsgFlags::empty())?;
     Ok(socket)
 }
 
 /// Since Linux 6.6 the kernel can be asked for exec events alone.
 fn understands_filters(release: &str) -> bool {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse::<u32>().unwrap_or(0));
-    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    (major, minor) >= (6, 6)
+    version(release) >= (6, 6)
 }
 
 const NLMSG_DONE: u16 = 3;
@@ -167,24 +167,25 @@ fn subscription(filtered: bool) -> Vec<u8> {
     message
 }
 
-/// The process that has become another program, of one message.
-pub(crate) fn exec_of(message: &[u8]) -> Option<i32> {
+/// The process that has become another program, and when (nanoseconds on the monotonic clock), of one message.
+pub(crate) fn exec_of(message: &[u8]) -> Option<(i32, u64)> {
     let word = |at: usize| Some(u32::from_ne_bytes(message.get(at..at + 4)?.try_into().ok()?));
     if (word(16)?, word(20)?) != (CN_IDX_PROC, CN_VAL_PROC) || word(36)? != PROC_EVENT_EXEC {
         return None;
     }
     // Behind what, cpu and timestamp: the thread, and the process that it is of.
-    i32::try_from(word(56)?).ok().filter(|pid| *pid > 0)
+    let pid = i32::try_from(word(56)?).ok().filter(|pid| *pid > 0)?;
+    Some((pid, u64::from_ne_bytes(message.get(44..52)?.try_into().ok()?)))
 }
 
 /// Reads all messages that are there; gives whether some were lost.
-fn drain(socket: &OwnedFd, pids: &mut Vec<i32>) -> bool {
+fn drain(socket: &OwnedFd, execs: &mut Vec<(i32, u64)>) -> bool {
     let mut lost = false;
     let mut buffer = [0; 1024];
     // Bounded: a machine that starts processes faster than we can read must not keep us here.
     for _ in 0..4096 {
         match recv(socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
-            Ok(n) if n > 0 => pids.extend(buffer.get(..n).and_then(exec_of)),
+            Ok(n) if n > 0 => execs.extend(buffer.get(..n).and_then(exec_of)),
             Err(Errno::ENOBUFS) => lost = true,
             Err(Errno::EINTR) => {}
             _ => break,

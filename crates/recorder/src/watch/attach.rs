@@ -3,6 +3,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use lastgasp_goruntime::DiscoverError;
 
@@ -83,7 +84,13 @@ fn serve(queue: &Mutex<Receiver<i32>>, settings: &Mutex<Arc<Settings>>, done: im
         let Ok(pid) = job else { return };
         let settings = Arc::clone(&settings.lock().unwrap_or_else(PoisonError::into_inner));
         machine.refresh(std::time::Duration::from_millis(100));
-        done(pid, look(pid, &settings, &mounts, &locations, &mut discoverer, &machine));
+        let began = Instant::now();
+        let looked = look(pid, &settings, &mounts, &locations, &mut discoverer, &machine);
+        if matches!(looked, Looked::NotYet | Looked::Ward(_)) {
+            let ready = matches!(looked, Looked::Ward(_));
+            tracing::debug!(pid, ready, took_ms = format!("{:.1}", began.elapsed().as_secs_f64() * 1e3), "looked at");
+        }
+        done(pid, looked);
     }
 }
 

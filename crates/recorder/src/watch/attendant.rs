@@ -25,6 +25,11 @@ use crate::target::Target;
 use crate::tripwire::Tripwire;
 use crate::watchdog::Watchdog;
 
+/// What rings an attendant's bell: the kernel's notice that memory runs out, any number of them.
+pub(super) const LOOK: u64 = 1;
+/// Or somebody who wants it back. More than all notices together can be.
+pub(super) const LEAVE: u64 = 1 << 32;
+
 /// Evidence on its way to be written.
 #[derive(Debug)]
 pub struct Captured {
@@ -84,7 +89,7 @@ impl Drop for Common {
 pub(crate) struct Attendant {
     pub(crate) common: Arc<Common>,
     pub(crate) vitals: Arc<Mutex<Vitals>>,
-    /// Rung when it is wanted elsewhere.
+    /// Rung with [`LOOK`] or [`LEAVE`].
     pub(crate) bell: Arc<EventFd>,
     /// How to stop it; found out when it is first needed.
     pub(crate) stopper: Option<Stopper>,
@@ -135,7 +140,8 @@ impl Hands for Attendant {
                 self.looked = self.looked.max(before);
                 Woken::Exited
             }
-            (_, true) => Woken::CalledAway,
+            // Looked at at once if it was only the kernel's notice: as if its time had come.
+            (_, true) if self.bell.read().is_ok_and(|rung| rung >= LEAVE) => Woken::CalledAway,
             _ => Woken::Due,
         }
     }

@@ -15,22 +15,27 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::arrivals::Arrivals;
 use super::attach::{Arrived, Attachers, Looked};
-use super::attendant::{Attendant, Common};
+use super::attendant::{Attendant, Common, LEAVE, LOOK};
 use super::light::{Job, Sampler};
+use super::notices::Notices;
+use super::readiness::Readiness;
 use super::settings::Settings;
 use super::status::{Status, count};
+use super::trial::Running;
 use super::vitals::Vitals;
 use super::{Inbox, Message};
 use crate::attend::{Left, Ward};
 use crate::container::home;
 use crate::forecast::Point;
-use crate::machine::{Machine, fastest_growth};
-use crate::policy::State;
+use crate::machine::{Machine, fastest_growth, release};
+use crate::pin_window::PinWindow;
+use crate::policy::{Mode, State};
 use crate::sys::run_before_others;
 
 /// Marks in epoll's events, beside process numbers.
 const ARRIVALS: u64 = u64::MAX;
 const BELL: u64 = u64::MAX - 1;
+const NOTICES: u64 = u64::MAX - 2;
 /// Looks that are due within this time are taken together: one waking for many.
 const TOGETHER: Duration = Duration::from_millis(16);
 /// An attendant stays until it has been calm for so long.
@@ -49,12 +54,16 @@ pub(crate) struct Lookout {
     arrivals: Arrivals,
     attachers: Attachers,
     sampler: Sampler,
+    notices: Notices,
+    pin_window: Option<PinWindow>,
+    _trial: Option<Running>,
     machine: Machine,
     started_unix: u64,
     watched: BTreeMap<i32, Watched>,
     due: BinaryHeap<Reverse<(Instant, i32)>>,
     /// Go processes whose runtime has not started, with when they are looked at next and when they were first seen.
     newborn: BTreeMap<i32, (Instant, Instant)>,
+    readiness: Readiness,
     /// Processes that are not watched, by number, with their start time: not to be looked at again at every scan.
     passed: BTreeMap<i32, u64>,
     stopping: bool,
@@ -90,6 +99,8 @@ impl Lookout {
             epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, ARRIVALS))?;
         }
         epoll.add(inbox.bell.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        let notices = Notices::new(settings.policy.mode > Mode::Observe)?;
+        epoll.add(&notices, EpollEvent::new(EpollFlags::EPOLLIN, NOTICES))?;
         settings.policy.fastest = fastest_growth();
         tracing::info!(
             gigabytes_per_second = format!("{:.1}", settings.policy.fastest / 1e9),
@@ -97,6 +108,10 @@ impl Lookout {
         );
         let settings = Arc::new(settings);
         let shared = Arc::new(Mutex::new(Arc::clone(&settings)));
+        let trial = (settings.pin_trial && settings.policy.pin).then(|| {
+            let letters = inbox.clone();
+            Running::start(settings.store.clone(), move |window| letters.send(Message::PinTried(window)))
+        });
         let letters = inbox.clone();
         let attachers = Attachers::start(&shared, move |pid, looked| letters.send(Message::Looked(pid, looked)))?;
         Ok(Self {
@@ -108,11 +123,15 @@ impl Lookout {
             arrivals,
             attachers,
             sampler: Sampler::start()?,
+            notices,
+            pin_window: None,
+            _trial: trial.transpose()?,
             machine: Machine::detect(),
             started_unix: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs()),
             watched: BTreeMap::new(),
             due: BinaryHeap::new(),
             newborn: BTreeMap::new(),
+            readiness: Readiness::new(),
             passed: BTreeMap::new(),
             stopping: false,
         })
@@ -136,6 +155,7 @@ impl Lookout {
                     BELL => {
                         let _ = self.inbox.bell.read();
                     }
+                    NOTICES => self.hear_notices(),
                     pid => self.ended(pid as i32),
                 }
             }
@@ -148,6 +168,7 @@ impl Lookout {
                 }
                 continue;
             }
+            self.notices.listen_again(Instant::now());
             self.hear_of_arrivals();
             self.look_at_all_that_are_due();
         }
@@ -155,10 +176,14 @@ impl Lookout {
 
     /// Until something is due.
     fn sleep(&self) -> Duration {
+        // Nothing is looked at any more: what is due stays due.
+        if self.stopping {
+            return Duration::from_millis(20);
+        }
         let due = self.due.peek().map(|Reverse((at, _))| *at);
         let newborn = self.newborn.values().map(|(at, _)| *at).min();
-        let next = [due, newborn].into_iter().flatten().chain([self.arrivals.due()]).min();
-        let most = if self.stopping { Duration::from_millis(20) } else { Duration::from_secs(1) };
+        let next = [due, newborn, self.notices.due()].into_iter().flatten().chain([self.arrivals.due()]).min();
+        let most = Duration::from_secs(1);
         next.map_or(most, |at| at.saturating_duration_since(Instant::now())).min(most)
     }
 
@@ -166,6 +191,7 @@ impl Lookout {
         match message {
             Message::Looked(pid, looked) => self.looked(pid, looked),
             Message::Back(ward, left) => self.back(ward, &left),
+            Message::PinTried(window) => self.pin_tried(window),
             Message::Settings(settings) => self.reload(*settings),
             Message::Status(answer) => {
                 let _ = answer.send(self.status());
@@ -177,8 +203,22 @@ impl Lookout {
         }
     }
 
+    /// The kernel says that the memory of groups runs out: their processes are looked at now, whoever does that.
+    fn hear_notices(&mut self) {
+        for pid in self.notices.heard(Instant::now()) {
+            self.count(|c| c.notices += 1);
+            tracing::debug!(pid, "the kernel says that its memory runs out");
+            match self.watched.get(&pid).map(|w| &w.post) {
+                Some(Post::Attendant(bell)) => drop(bell.write(LOOK)),
+                Some(Post::Lookout(_)) => self.look(pid),
+                None => {}
+            }
+        }
+    }
+
     fn hear_of_arrivals(&mut self) {
         let news = self.arrivals.news();
+        self.readiness.heard(news.execs);
         for pid in news.pids {
             // It has become another program, or is a new process with a number that was used before.
             self.passed.remove(&pid);
@@ -200,7 +240,7 @@ impl Lookout {
 
     fn look_at(&mut self, pid: i32) {
         match self.watched.get(&pid).map(|w| &w.post) {
-            Some(Post::Attendant(bell)) => drop(bell.write(1)),
+            Some(Post::Attendant(bell)) => drop(bell.write(LEAVE)),
             // By exec: another program in the same process.
             Some(Post::Lookout(ward)) if ward.is_replaced() => {
                 self.forget(pid);
@@ -217,6 +257,7 @@ impl Lookout {
             .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok()).collect::<BTreeSet<_>>());
         let pids = pids.unwrap_or_default();
         self.passed.retain(|pid, _| pids.contains(pid));
+        self.readiness.only(&pids);
         for pid in pids {
             let known = self.watched.contains_key(&pid)
                 || self.newborn.contains_key(&pid)
@@ -235,8 +276,8 @@ impl Lookout {
         match looked {
             Looked::NotYet => {
                 let (_, since) = *self.newborn.get(&pid).unwrap_or(&(now, now));
-                // After 1, 2, 4 ... milliseconds, and not more than ten times as late as it could have been.
-                let pause = now.duration_since(since).clamp(Duration::from_millis(1), Duration::from_millis(250));
+                // Ever more rarely, and never later than by a quarter of the time that its start takes (from a cold disk: some 50 ms).
+                let pause = (now.duration_since(since) / 4).clamp(Duration::from_millis(1), Duration::from_millis(250));
                 if now.duration_since(since) < BIRTH {
                     self.newborn.insert(pid, (now + pause, since));
                 } else {
@@ -257,6 +298,7 @@ impl Lookout {
             }
         }
         self.newborn.remove(&pid);
+        self.readiness.decided(pid);
     }
 
     /// Not to be looked at again; gives whether that is new.
@@ -268,15 +310,21 @@ impl Lookout {
         let Arrived { ward, home, executable } = arrived;
         let pid = ward.pid;
         let vitals = Vitals::new(&ward.identity, &home, &executable);
+        let ready = self.readiness.of(pid, executable.start_time);
+        if let Some(took) = ready {
+            self.count(|c| c.ready_seconds.add(took));
+        }
         tracing::debug!(
             pid,
             service = vitals.0.service,
             container = home.container,
             go = vitals.0.go_version,
             limit = ward.gauge.limit.as_ref().map(|l| l.0),
+            ready_ms = ready.map(|took| format!("{:.1}", took.as_secs_f64() * 1e3)),
             "watched"
         );
         self.count(|c| c.discovered += 1);
+        self.notices.follow(pid, ward.gauge.limits());
         let now = Instant::now();
         self.watched.insert(
             pid,
@@ -326,9 +374,10 @@ impl Lookout {
             return self.ended(pid);
         }
         let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
-        // Limits change seldom, and a group above that was given its first one is found later still.
-        if ward.gauge.age() > Duration::from_secs(2) || !ward.gauge.is_of_group() {
+        // Limits change seldom; which of them is nearest may change at once.
+        if ward.gauge.age() > Duration::from_secs(2) || ward.gauge.is_outdated(&self.machine) {
             ward.refresh_gauge(rss(), &self.machine);
+            self.notices.follow(pid, ward.gauge.limits());
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
             if !self.arrivals.has_events() && ward.is_replaced() {
                 self.forget(pid);
@@ -417,6 +466,7 @@ impl Lookout {
             // Its ward went with the closure: the scan finds the process again.
             tracing::error!(pid, "no attendant: {e}");
             self.watched.remove(&pid);
+            self.notices.forget(pid);
         }
     }
 
@@ -439,11 +489,13 @@ impl Lookout {
                     tracing::debug!(pid, service = ward.identity.service, killed = ended.killed, "ended");
                 }
                 self.watched.remove(&pid);
+                self.notices.forget(pid);
                 // A number that was used again at once.
                 self.attachers.look_at(pid);
             }
             Left::Replaced => {
                 self.watched.remove(&pid);
+                self.notices.forget(pid);
                 self.attachers.look_at(pid);
             }
             // By another configuration meanwhile.
@@ -464,6 +516,7 @@ impl Lookout {
     }
 
     fn forget(&mut self, pid: i32) {
+        self.notices.forget(pid);
         if let Some(Watched { post: Post::Lookout(ward), .. }) = self.watched.remove(&pid)
             && let Some(exit) = &ward.exit
         {
@@ -474,7 +527,7 @@ impl Lookout {
     fn call_away(&self) {
         for watched in self.watched.values() {
             if let Post::Attendant(bell) = &watched.post {
-                let _ = bell.write(1);
+                let _ = bell.write(LEAVE);
             }
         }
     }
@@ -484,12 +537,37 @@ impl Lookout {
         !self.watched.values().any(|w| matches!(w.post, Post::Attendant(_)))
     }
 
-    fn reload(&mut self, settings: Settings) {
-        let fastest = self.settings.policy.fastest;
-        let mut settings = settings;
-        settings.policy.fastest = fastest;
+    /// What holding memory is worth here is known now.
+    fn pin_tried(&mut self, window: PinWindow) {
+        let keeps = window.keeps(&release());
+        match &window {
+            PinWindow::Measured(_) if keeps => tracing::info!("{window}"),
+            PinWindow::Unmeasured { .. } if keeps => tracing::warn!("{window}"),
+            _ => tracing::error!(
+                "{window}. Evidence hangs on the copy before the end alone: processes are looked at more often and stopped twice as early"
+            ),
+        }
+        self.pin_window = Some(window);
+        if self.settings.policy.pin_keeps != keeps {
+            let mut settings = Settings::clone(&self.settings);
+            settings.policy.pin_keeps = keeps;
+            self.use_settings(settings);
+            self.call_away();
+        }
+    }
+
+    fn use_settings(&mut self, settings: Settings) {
         self.settings = Arc::new(settings);
         *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&self.settings);
+    }
+
+    fn reload(&mut self, settings: Settings) {
+        let mut settings = settings;
+        // Measured, and not configured.
+        settings.policy.fastest = self.settings.policy.fastest;
+        settings.policy.pin_keeps = self.settings.policy.pin_keeps;
+        self.notices.allow(settings.policy.mode > Mode::Observe);
+        self.use_settings(settings);
         self.common.gate.resize(self.settings.concurrent_stops);
         self.common.budget.resize(self.settings.memory);
         self.count(|c| c.reloads += 1);
@@ -515,6 +593,7 @@ impl Lookout {
             started_unix: self.started_unix,
             mode: self.settings.policy.mode.name(),
             process_events: self.arrivals.has_events(),
+            pin_window: self.pin_window.clone(),
             wards: self.watched.values().map(|w| Vitals::of(&w.vitals, |v| v.0.clone())).collect(),
             counters: self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }

@@ -4,14 +4,18 @@
 //! gets an `attendant`, a thread of its own, which samples closely, strikes, and reads what a kill has left. New processes are looked at by two threads
 //! (`attach`), calm ones sampled lightly by one (`light`). When many die at once the `gate` lets the most endangered through first.
 
+mod alarm;
 mod arrivals;
 mod attach;
 mod attendant;
 mod gate;
 mod light;
 mod lookout;
+mod notices;
+mod readiness;
 mod settings;
 pub mod status;
+mod trial;
 mod vitals;
 
 use std::io;
@@ -32,6 +36,7 @@ use attendant::Common;
 use lookout::Lookout;
 
 use crate::attend::{Left, Ward};
+use crate::pin_window::PinWindow;
 
 /// What the lookout is told.
 pub(crate) enum Message {
@@ -39,6 +44,8 @@ pub(crate) enum Message {
     Looked(i32, Looked),
     /// An attendant is done.
     Back(Box<Ward>, Left),
+    /// The pin has been tried.
+    PinTried(PinWindow),
     /// Another configuration.
     Settings(Box<Settings>),
     /// Somebody wants to know.

@@ -39,6 +39,8 @@ pub struct Settings {
     pub light_sample: Duration,
     /// What braking may do, where it may.
     pub brake: BrakeRules,
+    /// Whether the pin is tried at the start, with an OOM kill of a throw-away process (`pin_test.rs`).
+    pub pin_trial: bool,
     /// Bytes of evidence in flight.
     pub memory: u64,
     /// How many targets are stopped at a time.
@@ -66,6 +68,7 @@ impl Default for Settings {
             wanted: Arc::new(|_| true),
             light_sample: Duration::from_secs(5),
             brake: BrakeRules::default(),
+            pin_trial: true,
             memory: 64 << 20,
             concurrent_stops: 2,
         }

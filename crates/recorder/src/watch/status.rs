@@ -3,6 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::pin_window::PinWindow;
+
 /// Everything at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
@@ -12,6 +14,8 @@ pub struct Status {
     pub mode: &'static str,
     /// Whether the kernel tells of new processes.
     pub process_events: bool,
+    /// What the trial of the pin at the start gave; `None` as long as it is not known.
+    pub pin_window: Option<PinWindow>,
     /// By process number.
     pub wards: Vec<WardStatus>,
     /// Since the start.
@@ -72,12 +76,16 @@ pub struct WardStatus {
 pub struct Counters {
     /// Go processes found.
     pub discovered: u64,
+    /// From a process's exec (where the kernel does not tell of that: its start) until it was watched; of those that came after us.
+    pub ready_seconds: Histogram,
     /// Go processes that cannot be read.
     pub refused: u64,
     /// Watched processes killed for memory.
     pub oom_kills: u64,
     /// Watched processes killed otherwise.
     pub kills: u64,
+    /// Looks that were brought forward since the kernel said that a group's memory runs out.
+    pub notices: u64,
     /// Targets stopped because of a forecast.
     pub strikes: u64,
     /// Tripwires set.

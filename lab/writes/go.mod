@@ -1,0 +1,3 @@
+module writes
+
+go 1.19
