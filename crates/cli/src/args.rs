@@ -80,6 +80,12 @@ pub(crate) enum Command {
         /// Whom to watch, by the name of the executable; all if it is not given
         #[arg(long, value_name = "NAME")]
         service: Vec<String>,
+        /// (for measurements) never hold memory after a kill: the freeze alone
+        #[arg(long, hide = true)]
+        no_pin: bool,
+        /// (for measurements) how often a calm process's gauges are sampled
+        #[arg(long, hide = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+        light_sample: Option<u64>,
     },
     /// Say what a capture, a core file, or a process right now shows
     Report {

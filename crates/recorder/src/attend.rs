@@ -159,6 +159,11 @@ impl Ward {
         auxv(self.pid).is_some_and(|now| Some(now) != self.image)
     }
 
+    /// Bytes in use as last seen, and how many milliseconds ago that was.
+    pub(crate) fn last_look(&self) -> (u64, u64) {
+        self.points.last().map_or((0, 0), |p| (p.bytes, self.clock.now_ms().saturating_sub(p.t_ms)))
+    }
+
     /// Brings the limit up to date.
     pub(crate) fn refresh_gauge(&mut self, rss: u64, machine: &Machine) {
         self.gauge.refresh(rss, machine);
@@ -264,6 +269,7 @@ impl Ward {
             let patience = Duration::from_secs_f64(time_to_oom.unwrap_or(0.25).clamp(0.1, 5.0));
             let around = record.around(Phase::PreKill, Reason::Forecast, self.gauge.limit.clone());
             if let Err(why) = hands.take(&record.target, around, Instant::now() + patience) {
+                tracing::info!(pid = self.pid, "struck in vain: {why}");
                 record.timeline.note("freeze", why);
             }
         }

@@ -34,7 +34,9 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             let say = |line: &str| complain(&format!("lastgasp: {line}"));
             run::run(Config { command, memory_max, store, policy, enable_profiling, say })
         }
-        Command::Watch { store, mode, max_bytes, service } => watch::watch(&store, mode, max_bytes, service),
+        Command::Watch { store, mode, max_bytes, service, no_pin, light_sample } => {
+            watch::watch(&store, mode, max_bytes, service, !no_pin, light_sample)
+        }
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
         }

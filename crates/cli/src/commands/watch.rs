@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use lastgasp_capture::Writer;
@@ -19,7 +20,14 @@ use crate::daemon::scribe::Scribes;
 use crate::exit::Exit;
 
 /// Watches until it is told to end.
-pub(super) fn watch(store: &Path, mode: WatchMode, max_bytes: u64, services: Vec<String>) -> Result<Exit> {
+pub(super) fn watch(
+    store: &Path,
+    mode: WatchMode,
+    max_bytes: u64,
+    services: Vec<String>,
+    pin: bool,
+    light_sample: Option<u64>,
+) -> Result<Exit> {
     for line in lastgasp_capture::recover(store).into_iter().chain(journal::recover(store)) {
         complain(&format!("lastgasp: {line}"));
     }
@@ -37,7 +45,8 @@ pub(super) fn watch(store: &Path, mode: WatchMode, max_bytes: u64, services: Vec
     let defaults = Settings::default();
     let settings = Settings {
         store: store.to_owned(),
-        policy: Policy { mode, ..defaults.policy },
+        policy: Policy { mode, pin, ..defaults.policy },
+        light_sample: light_sample.map_or(defaults.light_sample, Duration::from_secs),
         wanted: Arc::new(move |s| services.is_empty() || services.iter().any(|wanted| wanted == s.service)),
         ..defaults
     };
