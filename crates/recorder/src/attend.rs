@@ -132,11 +132,12 @@ impl Ward {
             mem: target.process.mem_file().ok(),
             readable: target.readable(),
             image: auxv(pid),
+            // Else the first refresh, which may be in the crisis, would forget all points.
+            series: gauge.changes(),
             gauge,
             memory: policy::Memory::default(),
             pin: None,
             points: Vec::new(),
-            series: 0,
             record: Arc::new(Mutex::new(Record {
                 target,
                 timeline,

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use lastgasp_lab::build::cache_dir;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -104,6 +105,8 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // The last one's, for who looks into a miss.
+        let _ = fs::copy(self.folder.path().join("log"), cache_dir().join("watch-last.log"));
     }
 }
 

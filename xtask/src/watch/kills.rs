@@ -70,6 +70,8 @@ struct Kill {
     named: bool,
     before: bool,
     after: bool,
+    /// One of them has a verdict that says so.
+    said: bool,
     /// Whether it was not a kill at all: it ended otherwise.
     void: bool,
     explanation: String,
@@ -161,28 +163,18 @@ fn play(
 
 fn judge(way: Way, pid: i32, end: &str, seen: &[Seen], daemon: &Daemon) -> Kill {
     let own: Vec<&Seen> = seen.iter().filter(|s| s.pid == pid).collect();
-    let right = |phase: &str| own.iter().any(|s| s.phase == phase && s.is_right(TRUTH));
+    let right = |phase: &str| own.iter().any(|s| s.phase == phase && s.complete && s.culprit == TRUTH);
     let (before, after) = (right("pre-kill"), right("post-kill"));
+    let said = own.iter().any(|s| s.complete && s.says(TRUTH));
     let mut explanation = String::new();
     if !(before || after) {
         if !end.is_empty() {
             explanation = format!("    {end}\n");
         }
-        for s in &own {
-            explanation += &format!(
-                "    {}{}: complete {}, culprit {}, \"{}\", gaps {}\n",
-                s.phase,
-                if s.light { " (light)" } else { "" },
-                s.complete,
-                s.culprit,
-                s.verdict,
-                s.gaps
-            );
-            s.timeline.iter().for_each(|l| explanation += &format!("      {l}\n"));
-        }
+        own.iter().for_each(|s| explanation += &format!("{}\n", s.explain()));
         daemon.log_of(pid).iter().for_each(|l| explanation += &format!("    log: {}\n", l.trim()));
     }
-    Kill { way, named: before || after, before, after, void: !end.is_empty(), explanation }
+    Kill { way, named: before || after, before, after, said, void: !end.is_empty(), explanation }
 }
 
 fn summarise(out: &mut String, variant: Variant, all: &[Kill], captured: &[Logged], took: Duration) -> Result<()> {
@@ -191,11 +183,12 @@ fn summarise(out: &mut String, variant: Variant, all: &[Kill], captured: &[Logge
     let named = count(&|k| k.named);
     writeln!(
         out,
-        "\n{variant:?}\n  complete captures that name {TRUTH}   {named} of {} = {:.2} %   (before the kill {}, after it {}; {} were no kills)\n  {:.0} s in all",
+        "\n{variant:?}\n  complete captures that name {TRUTH}   {named} of {} = {:.2} %   (before the kill {}, after it {}; with a verdict {}; {} were no kills)\n  {:.0} s in all",
         kills.len(),
         100.0 * named as f64 / kills.len().max(1) as f64,
         count(&|k| k.before),
         count(&|k| k.after),
+        count(&|k| k.said),
         all.len() - kills.len(),
         took.as_secs_f64()
     )?;

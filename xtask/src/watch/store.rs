@@ -14,18 +14,31 @@ pub(super) struct Seen {
     pub(super) light: bool,
     /// It has everything that it should have.
     pub(super) complete: bool,
-    pub(super) gaps: String,
+    gaps: String,
     /// The function that the memory is blamed on.
     pub(super) culprit: String,
-    pub(super) verdict: String,
+    verdict: String,
     /// The last looks before it; of a light capture there are none.
-    pub(super) timeline: Vec<String>,
+    timeline: Vec<String>,
+    report: Vec<String>,
 }
 
 impl Seen {
-    /// Whether it is complete and blames the right one, in its verdict too.
-    pub(super) fn is_right(&self, truth: &str) -> bool {
-        self.complete && self.culprit == truth && self.verdict.contains(truth)
+    /// Whether its verdict blames that function. Of a service that has hardly grown when it is struck there may be a culprit and no verdict.
+    pub(super) fn says(&self, truth: &str) -> bool {
+        self.culprit == truth && self.verdict.contains(truth)
+    }
+
+    /// What is to be known of it where it is not what was hoped for, some lines.
+    pub(super) fn explain(&self) -> String {
+        let form = if self.light { " (light)" } else { "" };
+        let mut out = format!(
+            "    {}{form}: complete {}, culprit {}, \"{}\", gaps {}",
+            self.phase, self.complete, self.culprit, self.verdict, self.gaps
+        );
+        let lines = self.timeline.iter().chain(if self.verdict.is_empty() { &self.report[..] } else { &[] });
+        lines.for_each(|l| out += &format!("\n      {l}"));
+        out
     }
 }
 
@@ -53,6 +66,7 @@ fn one(folder: &Path) -> Result<Seen> {
         gaps: manifest["gaps"].to_string(),
         culprit,
         verdict: text(&json("findings.json")?["verdict"]["sentence"]),
+        report: fs::read_to_string(folder.join("report.txt"))?.lines().map(str::to_owned).collect(),
         timeline: lines.iter().rev().take(12).rev().map(|l| (*l).to_owned()).collect(),
     })
 }

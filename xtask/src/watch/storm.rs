@@ -15,9 +15,9 @@ use super::store;
 use super::victim::{Programs, Victim};
 
 const TRUTH: &str = "main.growA";
-const LIMIT: u64 = 64 << 20;
+const LIMIT: u64 = 40 << 20;
 /// Held before the storm: what is left is used up by all within a second.
-const BASE: u64 = 36 << 20;
+const BASE: u64 = 18 << 20;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -70,25 +70,26 @@ pub(super) fn run(options: &Options) -> Result<()> {
         let spread =
             ends.iter().max().zip(ends.iter().min()).map_or(0.0, |(last, first)| (*last - *first).as_secs_f64());
         let other = deaths.iter().flatten().filter(|(_, status)| status.signal() != Some(9)).count();
-        let (mut whole, mut light, mut misses) = (0, 0, String::new());
+        let (mut complete, mut whole, mut light, mut misses) = (0, 0, 0, String::new());
         for victim in &victims {
             let own: Vec<_> = seen.iter().filter(|s| s.pid == victim.pid()).collect();
-            if own.iter().any(|s| s.is_right(TRUTH)) {
-                let is_whole = own.iter().any(|s| !s.light);
+            // Of many at once the profile alone is copied, which is no complete capture and names the line all the same.
+            let named: Vec<_> = own.iter().filter(|s| s.culprit == TRUTH).collect();
+            if !named.is_empty() {
+                let is_whole = named.iter().any(|s| !s.light);
                 whole += usize::from(is_whole);
                 light += usize::from(!is_whole);
+                complete += usize::from(named.iter().any(|s| s.complete));
                 continue;
             }
             missed += 1;
             writeln!(misses, "  missed process {}", victim.pid())?;
-            for s in &own {
-                writeln!(misses, "    {}: complete {}, culprit {}, gaps {}", s.phase, s.complete, s.culprit, s.gaps)?;
-            }
+            own.iter().try_for_each(|s| writeln!(misses, "{}", s.explain()))?;
             daemon.log_of(victim.pid()).iter().try_for_each(|l| writeln!(misses, "    log: {}", l.trim()))?;
         }
         writeln!(
             out,
-            "\nround {round}\n  all died within                    {spread:.2} s{}{}\n  complete and right                 {} of {}: {whole} whole, {light} light",
+            "\nround {round}\n  all died within                    {spread:.2} s{}{}\n  captured and named                 {} of {}: {whole} whole, {light} light; {complete} by a complete capture",
             if other > 0 { format!(" ({other} otherwise than by a kill)") } else { String::new() },
             if early { " (some started after the moment)" } else { "" },
             whole + light,
