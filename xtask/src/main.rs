@@ -11,6 +11,7 @@ mod experiments;
 mod layouts;
 mod patches;
 mod read;
+mod watch;
 
 /// The project's chores.
 #[derive(Parser)]
@@ -39,6 +40,11 @@ enum Chore {
         /// Captures of each size
         #[arg(long, default_value_t = 15)]
         times: usize,
+    },
+    /// Measure `lastgasp watch` on real Go programs: kills, storms, what it costs, how long it lasts
+    BenchWatch {
+        #[command(subcommand)]
+        bench: watch::Bench,
     },
     /// Build large Go programs that others wrote, put load on them, and compare what lastgasp says of them with their own pprof output
     Real {
@@ -75,6 +81,7 @@ fn main() -> Result<()> {
         Chore::Dist => dist::run(),
         Chore::Bench { kills, calm } => bench::run(kills, calm),
         Chore::BenchRead { times } => read::run(times),
+        Chore::BenchWatch { bench } => watch::run(&bench),
         Chore::Real { arguments } => program("lastgasp-real", &arguments),
         Chore::Layouts { minors, patches: true, .. } => patches::run(&minors),
         Chore::Layouts { minors, check, experiments: true, .. } => experiments::run(&minors, check),

@@ -7,6 +7,7 @@ use lastgasp_inferior::{Addr, Memory, Snapshot, ThreadRegisters};
 use rustc_hash::FxHashSet;
 
 use crate::Gap;
+use crate::gauges::Gauges;
 use crate::goroutine::MAX_GOROUTINES;
 use crate::memprofile::{MAX_BUCKETS, bucket_extent};
 use crate::runtime::Runtime;
@@ -40,15 +41,19 @@ impl EvidencePlan {
         gaps
     }
 
-    /// Room for a copy in bytes: what is known, and half as many goroutines again since a dying service has more of them in a moment; at
-    /// most `cap`.
+    /// Room for a copy in bytes: what is known, and half as many goroutines again as there are now, since a dying service has more of them in a moment; at
+    /// most `cap`. Not more: to touch 12 MB took 7 to 20 ms, and small services that grow fast were dead before the copy.
     #[must_use]
-    pub fn room(&self, rt: &Runtime, cap: usize) -> usize {
+    pub fn room(&self, rt: &Runtime, mem: &dyn Memory, cap: usize) -> usize {
         let buckets: usize = self.ranges.iter().map(|(_, len)| *len).sum();
-        let slots = self.goroutines.saturating_mul(3) / 2 + 4000;
+        let gauges = Gauges::read(rt, mem).ok();
+        let now = gauges.map_or(0, |g| g.goroutine_slots).min(MAX_GOROUTINES).max(self.goroutines);
+        let slots = now.saturating_mul(3) / 2 + 1000;
         let goroutines = slots.saturating_mul(rt.layout.g.sizeof + 8) as usize;
-        let stacks = ((self.goroutines as usize + 1000) * 2 * 3072).min(goroutines::STACKS_BOUND);
-        (buckets + buckets / 4 + goroutines + stacks + (4 << 20)).min(cap)
+        // Few goroutines may have deep stacks.
+        let deep = gauges.map_or(0, |g| g.stacks.min(goroutines::STACKS_BOUND as u64)) as usize;
+        let stacks = ((now as usize + 300) * 2 * 3072).max(deep).min(goroutines::STACKS_BOUND);
+        (buckets + buckets / 4 + goroutines + stacks + (2 << 20)).min(cap)
     }
 
     /// As [`EvidencePlan::room`], for [`Evidence::copy_profile`] alone.
@@ -127,8 +132,8 @@ pub struct Evidence {
 impl Evidence {
     /// Room for a copy after `plan`, at most `cap` bytes; to be made before the target stands still.
     #[must_use]
-    pub fn with_room(rt: &Runtime, plan: &EvidencePlan, cap: usize) -> Self {
-        Self { snapshot: Snapshot::with_budget(plan.room(rt, cap), plan.pieces()), gaps: Vec::new() }
+    pub fn with_room(rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory, cap: usize) -> Self {
+        Self { snapshot: Snapshot::with_budget(plan.room(rt, mem, cap), plan.pieces()), gaps: Vec::new() }
     }
 
     /// As [`Evidence::with_room`], for [`Evidence::copy_profile`] alone.

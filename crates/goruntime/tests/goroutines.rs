@@ -51,7 +51,7 @@ fn check(minor: u16, mode: Mode) {
     let rt = Runtime::discover(live.image(), live.bias(), &live).unwrap();
     let mut plan = EvidencePlan::default();
     plan.update(&rt, &live);
-    let mut evidence = Evidence::with_room(&rt, &plan, 64 << 20);
+    let mut evidence = Evidence::with_room(&rt, &plan, &live, 64 << 20);
     evidence.copy(&rt, &plan, &live);
     evidence.finish();
     assert_eq!(evidence.gaps, []);

@@ -132,11 +132,12 @@ impl Ward {
             mem: target.process.mem_file().ok(),
             readable: target.readable(),
             image: auxv(pid),
+            // Else the first refresh, which may be in the crisis, would forget all points.
+            series: gauge.changes(),
             gauge,
             memory: policy::Memory::default(),
             pin: None,
             points: Vec::new(),
-            series: 0,
             record: Arc::new(Mutex::new(Record {
                 target,
                 timeline,
@@ -162,6 +163,11 @@ impl Ward {
     /// Whether it has become another program by exec: the old one's memory would stay charged to it as long as we held on, and what we know of it is void.
     pub(crate) fn is_replaced(&self) -> bool {
         auxv(self.pid).is_some_and(|now| Some(now) != self.image)
+    }
+
+    /// Bytes in use as last seen, and how many milliseconds ago that was.
+    pub(crate) fn last_look(&self) -> (u64, u64) {
+        self.points.last().map_or((0, 0), |p| (p.bytes, self.clock.now_ms().saturating_sub(p.t_ms)))
     }
 
     /// Brings the limit up to date.
@@ -270,6 +276,7 @@ impl Ward {
             let patience = Duration::from_secs_f64(time_to_oom.unwrap_or(0.25).clamp(0.1, 5.0));
             let around = record.around(Phase::PreKill, Reason::Forecast, self.gauge.limit.clone());
             if let Err(why) = hands.take(&record.target, around, Instant::now() + patience) {
+                tracing::info!(pid = self.pid, "struck in vain: {why}");
                 record.timeline.note("freeze", why);
             }
         }

@@ -81,7 +81,7 @@ pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<Taken, CoreError> {
     let mem = Layered { top: &core, bottom: constants };
     let mut plan = EvidencePlan::default();
     gaps.extend(plan.update(&runtime, &mem));
-    let mut evidence = Evidence::with_room(&runtime, &plan, COPY_CAP);
+    let mut evidence = Evidence::with_room(&runtime, &plan, &mem, COPY_CAP);
     evidence.gaps = gaps;
     evidence.copy_with(&runtime, &plan, &mem, core.threads());
     let mut spans = SpanTable::read(&runtime, &mem, &mut evidence.gaps);

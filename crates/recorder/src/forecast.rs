@@ -72,14 +72,18 @@ pub struct Forecast {
 const WINDOW: Duration = Duration::from_millis(500);
 /// The newest part of it: where growth itself grows, that tells of the future.
 const NEWEST: Duration = Duration::from_millis(120);
+/// A sprint is believed in when the end is nearer than this, in seconds.
+const SPRINT: f64 = 0.05;
 
 /// When `headroom` bytes will be used up, by the points of the last half second (in calm times, with a look or two a second, of the last ten). Of an exponential
-/// growth the newest points count, if even the slower ones of them are faster than the whole.
+/// growth the newest points count, if even the slower ones of them are faster than the whole. Of a sprint out of the calm that would be too late (64 MB are
+/// filled in 20 ms, and the median of half a second is still that of the calm): there the last two steps count.
 #[must_use]
 pub fn forecast(points: &[Point], headroom: u64) -> Option<Forecast> {
-    let whole = rate(points, WINDOW).or_else(|| rate(points, Duration::from_secs(10)))?;
-    let newest = rate(points, NEWEST).filter(|n| n.low > whole.median);
-    let rate = newest.unwrap_or(whole);
+    let rate = sprint(points).filter(|s| headroom as f64 / s.median < SPRINT).or_else(|| {
+        let whole = rate(points, WINDOW).or_else(|| rate(points, Duration::from_secs(10)))?;
+        Some(rate(points, NEWEST).filter(|n| n.low > whole.median).unwrap_or(whole))
+    })?;
     let at = |rate: f64| time_to_oom(headroom, rate);
     let seconds = at(rate.median).map(|likely| Seconds {
         low: at(rate.high).unwrap_or(likely),
@@ -87,6 +91,22 @@ pub fn forecast(points: &[Point], headroom: u64) -> Option<Forecast> {
         high: at(rate.low).unwrap_or(f64::INFINITY),
     });
     Some(Forecast { rate, seconds })
+}
+
+/// The slower of the last two steps, if both are more than what the kernel's counter is behind by (64 pages for each processor).
+fn sprint(points: &[Point]) -> Option<Rate> {
+    const STEP: u64 = 1 << 20;
+    const LONGEST_MS: u64 = 100;
+    // Two looks of one millisecond, the lookout's and an attendant's first, are no step.
+    let c = points.last()?;
+    let b = points.iter().rev().find(|p| p.t_ms < c.t_ms)?;
+    let a = points.iter().rev().find(|p| p.t_ms < b.t_ms)?;
+    let slope = |from: &Point, to: &Point| {
+        let (grown, ms) = (to.bytes.checked_sub(from.bytes)?, to.t_ms.checked_sub(from.t_ms)?);
+        (grown >= STEP && (1..=LONGEST_MS).contains(&ms)).then_some(grown as f64 * 1000.0 / ms as f64)
+    };
+    let (first, second) = (slope(a, b)?, slope(b, c)?);
+    Some(Rate { low: first.min(second), median: first.min(second), high: first.max(second) })
 }
 
 /// Seconds until `headroom` bytes are used at this rate; `None` if memory does not grow.
@@ -105,6 +125,36 @@ mod tests {
         (0..n)
             .map(|i| Point { t_ms: i * step_ms, bytes: 1_000_000_000 + (slope * (i * step_ms) as f64 / 1000.0) as u64 })
             .collect()
+    }
+
+    /// Points as they were seen of a program with a limit of 64 MB: calm, then dead within 20 ms.
+    #[test]
+    fn a_sprint_out_of_the_calm_is_seen_at_its_second_step() {
+        let kib = [
+            (300, 8000),
+            (309, 8000),
+            (318, 8000),
+            (327, 8000),
+            (336, 8064),
+            (345, 8064),
+            (355, 25_000),
+            (364, 39_424),
+        ];
+        let mut points: Vec<Point> = kib.iter().map(|(t_ms, kib)| Point { t_ms: *t_ms, bytes: kib << 10 }).collect();
+        let ahead = |points: &[Point]| {
+            let headroom = (65_536u64 << 10) - points.last().unwrap().bytes;
+            forecast(points, headroom).and_then(|f| f.seconds).map_or(f64::INFINITY, |s| s.likely)
+        };
+        assert!(ahead(&points[..7]) > 0.25, "one step may be an odd one");
+        assert!(ahead(&points) < 0.05);
+        let mut twice = points.clone();
+        twice.insert(7, Point { t_ms: 364, bytes: 39_000 << 10 });
+        assert!(ahead(&twice) < 0.05, "looked at twice in one millisecond");
+        // The counter moves by what it was behind: no sprint, however little is left.
+        points.extend(
+            [(370, 64_000u64), (375, 64_256), (380, 64_512)].map(|(t_ms, kib)| Point { t_ms, bytes: kib << 10 }),
+        );
+        assert_eq!(sprint(&points), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What we have done to the system and must undo, on disk before we do it. A journal whose owner is dead is carried out at the next start **with the same
+//! What we have done to the system and must undo, written down before we do it. A journal whose owner is dead is carried out at the next start **with the same
 //! store** (`run` and `capture`): another store has another journal.
 //!
 //! What stands in a journal is done, so it must be ours: the store may be in a folder where anybody can write. The journal's folder and its files must be this
@@ -49,7 +49,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Writes the journal of this process into `store`, durable before it returns.
+    /// Writes the journal of this process into `store`, before it returns.
     ///
     /// # Errors
     /// The system's error.
@@ -87,7 +87,8 @@ impl Journal {
         // Where locks are not to be had there is still the watchdog.
         let _ = lock.try_lock();
         lock.write_all(&serde_json::to_vec(entry)?)?;
-        lock.sync_all()?;
+        // Not synced: what it undoes ends with the kernel that a sync would outlive, and the daemon writes one when it is about to strike (seen: 64 ms for the
+        // disk, and the victim was dead by then).
         Ok(Self { path, _folder: folder, _lock: lock })
     }
 

@@ -120,7 +120,7 @@ pub struct Circumstances<'a> {
 pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_>) -> Taken {
     // All memory that the copy needs is there before the target stands still.
     let mut evidence = match around.extent {
-        Extent::Whole => Evidence::with_room(&target.runtime, &target.plan, COPY_CAP),
+        Extent::Whole => Evidence::with_room(&target.runtime, &target.plan, &*target.process, COPY_CAP),
         Extent::Profile => Evidence::with_room_for_profile(&target.plan, COPY_CAP),
     };
     let mut registers = Vec::new();

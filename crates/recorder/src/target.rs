@@ -117,7 +117,7 @@ impl Target {
     #[must_use]
     pub fn room(&self, extent: Extent) -> u64 {
         let room = match extent {
-            Extent::Whole => self.plan.room(&self.runtime, COPY_CAP),
+            Extent::Whole => self.plan.room(&self.runtime, &*self.process, COPY_CAP),
             Extent::Profile => self.plan.room_for_profile(COPY_CAP),
         };
         room as u64

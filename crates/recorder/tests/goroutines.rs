@@ -53,7 +53,7 @@ fn look(pid: i32, name: &str) {
         if moments == samples {
             break;
         }
-        let mut evidence = Evidence::with_room(&rt, &plan, 64 << 20);
+        let mut evidence = Evidence::with_room(&rt, &plan, &live, 64 << 20);
         let mut stopped = stopper.stop(pid);
         let registers = std::mem::take(&mut stopped.registers);
         evidence.copy_with(&rt, &plan, &live, &registers);

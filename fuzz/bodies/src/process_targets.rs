@@ -25,7 +25,7 @@ pub fn buckets(data: &[u8]) {
     }
     let mut plan = EvidencePlan::default();
     let _ = plan.update(&rt, &p);
-    let _ = (plan.room(&rt, 8 << 20), plan.pieces());
+    let _ = (plan.room(&rt, &p, 8 << 20), plan.pieces());
 }
 
 /// Function, line, inline and frame-size tables.

@@ -7,6 +7,7 @@ pub mod big;
 pub mod build;
 pub mod experiments;
 pub mod goroutines;
+pub mod group;
 pub mod incident;
 pub mod machine;
 pub mod oracle;

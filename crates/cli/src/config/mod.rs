@@ -65,6 +65,7 @@ pub(crate) struct Watch {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Pin {
     pub(crate) enabled: bool,
+    pub(crate) trial: bool,
     pub(crate) reach: Time,
     pub(crate) hold: Time,
 }
@@ -170,7 +171,7 @@ impl Default for Watch {
 
 impl Default for Pin {
     fn default() -> Self {
-        Self { enabled: true, reach: seconds(1), hold: millis(1800) }
+        Self { enabled: true, trial: true, reach: seconds(1), hold: millis(1800) }
     }
 }
 

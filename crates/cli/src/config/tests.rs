@@ -95,7 +95,7 @@ fn the_defaults_are_the_recorders() {
         (ours.light_sample, ours.memory, ours.concurrent_stops),
         (recorders.light_sample, recorders.memory, recorders.concurrent_stops)
     );
-    assert_eq!(ours.brake, recorders.brake);
+    assert_eq!((ours.brake, ours.pin_trial), (recorders.brake, recorders.pin_trial));
 }
 
 proptest::proptest! {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use lastgasp_recorder::pin_window::PinWindow;
 use lastgasp_recorder::watch::status::{BOUNDS_MS, Histogram, Status, WardStatus};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
@@ -201,6 +202,7 @@ impl Collector for Scrape {
             ],
         )?;
         f.histogram("freeze_seconds", "How long targets stood still", &c.freeze_seconds)?;
+        f.histogram("ready_seconds", "From the exec of a Go process to the watch of it", &c.ready_seconds)?;
         f.histogram(
             "detect_seconds",
             "From the look that showed the danger, or the death, to the begin of the copy",
@@ -208,6 +210,13 @@ impl Collector for Scrape {
         )?;
         f.histogram("evidence_seconds", "From the begin of the copy to the capture on disk", &c.evidence_seconds)?;
 
+        if let Some(PinWindow::Measured(window)) = &self.status.pin_window {
+            f.gauge(
+                "pin_window_seconds",
+                "How long memory could be read after an OOM kill at the trial when the daemon was started; no value where it could not be tried",
+                window.as_secs_f64(),
+            )?;
+        }
         f.gauge("agent_memory_bytes", "Resident memory of the daemon", self.own.rss as f64)?;
         f.counter("agent_cpu_seconds", "Processor time of the daemon", &[(&[], self.own.cpu_seconds)])?;
         f.gauge("agent_open_files", "Descriptors of the daemon", self.own.descriptors as f64)?;
@@ -257,8 +266,12 @@ mod tests {
             time_to_oom_seconds: tto.map(|t| (t, t, t)),
             ..WardStatus::default()
         };
-        let mut status =
-            Status { mode: "freeze", wards: vec![ward(1, 500, None), ward(2, 600, Some(7.5))], ..Status::default() };
+        let mut status = Status {
+            mode: "freeze",
+            pin_window: Some(PinWindow::Measured(std::time::Duration::from_secs(2))),
+            wards: vec![ward(1, 500, None), ward(2, 600, Some(7.5))],
+            ..Status::default()
+        };
         status.counters.freeze_seconds.add(std::time::Duration::from_millis(3));
         status.counters.freeze_seconds.add(std::time::Duration::from_secs(3));
         Scrape { status, own: Own { store: (3, 4096), ..Own::default() } }

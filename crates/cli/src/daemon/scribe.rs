@@ -3,6 +3,7 @@
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use lastgasp_diagnosis::diagnose;
 use lastgasp_recorder::watch::{Captured, Handle};
@@ -52,17 +53,19 @@ impl Scribes {
 }
 
 fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mutex<Webhooks>) {
-    let Captured { taken, began, share } = captured;
+    let Captured { taken, began, answered, detected, share } = captured;
+    let stopped = taken.stopped;
     let decoded = decode(&taken);
     // Its bytes have been read: others may be taken in their place.
     drop((taken, share));
     let diagnosis = diagnose(&decoded.facts);
     match archive.put(&decoded, &diagnosis) {
         Ok((path, light)) => {
+            let written = began.elapsed();
             handle.count(|c| {
                 c.captures_full += u64::from(!light);
                 c.captures_light += u64::from(light);
-                c.evidence_seconds.add(began.elapsed());
+                c.evidence_seconds.add(written);
             });
             let facts = &decoded.facts;
             tracing::info!(
@@ -70,6 +73,10 @@ fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mute
                 service = facts.target.service,
                 phase = facts.capture.phase,
                 light,
+                detect_ms = ms(detected),
+                answer_ms = ms(answered),
+                stopped_ms = ms(stopped),
+                evidence_ms = ms(written),
                 capture = %path.display(),
                 "captured: {}",
                 diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
@@ -82,4 +89,9 @@ fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mute
             tracing::error!(pid = decoded.facts.target.pid, "a capture could not be written: {e:#}");
         }
     }
+}
+
+/// Milliseconds for the log, to the microsecond.
+fn ms(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
 }

@@ -33,6 +33,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
             over_others: config.brake.over_others,
             v1_oom_kill_disable: config.brake.v1_oom_kill_disable,
         },
+        pin_trial: config.pin.trial,
         memory: config.limits.memory.0,
         concurrent_stops: config.strike.at_a_time,
     }

@@ -174,7 +174,7 @@ pub fn decode_all(rt: &Runtime, mem: &dyn Memory) -> Vec<Gap> {
     let _ = Gauges::read(rt, mem);
     let mut plan = EvidencePlan::default();
     gaps.extend(plan.update(rt, mem));
-    let mut copy = Evidence::with_room(rt, &plan, 8 << 20);
+    let mut copy = Evidence::with_room(rt, &plan, mem, 8 << 20);
     copy.copy(rt, &plan, mem);
     copy.finish();
     gaps

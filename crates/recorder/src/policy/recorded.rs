@@ -45,7 +45,10 @@ fn the_dead_were_pinned_and_struck() {
         println!("{name}: ends at {end} ms, pinned at {pinned}, struck at {struck:?}");
         // A leak's last percents may take seconds, in which hardly anything changes.
         let share = curve.at(last) as f64 / curve.peak() as f64;
-        assert!(pinned < last && (end - last <= 500 || share > 0.98), "{name}: pinned {pinned}, struck {struck:?}, end {end}");
+        assert!(
+            pinned < last && (end - last <= 500 || share > 0.98),
+            "{name}: pinned {pinned}, struck {struck:?}, end {end}"
+        );
         assert!(struck.len() <= 6, "{name}: {struck:?}");
     }
 }

@@ -37,6 +37,10 @@ pub struct Captured {
     pub taken: Taken,
     /// When the copy began.
     pub began: Instant,
+    /// How long before that it was found out: from the begin of the look that decided, or from when its end was heard of.
+    pub answered: Duration,
+    /// How long before that the crossing can have been at most: from the last look that did not show it.
+    pub detected: Duration,
     /// Its part of the memory for evidence in flight; to be dropped when the evidence has been decoded.
     pub share: Share,
 }
@@ -99,6 +103,8 @@ pub(crate) struct Attendant {
     pub(crate) brake_rules: BrakeRules,
     /// When the process was last looked at: what a strike answers to has happened since.
     pub(crate) looked: Instant,
+    /// When it last woke: the look that decides begins then, and an end has been heard of.
+    pub(crate) woken: Instant,
     pub(crate) notes: Vec<String>,
 }
 
@@ -134,6 +140,7 @@ impl Hands for Attendant {
         fds.extend(exit.map(|e| PollFd::new(e, PollFlags::POLLIN)));
         let before = Instant::now();
         let _ = poll(&mut fds, timeout);
+        self.woken = Instant::now();
         match (fds.get(1).is_some_and(ready), fds.first().is_some_and(ready)) {
             (true, _) => {
                 // Known at once: it cannot have died before this sleep.
@@ -170,7 +177,7 @@ impl Hands for Attendant {
         let taken = take(target, stopper.as_ref(), Circumstances { extent, ..around });
         drop(place);
         share.settle(taken.evidence.snapshot.len() as u64);
-        let detected = began.duration_since(self.looked);
+        let (answered, detected) = (began.duration_since(self.woken), began.duration_since(self.looked));
         let stopped = taken.stopped;
         count(&common.counters, |c| {
             c.detect_seconds.add(detected);
@@ -188,7 +195,7 @@ impl Hands for Attendant {
             });
         }
         Vitals::of(&self.vitals, |v| v.0.captures += 1);
-        let _ = self.common.captured.send(Captured { taken, began, share });
+        let _ = self.common.captured.send(Captured { taken, began, answered, detected, share });
         Ok(())
     }
 

@@ -447,6 +447,7 @@ impl Lookout {
             brake: self.settings.policy.brake,
             brake_rules: self.settings.brake,
             looked: Instant::now(),
+            woken: Instant::now(),
             notes: Vec::new(),
         };
         let (policy, inbox) = (self.settings.policy.clone(), self.inbox.clone());
@@ -484,7 +485,15 @@ impl Lookout {
                     tracing::warn!(pid, "no evidence from after its death: {why}");
                 }
                 if ended.oom {
-                    tracing::info!(pid, service = ward.identity.service, "killed by the kernel: out of memory");
+                    let (last_usage, age_ms) = ward.last_look();
+                    tracing::info!(
+                        pid,
+                        service = ward.identity.service,
+                        strikes = ward.memory.strikes,
+                        last_usage,
+                        age_ms,
+                        "killed by the kernel: out of memory"
+                    );
                 } else {
                     tracing::debug!(pid, service = ward.identity.service, killed = ended.killed, "ended");
                 }
