@@ -68,7 +68,7 @@ pub struct Policy {
     pub arm_reach: Duration,
     /// How long a dead process's memory is held at most.
     pub hold: Duration,
-    /// Strike when memory is used up within this time; twice this where no evidence can be counted on after the kill.
+    /// Strike when memory is used up within this time; twice this where this machine's kernel leaves nothing to read after the kill.
     pub strike_within: Duration,
     /// Never strike below this share of the limit.
     pub strike_above: f64,
@@ -234,7 +234,7 @@ impl Policy {
 
     /// How long before the end the copy is made: where it is the only one there will be, it must not come too late.
     fn strike_within(&self) -> f64 {
-        self.strike_within.as_secs_f64() * if self.pin && self.pin_keeps { 1.0 } else { 2.0 }
+        self.strike_within.as_secs_f64() * if self.pin_keeps { 1.0 } else { 2.0 }
     }
 
     fn trip_or_not(&self, memory: &Memory, t_ms: u64, share: f64, tto: Option<f64>) -> Option<bool> {
