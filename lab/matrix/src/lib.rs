@@ -137,7 +137,7 @@ pub fn compare(oracle: &Oracle, mode: Mode) -> Result<Outcome> {
     threads(&mut out, &rt, &live, mode);
     let mut plan = EvidencePlan::default();
     out.none("copy", &plan.update(&rt, &live));
-    let mut evidence = Evidence::with_room(&rt, &plan, 64 << 20);
+    let mut evidence = Evidence::with_room(&rt, &plan, &live, 64 << 20);
     evidence.copy(&rt, &plan, &live);
     evidence.finish();
     out.none("copy", &evidence.gaps);
