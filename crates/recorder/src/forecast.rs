@@ -22,6 +22,9 @@ pub struct Rate {
     pub high: f64,
 }
 
+/// What the kernel's counter may be behind by: 64 pages for each of a few processors. Less is no growth.
+const COUNTER_NOISE: u64 = 512 << 10;
+
 /// The slope of the points of the last `window`; `None` with fewer than three points or less than 20 ms of them.
 #[must_use]
 pub fn rate(points: &[Point], window: Duration) -> Option<Rate> {
@@ -36,6 +39,11 @@ pub fn rate(points: &[Point], window: Duration) -> Option<Rate> {
     let span = last.saturating_sub(chosen.last()?.t_ms);
     if chosen.len() < 3 || span < 20 {
         return None;
+    }
+    // Nearly all looks are at processes that do not grow: no pairs for what the kernel's counter is behind by.
+    let (least, most) = chosen.iter().fold((u64::MAX, 0), |(least, most), p| (least.min(p.bytes), most.max(p.bytes)));
+    if most - least < COUNTER_NOISE {
+        return Some(Rate::default());
     }
     let mut slopes = Vec::with_capacity(chosen.len() * chosen.len() / 2);
     for (i, later) in chosen.iter().enumerate() {

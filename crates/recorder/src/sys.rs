@@ -22,6 +22,14 @@ pub(crate) fn run_before_others() {
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -10) };
 }
 
+/// Gives back what the allocator keeps of freed memory. Each thread that copied or decoded a capture leaves megabytes behind in an arena of its own: 130 MB after
+/// two minutes of captures. musl gives large blocks back by itself.
+pub fn give_back_freed_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no pointers; it takes the allocator's own locks.
+    let _ = unsafe { libc::malloc_trim(0) };
+}
+
 /// How a traced thread stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TraceStop {

@@ -1,5 +1,6 @@
 //! What processes use: processor time, memory, descriptors.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -42,4 +43,21 @@ pub(super) fn descriptors(pid: i32) -> usize {
 /// Threads.
 pub(super) fn threads(pid: i32) -> usize {
     fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
+}
+
+/// Processor time of each kind of thread so far, by its name.
+pub(super) fn cpu_by_thread(pid: i32) -> BTreeMap<String, Duration> {
+    let mut all: BTreeMap<String, Duration> = BTreeMap::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        let read = |file: &str| fs::read_to_string(thread.path().join(file)).unwrap_or_default();
+        let ns = read("schedstat").split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0);
+        *all.entry(read("comm").trim().to_owned()).or_default() += Duration::from_nanos(ns);
+    }
+    all
+}
+
+/// Processes that this machine has started since it booted: the daemon looks at each new one, whoever's it is.
+pub(super) fn started() -> u64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    stat.lines().find_map(|l| l.strip_prefix("processes ")?.trim().parse().ok()).unwrap_or(0)
 }

@@ -9,7 +9,7 @@ use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::machine::{lastgasp, machine};
 use lastgasp_lab::toolchain;
 
-use super::account::{cpu, descriptors, family, memory, threads};
+use super::account::{cpu, cpu_by_thread, descriptors, family, memory, started, threads};
 use super::daemon::Daemon;
 use super::victim::{Programs, Victim};
 
@@ -51,17 +51,31 @@ pub(super) fn run(options: &Options) -> Result<()> {
             settle(&daemon, n)?;
             let own = family(daemon.pid());
             let used = || own.iter().map(|pid| cpu(*pid)).sum::<Duration>();
-            let (before, began) = (used(), Instant::now());
+            let (others, before) = (started(), used());
+            let (threads_before, began) = (cpu_by_thread(daemon.pid()), Instant::now());
             std::thread::sleep(Duration::from_secs(options.seconds));
             let percent = 100.0 * (used() - before).as_secs_f64() / began.elapsed().as_secs_f64();
+            let mut shares: Vec<(f64, String)> = cpu_by_thread(daemon.pid())
+                .into_iter()
+                .map(|(name, now)| {
+                    let before = threads_before.get(&name).copied().unwrap_or_default();
+                    (100.0 * now.saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64(), name)
+                })
+                .filter(|(share, _)| *share >= 0.005)
+                .collect();
+            shares.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let shares: Vec<String> = shares.into_iter().map(|(share, name)| format!("{name} {share:.2} %")).collect();
             let all = |of: &dyn Fn(i32) -> f64| own.iter().map(|pid| of(*pid)).sum::<f64>();
             let mb = |key: &str| all(&|pid| memory(pid, key) as f64 / 1e6);
             writeln!(
                 out,
-                "  {way}\n    processor          {percent:.3} % of a core = {:.3} % per 100 watched\n    \
+                "  {way}\n    processor          {percent:.3} % of a core = {:.3} % per 100 watched\n    by thread          {}\n    \
+                 others             {:.1} processes or threads started per second on this machine meanwhile\n    \
                  RSS                {:.1} MB, {:.1} MB at most (daemon {:.1}, watchdog and helpers {:.1})\n    \
                  descriptors        {} ({:.1} for each), threads {}",
                 percent * 100.0 / n as f64,
+                shares.join(", "),
+                (started() - others) as f64 / began.elapsed().as_secs_f64(),
                 mb("VmRSS"),
                 mb("VmHWM"),
                 memory(daemon.pid(), "VmRSS") as f64 / 1e6,

@@ -193,10 +193,11 @@ fn tell(out: &mut String, stage: &Stage<'_>, before: &Look, looks: &[Look], afte
         let span = points.last().zip(points.first()).map_or(0.0, |(last, first)| last.0 - first.0);
         writeln!(
             out,
-            "{who}\n  RSS            {:.1} MB before, {most:.1} MB at most, {:.1} MB when all was quiet again\n  \
+            "{who}\n  RSS            {:.1} MB before, {:.1} MB at most, {:.1} MB when all was quiet again\n  \
              trend          {:+.2} MB in {:.0} s (standard error {:.2}), after {warm:.0} s of warming up\n  \
              descriptors    {} before, {} at most, {} when all was quiet again; threads {}, {}, {}",
             of(before) / 1e6,
+            most / 1e6,
             of(after) / 1e6,
             slope * span / 1e6,
             span,

@@ -1,12 +1,13 @@
 //! The scribes: threads that decode what was taken and write it, while the watch goes on. Two, so that one decodes while the other waits for the disk.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lastgasp_diagnosis::diagnose;
-use lastgasp_recorder::watch::{Captured, Handle};
+use lastgasp_recorder::watch::{Captured, Handle, give_back_freed_memory};
 
 use super::archive::Archive;
 use super::webhook::{Webhooks, event};
@@ -28,16 +29,21 @@ impl Scribes {
         webhooks: &Arc<Mutex<Webhooks>>,
     ) -> std::io::Result<Self> {
         let captured = Arc::new(Mutex::new(captured));
+        let busy = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::new();
         for _ in 0..SCRIBES {
             let (captured, archive, handle) = (Arc::clone(&captured), Arc::clone(archive), handle.clone());
-            let webhooks = Arc::clone(webhooks);
+            let (webhooks, busy) = (Arc::clone(webhooks), Arc::clone(&busy));
             let thread = std::thread::Builder::new().name("scribe".into());
             threads.push(thread.spawn(move || {
                 loop {
                     let next = captured.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(next) = next else { return };
+                    busy.fetch_add(1, Ordering::Relaxed);
                     write(next, &archive, &handle, &webhooks);
+                    if busy.fetch_sub(1, Ordering::Relaxed) == 1 {
+                        give_back_freed_memory();
+                    }
                 }
             })?);
         }
