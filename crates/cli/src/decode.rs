@@ -75,7 +75,9 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
     let timeline = timeline(taken);
     let baseline = choose_baseline(taken, &timeline);
     let baseline = baseline.as_ref();
-    if let Some(then) = baseline.filter(|b| b.rate != profile.rate) {
+    // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples: nothing is mixed.
+    let unborn = |b: &Baseline| b.rate == 0 && b.sites.is_empty();
+    if let Some(then) = baseline.filter(|b| b.rate != profile.rate && !unborn(b)) {
         // Counts of both rates are mixed in each bucket, and nobody can tell them apart.
         let why =
             format!("the program changed MemProfileRate from {} to {} while it was watched", then.rate, profile.rate);

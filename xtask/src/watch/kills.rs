@@ -72,6 +72,8 @@ struct Kill {
     after: bool,
     /// One of them has a verdict that says so.
     said: bool,
+    /// Any capture names the right one, complete or not.
+    at_all: bool,
     /// Whether it was not a kill at all: it ended otherwise.
     void: bool,
     explanation: String,
@@ -166,6 +168,7 @@ fn judge(way: Way, pid: i32, end: &str, seen: &[Seen], daemon: &Daemon) -> Kill 
     let right = |phase: &str| own.iter().any(|s| s.phase == phase && s.complete && s.culprit == TRUTH);
     let (before, after) = (right("pre-kill"), right("post-kill"));
     let said = own.iter().any(|s| s.complete && s.says(TRUTH));
+    let at_all = own.iter().any(|s| s.culprit == TRUTH);
     let mut explanation = String::new();
     if !(before || after) {
         if !end.is_empty() {
@@ -174,7 +177,7 @@ fn judge(way: Way, pid: i32, end: &str, seen: &[Seen], daemon: &Daemon) -> Kill 
         own.iter().for_each(|s| explanation += &format!("{}\n", s.explain()));
         daemon.log_of(pid).iter().for_each(|l| explanation += &format!("    log: {}\n", l.trim()));
     }
-    Kill { way, named: before || after, before, after, said, void: !end.is_empty(), explanation }
+    Kill { way, named: before || after, before, after, said, at_all, void: !end.is_empty(), explanation }
 }
 
 fn summarise(out: &mut String, variant: Variant, all: &[Kill], captured: &[Logged], took: Duration) -> Result<()> {
@@ -183,13 +186,14 @@ fn summarise(out: &mut String, variant: Variant, all: &[Kill], captured: &[Logge
     let named = count(&|k| k.named);
     writeln!(
         out,
-        "\n{variant:?}\n  complete captures that name {TRUTH}   {named} of {} = {:.2} %   (before the kill {}, after it {}; with a verdict {}; {} were no kills)\n  {:.0} s in all",
+        "\n{variant:?}\n  complete captures that name {TRUTH}   {named} of {} = {:.2} %   (before the kill {}, after it {}; with a verdict {}; {} were no kills)\n  named by any capture, complete or not    {}\n  {:.0} s in all",
         kills.len(),
         100.0 * named as f64 / kills.len().max(1) as f64,
         count(&|k| k.before),
         count(&|k| k.after),
         count(&|k| k.said),
         all.len() - kills.len(),
+        count(&|k| k.at_all),
         took.as_secs_f64()
     )?;
     out.push_str(&times(captured)?);

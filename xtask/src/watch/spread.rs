@@ -45,10 +45,10 @@ impl Way {
         let threads = dice.one_of(&THREADS);
         let minor = dice.one_of(&MINORS);
         let stripped = dice.below(2) == 0;
-        // With one the calm is so long that the daemon has looked at the profile since: else it is growth too, and rightly named.
-        let with_decoy = dice.below(5) == 0;
+        // With one the calm is so long that the daemon has looked at the profile twice since: else it is growth too, and rightly named.
+        let with_decoy = dice.below(8) == 0;
         let decoy = if with_decoy { limit / 100 * 55 } else { 0 };
-        let calm_ms = if with_decoy { 7000 } else { 300 + dice.below(900) };
+        let calm_ms = if with_decoy { 12_000 } else { 300 + dice.below(900) };
         Self { number, limit, rate, threads, minor, stripped, decoy, calm_ms }
     }
 
