@@ -3,6 +3,7 @@ package main
 
 import (
 	"flag"
+	"os"
 	"runtime"
 	"time"
 )
@@ -21,13 +22,35 @@ func growA(n int) {
 	keep = append(keep, b)
 }
 
+// endThreads starts operating system threads and ends them, without end: a goroutine that ends while it is locked to its thread takes the thread along.
+func endThreads() {
+	for {
+		done := make(chan bool)
+		go func() {
+			runtime.LockOSThread()
+			close(done)
+		}()
+		<-done
+		time.Sleep(200 * time.Microsecond)
+	}
+}
+
 func main() {
 	rate := flag.Float64("rate", 1e8, "bytes per second; 0: as fast as it can")
 	after := flag.Duration("after", time.Second, "calm before")
 	base := flag.Int("base", 10<<20, "bytes that it holds all the time")
+	most := flag.Float64("most", 1e18, "bytes that it grows by, and not more")
+	life := flag.Duration("for", 0, "ends by itself after that; 0: never")
+	threads := flag.Int("threads", 0, "goroutines that start and end threads all the time")
 	flag.Parse()
 	// Without a reference to it the linker switches the profile off.
 	runtime.MemProfile(nil, true)
+	if *life > 0 {
+		time.AfterFunc(*life, func() { os.Exit(0) })
+	}
+	for i := 0; i < *threads; i++ {
+		go endThreads()
+	}
 	const block = 1 << 16
 	for held := 0; held < *base; held += block {
 		growA(block)
@@ -35,7 +58,7 @@ func main() {
 	time.Sleep(*after)
 	began, grown := time.Now(), 0.0
 	for {
-		for *rate == 0 || grown < *rate*time.Since(began).Seconds() {
+		for grown < *most && (*rate == 0 || grown < *rate*time.Since(began).Seconds()) {
 			growA(block)
 			grown += block
 		}

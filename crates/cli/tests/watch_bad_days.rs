@@ -1,0 +1,412 @@
+//! Bad days of `lastgasp watch`, on real processes: targets that end, move, are held by others; groups that change under the watch; its own death.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use watching::{
+    Daemon, LIMIT, Moments, captures, ends, folders, forget, group, is_captured, limit_of, program, runs_again,
+    start_in, states, turn, victim, wait_for,
+};
+
+mod watching;
+
+const MIB: u64 = 1 << 20;
+
+fn descriptors(pid: i32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+}
+
+/// The limit file of a group that was made.
+fn limit_file(dir: &Path) -> PathBuf {
+    let v1 = dir.join("memory.limit_in_bytes");
+    if v1.exists() { v1 } else { dir.join("memory.max") }
+}
+
+/// Ended by itself, by SIGTERM and by SIGKILL, at moments from its exec to the kernel's kill: the daemon stays well, keeps nothing of the dead, and captures the next.
+#[test]
+fn targets_that_end_at_any_moment() {
+    let _turn = turn();
+    let (program, store) = (program("dies-early"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-early", &[]);
+    let before = descriptors(daemon.pid());
+    let mut moments = Moments(4);
+    for round in 0..12 {
+        // It would die of memory after half a second.
+        let own_end = format!("{}us", moments.below(700_000));
+        let fast = ["-after", "50ms", "-rate", "250000000"];
+        let itself = victim(&program, 3 * round, &[&fast[..], &["-for", own_end.as_str()]].concat());
+        let others = [3 * round + 1, 3 * round + 2].map(|number| victim(&program, number, &fast));
+        let Some(mut all) = others.into_iter().chain([itself]).collect::<Option<Vec<_>>>() else { return };
+        moments.pause(Duration::from_millis(400));
+        signal(&all[0].child, Signal::SIGTERM);
+        moments.pause(Duration::from_millis(300));
+        signal(&all[1].child, Signal::SIGKILL);
+        for victim in &mut all {
+            ends(&mut victim.child);
+        }
+        assert!(all.into_iter().all(|v| v.group.remove()));
+    }
+    let Some(last) = victim(&program, 90, &["-after", "500ms", "-rate", "100000000"]) else { return };
+    let last = last.wait();
+    let kept = || descriptors(daemon.pid()) <= before + 2;
+    assert!(wait_for(|| kept().then_some(())).is_some(), "{before} descriptors, then {}", descriptors(daemon.pid()));
+    daemon.stop();
+    is_captured(store.path(), last);
+    let all = fs::read_dir(store.path()).unwrap().flatten().map(|e| e.path());
+    for folder in all.filter(|p| p.join("manifest.json").exists()) {
+        let report = Command::new(env!("CARGO_BIN_EXE_lastgasp")).arg("report").arg(&folder).output().unwrap();
+        assert!(matches!(report.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&report.stderr));
+    }
+    forget(&program);
+}
+
+/// The number of a watched process that was killed, given to another at once: that one is watched and captured as itself.
+#[test]
+fn a_process_number_that_comes_again() {
+    let _turn = turn();
+    let last_pid = Path::new("/proc/sys/kernel/ns_last_pid");
+    let (program, store) = (program("dies-again"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-again", &[]);
+    for attempt in 0..40 {
+        let Some(first) = victim(&program, 100 + attempt, &["-after", "60s"]) else { return };
+        let pid = first.pid();
+        daemon.watches(pid);
+        let Some(group) = group(200 + attempt, Some(LIMIT)) else { return };
+        let (mut old, old_group) = (first.child, first.group);
+        old.kill().unwrap();
+        old.wait().unwrap();
+        // Others start processes meanwhile: it does not always succeed.
+        if let Err(e) = fs::write(last_pid, (pid - 1).to_string()) {
+            return println!("SKIPPED: process numbers cannot be chosen here: {e}");
+        }
+        let mut child = start_in(group.dirs(), &program, &["-after", "1s", "-rate", "100000000"]);
+        assert!(old_group.remove());
+        let again = child.id() as i32 == pid;
+        if !again {
+            child.kill().unwrap();
+        }
+        assert_eq!(ends(&mut child).signal(), Some(9));
+        assert!(group.remove());
+        if again {
+            daemon.stop();
+            let phases: Vec<String> = captures(store.path(), pid).into_iter().map(|(phase, ..)| phase).collect();
+            // The killed one was pinned or not; the other one died of memory, seen before and after.
+            assert!(phases.iter().any(|p| p == "pre-kill") && phases.iter().any(|p| p == "post-kill"), "{phases:?}");
+            is_captured(store.path(), pid);
+            return forget(&program);
+        }
+    }
+    println!("SKIPPED: the number did not come again in forty tries");
+}
+
+/// Killed itself at random moments between a victim's start and the writing of its last capture. Nobody is left stopped, no limit is changed, and the next start
+/// with the same store finds nothing half-written.
+#[test]
+fn the_daemon_killed_at_random_moments() {
+    let _turn = turn();
+    let (program, store) = (program("dies-alone"), tempfile::tempdir().unwrap());
+    let mut moments = Moments(20);
+    for round in 0..10 {
+        let mut daemon = Daemon::start(store.path(), "dies-alone", &[]);
+        for entry in fs::read_dir(store.path()).unwrap().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            assert!(!name.starts_with(".partial"), "round {round}: {name} was not removed");
+            assert!(name != ".journal" || fs::read_dir(entry.path()).unwrap().count() == 0, "round {round}");
+        }
+        let Some(mut victim) = victim(&program, 300 + round, &["-after", "100ms", "-rate", "200000000"]) else {
+            return;
+        };
+        // It dies after six tenths of a second.
+        moments.pause(Duration::from_millis(900));
+        daemon.child.kill().unwrap();
+        daemon.child.wait().unwrap();
+        runs_again(victim.child.id(), Some(&victim.group));
+        let limit = fs::read_to_string(limit_file(&victim.group.dirs()[0])).unwrap();
+        assert_eq!(limit.trim(), LIMIT.to_string());
+        // It goes on, and dies of memory by itself.
+        assert_eq!(ends(&mut victim.child).signal(), Some(9));
+        assert!(victim.group.remove());
+    }
+    Daemon::start(store.path(), "dies-alone", &[]).stop();
+    for folder in fs::read_dir(store.path()).unwrap().flatten().filter(|e| e.file_name() != ".journal") {
+        let report = Command::new(env!("CARGO_BIN_EXE_lastgasp")).arg("report").arg(folder.path()).output().unwrap();
+        assert!(matches!(report.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&report.stderr));
+    }
+    forget(&program);
+}
+
+/// Moved into another group while it is watched, and its old one removed: the new limit counts, and the kill there is known for what it is.
+#[test]
+fn a_group_that_is_removed_while_watched() {
+    let _turn = turn();
+    let (program, store) = (program("dies-moved"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-moved", &[]);
+    let Some(victim) = victim(&program, 400, &["-after", "5s", "-rate", "100000000"]) else { return };
+    let Some(other) = group(401, Some(96 * MIB)) else { return };
+    let (pid, mut child) = (victim.pid(), victim.child);
+    daemon.watches(pid);
+    for dir in other.dirs() {
+        fs::write(dir.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+    assert!(victim.group.remove());
+    assert_eq!(ends(&mut child).signal(), Some(9));
+    assert!(other.remove());
+    daemon.stop();
+    is_captured(store.path(), pid);
+    for folder in folders(store.path(), pid) {
+        assert_eq!(limit_of(&folder).0, 96 * MIB);
+    }
+    forget(&program);
+}
+
+/// Raised for one and lowered for another while they are watched: each is captured at the limit that holds in the end.
+#[test]
+fn a_limit_that_is_changed_while_watched() {
+    let _turn = turn();
+    let (program, store) = (program("dies-changed"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-changed", &[]);
+    let victims = [(410, 192 * MIB), (411, 80 * MIB)].map(|(number, new)| {
+        let victim = victim(&program, number, &["-after", "4s", "-rate", "60000000"])?;
+        daemon.watches(victim.pid());
+        Some((victim, new))
+    });
+    let Some(victims) = victims.into_iter().collect::<Option<Vec<_>>>() else { return };
+    for (victim, new) in &victims {
+        let dir = &victim.group.dirs()[0];
+        // Memory and swap together may not be less than memory: the one first when raised, the other when lowered.
+        let both = dir.join("memory.memsw.limit_in_bytes");
+        let _ = fs::write(&both, new.to_string());
+        fs::write(limit_file(dir), new.to_string()).unwrap();
+        let _ = fs::write(&both, new.to_string());
+    }
+    let done: Vec<(i32, u64)> = victims.into_iter().map(|(victim, new)| (victim.wait(), new)).collect();
+    daemon.stop();
+    for (pid, new) in done {
+        is_captured(store.path(), pid);
+        for folder in folders(store.path(), pid) {
+            assert_eq!(limit_of(&folder).0, new, "{}", folder.display());
+        }
+    }
+    forget(&program);
+}
+
+/// Fifty short lives a second, Go and not, all of them to be looked at: who dies of memory meanwhile is captured.
+#[test]
+fn a_storm_of_short_lives() {
+    let _turn = turn();
+    let (program, store) = (program("dies-in-storm"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-in-storm", &[]);
+    let over = AtomicBool::new(false);
+    let pids = std::thread::scope(|scope| {
+        let storm = scope.spawn(|| {
+            let mut lives = 0;
+            while !over.load(Ordering::Relaxed) {
+                for (command, args) in
+                    [("true".as_ref(), &[][..]), (program.as_path(), &["-after", "1ms", "-for", "2ms"])]
+                {
+                    let mut child = Command::new(command).args(args).stdin(Stdio::null()).spawn().unwrap();
+                    child.wait().unwrap();
+                    lives += 1;
+                }
+                std::thread::sleep(Duration::from_millis(30));
+            }
+            lives
+        });
+        let pids: Option<Vec<i32>> = (420..424)
+            .map(|number| Some(victim(&program, number, &["-after", "1s", "-rate", "150000000"])?.wait()))
+            .collect();
+        over.store(true, Ordering::Relaxed);
+        let lives: i32 = storm.join().unwrap();
+        println!("{lives} short lives");
+        assert!(pids.is_none() || lives > 100, "{lives}");
+        pids
+    });
+    daemon.stop();
+    for pid in pids.unwrap_or_default() {
+        is_captured(store.path(), pid);
+    }
+    forget(&program);
+}
+
+/// A group whose owner has switched the OOM killer off: its processes wait at the limit, in the kernel, out of reach. Others are captured meanwhile.
+#[test]
+fn a_target_that_waits_in_the_kernel() {
+    let _turn = turn();
+    let (program, store) = (program("dies-waiting"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-waiting", &[]);
+    let Some(mut waits) = victim(&program, 430, &["-after", "500ms", "-rate", "100000000"]) else { return };
+    if let Err(e) = fs::write(waits.group.dirs()[0].join("memory.oom_control"), "1") {
+        waits.child.kill().unwrap();
+        ends(&mut waits.child);
+        return println!("SKIPPED: the OOM killer cannot be switched off (cgroup v2): {e}");
+    }
+    assert!(wait_for(|| states(waits.child.id()).contains('D').then_some(())).is_some(), "it does not wait");
+    let pid = waits.pid();
+    let Some(dies) = victim(&program, 431, &["-after", "1s", "-rate", "100000000"]) else { return };
+    let other = dies.wait();
+    assert!(
+        wait_for(|| (!folders(store.path(), pid).is_empty()).then_some(())).is_some(),
+        "nothing of the one that waits"
+    );
+    assert!(states(waits.child.id()).contains('D'), "undisturbed");
+    waits.child.kill().unwrap();
+    assert_eq!(ends(&mut waits.child).signal(), Some(9));
+    assert!(waits.group.remove());
+    daemon.stop();
+    is_captured(store.path(), other);
+    assert!(captures(store.path(), pid).iter().any(|(phase, ..)| phase == "pre-kill"));
+    forget(&program);
+}
+
+/// Traced by somebody else, in a group of its own (which can be frozen) and without one (which leaves ptrace, and that is taken): both are captured, with the gap
+/// named, and the tracer sees its target to the end.
+#[test]
+fn targets_of_another_tracer() {
+    let _turn = turn();
+    if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
+        return println!("SKIPPED: there is no strace");
+    }
+    let (program, store) = (program("dies-traced"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-traced", &[]);
+    for (number, frozen) in [(440, true), (441, false)] {
+        let Some(group) = group(number, Some(LIMIT)) else { return };
+        // The first folder is the memory controller's; of version 2 it has the freezer too.
+        let dirs = if frozen { group.dirs() } else { &group.dirs()[..1] };
+        let mut child = start_in(dirs, &program, &["-after", "2s", "-rate", "50000000"]);
+        let pid = child.id() as i32;
+        daemon.watches(pid);
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let mut tracer = Command::new("strace")
+            .args(["-f", "-e", "trace=none", "-e", "signal=none", "-p", &pid.to_string(), "-o"])
+            .arg(log.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let traced =
+            || fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default().contains("TracerPid:\t0\n");
+        assert!(wait_for(|| (!traced()).then_some(())).is_some(), "strace does not trace it");
+        assert_eq!(ends(&mut child).signal(), Some(9));
+        ends(&mut tracer);
+        let seen = fs::read_to_string(log.path()).unwrap();
+        assert!(seen.contains("killed by SIGKILL"), "{seen}");
+        assert!(group.remove());
+        is_captured_soon(store.path(), pid);
+        let before = |p: &PathBuf| watching::json(&p.join("manifest.json"))["phase"] == "pre-kill";
+        let before = folders(store.path(), pid).into_iter().find(before).unwrap();
+        let gaps = watching::json(&before.join("manifest.json"))["gaps"].to_string();
+        assert!(frozen || group_is_v2() || gaps.contains("a debugger is attached"), "{gaps}");
+    }
+    daemon.stop();
+    forget(&program);
+}
+
+fn group_is_v2() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+}
+
+fn is_captured_soon(store: &Path, pid: i32) {
+    let after = |p: &PathBuf| watching::json(&p.join("manifest.json"))["phase"] == "post-kill";
+    assert!(
+        wait_for(|| folders(store, pid).iter().any(after).then_some(())).is_some(),
+        "process {pid} is not captured"
+    );
+    is_captured(store, pid);
+}
+
+/// The limit stands on the group above, as Kubernetes sets a pod's.
+#[test]
+fn the_limit_of_a_group_above() {
+    let _turn = turn();
+    let (program, store) = (program("dies-nested"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-nested", &[]);
+    let Some(pod) = group(450, Some(LIMIT)) else { return };
+    let inner: Vec<PathBuf> = pod.dirs().iter().map(|d| d.join("inner")).collect();
+    for dir in &inner {
+        fs::create_dir(dir).unwrap();
+    }
+    let mut child = start_in(&inner, &program, &["-after", "1s", "-rate", "100000000"]);
+    let pid = child.id() as i32;
+    let status = ends(&mut child);
+    for dir in &inner {
+        assert!(wait_for(|| fs::remove_dir(dir).ok()).is_some());
+    }
+    assert_eq!(status.signal(), Some(9));
+    let source = limit_file(&pod.dirs()[0]).display().to_string();
+    assert!(pod.remove());
+    daemon.stop();
+    is_captured(store.path(), pid);
+    for folder in folders(store.path(), pid) {
+        assert_eq!(limit_of(&folder), (LIMIT, source.clone()));
+    }
+    forget(&program);
+}
+
+/// Threads are born and die all the time while it is stopped and copied again and again, by freezing and by ptrace: it is never left stopped, and goes on starting them.
+#[test]
+fn threads_that_start_while_it_is_stopped() {
+    let _turn = turn();
+    let (program, store) = (program("dies-threads"), tempfile::tempdir().unwrap());
+    for (number, frozen) in [(460, true), (461, false)] {
+        let Some(group) = group(number, Some(LIMIT)) else { return };
+        let dirs = if frozen { group.dirs() } else { &group.dirs()[..1] };
+        let mut child = start_in(dirs, &program, &["-after", "12s", "-rate", "100000000", "-threads", "4"]);
+        let pid = child.id();
+        // Its runtime has to be there.
+        std::thread::sleep(Duration::from_millis(300));
+        for round in 0..8 {
+            let capture = Command::new(env!("CARGO_BIN_EXE_lastgasp"))
+                .args(["capture", &pid.to_string(), "--out"])
+                .arg(store.path())
+                .env("LASTGASP_CACHE_DIR", "")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&capture.stderr);
+            let busy = said.contains("in time") || said.contains("ran on before the end");
+            assert!(capture.status.success() || busy, "round {round}, frozen {frozen}: {said}");
+            runs_again(pid, Some(&group));
+        }
+        // And by the daemon at its end.
+        let daemon = Daemon::start(store.path(), "dies-threads", &[]);
+        assert_eq!(ends(&mut child).signal(), Some(9));
+        assert!(group.remove());
+        daemon.stop();
+        assert!(captures(store.path(), pid as i32).iter().any(|(phase, ..)| phase == "post-kill"), "frozen {frozen}");
+    }
+    forget(&program);
+}
+
+/// Two Go programs and another one in one group: the one that is killed is captured, and the one that is left goes on being watched, to its own end.
+#[test]
+fn many_processes_in_one_group() {
+    let _turn = turn();
+    let (program, store) = (program("dies-first"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-first", &[]);
+    let Some(group) = group(470, Some(LIMIT)) else { return };
+    let mut grows = start_in(group.dirs(), &program, &["-after", "1s", "-rate", "100000000"]);
+    let mut stays = start_in(group.dirs(), &program, &["-after", "6s", "-rate", "100000000"]);
+    let mut other = start_in(group.dirs(), Path::new("/bin/sleep"), &["60"]);
+    assert_eq!(ends(&mut grows).signal(), Some(9));
+    assert!(stays.try_wait().unwrap().is_none() && other.try_wait().unwrap().is_none(), "the largest was killed");
+    runs_again(stays.id(), Some(&group));
+    assert_eq!(ends(&mut stays).signal(), Some(9));
+    assert!(other.try_wait().unwrap().is_none());
+    other.kill().unwrap();
+    ends(&mut other);
+    assert!(group.remove());
+    daemon.stop();
+    for pid in [grows.id(), stays.id()] {
+        is_captured(store.path(), pid as i32);
+    }
+    forget(&program);
+}
