@@ -1,6 +1,7 @@
 //! Bad days of `lastgasp watch`, on real processes: targets that end, move, are held by others; groups that change under the watch; its own death.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -100,10 +101,10 @@ fn a_process_number_that_comes_again() {
         assert!(group.remove());
         if again {
             daemon.stop();
-            let phases: Vec<String> = captures(store.path(), pid).into_iter().map(|(phase, ..)| phase).collect();
-            // The killed one was pinned or not; the other one died of memory, seen before and after.
-            assert!(phases.iter().any(|p| p == "pre-kill") && phases.iter().any(|p| p == "post-kill"), "{phases:?}");
-            is_captured(store.path(), pid);
+            // The first was read after its death too, and had not grown: what names a line is of the second, before and after.
+            let named = captures(store.path(), pid).into_iter().filter(|(.., verdict)| verdict.contains("main.growA"));
+            let phases: BTreeSet<String> = named.map(|(phase, ..)| phase).collect();
+            assert_eq!(phases.into_iter().collect::<Vec<_>>(), ["post-kill", "pre-kill"]);
             return forget(&program);
         }
     }
@@ -288,7 +289,7 @@ fn targets_of_another_tracer() {
         daemon.watches(pid);
         let log = tempfile::NamedTempFile::new().unwrap();
         let mut tracer = Command::new("strace")
-            .args(["-f", "-e", "trace=none", "-e", "signal=none", "-p", &pid.to_string(), "-o"])
+            .args(["-f", "-e", "trace=exit_group", "-p", &pid.to_string(), "-o"])
             .arg(log.path())
             .stderr(Stdio::null())
             .spawn()
@@ -405,8 +406,10 @@ fn many_processes_in_one_group() {
     ends(&mut other);
     assert!(group.remove());
     daemon.stop();
-    for pid in [grows.id(), stays.id()] {
-        is_captured(store.path(), pid as i32);
-    }
+    // Who stayed is struck with it, since the limit is theirs together; what it says then is not that it was itself.
+    let (grows, stays) = (grows.id() as i32, stays.id() as i32);
+    is_captured(store.path(), grows);
+    let died = |(phase, _, verdict): &(String, bool, String)| phase == "post-kill" && verdict.contains("main.growA");
+    assert!(captures(store.path(), stays).iter().any(died), "process {stays}: {:?}", captures(store.path(), stays));
     forget(&program);
 }

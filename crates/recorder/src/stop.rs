@@ -68,7 +68,7 @@ impl Stopper {
         let Some(dir) = unified_folder(pid, mounts).filter(|d| may_freeze(d, pid) && is_writable(d)) else {
             return by_ptrace();
         };
-        match Journal::open(store, &[], std::slice::from_ref(&dir)) {
+        match Journal::of_freezing(store, &dir) {
             Ok(journal) => Self::Guest(dir, Arc::clone(watchdog), Arc::new(journal)),
             Err(_) => by_ptrace(),
         }
