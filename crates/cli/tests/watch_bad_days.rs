@@ -365,7 +365,7 @@ fn threads_that_start_while_it_is_stopped() {
         let pid = child.id();
         // Its runtime has to be there.
         std::thread::sleep(Duration::from_millis(300));
-        for round in 0..8 {
+        for round in 0..20 {
             let capture = Command::new(env!("CARGO_BIN_EXE_lastgasp"))
                 .args(["capture", &pid.to_string(), "--out"])
                 .arg(store.path())
