@@ -370,6 +370,37 @@ mod tests {
         assert!(me.usage().unwrap().anon > 0);
     }
 
+    /// The number of one that has ended, given to another at once.
+    #[test]
+    fn another_process_of_the_same_number_is_not_read() {
+        let start = || std::process::Command::new("sleep").arg("30").spawn().unwrap();
+        for _ in 0..100 {
+            let mut first = start();
+            let pid = first.id() as i32;
+            let Ok(live) = LiveProcess::open(pid) else { continue };
+            first.kill().unwrap();
+            first.wait().unwrap();
+            if let Err(e) = std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()) {
+                return println!("SKIPPED: process numbers cannot be chosen: {e}");
+            }
+            let mut second = start();
+            let same = second.id() as i32 == pid;
+            let mapped = read_mappings(second.id() as i32).ok().and_then(|m| Some(m.first()?.range.start));
+            let mut bytes = [0; 64];
+            let mut parts = [Part { addr: mapped.unwrap_or(Addr(0)), buf: &mut bytes, ok: false }];
+            live.read_parts(&mut parts);
+            let (ok, seen) = (parts[0].ok, (live.rss(), live.usage(), live.residency()));
+            second.kill().unwrap();
+            second.wait().unwrap();
+            if same && mapped.is_some() {
+                assert!(!ok && bytes == [0; 64], "{bytes:?}");
+                assert_eq!(seen, (None, None, None));
+                return;
+            }
+        }
+        println!("SKIPPED: the number did not come again");
+    }
+
     #[test]
     fn says_what_is_wrong_with_a_number() {
         assert!(matches!(LiveProcess::open(i32::MAX), Err(OpenError::NoProcess(_))));

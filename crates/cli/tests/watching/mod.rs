@@ -121,6 +121,12 @@ pub fn group(number: usize, limit: Option<u64>) -> Option<OwnCgroup> {
     OwnCgroup::create(&Mounts::detect(), &name, limit).map_err(|e| println!("SKIPPED: no cgroup can be made: {e}")).ok()
 }
 
+/// The limit file of a group that was made.
+pub fn limit_file(dir: &Path) -> PathBuf {
+    let v1 = dir.join("memory.limit_in_bytes");
+    if v1.exists() { v1 } else { dir.join("memory.max") }
+}
+
 /// Starts a program inside groups.
 pub fn start_in(dirs: &[PathBuf], program: &Path, args: &[&str]) -> Child {
     let mut enter = Command::new(env!("CARGO_BIN_EXE_lastgasp"));
