@@ -3,6 +3,7 @@ package main
 
 import (
 	"flag"
+	"os"
 	"runtime"
 	"time"
 )
@@ -37,11 +38,24 @@ func holdB(n int) {
 	decoy = append(decoy, b)
 }
 
-// grow is what each thread does: its share of the rate, for ever.
-func grow(t int, rate float64) {
+// endThreads starts operating system threads and ends them, without end: a goroutine that ends while it is locked to its thread takes the thread along.
+func endThreads() {
+	for {
+		done := make(chan bool)
+		go func() {
+			runtime.LockOSThread()
+			close(done)
+		}()
+		<-done
+		time.Sleep(200 * time.Microsecond)
+	}
+}
+
+// grow is what each thread does: its share of the rate, and of all that it may grow by.
+func grow(t int, rate, most float64) {
 	began, grown := time.Now(), 0.0
 	for {
-		for rate == 0 || grown < rate*time.Since(began).Seconds() {
+		for grown < most && (rate == 0 || grown < rate*time.Since(began).Seconds()) {
 			growA(t, block)
 			grown += block
 		}
@@ -56,9 +70,18 @@ func main() {
 	base := flag.Int("base", 10<<20, "bytes that it holds all the time, of the site that grows")
 	hold := flag.Int("decoy", 0, "bytes that it holds all the time, of another site")
 	threads := flag.Int("threads", 1, "threads that allocate; they share the rate")
+	most := flag.Float64("most", 1e18, "bytes that it grows by, and not more")
+	life := flag.Duration("for", 0, "ends by itself after that; 0: never")
+	churn := flag.Int("churn", 0, "goroutines that start and end threads all the time")
 	flag.Parse()
 	// Without a reference to it the linker switches the profile off.
 	runtime.MemProfile(nil, true)
+	if *life > 0 {
+		time.AfterFunc(*life, func() { os.Exit(0) })
+	}
+	for i := 0; i < *churn; i++ {
+		go endThreads()
+	}
 	keep = make([][][]byte, *threads)
 	for held := 0; held < *base; held += block {
 		growA(0, block)
@@ -74,8 +97,9 @@ func main() {
 		runtime.GOMAXPROCS(*threads)
 	}
 	time.Sleep(*after)
+	share := float64(*threads)
 	for t := 1; t < *threads; t++ {
-		go grow(t, *rate/float64(*threads))
+		go grow(t, *rate/share, *most/share)
 	}
-	grow(0, *rate/float64(*threads))
+	grow(0, *rate/share, *most/share)
 }

@@ -6,6 +6,8 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 use thiserror::Error;
@@ -70,12 +72,14 @@ pub struct Usage {
     pub page_tables: u64,
 }
 
-/// A process whose memory is open for reading. The descriptor of `/proc/PID/mem` is tied to the address space, not to the number: it never reads another
-/// process's memory, even if the number is reused.
+/// A process whose memory is open for reading. The descriptor of `/proc/PID/mem` is tied to the address space, not to the number, and so is that of its folder:
+/// neither reads another process, even if the number is reused.
 #[derive(Debug)]
 pub struct LiveProcess {
     pid: i32,
     start_time: u64,
+    /// `/proc/PID`. When the process is gone there is nothing in it any more.
+    folder: File,
     mem: File,
     loaded: Arc<LoadedImage>,
 }
@@ -102,6 +106,7 @@ impl LiveProcess {
                 _ => OpenError::Io { pid, what, error: e },
             })
         };
+        let folder = open("")?;
         let exe = open("exe")?;
         let mem = open("mem")?;
         let image = ElfImage::open(exe, format!("/proc/{pid}/exe"))?;
@@ -109,7 +114,7 @@ impl LiveProcess {
         if start_time(pid) != Some(start) {
             return Err(OpenError::Reused(pid));
         }
-        Ok(Self { pid, start_time: start, mem, loaded: Arc::new(LoadedImage { image, bias }) })
+        Ok(Self { pid, start_time: start, folder, mem, loaded: Arc::new(LoadedImage { image, bias }) })
     }
 
     /// Opens `pid`; its image is the executable if that is `wanted`, else the first mapped library (by path) that is, else the executable after all.
@@ -176,13 +181,26 @@ impl LiveProcess {
     /// # Errors
     /// [`OpenError`].
     pub fn mappings(&self) -> Result<Vec<Mapping>, OpenError> {
-        read_mappings(self.pid)
+        let error = |error| OpenError::Io { pid: self.pid, what: "maps", error };
+        self.text("maps").map(|t| parse_maps(&t)).map_err(error)
+    }
+
+    /// A file of its folder.
+    fn text(&self, name: &str) -> std::io::Result<String> {
+        let mut text = String::new();
+        self.file(name)?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    fn file(&self, name: &str) -> std::io::Result<File> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        Ok(File::from(openat(&self.folder, name, flags, Mode::empty())?))
     }
 
     /// Its memory use.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let text = self.text("status").ok()?;
         let field = |name: &str| -> u64 {
             text.lines()
                 .find_map(|l| l.strip_prefix(name)?.strip_prefix(':')?.split_whitespace().next()?.parse::<u64>().ok())
@@ -203,22 +221,26 @@ impl LiveProcess {
     /// What of each of its mappings is resident; `None` if it is gone. Some milliseconds per gigabyte.
     #[must_use]
     pub fn residency(&self) -> Option<Vec<Resident>> {
-        let text = std::fs::read_to_string(format!("/proc/{}/smaps", self.pid)).ok()?;
+        let text = self.text("smaps").ok()?;
         Some(parse_smaps(&text)).filter(|r| !r.is_empty())
     }
 
     /// As [`resident_bytes`], of this process.
     #[must_use]
     pub fn rss(&self) -> Option<u64> {
-        resident_bytes(self.pid)
+        resident_in(self.file("statm").ok()?)
     }
 }
 
 /// Resident bytes from `/proc/PID/statm`: cheap (about 2 µs), good enough for polling.
 #[must_use]
 pub fn resident_bytes(pid: i32) -> Option<u64> {
+    resident_in(File::open(format!("/proc/{pid}/statm")).ok()?)
+}
+
+fn resident_in(mut statm: File) -> Option<u64> {
     let mut buf = [0; 128];
-    let n = File::open(format!("/proc/{pid}/statm")).ok()?.read(&mut buf).ok()?;
+    let n = statm.read(&mut buf).ok()?;
     let pages: u64 = std::str::from_utf8(buf.get(..n)?).ok()?.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * PAGE)
 }
@@ -274,8 +296,21 @@ impl Memory for LiveProcess {
     }
 
     /// `process_vm_readv` in batches; where it stops at a part (absent memory) or fails (the process has ended), that part is read by itself through the
-    /// descriptor.
+    /// descriptor. That call goes by the number: should another process have it by now, all is read again through the descriptor.
     fn read_parts(&self, parts: &mut [Part<'_>]) {
+        self.read_parts_by_number(parts);
+        // Asked afterwards: whose number it is now, its number it was all the time.
+        if self.file("statm").is_err() {
+            for p in parts {
+                p.buf.fill(0);
+                p.ok = self.read(p.addr, p.buf).is_ok();
+            }
+        }
+    }
+}
+
+impl LiveProcess {
+    fn read_parts_by_number(&self, parts: &mut [Part<'_>]) {
         let mut rest = parts;
         let mut alive = true;
         while !rest.is_empty() {
@@ -290,9 +325,7 @@ impl Memory for LiveProcess {
             rest = tail;
         }
     }
-}
 
-impl LiveProcess {
     /// Gives how many parts from the start are complete.
     fn readv(&self, parts: &mut [Part<'_>]) -> usize {
         let remote: Vec<RemoteIoVec> =
@@ -335,6 +368,37 @@ mod tests {
         assert_eq!(me.u64(Addr(8)).unwrap_err().cause, ReadCause::Absent);
         assert!(me.rss().unwrap() > 0);
         assert!(me.usage().unwrap().anon > 0);
+    }
+
+    /// The number of one that has ended, given to another at once.
+    #[test]
+    fn another_process_of_the_same_number_is_not_read() {
+        let start = || std::process::Command::new("sleep").arg("30").spawn().unwrap();
+        for _ in 0..100 {
+            let mut first = start();
+            let pid = first.id() as i32;
+            let Ok(live) = LiveProcess::open(pid) else { continue };
+            first.kill().unwrap();
+            first.wait().unwrap();
+            if let Err(e) = std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()) {
+                return println!("SKIPPED: process numbers cannot be chosen: {e}");
+            }
+            let mut second = start();
+            let same = second.id() as i32 == pid;
+            let mapped = read_mappings(second.id() as i32).ok().and_then(|m| Some(m.first()?.range.start));
+            let mut bytes = [0; 64];
+            let mut parts = [Part { addr: mapped.unwrap_or(Addr(0)), buf: &mut bytes, ok: false }];
+            live.read_parts(&mut parts);
+            let (ok, seen) = (parts[0].ok, (live.rss(), live.usage(), live.residency()));
+            second.kill().unwrap();
+            second.wait().unwrap();
+            if same && mapped.is_some() {
+                assert!(!ok && bytes == [0; 64], "{bytes:?}");
+                assert_eq!(seen, (None, None, None));
+                return;
+            }
+        }
+        println!("SKIPPED: the number did not come again");
     }
 
     #[test]

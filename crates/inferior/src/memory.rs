@@ -18,6 +18,8 @@ pub enum ReadCause {
     Denied,
     /// A caller's bound was exceeded.
     TooLarge,
+    /// A caller's time was over.
+    TooLate,
     /// Another error number of the kernel.
     Os(i32),
 }
@@ -29,6 +31,7 @@ pub enum ReadCause {
     ReadCause::Gone => "the process has ended".to_owned(),
     ReadCause::Denied => "permission denied (needs CAP_SYS_PTRACE: run as root, or as the target's user)".to_owned(),
     ReadCause::TooLarge => "over the bound for this structure".to_owned(),
+    ReadCause::TooLate => "no time was left".to_owned(),
     ReadCause::Os(n) => format!("error {n}"),
 })]
 pub struct ReadError {

@@ -42,6 +42,7 @@ pub(crate) struct Ward {
     /// The latest looks, oldest first, all against one and the same limit: what the forecast is made of.
     points: Vec<Point>,
     series: u64,
+    moves: u64,
     counters: OomCounters,
     mem: Option<File>,
     readable: Addr,
@@ -138,6 +139,7 @@ impl Ward {
             memory: policy::Memory::default(),
             pin: None,
             points: Vec::new(),
+            moves: 0,
             record: Arc::new(Mutex::new(Record {
                 target,
                 timeline,
@@ -176,6 +178,13 @@ impl Ward {
         if self.gauge.changes() != self.series {
             self.series = self.gauge.changes();
             self.points.clear();
+        }
+        if self.gauge.moves() != self.moves {
+            self.moves = self.gauge.moves();
+            // A kill in the new group is counted there.
+            self.counters = OomCounters::note(&self.gauge, machine);
+            self.identity.cgroup = self.gauge.own().map(|g| g.path.clone()).unwrap_or_default();
+            tracing::debug!(pid = self.pid, cgroup = self.identity.cgroup, "moved into another group");
         }
     }
 
@@ -222,6 +231,7 @@ impl Ward {
                 let now = record.timeline.now_ms();
                 record.last_usage = record.target.process.usage().map(|u| (u, now)).or(record.last_usage);
             }
+            record.is_now_in(&self.identity.cgroup);
             let Some(sample) = record.sample(&mut self.gauge) else { break };
             record.timeline.push(sample);
             record.keep_up(steady, state);
@@ -298,6 +308,7 @@ impl Ward {
         };
         let hold = after_exit(&exit, policy.hold);
         let mut record = lock(&self.record);
+        record.is_now_in(&self.identity.cgroup);
         let (kind, text) = match hold {
             Hold::OomKill(_) => ("oom-kill", "killed by the kernel: out of memory"),
             Hold::MachineOomKill => ("oom-kill", "killed by the kernel: the whole machine was out of memory"),
@@ -392,6 +403,14 @@ impl Record {
         // Calm cost at most one part in a thousand of a core, however large the profile.
         let rest = (started.elapsed() * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
         self.baseline_due = self.refreshed + rest;
+    }
+
+    /// It may have been moved since it was found.
+    fn is_now_in(&mut self, cgroup: &str) {
+        if self.target.identity.cgroup != cgroup {
+            self.target.identity.cgroup = cgroup.to_owned();
+            self.timeline.note("moved", format!("into the group {cgroup}"));
+        }
     }
 
     fn around(&self, phase: Phase, reason: Reason, limit: Option<(u64, String)>) -> Circumstances<'_> {

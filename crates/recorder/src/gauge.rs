@@ -4,12 +4,17 @@
 use std::fs::File;
 use std::time::{Duration, Instant};
 
+use lastgasp_inferior::resident_bytes;
+
 use crate::cgroup::{Cgroup, Mounts};
 use crate::machine::{Machine, read_number, read_text};
 
 /// How memory counts against a limit.
 #[derive(Debug)]
 pub struct Gauge {
+    pid: i32,
+    /// Where it may be moved; not looked for in a group that we made for it.
+    mounts: Option<Mounts>,
     /// The target's own group, for its OOM counter.
     own: Option<Cgroup>,
     /// The group and those above it, as far as they can have a limit, innermost first.
@@ -23,6 +28,8 @@ pub struct Gauge {
     refreshed: Instant,
     /// Raised whenever the limit that counts is another one, or has another value: usage before and after are not one series.
     changes: u64,
+    /// Raised whenever it was moved into another group.
+    moves: u64,
 }
 
 /// A group that has a limit or can be given one.
@@ -86,6 +93,10 @@ impl Level {
     }
 }
 
+fn levels_of(group: &Cgroup) -> Vec<Level> {
+    group.levels().filter_map(Level::of).collect()
+}
+
 impl Gauge {
     /// The limit that applies to `pid` now. `group` is the group of its own, if it has one; `wished` a limit that was asked for.
     #[must_use]
@@ -98,20 +109,45 @@ impl Gauge {
         machine: &Machine,
     ) -> Self {
         let own = group.cloned().or_else(|| Cgroup::of(pid, mounts));
-        let levels = own.as_ref().map(|g| g.levels().filter_map(Level::of).collect()).unwrap_or_default();
-        let wished = wished.filter(|_| group.is_none());
-        let mut gauge = Self { own, levels, nearest: None, limit: None, wished, refreshed: Instant::now(), changes: 0 };
+        let mut gauge = Self {
+            pid,
+            mounts: group.is_none().then(|| mounts.clone()),
+            levels: own.as_ref().map(levels_of).unwrap_or_default(),
+            own,
+            nearest: None,
+            limit: None,
+            wished: wished.filter(|_| group.is_none()),
+            refreshed: Instant::now(),
+            changes: 0,
+            moves: 0,
+        };
         gauge.choose(rss, machine);
         gauge
     }
 
-    /// Reads the limits again, and which of them is nearest; also of groups that had none before.
+    /// Reads the limits again, and which of them is nearest; also of groups that had none before, and of the one that it was moved to.
     pub fn refresh(&mut self, rss: u64, machine: &Machine) {
         self.refreshed = Instant::now();
+        self.follow();
         for level in &mut self.levels {
             level.bytes = limit_in(&level.limit);
         }
         self.choose(rss, machine);
+    }
+
+    /// A service manager may move a process, and remove the group that it was in: of that one the open files tell nothing any more (seen: a limit of 24 GB, the
+    /// machine's, where the new group had one of 100 MB).
+    fn follow(&mut self) {
+        let Some(now) = self.mounts.as_ref().and_then(|m| Cgroup::of(self.pid, m)) else { return };
+        // The dead are in the root or in a group that is gone.
+        if Some(&now) == self.own.as_ref() || resident_bytes(self.pid).is_none_or(|rss| rss == 0) {
+            return;
+        }
+        self.levels = levels_of(&now);
+        self.own = Some(now);
+        self.nearest = None;
+        self.changes += 1;
+        self.moves += 1;
     }
 
     fn choose(&mut self, rss: u64, machine: &Machine) {
@@ -168,6 +204,12 @@ impl Gauge {
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// How often it was moved into another group.
+    #[must_use]
+    pub fn moves(&self) -> u64 {
+        self.moves
     }
 
     /// Whether the limit is a group's, and not what the machine has left.

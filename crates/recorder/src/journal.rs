@@ -9,7 +9,9 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::statfs::fstatfs;
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,8 @@ use crate::tripwire::Tripped;
 const FOLDER: &str = ".journal";
 /// Largest file that we take for one of ours.
 const MAX_FILE: u64 = 64 << 10;
+/// So long a write may take where a target waits for its end.
+const IN_TIME: Duration = Duration::from_millis(40);
 
 /// The acts of one lastgasp process.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -65,9 +69,38 @@ impl Journal {
         Self::write(store, &Entry { profiling: Some(switched.clone()), ..Entry::default() })
     }
 
-    /// As [`Journal::open`], for a tripwire that is about to be set.
+    /// As [`Journal::open`] for a group that may be frozen, in time or not at all: see [`Journal::write_in_time`].
+    pub(crate) fn of_freezing(store: &Path, dir: &Path) -> io::Result<Self> {
+        Self::write_in_time(store, Entry { may_be_frozen: vec![dir.to_owned()], ..Entry::default() })
+    }
+
+    /// As that, for a tripwire that is about to be set.
     pub(crate) fn of_tripwire(store: &Path, tripped: &Tripped) -> io::Result<Self> {
-        Self::write(store, &Entry { tripwire: Some(tripped.clone()), ..Entry::default() })
+        Self::write_in_time(store, Entry { tripwire: Some(tripped.clone()), ..Entry::default() })
+    }
+
+    /// Gives up on a disk that does not answer within [`IN_TIME`]: a target may have a quarter of a second to live, and who waits for a network disk whose server is
+    /// gone waits for ever (seen: a frozen file system kept attendants until their victims' memory was gone).
+    fn write_in_time(store: &Path, entry: Entry) -> io::Result<Self> {
+        /// Writers that wait for the disk. When so many do it is known not to answer.
+        static WAITING: AtomicUsize = AtomicUsize::new(0);
+        const MOST: usize = 4;
+        if WAITING.fetch_add(1, Ordering::AcqRel) >= MOST {
+            WAITING.fetch_sub(1, Ordering::AcqRel);
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let (sender, written) = sync_channel(1);
+        let store = store.to_owned();
+        let writer = std::thread::Builder::new().name("journal".into()).stack_size(256 << 10).spawn(move || {
+            let journal = Self::write(&store, &entry);
+            WAITING.fetch_sub(1, Ordering::AcqRel);
+            // Where nobody waits for it any more it is dropped, and so removed.
+            let _ = sender.send(journal);
+        });
+        writer.inspect_err(|_| {
+            WAITING.fetch_sub(1, Ordering::AcqRel);
+        })?;
+        written.recv_timeout(IN_TIME).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn write(store: &Path, entry: &Entry) -> io::Result<Self> {

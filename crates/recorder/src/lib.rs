@@ -11,6 +11,7 @@ mod attend;
 pub mod cgroup;
 pub mod container;
 pub mod coredump;
+mod deadline;
 pub mod discover;
 mod ending;
 pub mod flight;

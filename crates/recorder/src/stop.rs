@@ -68,7 +68,7 @@ impl Stopper {
         let Some(dir) = unified_folder(pid, mounts).filter(|d| may_freeze(d, pid) && is_writable(d)) else {
             return by_ptrace();
         };
-        match Journal::open(store, &[], std::slice::from_ref(&dir)) {
+        match Journal::of_freezing(store, &dir) {
             Ok(journal) => Self::Guest(dir, Arc::clone(watchdog), Arc::new(journal)),
             Err(_) => by_ptrace(),
         }
@@ -209,6 +209,11 @@ fn is_running(pid: i32, tid: i32) -> bool {
     stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('R'))
 }
 
+fn has_ended(pid: i32, tid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().is_empty() || rest.trim_start().starts_with(['Z', 'X']))
+}
+
 /// Our own number as the mounted /proc has it.
 fn own_number_in_proc() -> Option<u32> {
     std::fs::read_link("/proc/self").ok()?.to_str()?.parse().ok()
@@ -240,8 +245,8 @@ impl Held {
                     Ok(()) => drop(self.threads.insert(tid, None)),
                     Err(e) => {
                         refused.push(tid);
-                        // ESRCH: it has ended in between.
-                        if e != Errno::ESRCH {
+                        // ESRCH: it has ended in between. EPERM: a debugger, or it is just ending (seen with a program that ends threads all the time).
+                        if e != Errno::ESRCH && !has_ended(pid, tid) {
                             self.trouble = Some(format!(
                                 "not stopped: {e} (a debugger is attached, or CAP_SYS_PTRACE is missing)"
                             ));

@@ -22,6 +22,17 @@ pub(crate) fn run_before_others() {
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -10) };
 }
 
+/// Has the allocator give large blocks back as soon as they are freed, and keep few heaps. For a daemon with many threads that lives long: glibc otherwise keeps a heap
+/// for each thread, and after the first large block that is freed it takes blocks of that size from heaps that only grow. To be called before threads are started.
+pub fn keep_few_heaps() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no pointers; it is called before there are other threads.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 256 << 10);
+    }
+}
+
 /// Gives back what the allocator keeps of freed memory. Each thread that copied or decoded a capture leaves megabytes behind in an arena of its own: 130 MB after
 /// two minutes of captures. musl gives large blocks back by itself.
 pub fn give_back_freed_memory() {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use lastgasp_goruntime::{Evidence, Gap, Runtime, SpanTable};
-use lastgasp_inferior::{LoadedImage, Resident, ThreadRegisters, Usage};
+use lastgasp_inferior::{LoadedImage, Memory, Resident, ThreadRegisters, Usage};
 
 use crate::cgroup::{Cgroup, Charge, Mounts};
+use crate::deadline::{Deadline, LONGEST_COPY, LONGEST_COPY_ON_DEMAND};
 use crate::flight::Flight;
 use crate::sampler::Timeline;
 use crate::stop::Stopper;
@@ -134,9 +135,15 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_
             let started = Instant::now();
             let mut stopped = stopper.stop(target.process.pid());
             registers = std::mem::take(&mut stopped.registers);
-            copy(&mut evidence, target, around.extent, &registers);
+            let longest = if around.phase == Phase::Manual { LONGEST_COPY_ON_DEMAND } else { LONGEST_COPY };
+            let memory = Deadline::new(&*target.process, started + longest);
+            copy(&mut evidence, target, &memory, around.extent, &registers);
             if spans_in_the_stop(target, around.phase) {
-                spans = SpanTable::read(&target.runtime, &*target.process, &mut evidence.gaps);
+                spans = SpanTable::read(&target.runtime, &memory, &mut evidence.gaps);
+            }
+            if memory.was_missed() {
+                let why = format!("the copy was cut off after {} ms: the target must run on", longest.as_millis());
+                evidence.gaps.push(Gap::new("standstill", why));
             }
             let trouble = stopped.trouble.take();
             let to_the_end = stopped.still_holds();
@@ -153,7 +160,7 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_
             evidence.gaps.extend(trouble.map(|why| Gap::new("standstill", why)));
         }
         None => {
-            copy(&mut evidence, target, around.extent, &[]);
+            copy(&mut evidence, target, &*target.process, around.extent, &[]);
             if around.phase != Phase::PostKill {
                 evidence.gaps.push(Gap::new("standstill", "the target ran on while it was copied"));
             }
@@ -193,11 +200,11 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_
     }
 }
 
-fn copy(evidence: &mut Evidence, target: &Target, extent: Extent, registers: &[ThreadRegisters]) {
+fn copy(evidence: &mut Evidence, target: &Target, memory: &dyn Memory, extent: Extent, registers: &[ThreadRegisters]) {
     match extent {
-        Extent::Whole => evidence.copy_with(&target.runtime, &target.plan, &*target.process, registers),
+        Extent::Whole => evidence.copy_with(&target.runtime, &target.plan, memory, registers),
         Extent::Profile => {
-            evidence.copy_profile(&target.runtime, &target.plan, &*target.process);
+            evidence.copy_profile(&target.runtime, &target.plan, memory);
             evidence.gaps.push(Gap::new("goroutines", "many died at once: the memory profile alone was copied"));
         }
     }

@@ -7,6 +7,7 @@ use std::sync::mpsc::channel;
 use anyhow::{Context as _, Result};
 use lastgasp_capture::Writer;
 use lastgasp_recorder::journal;
+use lastgasp_recorder::sys::keep_few_heaps;
 use lastgasp_recorder::watch::Daemon;
 use nix::sys::signal::{SigSet, Signal};
 
@@ -20,6 +21,7 @@ use crate::log;
 
 /// Watches until it is told to end.
 pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
+    keep_few_heaps();
     let config = config::load(&flags)?.config;
     let level = log::start_daemon(&config.log)?;
     let store = config.store.path.clone();

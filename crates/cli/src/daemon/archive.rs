@@ -64,7 +64,8 @@ impl Archive {
 
     /// Writes a capture, after making room for it; gives its path, and whether it is a light one.
     pub(crate) fn put(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, bool)> {
-        let now = decoded.unix_ns / 1_000_000;
+        // Not the date, which may be set: a victim of a date that was wrong would count for as long as that is ahead.
+        let now = (decoded.monotonic_ns / 1_000_000).cast_signed();
         let cause = cause(&decoded.facts, diagnosis);
         let form = {
             let mut state = self.lock();
@@ -171,7 +172,7 @@ mod tests {
             goroutines: Vec::new(),
             code: AddrRange { start: Addr(0), end: Addr(0) },
             minor: 22,
-            monotonic_ns: 0,
+            monotonic_ns: 1_000_000_000 * (10_000 + second) as u64,
             unix_ns: (1_700_000_000 + second) * 1_000_000_000,
         }
     }
@@ -197,6 +198,20 @@ mod tests {
         let light =
             lastgasp_capture::list(store.path()).into_iter().find(|p| p.display().to_string().contains("svc-3"));
         assert!(crate::seal::read(&light.unwrap()).is_ok(), "a light capture can be reported on");
+    }
+
+    #[test]
+    fn a_date_that_is_set_back_is_no_matter() {
+        let store = tempfile::tempdir().unwrap();
+        let archive = Archive::open(store.path(), rules(100));
+        let put = |pid, second, date: i64| {
+            let decoded = Decoded { unix_ns: date * 1_000_000_000, ..decoded(pid, second) };
+            archive.put(&decoded, &diagnose(&decoded.facts)).unwrap().1
+        };
+        // A year ahead, then set right; the second hour's victims are news.
+        let ahead = 1_731_536_000;
+        assert_eq!([put(1, 0, ahead), put(2, 1, ahead), put(3, 2, ahead)], [false, false, true]);
+        assert!(!put(4, 3600, 1_700_003_600));
     }
 
     #[test]

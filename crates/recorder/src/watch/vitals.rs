@@ -56,6 +56,9 @@ impl Vitals {
             State::Armed => "armed",
         };
         self.0.pinned = ward.pin.is_some();
+        if self.0.cgroup != ward.identity.cgroup {
+            self.0.cgroup.clone_from(&ward.identity.cgroup);
+        }
         if self.0.limit_bytes != ward.gauge.limit.as_ref().map(|l| l.0) {
             self.0.limit_bytes = ward.gauge.limit.as_ref().map(|l| l.0);
             self.0.limit_source = ward.gauge.limit.as_ref().map(|l| l.1.clone());

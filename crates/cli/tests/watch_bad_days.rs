@@ -1,0 +1,363 @@
+//! Bad days of `lastgasp watch`, on real processes: targets that end, move, are held by others; groups that change under the watch; its own death.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use watching::{
+    Daemon, LIMIT, Moments, captures, ends, folders, forget, group, is_captured, limit_file, program, runs_again,
+    start_in, states, turn, victim, wait_for,
+};
+
+mod watching;
+
+fn descriptors(pid: i32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+}
+
+/// Ended by itself, by SIGTERM and by SIGKILL, at moments from its exec to the kernel's kill: the daemon stays well, keeps nothing of the dead, and captures the next.
+#[test]
+fn targets_that_end_at_any_moment() {
+    let _turn = turn();
+    let (program, store) = (program("dies-early"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-early", &[]);
+    let before = descriptors(daemon.pid());
+    let mut moments = Moments(4);
+    for round in 0..12 {
+        // It would die of memory after half a second.
+        let own_end = format!("{}us", moments.below(700_000));
+        let fast = ["-after", "50ms", "-rate", "250000000"];
+        let itself = victim(&program, 3 * round, &[&fast[..], &["-for", own_end.as_str()]].concat());
+        let others = [3 * round + 1, 3 * round + 2].map(|number| victim(&program, number, &fast));
+        let Some(mut all) = others.into_iter().chain([itself]).collect::<Option<Vec<_>>>() else { return };
+        moments.pause(Duration::from_millis(400));
+        signal(&all[0].child, Signal::SIGTERM);
+        moments.pause(Duration::from_millis(300));
+        signal(&all[1].child, Signal::SIGKILL);
+        for victim in &mut all {
+            ends(&mut victim.child);
+        }
+        assert!(all.into_iter().all(|v| v.group.remove()));
+    }
+    let Some(last) = victim(&program, 90, &["-after", "500ms", "-rate", "100000000"]) else { return };
+    let last = last.wait();
+    let kept = || descriptors(daemon.pid()) <= before + 2;
+    assert!(wait_for(|| kept().then_some(())).is_some(), "{before} descriptors, then {}", descriptors(daemon.pid()));
+    daemon.stop();
+    is_captured(store.path(), last);
+    let all = fs::read_dir(store.path()).unwrap().flatten().map(|e| e.path());
+    for folder in all.filter(|p| p.join("manifest.json").exists()) {
+        let report = Command::new(env!("CARGO_BIN_EXE_lastgasp")).arg("report").arg(&folder).output().unwrap();
+        assert!(matches!(report.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&report.stderr));
+    }
+    forget(&program);
+}
+
+/// The number of a watched process that was killed, given to another at once: that one is watched and captured as itself.
+#[test]
+fn a_process_number_that_comes_again() {
+    let _turn = turn();
+    let last_pid = Path::new("/proc/sys/kernel/ns_last_pid");
+    let (program, store) = (program("dies-again"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-again", &[]);
+    for attempt in 0..40 {
+        let Some(first) = victim(&program, 100 + attempt, &["-after", "60s"]) else { return };
+        let pid = first.pid();
+        daemon.watches(pid);
+        let Some(group) = group(200 + attempt, Some(LIMIT)) else { return };
+        let (mut old, old_group) = (first.child, first.group);
+        old.kill().unwrap();
+        old.wait().unwrap();
+        // Others start processes meanwhile: it does not always succeed.
+        if let Err(e) = fs::write(last_pid, (pid - 1).to_string()) {
+            return println!("SKIPPED: process numbers cannot be chosen here: {e}");
+        }
+        let mut child = start_in(group.dirs(), &program, &["-after", "1s", "-rate", "100000000"]);
+        assert!(old_group.remove());
+        let again = child.id() as i32 == pid;
+        if !again {
+            child.kill().unwrap();
+        }
+        assert_eq!(ends(&mut child).signal(), Some(9));
+        assert!(group.remove());
+        if again {
+            daemon.stop();
+            // The first was read after its death too, and had not grown: what names a line is of the second, before and after.
+            let named = captures(store.path(), pid).into_iter().filter(|(.., verdict)| verdict.contains("main.growA"));
+            let phases: BTreeSet<String> = named.map(|(phase, ..)| phase).collect();
+            assert_eq!(phases.into_iter().collect::<Vec<_>>(), ["post-kill", "pre-kill"]);
+            return forget(&program);
+        }
+    }
+    println!("SKIPPED: the number did not come again in forty tries");
+}
+
+/// Killed itself at random moments between a victim's start and the writing of its last capture. Nobody is left stopped, no limit is changed, and the next start
+/// with the same store finds nothing half-written.
+#[test]
+fn the_daemon_killed_at_random_moments() {
+    let _turn = turn();
+    let (program, store) = (program("dies-alone"), tempfile::tempdir().unwrap());
+    let mut moments = Moments(20);
+    for round in 0..10 {
+        let mut daemon = Daemon::start(store.path(), "dies-alone", &[]);
+        for entry in fs::read_dir(store.path()).unwrap().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            assert!(!name.starts_with(".partial"), "round {round}: {name} was not removed");
+            assert!(name != ".journal" || fs::read_dir(entry.path()).unwrap().count() == 0, "round {round}");
+        }
+        let Some(mut victim) = victim(&program, 300 + round, &["-after", "100ms", "-rate", "200000000"]) else {
+            return;
+        };
+        // It dies after six tenths of a second.
+        moments.pause(Duration::from_millis(900));
+        daemon.child.kill().unwrap();
+        daemon.child.wait().unwrap();
+        runs_again(victim.child.id(), Some(&victim.group));
+        let limit = fs::read_to_string(limit_file(&victim.group.dirs()[0])).unwrap();
+        assert_eq!(limit.trim(), LIMIT.to_string());
+        // It goes on, and dies of memory by itself.
+        assert_eq!(ends(&mut victim.child).signal(), Some(9));
+        assert!(victim.group.remove());
+    }
+    Daemon::start(store.path(), "dies-alone", &[]).stop();
+    for folder in fs::read_dir(store.path()).unwrap().flatten().filter(|e| e.file_name() != ".journal") {
+        let report = Command::new(env!("CARGO_BIN_EXE_lastgasp")).arg("report").arg(folder.path()).output().unwrap();
+        assert!(matches!(report.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&report.stderr));
+    }
+    forget(&program);
+}
+
+/// Its watchdog killed at random moments of a victim's last second: another one takes its place, nobody is left stopped, and the victim is captured.
+#[test]
+fn the_watchdog_killed_at_random_moments() {
+    let _turn = turn();
+    let (program, store) = (program("dies-unguarded"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-unguarded", &[]);
+    let mut moments = Moments(21);
+    for round in 0..6 {
+        let Some(mut victim) = victim(&program, 330 + round, &["-after", "100ms", "-rate", "150000000"]) else {
+            return;
+        };
+        moments.pause(Duration::from_millis(700));
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", daemon.pid())).unwrap();
+        for child in children.split_whitespace() {
+            let _ = kill(Pid::from_raw(child.parse().unwrap()), Signal::SIGKILL);
+        }
+        runs_again(victim.child.id(), Some(&victim.group));
+        let pid = victim.pid();
+        assert_eq!(ends(&mut victim.child).signal(), Some(9));
+        assert!(victim.group.remove());
+        is_captured_soon(store.path(), pid);
+    }
+    assert!(daemon.log().contains("the watchdog had ended"), "it was never killed");
+    daemon.stop();
+    forget(&program);
+}
+
+/// The machine's date set forward and back by two seconds, for a moment each: only clocks that nobody sets decide anything. Not part of every run, since it moves the
+/// clock of all others on the machine too.
+#[test]
+#[ignore = "sets the machine's clock: run it by name where that hurts nobody"]
+fn steps_of_the_clock() {
+    use nix::sys::time::TimeSpec;
+    use nix::time::{ClockId, clock_gettime, clock_settime};
+    let _turn = turn();
+    let step = |seconds: i64| {
+        let now = clock_gettime(ClockId::CLOCK_REALTIME).unwrap();
+        clock_settime(ClockId::CLOCK_REALTIME, now + TimeSpec::new(seconds, 0))
+    };
+    let (program, store) = (program("dies-timeless"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-timeless", &[]);
+    let Some(mut victim) = victim(&program, 340, &["-after", "1s", "-rate", "80000000"]) else { return };
+    let pid = victim.pid();
+    // In pairs, so that the date is right again after each.
+    for seconds in [2, -2].into_iter().cycle() {
+        for part in [seconds, -seconds] {
+            if let Err(e) = step(part) {
+                println!("SKIPPED: the clock cannot be set: {e}");
+                victim.child.kill().unwrap();
+                ends(&mut victim.child);
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(40));
+        }
+        if victim.child.try_wait().unwrap().is_some() {
+            break;
+        }
+    }
+    assert!(victim.group.remove());
+    is_captured_soon(store.path(), pid);
+    daemon.stop();
+    let phases: Vec<String> = captures(store.path(), pid).into_iter().map(|(phase, ..)| phase).collect();
+    assert!(phases.iter().any(|p| p == "pre-kill"), "{phases:?}");
+    forget(&program);
+}
+
+/// Fifty short lives a second, Go and not, all of them to be looked at: who dies of memory meanwhile is captured.
+#[test]
+fn a_storm_of_short_lives() {
+    let _turn = turn();
+    let (program, store) = (program("dies-in-storm"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-in-storm", &[]);
+    let over = AtomicBool::new(false);
+    let pids = std::thread::scope(|scope| {
+        let storm = scope.spawn(|| {
+            let mut lives = 0;
+            while !over.load(Ordering::Relaxed) {
+                for (command, args) in
+                    [("true".as_ref(), &[][..]), (program.as_path(), &["-after", "1ms", "-for", "2ms"])]
+                {
+                    let mut child = Command::new(command).args(args).stdin(Stdio::null()).spawn().unwrap();
+                    child.wait().unwrap();
+                    lives += 1;
+                }
+                std::thread::sleep(Duration::from_millis(30));
+            }
+            lives
+        });
+        let pids: Option<Vec<i32>> = (420..424)
+            .map(|number| Some(victim(&program, number, &["-after", "1s", "-rate", "150000000"])?.wait()))
+            .collect();
+        over.store(true, Ordering::Relaxed);
+        let lives: i32 = storm.join().unwrap();
+        println!("{lives} short lives");
+        assert!(pids.is_none() || lives > 100, "{lives}");
+        pids
+    });
+    daemon.stop();
+    for pid in pids.unwrap_or_default() {
+        is_captured(store.path(), pid);
+    }
+    forget(&program);
+}
+
+/// A group whose owner has switched the OOM killer off: its processes wait at the limit, in the kernel, out of reach. Others are captured meanwhile.
+#[test]
+fn a_target_that_waits_in_the_kernel() {
+    let _turn = turn();
+    let (program, store) = (program("dies-waiting"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-waiting", &[]);
+    let Some(mut waits) = victim(&program, 430, &["-after", "500ms", "-rate", "100000000"]) else { return };
+    if let Err(e) = fs::write(waits.group.dirs()[0].join("memory.oom_control"), "1") {
+        waits.child.kill().unwrap();
+        ends(&mut waits.child);
+        return println!("SKIPPED: the OOM killer cannot be switched off (cgroup v2): {e}");
+    }
+    assert!(wait_for(|| states(waits.child.id()).contains('D').then_some(())).is_some(), "it does not wait");
+    let pid = waits.pid();
+    let Some(dies) = victim(&program, 431, &["-after", "1s", "-rate", "100000000"]) else { return };
+    let other = dies.wait();
+    assert!(
+        wait_for(|| (!folders(store.path(), pid).is_empty()).then_some(())).is_some(),
+        "nothing of the one that waits"
+    );
+    assert!(states(waits.child.id()).contains('D'), "undisturbed");
+    waits.child.kill().unwrap();
+    assert_eq!(ends(&mut waits.child).signal(), Some(9));
+    assert!(waits.group.remove());
+    daemon.stop();
+    is_captured(store.path(), other);
+    assert!(captures(store.path(), pid).iter().any(|(phase, ..)| phase == "pre-kill"));
+    forget(&program);
+}
+
+/// Traced by somebody else, in a group of its own (which can be frozen) and without one (which leaves ptrace, and that is taken): both are captured, with the gap
+/// named, and the tracer sees its target to the end.
+#[test]
+fn targets_of_another_tracer() {
+    let _turn = turn();
+    if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
+        return println!("SKIPPED: there is no strace");
+    }
+    let (program, store) = (program("dies-traced"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-traced", &[]);
+    for (number, frozen) in [(440, true), (441, false)] {
+        let Some(group) = group(number, Some(LIMIT)) else { return };
+        // The first folder is the memory controller's; of version 2 it has the freezer too.
+        let dirs = if frozen { group.dirs() } else { &group.dirs()[..1] };
+        let mut child = start_in(dirs, &program, &["-after", "2s", "-rate", "50000000"]);
+        let pid = child.id() as i32;
+        daemon.watches(pid);
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let mut tracer = Command::new("strace")
+            .args(["-f", "-e", "trace=exit_group", "-p", &pid.to_string(), "-o"])
+            .arg(log.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let traced =
+            || fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default().contains("TracerPid:\t0\n");
+        assert!(wait_for(|| (!traced()).then_some(())).is_some(), "strace does not trace it");
+        assert_eq!(ends(&mut child).signal(), Some(9));
+        ends(&mut tracer);
+        let seen = fs::read_to_string(log.path()).unwrap();
+        assert!(seen.contains("killed by SIGKILL"), "{seen}");
+        assert!(group.remove());
+        is_captured_soon(store.path(), pid);
+        let before = |p: &PathBuf| watching::json(&p.join("manifest.json"))["phase"] == "pre-kill";
+        let before = folders(store.path(), pid).into_iter().find(before).unwrap();
+        let gaps = watching::json(&before.join("manifest.json"))["gaps"].to_string();
+        assert!(frozen || group_is_v2() || gaps.contains("a debugger is attached"), "{gaps}");
+    }
+    daemon.stop();
+    forget(&program);
+}
+
+fn group_is_v2() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+}
+
+fn is_captured_soon(store: &Path, pid: i32) {
+    let after = |p: &PathBuf| watching::json(&p.join("manifest.json"))["phase"] == "post-kill";
+    assert!(
+        wait_for(|| folders(store, pid).iter().any(after).then_some(())).is_some(),
+        "process {pid} is not captured"
+    );
+    is_captured(store, pid);
+}
+
+/// Threads are born and die all the time while it is stopped and copied again and again, by freezing and by ptrace: it is never left stopped, and goes on starting them.
+#[test]
+fn threads_that_start_while_it_is_stopped() {
+    let _turn = turn();
+    let (program, store) = (program("dies-threads"), tempfile::tempdir().unwrap());
+    for (number, frozen) in [(460, true), (461, false)] {
+        let Some(group) = group(number, Some(LIMIT)) else { return };
+        let dirs = if frozen { group.dirs() } else { &group.dirs()[..1] };
+        let mut child = start_in(dirs, &program, &["-after", "12s", "-rate", "100000000", "-churn", "4"]);
+        let pid = child.id();
+        // Its runtime has to be there.
+        std::thread::sleep(Duration::from_millis(300));
+        for round in 0..20 {
+            let capture = Command::new(env!("CARGO_BIN_EXE_lastgasp"))
+                .args(["capture", &pid.to_string(), "--out"])
+                .arg(store.path())
+                .env("LASTGASP_CACHE_DIR", "")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&capture.stderr);
+            let busy = said.contains("in time") || said.contains("ran on before the end");
+            assert!(capture.status.success() || busy, "round {round}, frozen {frozen}: {said}");
+            runs_again(pid, Some(&group));
+        }
+        // And by the daemon at its end.
+        let daemon = Daemon::start(store.path(), "dies-threads", &[]);
+        assert_eq!(ends(&mut child).signal(), Some(9));
+        assert!(group.remove());
+        daemon.stop();
+        assert!(captures(store.path(), pid as i32).iter().any(|(phase, ..)| phase == "post-kill"), "frozen {frozen}");
+    }
+    forget(&program);
+}

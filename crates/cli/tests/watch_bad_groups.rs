@@ -1,0 +1,125 @@
+//! Groups that change under `lastgasp watch`, nested ones, and ones that many processes share.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+
+use watching::{
+    Daemon, LIMIT, captures, ends, folders, forget, group, is_captured, limit_file, limit_of, program, runs_again,
+    start_in, turn, victim, wait_for,
+};
+
+mod watching;
+
+const MIB: u64 = 1 << 20;
+
+/// Moved into another group while it is watched, and its old one removed: the new limit counts, and the kill there is known for what it is.
+#[test]
+fn a_group_that_is_removed_while_watched() {
+    let _turn = turn();
+    let (program, store) = (program("dies-moved"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-moved", &[]);
+    let Some(victim) = victim(&program, 400, &["-after", "5s", "-rate", "100000000"]) else { return };
+    let Some(other) = group(401, Some(96 * MIB)) else { return };
+    let (pid, mut child) = (victim.pid(), victim.child);
+    daemon.watches(pid);
+    for dir in other.dirs() {
+        fs::write(dir.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+    assert!(victim.group.remove());
+    assert_eq!(ends(&mut child).signal(), Some(9));
+    assert!(other.remove());
+    daemon.stop();
+    is_captured(store.path(), pid);
+    for folder in folders(store.path(), pid) {
+        assert_eq!(limit_of(&folder).0, 96 * MIB);
+    }
+    forget(&program);
+}
+
+/// Raised for one and lowered for another while they are watched: each is captured at the limit that holds in the end.
+#[test]
+fn a_limit_that_is_changed_while_watched() {
+    let _turn = turn();
+    let (program, store) = (program("dies-changed"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-changed", &[]);
+    let victims = [(410, 192 * MIB), (411, 80 * MIB)].map(|(number, new)| {
+        let victim = victim(&program, number, &["-after", "4s", "-rate", "60000000"])?;
+        daemon.watches(victim.pid());
+        Some((victim, new))
+    });
+    let Some(victims) = victims.into_iter().collect::<Option<Vec<_>>>() else { return };
+    for (victim, new) in &victims {
+        let dir = &victim.group.dirs()[0];
+        // Memory and swap together may not be less than memory: the one first when raised, the other when lowered.
+        let both = dir.join("memory.memsw.limit_in_bytes");
+        let _ = fs::write(&both, new.to_string());
+        fs::write(limit_file(dir), new.to_string()).unwrap();
+        let _ = fs::write(&both, new.to_string());
+    }
+    let done: Vec<(i32, u64)> = victims.into_iter().map(|(victim, new)| (victim.wait(), new)).collect();
+    daemon.stop();
+    for (pid, new) in done {
+        is_captured(store.path(), pid);
+        for folder in folders(store.path(), pid) {
+            assert_eq!(limit_of(&folder).0, new, "{}", folder.display());
+        }
+    }
+    forget(&program);
+}
+
+/// The limit stands on the group above, as Kubernetes sets a pod's.
+#[test]
+fn the_limit_of_a_group_above() {
+    let _turn = turn();
+    let (program, store) = (program("dies-nested"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-nested", &[]);
+    let Some(pod) = group(450, Some(LIMIT)) else { return };
+    let inner: Vec<PathBuf> = pod.dirs().iter().map(|d| d.join("inner")).collect();
+    for dir in &inner {
+        fs::create_dir(dir).unwrap();
+    }
+    let mut child = start_in(&inner, &program, &["-after", "1s", "-rate", "100000000"]);
+    let pid = child.id() as i32;
+    let status = ends(&mut child);
+    for dir in &inner {
+        assert!(wait_for(|| fs::remove_dir(dir).ok()).is_some());
+    }
+    assert_eq!(status.signal(), Some(9));
+    let source = limit_file(&pod.dirs()[0]).display().to_string();
+    assert!(pod.remove());
+    daemon.stop();
+    is_captured(store.path(), pid);
+    for folder in folders(store.path(), pid) {
+        assert_eq!(limit_of(&folder), (LIMIT, source.clone()));
+    }
+    forget(&program);
+}
+
+/// Two Go programs and another one in one group: the one that is killed is captured, and the one that is left goes on being watched, to its own end.
+#[test]
+fn many_processes_in_one_group() {
+    let _turn = turn();
+    let (program, store) = (program("dies-first"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-first", &[]);
+    let Some(group) = group(470, Some(LIMIT)) else { return };
+    let mut grows = start_in(group.dirs(), &program, &["-after", "1s", "-rate", "100000000"]);
+    let mut stays = start_in(group.dirs(), &program, &["-after", "6s", "-rate", "100000000"]);
+    let mut other = start_in(group.dirs(), Path::new("/bin/sleep"), &["60"]);
+    assert_eq!(ends(&mut grows).signal(), Some(9));
+    assert!(stays.try_wait().unwrap().is_none() && other.try_wait().unwrap().is_none(), "the largest was killed");
+    runs_again(stays.id(), Some(&group));
+    assert_eq!(ends(&mut stays).signal(), Some(9));
+    assert!(other.try_wait().unwrap().is_none());
+    other.kill().unwrap();
+    ends(&mut other);
+    assert!(group.remove());
+    daemon.stop();
+    // Who stayed is struck with it, since the limit is theirs together; what it says then is not that it was itself.
+    let (grows, stays) = (grows.id() as i32, stays.id() as i32);
+    is_captured(store.path(), grows);
+    let died = |(phase, _, verdict): &(String, bool, String)| phase == "post-kill" && verdict.contains("main.growA");
+    assert!(captures(store.path(), stays).iter().any(died), "process {stays}: {:?}", captures(store.path(), stays));
+    forget(&program);
+}

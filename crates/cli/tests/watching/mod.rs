@@ -1,0 +1,266 @@
+//! What the tests of `lastgasp watch` share: the daemon, victims in groups of their own, and what the captures say. No test file uses all of it.
+#![allow(dead_code, unreachable_pub)]
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
+use lastgasp_lab::toolchain;
+use lastgasp_recorder::cgroup::{Mounts, OwnCgroup};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// A victim's limit, where nothing else is said.
+pub const LIMIT: u64 = 128 << 20;
+
+/// One test at a time: each wants both processors.
+static TURN: Mutex<()> = Mutex::new(());
+
+pub fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// `lab/dies` under a name of its own, so that what others run on this machine is not watched.
+pub fn program(name: &str) -> PathBuf {
+    let toolchain = toolchain::any(&cache_dir()).unwrap();
+    let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab/dies"), ".").unwrap();
+    let folder = tempfile::Builder::new().prefix("lastgasp-dies-").tempdir_in("/dev/shm").unwrap().keep();
+    fs::copy(built, folder.join(name)).unwrap();
+    folder.join(name)
+}
+
+/// Removes what [`program`] made.
+pub fn forget(program: &Path) {
+    let _ = fs::remove_dir_all(program.parent().unwrap());
+}
+
+/// `lastgasp watch`; what it says is printed when it goes, for the case that the test fails.
+pub struct Daemon {
+    pub child: Child,
+    log: tempfile::NamedTempFile,
+}
+
+impl Daemon {
+    pub fn start(store: &Path, service: &str, more: &[&str]) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_lastgasp")), store, service, more)
+    }
+
+    /// As [`Daemon::start`], with a command that becomes lastgasp (`nsenter ... lastgasp`).
+    pub fn start_by(mut command: Command, store: &Path, service: &str, more: &[&str]) -> Self {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let child = command
+            .args(["watch", "--store"])
+            .arg(store)
+            .args(["--service", service])
+            .args(more)
+            .env("LASTGASP_LOG", "debug")
+            .env("LASTGASP_CACHE_DIR", "")
+            .stderr(log.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        let daemon = Self { child, log };
+        // Its last word before it watches.
+        let ready = wait_for(|| daemon.log().contains("the fastest growth").then_some(()));
+        assert!(ready.is_some(), "it does not begin:\n{}", daemon.log());
+        std::thread::sleep(Duration::from_millis(100));
+        daemon
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log.path()).unwrap_or_default()
+    }
+
+    /// Waits until it watches that process.
+    pub fn watches(&self, pid: i32) {
+        let mark = format!("watched pid={pid} ");
+        assert!(wait_for(|| self.log().contains(&mark).then_some(())).is_some(), "process {pid} is not watched");
+    }
+
+    /// Ends it as a service manager does, and waits until all is written.
+    pub fn stop(mut self) {
+        kill(Pid::from_raw(self.pid()), Signal::SIGTERM).unwrap();
+        let began = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(self.child.wait().unwrap().success());
+        assert!(!self.log().contains("panicked"), "{}", self.log());
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let _ = writeln!(std::io::stdout(), "{}", self.log());
+        }
+    }
+}
+
+/// A program in a group of its own.
+pub struct Victim {
+    pub group: OwnCgroup,
+    pub child: Child,
+}
+
+/// A group with a limit; `None`, loudly, where none can be made.
+pub fn group(number: usize, limit: Option<u64>) -> Option<OwnCgroup> {
+    let name = format!("lastgasp-watch-{}-{number}", std::process::id());
+    OwnCgroup::create(&Mounts::detect(), &name, limit).map_err(|e| println!("SKIPPED: no cgroup can be made: {e}")).ok()
+}
+
+/// The limit file of a group that was made.
+pub fn limit_file(dir: &Path) -> PathBuf {
+    let v1 = dir.join("memory.limit_in_bytes");
+    if v1.exists() { v1 } else { dir.join("memory.max") }
+}
+
+/// Starts a program inside groups.
+pub fn start_in(dirs: &[PathBuf], program: &Path, args: &[&str]) -> Child {
+    let mut enter = Command::new(env!("CARGO_BIN_EXE_lastgasp"));
+    enter.arg("enter");
+    for dir in dirs {
+        enter.arg("--cgroup").arg(dir);
+    }
+    enter.arg("--").arg(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Starts the program in a group of its own; `None`, loudly, where no groups can be made.
+pub fn victim(program: &Path, number: usize, args: &[&str]) -> Option<Victim> {
+    let group = group(number, Some(LIMIT))?;
+    let child = start_in(group.dirs(), program, args);
+    Some(Victim { group, child })
+}
+
+impl Victim {
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    /// Waits until the kernel has killed it, and removes its group.
+    pub fn wait(mut self) -> i32 {
+        let pid = self.pid();
+        assert_eq!(ends(&mut self.child).signal(), Some(9), "killed by the kernel");
+        assert!(self.group.remove());
+        pid
+    }
+}
+
+/// Waits for a child's end, but not for ever.
+pub fn ends(child: &mut Child) -> ExitStatus {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(40),
+            "process {} stands still: {}",
+            child.id(),
+            states(child.id())
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// States of a process's threads, one letter each.
+pub fn states(pid: u32) -> String {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let state = |stat: String| stat.get(stat.rfind(')')? + 2..)?.chars().next();
+    threads.filter_map(|t| state(fs::read_to_string(t.path().join("stat")).ok()?)).collect()
+}
+
+/// Neither stopped nor traced nor frozen, at the latest after what the watchdog is allowed and a busy machine needs.
+pub fn runs_again(pid: u32, group: Option<&OwnCgroup>) {
+    let frozen = || {
+        let of = |dir: &PathBuf| fs::read_to_string(dir.join("cgroup.freeze")).is_ok_and(|t| t.trim() == "1");
+        group.is_some_and(|g| g.dirs().iter().any(of))
+    };
+    let free = wait_for(|| (!frozen() && !states(pid).contains(['t', 'T'])).then_some(()));
+    assert!(free.is_some(), "process {pid} was left stopped: {}", states(pid));
+}
+
+/// Asks every few milliseconds, for twenty seconds at most.
+pub fn wait_for<T>(mut check: impl FnMut() -> Option<T>) -> Option<T> {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(20) {
+        if let Some(found) = check() {
+            return Some(found);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
+}
+
+/// Whole captures of a process, by folder.
+pub fn folders(store: &Path, pid: i32) -> Vec<PathBuf> {
+    let all = fs::read_dir(store).into_iter().flatten().flatten().map(|e| e.path());
+    let name = |p: &Path| p.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    all.filter(|p| !name(p).starts_with('.') && name(p).contains(&format!("-{pid}-"))).collect()
+}
+
+/// What the captures of a process say: phase, light, culprit.
+pub fn captures(store: &Path, pid: i32) -> Vec<(String, bool, String)> {
+    let mut found = Vec::new();
+    for folder in folders(store, pid) {
+        let manifest = json(&folder.join("manifest.json"));
+        // On a busy machine a living target may not stand still in time, and the capture says so; a dead one has no excuse.
+        assert!(manifest["complete"] == true || manifest["phase"] == "pre-kill", "{}", manifest["gaps"]);
+        let verdict = json(&folder.join("findings.json"))["verdict"]["sentence"].as_str().unwrap_or("").to_owned();
+        if !verdict.contains("main.growA") {
+            let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+            println!("{}\n{}", text("report.txt"), text("timeline.jsonl"));
+        }
+        found.push((manifest["phase"].as_str().unwrap().to_owned(), manifest["light"] == true, verdict));
+    }
+    found
+}
+
+/// There is evidence from after the kill, and all evidence of the process names the line that allocated.
+pub fn is_captured(store: &Path, pid: i32) {
+    let found = captures(store, pid);
+    assert!(found.iter().any(|(phase, ..)| phase == "post-kill"), "process {pid}: {found:?}");
+    assert!(found.iter().all(|(.., verdict)| verdict.contains("main.growA")), "process {pid}: {found:?}");
+}
+
+pub fn json(file: &Path) -> Value {
+    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+}
+
+/// The limit that a capture has noted, and where it stood.
+pub fn limit_of(folder: &Path) -> (u64, String) {
+    let mut text = String::new();
+    let file = fs::File::open(folder.join("facts.json.gz")).unwrap();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut text).unwrap();
+    let facts: Value = serde_json::from_str(&text).unwrap();
+    let target = &facts["target"];
+    (target["limit_bytes"].as_u64().unwrap(), target["limit_source"].as_str().unwrap_or("").to_owned())
+}
+
+/// Moments that look random and are the same in every run (SplitMix64).
+pub struct Moments(pub u64);
+
+impl Moments {
+    pub fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % most
+    }
+
+    pub fn pause(&mut self, most: Duration) {
+        std::thread::sleep(Duration::from_micros(self.below(most.as_micros() as u64)));
+    }
+}
