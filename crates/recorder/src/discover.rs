@@ -58,7 +58,15 @@ enum Look {
 impl Discoverer {
     /// `Some` if `pid` runs a Go executable that we may read, or has loaded a Go library.
     pub fn go_process(&mut self, pid: i32) -> Option<GoProcess> {
-        match self.look(pid) {
+        match self.look(pid, true) {
+            Look::Go(process) => Some(process),
+            Look::Other | Look::Denied => None,
+        }
+    }
+
+    /// As [`Discoverer::go_process`], without a look at libraries: a stat where the executable is known.
+    pub fn go_program(&mut self, pid: i32) -> Option<GoProcess> {
+        match self.look(pid, false) {
             Look::Go(process) => Some(process),
             Look::Other | Look::Denied => None,
         }
@@ -72,7 +80,7 @@ impl Discoverer {
         pids.sort_unstable();
         let mut listing = Listing::default();
         for pid in pids {
-            match self.look(pid) {
+            match self.look(pid, true) {
                 Look::Go(process) => listing.processes.push(process),
                 Look::Other => {}
                 Look::Denied => listing.denied += 1,
@@ -92,7 +100,7 @@ impl Discoverer {
         })
     }
 
-    fn look(&mut self, pid: i32) -> Look {
+    fn look(&mut self, pid: i32, libraries: bool) -> Look {
         let path = format!("/proc/{pid}/exe");
         let key = match metadata(&path) {
             Ok(meta) => key(&meta),
@@ -110,7 +118,7 @@ impl Discoverer {
                 found
             }
         };
-        let known = known.or_else(|| self.library(pid));
+        let known = known.or_else(|| libraries.then(|| self.library(pid)).flatten());
         match known.zip(start_time(pid)) {
             Some((executable, start_time)) => Look::Go(GoProcess { pid, start_time, executable }),
             None => Look::Other,

@@ -33,8 +33,17 @@ pub(crate) enum Looked {
         /// Why, with the cure.
         why: String,
     },
-    /// It is not Go, or it is gone.
-    Other,
+    /// It is not Go, or it is gone; its libraries were looked at, or not.
+    Other(Depth),
+}
+
+/// How closely a process is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// At its executable.
+    Executable,
+    /// At the libraries that it has loaded too.
+    Libraries,
 }
 
 /// A process that can be watched.
@@ -48,7 +57,7 @@ pub(crate) struct Arrived {
 /// The threads.
 #[derive(Debug)]
 pub(crate) struct Attachers {
-    jobs: Sender<i32>,
+    jobs: Sender<(i32, Depth)>,
 }
 
 /// So many, so that one that hangs does not blind us.
@@ -71,21 +80,21 @@ impl Attachers {
     }
 
     /// Has a process looked at.
-    pub(crate) fn look_at(&self, pid: i32) {
-        let _ = self.jobs.send(pid);
+    pub(crate) fn look_at(&self, pid: i32, depth: Depth) {
+        let _ = self.jobs.send((pid, depth));
     }
 }
 
-fn serve(queue: &Mutex<Receiver<i32>>, settings: &Mutex<Arc<Settings>>, done: impl Fn(i32, Looked)) {
+fn serve(queue: &Mutex<Receiver<(i32, Depth)>>, settings: &Mutex<Arc<Settings>>, done: impl Fn(i32, Looked)) {
     let (mounts, locations, mut discoverer) = (Mounts::detect(), Locations::of_user(), Discoverer::default());
     let mut machine = Machine::detect();
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(pid) = job else { return };
+        let Ok((pid, depth)) = job else { return };
         let settings = Arc::clone(&settings.lock().unwrap_or_else(PoisonError::into_inner));
         machine.refresh(std::time::Duration::from_millis(100));
         let began = Instant::now();
-        let looked = look(pid, &settings, &mounts, &locations, &mut discoverer, &machine);
+        let looked = look(pid, depth, &settings, &mounts, &locations, &mut discoverer, &machine);
         if matches!(looked, Looked::NotYet | Looked::Ward(_)) {
             let ready = matches!(looked, Looked::Ward(_));
             tracing::debug!(pid, ready, took_ms = format!("{:.1}", began.elapsed().as_secs_f64() * 1e3), "looked at");
@@ -96,13 +105,18 @@ fn serve(queue: &Mutex<Receiver<i32>>, settings: &Mutex<Arc<Settings>>, done: im
 
 fn look(
     pid: i32,
+    depth: Depth,
     settings: &Settings,
     mounts: &Mounts,
     locations: &Locations,
     discoverer: &mut Discoverer,
     machine: &Machine,
 ) -> Looked {
-    let Some(executable) = discoverer.go_process(pid).filter(|_| !is_thread(pid)) else { return Looked::Other };
+    let found = match depth {
+        Depth::Executable => discoverer.go_program(pid),
+        Depth::Libraries => discoverer.go_process(pid),
+    };
+    let Some(executable) = found.filter(|_| !is_thread(pid)) else { return Looked::Other(depth) };
     let who = identity(pid, mounts, executable.start_time);
     let home = home(&who.cgroup);
     if !settings.wants(&who, &home) {
@@ -120,7 +134,7 @@ fn look(
         Err(e) if lastgasp_inferior::start_time(pid).is_some() => {
             Looked::Refused { service: who.service, why: e.to_string() }
         }
-        Err(_) => Looked::Other,
+        Err(_) => Looked::Other(depth),
     }
 }
 

@@ -14,11 +14,12 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::arrivals::Arrivals;
-use super::attach::{Arrived, Attachers, Looked};
+use super::attach::{Arrived, Attachers, Depth, Looked};
 use super::attendant::{Attendant, Common, LEAVE, LOOK};
 use super::light::{Job, Sampler};
 use super::notices::Notices;
 use super::readiness::Readiness;
+use super::second_looks::SecondLooks;
 use super::settings::Settings;
 use super::status::{Status, count};
 use super::trial::Running;
@@ -63,6 +64,8 @@ pub(crate) struct Lookout {
     due: BinaryHeap<Reverse<(Instant, i32)>>,
     /// Go processes whose runtime has not started, with when they are looked at next and when they were first seen.
     newborn: BTreeMap<i32, (Instant, Instant)>,
+    /// Those that are no Go programs, and may load a Go library yet.
+    second_looks: SecondLooks,
     readiness: Readiness,
     /// Processes that are not watched, by number, with their start time: not to be looked at again at every scan.
     passed: BTreeMap<i32, u64>,
@@ -131,6 +134,7 @@ impl Lookout {
             watched: BTreeMap::new(),
             due: BinaryHeap::new(),
             newborn: BTreeMap::new(),
+            second_looks: SecondLooks::default(),
             readiness: Readiness::new(),
             passed: BTreeMap::new(),
             stopping: false,
@@ -182,7 +186,11 @@ impl Lookout {
         }
         let due = self.due.peek().map(|Reverse((at, _))| *at);
         let newborn = self.newborn.values().map(|(at, _)| *at).min();
-        let next = [due, newborn, self.notices.due()].into_iter().flatten().chain([self.arrivals.due()]).min();
+        let next = [due, newborn, self.second_looks.due(), self.notices.due()]
+            .into_iter()
+            .flatten()
+            .chain([self.arrivals.due()])
+            .min();
         let most = Duration::from_secs(1);
         next.map_or(most, |at| at.saturating_duration_since(Instant::now())).min(most)
     }
@@ -222,6 +230,7 @@ impl Lookout {
         for pid in news.pids {
             // It has become another program, or is a new process with a number that was used before.
             self.passed.remove(&pid);
+            self.second_looks.forget(pid);
             self.look_at(pid);
         }
         if news.all {
@@ -234,7 +243,10 @@ impl Lookout {
                 // Until the answer is there.
                 *at = now + BIRTH;
             }
-            self.attachers.look_at(pid);
+            self.attachers.look_at(pid, Depth::Libraries);
+        }
+        for pid in self.second_looks.take_due(now) {
+            self.attachers.look_at(pid, Depth::Libraries);
         }
     }
 
@@ -244,10 +256,10 @@ impl Lookout {
             // By exec: another program in the same process.
             Some(Post::Lookout(ward)) if ward.is_replaced() => {
                 self.forget(pid);
-                self.attachers.look_at(pid);
+                self.attachers.look_at(pid, Depth::Executable);
             }
             Some(Post::Lookout(_)) => {}
-            None => self.attachers.look_at(pid),
+            None => self.attachers.look_at(pid, Depth::Executable),
         }
     }
 
@@ -261,9 +273,10 @@ impl Lookout {
         for pid in pids {
             let known = self.watched.contains_key(&pid)
                 || self.newborn.contains_key(&pid)
+                || self.second_looks.knows(pid)
                 || self.passed.get(&pid).is_some_and(|start| lastgasp_inferior::start_time(pid) == Some(*start));
             if !known {
-                self.attachers.look_at(pid);
+                self.attachers.look_at(pid, Depth::Libraries);
             }
         }
     }
@@ -273,6 +286,9 @@ impl Lookout {
             return;
         }
         let now = Instant::now();
+        if !matches!(looked, Looked::Other(_)) {
+            self.second_looks.forget(pid);
+        }
         match looked {
             Looked::NotYet => {
                 let (_, since) = *self.newborn.get(&pid).unwrap_or(&(now, now));
@@ -293,8 +309,16 @@ impl Lookout {
                     self.count(|c| c.refused += 1);
                 }
             }
-            Looked::Excluded | Looked::Other => {
+            Looked::Excluded => {
                 self.pass(pid);
+            }
+            Looked::Other(Depth::Executable) => self.second_looks.begin(pid, now),
+            Looked::Other(Depth::Libraries) => {
+                if lastgasp_inferior::start_time(pid).is_none() {
+                    self.second_looks.forget(pid);
+                } else if !self.second_looks.in_vain(pid) {
+                    self.pass(pid);
+                }
             }
         }
         self.newborn.remove(&pid);
@@ -381,7 +405,7 @@ impl Lookout {
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
             if !self.arrivals.has_events() && ward.is_replaced() {
                 self.forget(pid);
-                return self.attachers.look_at(pid);
+                return self.attachers.look_at(pid, Depth::Executable);
             }
         }
         let usage = ward.gauge.usage(rss);
@@ -500,12 +524,12 @@ impl Lookout {
                 self.watched.remove(&pid);
                 self.notices.forget(pid);
                 // A number that was used again at once.
-                self.attachers.look_at(pid);
+                self.attachers.look_at(pid, Depth::Executable);
             }
             Left::Replaced => {
                 self.watched.remove(&pid);
                 self.notices.forget(pid);
-                self.attachers.look_at(pid);
+                self.attachers.look_at(pid, Depth::Executable);
             }
             // By another configuration meanwhile.
             Left::Calm | Left::CalledAway if !self.is_wanted(&ward) => {

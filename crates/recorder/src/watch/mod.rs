@@ -13,6 +13,7 @@ mod light;
 mod lookout;
 mod notices;
 mod readiness;
+mod second_looks;
 mod settings;
 pub mod status;
 mod trial;
