@@ -39,6 +39,10 @@ const BELL: u64 = u64::MAX - 1;
 const NOTICES: u64 = u64::MAX - 2;
 /// Looks that are due within this time are taken together: one waking for many.
 const TOGETHER: Duration = Duration::from_millis(16);
+/// Looks that are far apart are due at the same few moments of a second, for all processes: a waking costs more than a look.
+const MOMENT: Duration = Duration::from_millis(250);
+/// How often limits are read again, and whether a process is still in its group.
+const LIMITS: Duration = Duration::from_secs(5);
 /// An attendant stays until it has been calm for so long.
 const CALM_AGAIN: Duration = Duration::from_secs(15);
 /// How long a process may take until its Go runtime can be read.
@@ -59,6 +63,7 @@ pub(crate) struct Lookout {
     pin_window: Option<PinWindow>,
     _trial: Option<Running>,
     machine: Machine,
+    started: Instant,
     started_unix: u64,
     watched: BTreeMap<i32, Watched>,
     due: BinaryHeap<Reverse<(Instant, i32)>>,
@@ -130,6 +135,7 @@ impl Lookout {
             pin_window: None,
             _trial: trial.transpose()?,
             machine: Machine::detect(),
+            started: Instant::now(),
             started_unix: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs()),
             watched: BTreeMap::new(),
             due: BinaryHeap::new(),
@@ -399,7 +405,7 @@ impl Lookout {
         }
         let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
         // Limits change seldom; which of them is nearest may change at once.
-        if ward.gauge.age() > Duration::from_secs(2) || ward.gauge.is_outdated(&self.machine) {
+        if ward.gauge.age() > LIMITS || ward.gauge.is_outdated(&self.machine) {
             ward.refresh_gauge(rss(), &self.machine);
             self.notices.follow(pid, ward.gauge.limits());
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
@@ -437,7 +443,7 @@ impl Lookout {
                 busy: Arc::clone(&watched.busy),
             });
         }
-        watched.due = Instant::now() + step.sleep;
+        watched.due = together(self.started, Instant::now() + step.sleep, step.sleep);
         self.due.push(Reverse((watched.due, pid)));
         if danger {
             self.call_attendant(pid, false);
@@ -635,4 +641,13 @@ impl Lookout {
     fn count(&self, change: impl FnOnce(&mut super::status::Counters)) {
         count(&self.common.counters, change);
     }
+}
+
+/// The moment at or before `due`, for sleeps that are long: never later than the policy wants it.
+fn together(started: Instant, due: Instant, sleep: Duration) -> Instant {
+    if sleep < 2 * MOMENT {
+        return due;
+    }
+    let since = due.duration_since(started);
+    due - Duration::from_nanos((since.as_nanos() % MOMENT.as_nanos()) as u64)
 }
