@@ -55,7 +55,7 @@ impl Daemon {
     pub fn start_by(mut command: Command, store: &Path, service: &str, more: &[&str]) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         let child = command
-            .args(["watch", "--store"])
+            .args(["watch", "--listen", "off", "--store"])
             .arg(store)
             .args(["--service", service])
             .args(more)

@@ -1,0 +1,129 @@
+//! `lastgasp watch` as it is deployed: with the capabilities of its systemd unit and no more, and with somebody to be told.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use lastgasp_lab::build::repo_root;
+use serde_json::Value;
+use watching::{Daemon, captures, forget, group, program, start_in, turn, victim};
+
+mod watching;
+
+fn unit() -> String {
+    fs::read_to_string(repo_root().join("deploy/systemd/lastgasp.service")).unwrap()
+}
+
+/// Of `CapabilityBoundingSet=`, as setpriv wants them.
+fn capabilities() -> String {
+    let unit = unit();
+    let line = unit.lines().find_map(|l| l.strip_prefix("CapabilityBoundingSet=")).unwrap();
+    let names = line.split_whitespace().map(|c| format!(",+{}", c.strip_prefix("CAP_").unwrap().to_lowercase()));
+    format!("-all{}", names.collect::<String>())
+}
+
+/// Another user's process, killed while the daemon has nothing but what the unit gives it: struck before, and read after.
+#[test]
+fn under_the_units_capabilities_a_kill_is_captured() {
+    let _turn = turn();
+    if !nix::unistd::geteuid().is_root() || Command::new("setpriv").arg("--version").output().is_err() {
+        return println!("SKIPPED: needs root and setpriv");
+    }
+    let (program, store) = (program("dies-other"), tempfile::tempdir().unwrap());
+    fs::set_permissions(program.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut confined = Command::new("setpriv");
+    confined.args(["--no-new-privs", "--inh-caps=-all", &format!("--bounding-set={}", capabilities())]);
+    confined.arg(env!("CARGO_BIN_EXE_lastgasp"));
+    let daemon = Daemon::start_by(confined, store.path(), "dies-other", &[]);
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let effective = status.lines().find_map(|l| l.strip_prefix("CapEff:")).unwrap().trim();
+    assert_eq!(u64::from_str_radix(effective, 16).unwrap().count_ones(), 4, "{effective}");
+    let Some(group) = group(900, Some(watching::LIMIT)) else { return };
+    let path = program.to_str().unwrap();
+    let as_nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", path, "-after", "2s", "-rate", "100000000"];
+    let mut child = start_in(group.dirs(), Path::new("setpriv"), &as_nobody);
+    let pid = child.id() as i32;
+    watching::ends(&mut child);
+    assert!(group.remove());
+    let log = daemon.log();
+    daemon.stop();
+    let found = captures(store.path(), pid);
+    for phase in ["pre-kill", "post-kill"] {
+        assert!(found.iter().any(|(p, ..)| p == phase), "no {phase}: {found:?}\n{log}");
+    }
+    assert!(log.contains("memory can be read for"), "the pin's trial needs no more either:\n{log}");
+    forget(&program);
+}
+
+/// What systemd itself says of the unit, where it is installed: nothing wrong, and not exposed.
+#[test]
+fn systemd_understands_the_unit() {
+    let analyze = |args: &[&str], file: &Path| Command::new("systemd-analyze").args(args).arg(file).output();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lastgasp.service");
+    // The binary is not installed here.
+    fs::write(&file, unit().replace("/usr/local/bin/lastgasp", env!("CARGO_BIN_EXE_lastgasp"))).unwrap();
+    match analyze(&["verify", "--man=no"], &file) {
+        Err(_) => println!("SKIPPED: no systemd-analyze"),
+        Ok(out) => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            let about_it: Vec<&str> = said.lines().filter(|l| l.contains("lastgasp.service")).collect();
+            assert!(about_it.is_empty(), "{about_it:?}");
+        }
+    }
+}
+
+/// The configuration that is shipped is one that the daemon takes.
+#[test]
+fn the_shipped_configuration_is_right() {
+    let file = repo_root().join("deploy/systemd/lastgasp.toml");
+    let out = Command::new(env!("CARGO_BIN_EXE_lastgasp")).args(["config", "--config"]).arg(&file).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+/// A webhook is told of a real kill, once for the captures from before and after it, with the verdict.
+#[test]
+fn a_kill_is_told() {
+    let _turn = turn();
+    let (program, store) = (program("dies-told"), tempfile::tempdir().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let config = store.path().join("lastgasp.toml");
+    fs::write(&config, format!("[webhook.test]\nurl = {url:?}\nsettle = \"4s\"\n")).unwrap();
+    let (sender, told) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            let mut reader = BufReader::new(&stream);
+            let mut length = 0;
+            let mut line = String::new();
+            while reader.read_line(&mut line).unwrap() > 2 {
+                if let Some(n) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = n.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            let _ = sender.send(serde_json::from_slice::<Value>(&body).unwrap());
+        }
+    });
+    let daemon = Daemon::start(store.path(), "dies-told", &["--config", config.to_str().unwrap()]);
+    let Some(victim) = victim(&program, 910, &["-after", "1s", "-rate", "100000000"]) else { return };
+    let pid = victim.wait();
+    let message = told.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert_eq!(message["event"], "killed", "{message:#}");
+    assert_eq!(message["pid"], pid);
+    assert!(message["verdict"]["sentence"].as_str().unwrap().contains("main.growA"), "{message:#}");
+    assert!(Path::new(message["capture"].as_str().unwrap()).join("report.html").is_file());
+    daemon.stop();
+    assert!(told.try_recv().is_err(), "one message for one death");
+    forget(&program);
+}
