@@ -113,7 +113,7 @@ case_brake_over_others() {
 
 # The daemon is killed while it is set: the watchdog puts it back. The time-box is long, so that it cannot have been that.
 case_brake_kill9() {
-    brake_starts '[brake]' 'longest = "60s"' || return
+    brake_starts '[brake]' 'longest = "30s"' || return
     grows lab-a $NEARLY
     tripped max
     kill -9 $lg
@@ -128,7 +128,7 @@ case_brake_kill9() {
 
 # The daemon stands still while it is set: half a second later the watchdog puts it back.
 case_brake_stalled() {
-    brake_starts '[brake]' 'longest = "60s"' || return
+    brake_starts '[brake]' 'longest = "30s"' || return
     grows lab-a $NEARLY
     tripped max
     kill -STOP $lg
@@ -143,7 +143,7 @@ case_brake_stalled() {
 
 # Both are killed: the next start with the same store puts it back.
 case_brake_journal() {
-    brake_starts '[brake]' 'longest = "60s"' || return
+    brake_starts '[brake]' 'longest = "30s"' || return
     grows lab-a $NEARLY
     tripped max
     # At one moment, and the watchdog first: else it would put it back.

@@ -15,11 +15,12 @@ daemon() {
     lg=$!
     within 30 watches_again || { fail "the daemon does not begin"; show $dir/log; return 1; }
     within 20 trial_over || fail "the trial of the pin does not end"
+    say "      $(sed -n 's/.*\(after an OOM kill memory .*\)/\1/p' $dir/log | tail -n 1)"
     watchdog=$(watchdogs)
     check "one watchdog runs ($watchdog)" [ "$(echo $watchdog | wc -w)" = 1 ]
 }
 watches_again() { [ "$(grep -c 'the fastest growth' $dir/log)" -gt $started ]; }
-trial_over() { [ -z "$(find $ROOT -name 'lastgasp-pin-trial-*')" ] && [ "$(watchdogs | wc -w)" -le 1 ]; }
+trial_over() { [ "$(grep -c 'after an OOM kill memory\|memory cannot be held\|how long memory' $dir/log)" -gt $started ] && [ "$(watchdogs | wc -w)" -le 1 ]; }
 watchdogs() { for p in /proc/[0-9]*; do tr '\0' ' ' 2>/dev/null <$p/cmdline | grep -q '^/proc/self/exe watchdog ' && basename $p; done; }
 
 # Ends it as a service manager does: all is written then.
@@ -55,13 +56,16 @@ has_phase() { for p in $(phases $1); do [ $p = $2 ] && return 0; done; return 1;
 # Every capture of PID names the line that grows, with its verdict's sentence.
 all_name() {
     [ -n "$(of $1)" ] || return 1
-    for m in $(of $1); do verdict_names $(dirname $m)/report.txt "$DIES" || return 1; done
+    unnamed=
+    for m in $(of $1); do verdict_names $(dirname $m)/report.txt "$DIES" || unnamed="$unnamed $(dirname $m)"; done
+    [ -z "$unnamed" ]
 }
 limits_are() { for m in $(of $1); do zcat $(dirname $m)/facts.json.gz | grep -q "\"limit_bytes\": *$2\b" || return 1; done; }
 sources_are() { for m in $(of $1); do zcat $(dirname $m)/facts.json.gz | grep -q "\"limit_source\": *\"$2\"" || return 1; done; }
 captured() {
     check "captured after the kill ($(phases $1))" has_phase $1 post-kill
     check "every capture names $DIES" all_name $1
+    for u in $unnamed; do say "      $(basename $u) does not:"; sed -n '1,/^NEXT/p' $u/report.txt | head -n 30 >$dir/shown; show $dir/shown; done
 }
 # The settings of a group that a stranger must find as they were.
 settings() { for f in memory.max memory.high memory.min memory.low memory.oom.group memory.swap.max cgroup.freeze; do echo "$f $(cat $ROOT/$1/$f 2>/dev/null)"; done; }
