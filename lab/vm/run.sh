@@ -25,9 +25,9 @@ cannot() { echo "lab/vm: $1" >&2; [ $# -lt 2 ] || echo "  cure: $2" >&2; exit 2;
 [ $# -eq 2 ] || cannot "two arguments: LASTGASP_BINARY DIR_WITH_GO_BINARIES" "see the head of lab/vm/run.sh"
 lastgasp=$1 programs=$2
 [ -x "$lastgasp" ] || cannot "$lastgasp is not there" "cargo build --release --package lastgasp-cli"
-for p in resource-service admin loadgen; do
+for p in resource-service admin loadgen dies; do
     [ -x "$programs/$p" ] || cannot "$programs/$p is not there" \
-        "cd lab/incident && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o DIR/ ./..."
+        "cargo xtask vm builds it"
     ! ldd "$programs/$p" >/dev/null 2>&1 || cannot "$programs/$p is linked dynamically" "build it with CGO_ENABLED=0"
 done
 need() { command -v "$1" >/dev/null || cannot "$1 is missing" "apt-get install $2"; }
@@ -81,13 +81,17 @@ fi
 # The initramfs.
 root=$(mktemp -d "$work/root.XXXXXX")
 trap 'rm -rf "$root"' EXIT
-mkdir -p "$root"/{bin,proc,sys,dev,tmp,lab}
+mkdir -p "$root"/{bin,proc,sys,dev,tmp,lab/cases}
 cp "$busybox" "$root/bin/busybox"
 ln -s busybox "$root/bin/sh"
 cp "$here/guest.sh" "$root/init"
 chmod 755 "$root/init"
+cp "$here"/guest/*.sh "$root/lab/cases/"
+# A disk in memory, for swap. Not there with a kernel of your own: that case is skipped then, loudly.
+brd=$(find "$work" -path "*/$(basename "$kernel" | sed s/^vmlinuz-//)/*" -name brd.ko | head -n 1)
+[ -z "$brd" ] || cp "$brd" "$root/lab/brd.ko"
 cp "$lastgasp" "$root/lab/lastgasp"
-for p in resource-service admin loadgen; do cp "$programs/$p" "$root/lab/$p"; done
+for p in resource-service admin loadgen dies; do cp "$programs/$p" "$root/lab/$p"; done
 # Shared libraries at the paths where the loader looks for them; a static binary has none.
 { ldd "$lastgasp" 2>/dev/null || true; } | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^\//) print $i }' | while read -r lib; do
     mkdir -p "$root$(dirname "$lib")"

@@ -44,7 +44,8 @@ const PARTS: u64 = 24;
 ///
 /// From the end backwards in steps: a step belongs to the growth if it gains at least a tenth of what the whole growth so far gains per step. A rest ends it
 /// only when it is longer than the growth that followed, and than a second: while a GC marks, the RSS of a ramp may stand still for 0.9 s, since
-/// allocating goroutines must help it (seen in lab/incident; test `a_gc_that_stops_the_ramp_does_not_end_it`).
+/// allocating goroutines must help it (seen in lab/incident; test `a_gc_that_stops_the_ramp_does_not_end_it`). A rest while our tripwire stood never ends it: who
+/// is braked sleeps for seconds between two small steps (seen in the virtual machine; test `a_ramp_that_we_braked_is_seen_whole`).
 #[must_use]
 pub fn window(facts: &Facts) -> Option<Window> {
     let samples = &facts.timeline.samples;
@@ -56,7 +57,7 @@ pub fn window(facts: &Facts) -> Option<Window> {
     let half = low + (end.usage_bytes.saturating_sub(low)) / 2;
     let crossed = samples.iter().rev().filter(|s| s.t_ms <= end.t_ms).find(|s| s.usage_bytes <= half)?;
     let step = ((end.t_ms - crossed.t_ms).saturating_mul(2) / PARTS).max(100);
-    let onset = look_back(samples, end, step);
+    let onset = look_back(samples, end, step, braked(facts));
     let growth = end.usage_bytes.saturating_sub(onset.usage_bytes);
     if growth < 16_000_000 || growth.saturating_mul(10) < onset.usage_bytes || onset.t_ms >= end.t_ms {
         return None;
@@ -81,7 +82,14 @@ fn at(samples: &[Sample], t_ms: u64) -> Option<&Sample> {
     samples.get(samples.partition_point(|s| s.t_ms <= t_ms).checked_sub(1)?)
 }
 
-fn look_back<'a>(samples: &'a [Sample], end: &'a Sample, step: u64) -> &'a Sample {
+/// When our tripwire stood for the last time, on the timeline's clock.
+fn braked(facts: &Facts) -> Option<(u64, u64)> {
+    let mut brakes = facts.timeline.events.iter().rev().filter(|e| e.kind == "brake").peekable();
+    let until = brakes.next_if(|e| e.text.ends_with("back")).map_or(u64::MAX, |e| e.t_ms);
+    brakes.next().map(|e| (e.t_ms, until))
+}
+
+fn look_back<'a>(samples: &'a [Sample], end: &'a Sample, step: u64, braked: Option<(u64, u64)>) -> &'a Sample {
     let (mut onset, mut here) = (end, end);
     while let Some(earlier) = here.t_ms.checked_sub(step).and_then(|t| at(samples, t)) {
         if earlier.t_ms >= here.t_ms {
@@ -98,7 +106,8 @@ fn look_back<'a>(samples: &'a [Sample], end: &'a Sample, step: u64) -> &'a Sampl
             let refill = (here.heap_live_bytes as f64 - earlier.heap_live_bytes as f64) / span(earlier, here);
             let one_collection = onset.gc_cycles.saturating_sub(earlier.gc_cycles) <= 1;
             let stalled = here.gc_cycles == earlier.gc_cycles && (refill <= 0.0 || refill < usual * 0.1);
-            if !one_collection || stalled {
+            let by_us = braked.is_some_and(|(from, until)| here.t_ms > from && earlier.t_ms < until);
+            if !by_us && (!one_collection || stalled) {
                 break;
             }
         }
@@ -173,6 +182,27 @@ mod tests {
             cut.timeline.samples.retain(|s| s.t_ms <= end);
             let w = window(&cut).unwrap_or_else(|| panic!("none at {end}"));
             assert!(w.onset_ms.abs_diff(60_000) <= 1500, "{w:?}");
+        }
+    }
+
+    /// 20 MB/s, a tripwire at 125 MB, and from there 2 MB every two seconds: what `memory.high` makes of it where pages are huge.
+    #[test]
+    fn a_ramp_that_we_braked_is_seen_whole() {
+        let curve = |t: u64| match t {
+            0..5000 => 10_000_000,
+            5000..10_750 => 10_000_000 + (t - 5000) * 20_000,
+            _ => 125_000_000 + (t - 10_750) / 2000 * 2_100_000,
+        };
+        for cut in [13_100, 14_900, 15_100, 17_100] {
+            let mut f = facts(curve, 20, 20);
+            f.timeline.samples.retain(|s| s.t_ms <= cut);
+            let event = |t_ms, text: &str| crate::facts::Event { t_ms, kind: "brake".into(), text: text.into() };
+            f.timeline.events.push(event(9000, "tripwire set"));
+            if cut > 14_000 {
+                f.timeline.events.push(event(14_000, "tripwire taken back"));
+            }
+            let w = window(&f).unwrap_or_else(|| panic!("none at {cut}"));
+            assert!(w.onset_ms.abs_diff(5000) <= 800, "{cut}: {w:?}");
         }
     }
 
