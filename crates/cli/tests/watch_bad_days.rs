@@ -12,8 +12,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use watching::{
-    Daemon, LIMIT, Moments, captures, ends, folders, forget, group, is_captured, limit_file, program, runs_again,
-    start_in, states, turn, victim, wait_for,
+    Daemon, LIMIT, Moments, all_is_undone, captures, ends, folders, forget, group, is_captured, limit_file, program,
+    runs_again, start_in, states, turn, victim, wait_for,
 };
 
 mod watching;
@@ -116,10 +116,7 @@ fn the_daemon_killed_at_random_moments() {
             let name = entry.file_name().to_string_lossy().into_owned();
             assert!(!name.starts_with(".partial"), "round {round}: {name} was not removed");
         }
-        // What its predecessor left is undone; what it makes to try the pin comes and goes.
-        let journal = store.path().join(".journal");
-        let entries = || fs::read_dir(&journal).map_or(0, Iterator::count);
-        assert!(wait_for(|| (entries() == 0).then_some(())).is_some(), "round {round}: {} entries", entries());
+        all_is_undone(store.path());
         let Some(mut victim) = victim(&program, 300 + round, &["-after", "100ms", "-rate", "200000000"]) else {
             return;
         };

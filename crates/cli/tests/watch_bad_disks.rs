@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use watching::{Daemon, captures, folders, forget, is_captured, program, turn, victim, wait_for};
+use watching::{
+    Daemon, all_is_undone, captures, folders, forget, is_captured, pin_is_tried, program, turn, victim, wait_for,
+};
 
 mod watching;
 
@@ -131,6 +133,9 @@ fn a_disk_that_turns_read_only() {
     let Some(disk) = Disk::mount(r#"mount -t tmpfs -o size=64m tmpfs "$1""#) else { return };
     let program = program("dies-on-ro");
     let daemon = disk.watch("dies-on-ro");
+    // While a file is open for writing it could not be made so.
+    pin_is_tried(&daemon);
+    all_is_undone(&disk.store());
     disk.run(&["mount", "-o", "remount,ro"]);
     let Some(first) = victim(&program, 510, &DIES) else { return };
     is_lost(&disk, &daemon, first.wait());

@@ -204,6 +204,19 @@ pub fn wait_for<T>(mut check: impl FnMut() -> Option<T>) -> Option<T> {
     None
 }
 
+/// Waits until the daemon has tried the pin, which it does beside its work in its first seconds.
+pub fn pin_is_tried(daemon: &Daemon) {
+    let said = ["memory can be read for", "memory is gone within", "is not known", "memory cannot be held"];
+    let tried = || said.iter().any(|s| daemon.log().contains(s)).then_some(());
+    assert!(wait_for(tried).is_some(), "the pin is not tried");
+}
+
+/// Waits until the journal is empty: what a predecessor left is undone, and what is made to try the pin has come and gone.
+pub fn all_is_undone(store: &Path) {
+    let entries = || fs::read_dir(store.join(".journal")).map_or(0, Iterator::count);
+    assert!(wait_for(|| (entries() == 0).then_some(())).is_some(), "{} entries in the journal", entries());
+}
+
 /// Whole captures of a process, by folder.
 pub fn folders(store: &Path, pid: i32) -> Vec<PathBuf> {
     let all = fs::read_dir(store).into_iter().flatten().flatten().map(|e| e.path());
