@@ -11,6 +11,7 @@ mod experiments;
 mod layouts;
 mod patches;
 mod read;
+mod vm;
 mod watch;
 
 /// The project's chores.
@@ -45,6 +46,12 @@ enum Chore {
     BenchWatch {
         #[command(subcommand)]
         bench: watch::Bench,
+    },
+    /// Play the end-to-end cases on a real cgroup v2, in a virtual machine (needs qemu-system-x86 and cpio)
+    Vm {
+        /// Only these, by the names that lab/vm/guest.sh lists; separated by commas
+        #[arg(long, value_delimiter = ',')]
+        cases: Vec<String>,
     },
     /// Build large Go programs that others wrote, put load on them, and compare what lastgasp says of them with their own pprof output
     Real {
@@ -82,6 +89,7 @@ fn main() -> Result<()> {
         Chore::Bench { kills, calm } => bench::run(kills, calm),
         Chore::BenchRead { times } => read::run(times),
         Chore::BenchWatch { bench } => watch::run(&bench),
+        Chore::Vm { cases } => vm::run(&cases),
         Chore::Real { arguments } => program("lastgasp-real", &arguments),
         Chore::Layouts { minors, patches: true, .. } => patches::run(&minors),
         Chore::Layouts { minors, check, experiments: true, .. } => experiments::run(&minors, check),
