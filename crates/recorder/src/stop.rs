@@ -51,7 +51,10 @@ enum How<'a> {
 }
 
 /// How long we wait for the last thread to stand: threads that allocate stop at once, and one that sleeps in the kernel does no harm.
-const STRAGGLERS: Duration = Duration::from_millis(20);
+pub const STRAGGLERS: Duration = Duration::from_millis(20);
+
+/// Where a person asks for a capture of a service that is well: on a busy machine a thread may need longer, and a capture of a moving target is worth less to them.
+pub const STRAGGLERS_ON_DEMAND: Duration = Duration::from_millis(80);
 
 impl Stopper {
     /// By ptrace, with a watchdog if one can be started.
@@ -85,12 +88,13 @@ impl Stopper {
     }
 
     /// Stops `pid`. Never fails: what could not be stopped is told in `trouble`, and the copy is then one of a moving target.
-    pub fn stop(&self, pid: i32) -> Stopped<'_> {
+    /// `patience`: how long the last thread is waited for.
+    pub fn stop(&self, pid: i32, patience: Duration) -> Stopped<'_> {
         match self {
-            Self::Freezer(dir, watchdog) => freeze(dir, watchdog, pid),
-            Self::Guest(dir, watchdog, _) if may_freeze(dir, pid) => freeze(dir, watchdog, pid),
-            Self::Guest(_, watchdog, _) => trace(pid, Some(watchdog)),
-            Self::Ptrace(watchdog) => trace(pid, watchdog.as_deref()),
+            Self::Freezer(dir, watchdog) => freeze(dir, watchdog, pid, patience),
+            Self::Guest(dir, watchdog, _) if may_freeze(dir, pid) => freeze(dir, watchdog, pid, patience),
+            Self::Guest(_, watchdog, _) => trace(pid, Some(watchdog), patience),
+            Self::Ptrace(watchdog) => trace(pid, watchdog.as_deref(), patience),
         }
     }
 }
@@ -150,7 +154,7 @@ fn is_writable(dir: &Path) -> bool {
     nix::unistd::access(&dir.join("cgroup.freeze"), nix::unistd::AccessFlags::W_OK).is_ok()
 }
 
-fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a Watchdog, pid: i32) -> Stopped<'a> {
+fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a Watchdog, pid: i32, patience: Duration) -> Stopped<'a> {
     let since = Instant::now();
     let attempt = watchdog.before_freeze(dir).and_then(|()| cgroup::write(&dir.join("cgroup.freeze"), "1"));
     if let Err(e) = attempt {
@@ -158,7 +162,7 @@ fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a Watchdog, pid: i32) -> Stopped<'a>
         return not_stopped(e.to_string());
     }
     let events = dir.join("cgroup.events");
-    while since.elapsed() < STRAGGLERS && !std::fs::read_to_string(&events).is_ok_and(|t| t.contains("frozen 1")) {
+    while since.elapsed() < patience && !std::fs::read_to_string(&events).is_ok_and(|t| t.contains("frozen 1")) {
         std::thread::sleep(Duration::from_micros(200));
     }
     let registers = thread_ids(pid).into_iter().filter_map(|tid| thread_registers(pid, tid)).collect();
@@ -169,7 +173,7 @@ fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a Watchdog, pid: i32) -> Stopped<'a>
     Stopped { how: How::Freezer(dir, watchdog), since, registers, trouble, nothing: false }
 }
 
-fn trace(pid: i32, watchdog: Option<&Watchdog>) -> Stopped<'_> {
+fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration) -> Stopped<'_> {
     let since = Instant::now();
     // Of a process of another namespace we would stop and read whoever has its number in ours.
     if own_number_in_proc().is_some_and(|n| n != std::process::id()) {
@@ -181,7 +185,7 @@ fn trace(pid: i32, watchdog: Option<&Watchdog>) -> Stopped<'_> {
     let (report, ready) = mpsc::channel();
     let holder = std::thread::Builder::new().name("stop".into()).spawn(move || {
         let mut held = Held::default();
-        held.seize(pid);
+        held.seize(pid, patience);
         let nothing = held.threads.is_empty();
         if nothing && held.trouble.is_none() {
             held.trouble = Some("not stopped: none of its threads could be found (has it ended?)".into());
@@ -230,10 +234,10 @@ struct Held {
 
 impl Held {
     /// New threads may appear until all that exist stand still.
-    fn seize(&mut self, pid: i32) {
+    fn seize(&mut self, pid: i32, patience: Duration) {
         let started = Instant::now();
         let mut refused = Vec::new();
-        while started.elapsed() < STRAGGLERS * 5 {
+        while started.elapsed() < patience.max(STRAGGLERS * 5) {
             let fresh: Vec<i32> =
                 thread_ids(pid).into_iter().filter(|t| !self.threads.contains_key(t) && !refused.contains(t)).collect();
             if fresh.is_empty() && self.threads.values().all(Option::is_some) {
@@ -255,7 +259,7 @@ impl Held {
                 }
             }
             self.look();
-            if started.elapsed() > STRAGGLERS && self.threads.values().any(Option::is_none) {
+            if started.elapsed() > patience && self.threads.values().any(Option::is_none) {
                 self.trouble = Some("a thread did not stop in time (it sleeps in the kernel)".into());
                 return;
             }
@@ -334,7 +338,7 @@ mod tests {
         let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(50));
         let stopper = Stopper::Ptrace(None);
-        let stopped = stopper.stop(child.id() as i32);
+        let stopped = stopper.stop(child.id() as i32, STRAGGLERS);
         if let Some(trouble) = &stopped.trouble {
             eprintln!("SKIPPED: {trouble}");
         } else {
@@ -378,7 +382,7 @@ mod tests {
         let stopper = Stopper::Ptrace(None);
         for _ in 0..300 {
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
-            drop(stopper.stop(pid.as_raw()));
+            drop(stopper.stop(pid.as_raw(), STRAGGLERS));
             // Each must have been heard before the next is sent: neither the kernel nor a shell queues them.
             assert_eq!(wait(), "got");
         }

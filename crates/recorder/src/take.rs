@@ -10,7 +10,7 @@ use crate::cgroup::{Cgroup, Charge, Mounts};
 use crate::deadline::{Deadline, LONGEST_COPY, LONGEST_COPY_ON_DEMAND};
 use crate::flight::Flight;
 use crate::sampler::Timeline;
-use crate::stop::Stopper;
+use crate::stop::{STRAGGLERS, STRAGGLERS_ON_DEMAND, Stopper};
 use crate::target::{COPY_CAP, Identity, Target};
 
 /// Before or after a kill, or at somebody's wish.
@@ -133,9 +133,11 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_
     match stopper {
         Some(stopper) => {
             let started = Instant::now();
-            let mut stopped = stopper.stop(target.process.pid());
+            let on_demand = around.phase == Phase::Manual;
+            let patience = if on_demand { STRAGGLERS_ON_DEMAND } else { STRAGGLERS };
+            let mut stopped = stopper.stop(target.process.pid(), patience);
             registers = std::mem::take(&mut stopped.registers);
-            let longest = if around.phase == Phase::Manual { LONGEST_COPY_ON_DEMAND } else { LONGEST_COPY };
+            let longest = if on_demand { LONGEST_COPY_ON_DEMAND } else { LONGEST_COPY };
             let memory = Deadline::new(&*target.process, started + longest);
             copy(&mut evidence, target, &memory, around.extent, &registers);
             if spans_in_the_stop(target, around.phase) {
