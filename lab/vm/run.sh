@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# The incident under cgroup v2, for real: a virtual machine (software emulation, no KVM, no root) with a kernel that has the memory controller in the
+# The incident, and the daemon, under cgroup v2, for real: a virtual machine (software emulation, no KVM, no root) with a kernel that has the memory controller in the
 # unified hierarchy, a small initramfs, and in it guest.sh, which plays the cases and checks them.
 #
-#   lab/vm/run.sh LASTGASP_BINARY DIR_WITH_GO_BINARIES
+#   lab/vm/run.sh LASTGASP_BINARY DIR_WITH_GO_BINARIES    (cargo xtask vm builds both and calls it)
 #
-# The directory holds resource-service, admin and loadgen:
+# The directory holds resource-service, admin, loadgen and dies (lab/dies, likewise):
 #   cd lab/incident && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o DIR/ ./...
 #
-# The last line is "PASS ..." or "FAIL ..."; exit code 0 or 1, and 2 if it could not be played. Takes about three minutes on two cores.
+# The last line is "PASS ..." or "FAIL ..."; exit code 0 or 1, and 2 if it could not be played. All cases take eight minutes on two cores.
 #
 # Environment:
 #   VM_DIR      where kernel, busybox, initramfs and console.log are kept (default: target/lab/vm); the first run fetches some 30 MB into it
 #   VM_KERNEL   a bzImage of your own instead of Debian's, with userfaultfd, memcg and an 8250 console built in
 #   VM_BUSYBOX  a static busybox of your own instead of Debian's
-#   VM_TIMEOUT  seconds for the whole machine (default: 540)
-#   VM_CASES    which cases, separated by spaces (default: those that guest.sh lists first)
+#   VM_TIMEOUT  seconds for the whole machine (default: 900)
+#   VM_CASES    which cases, separated by spaces (default: all but those on demand)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -103,7 +103,7 @@ echo "lab/vm: $(basename "$kernel"), lastgasp and the lab's incident in a virtua
 started=$SECONDS
 cases=${VM_CASES:+lab.cases=${VM_CASES// /,}}
 # -no-reboot with panic=-1: a panic ends the machine. One line in the log is one line of the guest, without the console's carriage returns.
-timeout --kill-after=10 "${VM_TIMEOUT:-540}" nice -n 10 qemu-system-x86_64 \
+timeout --kill-after=10 "${VM_TIMEOUT:-900}" nice -n 10 qemu-system-x86_64 \
     -accel tcg,thread=multi -smp 2 -m 2G -nodefaults -no-user-config -display none -no-reboot -serial stdio \
     -kernel "$kernel" -initrd "$work/initramfs.gz" \
     -append "console=ttyS0 quiet panic=-1 mitigations=off ${cases}" </dev/null | tr -d '\r' | tee "$work/console.log" || true
@@ -113,5 +113,5 @@ took=$((SECONDS - started))
 case $verdict in
     "VM-RESULT PASS"*) echo "PASS cgroup v2: ${verdict#VM-RESULT PASS }, $took s"; exit 0 ;;
     "VM-RESULT FAIL"*) echo "FAIL cgroup v2: ${verdict#VM-RESULT FAIL }, $took s"; exit 1 ;;
-    *) echo "FAIL cgroup v2: the machine ended without a result after $took s (VM_TIMEOUT is ${VM_TIMEOUT:-540} s)"; exit 1 ;;
+    *) echo "FAIL cgroup v2: the machine ended without a result after $took s (VM_TIMEOUT is ${VM_TIMEOUT:-900} s)"; exit 1 ;;
 esac
