@@ -146,8 +146,8 @@ case_brake_journal() {
     brake_starts '[brake]' 'longest = "30s"' || return
     grows lab-a $NEARLY
     tripped max
-    # At one moment: the daemon stands still, so that it does not see the watchdog's end and put it back itself (seen once: the first signal came well before the
-    # second), and the watchdog has no time to see that it stands still.
+    # At one moment: the daemon stands still, so that it cannot put it back itself (once it was back, with the signals sent one after the other; who did it was not
+    # seen), and the watchdog has no time to see that it stands still.
     kill -STOP $lg
     kill -9 $watchdog
     kill -9 $lg
