@@ -9,11 +9,12 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
-use lastgasp_lab::toolchain;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use watching::{forget, program};
+
+mod watching;
 
 fn lastgasp(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lastgasp")).args(args).env_remove("LASTGASP_LOG").output().unwrap()
@@ -22,18 +23,14 @@ fn lastgasp(args: &[&str]) -> Output {
 /// A Go program that grows by nothing, under that name.
 struct Service {
     child: Child,
-    folder: tempfile::TempDir,
+    program: PathBuf,
 }
 
 impl Service {
     fn start(name: &str) -> Self {
-        let toolchain = toolchain::any(&cache_dir()).unwrap();
-        let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab/dies"), ".").unwrap();
-        let folder = tempfile::Builder::new().prefix("lastgasp-daemon-").tempdir_in("/dev/shm").unwrap();
-        let program = folder.path().join(name);
-        fs::copy(built, &program).unwrap();
+        let program = program(name);
         let child = Command::new(&program).args(["-after", "10m"]).spawn().unwrap();
-        Self { child, folder }
+        Self { child, program }
     }
 }
 
@@ -41,7 +38,7 @@ impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(self.folder.path());
+        forget(&self.program);
     }
 }
 

@@ -2,15 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use lastgasp_lab::build::repo_root;
+use lastgasp_lab::hook::listen;
 use serde_json::Value;
 use watching::{Daemon, captures, forget, group, program, start_in, turn, victim};
 
@@ -92,33 +90,13 @@ fn the_shipped_configuration_is_right() {
 fn a_kill_is_told() {
     let _turn = turn();
     let (program, store) = (program("dies-told"), tempfile::tempdir().unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (url, told) = listen(&[200]).unwrap();
     let config = store.path().join("lastgasp.toml");
     fs::write(&config, format!("[webhook.test]\nurl = {url:?}\nsettle = \"4s\"\n")).unwrap();
-    let (sender, told) = channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let stream = stream.unwrap();
-            let mut reader = BufReader::new(&stream);
-            let mut length = 0;
-            let mut line = String::new();
-            while reader.read_line(&mut line).unwrap() > 2 {
-                if let Some(n) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = n.trim().parse().unwrap();
-                }
-                line.clear();
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
-            let _ = sender.send(serde_json::from_slice::<Value>(&body).unwrap());
-        }
-    });
     let daemon = Daemon::start(store.path(), "dies-told", &["--config", config.to_str().unwrap()]);
     let Some(victim) = victim(&program, 910, &["-after", "1s", "-rate", "100000000"]) else { return };
     let pid = victim.wait();
-    let message = told.recv_timeout(Duration::from_secs(30)).unwrap();
+    let message: Value = serde_json::from_str(&told.recv_timeout(Duration::from_secs(30)).unwrap()).unwrap();
     assert_eq!(message["event"], "killed", "{message:#}");
     assert_eq!(message["pid"], pid);
     assert!(message["verdict"]["sentence"].as_str().unwrap().contains("main.growA"), "{message:#}");

@@ -8,6 +8,7 @@ pub mod build;
 pub mod experiments;
 pub mod goroutines;
 pub mod group;
+pub mod hook;
 pub mod incident;
 pub mod machine;
 pub mod oracle;

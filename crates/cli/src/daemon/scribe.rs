@@ -7,7 +7,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lastgasp_diagnosis::diagnose;
-use lastgasp_recorder::watch::{Captured, Handle, give_back_freed_memory};
+use lastgasp_recorder::sys::give_back_freed_memory;
+use lastgasp_recorder::watch::{Captured, Handle};
 
 use super::archive::Archive;
 use super::webhook::{Webhooks, event};

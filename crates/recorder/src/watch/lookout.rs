@@ -496,8 +496,7 @@ impl Lookout {
         if let Err(e) = thread {
             // Its ward went with the closure: the scan finds the process again.
             tracing::error!(pid, "no attendant: {e}");
-            self.watched.remove(&pid);
-            self.notices.forget(pid);
+            self.forget(pid);
         }
     }
 
@@ -527,19 +526,17 @@ impl Lookout {
                 } else {
                     tracing::debug!(pid, service = ward.identity.service, killed = ended.killed, "ended");
                 }
-                self.watched.remove(&pid);
-                self.notices.forget(pid);
+                self.forget(pid);
                 // A number that was used again at once.
                 self.attachers.look_at(pid, Depth::Executable);
             }
             Left::Replaced => {
-                self.watched.remove(&pid);
-                self.notices.forget(pid);
+                self.forget(pid);
                 self.attachers.look_at(pid, Depth::Executable);
             }
             // By another configuration meanwhile.
             Left::Calm | Left::CalledAway if !self.is_wanted(&ward) => {
-                self.watched.remove(&pid);
+                self.forget(pid);
                 self.pass(pid);
             }
             Left::Calm | Left::CalledAway => {
@@ -554,6 +551,7 @@ impl Lookout {
         }
     }
 
+    /// It is watched no longer, whoever did.
     fn forget(&mut self, pid: i32) {
         self.notices.forget(pid);
         if let Some(Watched { post: Post::Lookout(ward), .. }) = self.watched.remove(&pid)

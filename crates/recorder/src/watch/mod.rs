@@ -32,7 +32,6 @@ pub use gate::Share;
 pub use settings::{Settings, Subject, Wanted};
 use status::{Counters, Status, count};
 
-pub use crate::sys::give_back_freed_memory;
 use attach::Looked;
 use attendant::Common;
 use lookout::Lookout;

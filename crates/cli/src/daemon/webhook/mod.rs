@@ -148,47 +148,11 @@ fn post(agent: &Agent, rules: &Webhook, body: &str, pauses: &[Duration]) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-    use std::net::TcpListener;
+    use lastgasp_lab::hook::listen;
 
     use super::message::tests::an_event;
     use super::*;
     use crate::config::units::Time;
-
-    /// Answers with `codes` one after the other; gives the bodies.
-    fn receiver(codes: &'static [u16]) -> (String, JoinHandle<Vec<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let thread = std::thread::spawn(move || {
-            codes
-                .iter()
-                .map(|code| {
-                    let (stream, _) = listener.accept().unwrap();
-                    let mut reader = BufReader::new(&stream);
-                    let mut length = 0;
-                    loop {
-                        let mut line = String::new();
-                        reader.read_line(&mut line).unwrap();
-                        if let Some(n) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                            length = n.trim().parse().unwrap();
-                        }
-                        if line.trim().is_empty() {
-                            break;
-                        }
-                    }
-                    let mut body = vec![0; length];
-                    reader.read_exact(&mut body).unwrap();
-                    (&stream)
-                        .write_all(
-                            format!("HTTP/1.1 {code} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").as_bytes(),
-                        )
-                        .unwrap();
-                    String::from_utf8(body).unwrap()
-                })
-                .collect()
-        });
-        (url, thread)
-    }
 
     fn hooks(url: &str) -> (Webhooks, Arc<Counts>) {
         let ms = |n| Time(Duration::from_millis(n));
@@ -199,12 +163,12 @@ mod tests {
 
     #[test]
     fn what_dies_together_is_told_together_and_again_if_nobody_answers() {
-        let (url, receiver) = receiver(&[503, 200]);
+        let (url, bodies) = listen(&[503, 200]).unwrap();
         let (hooks, counts) = hooks(&url);
         for pid in 0..5 {
             hooks.send(&an_event("cause", pid, true));
         }
-        let bodies = receiver.join().unwrap();
+        let bodies: Vec<String> = bodies.iter().take(2).collect();
         assert_eq!(bodies[0], bodies[1], "the same once more");
         let said: serde_json::Value = serde_json::from_str(&bodies[0]).unwrap();
         assert_eq!((said["captures"].as_u64(), said["killed"].as_u64()), (Some(5), Some(5)));
@@ -217,11 +181,11 @@ mod tests {
 
     #[test]
     fn at_the_end_nothing_stays_untold() {
-        let (url, receiver) = receiver(&[200]);
+        let (url, bodies) = listen(&[200]).unwrap();
         let (hooks, _) = hooks(&url);
         hooks.send(&an_event("cause", 1, false));
         hooks.finish();
-        assert_eq!(receiver.join().unwrap().len(), 1);
+        assert!(bodies.recv_timeout(Duration::from_secs(5)).is_ok() && bodies.try_recv().is_err(), "one message");
     }
 
     #[test]
