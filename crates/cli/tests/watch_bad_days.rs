@@ -12,8 +12,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use watching::{
-    Daemon, LIMIT, Moments, all_is_undone, captures, ends, folders, forget, group, is_captured, limit_file, program,
-    runs_again, start_in, states, turn, victim, wait_for,
+    Daemon, LIMIT, Moments, all_is_undone, captures, ends, folders, forget, group, is_captured, limit_file,
+    pin_is_tried, program, runs_again, start_in, states, turn, victim, wait_for,
 };
 
 mod watching;
@@ -359,5 +359,36 @@ fn threads_that_start_while_it_is_stopped() {
         daemon.stop();
         assert!(captures(store.path(), pid as i32).iter().any(|(phase, ..)| phase == "post-kill"), "frozen {frozen}");
     }
+    forget(&program);
+}
+
+/// Processor time of a process, in seconds.
+fn spent(pid: i32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
+/// Stopped, as by a debugger or a signal, while it holds memory: the threads that hold cannot leave the kernel for that, and turned there without sleep until the watchdog
+/// let them out. Afterwards they hold on, and the next kill is captured.
+#[test]
+fn the_daemon_stopped_while_it_holds_memory() {
+    let _turn = turn();
+    let (program, store) = (program("dies-held"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-held", &[]);
+    pin_is_tried(&daemon);
+    let Some(victim) = victim(&program, 600, &["-after", "12s", "-rate", "200000000"]) else { return };
+    daemon.watches(victim.pid());
+    std::thread::sleep(Duration::from_millis(1500));
+    signal(&daemon.child, Signal::SIGSTOP);
+    std::thread::sleep(Duration::from_millis(5500));
+    let before = spent(daemon.pid());
+    std::thread::sleep(Duration::from_secs(1));
+    let (used, stand) = (spent(daemon.pid()) - before, states(daemon.pid() as u32));
+    signal(&daemon.child, Signal::SIGCONT);
+    assert!(used < 0.1 && stand.chars().all(|s| s == 'T'), "{used} s in a second; threads: {stand}");
+    let pid = victim.wait();
+    daemon.stop();
+    is_captured(store.path(), pid);
     forget(&program);
 }

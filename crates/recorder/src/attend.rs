@@ -277,8 +277,12 @@ impl Ward {
         if let Some(on) = acts.trip {
             match hands.brake(on, &self.gauge) {
                 Ok(true) => record.timeline.note("brake", if on { "tripwire set" } else { "tripwire taken back" }),
+                Ok(false) if on => self.memory.trip_failed(),
                 Ok(false) => {}
-                Err(e) => hands.note(format!("no brake: {e}")),
+                Err(e) => {
+                    self.memory.trip_failed();
+                    hands.note(format!("no brake: {e}"));
+                }
             }
         }
         if acts.strike {

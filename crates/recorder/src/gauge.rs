@@ -166,9 +166,8 @@ impl Gauge {
             self.nearest = Some(index);
             self.limit = self.levels.get(index).map(|l| (l.bytes, l.source.clone()));
         } else {
-            // What this machine can still give, as a limit: the RSS plus what is available.
             self.nearest = None;
-            self.limit = machine.available().map(|a| (rss + a, "/proc/meminfo MemAvailable".into()));
+            self.limit = left_of(machine, rss);
         }
         // What the machine has left changes all the time; that alone makes no other series of it.
         let of_machine = self.nearest.is_none() && was_machine;
@@ -178,9 +177,11 @@ impl Gauge {
     }
 
     /// Whether another limit would be reached first by now, by what is known of the limits: a neighbour may fill the pod, or the machine, between two refreshes.
-    /// Costs nothing where there is one limit, and less than the machine has left.
+    /// Costs nothing where there is one limit, and less than the machine has left; and where there is none ([`Gauge::usage_now`]).
     pub(crate) fn is_outdated(&mut self, machine: &Machine) -> bool {
-        let Some((index, level)) = self.nearest.and_then(|i| Some((i, self.levels.get_mut(i)?))) else { return true };
+        let Some((index, level)) = self.nearest.and_then(|i| Some((i, self.levels.get_mut(i)?))) else {
+            return self.wished.is_some() || self.limits().next().is_some();
+        };
         let left = machine.available().unwrap_or(u64::MAX);
         let (limit, alone) = (level.bytes, self.levels.iter().filter(|l| l.bytes < u64::MAX).count() == 1);
         if alone && left >= limit {
@@ -241,6 +242,21 @@ impl Gauge {
         let level = self.nearest.and_then(|i| self.levels.get_mut(i));
         level.and_then(Level::used).unwrap_or_else(rss)
     }
+
+    /// The same; where what the machine has left is the limit, that is brought up to date too, by what is known of the machine.
+    pub(crate) fn usage_now(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) -> u64 {
+        let of_machine = self.nearest.is_none() && self.wished.is_none();
+        let usage = self.usage(rss);
+        if of_machine {
+            self.limit = left_of(machine, usage);
+        }
+        usage
+    }
+}
+
+/// What this machine can still give, as a limit: the RSS plus what is available.
+fn left_of(machine: &Machine, rss: u64) -> Option<(u64, String)> {
+    machine.available().map(|a| (rss + a, "/proc/meminfo MemAvailable".into()))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("pin.enabled", "Whether a dead process's memory may be held until it has been read."),
     key(
         "pin.trial",
-        "Whether the pin is tried at the start: a throw-away process in a cgroup of its own is killed by the kernel, and it is measured how long it can be read.",
+        "Whether the pin is tried at the first start since boot: a throw-away process in a cgroup of its own is killed by the kernel, and it is measured how long it can be read.",
     ),
     key("pin.reach", "Hold it ready whenever the machine could fill what is left of the limit within this time."),
     key("pin.hold", "How long a dead process's memory is held at most."),

@@ -213,7 +213,7 @@ impl Collector for Scrape {
         if let Some(PinWindow::Measured(window)) = &self.status.pin_window {
             f.gauge(
                 "pin_window_seconds",
-                "How long memory could be read after an OOM kill at the trial when the daemon was started; no value where it could not be tried",
+                "How long memory could be read after an OOM kill at the trial when the daemon was first started since boot; no value where it could not be tried",
                 window.as_secs_f64(),
             )?;
         }

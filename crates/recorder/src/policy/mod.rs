@@ -108,6 +108,8 @@ pub struct Memory {
     pub state: State,
     /// Whether the pin is on; to be taken back by whom it has failed.
     pub pinned: bool,
+    /// Whether the kernel tells of its group's growth (v1 thresholds); to be set by who knows.
+    pub told: bool,
     /// When there was last a reason for the pin, on the timeline's clock.
     pub pin_ms: u64,
     /// When the state was last over `Watch`.
@@ -124,6 +126,8 @@ pub struct Memory {
     pub tripped_ms: Option<u64>,
     /// When it was last set.
     pub last_trip_ms: Option<u64>,
+    /// When it could not be set, if that was the last that was tried.
+    pub trip_failed_ms: Option<u64>,
 }
 
 /// One decision.
@@ -159,8 +163,12 @@ const RELEASE_AFTER: Duration = Duration::from_secs(10);
 const SURVIVED_FOR: Duration = Duration::from_secs(3600);
 /// A tripwire is set when memory is used up within this time.
 const TRIP_WITHIN: f64 = 2.0;
+/// One that could not be set is tried again after so long: what was in its way for a moment (a slow disk, a file that others hold) must not cost the whole pause.
+const TRIP_AGAIN: Duration = Duration::from_millis(500);
 /// With the pin on no evidence depends on a look: so long a sleep is never too long.
 const PINNED_SLEEP: Duration = Duration::from_millis(250);
+/// And so long where the kernel wakes us as its memory runs out.
+const TOLD_SLEEP: Duration = Duration::from_secs(1);
 
 impl Policy {
     /// Decides from the recent points (oldest first) and the limit (`None`: no limit known, and so no forecast).
@@ -196,7 +204,11 @@ impl Policy {
         let held = memory.pinned && acts.pin != Some(false) && self.pin_keeps;
         memory.pinned = acts.pin.unwrap_or(memory.pinned);
         match acts.trip {
-            Some(true) => (memory.tripped_ms, memory.last_trip_ms) = (Some(now.t_ms), Some(now.t_ms)),
+            // What is only asked for now may fail: `Memory::trip_failed`.
+            Some(true) => {
+                (memory.tripped_ms, memory.last_trip_ms, memory.trip_failed_ms) =
+                    (Some(now.t_ms), Some(now.t_ms), None);
+            }
             Some(false) => memory.tripped_ms = None,
             None => {}
         }
@@ -205,18 +217,25 @@ impl Policy {
             memory.struck = Some(Point { t_ms: now.t_ms, bytes: highest });
             memory.strikes += 1;
         }
-        Step { acts, sleep: self.sleep(memory.state, held, reach), forecast }
+        let least = if !held {
+            Duration::ZERO
+        } else if memory.told {
+            TOLD_SLEEP
+        } else {
+            PINNED_SLEEP
+        };
+        Step { acts, sleep: self.sleep(memory.state, least, reach), forecast }
     }
 
-    /// Never longer than the machine needs to fill half of what is left, unless the pin keeps the evidence whatever happens meanwhile.
-    fn sleep(&self, state: State, held: bool, reach: f64) -> Duration {
+    /// Never longer than the machine needs to fill half of what is left, or than `never_too_long`, where the pin keeps the evidence whatever happens meanwhile.
+    fn sleep(&self, state: State, never_too_long: Duration, reach: f64) -> Duration {
         let wished = match state {
             State::Watch => self.calm,
             State::Alert => Duration::from_millis(20),
             State::Armed => Duration::from_millis(5),
         };
         let bound = Duration::from_secs_f64((reach / 2.0).clamp(0.002, 1.0));
-        if held { wished.min(bound.max(PINNED_SLEEP)) } else { wished.min(bound) }
+        wished.min(bound.max(never_too_long))
     }
 
     fn pin_or_not(&self, memory: &mut Memory, t_ms: u64, reach: f64) -> Option<bool> {
@@ -242,7 +261,8 @@ impl Policy {
             let over = t_ms >= since + millis(self.brake) || memory.state < State::Armed || self.mode < Mode::Brake;
             return over.then_some(false);
         }
-        let rested = memory.last_trip_ms.is_none_or(|last| t_ms >= last + millis(self.brake_pause));
+        let rested = memory.last_trip_ms.is_none_or(|last| t_ms >= last + millis(self.brake_pause))
+            && memory.trip_failed_ms.is_none_or(|last| t_ms >= last + millis(TRIP_AGAIN));
         let near = tto.is_some_and(|t| t < TRIP_WITHIN) && share > self.strike_above;
         (self.mode == Mode::Brake && near && rested).then_some(true)
     }
@@ -280,6 +300,12 @@ impl Policy {
 }
 
 impl Memory {
+    /// The tripwire that was asked for could not be set: nothing stands, and it does not count as one.
+    pub fn trip_failed(&mut self) {
+        // It had rested long enough, else it would not have been asked for.
+        (self.trip_failed_ms, self.tripped_ms, self.last_trip_ms) = (self.tripped_ms, None, None);
+    }
+
     fn note_survival(&mut self, now: Point, limit: u64) {
         self.top = self.top.max(now.bytes);
         if self.survived.is_some_and(|s| now.t_ms > s.t_ms + millis(SURVIVED_FOR)) {

@@ -152,6 +152,40 @@ fn the_brake_is_for_seconds_and_not_again_for_long() {
     assert!(acts.iter().all(|(_, a)| a.trip.is_none()), "never without its mode");
 }
 
+/// A tripwire that could not be set is tried again soon, and not at every look; once it stands the long pause begins.
+#[test]
+fn a_brake_that_is_refused_does_not_count() {
+    let braking = Policy { mode: Mode::Brake, ..policy() };
+    let (mut memory, mut points, mut tried) = (Memory::default(), Vec::new(), Vec::new());
+    for t in (0..2_000u64).step_by(5) {
+        points.push(Point { t_ms: t, bytes: LIMIT / 100 * 96 + t * 30_000 });
+        let step = braking.step(&mut memory, &points[points.len().saturating_sub(200)..], Some(LIMIT));
+        if step.acts.trip == Some(true) {
+            tried.push(t);
+            if tried.len() < 3 {
+                memory.trip_failed();
+            }
+        }
+    }
+    assert_eq!(tried.len(), 3, "{tried:?}");
+    assert!(tried.windows(2).all(|w| (500..=510).contains(&(w[1] - w[0]))), "{tried:?}");
+}
+
+/// Where the kernel wakes us as memory runs out, and what is held keeps the evidence, a look a second is enough; nowhere else.
+#[test]
+fn who_is_told_by_the_kernel_looks_less_often() {
+    let sleep = |told, pin_keeps| {
+        let policy = Policy { pin_keeps, calm: Duration::from_secs(1), ..policy() };
+        let (mut memory, points) = (Memory { told, ..Memory::default() }, [Point { t_ms: 0, bytes: LIMIT / 2 }]);
+        policy.step(&mut memory, &points, Some(LIMIT));
+        policy.step(&mut memory, &points, Some(LIMIT)).sleep
+    };
+    assert_eq!(sleep(true, true), Duration::from_secs(1));
+    assert_eq!(sleep(false, true), PINNED_SLEEP);
+    assert_eq!(sleep(true, false), sleep(false, false));
+    assert!(sleep(true, false) < PINNED_SLEEP * 2);
+}
+
 /// Where held memory does not outlive an OOM kill, holding it is no reason to look away, and the only copy is made earlier.
 #[test]
 fn without_a_window_it_looks_as_often_as_without_the_pin() {

@@ -71,6 +71,11 @@ impl Alarm {
         what | EpollFlags::EPOLLONESHOT
     }
 
+    /// Whether it rings on the way to the limit, and not only there.
+    pub(crate) fn tells_of_growth(&self) -> bool {
+        matches!(self, Self::Thresholds(..))
+    }
+
     /// Has been heard; gives whether the group still exists.
     pub(crate) fn acknowledge(&self) -> bool {
         match self {

@@ -337,7 +337,7 @@ impl Lookout {
     }
 
     fn watch(&mut self, arrived: Arrived) {
-        let Arrived { ward, home, executable } = arrived;
+        let Arrived { mut ward, home, executable } = arrived;
         let pid = ward.pid;
         let vitals = Vitals::new(&ward.identity, &home, &executable);
         let ready = self.readiness.of(pid, executable.start_time);
@@ -355,6 +355,7 @@ impl Lookout {
         );
         self.count(|c| c.discovered += 1);
         self.notices.follow(pid, ward.gauge.limits());
+        ward.memory.told = self.notices.tell_of(pid);
         let now = Instant::now();
         self.watched.insert(
             pid,
@@ -408,13 +409,14 @@ impl Lookout {
         if ward.gauge.age() > LIMITS || ward.gauge.is_outdated(&self.machine) {
             ward.refresh_gauge(rss(), &self.machine);
             self.notices.follow(pid, ward.gauge.limits());
+            ward.memory.told = self.notices.tell_of(pid);
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
             if !self.arrivals.has_events() && ward.is_replaced() {
                 self.forget(pid);
                 return self.attachers.look_at(pid, Depth::Executable);
             }
         }
-        let usage = ward.gauge.usage(rss);
+        let usage = ward.gauge.usage_now(rss, &self.machine);
         let point = Point { t_ms: ward.clock.now_ms(), bytes: usage };
         let before = ward.memory.clone();
         let step = ward.decide(&self.settings.policy, point);

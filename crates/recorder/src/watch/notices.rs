@@ -82,6 +82,12 @@ impl Notices {
         self.followed.insert(pid, number);
     }
 
+    /// Whether the kernel tells of the growth of each group whose limit counts for `pid`, and of the group that runs out.
+    pub(crate) fn tell_of(&self, pid: i32) -> bool {
+        let counting = || self.groups.values().filter(|g| g.wards.contains(&pid));
+        counting().next().is_some() && counting().all(|g| g.alarm.as_ref().is_some_and(Alarm::tells_of_growth))
+    }
+
     /// `pid` is watched no longer.
     pub(crate) fn forget(&mut self, pid: i32) {
         self.leave(pid, |_| true);

@@ -39,7 +39,7 @@ pub struct Settings {
     pub light_sample: Duration,
     /// What braking may do, where it may.
     pub brake: BrakeRules,
-    /// Whether the pin is tried at the start, with an OOM kill of a throw-away process (`pin_test.rs`).
+    /// Whether the pin is tried at the first start since boot, with an OOM kill of a throw-away process (`pin_test.rs`).
     pub pin_trial: bool,
     /// Bytes of evidence in flight.
     pub memory: u64,

@@ -7,6 +7,7 @@
 //! | `profiling PID START ADDRESS SECONDS` | about to switch a memory profile on: off again after that time |
 //! | `tripwire MILLISECONDS OURS SAVED FILE`, `restored FILE` | about to write `OURS` into a cgroup's file: `SAVED` again after that time, or when nothing was heard for half a second |
 //! | `beat` | a sign of life |
+//! | `pins START BYTES` | where the pages are that the pins wait for, hexadecimal; their userfaultfd is the standard output (`pins.rs`) |
 //! | `bye` | all is undone: leave |
 
 use std::collections::BTreeMap;

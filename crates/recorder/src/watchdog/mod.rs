@@ -1,9 +1,10 @@
 //! A separate process that undoes what we did if we stall or die: it holds one end of a pipe, and the kernel closes our end whatever kills us.
 //!
 //! It is told of each act before the act, and of its end; `duties.rs` has the words. It keeps a deadline for each, and carries all of them out at once when our end of
-//! the pipe closes.
+//! the pipe closes. Beside that it looks after our pins (`pins.rs`).
 
 mod duties;
+mod pins;
 mod serve;
 
 use std::io::{self, Write as _};
@@ -19,6 +20,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 pub use duties::PATIENCE;
 pub use serve::serve;
 
+use crate::pin::Pages;
 use crate::profiling::Switched;
 use crate::tripwire::Tripped;
 
@@ -39,18 +41,25 @@ impl Watchdog {
     /// # Errors
     /// The system's error: without a watchdog nothing may be frozen by cgroup.
     pub fn start(made: &[PathBuf]) -> io::Result<Self> {
+        // Without it there are no pins to look after.
+        let pages = Pages::of_this_process().ok();
+        let faults = pages.as_ref().and_then(|p| p.as_fd().try_clone_to_owned().ok());
         let mut child = Command::new("/proc/self/exe")
             .arg(SUBCOMMAND)
             .args(made)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(faults.map_or_else(Stdio::null, Stdio::from))
             .spawn()?;
         let pipe = child.stdin.take();
         if let Some(pipe) = &pipe {
             // Should it hang, we must not hang with it.
             fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
-        Ok(Self { child: Mutex::new(child), pipe: Mutex::new(pipe), holds: AtomicU64::new(0) })
+        let watchdog = Self { child: Mutex::new(child), pipe: Mutex::new(pipe), holds: AtomicU64::new(0) };
+        if let Some((start, len)) = pages.map(|p| p.range()) {
+            watchdog.say(&format!("pins {start:x} {len:x}\n"))?;
+        }
+        Ok(watchdog)
     }
 
     /// Whether it still runs.

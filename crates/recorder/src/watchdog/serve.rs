@@ -10,6 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
 
 use super::duties::{Act, Duties};
+use super::pins::Pins;
 use crate::cgroup::remove_when_empty;
 use crate::journal::thaw;
 
@@ -27,9 +28,11 @@ pub fn serve(made: &[PathBuf]) {
     let mut input = io::BufReader::new(std::fs::File::from(input));
     let owner = nix::unistd::getppid();
     let mut duties = Duties::new(Instant::now());
+    let mut pins: Option<Pins> = None;
     let mut line = String::new();
     loop {
-        let wait = duties.next().map(|at| at.saturating_duration_since(Instant::now()));
+        let next = duties.next().into_iter().chain(pins.as_ref().map(Pins::due)).min();
+        let wait = next.map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = wait.map_or(PollTimeout::NONE, |w| {
             // Rounded up: poll knows milliseconds, and before the time there is nothing to do.
             PollTimeout::try_from(w + Duration::from_micros(999)).unwrap_or(PollTimeout::ZERO)
@@ -38,13 +41,18 @@ pub fn serve(made: &[PathBuf]) {
         let ready = waits.then(|| poll(&mut [PollFd::new(input.get_ref().as_fd(), PollFlags::POLLIN)], timeout));
         // Also with lines coming in all the time: what is due is due.
         duties.due(Instant::now()).into_iter().for_each(|act| carry_out(act, owner));
+        if let Some(pins) = &mut pins {
+            pins.look(Instant::now());
+        }
         if ready.is_some_and(|r| !matches!(r, Ok(n) if n > 0)) {
             continue;
         }
         line.clear();
         match input.read_line(&mut line) {
             Ok(n) if n > 0 => {
-                if duties.hear(&line, Instant::now()) {
+                if let Some(words) = line.trim_end().strip_prefix("pins ") {
+                    pins = Pins::parse(words, owner, Instant::now());
+                } else if duties.hear(&line, Instant::now()) {
                     return;
                 }
             }
