@@ -187,7 +187,8 @@ impl LiveProcess {
 
     /// A file of its folder.
     fn text(&self, name: &str) -> std::io::Result<String> {
-        let mut text = String::new();
+        // With room for most of them: without it the library asks for 32 bytes, 64, 128 ...
+        let mut text = String::with_capacity(4096);
         self.file(name)?.read_to_string(&mut text)?;
         Ok(text)
     }

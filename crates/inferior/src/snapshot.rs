@@ -74,8 +74,14 @@ impl Snapshot {
             sealed: false,
             budget: bytes,
             refused: 0,
-            scratch: vec![1; if bytes > SCRATCH { SCRATCH } else { 0 }],
+            scratch: vec![1; bytes.min(SCRATCH)],
         }
+    }
+
+    /// The same without touching it: where nobody stands still for the copy.
+    #[must_use]
+    pub fn with_untouched_budget(bytes: usize, pieces: usize) -> Self {
+        Self { data: Vec::with_capacity(bytes), pieces: Vec::with_capacity(pieces), budget: bytes, ..Self::default() }
     }
 
     /// Copies `len` bytes at `addr` from `from`. Gives whether all of it was read.
@@ -109,7 +115,11 @@ impl Snapshot {
 
     fn copy_windows(&mut self, from: &dyn Memory, ranges: &[(Addr, usize)], windows: &[Window]) -> usize {
         let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.resize(SCRATCH, 0);
+        // No more than is needed: a small service's profile is looked at every few seconds, and to touch a megabyte of fresh memory cost more than all else of that.
+        let needed = windows.iter().map(|w| w.len).sum::<usize>().min(SCRATCH);
+        if scratch.len() < needed {
+            scratch.resize(needed, 0);
+        }
         let mut parts = Vec::with_capacity(windows.len());
         let mut free = scratch.as_mut_slice();
         for w in windows {

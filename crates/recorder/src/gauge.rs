@@ -15,6 +15,8 @@ pub struct Gauge {
     pid: i32,
     /// Where it may be moved; not looked for in a group that we made for it.
     mounts: Option<Mounts>,
+    /// Its `/proc/PID/cgroup`, and what that said when it was last read. Held open: of a process that takes its number it says nothing.
+    membership: Option<(File, String)>,
     /// The target's own group, for its OOM counter.
     own: Option<Cgroup>,
     /// The group and those above it, as far as they can have a limit, innermost first.
@@ -112,6 +114,7 @@ impl Gauge {
         let mut gauge = Self {
             pid,
             mounts: group.is_none().then(|| mounts.clone()),
+            membership: None,
             levels: own.as_ref().map(levels_of).unwrap_or_default(),
             own,
             nearest: None,
@@ -121,12 +124,13 @@ impl Gauge {
             changes: 0,
             moves: 0,
         };
-        gauge.choose(rss, machine);
+        gauge.choose(|| rss, machine);
         gauge
     }
 
     /// Reads the limits again, and which of them is nearest; also of groups that had none before, and of the one that it was moved to.
-    pub fn refresh(&mut self, rss: u64, machine: &Machine) {
+    /// `rss` is asked for where no group's limit counts.
+    pub fn refresh(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) {
         self.refreshed = Instant::now();
         self.follow();
         for level in &mut self.levels {
@@ -138,7 +142,19 @@ impl Gauge {
     /// A service manager may move a process, and remove the group that it was in: of that one the open files tell nothing any more (seen: a limit of 24 GB, the
     /// machine's, where the new group had one of 100 MB).
     fn follow(&mut self) {
-        let Some(now) = self.mounts.as_ref().and_then(|m| Cgroup::of(self.pid, m)) else { return };
+        let Some(mounts) = &self.mounts else { return };
+        // Nearly always: nothing has changed.
+        if let Some((file, before)) = &mut self.membership {
+            match read_text::<8192>(file) {
+                Some(now) if now == *before => return,
+                Some(now) => *before = now,
+                None => return,
+            }
+        } else if let Ok(file) = File::open(format!("/proc/{}/cgroup", self.pid)) {
+            let now = read_text::<8192>(&file).unwrap_or_default();
+            self.membership = Some((file, now));
+        }
+        let Some(now) = Cgroup::of(self.pid, mounts) else { return };
         // The dead are in the root or in a group that is gone.
         if Some(&now) == self.own.as_ref() || resident_bytes(self.pid).is_none_or(|rss| rss == 0) {
             return;
@@ -150,7 +166,7 @@ impl Gauge {
         self.moves += 1;
     }
 
-    fn choose(&mut self, rss: u64, machine: &Machine) {
+    fn choose(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) {
         let before = (self.nearest, self.limit.as_ref().map(|l| l.0));
         let was_machine = self.nearest.is_none();
         let headrooms = self.levels.iter_mut().enumerate().filter(|(_, l)| l.bytes < u64::MAX).filter_map(|(i, l)| {
@@ -158,11 +174,13 @@ impl Gauge {
             Some((l.bytes.saturating_sub(used), i))
         });
         let nearest = headrooms.min();
+        let of_group = nearest.filter(|(room, _)| machine.available().is_none_or(|a| *room <= a));
+        let rss = if self.wished.is_some() || of_group.is_none() { rss() } else { 0 };
         // What was wished and could not be set is watched all the same, by the RSS.
         if let Some(wished) = self.wished.filter(|w| nearest.is_none_or(|(room, _)| w.saturating_sub(rss) < room)) {
             self.nearest = None;
             self.limit = Some((wished, "--memory-max, which could not be set".into()));
-        } else if let Some((_, index)) = nearest.filter(|(room, _)| machine.available().is_none_or(|a| *room <= a)) {
+        } else if let Some((_, index)) = of_group {
             self.nearest = Some(index);
             self.limit = self.levels.get(index).map(|l| (l.bytes, l.source.clone()));
         } else {
@@ -317,7 +335,7 @@ mod tests {
         let before = gauge.changes();
         for mib in [64u64, 32] {
             write(&group.cgroup.limit_file(), &(mib << 20).to_string()).unwrap();
-            gauge.refresh(1 << 20, &machine);
+            gauge.refresh(|| 1 << 20, &machine);
             assert_eq!(gauge.limit.as_ref().map(|l| l.0), Some(mib << 20));
         }
         assert_eq!(gauge.changes(), before + 2);
@@ -348,7 +366,7 @@ mod tests {
         assert!(!gauge.is_outdated(&machine));
         let neighbour = play("dies", &beside, &["-base", "60000000", "-after", "1h"]);
         wait_until(|| gauge.is_outdated(&machine));
-        gauge.refresh(1 << 20, &machine);
+        gauge.refresh(|| 1 << 20, &machine);
         assert_eq!(gauge.limiting().map(|g| &g.memory), Some(&pod.cgroup.memory));
         assert!(!gauge.is_outdated(&machine));
         wait_until(|| gauge.usage(|| 0) > 60_000_000);

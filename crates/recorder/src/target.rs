@@ -130,7 +130,7 @@ impl Target {
 
     /// Notes the profile of this moment, without stopping the target: buckets never move, and a count that is torn is off by one allocation.
     pub fn note_baseline(&mut self, t_ms: u64) {
-        let mut copy = Evidence::with_room_for_profile(&self.plan, COPY_CAP);
+        let mut copy = Evidence::for_baseline(&self.plan, COPY_CAP);
         copy.copy_profile(&self.runtime, &self.plan, &*self.process);
         copy.finish();
         let mut gaps = Vec::new();
@@ -158,7 +158,7 @@ impl Target {
     /// What the process's gauges say now.
     #[must_use]
     pub fn gauges(&self) -> Option<Gauges> {
-        Gauges::read(&self.runtime, &*self.process).ok()
+        Evidence::gauges(&self.runtime, &*self.process).ok()
     }
 
     /// Whether its memory can (still) be read.

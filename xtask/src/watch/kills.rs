@@ -120,7 +120,12 @@ pub(super) fn run(options: &Options) -> Result<()> {
         }
         summarise(&mut out, variant, &kills, &captured, began.elapsed())?;
     }
-    super::keep("kills", &out)
+    // Each by itself has a file of its own: they take long.
+    match options.only {
+        None => super::keep("kills", &out),
+        Some(Variant::FreezeAndPin) => super::keep("kills-freeze-and-pin", &out),
+        Some(Variant::FreezeOnly) => super::keep("kills-freeze-only", &out),
+    }
 }
 
 /// Kills a batch under one daemon, and judges what it has written.

@@ -12,6 +12,8 @@ use crate::sampler::Sample;
 
 /// For each second of work so many of rest: at most 0.4 % of a core, whatever there is to sample.
 const REST: u32 = 250;
+/// Several are sampled before it rests: a waking, with cold caches, costs more than a sample.
+const TOGETHER: Duration = Duration::from_millis(200);
 
 /// One process to be sampled.
 #[derive(Debug)]
@@ -33,10 +35,14 @@ impl Sampler {
     pub(crate) fn start() -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel::<Job>(4096);
         std::thread::Builder::new().name("light".into()).stack_size(1 << 20).spawn(move || {
+            let mut owed = Duration::ZERO;
             for job in queue {
-                let took = sample(&job);
+                owed += sample(&job) * REST;
                 job.busy.store(false, Ordering::Release);
-                std::thread::sleep((took * REST).min(Duration::from_secs(1)));
+                if owed >= TOGETHER {
+                    std::thread::sleep(owed.min(Duration::from_secs(1)));
+                    owed = Duration::ZERO;
+                }
             }
         })?;
         Ok(Self { jobs })
@@ -61,12 +67,12 @@ fn sample(job: &Job) -> Duration {
         // Somebody attends to it.
         Err(TryLockError::WouldBlock) => return Duration::ZERO,
     };
-    let (Some(rss), Some(gauges)) = (record.target.process.rss(), record.target.gauges()) else {
+    let (Some(usage), Some(gauges)) = (record.target.process.usage(), record.target.gauges()) else {
         return started.elapsed();
     };
-    let sample = Sample::of(record.timeline.now_ms(), job.usage, rss, &gauges);
+    let sample = Sample::of(record.timeline.now_ms(), job.usage, usage.rss, &gauges);
     record.timeline.push(sample);
-    record.last_usage = record.target.process.usage().map(|u| (u, sample.t_ms)).or(record.last_usage);
+    record.last_usage = Some((usage, sample.t_ms));
     if record.baseline_due <= Instant::now() {
         record.note_baseline();
     }

@@ -153,7 +153,9 @@ impl Lookout {
         run_before_others();
         let mut events = [EpollEvent::empty(); 64];
         loop {
-            let timeout = EpollTimeout::try_from(self.sleep()).unwrap_or(EpollTimeout::ZERO);
+            // Rounded up: epoll knows milliseconds, and asked for less than one it answers at once, hundreds of times until what is due is due.
+            let timeout = self.sleep() + Duration::from_micros(999);
+            let timeout = EpollTimeout::try_from(timeout).unwrap_or(EpollTimeout::ZERO);
             let n = match self.epoll.wait(&mut events, timeout) {
                 Ok(n) => n,
                 Err(nix::errno::Errno::EINTR) => 0,
@@ -232,13 +234,17 @@ impl Lookout {
 
     fn hear_of_arrivals(&mut self) {
         let news = self.arrivals.news();
-        self.readiness.heard(news.execs);
         for pid in news.pids {
             // It has become another program, or is a new process with a number that was used before.
             self.passed.remove(&pid);
             self.second_looks.forget(pid);
-            self.look_at(pid);
+            match self.watched.get(&pid).map(|w| &w.post) {
+                // Who is only new is looked at more than once (`arrivals.rs`): no reason to disturb.
+                Some(Post::Attendant(_)) if !news.execs.iter().any(|(exec, _)| *exec == pid) => {}
+                _ => self.look_at(pid),
+            }
         }
+        self.readiness.heard(news.execs);
         if news.all {
             self.look_at_everybody();
         }
@@ -407,7 +413,7 @@ impl Lookout {
         let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
         // Limits change seldom; which of them is nearest may change at once.
         if ward.gauge.age() > LIMITS || ward.gauge.is_outdated(&self.machine) {
-            ward.refresh_gauge(rss(), &self.machine);
+            ward.refresh_gauge(rss, &self.machine);
             self.notices.follow(pid, ward.gauge.limits());
             ward.memory.told = self.notices.tell_of(pid);
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
