@@ -17,6 +17,7 @@ use crate::machine::Machine;
 use crate::pin::Pin;
 use crate::policy::{self, Acts, Exit, Hold, Policy, State, after_exit};
 use crate::sampler::{Clock, Sample, Timeline};
+use crate::stop::{STRAGGLERS, STRAGGLERS_OF_THE_ONLY_COPY};
 use crate::sys::pidfd_open;
 use crate::take::{Circumstances, Extent, Phase, Reason};
 use crate::target::{Identity, Target};
@@ -237,7 +238,7 @@ impl Ward {
             record.keep_up(steady, state);
             let step = self.decide(policy, Point { t_ms: sample.t_ms, bytes: sample.usage });
             steady = step.time_to_oom().is_none_or(|t| t > 60.0);
-            self.act(step.acts, &mut record, hands, step.time_to_oom());
+            self.act(step.acts, policy.pin_keeps, &mut record, hands, step.time_to_oom());
             hands.seen(&sample, &step, self);
             drop(record);
             match hands.sleep(self.exit.as_ref().map(|e| e.as_fd()), step.sleep) {
@@ -262,7 +263,15 @@ impl Ward {
         Left::Ended(ended)
     }
 
-    fn act(&mut self, acts: Acts, record: &mut Record, hands: &mut dyn Hands, time_to_oom: Option<f64>) {
+    /// `pin_keeps`: whether what is held can be counted on after a kill.
+    fn act(
+        &mut self,
+        acts: Acts,
+        pin_keeps: bool,
+        record: &mut Record,
+        hands: &mut dyn Hands,
+        time_to_oom: Option<f64>,
+    ) {
         match acts.pin {
             Some(true) => match self.arm() {
                 Ok(()) => record.timeline.note("arm", "address space pinned"),
@@ -288,7 +297,10 @@ impl Ward {
         if acts.strike {
             record.timeline.note("freeze", "memory is about to be used up: stopped and copied");
             let patience = Duration::from_secs_f64(time_to_oom.unwrap_or(0.25).clamp(0.1, 5.0));
-            let around = record.around(Phase::PreKill, Reason::Forecast, self.gauge.limit.clone());
+            let mut around = record.around(Phase::PreKill, Reason::Forecast, self.gauge.limit.clone());
+            if self.pin.is_none() || !pin_keeps {
+                around.patience = STRAGGLERS_OF_THE_ONLY_COPY;
+            }
             if let Err(why) = hands.take(&record.target, around, Instant::now() + patience) {
                 tracing::info!(pid = self.pid, "struck in vain: {why}");
                 record.timeline.note("freeze", why);
@@ -426,6 +438,7 @@ impl Record {
             timeline: &self.timeline,
             limit,
             last_usage: self.last_usage,
+            patience: STRAGGLERS,
         }
     }
 }

@@ -53,6 +53,10 @@ enum How<'a> {
 /// How long we wait for the last thread to stand: threads that allocate stop at once, and one that sleeps in the kernel does no harm.
 pub const STRAGGLERS: Duration = Duration::from_millis(20);
 
+/// Where this copy is the only one there will be, since nothing can be read after the kill: some dozens of threads on a busy processor take so long until each has come to
+/// its turn, and stopped. What is left of 80 ms (`deadline.rs`) is enough for the copy.
+pub const STRAGGLERS_OF_THE_ONLY_COPY: Duration = Duration::from_millis(55);
+
 /// Where a person asks for a capture of a service that is well: on a busy machine a thread may need longer, and a capture of a moving target is worth less to them.
 pub const STRAGGLERS_ON_DEMAND: Duration = Duration::from_millis(80);
 

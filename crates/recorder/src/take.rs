@@ -10,7 +10,7 @@ use crate::cgroup::{Cgroup, Charge, Mounts};
 use crate::deadline::{Deadline, LONGEST_COPY, LONGEST_COPY_ON_DEMAND};
 use crate::flight::Flight;
 use crate::sampler::Timeline;
-use crate::stop::{STRAGGLERS, STRAGGLERS_ON_DEMAND, Stopper};
+use crate::stop::Stopper;
 use crate::target::{COPY_CAP, Identity, Target};
 
 /// Before or after a kill, or at somebody's wish.
@@ -114,6 +114,8 @@ pub struct Circumstances<'a> {
     pub limit: Option<(u64, String)>,
     /// Memory use as last seen alive, and when: for a dead target, which has none.
     pub last_usage: Option<(Usage, u64)>,
+    /// How long the last thread is waited for where the target is stopped: [`crate::stop::STRAGGLERS`] and those beside it.
+    pub patience: Duration,
 }
 
 /// Takes evidence of `target`, stopping it if a way is given.
@@ -134,8 +136,7 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_
         Some(stopper) => {
             let started = Instant::now();
             let on_demand = around.phase == Phase::Manual;
-            let patience = if on_demand { STRAGGLERS_ON_DEMAND } else { STRAGGLERS };
-            let mut stopped = stopper.stop(target.process.pid(), patience);
+            let mut stopped = stopper.stop(target.process.pid(), around.patience);
             registers = std::mem::take(&mut stopped.registers);
             let longest = if on_demand { LONGEST_COPY_ON_DEMAND } else { LONGEST_COPY };
             let memory = Deadline::new(&*target.process, started + longest);

@@ -13,7 +13,7 @@ use lastgasp_recorder::locations::Locations;
 use lastgasp_recorder::machine::Machine;
 use lastgasp_recorder::profiling::{Profiling, RATE};
 use lastgasp_recorder::sampler::{PROFILING_ON, Sample, Timeline};
-use lastgasp_recorder::stop::Stopper;
+use lastgasp_recorder::stop::{STRAGGLERS_ON_DEMAND, Stopper};
 use lastgasp_recorder::take::{Circumstances, Extent, Phase, Reason, Taken, take};
 use lastgasp_recorder::target::Target;
 
@@ -132,6 +132,7 @@ fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> Taken 
         timeline: &timeline,
         limit: gauge.limit.clone(),
         last_usage: target.process.usage().map(|u| (u, 0)),
+        patience: STRAGGLERS_ON_DEMAND,
     };
     let stopper = Stopper::by_ptrace();
     let mut taken = take(&target, stop.then_some(&stopper), around);

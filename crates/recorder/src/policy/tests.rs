@@ -206,6 +206,17 @@ fn without_a_window_it_looks_as_often_as_without_the_pin() {
     assert!(usual <= 260 && (400..=520).contains(&early), "struck {usual} and {early} ms before the end");
 }
 
+/// After a false strike the next waits for a much nearer end only where the dead can be read.
+#[test]
+fn a_false_strike_costs_the_next_one_only_where_the_pin_keeps() {
+    let at = |percent: u64, t_ms| Point { t_ms, bytes: LIMIT / 100 * percent };
+    let memory = Memory { struck: Some(at(80, 0)), ..Memory::default() };
+    let again =
+        |pin_keeps, percent| Policy { pin_keeps, ..policy() }.may_strike_again(&memory, at(percent, 10_000), LIMIT);
+    assert!(!again(true, 91) && again(true, 98));
+    assert!(!again(false, 84) && again(false, 86));
+}
+
 /// Where the pin is asked for and cannot be had, look for look, it is no reason to look away.
 #[test]
 fn a_pin_that_fails_makes_no_sleep_longer() {
