@@ -311,9 +311,11 @@ impl Ward {
     /// The process has ended, or is about to be reaped: say how, and read what the pin has kept.
     pub(crate) fn after_death(&mut self, policy: &Policy, machine: &mut Machine, hands: &mut dyn Hands) -> Ended {
         let died = Instant::now();
+        // Before all else: its group may be removed in the next millisecond, and says nothing then.
+        let at_once = self.counters.risen(machine);
         let status = how_it_ended(self.pid, self.exit.as_ref());
         let by_sigkill = status.as_ref().map(by_sigkill);
-        let risen = self.risen(by_sigkill != Some(false), machine);
+        let risen = if at_once.own_kills { at_once } else { self.risen(by_sigkill != Some(false), machine) };
         machine.refresh(Duration::ZERO);
         let exit = Exit {
             by_sigkill,

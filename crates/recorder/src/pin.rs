@@ -6,7 +6,7 @@
 //!
 //! The wait can be interrupted, and a read of the kernel's cannot be left for that: whatever wants a word with the thread (a debugger, SIGSTOP, live patching of the
 //! kernel; seen with `strace -f -p`) leaves it waiting in a loop that never sleeps, a whole core for each pin. Only to provide the page ends that: the thread comes back, is
-//! stopped or patched as it should be, and holds on again ([`provide`]). The watchdog sees to it, as we may be stopped ourselves.
+//! stopped or patched as it should be, and holds on again (`provide`). The watchdog sees to it, as we may be stopped ourselves.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -26,6 +26,8 @@ use nix::sys::signal::SigSet;
 const PAGE: usize = 4096;
 /// As many address spaces as can be held at a time. Only room for addresses: no memory.
 const MOST: usize = 4096;
+/// Pages of half a page table.
+const PIECE: usize = 256;
 /// Of a pin's thread, for whoever looks for them.
 pub(crate) const THREAD: &str = "pin";
 /// `linux/userfaultfd.h`.
@@ -162,7 +164,14 @@ impl Pages {
             let _ = unsafe { munmap(first, len.get()) };
             return Err(e.into());
         }
-        Ok(Self { faults, first, free: Mutex::new((0..MOST).rev().collect()) })
+        let pages = Self { faults, first, free: Mutex::new((0..MOST).rev().collect()) };
+        // To let go must not need memory: the page tables are made now. Taken back in pieces, since of a whole one of theirs the kernel would free the table too.
+        provide(pages.as_fd(), pages.range().0, pages.range().1);
+        for page in (0..MOST).step_by(PIECE) {
+            // SAFETY: pages of our mapping that nobody uses yet.
+            unsafe { madvise(pages.at(page), PIECE * PAGE, MmapAdvise::MADV_DONTNEED) }?;
+        }
+        Ok(pages)
     }
 
     /// Where they begin, and how many bytes they are.

@@ -72,8 +72,9 @@ fn recall(store: &Path, boot: &str) -> Option<PinWindow> {
 /// What could not be measured is tried again at the next start: its cause may be mended by then.
 fn remember(store: &Path, boot: &str, window: &PinWindow) {
     let PinWindow::Measured(window) = window else { return };
-    // Under another name first: two daemons must not read half of it.
-    let (path, fresh) = (store.join(REMEMBERED), store.join(format!("{REMEMBERED}-{}", std::process::id())));
+    // Under another name first: half of it must not be read. What one that was killed has left goes.
+    let (path, fresh) = (store.join(REMEMBERED), store.join(format!("{REMEMBERED}.new")));
+    let _ = fs::remove_file(&fresh);
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh);
     let kept = made.and_then(|mut file| {
         let written = writeln!(file, "{boot} {}", window.as_millis()).and_then(|()| fs::rename(&fresh, path));

@@ -29,6 +29,8 @@ pub(super) struct Pins {
     due: Instant,
     /// Processor time of the whole process, and when.
     spent: Option<(Duration, Instant)>,
+    /// Processor time of its pins when their watch began, if they are watched.
+    watched: Option<Duration>,
 }
 
 impl Pins {
@@ -39,7 +41,7 @@ impl Pins {
         let range = (number(start)?, number(len)?);
         range.0.checked_add(range.1)?;
         let faults = io::stdout().as_fd().try_clone_to_owned().ok()?;
-        Some(Self { faults, range, owner, due: now + EVERY, spent: None })
+        Some(Self { faults, range, owner, due: now + EVERY, spent: None, watched: None })
     }
 
     /// When it is to look next.
@@ -47,27 +49,28 @@ impl Pins {
         self.due
     }
 
-    /// Looks, if it is time for that, and ends what turns.
+    /// Looks, if it is time for that, and ends what turns. Never waits: others rely on us within half a second.
     pub(super) fn look(&mut self, now: Instant) {
         if now < self.due {
             return;
         }
         self.due = now + EVERY;
-        let process = format!("/proc/{}", self.owner);
-        let Some(spent) = spent(Path::new(&process)) else { return };
-        let before = self.spent.replace((spent, now));
-        let busy = before.is_some_and(|(before, then)| {
+        if let Some(before) = self.watched.take() {
+            // One that frees what it has held works too, and to provide its page does it no harm.
+            if self.of_threads().saturating_sub(before) > WATCHED.mul_f64(BUSY) {
+                provide(self.faults.as_fd(), self.range.0, self.range.1);
+            }
+        } else if self.is_busy(now) {
+            self.watched = Some(self.of_threads());
+            self.due = now + WATCHED;
+        }
+    }
+
+    fn is_busy(&mut self, now: Instant) -> bool {
+        let Some(spent) = spent(Path::new(&format!("/proc/{}", self.owner))) else { return false };
+        self.spent.replace((spent, now)).is_some_and(|(before, then)| {
             spent.saturating_sub(before).as_secs_f64() > BUSY * now.duration_since(then).as_secs_f64()
-        });
-        if !busy {
-            return;
-        }
-        let before = self.of_threads();
-        std::thread::sleep(WATCHED);
-        // One that frees what it has held works too: it is only at its end.
-        if self.of_threads().saturating_sub(before) > WATCHED.mul_f64(BUSY) {
-            provide(self.faults.as_fd(), self.range.0, self.range.1);
-        }
+        })
     }
 
     /// Processor time of all threads that hold.
