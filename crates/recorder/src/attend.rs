@@ -284,14 +284,14 @@ impl Ward {
             None => {}
         }
         if let Some(on) = acts.trip {
-            match hands.brake(on, &self.gauge) {
+            let done = hands.brake(on, &self.gauge);
+            if on && !matches!(done, Ok(true)) {
+                self.memory.trip_failed();
+            }
+            match done {
                 Ok(true) => record.timeline.note("brake", if on { "tripwire set" } else { "tripwire taken back" }),
-                Ok(false) if on => self.memory.trip_failed(),
                 Ok(false) => {}
-                Err(e) => {
-                    self.memory.trip_failed();
-                    hands.note(format!("no brake: {e}"));
-                }
+                Err(e) => hands.note(format!("no brake: {e}")),
             }
         }
         if acts.strike {
