@@ -349,8 +349,13 @@ fn stopped_while_it_holds_a_target() {
             .spawn()
             .unwrap();
         let pid = Pid::from_raw(lastgasp.id() as i32);
-        while !traced() && lastgasp.try_wait().unwrap().is_none() {
-            std::hint::spin_loop();
+        let mut ended = false;
+        while !traced() && !ended {
+            ended = lastgasp.try_wait().unwrap().is_some();
+        }
+        if ended {
+            // Never seen holding: its number may be another's by now.
+            continue;
         }
         kill(pid, Signal::SIGSTOP).unwrap();
         std::thread::sleep(Duration::from_millis(20));
