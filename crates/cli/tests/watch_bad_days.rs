@@ -170,7 +170,7 @@ fn the_watchdog_killed_at_random_moments() {
 /// The machine's date set forward and back by two seconds, for a moment each: only clocks that nobody sets decide anything. Not part of every run, since it moves the
 /// clock of all others on the machine too.
 #[test]
-#[ignore = "sets the machine's clock: run it by name where that hurts nobody"]
+#[ignore = "sets the machine's clock; where that hurts nobody: cargo test -p lastgasp-cli --test watch_bad_days -- --ignored clock"]
 fn steps_of_the_clock() {
     use nix::sys::time::TimeSpec;
     use nix::time::{ClockId, clock_gettime, clock_settime};

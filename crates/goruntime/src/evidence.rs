@@ -69,6 +69,11 @@ impl EvidencePlan {
         (self.ranges.len() * 2 + (self.goroutines as usize + 1000) * 4 + 4096).min(1 << 20)
     }
 
+    /// Pieces that a copy of the profile alone will have, at most.
+    fn pieces_of_profile(&self) -> usize {
+        self.ranges.len() * 2 + 1024
+    }
+
     /// Buckets that are not in the plan yet, newest first, with their lengths.
     fn walk_new(&self, rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Vec<(Addr, usize)> {
         let mut fresh = Vec::new();
@@ -139,15 +144,14 @@ impl Evidence {
     /// As [`Evidence::with_room`], for [`Evidence::copy_profile`] alone.
     #[must_use]
     pub fn with_room_for_profile(plan: &EvidencePlan, cap: usize) -> Self {
-        let pieces = plan.ranges.len() * 2 + 1024;
-        Self { snapshot: Snapshot::with_budget(plan.room_for_profile(cap), pieces), gaps: Vec::new() }
+        Self { snapshot: Snapshot::with_budget(plan.room_for_profile(cap), plan.pieces_of_profile()), gaps: Vec::new() }
     }
 
     /// The same for a copy that nobody stands still for: it is touched as it is used.
     #[must_use]
     pub fn for_baseline(plan: &EvidencePlan, cap: usize) -> Self {
-        let pieces = plan.ranges.len() * 2 + 1024;
-        Self { snapshot: Snapshot::with_untouched_budget(plan.room_for_profile(cap), pieces), gaps: Vec::new() }
+        let snapshot = Snapshot::with_untouched_budget(plan.room_for_profile(cap), plan.pieces_of_profile());
+        Self { snapshot, gaps: Vec::new() }
     }
 
     /// Copies: gauges, profile buckets, threads, goroutines and their stacks. In this order, so that a copy that is cut short has what names the culprit.
@@ -177,7 +181,7 @@ impl Evidence {
         self.snapshot.seal();
     }
 
-    /// The gauges by one read of memory: a tenth of what [`Gauges::read`] costs of a living process, and all of one moment.
+    /// The gauges by one read of memory: a tenth of what [`Gauges::read`] costs of a living process, and nearly of one moment.
     ///
     /// # Errors
     /// [`ReadError`] of the first that fails.
