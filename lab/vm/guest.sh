@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs as /init in the machine that run.sh starts, and then once more as its only child. busybox ash.
+# Runs as /init in the machine that run.sh starts, and then once more as its only child; where systemd is process 1, as a service of it. busybox ash.
 #
-# The cases, in guest/run.sh, guest/watch.sh and guest/brake.sh:
+# The cases, in guest/run.sh, guest/watch.sh, guest/brake.sh and guest/systemd.sh:
 #   kill          `lastgasp run` and the incident: verdict, a capture from after the kill, nothing left behind
 #   fixed         the repaired service under the same load: no capture, ended by SIGTERM
 #   kill9         kill -9 of lastgasp: the service lives on, the watchdog removes its group when it ends
@@ -14,7 +14,9 @@
 #   watch_observe, watch_kill9_frozen, watch_oom_group, watch_nested, watch_many, watch_changes, watch_swap
 #   brake         memory.high is set for seconds: growth before and beyond it
 #   brake_time, brake_others, brake_over_others, brake_kill9, brake_stalled, brake_journal
-export PATH=/bin HOME=/tmp
+#   systemd       the unit as it is shipped under a real systemd, in a machine of its own (VM_SYSTEMD)
+#   systemd_kill9, systemd_observe, systemd_brake
+export PATH=/bin:/sbin HOME=/tmp
 
 if [ $$ = 1 ]; then
     /bin/busybox --install -s /bin
@@ -76,6 +78,7 @@ has_capture() { for m in $(captures $1); do grep -q "\"phase\": *\"$2\"" $m && g
 . /lab/cases/run.sh
 . /lab/cases/watch.sh
 . /lab/cases/brake.sh
+. /lab/cases/systemd.sh
 
 say "Linux $(uname -r), controllers: $(cat $ROOT/cgroup.controllers); handed down: $(cat $ROOT/cgroup.subtree_control)"
 mkdir -p $WORK
@@ -83,7 +86,9 @@ cases=$(sed -n 's/.*lab\.cases=\([^ ]*\).*/\1/p' /proc/cmdline | tr , ' ')
 all_run="kill fixed kill9 kill9_frozen journal freeze_only nested"
 all_watch="watch watch_observe watch_kill9_frozen watch_oom_group watch_nested watch_many watch_changes watch_swap"
 all_brake="brake brake_time brake_others brake_over_others brake_kill9 brake_stalled brake_journal"
-for case in ${cases:-$all_run $all_watch $all_brake}; do
+all="$all_run $all_watch $all_brake"
+[ ! -d /run/systemd/system ] || all="systemd systemd_kill9 systemd_observe systemd_brake"
+for case in ${cases:-$all}; do
     say "---- $case"
     case_$case
     # Whatever went wrong: the next case begins with an empty machine.

@@ -15,6 +15,7 @@
 #   VM_BUSYBOX  a static busybox of your own instead of Debian's
 #   VM_TIMEOUT  seconds for the whole machine (default: 900)
 #   VM_CASES    which cases, separated by spaces (default: all but those on demand)
+#   VM_SYSTEMD  not empty: process 1 is systemd (guest/systemd.sh has the cases); fetches another 15 MB
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -40,6 +41,8 @@ need timeout coreutils
 work=${VM_DIR:-$target/lab/vm}
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
+
+. "$here/systemd-root.sh"
 
 # fetch PACKAGE: unpacks it to $work/PACKAGE without installing it.
 fetch() {
@@ -81,12 +84,18 @@ fi
 # The initramfs.
 root=$(mktemp -d "$work/root.XXXXXX")
 trap 'rm -rf "$root"' EXIT
+[ -z "${VM_SYSTEMD:-}" ] || systemd_root "$root"
 mkdir -p "$root"/{bin,proc,sys,dev,tmp,lab/cases}
 cp "$busybox" "$root/bin/busybox"
-ln -s busybox "$root/bin/sh"
-cp "$here/guest.sh" "$root/init"
-chmod 755 "$root/init"
+ln -sf busybox "$root/bin/sh"
+cp "$here/guest.sh" "$root/lab/guest.sh"
 cp "$here"/guest/*.sh "$root/lab/cases/"
+if [ -n "${VM_SYSTEMD:-}" ]; then
+    systemd_machine "$root"
+else
+    ln -s lab/guest.sh "$root/init"
+fi
+chmod 755 "$root/lab/guest.sh"
 # A disk in memory, for swap. Not there with a kernel of your own: that case is skipped then, loudly.
 brd=$(find "$work" -path "*/$(basename "$kernel" | sed s/^vmlinuz-//)/*" -name brd.ko | head -n 1)
 [ -z "$brd" ] || cp "$brd" "$root/lab/brd.ko"
@@ -94,6 +103,8 @@ cp "$lastgasp" "$root/lab/lastgasp"
 for p in resource-service admin loadgen dies; do cp "$programs/$p" "$root/lab/$p"; done
 # Shared libraries at the paths where the loader looks for them; a static binary has none.
 { ldd "$lastgasp" 2>/dev/null || true; } | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^\//) print $i }' | while read -r lib; do
+    # systemd's machine has most of them.
+    [ ! -L "$root$lib" ] && [ ! -e "$root$lib" ] || continue
     mkdir -p "$root$(dirname "$lib")"
     cp -L "$lib" "$root$lib"
 done
@@ -106,7 +117,7 @@ cases=${VM_CASES:+lab.cases=${VM_CASES// /,}}
 timeout --kill-after=10 "${VM_TIMEOUT:-900}" nice -n 10 qemu-system-x86_64 \
     -accel tcg,thread=multi -smp 2 -m 2G -nodefaults -no-user-config -display none -no-reboot -serial stdio \
     -kernel "$kernel" -initrd "$work/initramfs.gz" \
-    -append "console=ttyS0 quiet panic=-1 mitigations=off ${cases}" </dev/null | tr -d '\r' | tee "$work/console.log" || true
+    -append "console=ttyS0 quiet panic=-1 mitigations=off ${cases} ${VM_SYSTEMD:+SYSTEMD_LOG_SECCOMP=1 systemd.show_status=no}" </dev/null | tr -d '\r' | tee "$work/console.log" || true
 
 verdict=$(grep -a '^VM-RESULT ' "$work/console.log" | tail -n 1 || true)
 took=$((SECONDS - started))

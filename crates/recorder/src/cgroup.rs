@@ -138,8 +138,7 @@ impl Cgroup {
 
     /// This group and those above it, innermost first.
     pub(crate) fn levels(&self) -> impl Iterator<Item = Self> {
-        let above = self.memory.ancestors().take_while(|d| d.starts_with(&self.root));
-        above.map(|dir| Self { memory: dir.to_owned(), ..self.clone() })
+        self.above().map(|dir| Self { memory: dir.to_owned(), ..self.clone() })
     }
 
     /// Bytes of page cache that the kernel would drop before it kills, by the text of `memory.stat`: of files, active or not; shared memory is not among them.
@@ -184,7 +183,7 @@ impl Cgroup {
 
     /// The tightest memory limit of this group and those above it, up to but without `ancestor` (v2).
     fn limit_below(&self, ancestor: &Path) -> Option<u64> {
-        let below = self.memory.ancestors().take_while(|d| *d != ancestor && d.starts_with(&self.root));
+        let below = self.above().take_while(|d| *d != ancestor);
         below.filter_map(|d| read_number(&d.join("memory.max"))).min()
     }
 
@@ -193,6 +192,11 @@ impl Cgroup {
     pub fn processes(&self) -> Vec<i32> {
         let text = fs::read_to_string(self.memory.join("cgroup.procs")).unwrap_or_default();
         text.lines().filter_map(|l| l.parse().ok()).collect()
+    }
+
+    /// Its folder and those of the groups above it, innermost first.
+    fn above(&self) -> impl Iterator<Item = &Path> {
+        self.memory.ancestors().take_while(|d| d.starts_with(&self.root))
     }
 
     fn name(&self, v1: &'static str, v2: &'static str) -> &'static str {
@@ -216,11 +220,29 @@ impl OwnCgroup {
     /// Makes a group `name` below our own (v1) or below the nearest group that hands the memory controller down (v2), and sets the limit.
     ///
     /// # Errors
-    /// The system's error, with the file in its text. Nothing is left behind.
+    /// The system's error, with the file in its text. Nothing is left behind. On v2 also a limit of ours that does not hold for the new group.
     pub fn create(mounts: &Mounts, name: &str, limit: Option<u64>) -> io::Result<Self> {
         let own = Self::beside(mounts)?;
         let parent = parent_of_new(&own)?;
-        let limit = limit.into_iter().chain(if own.v2 { own.limit_below(&parent) } else { None }).min();
+        if own.v2 {
+            none_is_left_behind(&own, &parent)?;
+        }
+        Self::below(own, &parent, mounts, name, limit)
+    }
+
+    /// Makes a group for one process that will be dead in seconds: with the limit `limit` it matters nothing which other limits of ours do not hold for it. A systemd
+    /// unit always has one (`TasksMax`), and beside it no group could be made for anything (`case_systemd` of lab/vm).
+    ///
+    /// # Errors
+    /// The system's error, with the file in its text. Nothing is left behind.
+    pub fn create_for_a_moment(mounts: &Mounts, name: &str, limit: u64) -> io::Result<Self> {
+        let own = Self::beside(mounts)?;
+        let parent = parent_of_new(&own)?;
+        Self::below(own, &parent, mounts, name, Some(limit))
+    }
+
+    fn below(own: Cgroup, parent: &Path, mounts: &Mounts, name: &str, limit: Option<u64>) -> io::Result<Self> {
+        let limit = limit.into_iter().chain(if own.v2 { own.limit_below(parent) } else { None }).min();
         let memory = parent.join(name);
         let mut made = Self { cgroup: Cgroup { memory: memory.clone(), freezer: None, ..own }, dirs: Vec::new() };
         made.make(&memory)?;
@@ -243,7 +265,7 @@ impl OwnCgroup {
         Ok(made)
     }
 
-    /// The folders that [`OwnCgroup::create`] is about to make: for whoever removes them should we be killed in between.
+    /// The folders that [`OwnCgroup::create_for_a_moment`] is about to make: for whoever removes them should we be killed in between.
     ///
     /// # Errors
     /// The system's error: there is no place for a group.
@@ -319,17 +341,19 @@ fn freezer_of_new(mounts: &Mounts, name: &str) -> Option<PathBuf> {
 }
 
 /// The nearest group at or above ours whose children have the memory controller. On v2 a group that holds processes cannot hand controllers down, so this is
-/// mostly a group above ours, and ours stands beside the new one: limits that would be left behind by that are a reason to make none, but for memory's, which
-/// the caller takes along. Controllers are not switched on for this: that would change other people's groups.
+/// mostly a group above ours, and ours stands beside the new one. Controllers are not switched on for this: that would change other people's groups.
 fn v2_parent(own: &Cgroup) -> io::Result<PathBuf> {
-    let above = || own.memory.ancestors().take_while(|d| d.starts_with(&own.root));
     let hands_down = |d: &Path| {
         fs::read_to_string(d.join("cgroup.subtree_control")).is_ok_and(|t| t.split_whitespace().any(|c| c == "memory"))
     };
-    let parent = above().find(|d| hands_down(d)).ok_or_else(|| {
+    own.above().find(|d| hands_down(d)).map(Path::to_owned).ok_or_else(|| {
         io::Error::new(io::ErrorKind::PermissionDenied, "no cgroup above ours hands down the memory controller")
-    })?;
-    for dir in above().take_while(|d| *d != parent) {
+    })
+}
+
+/// Limits of our groups below `parent` do not hold for a new one there. Memory's is taken along; for a service any other is a reason to make no group.
+fn none_is_left_behind(own: &Cgroup, parent: &Path) -> io::Result<()> {
+    for dir in own.above().take_while(|d| *d != parent) {
         for file in ["cpu.max", "pids.max", "memory.high"] {
             if fs::read_to_string(dir.join(file)).is_ok_and(|t| !t.trim().is_empty() && !t.starts_with("max")) {
                 let why = format!("a group beside {} would leave its {file} behind", dir.display());
@@ -337,7 +361,7 @@ fn v2_parent(own: &Cgroup) -> io::Result<PathBuf> {
             }
         }
     }
-    Ok(parent.to_owned())
+    Ok(())
 }
 
 /// Whether a file is of a cgroup file system: nothing else is ever written or removed.

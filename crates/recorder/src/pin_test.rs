@@ -189,7 +189,7 @@ impl Throwaway {
         // Before there is anything to remove: on a busy machine a start takes a while, and a kill in between was once seen to leave the group behind.
         let journal = Journal::open(store, &dirs, &[]).map_err(|e| format!("no journal: {e}"))?;
         let mut made = Self { group: None, journal: Some(journal), watchdog: Watchdog::start(&dirs).ok() };
-        let group = OwnCgroup::create(mounts, &name, Some(LIMIT)).map_err(|e| e.to_string())?;
+        let group = OwnCgroup::create_for_a_moment(mounts, &name, LIMIT).map_err(|e| e.to_string())?;
         let entered = write(&group.cgroup.memory.join("cgroup.procs"), &pid.to_string());
         made.group = Some(group);
         entered.map(|()| made).map_err(|e| e.to_string())

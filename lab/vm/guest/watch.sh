@@ -50,7 +50,7 @@ dies() { within $1 ended $2 && ok "process $2 has died" || { fail "process $2 li
 oom_killed() { dmesg | grep -q "Killed process $1 "; }
 freed() { rmdir $ROOT/$1 2>/dev/null; }
 # of PID: its captures. phases PID: what they are.
-of() { find $dir/store -path "*-$1-*/manifest.json"; }
+of() { find $dir/store/ -path "*-$1-*/manifest.json"; }
 phases() { for m in $(of $1); do tr -d '\n' <$m | sed 's/.*"phase": *"\([^"]*\)".*/\1/'; echo; done | sort | tr '\n' ' '; }
 has_phase() { for p in $(phases $1); do [ $p = $2 ] && return 0; done; return 1; }
 # Every capture of PID names the line that grows, with its verdict's sentence.

@@ -114,7 +114,7 @@ impl Families<'_> {
     }
 
     fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> fmt::Result {
-        let bounds = BOUNDS_MS.iter().map(|ms| ms / 1000.0).chain([f64::MAX]);
+        let bounds = BOUNDS_MS.iter().map(|ms| ms / 1000.0).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(histogram.counts).collect();
         let count = histogram.counts.iter().sum();
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
@@ -298,6 +298,11 @@ mod tests {
         };
         assert!(bucket("0.005") && bucket("0.5") && bucket("+Inf"), "{text}");
         assert!(text.lines().any(|l| l == "lastgasp_freeze_seconds_count 2"));
+        // Seen when the largest float stood for infinity: a bucket more.
+        assert_eq!(
+            text.lines().filter(|l| l.starts_with("lastgasp_freeze_seconds_bucket")).count(),
+            BOUNDS_MS.len() + 1
+        );
     }
 
     #[test]

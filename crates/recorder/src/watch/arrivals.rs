@@ -1,7 +1,7 @@
 //! New processes, as they start: by the kernel's process events where they are to be had, by looking for new numbers where not, and by a look at all of them
 //! now and then in either case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -30,6 +30,8 @@ pub(crate) struct Arrivals {
     events: Option<OwnedFd>,
     loadavg: Option<File>,
     newest: Option<i32>,
+    /// Whom the kernel told of since it was last asked for the newest.
+    heard: BTreeSet<i32>,
     /// New numbers without an event, with when they are looked at next and when they were first seen.
     young: BTreeMap<i32, (Instant, Instant)>,
     asked: Instant,
@@ -57,7 +59,8 @@ impl Arrivals {
         let now = Instant::now();
         let loadavg = File::open("/proc/loadavg").ok();
         let newest = loadavg.as_ref().and_then(newest_pid);
-        (Self { events, loadavg, newest, young: BTreeMap::new(), asked: now, all_at: now }, trouble)
+        let (heard, young) = (BTreeSet::new(), BTreeMap::new());
+        (Self { events, loadavg, newest, heard, young, asked: now, all_at: now }, trouble)
     }
 
     /// Whether the kernel tells of them.
@@ -82,6 +85,7 @@ impl Arrivals {
         if let Some(socket) = &self.events {
             news.all |= drain(socket, &mut news.execs);
             news.pids.extend(news.execs.iter().map(|(pid, _)| *pid));
+            self.heard.extend(&news.pids);
         }
         let now = Instant::now();
         if now >= self.asked + if self.has_events() { ASK_WITH_EVENTS } else { ASK } {
@@ -107,15 +111,21 @@ impl Arrivals {
         news
     }
 
+    /// That number is a thread's, or of one that is gone: not to be looked at again.
+    pub(crate) fn is_none(&mut self, pid: i32) {
+        self.young.remove(&pid);
+    }
+
     /// Asks for the newest process number; numbers between that and the last one are new. Gives whether there are too many of them.
     fn ask(&mut self, now: Instant) -> bool {
+        let heard = std::mem::take(&mut self.heard);
         let Some(newest) = self.loadavg.as_ref().and_then(newest_pid) else { return false };
         let Some(last) = self.newest.replace(newest) else { return true };
         if newest < last || newest - last > MOST_NEW {
             return newest != last;
         }
-        // With events their owners have been looked at already; these are the ones that were missed, if any.
-        for pid in last + 1..=newest {
+        // With events most have been looked at already; these are threads, and those that were missed, if any.
+        for pid in (last + 1..=newest).filter(|pid| !heard.contains(pid)) {
             self.young.entry(pid).or_insert((now, now));
         }
         false
@@ -233,6 +243,50 @@ mod tests {
         let (mut arrivals, _) = Arrivals::listen();
         arrivals.events = None;
         a_start_is_seen(arrivals);
+    }
+
+    /// New numbers are those of threads too: a server that starts a thread for each request must not cost us ten looks at each.
+    #[test]
+    fn what_is_no_process_is_given_once() {
+        let (mut arrivals, _) = Arrivals::listen();
+        arrivals.events = None;
+        arrivals.news();
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            tell.send(nix::unistd::gettid().as_raw()).unwrap();
+            let _ = wait.recv();
+        });
+        let number = told.recv().unwrap();
+        wait_for(&mut arrivals, number);
+        arrivals.is_none(number);
+        for _ in 0..100 {
+            assert!(!arrivals.news().pids.contains(&number));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(done);
+        thread.join().unwrap();
+    }
+
+    /// What an event told of is not told again by its number.
+    #[test]
+    fn who_was_heard_of_is_not_looked_for() {
+        let (mut arrivals, trouble) = Arrivals::listen();
+        if let Some(e) = trouble {
+            return println!("SKIPPED: no process events: {e}");
+        }
+        arrivals.news();
+        let mut child = std::process::Command::new("sleep").arg("5").spawn().unwrap();
+        let pid = child.id() as i32;
+        wait_for(&mut arrivals, pid);
+        let until = Instant::now() + ASK_WITH_EVENTS * 2;
+        while Instant::now() < until {
+            arrivals.news();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!arrivals.young.contains_key(&pid));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

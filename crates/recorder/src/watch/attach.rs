@@ -33,8 +33,10 @@ pub(crate) enum Looked {
         /// Why, with the cure.
         why: String,
     },
-    /// It is not Go, or it is gone; its libraries were looked at, or not.
+    /// It is not Go; its libraries were looked at, or not.
     Other(Depth),
+    /// It is gone, or the number is that of a thread.
+    NoProcess,
 }
 
 /// How closely a process is looked at.
@@ -116,7 +118,10 @@ fn look(
         Depth::Executable => discoverer.go_program(pid),
         Depth::Libraries => discoverer.go_process(pid),
     };
-    let Some(executable) = found.filter(|_| !is_thread(pid)) else { return Looked::Other(depth) };
+    if !is_process(pid) {
+        return Looked::NoProcess;
+    }
+    let Some(executable) = found else { return Looked::Other(depth) };
     let who = identity(pid, mounts, executable.start_time);
     let home = home(&who.cgroup);
     if !settings.wants(&who, &home) {
@@ -134,12 +139,32 @@ fn look(
         Err(e) if lastgasp_inferior::start_time(pid).is_some() => {
             Looked::Refused { service: who.service, why: e.to_string() }
         }
-        Err(_) => Looked::Other(depth),
+        Err(_) => Looked::NoProcess,
     }
 }
 
-/// Whether that is the number of a thread that is not its process's first: `/proc` answers to it all the same, and new numbers are those of threads too.
-fn is_thread(pid: i32) -> bool {
+/// Whether there is such a process. `/proc` answers to the number of any of its threads, and new numbers are those of threads too.
+fn is_process(pid: i32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status.lines().find_map(|l| l.strip_prefix("Tgid:")?.trim().parse::<i32>().ok()).is_some_and(|tgid| tgid != pid)
+    status.lines().find_map(|l| l.strip_prefix("Tgid:")?.trim().parse::<i32>().ok()) == Some(pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_no_process() {
+        let own = std::process::id() as i32;
+        let thread = std::thread::spawn(|| nix::unistd::gettid().as_raw()).join().unwrap();
+        let (tell, told) = channel();
+        let (done, wait) = channel::<()>();
+        let living = std::thread::spawn(move || {
+            tell.send(nix::unistd::gettid().as_raw()).unwrap();
+            let _ = wait.recv();
+        });
+        assert!(is_process(own) && !is_process(told.recv().unwrap()) && !is_process(thread) && !is_process(i32::MAX));
+        drop(done);
+        living.join().unwrap();
+    }
 }

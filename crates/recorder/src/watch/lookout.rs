@@ -326,12 +326,11 @@ impl Lookout {
             }
             Looked::Other(Depth::Executable) => self.second_looks.begin(pid, now),
             Looked::Other(Depth::Libraries) => {
-                if lastgasp_inferior::start_time(pid).is_none() {
-                    self.second_looks.forget(pid);
-                } else if !self.second_looks.in_vain(pid) {
+                if !self.second_looks.in_vain(pid) {
                     self.pass(pid);
                 }
             }
+            Looked::NoProcess => self.arrivals.is_none(pid),
         }
         self.newborn.remove(&pid);
         self.readiness.decided(pid);
