@@ -165,7 +165,7 @@ impl Default for Store {
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { mode: WatchMode::Freeze, look: seconds(1), sample: seconds(5) }
+        Self { mode: WatchMode::Freeze, look: seconds(2), sample: seconds(5) }
     }
 }
 
@@ -272,7 +272,7 @@ impl Config {
             range("store.full_per_cause", self.store.full_per_cause, 1, 1000),
             range("store.max_bytes", self.store.max_bytes, Bytes(1 << 20), Bytes(1 << 50)),
             range("store.cause_window", self.store.cause_window, seconds(1), seconds(366 * 86_400)),
-            range("watch.look", self.watch.look, millis(10), seconds(1)),
+            range("watch.look", self.watch.look, millis(10), seconds(2)),
             range("watch.sample", self.watch.sample, millis(100), seconds(86_400)),
             range("pin.reach", self.pin.reach, millis(100), seconds(60)),
             range("pin.hold", self.pin.hold, millis(100), millis(1900)),

@@ -110,6 +110,8 @@ pub struct Memory {
     pub pinned: bool,
     /// Whether the kernel tells of its group's growth (v1 thresholds); to be set by who knows.
     pub told: bool,
+    /// Where usage was when it last moved by much: a sixteenth of what was left.
+    pub moved: Point,
     /// When there was last a reason for the pin, on the timeline's clock.
     pub pin_ms: u64,
     /// When the state was last over `Watch`.
@@ -167,8 +169,11 @@ const TRIP_WITHIN: f64 = 2.0;
 const TRIP_AGAIN: Duration = Duration::from_millis(500);
 /// With the pin on no evidence depends on a look: so long a sleep is never too long.
 const PINNED_SLEEP: Duration = Duration::from_millis(250);
+/// And so long where usage has not moved for [`FLAT_AFTER`]: what explodes out of that within a second is read after its end alone.
+const FLAT_SLEEP: Duration = Duration::from_secs(1);
+const FLAT_AFTER: Duration = Duration::from_secs(30);
 /// And so long where the kernel wakes us as its memory runs out.
-const TOLD_SLEEP: Duration = Duration::from_secs(1);
+const TOLD_SLEEP: Duration = Duration::from_secs(2);
 
 impl Policy {
     /// Decides from the recent points (oldest first) and the limit (`None`: no limit known, and so no forecast).
@@ -217,24 +222,31 @@ impl Policy {
             memory.struck = Some(Point { t_ms: now.t_ms, bytes: highest });
             memory.strikes += 1;
         }
-        let least = if !held {
-            Duration::ZERO
-        } else if memory.told {
+        let flat = memory.is_flat(*now, headroom);
+        // Who is not held since there is room for a second is held in time when the kernel tells of the growth.
+        let roomy = self.pin && self.pin_keeps && reach >= self.arm_reach.as_secs_f64();
+        let least = if memory.told && (held || roomy) {
             TOLD_SLEEP
+        } else if !held {
+            Duration::ZERO
+        } else if flat && self.mode < Mode::Brake {
+            FLAT_SLEEP
         } else {
+            // A brake that comes too late is none, whatever is read afterwards.
             PINNED_SLEEP
         };
         Step { acts, sleep: self.sleep(memory.state, least, reach), forecast }
     }
 
-    /// Never longer than the machine needs to fill half of what is left, or than `never_too_long`, where the pin keeps the evidence whatever happens meanwhile.
+    /// Never longer than the machine needs to fill half of what is left, or than `never_too_long`: where the pin keeps the evidence whatever happens meanwhile, or the kernel
+    /// tells.
     fn sleep(&self, state: State, never_too_long: Duration, reach: f64) -> Duration {
         let wished = match state {
             State::Watch => self.calm,
             State::Alert => Duration::from_millis(20),
             State::Armed => Duration::from_millis(5),
         };
-        let bound = Duration::from_secs_f64((reach / 2.0).clamp(0.002, 1.0));
+        let bound = Duration::from_secs_f64((reach / 2.0).clamp(0.002, 2.0));
         wished.min(bound.max(never_too_long))
     }
 
@@ -304,6 +316,13 @@ impl Memory {
     pub fn trip_failed(&mut self) {
         // It had rested long enough, else it would not have been asked for.
         (self.trip_failed_ms, self.tripped_ms, self.last_trip_ms) = (self.tripped_ms, None, None);
+    }
+
+    fn is_flat(&mut self, now: Point, headroom: u64) -> bool {
+        if now.bytes.abs_diff(self.moved.bytes) > headroom / 16 {
+            self.moved = now;
+        }
+        now.t_ms >= self.moved.t_ms + millis(FLAT_AFTER)
     }
 
     fn note_survival(&mut self, now: Point, limit: u64) {

@@ -171,19 +171,54 @@ fn a_brake_that_is_refused_does_not_count() {
     assert!(tried.windows(2).all(|w| (500..=510).contains(&(w[1] - w[0]))), "{tried:?}");
 }
 
-/// Where the kernel wakes us as memory runs out, and what is held keeps the evidence, a look a second is enough; nowhere else.
+/// Where the kernel wakes us as memory runs out, and what is held keeps the evidence, a look every two seconds is enough; nowhere else.
 #[test]
 fn who_is_told_by_the_kernel_looks_less_often() {
     let sleep = |told, pin_keeps| {
-        let policy = Policy { pin_keeps, calm: Duration::from_secs(1), ..policy() };
+        let policy = Policy { pin_keeps, calm: Duration::from_secs(2), ..policy() };
         let (mut memory, points) = (Memory { told, ..Memory::default() }, [Point { t_ms: 0, bytes: LIMIT / 2 }]);
         policy.step(&mut memory, &points, Some(LIMIT));
         policy.step(&mut memory, &points, Some(LIMIT)).sleep
     };
-    assert_eq!(sleep(true, true), Duration::from_secs(1));
+    assert_eq!(sleep(true, true), TOLD_SLEEP);
     assert_eq!(sleep(false, true), PINNED_SLEEP);
     assert_eq!(sleep(true, false), sleep(false, false));
     assert!(sleep(true, false) < PINNED_SLEEP * 2);
+    // With room for a second at the fastest growth it is not held, and will be when the kernel tells.
+    let roomy = |told, pin_keeps| {
+        let policy = Policy { pin_keeps, calm: Duration::from_secs(2), ..policy() };
+        let mut memory = Memory { told, ..Memory::default() };
+        let step = policy.step(&mut memory, &[Point { t_ms: 0, bytes: 100_000_000 }], Some(4_000_000_000));
+        assert_eq!(step.acts.pin, None);
+        step.sleep
+    };
+    assert_eq!(roomy(true, true), TOLD_SLEEP);
+    assert!(roomy(false, true) < TOLD_SLEEP / 2 && roomy(true, false) == roomy(false, true));
+}
+
+/// Nobody tells of growth on cgroup v2: who has been flat for half a minute is looked at once a second, who moves four times, and with a brake to set always.
+#[test]
+fn who_is_flat_is_looked_at_less_often() {
+    let sleeps = |mode, curve: fn(u64) -> u64| {
+        let policy = Policy { mode, calm: Duration::from_secs(2), ..policy() };
+        let (mut memory, mut points, mut sleeps, mut t) = (Memory::default(), Vec::new(), Vec::new(), 0);
+        while t < 120_000 {
+            points.push(Point { t_ms: t, bytes: curve(t) });
+            let step = policy.step(&mut memory, &points[points.len().saturating_sub(200)..], Some(LIMIT));
+            sleeps.push((t, step.sleep));
+            t += millis(step.sleep);
+        }
+        sleeps
+    };
+    let at = |sleeps: &[(u64, Duration)], t: u64| sleeps.iter().rfind(|s| s.0 <= t).unwrap().1;
+    let flat = sleeps(Mode::Freeze, |t| 400_000_000 + t % 7_000 * 1_000);
+    assert_eq!((at(&flat, 20_000), at(&flat, 31_000), at(&flat, 119_000)), (PINNED_SLEEP, FLAT_SLEEP, FLAT_SLEEP));
+    let moving = sleeps(Mode::Freeze, |t| 300_000_000 + t % 20_000 * 10_000);
+    assert!(moving[1..].iter().all(|(_, sleep)| *sleep <= PINNED_SLEEP), "{moving:?}");
+    let stepped = sleeps(Mode::Freeze, |t| if t < 60_000 { 300_000_000 } else { 450_000_000 });
+    assert_eq!((at(&stepped, 59_000), at(&stepped, 70_000)), (FLAT_SLEEP, PINNED_SLEEP));
+    let braking = sleeps(Mode::Brake, |_| 400_000_000);
+    assert!(braking[1..].iter().all(|(_, sleep)| *sleep <= PINNED_SLEEP));
 }
 
 /// Where held memory does not outlive an OOM kill, holding it is no reason to look away, and the only copy is made earlier.

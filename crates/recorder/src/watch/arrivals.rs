@@ -32,7 +32,7 @@ pub(crate) struct Arrivals {
     newest: Option<i32>,
     /// Whom the kernel told of since it was last asked for the newest.
     heard: BTreeSet<i32>,
-    /// New numbers without an event, with when they are looked at next and when they were first seen.
+    /// New numbers where there are no events, with when they are looked at next and when they were first seen.
     young: BTreeMap<i32, (Instant, Instant)>,
     asked: Instant,
     all_at: Instant,
@@ -47,6 +47,8 @@ pub(crate) struct News {
     pub(crate) execs: Vec<(i32, u64)>,
     /// All.
     pub(crate) all: bool,
+    /// Others may have started, too, and have numbers that were known: there are no events, or some were lost.
+    pub(crate) lost: bool,
 }
 
 impl Arrivals {
@@ -81,16 +83,22 @@ impl Arrivals {
 
     /// What has started since.
     pub(crate) fn news(&mut self) -> News {
-        let mut news = News::default();
+        let mut news = News { lost: !self.has_events(), ..News::default() };
         if let Some(socket) = &self.events {
-            news.all |= drain(socket, &mut news.execs);
+            news.lost = drain(socket, &mut news.execs);
+            news.all = news.lost;
             news.pids.extend(news.execs.iter().map(|(pid, _)| *pid));
             self.heard.extend(&news.pids);
         }
         let now = Instant::now();
         if now >= self.asked + if self.has_events() { ASK_WITH_EVENTS } else { ASK } {
             self.asked = now;
-            news.all |= self.ask(now);
+            match self.ask() {
+                // Who execs is told of: these are threads, forks that stay what their parents are, and what was missed, if ever. One look is enough.
+                Some(numbers) if self.has_events() => news.pids.extend(numbers),
+                Some(numbers) => self.young.extend(numbers.into_iter().map(|pid| (pid, (now, now)))),
+                None => news.all = true,
+            }
         }
         if now >= self.all_at {
             news.all = true;
@@ -116,19 +124,13 @@ impl Arrivals {
         self.young.remove(&pid);
     }
 
-    /// Asks for the newest process number; numbers between that and the last one are new. Gives whether there are too many of them.
-    fn ask(&mut self, now: Instant) -> bool {
+    /// Asks for the newest process number: between that and the last one are new ones, without those that were heard of. `None`: there are too many of them.
+    fn ask(&mut self) -> Option<Vec<i32>> {
         let heard = std::mem::take(&mut self.heard);
-        let Some(newest) = self.loadavg.as_ref().and_then(newest_pid) else { return false };
-        let Some(last) = self.newest.replace(newest) else { return true };
-        if newest < last || newest - last > MOST_NEW {
-            return newest != last;
-        }
-        // With events most have been looked at already; these are threads, and those that were missed, if any.
-        for pid in (last + 1..=newest).filter(|pid| !heard.contains(pid)) {
-            self.young.entry(pid).or_insert((now, now));
-        }
-        false
+        let Some(newest) = self.loadavg.as_ref().and_then(newest_pid) else { return Some(Vec::new()) };
+        let last = self.newest.replace(newest)?;
+        let few = (0..=MOST_NEW).contains(&(newest - last));
+        few.then(|| (last + 1..=newest).filter(|pid| !heard.contains(pid)).collect())
     }
 }
 
@@ -281,10 +283,9 @@ mod tests {
         wait_for(&mut arrivals, pid);
         let until = Instant::now() + ASK_WITH_EVENTS * 2;
         while Instant::now() < until {
-            arrivals.news();
+            assert!(!arrivals.news().pids.contains(&pid));
             std::thread::sleep(Duration::from_millis(5));
         }
-        assert!(!arrivals.young.contains_key(&pid));
         child.kill().unwrap();
         child.wait().unwrap();
     }

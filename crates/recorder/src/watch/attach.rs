@@ -1,9 +1,9 @@
 //! Threads that look at new processes: whether they are Go, whether they are wanted, where their runtime stands. Reading an executable can hang (a network file
 //! system that is gone), and so this is not the lookout's own work.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::DiscoverError;
 
@@ -59,7 +59,15 @@ pub(crate) struct Arrived {
 /// The threads.
 #[derive(Debug)]
 pub(crate) struct Attachers {
-    jobs: Sender<(i32, Depth)>,
+    queue: Arc<Queue>,
+}
+
+/// Of a channel's receiver behind a lock each job would wake both: one for the job and one for the lock.
+#[derive(Debug, Default)]
+struct Queue {
+    /// `None`: no more will come.
+    jobs: Mutex<Option<VecDeque<(i32, Depth)>>>,
+    more: Condvar,
 }
 
 /// So many, so that one that hangs does not blind us.
@@ -71,32 +79,52 @@ impl Attachers {
         settings: &Arc<Mutex<Arc<Settings>>>,
         done: impl Fn(i32, Looked) + Clone + Send + 'static,
     ) -> std::io::Result<Self> {
-        let (jobs, queue) = channel();
-        let queue = Arc::new(Mutex::new(queue));
+        let queue = Arc::new(Queue { jobs: Mutex::new(Some(VecDeque::new())), more: Condvar::new() });
+        let threads = Self { queue: Arc::clone(&queue) };
         for _ in 0..THREADS {
             let (queue, settings, done) = (Arc::clone(&queue), Arc::clone(settings), done.clone());
             let thread = std::thread::Builder::new().name("attach".into()).stack_size(1 << 20);
             thread.spawn(move || serve(&queue, &settings, done))?;
         }
-        Ok(Self { jobs })
+        Ok(threads)
     }
 
     /// Has a process looked at.
     pub(crate) fn look_at(&self, pid: i32, depth: Depth) {
-        let _ = self.jobs.send((pid, depth));
+        if let Some(jobs) = &mut *self.queue.jobs.lock().unwrap_or_else(PoisonError::into_inner) {
+            jobs.push_back((pid, depth));
+        }
+        self.queue.more.notify_one();
     }
 }
 
-fn serve(queue: &Mutex<Receiver<(i32, Depth)>>, settings: &Mutex<Arc<Settings>>, done: impl Fn(i32, Looked)) {
+impl Drop for Attachers {
+    fn drop(&mut self) {
+        *self.queue.jobs.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.queue.more.notify_all();
+    }
+}
+
+impl Queue {
+    /// Waits for the next one; `None`: no more will come.
+    fn next(&self) -> Option<(i32, Depth)> {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(job) = jobs.as_mut()?.pop_front() {
+                return Some(job);
+            }
+            jobs = self.more.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn serve(queue: &Queue, settings: &Mutex<Arc<Settings>>, done: impl Fn(i32, Looked)) {
     let (mounts, locations, mut discoverer) = (Mounts::detect(), Locations::of_user(), Discoverer::default());
     let mut machine = Machine::detect();
-    loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((pid, depth)) = job else { return };
+    while let Some((pid, depth)) = queue.next() {
         let settings = Arc::clone(&settings.lock().unwrap_or_else(PoisonError::into_inner));
-        machine.refresh(std::time::Duration::from_millis(100));
         let began = Instant::now();
-        let looked = look(pid, depth, &settings, &mounts, &locations, &mut discoverer, &machine);
+        let looked = look(pid, depth, &settings, &mounts, &locations, &mut discoverer, &mut machine);
         if matches!(looked, Looked::NotYet | Looked::Ward(_)) {
             let ready = matches!(looked, Looked::Ward(_));
             tracing::debug!(pid, ready, took_ms = format!("{:.1}", began.elapsed().as_secs_f64() * 1e3), "looked at");
@@ -112,7 +140,7 @@ fn look(
     mounts: &Mounts,
     locations: &Locations,
     discoverer: &mut Discoverer,
-    machine: &Machine,
+    machine: &mut Machine,
 ) -> Looked {
     let found = match depth {
         Depth::Executable => discoverer.go_program(pid),
@@ -129,6 +157,7 @@ fn look(
     }
     match Target::attach(pid, mounts, locations) {
         Ok(target) => {
+            machine.refresh(Duration::from_millis(100));
             let rss = target.process.rss().unwrap_or(0);
             let gauge = Gauge::of(pid, rss, None, None, mounts, machine);
             let mut ward = Ward::new(target, gauge, machine);
@@ -151,6 +180,8 @@ fn is_process(pid: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use super::*;
 
     #[test]

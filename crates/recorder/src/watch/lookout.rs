@@ -41,8 +41,9 @@ const NOTICES: u64 = u64::MAX - 2;
 const TOGETHER: Duration = Duration::from_millis(16);
 /// Looks that are far apart are due at the same few moments of a second, for all processes: a waking costs more than a look.
 const MOMENT: Duration = Duration::from_millis(250);
-/// How often limits are read again, and whether a process is still in its group.
-const LIMITS: Duration = Duration::from_secs(5);
+/// How often limits are read again, and whether a process is still in its group: after a quarter of the time that it is watched for, within these. A new process may
+/// be moved into its group, and be given its limit, after its start; later that is seldom.
+const LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 /// An attendant stays until it has been calm for so long.
 const CALM_AGAIN: Duration = Duration::from_secs(15);
 /// How long a process may take until its Go runtime can be read.
@@ -246,7 +247,7 @@ impl Lookout {
         }
         self.readiness.heard(news.execs);
         if news.all {
-            self.look_at_everybody();
+            self.look_at_everybody(news.lost);
         }
         let now = Instant::now();
         let due: Vec<i32> = self.newborn.iter().filter(|(_, (at, _))| *at <= now).map(|(pid, _)| *pid).collect();
@@ -275,8 +276,9 @@ impl Lookout {
         }
     }
 
-    /// Everybody who is not known yet.
-    fn look_at_everybody(&mut self) {
+    /// Everybody who is not known yet. `doubtful`: what is known of numbers may be of others that had them before. With events that is heard of: who takes a number and
+    /// becomes a program is in one, and asking the kernel for the start of each process costs 30 microseconds.
+    fn look_at_everybody(&mut self, doubtful: bool) {
         let pids = std::fs::read_dir("/proc")
             .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok()).collect::<BTreeSet<_>>());
         let pids = pids.unwrap_or_default();
@@ -286,7 +288,10 @@ impl Lookout {
             let known = self.watched.contains_key(&pid)
                 || self.newborn.contains_key(&pid)
                 || self.second_looks.knows(pid)
-                || self.passed.get(&pid).is_some_and(|start| lastgasp_inferior::start_time(pid) == Some(*start));
+                || self
+                    .passed
+                    .get(&pid)
+                    .is_some_and(|start| !doubtful || lastgasp_inferior::start_time(pid) == Some(*start));
             if !known {
                 self.attachers.look_at(pid, Depth::Libraries);
             }
@@ -411,7 +416,8 @@ impl Lookout {
         }
         let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
         // Limits change seldom; which of them is nearest may change at once.
-        if ward.gauge.age() > LIMITS || ward.gauge.is_outdated(&self.machine) {
+        let limits = Duration::from_millis(ward.clock.now_ms() / 4).clamp(LIMITS.0, LIMITS.1);
+        if ward.gauge.age() > limits || ward.gauge.is_outdated(&self.machine) {
             ward.refresh_gauge(rss, &self.machine);
             self.notices.follow(pid, ward.gauge.limits());
             ward.memory.told = self.notices.tell_of(pid);
@@ -625,7 +631,7 @@ impl Lookout {
             self.forget(pid);
         }
         self.passed.clear();
-        self.look_at_everybody();
+        self.look_at_everybody(true);
     }
 
     fn is_wanted(&self, ward: &Ward) -> bool {

@@ -7,19 +7,27 @@ use std::time::{Duration, Instant};
 /// How old they are then. Libraries that are loaded later still are not found.
 const AT: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(10), Duration::from_secs(60)];
 
-/// Those that will be looked at again: first seen when, and which look is next, which is due when.
+/// Nobody waits for them: so long they are gathered, since a waking costs more than a look.
+const GATHERED: Duration = Duration::from_millis(500);
+
+/// Those that will be looked at again.
 #[derive(Debug, Default)]
-pub(crate) struct SecondLooks(BTreeMap<i32, (Instant, usize, Instant)>);
+pub(crate) struct SecondLooks {
+    /// First seen when, and which look is next, which is due when.
+    of: BTreeMap<i32, (Instant, usize, Instant)>,
+    /// When some were last taken.
+    taken: Option<Instant>,
+}
 
 impl SecondLooks {
     /// A process has been seen that is no Go program itself.
     pub(crate) fn begin(&mut self, pid: i32, now: Instant) {
-        self.0.insert(pid, (now, 0, now + AT[0]));
+        self.of.insert(pid, (now, 0, now + AT[0]));
     }
 
     /// It has loaded no Go library either. Gives whether it will be looked at again.
     pub(crate) fn in_vain(&mut self, pid: i32) -> bool {
-        let Some((seen, next, due)) = self.0.get_mut(&pid) else { return false };
+        let Some((seen, next, due)) = self.of.get_mut(&pid) else { return false };
         *next += 1;
         match AT.get(*next) {
             Some(age) => {
@@ -27,7 +35,7 @@ impl SecondLooks {
                 true
             }
             None => {
-                self.0.remove(&pid);
+                self.of.remove(&pid);
                 false
             }
         }
@@ -35,21 +43,26 @@ impl SecondLooks {
 
     /// It is gone, or another program, or watched.
     pub(crate) fn forget(&mut self, pid: i32) {
-        self.0.remove(&pid);
+        self.of.remove(&pid);
     }
 
     pub(crate) fn knows(&self, pid: i32) -> bool {
-        self.0.contains_key(&pid)
+        self.of.contains_key(&pid)
     }
 
     /// When the next is due.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.0.values().map(|(.., due)| *due).min()
+        let first = self.of.values().map(|(.., due)| *due).min()?;
+        Some(self.taken.map_or(first, |taken| first.max(taken + GATHERED)))
     }
 
     /// Who is due; not again until the answer is there.
     pub(crate) fn take_due(&mut self, now: Instant) -> Vec<i32> {
-        let due = self.0.iter_mut().filter(|(_, (.., due))| *due <= now);
+        if self.due().is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        self.taken = Some(now);
+        let due = self.of.iter_mut().filter(|(_, (.., due))| *due <= now);
         due.map(|(pid, (.., due))| {
             *due = now + AT[AT.len() - 1];
             *pid
