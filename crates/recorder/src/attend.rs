@@ -51,6 +51,9 @@ pub(crate) struct Ward {
     image: Option<Vec<u8>>,
 }
 
+/// How long an attendant looks on before it takes a process for one that does not grow.
+const SEEN_TO_BE_STEADY: Duration = Duration::from_secs(1);
+
 /// What is known of a process, and what it did so far.
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -211,7 +214,9 @@ impl Ward {
         until_calm: Option<Duration>,
     ) -> Left {
         let record = Arc::clone(&self.record);
-        let mut steady = true;
+        // Whom we are called to is in danger until it is seen to be steady: to note a baseline first, which takes milliseconds, and tens of them on a busy machine, was once
+        // too late for the only copy of 64 MB that were filled in 60 ms.
+        let (came, mut steady) = (Instant::now(), false);
         let mut calm_since = Instant::now();
         let mut looked_around = Instant::now();
         loop {
@@ -237,7 +242,7 @@ impl Ward {
             record.timeline.push(sample);
             record.keep_up(steady, state);
             let step = self.decide(policy, Point { t_ms: sample.t_ms, bytes: sample.usage });
-            steady = step.time_to_oom().is_none_or(|t| t > 60.0);
+            steady = came.elapsed() > SEEN_TO_BE_STEADY && step.time_to_oom().is_none_or(|t| t > 60.0);
             self.act(step.acts, policy.pin_keeps, &mut record, hands, step.time_to_oom());
             hands.seen(&sample, &step, self);
             drop(record);

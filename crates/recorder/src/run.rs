@@ -263,6 +263,7 @@ impl Watch<'_> {
             let what = "the memory profile was switched on by lastgasp: what was allocated before has no site";
             lock(&ward.record).timeline.note(PROFILING_ON, what);
         }
+        lock(&ward.record).first_look(&mut ward.gauge);
         let mut machine = Machine::detect();
         let policy = self.config.policy.clone();
         if let Left::Ended(ended) = ward.attend(&policy, &mut machine, self, None) {
