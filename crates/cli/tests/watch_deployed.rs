@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use lastgasp_lab::build::repo_root;
-use lastgasp_lab::hook::listen;
+use lastgasp_lab::hook::{listen, listen_by_https};
 use serde_json::Value;
 use watching::{Daemon, captures, forget, group, program, start_in, turn, victim};
 
@@ -103,5 +103,35 @@ fn a_kill_is_told() {
     assert!(Path::new(message["capture"].as_str().unwrap()).join("report.html").is_file());
     daemon.stop();
     assert!(told.try_recv().is_err(), "one message for one death");
+    forget(&program);
+}
+
+/// Pagers are told by https. Whose certificate nobody vouches for is told nothing: the capture has the machine's paths and names in it.
+#[test]
+fn only_who_can_be_trusted_is_told() {
+    let _turn = turn();
+    let (program, store) = (program("dies-https"), tempfile::tempdir().unwrap());
+    let (url, told, certificate) = listen_by_https(&[200]).unwrap();
+    let (elsewhere, told_elsewhere, _) = listen_by_https(&[200]).unwrap();
+    let [config, trusted] = ["lastgasp.toml", "trusted.pem"].map(|name| store.path().join(name));
+    fs::write(&trusted, certificate).unwrap();
+    let hooks = [("ours", &url), ("stranger", &elsewhere)];
+    let text = hooks.map(|(name, url)| format!("[webhook.{name}]\nurl = {url:?}\nsettle = \"2s\"\n")).concat();
+    fs::write(&config, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lastgasp"));
+    command.env("SSL_CERT_FILE", &trusted);
+    let daemon = Daemon::start_by(command, store.path(), "dies-https", &["--config", config.to_str().unwrap()]);
+    let Some(victim) = victim(&program, 920, &["-after", "1s", "-rate", "100000000"]) else { return };
+    let pid = victim.wait();
+    let message: Value = serde_json::from_str(&told.recv_timeout(Duration::from_secs(30)).unwrap()).unwrap();
+    assert_eq!((&message["event"], &message["pid"]), (&"killed".into(), &pid.into()), "{message:#}");
+    // Three attempts, after 1 and 5 seconds.
+    let refused = watching::wait_for(|| daemon.log().contains("not told").then(|| daemon.log()));
+    let refused = refused.expect("the stranger's certificate is complained of");
+    let line = refused.lines().find(|l| l.contains("not told")).unwrap();
+    assert!(line.contains("stranger") && line.to_lowercase().contains("certificate"), "{line}");
+    assert!(!line.contains(&elsewhere), "the address may be a secret: {line}");
+    daemon.stop();
+    assert!(told_elsewhere.try_recv().is_err() && told.try_recv().is_err());
     forget(&program);
 }

@@ -17,7 +17,7 @@ pub fn pidfd_open(pid: i32) -> Option<OwnedFd> {
 
 /// Lets the calling thread, and those that it starts from now on, run before others (nice -10). Best effort: without CAP_SYS_NICE nothing changes. Threads of a
 /// service in trouble outnumber ours by hundreds, and what is late by a fifth of a second is too late.
-pub(crate) fn run_before_others() {
+pub fn run_before_others() {
     // SAFETY: a system call without pointers. On Linux 0 names the calling thread alone (setpriority(2), "C library/kernel differences").
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -10) };
 }

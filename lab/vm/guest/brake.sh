@@ -93,6 +93,7 @@ case_brake_others() {
     dies 60 $victim
     check "memory.high was never another" awk -v others=$OTHERS '$3 != others { exit 1 } END { exit NR < 10 }' $dir/curve
     check "why is said" grep -q 'somebody else brakes here' $dir/log
+    check "the kernel's word was heard (memory.events)" grep -q "the kernel says that its memory runs out pid=$victim" $dir/log
     daemon_ends
     captured $victim
     check "the group can be removed" within 10 freed lab-a

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lastgasp_diagnosis::diagnose;
-use lastgasp_recorder::sys::give_back_freed_memory;
+use lastgasp_recorder::sys::{give_back_freed_memory, run_before_others};
 use lastgasp_recorder::watch::{Captured, Handle};
 
 use super::archive::Archive;
@@ -37,6 +37,8 @@ impl Scribes {
             let (webhooks, busy) = (Arc::clone(webhooks), Arc::clone(&busy));
             let thread = std::thread::Builder::new().name("scribe".into());
             threads.push(thread.spawn(move || {
+                // What is not on disk yet may be lost with the node; to decode and write it takes some 20 ms of a processor.
+                run_before_others();
                 loop {
                     let next = captured.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(next) = next else { return };
