@@ -13,14 +13,14 @@ installed() {
     began=$(date +%s)
     systemctl daemon-reload
     systemctl enable --quiet --now lastgasp || { fail "systemctl enable --now lastgasp"; return 1; }
-    within 60 healthy || { fail "it is not healthy"; service_log | tail -n 20; return 1; }
+    within 60 daemon_is_healthy || { fail "it is not healthy"; service_log | tail -n 20; return 1; }
     within 30 trial_is_over || { fail "the trial of the pin does not end"; service_log | tail -n 20; }
     say "      $(service_log | sed -n 's/.*\(after an OOM kill memory .*\)/\1/p; s/^how long memory .*/&/p' | tail -n 1)"
     lg=$(property lastgasp MainPID)
 }
 property() { systemctl show $1 --property=$2 --value; }
 service_log() { journalctl --unit=lastgasp --output=cat --no-pager --since=@$began; }
-healthy() { wget -q -O /dev/null http://127.0.0.1:9464/healthz; }
+daemon_is_healthy() { wget -q -O /dev/null http://127.0.0.1:9464/healthz; }
 metric() { wget -q -O - http://127.0.0.1:9464/metrics | awk -v name="$1" '$1 == name { print int($2) }'; }
 counted() { [ "$(metric "$1")" -ge $2 ]; }
 trial_is_over() { says 'after an OOM kill memory\|how long memory' && [ "$(watchdogs | wc -w)" = 1 ]; }

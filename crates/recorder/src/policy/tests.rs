@@ -252,6 +252,18 @@ fn a_false_strike_costs_the_next_one_only_where_the_pin_keeps() {
     assert!(!again(false, 84) && again(false, 86));
 }
 
+/// In one crisis the only copies follow each other more closely, each with a twentieth of the limit more.
+#[test]
+fn the_only_copies_follow_each_other_closely() {
+    let curve = |t: u64| 300_000_000 + t.saturating_sub(10_000) * 4_000_000;
+    let [held, only] = [true, false].map(|pin_keeps| {
+        let (acts, end) = drive(&Policy { pin_keeps, ..policy() }, LIMIT, curve, 100_000);
+        (strikes(&acts), end)
+    });
+    assert!(only.0.len() > held.0.len() && only.0.len() <= MOST_STRIKES as usize, "{held:?}, {only:?}");
+    assert!(only.0.windows(2).all(|w| w[1] - w[0] >= 30) && only.1 - only.0.last().unwrap() < 60, "{only:?}");
+}
+
 /// Where the pin is asked for and cannot be had, look for look, it is no reason to look away.
 #[test]
 fn a_pin_that_fails_makes_no_sleep_longer() {

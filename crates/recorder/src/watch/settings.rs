@@ -63,7 +63,7 @@ impl Default for Settings {
     /// Everything is watched, and stopped for a copy; the journal stands in the present folder.
     fn default() -> Self {
         Self {
-            policy: Policy { calm: Duration::from_secs(1), ..Policy::default() },
+            policy: Policy { calm: Duration::from_secs(2), ..Policy::default() },
             store: PathBuf::from("."),
             wanted: Arc::new(|_| true),
             light_sample: Duration::from_secs(5),
