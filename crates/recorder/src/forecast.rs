@@ -107,9 +107,9 @@ fn sprint(points: &[Point]) -> Option<Rate> {
     const STEP: u64 = 1 << 20;
     const LONGEST_MS: u64 = 100;
     let before = |p: &Point| {
-        let near = points.iter().rev().take_while(|q| q.t_ms + LONGEST_MS >= p.t_ms);
+        let near = points.iter().rev().take_while(|q| p.t_ms.saturating_sub(q.t_ms) <= LONGEST_MS);
         // Two looks of one millisecond, the lookout's and an attendant's first, are no step.
-        near.filter(|q| q.t_ms < p.t_ms).find(|q| q.bytes + STEP <= p.bytes).copied()
+        near.filter(|q| q.t_ms < p.t_ms).find(|q| p.bytes.saturating_sub(q.bytes) >= STEP).copied()
     };
     let slope = |from: Point, to: Point| (to.bytes - from.bytes) as f64 * 1000.0 / (to.t_ms - from.t_ms) as f64;
     let c = *points.last()?;

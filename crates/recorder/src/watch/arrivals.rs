@@ -120,7 +120,7 @@ impl Arrivals {
     }
 
     /// That number is a thread's, or of one that is gone: not to be looked at again.
-    pub(crate) fn is_none(&mut self, pid: i32) {
+    pub(crate) fn no_process(&mut self, pid: i32) {
         self.young.remove(&pid);
     }
 
@@ -261,7 +261,7 @@ mod tests {
         });
         let number = told.recv().unwrap();
         wait_for(&mut arrivals, number);
-        arrivals.is_none(number);
+        arrivals.no_process(number);
         for _ in 0..100 {
             assert!(!arrivals.news().pids.contains(&number));
             std::thread::sleep(Duration::from_millis(1));

@@ -335,7 +335,7 @@ impl Lookout {
                     self.pass(pid);
                 }
             }
-            Looked::NoProcess => self.arrivals.is_none(pid),
+            Looked::NoProcess => self.arrivals.no_process(pid),
         }
         self.newborn.remove(&pid);
         self.readiness.decided(pid);
