@@ -93,7 +93,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         }
     }
     let what = format!(
-        "lab/dies with Go 1.{}, {} kills each, seed {}, ways from #{} on, {} at a time",
+        "lab/programs/dies with Go 1.{}, {} kills each, seed {}, ways from #{} on, {} at a time",
         MINORS.map(|m| m.to_string()).join(", 1."),
         options.kills,
         options.seed,
