@@ -89,7 +89,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         }
         drop(idle);
     }
-    super::keep("cost", &out)
+    super::results::keep("cost", &out)
 }
 
 /// Until all are watched and have been looked at for a while.

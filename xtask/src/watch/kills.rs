@@ -122,9 +122,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
     }
     // Each by itself has a file of its own: they take long.
     match options.only {
-        None => super::keep("kills", &out),
-        Some(Variant::FreezeAndPin) => super::keep("kills-freeze-and-pin", &out),
-        Some(Variant::FreezeOnly) => super::keep("kills-freeze-only", &out),
+        None => super::results::keep("kills", &out),
+        Some(Variant::FreezeAndPin) => super::results::keep("kills-freeze-and-pin", &out),
+        Some(Variant::FreezeOnly) => super::results::keep("kills-freeze-only", &out),
     }
 }
 

@@ -105,7 +105,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         writeln!(out, "  requests without an answer {lost:.0}")?;
     }
     writeln!(out, "\n  service stopped by each capture  {}", super::figures::line(&stops, "ms"))?;
-    super::keep("served", &out)
+    super::results::keep("served", &out)
 }
 
 /// Puts load on it; gives what the generator says.

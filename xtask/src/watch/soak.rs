@@ -174,7 +174,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if trouble.is_empty() {
         writeln!(out, "  nothing frozen, no limit changed, no group and no journal left")?;
     }
-    super::keep("soak", &out)?;
+    super::results::keep("soak", &out)?;
     if !trouble.is_empty() {
         bail!("{}", trouble.join("; "));
     }

@@ -98,7 +98,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         out.push_str(&times(&daemon.captured())?);
         out.push_str(&misses);
     }
-    super::keep("storm", &out)?;
+    super::results::keep("storm", &out)?;
     if missed > 0 {
         bail!("{missed} were missed");
     }
