@@ -1,7 +1,7 @@
 //! Where the memory is: every byte of the RSS, and every byte that is charged to the cgroup, in a named slice or in "unknown". Pure.
 
 use crate::facts::{Facts, Rss};
-use crate::verdict::Source;
+use crate::finding::Source;
 
 /// A slice of the RSS, or of the charge.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,20 +4,30 @@
 //! [`Facts`] is what a capture knows, [`Growth`] what grew since the baseline, [`window`] when; each rule in `rules` looks at them and may give a
 //! [`Finding`]. [`diagnose`] ranks them into a [`Diagnosis`] whose first finding is the verdict.
 
+mod cause;
+mod diagnose;
 pub mod facts;
+mod finding;
 mod growth;
-mod holdings;
+mod heap_summary;
 mod ledger;
 mod owner;
+mod ruled_out;
 mod rules;
 pub mod units;
-mod verdict;
+mod unknown;
+mod what_if;
 mod window;
 
+pub use cause::cause;
+pub use diagnose::{Diagnosis, diagnose};
 pub use facts::Facts;
+pub use finding::{Evidence, Finding, Level, Source, Term};
 pub use growth::{Culprit, Growth};
-pub use holdings::holdings;
+pub use heap_summary::heap_summary;
 pub use ledger::{Slice, charge_ledger, ledger};
 pub use owner::{Owner, is_standard_library};
-pub use verdict::{Diagnosis, Evidence, Finding, Level, LimitWhatIf, NotIt, Source, Term, diagnose, nothing_found};
+pub use ruled_out::NotIt;
+pub use unknown::nothing_found;
+pub use what_if::LimitWhatIf;
 pub use window::{Window, window};

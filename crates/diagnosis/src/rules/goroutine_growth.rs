@@ -12,10 +12,10 @@
 use std::collections::BTreeMap;
 
 use crate::facts::{Facts, Frame};
+use crate::finding::{Evidence, Finding, Level, Source, Term};
 use crate::growth::Growth;
-use crate::owner::frame;
-use crate::units::{bytes, count, percent};
-use crate::verdict::{Evidence, Finding, Level, Source, Term};
+use crate::owner::{frame, is_standard_library};
+use crate::units::{bytes, count, percent, short};
 use crate::window::Window;
 
 pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option<Finding> {
@@ -39,7 +39,7 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
     let program = largest
         .stack
         .iter()
-        .find(|i| frame(facts, **i).is_some_and(|f| !crate::is_standard_library(&f.function, &facts.target.module.0)));
+        .find(|i| frame(facts, **i).is_some_and(|f| !is_standard_library(&f.function, &facts.target.module.0)));
     let place = name(program.or_else(|| largest.stack.first()));
     let state = if largest.wait_reason.is_empty() { &largest.state } else { &largest.wait_reason };
     let who = match creator {
@@ -48,7 +48,7 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
             count(started),
             count(g.total),
             f.function,
-            super::heap_growth::short(&f.file),
+            short(&f.file),
             f.line
         ),
         None => format!("{} of {} goroutines are in {place} ({state})", count(largest.count), count(g.total)),

@@ -10,9 +10,9 @@
 //! The profile tells who allocated, not who keeps it. What was allocated since the last mark may be garbage.
 
 use crate::facts::Facts;
+use crate::finding::{Evidence, Finding, Level, Source, Term};
 use crate::growth::{Culprit, Growth, MAJORITY};
-use crate::units::{bytes, count, percent, plural, seconds};
-use crate::verdict::{Evidence, Finding, Level, Source, Term};
+use crate::units::{bytes, count, percent, plural, seconds, short};
 use crate::window::Window;
 
 pub(super) fn rule(facts: &Facts, growth: &Growth, window: Option<&Window>) -> Option<Finding> {
@@ -185,10 +185,4 @@ fn do_now(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> Vec<
         out.push(("Look at the flame graph: no single function has the majority".into(), String::new()));
     }
     out
-}
-
-/// The last two elements of a path.
-pub(super) fn short(file: &str) -> &str {
-    let cut = file.rmatch_indices('/').nth(1).map_or(0, |(i, _)| i + 1);
-    file.get(cut..).unwrap_or(file)
 }

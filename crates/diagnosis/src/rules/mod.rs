@@ -1,8 +1,8 @@
 //! One rule per file. A rule is a pure function from facts to at most one finding.
 
 use crate::facts::Facts;
+use crate::finding::Finding;
 use crate::growth::Growth;
-use crate::verdict::Finding;
 use crate::window::Window;
 
 mod goroutine_growth;

@@ -10,9 +10,9 @@
 //! The RSS is read a moment apart from the runtime's numbers; a very fast growth in between looks like memory outside.
 
 use crate::facts::Facts;
+use crate::finding::{Evidence, Finding, Level, Source, Term};
 use crate::growth::Growth;
 use crate::units::{bytes, percent};
-use crate::verdict::{Evidence, Finding, Level, Source, Term};
 use crate::window::Window;
 
 pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option<Finding> {

@@ -11,11 +11,11 @@
 //! A suspect by its goroutines is a suspect only: the confidence says so.
 
 use crate::facts::{Facts, Group};
+use crate::finding::{Evidence, Finding, Level, Source, Term};
 use crate::growth::Growth;
-use crate::holdings::holdings;
+use crate::heap_summary::heap_summary;
 use crate::owner::{frame, owning_frame};
-use crate::units::{bytes, percent, plural, seconds};
-use crate::verdict::{Evidence, Finding, Level, Source, Term};
+use crate::units::{bytes, percent, plural, seconds, short};
 use crate::window::Window;
 
 pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option<Finding> {
@@ -62,7 +62,7 @@ fn exact_unless(estimated: bool) -> Source {
 
 /// What a good part of the growth may be, by size, and by type where the runtime keeps it.
 fn held(facts: &Facts, w: &Window) -> Vec<String> {
-    let all = facts.heap.as_ref().map(holdings).unwrap_or_default();
+    let all = facts.heap.as_ref().map(heap_summary).unwrap_or_default();
     let big = all.into_iter().filter(|(n, _)| *n > w.growth() / 10).take(4);
     big.map(|(n, text)| format!("the heap holds {} in {text}", bytes(n))).collect()
 }
@@ -71,7 +71,7 @@ fn held(facts: &Facts, w: &Window) -> Vec<String> {
 fn suspects(facts: &Facts) -> Vec<(String, Source)> {
     let place = |g: &Group| {
         let at = owning_frame(facts, &g.stack).and_then(|i| frame(facts, *g.stack.get(i)?))?;
-        Some(format!("{} ({}:{})", at.function, super::heap_growth::short(&at.file), at.line))
+        Some(format!("{} ({}:{})", at.function, short(&at.file), at.line))
     };
     let running = facts.goroutines.groups.iter().filter(|g| g.state == "running" || g.state == "runnable");
     let many = facts.goroutines.groups.iter().filter(|g| g.state == "waiting" && g.count >= 10);

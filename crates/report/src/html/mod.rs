@@ -1,22 +1,22 @@
-//! The report as one HTML file that needs no network: see html/README.md for the page.
+//! The report as one HTML file that needs no network: see README.md beside this for the page.
 
 use serde_json::Value;
 
 use crate::printable::printable;
 
-const PAGE: &str = include_str!("html/page.html");
-const CSS: &str = include_str!("html/page.css");
+const PAGE: &str = include_str!("page.html");
+const CSS: &str = include_str!("page.css");
 /// In the order in which they depend on each other.
 const SCRIPTS: &[&str] = &[
-    include_str!("html/js/format.js"),
-    include_str!("html/js/table.js"),
-    include_str!("html/js/verdict.js"),
-    include_str!("html/js/timeline.js"),
-    include_str!("html/js/flame.js"),
-    include_str!("html/js/goroutines.js"),
-    include_str!("html/js/ledger.js"),
-    include_str!("html/js/evidence.js"),
-    include_str!("html/js/main.js"),
+    include_str!("js/format.js"),
+    include_str!("js/table.js"),
+    include_str!("js/verdict.js"),
+    include_str!("js/timeline.js"),
+    include_str!("js/flame.js"),
+    include_str!("js/goroutines.js"),
+    include_str!("js/ledger.js"),
+    include_str!("js/evidence.js"),
+    include_str!("js/main.js"),
 ];
 
 /// The page for a report document.
