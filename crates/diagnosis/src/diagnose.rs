@@ -2,10 +2,11 @@
 
 use crate::facts::Facts;
 use crate::finding::{Finding, Level};
+use crate::findings::Findings;
 use crate::growth::Growth;
-use crate::ruled_out::{NotIt, not_it};
-use crate::rules;
-use crate::unknown::unknown;
+use crate::ruled_out::RuledOut;
+use crate::rules::{self, Case};
+use crate::unknown;
 use crate::what_if::{LimitWhatIf, limits};
 use crate::window::{Window, window};
 
@@ -15,7 +16,7 @@ pub struct Diagnosis {
     /// The worst and surest first: the verdict.
     pub findings: Vec<Finding>,
     /// What it is not.
-    pub not_it: Vec<NotIt>,
+    pub ruled_out: Vec<RuledOut>,
     /// What other limits would buy.
     pub limits: Vec<LimitWhatIf>,
     /// What is not known.
@@ -45,17 +46,11 @@ impl Diagnosis {
 pub fn diagnose(facts: &Facts) -> Diagnosis {
     let window = window(facts);
     let growth = Growth::of(facts);
-    let mut findings: Vec<Finding> =
-        rules::ALL.iter().filter_map(|rule| rule(facts, &growth, window.as_ref())).collect();
-    findings
-        .sort_by(|a, b| b.level.cmp(&a.level).then(b.confidence().total_cmp(&a.confidence())).then(a.code.cmp(b.code)));
     let limits = limits(facts, window.as_ref());
-    Diagnosis {
-        not_it: not_it(facts, &growth, window.as_ref(), &limits),
-        unknown: unknown(facts, &growth),
-        findings,
-        limits,
-        window,
-        growth,
-    }
+    let case = Case { facts, growth: &growth, window: window.as_ref(), limits: &limits };
+    let Findings { mut found, ruled_out, mut unknown } = rules::check(&case);
+    found
+        .sort_by(|a, b| b.level.cmp(&a.level).then(b.confidence().total_cmp(&a.confidence())).then(a.code.cmp(b.code)));
+    unknown.extend(unknown::of_capture(facts));
+    Diagnosis { findings: found, ruled_out, unknown: unknown::in_order(unknown), limits, window, growth }
 }

@@ -1,5 +1,7 @@
 //! A finding: what a rule says, with evidence, confidence and cure.
 
+use crate::subject::{Subject, fingerprint};
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -60,9 +62,9 @@ pub struct Evidence {
 
 /// A factor of a confidence, 0 to 1; the confidence is their product.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Term {
+pub struct ConfidenceFactor {
     /// What it weighs.
-    pub term: &'static str,
+    pub name: &'static str,
     /// The factor.
     pub value: f64,
 }
@@ -70,8 +72,10 @@ pub struct Term {
 /// What a rule says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// The rule.
+    /// Code of the rule.
     pub code: &'static str,
+    /// What it is about.
+    pub subject: Subject,
     /// How bad.
     pub level: Level,
     /// A few words.
@@ -79,7 +83,7 @@ pub struct Finding {
     /// One sentence with numbers.
     pub sentence: String,
     /// Factors of the confidence.
-    pub terms: Vec<Term>,
+    pub factors: Vec<ConfidenceFactor>,
     /// Why.
     pub evidence: Vec<Evidence>,
     /// What would end it.
@@ -91,9 +95,15 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Product of its terms.
+    /// The same for every finding of this rule about this subject, in whichever capture, process or build.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        fingerprint(self.code, &self.subject)
+    }
+
+    /// Product of its factors.
     #[must_use]
     pub fn confidence(&self) -> f64 {
-        self.terms.iter().map(|t| t.value.clamp(0.0, 1.0)).product()
+        self.factors.iter().map(|f| f.value.clamp(0.0, 1.0)).product()
     }
 }

@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet;
 
 use crate::facts::{Amount, Facts, Frame};
 use crate::owner::{frame, is_standard_library, owning_frame};
+use crate::thresholds::heap_growth::MAJORITY;
 
 /// What grew since the baseline; without one, what is there.
 #[derive(Clone, Debug, Default)]
@@ -47,9 +48,6 @@ pub struct Culprit {
     pub goroutines: u64,
 }
 
-/// From this share of the growth on one function is named.
-pub(crate) const MAJORITY: f64 = 0.5;
-
 impl Growth {
     /// Sums up.
     #[must_use]
@@ -62,8 +60,8 @@ impl Growth {
     }
 }
 
-/// By owning function first: it holds when many paths lead to one function. Where no function has the majority, down the call tree: the deepest caller
-/// under which the majority was allocated.
+/// By owning function first: it holds when many paths lead to one function. Where no function has the
+/// majority, down the call tree: the deepest caller under which the majority was allocated.
 fn culprit(facts: &Facts, by_site: &[Amount], total: Amount) -> Option<Culprit> {
     if total.bytes == 0 {
         return None;

@@ -1,4 +1,5 @@
-//! Numbers for people. 1 GB is 10^9 bytes, as memory limits and pprof's users count; limits that are round in GiB say so elsewhere.
+//! Numbers for people. 1 GB is 10^9 bytes, as memory limits and pprof's users count; limits that are round in
+//! GiB say so elsewhere.
 
 /// `1.23 GB`, `45.6 MB`, `789 B`.
 #[must_use]

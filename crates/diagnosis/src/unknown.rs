@@ -1,36 +1,39 @@
 //! What is not known, and what to say where nothing was found.
 
 use crate::facts::Facts;
-use crate::growth::Growth;
-use crate::units::seconds;
 
-/// What to say where no rule fired.
-#[must_use]
-pub fn nothing_found(facts: &Facts) -> &'static str {
-    if facts.timeline.samples.len() < 3 {
-        "no finding: one moment cannot tell what grows (lastgasp run watches from the start)"
-    } else {
-        "no finding: memory did not grow in a way that one of the rules knows"
-    }
+/// Subject of something that is not known. In the order of the report: what keeps a reader from the cause
+/// comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum About {
+    /// Code that allocated.
+    Allocation,
+    /// What grew.
+    Growth,
+    /// What keeps memory reachable.
+    Retention,
+    /// The heap by size.
+    HeapBySize,
+    /// The RSS.
+    Rss,
+    /// Where goroutines were.
+    Place,
 }
 
-pub(crate) fn unknown(facts: &Facts, growth: &Growth) -> Vec<String> {
+/// Something that is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unknown {
+    /// Its subject.
+    pub(crate) about: About,
+    /// What it is, and why it is not known.
+    pub(crate) text: String,
+}
+
+/// What a capture does not tell, whatever the rule.
+pub(crate) fn of_capture(facts: &Facts) -> Vec<Unknown> {
     let mut out = Vec::new();
-    if facts.profile.rate == 0 && facts.gc.is_known() {
-        out.push("which code allocated: the program keeps no memory profile (MemProfileRate is 0: it never refers to runtime.MemProfile, or has set it so)".into());
-    }
-    if let Some(on) = facts.timeline.events.iter().find(|e| e.kind == "profiling-on") {
-        let at = seconds(on.t_ms as f64 / 1e3);
-        out.push(format!("which code allocated before lastgasp switched the memory profile on, {at} into the watch"));
-    }
-    if !growth.has_baseline {
-        out.push("what grew: this capture has no calmer time to compare with".into());
-    }
-    if growth.culprit.is_some() {
-        out.push("what keeps the memory reachable: lastgasp does not walk the heap's references yet".into());
-    }
     if facts.heap.is_none() && facts.gc.is_known() {
-        out.push("the heap by size: its spans were not read".into());
+        out.push(Unknown { about: About::HeapBySize, text: "the heap by size: its spans were not read".into() });
     }
     if facts.rss.is_none() {
         let why = if facts.capture.phase == "core" {
@@ -38,14 +41,24 @@ pub(crate) fn unknown(facts: &Facts, growth: &Growth) -> Vec<String> {
         } else {
             "the process was not seen alive"
         };
-        out.push(format!("the RSS: {why}"));
-    }
-    let approximate: u64 =
-        facts.goroutines.groups.iter().filter(|g| g.approximate).map(|g| g.count).fold(0, u64::saturating_add);
-    if approximate > 0 {
-        out.push(format!(
-            "where {approximate} running goroutines were to the instruction: their registers died with the process"
-        ));
+        out.push(Unknown { about: About::Rss, text: format!("the RSS: {why}") });
     }
     out
+}
+
+/// Sentences, in the order of the report.
+pub(crate) fn in_order(mut unknown: Vec<Unknown>) -> Vec<String> {
+    // Stable: what one rule says of one subject stays in its order.
+    unknown.sort_by_key(|u| u.about);
+    unknown.into_iter().map(|u| u.text).collect()
+}
+
+/// Sentence for a capture in which no rule found anything.
+#[must_use]
+pub fn nothing_found(facts: &Facts) -> &'static str {
+    if facts.timeline.samples.len() < 3 {
+        "no finding: one moment cannot tell what grows (lastgasp run watches from the start)"
+    } else {
+        "no finding: memory did not grow in a way that one of the rules knows"
+    }
 }

@@ -1,7 +1,7 @@
 //! Lists with a most, for facts that are read back from a capture: a file that anybody may have made.
 //!
-//! Memory is bounded by the text and no number in it: lists whose elements take more room in memory than in the text have a most. What is longer than any
-//! capture of ours is refused.
+//! Memory is bounded by the text and no number in it: lists whose elements take more room in memory than in
+//! the text have a most. What is longer than any capture of ours is refused.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,4 +1,5 @@
-//! Memory in bytes: the runtime's gauges, its span table, the RSS, the resident mappings, the charge of the cgroup.
+//! Memory in bytes: the runtime's gauges, its span table, the RSS, the resident mappings, the charge of the
+//! cgroup.
 
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +86,8 @@ pub struct Heap {
     /// Small objects by slot size, those with pointers first.
     #[serde(deserialize_with = "at_most::<_, _, FEW>")]
     pub classes: Vec<HeapClass>,
-    /// Large objects (over 32 KiB), alike ones together, the most bytes first. Of very many the smallest are left out.
+    /// Large objects (over 32 KiB), alike ones together, the most bytes first. Of very many the smallest are
+    /// left out.
     #[serde(deserialize_with = "at_most::<_, _, FEW>")]
     pub large: Vec<LargeObjects>,
 }
@@ -130,13 +132,15 @@ pub struct LargeObjects {
 pub struct Residency {
     /// In the Go heap's arenas: objects, stacks of goroutines, idle pages.
     pub go_heap: u64,
-    /// In mappings that the Go runtime has named as its own (Go 1.25 and newer, kernels with `CONFIG_ANON_VMA_NAME`).
+    /// In mappings that the Go runtime has named as its own (Go 1.25 and newer, kernels with
+    /// `CONFIG_ANON_VMA_NAME`).
     pub go_named: u64,
     /// Written pages of files, and bss: package-level variables.
     pub program_data: u64,
     /// The first thread's stack.
     pub stack: u64,
-    /// All other: the runtime's tables where they are not named, stacks of threads, cgo, memory mapped by the program.
+    /// All other: the runtime's tables where they are not named, stacks of threads, cgo, memory mapped by the
+    /// program.
     pub elsewhere: u64,
     /// Of all of these in huge pages.
     pub huge: u64,

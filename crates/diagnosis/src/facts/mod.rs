@@ -1,5 +1,6 @@
-//! What a capture knows, in a form that outlives the process: no addresses, no user data. Stored in the capture as `facts.json`, which is lastgasp's own
-//! working copy; the standard files beside it are for everybody else.
+//! What a capture knows, in a form that outlives the process: no addresses, no user data. Stored in the
+//! capture as `facts.json`, which is lastgasp's own working copy; the standard files beside it are for
+//! everybody else.
 
 mod bounded;
 mod capture;
@@ -50,7 +51,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What there was at the baseline: gauges, RSS and usage of the sample next to it. `None` without a baseline.
+    /// What there was at the baseline: gauges, RSS and usage of the sample next to it. `None` without a
+    /// baseline.
     #[must_use]
     pub fn at_baseline(&self) -> Option<(Gc, Sample)> {
         let t = self.profile.baseline_t_ms?;

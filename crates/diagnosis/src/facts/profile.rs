@@ -76,14 +76,16 @@ pub struct Site {
     pub burst: Amount,
     /// Samples behind `current`.
     pub samples: u64,
-    /// One standard error of `current.bytes`: each object of size s was sampled with p = 1 - exp(-s/rate), so n samples of it err by
-    /// s * sqrt(n * (1 - p)) / p. Objects much larger than the rate are all sampled and err by nothing.
+    /// One standard error of `current.bytes`: each object of size s was sampled with p = 1 - exp(-s/rate), so
+    /// n samples of it err by s * sqrt(n * (1 - p)) / p. Objects much larger than the rate are all sampled
+    /// and err by nothing.
     pub error_bytes: u64,
 }
 
 impl Site {
-    /// Bytes between which `current.bytes` lies with 95 % confidence, given how few samples there are: a site of one sample may be a fifth of what it seems, or
-    /// several times as much. Poisson bounds (Byar's approximation) for as many samples as the standard error is worth.
+    /// Bytes between which `current.bytes` lies with 95 % confidence, given how few samples there are: a site
+    /// of one sample may be a fifth of what it seems, or several times as much. Poisson bounds (Byar's
+    /// approximation) for as many samples as the standard error is worth.
     #[must_use]
     pub fn range_bytes(&self) -> (u64, u64) {
         const Z: f64 = 1.96;
@@ -102,7 +104,8 @@ impl Site {
     #[must_use]
     pub fn since_baseline(&self) -> (Amount, Amount) {
         let allocated = self.allocated.minus(self.baseline_allocated);
-        // Un-sampling rounds each count by itself: freed = allocated - what is more in use, which may be less.
+        // Un-sampling rounds each count by itself: freed = allocated - what is more in use, which may be
+        // less.
         let freed = |allocated: u64, now: u64, then: u64| allocated.saturating_add(then).saturating_sub(now);
         let freed = Amount {
             bytes: freed(allocated.bytes, self.current.bytes, self.baseline.bytes),

@@ -24,7 +24,8 @@ const SCRIPTS: &[&str] = &[
 pub fn page(document: &Value) -> String {
     let service = document["target"]["service"].as_str().unwrap_or("process");
     let title = format!("lastgasp: {service}");
-    // A function of the target may be named like a placeholder or hold </script>: the page is filled in one pass, and `<` is escaped in the JSON.
+    // A function of the target may be named like a placeholder or hold </script>: the page is filled in one
+    // pass, and `<` is escaped in the JSON.
     let json =
         document.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
     let scripts = SCRIPTS.join("\n");
