@@ -1,10 +1,9 @@
-//! The binary: arguments, exit codes, and the way of one capture through the house ([`decode`], [`seal`]).
+//! The binary: arguments, exit codes, and the way of one capture through the house ([`lastgasp_decode`], [`seal`]).
 
 mod args;
 mod commands;
 mod config;
 mod daemon;
-mod decode;
 mod exit;
 mod log;
 mod seal;

@@ -15,7 +15,7 @@ use lastgasp_report::{
 };
 use serde_json::{Value, json};
 
-use crate::decode::Decoded;
+use lastgasp_decode::Decoded;
 
 /// Largest facts that are read back, in bytes of JSON: of the 20,000 sites of a large service they are some ten megabytes.
 const MAX_FACTS: u64 = 256 << 20;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use lastgasp_capture::Writer;
+use lastgasp_decode::decode;
 use lastgasp_recorder::cgroup::Mounts;
 use lastgasp_recorder::coredump::take_core;
 use lastgasp_recorder::gauge::Gauge;
@@ -18,7 +19,6 @@ use lastgasp_recorder::take::{Circumstances, Extent, Phase, Reason, Taken, take}
 use lastgasp_recorder::target::Target;
 
 use super::{complain, say};
-use crate::decode::decode;
 use crate::exit::Exit;
 use crate::seal::seal;
 

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use lastgasp_decode::decode;
 use lastgasp_diagnosis::{Facts, Level, diagnose};
 use lastgasp_report::{document, page, terminal};
 
 use super::capture::take_subject;
 use super::say;
 use crate::args::{FailOn, Format};
-use crate::decode::decode;
 use crate::exit::Exit;
 use crate::seal;
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
+use lastgasp_decode::decode;
 use lastgasp_diagnosis::{Facts, diagnose};
 use lastgasp_recorder::run::{Config, Outcome};
 use lastgasp_recorder::take::Taken;
@@ -11,7 +12,6 @@ use lastgasp_report::terminal;
 use nix::sys::wait::WaitStatus;
 
 use super::{complain, say};
-use crate::decode::decode;
 use crate::exit::Exit;
 use crate::seal::seal;
 

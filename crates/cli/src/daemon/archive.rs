@@ -10,9 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::Result;
 use lastgasp_capture::retention::{Kept, Quota, to_remove};
 use lastgasp_capture::{Capture, CaptureError};
+use lastgasp_decode::Decoded;
 use lastgasp_diagnosis::{Diagnosis, Facts};
 
-use crate::decode::Decoded;
 use crate::seal::{Form, cause, seal_as};
 
 /// How much is kept.

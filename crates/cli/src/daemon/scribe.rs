@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use lastgasp_decode::decode;
 use lastgasp_diagnosis::diagnose;
 use lastgasp_recorder::sys::{give_back_freed_memory, run_before_others};
 use lastgasp_recorder::watch::{Captured, Handle};
 
 use super::archive::Archive;
 use super::webhook::{Webhooks, event};
-use crate::decode::decode;
 use crate::seal::cause;
 
 const SCRIBES: usize = 2;
