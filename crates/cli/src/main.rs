@@ -1,4 +1,4 @@
-//! The binary: arguments, exit codes, and the way of one capture through the house ([`lastgasp_decode`], [`seal`]).
+//! The binary: arguments, exit codes, and the way of one capture through the house ([`lastgasp_decode`], [`lastgasp_store`]).
 
 mod args;
 mod commands;
@@ -6,7 +6,6 @@ mod config;
 mod daemon;
 mod exit;
 mod log;
-mod seal;
 
 use std::process::ExitCode;
 

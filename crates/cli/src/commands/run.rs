@@ -9,11 +9,11 @@ use lastgasp_diagnosis::{Facts, diagnose};
 use lastgasp_recorder::run::{Config, Outcome};
 use lastgasp_recorder::take::Taken;
 use lastgasp_report::terminal;
+use lastgasp_store::write;
 use nix::sys::wait::WaitStatus;
 
 use super::{complain, say};
 use crate::exit::Exit;
-use crate::seal::seal;
 
 /// What was captured in this run, and where it was written if it could be.
 type Sealed = Vec<(Option<PathBuf>, Facts)>;
@@ -29,7 +29,7 @@ pub(super) fn run(config: Config) -> Result<Exit> {
         let decoded = decode(&taken);
         // Its bytes have been read: a large process's are tens of megabytes.
         drop(taken);
-        let path = seal(&folder, &decoded)
+        let path = write(&folder, &decoded)
             .map_err(|e| complain(&format!("lastgasp: a capture could not be written: {e:#}")))
             .ok();
         tracing::info!(path = ?path, "captured");

@@ -1,7 +1,6 @@
-//! The daemon's surroundings: what becomes of evidence ([`scribe`], [`archive`], [`webhook`]), what it says of itself ([`http`], [`metrics`], [`own`]), and how its
+//! The daemon's surroundings: what becomes of evidence ([`scribe`], [`lastgasp_store`], [`webhook`]), what it says of itself ([`http`], [`metrics`], [`own`]), and how its
 //! configuration reaches all of them ([`settings`], [`surroundings`]). The watching itself is `lastgasp_recorder::watch`.
 
-pub(crate) mod archive;
 mod http;
 mod metrics;
 mod own;

@@ -10,10 +10,10 @@ use lastgasp_decode::decode;
 use lastgasp_diagnosis::diagnose;
 use lastgasp_recorder::sys::{give_back_freed_memory, run_before_others};
 use lastgasp_recorder::watch::{Captured, Handle};
+use lastgasp_store::Archive;
+use lastgasp_store::cause;
 
-use super::archive::Archive;
 use super::webhook::{Webhooks, event};
-use crate::seal::cause;
 
 const SCRIBES: usize = 2;
 

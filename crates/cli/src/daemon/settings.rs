@@ -5,8 +5,8 @@ use std::sync::Arc;
 use lastgasp_capture::retention::Quota;
 use lastgasp_recorder::policy::Policy;
 use lastgasp_recorder::watch::{BrakeRules, Settings, Subject};
+use lastgasp_store::Rules;
 
-use super::archive::Rules;
 use crate::config::Config;
 
 /// For the recorder.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use lastgasp_recorder::watch::{Captured, Handle};
+use lastgasp_store::Archive;
 
-use super::archive::Archive;
 use super::http::{self, Answer};
 use super::metrics::{self, Scrape};
 use super::own::{Counts, Own};
