@@ -13,13 +13,13 @@ use lastgasp_recorder::watch::{Captured, Handle};
 use lastgasp_store::Archive;
 use lastgasp_store::cause;
 
-use super::webhook::{Webhooks, event};
+use crate::webhook::{Webhooks, event};
 
 const SCRIBES: usize = 2;
 
 /// The threads.
 #[derive(Debug)]
-pub(crate) struct Scribes(Vec<JoinHandle<()>>);
+pub struct Scribes(Vec<JoinHandle<()>>);
 
 impl Scribes {
     /// Starts them.

@@ -10,7 +10,8 @@ use lastgasp_store::Rules;
 use crate::config::Config;
 
 /// For the recorder.
-pub(crate) fn settings(config: &Config) -> Settings {
+#[must_use]
+pub fn settings(config: &Config) -> Settings {
     let (include, exclude) = (config.include.clone(), config.exclude.clone());
     let defaults = Settings::default();
     Settings {

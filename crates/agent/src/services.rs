@@ -11,22 +11,21 @@ use anyhow::Result;
 use lastgasp_recorder::watch::{Captured, Handle};
 use lastgasp_store::Archive;
 
-use super::http::{self, Answer};
-use super::metrics::{self, Scrape};
-use super::own::{Counts, Own};
-use super::scribe::Scribes;
-use super::settings::{rules, settings};
-use super::webhook::Webhooks;
-use crate::args::WatchFlags;
-use crate::config::{self, Config};
+use crate::capture_writers::Scribes;
+use crate::config::{self, Config, WatchFlags};
+use crate::http::{self, Answer};
 use crate::log::Level;
+use crate::metrics::{self, Scrape};
+use crate::self_stats::{Counts, Own};
+use crate::settings::{rules, settings};
+use crate::webhook::Webhooks;
 
 /// How long to wait for an address that is taken.
 const BIND_AGAIN: Duration = Duration::from_secs(5);
 
 /// What stands around the watch.
 #[derive(Debug)]
-pub(crate) struct Surroundings {
+pub struct Surroundings {
     flags: WatchFlags,
     handle: Handle,
     level: Level,
@@ -41,7 +40,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// No thread can be had.
-    pub(crate) fn start(
+    pub fn start(
         config: Config,
         flags: WatchFlags,
         level: Level,
@@ -87,7 +86,7 @@ impl Surroundings {
     }
 
     /// Reads the configuration again. A wrong one changes nothing.
-    pub(crate) fn reload(&self) {
+    pub fn reload(&self) {
         let loaded = match config::load(&self.flags) {
             Ok(loaded) => loaded,
             Err(e) => {
@@ -118,7 +117,7 @@ impl Surroundings {
     }
 
     /// Ends it, after everything that was taken has been written and told.
-    pub(crate) fn finish(&self, scribes: Scribes) {
+    pub fn finish(&self, scribes: Scribes) {
         scribes.finish();
         let webhooks = std::mem::take(&mut *self.webhooks.lock().unwrap_or_else(PoisonError::into_inner));
         webhooks.finish();

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::message::Event;
+use super::event::Event;
 
 /// Causes that are remembered; of more than that the one silent for longest is forgotten.
 const MOST_CAUSES: usize = 256;
@@ -129,7 +129,7 @@ impl Digest {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::message::tests::an_event;
+    use super::super::event::tests::an_event;
     use super::*;
 
     const S: Duration = Duration::from_secs(1);

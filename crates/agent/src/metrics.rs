@@ -13,7 +13,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use super::own::Own;
+use crate::self_stats::Own;
 
 /// One scrape.
 #[derive(Debug)]
@@ -307,14 +307,14 @@ mod tests {
 
     #[test]
     fn every_metric_is_documented() {
-        let page = include_str!("../../../../docs/operations/metrics.md");
+        let page = include_str!("../../../docs/operations/metrics.md");
         let text = text(scrape());
         for family in text.lines().filter_map(|l| l.strip_prefix("# TYPE ")?.split(' ').next()) {
             assert!(page.contains(&format!("`{family}`")), "{family} is missing in docs/operations/metrics.md");
         }
     }
 
-    /// For the page: `cargo test -p lastgasp-cli metrics -- --nocapture`.
+    /// For the page: `cargo test -p lastgasp-agent metrics -- --nocapture`.
     #[test]
     fn the_page() {
         let mut table = String::new();
