@@ -1,4 +1,4 @@
-//! The daemon's surroundings: what becomes of evidence (`capture_writers`, the store, `webhook`), what it says of itself
+//! The daemon's services: what becomes of evidence (`capture_writers`, the store, `webhook`), what it says of itself
 //! (`http`, `metrics`, `self_stats`, [`log`]), and how its configuration reaches all of them ([`config`], `settings`,
 //! `services`). The watching itself is `lastgasp_recorder`'s.
 
@@ -12,6 +12,6 @@ mod services;
 mod settings;
 mod webhook;
 
-pub use capture_writers::Scribes;
-pub use services::Surroundings;
+pub use capture_writers::CaptureWriters;
+pub use services::Services;
 pub use settings::settings;

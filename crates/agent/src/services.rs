@@ -11,12 +11,12 @@ use anyhow::Result;
 use lastgasp_recorder::watch::{Captured, Handle};
 use lastgasp_store::Archive;
 
-use crate::capture_writers::Scribes;
+use crate::capture_writers::CaptureWriters;
 use crate::config::{self, Config, WatchFlags};
 use crate::http::{self, Answer};
 use crate::log::Level;
 use crate::metrics::{self, Scrape};
-use crate::self_stats::{Counts, Own};
+use crate::self_stats::{Counts, SelfStats};
 use crate::settings::{rules, settings};
 use crate::webhook::Webhooks;
 
@@ -25,7 +25,7 @@ const BIND_AGAIN: Duration = Duration::from_secs(5);
 
 /// What stands around the watch.
 #[derive(Debug)]
-pub struct Surroundings {
+pub struct Services {
     flags: WatchFlags,
     handle: Handle,
     level: Level,
@@ -35,7 +35,7 @@ pub struct Surroundings {
     current: Mutex<Config>,
 }
 
-impl Surroundings {
+impl Services {
     /// Starts it; evidence comes through `captured`.
     ///
     /// # Errors
@@ -46,18 +46,18 @@ impl Surroundings {
         level: Level,
         handle: Handle,
         captured: Receiver<Captured>,
-    ) -> Result<(Arc<Self>, Scribes)> {
+    ) -> Result<(Arc<Self>, CaptureWriters)> {
         let archive = Arc::new(Archive::open(&config.store.path, rules(&config)));
         let counts = Arc::new(Counts::default());
         let webhooks = Arc::new(Mutex::new(Webhooks::start(&config.webhook, Arc::clone(&counts))));
-        let scribes = Scribes::start(captured, &archive, &handle, &webhooks)?;
+        let writers = CaptureWriters::start(captured, &archive, &handle, &webhooks)?;
         let listen = config.listen().map_err(anyhow::Error::msg)?;
         let current = Mutex::new(config);
         let all = Arc::new(Self { flags, handle, level, archive, webhooks, counts, current });
         if let Some(address) = listen {
             all.serve(address)?;
         }
-        Ok((all, scribes))
+        Ok((all, writers))
     }
 
     /// Serves the pages. Where the address is taken, watching goes on without them, and it is tried again: a daemon that was restarted may meet its predecessor's end.
@@ -117,8 +117,8 @@ impl Surroundings {
     }
 
     /// Ends it, after everything that was taken has been written and told.
-    pub fn finish(&self, scribes: Scribes) {
-        scribes.finish();
+    pub fn finish(&self, writers: CaptureWriters) {
+        writers.finish();
         let webhooks = std::mem::take(&mut *self.webhooks.lock().unwrap_or_else(PoisonError::into_inner));
         webhooks.finish();
     }
@@ -126,7 +126,7 @@ impl Surroundings {
     fn page(&self, path: &str) -> Option<Answer> {
         let (status, kind, body) = match (path, self.handle.status()) {
             ("/metrics", Some(status)) => {
-                let own = Own::read(&self.counts, self.archive.size());
+                let own = SelfStats::read(&self.counts, self.archive.size());
                 ("200 OK", http::PROMETHEUS, metrics::text(Scrape { status, own }))
             }
             ("/healthz", Some(status)) => {

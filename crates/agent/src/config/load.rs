@@ -11,7 +11,7 @@ use super::origin::Origins;
 /// Where the file is looked for if none is named.
 const USUAL: &str = "/etc/lastgasp/lastgasp.toml";
 /// No configuration is longer.
-const MOST_BYTES: u64 = 1 << 20;
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// A configuration with where its values came from.
 #[derive(Debug)]
@@ -48,8 +48,8 @@ fn read(path: &Path) -> Result<String> {
     let cure = || format!("{}: the configuration cannot be read (--config names another)", path.display());
     let file = std::fs::metadata(path).with_context(cure)?;
     // A device or a FIFO would be waited for without end.
-    if !file.is_file() || file.len() > MOST_BYTES {
-        bail!("{}: not a configuration: it is no plain file of less than {} bytes", path.display(), MOST_BYTES);
+    if !file.is_file() || file.len() > MAX_FILE_BYTES {
+        bail!("{}: not a configuration: it is no plain file of less than {} bytes", path.display(), MAX_FILE_BYTES);
     }
     std::fs::read_to_string(path).with_context(cure)
 }

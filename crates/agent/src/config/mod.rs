@@ -22,7 +22,7 @@ pub use flags::WatchFlags;
 pub use load::{Loaded, load};
 use origin::Origins;
 pub use show::{as_json, as_markdown, as_text};
-pub(crate) use target_filter::Whom;
+pub(crate) use target_filter::TargetFilter;
 pub use units::size;
 pub(crate) use units::{Bytes, Time};
 
@@ -32,8 +32,8 @@ pub(crate) use units::{Bytes, Time};
 pub struct Config {
     pub(crate) store: Store,
     pub(crate) watch: Watch,
-    pub(crate) include: Whom,
-    pub(crate) exclude: Whom,
+    pub(crate) include: TargetFilter,
+    pub(crate) exclude: TargetFilter,
     pub(crate) pin: Pin,
     pub(crate) strike: Strike,
     pub(crate) brake: Brake,

@@ -3,41 +3,41 @@
 use lastgasp_report::printable;
 use serde_json::{Value, json};
 
-use super::digest::Told;
+use super::digest::Notification;
 
 /// Schema lastgasp.webhook/1.
-pub(super) fn generic(told: &Told) -> String {
-    let mut body = told.latest.fields.clone();
+pub(super) fn generic(notification: &Notification) -> String {
+    let mut body = notification.latest.fields.clone();
     if let Some(object) = body.as_object_mut() {
         object.insert("schema".into(), "lastgasp.webhook/1".into());
-        object.insert("event".into(), if told.killed > 0 { "killed" } else { "in-danger" }.into());
-        object.insert("captures".into(), told.captures.into());
-        object.insert("victims".into(), told.victims.into());
-        object.insert("killed".into(), told.killed.into());
-        object.insert("again".into(), told.again.into());
-        object.insert("text".into(), text(told).into());
+        object.insert("event".into(), if notification.killed > 0 { "killed" } else { "in-danger" }.into());
+        object.insert("captures".into(), notification.captures.into());
+        object.insert("victims".into(), notification.victims.into());
+        object.insert("killed".into(), notification.killed.into());
+        object.insert("again".into(), notification.again.into());
+        object.insert("text".into(), text(notification).into());
     }
     body.to_string()
 }
 
 /// What Slack's incoming webhooks take.
-pub(super) fn slack(told: &Told) -> String {
+pub(super) fn slack(notification: &Notification) -> String {
     // Slack's own three special characters; names of the target must not become links or shouts.
     let escaped = |s: &str| s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    json!({"text": escaped(&text(told))}).to_string()
+    json!({"text": escaped(&text(notification))}).to_string()
 }
 
 /// The message for people.
-fn text(told: &Told) -> String {
-    let event = &told.latest;
-    let victims = match (told.killed, told.victims) {
+fn text(notification: &Notification) -> String {
+    let event = &notification.latest;
+    let victims = match (notification.killed, notification.victims) {
         (0, 1) => "is about to run out of memory".to_owned(),
         (0, n) => format!("{n} processes are about to run out of memory"),
         (1, 1) => "was killed, out of memory".to_owned(),
         (killed, n) if killed == n => format!("{killed} processes were killed, out of memory"),
         (killed, n) => format!("{killed} of {n} processes were killed, out of memory"),
     };
-    let again = if told.again { " (again)" } else { "" };
+    let again = if notification.again { " (again)" } else { "" };
     let mut text = format!("{} on {}: {victims}{again}\n{}", event.service, event.host, event.sentence);
     if let Some(act) = &event.act {
         text += &format!("\nDO NOW: {act}");
@@ -53,27 +53,27 @@ mod tests {
     use super::super::event::tests::an_event;
     use super::*;
 
-    fn told(killed: usize, victims: usize) -> Told {
-        Told { latest: an_event("c", 7, killed > 0), captures: victims as u64, victims, killed, again: false }
+    fn notification(killed: usize, victims: usize) -> Notification {
+        Notification { latest: an_event("c", 7, killed > 0), captures: victims as u64, victims, killed, again: false }
     }
 
     #[test]
     fn people_are_told_how_many() {
-        let first = |t: &Told| text(t).lines().next().unwrap().split(": ").nth(1).unwrap().to_owned();
-        assert_eq!(first(&told(0, 1)), "is about to run out of memory");
-        assert_eq!(first(&told(3, 3)), "3 processes were killed, out of memory");
-        assert_eq!(first(&told(2, 5)), "2 of 5 processes were killed, out of memory");
+        let first = |n: &Notification| text(n).lines().next().unwrap().split(": ").nth(1).unwrap().to_owned();
+        assert_eq!(first(&notification(0, 1)), "is about to run out of memory");
+        assert_eq!(first(&notification(3, 3)), "3 processes were killed, out of memory");
+        assert_eq!(first(&notification(2, 5)), "2 of 5 processes were killed, out of memory");
     }
 
     #[test]
     fn shapes() {
-        let generic: Value = serde_json::from_str(&generic(&told(2, 2))).unwrap();
+        let generic: Value = serde_json::from_str(&generic(&notification(2, 2))).unwrap();
         assert_eq!(
             (generic["schema"].as_str(), generic["event"].as_str()),
             (Some("lastgasp.webhook/1"), Some("killed"))
         );
         assert_eq!((generic["pid"].as_i64(), generic["capture"].as_str()), (Some(7), Some("/store/x")));
-        let slack: Value = serde_json::from_str(&slack(&told(2, 2))).unwrap();
+        let slack: Value = serde_json::from_str(&slack(&notification(2, 2))).unwrap();
         let text = slack["text"].as_str().unwrap();
         assert!(text.starts_with("svc&lt;!channel&gt; on ") && !text.contains('<'), "{text}");
     }
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn the_documented_fields_are_the_fields() {
         let page = include_str!("../../../../docs/formats/webhook.md");
-        let generic: Value = serde_json::from_str(&generic(&told(1, 1))).unwrap();
+        let generic: Value = serde_json::from_str(&generic(&notification(1, 1))).unwrap();
         for key in generic.as_object().unwrap().keys() {
             assert!(page.contains(&format!("`{key}`")), "{key} is missing in docs/formats/webhook.md");
         }

@@ -110,17 +110,17 @@ fn tell(name: &str, rules: &Webhook, events: &Receiver<Event>, counts: &Counts) 
             Err(RecvTimeoutError::Disconnected) => true,
         };
         let due = if over { digest.all() } else { digest.take(Instant::now()) };
-        for told in due {
+        for notification in due {
             let body = match rules.shape {
-                Shape::Generic => message::generic(&told),
-                Shape::Slack => message::slack(&told),
+                Shape::Generic => message::generic(&notification),
+                Shape::Slack => message::slack(&notification),
             };
             // When we are about to end, one attempt must do.
             let pauses: &[Duration] = if over { &[] } else { &PAUSES };
             match post(&agent, rules, &body, pauses) {
                 Ok(()) => counts.webhooks_sent.fetch_add(1, Ordering::Relaxed),
                 Err(why) => {
-                    tracing::error!(webhook = name, cause = told.latest.cause, "not told: {why}");
+                    tracing::error!(webhook = name, cause = notification.latest.cause, "not told: {why}");
                     counts.webhooks_failed.fetch_add(1, Ordering::Relaxed)
                 }
             };

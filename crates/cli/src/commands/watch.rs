@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 
 use anyhow::{Context as _, Result};
 use lastgasp_agent::config::{WatchFlags, load};
-use lastgasp_agent::{Surroundings, log, settings};
+use lastgasp_agent::{Services, log, settings};
 use lastgasp_capture::Writer;
 use lastgasp_recorder::journal;
 use lastgasp_recorder::sys::keep_few_heaps;
@@ -35,8 +35,8 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
     let (sender, captured) = channel();
     let daemon = Daemon::new(settings(&config), sender)?;
     let handle = daemon.handle();
-    let (surroundings, scribes) = Surroundings::start(config, flags, level, handle.clone(), captured)?;
-    let reloading = Arc::clone(&surroundings);
+    let (services, writers) = Services::start(config, flags, level, handle.clone(), captured)?;
+    let reloading = Arc::clone(&services);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         while let Ok(signal) = signals.wait() {
             match signal {
@@ -46,7 +46,7 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
         }
     })?;
     daemon.run().context("lastgasp watch")?;
-    surroundings.finish(scribes);
+    services.finish(writers);
     Ok(Exit::Fine)
 }
 
