@@ -14,8 +14,8 @@ use lastgasp_goruntime::{
     decode_profile, is_system, unsample, variance,
 };
 use lastgasp_inferior::{Addr, AddrRange, BlockCache, Layered, Memory};
-use lastgasp_recorder::take::{Phase, Reason, Taken};
-use lastgasp_recorder::target::{Baseline, SiteCounts};
+use lastgasp_observe::raw_capture::{Phase, Reason, Taken};
+use lastgasp_observe::target::baselines::{Baseline, SiteCounts};
 
 /// What decoding gives: facts, and the goroutines one by one for `goroutines.txt`.
 pub(crate) struct Decoded {
@@ -172,7 +172,7 @@ fn target(taken: &Taken) -> Target {
 }
 
 fn timeline(taken: &Taken) -> Timeline {
-    let sample = |s: &lastgasp_recorder::sampler::Sample| Sample {
+    let sample = |s: &lastgasp_observe::target::timeline::Sample| Sample {
         t_ms: s.t_ms,
         usage_bytes: s.usage,
         rss_bytes: s.rss,

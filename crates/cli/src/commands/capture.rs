@@ -5,17 +5,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use lastgasp_capture::Writer;
-use lastgasp_recorder::cgroup::Mounts;
-use lastgasp_recorder::coredump::take_core;
-use lastgasp_recorder::gauge::Gauge;
+use lastgasp_observe::core::take_core;
+use lastgasp_observe::kernel::cgroup::Mounts;
+use lastgasp_observe::kernel::limit::Gauge;
+use lastgasp_observe::kernel::machine::Machine;
+use lastgasp_observe::raw_capture::{Extent, Phase, Reason, Taken};
+use lastgasp_observe::target::Target;
+use lastgasp_observe::target::runtime_cache::Locations;
+use lastgasp_observe::target::timeline::{PROFILING_ON, Sample, Timeline};
 use lastgasp_recorder::journal;
-use lastgasp_recorder::locations::Locations;
-use lastgasp_recorder::machine::Machine;
 use lastgasp_recorder::profiling::{Profiling, RATE};
-use lastgasp_recorder::sampler::{PROFILING_ON, Sample, Timeline};
 use lastgasp_recorder::stop::{STRAGGLERS_ON_DEMAND, Stopper};
-use lastgasp_recorder::take::{Circumstances, Extent, Phase, Reason, Taken, take};
-use lastgasp_recorder::target::Target;
+use lastgasp_recorder::take::{Circumstances, take};
 
 use super::{complain, say};
 use crate::decode::decode;

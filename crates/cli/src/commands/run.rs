@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_observe::raw_capture::Taken;
 use lastgasp_recorder::run::{Config, Outcome};
-use lastgasp_recorder::take::Taken;
 use lastgasp_report::terminal;
 use nix::sys::wait::WaitStatus;
 

@@ -1,5 +1,5 @@
 //! The daemon's surroundings: what becomes of evidence ([`scribe`], [`archive`], [`webhook`]), what it says of itself ([`http`], [`metrics`], [`own`]), and how its
-//! configuration reaches all of them ([`settings`], [`surroundings`]). The watching itself is `lastgasp_recorder::watch`.
+//! configuration reaches all of them ([`settings`], [`surroundings`]). The watching itself is `lastgasp_recorder::daemon`.
 
 pub(crate) mod archive;
 mod http;

@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lastgasp_diagnosis::diagnose;
-use lastgasp_recorder::sys::{give_back_freed_memory, run_before_others};
-use lastgasp_recorder::watch::{Captured, Handle};
+use lastgasp_recorder::daemon::{Captured, Handle};
+use lastgasp_recorder::own_process::{give_back_freed_memory, run_before_others};
 
 use super::archive::Archive;
 use super::webhook::{Webhooks, event};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use lastgasp_recorder::watch::{Captured, Handle};
+use lastgasp_recorder::daemon::{Captured, Handle};
 
 use super::archive::Archive;
 use super::http::{self, Answer};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use lastgasp_diagnosis::facts::{Charge, Heap, HeapClass, LargeObjects, Residency};
 use lastgasp_goruntime::{LargeObject, SpanClass};
 use lastgasp_inferior::AddrRange;
-use lastgasp_recorder::cgroup;
-use lastgasp_recorder::take::{Spans, Taken};
+use lastgasp_observe::kernel::cgroup;
+use lastgasp_observe::raw_capture::{Spans, Taken};
 
 /// The span table, alike large objects together.
 pub(super) fn heap(spans: &Spans) -> Heap {
