@@ -14,7 +14,7 @@ use lastgasp_goruntime::{
     decode_profile, is_system, unsample, variance,
 };
 use lastgasp_inferior::{Addr, AddrRange, BlockCache, Layered, Memory};
-use lastgasp_observe::raw_capture::{Phase, Reason, Taken};
+use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
 use lastgasp_observe::target::baselines::{Baseline, SiteCounts};
 
 /// What decoding gives: facts, and the goroutines one by one for `goroutines.txt`.
@@ -51,7 +51,7 @@ impl Frames {
 }
 
 /// Decodes what was taken.
-pub(crate) fn decode(taken: &Taken) -> Decoded {
+pub(crate) fn decode(taken: &RawCapture) -> Decoded {
     let started = Instant::now();
     let mut gaps = taken.evidence.gaps.clone();
     let rt = &taken.runtime;
@@ -122,7 +122,7 @@ fn latest_known(gauges: &Gauges, goroutines: &[Goroutine]) -> u64 {
     waits.chain([gauges.last_gc_ns]).max().unwrap_or(0)
 }
 
-fn capture(taken: &Taken) -> Capture {
+fn capture(taken: &RawCapture) -> Capture {
     let phase = match taken.phase {
         Phase::PreKill => "pre-kill",
         Phase::PostKill => "post-kill",
@@ -149,7 +149,7 @@ fn capture(taken: &Taken) -> Capture {
     }
 }
 
-fn target(taken: &Taken) -> Target {
+fn target(taken: &RawCapture) -> Target {
     let info = &taken.runtime.build_info;
     let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
     let revision = setting("vcs.revision");
@@ -171,7 +171,7 @@ fn target(taken: &Taken) -> Target {
     }
 }
 
-fn timeline(taken: &Taken) -> Timeline {
+fn timeline(taken: &RawCapture) -> Timeline {
     let sample = |s: &lastgasp_observe::target::timeline::Sample| Sample {
         t_ms: s.t_ms,
         usage_bytes: s.usage,
@@ -192,7 +192,7 @@ fn timeline(taken: &Taken) -> Timeline {
 }
 
 /// The look nearest to when the growth began, hardly later than that; the first there is if all came later.
-fn choose_baseline(taken: &Taken, timeline: &Timeline) -> Option<Baseline> {
+fn choose_baseline(taken: &RawCapture, timeline: &Timeline) -> Option<Baseline> {
     let facts = Facts { timeline: timeline.clone(), ..Facts::default() };
     let (onset, latest) = match lastgasp_diagnosis::window(&facts) {
         Some(w) => (w.onset_ms, w.onset_ms + (w.end_ms - w.onset_ms) / 20),

@@ -9,7 +9,7 @@ use lastgasp_goruntime::{DiscoverError, Evidence, EvidencePlan, Gap, Runtime, Sp
 use lastgasp_inferior::{CoreFile, CoreMapping, ElfImage, ImageError, Layered, LoadedImage, Match};
 use thiserror::Error;
 
-use crate::raw_capture::{Phase, Reason, Spans, Taken};
+use crate::raw_capture::{Phase, RawCapture, Reason, Spans};
 use crate::target::COPY_CAP;
 use crate::target::baselines::Flight;
 use crate::target::identity::Identity;
@@ -55,7 +55,7 @@ pub enum CoreError {
 ///
 /// # Errors
 /// [`CoreError`], each with its cure.
-pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<Taken, CoreError> {
+pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<RawCapture, CoreError> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|error| ImageError::Io { file: name.clone(), error })?;
     let core = CoreFile::open(file, name)?;
@@ -91,7 +91,7 @@ pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<Taken, CoreError> {
     }
     evidence.finish();
     let service = found.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Taken {
+    Ok(RawCapture {
         phase: Phase::Core,
         reason: Reason::Manual,
         at: core.written(),

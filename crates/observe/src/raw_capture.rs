@@ -49,7 +49,7 @@ pub enum Extent {
 
 /// Evidence, taken.
 #[derive(Debug)]
-pub struct Taken {
+pub struct RawCapture {
     /// Before or after the kill.
     pub phase: Phase,
     /// Why it was taken.

@@ -9,7 +9,7 @@ use lastgasp_observe::core::take_core;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::Gauge;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::raw_capture::{Extent, Phase, Reason, Taken};
+use lastgasp_observe::raw_capture::{Extent, Phase, RawCapture, Reason};
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::runtime_cache::Locations;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample, Timeline};
@@ -69,7 +69,7 @@ fn probe(store: &Path) -> Result<()> {
 }
 
 /// Copies a process as it is now, or what a core file holds of one.
-pub(super) fn take_subject(subject: &str, exe: Option<&Path>, stop: bool) -> Result<Taken> {
+pub(super) fn take_subject(subject: &str, exe: Option<&Path>, stop: bool) -> Result<RawCapture> {
     let path = Path::new(subject);
     match subject.parse::<i32>() {
         // A file with a number for its name is meant as `./4711`.
@@ -87,7 +87,7 @@ fn pid_of(subject: &str) -> Result<i32> {
 }
 
 /// Switches the memory profile on, waits, copies, switches it off.
-fn take_profiled(pid: i32, store: &Path, stop: bool, wait: Duration) -> Result<Taken> {
+fn take_profiled(pid: i32, store: &Path, stop: bool, wait: Duration) -> Result<RawCapture> {
     let target = Target::attach(pid, &Mounts::detect(), &Locations::of_user())?;
     let mut timeline = Timeline::default();
     // Should we be killed meanwhile, its watchdog switches it off.
@@ -110,7 +110,7 @@ fn take_profiled(pid: i32, store: &Path, stop: bool, wait: Duration) -> Result<T
 }
 
 /// Copies a process as it is now.
-fn take_now(pid: i32, stop: bool) -> Result<Taken> {
+fn take_now(pid: i32, stop: bool) -> Result<RawCapture> {
     let began = Instant::now();
     let target = Target::attach(pid, &Mounts::detect(), &Locations::of_user())?;
     // `cargo xtask real` reads this line.
@@ -118,7 +118,7 @@ fn take_now(pid: i32, stop: bool) -> Result<Taken> {
     Ok(take_target(target, stop, Timeline::default()))
 }
 
-fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> Taken {
+fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> RawCapture {
     let (pid, mounts) = (target.process.pid(), Mounts::detect());
     target.refresh();
     let mut gauge = Gauge::of(pid, target.process.rss().unwrap_or(0), None, None, &mounts, &Machine::detect());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use lastgasp_diagnosis::{Facts, diagnose};
-use lastgasp_observe::raw_capture::Taken;
+use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_recorder::run::{Config, Outcome};
 use lastgasp_report::terminal;
 use nix::sys::wait::WaitStatus;
@@ -25,7 +25,7 @@ pub(super) fn run(config: Config) -> Result<Exit> {
     }
     let sealed = Arc::new(Mutex::new(Sealed::new()));
     let (written, folder) = (Arc::clone(&sealed), config.store.clone());
-    let sink = move |taken: Taken| {
+    let sink = move |taken: RawCapture| {
         let decoded = decode(&taken);
         // Its bytes have been read: a large process's are tens of megabytes.
         drop(taken);

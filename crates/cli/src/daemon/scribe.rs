@@ -62,11 +62,11 @@ impl Scribes {
 }
 
 fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mutex<Webhooks>) {
-    let Captured { taken, began, answered, detected, share } = captured;
-    let stopped = taken.stopped;
-    let decoded = decode(&taken);
+    let Captured { raw, began, answered, detected, share } = captured;
+    let stopped = raw.stopped;
+    let decoded = decode(&raw);
     // Its bytes have been read: others may be taken in their place.
-    drop((taken, share));
+    drop((raw, share));
     let diagnosis = diagnose(&decoded.facts);
     match archive.put(&decoded, &diagnosis) {
         Ok((path, light)) => {

@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use lastgasp_observe::raw_capture::Taken;
+use lastgasp_observe::raw_capture::RawCapture;
 
 use super::gate::{Budget, Gate, Share};
 use super::settings::Settings;
@@ -16,7 +16,7 @@ use crate::undo::watchdog::Watchdog;
 #[derive(Debug)]
 pub struct Captured {
     /// The evidence.
-    pub taken: Taken,
+    pub raw: RawCapture,
     /// When the copy began.
     pub began: Instant,
     /// How long before that it was found out: from the begin of the look that decided, or from when its end was heard of.

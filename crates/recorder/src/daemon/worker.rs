@@ -104,11 +104,11 @@ impl Hands for Attendant {
         let mut share = share;
         let began = Instant::now();
         let stopper = (phase == Phase::PreKill).then(|| self.stopper(target.process.pid()));
-        let taken = take(target, stopper.as_ref(), Circumstances { extent, ..around });
+        let raw = take(target, stopper.as_ref(), Circumstances { extent, ..around });
         drop(place);
-        share.settle(taken.evidence.snapshot.len() as u64);
+        share.settle(raw.evidence.snapshot.len() as u64);
         let (answered, detected) = (began.duration_since(self.woken), began.duration_since(self.looked));
-        let stopped = taken.stopped;
+        let stopped = raw.stopped;
         count(&common.counters, |c| {
             c.detect_seconds.add(detected);
             if phase == Phase::PreKill {
@@ -118,14 +118,14 @@ impl Hands for Attendant {
         });
         // Killed between the decision and the copy: without the runtime's own numbers there is nothing to say.
         let dead = phase == Phase::PreKill && stopped.is_zero() && !target.process.is_alive();
-        if dead || Gauges::read(&taken.runtime, &taken.evidence.snapshot).is_err() {
+        if dead || Gauges::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
             return Err(match phase {
                 Phase::PreKill => "too late: it was dead before it was copied".into(),
                 _ => "its memory was gone before it was copied".into(),
             });
         }
         Vitals::of(&self.vitals, |v| v.0.captures += 1);
-        let _ = self.common.captured.send(Captured { taken, began, answered, detected, share });
+        let _ = self.common.captured.send(Captured { raw, began, answered, detected, share });
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_observe::kernel::limit::Gauge;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::process_tree::descendants;
-use lastgasp_observe::raw_capture::{Phase, Taken};
+use lastgasp_observe::raw_capture::{Phase, RawCapture};
 use lastgasp_observe::target::discover::Discoverer;
 use lastgasp_observe::target::runtime_cache::Locations;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample};
@@ -74,14 +74,14 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The command could not be started.
-pub fn run(config: &Config, sink: impl FnMut(Taken) + Send + 'static) -> io::Result<Outcome> {
+pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io::Result<Outcome> {
     if config.command.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
     }
     let mut notes = journal::recover(&config.store);
     let signals = Signals::block();
     let mounts = Mounts::detect();
-    let (sender, receiver) = mpsc::channel::<Taken>();
+    let (sender, receiver) = mpsc::channel::<RawCapture>();
     let worker = std::thread::Builder::new().name("decode".into()).spawn(move || receiver.iter().for_each(sink))?;
     let group = match OwnCgroup::create(&mounts, &format!("lastgasp-run-{}", std::process::id()), config.memory_max) {
         Ok(group) => Some(group),
@@ -183,7 +183,7 @@ struct Watch<'a> {
     began: Instant,
     machine: Machine,
     notes: Vec<String>,
-    sender: mpsc::Sender<Taken>,
+    sender: mpsc::Sender<RawCapture>,
     discoverer: Discoverer,
     locations: Locations,
     /// Processes that will never be readable.
@@ -325,12 +325,12 @@ impl Hands for Watch<'_> {
 
     fn take(&mut self, target: &Target, around: Circumstances<'_>, _until: Instant) -> Result<(), String> {
         let stopper = (around.phase == Phase::PreKill).then_some(&self.stopper);
-        let taken = take(target, stopper, around);
+        let raw = take(target, stopper, around);
         // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's own numbers there is nothing to say.
-        if taken.phase == Phase::PreKill && Gauges::read(&taken.runtime, &taken.evidence.snapshot).is_err() {
+        if raw.phase == Phase::PreKill && Gauges::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
             return Err("too late: it was dead before it was copied".into());
         }
-        let _ = self.sender.send(taken);
+        let _ = self.sender.send(raw);
         Ok(())
     }
 

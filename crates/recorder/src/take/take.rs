@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use lastgasp_goruntime::{Evidence, Gap, SpanTable};
 use lastgasp_inferior::{Memory, Resident, ThreadRegisters, Usage};
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
-use lastgasp_observe::raw_capture::{Extent, Phase, Reason, Spans, Taken};
+use lastgasp_observe::raw_capture::{Extent, Phase, RawCapture, Reason, Spans};
 use lastgasp_observe::target::timeline::Timeline;
 use lastgasp_observe::target::{COPY_CAP, Target};
 
@@ -33,7 +33,7 @@ pub struct Circumstances<'a> {
 
 /// Takes evidence of `target`, stopping it if a way is given.
 #[must_use]
-pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_>) -> Taken {
+pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_>) -> RawCapture {
     // All memory that the copy needs is there before the target stands still.
     let mut evidence = match around.extent {
         Extent::Whole => Evidence::with_room(&target.runtime, &target.plan, &*target.process, COPY_CAP),
@@ -94,7 +94,7 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_
     let charge = group.and_then(|c| c.charge());
     let usage = target.process.usage().map(|u| (u, t_ms)).or(around.last_usage);
     evidence.finish();
-    Taken {
+    RawCapture {
         phase: around.phase,
         reason: around.reason,
         at: SystemTime::now(),
