@@ -16,7 +16,7 @@ use lastgasp_observe::target::timeline::{PROFILING_ON, Sample, Timeline};
 use lastgasp_recorder::journal;
 use lastgasp_recorder::profiling::{Profiling, RATE};
 use lastgasp_recorder::stop::{STRAGGLERS_ON_DEMAND, Stopper};
-use lastgasp_recorder::take::{Circumstances, take};
+use lastgasp_recorder::take::{CaptureContext, take};
 
 use super::{complain, say};
 use crate::decode::decode;
@@ -126,7 +126,7 @@ fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> RawCap
         let rss = target.process.rss().unwrap_or(0);
         timeline.push(Sample::of(timeline.now_ms(), gauge.usage(|| rss), rss, &gauges));
     }
-    let around = Circumstances {
+    let around = CaptureContext {
         extent: Extent::Whole,
         phase: Phase::Manual,
         reason: Reason::Manual,

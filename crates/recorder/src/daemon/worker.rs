@@ -20,7 +20,7 @@ use super::target_status::Vitals;
 use crate::act::brake::Tripwire;
 use crate::act::stop::Stopper;
 use crate::decide::policy::Step;
-use crate::take::{Circumstances, take};
+use crate::take::{CaptureContext, take};
 use crate::watch::watch_loop::{Hands, Ward, Woken};
 
 /// What rings an attendant's bell: the kernel's notice that memory runs out, any number of them.
@@ -83,13 +83,13 @@ impl Hands for Attendant {
         }
     }
 
-    fn take(&mut self, target: &Target, around: Circumstances<'_>, until: Instant) -> Result<(), String> {
+    fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String> {
         let common = Arc::clone(&self.common);
         let Some(place) = self.common.gate.enter(until) else {
             count(&common.counters, |c| c.captures_dropped += 1);
             return Err("others were nearer to their end, and then there was no time left".into());
         };
-        let phase = around.phase;
+        let phase = context.phase;
         let (share, extent) = match self.common.budget.reserve(target.room(Extent::Whole)) {
             Some(share) => (share, Extent::Whole),
             // Too much waits to be written: the profile alone, which names the culprit, and where there is no room even for that, nothing.
@@ -104,7 +104,7 @@ impl Hands for Attendant {
         let mut share = share;
         let began = Instant::now();
         let stopper = (phase == Phase::PreKill).then(|| self.stopper(target.process.pid()));
-        let raw = take(target, stopper.as_ref(), Circumstances { extent, ..around });
+        let raw = take(target, stopper.as_ref(), CaptureContext { extent, ..context });
         drop(place);
         share.settle(raw.evidence.snapshot.len() as u64);
         let (answered, detected) = (began.duration_since(self.woken), began.duration_since(self.looked));

@@ -30,7 +30,7 @@ use crate::act::stop::Stopper;
 use crate::decide::policy::Policy;
 use crate::own_process::run_before_others;
 use crate::run::signals::Signals;
-use crate::take::{Circumstances, take};
+use crate::take::{CaptureContext, take};
 use crate::undo::journal::{self, Journal};
 use crate::undo::profile_rate::RATE;
 use crate::undo::watchdog::Watchdog;
@@ -323,9 +323,9 @@ impl Hands for Watch<'_> {
         if exit.is_some() && fds.first().is_some_and(ready) { Woken::Exited } else { Woken::Due }
     }
 
-    fn take(&mut self, target: &Target, around: Circumstances<'_>, _until: Instant) -> Result<(), String> {
-        let stopper = (around.phase == Phase::PreKill).then_some(&self.stopper);
-        let raw = take(target, stopper, around);
+    fn take(&mut self, target: &Target, context: CaptureContext<'_>, _until: Instant) -> Result<(), String> {
+        let stopper = (context.phase == Phase::PreKill).then_some(&self.stopper);
+        let raw = take(target, stopper, context);
         // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's own numbers there is nothing to say.
         if raw.phase == Phase::PreKill && Gauges::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
             return Err("too late: it was dead before it was copied".into());

@@ -4,4 +4,4 @@ mod deadline;
 #[allow(clippy::module_inception)] // Its file is named after what it has.
 mod take;
 
-pub use take::{Circumstances, take};
+pub use take::{CaptureContext, take};

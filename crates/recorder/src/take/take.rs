@@ -14,7 +14,7 @@ use crate::act::stop::Stopper;
 
 /// What the caller knows around the copy.
 #[derive(Debug)]
-pub struct Circumstances<'a> {
+pub struct CaptureContext<'a> {
     /// How much to take.
     pub extent: Extent,
     /// Before or after the kill.
@@ -33,9 +33,9 @@ pub struct Circumstances<'a> {
 
 /// Takes evidence of `target`, stopping it if a way is given.
 #[must_use]
-pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_>) -> RawCapture {
+pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<'_>) -> RawCapture {
     // All memory that the copy needs is there before the target stands still.
-    let mut evidence = match around.extent {
+    let mut evidence = match context.extent {
         Extent::Whole => Evidence::with_room(&target.runtime, &target.plan, &*target.process, COPY_CAP),
         Extent::Profile => Evidence::with_room_for_profile(&target.plan, COPY_CAP),
     };
@@ -44,17 +44,17 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_
     let mut stood_still = false;
     let mut stopped_for = Duration::ZERO;
     let monotonic_ns = Some(monotonic_ns());
-    let t_ms = around.timeline.now_ms();
+    let t_ms = context.timeline.now_ms();
     match stopper {
         Some(stopper) => {
             let started = Instant::now();
-            let on_demand = around.phase == Phase::Manual;
-            let mut stopped = stopper.stop(target.process.pid(), around.patience);
+            let on_demand = context.phase == Phase::Manual;
+            let mut stopped = stopper.stop(target.process.pid(), context.patience);
             registers = std::mem::take(&mut stopped.registers);
             let longest = if on_demand { LONGEST_COPY_ON_DEMAND } else { LONGEST_COPY };
             let memory = Deadline::new(&*target.process, started + longest);
-            copy(&mut evidence, target, &memory, around.extent, &registers);
-            if spans_in_the_stop(target, around.phase) {
+            copy(&mut evidence, target, &memory, context.extent, &registers);
+            if spans_in_the_stop(target, context.phase) {
                 spans = SpanTable::read(&target.runtime, &memory, &mut evidence.gaps);
             }
             if memory.was_missed() {
@@ -76,27 +76,27 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_
             evidence.gaps.extend(trouble.map(|why| Gap::new("standstill", why)));
         }
         None => {
-            copy(&mut evidence, target, &*target.process, around.extent, &[]);
-            if around.phase != Phase::PostKill {
+            copy(&mut evidence, target, &*target.process, context.extent, &[]);
+            if context.phase != Phase::PostKill {
                 evidence.gaps.push(Gap::new("standstill", "the target ran on while it was copied"));
             }
         }
     }
-    let running = !(spans.is_some() && stood_still) && around.phase != Phase::PostKill;
-    let hurried = around.phase != Phase::Manual;
-    let mut spans = spans.or_else(|| spans_afterwards(target, around.phase, &mut evidence.gaps));
+    let running = !(spans.is_some() && stood_still) && context.phase != Phase::PostKill;
+    let hurried = context.phase != Phase::Manual;
+    let mut spans = spans.or_else(|| spans_afterwards(target, context.phase, &mut evidence.gaps));
     if let Some(table) = &mut spans {
         table.name_types(&target.runtime, &*target.process);
     }
     // The dead are in no group any more.
     let group =
-        (around.phase != Phase::PostKill).then(|| Cgroup::of(target.process.pid(), &Mounts::detect())).flatten();
+        (context.phase != Phase::PostKill).then(|| Cgroup::of(target.process.pid(), &Mounts::detect())).flatten();
     let charge = group.and_then(|c| c.charge());
-    let usage = target.process.usage().map(|u| (u, t_ms)).or(around.last_usage);
+    let usage = target.process.usage().map(|u| (u, t_ms)).or(context.last_usage);
     evidence.finish();
     RawCapture {
-        phase: around.phase,
-        reason: around.reason,
+        phase: context.phase,
+        reason: context.reason,
         at: SystemTime::now(),
         t_ms,
         identity: target.identity.clone(),
@@ -108,9 +108,9 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, around: Circumstances<'_
         spans: spans.map(|table| Spans { table, running }),
         residency: residency(target, hurried, usage),
         charge,
-        limit: around.limit,
+        limit: context.limit,
         stopped: stopped_for,
-        timeline: around.timeline.clone(),
+        timeline: context.timeline.clone(),
         flight: target.flight.clone(),
         monotonic_ns,
     }

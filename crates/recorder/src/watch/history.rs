@@ -12,7 +12,7 @@ use nix::time::ClockId;
 
 use crate::act::stop::STRAGGLERS;
 use crate::decide::policy::State;
-use crate::take::Circumstances;
+use crate::take::CaptureContext;
 
 /// What is known of a process, and what it did so far.
 #[derive(Debug)]
@@ -90,8 +90,8 @@ impl Record {
         }
     }
 
-    pub(super) fn around(&self, phase: Phase, reason: Reason, limit: Option<(u64, String)>) -> Circumstances<'_> {
-        Circumstances {
+    pub(super) fn context(&self, phase: Phase, reason: Reason, limit: Option<(u64, String)>) -> CaptureContext<'_> {
+        CaptureContext {
             extent: Extent::Whole,
             phase,
             reason,

@@ -22,7 +22,7 @@ use crate::act::stop::STRAGGLERS_OF_THE_ONLY_COPY;
 use crate::decide::forecast::Point;
 use crate::decide::policy::{self, Acts, Exit, Hold, Policy, State, after_exit};
 use crate::pin::Pin;
-use crate::take::Circumstances;
+use crate::take::CaptureContext;
 
 /// A process under watch, with what the watch of it needs.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ pub(crate) trait Hands {
     /// Sleeps for that time, or until the process behind `exit` ends.
     fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken;
     /// Takes evidence and hands it on; the target is stopped for it if it lives. Gives why there is none, if so. What is taken after `until` is worth nothing.
-    fn take(&mut self, target: &Target, around: Circumstances<'_>, until: Instant) -> Result<(), String>;
+    fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String>;
     /// Sets the tripwire or takes it back; gives whether anything was done.
     fn brake(&mut self, _on: bool, _gauge: &Gauge) -> Result<bool, String> {
         Ok(false)
@@ -286,11 +286,11 @@ impl Ward {
         if acts.strike {
             record.timeline.note("freeze", "memory is about to be used up: stopped and copied");
             let patience = Duration::from_secs_f64(time_to_oom.unwrap_or(0.25).clamp(0.1, 5.0));
-            let mut around = record.around(Phase::PreKill, Reason::Forecast, self.gauge.limit.clone());
+            let mut context = record.context(Phase::PreKill, Reason::Forecast, self.gauge.limit.clone());
             if self.pin.is_none() || !pin_keeps {
-                around.patience = STRAGGLERS_OF_THE_ONLY_COPY;
+                context.patience = STRAGGLERS_OF_THE_ONLY_COPY;
             }
-            if let Err(why) = hands.take(&record.target, around, Instant::now() + patience) {
+            if let Err(why) = hands.take(&record.target, context, Instant::now() + patience) {
                 tracing::info!(pid = self.pid, "struck in vain: {why}");
                 record.timeline.note("freeze", why);
             }
@@ -347,8 +347,8 @@ impl Ward {
         let all = self.gauge.limit.as_ref().filter(|_| oom && self.gauge.is_of_group()).map(|l| l.0);
         record.last_sample(all.or(self.points.last().map(|p| p.bytes)));
         let reason = if oom { Reason::OomKill } else { Reason::Killed };
-        let around = record.around(Phase::PostKill, reason, self.gauge.limit.clone());
-        ended.unread = hands.take(&record.target, around, until).err();
+        let context = record.context(Phase::PostKill, reason, self.gauge.limit.clone());
+        ended.unread = hands.take(&record.target, context, until).err();
         ended
     }
 
