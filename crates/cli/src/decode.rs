@@ -198,9 +198,9 @@ fn choose_baseline(taken: &RawCapture, timeline: &Timeline) -> Option<Baseline> 
         Some(w) => (w.onset_ms, w.onset_ms + (w.end_ms - w.onset_ms) / 20),
         None => (taken.t_ms, taken.t_ms),
     };
-    let times = taken.flight.times();
+    let times = taken.baselines.times();
     let early = times.iter().enumerate().filter(|(_, t)| **t <= latest);
-    taken.flight.look(early.min_by_key(|(_, t)| t.abs_diff(onset)).map_or(0, |(i, _)| i))
+    taken.baselines.look(early.min_by_key(|(_, t)| t.abs_diff(onset)).map_or(0, |(i, _)| i))
 }
 
 /// One site per visible stack: buckets that differ only in size class or in the runtime's own frames are one place to a reader.

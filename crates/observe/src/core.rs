@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::raw_capture::{Phase, RawCapture, Reason, Spans};
 use crate::target::COPY_CAP;
-use crate::target::baselines::Flight;
+use crate::target::baselines::BaselineHistory;
 use crate::target::identity::Identity;
 use crate::target::timeline::Timeline;
 
@@ -108,7 +108,7 @@ pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<RawCapture, CoreErro
         limit: None,
         stopped: Duration::ZERO,
         timeline: Timeline::default(),
-        flight: Flight::default(),
+        baselines: BaselineHistory::default(),
         monotonic_ns: None,
     })
 }

@@ -7,7 +7,7 @@ use lastgasp_goruntime::{Evidence, Runtime, SpanTable};
 use lastgasp_inferior::{LoadedImage, Resident, ThreadRegisters, Usage};
 
 use crate::kernel::cgroup::Charge;
-use crate::target::baselines::Flight;
+use crate::target::baselines::BaselineHistory;
 use crate::target::identity::Identity;
 use crate::target::timeline::Timeline;
 
@@ -83,7 +83,7 @@ pub struct RawCapture {
     /// The watch so far.
     pub timeline: Timeline,
     /// Calmer times.
-    pub flight: Flight,
+    pub baselines: BaselineHistory,
     /// `CLOCK_MONOTONIC` at the copy, which the runtime's clock is; a core file has none.
     pub monotonic_ns: Option<u64>,
 }

@@ -36,9 +36,9 @@ pub struct Baseline {
     pub gauges: Gauges,
 }
 
-/// Looks at a profile, oldest first.
+/// Baselines of one target ("the flight ring" to people): looks at its profile, oldest first.
 #[derive(Clone, Debug)]
-pub struct Flight {
+pub struct BaselineHistory {
     /// By number; a site that was seen once keeps its number.
     newest: Vec<SiteCounts>,
     numbers: FxHashMap<Addr, u32>,
@@ -56,13 +56,13 @@ struct Look {
     before: Vec<(u32, SiteCounts)>,
 }
 
-impl Default for Flight {
+impl Default for BaselineHistory {
     fn default() -> Self {
         Self::with_bytes(DEFAULT_BYTES)
     }
 }
 
-impl Flight {
+impl BaselineHistory {
     /// An empty ring that takes at most about so many bytes (the newest look is kept in any case).
     #[must_use]
     pub fn with_bytes(most_bytes: usize) -> Self {
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_first_and_the_recent_are_kept() {
-        let mut ring = Flight::default();
+        let mut ring = BaselineHistory::default();
         for i in 0..500 {
             ring.push(look(i * 5000, vec![site(1, i + 1)]));
         }
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded() {
-        let mut ring = Flight::with_bytes(64 << 10);
+        let mut ring = BaselineHistory::with_bytes(64 << 10);
         for i in 0..200u64 {
             ring.push(look(i * 1000, (1..200).map(|a| site(a, i + 1)).collect()));
             assert!(ring.bytes() <= 64 << 10, "{}", ring.bytes());
@@ -252,7 +252,7 @@ mod tests {
         /// Whatever comes and goes: each look that is still there is as it was, by `look` and by `history`.
         #[test]
         fn every_look_comes_back(looks in proptest::collection::vec(proptest::collection::btree_map(1u64..12, 1u64..5, 0..8), 1..60)) {
-            let mut ring = Flight::default();
+            let mut ring = BaselineHistory::default();
             let mut truth = std::collections::BTreeMap::new();
             for (i, sites) in looks.iter().enumerate() {
                 let sites: Vec<SiteCounts> = sites.iter().map(|(a, n)| site(*a, *n)).collect();

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::kernel::cgroup::Mounts;
 use crate::raw_capture::Extent;
-use crate::target::baselines::{Baseline, Flight, SiteCounts};
+use crate::target::baselines::{Baseline, BaselineHistory, SiteCounts};
 use crate::target::discover::says_that_it_is_go;
 use crate::target::identity::{Identity, identity};
 use crate::target::runtime_cache::Locations;
@@ -37,7 +37,7 @@ pub struct Target {
     /// What to copy.
     pub plan: EvidencePlan,
     /// Calmer times.
-    pub flight: Flight,
+    pub baselines: BaselineHistory,
     /// Who it is.
     pub identity: Identity,
     /// What could not be read so far.
@@ -65,7 +65,7 @@ impl Target {
         let mut plan = EvidencePlan::default();
         let gaps = plan.update(&runtime, &process);
         let identity = identity(pid, mounts, process.start_time());
-        Ok(Self { process: Arc::new(process), runtime, plan, flight: Flight::default(), identity, gaps })
+        Ok(Self { process: Arc::new(process), runtime, plan, baselines: BaselineHistory::default(), identity, gaps })
     }
 
     /// An address that can be read in any state of the process: its code.
@@ -107,7 +107,7 @@ impl Target {
             SiteCounts { addr: b.addr, allocated, in_use }
         };
         let sites = profile.buckets.iter().map(counts).filter(|c| c.allocated.objects > 0).collect();
-        self.flight.push(Baseline { t_ms, sites, rate: profile.rate, gauges });
+        self.baselines.push(Baseline { t_ms, sites, rate: profile.rate, gauges });
     }
 
     /// Whether it keeps no memory profile now: to Go's runtime any rate that is not positive is off.

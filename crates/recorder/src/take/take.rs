@@ -111,7 +111,7 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
         limit: context.limit,
         stopped: stopped_for,
         timeline: context.timeline.clone(),
-        flight: target.flight.clone(),
+        baselines: target.baselines.clone(),
         monotonic_ns,
     }
 }
