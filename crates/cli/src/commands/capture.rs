@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use lastgasp_capture::Writer;
 use lastgasp_observe::core::take_core;
 use lastgasp_observe::kernel::cgroup::Mounts;
-use lastgasp_observe::kernel::limit::Gauge;
+use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::raw_capture::{Extent, Phase, RawCapture, Reason};
 use lastgasp_observe::target::Target;
@@ -121,17 +121,18 @@ fn take_now(pid: i32, stop: bool) -> Result<RawCapture> {
 fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> RawCapture {
     let (pid, mounts) = (target.process.pid(), Mounts::detect());
     target.refresh();
-    let mut gauge = Gauge::of(pid, target.process.rss().unwrap_or(0), None, None, &mounts, &Machine::detect());
+    let mut limit_usage =
+        LimitUsage::of(pid, target.process.rss().unwrap_or(0), None, None, &mounts, &Machine::detect());
     if let Some(gauges) = target.gauges() {
         let rss = target.process.rss().unwrap_or(0);
-        timeline.push(Sample::of(timeline.now_ms(), gauge.usage(|| rss), rss, &gauges));
+        timeline.push(Sample::of(timeline.now_ms(), limit_usage.usage(|| rss), rss, &gauges));
     }
     let around = CaptureContext {
         extent: Extent::Whole,
         phase: Phase::Manual,
         reason: Reason::Manual,
         timeline: &timeline,
-        limit: gauge.limit.clone(),
+        limit: limit_usage.limit.clone(),
         last_usage: target.process.usage().map(|u| (u, 0)),
         patience: STRAGGLERS_ON_DEMAND,
     };

@@ -9,7 +9,7 @@ use lastgasp_goruntime::Gauges;
 use lastgasp_inferior::{Memory as _, OpenError, resident_bytes};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::container::home;
-use lastgasp_observe::kernel::limit::Gauge;
+use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::target::discover::{Discoverer, GoProcess};
 use lastgasp_observe::target::identity::identity;
@@ -35,7 +35,7 @@ pub(super) fn ps(as_json: bool, apart: Option<f64>) -> Result<Exit> {
     let found = Discoverer::default().all();
     let usage = |p: &GoProcess| -> u64 {
         let rss = resident_bytes(p.pid).unwrap_or(0);
-        Gauge::of(p.pid, rss, None, None, &mounts, &machine).usage(|| rss)
+        LimitUsage::of(p.pid, rss, None, None, &mounts, &machine).usage(|| rss)
     };
     let before: Option<(Vec<u64>, Instant)> = apart.map(|seconds| {
         let first = found.processes.iter().map(usage).collect();
@@ -90,8 +90,8 @@ fn row(
     let who = identity(p.pid, mounts, p.start_time);
     let lives_in = home(&who.cgroup);
     let rss = resident_bytes(p.pid).unwrap_or(0);
-    let mut gauge = Gauge::of(p.pid, rss, None, None, mounts, machine);
-    let usage = gauge.usage(|| rss);
+    let mut limit_usage = LimitUsage::of(p.pid, rss, None, None, mounts, machine);
+    let usage = limit_usage.usage(|| rss);
     let opened = open(p.pid, locations);
     let denied = matches!(&opened, Err(AttachError::Open(OpenError::Denied { .. })));
     let (gauges, rate, problem) = match &opened {
@@ -103,11 +103,11 @@ fn row(
         Err(_) if denied => (None, None, Some(DENIED.to_owned())),
         Err(e) => (None, None, Some(e.to_string())),
     };
-    let to_oom = before.zip(gauge.limit.as_ref()).and_then(|((before, seconds), (limit, _))| {
+    let to_oom = before.zip(limit_usage.limit.as_ref()).and_then(|((before, seconds), (limit, _))| {
         let grown = usage.checked_sub(before).filter(|g| *g >= GROWS)?;
         time_to_oom(limit.saturating_sub(usage), grown as f64 / seconds)
     });
-    let limit = gauge.limit.as_ref().filter(|_| gauge.is_of_group());
+    let limit = limit_usage.limit.as_ref().filter(|_| limit_usage.is_of_group());
     let info = &p.executable.build_info;
     let row = json!({
         "pid": p.pid, "service": who.service, "go_version": some(&info.go_version),

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use crate::kernel::cgroup::Cgroup;
 use crate::kernel::files::read_text;
-use crate::kernel::limit::Gauge;
+use crate::kernel::limit::LimitUsage;
 use crate::kernel::machine::Machine;
 use crate::kernel::sys::reaped_status;
 
@@ -43,8 +43,8 @@ pub struct Risen {
 
 impl OomCounters {
     /// As they stand now.
-    pub fn note(gauge: &Gauge, machine: &Machine) -> Self {
-        let levels = gauge.own().into_iter().flat_map(Cgroup::levels);
+    pub fn note(limit_usage: &LimitUsage, machine: &Machine) -> Self {
+        let levels = limit_usage.own().into_iter().flat_map(Cgroup::levels);
         let opened = levels.filter_map(|g| File::open(g.events_file()).ok());
         let noted = |file: File| {
             let now = counts(&file).unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::kernel::machine::Machine;
 
 /// How memory counts against a limit.
 #[derive(Debug)]
-pub struct Gauge {
+pub struct LimitUsage {
     pid: i32,
     /// Where it may be moved; not looked for in a group that we made for it.
     mounts: Option<Mounts>,
@@ -100,7 +100,7 @@ fn levels_of(group: &Cgroup) -> Vec<Level> {
     group.levels().filter_map(Level::of).collect()
 }
 
-impl Gauge {
+impl LimitUsage {
     /// The limit that applies to `pid` now. `group` is the group of its own, if it has one; `wished` a limit that was asked for.
     #[must_use]
     pub fn of(
@@ -112,7 +112,7 @@ impl Gauge {
         machine: &Machine,
     ) -> Self {
         let own = group.cloned().or_else(|| Cgroup::of(pid, mounts));
-        let mut gauge = Self {
+        let mut limit_usage = Self {
             pid,
             mounts: group.is_none().then(|| mounts.clone()),
             membership: None,
@@ -125,8 +125,8 @@ impl Gauge {
             changes: 0,
             moves: 0,
         };
-        gauge.choose(|| rss, machine);
-        gauge
+        limit_usage.choose(|| rss, machine);
+        limit_usage
     }
 
     /// Reads the limits again, and which of them is nearest; also of groups that had none before, and of the one that it was moved to.
@@ -196,7 +196,7 @@ impl Gauge {
     }
 
     /// Whether another limit would be reached first by now, by what is known of the limits: a neighbour may fill the pod, or the machine, between two refreshes.
-    /// Costs nothing where there is one limit, and less than the machine has left; and where there is none ([`Gauge::usage_now`]).
+    /// Costs nothing where there is one limit, and less than the machine has left; and where there is none ([`LimitUsage::usage_now`]).
     pub fn is_outdated(&mut self, machine: &Machine) -> bool {
         let Some((index, level)) = self.nearest.and_then(|i| Some((i, self.levels.get_mut(i)?))) else {
             return self.wished.is_some() || self.limits().next().is_some();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
 use lastgasp_lab::toolchain;
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
-use lastgasp_observe::kernel::limit::Gauge;
+use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 
 use crate::act::own_cgroup::OwnCgroup;
@@ -56,14 +56,15 @@ fn wait_until(mut done: impl FnMut() -> bool) {
 fn a_first_limit_is_found_while_watching() {
     let (mounts, machine) = (Mounts::detect(), Machine::detect());
     let Some(group) = group("first", None) else { return };
-    let mut gauge = Gauge::of(std::process::id() as i32, 1 << 20, Some(&group.cgroup), None, &mounts, &machine);
-    let before = gauge.changes();
+    let mut limit_usage =
+        LimitUsage::of(std::process::id() as i32, 1 << 20, Some(&group.cgroup), None, &mounts, &machine);
+    let before = limit_usage.changes();
     for mib in [64u64, 32] {
         write(&group.cgroup.limit_file(), &(mib << 20).to_string()).unwrap();
-        gauge.refresh(|| 1 << 20, &machine);
-        assert_eq!(gauge.limit.as_ref().map(|l| l.0), Some(mib << 20));
+        limit_usage.refresh(|| 1 << 20, &machine);
+        assert_eq!(limit_usage.limit.as_ref().map(|l| l.0), Some(mib << 20));
     }
-    assert_eq!(gauge.changes(), before + 2);
+    assert_eq!(limit_usage.changes(), before + 2);
     assert!(group.remove());
 }
 
@@ -85,17 +86,17 @@ fn the_limit_of_the_pod_is_reached_first() {
     let child = play("dies", &container, &["-base", "1000000", "-after", "1h"]);
     let pid = child.0.id() as i32;
     wait_until(|| Cgroup::of(pid, &mounts).is_some_and(|g| g.memory == container));
-    let mut gauge = Gauge::of(pid, 1 << 20, None, None, &mounts, &machine);
-    assert_eq!(gauge.limits().take(2).map(|l| l.1 >> 20).collect::<Vec<_>>(), [64, 96]);
-    assert_eq!(gauge.limiting().map(|g| &g.memory), Some(&container));
-    assert!(!gauge.is_outdated(&machine));
+    let mut limit_usage = LimitUsage::of(pid, 1 << 20, None, None, &mounts, &machine);
+    assert_eq!(limit_usage.limits().take(2).map(|l| l.1 >> 20).collect::<Vec<_>>(), [64, 96]);
+    assert_eq!(limit_usage.limiting().map(|g| &g.memory), Some(&container));
+    assert!(!limit_usage.is_outdated(&machine));
     let neighbour = play("dies", &beside, &["-base", "60000000", "-after", "1h"]);
-    wait_until(|| gauge.is_outdated(&machine));
-    gauge.refresh(|| 1 << 20, &machine);
-    assert_eq!(gauge.limiting().map(|g| &g.memory), Some(&pod.cgroup.memory));
-    assert!(!gauge.is_outdated(&machine));
-    wait_until(|| gauge.usage(|| 0) > 60_000_000);
-    assert_eq!(gauge.limit.as_ref().map(|l| l.0 >> 20), Some(96));
+    wait_until(|| limit_usage.is_outdated(&machine));
+    limit_usage.refresh(|| 1 << 20, &machine);
+    assert_eq!(limit_usage.limiting().map(|g| &g.memory), Some(&pod.cgroup.memory));
+    assert!(!limit_usage.is_outdated(&machine));
+    wait_until(|| limit_usage.usage(|| 0) > 60_000_000);
+    assert_eq!(limit_usage.limit.as_ref().map(|l| l.0 >> 20), Some(96));
     drop((child, neighbour));
     assert!(remove_when_empty(&container) && remove_when_empty(&beside) && pod.remove());
 }
@@ -110,13 +111,13 @@ fn without_a_limit_the_machine_is_the_limit() {
         if let Some(limit) = limit {
             write(&group.cgroup.limit_file(), &limit.to_string()).unwrap();
         }
-        let mut gauge = Gauge::of(pid, rss, Some(&group.cgroup), None, &mounts, &machine);
-        if gauge.limits().skip(usize::from(limit.is_some())).count() > 0 {
+        let mut limit_usage = LimitUsage::of(pid, rss, Some(&group.cgroup), None, &mounts, &machine);
+        if limit_usage.limits().skip(usize::from(limit.is_some())).count() > 0 {
             return println!("SKIPPED: there is a limit above us");
         }
-        assert_eq!(gauge.limit, Some((rss + left, "/proc/meminfo MemAvailable".into())));
-        assert!(!gauge.is_of_group() && gauge.limiting().is_none());
-        assert_eq!(gauge.usage(|| rss), rss);
+        assert_eq!(limit_usage.limit, Some((rss + left, "/proc/meminfo MemAvailable".into())));
+        assert!(!limit_usage.is_of_group() && limit_usage.limiting().is_none());
+        assert_eq!(limit_usage.usage(|| rss), rss);
     }
     assert!(group.remove());
 }
@@ -133,11 +134,11 @@ fn page_cache_is_no_use() {
     let writer = play("writes", &group.cgroup.memory, &args);
     wait_until(|| file.exists());
     let pid = writer.0.id() as i32;
-    let mut gauge = Gauge::of(pid, 1 << 20, Some(&group.cgroup), None, &mounts, &machine);
+    let mut limit_usage = LimitUsage::of(pid, 1 << 20, Some(&group.cgroup), None, &mounts, &machine);
     let (mut raw, mut used) = (0, 0);
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(4) {
-        used = used.max(gauge.usage(|| 0));
+        used = used.max(limit_usage.usage(|| 0));
         raw = raw.max(group.cgroup.usage().unwrap());
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lastgasp_goruntime::DiscoverError;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::container::{Home, home};
-use lastgasp_observe::kernel::limit::Gauge;
+use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::target::discover::{Discoverer, GoProcess};
 use lastgasp_observe::target::identity::identity;
@@ -161,9 +161,9 @@ fn look(
         Ok(target) => {
             machine.refresh(Duration::from_millis(100));
             let rss = target.process.rss().unwrap_or(0);
-            let gauge = Gauge::of(pid, rss, None, None, mounts, machine);
-            let mut ward = Ward::new(target, gauge, machine);
-            lock(&ward.record).first_look(&mut ward.gauge);
+            let limit_usage = LimitUsage::of(pid, rss, None, None, mounts, machine);
+            let mut ward = Ward::new(target, limit_usage, machine);
+            lock(&ward.record).first_look(&mut ward.limit_usage);
             Looked::Ward(Box::new(Arrived { ward, home, executable }))
         }
         Err(AttachError::Discover(DiscoverError::Unreadable { .. })) => Looked::NotYet,

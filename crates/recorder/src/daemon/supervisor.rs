@@ -361,12 +361,12 @@ impl Lookout {
             service = vitals.0.service,
             container = home.container,
             go = vitals.0.go_version,
-            limit = ward.gauge.limit.as_ref().map(|l| l.0),
+            limit = ward.limit_usage.limit.as_ref().map(|l| l.0),
             ready_ms = ready.map(|took| format!("{:.1}", took.as_secs_f64() * 1e3)),
             "watched"
         );
         self.count(|c| c.discovered += 1);
-        self.notices.follow(pid, ward.gauge.limits());
+        self.notices.follow(pid, ward.limit_usage.limits());
         ward.memory.told = self.notices.tell_of(pid);
         let now = Instant::now();
         self.watched.insert(
@@ -419,9 +419,9 @@ impl Lookout {
         let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
         // Limits change seldom; which of them is nearest may change at once.
         let limits = Duration::from_millis(ward.clock.now_ms() / 4).clamp(LIMITS.0, LIMITS.1);
-        if ward.gauge.age() > limits || ward.gauge.is_outdated(&self.machine) {
-            ward.refresh_gauge(rss, &self.machine);
-            self.notices.follow(pid, ward.gauge.limits());
+        if ward.limit_usage.age() > limits || ward.limit_usage.is_outdated(&self.machine) {
+            ward.refresh_limits(rss, &self.machine);
+            self.notices.follow(pid, ward.limit_usage.limits());
             ward.memory.told = self.notices.tell_of(pid);
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
             if !self.arrivals.has_events() && ward.is_replaced() {
@@ -429,7 +429,7 @@ impl Lookout {
                 return self.attachers.look_at(pid, Depth::Executable);
             }
         }
-        let usage = ward.gauge.usage_now(rss, &self.machine);
+        let usage = ward.limit_usage.usage_now(rss, &self.machine);
         let point = Point { t_ms: ward.clock.now_ms(), bytes: usage };
         let before = ward.memory.clone();
         let step = ward.decide(&self.settings.policy, point);

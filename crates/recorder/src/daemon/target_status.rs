@@ -60,9 +60,9 @@ impl Vitals {
         if self.0.cgroup != ward.identity.cgroup {
             self.0.cgroup.clone_from(&ward.identity.cgroup);
         }
-        if self.0.limit_bytes != ward.gauge.limit.as_ref().map(|l| l.0) {
-            self.0.limit_bytes = ward.gauge.limit.as_ref().map(|l| l.0);
-            self.0.limit_source = ward.gauge.limit.as_ref().map(|l| l.1.clone());
+        if self.0.limit_bytes != ward.limit_usage.limit.as_ref().map(|l| l.0) {
+            self.0.limit_bytes = ward.limit_usage.limit.as_ref().map(|l| l.0);
+            self.0.limit_source = ward.limit_usage.limit.as_ref().map(|l| l.1.clone());
         }
         self.0.slope_bytes_per_second = step.forecast.map(|f| f.rate.median);
         self.0.time_to_oom_seconds = step.forecast.and_then(|f| f.seconds).map(|s| (s.low, s.likely, s.high));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::Gauges;
 use lastgasp_observe::kernel::cgroup::Mounts;
-use lastgasp_observe::kernel::limit::Gauge;
+use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::raw_capture::{Extent, Phase};
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::Sample;
@@ -129,13 +129,13 @@ impl Hands for Attendant {
         Ok(())
     }
 
-    fn brake(&mut self, on: bool, gauge: &Gauge) -> Result<bool, String> {
+    fn brake(&mut self, on: bool, limit_usage: &LimitUsage) -> Result<bool, String> {
         if !on {
             let Some(tripwire) = self.tripwire.take() else { return Ok(false) };
             count(&self.common.counters, |c| c.brake_seconds_total += tripwire.age().as_secs_f64());
             return Ok(true);
         }
-        let (Some(group), Some((limit, _))) = (gauge.limiting(), &gauge.limit) else {
+        let (Some(group), Some((limit, _))) = (limit_usage.limiting(), &limit_usage.limit) else {
             return Err("no group's limit is near".into());
         };
         let watchdog = self.common.watchdog().ok_or("there is no watchdog to take it back")?;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use lastgasp_goruntime::{DiscoverError, Gauges};
 use lastgasp_inferior::resident_bytes;
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
-use lastgasp_observe::kernel::limit::Gauge;
+use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::process_tree::descendants;
 use lastgasp_observe::raw_capture::{Phase, RawCapture};
@@ -261,14 +261,14 @@ impl Watch<'_> {
         self.watched = true;
         let profiling = self.enable_profiling(&target);
         let rss = target.process.rss().unwrap_or(0);
-        let gauge =
-            Gauge::of(target.process.pid(), rss, self.group, self.config.memory_max, &self.mounts, &self.machine);
-        let mut ward = Ward::new(target, gauge, &self.machine);
+        let limit_usage =
+            LimitUsage::of(target.process.pid(), rss, self.group, self.config.memory_max, &self.mounts, &self.machine);
+        let mut ward = Ward::new(target, limit_usage, &self.machine);
         if profiling.is_some() {
             let what = "the memory profile was switched on by lastgasp: what was allocated before has no site";
             lock(&ward.record).timeline.note(PROFILING_ON, what);
         }
-        lock(&ward.record).first_look(&mut ward.gauge);
+        lock(&ward.record).first_look(&mut ward.limit_usage);
         let mut machine = Machine::detect();
         let policy = self.config.policy.clone();
         if let Left::Ended(ended) = ward.attend(&policy, &mut machine, self, None) {

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_inferior::Usage;
-use lastgasp_observe::kernel::limit::Gauge;
+use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::raw_capture::{Extent, Phase, Reason};
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::{Sample, Timeline};
@@ -34,15 +34,15 @@ impl Record {
     }
 
     /// One look.
-    pub(crate) fn sample(&self, gauge: &mut Gauge) -> Option<Sample> {
+    pub(crate) fn sample(&self, limit_usage: &mut LimitUsage) -> Option<Sample> {
         let rss = self.target.process.rss()?;
         let gauges = self.target.gauges()?;
-        Some(Sample::of(self.timeline.now_ms(), gauge.usage(|| rss), rss, &gauges))
+        Some(Sample::of(self.timeline.now_ms(), limit_usage.usage(|| rss), rss, &gauges))
     }
 
     /// The first look, at one that has just been found: what it grows from, should it die before the next one.
-    pub(crate) fn first_look(&mut self, gauge: &mut Gauge) {
-        if let Some(sample) = self.sample(gauge) {
+    pub(crate) fn first_look(&mut self, limit_usage: &mut LimitUsage) {
+        if let Some(sample) = self.sample(limit_usage) {
             self.timeline.push(sample);
         }
         self.last_usage = self.target.process.usage().map(|u| (u, self.timeline.now_ms()));

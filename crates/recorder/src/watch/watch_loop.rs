@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lastgasp_inferior::Addr;
 use lastgasp_observe::kernel::exit::{OomCounters, Risen, by_sigkill, how_it_ended};
-use lastgasp_observe::kernel::limit::Gauge;
+use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::sys::pidfd_open;
 use lastgasp_observe::raw_capture::{Phase, Reason};
@@ -34,7 +34,7 @@ pub(crate) struct Ward {
     /// What is known and remembered of it. Reading its memory can hang where the kernel holds its address space; nobody who must not hang locks this.
     pub(crate) record: Arc<Mutex<Record>>,
     /// How much of which limit it uses.
-    pub(crate) gauge: Gauge,
+    pub(crate) limit_usage: LimitUsage,
     /// What the policy remembers.
     pub(crate) memory: policy::Memory,
     /// Its address space, held.
@@ -100,7 +100,7 @@ pub(crate) trait Hands {
     /// Takes evidence and hands it on; the target is stopped for it if it lives. Gives why there is none, if so. What is taken after `until` is worth nothing.
     fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String>;
     /// Sets the tripwire or takes it back; gives whether anything was done.
-    fn brake(&mut self, _on: bool, _gauge: &Gauge) -> Result<bool, String> {
+    fn brake(&mut self, _on: bool, _gauge: &LimitUsage) -> Result<bool, String> {
         Ok(false)
     }
     /// A look was taken.
@@ -114,23 +114,23 @@ pub(crate) trait Hands {
 }
 
 impl Ward {
-    /// A process to be watched. `gauge` says what it may use.
-    pub(crate) fn new(target: Target, gauge: Gauge, machine: &Machine) -> Self {
+    /// A process to be watched. `limit_usage` says what it may use.
+    pub(crate) fn new(target: Target, limit_usage: LimitUsage, machine: &Machine) -> Self {
         let pid = target.process.pid();
         let mut timeline = Timeline::default();
         timeline.note("attach", format!("process {pid}, {}", target.runtime.version));
         Self {
             pid,
             identity: target.identity.clone(),
-            counters: OomCounters::note(&gauge, machine),
+            counters: OomCounters::note(&limit_usage, machine),
             exit: pidfd_open(pid),
             clock: timeline.clock(),
             mem: target.process.mem_file().ok(),
             readable: target.readable(),
             image: auxv(pid),
             // Else the first refresh, which may be in the crisis, would forget all points.
-            series: gauge.changes(),
-            gauge,
+            series: limit_usage.changes(),
+            limit_usage,
             memory: policy::Memory::default(),
             pin: None,
             points: Vec::new(),
@@ -162,17 +162,17 @@ impl Ward {
     }
 
     /// Brings the limit up to date.
-    pub(crate) fn refresh_gauge(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) {
-        self.gauge.refresh(rss, machine);
-        if self.gauge.changes() != self.series {
-            self.series = self.gauge.changes();
+    pub(crate) fn refresh_limits(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) {
+        self.limit_usage.refresh(rss, machine);
+        if self.limit_usage.changes() != self.series {
+            self.series = self.limit_usage.changes();
             self.points.clear();
         }
-        if self.gauge.moves() != self.moves {
-            self.moves = self.gauge.moves();
+        if self.limit_usage.moves() != self.moves {
+            self.moves = self.limit_usage.moves();
             // A kill in the new group is counted there.
-            self.counters = OomCounters::note(&self.gauge, machine);
-            self.identity.cgroup = self.gauge.own().map(|g| g.path.clone()).unwrap_or_default();
+            self.counters = OomCounters::note(&self.limit_usage, machine);
+            self.identity.cgroup = self.limit_usage.own().map(|g| g.path.clone()).unwrap_or_default();
             tracing::debug!(pid = self.pid, cgroup = self.identity.cgroup, "moved into another group");
         }
     }
@@ -186,7 +186,7 @@ impl Ward {
         }
         self.points.push(point);
         let recent = self.points.get(self.points.len().saturating_sub(RECENT)..).unwrap_or_default();
-        policy.step(&mut self.memory, recent, self.gauge.limit.as_ref().map(|l| l.0))
+        policy.step(&mut self.memory, recent, self.limit_usage.limit.as_ref().map(|l| l.0))
     }
 
     /// Watches it to its end, or until it has been calm for `until_calm`.
@@ -206,10 +206,10 @@ impl Ward {
         loop {
             let state = self.memory.state;
             let mut record = lock(&record);
-            let old = self.gauge.age() > Duration::from_millis(if state == State::Watch { 1000 } else { 100 });
-            if old || (self.gauge.is_of_group() && self.gauge.is_outdated(machine)) {
+            let old = self.limit_usage.age() > Duration::from_millis(if state == State::Watch { 1000 } else { 100 });
+            if old || (self.limit_usage.is_of_group() && self.limit_usage.is_outdated(machine)) {
                 machine.refresh(Duration::from_millis(100));
-                self.refresh_gauge(|| record.target.process.rss().unwrap_or(0), machine);
+                self.refresh_limits(|| record.target.process.rss().unwrap_or(0), machine);
                 if self.is_replaced() {
                     record.timeline.note("exit", "became another program");
                     self.pin = None;
@@ -222,7 +222,7 @@ impl Ward {
                 record.last_usage = record.target.process.usage().map(|u| (u, now)).or(record.last_usage);
             }
             record.is_now_in(&self.identity.cgroup);
-            let Some(sample) = record.sample(&mut self.gauge) else { break };
+            let Some(sample) = record.sample(&mut self.limit_usage) else { break };
             record.timeline.push(sample);
             record.keep_up(steady, state);
             let step = self.decide(policy, Point { t_ms: sample.t_ms, bytes: sample.usage });
@@ -273,7 +273,7 @@ impl Ward {
             None => {}
         }
         if let Some(on) = acts.trip {
-            let done = hands.brake(on, &self.gauge);
+            let done = hands.brake(on, &self.limit_usage);
             if on && !matches!(done, Ok(true)) {
                 self.memory.trip_failed();
             }
@@ -286,7 +286,7 @@ impl Ward {
         if acts.strike {
             record.timeline.note("freeze", "memory is about to be used up: stopped and copied");
             let patience = Duration::from_secs_f64(time_to_oom.unwrap_or(0.25).clamp(0.1, 5.0));
-            let mut context = record.context(Phase::PreKill, Reason::Forecast, self.gauge.limit.clone());
+            let mut context = record.context(Phase::PreKill, Reason::Forecast, self.limit_usage.limit.clone());
             if self.pin.is_none() || !pin_keeps {
                 context.patience = STRAGGLERS_OF_THE_ONLY_COPY;
             }
@@ -344,10 +344,10 @@ impl Ward {
             return ended;
         }
         // Whose group ran out of memory had used all of it, whenever we looked last.
-        let all = self.gauge.limit.as_ref().filter(|_| oom && self.gauge.is_of_group()).map(|l| l.0);
+        let all = self.limit_usage.limit.as_ref().filter(|_| oom && self.limit_usage.is_of_group()).map(|l| l.0);
         record.last_sample(all.or(self.points.last().map(|p| p.bytes)));
         let reason = if oom { Reason::OomKill } else { Reason::Killed };
-        let context = record.context(Phase::PostKill, reason, self.gauge.limit.clone());
+        let context = record.context(Phase::PostKill, reason, self.limit_usage.limit.clone());
         ended.unread = hands.take(&record.target, context, until).err();
         ended
     }
