@@ -15,7 +15,7 @@ use lastgasp_lab::big::build_big;
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::toolchain;
 use lastgasp_observe::target::open;
-use lastgasp_observe::target::runtime_cache::Locations;
+use lastgasp_observe::target::runtime_cache::RuntimeCache;
 
 const ROUNDS: usize = 30;
 
@@ -40,18 +40,18 @@ fn measure(binary: &Path) {
     let mut child = start(binary);
     let pid = child.id() as i32;
     let folder = tempfile::tempdir().unwrap();
-    open(pid, &Locations::in_folder(folder.path().into())).unwrap();
+    open(pid, &RuntimeCache::in_folder(folder.path().into())).unwrap();
 
     let mut read = 0;
     let mut rounds = Rounds::default();
     for _ in 0..ROUNDS {
         let before = bytes_read();
-        let cold = time(|| open(pid, &Locations::in_memory()).unwrap());
+        let cold = time(|| open(pid, &RuntimeCache::in_memory()).unwrap());
         read = bytes_read() - before;
         rounds.cold.push(cold);
         rounds.plain.push(time(|| sequential(binary, read)));
         // As another lastgasp does that comes later: all it has is the folder.
-        rounds.cached.push(time(|| open(pid, &Locations::in_folder(folder.path().into())).unwrap()));
+        rounds.cached.push(time(|| open(pid, &RuntimeCache::in_folder(folder.path().into())).unwrap()));
         rounds.image.push(time(|| LiveProcess::open(pid).unwrap()));
     }
     println!("  cold                      {}", spread(&mut rounds.cold));

@@ -12,7 +12,7 @@ use lastgasp_inferior::{Addr, ElfImage, LiveProcess, Memory, ReadError};
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::oracle::Oracle;
 use lastgasp_lab::toolchain;
-use lastgasp_observe::target::runtime_cache::Locations;
+use lastgasp_observe::target::runtime_cache::RuntimeCache;
 
 /// Counts what is read of the process.
 struct Counted<'a>(&'a LiveProcess, Cell<usize>);
@@ -46,7 +46,7 @@ fn scene() -> Option<Scene> {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
     let counted = Counted(&live, Cell::new(0));
-    Locations::in_memory().discover(live.image(), live.bias(), &counted).unwrap();
+    RuntimeCache::in_memory().discover(live.image(), live.bias(), &counted).unwrap();
     Some(Scene { cold: counted.1.get(), _oracle: oracle, live, folder })
 }
 
@@ -54,8 +54,8 @@ impl Scene {
     /// Finds everything as a lastgasp that has just been started would. Gives the bytes that it read of the process.
     fn discover(&self) -> (Runtime, usize) {
         let counted = Counted(&self.live, Cell::new(0));
-        let locations = Locations::in_folder(self.folder.path().into());
-        let runtime = locations.discover(self.live.image(), self.live.bias(), &counted).unwrap();
+        let cache = RuntimeCache::in_folder(self.folder.path().into());
+        let runtime = cache.discover(self.live.image(), self.live.bias(), &counted).unwrap();
         (runtime, counted.1.get())
     }
 
@@ -179,8 +179,8 @@ fn a_folder_that_others_may_write_is_left_alone() {
 fn the_folder_is_made_for_its_owner_alone() {
     let Some(s) = scene() else { return };
     let folder = s.folder.path().join("a/b");
-    let locations = Locations::in_folder(folder.clone());
-    locations.discover(s.live.image(), s.live.bias(), &s.live).unwrap();
+    let cache = RuntimeCache::in_folder(folder.clone());
+    cache.discover(s.live.image(), s.live.bias(), &s.live).unwrap();
     assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700);
     assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
 }
@@ -197,11 +197,11 @@ fn another_owners_binary_of_the_same_build_id_shares_nothing() {
         fs::set_permissions(&copy, fs::Permissions::from_mode(mode)).unwrap();
         let image = ElfImage::open(fs::File::open(&copy).unwrap(), "copy").unwrap();
         let counted = Counted(&s.live, Cell::new(0));
-        let locations = Locations::in_folder(s.folder.path().into());
-        locations.discover(&image, s.live.bias(), &counted).unwrap();
+        let cache = RuntimeCache::in_folder(s.folder.path().into());
+        cache.discover(&image, s.live.bias(), &counted).unwrap();
         // And within one lastgasp too.
         let first = counted.1.replace(0);
-        locations.discover(&image, s.live.bias(), &counted).unwrap();
+        cache.discover(&image, s.live.bias(), &counted).unwrap();
         (first, counted.1.get(), s.file_of(&image))
     };
     for mode in [0o775, 0o757, 0o777] {

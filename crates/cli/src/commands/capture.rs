@@ -11,7 +11,7 @@ use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::raw_capture::{Extent, Phase, RawCapture, Reason};
 use lastgasp_observe::target::Target;
-use lastgasp_observe::target::runtime_cache::Locations;
+use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample, Timeline};
 use lastgasp_recorder::journal;
 use lastgasp_recorder::profiling::{Profiling, RATE};
@@ -88,7 +88,7 @@ fn pid_of(subject: &str) -> Result<i32> {
 
 /// Switches the memory profile on, waits, copies, switches it off.
 fn take_profiled(pid: i32, store: &Path, stop: bool, wait: Duration) -> Result<RawCapture> {
-    let target = Target::attach(pid, &Mounts::detect(), &Locations::of_user())?;
+    let target = Target::attach(pid, &Mounts::detect(), &RuntimeCache::of_user())?;
     let mut timeline = Timeline::default();
     // Should we be killed meanwhile, its watchdog switches it off.
     let on = Profiling::enable(&target, store, wait + Duration::from_secs(5))?;
@@ -112,7 +112,7 @@ fn take_profiled(pid: i32, store: &Path, stop: bool, wait: Duration) -> Result<R
 /// Copies a process as it is now.
 fn take_now(pid: i32, stop: bool) -> Result<RawCapture> {
     let began = Instant::now();
-    let target = Target::attach(pid, &Mounts::detect(), &Locations::of_user())?;
+    let target = Target::attach(pid, &Mounts::detect(), &RuntimeCache::of_user())?;
     // `cargo xtask real` reads this line.
     tracing::debug!(us = began.elapsed().as_micros() as u64, "located");
     Ok(take_target(target, stop, Timeline::default()))

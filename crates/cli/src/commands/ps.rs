@@ -13,7 +13,7 @@ use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::target::discover::{Discoverer, GoProcess};
 use lastgasp_observe::target::identity::identity;
-use lastgasp_observe::target::runtime_cache::Locations;
+use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::{AttachError, open};
 use lastgasp_recorder::forecast::time_to_oom;
 use lastgasp_report::printable;
@@ -31,7 +31,7 @@ const ONE_LOOK: &str = "one look cannot tell who grows: give --look 1, or watch 
 pub(super) fn ps(as_json: bool, apart: Option<f64>) -> Result<Exit> {
     let mounts = Mounts::detect();
     let machine = Machine::detect();
-    let locations = Locations::of_user();
+    let cache = RuntimeCache::of_user();
     let found = Discoverer::default().all();
     let usage = |p: &GoProcess| -> u64 {
         let rss = resident_bytes(p.pid).unwrap_or(0);
@@ -47,7 +47,7 @@ pub(super) fn ps(as_json: bool, apart: Option<f64>) -> Result<Exit> {
     let mut rows = Vec::with_capacity(found.processes.len());
     for (i, p) in found.processes.iter().enumerate() {
         let before = before.as_ref().and_then(|(first, began)| Some((*first.get(i)?, began.elapsed().as_secs_f64())));
-        let (row, was_denied) = row(p, &mounts, &machine, &locations, before);
+        let (row, was_denied) = row(p, &mounts, &machine, &cache, before);
         denied += usize::from(was_denied);
         rows.push(row);
     }
@@ -84,7 +84,7 @@ fn row(
     p: &GoProcess,
     mounts: &Mounts,
     machine: &Machine,
-    locations: &Locations,
+    cache: &RuntimeCache,
     before: Option<(u64, f64)>,
 ) -> (Value, bool) {
     let who = identity(p.pid, mounts, p.start_time);
@@ -92,7 +92,7 @@ fn row(
     let rss = resident_bytes(p.pid).unwrap_or(0);
     let mut limit_usage = LimitUsage::of(p.pid, rss, None, None, mounts, machine);
     let usage = limit_usage.usage(|| rss);
-    let opened = open(p.pid, locations);
+    let opened = open(p.pid, cache);
     let denied = matches!(&opened, Err(AttachError::Open(OpenError::Denied { .. })));
     let (gauges, rate, problem) = match &opened {
         Ok((process, runtime)) => (

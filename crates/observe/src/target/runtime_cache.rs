@@ -50,12 +50,12 @@ pub fn remembered(key: &str, file: &[u8]) -> Option<Located> {
 
 /// What is known of binaries.
 #[derive(Debug, Default)]
-pub struct Locations {
+pub struct RuntimeCache {
     known: RefCell<BTreeMap<String, Located>>,
     folder: Option<PathBuf>,
 }
 
-impl Locations {
+impl RuntimeCache {
     /// In memory alone.
     #[must_use]
     pub fn in_memory() -> Self {

@@ -11,7 +11,7 @@ use crate::raw_capture::Extent;
 use crate::target::baselines::{Baseline, BaselineHistory, SiteCounts};
 use crate::target::discover::says_that_it_is_go;
 use crate::target::identity::{Identity, identity};
-use crate::target::runtime_cache::Locations;
+use crate::target::runtime_cache::RuntimeCache;
 
 /// Most that one copy may hold: 100,000 goroutines and a profile of as many sites as programs have. What is sized by the target stays far below.
 pub const COPY_CAP: usize = 96 << 20;
@@ -48,10 +48,10 @@ pub struct Target {
 ///
 /// # Errors
 /// [`AttachError`], each with its cure.
-pub fn open(pid: i32, locations: &Locations) -> Result<(LiveProcess, Runtime), AttachError> {
+pub fn open(pid: i32, cache: &RuntimeCache) -> Result<(LiveProcess, Runtime), AttachError> {
     // The executable, or a library (`-buildmode=c-shared`) that a program of another language has loaded.
     let process = LiveProcess::open_wanted(pid, says_that_it_is_go)?;
-    let runtime = locations.discover(process.image(), process.bias(), &process)?;
+    let runtime = cache.discover(process.image(), process.bias(), &process)?;
     Ok((process, runtime))
 }
 
@@ -60,8 +60,8 @@ impl Target {
     ///
     /// # Errors
     /// [`AttachError`], each with its cure.
-    pub fn attach(pid: i32, mounts: &Mounts, locations: &Locations) -> Result<Self, AttachError> {
-        let (process, runtime) = open(pid, locations)?;
+    pub fn attach(pid: i32, mounts: &Mounts, cache: &RuntimeCache) -> Result<Self, AttachError> {
+        let (process, runtime) = open(pid, cache)?;
         let mut plan = EvidencePlan::default();
         let gaps = plan.update(&runtime, &process);
         let identity = identity(pid, mounts, process.start_time());

@@ -12,7 +12,7 @@ use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::target::discover::{Discoverer, GoProcess};
 use lastgasp_observe::target::identity::identity;
-use lastgasp_observe::target::runtime_cache::Locations;
+use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::{AttachError, Target};
 
 use super::settings::Settings;
@@ -121,12 +121,12 @@ impl Queue {
 }
 
 fn serve(queue: &Queue, settings: &Mutex<Arc<Settings>>, done: impl Fn(i32, Looked)) {
-    let (mounts, locations, mut discoverer) = (Mounts::detect(), Locations::of_user(), Discoverer::default());
+    let (mounts, cache, mut discoverer) = (Mounts::detect(), RuntimeCache::of_user(), Discoverer::default());
     let mut machine = Machine::detect();
     while let Some((pid, depth)) = queue.next() {
         let settings = Arc::clone(&settings.lock().unwrap_or_else(PoisonError::into_inner));
         let began = Instant::now();
-        let looked = look(pid, depth, &settings, &mounts, &locations, &mut discoverer, &mut machine);
+        let looked = look(pid, depth, &settings, &mounts, &cache, &mut discoverer, &mut machine);
         if matches!(looked, Looked::NotYet | Looked::Ward(_)) {
             let ready = matches!(looked, Looked::Ward(_));
             tracing::debug!(pid, ready, took_ms = format!("{:.1}", began.elapsed().as_secs_f64() * 1e3), "looked at");
@@ -140,7 +140,7 @@ fn look(
     depth: Depth,
     settings: &Settings,
     mounts: &Mounts,
-    locations: &Locations,
+    cache: &RuntimeCache,
     discoverer: &mut Discoverer,
     machine: &mut Machine,
 ) -> Looked {
@@ -157,7 +157,7 @@ fn look(
     if !settings.wants(&who, &home) {
         return Looked::Excluded;
     }
-    match Target::attach(pid, mounts, locations) {
+    match Target::attach(pid, mounts, cache) {
         Ok(target) => {
             machine.refresh(Duration::from_millis(100));
             let rss = target.process.rss().unwrap_or(0);

@@ -16,7 +16,7 @@ use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::process_tree::descendants;
 use lastgasp_observe::raw_capture::{Phase, RawCapture};
 use lastgasp_observe::target::discover::Discoverer;
-use lastgasp_observe::target::runtime_cache::Locations;
+use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample};
 use lastgasp_observe::target::{AttachError, Target};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -128,7 +128,7 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
         notes,
         sender,
         discoverer: Discoverer::default(),
-        locations: Locations::of_user(),
+        cache: RuntimeCache::of_user(),
         refused: Vec::new(),
         oom_killed: false,
         watched: false,
@@ -185,7 +185,7 @@ struct Watch<'a> {
     notes: Vec<String>,
     sender: mpsc::Sender<RawCapture>,
     discoverer: Discoverer,
-    locations: Locations,
+    cache: RuntimeCache,
     /// Processes that will never be readable.
     refused: Vec<i32>,
     oom_killed: bool,
@@ -236,7 +236,7 @@ impl Watch<'_> {
             if std::fs::read_link(format!("/proc/{pid}/exe")).ok() == own || self.discoverer.go_process(pid).is_none() {
                 continue;
             }
-            match Target::attach(pid, &self.mounts, &self.locations) {
+            match Target::attach(pid, &self.mounts, &self.cache) {
                 Ok(target) => {
                     let rss = target.process.rss().unwrap_or(0);
                     if best.as_ref().is_none_or(|(most, _)| rss > *most) {
