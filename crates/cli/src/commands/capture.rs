@@ -15,7 +15,7 @@ use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample, Timeline};
 use lastgasp_recorder::journal;
 use lastgasp_recorder::profiling::{Profiling, RATE};
-use lastgasp_recorder::stop::{STRAGGLERS_ON_DEMAND, Stopper};
+use lastgasp_recorder::stop::{STOP_TIMEOUT_ON_DEMAND, Stopper};
 use lastgasp_recorder::take::{CaptureContext, take};
 
 use super::{complain, say};
@@ -134,7 +134,7 @@ fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> RawCap
         timeline: &timeline,
         limit: limit_usage.limit.clone(),
         last_usage: target.process.usage().map(|u| (u, 0)),
-        patience: STRAGGLERS_ON_DEMAND,
+        patience: STOP_TIMEOUT_ON_DEMAND,
     };
     let stopper = Stopper::by_ptrace();
     let mut taken = take(&target, stop.then_some(&stopper), around);

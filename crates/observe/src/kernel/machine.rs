@@ -61,7 +61,7 @@ impl Machine {
 
     /// Whether hardly anything is left: less than 3 % of the machine and less than 512 MiB.
     #[must_use]
-    pub fn is_short(&self) -> bool {
+    pub fn is_low_on_memory(&self) -> bool {
         self.available.zip(self.total).is_some_and(|(a, t)| a < t / 100 * 3 && a < 512 << 20)
     }
 
@@ -114,7 +114,7 @@ mod tests {
         let machine = Machine::detect();
         let (available, total) = (machine.available().unwrap(), machine.total().unwrap());
         assert!(available > 64 << 20 && available < total, "{available} of {total}");
-        assert!(!machine.is_short());
+        assert!(!machine.is_low_on_memory());
     }
 
     #[test]

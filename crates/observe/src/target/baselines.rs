@@ -8,7 +8,7 @@ use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
 /// Most looks that are kept.
-const MOST_LOOKS: usize = 24;
+const MAX_LOOKS: usize = 24;
 /// Bytes that one ring may take.
 const DEFAULT_BYTES: usize = 2 << 20;
 
@@ -173,7 +173,7 @@ impl BaselineHistory {
 
     /// Keeps the first, the last few, and between them ever fewer with age.
     fn thin(&mut self) {
-        while self.looks.len() > MOST_LOOKS || (self.looks.len() > 2 && self.bytes() > self.most_bytes) {
+        while self.looks.len() > MAX_LOOKS || (self.looks.len() > 2 && self.bytes() > self.most_bytes) {
             let last = self.looks.back().map_or(0, |l| l.t_ms);
             let times = self.times();
             // The one whose neighbours are closest together, in proportion to its age, is missed least.
@@ -227,7 +227,7 @@ mod tests {
             ring.push(look(i * 5000, vec![site(1, i + 1)]));
         }
         let times = ring.times();
-        assert!(times.len() <= MOST_LOOKS);
+        assert!(times.len() <= MAX_LOOKS);
         assert_eq!((times[0], *times.last().unwrap()), (0, 499 * 5000));
         assert!(
             times.windows(2).filter(|w| w[1] - w[0] <= 10_000).count() >= 2,

@@ -66,8 +66,8 @@ pub struct Timeline {
     pub events: Vec<Event>,
 }
 
-const MOST_SAMPLES: usize = 8192;
-const MOST_EVENTS: usize = 512;
+const MAX_SAMPLES: usize = 8192;
+const MAX_EVENTS: usize = 512;
 
 impl Default for Timeline {
     fn default() -> Self {
@@ -90,8 +90,8 @@ impl Timeline {
 
     /// Adds a sample.
     pub fn push(&mut self, sample: Sample) {
-        if self.samples.len() >= MOST_SAMPLES {
-            let half = MOST_SAMPLES / 2;
+        if self.samples.len() >= MAX_SAMPLES {
+            let half = MAX_SAMPLES / 2;
             let mut i = 0;
             self.samples.retain(|_| {
                 i += 1;
@@ -103,7 +103,7 @@ impl Timeline {
 
     /// Notes an event, now.
     pub fn note(&mut self, kind: &'static str, text: impl Into<String>) {
-        if self.events.len() < MOST_EVENTS {
+        if self.events.len() < MAX_EVENTS {
             self.events.push(Event { t_ms: self.now_ms(), kind, text: text.into() });
         }
     }
@@ -116,12 +116,12 @@ mod tests {
     #[test]
     fn a_full_timeline_keeps_its_ends() {
         let mut t = Timeline::default();
-        for i in 0..3 * MOST_SAMPLES as u64 {
+        for i in 0..3 * MAX_SAMPLES as u64 {
             t.push(Sample { t_ms: i, ..Sample::default() });
         }
-        assert!(t.samples.len() <= MOST_SAMPLES);
+        assert!(t.samples.len() <= MAX_SAMPLES);
         assert!(t.samples[0].t_ms < 4096);
-        assert_eq!(t.samples.last().unwrap().t_ms, 3 * MOST_SAMPLES as u64 - 1);
+        assert_eq!(t.samples.last().unwrap().t_ms, 3 * MAX_SAMPLES as u64 - 1);
         assert!(t.samples.is_sorted_by_key(|s| s.t_ms));
     }
 }

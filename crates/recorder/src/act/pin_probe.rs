@@ -32,7 +32,7 @@ pub const SUBCOMMAND: &str = "pin-victim";
 
 /// The throw-away group's limit, and what the process takes at most: where swap takes what is over the limit nobody is killed.
 const LIMIT: u64 = 16 << 20;
-const MOST: usize = 64 << 20;
+const MAX_MEMORY: usize = 64 << 20;
 /// What stands in the memory that is read.
 const MARK: u64 = 0x6c61_7374_6761_7370;
 /// How long a step may take on a busy machine.
@@ -52,7 +52,7 @@ pub fn victim() {
         return;
     }
     let mut kept = Vec::new();
-    while kept.len() < MOST >> 20 {
+    while kept.len() < MAX_MEMORY >> 20 {
         let mut block = vec![0u8; 1 << 20];
         block.iter_mut().step_by(1024).for_each(|byte| *byte = 1);
         kept.push(block);

@@ -52,14 +52,14 @@ enum How<'a> {
 }
 
 /// How long we wait for the last thread to stand: threads that allocate stop at once, and one that sleeps in the kernel does no harm.
-pub const STRAGGLERS: Duration = Duration::from_millis(20);
+pub const STOP_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// Where this copy is the only one there will be, since nothing can be read after the kill: some dozens of threads on a busy processor take so long until each has come to
 /// its turn, and stopped. What is left of 80 ms (`deadline.rs`) is enough for the copy.
-pub const STRAGGLERS_OF_THE_ONLY_COPY: Duration = Duration::from_millis(55);
+pub const STOP_TIMEOUT_OF_THE_ONLY_COPY: Duration = Duration::from_millis(55);
 
 /// Where a person asks for a capture of a service that is well: on a busy machine a thread may need longer, and a capture of a moving target is worth less to them.
-pub const STRAGGLERS_ON_DEMAND: Duration = Duration::from_millis(80);
+pub const STOP_TIMEOUT_ON_DEMAND: Duration = Duration::from_millis(80);
 
 impl Stopper {
     /// By ptrace, with a watchdog if one can be started.
@@ -242,7 +242,7 @@ impl Held {
     fn seize(&mut self, pid: i32, patience: Duration) {
         let started = Instant::now();
         let mut refused = Vec::new();
-        while started.elapsed() < patience.max(STRAGGLERS * 5) {
+        while started.elapsed() < patience.max(STOP_TIMEOUT * 5) {
             let fresh: Vec<i32> =
                 thread_ids(pid).into_iter().filter(|t| !self.threads.contains_key(t) && !refused.contains(t)).collect();
             if fresh.is_empty() && self.threads.values().all(Option::is_some) {
@@ -343,7 +343,7 @@ mod tests {
         let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(50));
         let stopper = Stopper::Ptrace(None);
-        let stopped = stopper.stop(child.id() as i32, STRAGGLERS);
+        let stopped = stopper.stop(child.id() as i32, STOP_TIMEOUT);
         if let Some(trouble) = &stopped.trouble {
             eprintln!("SKIPPED: {trouble}");
         } else {
@@ -387,7 +387,7 @@ mod tests {
         let stopper = Stopper::Ptrace(None);
         for _ in 0..300 {
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
-            drop(stopper.stop(pid.as_raw(), STRAGGLERS));
+            drop(stopper.stop(pid.as_raw(), STOP_TIMEOUT));
             // Each must have been heard before the next is sent: neither the kernel nor a shell queues them.
             assert_eq!(wait(), "got");
         }

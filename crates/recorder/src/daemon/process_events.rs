@@ -21,7 +21,7 @@ const ALL: Duration = Duration::from_secs(30);
 /// A process this young may still become another program (a shell, or a container's first process, that execs the service).
 const YOUNG: Duration = Duration::from_secs(10);
 /// More new numbers than this at once, and all processes are looked at instead.
-const MOST_NEW: i32 = 512;
+const MAX_NEW: i32 = 512;
 
 /// Where the news come from.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl Arrivals {
         let heard = std::mem::take(&mut self.heard);
         let Some(newest) = self.loadavg.as_ref().and_then(newest_pid) else { return Some(Vec::new()) };
         let last = self.newest.replace(newest)?;
-        let few = (0..=MOST_NEW).contains(&(newest - last));
+        let few = (0..=MAX_NEW).contains(&(newest - last));
         few.then(|| (last + 1..=newest).filter(|pid| !heard.contains(pid)).collect())
     }
 }

@@ -29,11 +29,11 @@ const COUNTER_NOISE: u64 = 512 << 10;
 #[must_use]
 pub fn rate(points: &[Point], window: Duration) -> Option<Rate> {
     /// 40 points make 780 pairs: microseconds, and enough.
-    const MOST: usize = 40;
+    const MAX_POINTS: usize = 40;
     let last = points.last()?.t_ms;
     let from = last.saturating_sub(window.as_millis() as u64);
     let recent = points.get(points.partition_point(|p| p.t_ms < from)..)?;
-    let step = recent.len().div_ceil(MOST).max(1);
+    let step = recent.len().div_ceil(MAX_POINTS).max(1);
     // Counted from the end, so that the newest point is always among them.
     let chosen: Vec<&Point> = recent.iter().rev().step_by(step).collect();
     let span = last.saturating_sub(chosen.last()?.t_ms);

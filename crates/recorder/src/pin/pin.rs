@@ -25,7 +25,7 @@ use nix::sys::signal::SigSet;
 
 const PAGE: usize = 4096;
 /// As many address spaces as can be held at a time. Only room for addresses: no memory.
-const MOST: usize = 4096;
+const MAX_PINS: usize = 4096;
 /// Pages of half a page table.
 const PIECE: usize = 256;
 /// Of a pin's thread, for whoever looks for them.
@@ -86,7 +86,7 @@ impl Pin {
     /// Where userfaultfd is not to be had: the text says the cure.
     pub(crate) fn hold(mem: File, readable: Addr) -> io::Result<Self> {
         let pages = Pages::of_this_process()?;
-        let page = pages.take().ok_or_else(|| io::Error::other(format!("{MOST} processes are held already")))?;
+        let page = pages.take().ok_or_else(|| io::Error::other(format!("{MAX_PINS} processes are held already")))?;
         let done = Arc::new(AtomicBool::new(false));
         let (of_thread, stop) = (Arc::clone(&pages), Arc::clone(&done));
         let thread = std::thread::Builder::new().name(THREAD.into()).stack_size(64 << 10).spawn(move || {
@@ -148,7 +148,7 @@ impl Pages {
 
     fn new() -> io::Result<Self> {
         let faults = open_userfaultfd()?;
-        let len = NonZero::new(MOST * PAGE).ok_or(io::ErrorKind::InvalidInput)?;
+        let len = NonZero::new(MAX_PINS * PAGE).ok_or(io::ErrorKind::InvalidInput)?;
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new private mapping of our own; nothing else knows its address.
         let first = unsafe { mmap_anonymous(None, len, protection, MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE) }?;
@@ -164,10 +164,10 @@ impl Pages {
             let _ = unsafe { munmap(first, len.get()) };
             return Err(e.into());
         }
-        let pages = Self { faults, first, free: Mutex::new((0..MOST).rev().collect()) };
+        let pages = Self { faults, first, free: Mutex::new((0..MAX_PINS).rev().collect()) };
         // To let go must not need memory: the page tables are made now. Taken back in pieces, since of a whole one of theirs the kernel would free the table too.
         provide(pages.as_fd(), pages.range().0, pages.range().1);
-        for page in (0..MOST).step_by(PIECE) {
+        for page in (0..MAX_PINS).step_by(PIECE) {
             // SAFETY: pages of our mapping that nobody uses yet.
             unsafe { madvise(pages.at(page), PIECE * PAGE, MmapAdvise::MADV_DONTNEED) }?;
         }
@@ -176,7 +176,7 @@ impl Pages {
 
     /// Where they begin, and how many bytes they are.
     pub(crate) fn range(&self) -> (u64, u64) {
-        (self.first.as_ptr() as u64, (MOST * PAGE) as u64)
+        (self.first.as_ptr() as u64, (MAX_PINS * PAGE) as u64)
     }
 
     fn take(&self) -> Option<usize> {
@@ -189,7 +189,7 @@ impl Pages {
     }
 
     fn at(&self, page: usize) -> NonNull<libc::c_void> {
-        // SAFETY: `page` is below MOST, so the address is in our mapping.
+        // SAFETY: `page` is below MAX_PINS, so the address is in our mapping.
         unsafe { self.first.byte_add(page * PAGE) }
     }
 

@@ -285,8 +285,8 @@ impl Watch<'_> {
             return None;
         }
         /// As long as a command may run.
-        const MOST: Duration = Duration::from_secs(365 * 24 * 3600);
-        match Profiling::enable(target, &self.config.store, MOST) {
+        const MAX_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
+        match Profiling::enable(target, &self.config.store, MAX_TIME) {
             Ok(on) => {
                 let pid = target.process.pid();
                 // At once, and not among the notes at the end.

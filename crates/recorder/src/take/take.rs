@@ -27,7 +27,7 @@ pub struct CaptureContext<'a> {
     pub limit: Option<(u64, String)>,
     /// Memory use as last seen alive, and when: for a dead target, which has none.
     pub last_usage: Option<(Usage, u64)>,
-    /// How long the last thread is waited for where the target is stopped: [`crate::act::stop::STRAGGLERS`] and those beside it.
+    /// How long the last thread is waited for where the target is stopped: [`crate::act::stop::STOP_TIMEOUT`] and those beside it.
     pub patience: Duration,
 }
 
@@ -130,12 +130,12 @@ fn copy(evidence: &mut Evidence, target: &Target, memory: &dyn Memory, extent: E
 /// capture of a service that is well, a few milliseconds more are worth an exact one. Else it can wait until the target runs again.
 fn spans_in_the_stop(target: &Target, phase: Phase) -> bool {
     /// Some 20 ms to read: spans of 2 GB of small objects.
-    const MOST_WITHOUT_A_PROFILE: u64 = 1 << 18;
+    const MAX_SPANS_WITHOUT_A_PROFILE: u64 = 1 << 18;
     /// Some 5 ms.
-    const MOST_ON_DEMAND: u64 = 1 << 16;
+    const MAX_SPANS_ON_DEMAND: u64 = 1 << 16;
     let spans = SpanTable::count(&target.runtime, &*target.process).unwrap_or(u64::MAX);
     let profiled = !target.is_unprofiled();
-    spans <= MOST_WITHOUT_A_PROFILE && (!profiled || (phase == Phase::Manual && spans <= MOST_ON_DEMAND))
+    spans <= MAX_SPANS_WITHOUT_A_PROFILE && (!profiled || (phase == Phase::Manual && spans <= MAX_SPANS_ON_DEMAND))
 }
 
 /// The span table, read when the target runs again or is dead. Around a kill the loop that calls us has two seconds at most: of a heap of very many spans the
@@ -145,9 +145,9 @@ fn spans_in_the_stop(target: &Target, phase: Phase) -> bool {
 /// the kill) there is none, and the report says so, but the evidence that names the culprit is whole.
 fn spans_afterwards(target: &Target, phase: Phase, gaps: &mut Vec<Gap>) -> Option<SpanTable> {
     /// Some 0.1 s to read: spans of 8 GB of small objects.
-    const MOST_AROUND_A_KILL: u64 = 1 << 20;
+    const MAX_AROUND_A_KILL: u64 = 1 << 20;
     let spans = SpanTable::count(&target.runtime, &*target.process).unwrap_or(0);
-    if phase != Phase::Manual && spans > MOST_AROUND_A_KILL {
+    if phase != Phase::Manual && spans > MAX_AROUND_A_KILL {
         gaps.push(Gap::new("span table", format!("{spans} spans: too many to read around a kill")));
         return None;
     }
@@ -163,8 +163,8 @@ fn spans_afterwards(target: &Target, phase: Phase, gaps: &mut Vec<Gap>) -> Optio
 
 /// What of each mapping is resident: the kernel walks the page tables for it, some milliseconds per gigabyte.
 fn residency(target: &Target, hurried: bool, usage: Option<(Usage, u64)>) -> Option<Vec<Resident>> {
-    const MOST_AROUND_A_KILL: u64 = 16 << 30;
-    let large = usage.is_some_and(|(u, _)| u.rss > MOST_AROUND_A_KILL);
+    const MAX_AROUND_A_KILL: u64 = 16 << 30;
+    let large = usage.is_some_and(|(u, _)| u.rss > MAX_AROUND_A_KILL);
     if hurried && large { None } else { target.process.residency() }
 }
 

@@ -84,8 +84,8 @@ impl Journal {
     fn write_in_time(store: &Path, entry: Entry) -> io::Result<Self> {
         /// Writers that wait for the disk. When so many do it is known not to answer.
         static WAITING: AtomicUsize = AtomicUsize::new(0);
-        const MOST: usize = 4;
-        if WAITING.fetch_add(1, Ordering::AcqRel) >= MOST {
+        const MAX_WAITING: usize = 4;
+        if WAITING.fetch_add(1, Ordering::AcqRel) >= MAX_WAITING {
             WAITING.fetch_sub(1, Ordering::AcqRel);
             return Err(io::ErrorKind::TimedOut.into());
         }

@@ -10,7 +10,7 @@ use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::{Sample, Timeline};
 use nix::time::ClockId;
 
-use crate::act::stop::STRAGGLERS;
+use crate::act::stop::STOP_TIMEOUT;
 use crate::decide::policy::State;
 use crate::take::CaptureContext;
 
@@ -98,7 +98,7 @@ impl Record {
             timeline: &self.timeline,
             limit,
             last_usage: self.last_usage,
-            patience: STRAGGLERS,
+            patience: STOP_TIMEOUT,
         }
     }
 }

@@ -18,7 +18,7 @@ use lastgasp_observe::target::timeline::{Clock, Sample, Timeline};
 use nix::sys::wait::WaitStatus;
 
 use super::history::{Record, lock};
-use crate::act::stop::STRAGGLERS_OF_THE_ONLY_COPY;
+use crate::act::stop::STOP_TIMEOUT_OF_THE_ONLY_COPY;
 use crate::decide::forecast::Point;
 use crate::decide::policy::{self, Acts, Exit, Hold, Policy, State, after_exit};
 use crate::pin::Pin;
@@ -288,7 +288,7 @@ impl Ward {
             let patience = Duration::from_secs_f64(time_to_oom.unwrap_or(0.25).clamp(0.1, 5.0));
             let mut context = record.context(Phase::PreKill, Reason::Forecast, self.limit_usage.limit.clone());
             if self.pin.is_none() || !pin_keeps {
-                context.patience = STRAGGLERS_OF_THE_ONLY_COPY;
+                context.patience = STOP_TIMEOUT_OF_THE_ONLY_COPY;
             }
             if let Err(why) = hands.take(&record.target, context, Instant::now() + patience) {
                 tracing::info!(pid = self.pid, "struck in vain: {why}");
@@ -311,7 +311,7 @@ impl Ward {
             own_kills: risen.own_kills,
             group_ooms: risen.group_ooms,
             machine_kills: risen.machine,
-            machine_short: machine.is_short(),
+            machine_low_on_memory: machine.is_low_on_memory(),
         };
         let hold = after_exit(&exit, policy.hold);
         let mut record = lock(&self.record);

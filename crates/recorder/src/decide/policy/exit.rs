@@ -14,7 +14,7 @@ pub struct Exit {
     /// Whether the machine has counted an OOM kill since, of whomever.
     pub machine_kills: bool,
     /// Whether the machine has hardly anything left.
-    pub machine_short: bool,
+    pub machine_low_on_memory: bool,
 }
 
 /// What it was, and what to do.
@@ -40,7 +40,7 @@ pub fn after_exit(exit: &Exit, most: Duration) -> Hold {
         Some(false) => return Hold::Exit,
         Some(true) if !exit.own_kills => {
             // A group that was removed already cannot say; the machine counts every one.
-            return if exit.machine_kills && exit.machine_short {
+            return if exit.machine_kills && exit.machine_low_on_memory {
                 Hold::MachineOomKill
             } else {
                 Hold::Kill(most.min(AFTER_A_KILL))
@@ -49,28 +49,28 @@ pub fn after_exit(exit: &Exit, most: Duration) -> Hold {
         None if !exit.own_kills => return Hold::Exit,
         _ => {}
     }
-    if exit.machine_short && !exit.group_ooms { Hold::MachineOomKill } else { Hold::OomKill(most) }
+    if exit.machine_low_on_memory && !exit.group_ooms { Hold::MachineOomKill } else { Hold::OomKill(most) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MOST: Duration = Duration::from_millis(1800);
+    const MAX_HOLD: Duration = Duration::from_millis(1800);
 
     #[test]
     fn what_an_end_was() {
         let killed = Exit { by_sigkill: Some(true), ..Exit::default() };
         let oom = Exit { own_kills: true, machine_kills: true, ..killed };
-        assert_eq!(after_exit(&Exit { by_sigkill: Some(false), ..oom }, MOST), Hold::Exit);
-        assert_eq!(after_exit(&Exit::default(), MOST), Hold::Exit);
-        assert_eq!(after_exit(&killed, MOST), Hold::Kill(AFTER_A_KILL));
-        assert_eq!(after_exit(&oom, MOST), Hold::OomKill(MOST));
-        assert_eq!(after_exit(&Exit { by_sigkill: None, ..oom }, MOST), Hold::OomKill(MOST));
+        assert_eq!(after_exit(&Exit { by_sigkill: Some(false), ..oom }, MAX_HOLD), Hold::Exit);
+        assert_eq!(after_exit(&Exit::default(), MAX_HOLD), Hold::Exit);
+        assert_eq!(after_exit(&killed, MAX_HOLD), Hold::Kill(AFTER_A_KILL));
+        assert_eq!(after_exit(&oom, MAX_HOLD), Hold::OomKill(MAX_HOLD));
+        assert_eq!(after_exit(&Exit { by_sigkill: None, ..oom }, MAX_HOLD), Hold::OomKill(MAX_HOLD));
         // The machine is short because of this very group, whose own limit it was: v2 says so.
-        let short = Exit { machine_short: true, ..oom };
-        assert_eq!(after_exit(&Exit { group_ooms: true, ..short }, MOST), Hold::OomKill(MOST));
-        assert_eq!(after_exit(&short, MOST), Hold::MachineOomKill);
-        assert_eq!(after_exit(&Exit { own_kills: false, ..short }, MOST), Hold::MachineOomKill);
+        let short = Exit { machine_low_on_memory: true, ..oom };
+        assert_eq!(after_exit(&Exit { group_ooms: true, ..short }, MAX_HOLD), Hold::OomKill(MAX_HOLD));
+        assert_eq!(after_exit(&short, MAX_HOLD), Hold::MachineOomKill);
+        assert_eq!(after_exit(&Exit { own_kills: false, ..short }, MAX_HOLD), Hold::MachineOomKill);
     }
 }

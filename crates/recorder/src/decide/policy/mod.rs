@@ -154,7 +154,7 @@ impl Step {
 /// A strike that was not followed by a kill is repeated only when usage has grown by this share of the limit, or by half of what was left then.
 const AGAIN_AFTER_GROWTH: f64 = 0.05;
 /// And not more often than this until it has been calm: over a limit that nobody enforces, growth has no end.
-const MOST_STRIKES: u32 = 6;
+const MAX_STRIKES: u32 = 6;
 /// In one crisis: evidence hardly changes in less, and what is held is read after the end.
 const BETWEEN_STRIKES: Duration = Duration::from_millis(125);
 /// Where nothing can be read after the end: a sprint is struck at its second step, when nothing points at the culprit yet (seen: 64 MB filled in 40 ms), and a copy that
@@ -310,7 +310,7 @@ impl Policy {
             let grown = now.bytes as f64 > last.bytes as f64 + step;
             let pause = if self.pin && self.pin_keeps { BETWEEN_STRIKES } else { BETWEEN_ONLY_COPIES };
             let rested = memory.strikes == 0 || now.t_ms >= last.t_ms + millis(pause);
-            (grown && rested && memory.strikes < MOST_STRIKES) || now.t_ms >= last.t_ms + millis(AGAIN_AFTER)
+            (grown && rested && memory.strikes < MAX_STRIKES) || now.t_ms >= last.t_ms + millis(AGAIN_AFTER)
         })
     }
 }
