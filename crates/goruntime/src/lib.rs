@@ -19,6 +19,7 @@ mod gap;
 mod goroutine;
 mod heap;
 pub mod layout;
+mod ranges;
 mod runtime;
 mod version;
 

@@ -10,8 +10,11 @@ use object::elf::{FileHeader64, PN_XNUM, ProgramHeader64};
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
 use object::{Architecture, LittleEndian, Object as _, ReadCache, ReadRef as _};
 
+use crate::addr::{Addr, AddrRange};
 use crate::arch::{self, PAGE, PRSTATUS};
-use crate::{Addr, AddrRange, ElfImage, ImageError, Memory, ReadCause, ReadError, ThreadRegisters};
+use crate::elf::{ElfImage, ImageError};
+use crate::memory::{Memory, ReadCause, ReadError};
+use crate::thread::ThreadRegisters;
 
 /// A piece of memory that the core holds.
 #[derive(Clone, Copy, Debug)]

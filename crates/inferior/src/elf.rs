@@ -9,7 +9,9 @@ use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
 use object::{Endianness, Object as _, ObjectSection as _, ReadCache};
 use thiserror::Error;
 
-use crate::{Addr, AddrRange, Memory, ReadCause, ReadError, arch};
+use crate::addr::{Addr, AddrRange};
+use crate::arch;
+use crate::memory::{Memory, ReadCause, ReadError};
 
 /// Why an executable is not for us.
 #[derive(Debug, Error)]

@@ -10,8 +10,10 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{major, minor};
 
+use crate::addr::AddrRange;
 use crate::arch::PAGE;
-use crate::{AddrRange, ElfImage, parse_maps};
+use crate::elf::ElfImage;
+use crate::mapping::parse_maps;
 
 /// Most files of one process that are looked at.
 const MAX_FILES: usize = 1024;

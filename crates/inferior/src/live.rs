@@ -12,11 +12,13 @@ use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 use thiserror::Error;
 
+use crate::addr::Addr;
 use crate::arch::PAGE;
-use crate::{
-    Addr, ElfImage, ImageError, LoadedImage, Mapping, Memory, Part, ReadCause, ReadError, Resident, parse_maps,
-    parse_smaps,
-};
+use crate::elf::{ElfImage, ImageError, LoadedImage};
+use crate::images::mapped_files;
+use crate::mapping::{Mapping, parse_maps};
+use crate::memory::{Memory, Part, ReadCause, ReadError};
+use crate::resident::{Resident, parse_smaps};
 
 /// Why a process could not be opened.
 #[derive(Debug, Error)]
@@ -124,7 +126,7 @@ impl LiveProcess {
     pub fn open_wanted(pid: i32, wanted: impl Fn(&ElfImage) -> bool) -> Result<Self, OpenError> {
         let mut process = Self::open(pid)?;
         if !wanted(process.image()) {
-            let libraries = crate::mapped_files(pid);
+            let libraries = mapped_files(pid);
             if let Some((image, bias)) = libraries.iter().filter_map(|f| f.image()).find(|(image, _)| wanted(image)) {
                 process.loaded = Arc::new(LoadedImage { image, bias });
             }

@@ -1,6 +1,6 @@
 //! `/proc/PID/maps`.
 
-use crate::{Addr, AddrRange};
+use crate::addr::{Addr, AddrRange};
 
 /// One line of `/proc/PID/maps`.
 #[derive(Clone, Debug, PartialEq, Eq)]

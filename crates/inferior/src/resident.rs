@@ -1,7 +1,7 @@
 //! What of each mapping is resident: `/proc/PID/smaps` (kernel: `Documentation/filesystems/proc.rst`). Reading it walks the page tables, some milliseconds per
 //! gigabyte: never while a target stands still.
 
-use crate::{Mapping, parse_maps};
+use crate::mapping::{Mapping, parse_maps};
 
 /// A mapping with what of it is in memory, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Addr, Memory, Part, ReadCause, ReadError};
+use crate::addr::Addr;
+use crate::memory::{Memory, Part, ReadCause, ReadError};
 
 /// A sparse copy of an address space. Later pieces win over earlier ones where they overlap.
 #[derive(Debug, Default, Clone)]

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use nix::libc::user_regs_struct;
 
-use crate::{Addr, arch};
+use crate::addr::Addr;
+use crate::arch;
 
 /// Where a stopped thread stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use lastgasp_inferior::{Addr, AddrRange, Memory, Part, Snapshot};
 
 use crate::arch::{HEAP_ARENA_BYTES, PAGE_SIZE, SMALL_SPAN_MAX_ELEM};
-use crate::evidence::merge;
 use crate::gap::Gap;
 use crate::heap::rtype::type_name;
+use crate::ranges::merge;
 use crate::runtime::Runtime;
 
 /// Most spans we follow: 512 GiB of them.
