@@ -5,7 +5,7 @@ use lastgasp_inferior::{Addr, AddrRange, Memory, ThreadRegisters};
 use super::sink::Sink;
 use crate::bounds::STACK_BOUND;
 use crate::goroutine::g::{self, RawG, m_extent, stack_of};
-use crate::goroutine::unwind::{Standing, standings};
+use crate::goroutine::thread_state::{ThreadState, thread_states};
 use crate::runtime::Runtime;
 
 /// Most of a thread's own stack (`g0`, `gsignal`) that is copied.
@@ -25,8 +25,8 @@ pub(super) fn copy_threads(into: &mut Sink<'_>, rt: &Runtime, mem: &dyn Memory, 
         }
     }
     into.snapshot.copy_all(mem, &at);
-    let mut sorted: Vec<(u64, Standing)> =
-        standings(&threads, registers, &|g| stack_of(rt, mem, g)).into_iter().collect();
+    let mut sorted: Vec<(u64, ThreadState)> =
+        thread_states(&threads, registers, &|g| stack_of(rt, mem, g)).into_iter().collect();
     sorted.retain(|(_, s)| !s.m.curg.is_null());
     sorted.sort_unstable_by_key(|(m, _)| *m);
     for (_, s) in sorted {
@@ -35,7 +35,7 @@ pub(super) fn copy_threads(into: &mut Sink<'_>, rt: &Runtime, mem: &dyn Memory, 
 }
 
 /// The stacks that a thread which works for a goroutine stands on.
-fn copy_stacks_of(into: &mut Sink<'_>, rt: &Runtime, mem: &dyn Memory, s: &Standing) {
+fn copy_stacks_of(into: &mut Sink<'_>, rt: &Runtime, mem: &dyn Memory, s: &ThreadState) {
     let Some(raw) = mem
         .bytes(s.m.curg, rt.layout.g.sizeof as usize, 1 << 12)
         .ok()

@@ -8,6 +8,7 @@ pub(crate) mod g;
 mod gaps;
 pub(crate) mod labels;
 mod status;
+pub(crate) mod thread_state;
 pub(crate) mod unwind;
 
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use self::calls::Expander;
 use self::g::{RawG, distinct, pointers, stack_of, threads};
 use self::gaps::Lost;
 use self::status::Presence;
-use self::unwind::{Standing, Trace, reconstruct, standings, unwind, unwind_running};
+use self::thread_state::{ThreadState, thread_states};
+use self::unwind::{Trace, reconstruct, unwind, unwind_running};
 use crate::binary::pclntab::Symbolizer;
 use crate::bounds::{MAX_DECODED, MAX_STEPS};
 use crate::gap::Gap;
@@ -56,7 +58,7 @@ pub fn decode_all_goroutines(
         rt,
         mem,
         symbols,
-        standing: standings(&threads, registers, &|g| stack_of(rt, mem, g)),
+        threads: thread_states(&threads, registers, &|g| stack_of(rt, mem, g)),
         expander: Expander::new(symbols),
         salt,
         labels: FxHashMap::default(),
@@ -112,7 +114,7 @@ struct Decoder<'a, 'b> {
     mem: &'a dyn Memory,
     symbols: &'a Symbolizer<'b>,
     /// By `m`.
-    standing: FxHashMap<u64, Standing>,
+    threads: FxHashMap<u64, ThreadState>,
     expander: Expander<'a, 'b>,
     salt: &'a LabelSalt,
     /// By address: a child shares its parent's.
@@ -173,7 +175,7 @@ impl Decoder<'_, '_> {
 
     /// A goroutine on a thread: by the thread's registers if they lead to its beginning, else by what its stack alone tells.
     fn running(&self, raw: &RawG) -> (Trace, Option<String>) {
-        let why = match self.standing.get(&raw.m.0) {
+        let why = match self.threads.get(&raw.m.0) {
             None => "running, and its registers were not to be had".to_owned(),
             Some(thread) => match unwind_running(self.symbols, self.mem, raw, thread) {
                 Ok(trace) => return (trace, None),

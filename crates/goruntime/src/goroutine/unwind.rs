@@ -4,12 +4,12 @@
 //! signal handlers (`gsignal`). The way back to the goroutine is the one that the runtime takes: `curg.sched`, and the registers that the kernel saved.
 
 use lastgasp_inferior::{Addr, AddrRange, Memory};
-use rustc_hash::FxHashMap;
 
+use super::g::{RawG, RawM};
+use super::thread_state::ThreadState;
 use crate::arch::{RETURN_ADDRESS_SIZE, SIGNAL_FRAME_PC, SIGNAL_FRAME_SP};
 use crate::binary::pclntab::{Place, Symbolizer};
 use crate::bounds::RECONSTRUCT_WINDOW;
-use crate::goroutine::g::{RawG, RawM};
 
 /// Deepest stack we follow.
 const MAX_FRAMES: usize = 16 << 10;
@@ -39,14 +39,6 @@ struct Position {
     pc: Addr,
     sp: Addr,
     exact: bool,
-}
-
-/// A thread that was stopped, and its `m`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing {
-    pub(crate) pc: Addr,
-    pub(crate) sp: Addr,
-    pub(crate) m: RawM,
 }
 
 /// Where `sched.pc` points while a goroutine is on the system stack, or in C.
@@ -100,7 +92,7 @@ pub(crate) fn unwind_running(
     symbols: &Symbolizer<'_>,
     mem: &dyn Memory,
     g: &RawG,
-    thread: &Standing,
+    thread: &ThreadState,
 ) -> Result<Trace, String> {
     let m = &thread.m;
     let mut at = Position { pc: thread.pc, sp: thread.sp, exact: true };
@@ -253,37 +245,4 @@ pub(crate) fn reconstruct(symbols: &Symbolizer<'_>, mem: &dyn Memory, g: &RawG) 
         }
     }
     None
-}
-
-/// Which thread each `m` is, and where it stands.
-pub(crate) fn standings(
-    threads: &FxHashMap<u64, RawM>,
-    registers: &[lastgasp_inferior::ThreadRegisters],
-    stack_of: &dyn Fn(Addr) -> Option<AddrRange>,
-) -> FxHashMap<u64, Standing> {
-    let by_tid: FxHashMap<i32, usize> = registers.iter().enumerate().map(|(i, r)| (r.tid, i)).collect();
-    let mut by_sp: Vec<usize> = (0..registers.len()).collect();
-    let sp = |i: usize| registers.get(i).map_or(Addr(0), |r| r.sp);
-    by_sp.sort_by_key(|i| sp(*i));
-    let mut out = FxHashMap::default();
-    let mut sorted: Vec<(&u64, &RawM)> = threads.iter().collect();
-    sorted.sort_unstable_by_key(|(at, _)| **at);
-    for (at, m) in sorted {
-        let own = stack_of(m.curg).unwrap_or(AddrRange { start: Addr(0), end: Addr(0) });
-        let stacks = [own, m.g0, m.gsignal];
-        let on_its_stacks = |sp: Addr| stacks.iter().any(|s| s.contains(sp));
-        let named = by_tid.get(&m.tid).copied();
-        // `procid` is the number that the thread has within its own PID namespace: in a container it names another thread, or none. Stacks are nobody else's.
-        let found = named.filter(|i| on_its_stacks(sp(*i))).or_else(|| {
-            let hit = |s: &AddrRange| {
-                let first = by_sp.partition_point(|i| sp(*i) < s.start);
-                by_sp.get(first).copied().filter(|i| s.contains(sp(*i)))
-            };
-            stacks.iter().find_map(hit)
-        });
-        if let Some(r) = found.or(named).and_then(|i| registers.get(i)) {
-            out.insert(*at, Standing { pc: r.pc, sp: r.sp, m: *m });
-        }
-    }
-    out
 }
