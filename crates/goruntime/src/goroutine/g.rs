@@ -235,8 +235,8 @@ mod tests {
         let at = |list: &[u64]| list.iter().map(|a| Addr(*a)).collect::<Vec<_>>();
         assert_eq!(distinct(at(&[900, 100, 500]), 400, &mut gaps), at(&[900, 100, 500]));
         assert_eq!(gaps, []);
-        let crowd: Vec<Addr> = (0..100_000).map(|i| Addr(5000 - i % 5 * 1000 + i % 2)).collect();
-        assert_eq!(distinct(crowd, 400, &mut gaps), at(&[5000, 3000, 1000, 4000, 2000]).as_slice());
+        let overlapping: Vec<Addr> = (0..100_000).map(|i| Addr(5000 - i % 5 * 1000 + i % 2)).collect();
+        assert_eq!(distinct(overlapping, 400, &mut gaps), at(&[5000, 3000, 1000, 4000, 2000]).as_slice());
         assert_eq!(gaps.len(), 1);
         assert_eq!(gaps[0].what, "99995 goroutines");
     }

@@ -2,11 +2,11 @@
 
 pub(crate) mod ancestors;
 mod calls;
-pub(crate) mod crowd;
 mod decoded;
 pub(crate) mod g;
 mod gaps;
 pub(crate) mod labels;
+pub(crate) mod stack_sampling;
 mod status;
 pub(crate) mod thread_state;
 pub(crate) mod unwind;
@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 
 use self::calls::Expander;
 use self::g::{RawG, distinct, pointers, stack_of, threads};
-use self::gaps::Lost;
+use self::gaps::GapTally;
 use self::status::Presence;
 use self::thread_state::{ThreadState, thread_states};
 use self::unwind::{Trace, reconstruct, unwind, unwind_running};
@@ -62,18 +62,18 @@ pub fn decode_all_goroutines(
         expander: Expander::new(symbols),
         salt,
         labels: FxHashMap::default(),
-        no_labels: Lost::default(),
-        no_ancestors: Lost::default(),
+        no_labels: GapTally::default(),
+        no_ancestors: GapTally::default(),
         creators: FxHashMap::default(),
         starts: FxHashMap::default(),
         ancestors: FxHashMap::default(),
         room: MAX_DECODED,
         steps: MAX_STEPS,
-        no_room: Lost::default(),
+        no_room: GapTally::default(),
     };
     let mut out = Goroutines::default();
     let mut kinds = Vec::new();
-    let mut lost = Lost::default();
+    let mut lost = GapTally::default();
     let all = pointers(rt, mem, gaps).1;
     for at in distinct(all, rt.layout.g.sizeof, gaps) {
         let read = mem.bytes(at, rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
@@ -97,8 +97,8 @@ pub fn decode_all_goroutines(
     decoder.no_labels.report("goroutines' labels", gaps);
     decoder.no_ancestors.report("goroutines' ancestors", gaps);
     decoder.no_room.report("parts of goroutines", gaps);
-    crowd::share_out(&mut out.live, &kinds, gaps);
-    let mut cut = Lost::default();
+    stack_sampling::share_out(&mut out.live, &kinds, gaps);
+    let mut cut = GapTally::default();
     for why in out.live.iter().filter(|g| !g.left_out).filter_map(|g| g.cut.as_ref()) {
         cut.add(why.clone());
     }
@@ -119,8 +119,8 @@ struct Decoder<'a, 'b> {
     salt: &'a LabelSalt,
     /// By address: a child shares its parent's.
     labels: FxHashMap<Addr, Arc<[Label]>>,
-    no_labels: Lost,
-    no_ancestors: Lost,
+    no_labels: GapTally,
+    no_ancestors: GapTally,
     /// By program counter.
     creators: FxHashMap<Addr, Option<Arc<CallSite>>>,
     starts: FxHashMap<Addr, Arc<String>>,
@@ -129,7 +129,7 @@ struct Decoder<'a, 'b> {
     /// What is left of [`MAX_DECODED`] and of [`MAX_STEPS`].
     room: usize,
     steps: usize,
-    no_room: Lost,
+    no_room: GapTally,
 }
 
 impl Decoder<'_, '_> {
