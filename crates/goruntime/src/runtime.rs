@@ -26,7 +26,7 @@ pub enum DiscoverError {
     #[error(
         "{file} looks like a Go binary built with garble ({signs}): what lastgasp reads was scrambled on purpose. Run a build of the same source without garble where it is to be observed"
     )]
-    Obfuscated {
+    Garbled {
         /// The executable.
         file: String,
         /// What it is recognised by.
@@ -71,7 +71,7 @@ impl Runtime {
     /// Version and build information of an executable, from its file alone.
     ///
     /// # Errors
-    /// [`DiscoverError::NotGo`], [`DiscoverError::Obfuscated`].
+    /// [`DiscoverError::NotGo`], [`DiscoverError::Garbled`].
     pub fn build_info(image: &ElfImage) -> Result<BuildInfo, DiscoverError> {
         let file = || image.name().to_owned();
         let bytes = image.section(".go.buildinfo").and_then(|s| image.section_bytes(s).ok());
@@ -82,7 +82,7 @@ impl Runtime {
         if newer.is_none()
             && let Some(signs) = garble::signs(image, info.as_ref())
         {
-            return Err(DiscoverError::Obfuscated { file: file(), signs });
+            return Err(DiscoverError::Garbled { file: file(), signs });
         }
         info.ok_or_else(|| DiscoverError::NotGo { file: file() })
     }

@@ -9,7 +9,7 @@ use crate::binary::moduledata;
 /// What garble writes instead of the version.
 const VERSION: &str = "unknown";
 
-/// The signs of an obfuscated Go binary, in words; `None` for any other. A new Go with a magic of its own still says its version, and is none.
+/// The signs of a garbled Go binary, in words; `None` for any other. A new Go with a magic of its own still says its version, and is none.
 pub(crate) fn signs(image: &ElfImage, info: Option<&BuildInfo>) -> Option<String> {
     let mut signs = Vec::new();
     if let Some(magic) = scrambled_magic(image) {
