@@ -6,9 +6,9 @@ use thiserror::Error;
 use crate::binary::buildinfo::{BuildInfo, parse_buildinfo};
 use crate::binary::garble;
 use crate::binary::locate::{self, Globals};
-use crate::binary::located::Located;
 use crate::binary::moduledata::{self, ModuleData};
 use crate::binary::pclntab::Symbolizer;
+use crate::binary::runtime_location::RuntimeLocation;
 use crate::bounds::MAX_STACK_BYTES;
 use crate::layout::{self, Layout, Unsupported};
 use crate::version::GoVersion;
@@ -92,8 +92,8 @@ impl Runtime {
     /// # Errors
     /// [`DiscoverError`]; a process that has only just been started may fail as `Unreadable` and succeed a moment later.
     pub fn discover(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Self, DiscoverError> {
-        let located = Self::locate(image, bias, mem)?;
-        Self::apply(image, bias, mem, &located)
+        let location = Self::locate(image, bias, mem)?;
+        Self::apply(image, bias, mem, &location)
     }
 
     /// Finds where the runtime stands in the binary: what is the same for all its processes. Constant tables are read from the file, so that no page of them
@@ -101,7 +101,7 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`Runtime::discover`].
-    pub fn locate(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Located, DiscoverError> {
+    pub fn locate(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<RuntimeLocation, DiscoverError> {
         let (version, layout, _) = Self::release(image)?;
         let unreadable = |why: String| unreadable(image, &version, why);
         let file = |constant: &[AddrRange]| {
@@ -116,7 +116,7 @@ impl Runtime {
         let symbols = Symbolizer::new(&constants, &module, layout);
         let variables = locate::variables(image, bias, &module, &symbols).map_err(unreadable)?;
         let stated = |a: Addr| a.0.wrapping_sub(bias);
-        Ok(Located {
+        Ok(RuntimeLocation {
             minor: version.minor,
             module_data: stated(at),
             variables: variables.into_iter().map(|(name, a)| (name.to_owned(), stated(a))).collect(),
@@ -128,15 +128,20 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`Runtime::discover`].
-    pub fn apply(image: &ElfImage, bias: u64, mem: &dyn Memory, located: &Located) -> Result<Self, DiscoverError> {
+    pub fn apply(
+        image: &ElfImage,
+        bias: u64,
+        mem: &dyn Memory,
+        location: &RuntimeLocation,
+    ) -> Result<Self, DiscoverError> {
         let (version, layout, build_info) = Self::release(image)?;
         let unreadable = |why: String| unreadable(image, &version, why);
-        if located.minor != version.minor {
-            return Err(unreadable(format!("what is remembered of it is of Go 1.{}", located.minor)));
+        if location.minor != version.minor {
+            return Err(unreadable(format!("what is remembered of it is of Go 1.{}", location.minor)));
         }
-        let at = Addr(located.module_data.wrapping_add(bias));
+        let at = Addr(location.module_data.wrapping_add(bias));
         let module = moduledata::at(mem, layout, at).map_err(unreadable)?;
-        let globals = locate::remembered(located, bias, &module).map_err(unreadable)?;
+        let globals = locate::remembered(location, bias, &module).map_err(unreadable)?;
         let found = Self { version: version.clone(), build_info, layout, module, globals };
         found.validate(mem).map_err(unreadable)?;
         Ok(found)

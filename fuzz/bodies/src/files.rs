@@ -104,8 +104,8 @@ pub fn modules(data: &[u8]) {
     let Some(image) = file(&bytes).and_then(|f| ElfImage::open(f, "fuzz").ok()) else { return };
     // Shared libraries and position-independent executables are moved; this one is not, and the tables say so.
     let bias = if first & 8 == 8 { u64::from(first) << 12 } else { 0 };
-    let Ok(located) = Runtime::locate(&image, bias, &p) else { return };
-    if let Ok(rt) = Runtime::apply(&image, bias, &p, &located) {
+    let Ok(location) = Runtime::locate(&image, bias, &p) else { return };
+    if let Ok(rt) = Runtime::apply(&image, bias, &p, &location) {
         process::decode_all(&rt, &p);
     }
 }

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use lastgasp_inferior::{Addr, ElfImage};
 
 use crate::arch::{MemoryOperand, operands};
-use crate::binary::located::Located;
 use crate::binary::moduledata::ModuleData;
 use crate::binary::pclntab::Symbolizer;
+use crate::binary::runtime_location::RuntimeLocation;
 
 /// Addresses of the runtime's variables in the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub(crate) fn variables(
 }
 
 /// The variables that were found in the binary before. What it does not name, or names where no variables are, is an error.
-pub(crate) fn remembered(known: &Located, bias: u64, md: &ModuleData) -> Result<Globals, String> {
+pub(crate) fn remembered(known: &RuntimeLocation, bias: u64, md: &ModuleData) -> Result<Globals, String> {
     let here = |r: &Rule| Some((r.symbol, Addr(known.variables.get(r.symbol)?.wrapping_add(bias))));
     collect(&RULES.iter().filter_map(here).collect(), md)
 }

@@ -5,6 +5,6 @@ pub(crate) mod buildinfo;
 mod functab;
 pub(crate) mod garble;
 pub(crate) mod locate;
-pub(crate) mod located;
 pub(crate) mod moduledata;
 pub(crate) mod pclntab;
+pub(crate) mod runtime_location;

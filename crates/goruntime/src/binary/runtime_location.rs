@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Where a Go runtime stands in its binary. Made by `Runtime::locate`; `Runtime::apply` believes nothing of it that the process does not confirm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Located {
+pub struct RuntimeLocation {
     /// The Go minor whose rules and layout found it.
     pub minor: u16,
     /// `moduledata`.
