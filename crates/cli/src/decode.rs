@@ -10,7 +10,7 @@ use lastgasp_diagnosis::facts::{
     Amount, Capture, Event, Facts, Frame, Gc, Goroutines, Group, Profile, Rss, SCHEMA, Sample, Site, Target, Timeline,
 };
 use lastgasp_goruntime::{
-    Call, Counts, Gap, Gauges, Goroutine, LabelSalt, MemProfile, Status, Symbolizer, decode_all_goroutines,
+    Call, Counts, Gap, Goroutine, LabelSalt, MemProfile, MemStats, Status, Symbolizer, decode_all_goroutines,
     decode_profile, is_system, unsample, variance,
 };
 use lastgasp_inferior::{Addr, AddrRange, BlockCache, Layered, Memory};
@@ -67,9 +67,9 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
     let symbols = Symbolizer::new(&*constants, &rt.module, rt.layout);
     let mut frames = Frames::default();
     let profile = decode_profile(rt, mem, &mut gaps);
-    let gauges = Gauges::read(rt, mem).unwrap_or_else(|e| {
+    let gauges = MemStats::read(rt, mem).unwrap_or_else(|e| {
         gaps.push(Gap::new("gauges", e.to_string()));
-        Gauges::default()
+        MemStats::default()
     });
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
     let timeline = timeline(taken);
@@ -117,7 +117,7 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
 }
 
 /// The latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then counted up to the last GC.
-fn latest_known(gauges: &Gauges, goroutines: &[Goroutine]) -> u64 {
+fn latest_known(gauges: &MemStats, goroutines: &[Goroutine]) -> u64 {
     let waits = goroutines.iter().map(|g| g.wait_since_ns.unsigned_abs());
     waits.chain([gauges.last_gc_ns]).max().unwrap_or(0)
 }
@@ -310,7 +310,7 @@ fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines {
     out
 }
 
-fn gc(g: &Gauges) -> Gc {
+fn gc(g: &MemStats) -> Gc {
     Gc {
         cycles: g.gc_cycles,
         percent: g.gc_percent,

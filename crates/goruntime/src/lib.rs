@@ -7,7 +7,7 @@
 //! - [`Runtime::discover`]: from an executable and its memory to the version, the layout table, the module data and the addresses of the runtime's
 //!   variables, in stripped binaries too.
 //! - [`Evidence`]: what to copy while the target stands still, and the copying.
-//! - [`MemProfile`], [`Goroutine`], [`Gauges`]: what the copies say.
+//! - [`MemProfile`], [`Goroutine`], [`MemStats`]: what the copies say.
 //! - [`SpanTable`]: the heap by size class, and its largest objects with their types, profile or no profile.
 //! - [`Symbolizer`]: program counters to function, file and line, inlining included.
 
@@ -35,7 +35,7 @@ pub use goroutine::{
     decode_goroutines, is_system,
 };
 pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
-pub use heap::memstats::Gauges;
+pub use heap::memstats::MemStats;
 pub use heap::rtype::type_name;
 pub use heap::spans::{LargeObject, SpanClass, SpanTable};
 pub use runtime::{DiscoverError, Runtime};

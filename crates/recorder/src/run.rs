@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::{DiscoverError, Gauges};
+use lastgasp_goruntime::{DiscoverError, MemStats};
 use lastgasp_inferior::resident_bytes;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -322,7 +322,7 @@ impl Hands for Watch<'_> {
         let stopper = (around.phase == Phase::PreKill).then_some(&self.stopper);
         let taken = take(target, stopper, around);
         // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's own numbers there is nothing to say.
-        if taken.phase == Phase::PreKill && Gauges::read(&taken.runtime, &taken.evidence.snapshot).is_err() {
+        if taken.phase == Phase::PreKill && MemStats::read(&taken.runtime, &taken.evidence.snapshot).is_err() {
             return Err("too late: it was dead before it was copied".into());
         }
         let _ = self.sender.send(taken);

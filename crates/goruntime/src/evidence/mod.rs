@@ -14,7 +14,7 @@ use self::profile::{copy_buckets, copy_globals};
 use self::sink::Sink;
 use self::threads::copy_threads;
 use crate::gap::Gap;
-use crate::heap::memstats::Gauges;
+use crate::heap::memstats::MemStats;
 use crate::runtime::Runtime;
 
 pub use self::plan::EvidencePlan;
@@ -48,7 +48,7 @@ impl Evidence {
         Self { snapshot, gaps: Vec::new() }
     }
 
-    /// Copies: gauges, profile buckets, threads, goroutines and their stacks. In this order, so that a copy that is cut short has what names the culprit.
+    /// Copies: memory statistics, profile buckets, threads, goroutines and their stacks. In this order, so that a copy that is cut short has what names the culprit.
     pub fn copy(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory) {
         self.copy_with(rt, plan, mem, &[]);
     }
@@ -64,7 +64,7 @@ impl Evidence {
         }
     }
 
-    /// Copies gauges and profile buckets alone: for baselines, from a running target.
+    /// Copies memory statistics and profile buckets alone: for baselines, from a running target.
     pub fn copy_profile(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory) {
         copy_globals(&mut self.open(), rt, mem);
         copy_buckets(&mut self.open(), rt, plan, mem);
@@ -75,16 +75,16 @@ impl Evidence {
         self.snapshot.seal();
     }
 
-    /// The gauges by one read of memory: a tenth of what [`Gauges::read`] costs of a living process, and nearly of one moment.
+    /// The memory statistics by one read of memory: a tenth of what [`MemStats::read`] costs of a living process, and nearly of one moment.
     ///
     /// # Errors
     /// [`ReadError`] of the first that fails.
-    pub fn gauges(rt: &Runtime, mem: &dyn Memory) -> Result<Gauges, ReadError> {
+    pub fn memstats(rt: &Runtime, mem: &dyn Memory) -> Result<MemStats, ReadError> {
         let mut copy = Self { snapshot: Snapshot::with_untouched_budget(64 << 10, 16), gaps: Vec::new() };
         copy_globals(&mut copy.open(), rt, mem);
         copy.finish();
         // What is not read at once may still be read word by word.
-        if copy.gaps.is_empty() { Gauges::read(rt, &copy.snapshot) } else { Gauges::read(rt, mem) }
+        if copy.gaps.is_empty() { MemStats::read(rt, &copy.snapshot) } else { MemStats::read(rt, mem) }
     }
 
     fn open(&mut self) -> Sink<'_> {

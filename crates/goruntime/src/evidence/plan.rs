@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 use crate::bounds::{MAX_BUCKETS, MAX_GOROUTINES, STACKS_BOUND};
 use crate::gap::Gap;
 use crate::heap::memprofile::bucket_extent;
-use crate::heap::memstats::Gauges;
+use crate::heap::memstats::MemStats;
 use crate::ranges::merge;
 use crate::runtime::Runtime;
 
@@ -41,12 +41,12 @@ impl EvidencePlan {
     #[must_use]
     pub fn room(&self, rt: &Runtime, mem: &dyn Memory, cap: usize) -> usize {
         let buckets: usize = self.ranges.iter().map(|(_, len)| *len).sum();
-        let gauges = Gauges::read(rt, mem).ok();
-        let now = gauges.map_or(0, |g| g.goroutine_slots).min(MAX_GOROUTINES).max(self.goroutines);
+        let stats = MemStats::read(rt, mem).ok();
+        let now = stats.map_or(0, |g| g.goroutine_slots).min(MAX_GOROUTINES).max(self.goroutines);
         let slots = now.saturating_mul(3) / 2 + 1000;
         let goroutines = slots.saturating_mul(rt.layout.g.sizeof + 8) as usize;
         // Few goroutines may have deep stacks.
-        let deep = gauges.map_or(0, |g| g.stacks.min(STACKS_BOUND as u64)) as usize;
+        let deep = stats.map_or(0, |g| g.stacks.min(STACKS_BOUND as u64)) as usize;
         let stacks = ((now as usize + 300) * 2 * 3072).max(deep).min(STACKS_BOUND);
         (buckets + buckets / 4 + goroutines + stacks + (2 << 20)).min(cap)
     }

@@ -1,4 +1,4 @@
-//! The runtime's own gauges: a few words, safe to read at any time. Source: `runtime/mgcpacer.go`, `runtime/mstats.go`.
+//! The runtime's memory statistics (`gcController`, `memstats`): a few words, safe to read at any time. Source: `runtime/mgcpacer.go`, `runtime/mstats.go`.
 
 use lastgasp_inferior::{Memory, ReadError};
 
@@ -6,7 +6,7 @@ use crate::runtime::Runtime;
 
 /// `gcController` and `memstats`, as far as we use them. Bytes unless said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gauges {
+pub struct MemStats {
     /// GOGC in percent; -1 means off.
     pub gc_percent: i32,
     /// GOMEMLIMIT; `None` when there is none.
@@ -43,7 +43,7 @@ pub struct Gauges {
     pub goroutine_slots: u64,
 }
 
-impl Gauges {
+impl MemStats {
     /// Reads them: about twenty small reads.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::Gauges;
+use lastgasp_goruntime::MemStats;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
@@ -188,7 +188,7 @@ impl Hands for Attendant {
         });
         // Killed between the decision and the copy: without the runtime's own numbers there is nothing to say.
         let dead = phase == Phase::PreKill && stopped.is_zero() && !target.process.is_alive();
-        if dead || Gauges::read(&taken.runtime, &taken.evidence.snapshot).is_err() {
+        if dead || MemStats::read(&taken.runtime, &taken.evidence.snapshot).is_err() {
             return Err(match phase {
                 Phase::PreKill => "too late: it was dead before it was copied".into(),
                 _ => "its memory was gone before it was copied".into(),
