@@ -1,11 +1,12 @@
 //! Bytes to the Go runtime's own structures, for every supported Go version.
 //!
-//! Nothing here knows an operating system: all bytes come through [`lastgasp_inferior::Memory`], so that the same decoder reads a live process, a copy
-//! taken while it stood still, and a make-believe one in a test. Nothing here panics on foreign bytes: decoders give a value and its [`Gap`]s, every walk
-//! over foreign pointers is bounded, and an unknown Go minor is refused by name.
+//! Nothing here knows an operating system: all bytes come through [`lastgasp_inferior::Memory`], so that the
+//! same decoder reads a live process, a copy taken while it stood still, and a make-believe one in a test.
+//! Nothing here panics on foreign bytes: decoders give a value and its [`Gap`]s, every walk over foreign
+//! pointers is bounded, and an unknown Go minor is refused by name.
 //!
-//! - [`Runtime::discover`]: from an executable and its memory to the version, the layout table, the module data and the addresses of the runtime's
-//!   variables, in stripped binaries too.
+//! - [`Runtime::discover`]: from an executable and its memory to the version, the layout table, the module
+//!   data and the addresses of the runtime's variables, in stripped binaries too.
 //! - [`Evidence`]: what to copy while the target stands still, and the copying.
 //! - [`MemProfile`], [`Goroutine`], [`MemStats`]: what the copies say.
 //! - [`SpanTable`]: the heap by size class, and its largest objects with their types, profile or no profile.

@@ -87,17 +87,20 @@ impl Runtime {
         info.ok_or_else(|| DiscoverError::NotGo { file: file() })
     }
 
-    /// Finds everything. `mem` is the process's memory; `bias` what its addresses are off from those in the file.
+    /// Finds everything. `mem` is the process's memory; `bias` what its addresses are off from those in the
+    /// file.
     ///
     /// # Errors
-    /// [`DiscoverError`]; a process that has only just been started may fail as `Unreadable` and succeed a moment later.
+    /// [`DiscoverError`]; a process that has only just been started may fail as `Unreadable` and succeed a
+    /// moment later.
     pub fn discover(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Self, DiscoverError> {
         let location = Self::locate(image, bias, mem)?;
         Self::apply(image, bias, mem, &location)
     }
 
-    /// Finds where the runtime stands in the binary: what is the same for all its processes. Constant tables are read from the file, so that no page of them
-    /// becomes part of the process's RSS by our reading; the process is asked only for what the loader has relocated.
+    /// Finds where the runtime stands in the binary: what is the same for all its processes. Constant tables
+    /// are read from the file, so that no page of them becomes part of the process's RSS by our reading; the
+    /// process is asked only for what the loader has relocated.
     ///
     /// # Errors
     /// As [`Runtime::discover`].
@@ -123,8 +126,8 @@ impl Runtime {
         })
     }
 
-    /// The runtime of one process from where it was found in its binary. Everything is checked against the process: what was remembered may be of another
-    /// binary, or a lie.
+    /// The runtime of one process from where it was found in its binary. Everything is checked against the
+    /// process: what was remembered may be of another binary, or a lie.
     ///
     /// # Errors
     /// As [`Runtime::discover`].
@@ -156,8 +159,10 @@ impl Runtime {
         Ok((version, layout, build_info))
     }
 
-    /// Where tables stand that never change, in the process's addresses: pclntab, and funcdata as far as it may go. The linker may have put them into a segment
-    /// that is writable for a moment (position-independent executables; with cgo even without a section of their own: Go 1.22 with external linking).
+    /// Where tables stand that never change, in the process's addresses: pclntab, and funcdata as far as it
+    /// may go. The linker may have put them into a segment that is writable for a moment
+    /// (position-independent executables; with cgo even without a section of their own: Go 1.22 with external
+    /// linking).
     #[must_use]
     pub fn constant_ranges(&self) -> [AddrRange; 2] {
         /// More funcdata than any program has.
@@ -167,7 +172,8 @@ impl Runtime {
         [AddrRange { start: m.pc_header, end }, AddrRange::sized(m.gofunc, FUNCDATA)]
     }
 
-    /// The variables as the code names them, the symbol table not asked: for checking the rules for stripped binaries on binaries that are not.
+    /// The variables as the code names them, the symbol table not asked: for checking the rules for stripped
+    /// binaries on binaries that are not.
     ///
     /// # Errors
     /// [`DiscoverError::Unreadable`].
@@ -190,7 +196,8 @@ impl Runtime {
                 "allglen says {gs} goroutines: the runtime has not started yet, or the address is wrong"
             ));
         }
-        // The first few exist from the start of the runtime on; a list that they stand in is no other list of pointers.
+        // The first few exist from the start of the runtime on; a list that they stand in is no other list of
+        // pointers.
         let all = Addr(read(self.globals.allgptr)?);
         for i in 0..gs.min(4) {
             let g = Addr(read(all.plus(i * 8))?);
@@ -204,8 +211,9 @@ impl Runtime {
         if !head.is_null() && read(head.plus(self.layout.bucket.typ))? != 1 {
             return Err("mbuckets does not lead to a bucket of the memory profile".into());
         }
-        // Any number is a legal rate: `math.MaxInt64` for one sample in a while, what is not positive for none. Where it stands is all that can be wrong; that it
-        // is among the variables was checked when they were located.
+        // Any number is a legal rate: `math.MaxInt64` for one sample in a while, what is not positive for
+        // none. Where it stands is all that can be wrong; that it is among the variables was checked when
+        // they were located.
         let rate = self.globals.mem_profile_rate;
         if !rate.0.is_multiple_of(8) {
             return Err(format!("MemProfileRate is said to stand at {rate}"));

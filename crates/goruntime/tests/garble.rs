@@ -1,5 +1,6 @@
-//! Garbled binaries are named, and nothing else is taken for one. A real Go binary is changed as garble 0.18 changes it (held against the real thing by
-//! hand: Go 1.27, with and without `-tiny`): another magic in pclntab, the version "unknown", no module information.
+//! Garbled binaries are named, and nothing else is taken for one. A real Go binary is changed as garble 0.18
+//! changes it (held against the real thing by hand: Go 1.27, with and without `-tiny`): another magic in
+//! pclntab, the version "unknown", no module information.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::fs::{self, File};

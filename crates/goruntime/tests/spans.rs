@@ -1,5 +1,6 @@
-//! The span table against what real Go programs say of themselves (`lab/oracle`), and, of one that allocates and forgets without end (`lab/churn`), against the
-//! pacer's own count at any moment, with spans that wait for the sweeper.
+//! The span table against what real Go programs say of themselves (`lab/oracle`), and, of one that allocates
+//! and forgets without end (`lab/churn`), against the pacer's own count at any moment, with spans that wait
+//! for the sweeper.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::time::{Duration, Instant};
@@ -104,7 +105,8 @@ fn at_any_moment_of_a_collection(minor: u16, mode: Mode) {
         assert_eq!(gaps, []);
         // A span can be half made at the moment of the stop, not more.
         assert!(within(spans.span_bytes(), stats.heap_in_use, 0.01), "{} {}", spans.span_bytes(), stats.heap_in_use);
-        // Between two marks the pacer's live heap is what the last mark found, and every span that was handed out since, as a whole.
+        // Between two marks the pacer's live heap is what the last mark found, and every span that was handed
+        // out since, as a whole.
         if stats.gc_phase == 0 && stats.gc_cycles > 2 {
             let alive = spans.object_bytes() - spans.garbage_bytes();
             most = most.max((alive as f64 / stats.heap_live as f64 - 1.0).abs());

@@ -1,5 +1,5 @@
-//! An executable's ELF file: sections, segments, symbols. Read piece by piece with `pread`; never mapped, so that a file that is cut short under our
-//! hands is an error and not a SIGBUS.
+//! An executable's ELF file: sections, segments, symbols. Read piece by piece with `pread`; never mapped, so
+//! that a file that is cut short under our hands is an error and not a SIGBUS.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -241,8 +241,8 @@ impl ElfImage {
         Ok(buf)
     }
 
-    /// Those of `wanted` that the symbol table has. The table is read, searched and forgotten; in whole pieces, since name by name it took 200 ms for the
-    /// 190 MB of prometheus (`cargo xtask real`).
+    /// Those of `wanted` that the symbol table has. The table is read, searched and forgotten; in whole
+    /// pieces, since name by name it took 200 ms for the 190 MB of prometheus (`cargo xtask real`).
     ///
     /// # Errors
     /// [`ImageError`] if the file can no longer be read.
@@ -267,8 +267,9 @@ impl ElfImage {
         Ok(found)
     }
 
-    /// The file's read-only segments at the addresses where a process has them, and those of its writable ones that `constant` names (in the process's
-    /// addresses): in a position-independent executable the linker puts constant tables into a segment that is writable until it is relocated.
+    /// The file's read-only segments at the addresses where a process has them, and those of its writable
+    /// ones that `constant` names (in the process's addresses): in a position-independent executable the
+    /// linker puts constant tables into a segment that is writable until it is relocated.
     ///
     /// # Errors
     /// The system's error (too many open files).

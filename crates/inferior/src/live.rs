@@ -74,8 +74,9 @@ pub struct Usage {
     pub page_tables: u64,
 }
 
-/// A process whose memory is open for reading. The descriptor of `/proc/PID/mem` is tied to the address space, not to the number, and so is that of its folder:
-/// neither reads another process, even if the number is reused.
+/// A process whose memory is open for reading. The descriptor of `/proc/PID/mem` is tied to the address
+/// space, not to the number, and so is that of its folder: neither reads another process, even if the number
+/// is reused.
 #[derive(Debug)]
 pub struct LiveProcess {
     pid: i32,
@@ -86,7 +87,8 @@ pub struct LiveProcess {
     loaded: Arc<LoadedImage>,
 }
 
-/// Field 22 of `/proc/PID/stat`: when the process started, in clock ticks since boot. With the number it names one process for good.
+/// Field 22 of `/proc/PID/stat`: when the process started, in clock ticks since boot. With the number it
+/// names one process for good.
 #[must_use]
 pub fn start_time(pid: i32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -119,7 +121,8 @@ impl LiveProcess {
         Ok(Self { pid, start_time: start, folder, mem, loaded: Arc::new(LoadedImage { image, bias }) })
     }
 
-    /// Opens `pid`; its image is the executable if that is `wanted`, else the first mapped library (by path) that is, else the executable after all.
+    /// Opens `pid`; its image is the executable if that is `wanted`, else the first mapped library (by path)
+    /// that is, else the executable after all.
     ///
     /// # Errors
     /// As [`LiveProcess::open`].
@@ -268,7 +271,8 @@ fn load_bias(pid: i32, image: &ElfImage) -> Result<u64, OpenError> {
 
 fn cause(e: Errno) -> ReadCause {
     match e {
-        // EIO: the mapping is absent, or the OOM reaper has taken the pages (MMF_UNSTABLE). EFAULT: process_vm_readv's word for absent.
+        // EIO: the mapping is absent, or the OOM reaper has taken the pages (MMF_UNSTABLE). EFAULT:
+        // process_vm_readv's word for absent.
         Errno::EIO | Errno::EFAULT => ReadCause::Absent,
         Errno::ESRCH => ReadCause::Gone,
         Errno::EPERM | Errno::EACCES => ReadCause::Denied,
@@ -277,7 +281,8 @@ fn cause(e: Errno) -> ReadCause {
 }
 
 impl Memory for LiveProcess {
-    /// Reads through the open descriptor, which goes on working after a kill while the address space is pinned.
+    /// Reads through the open descriptor, which goes on working after a kill while the address space is
+    /// pinned.
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
         let len = buf.len();
         let mut done = 0;
@@ -298,8 +303,9 @@ impl Memory for LiveProcess {
         Ok(())
     }
 
-    /// `process_vm_readv` in batches; where it stops at a part (absent memory) or fails (the process has ended), that part is read by itself through the
-    /// descriptor. That call goes by the number: should another process have it by now, all is read again through the descriptor.
+    /// `process_vm_readv` in batches; where it stops at a part (absent memory) or fails (the process has
+    /// ended), that part is read by itself through the descriptor. That call goes by the number: should
+    /// another process have it by now, all is read again through the descriptor.
     fn read_parts(&self, parts: &mut [Part<'_>]) {
         self.read_parts_by_number(parts);
         // Asked afterwards: whose number it is now, its number it was all the time.

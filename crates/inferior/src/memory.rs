@@ -69,7 +69,8 @@ pub trait Memory {
         }
     }
 
-    /// `len` bytes, refused if more than `bound` (a length that comes from foreign memory must never size an allocation by itself).
+    /// `len` bytes, refused if more than `bound` (a length that comes from foreign memory must never size an
+    /// allocation by itself).
     ///
     /// # Errors
     /// As [`Memory::read`]; [`ReadCause::TooLarge`] over the bound.
@@ -146,8 +147,8 @@ impl<T: Memory, B: Memory> Memory for Layered<T, B> {
     }
 }
 
-/// Keeps blocks of memory that does not change (pclntab, text), so that a table walk costs one kernel call per block and not per byte. Bounded: it
-/// forgets everything when full.
+/// Keeps blocks of memory that does not change (pclntab, text), so that a table walk costs one kernel call
+/// per block and not per byte. Bounded: it forgets everything when full.
 #[derive(Debug)]
 pub struct BlockCache<M> {
     inner: M,

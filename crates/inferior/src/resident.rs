@@ -1,5 +1,5 @@
-//! What of each mapping is resident: `/proc/PID/smaps` (kernel: `Documentation/filesystems/proc.rst`). Reading it walks the page tables, some milliseconds per
-//! gigabyte: never while a target stands still.
+//! What of each mapping is resident: `/proc/PID/smaps` (kernel: `Documentation/filesystems/proc.rst`).
+//! Reading it walks the page tables, some milliseconds per gigabyte: never while a target stands still.
 
 use crate::mapping::{Mapping, parse_maps};
 

@@ -35,7 +35,8 @@ enum Content {
 }
 
 impl Process {
-    /// The executable: code, tables, types, module data, build information and a build id; with a symbol table, or stripped.
+    /// The executable: code, tables, types, module data, build information and a build id; with a symbol
+    /// table, or stripped.
     #[must_use]
     pub fn image(&self, flavour: Flavour, stripped: bool) -> Vec<u8> {
         let text = self.span(TEXT, self.at.etext.0);
@@ -72,7 +73,8 @@ impl Process {
         write(2, TEXT, &segments, sections)
     }
 
-    /// The core file: notes (a thread, the process, its entry point, the mapped executable) and all memory but the executable's own pages.
+    /// The core file: notes (a thread, the process, its entry point, the mapped executable) and all memory
+    /// but the executable's own pages.
     #[must_use]
     pub fn core(&self) -> Vec<u8> {
         let mut prstatus = vec![0; 336];
@@ -168,7 +170,8 @@ impl Process {
     }
 }
 
-/// `.go.buildinfo` (`cmd/link/internal/ld/data.go`): magic, pointer size, flag "inline", then two strings with their lengths.
+/// `.go.buildinfo` (`cmd/link/internal/ld/data.go`): magic, pointer size, flag "inline", then two strings
+/// with their lengths.
 fn build_info(flavour: Flavour) -> Vec<u8> {
     let mut b = b"\xff Go buildinf:\x08\x02".to_vec();
     b.resize(32, 0);

@@ -1,4 +1,5 @@
-//! The heap's span table and type descriptors (`runtime/mheap.go`, `runtime/mgcmark_greenteagc.go`, `internal/abi/type.go`).
+//! The heap's span table and type descriptors (`runtime/mheap.go`, `runtime/mgcmark_greenteagc.go`,
+//! `internal/abi/type.go`).
 
 use lastgasp_inferior::Addr;
 
@@ -55,7 +56,8 @@ pub struct Span {
     pub large_type: Option<usize>,
 }
 
-/// A type to be: name as Go prints it, size in bytes, whether the name is stored with a star in front (`TFlagExtraStar`).
+/// A type to be: name as Go prints it, size in bytes, whether the name is stored with a star in front
+/// (`TFlagExtraStar`).
 pub type TypeSpec<'a> = (&'a str, u64, bool);
 
 const TYPES: u64 = 0x58_0000;
@@ -100,7 +102,8 @@ impl Process {
             put(&mut b, 152, s.large_type.and_then(|t| descriptors.get(t)).map_or(0, |a| a.0));
             table.extend(b);
             let bits = bits(s.marked, usize::from(s.slots).div_ceil(8).next_multiple_of(8));
-            // Green Tea keeps the marks of small objects in the span's own last 128 bytes until it is swept; beside them then stand those of the cycle before.
+            // Green Tea keeps the marks of small objects in the span's own last 128 bytes until it is swept;
+            // beside them then stand those of the cycle before.
             if flavour == Flavour::Go27 && s.pages == 1 && (16..=512).contains(&s.elem_size) {
                 let mut inline = vec![0xff; 64];
                 inline.extend(self::bits(s.marked, 63));

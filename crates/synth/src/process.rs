@@ -117,7 +117,8 @@ const STACKS: u64 = 0xc0_1000_0000;
 const STACK: u64 = 2048;
 const POINTED: u64 = 0xc0_2000_0000;
 
-/// Functions of a process: (name, first line, frame size, whether stacks begin there, what is inlined into its second half).
+/// Functions of a process: (name, first line, frame size, whether stacks begin there, what is inlined into
+/// its second half).
 pub type FunctionSpec<'a> = (&'a str, u32, u32, bool, Option<&'a str>);
 
 impl Process {
@@ -146,7 +147,8 @@ impl Process {
         p
     }
 
-    /// Overwrites bytes anywhere: each pair is a place and a value. Small regions are hit as often as large ones.
+    /// Overwrites bytes anywhere: each pair is a place and a value. Small regions are hit as often as large
+    /// ones.
     pub fn damage(&mut self, hits: &[(u32, u8)]) {
         let n = self.regions.len().max(1);
         for (place, value) in hits {
@@ -189,7 +191,8 @@ impl Process {
         let pctab = (place(&t.pctab), t.pctab.len() as u64);
         let pclntable = (place(&t.pclntable), t.pclntable.len() as u64);
         let gofunc = place(&t.gofunc);
-        // pcHeader (`runtime/symtab.go`): magic, instruction quantum 1, pointers of 8 bytes, then offsets from here.
+        // pcHeader (`runtime/symtab.go`): magic, instruction quantum 1, pointers of 8 bytes, then offsets
+        // from here.
         let offset = |table: (Addr, u64)| table.0.0 - pc_header.0;
         let mut header = vec![0; 72];
         put(&mut header, 0, 0x0801_0000_ffff_fff1);
@@ -212,7 +215,8 @@ impl Process {
         };
     }
 
-    /// Code of 64 bytes for each function; those that name the runtime's variables in every Go program do so here.
+    /// Code of 64 bytes for each function; those that name the runtime's variables in every Go program do so
+    /// here.
     fn code(&mut self, functions: &[Function]) {
         let mut text = vec![0xcc; functions.len() * CODE as usize];
         for (i, f) in functions.iter().enumerate() {
@@ -363,7 +367,8 @@ impl Process {
     }
 }
 
-/// What the runtime's functions name, in order: whether by LEA, and the variable. Seen in the machine code of Go 1.22 and 1.27.
+/// What the runtime's functions name, in order: whether by LEA, and the variable. Seen in the machine code of
+/// Go 1.22 and 1.27.
 fn operands_of(function: &str) -> &'static [(bool, u64)] {
     const BUCKETS_HEAD: u64 = VARIABLES;
     const CYCLE: u64 = VARIABLES + 8;

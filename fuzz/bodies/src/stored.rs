@@ -47,8 +47,8 @@ pub fn locations(data: &[u8]) {
     }
 }
 
-/// Facts that were read back: diagnosis and every report. The input is JSON; or, where it does not begin like JSON, orders to change the numbers of facts that are
-/// whole: which of them (two bytes), by what (eight).
+/// Facts that were read back: diagnosis and every report. The input is JSON; or, where it does not begin like
+/// JSON, orders to change the numbers of facts that are whole: which of them (two bytes), by what (eight).
 pub fn facts(data: &[u8]) {
     let text = if data.first() == Some(&b'{') { data.to_vec() } else { changed(data) };
     let Ok(facts) = from_json(&text) else { return };

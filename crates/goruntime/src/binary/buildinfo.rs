@@ -1,4 +1,5 @@
-//! What the linker wrote about the build: Go version, module, version control. Source: `debug/buildinfo`, `cmd/link/internal/ld/data.go` (`buildinfo`).
+//! What the linker wrote about the build: Go version, module, version control. Source: `debug/buildinfo`,
+//! `cmd/link/internal/ld/data.go` (`buildinfo`).
 
 /// A module with its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,8 +34,8 @@ impl BuildInfo {
 const MAGIC: &[u8] = b"\xff Go buildinf:";
 const FLAG_INLINE: u8 = 2;
 
-/// Parses the section `.go.buildinfo`, or any bytes that hold its magic on a 16-byte boundary. `None` for Go before 1.18, whose pointer form names a version
-/// that is refused anyway.
+/// Parses the section `.go.buildinfo`, or any bytes that hold its magic on a 16-byte boundary. `None` for Go
+/// before 1.18, whose pointer form names a version that is refused anyway.
 #[must_use]
 pub fn parse_buildinfo(data: &[u8]) -> Option<BuildInfo> {
     let at = (0..data.len()).step_by(16).find(|i| data.get(*i..).is_some_and(|d| d.starts_with(MAGIC)))?;

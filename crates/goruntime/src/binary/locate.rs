@@ -1,5 +1,6 @@
-//! Where the runtime's variables stand. From the symbol table where there is one; in a stripped binary from the code of runtime functions that name
-//! them: the k-th RIP-relative operand of a function that every Go program links. Each variable's rules are tried together and must agree.
+//! Where the runtime's variables stand. From the symbol table where there is one; in a stripped binary from
+//! the code of runtime functions that name them: the k-th RIP-relative operand of a function that every Go
+//! program links. Each variable's rules are tried together and must agree.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +55,8 @@ struct Rule {
 
 use Pick::{FirstLea, Nth, NthLea};
 
-/// Held against the symbol table of unstripped binaries of every supported minor by `lastgasp_matrix::compare`.
+/// Held against the symbol table of unstripped binaries of every supported minor by
+/// `lastgasp_matrix::compare`.
 const RULES: &[Rule] = &[
     Rule { symbol: "runtime.mbuckets", sites: &[("runtime.mProf_FlushLocked", Nth(1))] },
     Rule {
@@ -92,7 +94,8 @@ pub(crate) fn variables(
     Ok(found)
 }
 
-/// The variables that were found in the binary before. What it does not name, or names where no variables are, is an error.
+/// The variables that were found in the binary before. What it does not name, or names where no variables
+/// are, is an error.
 pub(crate) fn remembered(known: &RuntimeLocation, bias: u64, md: &ModuleData) -> Result<Globals, String> {
     let here = |r: &Rule| Some((r.symbol, Addr(known.variables.get(r.symbol)?.wrapping_add(bias))));
     collect(&RULES.iter().filter_map(here).collect(), md)

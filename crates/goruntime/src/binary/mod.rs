@@ -1,5 +1,5 @@
-//! What a Go executable says of itself: build information, module data, function and line tables, and where the runtime's
-//! variables stand. The same for every process that runs it.
+//! What a Go executable says of itself: build information, module data, function and line tables, and where
+//! the runtime's variables stand. The same for every process that runs it.
 
 pub(crate) mod buildinfo;
 mod functab;

@@ -12,7 +12,8 @@ use crate::goroutine::{ancestors, labels};
 use crate::ranges::merge;
 use crate::runtime::Runtime;
 
-/// Most label sets and ancestor lists that are copied, each: they are found by pointers, one read after the other.
+/// Most label sets and ancestor lists that are copied, each: they are found by pointers, one read after the
+/// other.
 const MAX_POINTED: usize = 1000;
 
 /// All goroutines with their stacks, labels and ancestors.

@@ -1,5 +1,5 @@
-//! What to copy while the target stands still, and the copying. Nothing is decoded here beyond the pointers that say where to copy from; all decoding
-//! happens later, on the copy, with the target running again.
+//! What to copy while the target stands still, and the copying. Nothing is decoded here beyond the pointers
+//! that say where to copy from; all decoding happens later, on the copy, with the target running again.
 
 mod goroutines;
 mod plan;
@@ -48,12 +48,14 @@ impl Evidence {
         Self { snapshot, gaps: Vec::new() }
     }
 
-    /// Copies: memory statistics, profile buckets, threads, goroutines and their stacks. In this order, so that a copy that is cut short has what names the culprit.
+    /// Copies: memory statistics, profile buckets, threads, goroutines and their stacks. In this order, so
+    /// that a copy that is cut short has what names the culprit.
     pub fn copy(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory) {
         self.copy_with(rt, plan, mem, &[]);
     }
 
-    /// As [`Evidence::copy`], with what `registers` say of running goroutines: how far their stacks reach, and the threads' own stacks that they stand on.
+    /// As [`Evidence::copy`], with what `registers` say of running goroutines: how far their stacks reach,
+    /// and the threads' own stacks that they stand on.
     pub fn copy_with(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory, registers: &[ThreadRegisters]) {
         self.copy_profile(rt, plan, mem);
         copy_threads(&mut self.open(), rt, mem, registers);
@@ -75,7 +77,8 @@ impl Evidence {
         self.snapshot.seal();
     }
 
-    /// The memory statistics by one read of memory: a tenth of what [`MemStats::read`] costs of a living process, and nearly of one moment.
+    /// The memory statistics by one read of memory: a tenth of what [`MemStats::read`] costs of a living
+    /// process, and nearly of one moment.
     ///
     /// # Errors
     /// [`ReadError`] of the first that fails.

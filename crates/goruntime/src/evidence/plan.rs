@@ -20,8 +20,9 @@ pub struct EvidencePlan {
 }
 
 impl EvidencePlan {
-    /// Brings the plan up to date: walks buckets that were added since the last call (all of them at the first), counts goroutines. Reads a running
-    /// target: buckets never move and are never freed, new ones are added at the head.
+    /// Brings the plan up to date: walks buckets that were added since the last call (all of them at the
+    /// first), counts goroutines. Reads a running target: buckets never move and are never freed, new ones
+    /// are added at the head.
     pub fn update(&mut self, rt: &Runtime, mem: &dyn Memory) -> Vec<Gap> {
         let mut gaps = Vec::new();
         let fresh = self.walk_new(rt, mem, &mut gaps);
@@ -36,8 +37,9 @@ impl EvidencePlan {
         gaps
     }
 
-    /// Room for a copy in bytes: what is known, and half as many goroutines again as there are now, since a dying service has more of them in a moment; at
-    /// most `cap`. Not more: to touch 12 MB took 7 to 20 ms, and small services that grow fast were dead before the copy.
+    /// Room for a copy in bytes: what is known, and half as many goroutines again as there are now, since a
+    /// dying service has more of them in a moment; at most `cap`. Not more: to touch 12 MB took 7 to 20 ms,
+    /// and small services that grow fast were dead before the copy.
     #[must_use]
     pub fn room(&self, rt: &Runtime, mem: &dyn Memory, cap: usize) -> usize {
         let buckets: usize = self.ranges.iter().map(|(_, len)| *len).sum();

@@ -1,4 +1,5 @@
-//! All goroutines, with their stacks. Source: `runtime/runtime2.go`, `runtime/traceback.go` (`goroutineheader`, `isSystemGoroutine`).
+//! All goroutines, with their stacks. Source: `runtime/runtime2.go`, `runtime/traceback.go`
+//! (`goroutineheader`, `isSystemGoroutine`).
 
 pub(crate) mod ancestors;
 mod calls;
@@ -33,7 +34,8 @@ pub use decoded::{Goroutine, Goroutines, is_system};
 pub use labels::{Label, LabelSalt};
 pub use status::Status;
 
-/// All goroutines that are not dead, in the runtime's own order. `registers` are those of the process's threads, as far as they were to be had.
+/// All goroutines that are not dead, in the runtime's own order. `registers` are those of the process's
+/// threads, as far as they were to be had.
 pub fn decode_goroutines(
     rt: &Runtime,
     mem: &dyn Memory,
@@ -44,7 +46,8 @@ pub fn decode_goroutines(
     decode_all_goroutines(rt, mem, symbols, registers, &LabelSalt::default(), gaps).live
 }
 
-/// As [`decode_goroutines`], with those counted that are not there any more, and a salt for the values of labels.
+/// As [`decode_goroutines`], with those counted that are not there any more, and a salt for the values of
+/// labels.
 pub fn decode_all_goroutines(
     rt: &Runtime,
     mem: &dyn Memory,
@@ -173,7 +176,8 @@ impl Decoder<'_, '_> {
         }
     }
 
-    /// A goroutine on a thread: by the thread's registers if they lead to its beginning, else by what its stack alone tells.
+    /// A goroutine on a thread: by the thread's registers if they lead to its beginning, else by what its
+    /// stack alone tells.
     fn running(&self, raw: &RawG) -> (Trace, Option<String>) {
         let why = match self.threads.get(&raw.m.0) {
             None => "running, and its registers were not to be had".to_owned(),

@@ -1,7 +1,8 @@
 //! More goroutines than their stacks can be copied: which stacks are, and what is said of the others.
 //!
-//! Many goroutines are alike: a leak is ten thousand goroutines at one instruction. So what is rare is copied whole, and of what is many as many as there is room for,
-//! evenly over the kind; the others are counted with those of their kind that were.
+//! Many goroutines are alike: a leak is ten thousand goroutines at one instruction. So what is rare is copied
+//! whole, and of what is many as many as there is room for, evenly over the kind; the others are counted with
+//! those of their kind that were.
 
 use std::sync::Arc;
 

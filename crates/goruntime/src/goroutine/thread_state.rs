@@ -31,7 +31,8 @@ pub(crate) fn thread_states(
         let stacks = [own, m.g0, m.gsignal];
         let on_its_stacks = |sp: Addr| stacks.iter().any(|s| s.contains(sp));
         let named = by_tid.get(&m.tid).copied();
-        // `procid` is the number that the thread has within its own PID namespace: in a container it names another thread, or none. Stacks are nobody else's.
+        // `procid` is the number that the thread has within its own PID namespace: in a container it names
+        // another thread, or none. Stacks are nobody else's.
         let found = named.filter(|i| on_its_stacks(sp(*i))).or_else(|| {
             let hit = |s: &AddrRange| {
                 let first = by_sp.partition_point(|i| sp(*i) < s.start);

@@ -1,7 +1,9 @@
-//! Go stacks without frame pointers or DWARF: the pc-SP tables tell where the return address stands. Source: `runtime/traceback.go` (`unwinder`).
+//! Go stacks without frame pointers or DWARF: the pc-SP tables tell where the return address stands. Source:
+//! `runtime/traceback.go` (`unwinder`).
 //!
-//! A goroutine that runs may stand on other stacks than its own: on the scheduler's (`g0`: `systemstack`, `mcall`, `morestack`, calls of C) or on that of
-//! signal handlers (`gsignal`). The way back to the goroutine is the one that the runtime takes: `curg.sched`, and the registers that the kernel saved.
+//! A goroutine that runs may stand on other stacks than its own: on the scheduler's (`g0`: `systemstack`,
+//! `mcall`, `morestack`, calls of C) or on that of signal handlers (`gsignal`). The way back to the goroutine
+//! is the one that the runtime takes: `curg.sched`, and the registers that the kernel saved.
 
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 
@@ -70,7 +72,8 @@ impl Jump {
     }
 }
 
-/// What called these was interrupted between two instructions: its pc is no return address (`isInjectedCall`).
+/// What called these was interrupted between two instructions: its pc is no return address
+/// (`isInjectedCall`).
 fn is_injected_call(name: &str) -> bool {
     matches!(name, "runtime.asyncPreempt" | "runtime.sigpanic" | "runtime.debugCallV2")
 }
@@ -87,7 +90,8 @@ pub(crate) fn unwind(symbols: &Symbolizer<'_>, mem: &dyn Memory, stack: AddrRang
     out
 }
 
-/// A goroutine that runs, from the registers of its thread, wherever that stands. `Err` says why they do not lead to the goroutine.
+/// A goroutine that runs, from the registers of its thread, wherever that stands. `Err` says why they do not
+/// lead to the goroutine.
 pub(crate) fn unwind_running(
     symbols: &Symbolizer<'_>,
     mem: &dyn Memory,
@@ -100,7 +104,8 @@ pub(crate) fn unwind_running(
         at = interrupted(symbols, mem, m, at)?;
     }
     let place = symbols.place(at.pc, true);
-    // In the vDSO, or on the way to it: the runtime noted where it left Go code. (Where a signal handler reads the clock, the note is of the handler's.)
+    // In the vDSO, or on the way to it: the runtime noted where it left Go code. (Where a signal handler
+    // reads the clock, the note is of the handler's.)
     if !m.vdso_sp.is_null() && !m.gsignal.contains(m.vdso_sp) && place.as_ref().is_none_or(|p| calls_vdso(&p.name)) {
         at = Position { pc: m.vdso_pc, sp: m.vdso_sp, exact: false };
     } else if place.as_ref().is_some_and(|p| Jump::at(&p.name) == Some(Jump::Into)) {
@@ -164,7 +169,8 @@ fn interrupted(symbols: &Symbolizer<'_>, mem: &dyn Memory, m: &RawM, from: Posit
     };
     for _ in 0..MAX_FRAMES {
         let place = symbols.place(at.pc, at.exact);
-        // On its way out, in the runtime's restorer or in libc's (cgo): the return address is off the stack already.
+        // On its way out, in the runtime's restorer or in libc's (cgo): the return address is off the stack
+        // already.
         if place.as_ref().is_none_or(|p| p.name.starts_with("runtime.sigreturn")) {
             return saved(Addr(at.sp.0.saturating_sub(RETURN_ADDRESS_SIZE)));
         }
@@ -178,7 +184,8 @@ fn interrupted(symbols: &Symbolizer<'_>, mem: &dyn Memory, m: &RawM, from: Posit
     Err("in a signal handler without end".into())
 }
 
-/// Unwinds the thread's system stack to where it was left for it, and gives where the goroutine's own stack goes on.
+/// Unwinds the thread's system stack to where it was left for it, and gives where the goroutine's own stack
+/// goes on.
 fn system_stack(
     symbols: &Symbolizer<'_>,
     mem: &dyn Memory,
@@ -201,7 +208,8 @@ fn system_stack(
     let mut at = from;
     while out.steps.len() < MAX_FRAMES {
         let Some(place) = symbols.place(at.pc, at.exact) else {
-            // In C, without leaving the scheduler (to start a thread, for example): the way back was noted before.
+            // In C, without leaving the scheduler (to start a thread, for example): the way back was noted
+            // before.
             let noted = symbols.place(g.sched_pc, false).is_some_and(|p| p.name == LEFT);
             let why = || format!("on its thread's system stack, {} is in no Go function", at.pc);
             return if noted { Ok(back) } else { Err(why()) };
@@ -219,10 +227,12 @@ fn system_stack(
     Err(format!("deeper than {MAX_FRAMES} frames"))
 }
 
-/// A running goroutine whose registers are not to be had: where it left for the system stack, if it has; else the deepest word of its stack that looks like a
-/// return address and from which the stack unwinds to its very beginning. May show calls that have just returned; callers mark it as approximate.
+/// A running goroutine whose registers are not to be had: where it left for the system stack, if it has; else
+/// the deepest word of its stack that looks like a return address and from which the stack unwinds to its
+/// very beginning. May show calls that have just returned; callers mark it as approximate.
 pub(crate) fn reconstruct(symbols: &Symbolizer<'_>, mem: &dyn Memory, g: &RawG) -> Option<Trace> {
-    // `systemstack` and `gogo` clear sched.sp when they are done; what a call of C left may stand here longer.
+    // `systemstack` and `gogo` clear sched.sp when they are done; what a call of C left may stand here
+    // longer.
     let left = symbols.place(g.sched_pc, false).is_some_and(|p| p.name == LEFT);
     if left && g.stack.contains(g.sched_sp) {
         let got = unwind(symbols, mem, g.stack, g.sched_pc, g.sched_sp);

@@ -1,4 +1,5 @@
-//! The runtime's memory statistics (`gcController`, `memstats`): a few words, safe to read at any time. Source: `runtime/mgcpacer.go`, `runtime/mstats.go`.
+//! The runtime's memory statistics (`gcController`, `memstats`): a few words, safe to read at any time.
+//! Source: `runtime/mgcpacer.go`, `runtime/mstats.go`.
 
 use lastgasp_inferior::{Memory, ReadError};
 
@@ -71,7 +72,8 @@ impl MemStats {
             total_alloc: controller(c.total_alloc)?,
             total_free: controller(c.total_free)?,
             mapped_ready: controller(c.mapped_ready)?,
-            // stacks_sys counts those of system threads alone; goroutine stacks are spans of the heap that heapInUse leaves out.
+            // stacks_sys counts those of system threads alone; goroutine stacks are spans of the heap that
+            // heapInUse leaves out.
             stacks: stats(s.stacks_sys)?.saturating_add(heap_stats(h.in_stacks)?),
             metadata: metadata
                 .iter()

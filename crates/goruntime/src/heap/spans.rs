@@ -1,5 +1,6 @@
-//! The heap's span table: how many objects of which size there are, exactly, whether or not the program profiles its memory. Source: `runtime/mheap.go` (`mspan`,
-//! `allspans`), `runtime/mgcsweep.go` (what `sweepgen` means), `runtime/mgcmark_greenteagc.go` (marks inside the span).
+//! The heap's span table: how many objects of which size there are, exactly, whether or not the program
+//! profiles its memory. Source: `runtime/mheap.go` (`mspan`, `allspans`), `runtime/mgcsweep.go` (what
+//! `sweepgen` means), `runtime/mgcmark_greenteagc.go` (marks inside the span).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,8 +115,8 @@ impl SpanTable {
         mem.u64(rt.globals.mheap.plus(rt.layout.mheap.allspans + 8)).ok()
     }
 
-    /// Reads the table, span by span, keeping only sums and the largest objects: some 10 ms for a heap of a gigabyte. Of a target that runs each span is
-    /// right by itself, and the sums are of no single moment.
+    /// Reads the table, span by span, keeping only sums and the largest objects: some 10 ms for a heap of a
+    /// gigabyte. Of a target that runs each span is right by itself, and the sums are of no single moment.
     pub fn read(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Option<Self> {
         let m = &rt.layout.mheap;
         let read = || -> Result<(Addr, u64, u32), String> {
@@ -162,12 +163,14 @@ enum Marks {
     /// `mspan.gcmarkBits`, a bit per slot.
     #[default]
     Beside,
-    /// Green Tea: for spans of small objects at the end of the span itself (`spanInlineMarkBits`), until they are swept.
+    /// Green Tea: for spans of small objects at the end of the span itself (`spanInlineMarkBits`), until they
+    /// are swept.
     Inline,
 }
 
 impl Marks {
-    /// Green Tea is the default from Go 1.26 and an experiment of 1.25; both say so where they differ from the default.
+    /// Green Tea is the default from Go 1.26 and an experiment of 1.25; both say so where they differ from
+    /// the default.
     fn of(rt: &Runtime) -> Self {
         let text = rt.version.text.as_str();
         let experiments = text.split_once("X:").map_or("", |(_, x)| x);
@@ -177,7 +180,8 @@ impl Marks {
     }
 }
 
-/// `spanInlineMarkBits`: the last 128 bytes of a span of one page; the marks stand at 64 and are 63 bytes long.
+/// `spanInlineMarkBits`: the last 128 bytes of a span of one page; the marks stand at 64 and are 63 bytes
+/// long.
 const INLINE_MARKS: u64 = 128;
 const INLINE_MARKS_AT: u64 = 64;
 const INLINE_MARKS_LEN: u64 = 63;
@@ -236,7 +240,8 @@ impl RawSpan {
         self.class >> 1 == 0
     }
 
-    /// Two behind the heap's: found and not swept yet; one ahead: cached since before the sweep began (`mgcsweep.go`, "sweepgen").
+    /// Two behind the heap's: found and not swept yet; one ahead: cached since before the sweep began
+    /// (`mgcsweep.go`, "sweepgen").
     fn is_unswept(&self, heap: u32) -> bool {
         self.sweepgen == heap.wrapping_sub(2) || self.sweepgen == heap.wrapping_add(1)
     }

@@ -1,4 +1,5 @@
-//! A make-believe process and the runtime that discovery would have found in it: for the tests here and the fuzz targets.
+//! A make-believe process and the runtime that discovery would have found in it: for the tests here and the
+//! fuzz targets.
 
 use lastgasp_goruntime::{
     Evidence, EvidencePlan, Gap, Globals, GoVersion, MemStats, ModuleData, Runtime, SpanTable, Symbolizer,
