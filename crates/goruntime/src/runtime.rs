@@ -19,7 +19,7 @@ pub enum DiscoverError {
     /// No build information.
     #[error("{file} is not a Go executable (no Go build information), or it was built before Go 1.18")]
     NotGo {
-        /// The executable.
+        /// Name of the executable, as it was opened.
         file: String,
     },
     /// Made unreadable on purpose.
@@ -27,7 +27,7 @@ pub enum DiscoverError {
         "{file} looks like a Go binary built with garble ({signs}): what lastgasp reads was scrambled on purpose. Run a build of the same source without garble where it is to be observed"
     )]
     Garbled {
-        /// The executable.
+        /// Name of the executable, as it was opened.
         file: String,
         /// What it is recognised by.
         signs: String,
@@ -43,9 +43,9 @@ pub enum DiscoverError {
     /// The runtime's tables or variables were not found.
     #[error("the Go runtime in {file} ({version}) could not be read: {why}")]
     Unreadable {
-        /// The executable.
+        /// Name of the executable, as it was opened.
         file: String,
-        /// Its version.
+        /// Go version, as the binary says it.
         version: String,
         /// What went wrong.
         why: String,
@@ -55,7 +55,7 @@ pub enum DiscoverError {
 /// A Go runtime, located: what is needed to read it, resolved before any crisis.
 #[derive(Clone, Debug)]
 pub struct Runtime {
-    /// The release.
+    /// Go release: minor, patch, experiments.
     pub version: GoVersion,
     /// What the linker wrote about the build.
     pub build_info: BuildInfo,

@@ -19,7 +19,7 @@ pub enum ImageError {
     /// Could not be opened or read.
     #[error("{file}: {error}")]
     Io {
-        /// The file.
+        /// Name of the file, as it was given at opening.
         file: String,
         /// The system's error.
         error: std::io::Error,
@@ -27,7 +27,7 @@ pub enum ImageError {
     /// Not an ELF file of the kind we read.
     #[error("{file}: {why}")]
     Format {
-        /// The file.
+        /// Name of the file, as it was given at opening.
         file: String,
         /// What is wrong with it.
         why: String,
@@ -94,7 +94,7 @@ pub struct ElfImage {
 /// An image and where it was loaded.
 #[derive(Debug)]
 pub struct LoadedImage {
-    /// The file.
+    /// The ELF file: an executable or a library.
     pub image: ElfImage,
     /// What is added to its addresses to get the process's.
     pub bias: u64,
@@ -284,7 +284,7 @@ impl ElfImage {
 /// Bytes of an `Elf64_Sym`.
 const SYMBOL: usize = 24;
 
-/// An `Elf64_Sym`.
+/// Fields of an `Elf64_Sym` (`elf.h`) that we use; `name` is an offset in the string table.
 struct RawSymbol {
     name: usize,
     defined: bool,

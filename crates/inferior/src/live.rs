@@ -34,9 +34,9 @@ pub enum OpenError {
         "no permission to read process {pid} ({what}): needs CAP_SYS_PTRACE; run as root, or as the process's user with kernel.yama.ptrace_scope=0"
     )]
     Denied {
-        /// The process.
+        /// Process number.
         pid: i32,
-        /// Which file.
+        /// Name below `/proc/PID`: `mem`, `exe`.
         what: &'static str,
     },
     /// The process number belongs to another process by now.
@@ -45,12 +45,12 @@ pub enum OpenError {
     /// The executable could not be read.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// Another error.
+    /// Any other error of the system.
     #[error("process {pid}: {what}: {error}")]
     Io {
-        /// The process.
+        /// Process number.
         pid: i32,
-        /// Which file.
+        /// Name below `/proc/PID`: `mem`, `exe`.
         what: &'static str,
         /// The system's error.
         error: std::io::Error,
@@ -60,15 +60,15 @@ pub enum OpenError {
 /// Memory use of a process, from `/proc/PID/status` (bytes).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// `VmRSS`.
+    /// `VmRSS`: resident in all, the sum of the next three.
     pub rss: u64,
-    /// `RssAnon`.
+    /// `RssAnon`: resident memory without a file: heap, stacks.
     pub anon: u64,
-    /// `RssFile`.
+    /// `RssFile`: resident pages of mapped files: code, constant data.
     pub file: u64,
-    /// `RssShmem`.
+    /// `RssShmem`: resident shared memory, tmpfs included.
     pub shmem: u64,
-    /// `VmSwap`.
+    /// `VmSwap`: anonymous memory that stands in swap.
     pub swap: u64,
     /// `VmPTE`: page tables, charged to the cgroup but not part of the RSS.
     pub page_tables: u64,
@@ -96,7 +96,7 @@ pub fn start_time(pid: i32) -> Option<u64> {
 }
 
 impl LiveProcess {
-    /// Opens `pid`.
+    /// Opens the process `pid` for reading: memory, executable, load bias.
     ///
     /// # Errors
     /// [`OpenError`], each with its cure.

@@ -37,16 +37,16 @@ pub enum ReadCause {
 pub struct ReadError {
     /// First address asked.
     pub addr: Addr,
-    /// Bytes asked.
+    /// How many bytes were asked for.
     pub len: usize,
-    /// Why.
+    /// What stopped the read.
     pub cause: ReadCause,
 }
 
 /// One piece of a scattered read.
 #[derive(Debug)]
 pub struct Part<'a> {
-    /// Where from.
+    /// First address to read.
     pub addr: Addr,
     /// Where to; filled only if `ok` is set afterwards.
     pub buf: &'a mut [u8],
@@ -83,7 +83,7 @@ pub trait Memory {
         Ok(v)
     }
 
-    /// A byte.
+    /// The byte at `addr`.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -93,7 +93,7 @@ pub trait Memory {
         Ok(u8::from_le_bytes(b))
     }
 
-    /// A little-endian u32.
+    /// The little-endian u32 at `addr`.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -103,7 +103,7 @@ pub trait Memory {
         Ok(u32::from_le_bytes(b))
     }
 
-    /// A little-endian u64.
+    /// The little-endian u64 at `addr`.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -113,7 +113,7 @@ pub trait Memory {
         Ok(u64::from_le_bytes(b))
     }
 
-    /// A pointer.
+    /// The pointer at `addr`: 8 bytes, little-endian.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -135,7 +135,7 @@ impl<M: Memory + ?Sized> Memory for &M {
 /// Two address spaces, one over the other: what `top` does not hold is asked of `bottom`.
 #[derive(Debug)]
 pub struct Layered<T, B> {
-    /// Asked first.
+    /// The space that is asked first.
     pub top: T,
     /// Asked where `top` fails.
     pub bottom: B,

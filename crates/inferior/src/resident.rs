@@ -6,9 +6,9 @@ use crate::mapping::{Mapping, parse_maps};
 /// A mapping with what of it is in memory, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resident {
-    /// The mapping.
+    /// The mapping, as `/proc/PID/maps` has it.
     pub mapping: Mapping,
-    /// `Rss`.
+    /// `Rss`: all of it that is resident.
     pub rss: u64,
     /// `Anonymous`: of them, memory of the process's own (written pages of a private file mapping too).
     pub anon: u64,

@@ -182,7 +182,7 @@ impl Snapshot {
         self.sealed = false;
     }
 
-    /// Bytes held.
+    /// Bytes that the copy holds, all pieces together.
     #[must_use]
     pub fn len(&self) -> usize {
         self.data.len()

@@ -10,11 +10,11 @@ use crate::arch;
 /// Where a stopped thread stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThreadRegisters {
-    /// Thread id.
+    /// Thread id, in the numbers of our own PID namespace; of a core, as the kernel wrote it.
     pub tid: i32,
-    /// Stack pointer.
+    /// Stack pointer: whichever stack of the thread is in use.
     pub sp: Addr,
-    /// Program counter.
+    /// Program counter: the next instruction.
     pub pc: Addr,
 }
 

@@ -10,11 +10,11 @@ use crate::tables::{TEXT, return_address};
 const MODULE: u64 = 0x5f_0000;
 const NOTE: u64 = 0x4f_0000;
 const PAGE: u64 = 4096;
-/// `p_flags`.
+/// Bits of `p_flags` (`elf.h`).
 const READ: u64 = 4;
 const WRITE: u64 = 2;
 const EXECUTE: u64 = 1;
-/// `p_type`.
+/// Values of `p_type` (`elf.h`).
 const PT_LOAD: u64 = 1;
 const PT_NOTE: u64 = 4;
 /// Bytes of the file header, a program header, a section header, a symbol.
@@ -30,7 +30,7 @@ type Section<'a> = (&'a str, u32, u64, Content);
 enum Content {
     /// So many bytes of a segment.
     Loaded(u64),
-    /// Not loaded.
+    /// Bytes of its own, not loaded into the process.
     Own(Vec<u8>),
 }
 

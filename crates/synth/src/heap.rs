@@ -13,7 +13,7 @@ pub enum SpanState {
     /// Free: `allspans` keeps it.
     #[default]
     Dead,
-    /// Objects.
+    /// In use: it holds objects.
     InUse,
     /// Stacks and other memory that the runtime manages itself.
     Manual,
@@ -25,7 +25,7 @@ pub enum Sweep {
     /// Swept, in this cycle.
     #[default]
     Done,
-    /// Not yet.
+    /// Not swept yet in this cycle.
     Due,
     /// Not yet: an mcache holds it since before the sweep began.
     Cached,
@@ -34,7 +34,7 @@ pub enum Sweep {
 /// A span to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
-    /// Use.
+    /// What it is used for: `mspan.state`.
     pub state: SpanState,
     /// Number of its size class; 0: one large object.
     pub size_class: u8,
@@ -44,11 +44,11 @@ pub struct Span {
     pub pages: u64,
     /// Bytes of a slot.
     pub elem_size: u64,
-    /// Slots.
+    /// Number of slots: `mspan.nelems`.
     pub slots: u16,
-    /// Slots with objects.
+    /// Slots with objects: `mspan.allocCount`.
     pub objects: u16,
-    /// Sweeping.
+    /// How far the sweeper has come with it.
     pub sweep: Sweep,
     /// Objects that the last mark found alive.
     pub marked: u16,

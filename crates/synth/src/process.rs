@@ -10,9 +10,9 @@ use crate::tables::{CODE, Function, TEXT, Tables, return_address};
 /// Allocations and frees of one cycle, in objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Allocated.
+    /// Objects allocated.
     pub allocs: u64,
-    /// Freed.
+    /// Objects freed.
     pub frees: u64,
 }
 
@@ -21,20 +21,20 @@ pub struct Record {
 pub struct Site {
     /// Indices of functions, innermost first.
     pub stack: Vec<usize>,
-    /// Size of its objects.
+    /// Bytes of one of its objects.
     pub size: u64,
-    /// Published.
+    /// Published counts: `memRecord.active`.
     pub active: Record,
-    /// The cycles in the making.
+    /// The cycles in the making: `memRecord.future`.
     pub future: [Record; 3],
 }
 
-/// A goroutine.
+/// A goroutine to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Goroutine {
-    /// Number.
+    /// `goid`: its number.
     pub goid: u64,
-    /// `atomicstatus`.
+    /// `atomicstatus`: 1 runnable, 2 running, 3 in a system call, 4 waiting (`runtime2.go`).
     pub status: u32,
     /// Number of the wait reason.
     pub wait_reason: u8,
@@ -49,47 +49,47 @@ pub struct Goroutine {
 /// Where things stand, for building a `Runtime` by hand. Tables are (address, length in their own unit).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Addresses {
-    /// Code.
+    /// First byte of code: `moduledata.text`.
     pub text: Addr,
-    /// End of code.
+    /// First byte behind the code: `moduledata.etext`.
     pub etext: Addr,
     /// `pcHeader`: start of pclntab.
     pub pc_header: Addr,
-    /// `funcnametab`.
+    /// `moduledata.funcnametab`, in bytes.
     pub funcnametab: (Addr, u64),
-    /// `cutab`.
+    /// `moduledata.cutab`, in words of 4 bytes.
     pub cutab: (Addr, u64),
-    /// `filetab`.
+    /// `moduledata.filetab`, in bytes.
     pub filetab: (Addr, u64),
-    /// `pctab`.
+    /// `moduledata.pctab`, in bytes.
     pub pctab: (Addr, u64),
-    /// `pclntable`.
+    /// `moduledata.pclntable`, in bytes.
     pub pclntable: (Addr, u64),
-    /// `ftab`, its end marker included.
+    /// `moduledata.ftab`, in entries, its end marker included.
     pub ftab: (Addr, u64),
-    /// `gofunc`.
+    /// `moduledata.gofunc`: base of funcdata.
     pub gofunc: Addr,
     /// First of the variables.
     pub variables: Addr,
-    /// `mbuckets`.
+    /// `runtime.mbuckets`: head of the list of buckets.
     pub mbuckets: Addr,
-    /// `mProfCycle`.
+    /// `runtime.mProfCycle`: cycle and flushed bit.
     pub mprof_cycle: Addr,
-    /// `MemProfileRate`.
+    /// `runtime.MemProfileRate`: bytes per sample.
     pub mem_profile_rate: Addr,
-    /// `allglen`.
+    /// `runtime.allglen`: number of goroutines.
     pub allglen: Addr,
-    /// `allgptr`.
+    /// `runtime.allgptr`: the list of goroutines.
     pub allgptr: Addr,
-    /// `allm`.
+    /// `runtime.allm`: head of the list of threads.
     pub allm: Addr,
-    /// `gcphase`.
+    /// `runtime.gcphase`: 0, the GC is off.
     pub gcphase: Addr,
-    /// `gcController`.
+    /// `runtime.gcController`: the pacer's state.
     pub gc_controller: Addr,
-    /// `memstats`.
+    /// `runtime.memstats`: statistics of memory.
     pub memstats: Addr,
-    /// `mheap_`.
+    /// `runtime.mheap_`: the heap.
     pub mheap: Addr,
     /// Type descriptors and their names, in bytes.
     pub types: (Addr, u64),

@@ -22,7 +22,7 @@ pub use stored::{facts, locations, maps};
 /// A target: its name, and what it does with an input.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All targets.
+/// Every target by name, sorted; `fuzz/fuzz_targets` has a file for each.
 pub const ALL: &[Target] = &[
     ("buckets", buckets),
     ("core", core),

@@ -1,4 +1,5 @@
-//! linux/amd64.
+//! linux/amd64: the runtime's constants, how code names variables, where the kernel saves registers for a
+//! signal handler.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, Register};
 use lastgasp_inferior::Addr;

@@ -4,7 +4,7 @@
 /// A module with its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Module {
-    /// Import path.
+    /// Import path: `example.com/svc`.
     pub path: String,
     /// Version, `(devel)` for a local build.
     pub version: String,
@@ -13,11 +13,11 @@ pub struct Module {
 /// What `go version -m` prints, as far as we use it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuildInfo {
-    /// `go1.22.10`.
+    /// Release as the linker wrote it: `go1.22.10`; `unknown` where garble was at work.
     pub go_version: String,
-    /// Path of the main package.
+    /// Import path of the main package.
     pub path: String,
-    /// Main module.
+    /// Module of the main package; empty for a build outside of any.
     pub module: Module,
     /// `build` lines: key and value.
     pub settings: Vec<(String, String)>,

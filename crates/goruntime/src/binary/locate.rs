@@ -16,23 +16,24 @@ use crate::binary::runtime_location::RuntimeLocation;
 pub struct Globals {
     /// `runtime.mbuckets`: head of the memory profile's buckets.
     pub mbuckets: Addr,
-    /// `runtime.mProfCycle`.
+    /// `runtime.mProfCycle` (`mprof.go`): the profile's cycle, shifted left by one, and whether it was
+    /// flushed; 4 bytes.
     pub mprof_cycle: Addr,
-    /// `runtime.MemProfileRate`.
+    /// `runtime.MemProfileRate` (`mprof.go`): allocated bytes per sample on average.
     pub mem_profile_rate: Addr,
-    /// `runtime.allglen`.
+    /// `runtime.allglen` (`proc.go`): how many pointers stand at `allgptr`.
     pub allglen: Addr,
-    /// `runtime.allgptr`.
+    /// `runtime.allgptr` (`proc.go`): address of the first pointer to a `g`; dead ones are among them.
     pub allgptr: Addr,
-    /// `runtime.allm`.
+    /// `runtime.allm` (`runtime2.go`): head of the list of threads (`m`).
     pub allm: Addr,
-    /// `runtime.mheap_`.
+    /// `runtime.mheap_` (`mheap.go`): the heap, its span table included.
     pub mheap: Addr,
-    /// `runtime.gcController`.
+    /// `runtime.gcController` (`mgcpacer.go`): the pacer's state.
     pub gc_controller: Addr,
-    /// `runtime.memstats`.
+    /// `runtime.memstats` (`mstats.go`): statistics of memory.
     pub memstats: Addr,
-    /// `runtime.gcphase`.
+    /// `runtime.gcphase` (`mgc.go`): 0 off, 1 marking, 2 mark termination; 4 bytes.
     pub gcphase: Addr,
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct Place {
     pub(crate) is_top: bool,
     /// Bytes between SP and the return address; `None` where the tables have none.
     pub(crate) sp_delta: Option<u64>,
-    /// Innermost first.
+    /// The calls that are inlined into each other here, innermost first; the function itself is the last.
     pub(crate) logical: Vec<Logical>,
 }
 
@@ -64,7 +64,7 @@ const FLAG_TOP_FRAME: u8 = 1;
 const PCDATA_INL_TREE_INDEX: u64 = 2;
 const FUNCDATA_INL_TREE: u64 = 3;
 const FUNCDATA_ARG_INFO: u64 = 5;
-/// `abi.TraceArgsEndSeq`.
+/// `abi.TraceArgsEndSeq` (`internal/abi/symtab.go`): ends the description of a function's arguments.
 const ARG_INFO_END: u8 = 0xff;
 /// Bounds for what foreign bytes may make us do.
 const MAX_NAME: usize = 4096;
@@ -342,8 +342,8 @@ impl<'a> Symbolizer<'a> {
 
 /// A function's name as tracebacks show it: type arguments as `[...]` (`funcNamePiecesForPrint`). pprof shows
 /// them whole (`runtime_FrameSymbolName`, from Go 1.21), and so do frames: instantiations are different
-/// places. Held by `cargo xtask real` (etcd: `btree.(*node[go.shape.*uint8])`). `minor` is that of Go
-/// 1.minor.
+/// places. Held by `cargo xtask real` (etcd: `btree.(*node[go.shape.*uint8])`). `minor` is 22
+/// for Go 1.22.
 #[must_use]
 pub fn for_print(name: &str, minor: u16) -> String {
     let (Some(open), Some(close)) = (name.find('['), name.rfind(']')) else { return name.to_owned() };

@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 pub struct RuntimeLocation {
     /// The Go minor whose rules and layout found it.
     pub minor: u16,
-    /// `moduledata`.
+    /// Address of the main module's `moduledata`, as the file states it (no load bias).
     pub module_data: u64,
-    /// The runtime's variables by name.
+    /// Addresses of the runtime's variables by symbol name (`runtime.allglen`), as the file states them.
     pub variables: BTreeMap<String, u64>,
 }
 

@@ -14,7 +14,7 @@ use crate::runtime::Runtime;
 #[derive(Clone, Debug, Default)]
 pub struct EvidencePlan {
     pub(super) known: FxHashSet<Addr>,
-    /// Sorted, merged.
+    /// Pieces that hold the known buckets: address and bytes, sorted and merged.
     pub(super) ranges: Vec<(Addr, usize)>,
     goroutines: u64,
 }

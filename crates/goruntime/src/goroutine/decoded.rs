@@ -7,12 +7,12 @@ use super::calls::{Call, CallSite};
 use super::labels::Label;
 use super::status::Status;
 
-/// A goroutine.
+/// A goroutine at the moment of the copy: state, calls, creator, labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Goroutine {
-    /// Its number.
+    /// `goid`: unique within the process, never given twice.
     pub goid: u64,
-    /// What it does.
+    /// State: `atomicstatus`.
     pub status: Status,
     /// Why it waits; empty unless waiting.
     pub wait_reason: &'static str,

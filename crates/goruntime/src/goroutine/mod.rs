@@ -116,18 +116,18 @@ struct Decoder<'a, 'b> {
     rt: &'a Runtime,
     mem: &'a dyn Memory,
     symbols: &'a Symbolizer<'b>,
-    /// By `m`.
+    /// Where each thread stands, by the address of its `m`.
     threads: FxHashMap<u64, ThreadState>,
     expander: Expander<'a, 'b>,
     salt: &'a LabelSalt,
-    /// By address: a child shares its parent's.
+    /// Label sets by address: a child shares its parent's.
     labels: FxHashMap<Addr, Arc<[Label]>>,
     no_labels: GapTally,
     no_ancestors: GapTally,
-    /// By program counter.
+    /// `go` statements and first functions, by program counter.
     creators: FxHashMap<Addr, Option<Arc<CallSite>>>,
     starts: FxHashMap<Addr, Arc<String>>,
-    /// By address.
+    /// Lists of ancestors by address: goroutines of one parent share theirs.
     ancestors: FxHashMap<Addr, Arc<[Ancestor]>>,
     /// What is left of [`MAX_DECODED`] and of [`MAX_STEPS`].
     room: usize,

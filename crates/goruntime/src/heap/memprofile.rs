@@ -15,25 +15,25 @@ const MAX_STACK: u64 = 1024;
 /// Raw (sampled) counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Objects.
+    /// Number of objects.
     pub objects: u64,
-    /// Bytes.
+    /// Bytes of these objects together.
     pub bytes: u64,
 }
 
 /// One cycle of `memRecord`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordCycle {
-    /// Allocations.
+    /// Sampled allocations.
     pub allocs: Counts,
-    /// Frees.
+    /// Those of the sampled objects that the sweeper found dead.
     pub frees: Counts,
 }
 
-/// `memRecord`.
+/// Counters of one bucket: `memRecord` (`mprof.go`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemRecord {
-    /// What is published.
+    /// Published: what pprof shows.
     pub active: RecordCycle,
     /// The three cycles in the making.
     pub future: [RecordCycle; 3],
@@ -48,7 +48,7 @@ pub struct Bucket {
     pub size: u64,
     /// Return addresses, innermost first, one per logical frame.
     pub stack: Vec<Addr>,
-    /// Counters.
+    /// Sampled counts, published and not yet.
     pub record: MemRecord,
 }
 

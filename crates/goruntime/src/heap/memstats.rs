@@ -26,7 +26,7 @@ pub struct MemStats {
     pub heap_free: u64,
     /// Ever allocated. Lags by at most one span per P.
     pub total_alloc: u64,
-    /// Ever freed.
+    /// Ever freed, as far as spans were swept.
     pub total_free: u64,
     /// Mapped by the runtime and ready for use.
     pub mapped_ready: u64,

@@ -17,7 +17,7 @@ const KIND_MASK: u8 = 0x1f;
 const LAST_KIND: u8 = 26;
 /// Longest name we believe: names of instantiated generic types run long.
 const MAX_NAME: usize = 4096;
-/// Largest type.
+/// Largest size of a type that is believed, in bytes.
 const MAX_SIZE: u64 = 1 << 40;
 
 /// Name and size in bytes of the type that is described at `at`; `None` for what is no type of the module

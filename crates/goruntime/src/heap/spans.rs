@@ -22,7 +22,7 @@ const CHUNK: usize = 4096;
 /// Most objects of a span: `allocCount` has 16 bits. It sizes what is read of the marks.
 const MAX_SLOTS: u64 = 1 << 16;
 
-/// `mspan.state`.
+/// Values of `mspan.state` (`mheap.go`, `mSpanState`): objects, and what the runtime manages itself (stacks).
 const IN_USE: u8 = 1;
 const MANUAL: u8 = 2;
 
@@ -33,9 +33,9 @@ pub struct SpanClass {
     pub elem_size: u64,
     /// Whether its objects hold no pointers.
     pub noscan: bool,
-    /// Spans.
+    /// Number of spans in use.
     pub spans: u64,
-    /// Bytes of the spans.
+    /// Bytes of the spans, free slots included.
     pub span_bytes: u64,
     /// Slots that hold an object: alive, or garbage that is not swept yet.
     pub objects: u64,
@@ -54,7 +54,7 @@ impl SpanClass {
 /// An object with a span of its own (over 32 KiB).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LargeObject {
-    /// Bytes.
+    /// Bytes of the object's slot (`mspan.elemsize`).
     pub bytes: u64,
     /// Whether it holds no pointers; then its type is not kept anywhere.
     pub noscan: bool,
