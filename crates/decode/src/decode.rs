@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use lastgasp_diagnosis::facts::{Capture, Event, Facts, Goroutines, Rss, SCHEMA, Sample, Target, Timeline};
-use lastgasp_goruntime::{Gap, Gauges, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines, decode_profile};
+use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile};
 use lastgasp_inferior::{AddrRange, BlockCache, Layered, Memory};
 use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
 use lastgasp_observe::target::baselines::Baseline;
@@ -49,9 +49,9 @@ pub fn decode(taken: &RawCapture) -> Decoded {
     let symbols = Symbolizer::new(&*constants, &rt.module, rt.layout);
     let mut frames = Frames::default();
     let profile = decode_profile(rt, mem, &mut gaps);
-    let gauges = Gauges::read(rt, mem).unwrap_or_else(|e| {
+    let gauges = MemStats::read(rt, mem).unwrap_or_else(|e| {
         gaps.push(Gap::new("gauges", e.to_string()));
-        Gauges::default()
+        MemStats::default()
     });
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
     let timeline = timeline(taken);
@@ -99,7 +99,7 @@ pub fn decode(taken: &RawCapture) -> Decoded {
 }
 
 /// The latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then counted up to the last GC.
-fn latest_known(gauges: &Gauges, goroutines: &[Goroutine]) -> u64 {
+fn latest_known(gauges: &MemStats, goroutines: &[Goroutine]) -> u64 {
     let waits = goroutines.iter().map(|g| g.wait_since_ns.unsigned_abs());
     waits.chain([gauges.last_gc_ns]).max().unwrap_or(0)
 }

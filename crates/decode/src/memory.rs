@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lastgasp_diagnosis::facts::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency};
-use lastgasp_goruntime::{Gauges, LargeObject, SpanClass};
+use lastgasp_goruntime::{LargeObject, MemStats, SpanClass};
 use lastgasp_inferior::AddrRange;
 use lastgasp_observe::kernel::cgroup;
 use lastgasp_observe::raw_capture::{RawCapture, Spans};
@@ -74,7 +74,7 @@ pub(crate) fn charge(c: cgroup::Charge) -> Charge {
 }
 
 /// The runtime's gauges.
-pub(crate) fn gc(g: &Gauges) -> Gc {
+pub(crate) fn gc(g: &MemStats) -> Gc {
     Gc {
         cycles: g.gc_cycles,
         percent: g.gc_percent,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use lastgasp_diagnosis::units::{bytes, seconds};
-use lastgasp_goruntime::Gauges;
+use lastgasp_goruntime::MemStats;
 use lastgasp_inferior::{Memory as _, OpenError, resident_bytes};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::container::home;
@@ -96,7 +96,7 @@ fn row(
     let denied = matches!(&opened, Err(AttachError::Open(OpenError::Denied { .. })));
     let (gauges, rate, problem) = match &opened {
         Ok((process, runtime)) => (
-            Gauges::read(runtime, process).ok(),
+            MemStats::read(runtime, process).ok(),
             process.u64(runtime.globals.mem_profile_rate).ok().map(positive),
             None,
         ),

@@ -1,5 +1,6 @@
-//! Recognises what garble leaves of a Go binary: it scrambles pclntab's magic (and function entries with it), empties the build information and names the
-//! version "unknown". Source: garble's linker patches and `-X=runtime.buildVersion=unknown`; seen with garble 0.18 and Go 1.27.
+//! Recognises what garble leaves of a Go binary: it scrambles pclntab's magic (and function entries with it),
+//! empties the build information and names the version "unknown". Source: garble's linker patches and
+//! `-X=runtime.buildVersion=unknown`; seen with garble 0.18 and Go 1.27.
 
 use lastgasp_inferior::{AddrRange, ElfImage, Memory as _};
 
@@ -9,7 +10,8 @@ use crate::binary::moduledata;
 /// What garble writes instead of the version.
 const VERSION: &str = "unknown";
 
-/// The signs of an obfuscated Go binary, in words; `None` for any other. A new Go with a magic of its own still says its version, and is none.
+/// The signs of a garbled Go binary, in words; `None` for any other. A new Go with a magic of its own still
+/// says its version, and is none.
 pub(crate) fn signs(image: &ElfImage, info: Option<&BuildInfo>) -> Option<String> {
     let mut signs = Vec::new();
     if let Some(magic) = scrambled_magic(image) {

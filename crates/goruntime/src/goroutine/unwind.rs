@@ -1,15 +1,17 @@
-//! Go stacks without frame pointers or DWARF: the pc-SP tables tell where the return address stands. Source: `runtime/traceback.go` (`unwinder`).
+//! Go stacks without frame pointers or DWARF: the pc-SP tables tell where the return address stands. Source:
+//! `runtime/traceback.go` (`unwinder`).
 //!
-//! A goroutine that runs may stand on other stacks than its own: on the scheduler's (`g0`: `systemstack`, `mcall`, `morestack`, calls of C) or on that of
-//! signal handlers (`gsignal`). The way back to the goroutine is the one that the runtime takes: `curg.sched`, and the registers that the kernel saved.
+//! A goroutine that runs may stand on other stacks than its own: on the scheduler's (`g0`: `systemstack`,
+//! `mcall`, `morestack`, calls of C) or on that of signal handlers (`gsignal`). The way back to the goroutine
+//! is the one that the runtime takes: `curg.sched`, and the registers that the kernel saved.
 
 use lastgasp_inferior::{Addr, AddrRange, Memory};
-use rustc_hash::FxHashMap;
 
+use super::g::{RawG, RawM};
+use super::thread_state::ThreadState;
 use crate::arch::{RETURN_ADDRESS_SIZE, SIGNAL_FRAME_PC, SIGNAL_FRAME_SP};
 use crate::binary::pclntab::{Place, Symbolizer};
 use crate::bounds::RECONSTRUCT_WINDOW;
-use crate::goroutine::g::{RawG, RawM};
 
 /// Deepest stack we follow.
 const MAX_FRAMES: usize = 16 << 10;
@@ -41,14 +43,6 @@ struct Position {
     exact: bool,
 }
 
-/// A thread that was stopped, and its `m`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing {
-    pub(crate) pc: Addr,
-    pub(crate) sp: Addr,
-    pub(crate) m: RawM,
-}
-
 /// Where `sched.pc` points while a goroutine is on the system stack, or in C.
 const LEFT: &str = "runtime.systemstack_switch";
 
@@ -78,7 +72,8 @@ impl Jump {
     }
 }
 
-/// What called these was interrupted between two instructions: its pc is no return address (`isInjectedCall`).
+/// What called these was interrupted between two instructions: its pc is no return address
+/// (`isInjectedCall`).
 fn is_injected_call(name: &str) -> bool {
     matches!(name, "runtime.asyncPreempt" | "runtime.sigpanic" | "runtime.debugCallV2")
 }
@@ -95,12 +90,13 @@ pub(crate) fn unwind(symbols: &Symbolizer<'_>, mem: &dyn Memory, stack: AddrRang
     out
 }
 
-/// A goroutine that runs, from the registers of its thread, wherever that stands. `Err` says why they do not lead to the goroutine.
+/// A goroutine that runs, from the registers of its thread, wherever that stands. `Err` says why they do not
+/// lead to the goroutine.
 pub(crate) fn unwind_running(
     symbols: &Symbolizer<'_>,
     mem: &dyn Memory,
     g: &RawG,
-    thread: &Standing,
+    thread: &ThreadState,
 ) -> Result<Trace, String> {
     let m = &thread.m;
     let mut at = Position { pc: thread.pc, sp: thread.sp, exact: true };
@@ -108,7 +104,8 @@ pub(crate) fn unwind_running(
         at = interrupted(symbols, mem, m, at)?;
     }
     let place = symbols.place(at.pc, true);
-    // In the vDSO, or on the way to it: the runtime noted where it left Go code. (Where a signal handler reads the clock, the note is of the handler's.)
+    // In the vDSO, or on the way to it: the runtime noted where it left Go code. (Where a signal handler
+    // reads the clock, the note is of the handler's.)
     if !m.vdso_sp.is_null() && !m.gsignal.contains(m.vdso_sp) && place.as_ref().is_none_or(|p| calls_vdso(&p.name)) {
         at = Position { pc: m.vdso_pc, sp: m.vdso_sp, exact: false };
     } else if place.as_ref().is_some_and(|p| Jump::at(&p.name) == Some(Jump::Into)) {
@@ -172,7 +169,8 @@ fn interrupted(symbols: &Symbolizer<'_>, mem: &dyn Memory, m: &RawM, from: Posit
     };
     for _ in 0..MAX_FRAMES {
         let place = symbols.place(at.pc, at.exact);
-        // On its way out, in the runtime's restorer or in libc's (cgo): the return address is off the stack already.
+        // On its way out, in the runtime's restorer or in libc's (cgo): the return address is off the stack
+        // already.
         if place.as_ref().is_none_or(|p| p.name.starts_with("runtime.sigreturn")) {
             return saved(Addr(at.sp.0.saturating_sub(RETURN_ADDRESS_SIZE)));
         }
@@ -186,7 +184,8 @@ fn interrupted(symbols: &Symbolizer<'_>, mem: &dyn Memory, m: &RawM, from: Posit
     Err("in a signal handler without end".into())
 }
 
-/// Unwinds the thread's system stack to where it was left for it, and gives where the goroutine's own stack goes on.
+/// Unwinds the thread's system stack to where it was left for it, and gives where the goroutine's own stack
+/// goes on.
 fn system_stack(
     symbols: &Symbolizer<'_>,
     mem: &dyn Memory,
@@ -209,7 +208,8 @@ fn system_stack(
     let mut at = from;
     while out.steps.len() < MAX_FRAMES {
         let Some(place) = symbols.place(at.pc, at.exact) else {
-            // In C, without leaving the scheduler (to start a thread, for example): the way back was noted before.
+            // In C, without leaving the scheduler (to start a thread, for example): the way back was noted
+            // before.
             let noted = symbols.place(g.sched_pc, false).is_some_and(|p| p.name == LEFT);
             let why = || format!("on its thread's system stack, {} is in no Go function", at.pc);
             return if noted { Ok(back) } else { Err(why()) };
@@ -227,10 +227,12 @@ fn system_stack(
     Err(format!("deeper than {MAX_FRAMES} frames"))
 }
 
-/// A running goroutine whose registers are not to be had: where it left for the system stack, if it has; else the deepest word of its stack that looks like a
-/// return address and from which the stack unwinds to its very beginning. May show calls that have just returned; callers mark it as approximate.
+/// A running goroutine whose registers are not to be had: where it left for the system stack, if it has; else
+/// the deepest word of its stack that looks like a return address and from which the stack unwinds to its
+/// very beginning. May show calls that have just returned; callers mark it as approximate.
 pub(crate) fn reconstruct(symbols: &Symbolizer<'_>, mem: &dyn Memory, g: &RawG) -> Option<Trace> {
-    // `systemstack` and `gogo` clear sched.sp when they are done; what a call of C left may stand here longer.
+    // `systemstack` and `gogo` clear sched.sp when they are done; what a call of C left may stand here
+    // longer.
     let left = symbols.place(g.sched_pc, false).is_some_and(|p| p.name == LEFT);
     if left && g.stack.contains(g.sched_sp) {
         let got = unwind(symbols, mem, g.stack, g.sched_pc, g.sched_sp);
@@ -253,37 +255,4 @@ pub(crate) fn reconstruct(symbols: &Symbolizer<'_>, mem: &dyn Memory, g: &RawG) 
         }
     }
     None
-}
-
-/// Which thread each `m` is, and where it stands.
-pub(crate) fn standings(
-    threads: &FxHashMap<u64, RawM>,
-    registers: &[lastgasp_inferior::ThreadRegisters],
-    stack_of: &dyn Fn(Addr) -> Option<AddrRange>,
-) -> FxHashMap<u64, Standing> {
-    let by_tid: FxHashMap<i32, usize> = registers.iter().enumerate().map(|(i, r)| (r.tid, i)).collect();
-    let mut by_sp: Vec<usize> = (0..registers.len()).collect();
-    let sp = |i: usize| registers.get(i).map_or(Addr(0), |r| r.sp);
-    by_sp.sort_by_key(|i| sp(*i));
-    let mut out = FxHashMap::default();
-    let mut sorted: Vec<(&u64, &RawM)> = threads.iter().collect();
-    sorted.sort_unstable_by_key(|(at, _)| **at);
-    for (at, m) in sorted {
-        let own = stack_of(m.curg).unwrap_or(AddrRange { start: Addr(0), end: Addr(0) });
-        let stacks = [own, m.g0, m.gsignal];
-        let on_its_stacks = |sp: Addr| stacks.iter().any(|s| s.contains(sp));
-        let named = by_tid.get(&m.tid).copied();
-        // `procid` is the number that the thread has within its own PID namespace: in a container it names another thread, or none. Stacks are nobody else's.
-        let found = named.filter(|i| on_its_stacks(sp(*i))).or_else(|| {
-            let hit = |s: &AddrRange| {
-                let first = by_sp.partition_point(|i| sp(*i) < s.start);
-                by_sp.get(first).copied().filter(|i| s.contains(sp(*i)))
-            };
-            stacks.iter().find_map(hit)
-        });
-        if let Some(r) = found.or(named).and_then(|i| registers.get(i)) {
-            out.insert(*at, Standing { pc: r.pc, sp: r.sp, m: *m });
-        }
-    }
-    out
 }

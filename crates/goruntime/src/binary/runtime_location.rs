@@ -1,4 +1,5 @@
-//! What discovery found out about a binary: the same for every process that runs it, so it can be remembered. In the addresses of the file.
+//! What discovery found out about a binary: the same for every process that runs it, so it can be remembered.
+//! In the addresses of the file.
 
 use std::collections::BTreeMap;
 use std::hash::Hasher as _;
@@ -7,20 +8,22 @@ use lastgasp_inferior::ElfImage;
 use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 
-/// Where a Go runtime stands in its binary. Made by `Runtime::locate`; `Runtime::apply` believes nothing of it that the process does not confirm.
+/// Where a Go runtime stands in its binary. Made by `Runtime::locate`; `Runtime::apply` believes nothing of
+/// it that the process does not confirm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Located {
+pub struct RuntimeLocation {
     /// The Go minor whose rules and layout found it.
     pub minor: u16,
-    /// `moduledata`.
+    /// Address of the main module's `moduledata`, as the file states it (no load bias).
     pub module_data: u64,
-    /// The runtime's variables by name.
+    /// Addresses of the runtime's variables by symbol name (`runtime.allglen`), as the file states them.
     pub variables: BTreeMap<String, u64>,
 }
 
-/// Names a binary: its build id, and a hash of what stands where in it. The build id alone would not do: Go before 1.24 writes no GNU build id, rules_go links
-/// every program with the Go build id "redacted", and garble with none.
+/// Names a binary: its build id, and a hash of what stands where in it. The build id alone would not do: Go
+/// before 1.24 writes no GNU build id, rules_go links every program with the Go build id "redacted", and
+/// garble with none.
 #[must_use]
 pub fn binary_key(image: &ElfImage) -> String {
     let go_note = image.section(".note.go.buildid").and_then(|s| image.section_bytes(s).ok()).unwrap_or_default();

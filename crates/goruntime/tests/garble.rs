@@ -1,5 +1,6 @@
-//! Obfuscated binaries are named, and nothing else is taken for one. A real Go binary is changed as garble 0.18 changes it (held against the real thing by
-//! hand: Go 1.27, with and without `-tiny`): another magic in pclntab, the version "unknown", no module information.
+//! Garbled binaries are named, and nothing else is taken for one. A real Go binary is changed as garble 0.18
+//! changes it (held against the real thing by hand: Go 1.27, with and without `-tiny`): another magic in
+//! pclntab, the version "unknown", no module information.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::fs::{self, File};
@@ -73,7 +74,7 @@ fn garble_is_named_with_its_signs_and_the_cure() {
     for change in changes {
         let Some(binary) = binary() else { return };
         let error = change(binary).discover();
-        assert!(matches!(error, DiscoverError::Obfuscated { .. }), "{error}");
+        assert!(matches!(error, DiscoverError::Garbled { .. }), "{error}");
         let text = error.to_string();
         assert!(text.starts_with("svc looks like a Go binary built with garble ("), "{text}");
         assert!(text.contains("without garble"), "{text}");

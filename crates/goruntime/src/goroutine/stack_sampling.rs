@@ -1,7 +1,8 @@
 //! More goroutines than their stacks can be copied: which stacks are, and what is said of the others.
 //!
-//! A crowd is alike: a leak is ten thousand goroutines at one instruction. So what is rare is copied whole, and of what is many as many as there is room for,
-//! evenly over the kind; the others are counted with those of their kind that were.
+//! Many goroutines are alike: a leak is ten thousand goroutines at one instruction. So what is rare is copied
+//! whole, and of what is many as many as there is room for, evenly over the kind; the others are counted with
+//! those of their kind that were.
 
 use std::sync::Arc;
 
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_rare_is_whole_and_the_crowd_is_even() {
+    fn what_is_rare_is_whole_and_what_is_many_is_even() {
         let mut stacks: Vec<Candidate> =
             (0..10_000).map(|i| Candidate { kind: 1, start: Addr(i * 4096), len: 1000 }).collect();
         stacks.extend((0..50).map(|i| Candidate { kind: 2, start: Addr((20_000 + i) * 4096), len: 2000 }));
@@ -110,9 +111,9 @@ mod tests {
         assert!((890_000..=1_000_000).contains(&bytes), "{bytes}");
         assert_eq!(got.iter().filter(|s| s.1 == 2000).count(), 50);
         assert_eq!(got.iter().filter(|s| s.1 == 500).count(), 1);
-        let crowd: Vec<u64> = got.iter().filter(|s| s.1 == 1000).map(|s| s.0.0 / 4096).collect();
-        let widest = crowd.windows(2).map(|w| w[1] - w[0]).max().unwrap();
-        assert!(widest <= 12 && crowd[0] == 0 && *crowd.last().unwrap() > 9_980, "{widest}, {:?}", crowd.last());
+        let sampled: Vec<u64> = got.iter().filter(|s| s.1 == 1000).map(|s| s.0.0 / 4096).collect();
+        let widest = sampled.windows(2).map(|w| w[1] - w[0]).max().unwrap();
+        assert!(widest <= 12 && sampled[0] == 0 && *sampled.last().unwrap() > 9_980, "{widest}, {:?}", sampled.last());
         assert_eq!(choose(&stacks[..5], 5000).len(), 5);
         assert_eq!(choose(&stacks, 1).len(), 3, "one of each kind in any case");
     }
