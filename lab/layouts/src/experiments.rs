@@ -1,4 +1,5 @@
-//! `cargo xtask layouts --experiments`: which `GOEXPERIMENT`s move a field of the runtime that we read. Such a build is refused by name.
+//! `cargo xtask layouts --experiments`: which `GOEXPERIMENT`s move a field of the runtime that we read. Such
+//! a build is refused by name.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,7 +9,7 @@ use lastgasp_lab::build::{cache_dir, repo_root};
 use lastgasp_lab::experiments::of;
 use lastgasp_lab::toolchain::{RELEASES, find_or_fetch};
 
-use crate::layouts::{RUNTIME_ONLY, differences, table_of};
+use crate::tables::{RUNTIME_ONLY, differences, table_of};
 
 /// Writes `crates/goruntime/src/layout/experiments.rs`, or with `check` compares.
 pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
@@ -24,7 +25,8 @@ pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
         let table = table_of(&toolchain, RUNTIME_ONLY)?;
         for experiment in of(&toolchain)? {
             let other = table_of(&toolchain.with_experiment(&experiment), RUNTIME_ONLY)?;
-            // What the table says is not there is not read, wherever the experiment puts it (`hmap` with noswissmap).
+            // What the table says is not there is not read, wherever the experiment puts it (`hmap` with
+            // noswissmap).
             let moved: Vec<String> =
                 differences(&table, &other).into_iter().filter(|d| !d.contains(": None and ")).collect();
             println!("{} {experiment}: {}", toolchain.version, if moved.is_empty() { "equal" } else { "different" });

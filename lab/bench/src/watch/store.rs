@@ -24,7 +24,8 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Whether its verdict blames that function. Of a service that has hardly grown when it is struck there may be a culprit and no verdict.
+    /// Whether its verdict blames that function. Of a service that has hardly grown when it is struck there
+    /// may be a culprit and no verdict.
     pub(super) fn says(&self, truth: &str) -> bool {
         self.culprit == truth && self.verdict.contains(truth)
     }

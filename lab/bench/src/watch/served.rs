@@ -1,7 +1,8 @@
-//! `bench-watch served`: how long the answers of a Go HTTP service take, unwatched, watched, and while captures are taken of it, in turns.
+//! `bench-watch served`: how long the answers of a Go HTTP service take, unwatched, watched, and while
+//! captures are taken of it, in turns.
 //!
-//! The load is open loop: requests are due at fixed times, and an answer's time counts from when its request was due, so that a service which stands still cannot
-//! hide that by slowing down the load.
+//! The load is open loop: requests are due at fixed times, and an answer's time counts from when its request
+//! was due, so that a service which stands still cannot hide that by slowing down the load.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -123,7 +124,8 @@ fn load(loadgen: &Path, address: &str, rate: u64, seconds: u64) -> Result<BTreeM
     Ok(figures)
 }
 
-/// Takes captures by hand, as `lastgasp capture` does; gives how long each stopped the service, in milliseconds.
+/// Takes captures by hand, as `lastgasp capture` does; gives how long each stopped the service, in
+/// milliseconds.
 fn capture_every_second(lastgasp: &Path, pid: i32, until: Instant) -> Result<Vec<f64>> {
     let store = tempfile::tempdir()?;
     let mut captures = Vec::new();

@@ -56,7 +56,8 @@ pub(super) fn cpu_by_thread(pid: i32) -> BTreeMap<String, Duration> {
     all
 }
 
-/// Processes that this machine has started since it booted: the daemon looks at each new one, whoever's it is.
+/// Processes that this machine has started since it booted: the daemon looks at each new one, whoever's it
+/// is.
 pub(super) fn started() -> u64 {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     stat.lines().find_map(|l| l.strip_prefix("processes ")?.trim().parse().ok()).unwrap_or(0)

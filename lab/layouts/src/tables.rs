@@ -1,4 +1,5 @@
-//! `cargo xtask layouts`: one table of offsets per Go minor, read from the DWARF of `lab/programs/layout-probe` built with that toolchain.
+//! `cargo xtask layouts`: one table of offsets per Go minor, read from the DWARF of
+//! `lab/programs/layout-probe` built with that toolchain.
 //!
 //! The generated files are data: the struct definitions that they fill stand in `crates/goruntime/src/layout/structures.rs`, so that a field which a new Go
 //! release drops or renames fails here or in the compiler and never at a user's.
@@ -16,7 +17,8 @@ use object::{Object, ObjectSection};
 /// (group in `Layout`, Rust type of the group, its fields).
 type Group = (&'static str, &'static str, &'static [Field]);
 
-/// (Rust field, Go path). A path is `struct.field`, or `struct` for its size; a trailing `#` asks for the size of the field's integer type, a trailing `?` means that some releases lack it (an `Option`).
+/// (Rust field, Go path). A path is `struct.field`, or `struct` for its size; a trailing `#` asks for the
+/// size of the field's integer type, a trailing `?` means that some releases lack it (an `Option`).
 type Field = (&'static str, &'static str);
 
 const GROUPS: &[Group] = &[
@@ -211,7 +213,8 @@ const GROUPS: &[Group] = &[
     ),
 ];
 
-/// A module below `lab/programs` with nothing but the runtime in it. Its path has a dot: Go 1.20.0 takes one without for its own.
+/// A module below `lab/programs` with nothing but the runtime in it. Its path has a dot: Go 1.20.0 takes one
+/// without for its own.
 pub(crate) const RUNTIME_ONLY: &str = "layout-probe/runtime-only";
 
 /// struct name -> (size, field -> (offset, type name)).
@@ -246,8 +249,8 @@ pub(crate) fn table_of(toolchain: &Toolchain, module: &str) -> Result<String> {
     table(toolchain, &structs(&probe)?, &wait_reasons(toolchain)?, wrapper_func_id(toolchain)?)
 }
 
-/// Where two texts of [`table_of`] differ: `group.field: one and other`. A list of the first may go on behind the other's end: what the other does not
-/// know it does not use.
+/// Where two texts of [`table_of`] differ: `group.field: one and other`. A list of the first may go on behind
+/// the other's end: what the other does not know it does not use.
 pub(crate) fn differences(one: &str, other: &str) -> Vec<String> {
     let lines = |text: &str| -> BTreeMap<String, String> {
         let (mut group, mut out, mut entry) = (String::new(), BTreeMap::new(), 0);
@@ -281,7 +284,8 @@ pub(crate) fn differences(one: &str, other: &str) -> Vec<String> {
         .collect()
 }
 
-/// A table's numbers and names, without the lines that name the patch release (which may differ from machine to machine) and without its formatting.
+/// A table's numbers and names, without the lines that name the patch release (which may differ from machine
+/// to machine) and without its formatting.
 fn data(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|l| !l.starts_with("//") && !l.starts_with("source:"));
     lines.flat_map(str::chars).filter(|c| !c.is_whitespace() && *c != ',').collect()

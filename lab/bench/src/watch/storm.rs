@@ -1,4 +1,5 @@
-//! `bench-watch storm`: many victims of one cause within a second; every one is to be captured, at least lightly.
+//! `bench-watch storm`: many victims of one cause within a second; every one is to be captured, at least
+//! lightly.
 
 use std::fmt::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -73,7 +74,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
         let (mut complete, mut whole, mut light, mut misses) = (0, 0, 0, String::new());
         for victim in &victims {
             let own: Vec<_> = seen.iter().filter(|s| s.pid == victim.pid()).collect();
-            // Of many at once the profile alone is copied, which is no complete capture and names the line all the same.
+            // Of many at once the profile alone is copied, which is no complete capture and names the line
+            // all the same.
             let named: Vec<_> = own.iter().filter(|s| s.culprit == TRUTH).collect();
             if !named.is_empty() {
                 let is_whole = named.iter().any(|s| !s.light);

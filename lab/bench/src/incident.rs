@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the numbers that the README claims, from real kills; results are kept in `benches/results/`.
+//! `cargo xtask bench`: the numbers that the README claims, from real kills; results are kept in
+//! `benches/results/`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -110,7 +111,8 @@ fn judge(lastgasp: &Path, expect: &Expect, played: &Played, store: &Path) -> Res
         if stopped > 0 {
             kill.stopped.push(stopped as f64 / 1e6);
         }
-        // The one after the kill is nearest to the truth's last word; else the last before it (paths sort by second, then phase, then number).
+        // The one after the kill is nearest to the truth's last word; else the last before it (paths sort by
+        // second, then phase, then number).
         let after = report["capture"]["phase"] == "post-kill";
         if seen_after && !after {
             continue;

@@ -1,4 +1,5 @@
-//! `bench-watch soak`: many Go programs that leak, ramp up, and come and go, for as long as you like; fails if the daemon grows or leaves anything behind.
+//! `bench-watch soak`: many Go programs that leak, ramp up, and come and go, for as long as you like; fails
+//! if the daemon grows or leaves anything behind.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -31,9 +32,11 @@ pub(crate) struct Options {
 
 /// A short-lived process each so often: 1,000 a minute.
 const PASSER_BY: Duration = Duration::from_millis(60);
-/// Growth over the time after warming up that is surely more than this, by twice its standard error, is a leak.
+/// Growth over the time after warming up that is surely more than this, by twice its standard error, is a
+/// leak.
 const MOST_GROWTH: f64 = 2e6;
-/// So long after the last program has ended all is as it was: attendants stay with the calm for fifteen seconds, and limits are looked at every two.
+/// So long after the last program has ended all is as it was: attendants stay with the calm for fifteen
+/// seconds, and limits are looked at every two.
 const QUIET: Duration = Duration::from_secs(25);
 
 /// Programs that come and go in one place, one after the other.

@@ -1,12 +1,13 @@
-//! The spread of ways to die: limits, growth rates, threads, Go releases, stripped or not, with and without a larger thing that is not the culprit. The same number
-//! gives the same way for ever.
+//! The spread of ways to die: limits, growth rates, threads, Go releases, stripped or not, with and without a
+//! larger thing that is not the culprit. The same number gives the same way for ever.
 
 use std::fmt;
 
 /// Minors of Go that victims are built with.
 pub(super) const MINORS: [u16; 6] = [19, 20, 22, 24, 26, 27];
 
-/// Bytes, and how often of a hundred: small ones more often, so that a thousand kills are done in half an hour.
+/// Bytes, and how often of a hundred: small ones more often, so that a thousand kills are done in half an
+/// hour.
 const LIMITS: [(u64, u64); 7] =
     [(64 << 20, 25), (128 << 20, 24), (256 << 20, 21), (512 << 20, 13), (1 << 30, 10), (2 << 30, 4), (4 << 30, 3)];
 /// Threads that allocate.
@@ -45,7 +46,8 @@ impl Way {
         let threads = dice.one_of(&THREADS);
         let minor = dice.one_of(&MINORS);
         let stripped = dice.below(2) == 0;
-        // With one the calm is so long that the daemon has looked at the profile twice since: else it is growth too, and rightly named.
+        // With one the calm is so long that the daemon has looked at the profile twice since: else it is
+        // growth too, and rightly named.
         let with_decoy = dice.below(8) == 0;
         let decoy = if with_decoy { limit / 100 * 55 } else { 0 };
         let calm_ms = if with_decoy { 12_000 } else { 300 + dice.below(900) };

@@ -30,7 +30,8 @@ pub(super) struct Logged {
 }
 
 impl Daemon {
-    /// Starts it for programs of that name, with `more` in its configuration (TOML), and waits until it watches.
+    /// Starts it for programs of that name, with `more` in its configuration (TOML), and waits until it
+    /// watches.
     pub(super) fn start(lastgasp: &Path, service: &str, more: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("lastgasp-bench-").tempdir()?;
         let log = fs::File::create(folder.path().join("log"))?;
@@ -88,7 +89,8 @@ impl Daemon {
         self.log().lines().filter_map(parse).collect()
     }
 
-    /// Ends it as a service manager does, and waits until all is written; the store stays until it is dropped.
+    /// Ends it as a service manager does, and waits until all is written; the store stays until it is
+    /// dropped.
     pub(super) fn stop(&mut self) -> Result<()> {
         kill(Pid::from_raw(self.pid()), Signal::SIGTERM)?;
         let began = Instant::now();
@@ -151,8 +153,9 @@ pub(super) fn times(captured: &[Logged]) -> Result<String> {
     Ok(out)
 }
 
-/// The folder that programs are copied to: in memory, since pages of the program that are charged to its cgroup would be evicted and read again and again at
-/// the limit, and the kernel would not kill for many seconds.
+/// The folder that programs are copied to: in memory, since pages of the program that are charged to its
+/// cgroup would be evicted and read again and again at the limit, and the kernel would not kill for many
+/// seconds.
 pub(super) fn stage() -> Result<TempDir> {
     let builder = || tempfile::Builder::new().prefix("lastgasp-bench-").to_owned();
     builder().tempdir_in("/dev/shm").or_else(|_| builder().tempdir()).context("a folder for programs")

@@ -1,4 +1,5 @@
-//! `cargo xtask bench-read`: what it costs to take evidence of a large process, beside what the kernel needs to copy as many bytes in the same run.
+//! `cargo xtask bench-read`: what it costs to take evidence of a large process, beside what the kernel needs
+//! to copy as many bytes in the same run.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, IoSliceMut};
@@ -140,7 +141,8 @@ fn look(lastgasp: &Path, target: &Target) -> Result<Look> {
     })
 }
 
-/// As many bytes of the target's heap in the kernel's own way: one call for each 4 MiB that are there, into memory that is there.
+/// As many bytes of the target's heap in the kernel's own way: one call for each 4 MiB that are there, into
+/// memory that is there.
 fn plain_copy(pid: i32, bytes: usize) -> Result<Duration> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/smaps"))?;
     let mut largest = (0, 0, 0);

@@ -1,9 +1,12 @@
-//! `cargo xtask bench-watch`: what `lastgasp watch` is measured by, on real Go programs in real cgroups. Results are kept in `benches/results/watch-*.txt`.
+//! `cargo xtask bench-watch`: what `lastgasp watch` is measured by, on real Go programs in real cgroups.
+//! Results are kept in `benches/results/watch-*.txt`.
 //!
 //! Times are those that the daemon logs with each capture:
-//! * *detected*: from the last look that did not show the danger to the begin of the stop. The crossing was somewhere in between, so this is an upper bound.
-//! * *answered*: from the begin of the look that decided (after a kill: from waking by the end) to the begin of the stop, or of the copy; a lower bound of the
-//!   same, since what happened before that look is not in it.
+//! * *detected*: from the last look that did not show the danger to the begin of the stop. The crossing was
+//!   somewhere in between, so this is an upper bound.
+//! * *answered*: from the begin of the look that decided (after a kill: from waking by the end) to the begin
+//!   of the stop, or of the copy; a lower bound of the same, since what happened before that look is not in
+//!   it.
 //! * *stopped*: from the begin of the stop to the end of the thaw.
 //! * *evidence*: from the begin of the stop, or of the copy, to the fsynced folder.
 

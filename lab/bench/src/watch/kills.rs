@@ -1,6 +1,8 @@
-//! `bench-watch kills`: of programs that die in many ways, how many have a complete capture that names the line that did it.
+//! `bench-watch kills`: of programs that die in many ways, how many have a complete capture that names the
+//! line that did it.
 //!
-//! The daemon is started anew for every [`BATCH`] of victims: its store keeps 500 captures, and all are to be judged.
+//! The daemon is started anew for every [`BATCH`] of victims: its store keeps 500 captures, and all are to be
+//! judged.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,4 +1,5 @@
-//! `cargo xtask layouts --patches`: whether the first and the last patch release of a minor have the same layouts, so that one table may serve them all.
+//! `cargo xtask layouts --patches`: whether the first and the last patch release of a minor have the same
+//! layouts, so that one table may serve them all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use lastgasp_lab::build::cache_dir;
 use lastgasp_lab::toolchain::{self, RELEASES, Toolchain, of_table};
 
-use crate::layouts::{RUNTIME_ONLY, differences, table_of};
+use crate::tables::{RUNTIME_ONLY, differences, table_of};
 
 /// Prints a table, and fails if a field that we read moved within the patch releases that share a table.
 pub(crate) fn run(minors: &[u16]) -> Result<()> {
