@@ -103,6 +103,7 @@ pub(crate) fn decode(taken: &Taken) -> Decoded {
         residency: memory::residency(taken),
         charge: taken.charge.map(memory::charge),
         timeline,
+        feeds: Vec::new(),
         frames: Vec::new(),
     };
     facts.frames = frames.list;
