@@ -85,6 +85,7 @@ pub fn decode(taken: &RawCapture) -> Decoded {
         residency: memory::residency(taken),
         charge: taken.charge.map(memory::charge),
         timeline,
+        feeds: Vec::new(),
         frames: Vec::new(),
     };
     facts.frames = frames.list;

@@ -3,6 +3,7 @@
 
 mod capture;
 mod config;
+mod explain;
 mod ps;
 mod report;
 mod run;
@@ -41,6 +42,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
         }
+        Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);
             Ok(Exit::Fine)

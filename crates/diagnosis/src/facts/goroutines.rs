@@ -38,3 +38,11 @@ pub struct Group {
     /// Whether a stack was reconstructed without registers.
     pub approximate: bool,
 }
+
+impl Group {
+    /// The reason why they wait, or else their state.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        if self.wait_reason.is_empty() { &self.state } else { &self.wait_reason }
+    }
+}

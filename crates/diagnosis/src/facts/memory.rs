@@ -163,3 +163,19 @@ pub struct Charge {
     /// Kernel memory, page tables included.
     pub kernel: u64,
 }
+
+impl HeapClass {
+    /// Bytes of the slots that hold an object.
+    #[must_use]
+    pub fn object_bytes(&self) -> u64 {
+        self.objects.saturating_mul(self.size)
+    }
+}
+
+impl LargeObjects {
+    /// Bytes of all of them.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        self.count.saturating_mul(self.size)
+    }
+}

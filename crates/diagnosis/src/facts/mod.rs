@@ -4,6 +4,7 @@
 
 mod bounded;
 mod capture;
+mod feeds;
 mod goroutines;
 mod memory;
 mod profile;
@@ -11,7 +12,9 @@ mod timeline;
 
 use serde::{Deserialize, Serialize};
 
+use bounded::{FEW, at_most};
 pub use capture::{Capture, Target};
+pub use feeds::Feed;
 pub use goroutines::{Goroutines, Group};
 pub use memory::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency, Rss};
 pub use profile::{Amount, Frame, Profile, Site};
@@ -48,6 +51,9 @@ pub struct Facts {
     pub charge: Option<Charge>,
     /// The watch.
     pub timeline: Timeline,
+    /// Feeds of changes that were connected; empty: none.
+    #[serde(deserialize_with = "at_most::<_, _, FEW>", skip_serializing_if = "Vec::is_empty")]
+    pub feeds: Vec<Feed>,
 }
 
 impl Facts {
@@ -78,7 +84,6 @@ pub fn from_json(text: &[u8]) -> Result<Facts, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::bounded::FEW;
     use super::*;
 
     #[test]
