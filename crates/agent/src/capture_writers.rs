@@ -11,8 +11,8 @@ use lastgasp_decode::decode;
 use lastgasp_diagnosis::diagnose;
 use lastgasp_recorder::sys::{give_back_freed_memory, run_before_others};
 use lastgasp_recorder::watch::{Captured, Handle};
-use lastgasp_store::Archive;
 use lastgasp_store::cause;
+use lastgasp_store::{Archive, Form};
 
 use crate::webhook::{Webhooks, event};
 
@@ -70,7 +70,8 @@ fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mute
     drop((taken, share));
     let diagnosis = diagnose(&decoded.facts);
     match archive.put(&decoded, &diagnosis) {
-        Ok((path, light)) => {
+        Ok((path, form)) => {
+            let light = form == Form::Light;
             let written = began.elapsed();
             handle.count(|c| {
                 c.captures_full += u64::from(!light);
@@ -91,7 +92,7 @@ fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mute
                 "captured: {}",
                 diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
             );
-            let event = event(facts, &diagnosis, &cause(facts, &diagnosis), &path, light);
+            let event = event(facts, &diagnosis, &cause(facts, &diagnosis), &path, form);
             webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&event);
         }
         Err(e) => {

@@ -63,8 +63,8 @@ impl Archive {
         self.lock().rules = rules;
     }
 
-    /// Writes a capture, after making room for it; gives its path, and whether it is a light one.
-    pub fn put(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, bool), StoreError> {
+    /// Writes a capture, after making room for it; gives its path, and how much of it was written.
+    pub fn put(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, Form), StoreError> {
         // Not the date, which may be set: a victim of a date that was wrong would count for as long as that is ahead.
         let now = (decoded.monotonic_ns / 1_000_000).cast_signed();
         let cause = cause(&decoded.facts, diagnosis);
@@ -91,7 +91,7 @@ impl Archive {
             state.largest = state.largest.max(capture.bytes());
             state.kept.push(kept(&written, &capture));
         }
-        Ok((written, form == Form::Light))
+        Ok((written, form))
     }
 
     fn make_room(&self, state: &mut State, coming: u64) {
@@ -190,9 +190,10 @@ mod tests {
             let decoded = decoded(pid, second);
             archive.put(&decoded, &diagnose(&decoded.facts)).unwrap().1
         };
-        assert_eq!([put(1, 0), put(1, 1), put(2, 2), put(3, 3), put(2, 4)], [false, false, false, true, false]);
+        let forms = [put(1, 0), put(1, 1), put(2, 2), put(3, 3), put(2, 4)];
+        assert_eq!(forms, [Form::Whole, Form::Whole, Form::Whole, Form::Light, Form::Whole]);
         // An hour later the same cause is news again.
-        assert!(!put(4, 3600));
+        assert_eq!(put(4, 3600), Form::Whole);
         let again = Archive::open(store.path(), rules(100));
         assert_eq!(again.size(), archive.size());
         assert_eq!(again.size().0, 6);
@@ -211,8 +212,8 @@ mod tests {
         };
         // A year ahead, then set right; the second hour's victims are news.
         let ahead = 1_731_536_000;
-        assert_eq!([put(1, 0, ahead), put(2, 1, ahead), put(3, 2, ahead)], [false, false, true]);
-        assert!(!put(4, 3600, 1_700_003_600));
+        assert_eq!([put(1, 0, ahead), put(2, 1, ahead), put(3, 2, ahead)], [Form::Whole, Form::Whole, Form::Light]);
+        assert_eq!(put(4, 3600, 1_700_003_600), Form::Whole);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use lastgasp_report::terminal;
 use lastgasp_store::write;
 use nix::sys::wait::WaitStatus;
 
-use super::{complain, say};
 use crate::exit::Exit;
+use crate::output::{complain, say};
 
 /// What was captured in this run, and where it was written if it could be.
 type Written = Vec<(Option<PathBuf>, Facts)>;
