@@ -14,6 +14,7 @@ use lastgasp_recorder::watch::{Captured, Handle};
 use lastgasp_store::cause;
 use lastgasp_store::{Archive, Form};
 
+use crate::provenance::provenance;
 use crate::webhook::{Webhooks, event};
 
 const THREADS: usize = 2;
@@ -65,7 +66,7 @@ impl CaptureWriters {
 fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mutex<Webhooks>) {
     let Captured { taken, began, answered, detected, share } = captured;
     let stopped = taken.stopped;
-    let decoded = decode(&taken);
+    let decoded = decode(&taken, &provenance());
     // Its bytes have been read: others may be taken in their place.
     drop((taken, share));
     let diagnosis = diagnose(&decoded.facts);

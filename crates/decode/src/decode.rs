@@ -31,9 +31,18 @@ pub struct Decoded {
     pub unix_ns: i64,
 }
 
+/// Build and machine that take a raw capture: its bytes do not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// `lastgasp --version`.
+    pub lastgasp_version: String,
+    /// `uname -r`.
+    pub kernel: String,
+}
+
 /// Decodes what was taken.
 #[must_use]
-pub fn decode(taken: &Taken) -> Decoded {
+pub fn decode(taken: &Taken, provenance: &Provenance) -> Decoded {
     let started = Instant::now();
     let mut gaps = taken.evidence.gaps.clone();
     let rt = &taken.runtime;
@@ -67,7 +76,7 @@ pub fn decode(taken: &Taken) -> Decoded {
     }
     let mut facts = Facts {
         schema: SCHEMA.into(),
-        capture: capture(taken),
+        capture: capture(taken, provenance),
         target: target(taken),
         profile: sites(&profile, baseline, &symbols, &mut frames),
         goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, &mut frames) },
@@ -104,7 +113,7 @@ fn latest_known(gauges: &Gauges, goroutines: &[Goroutine]) -> u64 {
     waits.chain([gauges.last_gc_ns]).max().unwrap_or(0)
 }
 
-fn capture(taken: &Taken) -> Capture {
+fn capture(taken: &Taken, provenance: &Provenance) -> Capture {
     let phase = match taken.phase {
         Phase::PreKill => "pre-kill",
         Phase::PostKill => "post-kill",
@@ -117,6 +126,8 @@ fn capture(taken: &Taken) -> Capture {
         Reason::Killed => "killed",
         Reason::Manual => "manual",
     };
+    // A core may have been written on another machine, and does not say on which kernel.
+    let kernel = if taken.phase == Phase::Core { String::new() } else { provenance.kernel.clone() };
     let taken_at = jiff::Timestamp::try_from(taken.at).map(|t| format!("{t:.3}")).unwrap_or_default();
     Capture {
         phase: phase.into(),
@@ -126,8 +137,8 @@ fn capture(taken: &Taken) -> Capture {
         stopped_ns: taken.stopped.as_nanos() as u64,
         bytes_copied: taken.evidence.snapshot.len() as u64,
         gaps: Vec::new(),
-        lastgasp_version: env!("CARGO_PKG_VERSION").into(),
-        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().into(),
+        lastgasp_version: provenance.lastgasp_version.clone(),
+        kernel,
     }
 }
 

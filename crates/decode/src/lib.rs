@@ -12,4 +12,4 @@ mod goroutines;
 mod memory;
 mod sites;
 
-pub use decode::{Decoded, decode};
+pub use decode::{Decoded, Provenance, decode};

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use lastgasp_agent::provenance;
 use lastgasp_capture::Writer;
 use lastgasp_decode::decode;
 use lastgasp_recorder::cgroup::Mounts;
@@ -56,7 +57,7 @@ pub(super) fn capture(
         let _ = std::fs::remove_dir(out);
     }
     let taken = taken?;
-    let decoded = decode(&taken);
+    let decoded = decode(&taken, &provenance());
     // Its bytes have been read: a large process's are tens of megabytes.
     drop(taken);
     let path = write(out, &decoded)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
+use lastgasp_agent::provenance;
 use lastgasp_decode::decode;
 use lastgasp_diagnosis::{Facts, diagnose};
 use lastgasp_recorder::run::{Config, Outcome};
@@ -26,7 +27,7 @@ pub(super) fn run(config: Config) -> Result<Exit> {
     let written = Arc::new(Mutex::new(Written::new()));
     let (captures, folder) = (Arc::clone(&written), config.store.clone());
     let sink = move |taken: Taken| {
-        let decoded = decode(&taken);
+        let decoded = decode(&taken, &provenance());
         // Its bytes have been read: a large process's are tens of megabytes.
         drop(taken);
         let path = write(&folder, &decoded)
