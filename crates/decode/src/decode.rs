@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use lastgasp_diagnosis::facts::{Capture, Event, Facts, Goroutines, Rss, SCHEMA, Sample, Target, Timeline};
+use lastgasp_diagnosis::facts::{Capture, Event, Facts, Goroutines, Residency, Rss, SCHEMA, Sample, Target, Timeline};
 use lastgasp_goruntime::{Gap, Gauges, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines, decode_profile};
 use lastgasp_inferior::{AddrRange, BlockCache, Layered, Memory};
+use lastgasp_recorder::sampler;
 use lastgasp_recorder::take::{Phase, Reason, Taken};
 use lastgasp_recorder::target::Baseline;
 
+use crate::baseline;
 use crate::frames::Frames;
 use crate::goroutines::group;
 use crate::memory::{self, gc};
@@ -64,7 +66,7 @@ pub fn decode(taken: &Taken, provenance: &Provenance) -> Decoded {
     });
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
     let timeline = timeline(taken);
-    let baseline = choose_baseline(taken, &timeline);
+    let baseline = baseline::choose(&taken.flight, &timeline, taken.t_ms);
     let baseline = baseline.as_ref();
     // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples: nothing is mixed.
     let unborn = |b: &Baseline| b.rate == 0 && b.sites.is_empty();
@@ -91,7 +93,7 @@ pub fn decode(taken: &Taken, provenance: &Provenance) -> Decoded {
             page_tables: u.page_tables,
         }),
         heap: taken.spans.as_ref().map(memory::heap),
-        residency: memory::residency(taken),
+        residency: residency(taken),
         charge: taken.charge.map(memory::charge),
         timeline,
         frames: Vec::new(),
@@ -164,8 +166,14 @@ fn target(taken: &Taken) -> Target {
     }
 }
 
+/// Without the span table nobody knows where the Go heap is.
+fn residency(taken: &Taken) -> Option<Residency> {
+    let arenas = &taken.spans.as_ref()?.table.arenas;
+    Some(memory::residency(taken.residency.as_ref()?, arenas, taken.runtime.module.variables))
+}
+
 fn timeline(taken: &Taken) -> Timeline {
-    let sample = |s: &lastgasp_recorder::sampler::Sample| Sample {
+    let sample = |s: &sampler::Sample| Sample {
         t_ms: s.t_ms,
         usage_bytes: s.usage,
         rss_bytes: s.rss,
@@ -182,16 +190,4 @@ fn timeline(taken: &Taken) -> Timeline {
             .map(|e| Event { t_ms: e.t_ms, kind: e.kind.into(), text: e.text.clone() })
             .collect(),
     }
-}
-
-/// The look nearest to when the growth began, hardly later than that; the first there is if all came later.
-fn choose_baseline(taken: &Taken, timeline: &Timeline) -> Option<Baseline> {
-    let facts = Facts { timeline: timeline.clone(), ..Facts::default() };
-    let (onset, latest) = match lastgasp_diagnosis::window(&facts) {
-        Some(w) => (w.onset_ms, w.onset_ms + (w.end_ms - w.onset_ms) / 20),
-        None => (taken.t_ms, taken.t_ms),
-    };
-    let times = taken.flight.times();
-    let early = times.iter().enumerate().filter(|(_, t)| **t <= latest);
-    taken.flight.look(early.min_by_key(|(_, t)| t.abs_diff(onset)).map_or(0, |(i, _)| i))
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use lastgasp_diagnosis::facts::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency};
 use lastgasp_goruntime::{Gauges, LargeObject, SpanClass};
-use lastgasp_inferior::AddrRange;
+use lastgasp_inferior::{AddrRange, Resident};
 use lastgasp_recorder::cgroup;
-use lastgasp_recorder::take::{Spans, Taken};
+use lastgasp_recorder::take::Spans;
 
 /// The span table, alike large objects together.
 pub(crate) fn heap(spans: &Spans) -> Heap {
@@ -43,18 +43,17 @@ pub(crate) fn heap(spans: &Spans) -> Heap {
     }
 }
 
-/// Resident anonymous memory by what it is for. Without the span table nobody knows where the Go heap is.
-pub(crate) fn residency(taken: &Taken) -> Option<Residency> {
-    let arenas = &taken.spans.as_ref()?.table.arenas;
+/// Resident anonymous memory by what it is for: `arenas` are the Go heap's, `variables` the program's data and bss.
+pub(crate) fn residency(resident: &[Resident], arenas: &[AddrRange], variables: AddrRange) -> Residency {
     let meets = |a: AddrRange, b: AddrRange| a.start < b.end && b.start < a.end;
     let mut out = Residency::default();
-    for r in taken.residency.as_ref()? {
+    for r in resident {
         let m = &r.mapping;
         let place = if m.inode == 0 && arenas.iter().any(|a| meets(*a, m.range)) {
             &mut out.go_heap
         } else if m.path.starts_with("[anon: Go:") {
             &mut out.go_named
-        } else if m.inode != 0 || meets(taken.runtime.module.variables, m.range) {
+        } else if m.inode != 0 || meets(variables, m.range) {
             &mut out.program_data
         } else if m.path == "[stack]" {
             &mut out.stack
@@ -64,7 +63,7 @@ pub(crate) fn residency(taken: &Taken) -> Option<Residency> {
         *place = place.saturating_add(r.anon);
         out.huge = out.huge.saturating_add(r.huge);
     }
-    Some(out)
+    out
 }
 
 /// What is charged to the cgroup.
