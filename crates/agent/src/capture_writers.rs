@@ -12,8 +12,9 @@ use lastgasp_diagnosis::cause;
 use lastgasp_diagnosis::diagnose;
 use lastgasp_recorder::daemon::{Captured, Handle};
 use lastgasp_recorder::own_process::{give_back_freed_memory, run_before_others};
-use lastgasp_store::Archive;
+use lastgasp_store::{Archive, Form};
 
+use crate::provenance::provenance;
 use crate::webhook::{Webhooks, event};
 
 const THREADS: usize = 2;
@@ -65,12 +66,13 @@ impl CaptureWriters {
 fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mutex<Webhooks>) {
     let Captured { raw, began, answered, detected, share } = captured;
     let stopped = raw.stopped;
-    let decoded = decode(&raw);
+    let decoded = decode(&raw, &provenance());
     // Its bytes have been read: others may be taken in their place.
     drop((raw, share));
     let diagnosis = diagnose(&decoded.facts);
     match archive.put(&decoded, &diagnosis) {
-        Ok((path, light)) => {
+        Ok((path, form)) => {
+            let light = form == Form::Light;
             let written = began.elapsed();
             handle.count(|c| {
                 c.captures_full += u64::from(!light);
@@ -91,7 +93,7 @@ fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mute
                 "captured: {}",
                 diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
             );
-            let event = event(facts, &diagnosis, &cause(facts, &diagnosis), &path, light);
+            let event = event(facts, &diagnosis, &cause(facts, &diagnosis), &path, form);
             webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&event);
         }
         Err(e) => {

@@ -7,11 +7,13 @@ pub mod config;
 mod http;
 pub mod log;
 mod metrics;
+mod provenance;
 mod self_stats;
 mod services;
 mod settings;
 mod webhook;
 
 pub use capture_writers::CaptureWriters;
+pub use provenance::provenance;
 pub use services::Services;
 pub use settings::settings;

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use lastgasp_store::Form;
+
 use super::event::Event;
 
 /// Causes that are remembered; of more than that the one silent for longest is forgotten.
@@ -86,7 +88,7 @@ impl Digest {
                 cause.killed.insert(event.victim);
             }
         }
-        let rank = |e: &Event| (e.killed, !e.light);
+        let rank = |e: &Event| (e.killed, e.form == Form::Whole);
         if cause.best.as_ref().is_none_or(|best| rank(&event) > rank(best)) {
             cause.best = Some(event);
         }

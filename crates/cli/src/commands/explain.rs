@@ -3,8 +3,8 @@
 use anyhow::Result;
 use lastgasp_report::{explain as page, explain_all};
 
-use super::say;
 use crate::exit::Exit;
+use crate::output::say;
 
 /// Prints the page of a rule, or the list of them all.
 pub(super) fn explain(code: Option<&str>) -> Result<Exit> {

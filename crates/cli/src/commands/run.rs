@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
+use lastgasp_agent::provenance;
 use lastgasp_decode::decode;
 use lastgasp_diagnosis::{Facts, diagnose};
 use lastgasp_observe::raw_capture::RawCapture;
@@ -12,8 +13,8 @@ use lastgasp_report::terminal;
 use lastgasp_store::write;
 use nix::sys::wait::WaitStatus;
 
-use super::{complain, say};
 use crate::exit::Exit;
+use crate::output::{complain, say};
 
 /// What was captured in this run, and where it was written if it could be.
 type Written = Vec<(Option<PathBuf>, Facts)>;
@@ -26,7 +27,7 @@ pub(super) fn run(config: Config) -> Result<Exit> {
     let written = Arc::new(Mutex::new(Written::new()));
     let (captures, folder) = (Arc::clone(&written), config.store.clone());
     let sink = move |taken: RawCapture| {
-        let decoded = decode(&taken);
+        let decoded = decode(&taken, &provenance());
         // Its bytes have been read: a large process's are tens of megabytes.
         drop(taken);
         let path = write(&folder, &decoded)
