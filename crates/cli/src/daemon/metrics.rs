@@ -175,7 +175,7 @@ impl Collector for Scrape {
         f.counter("oom_kills", "Watched processes killed for memory", &n(c.oom_kills))?;
         f.counter("kills", "Watched processes killed otherwise", &n(c.kills))?;
         f.counter("strikes", "Targets stopped because of a forecast", &n(c.strikes))?;
-        f.counter("tripwires", "Tripwires (memory.high) set", &n(c.tripwires))?;
+        f.counter("tripwires", "Tripwires (memory.high) set", &n(c.brakes))?;
         f.counter(
             "captures",
             "Captures by what became of them: full, light (another of the cause is full), failed (could not be written), dropped (could not be taken)",

@@ -88,8 +88,8 @@ pub struct Counters {
     pub notices: u64,
     /// Targets stopped because of a forecast.
     pub strikes: u64,
-    /// Tripwires set.
-    pub tripwires: u64,
+    /// Brakes set.
+    pub brakes: u64,
     /// Captures written whole.
     pub captures_full: u64,
     /// Captures written of which another of the same cause is whole.
@@ -100,7 +100,7 @@ pub struct Counters {
     pub captures_dropped: u64,
     /// How long targets stood still.
     pub freeze_seconds: Histogram,
-    /// How long tripwires were set, seconds in all.
+    /// How long brakes were set, seconds in all.
     pub brake_seconds_total: f64,
     /// From the look that showed the danger, or the death, to the begin of the copy.
     pub detect_seconds: Histogram,

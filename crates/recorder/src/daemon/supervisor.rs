@@ -433,7 +433,7 @@ impl Lookout {
         let point = Point { t_ms: ward.clock.now_ms(), bytes: usage };
         let before = ward.memory.clone();
         let step = ward.decide(&self.settings.policy, point);
-        let danger = ward.memory.state > State::Watch || step.acts.strike || step.acts.trip.is_some();
+        let danger = ward.memory.state > State::Watch || step.acts.strike || step.acts.brake.is_some();
         if danger {
             // The attendant decides afresh.
             ward.memory = before;
@@ -488,8 +488,8 @@ impl Lookout {
             vitals: Arc::clone(&watched.vitals),
             bell,
             stopper: None,
-            tripwire: None,
-            brake: self.settings.policy.brake,
+            brake: None,
+            brake_time: self.settings.policy.brake,
             brake_rules: self.settings.brake,
             looked: Instant::now(),
             woken: Instant::now(),

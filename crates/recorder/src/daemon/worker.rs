@@ -17,7 +17,7 @@ use super::settings::BrakeRules;
 use super::shared::{Captured, Common};
 use super::status::count;
 use super::target_status::Vitals;
-use crate::act::brake::Tripwire;
+use crate::act::brake::Brake;
 use crate::act::stop::Stopper;
 use crate::decide::policy::Step;
 use crate::take::{CaptureContext, take};
@@ -36,9 +36,9 @@ pub(crate) struct Attendant {
     pub(crate) bell: Arc<EventFd>,
     /// How to stop it; found out when it is first needed.
     pub(crate) stopper: Option<Stopper>,
-    pub(crate) tripwire: Option<Tripwire>,
-    /// How long a tripwire may stand.
-    pub(crate) brake: Duration,
+    pub(crate) brake: Option<Brake>,
+    /// How long a brake may stand.
+    pub(crate) brake_time: Duration,
     pub(crate) brake_rules: BrakeRules,
     /// When the process was last looked at: what a strike answers to has happened since.
     pub(crate) looked: Instant,
@@ -131,8 +131,8 @@ impl Hands for Attendant {
 
     fn brake(&mut self, on: bool, limit_usage: &LimitUsage) -> Result<bool, String> {
         if !on {
-            let Some(tripwire) = self.tripwire.take() else { return Ok(false) };
-            count(&self.common.counters, |c| c.brake_seconds_total += tripwire.age().as_secs_f64());
+            let Some(brake) = self.brake.take() else { return Ok(false) };
+            count(&self.common.counters, |c| c.brake_seconds_total += brake.age().as_secs_f64());
             return Ok(true);
         }
         let (Some(group), Some((limit, _))) = (limit_usage.limiting(), &limit_usage.limit) else {
@@ -141,20 +141,20 @@ impl Hands for Attendant {
         let watchdog = self.common.watchdog().ok_or("there is no watchdog to take it back")?;
         let set = if group.v2 {
             let over_others = self.brake_rules.over_others;
-            Tripwire::high(group, *limit, self.brake, over_others, &self.common.store, &watchdog)
+            Brake::high(group, *limit, self.brake_time, over_others, &self.common.store, &watchdog)
         } else if self.brake_rules.v1_oom_kill_disable {
-            Tripwire::oom_kill_disable(group, self.brake, &self.common.store, &watchdog)
+            Brake::oom_kill_disable(group, self.brake_time, &self.common.store, &watchdog)
         } else {
             return Err("cgroup v1 has no memory.high, and brake.v1_oom_kill_disable is not set".into());
         };
-        self.tripwire = Some(set.map_err(|e| e.to_string())?);
-        count(&self.common.counters, |c| c.tripwires += 1);
+        self.brake = Some(set.map_err(|e| e.to_string())?);
+        count(&self.common.counters, |c| c.brakes += 1);
         Ok(true)
     }
 
     fn seen(&mut self, sample: &Sample, step: &Step, ward: &Ward) {
         self.looked = Instant::now();
-        if self.tripwire.is_some()
+        if self.brake.is_some()
             && let Some(watchdog) = self.common.watchdog()
         {
             watchdog.beat();

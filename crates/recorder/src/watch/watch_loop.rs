@@ -99,7 +99,7 @@ pub(crate) trait Hands {
     fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken;
     /// Takes evidence and hands it on; the target is stopped for it if it lives. Gives why there is none, if so. What is taken after `until` is worth nothing.
     fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String>;
-    /// Sets the tripwire or takes it back; gives whether anything was done.
+    /// Sets the brake or takes it back; gives whether anything was done.
     fn brake(&mut self, _on: bool, _gauge: &LimitUsage) -> Result<bool, String> {
         Ok(false)
     }
@@ -272,10 +272,10 @@ impl Ward {
             }
             None => {}
         }
-        if let Some(on) = acts.trip {
+        if let Some(on) = acts.brake {
             let done = hands.brake(on, &self.limit_usage);
             if on && !matches!(done, Ok(true)) {
-                self.memory.trip_failed();
+                self.memory.brake_failed();
             }
             match done {
                 Ok(true) => record.timeline.note("brake", if on { "tripwire set" } else { "tripwire taken back" }),
