@@ -34,7 +34,7 @@ struct Group {
     limit: u64,
     /// `None`: cannot be had, or the group is gone.
     alarm: Option<Alarm>,
-    wards: BTreeSet<i32>,
+    targets: BTreeSet<i32>,
     rest: Rest,
     /// Not listened to before.
     deaf_until: Option<Instant>,
@@ -67,7 +67,7 @@ impl Notices {
     /// These are the limits that count for `pid` now, with their groups.
     pub(crate) fn follow<'a>(&mut self, pid: i32, limits: impl Iterator<Item = (&'a Cgroup, u64)> + Clone) {
         let known = |(g, limit): (&Cgroup, u64)| {
-            self.groups.get(&g.memory).is_some_and(|k| k.limit == limit && k.wards.contains(&pid))
+            self.groups.get(&g.memory).is_some_and(|k| k.limit == limit && k.targets.contains(&pid))
         };
         // Nearly always: nothing has changed.
         let number = limits.clone().count();
@@ -84,7 +84,7 @@ impl Notices {
 
     /// Whether the kernel tells of the growth of each group whose limit counts for `pid`, and of the group that runs out.
     pub(crate) fn tell_of(&self, pid: i32) -> bool {
-        let counting = || self.groups.values().filter(|g| g.wards.contains(&pid));
+        let counting = || self.groups.values().filter(|g| g.targets.contains(&pid));
         counting().next().is_some() && counting().all(|g| g.alarm.as_ref().is_some_and(Alarm::tells_of_growth))
     }
 
@@ -96,7 +96,7 @@ impl Notices {
 
     fn leave(&mut self, pid: i32, of: impl Fn(&Path) -> bool) {
         self.groups.retain(|folder, group| {
-            if of(folder) && group.wards.remove(&pid) && group.wards.is_empty() {
+            if of(folder) && group.targets.remove(&pid) && group.targets.is_empty() {
                 // Closing its descriptor takes it out of epoll and undoes what was announced.
                 self.names.remove(&group.number);
                 return false;
@@ -111,7 +111,7 @@ impl Notices {
             number: next,
             limit: 0,
             alarm: None,
-            wards: BTreeSet::new(),
+            targets: BTreeSet::new(),
             rest: Rest::default(),
             deaf_until: None,
         });
@@ -119,7 +119,7 @@ impl Notices {
             self.next += 1;
             self.names.insert(next, cgroup.memory.clone());
         }
-        group.wards.insert(pid);
+        group.targets.insert(pid);
         if group.limit == limit {
             return;
         }
@@ -146,7 +146,7 @@ impl Notices {
             let Some(group) = self.names.get(&event.data()).and_then(|name| self.groups.get_mut(name)) else {
                 continue;
             };
-            pids.extend(&group.wards);
+            pids.extend(&group.targets);
             // It went off for the last time if its group is gone: the processes are looked at, and found to have ended.
             if group.alarm.as_ref().is_some_and(Alarm::acknowledge) {
                 group.deaf_until = Some(now + group.rest.after_a_notice(now));
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(notices.groups.len(), 1);
         notices.forget(1);
         let first = &notices.groups[&group.cgroup.memory];
-        assert!(first.alarm.is_some() && first.wards == BTreeSet::from([2]));
+        assert!(first.alarm.is_some() && first.targets == BTreeSet::from([2]));
         let mut child = dies(&group, 300);
         notices.follow(2, [(&group.cgroup, LIMIT)].into_iter());
         assert!(rings(&notices, Duration::from_secs(20)), "set anew, at the new limit");

@@ -9,14 +9,14 @@ use super::attach::Looked;
 use super::settings::Settings;
 use super::status::Status;
 use crate::decide::pin_window::PinWindow;
-use crate::watch::watch_loop::{Left, Ward};
+use crate::watch::target_watch::{StopReason, TargetWatch};
 
 /// What the lookout is told.
 pub(crate) enum Message {
     /// A process was looked at.
     Looked(i32, Looked),
     /// An attendant is done.
-    Back(Box<Ward>, Left),
+    Back(Box<TargetWatch>, StopReason),
     /// The pin has been tried.
     PinTried(PinWindow),
     /// Another configuration.

@@ -17,14 +17,14 @@ pub struct Status {
     /// What the trial of the pin at the start gave; `None` as long as it is not known.
     pub pin_window: Option<PinWindow>,
     /// By process number.
-    pub wards: Vec<WardStatus>,
+    pub targets: Vec<TargetStatus>,
     /// Since the start.
     pub counters: Counters,
 }
 
 /// A process under watch.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct WardStatus {
+pub struct TargetStatus {
     /// Process number.
     pub pid: i32,
     /// Name of its executable.

@@ -33,7 +33,7 @@ use crate::decide::forecast::Point;
 use crate::decide::pin_window::PinWindow;
 use crate::decide::policy::{Mode, State};
 use crate::own_process::run_before_others;
-use crate::watch::watch_loop::{Left, Ward};
+use crate::watch::target_watch::{StopReason, TargetWatch};
 
 /// Marks in epoll's events, beside process numbers.
 const ARRIVALS: u64 = u64::MAX;
@@ -92,7 +92,7 @@ struct Watched {
 
 /// Who watches it.
 enum Post {
-    Lookout(Box<Ward>),
+    Lookout(Box<TargetWatch>),
     /// Rung to call the attendant away.
     Attendant(Arc<EventFd>),
 }
@@ -209,7 +209,7 @@ impl Lookout {
     fn hear(&mut self, message: Message) {
         match message {
             Message::Looked(pid, looked) => self.looked(pid, looked),
-            Message::Back(ward, left) => self.back(ward, &left),
+            Message::Back(watch, left) => self.back(watch, &left),
             Message::PinTried(window) => self.pin_tried(window),
             Message::Settings(settings) => self.reload(*settings),
             Message::Status(answer) => {
@@ -269,7 +269,7 @@ impl Lookout {
         match self.watched.get(&pid).map(|w| &w.post) {
             Some(Post::Attendant(bell)) => drop(bell.write(LEAVE)),
             // By exec: another program in the same process.
-            Some(Post::Lookout(ward)) if ward.is_replaced() => {
+            Some(Post::Lookout(watch)) if watch.is_replaced() => {
                 self.forget(pid);
                 self.attachers.look_at(pid, Depth::Executable);
             }
@@ -321,7 +321,7 @@ impl Lookout {
                 }
                 return;
             }
-            Looked::Ward(arrived) => self.watch(*arrived),
+            Looked::Found(arrived) => self.watch(*arrived),
             Looked::Refused { service, why } => {
                 if self.pass(pid) {
                     tracing::warn!(pid, service, "not watched: {why}");
@@ -349,9 +349,9 @@ impl Lookout {
     }
 
     fn watch(&mut self, arrived: Arrived) {
-        let Arrived { mut ward, home, executable } = arrived;
-        let pid = ward.pid;
-        let vitals = Vitals::new(&ward.identity, &home, &executable);
+        let Arrived { mut watch, home, executable } = arrived;
+        let pid = watch.pid;
+        let vitals = Vitals::new(&watch.identity, &home, &executable);
         let ready = self.readiness.of(pid, executable.start_time);
         if let Some(took) = ready {
             self.count(|c| c.ready_seconds.add(took));
@@ -361,18 +361,18 @@ impl Lookout {
             service = vitals.0.service,
             container = home.container,
             go = vitals.0.go_version,
-            limit = ward.limit_usage.limit.as_ref().map(|l| l.0),
+            limit = watch.limit_usage.limit.as_ref().map(|l| l.0),
             ready_ms = ready.map(|took| format!("{:.1}", took.as_secs_f64() * 1e3)),
             "watched"
         );
         self.count(|c| c.discovered += 1);
-        self.notices.follow(pid, ward.limit_usage.limits());
-        ward.memory.told = self.notices.tell_of(pid);
+        self.notices.follow(pid, watch.limit_usage.limits());
+        watch.memory.told = self.notices.tell_of(pid);
         let now = Instant::now();
         self.watched.insert(
             pid,
             Watched {
-                post: Post::Lookout(Box::new(ward)),
+                post: Post::Lookout(Box::new(watch)),
                 vitals: Arc::new(Mutex::new(vitals)),
                 due: now,
                 sampled: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now),
@@ -384,8 +384,8 @@ impl Lookout {
     }
 
     fn listen_for_end(&self, pid: i32) {
-        if let Some(Watched { post: Post::Lookout(ward), .. }) = self.watched.get(&pid)
-            && let Some(exit) = &ward.exit
+        if let Some(Watched { post: Post::Lookout(watch), .. }) = self.watched.get(&pid)
+            && let Some(exit) = &watch.exit
         {
             let _ = self.epoll.add(exit, EpollEvent::new(EpollFlags::EPOLLIN, pid as u64));
         }
@@ -411,48 +411,48 @@ impl Lookout {
     fn look(&mut self, pid: i32) {
         self.machine.refresh(Duration::from_millis(200));
         let Some(watched) = self.watched.get_mut(&pid) else { return };
-        let Post::Lookout(ward) = &mut watched.post else { return };
+        let Post::Lookout(watch) = &mut watched.post else { return };
         // Kernels before 5.3 do not tell of ends: one that is gone must not be held on to.
-        if ward.exit.is_none() && lastgasp_inferior::start_time(pid).is_none() {
+        if watch.exit.is_none() && lastgasp_inferior::start_time(pid).is_none() {
             return self.ended(pid);
         }
         let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
         // Limits change seldom; which of them is nearest may change at once.
-        let limits = Duration::from_millis(ward.clock.now_ms() / 4).clamp(LIMITS.0, LIMITS.1);
-        if ward.limit_usage.age() > limits || ward.limit_usage.is_outdated(&self.machine) {
-            ward.refresh_limits(rss, &self.machine);
-            self.notices.follow(pid, ward.limit_usage.limits());
-            ward.memory.told = self.notices.tell_of(pid);
+        let limits = Duration::from_millis(watch.clock.now_ms() / 4).clamp(LIMITS.0, LIMITS.1);
+        if watch.limit_usage.age() > limits || watch.limit_usage.is_outdated(&self.machine) {
+            watch.refresh_limits(rss, &self.machine);
+            self.notices.follow(pid, watch.limit_usage.limits());
+            watch.memory.told = self.notices.tell_of(pid);
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
-            if !self.arrivals.has_events() && ward.is_replaced() {
+            if !self.arrivals.has_events() && watch.is_replaced() {
                 self.forget(pid);
                 return self.attachers.look_at(pid, Depth::Executable);
             }
         }
-        let usage = ward.limit_usage.usage_now(rss, &self.machine);
-        let point = Point { t_ms: ward.clock.now_ms(), bytes: usage };
-        let before = ward.memory.clone();
-        let step = ward.decide(&self.settings.policy, point);
-        let danger = ward.memory.state > State::Watch || step.acts.strike || step.acts.brake.is_some();
+        let usage = watch.limit_usage.usage_now(rss, &self.machine);
+        let point = Point { t_ms: watch.clock.now_ms(), bytes: usage };
+        let before = watch.memory.clone();
+        let step = watch.decide(&self.settings.policy, point);
+        let danger = watch.memory.state > State::Watch || step.acts.strike || step.acts.brake.is_some();
         if danger {
             // The attendant decides afresh.
-            ward.memory = before;
+            watch.memory = before;
         } else {
             match step.acts.pin {
                 Some(true) => {
-                    if let Err(e) = ward.arm() {
+                    if let Err(e) = watch.arm() {
                         Vitals::of(&watched.vitals, |v| v.0.problem = Some(format!("not armed: {e}")));
                     }
                 }
-                Some(false) => ward.pin = None,
+                Some(false) => watch.pin = None,
                 None => {}
             }
         }
-        Vitals::of(&watched.vitals, |v| v.decided(usage, &step, ward));
+        Vitals::of(&watched.vitals, |v| v.decided(usage, &step, watch));
         if watched.sampled.elapsed() >= self.settings.light_sample {
             watched.sampled = Instant::now();
             self.sampler.sample(Job {
-                record: Arc::clone(&ward.record),
+                history: Arc::clone(&watch.history),
                 vitals: Arc::clone(&watched.vitals),
                 usage,
                 busy: Arc::clone(&watched.busy),
@@ -476,14 +476,14 @@ impl Lookout {
         let bell = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
         let Ok(bell) = bell.map(Arc::new) else { return };
         let post = std::mem::replace(&mut watched.post, Post::Attendant(Arc::clone(&bell)));
-        let Post::Lookout(mut ward) = post else {
+        let Post::Lookout(mut watch) = post else {
             watched.post = post;
             return;
         };
-        if let Some(exit) = &ward.exit {
+        if let Some(exit) = &watch.exit {
             let _ = self.epoll.delete(exit);
         }
-        let mut hands = Attendant {
+        let mut actor = Attendant {
             common: Arc::clone(&self.common),
             vitals: Arc::clone(&watched.vitals),
             bell,
@@ -499,13 +499,13 @@ impl Lookout {
         let attend = move || {
             let mut machine = Machine::detect();
             let left = if dead {
-                let ended = ward.after_death(&policy, &mut machine, &mut hands);
-                ward.pin = None;
-                Left::Ended(ended)
+                let ended = watch.after_death(&policy, &mut machine, &mut actor);
+                watch.pin = None;
+                StopReason::Ended(ended)
             } else {
-                ward.attend(&policy, &mut machine, &mut hands, Some(CALM_AGAIN))
+                watch.watch_loop(&policy, &mut machine, &mut actor, Some(CALM_AGAIN))
             };
-            inbox.send(Message::Back(ward, left));
+            inbox.send(Message::Back(watch, left));
         };
         let thread = std::thread::Builder::new().name("attend".into()).stack_size(512 << 10).spawn(attend);
         if let Err(e) = thread {
@@ -516,10 +516,10 @@ impl Lookout {
     }
 
     /// An attendant is done.
-    fn back(&mut self, ward: Box<Ward>, left: &Left) {
-        let pid = ward.pid;
+    fn back(&mut self, watch: Box<TargetWatch>, left: &StopReason) {
+        let pid = watch.pid;
         match left {
-            Left::Ended(ended) => {
+            StopReason::Ended(ended) => {
                 self.count(|c| {
                     c.oom_kills += u64::from(ended.oom);
                     c.kills += u64::from(ended.killed && !ended.oom);
@@ -529,34 +529,34 @@ impl Lookout {
                     tracing::warn!(pid, "no evidence from after its death: {why}");
                 }
                 if ended.oom {
-                    let (last_usage, age_ms) = ward.last_look();
+                    let (last_usage, age_ms) = watch.last_look();
                     tracing::info!(
                         pid,
-                        service = ward.identity.service,
-                        strikes = ward.memory.strikes,
+                        service = watch.identity.service,
+                        strikes = watch.memory.strikes,
                         last_usage,
                         age_ms,
                         "killed by the kernel: out of memory"
                     );
                 } else {
-                    tracing::debug!(pid, service = ward.identity.service, killed = ended.killed, "ended");
+                    tracing::debug!(pid, service = watch.identity.service, killed = ended.killed, "ended");
                 }
                 self.forget(pid);
                 // A number that was used again at once.
                 self.attachers.look_at(pid, Depth::Executable);
             }
-            Left::Replaced => {
+            StopReason::Replaced => {
                 self.forget(pid);
                 self.attachers.look_at(pid, Depth::Executable);
             }
             // By another configuration meanwhile.
-            Left::Calm | Left::CalledAway if !self.is_wanted(&ward) => {
+            StopReason::Calm | StopReason::CalledAway if !self.is_wanted(&watch) => {
                 self.forget(pid);
                 self.pass(pid);
             }
-            Left::Calm | Left::CalledAway => {
+            StopReason::Calm | StopReason::CalledAway => {
                 if let Some(watched) = self.watched.get_mut(&pid) {
-                    watched.post = Post::Lookout(ward);
+                    watched.post = Post::Lookout(watch);
                     watched.due = Instant::now();
                     self.due.push(Reverse((watched.due, pid)));
                     self.listen_for_end(pid);
@@ -569,8 +569,8 @@ impl Lookout {
     /// It is watched no longer, whoever did.
     fn forget(&mut self, pid: i32) {
         self.notices.forget(pid);
-        if let Some(Watched { post: Post::Lookout(ward), .. }) = self.watched.remove(&pid)
-            && let Some(exit) = &ward.exit
+        if let Some(Watched { post: Post::Lookout(watch), .. }) = self.watched.remove(&pid)
+            && let Some(exit) = &watch.exit
         {
             let _ = self.epoll.delete(exit);
         }
@@ -626,7 +626,7 @@ impl Lookout {
         // Attendants come back and are sent again with the new ones; who is watched and who is not is seen afresh.
         self.call_away();
         let calm = self.watched.iter().filter_map(|(pid, watched)| match &watched.post {
-            Post::Lookout(ward) if !self.is_wanted(ward) => Some(*pid),
+            Post::Lookout(watch) if !self.is_wanted(watch) => Some(*pid),
             _ => None,
         });
         for pid in calm.collect::<Vec<i32>>() {
@@ -636,8 +636,8 @@ impl Lookout {
         self.look_at_everybody(true);
     }
 
-    fn is_wanted(&self, ward: &Ward) -> bool {
-        self.settings.wants(&ward.identity, &home(&ward.identity.cgroup))
+    fn is_wanted(&self, watch: &TargetWatch) -> bool {
+        self.settings.wants(&watch.identity, &home(&watch.identity.cgroup))
     }
 
     fn status(&self) -> Status {
@@ -646,7 +646,7 @@ impl Lookout {
             mode: self.settings.policy.mode.name(),
             process_events: self.arrivals.has_events(),
             pin_window: self.pin_window.clone(),
-            wards: self.watched.values().map(|w| Vitals::of(&w.vitals, |v| v.0.clone())).collect(),
+            targets: self.watched.values().map(|w| Vitals::of(&w.vitals, |v| v.0.clone())).collect(),
             counters: self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }

@@ -7,19 +7,19 @@ use lastgasp_observe::target::discover::GoProcess;
 use lastgasp_observe::target::identity::Identity;
 use lastgasp_observe::target::timeline::Sample;
 
-use super::status::WardStatus;
+use super::status::TargetStatus;
 use crate::decide::policy::{State, Step};
-use crate::watch::watch_loop::Ward;
+use crate::watch::target_watch::TargetWatch;
 
 /// What is known of a watched process right now.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Vitals(pub(crate) WardStatus);
+pub(crate) struct Vitals(pub(crate) TargetStatus);
 
 impl Vitals {
     /// Of a process that has just been found.
     pub(crate) fn new(identity: &Identity, home: &Home, found: &GoProcess) -> Self {
         let info = &found.executable.build_info;
-        Self(WardStatus {
+        Self(TargetStatus {
             pid: identity.pid,
             service: identity.service.clone(),
             container: home.container.clone(),
@@ -31,7 +31,7 @@ impl Vitals {
             vcs_revision: info.setting("vcs.revision").map(str::to_owned),
             started_unix: identity.started_unix,
             state: "watch",
-            ..WardStatus::default()
+            ..TargetStatus::default()
         })
     }
 
@@ -49,20 +49,20 @@ impl Vitals {
     }
 
     /// After a decision.
-    pub(crate) fn decided(&mut self, usage: u64, step: &Step, ward: &Ward) {
+    pub(crate) fn decided(&mut self, usage: u64, step: &Step, watch: &TargetWatch) {
         self.0.usage_bytes = usage;
-        self.0.state = match ward.memory.state {
+        self.0.state = match watch.memory.state {
             State::Watch => "watch",
             State::Alert => "alert",
             State::Armed => "armed",
         };
-        self.0.pinned = ward.pin.is_some();
-        if self.0.cgroup != ward.identity.cgroup {
-            self.0.cgroup.clone_from(&ward.identity.cgroup);
+        self.0.pinned = watch.pin.is_some();
+        if self.0.cgroup != watch.identity.cgroup {
+            self.0.cgroup.clone_from(&watch.identity.cgroup);
         }
-        if self.0.limit_bytes != ward.limit_usage.limit.as_ref().map(|l| l.0) {
-            self.0.limit_bytes = ward.limit_usage.limit.as_ref().map(|l| l.0);
-            self.0.limit_source = ward.limit_usage.limit.as_ref().map(|l| l.1.clone());
+        if self.0.limit_bytes != watch.limit_usage.limit.as_ref().map(|l| l.0) {
+            self.0.limit_bytes = watch.limit_usage.limit.as_ref().map(|l| l.0);
+            self.0.limit_source = watch.limit_usage.limit.as_ref().map(|l| l.1.clone());
         }
         self.0.slope_bytes_per_second = step.forecast.map(|f| f.rate.median);
         self.0.time_to_oom_seconds = step.forecast.and_then(|f| f.seconds).map(|s| (s.low, s.likely, s.high));

@@ -21,14 +21,15 @@ use crate::act::brake::Brake;
 use crate::act::stop::Stopper;
 use crate::decide::policy::Step;
 use crate::take::{CaptureContext, take};
-use crate::watch::watch_loop::{Hands, Ward, Woken};
+use crate::watch::actor::{Actor, Sleeper, Woken};
+use crate::watch::target_watch::TargetWatch;
 
 /// What rings an attendant's bell: the kernel's notice that memory runs out, any number of them.
 pub(super) const LOOK: u64 = 1;
 /// Or somebody who wants it back. More than all notices together can be.
 pub(super) const LEAVE: u64 = 1 << 32;
 
-/// The hands of one attendant.
+/// The actor of one worker.
 pub(crate) struct Attendant {
     pub(crate) common: Arc<Common>,
     pub(crate) vitals: Arc<Mutex<Vitals>>,
@@ -62,7 +63,7 @@ impl Attendant {
     }
 }
 
-impl Hands for Attendant {
+impl Sleeper for Attendant {
     fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken {
         let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
         let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| r.intersects(PollFlags::POLLIN));
@@ -82,7 +83,9 @@ impl Hands for Attendant {
             _ => Woken::Due,
         }
     }
+}
 
+impl Actor for Attendant {
     fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String> {
         let common = Arc::clone(&self.common);
         let Some(place) = self.common.gate.enter(until) else {
@@ -152,7 +155,7 @@ impl Hands for Attendant {
         Ok(true)
     }
 
-    fn seen(&mut self, sample: &Sample, step: &Step, ward: &Ward) {
+    fn seen(&mut self, sample: &Sample, step: &Step, watch: &TargetWatch) {
         self.looked = Instant::now();
         if self.brake.is_some()
             && let Some(watchdog) = self.common.watchdog()
@@ -161,8 +164,13 @@ impl Hands for Attendant {
         }
         Vitals::of(&self.vitals, |v| {
             v.sampled(sample);
-            v.decided(sample.usage, step, ward);
+            v.decided(sample.usage, step, watch);
         });
+    }
+
+    /// Whoever has something else for it rings its bell.
+    fn looks_elsewhere(&mut self, _sample: &Sample, _pid: i32) -> bool {
+        false
     }
 
     fn note(&mut self, note: String) {
