@@ -1,5 +1,5 @@
 //! Threads that look at new processes: whether they are Go, whether they are wanted, where their runtime stands. Reading an executable can hang (a network file
-//! system that is gone), and so this is not the lookout's own work.
+//! system that is gone), and so this is not the supervisor's own work.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use crate::watch::target_watch::TargetWatch;
 #[derive(Debug)]
 pub(crate) enum Looked {
     /// It can be watched.
-    Found(Box<Arrived>),
+    Found(Box<Attached>),
     /// It is Go, and its runtime has not started yet: look again.
     NotYet,
     /// It is Go, and not to be watched.
@@ -52,7 +52,7 @@ pub(crate) enum Depth {
 
 /// A process that can be watched.
 #[derive(Debug)]
-pub(crate) struct Arrived {
+pub(crate) struct Attached {
     pub(crate) watch: TargetWatch,
     pub(crate) home: Home,
     pub(crate) executable: GoProcess,
@@ -164,7 +164,7 @@ fn look(
             let limit_usage = LimitUsage::of(pid, rss, None, None, mounts, machine);
             let mut watch = TargetWatch::new(target, limit_usage, machine);
             lock(&watch.history).first_look(&mut watch.limit_usage);
-            Looked::Found(Box::new(Arrived { watch, home, executable }))
+            Looked::Found(Box::new(Attached { watch, home, executable }))
         }
         Err(AttachError::Discover(DiscoverError::Unreadable { .. })) => Looked::NotYet,
         Err(e) if lastgasp_inferior::start_time(pid).is_some() => {

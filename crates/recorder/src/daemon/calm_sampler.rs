@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lastgasp_observe::target::timeline::Sample;
 
-use super::target_status::Vitals;
+use super::target_status::TargetStatus;
 use crate::watch::history::TargetHistory;
 
 /// For each second of work so many of rest: at most 0.4 % of a core, whatever there is to sample.
@@ -20,7 +20,7 @@ const TOGETHER: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) history: Arc<Mutex<TargetHistory>>,
-    pub(crate) vitals: Arc<Mutex<Vitals>>,
+    pub(crate) status: Arc<Mutex<TargetStatus>>,
     pub(crate) usage: u64,
     /// Set while it waits for its turn, or is sampled.
     pub(crate) busy: Arc<AtomicBool>,
@@ -28,11 +28,11 @@ pub(crate) struct Job {
 
 /// The thread.
 #[derive(Debug)]
-pub(crate) struct Sampler {
+pub(crate) struct CalmSampler {
     jobs: SyncSender<Job>,
 }
 
-impl Sampler {
+impl CalmSampler {
     pub(crate) fn start() -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel::<Job>(4096);
         std::thread::Builder::new().name("light".into()).stack_size(1 << 20).spawn(move || {
@@ -65,7 +65,7 @@ fn sample(job: &Job) -> Duration {
     let mut history = match job.history.try_lock() {
         Ok(history) => history,
         Err(TryLockError::Poisoned(e)) => e.into_inner(),
-        // Somebody attends to it.
+        // A worker watches it.
         Err(TryLockError::WouldBlock) => return Duration::ZERO,
     };
     let (Some(usage), Some(gauges)) = (history.target.process.usage(), history.target.gauges()) else {
@@ -78,6 +78,6 @@ fn sample(job: &Job) -> Duration {
         history.note_baseline();
     }
     drop(history);
-    Vitals::of(&job.vitals, |v| v.sampled(&sample));
+    TargetStatus::change(&job.status, |s| s.sampled(&sample));
     started.elapsed()
 }

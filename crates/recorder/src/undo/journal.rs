@@ -80,7 +80,7 @@ impl Journal {
     }
 
     /// Gives up on a disk that does not answer within [`IN_TIME`]: a target may have a quarter of a second to live, and who waits for a network disk whose server is
-    /// gone waits for ever (seen: a frozen file system kept attendants until their victims' memory was gone).
+    /// gone waits for ever (seen: a frozen file system kept workers until their victims' memory was gone).
     fn write_in_time(store: &Path, entry: Entry) -> io::Result<Self> {
         /// Writers that wait for the disk. When so many do it is known not to answer.
         static WAITING: AtomicUsize = AtomicUsize::new(0);

@@ -37,7 +37,7 @@ pub(crate) trait Actor: Sleeper {
     fn brake(&mut self, on: bool, limit_usage: &LimitUsage) -> Result<bool, String>;
     /// A look was taken.
     fn seen(&mut self, sample: &Sample, step: &Step, watch: &TargetWatch);
-    /// Whether there is something else to attend to, now that it is calm.
+    /// Whether there is something else to watch, now that it is calm.
     fn looks_elsewhere(&mut self, sample: &Sample, pid: i32) -> bool;
     /// Something could not be done.
     fn note(&mut self, note: String);

@@ -48,7 +48,7 @@ pub(crate) struct TargetWatch {
     image: Option<Vec<u8>>,
 }
 
-/// Why a process is attended no longer.
+/// Why a process is watched closely no longer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum StopReason {
     /// It has ended.

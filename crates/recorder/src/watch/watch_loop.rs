@@ -1,4 +1,4 @@
-//! One process, watched closely by a thread of its own: sampled, armed, struck, and read after its death. `run` attends its command so from the beginning to the
+//! One process, watched closely by a thread of its own: sampled, armed, struck, and read after its death. `run` watches its command so from the beginning to the
 //! end; the daemon does it with those in danger.
 
 use std::os::fd::AsFd as _;
@@ -16,7 +16,7 @@ use crate::act::stop::STOP_TIMEOUT_OF_THE_ONLY_COPY;
 use crate::decide::forecast::Point;
 use crate::decide::policy::{Acts, Exit, Hold, Policy, State, after_exit};
 
-/// How long an attendant looks on before it takes a process for one that does not grow.
+/// How long a worker looks on before it takes a process for one that does not grow.
 const SEEN_TO_BE_STEADY: Duration = Duration::from_secs(1);
 
 impl TargetWatch {

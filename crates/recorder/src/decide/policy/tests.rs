@@ -272,7 +272,7 @@ fn a_pin_that_fails_makes_no_sleep_longer() {
         let step = policy().step(&mut memory, &points, Some(LIMIT));
         assert_eq!(step.acts.pin, Some(true));
         assert!(step.sleep.as_secs_f64() <= (LIMIT / 2) as f64 / 3e9 / 2.0, "{:?}", step.sleep);
-        // As `Ward::arm` does.
+        // As `TargetWatch::arm` does.
         memory.pinned = false;
     }
 }
