@@ -100,6 +100,19 @@ impl Attachers {
     }
 }
 
+#[cfg(test)]
+impl Attachers {
+    /// A queue that nobody serves.
+    pub(crate) fn without_threads() -> Self {
+        Self { queue: Arc::new(Queue { jobs: Mutex::new(Some(VecDeque::new())), more: Condvar::new() }) }
+    }
+
+    /// Takes what stands in it.
+    pub(crate) fn queued(&self) -> Vec<(i32, Depth)> {
+        self.queue.jobs.lock().unwrap().as_mut().map(|jobs| jobs.drain(..).collect()).unwrap_or_default()
+    }
+}
+
 impl Drop for Attachers {
     fn drop(&mut self) {
         *self.queue.jobs.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -4,6 +4,7 @@
 //! gets a `worker`, a thread of its own, which samples closely, strikes, and reads what a kill has left. New processes are looked at by two threads
 //! (`attach`), calm ones sampled lightly by one (`calm_sampler`). When many die at once the `gate` lets the most endangered through first.
 
+mod admission;
 mod attach;
 mod attach_latency;
 mod calm_sampler;

@@ -2,7 +2,7 @@
 //! reads a process's memory, and so it never hangs with one.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::atomic::AtomicBool;
@@ -16,10 +16,9 @@ use lastgasp_observe::kernel::machine::{Machine, fastest_growth};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use super::admission::{Admission, Admitted};
 use super::attach::{Attached, Attachers, Depth, Looked};
-use super::attach_latency::AttachLatency;
 use super::calm_sampler::{CalmSampler, Job};
-use super::library_rescan::LibraryRescan;
 use super::memory_notices::MemoryNotices;
 use super::messages::{Inbox, Message};
 use super::pin_probe_thread::ProbeThread;
@@ -48,8 +47,6 @@ const MOMENT: Duration = Duration::from_millis(250);
 const LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 /// A worker stays until it has been calm for so long.
 const CALM_AGAIN: Duration = Duration::from_secs(15);
-/// How long a process may take until its Go runtime can be read.
-const MAX_START: Duration = Duration::from_secs(10);
 
 /// Everything that the supervisor knows.
 pub(crate) struct Supervisor {
@@ -59,8 +56,7 @@ pub(crate) struct Supervisor {
     inbox: Inbox,
     common: Arc<Common>,
     epoll: Epoll,
-    process_events: ProcessEvents,
-    attachers: Attachers,
+    admission: Admission,
     calm_sampler: CalmSampler,
     memory_notices: MemoryNotices,
     pin_window: Option<PinWindow>,
@@ -70,13 +66,6 @@ pub(crate) struct Supervisor {
     started_unix: u64,
     watched: BTreeMap<i32, Watched>,
     due: BinaryHeap<Reverse<(Instant, i32)>>,
-    /// Go processes whose runtime has not started, with when they are looked at next and when they were first seen.
-    starting: BTreeMap<i32, (Instant, Instant)>,
-    /// Those that are no Go programs, and may load a Go library yet.
-    library_rescan: LibraryRescan,
-    attach_latency: AttachLatency,
-    /// Processes that are not watched, by number, with their start time: not to be looked at again at every scan.
-    passed: BTreeMap<i32, u64>,
     stopping: bool,
 }
 
@@ -131,8 +120,7 @@ impl Supervisor {
             inbox,
             common,
             epoll,
-            process_events,
-            attachers,
+            admission: Admission::new(process_events, attachers),
             calm_sampler: CalmSampler::start()?,
             memory_notices,
             pin_window: None,
@@ -142,10 +130,6 @@ impl Supervisor {
             started_unix: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs()),
             watched: BTreeMap::new(),
             due: BinaryHeap::new(),
-            starting: BTreeMap::new(),
-            library_rescan: LibraryRescan::default(),
-            attach_latency: AttachLatency::new(),
-            passed: BTreeMap::new(),
             stopping: false,
         })
     }
@@ -196,12 +180,7 @@ impl Supervisor {
             return Duration::from_millis(20);
         }
         let due = self.due.peek().map(|Reverse((at, _))| *at);
-        let starting = self.starting.values().map(|(at, _)| *at).min();
-        let next = [due, starting, self.library_rescan.due(), self.memory_notices.due()]
-            .into_iter()
-            .flatten()
-            .chain([self.process_events.due()])
-            .min();
+        let next = [due, self.memory_notices.due(), Some(self.admission.due())].into_iter().flatten().min();
         let most = Duration::from_secs(1);
         next.map_or(most, |at| at.saturating_duration_since(Instant::now())).min(most)
     }
@@ -236,33 +215,18 @@ impl Supervisor {
     }
 
     fn hear_process_events(&mut self) {
-        let news = self.process_events.news();
+        let news = self.admission.hear();
         for pid in news.pids {
-            // It has become another program, or is a new process with a number that was used before.
-            self.passed.remove(&pid);
-            self.library_rescan.forget(pid);
             match self.watched.get(&pid).map(|w| &w.assignment) {
                 // Who is only new is looked at more than once (`process_events.rs`): no reason to disturb.
                 Some(Assignment::Worker(_)) if !news.execs.iter().any(|(exec, _)| *exec == pid) => {}
                 _ => self.look_at(pid),
             }
         }
-        self.attach_latency.heard(news.execs);
         if news.all {
-            self.look_at_everybody(news.lost);
+            self.admission.look_at_everybody(news.lost, |pid| self.watched.contains_key(&pid));
         }
-        let now = Instant::now();
-        let due: Vec<i32> = self.starting.iter().filter(|(_, (at, _))| *at <= now).map(|(pid, _)| *pid).collect();
-        for pid in due {
-            if let Some((at, _)) = self.starting.get_mut(&pid) {
-                // Until the answer is there.
-                *at = now + MAX_START;
-            }
-            self.attachers.look_at(pid, Depth::Libraries);
-        }
-        for pid in self.library_rescan.take_due(now) {
-            self.attachers.look_at(pid, Depth::Libraries);
-        }
+        self.admission.look_at_due(Instant::now());
     }
 
     fn look_at(&mut self, pid: i32) {
@@ -271,32 +235,10 @@ impl Supervisor {
             // By exec: another program in the same process.
             Some(Assignment::Supervisor(watch)) if watch.is_replaced() => {
                 self.forget(pid);
-                self.attachers.look_at(pid, Depth::Executable);
+                self.admission.look_at(pid, Depth::Executable);
             }
             Some(Assignment::Supervisor(_)) => {}
-            None => self.attachers.look_at(pid, Depth::Executable),
-        }
-    }
-
-    /// Everybody who is not known yet. `doubtful`: what is known of numbers may be of others that had them before. With events that is heard of: who takes a number and
-    /// becomes a program is in one, and asking the kernel for the start of each process costs 30 microseconds.
-    fn look_at_everybody(&mut self, doubtful: bool) {
-        let pids = std::fs::read_dir("/proc")
-            .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok()).collect::<BTreeSet<_>>());
-        let pids = pids.unwrap_or_default();
-        self.passed.retain(|pid, _| pids.contains(pid));
-        self.attach_latency.only(&pids);
-        for pid in pids {
-            let known = self.watched.contains_key(&pid)
-                || self.starting.contains_key(&pid)
-                || self.library_rescan.knows(pid)
-                || self
-                    .passed
-                    .get(&pid)
-                    .is_some_and(|start| !doubtful || lastgasp_inferior::start_time(pid) == Some(*start));
-            if !known {
-                self.attachers.look_at(pid, Depth::Libraries);
-            }
+            None => self.admission.look_at(pid, Depth::Executable),
         }
     }
 
@@ -304,55 +246,21 @@ impl Supervisor {
         if self.stopping || self.watched.contains_key(&pid) {
             return;
         }
-        let now = Instant::now();
-        if !matches!(looked, Looked::Other(_)) {
-            self.library_rescan.forget(pid);
+        match self.admission.decide(pid, looked, Instant::now()) {
+            Admitted::Watch(attached, took) => self.watch(*attached, took),
+            Admitted::Refused { service, why } => {
+                tracing::warn!(pid, service, "not watched: {why}");
+                self.count(|c| c.refused += 1);
+            }
+            Admitted::Nothing => {}
         }
-        match looked {
-            Looked::NotYet => {
-                let (_, since) = *self.starting.get(&pid).unwrap_or(&(now, now));
-                // Ever more rarely, and never later than by a quarter of the time that its start takes (from a cold disk: some 50 ms).
-                let pause = (now.duration_since(since) / 4).clamp(Duration::from_millis(1), Duration::from_millis(250));
-                if now.duration_since(since) < MAX_START {
-                    self.starting.insert(pid, (now + pause, since));
-                } else {
-                    self.starting.remove(&pid);
-                    self.pass(pid);
-                }
-                return;
-            }
-            Looked::Found(attached) => self.watch(*attached),
-            Looked::Refused { service, why } => {
-                if self.pass(pid) {
-                    tracing::warn!(pid, service, "not watched: {why}");
-                    self.count(|c| c.refused += 1);
-                }
-            }
-            Looked::Excluded => {
-                self.pass(pid);
-            }
-            Looked::Other(Depth::Executable) => self.library_rescan.begin(pid, now),
-            Looked::Other(Depth::Libraries) => {
-                if !self.library_rescan.in_vain(pid) {
-                    self.pass(pid);
-                }
-            }
-            Looked::NoProcess => self.process_events.no_process(pid),
-        }
-        self.starting.remove(&pid);
-        self.attach_latency.decided(pid);
     }
 
-    /// Not to be looked at again; gives whether that is new.
-    fn pass(&mut self, pid: i32) -> bool {
-        lastgasp_inferior::start_time(pid).is_some_and(|start| self.passed.insert(pid, start) != Some(start))
-    }
-
-    fn watch(&mut self, attached: Attached) {
+    /// `ready`: the time since its exec, as far as that is known.
+    fn watch(&mut self, attached: Attached, ready: Option<Duration>) {
         let Attached { mut watch, home, executable } = attached;
         let pid = watch.pid;
         let status = TargetStatus::new(&watch.identity, &home, &executable);
-        let ready = self.attach_latency.of(pid, executable.start_time);
         if let Some(took) = ready {
             self.count(|c| c.ready_seconds.add(took));
         }
@@ -424,9 +332,9 @@ impl Supervisor {
             self.memory_notices.follow(pid, watch.limit_usage.limits());
             watch.memory.told = self.memory_notices.tell_of(pid);
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
-            if !self.process_events.has_events() && watch.is_replaced() {
+            if !self.admission.has_events() && watch.is_replaced() {
                 self.forget(pid);
-                return self.attachers.look_at(pid, Depth::Executable);
+                return self.admission.look_at(pid, Depth::Executable);
             }
         }
         let usage = watch.limit_usage.usage_now(rss, &self.machine);
@@ -543,16 +451,16 @@ impl Supervisor {
                 }
                 self.forget(pid);
                 // A number that was used again at once.
-                self.attachers.look_at(pid, Depth::Executable);
+                self.admission.look_at(pid, Depth::Executable);
             }
             StopReason::Replaced => {
                 self.forget(pid);
-                self.attachers.look_at(pid, Depth::Executable);
+                self.admission.look_at(pid, Depth::Executable);
             }
             // By another configuration meanwhile.
             StopReason::Calm | StopReason::CalledAway if !self.is_wanted(&watch) => {
                 self.forget(pid);
-                self.pass(pid);
+                self.admission.pass(pid);
             }
             StopReason::Calm | StopReason::CalledAway => {
                 if let Some(watched) = self.watched.get_mut(&pid) {
@@ -632,8 +540,8 @@ impl Supervisor {
         for pid in calm.collect::<Vec<i32>>() {
             self.forget(pid);
         }
-        self.passed.clear();
-        self.look_at_everybody(true);
+        self.admission.forget_passed();
+        self.admission.look_at_everybody(true, |pid| self.watched.contains_key(&pid));
     }
 
     fn is_wanted(&self, watch: &TargetWatch) -> bool {
@@ -644,7 +552,7 @@ impl Supervisor {
         Status {
             started_unix: self.started_unix,
             mode: self.settings.policy.mode.name(),
-            process_events: self.process_events.has_events(),
+            process_events: self.admission.has_events(),
             pin_window: self.pin_window.clone(),
             targets: self.watched.values().map(|w| TargetStatus::change(&w.status, |s| s.clone())).collect(),
             counters: self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone(),
