@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use lastgasp_recorder::daemon::status::{BOUNDS_MS, Histogram, Status, WardStatus};
+use lastgasp_recorder::daemon::status::{BOUNDS_MS, Histogram, Status, TargetStatus};
 use lastgasp_recorder::pin_window::PinWindow;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
@@ -52,7 +52,7 @@ struct Series {
 }
 
 impl Series {
-    fn add(&mut self, ward: &WardStatus) {
+    fn add(&mut self, ward: &TargetStatus) {
         self.processes += 1;
         // Of one group: the same charge, seen from several processes.
         self.usage = self.usage.max(ward.usage_bytes);
@@ -75,7 +75,7 @@ impl Series {
 impl Scrape {
     fn series(&self) -> BTreeMap<[String; 3], Series> {
         let mut series: BTreeMap<_, Series> = BTreeMap::new();
-        for ward in &self.status.wards {
+        for ward in &self.status.targets {
             let container = ward.container.as_deref().or(ward.unit.as_deref()).unwrap_or("-");
             let key = [ward.service.clone(), container.to_owned(), ward.pod.clone().unwrap_or_default()];
             series.entry(key).or_default().add(ward);
@@ -175,7 +175,7 @@ impl Collector for Scrape {
         f.counter("oom_kills", "Watched processes killed for memory", &n(c.oom_kills))?;
         f.counter("kills", "Watched processes killed otherwise", &n(c.kills))?;
         f.counter("strikes", "Targets stopped because of a forecast", &n(c.strikes))?;
-        f.counter("tripwires", "Tripwires (memory.high) set", &n(c.tripwires))?;
+        f.counter("tripwires", "Tripwires (memory.high) set", &n(c.brakes))?;
         f.counter(
             "captures",
             "Captures by what became of them: full, light (another of the cause is full), failed (could not be written), dropped (could not be taken)",
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     fn scrape() -> Scrape {
-        let ward = |pid: i32, usage: u64, tto: Option<f64>| WardStatus {
+        let ward = |pid: i32, usage: u64, tto: Option<f64>| TargetStatus {
             pid,
             service: "svc \"a\"\\".into(),
             container: Some("0123".into()),
@@ -256,12 +256,12 @@ mod tests {
             limit_bytes: Some(1000),
             rss_bytes: 10,
             time_to_oom_seconds: tto.map(|t| (t, t, t)),
-            ..WardStatus::default()
+            ..TargetStatus::default()
         };
         let mut status = Status {
             mode: "freeze",
             pin_window: Some(PinWindow::Measured(std::time::Duration::from_secs(2))),
-            wards: vec![ward(1, 500, None), ward(2, 600, Some(7.5))],
+            targets: vec![ward(1, 500, None), ward(2, 600, Some(7.5))],
             ..Status::default()
         };
         status.counters.freeze_seconds.add(std::time::Duration::from_millis(3));

@@ -131,7 +131,7 @@ impl Services {
             }
             ("/healthz", Some(status)) => {
                 let pin = status.pin_window.map_or("the pin has not been tried yet".into(), |w| w.to_string());
-                let body = format!("ok\nwatching {} Go processes, mode {}\n{pin}\n", status.wards.len(), status.mode);
+                let body = format!("ok\nwatching {} Go processes, mode {}\n{pin}\n", status.targets.len(), status.mode);
                 ("200 OK", http::PLAIN, body)
             }
             // It looks many times a second when it is well.

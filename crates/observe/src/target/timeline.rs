@@ -44,7 +44,7 @@ pub struct Event {
 /// The event that lastgasp has switched the target's memory profile on.
 pub const PROFILING_ON: &str = "profiling-on";
 
-/// The one clock of a watch. Looks of the lookout and of an attendant come to stand in one series: by two clocks they were once out of order.
+/// The one clock of a watch. Looks of the supervisor and of a worker come to stand in one series: by two clocks they were once out of order.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock(Instant);
 

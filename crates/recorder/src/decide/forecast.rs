@@ -108,7 +108,7 @@ fn sprint(points: &[Point]) -> Option<Rate> {
     const LONGEST_MS: u64 = 100;
     let before = |p: &Point| {
         let near = points.iter().rev().take_while(|q| p.t_ms.saturating_sub(q.t_ms) <= LONGEST_MS);
-        // Two looks of one millisecond, the lookout's and an attendant's first, are no step.
+        // Two looks of one millisecond, the supervisor's and a worker's first, are no step.
         near.filter(|q| q.t_ms < p.t_ms).find(|q| p.bytes.saturating_sub(q.bytes) >= STEP).copied()
     };
     let slope = |from: Point, to: Point| (to.bytes - from.bytes) as f64 * 1000.0 / (to.t_ms - from.t_ms) as f64;

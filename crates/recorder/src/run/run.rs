@@ -27,15 +27,16 @@ use nix::unistd::Pid;
 use crate::act::own_cgroup::OwnCgroup;
 use crate::act::profiling::Profiling;
 use crate::act::stop::Stopper;
-use crate::decide::policy::Policy;
+use crate::decide::policy::{Policy, Step};
 use crate::own_process::run_before_others;
 use crate::run::signals::Signals;
 use crate::take::{CaptureContext, take};
 use crate::undo::journal::{self, Journal};
 use crate::undo::profile_rate::RATE;
 use crate::undo::watchdog::Watchdog;
+use crate::watch::actor::{Actor, Sleeper, Woken};
 use crate::watch::history::lock;
-use crate::watch::watch_loop::{Hands, Left, Ward, Woken};
+use crate::watch::target_watch::{StopReason, TargetWatch};
 
 /// The hidden subcommand that enters cgroups and then becomes the command.
 pub const ENTER_SUBCOMMAND: &str = "enter";
@@ -263,15 +264,15 @@ impl Watch<'_> {
         let rss = target.process.rss().unwrap_or(0);
         let limit_usage =
             LimitUsage::of(target.process.pid(), rss, self.group, self.config.memory_max, &self.mounts, &self.machine);
-        let mut ward = Ward::new(target, limit_usage, &self.machine);
+        let mut watch = TargetWatch::new(target, limit_usage, &self.machine);
         if profiling.is_some() {
             let what = "the memory profile was switched on by lastgasp: what was allocated before has no site";
-            lock(&ward.record).timeline.note(PROFILING_ON, what);
+            lock(&watch.history).timeline.note(PROFILING_ON, what);
         }
-        lock(&ward.record).first_look(&mut ward.limit_usage);
+        lock(&watch.history).first_look(&mut watch.limit_usage);
         let mut machine = Machine::detect();
         let policy = self.config.policy.clone();
-        if let Left::Ended(ended) = ward.attend(&policy, &mut machine, self, None) {
+        if let StopReason::Ended(ended) = watch.watch_loop(&policy, &mut machine, self, None) {
             self.oom_killed |= ended.oom;
             ended.unread.into_iter().for_each(|why| self.note_once(why));
         }
@@ -310,7 +311,7 @@ impl Watch<'_> {
     }
 }
 
-impl Hands for Watch<'_> {
+impl Sleeper for Watch<'_> {
     /// Signals that arrive meanwhile are handed on to the command.
     fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken {
         let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
@@ -322,7 +323,9 @@ impl Hands for Watch<'_> {
         self.signals.forward(self.child.id() as i32);
         if exit.is_some() && fds.first().is_some_and(ready) { Woken::Exited } else { Woken::Due }
     }
+}
 
+impl Actor for Watch<'_> {
     fn take(&mut self, target: &Target, context: CaptureContext<'_>, _until: Instant) -> Result<(), String> {
         let stopper = (context.phase == Phase::PreKill).then_some(&self.stopper);
         let raw = take(target, stopper, context);
@@ -333,6 +336,14 @@ impl Hands for Watch<'_> {
         let _ = self.sender.send(raw);
         Ok(())
     }
+
+    /// The group is the command's own, with the limit that its user asked for: nothing is braked there.
+    fn brake(&mut self, _on: bool, _limit_usage: &LimitUsage) -> Result<bool, String> {
+        Ok(false)
+    }
+
+    /// Nobody asks how it goes.
+    fn seen(&mut self, _sample: &Sample, _step: &Step, _watch: &TargetWatch) {}
 
     /// Whether the command has meanwhile started a Go process that is clearly larger: `go run`, or a launcher written in Go.
     fn looks_elsewhere(&mut self, sample: &Sample, pid: i32) -> bool {

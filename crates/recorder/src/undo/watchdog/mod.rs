@@ -21,8 +21,8 @@ pub use duties::PATIENCE;
 pub use serve::serve;
 
 use crate::pin::Pages;
-use crate::undo::cgroup_limit::Tripped;
-use crate::undo::profile_rate::Switched;
+use crate::undo::cgroup_limit::CgroupLimitChange;
+use crate::undo::profile_rate::ProfileRateChange;
 
 /// The hidden subcommand of the binary that runs [`serve`].
 pub const SUBCOMMAND: &str = "watchdog";
@@ -99,24 +99,24 @@ impl Watchdog {
     ///
     /// # Errors
     /// It is gone: do not.
-    pub(crate) fn before_profiling(&self, switched: &Switched, most: Duration) -> io::Result<()> {
-        self.say(&format!("profiling {} {}\n", switched.words(), most.as_secs()))
+    pub(crate) fn before_profiling(&self, change: &ProfileRateChange, most: Duration) -> io::Result<()> {
+        self.say(&format!("profiling {} {}\n", change.words(), most.as_secs()))
     }
 
-    /// Tells it that a tripwire will be set now, for `most` at the longest.
+    /// Tells it that a brake will be set now, for `most` at the longest.
     ///
     /// # Errors
     /// It is gone: do not.
-    pub(crate) fn before_tripwire(&self, tripped: &Tripped, most: Duration) -> io::Result<()> {
-        self.say(&format!("tripwire {} {}\n", most.as_millis(), tripped.words()))
+    pub(crate) fn before_brake(&self, change: &CgroupLimitChange, most: Duration) -> io::Result<()> {
+        self.say(&format!("tripwire {} {}\n", most.as_millis(), change.words()))
     }
 
     /// Tells it that the file is as it was.
-    pub(crate) fn after_tripwire(&self, file: &Path) {
+    pub(crate) fn after_brake(&self, file: &Path) {
         let _ = self.say(&format!("restored {}\n", file.display()));
     }
 
-    /// A sign of life: while a tripwire is set, silence for [`PATIENCE`] has it undone.
+    /// A sign of life: while a brake is set, silence for [`PATIENCE`] has it undone.
     pub fn beat(&self) {
         let _ = self.say("beat\n");
     }
