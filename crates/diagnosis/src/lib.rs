@@ -37,7 +37,6 @@ pub use goroutine_summary::GoroutineSummary;
 pub use growth::{Culprit, Growth};
 pub use heap_summary::{heap_source, heap_summary};
 pub use ledger::{Slice, charge_ledger, ledger};
-pub use owner::{Owner, is_standard_library};
 pub use pprof_view::{CulpritView, PprofView, pprof_view};
 pub use ruled_out::RuledOut;
 pub use rules::{RuleInfo, catalogue};
