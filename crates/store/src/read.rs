@@ -10,7 +10,8 @@ use lastgasp_diagnosis::facts::{SCHEMA, from_json};
 
 use crate::error::StoreError;
 
-/// Largest facts that are read back, in bytes of JSON: of the 20,000 sites of a large service they are some ten megabytes.
+/// Largest facts that are read back, in bytes of JSON: of the 20,000 sites of a large service they are some
+/// ten megabytes.
 const MAX_FACTS: u64 = 256 << 20;
 
 /// The facts of a capture.

@@ -81,7 +81,8 @@ fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<(),
     Ok(())
 }
 
-/// What a capture shows, in words that are the same for another victim of the same cause: service, build, rule, culprit.
+/// What a capture shows, in words that are the same for another victim of the same cause: service, build,
+/// rule, culprit.
 pub fn cause(facts: &Facts, diagnosis: &Diagnosis) -> String {
     let target = &facts.target;
     let build = match &target.vcs {
