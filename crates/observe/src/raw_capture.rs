@@ -60,7 +60,7 @@ pub struct RawCapture {
     pub t_ms: u64,
     /// Who.
     pub identity: Identity,
-    /// Located runtime.
+    /// RuntimeLocation runtime.
     pub runtime: Runtime,
     /// Its executable.
     pub loaded: Arc<LoadedImage>,

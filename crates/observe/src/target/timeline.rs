@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use lastgasp_goruntime::Gauges;
+use lastgasp_goruntime::MemStats;
 
 /// One look at a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Sample {
 impl Sample {
     /// What the kernel and the runtime's own gauges say together.
     #[must_use]
-    pub fn of(t_ms: u64, usage: u64, rss: u64, gauges: &Gauges) -> Self {
+    pub fn of(t_ms: u64, usage: u64, rss: u64, gauges: &MemStats) -> Self {
         let (heap_live, goroutines, gc_cycles) = (gauges.heap_live, gauges.goroutine_slots, gauges.gc_cycles);
         Self { t_ms, usage, rss, heap_live, goroutines, gc_cycles }
     }

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::Gauges;
+use lastgasp_goruntime::MemStats;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::raw_capture::{Extent, Phase};
@@ -121,7 +121,7 @@ impl Actor for Worker {
         });
         // Killed between the decision and the copy: without the runtime's own numbers there is nothing to say.
         let dead = phase == Phase::PreKill && stopped.is_zero() && !target.process.is_alive();
-        if dead || Gauges::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
+        if dead || MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
             return Err(match phase {
                 Phase::PreKill => "too late: it was dead before it was copied".into(),
                 _ => "its memory was gone before it was copied".into(),

@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::{DiscoverError, Gauges};
+use lastgasp_goruntime::{DiscoverError, MemStats};
 use lastgasp_inferior::resident_bytes;
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_observe::kernel::limit::LimitUsage;
@@ -328,7 +328,7 @@ impl Actor for Watch<'_> {
         let stopper = (context.phase == Phase::PreKill).then_some(&self.stopper);
         let raw = take(target, stopper, context);
         // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's own numbers there is nothing to say.
-        if raw.phase == Phase::PreKill && Gauges::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
+        if raw.phase == Phase::PreKill && MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
             return Err("too late: it was dead before it was copied".into());
         }
         let _ = self.sender.send(raw);
