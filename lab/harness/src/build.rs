@@ -139,6 +139,16 @@ pub fn cache_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repo_root().join("target"), PathBuf::from).join("lab")
 }
 
+/// Builds the incident's three programs: the service, who publishes, and who asks.
+///
+/// # Errors
+/// What the compiler said.
+pub fn incident_programs(toolchain: &Toolchain, mode: Mode) -> Result<[PathBuf; 3]> {
+    let module = repo_root().join("lab/programs/incident");
+    let one = |package| build(toolchain, mode, &module, package);
+    Ok([one("resource-service")?, one("admin")?, one("loadgen")?])
+}
+
 /// Builds `package` (a folder below `module`) and gives the binary's path. Go's own build cache makes a
 /// second call cheap.
 ///
