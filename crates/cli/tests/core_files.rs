@@ -30,7 +30,7 @@ fn report(subject: &Path) -> String {
     let mut v: Value = serde_json::from_slice(&out.stdout).unwrap();
     for (part, fields) in [
         ("capture", &["id", "path", "phase", "stopped_ns", "taken_at"] as &[&str]),
-        ("provenance", &["bytes_copied"]),
+        ("provenance", &["bytes_copied", "kernel"]),
         ("target", &["cgroup", "container", "limit_bytes", "limit_source", "started_at"]),
     ] {
         for field in fields {

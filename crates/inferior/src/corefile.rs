@@ -1,5 +1,7 @@
-//! An ELF core file: the memory of a process at one moment, its threads' registers, and which files it had mapped. Written by the kernel (`fs/binfmt_elf.c`) or by
-//! gdb's `gcore`. Read piece by piece with `pread`, never as a whole and never mapped: it may be larger than this machine's memory, or be cut short under our hands.
+//! An ELF core file: the memory of a process at one moment, its threads' registers, and which files it had
+//! mapped. Written by the kernel (`fs/binfmt_elf.c`) or by gdb's `gcore`. Read piece by piece with `pread`,
+//! never as a whole and never mapped: it may be larger than this machine's memory, or be cut short under our
+//! hands.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,8 +12,11 @@ use object::elf::{FileHeader64, PN_XNUM, ProgramHeader64};
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
 use object::{Architecture, LittleEndian, Object as _, ReadCache, ReadRef as _};
 
+use crate::addr::{Addr, AddrRange};
 use crate::arch::{self, PAGE, PRSTATUS};
-use crate::{Addr, AddrRange, ElfImage, ImageError, Memory, ReadCause, ReadError, ThreadRegisters};
+use crate::elf::{ElfImage, ImageError};
+use crate::memory::{Memory, ReadCause, ReadError};
+use crate::thread::ThreadRegisters;
 
 /// A piece of memory that the core holds.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +63,8 @@ pub struct CoreFile {
     written: SystemTime,
 }
 
-/// Most bytes of notes that are read: some kilobytes a thread (NT_X86_XSTATE), so tens of thousands of threads.
+/// Most bytes of notes that are read: some kilobytes a thread (NT_X86_XSTATE), so tens of thousands of
+/// threads.
 const MAX_NOTES: u64 = 256 << 20;
 /// Most segments: the kernel's own `vm.max_map_count` is 65530 by default, and rarely raised beyond this.
 const MAX_PIECES: usize = 4 << 20;
@@ -176,7 +182,8 @@ impl CoreFile {
         self.mapped.iter().rev().find(|m| m.start <= entry)
     }
 
-    /// Bytes that the headers promise and the file does not hold: it was cut short (RLIMIT_CORE, a full disk).
+    /// Bytes that the headers promise and the file does not hold: it was cut short (RLIMIT_CORE, a full
+    /// disk).
     #[must_use]
     pub fn missing(&self) -> u64 {
         self.missing
@@ -188,7 +195,8 @@ impl CoreFile {
         self.left_out
     }
 
-    /// What is added to the addresses of `image` to get the process's: by the entry point for the executable, by the first mapping for another file.
+    /// What is added to the addresses of `image` to get the process's: by the entry point for the executable,
+    /// by the first mapping for another file.
     #[must_use]
     pub fn bias_of(&self, image: &ElfImage, mapped: Option<&CoreMapping>) -> u64 {
         let by_entry = self.entry.filter(|_| mapped.is_none() || mapped == self.executable());
@@ -266,8 +274,9 @@ impl CoreFile {
     }
 }
 
-/// What a core is of, and its program headers. Sections are not looked at: `gcore` writes their headers at the end, which a core that was cut short lacks (test
-/// `a_core_without_its_section_headers_is_read`). Only for more program headers than 16 bits count is the first of them asked, if it can be read.
+/// What a core is of, and its program headers. Sections are not looked at: `gcore` writes their headers at
+/// the end, which a core that was cut short lacks (test `a_core_without_its_section_headers_is_read`). Only
+/// for more program headers than 16 bits count is the first of them asked, if it can be read.
 fn program_headers(cache: &ReadCache<File>) -> Result<(Architecture, &[ProgramHeader64<LittleEndian>]), String> {
     let header = FileHeader64::<LittleEndian>::parse(cache).map_err(|e| e.to_string())?;
     // The header alone is a file too, and says what it is of.
@@ -320,8 +329,8 @@ fn auxv(body: &[u8], wanted: u64) -> Option<Addr> {
         .map(Addr)
 }
 
-/// `NT_FILE` (`fill_files_note` in the kernel): count, page size, then (start, end, page offset) each, then the paths, each ended by a zero byte. Of each path
-/// the mapping with the lowest file offset is kept.
+/// `NT_FILE` (`fill_files_note` in the kernel): count, page size, then (start, end, page offset) each, then
+/// the paths, each ended by a zero byte. Of each path the mapping with the lowest file offset is kept.
 fn mapped_files(body: &[u8]) -> Vec<CoreMapping> {
     let count = word64(body, 0).unwrap_or(0).min(body.len() as u64 / 24) as usize;
     let names = body.get(16 + count * 24..).unwrap_or_default();
@@ -378,7 +387,8 @@ mod tests {
 
     use super::*;
 
-    /// A core as the kernel lays it out, typed in by hand: ELF header, two program headers (notes, memory), notes, 32 bytes of memory at 0x1000.
+    /// A core as the kernel lays it out, typed in by hand: ELF header, two program headers (notes, memory),
+    /// notes, 32 bytes of memory at 0x1000.
     fn core() -> Vec<u8> {
         let mut prstatus = vec![0u8; 336];
         prstatus[32..36].copy_from_slice(&77u32.to_le_bytes());

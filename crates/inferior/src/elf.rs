@@ -1,5 +1,5 @@
-//! An executable's ELF file: sections, segments, symbols. Read piece by piece with `pread`; never mapped, so that a file that is cut short under our
-//! hands is an error and not a SIGBUS.
+//! An executable's ELF file: sections, segments, symbols. Read piece by piece with `pread`; never mapped, so
+//! that a file that is cut short under our hands is an error and not a SIGBUS.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -9,7 +9,9 @@ use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
 use object::{Endianness, Object as _, ObjectSection as _, ReadCache};
 use thiserror::Error;
 
-use crate::{Addr, AddrRange, Memory, ReadCause, ReadError, arch};
+use crate::addr::{Addr, AddrRange};
+use crate::arch;
+use crate::memory::{Memory, ReadCause, ReadError};
 
 /// Why an executable is not for us.
 #[derive(Debug, Error)]
@@ -17,7 +19,7 @@ pub enum ImageError {
     /// Could not be opened or read.
     #[error("{file}: {error}")]
     Io {
-        /// The file.
+        /// Name of the file, as it was given at opening.
         file: String,
         /// The system's error.
         error: std::io::Error,
@@ -25,7 +27,7 @@ pub enum ImageError {
     /// Not an ELF file of the kind we read.
     #[error("{file}: {why}")]
     Format {
-        /// The file.
+        /// Name of the file, as it was given at opening.
         file: String,
         /// What is wrong with it.
         why: String,
@@ -92,7 +94,7 @@ pub struct ElfImage {
 /// An image and where it was loaded.
 #[derive(Debug)]
 pub struct LoadedImage {
-    /// The file.
+    /// The ELF file: an executable or a library.
     pub image: ElfImage,
     /// What is added to its addresses to get the process's.
     pub bias: u64,
@@ -239,8 +241,8 @@ impl ElfImage {
         Ok(buf)
     }
 
-    /// Those of `wanted` that the symbol table has. The table is read, searched and forgotten; in whole pieces, since name by name it took 200 ms for the
-    /// 190 MB of prometheus (`cargo xtask real`).
+    /// Those of `wanted` that the symbol table has. The table is read, searched and forgotten; in whole
+    /// pieces, since name by name it took 200 ms for the 190 MB of prometheus (`cargo xtask real`).
     ///
     /// # Errors
     /// [`ImageError`] if the file can no longer be read.
@@ -265,8 +267,9 @@ impl ElfImage {
         Ok(found)
     }
 
-    /// The file's read-only segments at the addresses where a process has them, and those of its writable ones that `constant` names (in the process's
-    /// addresses): in a position-independent executable the linker puts constant tables into a segment that is writable until it is relocated.
+    /// The file's read-only segments at the addresses where a process has them, and those of its writable
+    /// ones that `constant` names (in the process's addresses): in a position-independent executable the
+    /// linker puts constant tables into a segment that is writable until it is relocated.
     ///
     /// # Errors
     /// The system's error (too many open files).
@@ -281,7 +284,7 @@ impl ElfImage {
 /// Bytes of an `Elf64_Sym`.
 const SYMBOL: usize = 24;
 
-/// An `Elf64_Sym`.
+/// Fields of an `Elf64_Sym` (`elf.h`) that we use; `name` is an offset in the string table.
 struct RawSymbol {
     name: usize,
     defined: bool,

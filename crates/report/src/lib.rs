@@ -1,6 +1,7 @@
 //! Findings to terminal, HTML, JSON and pprof. With `cli` the only crate that formats for people.
 
 mod document;
+mod explain;
 mod goroutine_profile;
 mod goroutines;
 mod html;
@@ -10,6 +11,7 @@ mod printable;
 mod text;
 
 pub use document::document;
+pub use explain::{UnknownCode, explain, explain_all};
 pub use goroutine_profile::{Executable, goroutine_profile};
 pub use goroutines::traceback;
 pub use html::page;

@@ -1,9 +1,8 @@
 //! `cargo xtask layouts`: one table of offsets per Go minor, read from the DWARF of
 //! `lab/programs/layout-probe` built with that toolchain.
 //!
-//! The generated files are data: the struct definitions that they fill stand in
-//! `crates/goruntime/src/layout/mod.rs`, so that a field which a new Go release drops or renames fails here
-//! or in the compiler and never at a user's.
+//! The generated files are data: the struct definitions that they fill stand in `crates/goruntime/src/layout/structures.rs`, so that a field which a new Go
+//! release drops or renames fails here or in the compiler and never at a user's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -296,7 +295,7 @@ fn table(toolchain: &Toolchain, structs: &Structs, reasons: &[String], wrapper: 
     let minor = toolchain.minor();
     let mut out = format!(
         "//! Go 1.{minor}: offsets in bytes, linux/amd64. Made by `cargo xtask layouts` from {}; do not edit.\n//! Definitions: the runtime's \
-         `runtime2.go`, `mprof.go`, `mheap.go`, `symtab.go`, `mgcpacer.go`, `mstats.go` of that release.\n\nuse super::*;\n\n/// The table.\npub(super) static LAYOUT: Layout = \
+         `runtime2.go`, `mprof.go`, `mheap.go`, `symtab.go`, `mgcpacer.go`, `mstats.go`\n//! of that release.\n\nuse super::structures::*;\n\n/// The table.\npub(super) static LAYOUT: Layout = \
          Layout {{\n    minor: {minor},\n    from_patch: {},\n    source: \"{}\",\n",
         toolchain.version,
         toolchain.table_patch(),

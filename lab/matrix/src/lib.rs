@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lastgasp_goruntime::{
-    Counts, Evidence, EvidencePlan, Frame, Gap, Gauges, Goroutine, Runtime, SpanTable, Status, Symbolizer,
+    Counts, Evidence, EvidencePlan, Frame, Gap, Goroutine, MemStats, Runtime, SpanTable, Status, Symbolizer,
     decode_goroutines, decode_profile, for_print, is_system, unsample,
 };
 use lastgasp_inferior::{Addr, BlockCache, Layered, LiveProcess, Memory, thread_ids};
@@ -44,7 +44,7 @@ struct Record {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct MemStats {
+struct ProgramMemStats {
     #[serde(rename = "NumGC")]
     num_gc: u32,
     total_alloc: u64,
@@ -123,7 +123,7 @@ impl Outcome {
 /// The process could not be read at all; what was read and differs is in [`Outcome::problems`].
 pub fn compare(oracle: &Oracle, mode: Mode) -> Result<Outcome> {
     let truth: Truth = serde_json::from_slice(&oracle.truth()?).context("the oracle's truth")?;
-    let stats: MemStats = serde_json::from_slice(&oracle.mem_stats()?).context("the oracle's MemStats")?;
+    let stats: ProgramMemStats = serde_json::from_slice(&oracle.mem_stats()?).context("the oracle's MemStats")?;
     let live = LiveProcess::open_wanted(oracle.pid(), |image| Runtime::build_info(image).is_ok())?;
     let rt = Runtime::discover(live.image(), live.bias(), &live)?;
     let mut out = Outcome::default();
@@ -152,14 +152,13 @@ pub fn compare(oracle: &Oracle, mode: Mode) -> Result<Outcome> {
     let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
     profile(&mut out, &rt, &evidence.snapshot, &symbols, &truth, mode);
     goroutines(&mut out, &rt, &evidence.snapshot, &symbols, &truth)?;
-    gauges(&mut out, &Gauges::read(&rt, &evidence.snapshot)?, &stats, truth.gc_percent);
+    gauges(&mut out, &MemStats::read(&rt, &evidence.snapshot)?, &stats, truth.gc_percent);
     spans(&mut out, &rt, &live, &stats);
     Ok(out)
 }
 
-/// The span table: the heap in bytes and objects. (By size class, and while it is swept:
-/// `crates/goruntime/tests/spans.rs`.)
-fn spans(out: &mut Outcome, rt: &Runtime, live: &LiveProcess, stats: &MemStats) {
+/// The span table: the heap in bytes and objects. (By size class, and while it is swept: `crates/goruntime/tests/spans.rs`.)
+fn spans(out: &mut Outcome, rt: &Runtime, live: &LiveProcess, stats: &ProgramMemStats) {
     const WHAT: &str = "span table";
     let mut gaps = Vec::new();
     let Some(ours) = SpanTable::read(rt, live, &mut gaps) else { return out.none(WHAT, &gaps) };
@@ -269,7 +268,7 @@ fn profile(out: &mut Outcome, rt: &Runtime, mem: &dyn Memory, symbols: &Symboliz
     out.sites = theirs.len();
 }
 
-fn gauges(out: &mut Outcome, ours: &Gauges, stats: &MemStats, gc_percent: i32) {
+fn gauges(out: &mut Outcome, ours: &MemStats, stats: &ProgramMemStats, gc_percent: i32) {
     const WHAT: &str = "gauges";
     out.equal(WHAT, "GC cycles", &ours.gc_cycles, &stats.num_gc);
     out.equal(WHAT, "GOGC", &ours.gc_percent, &gc_percent);

@@ -1,4 +1,5 @@
-//! All that depends on the processor: how code names the runtime's variables, and how a frame is left. One file per architecture.
+//! All that depends on the processor: how code names the runtime's variables, and how a frame is left. One
+//! file per architecture.
 
 mod amd64;
 

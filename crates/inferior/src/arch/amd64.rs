@@ -2,8 +2,8 @@
 
 use nix::libc::user_regs_struct;
 
-use super::Prstatus;
-use crate::Addr;
+use super::prstatus::Prstatus;
+use crate::addr::Addr;
 
 /// As messages name it.
 pub(crate) const NAME: &str = "linux/amd64";
