@@ -16,10 +16,10 @@ pub(crate) enum Tier {
 
 /// Integration tests (`tests/` of a crate), by tier. Targets of one name in several crates are of one tier.
 pub(super) const TARGETS: &[(Tier, &[&str])] = &[
-    (Tier::Fast, &["recorded", "replay", "synthetic"]),
+    (Tier::Fast, &["contract", "explain", "recorded", "replay", "synthetic", "whole"]),
     (
         Tier::Go,
-        &["core_files", "goroutines", "library", "locations", "memory", "obfuscated", "oracle", "profiling", "spans"],
+        &["core_files", "garble", "goroutines", "library", "memory", "oracle", "profiling", "runtime_cache", "spans"],
     ),
     (
         Tier::Root,
