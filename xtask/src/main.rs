@@ -8,6 +8,7 @@ mod bench;
 mod demo;
 mod dist;
 mod experiments;
+mod goldens;
 mod layouts;
 mod patches;
 mod read;
@@ -59,6 +60,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Write anew what is expected of the recorded captures and of `--help` (crates/cli/tests/goldens); read the diff before you commit it
+    Goldens,
     /// Write crates/goruntime/src/layout/go1_*.rs from the DWARF of a probe program built with each Go release
     Layouts {
         /// Only these minors (default: all that are listed)
@@ -90,6 +93,7 @@ fn main() -> Result<()> {
         Chore::BenchRead { times } => read::run(times),
         Chore::BenchWatch { bench } => watch::run(&bench),
         Chore::Vm { cases } => vm::run(&cases),
+        Chore::Goldens => goldens::run(),
         Chore::Real { arguments } => program("lastgasp-real", &arguments),
         Chore::Layouts { minors, patches: true, .. } => patches::run(&minors),
         Chore::Layouts { minors, check, experiments: true, .. } => experiments::run(&minors, check),
