@@ -1,4 +1,4 @@
-//! Goroutines that run, of `lab/goroutines -busy`: stopped at a hundred moments, each must be unwound to its first function from the registers of its thread,
+//! Goroutines that run, of `lab/programs/goroutines -busy`: stopped at a hundred moments, each must be unwound to its first function from the registers of its thread,
 //! be it in its own code, allocating on the system stack, assisting the GC, in the vDSO, growing its stack, in a signal handler or in C.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 

@@ -301,7 +301,7 @@ impl Policy {
             let step = if memory.strikes > 0 || rest == 0.0 {
                 large
             } else if self.pin && self.pin_keeps {
-                // It was calm since, and so that one was false: a saw-tooth, or a heap that finds its size (seen with lab/churn, whose first teeth are each 5 % higher than
+                // It was calm since, and so that one was false: a saw-tooth, or a heap that finds its size (seen with lab/programs/churn, whose first teeth are each 5 % higher than
                 // the last: `recorded.rs`). The dead can be read, and so only a much nearer end is worth another stop.
                 rest * 7.0 / 8.0
             } else {
