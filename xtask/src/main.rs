@@ -11,7 +11,6 @@ use anyhow::{Context as _, Result, bail};
 mod chores;
 mod demo;
 mod dist;
-mod progress;
 mod test;
 mod tidy;
 mod vm;

@@ -1,5 +1,5 @@
-//! Threads that decode raw captures and write them to the store, while the watch goes on. Two, so that one decodes
-//! while the other waits for the disk.
+//! Threads that decode raw captures and write them to the store, while the watch goes on. Two, so that one
+//! decodes while the other waits for the disk.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
@@ -39,7 +39,8 @@ impl CaptureWriters {
             let (webhooks, busy) = (Arc::clone(webhooks), Arc::clone(&busy));
             let thread = std::thread::Builder::new().name("capture-writer".into());
             threads.push(thread.spawn(move || {
-                // What is not on disk yet may be lost with the node; to decode and write it takes some 20 ms of a processor.
+                // What is not on disk yet may be lost with the node; to decode and write it takes some 20 ms
+                // of a processor.
                 run_before_others();
                 loop {
                     let next = captured.lock().unwrap_or_else(PoisonError::into_inner).recv();

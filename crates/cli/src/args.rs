@@ -8,7 +8,8 @@ use lastgasp_agent::config::{WatchFlags, size};
 
 /// The flight recorder and doctor for Go services' memory.
 ///
-/// Watches Go processes from outside, takes evidence in the seconds before (and two seconds after) an OOM kill, and names the line of code that did it.
+/// Watches Go processes from outside, takes evidence in the seconds before (and two seconds after) an OOM
+/// kill, and names the line of code that did it.
 /// Exit codes: 0 fine, 1 findings, 2 usage or nothing could be done, 3 written with gaps.
 #[derive(Debug, Parser)]
 #[command(name = "lastgasp", version)]
@@ -42,7 +43,8 @@ pub(crate) enum Command {
         /// Do not stop the process while copying (the copy is then not of one moment)
         #[arg(long)]
         no_stop: bool,
-        /// Write into the process: switch on the memory profile of a program that keeps none, wait this many seconds, capture, switch it off again
+        /// Write into the process: switch on the memory profile of a program that keeps none, wait this many
+        /// seconds, capture, switch it off again
         #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
         enable_profiling: Option<u64>,
     },
@@ -60,7 +62,8 @@ pub(crate) enum Command {
         /// Never hold memory after a kill (the freeze alone)
         #[arg(long)]
         no_pin: bool,
-        /// Write into the process: switch on the memory profile of a program that keeps none; off again at the end
+        /// Write into the process: switch on the memory profile of a program that keeps none; off again at
+        /// the end
         #[arg(long)]
         enable_profiling: bool,
         /// The command and its arguments
@@ -83,7 +86,8 @@ pub(crate) enum Command {
         #[arg(long)]
         markdown: bool,
     },
-    /// Undo what a daemon that was killed has left: thaw, put limits back, remove groups (the next `watch` with the same store does it too)
+    /// Undo what a daemon that was killed has left: thaw, put limits back, remove groups (the next `watch`
+    /// with the same store does it too)
     Undo {
         /// The daemon's store
         #[arg(long, value_name = "DIR", default_value = "/var/lib/lastgasp")]

@@ -4,8 +4,9 @@ use lastgasp_diagnosis::facts::{Facts, Timeline};
 use lastgasp_observe::target::baselines::Baseline;
 use lastgasp_observe::target::baselines::BaselineHistory;
 
-/// The look nearest to when the growth began, hardly later than that; the first there is if all came later. `t_ms` is
-/// when the capture was taken, on the timeline's clock: where nothing grew the last look is the one.
+/// The look nearest to when the growth began, hardly later than that; the first there is if all came later.
+/// `t_ms` is when the capture was taken, on the timeline's clock: where nothing grew the last look is the
+/// one.
 pub(crate) fn choose(flight: &BaselineHistory, timeline: &Timeline, t_ms: u64) -> Option<Baseline> {
     let facts = Facts { timeline: timeline.clone(), ..Facts::default() };
     let (onset, latest) = match lastgasp_diagnosis::window(&facts) {

@@ -68,7 +68,8 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     let timeline = timeline(taken);
     let baseline = baseline::choose(&taken.baselines, &timeline, taken.t_ms);
     let baseline = baseline.as_ref();
-    // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples: nothing is mixed.
+    // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples:
+    // nothing is mixed.
     let unborn = |b: &Baseline| b.rate == 0 && b.sites.is_empty();
     if let Some(then) = baseline.filter(|b| b.rate != profile.rate && !unborn(b)) {
         // Counts of both rates are mixed in each bucket, and nobody can tell them apart.
@@ -110,7 +111,8 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     Decoded { facts, goroutines: goroutines.live, code: rt.module.pcs, minor: rt.layout.minor, monotonic_ns, unix_ns }
 }
 
-/// The latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then counted up to the last GC.
+/// The latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then
+/// counted up to the last GC.
 fn latest_known(gauges: &MemStats, goroutines: &[Goroutine]) -> u64 {
     let waits = goroutines.iter().map(|g| g.wait_since_ns.unsigned_abs());
     waits.chain([gauges.last_gc_ns]).max().unwrap_or(0)

@@ -23,8 +23,8 @@ impl Frames {
     }
 }
 
-/// Where every goroutine's stack ends: it says nothing, and pprof leaves it out (`allFrames` in runtime/pprof/proto.go). Seen against real programs'
-/// own profiles (`cargo xtask real`).
+/// Where every goroutine's stack ends: it says nothing, and pprof leaves it out (`allFrames` in
+/// runtime/pprof/proto.go). Seen against real programs' own profiles (`cargo xtask real`).
 pub(crate) fn is_bottom(f: &lastgasp_goruntime::Frame) -> bool {
     f.function == "runtime.goexit"
 }

@@ -10,7 +10,8 @@ use crate::frames::{Frames, is_bottom};
 /// What goroutines of a group have in common.
 type Key = (Vec<u32>, &'static str, &'static str, Option<u32>, bool);
 
-/// Goroutines whose stacks were left out of the copy count with those like them; `decode_all_goroutines` has said so.
+/// Goroutines whose stacks were left out of the copy count with those like them; `decode_all_goroutines` has
+/// said so.
 pub(crate) fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines {
     let mut groups: BTreeMap<Key, u64> = BTreeMap::new();
     // Goroutines that do the same share one list of calls.
@@ -146,7 +147,8 @@ mod tests {
         assert_eq!((smallest.count, smallest.state.as_str(), smallest.created_by), (1, "running", None));
     }
 
-    /// As in Go's own listings: the runtime's own are not counted, but their stacks take memory like the others'.
+    /// As in Go's own listings: the runtime's own are not counted, but their stacks take memory like the
+    /// others'.
     #[test]
     fn the_runtimes_own_are_hidden() {
         let started_by = |start: &str| Goroutine { start_function: Arc::new(start.into()), ..waiting() };

@@ -1,5 +1,5 @@
-//! Raw capture to facts: all decoding happens here, with the target running again or dead. No process is read, and no
-//! file but the executable's image that the raw capture names.
+//! Raw capture to facts: all decoding happens here, with the target running again or dead. No process is
+//! read, and no file but the executable's image that the raw capture names.
 //!
 //! - `sites`: allocation stacks as pprof shows them, un-sampled, one site a visible stack.
 //! - `goroutines`: goroutines by stack, state and who started them.

@@ -43,7 +43,8 @@ pub(crate) fn heap(spans: &Spans) -> Heap {
     }
 }
 
-/// Resident anonymous memory by what it is for: `arenas` are the Go heap's, `variables` the program's data and bss.
+/// Resident anonymous memory by what it is for: `arenas` are the Go heap's, `variables` the program's data
+/// and bss.
 pub(crate) fn residency(resident: &[Resident], arenas: &[AddrRange], variables: AddrRange) -> Residency {
     let meets = |a: AddrRange, b: AddrRange| a.start < b.end && b.start < a.end;
     let mut out = Residency::default();

@@ -10,7 +10,8 @@ use lastgasp_observe::target::baselines::{Baseline, SiteCounts};
 use crate::frames::{Frames, is_bottom};
 use crate::memory::gc;
 
-/// One site per visible stack: buckets that differ only in size class or in the runtime's own frames are one place to a reader.
+/// One site per visible stack: buckets that differ only in size class or in the runtime's own frames are one
+/// place to a reader.
 pub(crate) fn sites(
     profile: &MemProfile,
     baseline: Option<&Baseline>,
@@ -55,10 +56,12 @@ pub(crate) fn sites(
     }
 }
 
-/// The frames of an allocation stack, the runtime's own at the top left out as pprof does (`hideRuntime`), unless there are no others.
+/// The frames of an allocation stack, the runtime's own at the top left out as pprof does (`hideRuntime`),
+/// unless there are no others.
 fn visible(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::Frame> {
-    // pprof asks who stands at the return address, not at the call before it: where inlined code of another package follows the call, it stops hiding there.
-    // Seen in nats-server (`itabsinit`, Go 1.27; `cargo xtask real`).
+    // pprof asks who stands at the return address, not at the call before it: where inlined code of another
+    // package follows the call, it stops hiding there. Seen in nats-server (`itabsinit`, Go 1.27; `cargo
+    // xtask real`).
     let hidden = |pc: &Addr| {
         symbols
             .innermost(*pc)
@@ -74,8 +77,8 @@ fn logical(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::
     let call = |pc: &Addr| Addr(pc.0.saturating_sub(1));
     let Some((last, above)) = stack.split_last() else { return Vec::new() };
     let above = above.iter().filter_map(|pc| symbols.innermost(call(pc)));
-    // A stack deeper than the runtime keeps may end within a function that was inlined: those around it are known all the same, and pprof shows them. Seen in
-    // caddy's deep regexps (`cargo xtask real`).
+    // A stack deeper than the runtime keeps may end within a function that was inlined: those around it are
+    // known all the same, and pprof shows them. Seen in caddy's deep regexps (`cargo xtask real`).
     above.chain(symbols.frames(call(last))).filter(|f| !is_bottom(f)).collect()
 }
 
@@ -150,7 +153,8 @@ mod tests {
         }
     }
 
-    /// The runtime keeps an entry for each inlined call; only where it ran out of room those around the last are not there.
+    /// The runtime keeps an entry for each inlined call; only where it ran out of room those around the last
+    /// are not there.
     #[test]
     fn inlined_calls_are_undone_at_the_end_alone() {
         for (why, stack, shown) in [
@@ -255,7 +259,8 @@ mod tests {
         assert_eq!((got.baseline_t_ms, got.baseline_gc.map(|g| g.cycles)), (Some(1234), Some(7)));
     }
 
-    /// Un-sampled, a site of few samples errs by much, and one of objects larger than the rate by next to nothing.
+    /// Un-sampled, a site of few samples errs by much, and one of objects larger than the rate by next to
+    /// nothing.
     #[test]
     fn errors_follow_the_rate() {
         let program = Program::new(FUNCTIONS);

@@ -1,4 +1,5 @@
-//! A make-believe program for tests: functions whose program counters the symbolizer resolves as it would a real one's.
+//! A make-believe program for tests: functions whose program counters the symbolizer resolves as it would a
+//! real one's.
 
 use lastgasp_goruntime::{ModuleData, Symbolizer, layout};
 use lastgasp_inferior::{Addr, AddrRange};

@@ -1,4 +1,5 @@
-//! A make-believe process's core file, taken and decoded: what the process was built with is what the facts say.
+//! A make-believe process's core file, taken and decoded: what the process was built with is what the facts
+//! say.
 #![allow(clippy::unwrap_used)]
 
 use lastgasp_decode::{Decoded, Provenance, decode};

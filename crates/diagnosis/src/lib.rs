@@ -4,6 +4,18 @@
 //! [`Facts`] is what a capture knows, [`Growth`] what grew since the baseline, [`window`] when; each rule in
 //! `rules` looks at them and may give a [`Finding`]. [`diagnose`] ranks them into a [`Diagnosis`] whose first
 //! finding is the verdict.
+//!
+//! ```
+//! use lastgasp_diagnosis::{Facts, Level, catalogue, diagnose};
+//!
+//! // A capture in which nothing is known: nothing is found, and that is said.
+//! let diagnosis = diagnose(&Facts::default());
+//! assert_eq!(diagnosis.level(), Level::None);
+//! assert!(diagnosis.unknown.iter().any(|u| u.starts_with("what grew")));
+//!
+//! // What could be found.
+//! assert!(catalogue().any(|rule| rule.code == "heap-growth"));
+//! ```
 
 mod cause;
 mod diagnose;
@@ -37,7 +49,6 @@ pub use goroutine_summary::GoroutineSummary;
 pub use growth::{Culprit, Growth};
 pub use heap_summary::{heap_source, heap_summary};
 pub use ledger::{Slice, charge_ledger, ledger};
-pub use owner::{Owner, is_standard_library};
 pub use pprof_view::{CulpritView, PprofView, pprof_view};
 pub use ruled_out::RuledOut;
 pub use rules::{RuleInfo, catalogue};

@@ -24,8 +24,8 @@ pub struct SiteTable {
 pub struct SiteRow {
     /// Index into `facts.profile.sites`.
     pub id: usize,
-    /// Growth since the baseline.
-    pub growth: Amount,
+    /// Its counters.
+    pub sums: SiteSums,
     /// Rates since the baseline; absent without one.
     pub rates: Option<SiteRates>,
 }
@@ -41,17 +41,17 @@ pub struct SiteRates {
     pub seconds: f64,
 }
 
-/// Sums over sites.
+/// Counters of a site, or sums over several.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SiteSums {
     /// In use.
     pub current: Amount,
     /// In use, as pprof would have shown it.
     pub published: Amount,
-    /// In use at the baseline.
-    pub baseline: Amount,
-    /// Growth since the baseline.
-    pub growth: Amount,
+    /// In use at the baseline; absent without one.
+    pub baseline: Option<Amount>,
+    /// Growth since the baseline; absent without one.
+    pub growth: Option<Amount>,
     /// Allocated since the last mark termination.
     pub burst: Amount,
 }
@@ -68,17 +68,14 @@ impl SiteTable {
         let mut order: Vec<usize> = (0..sites.len()).collect();
         order.sort_by_key(|i| (Reverse(key(i)), *i));
         let sum = |indices: &[usize]| {
-            let mut total = SiteSums::default();
-            for (i, s) in indices.iter().filter_map(|i| Some((*i, sites.get(*i)?))) {
-                total.add(s, grown(i));
-            }
-            total
+            let of = indices.iter().filter_map(|i| Some((sites.get(*i)?, grown(*i))));
+            SiteSums::of(of, growth.has_baseline.then(Amount::default))
         };
         let (listed, rest) = order.split_at(order.len().min(MAX_SITES));
         let seconds = facts.seconds_since_baseline();
         let row = |i: &usize| {
             let site = sites.get(*i)?;
-            Some(SiteRow { id: *i, growth: grown(*i), rates: seconds.map(|seconds| rates(site, seconds)) })
+            Some(SiteRow { id: *i, sums: sum(&[*i]), rates: seconds.map(|seconds| rates(site, seconds)) })
         };
         Self {
             rows: listed.iter().filter_map(row).collect(),
@@ -89,12 +86,17 @@ impl SiteTable {
 }
 
 impl SiteSums {
-    fn add(&mut self, site: &Site, growth: Amount) {
-        self.current = self.current.plus(site.current);
-        self.published = self.published.plus(site.published);
-        self.baseline = self.baseline.plus(site.baseline);
-        self.growth = self.growth.plus(growth);
-        self.burst = self.burst.plus(site.burst);
+    /// Of sites with what each grew by. What is measured from the baseline starts from `zero`: absent without one.
+    fn of<'a>(sites: impl Iterator<Item = (&'a Site, Amount)>, zero: Option<Amount>) -> Self {
+        let mut out = Self { baseline: zero, growth: zero, ..Self::default() };
+        for (site, growth) in sites {
+            out.current = out.current.plus(site.current);
+            out.published = out.published.plus(site.published);
+            out.baseline = out.baseline.map(|sum| sum.plus(site.baseline));
+            out.growth = out.growth.map(|sum| sum.plus(growth));
+            out.burst = out.burst.plus(site.burst);
+        }
+        out
     }
 }
 

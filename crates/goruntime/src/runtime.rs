@@ -1,8 +1,9 @@
 //! From an executable and its memory to a Go runtime that can be read.
 
-use lastgasp_inferior::{Addr, AddrRange, BlockCache, ElfImage, Layered, Memory};
+use lastgasp_inferior::{Addr, AddrRange, Arch, BlockCache, ElfImage, Layered, Memory};
 use thiserror::Error;
 
+use crate::arch;
 use crate::binary::buildinfo::{BuildInfo, parse_buildinfo};
 use crate::binary::garble;
 use crate::binary::locate::{self, Globals};
@@ -55,6 +56,8 @@ pub enum DiscoverError {
 /// A Go runtime, located: what is needed to read it, resolved before any crisis.
 #[derive(Clone, Debug)]
 pub struct Runtime {
+    /// The processor that the image is for.
+    pub arch: Arch,
     /// Go release: minor, patch, experiments.
     pub version: GoVersion,
     /// What the linker wrote about the build.
@@ -145,7 +148,7 @@ impl Runtime {
         let at = Addr(location.module_data.wrapping_add(bias));
         let module = moduledata::at(mem, layout, at).map_err(unreadable)?;
         let globals = locate::remembered(location, bias, &module).map_err(unreadable)?;
-        let found = Self { version: version.clone(), build_info, layout, module, globals };
+        let found = Self { arch: image.arch(), version: version.clone(), build_info, layout, module, globals };
         found.validate(mem).map_err(unreadable)?;
         Ok(found)
     }
@@ -180,7 +183,7 @@ impl Runtime {
     pub fn globals_by_code(&self, mem: &dyn Memory) -> Result<Globals, DiscoverError> {
         let cached = BlockCache::new(mem);
         let symbols = Symbolizer::new(&cached, &self.module, self.layout);
-        locate::globals_by_code(&self.module, &symbols).map_err(|why| DiscoverError::Unreadable {
+        locate::globals_by_code(arch::of(self.arch), &self.module, &symbols).map_err(|why| DiscoverError::Unreadable {
             file: self.build_info.path.clone(),
             version: self.version.text.clone(),
             why,
@@ -304,7 +307,7 @@ mod tests {
             variables: AddrRange::default(),
         };
         let version = GoVersion { minor: 24, text: "go1.24".into() };
-        let runtime = Runtime { version, build_info: BuildInfo::default(), layout, module, globals };
+        let runtime = Runtime { arch: Arch::Amd64, version, build_info: BuildInfo::default(), layout, module, globals };
         runtime.validate(&Words(words.into()))
     }
 

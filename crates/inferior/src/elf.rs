@@ -10,7 +10,7 @@ use object::{Endianness, Object as _, ObjectSection as _, ReadCache};
 use thiserror::Error;
 
 use crate::addr::{Addr, AddrRange};
-use crate::arch;
+use crate::arch::Arch;
 use crate::memory::{Memory, ReadCause, ReadError};
 
 /// Why an executable is not for us.
@@ -83,6 +83,7 @@ impl Segment {
 pub struct ElfImage {
     file: File,
     name: String,
+    arch: Arch,
     sections: Vec<Section>,
     segments: Vec<Segment>,
     notes: Vec<AddrRange>,
@@ -107,7 +108,7 @@ impl ElfImage {
     /// Reads the headers of `file`; `name` is for messages.
     ///
     /// # Errors
-    /// [`ImageError`] for what is not a little-endian 64-bit x86-64 ELF file.
+    /// [`ImageError`] for what is not a little-endian 64-bit ELF file of an [`Arch`].
     pub fn open(file: File, name: impl Into<String>) -> Result<Self, ImageError> {
         let name = name.into();
         let format = |why: String| ImageError::Format { file: name.clone(), why };
@@ -118,13 +119,10 @@ impl ElfImage {
         }
         let elf =
             ElfFile64::<Endianness, _>::parse(&cache).map_err(|e| format(format!("not a readable ELF file: {e}")))?;
-        match elf.architecture() {
-            arch::ELF_ARCHITECTURE => {}
-            other => {
-                let only = arch::NAME;
-                return Err(format(format!("architecture {other:?} is not supported yet: only {only} is")));
-            }
-        }
+        let Some(arch) = Arch::of(elf.architecture()) else {
+            let (other, only) = (elf.architecture(), Arch::supported());
+            return Err(format(format!("architecture {other:?} is not supported yet: only {only} is")));
+        };
         let endian = elf.endian();
         let (mut segments, mut notes) = (Vec::new(), Vec::new());
         for p in elf.elf_program_headers() {
@@ -152,7 +150,13 @@ impl ElfImage {
         let build_id = elf.build_id().ok().flatten().map(|b| b.iter().map(|x| format!("{x:02x}")).collect());
         let has_symbols = elf.elf_header().e_shnum(endian) > 0 && sections.iter().any(|s| s.name == ".symtab");
         let entry = Addr(elf.entry());
-        Ok(Self { file, name, sections, segments, notes, entry, build_id, has_symbols })
+        Ok(Self { file, name, arch, sections, segments, notes, entry, build_id, has_symbols })
+    }
+
+    /// The processor that it is for.
+    #[must_use]
+    pub fn arch(&self) -> Arch {
+        self.arch
     }
 
     /// The name given at opening.
@@ -341,6 +345,16 @@ mod tests {
         let mut f = tempfile::tempfile().unwrap();
         f.write_all(bytes).unwrap();
         ElfImage::open(f, "test")
+    }
+
+    #[test]
+    fn the_processor_is_what_the_file_says() {
+        let mut bytes = std::fs::read("/proc/self/exe").unwrap();
+        assert_eq!(image_of(&bytes).unwrap().arch(), Arch::Amd64);
+        // `e_machine`: EM_AARCH64.
+        bytes[18] = 183;
+        let e = image_of(&bytes).unwrap_err().to_string();
+        assert!(e.contains("Aarch64") && e.contains("only linux/amd64 is"), "{e}");
     }
 
     #[test]

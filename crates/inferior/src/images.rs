@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{major, minor};
 
 use crate::addr::AddrRange;
-use crate::arch::PAGE;
+use crate::arch::page_size;
 use crate::elf::ElfImage;
 use crate::mapping::parse_maps;
 
@@ -104,8 +104,9 @@ impl MappedFile {
     pub fn image(&self) -> Option<(ElfImage, u64)> {
         let image = ElfImage::open(self.open().ok()?, self.path.clone()).ok()?;
         let (vaddr, offset) = image.first_load()?;
-        let (range, _) = self.parts.iter().find(|(_, o)| *o == offset / PAGE * PAGE)?;
-        let bias = range.start.0.wrapping_sub(vaddr / PAGE * PAGE);
+        let page = page_size();
+        let (range, _) = self.parts.iter().find(|(_, o)| *o == offset / page * page)?;
+        let bias = range.start.0.wrapping_sub(vaddr / page * page);
         Some((image, bias))
     }
 }

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use thiserror::Error;
 
 use crate::addr::Addr;
-use crate::arch::PAGE;
+use crate::arch::page_size;
 use crate::elf::{ElfImage, ImageError, LoadedImage};
 use crate::images::mapped_files;
 use crate::mapping::{Mapping, parse_maps};
@@ -248,7 +248,7 @@ fn resident_in(mut statm: File) -> Option<u64> {
     let mut buf = [0; 128];
     let n = statm.read(&mut buf).ok()?;
     let pages: u64 = std::str::from_utf8(buf.get(..n)?).ok()?.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * PAGE)
+    pages.checked_mul(page_size())
 }
 
 fn read_mappings(pid: i32) -> Result<Vec<Mapping>, OpenError> {
@@ -265,8 +265,9 @@ fn load_bias(pid: i32, image: &ElfImage) -> Result<u64, OpenError> {
     let inode = image.metadata().map(|m| m.ino()).unwrap_or(0);
     let maps = read_mappings(pid)?;
     let (vaddr, offset) = image.first_load().unwrap_or((0, 0));
-    let first = maps.iter().find(|m| m.inode == inode && m.offset == offset / PAGE * PAGE);
-    Ok(first.map_or(0, |m| m.range.start.0.wrapping_sub(vaddr / PAGE * PAGE)))
+    let page = page_size();
+    let first = maps.iter().find(|m| m.inode == inode && m.offset == offset / page * page);
+    Ok(first.map_or(0, |m| m.range.start.0.wrapping_sub(vaddr / page * page)))
 }
 
 fn cause(e: Errno) -> ReadCause {

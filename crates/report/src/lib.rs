@@ -1,4 +1,16 @@
 //! Findings to terminal, HTML, JSON and pprof. With `cli` the only crate that formats for people.
+//!
+//! ```
+//! use lastgasp_diagnosis::{Facts, diagnose};
+//! use lastgasp_report::{document, page, terminal};
+//!
+//! let facts = Facts::default();
+//! let diagnosis = diagnose(&facts);
+//! assert!(terminal(&facts, &diagnosis).starts_with("VERDICT  no finding"));
+//! let document = document(&facts, &diagnosis, None);
+//! assert_eq!(document["verdict"]["level"], "none");
+//! assert!(page(&document).contains("<html"));
+//! ```
 
 mod document;
 mod explain;

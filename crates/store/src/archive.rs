@@ -1,7 +1,7 @@
 //! The store under the daemon: bounded, and not filled with a hundred pictures of the same death.
 //!
-//! Of each cause the first few victims are written whole and the others light; when the store is full, the most redundant and the oldest captures go
-//! (`lastgasp_capture::retention`).
+//! Of each cause the first few victims are written whole and the others light; when the store is full, the
+//! most redundant and the oldest captures go (`lastgasp_capture::retention`).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,8 @@ impl Archive {
         diagnosis: &Diagnosis,
         write: impl Fn(Form) -> Result<PathBuf, StoreError>,
     ) -> Result<(PathBuf, Form), StoreError> {
-        // Not the date, which may be set: a victim of a date that was wrong would count for as long as that is ahead.
+        // Not the date, which may be set: a victim of a date that was wrong would count for as long as that
+        // is ahead.
         let now = (decoded.monotonic_ns / 1_000_000).cast_signed();
         let cause = cause(&decoded.facts, diagnosis);
         let form = {
@@ -87,7 +88,8 @@ impl Archive {
             state.form(now, &cause, &decoded.facts)
         };
         let (written, form) = match write(form) {
-            // The disk is full of other things than captures; one of ours less may make room for one that is needed more.
+            // The disk is full of other things than captures; one of ours less may make room for one that is
+            // needed more.
             Err(e) if is_full(&e) => {
                 self.remove_the_least();
                 (write(Form::Light).map_err(|_| e)?, Form::Light)
@@ -134,7 +136,8 @@ impl Archive {
 }
 
 impl State {
-    /// Whole for the first victims of a cause, light for the others; all captures of one victim in the same form.
+    /// Whole for the first victims of a cause, light for the others; all captures of one victim in the same
+    /// form.
     fn form(&mut self, now: i64, cause: &str, facts: &Facts) -> Form {
         let since = now - self.rules.cause_window_ms;
         self.whole.retain(|(at, ..)| *at >= since);
@@ -246,7 +249,8 @@ mod tests {
         assert!(name(&left[0]).contains("svc-0") && name(&left[3]).contains("svc-9"), "{left:?}");
     }
 
-    /// A capture for which there was no room but for a light one is a light one, and one of the others went for it.
+    /// A capture for which there was no room but for a light one is a light one, and one of the others went
+    /// for it.
     #[test]
     fn a_full_disk_gets_a_light_capture() {
         let store = tempfile::tempdir().unwrap();

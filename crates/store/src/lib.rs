@@ -1,5 +1,6 @@
-//! The store of captures: a decoded one becomes a folder ([`write()`]), a folder becomes facts again ([`read()`]), and what
-//! they take is kept bounded ([`Archive`]). The folder itself, crash-safe, is `lastgasp_capture`'s.
+//! The store of captures: a decoded one becomes a folder ([`write()`]), a folder becomes facts again
+//! ([`read()`]), and what they take is kept bounded ([`Archive`]). The folder itself, crash-safe, is
+//! `lastgasp_capture`'s.
 
 mod archive;
 mod error;

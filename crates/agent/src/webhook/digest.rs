@@ -1,5 +1,6 @@
-//! Many captures, few messages: pure. Of a cause one message tells after a moment of settling, with all that died meanwhile; then it is silent for a while and
-//! counts. A kill after a message of a mere danger is news at once.
+//! Many captures, few messages: pure. Of a cause one message tells after a moment of settling, with all that
+//! died meanwhile; then it is silent for a while and counts. A kill after a message of a mere danger is news
+//! at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

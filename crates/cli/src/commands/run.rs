@@ -47,7 +47,8 @@ pub(super) fn run(config: Config) -> Result<Exit> {
     Ok(conclude(&outcome, &written))
 }
 
-/// The capture that tells most of the end: of those of the last seconds the one with sites and without gaps, and of these the last.
+/// The capture that tells most of the end: of those of the last seconds the one with sites and without gaps,
+/// and of these the last.
 fn best(written: &Written) -> Option<&(Option<PathBuf>, Facts)> {
     let last = written.iter().map(|(_, f)| f.capture.t_ms).max()?;
     let worth = |f: &Facts| (!f.profile.sites.is_empty(), f.capture.gaps.is_empty(), f.capture.t_ms);

@@ -12,7 +12,7 @@ mod timeline;
 
 use serde::{Deserialize, Serialize};
 
-use bounded::{FEW, at_most};
+use bounded::{MAX_FEW, at_most};
 pub use capture::{Capture, Target};
 pub use feeds::Feed;
 pub use goroutines::{Goroutines, Group};
@@ -23,21 +23,21 @@ pub use timeline::{Event, Sample, Timeline};
 /// Version of this form.
 pub const SCHEMA: &str = "lastgasp.facts/1";
 
-/// Everything.
+/// Everything that a capture knows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
-    /// [`SCHEMA`].
+    /// Name and version of this form: [`SCHEMA`].
     pub schema: String,
-    /// How it was taken.
+    /// Circumstances of the capture.
     pub capture: Capture,
-    /// Of whom.
+    /// The process that was captured.
     pub target: Target,
     /// Frames, named by their index elsewhere.
     pub frames: Vec<Frame>,
     /// The memory profile.
     pub profile: Profile,
-    /// Goroutines.
+    /// Goroutines, but the runtime's own.
     pub goroutines: Goroutines,
     /// The runtime's gauges.
     pub gc: Gc,
@@ -49,10 +49,10 @@ pub struct Facts {
     pub residency: Option<Residency>,
     /// What is charged to its memory cgroup; absent where there is none.
     pub charge: Option<Charge>,
-    /// The watch.
+    /// The timeline of the watch.
     pub timeline: Timeline,
     /// Feeds of changes that were connected; empty: none.
-    #[serde(deserialize_with = "at_most::<_, _, FEW>", skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>", skip_serializing_if = "Vec::is_empty")]
     pub feeds: Vec<Feed>,
 }
 
@@ -92,8 +92,8 @@ mod tests {
         assert_eq!(from_json(&serde_json::to_vec(&facts).unwrap()).unwrap(), facts);
         // Three bytes each, some fifty in memory.
         let events = |n: usize| format!(r#"{{"timeline":{{"events":[{}{{}}]}}}}"#, "{},".repeat(n - 1));
-        assert_eq!(from_json(events(FEW).as_bytes()).unwrap().timeline.events.len(), FEW);
-        let e = from_json(events(FEW + 1).as_bytes()).unwrap_err().to_string();
+        assert_eq!(from_json(events(MAX_FEW).as_bytes()).unwrap().timeline.events.len(), MAX_FEW);
+        let e = from_json(events(MAX_FEW + 1).as_bytes()).unwrap_err().to_string();
         assert!(e.contains("at most 65536 elements") && e.contains("column"), "{e}");
     }
 }

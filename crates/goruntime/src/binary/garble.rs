@@ -4,6 +4,7 @@
 
 use lastgasp_inferior::{AddrRange, ElfImage, Memory as _};
 
+use crate::arch;
 use crate::binary::buildinfo::BuildInfo;
 use crate::binary::moduledata;
 
@@ -32,7 +33,8 @@ fn scrambled_magic(image: &ElfImage) -> Option<u32> {
     let section = moduledata::pclntab_section(image)?;
     let start = section.range.start;
     let head = image.memory(0, &[AddrRange::sized(start, 8)]).ok()?.bytes(start, 8, 8).ok()?;
-    // Behind the magic: two zero bytes, the instruction quantum of amd64, the size of a pointer.
+    // Behind the magic: two zero bytes, the instruction quantum, the size of a pointer.
     let (magic, rest) = head.split_at_checked(4)?;
-    (rest == [0, 0, 1, 8] && !moduledata::is_header(&head)).then_some(u32::from_le_bytes(magic.try_into().ok()?))
+    (rest == [0, 0, arch::of(image.arch()).pc_quantum, 8] && !moduledata::is_header(&head))
+        .then_some(u32::from_le_bytes(magic.try_into().ok()?))
 }

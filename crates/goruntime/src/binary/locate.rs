@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use lastgasp_inferior::{Addr, ElfImage};
 
-use crate::arch::{MemoryOperand, operands};
+use crate::arch::{self, GoArch, MemoryOperand};
 use crate::binary::moduledata::ModuleData;
 use crate::binary::pclntab::Symbolizer;
 use crate::binary::runtime_location::RuntimeLocation;
@@ -89,7 +89,7 @@ pub(crate) fn variables(
     let mut found: Found =
         RULES.iter().filter_map(|r| Some((r.symbol, Addr(table.get(r.symbol)?.addr.0.wrapping_add(bias))))).collect();
     if found.len() < RULES.len() {
-        found = by_code(md, symbols)?;
+        found = by_code(arch::of(image.arch()), md, symbols)?;
     }
     collect(&found, md)?;
     Ok(found)
@@ -103,8 +103,8 @@ pub(crate) fn remembered(known: &RuntimeLocation, bias: u64, md: &ModuleData) ->
 }
 
 /// As [`globals`], by the rules for stripped binaries alone.
-pub(crate) fn globals_by_code(md: &ModuleData, symbols: &Symbolizer<'_>) -> Result<Globals, String> {
-    collect(&by_code(md, symbols)?, md)
+pub(crate) fn globals_by_code(arch: &GoArch, md: &ModuleData, symbols: &Symbolizer<'_>) -> Result<Globals, String> {
+    collect(&by_code(arch, md, symbols)?, md)
 }
 
 fn collect(found: &Found, md: &ModuleData) -> Result<Globals, String> {
@@ -128,7 +128,7 @@ fn collect(found: &Found, md: &ModuleData) -> Result<Globals, String> {
 }
 
 /// The rules for stripped binaries.
-fn by_code(md: &ModuleData, symbols: &Symbolizer<'_>) -> Result<Found, String> {
+fn by_code(arch: &GoArch, md: &ModuleData, symbols: &Symbolizer<'_>) -> Result<Found, String> {
     let wanted: Vec<&str> = RULES.iter().flat_map(|r| r.sites.iter().map(|s| s.0)).collect();
     let functions = symbols.find_functions(&wanted);
     let mut found = Found::default();
@@ -138,7 +138,7 @@ fn by_code(md: &ModuleData, symbols: &Symbolizer<'_>) -> Result<Found, String> {
             .iter()
             .filter_map(|(function, pick)| {
                 let (entry, len) = functions.get(*function)?;
-                pick.of(&operands(&symbols.code(*entry, *len)?, *entry))
+                pick.of(&(arch.operands)(&symbols.code(*entry, *len)?, *entry))
             })
             .filter(|a| md.variables.contains(*a))
             .collect();

@@ -76,6 +76,7 @@ fn copy_stacks_of(into: &mut Sink<'_>, rt: &Runtime, mem: &dyn Memory, s: &Threa
 
 /// As much of a range as can be read, page by page from its start.
 fn copy_pages(into: &mut Sink<'_>, mem: &dyn Memory, range: AddrRange) {
+    /// The smallest that any kernel has; larger ones are multiples.
     const PAGE: u64 = 4096;
     let mut at = range.start.0;
     while at < range.end.0 {

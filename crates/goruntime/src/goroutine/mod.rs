@@ -22,7 +22,7 @@ use self::g::{RawG, distinct, pointers, stack_of, threads};
 use self::gaps::GapTally;
 use self::status::Presence;
 use self::thread_state::{ThreadState, thread_states};
-use self::unwind::{Trace, reconstruct, unwind, unwind_running};
+use self::unwind::{Trace, Unwinder};
 use crate::binary::pclntab::Symbolizer;
 use crate::bounds::{MAX_DECODED, MAX_STEPS};
 use crate::gap::Gap;
@@ -61,6 +61,7 @@ pub fn decode_all_goroutines(
         rt,
         mem,
         symbols,
+        unwinder: Unwinder::new(rt, symbols, mem),
         threads: thread_states(&threads, registers, &|g| stack_of(rt, mem, g)),
         expander: Expander::new(symbols),
         salt,
@@ -116,6 +117,7 @@ struct Decoder<'a, 'b> {
     rt: &'a Runtime,
     mem: &'a dyn Memory,
     symbols: &'a Symbolizer<'b>,
+    unwinder: Unwinder<'a, 'b>,
     /// Where each thread stands, by the address of its `m`.
     threads: FxHashMap<u64, ThreadState>,
     expander: Expander<'a, 'b>,
@@ -143,7 +145,7 @@ impl Decoder<'_, '_> {
                 (Trace { cut: Some(format!("after {MAX_STEPS} frames")), ..Trace::default() }, None)
             }
             _ if left_out => (Trace { cut: Some("not copied".into()), ..Trace::default() }, None),
-            Some((pc, sp)) => (unwind(self.symbols, self.mem, raw.stack, pc, sp), None),
+            Some((pc, sp)) => (self.unwinder.unwind(raw.stack, pc, sp), None),
             None => self.running(raw),
         };
         let mut cut = trace.cut.take();
@@ -181,12 +183,12 @@ impl Decoder<'_, '_> {
     fn running(&self, raw: &RawG) -> (Trace, Option<String>) {
         let why = match self.threads.get(&raw.m.0) {
             None => "running, and its registers were not to be had".to_owned(),
-            Some(thread) => match unwind_running(self.symbols, self.mem, raw, thread) {
+            Some(thread) => match self.unwinder.unwind_running(raw, thread) {
                 Ok(trace) => return (trace, None),
                 Err(why) => format!("running; {why}"),
             },
         };
-        let trace = reconstruct(self.symbols, self.mem, raw);
+        let trace = self.unwinder.reconstruct(raw);
         (trace.unwrap_or_else(|| Trace { steps: Vec::new(), cut: Some(why.clone()) }), Some(why))
     }
 

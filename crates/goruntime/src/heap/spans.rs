@@ -6,11 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lastgasp_inferior::{Addr, AddrRange, Memory, Part, Snapshot};
 
-use crate::arch::{HEAP_ARENA_BYTES, PAGE_SIZE, SMALL_SPAN_MAX_ELEM};
 use crate::gap::Gap;
 use crate::heap::rtype::type_name;
 use crate::ranges::merge;
 use crate::runtime::Runtime;
+
+/// `_PageSize` (`runtime/sizeclasses.go`): the runtime's own page, in bytes; the same on every processor.
+const PAGE_SIZE: u64 = 8192;
+/// `minSizeForMallocHeader` (`runtime/mbitmap.go`): objects up to this size have their pointer maps in the
+/// span and, with Green Tea, their marks too. In bytes; the same on every 64-bit processor.
+const SMALL_SPAN_MAX_ELEM: u64 = 512;
+/// `heapArenaBytes` (`runtime/malloc.go`): arenas start at multiples of it. In bytes; the same on every
+/// 64-bit Linux.
+const HEAP_ARENA_BYTES: u64 = 64 << 20;
 
 /// Most spans we follow: 512 GiB of them.
 const MAX_SPANS: u64 = 64 << 20;

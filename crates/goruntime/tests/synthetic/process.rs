@@ -5,7 +5,7 @@ use lastgasp_goruntime::{
     Evidence, EvidencePlan, Gap, Globals, GoVersion, MemStats, ModuleData, Runtime, SpanTable, Symbolizer,
     decode_goroutines, decode_profile, layout,
 };
-use lastgasp_inferior::{AddrRange, Memory};
+use lastgasp_inferior::{AddrRange, Arch, Memory};
 use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
 
 const FUNCTIONS: &[FunctionSpec<'static>] = &[
@@ -149,6 +149,7 @@ pub fn runtime(p: &Process, flavour: Flavour) -> Runtime {
         gcphase: at.gcphase,
     };
     Runtime {
+        arch: Arch::Amd64,
         version: GoVersion { minor, text: format!("go1.{minor}.0") },
         build_info: Default::default(),
         layout: layout::for_minor(minor).unwrap(),

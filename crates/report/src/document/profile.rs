@@ -99,39 +99,31 @@ struct PprofOfSite {
 impl<'a> Profile<'a> {
     pub(super) fn of(facts: &'a Facts, d: &Diagnosis) -> Self {
         let table = SiteTable::of(facts, &d.growth);
-        let has_baseline = d.growth.has_baseline;
-        let site = |row: &SiteRow| Some(Site::of(facts, row, facts.profile.sites.get(row.id)?, has_baseline));
+        let site = |row: &SiteRow| Some(Site::of(facts, row, facts.profile.sites.get(row.id)?));
         let mut sites: Vec<Site<'_>> = table.rows.iter().filter_map(site).collect();
         sites.extend(table.other.map(|sums| Site {
             id: -1,
             function: "(other sites)",
-            counters: Counters::of(&sums, has_baseline),
+            counters: Counters::of(&sums),
             of: None,
         }));
         Self {
             rate_bytes: facts.profile.rate,
             baseline_ms: facts.profile.baseline_t_ms,
-            totals: Counters::of(&table.total, has_baseline),
+            totals: Counters::of(&table.total),
             sites,
         }
     }
 }
 
 impl<'a> Site<'a> {
-    fn of(facts: &'a Facts, row: &SiteRow, s: &facts::Site, has_baseline: bool) -> Self {
-        let sums = SiteSums {
-            current: s.current,
-            published: s.published,
-            baseline: s.baseline,
-            growth: row.growth,
-            burst: s.burst,
-        };
+    fn of(facts: &'a Facts, row: &SiteRow, s: &facts::Site) -> Self {
         let top = s.stack.first().and_then(|i| facts.frames.get(*i as usize));
         let (low, high) = s.range_bytes();
         Self {
             id: row.id as i64,
             function: top.map_or("", |f| &f.function),
-            counters: Counters::of(&sums, has_baseline),
+            counters: Counters::of(&row.sums),
             of: Some(Details {
                 file: top.map_or("", |f| &f.file),
                 line: top.map_or(0, |f| f.line),
@@ -146,12 +138,12 @@ impl<'a> Site<'a> {
 }
 
 impl Counters {
-    fn of(s: &SiteSums, has_baseline: bool) -> Self {
+    fn of(s: &SiteSums) -> Self {
         Self {
             current: Amount::of(s.current),
             published: Amount::of(s.published),
-            baseline: has_baseline.then(|| Amount::of(s.baseline)),
-            growth: has_baseline.then(|| Amount::of(s.growth)),
+            baseline: s.baseline.map(Amount::of),
+            growth: s.growth.map(Amount::of),
             burst: Amount::of(s.burst),
         }
     }
