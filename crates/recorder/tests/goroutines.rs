@@ -113,7 +113,8 @@ fn leads_to(stack: &[String], first: &str) -> bool {
         return true;
     }
     // Its first function has returned: it stands at the instruction that was returned to, `goexit+1` (seen
-    // once, Go 1.26 in a fresh clone), or in what that calls.
+    // once, Go
+    // 1.26 in a fresh clone), or in what that calls.
     let has_returned = stack.first().is_some_and(|f| f == "runtime.goexit+0x1")
         || stack.iter().any(|f| f.starts_with("runtime.goexit1"));
     has_returned || stack.iter().any(|f| f.starts_with(first))
