@@ -3,17 +3,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use lastgasp_recorder::policy::Mode;
-use serde::{Deserialize, Serialize};
-
-use crate::config::Config;
-use crate::config::origin::Origins;
-use crate::config::units::{Bytes, size};
+use clap::{Parser, Subcommand, ValueEnum};
+use lastgasp_agent::config::{WatchFlags, size};
 
 /// The flight recorder and doctor for Go services' memory.
 ///
-/// Watches Go processes from outside, takes evidence in the seconds before (and two seconds after) an OOM kill, and names the line of code that did it.
+/// Watches Go processes from outside, takes evidence in the seconds before (and two seconds after) an OOM
+/// kill, and names the line of code that did it.
 /// Exit codes: 0 fine, 1 findings, 2 usage or nothing could be done, 3 written with gaps.
 #[derive(Debug, Parser)]
 #[command(name = "lastgasp", version)]
@@ -47,7 +43,8 @@ pub(crate) enum Command {
         /// Do not stop the process while copying (the copy is then not of one moment)
         #[arg(long)]
         no_stop: bool,
-        /// Write into the process: switch on the memory profile of a program that keeps none, wait this many seconds, capture, switch it off again
+        /// Write into the process: switch on the memory profile of a program that keeps none, wait this many
+        /// seconds, capture, switch it off again
         #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
         enable_profiling: Option<u64>,
     },
@@ -65,7 +62,8 @@ pub(crate) enum Command {
         /// Never hold memory after a kill (the freeze alone)
         #[arg(long)]
         no_pin: bool,
-        /// Write into the process: switch on the memory profile of a program that keeps none; off again at the end
+        /// Write into the process: switch on the memory profile of a program that keeps none; off again at
+        /// the end
         #[arg(long)]
         enable_profiling: bool,
         /// The command and its arguments
@@ -88,7 +86,8 @@ pub(crate) enum Command {
         #[arg(long)]
         markdown: bool,
     },
-    /// Undo what a daemon that was killed has left: thaw, put limits back, remove groups (the next `watch` with the same store does it too)
+    /// Undo what a daemon that was killed has left: thaw, put limits back, remove groups (the next `watch`
+    /// with the same store does it too)
     Undo {
         /// The daemon's store
         #[arg(long, value_name = "DIR", default_value = "/var/lib/lastgasp")]
@@ -112,6 +111,12 @@ pub(crate) enum Command {
         #[arg(long, value_enum, value_name = "LEVEL")]
         fail_on: Option<FailOn>,
     },
+    /// Explain a rule: what it finds, how sure it is, what else it could be, what to do
+    Explain {
+        /// Code of the rule, as a report has it; all codes without
+        #[arg(value_name = "CODE")]
+        code: Option<String>,
+    },
     /// (internal) undoes what the recorder did to a cgroup if it dies
     #[command(hide = true, name = "watchdog")]
     Watchdog {
@@ -131,78 +136,6 @@ pub(crate) enum Command {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
-}
-
-/// What goes over the daemon's configuration file.
-#[derive(Clone, Debug, Default, PartialEq, Args)]
-pub(crate) struct WatchFlags {
-    /// Configuration file (default: /etc/lastgasp/lastgasp.toml if it is there); read again on SIGHUP
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Where captures go (store.path)
-    #[arg(long, value_name = "DIR")]
-    pub(crate) store: Option<PathBuf>,
-    /// What may be done to a process (watch.mode)
-    #[arg(long, value_enum)]
-    pub(crate) mode: Option<WatchMode>,
-    /// Most bytes that captures may take; the most redundant and the oldest go first (store.max_bytes)
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub(crate) max_bytes: Option<u64>,
-    /// Whom to watch, by the name of the executable, with * and ? (include.services)
-    #[arg(long, value_name = "NAME")]
-    pub(crate) service: Vec<String>,
-    /// Address of /metrics and /healthz, or "off" (http.listen)
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) listen: Option<String>,
-}
-
-impl WatchFlags {
-    /// Puts what was given over `config`.
-    pub(crate) fn put_over(&self, config: &mut Config, origins: &mut Origins) {
-        if let Some(store) = &self.store {
-            config.store.path.clone_from(store);
-            origins.set("store.path", "--store");
-        }
-        if let Some(mode) = self.mode {
-            config.watch.mode = mode;
-            origins.set("watch.mode", "--mode");
-        }
-        if let Some(bytes) = self.max_bytes {
-            config.store.max_bytes = Bytes(bytes);
-            origins.set("store.max_bytes", "--max-bytes");
-        }
-        if !self.service.is_empty() {
-            config.include.services.clone_from(&self.service);
-            origins.set("include.services", "--service");
-        }
-        if let Some(listen) = &self.listen {
-            config.http.listen.clone_from(listen);
-            origins.set("http.listen", "--listen");
-        }
-    }
-}
-
-/// What may be done to a process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum WatchMode {
-    /// Read it, and hold its memory after a kill; never stop it
-    Observe,
-    /// Stop it for the milliseconds of a copy too
-    #[default]
-    Freeze,
-    /// Brake the growth of its group for seconds too (memory.high)
-    Brake,
-}
-
-impl From<WatchMode> for Mode {
-    fn from(mode: WatchMode) -> Self {
-        match mode {
-            WatchMode::Observe => Self::Observe,
-            WatchMode::Freeze => Self::Freeze,
-            WatchMode::Brake => Self::Brake,
-        }
-    }
 }
 
 /// Form of a report.

@@ -1,17 +1,14 @@
-//! The binary: arguments, exit codes, and the way of one capture through the house ([`decode`], [`seal`]).
+//! The binary: arguments, exit codes, one file a command.
 
 mod args;
 mod commands;
-mod config;
-mod daemon;
-mod decode;
 mod exit;
-mod log;
-mod seal;
+mod output;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use lastgasp_agent::log;
 
 fn main() -> ExitCode {
     let cli = match args::Cli::try_parse() {
@@ -31,7 +28,7 @@ fn main() -> ExitCode {
             // Paths and names in it may be the target's.
             let text = format!("lastgasp: {e:#}");
             let lines: Vec<_> = text.lines().map(lastgasp_report::printable).collect();
-            commands::complain(&lines.join("\n"));
+            output::complain(&lines.join("\n"));
             exit::Exit::Usage.into()
         }
     }

@@ -1,4 +1,5 @@
-//! Programs that keep no memory profile: what is said of them as they are, and `--enable-profiling`, the only write into a target, with its undoing.
+//! Programs that keep no memory profile: what is said of them as they are, and `--enable-profiling`, the only
+//! write into a target, with its undoing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::path::Path;
@@ -10,10 +11,10 @@ use lastgasp_lab::oracle::Oracle;
 use lastgasp_lab::toolchain::find_or_fetch;
 use serde_json::Value;
 
-/// `lab/churn` never refers to `runtime.MemProfile`: the linker has switched its profile off.
+/// `lab/programs/churn` never refers to `runtime.MemProfile`: the linker has switched its profile off.
 fn churn(minor: u16) -> Option<Oracle> {
     let toolchain = find_or_fetch(minor, &cache_dir()).map_err(|e| eprintln!("SKIPPED: {e:#}")).ok()?;
-    Some(Oracle::start_program(&toolchain, Mode::Stripped, "lab/churn").unwrap())
+    Some(Oracle::start_program(&toolchain, Mode::Stripped, "lab/programs/churn").unwrap())
 }
 
 fn lastgasp(args: &[&str]) -> Output {

@@ -1,0 +1,110 @@
+//! Threads that decode raw captures and write them to the store, while the watch goes on. Two, so that one
+//! decodes while the other waits for the disk.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use lastgasp_decode::decode;
+use lastgasp_diagnosis::cause;
+use lastgasp_diagnosis::diagnose;
+use lastgasp_recorder::daemon::{Captured, Handle};
+use lastgasp_recorder::own_process::{give_back_freed_memory, run_before_others};
+use lastgasp_store::{Archive, Form};
+
+use crate::provenance::provenance;
+use crate::webhook::{Webhooks, event};
+
+const THREADS: usize = 2;
+
+/// The threads.
+#[derive(Debug)]
+pub struct CaptureWriters(Vec<JoinHandle<()>>);
+
+impl CaptureWriters {
+    /// Starts them.
+    pub(crate) fn start(
+        captured: Receiver<Captured>,
+        archive: &Arc<Archive>,
+        handle: &Handle,
+        webhooks: &Arc<Mutex<Webhooks>>,
+    ) -> std::io::Result<Self> {
+        let captured = Arc::new(Mutex::new(captured));
+        let busy = Arc::new(AtomicUsize::new(0));
+        let mut threads = Vec::new();
+        for _ in 0..THREADS {
+            let (captured, archive, handle) = (Arc::clone(&captured), Arc::clone(archive), handle.clone());
+            let (webhooks, busy) = (Arc::clone(webhooks), Arc::clone(&busy));
+            let thread = std::thread::Builder::new().name("capture-writer".into());
+            threads.push(thread.spawn(move || {
+                // What is not on disk yet may be lost with the node; to decode and write it takes some 20 ms
+                // of a processor.
+                run_before_others();
+                loop {
+                    let next = captured.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(next) = next else { return };
+                    busy.fetch_add(1, Ordering::Relaxed);
+                    write(next, &archive, &handle, &webhooks);
+                    if busy.fetch_sub(1, Ordering::Relaxed) == 1 {
+                        give_back_freed_memory();
+                    }
+                }
+            })?);
+        }
+        Ok(Self(threads))
+    }
+
+    /// Waits until all that was taken is written.
+    pub(crate) fn finish(self) {
+        for thread in self.0 {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mutex<Webhooks>) {
+    let Captured { raw, began, answered, detected, share } = captured;
+    let stopped = raw.stopped;
+    let decoded = decode(&raw, &provenance());
+    // Its bytes have been read: others may be taken in their place.
+    drop((raw, share));
+    let diagnosis = diagnose(&decoded.facts);
+    match archive.put(&decoded, &diagnosis) {
+        Ok((path, form)) => {
+            let light = form == Form::Light;
+            let written = began.elapsed();
+            handle.count(|c| {
+                c.captures_full += u64::from(!light);
+                c.captures_light += u64::from(light);
+                c.evidence_seconds.add(written);
+            });
+            let facts = &decoded.facts;
+            tracing::info!(
+                pid = facts.target.pid,
+                service = facts.target.service,
+                phase = facts.capture.phase,
+                light,
+                detect_ms = ms(detected),
+                answer_ms = ms(answered),
+                stopped_ms = ms(stopped),
+                evidence_ms = ms(written),
+                capture = %path.display(),
+                "captured: {}",
+                diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
+            );
+            let event = event(facts, &diagnosis, &cause(facts, &diagnosis), &path, form);
+            webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&event);
+        }
+        Err(e) => {
+            handle.count(|c| c.captures_failed += 1);
+            tracing::error!(pid = decoded.facts.target.pid, "a capture could not be written: {e:#}");
+        }
+    }
+}
+
+/// Milliseconds for the log, to the microsecond.
+fn ms(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
+}

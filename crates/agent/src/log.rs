@@ -1,0 +1,78 @@
+//! The log: to standard error for people or as JSON, or to journald with its fields.
+
+use std::fs::File;
+use std::io::IsTerminal as _;
+use std::os::fd::AsFd as _;
+
+use anyhow::{Context as _, Result};
+use nix::sys::stat::fstat;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
+
+use crate::config::{Config, LogFormat};
+
+/// Changes the level while the daemon runs.
+#[derive(Clone, Debug)]
+pub struct Level(reload::Handle<EnvFilter, Registry>);
+
+impl Level {
+    /// Another level; one that cannot be read is left alone, the configuration has been checked.
+    pub(crate) fn set(&self, level: &str) {
+        if let Ok(filter) = EnvFilter::try_new(level) {
+            let _ = self.0.reload(filter);
+        }
+    }
+}
+
+/// Starts the log of a command that ends by itself: warnings, unless `LASTGASP_LOG` says more.
+pub fn start() {
+    let filter = EnvFilter::try_from_env("LASTGASP_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::registry().with(filter).with(text().without_time()).init();
+}
+
+/// Starts the daemon's log.
+///
+/// # Errors
+/// journald was asked for by name and is not there.
+pub fn start_daemon(config: &Config) -> Result<Level> {
+    let log = &config.log;
+    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&log.level).context("log.level")?);
+    let journald = match log.format {
+        LogFormat::Journald => Some(
+            tracing_journald::layer()
+                .context("log.format = \"journald\": it does not answer (write \"text\" or \"json\")")?,
+        ),
+        // Where standard error is journald's, its own protocol has levels and fields too.
+        LogFormat::Auto if is_journald() => tracing_journald::layer().ok(),
+        _ => None,
+    };
+    let layer: Box<dyn Layer<_> + Send + Sync> = match (journald, log.format) {
+        (Some(journald), _) => Box::new(journald.with_field_prefix(Some("LASTGASP".into()))),
+        (None, LogFormat::Json) => {
+            Box::new(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
+        }
+        (None, _) => Box::new(text()),
+    };
+    tracing_subscriber::registry().with(filter).with(layer).init();
+    Ok(Level(handle))
+}
+
+fn text<S>() -> tracing_subscriber::fmt::Layer<
+    S,
+    tracing_subscriber::fmt::format::DefaultFields,
+    tracing_subscriber::fmt::format::Format,
+    fn() -> std::io::Stderr,
+> {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let writer: fn() -> std::io::Stderr = std::io::stderr;
+    tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour)
+}
+
+/// Whether standard error is the stream that systemd made of it (`JOURNAL_STREAM`, systemd.exec(5)): not so
+/// if somebody has redirected it.
+fn is_journald() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let Ok(stderr) = std::io::stderr().as_fd().try_clone_to_owned().map(File::from) else { return false };
+    fstat(&stderr).is_ok_and(|s| stream == format!("{}:{}", s.st_dev, s.st_ino))
+}

@@ -1,0 +1,154 @@
+//! All that stands around the watch, put together: started with a configuration, given another one on SIGHUP,
+//! asked for pages, and ended.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use lastgasp_recorder::daemon::{Captured, Handle};
+use lastgasp_store::Archive;
+
+use crate::capture_writers::CaptureWriters;
+use crate::config::{self, Config, WatchFlags};
+use crate::http::{self, Answer};
+use crate::log::Level;
+use crate::metrics::{self, Scrape};
+use crate::self_stats::{Counts, SelfStats};
+use crate::settings::{rules, settings};
+use crate::webhook::Webhooks;
+
+/// How long to wait for an address that is taken.
+const BIND_AGAIN: Duration = Duration::from_secs(5);
+
+/// What stands around the watch.
+#[derive(Debug)]
+pub struct Services {
+    flags: WatchFlags,
+    handle: Handle,
+    level: Level,
+    archive: Arc<Archive>,
+    webhooks: Arc<Mutex<Webhooks>>,
+    counts: Arc<Counts>,
+    current: Mutex<Config>,
+}
+
+impl Services {
+    /// Starts it; evidence comes through `captured`.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn start(
+        config: Config,
+        flags: WatchFlags,
+        level: Level,
+        handle: Handle,
+        captured: Receiver<Captured>,
+    ) -> Result<(Arc<Self>, CaptureWriters)> {
+        let archive = Arc::new(Archive::open(&config.store.path, rules(&config)));
+        let counts = Arc::new(Counts::default());
+        let webhooks = Arc::new(Mutex::new(Webhooks::start(&config.webhook, Arc::clone(&counts))));
+        let writers = CaptureWriters::start(captured, &archive, &handle, &webhooks)?;
+        let listen = config.listen().map_err(anyhow::Error::msg)?;
+        let current = Mutex::new(config);
+        let all = Arc::new(Self { flags, handle, level, archive, webhooks, counts, current });
+        if let Some(address) = listen {
+            all.serve(address)?;
+        }
+        Ok((all, writers))
+    }
+
+    /// Serves the pages. Where the address is taken, watching goes on without them, and it is tried again: a
+    /// daemon that was restarted may meet its predecessor's end.
+    fn serve(self: &Arc<Self>, address: SocketAddr) -> io::Result<()> {
+        let all = Arc::clone(self);
+        let begin = move || {
+            let pages = Arc::clone(&all);
+            http::serve(address, move |path| pages.page(path))
+        };
+        match begin() {
+            Ok(bound) => say_where(bound),
+            Err(e) => {
+                tracing::error!(%address, "/metrics and /healthz cannot be served there ({e}): tried again until they can (http.listen names another address, or \"off\")");
+                let again = move || {
+                    loop {
+                        std::thread::sleep(BIND_AGAIN);
+                        if let Ok(bound) = begin() {
+                            return say_where(bound);
+                        }
+                    }
+                };
+                std::thread::Builder::new().name("http-bind".into()).stack_size(128 << 10).spawn(again)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the configuration again. A wrong one changes nothing.
+    pub fn reload(&self) {
+        let loaded = match config::load(&self.flags) {
+            Ok(loaded) => loaded,
+            Err(e) => {
+                self.counts.reloads_failed.fetch_add(1, Ordering::Relaxed);
+                return tracing::error!("the configuration stays as it was: {e:#}");
+            }
+        };
+        let new = loaded.config;
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, changed) in [
+            ("store.path", new.store.path != current.store.path),
+            ("http.listen", new.http != current.http),
+            ("log.format", new.log.format != current.log.format),
+        ] {
+            if changed {
+                tracing::warn!(key, "takes a restart to change");
+            }
+        }
+        let mut watch = settings(&new);
+        // Its journal and its captures stand where they stand.
+        watch.store.clone_from(&current.store.path);
+        self.level.set(&new.log.level);
+        self.archive.set_rules(rules(&new));
+        self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.webhook);
+        self.handle.reload(watch);
+        *current = Config { store: config::Store { path: current.store.path.clone(), ..new.store.clone() }, ..new };
+        tracing::info!("the configuration was read again");
+    }
+
+    /// Ends it, after everything that was taken has been written and told.
+    pub fn finish(&self, writers: CaptureWriters) {
+        writers.finish();
+        let webhooks = std::mem::take(&mut *self.webhooks.lock().unwrap_or_else(PoisonError::into_inner));
+        webhooks.finish();
+    }
+
+    fn page(&self, path: &str) -> Option<Answer> {
+        let (status, kind, body) = match (path, self.handle.status()) {
+            ("/metrics", Some(status)) => {
+                let own = SelfStats::read(&self.counts, self.archive.size());
+                ("200 OK", http::PROMETHEUS, metrics::text(Scrape { status, own }))
+            }
+            ("/healthz", Some(status)) => {
+                let pin = status.pin_window.map_or("the pin has not been tried yet".into(), |w| w.to_string());
+                let body = format!("ok\nwatching {} Go processes, mode {}\n{pin}\n", status.targets.len(), status.mode);
+                ("200 OK", http::PLAIN, body)
+            }
+            // It looks many times a second when it is well.
+            ("/metrics" | "/healthz", None) => {
+                ("503 Service Unavailable", http::PLAIN, "the lookout did not answer within a second\n".into())
+            }
+            _ => return None,
+        };
+        Some(Answer { status, kind, body })
+    }
+}
+
+fn say_where(bound: SocketAddr) {
+    tracing::info!(address = %bound, "serving /metrics and /healthz");
+    if !bound.ip().is_loopback() {
+        tracing::warn!(address = %bound, "metrics are served to whoever reaches this address, without a password");
+    }
+}

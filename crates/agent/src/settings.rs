@@ -1,0 +1,51 @@
+//! The configuration as the recorder and the archive understand it.
+
+use std::sync::Arc;
+
+use lastgasp_capture::retention::Quota;
+use lastgasp_recorder::daemon::{BrakeRules, Settings, Subject};
+use lastgasp_recorder::policy::Policy;
+use lastgasp_store::Rules;
+
+use crate::config::Config;
+
+/// For the recorder.
+#[must_use]
+pub fn settings(config: &Config) -> Settings {
+    let (include, exclude) = (config.include.clone(), config.exclude.clone());
+    let defaults = Settings::default();
+    Settings {
+        policy: Policy {
+            mode: config.watch.mode.into(),
+            pin: config.pin.enabled,
+            arm_reach: config.pin.reach.0,
+            hold: config.pin.hold.0,
+            strike_within: config.strike.within.0,
+            strike_above: config.strike.above,
+            brake: config.brake.longest.0,
+            brake_pause: config.brake.pause.0,
+            calm: config.watch.look.0,
+            ..defaults.policy
+        },
+        store: config.store.path.clone(),
+        wanted: Arc::new(move |s: &Subject<'_>| (include.is_empty() || include.fits(s)) && !exclude.fits(s)),
+        calm_sample: config.watch.sample.0,
+        brake: BrakeRules {
+            over_others: config.brake.over_others,
+            v1_oom_kill_disable: config.brake.v1_oom_kill_disable,
+        },
+        pin_probe: config.pin.trial,
+        memory: config.limits.memory.0,
+        concurrent_stops: config.strike.at_a_time,
+    }
+}
+
+/// For the archive.
+pub(crate) fn rules(config: &Config) -> Rules {
+    let store = &config.store;
+    Rules {
+        quota: Quota { bytes: store.max_bytes.0, captures: store.max_captures },
+        full_per_cause: store.full_per_cause,
+        cause_window_ms: i64::try_from(store.cause_window.0.as_millis()).unwrap_or(i64::MAX),
+    }
+}

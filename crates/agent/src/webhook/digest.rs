@@ -1,0 +1,207 @@
+//! Many captures, few messages: pure. Of a cause one message tells after a moment of settling, with all that
+//! died meanwhile; then it is silent for a while and counts. A kill after a message of a mere danger is news
+//! at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use lastgasp_store::Form;
+
+use super::event::Event;
+
+/// Causes that are remembered; of more than that the one silent for longest is forgotten.
+const MAX_CAUSES: usize = 256;
+/// Victims that are counted apart.
+const MAX_VICTIMS: usize = 10_000;
+
+/// What is to be told of one cause.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Notification {
+    /// The capture that tells most: of a dead process rather than of one in danger, whole rather than light.
+    pub(crate) latest: Event,
+    /// Captures since the last message.
+    pub(crate) captures: u64,
+    /// Processes that they are of, and those of them that were killed.
+    pub(crate) victims: usize,
+    pub(crate) killed: usize,
+    /// Whether it was told of before.
+    pub(crate) again: bool,
+}
+
+#[derive(Debug)]
+struct Cause {
+    best: Option<Event>,
+    captures: u64,
+    victims: BTreeSet<(i32, u64)>,
+    killed: BTreeSet<(i32, u64)>,
+    due: Instant,
+    told: Option<Instant>,
+    told_of_kill: bool,
+}
+
+/// All causes.
+#[derive(Debug)]
+pub(crate) struct Digest {
+    settle: Duration,
+    pause: Duration,
+    causes: BTreeMap<String, Cause>,
+}
+
+impl Digest {
+    pub(crate) fn new(settle: Duration, pause: Duration) -> Self {
+        Self { settle, pause, causes: BTreeMap::new() }
+    }
+
+    /// One more capture.
+    pub(crate) fn add(&mut self, event: Event, now: Instant) {
+        if !self.causes.contains_key(&event.cause) && self.causes.len() >= MAX_CAUSES {
+            let quiet = self.causes.iter().filter(|(_, c)| c.best.is_none()).min_by_key(|(_, c)| c.told);
+            if let Some(name) = quiet.or(self.causes.iter().min_by_key(|(_, c)| c.due)).map(|(name, _)| name.clone()) {
+                self.causes.remove(&name);
+            }
+        }
+        let fresh = Cause {
+            best: None,
+            captures: 0,
+            victims: BTreeSet::new(),
+            killed: BTreeSet::new(),
+            due: now,
+            told: None,
+            told_of_kill: false,
+        };
+        let cause = self.causes.entry(event.cause.clone()).or_insert(fresh);
+        // What was told of long ago is news.
+        if cause.told.is_some_and(|told| now.duration_since(told) >= self.pause) && cause.best.is_none() {
+            (cause.told, cause.told_of_kill) = (None, false);
+        }
+        let settled = now + self.settle;
+        let news = event.killed && !cause.told_of_kill;
+        if cause.best.is_none() {
+            cause.due = cause.told.map_or(settled, |told| (told + self.pause).max(settled));
+        }
+        if news {
+            cause.due = cause.due.min(settled);
+        }
+        cause.captures += 1;
+        if cause.victims.len() < MAX_VICTIMS {
+            cause.victims.insert(event.victim);
+            if event.killed {
+                cause.killed.insert(event.victim);
+            }
+        }
+        let rank = |e: &Event| (e.killed, e.form == Form::Whole);
+        if cause.best.as_ref().is_none_or(|best| rank(&event) > rank(best)) {
+            cause.best = Some(event);
+        }
+    }
+
+    /// When something is to be told.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.causes.values().filter(|c| c.best.is_some()).map(|c| c.due).min()
+    }
+
+    /// What is to be told now.
+    pub(crate) fn take(&mut self, now: Instant) -> Vec<Notification> {
+        self.tell(now, |cause| cause.due <= now)
+    }
+
+    /// All that is left.
+    pub(crate) fn all(&mut self) -> Vec<Notification> {
+        self.tell(Instant::now(), |_| true)
+    }
+
+    fn tell(&mut self, now: Instant, due: impl Fn(&Cause) -> bool) -> Vec<Notification> {
+        let mut told = Vec::new();
+        for cause in self.causes.values_mut().filter(|c| due(c)) {
+            let Some(latest) = cause.best.take() else { continue };
+            told.push(Notification {
+                latest,
+                captures: std::mem::take(&mut cause.captures),
+                victims: std::mem::take(&mut cause.victims).len(),
+                killed: cause.killed.len(),
+                again: cause.told.is_some(),
+            });
+            cause.told_of_kill |= !std::mem::take(&mut cause.killed).is_empty();
+            cause.told = Some(now);
+        }
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::event::tests::an_event;
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn digest() -> Digest {
+        Digest::new(3 * S, 600 * S)
+    }
+
+    #[test]
+    fn one_message_for_all_that_die_together() {
+        let (mut d, t) = (digest(), Instant::now());
+        for pid in 0..50 {
+            d.add(an_event("a", pid, false), t);
+            d.add(an_event("a", pid, true), t + S);
+        }
+        d.add(an_event("b", 99, true), t + S);
+        assert_eq!(d.due(), Some(t + 3 * S));
+        assert!(d.take(t + 2 * S).is_empty());
+        let told = d.take(t + 4 * S);
+        let counts: Vec<_> =
+            told.iter().map(|t| (t.latest.cause.as_str(), t.captures, t.victims, t.killed, t.again)).collect();
+        assert_eq!(counts, [("a", 100, 50, 50, false), ("b", 1, 1, 1, false)]);
+        assert!(told[0].latest.killed);
+        assert_eq!(d.due(), None);
+    }
+
+    #[test]
+    fn then_it_is_silent_and_counts() {
+        let (mut d, t) = (digest(), Instant::now());
+        d.add(an_event("a", 1, true), t);
+        assert_eq!(d.take(t + 3 * S).len(), 1);
+        for i in 0..20 {
+            d.add(an_event("a", 2 + i, true), t + 10 * S);
+        }
+        assert_eq!(d.due(), Some(t + 603 * S));
+        let told = d.take(t + 603 * S);
+        assert_eq!((told[0].captures, told[0].victims, told[0].again), (20, 20, true));
+        // Long afterwards it is news again.
+        d.add(an_event("a", 50, true), t + 5000 * S);
+        assert_eq!(d.due(), Some(t + 5003 * S));
+        assert!(!d.take(t + 5003 * S)[0].again);
+    }
+
+    #[test]
+    fn a_kill_after_a_danger_is_told_at_once() {
+        let (mut d, t) = (digest(), Instant::now());
+        d.add(an_event("a", 1, false), t);
+        assert_eq!(d.take(t + 3 * S)[0].killed, 0);
+        d.add(an_event("a", 1, false), t + 4 * S);
+        assert_eq!(d.due(), Some(t + 603 * S));
+        d.add(an_event("a", 1, true), t + 5 * S);
+        assert_eq!(d.due(), Some(t + 8 * S));
+    }
+
+    proptest! {
+        /// Nothing is lost, nothing told twice, and what is remembered is bounded.
+        #[test]
+        fn every_capture_is_told_of_once(events in proptest::collection::vec((0u8..200, 0i32..50, any::<bool>(), 0u64..100), 0..300)) {
+            let (mut d, mut t) = (digest(), Instant::now());
+            let mut told = 0;
+            for (cause, pid, killed, after) in &events {
+                t += Duration::from_secs(*after);
+                told += d.take(t).iter().map(|t| t.captures).sum::<u64>();
+                d.add(an_event(&cause.to_string(), *pid, *killed), t);
+                prop_assert!(d.causes.len() <= MAX_CAUSES);
+            }
+            told += d.all().iter().map(|t| t.captures).sum::<u64>();
+            prop_assert_eq!(told, events.len() as u64);
+            prop_assert_eq!(d.due(), None);
+        }
+    }
+}

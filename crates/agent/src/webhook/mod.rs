@@ -1,0 +1,202 @@
+//! Webhooks: somebody is told of a capture, with the verdict in one sentence. A thread for each, so that one
+//! that does not answer holds up neither the others nor the writing of captures.
+//!
+//! [`digest`] decides what is told when (one message for all that die together), [`message`] in which words.
+
+mod digest;
+mod event;
+mod message;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
+
+pub(crate) use event::{Event, event};
+
+use crate::config::{Shape, Webhook};
+use crate::self_stats::Counts;
+use digest::Digest;
+
+/// Captures that wait to be told of; beyond that they are not told of, and the log says so.
+const QUEUE: usize = 1024;
+/// Attempts, and the pauses between them.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Webhooks {
+    hooks: BTreeMap<String, Hook>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug)]
+struct Hook {
+    rules: Webhook,
+    queue: SyncSender<Event>,
+    thread: JoinHandle<()>,
+}
+
+impl Webhooks {
+    /// Starts them.
+    pub(crate) fn start(wanted: &BTreeMap<String, Webhook>, counts: Arc<Counts>) -> Self {
+        let mut webhooks = Self { hooks: BTreeMap::new(), counts };
+        webhooks.replace(wanted);
+        webhooks
+    }
+
+    /// Others, or with other rules; those that stay the same keep what they have to tell.
+    pub(crate) fn replace(&mut self, wanted: &BTreeMap<String, Webhook>) {
+        self.hooks.retain(|name, hook| wanted.get(name) == Some(&hook.rules));
+        for (name, rules) in wanted {
+            if self.hooks.contains_key(name) {
+                continue;
+            }
+            let (queue, events) = sync_channel(QUEUE);
+            let (of, counts, name_of) = (rules.clone(), Arc::clone(&self.counts), name.clone());
+            let thread =
+                std::thread::Builder::new().name("webhook".into()).spawn(move || tell(&name_of, &of, &events, &counts));
+            match thread {
+                Ok(thread) => {
+                    self.hooks.insert(name.clone(), Hook { rules: rules.clone(), queue, thread });
+                }
+                Err(e) => tracing::error!(webhook = name, "no thread for it: {e}"),
+            }
+        }
+    }
+
+    /// Tells all of a capture; never waits.
+    pub(crate) fn send(&self, event: &Event) {
+        for (name, hook) in &self.hooks {
+            if hook.queue.try_send(event.clone()).is_err() {
+                self.counts.webhooks_failed.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(webhook = name, "too much to tell: a capture is not told of");
+            }
+        }
+    }
+
+    /// Tells what is still to be told, and ends.
+    pub(crate) fn finish(self) {
+        let threads: Vec<_> = self.hooks.into_values().map(|hook| hook.thread).collect();
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One webhook's thread.
+fn tell(name: &str, rules: &Webhook, events: &Receiver<Event>, counts: &Counts) {
+    let agent: Agent = Agent::config_builder()
+        .timeout_global(Some(rules.timeout.0))
+        .user_agent(concat!("lastgasp/", env!("CARGO_PKG_VERSION")))
+        // The machine's own certificates: a company's may be among them.
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .build()
+        .into();
+    let mut digest = Digest::new(rules.settle.0, rules.pause.0);
+    loop {
+        let wait = digest.due().map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(Instant::now()));
+        let over = match events.recv_timeout(wait) {
+            Ok(event) => {
+                digest.add(event, Instant::now());
+                false
+            }
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => true,
+        };
+        let due = if over { digest.all() } else { digest.take(Instant::now()) };
+        for notification in due {
+            let body = match rules.shape {
+                Shape::Generic => message::generic(&notification),
+                Shape::Slack => message::slack(&notification),
+            };
+            // When we are about to end, one attempt must do.
+            let pauses: &[Duration] = if over { &[] } else { &PAUSES };
+            match post(&agent, rules, &body, pauses) {
+                Ok(()) => counts.webhooks_sent.fetch_add(1, Ordering::Relaxed),
+                Err(why) => {
+                    tracing::error!(webhook = name, cause = notification.latest.cause, "not told: {why}");
+                    counts.webhooks_failed.fetch_add(1, Ordering::Relaxed)
+                }
+            };
+        }
+        if over {
+            return;
+        }
+    }
+}
+
+fn post(agent: &Agent, rules: &Webhook, body: &str, pauses: &[Duration]) -> Result<(), String> {
+    // Read each time: a secret that is rotated is a new file.
+    let url = rules.address()?;
+    let mut pauses = pauses.iter();
+    loop {
+        // The address may be a secret, and errors name it.
+        let sent = agent.post(&url).content_type("application/json").send(body).map(drop);
+        let Err(error) = sent else { return Ok(()) };
+        let final_word = matches!(&error, ureq::Error::StatusCode(code) if (400..500).contains(code) && *code != 429 && *code != 408);
+        match pauses.next() {
+            Some(pause) if !final_word => std::thread::sleep(*pause),
+            _ => return Err(error.to_string().replace(&url, "(address)")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastgasp_lab::hook::listen;
+
+    use super::event::tests::an_event;
+    use super::*;
+    use crate::config::Time;
+
+    fn hooks(url: &str) -> (Webhooks, Arc<Counts>) {
+        let ms = |n| Time(Duration::from_millis(n));
+        let rules = Webhook { url: url.into(), settle: ms(200), timeout: ms(5000), ..Webhook::default() };
+        let counts = Arc::new(Counts::default());
+        (Webhooks::start(&[("a".to_owned(), rules)].into(), Arc::clone(&counts)), counts)
+    }
+
+    #[test]
+    fn what_dies_together_is_told_together_and_again_if_nobody_answers() {
+        let (url, bodies) = listen(&[503, 200]).unwrap();
+        let (hooks, counts) = hooks(&url);
+        for pid in 0..5 {
+            hooks.send(&an_event("cause", pid, true));
+        }
+        let bodies: Vec<String> = bodies.iter().take(2).collect();
+        assert_eq!(bodies[0], bodies[1], "the same once more");
+        let said: serde_json::Value = serde_json::from_str(&bodies[0]).unwrap();
+        assert_eq!((said["captures"].as_u64(), said["killed"].as_u64()), (Some(5), Some(5)));
+        hooks.finish();
+        assert_eq!(
+            (counts.webhooks_sent.load(Ordering::Relaxed), counts.webhooks_failed.load(Ordering::Relaxed)),
+            (1, 0)
+        );
+    }
+
+    #[test]
+    fn at_the_end_nothing_stays_untold() {
+        let (url, bodies) = listen(&[200]).unwrap();
+        let (hooks, _) = hooks(&url);
+        hooks.send(&an_event("cause", 1, false));
+        hooks.finish();
+        assert!(bodies.recv_timeout(Duration::from_secs(5)).is_ok() && bodies.try_recv().is_err(), "one message");
+    }
+
+    #[test]
+    fn nobody_there_is_counted_and_keeps_no_secret_in_the_log() {
+        let (hooks, counts) = hooks("http://127.0.0.1:1/secret");
+        hooks.send(&an_event("cause", 1, false));
+        hooks.finish();
+        assert_eq!(counts.webhooks_failed.load(Ordering::Relaxed), 1);
+        let rules = Webhook { url: "http://127.0.0.1:1/secret".into(), ..Webhook::default() };
+        let error = post(&Agent::new_with_defaults(), &rules, "{}", &[]).unwrap_err();
+        assert!(!error.contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,277 @@
+//! The store under the daemon: bounded, and not filled with a hundred pictures of the same death.
+//!
+//! Of each cause the first few victims are written whole and the others light; when the store is full, the
+//! most redundant and the oldest captures go (`lastgasp_capture::retention`).
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lastgasp_capture::retention::{Kept, Quota, to_remove};
+use lastgasp_capture::{Capture, CaptureError};
+use lastgasp_decode::Decoded;
+use lastgasp_diagnosis::{Diagnosis, Facts, cause};
+
+use crate::error::StoreError;
+use crate::write::{Form, write_as};
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Most bytes, and most captures.
+    pub quota: Quota,
+    /// So many victims of a cause are written whole.
+    pub full_per_cause: usize,
+    /// In so many milliseconds.
+    pub cause_window_ms: i64,
+}
+
+/// The store.
+#[derive(Debug)]
+pub struct Archive {
+    store: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    rules: Rules,
+    kept: Vec<Kept>,
+    /// Victims that were written whole: when, cause, process number and start.
+    whole: Vec<(i64, String, (i32, u64))>,
+    /// What is being written now, in bytes as far as that is known: it needs room too.
+    largest: u64,
+}
+
+impl Archive {
+    /// The store as it stands. What others put there is neither counted nor removed.
+    pub fn open(store: &Path, rules: Rules) -> Self {
+        let kept =
+            lastgasp_capture::list(store).into_iter().filter_map(|p| Capture::open(&p).ok().map(|c| kept(&p, &c)));
+        let state = State { rules, kept: kept.collect(), whole: Vec::new(), largest: 256 << 10 };
+        Self { store: store.to_owned(), state: Mutex::new(state) }
+    }
+
+    /// Captures and bytes that it holds.
+    pub fn size(&self) -> (usize, u64) {
+        let state = self.lock();
+        (state.kept.len(), state.kept.iter().map(|k| k.bytes).sum())
+    }
+
+    /// Other rules from now on.
+    pub fn set_rules(&self, rules: Rules) {
+        self.lock().rules = rules;
+    }
+
+    /// Writes a capture, after making room for it; gives its path, and how much of it was written.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the disk is full of other things than captures, say.
+    pub fn put(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, Form), StoreError> {
+        self.put_by(decoded, diagnosis, |form| write_as(&self.store, decoded, diagnosis, form))
+    }
+
+    fn put_by(
+        &self,
+        decoded: &Decoded,
+        diagnosis: &Diagnosis,
+        write: impl Fn(Form) -> Result<PathBuf, StoreError>,
+    ) -> Result<(PathBuf, Form), StoreError> {
+        // Not the date, which may be set: a victim of a date that was wrong would count for as long as that
+        // is ahead.
+        let now = (decoded.monotonic_ns / 1_000_000).cast_signed();
+        let cause = cause(&decoded.facts, diagnosis);
+        let form = {
+            let mut state = self.lock();
+            let coming = state.largest;
+            self.make_room(&mut state, coming);
+            state.form(now, &cause, &decoded.facts)
+        };
+        let (written, form) = match write(form) {
+            // The disk is full of other things than captures; one of ours less may make room for one that is
+            // needed more.
+            Err(e) if is_full(&e) => {
+                self.remove_the_least();
+                (write(Form::Light).map_err(|_| e)?, Form::Light)
+            }
+            written => (written?, form),
+        };
+        if let Ok(capture) = Capture::open(&written) {
+            let mut state = self.lock();
+            state.largest = state.largest.max(capture.bytes());
+            state.kept.push(kept(&written, &capture));
+        }
+        Ok((written, form))
+    }
+
+    /// Removes as many captures as make room for the largest that was seen.
+    fn remove_the_least(&self) {
+        let mut state = self.lock();
+        let quota = state.kept.iter().map(|k| k.bytes).sum::<u64>().saturating_sub(state.largest);
+        let less = Quota { bytes: quota, ..state.rules.quota };
+        self.remove(&mut state, less, 0);
+    }
+
+    fn make_room(&self, state: &mut State, coming: u64) {
+        let quota = state.rules.quota;
+        self.remove(state, quota, coming);
+    }
+
+    fn remove(&self, state: &mut State, quota: Quota, coming: u64) {
+        let mut gone = to_remove(&state.kept, quota, coming);
+        gone.sort_unstable();
+        for index in gone.into_iter().rev() {
+            let kept = state.kept.remove(index);
+            match lastgasp_capture::remove(&self.store.join(&kept.id)) {
+                Ok(()) => tracing::info!(capture = kept.id, "removed to make room"),
+                // Somebody else was quicker, or took its manifest away.
+                Err(e) => tracing::warn!(capture = kept.id, "could not be removed: {e}"),
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whole for the first victims of a cause, light for the others; all captures of one victim in the same
+    /// form.
+    fn form(&mut self, now: i64, cause: &str, facts: &Facts) -> Form {
+        let since = now - self.rules.cause_window_ms;
+        self.whole.retain(|(at, ..)| *at >= since);
+        let victim = (facts.target.pid, facts.target.started_unix);
+        let victims: BTreeSet<_> = self.whole.iter().filter(|(_, c, _)| c == cause).map(|(.., v)| *v).collect();
+        if victims.contains(&victim) {
+            return Form::Whole;
+        }
+        if victims.len() >= self.rules.full_per_cause.max(1) {
+            return Form::Light;
+        }
+        self.whole.push((now, cause.to_owned(), victim));
+        Form::Whole
+    }
+}
+
+fn kept(path: &Path, capture: &Capture) -> Kept {
+    let manifest = capture.manifest();
+    Kept {
+        id: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        bytes: capture.bytes(),
+        cause: manifest.cause.clone(),
+        taken: manifest.taken_at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_millisecond),
+        light: manifest.light,
+    }
+}
+
+fn is_full(e: &StoreError) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    match e {
+        StoreError::Capture(CaptureError::Io { error, .. }) => matches!(error.kind(), StorageFull | QuotaExceeded),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastgasp_diagnosis::diagnose;
+    use lastgasp_inferior::{Addr, AddrRange};
+
+    use super::*;
+
+    fn decoded(pid: i32, second: i64) -> Decoded {
+        let mut facts = Facts { schema: lastgasp_diagnosis::facts::SCHEMA.into(), ..Facts::default() };
+        facts.target.pid = pid;
+        facts.target.service = "svc".into();
+        let at = jiff::Timestamp::from_second(1_700_000_000 + second).unwrap();
+        facts.capture.taken_at = format!("{at:.3}");
+        facts.capture.phase = "post-kill".into();
+        Decoded {
+            facts,
+            goroutines: Vec::new(),
+            code: AddrRange { start: Addr(0), end: Addr(0) },
+            minor: 22,
+            monotonic_ns: 1_000_000_000 * (10_000 + second) as u64,
+            unix_ns: (1_700_000_000 + second) * 1_000_000_000,
+        }
+    }
+
+    fn rules(captures: usize) -> Rules {
+        Rules { quota: Quota { bytes: 1 << 30, captures }, full_per_cause: 2, cause_window_ms: 60_000 }
+    }
+
+    #[test]
+    fn the_first_victims_are_whole_and_the_others_light() {
+        let store = tempfile::tempdir().unwrap();
+        let archive = Archive::open(store.path(), rules(100));
+        let put = |pid, second| {
+            let decoded = decoded(pid, second);
+            archive.put(&decoded, &diagnose(&decoded.facts)).unwrap().1
+        };
+        let forms = [put(1, 0), put(1, 1), put(2, 2), put(3, 3), put(2, 4)];
+        assert_eq!(forms, [Form::Whole, Form::Whole, Form::Whole, Form::Light, Form::Whole]);
+        // An hour later the same cause is news again.
+        assert_eq!(put(4, 3600), Form::Whole);
+        let again = Archive::open(store.path(), rules(100));
+        assert_eq!(again.size(), archive.size());
+        assert_eq!(again.size().0, 6);
+        let light =
+            lastgasp_capture::list(store.path()).into_iter().find(|p| p.display().to_string().contains("svc-3"));
+        assert!(crate::read(&light.unwrap()).is_ok(), "a light capture can be reported on");
+    }
+
+    #[test]
+    fn a_date_that_is_set_back_is_no_matter() {
+        let store = tempfile::tempdir().unwrap();
+        let archive = Archive::open(store.path(), rules(100));
+        let put = |pid, second, date: i64| {
+            let decoded = Decoded { unix_ns: date * 1_000_000_000, ..decoded(pid, second) };
+            archive.put(&decoded, &diagnose(&decoded.facts)).unwrap().1
+        };
+        // A year ahead, then set right; the second hour's victims are news.
+        let ahead = 1_731_536_000;
+        assert_eq!([put(1, 0, ahead), put(2, 1, ahead), put(3, 2, ahead)], [Form::Whole, Form::Whole, Form::Light]);
+        assert_eq!(put(4, 3600, 1_700_003_600), Form::Whole);
+    }
+
+    #[test]
+    fn the_store_is_bounded() {
+        let store = tempfile::tempdir().unwrap();
+        let archive = Archive::open(store.path(), rules(4));
+        for i in 0..10 {
+            let decoded = decoded(i, i64::from(i));
+            archive.put(&decoded, &diagnose(&decoded.facts)).unwrap();
+        }
+        let left = lastgasp_capture::list(store.path());
+        assert_eq!((left.len(), archive.size().0), (4, 4), "{left:?}");
+        let name = |p: &PathBuf| p.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(name(&left[0]).contains("svc-0") && name(&left[3]).contains("svc-9"), "{left:?}");
+    }
+
+    /// A capture for which there was no room but for a light one is a light one, and one of the others went
+    /// for it.
+    #[test]
+    fn a_full_disk_gets_a_light_capture() {
+        let store = tempfile::tempdir().unwrap();
+        let archive = Archive::open(store.path(), rules(100));
+        for i in 0..3 {
+            let decoded = decoded(i, i64::from(i));
+            archive.put(&decoded, &diagnose(&decoded.facts)).unwrap();
+        }
+        let full = || {
+            let error = std::io::ErrorKind::StorageFull.into();
+            StoreError::Capture(CaptureError::Io { path: store.path().into(), error })
+        };
+        let decoded = Decoded { unix_ns: 1_800_000_000_000_000_000, ..decoded(0, 4) };
+        let diagnosis = diagnose(&decoded.facts);
+        let light_alone = |form| match form {
+            Form::Whole => Err(full()),
+            Form::Light => write_as(store.path(), &decoded, &diagnosis, form),
+        };
+        let (path, form) = archive.put_by(&decoded, &diagnosis, light_alone).unwrap();
+        assert_eq!((form, path.join("report.html").exists()), (Form::Light, false));
+        assert!(archive.size().0 < 4, "one made room: {:?}", archive.size());
+        assert!(archive.put_by(&decoded, &diagnosis, |_| Err(full())).is_err());
+    }
+}

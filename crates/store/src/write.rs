@@ -1,0 +1,194 @@
+//! Facts to a folder.
+
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use lastgasp_capture::{FACTS, GapEntry, Manifest, Writer};
+use lastgasp_decode::Decoded;
+use lastgasp_diagnosis::{Diagnosis, Facts, cause, diagnose};
+use lastgasp_report::{
+    Executable, document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback,
+};
+use serde_json::{Value, json};
+
+use crate::error::StoreError;
+
+/// How much of a capture is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// All of it.
+    Whole,
+    /// What names the culprit: others of the same cause are whole.
+    Light,
+}
+
+/// Writes a capture into `store`; gives its path.
+pub fn write(store: &Path, decoded: &Decoded) -> Result<PathBuf, StoreError> {
+    write_as(store, decoded, &diagnose(&decoded.facts), Form::Whole)
+}
+
+/// As [`write()`], in that form.
+pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Form) -> Result<PathBuf, StoreError> {
+    let facts = &decoded.facts;
+    let id = id(facts, decoded.unix_ns);
+    let mut w = Writer::create(store, &id)?;
+    // What a report needs comes first: a capture that is cut short can still be read.
+    w.add(FACTS, &compressed(facts)?)?;
+    w.add("heap.pb.gz", &heap_profile(facts, decoded.unix_ns))?;
+    let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(&id);
+    let report = document(facts, diagnosis, path.to_str());
+    w.add("findings.json", &pretty(&json!({"schema": "lastgasp.findings/1", "verdict": report["verdict"], "findings": report["findings"], "not_it": report["not_it"]}))?)?;
+    w.add("report.txt", terminal(facts, diagnosis).as_bytes())?;
+    if form == Form::Whole {
+        add_the_rest(&mut w, decoded, &report)?;
+    }
+    let gaps: Vec<GapEntry> =
+        facts.capture.gaps.iter().map(|(what, why)| GapEntry { what: what.clone(), why: why.clone() }).collect();
+    let c = &facts.capture;
+    Ok(w.seal(Manifest {
+        taken_at: c.taken_at.clone(),
+        phase: c.phase.clone(),
+        reason: c.reason.clone(),
+        lastgasp_version: c.lastgasp_version.clone(),
+        target: report["target"].clone(),
+        complete: gaps.is_empty(),
+        cause: cause(facts, diagnosis),
+        light: form == Form::Light,
+        gaps,
+        ..Manifest::default()
+    })?)
+}
+
+/// What a light capture does without.
+fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<(), StoreError> {
+    let facts = &decoded.facts;
+    w.add("heap.published.pb.gz", &published_profile(facts, decoded.unix_ns))?;
+    let executable = Executable {
+        file: facts.target.service.clone(),
+        build_id: facts.target.build_id.clone(),
+        code: (decoded.code.start.0, decoded.code.end.0),
+    };
+    w.add("goroutines.pb.gz", &goroutine_profile(&decoded.goroutines, &executable, decoded.unix_ns))?;
+    w.add("goroutines.txt", traceback(&decoded.goroutines, decoded.monotonic_ns, decoded.minor).as_bytes())?;
+    w.add(
+        "memory.json",
+        &pretty(&json!({"schema": "lastgasp.memory/1", "memory": report["memory"], "gc": report["gc"]}))?,
+    )?;
+    w.add("timeline.jsonl", timeline(facts)?.as_bytes())?;
+    w.add("report.html", page(report).as_bytes())?;
+    Ok(())
+}
+
+fn id(facts: &Facts, unix_ns: i64) -> String {
+    let when = jiff::Timestamp::from_nanosecond(i128::from(unix_ns))
+        .map(|t| t.strftime("%Y%m%dT%H%M%S").to_string())
+        .unwrap_or_default();
+    let service: String = facts
+        .target
+        .service
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
+        .collect();
+    format!("{when}-{}-{}-{}", service.trim_start_matches('.'), facts.target.pid, facts.capture.phase)
+}
+
+fn timeline(facts: &Facts) -> Result<String, StoreError> {
+    let mut out = String::new();
+    for s in &facts.timeline.samples {
+        out += &serde_json::to_string(s)?;
+        out.push('\n');
+    }
+    for e in &facts.timeline.events {
+        out += &serde_json::to_string(e)?;
+        out.push('\n');
+    }
+    Ok(out)
+}
+
+fn pretty(v: &Value) -> Result<Vec<u8>, StoreError> {
+    Ok(serde_json::to_vec_pretty(v)?)
+}
+
+/// As JSON, compressed on the way: of a large profile the JSON alone would be tens of megabytes.
+fn compressed(facts: &Facts) -> Result<Vec<u8>, StoreError> {
+    let mut out = BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    serde_json::to_writer(&mut out, facts)?;
+    Ok(out.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use lastgasp_inferior::{Addr, AddrRange};
+
+    use super::*;
+
+    fn decoded(service: &str) -> Decoded {
+        let mut facts = Facts { schema: lastgasp_diagnosis::facts::SCHEMA.into(), ..Facts::default() };
+        (facts.target.pid, facts.target.service) = (7, service.into());
+        facts.capture.phase = "manual".into();
+        facts.capture.gaps.push(("goroutines".into(), "too many".into()));
+        Decoded {
+            facts,
+            goroutines: Vec::new(),
+            code: AddrRange { start: Addr(0), end: Addr(0) },
+            minor: 22,
+            monotonic_ns: 0,
+            unix_ns: 1_700_000_000_000_000_000,
+        }
+    }
+
+    /// A service's name is the target's: no path, no hidden folder.
+    #[test]
+    fn names_of_folders() {
+        for (service, name) in [
+            ("svc", "20231114T221320-svc-7-manual"),
+            ("my.svc_2-x", "20231114T221320-my.svc_2-x-7-manual"),
+            ("../../etc", "20231114T221320-_.._etc-7-manual"),
+            ("..", "20231114T221320--7-manual"),
+            ("a/b c\u{e9}", "20231114T221320-a_b_c_-7-manual"),
+        ] {
+            let decoded = decoded(service);
+            assert_eq!(id(&decoded.facts, decoded.unix_ns), name, "{service}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_a_light_one_does_without_the_rest() {
+        let store = tempfile::tempdir().unwrap();
+        let decoded = decoded("svc");
+        let diagnosis = diagnose(&decoded.facts);
+        let files = |path: &Path| {
+            let mut names: Vec<String> = std::fs::read_dir(path)
+                .unwrap()
+                .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+                .collect();
+            names.sort();
+            names
+        };
+        let light = write_as(store.path(), &decoded, &diagnosis, Form::Light).unwrap();
+        assert_eq!(files(&light), ["facts.json.gz", "findings.json", "heap.pb.gz", "manifest.json", "report.txt"]);
+        assert_eq!(crate::read(&light).unwrap(), decoded.facts);
+        let whole = write(store.path(), &Decoded { unix_ns: 1_800_000_000_000_000_000, ..decoded }).unwrap();
+        assert_eq!(
+            files(&whole),
+            [
+                "facts.json.gz",
+                "findings.json",
+                "goroutines.pb.gz",
+                "goroutines.txt",
+                "heap.pb.gz",
+                "heap.published.pb.gz",
+                "manifest.json",
+                "memory.json",
+                "report.html",
+                "report.txt",
+                "timeline.jsonl",
+            ]
+        );
+        let capture = lastgasp_capture::Capture::open(&whole).unwrap();
+        let manifest = capture.manifest();
+        assert_eq!((manifest.complete, manifest.light, manifest.gaps.len()), (false, false, 1));
+    }
+}
