@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 
 use crate::self_stats::SelfStats;
 
-/// One scrape.
+/// What one scrape tells.
 #[derive(Debug)]
 pub(crate) struct Scrape {
     /// What the watch knows.
@@ -25,7 +25,7 @@ pub(crate) struct Scrape {
     pub(crate) own: SelfStats,
 }
 
-/// As text.
+/// Scrape in Prometheus' text format.
 pub(crate) fn text(scrape: Scrape) -> String {
     let mut registry = Registry::with_prefix("lastgasp");
     registry.register_collector(Box::new(scrape));
@@ -35,7 +35,7 @@ pub(crate) fn text(scrape: Scrape) -> String {
     out
 }
 
-/// What is said of the processes of one service in one container.
+/// Sums over the processes of one service in one container.
 #[derive(Debug, Default)]
 struct Series {
     processes: u64,
