@@ -8,10 +8,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lastgasp_decode::decode;
+use lastgasp_diagnosis::cause;
 use lastgasp_diagnosis::diagnose;
-use lastgasp_recorder::sys::{give_back_freed_memory, run_before_others};
-use lastgasp_recorder::watch::{Captured, Handle};
-use lastgasp_store::cause;
+use lastgasp_recorder::daemon::{Captured, Handle};
+use lastgasp_recorder::own_process::{give_back_freed_memory, run_before_others};
 use lastgasp_store::{Archive, Form};
 
 use crate::provenance::provenance;
@@ -65,11 +65,11 @@ impl CaptureWriters {
 }
 
 fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mutex<Webhooks>) {
-    let Captured { taken, began, answered, detected, share } = captured;
-    let stopped = taken.stopped;
-    let decoded = decode(&taken, &provenance());
+    let Captured { raw, began, answered, detected, share } = captured;
+    let stopped = raw.stopped;
+    let decoded = decode(&raw, &provenance());
     // Its bytes have been read: others may be taken in their place.
-    drop((taken, share));
+    drop((raw, share));
     let diagnosis = diagnose(&decoded.facts);
     match archive.put(&decoded, &diagnosis) {
         Ok((path, form)) => {

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use lastgasp_recorder::daemon::status::{BOUNDS_MS, Histogram, Status, TargetStatus};
 use lastgasp_recorder::pin_window::PinWindow;
-use lastgasp_recorder::watch::status::{BOUNDS_MS, Histogram, Status, WardStatus};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
 use prometheus_client::metrics::MetricType;
@@ -51,19 +51,19 @@ struct Series {
 }
 
 impl Series {
-    fn add(&mut self, ward: &WardStatus) {
+    fn add(&mut self, target: &TargetStatus) {
         self.processes += 1;
         // Of one group: the same charge, seen from several processes.
-        self.usage = self.usage.max(ward.usage_bytes);
-        self.limit = self.limit.into_iter().chain(ward.limit_bytes).min();
-        self.rss += ward.rss_bytes;
-        self.heap_live += ward.heap_live_bytes;
-        self.goroutines += ward.goroutines;
-        self.slope = self.slope.into_iter().chain(ward.slope_bytes_per_second).reduce(f64::max);
-        let likely = ward.time_to_oom_seconds.map(|(_, likely, _)| likely);
+        self.usage = self.usage.max(target.usage_bytes);
+        self.limit = self.limit.into_iter().chain(target.limit_bytes).min();
+        self.rss += target.rss_bytes;
+        self.heap_live += target.heap_live_bytes;
+        self.goroutines += target.goroutines;
+        self.slope = self.slope.into_iter().chain(target.slope_bytes_per_second).reduce(f64::max);
+        let likely = target.time_to_oom_seconds.map(|(_, likely, _)| likely);
         self.time_to_oom = self.time_to_oom.into_iter().chain(likely).reduce(f64::min);
-        self.pinned += u64::from(ward.pinned);
-        self.danger = self.danger.max(match ward.state {
+        self.pinned += u64::from(target.pinned);
+        self.danger = self.danger.max(match target.state {
             "armed" => 2,
             "alert" => 1,
             _ => 0,
@@ -81,11 +81,11 @@ struct SeriesKey {
 
 impl SeriesKey {
     /// A process's; one outside of containers is known by its systemd unit.
-    fn of(ward: &WardStatus) -> Self {
+    fn of(target: &TargetStatus) -> Self {
         Self {
-            service: ward.service.clone(),
-            container: ward.container.as_deref().or(ward.unit.as_deref()).unwrap_or("-").to_owned(),
-            pod: ward.pod.clone().unwrap_or_default(),
+            service: target.service.clone(),
+            container: target.container.as_deref().or(target.unit.as_deref()).unwrap_or("-").to_owned(),
+            pod: target.pod.clone().unwrap_or_default(),
         }
     }
 
@@ -99,8 +99,8 @@ type AllSeries = BTreeMap<SeriesKey, Series>;
 impl Scrape {
     fn series(&self) -> AllSeries {
         let mut series = AllSeries::new();
-        for ward in &self.status.wards {
-            series.entry(SeriesKey::of(ward)).or_default().add(ward);
+        for target in &self.status.targets {
+            series.entry(SeriesKey::of(target)).or_default().add(target);
         }
         series
     }
@@ -177,7 +177,7 @@ const FAMILIES: &[Family] = &[
     family("oom_kills", "Watched processes killed for memory", Values::Counter(|s| s.status.counters.oom_kills as f64)),
     family("kills", "Watched processes killed otherwise", Values::Counter(|s| s.status.counters.kills as f64)),
     family("strikes", "Targets stopped because of a forecast", Values::Counter(|s| s.status.counters.strikes as f64)),
-    family("tripwires", "Tripwires (memory.high) set", Values::Counter(|s| s.status.counters.tripwires as f64)),
+    family("tripwires", "Tripwires (memory.high) set", Values::Counter(|s| s.status.counters.brakes as f64)),
     family(
         "captures",
         "Captures by what became of them: full, light (another of the cause is full), failed (could not be written), dropped (could not be taken)",
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     fn scrape() -> Scrape {
-        let ward = |pid: i32, usage: u64, tto: Option<f64>| WardStatus {
+        let target = |pid: i32, usage: u64, tto: Option<f64>| TargetStatus {
             pid,
             service: "svc \"a\"\\".into(),
             container: Some("0123".into()),
@@ -320,12 +320,12 @@ mod tests {
             limit_bytes: Some(1000),
             rss_bytes: 10,
             time_to_oom_seconds: tto.map(|t| (t, t, t)),
-            ..WardStatus::default()
+            ..TargetStatus::default()
         };
         let mut status = Status {
             mode: "freeze",
             pin_window: Some(PinWindow::Measured(std::time::Duration::from_secs(2))),
-            wards: vec![ward(1, 500, None), ward(2, 600, Some(7.5))],
+            targets: vec![target(1, 500, None), target(2, 600, Some(7.5))],
             ..Status::default()
         };
         status.counters.freeze_seconds.add(std::time::Duration::from_millis(3));

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use lastgasp_recorder::watch::{Captured, Handle};
+use lastgasp_recorder::daemon::{Captured, Handle};
 use lastgasp_store::Archive;
 
 use crate::capture_writers::CaptureWriters;
@@ -133,7 +133,7 @@ impl Services {
             }
             ("/healthz", Some(status)) => {
                 let pin = status.pin_window.map_or("the pin has not been tried yet".into(), |w| w.to_string());
-                let body = format!("ok\nwatching {} Go processes, mode {}\n{pin}\n", status.wards.len(), status.mode);
+                let body = format!("ok\nwatching {} Go processes, mode {}\n{pin}\n", status.targets.len(), status.mode);
                 ("200 OK", http::PLAIN, body)
             }
             // It looks many times a second when it is well.

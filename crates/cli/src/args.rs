@@ -111,6 +111,12 @@ pub(crate) enum Command {
         #[arg(long, value_enum, value_name = "LEVEL")]
         fail_on: Option<FailOn>,
     },
+    /// Explain a rule: what it finds, how sure it is, what else it could be, what to do
+    Explain {
+        /// Code of the rule, as a report has it; all codes without
+        #[arg(value_name = "CODE")]
+        code: Option<String>,
+    },
     /// (internal) undoes what the recorder did to a cgroup if it dies
     #[command(hide = true, name = "watchdog")]
     Watchdog {

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
 use lastgasp_lab::toolchain;
-use lastgasp_recorder::cgroup::{Cgroup, Mounts, OwnCgroup};
-use lastgasp_recorder::pin_test::{SUBCOMMAND, Trial};
+use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
+use lastgasp_recorder::own_cgroup::OwnCgroup;
+use lastgasp_recorder::pin_probe::{Probe, SUBCOMMAND};
 use lastgasp_recorder::pin_window::PinWindow;
 
 const LIMIT: u64 = 128 << 20;
@@ -26,7 +27,7 @@ fn turn() -> std::sync::MutexGuard<'static, ()> {
 /// A program of the lab under a name of its own, in a folder that goes with it.
 fn program(lab: &str, name: &str) -> (tempfile::TempDir, PathBuf) {
     let toolchain = toolchain::any(&cache_dir()).unwrap();
-    let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab").join(lab), ".").unwrap();
+    let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab/programs").join(lab), ".").unwrap();
     let folder = tempfile::Builder::new().prefix("lastgasp-early-").tempdir().unwrap();
     let program = folder.path().join(name);
     fs::copy(built, &program).unwrap();
@@ -204,14 +205,14 @@ fn trial(mounts: &Mounts) -> PinWindow {
     let mut victim = Command::new(env!("CARGO_BIN_EXE_lastgasp"));
     victim.arg(SUBCOMMAND);
     let stop = AtomicBool::new(false);
-    let window = Trial { mounts, store: store.path(), victim, stop: &stop }.make().unwrap();
+    let window = Probe { mounts, store: store.path(), victim, stop: &stop }.make().unwrap();
     println!("{window}");
     window
 }
 
 fn group_of_trial(pid: u32) -> Option<PathBuf> {
     let own = Cgroup::of(std::process::id() as i32, &Mounts::detect())?;
-    Some(own.memory.join(Trial::group_name(pid)))
+    Some(own.memory.join(Probe::group_name(pid)))
 }
 
 /// The kernel's two seconds, measured. Where no group can be made a kill of our own shows that memory is

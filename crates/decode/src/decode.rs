@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use lastgasp_diagnosis::facts::{Capture, Event, Facts, Goroutines, Residency, Rss, SCHEMA, Sample, Target, Timeline};
-use lastgasp_goruntime::{Gap, Gauges, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines, decode_profile};
+use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile};
 use lastgasp_inferior::{AddrRange, BlockCache, Layered, Memory};
-use lastgasp_recorder::sampler;
-use lastgasp_recorder::take::{Phase, Reason, Taken};
-use lastgasp_recorder::target::Baseline;
+use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
+use lastgasp_observe::target::baselines::Baseline;
+use lastgasp_observe::target::timeline;
 
 use crate::baseline;
 use crate::frames::Frames;
@@ -44,7 +44,7 @@ pub struct Provenance {
 
 /// Decodes a raw capture.
 #[must_use]
-pub fn decode(taken: &Taken, provenance: &Provenance) -> Decoded {
+pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     let started = Instant::now();
     let mut gaps = taken.evidence.gaps.clone();
     let rt = &taken.runtime;
@@ -60,13 +60,13 @@ pub fn decode(taken: &Taken, provenance: &Provenance) -> Decoded {
     let symbols = Symbolizer::new(&*constants, &rt.module, rt.layout);
     let mut frames = Frames::default();
     let profile = decode_profile(rt, mem, &mut gaps);
-    let gauges = Gauges::read(rt, mem).unwrap_or_else(|e| {
+    let gauges = MemStats::read(rt, mem).unwrap_or_else(|e| {
         gaps.push(Gap::new("gauges", e.to_string()));
-        Gauges::default()
+        MemStats::default()
     });
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
     let timeline = timeline(taken);
-    let baseline = baseline::choose(&taken.flight, &timeline, taken.t_ms);
+    let baseline = baseline::choose(&taken.baselines, &timeline, taken.t_ms);
     let baseline = baseline.as_ref();
     // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples:
     // nothing is mixed.
@@ -97,6 +97,7 @@ pub fn decode(taken: &Taken, provenance: &Provenance) -> Decoded {
         residency: residency(taken),
         charge: taken.charge.map(memory::charge),
         timeline,
+        feeds: Vec::new(),
         frames: Vec::new(),
     };
     facts.frames = frames.list;
@@ -112,12 +113,12 @@ pub fn decode(taken: &Taken, provenance: &Provenance) -> Decoded {
 
 /// Latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then
 /// counted up to the last GC.
-fn latest_known(gauges: &Gauges, goroutines: &[Goroutine]) -> u64 {
+fn latest_known(gauges: &MemStats, goroutines: &[Goroutine]) -> u64 {
     let waits = goroutines.iter().map(|g| g.wait_since_ns.unsigned_abs());
     waits.chain([gauges.last_gc_ns]).max().unwrap_or(0)
 }
 
-fn capture(taken: &Taken, provenance: &Provenance) -> Capture {
+fn capture(taken: &RawCapture, provenance: &Provenance) -> Capture {
     let phase = match taken.phase {
         Phase::PreKill => "pre-kill",
         Phase::PostKill => "post-kill",
@@ -146,7 +147,7 @@ fn capture(taken: &Taken, provenance: &Provenance) -> Capture {
     }
 }
 
-fn target(taken: &Taken) -> Target {
+fn target(taken: &RawCapture) -> Target {
     let info = &taken.runtime.build_info;
     let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
     let revision = setting("vcs.revision");
@@ -169,13 +170,13 @@ fn target(taken: &Taken) -> Target {
 }
 
 /// Without the span table nobody knows where the Go heap is.
-fn residency(taken: &Taken) -> Option<Residency> {
+fn residency(taken: &RawCapture) -> Option<Residency> {
     let arenas = &taken.spans.as_ref()?.table.arenas;
     Some(memory::residency(taken.residency.as_ref()?, arenas, taken.runtime.module.variables))
 }
 
-fn timeline(taken: &Taken) -> Timeline {
-    let sample = |s: &sampler::Sample| Sample {
+fn timeline(taken: &RawCapture) -> Timeline {
+    let sample = |s: &timeline::Sample| Sample {
         t_ms: s.t_ms,
         usage_bytes: s.usage,
         rss_bytes: s.rss,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use lastgasp_diagnosis::facts::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency};
-use lastgasp_goruntime::{Gauges, LargeObject, SpanClass};
+use lastgasp_goruntime::{LargeObject, MemStats, SpanClass};
 use lastgasp_inferior::{AddrRange, Resident};
-use lastgasp_recorder::cgroup;
-use lastgasp_recorder::take::Spans;
+use lastgasp_observe::kernel::cgroup;
+use lastgasp_observe::raw_capture::Spans;
 
 /// Heap of a span table, alike large objects together.
 pub(crate) fn heap(spans: &Spans) -> Heap {
@@ -74,7 +74,7 @@ pub(crate) fn charge(c: cgroup::Charge) -> Charge {
 }
 
 /// The runtime's gauges, as facts name them.
-pub(crate) fn gc(g: &Gauges) -> Gc {
+pub(crate) fn gc(g: &MemStats) -> Gc {
     Gc {
         cycles: g.gc_cycles,
         percent: g.gc_percent,
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn gauges_by_their_names() {
-        let g = Gauges {
+        let g = MemStats {
             gc_percent: -1,
             memory_limit: Some(1),
             heap_goal: None,
@@ -210,7 +210,7 @@ mod tests {
             metadata: 8,
             gc_cycles: 9,
             gc_phase: 1,
-            ..Gauges::default()
+            ..MemStats::default()
         };
         let want = Gc {
             cycles: 9,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use lastgasp_diagnosis::facts::{Amount, Profile, Site};
 use lastgasp_goruntime::{Counts, MemProfile, Symbolizer, unsample, variance};
 use lastgasp_inferior::Addr;
-use lastgasp_recorder::target::{Baseline, SiteCounts};
+use lastgasp_observe::target::baselines::{Baseline, SiteCounts};
 
 use crate::frames::{Frames, is_bottom};
 use crate::memory::gc;
@@ -84,7 +84,7 @@ fn logical(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::
 
 #[cfg(test)]
 mod tests {
-    use lastgasp_goruntime::{Bucket, Gauges, MemRecord};
+    use lastgasp_goruntime::{Bucket, MemRecord, MemStats};
 
     use super::*;
     use crate::synthetic::At::{Edge, Inlined, Own};
@@ -251,7 +251,7 @@ mod tests {
             // The last is of a bucket that was not copied.
             sites: vec![then(1, 1, 16), then(2, 2, 64), then(99, 1000, 1 << 20)],
             rate: 1,
-            gauges: Gauges { gc_cycles: 7, ..Gauges::default() },
+            gauges: MemStats { gc_cycles: 7, ..MemStats::default() },
         };
         let got = sites(&profile, Some(&baseline), &program.symbols(), &mut Frames::default());
         let of: Vec<_> = got.sites.iter().map(|s| (s.baseline, s.baseline_allocated)).collect();

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use lastgasp_decode::{Decoded, Provenance, decode};
-use lastgasp_recorder::coredump::take_core;
-use lastgasp_recorder::take::{Phase, Taken};
+use lastgasp_observe::core::take_core;
+use lastgasp_observe::raw_capture::{Phase, RawCapture};
 use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
 
 const FUNCTIONS: &[FunctionSpec<'static>] = &[
@@ -28,7 +28,7 @@ const LARGE: Span = Span {
     large_type: Some(0),
 };
 
-fn taken(flavour: Flavour) -> Taken {
+fn taken(flavour: Flavour) -> RawCapture {
     let active = Record { allocs: 10, frees: 4 };
     let sites = [Site { stack: vec![4, 1, 0, 3], size: 64, active, ..Site::default() }];
     // One: what stands between two of them is in no core of this process, and they are copied in one piece.
@@ -44,7 +44,7 @@ fn taken(flavour: Flavour) -> Taken {
     take_core(&core, Some(&exe)).unwrap()
 }
 
-fn decoded(taken: &Taken) -> Decoded {
+fn decoded(taken: &RawCapture) -> Decoded {
     decode(taken, &Provenance { lastgasp_version: "1.2.3".into(), kernel: "9.9.9-here".into() })
 }
 

@@ -10,10 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use lastgasp_capture::retention::{Kept, Quota, to_remove};
 use lastgasp_capture::{Capture, CaptureError};
 use lastgasp_decode::Decoded;
-use lastgasp_diagnosis::{Diagnosis, Facts};
+use lastgasp_diagnosis::{Diagnosis, Facts, cause};
 
 use crate::error::StoreError;
-use crate::write::{Form, cause, write_as};
+use crate::write::{Form, write_as};
 
 /// Limits of a store, and how many victims of one cause are written whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,4 +10,4 @@ mod write;
 pub use archive::{Archive, Rules};
 pub use error::StoreError;
 pub use read::read;
-pub use write::{Form, cause, write, write_as};
+pub use write::{Form, write, write_as};

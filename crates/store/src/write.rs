@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use lastgasp_capture::{FACTS, GapEntry, Manifest, Writer};
 use lastgasp_decode::Decoded;
-use lastgasp_diagnosis::{Diagnosis, Facts, diagnose};
+use lastgasp_diagnosis::{Diagnosis, Facts, cause, diagnose};
 use lastgasp_report::{
     Executable, document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback,
 };
@@ -85,20 +85,6 @@ fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<(),
     w.add("timeline.jsonl", timeline(facts)?.as_bytes())?;
     w.add("report.html", page(report).as_bytes())?;
     Ok(())
-}
-
-/// What a capture shows, in words that are the same for another victim of the same cause: service, build,
-/// rule, culprit.
-pub fn cause(facts: &Facts, diagnosis: &Diagnosis) -> String {
-    let target = &facts.target;
-    let build = match &target.vcs {
-        Some((revision, ..)) => revision.get(..12).unwrap_or(revision),
-        None if target.module.1.is_empty() => target.build_id.as_deref().unwrap_or("-"),
-        None => &target.module.1,
-    };
-    let rule = diagnosis.verdict().map_or("nothing", |f| f.code);
-    let culprit = diagnosis.growth.culprit.as_ref().map_or("-", |c| c.frame.function.as_str());
-    format!("{} {build}: {rule} {culprit}", target.service)
 }
 
 fn id(facts: &Facts, unix_ns: i64) -> String {

@@ -1,5 +1,7 @@
 //! pclntab and its side tables, written the way the linker does (`cmd/link/internal/ld/pcln.go`).
 
+use lastgasp_inferior::Addr;
+
 /// A function to be.
 #[derive(Clone, Debug)]
 pub(crate) struct Function {
@@ -14,6 +16,16 @@ pub(crate) struct Function {
 
 /// Bytes of code per function.
 pub(crate) const CODE: u32 = 64;
+/// Where code begins.
+pub(crate) const TEXT: u64 = 0x40_0000;
+/// PC of the call inside a function, from its start; the return address is one more.
+const CALL: u64 = 10;
+
+/// Return address of the call in a function (by its index): what stacks hold.
+#[must_use]
+pub fn return_address(function: usize) -> Addr {
+    Addr(TEXT + function as u64 * u64::from(CODE) + CALL + 1)
+}
 
 /// The tables, by the names they have in `moduledata`.
 #[derive(Debug, Default)]
@@ -54,7 +66,8 @@ impl Tables {
         let pcfile = self.stream(&[(0, CODE)]);
         let pcln = self.stream(&[(f.line as i32, CODE / 2), (f.line as i32 + 1, CODE / 2)]);
         let mut meta = Vec::new();
-        // entryOff, nameOff, args, deferreturn, pcsp, pcfile, pcln, npcdata, cuOffset, startLine: _func in runtime2.go.
+        // entryOff, nameOff, args, deferreturn, pcsp, pcfile, pcln, npcdata, cuOffset, startLine: _func in
+        // runtime2.go.
         for word in [index * CODE, name, 0, 0, pcsp, pcfile, pcln, 3, 0, f.line] {
             meta.extend(word.to_le_bytes());
         }
@@ -72,7 +85,8 @@ impl Tables {
                 (self.stream(&[(-1, CODE / 2), (0, CODE / 2)]), at)
             }
         };
-        // pcdata: unsafe points, stack maps, inline tree index; then funcdata: args, locals, stack objects, inline tree.
+        // pcdata: unsafe points, stack maps, inline tree index; then funcdata: args, locals, stack objects,
+        // inline tree.
         for word in [0, 0, tree_index, u32::MAX, u32::MAX, u32::MAX, tree] {
             meta.extend(word.to_le_bytes());
         }

@@ -2,7 +2,7 @@
 
 use lastgasp_goruntime::{EvidencePlan, Runtime, SpanTable, Symbolizer, decode_goroutines, decode_profile};
 use lastgasp_inferior::{Addr, ThreadRegisters};
-use lastgasp_synth::Process;
+use lastgasp_synth::{Process, return_address};
 
 use crate::damage::{Orders, flavour_of};
 use crate::process;
@@ -38,13 +38,14 @@ pub fn pclntab(data: &[u8]) {
     let _ = rt.globals_by_code(&p);
 }
 
-/// Goroutines, their stacks, labels and ancestors; the copy of evidence with them, and a thread that stands somewhere.
+/// Goroutines, their stacks, labels and ancestors; the copy of evidence with them, and a thread that stands
+/// somewhere.
 pub fn goroutines(data: &[u8]) {
     let (p, rt) = damaged(data);
     process::decode_all(&rt, &p);
     let symbols = Symbolizer::new(&p, &rt.module, rt.layout);
     let place = data.get(1..5).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
-    let registers = [ThreadRegisters { tid: 4711, sp: p.address(place), pc: Process::return_address(1) }];
+    let registers = [ThreadRegisters { tid: 4711, sp: p.address(place), pc: return_address(1) }];
     decode_goroutines(&rt, &p, &symbols, &registers, &mut Vec::new());
 }
 

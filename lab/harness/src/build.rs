@@ -19,7 +19,8 @@ pub enum Mode {
     Pie,
     /// `-buildmode=pie -ldflags=-s -w`.
     PieStripped,
-    /// cgo that is really used, linked as Go links it: by the system's linker, against the system's C library.
+    /// cgo that is really used, linked as Go links it: by the system's linker, against the system's C
+    /// library.
     Cgo,
     /// As that, position independent and stripped: the system's linker merges sections.
     CgoPieStripped,
@@ -110,7 +111,8 @@ impl Mode {
                 ..cgo("c-shared", &["-trimpath", "-buildmode=c-shared", "-ldflags=-s -w"])
             },
             Self::NoPprof => Recipe { tags: "nopprof", ..go("no-pprof", &["-trimpath", "-ldflags=-s -w"]) },
-            // Go's own resolver and user look-up: those of a static C library need its shared one at run time.
+            // Go's own resolver and user look-up: those of a static C library need its shared one at run
+            // time.
             Self::Static => Recipe {
                 tags: "usecgo,netgo,osusergo",
                 ..cgo("static", &["-ldflags=-linkmode=external -extldflags=-static"])
@@ -130,13 +132,15 @@ pub fn repo_root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
-/// Where toolchains and binaries are kept: under the workspace's target folder, so that `cargo clean` forgets them.
+/// Where toolchains and binaries are kept: under the workspace's target folder, so that `cargo clean` forgets
+/// them.
 #[must_use]
 pub fn cache_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repo_root().join("target"), PathBuf::from).join("lab")
 }
 
-/// Builds `package` (a folder below `module`) and gives the binary's path. Go's own build cache makes a second call cheap.
+/// Builds `package` (a folder below `module`) and gives the binary's path. Go's own build cache makes a
+/// second call cheap.
 ///
 /// # Errors
 /// What the compiler said.

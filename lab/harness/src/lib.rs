@@ -1,5 +1,5 @@
-//! What tests, benches and the demo need to put real Go programs under observation: a Go toolchain of a wished version (found or fetched), the lab's
-//! programs built with it, and a folder for what was built.
+//! What tests, benches and the demo need to put real Go programs under observation: a Go toolchain of a
+//! wished version (found or fetched), the lab's programs built with it, and a folder for what was built.
 //!
 //! Nothing here is part of the product.
 
@@ -8,6 +8,7 @@ pub mod build;
 pub mod experiments;
 pub mod goroutines;
 pub mod group;
+#[cfg(feature = "hook")]
 pub mod hook;
 pub mod incident;
 pub mod machine;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::Program;
+use crate::program::Program;
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::toolchain::{Toolchain, find_or_fetch};
 
@@ -19,8 +19,8 @@ pub struct Built {
     pub toolchain: Toolchain,
 }
 
-/// Downloads and builds `program`, unless the cache has it: minutes the first time, nothing the second. One package is compiled at a time, at low priority:
-/// these are large, and the machine may be shared.
+/// Downloads and builds `program`, unless the cache has it: minutes the first time, nothing the second. One
+/// package is compiled at a time, at low priority: these are large, and the machine may be shared.
 ///
 /// # Errors
 /// What Go said.

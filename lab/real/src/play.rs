@@ -1,4 +1,5 @@
-//! One of the programs, running with its data in a folder of its own, and load on it: a few clients that each do one small thing after another.
+//! One of the programs, running with its data in a folder of its own, and load on it: a few clients that each
+//! do one small thing after another.
 
 use std::fs;
 use std::path::Path;
@@ -11,19 +12,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
-use super::{Program, plans};
+use crate::plans;
+use crate::program::Program;
+use crate::web::Web;
 
 /// Rest between two requests of a client: load that leaves the machine room to look.
 const REST: Duration = Duration::from_millis(4);
 /// Rest after which load is no load any more.
 const MOST_REST: Duration = Duration::from_millis(32);
-/// GOGC for all of them: with heaps this small and the usual 100 a GC cycle would end every tenth of a second, and what the program says before and
-/// after a look would hardly ever be the same.
+/// GOGC for all of them: with heaps this small and the usual 100 a GC cycle would end every tenth of a
+/// second, and what the program says before and after a look would hardly ever be the same.
 const GOGC: &str = "400";
-/// One sample per 16 KiB instead of 512: thousands of sites to compare instead of tens, and un-sampling that matters.
+/// One sample per 16 KiB instead of 512: thousands of sites to compare instead of tens, and un-sampling that
+/// matters.
 const GODEBUG: &str = "memprofilerate=16384";
-/// Longest answer that is read.
-const MOST: u64 = 256 << 20;
 
 /// A program that runs under load; ended when dropped.
 #[derive(Debug)]
@@ -42,26 +44,6 @@ pub struct Playing {
     done: Arc<AtomicU64>,
     failed: Arc<AtomicU64>,
     clients: Vec<JoinHandle<()>>,
-}
-
-/// HTTP, as a client of ours speaks it.
-#[derive(Clone, Debug)]
-pub(super) struct Web(ureq::Agent);
-
-impl Web {
-    pub(super) fn new() -> Self {
-        Self(ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).build().into())
-    }
-
-    pub(super) fn get(&self, url: &str) -> Result<Vec<u8>> {
-        let mut answer = self.0.get(url).call().with_context(|| url.to_owned())?;
-        Ok(answer.body_mut().with_config().limit(MOST).read_to_vec()?)
-    }
-
-    pub(super) fn post(&self, url: &str, body: &str) -> Result<Vec<u8>> {
-        let mut answer = self.0.post(url).send(body).with_context(|| url.to_owned())?;
-        Ok(answer.body_mut().with_config().limit(MOST).read_to_vec()?)
-    }
 }
 
 impl Playing {

@@ -2,6 +2,7 @@
 
 mod capture;
 mod config;
+mod explain;
 mod ps;
 mod report;
 mod run;
@@ -12,7 +13,7 @@ use std::os::unix::process::CommandExt as _;
 use anyhow::{Context as _, Result};
 use lastgasp_recorder::policy::{Mode, Policy};
 use lastgasp_recorder::run::Config;
-use lastgasp_recorder::{cgroup, pin_test, watchdog};
+use lastgasp_recorder::{own_cgroup, pin_probe, watchdog};
 
 use crate::args::Command;
 use crate::exit::Exit;
@@ -49,16 +50,17 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
         }
+        Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);
             Ok(Exit::Fine)
         }
         Command::PinVictim => {
-            pin_test::victim();
+            pin_probe::victim();
             Ok(Exit::Fine)
         }
         Command::Enter { cgroups, command } => {
-            cgroup::enter(&cgroups).context("entering the cgroup")?;
+            own_cgroup::enter(&cgroups).context("entering the cgroup")?;
             let mut words = command.into_iter();
             let program = words.next().context("no command")?;
             let error = std::process::Command::new(&program).args(words).exec();

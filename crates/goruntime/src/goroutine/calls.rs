@@ -1,4 +1,5 @@
-//! From physical frames to the calls that Go prints: inlining undone, wrappers marked. Source: `runtime/traceback.go` (`traceback2`, `printcreatedby1`).
+//! From physical frames to the calls that Go prints: inlining undone, wrappers marked. Source:
+//! `runtime/traceback.go` (`traceback2`, `printcreatedby1`).
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -6,9 +7,8 @@ use std::sync::Arc;
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
-use super::CallSite;
-use crate::pclntab::{Frame, Symbolizer};
-use crate::unwind::Trace;
+use super::unwind::Trace;
+use crate::binary::pclntab::{Frame, Symbolizer};
 
 /// One call on a goroutine's stack.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +17,8 @@ pub struct Call {
     pub frame: Frame,
     /// The instruction, one address for all calls that are inlined into each other there.
     pub pc: Addr,
-    /// How far the program counter is from the function's entry; `None` for inlined calls and at the entry itself.
+    /// How far the program counter is from the function's entry; `None` for inlined calls and at the entry
+    /// itself.
     pub offset: Option<u64>,
     /// Inlined into the next call.
     pub inlined: bool,
@@ -30,6 +31,32 @@ pub struct Call {
 }
 
 impl Deref for Call {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        &self.frame
+    }
+}
+
+/// A place in the code where a goroutine was started, or where its starter stood.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallSite {
+    /// Where it stands in the source.
+    pub frame: Frame,
+    /// The function that it was compiled into, as Go prints it: another one where it was inlined.
+    pub function: String,
+    /// From that function's entry to the program counter.
+    pub offset: Option<u64>,
+}
+
+impl CallSite {
+    /// Bytes that it takes.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Self>() + self.frame.function.len() + self.frame.file.len() + self.function.len()
+    }
+}
+
+impl Deref for CallSite {
     type Target = Frame;
 
     fn deref(&self) -> &Frame {

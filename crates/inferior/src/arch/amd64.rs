@@ -1,21 +1,13 @@
 //! linux/amd64.
 
-use nix::libc::user_regs_struct;
-
-use super::Prstatus;
-use crate::Addr;
+use super::prstatus::Prstatus;
 
 /// As messages name it.
 pub(crate) const NAME: &str = "linux/amd64";
 /// As ELF files name it.
 pub(crate) const ELF_ARCHITECTURE: object::Architecture = object::Architecture::X86_64;
-/// The kernel's page size in bytes.
+/// The page size of its kernels in bytes: there is no other.
 pub(crate) const PAGE: u64 = 4096;
 
 /// `pr_reg` begins at 112 and is a `user_regs_struct`: 27 words of 8 bytes, rip the 17th, rsp the 20th.
 pub(crate) const PRSTATUS: Prstatus = Prstatus { pid: 32, pc: 112 + 16 * 8, sp: 112 + 19 * 8 };
-
-/// Program counter and stack pointer of what ptrace gives.
-pub(crate) fn user_registers(regs: &user_regs_struct) -> (Addr, Addr) {
-    (Addr(regs.rip), Addr(regs.rsp))
-}

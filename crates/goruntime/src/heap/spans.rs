@@ -1,0 +1,453 @@
+//! The heap's span table: how many objects of which size there are, exactly, whether or not the program
+//! profiles its memory. Source: `runtime/mheap.go` (`mspan`, `allspans`), `runtime/mgcsweep.go` (what
+//! `sweepgen` means), `runtime/mgcmark_greenteagc.go` (marks inside the span).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lastgasp_inferior::{Addr, AddrRange, Memory, Part, Snapshot};
+
+use crate::gap::Gap;
+use crate::heap::rtype::type_name;
+use crate::ranges::merge;
+use crate::runtime::Runtime;
+
+/// `_PageSize` (`runtime/sizeclasses.go`): the runtime's own page, in bytes; the same on every processor.
+const PAGE_SIZE: u64 = 8192;
+/// `minSizeForMallocHeader` (`runtime/mbitmap.go`): objects up to this size have their pointer maps in the
+/// span and, with Green Tea, their marks too. In bytes; the same on every 64-bit processor.
+const SMALL_SPAN_MAX_ELEM: u64 = 512;
+/// `heapArenaBytes` (`runtime/malloc.go`): arenas start at multiples of it. In bytes; the same on every
+/// 64-bit Linux.
+const HEAP_ARENA_BYTES: u64 = 64 << 20;
+
+/// Most spans we follow: 512 GiB of them.
+const MAX_SPANS: u64 = 64 << 20;
+/// Large objects that are kept one by one; the largest.
+const MOST_LARGE: usize = 256;
+/// Spans that are read at once.
+const CHUNK: usize = 4096;
+
+/// Most objects of a span: `allocCount` has 16 bits. It sizes what is read of the marks.
+const MAX_SLOTS: u64 = 1 << 16;
+
+/// Values of `mspan.state` (`mheap.go`, `mSpanState`): objects, and what the runtime manages itself (stacks).
+const IN_USE: u8 = 1;
+const MANUAL: u8 = 2;
+
+/// Spans of one class: same element size, with or without pointers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpanClass {
+    /// Bytes of one slot.
+    pub elem_size: u64,
+    /// Whether its objects hold no pointers.
+    pub noscan: bool,
+    /// Number of spans in use.
+    pub spans: u64,
+    /// Bytes of the spans, free slots included.
+    pub span_bytes: u64,
+    /// Slots that hold an object: alive, or garbage that is not swept yet.
+    pub objects: u64,
+    /// Of them, those that the last GC found dead, in spans that are not swept yet.
+    pub garbage: u64,
+}
+
+impl SpanClass {
+    /// Bytes of the slots that hold an object.
+    #[must_use]
+    pub fn object_bytes(&self) -> u64 {
+        self.objects.saturating_mul(self.elem_size)
+    }
+}
+
+/// An object with a span of its own (over 32 KiB).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LargeObject {
+    /// Bytes of the object's slot (`mspan.elemsize`).
+    pub bytes: u64,
+    /// Whether it holds no pointers; then its type is not kept anywhere.
+    pub noscan: bool,
+    /// Its `abi.Type` (Go 1.22 and newer).
+    pub type_at: Option<Addr>,
+    /// The type's name, and the size of one element in bytes; the object may hold many of them.
+    pub element: Option<(String, u64)>,
+}
+
+/// What the spans say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpanTable {
+    /// Small objects, by size, those with pointers first.
+    pub classes: Vec<SpanClass>,
+    /// All large objects together: `elem_size` is 0.
+    pub large_total: [SpanClass; 2],
+    /// Bytes of objects in them.
+    pub large_bytes: [u64; 2],
+    /// The largest objects, largest first.
+    pub large: Vec<LargeObject>,
+    /// Bytes of large garbage that is not swept yet.
+    pub large_garbage_bytes: u64,
+    /// Bytes of spans that the runtime manages by hand: stacks, mostly.
+    pub manual_bytes: u64,
+    /// The arenas (64 MiB each) that spans stand in or stood in, by address.
+    pub arenas: Vec<AddrRange>,
+}
+
+impl SpanTable {
+    /// Bytes of all spans with objects (`HeapInuse`).
+    #[must_use]
+    pub fn span_bytes(&self) -> u64 {
+        self.classes.iter().chain(&self.large_total).map(|c| c.span_bytes).fold(0, u64::saturating_add)
+    }
+
+    /// Bytes of all slots with objects (`HeapAlloc`, but for what a sweep would have counted out).
+    #[must_use]
+    pub fn object_bytes(&self) -> u64 {
+        let large = self.large_bytes.iter().copied();
+        self.classes.iter().map(SpanClass::object_bytes).chain(large).fold(0, u64::saturating_add)
+    }
+
+    /// Objects (`HeapObjects`; several tiny ones in a slot count as one).
+    #[must_use]
+    pub fn objects(&self) -> u64 {
+        self.classes.iter().chain(&self.large_total).map(|c| c.objects).fold(0, u64::saturating_add)
+    }
+
+    /// Bytes of objects that the last GC found dead and that are not swept yet.
+    #[must_use]
+    pub fn garbage_bytes(&self) -> u64 {
+        let small = self.classes.iter().map(|c| c.garbage.saturating_mul(c.elem_size));
+        small.fold(self.large_garbage_bytes, u64::saturating_add)
+    }
+
+    /// How many spans there are to read, dead ones included: what reading them costs.
+    pub fn count(rt: &Runtime, mem: &dyn Memory) -> Option<u64> {
+        mem.u64(rt.globals.mheap.plus(rt.layout.mheap.allspans + 8)).ok()
+    }
+
+    /// Reads the table, span by span, keeping only sums and the largest objects: some 10 ms for a heap of a
+    /// gigabyte. Of a target that runs each span is right by itself, and the sums are of no single moment.
+    pub fn read(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Option<Self> {
+        let m = &rt.layout.mheap;
+        let read = || -> Result<(Addr, u64, u32), String> {
+            let word = |at: Addr| mem.u64(at).map_err(|e| e.to_string());
+            let len = word(rt.globals.mheap.plus(m.allspans + 8))?;
+            let sweepgen = mem.u32(rt.globals.mheap.plus(m.sweepgen)).map_err(|e| e.to_string())?;
+            if len > MAX_SPANS {
+                return Err(format!("mheap_.allspans says {len}"));
+            }
+            Ok((Addr(word(rt.globals.mheap.plus(m.allspans))?), len, sweepgen))
+        };
+        let (array, len, sweepgen) = read().map_err(|e| gaps.push(Gap::new("span table", e))).ok()?;
+        let mut sums = Sums { marks: Marks::of(rt), sweepgen, ..Sums::default() };
+        let mut lost = 0;
+        for first in (0..len).step_by(CHUNK) {
+            let n = CHUNK.min((len - first) as usize);
+            match mem.bytes(array.plus(first * 8), n * 8, CHUNK * 8) {
+                Ok(words) => lost += sums.add_chunk(rt, mem, &words),
+                Err(_) => lost += n,
+            }
+        }
+        lost += sums.of_other_size;
+        if sums.unmarked > 0 {
+            let why = format!("the marks of {} spans could not be read: their objects count as alive", sums.unmarked);
+            gaps.push(Gap::new("garbage", why));
+        }
+        if lost > 0 {
+            gaps.push(Gap::new("span table", format!("{lost} of {len} spans could not be read")));
+        }
+        Some(sums.into_table())
+    }
+
+    /// Finds the names of the large objects' types.
+    pub fn name_types(&mut self, rt: &Runtime, mem: &dyn Memory) {
+        for object in &mut self.large {
+            object.element = object.type_at.and_then(|t| type_name(rt, mem, t));
+        }
+    }
+}
+
+/// Where the marks of spans that are not swept yet stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Marks {
+    /// `mspan.gcmarkBits`, a bit per slot.
+    #[default]
+    Beside,
+    /// Green Tea: for spans of small objects at the end of the span itself (`spanInlineMarkBits`), until they
+    /// are swept.
+    Inline,
+}
+
+impl Marks {
+    /// Green Tea is the default from Go 1.26 and an experiment of 1.25; both say so where they differ from
+    /// the default.
+    fn of(rt: &Runtime) -> Self {
+        let text = rt.version.text.as_str();
+        let experiments = text.split_once("X:").map_or("", |(_, x)| x);
+        let has = |name: &str| experiments.split(',').any(|x| x.trim() == name);
+        let on = if rt.version.minor >= 26 { !has("nogreenteagc") } else { has("greenteagc") };
+        if on { Self::Inline } else { Self::Beside }
+    }
+}
+
+/// `spanInlineMarkBits`: the last 128 bytes of a span of one page; the marks stand at 64 and are 63 bytes
+/// long.
+const INLINE_MARKS: u64 = 128;
+const INLINE_MARKS_AT: u64 = 64;
+const INLINE_MARKS_LEN: u64 = 63;
+
+#[derive(Clone, Copy, Debug)]
+struct RawSpan {
+    start: Addr,
+    npages: u64,
+    alloc_count: u64,
+    class: u8,
+    state: u8,
+    elem_size: u64,
+    nelems: u64,
+    sweepgen: u32,
+    mark_bits: Addr,
+    large_type: Addr,
+}
+
+impl RawSpan {
+    fn parse(rt: &Runtime, b: &[u8]) -> Option<Self> {
+        let l = &rt.layout.mspan;
+        let number = |offset: u64, len: usize| -> Option<u64> {
+            let mut word = [0; 8];
+            word.get_mut(..len)?.copy_from_slice(b.get(offset as usize..offset as usize + len)?);
+            Some(u64::from_le_bytes(word))
+        };
+        Some(Self {
+            start: Addr(number(l.start_addr, 8)?),
+            npages: number(l.npages, 8)?,
+            alloc_count: number(l.alloc_count, 2)?,
+            class: *b.get(l.spanclass as usize)?,
+            state: *b.get(l.state as usize)?,
+            elem_size: number(l.elemsize, 8)?,
+            nelems: number(l.nelems, (l.nelems_sizeof as usize).min(8))?,
+            sweepgen: number(l.sweepgen, 4)? as u32,
+            mark_bits: Addr(number(l.gcmark_bits, 8)?),
+            large_type: Addr(l.large_type.map_or(Some(0), |at| number(at, 8))?),
+        })
+    }
+
+    /// What no span can be: then it is garbage, or was being changed.
+    fn is_sane(&self) -> bool {
+        self.npages > 0
+            && self.npages < 1 << 35
+            && self.elem_size > 0
+            && self.alloc_count <= self.nelems
+            && self.elem_size <= self.bytes()
+            && self.nelems <= (self.bytes() / 8).min(MAX_SLOTS)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.npages * PAGE_SIZE
+    }
+
+    fn is_large(&self) -> bool {
+        self.class >> 1 == 0
+    }
+
+    /// Two behind the heap's: found and not swept yet; one ahead: cached since before the sweep began
+    /// (`mgcsweep.go`, "sweepgen").
+    fn is_unswept(&self, heap: u32) -> bool {
+        self.sweepgen == heap.wrapping_sub(2) || self.sweepgen == heap.wrapping_add(1)
+    }
+
+    /// Where the marks of its slots stand.
+    fn marks(&self, marks: Marks) -> (Addr, usize) {
+        let inline = marks == Marks::Inline && self.npages == 1 && (16..=SMALL_SPAN_MAX_ELEM).contains(&self.elem_size);
+        if inline {
+            (self.start.plus(self.bytes() - INLINE_MARKS + INLINE_MARKS_AT), INLINE_MARKS_LEN as usize)
+        } else {
+            (self.mark_bits, self.nelems.div_ceil(8) as usize)
+        }
+    }
+}
+
+#[derive(Default)]
+struct Sums {
+    marks: Marks,
+    sweepgen: u32,
+    classes: BTreeMap<u8, SpanClass>,
+    arenas: BTreeSet<u64>,
+    /// Spans whose slots are not of their class's size: garbage.
+    of_other_size: usize,
+    /// Spans that are not swept yet and whose marks could not be read.
+    unmarked: usize,
+    table: SpanTable,
+}
+
+impl Sums {
+    /// Adds the spans whose addresses are in `words`; gives how many could not be read.
+    fn add_chunk(&mut self, rt: &Runtime, mem: &dyn Memory, words: &[u8]) -> usize {
+        let mut at: Vec<Addr> =
+            words.chunks_exact(8).map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes))).collect();
+        at.retain(|a| !a.is_null());
+        at.sort_unstable();
+        at.dedup();
+        let size = rt.layout.mspan.sizeof as usize;
+        let ranges = merge(at.iter().map(|a| (*a, size)).collect());
+        let mut copy = Snapshot::with_budget(ranges.iter().map(|(_, len)| len).sum(), ranges.len());
+        copy.copy_all(mem, &ranges);
+        let mut spans = Vec::with_capacity(at.len());
+        let mut next = at.iter().peekable();
+        for (start, bytes) in copy.pieces_since(0) {
+            while next.next_if(|a| **a < start).is_some() {}
+            while let Some(a) = next.next_if(|a| a.0 < start.0.saturating_add(bytes.len() as u64)) {
+                let skip = (a.0 - start.0) as usize;
+                spans.extend(bytes.get(skip..skip + size).and_then(|b| RawSpan::parse(rt, b)));
+            }
+        }
+        let mut lost = at.len() - spans.len();
+        let mut unswept = Vec::new();
+        for span in spans {
+            if span.npages > 0 && !span.start.is_null() {
+                self.arenas.insert(span.start.0 / HEAP_ARENA_BYTES);
+            }
+            match span.state {
+                MANUAL => {
+                    self.table.manual_bytes =
+                        self.table.manual_bytes.saturating_add(span.npages.saturating_mul(PAGE_SIZE))
+                }
+                IN_USE if !span.is_sane() => lost += 1,
+                IN_USE if span.is_unswept(self.sweepgen) => unswept.push(span),
+                IN_USE => self.add(&span, span.alloc_count),
+                _ => {}
+            }
+        }
+        self.add_unswept(mem, &unswept);
+        lost
+    }
+
+    fn add_unswept(&mut self, mem: &dyn Memory, spans: &[RawSpan]) {
+        let places: Vec<(Addr, usize)> = spans.iter().map(|s| s.marks(self.marks)).collect();
+        let mut buffer = vec![0; places.iter().map(|(_, len)| len).sum()];
+        let mut rest = buffer.as_mut_slice();
+        let mut parts = Vec::with_capacity(places.len());
+        for (addr, len) in places {
+            let (buf, tail) = rest.split_at_mut(len.min(rest.len()));
+            parts.push(Part { addr, buf, ok: false });
+            rest = tail;
+        }
+        mem.read_parts(&mut parts);
+        for (span, part) in spans.iter().zip(&parts) {
+            let marked: u64 = part.buf.iter().map(|b| u64::from(b.count_ones())).sum();
+            self.unmarked += usize::from(!part.ok);
+            self.add(span, if part.ok { marked.min(span.alloc_count) } else { span.alloc_count });
+        }
+    }
+
+    fn add(&mut self, span: &RawSpan, alive: u64) {
+        let noscan = span.class & 1 == 1;
+        if span.is_large() {
+            let i = usize::from(noscan);
+            let (Some(total), Some(bytes)) = (self.table.large_total.get_mut(i), self.table.large_bytes.get_mut(i))
+            else {
+                return;
+            };
+            total.noscan = noscan;
+            total.spans += 1;
+            total.span_bytes = total.span_bytes.saturating_add(span.bytes());
+            total.objects += span.alloc_count;
+            total.garbage += span.alloc_count - alive;
+            if span.alloc_count > 0 {
+                *bytes = bytes.saturating_add(span.elem_size);
+            }
+            if span.alloc_count > alive {
+                self.table.large_garbage_bytes = self.table.large_garbage_bytes.saturating_add(span.elem_size);
+            } else if alive > 0 {
+                let type_at = Some(span.large_type).filter(|t| !t.is_null() && !noscan);
+                self.table.large.push(LargeObject { bytes: span.elem_size, noscan, type_at, element: None });
+            }
+            if self.table.large.len() >= 2 * MOST_LARGE {
+                self.keep_largest();
+            }
+            return;
+        }
+        let fresh = SpanClass { elem_size: span.elem_size, noscan, ..SpanClass::default() };
+        let c = self.classes.entry(span.class).or_insert(fresh);
+        if c.elem_size != span.elem_size {
+            self.of_other_size += 1;
+            return;
+        }
+        c.spans += 1;
+        c.span_bytes = c.span_bytes.saturating_add(span.bytes());
+        c.objects += span.alloc_count;
+        c.garbage += span.alloc_count - alive;
+    }
+
+    fn keep_largest(&mut self) {
+        self.table.large.sort_by(|a, b| (b.bytes, a.noscan, a.type_at).cmp(&(a.bytes, b.noscan, b.type_at)));
+        self.table.large.truncate(MOST_LARGE);
+    }
+
+    fn into_table(mut self) -> SpanTable {
+        self.keep_largest();
+        self.table.classes = self.classes.into_values().collect();
+        let start = |index: u64| Addr(index.saturating_mul(HEAP_ARENA_BYTES));
+        self.table.arenas = self.arenas.into_iter().map(|i| AddrRange::sized(start(i), HEAP_ARENA_BYTES)).collect();
+        self.table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(class: u8, elem_size: u64, alloc_count: u64) -> RawSpan {
+        RawSpan {
+            start: Addr(0xc000_0000_0000),
+            npages: 1,
+            alloc_count,
+            class,
+            state: IN_USE,
+            elem_size,
+            nelems: 8192 / elem_size,
+            sweepgen: 4,
+            mark_bits: Addr(0x1000),
+            large_type: Addr(0),
+        }
+    }
+
+    #[test]
+    fn a_span_of_another_size_is_lost_and_changes_no_sum() {
+        let mut sums = Sums::default();
+        for s in [span(4, 32, 10), span(4, 8192, 1), span(4, 32, 5)] {
+            sums.add(&s, s.alloc_count);
+        }
+        assert_eq!(sums.of_other_size, 1);
+        assert_eq!(sums.into_table().object_bytes(), 15 * 32);
+    }
+
+    #[test]
+    fn marks_that_cannot_be_read_are_counted() {
+        let mut sums = Sums::default();
+        sums.add_unswept(&Snapshot::default(), &[span(4, 32, 10)]);
+        assert_eq!(sums.unmarked, 1);
+        let table = sums.into_table();
+        assert_eq!((table.objects(), table.garbage_bytes()), (10, 0));
+    }
+
+    #[test]
+    fn hostile_sizes_do_not_overflow() {
+        let c = SpanClass {
+            elem_size: u64::MAX,
+            objects: u64::MAX,
+            garbage: u64::MAX,
+            span_bytes: u64::MAX,
+            ..SpanClass::default()
+        };
+        let table = SpanTable {
+            classes: vec![c, c],
+            large_total: [c, c],
+            large_bytes: [u64::MAX; 2],
+            large_garbage_bytes: u64::MAX,
+            ..SpanTable::default()
+        };
+        let sums = [table.span_bytes(), table.object_bytes(), table.objects(), table.garbage_bytes()];
+        assert_eq!(sums, [u64::MAX; 4]);
+        let huge = RawSpan { npages: (1 << 35) - 1, nelems: 1 << 40, ..span(4, 32, 10) };
+        assert!(span(4, 32, 10).is_sane() && !huge.is_sane(), "marks of 2^37 bytes are not read");
+    }
+}

@@ -1,0 +1,42 @@
+//! What the supervisor is told, and by what way.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use nix::sys::eventfd::EventFd;
+
+use super::attach::Looked;
+use super::settings::Settings;
+use super::status::Status;
+use crate::decide::pin_window::PinWindow;
+use crate::watch::target_watch::{StopReason, TargetWatch};
+
+/// What the supervisor is told.
+pub(crate) enum Message {
+    /// A process was looked at.
+    Looked(i32, Looked),
+    /// A worker is done.
+    Back(Box<TargetWatch>, StopReason),
+    /// The pin has been tried.
+    PinProbed(PinWindow),
+    /// Another configuration.
+    Settings(Box<Settings>),
+    /// Somebody wants to know.
+    Status(Sender<Status>),
+    /// It is over.
+    Stop,
+}
+
+/// Puts messages before the supervisor.
+#[derive(Clone, Debug)]
+pub(crate) struct Inbox {
+    pub(super) sender: Sender<Message>,
+    pub(super) wakeup: Arc<EventFd>,
+}
+
+impl Inbox {
+    pub(crate) fn send(&self, message: Message) {
+        let _ = self.sender.send(message);
+        let _ = self.wakeup.write(1);
+    }
+}

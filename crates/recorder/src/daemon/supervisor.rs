@@ -1,0 +1,574 @@
+//! The supervisor: one thread for all calm processes. It hears of new ones and of ends, looks at cgroups, and calls a worker when one is in danger. It never
+//! reads a process's memory, and so it never hangs with one.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::io;
+use std::os::fd::AsFd as _;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use lastgasp_observe::kernel::container::home;
+use lastgasp_observe::kernel::files::release;
+use lastgasp_observe::kernel::machine::{Machine, fastest_growth};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::admission::{Admission, Admitted};
+use super::attach::{Attached, Attachers, Depth, Looked};
+use super::calm_sampler::{CalmSampler, Job};
+use super::memory_notices::MemoryNotices;
+use super::messages::{Inbox, Message};
+use super::pin_probe_thread::ProbeThread;
+use super::process_events::ProcessEvents;
+use super::settings::Settings;
+use super::shared::Common;
+use super::status::{Status, count};
+use super::target_status::TargetStatus;
+use super::worker::{LEAVE, LOOK, Worker};
+use crate::decide::forecast::Point;
+use crate::decide::pin_window::PinWindow;
+use crate::decide::policy::{Mode, State};
+use crate::own_process::run_before_others;
+use crate::watch::target_watch::{StopReason, TargetWatch};
+
+/// Marks in epoll's events, beside process numbers.
+const PROCESS_EVENTS: u64 = u64::MAX;
+const WAKEUP: u64 = u64::MAX - 1;
+const MEMORY_NOTICES: u64 = u64::MAX - 2;
+/// Looks that are due within this time are taken together: one waking for many.
+const TOGETHER: Duration = Duration::from_millis(16);
+/// Looks that are far apart are due at the same few moments of a second, for all processes: a waking costs more than a look.
+const MOMENT: Duration = Duration::from_millis(250);
+/// How often limits are read again, and whether a process is still in its group: after a quarter of the time that it is watched for, within these. A new process may
+/// be moved into its group, and be given its limit, after its start; later that is seldom.
+const LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// A worker stays until it has been calm for so long.
+const CALM_AGAIN: Duration = Duration::from_secs(15);
+
+/// Everything that the supervisor knows.
+pub(crate) struct Supervisor {
+    settings: Arc<Settings>,
+    /// The same, for others.
+    shared: Arc<Mutex<Arc<Settings>>>,
+    inbox: Inbox,
+    common: Arc<Common>,
+    epoll: Epoll,
+    admission: Admission,
+    calm_sampler: CalmSampler,
+    memory_notices: MemoryNotices,
+    pin_window: Option<PinWindow>,
+    _probe_thread: Option<ProbeThread>,
+    machine: Machine,
+    started: Instant,
+    started_unix: u64,
+    watched: BTreeMap<i32, Watched>,
+    due: BinaryHeap<Reverse<(Instant, i32)>>,
+    stopping: bool,
+}
+
+/// A process under watch.
+struct Watched {
+    assignment: Assignment,
+    status: Arc<Mutex<TargetStatus>>,
+    /// When its next look is due; older entries of the heap are void.
+    due: Instant,
+    sampled: Instant,
+    busy: Arc<AtomicBool>,
+}
+
+/// Who watches it.
+enum Assignment {
+    Supervisor(Box<TargetWatch>),
+    /// Written to call the worker away.
+    Worker(Arc<EventFd>),
+}
+
+impl Supervisor {
+    pub(crate) fn new(mut settings: Settings, inbox: Inbox, common: Arc<Common>) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let (process_events, trouble) = ProcessEvents::listen();
+        if let Some(e) = trouble {
+            tracing::warn!(
+                "the kernel does not tell of new processes ({e}: needs CAP_NET_ADMIN and the host's own namespaces); they are looked for instead, 50 times a second"
+            );
+        }
+        if let Some(fd) = process_events.fd() {
+            epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, PROCESS_EVENTS))?;
+        }
+        epoll.add(inbox.wakeup.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKEUP))?;
+        let memory_notices = MemoryNotices::new(settings.policy.mode > Mode::Observe)?;
+        epoll.add(&memory_notices, EpollEvent::new(EpollFlags::EPOLLIN, MEMORY_NOTICES))?;
+        settings.policy.fastest = fastest_growth();
+        tracing::info!(
+            gigabytes_per_second = format!("{:.1}", settings.policy.fastest / 1e9),
+            "the fastest growth that this machine can produce"
+        );
+        let settings = Arc::new(settings);
+        let shared = Arc::new(Mutex::new(Arc::clone(&settings)));
+        let probe = (settings.pin_probe && settings.policy.pin).then(|| {
+            let messages = inbox.clone();
+            ProbeThread::start(settings.store.clone(), move |window| messages.send(Message::PinProbed(window)))
+        });
+        let messages = inbox.clone();
+        let attachers = Attachers::start(&shared, move |pid, looked| messages.send(Message::Looked(pid, looked)))?;
+        Ok(Self {
+            settings,
+            shared,
+            inbox,
+            common,
+            epoll,
+            admission: Admission::new(process_events, attachers),
+            calm_sampler: CalmSampler::start()?,
+            memory_notices,
+            pin_window: None,
+            _probe_thread: probe.transpose()?,
+            machine: Machine::detect(),
+            started: Instant::now(),
+            started_unix: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs()),
+            watched: BTreeMap::new(),
+            due: BinaryHeap::new(),
+            stopping: false,
+        })
+    }
+
+    /// Watches until it is told to stop.
+    pub(crate) fn run(mut self, inbox: &Receiver<Message>) -> io::Result<()> {
+        // Threads that were started before do not inherit it; workers do.
+        run_before_others();
+        let mut events = [EpollEvent::empty(); 64];
+        loop {
+            // Rounded up: epoll knows milliseconds, and asked for less than one it answers at once, hundreds of times until what is due is due.
+            let timeout = self.sleep() + Duration::from_micros(999);
+            let timeout = EpollTimeout::try_from(timeout).unwrap_or(EpollTimeout::ZERO);
+            let n = match self.epoll.wait(&mut events, timeout) {
+                Ok(n) => n,
+                Err(nix::errno::Errno::EINTR) => 0,
+                Err(e) => return Err(e.into()),
+            };
+            for event in events.get(..n).unwrap_or_default() {
+                match event.data() {
+                    PROCESS_EVENTS => {}
+                    WAKEUP => {
+                        let _ = self.inbox.wakeup.read();
+                    }
+                    MEMORY_NOTICES => self.hear_memory_notices(),
+                    pid => self.ended(pid as i32),
+                }
+            }
+            while let Ok(message) = inbox.try_recv() {
+                self.hear(message);
+            }
+            if self.stopping {
+                if self.may_leave() {
+                    return Ok(());
+                }
+                continue;
+            }
+            self.memory_notices.listen_again(Instant::now());
+            self.hear_process_events();
+            self.look_at_all_that_are_due();
+        }
+    }
+
+    /// Until something is due.
+    fn sleep(&self) -> Duration {
+        // Nothing is looked at any more: what is due stays due.
+        if self.stopping {
+            return Duration::from_millis(20);
+        }
+        let due = self.due.peek().map(|Reverse((at, _))| *at);
+        let next = [due, self.memory_notices.due(), Some(self.admission.due())].into_iter().flatten().min();
+        let most = Duration::from_secs(1);
+        next.map_or(most, |at| at.saturating_duration_since(Instant::now())).min(most)
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Looked(pid, looked) => self.looked(pid, looked),
+            Message::Back(watch, reason) => self.back(watch, &reason),
+            Message::PinProbed(window) => self.pin_probed(window),
+            Message::Settings(settings) => self.reload(*settings),
+            Message::Status(answer) => {
+                let _ = answer.send(self.status());
+            }
+            Message::Stop => {
+                self.stopping = true;
+                self.call_away();
+            }
+        }
+    }
+
+    /// The kernel says that the memory of groups runs out: their processes are looked at now, whoever does that.
+    fn hear_memory_notices(&mut self) {
+        for pid in self.memory_notices.heard(Instant::now()) {
+            self.count(|c| c.notices += 1);
+            tracing::debug!(pid, "the kernel says that its memory runs out");
+            match self.watched.get(&pid).map(|w| &w.assignment) {
+                Some(Assignment::Worker(wakeup)) => drop(wakeup.write(LOOK)),
+                Some(Assignment::Supervisor(_)) => self.look(pid),
+                None => {}
+            }
+        }
+    }
+
+    fn hear_process_events(&mut self) {
+        let news = self.admission.hear();
+        for pid in news.pids {
+            match self.watched.get(&pid).map(|w| &w.assignment) {
+                // Who is only new is looked at more than once (`process_events.rs`): no reason to disturb.
+                Some(Assignment::Worker(_)) if !news.execs.iter().any(|(exec, _)| *exec == pid) => {}
+                _ => self.look_at(pid),
+            }
+        }
+        if news.all {
+            self.admission.look_at_everybody(news.lost, |pid| self.watched.contains_key(&pid));
+        }
+        self.admission.look_at_due(Instant::now());
+    }
+
+    fn look_at(&mut self, pid: i32) {
+        match self.watched.get(&pid).map(|w| &w.assignment) {
+            Some(Assignment::Worker(wakeup)) => drop(wakeup.write(LEAVE)),
+            // By exec: another program in the same process.
+            Some(Assignment::Supervisor(watch)) if watch.is_replaced() => {
+                self.forget(pid);
+                self.admission.look_at(pid, Depth::Executable);
+            }
+            Some(Assignment::Supervisor(_)) => {}
+            None => self.admission.look_at(pid, Depth::Executable),
+        }
+    }
+
+    fn looked(&mut self, pid: i32, looked: Looked) {
+        if self.stopping || self.watched.contains_key(&pid) {
+            return;
+        }
+        match self.admission.decide(pid, looked, Instant::now()) {
+            Admitted::Watch(attached, took) => self.watch(*attached, took),
+            Admitted::Refused { service, why } => {
+                tracing::warn!(pid, service, "not watched: {why}");
+                self.count(|c| c.refused += 1);
+            }
+            Admitted::Nothing => {}
+        }
+    }
+
+    /// `ready`: the time since its exec, as far as that is known.
+    fn watch(&mut self, attached: Attached, ready: Option<Duration>) {
+        let Attached { mut watch, home, executable } = attached;
+        let pid = watch.pid;
+        let status = TargetStatus::new(&watch.identity, &home, &executable);
+        if let Some(took) = ready {
+            self.count(|c| c.ready_seconds.add(took));
+        }
+        tracing::debug!(
+            pid,
+            service = status.service,
+            container = home.container,
+            go = status.go_version,
+            limit = watch.limit_usage.limit.as_ref().map(|l| l.0),
+            ready_ms = ready.map(|took| format!("{:.1}", took.as_secs_f64() * 1e3)),
+            "watched"
+        );
+        self.count(|c| c.discovered += 1);
+        self.memory_notices.follow(pid, watch.limit_usage.limits());
+        watch.memory.told = self.memory_notices.tell_of(pid);
+        let now = Instant::now();
+        self.watched.insert(
+            pid,
+            Watched {
+                assignment: Assignment::Supervisor(Box::new(watch)),
+                status: Arc::new(Mutex::new(status)),
+                due: now,
+                sampled: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now),
+                busy: Arc::new(AtomicBool::new(false)),
+            },
+        );
+        self.listen_for_end(pid);
+        self.look(pid);
+    }
+
+    fn listen_for_end(&self, pid: i32) {
+        if let Some(Watched { assignment: Assignment::Supervisor(watch), .. }) = self.watched.get(&pid)
+            && let Some(exit) = &watch.exit
+        {
+            let _ = self.epoll.add(exit, EpollEvent::new(EpollFlags::EPOLLIN, pid as u64));
+        }
+    }
+
+    fn look_at_all_that_are_due(&mut self) {
+        let now = Instant::now();
+        let mut looked = false;
+        while let Some(Reverse((at, pid))) = self.due.peek().copied() {
+            // The first one was waited for; others that are nearly due are taken along.
+            if at > now + if looked { TOGETHER } else { Duration::ZERO } {
+                break;
+            }
+            self.due.pop();
+            if self.watched.get(&pid).is_some_and(|w| w.due == at) {
+                self.look(pid);
+                looked = true;
+            }
+        }
+    }
+
+    /// One look at a calm process's cgroup.
+    fn look(&mut self, pid: i32) {
+        self.machine.refresh(Duration::from_millis(200));
+        let Some(watched) = self.watched.get_mut(&pid) else { return };
+        let Assignment::Supervisor(watch) = &mut watched.assignment else { return };
+        // Kernels before 5.3 do not tell of ends: one that is gone must not be held on to.
+        if watch.exit.is_none() && lastgasp_inferior::start_time(pid).is_none() {
+            return self.ended(pid);
+        }
+        let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
+        // Limits change seldom; which of them is nearest may change at once.
+        let limits = Duration::from_millis(watch.clock.now_ms() / 4).clamp(LIMITS.0, LIMITS.1);
+        if watch.limit_usage.age() > limits || watch.limit_usage.is_outdated(&self.machine) {
+            watch.refresh_limits(rss, &self.machine);
+            self.memory_notices.follow(pid, watch.limit_usage.limits());
+            watch.memory.told = self.memory_notices.tell_of(pid);
+            // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
+            if !self.admission.has_events() && watch.is_replaced() {
+                self.forget(pid);
+                return self.admission.look_at(pid, Depth::Executable);
+            }
+        }
+        let usage = watch.limit_usage.usage_now(rss, &self.machine);
+        let point = Point { t_ms: watch.clock.now_ms(), bytes: usage };
+        let before = watch.memory.clone();
+        let step = watch.decide(&self.settings.policy, point);
+        let danger = watch.memory.state > State::Watch || step.acts.strike || step.acts.brake.is_some();
+        if danger {
+            // The worker decides afresh.
+            watch.memory = before;
+        } else {
+            match step.acts.pin {
+                Some(true) => {
+                    if let Err(e) = watch.arm() {
+                        TargetStatus::change(&watched.status, |s| s.problem = Some(format!("not armed: {e}")));
+                    }
+                }
+                Some(false) => watch.pin = None,
+                None => {}
+            }
+        }
+        TargetStatus::change(&watched.status, |s| s.decided(usage, &step, watch));
+        if watched.sampled.elapsed() >= self.settings.calm_sample {
+            watched.sampled = Instant::now();
+            self.calm_sampler.sample(Job {
+                history: Arc::clone(&watch.history),
+                status: Arc::clone(&watched.status),
+                usage,
+                busy: Arc::clone(&watched.busy),
+            });
+        }
+        watched.due = together(self.started, Instant::now() + step.sleep, step.sleep);
+        self.due.push(Reverse((watched.due, pid)));
+        if danger {
+            self.start_worker(pid, false);
+        }
+    }
+
+    /// A calm process has ended.
+    fn ended(&mut self, pid: i32) {
+        self.start_worker(pid, true);
+    }
+
+    /// Hands a process to a thread of its own; `dead`: to read what is left of it.
+    fn start_worker(&mut self, pid: i32, dead: bool) {
+        let Some(watched) = self.watched.get_mut(&pid) else { return };
+        let wakeup = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
+        let Ok(wakeup) = wakeup.map(Arc::new) else { return };
+        let assignment = std::mem::replace(&mut watched.assignment, Assignment::Worker(Arc::clone(&wakeup)));
+        let Assignment::Supervisor(mut watch) = assignment else {
+            watched.assignment = assignment;
+            return;
+        };
+        if let Some(exit) = &watch.exit {
+            let _ = self.epoll.delete(exit);
+        }
+        let mut actor = Worker {
+            common: Arc::clone(&self.common),
+            status: Arc::clone(&watched.status),
+            wakeup,
+            stopper: None,
+            brake: None,
+            brake_time: self.settings.policy.brake,
+            brake_rules: self.settings.brake,
+            looked: Instant::now(),
+            woken: Instant::now(),
+            notes: Vec::new(),
+        };
+        let (policy, inbox) = (self.settings.policy.clone(), self.inbox.clone());
+        let watch_it = move || {
+            let mut machine = Machine::detect();
+            let reason = if dead {
+                let ended = watch.after_death(&policy, &mut machine, &mut actor);
+                watch.pin = None;
+                StopReason::Ended(ended)
+            } else {
+                watch.watch_loop(&policy, &mut machine, &mut actor, Some(CALM_AGAIN))
+            };
+            inbox.send(Message::Back(watch, reason));
+        };
+        let thread = std::thread::Builder::new().name("attend".into()).stack_size(512 << 10).spawn(watch_it);
+        if let Err(e) = thread {
+            // Its watch went with the closure: the scan finds the process again.
+            tracing::error!(pid, "no attendant: {e}");
+            self.forget(pid);
+        }
+    }
+
+    /// A worker is done.
+    fn back(&mut self, watch: Box<TargetWatch>, reason: &StopReason) {
+        let pid = watch.pid;
+        match reason {
+            StopReason::Ended(ended) => {
+                self.count(|c| {
+                    c.oom_kills += u64::from(ended.oom);
+                    c.kills += u64::from(ended.killed && !ended.oom);
+                });
+                if let Some(why) = &ended.unread {
+                    self.count(|c| c.captures_dropped += 1);
+                    tracing::warn!(pid, "no evidence from after its death: {why}");
+                }
+                if ended.oom {
+                    let (last_usage, age_ms) = watch.last_look();
+                    tracing::info!(
+                        pid,
+                        service = watch.identity.service,
+                        strikes = watch.memory.strikes,
+                        last_usage,
+                        age_ms,
+                        "killed by the kernel: out of memory"
+                    );
+                } else {
+                    tracing::debug!(pid, service = watch.identity.service, killed = ended.killed, "ended");
+                }
+                self.forget(pid);
+                // A number that was used again at once.
+                self.admission.look_at(pid, Depth::Executable);
+            }
+            StopReason::Replaced => {
+                self.forget(pid);
+                self.admission.look_at(pid, Depth::Executable);
+            }
+            // By another configuration meanwhile.
+            StopReason::Calm | StopReason::CalledAway if !self.is_wanted(&watch) => {
+                self.forget(pid);
+                self.admission.pass(pid);
+            }
+            StopReason::Calm | StopReason::CalledAway => {
+                if let Some(watched) = self.watched.get_mut(&pid) {
+                    watched.assignment = Assignment::Supervisor(watch);
+                    watched.due = Instant::now();
+                    self.due.push(Reverse((watched.due, pid)));
+                    self.listen_for_end(pid);
+                    self.look_at(pid);
+                }
+            }
+        }
+    }
+
+    /// It is watched no longer, whoever did.
+    fn forget(&mut self, pid: i32) {
+        self.memory_notices.forget(pid);
+        if let Some(Watched { assignment: Assignment::Supervisor(watch), .. }) = self.watched.remove(&pid)
+            && let Some(exit) = &watch.exit
+        {
+            let _ = self.epoll.delete(exit);
+        }
+    }
+
+    fn call_away(&self) {
+        for watched in self.watched.values() {
+            if let Assignment::Worker(wakeup) = &watched.assignment {
+                let _ = wakeup.write(LEAVE);
+            }
+        }
+    }
+
+    /// Whether all workers are back; a little longer than a dead one's memory can be read is waited for them.
+    fn may_leave(&self) -> bool {
+        !self.watched.values().any(|w| matches!(w.assignment, Assignment::Worker(_)))
+    }
+
+    /// What holding memory is worth here is known now.
+    fn pin_probed(&mut self, window: PinWindow) {
+        let keeps = window.keeps(&release());
+        match &window {
+            PinWindow::Measured(_) if keeps => tracing::info!("{window}"),
+            PinWindow::Unmeasured { .. } if keeps => tracing::warn!("{window}"),
+            _ => tracing::error!(
+                "{window}. Evidence hangs on the copy before the end alone: processes are looked at more often and stopped twice as early"
+            ),
+        }
+        self.pin_window = Some(window);
+        if self.settings.policy.pin_keeps != keeps {
+            let mut settings = Settings::clone(&self.settings);
+            settings.policy.pin_keeps = keeps;
+            self.use_settings(settings);
+            self.call_away();
+        }
+    }
+
+    fn use_settings(&mut self, settings: Settings) {
+        self.settings = Arc::new(settings);
+        *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&self.settings);
+    }
+
+    fn reload(&mut self, settings: Settings) {
+        let mut settings = settings;
+        // Measured, and not configured.
+        settings.policy.fastest = self.settings.policy.fastest;
+        settings.policy.pin_keeps = self.settings.policy.pin_keeps;
+        self.memory_notices.allow(settings.policy.mode > Mode::Observe);
+        self.use_settings(settings);
+        self.common.gate.resize(self.settings.concurrent_stops);
+        self.common.budget.resize(self.settings.memory);
+        self.count(|c| c.reloads += 1);
+        // Workers come back and are sent again with the new ones; who is watched and who is not is seen afresh.
+        self.call_away();
+        let calm = self.watched.iter().filter_map(|(pid, watched)| match &watched.assignment {
+            Assignment::Supervisor(watch) if !self.is_wanted(watch) => Some(*pid),
+            _ => None,
+        });
+        for pid in calm.collect::<Vec<i32>>() {
+            self.forget(pid);
+        }
+        self.admission.forget_passed();
+        self.admission.look_at_everybody(true, |pid| self.watched.contains_key(&pid));
+    }
+
+    fn is_wanted(&self, watch: &TargetWatch) -> bool {
+        self.settings.wants(&watch.identity, &home(&watch.identity.cgroup))
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            started_unix: self.started_unix,
+            mode: self.settings.policy.mode.name(),
+            process_events: self.admission.has_events(),
+            pin_window: self.pin_window.clone(),
+            targets: self.watched.values().map(|w| TargetStatus::change(&w.status, |s| s.clone())).collect(),
+            counters: self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut super::status::Counters)) {
+        count(&self.common.counters, change);
+    }
+}
+
+/// The moment at or before `due`, for sleeps that are long: never later than the policy wants it.
+fn together(started: Instant, due: Instant, sleep: Duration) -> Instant {
+    if sleep < 2 * MOMENT {
+        return due;
+    }
+    let since = due.duration_since(started);
+    due - Duration::from_nanos((since.as_nanos() % MOMENT.as_nanos()) as u64)
+}
