@@ -1,6 +1,7 @@
 //! `cargo xtask goldens`: what is expected of the recorded captures, written anew.
 
 use anyhow::{Result, bail};
+use lastgasp_lab::machine::cargo;
 
 /// Runs the goldens' tests so that they write instead of comparing.
 pub(crate) fn run() -> Result<()> {
