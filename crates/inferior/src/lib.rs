@@ -20,7 +20,7 @@ mod snapshot;
 mod thread;
 
 pub use addr::{Addr, AddrRange};
-pub use arch::{Arch, page_size};
+pub use arch::{Arch, clock_ticks, page_size};
 pub use corefile::{CoreFile, CoreMapping, Match};
 pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol};
 pub use images::{MappedFile, mapped_files};

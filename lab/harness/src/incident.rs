@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::build::{Mode, build, repo_root};
+use crate::build::{Mode, incident_programs, repo_root};
 use crate::toolchain::Toolchain;
 
 /// `expect.toml`, as far as the orchestration uses it.
@@ -119,9 +119,8 @@ impl Programs {
     /// # Errors
     /// What the compiler said.
     pub fn build(toolchain: &Toolchain, mode: Mode) -> Result<Self> {
-        let module = repo_root().join("lab/programs/incident");
-        let one = |package| build(toolchain, mode, &module, package);
-        Ok(Self { service: one("resource-service")?, admin: one("admin")?, loadgen: one("loadgen")? })
+        let [service, admin, loadgen] = incident_programs(toolchain, mode)?;
+        Ok(Self { service, admin, loadgen })
     }
 }
 

@@ -6,11 +6,15 @@
 pub mod big;
 pub mod build;
 pub mod experiments;
+#[cfg(feature = "play")]
 pub mod goroutines;
 pub mod group;
 #[cfg(feature = "hook")]
 pub mod hook;
+#[cfg(feature = "play")]
 pub mod incident;
 pub mod machine;
+#[cfg(feature = "play")]
 pub mod oracle;
+pub mod progress;
 pub mod toolchain;

@@ -26,15 +26,16 @@ impl Profile {
     }
 }
 
-/// Builds lastgasp, hands each line that cargo says to `tell`, and gives the binary's path.
+/// Builds packages, hands each line that cargo says to `tell`, and gives the folder of their binaries.
 ///
 /// # Errors
 /// It does not build.
-pub fn lastgasp_told(profile: Profile, tell: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+pub fn built_told(profile: Profile, packages: &[&str], tell: &mut dyn FnMut(&str)) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut child = Command::new(cargo)
         .current_dir(repo_root())
-        .args(["build", "--package", "lastgasp-cli", "--profile", profile.name()])
+        .args(["build", "--profile", profile.name()])
+        .args(packages.iter().flat_map(|p| ["--package", p]))
         .stderr(Stdio::piped())
         .spawn()
         .context("cargo")?;
@@ -45,7 +46,7 @@ pub fn lastgasp_told(profile: Profile, tell: &mut dyn FnMut(&str)) -> Result<Pat
     if !status.success() {
         bail!("cargo build: {status}");
     }
-    Ok(cache_dir().parent().context("target folder")?.join(profile.name()).join("lastgasp"))
+    Ok(cache_dir().parent().context("target folder")?.join(profile.name()))
 }
 
 /// Builds lastgasp for release and gives the binary's path.
@@ -53,7 +54,9 @@ pub fn lastgasp_told(profile: Profile, tell: &mut dyn FnMut(&str)) -> Result<Pat
 /// # Errors
 /// It does not build.
 pub fn lastgasp() -> Result<PathBuf> {
-    lastgasp_told(Profile::Release, &mut |line| drop(writeln!(std::io::stderr(), "{line}")))
+    let folder =
+        built_told(Profile::Release, &["lastgasp-cli"], &mut |line| drop(writeln!(std::io::stderr(), "{line}")))?;
+    Ok(folder.join("lastgasp"))
 }
 
 /// First line of a file of results: what was run, and on which machine.

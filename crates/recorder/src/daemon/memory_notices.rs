@@ -228,7 +228,7 @@ mod tests {
         }
     }
 
-    /// `lab/dies`, in the group: calm for `after` milliseconds, and then as fast as it can.
+    /// `lab/programs/dies`, in the group: calm for `after` milliseconds, and then as fast as it can.
     fn dies(group: &OwnCgroup, after: u64) -> Child {
         let go = toolchain::any(&cache_dir()).unwrap();
         let program = build(&go, Mode::Stripped, &repo_root().join("lab/programs/dies"), ".").unwrap();

@@ -56,10 +56,10 @@ impl Worker {
         if stale {
             self.stopper = Some(match &watchdog {
                 Some(watchdog) => Stopper::of_guest(pid, &Mounts::detect(), &self.common.store, watchdog),
-                None => Stopper::Ptrace(None),
+                None => Stopper::by_ptrace_alone(),
             });
         }
-        self.stopper.clone().unwrap_or(Stopper::Ptrace(None))
+        self.stopper.clone().unwrap_or(Stopper::by_ptrace_alone())
     }
 }
 

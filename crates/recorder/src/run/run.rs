@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::{DiscoverError, MemStats};
@@ -39,7 +39,7 @@ use crate::watch::history::lock;
 use crate::watch::target_watch::{StopReason, TargetWatch};
 
 /// The hidden subcommand that enters cgroups and then becomes the command.
-pub const ENTER_SUBCOMMAND: &str = "enter";
+pub(crate) const ENTER_SUBCOMMAND: &str = "enter";
 
 /// What to run, and how.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
         Watchdog::start(&dirs).map_err(|e| notes.push(format!("no watchdog: {e}"))).ok()
     };
     let stopper = match (freezer, watchdog, &journal) {
-        (Some(dir), Some(watchdog), Some(_)) => Stopper::Freezer(dir, Arc::new(watchdog)),
+        (Some(dir), Some(watchdog), Some(_)) => Stopper::of_freezer(dir, watchdog),
         _ => Stopper::by_ptrace(),
     };
     let child = spawn(config, &dirs)?;
@@ -141,9 +141,7 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
     let _ = worker.join();
     let removed = group.is_none_or(OwnCgroup::remove);
     if removed {
-        if let Stopper::Freezer(_, watchdog) = stopper {
-            watchdog.dismiss();
-        }
+        stopper.dismiss();
     } else if let Some(journal) = journal {
         // The command left a process behind: the watchdog stays with it, and so does what the next start needs if that dies too.
         journal.keep();

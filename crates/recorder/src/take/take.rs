@@ -27,7 +27,7 @@ pub struct CaptureContext<'a> {
     pub limit: Option<(u64, String)>,
     /// Memory use as last seen alive, and when: for a dead target, which has none.
     pub last_usage: Option<(Usage, u64)>,
-    /// How long the last thread is waited for where the target is stopped: [`crate::act::stop::STOP_TIMEOUT`] and those beside it.
+    /// How long the last thread is waited for where the target is stopped: `STOP_TIMEOUT_*` in `act/stop.rs`.
     pub patience: Duration,
 }
 

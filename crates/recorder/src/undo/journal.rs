@@ -44,7 +44,7 @@ struct Entry {
 
 /// A journal that is open; removed when dropped.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     /// By way of `_folder`.
     path: PathBuf,
     _folder: Folder,
@@ -57,7 +57,7 @@ impl Journal {
     ///
     /// # Errors
     /// The system's error.
-    pub fn open(store: &Path, made: &[PathBuf], may_be_frozen: &[PathBuf]) -> io::Result<Self> {
+    pub(crate) fn open(store: &Path, made: &[PathBuf], may_be_frozen: &[PathBuf]) -> io::Result<Self> {
         Self::write(store, &Entry { made: made.to_vec(), may_be_frozen: may_be_frozen.to_vec(), ..Entry::default() })
     }
 
@@ -126,7 +126,7 @@ impl Journal {
     }
 
     /// Leaves it on disk for the next start with this store to carry out.
-    pub fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         self.path = PathBuf::new();
     }
 }

@@ -4,13 +4,13 @@ mod exit;
 
 use std::time::Duration;
 
-pub use exit::{Exit, Hold, after_exit};
+pub(crate) use exit::{Exit, Hold, after_exit};
 
 use crate::decide::forecast::{Forecast, Point, forecast};
 
 /// How near the end is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub(crate) enum State {
     /// All calm.
     #[default]
     Watch,
@@ -46,13 +46,13 @@ impl Mode {
 
 /// What the recorder should do now; all of it, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Acts {
+pub(crate) struct Acts {
     /// Hold the address space, so that it can be read after a kill; or let go of it.
-    pub pin: Option<bool>,
+    pub(crate) pin: Option<bool>,
     /// Set the brake; or take it back.
-    pub brake: Option<bool>,
+    pub(crate) brake: Option<bool>,
     /// Stop the target and copy.
-    pub strike: bool,
+    pub(crate) strike: bool,
 }
 
 /// Thresholds.
@@ -103,50 +103,50 @@ impl Default for Policy {
 
 /// What the machine remembers between samples.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// Present state.
-    pub state: State,
+    pub(crate) state: State,
     /// Whether the pin is on; to be taken back by whom it has failed.
-    pub pinned: bool,
+    pub(crate) pinned: bool,
     /// Whether the kernel tells of its group's growth (v1 thresholds); to be set by who knows.
-    pub told: bool,
+    pub(crate) told: bool,
     /// Where usage was when it last moved by much: a sixteenth of what was left.
-    pub moved: Point,
+    pub(crate) moved: Point,
     /// When there was last a reason for the pin, on the timeline's clock.
-    pub pin_ms: u64,
+    pub(crate) pin_ms: u64,
     /// When the state was last over `Watch`.
-    pub alert_ms: u64,
+    pub(crate) alert_ms: u64,
     /// The highest usage at which it was struck, and when it was struck last.
-    pub struck: Option<Point>,
+    pub(crate) struck: Option<Point>,
     /// Strikes since it was last calm.
-    pub strikes: u32,
+    pub(crate) strikes: u32,
     /// The highest usage that it has come back from by itself, and when: the top of a garbage collector's saw-tooth.
-    pub survived: Option<Point>,
+    pub(crate) survived: Option<Point>,
     /// The highest usage since it last came back.
-    pub top: u64,
+    pub(crate) top: u64,
     /// When the brake was set, if it is.
-    pub braked_ms: Option<u64>,
+    pub(crate) braked_ms: Option<u64>,
     /// When it was last set.
-    pub last_brake_ms: Option<u64>,
+    pub(crate) last_brake_ms: Option<u64>,
     /// When it could not be set, if that was the last that was tried.
-    pub brake_failed_ms: Option<u64>,
+    pub(crate) brake_failed_ms: Option<u64>,
 }
 
 /// One decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub(crate) struct Step {
     /// What to do.
-    pub acts: Acts,
+    pub(crate) acts: Acts,
     /// How long to sleep at most afterwards.
-    pub sleep: Duration,
+    pub(crate) sleep: Duration,
     /// How memory grows and when it is used up, if there are samples enough.
-    pub forecast: Option<Forecast>,
+    pub(crate) forecast: Option<Forecast>,
 }
 
 impl Step {
     /// Seconds to the limit, likely; `None` if memory does not grow.
     #[must_use]
-    pub fn time_to_oom(&self) -> Option<f64> {
+    pub(crate) fn time_to_oom(&self) -> Option<f64> {
         self.forecast.and_then(|f| f.seconds).map(|s| s.likely)
     }
 }
@@ -180,7 +180,7 @@ const TOLD_SLEEP: Duration = Duration::from_secs(2);
 
 impl Policy {
     /// Decides from the recent points (oldest first) and the limit (`None`: no limit known, and so no forecast).
-    pub fn step(&self, memory: &mut Memory, points: &[Point], limit: Option<u64>) -> Step {
+    pub(crate) fn step(&self, memory: &mut Memory, points: &[Point], limit: Option<u64>) -> Step {
         let (Some(now), Some(limit)) = (points.last(), limit.filter(|l| *l > 0)) else {
             return Step { acts: Acts::default(), sleep: self.calm, forecast: None };
         };
@@ -301,7 +301,7 @@ impl Policy {
             let step = if memory.strikes > 0 || rest == 0.0 {
                 large
             } else if self.pin && self.pin_keeps {
-                // It was calm since, and so that one was false: a saw-tooth, or a heap that finds its size (seen with lab/churn, whose first teeth are each 5 % higher than
+                // It was calm since, and so that one was false: a saw-tooth, or a heap that finds its size (seen with lab/programs/churn, whose first teeth are each 5 % higher than
                 // the last: `recorded.rs`). The dead can be read, and so only a much nearer end is worth another stop.
                 rest * 7.0 / 8.0
             } else {
@@ -317,7 +317,7 @@ impl Policy {
 
 impl Memory {
     /// The brake that was asked for could not be set: nothing stands, and it does not count as one.
-    pub fn brake_failed(&mut self) {
+    pub(crate) fn brake_failed(&mut self) {
         // It had rested long enough, else it would not have been asked for.
         (self.brake_failed_ms, self.braked_ms, self.last_brake_ms) = (self.braked_ms, None, None);
     }

@@ -18,7 +18,7 @@ use crate::undo::cgroup_limit::CgroupLimitChange;
 use crate::undo::profile_rate::ProfileRateChange;
 
 /// A frozen target is thawed after this time at the latest, whatever we do.
-pub const PATIENCE: Duration = Duration::from_millis(500);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// Longest time that a brake may be asked for.
 const LONGEST_BRAKE: Duration = Duration::from_secs(60);
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-pub use duties::PATIENCE;
+pub(crate) use duties::PATIENCE;
 pub use serve::serve;
 
 use crate::pin::Pages;
@@ -29,7 +29,7 @@ pub const SUBCOMMAND: &str = "watchdog";
 
 /// Our end, for all threads. Dropped without [`Watchdog::dismiss`] it does as if we had died: it stays until the groups are empty and removes them.
 #[derive(Debug)]
-pub struct Watchdog {
+pub(crate) struct Watchdog {
     child: Mutex<Child>,
     pipe: Mutex<Option<ChildStdin>>,
     holds: AtomicU64,
@@ -40,7 +40,7 @@ impl Watchdog {
     ///
     /// # Errors
     /// The system's error: without a watchdog nothing may be frozen by cgroup.
-    pub fn start(made: &[PathBuf]) -> io::Result<Self> {
+    pub(crate) fn start(made: &[PathBuf]) -> io::Result<Self> {
         // Without it there are no pins to look after.
         let pages = Pages::of_this_process().ok();
         let faults = pages.as_ref().and_then(|p| p.as_fd().try_clone_to_owned().ok());
@@ -64,7 +64,7 @@ impl Watchdog {
 
     /// Whether it still runs.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.pipe().is_some() && matches!(self.child().try_wait(), Ok(None))
     }
 
@@ -72,12 +72,12 @@ impl Watchdog {
     ///
     /// # Errors
     /// It is gone: do not freeze.
-    pub fn before_freeze(&self, dir: &Path) -> io::Result<()> {
+    pub(crate) fn before_freeze(&self, dir: &Path) -> io::Result<()> {
         self.say(&format!("freeze {}\n", dir.display()))
     }
 
     /// Tells it that `dir` is thawed again.
-    pub fn after_thaw(&self, dir: &Path) {
+    pub(crate) fn after_thaw(&self, dir: &Path) {
         let _ = self.say(&format!("thawed {}\n", dir.display()));
     }
 
@@ -117,12 +117,12 @@ impl Watchdog {
     }
 
     /// A sign of life: while a brake is set, silence for [`PATIENCE`] has it undone.
-    pub fn beat(&self) {
+    pub(crate) fn beat(&self) {
         let _ = self.say("beat\n");
     }
 
     /// All is undone: it leaves.
-    pub fn dismiss(&self) {
+    pub(crate) fn dismiss(&self) {
         let _ = self.say("bye\n");
         *self.pipe() = None;
         let _ = self.child().wait();

@@ -1,5 +1,6 @@
 //! What is going on, said at least every few seconds: who waits must see that something moves.
 
+use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -7,11 +8,13 @@ use std::time::{Duration, Instant};
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// A clock that says, whenever nothing was said for a while, what still goes on. Silent once dropped.
-pub(crate) struct Progress {
+#[derive(Debug)]
+pub struct Progress {
     began: Instant,
     state: Arc<Mutex<State>>,
 }
 
+#[derive(Debug)]
 struct State {
     said: Instant,
     /// What goes on side by side: (what, how far).
@@ -21,9 +24,16 @@ struct State {
 
 impl Progress {
     /// Starts the clock.
-    pub(crate) fn start() -> Self {
-        let began = Instant::now();
-        let state = Arc::new(Mutex::new(State { said: began, doing: Vec::new(), ended: false }));
+    #[must_use]
+    pub fn start() -> Self {
+        Self::since(Duration::ZERO)
+    }
+
+    /// Goes on with a clock that another program has started so long ago.
+    #[must_use]
+    pub fn since(passed: Duration) -> Self {
+        let began = Instant::now().checked_sub(passed).unwrap_or_else(Instant::now);
+        let state = Arc::new(Mutex::new(State { said: Instant::now(), doing: Vec::new(), ended: false }));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             loop {
@@ -43,12 +53,12 @@ impl Progress {
     }
 
     /// Says something now.
-    pub(crate) fn say(&self, line: &str) {
+    pub fn say(&self, line: &str) {
         print(self.began, &mut lock(&self.state), line);
     }
 
     /// Something begins, or is further than it was; said when there is nothing else to say.
-    pub(crate) fn set(&self, what: &'static str, how_far: impl Into<String>) {
+    pub fn set(&self, what: &'static str, how_far: impl Into<String>) {
         let mut state = lock(&self.state);
         let how_far = how_far.into();
         match state.doing.iter_mut().find(|(w, _)| *w == what) {
@@ -58,14 +68,15 @@ impl Progress {
     }
 
     /// Something is done.
-    pub(crate) fn done(&self, what: &'static str, line: &str) {
+    pub fn done(&self, what: &'static str, line: &str) {
         let mut state = lock(&self.state);
         state.doing.retain(|(w, _)| *w != what);
         print(self.began, &mut state, line);
     }
 
     /// Since the start.
-    pub(crate) fn elapsed(&self) -> Duration {
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 }
@@ -82,7 +93,8 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 fn print(began: Instant, state: &mut State, line: &str) {
     state.said = Instant::now();
-    eprintln!("[{:3} s] {line}", began.elapsed().as_secs());
+    // Where nobody listens any more there is nothing to be done.
+    let _ = writeln!(std::io::stderr(), "[{:3} s] {line}", began.elapsed().as_secs());
 }
 
 /// One line of all that goes on; `None` if nothing does.
