@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 mod chores;
 mod demo;
 mod dist;
+mod goldens;
 mod test;
 mod tidy;
 mod vm;
@@ -40,9 +41,10 @@ fn carry_out(name: &str, arguments: &[String]) -> Result<ExitCode> {
         Doer::ProgramNamed(package) => return program(package, &[&[name.to_owned()], arguments].concat()),
         Doer::Test => return test::run(arguments),
         Doer::Vm => vm::run(&cases(arguments)?),
-        Doer::Demo | Doer::Dist | Doer::Tidy if !arguments.is_empty() => bail!("it takes no arguments"),
+        Doer::Demo | Doer::Dist | Doer::Goldens | Doer::Tidy if !arguments.is_empty() => bail!("it takes no arguments"),
         Doer::Demo => demo::run(),
         Doer::Dist => dist::run(),
+        Doer::Goldens => goldens::run(),
         Doer::Tidy => tidy::run(),
     };
     done.map(|()| ExitCode::SUCCESS)

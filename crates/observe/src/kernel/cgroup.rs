@@ -1,5 +1,5 @@
-//! Memory cgroups, version 1 and 2: where a process is, what limits apply. Kernel: `Documentation/admin-guide/cgroup-v2.rst`,
-//! `cgroup-v1/memory.rst`.
+//! Memory cgroups, version 1 and 2: where a process is, what limits apply. Kernel:
+//! `Documentation/admin-guide/cgroup-v2.rst`, `cgroup-v1/memory.rst`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -123,7 +123,8 @@ impl Cgroup {
         self.memory.join(self.name("memory.limit_in_bytes", "memory.max"))
     }
 
-    /// Where the limit of memory and swap together stands, or that of swap (v2); absent where swap accounting is off.
+    /// Where the limit of memory and swap together stands, or that of swap (v2); absent where swap accounting
+    /// is off.
     #[must_use]
     pub fn swap_limit_file(&self) -> PathBuf {
         self.memory.join(self.name("memory.memsw.limit_in_bytes", "memory.swap.max"))
@@ -144,7 +145,8 @@ impl Cgroup {
         self.above().map(|dir| Self { memory: dir.to_owned(), ..self.clone() })
     }
 
-    /// Bytes of page cache that the kernel would drop before it kills, by the text of `memory.stat`: of files, active or not; shared memory is not among them.
+    /// Bytes of page cache that the kernel would drop before it kills, by the text of `memory.stat`: of
+    /// files, active or not; shared memory is not among them.
     pub fn droppable_in(&self, stat: &str) -> u64 {
         let keys =
             if self.v2 { ["inactive_file ", "active_file "] } else { ["total_inactive_file ", "total_active_file "] };
