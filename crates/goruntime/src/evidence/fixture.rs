@@ -12,6 +12,8 @@ use crate::synthetic;
 
 /// Both kinds of releases.
 pub(super) const FLAVOURS: [Flavour; 2] = [Flavour::Go22, Flavour::Go27];
+/// Of its memory.
+const PAGE: u64 = 4096;
 /// More than any test copies.
 const CAP: usize = 96 << 20;
 
@@ -22,16 +24,22 @@ pub(super) struct Fixture {
     pub(super) registers: Vec<ThreadRegisters>,
 }
 
-/// The memory of a real process has no holes between variables that stand side by side; this one has.
+/// Memory in pages: of a real process nothing that stands in one is absent, and of this one there are but the
+/// structures themselves. What is between them reads as zeroes.
 impl Memory for Fixture {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
         let whole = self.process.read(addr, buf);
-        let variables = self.runtime.module.variables;
-        if whole.is_ok() || !variables.contains(addr) {
-            return whole;
-        }
-        for (i, b) in buf.iter_mut().enumerate() {
-            *b = self.process.u8(addr.plus(i as u64)).unwrap_or(0);
+        let byte = |at: u64| self.process.u8(Addr(at)).ok();
+        let mut at = addr.0;
+        while let Some(rest) = buf.get_mut((at - addr.0) as usize..).filter(|b| whole.is_err() && !b.is_empty()) {
+            let page = at / PAGE * PAGE;
+            if !(page..page + PAGE).any(|a| byte(a).is_some()) {
+                return whole;
+            }
+            for b in rest.iter_mut().take((page + PAGE - at) as usize) {
+                *b = byte(at).unwrap_or(0);
+                at += 1;
+            }
         }
         Ok(())
     }
@@ -49,7 +57,9 @@ impl Fixture {
         let all: Vec<Goroutine> = (1..=goroutines).map(goroutine).collect();
         let functions = &[("runtime.gopark", 40, 16, false, None), ("main.main", 10, 40, true, None)];
         let site = Site { stack: vec![1], size: 64, ..Site::default() };
-        Self::of(Process::build(Flavour::Go27, functions, &[site], &all), Flavour::Go27)
+        let mut process = Process::build(Flavour::Go27, functions, &[site], &all);
+        process.with_heap(Flavour::Go27, synthetic::SPANS, synthetic::TYPES);
+        Self::of(process, Flavour::Go27)
     }
 
     fn of(process: Process, flavour: Flavour) -> Self {
