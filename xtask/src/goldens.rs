@@ -1,16 +1,12 @@
 //! `cargo xtask goldens`: what is expected of the recorded captures, written anew.
 
-use std::process::Command;
-
 use anyhow::{Result, bail};
+use lastgasp_lab::machine::cargo;
 
 /// Runs the goldens' tests so that they write instead of comparing.
 pub(crate) fn run() -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["test", "-p", "lastgasp-cli", "--test", "goldens"])
-        .env("UPDATE_GOLDENS", "1")
-        .status()?;
+    let status =
+        cargo().args(["test", "-p", "lastgasp-cli", "--test", "goldens"]).env("UPDATE_GOLDENS", "1").status()?;
     if !status.success() {
         bail!("cargo test --test goldens: {status}");
     }

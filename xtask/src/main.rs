@@ -4,9 +4,10 @@
 //! be said. Chores that need much are programs of their own, built when they are called.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
+use lastgasp_lab::machine::cargo;
 
 mod chores;
 mod demo;
@@ -61,7 +62,6 @@ fn cases(arguments: &[String]) -> Result<Vec<String>> {
 
 /// A chore that is a program of its own, built and run; it says itself what went wrong.
 fn program(package: &str, arguments: &[String]) -> Result<ExitCode> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(["run", "--quiet", "-p", package, "--"]).args(arguments).status()?;
+    let status = cargo().args(["run", "--quiet", "-p", package, "--"]).args(arguments).status()?;
     Ok(status.code().and_then(|c| u8::try_from(c).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -1,4 +1,4 @@
-//! A folder to facts: whoever made it.
+//! Facts of a folder, whoever made it.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -14,7 +14,10 @@ use crate::error::StoreError;
 /// ten megabytes.
 const MAX_FACTS: u64 = 256 << 20;
 
-/// The facts of a capture.
+/// Reads the facts of a capture.
+///
+/// # Errors
+/// [`StoreError`]: what is wrong with the folder or its facts.
 pub fn read(path: &Path) -> Result<Facts, StoreError> {
     let capture = Capture::open(path)?;
     let json = decompressed(&capture.read(FACTS)?, MAX_FACTS)

@@ -16,7 +16,7 @@ pub(crate) enum Tier {
 
 /// Integration tests (`tests/` of a crate), by tier. Targets of one name in several crates are of one tier.
 pub(super) const TARGETS: &[(Tier, &[&str])] = &[
-    (Tier::Fast, &["contract", "explain", "recorded", "replay", "synthetic", "whole"]),
+    (Tier::Fast, &["contract", "explain", "goldens", "page", "recorded", "replay", "synthetic", "whole"]),
     (
         Tier::Go,
         &["core_files", "garble", "goroutines", "library", "memory", "oracle", "profiling", "runtime_cache", "spans"],

@@ -193,7 +193,7 @@ fn pages_draw_themselves() {
         said(&["report", case.capture().to_str().unwrap(), "--format", "html", "--out", file.to_str().unwrap()]);
     }
     let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("../report/tests/page/run.js");
-    let out = Command::new("node").arg(runner).arg(dir.path()).output().unwrap();
+    let out = Command::new("node").arg(runner).arg(dir.path()).arg("untouched").output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let mut drawn = 0;
     for line in String::from_utf8(out.stdout).unwrap().lines() {
@@ -289,7 +289,8 @@ fn another_schema_is_refused_by_name() {
 /// What is damaged is said to be; nothing is made of it.
 #[test]
 fn damage_is_named() {
-    let spoil: [(&str, fn(&Path)); 4] = [
+    type Spoil = (&'static str, fn(&Path));
+    let spoil: [Spoil; 4] = [
         ("facts.json.gz", |dir| {
             let file = dir.join("facts.json.gz");
             let mut content = fs::read(&file).unwrap();

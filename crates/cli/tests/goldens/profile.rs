@@ -40,7 +40,7 @@ enum Field<'a> {
 fn varint(rest: &mut &[u8]) -> u64 {
     let mut out = 0;
     for shift in (0..64).step_by(7) {
-        let (first, others) = rest.split_first().expect("a number is cut short");
+        let (first, others) = rest.split_first().unwrap();
         *rest = others;
         out |= u64::from(first & 0x7f) << shift;
         if first & 0x80 == 0 {
@@ -142,10 +142,9 @@ impl Profile {
         for (calls, values) in &self.samples {
             writeln!(out, "{}", values.iter().map(i64::to_string).collect::<Vec<_>>().join(" ")).unwrap();
             for id in calls {
-                let (_, lines) = self.locations.iter().find(|(l, _)| l == id).expect("a location that is not there");
+                let (_, lines) = self.locations.iter().find(|(l, _)| l == id).unwrap();
                 for (function, line) in lines {
-                    let (_, name, file) =
-                        self.functions.iter().find(|(f, ..)| f == function).expect("a function that is not there");
+                    let (_, name, file) = self.functions.iter().find(|(f, ..)| f == function).unwrap();
                     writeln!(out, "  {} {}:{line}", self.string(*name), self.string(*file)).unwrap();
                 }
             }

@@ -18,10 +18,23 @@ pub(crate) fn text(document: &Value, capture: &Path) -> String {
         assert_eq!(path.as_str(), capture.to_str());
         *path = "(its folder)".into();
     }
+    round(&mut document);
     let mut out = String::new();
     write(&document, 0, &mut out);
     out.push('\n');
     out
+}
+
+/// Fractions to nine digits: the last ones of a logarithm are the C library's.
+fn round(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(round),
+        Value::Object(fields) => fields.values_mut().for_each(round),
+        Value::Number(n) if n.is_f64() => {
+            *value = format!("{:.8e}", n.as_f64().unwrap()).parse::<f64>().unwrap().into()
+        }
+        _ => {}
+    }
 }
 
 fn write(value: &Value, depth: usize, out: &mut String) {

@@ -114,11 +114,13 @@ impl Cgroup {
     }
 
     /// Where the charge stands.
+    #[must_use]
     pub fn usage_file(&self) -> PathBuf {
         self.memory.join(self.name("memory.usage_in_bytes", "memory.current"))
     }
 
     /// Where the limit stands.
+    #[must_use]
     pub fn limit_file(&self) -> PathBuf {
         self.memory.join(self.name("memory.limit_in_bytes", "memory.max"))
     }
@@ -131,12 +133,13 @@ impl Cgroup {
     }
 
     /// Where OOM kills are counted.
+    #[must_use]
     pub fn events_file(&self) -> PathBuf {
         self.memory.join(self.name("memory.oom_control", "memory.events"))
     }
 
     /// What a limit file says, if that is a limit.
-    pub fn as_limit(bytes: u64) -> Option<u64> {
+    pub(crate) fn as_limit(bytes: u64) -> Option<u64> {
         Some(bytes).filter(|b| *b < NO_LIMIT_V1)
     }
 
@@ -147,7 +150,7 @@ impl Cgroup {
 
     /// Bytes of page cache that the kernel would drop before it kills, by the text of `memory.stat`: of
     /// files, active or not; shared memory is not among them.
-    pub fn droppable_in(&self, stat: &str) -> u64 {
+    pub(crate) fn droppable_in(&self, stat: &str) -> u64 {
         let keys =
             if self.v2 { ["inactive_file ", "active_file "] } else { ["total_inactive_file ", "total_active_file "] };
         keys.iter().filter_map(|k| stat.lines().find_map(|l| l.strip_prefix(k)?.trim().parse::<u64>().ok())).sum()

@@ -25,7 +25,7 @@ pub struct OomCounters {
 
 /// What a group has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Processes of it killed for memory, whoever ran out of it.
     pub kills: u64,
     /// Times that this group, or one below it, ran out of memory by itself; v1 does not say.
@@ -72,7 +72,7 @@ impl OomCounters {
 }
 
 /// What a group's events file says; `None` where the group is gone.
-pub fn counts(file: &File) -> Option<Counts> {
+pub(crate) fn counts(file: &File) -> Option<Counts> {
     let text = read_text::<512>(file)?;
     let of = |key: &str| text.lines().find_map(|l| l.strip_prefix(key)?.trim().parse().ok()).unwrap_or(0);
     Some(Counts { kills: of("oom_kill "), ooms: of("oom ") })

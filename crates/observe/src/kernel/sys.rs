@@ -35,7 +35,7 @@ mod request {
 /// The wait status of a process that has ended and was reaped by its parent, who need not be us (Linux 6.15
 /// and newer).
 #[must_use]
-pub fn reaped_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
+pub(crate) fn reaped_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
     const EXIT: u64 = 1 << 3;
     let mut info = PidfdInfo { mask: EXIT, ..PidfdInfo::default() };
     // SAFETY: an open pidfd and the struct that this ioctl reads and writes, of the size that the request

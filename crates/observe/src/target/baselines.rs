@@ -67,7 +67,7 @@ impl Default for BaselineHistory {
 impl BaselineHistory {
     /// An empty ring that takes at most about so many bytes (the newest look is kept in any case).
     #[must_use]
-    pub fn with_bytes(most_bytes: usize) -> Self {
+    pub(crate) fn with_bytes(most_bytes: usize) -> Self {
         Self { newest: Vec::new(), numbers: FxHashMap::default(), looks: VecDeque::new(), most_bytes }
     }
 

@@ -141,7 +141,7 @@ fn refused(e: &std::io::Error) -> Look {
 }
 
 /// Whether an image is Go, to be read or not: what cannot be read is refused by name.
-pub fn says_that_it_is_go(image: &ElfImage) -> bool {
+pub(crate) fn says_that_it_is_go(image: &ElfImage) -> bool {
     !matches!(Runtime::build_info(image), Err(DiscoverError::NotGo { .. }))
 }
 
