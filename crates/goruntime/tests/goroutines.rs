@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use lastgasp_goruntime::{
-    Evidence, EvidencePlan, Goroutine, LabelSalt, Runtime, Status, Symbolizer, decode_all_goroutines, for_print,
-    is_system,
+    CopySource, Evidence, EvidencePlan, Extent, Goroutine, LabelSalt, Runtime, Status, Symbolizer,
+    decode_all_goroutines, for_print, is_system,
 };
 use lastgasp_inferior::{BlockCache, Layered, LiveProcess};
 use lastgasp_lab::build::{Mode, cache_dir};
@@ -52,8 +52,9 @@ fn check(minor: u16, mode: Mode) {
     let rt = Runtime::discover(live.image(), live.bias(), &live).unwrap();
     let mut plan = EvidencePlan::default();
     plan.update(&rt, &live);
-    let mut evidence = Evidence::with_room(&rt, &plan, &live, 64 << 20);
-    evidence.copy(&rt, &plan, &live);
+    let source = CopySource { runtime: &rt, plan: &plan, mem: &live, registers: &[] };
+    let mut evidence = Evidence::with_room(&source, Extent::Whole, 64 << 20);
+    evidence.copy(&source, Extent::Whole);
     evidence.finish();
     assert_eq!(evidence.gaps, []);
     let file = live.image().memory(live.bias(), &rt.constant_ranges()).unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lastgasp_goruntime::{
-    Counts, Evidence, EvidencePlan, Frame, Gap, Goroutine, MemStats, Runtime, SpanTable, Status, Symbolizer,
+    CopySource, Counts, Evidence, EvidencePlan, Extent, Frame, Gap, Goroutine, MemStats, Runtime, SpanTable, Status, Symbolizer,
     decode_goroutines, decode_profile, for_print, is_system, unsample,
 };
 use lastgasp_inferior::{Addr, BlockCache, Layered, LiveProcess, Memory, thread_ids};
@@ -142,8 +142,9 @@ pub fn compare(oracle: &Oracle, mode: Mode) -> Result<Outcome> {
     threads(&mut out, &rt, &live, mode);
     let mut plan = EvidencePlan::default();
     out.none("copy", &plan.update(&rt, &live));
-    let mut evidence = Evidence::with_room(&rt, &plan, &live, 64 << 20);
-    evidence.copy(&rt, &plan, &live);
+    let source = CopySource { runtime: &rt, plan: &plan, mem: &live, registers: &[] };
+    let mut evidence = Evidence::with_room(&source, Extent::Whole, 64 << 20);
+    evidence.copy(&source, Extent::Whole);
     evidence.finish();
     out.none("copy", &evidence.gaps);
 
