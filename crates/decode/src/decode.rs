@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use lastgasp_diagnosis::facts::{Capture, Event, Facts, Goroutines, Residency, Rss, SCHEMA, Sample, Target, Timeline};
+use lastgasp_diagnosis::facts::{
+    self, Capture, Code, Event, Facts, Goroutines, Module, Residency, Rss, SCHEMA, Sample, Target, Timeline, Vcs,
+};
 use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile};
 use lastgasp_inferior::{AddrRange, BlockCache, Layered, Memory};
 use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
@@ -101,10 +103,11 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         frames: Vec::new(),
     };
     facts.frames = frames.list;
+    facts.make_keys();
     // Copying and decoding stumble over the same.
     let mut said = HashSet::new();
     gaps.retain(|g| said.insert((g.what.clone(), g.why.clone())));
-    facts.capture.gaps = gaps.into_iter().map(|g| (g.what, g.why)).collect();
+    facts.capture.gaps = gaps.into_iter().map(|g| facts::Gap::new(g.what, g.why)).collect();
     tracing::debug!(us = started.elapsed().as_micros() as u64, sites = facts.profile.sites.len(), "decoded");
     let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
     let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines.live));
@@ -152,13 +155,20 @@ fn target(taken: &RawCapture) -> Target {
     let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
     let revision = setting("vcs.revision");
     let image = &taken.loaded.image;
+    let code = taken.runtime.module.pcs;
     Target {
         pid: taken.identity.pid,
         service: taken.identity.service.clone(),
         go_version: taken.runtime.version.text.clone(),
         layout: format!("go1.{} (from {})", taken.runtime.layout.minor, taken.runtime.layout.source),
-        module: (info.module.path.clone(), info.module.version.clone()),
-        vcs: (!revision.is_empty()).then(|| (revision, setting("vcs.time"), setting("vcs.modified"))),
+        module: Module { path: info.module.path.clone(), version: info.module.version.clone() },
+        vcs: (!revision.is_empty()).then(|| Vcs {
+            revision,
+            time: setting("vcs.time"),
+            modified: setting("vcs.modified"),
+        }),
+        go_minor: taken.runtime.layout.minor,
+        code: Some(Code { start: code.start.0, end: code.end.0 }),
         build_id: image.build_id().map(str::to_owned),
         stripped: image.is_stripped(),
         cgroup: taken.identity.cgroup.clone(),

@@ -53,6 +53,8 @@ pub(crate) fn sites(
         baseline_t_ms: baseline.map(|b| b.t_ms),
         baseline_gc: baseline.map(|b| gc(&b.gauges)),
         sites,
+        series: Vec::new(),
+        series_t_ms: Vec::new(),
     }
 }
 

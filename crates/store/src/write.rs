@@ -45,12 +45,12 @@ pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Fo
         add_the_rest(&mut w, decoded, &report)?;
     }
     let gaps: Vec<GapEntry> =
-        facts.capture.gaps.iter().map(|(what, why)| GapEntry { what: what.clone(), why: why.clone() }).collect();
+        facts.capture.gaps.iter().map(|g| GapEntry { what: g.what.clone(), why: g.why.clone() }).collect();
     let c = &facts.capture;
     Ok(w.seal(Manifest {
         taken_at: c.taken_at.clone(),
-        phase: c.phase.clone(),
-        reason: c.reason.clone(),
+        phase: c.phase.to_string(),
+        reason: c.reason.to_string(),
         lastgasp_version: c.lastgasp_version.clone(),
         target: report["target"].clone(),
         complete: gaps.is_empty(),
@@ -128,7 +128,7 @@ mod tests {
         let mut facts = Facts { schema: lastgasp_diagnosis::facts::SCHEMA.into(), ..Facts::default() };
         (facts.target.pid, facts.target.service) = (7, service.into());
         facts.capture.phase = "manual".into();
-        facts.capture.gaps.push(("goroutines".into(), "too many".into()));
+        facts.capture.gaps.push(lastgasp_diagnosis::facts::Gap::new("goroutines", "too many"));
         Decoded {
             facts,
             goroutines: Vec::new(),
