@@ -14,6 +14,7 @@ use lastgasp_observe::target::timeline;
 
 use crate::baseline;
 use crate::frames::Frames;
+use crate::goroutine_list::list;
 use crate::goroutines::group;
 use crate::memory::{self, gc};
 use crate::sites::sites;
@@ -79,11 +80,12 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
             format!("the program changed MemProfileRate from {} to {} while it was watched", then.rate, profile.rate);
         gaps.push(Gap::new("exact un-sampling", why));
     }
+    let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines.live));
     let mut facts = Facts {
         schema: SCHEMA.into(),
         capture: capture(taken, provenance),
         target: target(taken),
-        profile: sites(&profile, baseline, &symbols, &mut frames),
+        profile: sites(&profile, baseline, &taken.baselines, &symbols, &mut frames),
         goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, &mut frames) },
         gc: gc(&gauges),
         rss: taken.usage.map(|(u, t)| Rss {
@@ -102,6 +104,8 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         feeds: Vec::new(),
         frames: Vec::new(),
     };
+    // After the groups, whose order hangs on the frames' own.
+    facts.goroutines.list = list(&goroutines.live, monotonic_ns, rt.module.pcs.start, &mut frames);
     facts.frames = frames.list;
     facts.make_keys();
     // Copying and decoding stumble over the same.
@@ -110,7 +114,6 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     facts.capture.gaps = gaps.into_iter().map(|g| facts::Gap::new(g.what, g.why)).collect();
     tracing::debug!(us = started.elapsed().as_micros() as u64, sites = facts.profile.sites.len(), "decoded");
     let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
-    let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines.live));
     Decoded { facts, goroutines: goroutines.live, code: rt.module.pcs, minor: rt.layout.minor, monotonic_ns, unix_ns }
 }
 
