@@ -7,7 +7,7 @@ use lastgasp_diagnosis::facts::{
     self, Capture, Code, Event, Facts, Goroutines, Module, Residency, Rss, SCHEMA, Sample, Target, Timeline, Vcs,
 };
 use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile};
-use lastgasp_inferior::{AddrRange, BlockCache, Layered, Memory};
+use lastgasp_inferior::{BlockCache, Layered, Memory};
 use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
 use lastgasp_observe::target::baselines::Baseline;
 use lastgasp_observe::target::timeline;
@@ -19,17 +19,11 @@ use crate::goroutines::group;
 use crate::memory::{self, gc};
 use crate::sites::sites;
 
-/// What decoding gives: facts, and the goroutines one by one for `goroutines.txt`.
+/// What decoding gives: facts, and the clocks of when they were copied.
 #[derive(Debug)]
 pub struct Decoded {
     /// Facts, all that rules look at.
     pub facts: Facts,
-    /// Goroutines one by one, in the order of the runtime's own list.
-    pub goroutines: Vec<Goroutine>,
-    /// Where the target's code stands.
-    pub code: AddrRange,
-    /// Its Go 1.`minor`.
-    pub minor: u16,
     /// `CLOCK_MONOTONIC` of the copy.
     pub monotonic_ns: u64,
     /// Nanoseconds since 1970.
@@ -114,7 +108,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     facts.capture.gaps = gaps.into_iter().map(|g| facts::Gap::new(g.what, g.why)).collect();
     tracing::debug!(us = started.elapsed().as_micros() as u64, sites = facts.profile.sites.len(), "decoded");
     let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
-    Decoded { facts, goroutines: goroutines.live, code: rt.module.pcs, minor: rt.layout.minor, monotonic_ns, unix_ns }
+    Decoded { facts, monotonic_ns, unix_ns }
 }
 
 /// The latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then
