@@ -8,6 +8,8 @@
 
 mod addr;
 mod arch;
+mod core_notes;
+mod core_writer;
 mod corefile;
 mod elf;
 mod images;
@@ -19,6 +21,7 @@ mod snapshot;
 mod thread;
 
 pub use addr::{Addr, AddrRange};
+pub use core_writer::{Access, Added, CoreProcess, CoreWriter, Cut, OwnNote};
 pub use corefile::{CoreFile, CoreMapping, Match};
 pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol};
 pub use images::{MappedFile, mapped_files};

@@ -3,7 +3,7 @@
 
 mod amd64;
 
-pub(crate) use amd64::{ELF_ARCHITECTURE, NAME, PAGE, PRSTATUS, user_registers};
+pub(crate) use amd64::{ELF_ARCHITECTURE, ELF_MACHINE, NAME, PAGE, PRSTATUS, prstatus, user_registers};
 
 /// Offsets in the kernel's `struct elf_prstatus` (`include/linux/elfcore.h`), in bytes.
 #[derive(Clone, Copy, Debug)]
