@@ -14,8 +14,8 @@ use thiserror::Error;
 
 use crate::arch::PAGE;
 use crate::{
-    Addr, ElfImage, ImageError, LoadedImage, Mapping, Memory, Part, ReadCause, ReadError, Resident, parse_maps,
-    parse_smaps,
+    Addr, ElfImage, ImageError, LoadedImage, Mapping, Memory, PageMap, Part, ReadCause, ReadError, Resident,
+    parse_maps, parse_smaps,
 };
 
 /// Why a process could not be opened.
@@ -83,6 +83,9 @@ pub struct LiveProcess {
     mem: File,
     loaded: Arc<LoadedImage>,
 }
+
+/// More than any kernel says in `/proc/PID/auxv`, in bytes.
+const MAX_AUXV: u64 = 16 << 10;
 
 /// Field 22 of `/proc/PID/stat`: when the process started, in clock ticks since boot. With the number it names one process for good.
 #[must_use]
@@ -224,6 +227,24 @@ impl LiveProcess {
     pub fn residency(&self) -> Option<Vec<Resident>> {
         let text = self.text("smaps").ok()?;
         Some(parse_smaps(&text)).filter(|r| !r.is_empty())
+    }
+
+    /// Which of its pages are in memory.
+    ///
+    /// # Errors
+    /// The system's error: it has ended.
+    pub fn page_map(&self) -> std::io::Result<PageMap> {
+        self.file("pagemap").map(PageMap::of)
+    }
+
+    /// `/proc/PID/auxv`: what the kernel told it at its start.
+    ///
+    /// # Errors
+    /// The system's error: it has ended.
+    pub fn auxiliary_vector(&self) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.file("auxv")?.take(MAX_AUXV).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// As [`resident_bytes`], of this process.
