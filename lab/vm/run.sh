@@ -4,8 +4,8 @@
 #
 #   lab/vm/run.sh LASTGASP_BINARY DIR_WITH_GO_BINARIES    (cargo xtask vm builds both and calls it)
 #
-# The directory holds resource-service, admin, loadgen and dies (lab/dies, likewise):
-#   cd lab/incident && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o DIR/ ./...
+# The directory holds resource-service, admin, loadgen and dies (lab/programs/dies, likewise):
+#   cd lab/programs/incident && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o DIR/ ./...
 #
 # The last line is "PASS ..." or "FAIL ..."; exit code 0 or 1, and 2 if it could not be played. All cases take eight minutes on two cores.
 #

@@ -81,7 +81,7 @@ pub(crate) fn run(kills: usize, calm: u64) -> Result<()> {
 }
 
 fn header(go: &str) -> Result<String> {
-    machine(&format!("lab/incident, {go} stripped"))
+    machine(&format!("lab/programs/incident, {go} stripped"))
 }
 
 /// Looks at the last capture of a kill through `lastgasp report --format json`, as a user would.

@@ -1,4 +1,4 @@
-//! `cargo xtask layouts`: one table of offsets per Go minor, read from the DWARF of `lab/layout-probe` built with that toolchain.
+//! `cargo xtask layouts`: one table of offsets per Go minor, read from the DWARF of `lab/programs/layout-probe` built with that toolchain.
 //!
 //! The generated files are data: the struct definitions that they fill stand in `crates/goruntime/src/layout/mod.rs`, so that a field which a new Go
 //! release drops or renames fails here or in the compiler and never at a user's.
@@ -211,7 +211,7 @@ const GROUPS: &[Group] = &[
     ),
 ];
 
-/// A module below `lab` with nothing but the runtime in it. Its path has a dot: Go 1.20.0 takes one without for its own.
+/// A module below `lab/programs` with nothing but the runtime in it. Its path has a dot: Go 1.20.0 takes one without for its own.
 pub(crate) const RUNTIME_ONLY: &str = "layout-probe/runtime-only";
 
 /// struct name -> (size, field -> (offset, type name)).
@@ -240,9 +240,9 @@ pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
     Ok(())
 }
 
-/// The table that a toolchain's own build of a module below `lab` yields, as a file's text.
+/// The table that a toolchain's own build of a module below `lab/programs` yields, as a file's text.
 pub(crate) fn table_of(toolchain: &Toolchain, module: &str) -> Result<String> {
-    let probe = build(toolchain, Mode::PlainDwarf, &repo_root().join("lab").join(module), ".")?;
+    let probe = build(toolchain, Mode::PlainDwarf, &repo_root().join("lab/programs").join(module), ".")?;
     table(toolchain, &structs(&probe)?, &wait_reasons(toolchain)?, wrapper_func_id(toolchain)?)
 }
 

@@ -40,8 +40,8 @@ struct Look {
 pub(crate) fn run(times: usize) -> Result<()> {
     let lastgasp = lastgasp()?;
     let toolchain = toolchain::any(&cache_dir())?;
-    let program = build(&toolchain, Mode::Stripped, &repo_root().join("lab/big"), ".")?;
-    let mut out = machine(&format!("lab/big, {} stripped, {times} captures of each", toolchain.version))?;
+    let program = build(&toolchain, Mode::Stripped, &repo_root().join("lab/programs/big"), ".")?;
+    let mut out = machine(&format!("lab/programs/big, {} stripped, {times} captures of each", toolchain.version))?;
     for size in SIZES {
         let mut target = Target::start(&program, size)?;
         let mut looks = Vec::new();
@@ -70,7 +70,7 @@ impl Target {
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut line)?;
         if !line.starts_with("READY") {
-            bail!("lab/big said {line:?}");
+            bail!("lab/programs/big said {line:?}");
         }
         Ok(Self(child))
     }

@@ -62,7 +62,7 @@ fn is_of_systemd(case: &str) -> bool {
 fn programs(toolchain: &Toolchain) -> Result<PathBuf> {
     let folder = cache_dir().join("vm-programs");
     fs::create_dir_all(&folder)?;
-    let lab = repo_root().join("lab");
+    let lab = repo_root().join("lab/programs");
     let of_incident = ["resource-service", "admin", "loadgen"].map(|package| (lab.join("incident"), package));
     for (module, package) in of_incident.into_iter().chain([(lab.join("dies"), ".")]) {
         let built = build(toolchain, Mode::Stripped, &module, package)?;

@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use lastgasp_capture::{Capture, FACTS, GapEntry, Manifest, Writer};
+pub(crate) use lastgasp_diagnosis::cause;
 use lastgasp_diagnosis::facts::{SCHEMA, from_json};
 use lastgasp_diagnosis::{Diagnosis, Facts, diagnose};
 use lastgasp_report::{
@@ -84,19 +85,6 @@ fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<()>
     w.add("timeline.jsonl", timeline(facts)?.as_bytes())?;
     w.add("report.html", page(report).as_bytes())?;
     Ok(())
-}
-
-/// What a capture shows, in words that are the same for another victim of the same cause: service, build, rule, culprit.
-pub(crate) fn cause(facts: &Facts, diagnosis: &Diagnosis) -> String {
-    let target = &facts.target;
-    let build = match &target.vcs {
-        Some((revision, ..)) => revision.get(..12).unwrap_or(revision),
-        None if target.module.1.is_empty() => target.build_id.as_deref().unwrap_or("-"),
-        None => &target.module.1,
-    };
-    let rule = diagnosis.verdict().map_or("nothing", |f| f.code);
-    let culprit = diagnosis.growth.culprit.as_ref().map_or("-", |c| c.frame.function.as_str());
-    format!("{} {build}: {rule} {culprit}", target.service)
 }
 
 /// The facts of a capture.

@@ -337,7 +337,7 @@ fn cgroup_of(pid: i32) -> String {
 #[test]
 fn stopped_while_it_holds_a_target() {
     let Ok(toolchain) = toolchain::find_or_fetch(24, &cache_dir()) else { return eprintln!("SKIPPED: no Go 1.24") };
-    let churn = Oracle::start_program(&toolchain, Mode::Stripped, "lab/churn").unwrap();
+    let churn = Oracle::start_program(&toolchain, Mode::Stripped, "lab/programs/churn").unwrap();
     let store = tempfile::tempdir().unwrap();
     let traced = || state(churn.pid()) == Some('t');
     for _ in 0..50 {

@@ -28,7 +28,7 @@ fn bucket(list: &Value, name: &str) -> i64 {
 
 fn off_heap_is_told_from_heap(minor: u16) {
     let Some(toolchain) = toolchain(minor) else { return };
-    let program = Oracle::start_program(&toolchain, Mode::Stripped, "lab/offheap").unwrap();
+    let program = Oracle::start_program(&toolchain, Mode::Stripped, "lab/programs/offheap").unwrap();
     let r = report(program.pid());
     let ledger = &r["memory"]["buckets"];
     let near = |name: &str, mb: i64| {
@@ -72,7 +72,7 @@ fn stacks_of_nine_hundred_calls_at_a_rate_of_one() {
     let Some(toolchain) = toolchain(24) else { return };
     let args = ["-sites", "8", "-depth", "900", "-heap", "819200", "-goroutines", "1"];
     let godebug = "profstackdepth=1024,memprofilerate=1";
-    let program = Oracle::start_program_with(&toolchain, Mode::Stripped, "lab/big", &args, godebug).unwrap();
+    let program = Oracle::start_program_with(&toolchain, Mode::Stripped, "lab/programs/big", &args, godebug).unwrap();
     let r = report(program.pid());
     assert_eq!(r["profile"]["rate_bytes"], 1);
     let sites = r["profile"]["sites"].as_array().unwrap();

@@ -13,7 +13,7 @@ use serde_json::Value;
 /// `lab/churn` never refers to `runtime.MemProfile`: the linker has switched its profile off.
 fn churn(minor: u16) -> Option<Oracle> {
     let toolchain = find_or_fetch(minor, &cache_dir()).map_err(|e| eprintln!("SKIPPED: {e:#}")).ok()?;
-    Some(Oracle::start_program(&toolchain, Mode::Stripped, "lab/churn").unwrap())
+    Some(Oracle::start_program(&toolchain, Mode::Stripped, "lab/programs/churn").unwrap())
 }
 
 fn lastgasp(args: &[&str]) -> Output {

@@ -44,7 +44,7 @@ fn toolchain() -> Option<Toolchain> {
 }
 
 fn idle(go: &Toolchain) -> PathBuf {
-    build(go, Mode::Stripped, &repo_root().join("lab/idle"), ".").unwrap()
+    build(go, Mode::Stripped, &repo_root().join("lab/programs/idle"), ".").unwrap()
 }
 
 fn lastgasp(cache: &Path) -> Command {

@@ -25,7 +25,7 @@ fn turn() -> std::sync::MutexGuard<'static, ()> {
 /// A program of the lab under a name of its own, in a folder that goes with it.
 fn program(lab: &str, name: &str) -> (tempfile::TempDir, PathBuf) {
     let toolchain = toolchain::any(&cache_dir()).unwrap();
-    let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab").join(lab), ".").unwrap();
+    let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab/programs").join(lab), ".").unwrap();
     let folder = tempfile::Builder::new().prefix("lastgasp-early-").tempdir().unwrap();
     let program = folder.path().join(name);
     fs::copy(built, &program).unwrap();

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashSet;
 
 use crate::facts::{Amount, Facts, Frame};
-use crate::owner::{frame, owning_frame};
+use crate::owner::{frame, is_standard_library, owning_frame};
+use crate::thresholds::heap_growth::MAJORITY;
 
 /// What grew since the baseline; without one, what is there.
 #[derive(Clone, Debug, Default)]
@@ -47,9 +48,6 @@ pub struct Culprit {
     pub goroutines: u64,
 }
 
-/// From this share of the growth on one function is named.
-pub(crate) const MAJORITY: f64 = 0.5;
-
 impl Growth {
     /// Sums up.
     #[must_use]
@@ -62,8 +60,8 @@ impl Growth {
     }
 }
 
-/// By owning function first: it holds when many paths lead to one function. Where no function has the majority, down the call tree: the deepest caller
-/// under which the majority was allocated.
+/// By owning function first: it holds when many paths lead to one function. Where no function has the
+/// majority, down the call tree: the deepest caller under which the majority was allocated.
 fn culprit(facts: &Facts, by_site: &[Amount], total: Amount) -> Option<Culprit> {
     if total.bytes == 0 {
         return None;
@@ -95,7 +93,7 @@ fn deepest_majority(facts: &Facts, by_site: &[Amount], majority: &dyn Fn(u64) ->
         let start = owning_frame(facts, &site.stack).unwrap_or(0);
         for (depth, index) in site.stack.iter().enumerate().skip(start) {
             let Some(f) = frame(facts, *index) else { continue };
-            if crate::is_standard_library(&f.function, &facts.target.module.0) || !seen.insert(f.function.as_str()) {
+            if is_standard_library(&f.function, &facts.target.module.0) || !seen.insert(f.function.as_str()) {
                 continue;
             }
             let entry = below.entry(f.function.as_str()).or_default();
@@ -136,7 +134,7 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
                 site.stack.first().filter(|_| at > 0).and_then(|f| frame(facts, *f)).map(|f| f.function.clone());
             let callers = site.stack.iter().skip(at + 1).filter_map(|f| frame(facts, *f));
             let mut callers = callers.filter(|f| f.function != function);
-            out.caller = callers.find(|f| !crate::is_standard_library(&f.function, &facts.target.module.0)).cloned();
+            out.caller = callers.find(|f| !is_standard_library(&f.function, &facts.target.module.0)).cloned();
         }
     }
     out.frame = lines.into_iter().max_by_key(|(_, b)| *b).map(|(f, _)| f.clone()).unwrap_or_default();

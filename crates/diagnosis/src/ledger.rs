@@ -1,7 +1,8 @@
-//! Where the memory is: every byte of the RSS, and every byte that is charged to the cgroup, in a named slice or in "unknown". Pure.
+//! Where the memory is: every byte of the RSS, and every byte that is charged to the cgroup, in a named slice
+//! or in "unknown". Pure.
 
 use crate::facts::{Facts, Rss};
-use crate::verdict::Source;
+use crate::finding::Source;
 
 /// A slice of the RSS, or of the charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,8 @@ pub fn ledger(facts: &Facts) -> Vec<Slice> {
     close(out, rss.rss, rest)
 }
 
-/// The Go heap. Where it is known how much of it is resident, the slices sum to that: what was never touched, or was returned, is taken from where it must be.
+/// The Go heap. Where it is known how much of it is resident, the slices sum to that: what was never touched,
+/// or was returned, is taken from where it must be.
 fn go_heap(facts: &Facts) -> Vec<Slice> {
     let gc = &facts.gc;
     let marked = gc.heap_marked.min(gc.heap_live);
@@ -71,7 +73,8 @@ fn go_heap(facts: &Facts) -> Vec<Slice> {
     if let Some(r) = facts.residency {
         let named = amounts.iter().fold(0, |sum: u64, n| sum.saturating_add(*n));
         let mut missing = named.saturating_sub(r.go_heap);
-        // Idle pages may have been returned since, free slots and fresh objects never touched; at last, buffers that are reachable and were never written.
+        // Idle pages may have been returned since, free slots and fresh objects never touched; at last,
+        // buffers that are reachable and were never written.
         for i in [4, 3, 1, 2, 0] {
             let Some(amount) = amounts.get_mut(i) else { continue };
             let part = missing.min(*amount);
@@ -110,7 +113,8 @@ fn outside_the_heap(facts: &Facts, rss: Rss) -> Vec<Slice> {
     let Some(r) = facts.residency else {
         return vec![slice("go runtime", facts.gc.metadata, Source::Exact, runtime)];
     };
-    // Named by the runtime itself, or else as many bytes as it says it has mapped, as far as there are that many.
+    // Named by the runtime itself, or else as many bytes as it says it has mapped, as far as there are that
+    // many.
     let (tables, source) = if r.go_named > 0 {
         (r.go_named, Source::Exact)
     } else {
@@ -243,7 +247,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the numbers, which are read at different moments: the slices sum to the whole, and only `unknown` may be negative.
+        /// Whatever the numbers, which are read at different moments: the slices sum to the whole, and only
+        /// `unknown` may be negative.
         #[test]
         fn always_sums(n in proptest::collection::vec(0u64..1 << 40, 20)) {
             let gc = Gc { heap_live: n[0], heap_marked: n[1], heap_in_use: n[2], heap_free: n[3], stacks: n[4], metadata: n[5], ..Gc::default() };

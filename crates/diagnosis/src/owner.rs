@@ -1,4 +1,5 @@
-//! Whose code a frame is. A reader can change their own code, hardly the standard library: a site is named by the innermost frame that is theirs.
+//! Whose code a frame is. A reader can change their own code, hardly the standard library: a site is named by
+//! the innermost frame that is theirs.
 
 use crate::facts::{Facts, Frame};
 
@@ -13,7 +14,8 @@ pub enum Owner {
     StandardLibrary,
 }
 
-/// Import path of a function's package: `net/http` for `net/http.(*conn).serve`, `example.com/a/b` for `example.com/a/b.F`.
+/// Import path of a function's package: `net/http` for `net/http.(*conn).serve`, `example.com/a/b` for
+/// `example.com/a/b.F`.
 fn package(function: &str) -> &str {
     // Type arguments have import paths of their own.
     let function = function.find('[').and_then(|open| function.get(..open)).unwrap_or(function);
@@ -22,7 +24,8 @@ fn package(function: &str) -> &str {
     function.get(..dot).unwrap_or(function)
 }
 
-/// Whether a function is of Go's standard library: its import path has no dot in the first element, which every module's has, and is not `main`.
+/// Whether a function is of Go's standard library: its import path has no dot in the first element, which
+/// every module's has, and is not `main`.
 #[must_use]
 pub fn is_standard_library(function: &str, module: &str) -> bool {
     owner(function, module) == Owner::StandardLibrary
@@ -43,7 +46,8 @@ fn owner(function: &str, module: &str) -> Owner {
     }
 }
 
-/// Position in a stack (innermost first) of the frame that owns the allocation: the innermost of the program, else of a dependency, else the innermost.
+/// Position in a stack (innermost first) of the frame that owns the allocation: the innermost of the program,
+/// else of a dependency, else the innermost.
 pub(crate) fn owning_frame(facts: &Facts, stack: &[u32]) -> Option<usize> {
     let of = |want: Owner| {
         stack.iter().position(|f| frame(facts, *f).is_some_and(|f| owner(&f.function, &facts.target.module.0) == want))

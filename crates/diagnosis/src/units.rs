@@ -1,4 +1,5 @@
-//! Numbers for people. 1 GB is 10^9 bytes, as memory limits and pprof's users count; limits that are round in GiB say so elsewhere.
+//! Numbers for people. 1 GB is 10^9 bytes, as memory limits and pprof's users count; limits that are round in
+//! GiB say so elsewhere.
 
 /// `1.23 GB`, `45.6 MB`, `789 B`.
 #[must_use]
@@ -56,6 +57,12 @@ pub fn seconds(s: f64) -> String {
         s if s < 7200.0 => format!("{:.1} min", s / 60.0),
         s => format!("{:.1} h", s / 3600.0),
     }
+}
+
+/// The last two elements of a path.
+pub(crate) fn short(file: &str) -> &str {
+    let cut = file.rmatch_indices('/').nth(1).map_or(0, |(i, _)| i + 1);
+    file.get(cut..).unwrap_or(file)
 }
 
 #[cfg(test)]

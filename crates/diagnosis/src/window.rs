@@ -42,17 +42,20 @@ const PARTS: u64 = 24;
 
 /// The last growth of the timeline, or `None` if usage did not grow by a tenth and 16 MB.
 ///
-/// From the end backwards in steps: a step belongs to the growth if it gains at least a tenth of what the whole growth so far gains per step. A rest ends it
-/// only when it is longer than the growth that followed, and than a second: while a GC marks, the RSS of a ramp may stand still for 0.9 s, since
-/// allocating goroutines must help it (seen in lab/incident; test `a_gc_that_stops_the_ramp_does_not_end_it`). A rest while our tripwire stood never ends it: who
-/// is braked sleeps for seconds between two small steps (seen in the virtual machine; test `a_ramp_that_we_braked_is_seen_whole`).
+/// From the end backwards in steps: a step belongs to the growth if it gains at least a tenth of what the
+/// whole growth so far gains per step. A rest ends it only when it is longer than the growth that followed,
+/// and than a second: while a GC marks, the RSS of a ramp may stand still for 0.9 s, since allocating
+/// goroutines must help it (seen in lab/incident; test `a_gc_that_stops_the_ramp_does_not_end_it`). A rest
+/// while our tripwire stood never ends it: who is braked sleeps for seconds between two small steps (seen in
+/// the virtual machine; test `a_ramp_that_we_braked_is_seen_whole`).
 #[must_use]
 pub fn window(facts: &Facts) -> Option<Window> {
     let samples = &facts.timeline.samples;
     let last = samples.last()?;
     let end =
         samples.iter().rev().take_while(|s| s.t_ms.saturating_add(200) >= last.t_ms).max_by_key(|s| s.usage_bytes)?;
-    // The step is a fraction of the time in which usage last doubled or came from its lowest: fast growth is looked at closely, slow growth from afar.
+    // The step is a fraction of the time in which usage last doubled or came from its lowest: fast growth is
+    // looked at closely, slow growth from afar.
     let low = samples.iter().filter(|s| s.t_ms <= end.t_ms).map(|s| s.usage_bytes).min()?;
     let half = low + (end.usage_bytes.saturating_sub(low)) / 2;
     let crossed = samples.iter().rev().filter(|s| s.t_ms <= end.t_ms).find(|s| s.usage_bytes <= half)?;
@@ -101,8 +104,8 @@ fn look_back<'a>(samples: &'a [Sample], end: &'a Sample, step: u64, braked: Opti
         if gain > 0.0 && gain >= usual * 0.1 {
             onset = earlier;
         } else if onset.t_ms - earlier.t_ms > (end.t_ms - onset.t_ms).max(1000) {
-            // After a collection a slow ramp refills what was freed: usage rests while the live heap goes on to grow (seen in the virtual machine; test
-            // `a_kill_just_after_a_refill_keeps_the_window`).
+            // After a collection a slow ramp refills what was freed: usage rests while the live heap goes on
+            // to grow (seen in the virtual machine; test `a_kill_just_after_a_refill_keeps_the_window`).
             let refill = (here.heap_live_bytes as f64 - earlier.heap_live_bytes as f64) / span(earlier, here);
             let one_collection = onset.gc_cycles.saturating_sub(earlier.gc_cycles) <= 1;
             let stalled = here.gc_cycles == earlier.gc_cycles && (refill <= 0.0 || refill < usual * 0.1);
@@ -185,7 +188,8 @@ mod tests {
         }
     }
 
-    /// 20 MB/s, a tripwire at 125 MB, and from there 2 MB every two seconds: what `memory.high` makes of it where pages are huge.
+    /// 20 MB/s, a tripwire at 125 MB, and from there 2 MB every two seconds: what `memory.high` makes of it
+    /// where pages are huge.
     #[test]
     fn a_ramp_that_we_braked_is_seen_whole() {
         let curve = |t: u64| match t {

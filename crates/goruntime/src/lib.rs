@@ -12,51 +12,30 @@
 //! - [`Symbolizer`]: program counters to function, file and line, inlining included.
 
 mod arch;
-mod buildinfo;
+mod binary;
+mod bounds;
 mod evidence;
-mod functab;
-mod gauges;
+mod gap;
 mod goroutine;
+mod heap;
 pub mod layout;
-mod locate;
-mod located;
-mod memprofile;
-mod moduledata;
-mod obfuscated;
-mod pclntab;
 mod runtime;
-mod spans;
-mod types;
-mod unwind;
+mod version;
 
-pub use buildinfo::{BuildInfo, GoVersion, Module, parse_buildinfo};
+pub use binary::buildinfo::{BuildInfo, Module, parse_buildinfo};
+pub use binary::locate::Globals;
+pub use binary::located::{Located, binary_key};
+pub use binary::moduledata::ModuleData;
+pub use binary::pclntab::{Frame, Symbolizer, for_print};
 pub use evidence::{Evidence, EvidencePlan};
-pub use gauges::Gauges;
+pub use gap::Gap;
 pub use goroutine::{
     Ancestor, Call, CallSite, Goroutine, Goroutines, Label, LabelSalt, Status, decode_all_goroutines,
     decode_goroutines, is_system,
 };
-pub use locate::Globals;
-pub use located::{Located, binary_key};
-pub use memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
-pub use moduledata::ModuleData;
-pub use pclntab::{Frame, Symbolizer, for_print};
+pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
+pub use heap::memstats::Gauges;
+pub use heap::rtype::type_name;
+pub use heap::spans::{LargeObject, SpanClass, SpanTable};
 pub use runtime::{DiscoverError, Runtime};
-pub use spans::{LargeObject, SpanClass, SpanTable};
-pub use types::type_name;
-
-/// Something that could not be read or made no sense, and why. Analyses go on without it and say so.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Gap {
-    /// What is missing.
-    pub what: String,
-    /// Why.
-    pub why: String,
-}
-
-impl Gap {
-    /// A gap.
-    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { what: what.into(), why: why.into() }
-    }
-}
+pub use version::GoVersion;

@@ -3,14 +3,15 @@
 use lastgasp_inferior::{Addr, AddrRange, BlockCache, ElfImage, Layered, Memory};
 use thiserror::Error;
 
-use crate::buildinfo::{BuildInfo, GoVersion, parse_buildinfo};
-use crate::goroutine::MAX_STACK_BYTES;
+use crate::binary::buildinfo::{BuildInfo, parse_buildinfo};
+use crate::binary::garble;
+use crate::binary::locate::{self, Globals};
+use crate::binary::located::Located;
+use crate::binary::moduledata::{self, ModuleData};
+use crate::binary::pclntab::Symbolizer;
+use crate::bounds::MAX_STACK_BYTES;
 use crate::layout::{self, Layout, Unsupported};
-use crate::locate::{self, Globals};
-use crate::located::Located;
-use crate::moduledata::{self, ModuleData};
-use crate::obfuscated;
-use crate::pclntab::Symbolizer;
+use crate::version::GoVersion;
 
 /// Why a process cannot be read as a Go process.
 #[derive(Debug, Error)]
@@ -79,7 +80,7 @@ impl Runtime {
         let newer =
             info.as_ref().and_then(|i| GoVersion::parse(&i.go_version)).filter(|v| v.minor > layout::supported().1);
         if newer.is_none()
-            && let Some(signs) = obfuscated::signs(image, info.as_ref())
+            && let Some(signs) = garble::signs(image, info.as_ref())
         {
             return Err(DiscoverError::Obfuscated { file: file(), signs });
         }

@@ -84,7 +84,7 @@ fn stop(pid: i32) {
 
 fn at_any_moment_of_a_collection(minor: u16, mode: Mode) {
     let Some(toolchain) = toolchain(minor) else { return };
-    let churn = Oracle::start_program(&toolchain, mode, "lab/churn").unwrap();
+    let churn = Oracle::start_program(&toolchain, mode, "lab/programs/churn").unwrap();
     let live = LiveProcess::open(churn.pid()).unwrap();
     std::thread::sleep(Duration::from_millis(500));
     let rt = Runtime::discover(live.image(), live.bias(), &live).unwrap();

@@ -302,7 +302,7 @@ mod tests {
     /// A program of the lab, in the group at `folder` from its first breath.
     fn play(name: &str, folder: &Path, args: &[&str]) -> Ended {
         let go = toolchain::any(&cache_dir()).unwrap();
-        let program = build(&go, Mode::Stripped, &repo_root().join("lab").join(name), ".").unwrap();
+        let program = build(&go, Mode::Stripped, &repo_root().join("lab/programs").join(name), ".").unwrap();
         let enter = format!("echo 0 > {}/cgroup.procs && exec \"$@\"", folder.display());
         let child = Command::new("sh").args(["-c", &enter, "sh"]).arg(program).args(args).stderr(Stdio::null()).spawn();
         Ended(child.unwrap())

@@ -76,16 +76,11 @@ fn look(pid: i32, name: &str) {
             let stack: Vec<String> =
                 g.stack.iter().map(|c| format!("{}+{:#x}", c.frame.function, c.offset.unwrap_or(0))).collect();
             let last = g.stack.last().map_or("", |c| c.frame.function.as_str());
-            // What C brought into Go has no first function of its own.
-            let first = g.start_function.as_str();
-            // One that has just returned from it is in `goexit1`.
-            let begins = first.is_empty()
-                || first.contains("gowrap")
-                || stack.iter().any(|f| f.starts_with(first) || f.starts_with("runtime.goexit1"));
+            let begins = leads_to(&stack, &g.start_function);
             if g.cut.is_some() || g.approximate || !matches!(last, "runtime.goexit" | "runtime.rt0_go") || !begins {
                 bad.push(format!(
-                    "sample {sample}: goroutine {} {:?} of {first}: cut {:?}, no registers {:?}\n{stack:#?}\n{registers:x?}",
-                    g.goid, g.status, g.cut, g.no_registers
+                    "sample {sample}: goroutine {} {:?} of {}: cut {:?}, no registers {:?}\n{stack:#?}\n{registers:x?}",
+                    g.goid, g.status, g.start_function, g.cut, g.no_registers
                 ));
             }
             if g.status == Status::Running {
@@ -106,6 +101,32 @@ fn look(pid: i32, name: &str) {
     assert_eq!(moments, samples);
     // At most moments one of them at least is on a thread.
     assert!(running * 2 >= moments && on_system_stack > 0, "{running} running, {on_system_stack} on system stacks");
+}
+
+/// Whether a stack (innermost first, `function+offset`) ends in the goroutine's first function, or was left by it.
+fn leads_to(stack: &[String], first: &str) -> bool {
+    // What C brought into Go has no first function of its own; a wrapper of the compiler's is elided.
+    if first.is_empty() || first.contains("gowrap") {
+        return true;
+    }
+    // Its first function has returned: it stands at the instruction that was returned to, `goexit+1` (seen once, Go
+    // 1.26 in a fresh clone), or in what that calls.
+    let has_returned = stack.first().is_some_and(|f| f == "runtime.goexit+0x1")
+        || stack.iter().any(|f| f.starts_with("runtime.goexit1"));
+    has_returned || stack.iter().any(|f| f.starts_with(first))
+}
+
+#[test]
+fn a_goroutine_that_has_returned_has_left_its_first_function() {
+    let stack = |calls: &[&str]| calls.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>();
+    let lost = stack(&["runtime.goexit+0x1"]);
+    assert!(leads_to(&lost, "main.churn.func1"));
+    assert!(leads_to(&stack(&["runtime.goexit1+0x12", "runtime.goexit+0x6"]), "main.churn.func1"));
+    assert!(leads_to(&stack(&["main.leaf+0x4", "main.churn.func1+0x20", "runtime.goexit+0x1"]), "main.churn.func1"));
+    // Unwound past its first function: what the tests are there to see.
+    assert!(!leads_to(&stack(&["main.leaf+0x4", "runtime.goexit+0x1"]), "main.churn.func1"));
+    assert!(!leads_to(&stack(&["runtime.gopark+0xce", "runtime.goexit+0x1"]), "main.churn.func1"));
+    assert!(!leads_to(&[], "main.churn.func1"));
 }
 
 macro_rules! matrix {

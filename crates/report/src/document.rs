@@ -1,4 +1,5 @@
-//! The report as one JSON document: the contract of docs/formats/report-json.md. The HTML page carries it and computes nothing of its own.
+//! The report as one JSON document: the contract of docs/formats/report-json.md. The HTML page carries it and
+//! computes nothing of its own.
 
 use lastgasp_diagnosis::facts::{Amount, Facts, Frame, Group, Site};
 use lastgasp_diagnosis::{Diagnosis, Finding, nothing_found};
@@ -22,7 +23,7 @@ pub fn document(facts: &Facts, d: &Diagnosis, path: Option<&str>) -> Value {
         "verdict": verdict(facts, d),
         "findings": d.findings.iter().map(finding).collect::<Vec<_>>(),
         "do_now": d.verdict().map(|f| f.do_now.iter().map(|(text, effect)| json!({"text": text, "effect": effect})).collect::<Vec<_>>()).unwrap_or_default(),
-        "not_it": d.not_it.iter().map(|n| json!({"suspect": n.suspect, "because": n.because, "source": n.source.name()})).collect::<Vec<_>>(),
+        "not_it": d.ruled_out.iter().map(|n| json!({"suspect": n.suspect, "because": n.because, "source": n.source.name()})).collect::<Vec<_>>(),
         "feeds": feeds(),
         "unknown": d.unknown,
         "window": window(d),
@@ -75,7 +76,7 @@ fn verdict(facts: &Facts, d: &Diagnosis) -> Value {
     };
     json!({
         "level": f.level.name(), "code": f.code, "title": f.title, "sentence": f.sentence, "confidence": f.confidence(),
-        "confidence_terms": f.terms.iter().map(|t| json!({"term": t.term, "value": t.value})).collect::<Vec<_>>(),
+        "confidence_terms": f.factors.iter().map(|c| json!({"term": c.name, "value": c.value})).collect::<Vec<_>>(),
         "site": f.site, "facts": evidence(f), "cure": f.cure,
     })
 }
@@ -91,7 +92,8 @@ fn finding(f: &Finding) -> Value {
     })
 }
 
-/// What could tell of a change, and does not yet: said aloud, since absence of a feed is not absence of change.
+/// What could tell of a change, and does not yet: said aloud, since absence of a feed is not absence of
+/// change.
 fn feeds() -> Vec<Value> {
     ["releases", "configuration", "admin platforms", "dependencies and base platform"]
         .iter()

@@ -1,7 +1,9 @@
-//! `goroutines.pb.gz`, like Go's own goroutine profile. Source: `runtime/pprof/proto.go` (`appendLocsForStack`), `runtime/pprof/pprof.go` (`printCountProfile`).
+//! `goroutines.pb.gz`, like Go's own goroutine profile. Source: `runtime/pprof/proto.go`
+//! (`appendLocsForStack`), `runtime/pprof/pprof.go` (`printCountProfile`).
 //!
-//! Different on purpose: the values of labels are salted hashes (they are users' data); stacks are whole where Go's end after 32 calls (up to 1.22) or 128;
-//! goroutines that run have the runtime's frames on the thread's stack above their own.
+//! Different on purpose: the values of labels are salted hashes (they are users' data); stacks are whole
+//! where Go's end after 32 calls (up to 1.22) or 128; goroutines that run have the runtime's frames on the
+//! thread's stack above their own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,9 +1,11 @@
-//! `goroutines.txt`: what Go's own traceback (`debug=2`) prints at that moment, so that panicparse and all else that reads it reads this. Source:
-//! `runtime/traceback.go` (`traceback1`, `goroutineheader`, `showframe`).
+//! `goroutines.txt`: what Go's own traceback (`debug=2`) prints at that moment, so that panicparse and all
+//! else that reads it reads this. Source: `runtime/traceback.go` (`traceback1`, `goroutineheader`,
+//! `showframe`).
 //!
-//! Different on purpose: the values of arguments and of labels are users' data and stay in the target (`...` stands for arguments, as Go writes it for inlined
-//! calls); goroutines that run are shown with their stacks, which Go cannot do from inside; a stack that ends early, or that was left out of the copy, ends
-//! with Go's own line for that.
+//! Different on purpose: the values of arguments and of labels are users' data and stay in the target (`...`
+//! stands for arguments, as Go writes it for inlined calls); goroutines that run are shown with their stacks,
+//! which Go cannot do from inside; a stack that ends early, or that was left out of the copy, ends with Go's
+//! own line for that.
 
 use std::fmt::Write as _;
 
@@ -11,7 +13,8 @@ use lastgasp_goruntime::{Call, CallSite, Goroutine, Status, for_print, is_system
 
 use crate::printable::printable;
 
-/// Innermost and outermost frames that are printed of a deep stack (`tracebackInnerFrames`, `tracebackOuterFrames`).
+/// Innermost and outermost frames that are printed of a deep stack (`tracebackInnerFrames`,
+/// `tracebackOuterFrames`).
 const INNER: usize = 50;
 const OUTER: usize = 50;
 /// Most text: half a million goroutines' worth.
@@ -19,7 +22,8 @@ const MAX_TEXT: usize = 512 << 20;
 const ELIDED: &str = "...additional frames elided...";
 const UNAVAILABLE: &str = "\tgoroutine running on other thread; stack unavailable";
 
-/// All goroutines but the runtime's own. `now_ns` is the target's clock (CLOCK_MONOTONIC) for how long they have waited; `minor` its Go 1.`minor`.
+/// All goroutines but the runtime's own. `now_ns` is the target's clock (CLOCK_MONOTONIC) for how long they
+/// have waited; `minor` its Go 1.`minor`.
 #[must_use]
 pub fn traceback(goroutines: &[Goroutine], now_ns: u64, minor: u16) -> String {
     let mut out = String::new();
@@ -150,7 +154,8 @@ fn is_call_shown(call: &Call, first: bool, minor: u16) -> bool {
         return false;
     }
     let name = call.frame.function.as_str();
-    // The boundary between ordinary code and what a panic runs; and what finalizers and cleanups run under (from Go 1.25 on).
+    // The boundary between ordinary code and what a panic runs; and what finalizers and cleanups run under
+    // (from Go 1.25 on).
     (name == "runtime.gopanic" && !first)
         || (minor >= 25 && matches!(name, "runtime.runFinalizers" | "runtime.runCleanups"))
         || is_shown(name, minor)

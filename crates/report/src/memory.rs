@@ -2,7 +2,7 @@
 
 use lastgasp_diagnosis::facts::{Facts, HeapClass, LargeObjects};
 use lastgasp_diagnosis::units::{bytes, count};
-use lastgasp_diagnosis::{Slice, charge_ledger, holdings, ledger};
+use lastgasp_diagnosis::{Slice, charge_ledger, heap_summary, ledger};
 use serde_json::{Value, json};
 
 /// Groups of large objects that are listed.
@@ -82,6 +82,6 @@ pub(crate) fn heap_lines(facts: &Facts) -> Vec<String> {
         bytes(h.span_bytes),
         bytes(h.garbage_bytes)
     )];
-    out.extend(holdings(h).into_iter().take(4).map(|(n, text)| format!("{:>8} {text}", bytes(n))));
+    out.extend(heap_summary(h).into_iter().take(4).map(|(n, text)| format!("{:>8} {text}", bytes(n))));
     out
 }

@@ -1,4 +1,5 @@
-//! `profile.proto`, as `go tool pprof` and every other pprof reader opens it. Messages: google/pprof, `proto/profile.proto`; only the fields that are used.
+//! `profile.proto`, as `go tool pprof` and every other pprof reader opens it. Messages: google/pprof,
+//! `proto/profile.proto`; only the fields that are used.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -229,7 +230,8 @@ fn heap(facts: &Facts, time_nanos: i64, more: &[(&str, &str)], values: impl Fn(&
     b.finish(("space", "bytes"), facts.profile.rate, "inuse_space")
 }
 
-/// `heap.pb.gz`: current values, un-sampled; then what was allocated since the last mark, and what grew since the baseline.
+/// `heap.pb.gz`: current values, un-sampled; then what was allocated since the last mark, and what grew since
+/// the baseline.
 #[must_use]
 pub fn heap_profile(facts: &Facts, time_nanos: i64) -> Vec<u8> {
     let more =

@@ -1,8 +1,10 @@
-//! Names come from the process that is looked at: what a terminal would obey, or would show in another order, is escaped.
+//! Names come from the process that is looked at: what a terminal would obey, or would show in another order,
+//! is escaped.
 
 use std::borrow::Cow;
 
-/// Text on one line, with control characters (C0, DEL, C1), line separators and marks that change the direction of writing as `\\u{..}`.
+/// Text on one line, with control characters (C0, DEL, C1), line separators and marks that change the
+/// direction of writing as `\\u{..}`.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_active) {

@@ -36,7 +36,8 @@ fn block(out: &mut String, label: &str, lines: &[String]) -> std::fmt::Result {
     Ok(())
 }
 
-/// Breaks a line at 110 columns, later lines indented. All that the target named passes here, and its line breaks and escape sequences end here.
+/// Breaks a line at 110 columns, later lines indented. All that the target named passes here, and its line
+/// breaks and escape sequences end here.
 fn wrap(text: &str, indent: usize) -> String {
     let text = &*printable(text);
     let mut out = String::new();
@@ -86,7 +87,7 @@ fn verdict(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
 
 fn not_it(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
     let lines: Vec<String> =
-        d.not_it.iter().map(|n| format!("{}: {} [{}]", n.suspect, n.because, n.source.name())).collect();
+        d.ruled_out.iter().map(|n| format!("{}: {} [{}]", n.suspect, n.because, n.source.name())).collect();
     block(out, "NOT IT", &lines)
 }
 

@@ -2,8 +2,10 @@
 
 use lastgasp_inferior::Addr;
 
+use crate::flavour::Flavour;
 use crate::layout::put;
-use crate::process::{Flavour, Process, TEXT, VARIABLES, VARIABLES_LEN};
+use crate::process::{Process, VARIABLES, VARIABLES_LEN};
+use crate::tables::{TEXT, return_address};
 
 const MODULE: u64 = 0x5f_0000;
 const NOTE: u64 = 0x4f_0000;
@@ -75,7 +77,7 @@ impl Process {
     pub fn core(&self) -> Vec<u8> {
         let mut prstatus = vec![0; 336];
         put(&mut prstatus, 32, 4711);
-        put(&mut prstatus, 240, Self::return_address(0).0);
+        put(&mut prstatus, 240, return_address(0).0);
         let mut prpsinfo = vec![0; 136];
         put(&mut prpsinfo, 24, 4711);
         let words = |w: &[u64]| w.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();

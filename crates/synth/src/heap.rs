@@ -2,8 +2,9 @@
 
 use lastgasp_inferior::Addr;
 
+use crate::flavour::Flavour;
 use crate::layout::put;
-use crate::process::{Flavour, Process};
+use crate::process::Process;
 
 /// What a span is used for (`mSpanState`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

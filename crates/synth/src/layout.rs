@@ -1,6 +1,6 @@
 //! Offsets of the runtime's structures, typed in by hand from the sources of Go 1.22 and 1.27 (linux/amd64).
 
-use crate::process::Flavour;
+use crate::flavour::Flavour;
 
 /// Offsets in bytes.
 pub(crate) struct Offsets {

@@ -4,11 +4,14 @@
 //! `goruntime` cannot hide behind itself. What it builds is consistent; what is made of it by [`Process::damage`] is not.
 
 mod elf;
+mod flavour;
 mod heap;
 mod layout;
 mod pointed;
 mod process;
 mod tables;
 
+pub use flavour::Flavour;
 pub use heap::{Span, SpanState, Sweep, TypeSpec};
-pub use process::{Addresses, Flavour, FunctionSpec, Goroutine, Process, Record, Site};
+pub use process::{Addresses, FunctionSpec, Goroutine, Process, Record, Site};
+pub use tables::return_address;

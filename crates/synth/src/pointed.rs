@@ -1,7 +1,7 @@
 //! What goroutines point to: profiler labels in both forms, and ancestors.
 
 use crate::layout::put;
-use crate::process::Process;
+use crate::tables::return_address;
 
 /// Bytes of a bucket of a `map[string]string` (`runtime/map.go`, `bmap`): `tophash`, keys, values, `overflow`.
 const BUCKET: usize = 8 + 8 * 16 + 8 * 16 + 8;
@@ -57,12 +57,12 @@ pub(crate) fn ancestors(at: u64, list: &[(u64, Vec<usize>)]) -> Vec<u8> {
         let one = 24 + i * SIZE;
         let pcs = at + b.len() as u64;
         for (field, word) in
-            [pcs, stack.len() as u64, stack.len() as u64, *goid, Process::return_address(0).0].into_iter().enumerate()
+            [pcs, stack.len() as u64, stack.len() as u64, *goid, return_address(0).0].into_iter().enumerate()
         {
             put(&mut b, one + field * 8, word);
         }
         for f in stack {
-            b.extend(Process::return_address(*f).0.to_le_bytes());
+            b.extend(return_address(*f).0.to_le_bytes());
         }
     }
     b

@@ -2,18 +2,10 @@
 
 use lastgasp_inferior::{Addr, Memory, ReadCause, ReadError};
 
+use crate::flavour::Flavour;
 use crate::layout::{Offsets, put};
 use crate::pointed::{ancestors, label_map, label_set};
-use crate::tables::{CODE, Function, Tables};
-
-/// Whose structures are built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flavour {
-    /// Go 1.22: memory records with bytes.
-    Go22,
-    /// Go 1.27: memory records that count objects alone.
-    Go27,
-}
+use crate::tables::{CODE, Function, TEXT, Tables, return_address};
 
 /// Allocations and frees of one cycle, in objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +104,6 @@ pub struct Process {
     pub at: Addresses,
 }
 
-pub(crate) const TEXT: u64 = 0x40_0000;
 pub(crate) const TABLES: u64 = 0x50_0000;
 pub(crate) const VARIABLES: u64 = 0x60_0000;
 /// Bytes in which all variables stand.
@@ -125,8 +116,6 @@ const GOROUTINES: u64 = 0xc0_0000_0000;
 const STACKS: u64 = 0xc0_1000_0000;
 const STACK: u64 = 2048;
 const POINTED: u64 = 0xc0_2000_0000;
-/// PC of the call inside a function, from its start; the return address is one more.
-const CALL: u64 = 10;
 
 /// Functions of a process: (name, first line, frame size, whether stacks begin there, what is inlined into its second half).
 pub type FunctionSpec<'a> = (&'a str, u32, u32, bool, Option<&'a str>);
@@ -183,12 +172,6 @@ impl Process {
     /// Overwrites one word.
     pub fn overwrite(&mut self, at: Addr, value: u64) {
         self.set(at, value);
-    }
-
-    /// Return address of the call in a function: what stacks hold.
-    #[must_use]
-    pub fn return_address(function: usize) -> Addr {
-        Addr(TEXT + function as u64 * u64::from(CODE) + CALL + 1)
     }
 
     fn tables(&mut self, t: &Tables) {
@@ -306,7 +289,7 @@ impl Process {
             put(&mut b, 32, site.size);
             put(&mut b, 40, site.stack.len() as u64);
             for f in &site.stack {
-                b.extend(Self::return_address(*f).0.to_le_bytes());
+                b.extend(return_address(*f).0.to_le_bytes());
             }
             let record = b.len();
             b.resize(record + o.record_size, 0);
@@ -352,7 +335,7 @@ impl Process {
             put(&mut b, o.wait_since, 0);
             put(&mut b, o.wait_reason, u64::from(g.wait_reason));
             put(&mut b, o.parent, 1);
-            put(&mut b, o.gopc, Self::return_address(0).0);
+            put(&mut b, o.gopc, return_address(0).0);
             put(&mut b, o.startpc, g.stack.last().map_or(0, |f| TEXT + *f as u64 * u64::from(CODE)));
             let place = POINTED + i as u64 * 0x1_0000;
             if !g.labels.is_empty() {
@@ -414,11 +397,11 @@ fn stack_of(functions: &[Function], calls: &[usize], lo: u64, hi: u64) -> (Vec<u
     for pair in calls.windows(2) {
         if let [inner, outer] = pair {
             let slot = sp + frame(inner);
-            put(&mut bytes, (slot - lo) as usize, Process::return_address(*outer).0);
+            put(&mut bytes, (slot - lo) as usize, return_address(*outer).0);
             sp = slot + 8;
         }
     }
-    (bytes, start, calls.first().map_or(0, |f| Process::return_address(*f).0))
+    (bytes, start, calls.first().map_or(0, |f| return_address(*f).0))
 }
 
 impl Memory for Process {

@@ -1,5 +1,7 @@
 //! pclntab and its side tables, written the way the linker does (`cmd/link/internal/ld/pcln.go`).
 
+use lastgasp_inferior::Addr;
+
 /// A function to be.
 #[derive(Clone, Debug)]
 pub(crate) struct Function {
@@ -14,6 +16,16 @@ pub(crate) struct Function {
 
 /// Bytes of code per function.
 pub(crate) const CODE: u32 = 64;
+/// Where code begins.
+pub(crate) const TEXT: u64 = 0x40_0000;
+/// PC of the call inside a function, from its start; the return address is one more.
+const CALL: u64 = 10;
+
+/// Return address of the call in a function (by its index): what stacks hold.
+#[must_use]
+pub fn return_address(function: usize) -> Addr {
+    Addr(TEXT + function as u64 * u64::from(CODE) + CALL + 1)
+}
 
 /// The tables, by the names they have in `moduledata`.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use lastgasp_goruntime::{EvidencePlan, Runtime, SpanTable, Symbolizer, decode_goroutines, decode_profile};
 use lastgasp_inferior::{Addr, ThreadRegisters};
-use lastgasp_synth::Process;
+use lastgasp_synth::{Process, return_address};
 
 use crate::damage::{Orders, flavour_of};
 use crate::process;
@@ -44,7 +44,7 @@ pub fn goroutines(data: &[u8]) {
     process::decode_all(&rt, &p);
     let symbols = Symbolizer::new(&p, &rt.module, rt.layout);
     let place = data.get(1..5).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
-    let registers = [ThreadRegisters { tid: 4711, sp: p.address(place), pc: Process::return_address(1) }];
+    let registers = [ThreadRegisters { tid: 4711, sp: p.address(place), pc: return_address(1) }];
     decode_goroutines(&rt, &p, &symbols, &registers, &mut Vec::new());
 }
 

@@ -1,4 +1,4 @@
-//! `lab/goroutines`, running: a Go program with goroutines in every state.
+//! `lab/programs/goroutines`, running: a Go program with goroutines in every state.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ impl Goroutines {
     /// # Errors
     /// What the compiler said.
     pub fn build(toolchain: &Toolchain, mode: Mode) -> Result<PathBuf> {
-        build(toolchain, mode, &repo_root().join("lab/goroutines"), ".")
+        build(toolchain, mode, &repo_root().join("lab/programs/goroutines"), ".")
     }
 
     /// Starts a binary that was built before; returns when it has written what it knows of itself.
@@ -58,7 +58,7 @@ impl Goroutines {
         if !line.starts_with("READY") {
             child.kill()?;
             child.wait()?;
-            bail!("lab/goroutines said {line:?}");
+            bail!("lab/programs/goroutines said {line:?}");
         }
         Ok(Self { child, dir })
     }

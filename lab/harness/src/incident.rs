@@ -1,5 +1,5 @@
 //! The incident of the notes, played with real processes: the service under lastgasp, the load from outside, the config that is published after a calm time.
-//! Numbers stand in `lab/incident/expect.toml`.
+//! Numbers stand in `lab/programs/incident/expect.toml`.
 
 use std::fs;
 use std::net::TcpListener;
@@ -88,7 +88,7 @@ impl Culprit {
     /// # Errors
     /// The source is not there or does not hold it.
     pub fn line(&self) -> Result<u32> {
-        let text = fs::read_to_string(repo_root().join("lab/incident").join(&self.file))?;
+        let text = fs::read_to_string(repo_root().join("lab/programs/incident").join(&self.file))?;
         let at = text.lines().position(|l| l.contains(&self.alloc_statement)).context("the culprit's line")?;
         Ok(at as u32 + 1)
     }
@@ -100,7 +100,7 @@ impl Expect {
     /// # Errors
     /// A missing or malformed file.
     pub fn load() -> Result<Self> {
-        let file = repo_root().join("lab/incident/expect.toml");
+        let file = repo_root().join("lab/programs/incident/expect.toml");
         toml::from_str(&fs::read_to_string(&file)?).with_context(|| file.display().to_string())
     }
 }
@@ -119,7 +119,7 @@ impl Programs {
     /// # Errors
     /// What the compiler said.
     pub fn build(toolchain: &Toolchain, mode: Mode) -> Result<Self> {
-        let module = repo_root().join("lab/incident");
+        let module = repo_root().join("lab/programs/incident");
         let one = |package| build(toolchain, mode, &module, package);
         Ok(Self { service: one("resource-service")?, admin: one("admin")?, loadgen: one("loadgen")? })
     }
@@ -226,7 +226,7 @@ pub fn play(programs: &Programs, expect: &Expect, script: &Script) -> Result<Pla
     let dir = stage()?;
     let at = |name: &str| dir.path().join(name);
     // From memory, not from disk: pages of the program that are charged to the cgroup would be evicted and read again and again at the limit, and the
-    // kernel would not kill for many seconds (seen on 6.18; lab/incident/README.md).
+    // kernel would not kill for many seconds (seen on 6.18; lab/programs/incident/README.md).
     fs::copy(&programs.service, at("resource-service")).context("copying the service")?;
     publish(programs, &at("config.json"), expect.config.ids_calm)?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();

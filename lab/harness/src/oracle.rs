@@ -1,4 +1,4 @@
-//! `lab/oracle`, running: a Go program that knows its own numbers and stands still.
+//! `lab/programs/oracle`, running: a Go program that knows its own numbers and stands still.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ impl Oracle {
     /// # Errors
     /// What the compiler said.
     pub fn build(toolchain: &Toolchain, mode: Mode) -> Result<PathBuf> {
-        build(toolchain, mode, &repo_root().join("lab/oracle"), ".")
+        build(toolchain, mode, &repo_root().join("lab/programs/oracle"), ".")
     }
 
     /// Builds another program of the lab that prints READY and runs until its input ends, given by its folder, and starts it.
@@ -152,7 +152,7 @@ fn host() -> Result<PathBuf> {
     // Tests run side by side: each compiles under a name of its own and puts it into place whole.
     let own = out.with_extension(format!("{}-{:?}", std::process::id(), std::thread::current().id()));
     let mut cc = Command::new("cc");
-    cc.arg("-O1").arg("-o").arg(&own).arg(repo_root().join("lab/oracle/host/host.c")).arg("-ldl");
+    cc.arg("-O1").arg("-o").arg(&own).arg(repo_root().join("lab/programs/oracle/host/host.c")).arg("-ldl");
     let result = cc.output().context("cc: a C compiler and C library headers are needed (packages gcc, libc6-dev)")?;
     if !result.status.success() {
         bail!("cc: {}", String::from_utf8_lossy(&result.stderr));

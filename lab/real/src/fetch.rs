@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::Program;
+use crate::program::Program;
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::toolchain::{Toolchain, find_or_fetch};
 

@@ -9,7 +9,8 @@
 //! ([`fetch`]); the binary's build information is the same as `go install` would give. Assets that need node are left out by the programs' own build tags (they
 //! are off by default).
 //!
-//! - [`fetch`]: from the table to binaries. [`play`]: one program running, with load on it; `plans`: how, for each. [`nats`]: the text protocol of nats.
+//! - [`program`]: what is known of one. [`fetch`]: from the table to binaries. [`play`]: one program running, with load on it; `plans`: how, for each;
+//!   `web`: HTTP, as its clients speak it. [`nats`]: the text protocol of nats.
 //! - [`heap`], [`stacks`], [`numbers`]: what the program says of itself, read and compared.
 
 pub mod fetch;
@@ -18,20 +19,11 @@ pub mod nats;
 pub mod numbers;
 mod plans;
 pub mod play;
+pub mod program;
 pub mod stacks;
+mod web;
 
-/// A program, pinned.
-#[derive(Clone, Copy, Debug)]
-pub struct Program {
-    /// Its name, also of the binary.
-    pub name: &'static str,
-    /// Import path of its main package.
-    pub package: &'static str,
-    /// Version of the module that holds the package.
-    pub version: &'static str,
-    /// Go minor that it is built with: one of [`lastgasp_lab::toolchain::RELEASES`].
-    pub go: u16,
-}
+use program::Program;
 
 /// What is built. The minors are spread on purpose; each is new enough for what the module demands.
 pub const PROGRAMS: &[Program] = &[

@@ -14,7 +14,8 @@ use lastgasp_inferior::ElfImage;
 use lastgasp_lab::build::{Mode, repo_root};
 use lastgasp_lab::machine::{lastgasp, machine};
 use lastgasp_real::play::Playing;
-use lastgasp_real::{PROGRAMS, Program, fetch, heap, numbers, stacks};
+use lastgasp_real::program::Program;
+use lastgasp_real::{PROGRAMS, fetch, heap, numbers, stacks};
 use serde_json::Value;
 
 /// Most looks for one at which no GC cycle ended between the program's two answers.

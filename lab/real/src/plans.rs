@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::nats;
-use super::play::Web;
+use crate::nats;
+use crate::web::Web;
 
 /// What one client does again and again; told how often it has done so.
 pub(super) type Deed = Box<dyn FnMut(u64) -> Result<()> + Send>;

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
-use super::{Program, plans};
+use crate::plans;
+use crate::program::Program;
+use crate::web::Web;
 
 /// Rest between two requests of a client: load that leaves the machine room to look.
 const REST: Duration = Duration::from_millis(4);
@@ -22,8 +24,6 @@ const MOST_REST: Duration = Duration::from_millis(32);
 const GOGC: &str = "400";
 /// One sample per 16 KiB instead of 512: thousands of sites to compare instead of tens, and un-sampling that matters.
 const GODEBUG: &str = "memprofilerate=16384";
-/// Longest answer that is read.
-const MOST: u64 = 256 << 20;
 
 /// A program that runs under load; ended when dropped.
 #[derive(Debug)]
@@ -42,26 +42,6 @@ pub struct Playing {
     done: Arc<AtomicU64>,
     failed: Arc<AtomicU64>,
     clients: Vec<JoinHandle<()>>,
-}
-
-/// HTTP, as a client of ours speaks it.
-#[derive(Clone, Debug)]
-pub(super) struct Web(ureq::Agent);
-
-impl Web {
-    pub(super) fn new() -> Self {
-        Self(ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).build().into())
-    }
-
-    pub(super) fn get(&self, url: &str) -> Result<Vec<u8>> {
-        let mut answer = self.0.get(url).call().with_context(|| url.to_owned())?;
-        Ok(answer.body_mut().with_config().limit(MOST).read_to_vec()?)
-    }
-
-    pub(super) fn post(&self, url: &str, body: &str) -> Result<Vec<u8>> {
-        let mut answer = self.0.post(url).send(body).with_context(|| url.to_owned())?;
-        Ok(answer.body_mut().with_config().limit(MOST).read_to_vec()?)
-    }
 }
 
 impl Playing {

@@ -1,6 +1,6 @@
 # The cases of `lastgasp run`: the incident, scaled down. A part of guest.sh.
 
-# The settings: smaller than lab/incident/expect.toml, since emulation is slow. Memory grows by some 8 MB/s, in stairs: after each collection it rests while
+# The settings: smaller than lab/programs/incident/expect.toml, since emulation is slow. Memory grows by some 8 MB/s, in stairs: after each collection it rests while
 # the sets fill what was freed. With Go 1.26 the rests are at 96, 136 and 195 MB, and the limit is between the last two.
 IDS_CALM=312
 IDS_BURST=50000
@@ -23,7 +23,7 @@ start() {
     mkdir -p $dir
     limited="--memory-max $LIMIT"
     [ -z "${NO_LIMIT:-}" ] || limited=
-    # The copy's pages belong to no test group: near the limit they would be read again and again otherwise (lab/incident/README.md).
+    # The copy's pages belong to no test group: near the limit they would be read again and again otherwise (lab/programs/incident/README.md).
     cp /lab/resource-service $dir/
     /lab/admin publish -config $dir/config.json -ids $IDS_CALM >/dev/null
     (

@@ -28,7 +28,7 @@ status_is() { grep -q "^$2:[[:space:]]*$3\$" /proc/$1/status; }
 is_another() { pid=$(property lastgasp MainPID) && [ $pid != 0 ] && [ $pid != $1 ]; }
 says() { service_log | grep -q "$1"; }
 
-# service NAME ARGS...: lab/dies as a service with a limit, watched; sets victim.
+# service NAME ARGS...: lab/programs/dies as a service with a limit, watched; sets victim.
 service() {
     name=$1; shift
     before=$(metric lastgasp_discovered_total)

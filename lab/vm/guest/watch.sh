@@ -1,4 +1,4 @@
-# The cases of `lastgasp watch`: lab/dies in groups of its own. A part of guest.sh.
+# The cases of `lastgasp watch`: lab/programs/dies in groups of its own. A part of guest.sh.
 
 MIB=1048576
 DIES_LIMIT=$((128 * MIB))
@@ -43,7 +43,7 @@ into() {
     victim=$!
 }
 is_watched() { grep -q "watched pid=$1 " $dir/log; }
-# grows GROUP ARGS...: lab/dies in that group, known to the daemon.
+# grows GROUP ARGS...: lab/programs/dies in that group, known to the daemon.
 grows() { g=$1; shift; into $g /lab/dies "$@"; within 20 is_watched $victim || fail "process $victim is not watched"; }
 # dies SECONDS PID: within that time, killed by the kernel.
 dies() { within $1 ended $2 && ok "process $2 has died" || { fail "process $2 lives, $(cat $ROOT/lab-*/memory.current)"; kill -9 $2; }; }

@@ -40,7 +40,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let program = programs.add(&toolchain, Mode::Stripped, "idle")?;
     let n = options.containers;
     let mut out = machine(&format!(
-        "lab/idle, {} stripped, {n} processes in {n} cgroups, {} s each",
+        "lab/programs/idle, {} stripped, {n} processes in {n} cgroups, {} s each",
         toolchain.version, options.seconds
     ))?;
     for (limit, meaning) in LIMITS {
@@ -89,7 +89,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         }
         drop(idle);
     }
-    super::keep("cost", &out)
+    super::results::keep("cost", &out)
 }
 
 /// Until all are watched and have been looked at for a while.

@@ -93,7 +93,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         }
     }
     let what = format!(
-        "lab/dies with Go 1.{}, {} kills each, seed {}, ways from #{} on, {} at a time",
+        "lab/programs/dies with Go 1.{}, {} kills each, seed {}, ways from #{} on, {} at a time",
         MINORS.map(|m| m.to_string()).join(", 1."),
         options.kills,
         options.seed,
@@ -122,9 +122,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
     }
     // Each by itself has a file of its own: they take long.
     match options.only {
-        None => super::keep("kills", &out),
-        Some(Variant::FreezeAndPin) => super::keep("kills-freeze-and-pin", &out),
-        Some(Variant::FreezeOnly) => super::keep("kills-freeze-only", &out),
+        None => super::results::keep("kills", &out),
+        Some(Variant::FreezeAndPin) => super::results::keep("kills-freeze-and-pin", &out),
+        Some(Variant::FreezeOnly) => super::results::keep("kills-freeze-only", &out),
     }
 }
 

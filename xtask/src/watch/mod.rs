@@ -12,6 +12,7 @@ mod cost;
 mod daemon;
 mod figures;
 mod kills;
+mod results;
 mod served;
 mod soak;
 mod spread;
@@ -21,7 +22,6 @@ mod victim;
 
 use anyhow::Result;
 use clap::Subcommand;
-use lastgasp_lab::build::repo_root;
 
 /// What is measured.
 #[derive(Subcommand)]
@@ -46,13 +46,4 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Served(options) => served::run(options),
         Bench::Soak(options) => soak::run(options),
     }
-}
-
-/// Prints a result and keeps it.
-fn keep(name: &str, text: &str) -> Result<()> {
-    print!("{text}");
-    let folder = repo_root().join("benches/results");
-    std::fs::create_dir_all(&folder)?;
-    std::fs::write(folder.join(format!("watch-{name}.txt")), text)?;
-    Ok(())
 }

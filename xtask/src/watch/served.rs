@@ -42,7 +42,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let toolchain = toolchain::any(&cache_dir())?;
     let mut programs = Programs::new("served")?;
     let program = programs.add(&toolchain, Mode::Stripped, "served")?;
-    let loadgen = build(&toolchain, Mode::Stripped, &repo_root().join("lab/incident"), "loadgen")?;
+    let loadgen = build(&toolchain, Mode::Stripped, &repo_root().join("lab/programs/incident"), "loadgen")?;
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
     let server = Victim::start(&lastgasp, &program, 0, LIMIT, &["-listen".into(), address.clone()])?;
     let began = Instant::now();
@@ -89,7 +89,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         }
     }
     let mut out = machine(&format!(
-        "lab/served, {} stripped, {} requests/s, {} rounds of {} s each way, in turns",
+        "lab/programs/served, {} stripped, {} requests/s, {} rounds of {} s each way, in turns",
         toolchain.version, options.rate, options.rounds, options.seconds
     ))?;
     for way in WAYS {
@@ -105,7 +105,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         writeln!(out, "  requests without an answer {lost:.0}")?;
     }
     writeln!(out, "\n  service stopped by each capture  {}", super::figures::line(&stops, "ms"))?;
-    super::keep("served", &out)
+    super::results::keep("served", &out)
 }
 
 /// Puts load on it; gives what the generator says.

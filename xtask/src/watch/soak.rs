@@ -70,8 +70,10 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let mut programs = Programs::new("soak")?;
     let mut add = |name: &str| programs.add(&toolchain, Mode::Stripped, name);
     let (dies, idle, churn) = (add("dies")?, add("idle")?, add("churn")?);
-    let mut out =
-        machine(&format!("lab/dies, idle, churn, {} stripped, {} minutes", toolchain.version, options.minutes))?;
+    let mut out = machine(&format!(
+        "lab/programs/dies, idle, churn, {} stripped, {} minutes",
+        toolchain.version, options.minutes
+    ))?;
     let mut daemon = Daemon::start(&lastgasp, &programs.service, "")?;
     let stage = Stage {
         lastgasp: &lastgasp,
@@ -172,7 +174,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if trouble.is_empty() {
         writeln!(out, "  nothing frozen, no limit changed, no group and no journal left")?;
     }
-    super::keep("soak", &out)?;
+    super::results::keep("soak", &out)?;
     if !trouble.is_empty() {
         bail!("{}", trouble.join("; "));
     }

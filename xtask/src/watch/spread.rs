@@ -52,7 +52,7 @@ impl Way {
         Self { number, limit, rate, threads, minor, stripped, decoy, calm_ms }
     }
 
-    /// Arguments of `lab/dies`.
+    /// Arguments of `lab/programs/dies`.
     pub(super) fn args(&self) -> Vec<String> {
         let pairs = [
             ("-rate", format!("{:.0}", self.rate)),

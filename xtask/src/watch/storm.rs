@@ -35,7 +35,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let mut programs = Programs::new("storm")?;
     let program = programs.add(&toolchain, Mode::Stripped, "dies")?;
     let what = format!(
-        "lab/dies, {} stripped, {} victims of {} MB that hold {} MB",
+        "lab/programs/dies, {} stripped, {} victims of {} MB that hold {} MB",
         toolchain.version,
         options.victims,
         LIMIT >> 20,
@@ -98,7 +98,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         out.push_str(&times(&daemon.captured())?);
         out.push_str(&misses);
     }
-    super::keep("storm", &out)?;
+    super::results::keep("storm", &out)?;
     if missed > 0 {
         bail!("{missed} were missed");
     }

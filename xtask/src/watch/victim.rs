@@ -27,13 +27,13 @@ impl Programs {
         Ok(Self { service, folder: stage()?, built: BTreeMap::new() })
     }
 
-    /// Builds `lab/NAME` and gives where the copy stands.
+    /// Builds `lab/programs/NAME` and gives where the copy stands.
     pub(super) fn add(&mut self, toolchain: &Toolchain, mode: Mode, name: &str) -> Result<PathBuf> {
         let key = format!("{name}-{}-{}", toolchain.name(), mode.name());
         if let Some(path) = self.built.get(&key) {
             return Ok(path.clone());
         }
-        let built = build(toolchain, mode, &repo_root().join("lab").join(name), ".")?;
+        let built = build(toolchain, mode, &repo_root().join("lab/programs").join(name), ".")?;
         let dir = self.folder.path().join(&key);
         fs::create_dir(&dir)?;
         let path = dir.join(&self.service);
@@ -59,7 +59,7 @@ impl Victim {
             enter.arg("--cgroup").arg(dir);
         }
         enter.arg("--").arg(program).args(args);
-        // Its input stays open as long as we live: lab/idle and lab/churn end with it.
+        // Its input stays open as long as we live: lab/programs/idle and lab/programs/churn end with it.
         let child = enter.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         Ok(Self { group, child: child.context("starting a program")? })
     }

@@ -29,7 +29,7 @@ pub fn turn() -> MutexGuard<'static, ()> {
 /// `lab/dies` under a name of its own, so that what others run on this machine is not watched.
 pub fn program(name: &str) -> PathBuf {
     let toolchain = toolchain::any(&cache_dir()).unwrap();
-    let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab/dies"), ".").unwrap();
+    let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab/programs/dies"), ".").unwrap();
     let folder = tempfile::Builder::new().prefix("lastgasp-dies-").tempdir_in("/dev/shm").unwrap().keep();
     fs::copy(built, folder.join(name)).unwrap();
     folder.join(name)

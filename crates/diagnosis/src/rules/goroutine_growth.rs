@@ -1,31 +1,74 @@
-//! # goroutine-growth
-//!
-//! ## What it finds
-//! Goroutine stacks are a good part of the growth, and most goroutines do the same.
-//!
-//! ## Why it matters
-//! Stacks are not in the heap profile: a leak of goroutines alone shows nothing there.
-//!
-//! ## Known problems
-//! The causes (a lock never released, a channel nobody reads, I/O without a deadline) are not told apart yet beyond the wait reason.
+//! Goroutines that pile up. The page: `goroutine-growth.md`.
 
 use std::collections::BTreeMap;
 
+use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::{Facts, Frame};
-use crate::growth::Growth;
-use crate::owner::frame;
-use crate::units::{bytes, count, percent};
-use crate::verdict::{Evidence, Finding, Level, Source, Term};
+use crate::finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
+use crate::findings::Findings;
+use crate::owner::{frame, is_standard_library};
+use crate::subject::Subject;
+use crate::thresholds::goroutine_growth::{IN_FLIGHT_ONE_IN, MIN_GOROUTINES, MIN_SHARE, RULED_OUT_SHARE};
+use crate::thresholds::heap_growth::MIN_CALLS;
+use crate::units::{bytes, count, percent, plural, short};
+use crate::unknown::About;
 use crate::window::Window;
 
-pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option<Finding> {
-    let w = window?;
+/// The rule.
+pub(super) struct GoroutineGrowth;
+
+impl Rule for GoroutineGrowth {
+    const INFO: RuleInfo = RuleInfo {
+        code: "goroutine-growth",
+        title: "goroutines pile up, and their stacks are the growth",
+        doc: include_str!("goroutine-growth.md"),
+    };
+
+    fn check(case: &Case<'_>, out: &mut Findings) {
+        if let Some(w) = case.window {
+            rule_out_stacks(case, w, out);
+            out.found(find(case.facts, w));
+        }
+        let groups = case.facts.goroutines.groups.iter();
+        let approximate: u64 = groups.filter(|g| g.approximate).map(|g| g.count).fold(0, u64::saturating_add);
+        if approximate > 0 {
+            out.not_known(
+                About::Place,
+                format!(
+                    "where {approximate} running goroutines were to the instruction: their registers died with the process"
+                ),
+            );
+        }
+    }
+}
+
+/// Stacks that are hardly any of the growth.
+fn rule_out_stacks(case: &Case<'_>, w: &Window, out: &mut Findings) {
+    let g = &case.facts.goroutines;
+    let share = g.stack_bytes as f64 / w.growth().max(1) as f64;
+    if g.total == 0 || share >= RULED_OUT_SHARE {
+        return;
+    }
+    let mut because = format!(
+        "{}, {} of stacks: {} of the growth",
+        plural(g.total, "goroutine"),
+        bytes(g.stack_bytes),
+        percent(share)
+    );
+    let calls = case.growth.culprit.as_ref().map_or(0, |c| c.in_flight(case.facts));
+    if calls >= MIN_CALLS && calls.saturating_mul(IN_FLIGHT_ONE_IN) > g.total {
+        because += &format!("; {} of them are the calls in flight, and what they hold is the growth", count(calls));
+    }
+    out.rule_out("goroutine stacks", because, Source::Exact);
+}
+
+fn find(facts: &Facts, w: &Window) -> Option<Finding> {
     let g = &facts.goroutines;
     // Stacks that were there before the growth are not the growth.
     let before = facts.at_baseline().map_or(0, |(gc, _)| gc.stacks);
     let grown = g.stack_bytes.saturating_sub(before);
     let share = grown as f64 / w.growth().max(1) as f64;
-    if g.total < 1000 || share < 0.25 {
+    if g.total < MIN_GOROUTINES || share < MIN_SHARE {
         return None;
     }
     let (creator, started) = main_creator(facts);
@@ -39,8 +82,10 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
     let program = largest
         .stack
         .iter()
-        .find(|i| frame(facts, **i).is_some_and(|f| !crate::is_standard_library(&f.function, &facts.target.module.0)));
-    let place = name(program.or_else(|| largest.stack.first()));
+        .find(|i| frame(facts, **i).is_some_and(|f| !is_standard_library(&f.function, &facts.target.module.0)));
+    let at = program.or_else(|| largest.stack.first());
+    let place = name(at);
+    let at = at.and_then(|i| frame(facts, *i));
     let state = if largest.wait_reason.is_empty() { &largest.state } else { &largest.wait_reason };
     let who = match creator {
         Some(f) => format!(
@@ -48,20 +93,24 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
             count(started),
             count(g.total),
             f.function,
-            super::heap_growth::short(&f.file),
+            short(&f.file),
             f.line
         ),
         None => format!("{} of {} goroutines are in {place} ({state})", count(largest.count), count(g.total)),
     };
     Some(Finding {
-        code: "goroutine-growth",
+        code: GoroutineGrowth::INFO.code,
+        subject: match creator {
+            Some(f) => Subject::go_statement(f, starts(facts, f)),
+            None => at.map_or(Subject::Process, Subject::site),
+        },
         level: if facts.capture.reason == "oom-kill" { Level::Critical } else { Level::Warning },
         title: "goroutines pile up".into(),
-        sentence: format!("{who}; their stacks grew by {}, {} of the growth.", bytes(g.stack_bytes), percent(share)),
-        terms: vec![
-            Term { term: "share of the growth that is stacks", value: share.min(1.0) },
-            Term {
-                term: "share of the goroutines that it is about",
+        sentence: format!("{who}; their stacks grew by {}, {} of the growth.", bytes(grown), percent(share)),
+        factors: vec![
+            ConfidenceFactor { name: "share of the growth that is stacks", value: share.min(1.0) },
+            ConfidenceFactor {
+                name: "share of the goroutines that it is about",
                 value: started.max(largest.count) as f64 / g.total.max(1) as f64,
             },
         ],
@@ -103,10 +152,24 @@ fn main_creator(facts: &Facts) -> (Option<&Frame>, u64) {
     most.map_or((None, 0), |(f, n)| (Some(f), n))
 }
 
+/// The function that most goroutines of a `go` statement began in, as far as their stacks were read.
+fn starts<'a>(facts: &'a Facts, creator: &Frame) -> &'a str {
+    let mut by: BTreeMap<&str, u64> = BTreeMap::new();
+    for group in &facts.goroutines.groups {
+        if group.created_by.and_then(|i| frame(facts, i)) == Some(creator)
+            && let Some(f) = group.stack.last().and_then(|i| frame(facts, *i))
+        {
+            let n = by.entry(f.function.as_str()).or_default();
+            *n = group.count.saturating_add(*n);
+        }
+    }
+    by.into_iter().max_by_key(|(_, n)| *n).map_or("", |(f, _)| f)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Goroutines, Group};
+    use crate::facts::{Gc, Goroutines, Group};
 
     fn facts(groups: &[(u64, u32, u32)]) -> (Facts, Window) {
         let frames = ["main.handle", "main.worker", "main.deep", "main.other"];
@@ -132,7 +195,7 @@ mod tests {
     #[test]
     fn two_halves_of_one_leak_are_named_by_who_started_them() {
         let (f, w) = facts(&[(30_000, 1, 0), (29_000, 2, 0), (10, 3, 3)]);
-        let found = rule(&f, &Growth::default(), Some(&w)).unwrap();
+        let found = find(&f, &w).unwrap();
         assert!(
             found.sentence.starts_with("59,000 of 59,010 goroutines were started by main.handle (svc/main.go:4)"),
             "{}",
@@ -141,9 +204,34 @@ mod tests {
         assert!(found.confidence() > 0.75);
     }
 
+    /// The total of the stacks was printed as what they grew by.
+    #[test]
+    fn stacks_that_were_there_before_are_not_the_growth() {
+        let (mut f, w) = facts(&[(30_000, 1, 0)]);
+        f.profile.baseline_t_ms = Some(0);
+        f.profile.baseline_gc = Some(Gc { stacks: 150_000_000, ..Gc::default() });
+        let found = find(&f, &w).unwrap();
+        assert!(found.sentence.ends_with("their stacks grew by 250 MB, 50 % of the growth."), "{}", found.sentence);
+    }
+
+    #[test]
+    fn the_subject_is_the_go_statement_or_else_the_place() {
+        let (f, w) = facts(&[(30_000, 1, 0), (29_000, 2, 0)]);
+        let go = Subject::GoStatement {
+            function: "main.handle".into(),
+            file: "svc/main.go".into(),
+            starts: "main.worker".into(),
+        };
+        assert_eq!(find(&f, &w).unwrap().subject, go);
+        let (mut f, w) = facts(&[(30_000, 1, 0)]);
+        f.goroutines.groups[0].created_by = None;
+        let site = Subject::Site { function: "main.worker".into(), file: "svc/main.go".into() };
+        assert_eq!(find(&f, &w).unwrap().subject, site);
+    }
+
     #[test]
     fn a_few_goroutines_are_no_finding() {
         let (f, w) = facts(&[(500, 1, 0)]);
-        assert_eq!(rule(&f, &Growth::default(), Some(&w)), None);
+        assert_eq!(find(&f, &w), None);
     }
 }

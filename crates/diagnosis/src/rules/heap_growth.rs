@@ -1,55 +1,114 @@
-//! # heap-growth
-//!
-//! ## What it finds
-//! Usage grew, the Go heap accounts for it, and one function (or what it calls) allocated most of it.
-//!
-//! ## Why it matters
-//! It is the line to read. `pprof` shows it two GC cycles late, and a process that dies within seconds dies first.
-//!
-//! ## Known problems
-//! The profile tells who allocated, not who keeps it. What was allocated since the last mark may be garbage.
+//! Growth of the Go heap that one function allocated. The page: `heap-growth.md`.
 
+use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::Facts;
-use crate::growth::{Culprit, Growth, MAJORITY};
-use crate::units::{bytes, count, percent, plural, seconds};
-use crate::verdict::{Evidence, Finding, Level, Source, Term};
+use crate::finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
+use crate::findings::Findings;
+use crate::growth::{Culprit, Growth};
+use crate::subject::Subject;
+use crate::thresholds::heap_growth::{
+    CERTAIN_EXPLAINED, CERTAIN_SHARE, INCOMPLETE, LEAK_SECONDS, LIMIT_SECONDS, MAJORITY, MAX_BASELINE_GROWTH,
+    MAX_CALL_SECONDS, MIN_BYTES_PER_CALL, MIN_CALLS, MIN_EXPLAINED, NEAR_LIMIT, RULED_OUT_IDLE,
+};
+use crate::units::{bytes, count, percent, plural, seconds, short};
+use crate::unknown::About;
 use crate::window::Window;
 
-pub(super) fn rule(facts: &Facts, growth: &Growth, window: Option<&Window>) -> Option<Finding> {
-    let w = window?;
+/// The rule.
+pub(super) struct HeapGrowth;
+
+impl Rule for HeapGrowth {
+    const INFO: RuleInfo = RuleInfo {
+        code: "heap-growth",
+        title: "the Go heap grew, and one function allocated most of it",
+        doc: include_str!("heap-growth.md"),
+    };
+
+    fn check(case: &Case<'_>, out: &mut Findings) {
+        if !case.growth.has_baseline {
+            out.not_known(About::Growth, "what grew: this capture has no calmer time to compare with");
+        }
+        if case.growth.culprit.is_some() {
+            out.not_known(
+                About::Retention,
+                "what keeps the memory reachable: lastgasp does not walk the heap's references yet",
+            );
+        }
+        if let Some(w) = case.window {
+            rule_out_limit(case, out);
+            rule_out_idle(case, w, out);
+            out.found(find(case.facts, case.growth, w));
+        }
+    }
+}
+
+/// A limit that is not the matter: twice as much would have bought minutes at most.
+fn rule_out_limit(case: &Case<'_>, out: &mut Findings) {
+    let double = case.limits.get(1);
+    if let Some(double) = double.filter(|l| l.seconds < LIMIT_SECONDS) {
+        let because = format!("a limit of {} would have bought {}", bytes(double.limit), seconds(double.seconds));
+        out.rule_out("the limit", because, Source::Estimated);
+    }
+}
+
+/// Pages that the runtime keeps for later.
+fn rule_out_idle(case: &Case<'_>, w: &Window, out: &mut Findings) {
+    let gc = &case.facts.gc;
+    let idle = gc.heap_free as f64 / w.end_bytes.max(1) as f64;
+    if gc.percent >= 0 && case.growth.has_baseline && gc.heap_marked > 0 && idle < RULED_OUT_IDLE {
+        let because = format!("{} ({}) of the memory is idle in the Go heap", bytes(gc.heap_free), percent(idle));
+        out.rule_out("memory that Go has not given back", because, Source::Exact);
+    }
+}
+
+fn find(facts: &Facts, growth: &Growth, w: &Window) -> Option<Finding> {
     let c = growth.culprit.as_ref().filter(|_| growth.has_baseline)?;
-    // Sites that grew by less than a third of what the process grew by do not explain it.
+    // Sites that grew by less than a part of what the process grew by do not explain it.
     let explained = growth.total.bytes as f64 / w.growth().max(1) as f64;
-    if explained < 1.0 / 3.0 {
+    if explained < MIN_EXPLAINED {
         return None;
     }
-    // Sites are compared with the baseline, the process with the onset: far apart they are not the same growth.
+    // Sites are compared with the baseline, the process with the onset: far apart they are not the same
+    // growth.
     let since_baseline = facts.at_baseline().map_or(0, |(_, s)| w.end_bytes.saturating_sub(s.usage_bytes));
-    let same_growth =
-        if since_baseline as f64 > w.growth() as f64 * 1.5 { w.growth() as f64 / since_baseline as f64 } else { 1.0 };
+    let same_growth = if since_baseline as f64 > w.growth() as f64 * MAX_BASELINE_GROWTH {
+        w.growth() as f64 / since_baseline as f64
+    } else {
+        1.0
+    };
     let killed = facts.capture.reason == "oom-kill";
-    let near = facts.target.limit_bytes.is_some_and(|l| w.end_bytes as f64 > l as f64 * 0.7);
+    let near = facts.target.limit_bytes.is_some_and(|l| w.end_bytes as f64 > l as f64 * NEAR_LIMIT);
     let level = if killed || near { Level::Critical } else { Level::Warning };
     let per_call = per_call(facts, c, w);
     let title = match per_call {
         Some(_) => "every call builds its own copy of something large",
-        None if w.seconds() > 300.0 => "memory leaks from one place",
+        None if w.seconds() > LEAK_SECONDS => "memory leaks from one place",
         None => "one function allocates faster than memory lasts",
     };
     Some(Finding {
-        code: "heap-growth",
+        code: HeapGrowth::INFO.code,
+        subject: Subject::site(&c.frame),
         level,
         title: title.into(),
         sentence: sentence(facts, c, w, per_call),
-        terms: vec![
-            Term { term: "share of the growth that this function allocated", value: (c.share / 0.9).min(1.0) },
-            Term { term: "share of the process's growth that the profile explains", value: (explained / 0.8).min(1.0) },
-            Term {
-                term: "certainty of the sampled number",
+        factors: vec![
+            ConfidenceFactor {
+                name: "share of the growth that this function allocated",
+                value: (c.share / CERTAIN_SHARE).min(1.0),
+            },
+            ConfidenceFactor {
+                name: "share of the process's growth that the profile explains",
+                value: (explained / CERTAIN_EXPLAINED).min(1.0),
+            },
+            ConfidenceFactor {
+                name: "certainty of the sampled number",
                 value: 1.0 - c.error_bytes as f64 / c.current.bytes.max(1) as f64,
             },
-            Term { term: "nearness of the baseline to the onset", value: same_growth },
-            Term { term: "completeness of the capture", value: if facts.capture.gaps.is_empty() { 1.0 } else { 0.9 } },
+            ConfidenceFactor { name: "nearness of the baseline to the onset", value: same_growth },
+            ConfidenceFactor {
+                name: "completeness of the capture",
+                value: if facts.capture.gaps.is_empty() { 1.0 } else { INCOMPLETE },
+            },
         ],
         evidence: evidence(facts, growth, c, w),
         cure: cure(facts, c, per_call),
@@ -58,15 +117,15 @@ pub(super) fn rule(facts: &Facts, growth: &Growth, window: Option<&Window>) -> O
     })
 }
 
-/// Bytes per call in flight, if the growth is that of calls in flight: at least eight of them, each holding a good part of a megabyte, and all within a
-/// minute: what grows for longer than calls live is no call's.
+/// Bytes per call in flight, if the growth is that of calls in flight: at least eight of them, each holding a
+/// good part of a megabyte, and all within a minute: what grows for longer than calls live is no call's.
 fn per_call(facts: &Facts, c: &Culprit, w: &Window) -> Option<u64> {
-    if w.seconds() > 60.0 {
+    if w.seconds() > MAX_CALL_SECONDS {
         return None;
     }
     let calls = c.in_flight(facts);
     let each = c.growth.bytes.checked_div(calls)?;
-    (calls >= 8 && each >= 100_000).then_some(each)
+    (calls >= MIN_CALLS && each >= MIN_BYTES_PER_CALL).then_some(each)
 }
 
 fn sentence(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> String {
@@ -147,7 +206,8 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evid
 }
 
 fn cure(facts: &Facts, c: &Culprit, per_call: Option<u64>) -> String {
-    // With the collector off, or its goal beyond the limit, what was marked says how little may really be alive.
+    // With the collector off, or its goal beyond the limit, what was marked says how little may really be
+    // alive.
     let beyond =
         facts.target.limit_bytes.is_some_and(|l| facts.gc.heap_goal.is_none_or(|g| g > l.saturating_add(l / 4)));
     if beyond && facts.gc.memory_limit.is_none() && facts.gc.heap_marked < facts.gc.heap_live.div_ceil(2) {
@@ -185,10 +245,4 @@ fn do_now(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> Vec<
         out.push(("Look at the flame graph: no single function has the majority".into(), String::new()));
     }
     out
-}
-
-/// The last two elements of a path.
-pub(super) fn short(file: &str) -> &str {
-    let cut = file.rmatch_indices('/').nth(1).map_or(0, |(i, _)| i + 1);
-    file.get(cut..).unwrap_or(file)
 }

@@ -1,17 +1,134 @@
-//! One rule per file. A rule is a pure function from facts to at most one finding.
-
-use crate::facts::Facts;
-use crate::growth::Growth;
-use crate::verdict::Finding;
-use crate::window::Window;
+//! The rules, one file and one page each.
+//!
+//! To add one: `new_rule.rs` (a [`Rule`] with its tests), `new-rule.md` (its page, with the headings of its
+//! neighbours), its name in the two lists below, its thresholds in `thresholds.rs`. The tests here hold that
+//! nothing was forgotten. (Two lists, since rustfmt does not see a module that a macro declares.)
 
 mod goroutine_growth;
 mod heap_growth;
 mod outside_heap;
+mod rule;
 mod unprofiled_heap;
 
-/// A rule.
-pub(crate) type Rule = fn(&Facts, &Growth, Option<&Window>) -> Option<Finding>;
+pub(crate) use rule::Case;
+use rule::Rule;
+pub use rule::RuleInfo;
 
-/// All rules.
-pub(crate) const ALL: &[Rule] = &[heap_growth::rule, goroutine_growth::rule, outside_heap::rule, unprofiled_heap::rule];
+use crate::findings::Findings;
+
+/// In the order of their codes, which is the order in which they speak.
+const ALL: &[Entry] = &[
+    Entry::of::<goroutine_growth::GoroutineGrowth>(),
+    Entry::of::<heap_growth::HeapGrowth>(),
+    Entry::of::<outside_heap::OutsideHeap>(),
+    Entry::of::<unprofiled_heap::UnprofiledHeap>(),
+];
+
+/// A rule, as a value.
+struct Entry {
+    info: RuleInfo,
+    check: fn(&Case<'_>, &mut Findings),
+}
+
+impl Entry {
+    const fn of<R: Rule>() -> Self {
+        Self { info: R::INFO, check: R::check }
+    }
+}
+
+/// Every rule, by code.
+pub fn catalogue() -> impl ExactSizeIterator<Item = &'static RuleInfo> {
+    ALL.iter().map(|entry| &entry.info)
+}
+
+/// Has every rule look at a case.
+pub(crate) fn check(case: &Case<'_>) -> Findings {
+    let mut out = Findings::default();
+    for entry in ALL {
+        (entry.check)(case, &mut out);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    const HEADINGS: [&str; 8] = [
+        "What it finds",
+        "Why it matters",
+        "In a report",
+        "How sure it is",
+        "Rivals",
+        "What it cannot tell",
+        "Cures",
+        "Thresholds",
+    ];
+
+    #[test]
+    fn every_rule_has_a_page_with_the_same_headings() {
+        for info in catalogue() {
+            let mut lines = info.doc.lines();
+            assert_eq!(lines.next(), Some(&*format!("# {}", info.code)), "{}", info.code);
+            let headings: Vec<&str> = info.doc.lines().filter_map(|l| l.strip_prefix("## ")).collect();
+            assert_eq!(headings, HEADINGS, "{}", info.code);
+            for section in info.doc.split("\n## ").skip(1) {
+                let (heading, text) = section.split_once('\n').unwrap_or_default();
+                assert!(text.trim().len() > 20, "{}: {heading} says nothing", info.code);
+            }
+            let long = info.doc.lines().find(|l| l.chars().count() > 110);
+            assert_eq!(long, None, "{}", info.code);
+        }
+    }
+
+    #[test]
+    fn codes_are_unique_sorted_and_the_names_of_their_files() {
+        let codes: Vec<&str> = catalogue().map(|i| i.code).collect();
+        assert!(codes.is_sorted_by(|a, b| a < b), "{codes:?}");
+        // Cargo runs tests in the package's folder.
+        let files = |extension: &str| -> BTreeSet<String> {
+            let names = std::fs::read_dir(Path::new("src/rules")).unwrap().map(|e| e.unwrap().file_name());
+            let names = names.map(|n| n.to_string_lossy().into_owned());
+            names.filter_map(|n| n.strip_suffix(extension).map(|n| n.replace('_', "-"))).collect()
+        };
+        let codes: BTreeSet<String> = codes.into_iter().map(str::to_owned).collect();
+        assert_eq!(files(".md"), codes);
+        let mut rules = files(".rs");
+        rules.retain(|n| n != "mod" && n != "rule");
+        assert_eq!(rules, codes, "a rule that is not in the list");
+    }
+
+    /// `thresholds.rs` has a module for each rule, and the rule's page names each number with its value.
+    #[test]
+    fn every_threshold_stands_in_the_page_of_its_rule() {
+        let mut seen = 0;
+        for (name, value, module) in thresholds() {
+            let info = catalogue().find(|i| i.code.replace('-', "_") == module);
+            let info = info.unwrap_or_else(|| panic!("thresholds of {module}, which is no rule"));
+            assert!(info.doc.contains(&format!("- `{name}` = {value}: ")), "{}: {name} = {value}", info.code);
+            seen += 1;
+        }
+        let listed: usize =
+            catalogue().map(|i| i.doc.lines().filter(|l| l.starts_with("- `") && l.contains("` = ")).count()).sum();
+        assert_eq!(listed, seen, "a page lists a threshold that there is not");
+        assert!(seen > 10, "{seen}");
+    }
+
+    /// Name, value as it is written, module.
+    fn thresholds() -> Vec<(&'static str, &'static str, &'static str)> {
+        let (mut out, mut module) = (Vec::new(), "");
+        for line in include_str!("../thresholds.rs").lines() {
+            if let Some(name) = line.strip_prefix("pub(crate) mod ") {
+                module = name.trim_end_matches(" {");
+            } else if let Some((name, value)) =
+                line.trim().strip_prefix("pub(crate) const ").and_then(|l| l.split_once(" = "))
+            {
+                out.push((name.split_once(':').unwrap().0, value.trim_end_matches(';'), module));
+            }
+        }
+        out
+    }
+}

@@ -1,24 +1,45 @@
-//! # outside-heap
-//!
-//! ## What it finds
-//! Usage grew, and neither the Go heap nor stacks account for most of it.
-//!
-//! ## Why it matters
-//! The heap profile is then the wrong place to look: cgo, memory mapped by hand, files.
-//!
-//! ## Known problems
-//! The RSS is read a moment apart from the runtime's numbers; a very fast growth in between looks like memory outside.
+//! Growth outside the Go heap. The page: `outside-heap.md`.
 
-use crate::facts::Facts;
-use crate::growth::Growth;
+use super::rule::{Case, Rule, RuleInfo};
+use crate::facts::{Facts, Rss};
+use crate::finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
+use crate::findings::Findings;
+use crate::subject::Subject;
+use crate::thresholds::outside_heap::{MIN_BYTES, MIN_SHARE, RULED_OUT_SHARE};
 use crate::units::{bytes, percent};
-use crate::verdict::{Evidence, Finding, Level, Source, Term};
 use crate::window::Window;
 
-pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option<Finding> {
-    let w = window?;
-    // What is not known to be Go's is not known to be anybody else's where Go's own numbers are missing.
-    let rss = facts.rss.filter(|_| facts.gc.is_known())?;
+/// The rule.
+pub(super) struct OutsideHeap;
+
+impl Rule for OutsideHeap {
+    const INFO: RuleInfo = RuleInfo {
+        code: "outside-heap",
+        title: "the growth is outside the Go heap",
+        doc: include_str!("outside-heap.md"),
+    };
+
+    fn check(case: &Case<'_>, out: &mut Findings) {
+        // What is not known to be Go's is not known to be anybody else's where Go's own numbers are missing.
+        let rss = case.facts.rss.filter(|_| case.facts.gc.is_known());
+        if let (Some(w), Some(rss)) = (case.window, rss) {
+            rule_out(case.facts, rss, out);
+            out.found(find(case.facts, rss, w));
+        }
+    }
+}
+
+fn rule_out(facts: &Facts, rss: Rss, out: &mut Findings) {
+    let outside = rss.anon.saturating_sub(facts.gc.known());
+    let share = outside as f64 / rss.rss.max(1) as f64;
+    if share < RULED_OUT_SHARE {
+        let because =
+            format!("{} ({}) of the RSS is anonymous memory outside the Go runtime", bytes(outside), percent(share));
+        out.rule_out("cgo or memory mapped by hand", because, Source::Estimated);
+    }
+}
+
+fn find(facts: &Facts, rss: Rss, w: &Window) -> Option<Finding> {
     let outside = rss.anon.saturating_sub(facts.gc.known());
     // What was there before the growth is not the growth: a cache outside the heap may be large and constant.
     let before = facts.at_baseline().map(|(gc, sample)| {
@@ -26,11 +47,12 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
     });
     let grown = outside.saturating_sub(before.unwrap_or(0));
     let share = grown as f64 / w.growth().max(1) as f64;
-    if share < 0.5 || grown < 64_000_000 {
+    if share < MIN_SHARE || grown < MIN_BYTES {
         return None;
     }
     Some(Finding {
-        code: "outside-heap",
+        code: OutsideHeap::INFO.code,
+        subject: Subject::Process,
         level: if facts.capture.reason == "oom-kill" { Level::Critical } else { Level::Warning },
         title: "the growth is outside the Go heap".into(),
         sentence: format!(
@@ -38,7 +60,7 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
             bytes(grown),
             percent(share.min(1.0))
         ),
-        terms: vec![Term { term: "share of the growth", value: share.min(1.0) }],
+        factors: vec![ConfidenceFactor { name: "share of the growth", value: share.min(1.0) }],
         evidence: vec![Evidence {
             text: format!("anonymous RSS {}, Go heap in use {}", bytes(rss.anon), bytes(facts.gc.heap_in_use)),
             source: Source::Exact,
@@ -52,7 +74,8 @@ pub(super) fn rule(facts: &Facts, _: &Growth, window: Option<&Window>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Gc, Rss};
+    use crate::facts::Gc;
+    use crate::growth::Growth;
 
     fn facts(heap_in_use: u64) -> (Facts, Window) {
         let gc = Gc { heap_in_use, ..Gc::default() };
@@ -61,16 +84,32 @@ mod tests {
         (Facts { gc, rss: Some(rss), ..Facts::default() }, window)
     }
 
+    fn check(f: &Facts, w: &Window) -> Findings {
+        let mut out = Findings::default();
+        OutsideHeap::check(&Case { facts: f, growth: &Growth::default(), window: Some(w), limits: &[] }, &mut out);
+        out
+    }
+
     #[test]
     fn memory_that_is_not_gos_is_named() {
         let (f, w) = facts(5_000_000);
-        assert!(rule(&f, &Growth::default(), Some(&w)).is_some());
+        let out = check(&f, &w);
+        assert_eq!((out.found.len(), out.ruled_out.len()), (1, 0));
     }
 
-    /// Seen on a starved machine: the process was dead before its gauges were copied, and the verdict was "outside the Go heap, confidence 1.00".
+    #[test]
+    fn memory_that_is_gos_is_ruled_out() {
+        let (f, w) = facts(380_000_000);
+        let out = check(&f, &w);
+        assert_eq!((out.found.len(), out.ruled_out.len()), (0, 1));
+    }
+
+    /// Seen on a starved machine: the process was dead before its gauges were copied, and the verdict was
+    /// "outside the Go heap, confidence 1.00".
     #[test]
     fn without_gos_own_numbers_nothing_is_said() {
         let (f, w) = facts(0);
-        assert_eq!(rule(&f, &Growth::default(), Some(&w)), None);
+        let out = check(&f, &w);
+        assert_eq!((out.found.len(), out.ruled_out.len()), (0, 0));
     }
 }

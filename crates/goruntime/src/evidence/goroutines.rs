@@ -4,16 +4,14 @@ use lastgasp_inferior::{Addr, AddrRange, Memory, ThreadRegisters};
 use rustc_hash::FxHashSet;
 
 use super::{Evidence, merge};
-use crate::Gap;
+use crate::bounds::{RECONSTRUCT_WINDOW, STACK_BOUND, STACKS_BOUND};
+use crate::gap::Gap;
 use crate::goroutine::crowd::{Candidate, choose};
-use crate::goroutine::{self, RawG, ancestors, labels, m_extent, pointers, sorted, stack_of};
+use crate::goroutine::g::{self, RawG, m_extent, pointers, sorted, stack_of};
+use crate::goroutine::unwind::{Standing, standings};
+use crate::goroutine::{ancestors, labels};
 use crate::runtime::Runtime;
-use crate::unwind::{RECONSTRUCT_WINDOW, Standing, standings};
 
-/// Most of one goroutine's stack that is copied, from its innermost frame on.
-pub(crate) const STACK_BOUND: u64 = 256 << 10;
-/// Most bytes of all stacks together. Where they have more (a leak of deep goroutines: 89,000 of them held 450 MB of stacks), a sample is copied.
-pub(super) const STACKS_BOUND: usize = 16 << 20;
 /// Most of a thread's own stack (`g0`, `gsignal`) that is copied.
 const THREAD_STACK_BOUND: u64 = 32 << 10;
 /// Most label sets and ancestor lists that are copied, each: they are found by pointers, one read after the other.
@@ -23,7 +21,7 @@ impl Evidence {
     pub(super) fn copy_threads(&mut self, rt: &Runtime, mem: &dyn Memory, registers: &[ThreadRegisters]) {
         let len = m_extent(rt);
         let mut at = Vec::new();
-        let threads = goroutine::threads(rt, mem, &mut |m| at.push((m, len)));
+        let threads = g::threads(rt, mem, &mut |m| at.push((m, len)));
         // The bounds of the stacks of threads that work for a goroutine.
         for m in at.clone() {
             if threads.get(&m.0.0).is_some_and(|t| !t.curg.is_null()) {

@@ -2,14 +2,24 @@
 
 use lastgasp_inferior::{Addr, Memory};
 
-use super::Ancestor;
-use super::calls::{call_at, created_by};
-use crate::pclntab::Symbolizer;
+use super::calls::{CallSite, call_at, created_by};
+use crate::binary::pclntab::Symbolizer;
 use crate::runtime::Runtime;
 
 /// Most ancestors of one goroutine, and most frames of one of them (`tracebackInnerFrames`, 100 before Go 1.21).
 const MAX_ANCESTORS: u64 = 64;
 const MAX_PCS: u64 = 100;
+
+/// A goroutine that led to another (`GODEBUG=tracebackancestors=N`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ancestor {
+    /// Its number; it may be gone.
+    pub goid: u64,
+    /// Its stack at the `go` statement, innermost first, as precisely as the program kept it.
+    pub stack: Vec<CallSite>,
+    /// Who started it.
+    pub created_by: Option<CallSite>,
+}
 
 /// (program counters and how many, goid, gopc) of each.
 fn records(

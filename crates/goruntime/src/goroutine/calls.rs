@@ -6,9 +6,8 @@ use std::sync::Arc;
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
-use super::CallSite;
-use crate::pclntab::{Frame, Symbolizer};
-use crate::unwind::Trace;
+use super::unwind::Trace;
+use crate::binary::pclntab::{Frame, Symbolizer};
 
 /// One call on a goroutine's stack.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +29,32 @@ pub struct Call {
 }
 
 impl Deref for Call {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        &self.frame
+    }
+}
+
+/// A place in the code where a goroutine was started, or where its starter stood.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallSite {
+    /// Where it stands in the source.
+    pub frame: Frame,
+    /// The function that it was compiled into, as Go prints it: another one where it was inlined.
+    pub function: String,
+    /// From that function's entry to the program counter.
+    pub offset: Option<u64>,
+}
+
+impl CallSite {
+    /// Bytes that it takes.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Self>() + self.frame.function.len() + self.frame.file.len() + self.function.len()
+    }
+}
+
+impl Deref for CallSite {
     type Target = Frame;
 
     fn deref(&self) -> &Frame {

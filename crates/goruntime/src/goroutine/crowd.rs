@@ -8,8 +8,9 @@ use std::sync::Arc;
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
-use super::{Call, Goroutine};
-use crate::Gap;
+use super::calls::Call;
+use super::decoded::Goroutine;
+use crate::gap::Gap;
 
 /// A stack that may be copied.
 #[derive(Clone, Copy, Debug)]

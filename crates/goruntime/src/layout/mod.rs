@@ -6,7 +6,7 @@
 
 use thiserror::Error;
 
-use crate::buildinfo::GoVersion;
+use crate::version::GoVersion;
 
 mod experiments;
 mod go1_19;

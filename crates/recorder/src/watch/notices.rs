@@ -229,7 +229,7 @@ mod tests {
     /// `lab/dies`, in the group: calm for `after` milliseconds, and then as fast as it can.
     fn dies(group: &OwnCgroup, after: u64) -> Child {
         let go = toolchain::any(&cache_dir()).unwrap();
-        let program = build(&go, Mode::Stripped, &repo_root().join("lab/dies"), ".").unwrap();
+        let program = build(&go, Mode::Stripped, &repo_root().join("lab/programs/dies"), ".").unwrap();
         let after = format!("{after}ms");
         let child = Command::new(program).args(["-rate", "0", "-after", &after]).stderr(Stdio::null()).spawn().unwrap();
         write(&group.cgroup.memory.join("cgroup.procs"), &child.id().to_string()).unwrap();

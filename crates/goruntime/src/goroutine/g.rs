@@ -5,8 +5,9 @@ use std::hash::{Hash as _, Hasher as _};
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
-use super::{MAX_GOROUTINES, MAX_STACK_BYTES, MAX_THREADS, Presence, Status};
-use crate::Gap;
+use super::status::{Presence, Status};
+use crate::bounds::{MAX_GOROUTINES, MAX_STACK_BYTES, MAX_THREADS};
+use crate::gap::Gap;
 use crate::runtime::Runtime;
 
 /// The fields of `g` that we use.

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lastgasp_inferior::{Addr, AddrRange, Memory, Part, Snapshot};
 
-use crate::Gap;
 use crate::arch::{HEAP_ARENA_BYTES, PAGE_SIZE, SMALL_SPAN_MAX_ELEM};
 use crate::evidence::merge;
+use crate::gap::Gap;
+use crate::heap::rtype::type_name;
 use crate::runtime::Runtime;
-use crate::types::type_name;
 
 /// Most spans we follow: 512 GiB of them.
 const MAX_SPANS: u64 = 64 << 20;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use lastgasp_inferior::{Addr, ElfImage};
 
 use crate::arch::{MemoryOperand, operands};
-use crate::located::Located;
-use crate::moduledata::ModuleData;
-use crate::pclntab::Symbolizer;
+use crate::binary::located::Located;
+use crate::binary::moduledata::ModuleData;
+use crate::binary::pclntab::Symbolizer;
 
 /// Addresses of the runtime's variables in the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

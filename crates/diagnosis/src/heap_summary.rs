@@ -5,7 +5,7 @@ use crate::units::{bytes, count, plural};
 
 /// Bytes and what they are, the most bytes first.
 #[must_use]
-pub fn holdings(heap: &Heap) -> Vec<(u64, String)> {
+pub fn heap_summary(heap: &Heap) -> Vec<(u64, String)> {
     let small = heap.classes.iter().map(|c| {
         let kind = if c.noscan { "without pointers" } else { "with pointers" };
         (c.objects.saturating_mul(c.size), format!("{} of up to {} {kind}", plural(c.objects, "object"), bytes(c.size)))
@@ -43,7 +43,7 @@ mod tests {
         let large =
             LargeObjects { count: 3, size: u64::MAX, element, element_size: u64::MAX, ..LargeObjects::default() };
         let heap = Heap { classes: vec![class], large: vec![large], ..Heap::default() };
-        assert!(holdings(&heap).iter().all(|(n, _)| *n == u64::MAX));
+        assert!(heap_summary(&heap).iter().all(|(n, _)| *n == u64::MAX));
     }
 
     #[test]
@@ -62,7 +62,7 @@ mod tests {
             ],
             ..Heap::default()
         };
-        let got: Vec<String> = holdings(&heap).into_iter().map(|(_, t)| t).collect();
+        let got: Vec<String> = heap_summary(&heap).into_iter().map(|(_, t)| t).collect();
         assert_eq!(
             got,
             [

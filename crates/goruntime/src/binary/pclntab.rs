@@ -6,9 +6,9 @@ use std::rc::Rc;
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
-use crate::functab;
+use crate::binary::functab;
+use crate::binary::moduledata::ModuleData;
 use crate::layout::Layout;
-use crate::moduledata::ModuleData;
 
 /// A logical frame: what Go prints as one line of a stack.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

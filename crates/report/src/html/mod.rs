@@ -1,22 +1,22 @@
-//! The report as one HTML file that needs no network: see html/README.md for the page.
+//! The report as one HTML file that needs no network: see README.md beside this for the page.
 
 use serde_json::Value;
 
 use crate::printable::printable;
 
-const PAGE: &str = include_str!("html/page.html");
-const CSS: &str = include_str!("html/page.css");
+const PAGE: &str = include_str!("page.html");
+const CSS: &str = include_str!("page.css");
 /// In the order in which they depend on each other.
 const SCRIPTS: &[&str] = &[
-    include_str!("html/js/format.js"),
-    include_str!("html/js/table.js"),
-    include_str!("html/js/verdict.js"),
-    include_str!("html/js/timeline.js"),
-    include_str!("html/js/flame.js"),
-    include_str!("html/js/goroutines.js"),
-    include_str!("html/js/ledger.js"),
-    include_str!("html/js/evidence.js"),
-    include_str!("html/js/main.js"),
+    include_str!("js/format.js"),
+    include_str!("js/table.js"),
+    include_str!("js/verdict.js"),
+    include_str!("js/timeline.js"),
+    include_str!("js/flame.js"),
+    include_str!("js/goroutines.js"),
+    include_str!("js/ledger.js"),
+    include_str!("js/evidence.js"),
+    include_str!("js/main.js"),
 ];
 
 /// The page for a report document.
@@ -24,7 +24,8 @@ const SCRIPTS: &[&str] = &[
 pub fn page(document: &Value) -> String {
     let service = document["target"]["service"].as_str().unwrap_or("process");
     let title = format!("lastgasp: {service}");
-    // A function of the target may be named like a placeholder or hold </script>: the page is filled in one pass, and `<` is escaped in the JSON.
+    // A function of the target may be named like a placeholder or hold </script>: the page is filled in one
+    // pass, and `<` is escaped in the JSON.
     let json =
         document.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
     let scripts = SCRIPTS.join("\n");

@@ -3,8 +3,8 @@
 
 use lastgasp_inferior::{AddrRange, ElfImage, Memory as _};
 
-use crate::buildinfo::BuildInfo;
-use crate::moduledata;
+use crate::binary::buildinfo::BuildInfo;
+use crate::binary::moduledata;
 
 /// What garble writes instead of the version.
 const VERSION: &str = "unknown";

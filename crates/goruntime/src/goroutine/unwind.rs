@@ -7,8 +7,9 @@ use lastgasp_inferior::{Addr, AddrRange, Memory};
 use rustc_hash::FxHashMap;
 
 use crate::arch::{RETURN_ADDRESS_SIZE, SIGNAL_FRAME_PC, SIGNAL_FRAME_SP};
-use crate::goroutine::{RawG, RawM};
-use crate::pclntab::{Place, Symbolizer};
+use crate::binary::pclntab::{Place, Symbolizer};
+use crate::bounds::RECONSTRUCT_WINDOW;
+use crate::goroutine::g::{RawG, RawM};
 
 /// Deepest stack we follow.
 const MAX_FRAMES: usize = 16 << 10;
@@ -253,9 +254,6 @@ pub(crate) fn reconstruct(symbols: &Symbolizer<'_>, mem: &dyn Memory, g: &RawG) 
     }
     None
 }
-
-/// How much of the stack of a running goroutine is searched when its registers are not to be had.
-pub(crate) const RECONSTRUCT_WINDOW: u64 = 64 << 10;
 
 /// Which thread each `m` is, and where it stands.
 pub(crate) fn standings(

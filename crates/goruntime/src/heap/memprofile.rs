@@ -4,13 +4,12 @@
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashSet;
 
-use crate::Gap;
+use crate::bounds::MAX_BUCKETS;
+use crate::gap::Gap;
 use crate::runtime::Runtime;
 
-/// Most buckets we follow: a million is ten times what the largest services show.
-pub(crate) const MAX_BUCKETS: usize = 1 << 20;
 /// `profstackdepth` at its most (runtime1.go).
-pub(crate) const MAX_STACK: u64 = 1024;
+const MAX_STACK: u64 = 1024;
 
 /// Raw (sampled) counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

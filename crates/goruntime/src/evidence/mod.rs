@@ -6,10 +6,10 @@ mod goroutines;
 use lastgasp_inferior::{Addr, Memory, ReadError, Snapshot, ThreadRegisters};
 use rustc_hash::FxHashSet;
 
-use crate::Gap;
-use crate::gauges::Gauges;
-use crate::goroutine::MAX_GOROUTINES;
-use crate::memprofile::{MAX_BUCKETS, bucket_extent};
+use crate::bounds::{MAX_BUCKETS, MAX_GOROUTINES, STACKS_BOUND};
+use crate::gap::Gap;
+use crate::heap::memprofile::bucket_extent;
+use crate::heap::memstats::Gauges;
 use crate::runtime::Runtime;
 
 /// Ranges closer than this are copied as one: reading the bytes between costs less than another piece.
@@ -51,8 +51,8 @@ impl EvidencePlan {
         let slots = now.saturating_mul(3) / 2 + 1000;
         let goroutines = slots.saturating_mul(rt.layout.g.sizeof + 8) as usize;
         // Few goroutines may have deep stacks.
-        let deep = gauges.map_or(0, |g| g.stacks.min(goroutines::STACKS_BOUND as u64)) as usize;
-        let stacks = ((now as usize + 300) * 2 * 3072).max(deep).min(goroutines::STACKS_BOUND);
+        let deep = gauges.map_or(0, |g| g.stacks.min(STACKS_BOUND as u64)) as usize;
+        let stacks = ((now as usize + 300) * 2 * 3072).max(deep).min(STACKS_BOUND);
         (buckets + buckets / 4 + goroutines + stacks + (2 << 20)).min(cap)
     }
 

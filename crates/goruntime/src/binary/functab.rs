@@ -4,8 +4,8 @@
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
+use crate::binary::moduledata::ModuleData;
 use crate::layout::Layout;
-use crate::moduledata::ModuleData;
 
 /// Bytes read at a time.
 const BLOCK: u64 = 256 << 10;

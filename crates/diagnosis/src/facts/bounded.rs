@@ -1,14 +1,12 @@
-//! Facts read back from a capture: a file that anybody may have made.
+//! Lists with a most, for facts that are read back from a capture: a file that anybody may have made.
 //!
-//! Memory is bounded by the text and no number in it: lists whose elements take more room in memory than in the text have a most. What is longer than any
-//! capture of ours is refused.
+//! Memory is bounded by the text and no number in it: lists whose elements take more room in memory than in
+//! the text have a most. What is longer than any capture of ours is refused.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
-
-use super::Facts;
 
 /// Most stacks of the memory profile, and most groups of goroutines: as many as the decoders follow.
 pub(super) const SITES: usize = 1 << 20;
@@ -16,14 +14,6 @@ pub(super) const SITES: usize = 1 << 20;
 pub(super) const SAMPLES: usize = 1 << 20;
 /// Most of all that a capture has a few of: gaps, events, size classes, large objects.
 pub(super) const FEW: usize = 1 << 16;
-
-/// Reads facts: at most some 200 bytes of memory for each site, and about four times the text.
-///
-/// # Errors
-/// What is wrong with the text, and in which line and column.
-pub fn from_json(text: &[u8]) -> Result<Facts, serde_json::Error> {
-    serde_json::from_slice(text)
-}
 
 /// A list of at most `N` elements.
 pub(super) fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const N: usize>(
@@ -50,21 +40,5 @@ impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for List<T, N> {
             out.push(one);
         }
         Ok(out)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_written_is_read_and_what_is_longer_than_any_capture_is_refused() {
-        let facts = Facts { schema: super::super::SCHEMA.into(), ..Facts::default() };
-        assert_eq!(from_json(&serde_json::to_vec(&facts).unwrap()).unwrap(), facts);
-        // Three bytes each, some fifty in memory.
-        let events = |n: usize| format!(r#"{{"timeline":{{"events":[{}{{}}]}}}}"#, "{},".repeat(n - 1));
-        assert_eq!(from_json(events(FEW).as_bytes()).unwrap().timeline.events.len(), FEW);
-        let e = from_json(events(FEW + 1).as_bytes()).unwrap_err().to_string();
-        assert!(e.contains("at most 65536 elements") && e.contains("column"), "{e}");
     }
 }

@@ -1,0 +1,165 @@
+//! Memory in bytes: the runtime's gauges, its span table, the RSS, the resident mappings, the charge of the
+//! cgroup.
+
+use serde::{Deserialize, Serialize};
+
+use super::bounded::{FEW, at_most};
+
+/// The runtime's gauges, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Gc {
+    /// Cycles finished.
+    pub cycles: u32,
+    /// GOGC; -1 off.
+    pub percent: i32,
+    /// GOMEMLIMIT.
+    pub memory_limit: Option<u64>,
+    /// Live at the last mark and allocated since.
+    pub heap_live: u64,
+    /// Live at the last mark.
+    pub heap_marked: u64,
+    /// Where the next cycle should end; absent where GOGC is off.
+    pub heap_goal: Option<u64>,
+    /// In spans that hold objects.
+    pub heap_in_use: u64,
+    /// In free pages not returned.
+    pub heap_free: u64,
+    /// Returned.
+    pub heap_released: u64,
+    /// Stacks.
+    pub stacks: u64,
+    /// mspan, mcache, profile, GC, other.
+    pub metadata: u64,
+    /// 0 off, 1 mark, 2 mark termination.
+    pub phase: u32,
+}
+
+impl Gc {
+    /// Whether the gauges were read: no Go process has an empty heap.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.heap_in_use > 0
+    }
+
+    /// All memory that the runtime knows to be its own.
+    #[must_use]
+    pub fn known(&self) -> u64 {
+        [self.heap_in_use, self.heap_free, self.stacks, self.metadata].into_iter().fold(0, u64::saturating_add)
+    }
+}
+
+/// As `/proc/PID/status` says, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rss {
+    /// When, on the timeline's clock.
+    pub as_of_ms: u64,
+    /// All.
+    pub rss: u64,
+    /// Anonymous.
+    pub anon: u64,
+    /// Of files.
+    pub file: u64,
+    /// Shared.
+    pub shmem: u64,
+    /// Swapped out; not in `rss`.
+    pub swap: u64,
+    /// Page tables; not in `rss`, but charged to the cgroup.
+    pub page_tables: u64,
+}
+
+/// The heap's span table, in bytes: exact, profile or no profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Heap {
+    /// Whether the target ran while it was read: the sums are then of no single moment.
+    pub running: bool,
+    /// Spans that hold objects.
+    pub span_bytes: u64,
+    /// Slots that hold an object.
+    pub object_bytes: u64,
+    /// Objects; several tiny ones in a slot count as one.
+    pub objects: u64,
+    /// Objects that the last GC found dead and that are not swept yet.
+    pub garbage_bytes: u64,
+    /// Small objects by slot size, those with pointers first.
+    #[serde(deserialize_with = "at_most::<_, _, FEW>")]
+    pub classes: Vec<HeapClass>,
+    /// Large objects (over 32 KiB), alike ones together, the most bytes first. Of very many the smallest are
+    /// left out.
+    #[serde(deserialize_with = "at_most::<_, _, FEW>")]
+    pub large: Vec<LargeObjects>,
+}
+
+/// Objects of one size class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeapClass {
+    /// Bytes of one slot.
+    pub size: u64,
+    /// Whether they hold no pointers.
+    pub noscan: bool,
+    /// Spans.
+    pub spans: u64,
+    /// Bytes of the spans.
+    pub span_bytes: u64,
+    /// Slots that hold an object.
+    pub objects: u64,
+    /// Of them dead and not swept yet.
+    pub garbage: u64,
+}
+
+/// Large objects of the same size and type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LargeObjects {
+    /// How many.
+    pub count: u64,
+    /// Bytes of each.
+    pub size: u64,
+    /// Whether they hold no pointers; then the runtime keeps no type.
+    pub noscan: bool,
+    /// Type of their elements.
+    pub element: Option<String>,
+    /// Bytes of an element.
+    pub element_size: u64,
+}
+
+/// Resident anonymous memory by what it is for, in bytes (`/proc/PID/smaps`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Residency {
+    /// In the Go heap's arenas: objects, stacks of goroutines, idle pages.
+    pub go_heap: u64,
+    /// In mappings that the Go runtime has named as its own (Go 1.25 and newer, kernels with
+    /// `CONFIG_ANON_VMA_NAME`).
+    pub go_named: u64,
+    /// Written pages of files, and bss: package-level variables.
+    pub program_data: u64,
+    /// The first thread's stack.
+    pub stack: u64,
+    /// All other: the runtime's tables where they are not named, stacks of threads, cgo, memory mapped by the
+    /// program.
+    pub elsewhere: u64,
+    /// Of all of these in huge pages.
+    pub huge: u64,
+}
+
+/// What is charged to a memory cgroup, in bytes (`memory.stat`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Charge {
+    /// All.
+    pub usage: u64,
+    /// Anonymous memory of all its processes.
+    pub anon: u64,
+    /// Page cache.
+    pub file: u64,
+    /// tmpfs and shared anonymous memory.
+    pub shmem: u64,
+    /// Page tables, where the kernel tells them apart.
+    pub page_tables: u64,
+    /// Kernel memory, page tables included.
+    pub kernel: u64,
+}

@@ -1,0 +1,109 @@
+//! A finding: what a rule says, with evidence, confidence and cure.
+
+use crate::subject::{Subject, fingerprint};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing found.
+    None,
+    /// Worth knowing.
+    Info,
+    /// Will hurt.
+    Warning,
+    /// Hurts.
+    Critical,
+}
+
+impl Level {
+    /// As in JSON and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Where a number comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Read as it is.
+    Exact,
+    /// From the sampled profile.
+    Sampled,
+    /// Computed with assumptions.
+    Estimated,
+}
+
+impl Source {
+    /// As in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Sampled => "sampled",
+            Self::Estimated => "estimated",
+        }
+    }
+}
+
+/// A sentence of evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The sentence.
+    pub text: String,
+    /// Where its numbers come from.
+    pub source: Source,
+}
+
+/// A factor of a confidence, 0 to 1; the confidence is their product.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConfidenceFactor {
+    /// What it weighs.
+    pub name: &'static str,
+    /// The factor.
+    pub value: f64,
+}
+
+/// What a rule says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Code of the rule.
+    pub code: &'static str,
+    /// What it is about.
+    pub subject: Subject,
+    /// How bad.
+    pub level: Level,
+    /// A few words.
+    pub title: String,
+    /// One sentence with numbers.
+    pub sentence: String,
+    /// Factors of the confidence.
+    pub factors: Vec<ConfidenceFactor>,
+    /// Why.
+    pub evidence: Vec<Evidence>,
+    /// What would end it.
+    pub cure: String,
+    /// Index of the site that it is about.
+    pub site: Option<usize>,
+    /// What to do now: act and effect.
+    pub do_now: Vec<(String, String)>,
+}
+
+impl Finding {
+    /// The same for every finding of this rule about this subject, in whichever capture, process or build.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        fingerprint(self.code, &self.subject)
+    }
+
+    /// Product of its factors.
+    #[must_use]
+    pub fn confidence(&self) -> f64 {
+        self.factors.iter().map(|f| f.value.clamp(0.0, 1.0)).product()
+    }
+}

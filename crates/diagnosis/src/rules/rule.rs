@@ -1,0 +1,41 @@
+//! The form of a rule: a code with its page, and a pure function from a case to findings.
+
+use crate::facts::Facts;
+use crate::findings::Findings;
+use crate::growth::Growth;
+use crate::what_if::LimitWhatIf;
+use crate::window::Window;
+
+/// What is published of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleInfo {
+    /// Code, as in `findings[].code`; never renamed.
+    pub code: &'static str,
+    /// What it finds, in a few words.
+    pub title: &'static str,
+    /// Page of the rule, in Markdown.
+    pub doc: &'static str,
+}
+
+/// What a rule looks at. Room is left for the heap graph, the waits of goroutines and the program's source,
+/// each an `Option` beside these: a rule that needs one says what it could not know where it is missing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case<'a> {
+    /// What the capture knows.
+    pub(crate) facts: &'a Facts,
+    /// What grew since the baseline.
+    pub(crate) growth: &'a Growth,
+    /// When memory grew; `None` if it did not.
+    pub(crate) window: Option<&'a Window>,
+    /// What larger limits would buy; empty without a limit, or without a window.
+    pub(crate) limits: &'a [LimitWhatIf],
+}
+
+/// A rule. It has no state.
+pub(crate) trait Rule {
+    /// What is published of it.
+    const INFO: RuleInfo;
+
+    /// Looks at a case, and tells what it finds, what it can rule out, and what it could not know.
+    fn check(case: &Case<'_>, out: &mut Findings);
+}

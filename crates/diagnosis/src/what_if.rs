@@ -1,0 +1,36 @@
+//! What larger limits would buy.
+
+use crate::facts::Facts;
+use crate::window::Window;
+
+/// What another limit would have changed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LimitWhatIf {
+    /// The limit.
+    pub limit: u64,
+    /// Seconds more at the median rate; at the highest; at the lowest.
+    pub seconds: f64,
+    /// At the highest rate.
+    pub low: f64,
+    /// At the lowest rate.
+    pub high: f64,
+}
+
+/// 1.5, 2, 4 and 8 times the limit.
+pub(crate) fn limits(facts: &Facts, window: Option<&Window>) -> Vec<LimitWhatIf> {
+    let (Some(limit), Some(w)) = (facts.target.limit_bytes, window) else {
+        return Vec::new();
+    };
+    let buys = |more: u64, rate: f64| if rate > 0.0 { more as f64 / rate } else { f64::INFINITY };
+    let of = |tenths: u64| {
+        let wished = (limit / 10).saturating_mul(tenths).max(limit);
+        let more = wished - limit;
+        LimitWhatIf {
+            limit: wished,
+            seconds: buys(more, w.rate),
+            low: buys(more, w.rate_high),
+            high: buys(more, w.rate_low).min(buys(more, w.rate / 4.0)),
+        }
+    };
+    [15, 20, 40, 80].map(of).to_vec()
+}

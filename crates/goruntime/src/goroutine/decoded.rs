@@ -1,0 +1,79 @@
+//! Goroutines as they were decoded. Source: `runtime/traceback.go` (`goroutineheader`, `isSystemGoroutine`).
+
+use std::sync::Arc;
+
+use super::ancestors::Ancestor;
+use super::calls::{Call, CallSite};
+use super::labels::Label;
+use super::status::Status;
+
+/// A goroutine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Goroutine {
+    /// Its number.
+    pub goid: u64,
+    /// What it does.
+    pub status: Status,
+    /// Why it waits; empty unless waiting.
+    pub wait_reason: &'static str,
+    /// `nanotime` of the GC that first saw it waiting; 0 if none has. A lower bound of the wait, not its length.
+    pub wait_since_ns: i64,
+    /// Creator (from Go 1.21).
+    pub parent: u64,
+    /// The `go` statement; `None` for the first goroutine.
+    pub created_by: Option<Arc<CallSite>>,
+    /// Those before its creator, if the program keeps them.
+    pub ancestors: Arc<[Ancestor]>,
+    /// Name of its first function.
+    pub start_function: Arc<String>,
+    /// Its calls, innermost first. Goroutines that do the same share one list.
+    pub stack: Arc<[Call]>,
+    /// Why the stack ends early.
+    pub cut: Option<String>,
+    /// Whether the stack was reconstructed without registers.
+    pub approximate: bool,
+    /// Why registers did not tell where it stood, if it is approximate or has no stack at all.
+    pub no_registers: Option<String>,
+    /// Whether its stack was left out of the copy, there being too many: `stack` is then that of another that stopped at the same instruction.
+    pub left_out: bool,
+    /// Whether it is locked to its thread.
+    pub locked: bool,
+    /// Profiler labels, by key.
+    pub labels: Arc<[Label]>,
+    /// Size of its stack in bytes.
+    pub stack_bytes: u64,
+}
+
+impl Goroutine {
+    /// Its calls as a profile shows them: without those that the compiler made.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.stack.iter().filter(|c| !c.elided)
+    }
+}
+
+/// All goroutines of a moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Goroutines {
+    /// Those that are there, in the runtime's own order.
+    pub live: Vec<Goroutine>,
+    /// Slots of goroutines that have ended, free for the next: as many as there were more at the peak.
+    pub dead: u64,
+    /// Slots kept for threads of C.
+    pub extra_threads: u64,
+}
+
+/// Whether the runtime counts it as one of its own (`isSystemGoroutine`): hidden in Go's own listings.
+#[must_use]
+pub fn is_system(g: &Goroutine) -> bool {
+    let start = g.start_function.as_str();
+    if start.is_empty()
+        || matches!(start, "runtime.main" | "runtime.handleAsyncEvent" | "runtime.rt0_go" | "runtime.corostart")
+    {
+        return false;
+    }
+    // The finalizer and cleanup goroutines are the user's while they run the user's code.
+    if matches!(start, "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups") {
+        return g.stack.iter().all(|f| f.frame.function.starts_with("runtime."));
+    }
+    start.starts_with("runtime.")
+}

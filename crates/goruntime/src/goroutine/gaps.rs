@@ -1,0 +1,23 @@
+//! Gaps of a kind, counted: a crowd of unreadable goroutines is one gap.
+
+use crate::gap::Gap;
+
+/// Things of a kind that could not be read: how many, and why the last.
+#[derive(Default)]
+pub(crate) struct Lost {
+    count: usize,
+    why: String,
+}
+
+impl Lost {
+    pub(crate) fn add(&mut self, why: String) {
+        self.count += 1;
+        self.why = why;
+    }
+
+    pub(crate) fn report(self, what: &str, gaps: &mut Vec<Gap>) {
+        if self.count > 0 {
+            gaps.push(Gap::new(format!("{} {what}", self.count), self.why));
+        }
+    }
+}
