@@ -9,6 +9,7 @@
 mod manifest;
 mod reader;
 pub mod retention;
+mod stream;
 mod writer;
 
 use std::path::PathBuf;
@@ -17,10 +18,13 @@ use thiserror::Error;
 
 pub use manifest::{FileEntry, GapEntry, Manifest};
 pub use reader::{Capture, list, remove};
+pub use stream::Stream;
 pub use writer::{Writer, recover};
 
 /// The file that a capture must have for a report to be made from it.
 pub const FACTS: &str = "facts.json.gz";
+/// The file that holds memory of the target: user data, and as large as the target. It is never read whole.
+pub const MEMORY: &str = "memory.core";
 /// What a folder is called that is being removed.
 pub(crate) const REMOVED: &str = ".removed-";
 /// The file that makes a folder a capture.
