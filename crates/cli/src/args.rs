@@ -3,13 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use lastgasp_recorder::policy::Mode;
-use serde::{Deserialize, Serialize};
-
-use crate::config::Config;
-use crate::config::origin::Origins;
-use crate::config::units::{Bytes, size};
+use clap::{Parser, Subcommand, ValueEnum};
+use lastgasp_agent::config::{WatchFlags, size};
 
 /// The flight recorder and doctor for Go services' memory.
 ///
@@ -131,78 +126,6 @@ pub(crate) enum Command {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
-}
-
-/// What goes over the daemon's configuration file.
-#[derive(Clone, Debug, Default, PartialEq, Args)]
-pub(crate) struct WatchFlags {
-    /// Configuration file (default: /etc/lastgasp/lastgasp.toml if it is there); read again on SIGHUP
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Where captures go (store.path)
-    #[arg(long, value_name = "DIR")]
-    pub(crate) store: Option<PathBuf>,
-    /// What may be done to a process (watch.mode)
-    #[arg(long, value_enum)]
-    pub(crate) mode: Option<WatchMode>,
-    /// Most bytes that captures may take; the most redundant and the oldest go first (store.max_bytes)
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub(crate) max_bytes: Option<u64>,
-    /// Whom to watch, by the name of the executable, with * and ? (include.services)
-    #[arg(long, value_name = "NAME")]
-    pub(crate) service: Vec<String>,
-    /// Address of /metrics and /healthz, or "off" (http.listen)
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) listen: Option<String>,
-}
-
-impl WatchFlags {
-    /// Puts what was given over `config`.
-    pub(crate) fn put_over(&self, config: &mut Config, origins: &mut Origins) {
-        if let Some(store) = &self.store {
-            config.store.path.clone_from(store);
-            origins.set("store.path", "--store");
-        }
-        if let Some(mode) = self.mode {
-            config.watch.mode = mode;
-            origins.set("watch.mode", "--mode");
-        }
-        if let Some(bytes) = self.max_bytes {
-            config.store.max_bytes = Bytes(bytes);
-            origins.set("store.max_bytes", "--max-bytes");
-        }
-        if !self.service.is_empty() {
-            config.include.services.clone_from(&self.service);
-            origins.set("include.services", "--service");
-        }
-        if let Some(listen) = &self.listen {
-            config.http.listen.clone_from(listen);
-            origins.set("http.listen", "--listen");
-        }
-    }
-}
-
-/// What may be done to a process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum WatchMode {
-    /// Read it, and hold its memory after a kill; never stop it
-    Observe,
-    /// Stop it for the milliseconds of a copy too
-    #[default]
-    Freeze,
-    /// Brake the growth of its group for seconds too (memory.high)
-    Brake,
-}
-
-impl From<WatchMode> for Mode {
-    fn from(mode: WatchMode) -> Self {
-        match mode {
-            WatchMode::Observe => Self::Observe,
-            WatchMode::Freeze => Self::Freeze,
-            WatchMode::Brake => Self::Brake,
-        }
-    }
 }
 
 /// Form of a report.

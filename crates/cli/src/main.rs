@@ -1,17 +1,13 @@
-//! The binary: arguments, exit codes, and the way of one capture through the house ([`decode`], [`seal`]).
+//! The binary: arguments, exit codes, one file a command.
 
 mod args;
 mod commands;
-mod config;
-mod daemon;
-mod decode;
 mod exit;
-mod log;
-mod seal;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use lastgasp_agent::log;
 
 fn main() -> ExitCode {
     let cli = match args::Cli::try_parse() {

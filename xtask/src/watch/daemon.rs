@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_line_of_the_log() {
-        let line = " INFO lastgasp::daemon::scribe: captured: main.growA (x.go:1) pid=9 allocated pid=41 service=\"d\" phase=\"pre-kill\" \
+        let line = " INFO lastgasp_agent::capture_writers: captured: main.growA (x.go:1) pid=9 allocated pid=41 service=\"d\" phase=\"pre-kill\" \
                     light=false detect_ms=5.25 answer_ms=0.5 stopped_ms=1.0 evidence_ms=80.125 capture=/x";
         let c = parse(line).unwrap();
         assert_eq!((c.pid, c.phase.as_str()), (41, "pre-kill"));

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use lastgasp_capture::Writer;
+use lastgasp_decode::decode;
 use lastgasp_recorder::cgroup::Mounts;
 use lastgasp_recorder::coredump::take_core;
 use lastgasp_recorder::gauge::Gauge;
@@ -16,11 +17,10 @@ use lastgasp_recorder::sampler::{PROFILING_ON, Sample, Timeline};
 use lastgasp_recorder::stop::{STRAGGLERS_ON_DEMAND, Stopper};
 use lastgasp_recorder::take::{Circumstances, Extent, Phase, Reason, Taken, take};
 use lastgasp_recorder::target::Target;
+use lastgasp_store::write;
 
 use super::{complain, say};
-use crate::decode::decode;
 use crate::exit::Exit;
-use crate::seal::seal;
 
 /// Takes a capture and prints its path.
 pub(super) fn capture(
@@ -50,7 +50,7 @@ pub(super) fn capture(
     let decoded = decode(&taken);
     // Its bytes have been read: a large process's are tens of megabytes.
     drop(taken);
-    let path = seal(out, &decoded)?;
+    let path = write(out, &decoded)?;
     let gaps = &decoded.facts.capture.gaps;
     for (what, why) in gaps {
         complain(&format!("lastgasp: missing: {what}: {why}"));

@@ -1,10 +1,9 @@
 //! `lastgasp config`: what the daemon would do with this file and these flags.
 
 use anyhow::Result;
+use lastgasp_agent::config::{WatchFlags, as_json, as_markdown, as_text, load};
 
 use super::say;
-use crate::args::WatchFlags;
-use crate::config::{as_json, as_markdown, as_text, load};
 use crate::exit::Exit;
 
 /// Shows each value and where it came from.

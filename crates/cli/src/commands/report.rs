@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use lastgasp_decode::decode;
 use lastgasp_diagnosis::{Facts, Level, diagnose};
 use lastgasp_report::{document, page, terminal};
+use lastgasp_store::read;
 
 use super::capture::take_subject;
 use super::say;
 use crate::args::{FailOn, Format};
-use crate::decode::decode;
 use crate::exit::Exit;
-use crate::seal;
 
 /// Prints a report.
 pub(super) fn report(
@@ -50,7 +50,7 @@ fn facts_of(subject: &str, exe: Option<&Path>) -> Result<(Facts, Option<String>)
     let path = Path::new(subject);
     if path.is_dir() {
         let shown = std::path::absolute(path).unwrap_or_else(|_| path.into());
-        return Ok((seal::read(path)?, Some(shown.display().to_string())));
+        return Ok((read(path)?, Some(shown.display().to_string())));
     }
     if subject.parse::<i32>().is_err() && !path.exists() {
         bail!("{subject} is neither a capture's folder nor a core file nor a process number");

@@ -4,36 +4,36 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
+use lastgasp_decode::decode;
 use lastgasp_diagnosis::{Facts, diagnose};
 use lastgasp_recorder::run::{Config, Outcome};
 use lastgasp_recorder::take::Taken;
 use lastgasp_report::terminal;
+use lastgasp_store::write;
 use nix::sys::wait::WaitStatus;
 
 use super::{complain, say};
-use crate::decode::decode;
 use crate::exit::Exit;
-use crate::seal::seal;
 
 /// What was captured in this run, and where it was written if it could be.
-type Sealed = Vec<(Option<PathBuf>, Facts)>;
+type Written = Vec<(Option<PathBuf>, Facts)>;
 
 /// Runs a command under the recorder and reports what it died of.
 pub(super) fn run(config: Config) -> Result<Exit> {
     for line in lastgasp_capture::recover(&config.store) {
         complain(&format!("lastgasp: {line}"));
     }
-    let sealed = Arc::new(Mutex::new(Sealed::new()));
-    let (written, folder) = (Arc::clone(&sealed), config.store.clone());
+    let written = Arc::new(Mutex::new(Written::new()));
+    let (captures, folder) = (Arc::clone(&written), config.store.clone());
     let sink = move |taken: Taken| {
         let decoded = decode(&taken);
         // Its bytes have been read: a large process's are tens of megabytes.
         drop(taken);
-        let path = seal(&folder, &decoded)
+        let path = write(&folder, &decoded)
             .map_err(|e| complain(&format!("lastgasp: a capture could not be written: {e:#}")))
             .ok();
         tracing::info!(path = ?path, "captured");
-        written.lock().unwrap_or_else(PoisonError::into_inner).push((path, decoded.facts));
+        captures.lock().unwrap_or_else(PoisonError::into_inner).push((path, decoded.facts));
     };
     let outcome = lastgasp_recorder::run::run(&config, sink).context("lastgasp run")?;
     for note in &outcome.notes {
@@ -42,24 +42,24 @@ pub(super) fn run(config: Config) -> Result<Exit> {
     if !outcome.watched {
         complain("lastgasp: no Go process was seen: nothing was watched");
     }
-    let sealed = std::mem::take(&mut *sealed.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(conclude(&outcome, &sealed))
+    let written = std::mem::take(&mut *written.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(conclude(&outcome, &written))
 }
 
 /// The capture that tells most of the end: of those of the last seconds the one with sites and without gaps, and of these the last.
-fn best(sealed: &Sealed) -> Option<&(Option<PathBuf>, Facts)> {
-    let last = sealed.iter().map(|(_, f)| f.capture.t_ms).max()?;
+fn best(written: &Written) -> Option<&(Option<PathBuf>, Facts)> {
+    let last = written.iter().map(|(_, f)| f.capture.t_ms).max()?;
     let worth = |f: &Facts| (!f.profile.sites.is_empty(), f.capture.gaps.is_empty(), f.capture.t_ms);
-    sealed.iter().filter(|(_, f)| f.capture.t_ms + 10_000 >= last).max_by_key(|(_, f)| worth(f))
+    written.iter().filter(|(_, f)| f.capture.t_ms + 10_000 >= last).max_by_key(|(_, f)| worth(f))
 }
 
-fn conclude(outcome: &Outcome, sealed: &Sealed) -> Exit {
-    if let Some((path, facts)) = best(sealed) {
+fn conclude(outcome: &Outcome, written: &Written) -> Exit {
+    if let Some((path, facts)) = best(written) {
         let diagnosis = diagnose(facts);
         say(&format!("\n{}", terminal(facts, &diagnosis)));
         let absolute = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.into()).display().to_string();
         let others: Vec<String> =
-            sealed.iter().filter(|(p, _)| p != path).filter_map(|(p, _)| p.as_deref()).map(absolute).collect();
+            written.iter().filter(|(p, _)| p != path).filter_map(|(p, _)| p.as_deref()).map(absolute).collect();
         if !others.is_empty() {
             say(&format!("ALSO     {}\n", others.join("\n         ")));
         }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use anyhow::{Context as _, Result};
+use lastgasp_agent::config::{WatchFlags, load};
+use lastgasp_agent::{Services, log, settings};
 use lastgasp_capture::Writer;
 use lastgasp_recorder::journal;
 use lastgasp_recorder::sys::keep_few_heaps;
@@ -12,19 +14,14 @@ use lastgasp_recorder::watch::Daemon;
 use nix::sys::signal::{SigSet, Signal};
 
 use super::{complain, say};
-use crate::args::WatchFlags;
-use crate::config;
-use crate::daemon::settings::settings;
-use crate::daemon::surroundings::Surroundings;
 use crate::exit::Exit;
-use crate::log;
 
 /// Watches until it is told to end.
 pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
     keep_few_heaps();
-    let config = config::load(&flags)?.config;
-    let level = log::start_daemon(&config.log)?;
-    let store = config.store.path.clone();
+    let config = load(&flags)?.config;
+    let level = log::start_daemon(&config)?;
+    let store = config.store().to_owned();
     for line in lastgasp_capture::recover(&store).into_iter().chain(journal::recover(&store)) {
         complain(&format!("lastgasp: {line}"));
     }
@@ -38,8 +35,8 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
     let (sender, captured) = channel();
     let daemon = Daemon::new(settings(&config), sender)?;
     let handle = daemon.handle();
-    let (surroundings, scribes) = Surroundings::start(config, flags, level, handle.clone(), captured)?;
-    let reloading = Arc::clone(&surroundings);
+    let (services, writers) = Services::start(config, flags, level, handle.clone(), captured)?;
+    let reloading = Arc::clone(&services);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         while let Ok(signal) = signals.wait() {
             match signal {
@@ -49,7 +46,7 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
         }
     })?;
     daemon.run().context("lastgasp watch")?;
-    surroundings.finish(scribes);
+    services.finish(writers);
     Ok(Exit::Fine)
 }
 

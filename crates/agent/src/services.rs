@@ -9,24 +9,23 @@ use std::time::Duration;
 
 use anyhow::Result;
 use lastgasp_recorder::watch::{Captured, Handle};
+use lastgasp_store::Archive;
 
-use super::archive::Archive;
-use super::http::{self, Answer};
-use super::metrics::{self, Scrape};
-use super::own::{Counts, Own};
-use super::scribe::Scribes;
-use super::settings::{rules, settings};
-use super::webhook::Webhooks;
-use crate::args::WatchFlags;
-use crate::config::{self, Config};
+use crate::capture_writers::CaptureWriters;
+use crate::config::{self, Config, WatchFlags};
+use crate::http::{self, Answer};
 use crate::log::Level;
+use crate::metrics::{self, Scrape};
+use crate::self_stats::{Counts, SelfStats};
+use crate::settings::{rules, settings};
+use crate::webhook::Webhooks;
 
 /// How long to wait for an address that is taken.
 const BIND_AGAIN: Duration = Duration::from_secs(5);
 
 /// What stands around the watch.
 #[derive(Debug)]
-pub(crate) struct Surroundings {
+pub struct Services {
     flags: WatchFlags,
     handle: Handle,
     level: Level,
@@ -36,29 +35,29 @@ pub(crate) struct Surroundings {
     current: Mutex<Config>,
 }
 
-impl Surroundings {
+impl Services {
     /// Starts it; evidence comes through `captured`.
     ///
     /// # Errors
     /// No thread can be had.
-    pub(crate) fn start(
+    pub fn start(
         config: Config,
         flags: WatchFlags,
         level: Level,
         handle: Handle,
         captured: Receiver<Captured>,
-    ) -> Result<(Arc<Self>, Scribes)> {
+    ) -> Result<(Arc<Self>, CaptureWriters)> {
         let archive = Arc::new(Archive::open(&config.store.path, rules(&config)));
         let counts = Arc::new(Counts::default());
         let webhooks = Arc::new(Mutex::new(Webhooks::start(&config.webhook, Arc::clone(&counts))));
-        let scribes = Scribes::start(captured, &archive, &handle, &webhooks)?;
+        let writers = CaptureWriters::start(captured, &archive, &handle, &webhooks)?;
         let listen = config.listen().map_err(anyhow::Error::msg)?;
         let current = Mutex::new(config);
         let all = Arc::new(Self { flags, handle, level, archive, webhooks, counts, current });
         if let Some(address) = listen {
             all.serve(address)?;
         }
-        Ok((all, scribes))
+        Ok((all, writers))
     }
 
     /// Serves the pages. Where the address is taken, watching goes on without them, and it is tried again: a daemon that was restarted may meet its predecessor's end.
@@ -87,7 +86,7 @@ impl Surroundings {
     }
 
     /// Reads the configuration again. A wrong one changes nothing.
-    pub(crate) fn reload(&self) {
+    pub fn reload(&self) {
         let loaded = match config::load(&self.flags) {
             Ok(loaded) => loaded,
             Err(e) => {
@@ -118,8 +117,8 @@ impl Surroundings {
     }
 
     /// Ends it, after everything that was taken has been written and told.
-    pub(crate) fn finish(&self, scribes: Scribes) {
-        scribes.finish();
+    pub fn finish(&self, writers: CaptureWriters) {
+        writers.finish();
         let webhooks = std::mem::take(&mut *self.webhooks.lock().unwrap_or_else(PoisonError::into_inner));
         webhooks.finish();
     }
@@ -127,7 +126,7 @@ impl Surroundings {
     fn page(&self, path: &str) -> Option<Answer> {
         let (status, kind, body) = match (path, self.handle.status()) {
             ("/metrics", Some(status)) => {
-                let own = Own::read(&self.counts, self.archive.size());
+                let own = SelfStats::read(&self.counts, self.archive.size());
                 ("200 OK", http::PROMETHEUS, metrics::text(Scrape { status, own }))
             }
             ("/healthz", Some(status)) => {

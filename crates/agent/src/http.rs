@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest request, and its longest time.
-const MOST_BYTES: usize = 8 << 10;
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_REQUEST_BYTES: usize = 8 << 10;
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Served at a time.
-const AT_A_TIME: usize = 8;
+const MAX_CONNECTIONS: usize = 8;
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) fn serve(
                 std::thread::sleep(Duration::from_millis(100));
                 continue;
             };
-            if busy.fetch_add(1, Ordering::AcqRel) >= AT_A_TIME {
+            if busy.fetch_add(1, Ordering::AcqRel) >= MAX_CONNECTIONS {
                 busy.fetch_sub(1, Ordering::AcqRel);
                 continue;
             }
@@ -71,13 +71,13 @@ pub(crate) fn serve(
 }
 
 fn converse(mut stream: &TcpStream, pages: &dyn Fn(&str) -> Option<Answer>) -> io::Result<()> {
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     let began = Instant::now();
     let mut request = Vec::new();
     let mut piece = [0; 1024];
-    while !is_whole(&request) && request.len() < MOST_BYTES {
+    while !is_whole(&request) && request.len() < MAX_REQUEST_BYTES {
         // Slow writers are not waited for a byte at a time.
-        let left = PATIENCE.saturating_sub(began.elapsed());
+        let left = TIMEOUT.saturating_sub(began.elapsed());
         if left.is_zero() {
             return Ok(());
         }
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn silent_clients_do_not_block_others() {
         let address = serve(([127, 0, 0, 1], 0).into(), pages).unwrap();
-        let silent: Vec<_> = (0..AT_A_TIME - 1).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let silent: Vec<_> = (0..MAX_CONNECTIONS - 1).map(|_| TcpStream::connect(address).unwrap()).collect();
         let mut client = TcpStream::connect(address).unwrap();
         client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
         let mut text = String::new();

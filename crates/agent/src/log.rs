@@ -10,11 +10,11 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Config, LogFormat};
 
 /// Changes the level while the daemon runs.
 #[derive(Clone, Debug)]
-pub(crate) struct Level(reload::Handle<EnvFilter, Registry>);
+pub struct Level(reload::Handle<EnvFilter, Registry>);
 
 impl Level {
     /// Another level; one that cannot be read is left alone, the configuration has been checked.
@@ -26,7 +26,7 @@ impl Level {
 }
 
 /// Starts the log of a command that ends by itself: warnings, unless `LASTGASP_LOG` says more.
-pub(crate) fn start() {
+pub fn start() {
     let filter = EnvFilter::try_from_env("LASTGASP_LOG").unwrap_or_else(|_| "warn".into());
     tracing_subscriber::registry().with(filter).with(text().without_time()).init();
 }
@@ -35,7 +35,8 @@ pub(crate) fn start() {
 ///
 /// # Errors
 /// journald was asked for by name and is not there.
-pub(crate) fn start_daemon(log: &Log) -> Result<Level> {
+pub fn start_daemon(config: &Config) -> Result<Level> {
+    let log = &config.log;
     let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&log.level).context("log.level")?);
     let journald = match log.format {
         LogFormat::Journald => Some(

@@ -7,7 +7,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::keys::{KEYS, about};
-use super::{Config, Loaded, Webhook};
+use super::load::Loaded;
+use super::{Config, Webhook};
 
 /// What stands in place of an address: it may hold a secret.
 const HIDDEN: &str = "(hidden)";
@@ -55,7 +56,10 @@ fn rows(loaded: &Loaded) -> Result<Vec<(String, toml::Value)>> {
 }
 
 /// For people: value, where it came from, what it means.
-pub(crate) fn as_text(loaded: &Loaded) -> Result<String> {
+///
+/// # Errors
+/// Values that TOML cannot write.
+pub fn as_text(loaded: &Loaded) -> Result<String> {
     let mut out = String::new();
     for (key, value) in rows(loaded)? {
         let _ = writeln!(out, "{key} = {value}    # {}", loaded.origins.of(&key));
@@ -65,7 +69,10 @@ pub(crate) fn as_text(loaded: &Loaded) -> Result<String> {
 }
 
 /// For programs: schema lastgasp.config/1.
-pub(crate) fn as_json(loaded: &Loaded) -> Result<Value> {
+///
+/// # Errors
+/// Values that TOML cannot write.
+pub fn as_json(loaded: &Loaded) -> Result<Value> {
     let mut keys = serde_json::Map::new();
     for (key, value) in rows(loaded)? {
         let entry = json!({"value": value, "origin": loaded.origins.of(&key), "about": about(&key)});
@@ -75,7 +82,10 @@ pub(crate) fn as_json(loaded: &Loaded) -> Result<Value> {
 }
 
 /// The table of docs/operations/configuration.md.
-pub(crate) fn as_markdown() -> Result<String> {
+///
+/// # Errors
+/// Values that TOML cannot write.
+pub fn as_markdown() -> Result<String> {
     let mut config = Config::default();
     config.webhook.insert("*".into(), Webhook::default());
     let defaults = values(&config)?;

@@ -7,7 +7,7 @@ use wildmatch::WildMatch;
 /// Patterns with `*` and `?`. A process is meant if any of them fits.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Whom {
+pub(crate) struct TargetFilter {
     pub(crate) services: Vec<String>,
     pub(crate) containers: Vec<String>,
     pub(crate) pods: Vec<String>,
@@ -17,7 +17,7 @@ pub(crate) struct Whom {
 /// So many characters of a container's id people copy from `docker ps`.
 const SHORT_ID: usize = 12;
 
-impl Whom {
+impl TargetFilter {
     pub(crate) fn is_empty(&self) -> bool {
         [&self.services, &self.containers, &self.pods, &self.cgroups].into_iter().all(Vec::is_empty)
     }
@@ -62,15 +62,15 @@ mod tests {
             pod: Some("12f7e0c1"),
             cgroup: "/kubepods/burstable/pod12f7e0c1/0123456789abcdef",
         };
-        let whom = |field: fn(&mut Whom) -> &mut Vec<String>, pattern: &str| {
-            let mut whom = Whom::default();
-            field(&mut whom).push(pattern.into());
-            whom.fits(&subject)
+        let filter = |field: fn(&mut TargetFilter) -> &mut Vec<String>, pattern: &str| {
+            let mut filter = TargetFilter::default();
+            field(&mut filter).push(pattern.into());
+            filter.fits(&subject)
         };
-        assert!(whom(|w| &mut w.services, "resource-*") && !whom(|w| &mut w.services, "resource"));
-        assert!(whom(|w| &mut w.containers, "0123456789ab") && !whom(|w| &mut w.containers, "0123"));
-        assert!(whom(|w| &mut w.pods, "12f7????") && !whom(|w| &mut w.pods, "*x"));
-        assert!(whom(|w| &mut w.cgroups, "/kubepods/burstable/*") && !whom(|w| &mut w.cgroups, "/kubepods"));
-        assert!(Whom::default().is_empty() && !Whom::default().fits(&subject));
+        assert!(filter(|w| &mut w.services, "resource-*") && !filter(|w| &mut w.services, "resource"));
+        assert!(filter(|w| &mut w.containers, "0123456789ab") && !filter(|w| &mut w.containers, "0123"));
+        assert!(filter(|w| &mut w.pods, "12f7????") && !filter(|w| &mut w.pods, "*x"));
+        assert!(filter(|w| &mut w.cgroups, "/kubepods/burstable/*") && !filter(|w| &mut w.cgroups, "/kubepods"));
+        assert!(TargetFilter::default().is_empty() && !TargetFilter::default().fits(&subject));
     }
 }

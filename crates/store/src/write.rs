@@ -1,29 +1,23 @@
-//! Facts to a folder, and back.
+//! Facts to a folder.
 
-use std::io::{BufWriter, Read as _};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
 use flate2::Compression;
-use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use lastgasp_capture::{Capture, FACTS, GapEntry, Manifest, Writer};
-pub(crate) use lastgasp_diagnosis::cause;
-use lastgasp_diagnosis::facts::{SCHEMA, from_json};
-use lastgasp_diagnosis::{Diagnosis, Facts, diagnose};
+use lastgasp_capture::{FACTS, GapEntry, Manifest, Writer};
+use lastgasp_decode::Decoded;
+use lastgasp_diagnosis::{Diagnosis, Facts, cause, diagnose};
 use lastgasp_report::{
     Executable, document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback,
 };
 use serde_json::{Value, json};
 
-use crate::decode::Decoded;
-
-/// Largest facts that are read back, in bytes of JSON: of the 20,000 sites of a large service they are some ten megabytes.
-const MAX_FACTS: u64 = 256 << 20;
+use crate::error::StoreError;
 
 /// How much of a capture is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum Form {
     /// All of it.
     Whole,
     /// What names the culprit: others of the same cause are whole.
@@ -31,12 +25,12 @@ pub(crate) enum Form {
 }
 
 /// Writes a capture into `store`; gives its path.
-pub(crate) fn seal(store: &Path, decoded: &Decoded) -> Result<PathBuf> {
-    seal_as(store, decoded, &diagnose(&decoded.facts), Form::Whole)
+pub fn write(store: &Path, decoded: &Decoded) -> Result<PathBuf, StoreError> {
+    write_as(store, decoded, &diagnose(&decoded.facts), Form::Whole)
 }
 
-/// As [`seal`], in that form.
-pub(crate) fn seal_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Form) -> Result<PathBuf> {
+/// As [`write()`], in that form.
+pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Form) -> Result<PathBuf, StoreError> {
     let facts = &decoded.facts;
     let id = id(facts, decoded.unix_ns);
     let mut w = Writer::create(store, &id)?;
@@ -68,7 +62,7 @@ pub(crate) fn seal_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, fo
 }
 
 /// What a light capture does without.
-fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<()> {
+fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<(), StoreError> {
     let facts = &decoded.facts;
     w.add("heap.published.pb.gz", &published_profile(facts, decoded.unix_ns))?;
     let executable = Executable {
@@ -87,32 +81,6 @@ fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<()>
     Ok(())
 }
 
-/// The facts of a capture.
-pub(crate) fn read(path: &Path) -> Result<Facts> {
-    let capture = Capture::open(path)?;
-    let mut json = Vec::new();
-    GzDecoder::new(&*capture.read(FACTS)?)
-        .take(MAX_FACTS)
-        .read_to_end(&mut json)
-        .with_context(|| format!("{FACTS} of {}", path.display()))?;
-    let mut facts = from_json(&json).with_context(|| format!("{FACTS} of {}", path.display()))?;
-    if facts.schema != SCHEMA {
-        bail!(
-            "{} was written by another lastgasp: {FACTS} has the schema {:?}, this one reads {SCHEMA:?}",
-            path.display(),
-            facts.schema
-        );
-    }
-    // A rescued capture says in its manifest what it lacks.
-    for g in &capture.manifest().gaps {
-        let gap = (g.what.clone(), g.why.clone());
-        if !facts.capture.gaps.contains(&gap) {
-            facts.capture.gaps.push(gap);
-        }
-    }
-    Ok(facts)
-}
-
 fn id(facts: &Facts, unix_ns: i64) -> String {
     let when = jiff::Timestamp::from_nanosecond(i128::from(unix_ns))
         .map(|t| t.strftime("%Y%m%dT%H%M%S").to_string())
@@ -126,7 +94,7 @@ fn id(facts: &Facts, unix_ns: i64) -> String {
     format!("{when}-{}-{}-{}", service.trim_start_matches('.'), facts.target.pid, facts.capture.phase)
 }
 
-fn timeline(facts: &Facts) -> Result<String> {
+fn timeline(facts: &Facts) -> Result<String, StoreError> {
     let mut out = String::new();
     for s in &facts.timeline.samples {
         out += &serde_json::to_string(s)?;
@@ -139,12 +107,12 @@ fn timeline(facts: &Facts) -> Result<String> {
     Ok(out)
 }
 
-fn pretty(v: &Value) -> Result<Vec<u8>> {
+fn pretty(v: &Value) -> Result<Vec<u8>, StoreError> {
     Ok(serde_json::to_vec_pretty(v)?)
 }
 
 /// As JSON, compressed on the way: of a large profile the JSON alone would be tens of megabytes.
-fn compressed(facts: &Facts) -> Result<Vec<u8>> {
+fn compressed(facts: &Facts) -> Result<Vec<u8>, StoreError> {
     let mut out = BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
     serde_json::to_writer(&mut out, facts)?;
     Ok(out.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?)

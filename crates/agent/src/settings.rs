@@ -5,12 +5,13 @@ use std::sync::Arc;
 use lastgasp_capture::retention::Quota;
 use lastgasp_recorder::policy::Policy;
 use lastgasp_recorder::watch::{BrakeRules, Settings, Subject};
+use lastgasp_store::Rules;
 
-use super::archive::Rules;
 use crate::config::Config;
 
 /// For the recorder.
-pub(crate) fn settings(config: &Config) -> Settings {
+#[must_use]
+pub fn settings(config: &Config) -> Settings {
     let (include, exclude) = (config.include.clone(), config.exclude.clone());
     let defaults = Settings::default();
     Settings {

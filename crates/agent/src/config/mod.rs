@@ -1,39 +1,39 @@
 //! The daemon's configuration: a TOML file with checked keys ([`keys`] has what each means), flags over it, and where every value came from.
 
+mod flags;
 mod keys;
-pub(crate) mod origin;
+mod load;
+mod origin;
 mod show;
-pub(crate) mod units;
-mod whom;
+mod target_filter;
+mod units;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use lastgasp_recorder::policy::Mode;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use show::{as_json, as_markdown, as_text};
-use units::{Bytes, Time};
-pub(crate) use whom::Whom;
-
-use crate::args::{WatchFlags, WatchMode};
+pub use flags::WatchFlags;
+pub use load::{Loaded, load};
 use origin::Origins;
-
-/// Where the file is looked for if none is named.
-pub(crate) const USUAL: &str = "/etc/lastgasp/lastgasp.toml";
-/// No configuration is longer.
-const MOST_BYTES: u64 = 1 << 20;
+pub use show::{as_json, as_markdown, as_text};
+pub(crate) use target_filter::TargetFilter;
+pub use units::size;
+pub(crate) use units::{Bytes, Time};
 
 /// All values. What each means: [`keys::KEYS`], which a test holds against this.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Config {
+pub struct Config {
     pub(crate) store: Store,
     pub(crate) watch: Watch,
-    pub(crate) include: Whom,
-    pub(crate) exclude: Whom,
+    pub(crate) include: TargetFilter,
+    pub(crate) exclude: TargetFilter,
     pub(crate) pin: Pin,
     pub(crate) strike: Strike,
     pub(crate) brake: Brake,
@@ -104,6 +104,29 @@ pub(crate) struct Http {
 pub(crate) struct Log {
     pub(crate) format: LogFormat,
     pub(crate) level: String,
+}
+
+/// What may be done to a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WatchMode {
+    /// Read it, and hold its memory after a kill; never stop it
+    Observe,
+    /// Stop it for the milliseconds of a copy too
+    #[default]
+    Freeze,
+    /// Brake the growth of its group for seconds too (memory.high)
+    Brake,
+}
+
+impl From<WatchMode> for Mode {
+    fn from(mode: WatchMode) -> Self {
+        match mode {
+            WatchMode::Observe => Self::Observe,
+            WatchMode::Freeze => Self::Freeze,
+            WatchMode::Brake => Self::Brake,
+        }
+    }
 }
 
 /// Form of the log.
@@ -218,55 +241,15 @@ impl Default for Webhook {
     }
 }
 
-/// A configuration with where its values came from.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) config: Config,
-    pub(crate) origins: Origins,
-}
-
-/// Reads the file (the usual one if none is named and it is there), puts the flags over it, and checks everything.
-///
-/// # Errors
-/// A file that cannot be read, is not TOML, has unknown keys or values out of range: with the place and the cure.
-pub(crate) fn load(flags: &WatchFlags) -> Result<Loaded> {
-    let usual = Path::new(USUAL);
-    let file = flags.config.as_deref().or_else(|| usual.exists().then_some(usual));
-    let (mut config, mut origins) = match file {
-        Some(path) => {
-            let text = read(path)?;
-            parse(&text, &path.display().to_string())?
-        }
-        None => (Config::default(), Origins::default()),
-    };
-    flags.put_over(&mut config, &mut origins);
-    if let Ok(level) = std::env::var("LASTGASP_LOG") {
-        config.log.level = level;
-        origins.set("log.level", "LASTGASP_LOG");
-    }
-    config.check(&origins)?;
-    Ok(Loaded { config, origins })
-}
-
-fn read(path: &Path) -> Result<String> {
-    let cure = || format!("{}: the configuration cannot be read (--config names another)", path.display());
-    let file = std::fs::metadata(path).with_context(cure)?;
-    // A device or a FIFO would be waited for without end.
-    if !file.is_file() || file.len() > MOST_BYTES {
-        bail!("{}: not a configuration: it is no plain file of less than {} bytes", path.display(), MOST_BYTES);
-    }
-    std::fs::read_to_string(path).with_context(cure)
-}
-
-fn parse(text: &str, name: &str) -> Result<(Config, Origins)> {
-    // The parser's own message has the line, the column and the keys that there are.
-    let config = toml::from_str(text).map_err(|e| anyhow::anyhow!("{name}: {e}"))?;
-    Ok((config, Origins::of_file(text, name)))
-}
-
 impl Config {
+    /// Where captures and the journal go.
+    #[must_use]
+    pub fn store(&self) -> &Path {
+        &self.store.path
+    }
+
     /// What no type says: ranges, and what must not stand together.
-    fn check(&self, origins: &Origins) -> Result<()> {
+    pub(crate) fn check(&self, origins: &Origins) -> Result<()> {
         let checks = [
             range("store.max_captures", self.store.max_captures, 2, 1_000_000),
             range("store.full_per_cause", self.store.full_per_cause, 1, 1000),

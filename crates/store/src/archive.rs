@@ -7,27 +7,28 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::Result;
 use lastgasp_capture::retention::{Kept, Quota, to_remove};
 use lastgasp_capture::{Capture, CaptureError};
-use lastgasp_diagnosis::{Diagnosis, Facts};
+use lastgasp_decode::Decoded;
+use lastgasp_diagnosis::{Diagnosis, Facts, cause};
 
-use crate::decode::Decoded;
-use crate::seal::{Form, cause, seal_as};
+use crate::error::StoreError;
+use crate::write::{Form, write_as};
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rules {
-    pub(crate) quota: Quota,
+pub struct Rules {
+    /// Most bytes, and most captures.
+    pub quota: Quota,
     /// So many victims of a cause are written whole.
-    pub(crate) full_per_cause: usize,
+    pub full_per_cause: usize,
     /// In so many milliseconds.
-    pub(crate) cause_window_ms: i64,
+    pub cause_window_ms: i64,
 }
 
 /// The store.
 #[derive(Debug)]
-pub(crate) struct Archive {
+pub struct Archive {
     store: PathBuf,
     state: Mutex<State>,
 }
@@ -44,7 +45,7 @@ struct State {
 
 impl Archive {
     /// The store as it stands. What others put there is neither counted nor removed.
-    pub(crate) fn open(store: &Path, rules: Rules) -> Self {
+    pub fn open(store: &Path, rules: Rules) -> Self {
         let kept =
             lastgasp_capture::list(store).into_iter().filter_map(|p| Capture::open(&p).ok().map(|c| kept(&p, &c)));
         let state = State { rules, kept: kept.collect(), whole: Vec::new(), largest: 256 << 10 };
@@ -52,18 +53,18 @@ impl Archive {
     }
 
     /// Captures and bytes that it holds.
-    pub(crate) fn size(&self) -> (usize, u64) {
+    pub fn size(&self) -> (usize, u64) {
         let state = self.lock();
         (state.kept.len(), state.kept.iter().map(|k| k.bytes).sum())
     }
 
     /// Other rules from now on.
-    pub(crate) fn set_rules(&self, rules: Rules) {
+    pub fn set_rules(&self, rules: Rules) {
         self.lock().rules = rules;
     }
 
     /// Writes a capture, after making room for it; gives its path, and whether it is a light one.
-    pub(crate) fn put(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, bool)> {
+    pub fn put(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, bool), StoreError> {
         // Not the date, which may be set: a victim of a date that was wrong would count for as long as that is ahead.
         let now = (decoded.monotonic_ns / 1_000_000).cast_signed();
         let cause = cause(&decoded.facts, diagnosis);
@@ -73,7 +74,7 @@ impl Archive {
             self.make_room(&mut state, coming);
             state.form(now, &cause, &decoded.facts)
         };
-        let written = match seal_as(&self.store, decoded, diagnosis, form) {
+        let written = match write_as(&self.store, decoded, diagnosis, form) {
             // The disk is full of other things than captures; one of ours less may make room for one that is needed more.
             Err(e) if is_full(&e) => {
                 let mut state = self.lock();
@@ -81,7 +82,7 @@ impl Archive {
                 let less = Quota { bytes: quota, ..state.rules.quota };
                 self.remove(&mut state, less, 0);
                 drop(state);
-                seal_as(&self.store, decoded, diagnosis, Form::Light).map_err(|_| e)?
+                write_as(&self.store, decoded, diagnosis, Form::Light).map_err(|_| e)?
             }
             written => written?,
         };
@@ -145,12 +146,12 @@ fn kept(path: &Path, capture: &Capture) -> Kept {
     }
 }
 
-fn is_full(e: &anyhow::Error) -> bool {
+fn is_full(e: &StoreError) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-    e.downcast_ref::<CaptureError>().is_some_and(|e| match e {
-        CaptureError::Io { error, .. } => matches!(error.kind(), StorageFull | QuotaExceeded),
+    match e {
+        StoreError::Capture(CaptureError::Io { error, .. }) => matches!(error.kind(), StorageFull | QuotaExceeded),
         _ => false,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -197,7 +198,7 @@ mod tests {
         assert_eq!(again.size().0, 6);
         let light =
             lastgasp_capture::list(store.path()).into_iter().find(|p| p.display().to_string().contains("svc-3"));
-        assert!(crate::seal::read(&light.unwrap()).is_ok(), "a light capture can be reported on");
+        assert!(crate::read(&light.unwrap()).is_ok(), "a light capture can be reported on");
     }
 
     #[test]

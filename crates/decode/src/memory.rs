@@ -1,15 +1,15 @@
-//! Where the memory is, to facts: the span table, what is resident, what is charged.
+//! Where the memory is, to facts: the runtime's gauges, the span table, what is resident, what is charged.
 
 use std::collections::BTreeMap;
 
-use lastgasp_diagnosis::facts::{Charge, Heap, HeapClass, LargeObjects, Residency};
-use lastgasp_goruntime::{LargeObject, SpanClass};
+use lastgasp_diagnosis::facts::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency};
+use lastgasp_goruntime::{Gauges, LargeObject, SpanClass};
 use lastgasp_inferior::AddrRange;
 use lastgasp_recorder::cgroup;
 use lastgasp_recorder::take::{Spans, Taken};
 
 /// The span table, alike large objects together.
-pub(super) fn heap(spans: &Spans) -> Heap {
+pub(crate) fn heap(spans: &Spans) -> Heap {
     let t = &spans.table;
     let class = |c: &SpanClass| HeapClass {
         size: c.elem_size,
@@ -44,7 +44,7 @@ pub(super) fn heap(spans: &Spans) -> Heap {
 }
 
 /// Resident anonymous memory by what it is for. Without the span table nobody knows where the Go heap is.
-pub(super) fn residency(taken: &Taken) -> Option<Residency> {
+pub(crate) fn residency(taken: &Taken) -> Option<Residency> {
     let arenas = &taken.spans.as_ref()?.table.arenas;
     let meets = |a: AddrRange, b: AddrRange| a.start < b.end && b.start < a.end;
     let mut out = Residency::default();
@@ -68,7 +68,25 @@ pub(super) fn residency(taken: &Taken) -> Option<Residency> {
 }
 
 /// What is charged to the cgroup.
-pub(super) fn charge(c: cgroup::Charge) -> Charge {
+pub(crate) fn charge(c: cgroup::Charge) -> Charge {
     let cgroup::Charge { usage, anon, file, shmem, page_tables, kernel } = c;
     Charge { usage, anon, file, shmem, page_tables, kernel }
+}
+
+/// The runtime's gauges.
+pub(crate) fn gc(g: &Gauges) -> Gc {
+    Gc {
+        cycles: g.gc_cycles,
+        percent: g.gc_percent,
+        memory_limit: g.memory_limit,
+        heap_live: g.heap_live,
+        heap_marked: g.heap_marked,
+        heap_goal: g.heap_goal,
+        heap_in_use: g.heap_in_use,
+        heap_free: g.heap_free,
+        heap_released: g.heap_released,
+        stacks: g.stacks,
+        metadata: g.metadata,
+        phase: g.gc_phase,
+    }
 }

@@ -15,8 +15,11 @@ pub(crate) struct Bytes(pub(crate) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Time(pub(crate) Duration);
 
-/// `1536M`, `2GiB`, `1000000`.
-pub(crate) fn size(text: &str) -> Result<u64, String> {
+/// Bytes of a text such as `1536M`, `2GiB`, `1000000`.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = text.get(digits.len()..).unwrap_or_default().to_ascii_lowercase();
     let factor: u64 = match unit.trim_end_matches("ib").trim_end_matches('b') {

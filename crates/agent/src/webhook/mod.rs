@@ -4,6 +4,7 @@
 //! [`digest`] decides what is told when (one message for all that die together), [`message`] in which words.
 
 mod digest;
+mod event;
 mod message;
 
 use std::collections::BTreeMap;
@@ -16,10 +17,10 @@ use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
-pub(crate) use message::{Event, event};
+pub(crate) use event::{Event, event};
 
-use super::own::Counts;
 use crate::config::{Shape, Webhook};
+use crate::self_stats::Counts;
 use digest::Digest;
 
 /// Captures that wait to be told of; beyond that they are not told of, and the log says so.
@@ -109,17 +110,17 @@ fn tell(name: &str, rules: &Webhook, events: &Receiver<Event>, counts: &Counts) 
             Err(RecvTimeoutError::Disconnected) => true,
         };
         let due = if over { digest.all() } else { digest.take(Instant::now()) };
-        for told in due {
+        for notification in due {
             let body = match rules.shape {
-                Shape::Generic => message::generic(&told),
-                Shape::Slack => message::slack(&told),
+                Shape::Generic => message::generic(&notification),
+                Shape::Slack => message::slack(&notification),
             };
             // When we are about to end, one attempt must do.
             let pauses: &[Duration] = if over { &[] } else { &PAUSES };
             match post(&agent, rules, &body, pauses) {
                 Ok(()) => counts.webhooks_sent.fetch_add(1, Ordering::Relaxed),
                 Err(why) => {
-                    tracing::error!(webhook = name, cause = told.latest.cause, "not told: {why}");
+                    tracing::error!(webhook = name, cause = notification.latest.cause, "not told: {why}");
                     counts.webhooks_failed.fetch_add(1, Ordering::Relaxed)
                 }
             };
@@ -150,9 +151,9 @@ fn post(agent: &Agent, rules: &Webhook, body: &str, pauses: &[Duration]) -> Resu
 mod tests {
     use lastgasp_lab::hook::listen;
 
-    use super::message::tests::an_event;
+    use super::event::tests::an_event;
     use super::*;
-    use crate::config::units::Time;
+    use crate::config::Time;
 
     fn hooks(url: &str) -> (Webhooks, Arc<Counts>) {
         let ms = |n| Time(Duration::from_millis(n));

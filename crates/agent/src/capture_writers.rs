@@ -1,4 +1,5 @@
-//! The scribes: threads that decode what was taken and write it, while the watch goes on. Two, so that one decodes while the other waits for the disk.
+//! Threads that decode raw captures and write them to the store, while the watch goes on. Two, so that one decodes
+//! while the other waits for the disk.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
@@ -6,22 +7,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use lastgasp_decode::decode;
+use lastgasp_diagnosis::cause;
 use lastgasp_diagnosis::diagnose;
 use lastgasp_recorder::sys::{give_back_freed_memory, run_before_others};
 use lastgasp_recorder::watch::{Captured, Handle};
+use lastgasp_store::Archive;
 
-use super::archive::Archive;
-use super::webhook::{Webhooks, event};
-use crate::decode::decode;
-use crate::seal::cause;
+use crate::webhook::{Webhooks, event};
 
-const SCRIBES: usize = 2;
+const THREADS: usize = 2;
 
 /// The threads.
 #[derive(Debug)]
-pub(crate) struct Scribes(Vec<JoinHandle<()>>);
+pub struct CaptureWriters(Vec<JoinHandle<()>>);
 
-impl Scribes {
+impl CaptureWriters {
     /// Starts them.
     pub(crate) fn start(
         captured: Receiver<Captured>,
@@ -32,10 +33,10 @@ impl Scribes {
         let captured = Arc::new(Mutex::new(captured));
         let busy = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::new();
-        for _ in 0..SCRIBES {
+        for _ in 0..THREADS {
             let (captured, archive, handle) = (Arc::clone(&captured), Arc::clone(archive), handle.clone());
             let (webhooks, busy) = (Arc::clone(webhooks), Arc::clone(&busy));
-            let thread = std::thread::Builder::new().name("scribe".into());
+            let thread = std::thread::Builder::new().name("capture-writer".into());
             threads.push(thread.spawn(move || {
                 // What is not on disk yet may be lost with the node; to decode and write it takes some 20 ms of a processor.
                 run_before_others();
@@ -90,8 +91,8 @@ fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mute
                 "captured: {}",
                 diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
             );
-            let told = event(facts, &diagnosis, &cause(facts, &diagnosis), &path, light);
-            webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&told);
+            let event = event(facts, &diagnosis, &cause(facts, &diagnosis), &path, light);
+            webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&event);
         }
         Err(e) => {
             handle.count(|c| c.captures_failed += 1);

@@ -7,7 +7,7 @@ use nix::sys::time::TimeValLike as _;
 
 /// At one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Own {
+pub(crate) struct SelfStats {
     /// Resident bytes.
     pub(crate) rss: u64,
     /// Processor seconds of all threads.
@@ -32,7 +32,7 @@ pub(crate) struct Counts {
     pub(crate) webhooks_failed: AtomicU64,
 }
 
-impl Own {
+impl SelfStats {
     /// Now.
     pub(crate) fn read(counts: &Counts, store: (usize, u64)) -> Self {
         let cpu = getrusage(UsageWho::RUSAGE_SELF)

@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::message::Event;
+use super::event::Event;
 
 /// Causes that are remembered; of more than that the one silent for longest is forgotten.
-const MOST_CAUSES: usize = 256;
+const MAX_CAUSES: usize = 256;
 /// Victims that are counted apart.
-const MOST_VICTIMS: usize = 10_000;
+const MAX_VICTIMS: usize = 10_000;
 
 /// What is to be told of one cause.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Told {
+pub(crate) struct Notification {
     /// The capture that tells most: of a dead process rather than of one in danger, whole rather than light.
     pub(crate) latest: Event,
     /// Captures since the last message.
@@ -51,7 +51,7 @@ impl Digest {
 
     /// One more capture.
     pub(crate) fn add(&mut self, event: Event, now: Instant) {
-        if !self.causes.contains_key(&event.cause) && self.causes.len() >= MOST_CAUSES {
+        if !self.causes.contains_key(&event.cause) && self.causes.len() >= MAX_CAUSES {
             let quiet = self.causes.iter().filter(|(_, c)| c.best.is_none()).min_by_key(|(_, c)| c.told);
             if let Some(name) = quiet.or(self.causes.iter().min_by_key(|(_, c)| c.due)).map(|(name, _)| name.clone()) {
                 self.causes.remove(&name);
@@ -80,7 +80,7 @@ impl Digest {
             cause.due = cause.due.min(settled);
         }
         cause.captures += 1;
-        if cause.victims.len() < MOST_VICTIMS {
+        if cause.victims.len() < MAX_VICTIMS {
             cause.victims.insert(event.victim);
             if event.killed {
                 cause.killed.insert(event.victim);
@@ -98,20 +98,20 @@ impl Digest {
     }
 
     /// What is to be told now.
-    pub(crate) fn take(&mut self, now: Instant) -> Vec<Told> {
+    pub(crate) fn take(&mut self, now: Instant) -> Vec<Notification> {
         self.tell(now, |cause| cause.due <= now)
     }
 
     /// All that is left.
-    pub(crate) fn all(&mut self) -> Vec<Told> {
+    pub(crate) fn all(&mut self) -> Vec<Notification> {
         self.tell(Instant::now(), |_| true)
     }
 
-    fn tell(&mut self, now: Instant, due: impl Fn(&Cause) -> bool) -> Vec<Told> {
+    fn tell(&mut self, now: Instant, due: impl Fn(&Cause) -> bool) -> Vec<Notification> {
         let mut told = Vec::new();
         for cause in self.causes.values_mut().filter(|c| due(c)) {
             let Some(latest) = cause.best.take() else { continue };
-            told.push(Told {
+            told.push(Notification {
                 latest,
                 captures: std::mem::take(&mut cause.captures),
                 victims: std::mem::take(&mut cause.victims).len(),
@@ -129,7 +129,7 @@ impl Digest {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::message::tests::an_event;
+    use super::super::event::tests::an_event;
     use super::*;
 
     const S: Duration = Duration::from_secs(1);
@@ -194,7 +194,7 @@ mod tests {
                 t += Duration::from_secs(*after);
                 told += d.take(t).iter().map(|t| t.captures).sum::<u64>();
                 d.add(an_event(&cause.to_string(), *pid, *killed), t);
-                prop_assert!(d.causes.len() <= MOST_CAUSES);
+                prop_assert!(d.causes.len() <= MAX_CAUSES);
             }
             told += d.all().iter().map(|t| t.captures).sum::<u64>();
             prop_assert_eq!(told, events.len() as u64);

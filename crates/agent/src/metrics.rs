@@ -13,7 +13,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use super::own::Own;
+use crate::self_stats::SelfStats;
 
 /// One scrape.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Scrape {
     /// What the watch knows.
     pub(crate) status: Status,
     /// What the daemon knows of itself.
-    pub(crate) own: Own,
+    pub(crate) own: SelfStats,
 }
 
 /// As text.
@@ -266,7 +266,7 @@ mod tests {
         };
         status.counters.freeze_seconds.add(std::time::Duration::from_millis(3));
         status.counters.freeze_seconds.add(std::time::Duration::from_secs(3));
-        Scrape { status, own: Own { store: (3, 4096), ..Own::default() } }
+        Scrape { status, own: SelfStats { store: (3, 4096), ..SelfStats::default() } }
     }
 
     #[test]
@@ -307,14 +307,14 @@ mod tests {
 
     #[test]
     fn every_metric_is_documented() {
-        let page = include_str!("../../../../docs/operations/metrics.md");
+        let page = include_str!("../../../docs/operations/metrics.md");
         let text = text(scrape());
         for family in text.lines().filter_map(|l| l.strip_prefix("# TYPE ")?.split(' ').next()) {
             assert!(page.contains(&format!("`{family}`")), "{family} is missing in docs/operations/metrics.md");
         }
     }
 
-    /// For the page: `cargo test -p lastgasp-cli metrics -- --nocapture`.
+    /// For the page: `cargo test -p lastgasp-agent metrics -- --nocapture`.
     #[test]
     fn the_page() {
         let mut table = String::new();

@@ -1,0 +1,89 @@
+//! A message's words. docs/formats/webhook.md has the generic shape, a versioned contract.
+
+use lastgasp_report::printable;
+use serde_json::{Value, json};
+
+use super::digest::Notification;
+
+/// Schema lastgasp.webhook/1.
+pub(super) fn generic(notification: &Notification) -> String {
+    let mut body = notification.latest.fields.clone();
+    if let Some(object) = body.as_object_mut() {
+        object.insert("schema".into(), "lastgasp.webhook/1".into());
+        object.insert("event".into(), if notification.killed > 0 { "killed" } else { "in-danger" }.into());
+        object.insert("captures".into(), notification.captures.into());
+        object.insert("victims".into(), notification.victims.into());
+        object.insert("killed".into(), notification.killed.into());
+        object.insert("again".into(), notification.again.into());
+        object.insert("text".into(), text(notification).into());
+    }
+    body.to_string()
+}
+
+/// What Slack's incoming webhooks take.
+pub(super) fn slack(notification: &Notification) -> String {
+    // Slack's own three special characters; names of the target must not become links or shouts.
+    let escaped = |s: &str| s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    json!({"text": escaped(&text(notification))}).to_string()
+}
+
+/// The message for people.
+fn text(notification: &Notification) -> String {
+    let event = &notification.latest;
+    let victims = match (notification.killed, notification.victims) {
+        (0, 1) => "is about to run out of memory".to_owned(),
+        (0, n) => format!("{n} processes are about to run out of memory"),
+        (1, 1) => "was killed, out of memory".to_owned(),
+        (killed, n) if killed == n => format!("{killed} processes were killed, out of memory"),
+        (killed, n) => format!("{killed} of {n} processes were killed, out of memory"),
+    };
+    let again = if notification.again { " (again)" } else { "" };
+    let mut text = format!("{} on {}: {victims}{again}\n{}", event.service, event.host, event.sentence);
+    if let Some(act) = &event.act {
+        text += &format!("\nDO NOW: {act}");
+    }
+    if let Some(capture) = event.fields.get("capture").and_then(Value::as_str) {
+        text += &format!("\nlastgasp report {capture}");
+    }
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::tests::an_event;
+    use super::*;
+
+    fn notification(killed: usize, victims: usize) -> Notification {
+        Notification { latest: an_event("c", 7, killed > 0), captures: victims as u64, victims, killed, again: false }
+    }
+
+    #[test]
+    fn people_are_told_how_many() {
+        let first = |n: &Notification| text(n).lines().next().unwrap().split(": ").nth(1).unwrap().to_owned();
+        assert_eq!(first(&notification(0, 1)), "is about to run out of memory");
+        assert_eq!(first(&notification(3, 3)), "3 processes were killed, out of memory");
+        assert_eq!(first(&notification(2, 5)), "2 of 5 processes were killed, out of memory");
+    }
+
+    #[test]
+    fn shapes() {
+        let generic: Value = serde_json::from_str(&generic(&notification(2, 2))).unwrap();
+        assert_eq!(
+            (generic["schema"].as_str(), generic["event"].as_str()),
+            (Some("lastgasp.webhook/1"), Some("killed"))
+        );
+        assert_eq!((generic["pid"].as_i64(), generic["capture"].as_str()), (Some(7), Some("/store/x")));
+        let slack: Value = serde_json::from_str(&slack(&notification(2, 2))).unwrap();
+        let text = slack["text"].as_str().unwrap();
+        assert!(text.starts_with("svc&lt;!channel&gt; on ") && !text.contains('<'), "{text}");
+    }
+
+    #[test]
+    fn the_documented_fields_are_the_fields() {
+        let page = include_str!("../../../../docs/formats/webhook.md");
+        let generic: Value = serde_json::from_str(&generic(&notification(1, 1))).unwrap();
+        for key in generic.as_object().unwrap().keys() {
+            assert!(page.contains(&format!("`{key}`")), "{key} is missing in docs/formats/webhook.md");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! From the bytes of a capture to facts: what is read of them, in which order, and what became of it.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use lastgasp_diagnosis::facts::{Capture, Event, Facts, Goroutines, Rss, SCHEMA, Sample, Target, Timeline};
+use lastgasp_goruntime::{Gap, Gauges, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines, decode_profile};
+use lastgasp_inferior::{AddrRange, BlockCache, Layered, Memory};
+use lastgasp_recorder::take::{Phase, Reason, Taken};
+use lastgasp_recorder::target::Baseline;
+
+use crate::frames::Frames;
+use crate::goroutines::group;
+use crate::memory::{self, gc};
+use crate::sites::sites;
+
+/// What decoding gives: facts, and the goroutines one by one for `goroutines.txt`.
+#[derive(Debug)]
+pub struct Decoded {
+    /// Facts, all that rules look at.
+    pub facts: Facts,
+    /// Goroutines one by one, in the order of the runtime's own list.
+    pub goroutines: Vec<Goroutine>,
+    /// Where the target's code stands.
+    pub code: AddrRange,
+    /// Its Go 1.`minor`.
+    pub minor: u16,
+    /// `CLOCK_MONOTONIC` of the copy.
+    pub monotonic_ns: u64,
+    /// Nanoseconds since 1970.
+    pub unix_ns: i64,
+}
+
+/// Decodes what was taken.
+#[must_use]
+pub fn decode(taken: &Taken) -> Decoded {
+    let started = Instant::now();
+    let mut gaps = taken.evidence.gaps.clone();
+    let rt = &taken.runtime;
+    let mem = &taken.evidence.snapshot;
+    let file = taken.loaded.image.memory(taken.loaded.bias, &rt.constant_ranges());
+    let constants: Box<dyn Memory> = match file {
+        Ok(file) => Box::new(BlockCache::new(Layered { top: file, bottom: mem })),
+        Err(e) => {
+            gaps.push(Gap::new("symbols", e.to_string()));
+            Box::new(mem)
+        }
+    };
+    let symbols = Symbolizer::new(&*constants, &rt.module, rt.layout);
+    let mut frames = Frames::default();
+    let profile = decode_profile(rt, mem, &mut gaps);
+    let gauges = Gauges::read(rt, mem).unwrap_or_else(|e| {
+        gaps.push(Gap::new("gauges", e.to_string()));
+        Gauges::default()
+    });
+    let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
+    let timeline = timeline(taken);
+    let baseline = choose_baseline(taken, &timeline);
+    let baseline = baseline.as_ref();
+    // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples: nothing is mixed.
+    let unborn = |b: &Baseline| b.rate == 0 && b.sites.is_empty();
+    if let Some(then) = baseline.filter(|b| b.rate != profile.rate && !unborn(b)) {
+        // Counts of both rates are mixed in each bucket, and nobody can tell them apart.
+        let why =
+            format!("the program changed MemProfileRate from {} to {} while it was watched", then.rate, profile.rate);
+        gaps.push(Gap::new("exact un-sampling", why));
+    }
+    let mut facts = Facts {
+        schema: SCHEMA.into(),
+        capture: capture(taken),
+        target: target(taken),
+        profile: sites(&profile, baseline, &symbols, &mut frames),
+        goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, &mut frames) },
+        gc: gc(&gauges),
+        rss: taken.usage.map(|(u, t)| Rss {
+            as_of_ms: t,
+            rss: u.rss,
+            anon: u.anon,
+            file: u.file,
+            shmem: u.shmem,
+            swap: u.swap,
+            page_tables: u.page_tables,
+        }),
+        heap: taken.spans.as_ref().map(memory::heap),
+        residency: memory::residency(taken),
+        charge: taken.charge.map(memory::charge),
+        timeline,
+        frames: Vec::new(),
+    };
+    facts.frames = frames.list;
+    // Copying and decoding stumble over the same.
+    let mut said = HashSet::new();
+    gaps.retain(|g| said.insert((g.what.clone(), g.why.clone())));
+    facts.capture.gaps = gaps.into_iter().map(|g| (g.what, g.why)).collect();
+    tracing::debug!(us = started.elapsed().as_micros() as u64, sites = facts.profile.sites.len(), "decoded");
+    let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
+    let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines.live));
+    Decoded { facts, goroutines: goroutines.live, code: rt.module.pcs, minor: rt.layout.minor, monotonic_ns, unix_ns }
+}
+
+/// The latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then counted up to the last GC.
+fn latest_known(gauges: &Gauges, goroutines: &[Goroutine]) -> u64 {
+    let waits = goroutines.iter().map(|g| g.wait_since_ns.unsigned_abs());
+    waits.chain([gauges.last_gc_ns]).max().unwrap_or(0)
+}
+
+fn capture(taken: &Taken) -> Capture {
+    let phase = match taken.phase {
+        Phase::PreKill => "pre-kill",
+        Phase::PostKill => "post-kill",
+        Phase::Manual => "manual",
+        Phase::Core => "core",
+    };
+    let reason = match taken.reason {
+        Reason::Forecast => "forecast",
+        Reason::OomKill => "oom-kill",
+        Reason::Killed => "killed",
+        Reason::Manual => "manual",
+    };
+    let taken_at = jiff::Timestamp::try_from(taken.at).map(|t| format!("{t:.3}")).unwrap_or_default();
+    Capture {
+        phase: phase.into(),
+        reason: reason.into(),
+        taken_at,
+        t_ms: taken.t_ms,
+        stopped_ns: taken.stopped.as_nanos() as u64,
+        bytes_copied: taken.evidence.snapshot.len() as u64,
+        gaps: Vec::new(),
+        lastgasp_version: env!("CARGO_PKG_VERSION").into(),
+        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().into(),
+    }
+}
+
+fn target(taken: &Taken) -> Target {
+    let info = &taken.runtime.build_info;
+    let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
+    let revision = setting("vcs.revision");
+    let image = &taken.loaded.image;
+    Target {
+        pid: taken.identity.pid,
+        service: taken.identity.service.clone(),
+        go_version: taken.runtime.version.text.clone(),
+        layout: format!("go1.{} (from {})", taken.runtime.layout.minor, taken.runtime.layout.source),
+        module: (info.module.path.clone(), info.module.version.clone()),
+        vcs: (!revision.is_empty()).then(|| (revision, setting("vcs.time"), setting("vcs.modified"))),
+        build_id: image.build_id().map(str::to_owned),
+        stripped: image.is_stripped(),
+        cgroup: taken.identity.cgroup.clone(),
+        container: taken.identity.container.clone(),
+        limit_bytes: taken.limit.as_ref().map(|l| l.0),
+        limit_source: taken.limit.as_ref().map(|l| l.1.clone()),
+        started_unix: taken.identity.started_unix,
+    }
+}
+
+fn timeline(taken: &Taken) -> Timeline {
+    let sample = |s: &lastgasp_recorder::sampler::Sample| Sample {
+        t_ms: s.t_ms,
+        usage_bytes: s.usage,
+        rss_bytes: s.rss,
+        heap_live_bytes: s.heap_live,
+        goroutines: s.goroutines,
+        gc_cycles: s.gc_cycles,
+    };
+    Timeline {
+        samples: taken.timeline.samples.iter().map(sample).collect(),
+        events: taken
+            .timeline
+            .events
+            .iter()
+            .map(|e| Event { t_ms: e.t_ms, kind: e.kind.into(), text: e.text.clone() })
+            .collect(),
+    }
+}
+
+/// The look nearest to when the growth began, hardly later than that; the first there is if all came later.
+fn choose_baseline(taken: &Taken, timeline: &Timeline) -> Option<Baseline> {
+    let facts = Facts { timeline: timeline.clone(), ..Facts::default() };
+    let (onset, latest) = match lastgasp_diagnosis::window(&facts) {
+        Some(w) => (w.onset_ms, w.onset_ms + (w.end_ms - w.onset_ms) / 20),
+        None => (taken.t_ms, taken.t_ms),
+    };
+    let times = taken.flight.times();
+    let early = times.iter().enumerate().filter(|(_, t)| **t <= latest);
+    taken.flight.look(early.min_by_key(|(_, t)| t.abs_diff(onset)).map_or(0, |(i, _)| i))
+}

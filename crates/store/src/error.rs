@@ -1,0 +1,45 @@
+//! What can go wrong between facts and a folder.
+
+use std::path::PathBuf;
+
+use lastgasp_capture::{CaptureError, FACTS};
+use lastgasp_diagnosis::facts::SCHEMA;
+use thiserror::Error;
+
+/// Why a capture could not be written or read back.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The folder, or a file of it.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// Facts or a report that are no JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// Compressing failed.
+    #[error(transparent)]
+    Compress(#[from] std::io::Error),
+    /// Facts that cannot be decompressed.
+    #[error("{FACTS} of {path}")]
+    Decompress {
+        /// The capture.
+        path: PathBuf,
+        /// What the decompressor said.
+        source: std::io::Error,
+    },
+    /// Facts that cannot be parsed.
+    #[error("{FACTS} of {path}")]
+    Parse {
+        /// The capture.
+        path: PathBuf,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// Facts of a schema that this build does not read.
+    #[error("{path} was written by another lastgasp: {FACTS} has the schema {schema:?}, this one reads {SCHEMA:?}")]
+    OtherSchema {
+        /// The capture.
+        path: PathBuf,
+        /// Its schema.
+        schema: String,
+    },
+}

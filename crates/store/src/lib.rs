@@ -1,0 +1,12 @@
+//! The store of captures: a decoded one becomes a folder ([`write()`]), a folder becomes facts again ([`read()`]), and what
+//! they take is kept bounded ([`Archive`]). The folder itself, crash-safe, is `lastgasp_capture`'s.
+
+mod archive;
+mod error;
+mod read;
+mod write;
+
+pub use archive::{Archive, Rules};
+pub use error::StoreError;
+pub use read::read;
+pub use write::{Form, write, write_as};
