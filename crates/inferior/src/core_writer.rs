@@ -9,7 +9,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 
 use crate::arch::{self, ELF_MACHINE, PAGE};
 use crate::core_notes::{NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS, OWNER};
-use crate::{Addr, AddrRange, Mapping, Memory, ThreadRegisters};
+use crate::{Addr, AddrRange, Mapping, Memory, Ranges, ThreadRegisters};
 
 /// Bytes of memory that are read at a time.
 const CHUNK: u64 = 1 << 20;
@@ -56,6 +56,20 @@ pub enum Cut {
     Full,
     /// The caller wished it: no time is left, or the process has ended.
     Told,
+}
+
+/// How far a piece of memory is to be added.
+#[derive(Clone, Copy)]
+pub struct Bounds<'a> {
+    /// Most bytes of memory in the file, all that was added before included; holes cost nothing.
+    pub max_bytes: u64,
+    /// Asked before every read of a mebibyte, and may end it.
+    pub go_on: &'a dyn Fn() -> bool,
+}
+
+impl Bounds<'_> {
+    /// None.
+    pub const NONE: Self = Self { max_bytes: u64::MAX, go_on: &|| true };
 }
 
 /// What became of a piece of memory, in bytes.
@@ -108,24 +122,22 @@ pub struct CoreWriter<W> {
     hole: u64,
     segments: Vec<Segment>,
     written: u64,
-    max_bytes: u64,
     chunk: Vec<u8>,
 }
 
 impl<W: Write + Seek> CoreWriter<W> {
-    /// A file that will hold at most `max_bytes` of memory (holes cost nothing), from its start on.
+    /// A file, from its start on.
     ///
     /// # Errors
     /// The system's error.
-    pub fn begin(mut out: W, max_bytes: u64) -> io::Result<Self> {
+    pub fn begin(mut out: W) -> io::Result<Self> {
         // Its header is written last.
         out.seek(SeekFrom::Start(EHDR))?;
         let chunk = vec![0; CHUNK as usize];
-        Ok(Self { out, at: EHDR, hole: 0, segments: Vec::new(), written: 0, max_bytes, chunk })
+        Ok(Self { out, at: EHDR, hole: 0, segments: Vec::new(), written: 0, chunk })
     }
 
-    /// Adds what `memory` holds of `range`, which must not overlap with what was added before. `go_on` is asked before
-    /// every read, and may end it.
+    /// Adds what `memory` holds of `range`, which must not overlap with what was added before.
     ///
     /// # Errors
     /// The system's error in writing: a full disk, most likely. What cannot be read is none.
@@ -134,22 +146,22 @@ impl<W: Write + Seek> CoreWriter<W> {
         range: AddrRange,
         access: Access,
         memory: &dyn Memory,
-        go_on: &dyn Fn() -> bool,
+        bounds: Bounds<'_>,
     ) -> io::Result<Added> {
         let mut added = Added::default();
         let mut chunk = std::mem::take(&mut self.chunk);
         let mut here = range.start.0;
         while here < range.end.0 {
             let end = range.end.0.min((here / CHUNK * CHUNK).saturating_add(CHUNK));
-            if !go_on() {
+            if !(bounds.go_on)() {
                 added.cut = Some(Cut::Told);
                 break;
             }
             let Some(bytes) = chunk.get_mut(..(end - here) as usize) else { break };
             if memory.read(Addr(here), bytes).is_ok() {
-                self.append(here, bytes, access, &mut added)?;
+                self.append(here, bytes, access, bounds, &mut added)?;
             } else {
-                self.add_by_pages(here, bytes, access, memory, &mut added)?;
+                self.add_by_pages(here, bytes, access, (memory, bounds), &mut added)?;
             }
             if added.cut.is_some() {
                 break;
@@ -166,7 +178,7 @@ impl<W: Write + Seek> CoreWriter<W> {
         first: u64,
         chunk: &mut [u8],
         access: Access,
-        memory: &dyn Memory,
+        (memory, bounds): (&dyn Memory, Bounds<'_>),
         added: &mut Added,
     ) -> io::Result<()> {
         let mut here = first;
@@ -175,7 +187,7 @@ impl<W: Write + Seek> CoreWriter<W> {
             let n = rest.len().min((PAGE - here % PAGE) as usize);
             let (page, tail) = rest.split_at_mut(n);
             if memory.read(Addr(here), page).is_ok() {
-                self.append(here, page, access, added)?;
+                self.append(here, page, access, bounds, added)?;
             } else {
                 added.absent += n as u64;
             }
@@ -186,11 +198,18 @@ impl<W: Write + Seek> CoreWriter<W> {
     }
 
     /// Writes bytes at an address, pages of zeros as holes.
-    fn append(&mut self, mut vaddr: u64, mut bytes: &[u8], access: Access, added: &mut Added) -> io::Result<()> {
+    fn append(
+        &mut self,
+        mut vaddr: u64,
+        mut bytes: &[u8],
+        access: Access,
+        bounds: Bounds<'_>,
+        added: &mut Added,
+    ) -> io::Result<()> {
         while !bytes.is_empty() {
             let (n, zero) = run(vaddr, bytes);
             let (part, tail) = bytes.split_at(n);
-            if !zero && self.written.saturating_add(n as u64) > self.max_bytes {
+            if !zero && self.written.saturating_add(n as u64) > bounds.max_bytes {
                 added.cut = Some(Cut::Full);
                 return Ok(());
             }
@@ -241,19 +260,10 @@ impl<W: Write + Seek> CoreWriter<W> {
         Ok(())
     }
 
-    /// The memory that the file holds, by address; what touches is one.
+    /// The memory that the file holds so far.
     #[must_use]
-    pub fn ranges(&self) -> Vec<AddrRange> {
-        let mut all: Vec<AddrRange> = self.segments.iter().map(|s| AddrRange::sized(Addr(s.vaddr), s.len)).collect();
-        all.sort_unstable();
-        all.dedup_by(|next, last| {
-            let touches = last.end == next.start;
-            if touches {
-                last.end = next.end;
-            }
-            touches
-        });
-        all
+    pub fn held(&self) -> Ranges {
+        Ranges::union(self.segments.iter().map(|s| AddrRange::sized(Addr(s.vaddr), s.len)))
     }
 
     /// Bytes of memory that were written: what the file takes of the disk, about.

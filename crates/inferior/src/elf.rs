@@ -9,7 +9,7 @@ use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
 use object::{Endianness, Object as _, ObjectSection as _, ReadCache};
 use thiserror::Error;
 
-use crate::{Addr, AddrRange, Memory, ReadCause, ReadError, arch};
+use crate::{Addr, AddrRange, Memory, Ranges, ReadCause, ReadError, arch};
 
 /// Why an executable is not for us.
 #[derive(Debug, Error)]
@@ -59,6 +59,7 @@ struct Segment {
     file_offset: u64,
     file_size: u64,
     writable: bool,
+    executable: bool,
 }
 
 impl Segment {
@@ -135,6 +136,7 @@ impl ElfImage {
                     file_offset: p.p_offset(endian),
                     file_size: p.p_filesz(endian),
                     writable: p.p_flags(endian).contains(object::elf::PF_W),
+                    executable: p.p_flags(endian).contains(object::elf::PF_X),
                 });
             }
         }
@@ -309,6 +311,18 @@ pub struct FileMemory {
     bias: u64,
 }
 
+impl FileMemory {
+    /// The addresses that it holds, code left out but for what `wanted` names of it (external linkers put constants among code).
+    #[must_use]
+    pub fn ranges(&self, wanted: &[AddrRange]) -> Ranges {
+        let place = |s: &Segment| AddrRange::sized(Addr(s.vaddr.wrapping_add(self.bias)), s.file_size);
+        let (code, constants): (Vec<&Segment>, Vec<&Segment>) = self.segments.iter().partition(|s| s.executable);
+        let wanted = Ranges::union(wanted.iter().copied());
+        let of_code = Ranges::union(code.into_iter().map(place)).and(&wanted);
+        Ranges::union(constants.into_iter().map(place).chain(of_code.as_slice().iter().copied()))
+    }
+}
+
 impl Memory for FileMemory {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
         let error = ReadError { addr, len: buf.len(), cause: ReadCause::Absent };
@@ -351,6 +365,11 @@ mod tests {
         let mut code = [0; 16];
         memory.read(text.range.start.plus(0x1000), &mut code).unwrap();
         assert_eq!(code, image.section_bytes(&text).unwrap()[..16]);
+        let at = text.range.start.plus(0x1000);
+        let has = |ranges: &Ranges| ranges.as_slice().iter().any(|r| r.contains(at));
+        assert!(!has(&memory.ranges(&[])), "code is no constant");
+        let named = memory.ranges(&[AddrRange::sized(at, 16)]);
+        assert!(has(&named) && named.bytes() == memory.ranges(&[]).bytes() + 16);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
 use lastgasp_inferior::{
-    Access, Addr, AddrRange, CoreFile, CoreMapping, CoreProcess, CoreWriter, Cut, Mapping, Memory, ReadCause,
+    Access, Addr, AddrRange, Bounds, CoreFile, CoreMapping, CoreProcess, CoreWriter, Cut, Mapping, Memory, ReadCause,
     ReadError, Snapshot, ThreadRegisters,
 };
 use proptest::prelude::*;
@@ -51,14 +51,10 @@ fn temporary() -> File {
     tempfile::tempfile().unwrap()
 }
 
-fn always() -> bool {
-    true
-}
-
 fn write(memory: &dyn Memory, ranges: &[AddrRange], process: &CoreProcess<'_>, own: &[(u32, &[u8])]) -> File {
-    let mut w = CoreWriter::begin(temporary(), u64::MAX).unwrap();
+    let mut w = CoreWriter::begin(temporary()).unwrap();
     for r in ranges {
-        w.add(*r, Access::ReadWrite, memory, &always).unwrap();
+        w.add(*r, Access::ReadWrite, memory, Bounds::NONE).unwrap();
     }
     w.finish(process, own).unwrap()
 }
@@ -199,10 +195,11 @@ fn many_segments() {
 #[test]
 fn a_bound_and_a_word_from_the_caller_end_it() {
     let memory = Pages(vec![Page::Data(1); 1024]);
-    let mut w = CoreWriter::begin(temporary(), 64 * PAGE).unwrap();
-    let added = w.add(range(BASE, 16 * PAGE), Access::Read, &memory, &always).unwrap();
+    let mut w = CoreWriter::begin(temporary()).unwrap();
+    let bounds = Bounds { max_bytes: 64 * PAGE, ..Bounds::NONE };
+    let added = w.add(range(BASE, 16 * PAGE), Access::Read, &memory, bounds).unwrap();
     assert_eq!((added.held, added.absent, added.cut), (16 * PAGE, 0, None));
-    let added = w.add(range(BASE + 64 * PAGE, 1024 * PAGE), Access::Read, &memory, &always).unwrap();
+    let added = w.add(range(BASE + 64 * PAGE, 1024 * PAGE), Access::Read, &memory, bounds).unwrap();
     assert_eq!(added.cut, Some(Cut::Full));
     assert!(w.written() <= 64 * PAGE);
     let file = w.finish(&CoreProcess::default(), &[]).unwrap();
@@ -214,8 +211,9 @@ fn a_bound_and_a_word_from_the_caller_end_it() {
         asked.set(asked.get() + 1);
         asked.get() <= 2
     };
-    let mut w = CoreWriter::begin(temporary(), u64::MAX).unwrap();
-    let added = w.add(range(BASE, 1024 * PAGE), Access::Read, &memory, &twice).unwrap();
+    let mut w = CoreWriter::begin(temporary()).unwrap();
+    let added =
+        w.add(range(BASE, 1024 * PAGE), Access::Read, &memory, Bounds { go_on: &twice, ..Bounds::NONE }).unwrap();
     assert_eq!((added.held, added.cut), (2 << 20, Some(Cut::Told)));
 }
 
@@ -224,8 +222,8 @@ fn a_bound_and_a_word_from_the_caller_end_it() {
 fn one_that_was_not_finished_is_no_core() {
     let memory = Pages(vec![Page::Data(1); 8]);
     let mut file = temporary();
-    let mut w = CoreWriter::begin(&mut file, u64::MAX).unwrap();
-    w.add(range(BASE, 8 * PAGE), Access::Read, &memory, &always).unwrap();
+    let mut w = CoreWriter::begin(&mut file).unwrap();
+    w.add(range(BASE, 8 * PAGE), Access::Read, &memory, Bounds::NONE).unwrap();
     drop(w);
     assert!(file.metadata().unwrap().len() > 8 * PAGE);
     assert!(!CoreFile::is_core(&file));
@@ -247,9 +245,9 @@ fn gdb_opens_it() {
     small.insert(Addr(0x7f00_0000_0123), &0x1122_3344_5566_7788u64.to_le_bytes());
     small.seal();
     let pages = Pages(vec![Page::Data(9), Page::Zeros, Page::Absent, Page::Data(5)]);
-    let mut w = CoreWriter::begin(file, u64::MAX).unwrap();
-    w.add(range(0x7f00_0000_0123, 8), Access::ReadWrite, &small, &always).unwrap();
-    w.add(range(BASE, 4 * PAGE), Access::ReadWrite, &pages, &always).unwrap();
+    let mut w = CoreWriter::begin(file).unwrap();
+    w.add(range(0x7f00_0000_0123, 8), Access::ReadWrite, &small, Bounds::NONE).unwrap();
+    w.add(range(BASE, 4 * PAGE), Access::ReadWrite, &pages, Bounds::NONE).unwrap();
     w.finish(&process, &[(1, b"{}")]).unwrap();
     let ask = |expression: &str| {
         let mut gdb = Command::new("gdb");
