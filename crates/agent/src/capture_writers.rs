@@ -10,8 +10,8 @@ use std::time::Duration;
 use lastgasp_decode::decode;
 use lastgasp_diagnosis::cause;
 use lastgasp_diagnosis::diagnose;
-use lastgasp_recorder::sys::{give_back_freed_memory, run_before_others};
-use lastgasp_recorder::watch::{Captured, Handle};
+use lastgasp_recorder::daemon::{Captured, Handle};
+use lastgasp_recorder::own_process::{give_back_freed_memory, run_before_others};
 use lastgasp_store::Archive;
 
 use crate::webhook::{Webhooks, event};
@@ -63,11 +63,11 @@ impl CaptureWriters {
 }
 
 fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mutex<Webhooks>) {
-    let Captured { taken, began, answered, detected, share } = captured;
-    let stopped = taken.stopped;
-    let decoded = decode(&taken);
+    let Captured { raw, began, answered, detected, share } = captured;
+    let stopped = raw.stopped;
+    let decoded = decode(&raw);
     // Its bytes have been read: others may be taken in their place.
-    drop((taken, share));
+    drop((raw, share));
     let diagnosis = diagnose(&decoded.facts);
     match archive.put(&decoded, &diagnosis) {
         Ok((path, light)) => {

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use lastgasp_recorder::daemon::status::{BOUNDS_MS, Histogram, Status, WardStatus};
 use lastgasp_recorder::pin_window::PinWindow;
-use lastgasp_recorder::watch::status::{BOUNDS_MS, Histogram, Status, WardStatus};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
 use prometheus_client::metrics::MetricType;

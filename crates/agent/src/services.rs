@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use lastgasp_recorder::watch::{Captured, Handle};
+use lastgasp_recorder::daemon::{Captured, Handle};
 use lastgasp_store::Archive;
 
 use crate::capture_writers::CaptureWriters;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use lastgasp_capture::retention::Quota;
+use lastgasp_recorder::daemon::{BrakeRules, Settings, Subject};
 use lastgasp_recorder::policy::Policy;
-use lastgasp_recorder::watch::{BrakeRules, Settings, Subject};
 use lastgasp_store::Rules;
 
 use crate::config::Config;

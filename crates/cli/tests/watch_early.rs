@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
 use lastgasp_lab::toolchain;
-use lastgasp_recorder::cgroup::{Cgroup, Mounts, OwnCgroup};
-use lastgasp_recorder::pin_test::{SUBCOMMAND, Trial};
+use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
+use lastgasp_recorder::own_cgroup::OwnCgroup;
+use lastgasp_recorder::pin_probe::{SUBCOMMAND, Trial};
 use lastgasp_recorder::pin_window::PinWindow;
 
 const LIMIT: u64 = 128 << 20;

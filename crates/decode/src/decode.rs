@@ -6,8 +6,8 @@ use std::time::Instant;
 use lastgasp_diagnosis::facts::{Capture, Event, Facts, Goroutines, Rss, SCHEMA, Sample, Target, Timeline};
 use lastgasp_goruntime::{Gap, Gauges, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines, decode_profile};
 use lastgasp_inferior::{AddrRange, BlockCache, Layered, Memory};
-use lastgasp_recorder::take::{Phase, Reason, Taken};
-use lastgasp_recorder::target::Baseline;
+use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
+use lastgasp_observe::target::baselines::Baseline;
 
 use crate::frames::Frames;
 use crate::goroutines::group;
@@ -33,7 +33,7 @@ pub struct Decoded {
 
 /// Decodes what was taken.
 #[must_use]
-pub fn decode(taken: &Taken) -> Decoded {
+pub fn decode(taken: &RawCapture) -> Decoded {
     let started = Instant::now();
     let mut gaps = taken.evidence.gaps.clone();
     let rt = &taken.runtime;
@@ -104,7 +104,7 @@ fn latest_known(gauges: &Gauges, goroutines: &[Goroutine]) -> u64 {
     waits.chain([gauges.last_gc_ns]).max().unwrap_or(0)
 }
 
-fn capture(taken: &Taken) -> Capture {
+fn capture(taken: &RawCapture) -> Capture {
     let phase = match taken.phase {
         Phase::PreKill => "pre-kill",
         Phase::PostKill => "post-kill",
@@ -131,7 +131,7 @@ fn capture(taken: &Taken) -> Capture {
     }
 }
 
-fn target(taken: &Taken) -> Target {
+fn target(taken: &RawCapture) -> Target {
     let info = &taken.runtime.build_info;
     let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
     let revision = setting("vcs.revision");
@@ -153,8 +153,8 @@ fn target(taken: &Taken) -> Target {
     }
 }
 
-fn timeline(taken: &Taken) -> Timeline {
-    let sample = |s: &lastgasp_recorder::sampler::Sample| Sample {
+fn timeline(taken: &RawCapture) -> Timeline {
+    let sample = |s: &lastgasp_observe::target::timeline::Sample| Sample {
         t_ms: s.t_ms,
         usage_bytes: s.usage,
         rss_bytes: s.rss,
@@ -174,13 +174,13 @@ fn timeline(taken: &Taken) -> Timeline {
 }
 
 /// The look nearest to when the growth began, hardly later than that; the first there is if all came later.
-fn choose_baseline(taken: &Taken, timeline: &Timeline) -> Option<Baseline> {
+fn choose_baseline(taken: &RawCapture, timeline: &Timeline) -> Option<Baseline> {
     let facts = Facts { timeline: timeline.clone(), ..Facts::default() };
     let (onset, latest) = match lastgasp_diagnosis::window(&facts) {
         Some(w) => (w.onset_ms, w.onset_ms + (w.end_ms - w.onset_ms) / 20),
         None => (taken.t_ms, taken.t_ms),
     };
-    let times = taken.flight.times();
+    let times = taken.baselines.times();
     let early = times.iter().enumerate().filter(|(_, t)| **t <= latest);
-    taken.flight.look(early.min_by_key(|(_, t)| t.abs_diff(onset)).map_or(0, |(i, _)| i))
+    taken.baselines.look(early.min_by_key(|(_, t)| t.abs_diff(onset)).map_or(0, |(i, _)| i))
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use lastgasp_diagnosis::facts::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency};
 use lastgasp_goruntime::{Gauges, LargeObject, SpanClass};
 use lastgasp_inferior::AddrRange;
-use lastgasp_recorder::cgroup;
-use lastgasp_recorder::take::{Spans, Taken};
+use lastgasp_observe::kernel::cgroup;
+use lastgasp_observe::raw_capture::{RawCapture, Spans};
 
 /// The span table, alike large objects together.
 pub(crate) fn heap(spans: &Spans) -> Heap {
@@ -44,7 +44,7 @@ pub(crate) fn heap(spans: &Spans) -> Heap {
 }
 
 /// Resident anonymous memory by what it is for. Without the span table nobody knows where the Go heap is.
-pub(crate) fn residency(taken: &Taken) -> Option<Residency> {
+pub(crate) fn residency(taken: &RawCapture) -> Option<Residency> {
     let arenas = &taken.spans.as_ref()?.table.arenas;
     let meets = |a: AddrRange, b: AddrRange| a.start < b.end && b.start < a.end;
     let mut out = Residency::default();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use lastgasp_diagnosis::facts::{Amount, Profile, Site};
 use lastgasp_goruntime::{Counts, MemProfile, Symbolizer, unsample, variance};
 use lastgasp_inferior::Addr;
-use lastgasp_recorder::target::{Baseline, SiteCounts};
+use lastgasp_observe::target::baselines::{Baseline, SiteCounts};
 
 use crate::frames::{Frames, is_bottom};
 use crate::memory::gc;

@@ -7,31 +7,16 @@
 //! - Between stop and go only bytes are copied ([`take`]): no decoding, no logging, no growth of memory in proportion to the target.
 //! - Decisions ([`forecast`], [`policy`]) are pure functions of samples.
 
-mod attend;
-pub mod cgroup;
-pub mod container;
-pub mod coredump;
-mod deadline;
-pub mod discover;
-mod ending;
-pub mod flight;
-pub mod forecast;
-pub mod gauge;
-pub mod journal;
-pub mod locations;
-pub mod machine;
-pub mod pin;
-pub mod pin_test;
-pub mod pin_window;
-pub mod policy;
-pub mod profiling;
+mod act;
+pub mod daemon;
+mod decide;
+pub mod own_process;
+mod pin;
 pub mod run;
-pub mod sampler;
-mod signals;
-pub mod stop;
-pub mod sys;
 pub mod take;
-pub mod target;
-pub mod tripwire;
-pub mod watch;
-pub mod watchdog;
+mod undo;
+mod watch;
+
+pub use act::{own_cgroup, pin_probe, profiling, stop};
+pub use decide::{forecast, pin_window, policy};
+pub use undo::{journal, watchdog};

@@ -10,7 +10,7 @@ use lastgasp_inferior::{BlockCache, Layered, LiveProcess};
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::goroutines::Goroutines;
 use lastgasp_lab::toolchain::{any, find_or_fetch};
-use lastgasp_recorder::stop::{STRAGGLERS_ON_DEMAND, Stopper};
+use lastgasp_recorder::stop::{STOP_TIMEOUT_ON_DEMAND, Stopper};
 
 fn check(minor: u16, mode: Mode) {
     let binary = match find_or_fetch(minor, &cache_dir()).and_then(|t| Goroutines::build(&t, mode)) {
@@ -54,7 +54,7 @@ fn look(pid: i32, name: &str) {
             break;
         }
         let mut evidence = Evidence::with_room(&rt, &plan, &live, 64 << 20);
-        let mut stopped = stopper.stop(pid, STRAGGLERS_ON_DEMAND);
+        let mut stopped = stopper.stop(pid, STOP_TIMEOUT_ON_DEMAND);
         let registers = std::mem::take(&mut stopped.registers);
         evidence.copy_with(&rt, &plan, &live, &registers);
         let held = stopped.still_holds();

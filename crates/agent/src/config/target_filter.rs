@@ -1,6 +1,6 @@
 //! Whom to watch: includes and excludes by service, container, pod, cgroup.
 
-use lastgasp_recorder::watch::Subject;
+use lastgasp_recorder::daemon::Subject;
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 

@@ -90,7 +90,7 @@ fn an_address_may_stand_in_a_file() {
 #[test]
 fn the_defaults_are_the_recorders() {
     let (ours, recorders) =
-        (crate::settings::settings(&Config::default()), lastgasp_recorder::watch::Settings::default());
+        (crate::settings::settings(&Config::default()), lastgasp_recorder::daemon::Settings::default());
     assert_eq!(ours.policy, recorders.policy);
     assert_eq!(
         (ours.light_sample, ours.memory, ours.concurrent_stops),

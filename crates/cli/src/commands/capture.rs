@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use lastgasp_capture::Writer;
 use lastgasp_decode::decode;
-use lastgasp_recorder::cgroup::Mounts;
-use lastgasp_recorder::coredump::take_core;
-use lastgasp_recorder::gauge::Gauge;
+use lastgasp_observe::core::take_core;
+use lastgasp_observe::kernel::cgroup::Mounts;
+use lastgasp_observe::kernel::limit::LimitUsage;
+use lastgasp_observe::kernel::machine::Machine;
+use lastgasp_observe::raw_capture::{Extent, Phase, RawCapture, Reason};
+use lastgasp_observe::target::Target;
+use lastgasp_observe::target::runtime_cache::RuntimeCache;
+use lastgasp_observe::target::timeline::{PROFILING_ON, Sample, Timeline};
 use lastgasp_recorder::journal;
-use lastgasp_recorder::locations::Locations;
-use lastgasp_recorder::machine::Machine;
 use lastgasp_recorder::profiling::{Profiling, RATE};
-use lastgasp_recorder::sampler::{PROFILING_ON, Sample, Timeline};
-use lastgasp_recorder::stop::{STRAGGLERS_ON_DEMAND, Stopper};
-use lastgasp_recorder::take::{Circumstances, Extent, Phase, Reason, Taken, take};
-use lastgasp_recorder::target::Target;
+use lastgasp_recorder::stop::{STOP_TIMEOUT_ON_DEMAND, Stopper};
+use lastgasp_recorder::take::{CaptureContext, take};
 use lastgasp_store::write;
 
 use super::{complain, say};
@@ -68,7 +69,7 @@ fn probe(store: &Path) -> Result<()> {
 }
 
 /// Copies a process as it is now, or what a core file holds of one.
-pub(super) fn take_subject(subject: &str, exe: Option<&Path>, stop: bool) -> Result<Taken> {
+pub(super) fn take_subject(subject: &str, exe: Option<&Path>, stop: bool) -> Result<RawCapture> {
     let path = Path::new(subject);
     match subject.parse::<i32>() {
         // A file with a number for its name is meant as `./4711`.
@@ -86,8 +87,8 @@ fn pid_of(subject: &str) -> Result<i32> {
 }
 
 /// Switches the memory profile on, waits, copies, switches it off.
-fn take_profiled(pid: i32, store: &Path, stop: bool, wait: Duration) -> Result<Taken> {
-    let target = Target::attach(pid, &Mounts::detect(), &Locations::of_user())?;
+fn take_profiled(pid: i32, store: &Path, stop: bool, wait: Duration) -> Result<RawCapture> {
+    let target = Target::attach(pid, &Mounts::detect(), &RuntimeCache::of_user())?;
     let mut timeline = Timeline::default();
     // Should we be killed meanwhile, its watchdog switches it off.
     let on = Profiling::enable(&target, store, wait + Duration::from_secs(5))?;
@@ -109,30 +110,31 @@ fn take_profiled(pid: i32, store: &Path, stop: bool, wait: Duration) -> Result<T
 }
 
 /// Copies a process as it is now.
-fn take_now(pid: i32, stop: bool) -> Result<Taken> {
+fn take_now(pid: i32, stop: bool) -> Result<RawCapture> {
     let began = Instant::now();
-    let target = Target::attach(pid, &Mounts::detect(), &Locations::of_user())?;
+    let target = Target::attach(pid, &Mounts::detect(), &RuntimeCache::of_user())?;
     // `cargo xtask real` reads this line.
     tracing::debug!(us = began.elapsed().as_micros() as u64, "located");
     Ok(take_target(target, stop, Timeline::default()))
 }
 
-fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> Taken {
+fn take_target(mut target: Target, stop: bool, mut timeline: Timeline) -> RawCapture {
     let (pid, mounts) = (target.process.pid(), Mounts::detect());
     target.refresh();
-    let mut gauge = Gauge::of(pid, target.process.rss().unwrap_or(0), None, None, &mounts, &Machine::detect());
+    let mut limit_usage =
+        LimitUsage::of(pid, target.process.rss().unwrap_or(0), None, None, &mounts, &Machine::detect());
     if let Some(gauges) = target.gauges() {
         let rss = target.process.rss().unwrap_or(0);
-        timeline.push(Sample::of(timeline.now_ms(), gauge.usage(|| rss), rss, &gauges));
+        timeline.push(Sample::of(timeline.now_ms(), limit_usage.usage(|| rss), rss, &gauges));
     }
-    let around = Circumstances {
+    let around = CaptureContext {
         extent: Extent::Whole,
         phase: Phase::Manual,
         reason: Reason::Manual,
         timeline: &timeline,
-        limit: gauge.limit.clone(),
+        limit: limit_usage.limit.clone(),
         last_usage: target.process.usage().map(|u| (u, 0)),
-        patience: STRAGGLERS_ON_DEMAND,
+        patience: STOP_TIMEOUT_ON_DEMAND,
     };
     let stopper = Stopper::by_ptrace();
     let mut taken = take(&target, stop.then_some(&stopper), around);

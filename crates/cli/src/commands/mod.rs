@@ -14,7 +14,7 @@ use std::os::unix::process::CommandExt as _;
 use anyhow::{Context as _, Result};
 use lastgasp_recorder::policy::{Mode, Policy};
 use lastgasp_recorder::run::Config;
-use lastgasp_recorder::{cgroup, pin_test, watchdog};
+use lastgasp_recorder::{own_cgroup, pin_probe, watchdog};
 
 use crate::args::Command;
 use crate::exit::Exit;
@@ -46,11 +46,11 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             Ok(Exit::Fine)
         }
         Command::PinVictim => {
-            pin_test::victim();
+            pin_probe::victim();
             Ok(Exit::Fine)
         }
         Command::Enter { cgroups, command } => {
-            cgroup::enter(&cgroups).context("entering the cgroup")?;
+            own_cgroup::enter(&cgroups).context("entering the cgroup")?;
             let mut words = command.into_iter();
             let program = words.next().context("no command")?;
             let error = std::process::Command::new(&program).args(words).exec();

@@ -7,14 +7,15 @@ use anyhow::Result;
 use lastgasp_diagnosis::units::{bytes, seconds};
 use lastgasp_goruntime::Gauges;
 use lastgasp_inferior::{Memory as _, OpenError, resident_bytes};
-use lastgasp_recorder::cgroup::Mounts;
-use lastgasp_recorder::container::home;
-use lastgasp_recorder::discover::{Discoverer, GoProcess};
+use lastgasp_observe::kernel::cgroup::Mounts;
+use lastgasp_observe::kernel::container::home;
+use lastgasp_observe::kernel::limit::LimitUsage;
+use lastgasp_observe::kernel::machine::Machine;
+use lastgasp_observe::target::discover::{Discoverer, GoProcess};
+use lastgasp_observe::target::identity::identity;
+use lastgasp_observe::target::runtime_cache::RuntimeCache;
+use lastgasp_observe::target::{AttachError, open};
 use lastgasp_recorder::forecast::time_to_oom;
-use lastgasp_recorder::gauge::Gauge;
-use lastgasp_recorder::locations::Locations;
-use lastgasp_recorder::machine::Machine;
-use lastgasp_recorder::target::{AttachError, identity, open};
 use lastgasp_report::printable;
 use serde_json::{Value, json};
 
@@ -30,11 +31,11 @@ const ONE_LOOK: &str = "one look cannot tell who grows: give --look 1, or watch 
 pub(super) fn ps(as_json: bool, apart: Option<f64>) -> Result<Exit> {
     let mounts = Mounts::detect();
     let machine = Machine::detect();
-    let locations = Locations::of_user();
+    let cache = RuntimeCache::of_user();
     let found = Discoverer::default().all();
     let usage = |p: &GoProcess| -> u64 {
         let rss = resident_bytes(p.pid).unwrap_or(0);
-        Gauge::of(p.pid, rss, None, None, &mounts, &machine).usage(|| rss)
+        LimitUsage::of(p.pid, rss, None, None, &mounts, &machine).usage(|| rss)
     };
     let before: Option<(Vec<u64>, Instant)> = apart.map(|seconds| {
         let first = found.processes.iter().map(usage).collect();
@@ -46,7 +47,7 @@ pub(super) fn ps(as_json: bool, apart: Option<f64>) -> Result<Exit> {
     let mut rows = Vec::with_capacity(found.processes.len());
     for (i, p) in found.processes.iter().enumerate() {
         let before = before.as_ref().and_then(|(first, began)| Some((*first.get(i)?, began.elapsed().as_secs_f64())));
-        let (row, was_denied) = row(p, &mounts, &machine, &locations, before);
+        let (row, was_denied) = row(p, &mounts, &machine, &cache, before);
         denied += usize::from(was_denied);
         rows.push(row);
     }
@@ -83,15 +84,15 @@ fn row(
     p: &GoProcess,
     mounts: &Mounts,
     machine: &Machine,
-    locations: &Locations,
+    cache: &RuntimeCache,
     before: Option<(u64, f64)>,
 ) -> (Value, bool) {
     let who = identity(p.pid, mounts, p.start_time);
     let lives_in = home(&who.cgroup);
     let rss = resident_bytes(p.pid).unwrap_or(0);
-    let mut gauge = Gauge::of(p.pid, rss, None, None, mounts, machine);
-    let usage = gauge.usage(|| rss);
-    let opened = open(p.pid, locations);
+    let mut limit_usage = LimitUsage::of(p.pid, rss, None, None, mounts, machine);
+    let usage = limit_usage.usage(|| rss);
+    let opened = open(p.pid, cache);
     let denied = matches!(&opened, Err(AttachError::Open(OpenError::Denied { .. })));
     let (gauges, rate, problem) = match &opened {
         Ok((process, runtime)) => (
@@ -102,11 +103,11 @@ fn row(
         Err(_) if denied => (None, None, Some(DENIED.to_owned())),
         Err(e) => (None, None, Some(e.to_string())),
     };
-    let to_oom = before.zip(gauge.limit.as_ref()).and_then(|((before, seconds), (limit, _))| {
+    let to_oom = before.zip(limit_usage.limit.as_ref()).and_then(|((before, seconds), (limit, _))| {
         let grown = usage.checked_sub(before).filter(|g| *g >= GROWS)?;
         time_to_oom(limit.saturating_sub(usage), grown as f64 / seconds)
     });
-    let limit = gauge.limit.as_ref().filter(|_| gauge.is_of_group());
+    let limit = limit_usage.limit.as_ref().filter(|_| limit_usage.is_of_group());
     let info = &p.executable.build_info;
     let row = json!({
         "pid": p.pid, "service": who.service, "go_version": some(&info.go_version),

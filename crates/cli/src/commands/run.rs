@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result};
 use lastgasp_decode::decode;
 use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_recorder::run::{Config, Outcome};
-use lastgasp_recorder::take::Taken;
 use lastgasp_report::terminal;
 use lastgasp_store::write;
 use nix::sys::wait::WaitStatus;
@@ -25,7 +25,7 @@ pub(super) fn run(config: Config) -> Result<Exit> {
     }
     let written = Arc::new(Mutex::new(Written::new()));
     let (captures, folder) = (Arc::clone(&written), config.store.clone());
-    let sink = move |taken: Taken| {
+    let sink = move |taken: RawCapture| {
         let decoded = decode(&taken);
         // Its bytes have been read: a large process's are tens of megabytes.
         drop(taken);

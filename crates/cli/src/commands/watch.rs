@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result};
 use lastgasp_agent::config::{WatchFlags, load};
 use lastgasp_agent::{Services, log, settings};
 use lastgasp_capture::Writer;
+use lastgasp_recorder::daemon::Daemon;
 use lastgasp_recorder::journal;
-use lastgasp_recorder::sys::keep_few_heaps;
-use lastgasp_recorder::watch::Daemon;
+use lastgasp_recorder::own_process::keep_few_heaps;
 use nix::sys::signal::{SigSet, Signal};
 
 use super::{complain, say};

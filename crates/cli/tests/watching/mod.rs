@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
 use lastgasp_lab::toolchain;
-use lastgasp_recorder::cgroup::{Mounts, OwnCgroup};
+use lastgasp_observe::kernel::cgroup::Mounts;
+use lastgasp_recorder::own_cgroup::OwnCgroup;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;

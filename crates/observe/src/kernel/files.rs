@@ -1,0 +1,31 @@
+//! The kernel's small text files, read without allocation but the text, and the kernel's release.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+/// The file's text from its beginning, at most `N` bytes of it; no allocation but the text.
+pub fn read_text<const N: usize>(file: &File) -> Option<String> {
+    let mut buffer = [0; N];
+    let n = file.read_at(&mut buffer, 0).ok()?;
+    Some(String::from_utf8_lossy(buffer.get(..n)?).into_owned())
+}
+
+/// A number from a file that holds nothing else, as cgroup files do; `None` for `max` and for what is gone.
+pub fn read_number(file: &File) -> Option<u64> {
+    let mut buffer = [0; 32];
+    let n = file.read_at(&mut buffer, 0).ok()?;
+    std::str::from_utf8(buffer.get(..n)?).ok()?.trim().parse().ok()
+}
+
+/// Major and minor number of a kernel's release.
+#[must_use]
+pub fn version(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// The kernel's release, as `uname -r` says it.
+#[must_use]
+pub fn release() -> String {
+    nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default()
+}

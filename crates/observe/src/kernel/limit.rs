@@ -1,0 +1,279 @@
+//! How much of which limit is used: the limit that will be reached first, of the group, those above it, and the machine; and what counts against that one, which
+//! other groups' memory may be part of. The files stay open: a look costs two microseconds.
+
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use lastgasp_inferior::resident_bytes;
+
+use crate::kernel::cgroup::{Cgroup, Mounts};
+use crate::kernel::files::{read_number, read_text};
+use crate::kernel::machine::Machine;
+
+/// How memory counts against a limit.
+#[derive(Debug)]
+pub struct LimitUsage {
+    pid: i32,
+    /// Where it may be moved; not looked for in a group that we made for it.
+    mounts: Option<Mounts>,
+    /// Its `/proc/PID/cgroup`, and what that said when it was last read. Held open: of a process that takes its number it says nothing.
+    membership: Option<(File, String)>,
+    /// The target's own group, for its OOM counter.
+    own: Option<Cgroup>,
+    /// The group and those above it, as far as they can have a limit, innermost first.
+    levels: Vec<Level>,
+    /// Which of them will be reached first; without one the RSS counts.
+    nearest: Option<usize>,
+    /// Bytes, and who says so.
+    pub limit: Option<(u64, String)>,
+    /// `--memory-max` where it could not be set.
+    wished: Option<u64>,
+    refreshed: Instant,
+    /// Raised whenever the limit that counts is another one, or has another value: usage before and after are not one series.
+    changes: u64,
+    /// Raised whenever it was moved into another group.
+    moves: u64,
+}
+
+/// A group that has a limit or can be given one.
+#[derive(Debug)]
+struct Level {
+    group: Cgroup,
+    /// `u64::MAX`: none now.
+    bytes: u64,
+    limit: File,
+    usage: File,
+    stat: File,
+    source: String,
+    /// Page cache that the kernel would drop before it kills, as last read.
+    droppable: u64,
+    droppable_at: Instant,
+    /// What was used in all at about that time.
+    used_then: u64,
+}
+
+/// Page cache is read again after this time where it could matter.
+const CACHE_AGE: Duration = Duration::from_millis(100);
+
+/// What a limit file says; `u64::MAX` for no limit.
+fn limit_in(file: &File) -> u64 {
+    read_number(file).and_then(Cgroup::as_limit).unwrap_or(u64::MAX)
+}
+
+impl Level {
+    fn of(group: Cgroup) -> Option<Self> {
+        let limit = File::open(group.limit_file()).ok()?;
+        let bytes = limit_in(&limit);
+        let usage = File::open(group.usage_file()).ok()?;
+        let stat = File::open(group.memory.join("memory.stat")).ok()?;
+        let source = group.limit_file().display().to_string();
+        let mut level =
+            Self { group, bytes, limit, usage, stat, source, droppable: 0, droppable_at: Instant::now(), used_then: 0 };
+        level.used_then = read_number(&level.usage).unwrap_or(0);
+        level.read_droppable();
+        Some(level)
+    }
+
+    fn read_droppable(&mut self) {
+        self.droppable_at = Instant::now();
+        self.droppable = read_text::<8192>(&self.stat).map_or(0, |t| self.group.droppable_in(&t));
+    }
+
+    /// Bytes that count. Page cache matters only where much is used. Near the limit the kernel drops it under us: there it is read at every look. And what has grown
+    /// since it was read may be page cache again: a file that is written at a gigabyte a second was once taken for a leak.
+    fn used(&mut self) -> Option<u64> {
+        let mut raw = read_number(&self.usage)?;
+        let close = raw > self.bytes / 20 * 19 && self.droppable > 0;
+        let old = raw > self.bytes / 2 && self.droppable_at.elapsed() > CACHE_AGE;
+        let grown = raw.saturating_sub(self.droppable) > self.bytes / 2 && raw > self.used_then + self.bytes / 64;
+        if close || old || grown {
+            self.used_then = raw;
+            self.read_droppable();
+            // A file that was truncated between the two readings has left both.
+            raw = raw.min(read_number(&self.usage)?);
+        }
+        Some(raw.saturating_sub(self.droppable))
+    }
+}
+
+fn levels_of(group: &Cgroup) -> Vec<Level> {
+    group.levels().filter_map(Level::of).collect()
+}
+
+impl LimitUsage {
+    /// The limit that applies to `pid` now. `group` is the group of its own, if it has one; `wished` a limit that was asked for.
+    #[must_use]
+    pub fn of(
+        pid: i32,
+        rss: u64,
+        group: Option<&Cgroup>,
+        wished: Option<u64>,
+        mounts: &Mounts,
+        machine: &Machine,
+    ) -> Self {
+        let own = group.cloned().or_else(|| Cgroup::of(pid, mounts));
+        let mut limit_usage = Self {
+            pid,
+            mounts: group.is_none().then(|| mounts.clone()),
+            membership: None,
+            levels: own.as_ref().map(levels_of).unwrap_or_default(),
+            own,
+            nearest: None,
+            limit: None,
+            wished: wished.filter(|_| group.is_none()),
+            refreshed: Instant::now(),
+            changes: 0,
+            moves: 0,
+        };
+        limit_usage.choose(|| rss, machine);
+        limit_usage
+    }
+
+    /// Reads the limits again, and which of them is nearest; also of groups that had none before, and of the one that it was moved to.
+    /// `rss` is asked for where no group's limit counts.
+    pub fn refresh(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) {
+        self.refreshed = Instant::now();
+        self.follow();
+        for level in &mut self.levels {
+            level.bytes = limit_in(&level.limit);
+        }
+        self.choose(rss, machine);
+    }
+
+    /// A service manager may move a process, and remove the group that it was in: of that one the open files tell nothing any more (seen: a limit of 24 GB, the
+    /// machine's, where the new group had one of 100 MB).
+    fn follow(&mut self) {
+        let Some(mounts) = &self.mounts else { return };
+        // Nearly always: nothing has changed.
+        if let Some((file, before)) = &mut self.membership {
+            match read_text::<8192>(file) {
+                Some(now) if now == *before => return,
+                Some(now) => *before = now,
+                None => return,
+            }
+        } else if let Ok(file) = File::open(format!("/proc/{}/cgroup", self.pid)) {
+            let now = read_text::<8192>(&file).unwrap_or_default();
+            self.membership = Some((file, now));
+        }
+        let Some(now) = Cgroup::of(self.pid, mounts) else { return };
+        // The dead are in the root or in a group that is gone.
+        if Some(&now) == self.own.as_ref() || resident_bytes(self.pid).is_none_or(|rss| rss == 0) {
+            return;
+        }
+        self.levels = levels_of(&now);
+        self.own = Some(now);
+        self.nearest = None;
+        self.changes += 1;
+        self.moves += 1;
+    }
+
+    fn choose(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) {
+        let before = (self.nearest, self.limit.as_ref().map(|l| l.0));
+        let was_machine = self.nearest.is_none();
+        let headrooms = self.levels.iter_mut().enumerate().filter(|(_, l)| l.bytes < u64::MAX).filter_map(|(i, l)| {
+            let used = l.used()?;
+            Some((l.bytes.saturating_sub(used), i))
+        });
+        let nearest = headrooms.min();
+        let of_group = nearest.filter(|(room, _)| machine.available().is_none_or(|a| *room <= a));
+        let rss = if self.wished.is_some() || of_group.is_none() { rss() } else { 0 };
+        // What was wished and could not be set is watched all the same, by the RSS.
+        if let Some(wished) = self.wished.filter(|w| nearest.is_none_or(|(room, _)| w.saturating_sub(rss) < room)) {
+            self.nearest = None;
+            self.limit = Some((wished, "--memory-max, which could not be set".into()));
+        } else if let Some((_, index)) = of_group {
+            self.nearest = Some(index);
+            self.limit = self.levels.get(index).map(|l| (l.bytes, l.source.clone()));
+        } else {
+            self.nearest = None;
+            self.limit = left_of(machine, rss);
+        }
+        // What the machine has left changes all the time; that alone makes no other series of it.
+        let of_machine = self.nearest.is_none() && was_machine;
+        if !of_machine && before != (self.nearest, self.limit.as_ref().map(|l| l.0)) {
+            self.changes += 1;
+        }
+    }
+
+    /// Whether another limit would be reached first by now, by what is known of the limits: a neighbour may fill the pod, or the machine, between two refreshes.
+    /// Costs nothing where there is one limit, and less than the machine has left; and where there is none ([`LimitUsage::usage_now`]).
+    pub fn is_outdated(&mut self, machine: &Machine) -> bool {
+        let Some((index, level)) = self.nearest.and_then(|i| Some((i, self.levels.get_mut(i)?))) else {
+            return self.wished.is_some() || self.limits().next().is_some();
+        };
+        let left = machine.available().unwrap_or(u64::MAX);
+        let (limit, alone) = (level.bytes, self.levels.iter().filter(|l| l.bytes < u64::MAX).count() == 1);
+        if alone && left >= limit {
+            return false;
+        }
+        let room = |level: &mut Level| Some(level.bytes.saturating_sub(level.used()?));
+        let Some(here) = self.levels.get_mut(index).and_then(room) else { return true };
+        let others = self.levels.iter_mut().enumerate().filter(|(i, l)| *i != index && l.bytes < u64::MAX);
+        let nearest = others.filter_map(|(_, l)| room(l)).chain([left]).min().unwrap_or(u64::MAX);
+        // A little nearer is no reason: two that are equally near must not take turns, since each turn begins a new series.
+        nearest.saturating_add(limit / 64) < here
+    }
+
+    /// How old what is known of limits is.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.refreshed.elapsed()
+    }
+
+    /// How often the limit that counts has changed.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// How often it was moved into another group.
+    #[must_use]
+    pub fn moves(&self) -> u64 {
+        self.moves
+    }
+
+    /// Whether the limit is a group's, and not what the machine has left.
+    #[must_use]
+    pub fn is_of_group(&self) -> bool {
+        self.nearest.is_some()
+    }
+
+    /// The cgroup of the process itself.
+    #[must_use]
+    pub fn own(&self) -> Option<&Cgroup> {
+        self.own.as_ref()
+    }
+
+    /// The group whose limit counts.
+    #[must_use]
+    pub fn limiting(&self) -> Option<&Cgroup> {
+        self.levels.get(self.nearest?).map(|l| &l.group)
+    }
+
+    /// All limits that hold for it, with their groups, innermost first: bytes.
+    pub fn limits(&self) -> impl Iterator<Item = (&Cgroup, u64)> + Clone {
+        self.levels.iter().filter(|l| l.bytes < u64::MAX).map(|l| (&l.group, l.bytes))
+    }
+
+    /// Bytes that count against the limit. `rss` is asked for where no group's limit counts.
+    #[must_use]
+    pub fn usage(&mut self, rss: impl FnOnce() -> u64) -> u64 {
+        let level = self.nearest.and_then(|i| self.levels.get_mut(i));
+        level.and_then(Level::used).unwrap_or_else(rss)
+    }
+
+    /// The same; where what the machine has left is the limit, that is brought up to date too, by what is known of the machine.
+    pub fn usage_now(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) -> u64 {
+        let of_machine = self.nearest.is_none() && self.wished.is_none();
+        let usage = self.usage(rss);
+        if of_machine {
+            self.limit = left_of(machine, usage);
+        }
+        usage
+    }
+}
+
+/// What this machine can still give, as a limit: the RSS plus what is available.
+fn left_of(machine: &Machine, rss: u64) -> Option<(u64, String)> {
+    machine.available().map(|a| (rss + a, "/proc/meminfo MemAvailable".into()))
+}

@@ -1,0 +1,10 @@
+//! What the kernel says of a machine, its cgroups and its processes.
+
+pub mod cgroup;
+pub mod container;
+pub mod exit;
+pub mod files;
+pub mod limit;
+pub mod machine;
+pub mod process_tree;
+pub mod sys;

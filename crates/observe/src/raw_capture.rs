@@ -1,0 +1,98 @@
+//! Evidence as it was taken: bytes and a few numbers, decoded later by whoever needs them.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use lastgasp_goruntime::{Evidence, Runtime, SpanTable};
+use lastgasp_inferior::{LoadedImage, Resident, ThreadRegisters, Usage};
+
+use crate::kernel::cgroup::Charge;
+use crate::target::baselines::BaselineHistory;
+use crate::target::identity::Identity;
+use crate::target::timeline::Timeline;
+
+/// Before or after a kill, or at somebody's wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The target lived.
+    PreKill,
+    /// The target was dead, its memory held by the pin.
+    PostKill,
+    /// A capture that somebody asked for.
+    Manual,
+    /// Out of a core file.
+    Core,
+}
+
+/// What made us take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The forecast said that memory is about to be used up.
+    Forecast,
+    /// The kernel's OOM killer.
+    OomKill,
+    /// A SIGKILL that the cgroup did not count as an OOM kill.
+    Killed,
+    /// Somebody asked.
+    Manual,
+}
+
+/// How much is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// All that there is.
+    #[default]
+    Whole,
+    /// The runtime's numbers and the memory profile: what names the culprit, in a tenth of the memory.
+    Profile,
+}
+
+/// Evidence, taken.
+#[derive(Debug)]
+pub struct RawCapture {
+    /// Before or after the kill.
+    pub phase: Phase,
+    /// Why it was taken.
+    pub reason: Reason,
+    /// When.
+    pub at: SystemTime,
+    /// When, on the timeline's clock.
+    pub t_ms: u64,
+    /// Who.
+    pub identity: Identity,
+    /// Located runtime.
+    pub runtime: Runtime,
+    /// Its executable.
+    pub loaded: Arc<LoadedImage>,
+    /// The copy.
+    pub evidence: Evidence,
+    /// Registers of its threads.
+    pub registers: Vec<ThreadRegisters>,
+    /// Its memory use, and when that was read on the timeline's clock.
+    pub usage: Option<(Usage, u64)>,
+    /// The heap's span table.
+    pub spans: Option<Spans>,
+    /// What of its mappings is resident.
+    pub residency: Option<Vec<Resident>>,
+    /// What is charged to its memory cgroup.
+    pub charge: Option<Charge>,
+    /// The limit that applies, and where it stands.
+    pub limit: Option<(u64, String)>,
+    /// How long the target stood still; zero if it was dead or could not be stopped.
+    pub stopped: Duration,
+    /// The watch so far.
+    pub timeline: Timeline,
+    /// Calmer times.
+    pub baselines: BaselineHistory,
+    /// `CLOCK_MONOTONIC` at the copy, which the runtime's clock is; a core file has none.
+    pub monotonic_ns: Option<u64>,
+}
+
+/// A span table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spans {
+    /// The table.
+    pub table: SpanTable,
+    /// Whether the target ran while it was read: each span is then right by itself, and the sums are of no single moment.
+    pub running: bool,
+}

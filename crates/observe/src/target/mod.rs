@@ -1,0 +1,11 @@
+//! Go processes: found, opened, and what is remembered of them.
+
+pub mod baselines;
+pub mod discover;
+pub mod identity;
+pub mod runtime_cache;
+#[allow(clippy::module_inception)] // Its file is named after what it has.
+mod target;
+pub mod timeline;
+
+pub use target::{AttachError, COPY_CAP, Target, open};

@@ -1,0 +1,130 @@
+//! A Go process under watch: opened, located, with a plan of what to copy and baselines from calmer times.
+
+use std::sync::Arc;
+
+use lastgasp_goruntime::{Bucket, DiscoverError, Evidence, EvidencePlan, Gap, Gauges, Runtime, decode_profile};
+use lastgasp_inferior::{Addr, LiveProcess, Memory as _, OpenError};
+use thiserror::Error;
+
+use crate::kernel::cgroup::Mounts;
+use crate::raw_capture::Extent;
+use crate::target::baselines::{Baseline, BaselineHistory, SiteCounts};
+use crate::target::discover::says_that_it_is_go;
+use crate::target::identity::{Identity, identity};
+use crate::target::runtime_cache::RuntimeCache;
+
+/// Most that one copy may hold: 100,000 goroutines and a profile of as many sites as programs have. What is sized by the target stays far below.
+pub const COPY_CAP: usize = 96 << 20;
+
+/// Why a process cannot be watched.
+#[derive(Debug, Error)]
+pub enum AttachError {
+    /// It could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It is no Go process that we can read.
+    #[error(transparent)]
+    Discover(#[from] DiscoverError),
+}
+
+/// A process under watch.
+#[derive(Debug)]
+pub struct Target {
+    /// The process.
+    pub process: Arc<LiveProcess>,
+    /// Its runtime.
+    pub runtime: Runtime,
+    /// What to copy.
+    pub plan: EvidencePlan,
+    /// Calmer times.
+    pub baselines: BaselineHistory,
+    /// Who it is.
+    pub identity: Identity,
+    /// What could not be read so far.
+    pub gaps: Vec<Gap>,
+}
+
+/// Opens and locates `pid`, for a look at its gauges.
+///
+/// # Errors
+/// [`AttachError`], each with its cure.
+pub fn open(pid: i32, cache: &RuntimeCache) -> Result<(LiveProcess, Runtime), AttachError> {
+    // The executable, or a library (`-buildmode=c-shared`) that a program of another language has loaded.
+    let process = LiveProcess::open_wanted(pid, says_that_it_is_go)?;
+    let runtime = cache.discover(process.image(), process.bias(), &process)?;
+    Ok((process, runtime))
+}
+
+impl Target {
+    /// Opens and locates `pid`, with a plan of what to copy.
+    ///
+    /// # Errors
+    /// [`AttachError`], each with its cure.
+    pub fn attach(pid: i32, mounts: &Mounts, cache: &RuntimeCache) -> Result<Self, AttachError> {
+        let (process, runtime) = open(pid, cache)?;
+        let mut plan = EvidencePlan::default();
+        let gaps = plan.update(&runtime, &process);
+        let identity = identity(pid, mounts, process.start_time());
+        Ok(Self { process: Arc::new(process), runtime, plan, baselines: BaselineHistory::default(), identity, gaps })
+    }
+
+    /// An address that can be read in any state of the process: its code.
+    #[must_use]
+    pub fn readable(&self) -> Addr {
+        self.runtime.module.pcs.start
+    }
+
+    /// Bytes that a copy may need.
+    #[must_use]
+    pub fn room(&self, extent: Extent) -> u64 {
+        let room = match extent {
+            Extent::Whole => self.plan.room(&self.runtime, &*self.process, COPY_CAP),
+            Extent::Profile => self.plan.room_for_profile(COPY_CAP),
+        };
+        room as u64
+    }
+
+    /// Brings the plan up to date.
+    pub fn refresh(&mut self) {
+        self.gaps = self.plan.update(&self.runtime, &*self.process);
+    }
+
+    /// Notes the profile of this moment, without stopping the target: buckets never move, and a count that is torn is off by one allocation.
+    pub fn note_baseline(&mut self, t_ms: u64) {
+        let mut copy = Evidence::for_baseline(&self.plan, COPY_CAP);
+        copy.copy_profile(&self.runtime, &self.plan, &*self.process);
+        copy.finish();
+        let mut gaps = Vec::new();
+        let profile = decode_profile(&self.runtime, &copy.snapshot, &mut gaps);
+        let Ok(gauges) = Gauges::read(&self.runtime, &copy.snapshot) else {
+            return;
+        };
+        if !gaps.is_empty() {
+            return;
+        }
+        let counts = |b: &Bucket| {
+            let (allocated, in_use) = profile.current(b);
+            SiteCounts { addr: b.addr, allocated, in_use }
+        };
+        let sites = profile.buckets.iter().map(counts).filter(|c| c.allocated.objects > 0).collect();
+        self.baselines.push(Baseline { t_ms, sites, rate: profile.rate, gauges });
+    }
+
+    /// Whether it keeps no memory profile now: to Go's runtime any rate that is not positive is off.
+    #[must_use]
+    pub fn is_unprofiled(&self) -> bool {
+        self.process.u64(self.runtime.globals.mem_profile_rate).is_ok_and(|rate| rate.cast_signed() <= 0)
+    }
+
+    /// What the process's gauges say now.
+    #[must_use]
+    pub fn gauges(&self) -> Option<Gauges> {
+        Evidence::gauges(&self.runtime, &*self.process).ok()
+    }
+
+    /// Whether its memory can (still) be read.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.process.u8(self.readable()).is_ok()
+    }
+}

@@ -1,0 +1,203 @@
+//! Threads that look at new processes: whether they are Go, whether they are wanted, where their runtime stands. Reading an executable can hang (a network file
+//! system that is gone), and so this is not the lookout's own work.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use lastgasp_goruntime::DiscoverError;
+use lastgasp_observe::kernel::cgroup::Mounts;
+use lastgasp_observe::kernel::container::{Home, home};
+use lastgasp_observe::kernel::limit::LimitUsage;
+use lastgasp_observe::kernel::machine::Machine;
+use lastgasp_observe::target::discover::{Discoverer, GoProcess};
+use lastgasp_observe::target::identity::identity;
+use lastgasp_observe::target::runtime_cache::RuntimeCache;
+use lastgasp_observe::target::{AttachError, Target};
+
+use super::settings::Settings;
+use crate::watch::history::lock;
+use crate::watch::watch_loop::Ward;
+
+/// What a look at a process gave.
+#[derive(Debug)]
+pub(crate) enum Looked {
+    /// It can be watched.
+    Ward(Box<Arrived>),
+    /// It is Go, and its runtime has not started yet: look again.
+    NotYet,
+    /// It is Go, and not to be watched.
+    Excluded,
+    /// It is Go, and cannot be read.
+    Refused {
+        /// Its name.
+        service: String,
+        /// Why, with the cure.
+        why: String,
+    },
+    /// It is not Go; its libraries were looked at, or not.
+    Other(Depth),
+    /// It is gone, or the number is that of a thread.
+    NoProcess,
+}
+
+/// How closely a process is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// At its executable.
+    Executable,
+    /// At the libraries that it has loaded too.
+    Libraries,
+}
+
+/// A process that can be watched.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) ward: Ward,
+    pub(crate) home: Home,
+    pub(crate) executable: GoProcess,
+}
+
+/// The threads.
+#[derive(Debug)]
+pub(crate) struct Attachers {
+    queue: Arc<Queue>,
+}
+
+/// Of a channel's receiver behind a lock each job would wake both: one for the job and one for the lock.
+#[derive(Debug, Default)]
+struct Queue {
+    /// `None`: no more will come.
+    jobs: Mutex<Option<VecDeque<(i32, Depth)>>>,
+    more: Condvar,
+}
+
+/// So many, so that one that hangs does not blind us.
+const THREADS: usize = 2;
+
+impl Attachers {
+    /// Starts them; `done` gets what they find.
+    pub(crate) fn start(
+        settings: &Arc<Mutex<Arc<Settings>>>,
+        done: impl Fn(i32, Looked) + Clone + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue { jobs: Mutex::new(Some(VecDeque::new())), more: Condvar::new() });
+        let threads = Self { queue: Arc::clone(&queue) };
+        for _ in 0..THREADS {
+            let (queue, settings, done) = (Arc::clone(&queue), Arc::clone(settings), done.clone());
+            let thread = std::thread::Builder::new().name("attach".into()).stack_size(1 << 20);
+            thread.spawn(move || serve(&queue, &settings, done))?;
+        }
+        Ok(threads)
+    }
+
+    /// Has a process looked at.
+    pub(crate) fn look_at(&self, pid: i32, depth: Depth) {
+        if let Some(jobs) = &mut *self.queue.jobs.lock().unwrap_or_else(PoisonError::into_inner) {
+            jobs.push_back((pid, depth));
+        }
+        self.queue.more.notify_one();
+    }
+}
+
+impl Drop for Attachers {
+    fn drop(&mut self) {
+        *self.queue.jobs.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.queue.more.notify_all();
+    }
+}
+
+impl Queue {
+    /// Waits for the next one; `None`: no more will come.
+    fn next(&self) -> Option<(i32, Depth)> {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(job) = jobs.as_mut()?.pop_front() {
+                return Some(job);
+            }
+            jobs = self.more.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn serve(queue: &Queue, settings: &Mutex<Arc<Settings>>, done: impl Fn(i32, Looked)) {
+    let (mounts, cache, mut discoverer) = (Mounts::detect(), RuntimeCache::of_user(), Discoverer::default());
+    let mut machine = Machine::detect();
+    while let Some((pid, depth)) = queue.next() {
+        let settings = Arc::clone(&settings.lock().unwrap_or_else(PoisonError::into_inner));
+        let began = Instant::now();
+        let looked = look(pid, depth, &settings, &mounts, &cache, &mut discoverer, &mut machine);
+        if matches!(looked, Looked::NotYet | Looked::Ward(_)) {
+            let ready = matches!(looked, Looked::Ward(_));
+            tracing::debug!(pid, ready, took_ms = format!("{:.1}", began.elapsed().as_secs_f64() * 1e3), "looked at");
+        }
+        done(pid, looked);
+    }
+}
+
+fn look(
+    pid: i32,
+    depth: Depth,
+    settings: &Settings,
+    mounts: &Mounts,
+    cache: &RuntimeCache,
+    discoverer: &mut Discoverer,
+    machine: &mut Machine,
+) -> Looked {
+    let found = match depth {
+        Depth::Executable => discoverer.go_program(pid),
+        Depth::Libraries => discoverer.go_process(pid),
+    };
+    if !is_process(pid) {
+        return Looked::NoProcess;
+    }
+    let Some(executable) = found else { return Looked::Other(depth) };
+    let who = identity(pid, mounts, executable.start_time);
+    let home = home(&who.cgroup);
+    if !settings.wants(&who, &home) {
+        return Looked::Excluded;
+    }
+    match Target::attach(pid, mounts, cache) {
+        Ok(target) => {
+            machine.refresh(Duration::from_millis(100));
+            let rss = target.process.rss().unwrap_or(0);
+            let limit_usage = LimitUsage::of(pid, rss, None, None, mounts, machine);
+            let mut ward = Ward::new(target, limit_usage, machine);
+            lock(&ward.record).first_look(&mut ward.limit_usage);
+            Looked::Ward(Box::new(Arrived { ward, home, executable }))
+        }
+        Err(AttachError::Discover(DiscoverError::Unreadable { .. })) => Looked::NotYet,
+        Err(e) if lastgasp_inferior::start_time(pid).is_some() => {
+            Looked::Refused { service: who.service, why: e.to_string() }
+        }
+        Err(_) => Looked::NoProcess,
+    }
+}
+
+/// Whether there is such a process. `/proc` answers to the number of any of its threads, and new numbers are those of threads too.
+fn is_process(pid: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().find_map(|l| l.strip_prefix("Tgid:")?.trim().parse::<i32>().ok()) == Some(pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_is_no_process() {
+        let own = std::process::id() as i32;
+        let thread = std::thread::spawn(|| nix::unistd::gettid().as_raw()).join().unwrap();
+        let (tell, told) = channel();
+        let (done, wait) = channel::<()>();
+        let living = std::thread::spawn(move || {
+            tell.send(nix::unistd::gettid().as_raw()).unwrap();
+            let _ = wait.recv();
+        });
+        assert!(is_process(own) && !is_process(told.recv().unwrap()) && !is_process(thread) && !is_process(i32::MAX));
+        drop(done);
+        living.join().unwrap();
+    }
+}

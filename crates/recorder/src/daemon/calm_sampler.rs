@@ -1,0 +1,83 @@
+//! Light samples of calm processes: gauges every few seconds, the profile as often as a small share of one core allows. On a thread of its own, since reading a
+//! process's memory can hang; nothing is stopped for it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, TryLockError};
+use std::time::{Duration, Instant};
+
+use lastgasp_observe::target::timeline::Sample;
+
+use super::target_status::Vitals;
+use crate::watch::history::Record;
+
+/// For each second of work so many of rest: at most 0.4 % of a core, whatever there is to sample.
+const REST: u32 = 250;
+/// Several are sampled before it rests: a waking, with cold caches, costs more than a sample.
+const TOGETHER: Duration = Duration::from_millis(200);
+
+/// One process to be sampled.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) record: Arc<Mutex<Record>>,
+    pub(crate) vitals: Arc<Mutex<Vitals>>,
+    pub(crate) usage: u64,
+    /// Set while it waits for its turn, or is sampled.
+    pub(crate) busy: Arc<AtomicBool>,
+}
+
+/// The thread.
+#[derive(Debug)]
+pub(crate) struct Sampler {
+    jobs: SyncSender<Job>,
+}
+
+impl Sampler {
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let (jobs, queue) = sync_channel::<Job>(4096);
+        std::thread::Builder::new().name("light".into()).stack_size(1 << 20).spawn(move || {
+            let mut owed = Duration::ZERO;
+            for job in queue {
+                owed += sample(&job) * REST;
+                job.busy.store(false, Ordering::Release);
+                if owed >= TOGETHER {
+                    std::thread::sleep(owed.min(Duration::from_secs(1)));
+                    owed = Duration::ZERO;
+                }
+            }
+        })?;
+        Ok(Self { jobs })
+    }
+
+    /// Has a process sampled, unless it still waits for that.
+    pub(crate) fn sample(&self, job: Job) {
+        if job.busy.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = self.jobs.try_send(job) {
+            job.busy.store(false, Ordering::Release);
+        }
+    }
+}
+
+fn sample(job: &Job) -> Duration {
+    let started = Instant::now();
+    let mut record = match job.record.try_lock() {
+        Ok(record) => record,
+        Err(TryLockError::Poisoned(e)) => e.into_inner(),
+        // Somebody attends to it.
+        Err(TryLockError::WouldBlock) => return Duration::ZERO,
+    };
+    let (Some(usage), Some(gauges)) = (record.target.process.usage(), record.target.gauges()) else {
+        return started.elapsed();
+    };
+    let sample = Sample::of(record.timeline.now_ms(), job.usage, usage.rss, &gauges);
+    record.timeline.push(sample);
+    record.last_usage = Some((usage, sample.t_ms));
+    if record.baseline_due <= Instant::now() {
+        record.note_baseline();
+    }
+    drop(record);
+    Vitals::of(&job.vitals, |v| v.sampled(&sample));
+    started.elapsed()
+}

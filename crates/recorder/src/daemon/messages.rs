@@ -1,0 +1,42 @@
+//! What the lookout is told, and by what way.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use nix::sys::eventfd::EventFd;
+
+use super::attach::Looked;
+use super::settings::Settings;
+use super::status::Status;
+use crate::decide::pin_window::PinWindow;
+use crate::watch::watch_loop::{Left, Ward};
+
+/// What the lookout is told.
+pub(crate) enum Message {
+    /// A process was looked at.
+    Looked(i32, Looked),
+    /// An attendant is done.
+    Back(Box<Ward>, Left),
+    /// The pin has been tried.
+    PinTried(PinWindow),
+    /// Another configuration.
+    Settings(Box<Settings>),
+    /// Somebody wants to know.
+    Status(Sender<Status>),
+    /// It is over.
+    Stop,
+}
+
+/// Puts messages before the lookout.
+#[derive(Clone, Debug)]
+pub(crate) struct Inbox {
+    pub(super) sender: Sender<Message>,
+    pub(super) bell: Arc<EventFd>,
+}
+
+impl Inbox {
+    pub(crate) fn send(&self, message: Message) {
+        let _ = self.sender.send(message);
+        let _ = self.bell.write(1);
+    }
+}

@@ -1,0 +1,112 @@
+//! The daemon: every Go process of the machine under watch.
+//!
+//! One thread, the lookout, hears of new processes, looks at the cgroups of all calm ones, and must never hang: it reads no process's memory. Who is in danger
+//! gets an `attendant`, a thread of its own, which samples closely, strikes, and reads what a kill has left. New processes are looked at by two threads
+//! (`attach`), calm ones sampled lightly by one (`light`). When many die at once the `gate` lets the most endangered through first.
+
+mod attach;
+mod attach_latency;
+mod calm_sampler;
+mod gate;
+mod library_rescan;
+mod memory_alarm;
+mod memory_notices;
+mod messages;
+mod pin_probe_thread;
+mod process_events;
+mod settings;
+mod shared;
+pub mod status;
+mod supervisor;
+mod target_status;
+mod worker;
+
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+pub use gate::Share;
+pub use settings::{BrakeRules, Settings, Subject, Wanted};
+pub use shared::Captured;
+use status::{Counters, Status, count};
+
+use messages::{Inbox, Message};
+use shared::Common;
+use supervisor::Lookout;
+
+/// The daemon, from outside.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    inbox: Inbox,
+    counters: Arc<Mutex<Counters>>,
+}
+
+impl Handle {
+    /// What it knows now; `None` if it does not answer within a second, which it always does when it is well.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        let (sender, answer) = channel();
+        self.inbox.send(Message::Status(sender));
+        answer.recv_timeout(Duration::from_secs(1)).ok()
+    }
+
+    /// Gives it another configuration.
+    pub fn reload(&self, settings: Settings) {
+        self.inbox.send(Message::Settings(Box::new(settings)));
+    }
+
+    /// Ends it: what is being taken is taken to its end, everything else is let go.
+    pub fn stop(&self) {
+        self.inbox.send(Message::Stop);
+    }
+
+    /// Counts what became of captures.
+    pub fn count(&self, change: impl FnOnce(&mut Counters)) {
+        count(&self.counters, change);
+    }
+}
+
+/// The daemon, about to be started.
+#[derive(Debug)]
+pub struct Daemon {
+    handle: Handle,
+    inbox: Receiver<Message>,
+    captured: Sender<Captured>,
+    settings: Settings,
+}
+
+impl Daemon {
+    /// Makes it ready. `captured` gets the evidence, in the order of taking; who reads it decodes and writes it on threads of its own.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn new(settings: Settings, captured: Sender<Captured>) -> io::Result<Self> {
+        let (sender, inbox) = channel();
+        let bell = Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
+        let handle = Handle { inbox: Inbox { sender, bell }, counters: Arc::default() };
+        Ok(Self { handle, inbox, captured, settings })
+    }
+
+    /// For other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Watches until it is told to stop. The calling thread becomes the lookout.
+    ///
+    /// # Errors
+    /// The system's error: it could not begin.
+    pub fn run(self) -> io::Result<()> {
+        // A watched process takes a dozen descriptors and more; a shell's limit of 1024 would be used up by eighty.
+        if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+        }
+        let common = Arc::new(Common::new(&self.settings, self.captured, Arc::clone(&self.handle.counters)));
+        Lookout::new(self.settings, self.handle.inbox, common)?.keep_watch(&self.inbox)
+    }
+}

@@ -1,0 +1,91 @@
+//! What the daemon is told: plain values, checked by whoever reads the configuration.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastgasp_observe::kernel::container::Home;
+use lastgasp_observe::target::identity::Identity;
+
+use crate::decide::policy::Policy;
+
+/// Whether a process is to be watched.
+pub type Wanted = Arc<dyn Fn(&Subject<'_>) -> bool + Send + Sync>;
+
+/// A process, as far as includes and excludes ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Name of its executable.
+    pub service: &'a str,
+    /// Its container's id.
+    pub container: Option<&'a str>,
+    /// Its pod's uid.
+    pub pod: Option<&'a str>,
+    /// Path of its memory cgroup.
+    pub cgroup: &'a str,
+}
+
+/// What the daemon is told.
+#[derive(Clone)]
+pub struct Settings {
+    /// What may be done to a target, and when.
+    pub policy: Policy,
+    /// Where the journal stands.
+    pub store: PathBuf,
+    /// Whom to watch.
+    pub wanted: Wanted,
+    /// How often a calm target's gauges are sampled.
+    pub light_sample: Duration,
+    /// What braking may do, where it may.
+    pub brake: BrakeRules,
+    /// Whether the pin is tried at the first start since boot, with an OOM kill of a throw-away process (`pin_probe.rs`).
+    pub pin_trial: bool,
+    /// Bytes of evidence in flight.
+    pub memory: u64,
+    /// How many targets are stopped at a time.
+    pub concurrent_stops: usize,
+}
+
+/// What braking may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BrakeRules {
+    /// Also where somebody else has set a `memory.high` (Kubernetes' MemoryQoS).
+    pub over_others: bool,
+    /// On cgroup v1, where there is no `memory.high`: have the group wait at its limit instead of being killed.
+    pub v1_oom_kill_disable: bool,
+}
+
+impl Settings {
+    /// Whether that process is to be watched.
+    pub(crate) fn wants(&self, who: &Identity, home: &Home) -> bool {
+        (self.wanted)(&Subject {
+            service: &who.service,
+            container: home.container.as_deref(),
+            pod: home.pod.as_deref(),
+            cgroup: &who.cgroup,
+        })
+    }
+}
+
+impl Default for Settings {
+    /// Everything is watched, and stopped for a copy; the journal stands in the present folder.
+    fn default() -> Self {
+        Self {
+            policy: Policy { calm: Duration::from_secs(2), ..Policy::default() },
+            store: PathBuf::from("."),
+            wanted: Arc::new(|_| true),
+            light_sample: Duration::from_secs(5),
+            brake: BrakeRules::default(),
+            pin_trial: true,
+            memory: 64 << 20,
+            concurrent_stops: 2,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}

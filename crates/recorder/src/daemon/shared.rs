@@ -1,0 +1,72 @@
+//! What all attendants have in common, and what they hand on.
+
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use lastgasp_observe::raw_capture::RawCapture;
+
+use super::gate::{Budget, Gate, Share};
+use super::settings::Settings;
+use super::status::{Counters, count};
+use crate::undo::watchdog::Watchdog;
+
+/// Evidence on its way to be written.
+#[derive(Debug)]
+pub struct Captured {
+    /// The evidence.
+    pub raw: RawCapture,
+    /// When the copy began.
+    pub began: Instant,
+    /// How long before that it was found out: from the begin of the look that decided, or from when its end was heard of.
+    pub answered: Duration,
+    /// How long before that the crossing can have been at most: from the last look that did not show it.
+    pub detected: Duration,
+    /// Its part of the memory for evidence in flight; to be dropped when the evidence has been decoded.
+    pub share: Share,
+}
+
+/// What all attendants have in common.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) captured: Sender<Captured>,
+    pub(crate) counters: Arc<Mutex<Counters>>,
+    /// Where the journal stands.
+    pub(crate) store: PathBuf,
+    watchdog: Mutex<Option<Arc<Watchdog>>>,
+}
+
+impl Common {
+    pub(crate) fn new(settings: &Settings, captured: Sender<Captured>, counters: Arc<Mutex<Counters>>) -> Self {
+        Self {
+            gate: Gate::new(settings.concurrent_stops),
+            budget: Budget::new(settings.memory),
+            captured,
+            counters,
+            store: settings.store.clone(),
+            watchdog: Mutex::new(Watchdog::start(&[]).ok().map(Arc::new)),
+        }
+    }
+
+    /// The watchdog; started again if somebody has killed it. `None` where that fails: then nothing is done that it would have to undo.
+    pub(crate) fn watchdog(&self) -> Option<Arc<Watchdog>> {
+        let mut watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
+        if !watchdog.as_ref().is_some_and(|w| w.is_alive()) {
+            *watchdog = Watchdog::start(&[]).ok().map(Arc::new);
+            count(&self.counters, |c| c.watchdog_restarts += 1);
+            tracing::warn!("the watchdog had ended: started again");
+        }
+        watchdog.clone()
+    }
+}
+
+impl Drop for Common {
+    fn drop(&mut self) {
+        if let Some(watchdog) = self.watchdog.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            watchdog.dismiss();
+        }
+    }
+}

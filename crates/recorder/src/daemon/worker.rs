@@ -1,0 +1,175 @@
+//! An attendant: a thread that watches one process in danger closely, strikes, and reads what a kill has left of it.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use lastgasp_goruntime::Gauges;
+use lastgasp_observe::kernel::cgroup::Mounts;
+use lastgasp_observe::kernel::limit::LimitUsage;
+use lastgasp_observe::raw_capture::{Extent, Phase};
+use lastgasp_observe::target::Target;
+use lastgasp_observe::target::timeline::Sample;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::EventFd;
+
+use super::settings::BrakeRules;
+use super::shared::{Captured, Common};
+use super::status::count;
+use super::target_status::Vitals;
+use crate::act::brake::Tripwire;
+use crate::act::stop::Stopper;
+use crate::decide::policy::Step;
+use crate::take::{CaptureContext, take};
+use crate::watch::watch_loop::{Hands, Ward, Woken};
+
+/// What rings an attendant's bell: the kernel's notice that memory runs out, any number of them.
+pub(super) const LOOK: u64 = 1;
+/// Or somebody who wants it back. More than all notices together can be.
+pub(super) const LEAVE: u64 = 1 << 32;
+
+/// The hands of one attendant.
+pub(crate) struct Attendant {
+    pub(crate) common: Arc<Common>,
+    pub(crate) vitals: Arc<Mutex<Vitals>>,
+    /// Rung with [`LOOK`] or [`LEAVE`].
+    pub(crate) bell: Arc<EventFd>,
+    /// How to stop it; found out when it is first needed.
+    pub(crate) stopper: Option<Stopper>,
+    pub(crate) tripwire: Option<Tripwire>,
+    /// How long a tripwire may stand.
+    pub(crate) brake: Duration,
+    pub(crate) brake_rules: BrakeRules,
+    /// When the process was last looked at: what a strike answers to has happened since.
+    pub(crate) looked: Instant,
+    /// When it last woke: the look that decides begins then, and an end has been heard of.
+    pub(crate) woken: Instant,
+    pub(crate) notes: Vec<String>,
+}
+
+impl Attendant {
+    /// How to stop it now: a watchdog that was started again is another one.
+    fn stopper(&mut self, pid: i32) -> Stopper {
+        let watchdog = self.common.watchdog();
+        let stale = watchdog.is_none() || self.stopper.as_ref().is_none_or(|s| !s.is_watched_by(watchdog.as_ref()));
+        if stale {
+            self.stopper = Some(match &watchdog {
+                Some(watchdog) => Stopper::of_guest(pid, &Mounts::detect(), &self.common.store, watchdog),
+                None => Stopper::Ptrace(None),
+            });
+        }
+        self.stopper.clone().unwrap_or(Stopper::Ptrace(None))
+    }
+}
+
+impl Hands for Attendant {
+    fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken {
+        let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
+        let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| r.intersects(PollFlags::POLLIN));
+        let mut fds = vec![PollFd::new(self.bell.as_fd(), PollFlags::POLLIN)];
+        fds.extend(exit.map(|e| PollFd::new(e, PollFlags::POLLIN)));
+        let before = Instant::now();
+        let _ = poll(&mut fds, timeout);
+        self.woken = Instant::now();
+        match (fds.get(1).is_some_and(ready), fds.first().is_some_and(ready)) {
+            (true, _) => {
+                // Known at once: it cannot have died before this sleep.
+                self.looked = self.looked.max(before);
+                Woken::Exited
+            }
+            // Looked at at once if it was only the kernel's notice: as if its time had come.
+            (_, true) if self.bell.read().is_ok_and(|rung| rung >= LEAVE) => Woken::CalledAway,
+            _ => Woken::Due,
+        }
+    }
+
+    fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String> {
+        let common = Arc::clone(&self.common);
+        let Some(place) = self.common.gate.enter(until) else {
+            count(&common.counters, |c| c.captures_dropped += 1);
+            return Err("others were nearer to their end, and then there was no time left".into());
+        };
+        let phase = context.phase;
+        let (share, extent) = match self.common.budget.reserve(target.room(Extent::Whole)) {
+            Some(share) => (share, Extent::Whole),
+            // Too much waits to be written: the profile alone, which names the culprit, and where there is no room even for that, nothing.
+            None => match self.common.budget.reserve(target.room(Extent::Profile)) {
+                Some(share) => (share, Extent::Profile),
+                None => {
+                    count(&common.counters, |c| c.captures_dropped += 1);
+                    return Err("too much evidence waits to be written (limits.memory)".into());
+                }
+            },
+        };
+        let mut share = share;
+        let began = Instant::now();
+        let stopper = (phase == Phase::PreKill).then(|| self.stopper(target.process.pid()));
+        let raw = take(target, stopper.as_ref(), CaptureContext { extent, ..context });
+        drop(place);
+        share.settle(raw.evidence.snapshot.len() as u64);
+        let (answered, detected) = (began.duration_since(self.woken), began.duration_since(self.looked));
+        let stopped = raw.stopped;
+        count(&common.counters, |c| {
+            c.detect_seconds.add(detected);
+            if phase == Phase::PreKill {
+                c.strikes += 1;
+                c.freeze_seconds.add(stopped);
+            }
+        });
+        // Killed between the decision and the copy: without the runtime's own numbers there is nothing to say.
+        let dead = phase == Phase::PreKill && stopped.is_zero() && !target.process.is_alive();
+        if dead || Gauges::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
+            return Err(match phase {
+                Phase::PreKill => "too late: it was dead before it was copied".into(),
+                _ => "its memory was gone before it was copied".into(),
+            });
+        }
+        Vitals::of(&self.vitals, |v| v.0.captures += 1);
+        let _ = self.common.captured.send(Captured { raw, began, answered, detected, share });
+        Ok(())
+    }
+
+    fn brake(&mut self, on: bool, limit_usage: &LimitUsage) -> Result<bool, String> {
+        if !on {
+            let Some(tripwire) = self.tripwire.take() else { return Ok(false) };
+            count(&self.common.counters, |c| c.brake_seconds_total += tripwire.age().as_secs_f64());
+            return Ok(true);
+        }
+        let (Some(group), Some((limit, _))) = (limit_usage.limiting(), &limit_usage.limit) else {
+            return Err("no group's limit is near".into());
+        };
+        let watchdog = self.common.watchdog().ok_or("there is no watchdog to take it back")?;
+        let set = if group.v2 {
+            let over_others = self.brake_rules.over_others;
+            Tripwire::high(group, *limit, self.brake, over_others, &self.common.store, &watchdog)
+        } else if self.brake_rules.v1_oom_kill_disable {
+            Tripwire::oom_kill_disable(group, self.brake, &self.common.store, &watchdog)
+        } else {
+            return Err("cgroup v1 has no memory.high, and brake.v1_oom_kill_disable is not set".into());
+        };
+        self.tripwire = Some(set.map_err(|e| e.to_string())?);
+        count(&self.common.counters, |c| c.tripwires += 1);
+        Ok(true)
+    }
+
+    fn seen(&mut self, sample: &Sample, step: &Step, ward: &Ward) {
+        self.looked = Instant::now();
+        if self.tripwire.is_some()
+            && let Some(watchdog) = self.common.watchdog()
+        {
+            watchdog.beat();
+        }
+        Vitals::of(&self.vitals, |v| {
+            v.sampled(sample);
+            v.decided(sample.usage, step, ward);
+        });
+    }
+
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            tracing::warn!("{note}");
+            Vitals::of(&self.vitals, |v| v.0.problem = Some(note.clone()));
+            self.notes.push(note);
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The state machine watch -> alert -> armed -> strike -> post, as pure functions: samples in, acts out. Numbers: docs/adr/0003-when-to-strike.md.
+
+mod exit;
+
+use std::time::Duration;
+
+pub use exit::{Exit, Hold, after_exit};
+
+use crate::decide::forecast::{Forecast, Point, forecast};
+
+/// How near the end is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// All calm.
+    #[default]
+    Watch,
+    /// Over 60 % of the limit, or full within 30 s at this rate.
+    Alert,
+    /// Over 75 % of the limit, or full within 10 s.
+    Armed,
+}
+
+/// What may be done to a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// It is read, and its memory held after a kill; it is never stopped.
+    Observe,
+    /// It may be stopped for the time of a copy.
+    #[default]
+    Freeze,
+    /// Its group's growth may be braked for seconds too.
+    Brake,
+}
+
+impl Mode {
+    /// As it is written in configurations.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Freeze => "freeze",
+            Self::Brake => "brake",
+        }
+    }
+}
+
+/// What the recorder should do now; all of it, in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Acts {
+    /// Hold the address space, so that it can be read after a kill; or let go of it.
+    pub pin: Option<bool>,
+    /// Set the tripwire; or take it back.
+    pub trip: Option<bool>,
+    /// Stop the target and copy.
+    pub strike: bool,
+}
+
+/// Thresholds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// What may be done to a target.
+    pub mode: Mode,
+    /// Whether the address space may be held after a kill.
+    pub pin: bool,
+    /// Whether what is held can be counted on after an OOM kill ([`crate::decide::pin_window`]). Where not, it is held all the same, for kills of other kinds.
+    pub pin_keeps: bool,
+    /// Hold it whenever the machine could fill what is left within this time, however calm all is: holding costs nothing.
+    pub arm_reach: Duration,
+    /// How long a dead process's memory is held at most.
+    pub hold: Duration,
+    /// Strike when memory is used up within this time; twice this where this machine's kernel leaves nothing to read after the kill.
+    pub strike_within: Duration,
+    /// Never strike below this share of the limit.
+    pub strike_above: f64,
+    /// How long a tripwire stands at most.
+    pub brake: Duration,
+    /// And not again for so long.
+    pub brake_pause: Duration,
+    /// The fastest growth this machine can produce, bytes per second: bounds the sleep.
+    pub fastest: f64,
+    /// The longest sleep while all is calm.
+    pub calm: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            mode: Mode::Freeze,
+            pin: true,
+            pin_keeps: true,
+            arm_reach: Duration::from_secs(1),
+            hold: Duration::from_millis(1800),
+            strike_within: Duration::from_millis(250),
+            strike_above: 0.7,
+            brake: Duration::from_secs(5),
+            brake_pause: Duration::from_secs(600),
+            fastest: 1.5e9 * cpus as f64,
+            calm: Duration::from_millis(250),
+        }
+    }
+}
+
+/// What the machine remembers between samples.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// Present state.
+    pub state: State,
+    /// Whether the pin is on; to be taken back by whom it has failed.
+    pub pinned: bool,
+    /// Whether the kernel tells of its group's growth (v1 thresholds); to be set by who knows.
+    pub told: bool,
+    /// Where usage was when it last moved by much: a sixteenth of what was left.
+    pub moved: Point,
+    /// When there was last a reason for the pin, on the timeline's clock.
+    pub pin_ms: u64,
+    /// When the state was last over `Watch`.
+    pub alert_ms: u64,
+    /// The highest usage at which it was struck, and when it was struck last.
+    pub struck: Option<Point>,
+    /// Strikes since it was last calm.
+    pub strikes: u32,
+    /// The highest usage that it has come back from by itself, and when: the top of a garbage collector's saw-tooth.
+    pub survived: Option<Point>,
+    /// The highest usage since it last came back.
+    pub top: u64,
+    /// When the tripwire was set, if it is.
+    pub tripped_ms: Option<u64>,
+    /// When it was last set.
+    pub last_trip_ms: Option<u64>,
+    /// When it could not be set, if that was the last that was tried.
+    pub trip_failed_ms: Option<u64>,
+}
+
+/// One decision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// What to do.
+    pub acts: Acts,
+    /// How long to sleep at most afterwards.
+    pub sleep: Duration,
+    /// How memory grows and when it is used up, if there are samples enough.
+    pub forecast: Option<Forecast>,
+}
+
+impl Step {
+    /// Seconds to the limit, likely; `None` if memory does not grow.
+    #[must_use]
+    pub fn time_to_oom(&self) -> Option<f64> {
+        self.forecast.and_then(|f| f.seconds).map(|s| s.likely)
+    }
+}
+
+/// A strike that was not followed by a kill is repeated only when usage has grown by this share of the limit, or by half of what was left then.
+const AGAIN_AFTER_GROWTH: f64 = 0.05;
+/// And not more often than this until it has been calm: over a limit that nobody enforces, growth has no end.
+const MAX_STRIKES: u32 = 6;
+/// In one crisis: evidence hardly changes in less, and what is held is read after the end.
+const BETWEEN_STRIKES: Duration = Duration::from_millis(125);
+/// Where nothing can be read after the end: a sprint is struck at its second step, when nothing points at the culprit yet (seen: 64 MB filled in 40 ms), and a copy that
+/// was cut short must not have been the only one.
+const BETWEEN_ONLY_COPIES: Duration = Duration::from_millis(30);
+/// Otherwise it was a false one, and the next at that height is not before a day has gone by.
+const AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// The pin is released after so much calm.
+const RELEASE_AFTER: Duration = Duration::from_secs(10);
+/// The top of a saw-tooth is believed in for so long.
+const SURVIVED_FOR: Duration = Duration::from_secs(3600);
+/// A tripwire is set when memory is used up within this time.
+const TRIP_WITHIN: f64 = 2.0;
+/// One that could not be set is tried again after so long: what was in its way for a moment (a slow disk, a file that others hold) must not cost the whole pause.
+const TRIP_AGAIN: Duration = Duration::from_millis(500);
+/// With the pin on no evidence depends on a look: so long a sleep is never too long.
+const PINNED_SLEEP: Duration = Duration::from_millis(250);
+/// And so long where usage has not moved for [`FLAT_AFTER`]: what explodes out of that within a second is read after its end alone.
+const FLAT_SLEEP: Duration = Duration::from_secs(1);
+const FLAT_AFTER: Duration = Duration::from_secs(30);
+/// And so long where the kernel wakes us as its memory runs out.
+const TOLD_SLEEP: Duration = Duration::from_secs(2);
+
+impl Policy {
+    /// Decides from the recent points (oldest first) and the limit (`None`: no limit known, and so no forecast).
+    pub fn step(&self, memory: &mut Memory, points: &[Point], limit: Option<u64>) -> Step {
+        let (Some(now), Some(limit)) = (points.last(), limit.filter(|l| *l > 0)) else {
+            return Step { acts: Acts::default(), sleep: self.calm, forecast: None };
+        };
+        let share = now.bytes as f64 / limit as f64;
+        let headroom = limit.saturating_sub(now.bytes);
+        let forecast = forecast(points, headroom);
+        let tto = forecast.and_then(|f| f.seconds).map(|s| s.likely);
+        let within = |s: f64| tto.is_some_and(|t| t < s);
+        memory.state = if share > 0.75 || (within(10.0) && share > 0.4) {
+            State::Armed
+        } else if share > 0.6 || (within(30.0) && share > 0.3) {
+            State::Alert
+        } else {
+            State::Watch
+        };
+        if memory.state > State::Watch {
+            memory.alert_ms = now.t_ms;
+        } else if now.t_ms > memory.alert_ms + millis(RELEASE_AFTER) {
+            memory.strikes = 0;
+        }
+        memory.note_survival(*now, limit);
+        let reach = headroom as f64 / self.fastest;
+        let acts = Acts {
+            pin: self.pin_or_not(memory, now.t_ms, reach),
+            trip: self.trip_or_not(memory, now.t_ms, share, tto),
+            strike: self.strikes(memory, *now, share, tto, limit),
+        };
+        // What is only asked for now may fail: with that nobody sleeps longer.
+        let held = memory.pinned && acts.pin != Some(false) && self.pin_keeps;
+        memory.pinned = acts.pin.unwrap_or(memory.pinned);
+        match acts.trip {
+            // What is only asked for now may fail: `Memory::trip_failed`.
+            Some(true) => {
+                (memory.tripped_ms, memory.last_trip_ms, memory.trip_failed_ms) =
+                    (Some(now.t_ms), Some(now.t_ms), None);
+            }
+            Some(false) => memory.tripped_ms = None,
+            None => {}
+        }
+        if acts.strike {
+            let highest = memory.struck.map_or(0, |s| s.bytes).max(now.bytes);
+            memory.struck = Some(Point { t_ms: now.t_ms, bytes: highest });
+            memory.strikes += 1;
+        }
+        let flat = memory.is_flat(*now, headroom);
+        // Who is not held since there is room for a second is held in time when the kernel tells of the growth.
+        let roomy = self.pin && self.pin_keeps && reach >= self.arm_reach.as_secs_f64();
+        let least = if memory.told && (held || roomy) {
+            TOLD_SLEEP
+        } else if !held {
+            Duration::ZERO
+        } else if flat && self.mode < Mode::Brake {
+            FLAT_SLEEP
+        } else {
+            // A brake that comes too late is none, whatever is read afterwards.
+            PINNED_SLEEP
+        };
+        Step { acts, sleep: self.sleep(memory.state, least, reach), forecast }
+    }
+
+    /// Never longer than the machine needs to fill half of what is left, or than `never_too_long`: where the pin keeps the evidence whatever happens meanwhile, or the kernel
+    /// tells.
+    fn sleep(&self, state: State, never_too_long: Duration, reach: f64) -> Duration {
+        let wished = match state {
+            State::Watch => self.calm,
+            State::Alert => Duration::from_millis(20),
+            State::Armed => Duration::from_millis(5),
+        };
+        let bound = Duration::from_secs_f64((reach / 2.0).clamp(0.002, 2.0));
+        wished.min(bound.max(never_too_long))
+    }
+
+    fn pin_or_not(&self, memory: &mut Memory, t_ms: u64, reach: f64) -> Option<bool> {
+        let arm = self.arm_reach.as_secs_f64();
+        let reason = memory.state == State::Armed || reach < arm;
+        // A ramp may rest for a second while the GC marks, and a saw-tooth comes back: only a longer calm releases the pin.
+        if reason || memory.state > State::Watch || reach < arm * 1.5 {
+            memory.pin_ms = t_ms;
+        }
+        if self.pin && reason && !memory.pinned {
+            return Some(true);
+        }
+        (memory.pinned && (!self.pin || t_ms > memory.pin_ms + millis(RELEASE_AFTER))).then_some(false)
+    }
+
+    /// How long before the end the copy is made: where it is the only one there will be, it must not come too late.
+    fn strike_within(&self) -> f64 {
+        self.strike_within.as_secs_f64() * if self.pin_keeps { 1.0 } else { 2.0 }
+    }
+
+    fn trip_or_not(&self, memory: &Memory, t_ms: u64, share: f64, tto: Option<f64>) -> Option<bool> {
+        if let Some(since) = memory.tripped_ms {
+            let over = t_ms >= since + millis(self.brake) || memory.state < State::Armed || self.mode < Mode::Brake;
+            return over.then_some(false);
+        }
+        let rested = memory.last_trip_ms.is_none_or(|last| t_ms >= last + millis(self.brake_pause))
+            && memory.trip_failed_ms.is_none_or(|last| t_ms >= last + millis(TRIP_AGAIN));
+        let near = tto.is_some_and(|t| t < TRIP_WITHIN) && share > self.strike_above;
+        (self.mode == Mode::Brake && near && rested).then_some(true)
+    }
+
+    fn strikes(&self, memory: &Memory, now: Point, share: f64, tto: Option<f64>, limit: u64) -> bool {
+        let near = tto.is_some_and(|t| t < self.strike_within()) || share > 0.98;
+        // What it has come back from by itself it will come back from again.
+        let known = memory.survived.is_some_and(|top| now.bytes <= top.bytes);
+        self.mode >= Mode::Freeze
+            && near
+            && !known
+            && share > self.strike_above
+            && self.may_strike_again(memory, now, limit)
+    }
+
+    /// Whether a strike would show more than the last one.
+    fn may_strike_again(&self, memory: &Memory, now: Point, limit: u64) -> bool {
+        memory.struck.is_none_or(|last| {
+            let large = limit as f64 * AGAIN_AFTER_GROWTH;
+            let rest = limit.saturating_sub(last.bytes) as f64;
+            let step = if memory.strikes > 0 || rest == 0.0 {
+                large
+            } else if self.pin && self.pin_keeps {
+                // It was calm since, and so that one was false: a saw-tooth, or a heap that finds its size (seen with lab/churn, whose first teeth are each 5 % higher than
+                // the last: `recorded.rs`). The dead can be read, and so only a much nearer end is worth another stop.
+                rest * 7.0 / 8.0
+            } else {
+                large.min(rest / 2.0)
+            };
+            let grown = now.bytes as f64 > last.bytes as f64 + step;
+            let pause = if self.pin && self.pin_keeps { BETWEEN_STRIKES } else { BETWEEN_ONLY_COPIES };
+            let rested = memory.strikes == 0 || now.t_ms >= last.t_ms + millis(pause);
+            (grown && rested && memory.strikes < MAX_STRIKES) || now.t_ms >= last.t_ms + millis(AGAIN_AFTER)
+        })
+    }
+}
+
+impl Memory {
+    /// The tripwire that was asked for could not be set: nothing stands, and it does not count as one.
+    pub fn trip_failed(&mut self) {
+        // It had rested long enough, else it would not have been asked for.
+        (self.trip_failed_ms, self.tripped_ms, self.last_trip_ms) = (self.tripped_ms, None, None);
+    }
+
+    fn is_flat(&mut self, now: Point, headroom: u64) -> bool {
+        if now.bytes.abs_diff(self.moved.bytes) > headroom / 16 {
+            self.moved = now;
+        }
+        now.t_ms >= self.moved.t_ms + millis(FLAT_AFTER)
+    }
+
+    fn note_survival(&mut self, now: Point, limit: u64) {
+        self.top = self.top.max(now.bytes);
+        if self.survived.is_some_and(|s| now.t_ms > s.t_ms + millis(SURVIVED_FOR)) {
+            self.survived = None;
+        }
+        if now.bytes + limit / 20 < self.top {
+            let highest = self.survived.map_or(0, |s| s.bytes).max(self.top);
+            self.survived = Some(Point { t_ms: now.t_ms, bytes: highest });
+            self.top = now.bytes;
+            // And if it was struck on the way up, that was a false one.
+            self.strikes = 0;
+        }
+    }
+}
+
+fn millis(d: Duration) -> u64 {
+    d.as_millis() as u64
+}
+
+#[cfg(test)]
+mod recorded;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,357 @@
+//! `lastgasp run`: a command under the recorder.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use lastgasp_goruntime::{DiscoverError, Gauges};
+use lastgasp_inferior::resident_bytes;
+use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
+use lastgasp_observe::kernel::limit::LimitUsage;
+use lastgasp_observe::kernel::machine::Machine;
+use lastgasp_observe::kernel::process_tree::descendants;
+use lastgasp_observe::raw_capture::{Phase, RawCapture};
+use lastgasp_observe::target::discover::Discoverer;
+use lastgasp_observe::target::runtime_cache::RuntimeCache;
+use lastgasp_observe::target::timeline::{PROFILING_ON, Sample};
+use lastgasp_observe::target::{AttachError, Target};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::wait::WaitStatus;
+use nix::unistd::Pid;
+
+use crate::act::own_cgroup::OwnCgroup;
+use crate::act::profiling::Profiling;
+use crate::act::stop::Stopper;
+use crate::decide::policy::Policy;
+use crate::own_process::run_before_others;
+use crate::run::signals::Signals;
+use crate::take::{CaptureContext, take};
+use crate::undo::journal::{self, Journal};
+use crate::undo::profile_rate::RATE;
+use crate::undo::watchdog::Watchdog;
+use crate::watch::history::lock;
+use crate::watch::watch_loop::{Hands, Left, Ward, Woken};
+
+/// The hidden subcommand that enters cgroups and then becomes the command.
+pub const ENTER_SUBCOMMAND: &str = "enter";
+
+/// What to run, and how.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The command and its arguments.
+    pub command: Vec<OsString>,
+    /// Limit of the group of its own.
+    pub memory_max: Option<u64>,
+    /// Where captures go; the journal stands there too.
+    pub store: PathBuf,
+    /// When to act.
+    pub policy: Policy,
+    /// Whether to switch on the memory profile of a program that keeps none.
+    pub enable_profiling: bool,
+    /// Tells the user something at once.
+    pub say: fn(&str),
+}
+
+/// How it went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How the command ended.
+    pub status: WaitStatus,
+    /// Whether the kernel's OOM killer ended a process of the command.
+    pub oom_killed: bool,
+    /// Whether a Go process was found and watched.
+    pub watched: bool,
+    /// What could not be done, for the user.
+    pub notes: Vec<String>,
+}
+
+/// Runs the command to its end. `sink` gets what was taken, on a thread of its own, in the order of taking.
+///
+/// # Errors
+/// The command could not be started.
+pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io::Result<Outcome> {
+    if config.command.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
+    }
+    let mut notes = journal::recover(&config.store);
+    let signals = Signals::block();
+    let mounts = Mounts::detect();
+    let (sender, receiver) = mpsc::channel::<RawCapture>();
+    let worker = std::thread::Builder::new().name("decode".into()).spawn(move || receiver.iter().for_each(sink))?;
+    let group = match OwnCgroup::create(&mounts, &format!("lastgasp-run-{}", std::process::id()), config.memory_max) {
+        Ok(group) => Some(group),
+        Err(e) => {
+            notes.push(format!(
+                "no cgroup of its own ({e}): no limit was set and the process is watched by its RSS; run as root"
+            ));
+            None
+        }
+    };
+    let dirs = group.as_ref().map(|g| g.dirs().to_vec()).unwrap_or_default();
+    let journal = match Journal::open(&config.store, &dirs, &dirs) {
+        Ok(j) => Some(j),
+        Err(e) => {
+            notes.push(format!(
+                "no journal in {} ({e}): the target will be stopped by ptrace only",
+                config.store.display()
+            ));
+            None
+        }
+    };
+    let freezer = group.as_ref().and_then(|g| g.cgroup.freezer.clone());
+    let watchdog = if dirs.is_empty() {
+        None
+    } else {
+        Watchdog::start(&dirs).map_err(|e| notes.push(format!("no watchdog: {e}"))).ok()
+    };
+    let stopper = match (freezer, watchdog, &journal) {
+        (Some(dir), Some(watchdog), Some(_)) => Stopper::Freezer(dir, Arc::new(watchdog)),
+        _ => Stopper::by_ptrace(),
+    };
+    let child = spawn(config, &dirs)?;
+    // After the command was started: it must not inherit this.
+    run_before_others();
+    let mut watch = Watch {
+        config,
+        mounts,
+        group: group.as_ref().map(|g| &g.cgroup),
+        stopper,
+        child,
+        signals,
+        began: Instant::now(),
+        machine: Machine::detect(),
+        notes,
+        sender,
+        discoverer: Discoverer::default(),
+        cache: RuntimeCache::of_user(),
+        refused: Vec::new(),
+        oom_killed: false,
+        watched: false,
+        ended: None,
+    };
+    let status = watch.until_the_end();
+    let Watch { stopper, notes, sender, oom_killed, watched, .. } = watch;
+    drop(sender);
+    let _ = worker.join();
+    let removed = group.is_none_or(OwnCgroup::remove);
+    if removed {
+        if let Stopper::Freezer(_, watchdog) = stopper {
+            watchdog.dismiss();
+        }
+    } else if let Some(journal) = journal {
+        // The command left a process behind: the watchdog stays with it, and so does what the next start needs if that dies too.
+        journal.keep();
+    }
+    Ok(Outcome { status, oom_killed, watched, notes })
+}
+
+fn spawn(config: &Config, dirs: &[PathBuf]) -> io::Result<Child> {
+    let mut command = if dirs.is_empty() {
+        let mut c = Command::new(config.command.first().ok_or(io::ErrorKind::InvalidInput)?);
+        c.args(config.command.iter().skip(1));
+        c
+    } else {
+        // It enters the groups itself before it becomes the command: not a byte of the command's is charged elsewhere.
+        let mut c = Command::new("/proc/self/exe");
+        c.arg(ENTER_SUBCOMMAND);
+        for dir in dirs {
+            c.arg("--cgroup").arg(dir);
+        }
+        c.arg("--").args(&config.command);
+        c
+    };
+    command.spawn().map_err(|e| {
+        io::Error::new(
+            e.kind(),
+            format!("{}: {e}", config.command.first().map_or_else(String::new, |c| c.to_string_lossy().into_owned())),
+        )
+    })
+}
+
+struct Watch<'a> {
+    config: &'a Config,
+    mounts: Mounts,
+    group: Option<&'a Cgroup>,
+    stopper: Stopper,
+    child: Child,
+    signals: Signals,
+    began: Instant,
+    machine: Machine,
+    notes: Vec<String>,
+    sender: mpsc::Sender<RawCapture>,
+    discoverer: Discoverer,
+    cache: RuntimeCache,
+    /// Processes that will never be readable.
+    refused: Vec<i32>,
+    oom_killed: bool,
+    watched: bool,
+    ended: Option<WaitStatus>,
+}
+
+impl Watch<'_> {
+    fn until_the_end(&mut self) -> WaitStatus {
+        loop {
+            if let Some(status) = self.reap() {
+                return status;
+            }
+            match self.find_target() {
+                Some(target) => self.follow(target),
+                None => {
+                    let pause = if self.began.elapsed() < Duration::from_secs(5) { 5 } else { 100 };
+                    let _ = self.sleep(None, Duration::from_millis(pause));
+                }
+            }
+        }
+    }
+
+    /// The command's status once it has ended.
+    fn reap(&mut self) -> Option<WaitStatus> {
+        let waited = if self.ended.is_none() { self.child.try_wait() } else { Ok(None) };
+        if waited.as_ref().is_err_and(|e| e.raw_os_error() == Some(nix::errno::Errno::ECHILD as i32)) {
+            self.note_once("how the command ended is not known".into());
+            self.ended = Some(WaitStatus::Signaled(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL, false));
+        }
+        if let Ok(Some(status)) = waited {
+            use std::os::unix::process::ExitStatusExt as _;
+            let pid = Pid::from_raw(self.child.id() as i32);
+            self.ended = Some(match status.signal().and_then(|s| Signal::try_from(s).ok()) {
+                Some(signal) => WaitStatus::Signaled(pid, signal, status.core_dumped()),
+                None => WaitStatus::Exited(pid, status.code().unwrap_or(0)),
+            });
+        }
+        self.ended
+    }
+
+    /// The largest Go process of the command that can be read.
+    fn find_target(&mut self) -> Option<Target> {
+        let pids = self.processes();
+        let mut best: Option<(u64, Target)> = None;
+        let own = std::fs::read_link("/proc/self/exe").ok();
+        for pid in pids.into_iter().filter(|p| !self.refused.contains(p)).collect::<Vec<_>>() {
+            if std::fs::read_link(format!("/proc/{pid}/exe")).ok() == own || self.discoverer.go_process(pid).is_none() {
+                continue;
+            }
+            match Target::attach(pid, &self.mounts, &self.cache) {
+                Ok(target) => {
+                    let rss = target.process.rss().unwrap_or(0);
+                    if best.as_ref().is_none_or(|(most, _)| rss > *most) {
+                        best = Some((rss, target));
+                    }
+                }
+                // The runtime may not have started yet: try again, for the first seconds of its life.
+                Err(AttachError::Discover(DiscoverError::Unreadable { .. }))
+                    if self.began.elapsed() < Duration::from_secs(2) => {}
+                Err(AttachError::Open(_)) => {}
+                Err(e) => {
+                    self.notes.push(format!("process {pid} is not watched: {e}"));
+                    self.refused.push(pid);
+                }
+            }
+        }
+        best.map(|(_, target)| target)
+    }
+
+    /// Watches one process to its end.
+    fn follow(&mut self, target: Target) {
+        self.watched = true;
+        let profiling = self.enable_profiling(&target);
+        let rss = target.process.rss().unwrap_or(0);
+        let limit_usage =
+            LimitUsage::of(target.process.pid(), rss, self.group, self.config.memory_max, &self.mounts, &self.machine);
+        let mut ward = Ward::new(target, limit_usage, &self.machine);
+        if profiling.is_some() {
+            let what = "the memory profile was switched on by lastgasp: what was allocated before has no site";
+            lock(&ward.record).timeline.note(PROFILING_ON, what);
+        }
+        lock(&ward.record).first_look(&mut ward.limit_usage);
+        let mut machine = Machine::detect();
+        let policy = self.config.policy.clone();
+        if let Left::Ended(ended) = ward.attend(&policy, &mut machine, self, None) {
+            self.oom_killed |= ended.oom;
+            ended.unread.into_iter().for_each(|why| self.note_once(why));
+        }
+        drop(profiling);
+    }
+
+    /// Switches the profile on if that was asked for and it is off; off again when the result is dropped.
+    fn enable_profiling(&mut self, target: &Target) -> Option<Profiling> {
+        let off = target.is_unprofiled();
+        if !self.config.enable_profiling || !off {
+            return None;
+        }
+        /// As long as a command may run.
+        const MAX_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
+        match Profiling::enable(target, &self.config.store, MAX_TIME) {
+            Ok(on) => {
+                let pid = target.process.pid();
+                // At once, and not among the notes at the end.
+                (self.config.say)(&format!(
+                    "--enable-profiling: wrote {RATE} to runtime.MemProfileRate of process {pid} (at {}); back to 0 at the end",
+                    on.addr()
+                ));
+                Some(on)
+            }
+            Err(e) => {
+                self.note_once(e.to_string());
+                None
+            }
+        }
+    }
+
+    fn note_once(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+impl Hands for Watch<'_> {
+    /// Signals that arrive meanwhile are handed on to the command.
+    fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken {
+        let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
+        let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| r.contains(PollFlags::POLLIN));
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(2);
+        fds.extend(exit.map(|e| PollFd::new(e, PollFlags::POLLIN)));
+        fds.extend(self.signals.fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let _ = poll(&mut fds, timeout);
+        self.signals.forward(self.child.id() as i32);
+        if exit.is_some() && fds.first().is_some_and(ready) { Woken::Exited } else { Woken::Due }
+    }
+
+    fn take(&mut self, target: &Target, context: CaptureContext<'_>, _until: Instant) -> Result<(), String> {
+        let stopper = (context.phase == Phase::PreKill).then_some(&self.stopper);
+        let raw = take(target, stopper, context);
+        // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's own numbers there is nothing to say.
+        if raw.phase == Phase::PreKill && Gauges::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
+            return Err("too late: it was dead before it was copied".into());
+        }
+        let _ = self.sender.send(raw);
+        Ok(())
+    }
+
+    /// Whether the command has meanwhile started a Go process that is clearly larger: `go run`, or a launcher written in Go.
+    fn looks_elsewhere(&mut self, sample: &Sample, pid: i32) -> bool {
+        let others = self.processes().into_iter().filter(|p| *p != pid && !self.refused.contains(p));
+        let rss = sample.rss;
+        let larger: Vec<i32> = others.filter(|p| resident_bytes(*p).unwrap_or(0) > rss + rss / 2 + (8 << 20)).collect();
+        larger.into_iter().any(|p| self.discoverer.go_process(p).is_some())
+    }
+
+    fn note(&mut self, note: String) {
+        self.note_once(note);
+    }
+}
+
+impl Watch<'_> {
+    fn processes(&self) -> Vec<i32> {
+        match self.group {
+            Some(group) => group.processes(),
+            None => descendants(self.child.id() as i32),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Taking evidence of a live or a dead process.
+
+mod deadline;
+#[allow(clippy::module_inception)] // Its file is named after what it has.
+mod take;
+
+pub use take::{CaptureContext, take};

@@ -1,0 +1,192 @@
+//! What the watchdog has been told, and what it must do when. Pure.
+//!
+//! | line | what it means |
+//! |---|---|
+//! | `freeze DIR`, `thawed DIR` | about to freeze that cgroup: to be thawed in half a second |
+//! | `hold N`, `held N` | about to hold a target by ptrace. Should it last a second we are stopped ourselves (Ctrl-Z, a paused container) and are ended: the kernel then lets the target go |
+//! | `profiling PID START ADDRESS SECONDS` | about to switch a memory profile on: off again after that time |
+//! | `tripwire MILLISECONDS OURS SAVED FILE`, `restored FILE` | about to write `OURS` into a cgroup's file: `SAVED` again after that time, or when nothing was heard for half a second |
+//! | `beat` | a sign of life |
+//! | `pins START BYTES` | where the pages are that the pins wait for, hexadecimal; their userfaultfd is the standard output (`pins.rs`) |
+//! | `bye` | all is undone: leave |
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::undo::cgroup_limit::Tripped;
+use crate::undo::profile_rate::Switched;
+
+/// A frozen target is thawed after this time at the latest, whatever we do.
+pub const PATIENCE: Duration = Duration::from_millis(500);
+/// Longest time that a tripwire may be asked for.
+const LONGEST_TRIPWIRE: Duration = Duration::from_secs(60);
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Thaw(PathBuf),
+    EndOwner,
+    ProfilingOff(Switched),
+    Restore(Tripped),
+}
+
+/// Everything that is outstanding, with its deadlines.
+#[derive(Debug)]
+pub(super) struct Duties {
+    frozen: BTreeMap<PathBuf, Instant>,
+    held: BTreeMap<u64, Instant>,
+    profiling: Vec<(Switched, Instant)>,
+    tripwires: BTreeMap<PathBuf, (Tripped, Instant)>,
+    heard: Instant,
+}
+
+impl Duties {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            frozen: BTreeMap::new(),
+            held: BTreeMap::new(),
+            profiling: Vec::new(),
+            tripwires: BTreeMap::new(),
+            heard: now,
+        }
+    }
+
+    /// One line; gives whether it is time to leave. What is not understood is a sign of life and nothing else.
+    pub(super) fn hear(&mut self, line: &str, now: Instant) -> bool {
+        self.heard = now;
+        let (word, rest) = line.trim_end_matches('\n').split_once(' ').unwrap_or((line.trim_end(), ""));
+        match word {
+            "freeze" => drop(self.frozen.insert(rest.into(), now + PATIENCE)),
+            "thawed" => drop(self.frozen.remove(&PathBuf::from(rest))),
+            "hold" => drop(rest.parse().map(|n| self.held.insert(n, now + PATIENCE * 2))),
+            "held" => drop(rest.parse().map(|n: u64| self.held.remove(&n))),
+            "profiling" => self.profiling.extend(parse_profiling(rest, now)),
+            "tripwire" => {
+                if let Some((tripped, until)) = parse_tripwire(rest, now) {
+                    self.tripwires.insert(tripped.file.clone(), (tripped, until));
+                }
+            }
+            "restored" => drop(self.tripwires.remove(&PathBuf::from(rest))),
+            "bye" => return true,
+            _ => {}
+        }
+        false
+    }
+
+    /// When something must be done at the latest.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let silence = (!self.tripwires.is_empty()).then_some(self.heard + PATIENCE);
+        let all = self.frozen.values().chain(self.held.values()).copied();
+        let timed = self.profiling.iter().map(|(_, until)| *until).chain(self.tripwires.values().map(|(_, u)| *u));
+        all.chain(timed).chain(silence).min()
+    }
+
+    /// What must be done now. Frozen groups stay on the list, as what was announced may be written only after this: they are thawed again and again until we hear
+    /// that it is over. So do tripwires.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Act> {
+        let mut acts = Vec::new();
+        for (dir, until) in self.frozen.iter_mut().filter(|(_, until)| **until <= now) {
+            acts.push(Act::Thaw(dir.clone()));
+            *until = now + PATIENCE;
+        }
+        if self.held.values().any(|until| *until <= now) {
+            self.held.clear();
+            acts.push(Act::EndOwner);
+        }
+        self.profiling.retain(|(switched, until)| {
+            let over = *until <= now;
+            if over {
+                acts.push(Act::ProfilingOff(switched.clone()));
+            }
+            !over
+        });
+        let silent = self.heard + PATIENCE <= now;
+        for (tripped, until) in self.tripwires.values_mut().filter(|(_, until)| silent || *until <= now) {
+            acts.push(Act::Restore(tripped.clone()));
+            *until = now + PATIENCE;
+        }
+        if silent {
+            self.heard = now;
+        }
+        acts
+    }
+
+    /// Everything: the owner is dead.
+    pub(super) fn all(self) -> Vec<Act> {
+        let frozen = self.frozen.into_keys().map(Act::Thaw);
+        let profiling = self.profiling.into_iter().map(|(switched, _)| Act::ProfilingOff(switched));
+        let tripwires = self.tripwires.into_values().map(|(tripped, _)| Act::Restore(tripped));
+        frozen.chain(tripwires).chain(profiling).collect()
+    }
+}
+
+/// What, and for how many seconds at most.
+fn parse_profiling(words: &str, now: Instant) -> Option<(Switched, Instant)> {
+    let (switched, seconds) = words.rsplit_once(' ')?;
+    let until = now.checked_add(Duration::from_secs(seconds.parse().ok()?))?;
+    Some((Switched::parse(switched)?, until))
+}
+
+fn parse_tripwire(words: &str, now: Instant) -> Option<(Tripped, Instant)> {
+    let (ms, tripped) = words.split_once(' ')?;
+    let most = Duration::from_millis(ms.parse().ok()?).min(LONGEST_TRIPWIRE);
+    Some((Tripped::parse(tripped)?, now + most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn many_duties_at_once_each_with_its_own_end() {
+        let t = Instant::now();
+        let mut duties = Duties::new(t);
+        assert_eq!(duties.next(), None);
+        duties.hear("freeze /a b\n", t);
+        duties.hear("freeze /c\n", t + ms(100));
+        duties.hear("hold 1\n", t + ms(100));
+        duties.hear("hold 2\n", t + ms(100));
+        duties.hear("thawed /c\n", t + ms(200));
+        duties.hear("held 2\n", t + ms(200));
+        assert_eq!(duties.next(), Some(t + ms(500)));
+        assert_eq!(duties.due(t + ms(499)), []);
+        assert_eq!(duties.due(t + ms(500)), [Act::Thaw("/a b".into())]);
+        // Not heard of since: once more.
+        assert_eq!(duties.due(t + ms(1000)), [Act::Thaw("/a b".into())]);
+        assert_eq!(duties.due(t + ms(1100)), [Act::EndOwner]);
+        assert_eq!(duties.all(), [Act::Thaw("/a b".into())]);
+    }
+
+    #[test]
+    fn a_tripwire_goes_with_time_and_with_silence() {
+        let t = Instant::now();
+        let mut duties = Duties::new(t);
+        duties.hear("tripwire 2000 900 max /g/memory.high\n", t);
+        let restore = Act::Restore(Tripped { file: "/g/memory.high".into(), ours: "900".into(), saved: "max".into() });
+        for i in 1..=4 {
+            duties.hear("beat\n", t + ms(400 * i));
+            assert_eq!(duties.due(t + ms(400 * i + 100)), []);
+        }
+        assert_eq!(duties.due(t + ms(2000)), std::slice::from_ref(&restore));
+        assert_eq!(duties.due(t + ms(2600)), std::slice::from_ref(&restore), "until we hear that it is over");
+        duties.hear("restored /g/memory.high\n", t + ms(2700));
+        assert_eq!(duties.next(), None);
+        duties.hear("tripwire 5000 900 max /g/memory.high\n", t + ms(3000));
+        assert_eq!(duties.due(t + ms(3500)), [restore], "silence");
+    }
+
+    #[test]
+    fn nonsense_is_a_sign_of_life_only() {
+        let t = Instant::now();
+        let mut duties = Duties::new(t);
+        for line in ["", "\n", "hold x", "tripwire", "tripwire 1 2", "profiling 1", "bye2", "freeze"] {
+            assert!(!duties.hear(line, t));
+        }
+        assert!(duties.hear("bye\n", t));
+    }
+}

@@ -1,0 +1,114 @@
+//! What a watch remembers of a process: its target, timeline and baselines.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use lastgasp_inferior::Usage;
+use lastgasp_observe::kernel::limit::LimitUsage;
+use lastgasp_observe::raw_capture::{Extent, Phase, Reason};
+use lastgasp_observe::target::Target;
+use lastgasp_observe::target::timeline::{Sample, Timeline};
+use nix::time::ClockId;
+
+use crate::act::stop::STOP_TIMEOUT;
+use crate::decide::policy::State;
+use crate::take::CaptureContext;
+
+/// What is known of a process, and what it did so far.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) target: Target,
+    pub(crate) timeline: Timeline,
+    /// Its memory as last seen alive, and when: the dead have none.
+    pub(crate) last_usage: Option<(Usage, u64)>,
+    /// When the next baseline is due, and when the plan was brought up to date.
+    pub(crate) baseline_due: Instant,
+    refreshed: Instant,
+}
+
+impl Record {
+    /// Of a watch that begins now.
+    pub(super) fn new(target: Target, timeline: Timeline) -> Self {
+        let now = Instant::now();
+        Self { target, timeline, last_usage: None, baseline_due: now, refreshed: now }
+    }
+
+    /// One look.
+    pub(crate) fn sample(&self, limit_usage: &mut LimitUsage) -> Option<Sample> {
+        let rss = self.target.process.rss()?;
+        let gauges = self.target.gauges()?;
+        Some(Sample::of(self.timeline.now_ms(), limit_usage.usage(|| rss), rss, &gauges))
+    }
+
+    /// The first look, at one that has just been found: what it grows from, should it die before the next one.
+    pub(crate) fn first_look(&mut self, limit_usage: &mut LimitUsage) {
+        if let Some(sample) = self.sample(limit_usage) {
+            self.timeline.push(sample);
+        }
+        self.last_usage = self.target.process.usage().map(|u| (u, self.timeline.now_ms()));
+        self.note_baseline();
+    }
+
+    /// What a dead process's own numbers are at its end, beside the last that was known of its charge.
+    pub(super) fn last_sample(&mut self, usage: Option<u64>) {
+        let Some(gauges) = self.target.gauges() else { return };
+        // What was resident long before a fast death says nothing of it (seen on a starved machine: 13 MB, two seconds before the end at 132 MB of heap).
+        self.last_usage = self.last_usage.filter(|(u, _)| gauges.heap_in_use < u.rss.saturating_add(u.swap) / 2 * 3);
+        let rss = self.last_usage.map(|(u, _)| u.rss);
+        let (Some(rss), Some(usage)) = (rss.or(usage), usage.or(rss)) else { return };
+        self.timeline.push(Sample::of(self.timeline.now_ms(), usage, rss, &gauges));
+    }
+
+    /// Notes a baseline or brings the plan up to date, when it is time for that.
+    pub(super) fn keep_up(&mut self, steady: bool, state: State) {
+        // A service may be steady at 70 % of its limit: what counts for a baseline is that it does not grow.
+        if steady && self.baseline_due <= Instant::now() {
+            self.note_baseline();
+        } else if state != State::Watch && self.refreshed.elapsed() > Duration::from_millis(200) {
+            self.target.refresh();
+            self.refreshed = Instant::now();
+        }
+    }
+
+    /// Notes the profile of this moment.
+    pub(crate) fn note_baseline(&mut self) {
+        let before = own_processor_time();
+        self.target.refresh();
+        self.target.note_baseline(self.timeline.now_ms());
+        self.refreshed = Instant::now();
+        // Calm cost at most one part in a thousand of a core, however large the profile. By processor time: on a busy machine, where it matters most, the clock on the wall
+        // says ten times as much, and of a service that died in its first quarter minute there was no look but the first.
+        let worked = own_processor_time().saturating_sub(before);
+        self.baseline_due = self.refreshed + (worked * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
+    }
+
+    /// It may have been moved since it was found.
+    pub(super) fn is_now_in(&mut self, cgroup: &str) {
+        if self.target.identity.cgroup != cgroup {
+            self.target.identity.cgroup = cgroup.to_owned();
+            self.timeline.note("moved", format!("into the group {cgroup}"));
+        }
+    }
+
+    pub(super) fn context(&self, phase: Phase, reason: Reason, limit: Option<(u64, String)>) -> CaptureContext<'_> {
+        CaptureContext {
+            extent: Extent::Whole,
+            phase,
+            reason,
+            timeline: &self.timeline,
+            limit,
+            last_usage: self.last_usage,
+            patience: STOP_TIMEOUT,
+        }
+    }
+}
+
+/// What the calling thread has worked.
+fn own_processor_time() -> Duration {
+    ClockId::CLOCK_THREAD_CPUTIME_ID.now().map_or(Duration::ZERO, Duration::from)
+}
+
+/// The record, whatever became of another thread that held it.
+pub(crate) fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
+}
