@@ -75,10 +75,11 @@ impl Writer {
         let _ = fs::remove_file(self.partial.at(name));
     }
 
-    /// The folder that is being written, for whoever asks how much room there is.
+    /// Bytes that are free where it is written, as far as the system says.
     #[must_use]
-    pub fn folder(&self) -> &File {
-        &self.partial.dir
+    pub fn free_bytes(&self) -> Option<u64> {
+        let stat = nix::sys::statvfs::fstatvfs(&self.partial.dir).ok()?;
+        Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
     }
 
     /// Writes the manifest and gives the capture its name. `files`, `id` and `schema` of the manifest are filled in.

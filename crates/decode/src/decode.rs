@@ -6,7 +6,7 @@ use std::time::Instant;
 use lastgasp_diagnosis::facts::{Capture, Event, Facts, Goroutines, Rss, SCHEMA, Sample, Target, Timeline};
 use lastgasp_goruntime::{Gap, Gauges, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines, decode_profile};
 use lastgasp_inferior::{AddrRange, BlockCache, Layered, Memory};
-use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
+use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_observe::target::baselines::Baseline;
 
 use crate::frames::Frames;
@@ -38,9 +38,8 @@ pub fn decode(taken: &RawCapture) -> Decoded {
     let mut gaps = taken.evidence.gaps.clone();
     let rt = &taken.runtime;
     let mem = &taken.evidence.snapshot;
-    let file = taken.loaded.image.memory(taken.loaded.bias, &rt.constant_ranges());
-    let constants: Box<dyn Memory> = match file {
-        Ok(file) => Box::new(BlockCache::new(Layered { top: file, bottom: mem })),
+    let constants: Box<dyn Memory> = match taken.binary.constants(rt) {
+        Ok((file, _)) => Box::new(BlockCache::new(Layered { top: file, bottom: mem })),
         Err(e) => {
             gaps.push(Gap::new("symbols", e.to_string()));
             Box::new(mem)
@@ -105,29 +104,17 @@ fn latest_known(gauges: &Gauges, goroutines: &[Goroutine]) -> u64 {
 }
 
 fn capture(taken: &RawCapture) -> Capture {
-    let phase = match taken.phase {
-        Phase::PreKill => "pre-kill",
-        Phase::PostKill => "post-kill",
-        Phase::Manual => "manual",
-        Phase::Core => "core",
-    };
-    let reason = match taken.reason {
-        Reason::Forecast => "forecast",
-        Reason::OomKill => "oom-kill",
-        Reason::Killed => "killed",
-        Reason::Manual => "manual",
-    };
     let taken_at = jiff::Timestamp::try_from(taken.at).map(|t| format!("{t:.3}")).unwrap_or_default();
     Capture {
-        phase: phase.into(),
-        reason: reason.into(),
+        phase: taken.phase.name().into(),
+        reason: taken.reason.name().into(),
         taken_at,
         t_ms: taken.t_ms,
         stopped_ns: taken.stopped.as_nanos() as u64,
-        bytes_copied: taken.evidence.snapshot.len() as u64,
+        bytes_copied: taken.bytes_copied,
         gaps: Vec::new(),
         lastgasp_version: env!("CARGO_PKG_VERSION").into(),
-        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().into(),
+        kernel: taken.kernel.clone(),
     }
 }
 
@@ -135,7 +122,6 @@ fn target(taken: &RawCapture) -> Target {
     let info = &taken.runtime.build_info;
     let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
     let revision = setting("vcs.revision");
-    let image = &taken.loaded.image;
     Target {
         pid: taken.identity.pid,
         service: taken.identity.service.clone(),
@@ -143,8 +129,8 @@ fn target(taken: &RawCapture) -> Target {
         layout: format!("go1.{} (from {})", taken.runtime.layout.minor, taken.runtime.layout.source),
         module: (info.module.path.clone(), info.module.version.clone()),
         vcs: (!revision.is_empty()).then(|| (revision, setting("vcs.time"), setting("vcs.modified"))),
-        build_id: image.build_id().map(str::to_owned),
-        stripped: image.is_stripped(),
+        build_id: taken.binary.build_id.clone(),
+        stripped: taken.binary.stripped,
         cgroup: taken.identity.cgroup.clone(),
         container: taken.identity.container.clone(),
         limit_bytes: taken.limit.as_ref().map(|l| l.0),
@@ -168,7 +154,7 @@ fn timeline(taken: &RawCapture) -> Timeline {
             .timeline
             .events
             .iter()
-            .map(|e| Event { t_ms: e.t_ms, kind: e.kind.into(), text: e.text.clone() })
+            .map(|e| Event { t_ms: e.t_ms, kind: e.kind.to_string(), text: e.text.clone() })
             .collect(),
     }
 }

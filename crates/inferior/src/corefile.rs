@@ -170,6 +170,12 @@ impl CoreFile {
         &self.mapped
     }
 
+    /// Whether there is a note of that type that lastgasp itself has written.
+    #[must_use]
+    pub fn has_own_note(&self, kind: u32) -> bool {
+        self.own_notes.iter().any(|n| n.kind == kind)
+    }
+
     /// The note of that type that lastgasp itself has written into it ([`crate::CoreWriter`]); of several the last.
     #[must_use]
     pub fn own_note(&self, kind: u32) -> Option<Vec<u8>> {

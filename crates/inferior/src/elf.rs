@@ -326,17 +326,23 @@ impl FileMemory {
 impl Memory for FileMemory {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
         let error = ReadError { addr, len: buf.len(), cause: ReadCause::Absent };
-        let stated = addr.0.checked_sub(self.bias).ok_or(error)?;
-        let segment =
-            self.segments.iter().find(|s| stated >= s.vaddr && stated - s.vaddr < s.file_size).ok_or(error)?;
-        let skip = stated - segment.vaddr;
-        if segment.file_size - skip < buf.len() as u64 {
-            return Err(error);
+        let mut stated = addr.0.checked_sub(self.bias).ok_or(error)?;
+        let mut rest = buf;
+        // Segments may follow each other without a gap.
+        while !rest.is_empty() {
+            let segment =
+                self.segments.iter().find(|s| stated >= s.vaddr && stated - s.vaddr < s.file_size).ok_or(error)?;
+            let skip = stated - segment.vaddr;
+            let n = (segment.file_size - skip).min(rest.len() as u64);
+            let offset = segment.file_offset.checked_add(skip).ok_or(error)?;
+            let (part, tail) = rest.split_at_mut(n as usize);
+            self.file
+                .read_exact_at(part, offset)
+                .map_err(|e| ReadError { cause: e.raw_os_error().map_or(ReadCause::Absent, ReadCause::Os), ..error })?;
+            stated = stated.checked_add(n).ok_or(error)?;
+            rest = tail;
         }
-        let offset = segment.file_offset.checked_add(skip).ok_or(error)?;
-        self.file
-            .read_exact_at(buf, offset)
-            .map_err(|e| ReadError { cause: e.raw_os_error().map_or(ReadCause::Absent, ReadCause::Os), ..error })
+        Ok(())
     }
 }
 

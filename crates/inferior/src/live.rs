@@ -237,6 +237,14 @@ impl LiveProcess {
         self.file("pagemap").map(PageMap::of)
     }
 
+    /// Its memory map, opened: it can be read as long as the address space is held and the process has not been reaped.
+    ///
+    /// # Errors
+    /// The system's error: it has ended.
+    pub fn maps_file(&self) -> std::io::Result<File> {
+        self.file("maps")
+    }
+
     /// `/proc/PID/auxv`: what the kernel told it at its start.
     ///
     /// # Errors

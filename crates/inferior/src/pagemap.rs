@@ -111,11 +111,7 @@ mod tests {
         let range = AddrRange::sized(Addr(start), 1000 * PAGE);
         let pages = map.pages(range, Wanted::Own, u64::MAX).unwrap();
         assert_eq!(memory[skip + 900 * PAGE as usize], 1);
-        let run = |page: u64, n: u64| AddrRange::sized(Addr(start + page * PAGE), n * PAGE);
-        // Where huge pages are given without being asked for, more comes with it.
-        if pages.present.len() == 2 {
-            assert_eq!(pages.present, [run(3, 2), run(900, 1)]);
-        }
+        // More may come with it: huge pages, or memory that was used before.
         for page in [3, 4, 900] {
             assert!(pages.present.iter().any(|r| r.contains(Addr(start + page * PAGE))), "{page}");
         }

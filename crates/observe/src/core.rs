@@ -9,7 +9,8 @@ use lastgasp_goruntime::{DiscoverError, Evidence, EvidencePlan, Gap, Runtime, Sp
 use lastgasp_inferior::{CoreFile, CoreMapping, ElfImage, ImageError, Layered, LoadedImage, Match};
 use thiserror::Error;
 
-use crate::raw_capture::{Phase, RawCapture, Reason, Spans};
+use crate::kernel::files::release;
+use crate::raw_capture::{Binary, Phase, RawCapture, Reason, Spans};
 use crate::target::COPY_CAP;
 use crate::target::baselines::BaselineHistory;
 use crate::target::identity::Identity;
@@ -98,7 +99,8 @@ pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<RawCapture, CoreErro
         t_ms: 0,
         identity: Identity { pid: core.pid(), service, ..Identity::default() },
         runtime,
-        loaded: Arc::new(loaded),
+        binary: Binary::of(Arc::new(loaded)),
+        bytes_copied: evidence.snapshot.len() as u64,
         evidence,
         registers: core.threads().to_vec(),
         usage: None,
@@ -110,6 +112,7 @@ pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<RawCapture, CoreErro
         timeline: Timeline::default(),
         baselines: BaselineHistory::default(),
         monotonic_ns: None,
+        kernel: release(),
     })
 }
 

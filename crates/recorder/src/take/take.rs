@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use lastgasp_goruntime::{Evidence, Gap, SpanTable};
 use lastgasp_inferior::{Memory, Resident, ThreadRegisters, Usage};
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
-use lastgasp_observe::raw_capture::{Extent, Phase, RawCapture, Reason, Spans};
+use lastgasp_observe::kernel::files::release;
+use lastgasp_observe::raw_capture::{Binary, Extent, Phase, RawCapture, Reason, Spans};
 use lastgasp_observe::target::timeline::Timeline;
 use lastgasp_observe::target::{COPY_CAP, Target};
 
@@ -101,7 +102,8 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
         t_ms,
         identity: target.identity.clone(),
         runtime: target.runtime.clone(),
-        loaded: target.process.loaded(),
+        binary: Binary::of(target.process.loaded()),
+        bytes_copied: evidence.snapshot.len() as u64,
         evidence,
         registers,
         usage,
@@ -113,6 +115,7 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
         timeline: context.timeline.clone(),
         baselines: target.baselines.clone(),
         monotonic_ns,
+        kernel: release(),
     }
 }
 
