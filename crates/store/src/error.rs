@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use lastgasp_capture::{CaptureError, FACTS};
 use lastgasp_diagnosis::facts::SCHEMA;
+use lastgasp_inferior::ImageError;
+use lastgasp_observe::raw_capture::LoadError;
 use thiserror::Error;
 
 /// Why a capture could not be written or read back.
@@ -18,6 +20,12 @@ pub enum StoreError {
     /// Compressing failed.
     #[error(transparent)]
     Compress(#[from] std::io::Error),
+    /// Its memory is no core.
+    #[error(transparent)]
+    Core(#[from] ImageError),
+    /// Its memory is no capture.
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// Facts that cannot be decompressed.
     #[error("{FACTS} of {path}")]
     Decompress {

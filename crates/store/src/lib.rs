@@ -3,10 +3,12 @@
 
 mod archive;
 mod error;
+mod keep_memory;
 mod read;
 mod write;
 
 pub use archive::{Archive, Rules};
 pub use error::StoreError;
+pub use keep_memory::KeepMemory;
 pub use read::read;
 pub use write::{Form, write, write_as};

@@ -14,6 +14,7 @@ use lastgasp_report::{
 use serde_json::{Value, json};
 
 use crate::error::StoreError;
+use crate::keep_memory::{KeepMemory, add_memory};
 
 /// How much of a capture is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +25,28 @@ pub enum Form {
     Light,
 }
 
-/// Writes a capture into `store`; gives its path.
-pub fn write(store: &Path, decoded: &Decoded) -> Result<PathBuf, StoreError> {
-    write_as(store, decoded, &diagnose(&decoded.facts), Form::Whole)
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The capture's folder.
+    pub path: PathBuf,
+    /// What is missing of the memory that was to be kept.
+    pub gaps: Vec<GapEntry>,
+}
+
+/// Writes a capture into `store`, with the target's memory if that is to be kept.
+pub fn write(store: &Path, decoded: &Decoded, keep: Option<&KeepMemory<'_>>) -> Result<Written, StoreError> {
+    write_as(store, decoded, &diagnose(&decoded.facts), Form::Whole, keep)
 }
 
 /// As [`write()`], in that form.
-pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Form) -> Result<PathBuf, StoreError> {
+pub fn write_as(
+    store: &Path,
+    decoded: &Decoded,
+    diagnosis: &Diagnosis,
+    form: Form,
+    keep: Option<&KeepMemory<'_>>,
+) -> Result<Written, StoreError> {
     let facts = &decoded.facts;
     let id = id(facts, decoded.unix_ns);
     let mut w = Writer::create(store, &id)?;
@@ -44,10 +60,12 @@ pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Fo
     if form == Form::Whole {
         add_the_rest(&mut w, decoded, &report)?;
     }
-    let gaps: Vec<GapEntry> =
-        facts.capture.gaps.iter().map(|(what, why)| GapEntry { what: what.clone(), why: why.clone() }).collect();
+    // Last of all: a disk that is full then has the rest.
+    let lost = keep.map(|k| add_memory(&mut w, k)).unwrap_or_default();
+    let said = facts.capture.gaps.iter().map(|(what, why)| GapEntry { what: what.clone(), why: why.clone() });
+    let gaps: Vec<GapEntry> = said.chain(lost.iter().cloned()).collect();
     let c = &facts.capture;
-    Ok(w.seal(Manifest {
+    let path = w.seal(Manifest {
         taken_at: c.taken_at.clone(),
         phase: c.phase.clone(),
         reason: c.reason.clone(),
@@ -58,7 +76,8 @@ pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Fo
         light: form == Form::Light,
         gaps,
         ..Manifest::default()
-    })?)
+    })?;
+    Ok(Written { path, gaps: lost })
 }
 
 /// What a light capture does without.

@@ -15,7 +15,7 @@ pub struct Source(Place);
 
 #[derive(Debug)]
 enum Place {
-    Process { process: Arc<LiveProcess>, map: Arc<MemoryMap>, until: Option<Instant>, held: Option<Held> },
+    Process { process: Arc<LiveProcess>, map: Arc<MemoryMap>, until: Option<Instant>, _held: Option<Held> },
     Core { core: Arc<CoreFile>, read: WhenRead },
 }
 
@@ -27,13 +27,13 @@ impl Source {
     /// A process that runs on. It may end at any time.
     #[must_use]
     pub fn running(process: Arc<LiveProcess>, map: Arc<MemoryMap>) -> Self {
-        Self(Place::Process { process, map, until: None, held: None })
+        Self(Place::Process { process, map, until: None, _held: None })
     }
 
     /// A dead process, held until that moment at most.
     #[must_use]
     pub fn dead(process: Arc<LiveProcess>, map: Arc<MemoryMap>, until: Instant, held: Held) -> Self {
-        Self(Place::Process { process, map, until: Some(until), held: Some(held) })
+        Self(Place::Process { process, map, until: Some(until), _held: Some(held) })
     }
 
     /// A core file.
@@ -56,7 +56,7 @@ impl Source {
     #[must_use]
     pub fn other<'a>(&'a self, raw: &RawCapture, go_on: &'a dyn Fn() -> bool) -> OtherMemory<'a> {
         match &self.0 {
-            Place::Process { process, map, until, held: _ } => {
+            Place::Process { process, map, until, _held } => {
                 let read = if until.is_some() { WhenRead::Dead } else { WhenRead::Running };
                 OtherMemory::of_process(process, map, raw, read, go_on)
             }
