@@ -1,51 +1,69 @@
 //! `cargo xtask demo`: the main job on a fresh machine, with nothing but Rust and the package registries.
 
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
-use lastgasp_lab::build::{Mode, cache_dir};
-use lastgasp_lab::incident::{Expect, Programs, Script, play};
-use lastgasp_lab::machine::lastgasp;
+use anyhow::{Context as _, Result, anyhow, bail};
+use lastgasp_lab::build::{Mode, cache_dir, incident_programs};
+use lastgasp_lab::machine::{Profile, built_told};
+use lastgasp_lab::progress::Progress;
 use lastgasp_lab::toolchain;
 
-/// Plays the incident and prints what lastgasp says.
+/// Lines of cargo's that are passed on: one in so long, and all that are no news of progress.
+const PACE: Duration = Duration::from_secs(2);
+
+const LASTGASP: &str = "building lastgasp";
+const INCIDENT: &str = "building the lab's incident";
+
+/// Builds what is needed and has the incident played: ends with the verdict and the path of the report.
 pub(crate) fn run() -> Result<()> {
-    eprintln!("building lastgasp ...");
-    let lastgasp = lastgasp()?;
-    eprintln!("building the lab's incident (fetching Go if it is missing) ...");
-    let toolchain = toolchain::any(&cache_dir())?;
-    let programs = Programs::build(&toolchain, Mode::Stripped)?;
-    let expect = Expect::load()?;
-    let store = cache_dir().join("demo");
-    let calm = Duration::from_secs(expect.time.calm_seconds_min);
-    eprintln!(
-        "playing: {} built with {}, limit {} MB, {} requests/s; calm for {} s, then a config of {} ids is published ...",
-        expect.culprit.file,
-        toolchain.version,
-        expect.memory.limit_bytes / 1_000_000,
-        expect.load.rate_per_second,
-        calm.as_secs(),
-        expect.config.ids_burst
-    );
-    let script = Script {
-        lastgasp,
-        run_args: Vec::new(),
-        service_args: Vec::new(),
-        calm,
-        after: Duration::from_secs(30),
-        store,
-    };
-    let played = play(&programs, &expect, &script)?;
-    match played.code {
-        Some(_) => eprintln!("the service died {:.1} s after the publish", played.lived.as_secs_f64()),
-        None => eprintln!(
-            "the service was still alive after 30 s: without the right to make a cgroup nothing limits it; run as root"
-        ),
+    let progress = Progress::start();
+    progress.say("building lastgasp, and the lab's incident beside it (fetching Go if it is missing) ...");
+    // Side by side: the one computes, the other waits for the network first.
+    let (built, incident) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| incident(&progress));
+        (build(&progress), other.join().unwrap_or_else(|_| Err(anyhow!("a thread of the demo panicked"))))
+    });
+    let folder = built?;
+    incident?;
+    let passed = progress.elapsed().as_secs().to_string();
+    drop(progress);
+    let status = Command::new(folder.join("lastgasp-demo"))
+        .arg(folder.join("lastgasp"))
+        .arg(passed)
+        .status()
+        .context("lastgasp-demo")?;
+    if !status.success() {
+        bail!("the incident: {status}");
     }
-    eprintln!("{}", played.stderr);
-    println!("{}", played.stdout);
-    if !played.stdout.contains(&expect.culprit.function) {
-        bail!("the verdict does not name {}", expect.culprit.function);
-    }
+    Ok(())
+}
+
+/// lastgasp itself, with all that it has, in a profile that builds faster than the one for release and runs nearly as
+/// fast; and what plays the incident under it. Gives the folder of both.
+fn build(progress: &Progress) -> Result<std::path::PathBuf> {
+    progress.set(LASTGASP, "");
+    let (mut crates, mut said) = (0, Instant::now());
+    let built = built_told(Profile::Demo, &["lastgasp-cli", "lastgasp-demo"], &mut |line| {
+        let line = line.trim();
+        let is_news = ["Compiling", "Downloaded", "Downloading", "Fresh"].iter().any(|w| line.starts_with(w));
+        crates += usize::from(line.starts_with("Compiling"));
+        progress.set(LASTGASP, format!("{crates} crates begun, last: {line}"));
+        if !is_news || said.elapsed() >= PACE {
+            said = Instant::now();
+            progress.say(line);
+        }
+    });
+    progress.done(LASTGASP, "lastgasp is built");
+    built
+}
+
+/// A toolchain, and the incident's programs built with it: whoever plays finds them.
+fn incident(progress: &Progress) -> Result<()> {
+    progress.set(INCIDENT, "finding or fetching Go");
+    let toolchain = toolchain::any(&cache_dir()).context("a Go toolchain")?;
+    progress.set(INCIDENT, format!("with {}", toolchain.version));
+    incident_programs(&toolchain, Mode::Stripped)?;
+    progress.done(INCIDENT, &format!("the incident is built with {}", toolchain.version));
     Ok(())
 }

@@ -1,13 +1,11 @@
-//! `cargo xtask dist`: the static binary (musl), stripped, with the systemd unit beside it, as one folder and one archive.
+//! `cargo xtask dist`: the static binary (musl), stripped, with the systemd unit beside it, as one folder and
+//! one archive.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use lastgasp_lab::build::repo_root;
-use object::LittleEndian;
-use object::elf::PT_INTERP;
-use object::read::elf::{ElfFile64, ProgramHeader as _};
 
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
@@ -67,8 +65,42 @@ fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repo_root().join("target"), PathBuf::from)
 }
 
-/// Whether an ELF file has a program header `PT_INTERP`: what static ones lack.
+/// Whether a 64-bit little-endian ELF file has a program header `PT_INTERP`: what static ones lack.
 fn has_interpreter(file: &[u8]) -> Result<bool> {
-    let elf = ElfFile64::<LittleEndian>::parse(file)?;
-    Ok(elf.elf_program_headers().iter().any(|p| p.p_type(LittleEndian) == PT_INTERP))
+    const PT_INTERP: u32 = 3;
+    ensure!(file.starts_with(b"\x7fELF\x02\x01"), "no ELF file of 64 bits, little endian");
+    let short = || anyhow!("an ELF file that ends early");
+    let bytes = |at: usize, len: usize| file.get(at..at.checked_add(len)?);
+    let half = |at: usize| bytes(at, 2).and_then(|b| b.try_into().ok()).map(u16::from_le_bytes).ok_or_else(short);
+    let word = |at: usize| bytes(at, 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes).ok_or_else(short);
+    let long = |at: usize| bytes(at, 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes).ok_or_else(short);
+    // e_phoff, e_phentsize, e_phnum; p_type is the first word of a header.
+    let (table, size, count) = (usize::try_from(long(0x20)?)?, usize::from(half(0x36)?), usize::from(half(0x38)?));
+    for i in 0..count {
+        if word(table.saturating_add(i * size))? == PT_INTERP {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_static_program_is_told_from_one_that_wants_a_loader() {
+        let elf = |p_type: u8| {
+            let mut file = b"\x7fELF\x02\x01".to_vec();
+            file.resize(0x40, 0);
+            (file[0x20], file[0x36], file[0x38]) = (0x40, 0x38, 2);
+            file.resize(0x40 + 2 * 0x38, 0);
+            file[0x40 + 0x38] = p_type;
+            file
+        };
+        assert!(has_interpreter(&elf(3)).unwrap());
+        assert!(!has_interpreter(&elf(1)).unwrap());
+        assert!(has_interpreter(&elf(3)[..0x50]).is_err());
+        assert!(has_interpreter(b"#!/bin/sh").is_err());
+    }
 }

@@ -1,5 +1,6 @@
-//! `cargo xtask vm`: the end-to-end cases on a real cgroup v2, in a virtual machine (qemu's software emulation, Debian's kernel). `lab/vm/run.sh` boots it,
-//! `lab/vm/guest.sh` lists the cases. A run of all of them is kept in `benches/results/vm.txt`.
+//! `cargo xtask vm`: the end-to-end cases on a real cgroup v2, in a virtual machine (qemu's software
+//! emulation, Debian's kernel). `lab/vm/run.sh` boots it, `lab/vm/guest.sh` lists the cases. A run of all of
+//! them is kept in `benches/results/vm.txt`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,8 +15,9 @@ use lastgasp_lab::toolchain::{self, Toolchain};
 /// Seconds for the whole machine, all cases.
 const LONGEST: &str = "1500";
 
-/// Builds what the machines need and plays `cases`, or all if none are named: those whose names begin with `systemd` in a machine with systemd, the others in one
-/// with next to nothing. Ends this process with 1 if a check failed and with 2 if they could not be played.
+/// Builds what the machines need and plays `cases`, or all if none are named: those whose names begin with
+/// `systemd` in a machine with systemd, the others in one with next to nothing. Ends this process with 1 if a
+/// check failed and with 2 if they could not be played.
 pub(crate) fn run(cases: &[String]) -> Result<()> {
     let lastgasp = lastgasp()?;
     let toolchain = toolchain::any(&cache_dir())?;

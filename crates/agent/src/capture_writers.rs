@@ -1,5 +1,5 @@
-//! Threads that decode raw captures and write them to the store, while the watch goes on. Two, so that one decodes
-//! while the other waits for the disk.
+//! Threads that decode raw captures and write them to the store, while the watch goes on. Two, so that one
+//! decodes while the other waits for the disk.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
@@ -12,8 +12,9 @@ use lastgasp_diagnosis::cause;
 use lastgasp_diagnosis::diagnose;
 use lastgasp_recorder::daemon::{Captured, Handle};
 use lastgasp_recorder::own_process::{give_back_freed_memory, run_before_others};
-use lastgasp_store::Archive;
+use lastgasp_store::{Archive, Form};
 
+use crate::provenance::provenance;
 use crate::webhook::{Webhooks, event};
 
 const THREADS: usize = 2;
@@ -38,7 +39,8 @@ impl CaptureWriters {
             let (webhooks, busy) = (Arc::clone(webhooks), Arc::clone(&busy));
             let thread = std::thread::Builder::new().name("capture-writer".into());
             threads.push(thread.spawn(move || {
-                // What is not on disk yet may be lost with the node; to decode and write it takes some 20 ms of a processor.
+                // What is not on disk yet may be lost with the node; to decode and write it takes some 20 ms
+                // of a processor.
                 run_before_others();
                 loop {
                     let next = captured.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -65,12 +67,13 @@ impl CaptureWriters {
 fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mutex<Webhooks>) {
     let Captured { raw, began, answered, detected, share } = captured;
     let stopped = raw.stopped;
-    let decoded = decode(&raw);
+    let decoded = decode(&raw, &provenance());
     // Its bytes have been read: others may be taken in their place.
     drop((raw, share));
     let diagnosis = diagnose(&decoded.facts);
     match archive.put(&decoded, &diagnosis) {
-        Ok((path, light)) => {
+        Ok((path, form)) => {
+            let light = form == Form::Light;
             let written = began.elapsed();
             handle.count(|c| {
                 c.captures_full += u64::from(!light);
@@ -91,7 +94,7 @@ fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mute
                 "captured: {}",
                 diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
             );
-            let event = event(facts, &diagnosis, &cause(facts, &diagnosis), &path, light);
+            let event = event(facts, &diagnosis, &cause(facts, &diagnosis), &path, form);
             webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&event);
         }
         Err(e) => {

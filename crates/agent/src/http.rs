@@ -1,7 +1,8 @@
 //! `/metrics` and `/healthz`: two pages that are only read, over the standard library's sockets.
 //!
-//! There are no passwords, and so it listens on loopback unless told otherwise. Whoever connects can cost us little: a request is 8 KiB at most, a connection lasts
-//! two seconds at most, and eight are served at a time.
+//! There are no passwords, and so it listens on loopback unless told otherwise. Whoever connects can cost us
+//! little: a request is 8 KiB at most, a connection lasts two seconds at most, and eight are served at a
+//! time.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -34,7 +35,8 @@ impl Answer {
     }
 }
 
-/// Serves `pages` from a thread of its own until the process ends; gives the address, whose port may have been 0.
+/// Serves `pages` from a thread of its own until the process ends; gives the address, whose port may have
+/// been 0.
 ///
 /// # Errors
 /// The address is not ours or in use.

@@ -1,17 +1,19 @@
-//! The daemon's services: what becomes of evidence (`capture_writers`, the store, `webhook`), what it says of itself
-//! (`http`, `metrics`, `self_stats`, [`log`]), and how its configuration reaches all of them ([`config`], `settings`,
-//! `services`). The watching itself is `lastgasp_recorder`'s.
+//! The daemon's services: what becomes of evidence (`capture_writers`, the store, `webhook`), what it says of
+//! itself (`http`, `metrics`, `self_stats`, [`log`]), and how its configuration reaches all of them
+//! ([`config`], `settings`, `services`). The watching itself is `lastgasp_recorder`'s.
 
 mod capture_writers;
 pub mod config;
 mod http;
 pub mod log;
 mod metrics;
+mod provenance;
 mod self_stats;
 mod services;
 mod settings;
 mod webhook;
 
 pub use capture_writers::CaptureWriters;
+pub use provenance::provenance;
 pub use services::Services;
 pub use settings::settings;

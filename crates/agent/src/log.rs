@@ -69,7 +69,8 @@ fn text<S>() -> tracing_subscriber::fmt::Layer<
     tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour)
 }
 
-/// Whether standard error is the stream that systemd made of it (`JOURNAL_STREAM`, systemd.exec(5)): not so if somebody has redirected it.
+/// Whether standard error is the stream that systemd made of it (`JOURNAL_STREAM`, systemd.exec(5)): not so
+/// if somebody has redirected it.
 fn is_journald() -> bool {
     let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
     let Ok(stderr) = std::io::stderr().as_fd().try_clone_to_owned().map(File::from) else { return false };

@@ -1,12 +1,13 @@
-//! `/metrics`: what the daemon knows, in Prometheus' text format. Names and meanings: docs/operations/metrics.md, which a test holds against this.
+//! `/metrics`: what the daemon knows, in Prometheus' text format. Names and meanings:
+//! docs/operations/metrics.md, which a test holds against this.
 //!
-//! Labels are few and bounded by what runs on the node: `service`, `container` (or the systemd unit, or `-`), `pod`. Two processes of one service in one container
-//! are one series: sums, and the nearer end.
+//! Labels are few and bounded by what runs on the node: `service`, `container` (or the systemd unit, or `-`),
+//! `pod`. Two processes of one service in one container are one series: sums, and the nearer end.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use lastgasp_recorder::daemon::status::{BOUNDS_MS, Histogram, Status, WardStatus};
+use lastgasp_recorder::daemon::status::{BOUNDS_MS, Histogram, Status, TargetStatus};
 use lastgasp_recorder::pin_window::PinWindow;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
@@ -34,8 +35,6 @@ pub(crate) fn text(scrape: Scrape) -> String {
     out
 }
 
-type Labels = [(&'static str, String); 3];
-
 /// What is said of the processes of one service in one container.
 #[derive(Debug, Default)]
 struct Series {
@@ -52,7 +51,7 @@ struct Series {
 }
 
 impl Series {
-    fn add(&mut self, ward: &WardStatus) {
+    fn add(&mut self, ward: &TargetStatus) {
         self.processes += 1;
         // Of one group: the same charge, seen from several processes.
         self.usage = self.usage.max(ward.usage_bytes);
@@ -72,171 +71,236 @@ impl Series {
     }
 }
 
+/// What tells series apart.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct SeriesKey {
+    service: String,
+    container: String,
+    pod: String,
+}
+
+impl SeriesKey {
+    /// A process's; one outside of containers is known by its systemd unit.
+    fn of(ward: &TargetStatus) -> Self {
+        Self {
+            service: ward.service.clone(),
+            container: ward.container.as_deref().or(ward.unit.as_deref()).unwrap_or("-").to_owned(),
+            pod: ward.pod.clone().unwrap_or_default(),
+        }
+    }
+
+    fn labels(&self) -> [(&'static str, &str); 3] {
+        [("service", &self.service), ("container", &self.container), ("pod", &self.pod)]
+    }
+}
+
+type AllSeries = BTreeMap<SeriesKey, Series>;
+
 impl Scrape {
-    fn series(&self) -> BTreeMap<[String; 3], Series> {
-        let mut series: BTreeMap<_, Series> = BTreeMap::new();
-        for ward in &self.status.wards {
-            let container = ward.container.as_deref().or(ward.unit.as_deref()).unwrap_or("-");
-            let key = [ward.service.clone(), container.to_owned(), ward.pod.clone().unwrap_or_default()];
-            series.entry(key).or_default().add(ward);
+    fn series(&self) -> AllSeries {
+        let mut series = AllSeries::new();
+        for ward in &self.status.targets {
+            series.entry(SeriesKey::of(ward)).or_default().add(ward);
         }
         series
     }
 }
 
-/// Writes families one after the other.
-struct Families<'a>(DescriptorEncoder<'a>);
+/// A metric family: name without prefix and unit suffix `_total`, help text, and where its values come from.
+struct Family {
+    name: &'static str,
+    help: &'static str,
+    values: Values,
+}
 
-impl Families<'_> {
-    fn counter(&mut self, name: &str, help: &str, rows: &[(&[(&str, &str)], f64)]) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (labels, value) in rows {
-            if labels.is_empty() {
-                family.encode_counter::<NoLabelSet, _, f64>(value, None)?;
-            } else {
-                family.encode_family(labels)?.encode_counter::<NoLabelSet, _, f64>(value, None)?;
-            }
-        }
-        Ok(())
-    }
+/// Values of a family, by type.
+enum Values {
+    /// Gauge, one series a service, container and pod; no value where there is none.
+    PerContainer(fn(&Series) -> Option<f64>),
+    /// Gauge without labels; the family is left out where there is no value.
+    Gauge(fn(&Scrape) -> Option<f64>),
+    /// Gauge of the constant 1, whose labels are what it tells.
+    Info(fn(&Scrape) -> [(&'static str, &'static str); 2]),
+    /// Counter without labels.
+    Counter(fn(&Scrape) -> f64),
+    /// Counter by the label `result`.
+    Results(&'static [Outcome]),
+    /// Histogram in seconds.
+    Histogram(fn(&Scrape) -> &Histogram),
+}
 
-    fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
-    }
+/// A value of the label `result`, and the count of it.
+type Outcome = (&'static str, fn(&Scrape) -> f64);
 
-    fn gauges(&mut self, name: &str, help: &str, rows: &[(Labels, f64)]) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (labels, value) in rows {
-            let labels = labels.each_ref().map(|(key, value)| (*key, value.as_str()));
-            family.encode_family(&labels)?.encode_gauge(value)?;
-        }
-        Ok(())
-    }
+const fn family(name: &'static str, help: &'static str, values: Values) -> Family {
+    Family { name, help, values }
+}
 
-    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> fmt::Result {
-        let bounds = BOUNDS_MS.iter().map(|ms| ms / 1000.0).chain([f64::INFINITY]);
-        let buckets: Vec<(f64, u64)> = bounds.zip(histogram.counts).collect();
-        let count = histogram.counts.iter().sum();
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
-        family.encode_histogram::<NoLabelSet>(histogram.sum, count, &buckets, None)
+/// All families, in the order of the page.
+const FAMILIES: &[Family] = &[
+    family("container_processes", "Go processes watched", Values::PerContainer(|s| Some(s.processes as f64))),
+    family(
+        "container_memory_usage_bytes",
+        "What counts against the limit that will be reached first, without reclaimable page cache",
+        Values::PerContainer(|s| Some(s.usage as f64)),
+    ),
+    family(
+        "container_memory_limit_bytes",
+        "The limit that will be reached first, at whatever level of the cgroup tree, or the machine's memory",
+        Values::PerContainer(|s| s.limit.map(|l| l as f64)),
+    ),
+    family(
+        "container_memory_slope_bytes_per_second",
+        "Growth, by a robust estimate over the latest looks",
+        Values::PerContainer(|s| s.slope),
+    ),
+    family(
+        "container_time_to_oom_seconds",
+        "When the limit will be reached, likely; no value while memory does not grow",
+        Values::PerContainer(|s| s.time_to_oom),
+    ),
+    family("container_danger", "0 calm, 1 alert, 2 armed", Values::PerContainer(|s| Some(s.danger as f64))),
+    family(
+        "container_pinned",
+        "Processes whose memory would be held after a kill",
+        Values::PerContainer(|s| Some(s.pinned as f64)),
+    ),
+    family("go_rss_bytes", "Resident memory of the watched processes", Values::PerContainer(|s| Some(s.rss as f64))),
+    family(
+        "go_heap_live_bytes",
+        "Go heap that was live at the last mark, and what was allocated since",
+        Values::PerContainer(|s| Some(s.heap_live as f64)),
+    ),
+    family("go_goroutines", "Goroutine structures", Values::PerContainer(|s| Some(s.goroutines as f64))),
+    family("discovered", "Go processes found", Values::Counter(|s| s.status.counters.discovered as f64)),
+    family("refused", "Go processes that cannot be read", Values::Counter(|s| s.status.counters.refused as f64)),
+    family("oom_kills", "Watched processes killed for memory", Values::Counter(|s| s.status.counters.oom_kills as f64)),
+    family("kills", "Watched processes killed otherwise", Values::Counter(|s| s.status.counters.kills as f64)),
+    family("strikes", "Targets stopped because of a forecast", Values::Counter(|s| s.status.counters.strikes as f64)),
+    family("tripwires", "Tripwires (memory.high) set", Values::Counter(|s| s.status.counters.brakes as f64)),
+    family(
+        "captures",
+        "Captures by what became of them: full, light (another of the cause is full), failed (could not be written), dropped (could not be taken)",
+        Values::Results(&[
+            ("full", |s| s.status.counters.captures_full as f64),
+            ("light", |s| s.status.counters.captures_light as f64),
+            ("failed", |s| s.status.counters.captures_failed as f64),
+            ("dropped", |s| s.status.counters.captures_dropped as f64),
+        ]),
+    ),
+    family("brake_seconds", "How long tripwires stood", Values::Counter(|s| s.status.counters.brake_seconds_total)),
+    family(
+        "watchdog_restarts",
+        "Times that the watchdog had to be started again",
+        Values::Counter(|s| s.status.counters.watchdog_restarts as f64),
+    ),
+    family(
+        "reloads",
+        "Times that the configuration was read again",
+        Values::Results(&[("ok", |s| s.status.counters.reloads as f64), ("failed", |s| s.own.reloads_failed as f64)]),
+    ),
+    family(
+        "webhooks",
+        "Messages by what became of them",
+        Values::Results(&[("sent", |s| s.own.webhooks_sent as f64), ("failed", |s| s.own.webhooks_failed as f64)]),
+    ),
+    family("freeze_seconds", "How long targets stood still", Values::Histogram(|s| &s.status.counters.freeze_seconds)),
+    family(
+        "ready_seconds",
+        "From the exec of a Go process to the watch of it",
+        Values::Histogram(|s| &s.status.counters.ready_seconds),
+    ),
+    family(
+        "detect_seconds",
+        "From the look that showed the danger, or the death, to the begin of the copy",
+        Values::Histogram(|s| &s.status.counters.detect_seconds),
+    ),
+    family(
+        "evidence_seconds",
+        "From the begin of the copy to the capture on disk",
+        Values::Histogram(|s| &s.status.counters.evidence_seconds),
+    ),
+    family(
+        "pin_window_seconds",
+        "How long memory could be read after an OOM kill at the trial when the daemon was first started since boot; no value where it could not be tried",
+        Values::Gauge(pin_window),
+    ),
+    family("agent_memory_bytes", "Resident memory of the daemon", Values::Gauge(|s| Some(s.own.rss as f64))),
+    family("agent_cpu_seconds", "Processor time of the daemon", Values::Counter(|s| s.own.cpu_seconds)),
+    family("agent_open_files", "Descriptors of the daemon", Values::Gauge(|s| Some(s.own.descriptors as f64))),
+    family(
+        "agent_start_time_seconds",
+        "When the daemon was started, since 1970",
+        Values::Gauge(|s| Some(s.status.started_unix as f64)),
+    ),
+    family(
+        "process_events",
+        "1 if the kernel tells of new processes, 0 if they are looked for",
+        Values::Gauge(|s| Some(f64::from(u8::from(s.status.process_events)))),
+    ),
+    family("store_bytes", "Bytes of the captures in the store", Values::Gauge(|s| Some(s.own.store.1 as f64))),
+    family("store_captures", "Captures in the store", Values::Gauge(|s| Some(s.own.store.0 as f64))),
+    family(
+        "build_info",
+        "1; version and mode are its labels",
+        Values::Info(|s| [("version", env!("CARGO_PKG_VERSION")), ("mode", s.status.mode)]),
+    ),
+];
+
+fn pin_window(scrape: &Scrape) -> Option<f64> {
+    match &scrape.status.pin_window {
+        Some(PinWindow::Measured(window)) => Some(window.as_secs_f64()),
+        _ => None,
     }
 }
 
 impl Collector for Scrape {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut f = Families(encoder);
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let series = self.series();
-        let of = |value: fn(&Series) -> Option<f64>| -> Vec<(Labels, f64)> {
-            let rows = series.iter().filter_map(|([service, container, pod], s)| {
-                let labels = [("service", service.clone()), ("container", container.clone()), ("pod", pod.clone())];
-                Some((labels, value(s)?))
-            });
-            rows.collect()
-        };
-        f.gauges("container_processes", "Go processes watched", &of(|s| Some(s.processes as f64)))?;
-        f.gauges(
-            "container_memory_usage_bytes",
-            "What counts against the limit that will be reached first, without reclaimable page cache",
-            &of(|s| Some(s.usage as f64)),
-        )?;
-        f.gauges(
-            "container_memory_limit_bytes",
-            "The limit that will be reached first, at whatever level of the cgroup tree, or the machine's memory",
-            &of(|s| s.limit.map(|l| l as f64)),
-        )?;
-        f.gauges(
-            "container_memory_slope_bytes_per_second",
-            "Growth, by a robust estimate over the latest looks",
-            &of(|s| s.slope),
-        )?;
-        f.gauges(
-            "container_time_to_oom_seconds",
-            "When the limit will be reached, likely; no value while memory does not grow",
-            &of(|s| s.time_to_oom),
-        )?;
-        f.gauges("container_danger", "0 calm, 1 alert, 2 armed", &of(|s| Some(s.danger as f64)))?;
-        f.gauges(
-            "container_pinned",
-            "Processes whose memory would be held after a kill",
-            &of(|s| Some(s.pinned as f64)),
-        )?;
-        f.gauges("go_rss_bytes", "Resident memory of the watched processes", &of(|s| Some(s.rss as f64)))?;
-        f.gauges(
-            "go_heap_live_bytes",
-            "Go heap that was live at the last mark, and what was allocated since",
-            &of(|s| Some(s.heap_live as f64)),
-        )?;
-        f.gauges("go_goroutines", "Goroutine structures", &of(|s| Some(s.goroutines as f64)))?;
+        FAMILIES.iter().try_for_each(|family| family.encode(self, &series, &mut encoder))
+    }
+}
 
-        let c = &self.status.counters;
-        let n = |n: u64| -> [(&[(&str, &str)], f64); 1] { [(&[], n as f64)] };
-        f.counter("discovered", "Go processes found", &n(c.discovered))?;
-        f.counter("refused", "Go processes that cannot be read", &n(c.refused))?;
-        f.counter("oom_kills", "Watched processes killed for memory", &n(c.oom_kills))?;
-        f.counter("kills", "Watched processes killed otherwise", &n(c.kills))?;
-        f.counter("strikes", "Targets stopped because of a forecast", &n(c.strikes))?;
-        f.counter("tripwires", "Tripwires (memory.high) set", &n(c.tripwires))?;
-        f.counter(
-            "captures",
-            "Captures by what became of them: full, light (another of the cause is full), failed (could not be written), dropped (could not be taken)",
-            &[
-                (&[("result", "full")], c.captures_full as f64),
-                (&[("result", "light")], c.captures_light as f64),
-                (&[("result", "failed")], c.captures_failed as f64),
-                (&[("result", "dropped")], c.captures_dropped as f64),
-            ],
-        )?;
-        f.counter("brake_seconds", "How long tripwires stood", &[(&[], c.brake_seconds_total)])?;
-        f.counter("watchdog_restarts", "Times that the watchdog had to be started again", &n(c.watchdog_restarts))?;
-        f.counter(
-            "reloads",
-            "Times that the configuration was read again",
-            &[(&[("result", "ok")], c.reloads as f64), (&[("result", "failed")], self.own.reloads_failed as f64)],
-        )?;
-        f.counter(
-            "webhooks",
-            "Messages by what became of them",
-            &[
-                (&[("result", "sent")], self.own.webhooks_sent as f64),
-                (&[("result", "failed")], self.own.webhooks_failed as f64),
-            ],
-        )?;
-        f.histogram("freeze_seconds", "How long targets stood still", &c.freeze_seconds)?;
-        f.histogram("ready_seconds", "From the exec of a Go process to the watch of it", &c.ready_seconds)?;
-        f.histogram(
-            "detect_seconds",
-            "From the look that showed the danger, or the death, to the begin of the copy",
-            &c.detect_seconds,
-        )?;
-        f.histogram("evidence_seconds", "From the begin of the copy to the capture on disk", &c.evidence_seconds)?;
-
-        if let Some(PinWindow::Measured(window)) = &self.status.pin_window {
-            f.gauge(
-                "pin_window_seconds",
-                "How long memory could be read after an OOM kill at the trial when the daemon was first started since boot; no value where it could not be tried",
-                window.as_secs_f64(),
-            )?;
+impl Values {
+    fn kind(&self) -> MetricType {
+        match self {
+            Self::PerContainer(_) | Self::Gauge(_) | Self::Info(_) => MetricType::Gauge,
+            Self::Counter(_) | Self::Results(_) => MetricType::Counter,
+            Self::Histogram(_) => MetricType::Histogram,
         }
-        f.gauge("agent_memory_bytes", "Resident memory of the daemon", self.own.rss as f64)?;
-        f.counter("agent_cpu_seconds", "Processor time of the daemon", &[(&[], self.own.cpu_seconds)])?;
-        f.gauge("agent_open_files", "Descriptors of the daemon", self.own.descriptors as f64)?;
-        f.gauge(
-            "agent_start_time_seconds",
-            "When the daemon was started, since 1970",
-            self.status.started_unix as f64,
-        )?;
-        f.gauge(
-            "process_events",
-            "1 if the kernel tells of new processes, 0 if they are looked for",
-            f64::from(u8::from(self.status.process_events)),
-        )?;
-        f.gauge("store_bytes", "Bytes of the captures in the store", self.own.store.1 as f64)?;
-        f.gauge("store_captures", "Captures in the store", self.own.store.0 as f64)?;
-        let labels = [("version", env!("CARGO_PKG_VERSION")), ("mode", self.status.mode)];
-        let mut family =
-            f.0.encode_descriptor("build_info", "1; version and mode are its labels", None, MetricType::Gauge)?;
-        family.encode_family(&labels)?.encode_gauge(&1u64)?;
-        Ok(())
+    }
+}
+
+impl Family {
+    fn encode(&self, scrape: &Scrape, series: &AllSeries, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        // A family is announced before its values.
+        if matches!(self.values, Values::Gauge(of) if of(scrape).is_none()) {
+            return Ok(());
+        }
+        let mut family = to.encode_descriptor(self.name, self.help, None, self.values.kind())?;
+        match self.values {
+            Values::PerContainer(of) => {
+                for (key, series) in series {
+                    let Some(value) = of(series) else { continue };
+                    family.encode_family(&key.labels())?.encode_gauge(&value)?;
+                }
+                Ok(())
+            }
+            Values::Gauge(of) => family.encode_gauge(&of(scrape).unwrap_or_default()),
+            Values::Info(of) => family.encode_family(&of(scrape))?.encode_gauge(&1u64),
+            Values::Counter(of) => family.encode_counter::<NoLabelSet, _, f64>(&of(scrape), None),
+            Values::Results(outcomes) => outcomes.iter().try_for_each(|(result, of)| {
+                let labels = [("result", *result)];
+                family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&of(scrape), None)
+            }),
+            Values::Histogram(of) => {
+                let histogram = of(scrape);
+                let bounds = BOUNDS_MS.iter().map(|ms| ms / 1000.0).chain([f64::INFINITY]);
+                let buckets: Vec<(f64, u64)> = bounds.zip(histogram.counts).collect();
+                let count = histogram.counts.iter().sum();
+                family.encode_histogram::<NoLabelSet>(histogram.sum, count, &buckets, None)
+            }
+        }
     }
 }
 
@@ -247,7 +311,7 @@ mod tests {
     use super::*;
 
     fn scrape() -> Scrape {
-        let ward = |pid: i32, usage: u64, tto: Option<f64>| WardStatus {
+        let ward = |pid: i32, usage: u64, tto: Option<f64>| TargetStatus {
             pid,
             service: "svc \"a\"\\".into(),
             container: Some("0123".into()),
@@ -256,12 +320,12 @@ mod tests {
             limit_bytes: Some(1000),
             rss_bytes: 10,
             time_to_oom_seconds: tto.map(|t| (t, t, t)),
-            ..WardStatus::default()
+            ..TargetStatus::default()
         };
         let mut status = Status {
             mode: "freeze",
             pin_window: Some(PinWindow::Measured(std::time::Duration::from_secs(2))),
-            wards: vec![ward(1, 500, None), ward(2, 600, Some(7.5))],
+            targets: vec![ward(1, 500, None), ward(2, 600, Some(7.5))],
             ..Status::default()
         };
         status.counters.freeze_seconds.add(std::time::Duration::from_millis(3));
@@ -314,15 +378,27 @@ mod tests {
         }
     }
 
-    /// For the page: `cargo test -p lastgasp-agent metrics -- --nocapture`.
+    /// The table in docs/operations/metrics.md is made of the families: names, order and help texts.
     #[test]
-    fn the_page() {
-        let mut table = String::new();
-        for line in text(scrape()).lines().filter_map(|l| l.strip_prefix("# HELP ")) {
-            let (name, help) = line.split_once(' ').unwrap();
-            let _ = writeln!(table, "| `{name}` | {help} |");
+    fn the_documents_say_the_same() {
+        let mut table = String::from("| metric | what it is |\n|---|---|\n");
+        for Family { name, help, values } in FAMILIES {
+            let total = if matches!(values, Values::Counter(_) | Values::Results(_)) { "_total" } else { "" };
+            let _ = writeln!(table, "| `lastgasp_{name}{total}` | {help} |");
         }
-        println!("{table}");
-        assert!(table.lines().count() > 30);
+        let page = include_str!("../../../docs/operations/metrics.md");
+        assert!(page.contains(&table), "docs/operations/metrics.md should contain\n{table}");
+    }
+
+    /// Where the pin could not be tried there is no window to tell of, and not one of zero seconds.
+    #[test]
+    fn no_value_is_no_family() {
+        let mut scrape = scrape();
+        assert!(
+            text(Scrape { status: scrape.status.clone(), own: SelfStats::default() })
+                .contains("pin_window_seconds 2.0")
+        );
+        scrape.status.pin_window = None;
+        assert!(!text(scrape).contains("pin_window"));
     }
 }

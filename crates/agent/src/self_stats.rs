@@ -1,4 +1,5 @@
-//! What the daemon knows of itself: memory, processor time, descriptors, and counts of what stands outside the watch.
+//! What the daemon knows of itself: memory, processor time, descriptors, and counts of what stands outside
+//! the watch.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

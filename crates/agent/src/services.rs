@@ -1,4 +1,5 @@
-//! All that stands around the watch, put together: started with a configuration, given another one on SIGHUP, asked for pages, and ended.
+//! All that stands around the watch, put together: started with a configuration, given another one on SIGHUP,
+//! asked for pages, and ended.
 
 use std::io;
 use std::net::SocketAddr;
@@ -60,7 +61,8 @@ impl Services {
         Ok((all, writers))
     }
 
-    /// Serves the pages. Where the address is taken, watching goes on without them, and it is tried again: a daemon that was restarted may meet its predecessor's end.
+    /// Serves the pages. Where the address is taken, watching goes on without them, and it is tried again: a
+    /// daemon that was restarted may meet its predecessor's end.
     fn serve(self: &Arc<Self>, address: SocketAddr) -> io::Result<()> {
         let all = Arc::clone(self);
         let begin = move || {
@@ -131,7 +133,7 @@ impl Services {
             }
             ("/healthz", Some(status)) => {
                 let pin = status.pin_window.map_or("the pin has not been tried yet".into(), |w| w.to_string());
-                let body = format!("ok\nwatching {} Go processes, mode {}\n{pin}\n", status.wards.len(), status.mode);
+                let body = format!("ok\nwatching {} Go processes, mode {}\n{pin}\n", status.targets.len(), status.mode);
                 ("200 OK", http::PLAIN, body)
             }
             // It looks many times a second when it is well.

@@ -29,12 +29,12 @@ pub fn settings(config: &Config) -> Settings {
         },
         store: config.store.path.clone(),
         wanted: Arc::new(move |s: &Subject<'_>| (include.is_empty() || include.fits(s)) && !exclude.fits(s)),
-        light_sample: config.watch.sample.0,
+        calm_sample: config.watch.sample.0,
         brake: BrakeRules {
             over_others: config.brake.over_others,
             v1_oom_kill_disable: config.brake.v1_oom_kill_disable,
         },
-        pin_trial: config.pin.trial,
+        pin_probe: config.pin.trial,
         memory: config.limits.memory.0,
         concurrent_stops: config.strike.at_a_time,
     }

@@ -3,18 +3,31 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use lastgasp_agent::config::{WatchFlags, size};
 
 /// The flight recorder and doctor for Go services' memory.
 ///
-/// Watches Go processes from outside, takes evidence in the seconds before (and two seconds after) an OOM kill, and names the line of code that did it.
+/// Watches Go processes from outside, takes evidence in the seconds before (and two seconds after) an OOM
+/// kill, and names the line of code that did it.
 /// Exit codes: 0 fine, 1 findings, 2 usage or nothing could be done, 3 written with gaps.
 #[derive(Debug, Parser)]
 #[command(name = "lastgasp", version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Whether the target's memory is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct KeepFlags {
+    /// Keep the process's own memory too (heap, variables, stacks) as memory.core: it holds user data. The capture can
+    /// then be decoded again, and gdb opens it
+    #[arg(long)]
+    pub(crate) keep_memory: bool,
+    /// Most bytes of memory.core, or with K, M, G, T (1024-based) [default: half of what is free on the disk]
+    #[arg(long, value_name = "SIZE", value_parser = size, requires = "keep_memory")]
+    pub(crate) keep_memory_max: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -42,9 +55,12 @@ pub(crate) enum Command {
         /// Do not stop the process while copying (the copy is then not of one moment)
         #[arg(long)]
         no_stop: bool,
-        /// Write into the process: switch on the memory profile of a program that keeps none, wait this many seconds, capture, switch it off again
+        /// Write into the process: switch on the memory profile of a program that keeps none, wait this many
+        /// seconds, capture, switch it off again
         #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
         enable_profiling: Option<u64>,
+        #[command(flatten)]
+        keep: KeepFlags,
     },
     /// Run a command under the recorder, in a cgroup of its own where possible
     Run {
@@ -60,9 +76,12 @@ pub(crate) enum Command {
         /// Never hold memory after a kill (the freeze alone)
         #[arg(long)]
         no_pin: bool,
-        /// Write into the process: switch on the memory profile of a program that keeps none; off again at the end
+        /// Write into the process: switch on the memory profile of a program that keeps none; off again at
+        /// the end
         #[arg(long)]
         enable_profiling: bool,
+        #[command(flatten)]
+        keep: KeepFlags,
         /// The command and its arguments
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,
@@ -83,7 +102,8 @@ pub(crate) enum Command {
         #[arg(long)]
         markdown: bool,
     },
-    /// Undo what a daemon that was killed has left: thaw, put limits back, remove groups (the next `watch` with the same store does it too)
+    /// Undo what a daemon that was killed has left: thaw, put limits back, remove groups (the next `watch`
+    /// with the same store does it too)
     Undo {
         /// The daemon's store
         #[arg(long, value_name = "DIR", default_value = "/var/lib/lastgasp")]
@@ -106,6 +126,12 @@ pub(crate) enum Command {
         /// Exit with 1 if the verdict is at this level or over
         #[arg(long, value_enum, value_name = "LEVEL")]
         fail_on: Option<FailOn>,
+    },
+    /// Explain a rule: what it finds, how sure it is, what else it could be, what to do
+    Explain {
+        /// Code of the rule, as a report has it; all codes without
+        #[arg(value_name = "CODE")]
+        code: Option<String>,
     },
     /// (internal) undoes what the recorder did to a cgroup if it dies
     #[command(hide = true, name = "watchdog")]

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod exit;
+mod output;
 
 use std::process::ExitCode;
 
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
             // Paths and names in it may be the target's.
             let text = format!("lastgasp: {e:#}");
             let lines: Vec<_> = text.lines().map(lastgasp_report::printable).collect();
-            commands::complain(&lines.join("\n"));
+            output::complain(&lines.join("\n"));
             exit::Exit::Usage.into()
         }
     }

@@ -1,4 +1,5 @@
-//! Bad input and bad days, on real processes: each ends in a clear message and the right exit code, and the target is never left standing.
+//! Bad input and bad days, on real processes: each ends in a clear message and the right exit code, and the
+//! target is never left standing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::io::Write as _;
@@ -127,7 +128,8 @@ fn the_store_is_tried_first() {
     assert_eq!(std::fs::read_dir(&store).unwrap().count(), 0);
 }
 
-/// A store where anybody can write, as in `/tmp`: what others put there is said and left alone, and a capture is taken all the same.
+/// A store where anybody can write, as in `/tmp`: what others put there is said and left alone, and a capture
+/// is taken all the same.
 #[test]
 fn a_store_that_others_prepared_is_not_obeyed() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -173,7 +175,8 @@ fn a_full_disk_leaves_nothing_half_written() {
     assert_ne!(state(target.pid()), Some('t'));
 }
 
-/// Captures of processes that end while they are captured: an error or a capture with gaps, never a panic, never a hang.
+/// Captures of processes that end while they are captured: an error or a capture with gaps, never a panic,
+/// never a hang.
 #[test]
 fn a_target_that_ends_while_captured() {
     let Ok(t) = toolchain::any(&cache_dir()) else {
@@ -198,7 +201,8 @@ fn a_target_that_ends_while_captured() {
     }
 }
 
-/// lastgasp killed at any moment of a capture: the target runs on, and the store holds whole captures or nothing after the next start.
+/// lastgasp killed at any moment of a capture: the target runs on, and the store holds whole captures or
+/// nothing after the next start.
 #[test]
 fn lastgasp_killed_while_it_captures() {
     let Some(target) = oracle() else { return };
@@ -333,7 +337,8 @@ fn cgroup_of(pid: i32) -> String {
     text.lines().find_map(|l| l.split_once(":memory:").map(|(_, p)| p.to_owned())).unwrap_or_default()
 }
 
-/// Stopped itself (Ctrl-Z, a paused container) in the moment in which it holds a target, lastgasp is ended by its watchdog, and the target runs on.
+/// Stopped itself (Ctrl-Z, a paused container) in the moment in which it holds a target, lastgasp is ended by
+/// its watchdog, and the target runs on.
 #[test]
 fn stopped_while_it_holds_a_target() {
     let Ok(toolchain) = toolchain::find_or_fetch(24, &cache_dir()) else { return eprintln!("SKIPPED: no Go 1.24") };

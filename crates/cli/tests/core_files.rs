@@ -1,5 +1,5 @@
-//! A live process, core files of it (by gdb's `gcore` and by the kernel), and captures of those cores: the same JSON, byte for byte, but for what only a live
-//! process has. On three Go minors, stripped.
+//! A live process, core files of it (by gdb's `gcore` and by the kernel), and captures of those cores: the
+//! same JSON, byte for byte, but for what only a live process has. On three Go minors, stripped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;
@@ -19,7 +19,8 @@ fn lastgasp(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lastgasp")).args(args).output().unwrap()
 }
 
-/// A report without the fields that only a live process has, and those that say how and when it was taken (docs/formats/report-json.md, "Core files").
+/// A report without the fields that only a live process has, and those that say how and when it was taken
+/// (docs/formats/report-json.md, "Core files").
 fn report(subject: &Path) -> String {
     let ask = || lastgasp(&["report", "--format", "json", subject.to_str().unwrap()]);
     // On a busy machine a thread may not stop in time, which a live report says with exit code 3.
@@ -30,7 +31,7 @@ fn report(subject: &Path) -> String {
     let mut v: Value = serde_json::from_slice(&out.stdout).unwrap();
     for (part, fields) in [
         ("capture", &["id", "path", "phase", "stopped_ns", "taken_at"] as &[&str]),
-        ("provenance", &["bytes_copied"]),
+        ("provenance", &["bytes_copied", "kernel"]),
         ("target", &["cgroup", "container", "limit_bytes", "limit_source", "started_at"]),
     ] {
         for field in fields {
@@ -206,7 +207,8 @@ fn report_of_cut(core: &Path, keep: u64, more: &[&str]) -> (Option<i32>, String)
     (out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr))
 }
 
-/// gcore writes section headers behind the memory: a core without its last page has none, and is read all the same.
+/// gcore writes section headers behind the memory: a core without its last page has none, and is read all the
+/// same.
 #[test]
 fn a_gcore_core_that_was_cut_short_is_read_as_far_as_it_goes() {
     let _turn = DISK.lock().unwrap_or_else(PoisonError::into_inner);

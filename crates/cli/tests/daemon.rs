@@ -1,4 +1,5 @@
-//! What stands around the watch, on a real daemon and real Go processes: its configuration and reload, its pages, its log.
+//! What stands around the watch, on a real daemon and real Go processes: its configuration and reload, its
+//! pages, its log.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::fs;

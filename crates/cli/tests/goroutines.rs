@@ -1,4 +1,5 @@
-//! `goroutines.txt` and `goroutines.pb.gz` of `lastgasp capture PID` against what the program wrote of itself a moment before (`lab/goroutines`).
+//! `goroutines.txt` and `goroutines.pb.gz` of `lastgasp capture PID` against what the program wrote of itself
+//! a moment before (`lab/goroutines`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
@@ -23,7 +24,8 @@ fn program(minor: u16, mode: Mode, args: &[&str], godebug: &str) -> Option<(Goro
     Some((Goroutines::start(&binary, args, godebug).unwrap(), toolchain))
 }
 
-/// A capture of a target that stood still. On a busy machine a thread may not stop in time, and lastgasp says so: then once more.
+/// A capture of a target that stood still. On a busy machine a thread may not stop in time, and lastgasp says
+/// so: then once more.
 fn capture(pid: i32, store: &Path) -> PathBuf {
     for _ in 0..5 {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lastgasp"));
@@ -49,7 +51,8 @@ fn blocks(text: &str) -> Vec<String> {
 
 fn without_arguments(line: &str) -> String {
     let is_call = line.ends_with(')') && !line.starts_with(['\t', '[']) && !line.starts_with("goroutine ");
-    // The last opening parenthesis that is at depth 0 of what ends the line: values may be of structures, in braces.
+    // The last opening parenthesis that is at depth 0 of what ends the line: values may be of structures, in
+    // braces.
     match line.rfind('(').filter(|_| is_call) {
         Some(open) if !line.ends_with("()") => format!("{}(...)", &line[..open]),
         _ => line.to_owned(),
@@ -113,7 +116,8 @@ fn pprof(tool: &Toolchain, args: &[&str], file: &Path) -> String {
     String::from_utf8(out.stdout).unwrap()
 }
 
-/// `go tool pprof -top` of both profiles: everything equal but the line with the time, and the row order of equal numbers.
+/// `go tool pprof -top` of both profiles: everything equal but the line with the time, and the row order of
+/// equal numbers.
 fn profile_is_what_go_writes(minor: u16, mode: Mode) {
     let Some((program, _)) = program(minor, mode, &["-profile-only"], "") else { return };
     let Ok(tool) = any(&cache_dir()) else { return };
@@ -162,7 +166,8 @@ profiles! {
     profile_go1_27_cgo: 27, Mode::CgoPieStripped;
 }
 
-/// More stacks than are copied: what is rare is there whole, and the crowd is counted right, since those left out are counted with their like.
+/// More stacks than are copied: what is rare is there whole, and the crowd is counted right, since those left
+/// out are counted with their like.
 #[test]
 fn a_crowd_is_counted_right() {
     const CROWD: usize = 60_000;

@@ -1,4 +1,5 @@
-//! The incident end to end: a real service, a real cgroup, a real OOM kill, for several Go versions and link modes. Needs root; skips loudly without.
+//! The incident end to end: a real service, a real cgroup, a real OOM kill, for several Go versions and link
+//! modes. Needs root; skips loudly without.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::path::{Path, PathBuf};
@@ -87,9 +88,11 @@ fn names_the_culprit(scene: &Scene, capture: &PathBuf) {
     assert!(current > published, "{current} {published}");
 }
 
-/// The growth by lastgasp against the service's own count of its heap, within 15 % here, where everything on the machine competes; the bench has the tight
-/// number. The service refreshes its truth every 5 ms if it gets a processor: its last word before the kill can be a good part of a second old (seen in CI on
-/// two busy cores: 24 % short). What it may have allocated since, at the rate of the whole growth twice over, widens the upper bound by that much and no more.
+/// The growth by lastgasp against the service's own count of its heap, within 15 % here, where everything on
+/// the machine competes; the bench has the tight number. The service refreshes its truth every 5 ms if it
+/// gets a processor: its last word before the kill can be a good part of a second old (seen in CI on two busy
+/// cores: 24 % short). What it may have allocated since, at the rate of the whole growth twice over, widens
+/// the upper bound by that much and no more.
 fn near_the_truth(scene: &Scene, capture: &Path, r: &Value) {
     if capture.to_string_lossy().contains("pre-kill") {
         return;

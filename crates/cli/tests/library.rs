@@ -1,4 +1,5 @@
-//! A Go runtime that is not the executable's: a C program that has loaded a Go library is listed and captured like a Go program.
+//! A Go runtime that is not the executable's: a C program that has loaded a Go library is listed and captured
+//! like a Go program.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::process::Command;

@@ -38,7 +38,8 @@ fn off_heap_is_told_from_heap(minor: u16) {
     near("off-heap", 200);
     near("program data", 30);
     near("unknown", 0);
-    // The 50 MB that were never written are no memory; what was written is there, whatever of it a GC has seen.
+    // The 50 MB that were never written are no memory; what was written is there, whatever of it a GC has
+    // seen.
     let heap = bucket(ledger, "go heap, live at last mark") + bucket(ledger, "go heap, allocated since");
     assert!((heap - 100 * MB).abs() < 4 * MB, "{heap}\n{ledger:#}");
     let all: i64 = ledger.as_array().unwrap().iter().map(|b| b["bytes"].as_i64().unwrap()).sum();

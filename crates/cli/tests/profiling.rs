@@ -1,4 +1,5 @@
-//! Programs that keep no memory profile: what is said of them as they are, and `--enable-profiling`, the only write into a target, with its undoing.
+//! Programs that keep no memory profile: what is said of them as they are, and `--enable-profiling`, the only
+//! write into a target, with its undoing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::path::Path;

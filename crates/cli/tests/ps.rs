@@ -1,4 +1,5 @@
-//! `lastgasp ps` on real processes: many, in another mount namespace, in a container's group, without permission. Skips loudly what cannot be had here.
+//! `lastgasp ps` on real processes: many, in another mount namespace, in a container's group, without
+//! permission. Skips loudly what cannot be had here.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;
@@ -110,7 +111,8 @@ fn many_instances_are_listed_by_number_and_known_the_second_time() {
         let notes = listing["notes"].to_string();
         assert!(notes.contains("time to OOM unknown: one look cannot tell who grows"), "{notes}");
     }
-    // Other tests' Go programs run too, so there may be more entries; ours is there, and was not written a second time.
+    // Other tests' Go programs run too, so there may be more entries; ours is there, and was not written a
+    // second time.
     assert!(!known.is_empty());
     let later = entry();
     assert!(known.iter().all(|k| later.contains(k)), "{known:?} {later:?}");
@@ -144,7 +146,8 @@ impl Drop for Group {
     }
 }
 
-/// The limit stands at the pod: what counts against it is the whole pod's memory, a neighbour's too, and not the container's own.
+/// The limit stands at the pod: what counts against it is the whole pod's memory, a neighbour's too, and not
+/// the container's own.
 #[test]
 fn a_container_in_a_pod_with_a_limit() {
     const ID: &str = "3f2d7c0a9be1445566778899aabbccddeeff00112233445566778899aabbccdd";

@@ -1,4 +1,5 @@
-//! Bad days of `lastgasp watch`, on real processes: targets that end, move, are held by others; groups that change under the watch; its own death.
+//! Bad days of `lastgasp watch`, on real processes: targets that end, move, are held by others; groups that
+//! change under the watch; its own death.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::collections::BTreeSet;
@@ -26,7 +27,8 @@ fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id() as i32), signal).unwrap();
 }
 
-/// Ended by itself, by SIGTERM and by SIGKILL, at moments from its exec to the kernel's kill: the daemon stays well, keeps nothing of the dead, and captures the next.
+/// Ended by itself, by SIGTERM and by SIGKILL, at moments from its exec to the kernel's kill: the daemon
+/// stays well, keeps nothing of the dead, and captures the next.
 #[test]
 fn targets_that_end_at_any_moment() {
     let _turn = turn();
@@ -64,7 +66,8 @@ fn targets_that_end_at_any_moment() {
     forget(&program);
 }
 
-/// The number of a watched process that was killed, given to another at once: that one is watched and captured as itself.
+/// The number of a watched process that was killed, given to another at once: that one is watched and
+/// captured as itself.
 #[test]
 fn a_process_number_that_comes_again() {
     let _turn = turn();
@@ -93,7 +96,8 @@ fn a_process_number_that_comes_again() {
         assert!(group.remove());
         if again {
             daemon.stop();
-            // The first was read after its death too, and had not grown: what names a line is of the second, before and after.
+            // The first was read after its death too, and had not grown: what names a line is of the second,
+            // before and after.
             let named = captures(store.path(), pid).into_iter().filter(|(.., verdict)| verdict.contains("main.growA"));
             let phases: BTreeSet<String> = named.map(|(phase, ..)| phase).collect();
             assert_eq!(phases.into_iter().collect::<Vec<_>>(), ["post-kill", "pre-kill"]);
@@ -103,8 +107,8 @@ fn a_process_number_that_comes_again() {
     println!("SKIPPED: the number did not come again in forty tries");
 }
 
-/// Killed itself at random moments between a victim's start and the writing of its last capture. Nobody is left stopped, no limit is changed, and the next start
-/// with the same store finds nothing half-written.
+/// Killed itself at random moments between a victim's start and the writing of its last capture. Nobody is
+/// left stopped, no limit is changed, and the next start with the same store finds nothing half-written.
 #[test]
 fn the_daemon_killed_at_random_moments() {
     let _turn = turn();
@@ -140,7 +144,8 @@ fn the_daemon_killed_at_random_moments() {
     forget(&program);
 }
 
-/// Its watchdog killed at random moments of a victim's last second: another one takes its place, nobody is left stopped, and the victim is captured.
+/// Its watchdog killed at random moments of a victim's last second: another one takes its place, nobody is
+/// left stopped, and the victim is captured.
 #[test]
 fn the_watchdog_killed_at_random_moments() {
     let _turn = turn();
@@ -167,8 +172,8 @@ fn the_watchdog_killed_at_random_moments() {
     forget(&program);
 }
 
-/// The machine's date set forward and back by two seconds, for a moment each: only clocks that nobody sets decide anything. Not part of every run, since it moves the
-/// clock of all others on the machine too.
+/// The machine's date set forward and back by two seconds, for a moment each: only clocks that nobody sets
+/// decide anything. Not part of every run, since it moves the clock of all others on the machine too.
 #[test]
 #[ignore = "sets the machine's clock; where that hurts nobody: cargo test -p lastgasp-cli --test watch_bad_days -- --ignored clock"]
 fn steps_of_the_clock() {
@@ -206,7 +211,8 @@ fn steps_of_the_clock() {
     forget(&program);
 }
 
-/// Fifty short lives a second, Go and not, all of them to be looked at: who dies of memory meanwhile is captured.
+/// Fifty short lives a second, Go and not, all of them to be looked at: who dies of memory meanwhile is
+/// captured.
 #[test]
 fn a_storm_of_short_lives() {
     let _turn = turn();
@@ -244,7 +250,8 @@ fn a_storm_of_short_lives() {
     forget(&program);
 }
 
-/// A group whose owner has switched the OOM killer off: its processes wait at the limit, in the kernel, out of reach. Others are captured meanwhile.
+/// A group whose owner has switched the OOM killer off: its processes wait at the limit, in the kernel, out
+/// of reach. Others are captured meanwhile.
 #[test]
 fn a_target_that_waits_in_the_kernel() {
     let _turn = turn();
@@ -274,8 +281,8 @@ fn a_target_that_waits_in_the_kernel() {
     forget(&program);
 }
 
-/// Traced by somebody else, in a group of its own (which can be frozen) and without one (which leaves ptrace, and that is taken): both are captured, with the gap
-/// named, and the tracer sees its target to the end.
+/// Traced by somebody else, in a group of its own (which can be frozen) and without one (which leaves ptrace,
+/// and that is taken): both are captured, with the gap named, and the tracer sees its target to the end.
 #[test]
 fn targets_of_another_tracer() {
     let _turn = turn();
@@ -329,7 +336,8 @@ fn is_captured_soon(store: &Path, pid: i32) {
     is_captured(store, pid);
 }
 
-/// Threads are born and die all the time while it is stopped and copied again and again, by freezing and by ptrace: it is never left stopped, and goes on starting them.
+/// Threads are born and die all the time while it is stopped and copied again and again, by freezing and by
+/// ptrace: it is never left stopped, and goes on starting them.
 #[test]
 fn threads_that_start_while_it_is_stopped() {
     let _turn = turn();
@@ -370,8 +378,9 @@ fn spent(pid: i32) -> f64 {
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }
 
-/// Stopped, as by a debugger or a signal, while it holds memory: the threads that hold cannot leave the kernel for that, and turned there without sleep until the watchdog
-/// let them out. Afterwards they hold on, and the next kill is captured.
+/// Stopped, as by a debugger or a signal, while it holds memory: the threads that hold cannot leave the
+/// kernel for that, and turned there without sleep until the watchdog let them out. Afterwards they hold on,
+/// and the next kill is captured.
 #[test]
 fn the_daemon_stopped_while_it_holds_memory() {
     let _turn = turn();

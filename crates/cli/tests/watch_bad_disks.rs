@@ -1,5 +1,6 @@
-//! A store on a bad disk under `lastgasp watch`: full, read-only, slow. What is taken then is lost, and said to be; the watch goes on, and captures again as soon as
-//! there is room. Real file systems, mounted where nobody else sees them.
+//! A store on a bad disk under `lastgasp watch`: full, read-only, slow. What is taken then is lost, and said
+//! to be; the watch goes on, and captures again as soon as there is room. Real file systems, mounted where
+//! nobody else sees them.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::fs;
@@ -81,7 +82,8 @@ impl Drop for Disk {
 /// Dies within a second and a half.
 const DIES: [&str; 4] = ["-after", "500ms", "-rate", "120000000"];
 
-/// One that dies while the store takes nothing: lost, and said so; nothing half-written stays, and the daemon lives.
+/// One that dies while the store takes nothing: lost, and said so; nothing half-written stays, and the daemon
+/// lives.
 fn is_lost(disk: &Disk, daemon: &Daemon, pid: i32) {
     let said = || daemon.log().contains("a capture could not be written").then_some(());
     assert!(wait_for(said).is_some(), "not said");
@@ -146,7 +148,8 @@ fn a_disk_that_turns_read_only() {
     forget(&program);
 }
 
-/// Every write to it waits, as on a network disk whose server is gone: victims that die meanwhile are read in time all the same, and written when it answers again.
+/// Every write to it waits, as on a network disk whose server is gone: victims that die meanwhile are read in
+/// time all the same, and written when it answers again.
 #[test]
 fn a_disk_that_does_not_answer() {
     let _turn = turn();

@@ -14,7 +14,8 @@ mod watching;
 
 const MIB: u64 = 1 << 20;
 
-/// Moved into another group while it is watched, and its old one removed: the new limit counts, and the kill there is known for what it is.
+/// Moved into another group while it is watched, and its old one removed: the new limit counts, and the kill
+/// there is known for what it is.
 #[test]
 fn a_group_that_is_removed_while_watched() {
     let _turn = turn();
@@ -38,7 +39,8 @@ fn a_group_that_is_removed_while_watched() {
     forget(&program);
 }
 
-/// Raised for one and lowered for another while they are watched: each is captured at the limit that holds in the end.
+/// Raised for one and lowered for another while they are watched: each is captured at the limit that holds in
+/// the end.
 #[test]
 fn a_limit_that_is_changed_while_watched() {
     let _turn = turn();
@@ -52,7 +54,8 @@ fn a_limit_that_is_changed_while_watched() {
     let Some(victims) = victims.into_iter().collect::<Option<Vec<_>>>() else { return };
     for (victim, new) in &victims {
         let dir = &victim.group.dirs()[0];
-        // Memory and swap together may not be less than memory: the one first when raised, the other when lowered.
+        // Memory and swap together may not be less than memory: the one first when raised, the other when
+        // lowered.
         let both = dir.join("memory.memsw.limit_in_bytes");
         let _ = fs::write(&both, new.to_string());
         fs::write(limit_file(dir), new.to_string()).unwrap();
@@ -97,7 +100,8 @@ fn the_limit_of_a_group_above() {
     forget(&program);
 }
 
-/// Two Go programs and another one in one group: the one that is killed is captured, and the one that is left goes on being watched, to its own end.
+/// Two Go programs and another one in one group: the one that is killed is captured, and the one that is left
+/// goes on being watched, to its own end.
 #[test]
 fn many_processes_in_one_group() {
     let _turn = turn();
@@ -116,7 +120,8 @@ fn many_processes_in_one_group() {
     ends(&mut other);
     assert!(group.remove());
     daemon.stop();
-    // Who stayed is struck with it, since the limit is theirs together; what it says then is not that it was itself.
+    // Who stayed is struck with it, since the limit is theirs together; what it says then is not that it was
+    // itself.
     let (grows, stays) = (grows.id() as i32, stays.id() as i32);
     is_captured(store.path(), grows);
     let died = |(phase, _, verdict): &(String, bool, String)| phase == "post-kill" && verdict.contains("main.growA");

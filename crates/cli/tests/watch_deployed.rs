@@ -1,4 +1,5 @@
-//! `lastgasp watch` as it is deployed: with the capabilities of its systemd unit and no more, and with somebody to be told.
+//! `lastgasp watch` as it is deployed: with the capabilities of its systemd unit and no more, and with
+//! somebody to be told.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::fs;
@@ -26,7 +27,8 @@ fn capabilities() -> String {
     format!("-all{}", names.collect::<String>())
 }
 
-/// Another user's process, killed while the daemon has nothing but what the unit gives it: struck before, and read after.
+/// Another user's process, killed while the daemon has nothing but what the unit gives it: struck before, and
+/// read after.
 #[test]
 fn under_the_units_capabilities_a_kill_is_captured() {
     let _turn = turn();
@@ -106,7 +108,8 @@ fn a_kill_is_told() {
     forget(&program);
 }
 
-/// Pagers are told by https. Whose certificate nobody vouches for is told nothing: the capture has the machine's paths and names in it.
+/// Pagers are told by https. Whose certificate nobody vouches for is told nothing: the capture has the
+/// machine's paths and names in it.
 #[test]
 fn only_who_can_be_trusted_is_told() {
     let _turn = turn();

@@ -1,4 +1,5 @@
-//! `lastgasp watch`: how early it knows. New processes, the kernel's notices, the trial of the pin; and what must not alarm it.
+//! `lastgasp watch`: how early it knows. New processes, the kernel's notices, the trial of the pin; and what
+//! must not alarm it.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::fs;
@@ -11,7 +12,7 @@ use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
 use lastgasp_lab::toolchain;
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_recorder::own_cgroup::OwnCgroup;
-use lastgasp_recorder::pin_probe::{SUBCOMMAND, Trial};
+use lastgasp_recorder::pin_probe::{Probe, SUBCOMMAND};
 use lastgasp_recorder::pin_window::PinWindow;
 
 const LIMIT: u64 = 128 << 20;
@@ -116,7 +117,8 @@ impl Drop for Running {
     }
 }
 
-/// How long it takes from a process's exec until it is watched: of a binary that was never seen, and of one that was. The aim is 50 ms on a quiet machine.
+/// How long it takes from a process's exec until it is watched: of a binary that was never seen, and of one
+/// that was. The aim is 50 ms on a quiet machine.
 #[test]
 fn a_new_process_is_watched_at_once() {
     let _turn = turn();
@@ -141,7 +143,8 @@ fn a_new_process_is_watched_at_once() {
     assert!(times[times.len() / 2] < 500.0, "{times:?}");
 }
 
-/// Growth that takes an eighth of a second from three fifths of the limit to its end, out of a calm in which it is looked at every 250 ms.
+/// Growth that takes an eighth of a second from three fifths of the limit to its end, out of a calm in which
+/// it is looked at every 250 ms.
 #[test]
 fn the_kernel_says_that_memory_runs_out() {
     let _turn = turn();
@@ -169,7 +172,8 @@ fn the_kernel_says_that_memory_runs_out() {
     }
 }
 
-/// A process that writes a large file in a small group: for the kernel the group is full all the time, and yet nothing is wrong.
+/// A process that writes a large file in a small group: for the kernel the group is full all the time, and
+/// yet nothing is wrong.
 #[test]
 fn who_writes_a_large_file_is_left_alone() {
     let _turn = turn();
@@ -201,17 +205,18 @@ fn trial(mounts: &Mounts) -> PinWindow {
     let mut victim = Command::new(env!("CARGO_BIN_EXE_lastgasp"));
     victim.arg(SUBCOMMAND);
     let stop = AtomicBool::new(false);
-    let window = Trial { mounts, store: store.path(), victim, stop: &stop }.make().unwrap();
+    let window = Probe { mounts, store: store.path(), victim, stop: &stop }.make().unwrap();
     println!("{window}");
     window
 }
 
 fn group_of_trial(pid: u32) -> Option<PathBuf> {
     let own = Cgroup::of(std::process::id() as i32, &Mounts::detect())?;
-    Some(own.memory.join(Trial::group_name(pid)))
+    Some(own.memory.join(Probe::group_name(pid)))
 }
 
-/// The kernel's two seconds, measured. Where no group can be made a kill of our own shows that memory is held, and no window is claimed.
+/// The kernel's two seconds, measured. Where no group can be made a kill of our own shows that memory is
+/// held, and no window is claimed.
 #[test]
 fn the_pin_is_tried_and_its_window_measured() {
     let _turn = turn();
@@ -228,7 +233,8 @@ fn the_pin_is_tried_and_its_window_measured() {
     }
 }
 
-/// The daemon says what it has found, watches meanwhile, and leaves nothing behind: at its end, stopped in the midst of the trial, or killed.
+/// The daemon says what it has found, watches meanwhile, and leaves nothing behind: at its end, stopped in
+/// the midst of the trial, or killed.
 #[test]
 fn nothing_is_left_of_the_trial() {
     let _turn = turn();

@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use lastgasp_diagnosis::facts::{Capture, Event, Facts, Goroutines, Rss, SCHEMA, Sample, Target, Timeline};
-use lastgasp_goruntime::{Gap, Gauges, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines, decode_profile};
+use lastgasp_diagnosis::facts::{Capture, Event, Facts, Goroutines, Residency, Rss, SCHEMA, Sample, Target, Timeline};
+use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile};
 use lastgasp_inferior::{AddrRange, BlockCache, Layered, Memory};
-use lastgasp_observe::raw_capture::RawCapture;
+use lastgasp_observe::raw_capture::{Phase, RawCapture};
 use lastgasp_observe::target::baselines::Baseline;
+use lastgasp_observe::target::timeline;
 
+use crate::baseline;
 use crate::frames::Frames;
 use crate::goroutines::group;
 use crate::memory::{self, gc};
@@ -31,9 +33,18 @@ pub struct Decoded {
     pub unix_ns: i64,
 }
 
+/// Build and machine that take a raw capture: its bytes do not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// `lastgasp --version`.
+    pub lastgasp_version: String,
+    /// `uname -r`.
+    pub kernel: String,
+}
+
 /// Decodes what was taken.
 #[must_use]
-pub fn decode(taken: &RawCapture) -> Decoded {
+pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     let started = Instant::now();
     let mut gaps = taken.evidence.gaps.clone();
     let rt = &taken.runtime;
@@ -48,15 +59,16 @@ pub fn decode(taken: &RawCapture) -> Decoded {
     let symbols = Symbolizer::new(&*constants, &rt.module, rt.layout);
     let mut frames = Frames::default();
     let profile = decode_profile(rt, mem, &mut gaps);
-    let gauges = Gauges::read(rt, mem).unwrap_or_else(|e| {
+    let gauges = MemStats::read(rt, mem).unwrap_or_else(|e| {
         gaps.push(Gap::new("gauges", e.to_string()));
-        Gauges::default()
+        MemStats::default()
     });
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
     let timeline = timeline(taken);
-    let baseline = choose_baseline(taken, &timeline);
+    let baseline = baseline::choose(&taken.baselines, &timeline, taken.t_ms);
     let baseline = baseline.as_ref();
-    // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples: nothing is mixed.
+    // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples:
+    // nothing is mixed.
     let unborn = |b: &Baseline| b.rate == 0 && b.sites.is_empty();
     if let Some(then) = baseline.filter(|b| b.rate != profile.rate && !unborn(b)) {
         // Counts of both rates are mixed in each bucket, and nobody can tell them apart.
@@ -66,7 +78,7 @@ pub fn decode(taken: &RawCapture) -> Decoded {
     }
     let mut facts = Facts {
         schema: SCHEMA.into(),
-        capture: capture(taken),
+        capture: capture(taken, provenance),
         target: target(taken),
         profile: sites(&profile, baseline, &symbols, &mut frames),
         goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, &mut frames) },
@@ -81,9 +93,10 @@ pub fn decode(taken: &RawCapture) -> Decoded {
             page_tables: u.page_tables,
         }),
         heap: taken.spans.as_ref().map(memory::heap),
-        residency: memory::residency(taken),
+        residency: residency(taken),
         charge: taken.charge.map(memory::charge),
         timeline,
+        feeds: Vec::new(),
         frames: Vec::new(),
     };
     facts.frames = frames.list;
@@ -97,13 +110,16 @@ pub fn decode(taken: &RawCapture) -> Decoded {
     Decoded { facts, goroutines: goroutines.live, code: rt.module.pcs, minor: rt.layout.minor, monotonic_ns, unix_ns }
 }
 
-/// The latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then counted up to the last GC.
-fn latest_known(gauges: &Gauges, goroutines: &[Goroutine]) -> u64 {
+/// The latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then
+/// counted up to the last GC.
+fn latest_known(gauges: &MemStats, goroutines: &[Goroutine]) -> u64 {
     let waits = goroutines.iter().map(|g| g.wait_since_ns.unsigned_abs());
     waits.chain([gauges.last_gc_ns]).max().unwrap_or(0)
 }
 
-fn capture(taken: &RawCapture) -> Capture {
+fn capture(taken: &RawCapture, provenance: &Provenance) -> Capture {
+    // A core may have been written on another machine, and does not say on which kernel.
+    let kernel = if taken.phase == Phase::Core { String::new() } else { provenance.kernel.clone() };
     let taken_at = jiff::Timestamp::try_from(taken.at).map(|t| format!("{t:.3}")).unwrap_or_default();
     Capture {
         phase: taken.phase.name().into(),
@@ -113,8 +129,8 @@ fn capture(taken: &RawCapture) -> Capture {
         stopped_ns: taken.stopped.as_nanos() as u64,
         bytes_copied: taken.bytes_copied,
         gaps: Vec::new(),
-        lastgasp_version: env!("CARGO_PKG_VERSION").into(),
-        kernel: taken.kernel.clone(),
+        lastgasp_version: provenance.lastgasp_version.clone(),
+        kernel,
     }
 }
 
@@ -139,8 +155,14 @@ fn target(taken: &RawCapture) -> Target {
     }
 }
 
+/// Without the span table nobody knows where the Go heap is.
+fn residency(taken: &RawCapture) -> Option<Residency> {
+    let arenas = &taken.spans.as_ref()?.table.arenas;
+    Some(memory::residency(taken.residency.as_ref()?, arenas, taken.runtime.module.variables))
+}
+
 fn timeline(taken: &RawCapture) -> Timeline {
-    let sample = |s: &lastgasp_observe::target::timeline::Sample| Sample {
+    let sample = |s: &timeline::Sample| Sample {
         t_ms: s.t_ms,
         usage_bytes: s.usage,
         rss_bytes: s.rss,
@@ -157,16 +179,4 @@ fn timeline(taken: &RawCapture) -> Timeline {
             .map(|e| Event { t_ms: e.t_ms, kind: e.kind.to_string(), text: e.text.clone() })
             .collect(),
     }
-}
-
-/// The look nearest to when the growth began, hardly later than that; the first there is if all came later.
-fn choose_baseline(taken: &RawCapture, timeline: &Timeline) -> Option<Baseline> {
-    let facts = Facts { timeline: timeline.clone(), ..Facts::default() };
-    let (onset, latest) = match lastgasp_diagnosis::window(&facts) {
-        Some(w) => (w.onset_ms, w.onset_ms + (w.end_ms - w.onset_ms) / 20),
-        None => (taken.t_ms, taken.t_ms),
-    };
-    let times = taken.baselines.times();
-    let early = times.iter().enumerate().filter(|(_, t)| **t <= latest);
-    taken.baselines.look(early.min_by_key(|(_, t)| t.abs_diff(onset)).map_or(0, |(i, _)| i))
 }

@@ -23,8 +23,35 @@ impl Frames {
     }
 }
 
-/// Where every goroutine's stack ends: it says nothing, and pprof leaves it out (`allFrames` in runtime/pprof/proto.go). Seen against real programs'
-/// own profiles (`cargo xtask real`).
+/// Where every goroutine's stack ends: it says nothing, and pprof leaves it out (`allFrames` in
+/// runtime/pprof/proto.go). Seen against real programs' own profiles (`cargo xtask real`).
 pub(crate) fn is_bottom(f: &lastgasp_goruntime::Frame) -> bool {
     f.function == "runtime.goexit"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(function: &str, line: u32) -> lastgasp_goruntime::Frame {
+        lastgasp_goruntime::Frame { function: function.into(), file: "a.go".into(), line }
+    }
+
+    #[test]
+    fn a_frame_has_one_index() {
+        let mut frames = Frames::default();
+        let indices = [("f", 1), ("g", 1), ("f", 1), ("f", 2)].map(|(f, line)| frames.of(&frame(f, line)));
+        assert_eq!(indices, [0, 1, 0, 2]);
+        let of: Vec<_> = frames.list.iter().map(|f| (f.function.as_str(), f.line)).collect();
+        assert_eq!(of, [("f", 1), ("g", 1), ("f", 2)]);
+    }
+
+    #[test]
+    fn goexit_alone_is_the_bottom() {
+        for (function, bottom) in
+            [("runtime.goexit", true), ("runtime.goexit0", false), ("runtime.main", false), ("main.goexit", false)]
+        {
+            assert_eq!(is_bottom(&frame(function, 1)), bottom, "{function}");
+        }
+    }
 }

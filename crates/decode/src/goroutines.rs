@@ -10,7 +10,8 @@ use crate::frames::{Frames, is_bottom};
 /// What goroutines of a group have in common.
 type Key = (Vec<u32>, &'static str, &'static str, Option<u32>, bool);
 
-/// Goroutines whose stacks were left out of the copy count with those like them; `decode_all_goroutines` has said so.
+/// Goroutines whose stacks were left out of the copy count with those like them; `decode_all_goroutines` has
+/// said so.
 pub(crate) fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines {
     let mut groups: BTreeMap<Key, u64> = BTreeMap::new();
     // Goroutines that do the same share one list of calls.
@@ -42,4 +43,125 @@ pub(crate) fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines
         .collect();
     out.groups.sort_by_key(|g| std::cmp::Reverse(g.count));
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lastgasp_goruntime::{CallSite, Frame};
+    use lastgasp_inferior::Addr;
+
+    use super::*;
+
+    fn frame(function: &str) -> Frame {
+        Frame { function: function.into(), file: "a.go".into(), line: 7 }
+    }
+
+    fn call(function: &str) -> Call {
+        Call {
+            frame: frame(function),
+            pc: Addr(0x1000),
+            offset: Some(1),
+            inlined: false,
+            arguments: false,
+            elided: false,
+            system: false,
+        }
+    }
+
+    fn site(function: &str) -> Arc<CallSite> {
+        Arc::new(CallSite { frame: frame(function), function: function.into(), offset: None })
+    }
+
+    /// Parked in `main.work`, started by `main.main`, on 2 KiB.
+    fn waiting() -> Goroutine {
+        Goroutine {
+            goid: 1,
+            status: Status::Waiting,
+            wait_reason: "chan receive",
+            wait_since_ns: 0,
+            parent: 1,
+            created_by: Some(site("main.main")),
+            ancestors: Arc::new([]),
+            start_function: Arc::new("main.work".into()),
+            stack: Arc::new([call("runtime.gopark"), call("main.work"), call("runtime.goexit")]),
+            cut: None,
+            approximate: false,
+            no_registers: None,
+            left_out: false,
+            locked: false,
+            labels: Arc::new([]),
+            stack_bytes: 2048,
+        }
+    }
+
+    #[test]
+    fn what_one_group_has_in_common() {
+        let g = waiting();
+        let elided = Call { elided: true, ..call("main.work-fm") };
+        for (why, other, groups) in [
+            ("the same, with a stack of its own", waiting(), 1),
+            (
+                "another number, wait, size and thread",
+                Goroutine { goid: 9, wait_since_ns: 5, stack_bytes: 8192, locked: true, ..waiting() },
+                1,
+            ),
+            (
+                "a wrapper that Go hides",
+                Goroutine { stack: Arc::new([call("runtime.gopark"), elided, call("main.work")]), ..waiting() },
+                1,
+            ),
+            (
+                "a stack that was left out of the copy",
+                Goroutine { left_out: true, stack: Arc::clone(&g.stack), ..waiting() },
+                1,
+            ),
+            ("another state", Goroutine { status: Status::Runnable, wait_reason: "", ..waiting() }, 2),
+            ("another reason to wait", Goroutine { wait_reason: "select", ..waiting() }, 2),
+            ("another creator", Goroutine { created_by: Some(site("main.other")), ..waiting() }, 2),
+            ("no creator", Goroutine { created_by: None, ..waiting() }, 2),
+            ("a stack that was reconstructed", Goroutine { approximate: true, ..waiting() }, 2),
+            ("another stack", Goroutine { stack: Arc::new([call("main.work")]), ..waiting() }, 2),
+        ] {
+            let got = group(&[g.clone(), other], &mut Frames::default());
+            assert_eq!((got.groups.len(), got.total), (groups, 2), "{why}");
+        }
+    }
+
+    #[test]
+    fn groups_are_as_the_goroutines_and_the_largest_comes_first() {
+        let running = Goroutine { status: Status::Running, wait_reason: "", created_by: None, ..waiting() };
+        let mut frames = Frames::default();
+        let got = group(&[running, waiting(), waiting()], &mut frames);
+        assert_eq!((got.total, got.running, got.stack_bytes), (3, 1, 3 * 2048));
+        let [largest, smallest] = got.groups.as_slice() else { panic!("{:?}", got.groups) };
+        let functions: Vec<&str> = largest.stack.iter().map(|i| frames.list[*i as usize].function.as_str()).collect();
+        assert_eq!(functions, ["runtime.gopark", "main.work"], "without the bottom");
+        assert_eq!(
+            (largest.count, largest.state.as_str(), largest.wait_reason.as_str()),
+            (2, "waiting", "chan receive")
+        );
+        let creator = largest.created_by.map(|i| frames.list[i as usize].function.as_str());
+        assert_eq!((creator, largest.approximate), (Some("main.main"), false));
+        assert_eq!((smallest.count, smallest.state.as_str(), smallest.created_by), (1, "running", None));
+    }
+
+    /// As in Go's own listings: the runtime's own are not counted, but their stacks take memory like the
+    /// others'.
+    #[test]
+    fn the_runtimes_own_are_hidden() {
+        let started_by = |start: &str| Goroutine { start_function: Arc::new(start.into()), ..waiting() };
+        for (start, total) in [("runtime.bgsweep", 0), ("runtime.main", 1), ("main.work", 1), ("", 1)] {
+            let got = group(&[started_by(start)], &mut Frames::default());
+            assert_eq!((got.total, got.groups.len() as u64, got.stack_bytes), (total, total, 2048), "{start:?}");
+        }
+    }
+
+    /// A size is a foreign number.
+    #[test]
+    fn stacks_of_absurd_sizes_are_no_overflow() {
+        let absurd = Goroutine { stack_bytes: u64::MAX, ..waiting() };
+        assert_eq!(group(&[absurd, waiting()], &mut Frames::default()).stack_bytes, u64::MAX);
+    }
 }

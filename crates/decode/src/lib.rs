@@ -1,15 +1,19 @@
-//! Raw capture to facts: all decoding happens here, with the target running again or dead. No process is read, and no
-//! file but the executable's image that the raw capture names.
+//! Raw capture to facts: all decoding happens here, with the target running again or dead. No process is
+//! read, and no file but the executable's image that the raw capture names.
 //!
 //! - `sites`: allocation stacks as pprof shows them, un-sampled, one site a visible stack.
 //! - `goroutines`: goroutines by stack, state and who started them.
 //! - `memory`: the runtime's gauges, the span table, what is resident, what is charged.
+//! - `baseline`: which earlier look at the profile the growth is measured from.
 //! - `frames`: functions, files and lines by index.
 
+mod baseline;
 mod decode;
 mod frames;
 mod goroutines;
 mod memory;
 mod sites;
+#[cfg(test)]
+mod synthetic;
 
-pub use decode::{Decoded, decode};
+pub use decode::{Decoded, Provenance, decode};

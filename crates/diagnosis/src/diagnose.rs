@@ -10,20 +10,20 @@ use crate::unknown;
 use crate::what_if::{LimitWhatIf, limits};
 use crate::window::{Window, window};
 
-/// All that the rules say.
+/// All that the rules say of a capture.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnosis {
-    /// The worst and surest first: the verdict.
+    /// Findings, the worst and surest first: that one is the verdict.
     pub findings: Vec<Finding>,
-    /// What it is not.
+    /// Suspects that the evidence speaks against.
     pub ruled_out: Vec<RuledOut>,
-    /// What other limits would buy.
+    /// What larger limits would buy.
     pub limits: Vec<LimitWhatIf>,
-    /// What is not known.
+    /// What is not known, in sentences.
     pub unknown: Vec<String>,
-    /// The growth that led here.
+    /// The growth that led here; absent if memory did not grow.
     pub window: Option<Window>,
-    /// What grew.
+    /// Growth by site since the baseline.
     pub growth: Growth,
 }
 

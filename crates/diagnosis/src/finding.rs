@@ -2,7 +2,7 @@
 
 use crate::subject::{Subject, fingerprint};
 
-/// How bad it is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Nothing found.
@@ -28,7 +28,7 @@ impl Level {
     }
 }
 
-/// Where a number comes from.
+/// Origin of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Read as it is.
@@ -54,43 +54,43 @@ impl Source {
 /// A sentence of evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// The sentence.
+    /// Sentence with its numbers.
     pub text: String,
-    /// Where its numbers come from.
+    /// Origin of its numbers.
     pub source: Source,
 }
 
 /// A factor of a confidence, 0 to 1; the confidence is their product.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfidenceFactor {
-    /// What it weighs.
+    /// What it weighs, in a few words.
     pub name: &'static str,
-    /// The factor.
+    /// Value from 0 to 1.
     pub value: f64,
 }
 
-/// What a rule says.
+/// A finding of a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// Code of the rule.
     pub code: &'static str,
     /// What it is about.
     pub subject: Subject,
-    /// How bad.
+    /// Severity.
     pub level: Level,
-    /// A few words.
+    /// Title of a few words.
     pub title: String,
-    /// One sentence with numbers.
+    /// Sentence with the numbers that matter.
     pub sentence: String,
     /// Factors of the confidence.
     pub factors: Vec<ConfidenceFactor>,
-    /// Why.
+    /// Evidence for it.
     pub evidence: Vec<Evidence>,
     /// What would end it.
     pub cure: String,
-    /// Index of the site that it is about.
+    /// Index in `facts.profile.sites` of the site that it is about.
     pub site: Option<usize>,
-    /// What to do now: act and effect.
+    /// What to do now: act and effect, in the order to try.
     pub do_now: Vec<(String, String)>,
 }
 

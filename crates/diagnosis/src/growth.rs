@@ -8,23 +8,23 @@ use crate::facts::{Amount, Facts, Frame};
 use crate::owner::{frame, is_standard_library, owning_frame};
 use crate::thresholds::heap_growth::MAJORITY;
 
-/// What grew since the baseline; without one, what is there.
+/// Growth since the baseline; without one, what is there.
 #[derive(Clone, Debug, Default)]
 pub struct Growth {
     /// Whether there is a baseline.
     pub has_baseline: bool,
-    /// Sum of the sites that grew.
+    /// Sum over the sites that grew.
     pub total: Amount,
-    /// Per site, in the order of `facts.profile.sites`.
+    /// Growth of each site, in the order of `facts.profile.sites`.
     pub by_site: Vec<Amount>,
-    /// The function that the growth is named after.
+    /// Function that the growth is named after.
     pub culprit: Option<Culprit>,
 }
 
 /// The function that most of the growth is named after.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Culprit {
-    /// The frame: function, file and line of its largest site.
+    /// Frame of its largest site: function, file and line.
     pub frame: Frame,
     /// Index of that site.
     pub site: usize,

@@ -1,17 +1,23 @@
 //! What the heap holds, in words: by size, and by type where the runtime keeps it.
 
 use crate::facts::{Heap, LargeObjects};
+use crate::finding::Source;
 use crate::units::{bytes, count, plural};
+
+/// Where the numbers of the span table come from.
+#[must_use]
+pub fn heap_source(heap: &Heap) -> Source {
+    if heap.running { Source::Estimated } else { Source::Exact }
+}
 
 /// Bytes and what they are, the most bytes first.
 #[must_use]
 pub fn heap_summary(heap: &Heap) -> Vec<(u64, String)> {
     let small = heap.classes.iter().map(|c| {
         let kind = if c.noscan { "without pointers" } else { "with pointers" };
-        (c.objects.saturating_mul(c.size), format!("{} of up to {} {kind}", plural(c.objects, "object"), bytes(c.size)))
+        (c.object_bytes(), format!("{} of up to {} {kind}", plural(c.objects, "object"), bytes(c.size)))
     });
-    let mut all: Vec<(u64, String)> =
-        small.chain(heap.large.iter().map(|l| (l.count.saturating_mul(l.size), large(l)))).collect();
+    let mut all: Vec<(u64, String)> = small.chain(heap.large.iter().map(|l| (l.total_bytes(), large(l)))).collect();
     all.retain(|(n, _)| *n > 0);
     all.sort_by(|a, b| b.cmp(a));
     all

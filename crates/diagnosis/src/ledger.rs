@@ -18,10 +18,10 @@ pub struct Slice {
 }
 
 /// More than any address space: a gauge beyond it is garbage, and sums of such slices do not overflow.
-const MOST: u64 = 1 << 57;
+const MAX_SLICE: u64 = 1 << 57;
 
 fn slice(name: &'static str, bytes: u64, source: Source, what: &'static str) -> Slice {
-    Slice { name, bytes: bytes.min(MOST).cast_signed(), source, what }
+    Slice { name, bytes: bytes.min(MAX_SLICE).cast_signed(), source, what }
 }
 
 /// Adds what is left of `total`.
@@ -29,7 +29,7 @@ fn close(mut slices: Vec<Slice>, total: u64, what: &'static str) -> Vec<Slice> {
     let named: i64 = slices.iter().map(|s| s.bytes).sum();
     slices.push(Slice {
         name: "unknown",
-        bytes: total.min(MOST).cast_signed() - named,
+        bytes: total.min(MAX_SLICE).cast_signed() - named,
         source: Source::Estimated,
         what,
     });

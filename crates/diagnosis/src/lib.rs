@@ -4,20 +4,37 @@
 //! [`Facts`] is what a capture knows, [`Growth`] what grew since the baseline, [`window`] when; each rule in
 //! `rules` looks at them and may give a [`Finding`]. [`diagnose`] ranks them into a [`Diagnosis`] whose first
 //! finding is the verdict.
+//!
+//! ```
+//! use lastgasp_diagnosis::{Facts, Level, catalogue, diagnose};
+//!
+//! // A capture in which nothing is known: nothing is found, and that is said.
+//! let diagnosis = diagnose(&Facts::default());
+//! assert_eq!(diagnosis.level(), Level::None);
+//! assert!(diagnosis.unknown.iter().any(|u| u.starts_with("what grew")));
+//!
+//! // What could be found.
+//! assert!(catalogue().any(|rule| rule.code == "heap-growth"));
+//! ```
 
 mod cause;
 mod diagnose;
 pub mod facts;
+mod feeds;
 mod finding;
 mod findings;
+mod goroutine_summary;
 mod growth;
 mod heap_summary;
 mod ledger;
 mod owner;
+mod pprof_view;
 mod ruled_out;
 mod rules;
+mod site_table;
 mod subject;
 mod thresholds;
+mod timeline_summary;
 pub mod units;
 mod unknown;
 mod what_if;
@@ -26,14 +43,18 @@ mod window;
 pub use cause::cause;
 pub use diagnose::{Diagnosis, diagnose};
 pub use facts::Facts;
+pub use feeds::{FeedState, feeds};
 pub use finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
+pub use goroutine_summary::GoroutineSummary;
 pub use growth::{Culprit, Growth};
-pub use heap_summary::heap_summary;
+pub use heap_summary::{heap_source, heap_summary};
 pub use ledger::{Slice, charge_ledger, ledger};
-pub use owner::{Owner, is_standard_library};
+pub use pprof_view::{CulpritView, PprofView, pprof_view};
 pub use ruled_out::RuledOut;
 pub use rules::{RuleInfo, catalogue};
+pub use site_table::{SiteRates, SiteRow, SiteSums, SiteTable};
 pub use subject::Subject;
+pub use timeline_summary::{events, thinned};
 pub use unknown::nothing_found;
 pub use what_if::LimitWhatIf;
 pub use window::{Window, window};

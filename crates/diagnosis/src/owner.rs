@@ -5,7 +5,7 @@ use crate::facts::{Facts, Frame};
 
 /// Whose code it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Owner {
+pub(crate) enum Owner {
     /// Of the main module, or of package main.
     Program,
     /// Of a module that it depends on.
@@ -26,8 +26,7 @@ fn package(function: &str) -> &str {
 
 /// Whether a function is of Go's standard library: its import path has no dot in the first element, which
 /// every module's has, and is not `main`.
-#[must_use]
-pub fn is_standard_library(function: &str, module: &str) -> bool {
+pub(crate) fn is_standard_library(function: &str, module: &str) -> bool {
     owner(function, module) == Owner::StandardLibrary
 }
 

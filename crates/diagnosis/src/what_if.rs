@@ -3,16 +3,16 @@
 use crate::facts::Facts;
 use crate::window::Window;
 
-/// What another limit would have changed.
+/// What a larger limit would buy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LimitWhatIf {
-    /// The limit.
+    /// The larger limit in bytes.
     pub limit: u64,
-    /// Seconds more at the median rate; at the highest; at the lowest.
+    /// Seconds until it would have been reached too, at the rate of the whole window.
     pub seconds: f64,
-    /// At the highest rate.
+    /// The same at the highest rate.
     pub low: f64,
-    /// At the lowest rate.
+    /// The same at the lowest rate, and at most four times `seconds`.
     pub high: f64,
 }
 

@@ -5,9 +5,9 @@ use crate::facts::{Facts, Sample};
 /// The growth that ended in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Window {
-    /// On the timeline's clock.
+    /// Begin of the growth in milliseconds on the timeline's clock.
     pub onset_ms: u64,
-    /// On the timeline's clock.
+    /// End of the growth in milliseconds on the timeline's clock.
     pub end_ms: u64,
     /// Usage at the onset.
     pub start_bytes: u64,
@@ -15,11 +15,11 @@ pub struct Window {
     pub end_bytes: u64,
     /// Bytes per second over the whole window.
     pub rate: f64,
-    /// 10th percentile over parts of the window.
+    /// 10th percentile of the rate over parts of the window, in bytes per second.
     pub rate_low: f64,
-    /// 90th percentile.
+    /// 90th percentile of the rate over parts of the window, in bytes per second.
     pub rate_high: f64,
-    /// GC cycles finished in it.
+    /// Collections finished in the window.
     pub gc_cycles: u32,
 }
 

@@ -1,24 +1,28 @@
-//! Bounds of what is believed of foreign numbers: no walk is longer and no allocation larger, whatever stands in memory.
+//! Bounds of what is believed of foreign numbers: no walk is longer and no allocation larger, whatever stands
+//! in memory.
 
 /// Most goroutines that are followed.
 pub(crate) const MAX_GOROUTINES: u64 = 4 << 20;
-/// Largest stack in bytes: Go's own ceiling is 2,000,000,000 bytes (`maxstackceiling`), and stacks are powers of two.
+/// Largest stack in bytes: Go's own ceiling is 2,000,000,000 bytes (`maxstackceiling`), and stacks are powers
+/// of two.
 pub(crate) const MAX_STACK_BYTES: u64 = 1 << 30;
 /// Most threads that are followed.
 pub(crate) const MAX_THREADS: usize = 1 << 16;
-/// Most buckets of the memory profile that are followed: a million is ten times what the largest services show.
+/// Most buckets of the memory profile that are followed: a million is ten times what the largest services
+/// show.
 pub(crate) const MAX_BUCKETS: usize = 1 << 20;
 
-/// Bytes of calls, names and labels together that decoding goroutines may make, whatever stands in memory; a `Goroutine`
-/// itself is smaller than the `g` that the copy holds of it.
+/// Bytes of calls, names and labels together that decoding goroutines may make, whatever stands in memory; a
+/// `Goroutine` itself is smaller than the `g` that the copy holds of it.
 pub(crate) const MAX_DECODED: usize = 512 << 20;
-/// Frames that decoding goroutines may walk. The stacks that are copied have 16 MiB, which are a million frames at most.
+/// Frames that decoding goroutines may walk. The stacks that are copied have 16 MiB, which are a million
+/// frames at most.
 pub(crate) const MAX_STEPS: usize = 4 << 20;
 
 /// Bytes of one goroutine's stack that are copied, from its innermost frame on.
 pub(crate) const STACK_BOUND: u64 = 256 << 10;
-/// Bytes of all stacks together that are copied. Where they have more (a leak of deep goroutines: 89,000 of them held 450 MB
-/// of stacks), a sample is copied.
+/// Bytes of all stacks together that are copied. Where they have more (a leak of deep goroutines: 89,000 of
+/// them held 450 MB of stacks), a sample is copied.
 pub(crate) const STACKS_BOUND: usize = 16 << 20;
 /// Bytes of the stack of a running goroutine that are searched when its registers are not to be had.
 pub(crate) const RECONSTRUCT_WINDOW: u64 = 64 << 10;

@@ -1,14 +1,15 @@
 //! From an executable and its memory to a Go runtime that can be read.
 
-use lastgasp_inferior::{Addr, AddrRange, BlockCache, ElfImage, Layered, Memory};
+use lastgasp_inferior::{Addr, AddrRange, Arch, BlockCache, ElfImage, Layered, Memory};
 use thiserror::Error;
 
+use crate::arch;
 use crate::binary::buildinfo::{BuildInfo, parse_buildinfo};
 use crate::binary::garble;
 use crate::binary::locate::{self, Globals};
-use crate::binary::located::Located;
 use crate::binary::moduledata::{self, ModuleData};
 use crate::binary::pclntab::Symbolizer;
+use crate::binary::runtime_location::RuntimeLocation;
 use crate::bounds::MAX_STACK_BYTES;
 use crate::layout::{self, Layout, Unsupported};
 use crate::version::GoVersion;
@@ -19,15 +20,15 @@ pub enum DiscoverError {
     /// No build information.
     #[error("{file} is not a Go executable (no Go build information), or it was built before Go 1.18")]
     NotGo {
-        /// The executable.
+        /// Name of the executable, as it was opened.
         file: String,
     },
     /// Made unreadable on purpose.
     #[error(
         "{file} looks like a Go binary built with garble ({signs}): what lastgasp reads was scrambled on purpose. Run a build of the same source without garble where it is to be observed"
     )]
-    Obfuscated {
-        /// The executable.
+    Garbled {
+        /// Name of the executable, as it was opened.
         file: String,
         /// What it is recognised by.
         signs: String,
@@ -43,9 +44,9 @@ pub enum DiscoverError {
     /// The runtime's tables or variables were not found.
     #[error("the Go runtime in {file} ({version}) could not be read: {why}")]
     Unreadable {
-        /// The executable.
+        /// Name of the executable, as it was opened.
         file: String,
-        /// Its version.
+        /// Go version, as the binary says it.
         version: String,
         /// What went wrong.
         why: String,
@@ -55,7 +56,9 @@ pub enum DiscoverError {
 /// A Go runtime, located: what is needed to read it, resolved before any crisis.
 #[derive(Clone, Debug)]
 pub struct Runtime {
-    /// The release.
+    /// The processor that the image is for.
+    pub arch: Arch,
+    /// Go release: minor, patch, experiments.
     pub version: GoVersion,
     /// What the linker wrote about the build.
     pub build_info: BuildInfo,
@@ -71,7 +74,7 @@ impl Runtime {
     /// Version and build information of an executable, from its file alone.
     ///
     /// # Errors
-    /// [`DiscoverError::NotGo`], [`DiscoverError::Obfuscated`].
+    /// [`DiscoverError::NotGo`], [`DiscoverError::Garbled`].
     pub fn build_info(image: &ElfImage) -> Result<BuildInfo, DiscoverError> {
         let file = || image.name().to_owned();
         let bytes = image.section(".go.buildinfo").and_then(|s| image.section_bytes(s).ok());
@@ -82,26 +85,29 @@ impl Runtime {
         if newer.is_none()
             && let Some(signs) = garble::signs(image, info.as_ref())
         {
-            return Err(DiscoverError::Obfuscated { file: file(), signs });
+            return Err(DiscoverError::Garbled { file: file(), signs });
         }
         info.ok_or_else(|| DiscoverError::NotGo { file: file() })
     }
 
-    /// Finds everything. `mem` is the process's memory; `bias` what its addresses are off from those in the file.
+    /// Finds everything. `mem` is the process's memory; `bias` what its addresses are off from those in the
+    /// file.
     ///
     /// # Errors
-    /// [`DiscoverError`]; a process that has only just been started may fail as `Unreadable` and succeed a moment later.
+    /// [`DiscoverError`]; a process that has only just been started may fail as `Unreadable` and succeed a
+    /// moment later.
     pub fn discover(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Self, DiscoverError> {
-        let located = Self::locate(image, bias, mem)?;
-        Self::apply(image, bias, mem, &located)
+        let location = Self::locate(image, bias, mem)?;
+        Self::apply(image, bias, mem, &location)
     }
 
-    /// Finds where the runtime stands in the binary: what is the same for all its processes. Constant tables are read from the file, so that no page of them
-    /// becomes part of the process's RSS by our reading; the process is asked only for what the loader has relocated.
+    /// Finds where the runtime stands in the binary: what is the same for all its processes. Constant tables
+    /// are read from the file, so that no page of them becomes part of the process's RSS by our reading; the
+    /// process is asked only for what the loader has relocated.
     ///
     /// # Errors
     /// As [`Runtime::discover`].
-    pub fn locate(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<Located, DiscoverError> {
+    pub fn locate(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Result<RuntimeLocation, DiscoverError> {
         let (version, layout, _) = Self::release(image)?;
         let unreadable = |why: String| unreadable(image, &version, why);
         let file = |constant: &[AddrRange]| {
@@ -116,28 +122,33 @@ impl Runtime {
         let symbols = Symbolizer::new(&constants, &module, layout);
         let variables = locate::variables(image, bias, &module, &symbols).map_err(unreadable)?;
         let stated = |a: Addr| a.0.wrapping_sub(bias);
-        Ok(Located {
+        Ok(RuntimeLocation {
             minor: version.minor,
             module_data: stated(at),
             variables: variables.into_iter().map(|(name, a)| (name.to_owned(), stated(a))).collect(),
         })
     }
 
-    /// The runtime of one process from where it was found in its binary. Everything is checked against the process: what was remembered may be of another
-    /// binary, or a lie.
+    /// The runtime of one process from where it was found in its binary. Everything is checked against the
+    /// process: what was remembered may be of another binary, or a lie.
     ///
     /// # Errors
     /// As [`Runtime::discover`].
-    pub fn apply(image: &ElfImage, bias: u64, mem: &dyn Memory, located: &Located) -> Result<Self, DiscoverError> {
+    pub fn apply(
+        image: &ElfImage,
+        bias: u64,
+        mem: &dyn Memory,
+        location: &RuntimeLocation,
+    ) -> Result<Self, DiscoverError> {
         let (version, layout, build_info) = Self::release(image)?;
         let unreadable = |why: String| unreadable(image, &version, why);
-        if located.minor != version.minor {
-            return Err(unreadable(format!("what is remembered of it is of Go 1.{}", located.minor)));
+        if location.minor != version.minor {
+            return Err(unreadable(format!("what is remembered of it is of Go 1.{}", location.minor)));
         }
-        let at = Addr(located.module_data.wrapping_add(bias));
+        let at = Addr(location.module_data.wrapping_add(bias));
         let module = moduledata::at(mem, layout, at).map_err(unreadable)?;
-        let globals = locate::remembered(located, bias, &module).map_err(unreadable)?;
-        let found = Self { version: version.clone(), build_info, layout, module, globals };
+        let globals = locate::remembered(location, bias, &module).map_err(unreadable)?;
+        let found = Self { arch: image.arch(), version: version.clone(), build_info, layout, module, globals };
         found.validate(mem).map_err(unreadable)?;
         Ok(found)
     }
@@ -146,14 +157,19 @@ impl Runtime {
     ///
     /// # Errors
     /// [`DiscoverError::UnknownVersion`], [`DiscoverError::Unreadable`].
-    pub fn restored(build_info: BuildInfo, module: ModuleData, globals: Globals) -> Result<Self, DiscoverError> {
+    pub fn restored(
+        arch: Arch,
+        build_info: BuildInfo,
+        module: ModuleData,
+        globals: Globals,
+    ) -> Result<Self, DiscoverError> {
         let (version, layout) = Self::layout_of(&build_info)?;
         moduledata::validate_sizes(&module).map_err(|why| DiscoverError::Unreadable {
             file: build_info.path.clone(),
             version: version.text.clone(),
             why,
         })?;
-        Ok(Self { version, build_info, layout, module, globals })
+        Ok(Self { arch, version, build_info, layout, module, globals })
     }
 
     /// The release, and whether we read it.
@@ -170,8 +186,10 @@ impl Runtime {
         Ok((version, layout))
     }
 
-    /// Where tables stand that never change, in the process's addresses: pclntab, and funcdata as far as it may go. The linker may have put them into a segment
-    /// that is writable for a moment (position-independent executables; with cgo even without a section of their own: Go 1.22 with external linking).
+    /// Where tables stand that never change, in the process's addresses: pclntab, and funcdata as far as it
+    /// may go. The linker may have put them into a segment that is writable for a moment
+    /// (position-independent executables; with cgo even without a section of their own: Go 1.22 with external
+    /// linking).
     #[must_use]
     pub fn constant_ranges(&self) -> [AddrRange; 2] {
         /// More funcdata than any program has.
@@ -181,14 +199,15 @@ impl Runtime {
         [AddrRange { start: m.pc_header, end }, AddrRange::sized(m.gofunc, FUNCDATA)]
     }
 
-    /// The variables as the code names them, the symbol table not asked: for checking the rules for stripped binaries on binaries that are not.
+    /// The variables as the code names them, the symbol table not asked: for checking the rules for stripped
+    /// binaries on binaries that are not.
     ///
     /// # Errors
     /// [`DiscoverError::Unreadable`].
     pub fn globals_by_code(&self, mem: &dyn Memory) -> Result<Globals, DiscoverError> {
         let cached = BlockCache::new(mem);
         let symbols = Symbolizer::new(&cached, &self.module, self.layout);
-        locate::globals_by_code(&self.module, &symbols).map_err(|why| DiscoverError::Unreadable {
+        locate::globals_by_code(arch::of(self.arch), &self.module, &symbols).map_err(|why| DiscoverError::Unreadable {
             file: self.build_info.path.clone(),
             version: self.version.text.clone(),
             why,
@@ -204,7 +223,8 @@ impl Runtime {
                 "allglen says {gs} goroutines: the runtime has not started yet, or the address is wrong"
             ));
         }
-        // The first few exist from the start of the runtime on; a list that they stand in is no other list of pointers.
+        // The first few exist from the start of the runtime on; a list that they stand in is no other list of
+        // pointers.
         let all = Addr(read(self.globals.allgptr)?);
         for i in 0..gs.min(4) {
             let g = Addr(read(all.plus(i * 8))?);
@@ -218,8 +238,9 @@ impl Runtime {
         if !head.is_null() && read(head.plus(self.layout.bucket.typ))? != 1 {
             return Err("mbuckets does not lead to a bucket of the memory profile".into());
         }
-        // Any number is a legal rate: `math.MaxInt64` for one sample in a while, what is not positive for none. Where it stands is all that can be wrong; that it
-        // is among the variables was checked when they were located.
+        // Any number is a legal rate: `math.MaxInt64` for one sample in a while, what is not positive for
+        // none. Where it stands is all that can be wrong; that it is among the variables was checked when
+        // they were located.
         let rate = self.globals.mem_profile_rate;
         if !rate.0.is_multiple_of(8) {
             return Err(format!("MemProfileRate is said to stand at {rate}"));
@@ -310,7 +331,7 @@ mod tests {
             variables: AddrRange::default(),
         };
         let version = GoVersion { minor: 24, text: "go1.24".into() };
-        let runtime = Runtime { version, build_info: BuildInfo::default(), layout, module, globals };
+        let runtime = Runtime { arch: Arch::Amd64, version, build_info: BuildInfo::default(), layout, module, globals };
         runtime.validate(&Words(words.into()))
     }
 

@@ -7,7 +7,8 @@ use std::fmt;
 pub struct GoVersion {
     /// 22 for Go 1.22.
     pub minor: u16,
-    /// As the binary says it: `go1.22.10`, `go1.25.5 X:greenteagc`, from Go 1.26 on `go1.27.0-X:nogreenteagc`.
+    /// As the binary says it: `go1.22.10`, `go1.25.5 X:greenteagc`, from Go 1.26 on
+    /// `go1.27.0-X:nogreenteagc`.
     pub text: String,
 }
 
@@ -20,7 +21,8 @@ impl GoVersion {
         Some(Self { minor: digits.parse().ok()?, text: text.to_owned() })
     }
 
-    /// The patch release: 10 for `go1.22.10`, 0 for `go1.20` and for release candidates; `None` for a build between releases.
+    /// The patch release: 10 for `go1.22.10`, 0 for `go1.20` and for release candidates; `None` for a build
+    /// between releases.
     #[must_use]
     pub fn patch(&self) -> Option<u16> {
         let rest = self.text.split_once("go1.")?.1.trim_start_matches(|c: char| c.is_ascii_digit());

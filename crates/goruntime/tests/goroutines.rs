@@ -1,5 +1,6 @@
-//! Goroutines in every state (`lab/goroutines`): state, calls, creators, labels and ancestors, from a copy alone. What Go itself prints of them is compared
-//! line by line in `cli/tests/goroutines.rs`; goroutines that run are in `recorder/tests/goroutines.rs`.
+//! Goroutines in every state (`lab/goroutines`): state, calls, creators, labels and ancestors, from a copy
+//! alone. What Go itself prints of them is compared line by line in `cli/tests/goroutines.rs`; goroutines
+//! that run are in `recorder/tests/goroutines.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
@@ -130,7 +131,8 @@ fn labels(labelled: &[&&Goroutine]) {
     assert_ne!(sets[1]["key00"], sets[1]["key01"]);
 }
 
-/// Who started whom: `chain(4)` in `chain(3)`'s statement and so on, ancestors up to the three that GODEBUG asks for.
+/// Who started whom: `chain(4)` in `chain(3)`'s statement and so on, ancestors up to the three that GODEBUG
+/// asks for.
 fn creation(chain: &[&&Goroutine], minor: u16) {
     let mut by_ancestors: Vec<&&&Goroutine> = chain.iter().collect();
     by_ancestors.sort_by_key(|g| g.goid);

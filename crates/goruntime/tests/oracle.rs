@@ -1,5 +1,6 @@
-//! The decoders against a real Go program that knows its own numbers (`lab/oracle`), for several Go versions and link modes: the same check as `cargo xtask
-//! matrix`, which runs all of them. Skips a version loudly when its toolchain can neither be found nor fetched.
+//! The decoders against a real Go program that knows its own numbers (`lab/oracle`), for several Go versions
+//! and link modes: the same check as `cargo xtask matrix`, which runs all of them. Skips a version loudly
+//! when its toolchain can neither be found nor fetched.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use lastgasp_lab::build::{Mode, cache_dir};
@@ -33,7 +34,8 @@ macro_rules! matrix {
     ($($name:ident: $minor:expr, $mode:expr;)*) => { $(#[test] fn $name() { check($minor, $mode); })* };
 }
 
-// Every minor stripped; the oldest, a middle one and the newest with symbols too; every mode with the newest. `cargo xtask matrix` runs all of it.
+// Every minor stripped; the oldest, a middle one and the newest with symbols too; every mode with the newest.
+// `cargo xtask matrix` runs all of it.
 matrix! {
     go1_19_plain: 19, Mode::Plain;
     go1_19_stripped: 19, Mode::Stripped;
@@ -61,7 +63,8 @@ matrix! {
     go1_27_musl: 27, Mode::Musl;
 }
 
-/// Before 1.23.12 and 1.24.6 moved fields of `m`: the tables that the newest patch release of a minor does not use.
+/// Before 1.23.12 and 1.24.6 moved fields of `m`: the tables that the newest patch release of a minor does
+/// not use.
 #[test]
 fn first_patch_releases_of_minors_that_changed_under_way() {
     for minor in [23, 24] {
@@ -69,7 +72,8 @@ fn first_patch_releases_of_minors_that_changed_under_way() {
     }
 }
 
-/// An experiment that moves nothing that we read. (One that does is refused by name: `experiments_that_move_a_field_are_refused_by_name`, and the matrix.)
+/// An experiment that moves nothing that we read. (One that does is refused by name:
+/// `experiments_that_move_a_field_are_refused_by_name`, and the matrix.)
 #[test]
 fn go1_27_nogreenteagc() {
     let toolchain = find_or_fetch(27, &cache_dir()).map(|t| t.with_experiment("nogreenteagc"));

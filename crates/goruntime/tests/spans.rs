@@ -1,10 +1,11 @@
-//! The span table against what real Go programs say of themselves (`lab/oracle`), and, of one that allocates and forgets without end (`lab/churn`), against the
-//! pacer's own count at any moment, with spans that wait for the sweeper.
+//! The span table against what real Go programs say of themselves (`lab/oracle`), and, of one that allocates
+//! and forgets without end (`lab/churn`), against the pacer's own count at any moment, with spans that wait
+//! for the sweeper.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::{Gauges, Runtime, SpanTable};
+use lastgasp_goruntime::{MemStats, Runtime, SpanTable};
 use lastgasp_inferior::{LiveProcess, thread_ids};
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::oracle::Oracle;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct MemStats {
+struct ProgramMemStats {
     heap_alloc: u64,
     heap_inuse: u64,
     heap_objects: u64,
@@ -41,7 +42,7 @@ fn within(ours: u64, theirs: u64, share: f64) -> bool {
 fn as_the_program_counts(minor: u16, mode: Mode) {
     let Some(toolchain) = toolchain(minor) else { return };
     let oracle = Oracle::start(&toolchain, mode).unwrap();
-    let truth: MemStats = serde_json::from_slice(&oracle.mem_stats().unwrap()).unwrap();
+    let truth: ProgramMemStats = serde_json::from_slice(&oracle.mem_stats().unwrap()).unwrap();
     let live = LiveProcess::open(oracle.pid()).unwrap();
     let rt = Runtime::discover(live.image(), live.bias(), &live).unwrap();
     let mut gaps = Vec::new();
@@ -51,8 +52,8 @@ fn as_the_program_counts(minor: u16, mode: Mode) {
     assert!(within(spans.span_bytes(), truth.heap_inuse, 0.01), "{} {}", spans.span_bytes(), truth.heap_inuse);
     assert!(within(spans.object_bytes(), truth.heap_alloc, 0.01), "{} {}", spans.object_bytes(), truth.heap_alloc);
     assert!(spans.objects().abs_diff(truth.heap_objects) < 600, "{} {}", spans.objects(), truth.heap_objects);
-    let gauges = Gauges::read(&rt, &live).unwrap();
-    assert_eq!(spans.span_bytes(), gauges.heap_in_use);
+    let stats = MemStats::read(&rt, &live).unwrap();
+    assert_eq!(spans.span_bytes(), stats.heap_in_use);
     let mut compared = 0;
     for (size, theirs) in truth.by_size.iter().map(|c| (c.size, c.mallocs - c.frees)).filter(|(_, n)| *n > 50) {
         let ours: u64 = spans.classes.iter().filter(|c| c.elem_size == size).map(|c| c.objects).sum();
@@ -98,16 +99,17 @@ fn at_any_moment_of_a_collection(minor: u16, mode: Mode) {
         stop(churn.pid());
         let mut gaps = Vec::new();
         let mut spans = SpanTable::read(&rt, &live, &mut gaps).unwrap();
-        let gauges = Gauges::read(&rt, &live).unwrap();
+        let stats = MemStats::read(&rt, &live).unwrap();
         spans.name_types(&rt, &live);
         kill(Pid::from_raw(churn.pid()), Signal::SIGCONT).unwrap();
         assert_eq!(gaps, []);
         // A span can be half made at the moment of the stop, not more.
-        assert!(within(spans.span_bytes(), gauges.heap_in_use, 0.01), "{} {}", spans.span_bytes(), gauges.heap_in_use);
-        // Between two marks the pacer's live heap is what the last mark found, and every span that was handed out since, as a whole.
-        if gauges.gc_phase == 0 && gauges.gc_cycles > 2 {
+        assert!(within(spans.span_bytes(), stats.heap_in_use, 0.01), "{} {}", spans.span_bytes(), stats.heap_in_use);
+        // Between two marks the pacer's live heap is what the last mark found, and every span that was handed
+        // out since, as a whole.
+        if stats.gc_phase == 0 && stats.gc_cycles > 2 {
             let alive = spans.object_bytes() - spans.garbage_bytes();
-            most = most.max((alive as f64 / gauges.heap_live as f64 - 1.0).abs());
+            most = most.max((alive as f64 / stats.heap_live as f64 - 1.0).abs());
             compared += 1;
             with_garbage += usize::from(spans.garbage_bytes() > spans.object_bytes() / 50);
         }

@@ -32,9 +32,9 @@ impl fmt::Display for Addr {
 /// `start <= address < end`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AddrRange {
-    /// First address.
+    /// Lowest address of the range.
     pub start: Addr,
-    /// First address behind.
+    /// First address behind the range.
     pub end: Addr,
 }
 

@@ -7,10 +7,16 @@
 
 use std::io::{self, Seek, SeekFrom, Write};
 
-use crate::arch::{self, ELF_MACHINE, PAGE};
+use crate::addr::{Addr, AddrRange};
+use crate::arch::Arch;
 use crate::core_notes::{NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS, OWNER};
-use crate::{Addr, AddrRange, Mapping, Memory, Ranges, ThreadRegisters};
+use crate::mapping::Mapping;
+use crate::memory::Memory;
+use crate::ranges::Ranges;
+use crate::thread::ThreadRegisters;
 
+/// The unit of what is there and what is not, and of holes; pages of all kernels are multiples of it.
+const PAGE: u64 = 4096;
 /// Bytes of memory that are read at a time.
 const CHUNK: u64 = 1 << 20;
 /// Sizes in bytes of an ELF header, a program header, a section header.
@@ -84,8 +90,10 @@ pub struct Added {
 }
 
 /// Who was running, for debuggers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct CoreProcess<'a> {
+    /// Its processor.
+    pub arch: Arch,
     /// Process number.
     pub pid: i32,
     /// Name of the executable; the first 15 bytes are kept.
@@ -298,7 +306,7 @@ impl<W: Write + Seek> CoreWriter<W> {
             self.put(&section)?;
         }
         self.out.seek(SeekFrom::Start(0))?;
-        self.out.write_all(&header(headers_at, count, sections_at))?;
+        self.out.write_all(&header(process.arch, headers_at, count, sections_at))?;
         self.out.flush()?;
         Ok(self.out)
     }
@@ -316,7 +324,7 @@ impl<W: Write + Seek> CoreWriter<W> {
         let main = |t: &&ThreadRegisters| t.tid == process.pid;
         let (first, others): (Vec<_>, Vec<_>) = process.threads.iter().partition(main);
         for (i, thread) in first.into_iter().chain(others).enumerate() {
-            self.put_note(CORE, NT_PRSTATUS, &arch::prstatus(thread))?;
+            self.put_note(CORE, NT_PRSTATUS, &prstatus(process.arch, thread))?;
             if i == 0 {
                 self.put_note(CORE, NT_PRPSINFO, &prpsinfo(process))?;
             }
@@ -368,14 +376,14 @@ fn run(vaddr: u64, bytes: &[u8]) -> (usize, bool) {
     (len, zero)
 }
 
-fn header(headers_at: u64, count: u64, sections_at: u64) -> Vec<u8> {
+fn header(arch: Arch, headers_at: u64, count: u64, sections_at: u64) -> Vec<u8> {
     let many = sections_at > 0;
     let phnum = if many { u64::from(object::elf::PN_XNUM) } else { count };
     let mut b = b"\x7fELF\x02\x01\x01".to_vec();
     b.resize(16, 0);
     for (value, len) in [
         (u64::from(object::elf::ET_CORE.0), 2),
-        (u64::from(ELF_MACHINE), 2),
+        (u64::from(arch.elf_machine()), 2),
         (1, 4),
         (0, 8),
         (headers_at, 8),
@@ -396,6 +404,22 @@ fn header(headers_at: u64, count: u64, sections_at: u64) -> Vec<u8> {
 fn program_header(kind: u32, flags: u32, offset: u64, vaddr: u64, len: u64, align: u64) -> Vec<u8> {
     let first = u64::from(kind) | u64::from(flags) << 32;
     [first, offset, vaddr, 0, len, len, align].iter().flat_map(|w| w.to_le_bytes()).collect()
+}
+
+/// `struct elf_prstatus` of a thread of which stack pointer and program counter are known; all other registers are 0.
+fn prstatus(arch: Arch, thread: &ThreadRegisters) -> Vec<u8> {
+    let place = arch.prstatus();
+    let mut note = vec![0; place.size];
+    let mut put = |at: usize, bytes: &[u8]| {
+        if let Some(place) = note.get_mut(at..at + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+    };
+    put(place.pid, &thread.tid.to_le_bytes());
+    put(place.sp, &thread.sp.0.to_le_bytes());
+    put(place.pc, &thread.pc.0.to_le_bytes());
+    place.fixed.iter().for_each(|(at, value)| put(*at, &value.to_le_bytes()));
+    note
 }
 
 /// `struct elf_prpsinfo` (`include/linux/elfcore.h`): the state's letter, ids, the name; arguments are left empty.

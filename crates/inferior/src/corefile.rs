@@ -1,5 +1,7 @@
-//! An ELF core file: the memory of a process at one moment, its threads' registers, and which files it had mapped. Written by the kernel (`fs/binfmt_elf.c`) or by
-//! gdb's `gcore`. Read piece by piece with `pread`, never as a whole and never mapped: it may be larger than this machine's memory, or be cut short under our hands.
+//! An ELF core file: the memory of a process at one moment, its threads' registers, and which files it had
+//! mapped. Written by the kernel (`fs/binfmt_elf.c`) or by gdb's `gcore`. Read piece by piece with `pread`,
+//! never as a whole and never mapped: it may be larger than this machine's memory, or be cut short under our
+//! hands.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,9 +12,12 @@ use object::elf::{FileHeader64, PN_XNUM, ProgramHeader64};
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
 use object::{Architecture, LittleEndian, Object as _, ReadCache, ReadRef as _};
 
-use crate::arch::{self, PAGE, PRSTATUS};
+use crate::addr::{Addr, AddrRange};
+use crate::arch::{Arch, Prstatus};
 use crate::core_notes::{NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS, OWNER};
-use crate::{Addr, AddrRange, ElfImage, ImageError, Memory, ReadCause, ReadError, ThreadRegisters};
+use crate::elf::{ElfImage, ImageError};
+use crate::memory::{Memory, ReadCause, ReadError};
+use crate::thread::ThreadRegisters;
 
 /// A piece of memory that the core holds.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +52,10 @@ pub enum Match {
 pub struct CoreFile {
     file: File,
     name: String,
+    arch: Arch,
+    /// What its kernel said of pages, in bytes: of two notes, this one (`AT_PAGESZ`) is believed first.
+    auxv_page: Option<u64>,
+    file_page: Option<u64>,
     /// By address; they do not overlap.
     pieces: Vec<Piece>,
     /// Mapped, and not in the file: what `coredump_filter` left out.
@@ -68,11 +77,13 @@ struct Own {
     len: usize,
 }
 
-/// Most bytes of notes that are read: some kilobytes a thread (NT_X86_XSTATE), so tens of thousands of threads.
+/// Most bytes of notes that are read: some kilobytes a thread (NT_X86_XSTATE), so tens of thousands of
+/// threads.
 const MAX_NOTES: u64 = 256 << 20;
 /// Most segments: the kernel's own `vm.max_map_count` is 65530 by default, and rarely raised beyond this.
 const MAX_PIECES: usize = 4 << 20;
 
+const AT_PAGESZ: u64 = 6;
 const AT_ENTRY: u64 = 9;
 
 impl CoreFile {
@@ -100,16 +111,19 @@ impl CoreFile {
         let cache = ReadCache::new(file.try_clone().map_err(io)?);
         let (architecture, headers) =
             program_headers(&cache).map_err(|e| format(format!("not a readable ELF file: {e}")))?;
-        if architecture != arch::ELF_ARCHITECTURE {
-            let (other, only) = (architecture, arch::NAME);
+        let Some(arch) = Arch::of(architecture) else {
+            let (other, only) = (architecture, Arch::supported());
             return Err(format(format!(
                 "a core of architecture {other:?}, which is not supported yet: only {only} is"
             )));
-        }
+        };
         let endian = LittleEndian;
         let mut core = Self {
             file,
             name: name.clone(),
+            arch,
+            auxv_page: None,
+            file_page: None,
             pieces: Vec::new(),
             left_out: 0,
             missing: 0,
@@ -144,6 +158,20 @@ impl CoreFile {
         }
         core.tidy();
         Ok(core)
+    }
+
+    /// The processor that the process ran on.
+    #[must_use]
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
+    /// The page size of the kernel that the process ran on, in bytes: 4 KiB to 64 KiB. gdb's `gcore` writes 1
+    /// into `NT_FILE` (`linux-tdep.c`: "we have no good way to determine the correct value").
+    #[must_use]
+    pub fn page_size(&self) -> u64 {
+        let believed = |n: &u64| n.is_power_of_two() && (4096..=65536).contains(n);
+        self.auxv_page.filter(believed).or(self.file_page.filter(believed)).unwrap_or(self.arch.smallest_page())
     }
 
     /// The name given at opening.
@@ -198,7 +226,8 @@ impl CoreFile {
         self.mapped.iter().rev().find(|m| m.start <= entry)
     }
 
-    /// Bytes that the headers promise and the file does not hold: it was cut short (RLIMIT_CORE, a full disk).
+    /// Bytes that the headers promise and the file does not hold: it was cut short (RLIMIT_CORE, a full
+    /// disk).
     #[must_use]
     pub fn missing(&self) -> u64 {
         self.missing
@@ -210,13 +239,15 @@ impl CoreFile {
         self.left_out
     }
 
-    /// What is added to the addresses of `image` to get the process's: by the entry point for the executable, by the first mapping for another file.
+    /// What is added to the addresses of `image` to get the process's: by the entry point for the executable,
+    /// by the first mapping for another file.
     #[must_use]
     pub fn bias_of(&self, image: &ElfImage, mapped: Option<&CoreMapping>) -> u64 {
+        let page = self.page_size();
         let by_entry = self.entry.filter(|_| mapped.is_none() || mapped == self.executable());
         match (by_entry, mapped) {
             (Some(entry), _) => entry.0.wrapping_sub(image.entry().0),
-            (None, Some(m)) => m.start.0.wrapping_sub(image.first_load().map_or(0, |(v, _)| v / PAGE * PAGE)),
+            (None, Some(m)) => m.start.0.wrapping_sub(image.first_load().map_or(0, |(v, _)| v / page * page)),
             (None, None) => 0,
         }
     }
@@ -227,7 +258,7 @@ impl CoreFile {
         /// Build ids are some hundred bytes.
         const MOST: usize = 64 << 10;
         // Nothing is loaded at half a page: the entry points are those of different programs.
-        if !bias.is_multiple_of(PAGE) {
+        if !bias.is_multiple_of(self.page_size()) {
             return Match::Other;
         }
         let Ok(file) = image.memory(0, image.notes()) else { return Match::Unknown };
@@ -279,19 +310,26 @@ impl CoreFile {
             rest = tail;
             match kind {
                 _ if name == OWNER => self.own_notes.push(Own { kind, offset: at, len: body.len() }),
-                NT_PRSTATUS => self.threads.extend(thread(body)),
+                NT_PRSTATUS => self.threads.extend(thread(body, self.arch.prstatus())),
                 // pr_pid, behind four chars, padding, a word of flags and two 4-byte ids.
                 NT_PRPSINFO => self.pid = word32(body, 24).map_or(0, u32::cast_signed),
-                NT_AUXV => self.entry = auxv(body, AT_ENTRY).or(self.entry),
-                NT_FILE => self.mapped = mapped_files(body),
+                NT_AUXV => {
+                    self.entry = auxv(body, AT_ENTRY).map(Addr).or(self.entry);
+                    self.auxv_page = auxv(body, AT_PAGESZ).or(self.auxv_page);
+                }
+                NT_FILE => {
+                    self.file_page = word64(body, 8);
+                    self.mapped = mapped_files(body);
+                }
                 _ => {}
             }
         }
     }
 }
 
-/// What a core is of, and its program headers. Sections are not looked at: `gcore` writes their headers at the end, which a core that was cut short lacks (test
-/// `a_core_without_its_section_headers_is_read`). Only for more program headers than 16 bits count is the first of them asked, if it can be read.
+/// What a core is of, and its program headers. Sections are not looked at: `gcore` writes their headers at
+/// the end, which a core that was cut short lacks (test `a_core_without_its_section_headers_is_read`). Only
+/// for more program headers than 16 bits count is the first of them asked, if it can be read.
 fn program_headers(cache: &ReadCache<File>) -> Result<(Architecture, &[ProgramHeader64<LittleEndian>]), String> {
     let header = FileHeader64::<LittleEndian>::parse(cache).map_err(|e| e.to_string())?;
     // The header alone is a file too, and says what it is of.
@@ -339,24 +377,20 @@ fn next_note(b: &[u8]) -> Option<Note<'_>> {
     Some(Note { at, name: owner, kind, body, rest: b.get(next..).unwrap_or_default() })
 }
 
-fn thread(prstatus: &[u8]) -> Option<ThreadRegisters> {
+fn thread(prstatus: &[u8], at: &Prstatus) -> Option<ThreadRegisters> {
     Some(ThreadRegisters {
-        tid: word32(prstatus, PRSTATUS.pid)?.cast_signed(),
-        sp: Addr(word64(prstatus, PRSTATUS.sp)?),
-        pc: Addr(word64(prstatus, PRSTATUS.pc)?),
+        tid: word32(prstatus, at.pid)?.cast_signed(),
+        sp: Addr(word64(prstatus, at.sp)?),
+        pc: Addr(word64(prstatus, at.pc)?),
     })
 }
 
-fn auxv(body: &[u8], wanted: u64) -> Option<Addr> {
-    (0..body.len())
-        .step_by(16)
-        .find(|at| word64(body, *at) == Some(wanted))
-        .and_then(|at| word64(body, at + 8))
-        .map(Addr)
+fn auxv(body: &[u8], wanted: u64) -> Option<u64> {
+    (0..body.len()).step_by(16).find(|at| word64(body, *at) == Some(wanted)).and_then(|at| word64(body, at + 8))
 }
 
-/// `NT_FILE` (`fill_files_note` in the kernel): count, page size, then (start, end, page offset) each, then the paths, each ended by a zero byte. Of each path
-/// the mapping with the lowest file offset is kept.
+/// `NT_FILE` (`fill_files_note` in the kernel): count, page size, then (start, end, page offset) each, then
+/// the paths, each ended by a zero byte. Of each path the mapping with the lowest file offset is kept.
 fn mapped_files(body: &[u8]) -> Vec<CoreMapping> {
     let count = word64(body, 0).unwrap_or(0).min(body.len() as u64 / 24) as usize;
     let names = body.get(16 + count * 24..).unwrap_or_default();
@@ -413,7 +447,8 @@ mod tests {
 
     use super::*;
 
-    /// A core as the kernel lays it out, typed in by hand: ELF header, two program headers (notes, memory), notes, 32 bytes of memory at 0x1000.
+    /// A core as the kernel lays it out, typed in by hand: ELF header, two program headers (notes, memory),
+    /// notes, 32 bytes of memory at 0x1000.
     fn core() -> Vec<u8> {
         let mut prstatus = vec![0u8; 336];
         prstatus[32..36].copy_from_slice(&77u32.to_le_bytes());
@@ -512,6 +547,25 @@ mod tests {
         assert_eq!(open(&whole).unwrap().pid(), 76);
         // Without it nobody knows how many: as many as the header could say are not there.
         assert!(open(&bytes).unwrap_err().to_string().contains("not all there"));
+    }
+
+    /// `NT_FILE` says what its offsets are counted in; what no kernel has is not believed.
+    #[test]
+    fn the_page_size_is_what_the_core_says() {
+        let stated = |page: u64| {
+            let mut bytes = core();
+            let files: Vec<u8> = [2u64, 4096].iter().flat_map(|w| w.to_le_bytes()).collect();
+            let at = bytes.windows(16).position(|w| w == files).unwrap() + 8;
+            bytes[at..at + 8].copy_from_slice(&page.to_le_bytes());
+            open(&bytes).unwrap()
+        };
+        assert_eq!((stated(4096).page_size(), stated(4096).arch()), (4096, Arch::Amd64));
+        assert_eq!(stated(65536).page_size(), 65536);
+        for nonsense in [0, 1, 512, 12345, u64::MAX] {
+            assert_eq!(stated(nonsense).page_size(), 4096);
+        }
+        let image = ElfImage::open(File::open("/proc/self/exe").unwrap(), "exe").unwrap();
+        assert_eq!(stated(65536).matches(&image, 4096), Match::Other, "nothing is loaded within a page");
     }
 
     #[test]

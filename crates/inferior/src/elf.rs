@@ -1,5 +1,5 @@
-//! An executable's ELF file: sections, segments, symbols. Read piece by piece with `pread`; never mapped, so that a file that is cut short under our
-//! hands is an error and not a SIGBUS.
+//! An executable's ELF file: sections, segments, symbols. Read piece by piece with `pread`; never mapped, so
+//! that a file that is cut short under our hands is an error and not a SIGBUS.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -9,7 +9,10 @@ use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
 use object::{Endianness, Object as _, ObjectSection as _, ReadCache};
 use thiserror::Error;
 
-use crate::{Addr, AddrRange, Memory, Ranges, ReadCause, ReadError, arch};
+use crate::addr::{Addr, AddrRange};
+use crate::arch::Arch;
+use crate::memory::{Memory, ReadCause, ReadError};
+use crate::ranges::Ranges;
 
 /// Why an executable is not for us.
 #[derive(Debug, Error)]
@@ -17,7 +20,7 @@ pub enum ImageError {
     /// Could not be opened or read.
     #[error("{file}: {error}")]
     Io {
-        /// The file.
+        /// Name of the file, as it was given at opening.
         file: String,
         /// The system's error.
         error: std::io::Error,
@@ -25,7 +28,7 @@ pub enum ImageError {
     /// Not an ELF file of the kind we read.
     #[error("{file}: {why}")]
     Format {
-        /// The file.
+        /// Name of the file, as it was given at opening.
         file: String,
         /// What is wrong with it.
         why: String,
@@ -82,6 +85,7 @@ impl Segment {
 pub struct ElfImage {
     file: File,
     name: String,
+    arch: Arch,
     sections: Vec<Section>,
     segments: Vec<Segment>,
     notes: Vec<AddrRange>,
@@ -93,7 +97,7 @@ pub struct ElfImage {
 /// An image and where it was loaded.
 #[derive(Debug)]
 pub struct LoadedImage {
-    /// The file.
+    /// The ELF file: an executable or a library.
     pub image: ElfImage,
     /// What is added to its addresses to get the process's.
     pub bias: u64,
@@ -106,7 +110,7 @@ impl ElfImage {
     /// Reads the headers of `file`; `name` is for messages.
     ///
     /// # Errors
-    /// [`ImageError`] for what is not a little-endian 64-bit x86-64 ELF file.
+    /// [`ImageError`] for what is not a little-endian 64-bit ELF file of an [`Arch`].
     pub fn open(file: File, name: impl Into<String>) -> Result<Self, ImageError> {
         let name = name.into();
         let format = |why: String| ImageError::Format { file: name.clone(), why };
@@ -117,13 +121,10 @@ impl ElfImage {
         }
         let elf =
             ElfFile64::<Endianness, _>::parse(&cache).map_err(|e| format(format!("not a readable ELF file: {e}")))?;
-        match elf.architecture() {
-            arch::ELF_ARCHITECTURE => {}
-            other => {
-                let only = arch::NAME;
-                return Err(format(format!("architecture {other:?} is not supported yet: only {only} is")));
-            }
-        }
+        let Some(arch) = Arch::of(elf.architecture()) else {
+            let (other, only) = (elf.architecture(), Arch::supported());
+            return Err(format(format!("architecture {other:?} is not supported yet: only {only} is")));
+        };
         let endian = elf.endian();
         let (mut segments, mut notes) = (Vec::new(), Vec::new());
         for p in elf.elf_program_headers() {
@@ -152,7 +153,13 @@ impl ElfImage {
         let build_id = elf.build_id().ok().flatten().map(|b| b.iter().map(|x| format!("{x:02x}")).collect());
         let has_symbols = elf.elf_header().e_shnum(endian) > 0 && sections.iter().any(|s| s.name == ".symtab");
         let entry = Addr(elf.entry());
-        Ok(Self { file, name, sections, segments, notes, entry, build_id, has_symbols })
+        Ok(Self { file, name, arch, sections, segments, notes, entry, build_id, has_symbols })
+    }
+
+    /// The processor that it is for.
+    #[must_use]
+    pub fn arch(&self) -> Arch {
+        self.arch
     }
 
     /// The name given at opening.
@@ -241,8 +248,8 @@ impl ElfImage {
         Ok(buf)
     }
 
-    /// Those of `wanted` that the symbol table has. The table is read, searched and forgotten; in whole pieces, since name by name it took 200 ms for the
-    /// 190 MB of prometheus (`cargo xtask real`).
+    /// Those of `wanted` that the symbol table has. The table is read, searched and forgotten; in whole
+    /// pieces, since name by name it took 200 ms for the 190 MB of prometheus (`cargo xtask real`).
     ///
     /// # Errors
     /// [`ImageError`] if the file can no longer be read.
@@ -267,8 +274,9 @@ impl ElfImage {
         Ok(found)
     }
 
-    /// The file's read-only segments at the addresses where a process has them, and those of its writable ones that `constant` names (in the process's
-    /// addresses): in a position-independent executable the linker puts constant tables into a segment that is writable until it is relocated.
+    /// The file's read-only segments at the addresses where a process has them, and those of its writable
+    /// ones that `constant` names (in the process's addresses): in a position-independent executable the
+    /// linker puts constant tables into a segment that is writable until it is relocated.
     ///
     /// # Errors
     /// The system's error (too many open files).
@@ -283,7 +291,7 @@ impl ElfImage {
 /// Bytes of an `Elf64_Sym`.
 const SYMBOL: usize = 24;
 
-/// An `Elf64_Sym`.
+/// Fields of an `Elf64_Sym` (`elf.h`) that we use; `name` is an offset in the string table.
 struct RawSymbol {
     name: usize,
     defined: bool,
@@ -358,6 +366,16 @@ mod tests {
         let mut f = tempfile::tempfile().unwrap();
         f.write_all(bytes).unwrap();
         ElfImage::open(f, "test")
+    }
+
+    #[test]
+    fn the_processor_is_what_the_file_says() {
+        let mut bytes = std::fs::read("/proc/self/exe").unwrap();
+        assert_eq!(image_of(&bytes).unwrap().arch(), Arch::Amd64);
+        // `e_machine`: EM_AARCH64.
+        bytes[18] = 183;
+        let e = image_of(&bytes).unwrap_err().to_string();
+        assert!(e.contains("Aarch64") && e.contains("only linux/amd64 is"), "{e}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The files with code that a process has mapped, beside its executable: a runtime may live in a library that a program of another language loads.
+//! The files with code that a process has mapped, beside its executable: a runtime may live in a library that
+//! a program of another language loads.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -10,8 +11,10 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{major, minor};
 
-use crate::arch::PAGE;
-use crate::{AddrRange, ElfImage, parse_maps};
+use crate::addr::AddrRange;
+use crate::arch::page_size;
+use crate::elf::ElfImage;
+use crate::mapping::parse_maps;
 
 /// Most files of one process that are looked at.
 const MAX_FILES: usize = 1024;
@@ -54,7 +57,8 @@ fn device(line: &str) -> Option<(u64, u64)> {
     Some((u64::from_str_radix(major, 16).ok()?, u64::from_str_radix(minor, 16).ok()?))
 }
 
-/// Opens what stands at `path` if it is a plain file: it is looked at before it is opened, so that a FIFO of that name is not waited for and a device not woken.
+/// Opens what stands at `path` if it is a plain file: it is looked at before it is opened, so that a FIFO of
+/// that name is not waited for and a device not woken.
 fn open_plain(path: impl AsRef<Path>) -> io::Result<File> {
     let seen = OpenOptions::new().read(true).custom_flags((OFlag::O_PATH | OFlag::O_CLOEXEC).bits()).open(path)?;
     if !seen.metadata()?.is_file() {
@@ -71,8 +75,9 @@ impl MappedFile {
         self.inode
     }
 
-    /// Opens it: by the mapping itself, which finds it even if it was deleted or hidden since (needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE), else by its
-    /// path in the process's own file system, if that is still the same file.
+    /// Opens it: by the mapping itself, which finds it even if it was deleted or hidden since (needs
+    /// CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE), else by its path in the process's own file system, if that
+    /// is still the same file.
     ///
     /// # Errors
     /// The system's error.
@@ -85,20 +90,23 @@ impl MappedFile {
         let file = open_plain(format!("/proc/{}/root{}", self.pid, self.path))?;
         let meta = file.metadata()?;
         let device = (major(meta.dev()), minor(meta.dev()));
-        // overlayfs and btrfs give a file a device of their own making (major 0) and name another one in the map.
+        // overlayfs and btrfs give a file a device of their own making (major 0) and name another one in the
+        // map.
         if meta.ino() != self.inode || device != self.device && device.0 != 0 {
             return Err(io::Error::other(format!("{} was replaced since it was loaded", self.path)));
         }
         Ok(file)
     }
 
-    /// Opens it as an ELF image; with it what is added to the image's addresses to get the process's. `None` if it is none that we read.
+    /// Opens it as an ELF image; with it what is added to the image's addresses to get the process's. `None`
+    /// if it is none that we read.
     #[must_use]
     pub fn image(&self) -> Option<(ElfImage, u64)> {
         let image = ElfImage::open(self.open().ok()?, self.path.clone()).ok()?;
         let (vaddr, offset) = image.first_load()?;
-        let (range, _) = self.parts.iter().find(|(_, o)| *o == offset / PAGE * PAGE)?;
-        let bias = range.start.0.wrapping_sub(vaddr / PAGE * PAGE);
+        let page = page_size();
+        let (range, _) = self.parts.iter().find(|(_, o)| *o == offset / page * page)?;
+        let bias = range.start.0.wrapping_sub(vaddr / page * page);
         Some((image, bias))
     }
 }

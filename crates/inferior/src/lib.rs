@@ -1,8 +1,9 @@
 //! A process, a core file or a capture's memory, seen as one readable address space.
 //!
 //! Design constraints:
-//! - One seam, [`Memory`]: code above it never knows whether the bytes come from a live process, from what was copied while it stood still
-//!   ([`Snapshot`]), from the executable's file ([`FileMemory`]) or from a test.
+//! - One seam, [`Memory`]: code above it never knows whether the bytes come from a live process, from what
+//!   was copied while it stood still ([`Snapshot`]), from the executable's file ([`FileMemory`]) or from a
+//!   test.
 //! - Nothing here writes, stops or signals anything. What acts on a target lives in the crate `recorder`.
 //! - Nothing here knows Go.
 
@@ -23,6 +24,7 @@ mod snapshot;
 mod thread;
 
 pub use addr::{Addr, AddrRange};
+pub use arch::{Arch, clock_ticks, page_size};
 pub use core_writer::{Access, Added, Bounds, CoreProcess, CoreWriter, Cut, OwnNote};
 pub use corefile::{CoreFile, CoreMapping, Match};
 pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol};

@@ -12,11 +12,14 @@ use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 use thiserror::Error;
 
-use crate::arch::PAGE;
-use crate::{
-    Addr, ElfImage, ImageError, LoadedImage, Mapping, Memory, PageMap, Part, ReadCause, ReadError, Resident,
-    parse_maps, parse_smaps,
-};
+use crate::addr::Addr;
+use crate::arch::page_size;
+use crate::elf::{ElfImage, ImageError, LoadedImage};
+use crate::images::mapped_files;
+use crate::mapping::{Mapping, parse_maps};
+use crate::memory::{Memory, Part, ReadCause, ReadError};
+use crate::pagemap::PageMap;
+use crate::resident::{Resident, parse_smaps};
 
 /// Why a process could not be opened.
 #[derive(Debug, Error)]
@@ -32,9 +35,9 @@ pub enum OpenError {
         "no permission to read process {pid} ({what}): needs CAP_SYS_PTRACE; run as root, or as the process's user with kernel.yama.ptrace_scope=0"
     )]
     Denied {
-        /// The process.
+        /// Process number.
         pid: i32,
-        /// Which file.
+        /// Name below `/proc/PID`: `mem`, `exe`.
         what: &'static str,
     },
     /// The process number belongs to another process by now.
@@ -43,12 +46,12 @@ pub enum OpenError {
     /// The executable could not be read.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// Another error.
+    /// Any other error of the system.
     #[error("process {pid}: {what}: {error}")]
     Io {
-        /// The process.
+        /// Process number.
         pid: i32,
-        /// Which file.
+        /// Name below `/proc/PID`: `mem`, `exe`.
         what: &'static str,
         /// The system's error.
         error: std::io::Error,
@@ -58,22 +61,23 @@ pub enum OpenError {
 /// Memory use of a process, from `/proc/PID/status` (bytes).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// `VmRSS`.
+    /// `VmRSS`: resident in all, the sum of the next three.
     pub rss: u64,
-    /// `RssAnon`.
+    /// `RssAnon`: resident memory without a file: heap, stacks.
     pub anon: u64,
-    /// `RssFile`.
+    /// `RssFile`: resident pages of mapped files: code, constant data.
     pub file: u64,
-    /// `RssShmem`.
+    /// `RssShmem`: resident shared memory, tmpfs included.
     pub shmem: u64,
-    /// `VmSwap`.
+    /// `VmSwap`: anonymous memory that stands in swap.
     pub swap: u64,
     /// `VmPTE`: page tables, charged to the cgroup but not part of the RSS.
     pub page_tables: u64,
 }
 
-/// A process whose memory is open for reading. The descriptor of `/proc/PID/mem` is tied to the address space, not to the number, and so is that of its folder:
-/// neither reads another process, even if the number is reused.
+/// A process whose memory is open for reading. The descriptor of `/proc/PID/mem` is tied to the address
+/// space, not to the number, and so is that of its folder: neither reads another process, even if the number
+/// is reused.
 #[derive(Debug)]
 pub struct LiveProcess {
     pid: i32,
@@ -87,7 +91,8 @@ pub struct LiveProcess {
 /// More than any kernel says in `/proc/PID/auxv`, in bytes.
 const MAX_AUXV: u64 = 16 << 10;
 
-/// Field 22 of `/proc/PID/stat`: when the process started, in clock ticks since boot. With the number it names one process for good.
+/// Field 22 of `/proc/PID/stat`: when the process started, in clock ticks since boot. With the number it
+/// names one process for good.
 #[must_use]
 pub fn start_time(pid: i32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -95,7 +100,7 @@ pub fn start_time(pid: i32) -> Option<u64> {
 }
 
 impl LiveProcess {
-    /// Opens `pid`.
+    /// Opens the process `pid` for reading: memory, executable, load bias.
     ///
     /// # Errors
     /// [`OpenError`], each with its cure.
@@ -120,14 +125,15 @@ impl LiveProcess {
         Ok(Self { pid, start_time: start, folder, mem, loaded: Arc::new(LoadedImage { image, bias }) })
     }
 
-    /// Opens `pid`; its image is the executable if that is `wanted`, else the first mapped library (by path) that is, else the executable after all.
+    /// Opens `pid`; its image is the executable if that is `wanted`, else the first mapped library (by path)
+    /// that is, else the executable after all.
     ///
     /// # Errors
     /// As [`LiveProcess::open`].
     pub fn open_wanted(pid: i32, wanted: impl Fn(&ElfImage) -> bool) -> Result<Self, OpenError> {
         let mut process = Self::open(pid)?;
         if !wanted(process.image()) {
-            let libraries = crate::mapped_files(pid);
+            let libraries = mapped_files(pid);
             if let Some((image, bias)) = libraries.iter().filter_map(|f| f.image()).find(|(image, _)| wanted(image)) {
                 process.loaded = Arc::new(LoadedImage { image, bias });
             }
@@ -272,7 +278,7 @@ fn resident_in(mut statm: File) -> Option<u64> {
     let mut buf = [0; 128];
     let n = statm.read(&mut buf).ok()?;
     let pages: u64 = std::str::from_utf8(buf.get(..n)?).ok()?.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * PAGE)
+    pages.checked_mul(page_size())
 }
 
 fn read_mappings(pid: i32) -> Result<Vec<Mapping>, OpenError> {
@@ -289,13 +295,15 @@ fn load_bias(pid: i32, image: &ElfImage) -> Result<u64, OpenError> {
     let inode = image.metadata().map(|m| m.ino()).unwrap_or(0);
     let maps = read_mappings(pid)?;
     let (vaddr, offset) = image.first_load().unwrap_or((0, 0));
-    let first = maps.iter().find(|m| m.inode == inode && m.offset == offset / PAGE * PAGE);
-    Ok(first.map_or(0, |m| m.range.start.0.wrapping_sub(vaddr / PAGE * PAGE)))
+    let page = page_size();
+    let first = maps.iter().find(|m| m.inode == inode && m.offset == offset / page * page);
+    Ok(first.map_or(0, |m| m.range.start.0.wrapping_sub(vaddr / page * page)))
 }
 
 fn cause(e: Errno) -> ReadCause {
     match e {
-        // EIO: the mapping is absent, or the OOM reaper has taken the pages (MMF_UNSTABLE). EFAULT: process_vm_readv's word for absent.
+        // EIO: the mapping is absent, or the OOM reaper has taken the pages (MMF_UNSTABLE). EFAULT:
+        // process_vm_readv's word for absent.
         Errno::EIO | Errno::EFAULT => ReadCause::Absent,
         Errno::ESRCH => ReadCause::Gone,
         Errno::EPERM | Errno::EACCES => ReadCause::Denied,
@@ -304,7 +312,8 @@ fn cause(e: Errno) -> ReadCause {
 }
 
 impl Memory for LiveProcess {
-    /// Reads through the open descriptor, which goes on working after a kill while the address space is pinned.
+    /// Reads through the open descriptor, which goes on working after a kill while the address space is
+    /// pinned.
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
         let len = buf.len();
         let mut done = 0;
@@ -325,8 +334,9 @@ impl Memory for LiveProcess {
         Ok(())
     }
 
-    /// `process_vm_readv` in batches; where it stops at a part (absent memory) or fails (the process has ended), that part is read by itself through the
-    /// descriptor. That call goes by the number: should another process have it by now, all is read again through the descriptor.
+    /// `process_vm_readv` in batches; where it stops at a part (absent memory) or fails (the process has
+    /// ended), that part is read by itself through the descriptor. That call goes by the number: should
+    /// another process have it by now, all is read again through the descriptor.
     fn read_parts(&self, parts: &mut [Part<'_>]) {
         self.read_parts_by_number(parts);
         // Asked afterwards: whose number it is now, its number it was all the time.

@@ -1,11 +1,11 @@
-//! `/proc/PID/maps`.
+//! Memory mappings of a process: `/proc/PID/maps` (kernel: `Documentation/filesystems/proc.rst`).
 
-use crate::{Addr, AddrRange};
+use crate::addr::{Addr, AddrRange};
 
 /// One line of `/proc/PID/maps`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
-    /// The addresses.
+    /// Addresses in the process, whole pages.
     pub range: AddrRange,
     /// Whether it can be read.
     pub readable: bool,

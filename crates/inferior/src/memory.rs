@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::Addr;
+use crate::addr::Addr;
 
 /// Why bytes could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +37,16 @@ pub enum ReadCause {
 pub struct ReadError {
     /// First address asked.
     pub addr: Addr,
-    /// Bytes asked.
+    /// How many bytes were asked for.
     pub len: usize,
-    /// Why.
+    /// What stopped the read.
     pub cause: ReadCause,
 }
 
 /// One piece of a scattered read.
 #[derive(Debug)]
 pub struct Part<'a> {
-    /// Where from.
+    /// First address to read.
     pub addr: Addr,
     /// Where to; filled only if `ok` is set afterwards.
     pub buf: &'a mut [u8],
@@ -69,7 +69,8 @@ pub trait Memory {
         }
     }
 
-    /// `len` bytes, refused if more than `bound` (a length that comes from foreign memory must never size an allocation by itself).
+    /// `len` bytes, refused if more than `bound` (a length that comes from foreign memory must never size an
+    /// allocation by itself).
     ///
     /// # Errors
     /// As [`Memory::read`]; [`ReadCause::TooLarge`] over the bound.
@@ -82,7 +83,7 @@ pub trait Memory {
         Ok(v)
     }
 
-    /// A byte.
+    /// The byte at `addr`.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -92,7 +93,7 @@ pub trait Memory {
         Ok(u8::from_le_bytes(b))
     }
 
-    /// A little-endian u32.
+    /// The little-endian u32 at `addr`.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -102,7 +103,7 @@ pub trait Memory {
         Ok(u32::from_le_bytes(b))
     }
 
-    /// A little-endian u64.
+    /// The little-endian u64 at `addr`.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -112,7 +113,7 @@ pub trait Memory {
         Ok(u64::from_le_bytes(b))
     }
 
-    /// A pointer.
+    /// The pointer at `addr`: 8 bytes, little-endian.
     ///
     /// # Errors
     /// As [`Memory::read`].
@@ -144,7 +145,7 @@ impl<M: Memory + ?Sized> Memory for Box<M> {
 /// Two address spaces, one over the other: what `top` does not hold is asked of `bottom`.
 #[derive(Debug)]
 pub struct Layered<T, B> {
-    /// Asked first.
+    /// The space that is asked first.
     pub top: T,
     /// Asked where `top` fails.
     pub bottom: B,
@@ -156,8 +157,8 @@ impl<T: Memory, B: Memory> Memory for Layered<T, B> {
     }
 }
 
-/// Keeps blocks of memory that does not change (pclntab, text), so that a table walk costs one kernel call per block and not per byte. Bounded: it
-/// forgets everything when full.
+/// Keeps blocks of memory that does not change (pclntab, text), so that a table walk costs one kernel call
+/// per block and not per byte. Bounded: it forgets everything when full.
 #[derive(Debug)]
 pub struct BlockCache<M> {
     inner: M,

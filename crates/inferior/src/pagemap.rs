@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-use crate::arch::PAGE;
-use crate::{Addr, AddrRange};
+use crate::addr::{Addr, AddrRange};
+use crate::arch::page_size;
 
 /// The page tables of a process, opened.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ impl PageMap {
     /// The system's error; an address space that is gone has no pages.
     pub fn pages(&self, range: AddrRange, wanted: Wanted, enough: u64) -> io::Result<Pages> {
         let mut found = Pages::default();
-        let (mut page, end) = (range.start.0 / PAGE, range.end.0.div_ceil(PAGE));
+        let page_size = page_size();
+        let (mut page, end) = (range.start.0 / page_size, range.end.0.div_ceil(page_size));
         let mut seen = 0;
         let mut entries = vec![0; BLOCK];
         while page < end && seen < enough {
@@ -71,12 +72,12 @@ impl PageMap {
             for entry in block.chunks_exact(8).take(read / 8) {
                 let entry = entry.try_into().map_or(0, u64::from_le_bytes);
                 if entry & PRESENT != 0 {
-                    seen += PAGE;
+                    seen += page_size;
                     if wanted == Wanted::All || entry & OF_FILE_OR_SHARED == 0 {
-                        push(&mut found.present, AddrRange::sized(Addr(page * PAGE), PAGE));
+                        push(&mut found.present, AddrRange::sized(Addr(page * page_size), page_size));
                     }
                 } else if entry & SWAPPED != 0 {
-                    found.swapped += PAGE;
+                    found.swapped += page_size;
                 }
                 page += 1;
             }
@@ -96,6 +97,8 @@ fn push(ranges: &mut Vec<AddrRange>, range: AddrRange) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PAGE: u64 = 4096;
 
     /// Of memory that was never touched no page is there.
     #[test]

@@ -1,6 +1,6 @@
 //! Sets of addresses, as lists of ranges that are sorted and do not touch.
 
-use crate::AddrRange;
+use crate::addr::AddrRange;
 
 /// A set of addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

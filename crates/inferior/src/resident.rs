@@ -1,14 +1,14 @@
-//! What of each mapping is resident: `/proc/PID/smaps` (kernel: `Documentation/filesystems/proc.rst`). Reading it walks the page tables, some milliseconds per
-//! gigabyte: never while a target stands still.
+//! What of each mapping is resident: `/proc/PID/smaps` (kernel: `Documentation/filesystems/proc.rst`).
+//! Reading it walks the page tables, some milliseconds per gigabyte: never while a target stands still.
 
-use crate::{Mapping, parse_maps};
+use crate::mapping::{Mapping, parse_maps};
 
 /// A mapping with what of it is in memory, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resident {
-    /// The mapping.
+    /// The mapping, as `/proc/PID/maps` has it.
     pub mapping: Mapping,
-    /// `Rss`.
+    /// `Rss`: all of it that is resident.
     pub rss: u64,
     /// `Anonymous`: of them, memory of the process's own (written pages of a private file mapping too).
     pub anon: u64,

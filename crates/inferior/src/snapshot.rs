@@ -1,8 +1,10 @@
-//! What was copied out of a target: pieces of memory, held in one buffer that is sized before the target stands still.
+//! What was copied out of a target: pieces of memory, held in one buffer that is sized before the target
+//! stands still.
 
 use std::collections::BTreeMap;
 
-use crate::{Addr, AddrRange, Memory, Part, ReadCause, ReadError};
+use crate::addr::{Addr, AddrRange};
+use crate::memory::{Memory, Part, ReadCause, ReadError};
 
 /// A sparse copy of an address space. Later pieces win over earlier ones where they overlap.
 #[derive(Debug, Default, Clone)]
@@ -62,8 +64,8 @@ fn windows(ranges: &[(Addr, usize)]) -> (Vec<Window>, usize) {
 }
 
 impl Snapshot {
-    /// Room for `bytes`, touched now so that no page fault of ours falls into the time the target stands still. Copies over the budget are refused and
-    /// counted.
+    /// Room for `bytes`, touched now so that no page fault of ours falls into the time the target stands
+    /// still. Copies over the budget are refused and counted.
     #[must_use]
     pub fn with_budget(bytes: usize, pieces: usize) -> Self {
         let mut data = vec![1; bytes];
@@ -97,9 +99,10 @@ impl Snapshot {
         ok
     }
 
-    /// Copies many ranges with as few kernel calls, and as few pieces in each, as possible: ranges that stand close together in the order given are read as one,
-    /// with what is between them, and taken apart here. (The kernel takes hold of a page for every piece: of ten thousand small stacks that costs more than their
-    /// bytes do.) Gives how many could not be read.
+    /// Copies many ranges with as few kernel calls, and as few pieces in each, as possible: ranges that stand
+    /// close together in the order given are read as one, with what is between them, and taken apart here.
+    /// (The kernel takes hold of a page for every piece: of ten thousand small stacks that costs more than
+    /// their bytes do.) Gives how many could not be read.
     pub fn copy_all(&mut self, from: &dyn Memory, ranges: &[(Addr, usize)]) -> usize {
         let mut failed = 0;
         let mut rest = ranges;
@@ -115,7 +118,8 @@ impl Snapshot {
 
     fn copy_windows(&mut self, from: &dyn Memory, ranges: &[(Addr, usize)], windows: &[Window]) -> usize {
         let mut scratch = std::mem::take(&mut self.scratch);
-        // No more than is needed: a small service's profile is looked at every few seconds, and to touch a megabyte of fresh memory cost more than all else of that.
+        // No more than is needed: a small service's profile is looked at every few seconds, and to touch a
+        // megabyte of fresh memory cost more than all else of that.
         let needed = windows.iter().map(|w| w.len).sum::<usize>().min(SCRATCH);
         if scratch.len() < needed {
             scratch.resize(needed, 0);
@@ -178,7 +182,7 @@ impl Snapshot {
         self.sealed = false;
     }
 
-    /// Bytes held.
+    /// Bytes that the copy holds, all pieces together.
     #[must_use]
     pub fn len(&self) -> usize {
         self.data.len()
@@ -341,7 +345,8 @@ mod tests {
     fn neighbours_are_read_as_one_and_kept_as_they_were_asked_for() {
         let memory = Holed(std::cell::Cell::new(0));
         let mut s = Snapshot::with_budget(4 << 20, 64);
-        // Eight ranges of 100 bytes, 2 KiB apart: one piece. Then two with the hole between them: each by itself. Then one larger than the room.
+        // Eight ranges of 100 bytes, 2 KiB apart: one piece. Then two with the hole between them: each by
+        // itself. Then one larger than the room.
         let mut ranges: Vec<_> = (0..8).map(|i| (Addr(0x10_0000 + i * 2048), 100)).collect();
         ranges.extend([(Addr(0x1ff0), 16), (Addr(0x2800), 16), (Addr(0x3000), 16), (Addr(0x100_0000), 2 << 20)]);
         assert_eq!(s.copy_all(&memory, &ranges), 1);

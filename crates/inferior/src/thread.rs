@@ -4,16 +4,17 @@ use std::path::Path;
 
 use nix::libc::user_regs_struct;
 
-use crate::{Addr, arch};
+use crate::addr::Addr;
+use crate::arch;
 
 /// Where a stopped thread stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThreadRegisters {
-    /// Thread id.
+    /// Thread id, in the numbers of our own PID namespace; of a core, as the kernel wrote it.
     pub tid: i32,
-    /// Stack pointer.
+    /// Stack pointer: whichever stack of the thread is in use.
     pub sp: Addr,
-    /// Program counter.
+    /// Program counter: the next instruction.
     pub pc: Addr,
 }
 
@@ -36,8 +37,9 @@ pub fn thread_ids(pid: i32) -> Vec<i32> {
     ids
 }
 
-/// SP and PC of a thread that is not running, from `/proc/PID/task/TID/syscall` (kernel: `lib/syscall.c`): `-1 SP PC` when it was stopped in user mode,
-/// `NR ARG*6 SP PC` inside a system call, `running` while it runs.
+/// SP and PC of a thread that is not running, from `/proc/PID/task/TID/syscall` (kernel: `lib/syscall.c`):
+/// `-1 SP PC` when it was stopped in user mode, `NR ARG*6 SP PC` inside a system call, `running` while it
+/// runs.
 #[must_use]
 pub fn thread_registers(pid: i32, tid: i32) -> Option<ThreadRegisters> {
     let text = std::fs::read_to_string(Path::new(&format!("/proc/{pid}/task/{tid}/syscall"))).ok()?;

@@ -7,13 +7,16 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
 use lastgasp_inferior::{
-    Access, Addr, AddrRange, Bounds, CoreFile, CoreMapping, CoreProcess, CoreWriter, Cut, Mapping, Memory, ReadCause,
-    ReadError, Snapshot, ThreadRegisters,
+    Access, Addr, AddrRange, Arch, Bounds, CoreFile, CoreMapping, CoreProcess, CoreWriter, Cut, Mapping, Memory,
+    ReadCause, ReadError, Snapshot, ThreadRegisters,
 };
 use proptest::prelude::*;
 
 const PAGE: u64 = 4096;
 const BASE: u64 = 0xc0_0000_0000;
+
+const NOBODY: CoreProcess<'static> =
+    CoreProcess { arch: Arch::Amd64, pid: 0, name: "", threads: &[], auxv: &[], mappings: &[] };
 
 /// What a page holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,7 +93,7 @@ proptest! {
         if backwards {
             ranges.reverse();
         }
-        let process = CoreProcess { pid: 77, ..CoreProcess::default() };
+        let process = CoreProcess { pid: 77, ..NOBODY };
         let file = write(&memory, &ranges, &process, &[(5, b"note")]);
         // A part of a page that is asked for is held if it can be read, so `expected` goes by bytes.
         let expected = |at: u64| memory.byte(at).filter(|_| ranges.iter().any(|r| r.contains(Addr(at))));
@@ -129,7 +132,8 @@ fn threads_files_names_and_notes_come_back() {
         mapping(0x7f00_0000_0000, 0x2000, 0, "/lib/libc.so.6"),
     ];
     let auxv: Vec<u8> = [9u64, 0x40_1234, 0, 0].iter().flat_map(|w| w.to_le_bytes()).collect();
-    let process = CoreProcess { pid: 77, name: "service", threads: &threads, auxv: &auxv, mappings: &maps };
+    let process =
+        CoreProcess { arch: Arch::Amd64, pid: 77, name: "service", threads: &threads, auxv: &auxv, mappings: &maps };
     let big = vec![7; (1 << 20) + 3];
     let memory = Pages(vec![Page::Data(1)]);
     let file = write(&memory, &[range(BASE, PAGE)], &process, &[(1, b"{}"), (2, &big), (3, b"")]);
@@ -153,7 +157,7 @@ fn zeros_are_holes() {
     let mut pages = vec![Page::Zeros; (256 << 20) / PAGE as usize];
     pages[7] = Page::Data(3);
     let memory = Zeroed(Pages(pages));
-    let file = write(&memory, &[range(BASE, 256 << 20)], &CoreProcess::default(), &[]);
+    let file = write(&memory, &[range(BASE, 256 << 20)], &NOBODY, &[]);
     let meta = file.metadata().unwrap();
     assert!(meta.len() > 256 << 20);
     assert!(meta.blocks() * 512 < 1 << 20, "{} bytes on disk", meta.blocks() * 512);
@@ -184,7 +188,7 @@ fn many_segments() {
     (0..count).for_each(|i| snapshot.insert(Addr(BASE + i * 32), &i.to_le_bytes()));
     snapshot.seal();
     let ranges: Vec<AddrRange> = (0..count).map(|i| range(BASE + i * 32, 8)).collect();
-    let file = write(&snapshot, &ranges, &CoreProcess::default(), &[]);
+    let file = write(&snapshot, &ranges, &NOBODY, &[]);
     assert!(file.metadata().unwrap().len() < 8 << 20, "small pieces are packed");
     let core = CoreFile::open(file, "written").unwrap();
     assert_eq!(core.ranges().count() as u64, count);
@@ -202,7 +206,7 @@ fn a_bound_and_a_word_from_the_caller_end_it() {
     let added = w.add(range(BASE + 64 * PAGE, 1024 * PAGE), Access::Read, &memory, bounds).unwrap();
     assert_eq!(added.cut, Some(Cut::Full));
     assert!(w.written() <= 64 * PAGE);
-    let file = w.finish(&CoreProcess::default(), &[]).unwrap();
+    let file = w.finish(&NOBODY, &[]).unwrap();
     let core = CoreFile::open(file, "written").unwrap();
     assert_eq!(core.u8(Addr(BASE)).ok(), memory.byte(BASE));
 
@@ -240,7 +244,7 @@ fn gdb_opens_it() {
     let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
     let threads =
         [(4712, 0x40_1000), (4711, 0x40_2000)].map(|(tid, pc)| ThreadRegisters { tid, sp: Addr(BASE), pc: Addr(pc) });
-    let process = CoreProcess { pid: 4711, name: "service", threads: &threads, ..CoreProcess::default() };
+    let process = CoreProcess { pid: 4711, name: "service", threads: &threads, ..NOBODY };
     let mut small = Snapshot::default();
     small.insert(Addr(0x7f00_0000_0123), &0x1122_3344_5566_7788u64.to_le_bytes());
     small.seal();

@@ -9,7 +9,6 @@ use lastgasp_goruntime::{DiscoverError, Evidence, EvidencePlan, Gap, Runtime, Sp
 use lastgasp_inferior::{CoreFile, CoreMapping, ElfImage, ImageError, Layered, LoadedImage, Match};
 use thiserror::Error;
 
-use crate::kernel::files::release;
 use crate::raw_capture::{Binary, Phase, RawCapture, Reason, Spans};
 use crate::target::COPY_CAP;
 use crate::target::baselines::BaselineHistory;
@@ -112,7 +111,6 @@ pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<RawCapture, CoreErro
         timeline: Timeline::default(),
         baselines: BaselineHistory::default(),
         monotonic_ns: None,
-        kernel: release(),
     })
 }
 

@@ -118,7 +118,8 @@ fn what_is_damaged_or_a_lie_is_found_anew_and_written_over() {
     // A lie with its checksum right: only the process itself can tell.
     let forge = |from: &str, to: &str| {
         let mut entry: serde_json::Value = serde_json::from_str(&swap(from, to)).unwrap();
-        let mut located: lastgasp_goruntime::Located = serde_json::from_value(entry["located"].clone()).unwrap();
+        let mut located: lastgasp_goruntime::RuntimeLocation =
+            serde_json::from_value(entry["located"].clone()).unwrap();
         located.variables.retain(|_, a| *a != 0);
         entry["crc32"] = crc32fast::hash(&serde_json::to_vec(&located).unwrap()).into();
         entry["located"] = serde_json::to_value(&located).unwrap();

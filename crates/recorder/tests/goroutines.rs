@@ -44,7 +44,7 @@ fn look(pid: i32, name: &str) {
     let rt = Runtime::discover(live.image(), live.bias(), &live).unwrap();
     let mut plan = EvidencePlan::default();
     plan.update(&rt, &live);
-    let stopper = Stopper::Ptrace(None);
+    let stopper = Stopper::by_ptrace_alone();
     let (mut running, mut on_system_stack, mut moments) = (0, 0, 0);
     let mut innermost: BTreeMap<String, usize> = BTreeMap::new();
     let mut bad = Vec::new();

@@ -1,6 +1,19 @@
 //! Findings to terminal, HTML, JSON and pprof. With `cli` the only crate that formats for people.
+//!
+//! ```
+//! use lastgasp_diagnosis::{Facts, diagnose};
+//! use lastgasp_report::{document, page, terminal};
+//!
+//! let facts = Facts::default();
+//! let diagnosis = diagnose(&facts);
+//! assert!(terminal(&facts, &diagnosis).starts_with("VERDICT  no finding"));
+//! let document = document(&facts, &diagnosis, None);
+//! assert_eq!(document["verdict"]["level"], "none");
+//! assert!(page(&document).contains("<html"));
+//! ```
 
 mod document;
+mod explain;
 mod goroutine_profile;
 mod goroutines;
 mod html;
@@ -10,6 +23,7 @@ mod printable;
 mod text;
 
 pub use document::document;
+pub use explain::{UnknownCode, explain, explain_all};
 pub use goroutine_profile::{Executable, goroutine_profile};
 pub use goroutines::traceback;
 pub use html::page;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
-use lastgasp_diagnosis::{Diagnosis, Facts, nothing_found};
+use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, feeds, nothing_found};
 
 use crate::memory::{heap_lines, sums};
 use crate::printable::printable;
@@ -175,10 +175,11 @@ fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
 
 fn goroutines(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     let g = &facts.goroutines;
-    let inside = d.growth.culprit.as_ref().filter(|c| c.in_flight(facts) > 0).map_or_else(String::new, |c| {
-        let name = c.caller.as_ref().map_or(&c.frame.function, |f| &f.function);
-        format!(", {} of them in {name}", count(c.in_flight(facts)))
-    });
+    let summary = GoroutineSummary::of(facts, &d.growth);
+    let inside = match (summary.in_site.filter(|n| *n > 0), summary.site_function) {
+        (Some(n), Some(name)) => format!(", {} of them in {name}", count(n)),
+        _ => String::new(),
+    };
     let mut lines =
         vec![format!("{} ({} running){inside}, stacks {}", count(g.total), count(g.running), bytes(g.stack_bytes))];
     for group in g.groups.iter().take(3) {
@@ -187,17 +188,21 @@ fn goroutines(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Resul
             .iter()
             .filter_map(|f| facts.frames.get(*f as usize))
             .find(|f| !f.function.starts_with("runtime."));
-        let state = if group.wait_reason.is_empty() { &group.state } else { &group.wait_reason };
-        lines.push(format!("{:>7} x {state}: {}", count(group.count), top.map_or("?", |f| f.function.as_str())));
+        lines.push(format!(
+            "{:>7} x {}: {}",
+            count(group.count),
+            group.why(),
+            top.map_or("?", |f| f.function.as_str())
+        ));
     }
     block(out, "GOROUT.", &lines)
 }
 
 fn unknown(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     let gaps = facts.capture.gaps.iter().map(|(what, why)| format!("{what}: {why}"));
-    let feeds = std::iter::once(
-        "what changed: NO FEED CONNECTED for releases, configuration, admin platforms, dependencies".to_owned(),
-    );
+    let missing: Vec<String> =
+        feeds(facts).iter().filter(|f| !f.connected).map(|f| f.short_name().to_owned()).collect();
+    let feeds = (!missing.is_empty()).then(|| format!("what changed: NO FEED CONNECTED for {}", missing.join(", ")));
     block(out, "UNKNOWN", &d.unknown.iter().cloned().chain(gaps).chain(feeds).collect::<Vec<_>>())
 }
 

@@ -1,7 +1,7 @@
 //! The store under the daemon: bounded, and not filled with a hundred pictures of the same death.
 //!
-//! Of each cause the first few victims are written whole and the others light; when the store is full, the most redundant and the oldest captures go
-//! (`lastgasp_capture::retention`).
+//! Of each cause the first few victims are written whole and the others light; when the store is full, the
+//! most redundant and the oldest captures go (`lastgasp_capture::retention`).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -63,9 +63,22 @@ impl Archive {
         self.lock().rules = rules;
     }
 
-    /// Writes a capture, after making room for it; gives its path, and whether it is a light one.
-    pub fn put(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, bool), StoreError> {
-        // Not the date, which may be set: a victim of a date that was wrong would count for as long as that is ahead.
+    /// Writes a capture, after making room for it; gives its path, and how much of it was written.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the disk is full of other things than captures, say.
+    pub fn put(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, Form), StoreError> {
+        self.put_by(decoded, diagnosis, |form| write_as(&self.store, decoded, diagnosis, form))
+    }
+
+    fn put_by(
+        &self,
+        decoded: &Decoded,
+        diagnosis: &Diagnosis,
+        write: impl Fn(Form) -> Result<PathBuf, StoreError>,
+    ) -> Result<(PathBuf, Form), StoreError> {
+        // Not the date, which may be set: a victim of a date that was wrong would count for as long as that
+        // is ahead.
         let now = (decoded.monotonic_ns / 1_000_000).cast_signed();
         let cause = cause(&decoded.facts, diagnosis);
         let form = {
@@ -74,24 +87,29 @@ impl Archive {
             self.make_room(&mut state, coming);
             state.form(now, &cause, &decoded.facts)
         };
-        let written = match write_as(&self.store, decoded, diagnosis, form) {
-            // The disk is full of other things than captures; one of ours less may make room for one that is needed more.
+        let (written, form) = match write(form) {
+            // The disk is full of other things than captures; one of ours less may make room for one that is
+            // needed more.
             Err(e) if is_full(&e) => {
-                let mut state = self.lock();
-                let quota = state.kept.iter().map(|k| k.bytes).sum::<u64>().saturating_sub(state.largest);
-                let less = Quota { bytes: quota, ..state.rules.quota };
-                self.remove(&mut state, less, 0);
-                drop(state);
-                write_as(&self.store, decoded, diagnosis, Form::Light).map_err(|_| e)?
+                self.remove_the_least();
+                (write(Form::Light).map_err(|_| e)?, Form::Light)
             }
-            written => written?,
+            written => (written?, form),
         };
         if let Ok(capture) = Capture::open(&written) {
             let mut state = self.lock();
             state.largest = state.largest.max(capture.bytes());
             state.kept.push(kept(&written, &capture));
         }
-        Ok((written, form == Form::Light))
+        Ok((written, form))
+    }
+
+    /// Removes as many captures as make room for the largest that was seen.
+    fn remove_the_least(&self) {
+        let mut state = self.lock();
+        let quota = state.kept.iter().map(|k| k.bytes).sum::<u64>().saturating_sub(state.largest);
+        let less = Quota { bytes: quota, ..state.rules.quota };
+        self.remove(&mut state, less, 0);
     }
 
     fn make_room(&self, state: &mut State, coming: u64) {
@@ -118,7 +136,8 @@ impl Archive {
 }
 
 impl State {
-    /// Whole for the first victims of a cause, light for the others; all captures of one victim in the same form.
+    /// Whole for the first victims of a cause, light for the others; all captures of one victim in the same
+    /// form.
     fn form(&mut self, now: i64, cause: &str, facts: &Facts) -> Form {
         let since = now - self.rules.cause_window_ms;
         self.whole.retain(|(at, ..)| *at >= since);
@@ -190,9 +209,10 @@ mod tests {
             let decoded = decoded(pid, second);
             archive.put(&decoded, &diagnose(&decoded.facts)).unwrap().1
         };
-        assert_eq!([put(1, 0), put(1, 1), put(2, 2), put(3, 3), put(2, 4)], [false, false, false, true, false]);
+        let forms = [put(1, 0), put(1, 1), put(2, 2), put(3, 3), put(2, 4)];
+        assert_eq!(forms, [Form::Whole, Form::Whole, Form::Whole, Form::Light, Form::Whole]);
         // An hour later the same cause is news again.
-        assert!(!put(4, 3600));
+        assert_eq!(put(4, 3600), Form::Whole);
         let again = Archive::open(store.path(), rules(100));
         assert_eq!(again.size(), archive.size());
         assert_eq!(again.size().0, 6);
@@ -211,8 +231,8 @@ mod tests {
         };
         // A year ahead, then set right; the second hour's victims are news.
         let ahead = 1_731_536_000;
-        assert_eq!([put(1, 0, ahead), put(2, 1, ahead), put(3, 2, ahead)], [false, false, true]);
-        assert!(!put(4, 3600, 1_700_003_600));
+        assert_eq!([put(1, 0, ahead), put(2, 1, ahead), put(3, 2, ahead)], [Form::Whole, Form::Whole, Form::Light]);
+        assert_eq!(put(4, 3600, 1_700_003_600), Form::Whole);
     }
 
     #[test]
@@ -227,5 +247,31 @@ mod tests {
         assert_eq!((left.len(), archive.size().0), (4, 4), "{left:?}");
         let name = |p: &PathBuf| p.file_name().unwrap().to_string_lossy().into_owned();
         assert!(name(&left[0]).contains("svc-0") && name(&left[3]).contains("svc-9"), "{left:?}");
+    }
+
+    /// A capture for which there was no room but for a light one is a light one, and one of the others went
+    /// for it.
+    #[test]
+    fn a_full_disk_gets_a_light_capture() {
+        let store = tempfile::tempdir().unwrap();
+        let archive = Archive::open(store.path(), rules(100));
+        for i in 0..3 {
+            let decoded = decoded(i, i64::from(i));
+            archive.put(&decoded, &diagnose(&decoded.facts)).unwrap();
+        }
+        let full = || {
+            let error = std::io::ErrorKind::StorageFull.into();
+            StoreError::Capture(CaptureError::Io { path: store.path().into(), error })
+        };
+        let decoded = Decoded { unix_ns: 1_800_000_000_000_000_000, ..decoded(0, 4) };
+        let diagnosis = diagnose(&decoded.facts);
+        let light_alone = |form| match form {
+            Form::Whole => Err(full()),
+            Form::Light => write_as(store.path(), &decoded, &diagnosis, form),
+        };
+        let (path, form) = archive.put_by(&decoded, &diagnosis, light_alone).unwrap();
+        assert_eq!((form, path.join("report.html").exists()), (Form::Light, false));
+        assert!(archive.size().0 < 4, "one made room: {:?}", archive.size());
+        assert!(archive.put_by(&decoded, &diagnosis, |_| Err(full())).is_err());
     }
 }

@@ -8,6 +8,8 @@ use lastgasp_observe::raw_capture::{RawCapture, Source};
 pub struct KeepMemory<'a> {
     /// What was taken, and is decoded.
     pub raw: &'a RawCapture,
+    /// Release of the kernel where it was taken.
+    pub kernel: &'a str,
     /// Where other memory of the target can be read; without it the evidence alone is kept.
     pub source: Option<&'a Source>,
     /// Most bytes of memory; half of what is free on the disk in any case.
@@ -24,12 +26,14 @@ pub(crate) fn add_memory(w: &mut Writer, keep: &KeepMemory<'_>) -> Vec<GapEntry>
     let gap = |why: String| GapEntry { what: MEMORY.into(), why };
     let least = keep.raw.evidence.snapshot.len() as u64;
     if max < least {
-        return vec![gap(format!("not written: {least} bytes of evidence alone are more than the {max} that it may have"))];
+        return vec![gap(format!(
+            "not written: {least} bytes of evidence alone are more than the {max} that it may have"
+        ))];
     }
     let go_on = || keep.source.is_none_or(Source::go_on);
     let other = keep.source.map(|s| s.other(keep.raw, &go_on));
     let written = w.add_stream(MEMORY, |out| {
-        let saved = keep.raw.save(out, other.as_ref(), max)?;
+        let saved = keep.raw.save(out, keep.kernel, other.as_ref(), max)?;
         Ok((saved.out, saved.gaps))
     });
     match written {

@@ -1,5 +1,6 @@
-//! The store of captures: a decoded one becomes a folder ([`write()`]), a folder becomes facts again ([`read()`]), and what
-//! they take is kept bounded ([`Archive`]). The folder itself, crash-safe, is `lastgasp_capture`'s.
+//! The store of captures: a decoded one becomes a folder ([`write()`]), a folder becomes facts again
+//! ([`read()`]), and what they take is kept bounded ([`Archive`]). The folder itself, crash-safe, is
+//! `lastgasp_capture`'s.
 
 mod archive;
 mod error;
@@ -11,4 +12,4 @@ pub use archive::{Archive, Rules};
 pub use error::StoreError;
 pub use keep_memory::KeepMemory;
 pub use read::read;
-pub use write::{Form, write, write_as};
+pub use write::{Form, Written, write, write_as, write_keeping};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use lastgasp_capture::{Capture, FACTS, MEMORY};
-use lastgasp_decode::decode;
+use lastgasp_decode::{Provenance, decode};
 use lastgasp_diagnosis::Facts;
 use lastgasp_diagnosis::facts::{SCHEMA, from_json};
 use lastgasp_inferior::CoreFile;
@@ -13,7 +13,8 @@ use lastgasp_observe::raw_capture::{Loaded, RawCapture};
 
 use crate::error::StoreError;
 
-/// Largest facts that are read back, in bytes of JSON: of the 20,000 sites of a large service they are some ten megabytes.
+/// Largest facts that are read back, in bytes of JSON: of the 20,000 sites of a large service they are some
+/// ten megabytes.
 const MAX_FACTS: u64 = 256 << 20;
 
 /// The facts of a capture. One that has its memory is decoded again, so that what this lastgasp can do more than the one that took it is done; where that memory is
@@ -22,7 +23,11 @@ pub fn read(path: &Path) -> Result<Facts, StoreError> {
     let capture = Capture::open(path)?;
     let mut facts = match capture.has(MEMORY).then(|| load(&capture, path)) {
         None => stored_facts(&capture, path)?,
-        Some(Ok(loaded)) => decode(&loaded.raw).facts,
+        Some(Ok(loaded)) => {
+            let provenance =
+                Provenance { lastgasp_version: env!("CARGO_PKG_VERSION").to_owned(), kernel: loaded.kernel.clone() };
+            decode(&loaded.raw, &provenance).facts
+        }
         Some(Err(e)) => {
             let mut facts = stored_facts(&capture, path)?;
             let why = format!("{e}: this is what was decoded when it was taken");
@@ -48,14 +53,75 @@ fn load(capture: &Capture, path: &Path) -> Result<Loaded, StoreError> {
 }
 
 fn stored_facts(capture: &Capture, path: &Path) -> Result<Facts, StoreError> {
-    let mut json = Vec::new();
-    GzDecoder::new(&*capture.read(FACTS)?)
-        .take(MAX_FACTS)
-        .read_to_end(&mut json)
+    let json = decompressed(&capture.read(FACTS)?, MAX_FACTS)
         .map_err(|source| StoreError::Decompress { path: path.into(), source })?;
     let facts = from_json(&json).map_err(|source| StoreError::Parse { path: path.into(), source })?;
     if facts.schema != SCHEMA {
         return Err(StoreError::OtherSchema { path: path.into(), schema: facts.schema });
     }
     Ok(facts)
+}
+
+/// The first `most` bytes of what was compressed: a few kilobytes may expand to any length.
+fn decompressed(bytes: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    GzDecoder::new(bytes).take(most).read_to_end(&mut out)?;
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use lastgasp_capture::{GapEntry, Manifest, Writer};
+
+    use super::*;
+
+    fn compressed(text: &str) -> Vec<u8> {
+        let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+        out.write_all(text.as_bytes()).unwrap();
+        out.finish().unwrap()
+    }
+
+    /// A capture whose facts are these bytes, read back.
+    fn read_back(facts: &[u8], gaps: Vec<GapEntry>) -> Result<Facts, StoreError> {
+        let store = tempfile::tempdir().unwrap();
+        let mut writer = Writer::create(store.path(), "x").unwrap();
+        writer.add(FACTS, facts).unwrap();
+        read(&writer.seal(Manifest { gaps, ..Manifest::default() }).unwrap())
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        for (facts, words, causes) in [
+            (b"not compressed".to_vec(), "facts.json.gz of ", true),
+            (compressed("no JSON"), "facts.json.gz of ", true),
+            (compressed("{}"), "has the schema \"\", this one reads \"lastgasp.facts/1\"", false),
+            (compressed(r#"{"schema": "lastgasp.facts/0"}"#), "was written by another lastgasp", false),
+        ] {
+            let error = read_back(&facts, Vec::new()).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+            assert_eq!(error.source().is_some(), causes, "{error}");
+        }
+    }
+
+    /// A rescued capture's manifest names what it lacks; what the facts name already is not said twice.
+    #[test]
+    fn gaps_of_the_manifest_are_gaps_of_the_facts() {
+        let gap = |what: &str| GapEntry { what: what.into(), why: "cut short".into() };
+        let facts = compressed(r#"{"schema": "lastgasp.facts/1", "capture": {"gaps": [["a", "cut short"]]}}"#);
+        let got = read_back(&facts, vec![gap("a"), gap("b")]).unwrap().capture.gaps;
+        let of = |what: &str| (what.to_owned(), "cut short".to_owned());
+        assert_eq!(got, [of("a"), of("b")]);
+    }
+
+    #[test]
+    fn a_bomb_is_cut_off() {
+        let bomb = compressed(&"0".repeat(1 << 20));
+        assert!(bomb.len() < 1 << 14, "{}", bomb.len());
+        assert_eq!(decompressed(&bomb, 1000).unwrap(), [b'0'; 1000]);
+    }
 }

@@ -34,13 +34,27 @@ pub struct Written {
     pub gaps: Vec<GapEntry>,
 }
 
-/// Writes a capture into `store`, with the target's memory if that is to be kept.
-pub fn write(store: &Path, decoded: &Decoded, keep: Option<&KeepMemory<'_>>) -> Result<Written, StoreError> {
-    write_as(store, decoded, &diagnose(&decoded.facts), Form::Whole, keep)
+/// Writes a capture into `store`; gives its path.
+///
+/// # Errors
+/// [`StoreError`]: a full disk, most likely.
+pub fn write(store: &Path, decoded: &Decoded) -> Result<PathBuf, StoreError> {
+    write_as(store, decoded, &diagnose(&decoded.facts), Form::Whole)
 }
 
 /// As [`write()`], in that form.
-pub fn write_as(
+///
+/// # Errors
+/// As there.
+pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Form) -> Result<PathBuf, StoreError> {
+    write_keeping(store, decoded, diagnosis, form, None).map(|w| w.path)
+}
+
+/// As [`write_as`], with the target's memory if that is to be kept. That it could not be kept is a gap and no error.
+///
+/// # Errors
+/// As there.
+pub fn write_keeping(
     store: &Path,
     decoded: &Decoded,
     diagnosis: &Diagnosis,
@@ -135,4 +149,79 @@ fn compressed(facts: &Facts) -> Result<Vec<u8>, StoreError> {
     let mut out = BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
     serde_json::to_writer(&mut out, facts)?;
     Ok(out.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use lastgasp_inferior::{Addr, AddrRange};
+
+    use super::*;
+
+    fn decoded(service: &str) -> Decoded {
+        let mut facts = Facts { schema: lastgasp_diagnosis::facts::SCHEMA.into(), ..Facts::default() };
+        (facts.target.pid, facts.target.service) = (7, service.into());
+        facts.capture.phase = "manual".into();
+        facts.capture.gaps.push(("goroutines".into(), "too many".into()));
+        Decoded {
+            facts,
+            goroutines: Vec::new(),
+            code: AddrRange { start: Addr(0), end: Addr(0) },
+            minor: 22,
+            monotonic_ns: 0,
+            unix_ns: 1_700_000_000_000_000_000,
+        }
+    }
+
+    /// A service's name is the target's: no path, no hidden folder.
+    #[test]
+    fn names_of_folders() {
+        for (service, name) in [
+            ("svc", "20231114T221320-svc-7-manual"),
+            ("my.svc_2-x", "20231114T221320-my.svc_2-x-7-manual"),
+            ("../../etc", "20231114T221320-_.._etc-7-manual"),
+            ("..", "20231114T221320--7-manual"),
+            ("a/b c\u{e9}", "20231114T221320-a_b_c_-7-manual"),
+        ] {
+            let decoded = decoded(service);
+            assert_eq!(id(&decoded.facts, decoded.unix_ns), name, "{service}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_a_light_one_does_without_the_rest() {
+        let store = tempfile::tempdir().unwrap();
+        let decoded = decoded("svc");
+        let diagnosis = diagnose(&decoded.facts);
+        let files = |path: &Path| {
+            let mut names: Vec<String> = std::fs::read_dir(path)
+                .unwrap()
+                .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+                .collect();
+            names.sort();
+            names
+        };
+        let light = write_as(store.path(), &decoded, &diagnosis, Form::Light).unwrap();
+        assert_eq!(files(&light), ["facts.json.gz", "findings.json", "heap.pb.gz", "manifest.json", "report.txt"]);
+        assert_eq!(crate::read(&light).unwrap(), decoded.facts);
+        let whole = write(store.path(), &Decoded { unix_ns: 1_800_000_000_000_000_000, ..decoded }).unwrap();
+        assert_eq!(
+            files(&whole),
+            [
+                "facts.json.gz",
+                "findings.json",
+                "goroutines.pb.gz",
+                "goroutines.txt",
+                "heap.pb.gz",
+                "heap.published.pb.gz",
+                "manifest.json",
+                "memory.json",
+                "report.html",
+                "report.txt",
+                "timeline.jsonl",
+            ]
+        );
+        let capture = lastgasp_capture::Capture::open(&whole).unwrap();
+        let manifest = capture.manifest();
+        assert_eq!((manifest.complete, manifest.light, manifest.gaps.len()), (false, false, 1));
+    }
 }

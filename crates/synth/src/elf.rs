@@ -10,11 +10,11 @@ use crate::tables::{TEXT, return_address};
 const MODULE: u64 = 0x5f_0000;
 const NOTE: u64 = 0x4f_0000;
 const PAGE: u64 = 4096;
-/// `p_flags`.
+/// Bits of `p_flags` (`elf.h`).
 const READ: u64 = 4;
 const WRITE: u64 = 2;
 const EXECUTE: u64 = 1;
-/// `p_type`.
+/// Values of `p_type` (`elf.h`).
 const PT_LOAD: u64 = 1;
 const PT_NOTE: u64 = 4;
 /// Bytes of the file header, a program header, a section header, a symbol.
@@ -30,12 +30,13 @@ type Section<'a> = (&'a str, u32, u64, Content);
 enum Content {
     /// So many bytes of a segment.
     Loaded(u64),
-    /// Not loaded.
+    /// Bytes of its own, not loaded into the process.
     Own(Vec<u8>),
 }
 
 impl Process {
-    /// The executable: code, tables, types, module data, build information and a build id; with a symbol table, or stripped.
+    /// The executable: code, tables, types, module data, build information and a build id; with a symbol
+    /// table, or stripped.
     #[must_use]
     pub fn image(&self, flavour: Flavour, stripped: bool) -> Vec<u8> {
         let text = self.span(TEXT, self.at.etext.0);
@@ -72,7 +73,8 @@ impl Process {
         write(2, TEXT, &segments, sections)
     }
 
-    /// The core file: notes (a thread, the process, its entry point, the mapped executable) and all memory but the executable's own pages.
+    /// The core file: notes (a thread, the process, its entry point, the mapped executable) and all memory
+    /// but the executable's own pages.
     #[must_use]
     pub fn core(&self) -> Vec<u8> {
         let mut prstatus = vec![0; 336];
@@ -168,7 +170,8 @@ impl Process {
     }
 }
 
-/// `.go.buildinfo` (`cmd/link/internal/ld/data.go`): magic, pointer size, flag "inline", then two strings with their lengths.
+/// `.go.buildinfo` (`cmd/link/internal/ld/data.go`): magic, pointer size, flag "inline", then two strings
+/// with their lengths.
 fn build_info(flavour: Flavour) -> Vec<u8> {
     let mut b = b"\xff Go buildinf:\x08\x02".to_vec();
     b.resize(32, 0);

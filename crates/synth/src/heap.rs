@@ -1,4 +1,5 @@
-//! The heap's span table and type descriptors (`runtime/mheap.go`, `runtime/mgcmark_greenteagc.go`, `internal/abi/type.go`).
+//! The heap's span table and type descriptors (`runtime/mheap.go`, `runtime/mgcmark_greenteagc.go`,
+//! `internal/abi/type.go`).
 
 use lastgasp_inferior::Addr;
 
@@ -12,7 +13,7 @@ pub enum SpanState {
     /// Free: `allspans` keeps it.
     #[default]
     Dead,
-    /// Objects.
+    /// In use: it holds objects.
     InUse,
     /// Stacks and other memory that the runtime manages itself.
     Manual,
@@ -24,7 +25,7 @@ pub enum Sweep {
     /// Swept, in this cycle.
     #[default]
     Done,
-    /// Not yet.
+    /// Not swept yet in this cycle.
     Due,
     /// Not yet: an mcache holds it since before the sweep began.
     Cached,
@@ -33,7 +34,7 @@ pub enum Sweep {
 /// A span to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
-    /// Use.
+    /// What it is used for: `mspan.state`.
     pub state: SpanState,
     /// Number of its size class; 0: one large object.
     pub size_class: u8,
@@ -43,11 +44,11 @@ pub struct Span {
     pub pages: u64,
     /// Bytes of a slot.
     pub elem_size: u64,
-    /// Slots.
+    /// Number of slots: `mspan.nelems`.
     pub slots: u16,
-    /// Slots with objects.
+    /// Slots with objects: `mspan.allocCount`.
     pub objects: u16,
-    /// Sweeping.
+    /// How far the sweeper has come with it.
     pub sweep: Sweep,
     /// Objects that the last mark found alive.
     pub marked: u16,
@@ -55,7 +56,8 @@ pub struct Span {
     pub large_type: Option<usize>,
 }
 
-/// A type to be: name as Go prints it, size in bytes, whether the name is stored with a star in front (`TFlagExtraStar`).
+/// A type to be: name as Go prints it, size in bytes, whether the name is stored with a star in front
+/// (`TFlagExtraStar`).
 pub type TypeSpec<'a> = (&'a str, u64, bool);
 
 const TYPES: u64 = 0x58_0000;
@@ -100,7 +102,8 @@ impl Process {
             put(&mut b, 152, s.large_type.and_then(|t| descriptors.get(t)).map_or(0, |a| a.0));
             table.extend(b);
             let bits = bits(s.marked, usize::from(s.slots).div_ceil(8).next_multiple_of(8));
-            // Green Tea keeps the marks of small objects in the span's own last 128 bytes until it is swept; beside them then stand those of the cycle before.
+            // Green Tea keeps the marks of small objects in the span's own last 128 bytes until it is swept;
+            // beside them then stand those of the cycle before.
             if flavour == Flavour::Go27 && s.pages == 1 && (16..=512).contains(&s.elem_size) {
                 let mut inline = vec![0xff; 64];
                 inline.extend(self::bits(s.marked, 63));

@@ -3,12 +3,14 @@
 use crate::layout::put;
 use crate::tables::return_address;
 
-/// Bytes of a bucket of a `map[string]string` (`runtime/map.go`, `bmap`): `tophash`, keys, values, `overflow`.
+/// Bytes of a bucket of a `map[string]string` (`runtime/map.go`, `bmap`): `tophash`, keys, values,
+/// `overflow`.
 const BUCKET: usize = 8 + 8 * 16 + 8 * 16 + 8;
 /// Bytes of an `hmap`.
 const HMAP: usize = 48;
 
-/// Up to Go 1.23 (`runtime/pprof/label.go`): a pointer to a map. Its first labels alternate between two buckets, the last stands in an overflow bucket.
+/// Up to Go 1.23 (`runtime/pprof/label.go`): a pointer to a map. Its first labels alternate between two
+/// buckets, the last stands in an overflow bucket.
 pub(crate) fn label_map(at: u64, labels: &[(&str, &str)]) -> Vec<u8> {
     let (map, buckets) = (8, 8 + HMAP);
     let overflow = buckets + 2 * BUCKET;

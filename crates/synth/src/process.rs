@@ -10,9 +10,9 @@ use crate::tables::{CODE, Function, TEXT, Tables, return_address};
 /// Allocations and frees of one cycle, in objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Allocated.
+    /// Objects allocated.
     pub allocs: u64,
-    /// Freed.
+    /// Objects freed.
     pub frees: u64,
 }
 
@@ -21,20 +21,20 @@ pub struct Record {
 pub struct Site {
     /// Indices of functions, innermost first.
     pub stack: Vec<usize>,
-    /// Size of its objects.
+    /// Bytes of one of its objects.
     pub size: u64,
-    /// Published.
+    /// Published counts: `memRecord.active`.
     pub active: Record,
-    /// The cycles in the making.
+    /// The cycles in the making: `memRecord.future`.
     pub future: [Record; 3],
 }
 
-/// A goroutine.
+/// A goroutine to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Goroutine {
-    /// Number.
+    /// `goid`: its number.
     pub goid: u64,
-    /// `atomicstatus`.
+    /// `atomicstatus`: 1 runnable, 2 running, 3 in a system call, 4 waiting (`runtime2.go`).
     pub status: u32,
     /// Number of the wait reason.
     pub wait_reason: u8,
@@ -49,47 +49,47 @@ pub struct Goroutine {
 /// Where things stand, for building a `Runtime` by hand. Tables are (address, length in their own unit).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Addresses {
-    /// Code.
+    /// First byte of code: `moduledata.text`.
     pub text: Addr,
-    /// End of code.
+    /// First byte behind the code: `moduledata.etext`.
     pub etext: Addr,
     /// `pcHeader`: start of pclntab.
     pub pc_header: Addr,
-    /// `funcnametab`.
+    /// `moduledata.funcnametab`, in bytes.
     pub funcnametab: (Addr, u64),
-    /// `cutab`.
+    /// `moduledata.cutab`, in words of 4 bytes.
     pub cutab: (Addr, u64),
-    /// `filetab`.
+    /// `moduledata.filetab`, in bytes.
     pub filetab: (Addr, u64),
-    /// `pctab`.
+    /// `moduledata.pctab`, in bytes.
     pub pctab: (Addr, u64),
-    /// `pclntable`.
+    /// `moduledata.pclntable`, in bytes.
     pub pclntable: (Addr, u64),
-    /// `ftab`, its end marker included.
+    /// `moduledata.ftab`, in entries, its end marker included.
     pub ftab: (Addr, u64),
-    /// `gofunc`.
+    /// `moduledata.gofunc`: base of funcdata.
     pub gofunc: Addr,
     /// First of the variables.
     pub variables: Addr,
-    /// `mbuckets`.
+    /// `runtime.mbuckets`: head of the list of buckets.
     pub mbuckets: Addr,
-    /// `mProfCycle`.
+    /// `runtime.mProfCycle`: cycle and flushed bit.
     pub mprof_cycle: Addr,
-    /// `MemProfileRate`.
+    /// `runtime.MemProfileRate`: bytes per sample.
     pub mem_profile_rate: Addr,
-    /// `allglen`.
+    /// `runtime.allglen`: number of goroutines.
     pub allglen: Addr,
-    /// `allgptr`.
+    /// `runtime.allgptr`: the list of goroutines.
     pub allgptr: Addr,
-    /// `allm`.
+    /// `runtime.allm`: head of the list of threads.
     pub allm: Addr,
-    /// `gcphase`.
+    /// `runtime.gcphase`: 0, the GC is off.
     pub gcphase: Addr,
-    /// `gcController`.
+    /// `runtime.gcController`: the pacer's state.
     pub gc_controller: Addr,
-    /// `memstats`.
+    /// `runtime.memstats`: statistics of memory.
     pub memstats: Addr,
-    /// `mheap_`.
+    /// `runtime.mheap_`: the heap.
     pub mheap: Addr,
     /// Type descriptors and their names, in bytes.
     pub types: (Addr, u64),
@@ -117,7 +117,8 @@ const STACKS: u64 = 0xc0_1000_0000;
 const STACK: u64 = 2048;
 const POINTED: u64 = 0xc0_2000_0000;
 
-/// Functions of a process: (name, first line, frame size, whether stacks begin there, what is inlined into its second half).
+/// Functions of a process: (name, first line, frame size, whether stacks begin there, what is inlined into
+/// its second half).
 pub type FunctionSpec<'a> = (&'a str, u32, u32, bool, Option<&'a str>);
 
 impl Process {
@@ -146,7 +147,8 @@ impl Process {
         p
     }
 
-    /// Overwrites bytes anywhere: each pair is a place and a value. Small regions are hit as often as large ones.
+    /// Overwrites bytes anywhere: each pair is a place and a value. Small regions are hit as often as large
+    /// ones.
     pub fn damage(&mut self, hits: &[(u32, u8)]) {
         let n = self.regions.len().max(1);
         for (place, value) in hits {
@@ -189,7 +191,8 @@ impl Process {
         let pctab = (place(&t.pctab), t.pctab.len() as u64);
         let pclntable = (place(&t.pclntable), t.pclntable.len() as u64);
         let gofunc = place(&t.gofunc);
-        // pcHeader (`runtime/symtab.go`): magic, instruction quantum 1, pointers of 8 bytes, then offsets from here.
+        // pcHeader (`runtime/symtab.go`): magic, instruction quantum 1, pointers of 8 bytes, then offsets
+        // from here.
         let offset = |table: (Addr, u64)| table.0.0 - pc_header.0;
         let mut header = vec![0; 72];
         put(&mut header, 0, 0x0801_0000_ffff_fff1);
@@ -212,7 +215,8 @@ impl Process {
         };
     }
 
-    /// Code of 64 bytes for each function; those that name the runtime's variables in every Go program do so here.
+    /// Code of 64 bytes for each function; those that name the runtime's variables in every Go program do so
+    /// here.
     fn code(&mut self, functions: &[Function]) {
         let mut text = vec![0xcc; functions.len() * CODE as usize];
         for (i, f) in functions.iter().enumerate() {
@@ -363,7 +367,8 @@ impl Process {
     }
 }
 
-/// What the runtime's functions name, in order: whether by LEA, and the variable. Seen in the machine code of Go 1.22 and 1.27.
+/// What the runtime's functions name, in order: whether by LEA, and the variable. Seen in the machine code of
+/// Go 1.22 and 1.27.
 fn operands_of(function: &str) -> &'static [(bool, u64)] {
     const BUCKETS_HEAD: u64 = VARIABLES;
     const CYCLE: u64 = VARIABLES + 8;

@@ -66,7 +66,8 @@ impl Tables {
         let pcfile = self.stream(&[(0, CODE)]);
         let pcln = self.stream(&[(f.line as i32, CODE / 2), (f.line as i32 + 1, CODE / 2)]);
         let mut meta = Vec::new();
-        // entryOff, nameOff, args, deferreturn, pcsp, pcfile, pcln, npcdata, cuOffset, startLine: _func in runtime2.go.
+        // entryOff, nameOff, args, deferreturn, pcsp, pcfile, pcln, npcdata, cuOffset, startLine: _func in
+        // runtime2.go.
         for word in [index * CODE, name, 0, 0, pcsp, pcfile, pcln, 3, 0, f.line] {
             meta.extend(word.to_le_bytes());
         }
@@ -84,7 +85,8 @@ impl Tables {
                 (self.stream(&[(-1, CODE / 2), (0, CODE / 2)]), at)
             }
         };
-        // pcdata: unsafe points, stack maps, inline tree index; then funcdata: args, locals, stack objects, inline tree.
+        // pcdata: unsafe points, stack maps, inline tree index; then funcdata: args, locals, stack objects,
+        // inline tree.
         for word in [0, 0, tree_index, u32::MAX, u32::MAX, u32::MAX, tree] {
             meta.extend(word.to_le_bytes());
         }

@@ -8,7 +8,8 @@ pub fn flavour_of(data: &[u8]) -> Flavour {
     if data.first().is_some_and(|b| b & 1 == 1) { Flavour::Go27 } else { Flavour::Go22 }
 }
 
-/// Orders, read one after the other: a byte that says what to do, a place of four bytes, then a byte, a word, or another place.
+/// Orders, read one after the other: a byte that says what to do, a place of four bytes, then a byte, a word,
+/// or another place.
 pub struct Orders<'a>(&'a [u8]);
 
 impl<'a> Orders<'a> {

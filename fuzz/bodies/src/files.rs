@@ -55,7 +55,8 @@ fn look_at(image: &ElfImage) {
     }
 }
 
-/// A core file: hostile from its first byte on, or a whole one that was damaged, with its executable. The second bit of the first byte chooses.
+/// A core file: hostile from its first byte on, or a whole one that was damaged, with its executable. The
+/// second bit of the first byte chooses.
 pub fn core(data: &[u8]) {
     let flavour = flavour_of(data);
     let known = whole(flavour);
@@ -87,7 +88,8 @@ pub fn core(data: &[u8]) {
     }
 }
 
-/// Module data, pclntab and function table of an executable and of its process, both damaged; then all that discovery leads to.
+/// Module data, pclntab and function table of an executable and of its process, both damaged; then all that
+/// discovery leads to.
 pub fn modules(data: &[u8]) {
     let flavour = flavour_of(data);
     let known = whole(flavour);
@@ -102,10 +104,11 @@ pub fn modules(data: &[u8]) {
         Orders::of(theirs).on_bytes(&mut bytes);
     }
     let Some(image) = file(&bytes).and_then(|f| ElfImage::open(f, "fuzz").ok()) else { return };
-    // Shared libraries and position-independent executables are moved; this one is not, and the tables say so.
+    // Shared libraries and position-independent executables are moved; this one is not, and the tables say
+    // so.
     let bias = if first & 8 == 8 { u64::from(first) << 12 } else { 0 };
-    let Ok(located) = Runtime::locate(&image, bias, &p) else { return };
-    if let Ok(rt) = Runtime::apply(&image, bias, &p, &located) {
+    let Ok(location) = Runtime::locate(&image, bias, &p) else { return };
+    if let Ok(rt) = Runtime::apply(&image, bias, &p, &location) {
         process::decode_all(&rt, &p);
     }
 }

@@ -1,7 +1,8 @@
-//! What each fuzz target does with its input. `fuzz/fuzz_targets` calls these under libFuzzer, `tests/replay.rs` with the kept corpus.
+//! What each fuzz target does with its input. `fuzz/fuzz_targets` calls these under libFuzzer,
+//! `tests/replay.rs` with the kept corpus.
 //!
-//! Two kinds of input: bytes that are read as they come (a file, a text), and orders to damage a make-believe process that is whole otherwise, so that what lies
-//! deep is reached too: see `damage.rs`.
+//! Two kinds of input: bytes that are read as they come (a file, a text), and orders to damage a make-believe
+//! process that is whole otherwise, so that what lies deep is reached too: see `damage.rs`.
 
 mod damage;
 mod files;
@@ -21,7 +22,7 @@ pub use stored::{facts, locations, maps};
 /// A target: its name, and what it does with an input.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All targets.
+/// Every target by name, sorted; `fuzz/fuzz_targets` has a file for each.
 pub const ALL: &[Target] = &[
     ("buckets", buckets),
     ("core", core),

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use lastgasp_diagnosis::{Facts, diagnose, facts::from_json};
-use lastgasp_goruntime::{Located, Runtime};
+use lastgasp_goruntime::{Runtime, RuntimeLocation};
 use lastgasp_inferior::{AddrRange, ElfImage, parse_maps, parse_smaps};
 use lastgasp_observe::kernel::cgroup::{Mounts, memory_path};
 use lastgasp_observe::kernel::container::home;
@@ -34,7 +34,7 @@ pub fn maps(data: &[u8]) {
 pub fn locations(data: &[u8]) {
     static WHOLE: OnceLock<Option<(Process, ElfImage)>> = OnceLock::new();
     let _ = remembered("none-0000000000000000", data);
-    let Ok(located) = serde_json::from_slice::<Located>(data) else { return };
+    let Ok(location) = serde_json::from_slice::<RuntimeLocation>(data) else { return };
     let whole = WHOLE.get_or_init(|| {
         let process = process::whole(Flavour::Go22);
         let mut file = tempfile::tempfile().ok()?;
@@ -42,13 +42,13 @@ pub fn locations(data: &[u8]) {
         Some((process, ElfImage::open(file, "fuzz").ok()?))
     });
     let Some((process, image)) = whole else { return };
-    if let Ok(rt) = Runtime::apply(image, 0, process, &located) {
+    if let Ok(rt) = Runtime::apply(image, 0, process, &location) {
         process::decode_all(&rt, process);
     }
 }
 
-/// Facts that were read back: diagnosis and every report. The input is JSON; or, where it does not begin like JSON, orders to change the numbers of facts that are
-/// whole: which of them (two bytes), by what (eight).
+/// Facts that were read back: diagnosis and every report. The input is JSON; or, where it does not begin like
+/// JSON, orders to change the numbers of facts that are whole: which of them (two bytes), by what (eight).
 pub fn facts(data: &[u8]) {
     let text = if data.first() == Some(&b'{') { data.to_vec() } else { changed(data) };
     let Ok(facts) = from_json(&text) else { return };

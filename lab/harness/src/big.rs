@@ -1,4 +1,5 @@
-//! A Go program of 100 MB, stripped: nearly a hundred thousand functions, as a large control plane has, for measuring how fast discovery is.
+//! A Go program of 100 MB, stripped: nearly a hundred thousand functions, as a large control plane has, for
+//! measuring how fast discovery is.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::toolchain::{Toolchain, musl_gcc};
 
@@ -19,7 +19,8 @@ pub enum Mode {
     Pie,
     /// `-buildmode=pie -ldflags=-s -w`.
     PieStripped,
-    /// cgo that is really used, linked as Go links it: by the system's linker, against the system's C library.
+    /// cgo that is really used, linked as Go links it: by the system's linker, against the system's C
+    /// library.
     Cgo,
     /// As that, position independent and stripped: the system's linker merges sections.
     CgoPieStripped,
@@ -110,7 +111,8 @@ impl Mode {
                 ..cgo("c-shared", &["-trimpath", "-buildmode=c-shared", "-ldflags=-s -w"])
             },
             Self::NoPprof => Recipe { tags: "nopprof", ..go("no-pprof", &["-trimpath", "-ldflags=-s -w"]) },
-            // Go's own resolver and user look-up: those of a static C library need its shared one at run time.
+            // Go's own resolver and user look-up: those of a static C library need its shared one at run
+            // time.
             Self::Static => Recipe {
                 tags: "usecgo,netgo,osusergo",
                 ..cgo("static", &["-ldflags=-linkmode=external -extldflags=-static"])
@@ -130,13 +132,26 @@ pub fn repo_root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
-/// Where toolchains and binaries are kept: under the workspace's target folder, so that `cargo clean` forgets them.
+/// Where toolchains and binaries are kept: under the workspace's target folder, so that `cargo clean` forgets
+/// them.
 #[must_use]
 pub fn cache_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repo_root().join("target"), PathBuf::from).join("lab")
 }
 
-/// Builds `package` (a folder below `module`) and gives the binary's path. Go's own build cache makes a second call cheap.
+/// Builds the incident's three programs: the service, who publishes, and who asks.
+///
+/// # Errors
+/// What the compiler said.
+pub fn incident_programs(toolchain: &Toolchain, mode: Mode) -> Result<[PathBuf; 3]> {
+    let module = repo_root().join("lab/programs/incident");
+    let one = |package| build(toolchain, mode, &module, package);
+    Ok([one("resource-service")?, one("admin")?, one("loadgen")?])
+}
+
+/// Builds `package` (a folder below `module`) and gives the binary's path. Go's own build cache makes a
+/// second call cheap.
+/// One at a time builds with one toolchain in one mode: two at once would compile the same standard library twice.
 ///
 /// # Errors
 /// What the compiler said.
@@ -145,9 +160,10 @@ pub fn build(toolchain: &Toolchain, mode: Mode, module: &Path, package: &str) ->
     let named = Path::new(package).file_name().or(module.file_name());
     let name = named.map_or_else(|| "main".into(), |n| n.to_string_lossy().into_owned());
     let out = cache_dir().join("bin").join(format!("{}-{}", toolchain.name(), recipe.name)).join(name);
-    if let Some(dir) = out.parent() {
-        std::fs::create_dir_all(dir)?;
-    }
+    let folder = out.parent().context("a folder for binaries")?;
+    std::fs::create_dir_all(folder)?;
+    let turn = std::fs::File::create(folder.join(".lock"))?;
+    turn.lock()?;
     let mut command = toolchain.command();
     if mode == Mode::Musl {
         command.env("CC", musl_gcc()?);

@@ -7,8 +7,9 @@ use anyhow::Result;
 
 use crate::toolchain::Toolchain;
 
-/// The experiments that may change the runtime, each spelled so that it departs from the release's own choice: those that the sources of the runtime name.
-/// Others (of the compiler, of other packages) cannot move a field of it.
+/// The experiments that may change the runtime, each spelled so that it departs from the release's own
+/// choice: those that the sources of the runtime name. Others (of the compiler, of other packages) cannot
+/// move a field of it.
 ///
 /// # Errors
 /// The toolchain's sources are not where it says.
@@ -30,7 +31,8 @@ pub fn of(toolchain: &Toolchain) -> Result<Vec<String>> {
     Ok(ours.map(|f| if off.contains(f.as_str()) { format!("no{f}") } else { f }).collect())
 }
 
-/// Names behind `goexperiment.` (code and build constraints) and `GOEXPERIMENT_` (assembly) in a folder's sources, in lower case.
+/// Names behind `goexperiment.` (code and build constraints) and `GOEXPERIMENT_` (assembly) in a folder's
+/// sources, in lower case.
 fn names_below(folder: &Path, named: &mut BTreeSet<String>) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     for path in entries.map(|e| e.path()) {

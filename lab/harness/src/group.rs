@@ -1,4 +1,5 @@
-//! A memory cgroup for a program under observation, as a container's: version 1 (with the freezer of the unified hierarchy, if that is mounted beside it) or 2.
+//! A memory cgroup for a program under observation, as a container's: version 1 (with the freezer of the
+//! unified hierarchy, if that is mounted beside it) or 2.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ pub struct Group {
 }
 
 impl Group {
-    /// Makes the group `name` below ours, or on version 2 below the nearest one above that hands the memory controller down; `limit` in bytes.
+    /// Makes the group `name` below ours, or on version 2 below the nearest one above that hands the memory
+    /// controller down; `limit` in bytes.
     ///
     /// # Errors
     /// No memory controller is mounted, or we may not make groups.
@@ -70,7 +72,8 @@ impl Group {
         std::iter::once(self.memory.as_path()).chain(freezer)
     }
 
-    /// What is not as it was made: another limit, a throttle, kills switched off, frozen. Empty if nobody has touched it, or if it is right again.
+    /// What is not as it was made: another limit, a throttle, kills switched off, frozen. Empty if nobody has
+    /// touched it, or if it is right again.
     #[must_use]
     pub fn changes(&self) -> Vec<String> {
         let read = |dir: &Path, file: &str| fs::read_to_string(dir.join(file)).unwrap_or_default().trim().to_owned();
@@ -95,7 +98,8 @@ impl Group {
         found
     }
 
-    /// Removes it; gives whether it is gone. The kernel refuses for a moment after its last process has ended.
+    /// Removes it; gives whether it is gone. The kernel refuses for a moment after its last process has
+    /// ended.
     #[must_use]
     pub fn remove(&self) -> bool {
         self.dirs().all(|dir| {

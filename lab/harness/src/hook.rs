@@ -1,4 +1,5 @@
-//! Somebody who is told by webhooks: a server on loopback that keeps what it is sent, by http or by https with a certificate that it has made for itself.
+//! Somebody who is told by webhooks: a server on loopback that keeps what it is sent, by http or by https
+//! with a certificate that it has made for itself.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +11,8 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// Listens; gives its address, and the bodies in the order of their coming. Answers with `codes` one after the other, and with the last of them from then on.
+/// Listens; gives its address, and the bodies in the order of their coming. Answers with `codes` one after
+/// the other, and with the last of them from then on.
 ///
 /// # Errors
 /// No port can be had.

@@ -1,5 +1,5 @@
-//! The incident of the notes, played with real processes: the service under lastgasp, the load from outside, the config that is published after a calm time.
-//! Numbers stand in `lab/programs/incident/expect.toml`.
+//! The incident of the notes, played with real processes: the service under lastgasp, the load from outside,
+//! the config that is published after a calm time. Numbers stand in `lab/programs/incident/expect.toml`.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::build::{Mode, build, repo_root};
+use crate::build::{Mode, incident_programs, repo_root};
 use crate::toolchain::Toolchain;
 
 /// `expect.toml`, as far as the orchestration uses it.
@@ -119,9 +119,8 @@ impl Programs {
     /// # Errors
     /// What the compiler said.
     pub fn build(toolchain: &Toolchain, mode: Mode) -> Result<Self> {
-        let module = repo_root().join("lab/programs/incident");
-        let one = |package| build(toolchain, mode, &module, package);
-        Ok(Self { service: one("resource-service")?, admin: one("admin")?, loadgen: one("loadgen")? })
+        let [service, admin, loadgen] = incident_programs(toolchain, mode)?;
+        Ok(Self { service, admin, loadgen })
     }
 }
 
@@ -218,15 +217,35 @@ impl Drop for Ended {
     }
 }
 
+/// What has just come about in a play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The service answers; the calm begins.
+    Serving,
+    /// The big config is there.
+    Published,
+    /// The service has ended, or its time is over.
+    Ended,
+}
+
 /// Plays the incident once.
 ///
 /// # Errors
 /// If it could not be staged; how it ends is told in [`Played`].
 pub fn play(programs: &Programs, expect: &Expect, script: &Script) -> Result<Played> {
+    play_telling(programs, expect, script, &|_| {})
+}
+
+/// As [`play`], saying how far it is.
+///
+/// # Errors
+/// As [`play`].
+pub fn play_telling(programs: &Programs, expect: &Expect, script: &Script, tell: &dyn Fn(Moment)) -> Result<Played> {
     let dir = stage()?;
     let at = |name: &str| dir.path().join(name);
-    // From memory, not from disk: pages of the program that are charged to the cgroup would be evicted and read again and again at the limit, and the
-    // kernel would not kill for many seconds (seen on 6.18; lab/programs/incident/README.md).
+    // From memory, not from disk: pages of the program that are charged to the cgroup would be evicted and
+    // read again and again at the limit, and the kernel would not kill for many seconds (seen on 6.18;
+    // lab/programs/incident/README.md).
     fs::copy(&programs.service, at("resource-service")).context("copying the service")?;
     publish(programs, &at("config.json"), expect.config.ids_calm)?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
@@ -249,6 +268,7 @@ pub fn play(programs: &Programs, expect: &Expect, script: &Script) -> Result<Pla
     let mut lastgasp = Ended(run.spawn().with_context(|| script.lastgasp.display().to_string())?);
     let pid = lastgasp.0.id();
     wait_for(&address, &mut lastgasp.0, &err)?;
+    tell(Moment::Serving);
 
     let seconds = (script.calm + script.after).as_secs() + 30;
     let url = format!("http://{address}{}", expect.load.path);
@@ -275,6 +295,7 @@ pub fn play(programs: &Programs, expect: &Expect, script: &Script) -> Result<Pla
     let calm_cpu = (cpu_seconds(pid) - cpu_before) / calm_began.elapsed().as_secs_f64();
     let (published, published_ns) = (Instant::now(), unix_ns());
     publish(programs, &at("config.json"), expect.config.ids_burst)?;
+    tell(Moment::Published);
     let (mut code, mut lived, mut peak_rss) = (None, script.after, 0);
     let deadline = published + script.after;
     while Instant::now() < deadline {
@@ -285,6 +306,7 @@ pub fn play(programs: &Programs, expect: &Expect, script: &Script) -> Result<Pla
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+    tell(Moment::Ended);
     let truth = Truth::read(&at("truth"));
     if code.is_some() {
         // Its last refresh is the last sign of life: lastgasp itself needs a moment more.

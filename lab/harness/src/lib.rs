@@ -1,15 +1,20 @@
-//! What tests, benches and the demo need to put real Go programs under observation: a Go toolchain of a wished version (found or fetched), the lab's
-//! programs built with it, and a folder for what was built.
+//! What tests, benches and the demo need to put real Go programs under observation: a Go toolchain of a
+//! wished version (found or fetched), the lab's programs built with it, and a folder for what was built.
 //!
 //! Nothing here is part of the product.
 
 pub mod big;
 pub mod build;
 pub mod experiments;
+#[cfg(feature = "play")]
 pub mod goroutines;
 pub mod group;
+#[cfg(feature = "hook")]
 pub mod hook;
+#[cfg(feature = "play")]
 pub mod incident;
 pub mod machine;
+#[cfg(feature = "play")]
 pub mod oracle;
+pub mod progress;
 pub mod toolchain;

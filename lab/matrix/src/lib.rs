@@ -1,13 +1,15 @@
-//! What lastgasp reads of the oracle against what the oracle says of itself. `cargo test` and `cargo xtask matrix` run this same check.
+//! What lastgasp reads of the oracle against what the oracle says of itself. `cargo test` and
+//! `cargo xtask matrix` run this same check.
 //!
-//! A crate of its own, and not a part of the harness: `xtask`, which makes the decoder's tables, must build when they do not.
+//! A crate of its own, and not a part of the harness: `xtask`, which makes the decoder's tables, must build
+//! when they do not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lastgasp_goruntime::{
-    Counts, Evidence, EvidencePlan, Frame, Gap, Gauges, Goroutine, Runtime, SpanTable, Status, Symbolizer,
+    Counts, Evidence, EvidencePlan, Frame, Gap, Goroutine, MemStats, Runtime, SpanTable, Status, Symbolizer,
     decode_goroutines, decode_profile, for_print, is_system, unsample,
 };
 use lastgasp_inferior::{Addr, BlockCache, Layered, LiveProcess, Memory, thread_ids};
@@ -42,7 +44,7 @@ struct Record {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct MemStats {
+struct ProgramMemStats {
     #[serde(rename = "NumGC")]
     num_gc: u32,
     total_alloc: u64,
@@ -94,7 +96,8 @@ impl Outcome {
         }
     }
 
-    /// Within one percent, or two stacks of threads: the runtime does not stand still when it was asked (it starts a thread, frees a stack).
+    /// Within one percent, or two stacks of threads: the runtime does not stand still when it was asked (it
+    /// starts a thread, frees a stack).
     fn near(&mut self, what: &'static str, name: &str, ours: u64, theirs: u64) {
         self.within(what, name, ours, theirs, 64 << 10);
     }
@@ -113,13 +116,14 @@ impl Outcome {
     }
 }
 
-/// Everything that the decoders say, from a copy alone (the process is not asked again), held against what the process says.
+/// Everything that the decoders say, from a copy alone (the process is not asked again), held against what
+/// the process says.
 ///
 /// # Errors
 /// The process could not be read at all; what was read and differs is in [`Outcome::problems`].
 pub fn compare(oracle: &Oracle, mode: Mode) -> Result<Outcome> {
     let truth: Truth = serde_json::from_slice(&oracle.truth()?).context("the oracle's truth")?;
-    let stats: MemStats = serde_json::from_slice(&oracle.mem_stats()?).context("the oracle's MemStats")?;
+    let stats: ProgramMemStats = serde_json::from_slice(&oracle.mem_stats()?).context("the oracle's MemStats")?;
     let live = LiveProcess::open_wanted(oracle.pid(), |image| Runtime::build_info(image).is_ok())?;
     let rt = Runtime::discover(live.image(), live.bias(), &live)?;
     let mut out = Outcome::default();
@@ -127,7 +131,8 @@ pub fn compare(oracle: &Oracle, mode: Mode) -> Result<Outcome> {
     out.equal("build info", "stripped", &live.image().is_stripped(), &mode.is_stripped());
     build_info(&mut out, &rt, &truth);
     if !live.image().is_stripped() {
-        // The addresses that code yields in a stripped binary are those that the symbol table names here: same source, so same rules.
+        // The addresses that code yields in a stripped binary are those that the symbol table names here:
+        // same source, so same rules.
         match rt.globals_by_code(&live) {
             Ok(by_code) => out.equal("rules", "variables by code", &by_code, &rt.globals),
             Err(e) => out.note("rules", e.to_string()),
@@ -147,24 +152,26 @@ pub fn compare(oracle: &Oracle, mode: Mode) -> Result<Outcome> {
     let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
     profile(&mut out, &rt, &evidence.snapshot, &symbols, &truth, mode);
     goroutines(&mut out, &rt, &evidence.snapshot, &symbols, &truth)?;
-    gauges(&mut out, &Gauges::read(&rt, &evidence.snapshot)?, &stats, truth.gc_percent);
+    gauges(&mut out, &MemStats::read(&rt, &evidence.snapshot)?, &stats, truth.gc_percent);
     spans(&mut out, &rt, &live, &stats);
     Ok(out)
 }
 
 /// The span table: the heap in bytes and objects. (By size class, and while it is swept: `crates/goruntime/tests/spans.rs`.)
-fn spans(out: &mut Outcome, rt: &Runtime, live: &LiveProcess, stats: &MemStats) {
+fn spans(out: &mut Outcome, rt: &Runtime, live: &LiveProcess, stats: &ProgramMemStats) {
     const WHAT: &str = "span table";
     let mut gaps = Vec::new();
     let Some(ours) = SpanTable::read(rt, live, &mut gaps) else { return out.none(WHAT, &gaps) };
     out.none(WHAT, &gaps);
     out.near(WHAT, "bytes of spans", ours.span_bytes(), stats.heap_inuse);
     out.near(WHAT, "bytes of objects", ours.object_bytes(), stats.heap_alloc);
-    // Slots against objects: up to 16 bytes several share one; and the statistics themselves were written since.
+    // Slots against objects: up to 16 bytes several share one; and the statistics themselves were written
+    // since.
     out.within(WHAT, "objects", ours.objects(), stats.heap_objects, 600);
 }
 
-/// The chain of `m` ends, and names the threads that the kernel knows: all of them, but for those of C. (Go 1.23.12 read with the table of 1.23.9 fails here.)
+/// The chain of `m` ends, and names the threads that the kernel knows: all of them, but for those of C. (Go
+/// 1.23.12 read with the table of 1.23.9 fails here.)
 fn threads(out: &mut Outcome, rt: &Runtime, live: &LiveProcess, mode: Mode) {
     // A thread that has just begun is in one list and not in the other yet.
     let mut why = String::new();
@@ -203,7 +210,8 @@ fn build_info(out: &mut Outcome, rt: &Runtime, truth: &Truth) {
     out.equal("build info", "settings", &ours, &truth.settings);
 }
 
-/// Published: every record of runtime.MemProfile, to the object. Current: what was allocated after the last GC shows, un-sampled, within 20 %.
+/// Published: every record of runtime.MemProfile, to the object. Current: what was allocated after the last
+/// GC shows, un-sampled, within 20 %.
 fn profile(out: &mut Outcome, rt: &Runtime, mem: &dyn Memory, symbols: &Symbolizer<'_>, truth: &Truth, mode: Mode) {
     const WHAT: &str = "profile";
     let mut gaps = Vec::new();
@@ -260,7 +268,7 @@ fn profile(out: &mut Outcome, rt: &Runtime, mem: &dyn Memory, symbols: &Symboliz
     out.sites = theirs.len();
 }
 
-fn gauges(out: &mut Outcome, ours: &Gauges, stats: &MemStats, gc_percent: i32) {
+fn gauges(out: &mut Outcome, ours: &MemStats, stats: &ProgramMemStats, gc_percent: i32) {
     const WHAT: &str = "gauges";
     out.equal(WHAT, "GC cycles", &ours.gc_cycles, &stats.num_gc);
     out.equal(WHAT, "GOGC", &ours.gc_percent, &gc_percent);

@@ -1,5 +1,6 @@
-//! `cargo xtask matrix`: every Go minor in every way of linking it, read by lastgasp and held against what the process says of itself
-//! (this crate's library). Prints a table, writes it to `benches/results/matrix.txt`, fails if a cell does.
+//! `cargo xtask matrix`: every Go minor in every way of linking it, read by lastgasp and held against what
+//! the process says of itself (this crate's library). Prints a table, writes it to
+//! `benches/results/matrix.txt`, fails if a cell does.
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -13,7 +14,8 @@ use lastgasp_lab::oracle::Oracle;
 use lastgasp_lab::toolchain::{RELEASES, Toolchain, of_table};
 use lastgasp_matrix::{Outcome, compare};
 
-/// Build the lab's oracle with every Go minor in every mode, read it, and hold what was read against what it says of itself.
+/// Build the lab's oracle with every Go minor in every mode, read it, and hold what was read against what it
+/// says of itself.
 #[derive(Parser)]
 #[command(name = "cargo xtask matrix")]
 struct Cli {
@@ -55,7 +57,8 @@ impl Cell {
     }
 }
 
-/// Runs the matrix: all that is listed where `minors` or `modes` are empty. `experiments` is a mode of its own name here.
+/// Runs the matrix: all that is listed where `minors` or `modes` are empty. `experiments` is a mode of its
+/// own name here.
 fn run(minors: &[u16], modes: &[String]) -> Result<()> {
     let all = minors.is_empty() && modes.is_empty();
     let wanted = |name: &str| modes.is_empty() || modes.iter().any(|m| m == name);

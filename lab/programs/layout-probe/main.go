@@ -1,4 +1,4 @@
-// Command layoutprobe links everything whose layout lastgasp reads, so that one binary's DWARF describes it all (see xtask/src/layouts.rs).
+// Command layoutprobe links everything whose layout lastgasp reads, so that one binary's DWARF describes it all (see lab/layouts/src/tables.rs).
 package main
 
 import (

@@ -19,8 +19,8 @@ pub struct Built {
     pub toolchain: Toolchain,
 }
 
-/// Downloads and builds `program`, unless the cache has it: minutes the first time, nothing the second. One package is compiled at a time, at low priority:
-/// these are large, and the machine may be shared.
+/// Downloads and builds `program`, unless the cache has it: minutes the first time, nothing the second. One
+/// package is compiled at a time, at low priority: these are large, and the machine may be shared.
 ///
 /// # Errors
 /// What Go said.

@@ -1,5 +1,5 @@
-//! Memory profiles in pprof's format, as a table that can be compared: Go's own answer and lastgasp's file are read by the same code, which shares none with
-//! the code that wrote either.
+//! Memory profiles in pprof's format, as a table that can be compared: Go's own answer and lastgasp's file
+//! are read by the same code, which shares none with the code that wrote either.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -154,10 +154,12 @@ pub struct Agreement {
     pub differ: Vec<(Vec<Frame>, Option<Values>, Option<Values>)>,
 }
 
-/// Compares what the program says with what we say: function, file and line of every frame, and all four values.
+/// Compares what the program says with what we say: function, file and line of every frame, and all four
+/// values.
 ///
-/// Go's pprof knows one file per function name (`b.funcs` in runtime/pprof/proto.go): of a function whose code stands in several files, such as a package's
-/// `init`, it gives the file that it came across first. Seen in caddy (`lexers.init`, emacs.go for lexers.go). There the file is not compared, the line is.
+/// Go's pprof knows one file per function name (`b.funcs` in runtime/pprof/proto.go): of a function whose
+/// code stands in several files, such as a package's `init`, it gives the file that it came across first.
+/// Seen in caddy (`lexers.init`, emacs.go for lexers.go). There the file is not compared, the line is.
 #[must_use]
 pub fn compare(oracle: &Heap, ours: &Heap) -> Agreement {
     let scattered: BTreeSet<&str> =

@@ -1,16 +1,20 @@
-//! Large Go programs that we did not write, under load, as the judges of lastgasp: their own pprof output says what is true.
+//! Large Go programs that we did not write, under load, as the judges of lastgasp: their own pprof output
+//! says what is true.
 //!
-//! What is built: the five programs of [`PROGRAMS`], each at a pinned version with a pinned Go minor, twice: as `go build` leaves it, and stripped
-//! (`-trimpath -ldflags='-s -w'`). Why these: they are what people run; between them they have 200 MB of executable with the SDKs of every cloud
-//! (prometheus), over a thousand allocation sites, generics, assembly, recursion deeper than a profile's stacks (caddy), and many ways for a goroutine to wait.
-//! All come from the Go module proxy, so that nothing but a Go toolchain is needed.
+//! What is built: the five programs of [`PROGRAMS`], each at a pinned version with a pinned Go minor, twice:
+//! as `go build` leaves it, and stripped (`-trimpath -ldflags='-s -w'`). Why these: they are what people run;
+//! between them they have 200 MB of executable with the SDKs of every cloud (prometheus), over a thousand
+//! allocation sites, generics, assembly, recursion deeper than a profile's stacks (caddy), and many ways for
+//! a goroutine to wait. All come from the Go module proxy, so that nothing but a Go toolchain is needed.
 //!
-//! How they are built: `go install package@version` refuses modules that hold `replace`, so each is required by an empty module of ours in the cache folder
-//! ([`fetch`]); the binary's build information is the same as `go install` would give. Assets that need node are left out by the programs' own build tags (they
-//! are off by default).
+//! How they are built: `go install package@version` refuses modules that hold `replace`, so each is required
+//! by an empty module of ours in the cache folder ([`fetch`]); the binary's build information is the same as
+//! `go install` would give. Assets that need node are left out by the programs' own build tags (they are off
+//! by default).
 //!
-//! - [`program`]: what is known of one. [`fetch`]: from the table to binaries. [`play`]: one program running, with load on it; `plans`: how, for each;
-//!   `web`: HTTP, as its clients speak it. [`nats`]: the text protocol of nats.
+//! - [`program`]: what is known of one. [`fetch`]: from the table to binaries. [`play`]: one program running,
+//!   with load on it; `plans`: how, for each; `web`: HTTP, as its clients speak it. [`nats`]: the text
+//!   protocol of nats.
 //! - [`heap`], [`stacks`], [`numbers`]: what the program says of itself, read and compared.
 
 pub mod fetch;

@@ -1,4 +1,5 @@
-//! `cargo xtask real`: programs that we did not write, under load, compared with what they say of themselves. What is built: `lib.rs`.
+//! `cargo xtask real`: programs that we did not write, under load, compared with what they say of themselves.
+//! What is built: `lib.rs`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::BTreeSet;
@@ -24,8 +25,8 @@ const HEAP_ROUNDS: usize = 60;
 const EASE_AFTER: usize = 15;
 /// Looks at the goroutines: each under the same load, each at another moment.
 const STACK_ROUNDS: usize = 8;
-/// How long the program is asked on, without captures, where a capture has shown a goroutine parked at a place that it has not shown yet. What is still
-/// unconfirmed then is printed, and may be one in a hundred.
+/// How long the program is asked on, without captures, where a capture has shown a goroutine parked at a
+/// place that it has not shown yet. What is still unconfirmed then is printed, and may be one in a hundred.
 const CONFIRM: Duration = Duration::from_secs(20);
 /// Most looks at the figures: they move, and so may they all.
 const NUMBER_ROUNDS: usize = 20;
@@ -53,7 +54,8 @@ struct Row {
     failures: Vec<String>,
 }
 
-/// Build large Go programs that others wrote, put load on them, and compare what lastgasp says of them with their own pprof output.
+/// Build large Go programs that others wrote, put load on them, and compare what lastgasp says of them with
+/// their own pprof output.
 #[derive(Parser)]
 #[command(name = "cargo xtask real")]
 struct Cli {
@@ -149,7 +151,8 @@ struct Eye<'a> {
     found: Vec<f64>,
     /// What captures said they lack.
     gaps: BTreeSet<String>,
-    /// Captures of a program that did not stand still: a thread of it slept in the kernel (a page or a file on its way to the disk).
+    /// Captures of a program that did not stand still: a thread of it slept in the kernel (a page or a file
+    /// on its way to the disk).
     restless: usize,
 }
 
@@ -188,7 +191,8 @@ impl Eye<'_> {
     }
 }
 
-/// The program's answers before and after are the same only if no cycle was published in between: then ours must be the same, too.
+/// The program's answers before and after are the same only if no cycle was published in between: then ours
+/// must be the same, too.
 fn compare_heap(eye: &mut Eye<'_>, row: &mut Row) -> Result<()> {
     for round in 0..HEAP_ROUNDS {
         if round > 0 && round.is_multiple_of(EASE_AFTER) {

@@ -62,7 +62,8 @@ fn sums(of: impl Fn(&str) -> Option<f64>) -> Numbers {
 /// The same figures from `lastgasp report --format json`.
 #[must_use]
 pub fn from_report(report: &Value) -> Numbers {
-    // The gauges and not the ledger: that one says what is resident, and a program's own figures say what is mapped.
+    // The gauges and not the ledger: that one says what is resident, and a program's own figures say what is
+    // mapped.
     let gc = |name: &str| report["gc"][name].as_f64();
     let (in_use, idle) = (gc("heap_in_use_bytes"), gc("heap_idle_bytes"));
     let found = [
@@ -77,12 +78,14 @@ pub fn from_report(report: &Value) -> Numbers {
     found.into_iter().filter_map(|(k, v)| Some((k, v?))).collect()
 }
 
-/// How far a figure may lie outside of what the program said before and after: it moves in between. Cycles are counted; they may not.
+/// How far a figure may lie outside of what the program said before and after: it moves in between. Cycles
+/// are counted; they may not.
 fn slack(name: &str, value: f64) -> f64 {
     match name {
         "gc cycles" => 0.0,
-        // Two per cent, and the few that our own questions start: a connection has two or three, and client_golang gathers on up to half a dozen of its own while
-        // it counts (seen: 40 said, 35 there, every one of them equal in the goroutine profile; `Registry.Gather`).
+        // Two per cent, and the few that our own questions start: a connection has two or three, and
+        // client_golang gathers on up to half a dozen of its own while it counts (seen: 40 said, 35 there,
+        // every one of them equal in the goroutine profile; `Registry.Gather`).
         "goroutines" => value * 0.02 + 8.0,
         // Two per cent, and a chunk of the heap (the unit in which it grows and is given back).
         _ => value * 0.02 + f64::from(1 << 18),

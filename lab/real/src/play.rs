@@ -1,4 +1,5 @@
-//! One of the programs, running with its data in a folder of its own, and load on it: a few clients that each do one small thing after another.
+//! One of the programs, running with its data in a folder of its own, and load on it: a few clients that each
+//! do one small thing after another.
 
 use std::fs;
 use std::path::Path;
@@ -19,10 +20,11 @@ use crate::web::Web;
 const REST: Duration = Duration::from_millis(4);
 /// Rest after which load is no load any more.
 const MOST_REST: Duration = Duration::from_millis(32);
-/// GOGC for all of them: with heaps this small and the usual 100 a GC cycle would end every tenth of a second, and what the program says before and
-/// after a look would hardly ever be the same.
+/// GOGC for all of them: with heaps this small and the usual 100 a GC cycle would end every tenth of a
+/// second, and what the program says before and after a look would hardly ever be the same.
 const GOGC: &str = "400";
-/// One sample per 16 KiB instead of 512: thousands of sites to compare instead of tens, and un-sampling that matters.
+/// One sample per 16 KiB instead of 512: thousands of sites to compare instead of tens, and un-sampling that
+/// matters.
 const GODEBUG: &str = "memprofilerate=16384";
 
 /// A program that runs under load; ended when dropped.

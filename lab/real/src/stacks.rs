@@ -1,4 +1,5 @@
-//! Goroutines as Go prints them (`debug=2`), and how a capture's `goroutines.txt` agrees with what the program printed just before and just after.
+//! Goroutines as Go prints them (`debug=2`), and how a capture's `goroutines.txt` agrees with what the
+//! program printed just before and just after.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -171,8 +172,8 @@ impl Rounds {
         self.printed.extend(answer.values().map(Goroutine::shape));
     }
 
-    /// What no movement of the program explains: a goroutine that is not there; one with another creator; one of a shape that was compared often enough and
-    /// never equal.
+    /// What no movement of the program explains: a goroutine that is not there; one with another creator; one
+    /// of a shape that was compared often enough and never equal.
     #[must_use]
     pub fn wrong(&self) -> Vec<String> {
         let missing = self
@@ -192,7 +193,8 @@ impl Rounds {
         missing.chain(differ).collect()
     }
 
-    /// Goroutines that we saw parked on their way, where the program itself has not shown one (yet): of places where they hardly ever wait.
+    /// Goroutines that we saw parked on their way, where the program itself has not shown one (yet): of
+    /// places where they hardly ever wait.
     #[must_use]
     pub fn unconfirmed(&self) -> Vec<String> {
         let new = |g: &Goroutine| g.is_parked() && !self.printed.contains(&g.shape());

@@ -21,10 +21,12 @@ pub struct Loaded {
     pub(crate) origins: Origins,
 }
 
-/// Reads the file (the usual one if none is named and it is there), puts the flags over it, and checks everything.
+/// Reads the file (the usual one if none is named and it is there), puts the flags over it, and checks
+/// everything.
 ///
 /// # Errors
-/// A file that cannot be read, is not TOML, has unknown keys or values out of range: with the place and the cure.
+/// A file that cannot be read, is not TOML, has unknown keys or values out of range: with the place and the
+/// cure.
 pub fn load(flags: &WatchFlags) -> Result<Loaded> {
     let usual = Path::new(USUAL);
     let file = flags.config.as_deref().or_else(|| usual.exists().then_some(usual));

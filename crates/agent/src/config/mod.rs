@@ -1,4 +1,5 @@
-//! The daemon's configuration: a TOML file with checked keys ([`keys`] has what each means), flags over it, and where every value came from.
+//! The daemon's configuration: a TOML file with checked keys ([`keys`] has what each means), flags over it,
+//! and where every value came from.
 
 mod flags;
 mod keys;

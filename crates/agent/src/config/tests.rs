@@ -93,10 +93,10 @@ fn the_defaults_are_the_recorders() {
         (crate::settings::settings(&Config::default()), lastgasp_recorder::daemon::Settings::default());
     assert_eq!(ours.policy, recorders.policy);
     assert_eq!(
-        (ours.light_sample, ours.memory, ours.concurrent_stops),
-        (recorders.light_sample, recorders.memory, recorders.concurrent_stops)
+        (ours.calm_sample, ours.memory, ours.concurrent_stops),
+        (recorders.calm_sample, recorders.memory, recorders.concurrent_stops)
     );
-    assert_eq!((ours.brake, ours.pin_trial), (recorders.brake, recorders.pin_trial));
+    assert_eq!((ours.brake, ours.pin_probe), (recorders.brake, recorders.pin_probe));
 }
 
 proptest::proptest! {

@@ -1,8 +1,11 @@
-//! Many captures, few messages: pure. Of a cause one message tells after a moment of settling, with all that died meanwhile; then it is silent for a while and
-//! counts. A kill after a message of a mere danger is news at once.
+//! Many captures, few messages: pure. Of a cause one message tells after a moment of settling, with all that
+//! died meanwhile; then it is silent for a while and counts. A kill after a message of a mere danger is news
+//! at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+
+use lastgasp_store::Form;
 
 use super::event::Event;
 
@@ -86,7 +89,7 @@ impl Digest {
                 cause.killed.insert(event.victim);
             }
         }
-        let rank = |e: &Event| (e.killed, !e.light);
+        let rank = |e: &Event| (e.killed, e.form == Form::Whole);
         if cause.best.as_ref().is_none_or(|best| rank(&event) > rank(best)) {
             cause.best = Some(event);
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use lastgasp_diagnosis::{Diagnosis, Facts};
+use lastgasp_store::Form;
 use serde_json::{Value, json};
 
 /// A capture, as far as it is told of.
@@ -14,8 +15,8 @@ pub(crate) struct Event {
     pub(crate) victim: (i32, u64),
     /// Whether it was killed, or is in danger only.
     pub(crate) killed: bool,
-    /// Whether another capture of the cause is whole.
-    pub(crate) light: bool,
+    /// How much of it was written.
+    pub(crate) form: Form,
     pub(super) service: String,
     pub(super) host: String,
     pub(super) sentence: String,
@@ -24,7 +25,8 @@ pub(crate) struct Event {
 }
 
 /// Of a capture that has been written.
-pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Path, light: bool) -> Event {
+pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Path, form: Form) -> Event {
+    let light = form == Form::Light;
     let target = &facts.target;
     let verdict = diagnosis.verdict();
     let sentence = verdict.map_or("nothing was found that explains it", |v| v.sentence.as_str()).to_owned();
@@ -61,7 +63,7 @@ pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Pa
         cause: cause.to_owned(),
         victim: (target.pid, target.started_unix),
         killed: facts.capture.phase == "post-kill",
-        light,
+        form,
         service: target.service.clone(),
         host,
         sentence,
@@ -83,6 +85,6 @@ pub(super) mod tests {
         facts.target.service = "svc<!channel>".into();
         facts.capture.phase = if killed { "post-kill" } else { "pre-kill" }.into();
         let diagnosis = diagnose(&facts);
-        event(&facts, &diagnosis, cause, Path::new("/store/x"), false)
+        event(&facts, &diagnosis, cause, Path::new("/store/x"), Form::Whole)
     }
 }

@@ -1,5 +1,5 @@
-//! Webhooks: somebody is told of a capture, with the verdict in one sentence. A thread for each, so that one that does not answer holds up neither the others nor
-//! the writing of captures.
+//! Webhooks: somebody is told of a capture, with the verdict in one sentence. A thread for each, so that one
+//! that does not answer holds up neither the others nor the writing of captures.
 //!
 //! [`digest`] decides what is told when (one message for all that die together), [`message`] in which words.
 

@@ -1,14 +1,14 @@
 //! One file per subcommand.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod capture;
 mod config;
+mod explain;
 mod ps;
 mod report;
 mod run;
+mod subject;
 mod watch;
 
-use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 
 use anyhow::{Context as _, Result};
@@ -18,29 +18,42 @@ use lastgasp_recorder::{own_cgroup, pin_probe, watchdog};
 
 use crate::args::Command;
 use crate::exit::Exit;
+use crate::output::complain;
+use capture::Stop;
 
 /// Carries out a command.
 pub(crate) fn dispatch(command: Command) -> Result<Exit> {
     match command {
-        Command::Ps { json, look } => ps::ps(json, look),
-        Command::Capture { subject, exe, out, no_stop, enable_profiling } => {
-            capture::capture(&subject, exe.as_deref(), &out, no_stop, enable_profiling)
+        Command::Ps { json, look } => ps::ps(if json { ps::Form::Json } else { ps::Form::Table }, look),
+        Command::Capture { subject, exe, out, no_stop, enable_profiling, keep } => {
+            let stop = if no_stop { Stop::Never } else { Stop::ForTheCopy };
+            capture::capture(&subject, exe.as_deref(), &out, stop, enable_profiling, &keep)
         }
-        Command::Run { memory_max, store, no_freeze, no_pin, enable_profiling, command } => {
+        Command::Run { memory_max, store, no_freeze, no_pin, enable_profiling, keep, command } => {
             let policy = Policy {
                 mode: if no_freeze { Mode::Observe } else { Mode::Freeze },
                 pin: !no_pin,
                 ..Policy::default()
             };
             let say = |line: &str| complain(&format!("lastgasp: {line}"));
-            run::run(Config { command, memory_max, store, policy, enable_profiling, say })
+            let keep_memory = keep.keep_memory;
+            let config = Config { command, memory_max, store, policy, enable_profiling, keep_memory, say };
+            run::run(config, keep.keep_memory_max)
         }
         Command::Watch { flags } => watch::watch(flags),
-        Command::Config { flags, json, markdown } => config::config(&flags, json, markdown),
+        Command::Config { flags, json, markdown } => {
+            let form = match (json, markdown) {
+                (_, true) => config::Form::Markdown,
+                (true, _) => config::Form::Json,
+                _ => config::Form::Text,
+            };
+            config::config(&flags, form)
+        }
         Command::Undo { store } => Ok(watch::undo(&store)),
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
         }
+        Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);
             Ok(Exit::Fine)
@@ -59,16 +72,4 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             Ok(Exit::Command(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 }))
         }
     }
-}
-
-/// To standard output; a reader that has gone (`| head`) is no error.
-fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
-}
-
-/// To standard error.
-pub(crate) fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use lastgasp_diagnosis::units::{bytes, seconds};
-use lastgasp_goruntime::Gauges;
+use lastgasp_goruntime::MemStats;
 use lastgasp_inferior::{Memory as _, OpenError, resident_bytes};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::container::home;
@@ -19,16 +19,32 @@ use lastgasp_recorder::forecast::time_to_oom;
 use lastgasp_report::printable;
 use serde_json::{Value, json};
 
-use super::say;
 use crate::exit::Exit;
+use crate::output::say;
 
 /// Less growth than this between two looks is noise.
 const GROWS: u64 = 1 << 20;
 const DENIED: &str = "needs CAP_SYS_PTRACE: run as root";
 const ONE_LOOK: &str = "one look cannot tell who grows: give --look 1, or watch the process with `lastgasp run`";
 
+/// Form of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// For a terminal.
+    Table,
+    /// Schema lastgasp.ps/1.
+    Json,
+}
+
+/// How often the processes were looked at: growth takes two looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looks {
+    One,
+    Two,
+}
+
 /// Lists Go processes; with two looks `apart` seconds from each other tells who grows.
-pub(super) fn ps(as_json: bool, apart: Option<f64>) -> Result<Exit> {
+pub(super) fn ps(form: Form, apart: Option<f64>) -> Result<Exit> {
     let mounts = Mounts::detect();
     let machine = Machine::detect();
     let cache = RuntimeCache::of_user();
@@ -51,8 +67,8 @@ pub(super) fn ps(as_json: bool, apart: Option<f64>) -> Result<Exit> {
         denied += usize::from(was_denied);
         rows.push(row);
     }
-    let notes = notes(denied, before.is_none());
-    if as_json {
+    let notes = notes(denied, if before.is_some() { Looks::Two } else { Looks::One });
+    if form == Form::Json {
         let document = json!({"schema": "lastgasp.ps/1", "processes": rows, "denied": denied, "notes": notes});
         say(&(serde_json::to_string_pretty(&document)? + "\n"));
     } else {
@@ -62,7 +78,7 @@ pub(super) fn ps(as_json: bool, apart: Option<f64>) -> Result<Exit> {
 }
 
 /// What is said once and not for each process.
-fn notes(denied: usize, one_look: bool) -> Vec<String> {
+fn notes(denied: usize, looks: Looks) -> Vec<String> {
     let mut notes = Vec::new();
     if denied > 0 {
         // PID 1 of a sandbox, say.
@@ -73,7 +89,7 @@ fn notes(denied: usize, one_look: bool) -> Vec<String> {
         };
         notes.push(format!("{denied} of the processes here could not be read: {why}"));
     }
-    if one_look {
+    if looks == Looks::One {
         notes.push(format!("time to OOM unknown: {ONE_LOOK}"));
     }
     notes
@@ -96,7 +112,7 @@ fn row(
     let denied = matches!(&opened, Err(AttachError::Open(OpenError::Denied { .. })));
     let (gauges, rate, problem) = match &opened {
         Ok((process, runtime)) => (
-            Gauges::read(runtime, process).ok(),
+            MemStats::read(runtime, process).ok(),
             process.u64(runtime.globals.mem_profile_rate).ok().map(positive),
             None,
         ),
@@ -252,7 +268,7 @@ mod tests {
     #[test]
     fn denial_is_said_once() {
         let row = json!({"pid": 1, "problem": DENIED});
-        let text = table(&[row.clone(), row], &notes(2, false));
+        let text = table(&[row.clone(), row], &notes(2, Looks::Two));
         assert_eq!(text.matches("CAP_SYS_PTRACE").count(), 1, "{text}");
         assert!(text.contains("2 of the processes here could not be read"), "{text}");
     }

@@ -13,8 +13,8 @@ use lastgasp_recorder::journal;
 use lastgasp_recorder::own_process::keep_few_heaps;
 use nix::sys::signal::{SigSet, Signal};
 
-use super::{complain, say};
 use crate::exit::Exit;
+use crate::output::{complain, say};
 
 /// Watches until it is told to end.
 pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {

@@ -1,4 +1,5 @@
-//! What the tests of `lastgasp watch` share: the daemon, victims in groups of their own, and what the captures say. No test file uses all of it.
+//! What the tests of `lastgasp watch` share: the daemon, victims in groups of their own, and what the
+//! captures say. No test file uses all of it.
 #![allow(dead_code, unreachable_pub)]
 
 use std::fs;
@@ -183,7 +184,8 @@ pub fn states(pid: u32) -> String {
     threads.filter_map(|t| state(fs::read_to_string(t.path().join("stat")).ok()?)).collect()
 }
 
-/// Neither stopped nor traced nor frozen, at the latest after what the watchdog is allowed and a busy machine needs.
+/// Neither stopped nor traced nor frozen, at the latest after what the watchdog is allowed and a busy machine
+/// needs.
 pub fn runs_again(pid: u32, group: Option<&OwnCgroup>) {
     let frozen = || {
         let of = |dir: &PathBuf| fs::read_to_string(dir.join("cgroup.freeze")).is_ok_and(|t| t.trim() == "1");
@@ -212,7 +214,8 @@ pub fn pin_is_tried(daemon: &Daemon) {
     assert!(wait_for(tried).is_some(), "the pin is not tried");
 }
 
-/// Waits until the journal is empty: what a predecessor left is undone, and what is made to try the pin has come and gone.
+/// Waits until the journal is empty: what a predecessor left is undone, and what is made to try the pin has
+/// come and gone.
 pub fn all_is_undone(store: &Path) {
     let entries = || fs::read_dir(store.join(".journal")).map_or(0, Iterator::count);
     assert!(wait_for(|| (entries() == 0).then_some(())).is_some(), "{} entries in the journal", entries());
@@ -230,7 +233,8 @@ pub fn captures(store: &Path, pid: i32) -> Vec<(String, bool, String)> {
     let mut found = Vec::new();
     for folder in folders(store, pid) {
         let manifest = json(&folder.join("manifest.json"));
-        // On a busy machine a living target may not stand still in time, and the capture says so; a dead one has no excuse.
+        // On a busy machine a living target may not stand still in time, and the capture says so; a dead one
+        // has no excuse.
         assert!(manifest["complete"] == true || manifest["phase"] == "pre-kill", "{}", manifest["gaps"]);
         let verdict = json(&folder.join("findings.json"))["verdict"]["sentence"].as_str().unwrap_or("").to_owned();
         if !verdict.contains("main.growA") {

@@ -9,11 +9,11 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 /// Most stacks of the memory profile, and most groups of goroutines: as many as the decoders follow.
-pub(super) const SITES: usize = 1 << 20;
+pub(super) const MAX_SITES: usize = 1 << 20;
 /// Most samples of the timeline.
-pub(super) const SAMPLES: usize = 1 << 20;
+pub(super) const MAX_SAMPLES: usize = 1 << 20;
 /// Most of all that a capture has a few of: gaps, events, size classes, large objects.
-pub(super) const FEW: usize = 1 << 16;
+pub(super) const MAX_FEW: usize = 1 << 16;
 
 /// A list of at most `N` elements.
 pub(super) fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const N: usize>(

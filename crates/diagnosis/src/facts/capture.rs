@@ -2,61 +2,61 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{FEW, at_most};
+use super::bounded::{MAX_FEW, at_most};
 
-/// How a capture was taken.
+/// Circumstances of a capture.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Capture {
-    /// `pre-kill`, `post-kill`, `manual`.
+    /// Phase: `pre-kill`, `post-kill`, `manual`, `core`.
     pub phase: String,
-    /// `forecast`, `oom-kill`, `killed`, `manual`.
+    /// Reason: `forecast`, `oom-kill`, `killed`, `manual`.
     pub reason: String,
-    /// RFC 3339.
+    /// Wall-clock time of the copy, RFC 3339.
     pub taken_at: String,
-    /// When, on the timeline's clock.
+    /// Time of the copy in milliseconds on the timeline's clock.
     pub t_ms: u64,
-    /// How long the target stood still.
+    /// Nanoseconds that the target stood still; 0 if it was dead or never stopped.
     pub stopped_ns: u64,
-    /// Bytes that were copied.
+    /// Bytes of the target's memory that were copied.
     pub bytes_copied: u64,
-    /// What could not be read, and why.
-    #[serde(deserialize_with = "at_most::<_, _, FEW>")]
+    /// What could not be read, each with its reason.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub gaps: Vec<(String, String)>,
-    /// `lastgasp --version`.
+    /// Version of the lastgasp that took it, as `lastgasp --version` says it.
     pub lastgasp_version: String,
-    /// `uname -r`.
+    /// Release of the kernel, as `uname -r` says it.
     pub kernel: String,
 }
 
-/// Who was captured.
+/// The process that was captured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Target {
-    /// Process number.
+    /// Process number, as seen from the host.
     pub pid: i32,
-    /// Name of the executable.
+    /// Base name of the executable.
     pub service: String,
-    /// `go1.22.10`.
+    /// Go version from the build info, as in `go1.22.10`.
     pub go_version: String,
     /// The Go minor whose layout table was used.
     pub layout: String,
-    /// Main module: path and version.
+    /// Main module, path and version, from the build info.
     pub module: (String, String),
-    /// `vcs.revision`, `vcs.time`, `vcs.modified`.
+    /// Commit that it was built from: `vcs.revision`, `vcs.time`, `vcs.modified` of the build info.
     pub vcs: Option<(String, String, String)>,
-    /// GNU build id.
+    /// GNU build id in hex.
     pub build_id: Option<String>,
     /// Whether there is no symbol table.
     pub stripped: bool,
-    /// Path of the memory cgroup.
+    /// Path of its memory cgroup.
     pub cgroup: String,
-    /// Container id.
+    /// Container id, from the path of the cgroup.
     pub container: Option<String>,
-    /// The limit that applied.
+    /// Memory limit that applied, in bytes.
     pub limit_bytes: Option<u64>,
-    /// Where it stands.
+    /// File or setting that the limit stands in.
     pub limit_source: Option<String>,
-    /// Seconds since 1970.
+    /// Start of the process in seconds since 1970; 0 if it is not known.
     pub started_unix: u64,
 }

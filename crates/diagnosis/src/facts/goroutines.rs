@@ -2,34 +2,34 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{SITES, at_most};
+use super::bounded::{MAX_SITES, at_most};
 
-/// Goroutines.
+/// The goroutines of the target, but the runtime's own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Goroutines {
-    /// Without the runtime's own.
+    /// Number of goroutines, without the runtime's own.
     pub total: u64,
-    /// On a thread.
+    /// Of them on a thread.
     pub running: u64,
-    /// Slots of goroutines that have ended: there were once as many more.
+    /// Structures of goroutines that have ended: there were once as many more.
     pub dead: u64,
-    /// Bytes of their stacks now.
+    /// Bytes of all stacks, the runtime's own goroutines included.
     pub stack_bytes: u64,
-    /// Same stack, state and creator, the largest first.
-    #[serde(deserialize_with = "at_most::<_, _, SITES>")]
+    /// Goroutines with the same stack, state and creator, the largest group first.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_SITES>")]
     pub groups: Vec<Group>,
 }
 
-/// Goroutines that do the same.
+/// A group of goroutines that do the same.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Group {
-    /// How many.
+    /// Number of goroutines.
     pub count: u64,
-    /// `running`, `waiting`, ...
+    /// Status as Go names it: `running`, `waiting`, ...
     pub state: String,
-    /// Why they wait.
+    /// Reason why they wait, as Go names it; empty if they do not.
     pub wait_reason: String,
     /// Indices into `frames`, innermost first.
     pub stack: Vec<u32>,
@@ -37,4 +37,12 @@ pub struct Group {
     pub created_by: Option<u32>,
     /// Whether a stack was reconstructed without registers.
     pub approximate: bool,
+}
+
+impl Group {
+    /// The reason why they wait, or else their state.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        if self.wait_reason.is_empty() { &self.state } else { &self.wait_reason }
+    }
 }

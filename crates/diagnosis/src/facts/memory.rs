@@ -3,35 +3,35 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{FEW, at_most};
+use super::bounded::{MAX_FEW, at_most};
 
-/// The runtime's gauges, in bytes.
+/// The runtime's gauges of its memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Gc {
-    /// Cycles finished.
+    /// Collections finished since the start.
     pub cycles: u32,
-    /// GOGC; -1 off.
+    /// GOGC in percent; -1: off.
     pub percent: i32,
-    /// GOMEMLIMIT.
+    /// GOMEMLIMIT; absent if there is none.
     pub memory_limit: Option<u64>,
-    /// Live at the last mark and allocated since.
+    /// Bytes live at the last mark, and those allocated since.
     pub heap_live: u64,
-    /// Live at the last mark.
+    /// Bytes live at the last mark.
     pub heap_marked: u64,
-    /// Where the next cycle should end; absent where GOGC is off.
+    /// Heap size at which the next cycle should end; absent where GOGC is off.
     pub heap_goal: Option<u64>,
-    /// In spans that hold objects.
+    /// Bytes of spans that hold objects.
     pub heap_in_use: u64,
-    /// In free pages not returned.
+    /// Bytes of free pages that were not returned to the kernel.
     pub heap_free: u64,
-    /// Returned.
+    /// Bytes of free pages that were returned.
     pub heap_released: u64,
-    /// Stacks.
+    /// Bytes of stacks.
     pub stacks: u64,
-    /// mspan, mcache, profile, GC, other.
+    /// Bytes of the runtime's own tables: mspan, mcache, profile, GC, other.
     pub metadata: u64,
-    /// 0 off, 1 mark, 2 mark termination.
+    /// Phase of the collector: 0 off, 1 mark, 2 mark termination.
     pub phase: u32,
 }
 
@@ -49,19 +49,19 @@ impl Gc {
     }
 }
 
-/// As `/proc/PID/status` says, in bytes.
+/// Memory of the process by `/proc/PID/status`, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rss {
-    /// When, on the timeline's clock.
+    /// Time of the reading in milliseconds on the timeline's clock.
     pub as_of_ms: u64,
-    /// All.
+    /// Resident memory, the sum of the three kinds below.
     pub rss: u64,
-    /// Anonymous.
+    /// Resident anonymous memory.
     pub anon: u64,
-    /// Of files.
+    /// Resident pages of files.
     pub file: u64,
-    /// Shared.
+    /// Resident shared memory: tmpfs, shared anonymous.
     pub shmem: u64,
     /// Swapped out; not in `rss`.
     pub swap: u64,
@@ -75,20 +75,20 @@ pub struct Rss {
 pub struct Heap {
     /// Whether the target ran while it was read: the sums are then of no single moment.
     pub running: bool,
-    /// Spans that hold objects.
+    /// Bytes of spans that hold objects.
     pub span_bytes: u64,
-    /// Slots that hold an object.
+    /// Bytes of slots that hold an object.
     pub object_bytes: u64,
     /// Objects; several tiny ones in a slot count as one.
     pub objects: u64,
     /// Objects that the last GC found dead and that are not swept yet.
     pub garbage_bytes: u64,
     /// Small objects by slot size, those with pointers first.
-    #[serde(deserialize_with = "at_most::<_, _, FEW>")]
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub classes: Vec<HeapClass>,
     /// Large objects (over 32 KiB), alike ones together, the most bytes first. Of very many the smallest are
     /// left out.
-    #[serde(deserialize_with = "at_most::<_, _, FEW>")]
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub large: Vec<LargeObjects>,
 }
 
@@ -96,15 +96,15 @@ pub struct Heap {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HeapClass {
-    /// Bytes of one slot.
+    /// Size of a slot.
     pub size: u64,
     /// Whether they hold no pointers.
     pub noscan: bool,
-    /// Spans.
+    /// Number of spans.
     pub spans: u64,
-    /// Bytes of the spans.
+    /// Bytes of those spans.
     pub span_bytes: u64,
-    /// Slots that hold an object.
+    /// Number of slots that hold an object.
     pub objects: u64,
     /// Of them dead and not swept yet.
     pub garbage: u64,
@@ -114,15 +114,15 @@ pub struct HeapClass {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LargeObjects {
-    /// How many.
+    /// Number of objects.
     pub count: u64,
-    /// Bytes of each.
+    /// Size of each.
     pub size: u64,
     /// Whether they hold no pointers; then the runtime keeps no type.
     pub noscan: bool,
-    /// Type of their elements.
+    /// Type of their elements; absent if the runtime keeps none.
     pub element: Option<String>,
-    /// Bytes of an element.
+    /// Size of an element.
     pub element_size: u64,
 }
 
@@ -150,9 +150,9 @@ pub struct Residency {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Charge {
-    /// All.
+    /// The whole charge.
     pub usage: u64,
-    /// Anonymous memory of all its processes.
+    /// Anonymous memory of all processes of the group.
     pub anon: u64,
     /// Page cache.
     pub file: u64,
@@ -162,4 +162,20 @@ pub struct Charge {
     pub page_tables: u64,
     /// Kernel memory, page tables included.
     pub kernel: u64,
+}
+
+impl HeapClass {
+    /// Bytes of the slots that hold an object.
+    #[must_use]
+    pub fn object_bytes(&self) -> u64 {
+        self.objects.saturating_mul(self.size)
+    }
+}
+
+impl LargeObjects {
+    /// Bytes of all of them.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        self.count.saturating_mul(self.size)
+    }
 }

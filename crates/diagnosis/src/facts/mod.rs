@@ -4,6 +4,7 @@
 
 mod bounded;
 mod capture;
+mod feeds;
 mod goroutines;
 mod memory;
 mod profile;
@@ -11,7 +12,9 @@ mod timeline;
 
 use serde::{Deserialize, Serialize};
 
+use bounded::{MAX_FEW, at_most};
 pub use capture::{Capture, Target};
+pub use feeds::Feed;
 pub use goroutines::{Goroutines, Group};
 pub use memory::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency, Rss};
 pub use profile::{Amount, Frame, Profile, Site};
@@ -20,21 +23,21 @@ pub use timeline::{Event, Sample, Timeline};
 /// Version of this form.
 pub const SCHEMA: &str = "lastgasp.facts/1";
 
-/// Everything.
+/// Everything that a capture knows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
-    /// [`SCHEMA`].
+    /// Name and version of this form: [`SCHEMA`].
     pub schema: String,
-    /// How it was taken.
+    /// Circumstances of the capture.
     pub capture: Capture,
-    /// Of whom.
+    /// The process that was captured.
     pub target: Target,
     /// Frames, named by their index elsewhere.
     pub frames: Vec<Frame>,
     /// The memory profile.
     pub profile: Profile,
-    /// Goroutines.
+    /// Goroutines, but the runtime's own.
     pub goroutines: Goroutines,
     /// The runtime's gauges.
     pub gc: Gc,
@@ -46,8 +49,11 @@ pub struct Facts {
     pub residency: Option<Residency>,
     /// What is charged to its memory cgroup; absent where there is none.
     pub charge: Option<Charge>,
-    /// The watch.
+    /// The timeline of the watch.
     pub timeline: Timeline,
+    /// Feeds of changes that were connected; empty: none.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>", skip_serializing_if = "Vec::is_empty")]
+    pub feeds: Vec<Feed>,
 }
 
 impl Facts {
@@ -78,7 +84,6 @@ pub fn from_json(text: &[u8]) -> Result<Facts, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::bounded::FEW;
     use super::*;
 
     #[test]
@@ -87,8 +92,8 @@ mod tests {
         assert_eq!(from_json(&serde_json::to_vec(&facts).unwrap()).unwrap(), facts);
         // Three bytes each, some fifty in memory.
         let events = |n: usize| format!(r#"{{"timeline":{{"events":[{}{{}}]}}}}"#, "{},".repeat(n - 1));
-        assert_eq!(from_json(events(FEW).as_bytes()).unwrap().timeline.events.len(), FEW);
-        let e = from_json(events(FEW + 1).as_bytes()).unwrap_err().to_string();
+        assert_eq!(from_json(events(MAX_FEW).as_bytes()).unwrap().timeline.events.len(), MAX_FEW);
+        let e = from_json(events(MAX_FEW + 1).as_bytes()).unwrap_err().to_string();
         assert!(e.contains("at most 65536 elements") && e.contains("column"), "{e}");
     }
 }

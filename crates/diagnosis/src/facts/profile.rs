@@ -2,26 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{SITES, at_most};
+use super::bounded::{MAX_SITES, at_most};
 use super::memory::Gc;
 
-/// A logical frame.
+/// A logical frame: a call as the source has it, inlined ones included.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Frame {
-    /// Function.
+    /// Function, as pprof names it.
     pub function: String,
-    /// File.
+    /// Source file, as the binary has it.
     pub file: String,
-    /// Line.
+    /// Line in that file; 0 if it is not known.
     pub line: u32,
 }
 
-/// Objects and bytes, un-sampled.
+/// An amount of memory, un-sampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {
-    /// Bytes.
+    /// Bytes of the objects.
     pub bytes: u64,
-    /// Objects.
+    /// Number of objects.
     pub objects: u64,
 }
 
@@ -39,30 +39,30 @@ impl Amount {
     }
 }
 
-/// The memory profile.
+/// The memory profile of the runtime.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Profile {
-    /// `MemProfileRate`; 0: profiling is off.
+    /// `MemProfileRate`, the mean of bytes between two samples; 0: profiling is off.
     pub rate: u64,
-    /// When the baseline was noted, on the timeline's clock; absent if there is none.
+    /// Time of the baseline in milliseconds on the timeline's clock; absent if there is none.
     pub baseline_t_ms: Option<u64>,
-    /// The gauges at the baseline.
+    /// The runtime's gauges at the baseline.
     pub baseline_gc: Option<Gc>,
-    /// One per visible stack, the largest in-use first.
-    #[serde(deserialize_with = "at_most::<_, _, SITES>")]
+    /// Sites, one per visible stack, the largest in-use first.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_SITES>")]
     pub sites: Vec<Site>,
 }
 
-/// An allocation stack.
+/// An allocation stack with its counters.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Site {
     /// Indices into `frames`, innermost first, the runtime's own frames at the top left out.
     pub stack: Vec<u32>,
-    /// In use, current.
+    /// In use in the moment of the capture: active and all future cycles.
     pub current: Amount,
-    /// Allocated since the process started, current.
+    /// Allocated since the process started.
     pub allocated: Amount,
     /// In use, as pprof would have shown it.
     pub published: Amount,
@@ -74,7 +74,7 @@ pub struct Site {
     pub baseline_allocated: Amount,
     /// Allocated since the last mark termination.
     pub burst: Amount,
-    /// Samples behind `current`.
+    /// Number of samples behind `current`.
     pub samples: u64,
     /// One standard error of `current.bytes`: each object of size s was sampled with p = 1 - exp(-s/rate), so
     /// n samples of it err by s * sqrt(n * (1 - p)) / p. Objects much larger than the rate are all sampled

@@ -2,21 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{FEW, SAMPLES, at_most};
+use super::bounded::{MAX_FEW, MAX_SAMPLES, at_most};
 
-/// The watch.
+/// The timeline of the watch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Timeline {
-    /// Oldest first.
-    #[serde(deserialize_with = "at_most::<_, _, SAMPLES>")]
+    /// Samples, oldest first.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_SAMPLES>")]
     pub samples: Vec<Sample>,
-    /// Oldest first.
-    #[serde(deserialize_with = "at_most::<_, _, FEW>")]
+    /// Events, oldest first.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub events: Vec<Event>,
 }
 
-/// A look.
+/// A sample of memory at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sample {
@@ -24,24 +24,24 @@ pub struct Sample {
     pub t_ms: u64,
     /// Bytes that count against the limit.
     pub usage_bytes: u64,
-    /// Resident bytes.
+    /// Resident bytes of the process.
     pub rss_bytes: u64,
-    /// Go heap.
+    /// Bytes of the Go heap that are live: at the last mark, and allocated since.
     pub heap_live_bytes: u64,
     /// Goroutine structures; never fewer than before.
     pub goroutines: u64,
-    /// GC cycles.
+    /// Collections finished since the start.
     pub gc_cycles: u32,
 }
 
-/// Something that happened.
+/// An event of the watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Event {
-    /// When.
+    /// Milliseconds since the watch began.
     pub t_ms: u64,
-    /// What.
+    /// Kind: `attach`, `freeze`, `oom-kill`, ... (docs/formats/report-json.md lists them).
     pub kind: String,
-    /// For people.
+    /// Sentence for people.
     pub text: String,
 }

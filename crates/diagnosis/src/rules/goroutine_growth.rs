@@ -86,7 +86,7 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
     let at = program.or_else(|| largest.stack.first());
     let place = name(at);
     let at = at.and_then(|i| frame(facts, *i));
-    let state = if largest.wait_reason.is_empty() { &largest.state } else { &largest.wait_reason };
+    let state = largest.why();
     let who = match creator {
         Some(f) => format!(
             "{} of {} goroutines were started by {} ({}:{}), the largest part of them in {place} ({state})",
@@ -128,7 +128,7 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
                             .iter()
                             .find(|i| frame(facts, **i).is_some_and(|f| !f.function.starts_with("runtime.")))
                     ),
-                    if group.wait_reason.is_empty() { &group.state } else { &group.wait_reason }
+                    group.why()
                 ),
                 source: Source::Exact,
             })

@@ -1,34 +1,30 @@
-//! linux/amd64.
+//! linux/amd64: the runtime's constants, how code names variables, where the kernel saves registers for a
+//! signal handler.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, Register};
 use lastgasp_inferior::Addr;
 
-/// `_PageSize` (`runtime/sizeclasses.go`): the runtime's own page, in bytes.
-pub(crate) const PAGE_SIZE: u64 = 8192;
-/// `minSizeForMallocHeader` (`runtime/mbitmap.go`): objects up to this size have their pointer maps in the span and, with Green Tea, their marks too.
-pub(crate) const SMALL_SPAN_MAX_ELEM: u64 = 512;
-/// `heapArenaBytes` (`runtime/malloc.go`): arenas start at multiples of it.
-pub(crate) const HEAP_ARENA_BYTES: u64 = 64 << 20;
-/// Size of what CALL pushes.
-pub(crate) const RETURN_ADDRESS_SIZE: u64 = 8;
+use super::go_arch::{GoArch, MemoryOperand};
 
-/// Where the kernel keeps the registers of what a signal interrupted, from the handler's return address on: `rt_sigframe.pretcode`, then `ucontext`
-/// (`uc_flags`, `uc_link`, `uc_stack`), then `sigcontext` (`r8`...`r15`, `rdi`, `rsi`, `rbp`, `rbx`, `rdx`, `rax`, `rcx`, `rsp`, `rip`).
-pub(crate) const SIGNAL_FRAME_SP: u64 = 8 + 40 + 15 * 8;
-pub(crate) const SIGNAL_FRAME_PC: u64 = SIGNAL_FRAME_SP + 8;
+/// linux/amd64.
+pub(crate) static GO_ARCH: GoArch = GoArch {
+    return_address_size: 8,
+    signal_frame_sp: SIGNAL_FRAME_SP,
+    signal_frame_pc: SIGNAL_FRAME_SP + 8,
+    pc_quantum: 1,
+    operands,
+};
 
-/// A RIP-relative memory operand: how Go code names a package-level variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MemoryOperand {
-    /// The variable's address.
-    pub(crate) target: Addr,
-    /// Whether the address itself is taken (LEA) and not what stands there.
-    pub(crate) is_lea: bool,
-}
+/// Where the kernel keeps the registers of what a signal interrupted, from the handler's return address on:
+/// `rt_sigframe.pretcode`, then `ucontext` (`uc_flags`, `uc_link`, `uc_stack`), then `sigcontext`
+/// (`r8`...`r15`, `rdi`, `rsi`, `rbp`, `rbx`, `rdx`, `rax`, `rcx`, `rsp`, `rip`).
+const SIGNAL_FRAME_SP: u64 = 8 + 40 + 15 * 8;
 
-/// The RIP-relative operands of a function's code in order; without those that fetch where the thread's own variables stand from the table of offsets, which
-/// only libraries have: `mov r14, [rip+x]; mov r14, fs:[r14]` loads g where a release's other link modes need no operand (oracle test `go1_27_c_shared`).
-pub(crate) fn operands(code: &[u8], entry: Addr) -> Vec<MemoryOperand> {
+/// The RIP-relative operands of a function's code in order; without those that fetch where the thread's own
+/// variables stand from the table of offsets, which only libraries have:
+/// `mov r14, [rip+x]; mov r14, fs:[r14]` loads g where a release's other link modes need no operand (oracle
+/// test `go1_27_c_shared`).
+fn operands(code: &[u8], entry: Addr) -> Vec<MemoryOperand> {
     let instructions: Vec<Instruction> = Decoder::with_ip(64, code, entry.0, DecoderOptions::NONE).iter().collect();
     let next = instructions.iter().skip(1).map(Some).chain([None]);
     let named = instructions.iter().zip(next).filter(|(i, next)| {
@@ -46,7 +42,8 @@ mod tests {
 
     #[test]
     fn mov_lea_and_cmp_with_immediate() {
-        // mov rax,[rip+0x10]; lea rcx,[rip+0x20]; cmp dword [rip+0x30],0: the immediate counts into the instruction's length.
+        // mov rax,[rip+0x10]; lea rcx,[rip+0x20]; cmp dword [rip+0x30],0: the immediate counts into the
+        // instruction's length.
         let code = [0x48, 0x8b, 0x05, 0x10, 0, 0, 0, 0x48, 0x8d, 0x0d, 0x20, 0, 0, 0, 0x83, 0x3d, 0x30, 0, 0, 0, 0];
         let got = operands(&code, Addr(0x1000));
         assert_eq!(got.iter().map(|o| o.target.0).collect::<Vec<_>>(), [0x1017, 0x102e, 0x1045]);

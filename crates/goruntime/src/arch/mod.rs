@@ -1,8 +1,16 @@
-//! All that depends on the processor: how code names the runtime's variables, and how a frame is left. One file per architecture.
+//! All that depends on the processor: how code names the runtime's variables, and how a frame is left. One
+//! file per processor; which one holds is said by the image that is read ([`Arch`]), not by the machine that
+//! reads it.
 
 mod amd64;
+mod go_arch;
 
-pub(crate) use amd64::{
-    HEAP_ARENA_BYTES, MemoryOperand, PAGE_SIZE, RETURN_ADDRESS_SIZE, SIGNAL_FRAME_PC, SIGNAL_FRAME_SP,
-    SMALL_SPAN_MAX_ELEM, operands,
-};
+pub(crate) use go_arch::{GoArch, MemoryOperand};
+use lastgasp_inferior::Arch;
+
+/// What is known of Go on a processor.
+pub(crate) fn of(arch: Arch) -> &'static GoArch {
+    match arch {
+        Arch::Amd64 => &amd64::GO_ARCH,
+    }
+}

@@ -1,9 +1,10 @@
-//! What the linker wrote about the build: Go version, module, version control. Source: `debug/buildinfo`, `cmd/link/internal/ld/data.go` (`buildinfo`).
+//! What the linker wrote about the build: Go version, module, version control. Source: `debug/buildinfo`,
+//! `cmd/link/internal/ld/data.go` (`buildinfo`).
 
 /// A module with its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Module {
-    /// Import path.
+    /// Import path: `example.com/svc`.
     pub path: String,
     /// Version, `(devel)` for a local build.
     pub version: String,
@@ -12,11 +13,11 @@ pub struct Module {
 /// What `go version -m` prints, as far as we use it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuildInfo {
-    /// `go1.22.10`.
+    /// Release as the linker wrote it: `go1.22.10`; `unknown` where garble was at work.
     pub go_version: String,
-    /// Path of the main package.
+    /// Import path of the main package.
     pub path: String,
-    /// Main module.
+    /// Module of the main package; empty for a build outside of any.
     pub module: Module,
     /// `build` lines: key and value.
     pub settings: Vec<(String, String)>,
@@ -33,8 +34,8 @@ impl BuildInfo {
 const MAGIC: &[u8] = b"\xff Go buildinf:";
 const FLAG_INLINE: u8 = 2;
 
-/// Parses the section `.go.buildinfo`, or any bytes that hold its magic on a 16-byte boundary. `None` for Go before 1.18, whose pointer form names a version
-/// that is refused anyway.
+/// Parses the section `.go.buildinfo`, or any bytes that hold its magic on a 16-byte boundary. `None` for Go
+/// before 1.18, whose pointer form names a version that is refused anyway.
 #[must_use]
 pub fn parse_buildinfo(data: &[u8]) -> Option<BuildInfo> {
     let at = (0..data.len()).step_by(16).find(|i| data.get(*i..).is_some_and(|d| d.starts_with(MAGIC)))?;

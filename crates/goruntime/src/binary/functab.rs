@@ -1,5 +1,5 @@
-//! Functions by name: one pass over the names, one over the function table, both in large blocks and no further than needed. The runtime is linked first, so
-//! its names stand near the start of both.
+//! Functions by name: one pass over the names, one over the function table, both in large blocks and no
+//! further than needed. The runtime is linked first, so its names stand near the start of both.
 
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
@@ -56,7 +56,8 @@ fn name_offsets<'n>(mem: &dyn Memory, md: &ModuleData, wanted: &[&'n str]) -> Fx
             }
             start = end + 1;
         }
-        // A name that the block cuts is read again with the next one; one that is longer than any of ours is skipped.
+        // A name that the block cuts is read again with the next one; one that is longer than any of ours is
+        // skipped.
         at += if start + MAX_NAME > n && start > 0 && at + (n as u64) < len { start as u64 } else { n as u64 };
     }
     offsets

@@ -1,37 +1,39 @@
-//! Where the runtime's variables stand. From the symbol table where there is one; in a stripped binary from the code of runtime functions that name
-//! them: the k-th RIP-relative operand of a function that every Go program links. Each variable's rules are tried together and must agree.
+//! Where the runtime's variables stand. From the symbol table where there is one; in a stripped binary from
+//! the code of runtime functions that name them: the k-th RIP-relative operand of a function that every Go
+//! program links. Each variable's rules are tried together and must agree.
 
 use std::collections::BTreeMap;
 
 use lastgasp_inferior::{Addr, ElfImage};
 
-use crate::arch::{MemoryOperand, operands};
-use crate::binary::located::Located;
+use crate::arch::{self, GoArch, MemoryOperand};
 use crate::binary::moduledata::ModuleData;
 use crate::binary::pclntab::Symbolizer;
+use crate::binary::runtime_location::RuntimeLocation;
 
 /// Addresses of the runtime's variables in the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Globals {
     /// `runtime.mbuckets`: head of the memory profile's buckets.
     pub mbuckets: Addr,
-    /// `runtime.mProfCycle`.
+    /// `runtime.mProfCycle` (`mprof.go`): the profile's cycle, shifted left by one, and whether it was
+    /// flushed; 4 bytes.
     pub mprof_cycle: Addr,
-    /// `runtime.MemProfileRate`.
+    /// `runtime.MemProfileRate` (`mprof.go`): allocated bytes per sample on average.
     pub mem_profile_rate: Addr,
-    /// `runtime.allglen`.
+    /// `runtime.allglen` (`proc.go`): how many pointers stand at `allgptr`.
     pub allglen: Addr,
-    /// `runtime.allgptr`.
+    /// `runtime.allgptr` (`proc.go`): address of the first pointer to a `g`; dead ones are among them.
     pub allgptr: Addr,
-    /// `runtime.allm`.
+    /// `runtime.allm` (`runtime2.go`): head of the list of threads (`m`).
     pub allm: Addr,
-    /// `runtime.mheap_`.
+    /// `runtime.mheap_` (`mheap.go`): the heap, its span table included.
     pub mheap: Addr,
-    /// `runtime.gcController`.
+    /// `runtime.gcController` (`mgcpacer.go`): the pacer's state.
     pub gc_controller: Addr,
-    /// `runtime.memstats`.
+    /// `runtime.memstats` (`mstats.go`): statistics of memory.
     pub memstats: Addr,
-    /// `runtime.gcphase`.
+    /// `runtime.gcphase` (`mgc.go`): 0 off, 1 marking, 2 mark termination; 4 bytes.
     pub gcphase: Addr,
 }
 
@@ -54,7 +56,8 @@ struct Rule {
 
 use Pick::{FirstLea, Nth, NthLea};
 
-/// Held against the symbol table of unstripped binaries of every supported minor by `lastgasp_matrix::compare`.
+/// Held against the symbol table of unstripped binaries of every supported minor by
+/// `lastgasp_matrix::compare`.
 const RULES: &[Rule] = &[
     Rule { symbol: "runtime.mbuckets", sites: &[("runtime.mProf_FlushLocked", Nth(1))] },
     Rule {
@@ -86,21 +89,22 @@ pub(crate) fn variables(
     let mut found: Found =
         RULES.iter().filter_map(|r| Some((r.symbol, Addr(table.get(r.symbol)?.addr.0.wrapping_add(bias))))).collect();
     if found.len() < RULES.len() {
-        found = by_code(md, symbols)?;
+        found = by_code(arch::of(image.arch()), md, symbols)?;
     }
     collect(&found, md)?;
     Ok(found)
 }
 
-/// The variables that were found in the binary before. What it does not name, or names where no variables are, is an error.
-pub(crate) fn remembered(known: &Located, bias: u64, md: &ModuleData) -> Result<Globals, String> {
+/// The variables that were found in the binary before. What it does not name, or names where no variables
+/// are, is an error.
+pub(crate) fn remembered(known: &RuntimeLocation, bias: u64, md: &ModuleData) -> Result<Globals, String> {
     let here = |r: &Rule| Some((r.symbol, Addr(known.variables.get(r.symbol)?.wrapping_add(bias))));
     collect(&RULES.iter().filter_map(here).collect(), md)
 }
 
 /// As [`globals`], by the rules for stripped binaries alone.
-pub(crate) fn globals_by_code(md: &ModuleData, symbols: &Symbolizer<'_>) -> Result<Globals, String> {
-    collect(&by_code(md, symbols)?, md)
+pub(crate) fn globals_by_code(arch: &GoArch, md: &ModuleData, symbols: &Symbolizer<'_>) -> Result<Globals, String> {
+    collect(&by_code(arch, md, symbols)?, md)
 }
 
 fn collect(found: &Found, md: &ModuleData) -> Result<Globals, String> {
@@ -124,7 +128,7 @@ fn collect(found: &Found, md: &ModuleData) -> Result<Globals, String> {
 }
 
 /// The rules for stripped binaries.
-fn by_code(md: &ModuleData, symbols: &Symbolizer<'_>) -> Result<Found, String> {
+fn by_code(arch: &GoArch, md: &ModuleData, symbols: &Symbolizer<'_>) -> Result<Found, String> {
     let wanted: Vec<&str> = RULES.iter().flat_map(|r| r.sites.iter().map(|s| s.0)).collect();
     let functions = symbols.find_functions(&wanted);
     let mut found = Found::default();
@@ -134,7 +138,7 @@ fn by_code(md: &ModuleData, symbols: &Symbolizer<'_>) -> Result<Found, String> {
             .iter()
             .filter_map(|(function, pick)| {
                 let (entry, len) = functions.get(*function)?;
-                pick.of(&operands(&symbols.code(*entry, *len)?, *entry))
+                pick.of(&(arch.operands)(&symbols.code(*entry, *len)?, *entry))
             })
             .filter(|a| md.variables.contains(*a))
             .collect();

@@ -38,7 +38,8 @@ const MAGICS: [u32; 2] = [0xffff_fff0, 0xffff_fff1];
 /// Largest pclntab we take for real.
 const MAX_TABLE: u64 = 1 << 30;
 
-/// Finds pclntab, then the module data that points to it. Gives where it stands in the process. `constants` holds what no process has changed, `mem` all.
+/// Finds pclntab, then the module data that points to it. Gives where it stands in the process. `constants`
+/// holds what no process has changed, `mem` all.
 pub(crate) fn find(
     image: &ElfImage,
     bias: u64,
@@ -91,7 +92,8 @@ fn pclntab_candidates(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Vec<Addr
 /// Most hits of one search.
 const MAX_HITS: usize = 8;
 
-/// Where `needle` stands in a range (in the file's addresses), `skip` bytes behind an address that is a multiple of 8; gives those addresses.
+/// Where `needle` stands in a range (in the file's addresses), `skip` bytes behind an address that is a
+/// multiple of 8; gives those addresses.
 fn search(mem: &dyn Memory, range: AddrRange, bias: u64, skip: u64, needle: &[u8], found: &mut Vec<Addr>) {
     const CHUNK: u64 = 1 << 16;
     let finder = memchr::memmem::Finder::new(needle);
@@ -115,7 +117,8 @@ fn find_for(image: &ElfImage, bias: u64, mem: &dyn Memory, layout: &Layout, pcln
     let mut key = pclntab.0.to_le_bytes().to_vec();
     key.extend(pclntab.0.wrapping_add(names).to_le_bytes());
     let mut found = Vec::new();
-    // From Go 1.26 the linker gives it a section of its own; before, it is among the data without pointers. The segments hold large tables too.
+    // From Go 1.26 the linker gives it a section of its own; before, it is among the data without pointers.
+    // The segments hold large tables too.
     let likely = [".go.module", ".noptrdata", ".data"].iter().filter_map(|n| image.section(n)).map(|s| s.range);
     for range in likely.chain(image.load_ranges(true)) {
         search(mem, range, bias, 0, &key, &mut found);
@@ -155,7 +158,8 @@ fn read(mem: &dyn Memory, layout: &Layout, at: Addr) -> Result<ModuleData, Strin
     })
 }
 
-/// As `moduledataverify1`: sizes in bounds, code where it should be, the function table's ends agreeing with minpc and maxpc.
+/// As `moduledataverify1`: sizes in bounds, code where it should be, the function table's ends agreeing with
+/// minpc and maxpc.
 fn validate(md: ModuleData, mem: &dyn Memory) -> Result<ModuleData, String> {
     validate_sizes(&md)?;
     let first = mem.u32(md.ftab.0).map_err(|e| e.to_string())?;

@@ -1,4 +1,5 @@
-//! Program counters to function, file and line, with inlining. Source: `runtime/symtab.go`, `runtime/symtabinl.go`, `cmd/link/internal/ld/pcln.go`.
+//! Program counters to function, file and line, with inlining. Source: `runtime/symtab.go`,
+//! `runtime/symtabinl.go`, `cmd/link/internal/ld/pcln.go`.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -46,7 +47,7 @@ pub(crate) struct Place {
     pub(crate) is_top: bool,
     /// Bytes between SP and the return address; `None` where the tables have none.
     pub(crate) sp_delta: Option<u64>,
-    /// Innermost first.
+    /// The calls that are inlined into each other here, innermost first; the function itself is the last.
     pub(crate) logical: Vec<Logical>,
 }
 
@@ -63,7 +64,7 @@ const FLAG_TOP_FRAME: u8 = 1;
 const PCDATA_INL_TREE_INDEX: u64 = 2;
 const FUNCDATA_INL_TREE: u64 = 3;
 const FUNCDATA_ARG_INFO: u64 = 5;
-/// `abi.TraceArgsEndSeq`.
+/// `abi.TraceArgsEndSeq` (`internal/abi/symtab.go`): ends the description of a function's arguments.
 const ARG_INFO_END: u8 = 0xff;
 /// Bounds for what foreign bytes may make us do.
 const MAX_NAME: usize = 4096;
@@ -92,7 +93,8 @@ impl<'a> Symbolizer<'a> {
         Self { mem, md, layout, frames: RefCell::default(), places: RefCell::default() }
     }
 
-    /// The logical frames at `pc`, innermost first. `pc` is taken as it is: for a return address pass one less.
+    /// The logical frames at `pc`, innermost first. `pc` is taken as it is: for a return address pass one
+    /// less.
     #[must_use]
     pub fn frames(&self, pc: Addr) -> Vec<Frame> {
         if let Some(f) = self.frames.borrow().get(&pc.0) {
@@ -107,7 +109,8 @@ impl<'a> Symbolizer<'a> {
         frames
     }
 
-    /// What unwinding needs to know of `pc`; `None` outside of Go code. `exact` tells that it is an instruction that was about to run and not a return address.
+    /// What unwinding needs to know of `pc`; `None` outside of Go code. `exact` tells that it is an
+    /// instruction that was about to run and not a return address.
     pub(crate) fn place(&self, pc: Addr, exact: bool) -> Option<Rc<Place>> {
         if let Some(p) = self.places.borrow().get(&(pc.0, exact)) {
             return p.clone();
@@ -191,7 +194,8 @@ impl<'a> Symbolizer<'a> {
 
     fn resolve(&self, pc: Addr) -> Vec<Frame> {
         let Some(f) = self.find(pc) else { return Vec::new() };
-        // Wrappers that the compiler made (method values, `go` statements with arguments) are no code of anybody's: Go's tracebacks hide them too.
+        // Wrappers that the compiler made (method values, `go` statements with arguments) are no code of
+        // anybody's: Go's tracebacks hide them too.
         self.logical(f, pc).into_iter().filter(|l| !l.wrapper).map(|l| l.frame).collect()
     }
 
@@ -305,7 +309,8 @@ impl<'a> Symbolizer<'a> {
         Some(String::from_utf8_lossy(&out).into_owned())
     }
 
-    /// The value of a pc-value table at `pc`: from -1, steps of (zigzag value, pc) varints; a zero value step that is not the first ends it.
+    /// The value of a pc-value table at `pc`: from -1, steps of (zigzag value, pc) varints; a zero value step
+    /// that is not the first ends it.
     fn pc_value(&self, f: Func, offset: u32, pc: Addr) -> Option<i64> {
         if offset == 0 {
             return None;
@@ -335,8 +340,10 @@ impl<'a> Symbolizer<'a> {
     }
 }
 
-/// A function's name as tracebacks show it: type arguments as `[...]` (`funcNamePiecesForPrint`). pprof shows them whole (`runtime_FrameSymbolName`, from Go
-/// 1.21), and so do frames: instantiations are different places. Held by `cargo xtask real` (etcd: `btree.(*node[go.shape.*uint8])`). `minor` is that of Go 1.minor.
+/// A function's name as tracebacks show it: type arguments as `[...]` (`funcNamePiecesForPrint`). pprof shows
+/// them whole (`runtime_FrameSymbolName`, from Go 1.21), and so do frames: instantiations are different
+/// places. Held by `cargo xtask real` (etcd: `btree.(*node[go.shape.*uint8])`). `minor` is 22
+/// for Go 1.22.
 #[must_use]
 pub fn for_print(name: &str, minor: u16) -> String {
     let (Some(open), Some(close)) = (name.find('['), name.rfind(']')) else { return name.to_owned() };
@@ -344,7 +351,8 @@ pub fn for_print(name: &str, minor: u16) -> String {
         return name.to_owned();
     }
     let inner = &name[open + 1..close];
-    // A generic method of a generic type, which Go has from 1.27 on: the brackets close and open again in between.
+    // A generic method of a generic type, which Go has from 1.27 on: the brackets close and open again in
+    // between.
     if minor >= 27 && inner.contains('[') {
         let mut depth = 1u32;
         let mut closed = None;

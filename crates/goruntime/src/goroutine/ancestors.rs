@@ -1,4 +1,5 @@
-//! The goroutines that led to one: `GODEBUG=tracebackancestors=N`. Source: `runtime/runtime2.go` (`ancestorInfo`), `runtime/proc.go` (`saveAncestors`).
+//! The goroutines that led to one: `GODEBUG=tracebackancestors=N`. Source: `runtime/runtime2.go`
+//! (`ancestorInfo`), `runtime/proc.go` (`saveAncestors`).
 
 use lastgasp_inferior::{Addr, Memory};
 
@@ -6,7 +7,8 @@ use super::calls::{CallSite, call_at, created_by};
 use crate::binary::pclntab::Symbolizer;
 use crate::runtime::Runtime;
 
-/// Most ancestors of one goroutine, and most frames of one of them (`tracebackInnerFrames`, 100 before Go 1.21).
+/// Most ancestors of one goroutine, and most frames of one of them (`tracebackInnerFrames`, 100 before Go
+/// 1.21).
 const MAX_ANCESTORS: u64 = 64;
 const MAX_PCS: u64 = 100;
 

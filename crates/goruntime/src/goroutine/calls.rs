@@ -1,4 +1,5 @@
-//! From physical frames to the calls that Go prints: inlining undone, wrappers marked. Source: `runtime/traceback.go` (`traceback2`, `printcreatedby1`).
+//! From physical frames to the calls that Go prints: inlining undone, wrappers marked. Source:
+//! `runtime/traceback.go` (`traceback2`, `printcreatedby1`).
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ pub struct Call {
     pub frame: Frame,
     /// The instruction, one address for all calls that are inlined into each other there.
     pub pc: Addr,
-    /// How far the program counter is from the function's entry; `None` for inlined calls and at the entry itself.
+    /// How far the program counter is from the function's entry; `None` for inlined calls and at the entry
+    /// itself.
     pub offset: Option<u64>,
     /// Inlined into the next call.
     pub inlined: bool,

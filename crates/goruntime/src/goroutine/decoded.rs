@@ -7,16 +7,17 @@ use super::calls::{Call, CallSite};
 use super::labels::Label;
 use super::status::Status;
 
-/// A goroutine.
+/// A goroutine at the moment of the copy: state, calls, creator, labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Goroutine {
-    /// Its number.
+    /// `goid`: unique within the process, never given twice.
     pub goid: u64,
-    /// What it does.
+    /// State: `atomicstatus`.
     pub status: Status,
     /// Why it waits; empty unless waiting.
     pub wait_reason: &'static str,
-    /// `nanotime` of the GC that first saw it waiting; 0 if none has. A lower bound of the wait, not its length.
+    /// `nanotime` of the GC that first saw it waiting; 0 if none has. A lower bound of the wait, not its
+    /// length.
     pub wait_since_ns: i64,
     /// Creator (from Go 1.21).
     pub parent: u64,
@@ -34,7 +35,8 @@ pub struct Goroutine {
     pub approximate: bool,
     /// Why registers did not tell where it stood, if it is approximate or has no stack at all.
     pub no_registers: Option<String>,
-    /// Whether its stack was left out of the copy, there being too many: `stack` is then that of another that stopped at the same instruction.
+    /// Whether its stack was left out of the copy, there being too many: `stack` is then that of another that
+    /// stopped at the same instruction.
     pub left_out: bool,
     /// Whether it is locked to its thread.
     pub locked: bool,

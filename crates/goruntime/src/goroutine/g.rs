@@ -86,8 +86,8 @@ impl RawG {
         }
     }
 
-    /// The part of the stack that is in use, as far as the structure alone tells, at most `bound` bytes of it: of a goroutine that runs the outermost ones,
-    /// of others the innermost.
+    /// The part of the stack that is in use, as far as the structure alone tells, at most `bound` bytes of
+    /// it: of a goroutine that runs the outermost ones, of others the innermost.
     pub(crate) fn used_stack(&self, bound: u64) -> Option<AddrRange> {
         self.status()?;
         if self.stack_problem().is_some() {
@@ -101,8 +101,8 @@ impl RawG {
         (low >= self.stack.start.0 && low < end).then_some(AddrRange { start: Addr(low), end: Addr(end) })
     }
 
-    /// Goroutines of one kind were started by the same statement, stopped at the same instruction with the same amount of stack in use: as good as certain,
-    /// they have the same stack of calls.
+    /// Goroutines of one kind were started by the same statement, stopped at the same instruction with the
+    /// same amount of stack in use: as good as certain, they have the same stack of calls.
     pub(crate) fn kind(&self) -> u64 {
         let mut h = FxHasher::default();
         let (pc, sp) = self.resume().unwrap_or_default();
@@ -144,7 +144,8 @@ pub(crate) fn pointers(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> (
     })
 }
 
-/// The runtime names each `g` once, and none stands within another: without those that do, what is decoded is bounded by what was copied.
+/// The runtime names each `g` once, and none stands within another: without those that do, what is decoded is
+/// bounded by what was copied.
 pub(crate) fn distinct(mut all: Vec<Addr>, size: u64, gaps: &mut Vec<Gap>) -> Vec<Addr> {
     let sorted = sorted(all.clone(), size);
     let lost = all.len() - sorted.len();
@@ -235,8 +236,8 @@ mod tests {
         let at = |list: &[u64]| list.iter().map(|a| Addr(*a)).collect::<Vec<_>>();
         assert_eq!(distinct(at(&[900, 100, 500]), 400, &mut gaps), at(&[900, 100, 500]));
         assert_eq!(gaps, []);
-        let crowd: Vec<Addr> = (0..100_000).map(|i| Addr(5000 - i % 5 * 1000 + i % 2)).collect();
-        assert_eq!(distinct(crowd, 400, &mut gaps), at(&[5000, 3000, 1000, 4000, 2000]).as_slice());
+        let overlapping: Vec<Addr> = (0..100_000).map(|i| Addr(5000 - i % 5 * 1000 + i % 2)).collect();
+        assert_eq!(distinct(overlapping, 400, &mut gaps), at(&[5000, 3000, 1000, 4000, 2000]).as_slice());
         assert_eq!(gaps.len(), 1);
         assert_eq!(gaps[0].what, "99995 goroutines");
     }

@@ -1,15 +1,15 @@
-//! Gaps of a kind, counted: a crowd of unreadable goroutines is one gap.
+//! Gaps of a kind, counted: thousands of unreadable goroutines are one gap.
 
 use crate::gap::Gap;
 
 /// Things of a kind that could not be read: how many, and why the last.
 #[derive(Default)]
-pub(crate) struct Lost {
+pub(crate) struct GapTally {
     count: usize,
     why: String,
 }
 
-impl Lost {
+impl GapTally {
     pub(crate) fn add(&mut self, why: String) {
         self.count += 1;
         self.why = why;

@@ -1,7 +1,8 @@
 //! Profiler labels (`pprof.Do`). Source: `runtime/pprof/label.go`, `runtime/proflabel.go`.
 //!
-//! Keys are words of the program; values are its users' data and stay out of captures: what is kept of a value is a hash with a salt that is made for one
-//! capture and forgotten. Equal values have equal hashes within a capture, and that is all that can be told from them.
+//! Keys are words of the program; values are its users' data and stay out of captures: what is kept of a
+//! value is a hash with a salt that is made for one capture and forgotten. Equal values have equal hashes
+//! within a capture, and that is all that can be told from them.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -44,7 +45,8 @@ pub struct Label {
 /// A string of the target: address and length.
 type Text = (Addr, u64);
 
-/// Where the labels of a goroutine stand. `visit` is told of every range that was looked at, so that the same walk serves to copy them.
+/// Where the labels of a goroutine stand. `visit` is told of every range that was looked at, so that the same
+/// walk serves to copy them.
 fn pairs(
     rt: &Runtime,
     mem: &dyn Memory,

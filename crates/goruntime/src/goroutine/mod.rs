@@ -1,13 +1,15 @@
-//! All goroutines, with their stacks. Source: `runtime/runtime2.go`, `runtime/traceback.go` (`goroutineheader`, `isSystemGoroutine`).
+//! All goroutines, with their stacks. Source: `runtime/runtime2.go`, `runtime/traceback.go`
+//! (`goroutineheader`, `isSystemGoroutine`).
 
 pub(crate) mod ancestors;
 mod calls;
-pub(crate) mod crowd;
 mod decoded;
 pub(crate) mod g;
 mod gaps;
 pub(crate) mod labels;
+pub(crate) mod stack_sampling;
 mod status;
+pub(crate) mod thread_state;
 pub(crate) mod unwind;
 
 use std::sync::Arc;
@@ -17,9 +19,10 @@ use rustc_hash::FxHashMap;
 
 use self::calls::Expander;
 use self::g::{RawG, distinct, pointers, stack_of, threads};
-use self::gaps::Lost;
+use self::gaps::GapTally;
 use self::status::Presence;
-use self::unwind::{Standing, Trace, reconstruct, standings, unwind, unwind_running};
+use self::thread_state::{ThreadState, thread_states};
+use self::unwind::{Trace, Unwinder};
 use crate::binary::pclntab::Symbolizer;
 use crate::bounds::{MAX_DECODED, MAX_STEPS};
 use crate::gap::Gap;
@@ -31,7 +34,8 @@ pub use decoded::{Goroutine, Goroutines, is_system};
 pub use labels::{Label, LabelSalt};
 pub use status::Status;
 
-/// All goroutines that are not dead, in the runtime's own order. `registers` are those of the process's threads, as far as they were to be had.
+/// All goroutines that are not dead, in the runtime's own order. `registers` are those of the process's
+/// threads, as far as they were to be had.
 pub fn decode_goroutines(
     rt: &Runtime,
     mem: &dyn Memory,
@@ -42,7 +46,8 @@ pub fn decode_goroutines(
     decode_all_goroutines(rt, mem, symbols, registers, &LabelSalt::default(), gaps).live
 }
 
-/// As [`decode_goroutines`], with those counted that are not there any more, and a salt for the values of labels.
+/// As [`decode_goroutines`], with those counted that are not there any more, and a salt for the values of
+/// labels.
 pub fn decode_all_goroutines(
     rt: &Runtime,
     mem: &dyn Memory,
@@ -56,22 +61,23 @@ pub fn decode_all_goroutines(
         rt,
         mem,
         symbols,
-        standing: standings(&threads, registers, &|g| stack_of(rt, mem, g)),
+        unwinder: Unwinder::new(rt, symbols, mem),
+        threads: thread_states(&threads, registers, &|g| stack_of(rt, mem, g)),
         expander: Expander::new(symbols),
         salt,
         labels: FxHashMap::default(),
-        no_labels: Lost::default(),
-        no_ancestors: Lost::default(),
+        no_labels: GapTally::default(),
+        no_ancestors: GapTally::default(),
         creators: FxHashMap::default(),
         starts: FxHashMap::default(),
         ancestors: FxHashMap::default(),
         room: MAX_DECODED,
         steps: MAX_STEPS,
-        no_room: Lost::default(),
+        no_room: GapTally::default(),
     };
     let mut out = Goroutines::default();
     let mut kinds = Vec::new();
-    let mut lost = Lost::default();
+    let mut lost = GapTally::default();
     let all = pointers(rt, mem, gaps).1;
     for at in distinct(all, rt.layout.g.sizeof, gaps) {
         let read = mem.bytes(at, rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
@@ -95,8 +101,8 @@ pub fn decode_all_goroutines(
     decoder.no_labels.report("goroutines' labels", gaps);
     decoder.no_ancestors.report("goroutines' ancestors", gaps);
     decoder.no_room.report("parts of goroutines", gaps);
-    crowd::share_out(&mut out.live, &kinds, gaps);
-    let mut cut = Lost::default();
+    stack_sampling::share_out(&mut out.live, &kinds, gaps);
+    let mut cut = GapTally::default();
     for why in out.live.iter().filter(|g| !g.left_out).filter_map(|g| g.cut.as_ref()) {
         cut.add(why.clone());
     }
@@ -111,23 +117,24 @@ struct Decoder<'a, 'b> {
     rt: &'a Runtime,
     mem: &'a dyn Memory,
     symbols: &'a Symbolizer<'b>,
-    /// By `m`.
-    standing: FxHashMap<u64, Standing>,
+    unwinder: Unwinder<'a, 'b>,
+    /// Where each thread stands, by the address of its `m`.
+    threads: FxHashMap<u64, ThreadState>,
     expander: Expander<'a, 'b>,
     salt: &'a LabelSalt,
-    /// By address: a child shares its parent's.
+    /// Label sets by address: a child shares its parent's.
     labels: FxHashMap<Addr, Arc<[Label]>>,
-    no_labels: Lost,
-    no_ancestors: Lost,
-    /// By program counter.
+    no_labels: GapTally,
+    no_ancestors: GapTally,
+    /// `go` statements and first functions, by program counter.
     creators: FxHashMap<Addr, Option<Arc<CallSite>>>,
     starts: FxHashMap<Addr, Arc<String>>,
-    /// By address.
+    /// Lists of ancestors by address: goroutines of one parent share theirs.
     ancestors: FxHashMap<Addr, Arc<[Ancestor]>>,
     /// What is left of [`MAX_DECODED`] and of [`MAX_STEPS`].
     room: usize,
     steps: usize,
-    no_room: Lost,
+    no_room: GapTally,
 }
 
 impl Decoder<'_, '_> {
@@ -138,7 +145,7 @@ impl Decoder<'_, '_> {
                 (Trace { cut: Some(format!("after {MAX_STEPS} frames")), ..Trace::default() }, None)
             }
             _ if left_out => (Trace { cut: Some("not copied".into()), ..Trace::default() }, None),
-            Some((pc, sp)) => (unwind(self.symbols, self.mem, raw.stack, pc, sp), None),
+            Some((pc, sp)) => (self.unwinder.unwind(raw.stack, pc, sp), None),
             None => self.running(raw),
         };
         let mut cut = trace.cut.take();
@@ -171,16 +178,17 @@ impl Decoder<'_, '_> {
         }
     }
 
-    /// A goroutine on a thread: by the thread's registers if they lead to its beginning, else by what its stack alone tells.
+    /// A goroutine on a thread: by the thread's registers if they lead to its beginning, else by what its
+    /// stack alone tells.
     fn running(&self, raw: &RawG) -> (Trace, Option<String>) {
-        let why = match self.standing.get(&raw.m.0) {
+        let why = match self.threads.get(&raw.m.0) {
             None => "running, and its registers were not to be had".to_owned(),
-            Some(thread) => match unwind_running(self.symbols, self.mem, raw, thread) {
+            Some(thread) => match self.unwinder.unwind_running(raw, thread) {
                 Ok(trace) => return (trace, None),
                 Err(why) => format!("running; {why}"),
             },
         };
-        let trace = reconstruct(self.symbols, self.mem, raw);
+        let trace = self.unwinder.reconstruct(raw);
         (trace.unwrap_or_else(|| Trace { steps: Vec::new(), cut: Some(why.clone()) }), Some(why))
     }
 

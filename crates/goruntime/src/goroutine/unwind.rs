@@ -1,15 +1,18 @@
-//! Go stacks without frame pointers or DWARF: the pc-SP tables tell where the return address stands. Source: `runtime/traceback.go` (`unwinder`).
+//! Go stacks without frame pointers or DWARF: the pc-SP tables tell where the return address stands. Source:
+//! `runtime/traceback.go` (`unwinder`).
 //!
-//! A goroutine that runs may stand on other stacks than its own: on the scheduler's (`g0`: `systemstack`, `mcall`, `morestack`, calls of C) or on that of
-//! signal handlers (`gsignal`). The way back to the goroutine is the one that the runtime takes: `curg.sched`, and the registers that the kernel saved.
+//! A goroutine that runs may stand on other stacks than its own: on the scheduler's (`g0`: `systemstack`,
+//! `mcall`, `morestack`, calls of C) or on that of signal handlers (`gsignal`). The way back to the goroutine
+//! is the one that the runtime takes: `curg.sched`, and the registers that the kernel saved.
 
 use lastgasp_inferior::{Addr, AddrRange, Memory};
-use rustc_hash::FxHashMap;
 
-use crate::arch::{RETURN_ADDRESS_SIZE, SIGNAL_FRAME_PC, SIGNAL_FRAME_SP};
+use super::g::{RawG, RawM};
+use super::thread_state::ThreadState;
+use crate::arch::{self, GoArch};
 use crate::binary::pclntab::{Place, Symbolizer};
 use crate::bounds::RECONSTRUCT_WINDOW;
-use crate::goroutine::g::{RawG, RawM};
+use crate::runtime::Runtime;
 
 /// Deepest stack we follow.
 const MAX_FRAMES: usize = 16 << 10;
@@ -41,14 +44,6 @@ struct Position {
     exact: bool,
 }
 
-/// A thread that was stopped, and its `m`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing {
-    pub(crate) pc: Addr,
-    pub(crate) sp: Addr,
-    pub(crate) m: RawM,
-}
-
 /// Where `sched.pc` points while a goroutine is on the system stack, or in C.
 const LEFT: &str = "runtime.systemstack_switch";
 
@@ -78,7 +73,8 @@ impl Jump {
     }
 }
 
-/// What called these was interrupted between two instructions: its pc is no return address (`isInjectedCall`).
+/// What called these was interrupted between two instructions: its pc is no return address
+/// (`isInjectedCall`).
 fn is_injected_call(name: &str) -> bool {
     matches!(name, "runtime.asyncPreempt" | "runtime.sigpanic" | "runtime.debugCallV2")
 }
@@ -88,202 +84,179 @@ fn calls_vdso(name: &str) -> bool {
     matches!(name, "runtime.nanotime1" | "runtime.walltime" | "time.now" | "runtime.vgetrandom1")
 }
 
-/// Unwinds a goroutine's own stack from a place that the runtime noted.
-pub(crate) fn unwind(symbols: &Symbolizer<'_>, mem: &dyn Memory, stack: AddrRange, pc: Addr, sp: Addr) -> Trace {
-    let mut out = Trace::default();
-    along(symbols, mem, stack, Position { pc, sp, exact: false }, false, &mut out);
-    out
+/// Unwinds the stacks of one process.
+pub(crate) struct Unwinder<'a, 'b> {
+    arch: &'static GoArch,
+    symbols: &'a Symbolizer<'b>,
+    mem: &'a dyn Memory,
 }
 
-/// A goroutine that runs, from the registers of its thread, wherever that stands. `Err` says why they do not lead to the goroutine.
-pub(crate) fn unwind_running(
-    symbols: &Symbolizer<'_>,
-    mem: &dyn Memory,
-    g: &RawG,
-    thread: &Standing,
-) -> Result<Trace, String> {
-    let m = &thread.m;
-    let mut at = Position { pc: thread.pc, sp: thread.sp, exact: true };
-    if m.gsignal.contains(at.sp) && !g.stack.contains(at.sp) {
-        at = interrupted(symbols, mem, m, at)?;
+impl<'a, 'b> Unwinder<'a, 'b> {
+    pub(crate) fn new(rt: &Runtime, symbols: &'a Symbolizer<'b>, mem: &'a dyn Memory) -> Self {
+        Self { arch: arch::of(rt.arch), symbols, mem }
     }
-    let place = symbols.place(at.pc, true);
-    // In the vDSO, or on the way to it: the runtime noted where it left Go code. (Where a signal handler reads the clock, the note is of the handler's.)
-    if !m.vdso_sp.is_null() && !m.gsignal.contains(m.vdso_sp) && place.as_ref().is_none_or(|p| calls_vdso(&p.name)) {
-        at = Position { pc: m.vdso_pc, sp: m.vdso_sp, exact: false };
-    } else if place.as_ref().is_some_and(|p| Jump::at(&p.name) == Some(Jump::Into)) {
-        at = Position { pc: g.sched_pc, sp: if g.stack.contains(at.sp) { at.sp } else { g.sched_sp }, exact: false };
-    }
-    let mut out = Trace::default();
-    if !g.stack.contains(at.sp) {
-        at = system_stack(symbols, mem, g, m, at, &mut out)?;
-    }
-    along(symbols, mem, g.stack, at, false, &mut out);
-    match &out.cut {
-        None => Ok(out),
-        Some(why) => Err(why.clone()),
-    }
-}
 
-/// Unwinds within one stack until it begins, or a cut.
-fn along(symbols: &Symbolizer<'_>, mem: &dyn Memory, stack: AddrRange, from: Position, system: bool, out: &mut Trace) {
-    let mut at = from;
-    while out.steps.len() < MAX_FRAMES {
-        let Some(place) = symbols.place(at.pc, at.exact) else {
-            out.cut = Some(format!("{} is in no Go function", at.pc));
-            return;
-        };
-        out.steps.push(Step { pc: at.pc, exact: at.exact, system });
-        if place.is_top {
-            return;
+    /// Unwinds a goroutine's own stack from a place that the runtime noted.
+    pub(crate) fn unwind(&self, stack: AddrRange, pc: Addr, sp: Addr) -> Trace {
+        let mut out = Trace::default();
+        self.along(stack, Position { pc, sp, exact: false }, false, &mut out);
+        out
+    }
+
+    /// A goroutine that runs, from the registers of its thread, wherever that stands. `Err` says why they do
+    /// not lead to the goroutine.
+    pub(crate) fn unwind_running(&self, g: &RawG, thread: &ThreadState) -> Result<Trace, String> {
+        let m = &thread.m;
+        let mut at = Position { pc: thread.pc, sp: thread.sp, exact: true };
+        if m.gsignal.contains(at.sp) && !g.stack.contains(at.sp) {
+            at = self.interrupted(m, at)?;
         }
-        match caller(mem, stack, &place, at) {
-            Ok(next) => at = next,
-            Err(why) => {
-                out.cut = Some(why);
+        let place = self.symbols.place(at.pc, true);
+        // In the vDSO, or on the way to it: the runtime noted where it left Go code. (Where a signal handler
+        // reads the clock, the note is of the handler's.)
+        if !m.vdso_sp.is_null() && !m.gsignal.contains(m.vdso_sp) && place.as_ref().is_none_or(|p| calls_vdso(&p.name))
+        {
+            at = Position { pc: m.vdso_pc, sp: m.vdso_sp, exact: false };
+        } else if place.as_ref().is_some_and(|p| Jump::at(&p.name) == Some(Jump::Into)) {
+            at =
+                Position { pc: g.sched_pc, sp: if g.stack.contains(at.sp) { at.sp } else { g.sched_sp }, exact: false };
+        }
+        let mut out = Trace::default();
+        if !g.stack.contains(at.sp) {
+            at = self.system_stack(g, m, at, &mut out)?;
+        }
+        self.along(g.stack, at, false, &mut out);
+        match &out.cut {
+            None => Ok(out),
+            Some(why) => Err(why.clone()),
+        }
+    }
+
+    /// Unwinds within one stack until it begins, or a cut.
+    fn along(&self, stack: AddrRange, from: Position, system: bool, out: &mut Trace) {
+        let mut at = from;
+        while out.steps.len() < MAX_FRAMES {
+            let Some(place) = self.symbols.place(at.pc, at.exact) else {
+                out.cut = Some(format!("{} is in no Go function", at.pc));
+                return;
+            };
+            out.steps.push(Step { pc: at.pc, exact: at.exact, system });
+            if place.is_top {
                 return;
             }
+            match self.caller(stack, &place, at) {
+                Ok(next) => at = next,
+                Err(why) => {
+                    out.cut = Some(why);
+                    return;
+                }
+            }
         }
+        out.cut = Some(format!("deeper than {MAX_FRAMES} frames"));
     }
-    out.cut = Some(format!("deeper than {MAX_FRAMES} frames"));
-}
 
-/// Where the function at `at` was called from.
-fn caller(mem: &dyn Memory, stack: AddrRange, place: &Place, at: Position) -> Result<Position, String> {
-    let name = &place.name;
-    let delta = place.sp_delta.ok_or_else(|| format!("no frame size at {} in {name}", at.pc))?;
-    let slot = at.sp.plus(delta);
-    if !stack.contains(slot) {
-        return Err(format!("the frame of {name} leaves the stack"));
-    }
-    let pc = mem.ptr(slot).map_err(|e| format!("below the frame of {name}: {e}"))?;
-    Ok(Position { pc, sp: slot.plus(RETURN_ADDRESS_SIZE), exact: is_injected_call(name) })
-}
-
-/// From a signal handler to what it interrupted.
-fn interrupted(symbols: &Symbolizer<'_>, mem: &dyn Memory, m: &RawM, from: Position) -> Result<Position, String> {
-    let mut at = from;
-    if m.gsignal.contains(m.vdso_sp) && symbols.place(at.pc, true).is_none_or(|p| calls_vdso(&p.name)) {
-        at = Position { pc: m.vdso_pc, sp: m.vdso_sp, exact: false };
-    }
-    let saved = |frame: Addr| {
-        let word = |offset: u64| mem.ptr(frame.plus(offset)).map_err(|e| format!("in a signal frame: {e}"));
-        Ok(Position { pc: word(SIGNAL_FRAME_PC)?, sp: word(SIGNAL_FRAME_SP)?, exact: true })
-    };
-    for _ in 0..MAX_FRAMES {
-        let place = symbols.place(at.pc, at.exact);
-        // On its way out, in the runtime's restorer or in libc's (cgo): the return address is off the stack already.
-        if place.as_ref().is_none_or(|p| p.name.starts_with("runtime.sigreturn")) {
-            return saved(Addr(at.sp.0.saturating_sub(RETURN_ADDRESS_SIZE)));
+    /// Where the function at `at` was called from.
+    fn caller(&self, stack: AddrRange, place: &Place, at: Position) -> Result<Position, String> {
+        let name = &place.name;
+        let delta = place.sp_delta.ok_or_else(|| format!("no frame size at {} in {name}", at.pc))?;
+        let slot = at.sp.plus(delta);
+        if !stack.contains(slot) {
+            return Err(format!("the frame of {name} leaves the stack"));
         }
-        let Some(place) = place else { break };
-        if Jump::at(&place.name) == Some(Jump::Signal) {
-            let delta = place.sp_delta.ok_or_else(|| format!("no frame size in {}", place.name))?;
-            return saved(at.sp.plus(delta));
-        }
-        at = caller(mem, m.gsignal, &place, at)?;
+        let pc = self.mem.ptr(slot).map_err(|e| format!("below the frame of {name}: {e}"))?;
+        Ok(Position { pc, sp: slot.plus(self.arch.return_address_size), exact: is_injected_call(name) })
     }
-    Err("in a signal handler without end".into())
-}
 
-/// Unwinds the thread's system stack to where it was left for it, and gives where the goroutine's own stack goes on.
-fn system_stack(
-    symbols: &Symbolizer<'_>,
-    mem: &dyn Memory,
-    g: &RawG,
-    m: &RawM,
-    from: Position,
-    out: &mut Trace,
-) -> Result<Position, String> {
-    /// What is taken for the stack of a thread whose bounds the runtime does not know.
-    const GUESS: u64 = 64 << 10;
-    let stack = if m.g0.contains(from.sp) {
-        AddrRange { start: from.sp, end: m.g0.end }
-    } else {
-        AddrRange { start: from.sp, end: from.sp.plus(GUESS) }
-    };
-    let back = Position { pc: g.sched_pc, sp: g.sched_sp, exact: false };
-    if !g.stack.contains(g.sched_sp) {
-        return Err("on its thread's system stack, and it is not noted where it left its own".into());
-    }
-    let mut at = from;
-    while out.steps.len() < MAX_FRAMES {
-        let Some(place) = symbols.place(at.pc, at.exact) else {
-            // In C, without leaving the scheduler (to start a thread, for example): the way back was noted before.
-            let noted = symbols.place(g.sched_pc, false).is_some_and(|p| p.name == LEFT);
-            let why = || format!("on its thread's system stack, {} is in no Go function", at.pc);
-            return if noted { Ok(back) } else { Err(why()) };
+    /// From a signal handler to what it interrupted.
+    fn interrupted(&self, m: &RawM, from: Position) -> Result<Position, String> {
+        let mut at = from;
+        if m.gsignal.contains(m.vdso_sp) && self.symbols.place(at.pc, true).is_none_or(|p| calls_vdso(&p.name)) {
+            at = Position { pc: m.vdso_pc, sp: m.vdso_sp, exact: false };
+        }
+        let saved = |frame: Addr| {
+            let word = |offset: u64| self.mem.ptr(frame.plus(offset)).map_err(|e| format!("in a signal frame: {e}"));
+            Ok(Position { pc: word(self.arch.signal_frame_pc)?, sp: word(self.arch.signal_frame_sp)?, exact: true })
         };
-        match Jump::at(&place.name) {
-            Some(Jump::Through) => return Ok(Position { sp: g.sched_sp, ..at }),
-            Some(Jump::Back) => return Ok(back),
-            // The scheduler has chosen it and has not entered it yet.
-            _ if place.is_top => return Ok(back),
-            _ => {}
+        for _ in 0..MAX_FRAMES {
+            let place = self.symbols.place(at.pc, at.exact);
+            // On its way out, in the runtime's restorer or in libc's (cgo): the return address is off the
+            // stack already.
+            if place.as_ref().is_none_or(|p| p.name.starts_with("runtime.sigreturn")) {
+                return saved(Addr(at.sp.0.saturating_sub(self.arch.return_address_size)));
+            }
+            let Some(place) = place else { break };
+            if Jump::at(&place.name) == Some(Jump::Signal) {
+                let delta = place.sp_delta.ok_or_else(|| format!("no frame size in {}", place.name))?;
+                return saved(at.sp.plus(delta));
+            }
+            at = self.caller(m.gsignal, &place, at)?;
         }
-        out.steps.push(Step { pc: at.pc, exact: at.exact, system: true });
-        at = caller(mem, stack, &place, at)?;
+        Err("in a signal handler without end".into())
     }
-    Err(format!("deeper than {MAX_FRAMES} frames"))
-}
 
-/// A running goroutine whose registers are not to be had: where it left for the system stack, if it has; else the deepest word of its stack that looks like a
-/// return address and from which the stack unwinds to its very beginning. May show calls that have just returned; callers mark it as approximate.
-pub(crate) fn reconstruct(symbols: &Symbolizer<'_>, mem: &dyn Memory, g: &RawG) -> Option<Trace> {
-    // `systemstack` and `gogo` clear sched.sp when they are done; what a call of C left may stand here longer.
-    let left = symbols.place(g.sched_pc, false).is_some_and(|p| p.name == LEFT);
-    if left && g.stack.contains(g.sched_sp) {
-        let got = unwind(symbols, mem, g.stack, g.sched_pc, g.sched_sp);
-        if got.cut.is_none() {
-            return Some(got);
+    /// Unwinds the thread's system stack to where it was left for it, and gives where the goroutine's own
+    /// stack goes on.
+    fn system_stack(&self, g: &RawG, m: &RawM, from: Position, out: &mut Trace) -> Result<Position, String> {
+        /// What is taken for the stack of a thread whose bounds the runtime does not know.
+        const GUESS: u64 = 64 << 10;
+        let stack = if m.g0.contains(from.sp) {
+            AddrRange { start: from.sp, end: m.g0.end }
+        } else {
+            AddrRange { start: from.sp, end: from.sp.plus(GUESS) }
+        };
+        let back = Position { pc: g.sched_pc, sp: g.sched_sp, exact: false };
+        if !g.stack.contains(g.sched_sp) {
+            return Err("on its thread's system stack, and it is not noted where it left its own".into());
         }
-    }
-    let window = g.used_stack(RECONSTRUCT_WINDOW)?;
-    let words = mem.bytes(window.start, window.len() as usize, RECONSTRUCT_WINDOW as usize).ok()?;
-    for (i, w) in words.chunks_exact(8).enumerate() {
-        let pc = Addr(w.try_into().map(u64::from_le_bytes).unwrap_or(0));
-        let Some(place) = symbols.place(pc, false) else { continue };
-        if place.entry == pc || place.is_top {
-            continue;
-        }
-        let sp = Addr(window.start.0 + i as u64 * 8).plus(RETURN_ADDRESS_SIZE);
-        let got = unwind(symbols, mem, g.stack, pc, sp);
-        if got.cut.is_none() {
-            return Some(got);
-        }
-    }
-    None
-}
-
-/// Which thread each `m` is, and where it stands.
-pub(crate) fn standings(
-    threads: &FxHashMap<u64, RawM>,
-    registers: &[lastgasp_inferior::ThreadRegisters],
-    stack_of: &dyn Fn(Addr) -> Option<AddrRange>,
-) -> FxHashMap<u64, Standing> {
-    let by_tid: FxHashMap<i32, usize> = registers.iter().enumerate().map(|(i, r)| (r.tid, i)).collect();
-    let mut by_sp: Vec<usize> = (0..registers.len()).collect();
-    let sp = |i: usize| registers.get(i).map_or(Addr(0), |r| r.sp);
-    by_sp.sort_by_key(|i| sp(*i));
-    let mut out = FxHashMap::default();
-    let mut sorted: Vec<(&u64, &RawM)> = threads.iter().collect();
-    sorted.sort_unstable_by_key(|(at, _)| **at);
-    for (at, m) in sorted {
-        let own = stack_of(m.curg).unwrap_or(AddrRange { start: Addr(0), end: Addr(0) });
-        let stacks = [own, m.g0, m.gsignal];
-        let on_its_stacks = |sp: Addr| stacks.iter().any(|s| s.contains(sp));
-        let named = by_tid.get(&m.tid).copied();
-        // `procid` is the number that the thread has within its own PID namespace: in a container it names another thread, or none. Stacks are nobody else's.
-        let found = named.filter(|i| on_its_stacks(sp(*i))).or_else(|| {
-            let hit = |s: &AddrRange| {
-                let first = by_sp.partition_point(|i| sp(*i) < s.start);
-                by_sp.get(first).copied().filter(|i| s.contains(sp(*i)))
+        let mut at = from;
+        while out.steps.len() < MAX_FRAMES {
+            let Some(place) = self.symbols.place(at.pc, at.exact) else {
+                // In C, without leaving the scheduler (to start a thread, for example): the way back was
+                // noted before.
+                let noted = self.symbols.place(g.sched_pc, false).is_some_and(|p| p.name == LEFT);
+                let why = || format!("on its thread's system stack, {} is in no Go function", at.pc);
+                return if noted { Ok(back) } else { Err(why()) };
             };
-            stacks.iter().find_map(hit)
-        });
-        if let Some(r) = found.or(named).and_then(|i| registers.get(i)) {
-            out.insert(*at, Standing { pc: r.pc, sp: r.sp, m: *m });
+            match Jump::at(&place.name) {
+                Some(Jump::Through) => return Ok(Position { sp: g.sched_sp, ..at }),
+                Some(Jump::Back) => return Ok(back),
+                // The scheduler has chosen it and has not entered it yet.
+                _ if place.is_top => return Ok(back),
+                _ => {}
+            }
+            out.steps.push(Step { pc: at.pc, exact: at.exact, system: true });
+            at = self.caller(stack, &place, at)?;
         }
+        Err(format!("deeper than {MAX_FRAMES} frames"))
     }
-    out
+
+    /// A running goroutine whose registers are not to be had: where it left for the system stack, if it has;
+    /// else the deepest word of its stack that looks like a return address and from which the stack unwinds
+    /// to its very beginning. May show calls that have just returned; callers mark it as approximate.
+    pub(crate) fn reconstruct(&self, g: &RawG) -> Option<Trace> {
+        // `systemstack` and `gogo` clear sched.sp when they are done; what a call of C left may stand here
+        // longer.
+        let left = self.symbols.place(g.sched_pc, false).is_some_and(|p| p.name == LEFT);
+        if left && g.stack.contains(g.sched_sp) {
+            let got = self.unwind(g.stack, g.sched_pc, g.sched_sp);
+            if got.cut.is_none() {
+                return Some(got);
+            }
+        }
+        let window = g.used_stack(RECONSTRUCT_WINDOW)?;
+        let words = self.mem.bytes(window.start, window.len() as usize, RECONSTRUCT_WINDOW as usize).ok()?;
+        for (i, w) in words.chunks_exact(8).enumerate() {
+            let pc = Addr(w.try_into().map(u64::from_le_bytes).unwrap_or(0));
+            let Some(place) = self.symbols.place(pc, false) else { continue };
+            if place.entry == pc || place.is_top {
+                continue;
+            }
+            let sp = Addr(window.start.0 + i as u64 * 8).plus(self.arch.return_address_size);
+            let got = self.unwind(g.stack, pc, sp);
+            if got.cut.is_none() {
+                return Some(got);
+            }
+        }
+        None
+    }
 }

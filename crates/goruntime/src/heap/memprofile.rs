@@ -1,5 +1,6 @@
-//! The memory profile that the runtime keeps: *published* (what pprof shows) and *current* (with the cycles that pprof does not show yet).
-//! Source: `runtime/mprof.go`; un-sampling: `runtime/pprof/protomem.go`, `scaleHeapSample`.
+//! The memory profile that the runtime keeps: *published* (what pprof shows) and *current* (with the cycles
+//! that pprof does not show yet). Source: `runtime/mprof.go`; un-sampling: `runtime/pprof/protomem.go`,
+//! `scaleHeapSample`.
 
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashSet;
@@ -14,25 +15,25 @@ const MAX_STACK: u64 = 1024;
 /// Raw (sampled) counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Objects.
+    /// Number of objects.
     pub objects: u64,
-    /// Bytes.
+    /// Bytes of these objects together.
     pub bytes: u64,
 }
 
 /// One cycle of `memRecord`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordCycle {
-    /// Allocations.
+    /// Sampled allocations.
     pub allocs: Counts,
-    /// Frees.
+    /// Those of the sampled objects that the sweeper found dead.
     pub frees: Counts,
 }
 
-/// `memRecord`.
+/// Counters of one bucket: `memRecord` (`mprof.go`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemRecord {
-    /// What is published.
+    /// Published: what pprof shows.
     pub active: RecordCycle,
     /// The three cycles in the making.
     pub future: [RecordCycle; 3],
@@ -47,14 +48,15 @@ pub struct Bucket {
     pub size: u64,
     /// Return addresses, innermost first, one per logical frame.
     pub stack: Vec<Addr>,
-    /// Counters.
+    /// Sampled counts, published and not yet.
     pub record: MemRecord,
 }
 
 /// The memory profile.
 #[derive(Clone, Debug, Default)]
 pub struct MemProfile {
-    /// `MemProfileRate` in bytes: one sample per so many allocated bytes on average; 0 means that profiling is off.
+    /// `MemProfileRate` in bytes: one sample per so many allocated bytes on average; 0 means that profiling
+    /// is off.
     pub rate: u64,
     /// The cycle counter.
     pub cycle: u32,
@@ -66,10 +68,12 @@ pub struct MemProfile {
     pub buckets: Vec<Bucket>,
 }
 
-/// Samples are never farther apart than this on average, whatever the rate (`fastexprand`). A program may set `math.MaxInt64`; pprof's own numbers are then without sense.
+/// Samples are never farther apart than this on average, whatever the rate (`fastexprand`). A program may set
+/// `math.MaxInt64`; pprof's own numbers are then without sense.
 const MOST_APART: u64 = 0x700_0000;
 
-/// The estimate of what was really allocated behind sampled counts: each object of size s was sampled with probability 1 - exp(-s/rate).
+/// The estimate of what was really allocated behind sampled counts: each object of size s was sampled with
+/// probability 1 - exp(-s/rate).
 #[must_use]
 pub fn unsample(raw: Counts, rate: u64) -> Counts {
     if raw.objects == 0 || raw.bytes == 0 {
@@ -97,8 +101,9 @@ pub fn variance(raw: Counts, rate: u64) -> f64 {
 }
 
 impl MemProfile {
-    /// What `/debug/pprof/heap` would report as (allocated, in use) for a site in this moment: `active`, and the cycle whose flush is due
-    /// (`memProfileInternal` does that flush before it looks). Before the first GC has published anything pprof adds everything up, and so do we.
+    /// What `/debug/pprof/heap` would report as (allocated, in use) for a site in this moment: `active`, and
+    /// the cycle whose flush is due (`memProfileInternal` does that flush before it looks). Before the first
+    /// GC has published anything pprof adds everything up, and so do we.
     #[must_use]
     pub fn published(&self, b: &Bucket) -> (Counts, Counts) {
         if self.clear { self.current(b) } else { totals(self.visible(b)) }
@@ -124,7 +129,8 @@ impl MemProfile {
         add(b.record.active, b.record.future.get((self.cycle % 3) as usize).copied().unwrap_or_default())
     }
 
-    /// `clear` in `memProfileInternal`: no bucket has anything published. Called once, when all buckets are there.
+    /// `clear` in `memProfileInternal`: no bucket has anything published. Called once, when all buckets are
+    /// there.
     fn is_clear(&self) -> bool {
         self.buckets.iter().all(|b| {
             let v = self.visible(b);

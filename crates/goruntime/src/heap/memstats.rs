@@ -1,4 +1,5 @@
-//! The runtime's own gauges: a few words, safe to read at any time. Source: `runtime/mgcpacer.go`, `runtime/mstats.go`.
+//! The runtime's memory statistics (`gcController`, `memstats`): a few words, safe to read at any time.
+//! Source: `runtime/mgcpacer.go`, `runtime/mstats.go`.
 
 use lastgasp_inferior::{Memory, ReadError};
 
@@ -6,7 +7,7 @@ use crate::runtime::Runtime;
 
 /// `gcController` and `memstats`, as far as we use them. Bytes unless said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gauges {
+pub struct MemStats {
     /// GOGC in percent; -1 means off.
     pub gc_percent: i32,
     /// GOMEMLIMIT; `None` when there is none.
@@ -25,7 +26,7 @@ pub struct Gauges {
     pub heap_free: u64,
     /// Ever allocated. Lags by at most one span per P.
     pub total_alloc: u64,
-    /// Ever freed.
+    /// Ever freed, as far as spans were swept.
     pub total_free: u64,
     /// Mapped by the runtime and ready for use.
     pub mapped_ready: u64,
@@ -43,7 +44,7 @@ pub struct Gauges {
     pub goroutine_slots: u64,
 }
 
-impl Gauges {
+impl MemStats {
     /// Reads them: about twenty small reads.
     ///
     /// # Errors
@@ -71,7 +72,8 @@ impl Gauges {
             total_alloc: controller(c.total_alloc)?,
             total_free: controller(c.total_free)?,
             mapped_ready: controller(c.mapped_ready)?,
-            // stacks_sys counts those of system threads alone; goroutine stacks are spans of the heap that heapInUse leaves out.
+            // stacks_sys counts those of system threads alone; goroutine stacks are spans of the heap that
+            // heapInUse leaves out.
             stacks: stats(s.stacks_sys)?.saturating_add(heap_stats(h.in_stacks)?),
             metadata: metadata
                 .iter()

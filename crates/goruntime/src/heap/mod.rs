@@ -1,4 +1,5 @@
-//! The heap as the runtime accounts for it: its statistics, its memory profile, its span table, the types of its objects.
+//! The heap as the runtime accounts for it: its statistics, its memory profile, its span table, the types of
+//! its objects.
 
 pub(crate) mod memprofile;
 pub(crate) mod memstats;

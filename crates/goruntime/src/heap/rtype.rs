@@ -1,4 +1,5 @@
-//! Type descriptors, as far as their names go. Source: `internal/abi/type.go` (`Type`, `Name`), the same in Go 1.19 to 1.27.
+//! Type descriptors, as far as their names go. Source: `internal/abi/type.go` (`Type`, `Name`), the same in
+//! Go 1.19 to 1.27.
 
 use lastgasp_inferior::{Addr, Memory};
 
@@ -16,11 +17,11 @@ const KIND_MASK: u8 = 0x1f;
 const LAST_KIND: u8 = 26;
 /// Longest name we believe: names of instantiated generic types run long.
 const MAX_NAME: usize = 4096;
-/// Largest type.
+/// Largest size of a type that is believed, in bytes.
 const MAX_SIZE: u64 = 1 << 40;
 
-/// Name and size in bytes of the type that is described at `at`; `None` for what is no type of the module (types made by reflection at run time have names
-/// elsewhere).
+/// Name and size in bytes of the type that is described at `at`; `None` for what is no type of the module
+/// (types made by reflection at run time have names elsewhere).
 #[must_use]
 pub fn type_name(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Option<(String, u64)> {
     let size = mem.u64(at.plus(SIZE)).ok().filter(|s| *s <= MAX_SIZE)?;

@@ -1,15 +1,24 @@
-//! The heap's span table: how many objects of which size there are, exactly, whether or not the program profiles its memory. Source: `runtime/mheap.go` (`mspan`,
-//! `allspans`), `runtime/mgcsweep.go` (what `sweepgen` means), `runtime/mgcmark_greenteagc.go` (marks inside the span).
+//! The heap's span table: how many objects of which size there are, exactly, whether or not the program
+//! profiles its memory. Source: `runtime/mheap.go` (`mspan`, `allspans`), `runtime/mgcsweep.go` (what
+//! `sweepgen` means), `runtime/mgcmark_greenteagc.go` (marks inside the span).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use lastgasp_inferior::{Addr, AddrRange, Memory, Part, Snapshot};
 
-use crate::arch::{HEAP_ARENA_BYTES, PAGE_SIZE, SMALL_SPAN_MAX_ELEM};
-use crate::evidence::merge;
 use crate::gap::Gap;
 use crate::heap::rtype::type_name;
+use crate::ranges::merge;
 use crate::runtime::Runtime;
+
+/// `_PageSize` (`runtime/sizeclasses.go`): the runtime's own page, in bytes; the same on every processor.
+const PAGE_SIZE: u64 = 8192;
+/// `minSizeForMallocHeader` (`runtime/mbitmap.go`): objects up to this size have their pointer maps in the
+/// span and, with Green Tea, their marks too. In bytes; the same on every 64-bit processor.
+const SMALL_SPAN_MAX_ELEM: u64 = 512;
+/// `heapArenaBytes` (`runtime/malloc.go`): arenas start at multiples of it. In bytes; the same on every
+/// 64-bit Linux.
+const HEAP_ARENA_BYTES: u64 = 64 << 20;
 
 /// Most spans we follow: 512 GiB of them.
 const MAX_SPANS: u64 = 64 << 20;
@@ -21,7 +30,7 @@ const CHUNK: usize = 4096;
 /// Most objects of a span: `allocCount` has 16 bits. It sizes what is read of the marks.
 const MAX_SLOTS: u64 = 1 << 16;
 
-/// `mspan.state`.
+/// Values of `mspan.state` (`mheap.go`, `mSpanState`): objects, and what the runtime manages itself (stacks).
 const IN_USE: u8 = 1;
 const MANUAL: u8 = 2;
 
@@ -32,9 +41,9 @@ pub struct SpanClass {
     pub elem_size: u64,
     /// Whether its objects hold no pointers.
     pub noscan: bool,
-    /// Spans.
+    /// Number of spans in use.
     pub spans: u64,
-    /// Bytes of the spans.
+    /// Bytes of the spans, free slots included.
     pub span_bytes: u64,
     /// Slots that hold an object: alive, or garbage that is not swept yet.
     pub objects: u64,
@@ -53,7 +62,7 @@ impl SpanClass {
 /// An object with a span of its own (over 32 KiB).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LargeObject {
-    /// Bytes.
+    /// Bytes of the object's slot (`mspan.elemsize`).
     pub bytes: u64,
     /// Whether it holds no pointers; then its type is not kept anywhere.
     pub noscan: bool,
@@ -114,8 +123,8 @@ impl SpanTable {
         mem.u64(rt.globals.mheap.plus(rt.layout.mheap.allspans + 8)).ok()
     }
 
-    /// Reads the table, span by span, keeping only sums and the largest objects: some 10 ms for a heap of a gigabyte. Of a target that runs each span is
-    /// right by itself, and the sums are of no single moment.
+    /// Reads the table, span by span, keeping only sums and the largest objects: some 10 ms for a heap of a
+    /// gigabyte. Of a target that runs each span is right by itself, and the sums are of no single moment.
     pub fn read(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Option<Self> {
         let m = &rt.layout.mheap;
         let read = || -> Result<(Addr, u64, u32), String> {
@@ -162,12 +171,14 @@ enum Marks {
     /// `mspan.gcmarkBits`, a bit per slot.
     #[default]
     Beside,
-    /// Green Tea: for spans of small objects at the end of the span itself (`spanInlineMarkBits`), until they are swept.
+    /// Green Tea: for spans of small objects at the end of the span itself (`spanInlineMarkBits`), until they
+    /// are swept.
     Inline,
 }
 
 impl Marks {
-    /// Green Tea is the default from Go 1.26 and an experiment of 1.25; both say so where they differ from the default.
+    /// Green Tea is the default from Go 1.26 and an experiment of 1.25; both say so where they differ from
+    /// the default.
     fn of(rt: &Runtime) -> Self {
         let text = rt.version.text.as_str();
         let experiments = text.split_once("X:").map_or("", |(_, x)| x);
@@ -177,7 +188,8 @@ impl Marks {
     }
 }
 
-/// `spanInlineMarkBits`: the last 128 bytes of a span of one page; the marks stand at 64 and are 63 bytes long.
+/// `spanInlineMarkBits`: the last 128 bytes of a span of one page; the marks stand at 64 and are 63 bytes
+/// long.
 const INLINE_MARKS: u64 = 128;
 const INLINE_MARKS_AT: u64 = 64;
 const INLINE_MARKS_LEN: u64 = 63;
@@ -236,7 +248,8 @@ impl RawSpan {
         self.class >> 1 == 0
     }
 
-    /// Two behind the heap's: found and not swept yet; one ahead: cached since before the sweep began (`mgcsweep.go`, "sweepgen").
+    /// Two behind the heap's: found and not swept yet; one ahead: cached since before the sweep began
+    /// (`mgcsweep.go`, "sweepgen").
     fn is_unswept(&self, heap: u32) -> bool {
         self.sweepgen == heap.wrapping_sub(2) || self.sweepgen == heap.wrapping_add(1)
     }

@@ -1,4 +1,5 @@
-//! Experiments (`GOEXPERIMENT`) that move a field which we read, by minor. Made by `cargo xtask layouts --experiments`; do not edit.
+//! Experiments (`GOEXPERIMENT`) that move a field which we read, by minor. Made by
+//! `cargo xtask layouts --experiments`; do not edit.
 
 /// (minor, experiment as the version names it, the fields).
 pub(super) static MOVING: &[(u16, &str, &[&str])] = &[

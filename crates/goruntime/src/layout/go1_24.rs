@@ -1,7 +1,8 @@
 //! Go 1.24: offsets in bytes, linux/amd64. Made by `cargo xtask layouts` from go1.24.5; do not edit.
-//! Definitions: the runtime's `runtime2.go`, `mprof.go`, `mheap.go`, `symtab.go`, `mgcpacer.go`, `mstats.go` of that release.
+//! Definitions: the runtime's `runtime2.go`, `mprof.go`, `mheap.go`, `symtab.go`, `mgcpacer.go`, `mstats.go`
+//! of that release.
 
-use super::*;
+use super::structures::*;
 
 /// The table.
 pub(super) static LAYOUT: Layout = Layout {

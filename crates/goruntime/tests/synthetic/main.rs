@@ -1,4 +1,5 @@
-//! The decoders against a make-believe process whose layouts were typed in independently: whole, and damaged in every way that proptest thinks of.
+//! The decoders against a make-believe process whose layouts were typed in independently: whole, and damaged
+//! in every way that proptest thinks of.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 #[allow(unreachable_pub)]
@@ -70,7 +71,8 @@ fn labels_and_ancestors_are_read_as_they_were_built() {
     }
 }
 
-/// The span table is what was planted: classes, garbage by the marks where each release keeps them, large objects with their types.
+/// The span table is what was planted: classes, garbage by the marks where each release keeps them, large
+/// objects with their types.
 #[test]
 fn the_span_table_is_read_as_it_was_built() {
     for flavour in [Flavour::Go22, Flavour::Go27] {
@@ -113,7 +115,8 @@ fn the_span_table_is_read_as_it_was_built() {
     }
 }
 
-/// The executable and the core that the process makes of itself lead back to it, with a symbol table and by the code alone.
+/// The executable and the core that the process makes of itself lead back to it, with a symbol table and by
+/// the code alone.
 #[test]
 fn the_image_and_the_core_are_read_as_they_were_built() {
     for flavour in [Flavour::Go22, Flavour::Go27] {

@@ -1,10 +1,11 @@
-//! A make-believe process and the runtime that discovery would have found in it: for the tests here and the fuzz targets.
+//! A make-believe process and the runtime that discovery would have found in it: for the tests here and the
+//! fuzz targets.
 
 use lastgasp_goruntime::{
-    Evidence, EvidencePlan, Gap, Gauges, Globals, GoVersion, ModuleData, Runtime, SpanTable, Symbolizer,
+    Evidence, EvidencePlan, Gap, Globals, GoVersion, MemStats, ModuleData, Runtime, SpanTable, Symbolizer,
     decode_goroutines, decode_profile, layout,
 };
-use lastgasp_inferior::{AddrRange, Memory};
+use lastgasp_inferior::{AddrRange, Arch, Memory};
 use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
 
 const FUNCTIONS: &[FunctionSpec<'static>] = &[
@@ -148,6 +149,7 @@ pub fn runtime(p: &Process, flavour: Flavour) -> Runtime {
         gcphase: at.gcphase,
     };
     Runtime {
+        arch: Arch::Amd64,
         version: GoVersion { minor, text: format!("go1.{minor}.0") },
         build_info: Default::default(),
         layout: layout::for_minor(minor).unwrap(),
@@ -171,7 +173,7 @@ pub fn decode_all(rt: &Runtime, mem: &dyn Memory) -> Vec<Gap> {
     if let Some(mut table) = SpanTable::read(rt, mem, &mut gaps) {
         table.name_types(rt, mem);
     }
-    let _ = Gauges::read(rt, mem);
+    let _ = MemStats::read(rt, mem);
     let mut plan = EvidencePlan::default();
     gaps.extend(plan.update(rt, mem));
     let mut copy = Evidence::with_room(rt, &plan, mem, 8 << 20);

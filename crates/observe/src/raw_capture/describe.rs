@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use lastgasp_goruntime::{
-    BuildInfo, Counts, Gap, Gauges, Globals, LargeObject, Module, ModuleData, Runtime, SpanClass, SpanTable,
+    BuildInfo, Counts, Gap, Globals, LargeObject, MemStats, Module, ModuleData, Runtime, SpanClass, SpanTable,
 };
-use lastgasp_inferior::{Addr, AddrRange, Mapping, Ranges, Resident, ThreadRegisters, Usage};
+use lastgasp_inferior::{Addr, AddrRange, Arch, Mapping, Ranges, Resident, ThreadRegisters, Usage};
 
 use super::raw::{Phase, RawCapture, Reason, Spans};
 use super::stored::{
@@ -71,7 +71,6 @@ pub(super) fn describe(raw: &RawCapture) -> StoredV1 {
         t_ms: raw.t_ms,
         monotonic_ns: raw.monotonic_ns,
         stopped_ns: raw.stopped.as_nanos() as u64,
-        kernel: raw.kernel.clone(),
         bytes_copied: raw.bytes_copied,
         identity: identity(&raw.identity),
         runtime: runtime(&raw.runtime),
@@ -156,6 +155,7 @@ fn runtime(rt: &Runtime) -> StoredRuntime {
     let m = &rt.module;
     let info = &rt.build_info;
     StoredRuntime {
+        arch: rt.arch.name().into(),
         go_version: info.go_version.clone(),
         path: info.path.clone(),
         module_path: info.module.path.clone(),
@@ -226,7 +226,8 @@ pub(super) fn restore_runtime(r: &StoredRuntime) -> Result<Runtime, String> {
         module: Module { path: r.module_path.clone(), version: r.module_version.clone() },
         settings: r.settings.iter().map(|s| (s.key.clone(), s.value.clone())).collect(),
     };
-    Runtime::restored(build_info, module, globals).map_err(|e| e.to_string())
+    let arch = Arch::of_name(&r.arch).ok_or_else(|| format!("the processor {:?} is not known here", r.arch))?;
+    Runtime::restored(arch, build_info, module, globals).map_err(|e| e.to_string())
 }
 
 fn span_class(c: &SpanClass) -> StoredSpanClass {
@@ -332,8 +333,8 @@ pub(super) fn restore_timeline(samples: &[StoredSample], events: &[StoredEvent])
     timeline
 }
 
-fn gauges(g: &Gauges) -> StoredGauges {
-    let Gauges {
+fn gauges(g: &MemStats) -> StoredGauges {
+    let MemStats {
         gc_percent,
         memory_limit,
         heap_goal,
@@ -373,8 +374,8 @@ fn gauges(g: &Gauges) -> StoredGauges {
     }
 }
 
-fn restore_gauges(g: &StoredGauges) -> Gauges {
-    Gauges {
+fn restore_gauges(g: &StoredGauges) -> MemStats {
+    MemStats {
         gc_percent: g.gc_percent,
         memory_limit: g.memory_limit,
         heap_goal: g.heap_goal,

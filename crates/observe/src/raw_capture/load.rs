@@ -50,6 +50,8 @@ pub struct Loaded {
     pub core: Arc<CoreFile>,
     /// When other memory was read; `None` if there is none.
     pub other: Option<WhenRead>,
+    /// Release of the kernel where it was taken.
+    pub kernel: String,
 }
 
 /// Whether a core was written by [`RawCapture::save`].
@@ -121,9 +123,9 @@ impl RawCapture {
             timeline: restore_timeline(&stored.samples, &stored.events),
             baselines: restore_baselines(&stored.baselines),
             monotonic_ns: stored.monotonic_ns,
-            kernel: stored.kernel.clone(),
         };
-        Ok(Loaded { raw, core, other: stored.other.as_ref().map(|o| o.read) })
+        let other = stored.other.as_ref().map(|o| o.read);
+        Ok(Loaded { raw, core, other, kernel: stored.kernel.clone() })
     }
 }
 

@@ -60,7 +60,7 @@ pub struct RawCapture {
     pub t_ms: u64,
     /// Who.
     pub identity: Identity,
-    /// Located runtime.
+    /// RuntimeLocation runtime.
     pub runtime: Runtime,
     /// What it ran.
     pub binary: Binary,
@@ -88,8 +88,6 @@ pub struct RawCapture {
     pub baselines: BaselineHistory,
     /// `CLOCK_MONOTONIC` at the copy, which the runtime's clock is; a core file has none.
     pub monotonic_ns: Option<u64>,
-    /// Release of the kernel; of a core file that of the kernel here.
-    pub kernel: String,
 }
 
 /// A span table.

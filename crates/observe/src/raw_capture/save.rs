@@ -87,13 +87,15 @@ impl Memory for Summed<'_> {
 }
 
 impl RawCapture {
-    /// Writes it as a core from the start of `out`; at most `max_bytes` of memory, which bounds the other memory alone. Syncing is the caller's business.
+    /// Writes it as a core from the start of `out`; at most `max_bytes` of memory, which bounds the other memory alone. `kernel` is the release of the kernel where
+    /// it was taken. Syncing is the caller's business.
     ///
     /// # Errors
     /// The system's error: a full disk, most likely.
     pub fn save<W: Write + Seek>(
         &self,
         out: W,
+        kernel: &str,
         other: Option<&OtherMemory<'_>>,
         max_bytes: u64,
     ) -> io::Result<Saved<W>> {
@@ -123,6 +125,7 @@ impl RawCapture {
         add_missing(&mut writer, &of_file, Access::Read, &summed)?;
         groups.push(summed.of(&of_file.and(&writer.held())));
         let description = StoredV1 {
+            kernel: kernel.to_owned(),
             evidence: StoredRanges { ranges: store_ranges(&evidence), crc32: sum(&evidence, snapshot)? },
             constants: groups,
             other: other.map(|o| StoredOther { read: o.read, lost_bytes: kept.lost }),
@@ -147,6 +150,7 @@ impl RawCapture {
         let known: Vec<Mapping> = self.residency.iter().flatten().map(|r| r.mapping.clone()).collect();
         let mappings = other.map(|o| o.mappings.as_slice()).filter(|m| !m.is_empty()).unwrap_or(&known);
         let process = CoreProcess {
+            arch: self.runtime.arch,
             pid: self.identity.pid,
             name: &self.identity.service,
             threads: &self.registers,

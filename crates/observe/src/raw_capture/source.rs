@@ -47,7 +47,8 @@ impl Source {
     pub fn go_on(&self) -> bool {
         match &self.0 {
             Place::Process { until: Some(until), .. } => Instant::now() < *until,
-            Place::Process { process, .. } => process.is_alive(),
+            // One that was killed and not reaped has a number still, and no memory.
+            Place::Process { process, .. } => process.rss().is_some_and(|rss| rss > 0),
             Place::Core { .. } => true,
         }
     }

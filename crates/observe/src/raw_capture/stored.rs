@@ -151,6 +151,8 @@ stored! {
 
     /// A Go runtime.
     pub struct StoredRuntime {
+        /// Processor and system, as Go names them: `linux/amd64`.
+        pub arch: String,
         /// As the binary says it.
         pub go_version: String,
         /// Path of the main package.

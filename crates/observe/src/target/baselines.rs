@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use lastgasp_goruntime::{Counts, Gauges};
+use lastgasp_goruntime::{Counts, MemStats};
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
@@ -33,7 +33,7 @@ pub struct Baseline {
     /// `MemProfileRate` then.
     pub rate: u64,
     /// The gauges then.
-    pub gauges: Gauges,
+    pub gauges: MemStats,
 }
 
 /// Baselines of one target ("the flight ring" to people): looks at its profile, oldest first.
@@ -51,7 +51,7 @@ pub struct BaselineHistory {
 struct Look {
     t_ms: u64,
     rate: u64,
-    gauges: Gauges,
+    gauges: MemStats,
     /// What sites held at this look that held something else at the next one; by number, ascending. Empty for the newest.
     before: Vec<(u32, SiteCounts)>,
 }
@@ -148,7 +148,7 @@ impl BaselineHistory {
 
     /// What each of `sites` had in use and had allocated at each look: the series behind a graph.
     #[must_use]
-    pub fn history(&self, sites: &[Addr]) -> Vec<(u64, Gauges, Vec<SiteCounts>)> {
+    pub fn history(&self, sites: &[Addr]) -> Vec<(u64, MemStats, Vec<SiteCounts>)> {
         let mut now: Vec<(Option<u32>, SiteCounts)> = sites
             .iter()
             .map(|addr| {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     fn look(t_ms: u64, sites: Vec<SiteCounts>) -> Baseline {
-        Baseline { t_ms, sites, rate: 512 << 10, gauges: Gauges { heap_live: t_ms, ..Gauges::default() } }
+        Baseline { t_ms, sites, rate: 512 << 10, gauges: MemStats { heap_live: t_ms, ..MemStats::default() } }
     }
 
     #[test]

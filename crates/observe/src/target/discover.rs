@@ -151,7 +151,7 @@ fn executable(file: File, path: String) -> Option<GoExecutable> {
     let build_info = match Runtime::build_info(&image) {
         Ok(info) => info,
         // Go nevertheless: that it cannot be read, and why, is said to whoever tries.
-        Err(DiscoverError::Obfuscated { .. }) => BuildInfo::default(),
+        Err(DiscoverError::Garbled { .. }) => BuildInfo::default(),
         Err(_) => return None,
     };
     Some(GoExecutable { build_info, stripped: image.is_stripped() })

@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use lastgasp_goruntime::{DiscoverError, Located, Runtime, binary_key};
+use lastgasp_goruntime::{DiscoverError, Runtime, RuntimeLocation, binary_key};
 use lastgasp_inferior::{ElfImage, Memory};
 use serde::{Deserialize, Serialize};
 
@@ -30,11 +30,11 @@ struct Entry {
     key: String,
     /// Of `located` as JSON: some of it would not be missed before it is too late if a bit had tipped over.
     crc32: u32,
-    located: Located,
+    located: RuntimeLocation,
 }
 
 impl Entry {
-    fn of(key: &str, located: &Located) -> io::Result<Self> {
+    fn of(key: &str, located: &RuntimeLocation) -> io::Result<Self> {
         let crc32 = crc32fast::hash(&serde_json::to_vec(located)?);
         Ok(Self { lastgasp: env!("CARGO_PKG_VERSION").into(), key: key.to_owned(), crc32, located: located.clone() })
     }
@@ -42,7 +42,7 @@ impl Entry {
 
 /// What a file of the folder says of the binary `key`; `None` if it is damaged, of another binary or of another lastgasp. At most 64 KiB are read of a file.
 #[must_use]
-pub fn remembered(key: &str, file: &[u8]) -> Option<Located> {
+pub fn remembered(key: &str, file: &[u8]) -> Option<RuntimeLocation> {
     let entry: Entry = serde_json::from_slice(file).ok()?;
     let whole = Entry::of(key, &entry.located).ok()?;
     (entry == whole).then_some(entry.located)
@@ -51,7 +51,7 @@ pub fn remembered(key: &str, file: &[u8]) -> Option<Located> {
 /// What is known of binaries.
 #[derive(Debug, Default)]
 pub struct RuntimeCache {
-    known: RefCell<BTreeMap<String, Located>>,
+    known: RefCell<BTreeMap<String, RuntimeLocation>>,
     folder: Option<PathBuf>,
 }
 
@@ -108,7 +108,7 @@ impl RuntimeCache {
         Ok(runtime)
     }
 
-    fn read(&self, key: &str) -> Option<Located> {
+    fn read(&self, key: &str) -> Option<RuntimeLocation> {
         let folder = Folder::open(self.folder.as_deref()?).ok()?;
         let file = OpenOptions::new()
             .read(true)
@@ -123,7 +123,7 @@ impl RuntimeCache {
         remembered(key, &text)
     }
 
-    fn write(&self, key: &str, located: &Located) -> io::Result<()> {
+    fn write(&self, key: &str, located: &RuntimeLocation) -> io::Result<()> {
         let Some(path) = &self.folder else { return Ok(()) };
         let folder = match Folder::open(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lastgasp_goruntime::{Bucket, DiscoverError, Evidence, EvidencePlan, Gap, Gauges, Runtime, decode_profile};
+use lastgasp_goruntime::{Bucket, DiscoverError, Evidence, EvidencePlan, Gap, MemStats, Runtime, decode_profile};
 use lastgasp_inferior::{Addr, LiveProcess, Memory as _, OpenError};
 use thiserror::Error;
 
@@ -96,7 +96,7 @@ impl Target {
         copy.finish();
         let mut gaps = Vec::new();
         let profile = decode_profile(&self.runtime, &copy.snapshot, &mut gaps);
-        let Ok(gauges) = Gauges::read(&self.runtime, &copy.snapshot) else {
+        let Ok(gauges) = MemStats::read(&self.runtime, &copy.snapshot) else {
             return;
         };
         if !gaps.is_empty() {
@@ -118,8 +118,8 @@ impl Target {
 
     /// What the process's gauges say now.
     #[must_use]
-    pub fn gauges(&self) -> Option<Gauges> {
-        Evidence::gauges(&self.runtime, &*self.process).ok()
+    pub fn gauges(&self) -> Option<MemStats> {
+        Evidence::memstats(&self.runtime, &*self.process).ok()
     }
 
     /// Whether its memory can (still) be read.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use lastgasp_goruntime::Gauges;
+use lastgasp_goruntime::MemStats;
 
 /// One look at a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Sample {
 impl Sample {
     /// What the kernel and the runtime's own gauges say together.
     #[must_use]
-    pub fn of(t_ms: u64, usage: u64, rss: u64, gauges: &Gauges) -> Self {
+    pub fn of(t_ms: u64, usage: u64, rss: u64, gauges: &MemStats) -> Self {
         let (heap_live, goroutines, gc_cycles) = (gauges.heap_live, gauges.goroutine_slots, gauges.gc_cycles);
         Self { t_ms, usage, rss, heap_live, goroutines, gc_cycles }
     }
@@ -45,7 +45,7 @@ pub struct Event {
 /// The event that lastgasp has switched the target's memory profile on.
 pub const PROFILING_ON: &str = "profiling-on";
 
-/// The one clock of a watch. Looks of the lookout and of an attendant come to stand in one series: by two clocks they were once out of order.
+/// The one clock of a watch. Looks of the supervisor and of a worker come to stand in one series: by two clocks they were once out of order.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock(Instant);
 

@@ -4,7 +4,7 @@
 //! v2: `memory.high` a little above what is used. Who allocates beyond it is put to sleep, the longer the further (`Documentation/admin-guide/cgroup-v2.rst`).
 //! v1, only where asked for: `memory.oom_control` 1, with which the group waits at its limit instead of being killed (`cgroup-v1/memory.rst`, 10).
 //!
-//! What we write is noted in the journal and told to the watchdog before; it is taken back when the [`Tripwire`] is dropped, when its time is over, when we
+//! What we write is noted in the journal and told to the watchdog before; it is taken back when the [`Brake`] is dropped, when its time is over, when we
 //! stall for half a second, when we die, and at the next start; and only where the file still holds what we wrote: somebody may have set a limit of his own since.
 
 use std::io;
@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use lastgasp_observe::kernel::cgroup::Cgroup;
 
 use crate::undo::cgroup_file::write;
-use crate::undo::cgroup_limit::{Tripped, value};
+use crate::undo::cgroup_limit::{CgroupLimitChange, value};
 use crate::undo::journal::Journal;
 use crate::undo::watchdog::Watchdog;
 
-/// A tripwire that is set. Dropping it takes it back.
+/// A brake that is set. Dropping it takes it back.
 #[derive(Debug)]
-pub(crate) struct Tripwire {
+pub(crate) struct Brake {
     set_at: Instant,
     /// `None` when it is being taken back.
     set: Option<Set>,
@@ -30,7 +30,7 @@ pub(crate) struct Tripwire {
 
 #[derive(Debug)]
 struct Set {
-    tripped: Tripped,
+    change: CgroupLimitChange,
     watchdog: Arc<Watchdog>,
     /// The thread that writes it.
     writer: JoinHandle<()>,
@@ -41,26 +41,26 @@ impl Set {
     fn take_back(self) {
         // What it writes after this would stay.
         let _ = self.writer.join();
-        let file = &self.tripped.file;
-        if self.tripped.undo() || value(file).is_none_or(|v| v != self.tripped.ours) {
-            self.watchdog.after_tripwire(file);
+        let file = &self.change.file;
+        if self.change.undo() || value(file).is_none_or(|v| v != self.change.ours) {
+            self.watchdog.after_brake(file);
         }
     }
 }
 
-/// How far beyond what is used a tripwire stands.
+/// How far beyond what is used a brake stands.
 const ABOVE: f64 = 1.02;
 /// And not below this share of the limit: what is slowed down must be near its end.
 const SHARE: f64 = 0.93;
 
-/// Where the tripwire of a group with that limit stands, in whole pages; `None` where it would be beyond the limit.
+/// Where the brake of a group with that limit stands, in whole pages; `None` where it would be beyond the limit.
 #[must_use]
 pub(crate) fn height(usage: u64, limit: u64) -> Option<u64> {
     let high = ((usage as f64 * ABOVE).max(limit as f64 * SHARE) as u64) & !4095;
     (high < limit).then_some(high)
 }
 
-impl Tripwire {
+impl Brake {
     /// Sets `memory.high` of a v2 group for `most`. One that somebody else has set (Kubernetes' MemoryQoS) is refused, unless `over_others`.
     ///
     /// # Errors
@@ -86,13 +86,13 @@ impl Tripwire {
         if saved.parse::<u64>().is_ok_and(|s| s <= high) {
             return Err(io::Error::other("a lower one is set already"));
         }
-        Self::set(Tripped { file, ours: high.to_string(), saved }, most, store, watchdog)
+        Self::set(CgroupLimitChange { file, ours: high.to_string(), saved }, most, store, watchdog)
     }
 
     /// Has a v1 group wait at its limit instead of being killed, for `most`.
     ///
     /// # Errors
-    /// As [`Tripwire::high`].
+    /// As [`Brake::high`].
     pub(crate) fn oom_kill_disable(
         group: &Cgroup,
         most: Duration,
@@ -104,19 +104,19 @@ impl Tripwire {
         }
         let file = group.memory.join("memory.oom_control");
         match value(&file).ok_or(io::ErrorKind::NotFound)?.as_str() {
-            "0" => Self::set(Tripped { file, ours: "1".into(), saved: "0".into() }, most, store, watchdog),
+            "0" => Self::set(CgroupLimitChange { file, ours: "1".into(), saved: "0".into() }, most, store, watchdog),
             _ => Err(io::Error::other("its OOM killer is off already: somebody else brakes here")),
         }
     }
 
-    fn set(tripped: Tripped, most: Duration, store: &Path, watchdog: &Arc<Watchdog>) -> io::Result<Self> {
-        let journal = Journal::of_tripwire(store, &tripped)?;
-        watchdog.before_tripwire(&tripped, most)?;
+    fn set(change: CgroupLimitChange, most: Duration, store: &Path, watchdog: &Arc<Watchdog>) -> io::Result<Self> {
+        let journal = Journal::of_brake(store, &change)?;
+        watchdog.before_brake(&change, most)?;
         // The write reclaims memory before it returns, for fifty milliseconds and more; the limit holds from its beginning. So nobody waits for it.
-        let (file, ours) = (tripped.file.clone(), tripped.ours.clone());
+        let (file, ours) = (change.file.clone(), change.ours.clone());
         let writer = std::thread::Builder::new().name("tripwire".into()).stack_size(64 << 10);
         let writer = writer.spawn(move || drop(write(&file, &ours)))?;
-        let set = Set { tripped, watchdog: Arc::clone(watchdog), writer, _journal: journal };
+        let set = Set { change, watchdog: Arc::clone(watchdog), writer, _journal: journal };
         Ok(Self { set_at: Instant::now(), set: Some(set) })
     }
 
@@ -127,7 +127,7 @@ impl Tripwire {
     }
 }
 
-impl Drop for Tripwire {
+impl Drop for Brake {
     fn drop(&mut self) {
         let Some(set) = self.set.take() else { return };
         if set.writer.is_finished() {

@@ -14,7 +14,7 @@ use crate::act::own_cgroup::OwnCgroup;
 use crate::undo::cgroup_file::{remove_when_empty, write};
 
 fn group(name: &str, limit: Option<u64>) -> Option<OwnCgroup> {
-    let name = format!("lastgasp-gauge-{name}-{}", std::process::id());
+    let name = format!("lastgasp-limit-{name}-{}", std::process::id());
     match OwnCgroup::create(&Mounts::detect(), &name, limit) {
         Ok(group) => Some(group),
         Err(e) => {

@@ -35,7 +35,7 @@ impl OwnCgroup {
     ///
     /// # Errors
     /// The system's error, with the file in its text. Nothing is left behind.
-    pub fn create_for_a_moment(mounts: &Mounts, name: &str, limit: u64) -> io::Result<Self> {
+    pub(crate) fn create_for_a_moment(mounts: &Mounts, name: &str, limit: u64) -> io::Result<Self> {
         let own = Self::beside(mounts)?;
         let parent = parent_of_new(&own)?;
         Self::below(own, &parent, mounts, name, Some(limit))
@@ -71,7 +71,7 @@ impl OwnCgroup {
     ///
     /// # Errors
     /// The system's error: there is no place for a group.
-    pub fn planned(mounts: &Mounts, name: &str) -> io::Result<Vec<PathBuf>> {
+    pub(crate) fn planned(mounts: &Mounts, name: &str) -> io::Result<Vec<PathBuf>> {
         let own = Self::beside(mounts)?;
         let freezer = if own.v2 { None } else { freezer_of_new(mounts, name) };
         Ok([parent_of_new(&own)?.join(name)].into_iter().chain(freezer).collect())

@@ -60,9 +60,9 @@ pub fn victim() {
     std::hint::black_box((&kept, &mark));
 }
 
-/// How a trial is made.
+/// How a probe is made.
 #[derive(Debug)]
-pub struct Trial<'a> {
+pub struct Probe<'a> {
     /// Where groups can be made.
     pub mounts: &'a Mounts,
     /// Where the journal stands.
@@ -73,7 +73,7 @@ pub struct Trial<'a> {
     pub stop: &'a AtomicBool,
 }
 
-impl Trial<'_> {
+impl Probe<'_> {
     /// Name of the throw-away group of the daemon with that process number.
     #[must_use]
     pub fn group_name(pid: u32) -> String {
@@ -186,7 +186,7 @@ impl Throwaway {
                 "vm.panic_on_oom is 2: this machine stops at every OOM kill, and none is made for a trial".into()
             );
         }
-        let name = Trial::group_name(std::process::id());
+        let name = Probe::group_name(std::process::id());
         let dirs = OwnCgroup::planned(mounts, &name).map_err(|e| e.to_string())?;
         // Before there is anything to remove: on a busy machine a start takes a while, and a kill in between was once seen to leave the group behind.
         let journal = Journal::open(store, &dirs, &[]).map_err(|e| format!("no journal: {e}"))?;

@@ -17,7 +17,7 @@ use lastgasp_observe::target::Target;
 use thiserror::Error;
 
 use crate::undo::journal::Journal;
-use crate::undo::profile_rate::{Switched, memory_of, read};
+use crate::undo::profile_rate::{ProfileRateChange, memory_of, read};
 use crate::undo::watchdog::Watchdog;
 
 pub use crate::undo::profile_rate::RATE;
@@ -56,7 +56,7 @@ pub enum ProfilingError {
 /// A memory profile that we have switched on; off again when dropped.
 #[derive(Debug)]
 pub struct Profiling {
-    switched: Switched,
+    change: ProfileRateChange,
     watchdog: Option<Watchdog>,
     _journal: Journal,
 }
@@ -78,13 +78,13 @@ impl Profiling {
             return Err(ProfilingError::On { pid, rate });
         }
         let mem = memory_of(pid).map_err(io)?;
-        let switched = Switched { pid, start_time: target.process.start_time(), addr: addr.0 };
-        let journal = Journal::of_profiling(store, &switched).map_err(ProfilingError::Unsecured)?;
+        let change = ProfileRateChange { pid, start_time: target.process.start_time(), addr: addr.0 };
+        let journal = Journal::of_profiling(store, &change).map_err(ProfilingError::Unsecured)?;
         let watchdog = Watchdog::start(&[]).map_err(ProfilingError::Unsecured)?;
-        watchdog.before_profiling(&switched, most).map_err(ProfilingError::Unsecured)?;
-        let this = Self { switched, watchdog: Some(watchdog), _journal: journal };
+        watchdog.before_profiling(&change, most).map_err(ProfilingError::Unsecured)?;
+        let this = Self { change, watchdog: Some(watchdog), _journal: journal };
         // The number may have gone to another process since it was opened; the descriptor is of whoever has it now.
-        if start_time(pid) != Some(this.switched.start_time) || read(&mem, addr.0).map_err(io)? != 0 {
+        if start_time(pid) != Some(this.change.start_time) || read(&mem, addr.0).map_err(io)? != 0 {
             return Err(io(io::ErrorKind::NotFound.into()));
         }
         mem.write_all_at(&RATE.to_le_bytes(), addr.0).map_err(io)?;
@@ -94,7 +94,7 @@ impl Profiling {
 
 impl Drop for Profiling {
     fn drop(&mut self) {
-        self.switched.undo();
+        self.change.undo();
         if let Some(watchdog) = self.watchdog.take() {
             watchdog.dismiss();
         }
@@ -118,6 +118,6 @@ impl Profiling {
     /// The word's address.
     #[must_use]
     pub fn addr(&self) -> Addr {
-        Addr(self.switched.addr)
+        Addr(self.change.addr)
     }
 }

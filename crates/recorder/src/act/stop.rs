@@ -20,11 +20,14 @@ use crate::undo::watchdog::{PATIENCE, Watchdog};
 
 /// How a target can be stopped.
 #[derive(Clone, Debug)]
-pub enum Stopper {
+pub struct Stopper(Way);
+
+#[derive(Clone, Debug)]
+enum Way {
     /// `cgroup.freeze` of a group of our own: fastest, and it needs the watchdog, since it would outlive us.
     Freezer(PathBuf, Arc<Watchdog>),
     /// `cgroup.freeze` of somebody else's group, in which the target is alone with its children; that is looked at again before each freeze. Else ptrace.
-    Guest(PathBuf, Arc<Watchdog>, Arc<Journal>),
+    Guest { dir: PathBuf, watchdog: Arc<Watchdog>, _journal: Arc<Journal> },
     /// `PTRACE_SEIZE` of every thread, from a thread of ours that lives no longer than the stop: when it ends, for whatever reason, the kernel lets go of
     /// every thread of the target that it still holds. Should we be stopped ourselves meanwhile (Ctrl-Z, a paused container), a watchdog ends us.
     Ptrace(Option<Arc<Watchdog>>),
@@ -52,11 +55,11 @@ enum How<'a> {
 }
 
 /// How long we wait for the last thread to stand: threads that allocate stop at once, and one that sleeps in the kernel does no harm.
-pub const STOP_TIMEOUT: Duration = Duration::from_millis(20);
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// Where this copy is the only one there will be, since nothing can be read after the kill: some dozens of threads on a busy processor take so long until each has come to
 /// its turn, and stopped. What is left of 80 ms (`deadline.rs`) is enough for the copy.
-pub const STOP_TIMEOUT_OF_THE_ONLY_COPY: Duration = Duration::from_millis(55);
+pub(crate) const STOP_TIMEOUT_OF_THE_ONLY_COPY: Duration = Duration::from_millis(55);
 
 /// Where a person asks for a capture of a service that is well: on a busy machine a thread may need longer, and a capture of a moving target is worth less to them.
 pub const STOP_TIMEOUT_ON_DEMAND: Duration = Duration::from_millis(80);
@@ -65,29 +68,47 @@ impl Stopper {
     /// By ptrace, with a watchdog if one can be started.
     #[must_use]
     pub fn by_ptrace() -> Self {
-        Self::Ptrace(Watchdog::start(&[]).ok().map(Arc::new))
+        Self(Way::Ptrace(Watchdog::start(&[]).ok().map(Arc::new)))
+    }
+
+    /// By ptrace, without a watchdog.
+    #[must_use]
+    pub fn by_ptrace_alone() -> Self {
+        Self(Way::Ptrace(None))
+    }
+
+    /// By the freezer of a group of our own.
+    pub(crate) fn of_freezer(dir: PathBuf, watchdog: Watchdog) -> Self {
+        Self(Way::Freezer(dir, Arc::new(watchdog)))
+    }
+
+    /// The group of our own is gone: its watchdog leaves.
+    pub(crate) fn dismiss(self) {
+        if let Way::Freezer(_, watchdog) = self.0 {
+            watchdog.dismiss();
+        }
     }
 
     /// The best way to stop a process that lives in somebody else's group: by that group's freezer where it is alone there with its children, and where we may
     /// write; by ptrace otherwise. `store` keeps the journal.
     #[must_use]
-    pub fn of_guest(pid: i32, mounts: &Mounts, store: &Path, watchdog: &Arc<Watchdog>) -> Self {
-        let by_ptrace = || Self::Ptrace(Some(Arc::clone(watchdog)));
+    pub(crate) fn of_guest(pid: i32, mounts: &Mounts, store: &Path, watchdog: &Arc<Watchdog>) -> Self {
+        let by_ptrace = || Self(Way::Ptrace(Some(Arc::clone(watchdog))));
         let Some(dir) = unified_folder(pid, mounts).filter(|d| may_freeze(d, pid) && is_writable(d)) else {
             return by_ptrace();
         };
         match Journal::of_freezing(store, &dir) {
-            Ok(journal) => Self::Guest(dir, Arc::clone(watchdog), Arc::new(journal)),
+            Ok(journal) => Self(Way::Guest { dir, watchdog: Arc::clone(watchdog), _journal: Arc::new(journal) }),
             Err(_) => by_ptrace(),
         }
     }
 
     /// Whether that watchdog would undo what it does.
     #[must_use]
-    pub fn is_watched_by(&self, watchdog: Option<&Arc<Watchdog>>) -> bool {
-        let own = match self {
-            Self::Freezer(_, own) | Self::Guest(_, own, _) => Some(own),
-            Self::Ptrace(own) => own.as_ref(),
+    pub(crate) fn is_watched_by(&self, watchdog: Option<&Arc<Watchdog>>) -> bool {
+        let own = match &self.0 {
+            Way::Freezer(_, own) | Way::Guest { watchdog: own, .. } => Some(own),
+            Way::Ptrace(own) => own.as_ref(),
         };
         own.zip(watchdog).is_some_and(|(own, other)| Arc::ptr_eq(own, other))
     }
@@ -95,11 +116,11 @@ impl Stopper {
     /// Stops `pid`. Never fails: what could not be stopped is told in `trouble`, and the copy is then one of a moving target.
     /// `patience`: how long the last thread is waited for.
     pub fn stop(&self, pid: i32, patience: Duration) -> Stopped<'_> {
-        match self {
-            Self::Freezer(dir, watchdog) => freeze(dir, watchdog, pid, patience),
-            Self::Guest(dir, watchdog, _) if may_freeze(dir, pid) => freeze(dir, watchdog, pid, patience),
-            Self::Guest(_, watchdog, _) => trace(pid, Some(watchdog), patience),
-            Self::Ptrace(watchdog) => trace(pid, watchdog.as_deref(), patience),
+        match &self.0 {
+            Way::Freezer(dir, watchdog) => freeze(dir, watchdog, pid, patience),
+            Way::Guest { dir, watchdog, .. } if may_freeze(dir, pid) => freeze(dir, watchdog, pid, patience),
+            Way::Guest { watchdog, .. } => trace(pid, Some(watchdog), patience),
+            Way::Ptrace(watchdog) => trace(pid, watchdog.as_deref(), patience),
         }
     }
 }
@@ -113,7 +134,7 @@ impl Stopped<'_> {
 
     /// Whether anything was stopped.
     #[must_use]
-    pub fn held_at_all(&self) -> bool {
+    pub(crate) fn held_at_all(&self) -> bool {
         !matches!(self.how, How::Not) && !self.nothing
     }
 }
@@ -342,7 +363,7 @@ mod tests {
     fn ptrace_stops_and_lets_go() {
         let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(50));
-        let stopper = Stopper::Ptrace(None);
+        let stopper = Stopper::by_ptrace_alone();
         let stopped = stopper.stop(child.id() as i32, STOP_TIMEOUT);
         if let Some(trouble) = &stopped.trouble {
             eprintln!("SKIPPED: {trouble}");
@@ -384,7 +405,7 @@ mod tests {
             })
         };
         assert_eq!(wait(), "ready");
-        let stopper = Stopper::Ptrace(None);
+        let stopper = Stopper::by_ptrace_alone();
         for _ in 0..300 {
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).unwrap();
             drop(stopper.stop(pid.as_raw(), STOP_TIMEOUT));

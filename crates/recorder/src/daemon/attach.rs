@@ -1,5 +1,5 @@
 //! Threads that look at new processes: whether they are Go, whether they are wanted, where their runtime stands. Reading an executable can hang (a network file
-//! system that is gone), and so this is not the lookout's own work.
+//! system that is gone), and so this is not the supervisor's own work.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -17,13 +17,13 @@ use lastgasp_observe::target::{AttachError, Target};
 
 use super::settings::Settings;
 use crate::watch::history::lock;
-use crate::watch::watch_loop::Ward;
+use crate::watch::target_watch::TargetWatch;
 
 /// What a look at a process gave.
 #[derive(Debug)]
 pub(crate) enum Looked {
     /// It can be watched.
-    Ward(Box<Arrived>),
+    Found(Box<Attached>),
     /// It is Go, and its runtime has not started yet: look again.
     NotYet,
     /// It is Go, and not to be watched.
@@ -52,8 +52,8 @@ pub(crate) enum Depth {
 
 /// A process that can be watched.
 #[derive(Debug)]
-pub(crate) struct Arrived {
-    pub(crate) ward: Ward,
+pub(crate) struct Attached {
+    pub(crate) watch: TargetWatch,
     pub(crate) home: Home,
     pub(crate) executable: GoProcess,
 }
@@ -100,6 +100,19 @@ impl Attachers {
     }
 }
 
+#[cfg(test)]
+impl Attachers {
+    /// A queue that nobody serves.
+    pub(crate) fn without_threads() -> Self {
+        Self { queue: Arc::new(Queue { jobs: Mutex::new(Some(VecDeque::new())), more: Condvar::new() }) }
+    }
+
+    /// Takes what stands in it.
+    pub(crate) fn queued(&self) -> Vec<(i32, Depth)> {
+        self.queue.jobs.lock().unwrap().as_mut().map(|jobs| jobs.drain(..).collect()).unwrap_or_default()
+    }
+}
+
 impl Drop for Attachers {
     fn drop(&mut self) {
         *self.queue.jobs.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -127,8 +140,8 @@ fn serve(queue: &Queue, settings: &Mutex<Arc<Settings>>, done: impl Fn(i32, Look
         let settings = Arc::clone(&settings.lock().unwrap_or_else(PoisonError::into_inner));
         let began = Instant::now();
         let looked = look(pid, depth, &settings, &mounts, &cache, &mut discoverer, &mut machine);
-        if matches!(looked, Looked::NotYet | Looked::Ward(_)) {
-            let ready = matches!(looked, Looked::Ward(_));
+        if matches!(looked, Looked::NotYet | Looked::Found(_)) {
+            let ready = matches!(looked, Looked::Found(_));
             tracing::debug!(pid, ready, took_ms = format!("{:.1}", began.elapsed().as_secs_f64() * 1e3), "looked at");
         }
         done(pid, looked);
@@ -162,9 +175,9 @@ fn look(
             machine.refresh(Duration::from_millis(100));
             let rss = target.process.rss().unwrap_or(0);
             let limit_usage = LimitUsage::of(pid, rss, None, None, mounts, machine);
-            let mut ward = Ward::new(target, limit_usage, machine);
-            lock(&ward.record).first_look(&mut ward.limit_usage);
-            Looked::Ward(Box::new(Arrived { ward, home, executable }))
+            let mut watch = TargetWatch::new(target, limit_usage, machine);
+            lock(&watch.history).first_look(&mut watch.limit_usage);
+            Looked::Found(Box::new(Attached { watch, home, executable }))
         }
         Err(AttachError::Discover(DiscoverError::Unreadable { .. })) => Looked::NotYet,
         Err(e) if lastgasp_inferior::start_time(pid).is_some() => {

@@ -7,14 +7,14 @@ use nix::time::{ClockId, clock_gettime};
 
 /// Of processes that are being looked at.
 #[derive(Debug)]
-pub(crate) struct Readiness {
+pub(crate) struct AttachLatency {
     /// When they became what they are, by the kernel's event: nanoseconds on the monotonic clock.
     execs: BTreeMap<i32, u64>,
     /// When we started, on the clock of processes' starts: since boot.
     started: Duration,
 }
 
-impl Readiness {
+impl AttachLatency {
     /// From now on.
     pub(crate) fn new() -> Self {
         Self { execs: BTreeMap::new(), started: clock(ClockId::CLOCK_BOOTTIME) }
@@ -60,20 +60,22 @@ mod tests {
     fn from_the_event_and_without_one_from_the_start() {
         let mut old = Command::new("sleep").arg("60").spawn().unwrap();
         std::thread::sleep(Duration::from_millis(50));
-        let mut readiness = Readiness::new();
+        let mut attach_latency = AttachLatency::new();
         std::thread::sleep(Duration::from_millis(50));
         let mut new = Command::new("sleep").arg("60").spawn().unwrap();
         let [before, after] =
             [&old, &new].map(|c| (c.id() as i32, lastgasp_inferior::start_time(c.id() as i32).unwrap()));
         std::thread::sleep(Duration::from_millis(30));
-        assert_eq!(readiness.of(before.0, before.1), None, "it was there before");
-        let started = readiness.of(after.0, after.1).unwrap();
+        assert_eq!(attach_latency.of(before.0, before.1), None, "it was there before");
+        let started = attach_latency.of(after.0, after.1).unwrap();
         assert!(started >= Duration::from_millis(30) && started < Duration::from_secs(20), "{started:?}");
         let exec = clock(ClockId::CLOCK_MONOTONIC) - Duration::from_secs(3);
-        readiness.heard(vec![(after.0, exec.as_nanos() as u64)]);
-        assert!(readiness.of(after.0, after.1).unwrap() >= Duration::from_secs(3));
-        readiness.decided(after.0);
-        assert!(readiness.of(after.0, after.1).unwrap() < Duration::from_secs(20) && readiness.execs.is_empty());
+        attach_latency.heard(vec![(after.0, exec.as_nanos() as u64)]);
+        assert!(attach_latency.of(after.0, after.1).unwrap() >= Duration::from_secs(3));
+        attach_latency.decided(after.0);
+        assert!(
+            attach_latency.of(after.0, after.1).unwrap() < Duration::from_secs(20) && attach_latency.execs.is_empty()
+        );
         for child in [&mut old, &mut new] {
             child.kill().unwrap();
             child.wait().unwrap();

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use lastgasp_observe::target::timeline::Sample;
 
-use super::target_status::Vitals;
-use crate::watch::history::Record;
+use super::target_status::TargetStatus;
+use crate::watch::history::TargetHistory;
 
 /// For each second of work so many of rest: at most 0.4 % of a core, whatever there is to sample.
 const REST: u32 = 250;
@@ -19,8 +19,8 @@ const TOGETHER: Duration = Duration::from_millis(200);
 /// One process to be sampled.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) record: Arc<Mutex<Record>>,
-    pub(crate) vitals: Arc<Mutex<Vitals>>,
+    pub(crate) history: Arc<Mutex<TargetHistory>>,
+    pub(crate) status: Arc<Mutex<TargetStatus>>,
     pub(crate) usage: u64,
     /// Set while it waits for its turn, or is sampled.
     pub(crate) busy: Arc<AtomicBool>,
@@ -28,11 +28,11 @@ pub(crate) struct Job {
 
 /// The thread.
 #[derive(Debug)]
-pub(crate) struct Sampler {
+pub(crate) struct CalmSampler {
     jobs: SyncSender<Job>,
 }
 
-impl Sampler {
+impl CalmSampler {
     pub(crate) fn start() -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel::<Job>(4096);
         std::thread::Builder::new().name("light".into()).stack_size(1 << 20).spawn(move || {
@@ -62,22 +62,22 @@ impl Sampler {
 
 fn sample(job: &Job) -> Duration {
     let started = Instant::now();
-    let mut record = match job.record.try_lock() {
-        Ok(record) => record,
+    let mut history = match job.history.try_lock() {
+        Ok(history) => history,
         Err(TryLockError::Poisoned(e)) => e.into_inner(),
-        // Somebody attends to it.
+        // A worker watches it.
         Err(TryLockError::WouldBlock) => return Duration::ZERO,
     };
-    let (Some(usage), Some(gauges)) = (record.target.process.usage(), record.target.gauges()) else {
+    let (Some(usage), Some(gauges)) = (history.target.process.usage(), history.target.gauges()) else {
         return started.elapsed();
     };
-    let sample = Sample::of(record.timeline.now_ms(), job.usage, usage.rss, &gauges);
-    record.timeline.push(sample);
-    record.last_usage = Some((usage, sample.t_ms));
-    if record.baseline_due <= Instant::now() {
-        record.note_baseline();
+    let sample = Sample::of(history.timeline.now_ms(), job.usage, usage.rss, &gauges);
+    history.timeline.push(sample);
+    history.last_usage = Some((usage, sample.t_ms));
+    if history.baseline_due <= Instant::now() {
+        history.note_baseline();
     }
-    drop(record);
-    Vitals::of(&job.vitals, |v| v.sampled(&sample));
+    drop(history);
+    TargetStatus::change(&job.status, |s| s.sampled(&sample));
     started.elapsed()
 }

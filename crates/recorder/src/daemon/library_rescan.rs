@@ -12,14 +12,14 @@ const GATHERED: Duration = Duration::from_millis(500);
 
 /// Those that will be looked at again.
 #[derive(Debug, Default)]
-pub(crate) struct SecondLooks {
+pub(crate) struct LibraryRescan {
     /// First seen when, and which look is next, which is due when.
     of: BTreeMap<i32, (Instant, usize, Instant)>,
     /// When some were last taken.
     taken: Option<Instant>,
 }
 
-impl SecondLooks {
+impl LibraryRescan {
     /// A process has been seen that is no Go program itself.
     pub(crate) fn begin(&mut self, pid: i32, now: Instant) {
         self.of.insert(pid, (now, 0, now + AT[0]));
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn three_times_and_no_more() {
-        let (mut looks, t) = (SecondLooks::default(), Instant::now());
+        let (mut looks, t) = (LibraryRescan::default(), Instant::now());
         looks.begin(7, t);
         for age in AT {
             assert_eq!(looks.due(), Some(t + age));

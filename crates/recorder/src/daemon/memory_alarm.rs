@@ -25,14 +25,14 @@ const THRESHOLDS: [u64; 5] = [60, 75, 85, 92, 97];
 
 /// What wakes us.
 #[derive(Debug)]
-pub(crate) enum Alarm {
+pub(crate) enum MemoryAlarm {
     /// Version 1; the path is the group's.
     Thresholds(EventFd, PathBuf),
     /// Version 2.
     Events(File),
 }
 
-impl Alarm {
+impl MemoryAlarm {
     /// Has the kernel wake us as `group` approaches `limit` (bytes).
     ///
     /// # Errors
@@ -49,9 +49,9 @@ impl Alarm {
     }
 
     fn on_thresholds(group: &Cgroup, limit: u64) -> io::Result<Self> {
-        let bell = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let wakeup = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let control = group.memory.join("cgroup.event_control");
-        let ring = bell.as_fd().as_raw_fd();
+        let ring = wakeup.as_fd().as_raw_fd();
         // The files that are named need not stay open.
         let usage = File::open(group.usage_file())?;
         for percent in THRESHOLDS {
@@ -60,7 +60,7 @@ impl Alarm {
         }
         let oom = File::open(group.events_file())?;
         write(&control, &format!("{ring} {}", oom.as_raw_fd()))?;
-        Ok(Self::Thresholds(bell, group.memory.clone()))
+        Ok(Self::Thresholds(wakeup, group.memory.clone()))
     }
 
     /// What epoll is to wait for; once, as a group that is gone would wake us for ever.
@@ -80,8 +80,8 @@ impl Alarm {
     /// Has been heard; gives whether the group still exists.
     pub(crate) fn acknowledge(&self) -> bool {
         match self {
-            Self::Thresholds(bell, folder) => {
-                let _ = bell.read();
+            Self::Thresholds(wakeup, folder) => {
+                let _ = wakeup.read();
                 folder.is_dir()
             }
             // The kernel takes a reading of the file for it.
@@ -90,10 +90,10 @@ impl Alarm {
     }
 }
 
-impl AsFd for Alarm {
+impl AsFd for MemoryAlarm {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Thresholds(bell, _) => bell.as_fd(),
+            Self::Thresholds(wakeup, _) => wakeup.as_fd(),
             Self::Events(file) => file.as_fd(),
         }
     }
@@ -123,7 +123,7 @@ mod tests {
         if let Err(e) = std::fs::create_dir(&group) {
             return println!("SKIPPED: {e}");
         }
-        let alarm = Alarm::on_events(File::open(group.join("cgroup.events")).unwrap()).unwrap();
+        let alarm = MemoryAlarm::on_events(File::open(group.join("cgroup.events")).unwrap()).unwrap();
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
         epoll.add(&alarm, EpollEvent::new(alarm.interest(), 1)).unwrap();
         assert!(!wakes(&epoll, 50), "nothing has happened yet");

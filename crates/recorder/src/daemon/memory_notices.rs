@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use lastgasp_observe::kernel::cgroup::Cgroup;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout};
 
-use super::memory_alarm::Alarm;
+use super::memory_alarm::MemoryAlarm;
 
 /// All alarms.
 #[derive(Debug)]
-pub(crate) struct Notices {
+pub(crate) struct MemoryNotices {
     epoll: Epoll,
     groups: BTreeMap<PathBuf, Group>,
     /// The groups' numbers in epoll's events.
@@ -33,14 +33,14 @@ struct Group {
     number: u64,
     limit: u64,
     /// `None`: cannot be had, or the group is gone.
-    alarm: Option<Alarm>,
-    wards: BTreeSet<i32>,
+    alarm: Option<MemoryAlarm>,
+    targets: BTreeSet<i32>,
     rest: Rest,
     /// Not listened to before.
     deaf_until: Option<Instant>,
 }
 
-impl Notices {
+impl MemoryNotices {
     /// None yet. Where `may_write` is not set (`observe` mode) version 1 is not asked, since asking is a write to a group's file; it changes nothing in the group, but
     /// that nothing is written is a promise that is easier to hold to than a promise of harmless writes.
     ///
@@ -67,7 +67,7 @@ impl Notices {
     /// These are the limits that count for `pid` now, with their groups.
     pub(crate) fn follow<'a>(&mut self, pid: i32, limits: impl Iterator<Item = (&'a Cgroup, u64)> + Clone) {
         let known = |(g, limit): (&Cgroup, u64)| {
-            self.groups.get(&g.memory).is_some_and(|k| k.limit == limit && k.wards.contains(&pid))
+            self.groups.get(&g.memory).is_some_and(|k| k.limit == limit && k.targets.contains(&pid))
         };
         // Nearly always: nothing has changed.
         let number = limits.clone().count();
@@ -84,8 +84,8 @@ impl Notices {
 
     /// Whether the kernel tells of the growth of each group whose limit counts for `pid`, and of the group that runs out.
     pub(crate) fn tell_of(&self, pid: i32) -> bool {
-        let counting = || self.groups.values().filter(|g| g.wards.contains(&pid));
-        counting().next().is_some() && counting().all(|g| g.alarm.as_ref().is_some_and(Alarm::tells_of_growth))
+        let counting = || self.groups.values().filter(|g| g.targets.contains(&pid));
+        counting().next().is_some() && counting().all(|g| g.alarm.as_ref().is_some_and(MemoryAlarm::tells_of_growth))
     }
 
     /// `pid` is watched no longer.
@@ -96,7 +96,7 @@ impl Notices {
 
     fn leave(&mut self, pid: i32, of: impl Fn(&Path) -> bool) {
         self.groups.retain(|folder, group| {
-            if of(folder) && group.wards.remove(&pid) && group.wards.is_empty() {
+            if of(folder) && group.targets.remove(&pid) && group.targets.is_empty() {
                 // Closing its descriptor takes it out of epoll and undoes what was announced.
                 self.names.remove(&group.number);
                 return false;
@@ -111,7 +111,7 @@ impl Notices {
             number: next,
             limit: 0,
             alarm: None,
-            wards: BTreeSet::new(),
+            targets: BTreeSet::new(),
             rest: Rest::default(),
             deaf_until: None,
         });
@@ -119,7 +119,7 @@ impl Notices {
             self.next += 1;
             self.names.insert(next, cgroup.memory.clone());
         }
-        group.wards.insert(pid);
+        group.targets.insert(pid);
         if group.limit == limit {
             return;
         }
@@ -128,7 +128,7 @@ impl Notices {
         if !cgroup.v2 && !self.may_write {
             return;
         }
-        match Alarm::set(cgroup, limit) {
+        match MemoryAlarm::set(cgroup, limit) {
             Ok(alarm) => {
                 let event = EpollEvent::new(alarm.interest(), group.number);
                 group.alarm = self.epoll.add(&alarm, event).is_ok().then_some(alarm);
@@ -146,9 +146,9 @@ impl Notices {
             let Some(group) = self.names.get(&event.data()).and_then(|name| self.groups.get_mut(name)) else {
                 continue;
             };
-            pids.extend(&group.wards);
+            pids.extend(&group.targets);
             // It went off for the last time if its group is gone: the processes are looked at, and found to have ended.
-            if group.alarm.as_ref().is_some_and(Alarm::acknowledge) {
+            if group.alarm.as_ref().is_some_and(MemoryAlarm::acknowledge) {
                 group.deaf_until = Some(now + group.rest.after_a_notice(now));
             } else {
                 group.alarm = None;
@@ -157,7 +157,7 @@ impl Notices {
         pids
     }
 
-    /// When [`Notices::listen_again`] is due.
+    /// When [`MemoryNotices::listen_again`] is due.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.groups.values().filter_map(|g| g.deaf_until).min()
     }
@@ -173,8 +173,8 @@ impl Notices {
     }
 }
 
-impl AsFd for Notices {
-    /// Readable when there is something to be [`Notices::heard`].
+impl AsFd for MemoryNotices {
+    /// Readable when there is something to be [`MemoryNotices::heard`].
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.0.as_fd()
     }
@@ -238,8 +238,8 @@ mod tests {
         child
     }
 
-    fn rings(notices: &Notices, within: Duration) -> bool {
-        let mut fds = [PollFd::new(notices.as_fd(), PollFlags::POLLIN)];
+    fn rings(memory_notices: &MemoryNotices, within: Duration) -> bool {
+        let mut fds = [PollFd::new(memory_notices.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::try_from(within).unwrap()).unwrap() > 0
     }
 
@@ -247,14 +247,14 @@ mod tests {
     #[test]
     fn sudden_growth_is_told_of() {
         let Some(group) = group("grows") else { return };
-        let mut notices = Notices::new(true).unwrap();
+        let mut memory_notices = MemoryNotices::new(true).unwrap();
         let mut earlier = Vec::new();
         for round in 0..6u64 {
             let began = Instant::now();
             let mut child = dies(&group, 400 + round * 43);
-            notices.follow(7, [(&group.cgroup, LIMIT)].into_iter());
-            assert!(rings(&notices, Duration::from_secs(20)), "the kernel said nothing");
-            let (heard, now) = (notices.heard(Instant::now()), began.elapsed().as_secs_f64() * 1e3);
+            memory_notices.follow(7, [(&group.cgroup, LIMIT)].into_iter());
+            assert!(rings(&memory_notices, Duration::from_secs(20)), "the kernel said nothing");
+            let (heard, now) = (memory_notices.heard(Instant::now()), began.elapsed().as_secs_f64() * 1e3);
             let usage = group.cgroup.usage().unwrap();
             assert_eq!(heard, BTreeSet::from([7]));
             child.wait().unwrap();
@@ -266,8 +266,12 @@ mod tests {
                 if by_the_clock > lived { ": too late" } else { "" }
             );
             earlier.push(by_the_clock);
-            notices.forget(7);
-            assert!(notices.groups.is_empty() && notices.names.is_empty() && notices.followed.is_empty());
+            memory_notices.forget(7);
+            assert!(
+                memory_notices.groups.is_empty()
+                    && memory_notices.names.is_empty()
+                    && memory_notices.followed.is_empty()
+            );
         }
         println!("earlier by {:.0} ms on average", earlier.iter().sum::<f64>() / earlier.len() as f64);
         assert!(group.remove());
@@ -277,22 +281,22 @@ mod tests {
     #[test]
     fn an_alarm_is_shared_and_follows_the_limit() {
         let Some(group) = group("shared") else { return };
-        let mut notices = Notices::new(true).unwrap();
+        let mut memory_notices = MemoryNotices::new(true).unwrap();
         // So high that nothing will reach it.
         for pid in [1, 2, 1, 2] {
-            notices.follow(pid, [(&group.cgroup, 1 << 40)].into_iter());
+            memory_notices.follow(pid, [(&group.cgroup, 1 << 40)].into_iter());
         }
-        assert_eq!(notices.groups.len(), 1);
-        notices.forget(1);
-        let first = &notices.groups[&group.cgroup.memory];
-        assert!(first.alarm.is_some() && first.wards == BTreeSet::from([2]));
+        assert_eq!(memory_notices.groups.len(), 1);
+        memory_notices.forget(1);
+        let first = &memory_notices.groups[&group.cgroup.memory];
+        assert!(first.alarm.is_some() && first.targets == BTreeSet::from([2]));
         let mut child = dies(&group, 300);
-        notices.follow(2, [(&group.cgroup, LIMIT)].into_iter());
-        assert!(rings(&notices, Duration::from_secs(20)), "set anew, at the new limit");
+        memory_notices.follow(2, [(&group.cgroup, LIMIT)].into_iter());
+        assert!(rings(&memory_notices, Duration::from_secs(20)), "set anew, at the new limit");
         child.wait().unwrap();
         // It has no limit any more.
-        notices.follow(2, std::iter::empty());
-        assert!(notices.groups.is_empty());
+        memory_notices.follow(2, std::iter::empty());
+        assert!(memory_notices.groups.is_empty());
         assert!(group.remove());
     }
 
@@ -300,13 +304,13 @@ mod tests {
     #[test]
     fn an_observer_is_told_nothing_by_version_1() {
         let Some(group) = group("observed") else { return };
-        let mut notices = Notices::new(false).unwrap();
-        notices.follow(1, [(&group.cgroup, LIMIT)].into_iter());
-        assert_eq!(notices.groups[&group.cgroup.memory].alarm.is_some(), group.cgroup.v2);
-        notices.allow(true);
-        notices.follow(1, [(&group.cgroup, LIMIT)].into_iter());
-        assert!(notices.groups[&group.cgroup.memory].alarm.is_some());
-        drop(notices);
+        let mut memory_notices = MemoryNotices::new(false).unwrap();
+        memory_notices.follow(1, [(&group.cgroup, LIMIT)].into_iter());
+        assert_eq!(memory_notices.groups[&group.cgroup.memory].alarm.is_some(), group.cgroup.v2);
+        memory_notices.allow(true);
+        memory_notices.follow(1, [(&group.cgroup, LIMIT)].into_iter());
+        assert!(memory_notices.groups[&group.cgroup.memory].alarm.is_some());
+        drop(memory_notices);
         assert!(group.remove());
     }
 
@@ -314,24 +318,24 @@ mod tests {
     #[test]
     fn a_group_that_is_gone_does_not_keep_us_awake() {
         let Some(group) = group("gone") else { return };
-        let mut notices = Notices::new(true).unwrap();
-        notices.follow(1, [(&group.cgroup, LIMIT)].into_iter());
+        let mut memory_notices = MemoryNotices::new(true).unwrap();
+        memory_notices.follow(1, [(&group.cgroup, LIMIT)].into_iter());
         let folder = group.cgroup.memory.clone();
         assert!(group.remove());
         let mut rung = 0;
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(1) {
-            if rings(&notices, Duration::from_millis(50)) {
+            if rings(&memory_notices, Duration::from_millis(50)) {
                 rung += 1;
-                notices.heard(Instant::now());
+                memory_notices.heard(Instant::now());
             }
-            notices.listen_again(Instant::now());
+            memory_notices.listen_again(Instant::now());
         }
         println!("rung {rung} times");
         assert!((1..=3).contains(&rung), "{rung}");
-        assert!(notices.groups[&folder].alarm.is_none() && notices.due().is_none());
-        notices.forget(1);
-        assert!(notices.groups.is_empty());
+        assert!(memory_notices.groups[&folder].alarm.is_none() && memory_notices.due().is_none());
+        memory_notices.forget(1);
+        assert!(memory_notices.groups.is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the lookout is told, and by what way.
+//! What the supervisor is told, and by what way.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -9,16 +9,16 @@ use super::attach::Looked;
 use super::settings::Settings;
 use super::status::Status;
 use crate::decide::pin_window::PinWindow;
-use crate::watch::watch_loop::{Left, Ward};
+use crate::watch::target_watch::{StopReason, TargetWatch};
 
-/// What the lookout is told.
+/// What the supervisor is told.
 pub(crate) enum Message {
     /// A process was looked at.
     Looked(i32, Looked),
-    /// An attendant is done.
-    Back(Box<Ward>, Left),
+    /// A worker is done.
+    Back(Box<TargetWatch>, StopReason),
     /// The pin has been tried.
-    PinTried(PinWindow),
+    PinProbed(PinWindow),
     /// Another configuration.
     Settings(Box<Settings>),
     /// Somebody wants to know.
@@ -27,16 +27,16 @@ pub(crate) enum Message {
     Stop,
 }
 
-/// Puts messages before the lookout.
+/// Puts messages before the supervisor.
 #[derive(Clone, Debug)]
 pub(crate) struct Inbox {
     pub(super) sender: Sender<Message>,
-    pub(super) bell: Arc<EventFd>,
+    pub(super) wakeup: Arc<EventFd>,
 }
 
 impl Inbox {
     pub(crate) fn send(&self, message: Message) {
         let _ = self.sender.send(message);
-        let _ = self.bell.write(1);
+        let _ = self.wakeup.write(1);
     }
 }

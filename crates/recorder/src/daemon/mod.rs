@@ -1,9 +1,10 @@
 //! The daemon: every Go process of the machine under watch.
 //!
-//! One thread, the lookout, hears of new processes, looks at the cgroups of all calm ones, and must never hang: it reads no process's memory. Who is in danger
-//! gets an `attendant`, a thread of its own, which samples closely, strikes, and reads what a kill has left. New processes are looked at by two threads
-//! (`attach`), calm ones sampled lightly by one (`light`). When many die at once the `gate` lets the most endangered through first.
+//! One thread, the supervisor, hears of new processes, looks at the cgroups of all calm ones, and must never hang: it reads no process's memory. Who is in danger
+//! gets a `worker`, a thread of its own, which samples closely, strikes, and reads what a kill has left. New processes are looked at by two threads
+//! (`attach`), calm ones sampled lightly by one (`calm_sampler`). When many die at once the `gate` lets the most endangered through first.
 
+mod admission;
 mod attach;
 mod attach_latency;
 mod calm_sampler;
@@ -36,7 +37,7 @@ use status::{Counters, Status, count};
 
 use messages::{Inbox, Message};
 use shared::Common;
-use supervisor::Lookout;
+use supervisor::Supervisor;
 
 /// The daemon, from outside.
 #[derive(Clone, Debug)]
@@ -86,8 +87,8 @@ impl Daemon {
     /// The system's error.
     pub fn new(settings: Settings, captured: Sender<Captured>) -> io::Result<Self> {
         let (sender, inbox) = channel();
-        let bell = Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
-        let handle = Handle { inbox: Inbox { sender, bell }, counters: Arc::default() };
+        let wakeup = Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
+        let handle = Handle { inbox: Inbox { sender, wakeup }, counters: Arc::default() };
         Ok(Self { handle, inbox, captured, settings })
     }
 
@@ -97,7 +98,7 @@ impl Daemon {
         self.handle.clone()
     }
 
-    /// Watches until it is told to stop. The calling thread becomes the lookout.
+    /// Watches until it is told to stop. The calling thread becomes the supervisor.
     ///
     /// # Errors
     /// The system's error: it could not begin.
@@ -107,6 +108,6 @@ impl Daemon {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
         }
         let common = Arc::new(Common::new(&self.settings, self.captured, Arc::clone(&self.handle.counters)));
-        Lookout::new(self.settings, self.handle.inbox, common)?.keep_watch(&self.inbox)
+        Supervisor::new(self.settings, self.handle.inbox, common)?.run(&self.inbox)
     }
 }

@@ -1,4 +1,4 @@
-//! The trial of the pin, on a thread of its own beside the daemon. What was measured is kept in the store and holds until the next boot: each trial is an OOM kill in
+//! The probe of the pin, on a thread of its own beside the daemon. What was measured is kept in the store and holds until the next boot: each probe is an OOM kill in
 //! the kernel's log, which a node's alerts may see, and a daemon may be restarted often.
 
 use std::fs::{self, OpenOptions};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use lastgasp_observe::kernel::cgroup::Mounts;
 
-use crate::act::pin_probe::{SUBCOMMAND, Trial};
+use crate::act::pin_probe::{Probe, SUBCOMMAND};
 use crate::decide::pin_window::PinWindow;
 
 /// In the store: the boot, and the milliseconds for which memory could be read.
@@ -21,12 +21,12 @@ const REMEMBERED: &str = ".pin-window";
 
 /// It goes on. Dropped, it is stopped, and what it made is gone when that returns.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub(crate) struct ProbeThread {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Running {
+impl ProbeThread {
     /// Begins it, unless this boot's has been made; `done` gets what was found out.
     ///
     /// # Errors
@@ -42,8 +42,8 @@ impl Running {
             }
             let mut victim = Command::new("/proc/self/exe");
             victim.arg(SUBCOMMAND);
-            let trial = Trial { mounts: &Mounts::detect(), store: &store, victim, stop: &stopped };
-            if let Some(window) = trial.make() {
+            let probe = Probe { mounts: &Mounts::detect(), store: &store, victim, stop: &stopped };
+            if let Some(window) = probe.make() {
                 remember(&store, boot.trim(), &window);
                 done(window);
             }
@@ -86,7 +86,7 @@ fn remember(store: &Path, boot: &str, window: &PinWindow) {
     }
 }
 
-impl Drop for Running {
+impl Drop for ProbeThread {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {

@@ -25,7 +25,7 @@ const MAX_NEW: i32 = 512;
 
 /// Where the news come from.
 #[derive(Debug)]
-pub(crate) struct Arrivals {
+pub(crate) struct ProcessEvents {
     events: Option<OwnedFd>,
     loadavg: Option<File>,
     newest: Option<i32>,
@@ -50,7 +50,7 @@ pub(crate) struct News {
     pub(crate) lost: bool,
 }
 
-impl Arrivals {
+impl ProcessEvents {
     /// Listens; gives why there are no events, if so.
     pub(crate) fn listen() -> (Self, Option<io::Error>) {
         let (events, trouble) = match subscribe() {
@@ -211,10 +211,10 @@ mod tests {
 
     use super::*;
 
-    fn wait_for(arrivals: &mut Arrivals, pid: i32) -> Duration {
+    fn wait_for(process_events: &mut ProcessEvents, pid: i32) -> Duration {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(5) {
-            if arrivals.news().pids.contains(&pid) {
+            if process_events.news().pids.contains(&pid) {
                 return began.elapsed();
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -222,36 +222,36 @@ mod tests {
         panic!("process {pid} was not seen");
     }
 
-    fn a_start_is_seen(mut arrivals: Arrivals) {
-        arrivals.news();
+    fn a_start_is_seen(mut process_events: ProcessEvents) {
+        process_events.news();
         let mut child = std::process::Command::new("sleep").arg("5").spawn().unwrap();
-        wait_for(&mut arrivals, child.id() as i32);
+        wait_for(&mut process_events, child.id() as i32);
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     #[test]
     fn a_start_is_heard_of() {
-        let (arrivals, trouble) = Arrivals::listen();
+        let (process_events, trouble) = ProcessEvents::listen();
         match trouble {
             Some(e) => println!("SKIPPED: no process events: {e}"),
-            None => a_start_is_seen(arrivals),
+            None => a_start_is_seen(process_events),
         }
     }
 
     #[test]
     fn without_events_a_start_is_found() {
-        let (mut arrivals, _) = Arrivals::listen();
-        arrivals.events = None;
-        a_start_is_seen(arrivals);
+        let (mut process_events, _) = ProcessEvents::listen();
+        process_events.events = None;
+        a_start_is_seen(process_events);
     }
 
     /// New numbers are those of threads too: a server that starts a thread for each request must not cost us ten looks at each.
     #[test]
     fn what_is_no_process_is_given_once() {
-        let (mut arrivals, _) = Arrivals::listen();
-        arrivals.events = None;
-        arrivals.news();
+        let (mut process_events, _) = ProcessEvents::listen();
+        process_events.events = None;
+        process_events.news();
         let (done, wait) = std::sync::mpsc::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -259,10 +259,10 @@ mod tests {
             let _ = wait.recv();
         });
         let number = told.recv().unwrap();
-        wait_for(&mut arrivals, number);
-        arrivals.no_process(number);
+        wait_for(&mut process_events, number);
+        process_events.no_process(number);
         for _ in 0..100 {
-            assert!(!arrivals.news().pids.contains(&number));
+            assert!(!process_events.news().pids.contains(&number));
             std::thread::sleep(Duration::from_millis(1));
         }
         drop(done);
@@ -272,17 +272,17 @@ mod tests {
     /// What an event told of is not told again by its number.
     #[test]
     fn who_was_heard_of_is_not_looked_for() {
-        let (mut arrivals, trouble) = Arrivals::listen();
+        let (mut process_events, trouble) = ProcessEvents::listen();
         if let Some(e) = trouble {
             return println!("SKIPPED: no process events: {e}");
         }
-        arrivals.news();
+        process_events.news();
         let mut child = std::process::Command::new("sleep").arg("5").spawn().unwrap();
         let pid = child.id() as i32;
-        wait_for(&mut arrivals, pid);
+        wait_for(&mut process_events, pid);
         let until = Instant::now() + ASK_WITH_EVENTS * 2;
         while Instant::now() < until {
-            assert!(!arrivals.news().pids.contains(&pid));
+            assert!(!process_events.news().pids.contains(&pid));
             std::thread::sleep(Duration::from_millis(5));
         }
         child.kill().unwrap();

@@ -36,11 +36,11 @@ pub struct Settings {
     /// Whom to watch.
     pub wanted: Wanted,
     /// How often a calm target's gauges are sampled.
-    pub light_sample: Duration,
+    pub calm_sample: Duration,
     /// What braking may do, where it may.
     pub brake: BrakeRules,
     /// Whether the pin is tried at the first start since boot, with an OOM kill of a throw-away process (`pin_probe.rs`).
-    pub pin_trial: bool,
+    pub pin_probe: bool,
     /// Bytes of evidence in flight.
     pub memory: u64,
     /// How many targets are stopped at a time.
@@ -75,9 +75,9 @@ impl Default for Settings {
             policy: Policy { calm: Duration::from_secs(2), ..Policy::default() },
             store: PathBuf::from("."),
             wanted: Arc::new(|_| true),
-            light_sample: Duration::from_secs(5),
+            calm_sample: Duration::from_secs(5),
             brake: BrakeRules::default(),
-            pin_trial: true,
+            pin_probe: true,
             memory: 64 << 20,
             concurrent_stops: 2,
         }

@@ -1,4 +1,4 @@
-//! What all attendants have in common, and what they hand on.
+//! What all workers have in common, and what they hand on.
 
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
@@ -27,7 +27,7 @@ pub struct Captured {
     pub share: Share,
 }
 
-/// What all attendants have in common.
+/// What all workers have in common.
 #[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) gate: Arc<Gate>,

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+pub use super::target_status::TargetStatus;
 use crate::decide::pin_window::PinWindow;
 
 /// Everything at one moment.
@@ -14,61 +15,12 @@ pub struct Status {
     pub mode: &'static str,
     /// Whether the kernel tells of new processes.
     pub process_events: bool,
-    /// What the trial of the pin at the start gave; `None` as long as it is not known.
+    /// What the probe of the pin at the start gave; `None` as long as it is not known.
     pub pin_window: Option<PinWindow>,
     /// By process number.
-    pub wards: Vec<WardStatus>,
+    pub targets: Vec<TargetStatus>,
     /// Since the start.
     pub counters: Counters,
-}
-
-/// A process under watch.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct WardStatus {
-    /// Process number.
-    pub pid: i32,
-    /// Name of its executable.
-    pub service: String,
-    /// Its container's id.
-    pub container: Option<String>,
-    /// Its pod's uid.
-    pub pod: Option<String>,
-    /// The systemd unit that it is of, outside of containers.
-    pub unit: Option<String>,
-    /// Path of its memory cgroup.
-    pub cgroup: String,
-    /// `go1.22.10`.
-    pub go_version: String,
-    /// Version of its main module.
-    pub module_version: String,
-    /// `vcs.revision` of its build.
-    pub vcs_revision: Option<String>,
-    /// When it started, seconds since 1970.
-    pub started_unix: u64,
-    /// `watch`, `alert`, `armed`.
-    pub state: &'static str,
-    /// Bytes that count against the limit.
-    pub usage_bytes: u64,
-    /// The limit that will be reached first.
-    pub limit_bytes: Option<u64>,
-    /// Where it stands.
-    pub limit_source: Option<String>,
-    /// Resident bytes.
-    pub rss_bytes: u64,
-    /// Go heap, live at the last mark and allocated since.
-    pub heap_live_bytes: u64,
-    /// Goroutine structures.
-    pub goroutines: u64,
-    /// Growth.
-    pub slope_bytes_per_second: Option<f64>,
-    /// Seconds to the limit: at least, likely, at most.
-    pub time_to_oom_seconds: Option<(f64, f64, f64)>,
-    /// Whether its address space is held.
-    pub pinned: bool,
-    /// Captures taken of it.
-    pub captures: u64,
-    /// What is wrong with it, or with the watch of it.
-    pub problem: Option<String>,
 }
 
 /// Counted since the start.
@@ -88,8 +40,8 @@ pub struct Counters {
     pub notices: u64,
     /// Targets stopped because of a forecast.
     pub strikes: u64,
-    /// Tripwires set.
-    pub tripwires: u64,
+    /// Brakes set.
+    pub brakes: u64,
     /// Captures written whole.
     pub captures_full: u64,
     /// Captures written of which another of the same cause is whole.
@@ -100,7 +52,7 @@ pub struct Counters {
     pub captures_dropped: u64,
     /// How long targets stood still.
     pub freeze_seconds: Histogram,
-    /// How long tripwires were set, seconds in all.
+    /// How long brakes were set, seconds in all.
     pub brake_seconds_total: f64,
     /// From the look that showed the danger, or the death, to the begin of the copy.
     pub detect_seconds: Histogram,

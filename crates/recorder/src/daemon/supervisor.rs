@@ -1,8 +1,8 @@
-//! The lookout: one thread for all calm processes. It hears of new ones and of ends, looks at cgroups, and calls an attendant when one is in danger. It never
+//! The supervisor: one thread for all calm processes. It hears of new ones and of ends, looks at cgroups, and calls a worker when one is in danger. It never
 //! reads a process's memory, and so it never hangs with one.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::atomic::AtomicBool;
@@ -16,29 +16,28 @@ use lastgasp_observe::kernel::machine::{Machine, fastest_growth};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::attach::{Arrived, Attachers, Depth, Looked};
-use super::attach_latency::Readiness;
-use super::calm_sampler::{Job, Sampler};
-use super::library_rescan::SecondLooks;
-use super::memory_notices::Notices;
+use super::admission::{Admission, Admitted};
+use super::attach::{Attached, Attachers, Depth, Looked};
+use super::calm_sampler::{CalmSampler, Job};
+use super::memory_notices::MemoryNotices;
 use super::messages::{Inbox, Message};
-use super::pin_probe_thread::Running;
-use super::process_events::Arrivals;
+use super::pin_probe_thread::ProbeThread;
+use super::process_events::ProcessEvents;
 use super::settings::Settings;
 use super::shared::Common;
 use super::status::{Status, count};
-use super::target_status::Vitals;
-use super::worker::{Attendant, LEAVE, LOOK};
+use super::target_status::TargetStatus;
+use super::worker::{LEAVE, LOOK, Worker};
 use crate::decide::forecast::Point;
 use crate::decide::pin_window::PinWindow;
 use crate::decide::policy::{Mode, State};
 use crate::own_process::run_before_others;
-use crate::watch::watch_loop::{Left, Ward};
+use crate::watch::target_watch::{StopReason, TargetWatch};
 
 /// Marks in epoll's events, beside process numbers.
-const ARRIVALS: u64 = u64::MAX;
-const BELL: u64 = u64::MAX - 1;
-const NOTICES: u64 = u64::MAX - 2;
+const PROCESS_EVENTS: u64 = u64::MAX;
+const WAKEUP: u64 = u64::MAX - 1;
+const MEMORY_NOTICES: u64 = u64::MAX - 2;
 /// Looks that are due within this time are taken together: one waking for many.
 const TOGETHER: Duration = Duration::from_millis(16);
 /// Looks that are far apart are due at the same few moments of a second, for all processes: a waking costs more than a look.
@@ -46,44 +45,34 @@ const MOMENT: Duration = Duration::from_millis(250);
 /// How often limits are read again, and whether a process is still in its group: after a quarter of the time that it is watched for, within these. A new process may
 /// be moved into its group, and be given its limit, after its start; later that is seldom.
 const LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
-/// An attendant stays until it has been calm for so long.
+/// A worker stays until it has been calm for so long.
 const CALM_AGAIN: Duration = Duration::from_secs(15);
-/// How long a process may take until its Go runtime can be read.
-const BIRTH: Duration = Duration::from_secs(10);
 
-/// Everything that the lookout knows.
-pub(crate) struct Lookout {
+/// Everything that the supervisor knows.
+pub(crate) struct Supervisor {
     settings: Arc<Settings>,
     /// The same, for others.
     shared: Arc<Mutex<Arc<Settings>>>,
     inbox: Inbox,
     common: Arc<Common>,
     epoll: Epoll,
-    arrivals: Arrivals,
-    attachers: Attachers,
-    sampler: Sampler,
-    notices: Notices,
+    admission: Admission,
+    calm_sampler: CalmSampler,
+    memory_notices: MemoryNotices,
     pin_window: Option<PinWindow>,
-    _trial: Option<Running>,
+    _probe_thread: Option<ProbeThread>,
     machine: Machine,
     started: Instant,
     started_unix: u64,
     watched: BTreeMap<i32, Watched>,
     due: BinaryHeap<Reverse<(Instant, i32)>>,
-    /// Go processes whose runtime has not started, with when they are looked at next and when they were first seen.
-    newborn: BTreeMap<i32, (Instant, Instant)>,
-    /// Those that are no Go programs, and may load a Go library yet.
-    second_looks: SecondLooks,
-    readiness: Readiness,
-    /// Processes that are not watched, by number, with their start time: not to be looked at again at every scan.
-    passed: BTreeMap<i32, u64>,
     stopping: bool,
 }
 
 /// A process under watch.
 struct Watched {
-    post: Post,
-    vitals: Arc<Mutex<Vitals>>,
+    assignment: Assignment,
+    status: Arc<Mutex<TargetStatus>>,
     /// When its next look is due; older entries of the heap are void.
     due: Instant,
     sampled: Instant,
@@ -91,27 +80,27 @@ struct Watched {
 }
 
 /// Who watches it.
-enum Post {
-    Lookout(Box<Ward>),
-    /// Rung to call the attendant away.
-    Attendant(Arc<EventFd>),
+enum Assignment {
+    Supervisor(Box<TargetWatch>),
+    /// Written to call the worker away.
+    Worker(Arc<EventFd>),
 }
 
-impl Lookout {
+impl Supervisor {
     pub(crate) fn new(mut settings: Settings, inbox: Inbox, common: Arc<Common>) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let (arrivals, trouble) = Arrivals::listen();
+        let (process_events, trouble) = ProcessEvents::listen();
         if let Some(e) = trouble {
             tracing::warn!(
                 "the kernel does not tell of new processes ({e}: needs CAP_NET_ADMIN and the host's own namespaces); they are looked for instead, 50 times a second"
             );
         }
-        if let Some(fd) = arrivals.fd() {
-            epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, ARRIVALS))?;
+        if let Some(fd) = process_events.fd() {
+            epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, PROCESS_EVENTS))?;
         }
-        epoll.add(inbox.bell.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
-        let notices = Notices::new(settings.policy.mode > Mode::Observe)?;
-        epoll.add(&notices, EpollEvent::new(EpollFlags::EPOLLIN, NOTICES))?;
+        epoll.add(inbox.wakeup.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKEUP))?;
+        let memory_notices = MemoryNotices::new(settings.policy.mode > Mode::Observe)?;
+        epoll.add(&memory_notices, EpollEvent::new(EpollFlags::EPOLLIN, MEMORY_NOTICES))?;
         settings.policy.fastest = fastest_growth();
         tracing::info!(
             gigabytes_per_second = format!("{:.1}", settings.policy.fastest / 1e9),
@@ -119,40 +108,35 @@ impl Lookout {
         );
         let settings = Arc::new(settings);
         let shared = Arc::new(Mutex::new(Arc::clone(&settings)));
-        let trial = (settings.pin_trial && settings.policy.pin).then(|| {
-            let letters = inbox.clone();
-            Running::start(settings.store.clone(), move |window| letters.send(Message::PinTried(window)))
+        let probe = (settings.pin_probe && settings.policy.pin).then(|| {
+            let messages = inbox.clone();
+            ProbeThread::start(settings.store.clone(), move |window| messages.send(Message::PinProbed(window)))
         });
-        let letters = inbox.clone();
-        let attachers = Attachers::start(&shared, move |pid, looked| letters.send(Message::Looked(pid, looked)))?;
+        let messages = inbox.clone();
+        let attachers = Attachers::start(&shared, move |pid, looked| messages.send(Message::Looked(pid, looked)))?;
         Ok(Self {
             settings,
             shared,
             inbox,
             common,
             epoll,
-            arrivals,
-            attachers,
-            sampler: Sampler::start()?,
-            notices,
+            admission: Admission::new(process_events, attachers),
+            calm_sampler: CalmSampler::start()?,
+            memory_notices,
             pin_window: None,
-            _trial: trial.transpose()?,
+            _probe_thread: probe.transpose()?,
             machine: Machine::detect(),
             started: Instant::now(),
             started_unix: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs()),
             watched: BTreeMap::new(),
             due: BinaryHeap::new(),
-            newborn: BTreeMap::new(),
-            second_looks: SecondLooks::default(),
-            readiness: Readiness::new(),
-            passed: BTreeMap::new(),
             stopping: false,
         })
     }
 
     /// Watches until it is told to stop.
-    pub(crate) fn keep_watch(mut self, inbox: &Receiver<Message>) -> io::Result<()> {
-        // Threads that were started before do not inherit it; attendants do.
+    pub(crate) fn run(mut self, inbox: &Receiver<Message>) -> io::Result<()> {
+        // Threads that were started before do not inherit it; workers do.
         run_before_others();
         let mut events = [EpollEvent::empty(); 64];
         loop {
@@ -166,11 +150,11 @@ impl Lookout {
             };
             for event in events.get(..n).unwrap_or_default() {
                 match event.data() {
-                    ARRIVALS => {}
-                    BELL => {
-                        let _ = self.inbox.bell.read();
+                    PROCESS_EVENTS => {}
+                    WAKEUP => {
+                        let _ = self.inbox.wakeup.read();
                     }
-                    NOTICES => self.hear_notices(),
+                    MEMORY_NOTICES => self.hear_memory_notices(),
                     pid => self.ended(pid as i32),
                 }
             }
@@ -183,8 +167,8 @@ impl Lookout {
                 }
                 continue;
             }
-            self.notices.listen_again(Instant::now());
-            self.hear_of_arrivals();
+            self.memory_notices.listen_again(Instant::now());
+            self.hear_process_events();
             self.look_at_all_that_are_due();
         }
     }
@@ -196,12 +180,7 @@ impl Lookout {
             return Duration::from_millis(20);
         }
         let due = self.due.peek().map(|Reverse((at, _))| *at);
-        let newborn = self.newborn.values().map(|(at, _)| *at).min();
-        let next = [due, newborn, self.second_looks.due(), self.notices.due()]
-            .into_iter()
-            .flatten()
-            .chain([self.arrivals.due()])
-            .min();
+        let next = [due, self.memory_notices.due(), Some(self.admission.due())].into_iter().flatten().min();
         let most = Duration::from_secs(1);
         next.map_or(most, |at| at.saturating_duration_since(Instant::now())).min(most)
     }
@@ -209,8 +188,8 @@ impl Lookout {
     fn hear(&mut self, message: Message) {
         match message {
             Message::Looked(pid, looked) => self.looked(pid, looked),
-            Message::Back(ward, left) => self.back(ward, &left),
-            Message::PinTried(window) => self.pin_tried(window),
+            Message::Back(watch, reason) => self.back(watch, &reason),
+            Message::PinProbed(window) => self.pin_probed(window),
             Message::Settings(settings) => self.reload(*settings),
             Message::Status(answer) => {
                 let _ = answer.send(self.status());
@@ -223,80 +202,43 @@ impl Lookout {
     }
 
     /// The kernel says that the memory of groups runs out: their processes are looked at now, whoever does that.
-    fn hear_notices(&mut self) {
-        for pid in self.notices.heard(Instant::now()) {
+    fn hear_memory_notices(&mut self) {
+        for pid in self.memory_notices.heard(Instant::now()) {
             self.count(|c| c.notices += 1);
             tracing::debug!(pid, "the kernel says that its memory runs out");
-            match self.watched.get(&pid).map(|w| &w.post) {
-                Some(Post::Attendant(bell)) => drop(bell.write(LOOK)),
-                Some(Post::Lookout(_)) => self.look(pid),
+            match self.watched.get(&pid).map(|w| &w.assignment) {
+                Some(Assignment::Worker(wakeup)) => drop(wakeup.write(LOOK)),
+                Some(Assignment::Supervisor(_)) => self.look(pid),
                 None => {}
             }
         }
     }
 
-    fn hear_of_arrivals(&mut self) {
-        let news = self.arrivals.news();
+    fn hear_process_events(&mut self) {
+        let news = self.admission.hear();
         for pid in news.pids {
-            // It has become another program, or is a new process with a number that was used before.
-            self.passed.remove(&pid);
-            self.second_looks.forget(pid);
-            match self.watched.get(&pid).map(|w| &w.post) {
+            match self.watched.get(&pid).map(|w| &w.assignment) {
                 // Who is only new is looked at more than once (`process_events.rs`): no reason to disturb.
-                Some(Post::Attendant(_)) if !news.execs.iter().any(|(exec, _)| *exec == pid) => {}
+                Some(Assignment::Worker(_)) if !news.execs.iter().any(|(exec, _)| *exec == pid) => {}
                 _ => self.look_at(pid),
             }
         }
-        self.readiness.heard(news.execs);
         if news.all {
-            self.look_at_everybody(news.lost);
+            self.admission.look_at_everybody(news.lost, |pid| self.watched.contains_key(&pid));
         }
-        let now = Instant::now();
-        let due: Vec<i32> = self.newborn.iter().filter(|(_, (at, _))| *at <= now).map(|(pid, _)| *pid).collect();
-        for pid in due {
-            if let Some((at, _)) = self.newborn.get_mut(&pid) {
-                // Until the answer is there.
-                *at = now + BIRTH;
-            }
-            self.attachers.look_at(pid, Depth::Libraries);
-        }
-        for pid in self.second_looks.take_due(now) {
-            self.attachers.look_at(pid, Depth::Libraries);
-        }
+        self.admission.look_at_due(Instant::now());
     }
 
     fn look_at(&mut self, pid: i32) {
-        match self.watched.get(&pid).map(|w| &w.post) {
-            Some(Post::Attendant(bell)) => drop(bell.write(LEAVE)),
+        match self.watched.get(&pid).map(|w| &w.assignment) {
+            Some(Assignment::Worker(wakeup)) => drop(wakeup.write(LEAVE)),
             // By exec: another program in the same process.
-            Some(Post::Lookout(ward)) if ward.is_replaced() => {
+            Some(Assignment::Supervisor(watch)) if watch.is_replaced() => {
                 self.forget(pid);
-                self.attachers.look_at(pid, Depth::Executable);
+                self.admission.look_at(pid, Depth::Executable);
             }
-            Some(Post::Lookout(_)) => {}
-            None => self.attachers.look_at(pid, Depth::Executable),
-        }
-    }
-
-    /// Everybody who is not known yet. `doubtful`: what is known of numbers may be of others that had them before. With events that is heard of: who takes a number and
-    /// becomes a program is in one, and asking the kernel for the start of each process costs 30 microseconds.
-    fn look_at_everybody(&mut self, doubtful: bool) {
-        let pids = std::fs::read_dir("/proc")
-            .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok()).collect::<BTreeSet<_>>());
-        let pids = pids.unwrap_or_default();
-        self.passed.retain(|pid, _| pids.contains(pid));
-        self.readiness.only(&pids);
-        for pid in pids {
-            let known = self.watched.contains_key(&pid)
-                || self.newborn.contains_key(&pid)
-                || self.second_looks.knows(pid)
-                || self
-                    .passed
-                    .get(&pid)
-                    .is_some_and(|start| !doubtful || lastgasp_inferior::start_time(pid) == Some(*start));
-            if !known {
-                self.attachers.look_at(pid, Depth::Libraries);
-            }
+            Some(Assignment::Supervisor(_)) => {}
+            None => self.admission.look_at(pid, Depth::Executable),
         }
     }
 
@@ -304,76 +246,42 @@ impl Lookout {
         if self.stopping || self.watched.contains_key(&pid) {
             return;
         }
-        let now = Instant::now();
-        if !matches!(looked, Looked::Other(_)) {
-            self.second_looks.forget(pid);
+        match self.admission.decide(pid, looked, Instant::now()) {
+            Admitted::Watch(attached, took) => self.watch(*attached, took),
+            Admitted::Refused { service, why } => {
+                tracing::warn!(pid, service, "not watched: {why}");
+                self.count(|c| c.refused += 1);
+            }
+            Admitted::Nothing => {}
         }
-        match looked {
-            Looked::NotYet => {
-                let (_, since) = *self.newborn.get(&pid).unwrap_or(&(now, now));
-                // Ever more rarely, and never later than by a quarter of the time that its start takes (from a cold disk: some 50 ms).
-                let pause = (now.duration_since(since) / 4).clamp(Duration::from_millis(1), Duration::from_millis(250));
-                if now.duration_since(since) < BIRTH {
-                    self.newborn.insert(pid, (now + pause, since));
-                } else {
-                    self.newborn.remove(&pid);
-                    self.pass(pid);
-                }
-                return;
-            }
-            Looked::Ward(arrived) => self.watch(*arrived),
-            Looked::Refused { service, why } => {
-                if self.pass(pid) {
-                    tracing::warn!(pid, service, "not watched: {why}");
-                    self.count(|c| c.refused += 1);
-                }
-            }
-            Looked::Excluded => {
-                self.pass(pid);
-            }
-            Looked::Other(Depth::Executable) => self.second_looks.begin(pid, now),
-            Looked::Other(Depth::Libraries) => {
-                if !self.second_looks.in_vain(pid) {
-                    self.pass(pid);
-                }
-            }
-            Looked::NoProcess => self.arrivals.no_process(pid),
-        }
-        self.newborn.remove(&pid);
-        self.readiness.decided(pid);
     }
 
-    /// Not to be looked at again; gives whether that is new.
-    fn pass(&mut self, pid: i32) -> bool {
-        lastgasp_inferior::start_time(pid).is_some_and(|start| self.passed.insert(pid, start) != Some(start))
-    }
-
-    fn watch(&mut self, arrived: Arrived) {
-        let Arrived { mut ward, home, executable } = arrived;
-        let pid = ward.pid;
-        let vitals = Vitals::new(&ward.identity, &home, &executable);
-        let ready = self.readiness.of(pid, executable.start_time);
+    /// `ready`: the time since its exec, as far as that is known.
+    fn watch(&mut self, attached: Attached, ready: Option<Duration>) {
+        let Attached { mut watch, home, executable } = attached;
+        let pid = watch.pid;
+        let status = TargetStatus::new(&watch.identity, &home, &executable);
         if let Some(took) = ready {
             self.count(|c| c.ready_seconds.add(took));
         }
         tracing::debug!(
             pid,
-            service = vitals.0.service,
+            service = status.service,
             container = home.container,
-            go = vitals.0.go_version,
-            limit = ward.limit_usage.limit.as_ref().map(|l| l.0),
+            go = status.go_version,
+            limit = watch.limit_usage.limit.as_ref().map(|l| l.0),
             ready_ms = ready.map(|took| format!("{:.1}", took.as_secs_f64() * 1e3)),
             "watched"
         );
         self.count(|c| c.discovered += 1);
-        self.notices.follow(pid, ward.limit_usage.limits());
-        ward.memory.told = self.notices.tell_of(pid);
+        self.memory_notices.follow(pid, watch.limit_usage.limits());
+        watch.memory.told = self.memory_notices.tell_of(pid);
         let now = Instant::now();
         self.watched.insert(
             pid,
             Watched {
-                post: Post::Lookout(Box::new(ward)),
-                vitals: Arc::new(Mutex::new(vitals)),
+                assignment: Assignment::Supervisor(Box::new(watch)),
+                status: Arc::new(Mutex::new(status)),
                 due: now,
                 sampled: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now),
                 busy: Arc::new(AtomicBool::new(false)),
@@ -384,8 +292,8 @@ impl Lookout {
     }
 
     fn listen_for_end(&self, pid: i32) {
-        if let Some(Watched { post: Post::Lookout(ward), .. }) = self.watched.get(&pid)
-            && let Some(exit) = &ward.exit
+        if let Some(Watched { assignment: Assignment::Supervisor(watch), .. }) = self.watched.get(&pid)
+            && let Some(exit) = &watch.exit
         {
             let _ = self.epoll.add(exit, EpollEvent::new(EpollFlags::EPOLLIN, pid as u64));
         }
@@ -411,49 +319,49 @@ impl Lookout {
     fn look(&mut self, pid: i32) {
         self.machine.refresh(Duration::from_millis(200));
         let Some(watched) = self.watched.get_mut(&pid) else { return };
-        let Post::Lookout(ward) = &mut watched.post else { return };
+        let Assignment::Supervisor(watch) = &mut watched.assignment else { return };
         // Kernels before 5.3 do not tell of ends: one that is gone must not be held on to.
-        if ward.exit.is_none() && lastgasp_inferior::start_time(pid).is_none() {
+        if watch.exit.is_none() && lastgasp_inferior::start_time(pid).is_none() {
             return self.ended(pid);
         }
         let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
         // Limits change seldom; which of them is nearest may change at once.
-        let limits = Duration::from_millis(ward.clock.now_ms() / 4).clamp(LIMITS.0, LIMITS.1);
-        if ward.limit_usage.age() > limits || ward.limit_usage.is_outdated(&self.machine) {
-            ward.refresh_limits(rss, &self.machine);
-            self.notices.follow(pid, ward.limit_usage.limits());
-            ward.memory.told = self.notices.tell_of(pid);
+        let limits = Duration::from_millis(watch.clock.now_ms() / 4).clamp(LIMITS.0, LIMITS.1);
+        if watch.limit_usage.age() > limits || watch.limit_usage.is_outdated(&self.machine) {
+            watch.refresh_limits(rss, &self.machine);
+            self.memory_notices.follow(pid, watch.limit_usage.limits());
+            watch.memory.told = self.memory_notices.tell_of(pid);
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
-            if !self.arrivals.has_events() && ward.is_replaced() {
+            if !self.admission.has_events() && watch.is_replaced() {
                 self.forget(pid);
-                return self.attachers.look_at(pid, Depth::Executable);
+                return self.admission.look_at(pid, Depth::Executable);
             }
         }
-        let usage = ward.limit_usage.usage_now(rss, &self.machine);
-        let point = Point { t_ms: ward.clock.now_ms(), bytes: usage };
-        let before = ward.memory.clone();
-        let step = ward.decide(&self.settings.policy, point);
-        let danger = ward.memory.state > State::Watch || step.acts.strike || step.acts.trip.is_some();
+        let usage = watch.limit_usage.usage_now(rss, &self.machine);
+        let point = Point { t_ms: watch.clock.now_ms(), bytes: usage };
+        let before = watch.memory.clone();
+        let step = watch.decide(&self.settings.policy, point);
+        let danger = watch.memory.state > State::Watch || step.acts.strike || step.acts.brake.is_some();
         if danger {
-            // The attendant decides afresh.
-            ward.memory = before;
+            // The worker decides afresh.
+            watch.memory = before;
         } else {
             match step.acts.pin {
                 Some(true) => {
-                    if let Err(e) = ward.arm() {
-                        Vitals::of(&watched.vitals, |v| v.0.problem = Some(format!("not armed: {e}")));
+                    if let Err(e) = watch.arm() {
+                        TargetStatus::change(&watched.status, |s| s.problem = Some(format!("not armed: {e}")));
                     }
                 }
-                Some(false) => ward.pin = None,
+                Some(false) => watch.pin = None,
                 None => {}
             }
         }
-        Vitals::of(&watched.vitals, |v| v.decided(usage, &step, ward));
-        if watched.sampled.elapsed() >= self.settings.light_sample {
+        TargetStatus::change(&watched.status, |s| s.decided(usage, &step, watch));
+        if watched.sampled.elapsed() >= self.settings.calm_sample {
             watched.sampled = Instant::now();
-            self.sampler.sample(Job {
-                record: Arc::clone(&ward.record),
-                vitals: Arc::clone(&watched.vitals),
+            self.calm_sampler.sample(Job {
+                history: Arc::clone(&watch.history),
+                status: Arc::clone(&watched.status),
                 usage,
                 busy: Arc::clone(&watched.busy),
             });
@@ -461,65 +369,65 @@ impl Lookout {
         watched.due = together(self.started, Instant::now() + step.sleep, step.sleep);
         self.due.push(Reverse((watched.due, pid)));
         if danger {
-            self.call_attendant(pid, false);
+            self.start_worker(pid, false);
         }
     }
 
     /// A calm process has ended.
     fn ended(&mut self, pid: i32) {
-        self.call_attendant(pid, true);
+        self.start_worker(pid, true);
     }
 
     /// Hands a process to a thread of its own; `dead`: to read what is left of it.
-    fn call_attendant(&mut self, pid: i32, dead: bool) {
+    fn start_worker(&mut self, pid: i32, dead: bool) {
         let Some(watched) = self.watched.get_mut(&pid) else { return };
-        let bell = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
-        let Ok(bell) = bell.map(Arc::new) else { return };
-        let post = std::mem::replace(&mut watched.post, Post::Attendant(Arc::clone(&bell)));
-        let Post::Lookout(mut ward) = post else {
-            watched.post = post;
+        let wakeup = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
+        let Ok(wakeup) = wakeup.map(Arc::new) else { return };
+        let assignment = std::mem::replace(&mut watched.assignment, Assignment::Worker(Arc::clone(&wakeup)));
+        let Assignment::Supervisor(mut watch) = assignment else {
+            watched.assignment = assignment;
             return;
         };
-        if let Some(exit) = &ward.exit {
+        if let Some(exit) = &watch.exit {
             let _ = self.epoll.delete(exit);
         }
-        let mut hands = Attendant {
+        let mut actor = Worker {
             common: Arc::clone(&self.common),
-            vitals: Arc::clone(&watched.vitals),
-            bell,
+            status: Arc::clone(&watched.status),
+            wakeup,
             stopper: None,
-            tripwire: None,
-            brake: self.settings.policy.brake,
+            brake: None,
+            brake_time: self.settings.policy.brake,
             brake_rules: self.settings.brake,
             looked: Instant::now(),
             woken: Instant::now(),
             notes: Vec::new(),
         };
         let (policy, inbox) = (self.settings.policy.clone(), self.inbox.clone());
-        let attend = move || {
+        let watch_it = move || {
             let mut machine = Machine::detect();
-            let left = if dead {
-                let ended = ward.after_death(&policy, &mut machine, &mut hands);
-                ward.pin = None;
-                Left::Ended(ended)
+            let reason = if dead {
+                let ended = watch.after_death(&policy, &mut machine, &mut actor);
+                watch.pin = None;
+                StopReason::Ended(ended)
             } else {
-                ward.attend(&policy, &mut machine, &mut hands, Some(CALM_AGAIN))
+                watch.watch_loop(&policy, &mut machine, &mut actor, Some(CALM_AGAIN))
             };
-            inbox.send(Message::Back(ward, left));
+            inbox.send(Message::Back(watch, reason));
         };
-        let thread = std::thread::Builder::new().name("attend".into()).stack_size(512 << 10).spawn(attend);
+        let thread = std::thread::Builder::new().name("attend".into()).stack_size(512 << 10).spawn(watch_it);
         if let Err(e) = thread {
-            // Its ward went with the closure: the scan finds the process again.
+            // Its watch went with the closure: the scan finds the process again.
             tracing::error!(pid, "no attendant: {e}");
             self.forget(pid);
         }
     }
 
-    /// An attendant is done.
-    fn back(&mut self, ward: Box<Ward>, left: &Left) {
-        let pid = ward.pid;
-        match left {
-            Left::Ended(ended) => {
+    /// A worker is done.
+    fn back(&mut self, watch: Box<TargetWatch>, reason: &StopReason) {
+        let pid = watch.pid;
+        match reason {
+            StopReason::Ended(ended) => {
                 self.count(|c| {
                     c.oom_kills += u64::from(ended.oom);
                     c.kills += u64::from(ended.killed && !ended.oom);
@@ -529,34 +437,34 @@ impl Lookout {
                     tracing::warn!(pid, "no evidence from after its death: {why}");
                 }
                 if ended.oom {
-                    let (last_usage, age_ms) = ward.last_look();
+                    let (last_usage, age_ms) = watch.last_look();
                     tracing::info!(
                         pid,
-                        service = ward.identity.service,
-                        strikes = ward.memory.strikes,
+                        service = watch.identity.service,
+                        strikes = watch.memory.strikes,
                         last_usage,
                         age_ms,
                         "killed by the kernel: out of memory"
                     );
                 } else {
-                    tracing::debug!(pid, service = ward.identity.service, killed = ended.killed, "ended");
+                    tracing::debug!(pid, service = watch.identity.service, killed = ended.killed, "ended");
                 }
                 self.forget(pid);
                 // A number that was used again at once.
-                self.attachers.look_at(pid, Depth::Executable);
+                self.admission.look_at(pid, Depth::Executable);
             }
-            Left::Replaced => {
+            StopReason::Replaced => {
                 self.forget(pid);
-                self.attachers.look_at(pid, Depth::Executable);
+                self.admission.look_at(pid, Depth::Executable);
             }
             // By another configuration meanwhile.
-            Left::Calm | Left::CalledAway if !self.is_wanted(&ward) => {
+            StopReason::Calm | StopReason::CalledAway if !self.is_wanted(&watch) => {
                 self.forget(pid);
-                self.pass(pid);
+                self.admission.pass(pid);
             }
-            Left::Calm | Left::CalledAway => {
+            StopReason::Calm | StopReason::CalledAway => {
                 if let Some(watched) = self.watched.get_mut(&pid) {
-                    watched.post = Post::Lookout(ward);
+                    watched.assignment = Assignment::Supervisor(watch);
                     watched.due = Instant::now();
                     self.due.push(Reverse((watched.due, pid)));
                     self.listen_for_end(pid);
@@ -568,9 +476,9 @@ impl Lookout {
 
     /// It is watched no longer, whoever did.
     fn forget(&mut self, pid: i32) {
-        self.notices.forget(pid);
-        if let Some(Watched { post: Post::Lookout(ward), .. }) = self.watched.remove(&pid)
-            && let Some(exit) = &ward.exit
+        self.memory_notices.forget(pid);
+        if let Some(Watched { assignment: Assignment::Supervisor(watch), .. }) = self.watched.remove(&pid)
+            && let Some(exit) = &watch.exit
         {
             let _ = self.epoll.delete(exit);
         }
@@ -578,19 +486,19 @@ impl Lookout {
 
     fn call_away(&self) {
         for watched in self.watched.values() {
-            if let Post::Attendant(bell) = &watched.post {
-                let _ = bell.write(LEAVE);
+            if let Assignment::Worker(wakeup) = &watched.assignment {
+                let _ = wakeup.write(LEAVE);
             }
         }
     }
 
-    /// Whether all attendants are back; a little longer than a dead one's memory can be read is waited for them.
+    /// Whether all workers are back; a little longer than a dead one's memory can be read is waited for them.
     fn may_leave(&self) -> bool {
-        !self.watched.values().any(|w| matches!(w.post, Post::Attendant(_)))
+        !self.watched.values().any(|w| matches!(w.assignment, Assignment::Worker(_)))
     }
 
     /// What holding memory is worth here is known now.
-    fn pin_tried(&mut self, window: PinWindow) {
+    fn pin_probed(&mut self, window: PinWindow) {
         let keeps = window.keeps(&release());
         match &window {
             PinWindow::Measured(_) if keeps => tracing::info!("{window}"),
@@ -618,35 +526,35 @@ impl Lookout {
         // Measured, and not configured.
         settings.policy.fastest = self.settings.policy.fastest;
         settings.policy.pin_keeps = self.settings.policy.pin_keeps;
-        self.notices.allow(settings.policy.mode > Mode::Observe);
+        self.memory_notices.allow(settings.policy.mode > Mode::Observe);
         self.use_settings(settings);
         self.common.gate.resize(self.settings.concurrent_stops);
         self.common.budget.resize(self.settings.memory);
         self.count(|c| c.reloads += 1);
-        // Attendants come back and are sent again with the new ones; who is watched and who is not is seen afresh.
+        // Workers come back and are sent again with the new ones; who is watched and who is not is seen afresh.
         self.call_away();
-        let calm = self.watched.iter().filter_map(|(pid, watched)| match &watched.post {
-            Post::Lookout(ward) if !self.is_wanted(ward) => Some(*pid),
+        let calm = self.watched.iter().filter_map(|(pid, watched)| match &watched.assignment {
+            Assignment::Supervisor(watch) if !self.is_wanted(watch) => Some(*pid),
             _ => None,
         });
         for pid in calm.collect::<Vec<i32>>() {
             self.forget(pid);
         }
-        self.passed.clear();
-        self.look_at_everybody(true);
+        self.admission.forget_passed();
+        self.admission.look_at_everybody(true, |pid| self.watched.contains_key(&pid));
     }
 
-    fn is_wanted(&self, ward: &Ward) -> bool {
-        self.settings.wants(&ward.identity, &home(&ward.identity.cgroup))
+    fn is_wanted(&self, watch: &TargetWatch) -> bool {
+        self.settings.wants(&watch.identity, &home(&watch.identity.cgroup))
     }
 
     fn status(&self) -> Status {
         Status {
             started_unix: self.started_unix,
             mode: self.settings.policy.mode.name(),
-            process_events: self.arrivals.has_events(),
+            process_events: self.admission.has_events(),
             pin_window: self.pin_window.clone(),
-            wards: self.watched.values().map(|w| Vitals::of(&w.vitals, |v| v.0.clone())).collect(),
+            targets: self.watched.values().map(|w| TargetStatus::change(&w.status, |s| s.clone())).collect(),
             counters: self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }

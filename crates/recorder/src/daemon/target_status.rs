@@ -7,19 +7,63 @@ use lastgasp_observe::target::discover::GoProcess;
 use lastgasp_observe::target::identity::Identity;
 use lastgasp_observe::target::timeline::Sample;
 
-use super::status::WardStatus;
 use crate::decide::policy::{State, Step};
-use crate::watch::watch_loop::Ward;
+use crate::watch::target_watch::TargetWatch;
 
-/// What is known of a watched process right now.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Vitals(pub(crate) WardStatus);
+/// A process under watch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TargetStatus {
+    /// Process number.
+    pub pid: i32,
+    /// Name of its executable.
+    pub service: String,
+    /// Its container's id.
+    pub container: Option<String>,
+    /// Its pod's uid.
+    pub pod: Option<String>,
+    /// The systemd unit that it is of, outside of containers.
+    pub unit: Option<String>,
+    /// Path of its memory cgroup.
+    pub cgroup: String,
+    /// `go1.22.10`.
+    pub go_version: String,
+    /// Version of its main module.
+    pub module_version: String,
+    /// `vcs.revision` of its build.
+    pub vcs_revision: Option<String>,
+    /// When it started, seconds since 1970.
+    pub started_unix: u64,
+    /// `watch`, `alert`, `armed`.
+    pub state: &'static str,
+    /// Bytes that count against the limit.
+    pub usage_bytes: u64,
+    /// The limit that will be reached first.
+    pub limit_bytes: Option<u64>,
+    /// Where it stands.
+    pub limit_source: Option<String>,
+    /// Resident bytes.
+    pub rss_bytes: u64,
+    /// Go heap, live at the last mark and allocated since.
+    pub heap_live_bytes: u64,
+    /// Goroutine structures.
+    pub goroutines: u64,
+    /// Growth.
+    pub slope_bytes_per_second: Option<f64>,
+    /// Seconds to the limit: at least, likely, at most.
+    pub time_to_oom_seconds: Option<(f64, f64, f64)>,
+    /// Whether its address space is held.
+    pub pinned: bool,
+    /// Captures taken of it.
+    pub captures: u64,
+    /// What is wrong with it, or with the watch of it.
+    pub problem: Option<String>,
+}
 
-impl Vitals {
+impl TargetStatus {
     /// Of a process that has just been found.
     pub(crate) fn new(identity: &Identity, home: &Home, found: &GoProcess) -> Self {
         let info = &found.executable.build_info;
-        Self(WardStatus {
+        Self {
             pid: identity.pid,
             service: identity.service.clone(),
             container: home.container.clone(),
@@ -31,40 +75,40 @@ impl Vitals {
             vcs_revision: info.setting("vcs.revision").map(str::to_owned),
             started_unix: identity.started_unix,
             state: "watch",
-            ..WardStatus::default()
-        })
+            ..Self::default()
+        }
     }
 
     /// Changes it.
-    pub(crate) fn of<T>(vitals: &Mutex<Self>, change: impl FnOnce(&mut Self) -> T) -> T {
-        change(&mut vitals.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn change<T>(status: &Mutex<Self>, change: impl FnOnce(&mut Self) -> T) -> T {
+        change(&mut status.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// After a look at its memory.
     pub(crate) fn sampled(&mut self, sample: &Sample) {
-        self.0.usage_bytes = sample.usage;
-        self.0.rss_bytes = sample.rss;
-        self.0.heap_live_bytes = sample.heap_live;
-        self.0.goroutines = sample.goroutines;
+        self.usage_bytes = sample.usage;
+        self.rss_bytes = sample.rss;
+        self.heap_live_bytes = sample.heap_live;
+        self.goroutines = sample.goroutines;
     }
 
     /// After a decision.
-    pub(crate) fn decided(&mut self, usage: u64, step: &Step, ward: &Ward) {
-        self.0.usage_bytes = usage;
-        self.0.state = match ward.memory.state {
+    pub(crate) fn decided(&mut self, usage: u64, step: &Step, watch: &TargetWatch) {
+        self.usage_bytes = usage;
+        self.state = match watch.memory.state {
             State::Watch => "watch",
             State::Alert => "alert",
             State::Armed => "armed",
         };
-        self.0.pinned = ward.pin.is_some();
-        if self.0.cgroup != ward.identity.cgroup {
-            self.0.cgroup.clone_from(&ward.identity.cgroup);
+        self.pinned = watch.pin.is_some();
+        if self.cgroup != watch.identity.cgroup {
+            self.cgroup.clone_from(&watch.identity.cgroup);
         }
-        if self.0.limit_bytes != ward.limit_usage.limit.as_ref().map(|l| l.0) {
-            self.0.limit_bytes = ward.limit_usage.limit.as_ref().map(|l| l.0);
-            self.0.limit_source = ward.limit_usage.limit.as_ref().map(|l| l.1.clone());
+        if self.limit_bytes != watch.limit_usage.limit.as_ref().map(|l| l.0) {
+            self.limit_bytes = watch.limit_usage.limit.as_ref().map(|l| l.0);
+            self.limit_source = watch.limit_usage.limit.as_ref().map(|l| l.1.clone());
         }
-        self.0.slope_bytes_per_second = step.forecast.map(|f| f.rate.median);
-        self.0.time_to_oom_seconds = step.forecast.and_then(|f| f.seconds).map(|s| (s.low, s.likely, s.high));
+        self.slope_bytes_per_second = step.forecast.map(|f| f.rate.median);
+        self.time_to_oom_seconds = step.forecast.and_then(|f| f.seconds).map(|s| (s.low, s.likely, s.high));
     }
 }

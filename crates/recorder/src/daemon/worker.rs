@@ -1,10 +1,10 @@
-//! An attendant: a thread that watches one process in danger closely, strikes, and reads what a kill has left of it.
+//! A worker: a thread that watches one process in danger closely, strikes, and reads what a kill has left of it.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::Gauges;
+use lastgasp_goruntime::MemStats;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::raw_capture::{Extent, Phase};
@@ -16,29 +16,30 @@ use nix::sys::eventfd::EventFd;
 use super::settings::BrakeRules;
 use super::shared::{Captured, Common};
 use super::status::count;
-use super::target_status::Vitals;
-use crate::act::brake::Tripwire;
+use super::target_status::TargetStatus;
+use crate::act::brake::Brake;
 use crate::act::stop::Stopper;
 use crate::decide::policy::Step;
 use crate::take::{CaptureContext, take};
-use crate::watch::watch_loop::{Hands, Ward, Woken};
+use crate::watch::actor::{Actor, Sleeper, Woken};
+use crate::watch::target_watch::TargetWatch;
 
-/// What rings an attendant's bell: the kernel's notice that memory runs out, any number of them.
+/// What is written to a worker's wakeup: the kernel's notice that memory runs out, any number of them.
 pub(super) const LOOK: u64 = 1;
 /// Or somebody who wants it back. More than all notices together can be.
 pub(super) const LEAVE: u64 = 1 << 32;
 
-/// The hands of one attendant.
-pub(crate) struct Attendant {
+/// The actor of one worker.
+pub(crate) struct Worker {
     pub(crate) common: Arc<Common>,
-    pub(crate) vitals: Arc<Mutex<Vitals>>,
-    /// Rung with [`LOOK`] or [`LEAVE`].
-    pub(crate) bell: Arc<EventFd>,
+    pub(crate) status: Arc<Mutex<TargetStatus>>,
+    /// Written with [`LOOK`] or [`LEAVE`].
+    pub(crate) wakeup: Arc<EventFd>,
     /// How to stop it; found out when it is first needed.
     pub(crate) stopper: Option<Stopper>,
-    pub(crate) tripwire: Option<Tripwire>,
-    /// How long a tripwire may stand.
-    pub(crate) brake: Duration,
+    pub(crate) brake: Option<Brake>,
+    /// How long a brake may stand.
+    pub(crate) brake_time: Duration,
     pub(crate) brake_rules: BrakeRules,
     /// When the process was last looked at: what a strike answers to has happened since.
     pub(crate) looked: Instant,
@@ -47,7 +48,7 @@ pub(crate) struct Attendant {
     pub(crate) notes: Vec<String>,
 }
 
-impl Attendant {
+impl Worker {
     /// How to stop it now: a watchdog that was started again is another one.
     fn stopper(&mut self, pid: i32) -> Stopper {
         let watchdog = self.common.watchdog();
@@ -55,18 +56,18 @@ impl Attendant {
         if stale {
             self.stopper = Some(match &watchdog {
                 Some(watchdog) => Stopper::of_guest(pid, &Mounts::detect(), &self.common.store, watchdog),
-                None => Stopper::Ptrace(None),
+                None => Stopper::by_ptrace_alone(),
             });
         }
-        self.stopper.clone().unwrap_or(Stopper::Ptrace(None))
+        self.stopper.clone().unwrap_or(Stopper::by_ptrace_alone())
     }
 }
 
-impl Hands for Attendant {
+impl Sleeper for Worker {
     fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken {
         let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
         let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| r.intersects(PollFlags::POLLIN));
-        let mut fds = vec![PollFd::new(self.bell.as_fd(), PollFlags::POLLIN)];
+        let mut fds = vec![PollFd::new(self.wakeup.as_fd(), PollFlags::POLLIN)];
         fds.extend(exit.map(|e| PollFd::new(e, PollFlags::POLLIN)));
         let before = Instant::now();
         let _ = poll(&mut fds, timeout);
@@ -78,11 +79,13 @@ impl Hands for Attendant {
                 Woken::Exited
             }
             // Looked at at once if it was only the kernel's notice: as if its time had come.
-            (_, true) if self.bell.read().is_ok_and(|rung| rung >= LEAVE) => Woken::CalledAway,
+            (_, true) if self.wakeup.read().is_ok_and(|rung| rung >= LEAVE) => Woken::CalledAway,
             _ => Woken::Due,
         }
     }
+}
 
+impl Actor for Worker {
     fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String> {
         let common = Arc::clone(&self.common);
         let Some(place) = self.common.gate.enter(until) else {
@@ -118,21 +121,21 @@ impl Hands for Attendant {
         });
         // Killed between the decision and the copy: without the runtime's own numbers there is nothing to say.
         let dead = phase == Phase::PreKill && stopped.is_zero() && !target.process.is_alive();
-        if dead || Gauges::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
+        if dead || MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
             return Err(match phase {
                 Phase::PreKill => "too late: it was dead before it was copied".into(),
                 _ => "its memory was gone before it was copied".into(),
             });
         }
-        Vitals::of(&self.vitals, |v| v.0.captures += 1);
+        TargetStatus::change(&self.status, |s| s.captures += 1);
         let _ = self.common.captured.send(Captured { raw, began, answered, detected, share });
         Ok(())
     }
 
     fn brake(&mut self, on: bool, limit_usage: &LimitUsage) -> Result<bool, String> {
         if !on {
-            let Some(tripwire) = self.tripwire.take() else { return Ok(false) };
-            count(&self.common.counters, |c| c.brake_seconds_total += tripwire.age().as_secs_f64());
+            let Some(brake) = self.brake.take() else { return Ok(false) };
+            count(&self.common.counters, |c| c.brake_seconds_total += brake.age().as_secs_f64());
             return Ok(true);
         }
         let (Some(group), Some((limit, _))) = (limit_usage.limiting(), &limit_usage.limit) else {
@@ -141,34 +144,39 @@ impl Hands for Attendant {
         let watchdog = self.common.watchdog().ok_or("there is no watchdog to take it back")?;
         let set = if group.v2 {
             let over_others = self.brake_rules.over_others;
-            Tripwire::high(group, *limit, self.brake, over_others, &self.common.store, &watchdog)
+            Brake::high(group, *limit, self.brake_time, over_others, &self.common.store, &watchdog)
         } else if self.brake_rules.v1_oom_kill_disable {
-            Tripwire::oom_kill_disable(group, self.brake, &self.common.store, &watchdog)
+            Brake::oom_kill_disable(group, self.brake_time, &self.common.store, &watchdog)
         } else {
             return Err("cgroup v1 has no memory.high, and brake.v1_oom_kill_disable is not set".into());
         };
-        self.tripwire = Some(set.map_err(|e| e.to_string())?);
-        count(&self.common.counters, |c| c.tripwires += 1);
+        self.brake = Some(set.map_err(|e| e.to_string())?);
+        count(&self.common.counters, |c| c.brakes += 1);
         Ok(true)
     }
 
-    fn seen(&mut self, sample: &Sample, step: &Step, ward: &Ward) {
+    fn seen(&mut self, sample: &Sample, step: &Step, watch: &TargetWatch) {
         self.looked = Instant::now();
-        if self.tripwire.is_some()
+        if self.brake.is_some()
             && let Some(watchdog) = self.common.watchdog()
         {
             watchdog.beat();
         }
-        Vitals::of(&self.vitals, |v| {
-            v.sampled(sample);
-            v.decided(sample.usage, step, ward);
+        TargetStatus::change(&self.status, |s| {
+            s.sampled(sample);
+            s.decided(sample.usage, step, watch);
         });
+    }
+
+    /// Whoever has something else for it writes to its wakeup.
+    fn looks_elsewhere(&mut self, _sample: &Sample, _pid: i32) -> bool {
+        false
     }
 
     fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             tracing::warn!("{note}");
-            Vitals::of(&self.vitals, |v| v.0.problem = Some(note.clone()));
+            TargetStatus::change(&self.status, |s| s.problem = Some(note.clone()));
             self.notes.push(note);
         }
     }

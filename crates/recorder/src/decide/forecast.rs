@@ -4,22 +4,22 @@ use std::time::Duration;
 
 /// Memory use at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Point {
+pub(crate) struct Point {
     /// Milliseconds on the watch's clock.
-    pub t_ms: u64,
+    pub(crate) t_ms: u64,
     /// Bytes.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// A growth rate with its spread, in bytes per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Rate {
+pub(crate) struct Rate {
     /// 10th percentile of the pairwise slopes.
-    pub low: f64,
+    pub(crate) low: f64,
     /// Median of the pairwise slopes (Theil-Sen): one odd sample does not move it.
-    pub median: f64,
+    pub(crate) median: f64,
     /// 90th percentile.
-    pub high: f64,
+    pub(crate) high: f64,
 }
 
 /// What the kernel's counter may be behind by: 64 pages for each of a few processors. Less is no growth.
@@ -27,7 +27,7 @@ const COUNTER_NOISE: u64 = 512 << 10;
 
 /// The slope of the points of the last `window`; `None` with fewer than three points or less than 20 ms of them.
 #[must_use]
-pub fn rate(points: &[Point], window: Duration) -> Option<Rate> {
+pub(crate) fn rate(points: &[Point], window: Duration) -> Option<Rate> {
     /// 40 points make 780 pairs: microseconds, and enough.
     const MAX_POINTS: usize = 40;
     let last = points.last()?.t_ms;
@@ -58,22 +58,22 @@ pub fn rate(points: &[Point], window: Duration) -> Option<Rate> {
 
 /// When memory will be used up.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Seconds {
+pub(crate) struct Seconds {
     /// At the fastest growth seen.
-    pub low: f64,
+    pub(crate) low: f64,
     /// Likely.
-    pub likely: f64,
+    pub(crate) likely: f64,
     /// At the slowest; infinite if that was none.
-    pub high: f64,
+    pub(crate) high: f64,
 }
 
 /// How memory grows, and when it will be used up at that.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Forecast {
+pub(crate) struct Forecast {
     /// Growth.
-    pub rate: Rate,
+    pub(crate) rate: Rate,
     /// Seconds to the end; `None` if memory does not grow.
-    pub seconds: Option<Seconds>,
+    pub(crate) seconds: Option<Seconds>,
 }
 
 /// What is looked at.
@@ -87,7 +87,7 @@ const SPRINT: f64 = 0.05;
 /// growth the newest points count, if even the slower ones of them are faster than the whole. Of a sprint out of the calm that would be too late (64 MB are
 /// filled in 20 ms, and the median of half a second is still that of the calm): there the last two steps count.
 #[must_use]
-pub fn forecast(points: &[Point], headroom: u64) -> Option<Forecast> {
+pub(crate) fn forecast(points: &[Point], headroom: u64) -> Option<Forecast> {
     let rate = sprint(points).filter(|s| headroom as f64 / s.median < SPRINT).or_else(|| {
         let whole = rate(points, WINDOW).or_else(|| rate(points, Duration::from_secs(10)))?;
         Some(rate(points, NEWEST).filter(|n| n.low > whole.median).unwrap_or(whole))
@@ -108,7 +108,7 @@ fn sprint(points: &[Point]) -> Option<Rate> {
     const LONGEST_MS: u64 = 100;
     let before = |p: &Point| {
         let near = points.iter().rev().take_while(|q| p.t_ms.saturating_sub(q.t_ms) <= LONGEST_MS);
-        // Two looks of one millisecond, the lookout's and an attendant's first, are no step.
+        // Two looks of one millisecond, the supervisor's and a worker's first, are no step.
         near.filter(|q| q.t_ms < p.t_ms).find(|q| p.bytes.saturating_sub(q.bytes) >= STEP).copied()
     };
     let slope = |from: Point, to: Point| (to.bytes - from.bytes) as f64 * 1000.0 / (to.t_ms - from.t_ms) as f64;

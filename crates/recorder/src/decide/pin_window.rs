@@ -8,7 +8,7 @@ use lastgasp_observe::kernel::files::version;
 /// What is known of the pin on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PinWindow {
-    /// So long a throw-away process's memory could be read after the kernel had killed it for memory. Longer than [`LONGEST`] is not waited for.
+    /// So long a throw-away process's memory could be read after the kernel had killed it for memory. Longer than `LONGEST` is not waited for.
     Measured(Duration),
     /// How long the kernel leaves memory after an OOM kill could not be found out, and why; all else works as far as it was tried.
     Unmeasured {
@@ -23,7 +23,7 @@ pub enum PinWindow {
 }
 
 /// The longest window that is waited for: what is held is let go after two seconds at most.
-pub const LONGEST: Duration = Duration::from_secs(3);
+pub(crate) const LONGEST: Duration = Duration::from_secs(3);
 
 /// Less than this is no window: a copy of a process on a busy machine may begin so late.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ impl PinWindow {
     /// Whether evidence can be counted on after an OOM kill, however fast it came. `release` is the kernel's (`uname -r`): where nothing was measured it decides,
     /// since the OOM reaper waits for two seconds from Linux 5.18 on. Vendors have taken that into older kernels too, and one that was not measured is not trusted.
     #[must_use]
-    pub fn keeps(&self, release: &str) -> bool {
+    pub(crate) fn keeps(&self, release: &str) -> bool {
         match self {
             Self::Measured(window) => *window >= SHORTEST,
             Self::Unmeasured { .. } => version(release) >= (5, 18),

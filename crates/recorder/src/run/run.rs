@@ -5,16 +5,16 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::{DiscoverError, Gauges};
+use lastgasp_goruntime::{DiscoverError, MemStats};
 use lastgasp_inferior::resident_bytes;
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::process_tree::descendants;
-use lastgasp_observe::raw_capture::{Phase, RawCapture};
+use lastgasp_observe::raw_capture::{Phase, RawCapture, Source};
 use lastgasp_observe::target::discover::Discoverer;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample};
@@ -27,18 +27,20 @@ use nix::unistd::Pid;
 use crate::act::own_cgroup::OwnCgroup;
 use crate::act::profiling::Profiling;
 use crate::act::stop::Stopper;
-use crate::decide::policy::Policy;
+use crate::decide::policy::{Policy, Step};
 use crate::own_process::run_before_others;
 use crate::run::signals::Signals;
+use crate::take::keeper::Keeper;
 use crate::take::{CaptureContext, take};
 use crate::undo::journal::{self, Journal};
 use crate::undo::profile_rate::RATE;
 use crate::undo::watchdog::Watchdog;
+use crate::watch::actor::{Actor, Sleeper, Woken};
 use crate::watch::history::lock;
-use crate::watch::watch_loop::{Hands, Left, Ward, Woken};
+use crate::watch::target_watch::{StopReason, TargetWatch};
 
 /// The hidden subcommand that enters cgroups and then becomes the command.
-pub const ENTER_SUBCOMMAND: &str = "enter";
+pub(crate) const ENTER_SUBCOMMAND: &str = "enter";
 
 /// What to run, and how.
 #[derive(Clone, Debug)]
@@ -53,8 +55,20 @@ pub struct Config {
     pub policy: Policy,
     /// Whether to switch on the memory profile of a program that keeps none.
     pub enable_profiling: bool,
+    /// Whether memory beside the evidence is to be kept: what is taken comes with where it can be read.
+    pub keep_memory: bool,
     /// Tells the user something at once.
     pub say: fn(&str),
+}
+
+/// What was taken.
+#[derive(Debug)]
+pub struct Captured {
+    /// The evidence.
+    pub raw: RawCapture,
+    /// Where other memory can be read, if it is to be kept. A dead process is held until this is dropped, no longer than
+    /// it would be held anyway for its evidence.
+    pub source: Option<Source>,
 }
 
 /// How it went.
@@ -74,14 +88,14 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The command could not be started.
-pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io::Result<Outcome> {
+pub fn run(config: &Config, sink: impl FnMut(Captured) + Send + 'static) -> io::Result<Outcome> {
     if config.command.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
     }
     let mut notes = journal::recover(&config.store);
     let signals = Signals::block();
     let mounts = Mounts::detect();
-    let (sender, receiver) = mpsc::channel::<RawCapture>();
+    let (sender, receiver) = mpsc::channel::<Captured>();
     let worker = std::thread::Builder::new().name("decode".into()).spawn(move || receiver.iter().for_each(sink))?;
     let group = match OwnCgroup::create(&mounts, &format!("lastgasp-run-{}", std::process::id()), config.memory_max) {
         Ok(group) => Some(group),
@@ -110,7 +124,7 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
         Watchdog::start(&dirs).map_err(|e| notes.push(format!("no watchdog: {e}"))).ok()
     };
     let stopper = match (freezer, watchdog, &journal) {
-        (Some(dir), Some(watchdog), Some(_)) => Stopper::Freezer(dir, Arc::new(watchdog)),
+        (Some(dir), Some(watchdog), Some(_)) => Stopper::of_freezer(dir, watchdog),
         _ => Stopper::by_ptrace(),
     };
     let child = spawn(config, &dirs)?;
@@ -133,6 +147,7 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
         oom_killed: false,
         watched: false,
         ended: None,
+        keeper: None,
     };
     let status = watch.until_the_end();
     let Watch { stopper, notes, sender, oom_killed, watched, .. } = watch;
@@ -140,9 +155,7 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
     let _ = worker.join();
     let removed = group.is_none_or(OwnCgroup::remove);
     if removed {
-        if let Stopper::Freezer(_, watchdog) = stopper {
-            watchdog.dismiss();
-        }
+        stopper.dismiss();
     } else if let Some(journal) = journal {
         // The command left a process behind: the watchdog stays with it, and so does what the next start needs if that dies too.
         journal.keep();
@@ -183,7 +196,7 @@ struct Watch<'a> {
     began: Instant,
     machine: Machine,
     notes: Vec<String>,
-    sender: mpsc::Sender<RawCapture>,
+    sender: mpsc::Sender<Captured>,
     discoverer: Discoverer,
     cache: RuntimeCache,
     /// Processes that will never be readable.
@@ -191,6 +204,8 @@ struct Watch<'a> {
     oom_killed: bool,
     watched: bool,
     ended: Option<WaitStatus>,
+    /// Of the process that is watched, if its memory is to be kept.
+    keeper: Option<Keeper>,
 }
 
 impl Watch<'_> {
@@ -260,18 +275,19 @@ impl Watch<'_> {
     fn follow(&mut self, target: Target) {
         self.watched = true;
         let profiling = self.enable_profiling(&target);
+        self.keeper = if self.config.keep_memory { Keeper::open(&target.process) } else { None };
         let rss = target.process.rss().unwrap_or(0);
         let limit_usage =
             LimitUsage::of(target.process.pid(), rss, self.group, self.config.memory_max, &self.mounts, &self.machine);
-        let mut ward = Ward::new(target, limit_usage, &self.machine);
+        let mut watch = TargetWatch::new(target, limit_usage, &self.machine);
         if profiling.is_some() {
             let what = "the memory profile was switched on by lastgasp: what was allocated before has no site";
-            lock(&ward.record).timeline.note(PROFILING_ON, what);
+            lock(&watch.history).timeline.note(PROFILING_ON, what);
         }
-        lock(&ward.record).first_look(&mut ward.limit_usage);
+        lock(&watch.history).first_look(&mut watch.limit_usage);
         let mut machine = Machine::detect();
         let policy = self.config.policy.clone();
-        if let Left::Ended(ended) = ward.attend(&policy, &mut machine, self, None) {
+        if let StopReason::Ended(ended) = watch.watch_loop(&policy, &mut machine, self, None) {
             self.oom_killed |= ended.oom;
             ended.unread.into_iter().for_each(|why| self.note_once(why));
         }
@@ -310,7 +326,7 @@ impl Watch<'_> {
     }
 }
 
-impl Hands for Watch<'_> {
+impl Sleeper for Watch<'_> {
     /// Signals that arrive meanwhile are handed on to the command.
     fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken {
         let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
@@ -322,17 +338,33 @@ impl Hands for Watch<'_> {
         self.signals.forward(self.child.id() as i32);
         if exit.is_some() && fds.first().is_some_and(ready) { Woken::Exited } else { Woken::Due }
     }
+}
 
-    fn take(&mut self, target: &Target, context: CaptureContext<'_>, _until: Instant) -> Result<(), String> {
+impl Actor for Watch<'_> {
+    fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String> {
         let stopper = (context.phase == Phase::PreKill).then_some(&self.stopper);
         let raw = take(target, stopper, context);
         // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's own numbers there is nothing to say.
-        if raw.phase == Phase::PreKill && Gauges::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
+        if raw.phase == Phase::PreKill && MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
             return Err("too late: it was dead before it was copied".into());
         }
-        let _ = self.sender.send(raw);
+        let source = self.keeper.as_ref().map(|k| k.source(raw.phase, until));
+        let (source, release) = source.map_or((None, None), |(source, release)| (Some(source), release));
+        if self.sender.send(Captured { raw, source }).is_ok()
+            && let Some(release) = release
+        {
+            release.wait();
+        }
         Ok(())
     }
+
+    /// The group is the command's own, with the limit that its user asked for: nothing is braked there.
+    fn brake(&mut self, _on: bool, _limit_usage: &LimitUsage) -> Result<bool, String> {
+        Ok(false)
+    }
+
+    /// Nobody asks how it goes.
+    fn seen(&mut self, _sample: &Sample, _step: &Step, _watch: &TargetWatch) {}
 
     /// Whether the command has meanwhile started a Go process that is clearly larger: `go run`, or a launcher written in Go.
     fn looks_elsewhere(&mut self, sample: &Sample, pid: i32) -> bool {

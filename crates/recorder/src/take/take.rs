@@ -5,7 +5,6 @@ use std::time::{Duration, Instant, SystemTime};
 use lastgasp_goruntime::{Evidence, Gap, SpanTable};
 use lastgasp_inferior::{Memory, Resident, ThreadRegisters, Usage};
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
-use lastgasp_observe::kernel::files::release;
 use lastgasp_observe::raw_capture::{Binary, Extent, Phase, RawCapture, Reason, Spans};
 use lastgasp_observe::target::timeline::Timeline;
 use lastgasp_observe::target::{COPY_CAP, Target};
@@ -28,7 +27,7 @@ pub struct CaptureContext<'a> {
     pub limit: Option<(u64, String)>,
     /// Memory use as last seen alive, and when: for a dead target, which has none.
     pub last_usage: Option<(Usage, u64)>,
-    /// How long the last thread is waited for where the target is stopped: [`crate::act::stop::STOP_TIMEOUT`] and those beside it.
+    /// How long the last thread is waited for where the target is stopped: `STOP_TIMEOUT_*` in `act/stop.rs`.
     pub patience: Duration,
 }
 
@@ -115,7 +114,6 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
         timeline: context.timeline.clone(),
         baselines: target.baselines.clone(),
         monotonic_ns,
-        kernel: release(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::cgroup_file::{is_of_cgroup_fs, write};
 
 /// A cgroup's file that we have changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Tripped {
+pub(crate) struct CgroupLimitChange {
     /// Which.
     pub file: PathBuf,
     /// What we wrote.
@@ -17,7 +17,7 @@ pub(crate) struct Tripped {
     pub saved: String,
 }
 
-impl Tripped {
+impl CgroupLimitChange {
     /// Takes it back, if the file still holds what we wrote. Gives whether it did and does no longer.
     pub(crate) fn undo(&self) -> bool {
         is_of_cgroup_fs(&self.file)
@@ -51,8 +51,9 @@ mod tests {
 
     #[test]
     fn words_and_back() {
-        let tripped = Tripped { file: "/sys/a b/memory.high".into(), ours: "4096".into(), saved: "max".into() };
-        assert_eq!(Tripped::parse(&tripped.words()), Some(tripped));
-        assert_eq!(Tripped::parse("1 2"), None);
+        let change =
+            CgroupLimitChange { file: "/sys/a b/memory.high".into(), ours: "4096".into(), saved: "max".into() };
+        assert_eq!(CgroupLimitChange::parse(&change.words()), Some(change));
+        assert_eq!(CgroupLimitChange::parse("1 2"), None);
     }
 }

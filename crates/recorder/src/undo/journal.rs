@@ -17,8 +17,8 @@ use nix::sys::statfs::fstatfs;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup_file::{is_cgroup, remove_when_empty, thaw};
-use super::cgroup_limit::Tripped;
-use super::profile_rate::Switched;
+use super::cgroup_limit::CgroupLimitChange;
+use super::profile_rate::ProfileRateChange;
 
 /// The folder in the store.
 const FOLDER: &str = ".journal";
@@ -36,15 +36,15 @@ struct Entry {
     may_be_frozen: Vec<PathBuf>,
     /// A memory profile that we may have switched on.
     #[serde(default)]
-    profiling: Option<Switched>,
+    profiling: Option<ProfileRateChange>,
     /// A cgroup's file that we may have changed.
-    #[serde(default)]
-    tripwire: Option<Tripped>,
+    #[serde(default, rename = "tripwire")]
+    limit: Option<CgroupLimitChange>,
 }
 
 /// A journal that is open; removed when dropped.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     /// By way of `_folder`.
     path: PathBuf,
     _folder: Folder,
@@ -57,7 +57,7 @@ impl Journal {
     ///
     /// # Errors
     /// The system's error.
-    pub fn open(store: &Path, made: &[PathBuf], may_be_frozen: &[PathBuf]) -> io::Result<Self> {
+    pub(crate) fn open(store: &Path, made: &[PathBuf], may_be_frozen: &[PathBuf]) -> io::Result<Self> {
         Self::write(store, &Entry { made: made.to_vec(), may_be_frozen: may_be_frozen.to_vec(), ..Entry::default() })
     }
 
@@ -65,8 +65,8 @@ impl Journal {
     ///
     /// # Errors
     /// The system's error.
-    pub(crate) fn of_profiling(store: &Path, switched: &Switched) -> io::Result<Self> {
-        Self::write(store, &Entry { profiling: Some(switched.clone()), ..Entry::default() })
+    pub(crate) fn of_profiling(store: &Path, change: &ProfileRateChange) -> io::Result<Self> {
+        Self::write(store, &Entry { profiling: Some(change.clone()), ..Entry::default() })
     }
 
     /// As [`Journal::open`] for a group that may be frozen, in time or not at all: see [`Journal::write_in_time`].
@@ -74,13 +74,13 @@ impl Journal {
         Self::write_in_time(store, Entry { may_be_frozen: vec![dir.to_owned()], ..Entry::default() })
     }
 
-    /// As that, for a tripwire that is about to be set.
-    pub(crate) fn of_tripwire(store: &Path, tripped: &Tripped) -> io::Result<Self> {
-        Self::write_in_time(store, Entry { tripwire: Some(tripped.clone()), ..Entry::default() })
+    /// As that, for a brake that is about to be set.
+    pub(crate) fn of_brake(store: &Path, change: &CgroupLimitChange) -> io::Result<Self> {
+        Self::write_in_time(store, Entry { limit: Some(change.clone()), ..Entry::default() })
     }
 
     /// Gives up on a disk that does not answer within [`IN_TIME`]: a target may have a quarter of a second to live, and who waits for a network disk whose server is
-    /// gone waits for ever (seen: a frozen file system kept attendants until their victims' memory was gone).
+    /// gone waits for ever (seen: a frozen file system kept workers until their victims' memory was gone).
     fn write_in_time(store: &Path, entry: Entry) -> io::Result<Self> {
         /// Writers that wait for the disk. When so many do it is known not to answer.
         static WAITING: AtomicUsize = AtomicUsize::new(0);
@@ -106,7 +106,7 @@ impl Journal {
     fn write(store: &Path, entry: &Entry) -> io::Result<Self> {
         let folder = Folder::make(store)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
-        let kind = match (&entry.profiling, &entry.tripwire) {
+        let kind = match (&entry.profiling, &entry.limit) {
             (Some(_), _) => "p",
             (_, Some(_)) => "t",
             _ => "x",
@@ -126,7 +126,7 @@ impl Journal {
     }
 
     /// Leaves it on disk for the next start with this store to carry out.
-    pub fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         self.path = PathBuf::new();
     }
 }
@@ -235,11 +235,11 @@ pub fn recover(store: &Path) -> Vec<String> {
                 done.push(format!("thawed {}", dir.display()));
             }
         }
-        if entry.profiling.as_ref().is_some_and(Switched::undo) {
+        if entry.profiling.as_ref().is_some_and(ProfileRateChange::undo) {
             done.push("switched a memory profile off again".to_owned());
         }
-        if let Some(tripped) = entry.tripwire.as_ref().filter(|t| t.undo()) {
-            done.push(format!("set {} back to {}", tripped.file.display(), tripped.saved));
+        if let Some(change) = entry.limit.as_ref().filter(|t| t.undo()) {
+            done.push(format!("set {} back to {}", change.file.display(), change.saved));
         }
         // What is there and no cgroup is not what we made.
         let mine = entry.made.iter().rev().filter(|d| cgroup_folder(d).is_some());
@@ -314,6 +314,48 @@ mod tests {
         assert_eq!(said.iter().any(|l| l.starts_with("thawed")), group.cgroup.freezer.is_some(), "{said:?}");
         assert_eq!(said.iter().filter(|l| l.starts_with("removed")).count(), dirs.len(), "{said:?}");
         assert!(dirs.iter().all(|d| !d.exists()) && !folder.join(DEAD).exists());
+    }
+
+    /// What the release before wrote, word for word: an upgrade must not leave behind what it did.
+    #[test]
+    fn a_journal_of_the_release_before_is_carried_out() {
+        let name = format!("lastgasp-journal-before-{}", std::process::id());
+        let group = match OwnCgroup::create(&Mounts::detect(), &name, Some(64 << 20)) {
+            Ok(group) => group,
+            Err(e) => return println!("SKIPPED: {e}"),
+        };
+        let (file, dirs) = (group.cgroup.limit_file(), group.dirs().to_vec());
+        let (store, folder) = store();
+        let before =
+            |name: &str, text: String| fs::write(folder.join(format!("2147483647{name}1.json")), text).unwrap();
+        before(
+            "t",
+            format!(
+                r#"{{"made":[],"may_be_frozen":[],"profiling":null,"tripwire":{{"file":"{}","ours":"67108864","saved":"33554432"}}}}"#,
+                file.display()
+            ),
+        );
+        assert_eq!(recover(store.path()), [format!("set {} back to 33554432", file.display())]);
+        assert_eq!(fs::read_to_string(&file).unwrap().trim(), "33554432");
+        if let Some(freezer) = &group.cgroup.freezer {
+            write(&freezer.join("cgroup.freeze"), "1").unwrap();
+        }
+        let listed = serde_json::to_string(&dirs).unwrap();
+        before("x", format!(r#"{{"made":{listed},"may_be_frozen":{listed},"profiling":null,"tripwire":null}}"#));
+        let said = recover(store.path());
+        assert_eq!(said.iter().any(|l| l.starts_with("thawed")), group.cgroup.freezer.is_some(), "{said:?}");
+        assert!(dirs.iter().all(|d| !d.exists()) && fs::read_dir(&folder).unwrap().count() == 0, "{said:?}");
+    }
+
+    /// The names in a journal are those of the release before, in both directions.
+    #[test]
+    fn names_in_a_journal_stay() {
+        let text = r#"{"made":["/a"],"may_be_frozen":["/b"],"profiling":{"pid":1,"start_time":2,"addr":3},"tripwire":{"file":"/c","ours":"4","saved":"max"}}"#;
+        let entry: Entry = serde_json::from_str(text).unwrap();
+        assert_eq!(entry.limit.as_ref().map(|l| l.saved.as_str()), Some("max"));
+        assert_eq!(entry.profiling.as_ref().map(|p| p.start_time), Some(2));
+        assert_eq!(serde_json::to_string(&entry).unwrap(), text);
+        assert!(serde_json::from_str::<Entry>(r#"{"made":[],"may_be_frozen":[]}"#).is_ok(), "older still");
     }
 
     /// Anybody's journal, in a store where anybody can write: not obeyed, not written to, and said.

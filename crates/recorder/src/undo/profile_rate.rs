@@ -12,7 +12,7 @@ pub const RATE: u64 = 512 << 10;
 
 /// What was written, and how to take it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Switched {
+pub(crate) struct ProfileRateChange {
     /// The process.
     pub pid: i32,
     /// With its number it names the process for good.
@@ -21,7 +21,7 @@ pub(crate) struct Switched {
     pub addr: u64,
 }
 
-impl Switched {
+impl ProfileRateChange {
     /// Puts the word back to 0. Gives whether it was ours to put back and is back.
     pub(crate) fn undo(&self) -> bool {
         let put_back = || -> io::Result<bool> {

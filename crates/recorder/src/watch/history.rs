@@ -16,7 +16,7 @@ use crate::take::CaptureContext;
 
 /// What is known of a process, and what it did so far.
 #[derive(Debug)]
-pub(crate) struct Record {
+pub(crate) struct TargetHistory {
     pub(crate) target: Target,
     pub(crate) timeline: Timeline,
     /// Its memory as last seen alive, and when: the dead have none.
@@ -26,7 +26,7 @@ pub(crate) struct Record {
     refreshed: Instant,
 }
 
-impl Record {
+impl TargetHistory {
     /// Of a watch that begins now.
     pub(super) fn new(target: Target, timeline: Timeline) -> Self {
         let now = Instant::now();
@@ -108,7 +108,7 @@ fn own_processor_time() -> Duration {
     ClockId::CLOCK_THREAD_CPUTIME_ID.now().map_or(Duration::ZERO, Duration::from)
 }
 
-/// The record, whatever became of another thread that held it.
-pub(crate) fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
-    record.lock().unwrap_or_else(PoisonError::into_inner)
+/// The history, whatever became of another thread that held it.
+pub(crate) fn lock(history: &Mutex<TargetHistory>) -> MutexGuard<'_, TargetHistory> {
+    history.lock().unwrap_or_else(PoisonError::into_inner)
 }

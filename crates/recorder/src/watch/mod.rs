@@ -1,4 +1,6 @@
 //! One process, watched closely by a thread of its own.
 
+pub(crate) mod actor;
 pub(crate) mod history;
-pub(crate) mod watch_loop;
+pub(crate) mod target_watch;
+mod watch_loop;

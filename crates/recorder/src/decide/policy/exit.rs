@@ -4,22 +4,22 @@ use std::time::Duration;
 
 /// What is known of the end of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Exit {
+pub(crate) struct Exit {
     /// Whether a SIGKILL ended it; `None` where that is not to be known.
-    pub by_sigkill: Option<bool>,
+    pub(crate) by_sigkill: Option<bool>,
     /// Whether its group has counted an OOM kill since.
-    pub own_kills: bool,
+    pub(crate) own_kills: bool,
     /// Whether a group at or above its own has run out of memory by itself since; cgroup v1 does not say.
-    pub group_ooms: bool,
+    pub(crate) group_ooms: bool,
     /// Whether the machine has counted an OOM kill since, of whomever.
-    pub machine_kills: bool,
+    pub(crate) machine_kills: bool,
     /// Whether the machine has hardly anything left.
-    pub machine_low_on_memory: bool,
+    pub(crate) machine_low_on_memory: bool,
 }
 
 /// What it was, and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
+pub(crate) enum Hold {
     /// Its group ran out of memory: the kernel takes the memory away itself after two seconds, so it may be held until shortly before that.
     OomKill(Duration),
     /// The whole machine ran out of memory: gigabytes that are held would hurt everybody, so they are let go at once.
@@ -35,7 +35,7 @@ const AFTER_A_KILL: Duration = Duration::from_secs(1);
 
 /// Decides; `most` is the longest hold that is allowed.
 #[must_use]
-pub fn after_exit(exit: &Exit, most: Duration) -> Hold {
+pub(crate) fn after_exit(exit: &Exit, most: Duration) -> Hold {
     match exit.by_sigkill {
         Some(false) => return Hold::Exit,
         Some(true) if !exit.own_kills => {

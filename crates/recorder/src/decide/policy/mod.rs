@@ -4,13 +4,13 @@ mod exit;
 
 use std::time::Duration;
 
-pub use exit::{Exit, Hold, after_exit};
+pub(crate) use exit::{Exit, Hold, after_exit};
 
 use crate::decide::forecast::{Forecast, Point, forecast};
 
 /// How near the end is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub(crate) enum State {
     /// All calm.
     #[default]
     Watch,
@@ -46,13 +46,13 @@ impl Mode {
 
 /// What the recorder should do now; all of it, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Acts {
+pub(crate) struct Acts {
     /// Hold the address space, so that it can be read after a kill; or let go of it.
-    pub pin: Option<bool>,
-    /// Set the tripwire; or take it back.
-    pub trip: Option<bool>,
+    pub(crate) pin: Option<bool>,
+    /// Set the brake; or take it back.
+    pub(crate) brake: Option<bool>,
     /// Stop the target and copy.
-    pub strike: bool,
+    pub(crate) strike: bool,
 }
 
 /// Thresholds.
@@ -72,7 +72,7 @@ pub struct Policy {
     pub strike_within: Duration,
     /// Never strike below this share of the limit.
     pub strike_above: f64,
-    /// How long a tripwire stands at most.
+    /// How long a brake stands at most.
     pub brake: Duration,
     /// And not again for so long.
     pub brake_pause: Duration,
@@ -103,50 +103,50 @@ impl Default for Policy {
 
 /// What the machine remembers between samples.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// Present state.
-    pub state: State,
+    pub(crate) state: State,
     /// Whether the pin is on; to be taken back by whom it has failed.
-    pub pinned: bool,
+    pub(crate) pinned: bool,
     /// Whether the kernel tells of its group's growth (v1 thresholds); to be set by who knows.
-    pub told: bool,
+    pub(crate) told: bool,
     /// Where usage was when it last moved by much: a sixteenth of what was left.
-    pub moved: Point,
+    pub(crate) moved: Point,
     /// When there was last a reason for the pin, on the timeline's clock.
-    pub pin_ms: u64,
+    pub(crate) pin_ms: u64,
     /// When the state was last over `Watch`.
-    pub alert_ms: u64,
+    pub(crate) alert_ms: u64,
     /// The highest usage at which it was struck, and when it was struck last.
-    pub struck: Option<Point>,
+    pub(crate) struck: Option<Point>,
     /// Strikes since it was last calm.
-    pub strikes: u32,
+    pub(crate) strikes: u32,
     /// The highest usage that it has come back from by itself, and when: the top of a garbage collector's saw-tooth.
-    pub survived: Option<Point>,
+    pub(crate) survived: Option<Point>,
     /// The highest usage since it last came back.
-    pub top: u64,
-    /// When the tripwire was set, if it is.
-    pub tripped_ms: Option<u64>,
+    pub(crate) top: u64,
+    /// When the brake was set, if it is.
+    pub(crate) braked_ms: Option<u64>,
     /// When it was last set.
-    pub last_trip_ms: Option<u64>,
+    pub(crate) last_brake_ms: Option<u64>,
     /// When it could not be set, if that was the last that was tried.
-    pub trip_failed_ms: Option<u64>,
+    pub(crate) brake_failed_ms: Option<u64>,
 }
 
 /// One decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub(crate) struct Step {
     /// What to do.
-    pub acts: Acts,
+    pub(crate) acts: Acts,
     /// How long to sleep at most afterwards.
-    pub sleep: Duration,
+    pub(crate) sleep: Duration,
     /// How memory grows and when it is used up, if there are samples enough.
-    pub forecast: Option<Forecast>,
+    pub(crate) forecast: Option<Forecast>,
 }
 
 impl Step {
     /// Seconds to the limit, likely; `None` if memory does not grow.
     #[must_use]
-    pub fn time_to_oom(&self) -> Option<f64> {
+    pub(crate) fn time_to_oom(&self) -> Option<f64> {
         self.forecast.and_then(|f| f.seconds).map(|s| s.likely)
     }
 }
@@ -166,10 +166,10 @@ const AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
 const RELEASE_AFTER: Duration = Duration::from_secs(10);
 /// The top of a saw-tooth is believed in for so long.
 const SURVIVED_FOR: Duration = Duration::from_secs(3600);
-/// A tripwire is set when memory is used up within this time.
-const TRIP_WITHIN: f64 = 2.0;
+/// A brake is set when memory is used up within this time.
+const BRAKE_WITHIN: f64 = 2.0;
 /// One that could not be set is tried again after so long: what was in its way for a moment (a slow disk, a file that others hold) must not cost the whole pause.
-const TRIP_AGAIN: Duration = Duration::from_millis(500);
+const BRAKE_AGAIN: Duration = Duration::from_millis(500);
 /// With the pin on no evidence depends on a look: so long a sleep is never too long.
 const PINNED_SLEEP: Duration = Duration::from_millis(250);
 /// And so long where usage has not moved for [`FLAT_AFTER`]: what explodes out of that within a second is read after its end alone.
@@ -180,7 +180,7 @@ const TOLD_SLEEP: Duration = Duration::from_secs(2);
 
 impl Policy {
     /// Decides from the recent points (oldest first) and the limit (`None`: no limit known, and so no forecast).
-    pub fn step(&self, memory: &mut Memory, points: &[Point], limit: Option<u64>) -> Step {
+    pub(crate) fn step(&self, memory: &mut Memory, points: &[Point], limit: Option<u64>) -> Step {
         let (Some(now), Some(limit)) = (points.last(), limit.filter(|l| *l > 0)) else {
             return Step { acts: Acts::default(), sleep: self.calm, forecast: None };
         };
@@ -205,19 +205,19 @@ impl Policy {
         let reach = headroom as f64 / self.fastest;
         let acts = Acts {
             pin: self.pin_or_not(memory, now.t_ms, reach),
-            trip: self.trip_or_not(memory, now.t_ms, share, tto),
+            brake: self.brake_or_not(memory, now.t_ms, share, tto),
             strike: self.strikes(memory, *now, share, tto, limit),
         };
         // What is only asked for now may fail: with that nobody sleeps longer.
         let held = memory.pinned && acts.pin != Some(false) && self.pin_keeps;
         memory.pinned = acts.pin.unwrap_or(memory.pinned);
-        match acts.trip {
-            // What is only asked for now may fail: `Memory::trip_failed`.
+        match acts.brake {
+            // What is only asked for now may fail: `Memory::brake_failed`.
             Some(true) => {
-                (memory.tripped_ms, memory.last_trip_ms, memory.trip_failed_ms) =
+                (memory.braked_ms, memory.last_brake_ms, memory.brake_failed_ms) =
                     (Some(now.t_ms), Some(now.t_ms), None);
             }
-            Some(false) => memory.tripped_ms = None,
+            Some(false) => memory.braked_ms = None,
             None => {}
         }
         if acts.strike {
@@ -271,14 +271,14 @@ impl Policy {
         self.strike_within.as_secs_f64() * if self.pin_keeps { 1.0 } else { 2.0 }
     }
 
-    fn trip_or_not(&self, memory: &Memory, t_ms: u64, share: f64, tto: Option<f64>) -> Option<bool> {
-        if let Some(since) = memory.tripped_ms {
+    fn brake_or_not(&self, memory: &Memory, t_ms: u64, share: f64, tto: Option<f64>) -> Option<bool> {
+        if let Some(since) = memory.braked_ms {
             let over = t_ms >= since + millis(self.brake) || memory.state < State::Armed || self.mode < Mode::Brake;
             return over.then_some(false);
         }
-        let rested = memory.last_trip_ms.is_none_or(|last| t_ms >= last + millis(self.brake_pause))
-            && memory.trip_failed_ms.is_none_or(|last| t_ms >= last + millis(TRIP_AGAIN));
-        let near = tto.is_some_and(|t| t < TRIP_WITHIN) && share > self.strike_above;
+        let rested = memory.last_brake_ms.is_none_or(|last| t_ms >= last + millis(self.brake_pause))
+            && memory.brake_failed_ms.is_none_or(|last| t_ms >= last + millis(BRAKE_AGAIN));
+        let near = tto.is_some_and(|t| t < BRAKE_WITHIN) && share > self.strike_above;
         (self.mode == Mode::Brake && near && rested).then_some(true)
     }
 
@@ -316,10 +316,10 @@ impl Policy {
 }
 
 impl Memory {
-    /// The tripwire that was asked for could not be set: nothing stands, and it does not count as one.
-    pub fn trip_failed(&mut self) {
+    /// The brake that was asked for could not be set: nothing stands, and it does not count as one.
+    pub(crate) fn brake_failed(&mut self) {
         // It had rested long enough, else it would not have been asked for.
-        (self.trip_failed_ms, self.tripped_ms, self.last_trip_ms) = (self.tripped_ms, None, None);
+        (self.brake_failed_ms, self.braked_ms, self.last_brake_ms) = (self.braked_ms, None, None);
     }
 
     fn is_flat(&mut self, now: Point, headroom: u64) -> bool {

@@ -104,7 +104,7 @@ fn over_a_limit_that_nobody_enforces_it_stops_striking() {
 #[test]
 fn a_small_step_of_a_healthy_service_does_nothing_but_hold() {
     let (acts, _) = drive(&policy(), LIMIT, |t| if t < 20_000 { 300_000_000 } else { 340_000_000 }, 60_000);
-    assert!(acts.iter().all(|(_, a)| !a.strike && a.trip.is_none()), "{acts:?}");
+    assert!(acts.iter().all(|(_, a)| !a.strike && a.brake.is_none()), "{acts:?}");
 }
 
 /// A day of a garbage collector's saw-teeth between 55 and up to 96 % of the limit, jittered, of several periods: one false strike a day at most.
@@ -142,17 +142,17 @@ fn a_leak_under_saw_teeth() {
 #[test]
 fn the_brake_is_for_seconds_and_not_again_for_long() {
     let braking = Policy { mode: Mode::Brake, ..policy() };
-    // Slowed down at 95 % by the tripwire itself, and going on for a minute.
+    // Slowed down at 95 % by the brake itself, and going on for a minute.
     let curve = |t: u64| (300_000_000 + t.saturating_sub(10_000) * 300_000).min(LIMIT / 100 * 95 + t * 100);
     let (acts, _) = drive(&braking, LIMIT, curve, 80_000);
-    let trips: Vec<(u64, bool)> = acts.iter().filter_map(|(t, a)| Some((*t, a.trip?))).collect();
-    assert_eq!(trips.iter().map(|t| t.1).collect::<Vec<_>>(), [true, false], "{trips:?}");
-    assert!(trips[1].0 - trips[0].0 <= 5_100, "{trips:?}");
+    let brakes: Vec<(u64, bool)> = acts.iter().filter_map(|(t, a)| Some((*t, a.brake?))).collect();
+    assert_eq!(brakes.iter().map(|t| t.1).collect::<Vec<_>>(), [true, false], "{brakes:?}");
+    assert!(brakes[1].0 - brakes[0].0 <= 5_100, "{brakes:?}");
     let (acts, _) = drive(&policy(), LIMIT, curve, 80_000);
-    assert!(acts.iter().all(|(_, a)| a.trip.is_none()), "never without its mode");
+    assert!(acts.iter().all(|(_, a)| a.brake.is_none()), "never without its mode");
 }
 
-/// A tripwire that could not be set is tried again soon, and not at every look; once it stands the long pause begins.
+/// A brake that could not be set is tried again soon, and not at every look; once it stands the long pause begins.
 #[test]
 fn a_brake_that_is_refused_does_not_count() {
     let braking = Policy { mode: Mode::Brake, ..policy() };
@@ -160,10 +160,10 @@ fn a_brake_that_is_refused_does_not_count() {
     for t in (0..2_000u64).step_by(5) {
         points.push(Point { t_ms: t, bytes: LIMIT / 100 * 96 + t * 30_000 });
         let step = braking.step(&mut memory, &points[points.len().saturating_sub(200)..], Some(LIMIT));
-        if step.acts.trip == Some(true) {
+        if step.acts.brake == Some(true) {
             tried.push(t);
             if tried.len() < 3 {
-                memory.trip_failed();
+                memory.brake_failed();
             }
         }
     }
@@ -272,7 +272,7 @@ fn a_pin_that_fails_makes_no_sleep_longer() {
         let step = policy().step(&mut memory, &points, Some(LIMIT));
         assert_eq!(step.acts.pin, Some(true));
         assert!(step.sleep.as_secs_f64() <= (LIMIT / 2) as f64 / 3e9 / 2.0, "{:?}", step.sleep);
-        // As `Ward::arm` does.
+        // As `TargetWatch::arm` does.
         memory.pinned = false;
     }
 }
@@ -282,7 +282,7 @@ fn a_pin_that_fails_makes_no_sleep_longer() {
 fn first_seen_at_the_end() {
     let (mut memory, points) = (Memory::default(), [Point { t_ms: 0, bytes: LIMIT / 1000 * 995 }]);
     let step = policy().step(&mut memory, &points, Some(LIMIT));
-    assert_eq!(step.acts, Acts { pin: Some(true), trip: None, strike: true });
+    assert_eq!(step.acts, Acts { pin: Some(true), brake: None, strike: true });
 }
 
 proptest! {
@@ -296,7 +296,7 @@ proptest! {
     ) {
         let policy = Policy { mode, pin, pin_keeps, ..policy() };
         let (mut memory, mut points, mut t) = (Memory::default(), Vec::new(), 0);
-        let (mut pinned, mut tripped) = (false, None::<u64>);
+        let (mut pinned, mut braked) = (false, None::<u64>);
         for (bytes, pause, limit) in &values {
             t += pause;
             points.push(Point { t_ms: t, bytes: *bytes });
@@ -310,12 +310,12 @@ proptest! {
                 pinned = on;
             }
             prop_assert_eq!(pinned, memory.pinned);
-            if let Some(on) = step.acts.trip {
-                prop_assert!(on != tripped.is_some() && (mode == Mode::Brake || !on));
-                tripped = on.then_some(t);
+            if let Some(on) = step.acts.brake {
+                prop_assert!(on != braked.is_some() && (mode == Mode::Brake || !on));
+                braked = on.then_some(t);
             }
             // One look late at most.
-            prop_assert!(limit.is_none() || tripped.is_none_or(|since| t < since + 5000));
+            prop_assert!(limit.is_none() || braked.is_none_or(|since| t < since + 5000));
             prop_assert!(!step.acts.strike || (mode >= Mode::Freeze && limit.is_some_and(|l| *bytes as f64 > l as f64 * 0.7)));
         }
     }

@@ -14,21 +14,21 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::undo::cgroup_limit::Tripped;
-use crate::undo::profile_rate::Switched;
+use crate::undo::cgroup_limit::CgroupLimitChange;
+use crate::undo::profile_rate::ProfileRateChange;
 
 /// A frozen target is thawed after this time at the latest, whatever we do.
-pub const PATIENCE: Duration = Duration::from_millis(500);
-/// Longest time that a tripwire may be asked for.
-const LONGEST_TRIPWIRE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
+/// Longest time that a brake may be asked for.
+const LONGEST_BRAKE: Duration = Duration::from_secs(60);
 
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {
     Thaw(PathBuf),
     EndOwner,
-    ProfilingOff(Switched),
-    Restore(Tripped),
+    ProfilingOff(ProfileRateChange),
+    Restore(CgroupLimitChange),
 }
 
 /// Everything that is outstanding, with its deadlines.
@@ -36,8 +36,8 @@ pub(super) enum Act {
 pub(super) struct Duties {
     frozen: BTreeMap<PathBuf, Instant>,
     held: BTreeMap<u64, Instant>,
-    profiling: Vec<(Switched, Instant)>,
-    tripwires: BTreeMap<PathBuf, (Tripped, Instant)>,
+    profiling: Vec<(ProfileRateChange, Instant)>,
+    brakes: BTreeMap<PathBuf, (CgroupLimitChange, Instant)>,
     heard: Instant,
 }
 
@@ -47,7 +47,7 @@ impl Duties {
             frozen: BTreeMap::new(),
             held: BTreeMap::new(),
             profiling: Vec::new(),
-            tripwires: BTreeMap::new(),
+            brakes: BTreeMap::new(),
             heard: now,
         }
     }
@@ -63,11 +63,11 @@ impl Duties {
             "held" => drop(rest.parse().map(|n: u64| self.held.remove(&n))),
             "profiling" => self.profiling.extend(parse_profiling(rest, now)),
             "tripwire" => {
-                if let Some((tripped, until)) = parse_tripwire(rest, now) {
-                    self.tripwires.insert(tripped.file.clone(), (tripped, until));
+                if let Some((change, until)) = parse_brake(rest, now) {
+                    self.brakes.insert(change.file.clone(), (change, until));
                 }
             }
-            "restored" => drop(self.tripwires.remove(&PathBuf::from(rest))),
+            "restored" => drop(self.brakes.remove(&PathBuf::from(rest))),
             "bye" => return true,
             _ => {}
         }
@@ -76,14 +76,14 @@ impl Duties {
 
     /// When something must be done at the latest.
     pub(super) fn next(&self) -> Option<Instant> {
-        let silence = (!self.tripwires.is_empty()).then_some(self.heard + PATIENCE);
+        let silence = (!self.brakes.is_empty()).then_some(self.heard + PATIENCE);
         let all = self.frozen.values().chain(self.held.values()).copied();
-        let timed = self.profiling.iter().map(|(_, until)| *until).chain(self.tripwires.values().map(|(_, u)| *u));
+        let timed = self.profiling.iter().map(|(_, until)| *until).chain(self.brakes.values().map(|(_, u)| *u));
         all.chain(timed).chain(silence).min()
     }
 
     /// What must be done now. Frozen groups stay on the list, as what was announced may be written only after this: they are thawed again and again until we hear
-    /// that it is over. So do tripwires.
+    /// that it is over. So do brakes.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Act> {
         let mut acts = Vec::new();
         for (dir, until) in self.frozen.iter_mut().filter(|(_, until)| **until <= now) {
@@ -94,16 +94,16 @@ impl Duties {
             self.held.clear();
             acts.push(Act::EndOwner);
         }
-        self.profiling.retain(|(switched, until)| {
+        self.profiling.retain(|(change, until)| {
             let over = *until <= now;
             if over {
-                acts.push(Act::ProfilingOff(switched.clone()));
+                acts.push(Act::ProfilingOff(change.clone()));
             }
             !over
         });
         let silent = self.heard + PATIENCE <= now;
-        for (tripped, until) in self.tripwires.values_mut().filter(|(_, until)| silent || *until <= now) {
-            acts.push(Act::Restore(tripped.clone()));
+        for (change, until) in self.brakes.values_mut().filter(|(_, until)| silent || *until <= now) {
+            acts.push(Act::Restore(change.clone()));
             *until = now + PATIENCE;
         }
         if silent {
@@ -115,23 +115,23 @@ impl Duties {
     /// Everything: the owner is dead.
     pub(super) fn all(self) -> Vec<Act> {
         let frozen = self.frozen.into_keys().map(Act::Thaw);
-        let profiling = self.profiling.into_iter().map(|(switched, _)| Act::ProfilingOff(switched));
-        let tripwires = self.tripwires.into_values().map(|(tripped, _)| Act::Restore(tripped));
-        frozen.chain(tripwires).chain(profiling).collect()
+        let profiling = self.profiling.into_iter().map(|(change, _)| Act::ProfilingOff(change));
+        let brakes = self.brakes.into_values().map(|(change, _)| Act::Restore(change));
+        frozen.chain(brakes).chain(profiling).collect()
     }
 }
 
 /// What, and for how many seconds at most.
-fn parse_profiling(words: &str, now: Instant) -> Option<(Switched, Instant)> {
-    let (switched, seconds) = words.rsplit_once(' ')?;
+fn parse_profiling(words: &str, now: Instant) -> Option<(ProfileRateChange, Instant)> {
+    let (change, seconds) = words.rsplit_once(' ')?;
     let until = now.checked_add(Duration::from_secs(seconds.parse().ok()?))?;
-    Some((Switched::parse(switched)?, until))
+    Some((ProfileRateChange::parse(change)?, until))
 }
 
-fn parse_tripwire(words: &str, now: Instant) -> Option<(Tripped, Instant)> {
-    let (ms, tripped) = words.split_once(' ')?;
-    let most = Duration::from_millis(ms.parse().ok()?).min(LONGEST_TRIPWIRE);
-    Some((Tripped::parse(tripped)?, now + most))
+fn parse_brake(words: &str, now: Instant) -> Option<(CgroupLimitChange, Instant)> {
+    let (ms, change) = words.split_once(' ')?;
+    let most = Duration::from_millis(ms.parse().ok()?).min(LONGEST_BRAKE);
+    Some((CgroupLimitChange::parse(change)?, now + most))
 }
 
 #[cfg(test)]
@@ -167,7 +167,8 @@ mod tests {
         let t = Instant::now();
         let mut duties = Duties::new(t);
         duties.hear("tripwire 2000 900 max /g/memory.high\n", t);
-        let restore = Act::Restore(Tripped { file: "/g/memory.high".into(), ours: "900".into(), saved: "max".into() });
+        let restore =
+            Act::Restore(CgroupLimitChange { file: "/g/memory.high".into(), ours: "900".into(), saved: "max".into() });
         for i in 1..=4 {
             duties.hear("beat\n", t + ms(400 * i));
             assert_eq!(duties.due(t + ms(400 * i + 100)), []);

@@ -17,19 +17,19 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-pub use duties::PATIENCE;
+pub(crate) use duties::PATIENCE;
 pub use serve::serve;
 
 use crate::pin::Pages;
-use crate::undo::cgroup_limit::Tripped;
-use crate::undo::profile_rate::Switched;
+use crate::undo::cgroup_limit::CgroupLimitChange;
+use crate::undo::profile_rate::ProfileRateChange;
 
 /// The hidden subcommand of the binary that runs [`serve`].
 pub const SUBCOMMAND: &str = "watchdog";
 
 /// Our end, for all threads. Dropped without [`Watchdog::dismiss`] it does as if we had died: it stays until the groups are empty and removes them.
 #[derive(Debug)]
-pub struct Watchdog {
+pub(crate) struct Watchdog {
     child: Mutex<Child>,
     pipe: Mutex<Option<ChildStdin>>,
     holds: AtomicU64,
@@ -40,7 +40,7 @@ impl Watchdog {
     ///
     /// # Errors
     /// The system's error: without a watchdog nothing may be frozen by cgroup.
-    pub fn start(made: &[PathBuf]) -> io::Result<Self> {
+    pub(crate) fn start(made: &[PathBuf]) -> io::Result<Self> {
         // Without it there are no pins to look after.
         let pages = Pages::of_this_process().ok();
         let faults = pages.as_ref().and_then(|p| p.as_fd().try_clone_to_owned().ok());
@@ -64,7 +64,7 @@ impl Watchdog {
 
     /// Whether it still runs.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.pipe().is_some() && matches!(self.child().try_wait(), Ok(None))
     }
 
@@ -72,12 +72,12 @@ impl Watchdog {
     ///
     /// # Errors
     /// It is gone: do not freeze.
-    pub fn before_freeze(&self, dir: &Path) -> io::Result<()> {
+    pub(crate) fn before_freeze(&self, dir: &Path) -> io::Result<()> {
         self.say(&format!("freeze {}\n", dir.display()))
     }
 
     /// Tells it that `dir` is thawed again.
-    pub fn after_thaw(&self, dir: &Path) {
+    pub(crate) fn after_thaw(&self, dir: &Path) {
         let _ = self.say(&format!("thawed {}\n", dir.display()));
     }
 
@@ -99,30 +99,30 @@ impl Watchdog {
     ///
     /// # Errors
     /// It is gone: do not.
-    pub(crate) fn before_profiling(&self, switched: &Switched, most: Duration) -> io::Result<()> {
-        self.say(&format!("profiling {} {}\n", switched.words(), most.as_secs()))
+    pub(crate) fn before_profiling(&self, change: &ProfileRateChange, most: Duration) -> io::Result<()> {
+        self.say(&format!("profiling {} {}\n", change.words(), most.as_secs()))
     }
 
-    /// Tells it that a tripwire will be set now, for `most` at the longest.
+    /// Tells it that a brake will be set now, for `most` at the longest.
     ///
     /// # Errors
     /// It is gone: do not.
-    pub(crate) fn before_tripwire(&self, tripped: &Tripped, most: Duration) -> io::Result<()> {
-        self.say(&format!("tripwire {} {}\n", most.as_millis(), tripped.words()))
+    pub(crate) fn before_brake(&self, change: &CgroupLimitChange, most: Duration) -> io::Result<()> {
+        self.say(&format!("tripwire {} {}\n", most.as_millis(), change.words()))
     }
 
     /// Tells it that the file is as it was.
-    pub(crate) fn after_tripwire(&self, file: &Path) {
+    pub(crate) fn after_brake(&self, file: &Path) {
         let _ = self.say(&format!("restored {}\n", file.display()));
     }
 
-    /// A sign of life: while a tripwire is set, silence for [`PATIENCE`] has it undone.
-    pub fn beat(&self) {
+    /// A sign of life: while a brake is set, silence for [`PATIENCE`] has it undone.
+    pub(crate) fn beat(&self) {
         let _ = self.say("beat\n");
     }
 
     /// All is undone: it leaves.
-    pub fn dismiss(&self) {
+    pub(crate) fn dismiss(&self) {
         let _ = self.say("bye\n");
         *self.pipe() = None;
         let _ = self.child().wait();

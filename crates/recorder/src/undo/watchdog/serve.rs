@@ -73,8 +73,8 @@ pub fn serve(made: &[PathBuf]) {
 fn carry_out(act: Act, owner: Pid) {
     match act {
         Act::Thaw(dir) => drop(thaw(&dir)),
-        Act::ProfilingOff(switched) => drop(switched.undo()),
-        Act::Restore(tripped) => drop(tripped.undo()),
+        Act::ProfilingOff(change) => drop(change.undo()),
+        Act::Restore(change) => drop(change.undo()),
         // If it still is that.
         Act::EndOwner if owner == nix::unistd::getppid() && owner.as_raw() > 1 => {
             let _ = nix::sys::signal::kill(owner, Signal::SIGKILL);

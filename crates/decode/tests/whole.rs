@@ -1,0 +1,93 @@
+//! A make-believe process's core file, taken and decoded: what the process was built with is what the facts
+//! say.
+#![allow(clippy::unwrap_used)]
+
+use lastgasp_decode::{Decoded, Provenance, decode};
+use lastgasp_observe::core::take_core;
+use lastgasp_observe::raw_capture::{Phase, RawCapture};
+use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
+
+const FUNCTIONS: &[FunctionSpec<'static>] = &[
+    ("main.main", 10, 40, true, None),
+    ("main.build", 20, 24, false, None),
+    ("runtime.gopark", 40, 16, false, None),
+    ("runtime.goexit", 50, 0, true, None),
+    ("runtime.mallocgc", 60, 32, false, None),
+];
+const TYPES: &[TypeSpec<'static>] = &[("main.block", 32768, true)];
+const LARGE: Span = Span {
+    state: SpanState::InUse,
+    size_class: 0,
+    noscan: false,
+    pages: 5,
+    elem_size: 40_960,
+    slots: 1,
+    objects: 1,
+    sweep: Sweep::Done,
+    marked: 1,
+    large_type: Some(0),
+};
+
+fn taken(flavour: Flavour) -> RawCapture {
+    let active = Record { allocs: 10, frees: 4 };
+    let sites = [Site { stack: vec![4, 1, 0, 3], size: 64, active, ..Site::default() }];
+    // One: what stands between two of them is in no core of this process, and they are copied in one piece.
+    let parked = Goroutine { goid: 1, status: 4, wait_reason: 2, stack: vec![2, 0], ..Goroutine::default() };
+    let mut p = Process::build(flavour, FUNCTIONS, &sites, &[parked]);
+    p.with_heap(flavour, &[LARGE, LARGE], TYPES);
+    p.with_module(flavour);
+    let dir = tempfile::tempdir().unwrap();
+    let (exe, core) = (dir.path().join("synth"), dir.path().join("core"));
+    std::fs::write(&exe, p.image(flavour, false)).unwrap();
+    std::fs::write(&core, p.core()).unwrap();
+    // The executable is open: its folder may go.
+    take_core(&core, Some(&exe)).unwrap()
+}
+
+fn decoded(taken: &RawCapture) -> Decoded {
+    decode(taken, &Provenance { lastgasp_version: "1.2.3".into(), kernel: "9.9.9-here".into() })
+}
+
+#[test]
+fn facts_are_what_the_process_was_built_with() {
+    for flavour in [Flavour::Go22, Flavour::Go27] {
+        let decoded = decoded(&taken(flavour));
+        let facts = &decoded.facts;
+        let function = |i: &u32| facts.frames[*i as usize].function.as_str();
+        let [site] = facts.profile.sites.as_slice() else { panic!("{:?}", facts.profile) };
+        assert_eq!(site.stack.iter().map(function).collect::<Vec<_>>(), ["main.build", "main.main"]);
+        assert_eq!((site.current.objects, site.current.bytes, site.allocated.objects), (6, 6 * 64, 10));
+        let [group] = facts.goroutines.groups.as_slice() else { panic!("{:?}", facts.capture.gaps) };
+        assert_eq!(group.stack.iter().map(function).collect::<Vec<_>>(), ["runtime.gopark", "main.main"]);
+        assert_eq!((group.count, group.state.as_str(), facts.goroutines.total), (1, "waiting", 1));
+        assert_eq!(decoded.goroutines.len(), 1);
+        let heap = facts.heap.as_ref().unwrap();
+        let [large] = heap.large.as_slice() else { panic!("{heap:?}") };
+        assert_eq!((large.count, large.size, large.element.as_deref()), (2, 40_960, Some("main.block")));
+        let minor = if flavour == Flavour::Go22 { 22 } else { 27 };
+        assert_eq!((decoded.minor, facts.target.go_version.as_str()), (minor, format!("go1.{minor}.0").as_str()));
+        assert_eq!((facts.target.pid, facts.target.module.0.as_str(), facts.target.stripped), (4711, "synth", false));
+        assert_eq!((facts.capture.phase.as_str(), facts.capture.reason.as_str()), ("core", "manual"));
+    }
+}
+
+/// A core may come from another machine; whoever takes a capture of a process stands on the same kernel.
+#[test]
+fn a_cores_kernel_is_unknown() {
+    let mut taken = taken(Flavour::Go27);
+    let capture = decoded(&taken).facts.capture;
+    assert_eq!((capture.kernel.as_str(), capture.lastgasp_version.as_str()), ("", "1.2.3"));
+    taken.phase = Phase::Manual;
+    assert_eq!(decoded(&taken).facts.capture.kernel, "9.9.9-here");
+}
+
+/// Copying and decoding stumble over the same: it is said once.
+#[test]
+fn a_gap_is_said_once() {
+    let mut taken = taken(Flavour::Go27);
+    let before = decoded(&taken).facts.capture.gaps;
+    let gap = lastgasp_goruntime::Gap::new("goroutines", "of a test");
+    taken.evidence.gaps.extend([gap.clone(), gap]);
+    let after = decoded(&taken).facts.capture.gaps;
+    assert_eq!(after.len(), before.len() + 1, "{after:?}");
+}

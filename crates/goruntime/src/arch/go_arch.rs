@@ -1,0 +1,28 @@
+//! What a processor's file fills in.
+
+use lastgasp_inferior::Addr;
+
+/// What is known of Go's code and stacks on one processor.
+#[derive(Debug)]
+pub(crate) struct GoArch {
+    /// Bytes of what a call pushes.
+    pub(crate) return_address_size: u64,
+    /// Where the kernel keeps the stack pointer of what a signal interrupted, from the handler's return
+    /// address on; in bytes.
+    pub(crate) signal_frame_sp: u64,
+    /// The same of the program counter.
+    pub(crate) signal_frame_pc: u64,
+    /// `pcHeader.minLC` (`symtab.go`): the smallest instruction, in bytes.
+    pub(crate) pc_quantum: u8,
+    /// The memory operands of a function's code, in order, from its bytes and where they stand.
+    pub(crate) operands: fn(&[u8], Addr) -> Vec<MemoryOperand>,
+}
+
+/// A memory operand relative to the program counter: how Go code names a package-level variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MemoryOperand {
+    /// The variable's address.
+    pub(crate) target: Addr,
+    /// Whether the address itself is taken (LEA) and not what stands there.
+    pub(crate) is_lea: bool,
+}

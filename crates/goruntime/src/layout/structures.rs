@@ -1,0 +1,346 @@
+//! The runtime's structures, as far as their fields are needed: what a table fills. All numbers are byte
+//! offsets, or sizes in bytes where the name ends in `sizeof`; `Option` marks what some releases lack.
+
+/// Everything the product needs to know about one Go minor.
+#[derive(Debug)]
+pub struct Layout {
+    /// 22 for Go 1.22.
+    pub minor: u16,
+    /// The first patch release that the table holds for; the last is the one before the next table's.
+    pub from_patch: u16,
+    /// The release that the table was made from.
+    pub source: &'static str,
+    /// One allocation stack of a profile (`mprof.go`).
+    pub bucket: Bucket,
+    /// The counters of a memory profile bucket, behind its stack (`mprof.go`).
+    pub mem_record: MemRecord,
+    /// A goroutine (`runtime2.go`).
+    pub g: G,
+    /// A thread (`runtime2.go`).
+    pub m: M,
+    /// What is kept of a goroutine's forebears (`runtime2.go`).
+    pub ancestor: Ancestor,
+    /// The map of Go up to 1.23 (`map.go`).
+    pub hmap: HMap,
+    /// What the linker tells the runtime about one module (`symtab.go`).
+    pub moduledata: ModuleData,
+    /// Function metadata in pclntab (`runtime2.go`).
+    pub func: Func,
+    /// A node of a function's inline tree (`symtabinl.go`).
+    pub inlined_call: InlinedCall,
+    /// The pacer's state, `gcControllerState` (`mgcpacer.go`).
+    pub gc_controller: GcController,
+    /// `memstats` (`mstats.go`).
+    pub mstats: MStats,
+    /// The three parts of `memstats.heapStats`, which sum to the whole (`mstats.go`).
+    pub heap_stats: HeapStats,
+    /// The heap (`mheap.go`).
+    pub mheap: MHeap,
+    /// A run of pages (`mheap.go`).
+    pub mspan: MSpan,
+    /// `abi.FuncIDWrapper`: marks functions that the compiler made and tracebacks hide.
+    pub wrapper_func_id: u8,
+    /// The texts of `waitReason`, by number.
+    pub wait_reasons: &'static [&'static str],
+}
+
+/// One allocation stack of a profile (`mprof.go`).
+#[derive(Debug)]
+pub struct Bucket {
+    /// Size of `runtime.bucket`.
+    pub sizeof: u64,
+    /// Offset of `runtime.bucket.allnext`.
+    pub allnext: u64,
+    /// Offset of `runtime.bucket.typ`.
+    pub typ: u64,
+    /// Offset of `runtime.bucket.size`.
+    pub size: u64,
+    /// Offset of `runtime.bucket.nstk`.
+    pub nstk: u64,
+}
+
+/// The counters of a memory profile bucket, behind its stack (`mprof.go`).
+#[derive(Debug)]
+pub struct MemRecord {
+    /// Size of `runtime.memRecord`.
+    pub sizeof: u64,
+    /// Offset of `runtime.memRecord.active`.
+    pub active: u64,
+    /// Offset of `runtime.memRecord.future`.
+    pub future: u64,
+    /// Size of `runtime.memRecordCycle`.
+    pub cycle_sizeof: u64,
+    /// Offset of `runtime.memRecordCycle.allocs`.
+    pub allocs: u64,
+    /// Offset of `runtime.memRecordCycle.frees`.
+    pub frees: u64,
+    /// Offset of `runtime.memRecordCycle.alloc_bytes`.
+    pub alloc_bytes: Option<u64>,
+    /// Offset of `runtime.memRecordCycle.free_bytes`.
+    pub free_bytes: Option<u64>,
+}
+
+/// A goroutine (`runtime2.go`).
+#[derive(Debug)]
+pub struct G {
+    /// Size of `runtime.g`.
+    pub sizeof: u64,
+    /// Offset of `runtime.g.stack.lo`.
+    pub stack_lo: u64,
+    /// Offset of `runtime.g.stack.hi`.
+    pub stack_hi: u64,
+    /// Offset of `runtime.g.m`.
+    pub m: u64,
+    /// Offset of `runtime.g.sched.sp`.
+    pub sched_sp: u64,
+    /// Offset of `runtime.g.sched.pc`.
+    pub sched_pc: u64,
+    /// Offset of `runtime.g.syscallsp`.
+    pub syscallsp: u64,
+    /// Offset of `runtime.g.syscallpc`.
+    pub syscallpc: u64,
+    /// Offset of `runtime.g.atomicstatus`.
+    pub atomicstatus: u64,
+    /// Offset of `runtime.g.goid`.
+    pub goid: u64,
+    /// Offset of `runtime.g.waitsince`.
+    pub waitsince: u64,
+    /// Offset of `runtime.g.waitreason`.
+    pub waitreason: u64,
+    /// Offset of `runtime.g.lockedm`.
+    pub lockedm: u64,
+    /// Offset of `runtime.g.parentGoid`.
+    pub parent_goid: Option<u64>,
+    /// Offset of `runtime.g.gopc`.
+    pub gopc: u64,
+    /// Offset of `runtime.g.startpc`.
+    pub startpc: u64,
+    /// Offset of `runtime.g.ancestors`.
+    pub ancestors: u64,
+    /// Offset of `runtime.g.labels`.
+    pub labels: u64,
+}
+
+/// A thread (`runtime2.go`).
+#[derive(Debug)]
+pub struct M {
+    /// Size of `runtime.m`.
+    pub sizeof: u64,
+    /// Offset of `runtime.m.g0`.
+    pub g0: u64,
+    /// Offset of `runtime.m.gsignal`.
+    pub gsignal: u64,
+    /// Offset of `runtime.m.procid`.
+    pub procid: u64,
+    /// Offset of `runtime.m.curg`.
+    pub curg: u64,
+    /// Offset of `runtime.m.alllink`.
+    pub alllink: u64,
+    /// Offset of `runtime.m.vdsoSP`.
+    pub vdso_sp: u64,
+    /// Offset of `runtime.m.vdsoPC`.
+    pub vdso_pc: u64,
+}
+
+/// A goroutine that led to another, kept under `GODEBUG=tracebackancestors=N` (`runtime2.go`,
+/// `ancestorInfo`).
+#[derive(Debug)]
+pub struct Ancestor {
+    /// Size of `runtime.ancestorInfo`.
+    pub sizeof: u64,
+    /// Offset of `runtime.ancestorInfo.pcs`.
+    pub pcs: u64,
+    /// Offset of `runtime.ancestorInfo.goid`.
+    pub goid: u64,
+    /// Offset of `runtime.ancestorInfo.gopc`.
+    pub gopc: u64,
+}
+
+/// The map of Go up to 1.23 (`map.go`), in which profiler labels stood.
+#[derive(Debug)]
+pub struct HMap {
+    /// Offset of `runtime.hmap.B`.
+    pub b: Option<u64>,
+    /// Offset of `runtime.hmap.buckets`.
+    pub buckets: Option<u64>,
+    /// Offset of `runtime.hmap.oldbuckets`.
+    pub oldbuckets: Option<u64>,
+}
+
+/// What the linker tells the runtime about one module (`symtab.go`).
+#[derive(Debug)]
+pub struct ModuleData {
+    /// Size of `runtime.moduledata`.
+    pub sizeof: u64,
+    /// Offset of `runtime.moduledata.pcHeader`.
+    pub pc_header: u64,
+    /// Offset of `runtime.moduledata.funcnametab`.
+    pub funcnametab: u64,
+    /// Offset of `runtime.moduledata.cutab`.
+    pub cutab: u64,
+    /// Offset of `runtime.moduledata.filetab`.
+    pub filetab: u64,
+    /// Offset of `runtime.moduledata.pctab`.
+    pub pctab: u64,
+    /// Offset of `runtime.moduledata.pclntable`.
+    pub pclntable: u64,
+    /// Offset of `runtime.moduledata.ftab`.
+    pub ftab: u64,
+    /// Offset of `runtime.moduledata.minpc`.
+    pub minpc: u64,
+    /// Offset of `runtime.moduledata.maxpc`.
+    pub maxpc: u64,
+    /// Offset of `runtime.moduledata.text`.
+    pub text: u64,
+    /// Offset of `runtime.moduledata.etext`.
+    pub etext: u64,
+    /// Offset of `runtime.moduledata.noptrdata`.
+    pub noptrdata: u64,
+    /// Offset of `runtime.moduledata.enoptrbss`.
+    pub enoptrbss: u64,
+    /// Offset of `runtime.moduledata.gofunc`.
+    pub gofunc: u64,
+    /// Offset of `runtime.moduledata.types`.
+    pub types: u64,
+    /// Offset of `runtime.moduledata.etypes`.
+    pub etypes: u64,
+    /// Offset of `runtime.moduledata.next`.
+    pub next: u64,
+}
+
+/// Function metadata in pclntab (`runtime2.go`).
+#[derive(Debug)]
+pub struct Func {
+    /// Size of `runtime._func`.
+    pub sizeof: u64,
+    /// Offset of `runtime._func.nameOff` or `nameoff`.
+    pub name_off: u64,
+    /// Offset of `runtime._func.pcsp`.
+    pub pcsp: u64,
+    /// Offset of `runtime._func.pcfile`.
+    pub pcfile: u64,
+    /// Offset of `runtime._func.pcln`.
+    pub pcln: u64,
+    /// Offset of `runtime._func.npcdata`.
+    pub npcdata: u64,
+    /// Offset of `runtime._func.cuOffset`.
+    pub cu_offset: u64,
+    /// Offset of `runtime._func.funcID`.
+    pub func_id: u64,
+    /// Offset of `runtime._func.flag`.
+    pub flag: u64,
+    /// Offset of `runtime._func.nfuncdata`.
+    pub nfuncdata: u64,
+}
+
+/// A node of a function's inline tree (`symtabinl.go`).
+#[derive(Debug)]
+pub struct InlinedCall {
+    /// Size of `runtime.inlinedCall`.
+    pub sizeof: u64,
+    /// Offset of `runtime.inlinedCall.funcID`.
+    pub func_id: u64,
+    /// Offset of `runtime.inlinedCall.nameOff` or `func_`.
+    pub name_off: u64,
+    /// Offset of `runtime.inlinedCall.parentPc`.
+    pub parent_pc: u64,
+}
+
+/// The pacer's state, `gcControllerState` (`mgcpacer.go`).
+#[derive(Debug)]
+pub struct GcController {
+    /// Offset of `runtime.gcControllerState.gcPercent`.
+    pub gc_percent: u64,
+    /// Offset of `runtime.gcControllerState.memoryLimit`.
+    pub memory_limit: u64,
+    /// Offset of `runtime.gcControllerState.gcPercentHeapGoal`.
+    pub gc_percent_heap_goal: u64,
+    /// Offset of `runtime.gcControllerState.heapLive`.
+    pub heap_live: u64,
+    /// Offset of `runtime.gcControllerState.heapMarked`.
+    pub heap_marked: u64,
+    /// Offset of `runtime.gcControllerState.heapInUse`.
+    pub heap_in_use: u64,
+    /// Offset of `runtime.gcControllerState.heapReleased`.
+    pub heap_released: u64,
+    /// Offset of `runtime.gcControllerState.heapFree`.
+    pub heap_free: u64,
+    /// Offset of `runtime.gcControllerState.totalAlloc`.
+    pub total_alloc: u64,
+    /// Offset of `runtime.gcControllerState.totalFree`.
+    pub total_free: u64,
+    /// Offset of `runtime.gcControllerState.mappedReady`.
+    pub mapped_ready: u64,
+}
+
+/// `memstats` (`mstats.go`).
+#[derive(Debug)]
+pub struct MStats {
+    /// Offset of `runtime.mstats.stacks_sys`.
+    pub stacks_sys: u64,
+    /// Offset of `runtime.mstats.mspan_sys`.
+    pub mspan_sys: u64,
+    /// Offset of `runtime.mstats.mcache_sys`.
+    pub mcache_sys: u64,
+    /// Offset of `runtime.mstats.buckhash_sys`.
+    pub buckhash_sys: u64,
+    /// Offset of `runtime.mstats.gcMiscSys`.
+    pub gc_misc_sys: u64,
+    /// Offset of `runtime.mstats.other_sys`.
+    pub other_sys: u64,
+    /// Offset of `runtime.mstats.numgc`.
+    pub numgc: u64,
+    /// Offset of `runtime.mstats.last_gc_nanotime`.
+    pub last_gc_nanotime: u64,
+}
+
+/// The three parts of `memstats.heapStats`, which sum to the whole (`mstats.go`).
+#[derive(Debug)]
+pub struct HeapStats {
+    /// Offset of `runtime.mstats.heapStats.stats`.
+    pub stats: u64,
+    /// Size of `runtime.heapStatsDelta`.
+    pub sizeof: u64,
+    /// Offset of `runtime.heapStatsDelta.inStacks`.
+    pub in_stacks: u64,
+    /// Offset of `runtime.heapStatsDelta.inWorkBufs`.
+    pub in_work_bufs: u64,
+}
+
+/// The heap (`mheap.go`).
+#[derive(Debug)]
+pub struct MHeap {
+    /// Offset of `runtime.mheap.sweepgen`.
+    pub sweepgen: u64,
+    /// Offset of `runtime.mheap.allspans`.
+    pub allspans: u64,
+}
+
+/// A run of pages (`mheap.go`).
+#[derive(Debug)]
+pub struct MSpan {
+    /// Size of `runtime.mspan`.
+    pub sizeof: u64,
+    /// Offset of `runtime.mspan.startAddr`.
+    pub start_addr: u64,
+    /// Offset of `runtime.mspan.npages`.
+    pub npages: u64,
+    /// Offset of `runtime.mspan.allocCount`.
+    pub alloc_count: u64,
+    /// Offset of `runtime.mspan.spanclass`.
+    pub spanclass: u64,
+    /// Offset of `runtime.mspan.state`.
+    pub state: u64,
+    /// Offset of `runtime.mspan.elemsize`.
+    pub elemsize: u64,
+    /// Offset of `runtime.mspan.nelems`.
+    pub nelems: u64,
+    /// Size of the type of `runtime.mspan.nelems`: 8 up to Go 1.21, then 2.
+    pub nelems_sizeof: u64,
+    /// Offset of `runtime.mspan.sweepgen`.
+    pub sweepgen: u64,
+    /// Offset of `runtime.mspan.gcmarkBits`.
+    pub gcmark_bits: u64,
+    /// Offset of `runtime.mspan.largeType` (from Go 1.22).
+    pub large_type: Option<u64>,
+}

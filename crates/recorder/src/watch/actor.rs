@@ -1,0 +1,44 @@
+//! What a watch loop has others do for it: sleeping, taking evidence, braking.
+
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use lastgasp_observe::kernel::limit::LimitUsage;
+use lastgasp_observe::target::Target;
+use lastgasp_observe::target::timeline::Sample;
+
+use super::target_watch::TargetWatch;
+use crate::decide::policy::Step;
+use crate::take::CaptureContext;
+
+/// Why a sleep is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// Time.
+    Due,
+    /// The process has ended.
+    Exited,
+    /// Somebody wants us elsewhere.
+    CalledAway,
+}
+
+/// Where a watch loop sleeps between two looks.
+pub(crate) trait Sleeper {
+    /// Sleeps for that time, or until the process behind `exit` ends.
+    fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken;
+}
+
+/// What a watch loop can have done.
+pub(crate) trait Actor: Sleeper {
+    /// Takes evidence and hands it on; the target is stopped for it if it lives. Gives why there is none, if so.
+    /// What is taken after `until` is worth nothing.
+    fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String>;
+    /// Sets the brake or takes it back; gives whether anything was done.
+    fn brake(&mut self, on: bool, limit_usage: &LimitUsage) -> Result<bool, String>;
+    /// A look was taken.
+    fn seen(&mut self, sample: &Sample, step: &Step, watch: &TargetWatch);
+    /// Whether there is something else to watch, now that it is calm.
+    fn looks_elsewhere(&mut self, sample: &Sample, pid: i32) -> bool;
+    /// Something could not be done.
+    fn note(&mut self, note: String);
+}

@@ -1,0 +1,157 @@
+//! A process under watch: what is held of it and known of it.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+
+use lastgasp_inferior::Addr;
+use lastgasp_observe::kernel::exit::OomCounters;
+use lastgasp_observe::kernel::limit::LimitUsage;
+use lastgasp_observe::kernel::machine::Machine;
+use lastgasp_observe::kernel::sys::pidfd_open;
+use lastgasp_observe::target::Target;
+use lastgasp_observe::target::identity::Identity;
+use lastgasp_observe::target::timeline::{Clock, Timeline};
+use nix::sys::wait::WaitStatus;
+
+use super::history::TargetHistory;
+use crate::decide::forecast::Point;
+use crate::decide::policy::{self, Policy};
+use crate::pin::Pin;
+
+/// A process under watch, with what the watch of it needs.
+#[derive(Debug)]
+pub(crate) struct TargetWatch {
+    /// Process number.
+    pub(crate) pid: i32,
+    /// Who it is.
+    pub(crate) identity: Identity,
+    /// What is known and remembered of it. Reading its memory can hang where the kernel holds its address space; nobody who must not hang locks this.
+    pub(crate) history: Arc<Mutex<TargetHistory>>,
+    /// How much of which limit it uses.
+    pub(crate) limit_usage: LimitUsage,
+    /// What the policy remembers.
+    pub(crate) memory: policy::Memory,
+    /// Its address space, held.
+    pub(crate) pin: Option<Pin>,
+    /// Readable when it has ended.
+    pub(crate) exit: Option<OwnedFd>,
+    /// The timeline's.
+    pub(crate) clock: Clock,
+    /// The latest looks, oldest first, all against one and the same limit: what the forecast is made of.
+    pub(super) points: Vec<Point>,
+    series: u64,
+    moves: u64,
+    pub(super) counters: OomCounters,
+    mem: Option<File>,
+    readable: Addr,
+    image: Option<Vec<u8>>,
+}
+
+/// Why a process is watched closely no longer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum StopReason {
+    /// It has ended.
+    Ended(ExitReport),
+    /// It has become another program by exec.
+    Replaced,
+    /// It has been calm for long.
+    Calm,
+    /// Somebody wants us elsewhere.
+    CalledAway,
+}
+
+/// How a process ended, and what we have of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ExitReport {
+    /// Its wait status, if that is known.
+    pub(crate) status: Option<WaitStatus>,
+    /// Killed by the kernel for memory.
+    pub(crate) oom: bool,
+    /// Killed.
+    pub(crate) killed: bool,
+    /// Why it could not be read afterwards, if it should have been.
+    pub(crate) unread: Option<String>,
+}
+
+impl TargetWatch {
+    /// A process to be watched. `limit_usage` says what it may use.
+    pub(crate) fn new(target: Target, limit_usage: LimitUsage, machine: &Machine) -> Self {
+        let pid = target.process.pid();
+        let mut timeline = Timeline::default();
+        timeline.note("attach", format!("process {pid}, {}", target.runtime.version));
+        Self {
+            pid,
+            identity: target.identity.clone(),
+            counters: OomCounters::note(&limit_usage, machine),
+            exit: pidfd_open(pid),
+            clock: timeline.clock(),
+            mem: target.process.mem_file().ok(),
+            readable: target.readable(),
+            image: auxv(pid),
+            // Else the first refresh, which may be in the crisis, would forget all points.
+            series: limit_usage.changes(),
+            limit_usage,
+            memory: policy::Memory::default(),
+            pin: None,
+            points: Vec::new(),
+            moves: 0,
+            history: Arc::new(Mutex::new(TargetHistory::new(target, timeline))),
+        }
+    }
+
+    /// Holds its address space.
+    pub(crate) fn arm(&mut self) -> Result<(), String> {
+        let mem = self.mem.as_ref().ok_or("its memory file is not open".to_owned());
+        let held = mem.and_then(|m| {
+            Pin::hold(m.try_clone().map_err(|e| e.to_string())?, self.readable).map_err(|e| e.to_string())
+        });
+        // What is not held must not be thought to be: the sleeps are longer then.
+        self.memory.pinned = held.is_ok();
+        self.pin = Some(held?);
+        Ok(())
+    }
+
+    /// Whether it has become another program by exec: the old one's memory would stay charged to it as long as we held on, and what we know of it is void.
+    pub(crate) fn is_replaced(&self) -> bool {
+        auxv(self.pid).is_some_and(|now| Some(now) != self.image)
+    }
+
+    /// Bytes in use as last seen, and how many milliseconds ago that was.
+    pub(crate) fn last_look(&self) -> (u64, u64) {
+        self.points.last().map_or((0, 0), |p| (p.bytes, self.clock.now_ms().saturating_sub(p.t_ms)))
+    }
+
+    /// Brings the limit up to date.
+    pub(crate) fn refresh_limits(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) {
+        self.limit_usage.refresh(rss, machine);
+        if self.limit_usage.changes() != self.series {
+            self.series = self.limit_usage.changes();
+            self.points.clear();
+        }
+        if self.limit_usage.moves() != self.moves {
+            self.moves = self.limit_usage.moves();
+            // A kill in the new group is counted there.
+            self.counters = OomCounters::note(&self.limit_usage, machine);
+            self.identity.cgroup = self.limit_usage.own().map(|g| g.path.clone()).unwrap_or_default();
+            tracing::debug!(pid = self.pid, cgroup = self.identity.cgroup, "moved into another group");
+        }
+    }
+
+    /// Notes a look, and decides.
+    pub(crate) fn decide(&mut self, policy: &Policy, point: Point) -> policy::Step {
+        /// What the forecast looks at, and what is kept before the older half goes.
+        const RECENT: usize = 200;
+        if self.points.len() >= 2 * RECENT {
+            self.points.drain(..RECENT);
+        }
+        self.points.push(point);
+        let recent = self.points.get(self.points.len().saturating_sub(RECENT)..).unwrap_or_default();
+        policy.step(&mut self.memory, recent, self.limit_usage.limit.as_ref().map(|l| l.0))
+    }
+}
+
+/// The kernel's words to the program at its start, which hold random addresses: they change with every exec and with nothing else.
+fn auxv(pid: i32) -> Option<Vec<u8>> {
+    std::fs::read(format!("/proc/{pid}/auxv")).ok().filter(|b| !b.is_empty())
+}

@@ -1,0 +1,183 @@
+//! Verdict, findings, and what stands around them: what to do, what it is not, feeds, window, other limits.
+
+use lastgasp_diagnosis::{Diagnosis, Facts, Subject, feeds, nothing_found};
+use serde::Serialize;
+
+/// The field `verdict`.
+#[derive(Debug, Serialize)]
+pub(super) struct Verdict<'a> {
+    level: &'static str,
+    title: &'a str,
+    sentence: &'a str,
+    /// Absent if nothing was found.
+    #[serde(flatten)]
+    of: Option<Reasons<'a>>,
+}
+
+/// What a verdict has beyond its sentence.
+#[derive(Debug, Serialize)]
+struct Reasons<'a> {
+    code: &'static str,
+    subject: &'a Subject,
+    fingerprint: String,
+    confidence: f64,
+    confidence_terms: Vec<Factor>,
+    site: Option<usize>,
+    facts: Vec<Evidence<'a>>,
+    cure: &'a str,
+}
+
+/// A factor of the confidence.
+#[derive(Debug, Serialize)]
+struct Factor {
+    term: &'static str,
+    value: f64,
+}
+
+/// A sentence of evidence.
+#[derive(Debug, Serialize)]
+struct Evidence<'a> {
+    text: &'a str,
+    source: &'static str,
+}
+
+/// An element of `findings`.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding<'a> {
+    code: &'static str,
+    subject: &'a Subject,
+    fingerprint: String,
+    level: &'static str,
+    title: &'a str,
+    sentence: &'a str,
+    confidence: f64,
+    evidence: Vec<Evidence<'a>>,
+    cure: &'a str,
+}
+
+/// An element of `do_now`.
+#[derive(Debug, Serialize)]
+pub(super) struct Act<'a> {
+    text: &'a str,
+    effect: &'a str,
+}
+
+/// An element of `not_it`.
+#[derive(Debug, Serialize)]
+pub(super) struct RuledOut<'a> {
+    suspect: &'static str,
+    because: &'a str,
+    source: &'static str,
+}
+
+/// An element of `feeds`.
+#[derive(Debug, Serialize)]
+pub(super) struct Feed {
+    name: String,
+    state: &'static str,
+    detail: String,
+}
+
+/// The field `window`.
+#[derive(Debug, Serialize)]
+pub(super) struct Window {
+    seconds: f64,
+    onset_ms: u64,
+    end_ms: u64,
+    start_bytes: u64,
+    end_bytes: u64,
+    growth_bytes: u64,
+    rate_bytes_per_s: f64,
+    rate_low_bytes_per_s: f64,
+    rate_high_bytes_per_s: f64,
+    gc_cycles: u32,
+}
+
+/// An element of `limit_what_if`.
+#[derive(Debug, Serialize)]
+pub(super) struct LimitWhatIf {
+    limit_bytes: u64,
+    buys_seconds: f64,
+    low_seconds: f64,
+    high_seconds: f64,
+}
+
+impl<'a> Verdict<'a> {
+    pub(super) fn of(facts: &Facts, d: &'a Diagnosis) -> Self {
+        let Some(f) = d.verdict() else {
+            return Self { level: "none", title: "no finding", sentence: nothing_found(facts), of: None };
+        };
+        let reasons = Reasons {
+            code: f.code,
+            subject: &f.subject,
+            fingerprint: f.fingerprint(),
+            confidence: f.confidence(),
+            confidence_terms: f.factors.iter().map(|c| Factor { term: c.name, value: c.value }).collect(),
+            site: f.site,
+            facts: evidence(f),
+            cure: &f.cure,
+        };
+        Self { level: f.level.name(), title: &f.title, sentence: &f.sentence, of: Some(reasons) }
+    }
+}
+
+fn evidence(f: &lastgasp_diagnosis::Finding) -> Vec<Evidence<'_>> {
+    f.evidence.iter().map(|e| Evidence { text: &e.text, source: e.source.name() }).collect()
+}
+
+impl<'a> Finding<'a> {
+    pub(super) fn of(f: &'a lastgasp_diagnosis::Finding) -> Self {
+        Self {
+            code: f.code,
+            subject: &f.subject,
+            fingerprint: f.fingerprint(),
+            level: f.level.name(),
+            title: &f.title,
+            sentence: &f.sentence,
+            confidence: f.confidence(),
+            evidence: evidence(f),
+            cure: &f.cure,
+        }
+    }
+}
+
+impl<'a> Act<'a> {
+    pub(super) fn of(f: &'a lastgasp_diagnosis::Finding) -> Vec<Self> {
+        f.do_now.iter().map(|(text, effect)| Self { text, effect }).collect()
+    }
+}
+
+impl<'a> RuledOut<'a> {
+    pub(super) fn of(r: &'a lastgasp_diagnosis::RuledOut) -> Self {
+        Self { suspect: r.suspect, because: &r.because, source: r.source.name() }
+    }
+}
+
+impl Feed {
+    pub(super) fn of(facts: &Facts) -> Vec<Self> {
+        feeds(facts).into_iter().map(|f| Self { state: f.state(), name: f.name, detail: f.detail }).collect()
+    }
+}
+
+impl Window {
+    pub(super) fn of(w: &lastgasp_diagnosis::Window) -> Self {
+        Self {
+            seconds: w.seconds(),
+            onset_ms: w.onset_ms,
+            end_ms: w.end_ms,
+            start_bytes: w.start_bytes,
+            end_bytes: w.end_bytes,
+            growth_bytes: w.growth(),
+            rate_bytes_per_s: w.rate,
+            rate_low_bytes_per_s: w.rate_low,
+            rate_high_bytes_per_s: w.rate_high,
+            gc_cycles: w.gc_cycles,
+        }
+    }
+}
+
+impl LimitWhatIf {
+    pub(super) fn of(l: &lastgasp_diagnosis::LimitWhatIf) -> Self {
+        Self { limit_bytes: l.limit, buys_seconds: l.seconds, low_seconds: l.low, high_seconds: l.high }
+    }
+}

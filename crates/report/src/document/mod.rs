@@ -1,0 +1,75 @@
+//! The report as one JSON document: the contract of docs/formats/report-json.md, a struct for each object. The HTML page
+//! carries it and computes nothing of its own, nor is anything computed here.
+
+mod findings;
+mod goroutines;
+mod memory;
+mod origin;
+mod profile;
+mod timeline;
+
+use lastgasp_diagnosis::{Diagnosis, Facts};
+use serde::Serialize;
+use serde_json::Value;
+
+use findings::{Act, Feed, Finding, LimitWhatIf, RuledOut, Verdict, Window};
+use goroutines::Goroutines;
+use memory::{Gc, Heap, Memory};
+use origin::{Capture, Provenance, Target};
+use profile::{Pprof, Profile};
+use timeline::Timeline;
+
+/// Name and version of the contract.
+const SCHEMA: &str = "lastgasp.report/1";
+
+/// The document.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    capture: Capture<'a>,
+    target: Target<'a>,
+    verdict: Verdict<'a>,
+    findings: Vec<Finding<'a>>,
+    do_now: Vec<Act<'a>>,
+    not_it: Vec<RuledOut<'a>>,
+    feeds: Vec<Feed>,
+    unknown: &'a [String],
+    window: Option<Window>,
+    limit_what_if: Vec<LimitWhatIf>,
+    memory: Memory,
+    heap: Option<Heap<'a>>,
+    gc: Gc,
+    profile: Profile<'a>,
+    pprof: Pprof,
+    goroutines: Goroutines<'a>,
+    timeline: Timeline,
+    provenance: Provenance<'a>,
+}
+
+/// The document of a capture. `path` is where the capture stands, if it does.
+#[must_use]
+pub fn document(facts: &Facts, d: &Diagnosis, path: Option<&str>) -> Value {
+    let document = Document {
+        schema: SCHEMA,
+        capture: Capture::of(facts, path),
+        target: Target::of(facts),
+        verdict: Verdict::of(facts, d),
+        findings: d.findings.iter().map(Finding::of).collect(),
+        do_now: d.verdict().map(Act::of).unwrap_or_default(),
+        not_it: d.ruled_out.iter().map(RuledOut::of).collect(),
+        feeds: Feed::of(facts),
+        unknown: &d.unknown,
+        window: d.window.as_ref().map(Window::of),
+        limit_what_if: d.limits.iter().map(LimitWhatIf::of).collect(),
+        memory: Memory::of(facts),
+        heap: facts.heap.as_ref().map(Heap::of),
+        gc: Gc::of(facts),
+        profile: Profile::of(facts, d),
+        pprof: Pprof::of(facts, d),
+        goroutines: Goroutines::of(facts, d),
+        timeline: Timeline::of(facts, d),
+        provenance: Provenance::of(facts),
+    };
+    // Keys are strings, and no value refuses to be written.
+    serde_json::to_value(document).unwrap_or_default()
+}

@@ -1,0 +1,126 @@
+//! Where a report comes from: capture, target, provenance.
+
+use lastgasp_diagnosis::Facts;
+use serde::Serialize;
+
+/// The field `capture`.
+#[derive(Debug, Serialize)]
+pub(super) struct Capture<'a> {
+    id: Option<&'a str>,
+    path: Option<&'a str>,
+    phase: &'a str,
+    reason: &'a str,
+    taken_at: &'a str,
+    complete: bool,
+    stopped_ns: u64,
+    gaps: Vec<Gap<'a>>,
+}
+
+/// What could not be read.
+#[derive(Debug, Serialize)]
+struct Gap<'a> {
+    what: &'a str,
+    why: &'a str,
+}
+
+/// The field `target`.
+#[derive(Debug, Serialize)]
+pub(super) struct Target<'a> {
+    pid: i32,
+    service: &'a str,
+    go_version: &'a str,
+    module: Module<'a>,
+    vcs: Option<Vcs<'a>>,
+    build_id: Option<&'a str>,
+    stripped: bool,
+    cgroup: &'a str,
+    container: Option<&'a str>,
+    limit_bytes: Option<u64>,
+    limit_source: Option<&'a str>,
+    started_at: Option<String>,
+}
+
+/// The main module.
+#[derive(Debug, Serialize)]
+struct Module<'a> {
+    path: &'a str,
+    version: &'a str,
+}
+
+/// The commit that it was built from.
+#[derive(Debug, Serialize)]
+struct Vcs<'a> {
+    revision: &'a str,
+    time: &'a str,
+    modified: bool,
+}
+
+/// The field `provenance`.
+#[derive(Debug, Serialize)]
+pub(super) struct Provenance<'a> {
+    lastgasp_version: &'a str,
+    kernel: &'a str,
+    layout: &'a str,
+    bytes_copied: u64,
+    notes: Vec<&'static str>,
+}
+
+impl<'a> Capture<'a> {
+    pub(super) fn of(facts: &'a Facts, path: Option<&'a str>) -> Self {
+        let c = &facts.capture;
+        Self {
+            id: path.and_then(|p| p.trim_end_matches('/').rsplit('/').next()),
+            path,
+            phase: &c.phase,
+            reason: &c.reason,
+            taken_at: &c.taken_at,
+            complete: c.gaps.is_empty(),
+            stopped_ns: c.stopped_ns,
+            gaps: c.gaps.iter().map(|(what, why)| Gap { what, why }).collect(),
+        }
+    }
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn of(facts: &'a Facts) -> Self {
+        let t = &facts.target;
+        let started_at = jiff::Timestamp::from_second(t.started_unix.cast_signed())
+            .ok()
+            .filter(|_| t.started_unix > 0)
+            .map(|t| t.to_string());
+        let vcs = t.vcs.as_ref();
+        Self {
+            pid: t.pid,
+            service: &t.service,
+            go_version: &t.go_version,
+            module: Module { path: &t.module.0, version: &t.module.1 },
+            vcs: vcs.map(|(revision, time, modified)| Vcs { revision, time, modified: modified == "true" }),
+            build_id: t.build_id.as_deref(),
+            stripped: t.stripped,
+            cgroup: &t.cgroup,
+            container: t.container.as_deref(),
+            limit_bytes: t.limit_bytes,
+            limit_source: t.limit_source.as_deref(),
+            started_at,
+        }
+    }
+}
+
+impl<'a> Provenance<'a> {
+    pub(super) fn of(facts: &'a Facts) -> Self {
+        let mut notes = vec![
+            "profile figures are estimates from the runtime's samples (un-sampled with the process's own rate)",
+            "goroutine counts of the timeline are structures in existence: they never go down",
+        ];
+        if facts.capture.phase == "post-kill" {
+            notes.push("read from the dead process's memory, which lastgasp held for a moment");
+        }
+        Self {
+            lastgasp_version: &facts.capture.lastgasp_version,
+            kernel: &facts.capture.kernel,
+            layout: &facts.target.layout,
+            bytes_copied: facts.capture.bytes_copied,
+            notes,
+        }
+    }
+}

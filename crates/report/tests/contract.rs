@@ -1,0 +1,130 @@
+//! docs/formats/report-json.md against what is written: every field is documented with its type, and nothing else is.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+use lastgasp_diagnosis::facts::{Charge, Event, Feed, Gc, Group, Heap, HeapClass, LargeObjects, Residency};
+use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_report::document;
+use serde_json::Value;
+
+/// Tables by name; of each the fields with their types.
+type Tables = BTreeMap<String, BTreeMap<String, String>>;
+
+fn tables() -> Tables {
+    let mut out = Tables::new();
+    let mut table = String::new();
+    for line in include_str!("../../../docs/formats/report-json.md").lines() {
+        if let Some(name) = line.strip_prefix("## ") {
+            table = name.to_owned();
+        } else if line.starts_with("| `") {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [_, field, r#type, meaning, _] = cells[..] else { panic!("{line}") };
+            assert!(!meaning.is_empty(), "{line}");
+            let field = field.trim_matches('`').to_owned();
+            let known = out.entry(table.clone()).or_default().insert(field, r#type.to_owned());
+            assert_eq!(known, None, "twice: {line}");
+        }
+    }
+    out
+}
+
+/// Facts of which every field of a report can be made: the recorded incident, with what it lacks.
+fn everything() -> Vec<Facts> {
+    let mut json = String::new();
+    GzDecoder::new(&include_bytes!("fixtures/incident.facts.json.gz")[..]).read_to_string(&mut json).unwrap();
+    let mut facts: Facts = serde_json::from_str(&json).unwrap();
+    facts.capture.gaps.push(("stacks".into(), "no room".into()));
+    facts.target.vcs = Some(("abc".into(), "2026-11-23T01:02:13Z".into(), "true".into()));
+    facts.target.build_id = Some("id".into());
+    facts.target.container = Some("c1".into());
+    facts.target.started_unix = 1_700_000_000;
+    facts.gc.memory_limit = Some(1 << 40);
+    facts.residency = Some(Residency::default());
+    facts.charge = Some(Charge::default());
+    facts.feeds = vec![Feed { name: "releases".into(), detail: "the cluster".into() }];
+    facts.timeline.events.push(Event { t_ms: 1, kind: "attach".into(), text: "watched".into() });
+    let class = HeapClass { size: 16, objects: 4, ..HeapClass::default() };
+    let large = LargeObjects { count: 1, size: 1 << 20, element: Some("byte".into()), ..LargeObjects::default() };
+    facts.heap = Some(Heap { classes: vec![class], large: vec![large], ..Heap::default() });
+    // The same with a leak of goroutines, whose subject is a `go` statement.
+    let mut leak = facts.clone();
+    leak.profile.sites.clear();
+    leak.profile.baseline_gc = Some(Gc::default());
+    leak.goroutines.total = 50_000;
+    leak.goroutines.stack_bytes = 600_000_000;
+    let group = Group { count: 50_000, stack: vec![0], created_by: Some(1), ..Group::default() };
+    leak.goroutines.groups = vec![group];
+    // And of nothing: what is absent there is documented all the same.
+    vec![facts, leak, Facts::default()]
+}
+
+/// Holds a value against its type; notes the fields that were there, as `table.field`.
+fn check(tables: &Tables, value: &Value, r#type: &str, at: &str, seen: &mut BTreeSet<String>) {
+    match (r#type, value) {
+        (_, Value::Null) | ("string", Value::String(_)) | ("bool", Value::Bool(_)) | ("number", Value::Number(_)) => {}
+        ("integer", Value::Number(n)) if n.is_u64() || n.is_i64() => {}
+        (list, Value::Array(elements)) if list.starts_with("list of ") => {
+            let element = list.trim_start_matches("list of ");
+            elements.iter().for_each(|v| check(tables, v, element, &format!("{at}[]"), seen));
+        }
+        (table, Value::Object(fields)) if tables.contains_key(table) => {
+            for (field, v) in fields {
+                let Some(r#type) = tables[table].get(field) else {
+                    panic!("{at}.{field} is not documented in {table}")
+                };
+                if !v.is_null() {
+                    seen.insert(format!("{table}.{field}"));
+                }
+                check(tables, v, r#type, &format!("{at}.{field}"), seen);
+            }
+        }
+        _ => panic!("{at} is documented as {type}, and is {value}"),
+    }
+}
+
+#[test]
+fn the_document_is_as_documented() {
+    let tables = tables();
+    let mut seen = BTreeSet::new();
+    for facts in everything() {
+        let document = document(&facts, &diagnose(&facts), Some("/store/capture"));
+        check(&tables, &document, "document", "$", &mut seen);
+    }
+    let documented: BTreeSet<String> =
+        tables.iter().flat_map(|(table, fields)| fields.keys().map(move |f| format!("{table}.{f}"))).collect();
+    let not_written: Vec<_> = documented.difference(&seen).collect();
+    assert!(not_written.is_empty(), "documented, and written of no facts here: {not_written:?}");
+}
+
+/// A field that the facts above do not bring to light is found here.
+#[test]
+fn every_field_of_the_structs_is_documented() {
+    let documented: BTreeSet<String> = tables().into_values().flat_map(BTreeMap::into_keys).collect();
+    let mut fields = 0;
+    // Cargo runs tests in the package's folder.
+    for file in std::fs::read_dir("src/document").unwrap() {
+        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let (mut inside, mut flat) = (false, false);
+        for line in source.lines() {
+            inside = (inside || line.contains("struct ")) && line != "}";
+            let Some((name, _)) = line.trim().split_once(": ").filter(|_| inside && line.ends_with(',')) else {
+                flat |= line.contains("serde(flatten)");
+                continue;
+            };
+            assert!(flat || documented.contains(name), "{name} is not documented");
+            fields += usize::from(!flat);
+            flat = false;
+        }
+    }
+    assert!(fields > 100, "{fields}");
+}
+
+/// The example that the page is looked at with (`src/html/README.md`).
+#[test]
+fn the_sample_of_the_page_is_a_report() {
+    let sample: Value = serde_json::from_str(include_str!("../src/html/sample.json")).unwrap();
+    check(&tables(), &sample, "document", "$", &mut BTreeSet::new());
+}

@@ -1,0 +1,44 @@
+//! What lastgasp is measured by, on real Go programs in real cgroups; results are kept in `benches/results/`.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use anyhow::Result;
+use clap::Parser;
+
+mod incident;
+mod read;
+mod watch;
+
+/// Measure lastgasp on real Go programs
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Chore {
+    /// Kill the lab's incident again and again under lastgasp and print how well it was recorded
+    Bench {
+        /// Kills each way (freeze and pin, pin only, freeze only)
+        #[arg(long, default_value_t = 20)]
+        kills: usize,
+        /// Seconds of calm before the big config
+        #[arg(long, default_value_t = 12)]
+        calm: u64,
+    },
+    /// Take captures of a large process and compare the time that it stands still with what the kernel needs
+    /// to copy as many bytes
+    BenchRead {
+        /// Captures of each size
+        #[arg(long, default_value_t = 15)]
+        times: usize,
+    },
+    /// Measure `lastgasp watch` on real Go programs: kills, storms, what it costs, how long it lasts
+    BenchWatch {
+        #[command(subcommand)]
+        bench: watch::Bench,
+    },
+}
+
+fn main() -> Result<()> {
+    match Chore::parse() {
+        Chore::Bench { kills, calm } => incident::run(kills, calm),
+        Chore::BenchRead { times } => read::run(times),
+        Chore::BenchWatch { bench } => watch::run(&bench),
+    }
+}

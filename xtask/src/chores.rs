@@ -1,0 +1,121 @@
+//! The table of chores: what `cargo xtask help` prints, and what the documents are held against.
+
+use std::fmt::Write as _;
+
+/// A chore.
+pub(crate) struct Chore {
+    pub(crate) name: &'static str,
+    /// Its arguments, as in a usage line.
+    usage: &'static str,
+    /// What it does, in one line.
+    does: &'static str,
+    pub(crate) doer: Doer,
+}
+
+/// Who carries a chore out.
+#[derive(Clone, Copy)]
+pub(crate) enum Doer {
+    Demo,
+    Dist,
+    Test,
+    Tidy,
+    Vm,
+    /// A package of the workspace with arguments of its own.
+    Program(&'static str),
+    /// The same, of several chores: it is told which.
+    ProgramNamed(&'static str),
+}
+
+/// In the order in which `cargo xtask help` lists them.
+pub(crate) const CHORES: &[Chore] = &[
+    Chore {
+        name: "demo",
+        usage: "",
+        does: "build lastgasp and play the lab's incident under it: ends with the verdict and the path of the HTML report",
+        doer: Doer::Demo,
+    },
+    Chore {
+        name: "test",
+        usage: "fast|go|root|vm|all",
+        does: "the tests of one tier, or all; those that had to be skipped are counted as skipped",
+        doer: Doer::Test,
+    },
+    Chore {
+        name: "tidy",
+        usage: "",
+        does: "documents against the code: paths, lists, names, headings, the width of comments",
+        doer: Doer::Tidy,
+    },
+    Chore {
+        name: "vm",
+        usage: "[--cases A,B]",
+        does: "the end-to-end cases on a real cgroup v2, in a virtual machine (needs qemu-system-x86 and cpio)",
+        doer: Doer::Vm,
+    },
+    Chore {
+        name: "matrix",
+        usage: "[--minors 22,27] [--modes plain,c-shared]",
+        does: "the lab's oracle with every Go minor in every mode, held against what it says of itself",
+        doer: Doer::Program("lastgasp-matrix"),
+    },
+    Chore {
+        name: "real",
+        usage: "[--only NAME] [--load SECONDS] [--lastgasp PATH]",
+        does: "large Go programs that others wrote, under load, held against their own pprof output",
+        doer: Doer::Program("lastgasp-real"),
+    },
+    Chore {
+        name: "bench",
+        usage: "[--kills N] [--calm SECONDS]",
+        does: "kill the lab's incident again and again under lastgasp and print how well it was recorded",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "bench-read",
+        usage: "[--times N]",
+        does: "captures of a large process: how long it stands still, against what the kernel needs to copy as much",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "bench-watch",
+        usage: "kills|storm|cost|served|soak",
+        does: "lastgasp watch on real Go programs: kills, storms, what it costs, how long it lasts",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "layouts",
+        usage: "[--minor N] [--check] [--patches] [--experiments]",
+        does: "crates/goruntime/src/layout/go1_*.rs from the DWARF of a probe program built with each Go release",
+        doer: Doer::Program("lastgasp-layouts"),
+    },
+    Chore {
+        name: "dist",
+        usage: "",
+        does: "the static binary (musl) and an archive of it with the systemd unit",
+        doer: Doer::Dist,
+    },
+];
+
+/// All chores, one a paragraph.
+pub(crate) fn help() -> String {
+    let mut out = String::from("usage: cargo xtask CHORE\n");
+    for c in CHORES {
+        // Writing into a String cannot fail.
+        let _ = write!(out, "\n  {} {}\n      {}\n", c.name, c.usage, c.does);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_chore_is_listed_once() {
+        let help = help();
+        for c in CHORES {
+            assert_eq!(CHORES.iter().filter(|o| o.name == c.name).count(), 1, "{}", c.name);
+            assert!(help.contains(&format!("\n  {} ", c.name)), "{help}");
+        }
+    }
+}

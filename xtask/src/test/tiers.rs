@@ -1,0 +1,105 @@
+//! Which test belongs to which tier. The one place; a test holds it against the workspace.
+//!
+//! A tier is what a machine must have. Unit tests (`src/`) are of the first tier, but for the live ones among
+//! them: those are told by their names.
+
+/// What a test needs, the cheaper first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Tier {
+    /// Nothing: no root, no Go, no network. Seconds.
+    Fast,
+    /// A Go toolchain, found or fetched; processes of our own are read and stopped. Minutes.
+    Go,
+    /// Root: cgroups, the kernel's OOM killer, the daemon on the whole machine.
+    Root,
+}
+
+/// Integration tests (`tests/` of a crate), by tier. Targets of one name in several crates are of one tier.
+pub(super) const TARGETS: &[(Tier, &[&str])] = &[
+    (Tier::Fast, &["recorded", "replay", "synthetic"]),
+    (
+        Tier::Go,
+        &["core_files", "goroutines", "library", "locations", "memory", "obfuscated", "oracle", "profiling", "spans"],
+    ),
+    (
+        Tier::Root,
+        &[
+            "bad_days",
+            "daemon",
+            "incident",
+            "ps",
+            "watch",
+            "watch_bad_days",
+            "watch_bad_disks",
+            "watch_bad_groups",
+            "watch_deployed",
+            "watch_early",
+        ],
+    ),
+];
+
+/// Unit tests that need a process to act upon, a cgroup or Go: all whose path holds one of these. They are of
+/// the last tier.
+pub(super) const LIVE: &[&str] = &["gauge::tests::", "notices::tests::"];
+
+/// What `cargo test` is asked for to run a tier: target selection and what follows `--`.
+pub(super) fn runs(tier: Tier) -> Vec<(Vec<String>, Vec<String>)> {
+    let mut targets = Vec::new();
+    for name in TARGETS.iter().filter(|(t, _)| *t == tier).flat_map(|(_, names)| *names) {
+        targets.extend(["--test".to_owned(), (*name).to_owned()]);
+    }
+    let units = || vec!["--lib".to_owned(), "--bins".to_owned()];
+    match tier {
+        Tier::Fast => {
+            let skipped = LIVE.iter().flat_map(|path| ["--skip".to_owned(), (*path).to_owned()]).collect();
+            vec![([units(), targets].concat(), skipped)]
+        }
+        Tier::Go => vec![(targets, Vec::new())],
+        Tier::Root => vec![(units(), LIVE.iter().map(|path| (*path).to_owned()).collect()), (targets, Vec::new())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Names of the workspace's integration tests, from cargo.
+    fn targets() -> BTreeSet<String> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let out = Command::new(cargo)
+            .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        let all: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        let targets = all["packages"].as_array().unwrap().iter().flat_map(|p| p["targets"].as_array().unwrap());
+        let tests = targets.filter(|t| t["kind"][0] == "test");
+        tests.map(|t| t["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn every_test_target_is_in_exactly_one_tier() {
+        let listed: Vec<String> = TARGETS.iter().flat_map(|(_, names)| *names).map(|n| (*n).to_owned()).collect();
+        let once: BTreeSet<String> = listed.iter().cloned().collect();
+        assert_eq!(listed.len(), once.len(), "a target is listed twice: {listed:?}");
+        assert_eq!(once, targets());
+    }
+
+    #[test]
+    fn the_tiers_together_run_all() {
+        let all: Vec<String> =
+            [Tier::Fast, Tier::Go, Tier::Root].into_iter().flat_map(runs).flat_map(|r| r.0).collect();
+        for name in targets() {
+            assert_eq!(all.iter().filter(|a| **a == name).count(), 1, "{name}");
+        }
+        // What the first leaves out of the units the last runs.
+        assert_eq!(
+            runs(Tier::Fast)[0].1.iter().filter(|a| *a != "--skip").collect::<Vec<_>>(),
+            LIVE.iter().collect::<Vec<_>>()
+        );
+        assert_eq!(runs(Tier::Root)[0].1, LIVE);
+    }
+}

@@ -1,0 +1,46 @@
+//! The width of comments, which rustfmt leaves alone.
+
+use super::tree::Tree;
+
+/// Columns.
+const WIDTH: usize = 110;
+/// Comments that are wider, from before there was a rule. May only become fewer: lower it when they have.
+const MOST: usize = 763;
+
+/// More of them than there were.
+pub(super) fn check(tree: &Tree) -> Vec<String> {
+    let now = count(tree);
+    let complaint = format!("{now} lines of comments are wider than {WIDTH}, {MOST} may be: wrap those that are new");
+    if now > MOST { vec![complaint] } else { Vec::new() }
+}
+
+/// How many there are.
+pub(super) fn note(tree: &Tree) -> String {
+    let now = count(tree);
+    let lower = if now < MOST { format!("; MOST in {} can be lowered", file!()) } else { String::new() };
+    format!("comments wider than {WIDTH}: {now}, {MOST} may be{lower}")
+}
+
+/// Lines of comments in Rust sources that are too wide. What cannot be broken (a link) does not count.
+fn count(tree: &Tree) -> usize {
+    tree.ending(".rs").flat_map(|(_, text)| text.lines()).filter(|l| is_wide(l)).count()
+}
+
+fn is_wide(line: &str) -> bool {
+    let comment = line.trim_start();
+    comment.starts_with("//") && line.chars().count() > WIDTH && !comment.contains("https://")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_comments_count() {
+        let long = "x".repeat(WIDTH);
+        assert!(is_wide(&format!("    /// {long}")));
+        assert!(!is_wide(&format!("/// {}", "x".repeat(WIDTH - 4))));
+        assert!(!is_wide(&format!("let {long} = 1;")));
+        assert!(!is_wide(&format!("// https://{long}")));
+    }
+}
