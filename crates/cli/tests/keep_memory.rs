@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use lastgasp_lab::build::{Mode, cache_dir};
+use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
 use lastgasp_lab::oracle::Oracle;
 use lastgasp_lab::toolchain::find_or_fetch;
 use serde_json::Value;
@@ -34,7 +34,7 @@ fn json(text: &str) -> Value {
 /// A report without what says where it was read from and what was missing.
 fn without_place_and_gaps(text: &str) -> Value {
     let mut v = json(text);
-    for field in ["id", "path", "gaps"] {
+    for field in ["id", "path", "gaps", "complete"] {
         v["capture"].as_object_mut().unwrap().remove(field);
     }
     for field in ["gaps", "missing", "unknown"] {
@@ -123,8 +123,12 @@ fn a_capture_is_decoded_again(minor: u16, mode: Mode) {
     // Damage is a gap, and the facts are still there.
     let len = meta.len();
     let cut = |core: &Path| fs::File::options().write(true).open(core).unwrap().set_len(len / 2).unwrap();
-    let flip =
-        |core: &Path| fs::File::options().write(true).open(core).unwrap().write_all_at(b"?", len - 3000).unwrap();
+    // Its description, which decides how all else is read.
+    let bytes = fs::read(&core).unwrap();
+    let described = bytes.windows(14).rposition(|w| w == b"lastgasp.raw/1").unwrap() as u64;
+    let flip = |core: &Path| {
+        fs::File::options().write(true).open(core).unwrap().write_all_at(b"?", described + 100).unwrap();
+    };
     let other = |core: &Path| fs::write(core, "no core at all").unwrap();
     let spoils: [&dyn Fn(&Path); 3] = [&cut, &flip, &other];
     for (i, spoil) in spoils.into_iter().enumerate() {
@@ -184,6 +188,52 @@ fn memory_over_the_bound_is_a_gap() {
     let folder = PathBuf::from(text(&out.stdout).trim());
     assert!(!folder.join("memory.core").exists());
     assert!(report(&folder).contains("main.plantNodes"));
+}
+
+/// Killed for memory: the whole of it is kept while the dead process is held, and decoded again.
+#[test]
+fn the_memory_of_the_dead_is_kept() {
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("SKIPPED: needs root to make a cgroup");
+    }
+    let Ok(toolchain) = find_or_fetch(26, &cache_dir()) else { return eprintln!("SKIPPED: no Go 1.26") };
+    let program = build(&toolchain, Mode::Stripped, &repo_root().join("lab/programs/dies"), ".").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let exe = dir.path().join("dies");
+    fs::copy(program, &exe).unwrap();
+    let store = dir.path().join("captures");
+    let args = ["run", "--memory-max", "120M", "--keep-memory", "--store", store.to_str().unwrap(), "--"];
+    let out = lastgasp(&[&args[..], &[exe.to_str().unwrap(), "-rate", "1e8"]].concat());
+    let said = text(&out.stdout) + &text(&out.stderr);
+    fs::remove_file(&exe).unwrap();
+    let captures: Vec<PathBuf> = fs::read_dir(&store)
+        .unwrap()
+        .flatten()
+        .map(|e| e.path())
+        .filter(|p| p.join("manifest.json").exists())
+        .collect();
+    let Some(dead) = captures.iter().find(|p| p.to_string_lossy().contains("post-kill")) else {
+        // Where the kernel lets nobody hold the memory of the dead (userfaultfd), there is the copy before the kill alone.
+        assert!(said.contains("pin") || said.contains("armed"), "{said}");
+        return eprintln!("SKIPPED: no memory after a kill here: {said}");
+    };
+    let core = dead.join("memory.core");
+    use std::os::unix::fs::MetadataExt as _;
+    let on_disk = fs::metadata(&core).unwrap().blocks() * 512;
+    // What was copied by the time the kernel took it away; on a quiet machine all of some hundred megabytes. Its pages hold a byte that is not zero.
+    assert!(on_disk > 8 << 20, "{on_disk}: {said}");
+    for capture in captures.iter().filter(|p| p.join("memory.core").exists()) {
+        let again = report(capture);
+        assert!(again.contains("main.growA"), "{again}");
+        let findings = json(&fs::read_to_string(capture.join("findings.json")).unwrap());
+        for part in ["verdict", "findings", "not_it"] {
+            assert_eq!(json(&again)[part], findings[part], "{part} of {}", capture.display());
+        }
+        let gone = spoilt(capture, |core| fs::remove_file(core).unwrap());
+        let (a, b) = (without_place_and_gaps(&again), without_place_and_gaps(&report(&gone)));
+        equal("facts", &serde_json::to_string_pretty(&a).unwrap(), &serde_json::to_string_pretty(&b).unwrap());
+        fs::remove_dir_all(gone).unwrap();
+    }
 }
 
 /// Without the flag nothing of it is kept, as ever.

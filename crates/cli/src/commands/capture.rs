@@ -55,7 +55,7 @@ pub(super) fn capture(
     probe(out)?;
     let taken = match enable_profiling {
         Some(seconds) => pid_of(subject).and_then(|p| take_profiled(p, out, stop, Duration::from_secs(seconds))),
-        None => Subject::parse(subject).and_then(|s| take_subject(&s, exe, stop)),
+        None => Subject::of_evidence(subject).and_then(|s| take_subject(&s, exe, stop)),
     };
     if taken.is_err() && new {
         // Nothing was taken: nothing is left behind. A journal that is kept stays, and its folder with it.

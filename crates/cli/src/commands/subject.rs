@@ -28,15 +28,23 @@ pub(super) struct Taken {
 }
 
 impl Subject {
+    /// What evidence can be taken of: a process number, else a core file.
+    pub(super) fn of_evidence(text: &str) -> Result<Self> {
+        match text.parse::<i32>() {
+            // A file with a number for its name is meant as `./4711`.
+            Ok(pid) if pid > 0 => Ok(Self::Pid(pid)),
+            _ if Path::new(text).is_file() => Ok(Self::Core(text.into())),
+            _ => bail!("{text} is neither a process number nor a core file"),
+        }
+    }
+
     /// A folder if there is one of that name, else a process number, else a core file.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let path = Path::new(text);
-        match text.parse::<i32>() {
+        match Self::of_evidence(text) {
             _ if path.is_dir() => Ok(Self::Capture(path.into())),
-            // A file with a number for its name is meant as `./4711`.
-            Ok(pid) if pid > 0 => Ok(Self::Pid(pid)),
-            _ if path.is_file() => Ok(Self::Core(path.into())),
-            _ => bail!("{text} is neither a capture's folder nor a core file nor a process number"),
+            Ok(subject) => Ok(subject),
+            Err(_) => bail!("{text} is neither a capture's folder nor a core file nor a process number"),
         }
     }
 }
@@ -75,9 +83,12 @@ mod tests {
         assert_eq!(parse(dir.path()), Subject::Capture(dir.path().into()));
         assert_eq!(parse(&core), Subject::Core(core.clone()));
         assert_eq!(Subject::parse("4711").unwrap(), Subject::Pid(4711));
+        assert!(Subject::of_evidence(dir.path().to_str().unwrap()).is_err(), "a capture is no evidence to take");
         for nothing in ["-4711", "0", "/nowhere/at/all"] {
             let said = Subject::parse(nothing).unwrap_err().to_string();
             assert!(said.contains("neither a capture's folder nor a core file nor a process number"), "{said}");
+            let said = Subject::of_evidence(nothing).unwrap_err().to_string();
+            assert!(said.contains("neither a process number nor a core file"), "{said}");
         }
     }
 }

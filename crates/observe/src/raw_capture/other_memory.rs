@@ -1,7 +1,7 @@
 //! Memory of a target beside the evidence, kept where a person asks for it: its own pages (heap, variables, stacks), not those of files. Which pages there are is
 //! asked of the kernel first: of memory that was never touched, or is swapped out, nothing is read, for that would cost the target memory.
 
-use lastgasp_goruntime::Gap;
+use lastgasp_goruntime::{Gap, free_pages};
 use lastgasp_inferior::{
     Access, AddrRange, CoreFile, LiveProcess, Mapping, Memory, PageMap, Ranges, Wanted, parse_maps,
 };
@@ -119,6 +119,11 @@ impl<'a> OtherMemory<'a> {
                 Err(_) => unread += m.range.len(),
             }
         }
+        // What the Go heap has free is nobody's. Of a process that runs it may be somebody's a moment later, and is not of this moment then.
+        let regions = match free_pages(&raw.runtime, process) {
+            Some(free) => without(&regions, &free),
+            None => regions,
+        };
         if swapped > 0 {
             gaps.push(Gap::new("memory.core", format!("{swapped} bytes of memory: swapped out, and not read back")));
         }
@@ -139,6 +144,15 @@ impl<'a> OtherMemory<'a> {
     pub(super) fn of(&self, access: Access) -> Ranges {
         Ranges::union(self.regions.iter().filter(|r| r.access == access).map(|r| r.range))
     }
+}
+
+/// What of regions is not in `free`.
+fn without(regions: &[Region], free: &Ranges) -> Vec<Region> {
+    let cut = |access: Access| {
+        let all = Ranges::union(regions.iter().filter(|r| r.access == access).map(|r| r.range));
+        all.minus(free).as_slice().iter().map(|range| Region { range: *range, access }).collect::<Vec<_>>()
+    };
+    [Access::ReadWrite, Access::Read, Access::ReadExecute].into_iter().flat_map(cut).collect()
 }
 
 /// Where the Go heap and variables are, as far as the evidence tells.
