@@ -17,6 +17,7 @@ pub(crate) struct Chore {
 pub(crate) enum Doer {
     Demo,
     Dist,
+    Goldens,
     Test,
     Tidy,
     Vm,
@@ -39,6 +40,12 @@ pub(crate) const CHORES: &[Chore] = &[
         usage: "fast|go|root|vm|all",
         does: "the tests of one tier, or all; those that had to be skipped are counted as skipped",
         doer: Doer::Test,
+    },
+    Chore {
+        name: "goldens",
+        usage: "",
+        does: "what is expected of the recorded captures, written anew: read the difference",
+        doer: Doer::Goldens,
     },
     Chore {
         name: "tidy",

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use lastgasp_lab::build::repo_root;
+use lastgasp_lab::machine::cargo;
 
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
@@ -20,11 +21,9 @@ pub(crate) fn run() -> Result<()> {
         Command::new("musl-gcc").arg("--version").output().is_ok(),
         "musl-gcc is missing: apt-get install musl-tools"
     );
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = cargo()
         .args(["build", "--release", "--locked", "-p", "lastgasp-cli", "--target", TARGET])
         .args(["--config", "profile.release.strip=true"])
-        .current_dir(repo_root())
         .status()
         .context("cargo")?;
     if !status.success() {

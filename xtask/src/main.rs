@@ -4,13 +4,15 @@
 //! be said. Chores that need much are programs of their own, built when they are called.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
+use lastgasp_lab::machine::cargo;
 
 mod chores;
 mod demo;
 mod dist;
+mod goldens;
 mod test;
 mod tidy;
 mod vm;
@@ -40,9 +42,10 @@ fn carry_out(name: &str, arguments: &[String]) -> Result<ExitCode> {
         Doer::ProgramNamed(package) => return program(package, &[&[name.to_owned()], arguments].concat()),
         Doer::Test => return test::run(arguments),
         Doer::Vm => vm::run(&cases(arguments)?),
-        Doer::Demo | Doer::Dist | Doer::Tidy if !arguments.is_empty() => bail!("it takes no arguments"),
+        Doer::Demo | Doer::Dist | Doer::Goldens | Doer::Tidy if !arguments.is_empty() => bail!("it takes no arguments"),
         Doer::Demo => demo::run(),
         Doer::Dist => dist::run(),
+        Doer::Goldens => goldens::run(),
         Doer::Tidy => tidy::run(),
     };
     done.map(|()| ExitCode::SUCCESS)
@@ -59,7 +62,6 @@ fn cases(arguments: &[String]) -> Result<Vec<String>> {
 
 /// A chore that is a program of its own, built and run; it says itself what went wrong.
 fn program(package: &str, arguments: &[String]) -> Result<ExitCode> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(["run", "--quiet", "-p", package, "--"]).args(arguments).status()?;
+    let status = cargo().args(["run", "--quiet", "-p", package, "--"]).args(arguments).status()?;
     Ok(status.code().and_then(|c| u8::try_from(c).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }

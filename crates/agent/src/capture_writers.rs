@@ -19,12 +19,12 @@ use crate::webhook::{Webhooks, event};
 
 const THREADS: usize = 2;
 
-/// The threads.
+/// Running threads.
 #[derive(Debug)]
 pub struct CaptureWriters(Vec<JoinHandle<()>>);
 
 impl CaptureWriters {
-    /// Starts them.
+    /// Starts the threads.
     pub(crate) fn start(
         captured: Receiver<Captured>,
         archive: &Arc<Archive>,

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Longest request, and its longest time.
+/// Largest request, in bytes, and the longest time that it may take to come.
 const MAX_REQUEST_BYTES: usize = 8 << 10;
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Served at a time.
+/// Connections that are served at a time; more are closed.
 const MAX_CONNECTIONS: usize = 8;
 
-/// One answer.
+/// Answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: &'static str,
@@ -24,9 +24,9 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// What Prometheus' text format is called.
+/// Content type of Prometheus' text format.
 pub(crate) const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// Plain text.
+/// Content type of plain text.
 pub(crate) const PLAIN: &str = "text/plain; charset=utf-8";
 
 impl Answer {
@@ -107,7 +107,7 @@ fn is_whole(request: &[u8]) -> bool {
     request.windows(4).any(|w| w == b"\r\n\r\n") || request.windows(2).any(|w| w == b"\n\n")
 }
 
-/// To a request's bytes.
+/// Answer to the bytes of a request.
 pub(crate) fn answer(request: &[u8], pages: &dyn Fn(&str) -> Option<Answer>) -> Answer {
     if !is_whole(request) {
         return Answer::plain("400 Bad Request", "not a request, or longer than 8 KiB");

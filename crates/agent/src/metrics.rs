@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 
 use crate::self_stats::SelfStats;
 
-/// One scrape.
+/// What one scrape tells.
 #[derive(Debug)]
 pub(crate) struct Scrape {
     /// What the watch knows.
@@ -25,7 +25,7 @@ pub(crate) struct Scrape {
     pub(crate) own: SelfStats,
 }
 
-/// As text.
+/// Scrape in Prometheus' text format.
 pub(crate) fn text(scrape: Scrape) -> String {
     let mut registry = Registry::with_prefix("lastgasp");
     registry.register_collector(Box::new(scrape));
@@ -35,7 +35,7 @@ pub(crate) fn text(scrape: Scrape) -> String {
     out
 }
 
-/// What is said of the processes of one service in one container.
+/// Sums over the processes of one service in one container.
 #[derive(Debug, Default)]
 struct Series {
     processes: u64,
@@ -51,19 +51,19 @@ struct Series {
 }
 
 impl Series {
-    fn add(&mut self, ward: &TargetStatus) {
+    fn add(&mut self, target: &TargetStatus) {
         self.processes += 1;
         // Of one group: the same charge, seen from several processes.
-        self.usage = self.usage.max(ward.usage_bytes);
-        self.limit = self.limit.into_iter().chain(ward.limit_bytes).min();
-        self.rss += ward.rss_bytes;
-        self.heap_live += ward.heap_live_bytes;
-        self.goroutines += ward.goroutines;
-        self.slope = self.slope.into_iter().chain(ward.slope_bytes_per_second).reduce(f64::max);
-        let likely = ward.time_to_oom_seconds.map(|(_, likely, _)| likely);
+        self.usage = self.usage.max(target.usage_bytes);
+        self.limit = self.limit.into_iter().chain(target.limit_bytes).min();
+        self.rss += target.rss_bytes;
+        self.heap_live += target.heap_live_bytes;
+        self.goroutines += target.goroutines;
+        self.slope = self.slope.into_iter().chain(target.slope_bytes_per_second).reduce(f64::max);
+        let likely = target.time_to_oom_seconds.map(|(_, likely, _)| likely);
         self.time_to_oom = self.time_to_oom.into_iter().chain(likely).reduce(f64::min);
-        self.pinned += u64::from(ward.pinned);
-        self.danger = self.danger.max(match ward.state {
+        self.pinned += u64::from(target.pinned);
+        self.danger = self.danger.max(match target.state {
             "armed" => 2,
             "alert" => 1,
             _ => 0,
@@ -81,11 +81,11 @@ struct SeriesKey {
 
 impl SeriesKey {
     /// A process's; one outside of containers is known by its systemd unit.
-    fn of(ward: &TargetStatus) -> Self {
+    fn of(target: &TargetStatus) -> Self {
         Self {
-            service: ward.service.clone(),
-            container: ward.container.as_deref().or(ward.unit.as_deref()).unwrap_or("-").to_owned(),
-            pod: ward.pod.clone().unwrap_or_default(),
+            service: target.service.clone(),
+            container: target.container.as_deref().or(target.unit.as_deref()).unwrap_or("-").to_owned(),
+            pod: target.pod.clone().unwrap_or_default(),
         }
     }
 
@@ -99,8 +99,8 @@ type AllSeries = BTreeMap<SeriesKey, Series>;
 impl Scrape {
     fn series(&self) -> AllSeries {
         let mut series = AllSeries::new();
-        for ward in &self.status.targets {
-            series.entry(SeriesKey::of(ward)).or_default().add(ward);
+        for target in &self.status.targets {
+            series.entry(SeriesKey::of(target)).or_default().add(target);
         }
         series
     }
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     fn scrape() -> Scrape {
-        let ward = |pid: i32, usage: u64, tto: Option<f64>| TargetStatus {
+        let target = |pid: i32, usage: u64, tto: Option<f64>| TargetStatus {
             pid,
             service: "svc \"a\"\\".into(),
             container: Some("0123".into()),
@@ -325,7 +325,7 @@ mod tests {
         let mut status = Status {
             mode: "freeze",
             pin_window: Some(PinWindow::Measured(std::time::Duration::from_secs(2))),
-            targets: vec![ward(1, 500, None), ward(2, 600, Some(7.5))],
+            targets: vec![target(1, 500, None), target(2, 600, Some(7.5))],
             ..Status::default()
         };
         status.counters.freeze_seconds.add(std::time::Duration::from_millis(3));

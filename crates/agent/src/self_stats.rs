@@ -1,4 +1,4 @@
-//! What the daemon knows of itself: memory, processor time, descriptors, and counts of what stands outside
+//! The daemon's own numbers: memory, processor time, descriptors, and counts of what stands outside
 //! the watch.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
-/// At one moment.
+/// The daemon's own numbers at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct SelfStats {
     /// Resident bytes.
@@ -25,7 +25,7 @@ pub(crate) struct SelfStats {
     pub(crate) webhooks_failed: u64,
 }
 
-/// What threads count.
+/// Counters that threads of the daemon share.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) reloads_failed: AtomicU64,
@@ -34,7 +34,7 @@ pub(crate) struct Counts {
 }
 
 impl SelfStats {
-    /// Now.
+    /// Reads them (`getrusage`, `/proc/self`).
     pub(crate) fn read(counts: &Counts, store: (usize, u64)) -> Self {
         let cpu = getrusage(UsageWho::RUSAGE_SELF)
             .map_or(0, |u| u.user_time().num_microseconds() + u.system_time().num_microseconds());

@@ -1,4 +1,4 @@
-//! All that stands around the watch, put together: started with a configuration, given another one on SIGHUP,
+//! Services of the daemon, put together: started with a configuration, given another one on SIGHUP,
 //! asked for pages, and ended.
 
 use std::io;
@@ -21,10 +21,10 @@ use crate::self_stats::{Counts, SelfStats};
 use crate::settings::{rules, settings};
 use crate::webhook::Webhooks;
 
-/// How long to wait for an address that is taken.
+/// Pause between two attempts to listen on an address that is taken.
 const BIND_AGAIN: Duration = Duration::from_secs(5);
 
-/// What stands around the watch.
+/// Services around the watch: archive, webhooks, pages, log level, and the configuration that they follow.
 #[derive(Debug)]
 pub struct Services {
     flags: WatchFlags,
@@ -37,7 +37,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// Starts it; evidence comes through `captured`.
+    /// Starts them; evidence comes through `captured`.
     ///
     /// # Errors
     /// No thread can be had.
@@ -118,7 +118,7 @@ impl Services {
         tracing::info!("the configuration was read again");
     }
 
-    /// Ends it, after everything that was taken has been written and told.
+    /// Ends them, after everything that was taken has been written and told.
     pub fn finish(&self, writers: CaptureWriters) {
         writers.finish();
         let webhooks = std::mem::take(&mut *self.webhooks.lock().unwrap_or_else(PoisonError::into_inner));

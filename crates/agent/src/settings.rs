@@ -9,7 +9,7 @@ use lastgasp_store::Rules;
 
 use crate::config::Config;
 
-/// For the recorder.
+/// Settings of the recorder.
 #[must_use]
 pub fn settings(config: &Config) -> Settings {
     let (include, exclude) = (config.include.clone(), config.exclude.clone());
@@ -40,7 +40,7 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
-/// For the archive.
+/// Rules of the archive.
 pub(crate) fn rules(config: &Config) -> Rules {
     let store = &config.store;
     Rules {

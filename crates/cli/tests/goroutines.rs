@@ -1,5 +1,5 @@
 //! `goroutines.txt` and `goroutines.pb.gz` of `lastgasp capture PID` against what the program wrote of itself
-//! a moment before (`lab/goroutines`).
+//! a moment before (`lab/programs/goroutines`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeMap;

@@ -11,7 +11,7 @@ use lastgasp_lab::oracle::Oracle;
 use lastgasp_lab::toolchain::find_or_fetch;
 use serde_json::Value;
 
-/// `lab/churn` never refers to `runtime.MemProfile`: the linker has switched its profile off.
+/// `lab/programs/churn` never refers to `runtime.MemProfile`: the linker has switched its profile off.
 fn churn(minor: u16) -> Option<Oracle> {
     let toolchain = find_or_fetch(minor, &cache_dir()).map_err(|e| eprintln!("SKIPPED: {e:#}")).ok()?;
     Some(Oracle::start_program(&toolchain, Mode::Stripped, "lab/programs/churn").unwrap())

@@ -1,21 +1,20 @@
 //! The profile before: which look of the flight ring the growth is measured from.
 
 use lastgasp_diagnosis::facts::{Facts, Timeline};
-use lastgasp_observe::target::baselines::Baseline;
-use lastgasp_observe::target::baselines::BaselineHistory;
+use lastgasp_observe::target::baselines::{Baseline, BaselineHistory};
 
 /// The look nearest to when the growth began, hardly later than that; the first there is if all came later.
 /// `t_ms` is when the capture was taken, on the timeline's clock: where nothing grew the last look is the
 /// one.
-pub(crate) fn choose(flight: &BaselineHistory, timeline: &Timeline, t_ms: u64) -> Option<Baseline> {
+pub(crate) fn choose(history: &BaselineHistory, timeline: &Timeline, t_ms: u64) -> Option<Baseline> {
     let facts = Facts { timeline: timeline.clone(), ..Facts::default() };
     let (onset, latest) = match lastgasp_diagnosis::window(&facts) {
         Some(w) => (w.onset_ms, w.onset_ms + (w.end_ms - w.onset_ms) / 20),
         None => (t_ms, t_ms),
     };
-    let times = flight.times();
+    let times = history.times();
     let early = times.iter().enumerate().filter(|(_, t)| **t <= latest);
-    flight.look(early.min_by_key(|(_, t)| t.abs_diff(onset)).map_or(0, |(i, _)| i))
+    history.look(early.min_by_key(|(_, t)| t.abs_diff(onset)).map_or(0, |(i, _)| i))
 }
 
 #[cfg(test)]
@@ -51,11 +50,11 @@ mod tests {
             ("without a timeline as where nothing grew", Timeline::default(), &[0, 119_000], Some(119_000)),
             ("none where there was no look", ramp(), &[], None),
         ] {
-            let mut flight = BaselineHistory::default();
+            let mut history = BaselineHistory::default();
             for t_ms in looks {
-                flight.push(Baseline { t_ms: *t_ms, ..Baseline::default() });
+                history.push(Baseline { t_ms: *t_ms, ..Baseline::default() });
             }
-            assert_eq!(choose(&flight, &timeline, 120_000).map(|b| b.t_ms), chosen, "{why}");
+            assert_eq!(choose(&history, &timeline, 120_000).map(|b| b.t_ms), chosen, "{why}");
         }
     }
 }

@@ -42,7 +42,7 @@ pub struct Provenance {
     pub kernel: String,
 }
 
-/// Decodes what was taken.
+/// Decodes a raw capture.
 #[must_use]
 pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     let started = Instant::now();
@@ -110,7 +110,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     Decoded { facts, goroutines: goroutines.live, code: rt.module.pcs, minor: rt.layout.minor, monotonic_ns, unix_ns }
 }
 
-/// The latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then
+/// Latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then
 /// counted up to the last GC.
 fn latest_known(gauges: &MemStats, goroutines: &[Goroutine]) -> u64 {
     let waits = goroutines.iter().map(|g| g.wait_since_ns.unsigned_abs());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use lastgasp_diagnosis::facts::Frame;
 
-/// Frames by index.
+/// Frames, each once, in the order in which they were first met.
 #[derive(Default)]
 pub(crate) struct Frames {
     pub(crate) list: Vec<Frame>,

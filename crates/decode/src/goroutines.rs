@@ -7,11 +7,20 @@ use lastgasp_goruntime::{Call, Goroutine, Status, is_system};
 
 use crate::frames::{Frames, is_bottom};
 
-/// What goroutines of a group have in common.
-type Key = (Vec<u32>, &'static str, &'static str, Option<u32>, bool);
+/// What goroutines of a group have in common; its order is the order of groups of one size.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    /// Frames, innermost first, the bottom left out.
+    stack: Vec<u32>,
+    state: &'static str,
+    wait_reason: &'static str,
+    /// Frame of the `go` statement.
+    created_by: Option<u32>,
+    approximate: bool,
+}
 
-/// Goroutines whose stacks were left out of the copy count with those like them; `decode_all_goroutines` has
-/// said so.
+/// Groups of the goroutines that are not the runtime's own, the largest first. Those whose stacks were left
+/// out of the copy count with those like them; `decode_all_goroutines` has said so.
 pub(crate) fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines {
     let mut groups: BTreeMap<Key, u64> = BTreeMap::new();
     // Goroutines that do the same share one list of calls.
@@ -27,18 +36,24 @@ pub(crate) fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines
         let stack = known
             .entry(g.stack.as_ptr())
             .or_insert_with(|| g.calls().filter(|c| !is_bottom(&c.frame)).map(|c| frames.of(&c.frame)).collect());
-        let created = g.created_by.as_ref().map(|c| frames.of(&c.frame));
-        *groups.entry((stack.clone(), g.status.name(), g.wait_reason, created, g.approximate)).or_default() += 1;
+        let key = Key {
+            stack: stack.clone(),
+            state: g.status.name(),
+            wait_reason: g.wait_reason,
+            created_by: g.created_by.as_ref().map(|c| frames.of(&c.frame)),
+            approximate: g.approximate,
+        };
+        *groups.entry(key).or_default() += 1;
     }
     out.groups = groups
         .into_iter()
-        .map(|((stack, state, reason, created_by, approximate), count)| Group {
+        .map(|(key, count)| Group {
             count,
-            state: state.into(),
-            wait_reason: reason.into(),
-            stack,
-            created_by,
-            approximate,
+            state: key.state.into(),
+            wait_reason: key.wait_reason.into(),
+            stack: key.stack,
+            created_by: key.created_by,
+            approximate: key.approximate,
         })
         .collect();
     out.groups.sort_by_key(|g| std::cmp::Reverse(g.count));

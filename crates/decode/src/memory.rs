@@ -1,4 +1,4 @@
-//! Where the memory is, to facts: the runtime's gauges, the span table, what is resident, what is charged.
+//! Facts of where the memory is: the runtime's gauges, the span table, what is resident, what is charged.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use lastgasp_inferior::{AddrRange, Resident};
 use lastgasp_observe::kernel::cgroup;
 use lastgasp_observe::raw_capture::Spans;
 
-/// The span table, alike large objects together.
+/// Heap of a span table, alike large objects together.
 pub(crate) fn heap(spans: &Spans) -> Heap {
     let t = &spans.table;
     let class = |c: &SpanClass| HeapClass {
@@ -67,13 +67,13 @@ pub(crate) fn residency(resident: &[Resident], arenas: &[AddrRange], variables: 
     out
 }
 
-/// What is charged to the cgroup.
+/// Charge of the memory cgroup, in bytes.
 pub(crate) fn charge(c: cgroup::Charge) -> Charge {
     let cgroup::Charge { usage, anon, file, shmem, page_tables, kernel } = c;
     Charge { usage, anon, file, shmem, page_tables, kernel }
 }
 
-/// The runtime's gauges.
+/// The runtime's gauges, as facts name them.
 pub(crate) fn gc(g: &MemStats) -> Gc {
     Gc {
         cycles: g.gc_cycles,

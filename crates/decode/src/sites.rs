@@ -1,4 +1,4 @@
-//! Allocation stacks: which frames of each a reader sees, and what was allocated there.
+//! Allocation sites: which frames of each a reader sees, and what was allocated there.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -72,7 +72,7 @@ fn visible(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::
     if shown.is_empty() { logical(stack, symbols) } else { shown }
 }
 
-/// Return addresses to frames.
+/// Frames of the calls that return to these addresses, the bottom left out.
 fn logical(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::Frame> {
     let call = |pc: &Addr| Addr(pc.0.saturating_sub(1));
     let Some((last, above)) = stack.split_last() else { return Vec::new() };

@@ -45,9 +45,9 @@ const PARTS: u64 = 24;
 /// From the end backwards in steps: a step belongs to the growth if it gains at least a tenth of what the
 /// whole growth so far gains per step. A rest ends it only when it is longer than the growth that followed,
 /// and than a second: while a GC marks, the RSS of a ramp may stand still for 0.9 s, since allocating
-/// goroutines must help it (seen in lab/incident; test `a_gc_that_stops_the_ramp_does_not_end_it`). A rest
-/// while our tripwire stood never ends it: who is braked sleeps for seconds between two small steps (seen in
-/// the virtual machine; test `a_ramp_that_we_braked_is_seen_whole`).
+/// goroutines must help it (seen in lab/programs/incident; test `a_gc_that_stops_the_ramp_does_not_end_it`).
+/// A rest while our tripwire stood never ends it: who is braked sleeps for seconds between two small steps
+/// (seen in the virtual machine; test `a_ramp_that_we_braked_is_seen_whole`).
 #[must_use]
 pub fn window(facts: &Facts) -> Option<Window> {
     let samples = &facts.timeline.samples;

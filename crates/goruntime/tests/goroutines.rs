@@ -1,6 +1,6 @@
-//! Goroutines in every state (`lab/goroutines`): state, calls, creators, labels and ancestors, from a copy
-//! alone. What Go itself prints of them is compared line by line in `cli/tests/goroutines.rs`; goroutines
-//! that run are in `recorder/tests/goroutines.rs`.
+//! Goroutines in every state (`lab/programs/goroutines`): state, calls, creators, labels and ancestors, from
+//! a copy alone. What Go itself prints of them is compared line by line in `cli/tests/goroutines.rs`;
+//! goroutines that run are in `recorder/tests/goroutines.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeMap;

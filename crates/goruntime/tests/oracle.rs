@@ -1,6 +1,6 @@
-//! The decoders against a real Go program that knows its own numbers (`lab/oracle`), for several Go versions
-//! and link modes: the same check as `cargo xtask matrix`, which runs all of them. Skips a version loudly
-//! when its toolchain can neither be found nor fetched.
+//! The decoders against a real Go program that knows its own numbers (`lab/programs/oracle`), for several Go
+//! versions and link modes: the same check as `cargo xtask matrix`, which runs all of them. Skips a version
+//! loudly when its toolchain can neither be found nor fetched.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use lastgasp_lab::build::{Mode, cache_dir};

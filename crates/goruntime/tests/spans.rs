@@ -1,6 +1,6 @@
-//! The span table against what real Go programs say of themselves (`lab/oracle`), and, of one that allocates
-//! and forgets without end (`lab/churn`), against the pacer's own count at any moment, with spans that wait
-//! for the sweeper.
+//! The span table against what real Go programs say of themselves (`lab/programs/oracle`), and, of one that
+//! allocates and forgets without end (`lab/programs/churn`), against the pacer's own count at any moment,
+//! with spans that wait for the sweeper.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::time::{Duration, Instant};

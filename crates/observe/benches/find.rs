@@ -1,7 +1,9 @@
-//! How long it takes to find everything in an unknown binary, and in one that is known: `cargo bench -p lastgasp-observe --bench find [-- BINARY...]`.
+//! How long it takes to find everything in an unknown binary, and in one that is known:
+//! `cargo bench -p lastgasp-observe --bench find [-- BINARY...]`.
 //!
-//! Without arguments it builds a Go program of 100 MB, stripped and plain (several minutes the first time). A binary must run until its standard input ends.
-//! Beside each cold time stands what a plain sequential read takes, in the same round, of as many bytes of the file as discovery read.
+//! Without arguments it builds a Go program of 100 MB, stripped and plain (several minutes the first time). A
+//! binary must run until its standard input ends. Beside each cold time stands what a plain sequential read
+//! takes, in the same round, of as many bytes of the file as discovery read.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::fs::File;

@@ -77,7 +77,8 @@ pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<RawCapture, CoreErro
     let code = loaded.image.memory(loaded.bias, &[]).map_err(failed)?;
     let mem = Layered { top: &core, bottom: code };
     let runtime = Runtime::discover(&loaded.image, loaded.bias, &mem).map_err(|error| discover_error(&core, error))?;
-    // Where the linker put tables that never change into a segment that is written once, they may be left out too.
+    // Where the linker put tables that never change into a segment that is written once, they may be left out
+    // too.
     let constants = loaded.image.memory(loaded.bias, &runtime.constant_ranges()).map_err(failed)?;
     let mem = Layered { top: &core, bottom: constants };
     let mut plan = EvidencePlan::default();
@@ -121,8 +122,9 @@ struct Found {
     matched: Match,
 }
 
-/// The image with the Go runtime: the executable, or a shared library that it loaded. Looked for under the name that was given, at the path that the process had,
-/// and beside the core; by build id it must be the very one.
+/// The image with the Go runtime: the executable, or a shared library that it loaded. Looked for under the
+/// name that was given, at the path that the process had, and beside the core; by build id it must be the
+/// very one.
 fn executable(core: &CoreFile, core_path: &Path, exe: Option<&Path>) -> Result<Found, CoreError> {
     let mut tried = Vec::new();
     for (path, mapped) in candidates(core, core_path, exe) {

@@ -1,4 +1,5 @@
-//! What is read of a machine and its processes. It acts on nothing: no process is stopped, and nothing is written but a cache of our own.
+//! What is read of a machine and its processes. It acts on nothing: no process is stopped, and nothing is
+//! written but a cache of our own.
 //!
 //! - [`kernel`]: memory cgroups, limits, the machine, ends of processes; knows no Go.
 //! - [`target`]: Go processes, found and opened, with what is remembered of them.

@@ -1,5 +1,5 @@
-//! What is remembered of binaries on disk: used when it is right, found anew when it is not, never another user's. On a real Go process; skips loudly where
-//! there is no Go.
+//! What is remembered of binaries on disk: used when it is right, found anew when it is not, never another
+//! user's. On a real Go process; skips loudly where there is no Go.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::cell::Cell;
@@ -25,7 +25,8 @@ impl Memory for Counted<'_> {
 }
 
 struct Scene {
-    /// Bytes that are read of the process where nothing is remembered. What is remembered saves the search, and is read once and not twice.
+    /// Bytes that are read of the process where nothing is remembered. What is remembered saves the search,
+    /// and is read once and not twice.
     cold: usize,
     _oracle: Oracle,
     live: LiveProcess,
@@ -51,7 +52,8 @@ fn scene() -> Option<Scene> {
 }
 
 impl Scene {
-    /// Finds everything as a lastgasp that has just been started would. Gives the bytes that it read of the process.
+    /// Finds everything as a lastgasp that has just been started would. Gives the bytes that it read of the
+    /// process.
     fn discover(&self) -> (Runtime, usize) {
         let counted = Counted(&self.live, Cell::new(0));
         let cache = RuntimeCache::in_folder(self.folder.path().into());
@@ -186,7 +188,8 @@ fn the_folder_is_made_for_its_owner_alone() {
     assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
 }
 
-/// The same build id in another user's file: nothing is shared. In a file that others may write: nothing is remembered, and what is known is not believed.
+/// The same build id in another user's file: nothing is shared. In a file that others may write: nothing is
+/// remembered, and what is known is not believed.
 #[test]
 fn another_owners_binary_of_the_same_build_id_shares_nothing() {
     let Some(s) = scene() else { return };

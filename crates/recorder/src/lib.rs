@@ -1,10 +1,12 @@
 //! Watch, forecast, arm, freeze, copy, thaw. The only crate that acts on a process or a cgroup.
 //!
 //! Invariants:
-//! - Every act has an undo that survives our own death: what stops a target is undone by a separate process ([`watchdog`]) within 500 ms, by a ptrace
-//!   detach that the kernel does itself, or at the next start with the same store from the [`journal`].
+//! - Every act has an undo that survives our own death: what stops a target is undone by a separate process
+//!   ([`watchdog`]) within 500 ms, by a ptrace detach that the kernel does itself, or at the next start with
+//!   the same store from the [`journal`].
 //! - Nothing is ever written into a target's memory.
-//! - Between stop and go only bytes are copied ([`take`]): no decoding, no logging, no growth of memory in proportion to the target.
+//! - Between stop and go only bytes are copied ([`take`]): no decoding, no logging, no growth of memory in
+//!   proportion to the target.
 //! - Decisions ([`forecast`], [`policy`]) are pure functions of samples.
 
 mod act;

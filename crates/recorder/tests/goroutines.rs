@@ -1,5 +1,6 @@
-//! Goroutines that run, of `lab/goroutines -busy`: stopped at a hundred moments, each must be unwound to its first function from the registers of its thread,
-//! be it in its own code, allocating on the system stack, assisting the GC, in the vDSO, growing its stack, in a signal handler or in C.
+//! Goroutines that run, of `lab/programs/goroutines -busy`: stopped at a hundred moments, each must be
+//! unwound to its first function from the registers of its thread, be it in its own code, allocating on the
+//! system stack, assisting the GC, in the vDSO, growing its stack, in a signal handler or in C.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
@@ -25,7 +26,8 @@ fn check(minor: u16, mode: Mode) {
     look(program.pid(), &format!("Go 1.{minor} {}", mode.name()));
 }
 
-/// In a container the runtime's thread numbers are those of its PID namespace: threads are then told by the stacks they stand on.
+/// In a container the runtime's thread numbers are those of its PID namespace: threads are then told by the
+/// stacks they stand on.
 #[test]
 fn running_in_a_pid_namespace() {
     if !nix::unistd::geteuid().is_root() {
@@ -103,13 +105,15 @@ fn look(pid: i32, name: &str) {
     assert!(running * 2 >= moments && on_system_stack > 0, "{running} running, {on_system_stack} on system stacks");
 }
 
-/// Whether a stack (innermost first, `function+offset`) ends in the goroutine's first function, or was left by it.
+/// Whether a stack (innermost first, `function+offset`) ends in the goroutine's first function, or was left
+/// by it.
 fn leads_to(stack: &[String], first: &str) -> bool {
     // What C brought into Go has no first function of its own; a wrapper of the compiler's is elided.
     if first.is_empty() || first.contains("gowrap") {
         return true;
     }
-    // Its first function has returned: it stands at the instruction that was returned to, `goexit+1` (seen once, Go
+    // Its first function has returned: it stands at the instruction that was returned to, `goexit+1` (seen
+    // once, Go
     // 1.26 in a fresh clone), or in what that calls.
     let has_returned = stack.first().is_some_and(|f| f == "runtime.goexit+0x1")
         || stack.iter().any(|f| f.starts_with("runtime.goexit1"));

@@ -1,6 +1,6 @@
-//! Reports of a recorded incident (lab/incident, Go 1.26, stripped, killed on cgroup v1): what a user reads,
-//! as golden text. No Go and no root needed. Refresh with `INSTA_UPDATE=always cargo test -p
-//! lastgasp-report`.
+//! Reports of a recorded incident (lab/programs/incident, Go 1.26, stripped, killed on cgroup v1): what a
+//! user reads, as golden text. No Go and no root needed. Refresh with
+//! `INSTA_UPDATE=always cargo test -p lastgasp-report`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io::Read as _;

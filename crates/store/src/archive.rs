@@ -15,7 +15,7 @@ use lastgasp_diagnosis::{Diagnosis, Facts, cause};
 use crate::error::StoreError;
 use crate::write::{Form, write_as};
 
-/// How much is kept.
+/// Limits of a store, and how many victims of one cause are written whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Most bytes, and most captures.
@@ -26,7 +26,7 @@ pub struct Rules {
     pub cause_window_ms: i64,
 }
 
-/// The store.
+/// Store of captures that is kept within its limits; shared by threads.
 #[derive(Debug)]
 pub struct Archive {
     store: PathBuf,
@@ -44,7 +44,7 @@ struct State {
 }
 
 impl Archive {
-    /// The store as it stands. What others put there is neither counted nor removed.
+    /// Opens the store as it stands. What others put there is neither counted nor removed.
     pub fn open(store: &Path, rules: Rules) -> Self {
         let kept =
             lastgasp_capture::list(store).into_iter().filter_map(|p| Capture::open(&p).ok().map(|c| kept(&p, &c)));
@@ -52,7 +52,7 @@ impl Archive {
         Self { store: store.to_owned(), state: Mutex::new(state) }
     }
 
-    /// Captures and bytes that it holds.
+    /// Number and bytes of the captures that it holds.
     pub fn size(&self) -> (usize, u64) {
         let state = self.lock();
         (state.kept.len(), state.kept.iter().map(|k| k.bytes).sum())

@@ -17,8 +17,12 @@ use crate::error::StoreError;
 /// ten megabytes.
 const MAX_FACTS: u64 = 256 << 20;
 
-/// The facts of a capture. One that has its memory is decoded again, so that what this lastgasp can do more than the one that took it is done; where that memory is
-/// damaged, or cannot be read here, the facts of then are taken, and a gap says so.
+/// Reads the facts of a capture. One that has its memory is decoded again, so that what this lastgasp can do more than the
+/// one that took it is done; where that memory is damaged, or cannot be read here, the facts of then are taken, and a
+/// gap says so.
+///
+/// # Errors
+/// [`StoreError`]: what is wrong with the folder or its facts.
 pub fn read(path: &Path) -> Result<Facts, StoreError> {
     let capture = Capture::open(path)?;
     let mut facts = match capture.has(MEMORY).then(|| load(&capture, path)) {

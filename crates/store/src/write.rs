@@ -1,4 +1,4 @@
-//! Facts to a folder.
+//! A decoded capture as a folder: which files, in which order.
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use crate::error::StoreError;
 use crate::keep_memory::{KeepMemory, add_memory};
 
-/// How much of a capture is written.
+/// Extent in which a capture is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// All of it.
+    /// All files.
     Whole,
     /// What names the culprit: others of the same cause are whole.
     Light,
@@ -34,18 +34,18 @@ pub struct Written {
     pub gaps: Vec<GapEntry>,
 }
 
-/// Writes a capture into `store`; gives its path.
+/// Writes a capture whole into `store`; gives its path.
 ///
 /// # Errors
-/// [`StoreError`]: a full disk, most likely.
+/// [`StoreError`]: the folder cannot be written, say.
 pub fn write(store: &Path, decoded: &Decoded) -> Result<PathBuf, StoreError> {
     write_as(store, decoded, &diagnose(&decoded.facts), Form::Whole)
 }
 
-/// As [`write()`], in that form.
+/// As [`write()`], in that form, with a diagnosis that was made already.
 ///
 /// # Errors
-/// As there.
+/// [`StoreError`].
 pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Form) -> Result<PathBuf, StoreError> {
     write_keeping(store, decoded, diagnosis, form, None).map(|w| w.path)
 }

@@ -26,14 +26,25 @@ impl Profile {
     }
 }
 
+/// `cargo` at the repository's root, as if nobody had called us by it: what `cargo run` sets of a package (`CARGO_PKG_*`,
+/// `CARGO_MANIFEST_*`) is an input of ring's build script, and with it ring and all that needs it were built anew.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {
+        command.env_remove(name);
+    }
+    command.current_dir(repo_root());
+    command
+}
+
 /// Builds packages, hands each line that cargo says to `tell`, and gives the folder of their binaries.
 ///
 /// # Errors
 /// It does not build.
 pub fn built_told(profile: Profile, packages: &[&str], tell: &mut dyn FnMut(&str)) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut child = Command::new(cargo)
-        .current_dir(repo_root())
+    let mut child = cargo()
         .args(["build", "--profile", profile.name()])
         .args(packages.iter().flat_map(|p| ["--package", p]))
         .stderr(Stdio::piped())

@@ -7,11 +7,12 @@ mod outcome;
 mod tiers;
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use lastgasp_lab::build::{cache_dir, repo_root};
+use lastgasp_lab::build::cache_dir;
+use lastgasp_lab::machine::cargo;
 
 use outcome::Outcome;
 use tiers::Tier;
@@ -42,11 +43,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
 
 /// `cargo test --workspace` of those targets (all if none), and of tests by such names.
 fn cargo_test(outcome: &mut Outcome, targets: &[String], names: &[String]) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // Both of its streams in one: what cargo says of a program stands before what the program says.
     let (output, input) = std::io::pipe()?;
-    let mut command = Command::new(cargo);
-    command.current_dir(repo_root()).args(["test", "--workspace", "--no-fail-fast"]).args(targets);
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--no-fail-fast"]).args(targets);
     command.args(["--", "--show-output"]).args(names).stdout(input.try_clone()?).stderr(input);
     eprintln!("$ cargo test --workspace --no-fail-fast {} -- --show-output {}", targets.join(" "), names.join(" "));
     let mut child = command.spawn().context("cargo")?;

@@ -16,10 +16,10 @@ pub(crate) enum Tier {
 
 /// Integration tests (`tests/` of a crate), by tier. Targets of one name in several crates are of one tier.
 pub(super) const TARGETS: &[(Tier, &[&str])] = &[
-    (Tier::Fast, &["recorded", "replay", "synthetic"]),
+    (Tier::Fast, &["contract", "explain", "goldens", "page", "recorded", "replay", "synthetic", "whole"]),
     (
         Tier::Go,
-        &["core_files", "goroutines", "library", "locations", "memory", "obfuscated", "oracle", "profiling", "spans"],
+        &["core_files", "garble", "goroutines", "library", "memory", "oracle", "profiling", "runtime_cache", "spans"],
     ),
     (
         Tier::Root,
@@ -40,7 +40,19 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
 
 /// Unit tests that need a process to act upon, a cgroup or Go: all whose path holds one of these. They are of
 /// the last tier.
-pub(super) const LIVE: &[&str] = &["gauge::tests::", "notices::tests::"];
+pub(super) const LIVE: &[&str] = &[
+    "act::limit_tests::",
+    "act::own_cgroup::tests::",
+    "daemon::memory_alarm::tests::",
+    "daemon::memory_notices::tests::",
+    "daemon::process_events::tests::",
+    "kernel::exit::tests::a_stranger_that_was_killed",
+    "live::tests::another_process_of_the_same_number",
+    "pin::pin::tests::memory_outlives_a_kill",
+    "pin::pin::tests::an_interrupted_wait",
+    "undo::journal::tests::a_group_that_was_left_behind",
+    "undo::journal::tests::a_journal_of_the_release_before",
+];
 
 /// What `cargo test` is asked for to run a tier: target selection and what follows `--`.
 pub(super) fn runs(tier: Tier) -> Vec<(Vec<String>, Vec<String>)> {
@@ -62,7 +74,10 @@ pub(super) fn runs(tier: Tier) -> Vec<(Vec<String>, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
     use std::process::Command;
+
+    use lastgasp_lab::build::repo_root;
 
     use super::*;
 
@@ -101,5 +116,38 @@ mod tests {
             LIVE.iter().collect::<Vec<_>>()
         );
         assert_eq!(runs(Tier::Root)[0].1, LIVE);
+    }
+
+    /// All sources of the product's crates, by path.
+    fn sources(folder: &Path, into: &mut Vec<(PathBuf, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap().flatten().map(|e| e.path()) {
+            if entry.is_dir() {
+                sources(&entry, into);
+            } else if entry.extension().is_some_and(|e| e == "rs") && entry.iter().any(|part| part == "src") {
+                into.push((entry.clone(), std::fs::read_to_string(entry).unwrap()));
+            }
+        }
+    }
+
+    #[test]
+    fn live_units_are_there_and_those_that_need_go_are_among_them() {
+        let mut files = Vec::new();
+        sources(&repo_root().join("crates"), &mut files);
+        let stem = |p: &Path| p.file_stem().unwrap().to_string_lossy().into_owned();
+        for path in LIVE {
+            let words: Vec<&str> = path.split("::").filter(|w| !w.is_empty() && *w != "tests").collect();
+            let (name, module) = (words[words.len() - 1], words[words.len() - 2]);
+            let found = files
+                .iter()
+                .any(|(p, text)| stem(p) == name || stem(p) == module && text.contains(&format!("fn {name}")));
+            assert!(found, "{path}: nothing of that name");
+        }
+        for (p, _) in files.iter().filter(|(_, text)| text.contains("lastgasp_lab::toolchain")) {
+            assert!(
+                LIVE.iter().any(|path| path.contains(&format!("{}::", stem(p)))),
+                "{}: Go in a unit test",
+                p.display()
+            );
+        }
     }
 }

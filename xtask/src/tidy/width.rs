@@ -5,7 +5,7 @@ use super::tree::Tree;
 /// Columns.
 const WIDTH: usize = 110;
 /// Comments that are wider, from before there was a rule. May only become fewer: lower it when they have.
-const MOST: usize = 763;
+const MOST: usize = 47;
 
 /// More of them than there were.
 pub(super) fn check(tree: &Tree) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! What the command line puts over the file.
+//! Flags of the daemon, which go over its configuration file.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The file, with the flags over it, checked.
+//! The configuration file, with the flags over it, checked.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// A configuration with where its values came from.
 #[derive(Debug)]
 pub struct Loaded {
-    /// All values.
+    /// Values of all keys.
     pub config: Config,
     pub(crate) origins: Origins,
 }

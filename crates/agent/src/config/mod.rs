@@ -1,4 +1,4 @@
-//! The daemon's configuration: a TOML file with checked keys ([`keys`] has what each means), flags over it,
+//! The daemon's configuration: a TOML file with checked keys (`keys` has what each means), flags over it,
 //! and where every value came from.
 
 mod flags;
@@ -27,7 +27,7 @@ pub(crate) use target_filter::TargetFilter;
 pub use units::size;
 pub(crate) use units::{Bytes, Time};
 
-/// All values. What each means: [`keys::KEYS`], which a test holds against this.
+/// Values of all keys. What each means stands in `keys::KEYS`, which a test holds against this.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -44,6 +44,7 @@ pub struct Config {
     pub(crate) webhook: BTreeMap<String, Webhook>,
 }
 
+/// The folder of captures, and how much may stand in it.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Store {
@@ -137,7 +138,7 @@ pub(crate) enum LogFormat {
     /// journald's own protocol where it is what standard error is connected to, else text.
     #[default]
     Auto,
-    /// For people.
+    /// A line an event, for people.
     Text,
     /// An object a line.
     Json,
@@ -243,13 +244,14 @@ impl Default for Webhook {
 }
 
 impl Config {
-    /// Where captures and the journal go.
+    /// Folder of captures and of the journal of what must be undone.
     #[must_use]
     pub fn store(&self) -> &Path {
         &self.store.path
     }
 
-    /// What no type says: ranges, and what must not stand together.
+    /// Checks what no type says: ranges, and what must not stand together. Names the wrong key, and where it
+    /// came from.
     pub(crate) fn check(&self, origins: &Origins) -> Result<()> {
         let checks = [
             range("store.max_captures", self.store.max_captures, 2, 1_000_000),
@@ -289,7 +291,7 @@ impl Config {
         }
     }
 
-    /// Where metrics are served; `None` if nowhere.
+    /// Address of `/metrics` and `/healthz`; `None` if they are off.
     pub(crate) fn listen(&self) -> Result<Option<SocketAddr>, String> {
         if self.http.listen == "off" {
             return Ok(None);
@@ -300,7 +302,7 @@ impl Config {
 }
 
 impl Webhook {
-    /// Where messages go: the address itself, or what stands in the file, for it may be a secret.
+    /// Address of a webhook: the one that is given, or what stands in the file, for it may be a secret.
     pub(crate) fn address(&self) -> Result<String, String> {
         let url = match (self.url.is_empty(), self.url_file.as_os_str().is_empty()) {
             (false, true) => self.url.clone(),

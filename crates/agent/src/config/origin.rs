@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-/// By key, `store.path`.
+/// Origins of values, by key (`store.path`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Origins(BTreeMap<String, String>);
 
 impl Origins {
-    /// Of a file's text, which has been parsed already.
+    /// Origins of what stands in a file's text, which has been parsed already.
     pub(super) fn of_file(text: &str, name: &str) -> Self {
         let mut origins = Self::default();
         if let Ok(table) = DeTable::parse(text) {
@@ -31,12 +31,12 @@ impl Origins {
         }
     }
 
-    /// Something else has decided.
+    /// Notes that a flag or a variable goes over what was there.
     pub(crate) fn set(&mut self, key: &str, whence: &str) {
         self.0.insert(key.to_owned(), whence.to_owned());
     }
 
-    /// Of one key.
+    /// Origin of a key's value: `FILE:LINE`, a flag, a variable, or `default`.
     pub(crate) fn of(&self, key: &str) -> &str {
         self.0.get(key).map_or("default", String::as_str)
     }

@@ -55,7 +55,7 @@ fn rows(loaded: &Loaded) -> Result<Vec<(String, toml::Value)>> {
     Ok(rows)
 }
 
-/// For people: value, where it came from, what it means.
+/// Configuration as text for people: values, where they came from, what they mean.
 ///
 /// # Errors
 /// Values that TOML cannot write.
@@ -68,7 +68,7 @@ pub fn as_text(loaded: &Loaded) -> Result<String> {
     Ok(out)
 }
 
-/// For programs: schema lastgasp.config/1.
+/// Configuration as JSON, schema lastgasp.config/1.
 ///
 /// # Errors
 /// Values that TOML cannot write.
@@ -81,7 +81,7 @@ pub fn as_json(loaded: &Loaded) -> Result<Value> {
     Ok(json!({"schema": "lastgasp.config/1", "keys": keys}))
 }
 
-/// The table of docs/operations/configuration.md.
+/// Keys, defaults and meanings as the table of docs/operations/configuration.md.
 ///
 /// # Errors
 /// Values that TOML cannot write.

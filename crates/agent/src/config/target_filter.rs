@@ -1,4 +1,4 @@
-//! Whom to watch: includes and excludes by service, container, pod, cgroup.
+//! Filter of targets: includes and excludes by service, container, pod, cgroup.
 
 use lastgasp_recorder::daemon::Subject;
 use serde::{Deserialize, Serialize};

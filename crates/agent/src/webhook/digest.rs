@@ -1,6 +1,6 @@
-//! Many captures, few messages: pure. Of a cause one message tells after a moment of settling, with all that
-//! died meanwhile; then it is silent for a while and counts. A kill after a message of a mere danger is news
-//! at once.
+//! Digest of many captures in few messages: pure. Of a cause one message tells after a moment of settling,
+//! with all that died meanwhile; then it is silent for a while and counts. A kill after a message of a mere
+//! danger is news at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,12 +9,12 @@ use lastgasp_store::Form;
 
 use super::event::Event;
 
-/// Causes that are remembered; of more than that the one silent for longest is forgotten.
+/// Causes that are remembered at most; of more than that the one silent for longest is forgotten.
 const MAX_CAUSES: usize = 256;
-/// Victims that are counted apart.
+/// Victims of a cause that are counted apart at most.
 const MAX_VICTIMS: usize = 10_000;
 
-/// What is to be told of one cause.
+/// Message about the captures of one cause.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Notification {
     /// The capture that tells most: of a dead process rather than of one in danger, whole rather than light.
@@ -39,7 +39,7 @@ struct Cause {
     told_of_kill: bool,
 }
 
-/// All causes.
+/// Captures that are to be told of or were, by cause.
 #[derive(Debug)]
 pub(crate) struct Digest {
     settle: Duration,
@@ -52,7 +52,7 @@ impl Digest {
         Self { settle, pause, causes: BTreeMap::new() }
     }
 
-    /// One more capture.
+    /// Adds a capture.
     pub(crate) fn add(&mut self, event: Event, now: Instant) {
         if !self.causes.contains_key(&event.cause) && self.causes.len() >= MAX_CAUSES {
             let quiet = self.causes.iter().filter(|(_, c)| c.best.is_none()).min_by_key(|(_, c)| c.told);
@@ -95,17 +95,17 @@ impl Digest {
         }
     }
 
-    /// When something is to be told.
+    /// When the next message is due.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.causes.values().filter(|c| c.best.is_some()).map(|c| c.due).min()
     }
 
-    /// What is to be told now.
+    /// Messages that are due.
     pub(crate) fn take(&mut self, now: Instant) -> Vec<Notification> {
         self.tell(now, |cause| cause.due <= now)
     }
 
-    /// All that is left.
+    /// All messages that are left.
     pub(crate) fn all(&mut self) -> Vec<Notification> {
         self.tell(Instant::now(), |_| true)
     }

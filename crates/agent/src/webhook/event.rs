@@ -1,4 +1,4 @@
-//! What is told of one capture.
+//! One capture, as far as messages tell of it.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use lastgasp_diagnosis::{Diagnosis, Facts};
 use lastgasp_store::Form;
 use serde_json::{Value, json};
 
-/// A capture, as far as it is told of.
+/// What messages tell of a capture.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Event {
     /// The same for all victims of one cause.
@@ -24,7 +24,7 @@ pub(crate) struct Event {
     pub(super) fields: Value,
 }
 
-/// Of a capture that has been written.
+/// The event of a capture that has been written to `path`.
 pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Path, form: Form) -> Event {
     let light = form == Form::Light;
     let target = &facts.target;

@@ -1,11 +1,11 @@
-//! A message's words. docs/formats/webhook.md has the generic shape, a versioned contract.
+//! Bodies of messages. docs/formats/webhook.md has the generic shape, a versioned contract.
 
 use lastgasp_report::printable;
 use serde_json::{Value, json};
 
 use super::digest::Notification;
 
-/// Schema lastgasp.webhook/1.
+/// Body of schema lastgasp.webhook/1.
 pub(super) fn generic(notification: &Notification) -> String {
     let mut body = notification.latest.fields.clone();
     if let Some(object) = body.as_object_mut() {
@@ -20,14 +20,14 @@ pub(super) fn generic(notification: &Notification) -> String {
     body.to_string()
 }
 
-/// What Slack's incoming webhooks take.
+/// Body that Slack's incoming webhooks take.
 pub(super) fn slack(notification: &Notification) -> String {
     // Slack's own three special characters; names of the target must not become links or shouts.
     let escaped = |s: &str| s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     json!({"text": escaped(&text(notification))}).to_string()
 }
 
-/// The message for people.
+/// Text of a message, for people.
 fn text(notification: &Notification) -> String {
     let event = &notification.latest;
     let victims = match (notification.killed, notification.victims) {

@@ -1,4 +1,4 @@
-//! Webhooks: somebody is told of a capture, with the verdict in one sentence. A thread for each, so that one
+//! Webhooks: messages about captures, with the verdict in one sentence. A thread for each, so that one
 //! that does not answer holds up neither the others nor the writing of captures.
 //!
 //! [`digest`] decides what is told when (one message for all that die together), [`message`] in which words.
@@ -23,12 +23,12 @@ use crate::config::{Shape, Webhook};
 use crate::self_stats::Counts;
 use digest::Digest;
 
-/// Captures that wait to be told of; beyond that they are not told of, and the log says so.
+/// Captures that may wait to be told of; beyond that they are not told of, and the log says so.
 const QUEUE: usize = 1024;
-/// Attempts, and the pauses between them.
+/// Pauses between attempts to send one message, of which there are one more.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
-/// All of them.
+/// Webhooks by name, each with a queue and a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Webhooks {
     hooks: BTreeMap<String, Hook>,
@@ -43,14 +43,15 @@ struct Hook {
 }
 
 impl Webhooks {
-    /// Starts them.
+    /// Starts those that are configured.
     pub(crate) fn start(wanted: &BTreeMap<String, Webhook>, counts: Arc<Counts>) -> Self {
         let mut webhooks = Self { hooks: BTreeMap::new(), counts };
         webhooks.replace(wanted);
         webhooks
     }
 
-    /// Others, or with other rules; those that stay the same keep what they have to tell.
+    /// Starts and ends webhooks so that they are as configured; those that stay the same keep what they have
+    /// to tell.
     pub(crate) fn replace(&mut self, wanted: &BTreeMap<String, Webhook>) {
         self.hooks.retain(|name, hook| wanted.get(name) == Some(&hook.rules));
         for (name, rules) in wanted {
@@ -89,7 +90,7 @@ impl Webhooks {
     }
 }
 
-/// One webhook's thread.
+/// Runs one webhook's thread.
 fn tell(name: &str, rules: &Webhook, events: &Receiver<Event>, counts: &Counts) {
     let agent: Agent = Agent::config_builder()
         .timeout_global(Some(rules.timeout.0))

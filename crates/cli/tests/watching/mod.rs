@@ -28,7 +28,7 @@ pub fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// `lab/dies` under a name of its own, so that what others run on this machine is not watched.
+/// `lab/programs/dies` under a name of its own, so that what others run on this machine is not watched.
 pub fn program(name: &str) -> PathBuf {
     let toolchain = toolchain::any(&cache_dir()).unwrap();
     let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab/programs/dies"), ".").unwrap();

@@ -29,6 +29,16 @@ pub struct Capture {
     pub kernel: String,
 }
 
+impl Capture {
+    /// Whether all that facts are made of was read. Memory that a person wanted to keep beside that is no evidence.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        /// What gaps of such memory are about.
+        const MEMORY: &str = "memory.core";
+        self.gaps.iter().all(|(what, _)| what == MEMORY)
+    }
+}
+
 /// The process that was captured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -59,4 +69,19 @@ pub struct Target {
     pub limit_source: Option<String>,
     /// Start of the process in seconds since 1970; 0 if it is not known.
     pub started_unix: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_beside_the_evidence_is_no_evidence() {
+        let capture = |what: &[&str]| Capture {
+            gaps: what.iter().map(|w| ((*w).to_owned(), "lost".to_owned())).collect(),
+            ..Capture::default()
+        };
+        assert!(capture(&[]).is_whole() && capture(&["memory.core"]).is_whole());
+        assert!(!capture(&["memory.core", "goroutines"]).is_whole());
+    }
 }

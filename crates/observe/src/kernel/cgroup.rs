@@ -1,5 +1,5 @@
-//! Memory cgroups, version 1 and 2: where a process is, what limits apply. Kernel: `Documentation/admin-guide/cgroup-v2.rst`,
-//! `cgroup-v1/memory.rst`.
+//! Memory cgroups, version 1 and 2: where a process is, what limits apply. Kernel:
+//! `Documentation/admin-guide/cgroup-v2.rst`, `cgroup-v1/memory.rst`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -114,28 +114,32 @@ impl Cgroup {
     }
 
     /// Where the charge stands.
+    #[must_use]
     pub fn usage_file(&self) -> PathBuf {
         self.memory.join(self.name("memory.usage_in_bytes", "memory.current"))
     }
 
     /// Where the limit stands.
+    #[must_use]
     pub fn limit_file(&self) -> PathBuf {
         self.memory.join(self.name("memory.limit_in_bytes", "memory.max"))
     }
 
-    /// Where the limit of memory and swap together stands, or that of swap (v2); absent where swap accounting is off.
+    /// Where the limit of memory and swap together stands, or that of swap (v2); absent where swap accounting
+    /// is off.
     #[must_use]
     pub fn swap_limit_file(&self) -> PathBuf {
         self.memory.join(self.name("memory.memsw.limit_in_bytes", "memory.swap.max"))
     }
 
     /// Where OOM kills are counted.
+    #[must_use]
     pub fn events_file(&self) -> PathBuf {
         self.memory.join(self.name("memory.oom_control", "memory.events"))
     }
 
     /// What a limit file says, if that is a limit.
-    pub fn as_limit(bytes: u64) -> Option<u64> {
+    pub(crate) fn as_limit(bytes: u64) -> Option<u64> {
         Some(bytes).filter(|b| *b < NO_LIMIT_V1)
     }
 
@@ -144,8 +148,9 @@ impl Cgroup {
         self.above().map(|dir| Self { memory: dir.to_owned(), ..self.clone() })
     }
 
-    /// Bytes of page cache that the kernel would drop before it kills, by the text of `memory.stat`: of files, active or not; shared memory is not among them.
-    pub fn droppable_in(&self, stat: &str) -> u64 {
+    /// Bytes of page cache that the kernel would drop before it kills, by the text of `memory.stat`: of
+    /// files, active or not; shared memory is not among them.
+    pub(crate) fn droppable_in(&self, stat: &str) -> u64 {
         let keys =
             if self.v2 { ["inactive_file ", "active_file "] } else { ["total_inactive_file ", "total_active_file "] };
         keys.iter().filter_map(|k| stat.lines().find_map(|l| l.strip_prefix(k)?.trim().parse::<u64>().ok())).sum()

@@ -1,4 +1,5 @@
-//! Which container, pod or unit a process belongs to, by the path of its cgroup as the container runtimes write it.
+//! Which container, pod or unit a process belongs to, by the path of its cgroup as the container runtimes
+//! write it.
 //!
 //! | who | path |
 //! |---|---|
@@ -101,7 +102,8 @@ fn container(part: &str, before: &str) -> Option<(String, Option<&'static str>)>
     (!name.is_empty()).then(|| (name.replace("\\x2d", "-"), Some(runtime)))
 }
 
-/// The pod's uid in `podUID`, `kubepods-burstable-podUID.slice` (dashes as underscores), and either behind a colon.
+/// The pod's uid in `podUID`, `kubepods-burstable-podUID.slice` (dashes as underscores), and either behind a
+/// colon.
 fn pod(part: &str) -> Option<String> {
     let bare = part.split(':').next()?;
     let bare = bare.strip_suffix(".slice").unwrap_or(bare);

@@ -1,4 +1,5 @@
-//! How a process ended that is not our child: by its exit status where it is to be had, and by the counters of the kernel's OOM killer.
+//! How a process ended that is not our child: by its exit status where it is to be had, and by the counters
+//! of the kernel's OOM killer.
 
 use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -13,8 +14,8 @@ use crate::kernel::limit::LimitUsage;
 use crate::kernel::machine::Machine;
 use crate::kernel::sys::reaped_status;
 
-/// OOM counters of a target's group, of those above it, and of the machine, as they stood while it lived. The files stay open: a container's group is removed
-/// within milliseconds of its end.
+/// OOM counters of a target's group, of those above it, and of the machine, as they stood while it lived. The
+/// files stay open: a container's group is removed within milliseconds of its end.
 #[derive(Debug)]
 pub struct OomCounters {
     groups: Vec<(File, Counts)>,
@@ -23,7 +24,7 @@ pub struct OomCounters {
 
 /// What a group has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Processes of it killed for memory, whoever ran out of it.
     pub kills: u64,
     /// Times that this group, or one below it, ran out of memory by itself; v1 does not say.
@@ -70,14 +71,15 @@ impl OomCounters {
 }
 
 /// What a group's events file says; `None` where the group is gone.
-pub fn counts(file: &File) -> Option<Counts> {
+pub(crate) fn counts(file: &File) -> Option<Counts> {
     let text = read_text::<512>(file)?;
     let of = |key: &str| text.lines().find_map(|l| l.strip_prefix(key)?.trim().parse().ok()).unwrap_or(0);
     Some(Counts { kills: of("oom_kill "), ooms: of("oom ") })
 }
 
-/// How a process ended, as far as that is to be known: by our own wait if it is our child (which stays to be reaped), by what `/proc` says of one that its parent
-/// has not reaped yet, and by the kernel's note of one that was.
+/// How a process ended, as far as that is to be known: by our own wait if it is our child (which stays to be
+/// reaped), by what `/proc` says of one that its parent has not reaped yet, and by the kernel's note of one
+/// that was.
 pub fn how_it_ended(pid: i32, pidfd: Option<&OwnedFd>) -> Option<WaitStatus> {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
     for _ in 0..100 {

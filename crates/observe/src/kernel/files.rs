@@ -11,7 +11,7 @@ pub fn read_text<const N: usize>(file: &File) -> Option<String> {
 }
 
 /// A number from a file that holds nothing else, as cgroup files do; `None` for `max` and for what is gone.
-pub fn read_number(file: &File) -> Option<u64> {
+pub(crate) fn read_number(file: &File) -> Option<u64> {
     let mut buffer = [0; 32];
     let n = file.read_at(&mut buffer, 0).ok()?;
     std::str::from_utf8(buffer.get(..n)?).ok()?.trim().parse().ok()

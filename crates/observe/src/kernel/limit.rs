@@ -1,5 +1,6 @@
-//! How much of which limit is used: the limit that will be reached first, of the group, those above it, and the machine; and what counts against that one, which
-//! other groups' memory may be part of. The files stay open: a look costs two microseconds.
+//! How much of which limit is used: the limit that will be reached first, of the group, those above it, and
+//! the machine; and what counts against that one, which other groups' memory may be part of. The files stay
+//! open: a look costs two microseconds.
 
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -16,7 +17,8 @@ pub struct LimitUsage {
     pid: i32,
     /// Where it may be moved; not looked for in a group that we made for it.
     mounts: Option<Mounts>,
-    /// Its `/proc/PID/cgroup`, and what that said when it was last read. Held open: of a process that takes its number it says nothing.
+    /// Its `/proc/PID/cgroup`, and what that said when it was last read. Held open: of a process that takes
+    /// its number it says nothing.
     membership: Option<(File, String)>,
     /// The target's own group, for its OOM counter.
     own: Option<Cgroup>,
@@ -29,7 +31,8 @@ pub struct LimitUsage {
     /// `--memory-max` where it could not be set.
     wished: Option<u64>,
     refreshed: Instant,
-    /// Raised whenever the limit that counts is another one, or has another value: usage before and after are not one series.
+    /// Raised whenever the limit that counts is another one, or has another value: usage before and after are
+    /// not one series.
     changes: u64,
     /// Raised whenever it was moved into another group.
     moves: u64,
@@ -79,8 +82,9 @@ impl Level {
         self.droppable = read_text::<8192>(&self.stat).map_or(0, |t| self.group.droppable_in(&t));
     }
 
-    /// Bytes that count. Page cache matters only where much is used. Near the limit the kernel drops it under us: there it is read at every look. And what has grown
-    /// since it was read may be page cache again: a file that is written at a gigabyte a second was once taken for a leak.
+    /// Bytes that count. Page cache matters only where much is used. Near the limit the kernel drops it under
+    /// us: there it is read at every look. And what has grown since it was read may be page cache again: a
+    /// file that is written at a gigabyte a second was once taken for a leak.
     fn used(&mut self) -> Option<u64> {
         let mut raw = read_number(&self.usage)?;
         let close = raw > self.bytes / 20 * 19 && self.droppable > 0;
@@ -101,7 +105,8 @@ fn levels_of(group: &Cgroup) -> Vec<Level> {
 }
 
 impl LimitUsage {
-    /// The limit that applies to `pid` now. `group` is the group of its own, if it has one; `wished` a limit that was asked for.
+    /// The limit that applies to `pid` now. `group` is the group of its own, if it has one; `wished` a limit
+    /// that was asked for.
     #[must_use]
     pub fn of(
         pid: i32,
@@ -129,8 +134,8 @@ impl LimitUsage {
         limit_usage
     }
 
-    /// Reads the limits again, and which of them is nearest; also of groups that had none before, and of the one that it was moved to.
-    /// `rss` is asked for where no group's limit counts.
+    /// Reads the limits again, and which of them is nearest; also of groups that had none before, and of the
+    /// one that it was moved to. `rss` is asked for where no group's limit counts.
     pub fn refresh(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) {
         self.refreshed = Instant::now();
         self.follow();
@@ -140,8 +145,8 @@ impl LimitUsage {
         self.choose(rss, machine);
     }
 
-    /// A service manager may move a process, and remove the group that it was in: of that one the open files tell nothing any more (seen: a limit of 24 GB, the
-    /// machine's, where the new group had one of 100 MB).
+    /// A service manager may move a process, and remove the group that it was in: of that one the open files
+    /// tell nothing any more (seen: a limit of 24 GB, the machine's, where the new group had one of 100 MB).
     fn follow(&mut self) {
         let Some(mounts) = &self.mounts else { return };
         // Nearly always: nothing has changed.
@@ -195,8 +200,9 @@ impl LimitUsage {
         }
     }
 
-    /// Whether another limit would be reached first by now, by what is known of the limits: a neighbour may fill the pod, or the machine, between two refreshes.
-    /// Costs nothing where there is one limit, and less than the machine has left; and where there is none ([`LimitUsage::usage_now`]).
+    /// Whether another limit would be reached first by now, by what is known of the limits: a neighbour may
+    /// fill the pod, or the machine, between two refreshes. Costs nothing where there is one limit, and less
+    /// than the machine has left; and where there is none ([`LimitUsage::usage_now`]).
     pub fn is_outdated(&mut self, machine: &Machine) -> bool {
         let Some((index, level)) = self.nearest.and_then(|i| Some((i, self.levels.get_mut(i)?))) else {
             return self.wished.is_some() || self.limits().next().is_some();
@@ -210,7 +216,8 @@ impl LimitUsage {
         let Some(here) = self.levels.get_mut(index).and_then(room) else { return true };
         let others = self.levels.iter_mut().enumerate().filter(|(i, l)| *i != index && l.bytes < u64::MAX);
         let nearest = others.filter_map(|(_, l)| room(l)).chain([left]).min().unwrap_or(u64::MAX);
-        // A little nearer is no reason: two that are equally near must not take turns, since each turn begins a new series.
+        // A little nearer is no reason: two that are equally near must not take turns, since each turn begins
+        // a new series.
         nearest.saturating_add(limit / 64) < here
     }
 
@@ -262,7 +269,8 @@ impl LimitUsage {
         level.and_then(Level::used).unwrap_or_else(rss)
     }
 
-    /// The same; where what the machine has left is the limit, that is brought up to date too, by what is known of the machine.
+    /// The same; where what the machine has left is the limit, that is brought up to date too, by what is
+    /// known of the machine.
     pub fn usage_now(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) -> u64 {
         let of_machine = self.nearest.is_none() && self.wished.is_none();
         let usage = self.usage(rss);

@@ -1,4 +1,5 @@
-//! The machine as a whole: what memory it has left, how fast it could use it up, and how many processes it has killed for it.
+//! The machine as a whole: what memory it has left, how fast it could use it up, and how many processes it
+//! has killed for it.
 
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -65,7 +66,8 @@ impl Machine {
         self.available.zip(self.total).is_some_and(|(a, t)| a < t / 100 * 3 && a < 512 << 20)
     }
 
-    /// Processes killed for memory since boot, in groups and for the machine as a whole (`oom_kill` of `/proc/vmstat`, Linux 4.13).
+    /// Processes killed for memory since boot, in groups and for the machine as a whole (`oom_kill` of
+    /// `/proc/vmstat`, Linux 4.13).
     #[must_use]
     pub fn oom_kills(&self) -> u64 {
         let text = self.vmstat.as_ref().and_then(read_text::<16384>).unwrap_or_default();
@@ -73,10 +75,12 @@ impl Machine {
     }
 }
 
-/// The fastest growth that this machine can produce, in bytes per second: all processors fault in fresh memory for some milliseconds, and what that gives is
-/// raised by half. Huge pages make one processor several times faster, so the memory is offered as the kernel sees fit, as a service's would be.
+/// The fastest growth that this machine can produce, in bytes per second: all processors fault in fresh
+/// memory for some milliseconds, and what that gives is raised by half. Huge pages make one processor several
+/// times faster, so the memory is offered as the kernel sees fit, as a service's would be.
 ///
-/// It bounds how long the recorder may look away, so it errs upwards: at least 1.5 GB/s, and where it cannot be measured 1.5 GB/s for each processor.
+/// It bounds how long the recorder may look away, so it errs upwards: at least 1.5 GB/s, and where it cannot
+/// be measured 1.5 GB/s for each processor.
 #[must_use]
 pub fn fastest_growth() -> f64 {
     const PAGE: usize = 4096;

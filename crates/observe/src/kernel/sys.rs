@@ -32,17 +32,20 @@ mod request {
     nix::ioctl_readwrite!(pidfd_get_info, 0xff, 11, PidfdInfo);
 }
 
-/// The wait status of a process that has ended and was reaped by its parent, who need not be us (Linux 6.15 and newer).
+/// The wait status of a process that has ended and was reaped by its parent, who need not be us (Linux 6.15
+/// and newer).
 #[must_use]
-pub fn reaped_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
+pub(crate) fn reaped_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
     const EXIT: u64 = 1 << 3;
     let mut info = PidfdInfo { mask: EXIT, ..PidfdInfo::default() };
-    // SAFETY: an open pidfd and the struct that this ioctl reads and writes, of the size that the request names.
+    // SAFETY: an open pidfd and the struct that this ioctl reads and writes, of the size that the request
+    // names.
     unsafe { request::pidfd_get_info(pidfd.as_raw_fd(), &raw mut info) }.ok()?;
     (info.mask & EXIT != 0).then_some(info.exit_code)
 }
 
-/// A socket on which the kernel tells of processes (`Documentation/driver-api/connector.rst`), bound to that group; non-blocking.
+/// A socket on which the kernel tells of processes (`Documentation/driver-api/connector.rst`), bound to that
+/// group; non-blocking.
 ///
 /// # Errors
 /// The system's error: needs CAP_NET_ADMIN and the machine's own network and process namespaces.

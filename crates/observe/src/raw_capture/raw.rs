@@ -95,6 +95,7 @@ pub struct RawCapture {
 pub struct Spans {
     /// The table.
     pub table: SpanTable,
-    /// Whether the target ran while it was read: each span is then right by itself, and the sums are of no single moment.
+    /// Whether the target ran while it was read: each span is then right by itself, and the sums are of no
+    /// single moment.
     pub running: bool,
 }

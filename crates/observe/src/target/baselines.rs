@@ -1,5 +1,6 @@
-//! The flight ring: what the profile held at calmer times. The newest look is kept whole; of each older one only what the sites that changed after it held then,
-//! so that minutes of a service's life cost kilobytes. Bounded in looks and in bytes; what is thinned out is what is missed least.
+//! The flight ring: what the profile held at calmer times. The newest look is kept whole; of each older one
+//! only what the sites that changed after it held then, so that minutes of a service's life cost kilobytes.
+//! Bounded in looks and in bytes; what is thinned out is what is missed least.
 
 use std::collections::VecDeque;
 
@@ -52,7 +53,8 @@ struct Look {
     t_ms: u64,
     rate: u64,
     gauges: MemStats,
-    /// What sites held at this look that held something else at the next one; by number, ascending. Empty for the newest.
+    /// What sites held at this look that held something else at the next one; by number, ascending. Empty for
+    /// the newest.
     before: Vec<(u32, SiteCounts)>,
 }
 
@@ -65,7 +67,7 @@ impl Default for BaselineHistory {
 impl BaselineHistory {
     /// An empty ring that takes at most about so many bytes (the newest look is kept in any case).
     #[must_use]
-    pub fn with_bytes(most_bytes: usize) -> Self {
+    pub(crate) fn with_bytes(most_bytes: usize) -> Self {
         Self { newest: Vec::new(), numbers: FxHashMap::default(), looks: VecDeque::new(), most_bytes }
     }
 
@@ -187,7 +189,8 @@ impl BaselineHistory {
         }
     }
 
-    /// Drops a look that is neither the first nor the last: what it would have given back is given back by the one before it.
+    /// Drops a look that is neither the first nor the last: what it would have given back is given back by
+    /// the one before it.
     fn forget(&mut self, index: usize) {
         let Some(gone) = self.looks.remove(index) else { return };
         let Some(earlier) = index.checked_sub(1).and_then(|i| self.looks.get_mut(i)) else { return };

@@ -37,10 +37,12 @@ pub struct Listing {
     pub denied: usize,
 }
 
-/// A file, in the state that it was seen in: device, inode, size, change and modification to the nanosecond. Devices and inodes are used again, times are not.
+/// A file, in the state that it was seen in: device, inode, size, change and modification to the nanosecond.
+/// Devices and inodes are used again, times are not.
 type FileKey = (u64, u64, u64, [i64; 4]);
 
-/// Remembers executables by file, so that a hundred instances are parsed once, and what is no Go at all costs a stat.
+/// Remembers executables by file, so that a hundred instances are parsed once, and what is no Go at all costs
+/// a stat.
 #[derive(Debug, Default)]
 pub struct Discoverer {
     known: BTreeMap<FileKey, Option<GoExecutable>>,
@@ -72,7 +74,8 @@ impl Discoverer {
         }
     }
 
-    /// All Go processes of this machine, by number. Executables are opened through `/proc`, whatever mount namespace they live in.
+    /// All Go processes of this machine, by number. Executables are opened through `/proc`, whatever mount
+    /// namespace they live in.
     pub fn all(&mut self) -> Listing {
         let mut pids: Vec<i32> = std::fs::read_dir("/proc")
             .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect())
@@ -126,7 +129,8 @@ impl Discoverer {
     }
 }
 
-/// What a failure to look at an executable says of its process. A stat needs less than an open: of a file that nobody may read, only the stat succeeds.
+/// What a failure to look at an executable says of its process. A stat needs less than an open: of a file
+/// that nobody may read, only the stat succeeds.
 fn refused(e: &std::io::Error) -> Look {
     match e.kind() {
         // EACCES and EPERM.
@@ -137,7 +141,7 @@ fn refused(e: &std::io::Error) -> Look {
 }
 
 /// Whether an image is Go, to be read or not: what cannot be read is refused by name.
-pub fn says_that_it_is_go(image: &ElfImage) -> bool {
+pub(crate) fn says_that_it_is_go(image: &ElfImage) -> bool {
     !matches!(Runtime::build_info(image), Err(DiscoverError::NotGo { .. }))
 }
 

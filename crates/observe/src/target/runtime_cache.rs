@@ -1,5 +1,6 @@
-//! Where the runtimes of binaries stand, remembered: in memory, and on disk for the next lastgasp. What is read back is only a hint: `Runtime::apply` holds it
-//! against the process, and what does not fit is found anew and written over.
+//! Where the runtimes of binaries stand, remembered: in memory, and on disk for the next lastgasp. What is
+//! read back is only a hint: `Runtime::apply` holds it against the process, and what does not fit is found
+//! anew and written over.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -40,7 +41,8 @@ impl Entry {
     }
 }
 
-/// What a file of the folder says of the binary `key`; `None` if it is damaged, of another binary or of another lastgasp. At most 64 KiB are read of a file.
+/// What a file of the folder says of the binary `key`; `None` if it is damaged, of another binary or of
+/// another lastgasp. At most 64 KiB are read of a file.
 #[must_use]
 pub fn remembered(key: &str, file: &[u8]) -> Option<RuntimeLocation> {
     let entry: Entry = serde_json::from_slice(file).ok()?;
@@ -68,8 +70,9 @@ impl RuntimeCache {
         Self { folder: Some(folder), ..Self::default() }
     }
 
-    /// In the folder that this user's caches are kept in: `/var/cache/lastgasp` for root, whatever the environment of a `sudo` says; `$XDG_CACHE_HOME/lastgasp`
-    /// or `~/.cache/lastgasp` for all others. `LASTGASP_CACHE_DIR` names another one; empty means none.
+    /// In the folder that this user's caches are kept in: `/var/cache/lastgasp` for root, whatever the
+    /// environment of a `sudo` says; `$XDG_CACHE_HOME/lastgasp` or `~/.cache/lastgasp` for all others.
+    /// `LASTGASP_CACHE_DIR` names another one; empty means none.
     #[must_use]
     pub fn of_user() -> Self {
         let var = |name| std::env::var_os(name).map(PathBuf::from);
@@ -146,14 +149,16 @@ impl RuntimeCache {
     }
 }
 
-/// A file's name: the binary, and whose file it is. Two files of one build id need not be the same program: what somebody's own makes us believe is believed of
-/// that user's alone. `None` for one that others than its owner may write: nothing is remembered of it, and nothing believed.
+/// A file's name: the binary, and whose file it is. Two files of one build id need not be the same program:
+/// what somebody's own makes us believe is believed of that user's alone. `None` for one that others than its
+/// owner may write: nothing is remembered of it, and nothing believed.
 fn key(image: &ElfImage) -> Option<String> {
     let meta = image.metadata().ok()?;
     (meta.mode() & 0o022 == 0).then(|| format!("{}-u{}", binary_key(image), meta.uid()))
 }
 
-/// Whether a file has a name that we give, or gave: `ID-HASH`, `ID-HASH-uUID`, and while they are written `.PID.new` behind that.
+/// Whether a file has a name that we give, or gave: `ID-HASH`, `ID-HASH-uUID`, and while they are written
+/// `.PID.new` behind that.
 fn is_entry(name: &str) -> bool {
     let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
     let hex = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_hexdigit());

@@ -13,7 +13,8 @@ use crate::target::discover::says_that_it_is_go;
 use crate::target::identity::{Identity, identity};
 use crate::target::runtime_cache::RuntimeCache;
 
-/// Most that one copy may hold: 100,000 goroutines and a profile of as many sites as programs have. What is sized by the target stays far below.
+/// Most that one copy may hold: 100,000 goroutines and a profile of as many sites as programs have. What is
+/// sized by the target stays far below.
 pub const COPY_CAP: usize = 96 << 20;
 
 /// Why a process cannot be watched.
@@ -89,7 +90,8 @@ impl Target {
         self.gaps = self.plan.update(&self.runtime, &*self.process);
     }
 
-    /// Notes the profile of this moment, without stopping the target: buckets never move, and a count that is torn is off by one allocation.
+    /// Notes the profile of this moment, without stopping the target: buckets never move, and a count that is
+    /// torn is off by one allocation.
     pub fn note_baseline(&mut self, t_ms: u64) {
         let mut copy = Evidence::for_baseline(&self.plan, COPY_CAP);
         copy.copy_profile(&self.runtime, &self.plan, &*self.process);

@@ -10,7 +10,8 @@ use lastgasp_goruntime::MemStats;
 pub struct Sample {
     /// Milliseconds since the watch began.
     pub t_ms: u64,
-    /// Bytes that count against the limit: the cgroup's charge less what the kernel would drop; RSS where there is no cgroup.
+    /// Bytes that count against the limit: the cgroup's charge less what the kernel would drop; RSS where
+    /// there is no cgroup.
     pub usage: u64,
     /// Resident bytes of the process.
     pub rss: u64,
@@ -45,7 +46,8 @@ pub struct Event {
 /// The event that lastgasp has switched the target's memory profile on.
 pub const PROFILING_ON: &str = "profiling-on";
 
-/// The one clock of a watch. Looks of the supervisor and of a worker come to stand in one series: by two clocks they were once out of order.
+/// The one clock of a watch. Looks of the supervisor and of a worker come to stand in one series: by two
+/// clocks they were once out of order.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock(Instant);
 

@@ -1,11 +1,13 @@
-//! The brake: a limit of somebody else's group that we change for a few seconds, so that a target that eats memory faster than we can look is slowed down by the
-//! kernel itself.
+//! The brake: a limit of somebody else's group that we change for a few seconds, so that a target that eats
+//! memory faster than we can look is slowed down by the kernel itself.
 //!
-//! v2: `memory.high` a little above what is used. Who allocates beyond it is put to sleep, the longer the further (`Documentation/admin-guide/cgroup-v2.rst`).
-//! v1, only where asked for: `memory.oom_control` 1, with which the group waits at its limit instead of being killed (`cgroup-v1/memory.rst`, 10).
+//! v2: `memory.high` a little above what is used. Who allocates beyond it is put to sleep, the longer the
+//! further (`Documentation/admin-guide/cgroup-v2.rst`). v1, only where asked for: `memory.oom_control` 1,
+//! with which the group waits at its limit instead of being killed (`cgroup-v1/memory.rst`, 10).
 //!
-//! What we write is noted in the journal and told to the watchdog before; it is taken back when the [`Brake`] is dropped, when its time is over, when we
-//! stall for half a second, when we die, and at the next start; and only where the file still holds what we wrote: somebody may have set a limit of his own since.
+//! What we write is noted in the journal and told to the watchdog before; it is taken back when the [`Brake`]
+//! is dropped, when its time is over, when we stall for half a second, when we die, and at the next start;
+//! and only where the file still holds what we wrote: somebody may have set a limit of his own since.
 
 use std::io;
 use std::path::Path;
@@ -53,7 +55,8 @@ const ABOVE: f64 = 1.02;
 /// And not below this share of the limit: what is slowed down must be near its end.
 const SHARE: f64 = 0.93;
 
-/// Where the brake of a group with that limit stands, in whole pages; `None` where it would be beyond the limit.
+/// Where the brake of a group with that limit stands, in whole pages; `None` where it would be beyond the
+/// limit.
 #[must_use]
 pub(crate) fn height(usage: u64, limit: u64) -> Option<u64> {
     let high = ((usage as f64 * ABOVE).max(limit as f64 * SHARE) as u64) & !4095;
@@ -61,10 +64,12 @@ pub(crate) fn height(usage: u64, limit: u64) -> Option<u64> {
 }
 
 impl Brake {
-    /// Sets `memory.high` of a v2 group for `most`. One that somebody else has set (Kubernetes' MemoryQoS) is refused, unless `over_others`.
+    /// Sets `memory.high` of a v2 group for `most`. One that somebody else has set (Kubernetes' MemoryQoS) is
+    /// refused, unless `over_others`.
     ///
     /// # Errors
-    /// The group is gone, is of v1, has one already, or must not be written: nothing was changed then. Needs write access to the group.
+    /// The group is gone, is of v1, has one already, or must not be written: nothing was changed then. Needs
+    /// write access to the group.
     pub(crate) fn high(
         group: &Cgroup,
         limit: u64,
@@ -112,7 +117,8 @@ impl Brake {
     fn set(change: CgroupLimitChange, most: Duration, store: &Path, watchdog: &Arc<Watchdog>) -> io::Result<Self> {
         let journal = Journal::of_brake(store, &change)?;
         watchdog.before_brake(&change, most)?;
-        // The write reclaims memory before it returns, for fifty milliseconds and more; the limit holds from its beginning. So nobody waits for it.
+        // The write reclaims memory before it returns, for fifty milliseconds and more; the limit holds from
+        // its beginning. So nobody waits for it.
         let (file, ours) = (change.file.clone(), change.ours.clone());
         let writer = std::thread::Builder::new().name("tripwire".into()).stack_size(64 << 10);
         let writer = writer.spawn(move || drop(write(&file, &ours)))?;

@@ -1,4 +1,5 @@
-//! Limits of real groups as [`lastgasp_observe::kernel::limit`] sees them: groups are made for it, which only this crate does.
+//! Limits of real groups as [`lastgasp_observe::kernel::limit`] sees them: groups are made for it, which only
+//! this crate does.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -68,7 +69,8 @@ fn a_first_limit_is_found_while_watching() {
     assert!(group.remove());
 }
 
-/// A pod's limit is nearer than the container's own, and what counts against it is the memory of the container beside it.
+/// A pod's limit is nearer than the container's own, and what counts against it is the memory of the
+/// container beside it.
 #[test]
 fn the_limit_of_the_pod_is_reached_first() {
     let (mounts, machine) = (Mounts::detect(), Machine::detect());
@@ -101,7 +103,8 @@ fn the_limit_of_the_pod_is_reached_first() {
     assert!(remove_when_empty(&container) && remove_when_empty(&beside) && pod.remove());
 }
 
-/// Without a limit, or with one that is more than the machine has left, it is the machine's memory that will be used up.
+/// Without a limit, or with one that is more than the machine has left, it is the machine's memory that will
+/// be used up.
 #[test]
 fn without_a_limit_the_machine_is_the_limit() {
     let (mounts, machine) = (Mounts::detect(), Machine::detect());
@@ -122,7 +125,8 @@ fn without_a_limit_the_machine_is_the_limit() {
     assert!(group.remove());
 }
 
-/// A process that holds half of its group's limit and writes a large file: the kernel counts the group as full, and we do not, at no look.
+/// A process that holds half of its group's limit and writes a large file: the kernel counts the group as
+/// full, and we do not, at no look.
 #[test]
 fn page_cache_is_no_use() {
     const LIMIT: u64 = 96 << 20;

@@ -17,10 +17,12 @@ pub struct OwnCgroup {
 }
 
 impl OwnCgroup {
-    /// Makes a group `name` below our own (v1) or below the nearest group that hands the memory controller down (v2), and sets the limit.
+    /// Makes a group `name` below our own (v1) or below the nearest group that hands the memory controller
+    /// down (v2), and sets the limit.
     ///
     /// # Errors
-    /// The system's error, with the file in its text. Nothing is left behind. On v2 also a limit of ours that does not hold for the new group.
+    /// The system's error, with the file in its text. Nothing is left behind. On v2 also a limit of ours that
+    /// does not hold for the new group.
     pub fn create(mounts: &Mounts, name: &str, limit: Option<u64>) -> io::Result<Self> {
         let own = Self::beside(mounts)?;
         let parent = parent_of_new(&own)?;
@@ -30,8 +32,9 @@ impl OwnCgroup {
         Self::below(own, &parent, mounts, name, limit)
     }
 
-    /// Makes a group for one process that will be dead in seconds: with the limit `limit` it matters nothing which other limits of ours do not hold for it. A systemd
-    /// unit always has one (`TasksMax`), and beside it no group could be made for anything (`case_systemd` of lab/vm).
+    /// Makes a group for one process that will be dead in seconds: with the limit `limit` it matters nothing
+    /// which other limits of ours do not hold for it. A systemd unit always has one (`TasksMax`), and beside
+    /// it no group could be made for anything (`case_systemd` of lab/vm).
     ///
     /// # Errors
     /// The system's error, with the file in its text. Nothing is left behind.
@@ -60,14 +63,16 @@ impl OwnCgroup {
         made.cgroup.path = format!("/{}", memory.strip_prefix(made.cgroup.root()).unwrap_or(&memory).display());
         if let Some(limit) = limit {
             write(&made.cgroup.limit_file(), &limit.to_string())?;
-            // With swap a limit would push the evidence out instead of ending the process; absent where swap accounting is off.
+            // With swap a limit would push the evidence out instead of ending the process; absent where swap
+            // accounting is off.
             let _ =
                 write(&made.cgroup.swap_limit_file(), &if made.cgroup.v2 { "0".to_owned() } else { limit.to_string() });
         }
         Ok(made)
     }
 
-    /// The folders that [`OwnCgroup::create_for_a_moment`] is about to make: for whoever removes them should we be killed in between.
+    /// The folders that [`OwnCgroup::create_for_a_moment`] is about to make: for whoever removes them should
+    /// we be killed in between.
     ///
     /// # Errors
     /// The system's error: there is no place for a group.
@@ -127,8 +132,9 @@ fn freezer_of_new(mounts: &Mounts, name: &str) -> Option<PathBuf> {
     Some(mounts.unified.as_ref()?.join(own).join(name))
 }
 
-/// The nearest group at or above ours whose children have the memory controller. On v2 a group that holds processes cannot hand controllers down, so this is
-/// mostly a group above ours, and ours stands beside the new one. Controllers are not switched on for this: that would change other people's groups.
+/// The nearest group at or above ours whose children have the memory controller. On v2 a group that holds
+/// processes cannot hand controllers down, so this is mostly a group above ours, and ours stands beside the
+/// new one. Controllers are not switched on for this: that would change other people's groups.
 fn v2_parent(own: &Cgroup) -> io::Result<PathBuf> {
     let hands_down = |d: &Path| {
         fs::read_to_string(d.join("cgroup.subtree_control")).is_ok_and(|t| t.split_whitespace().any(|c| c == "memory"))
@@ -138,7 +144,8 @@ fn v2_parent(own: &Cgroup) -> io::Result<PathBuf> {
     })
 }
 
-/// Limits of our groups below `parent` do not hold for a new one there. Memory's is taken along; for a service any other is a reason to make no group.
+/// Limits of our groups below `parent` do not hold for a new one there. Memory's is taken along; for a
+/// service any other is a reason to make no group.
 fn none_is_left_behind(own: &Cgroup, parent: &Path) -> io::Result<()> {
     for dir in own.above().take_while(|d| *d != parent) {
         for file in ["cpu.max", "pids.max", "memory.high"] {

@@ -1,8 +1,10 @@
-//! The pin, tried at the daemon's start: a throw-away process in a throw-away group with a small limit is killed by the kernel for memory while its address space
-//! is held, and read until it cannot be read any more. Where no group can be made it is killed by us, which shows at least that memory can be held.
+//! The pin, tried at the daemon's start: a throw-away process in a throw-away group with a small limit is
+//! killed by the kernel for memory while its address space is held, and read until it cannot be read any
+//! more. Where no group can be made it is killed by us, which shows at least that memory can be held.
 //!
-//! The process is this program itself under another name ([`victim`]): not Go, so it is neither watched nor counted. The kernel's log has its kill, as it has any
-//! other: of `lastgasp-trial`. Should we die meanwhile, the process ends since its standard input does, or since its small limit does; its group is removed by a
+//! The process is this program itself under another name ([`victim`]): not Go, so it is neither watched nor
+//! counted. The kernel's log has its kill, as it has any other: of `lastgasp-trial`. Should we die meanwhile,
+//! the process ends since its standard input does, or since its small limit does; its group is removed by a
 //! watchdog, or at the next start from the journal.
 
 use std::fs::File;
@@ -30,7 +32,8 @@ use crate::undo::watchdog::Watchdog;
 /// The hidden subcommand of the binary that runs [`victim`].
 pub const SUBCOMMAND: &str = "pin-victim";
 
-/// The throw-away group's limit, and what the process takes at most: where swap takes what is over the limit nobody is killed.
+/// The throw-away group's limit, and what the process takes at most: where swap takes what is over the limit
+/// nobody is killed.
 const LIMIT: u64 = 16 << 20;
 const MAX_MEMORY: usize = 64 << 20;
 /// What stands in the memory that is read.
@@ -188,7 +191,8 @@ impl Throwaway {
         }
         let name = Probe::group_name(std::process::id());
         let dirs = OwnCgroup::planned(mounts, &name).map_err(|e| e.to_string())?;
-        // Before there is anything to remove: on a busy machine a start takes a while, and a kill in between was once seen to leave the group behind.
+        // Before there is anything to remove: on a busy machine a start takes a while, and a kill in between
+        // was once seen to leave the group behind.
         let journal = Journal::open(store, &dirs, &[]).map_err(|e| format!("no journal: {e}"))?;
         let mut made = Self { group: None, journal: Some(journal), watchdog: Watchdog::start(&dirs).ok() };
         let group = OwnCgroup::create_for_a_moment(mounts, &name, LIMIT).map_err(|e| e.to_string())?;

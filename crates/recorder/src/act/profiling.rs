@@ -1,10 +1,12 @@
-//! Switching a target's memory profile on, for those who ask for it by name (`--enable-profiling`). **The only write into a target's memory in the whole
-//! product**: one word, `runtime.MemProfileRate`, from 0 to Go's own default and back. Go's runtime reads the word at every allocation and calls it safe to be set
-//! by the program at any time; programs that never refer to `runtime.MemProfile` have it at 0 by the linker's doing (`runtime.disableMemoryProfiling`).
+//! Switching a target's memory profile on, for those who ask for it by name (`--enable-profiling`). **The
+//! only write into a target's memory in the whole product**: one word, `runtime.MemProfileRate`, from 0 to
+//! Go's own default and back. Go's runtime reads the word at every allocation and calls it safe to be set by
+//! the program at any time; programs that never refer to `runtime.MemProfile` have it at 0 by the linker's
+//! doing (`runtime.disableMemoryProfiling`).
 //!
-//! Undone when [`Profiling`] is dropped, by a watchdog process if we die or outstay our time, by the journal at the next start with the same store if that dies
-//! too. Undone means: 0 again, if the word is
-//! still what we wrote. What was sampled meanwhile stays in the runtime's tables.
+//! Undone when [`Profiling`] is dropped, by a watchdog process if we die or outstay our time, by the journal
+//! at the next start with the same store if that dies too. Undone means: 0 again, if the word is still what
+//! we wrote. What was sampled meanwhile stays in the runtime's tables.
 
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -62,7 +64,8 @@ pub struct Profiling {
 }
 
 impl Profiling {
-    /// Switches the profile of `target` on, for `most` at the longest: then the watchdog puts it back, whatever has become of us. `store` keeps the journal.
+    /// Switches the profile of `target` on, for `most` at the longest: then the watchdog puts it back,
+    /// whatever has become of us. `store` keeps the journal.
     ///
     /// # Errors
     /// [`ProfilingError`]; nothing was written then.
@@ -83,7 +86,8 @@ impl Profiling {
         let watchdog = Watchdog::start(&[]).map_err(ProfilingError::Unsecured)?;
         watchdog.before_profiling(&change, most).map_err(ProfilingError::Unsecured)?;
         let this = Self { change, watchdog: Some(watchdog), _journal: journal };
-        // The number may have gone to another process since it was opened; the descriptor is of whoever has it now.
+        // The number may have gone to another process since it was opened; the descriptor is of whoever has
+        // it now.
         if start_time(pid) != Some(this.change.start_time) || read(&mem, addr.0).map_err(io)? != 0 {
             return Err(io(io::ErrorKind::NotFound.into()));
         }
@@ -101,8 +105,8 @@ impl Drop for Profiling {
     }
 }
 
-/// Where the rate stands. What is remembered of binaries is good enough to read by, not to write by: it is found afresh in this very process, and where there is
-/// a symbol table, it and the code must agree.
+/// Where the rate stands. What is remembered of binaries is good enough to read by, not to write by: it is
+/// found afresh in this very process, and where there is a symbol table, it and the code must agree.
 fn addr_to_write(target: &Target) -> Result<Addr, ProfilingError> {
     let (process, pid) = (&*target.process, target.process.pid());
     let misplaced = |_| ProfilingError::Misplaced(pid);

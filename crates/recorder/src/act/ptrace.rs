@@ -11,13 +11,15 @@ pub(crate) enum TraceStop {
     NotYet,
     /// In a stop of the tracer's making, or a group stop: nothing to hand on.
     Trap,
-    /// About to be delivered this signal, which a detach must hand on. Any number: Go's runtime and libc use real-time signals that nix cannot name.
+    /// About to be delivered this signal, which a detach must hand on. Any number: Go's runtime and libc use
+    /// real-time signals that nix cannot name.
     Signal(i32),
     /// It has ended.
     Gone,
 }
 
-/// Whether a traced thread has stopped. Consumes stops only, never an exit: the status of a child that dies meanwhile stays for its parent to reap.
+/// Whether a traced thread has stopped. Consumes stops only, never an exit: the status of a child that dies
+/// meanwhile stays for its parent to reap.
 pub(crate) fn trace_stop(tid: i32) -> TraceStop {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let Ok(id) = libc::id_t::try_from(tid) else {

@@ -26,10 +26,12 @@ pub struct Stopper(Way);
 enum Way {
     /// `cgroup.freeze` of a group of our own: fastest, and it needs the watchdog, since it would outlive us.
     Freezer(PathBuf, Arc<Watchdog>),
-    /// `cgroup.freeze` of somebody else's group, in which the target is alone with its children; that is looked at again before each freeze. Else ptrace.
+    /// `cgroup.freeze` of somebody else's group, in which the target is alone with its children; that is
+    /// looked at again before each freeze. Else ptrace.
     Guest { dir: PathBuf, watchdog: Arc<Watchdog>, _journal: Arc<Journal> },
-    /// `PTRACE_SEIZE` of every thread, from a thread of ours that lives no longer than the stop: when it ends, for whatever reason, the kernel lets go of
-    /// every thread of the target that it still holds. Should we be stopped ourselves meanwhile (Ctrl-Z, a paused container), a watchdog ends us.
+    /// `PTRACE_SEIZE` of every thread, from a thread of ours that lives no longer than the stop: when it
+    /// ends, for whatever reason, the kernel lets go of every thread of the target that it still holds.
+    /// Should we be stopped ourselves meanwhile (Ctrl-Z, a paused container), a watchdog ends us.
     Ptrace(Option<Arc<Watchdog>>),
 }
 
@@ -49,19 +51,23 @@ pub struct Stopped<'a> {
 #[derive(Debug)]
 enum How<'a> {
     Freezer(&'a PathBuf, &'a Watchdog),
-    /// The thread that holds the target; it lets go when the sender is dropped, and after [`PATIENCE`] by itself.
+    /// The thread that holds the target; it lets go when the sender is dropped, and after [`PATIENCE`] by
+    /// itself.
     Ptrace(Option<mpsc::Sender<()>>, Option<JoinHandle<()>>, Option<(&'a Watchdog, u64)>),
     Not,
 }
 
-/// How long we wait for the last thread to stand: threads that allocate stop at once, and one that sleeps in the kernel does no harm.
+/// How long we wait for the last thread to stand: threads that allocate stop at once, and one that sleeps in
+/// the kernel does no harm.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// Where this copy is the only one there will be, since nothing can be read after the kill: some dozens of threads on a busy processor take so long until each has come to
-/// its turn, and stopped. What is left of 80 ms (`deadline.rs`) is enough for the copy.
+/// Where this copy is the only one there will be, since nothing can be read after the kill: some dozens of
+/// threads on a busy processor take so long until each has come to its turn, and stopped. What is left of 80
+/// ms (`deadline.rs`) is enough for the copy.
 pub(crate) const STOP_TIMEOUT_OF_THE_ONLY_COPY: Duration = Duration::from_millis(55);
 
-/// Where a person asks for a capture of a service that is well: on a busy machine a thread may need longer, and a capture of a moving target is worth less to them.
+/// Where a person asks for a capture of a service that is well: on a busy machine a thread may need longer,
+/// and a capture of a moving target is worth less to them.
 pub const STOP_TIMEOUT_ON_DEMAND: Duration = Duration::from_millis(80);
 
 impl Stopper {
@@ -89,8 +95,9 @@ impl Stopper {
         }
     }
 
-    /// The best way to stop a process that lives in somebody else's group: by that group's freezer where it is alone there with its children, and where we may
-    /// write; by ptrace otherwise. `store` keeps the journal.
+    /// The best way to stop a process that lives in somebody else's group: by that group's freezer where it
+    /// is alone there with its children, and where we may write; by ptrace otherwise. `store` keeps the
+    /// journal.
     #[must_use]
     pub(crate) fn of_guest(pid: i32, mounts: &Mounts, store: &Path, watchdog: &Arc<Watchdog>) -> Self {
         let by_ptrace = || Self(Way::Ptrace(Some(Arc::clone(watchdog))));
@@ -113,8 +120,8 @@ impl Stopper {
         own.zip(watchdog).is_some_and(|(own, other)| Arc::ptr_eq(own, other))
     }
 
-    /// Stops `pid`. Never fails: what could not be stopped is told in `trouble`, and the copy is then one of a moving target.
-    /// `patience`: how long the last thread is waited for.
+    /// Stops `pid`. Never fails: what could not be stopped is told in `trouble`, and the copy is then one of
+    /// a moving target. `patience`: how long the last thread is waited for.
     pub fn stop(&self, pid: i32, patience: Duration) -> Stopped<'_> {
         match &self.0 {
             Way::Freezer(dir, watchdog) => freeze(dir, watchdog, pid, patience),
@@ -126,7 +133,8 @@ impl Stopper {
 }
 
 impl Stopped<'_> {
-    /// Whether it has stood still all the time: past its patience the watchdog, or the holding thread, has let it go already.
+    /// Whether it has stood still all the time: past its patience the watchdog, or the holding thread, has
+    /// let it go already.
     #[must_use]
     pub fn still_holds(&self) -> bool {
         self.held_at_all() && self.since.elapsed() < PATIENCE
@@ -159,8 +167,9 @@ fn unified_folder(pid: i32, mounts: &Mounts) -> Option<PathBuf> {
     (!strange && dir.join("cgroup.freeze").is_file()).then_some(dir)
 }
 
-/// Whether to freeze the group is to stop the target and nobody else but its children: never a user's session, never ourselves. And not one that somebody else has
-/// frozen: it stands still already, and it is not ours to thaw.
+/// Whether to freeze the group is to stop the target and nobody else but its children: never a user's
+/// session, never ourselves. And not one that somebody else has frozen: it stands still already, and it is
+/// not ours to thaw.
 fn may_freeze(dir: &Path, pid: i32) -> bool {
     let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap_or_default();
     let members: Vec<i32> = read("cgroup.procs").lines().filter_map(|l| l.parse().ok()).collect();
@@ -192,7 +201,8 @@ fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a Watchdog, pid: i32, patience: Dura
         std::thread::sleep(Duration::from_micros(200));
     }
     let registers = thread_ids(pid).into_iter().filter_map(|tid| thread_registers(pid, tid)).collect();
-    // A thread that sleeps in the kernel freezes when it wakes, before it touches anything. One that still runs makes this the copy of a moving target.
+    // A thread that sleeps in the kernel freezes when it wakes, before it touches anything. One that still
+    // runs makes this the copy of a moving target.
     let late = !std::fs::read_to_string(&events).is_ok_and(|t| t.contains("frozen 1"));
     let runs = late && thread_ids(pid).into_iter().any(|tid| is_running(pid, tid));
     let trouble = runs.then(|| "a thread did not freeze in time (the machine is busy)".to_owned());
@@ -205,7 +215,8 @@ fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration) -> Stopped<'
     if own_number_in_proc().is_some_and(|n| n != std::process::id()) {
         return not_stopped("/proc is of another process namespace than lastgasp itself: mount the right one".into());
     }
-    // Without it a target may be held for longer than half a second only if somebody stops us in that very moment.
+    // Without it a target may be held for longer than half a second only if somebody stops us in that very
+    // moment.
     let announced = watchdog.and_then(|w| Some((w, w.before_hold().ok()?)));
     let (go, wait) = mpsc::channel::<()>();
     let (report, ready) = mpsc::channel();
@@ -252,7 +263,8 @@ fn own_number_in_proc() -> Option<u32> {
 /// The threads that the calling thread traces.
 #[derive(Default)]
 struct Held {
-    /// By thread: the signal that it was about to be delivered when it stopped, to be handed on; `None` while it has not stopped.
+    /// By thread: the signal that it was about to be delivered when it stopped, to be handed on; `None` while
+    /// it has not stopped.
     threads: BTreeMap<i32, Option<i32>>,
     registers: Vec<ThreadRegisters>,
     trouble: Option<String>,
@@ -275,7 +287,8 @@ impl Held {
                     Ok(()) => drop(self.threads.insert(tid, None)),
                     Err(e) => {
                         refused.push(tid);
-                        // ESRCH: it has ended in between. EPERM: a debugger, or it is just ending (seen with a program that ends threads all the time).
+                        // ESRCH: it has ended in between. EPERM: a debugger, or it is just ending (seen with
+                        // a program that ends threads all the time).
                         if e != Errno::ESRCH && !has_ended(pid, tid) {
                             self.trouble = Some(format!(
                                 "not stopped: {e} (a debugger is attached, or CAP_SYS_PTRACE is missing)"
@@ -378,11 +391,12 @@ mod tests {
         child.wait().unwrap();
     }
 
-    /// A signal that arrives while we stop a thread is handed on and not eaten: Go's runtime never sends a second SIGURG while one is pending, and a lost
-    /// SIGTERM is a shutdown that never comes.
+    /// A signal that arrives while we stop a thread is handed on and not eaten: Go's runtime never sends a
+    /// second SIGURG while one is pending, and a lost SIGTERM is a shutdown that never comes.
     #[test]
     fn no_signal_is_lost() {
-        // It answers from outside its trap: bash forgets a signal that arrives while one runs (seen: 1 of 300 on a busy machine, and never a loss of ours).
+        // It answers from outside its trap: bash forgets a signal that arrives while one runs (seen: 1 of 300
+        // on a busy machine, and never a loss of ours).
         let script = "trap 'heard=1' USR1; echo ready; while :; do [ $heard ] && { heard=; echo got; }; done";
         let mut child = std::process::Command::new("bash")
             .args(["-c", script])

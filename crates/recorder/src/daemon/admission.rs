@@ -1,5 +1,6 @@
-//! Admission: which processes come under watch. New ones are looked at by other threads ([`super::attach`]), as often as
-//! they need until their runtime can be read; what is no Go program, or is not wanted, is remembered and passed by.
+//! Admission: which processes come under watch. New ones are looked at by other threads ([`super::attach`]),
+//! as often as they need until their runtime can be read; what is no Go program, or is not wanted, is
+//! remembered and passed by.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -17,12 +18,14 @@ const MAX_START: Duration = Duration::from_secs(10);
 pub(crate) struct Admission {
     process_events: ProcessEvents,
     attachers: Attachers,
-    /// Go processes whose runtime has not started, with when they are looked at next and when they were first seen.
+    /// Go processes whose runtime has not started, with when they are looked at next and when they were first
+    /// seen.
     starting: BTreeMap<i32, (Instant, Instant)>,
     /// Those that are no Go programs, and may load a Go library yet.
     library_rescan: LibraryRescan,
     attach_latency: AttachLatency,
-    /// Processes that are not watched, by number, with their start time: not to be looked at again at every scan.
+    /// Processes that are not watched, by number, with their start time: not to be looked at again at every
+    /// scan.
     passed: BTreeMap<i32, u64>,
 }
 
@@ -67,8 +70,8 @@ impl Admission {
         [starting, self.library_rescan.due()].into_iter().flatten().fold(events, Instant::min)
     }
 
-    /// What has started since, or has become another program, or is a new process with a number that was used before:
-    /// what was known of those is void.
+    /// What has started since, or has become another program, or is a new process with a number that was used
+    /// before: what was known of those is void.
     pub(crate) fn hear(&mut self) -> News {
         let news = self.process_events.news();
         for pid in &news.pids {
@@ -96,9 +99,9 @@ impl Admission {
         }
     }
 
-    /// Has everybody looked at who is not known yet. `doubtful`: what is known of numbers may be of others that had them
-    /// before. With events that is heard of: who takes a number and becomes a program is in one, and asking the kernel
-    /// for the start of each process costs 30 microseconds.
+    /// Has everybody looked at who is not known yet. `doubtful`: what is known of numbers may be of others
+    /// that had them before. With events that is heard of: who takes a number and becomes a program is in
+    /// one, and asking the kernel for the start of each process costs 30 microseconds.
     pub(crate) fn look_at_everybody(&mut self, doubtful: bool, is_watched: impl Fn(i32) -> bool) {
         let pids = std::fs::read_dir("/proc")
             .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok()).collect::<BTreeSet<_>>());
@@ -130,7 +133,8 @@ impl Admission {
         let admitted = match looked {
             Looked::NotYet => {
                 let (_, since) = *self.starting.get(&pid).unwrap_or(&(now, now));
-                // Ever more rarely, and never later than by a quarter of the time that its start takes (from a cold disk: some 50 ms).
+                // Ever more rarely, and never later than by a quarter of the time that its start takes (from
+                // a cold disk: some 50 ms).
                 let pause = (now.duration_since(since) / 4).clamp(Duration::from_millis(1), Duration::from_millis(250));
                 if now.duration_since(since) < MAX_START {
                     self.starting.insert(pid, (now + pause, since));
@@ -197,7 +201,8 @@ mod tests {
         Looked::Refused { service: "s".into(), why: "w".into() }
     }
 
-    /// By a clock that is ours: looked at while it starts, at pauses that grow, one look at a time, and then no more.
+    /// By a clock that is ours: looked at while it starts, at pauses that grow, one look at a time, and then
+    /// no more.
     #[test]
     fn a_start_is_waited_for_and_not_for_ever() {
         let (mut a, began) = (admission(), Instant::now());

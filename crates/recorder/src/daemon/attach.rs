@@ -1,5 +1,6 @@
-//! Threads that look at new processes: whether they are Go, whether they are wanted, where their runtime stands. Reading an executable can hang (a network file
-//! system that is gone), and so this is not the supervisor's own work.
+//! Threads that look at new processes: whether they are Go, whether they are wanted, where their runtime
+//! stands. Reading an executable can hang (a network file system that is gone), and so this is not the
+//! supervisor's own work.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -187,7 +188,8 @@ fn look(
     }
 }
 
-/// Whether there is such a process. `/proc` answers to the number of any of its threads, and new numbers are those of threads too.
+/// Whether there is such a process. `/proc` answers to the number of any of its threads, and new numbers are
+/// those of threads too.
 fn is_process(pid: i32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status.lines().find_map(|l| l.strip_prefix("Tgid:")?.trim().parse::<i32>().ok()) == Some(pid)

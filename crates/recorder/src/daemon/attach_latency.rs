@@ -35,8 +35,9 @@ impl AttachLatency {
         self.execs.retain(|pid, _| pids.contains(pid));
     }
 
-    /// How long it took `pid` to be watched now: from the kernel's event if there was one, else from when the process started (`start_ticks`, to 10 ms; it may have
-    /// become what it is later). Of one that was there before us it says nothing.
+    /// How long it took `pid` to be watched now: from the kernel's event if there was one, else from when the
+    /// process started (`start_ticks`, to 10 ms; it may have become what it is later). Of one that was there
+    /// before us it says nothing.
     pub(crate) fn of(&self, pid: i32, start_ticks: u64) -> Option<Duration> {
         if let Some(ns) = self.execs.get(&pid) {
             return Some(clock(ClockId::CLOCK_MONOTONIC).saturating_sub(Duration::from_nanos(*ns)));

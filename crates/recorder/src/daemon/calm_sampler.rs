@@ -1,5 +1,5 @@
-//! Light samples of calm processes: gauges every few seconds, the profile as often as a small share of one core allows. On a thread of its own, since reading a
-//! process's memory can hang; nothing is stopped for it.
+//! Light samples of calm processes: gauges every few seconds, the profile as often as a small share of one
+//! core allows. On a thread of its own, since reading a process's memory can hang; nothing is stopped for it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};

@@ -1,4 +1,5 @@
-//! Who may stop and copy next, when many die at once: so many at a time, the one nearest to its end first. And how much evidence may wait to be written.
+//! Who may stop and copy next, when many die at once: so many at a time, the one nearest to its end first.
+//! And how much evidence may wait to be written.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

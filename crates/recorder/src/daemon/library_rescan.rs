@@ -1,5 +1,6 @@
-//! When processes that are no Go programs are looked at again, more closely: a program of another language may load a Go library after its start, and has loaded none
-//! at its exec. Most processes of a node live for a moment (shells, health checks): those cost a stat, and the list of their files is never read.
+//! When processes that are no Go programs are looked at again, more closely: a program of another language
+//! may load a Go library after its start, and has loaded none at its exec. Most processes of a node live for
+//! a moment (shells, health checks): those cost a stat, and the list of their files is never read.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

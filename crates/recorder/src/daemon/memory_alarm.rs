@@ -1,12 +1,13 @@
-//! The kernel's word that a group's memory runs out: one descriptor per group, whatever the number of thresholds.
+//! The kernel's word that a group's memory runs out: one descriptor per group, whatever the number of
+//! thresholds.
 //!
 //! | cgroup | what wakes | what it costs |
 //! |---|---|---|
 //! | v1 | usage crosses a threshold, either way, or the group runs out: one eventfd, announced in `cgroup.event_control` | one write for each threshold; undone by closing it, or by the kernel when we die |
 //! | v2 | a counter of `memory.events` has risen: the limit was reached, or `memory.high` | nothing is written |
 //!
-//! Kernel: `Documentation/admin-guide/cgroup-v1/memory.rst` (9, 10), `cgroup-v2.rst` (`memory.events`). Page cache counts for the kernel, and so a word of its is a
-//! hint to look, and no more.
+//! Kernel: `Documentation/admin-guide/cgroup-v1/memory.rst` (9, 10), `cgroup-v2.rst` (`memory.events`). Page
+//! cache counts for the kernel, and so a word of its is a hint to look, and no more.
 
 use std::fs::File;
 use std::io;
@@ -20,7 +21,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::undo::cgroup_file::write;
 
-/// Percent of the limit at which v1 wakes us: where the policy turns from calm to alert, to armed, and three on the rest of the way.
+/// Percent of the limit at which v1 wakes us: where the policy turns from calm to alert, to armed, and three
+/// on the rest of the way.
 const THRESHOLDS: [u64; 5] = [60, 75, 85, 92, 97];
 
 /// What wakes us.
@@ -114,8 +116,9 @@ mod tests {
         epoll.wait(&mut [EpollEvent::empty()], within_ms).unwrap() > 0
     }
 
-    /// Version 2's way, on a real file of a real v2 group that the kernel tells of in the same manner (`cgroup.events`: a process comes, a process goes); and
-    /// its removal, after which the kernel says "changed" for ever.
+    /// Version 2's way, on a real file of a real v2 group that the kernel tells of in the same manner
+    /// (`cgroup.events`: a process comes, a process goes); and its removal, after which the kernel says
+    /// "changed" for ever.
     #[test]
     fn a_file_of_version_2_tells_of_changes_and_of_its_end() {
         let Some(unified) = Mounts::detect().unified else { return println!("SKIPPED: no cgroup v2") };

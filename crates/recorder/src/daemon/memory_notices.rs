@@ -1,7 +1,10 @@
-//! Whom the kernel's word about a group is for. A group's alarm ([`super::memory_alarm`]) is shared by all watched processes that its limit counts for, those of groups
-//! below it too: one descriptor per group with a limit, and one for them all. It goes with the last of those processes, and is set anew when the limit is another.
+//! Whom the kernel's word about a group is for. A group's alarm ([`super::memory_alarm`]) is shared by all
+//! watched processes that its limit counts for, those of groups below it too: one descriptor per group with a
+//! limit, and one for them all. It goes with the last of those processes, and is set anew when the limit is
+//! another.
 //!
-//! A notice only brings a look forward. Nobody sleeps longer because there is an alarm: what the kernel does not say, looking finds as before.
+//! A notice only brings a look forward. Nobody sleeps longer because there is an alarm: what the kernel does
+//! not say, looking finds as before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -41,8 +44,9 @@ struct Group {
 }
 
 impl MemoryNotices {
-    /// None yet. Where `may_write` is not set (`observe` mode) version 1 is not asked, since asking is a write to a group's file; it changes nothing in the group, but
-    /// that nothing is written is a promise that is easier to hold to than a promise of harmless writes.
+    /// None yet. Where `may_write` is not set (`observe` mode) version 1 is not asked, since asking is a
+    /// write to a group's file; it changes nothing in the group, but that nothing is written is a promise
+    /// that is easier to hold to than a promise of harmless writes.
     ///
     /// # Errors
     /// The system's error.
@@ -82,7 +86,8 @@ impl MemoryNotices {
         self.followed.insert(pid, number);
     }
 
-    /// Whether the kernel tells of the growth of each group whose limit counts for `pid`, and of the group that runs out.
+    /// Whether the kernel tells of the growth of each group whose limit counts for `pid`, and of the group
+    /// that runs out.
     pub(crate) fn tell_of(&self, pid: i32) -> bool {
         let counting = || self.groups.values().filter(|g| g.targets.contains(&pid));
         counting().next().is_some() && counting().all(|g| g.alarm.as_ref().is_some_and(MemoryAlarm::tells_of_growth))
@@ -147,7 +152,8 @@ impl MemoryNotices {
                 continue;
             };
             pids.extend(&group.targets);
-            // It went off for the last time if its group is gone: the processes are looked at, and found to have ended.
+            // It went off for the last time if its group is gone: the processes are looked at, and found to
+            // have ended.
             if group.alarm.as_ref().is_some_and(MemoryAlarm::acknowledge) {
                 group.deaf_until = Some(now + group.rest.after_a_notice(now));
             } else {
@@ -180,7 +186,8 @@ impl AsFd for MemoryNotices {
     }
 }
 
-/// How long a group is not listened to after a notice: usage that swings about a threshold, as page cache does, sends thousands a second.
+/// How long a group is not listened to after a notice: usage that swings about a threshold, as page cache
+/// does, sends thousands a second.
 #[derive(Clone, Copy, Debug, Default)]
 struct Rest {
     last: Option<Instant>,
@@ -228,7 +235,7 @@ mod tests {
         }
     }
 
-    /// `lab/dies`, in the group: calm for `after` milliseconds, and then as fast as it can.
+    /// `lab/programs/dies`, in the group: calm for `after` milliseconds, and then as fast as it can.
     fn dies(group: &OwnCgroup, after: u64) -> Child {
         let go = toolchain::any(&cache_dir()).unwrap();
         let program = build(&go, Mode::Stripped, &repo_root().join("lab/programs/dies"), ".").unwrap();
@@ -243,7 +250,8 @@ mod tests {
         poll(&mut fds, PollTimeout::try_from(within).unwrap()).unwrap() > 0
     }
 
-    /// Sudden growth in a calm group: how much earlier its processes are looked at than by the clock alone, which looks every 250 ms where the pin is on.
+    /// Sudden growth in a calm group: how much earlier its processes are looked at than by the clock alone,
+    /// which looks every 250 ms where the pin is on.
     #[test]
     fn sudden_growth_is_told_of() {
         let Some(group) = group("grows") else { return };

@@ -1,8 +1,10 @@
 //! The daemon: every Go process of the machine under watch.
 //!
-//! One thread, the supervisor, hears of new processes, looks at the cgroups of all calm ones, and must never hang: it reads no process's memory. Who is in danger
-//! gets a `worker`, a thread of its own, which samples closely, strikes, and reads what a kill has left. New processes are looked at by two threads
-//! (`attach`), calm ones sampled lightly by one (`calm_sampler`). When many die at once the `gate` lets the most endangered through first.
+//! One thread, the supervisor, hears of new processes, looks at the cgroups of all calm ones, and must never
+//! hang: it reads no process's memory. Who is in danger gets a `worker`, a thread of its own, which samples
+//! closely, strikes, and reads what a kill has left. New processes are looked at by two threads (`attach`),
+//! calm ones sampled lightly by one (`calm_sampler`). When many die at once the `gate` lets the most
+//! endangered through first.
 
 mod admission;
 mod attach;
@@ -81,7 +83,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Makes it ready. `captured` gets the evidence, in the order of taking; who reads it decodes and writes it on threads of its own.
+    /// Makes it ready. `captured` gets the evidence, in the order of taking; who reads it decodes and writes
+    /// it on threads of its own.
     ///
     /// # Errors
     /// The system's error.
@@ -103,7 +106,8 @@ impl Daemon {
     /// # Errors
     /// The system's error: it could not begin.
     pub fn run(self) -> io::Result<()> {
-        // A watched process takes a dozen descriptors and more; a shell's limit of 1024 would be used up by eighty.
+        // A watched process takes a dozen descriptors and more; a shell's limit of 1024 would be used up by
+        // eighty.
         if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
         }

@@ -1,5 +1,6 @@
-//! The probe of the pin, on a thread of its own beside the daemon. What was measured is kept in the store and holds until the next boot: each probe is an OOM kill in
-//! the kernel's log, which a node's alerts may see, and a daemon may be restarted often.
+//! The probe of the pin, on a thread of its own beside the daemon. What was measured is kept in the store and
+//! holds until the next boot: each probe is an OOM kill in the kernel's log, which a node's alerts may see,
+//! and a daemon may be restarted often.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -52,7 +53,8 @@ impl ProbeThread {
     }
 }
 
-/// What was measured since this boot. The store may be where anybody can write: what is not this user's own file is no word of ours.
+/// What was measured since this boot. The store may be where anybody can write: what is not this user's own
+/// file is no word of ours.
 fn recall(store: &Path, boot: &str) -> Option<PinWindow> {
     let file = OpenOptions::new()
         .read(true)

@@ -1,5 +1,5 @@
-//! New processes, as they start: by the kernel's process events where they are to be had, by looking for new numbers where not, and by a look at all of them
-//! now and then in either case.
+//! New processes, as they start: by the kernel's process events where they are to be had, by looking for new
+//! numbers where not, and by a look at all of them now and then in either case.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -12,13 +12,16 @@ use lastgasp_observe::kernel::sys::process_events_socket;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
 
-/// Without events: how often the kernel is asked for its newest process number, which costs three microseconds.
+/// Without events: how often the kernel is asked for its newest process number, which costs three
+/// microseconds.
 const ASK: Duration = Duration::from_millis(20);
 /// With events: as often as a precaution.
 const ASK_WITH_EVENTS: Duration = Duration::from_secs(1);
-/// How often all processes are looked at, whatever was heard: a Go library may be loaded long after the start.
+/// How often all processes are looked at, whatever was heard: a Go library may be loaded long after the
+/// start.
 const ALL: Duration = Duration::from_secs(30);
-/// A process this young may still become another program (a shell, or a container's first process, that execs the service).
+/// A process this young may still become another program (a shell, or a container's first process, that execs
+/// the service).
 const YOUNG: Duration = Duration::from_secs(10);
 /// More new numbers than this at once, and all processes are looked at instead.
 const MAX_NEW: i32 = 512;
@@ -31,7 +34,8 @@ pub(crate) struct ProcessEvents {
     newest: Option<i32>,
     /// Whom the kernel told of since it was last asked for the newest.
     heard: BTreeSet<i32>,
-    /// New numbers where there are no events, with when they are looked at next and when they were first seen.
+    /// New numbers where there are no events, with when they are looked at next and when they were first
+    /// seen.
     young: BTreeMap<i32, (Instant, Instant)>,
     asked: Instant,
     all_at: Instant,
@@ -46,7 +50,8 @@ pub(crate) struct News {
     pub(crate) execs: Vec<(i32, u64)>,
     /// All.
     pub(crate) all: bool,
-    /// Others may have started, too, and have numbers that were known: there are no events, or some were lost.
+    /// Others may have started, too, and have numbers that were known: there are no events, or some were
+    /// lost.
     pub(crate) lost: bool,
 }
 
@@ -93,7 +98,8 @@ impl ProcessEvents {
         if now >= self.asked + if self.has_events() { ASK_WITH_EVENTS } else { ASK } {
             self.asked = now;
             match self.ask() {
-                // Who execs is told of: these are threads, forks that stay what their parents are, and what was missed, if ever. One look is enough.
+                // Who execs is told of: these are threads, forks that stay what their parents are, and what
+                // was missed, if ever. One look is enough.
                 Some(numbers) if self.has_events() => news.pids.extend(numbers),
                 Some(numbers) => self.young.extend(numbers.into_iter().map(|pid| (pid, (now, now)))),
                 None => news.all = true,
@@ -123,7 +129,8 @@ impl ProcessEvents {
         self.young.remove(&pid);
     }
 
-    /// Asks for the newest process number: between that and the last one are new ones, without those that were heard of. `None`: there are too many of them.
+    /// Asks for the newest process number: between that and the last one are new ones, without those that
+    /// were heard of. `None`: there are too many of them.
     fn ask(&mut self) -> Option<Vec<i32>> {
         let heard = std::mem::take(&mut self.heard);
         let Some(newest) = self.loadavg.as_ref().and_then(newest_pid) else { return Some(Vec::new()) };
@@ -178,7 +185,8 @@ fn subscription(filtered: bool) -> Vec<u8> {
     message
 }
 
-/// The process that has become another program, and when (nanoseconds on the monotonic clock), of one message.
+/// The process that has become another program, and when (nanoseconds on the monotonic clock), of one
+/// message.
 pub(crate) fn exec_of(message: &[u8]) -> Option<(i32, u64)> {
     let word = |at: usize| Some(u32::from_ne_bytes(message.get(at..at + 4)?.try_into().ok()?));
     if (word(16)?, word(20)?) != (CN_IDX_PROC, CN_VAL_PROC) || word(36)? != PROC_EVENT_EXEC {
@@ -246,7 +254,8 @@ mod tests {
         a_start_is_seen(process_events);
     }
 
-    /// New numbers are those of threads too: a server that starts a thread for each request must not cost us ten looks at each.
+    /// New numbers are those of threads too: a server that starts a thread for each request must not cost us
+    /// ten looks at each.
     #[test]
     fn what_is_no_process_is_given_once() {
         let (mut process_events, _) = ProcessEvents::listen();

@@ -39,7 +39,8 @@ pub struct Settings {
     pub calm_sample: Duration,
     /// What braking may do, where it may.
     pub brake: BrakeRules,
-    /// Whether the pin is tried at the first start since boot, with an OOM kill of a throw-away process (`pin_probe.rs`).
+    /// Whether the pin is tried at the first start since boot, with an OOM kill of a throw-away process
+    /// (`pin_probe.rs`).
     pub pin_probe: bool,
     /// Bytes of evidence in flight.
     pub memory: u64,
@@ -52,7 +53,8 @@ pub struct Settings {
 pub struct BrakeRules {
     /// Also where somebody else has set a `memory.high` (Kubernetes' MemoryQoS).
     pub over_others: bool,
-    /// On cgroup v1, where there is no `memory.high`: have the group wait at its limit instead of being killed.
+    /// On cgroup v1, where there is no `memory.high`: have the group wait at its limit instead of being
+    /// killed.
     pub v1_oom_kill_disable: bool,
 }
 

@@ -19,7 +19,8 @@ pub struct Captured {
     pub raw: RawCapture,
     /// When the copy began.
     pub began: Instant,
-    /// How long before that it was found out: from the begin of the look that decided, or from when its end was heard of.
+    /// How long before that it was found out: from the begin of the look that decided, or from when its end
+    /// was heard of.
     pub answered: Duration,
     /// How long before that the crossing can have been at most: from the last look that did not show it.
     pub detected: Duration,
@@ -51,7 +52,8 @@ impl Common {
         }
     }
 
-    /// The watchdog; started again if somebody has killed it. `None` where that fails: then nothing is done that it would have to undo.
+    /// The watchdog; started again if somebody has killed it. `None` where that fails: then nothing is done
+    /// that it would have to undo.
     pub(crate) fn watchdog(&self) -> Option<Arc<Watchdog>> {
         let mut watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
         if !watchdog.as_ref().is_some_and(|w| w.is_alive()) {

@@ -28,7 +28,8 @@ pub struct Status {
 pub struct Counters {
     /// Go processes found.
     pub discovered: u64,
-    /// From a process's exec (where the kernel does not tell of that: its start) until it was watched; of those that came after us.
+    /// From a process's exec (where the kernel does not tell of that: its start) until it was watched; of
+    /// those that came after us.
     pub ready_seconds: Histogram,
     /// Go processes that cannot be read.
     pub refused: u64,

@@ -1,5 +1,5 @@
-//! The supervisor: one thread for all calm processes. It hears of new ones and of ends, looks at cgroups, and calls a worker when one is in danger. It never
-//! reads a process's memory, and so it never hangs with one.
+//! The supervisor: one thread for all calm processes. It hears of new ones and of ends, looks at cgroups, and
+//! calls a worker when one is in danger. It never reads a process's memory, and so it never hangs with one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -40,10 +40,12 @@ const WAKEUP: u64 = u64::MAX - 1;
 const MEMORY_NOTICES: u64 = u64::MAX - 2;
 /// Looks that are due within this time are taken together: one waking for many.
 const TOGETHER: Duration = Duration::from_millis(16);
-/// Looks that are far apart are due at the same few moments of a second, for all processes: a waking costs more than a look.
+/// Looks that are far apart are due at the same few moments of a second, for all processes: a waking costs
+/// more than a look.
 const MOMENT: Duration = Duration::from_millis(250);
-/// How often limits are read again, and whether a process is still in its group: after a quarter of the time that it is watched for, within these. A new process may
-/// be moved into its group, and be given its limit, after its start; later that is seldom.
+/// How often limits are read again, and whether a process is still in its group: after a quarter of the time
+/// that it is watched for, within these. A new process may be moved into its group, and be given its limit,
+/// after its start; later that is seldom.
 const LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 /// A worker stays until it has been calm for so long.
 const CALM_AGAIN: Duration = Duration::from_secs(15);
@@ -140,7 +142,8 @@ impl Supervisor {
         run_before_others();
         let mut events = [EpollEvent::empty(); 64];
         loop {
-            // Rounded up: epoll knows milliseconds, and asked for less than one it answers at once, hundreds of times until what is due is due.
+            // Rounded up: epoll knows milliseconds, and asked for less than one it answers at once, hundreds
+            // of times until what is due is due.
             let timeout = self.sleep() + Duration::from_micros(999);
             let timeout = EpollTimeout::try_from(timeout).unwrap_or(EpollTimeout::ZERO);
             let n = match self.epoll.wait(&mut events, timeout) {
@@ -201,7 +204,8 @@ impl Supervisor {
         }
     }
 
-    /// The kernel says that the memory of groups runs out: their processes are looked at now, whoever does that.
+    /// The kernel says that the memory of groups runs out: their processes are looked at now, whoever does
+    /// that.
     fn hear_memory_notices(&mut self) {
         for pid in self.memory_notices.heard(Instant::now()) {
             self.count(|c| c.notices += 1);
@@ -331,7 +335,8 @@ impl Supervisor {
             watch.refresh_limits(rss, &self.machine);
             self.memory_notices.follow(pid, watch.limit_usage.limits());
             watch.memory.told = self.memory_notices.tell_of(pid);
-            // Where nobody tells of an exec, it is looked for: what was held of the old program would stay charged.
+            // Where nobody tells of an exec, it is looked for: what was held of the old program would stay
+            // charged.
             if !self.admission.has_events() && watch.is_replaced() {
                 self.forget(pid);
                 return self.admission.look_at(pid, Depth::Executable);
@@ -531,7 +536,8 @@ impl Supervisor {
         self.common.gate.resize(self.settings.concurrent_stops);
         self.common.budget.resize(self.settings.memory);
         self.count(|c| c.reloads += 1);
-        // Workers come back and are sent again with the new ones; who is watched and who is not is seen afresh.
+        // Workers come back and are sent again with the new ones; who is watched and who is not is seen
+        // afresh.
         self.call_away();
         let calm = self.watched.iter().filter_map(|(pid, watched)| match &watched.assignment {
             Assignment::Supervisor(watch) if !self.is_wanted(watch) => Some(*pid),

@@ -1,4 +1,5 @@
-//! A worker: a thread that watches one process in danger closely, strikes, and reads what a kill has left of it.
+//! A worker: a thread that watches one process in danger closely, strikes, and reads what a kill has left of
+//! it.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex};
@@ -95,7 +96,8 @@ impl Actor for Worker {
         let phase = context.phase;
         let (share, extent) = match self.common.budget.reserve(target.room(Extent::Whole)) {
             Some(share) => (share, Extent::Whole),
-            // Too much waits to be written: the profile alone, which names the culprit, and where there is no room even for that, nothing.
+            // Too much waits to be written: the profile alone, which names the culprit, and where there is no
+            // room even for that, nothing.
             None => match self.common.budget.reserve(target.room(Extent::Profile)) {
                 Some(share) => (share, Extent::Profile),
                 None => {
@@ -119,7 +121,8 @@ impl Actor for Worker {
                 c.freeze_seconds.add(stopped);
             }
         });
-        // Killed between the decision and the copy: without the runtime's own numbers there is nothing to say.
+        // Killed between the decision and the copy: without the runtime's own numbers there is nothing to
+        // say.
         let dead = phase == Phase::PreKill && stopped.is_zero() && !target.process.is_alive();
         if dead || MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
             return Err(match phase {

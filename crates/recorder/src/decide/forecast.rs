@@ -25,7 +25,8 @@ pub(crate) struct Rate {
 /// What the kernel's counter may be behind by: 64 pages for each of a few processors. Less is no growth.
 const COUNTER_NOISE: u64 = 512 << 10;
 
-/// The slope of the points of the last `window`; `None` with fewer than three points or less than 20 ms of them.
+/// The slope of the points of the last `window`; `None` with fewer than three points or less than 20 ms of
+/// them.
 #[must_use]
 pub(crate) fn rate(points: &[Point], window: Duration) -> Option<Rate> {
     /// 40 points make 780 pairs: microseconds, and enough.
@@ -40,7 +41,8 @@ pub(crate) fn rate(points: &[Point], window: Duration) -> Option<Rate> {
     if chosen.len() < 3 || span < 20 {
         return None;
     }
-    // Nearly all looks are at processes that do not grow: no pairs for what the kernel's counter is behind by.
+    // Nearly all looks are at processes that do not grow: no pairs for what the kernel's counter is behind
+    // by.
     let (least, most) = chosen.iter().fold((u64::MAX, 0), |(least, most), p| (least.min(p.bytes), most.max(p.bytes)));
     if most - least < COUNTER_NOISE {
         return Some(Rate::default());
@@ -83,9 +85,11 @@ const NEWEST: Duration = Duration::from_millis(120);
 /// A sprint is believed in when the end is nearer than this, in seconds.
 const SPRINT: f64 = 0.05;
 
-/// When `headroom` bytes will be used up, by the points of the last half second (in calm times, with a look or two a second, of the last ten). Of an exponential
-/// growth the newest points count, if even the slower ones of them are faster than the whole. Of a sprint out of the calm that would be too late (64 MB are
-/// filled in 20 ms, and the median of half a second is still that of the calm): there the last two steps count.
+/// When `headroom` bytes will be used up, by the points of the last half second (in calm times, with a look
+/// or two a second, of the last ten). Of an exponential growth the newest points count, if even the slower
+/// ones of them are faster than the whole. Of a sprint out of the calm that would be too late (64 MB are
+/// filled in 20 ms, and the median of half a second is still that of the calm): there the last two steps
+/// count.
 #[must_use]
 pub(crate) fn forecast(points: &[Point], headroom: u64) -> Option<Forecast> {
     let rate = sprint(points).filter(|s| headroom as f64 / s.median < SPRINT).or_else(|| {
@@ -101,8 +105,9 @@ pub(crate) fn forecast(points: &[Point], headroom: u64) -> Option<Forecast> {
     Some(Forecast { rate, seconds })
 }
 
-/// The slower of the last two steps, if both are quick. A step is what is more than the kernel's counter is behind by (64 pages for each processor), over as many looks
-/// as it took: looks may be three milliseconds apart, and then each shows less than that of 0.3 GB/s.
+/// The slower of the last two steps, if both are quick. A step is what is more than the kernel's counter is
+/// behind by (64 pages for each processor), over as many looks as it took: looks may be three milliseconds
+/// apart, and then each shows less than that of 0.3 GB/s.
 fn sprint(points: &[Point]) -> Option<Rate> {
     const STEP: u64 = 1 << 20;
     const LONGEST_MS: u64 = 100;
@@ -172,7 +177,8 @@ mod tests {
         assert_eq!(sprint(&points), None);
     }
 
-    /// As it was missed once: 64 MB, filled at 0.34 GB/s, looked at every three milliseconds, with half a second at rest before.
+    /// As it was missed once: 64 MB, filled at 0.34 GB/s, looked at every three milliseconds, with half a
+    /// second at rest before.
     #[test]
     fn small_steps_make_a_sprint_too() {
         let at = |t_ms: u64| Point { t_ms, bytes: 43_000_000 + t_ms.saturating_sub(600) * 340_000 };

@@ -1,4 +1,5 @@
-//! How long a dead process's memory can be read here, and what follows from that. Pure; measured by [`crate::act::pin_probe`].
+//! How long a dead process's memory can be read here, and what follows from that. Pure; measured by
+//! [`crate::act::pin_probe`].
 
 use std::fmt;
 use std::time::Duration;
@@ -8,9 +9,11 @@ use lastgasp_observe::kernel::files::version;
 /// What is known of the pin on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PinWindow {
-    /// So long a throw-away process's memory could be read after the kernel had killed it for memory. Longer than `LONGEST` is not waited for.
+    /// So long a throw-away process's memory could be read after the kernel had killed it for memory. Longer
+    /// than `LONGEST` is not waited for.
     Measured(Duration),
-    /// How long the kernel leaves memory after an OOM kill could not be found out, and why; all else works as far as it was tried.
+    /// How long the kernel leaves memory after an OOM kill could not be found out, and why; all else works as
+    /// far as it was tried.
     Unmeasured {
         /// Why.
         why: String,
@@ -29,8 +32,10 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(3);
 const SHORTEST: Duration = Duration::from_millis(100);
 
 impl PinWindow {
-    /// Whether evidence can be counted on after an OOM kill, however fast it came. `release` is the kernel's (`uname -r`): where nothing was measured it decides,
-    /// since the OOM reaper waits for two seconds from Linux 5.18 on. Vendors have taken that into older kernels too, and one that was not measured is not trusted.
+    /// Whether evidence can be counted on after an OOM kill, however fast it came. `release` is the kernel's
+    /// (`uname -r`): where nothing was measured it decides, since the OOM reaper waits for two seconds from
+    /// Linux 5.18 on. Vendors have taken that into older kernels too, and one that was not measured is not
+    /// trusted.
     #[must_use]
     pub(crate) fn keeps(&self, release: &str) -> bool {
         match self {

@@ -1,12 +1,17 @@
-//! The pin: a thread of ours that is blocked inside `pread(/proc/PID/mem)`, so that the address space outlives a kill.
+//! The pin: a thread of ours that is blocked inside `pread(/proc/PID/mem)`, so that the address space
+//! outlives a kill.
 //!
-//! The kernel holds a reference to the address space for the whole of that call (`mem_rw`, fs/proc/base.c, `mmget_not_zero`). Its destination is a page that
-//! is registered with userfaultfd and not provided, so the call does not return. After an OOM kill the memory can then be read until the OOM reaper runs,
-//! two seconds later; after another kill until we let go. The target notices nothing; if we die, the kernel ends the wait.
+//! The kernel holds a reference to the address space for the whole of that call (`mem_rw`, fs/proc/base.c,
+//! `mmget_not_zero`). Its destination is a page that is registered with userfaultfd and not provided, so the
+//! call does not return. After an OOM kill the memory can then be read until the OOM reaper runs, two seconds
+//! later; after another kill until we let go. The target notices nothing; if we die, the kernel ends the
+//! wait.
 //!
-//! The wait can be interrupted, and a read of the kernel's cannot be left for that: whatever wants a word with the thread (a debugger, SIGSTOP, live patching of the
-//! kernel; seen with `strace -f -p`) leaves it waiting in a loop that never sleeps, a whole core for each pin. Only to provide the page ends that: the thread comes back, is
-//! stopped or patched as it should be, and holds on again (`provide`). The watchdog sees to it, as we may be stopped ourselves.
+//! The wait can be interrupted, and a read of the kernel's cannot be left for that: whatever wants a word
+//! with the thread (a debugger, SIGSTOP, live patching of the kernel; seen with `strace -f -p`) leaves it
+//! waiting in a loop that never sleeps, a whole core for each pin. Only to provide the page ends that: the
+//! thread comes back, is stopped or patched as it should be, and holds on again (`provide`). The watchdog
+//! sees to it, as we may be stopped ourselves.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -80,7 +85,8 @@ pub(crate) struct Pin {
 }
 
 impl Pin {
-    /// Holds the address space behind `mem` (an open `/proc/PID/mem`); `readable` is any address in it that can be read.
+    /// Holds the address space behind `mem` (an open `/proc/PID/mem`); `readable` is any address in it that
+    /// can be read.
     ///
     /// # Errors
     /// Where userfaultfd is not to be had: the text says the cure.
@@ -92,7 +98,8 @@ impl Pin {
         let thread = std::thread::Builder::new().name(THREAD.into()).stack_size(64 << 10).spawn(move || {
             // What is sent to the process is for other threads.
             let _ = SigSet::all().thread_block();
-            // In this order: what is provided to end the wait must not be taken away again before the next one.
+            // In this order: what is provided to end the wait must not be taken away again before the next
+            // one.
             while of_thread.empty(page) && !stop.load(Ordering::SeqCst) && of_thread.read_into(page, &mem, readable) {}
             // Here the last reference to the address space may be dropped, and gigabytes freed.
             drop(mem);
@@ -165,7 +172,8 @@ impl Pages {
             return Err(e.into());
         }
         let pages = Self { faults, first, free: Mutex::new((0..MAX_PINS).rev().collect()) };
-        // To let go must not need memory: the page tables are made now. Taken back in pieces, since of a whole one of theirs the kernel would free the table too.
+        // To let go must not need memory: the page tables are made now. Taken back in pieces, since of a
+        // whole one of theirs the kernel would free the table too.
         provide(pages.as_fd(), pages.range().0, pages.range().1);
         for page in (0..MAX_PINS).step_by(PIECE) {
             // SAFETY: pages of our mapping that nobody uses yet.
@@ -201,7 +209,8 @@ impl Pages {
 
     /// Blocks until the page is provided; gives whether the read was done then.
     fn read_into(&self, page: usize, mem: &File, from: Addr) -> bool {
-        // SAFETY: a page of our mapping that only the calling thread uses. The call blocks on its first write to it.
+        // SAFETY: a page of our mapping that only the calling thread uses. The call blocks on its first write
+        // to it.
         unsafe { libc::pread(mem.as_raw_fd(), self.at(page).as_ptr(), 8, from.0 as libc::off_t) > 0 }
     }
 
@@ -216,14 +225,16 @@ impl AsFd for Pages {
     }
 }
 
-/// Ends all waits for pages in that range, each a moment later begun again by a thread that is well. `faults` is the userfaultfd of any process.
+/// Ends all waits for pages in that range, each a moment later begun again by a thread that is well. `faults`
+/// is the userfaultfd of any process.
 pub(crate) fn provide(faults: BorrowedFd<'_>, start: u64, len: u64) {
     let end = start + len;
     let mut at = start;
     let mut again = 0;
     while at < end {
         let mut request = UffdioZeropage { start: at, len: end - at, mode: 0, provided: 0 };
-        // SAFETY: the struct that this ioctl reads and writes; of a descriptor that is no userfaultfd it is refused.
+        // SAFETY: the struct that this ioctl reads and writes; of a descriptor that is no userfaultfd it is
+        // refused.
         match unsafe { request::uffdio_zeropage(faults.as_raw_fd(), &raw mut request) } {
             Ok(_) => return,
             // Done so far; or the address space is just changing.
@@ -309,7 +320,8 @@ mod tests {
         std::time::Duration::from_nanos(tasks.filter_map(of).sum())
     }
 
-    /// What wants a word with the thread has it turn in a loop; to provide its page ends that, and it holds on.
+    /// What wants a word with the thread has it turn in a loop; to provide its page ends that, and it holds
+    /// on.
     #[test]
     fn an_interrupted_wait_is_ended_and_begun_again() {
         let _turn = TURN.lock();

@@ -157,7 +157,8 @@ pub fn run(config: &Config, sink: impl FnMut(Captured) + Send + 'static) -> io::
     if removed {
         stopper.dismiss();
     } else if let Some(journal) = journal {
-        // The command left a process behind: the watchdog stays with it, and so does what the next start needs if that dies too.
+        // The command left a process behind: the watchdog stays with it, and so does what the next start
+        // needs if that dies too.
         journal.keep();
     }
     Ok(Outcome { status, oom_killed, watched, notes })
@@ -169,7 +170,8 @@ fn spawn(config: &Config, dirs: &[PathBuf]) -> io::Result<Child> {
         c.args(config.command.iter().skip(1));
         c
     } else {
-        // It enters the groups itself before it becomes the command: not a byte of the command's is charged elsewhere.
+        // It enters the groups itself before it becomes the command: not a byte of the command's is charged
+        // elsewhere.
         let mut c = Command::new("/proc/self/exe");
         c.arg(ENTER_SUBCOMMAND);
         for dir in dirs {
@@ -344,7 +346,8 @@ impl Actor for Watch<'_> {
     fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String> {
         let stopper = (context.phase == Phase::PreKill).then_some(&self.stopper);
         let raw = take(target, stopper, context);
-        // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's own numbers there is nothing to say.
+        // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's
+        // own numbers there is nothing to say.
         if raw.phase == Phase::PreKill && MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
             return Err("too late: it was dead before it was copied".into());
         }
@@ -366,7 +369,8 @@ impl Actor for Watch<'_> {
     /// Nobody asks how it goes.
     fn seen(&mut self, _sample: &Sample, _step: &Step, _watch: &TargetWatch) {}
 
-    /// Whether the command has meanwhile started a Go process that is clearly larger: `go run`, or a launcher written in Go.
+    /// Whether the command has meanwhile started a Go process that is clearly larger: `go run`, or a launcher
+    /// written in Go.
     fn looks_elsewhere(&mut self, sample: &Sample, pid: i32) -> bool {
         let others = self.processes().into_iter().filter(|p| *p != pid && !self.refused.contains(p));
         let rss = sample.rss;

@@ -6,7 +6,8 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
-/// Signals that would end us before our work is done: taken by descriptor. Children start with none blocked (std resets the mask).
+/// Signals that would end us before our work is done: taken by descriptor. Children start with none blocked
+/// (std resets the mask).
 #[derive(Debug)]
 pub(crate) struct Signals(Option<SignalFd>);
 
@@ -20,7 +21,8 @@ impl Signals {
         Self(taken.ok())
     }
 
-    /// Hands signals that somebody sent us on to the command. A Ctrl-C at the terminal has reached it already: the kernel sent that to both.
+    /// Hands signals that somebody sent us on to the command. A Ctrl-C at the terminal has reached it
+    /// already: the kernel sent that to both.
     pub(crate) fn forward(&self, child: i32) {
         const SI_KERNEL: i32 = 0x80;
         while let Some(info) = self.0.as_ref().and_then(|fd| fd.read_signal().ok().flatten()) {

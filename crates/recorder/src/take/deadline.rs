@@ -1,21 +1,25 @@
-//! Memory that can be read until a moment: a target must not stand still for longer than it was promised, however slow the machine is.
+//! Memory that can be read until a moment: a target must not stand still for longer than it was promised,
+//! however slow the machine is.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use lastgasp_inferior::{Addr, Memory, Part, ReadCause, ReadError};
 
-/// Reads fail after the moment, at once and all of them: a copy then ends within a millisecond, with what it has.
+/// Reads fail after the moment, at once and all of them: a copy then ends within a millisecond, with what it
+/// has.
 pub(crate) struct Deadline<'a> {
     memory: &'a dyn Memory,
     until: Instant,
     missed: Cell<bool>,
 }
 
-/// The longest copy while a target stands still. With the freeze before and the thaw after it that makes the tenth of a second that is the most it may stand
-/// (seen under load: 350 ms, where nothing bounded it but the watchdog's half second).
+/// The longest copy while a target stands still. With the freeze before and the thaw after it that makes the
+/// tenth of a second that is the most it may stand (seen under load: 350 ms, where nothing bounded it but the
+/// watchdog's half second).
 pub(crate) const LONGEST_COPY: Duration = Duration::from_millis(80);
-/// Where a person asks for a capture: all of it is worth more to them, and the watchdog's half second is the bound.
+/// Where a person asks for a capture: all of it is worth more to them, and the watchdog's half second is the
+/// bound.
 pub(crate) const LONGEST_COPY_ON_DEMAND: Duration = Duration::from_millis(400);
 
 impl<'a> Deadline<'a> {

@@ -1,4 +1,5 @@
-//! Taking evidence: stop, copy, go. What comes out is bytes and a few numbers; decoding them is the caller's business, later.
+//! Taking evidence: stop, copy, go. What comes out is bytes and a few numbers; decoding them is the caller's
+//! business, later.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -127,8 +128,9 @@ fn copy(evidence: &mut Evidence, target: &Target, memory: &dyn Memory, extent: E
     }
 }
 
-/// Whether the span table is to be read while the target stands still. Where no profile is kept it is the best evidence there is; where somebody asks for a
-/// capture of a service that is well, a few milliseconds more are worth an exact one. Else it can wait until the target runs again.
+/// Whether the span table is to be read while the target stands still. Where no profile is kept it is the
+/// best evidence there is; where somebody asks for a capture of a service that is well, a few milliseconds
+/// more are worth an exact one. Else it can wait until the target runs again.
 fn spans_in_the_stop(target: &Target, phase: Phase) -> bool {
     /// Some 20 ms to read: spans of 2 GB of small objects.
     const MAX_SPANS_WITHOUT_A_PROFILE: u64 = 1 << 18;
@@ -139,11 +141,12 @@ fn spans_in_the_stop(target: &Target, phase: Phase) -> bool {
     spans <= MAX_SPANS_WITHOUT_A_PROFILE && (!profiled || (phase == Phase::Manual && spans <= MAX_SPANS_ON_DEMAND))
 }
 
-/// The span table, read when the target runs again or is dead. Around a kill the loop that calls us has two seconds at most: of a heap of very many spans the
-/// other evidence must do.
+/// The span table, read when the target runs again or is dead. Around a kill the loop that calls us has two
+/// seconds at most: of a heap of very many spans the other evidence must do.
 ///
-/// Of a dead program that keeps a profile it is an extra, read last: where the kernel takes the memory away under it (seen on a starved machine, two seconds after
-/// the kill) there is none, and the report says so, but the evidence that names the culprit is whole.
+/// Of a dead program that keeps a profile it is an extra, read last: where the kernel takes the memory away
+/// under it (seen on a starved machine, two seconds after the kill) there is none, and the report says so,
+/// but the evidence that names the culprit is whole.
 fn spans_afterwards(target: &Target, phase: Phase, gaps: &mut Vec<Gap>) -> Option<SpanTable> {
     /// Some 0.1 s to read: spans of 8 GB of small objects.
     const MAX_AROUND_A_KILL: u64 = 1 << 20;

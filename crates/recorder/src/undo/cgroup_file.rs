@@ -1,4 +1,5 @@
-//! A cgroup's files and folder, written, thawed and removed: what an act on a cgroup and its undo have in common.
+//! A cgroup's files and folder, written, thawed and removed: what an act on a cgroup and its undo have in
+//! common.
 
 use std::fs;
 use std::io;

@@ -1,8 +1,10 @@
-//! What we have done to the system and must undo, written down before we do it. A journal whose owner is dead is carried out at the next start **with the same
-//! store** (`run` and `capture`): another store has another journal.
+//! What we have done to the system and must undo, written down before we do it. A journal whose owner is dead
+//! is carried out at the next start **with the same store** (`run` and `capture`): another store has another
+//! journal.
 //!
-//! What stands in a journal is done, so it must be ours: the store may be in a folder where anybody can write. The journal's folder and its files must be this
-//! user's and nobody else may write them; it is used by way of its descriptor, whatever becomes of its name. Else nothing is read and nothing is written there.
+//! What stands in a journal is done, so it must be ours: the store may be in a folder where anybody can
+//! write. The journal's folder and its files must be this user's and nobody else may write them; it is used
+//! by way of its descriptor, whatever becomes of its name. Else nothing is read and nothing is written there.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -69,7 +71,8 @@ impl Journal {
         Self::write(store, &Entry { profiling: Some(change.clone()), ..Entry::default() })
     }
 
-    /// As [`Journal::open`] for a group that may be frozen, in time or not at all: see [`Journal::write_in_time`].
+    /// As [`Journal::open`] for a group that may be frozen, in time or not at all: see
+    /// [`Journal::write_in_time`].
     pub(crate) fn of_freezing(store: &Path, dir: &Path) -> io::Result<Self> {
         Self::write_in_time(store, Entry { may_be_frozen: vec![dir.to_owned()], ..Entry::default() })
     }
@@ -79,8 +82,9 @@ impl Journal {
         Self::write_in_time(store, Entry { limit: Some(change.clone()), ..Entry::default() })
     }
 
-    /// Gives up on a disk that does not answer within [`IN_TIME`]: a target may have a quarter of a second to live, and who waits for a network disk whose server is
-    /// gone waits for ever (seen: a frozen file system kept workers until their victims' memory was gone).
+    /// Gives up on a disk that does not answer within [`IN_TIME`]: a target may have a quarter of a second to
+    /// live, and who waits for a network disk whose server is gone waits for ever (seen: a frozen file system
+    /// kept workers until their victims' memory was gone).
     fn write_in_time(store: &Path, entry: Entry) -> io::Result<Self> {
         /// Writers that wait for the disk. When so many do it is known not to answer.
         static WAITING: AtomicUsize = AtomicUsize::new(0);
@@ -120,8 +124,8 @@ impl Journal {
         // Where locks are not to be had there is still the watchdog.
         let _ = lock.try_lock();
         lock.write_all(&serde_json::to_vec(entry)?)?;
-        // Not synced: what it undoes ends with the kernel that a sync would outlive, and the daemon writes one when it is about to strike (seen: 64 ms for the
-        // disk, and the victim was dead by then).
+        // Not synced: what it undoes ends with the kernel that a sync would outlive, and the daemon writes
+        // one when it is about to strike (seen: 64 ms for the disk, and the victim was dead by then).
         Ok(Self { path, _folder: folder, _lock: lock })
     }
 
@@ -151,7 +155,8 @@ impl Folder {
         }
     }
 
-    /// Refuses a link, and a folder that is another user's or that others may write: what we read there would be theirs.
+    /// Refuses a link, and a folder that is another user's or that others may write: what we read there would
+    /// be theirs.
     fn open(store: &Path) -> io::Result<Self> {
         let path = store.join(FOLDER);
         let dir = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(&path)?;
@@ -166,7 +171,8 @@ impl Folder {
         PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd())).join(name)
     }
 
-    /// The journals in it, by name. Of other files there are none, unless somebody put them there: they are not ours to read or to remove.
+    /// The journals in it, by name. Of other files there are none, unless somebody put them there: they are
+    /// not ours to read or to remove.
     fn journals(&self) -> io::Result<Vec<String>> {
         let names = fs::read_dir(self.path("."))?.filter_map(|e| e.ok()?.file_name().into_string().ok());
         let mut names: Vec<String> = names.filter(|n| is_journal(n)).collect();
@@ -203,7 +209,8 @@ fn cgroup_folder(dir: &Path) -> Option<File> {
     is_cgroup(&fstatfs(&opened).ok()?).then_some(opened)
 }
 
-/// Undoes what dead lastgasp processes left in `store`. Gives a line for each act undone, or for why nothing is.
+/// Undoes what dead lastgasp processes left in `store`. Gives a line for each act undone, or for why nothing
+/// is.
 pub fn recover(store: &Path) -> Vec<String> {
     let mut done = Vec::new();
     let folder = match Folder::open(store) {
@@ -393,7 +400,8 @@ mod tests {
         refused("a pipe");
     }
 
-    /// In a folder of ours: only plain files of ours with a journal's name are read, and only they are removed.
+    /// In a folder of ours: only plain files of ours with a journal's name are read, and only they are
+    /// removed.
     #[test]
     fn only_journals_are_read_and_removed() {
         let (store, folder) = store();

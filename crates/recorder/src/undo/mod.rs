@@ -1,4 +1,5 @@
-//! Undoing what was done, also after our own death: by a watchdog process, or by the journal at the next start.
+//! Undoing what was done, also after our own death: by a watchdog process, or by the journal at the next
+//! start.
 
 pub(crate) mod cgroup_file;
 pub(crate) mod cgroup_limit;

@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt as _;
 use lastgasp_inferior::start_time;
 use serde::{Deserialize, Serialize};
 
-/// Go's default rate in bytes (`runtime.MemProfileRate`). It differs from 0 in a single byte, so that no reader can see half of it.
+/// Go's default rate in bytes (`runtime.MemProfileRate`). It differs from 0 in a single byte, so that no
+/// reader can see half of it.
 pub const RATE: u64 = 512 << 10;
 
 /// What was written, and how to take it back.
@@ -26,7 +27,8 @@ impl ProfileRateChange {
     pub(crate) fn undo(&self) -> bool {
         let put_back = || -> io::Result<bool> {
             let mem = memory_of(self.pid)?;
-            // Checked after opening: the descriptor stays with this address space, whoever gets the number next.
+            // Checked after opening: the descriptor stays with this address space, whoever gets the number
+            // next.
             if start_time(self.pid) != Some(self.start_time) || read(&mem, self.addr)? != RATE {
                 return Ok(false);
             }

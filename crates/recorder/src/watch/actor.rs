@@ -30,8 +30,8 @@ pub(crate) trait Sleeper {
 
 /// What a watch loop can have done.
 pub(crate) trait Actor: Sleeper {
-    /// Takes evidence and hands it on; the target is stopped for it if it lives. Gives why there is none, if so.
-    /// What is taken after `until` is worth nothing.
+    /// Takes evidence and hands it on; the target is stopped for it if it lives. Gives why there is none, if
+    /// so. What is taken after `until` is worth nothing.
     fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String>;
     /// Sets the brake or takes it back; gives whether anything was done.
     fn brake(&mut self, on: bool, limit_usage: &LimitUsage) -> Result<bool, String>;

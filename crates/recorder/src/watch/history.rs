@@ -40,7 +40,8 @@ impl TargetHistory {
         Some(Sample::of(self.timeline.now_ms(), limit_usage.usage(|| rss), rss, &gauges))
     }
 
-    /// The first look, at one that has just been found: what it grows from, should it die before the next one.
+    /// The first look, at one that has just been found: what it grows from, should it die before the next
+    /// one.
     pub(crate) fn first_look(&mut self, limit_usage: &mut LimitUsage) {
         if let Some(sample) = self.sample(limit_usage) {
             self.timeline.push(sample);
@@ -52,7 +53,8 @@ impl TargetHistory {
     /// What a dead process's own numbers are at its end, beside the last that was known of its charge.
     pub(super) fn last_sample(&mut self, usage: Option<u64>) {
         let Some(gauges) = self.target.gauges() else { return };
-        // What was resident long before a fast death says nothing of it (seen on a starved machine: 13 MB, two seconds before the end at 132 MB of heap).
+        // What was resident long before a fast death says nothing of it (seen on a starved machine: 13 MB,
+        // two seconds before the end at 132 MB of heap).
         self.last_usage = self.last_usage.filter(|(u, _)| gauges.heap_in_use < u.rss.saturating_add(u.swap) / 2 * 3);
         let rss = self.last_usage.map(|(u, _)| u.rss);
         let (Some(rss), Some(usage)) = (rss.or(usage), usage.or(rss)) else { return };
@@ -76,8 +78,9 @@ impl TargetHistory {
         self.target.refresh();
         self.target.note_baseline(self.timeline.now_ms());
         self.refreshed = Instant::now();
-        // Calm cost at most one part in a thousand of a core, however large the profile. By processor time: on a busy machine, where it matters most, the clock on the wall
-        // says ten times as much, and of a service that died in its first quarter minute there was no look but the first.
+        // Calm cost at most one part in a thousand of a core, however large the profile. By processor time:
+        // on a busy machine, where it matters most, the clock on the wall says ten times as much, and of a
+        // service that died in its first quarter minute there was no look but the first.
         let worked = own_processor_time().saturating_sub(before);
         self.baseline_due = self.refreshed + (worked * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
     }

@@ -26,7 +26,8 @@ pub(crate) struct TargetWatch {
     pub(crate) pid: i32,
     /// Who it is.
     pub(crate) identity: Identity,
-    /// What is known and remembered of it. Reading its memory can hang where the kernel holds its address space; nobody who must not hang locks this.
+    /// What is known and remembered of it. Reading its memory can hang where the kernel holds its address
+    /// space; nobody who must not hang locks this.
     pub(crate) history: Arc<Mutex<TargetHistory>>,
     /// How much of which limit it uses.
     pub(crate) limit_usage: LimitUsage,
@@ -112,7 +113,8 @@ impl TargetWatch {
         Ok(())
     }
 
-    /// Whether it has become another program by exec: the old one's memory would stay charged to it as long as we held on, and what we know of it is void.
+    /// Whether it has become another program by exec: the old one's memory would stay charged to it as long
+    /// as we held on, and what we know of it is void.
     pub(crate) fn is_replaced(&self) -> bool {
         auxv(self.pid).is_some_and(|now| Some(now) != self.image)
     }
@@ -151,7 +153,8 @@ impl TargetWatch {
     }
 }
 
-/// The kernel's words to the program at its start, which hold random addresses: they change with every exec and with nothing else.
+/// The kernel's words to the program at its start, which hold random addresses: they change with every exec
+/// and with nothing else.
 fn auxv(pid: i32) -> Option<Vec<u8>> {
     std::fs::read(format!("/proc/{pid}/auxv")).ok().filter(|b| !b.is_empty())
 }

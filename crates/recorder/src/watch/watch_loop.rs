@@ -1,5 +1,5 @@
-//! One process, watched closely by a thread of its own: sampled, armed, struck, and read after its death. `run` watches its command so from the beginning to the
-//! end; the daemon does it with those in danger.
+//! One process, watched closely by a thread of its own: sampled, armed, struck, and read after its death.
+//! `run` watches its command so from the beginning to the end; the daemon does it with those in danger.
 
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
@@ -29,8 +29,9 @@ impl TargetWatch {
         until_calm: Option<Duration>,
     ) -> StopReason {
         let history = Arc::clone(&self.history);
-        // Whom we are called to is in danger until it is seen to be steady: to note a baseline first, which takes milliseconds, and tens of them on a busy machine, was once
-        // too late for the only copy of 64 MB that were filled in 60 ms.
+        // Whom we are called to is in danger until it is seen to be steady: to note a baseline first, which
+        // takes milliseconds, and tens of them on a busy machine, was once too late for the only copy of 64
+        // MB that were filled in 60 ms.
         let (came, mut steady) = (Instant::now(), false);
         let mut calm_since = Instant::now();
         let mut looked_around = Instant::now();
@@ -183,7 +184,8 @@ impl TargetWatch {
         ended
     }
 
-    /// Which OOM counters have risen. They are raised before the signal is sent, but a slow kernel is given a moment where it matters.
+    /// Which OOM counters have risen. They are raised before the signal is sent, but a slow kernel is given a
+    /// moment where it matters.
     fn risen(&self, matters: bool, machine: &Machine) -> Risen {
         let risen = self.counters.risen(machine);
         if risen.own_kills || !matters {

@@ -20,9 +20,11 @@ pub(crate) struct Exit {
 /// What it was, and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hold {
-    /// Its group ran out of memory: the kernel takes the memory away itself after two seconds, so it may be held until shortly before that.
+    /// Its group ran out of memory: the kernel takes the memory away itself after two seconds, so it may be
+    /// held until shortly before that.
     OomKill(Duration),
-    /// The whole machine ran out of memory: gigabytes that are held would hurt everybody, so they are let go at once.
+    /// The whole machine ran out of memory: gigabytes that are held would hurt everybody, so they are let go
+    /// at once.
     MachineOomKill,
     /// Killed by somebody. Nobody takes the memory away while it is held, so that is not for long.
     Kill(Duration),

@@ -1,4 +1,5 @@
-//! The state machine watch -> alert -> armed -> strike -> post, as pure functions: samples in, acts out. Numbers: docs/adr/0003-when-to-strike.md.
+//! The state machine watch -> alert -> armed -> strike -> post, as pure functions: samples in, acts out.
+//! Numbers: docs/adr/0003-when-to-strike.md.
 
 mod exit;
 
@@ -62,13 +63,16 @@ pub struct Policy {
     pub mode: Mode,
     /// Whether the address space may be held after a kill.
     pub pin: bool,
-    /// Whether what is held can be counted on after an OOM kill ([`crate::decide::pin_window`]). Where not, it is held all the same, for kills of other kinds.
+    /// Whether what is held can be counted on after an OOM kill ([`crate::decide::pin_window`]). Where not,
+    /// it is held all the same, for kills of other kinds.
     pub pin_keeps: bool,
-    /// Hold it whenever the machine could fill what is left within this time, however calm all is: holding costs nothing.
+    /// Hold it whenever the machine could fill what is left within this time, however calm all is: holding
+    /// costs nothing.
     pub arm_reach: Duration,
     /// How long a dead process's memory is held at most.
     pub hold: Duration,
-    /// Strike when memory is used up within this time; twice this where this machine's kernel leaves nothing to read after the kill.
+    /// Strike when memory is used up within this time; twice this where this machine's kernel leaves nothing
+    /// to read after the kill.
     pub strike_within: Duration,
     /// Never strike below this share of the limit.
     pub strike_above: f64,
@@ -120,7 +124,8 @@ pub(crate) struct Memory {
     pub(crate) struck: Option<Point>,
     /// Strikes since it was last calm.
     pub(crate) strikes: u32,
-    /// The highest usage that it has come back from by itself, and when: the top of a garbage collector's saw-tooth.
+    /// The highest usage that it has come back from by itself, and when: the top of a garbage collector's
+    /// saw-tooth.
     pub(crate) survived: Option<Point>,
     /// The highest usage since it last came back.
     pub(crate) top: u64,
@@ -151,14 +156,15 @@ impl Step {
     }
 }
 
-/// A strike that was not followed by a kill is repeated only when usage has grown by this share of the limit, or by half of what was left then.
+/// A strike that was not followed by a kill is repeated only when usage has grown by this share of the limit,
+/// or by half of what was left then.
 const AGAIN_AFTER_GROWTH: f64 = 0.05;
 /// And not more often than this until it has been calm: over a limit that nobody enforces, growth has no end.
 const MAX_STRIKES: u32 = 6;
 /// In one crisis: evidence hardly changes in less, and what is held is read after the end.
 const BETWEEN_STRIKES: Duration = Duration::from_millis(125);
-/// Where nothing can be read after the end: a sprint is struck at its second step, when nothing points at the culprit yet (seen: 64 MB filled in 40 ms), and a copy that
-/// was cut short must not have been the only one.
+/// Where nothing can be read after the end: a sprint is struck at its second step, when nothing points at the
+/// culprit yet (seen: 64 MB filled in 40 ms), and a copy that was cut short must not have been the only one.
 const BETWEEN_ONLY_COPIES: Duration = Duration::from_millis(30);
 /// Otherwise it was a false one, and the next at that height is not before a day has gone by.
 const AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -168,18 +174,21 @@ const RELEASE_AFTER: Duration = Duration::from_secs(10);
 const SURVIVED_FOR: Duration = Duration::from_secs(3600);
 /// A brake is set when memory is used up within this time.
 const BRAKE_WITHIN: f64 = 2.0;
-/// One that could not be set is tried again after so long: what was in its way for a moment (a slow disk, a file that others hold) must not cost the whole pause.
+/// One that could not be set is tried again after so long: what was in its way for a moment (a slow disk, a
+/// file that others hold) must not cost the whole pause.
 const BRAKE_AGAIN: Duration = Duration::from_millis(500);
 /// With the pin on no evidence depends on a look: so long a sleep is never too long.
 const PINNED_SLEEP: Duration = Duration::from_millis(250);
-/// And so long where usage has not moved for [`FLAT_AFTER`]: what explodes out of that within a second is read after its end alone.
+/// And so long where usage has not moved for [`FLAT_AFTER`]: what explodes out of that within a second is
+/// read after its end alone.
 const FLAT_SLEEP: Duration = Duration::from_secs(1);
 const FLAT_AFTER: Duration = Duration::from_secs(30);
 /// And so long where the kernel wakes us as its memory runs out.
 const TOLD_SLEEP: Duration = Duration::from_secs(2);
 
 impl Policy {
-    /// Decides from the recent points (oldest first) and the limit (`None`: no limit known, and so no forecast).
+    /// Decides from the recent points (oldest first) and the limit (`None`: no limit known, and so no
+    /// forecast).
     pub(crate) fn step(&self, memory: &mut Memory, points: &[Point], limit: Option<u64>) -> Step {
         let (Some(now), Some(limit)) = (points.last(), limit.filter(|l| *l > 0)) else {
             return Step { acts: Acts::default(), sleep: self.calm, forecast: None };
@@ -226,7 +235,8 @@ impl Policy {
             memory.strikes += 1;
         }
         let flat = memory.is_flat(*now, headroom);
-        // Who is not held since there is room for a second is held in time when the kernel tells of the growth.
+        // Who is not held since there is room for a second is held in time when the kernel tells of the
+        // growth.
         let roomy = self.pin && self.pin_keeps && reach >= self.arm_reach.as_secs_f64();
         let least = if memory.told && (held || roomy) {
             TOLD_SLEEP
@@ -241,8 +251,8 @@ impl Policy {
         Step { acts, sleep: self.sleep(memory.state, least, reach), forecast }
     }
 
-    /// Never longer than the machine needs to fill half of what is left, or than `never_too_long`: where the pin keeps the evidence whatever happens meanwhile, or the kernel
-    /// tells.
+    /// Never longer than the machine needs to fill half of what is left, or than `never_too_long`: where the
+    /// pin keeps the evidence whatever happens meanwhile, or the kernel tells.
     fn sleep(&self, state: State, never_too_long: Duration, reach: f64) -> Duration {
         let wished = match state {
             State::Watch => self.calm,
@@ -256,7 +266,8 @@ impl Policy {
     fn pin_or_not(&self, memory: &mut Memory, t_ms: u64, reach: f64) -> Option<bool> {
         let arm = self.arm_reach.as_secs_f64();
         let reason = memory.state == State::Armed || reach < arm;
-        // A ramp may rest for a second while the GC marks, and a saw-tooth comes back: only a longer calm releases the pin.
+        // A ramp may rest for a second while the GC marks, and a saw-tooth comes back: only a longer calm
+        // releases the pin.
         if reason || memory.state > State::Watch || reach < arm * 1.5 {
             memory.pin_ms = t_ms;
         }
@@ -266,7 +277,8 @@ impl Policy {
         (memory.pinned && (!self.pin || t_ms > memory.pin_ms + millis(RELEASE_AFTER))).then_some(false)
     }
 
-    /// How long before the end the copy is made: where it is the only one there will be, it must not come too late.
+    /// How long before the end the copy is made: where it is the only one there will be, it must not come too
+    /// late.
     fn strike_within(&self) -> f64 {
         self.strike_within.as_secs_f64() * if self.pin_keeps { 1.0 } else { 2.0 }
     }
@@ -301,8 +313,9 @@ impl Policy {
             let step = if memory.strikes > 0 || rest == 0.0 {
                 large
             } else if self.pin && self.pin_keeps {
-                // It was calm since, and so that one was false: a saw-tooth, or a heap that finds its size (seen with lab/churn, whose first teeth are each 5 % higher than
-                // the last: `recorded.rs`). The dead can be read, and so only a much nearer end is worth another stop.
+                // It was calm since, and so that one was false: a saw-tooth, or a heap that finds its size
+                // (seen with lab/programs/churn, whose first teeth are each 5 % higher than the last:
+                // `recorded.rs`). The dead can be read, and so only a much nearer end is worth another stop.
                 rest * 7.0 / 8.0
             } else {
                 large.min(rest / 2.0)

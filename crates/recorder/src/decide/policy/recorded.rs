@@ -1,4 +1,5 @@
-//! The policy on curves of real programs, recorded with their counters' own steps and rests (`curves/`, each says what it is of).
+//! The policy on curves of real programs, recorded with their counters' own steps and rests (`curves/`, each
+//! says what it is of).
 
 use super::tests::{drive, drive_by, first, policy, strikes};
 
@@ -53,7 +54,8 @@ fn the_dead_were_pinned_and_struck() {
     }
 }
 
-/// Who lives on is hardly ever struck, however near above the peak its limit is: a day of the same minute again and again.
+/// Who lives on is hardly ever struck, however near above the peak its limit is: a day of the same minute
+/// again and again.
 #[test]
 fn the_living_are_left_alone() {
     for (name, text) in [("sawtooth", include_str!("curves/sawtooth.txt")), ("step", include_str!("curves/step.txt"))] {

@@ -13,7 +13,8 @@ pub(super) fn drive(policy: &Policy, limit: u64, curve: impl Fn(u64) -> u64, unt
     drive_by(policy, limit, curve, until_ms, 0.0)
 }
 
-/// As [`drive`], with looks no closer than so many milliseconds: a day has seventeen million of them otherwise.
+/// As [`drive`], with looks no closer than so many milliseconds: a day has seventeen million of them
+/// otherwise.
 pub(super) fn drive_by(
     policy: &Policy,
     limit: u64,
@@ -48,7 +49,8 @@ pub(super) fn strikes(acts: &[(u64, Acts)]) -> Vec<u64> {
     acts.iter().filter(|(_, a)| a.strike).map(|(t, _)| *t).collect()
 }
 
-/// From calm to dead at every rate that a machine can have: pinned long before, struck in the last moments where there is time for it.
+/// From calm to dead at every rate that a machine can have: pinned long before, struck in the last moments
+/// where there is time for it.
 #[test]
 fn ramps_of_every_slope() {
     for rate in [5e7, 1e8, 4e8, 1e9, 2e9, 3e9] {
@@ -76,7 +78,8 @@ fn the_incident_grows_faster_and_faster() {
     assert!(first(&acts, |a| a.pin == Some(true)).unwrap() < struck[0]);
 }
 
-/// A machine that could fill what is left in a second at any time: held all the time, and released when there is room again.
+/// A machine that could fill what is left in a second at any time: held all the time, and released when there
+/// is room again.
 #[test]
 fn little_headroom_is_reason_enough_to_hold() {
     let curve = |t: u64| if t < 30_000 { 100_000_000 } else { 101_000_000 };
@@ -107,7 +110,8 @@ fn a_small_step_of_a_healthy_service_does_nothing_but_hold() {
     assert!(acts.iter().all(|(_, a)| !a.strike && a.brake.is_none()), "{acts:?}");
 }
 
-/// A day of a garbage collector's saw-teeth between 55 and up to 96 % of the limit, jittered, of several periods: one false strike a day at most.
+/// A day of a garbage collector's saw-teeth between 55 and up to 96 % of the limit, jittered, of several
+/// periods: one false strike a day at most.
 #[test]
 fn a_day_of_saw_teeth() {
     const DAY: u64 = 86_400_000;
@@ -126,7 +130,8 @@ fn a_day_of_saw_teeth() {
     }
 }
 
-/// A leak under saw-teeth: each top is a little higher than the last. It is struck near its end, each time with half as much left, and not at every tooth.
+/// A leak under saw-teeth: each top is a little higher than the last. It is struck near its end, each time
+/// with half as much left, and not at every tooth.
 #[test]
 fn a_leak_under_saw_teeth() {
     let curve = |t: u64| {
@@ -152,7 +157,8 @@ fn the_brake_is_for_seconds_and_not_again_for_long() {
     assert!(acts.iter().all(|(_, a)| a.brake.is_none()), "never without its mode");
 }
 
-/// A brake that could not be set is tried again soon, and not at every look; once it stands the long pause begins.
+/// A brake that could not be set is tried again soon, and not at every look; once it stands the long pause
+/// begins.
 #[test]
 fn a_brake_that_is_refused_does_not_count() {
     let braking = Policy { mode: Mode::Brake, ..policy() };
@@ -171,7 +177,8 @@ fn a_brake_that_is_refused_does_not_count() {
     assert!(tried.windows(2).all(|w| (500..=510).contains(&(w[1] - w[0]))), "{tried:?}");
 }
 
-/// Where the kernel wakes us as memory runs out, and what is held keeps the evidence, a look every two seconds is enough; nowhere else.
+/// Where the kernel wakes us as memory runs out, and what is held keeps the evidence, a look every two
+/// seconds is enough; nowhere else.
 #[test]
 fn who_is_told_by_the_kernel_looks_less_often() {
     let sleep = |told, pin_keeps| {
@@ -196,7 +203,8 @@ fn who_is_told_by_the_kernel_looks_less_often() {
     assert!(roomy(false, true) < TOLD_SLEEP / 2 && roomy(true, false) == roomy(false, true));
 }
 
-/// Nobody tells of growth on cgroup v2: who has been flat for half a minute is looked at once a second, who moves four times, and with a brake to set always.
+/// Nobody tells of growth on cgroup v2: who has been flat for half a minute is looked at once a second, who
+/// moves four times, and with a brake to set always.
 #[test]
 fn who_is_flat_is_looked_at_less_often() {
     let sleeps = |mode, curve: fn(u64) -> u64| {
@@ -221,7 +229,8 @@ fn who_is_flat_is_looked_at_less_often() {
     assert!(braking[1..].iter().all(|(_, sleep)| *sleep <= PINNED_SLEEP));
 }
 
-/// Where held memory does not outlive an OOM kill, holding it is no reason to look away, and the only copy is made earlier.
+/// Where held memory does not outlive an OOM kill, holding it is no reason to look away, and the only copy is
+/// made earlier.
 #[test]
 fn without_a_window_it_looks_as_often_as_without_the_pin() {
     let at = |pin_keeps, bytes| {
@@ -286,7 +295,8 @@ fn first_seen_at_the_end() {
 }
 
 proptest! {
-    /// Whatever the samples, the limits and the mode: the sleep is bounded, acts respect the mode and each other, no strike comes below the floor.
+    /// Whatever the samples, the limits and the mode: the sleep is bounded, acts respect the mode and each
+    /// other, no strike comes below the floor.
     #[test]
     fn invariants(
         values in proptest::collection::vec((0u64..2_000_000_000, 1u64..3000, prop_oneof![Just(None), Just(Some(LIMIT)), (1u64..3_000_000_000).prop_map(Some)]), 1..200),

@@ -52,7 +52,8 @@ impl Duties {
         }
     }
 
-    /// One line; gives whether it is time to leave. What is not understood is a sign of life and nothing else.
+    /// One line; gives whether it is time to leave. What is not understood is a sign of life and nothing
+    /// else.
     pub(super) fn hear(&mut self, line: &str, now: Instant) -> bool {
         self.heard = now;
         let (word, rest) = line.trim_end_matches('\n').split_once(' ').unwrap_or((line.trim_end(), ""));
@@ -82,8 +83,8 @@ impl Duties {
         all.chain(timed).chain(silence).min()
     }
 
-    /// What must be done now. Frozen groups stay on the list, as what was announced may be written only after this: they are thawed again and again until we hear
-    /// that it is over. So do brakes.
+    /// What must be done now. Frozen groups stay on the list, as what was announced may be written only after
+    /// this: they are thawed again and again until we hear that it is over. So do brakes.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Act> {
         let mut acts = Vec::new();
         for (dir, until) in self.frozen.iter_mut().filter(|(_, until)| **until <= now) {

@@ -1,7 +1,9 @@
-//! A separate process that undoes what we did if we stall or die: it holds one end of a pipe, and the kernel closes our end whatever kills us.
+//! A separate process that undoes what we did if we stall or die: it holds one end of a pipe, and the kernel
+//! closes our end whatever kills us.
 //!
-//! It is told of each act before the act, and of its end; `duties.rs` has the words. It keeps a deadline for each, and carries all of them out at once when our end of
-//! the pipe closes. Beside that it looks after our pins (`pins.rs`).
+//! It is told of each act before the act, and of its end; `duties.rs` has the words. It keeps a deadline for
+//! each, and carries all of them out at once when our end of the pipe closes. Beside that it looks after our
+//! pins (`pins.rs`).
 
 mod duties;
 mod pins;
@@ -27,7 +29,8 @@ use crate::undo::profile_rate::ProfileRateChange;
 /// The hidden subcommand of the binary that runs [`serve`].
 pub const SUBCOMMAND: &str = "watchdog";
 
-/// Our end, for all threads. Dropped without [`Watchdog::dismiss`] it does as if we had died: it stays until the groups are empty and removes them.
+/// Our end, for all threads. Dropped without [`Watchdog::dismiss`] it does as if we had died: it stays until
+/// the groups are empty and removes them.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     child: Mutex<Child>,

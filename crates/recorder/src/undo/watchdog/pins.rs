@@ -1,5 +1,5 @@
-//! The watchdog's eye on the pins: whether their threads wait, or turn in a loop ([`crate::pin`]). Only somebody outside can end that, since the whole process may
-//! be stopped.
+//! The watchdog's eye on the pins: whether their threads wait, or turn in a loop ([`crate::pin`]). Only
+//! somebody outside can end that, since the whole process may be stopped.
 
 use std::fs;
 use std::io;
@@ -21,7 +21,8 @@ const WATCHED: Duration = Duration::from_millis(100);
 /// The pins of another process.
 #[derive(Debug)]
 pub(super) struct Pins {
-    /// The other process's userfaultfd: it is our standard output, since it costs no unsafe code to hand it on so.
+    /// The other process's userfaultfd: it is our standard output, since it costs no unsafe code to hand it
+    /// on so.
     faults: OwnedFd,
     /// Where its pages are: address, bytes.
     range: (u64, u64),
@@ -49,7 +50,8 @@ impl Pins {
         self.due
     }
 
-    /// Looks, if it is time for that, and ends what turns. Never waits: others rely on us within half a second.
+    /// Looks, if it is time for that, and ends what turns. Never waits: others rely on us within half a
+    /// second.
     pub(super) fn look(&mut self, now: Instant) {
         if now < self.due {
             return;

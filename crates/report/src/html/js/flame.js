@@ -138,7 +138,7 @@
       };
       for (let n = focus.parent; n; n = n.parent) add(n, 0, 1, true);
       add(focus, 0, 1, false);
-      if (focus.bytes > 0) descend(focus, 0, 1 / focus.bytes);
+      if (focus.bytes >= 1) descend(focus, 0, 1 / focus.bytes);
       graph.replaceChildren(...rows);
       graph.style.height = (deepest + 1) * ROW + "px";
       graph.classList.toggle("is-searching", query !== "");

@@ -9,8 +9,8 @@
 
   // ---- reading -------------------------------------------------------------------------------------------------------
 
-  /** A finite number, or null. */
-  lg.num = (x) => (typeof x === "number" && Number.isFinite(x) ? x : null);
+  /** A number that can be added up and scaled without overflowing, or null: no counter and no clock comes near the bound. */
+  lg.num = (x) => (typeof x === "number" && Math.abs(x) < 1e100 ? x : null);
 
   /** A non-empty string, or null. */
   lg.str = (x) => (typeof x === "string" && x !== "" ? x : null);
@@ -21,12 +21,21 @@
   /** An object; anything else is an empty object. */
   lg.obj = (x) => (x !== null && typeof x === "object" && !Array.isArray(x) ? x : {});
 
+  /** The entry of a table, or undefined: a name may well be "constructor". */
+  lg.entry = (table, name) => (Object.hasOwn(table, name) ? table[name] : undefined);
+
+  /** The largest of any number of values, and of `least`. (Spread into Math.max() too many are too many arguments.) */
+  lg.most = (values, least) => values.reduce((a, b) => Math.max(a, b), least);
+
+  /** Any value as text, also an object that cannot be made into one. */
+  const text = (x) => (x !== null && typeof x === "object" ? JSON.stringify(x) : String(x));
+
   // Control characters and bidirectional overrides could make a function name read as something it is not. Show them by number.
   const DECEIVING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
   /** The same text with invisible and direction-changing characters spelled out. */
-  lg.clean = (text) =>
-    String(text).replace(DECEIVING, (c) => "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
+  lg.clean = (value) =>
+    text(value).replace(DECEIVING, (c) => "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
 
   // ---- figures -------------------------------------------------------------------------------------------------------
 
@@ -128,7 +137,7 @@
       if (key === "on") for (const [event, handler] of Object.entries(value)) node.addEventListener(event, handler);
       else if (key === "vars") for (const [name, v] of Object.entries(value)) node.style.setProperty(name, String(v));
       else if (value === true) node.setAttribute(key, "");
-      else node.setAttribute(key, key === "title" || key === "aria-label" ? lg.clean(value) : String(value));
+      else node.setAttribute(key, key === "title" || key === "aria-label" ? lg.clean(value) : text(value));
     }
     lg.append(node, children);
     return node;
@@ -165,8 +174,9 @@
   lg.badge = function (source, detail) {
     const name = lg.str(source);
     if (name === null) return null;
-    const [sign, what] = SOURCES[name] || ["\u25c7", "Source: " + name];
-    return h("span", { class: "badge badge-" + (SOURCES[name] ? name : "other"), title: detail || what },
+    const known = lg.entry(SOURCES, name);
+    const [sign, what] = known || ["\u25c7", "Source: " + name];
+    return h("span", { class: "badge badge-" + (known ? name : "other"), title: detail || what },
       h("span", { "aria-hidden": "true" }, sign), " ", name);
   };
 
@@ -176,7 +186,8 @@
   lg.level = function (level) {
     const name = lg.str(level);
     if (name === null) return null;
-    return h("span", { class: "level level-" + (LEVELS[name] ? name : "info") }, LEVELS[name] || name);
+    const known = lg.entry(LEVELS, name);
+    return h("span", { class: "level level-" + (known ? name : "info") }, known || name);
   };
 
   /** A list of {text, source}. */

@@ -35,7 +35,7 @@
       h("div", { class: "brand" }, h("b", null, "lastgasp"), h("span", { "aria-hidden": "true" })),
       h("div", { class: "whose" },
         h("strong", null, str(target.service) || "A Go process"),
-        [num(target.pid) === null ? null : "pid " + target.pid, str(target.go_version), phase && (PHASES[phase] || phase), lg.timeText(capture.taken_at)]
+        [num(target.pid) === null ? null : "pid " + target.pid, str(target.go_version), phase && (lg.entry(PHASES, phase) || phase), lg.timeText(capture.taken_at)]
           .filter(Boolean).map((text) => h("span", null, text)),
         capture.complete === false ? h("span", { class: "tag" }, "incomplete: see the gaps") : null));
   }

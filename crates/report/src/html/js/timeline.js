@@ -23,11 +23,12 @@
     const power = 10 ** Math.floor(Math.log10(raw));
     const step = power * ([1, 2, 5, 10].find((m) => m * power >= raw) || 10);
     const values = [];
-    for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-6; v += step) values.push(Math.abs(v) < step * 1e-6 ? 0 : v);
+    // Counted, for where a step is less than what a large number can tell apart nothing would be added.
+    for (let i = 0, v; i <= 2 * wanted && (v = (Math.ceil(low / step) + i) * step) <= high + step * 1e-6; i += 1) values.push(Math.abs(v) < step * 1e-6 ? 0 : v);
     return values;
   }
 
-  const eventClass = (kind) => "event event-" + String(kind || "").toLowerCase().replace(/[^a-z]+/g, "-");
+  const eventClass = (kind) => "event event-" + (str(kind) || "").toLowerCase().replace(/[^a-z]+/g, "-");
 
   lg.renderTimeline = function (report) {
     const timeline = obj(report.timeline);
@@ -43,17 +44,19 @@
     const onset = num(win.onset_ms);
     const zero = onset !== null ? onset : samples[0].t_ms;
     const clock = (t) => (t - zero > 0 ? "+" : "") + lg.secondsText((t - zero) / 1000);
-    const highest = Math.max(1, ...samples.flatMap((p) => series.map((s) => num(p[s.key]) || 0)));
+    const highest = lg.most(samples.flatMap((p) => series.map((s) => num(p[s.key]) || 0)), 1);
     const limit = num(timeline.limit_bytes) !== null ? timeline.limit_bytes : num(obj(report.target).limit_bytes);
     const limitFits = limit !== null && limit <= highest * 4;
     const top = Math.max(highest, limitFits ? limit : 0) * 1.05;
-    const mostGoroutines = Math.max(1, ...samples.map((p) => num(p.goroutines) || 0)) * 1.12;
+    const mostGoroutines = lg.most(samples.map((p) => num(p.goroutines) || 0), 1) * 1.12;
     // A sample after which the GC counter is higher than before it: a cycle finished between the two.
     const gcAt = samples.filter((p, i) => i > 0 && num(p.gc_cycles) !== null && p.gc_cycles > samples[i - 1].gc_cycles).map((p) => p.t_ms);
 
     // ---- which part of the watch is shown
     const edges = [...samples, ...events].map((p) => p.t_ms);
-    const whole = [Math.min(...edges), Math.max(...edges)];
+    const whole = [-lg.most(edges.map((t) => -t), -Infinity), lg.most(edges, -Infinity)];
+    // All of one moment: some width all the same, or nothing had a place.
+    if (whole[1] === whole[0]) whole[1] += Math.max(1, Math.abs(whole[0]) * 1e-9);
     const burst = burstRange();
     let view = burst || whole;
 
