@@ -76,10 +76,19 @@ impl RawCapture {
         if sum != Some(crc32fast::hash(&text)) {
             return Err(damaged("the checksum of its description is another one"));
         }
-        let stored = parse(&text).map_err(|e| LoadError::Stored(name.clone(), e))?;
-        Self::restore(&stored, core).map_err(|e| match e {
-            Refused::Damaged(why) => damaged(why),
-            Refused::Unreadable(why) => LoadError::Unreadable(name.clone(), why),
+        let stored = parse(&text).map_err(|e| LoadError::Stored(name, e))?;
+        Self::restored(&stored, core)
+    }
+
+    /// As [`RawCapture::load`], from a description that the caller has; it is as little believed as any other.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn restored(stored: &StoredV1, core: CoreFile) -> Result<Loaded, LoadError> {
+        let name = core.name().to_owned();
+        Self::restore(stored, core).map_err(|e| match e {
+            Refused::Damaged(why) => LoadError::Damaged(name, why.to_owned()),
+            Refused::Unreadable(why) => LoadError::Unreadable(name, why),
         })
     }
 

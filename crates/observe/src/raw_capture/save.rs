@@ -15,8 +15,9 @@ use super::other_memory::OtherMemory;
 use super::raw::RawCapture;
 use super::stored::{StoredOther, StoredRanges, StoredV1, WhenRead};
 
-/// Types of the notes that are ours.
-pub(super) const NOTE_DESCRIPTION: u32 = 0x4c47_0001;
+/// Type of the note of ours that describes the capture (`stored.rs`).
+pub const NOTE_DESCRIPTION: u32 = 0x4c47_0001;
+/// Type of that with the CRC-32 of the description.
 pub(super) const NOTE_CHECKSUM: u32 = 0x4c47_0002;
 
 /// Pieces of evidence closer than this are kept with what stands between them, so that a core of a hundred thousand goroutines has thousands of segments and not
