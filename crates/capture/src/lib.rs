@@ -1,10 +1,12 @@
-//! The capture folder: written while a process dies, read back afterwards. Knows no Go: files are names and bytes.
+//! The capture folder: written while a process dies, read back afterwards. Knows no Go: files are names and
+//! bytes.
 //!
 //! # How it is crash-safe
-//! A capture is written as `.partial-UNIQUE-ID/`, which the writer holds locked: each file is written and synced, the most telling first, `manifest.json` last; then the folder is renamed to
-//! `ID/` and the store is synced. So a folder with a capture's name is always whole. Whatever ends the writer, the next lastgasp that opens the store finds
-//! the partial folder that nobody locks and either rescues it, with a manifest that names what is missing, or removes it if nothing in it can be read
-//! ([`recover`]).
+//! A capture is written as `.partial-UNIQUE-ID/`, which the writer holds locked: each file is written and
+//! synced, the most telling first, `manifest.json` last; then the folder is renamed to `ID/` and the store is
+//! synced. So a folder with a capture's name is always whole. Whatever ends the writer, the next lastgasp
+//! that opens the store finds the partial folder that nobody locks and either rescues it, with a manifest
+//! that names what is missing, or removes it if nothing in it can be read ([`recover`]).
 
 mod manifest;
 mod reader;

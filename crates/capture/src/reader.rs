@@ -15,7 +15,8 @@ pub(crate) const MAX_FILE: u64 = 1 << 30;
 /// Largest manifest: one of ours has a few kilobytes.
 const MAX_MANIFEST: u64 = 16 << 20;
 
-/// A plain file, opened, and its length. A FIFO or a device of its name is refused and not waited for; `flags` are added when it is opened.
+/// A plain file, opened, and its length. A FIFO or a device of its name is refused and not waited for;
+/// `flags` are added when it is opened.
 fn open_plain(path: &Path, flags: OFlag) -> io::Result<(File, u64)> {
     let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
@@ -83,7 +84,8 @@ impl Capture {
         self.manifest.files.iter().any(|f| f.name == name)
     }
 
-    /// A file, opened: one that is too large to be read whole. Of it the length alone is checked against the manifest.
+    /// A file, opened: one that is too large to be read whole. Of it the length alone is checked against the
+    /// manifest.
     ///
     /// # Errors
     /// [`CaptureError::Damaged`] if it is longer or shorter than it was written.
@@ -130,7 +132,8 @@ pub fn list(store: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Removes a capture. It loses its name first, so that what a crash leaves of it is no capture any more; [`crate::recover`] removes that.
+/// Removes a capture. It loses its name first, so that what a crash leaves of it is no capture any more;
+/// [`crate::recover`] removes that.
 ///
 /// # Errors
 /// [`CaptureError::Io`]; [`CaptureError::NotACapture`] for a folder that is none: nothing of it is removed.

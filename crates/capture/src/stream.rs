@@ -1,12 +1,13 @@
-//! A file of a capture that is written piece by piece, holes and all, its checksum made as it comes: for what is too large to be had in memory.
+//! A file of a capture that is written piece by piece, holes and all, its checksum made as it comes: for what
+//! is too large to be had in memory.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
 use crc32fast::Hasher;
 
-/// A file in the making. It is written from its start to its end, with two liberties: what is sought over is a hole and reads as zeros; what was sought over at the
-/// very start is the head, and may be written last.
+/// A file in the making. It is written from its start to its end, with two liberties: what is sought over is
+/// a hole and reads as zeros; what was sought over at the very start is the head, and may be written last.
 #[derive(Debug)]
 pub struct Stream {
     file: File,

@@ -20,7 +20,8 @@ const PARTIAL: &str = ".partial-";
 #[derive(Debug)]
 pub struct Writer {
     store: PathBuf,
-    /// Locked as long as we live: how others, in other process namespaces too, know that this folder is being written.
+    /// Locked as long as we live: how others, in other process namespaces too, know that this folder is being
+    /// written.
     partial: Partial,
     id: String,
     files: Vec<FileEntry>,
@@ -55,7 +56,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes a file piece by piece, durable before it returns; for what is too large to be had in memory. One that could not be written leaves nothing behind.
+    /// Writes a file piece by piece, durable before it returns; for what is too large to be had in memory.
+    /// One that could not be written leaves nothing behind.
     ///
     /// # Errors
     /// [`CaptureError::Io`]: what `fill` says, or a full disk, most likely. What was added before stays good.
@@ -82,7 +84,8 @@ impl Writer {
         Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
     }
 
-    /// Writes the manifest and gives the capture its name. `files`, `id` and `schema` of the manifest are filled in.
+    /// Writes the manifest and gives the capture its name. `files`, `id` and `schema` of the manifest are
+    /// filled in.
     ///
     /// # Errors
     /// [`CaptureError::Io`].
@@ -102,7 +105,8 @@ impl Drop for Writer {
     }
 }
 
-/// A partial folder, opened: what is checked is what is written and read, whatever becomes of its name. A store may be where others can write too.
+/// A partial folder, opened: what is checked is what is written and read, whatever becomes of its name. A
+/// store may be where others can write too.
 #[derive(Debug)]
 struct Partial {
     path: PathBuf,
@@ -190,7 +194,8 @@ fn finish(store: &Path, partial: &Partial, mut manifest: Manifest) -> Result<Pat
     Ok(path)
 }
 
-/// Rescues or removes what dead writers left in `store`. Gives a line for each, for the log. What is not ours alone is left as it is.
+/// Rescues or removes what dead writers left in `store`. Gives a line for each, for the log. What is not ours
+/// alone is left as it is.
 pub fn recover(store: &Path) -> Vec<String> {
     let mut done = Vec::new();
     let Ok(dir) = fs::read_dir(store) else { return done };
@@ -235,7 +240,8 @@ fn rescue(store: &Path, partial: &Partial, id: &str) -> Result<Option<PathBuf>, 
         if name.starts_with('.') {
             fs::remove_file(partial.at(name)).map_err(io_error(in_folder()))?;
         } else if name == MEMORY {
-            // It is whole, since it has its name, and too large to be read: what it holds has checksums of its own.
+            // It is whole, since it has its name, and too large to be read: what it holds has checksums of
+            // its own.
             let bytes = fs::symlink_metadata(partial.at(name)).map_err(io_error(in_folder()))?.len();
             manifest.files.push(FileEntry { name: name.clone(), bytes, crc32: String::new() });
         } else if name != MANIFEST {
@@ -369,7 +375,8 @@ mod tests {
         assert_eq!(fs::read_dir(store.path()).unwrap().count(), 0);
     }
 
-    /// A writer that was killed after each of its steps: the next start finds a capture that can be read, or nothing.
+    /// A writer that was killed after each of its steps: the next start finds a capture that can be read, or
+    /// nothing.
     #[test]
     fn a_killed_writer_is_rescued_or_removed() {
         for steps in 0..4 {
@@ -395,7 +402,8 @@ mod tests {
         }
     }
 
-    /// In a store where others may write stands what others want: none of it is read, followed, waited for or removed.
+    /// In a store where others may write stands what others want: none of it is read, followed, waited for or
+    /// removed.
     #[test]
     fn what_others_put_there_is_left_as_it_is() {
         let store = tempfile::tempdir().unwrap();

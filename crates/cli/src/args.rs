@@ -21,8 +21,8 @@ pub(crate) struct Cli {
 /// Whether the target's memory is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct KeepFlags {
-    /// Keep the process's own memory too (heap, variables, stacks) as memory.core: it holds user data. The capture can
-    /// then be decoded again, and gdb opens it
+    /// Keep the process's own memory too (heap, variables, stacks) as memory.core: it holds user data. The
+    /// capture can then be decoded again, and gdb opens it
     #[arg(long)]
     pub(crate) keep_memory: bool,
     /// Most bytes of memory.core, or with K, M, G, T (1024-based) [default: half of what is free on the disk]

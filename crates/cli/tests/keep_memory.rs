@@ -1,5 +1,6 @@
-//! Captures with `--keep-memory`: decoded again to the same document, byte for byte, when the process and its executable are gone; opened by gdb; and never a reason
-//! to lose a report. On two Go minors, stripped and position independent.
+//! Captures with `--keep-memory`: decoded again to the same document, byte for byte, when the process and its
+//! executable are gone; opened by gdb; and never a reason to lose a report. On two Go minors, stripped and
+//! position independent.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;
@@ -213,14 +214,16 @@ fn the_memory_of_the_dead_is_kept() {
         .filter(|p| p.join("manifest.json").exists())
         .collect();
     let Some(dead) = captures.iter().find(|p| p.to_string_lossy().contains("post-kill")) else {
-        // Where the kernel lets nobody hold the memory of the dead (userfaultfd), there is the copy before the kill alone.
+        // Where the kernel lets nobody hold the memory of the dead (userfaultfd), there is the copy before
+        // the kill alone.
         assert!(said.contains("pin") || said.contains("armed"), "{said}");
         return eprintln!("SKIPPED: no memory after a kill here: {said}");
     };
     let core = dead.join("memory.core");
     use std::os::unix::fs::MetadataExt as _;
     let on_disk = fs::metadata(&core).unwrap().blocks() * 512;
-    // What was copied by the time the kernel took it away; on a quiet machine all of some hundred megabytes. Its pages hold a byte that is not zero.
+    // What was copied by the time the kernel took it away; on a quiet machine all of some hundred megabytes.
+    // Its pages hold a byte that is not zero.
     assert!(on_disk > 8 << 20, "{on_disk}: {said}");
     for capture in captures.iter().filter(|p| p.join("memory.core").exists()) {
         let again = report(capture);

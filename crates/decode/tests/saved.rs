@@ -1,4 +1,5 @@
-//! A capture that was saved and loaded again decodes to the same facts, whatever else stands in its core; one that was damaged decodes to the same, or is refused.
+//! A capture that was saved and loaded again decodes to the same facts, whatever else stands in its core; one
+//! that was damaged decodes to the same, or is refused.
 #![allow(clippy::unwrap_used)]
 
 use std::fs::File;
@@ -120,14 +121,16 @@ fn later_memory_is_kept_apart() {
     assert_eq!(facts(&again.raw), before);
     assert_eq!(again.other, Some(WhenRead::Running));
     let first = held.first().unwrap();
-    // What was copied at the stop is what a debugger sees; beside it stands what was read later, and nothing of that is evidence.
+    // What was copied at the stop is what a debugger sees; beside it stands what was read later, and nothing
+    // of that is evidence.
     assert_eq!(again.core.u8(first.start).ok(), raw.evidence.snapshot.u8(first.start).ok());
     let beside = held.windows(2).map(|w| (w[0].end, w[1].start)).find(|(a, b)| b.0 - a.0 > 64).unwrap().0;
     assert_eq!(again.core.u8(beside).unwrap(), 0xee);
     assert!(again.raw.evidence.snapshot.u8(beside).is_err() && raw.evidence.snapshot.u8(beside).is_err());
 }
 
-/// A target that ends while its memory is read, and a bound: the evidence and constants are whole all the same.
+/// A target that ends while its memory is read, and a bound: the evidence and constants are whole all the
+/// same.
 #[test]
 fn what_is_cut_short_is_decoded() {
     let raw = taken(Flavour::Go22);
@@ -162,7 +165,8 @@ fn somebody_elses_core_is_none_of_ours() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
-    /// Bytes flipped, and the end cut off: it is refused, or decodes to the same; never to something else, and never with a panic.
+    /// Bytes flipped, and the end cut off: it is refused, or decodes to the same; never to something else,
+    /// and never with a panic.
     #[test]
     fn damage_is_found(cut in 0usize..64, flips in proptest::collection::vec((any::<u32>(), 1u8..), 1..4)) {
         thread_local!(static WHOLE: (Facts, Vec<u8>) = {

@@ -153,7 +153,8 @@ impl Runtime {
         Ok(found)
     }
 
-    /// The runtime of a process that is gone, from what was noted of it. It was checked then; what is left to check is its sizes.
+    /// The runtime of a process that is gone, from what was noted of it. It was checked then; what is left to
+    /// check is its sizes.
     ///
     /// # Errors
     /// [`DiscoverError::UnknownVersion`], [`DiscoverError::Unreadable`].

@@ -1,9 +1,10 @@
-//! An ELF core file, written from parts: pieces of memory, threads, mapped files, notes of the caller's own. gdb and [`crate::CoreFile`] read it.
+//! An ELF core file, written from parts: pieces of memory, threads, mapped files, notes of the caller's own.
+//! gdb and [`crate::CoreFile`] read it.
 //!
-//! Sparse: whole pages of zeros are holes of the file, and what cannot be read is left out by ending one segment and
-//! beginning another, since absent is not zero. Memory comes first in the file, then notes and program headers, the ELF
-//! header last of all: a file whose writer died is no core. Nothing is kept in proportion to the target but the list of
-//! segments.
+//! Sparse: whole pages of zeros are holes of the file, and what cannot be read is left out by ending one
+//! segment and beginning another, since absent is not zero. Memory comes first in the file, then notes and
+//! program headers, the ELF header last of all: a file whose writer died is no core. Nothing is kept in
+//! proportion to the target but the list of segments.
 
 use std::io::{self, Seek, SeekFrom, Write};
 
@@ -237,8 +238,8 @@ impl<W: Write + Seek> CoreWriter<W> {
         Ok(())
     }
 
-    /// Makes the file's end the place of `len` bytes at `vaddr`: the last segment goes on, or a new one begins. Gives
-    /// whether the place is aligned as the address is.
+    /// Makes the file's end the place of `len` bytes at `vaddr`: the last segment goes on, or a new one
+    /// begins. Gives whether the place is aligned as the address is.
     fn place(&mut self, vaddr: u64, len: u64, access: Access) -> io::Result<bool> {
         if let Some(last) = self.segments.last_mut()
             && last.vaddr + last.len == vaddr
@@ -247,7 +248,8 @@ impl<W: Write + Seek> CoreWriter<W> {
             last.len += len;
             return Ok(last.aligned);
         }
-        // What is smaller than a page is packed: a page of the file for each would be a hundred times its size.
+        // What is smaller than a page is packed: a page of the file for each would be a hundred times its
+        // size.
         let aligned = len >= PAGE - vaddr % PAGE && len >= PAGE / 2;
         if aligned {
             let skip = (vaddr % PAGE + PAGE - self.at % PAGE) % PAGE;
@@ -406,7 +408,8 @@ fn program_header(kind: u32, flags: u32, offset: u64, vaddr: u64, len: u64, alig
     [first, offset, vaddr, 0, len, len, align].iter().flat_map(|w| w.to_le_bytes()).collect()
 }
 
-/// `struct elf_prstatus` of a thread of which stack pointer and program counter are known; all other registers are 0.
+/// `struct elf_prstatus` of a thread of which stack pointer and program counter are known; all other
+/// registers are 0.
 fn prstatus(arch: Arch, thread: &ThreadRegisters) -> Vec<u8> {
     let place = arch.prstatus();
     let mut note = vec![0; place.size];
@@ -422,7 +425,8 @@ fn prstatus(arch: Arch, thread: &ThreadRegisters) -> Vec<u8> {
     note
 }
 
-/// `struct elf_prpsinfo` (`include/linux/elfcore.h`): the state's letter, ids, the name; arguments are left empty.
+/// `struct elf_prpsinfo` (`include/linux/elfcore.h`): the state's letter, ids, the name; arguments are left
+/// empty.
 fn prpsinfo(process: &CoreProcess<'_>) -> Vec<u8> {
     let mut b = vec![0; 136];
     if let Some(state) = b.get_mut(1) {

@@ -204,7 +204,8 @@ impl CoreFile {
         self.own_notes.iter().any(|n| n.kind == kind)
     }
 
-    /// The note of that type that lastgasp itself has written into it ([`crate::CoreWriter`]); of several the last.
+    /// The note of that type that lastgasp itself has written into it ([`crate::CoreWriter`]); of several the
+    /// last.
     #[must_use]
     pub fn own_note(&self, kind: u32) -> Option<Vec<u8>> {
         let note = self.own_notes.iter().rev().find(|n| n.kind == kind)?;

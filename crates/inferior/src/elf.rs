@@ -320,7 +320,8 @@ pub struct FileMemory {
 }
 
 impl FileMemory {
-    /// The addresses that it holds, code left out but for what `wanted` names of it (external linkers put constants among code).
+    /// The addresses that it holds, code left out but for what `wanted` names of it (external linkers put
+    /// constants among code).
     #[must_use]
     pub fn ranges(&self, wanted: &[AddrRange]) -> Ranges {
         let place = |s: &Segment| AddrRange::sized(Addr(s.vaddr.wrapping_add(self.bias)), s.file_size);

@@ -243,7 +243,8 @@ impl LiveProcess {
         self.file("pagemap").map(PageMap::of)
     }
 
-    /// Its memory map, opened: it can be read as long as the address space is held and the process has not been reaped.
+    /// Its memory map, opened: it can be read as long as the address space is held and the process has not
+    /// been reaped.
     ///
     /// # Errors
     /// The system's error: it has ended.

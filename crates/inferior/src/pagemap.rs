@@ -1,5 +1,6 @@
-//! Which pages of a process are in memory: `/proc/PID/pagemap` (kernel: `Documentation/admin-guide/mm/pagemap.rst`), a word for each page. Opened while the
-//! process lives, it can be read as long as its address space is held.
+//! Which pages of a process are in memory: `/proc/PID/pagemap` (kernel:
+//! `Documentation/admin-guide/mm/pagemap.rst`), a word for each page. Opened while the process lives, it can
+//! be read as long as its address space is held.
 
 use std::fs::File;
 use std::io;
@@ -51,8 +52,8 @@ impl PageMap {
         Self(file)
     }
 
-    /// What there is of a range, page by page. `enough` bytes found end the search (what `smaps` says is resident: where a terabyte is reserved, a gigabyte of
-    /// entries would have to be read for it).
+    /// What there is of a range, page by page. `enough` bytes found end the search (what `smaps` says is
+    /// resident: where a terabyte is reserved, a gigabyte of entries would have to be read for it).
     ///
     /// # Errors
     /// The system's error; an address space that is gone has no pages.

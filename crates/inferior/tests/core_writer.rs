@@ -72,7 +72,8 @@ fn page() -> impl Strategy<Value = Page> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
-    /// Whatever lies where, in whatever order it is added, on page borders or beside them: what was there is there, byte for byte, and what was absent is absent.
+    /// Whatever lies where, in whatever order it is added, on page borders or beside them: what was there is
+    /// there, byte for byte, and what was absent is absent.
     #[test]
     fn what_was_held_is_held_and_nothing_else(
         pages in proptest::collection::vec(page(), 1..24),
@@ -233,7 +234,8 @@ fn one_that_was_not_finished_is_no_core() {
     assert!(!CoreFile::is_core(&file));
 }
 
-/// gdb opens it: threads where they stood, words at known addresses, whole pages and packed pieces alike, and nothing where nothing is.
+/// gdb opens it: threads where they stood, words at known addresses, whole pages and packed pieces alike, and
+/// nothing where nothing is.
 #[test]
 fn gdb_opens_it() {
     if Command::new("gdb").arg("--version").output().is_err() {

@@ -1,4 +1,5 @@
-//! `memory.core`: the raw capture and the target's memory, in the capture's folder. User data; written only where a person has asked for it.
+//! `memory.core`: the raw capture and the target's memory, in the capture's folder. User data; written only
+//! where a person has asked for it.
 
 use lastgasp_capture::{GapEntry, MEMORY, Writer};
 use lastgasp_observe::raw_capture::{RawCapture, Source};
@@ -19,7 +20,8 @@ pub struct KeepMemory<'a> {
 /// Room that is left on a disk for what comes after it.
 const LEFT_FREE: u64 = 8 << 20;
 
-/// Writes it; gives what is missing of it. That it could not be written at all is no reason to lose the capture.
+/// Writes it; gives what is missing of it. That it could not be written at all is no reason to lose the
+/// capture.
 pub(crate) fn add_memory(w: &mut Writer, keep: &KeepMemory<'_>) -> Vec<GapEntry> {
     let half = w.free_bytes().map_or(u64::MAX, |free| free / 2);
     let max = keep.max_bytes.unwrap_or(u64::MAX).min(half);

@@ -1,4 +1,5 @@
-//! A folder to facts, whoever made it: decoded again where the target's memory was kept, else as they were decoded then.
+//! A folder to facts, whoever made it: decoded again where the target's memory was kept, else as they were
+//! decoded then.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -17,9 +18,9 @@ use crate::error::StoreError;
 /// ten megabytes.
 const MAX_FACTS: u64 = 256 << 20;
 
-/// Reads the facts of a capture. One that has its memory is decoded again, so that what this lastgasp can do more than the
-/// one that took it is done; where that memory is damaged, or cannot be read here, the facts of then are taken, and a
-/// gap says so.
+/// Reads the facts of a capture. One that has its memory is decoded again, so that what this lastgasp can do
+/// more than the one that took it is done; where that memory is damaged, or cannot be read here, the facts of
+/// then are taken, and a gap says so.
 ///
 /// # Errors
 /// [`StoreError`]: what is wrong with the folder or its facts.

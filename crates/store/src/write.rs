@@ -50,7 +50,8 @@ pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Fo
     write_keeping(store, decoded, diagnosis, form, None).map(|w| w.path)
 }
 
-/// As [`write_as`], with the target's memory if that is to be kept. That it could not be kept is a gap and no error.
+/// As [`write_as`], with the target's memory if that is to be kept. That it could not be kept is a gap and no
+/// error.
 ///
 /// # Errors
 /// As there.

@@ -1,4 +1,5 @@
-//! The target that reads a capture's own memory: a core that lastgasp has written, and the description in its note.
+//! The target that reads a capture's own memory: a core that lastgasp has written, and the description in its
+//! note.
 
 use std::fs::File;
 use std::io::{Cursor, Write as _};
@@ -45,8 +46,9 @@ fn whole(flavour: Flavour) -> Option<&'static Whole> {
     place.get().and_then(Option::as_ref)
 }
 
-/// A saved capture that is damaged: its description (bytes that are JSON, or orders to change the numbers of one that is whole: which of them in two bytes, by
-/// what in eight), or its file (where the second bit of the first byte says so). What loads is decoded.
+/// A saved capture that is damaged: its description (bytes that are JSON, or orders to change the numbers of
+/// one that is whole: which of them in two bytes, by what in eight), or its file (where the second bit of the
+/// first byte says so). What loads is decoded.
 pub fn raw(data: &[u8]) {
     let Some(known) = whole(flavour_of(data)) else { return };
     let loaded = match data.first() {

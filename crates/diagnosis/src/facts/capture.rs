@@ -30,7 +30,8 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Whether all that facts are made of was read. Memory that a person wanted to keep beside that is no evidence.
+    /// Whether all that facts are made of was read. Memory that a person wanted to keep beside that is no
+    /// evidence.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         /// What gaps of such memory are about.

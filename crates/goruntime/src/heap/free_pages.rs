@@ -1,4 +1,5 @@
-//! Pages of the heap that hold nothing: those of its arenas that stand in no span in use. Whoever keeps a process's memory can do without them.
+//! Pages of the heap that hold nothing: those of its arenas that stand in no span in use. Whoever keeps a
+//! process's memory can do without them.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +8,14 @@ use lastgasp_inferior::{Addr, AddrRange, Memory, Ranges};
 use super::spans::{CHUNK, HEAP_ARENA_BYTES, array, read_spans};
 use crate::runtime::Runtime;
 
-/// Most pieces that pages in use may lie in: a heap that is more in pieces than that has no free pages worth the trouble.
+/// Most pieces that pages in use may lie in: a heap that is more in pieces than that has no free pages worth
+/// the trouble.
 const MAX_PIECES: usize = 1 << 20;
 /// Pieces that are noted before they are put together.
 const PENDING: usize = 1 << 16;
 
-/// The free pages of the heap, by its span table as it is now. `None` where any of it cannot be read: then nobody can tell.
+/// The free pages of the heap, by its span table as it is now. `None` where any of it cannot be read: then
+/// nobody can tell.
 #[must_use]
 pub fn free_pages(rt: &Runtime, mem: &dyn Memory) -> Option<Ranges> {
     let (at, len, _) = array(rt, mem).ok()?;

@@ -1,5 +1,5 @@
-//! The binary that a target ran, as far as decoding needs it: its constants (function tables, types) and its build id. Out of its file, or out of a saved capture
-//! when the file is long gone.
+//! The binary that a target ran, as far as decoding needs it: its constants (function tables, types) and its
+//! build id. Out of its file, or out of a saved capture when the file is long gone.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! A saved capture, back: exactly the evidence that was decoded then. A read beyond it fails as it did, whatever else the core holds.
+//! A saved capture, back: exactly the evidence that was decoded then. A read beyond it fails as it did,
+//! whatever else the core holds.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -19,7 +20,8 @@ use super::stored::{StoredError, StoredRanges, StoredV1, WhenRead, parse};
 /// Most evidence of one capture, in bytes: more than any recorder copies.
 const MAX_EVIDENCE: u64 = 1 << 30;
 
-/// Largest group of ranges that is summed up, in bytes: the constants of the largest programs are some hundred megabytes.
+/// Largest group of ranges that is summed up, in bytes: the constants of the largest programs are some
+/// hundred megabytes.
 const MAX_CHECKED: u64 = 4 << 30;
 /// Most groups of constants: there are three.
 const MAX_GROUPS: usize = 16;
@@ -61,7 +63,8 @@ pub fn is_saved(core: &CoreFile) -> bool {
 }
 
 impl RawCapture {
-    /// Reads what [`RawCapture::save`] wrote; its checksums are tried, so that what is decoded is what was taken.
+    /// Reads what [`RawCapture::save`] wrote; its checksums are tried, so that what is decoded is what was
+    /// taken.
     ///
     /// # Errors
     /// [`LoadError`].
@@ -80,7 +83,8 @@ impl RawCapture {
         Self::restored(&stored, core)
     }
 
-    /// As [`RawCapture::load`], from a description that the caller has; it is as little believed as any other.
+    /// As [`RawCapture::load`], from a description that the caller has; it is as little believed as any
+    /// other.
     ///
     /// # Errors
     /// As there.
@@ -144,7 +148,8 @@ enum Refused {
     Unreadable(String),
 }
 
-/// The ranges, if the core holds them as they were written. What a core says is bounded by what it holds, and holes are bounded too.
+/// The ranges, if the core holds them as they were written. What a core says is bounded by what it holds, and
+/// holes are bounded too.
 fn checked(stored: &StoredRanges, core: &CoreFile, held: &Ranges) -> Result<Ranges, Refused> {
     let ranges = restore_ranges(&stored.ranges);
     if ranges.bytes() > MAX_CHECKED {

@@ -2,9 +2,10 @@
 //!
 //! - `raw`: [`RawCapture`], plain data: no handle to a live process.
 //! - `binary`: what of the target's executable decoding needs, out of its file or out of a saved capture.
-//! - `other_memory`: what of a process's memory is kept beside the evidence, if a person asks for it; `source`: where it is.
-//! - `save`, `load`: to a sparse ELF core and back. `stored`: what a core has no place for, as JSON in a note of ours;
-//!   `describe`: from and to that form.
+//! - `other_memory`: what of a process's memory is kept beside the evidence, if a person asks for it;
+//!   `source`: where it is.
+//! - `save`, `load`: to a sparse ELF core and back. `stored`: what a core has no place for, as JSON in a note
+//!   of ours; `describe`: from and to that form.
 
 mod binary;
 mod describe;

@@ -1,5 +1,6 @@
-//! Memory of a target beside the evidence, kept where a person asks for it: its own pages (heap, variables, stacks), not those of files. Which pages there are is
-//! asked of the kernel first: of memory that was never touched, or is swapped out, nothing is read, for that would cost the target memory.
+//! Memory of a target beside the evidence, kept where a person asks for it: its own pages (heap, variables,
+//! stacks), not those of files. Which pages there are is asked of the kernel first: of memory that was never
+//! touched, or is swapped out, nothing is read, for that would cost the target memory.
 
 use lastgasp_goruntime::{Gap, free_pages};
 use lastgasp_inferior::{
@@ -36,7 +37,8 @@ pub struct OtherMemory<'a> {
     pub gaps: Vec<Gap>,
 }
 
-/// The files that tell which memory a process has, opened while it lives: they tell it as long as its address space is held.
+/// The files that tell which memory a process has, opened while it lives: they tell it as long as its address
+/// space is held.
 #[derive(Debug)]
 pub struct MemoryMap {
     page_map: PageMap,
@@ -71,7 +73,8 @@ impl MemoryMap {
 
 /// Longest memory map that is read, in bytes: the kernel allows some 65,000 mappings.
 const MAX_MAPS: usize = 16 << 20;
-/// Largest mapping that is looked through page by page where the kernel does not say how much of it is resident.
+/// Largest mapping that is looked through page by page where the kernel does not say how much of it is
+/// resident.
 const MAX_UNKNOWN: u64 = 256 << 30;
 /// Mappings of the kernel's own.
 const OF_KERNEL: [&str; 4] = ["[vvar]", "[vvar_vclock]", "[vdso]", "[vsyscall]"];
@@ -100,10 +103,14 @@ impl<'a> OtherMemory<'a> {
                 "the memory map was gone: the Go heap and the program's variables alone were looked for",
             ));
         }
-        let (mut regions, mut swapped, mut unread) = (Vec::new(), 0, 0);
+        let (mut regions, mut swapped, mut unread, mut unreached) = (Vec::new(), 0, 0, 0);
         for (m, rss) in mappings {
             let too_large = rss == u64::MAX && m.range.len() > MAX_UNKNOWN;
-            if !m.readable || rss == 0 || too_large || OF_KERNEL.contains(&m.path.as_str()) || !go_on() {
+            if !m.readable || rss == 0 || OF_KERNEL.contains(&m.path.as_str()) {
+                continue;
+            }
+            if too_large || !go_on() {
+                unreached += m.range.len();
                 continue;
             }
             // Of the program's variables, pages that were never written are the executable's still.
@@ -119,13 +126,18 @@ impl<'a> OtherMemory<'a> {
                 Err(_) => unread += m.range.len(),
             }
         }
-        // What the Go heap has free is nobody's. Of a process that runs it may be somebody's a moment later, and is not of this moment then.
+        // What the Go heap has free is nobody's. Of a process that runs it may be somebody's a moment later,
+        // and is not of this moment then.
         let regions = match free_pages(&raw.runtime, process) {
             Some(free) => without(&regions, &free),
             None => regions,
         };
         if swapped > 0 {
             gaps.push(Gap::new("memory.core", format!("{swapped} bytes of memory: swapped out, and not read back")));
+        }
+        if unreached > 0 {
+            let why = format!("{unreached} bytes of address space: not looked through before the end");
+            gaps.push(Gap::new("memory.core", why));
         }
         if unread > 0 {
             gaps.push(Gap::new("memory.core", format!("{unread} bytes of address space: the page map was gone")));

@@ -1,6 +1,8 @@
-//! A capture to a sparse ELF core: the evidence, the binary's constants, and whatever else of the target's memory a person wants to keep.
+//! A capture to a sparse ELF core: the evidence, the binary's constants, and whatever else of the target's
+//! memory a person wants to keep.
 //!
-//! The evidence wins wherever other memory was read of the same place later: of the moment of the copy is what is decoded, and a debugger sees the same.
+//! The evidence wins wherever other memory was read of the same place later: of the moment of the copy is
+//! what is decoded, and a debugger sees the same.
 
 use std::cell::RefCell;
 use std::io::{self, Seek, Write};
@@ -20,8 +22,8 @@ pub const NOTE_DESCRIPTION: u32 = 0x4c47_0001;
 /// Type of that with the CRC-32 of the description.
 pub(super) const NOTE_CHECKSUM: u32 = 0x4c47_0002;
 
-/// Pieces of evidence closer than this are kept with what stands between them, so that a core of a hundred thousand goroutines has thousands of segments and not
-/// hundreds of thousands.
+/// Pieces of evidence closer than this are kept with what stands between them, so that a core of a hundred
+/// thousand goroutines has thousands of segments and not hundreds of thousands.
 const WINDOW_GAP: u64 = 64 << 10;
 const PAGE: u64 = 4096;
 const ALL_ACCESS: [Access; 3] = [Access::ReadWrite, Access::Read, Access::ReadExecute];
@@ -88,8 +90,9 @@ impl Memory for Summed<'_> {
 }
 
 impl RawCapture {
-    /// Writes it as a core from the start of `out`; at most `max_bytes` of memory, which bounds the other memory alone. `kernel` is the release of the kernel where
-    /// it was taken. Syncing is the caller's business.
+    /// Writes it as a core from the start of `out`; at most `max_bytes` of memory, which bounds the other
+    /// memory alone. `kernel` is the release of the kernel where it was taken. Syncing is the caller's
+    /// business.
     ///
     /// # Errors
     /// The system's error: a full disk, most likely.
@@ -103,7 +106,8 @@ impl RawCapture {
         let snapshot = &self.evidence.snapshot;
         let evidence = Ranges::union(snapshot.ranges());
         let (file, constants) = self.binary.constants(&self.runtime)?;
-        // Those tables that stand among variables (position-independent executables) are asked for generously.
+        // Those tables that stand among variables (position-independent executables) are asked for
+        // generously.
         let constants = constants.minus(&Ranges::union([self.runtime.module.variables]));
         let both = constants.and(&evidence);
         let mut groups = vec![StoredRanges { ranges: store_ranges(&both), crc32: sum(&both, snapshot)? }];
@@ -162,7 +166,8 @@ impl RawCapture {
     }
 }
 
-/// Constants that the process has pages of its own of, since its loader has relocated what stands beside them: as the process has them.
+/// Constants that the process has pages of its own of, since its loader has relocated what stands beside
+/// them: as the process has them.
 fn add_relocated<W: Write + Seek>(
     writer: &mut CoreWriter<W>,
     other: &OtherMemory<'_>,

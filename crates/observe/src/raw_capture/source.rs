@@ -1,4 +1,5 @@
-//! Where memory beside the evidence can still be read: a process that runs on, one that is dead and held, or a core file.
+//! Where memory beside the evidence can still be read: a process that runs on, one that is dead and held, or
+//! a core file.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,7 +43,8 @@ impl Source {
         Self(Place::Core { core, read })
     }
 
-    /// Whether it is worth to go on reading: of a process that runs no longer than it does, for whoever reads it after its death has no time to lose.
+    /// Whether it is worth to go on reading: of a process that runs no longer than it does, for whoever reads
+    /// it after its death has no time to lose.
     #[must_use]
     pub fn go_on(&self) -> bool {
         match &self.0 {

@@ -1,5 +1,6 @@
-//! What a saved capture says of itself: JSON in a note of its core, `lastgasp.raw/1`. Structs alone, each field optional to a reader and none ever renamed or given
-//! another meaning; unknown fields are ignored. Addresses and lengths are in the process's own address space, times in the unit of their name.
+//! What a saved capture says of itself: JSON in a note of its core, `lastgasp.raw/1`. Structs alone, each
+//! field optional to a reader and none ever renamed or given another meaning; unknown fields are ignored.
+//! Addresses and lengths are in the process's own address space, times in the unit of their name.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -33,7 +34,8 @@ pub fn parse(text: &[u8]) -> Result<StoredV1, StoredError> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenRead {
-    /// While the target ran on after the stop: each page is right by itself, and the whole is of no single moment.
+    /// While the target ran on after the stop: each page is right by itself, and the whole is of no single
+    /// moment.
     Running,
     /// When it was dead: of the moment of its death.
     Dead,

@@ -66,8 +66,8 @@ pub struct Config {
 pub struct Captured {
     /// The evidence.
     pub raw: RawCapture,
-    /// Where other memory can be read, if it is to be kept. A dead process is held until this is dropped, no longer than
-    /// it would be held anyway for its evidence.
+    /// Where other memory can be read, if it is to be kept. A dead process is held until this is dropped, no
+    /// longer than it would be held anyway for its evidence.
     pub source: Option<Source>,
 }
 

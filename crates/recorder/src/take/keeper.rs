@@ -1,4 +1,5 @@
-//! Memory beside the evidence, for whoever writes a capture while the watch goes on: where it can be read, and until when.
+//! Memory beside the evidence, for whoever writes a capture while the watch goes on: where it can be read,
+//! and until when.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,8 +23,8 @@ impl Keeper {
         Some(Self { process: Arc::clone(process), map: Arc::new(map) })
     }
 
-    /// Where memory can be read beside what was taken in that phase; of the dead, with what says that it was read. Whoever holds the address space waits
-    /// for that, until the given moment at most.
+    /// Where memory can be read beside what was taken in that phase; of the dead, with what says that it was
+    /// read. Whoever holds the address space waits for that, until the given moment at most.
     pub(crate) fn source(&self, phase: Phase, until: Instant) -> (Source, Option<Release>) {
         let (process, map) = (Arc::clone(&self.process), Arc::clone(&self.map));
         if phase != Phase::PostKill {
