@@ -21,6 +21,7 @@ mod pagemap;
 mod ranges;
 mod resident;
 mod snapshot;
+mod stat;
 mod thread;
 
 pub use addr::{Addr, AddrRange};
@@ -36,4 +37,5 @@ pub use pagemap::{PageMap, Pages, Wanted};
 pub use ranges::Ranges;
 pub use resident::{Resident, parse_smaps};
 pub use snapshot::Snapshot;
+pub use stat::Stat;
 pub use thread::{ThreadRegisters, thread_ids, thread_registers};

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use lastgasp_capture::{CaptureError, FACTS};
-use lastgasp_diagnosis::facts::SCHEMA;
 use lastgasp_inferior::ImageError;
 use lastgasp_observe::raw_capture::LoadError;
 use thiserror::Error;
@@ -42,8 +41,8 @@ pub enum StoreError {
         /// What the parser said.
         source: serde_json::Error,
     },
-    /// Facts of a schema that this build does not read.
-    #[error("{path} was written by another lastgasp: {FACTS} has the schema {schema:?}, this one reads {SCHEMA:?}")]
+    /// Facts that are none of lastgasp's.
+    #[error("{path} is no capture of lastgasp's: {FACTS} has the schema {schema:?}")]
     OtherSchema {
         /// The capture.
         path: PathBuf,

@@ -9,10 +9,11 @@ use lastgasp_agent::provenance;
 use lastgasp_capture::Writer;
 use lastgasp_decode::{Provenance, decode};
 use lastgasp_diagnosis::diagnose;
+use lastgasp_goruntime::Extent;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::raw_capture::{Extent, MemoryMap, Phase, Reason, Source};
+use lastgasp_observe::raw_capture::{MemoryMap, Phase, Reason, Source};
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample, Timeline};
@@ -75,8 +76,8 @@ pub(super) fn capture(
         write_keeping(out, &decoded, &diagnose(&decoded.facts), Form::Whole, None)?
     };
     let gaps = &decoded.facts.capture.gaps;
-    let lost = written.gaps.iter().map(|g| (&g.what, &g.why));
-    for (what, why) in gaps.iter().map(|(what, why)| (what, why)).chain(lost) {
+    let said = gaps.iter().map(|g| (&g.what, &g.why));
+    for (what, why) in said.chain(written.gaps.iter().map(|g| (&g.what, &g.why))) {
         complain(&format!("lastgasp: missing: {what}: {why}"));
     }
     say(&format!("{}\n", written.path.display()));

@@ -1,5 +1,7 @@
 //! Who a process is: its service, container, cgroup, and when it started.
 
+use lastgasp_inferior::clock_ticks;
+
 use crate::kernel::cgroup::{Cgroup, Mounts};
 use crate::kernel::container::home;
 
@@ -30,7 +32,7 @@ pub fn identity(pid: i32, mounts: &Mounts, start_ticks: u64) -> Identity {
         service: name.trim_end_matches(" (deleted)").to_owned(),
         container: home(&cgroup).container,
         cgroup,
-        started_unix: boot_time() + start_ticks / 100,
+        started_unix: boot_time() + clock_ticks(start_ticks).as_secs(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod deadline;
 pub(crate) mod keeper;
+mod spans;
 #[allow(clippy::module_inception)] // Its file is named after what it has.
 mod take;
 
