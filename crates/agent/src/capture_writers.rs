@@ -84,7 +84,7 @@ fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mute
             tracing::info!(
                 pid = facts.target.pid,
                 service = facts.target.service,
-                phase = facts.capture.phase,
+                phase = facts.capture.phase.name(),
                 light,
                 detect_ms = ms(detected),
                 answer_ms = ms(answered),

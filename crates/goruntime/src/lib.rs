@@ -74,7 +74,7 @@ mod synthetic;
 pub use binary::buildinfo::{BuildInfo, Module, parse_buildinfo};
 pub use binary::locate::Globals;
 pub use binary::moduledata::ModuleData;
-pub use binary::pclntab::{Frame, Symbolizer, for_print};
+pub use binary::pclntab::{Frame, Symbolizer};
 pub use binary::runtime_location::{RuntimeLocation, binary_key};
 pub use evidence::{CopySource, Evidence, EvidencePlan, Extent, Room};
 pub use gap::Gap;

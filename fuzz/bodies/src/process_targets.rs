@@ -1,6 +1,8 @@
 //! Targets that read a make-believe process whose memory was damaged.
 
-use lastgasp_goruntime::{CopySource, Evidence, EvidencePlan, Extent, Runtime, SpanTable, Symbolizer, decode_goroutines, decode_profile};
+use lastgasp_goruntime::{
+    CopySource, Evidence, EvidencePlan, Extent, Runtime, SpanTable, Symbolizer, decode_goroutines, decode_profile,
+};
 use lastgasp_inferior::{Addr, ThreadRegisters};
 use lastgasp_synth::{Process, return_address};
 

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lastgasp_goruntime::{
-    CopySource, Counts, Evidence, EvidencePlan, Extent, Frame, Gap, Goroutine, MemStats, Runtime, SpanTable, Status, Symbolizer,
-    decode_goroutines, decode_profile, for_print, is_system, unsample,
+    CopySource, Counts, Evidence, EvidencePlan, Extent, Frame, Gap, Goroutine, MemStats, Runtime, SpanTable, Status,
+    Symbolizer, decode_goroutines, decode_profile, is_system, unsample,
 };
 use lastgasp_inferior::{Addr, BlockCache, Layered, LiveProcess, Memory, thread_ids};
 use lastgasp_lab::build::Mode;
 use lastgasp_lab::oracle::Oracle;
+use lastgasp_report::printed_name;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -286,7 +287,7 @@ fn gauges(out: &mut Outcome, ours: &MemStats, stats: &ProgramMemStats, gc_percen
 
 /// As Go prints a frame: type arguments as `[...]`.
 fn frame_line(f: &Frame, minor: u16) -> String {
-    format!("{} {}:{}", for_print(&f.function, minor), f.file, f.line)
+    format!("{} {}:{}", printed_name(&f.function, minor), f.file, f.line)
 }
 
 /// A goroutine as `runtime.Stack` prints it.

@@ -64,8 +64,8 @@ pub(super) fn capture(
     drop(taken);
     let path = write(out, &decoded)?;
     let gaps = &decoded.facts.capture.gaps;
-    for (what, why) in gaps {
-        complain(&format!("lastgasp: missing: {what}: {why}"));
+    for gap in gaps {
+        complain(&format!("lastgasp: missing: {}: {}", gap.what, gap.why));
     }
     say(&format!("{}\n", path.display()));
     Ok(if gaps.is_empty() { Exit::Fine } else { Exit::Partial })
