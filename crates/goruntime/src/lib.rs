@@ -26,7 +26,20 @@
 //! let site = Site { stack: vec![0, 1], size: 64, active, ..Site::default() };
 //! let waiting = Goroutine { goid: 1, status: 4, stack: vec![1], ..Goroutine::default() };
 //! let mut process = Process::build(Flavour::Go27, &functions, &[site], &[waiting]);
-//! process.with_heap(Flavour::Go27, &[], &[]);
+//! # use lastgasp_synth::{Span, SpanState, Sweep};
+//! # let span = Span {
+//! #     state: SpanState::InUse,
+//! #     size_class: 5,
+//! #     noscan: true,
+//! #     pages: 1,
+//! #     elem_size: 64,
+//! #     slots: 124,
+//! #     objects: 6,
+//! #     sweep: Sweep::Done,
+//! #     marked: 0,
+//! #     large_type: None,
+//! # };
+//! process.with_heap(Flavour::Go27, &[span], &[]);
 //! process.with_module(Flavour::Go27);
 //! let mut file = tempfile::tempfile()?;
 //! file.write_all(&process.image(Flavour::Go27, false))?;
