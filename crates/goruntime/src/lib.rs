@@ -12,7 +12,8 @@
 //! - [`SpanTable`]: the heap by size class, and its largest objects with their types, profile or no profile.
 //! - [`Symbolizer`]: program counters to function, file and line, inlining included.
 //!
-//! A make-believe process with one allocation site, found by its executable and copied as a live one would be:
+//! A make-believe process with one allocation site, found by its executable and copied as a live one would
+//! be:
 //!
 //! ```
 //! use std::io::Write as _;
