@@ -464,3 +464,148 @@ pub(super) fn restore_charge(c: &StoredCharge) -> Charge {
     let StoredCharge { usage, anon, file, shmem, page_tables, kernel } = *c;
     Charge { usage, anon, file, shmem, page_tables, kernel }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Numbers that are all different, so that two fields that changed places are seen.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn next(&mut self) -> u64 {
+            self.0 += 1;
+            self.0
+        }
+    }
+
+    fn class(n: &mut Numbers) -> SpanClass {
+        SpanClass {
+            elem_size: n.next(),
+            noscan: true,
+            spans: n.next(),
+            span_bytes: n.next(),
+            objects: n.next(),
+            garbage: n.next(),
+        }
+    }
+
+    #[test]
+    fn every_field_comes_back_in_its_place() {
+        let n = &mut Numbers(0);
+        let range = |n: &mut Numbers| AddrRange::sized(Addr(n.next() << 20), n.next());
+        let table = SpanTable {
+            classes: vec![class(n), class(n)],
+            large_total: [class(n), class(n)],
+            large_bytes: [n.next(), n.next()],
+            large: vec![
+                LargeObject { bytes: n.next(), noscan: true, type_at: None, element: None },
+                LargeObject {
+                    bytes: n.next(),
+                    noscan: false,
+                    type_at: Some(Addr(n.next())),
+                    element: Some(("main.T".into(), n.next())),
+                },
+            ],
+            large_garbage_bytes: n.next(),
+            manual_bytes: n.next(),
+            arenas: vec![range(n), range(n)],
+        };
+        let table = Spans { table, running: true };
+        assert_eq!(restore_spans(&spans(&table)), table);
+        for (readable, writable, executable) in [(true, false, true), (true, true, false), (false, false, false)] {
+            let mapping = Mapping {
+                range: range(n),
+                readable,
+                writable,
+                executable,
+                offset: n.next(),
+                inode: n.next(),
+                path: "/bin/service".into(),
+            };
+            let r = Resident { mapping, rss: n.next(), anon: n.next(), huge: n.next() };
+            assert_eq!(restore_resident(&resident(&r)), r);
+        }
+        let g = MemStats {
+            gc_percent: -1,
+            memory_limit: Some(n.next()),
+            heap_goal: None,
+            heap_live: n.next(),
+            heap_marked: n.next(),
+            heap_in_use: n.next(),
+            heap_released: n.next(),
+            heap_free: n.next(),
+            total_alloc: n.next(),
+            total_free: n.next(),
+            mapped_ready: n.next(),
+            stacks: n.next(),
+            metadata: n.next(),
+            gc_cycles: n.next() as u32,
+            last_gc_ns: n.next(),
+            gc_phase: n.next() as u32,
+            goroutine_slots: n.next(),
+        };
+        assert_eq!(restore_gauges(&gauges(&g)), g);
+        let s = Sample {
+            t_ms: n.next(),
+            usage: n.next(),
+            rss: n.next(),
+            heap_live: n.next(),
+            goroutines: n.next(),
+            gc_cycles: n.next() as u32,
+        };
+        let e = StoredEvent { t_ms: n.next(), kind: "arm".into(), text: "pinned".into() };
+        let restored = restore_timeline(&[sample(&s)], std::slice::from_ref(&e));
+        assert_eq!(restored.samples, [s]);
+        assert_eq!(
+            (restored.events[0].t_ms, &*restored.events[0].kind, &*restored.events[0].text),
+            (e.t_ms, "arm", "pinned")
+        );
+        let i = Identity {
+            pid: 7,
+            service: "s".into(),
+            cgroup: "/c".into(),
+            container: Some("k".into()),
+            started_unix: n.next(),
+        };
+        assert_eq!(restore_identity(&identity(&i)), i);
+        for (phase, name) in PHASES {
+            assert_eq!((phase.name(), Phase::of_name(name)), (name, Some(phase)));
+        }
+        for (reason, name) in REASONS {
+            assert_eq!((reason.name(), Reason::of_name(name)), (name, Some(reason)));
+        }
+    }
+
+    proptest! {
+        /// Whatever comes and goes between looks: each is as it was, and only what changed is written.
+        #[test]
+        fn every_baseline_comes_back(
+            looks in proptest::collection::vec(proptest::collection::btree_map(1u64..12, 1u64..5, 0..8), 0..30),
+        ) {
+            let site = |(at, n): (&u64, &u64)| {
+                let counts = |objects: u64| Counts { objects, bytes: objects * 16 };
+                SiteCounts { addr: Addr(*at), allocated: counts(n * 2), in_use: counts(*n) }
+            };
+            let mut history = BaselineHistory::default();
+            for (i, sites) in looks.iter().enumerate() {
+                let sites = sites.iter().map(site).collect();
+                let gauges = MemStats { heap_live: i as u64, ..MemStats::default() };
+                history.push(Baseline { t_ms: i as u64 * 1000, sites, rate: 512 << 10, gauges });
+            }
+            let stored = baselines(&history);
+            let again = restore_baselines(&stored);
+            prop_assert_eq!(again.times(), history.times());
+            for i in 0..history.times().len() {
+                let sorted = |h: &BaselineHistory| {
+                    let mut look = h.look(i).unwrap();
+                    look.sites.sort_by_key(|s| s.addr);
+                    (look.t_ms, look.rate, look.gauges, look.sites)
+                };
+                prop_assert_eq!(sorted(&again), sorted(&history));
+            }
+        }
+    }
+}
