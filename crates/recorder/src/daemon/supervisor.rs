@@ -10,7 +10,6 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use lastgasp_observe::kernel::container::home;
 use lastgasp_observe::kernel::files::release;
 use lastgasp_observe::kernel::machine::{Machine, fastest_growth};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -551,7 +550,8 @@ impl Supervisor {
     }
 
     fn is_wanted(&self, watch: &TargetWatch) -> bool {
-        self.settings.wants(&watch.identity, &home(&watch.identity.cgroup))
+        let home = self.settings.identities.home(watch.pid, &watch.identity.cgroup);
+        self.settings.wants(&watch.identity, &home)
     }
 
     fn status(&self) -> Status {
