@@ -12,6 +12,7 @@
 mod act;
 pub mod daemon;
 mod decide;
+pub mod guard;
 pub mod own_process;
 mod pin;
 pub mod run;
