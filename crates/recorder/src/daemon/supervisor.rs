@@ -208,7 +208,7 @@ impl Supervisor {
     fn hear_memory_notices(&mut self) {
         for pid in self.memory_notices.heard(Instant::now()) {
             self.count(|c| c.notices += 1);
-            tracing::debug!(pid, "the kernel says that its memory runs out");
+            tracing::debug!(pid, event = "notice", "the kernel says that its memory runs out");
             match self.watched.get(&pid).map(|w| &w.assignment) {
                 Some(Assignment::Worker(wakeup)) => drop(wakeup.write(LOOK)),
                 Some(Assignment::Supervisor(_)) => self.look(pid),
@@ -274,6 +274,7 @@ impl Supervisor {
             go = status.go_version,
             limit = watch.limit_usage.limit.as_ref().map(|l| l.0),
             ready_ms = ready.map(|took| format!("{:.1}", took.as_secs_f64() * 1e3)),
+            event = "watched",
             "watched"
         );
         self.count(|c| c.discovered += 1);
@@ -448,6 +449,7 @@ impl Supervisor {
                         strikes = watch.memory.strikes,
                         last_usage,
                         age_ms,
+                        event = "oom-kill",
                         "killed by the kernel: out of memory"
                     );
                 } else {
