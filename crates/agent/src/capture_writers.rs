@@ -89,7 +89,7 @@ fn write(captured: Captured, to: &Destination) {
             tracing::info!(
                 pid = facts.target.pid,
                 service = facts.target.service,
-                phase = facts.capture.phase,
+                phase = facts.capture.phase.name(),
                 light,
                 detect_ms = ms(detected),
                 answer_ms = ms(answered),
@@ -103,7 +103,7 @@ fn write(captured: Captured, to: &Destination) {
             recent.add(RecentCapture {
                 pid: facts.target.pid,
                 service: facts.target.service.clone(),
-                phase: facts.capture.phase.clone(),
+                phase: facts.capture.phase.to_string(),
                 taken_at: facts.capture.taken_at.clone(),
                 light,
                 path: path.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use lastgasp_diagnosis::facts::{Goroutines, Group};
+use lastgasp_diagnosis::facts::{Goroutines, Group, Key as StackKey};
 use lastgasp_goruntime::{Call, Goroutine, Status, is_system};
 
 use crate::frames::{Frames, is_bottom};
@@ -48,6 +48,7 @@ pub(crate) fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines
     out.groups = groups
         .into_iter()
         .map(|(key, count)| Group {
+            key: StackKey::default(),
             count,
             state: key.state.into(),
             wait_reason: key.wait_reason.into(),
@@ -153,13 +154,10 @@ mod tests {
         let [largest, smallest] = got.groups.as_slice() else { panic!("{:?}", got.groups) };
         let functions: Vec<&str> = largest.stack.iter().map(|i| frames.list[*i as usize].function.as_str()).collect();
         assert_eq!(functions, ["runtime.gopark", "main.work"], "without the bottom");
-        assert_eq!(
-            (largest.count, largest.state.as_str(), largest.wait_reason.as_str()),
-            (2, "waiting", "chan receive")
-        );
+        assert_eq!((largest.count, largest.state.name(), largest.wait_reason.as_str()), (2, "waiting", "chan receive"));
         let creator = largest.created_by.map(|i| frames.list[i as usize].function.as_str());
         assert_eq!((creator, largest.approximate), (Some("main.main"), false));
-        assert_eq!((smallest.count, smallest.state.as_str(), smallest.created_by), (1, "running", None));
+        assert_eq!((smallest.count, smallest.state.name(), smallest.created_by), (1, "running", None));
     }
 
     /// As in Go's own listings: the runtime's own are not counted, but their stacks take memory like the

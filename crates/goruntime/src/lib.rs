@@ -24,12 +24,20 @@ mod ranges;
 mod runtime;
 mod version;
 
+/// The make-believe process of the integration tests, for unit tests too: it names this crate as they do.
+#[cfg(test)]
+extern crate self as lastgasp_goruntime;
+#[cfg(test)]
+#[allow(dead_code, unreachable_pub)]
+#[path = "../tests/synthetic/process.rs"]
+mod synthetic;
+
 pub use binary::buildinfo::{BuildInfo, Module, parse_buildinfo};
 pub use binary::locate::Globals;
 pub use binary::moduledata::ModuleData;
-pub use binary::pclntab::{Frame, Symbolizer, for_print};
+pub use binary::pclntab::{Frame, Symbolizer};
 pub use binary::runtime_location::{RuntimeLocation, binary_key};
-pub use evidence::{Evidence, EvidencePlan};
+pub use evidence::{CopySource, Evidence, EvidencePlan, Extent, Room};
 pub use gap::Gap;
 pub use goroutine::{
     Ancestor, Call, CallSite, Goroutine, Goroutines, Label, LabelSalt, Status, decode_all_goroutines,

@@ -17,6 +17,7 @@ mod mapping;
 mod memory;
 mod resident;
 mod snapshot;
+mod stat;
 mod thread;
 
 pub use addr::{Addr, AddrRange};
@@ -29,4 +30,5 @@ pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};
 pub use resident::{Resident, parse_smaps};
 pub use snapshot::Snapshot;
+pub use stat::Stat;
 pub use thread::{ThreadRegisters, thread_ids, thread_registers};

@@ -177,7 +177,6 @@ fn is_full(e: &StoreError) -> bool {
 mod tests {
     use lastgasp_diagnosis::diagnose;
     use lastgasp_diagnosis::facts::{Frame, Goroutines, Group, Sample};
-    use lastgasp_inferior::{Addr, AddrRange};
 
     use super::*;
 
@@ -190,9 +189,6 @@ mod tests {
         facts.capture.phase = "post-kill".into();
         Decoded {
             facts,
-            goroutines: Vec::new(),
-            code: AddrRange { start: Addr(0), end: Addr(0) },
-            minor: 22,
             monotonic_ns: 1_000_000_000 * (10_000 + second) as u64,
             unix_ns: (1_700_000_000 + second) * 1_000_000_000,
         }

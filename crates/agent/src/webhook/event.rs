@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use lastgasp_diagnosis::facts::Phase;
 use lastgasp_diagnosis::{Diagnosis, Facts};
 use lastgasp_store::Form;
 use serde_json::{Value, json};
@@ -40,8 +41,8 @@ pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Pa
         "container": target.container,
         "cgroup": target.cgroup,
         "go_version": target.go_version,
-        "module": {"path": target.module.0, "version": target.module.1},
-        "vcs_revision": target.vcs.as_ref().map(|v| &v.0),
+        "module": {"path": target.module.path, "version": target.module.version},
+        "vcs_revision": target.vcs.as_ref().map(|v| &v.revision),
         "limit_bytes": target.limit_bytes,
         "phase": facts.capture.phase,
         "reason": facts.capture.reason,
@@ -62,7 +63,7 @@ pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Pa
     Event {
         cause: cause.to_owned(),
         victim: (target.pid, target.started_unix),
-        killed: facts.capture.phase == "post-kill",
+        killed: facts.capture.phase == Phase::PostKill,
         form,
         service: target.service.clone(),
         host,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use lastgasp_inferior::clock_ticks;
+
 use crate::kernel::cgroup::{Cgroup, Mounts};
 use crate::kernel::container::{self, Home};
 
@@ -50,7 +52,7 @@ pub fn identity(pid: i32, mounts: &Mounts, start_ticks: u64) -> Identity {
         service: name.trim_end_matches(" (deleted)").to_owned(),
         container: CgroupPath.home(pid, &cgroup).container,
         cgroup,
-        started_unix: boot_time() + start_ticks / 100,
+        started_unix: boot_time() + clock_ticks(start_ticks).as_secs(),
     }
 }
 

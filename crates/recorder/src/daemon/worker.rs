@@ -5,10 +5,10 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use lastgasp_goruntime::MemStats;
+use lastgasp_goruntime::{Extent, MemStats};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
-use lastgasp_observe::raw_capture::{Extent, Phase};
+use lastgasp_observe::raw_capture::Phase;
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::Sample;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

@@ -9,12 +9,13 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, SystemTime};
 
+use lastgasp_observe::kernel::owned_dir::{OwnedDir, open_owned_file};
 use nix::sys::statfs::fstatfs;
 use serde::{Deserialize, Serialize};
 
@@ -143,7 +144,7 @@ impl Drop for Journal {
 
 /// The journal's folder, opened.
 #[derive(Debug)]
-struct Folder(File);
+struct Folder(OwnedDir);
 
 impl Folder {
     /// Opens that of `store`, made if need be.
@@ -155,20 +156,13 @@ impl Folder {
         }
     }
 
-    /// Refuses a link, and a folder that is another user's or that others may write: what we read there would
-    /// be theirs.
+    /// Opens that of `store`, if it is ours alone.
     fn open(store: &Path) -> io::Result<Self> {
-        let path = store.join(FOLDER);
-        let dir = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(&path)?;
-        if !is_ours(&dir)? {
-            let why = format!("{} is another user's, or others may write there", path.display());
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-        }
-        Ok(Self(dir))
+        OwnedDir::open(&store.join(FOLDER)).map(Self)
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd())).join(name)
+        self.0.path(name)
     }
 
     /// The journals in it, by name. Of other files there are none, unless somebody put them there: they are
@@ -182,17 +176,8 @@ impl Folder {
 
     /// Opens one of them, if it is a plain file of ours.
     fn journal(&self, name: &str) -> Option<File> {
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(self.path(name)).ok()?;
-        let plain = file.metadata().is_ok_and(|m| m.is_file() && m.len() <= MAX_FILE);
-        (plain && is_ours(&file).unwrap_or(false)).then_some(file)
+        open_owned_file(&self.path(name)).filter(|f| f.metadata().is_ok_and(|m| m.len() <= MAX_FILE))
     }
-}
-
-/// Whether it is this user's and nobody else may write it.
-fn is_ours(file: &File) -> io::Result<bool> {
-    let meta = file.metadata()?;
-    Ok(meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & 0o022 == 0)
 }
 
 /// `PIDxTIME.json`, `PIDpTIME.json` or `PIDtTIME.json`, as [`Journal::write`] names them.
@@ -262,7 +247,7 @@ pub fn recover(store: &Path) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
     use lastgasp_observe::kernel::cgroup::Mounts;
 
