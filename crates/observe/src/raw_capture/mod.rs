@@ -22,4 +22,4 @@ pub use other_memory::{MemoryMap, OtherMemory, Region};
 pub use raw::{Phase, RawCapture, Reason, Spans};
 pub use save::{NOTE_DESCRIPTION, Saved};
 pub use source::{Held, Source};
-pub use stored::{MAX_STORED, StoredV1, WhenRead, parse};
+pub use stored::{StoredError, StoredV1, WhenRead, parse};

@@ -7,8 +7,6 @@ use thiserror::Error;
 
 /// The name of this form.
 pub(crate) const SCHEMA: &str = "lastgasp.raw/1";
-/// Longest text that is read, in bytes: of 100,000 goroutines some ten megabytes.
-pub const MAX_STORED: usize = 256 << 20;
 
 /// Why a text is no saved capture.
 #[derive(Debug, Error)]
