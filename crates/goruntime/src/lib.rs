@@ -92,6 +92,7 @@ pub use goroutine::{
     Ancestor, Call, CallSite, Goroutine, Goroutines, Label, LabelSalt, Status, decode_all_goroutines,
     decode_goroutines, is_system,
 };
+pub use heap::free_pages::free_pages;
 pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use heap::memstats::MemStats;
 pub use heap::rtype::type_name;
