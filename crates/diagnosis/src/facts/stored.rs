@@ -201,8 +201,8 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 mod tests {
     use super::super::bounded::MAX_FEW;
     use super::super::capture::{Phase, Reason};
+    use super::super::frame::Frame;
     use super::super::goroutine_state::GoroutineState;
-    use super::super::profile::Frame;
     use super::super::timeline::Event;
     use super::*;
 
