@@ -8,11 +8,10 @@ use lastgasp_diagnosis::units::{bytes, seconds};
 use lastgasp_goruntime::MemStats;
 use lastgasp_inferior::{Memory as _, OpenError, resident_bytes};
 use lastgasp_observe::kernel::cgroup::Mounts;
-use lastgasp_observe::kernel::container::home;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::target::discover::{Discoverer, GoProcess};
-use lastgasp_observe::target::identity::identity;
+use lastgasp_observe::target::identity::{CgroupPath, IdentitySource as _, identity};
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::{AttachError, open};
 use lastgasp_recorder::forecast::time_to_oom;
@@ -104,7 +103,7 @@ fn row(
     before: Option<(u64, f64)>,
 ) -> (Value, bool) {
     let who = identity(p.pid, mounts, p.start_time);
-    let lives_in = home(&who.cgroup);
+    let lives_in = CgroupPath.home(p.pid, &who.cgroup);
     let rss = resident_bytes(p.pid).unwrap_or(0);
     let mut limit_usage = LimitUsage::of(p.pid, rss, None, None, mounts, machine);
     let usage = limit_usage.usage(|| rss);
