@@ -1,4 +1,5 @@
-//! `manifest.json`: what a capture is and what it lacks. Every field is optional to a reader and none is ever renamed.
+//! `manifest.json`: what a capture is and what it lacks. Every field is optional to a reader and none is ever
+//! renamed.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,8 @@ pub struct Manifest {
     pub target: serde_json::Value,
     /// Whether nothing is missing.
     pub complete: bool,
-    /// What it shows, so that two of the same cause have the same: service, version, culprit; absent where nobody has asked.
+    /// What it shows, so that two of the same cause have the same: service, version, culprit; absent where
+    /// nobody has asked.
     pub cause: String,
     /// Whether it is one of many of its cause, of which others are whole.
     pub light: bool,
@@ -40,8 +42,8 @@ impl Manifest {
     /// Name of the form, before its version.
     pub(crate) const NAME: &'static str = "lastgasp.capture/";
 
-    /// Reads a manifest of this version or of a later one. What a later one says in another form than is known
-    /// here is left out, and a gap says so.
+    /// Reads a manifest of this version or of a later one. What a later one says in another form than is
+    /// known here is left out, and a gap says so.
     pub(crate) fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
         let strict = serde_json::from_slice::<Self>(json);
         match &strict {
