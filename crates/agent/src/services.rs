@@ -9,16 +9,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use lastgasp_recorder::daemon::status::Status;
 use lastgasp_recorder::daemon::{Captured, Handle};
 use lastgasp_store::Archive;
 
-use crate::capture_writers::CaptureWriters;
+use crate::capture_writers::{CaptureWriters, Destination};
 use crate::config::{self, Config, WatchFlags};
 use crate::http::{self, Answer};
 use crate::log::Level;
 use crate::metrics::{self, Scrape};
+use crate::recent_captures::RecentCaptures;
 use crate::self_stats::{Counts, SelfStats};
 use crate::settings::{rules, settings};
+use crate::status::{self, Snapshot};
 use crate::webhook::Webhooks;
 
 /// Pause between two attempts to listen on an address that is taken.
@@ -31,6 +34,7 @@ pub struct Services {
     handle: Handle,
     level: Level,
     archive: Arc<Archive>,
+    recent: Arc<RecentCaptures>,
     webhooks: Arc<Mutex<Webhooks>>,
     counts: Arc<Counts>,
     current: Mutex<Config>,
@@ -51,10 +55,17 @@ impl Services {
         let archive = Arc::new(Archive::open(&config.store.path, rules(&config)));
         let counts = Arc::new(Counts::default());
         let webhooks = Arc::new(Mutex::new(Webhooks::start(&config.webhook, Arc::clone(&counts))));
-        let writers = CaptureWriters::start(captured, &archive, &handle, &webhooks)?;
+        let recent = Arc::new(RecentCaptures::default());
+        let to = Destination {
+            archive: Arc::clone(&archive),
+            recent: Arc::clone(&recent),
+            handle: handle.clone(),
+            webhooks: Arc::clone(&webhooks),
+        };
+        let writers = CaptureWriters::start(captured, to)?;
         let listen = config.listen().map_err(anyhow::Error::msg)?;
         let current = Mutex::new(config);
-        let all = Arc::new(Self { flags, handle, level, archive, webhooks, counts, current });
+        let all = Arc::new(Self { flags, handle, level, archive, recent, webhooks, counts, current });
         if let Some(address) = listen {
             all.serve(address)?;
         }
@@ -72,7 +83,7 @@ impl Services {
         match begin() {
             Ok(bound) => say_where(bound),
             Err(e) => {
-                tracing::error!(%address, "/metrics and /healthz cannot be served there ({e}): tried again until they can (http.listen names another address, or \"off\")");
+                tracing::error!(%address, "/metrics, /healthz and /status cannot be served there ({e}): tried again until they can (http.listen names another address, or \"off\")");
                 let again = move || {
                     loop {
                         std::thread::sleep(BIND_AGAIN);
@@ -93,7 +104,7 @@ impl Services {
             Ok(loaded) => loaded,
             Err(e) => {
                 self.counts.reloads_failed.fetch_add(1, Ordering::Relaxed);
-                return tracing::error!("the configuration stays as it was: {e:#}");
+                return tracing::error!(event = "reload-refused", "the configuration stays as it was: {e:#}");
             }
         };
         let new = loaded.config;
@@ -115,7 +126,7 @@ impl Services {
         self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.webhook);
         self.handle.reload(watch);
         *current = Config { store: config::Store { path: current.store.path.clone(), ..new.store.clone() }, ..new };
-        tracing::info!("the configuration was read again");
+        tracing::info!(event = "reloaded", "the configuration was read again");
     }
 
     /// Ends them, after everything that was taken has been written and told.
@@ -131,23 +142,39 @@ impl Services {
                 let own = SelfStats::read(&self.counts, self.archive.size());
                 ("200 OK", http::PROMETHEUS, metrics::text(Scrape { status, own }))
             }
+            ("/status", Some(status)) => ("200 OK", http::JSON, self.document(&status)),
             ("/healthz", Some(status)) => {
                 let pin = status.pin_window.map_or("the pin has not been tried yet".into(), |w| w.to_string());
                 let body = format!("ok\nwatching {} Go processes, mode {}\n{pin}\n", status.targets.len(), status.mode);
                 ("200 OK", http::PLAIN, body)
             }
             // It looks many times a second when it is well.
-            ("/metrics" | "/healthz", None) => {
+            ("/metrics" | "/healthz" | "/status", None) => {
                 ("503 Service Unavailable", http::PLAIN, "the lookout did not answer within a second\n".into())
             }
             _ => return None,
         };
         Some(Answer { status, kind, body })
     }
+
+    fn document(&self, status: &Status) -> String {
+        let own = SelfStats::read(&self.counts, self.archive.size());
+        let (path, quota) = {
+            let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            (current.store.path.clone(), rules(&current).quota)
+        };
+        status::text(&Snapshot {
+            status,
+            own: &own,
+            problems: &[],
+            captures: &self.recent.all(),
+            store: (&path, quota.bytes, quota.captures),
+        })
+    }
 }
 
 fn say_where(bound: SocketAddr) {
-    tracing::info!(address = %bound, "serving /metrics and /healthz");
+    tracing::info!(address = %bound, event = "serving", "serving /metrics, /healthz and /status");
     if !bound.ip().is_loopback() {
         tracing::warn!(address = %bound, "metrics are served to whoever reaches this address, without a password");
     }

@@ -29,6 +29,7 @@ pub fn settings(config: &Config) -> Settings {
         },
         store: config.store.path.clone(),
         wanted: Arc::new(move |s: &Subject<'_>| (include.is_empty() || include.fits(s)) && !exclude.fits(s)),
+        identities: defaults.identities,
         calm_sample: config.watch.sample.0,
         brake: BrakeRules {
             over_others: config.brake.over_others,

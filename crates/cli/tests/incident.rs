@@ -76,7 +76,7 @@ fn names_the_culprit(scene: &Scene, capture: &PathBuf) {
     let place = format!("{} ({}:{line})", culprit.function, culprit.file);
     assert!(sentence.starts_with(&place), "{sentence}\nshould start with {place}");
     assert!(sentence.contains(&culprit.caller), "{sentence}");
-    assert_eq!(r["capture"]["complete"], true, "{}", r["capture"]["gaps"]);
+    assert!(r["capture"]["complete"] == true || only_the_machine_was_busy(capture, &r), "{}", r["capture"]["gaps"]);
     assert_eq!(r["verdict"]["level"], "critical");
     // The slices of the ledger sum to the RSS.
     let slices: i64 = r["memory"]["buckets"].as_array().unwrap().iter().map(|b| b["bytes"].as_i64().unwrap()).sum();
@@ -86,6 +86,13 @@ fn names_the_culprit(scene: &Scene, capture: &PathBuf) {
     let (current, published) =
         (r["pprof"]["site_current_bytes"].as_u64().unwrap(), r["pprof"]["site_published_bytes"].as_u64().unwrap());
     assert!(current > published, "{current} {published}");
+}
+
+/// Before the kill a thread of the target may not stop within 20 ms where six others want the processors too:
+/// that is then said, and is all that may be missing. (Seen beside builds of others, a load of 20 on two cores.)
+fn only_the_machine_was_busy(capture: &Path, r: &Value) -> bool {
+    let busy = |g: &Value| g["what"] == "standstill" && g["why"].as_str().unwrap().ends_with("(the machine is busy)");
+    capture.to_string_lossy().contains("pre-kill") && r["capture"]["gaps"].as_array().unwrap().iter().all(busy)
 }
 
 /// The growth by lastgasp against the service's own count of its heap, within 15 % here, where everything on

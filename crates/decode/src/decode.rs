@@ -3,30 +3,27 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use lastgasp_diagnosis::facts::{Capture, Event, Facts, Goroutines, Residency, Rss, SCHEMA, Sample, Target, Timeline};
+use lastgasp_diagnosis::facts::{
+    self, Capture, Code, Event, Facts, Goroutines, Module, Residency, Rss, SCHEMA, Sample, Target, Timeline, Vcs,
+};
 use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile};
-use lastgasp_inferior::{AddrRange, BlockCache, Layered, Memory};
+use lastgasp_inferior::{BlockCache, Layered, Memory};
 use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
 use lastgasp_observe::target::baselines::Baseline;
 use lastgasp_observe::target::timeline;
 
 use crate::baseline;
 use crate::frames::Frames;
+use crate::goroutine_list::list;
 use crate::goroutines::group;
 use crate::memory::{self, gc};
 use crate::sites::sites;
 
-/// What decoding gives: facts, and the goroutines one by one for `goroutines.txt`.
+/// What decoding gives: facts, and the clocks of when they were copied.
 #[derive(Debug)]
 pub struct Decoded {
     /// Facts, all that rules look at.
     pub facts: Facts,
-    /// Goroutines one by one, in the order of the runtime's own list.
-    pub goroutines: Vec<Goroutine>,
-    /// Where the target's code stands.
-    pub code: AddrRange,
-    /// Its Go 1.`minor`.
-    pub minor: u16,
     /// `CLOCK_MONOTONIC` of the copy.
     pub monotonic_ns: u64,
     /// Nanoseconds since 1970.
@@ -77,11 +74,12 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
             format!("the program changed MemProfileRate from {} to {} while it was watched", then.rate, profile.rate);
         gaps.push(Gap::new("exact un-sampling", why));
     }
+    let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines.live));
     let mut facts = Facts {
         schema: SCHEMA.into(),
         capture: capture(taken, provenance),
         target: target(taken),
-        profile: sites(&profile, baseline, &symbols, &mut frames),
+        profile: sites(&profile, baseline, &taken.baselines, &symbols, &mut frames),
         goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, &mut frames) },
         gc: gc(&gauges),
         rss: taken.usage.map(|(u, t)| Rss {
@@ -100,15 +98,17 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         feeds: Vec::new(),
         frames: Vec::new(),
     };
+    // After the groups, whose order hangs on the frames' own.
+    facts.goroutines.list = list(&goroutines.live, monotonic_ns, rt.module.pcs.start, &mut frames);
     facts.frames = frames.list;
+    facts.make_keys();
     // Copying and decoding stumble over the same.
     let mut said = HashSet::new();
     gaps.retain(|g| said.insert((g.what.clone(), g.why.clone())));
-    facts.capture.gaps = gaps.into_iter().map(|g| (g.what, g.why)).collect();
+    facts.capture.gaps = gaps.into_iter().map(|g| facts::Gap::new(g.what, g.why)).collect();
     tracing::debug!(us = started.elapsed().as_micros() as u64, sites = facts.profile.sites.len(), "decoded");
     let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
-    let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines.live));
-    Decoded { facts, goroutines: goroutines.live, code: rt.module.pcs, minor: rt.layout.minor, monotonic_ns, unix_ns }
+    Decoded { facts, monotonic_ns, unix_ns }
 }
 
 /// Latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then
@@ -152,13 +152,20 @@ fn target(taken: &RawCapture) -> Target {
     let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
     let revision = setting("vcs.revision");
     let image = &taken.loaded.image;
+    let code = taken.runtime.module.pcs;
     Target {
         pid: taken.identity.pid,
         service: taken.identity.service.clone(),
         go_version: taken.runtime.version.text.clone(),
         layout: format!("go1.{} (from {})", taken.runtime.layout.minor, taken.runtime.layout.source),
-        module: (info.module.path.clone(), info.module.version.clone()),
-        vcs: (!revision.is_empty()).then(|| (revision, setting("vcs.time"), setting("vcs.modified"))),
+        module: Module { path: info.module.path.clone(), version: info.module.version.clone() },
+        vcs: (!revision.is_empty()).then(|| Vcs {
+            revision,
+            time: setting("vcs.time"),
+            modified: setting("vcs.modified"),
+        }),
+        go_minor: taken.runtime.layout.minor,
+        code: Some(Code { start: code.start.0, end: code.end.0 }),
         build_id: image.build_id().map(str::to_owned),
         stripped: image.is_stripped(),
         cgroup: taken.identity.cgroup.clone(),

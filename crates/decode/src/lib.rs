@@ -3,15 +3,19 @@
 //!
 //! - `sites`: allocation stacks as pprof shows them, un-sampled, one site a visible stack.
 //! - `goroutines`: goroutines by stack, state and who started them.
+//! - `goroutine_list`: goroutines one by one.
 //! - `memory`: the runtime's gauges, the span table, what is resident, what is charged.
+//! - `series`: what the top sites held at earlier looks.
 //! - `baseline`: which earlier look at the profile the growth is measured from.
 //! - `frames`: functions, files and lines by index.
 
 mod baseline;
 mod decode;
 mod frames;
+mod goroutine_list;
 mod goroutines;
 mod memory;
+mod series;
 mod sites;
 #[cfg(test)]
 mod synthetic;

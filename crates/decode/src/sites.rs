@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use lastgasp_diagnosis::facts::{Amount, Profile, Site};
 use lastgasp_goruntime::{Counts, MemProfile, Symbolizer, unsample, variance};
 use lastgasp_inferior::Addr;
-use lastgasp_observe::target::baselines::{Baseline, SiteCounts};
+use lastgasp_observe::target::baselines::{Baseline, BaselineHistory, SiteCounts};
 
 use crate::frames::{Frames, is_bottom};
 use crate::memory::gc;
+use crate::series::series;
 
 /// One site per visible stack: buckets that differ only in size class or in the runtime's own frames are one
 /// place to a reader.
 pub(crate) fn sites(
     profile: &MemProfile,
     baseline: Option<&Baseline>,
+    history: &BaselineHistory,
     symbols: &Symbolizer<'_>,
     frames: &mut Frames,
 ) -> Profile {
@@ -24,13 +26,13 @@ pub(crate) fn sites(
         let c = unsample(raw, profile.rate);
         Amount { bytes: c.bytes, objects: c.objects }
     };
-    let mut by_stack: BTreeMap<Vec<u32>, (Site, f64)> = BTreeMap::new();
+    let mut by_stack: BTreeMap<Vec<u32>, (Site, f64, Vec<Addr>)> = BTreeMap::new();
     for b in &profile.buckets {
         let (allocated, current) = profile.current(b);
         let (published_allocated, published) = profile.published(b);
         let stack = visible(&b.stack, symbols);
         let stack: Vec<u32> = stack.iter().map(|f| frames.of(f)).collect();
-        let (site, spread) = by_stack.entry(stack).or_default();
+        let (site, spread, buckets) = by_stack.entry(stack).or_default();
         site.current = site.current.plus(amount(current));
         site.allocated = site.allocated.plus(amount(allocated));
         site.published = site.published.plus(amount(published));
@@ -40,19 +42,24 @@ pub(crate) fn sites(
         site.baseline = site.baseline.plus(amount(then.in_use));
         site.baseline_allocated = site.baseline_allocated.plus(amount(then.allocated));
         site.samples += current.objects;
+        buckets.push(b.addr);
         *spread += variance(current, profile.rate);
     }
-    let mut sites: Vec<Site> = by_stack
+    let mut sites: Vec<(Site, Vec<Addr>)> = by_stack
         .into_iter()
-        .map(|(stack, (s, spread))| Site { stack, error_bytes: spread.sqrt() as u64, ..s })
+        .map(|(stack, (s, spread, buckets))| (Site { stack, error_bytes: spread.sqrt() as u64, ..s }, buckets))
         .collect();
     // Stable: equal amounts keep the order of their stacks.
-    sites.sort_by_key(|s| std::cmp::Reverse(s.current.bytes));
+    sites.sort_by_key(|(s, _)| std::cmp::Reverse(s.current.bytes));
+    let (sites, buckets): (Vec<Site>, Vec<Vec<Addr>>) = sites.into_iter().unzip();
+    let (series_t_ms, series) = series(&sites, &buckets, profile.rate, history);
     Profile {
         rate: profile.rate,
         baseline_t_ms: baseline.map(|b| b.t_ms),
         baseline_gc: baseline.map(|b| gc(&b.gauges)),
         sites,
+        series,
+        series_t_ms,
     }
 }
 
@@ -216,7 +223,7 @@ mod tests {
             bucket(&program, 3, 100_000, &[MALLOC, SMALL_IN_HANDLE, HANDLE, MAIN, GOEXIT], (1, 0), 0),
         ]);
         let mut frames = Frames::default();
-        let got = sites(&profile, None, &program.symbols(), &mut frames);
+        let got = sites(&profile, None, &BaselineHistory::default(), &program.symbols(), &mut frames);
         let stacks: Vec<Vec<&str>> = got
             .sites
             .iter()
@@ -253,7 +260,8 @@ mod tests {
             rate: 1,
             gauges: MemStats { gc_cycles: 7, ..MemStats::default() },
         };
-        let got = sites(&profile, Some(&baseline), &program.symbols(), &mut Frames::default());
+        let got =
+            sites(&profile, Some(&baseline), &BaselineHistory::default(), &program.symbols(), &mut Frames::default());
         let of: Vec<_> = got.sites.iter().map(|s| (s.baseline, s.baseline_allocated)).collect();
         assert_eq!(of, [(Amount::default(), Amount::default()), (amount(3, 80), amount(6, 160))]);
         assert_eq!((got.baseline_t_ms, got.baseline_gc.map(|g| g.cycles)), (Some(1234), Some(7)));
@@ -269,6 +277,7 @@ mod tests {
         let got = sites(
             &MemProfile { rate: 512 << 10, ..profile(buckets) },
             None,
+            &BaselineHistory::default(),
             &program.symbols(),
             &mut Frames::default(),
         );

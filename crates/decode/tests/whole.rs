@@ -59,15 +59,21 @@ fn facts_are_what_the_process_was_built_with() {
         assert_eq!((site.current.objects, site.current.bytes, site.allocated.objects), (6, 6 * 64, 10));
         let [group] = facts.goroutines.groups.as_slice() else { panic!("{:?}", facts.capture.gaps) };
         assert_eq!(group.stack.iter().map(function).collect::<Vec<_>>(), ["runtime.gopark", "main.main"]);
-        assert_eq!((group.count, group.state.as_str(), facts.goroutines.total), (1, "waiting", 1));
-        assert_eq!(decoded.goroutines.len(), 1);
+        assert_eq!((group.count, group.state.name(), facts.goroutines.total), (1, "waiting", 1));
+        assert_eq!(facts.goroutines.list.each.len(), 1);
         let heap = facts.heap.as_ref().unwrap();
         let [large] = heap.large.as_slice() else { panic!("{heap:?}") };
         assert_eq!((large.count, large.size, large.element.as_deref()), (2, 40_960, Some("main.block")));
         let minor = if flavour == Flavour::Go22 { 22 } else { 27 };
-        assert_eq!((decoded.minor, facts.target.go_version.as_str()), (minor, format!("go1.{minor}.0").as_str()));
-        assert_eq!((facts.target.pid, facts.target.module.0.as_str(), facts.target.stripped), (4711, "synth", false));
-        assert_eq!((facts.capture.phase.as_str(), facts.capture.reason.as_str()), ("core", "manual"));
+        assert_eq!(
+            (facts.target.go_minor, facts.target.go_version.as_str()),
+            (minor, format!("go1.{minor}.0").as_str())
+        );
+        assert_eq!(
+            (facts.target.pid, facts.target.module.path.as_str(), facts.target.stripped),
+            (4711, "synth", false)
+        );
+        assert_eq!((facts.capture.phase.name(), facts.capture.reason.name()), ("core", "manual"));
     }
 }
 

@@ -11,9 +11,9 @@ use crate::facts::Facts;
 pub fn cause(facts: &Facts, diagnosis: &Diagnosis) -> String {
     let target = &facts.target;
     let build = match &target.vcs {
-        Some((revision, ..)) => revision.get(..12).unwrap_or(revision),
-        None if target.module.1.is_empty() => target.build_id.as_deref().unwrap_or("-"),
-        None => &target.module.1,
+        Some(vcs) => vcs.revision.get(..12).unwrap_or(&vcs.revision),
+        None if target.module.version.is_empty() => target.build_id.as_deref().unwrap_or("-"),
+        None => &target.module.version,
     };
     let what = match diagnosis.verdict() {
         Some(f) => format!("{} {} {}", f.code, f.fingerprint(), f.subject),

@@ -93,7 +93,7 @@ fn deepest_majority(facts: &Facts, by_site: &[Amount], majority: &dyn Fn(u64) ->
         let start = owning_frame(facts, &site.stack).unwrap_or(0);
         for (depth, index) in site.stack.iter().enumerate().skip(start) {
             let Some(f) = frame(facts, *index) else { continue };
-            if is_standard_library(&f.function, &facts.target.module.0) || !seen.insert(f.function.as_str()) {
+            if is_standard_library(&f.function, &facts.target.module.path) || !seen.insert(f.function.as_str()) {
                 continue;
             }
             let entry = below.entry(f.function.as_str()).or_default();
@@ -134,7 +134,7 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
                 site.stack.first().filter(|_| at > 0).and_then(|f| frame(facts, *f)).map(|f| f.function.clone());
             let callers = site.stack.iter().skip(at + 1).filter_map(|f| frame(facts, *f));
             let mut callers = callers.filter(|f| f.function != function);
-            out.caller = callers.find(|f| !is_standard_library(&f.function, &facts.target.module.0)).cloned();
+            out.caller = callers.find(|f| !is_standard_library(&f.function, &facts.target.module.path)).cloned();
         }
     }
     out.frame = lines.into_iter().max_by_key(|(_, b)| *b).map(|(f, _)| f.clone()).unwrap_or_default();
@@ -161,12 +161,12 @@ impl Culprit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Site;
+    use crate::facts::{Module, Site, Target};
 
     /// Facts with sites given as (stack innermost first, baseline, current).
     fn facts(sites: &[(&[&str], u64, u64)]) -> Facts {
         let mut f = Facts {
-            target: crate::facts::Target { module: ("svc".into(), String::new()), ..Default::default() },
+            target: Target { module: Module { path: "svc".into(), ..Module::default() }, ..Target::default() },
             ..Facts::default()
         };
         f.profile.baseline_t_ms = Some(0);

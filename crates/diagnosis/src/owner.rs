@@ -49,7 +49,9 @@ fn owner(function: &str, module: &str) -> Owner {
 /// else of a dependency, else the innermost.
 pub(crate) fn owning_frame(facts: &Facts, stack: &[u32]) -> Option<usize> {
     let of = |want: Owner| {
-        stack.iter().position(|f| frame(facts, *f).is_some_and(|f| owner(&f.function, &facts.target.module.0) == want))
+        stack
+            .iter()
+            .position(|f| frame(facts, *f).is_some_and(|f| owner(&f.function, &facts.target.module.path) == want))
     };
     of(Owner::Program).or_else(|| of(Owner::Dependency)).or_else(|| (!stack.is_empty()).then_some(0))
 }

@@ -1,6 +1,6 @@
 //! What is not known, and what to say where nothing was found.
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Phase};
 
 /// Subject of something that is not known. In the order of the report: what keeps a reader from the cause
 /// comes first.
@@ -36,7 +36,7 @@ pub(crate) fn of_capture(facts: &Facts) -> Vec<Unknown> {
         out.push(Unknown { about: About::HeapBySize, text: "the heap by size: its spans were not read".into() });
     }
     if facts.rss.is_none() {
-        let why = if facts.capture.phase == "core" {
+        let why = if facts.capture.phase == Phase::Core {
             "a core file does not tell it"
         } else {
             "the process was not seen alive"

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use lastgasp_goruntime::{
-    Evidence, EvidencePlan, Goroutine, LabelSalt, Runtime, Status, Symbolizer, decode_all_goroutines, for_print,
-    is_system,
+    CopySource, Evidence, EvidencePlan, Extent, Goroutine, LabelSalt, Runtime, Status, Symbolizer,
+    decode_all_goroutines, is_system,
 };
 use lastgasp_inferior::{BlockCache, Layered, LiveProcess};
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::goroutines::Goroutines;
 use lastgasp_lab::toolchain::find_or_fetch;
+use lastgasp_report::printed_name;
 
 /// The states that the program plants: (a call on the stack, state, how many at least).
 const PLANTED: &[(&str, &str, usize)] = &[
@@ -52,8 +53,9 @@ fn check(minor: u16, mode: Mode) {
     let rt = Runtime::discover(live.image(), live.bias(), &live).unwrap();
     let mut plan = EvidencePlan::default();
     plan.update(&rt, &live);
-    let mut evidence = Evidence::with_room(&rt, &plan, &live, 64 << 20);
-    evidence.copy(&rt, &plan, &live);
+    let source = CopySource { runtime: &rt, plan: &plan, mem: &live, registers: &[] };
+    let mut evidence = Evidence::with_room(&source, Extent::Whole, 64 << 20);
+    evidence.copy(&source, Extent::Whole);
     evidence.finish();
     assert_eq!(evidence.gaps, []);
     let file = live.image().memory(live.bias(), &rt.constant_ranges()).unwrap();
@@ -74,7 +76,7 @@ fn check(minor: u16, mode: Mode) {
         let found = user.iter().filter(|g| {
             let s = if g.wait_reason.is_empty() { g.status.name() } else { g.wait_reason };
             // Locks have had reasons of their own since Go 1.20, and `WaitGroup` since 1.24.
-            s == *state && g.calls().any(|c| for_print(&c.frame.function, minor) == *call)
+            s == *state && g.calls().any(|c| printed_name(&c.frame.function, minor) == *call)
         });
         let n = found.count();
         assert!(n >= *least, "{n} of {least} in {call} with {state:?}: {:#?}", summary(&user));

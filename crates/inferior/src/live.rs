@@ -19,6 +19,7 @@ use crate::images::mapped_files;
 use crate::mapping::{Mapping, parse_maps};
 use crate::memory::{Memory, Part, ReadCause, ReadError};
 use crate::resident::{Resident, parse_smaps};
+use crate::stat::Stat;
 
 /// Why a process could not be opened.
 #[derive(Debug, Error)]
@@ -91,8 +92,7 @@ pub struct LiveProcess {
 /// names one process for good.
 #[must_use]
 pub fn start_time(pid: i32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.get(stat.rfind(')')? + 1..)?.split_whitespace().nth(19)?.parse().ok()
+    Stat::of_process(pid)?.start_time()
 }
 
 impl LiveProcess {

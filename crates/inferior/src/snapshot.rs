@@ -194,6 +194,18 @@ impl Snapshot {
         self.data.is_empty()
     }
 
+    /// Bytes that it may hold.
+    #[must_use]
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+
+    /// Bounds what it may hold from here on: whoever copies next has so much and no more. What it was made
+    /// with is the most that room was made for.
+    pub fn set_budget(&mut self, bytes: usize) {
+        self.budget = bytes;
+    }
+
     /// Bytes that the budget refused.
     #[must_use]
     pub fn refused(&self) -> usize {
@@ -309,6 +321,8 @@ mod tests {
         assert!(!s.copy(&Ramp, Addr(100), 10));
         assert_eq!(s.refused(), 10);
         assert_eq!(s.copy_all(&Ramp, &[(Addr(50), 4), (Addr(60), 4)]), 1);
+        s.set_budget(s.budget() + 1);
+        assert!(s.copy(&Ramp, Addr(200), 3) && !s.copy(&Ramp, Addr(300), 1));
     }
 
     /// Memory with a hole of a page, counting the pieces that it is asked for.

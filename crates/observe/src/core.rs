@@ -3,17 +3,15 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use lastgasp_goruntime::{DiscoverError, Evidence, EvidencePlan, Gap, Runtime, SpanTable};
+use lastgasp_goruntime::{CopySource, DiscoverError, Evidence, EvidencePlan, Extent, Gap, Runtime, SpanTable};
 use lastgasp_inferior::{CoreFile, CoreMapping, ElfImage, ImageError, Layered, LoadedImage, Match};
 use thiserror::Error;
 
 use crate::raw_capture::{Phase, RawCapture, Reason, Spans};
+use crate::stillness::Stillness;
 use crate::target::COPY_CAP;
-use crate::target::baselines::BaselineHistory;
 use crate::target::identity::Identity;
-use crate::target::timeline::Timeline;
 
 /// Why a core cannot be read as a Go process.
 #[derive(Debug, Error)]
@@ -83,34 +81,23 @@ pub fn take_core(path: &Path, exe: Option<&Path>) -> Result<RawCapture, CoreErro
     let mem = Layered { top: &core, bottom: constants };
     let mut plan = EvidencePlan::default();
     gaps.extend(plan.update(&runtime, &mem));
-    let mut evidence = Evidence::with_room(&runtime, &plan, &mem, COPY_CAP);
+    let source = CopySource { runtime: &runtime, plan: &plan, mem: &mem, registers: core.threads() };
+    let mut evidence = Evidence::with_room(&source, Extent::Whole, COPY_CAP);
     evidence.gaps = gaps;
-    evidence.copy_with(&runtime, &plan, &mem, core.threads());
+    evidence.copy(&source, Extent::Whole);
     let mut spans = SpanTable::read(&runtime, &mem, &mut evidence.gaps);
     if let Some(table) = &mut spans {
         table.name_types(&runtime, &mem);
     }
     evidence.finish();
     let service = found.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let identity = Identity { pid: core.pid(), service, ..Identity::default() };
+    let because = (Phase::Core, Reason::Manual);
     Ok(RawCapture {
-        phase: Phase::Core,
-        reason: Reason::Manual,
         at: core.written(),
-        t_ms: 0,
-        identity: Identity { pid: core.pid(), service, ..Identity::default() },
-        runtime,
-        loaded: Arc::new(loaded),
-        evidence,
         registers: core.threads().to_vec(),
-        usage: None,
-        spans: spans.map(|table| Spans { table, running: false }),
-        residency: None,
-        charge: None,
-        limit: None,
-        stopped: Duration::ZERO,
-        timeline: Timeline::default(),
-        baselines: BaselineHistory::default(),
-        monotonic_ns: None,
+        spans: spans.map(|table| Spans::read(table, Stillness::Core)),
+        ..RawCapture::bare(because, Stillness::Core, identity, runtime, Arc::new(loaded), evidence)
     })
 }
 

@@ -37,16 +37,6 @@ pub enum Reason {
     Manual,
 }
 
-/// How much is taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Extent {
-    /// All that there is.
-    #[default]
-    Whole,
-    /// The runtime's numbers and the memory profile: what names the culprit, in a tenth of the memory.
-    Profile,
-}
-
 /// Evidence, taken.
 #[derive(Debug)]
 pub struct RawCapture {

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lastgasp_goruntime::{Evidence, EvidencePlan, Runtime, Status, Symbolizer, decode_goroutines, is_system};
+use lastgasp_goruntime::{
+    CopySource, Evidence, EvidencePlan, Extent, Runtime, Status, Symbolizer, decode_goroutines, is_system,
+};
 use lastgasp_inferior::{BlockCache, Layered, LiveProcess};
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::goroutines::Goroutines;
@@ -55,10 +57,11 @@ fn look(pid: i32, name: &str) {
         if moments == samples {
             break;
         }
-        let mut evidence = Evidence::with_room(&rt, &plan, &live, 64 << 20);
+        let source = CopySource { runtime: &rt, plan: &plan, mem: &live, registers: &[] };
+        let mut evidence = Evidence::with_room(&source, Extent::Whole, 64 << 20);
         let mut stopped = stopper.stop(pid, STOP_TIMEOUT_ON_DEMAND);
         let registers = std::mem::take(&mut stopped.registers);
-        evidence.copy_with(&rt, &plan, &live, &registers);
+        evidence.copy(&CopySource { registers: &registers, ..source }, Extent::Whole);
         let held = stopped.still_holds();
         let trouble = stopped.trouble.take();
         drop(stopped);

@@ -9,9 +9,12 @@
 
 use std::fmt::Write as _;
 
-use lastgasp_goruntime::{Call, CallSite, Goroutine, Status, for_print, is_system};
+use lastgasp_diagnosis::Facts;
+use lastgasp_diagnosis::facts::{Goroutine, GoroutineState};
 
+use crate::goroutine_view::{Call, CallSite, View};
 use crate::printable::printable;
+use crate::printed_name::printed_name;
 
 /// Innermost and outermost frames that are printed of a deep stack (`tracebackInnerFrames`,
 /// `tracebackOuterFrames`).
@@ -22,12 +25,12 @@ const MAX_TEXT: usize = 512 << 20;
 const ELIDED: &str = "...additional frames elided...";
 const UNAVAILABLE: &str = "\tgoroutine running on other thread; stack unavailable";
 
-/// All goroutines but the runtime's own. `now_ns` is the target's clock (CLOCK_MONOTONIC) for how long they
-/// have waited; `minor` its Go 1.`minor`.
+/// All goroutines but the runtime's own. Empty of facts that do not have them one by one
+/// (`lastgasp.facts/1`).
 #[must_use]
-pub fn traceback(goroutines: &[Goroutine], now_ns: u64, minor: u16) -> String {
+pub fn traceback(facts: &Facts) -> String {
     let mut out = String::new();
-    for g in goroutines.iter().filter(|g| !is_system(g)) {
+    for g in facts.goroutines.list.each.iter() {
         if out.len() > MAX_TEXT {
             out.push_str("\n...additional goroutines elided...\n");
             break;
@@ -36,61 +39,66 @@ pub fn traceback(goroutines: &[Goroutine], now_ns: u64, minor: u16) -> String {
             out.push('\n');
         }
         // Writing into a string cannot fail.
-        let _ = one(&mut out, g, now_ns, minor);
+        let _ = one(&mut out, View::of(facts), g, facts.target.go_minor);
     }
     out
 }
 
-fn one(out: &mut String, g: &Goroutine, now_ns: u64, minor: u16) -> std::fmt::Result {
-    let state = if g.wait_reason.is_empty() { g.status.name() } else { g.wait_reason };
-    write!(out, "goroutine {} [{state}", g.goid)?;
-    if g.status == Status::Leaked {
+fn one(out: &mut String, view: View<'_>, g: &Goroutine, minor: u16) -> std::fmt::Result {
+    let Some(kind) = view.kind(g) else { return Ok(()) };
+    let state = if kind.wait_reason.is_empty() { kind.state.name() } else { &kind.wait_reason };
+    write!(out, "goroutine {} [{}", g.id, printable(state))?;
+    if kind.state == GoroutineState::Leaked {
         write!(out, " (leaked)")?;
     }
-    let waited = now_ns.saturating_sub(u64::try_from(g.wait_since_ns).unwrap_or(0)) / 60_000_000_000;
-    if g.wait_since_ns > 0 && waited >= 1 {
-        write!(out, ", {waited} minutes")?;
+    let minutes = g.waited_ms / 60_000;
+    if minutes >= 1 {
+        write!(out, ", {minutes} minutes")?;
     }
-    if g.locked {
+    if kind.locked {
         write!(out, ", locked to thread")?;
     }
+    let calls = view.stack(kind.stack);
     writeln!(out, "]:")?;
-    if g.stack.is_empty() {
+    if calls.is_empty() {
         writeln!(out, "{UNAVAILABLE}")?;
-    } else if g.left_out {
+    } else if kind.left_out {
         // Where it stopped is known, and nothing below. (panicparse wants a call before the line.)
-        let physical = g.stack.iter().position(|c| !c.inlined).map_or(g.stack.len(), |i| i + 1);
-        for call in g.stack.iter().take(physical) {
+        let physical = calls.iter().position(|c| !c.inlined).map_or(calls.len(), |i| i + 1);
+        for call in calls.iter().take(physical) {
             print(out, call, minor)?;
         }
         writeln!(out, "{ELIDED}")?;
     } else {
-        stack(out, g, minor)?;
+        stack(out, &calls, kind.cut.is_none(), minor)?;
     }
-    // The first goroutine has no creator to speak of.
-    if let Some(c) = g.created_by.as_ref().filter(|c| g.goid != 1 && is_shown(&c.function, minor)) {
+    let creator = |place: Option<u32>, id: u64| {
+        // The first goroutine has no creator to speak of.
+        place.filter(|_| id != 1).and_then(|i| view.place(i)).filter(|c| is_shown(c.function, minor))
+    };
+    if let Some(c) = creator(kind.created_by, g.id) {
         created_by(out, c, g.parent, minor)?;
     }
-    for a in g.ancestors.iter() {
-        writeln!(out, "[originating from goroutine {}]:", a.goid)?;
-        for c in a.stack.iter().filter(|c| is_shown(&c.function, minor)) {
-            write!(out, "{}(...)", printable(&for_print(&c.frame.function, minor)))?;
+    for a in view.ancestors(g) {
+        writeln!(out, "[originating from goroutine {}]:", a.id)?;
+        for c in
+            a.stack.iter().take(INNER + OUTER).filter_map(|i| view.place(*i)).filter(|c| is_shown(c.function, minor))
+        {
+            write!(out, "{}(...)", printable(&printed_name(&c.frame.function, minor)))?;
             write!(out, "\n\t{}:{}", printable(&c.frame.file), c.frame.line)?;
             end_of_line(out, c.offset)?;
         }
         if a.stack.len() == if minor < 21 { INNER + OUTER } else { INNER } {
             writeln!(out, "{ELIDED}")?;
         }
-        if let Some(c) = a.created_by.as_ref().filter(|c| a.goid != 1 && is_shown(&c.function, minor)) {
+        if let Some(c) = creator(a.created_by, a.id) {
             created_by(out, c, 0, minor)?;
         }
     }
     Ok(())
 }
 
-fn stack(out: &mut String, g: &Goroutine, minor: u16) -> std::fmt::Result {
-    let mut whole = g.cut.is_none();
-    let mut calls = &*g.stack;
+fn stack(out: &mut String, mut calls: &[Call<'_>], mut whole: bool, minor: u16) -> std::fmt::Result {
     if minor < 21 {
         // Go 1.20 ends after 100 physical frames, the runtime's own counted.
         let mut ends = calls.iter().enumerate().filter(|(_, c)| !c.inlined).map(|(i, _)| i + 1);
@@ -99,7 +107,7 @@ fn stack(out: &mut String, g: &Goroutine, minor: u16) -> std::fmt::Result {
             calls = first;
         }
     }
-    let mut shown: Vec<&Call> = Vec::new();
+    let mut shown: Vec<&Call<'_>> = Vec::new();
     for call in calls {
         if is_call_shown(call, shown.is_empty(), minor) {
             shown.push(call);
@@ -125,16 +133,16 @@ fn stack(out: &mut String, g: &Goroutine, minor: u16) -> std::fmt::Result {
     Ok(())
 }
 
-fn print(out: &mut String, call: &Call, minor: u16) -> std::fmt::Result {
+fn print(out: &mut String, call: &Call<'_>, minor: u16) -> std::fmt::Result {
     let panics = call.frame.function == "runtime.gopanic";
-    let name = if panics { "panic".to_owned() } else { for_print(&call.frame.function, minor) };
+    let name = if panics { "panic".to_owned() } else { printed_name(&call.frame.function, minor) };
     let arguments = if call.arguments { "..." } else { "" };
     write!(out, "{}({arguments})\n\t{}:{}", printable(&name), printable(&call.frame.file), call.frame.line)?;
     end_of_line(out, call.offset)
 }
 
-fn created_by(out: &mut String, c: &CallSite, parent: u64, minor: u16) -> std::fmt::Result {
-    write!(out, "created by {}", printable(&for_print(&c.function, minor)))?;
+fn created_by(out: &mut String, c: CallSite<'_>, parent: u64, minor: u16) -> std::fmt::Result {
+    write!(out, "created by {}", printable(&printed_name(c.function, minor)))?;
     if parent != 0 {
         write!(out, " in goroutine {parent}")?;
     }
@@ -149,7 +157,7 @@ fn end_of_line(out: &mut String, offset: Option<u64>) -> std::fmt::Result {
     }
 }
 
-fn is_call_shown(call: &Call, first: bool, minor: u16) -> bool {
+fn is_call_shown(call: &Call<'_>, first: bool, minor: u16) -> bool {
     if call.elided {
         return false;
     }
@@ -178,6 +186,61 @@ fn is_shown(function: &str, minor: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::goroutine_view::example::facts;
+
+    #[test]
+    fn goroutines_as_go_prints_them() {
+        const WAITS: &str =
+            "main.take[...]()\n\t/src/shop/take.go:12\nmain.worker(...)\n\t/src/shop/worker.go:30 +0x41\n";
+        const CREATED: &str = "created by main.main in goroutine 1\n\t/src/shop/main.go:20 +0x45\n";
+        let expected = [
+            "goroutine 1 [runnable]:\nmain.main()\n\t/src/shop/main.go:7 +0x10\n".to_owned(),
+            format!("goroutine 18 [chan receive, 10 minutes]:\n{WAITS}{CREATED}"),
+            format!("goroutine 19 [chan receive, 10 minutes]:\n{WAITS}{CREATED}"),
+            format!("goroutine 20 [running, locked to thread]:\n{UNAVAILABLE}\n{CREATED}"),
+            format!(
+                "goroutine 21 [leaked (leaked)]:\nruntime.gopark()\n\t/go/src/runtime/proc.go:398 +0xce\n{ELIDED}\n{CREATED}"
+            ),
+            format!(
+                "goroutine 22 [dreaming]:\nmain.worker(...)\n\t/src/shop/worker.go:30 +0x41\n{ELIDED}\n\
+                 [originating from goroutine 18]:\nmain.start(...)\n\t/src/shop/main.go:20 +0x45\n\
+                 main.main(...)\n\t/src/shop/main.go:7 +0x5\ncreated by main.main\n\t/src/shop/main.go:7 +0x5\n"
+            ),
+        ];
+        let mut facts = facts();
+        let blocks = |text: &str| text.split("\n\n").map(|b| format!("{}\n", b.trim_end())).collect::<Vec<_>>();
+        // The last names nothing that there is.
+        assert_eq!(blocks(&traceback(&facts))[..6], expected);
+        // A stack of nothing but the runtime's frames is shown whole.
+        facts.goroutines.list.stacks[0].calls = vec![0, 3];
+        assert!(traceback(&facts).starts_with("goroutine 1 [runnable]:\nruntime.gopark()\n"));
+    }
+
+    #[test]
+    fn of_the_first_form_there_are_none() {
+        assert_eq!(traceback(&Facts::default()), "");
+    }
+
+    #[test]
+    fn deep_stacks_are_cut_as_go_cuts_them() {
+        let mut facts = facts();
+        let calls = |n: usize| vec![4; n];
+        for (minor, deep, frames, words) in [
+            (22, 100, 100, None),
+            (22, 101, 100, Some("...1 frames elided...\n")),
+            (22, 1000, 100, Some("...900 frames elided...\n")),
+            (20, 100, 100, None),
+            (20, 1000, 100, Some("...additional frames elided...\n")),
+        ] {
+            facts.target.go_minor = minor;
+            facts.goroutines.list.stacks[0].calls = calls(deep);
+            facts.goroutines.list.each.0.truncate(1);
+            let text = traceback(&facts);
+            assert_eq!(text.matches("main.main()\n").count(), frames, "{deep}");
+            assert_eq!(text.contains("elided"), words.is_some(), "{deep}");
+            assert!(words.is_none_or(|w| text.contains(w)), "{deep} {text}");
+        }
+    }
 
     #[test]
     fn frames_of_the_runtime_are_hidden_as_go_hides_them() {

@@ -15,18 +15,23 @@
 mod document;
 mod explain;
 mod goroutine_profile;
+mod goroutine_view;
 mod goroutines;
 mod html;
 mod memory;
 mod pprof;
 mod printable;
+mod printed_name;
+mod started_at;
 mod text;
 
 pub use document::document;
 pub use explain::{UnknownCode, explain, explain_all};
-pub use goroutine_profile::{Executable, goroutine_profile};
+pub use goroutine_profile::goroutine_profile;
 pub use goroutines::traceback;
 pub use html::page;
 pub use pprof::{heap_profile, published_profile};
 pub use printable::printable;
+pub use printed_name::printed_name;
+pub use started_at::started_at;
 pub use text::terminal;

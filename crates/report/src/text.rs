@@ -199,7 +199,7 @@ fn goroutines(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Resul
 }
 
 fn unknown(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
-    let gaps = facts.capture.gaps.iter().map(|(what, why)| format!("{what}: {why}"));
+    let gaps = facts.capture.gaps.iter().map(|g| format!("{}: {}", g.what, g.why));
     let missing: Vec<String> =
         feeds(facts).iter().filter(|f| !f.connected).map(|f| f.short_name().to_owned()).collect();
     let feeds = (!missing.is_empty()).then(|| format!("what changed: NO FEED CONNECTED for {}", missing.join(", ")));
@@ -233,7 +233,7 @@ fn provenance(out: &mut String, facts: &Facts) -> std::fmt::Result {
 #[cfg(test)]
 mod tests {
     use lastgasp_diagnosis::diagnose;
-    use lastgasp_diagnosis::facts::{Amount, Frame, Goroutines, Group, Heap, LargeObjects, Profile, Site, Target};
+    use lastgasp_diagnosis::facts::{Amount, Frame, Gap, Goroutines, Group, Heap, LargeObjects, Profile, Site, Target};
 
     use super::*;
 
@@ -260,7 +260,7 @@ mod tests {
             }),
             ..Facts::default()
         };
-        facts.capture.gaps.push((bad.into(), bad.into()));
+        facts.capture.gaps.push(Gap::new(bad, bad));
         let text = terminal(&facts, &diagnose(&facts));
         assert!(text.matches("evil\\u{1b}[2J\\u{a}").count() >= 4, "{text}");
         assert!(text.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{text:?}");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
 use flate2::read::GzDecoder;
-use lastgasp_diagnosis::facts::{Charge, Event, Feed, Gc, Group, Heap, HeapClass, LargeObjects, Residency};
+use lastgasp_diagnosis::facts::{Charge, Event, Feed, Gap, Gc, Group, Heap, HeapClass, LargeObjects, Residency, Vcs};
 use lastgasp_diagnosis::{Facts, diagnose};
 use lastgasp_report::document;
 use serde_json::Value;
@@ -36,8 +36,9 @@ fn everything() -> Vec<Facts> {
     let mut json = String::new();
     GzDecoder::new(&include_bytes!("fixtures/incident.facts.json.gz")[..]).read_to_string(&mut json).unwrap();
     let mut facts: Facts = serde_json::from_str(&json).unwrap();
-    facts.capture.gaps.push(("stacks".into(), "no room".into()));
-    facts.target.vcs = Some(("abc".into(), "2026-11-23T01:02:13Z".into(), "true".into()));
+    facts.capture.gaps.push(Gap::new("stacks", "no room"));
+    facts.target.vcs =
+        Some(Vcs { revision: "abc".into(), time: "2026-11-23T01:02:13Z".into(), modified: "true".into() });
     facts.target.build_id = Some("id".into());
     facts.target.container = Some("c1".into());
     facts.target.started_unix = 1_700_000_000;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use lastgasp_capture::{CaptureError, FACTS};
-use lastgasp_diagnosis::facts::SCHEMA;
 use thiserror::Error;
 
 /// Why a capture could not be written or read back.
@@ -34,8 +33,8 @@ pub enum StoreError {
         /// What the parser said.
         source: serde_json::Error,
     },
-    /// Facts of a schema that this build does not read.
-    #[error("{path} was written by another lastgasp: {FACTS} has the schema {schema:?}, this one reads {SCHEMA:?}")]
+    /// Facts that are none of lastgasp's.
+    #[error("{path} is no capture of lastgasp's: {FACTS} has the schema {schema:?}")]
     OtherSchema {
         /// The capture.
         path: PathBuf,

@@ -6,7 +6,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use lastgasp_capture::{Capture, FACTS};
 use lastgasp_diagnosis::Facts;
-use lastgasp_diagnosis::facts::{SCHEMA, from_json};
+use lastgasp_diagnosis::facts::{FactsError, Gap, from_json};
 
 use crate::error::StoreError;
 
@@ -22,13 +22,13 @@ pub fn read(path: &Path) -> Result<Facts, StoreError> {
     let capture = Capture::open(path)?;
     let json = decompressed(&capture.read(FACTS)?, MAX_FACTS)
         .map_err(|source| StoreError::Decompress { path: path.into(), source })?;
-    let mut facts = from_json(&json).map_err(|source| StoreError::Parse { path: path.into(), source })?;
-    if facts.schema != SCHEMA {
-        return Err(StoreError::OtherSchema { path: path.into(), schema: facts.schema });
-    }
+    let mut facts = from_json(&json).map_err(|e| match e {
+        FactsError::Json(source) => StoreError::Parse { path: path.into(), source },
+        FactsError::OtherSchema(schema) => StoreError::OtherSchema { path: path.into(), schema },
+    })?;
     // A rescued capture says in its manifest what it lacks.
     for g in &capture.manifest().gaps {
-        let gap = (g.what.clone(), g.why.clone());
+        let gap = Gap::new(&g.what, &g.why);
         if !facts.capture.gaps.contains(&gap) {
             facts.capture.gaps.push(gap);
         }
@@ -73,8 +73,8 @@ mod tests {
         for (facts, words, causes) in [
             (b"not compressed".to_vec(), "facts.json.gz of ", true),
             (compressed("no JSON"), "facts.json.gz of ", true),
-            (compressed("{}"), "has the schema \"\", this one reads \"lastgasp.facts/1\"", false),
-            (compressed(r#"{"schema": "lastgasp.facts/0"}"#), "was written by another lastgasp", false),
+            (compressed("{}"), "is no capture of lastgasp's: facts.json.gz has the schema \"\"", false),
+            (compressed(r#"{"schema": "lastgasp.facts/0"}"#), "has the schema \"lastgasp.facts/0\"", false),
         ] {
             let error = read_back(&facts, Vec::new()).unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
@@ -88,8 +88,18 @@ mod tests {
         let gap = |what: &str| GapEntry { what: what.into(), why: "cut short".into() };
         let facts = compressed(r#"{"schema": "lastgasp.facts/1", "capture": {"gaps": [["a", "cut short"]]}}"#);
         let got = read_back(&facts, vec![gap("a"), gap("b")]).unwrap().capture.gaps;
-        let of = |what: &str| (what.to_owned(), "cut short".to_owned());
+        let of = |what: &str| Gap::new(what, "cut short");
         assert_eq!(got, [of("a"), of("b")]);
+    }
+
+    /// Age is no reason to refuse a capture: of what a later lastgasp has written the known part is read.
+    #[test]
+    fn captures_of_every_age_are_read() {
+        for (schema, gaps) in [("lastgasp.facts/1", 0), ("lastgasp.facts/2", 0), ("lastgasp.facts/3", 1)] {
+            let facts = format!(r#"{{"schema": "{schema}", "target": {{"pid": 7}}, "later": []}}"#);
+            let got = read_back(&compressed(&facts), Vec::new()).unwrap();
+            assert_eq!((got.target.pid, got.capture.gaps.len()), (7, gaps), "{schema}");
+        }
     }
 
     #[test]

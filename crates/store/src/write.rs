@@ -8,9 +8,7 @@ use flate2::write::GzEncoder;
 use lastgasp_capture::{FACTS, GapEntry, Manifest, Writer};
 use lastgasp_decode::Decoded;
 use lastgasp_diagnosis::{Diagnosis, Facts, cause, diagnose};
-use lastgasp_report::{
-    Executable, document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback,
-};
+use lastgasp_report::{document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback};
 use serde_json::{Value, json};
 
 use crate::error::StoreError;
@@ -51,12 +49,12 @@ pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Fo
         add_the_rest(&mut w, decoded, &report)?;
     }
     let gaps: Vec<GapEntry> =
-        facts.capture.gaps.iter().map(|(what, why)| GapEntry { what: what.clone(), why: why.clone() }).collect();
+        facts.capture.gaps.iter().map(|g| GapEntry { what: g.what.clone(), why: g.why.clone() }).collect();
     let c = &facts.capture;
     Ok(w.seal(Manifest {
         taken_at: c.taken_at.clone(),
-        phase: c.phase.clone(),
-        reason: c.reason.clone(),
+        phase: c.phase.to_string(),
+        reason: c.reason.to_string(),
         lastgasp_version: c.lastgasp_version.clone(),
         target: report["target"].clone(),
         complete: gaps.is_empty(),
@@ -71,13 +69,8 @@ pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Fo
 fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<(), StoreError> {
     let facts = &decoded.facts;
     w.add("heap.published.pb.gz", &published_profile(facts, decoded.unix_ns))?;
-    let executable = Executable {
-        file: facts.target.service.clone(),
-        build_id: facts.target.build_id.clone(),
-        code: (decoded.code.start.0, decoded.code.end.0),
-    };
-    w.add("goroutines.pb.gz", &goroutine_profile(&decoded.goroutines, &executable, decoded.unix_ns))?;
-    w.add("goroutines.txt", traceback(&decoded.goroutines, decoded.monotonic_ns, decoded.minor).as_bytes())?;
+    w.add("goroutines.pb.gz", &goroutine_profile(facts, decoded.unix_ns))?;
+    w.add("goroutines.txt", traceback(facts).as_bytes())?;
     w.add(
         "memory.json",
         &pretty(&json!({"schema": "lastgasp.memory/1", "memory": report["memory"], "gc": report["gc"]}))?,
@@ -126,23 +119,14 @@ fn compressed(facts: &Facts) -> Result<Vec<u8>, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use lastgasp_inferior::{Addr, AddrRange};
-
     use super::*;
 
     fn decoded(service: &str) -> Decoded {
         let mut facts = Facts { schema: lastgasp_diagnosis::facts::SCHEMA.into(), ..Facts::default() };
         (facts.target.pid, facts.target.service) = (7, service.into());
         facts.capture.phase = "manual".into();
-        facts.capture.gaps.push(("goroutines".into(), "too many".into()));
-        Decoded {
-            facts,
-            goroutines: Vec::new(),
-            code: AddrRange { start: Addr(0), end: Addr(0) },
-            minor: 22,
-            monotonic_ns: 0,
-            unix_ns: 1_700_000_000_000_000_000,
-        }
+        facts.capture.gaps.push(lastgasp_diagnosis::facts::Gap::new("goroutines", "too many"));
+        Decoded { facts, monotonic_ns: 0, unix_ns: 1_700_000_000_000_000_000 }
     }
 
     /// A service's name is the target's: no path, no hidden folder.

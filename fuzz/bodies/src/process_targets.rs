@@ -1,6 +1,8 @@
 //! Targets that read a make-believe process whose memory was damaged.
 
-use lastgasp_goruntime::{EvidencePlan, Runtime, SpanTable, Symbolizer, decode_goroutines, decode_profile};
+use lastgasp_goruntime::{
+    CopySource, Evidence, EvidencePlan, Extent, Runtime, SpanTable, Symbolizer, decode_goroutines, decode_profile,
+};
 use lastgasp_inferior::{Addr, ThreadRegisters};
 use lastgasp_synth::{Process, return_address};
 
@@ -25,7 +27,8 @@ pub fn buckets(data: &[u8]) {
     }
     let mut plan = EvidencePlan::default();
     let _ = plan.update(&rt, &p);
-    let _ = (plan.room(&rt, &p, 8 << 20), plan.pieces());
+    let source = CopySource { runtime: &rt, plan: &plan, mem: &p, registers: &[] };
+    let _ = Evidence::room(&source, Extent::Whole, 8 << 20);
 }
 
 /// Function, line, inline and frame-size tables.

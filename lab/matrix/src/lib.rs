@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lastgasp_goruntime::{
-    Counts, Evidence, EvidencePlan, Frame, Gap, Goroutine, MemStats, Runtime, SpanTable, Status, Symbolizer,
-    decode_goroutines, decode_profile, for_print, is_system, unsample,
+    CopySource, Counts, Evidence, EvidencePlan, Extent, Frame, Gap, Goroutine, MemStats, Runtime, SpanTable, Status,
+    Symbolizer, decode_goroutines, decode_profile, is_system, unsample,
 };
 use lastgasp_inferior::{Addr, BlockCache, Layered, LiveProcess, Memory, thread_ids};
 use lastgasp_lab::build::Mode;
 use lastgasp_lab::oracle::Oracle;
+use lastgasp_report::printed_name;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -142,8 +143,9 @@ pub fn compare(oracle: &Oracle, mode: Mode) -> Result<Outcome> {
     threads(&mut out, &rt, &live, mode);
     let mut plan = EvidencePlan::default();
     out.none("copy", &plan.update(&rt, &live));
-    let mut evidence = Evidence::with_room(&rt, &plan, &live, 64 << 20);
-    evidence.copy(&rt, &plan, &live);
+    let source = CopySource { runtime: &rt, plan: &plan, mem: &live, registers: &[] };
+    let mut evidence = Evidence::with_room(&source, Extent::Whole, 64 << 20);
+    evidence.copy(&source, Extent::Whole);
     evidence.finish();
     out.none("copy", &evidence.gaps);
 
@@ -285,7 +287,7 @@ fn gauges(out: &mut Outcome, ours: &MemStats, stats: &ProgramMemStats, gc_percen
 
 /// As Go prints a frame: type arguments as `[...]`.
 fn frame_line(f: &Frame, minor: u16) -> String {
-    format!("{} {}:{}", for_print(&f.function, minor), f.file, f.line)
+    format!("{} {}:{}", printed_name(&f.function, minor), f.file, f.line)
 }
 
 /// A goroutine as `runtime.Stack` prints it.

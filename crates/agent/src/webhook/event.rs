@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use lastgasp_diagnosis::facts::Phase;
 use lastgasp_diagnosis::{Diagnosis, Facts};
+use lastgasp_report::started_at;
 use lastgasp_store::Form;
 use serde_json::{Value, json};
 
@@ -36,12 +38,13 @@ pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Pa
         "host": host,
         "service": target.service,
         "pid": target.pid,
+        "started_at": started_at(target.started_unix),
         "started_unix": target.started_unix,
         "container": target.container,
         "cgroup": target.cgroup,
         "go_version": target.go_version,
-        "module": {"path": target.module.0, "version": target.module.1},
-        "vcs_revision": target.vcs.as_ref().map(|v| &v.0),
+        "module": {"path": target.module.path, "version": target.module.version},
+        "vcs_revision": target.vcs.as_ref().map(|v| &v.revision),
         "limit_bytes": target.limit_bytes,
         "phase": facts.capture.phase,
         "reason": facts.capture.reason,
@@ -62,7 +65,7 @@ pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Pa
     Event {
         cause: cause.to_owned(),
         victim: (target.pid, target.started_unix),
-        killed: facts.capture.phase == "post-kill",
+        killed: facts.capture.phase == Phase::PostKill,
         form,
         service: target.service.clone(),
         host,

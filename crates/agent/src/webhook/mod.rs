@@ -121,7 +121,12 @@ fn tell(name: &str, rules: &Webhook, events: &Receiver<Event>, counts: &Counts) 
             match post(&agent, rules, &body, pauses) {
                 Ok(()) => counts.webhooks_sent.fetch_add(1, Ordering::Relaxed),
                 Err(why) => {
-                    tracing::error!(webhook = name, cause = notification.latest.cause, "not told: {why}");
+                    tracing::error!(
+                        webhook = name,
+                        cause = notification.latest.cause,
+                        event = "webhook-failed",
+                        "not told: {why}"
+                    );
                     counts.webhooks_failed.fetch_add(1, Ordering::Relaxed)
                 }
             };

@@ -7,11 +7,12 @@ use anyhow::{Context as _, Result, bail};
 use lastgasp_agent::provenance;
 use lastgasp_capture::Writer;
 use lastgasp_decode::decode;
+use lastgasp_goruntime::Extent;
 use lastgasp_observe::core::take_core;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::raw_capture::{Extent, Phase, RawCapture, Reason};
+use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample, Timeline};
@@ -63,8 +64,8 @@ pub(super) fn capture(
     drop(taken);
     let path = write(out, &decoded)?;
     let gaps = &decoded.facts.capture.gaps;
-    for (what, why) in gaps {
-        complain(&format!("lastgasp: missing: {what}: {why}"));
+    for gap in gaps {
+        complain(&format!("lastgasp: missing: {}: {}", gap.what, gap.why));
     }
     say(&format!("{}\n", path.display()));
     Ok(if gaps.is_empty() { Exit::Fine } else { Exit::Partial })

@@ -10,6 +10,10 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 /// Most stacks of the memory profile, and most groups of goroutines: as many as the decoders follow.
 pub(super) const MAX_SITES: usize = 1 << 20;
+/// Most goroutines one by one: as many as are decoded.
+pub(super) const MAX_GOROUTINES: usize = 4 << 20;
+/// Most series of sites, and most values of each.
+pub(super) const MAX_SERIES: usize = 1 << 12;
 /// Most samples of the timeline.
 pub(super) const MAX_SAMPLES: usize = 1 << 20;
 /// Most of all that a capture has a few of: gaps, events, size classes, large objects.

@@ -3,15 +3,44 @@
 use serde::{Deserialize, Serialize};
 
 use super::bounded::{MAX_FEW, at_most};
+use super::named::named;
+
+named! {
+    /// Moment of a capture in the life of its target.
+    pub enum Phase {
+        /// Stopped and copied, because the forecast said so.
+        PreKill = "pre-kill",
+        /// Copied from the dead process's memory.
+        PostKill = "post-kill",
+        /// Asked for by a person.
+        Manual = "manual",
+        /// Out of a core file.
+        Core = "core",
+    }
+}
+
+named! {
+    /// Reason of a capture.
+    pub enum Reason {
+        /// The forecast: memory was about to run out.
+        Forecast = "forecast",
+        /// The kernel killed the target for want of memory.
+        OomKill = "oom-kill",
+        /// Somebody else killed it.
+        Killed = "killed",
+        /// A person asked.
+        Manual = "manual",
+    }
+}
 
 /// Circumstances of a capture.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Capture {
-    /// Phase: `pre-kill`, `post-kill`, `manual`, `core`.
-    pub phase: String,
-    /// Reason: `forecast`, `oom-kill`, `killed`, `manual`.
-    pub reason: String,
+    /// Moment in the life of the target.
+    pub phase: Phase,
+    /// Why it was taken.
+    pub reason: Reason,
     /// Wall-clock time of the copy, RFC 3339.
     pub taken_at: String,
     /// Time of the copy in milliseconds on the timeline's clock.
@@ -22,11 +51,28 @@ pub struct Capture {
     pub bytes_copied: u64,
     /// What could not be read, each with its reason.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
-    pub gaps: Vec<(String, String)>,
+    pub gaps: Vec<Gap>,
     /// Version of the lastgasp that took it, as `lastgasp --version` says it.
     pub lastgasp_version: String,
     /// Release of the kernel, as `uname -r` says it.
     pub kernel: String,
+}
+
+/// Something that could not be read. (`lastgasp.facts/1` has a pair of strings here, which reads the same.)
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Gap {
+    /// What is missing.
+    pub what: String,
+    /// The reason.
+    pub why: String,
+}
+
+impl Gap {
+    /// A gap.
+    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { what: what.into(), why: why.into() }
+    }
 }
 
 /// The process that was captured.
@@ -39,16 +85,20 @@ pub struct Target {
     pub service: String,
     /// Go version from the build info, as in `go1.22.10`.
     pub go_version: String,
-    /// The Go minor whose layout table was used.
+    /// The Go minor whose layout table was used, and where that was learned: for people.
     pub layout: String,
-    /// Main module, path and version, from the build info.
-    pub module: (String, String),
-    /// Commit that it was built from: `vcs.revision`, `vcs.time`, `vcs.modified` of the build info.
-    pub vcs: Option<(String, String, String)>,
+    /// The same as a number: 22 for Go 1.22; 0 if it is not known (`lastgasp.facts/1`).
+    pub go_minor: u16,
+    /// Main module from the build info.
+    pub module: Module,
+    /// Commit that it was built from; absent if the build info has none.
+    pub vcs: Option<Vcs>,
     /// GNU build id in hex.
     pub build_id: Option<String>,
     /// Whether there is no symbol table.
     pub stripped: bool,
+    /// Range of addresses of its code; absent in `lastgasp.facts/1`.
+    pub code: Option<Code>,
     /// Path of its memory cgroup.
     pub cgroup: String,
     /// Container id, from the path of the cgroup.
@@ -59,4 +109,37 @@ pub struct Target {
     pub limit_source: Option<String>,
     /// Start of the process in seconds since 1970; 0 if it is not known.
     pub started_unix: u64,
+}
+
+/// The main module. (`lastgasp.facts/1` has a pair of strings here, which reads the same.)
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Module {
+    /// Its path; empty if the build info has none.
+    pub path: String,
+    /// Its version, as in `v1.2.3` or `(devel)`.
+    pub version: String,
+}
+
+/// The commit that the target was built from. (`lastgasp.facts/1` has three strings here, which read the
+/// same.)
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Vcs {
+    /// `vcs.revision` of the build info.
+    pub revision: String,
+    /// `vcs.time`, RFC 3339.
+    pub time: String,
+    /// `vcs.modified` as it stands there: `true`, `false` or empty.
+    pub modified: String,
+}
+
+/// Where the target's code stood: the mapping of a pprof profile, and what program counters are counted from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Code {
+    /// Address of its first byte.
+    pub start: u64,
+    /// Address behind its last byte.
+    pub end: u64,
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{MAX_SITES, at_most};
+use super::bounded::{MAX_SERIES, MAX_SITES, at_most};
+use super::key::Key;
 use super::memory::Gc;
 
 /// A logical frame: a call as the source has it, inlined ones included.
@@ -52,12 +53,35 @@ pub struct Profile {
     /// Sites, one per visible stack, the largest in-use first.
     #[serde(deserialize_with = "at_most::<_, _, MAX_SITES>")]
     pub sites: Vec<Site>,
+    /// What the top sites held before, one series a site; empty where nobody looked before.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_SERIES>", skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<Series>,
+    /// When each value of a series was read, in milliseconds on the timeline's clock, oldest first. The
+    /// capture itself comes after the last.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_SERIES>", skip_serializing_if = "Vec::is_empty")]
+    pub series_t_ms: Vec<u64>,
+}
+
+/// What a site held at each earlier look, un-sampled. Values are as many as `series_t_ms`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Series {
+    /// The site, an index into `sites`.
+    pub site: u32,
+    /// Bytes in use.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_SERIES>")]
+    pub in_use_bytes: Vec<u64>,
+    /// Bytes allocated since the process started.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_SERIES>")]
+    pub allocated_bytes: Vec<u64>,
 }
 
 /// An allocation stack with its counters.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Site {
+    /// Key of its stack: the same in every capture of a build.
+    pub key: Key,
     /// Indices into `frames`, innermost first, the runtime's own frames at the top left out.
     pub stack: Vec<u32>,
     /// In use in the moment of the capture: active and all future cycles.

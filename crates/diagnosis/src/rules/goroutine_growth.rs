@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{Facts, Frame};
+use crate::facts::{Facts, Frame, Reason};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
 use crate::findings::Findings;
 use crate::owner::{frame, is_standard_library};
@@ -82,7 +82,7 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
     let program = largest
         .stack
         .iter()
-        .find(|i| frame(facts, **i).is_some_and(|f| !is_standard_library(&f.function, &facts.target.module.0)));
+        .find(|i| frame(facts, **i).is_some_and(|f| !is_standard_library(&f.function, &facts.target.module.path)));
     let at = program.or_else(|| largest.stack.first());
     let place = name(at);
     let at = at.and_then(|i| frame(facts, *i));
@@ -104,7 +104,7 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
             Some(f) => Subject::go_statement(f, starts(facts, f)),
             None => at.map_or(Subject::Process, Subject::site),
         },
-        level: if facts.capture.reason == "oom-kill" { Level::Critical } else { Level::Warning },
+        level: if facts.capture.reason == Reason::OomKill { Level::Critical } else { Level::Warning },
         title: "goroutines pile up".into(),
         sentence: format!("{who}; their stacks grew by {}, {} of the growth.", bytes(grown), percent(share)),
         factors: vec![

@@ -1,7 +1,7 @@
 //! Growth of the Go heap that one function allocated. The page: `heap-growth.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::Facts;
+use crate::facts::{Facts, Reason};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
 use crate::findings::Findings;
 use crate::growth::{Culprit, Growth};
@@ -76,7 +76,7 @@ fn find(facts: &Facts, growth: &Growth, w: &Window) -> Option<Finding> {
     } else {
         1.0
     };
-    let killed = facts.capture.reason == "oom-kill";
+    let killed = facts.capture.reason == Reason::OomKill;
     let near = facts.target.limit_bytes.is_some_and(|l| w.end_bytes as f64 > l as f64 * NEAR_LIMIT);
     let level = if killed || near { Level::Critical } else { Level::Warning };
     let per_call = per_call(facts, c, w);
@@ -130,9 +130,9 @@ fn per_call(facts: &Facts, c: &Culprit, w: &Window) -> Option<u64> {
 
 fn sentence(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> String {
     let place = format!("{} ({}:{})", c.frame.function, short(&c.frame.file), c.frame.line);
-    let ending = match facts.capture.reason.as_str() {
-        "oom-kill" => ", then the kernel killed it",
-        "killed" => ", then it was killed",
+    let ending = match facts.capture.reason {
+        Reason::OomKill => ", then the kernel killed it",
+        Reason::Killed => ", then it was killed",
         _ => "",
     };
     let mut out = format!(

@@ -1,7 +1,7 @@
 //! Growth outside the Go heap. The page: `outside-heap.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{Facts, Rss};
+use crate::facts::{Facts, Reason, Rss};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
 use crate::findings::Findings;
 use crate::subject::Subject;
@@ -53,7 +53,7 @@ fn find(facts: &Facts, rss: Rss, w: &Window) -> Option<Finding> {
     Some(Finding {
         code: OutsideHeap::INFO.code,
         subject: Subject::Process,
-        level: if facts.capture.reason == "oom-kill" { Level::Critical } else { Level::Warning },
+        level: if facts.capture.reason == Reason::OomKill { Level::Critical } else { Level::Warning },
         title: "the growth is outside the Go heap".into(),
         sentence: format!(
             "{} of new anonymous memory ({} of the growth) is not the Go runtime's: cgo, or memory mapped by the program.",

@@ -1,7 +1,7 @@
 //! A Go heap that grew without a memory profile. The page: `unprofiled-heap.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{Facts, Group};
+use crate::facts::{Facts, GoroutineState, Group, Reason};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
 use crate::findings::Findings;
 use crate::heap_summary::heap_summary;
@@ -44,7 +44,7 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
     if facts.profile.rate != 0 || share < MIN_SHARE {
         return None;
     }
-    let killed = facts.capture.reason == "oom-kill";
+    let killed = facts.capture.reason == Reason::OomKill;
     let suspects = suspects(facts);
     let held = held(facts, w);
     let held_source = exact_unless(facts.heap.as_ref().is_some_and(|h| h.running));
@@ -93,8 +93,12 @@ fn suspects(facts: &Facts) -> Vec<(String, Source)> {
         let at = owning_frame(facts, &g.stack).and_then(|i| frame(facts, *g.stack.get(i)?))?;
         Some(format!("{} ({}:{})", at.function, short(&at.file), at.line))
     };
-    let running = facts.goroutines.groups.iter().filter(|g| g.state == "running" || g.state == "runnable");
-    let many = facts.goroutines.groups.iter().filter(|g| g.state == "waiting" && g.count >= MIN_WAITING);
+    let running = facts
+        .goroutines
+        .groups
+        .iter()
+        .filter(|g| matches!(g.state, GoroutineState::Running | GoroutineState::Runnable));
+    let many = facts.goroutines.groups.iter().filter(|g| g.state == GoroutineState::Waiting && g.count >= MIN_WAITING);
     let mut out: Vec<(String, Source)> = Vec::new();
     for (group, word) in running.map(|g| (g, "running")).chain(many.map(|g| (g, "waiting"))) {
         let Some(place) = place(group) else { continue };

@@ -1,23 +1,31 @@
 //! What to copy while the target stands still, and the copying. Nothing is decoded here beyond the pointers
 //! that say where to copy from; all decoding happens later, on the copy, with the target running again.
+//!
+//! One kind of evidence is one collector in a file of its own; `list` has them in the order of their worth,
+//! and `collector` says what adding one takes.
 
+mod ancestors;
+mod collector;
+mod extent;
+#[cfg(test)]
+mod fixture;
 mod goroutines;
+mod labels;
+mod list;
+mod memory_profile;
 mod plan;
-mod profile;
-mod sink;
+mod pointed;
+mod runtime_variables;
 mod threads;
 
-use lastgasp_inferior::{Memory, ReadError, Snapshot, ThreadRegisters};
+use lastgasp_inferior::{Memory, ReadError, Snapshot};
 
-use self::goroutines::copy_goroutines;
-use self::profile::{copy_buckets, copy_globals};
-use self::sink::Sink;
-use self::threads::copy_threads;
+pub use self::collector::{CopySource, Room};
+pub use self::extent::Extent;
+pub use self::plan::EvidencePlan;
 use crate::gap::Gap;
 use crate::heap::memstats::MemStats;
 use crate::runtime::Runtime;
-
-pub use self::plan::EvidencePlan;
 
 /// A copy of what the decoders need.
 #[derive(Debug, Default)]
@@ -29,47 +37,30 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Room for a copy after `plan`, at most `cap` bytes; to be made before the target stands still.
+    /// The room that a copy of that extent needs, at most `cap` bytes.
     #[must_use]
-    pub fn with_room(rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory, cap: usize) -> Self {
-        Self { snapshot: Snapshot::with_budget(plan.room(rt, mem, cap), plan.pieces()), gaps: Vec::new() }
+    pub fn room(source: &CopySource<'_>, extent: Extent, cap: usize) -> Room {
+        list::room(list::of(extent), source, cap)
     }
 
-    /// As [`Evidence::with_room`], for [`Evidence::copy_profile`] alone.
+    /// With that room, touched: to be made before the target stands still.
     #[must_use]
-    pub fn with_room_for_profile(plan: &EvidencePlan, cap: usize) -> Self {
-        Self { snapshot: Snapshot::with_budget(plan.room_for_profile(cap), plan.pieces_of_profile()), gaps: Vec::new() }
+    pub fn with_room(source: &CopySource<'_>, extent: Extent, cap: usize) -> Self {
+        let room = Self::room(source, extent, cap);
+        Self { snapshot: Snapshot::with_budget(room.bytes, room.pieces), gaps: Vec::new() }
     }
 
     /// The same for a copy that nobody stands still for: it is touched as it is used.
     #[must_use]
-    pub fn for_baseline(plan: &EvidencePlan, cap: usize) -> Self {
-        let snapshot = Snapshot::with_untouched_budget(plan.room_for_profile(cap), plan.pieces_of_profile());
-        Self { snapshot, gaps: Vec::new() }
+    pub fn with_untouched_room(source: &CopySource<'_>, extent: Extent, cap: usize) -> Self {
+        let room = Self::room(source, extent, cap);
+        Self { snapshot: Snapshot::with_untouched_budget(room.bytes, room.pieces), gaps: Vec::new() }
     }
 
-    /// Copies: memory statistics, profile buckets, threads, goroutines and their stacks. In this order, so
-    /// that a copy that is cut short has what names the culprit.
-    pub fn copy(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory) {
-        self.copy_with(rt, plan, mem, &[]);
-    }
-
-    /// As [`Evidence::copy`], with what `registers` say of running goroutines: how far their stacks reach,
-    /// and the threads' own stacks that they stand on.
-    pub fn copy_with(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory, registers: &[ThreadRegisters]) {
-        self.copy_profile(rt, plan, mem);
-        copy_threads(&mut self.open(), rt, mem, registers);
-        copy_goroutines(&mut self.open(), rt, mem);
-        if self.snapshot.refused() > 0 {
-            self.gaps
-                .push(Gap::new(format!("{} bytes", self.snapshot.refused()), "over the byte budget of one capture"));
-        }
-    }
-
-    /// Copies memory statistics and profile buckets alone: for baselines, from a running target.
-    pub fn copy_profile(&mut self, rt: &Runtime, plan: &EvidencePlan, mem: &dyn Memory) {
-        copy_globals(&mut self.open(), rt, mem);
-        copy_buckets(&mut self.open(), rt, plan, mem);
+    /// Copies what belongs to `extent`, what is worth most first, so that a copy that is cut short has what
+    /// names the culprit.
+    pub fn copy(&mut self, source: &CopySource<'_>, extent: Extent) {
+        list::copy(list::of(extent), source, &mut self.snapshot, &mut self.gaps);
     }
 
     /// Makes the copy readable; after the target runs again.
@@ -82,15 +73,96 @@ impl Evidence {
     ///
     /// # Errors
     /// [`ReadError`] of the first that fails.
-    pub fn memstats(rt: &Runtime, mem: &dyn Memory) -> Result<MemStats, ReadError> {
-        let mut copy = Self { snapshot: Snapshot::with_untouched_budget(64 << 10, 16), gaps: Vec::new() };
-        copy_globals(&mut copy.open(), rt, mem);
+    pub fn memstats(runtime: &Runtime, mem: &dyn Memory) -> Result<MemStats, ReadError> {
+        let plan = EvidencePlan::default();
+        let source = CopySource { runtime, plan: &plan, mem, registers: &[] };
+        let mut copy = Self::with_untouched_room(&source, Extent::Numbers, usize::MAX);
+        copy.copy(&source, Extent::Numbers);
         copy.finish();
         // What is not read at once may still be read word by word.
-        if copy.gaps.is_empty() { MemStats::read(rt, &copy.snapshot) } else { MemStats::read(rt, mem) }
+        if copy.gaps.is_empty() { MemStats::read(runtime, &copy.snapshot) } else { MemStats::read(runtime, mem) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::{FLAVOURS, Fixture};
+    use super::*;
+
+    const CAP: usize = 96 << 20;
+
+    /// What was measured: the sums stand here as they were before there were collectors.
+    #[test]
+    fn room_is_what_it_was() {
+        let f = Fixture::many(3000);
+        let plan = f.plan();
+        let source = f.source(&plan);
+        let buckets: usize = plan.ranges.iter().map(|(_, len)| *len).sum();
+        let profile = Evidence::room(&source, Extent::Profile, CAP);
+        assert_eq!(profile, Room { bytes: buckets + buckets / 4 + (256 << 10), pieces: plan.ranges.len() * 2 + 1024 });
+        let whole = Evidence::room(&source, Extent::Whole, CAP);
+        let goroutines = (3000 * 3 / 2 + 1000) * (f.runtime.layout.g.sizeof as usize + 8);
+        let stacks = (3000 + 300) * 2 * 3072;
+        assert_eq!(whole.bytes, buckets + buckets / 4 + goroutines + stacks.min(16 << 20) + (2 << 20));
+        assert_eq!(whole.pieces, plan.ranges.len() * 2 + (3000 + 1000) * 4 + 4096);
+        assert_eq!(Evidence::room(&source, Extent::Whole, 1000).bytes, 1000);
+        assert_eq!(Evidence::with_room(&source, Extent::Whole, 1000).snapshot.budget(), 1000);
     }
 
-    fn open(&mut self) -> Sink<'_> {
-        Sink { snapshot: &mut self.snapshot, gaps: &mut self.gaps }
+    /// A plan of calm times, and half as many goroutines again when it comes to the copy.
+    #[test]
+    fn room_suffices_for_half_as_many_again() {
+        let (calm, crisis) = (Fixture::many(2000), Fixture::many(3000));
+        let plan = calm.plan();
+        let source = crisis.source(&plan);
+        let room = Evidence::room(&calm.source(&plan), Extent::Whole, CAP);
+        let mut copy = Evidence { snapshot: Snapshot::with_budget(room.bytes, room.pieces), gaps: Vec::new() };
+        copy.copy(&source, Extent::Whole);
+        assert_eq!((copy.snapshot.refused(), copy.gaps), (0, Vec::new()));
+        assert!(copy.snapshot.mark() <= room.pieces);
+    }
+
+    #[test]
+    fn a_shorter_copy_is_the_beginning_of_a_longer_one() {
+        for flavour in FLAVOURS {
+            let f = Fixture::whole(flavour);
+            let plan = f.plan();
+            let source = f.source(&plan);
+            let copies = [Extent::Numbers, Extent::Profile, Extent::Whole].map(|extent| {
+                let mut copy = Evidence::with_room(&source, extent, CAP);
+                copy.copy(&source, extent);
+                assert_eq!(copy.gaps, []);
+                copy.snapshot.pieces_since(0).map(|(a, b)| (a, b.to_vec())).collect::<Vec<_>>()
+            });
+            assert!(copies.windows(2).all(|w| w[0].len() < w[1].len() && w[1].starts_with(&w[0])));
+        }
+    }
+
+    /// Too little room for all: the profile is whole, and what is worth less says what it lacks.
+    #[test]
+    fn what_is_worth_most_is_there_when_room_is_short() {
+        let f = Fixture::many(3000);
+        let plan = f.plan();
+        let source = f.source(&plan);
+        let mut copy = Evidence::with_room(&source, Extent::Whole, 64 << 10);
+        copy.copy(&source, Extent::Whole);
+        let last = copy.gaps.last().unwrap();
+        assert!(last.what.ends_with(" bytes of goroutines"), "{:?}", copy.gaps);
+        assert_eq!(last.why, "over the byte budget of one capture");
+        copy.finish();
+        let mut gaps = Vec::new();
+        assert_eq!(crate::decode_profile(&f.runtime, &copy.snapshot, &mut gaps).buckets.len(), 1);
+        assert!(MemStats::read(&f.runtime, &copy.snapshot).is_ok());
+        assert_eq!(gaps, []);
+    }
+
+    #[test]
+    fn numbers_are_read_at_once_or_word_by_word() {
+        let mut f = Fixture::whole(FLAVOURS[0]);
+        let want = MemStats::read(&f.runtime, &f).unwrap();
+        assert_eq!(Evidence::memstats(&f.runtime, &f).unwrap(), want);
+        // No part of the statistics, and not to be read.
+        f.runtime.globals.allm = lastgasp_inferior::Addr(0x10);
+        assert_eq!(Evidence::memstats(&f.runtime, &f).unwrap(), want);
     }
 }

@@ -2,8 +2,8 @@
 //! fuzz targets.
 
 use lastgasp_goruntime::{
-    Evidence, EvidencePlan, Gap, Globals, GoVersion, MemStats, ModuleData, Runtime, SpanTable, Symbolizer,
-    decode_goroutines, decode_profile, layout,
+    CopySource, Evidence, EvidencePlan, Extent, Gap, Globals, GoVersion, MemStats, ModuleData, Runtime, SpanTable,
+    Symbolizer, decode_goroutines, decode_profile, layout,
 };
 use lastgasp_inferior::{AddrRange, Arch, Memory};
 use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
@@ -176,8 +176,9 @@ pub fn decode_all(rt: &Runtime, mem: &dyn Memory) -> Vec<Gap> {
     let _ = MemStats::read(rt, mem);
     let mut plan = EvidencePlan::default();
     gaps.extend(plan.update(rt, mem));
-    let mut copy = Evidence::with_room(rt, &plan, mem, 8 << 20);
-    copy.copy(rt, &plan, mem);
+    let source = CopySource { runtime: rt, plan: &plan, mem, registers: &[] };
+    let mut copy = Evidence::with_room(&source, Extent::Whole, 8 << 20);
+    copy.copy(&source, Extent::Whole);
     copy.finish();
     gaps
 }

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
 
+use lastgasp_inferior::Stat;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
@@ -100,11 +101,8 @@ pub fn by_sigkill(status: &WaitStatus) -> bool {
 
 /// The wait status in the last field of `/proc/PID/stat`, of one that has ended and is not reaped.
 fn zombie_status(pid: i32) -> Option<i32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything.
-    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
-    (fields.next()? == "Z").then_some(())?;
-    fields.next_back()?.parse().ok()
+    let stat = Stat::of_process(pid)?;
+    (stat.state() == Some('Z')).then(|| stat.exit_status()).flatten()
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 use std::fs::File;
 use std::time::{Duration, Instant};
 
+use lastgasp_inferior::page_size;
+
 use super::files::read_text;
 
 /// Memory that is left, as it was last read.
@@ -83,10 +85,10 @@ impl Machine {
 /// be measured 1.5 GB/s for each processor.
 #[must_use]
 pub fn fastest_growth() -> f64 {
-    const PAGE: usize = 4096;
     const EACH: usize = 8 << 20;
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = cpus.min(8);
+    let page = page_size() as usize;
     let began = Instant::now();
     let touched: usize = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
@@ -94,7 +96,7 @@ pub fn fastest_growth() -> f64 {
                 scope.spawn(|| {
                     // Zeroed memory of this size comes straight from the kernel, untouched.
                     let mut fresh = vec![0u8; EACH];
-                    for byte in fresh.iter_mut().step_by(PAGE) {
+                    for byte in fresh.iter_mut().step_by(page) {
                         *byte = 1;
                     }
                     std::hint::black_box(&fresh).len()

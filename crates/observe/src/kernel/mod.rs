@@ -6,5 +6,6 @@ pub mod exit;
 pub mod files;
 pub mod limit;
 pub mod machine;
+pub mod owned_dir;
 pub mod process_tree;
 pub mod sys;

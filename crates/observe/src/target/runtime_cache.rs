@@ -4,15 +4,16 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lastgasp_goruntime::{DiscoverError, Runtime, RuntimeLocation, binary_key};
 use lastgasp_inferior::{ElfImage, Memory};
 use serde::{Deserialize, Serialize};
+
+use crate::kernel::owned_dir::OwnedDir;
 
 /// Names the folder; empty for none.
 const VARIABLE: &str = "LASTGASP_CACHE_DIR";
@@ -112,7 +113,7 @@ impl RuntimeCache {
     }
 
     fn read(&self, key: &str) -> Option<RuntimeLocation> {
-        let folder = Folder::open(self.folder.as_deref()?).ok()?;
+        let folder = OwnedDir::open(self.folder.as_deref()?).ok()?;
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
@@ -128,14 +129,14 @@ impl RuntimeCache {
 
     fn write(&self, key: &str, located: &RuntimeLocation) -> io::Result<()> {
         let Some(path) = &self.folder else { return Ok(()) };
-        let folder = match Folder::open(path) {
+        let folder = match OwnedDir::open(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-                Folder::open(path)?
+                OwnedDir::open(path)?
             }
             opened => opened?,
         };
-        folder.make_room()?;
+        make_room(&folder)?;
         let entry = Entry::of(key, located)?;
         let new = folder.path(&format!("{key}.{}.new", std::process::id()));
         // One that was left behind by a lastgasp that died with our number.
@@ -175,40 +176,22 @@ fn is_entry(name: &str) -> bool {
         && owner.is_none_or(|o| o.strip_prefix('u').is_some_and(digits))
 }
 
-/// The folder, opened: what is checked is what is used, whatever becomes of its name.
-struct Folder(File);
-
-impl Folder {
-    /// Refuses one that is another user's, or that others may write: what we read there would be theirs.
-    fn open(path: &Path) -> io::Result<Self> {
-        let dir = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(path)?;
-        let meta = dir.metadata()?;
-        if meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!("{}: others may write here", path.display()),
-            ));
-        }
-        Ok(Self(dir))
+/// Removes our files where they are too many.
+fn make_room(folder: &OwnedDir) -> io::Result<()> {
+    // Only ours: the folder may have been named by its user, and hold other things.
+    let names = fs::read_dir(folder.path("."))?.filter_map(|e| e.ok()?.file_name().into_string().ok());
+    let files: Vec<PathBuf> = names.filter(|n| is_entry(n)).map(|n| folder.path(&n)).take(MAX_FILES + 1).collect();
+    if files.len() > MAX_FILES {
+        files.iter().for_each(|f| drop(fs::remove_file(f)));
     }
-
-    fn path(&self, name: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd())).join(name)
-    }
-
-    fn make_room(&self) -> io::Result<()> {
-        // Only ours: the folder may have been named by its user, and hold other things.
-        let names = fs::read_dir(self.path("."))?.filter_map(|e| e.ok()?.file_name().into_string().ok());
-        let files: Vec<PathBuf> = names.filter(|n| is_entry(n)).map(|n| self.path(&n)).take(MAX_FILES + 1).collect();
-        if files.len() > MAX_FILES {
-            files.iter().for_each(|f| drop(fs::remove_file(f)));
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -237,15 +220,16 @@ mod tests {
         ours.iter().for_each(|n| assert!(is_entry(n), "{n}"));
         theirs.iter().for_each(|n| assert!(!is_entry(n), "{n}"));
         let left = || fs::read_dir(dir.path()).unwrap().count();
-        let folder = Folder(File::open(dir.path()).unwrap());
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let folder = OwnedDir::open(dir.path()).unwrap();
         theirs.iter().for_each(|n| fs::write(dir.path().join(n), "theirs").unwrap());
         // As many again as would be too many: they are not ours to count either.
         (0..MAX_FILES).for_each(|n| drop(File::create(dir.path().join(format!("note{n}"))).unwrap()));
         (0..MAX_FILES).for_each(|n| drop(File::create(dir.path().join(format!("go-{n:016x}-u0"))).unwrap()));
-        folder.make_room().unwrap();
+        make_room(&folder).unwrap();
         assert_eq!(left(), theirs.len() + 2 * MAX_FILES);
         fs::write(dir.path().join(&ours[0]), "").unwrap();
-        folder.make_room().unwrap();
+        make_room(&folder).unwrap();
         assert_eq!(left(), theirs.len() + MAX_FILES);
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use lastgasp_goruntime::{Bucket, DiscoverError, Evidence, EvidencePlan, Gap, MemStats, Runtime, decode_profile};
-use lastgasp_inferior::{Addr, LiveProcess, Memory as _, OpenError};
+use lastgasp_goruntime::{
+    Bucket, CopySource, DiscoverError, Evidence, EvidencePlan, Extent, Gap, MemStats, Runtime, decode_profile,
+};
+use lastgasp_inferior::{Addr, LiveProcess, Memory, OpenError, ThreadRegisters};
 use thiserror::Error;
 
 use crate::kernel::cgroup::Mounts;
-use crate::raw_capture::Extent;
 use crate::target::baselines::{Baseline, BaselineHistory, SiteCounts};
 use crate::target::discover::says_that_it_is_go;
 use crate::target::identity::{Identity, identity};
@@ -78,11 +79,13 @@ impl Target {
     /// Bytes that a copy may need.
     #[must_use]
     pub fn room(&self, extent: Extent) -> u64 {
-        let room = match extent {
-            Extent::Whole => self.plan.room(&self.runtime, &*self.process, COPY_CAP),
-            Extent::Profile => self.plan.room_for_profile(COPY_CAP),
-        };
-        room as u64
+        Evidence::room(&self.source(&*self.process, &[]), extent, COPY_CAP).bytes as u64
+    }
+
+    /// What is copied from: its memory as `mem` gives it, and where its threads stand, if they were stopped.
+    #[must_use]
+    pub fn source<'a>(&'a self, mem: &'a dyn Memory, registers: &'a [ThreadRegisters]) -> CopySource<'a> {
+        CopySource { runtime: &self.runtime, plan: &self.plan, mem, registers }
     }
 
     /// Brings the plan up to date.
@@ -93,8 +96,9 @@ impl Target {
     /// Notes the profile of this moment, without stopping the target: buckets never move, and a count that is
     /// torn is off by one allocation.
     pub fn note_baseline(&mut self, t_ms: u64) {
-        let mut copy = Evidence::for_baseline(&self.plan, COPY_CAP);
-        copy.copy_profile(&self.runtime, &self.plan, &*self.process);
+        let source = self.source(&*self.process, &[]);
+        let mut copy = Evidence::with_untouched_room(&source, Extent::Profile, COPY_CAP);
+        copy.copy(&source, Extent::Profile);
         copy.finish();
         let mut gaps = Vec::new();
         let profile = decode_profile(&self.runtime, &copy.snapshot, &mut gaps);

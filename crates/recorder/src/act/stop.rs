@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lastgasp_inferior::{ThreadRegisters, thread_ids, thread_registers};
+use lastgasp_inferior::{Stat, ThreadRegisters, thread_ids, thread_registers};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::process_tree::descendants;
 use nix::errno::Errno;
@@ -248,13 +248,12 @@ fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration) -> Stopped<'
 }
 
 fn is_running(pid: i32, tid: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('R'))
+    Stat::of_thread(pid, tid).and_then(|s| s.state()) == Some('R')
 }
 
+/// Whether it is gone, or as good as that.
 fn has_ended(pid: i32, tid: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().is_empty() || rest.trim_start().starts_with(['Z', 'X']))
+    Stat::of_thread(pid, tid).and_then(|s| s.state()).is_none_or(|state| matches!(state, 'Z' | 'X'))
 }
 
 /// Our own number as the mounted /proc has it.
@@ -370,8 +369,7 @@ mod tests {
     use super::*;
 
     fn state(pid: u32) -> char {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        stat[stat.rfind(')').unwrap() + 2..].chars().next().unwrap()
+        Stat::of_process(pid as i32).unwrap().state().unwrap()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::DiscoverError;
 use lastgasp_observe::kernel::cgroup::Mounts;
-use lastgasp_observe::kernel::container::{Home, home};
+use lastgasp_observe::kernel::container::Home;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::target::discover::{Discoverer, GoProcess};
@@ -188,12 +188,13 @@ impl Inspect for Inspector {
         }
         let Some(executable) = found else { return Looked::Other(depth) };
         let who = identity(pid, mounts, executable.start_time);
-        let home = home(&who.cgroup);
+        let home = settings.identities.home(pid, &who.cgroup);
         if !settings.wants(&who, &home) {
             return Looked::Excluded;
         }
         match Target::attach(pid, mounts, cache) {
-            Ok(target) => {
+            Ok(mut target) => {
+                target.identity.container.clone_from(&home.container);
                 machine.refresh(Duration::from_millis(100));
                 let rss = target.process.rss().unwrap_or(0);
                 let limit_usage = LimitUsage::of(pid, rss, None, None, mounts, machine);

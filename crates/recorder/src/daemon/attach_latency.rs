@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use lastgasp_inferior::clock_ticks;
 use nix::time::{ClockId, clock_gettime};
 
 /// Of processes that are being looked at.
@@ -42,7 +43,7 @@ impl AttachLatency {
         if let Some(ns) = self.execs.get(&pid) {
             return Some(clock(ClockId::CLOCK_MONOTONIC).saturating_sub(Duration::from_nanos(*ns)));
         }
-        let start = Duration::from_millis(start_ticks * 10);
+        let start = clock_ticks(start_ticks);
         (start > self.started).then(|| clock(ClockId::CLOCK_BOOTTIME).saturating_sub(start))
     }
 }

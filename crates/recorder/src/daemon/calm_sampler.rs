@@ -91,8 +91,12 @@ fn sample(job: &Job) -> Duration {
     if history.baseline_due <= Instant::now() {
         history.note_baseline();
     }
+    let baselines = history.target.baselines.times().len() as u64;
     drop(history);
-    TargetStatus::change(&job.status, |s| s.sampled(&sample));
+    TargetStatus::change(&job.status, |s| {
+        s.sampled(&sample);
+        s.baselines = baselines;
+    });
     started.elapsed()
 }
 

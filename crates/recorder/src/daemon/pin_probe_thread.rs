@@ -4,7 +4,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lastgasp_observe::kernel::cgroup::Mounts;
+use lastgasp_observe::kernel::owned_dir::open_owned_file;
 
 use crate::act::pin_probe::{Probe, SUBCOMMAND};
 use crate::decide::pin_window::PinWindow;
@@ -70,15 +71,7 @@ fn window(store: &Path, stop: &AtomicBool) -> Option<PinWindow> {
 /// What was measured since this boot. The store may be where anybody can write: what is not this user's own
 /// file is no word of ours.
 fn recall(store: &Path, boot: &str) -> Option<PinWindow> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(store.join(REMEMBERED))
-        .ok()?;
-    let found = file.metadata().ok()?;
-    if !found.is_file() || found.uid() != nix::unistd::geteuid().as_raw() || found.mode() & 0o022 != 0 {
-        return None;
-    }
+    let file = open_owned_file(&store.join(REMEMBERED))?;
     let mut text = String::new();
     file.take(128).read_to_string(&mut text).ok()?;
     let (of_boot, ms) = text.trim_end().split_once(' ')?;

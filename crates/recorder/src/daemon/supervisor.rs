@@ -11,7 +11,6 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use lastgasp_observe::kernel::container::home;
 use lastgasp_observe::kernel::files::release;
 use lastgasp_observe::kernel::machine::{Machine, fastest_growth};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -200,7 +199,7 @@ impl Supervisor {
     fn hear_memory_notices(&mut self) {
         for pid in self.memory_notices.heard(Instant::now()) {
             self.count(|c| c.notices += 1);
-            tracing::debug!(pid, "the kernel says that its memory runs out");
+            tracing::debug!(pid, event = "notice", "the kernel says that its memory runs out");
             match self.watched.get(&pid).map(|w| &w.assignment) {
                 Some(Assignment::Worker(call)) => call.look(),
                 Some(Assignment::Supervisor(_)) => self.look(pid),
@@ -266,6 +265,7 @@ impl Supervisor {
             go = status.go_version,
             limit = watch.limit_usage.limit.as_ref().map(|l| l.0),
             ready_ms = ready.map(|took| format!("{:.1}", took.as_secs_f64() * 1e3)),
+            event = "watched",
             "watched"
         );
         self.count(|c| c.discovered += 1);
@@ -426,6 +426,7 @@ impl Supervisor {
                         strikes = watch.decisions.strikes(),
                         last_usage,
                         age_ms,
+                        event = "oom-kill",
                         "killed by the kernel: out of memory"
                     );
                 } else {
@@ -518,7 +519,8 @@ impl Supervisor {
     }
 
     fn is_wanted(&self, watch: &TargetWatch) -> bool {
-        self.settings.wants(&watch.identity, &home(&watch.identity.cgroup))
+        let home = self.settings.identities.home(watch.pid, &watch.identity.cgroup);
+        self.settings.wants(&watch.identity, &home)
     }
 
     fn status(&self) -> Status {

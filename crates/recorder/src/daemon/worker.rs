@@ -3,13 +3,13 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use lastgasp_goruntime::MemStats;
+use lastgasp_goruntime::{Extent, MemStats};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::raw_capture::{Extent, Phase};
+use lastgasp_observe::raw_capture::Phase;
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::Sample;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -181,7 +181,11 @@ impl Actor for Worker {
                 _ => "its memory was gone before it was copied".into(),
             });
         }
-        TargetStatus::change(&self.status, |s| s.captures += 1);
+        TargetStatus::change(&self.status, |s| {
+            s.captures += 1;
+            s.last_capture_unix = SystemTime::UNIX_EPOCH.elapsed().ok().map(|since| since.as_secs());
+            s.baselines = target.baselines.times().len() as u64;
+        });
         let _ = self.common.captured.send(Captured { raw, began, answered, detected, share });
         Ok(())
     }

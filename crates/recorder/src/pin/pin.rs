@@ -23,14 +23,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use lastgasp_inferior::Addr;
+use lastgasp_inferior::{Addr, page_size};
 use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
 use nix::sys::signal::SigSet;
 
 use crate::guard::{Panicked, spawn_guarded};
 
-const PAGE: usize = 4096;
 /// As many address spaces as can be held at a time. Only room for addresses: no memory.
 const MAX_PINS: usize = 4096;
 /// Pages of half a page table.
@@ -157,7 +156,7 @@ impl Pages {
 
     fn new() -> io::Result<Self> {
         let faults = open_userfaultfd()?;
-        let len = NonZero::new(MAX_PINS * PAGE).ok_or(io::ErrorKind::InvalidInput)?;
+        let len = NonZero::new(MAX_PINS * page_bytes()).ok_or(io::ErrorKind::InvalidInput)?;
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new private mapping of our own; nothing else knows its address.
         let first = unsafe { mmap_anonymous(None, len, protection, MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE) }?;
@@ -179,14 +178,14 @@ impl Pages {
         provide(pages.as_fd(), pages.range().0, pages.range().1);
         for page in (0..MAX_PINS).step_by(PIECE) {
             // SAFETY: pages of our mapping that nobody uses yet.
-            unsafe { madvise(pages.at(page), PIECE * PAGE, MmapAdvise::MADV_DONTNEED) }?;
+            unsafe { madvise(pages.at(page), PIECE * page_bytes(), MmapAdvise::MADV_DONTNEED) }?;
         }
         Ok(pages)
     }
 
     /// Where they begin, and how many bytes they are.
     pub(crate) fn range(&self) -> (u64, u64) {
-        (self.first.as_ptr() as u64, (MAX_PINS * PAGE) as u64)
+        (self.first.as_ptr() as u64, (MAX_PINS * page_bytes()) as u64)
     }
 
     fn take(&self) -> Option<usize> {
@@ -200,13 +199,13 @@ impl Pages {
 
     fn at(&self, page: usize) -> NonNull<libc::c_void> {
         // SAFETY: `page` is below MAX_PINS, so the address is in our mapping.
-        unsafe { self.first.byte_add(page * PAGE) }
+        unsafe { self.first.byte_add(page * page_bytes()) }
     }
 
     /// Takes what was provided away again. True, as far as a system call can be.
     fn empty(&self, page: usize) -> bool {
         // SAFETY: a page of our mapping that only the calling thread uses, and that it does not read.
-        unsafe { madvise(self.at(page), PAGE, MmapAdvise::MADV_DONTNEED) }.is_ok()
+        unsafe { madvise(self.at(page), page_bytes(), MmapAdvise::MADV_DONTNEED) }.is_ok()
     }
 
     /// Blocks until the page is provided; gives whether the read was done then.
@@ -217,7 +216,7 @@ impl Pages {
     }
 
     fn provide(&self, page: usize) {
-        provide(self.faults.as_fd(), self.at(page).as_ptr() as u64, PAGE as u64);
+        provide(self.faults.as_fd(), self.at(page).as_ptr() as u64, page_size());
     }
 }
 
@@ -243,10 +242,15 @@ pub(crate) fn provide(faults: BorrowedFd<'_>, start: u64, len: u64) {
             Err(Errno::EAGAIN) if request.provided > 0 => at += request.provided.unsigned_abs(),
             Err(Errno::EAGAIN) if again < 1000 => again += 1,
             // Provided already.
-            Err(Errno::EEXIST) => at += PAGE as u64,
+            Err(Errno::EEXIST) => at += page_size(),
             Err(_) => return,
         }
     }
+}
+
+/// Bytes of a page.
+fn page_bytes() -> usize {
+    page_size() as usize
 }
 
 fn open_userfaultfd() -> io::Result<OwnedFd> {

@@ -3,9 +3,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use lastgasp_goruntime::Extent;
 use lastgasp_inferior::Usage;
 use lastgasp_observe::kernel::limit::LimitUsage;
-use lastgasp_observe::raw_capture::{Extent, Phase, Reason};
+use lastgasp_observe::raw_capture::{Phase, Reason};
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::{Sample, Timeline};
 use nix::time::ClockId;

@@ -46,7 +46,7 @@ impl<'a> Goroutines<'a> {
         let summary = GoroutineSummary::of(facts, &d.growth);
         let group = |group: &'a facts::Group| Group {
             count: group.count,
-            state: &group.state,
+            state: group.state.name(),
             wait_reason: &group.wait_reason,
             stack: stack(facts, &group.stack),
             created_by: group.created_by.and_then(|i| facts.frames.get(i as usize)).map(Frame::of),

@@ -1,7 +1,10 @@
 //! Where a report comes from: capture, target, provenance.
 
 use lastgasp_diagnosis::Facts;
+use lastgasp_diagnosis::facts::Phase;
 use serde::Serialize;
+
+use crate::started_at::started_at;
 
 /// The field `capture`.
 #[derive(Debug, Serialize)]
@@ -71,12 +74,12 @@ impl<'a> Capture<'a> {
         Self {
             id: path.and_then(|p| p.trim_end_matches('/').rsplit('/').next()),
             path,
-            phase: &c.phase,
-            reason: &c.reason,
+            phase: c.phase.name(),
+            reason: c.reason.name(),
             taken_at: &c.taken_at,
             complete: c.gaps.is_empty(),
             stopped_ns: c.stopped_ns,
-            gaps: c.gaps.iter().map(|(what, why)| Gap { what, why }).collect(),
+            gaps: c.gaps.iter().map(|g| Gap { what: &g.what, why: &g.why }).collect(),
         }
     }
 }
@@ -84,24 +87,20 @@ impl<'a> Capture<'a> {
 impl<'a> Target<'a> {
     pub(super) fn of(facts: &'a Facts) -> Self {
         let t = &facts.target;
-        let started_at = jiff::Timestamp::from_second(t.started_unix.cast_signed())
-            .ok()
-            .filter(|_| t.started_unix > 0)
-            .map(|t| t.to_string());
         let vcs = t.vcs.as_ref();
         Self {
             pid: t.pid,
             service: &t.service,
             go_version: &t.go_version,
-            module: Module { path: &t.module.0, version: &t.module.1 },
-            vcs: vcs.map(|(revision, time, modified)| Vcs { revision, time, modified: modified == "true" }),
+            module: Module { path: &t.module.path, version: &t.module.version },
+            vcs: vcs.map(|v| Vcs { revision: &v.revision, time: &v.time, modified: v.modified == "true" }),
             build_id: t.build_id.as_deref(),
             stripped: t.stripped,
             cgroup: &t.cgroup,
             container: t.container.as_deref(),
             limit_bytes: t.limit_bytes,
             limit_source: t.limit_source.as_deref(),
-            started_at,
+            started_at: started_at(t.started_unix),
         }
     }
 }
@@ -112,7 +111,7 @@ impl<'a> Provenance<'a> {
             "profile figures are estimates from the runtime's samples (un-sampled with the process's own rate)",
             "goroutine counts of the timeline are structures in existence: they never go down",
         ];
-        if facts.capture.phase == "post-kill" {
+        if facts.capture.phase == Phase::PostKill {
             notes.push("read from the dead process's memory, which lastgasp held for a moment");
         }
         Self {

@@ -7,7 +7,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use lastgasp_inferior::Stat;
+use nix::unistd::Pid;
 
 use crate::pin::{THREAD, provide};
 
@@ -83,13 +84,9 @@ impl Pins {
     }
 }
 
-/// Processor time of a process or a thread: fields 14 and 15 of its `stat` (proc_pid_stat(5)).
+/// Processor time of a process or a thread, by its folder.
 fn spent(folder: &Path) -> Option<Duration> {
-    let stat = fs::read_to_string(folder.join("stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    let each = sysconf(SysconfVar::CLK_TCK).ok()??;
-    Some(Duration::from_secs_f64(ticks as f64 / each as f64))
+    Stat::of(folder)?.processor_time()
 }
 
 #[cfg(test)]

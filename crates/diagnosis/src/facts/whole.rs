@@ -1,0 +1,103 @@
+//! Everything that a capture knows, in one.
+
+use serde::{Deserialize, Serialize};
+
+use super::bounded::{MAX_FEW, at_most};
+use super::capture::{Capture, Target};
+use super::feeds::Feed;
+use super::goroutines::Goroutines;
+use super::key::Key;
+use super::memory::{Charge, Gc, Heap, Residency, Rss};
+use super::profile::{Frame, Profile};
+use super::timeline::{Sample, Timeline};
+
+/// Name and version of this form.
+pub const SCHEMA: &str = "lastgasp.facts/2";
+
+/// Everything that a capture knows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// Name and version of this form: [`SCHEMA`].
+    pub schema: String,
+    /// Circumstances of the capture.
+    pub capture: Capture,
+    /// The process that was captured.
+    pub target: Target,
+    /// Frames, named by their index elsewhere.
+    pub frames: Vec<Frame>,
+    /// The memory profile.
+    pub profile: Profile,
+    /// Goroutines, but the runtime's own.
+    pub goroutines: Goroutines,
+    /// The runtime's gauges.
+    pub gc: Gc,
+    /// The heap by its span table; absent if it was not read.
+    pub heap: Option<Heap>,
+    /// Memory of the process as the kernel counts it; absent if it was never seen alive.
+    pub rss: Option<Rss>,
+    /// What of its mappings is resident; absent for the dead.
+    pub residency: Option<Residency>,
+    /// What is charged to its memory cgroup; absent where there is none.
+    pub charge: Option<Charge>,
+    /// The timeline of the watch.
+    pub timeline: Timeline,
+    /// Feeds of changes that were connected; empty: none.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>", skip_serializing_if = "Vec::is_empty")]
+    pub feeds: Vec<Feed>,
+}
+
+impl Facts {
+    /// What there was at the baseline: gauges, RSS and usage of the sample next to it. `None` without a
+    /// baseline.
+    #[must_use]
+    pub fn at_baseline(&self) -> Option<(Gc, Sample)> {
+        let t = self.profile.baseline_t_ms?;
+        let sample = self.timeline.samples.iter().min_by_key(|s| s.t_ms.abs_diff(t)).copied().unwrap_or_default();
+        Some((self.profile.baseline_gc?, sample))
+    }
+
+    /// From the baseline to the capture; `None` without a baseline, or if no time went by.
+    #[must_use]
+    pub fn seconds_since_baseline(&self) -> Option<f64> {
+        let ms = self.capture.t_ms.checked_sub(self.profile.baseline_t_ms?)?;
+        (ms > 0).then_some(ms as f64 / 1e3)
+    }
+
+    /// Makes the keys of sites and groups.
+    pub fn make_keys(&mut self) {
+        let frames: Vec<Key> = self.frames.iter().map(Key::of_frame).collect();
+        let of = |i: &u32| frames.get(*i as usize).copied();
+        for site in &mut self.profile.sites {
+            site.key = Key::of_stack(site.stack.iter().filter_map(of));
+        }
+        for group in &mut self.goroutines.groups {
+            group.key = Key::of_stack(group.stack.iter().chain(&group.created_by).filter_map(of));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::goroutines::Group;
+    use super::super::profile::Site;
+    use super::*;
+
+    #[test]
+    fn keys_are_of_what_a_reader_sees() {
+        let frame = |function: &str| Frame { function: function.into(), file: "/src/a.go".into(), line: 1 };
+        let site = |stack: &[u32]| Site { stack: stack.to_vec(), ..Site::default() };
+        let group = |stack: &[u32], created_by| Group { stack: stack.to_vec(), created_by, ..Group::default() };
+        let mut facts = Facts { frames: vec![frame("f"), frame("g"), frame("f")], ..Facts::default() };
+        facts.profile.sites = vec![site(&[0, 1]), site(&[2, 1]), site(&[1, 0]), site(&[0, 1, 99])];
+        facts.goroutines.groups =
+            vec![group(&[0, 1], None), group(&[0], Some(1)), group(&[0], None), group(&[0], Some(0))];
+        facts.make_keys();
+        let sites: Vec<Key> = facts.profile.sites.iter().map(|s| s.key).collect();
+        let groups: Vec<Key> = facts.goroutines.groups.iter().map(|g| g.key).collect();
+        assert_eq!((sites[0], sites[0]), (sites[1], sites[3]), "indices do not matter, nor those of nothing");
+        assert_ne!(sites[0], sites[2]);
+        assert_eq!((groups[0], groups[0]), (sites[0], groups[1]), "the go statement is as a caller");
+        assert!(groups[2] != groups[0] && groups[3] != groups[1] && groups[3] != groups[2], "{groups:?}");
+    }
+}
