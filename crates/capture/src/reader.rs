@@ -59,8 +59,8 @@ impl Capture {
         }
         let json = read_plain(&path.join(MANIFEST), MAX_MANIFEST, OFlag::empty())
             .map_err(|e| not(format!("{MANIFEST}: {e}")))?;
-        let manifest: Manifest = serde_json::from_slice(&json).map_err(|e| not(format!("{MANIFEST}: {e}")))?;
-        if !manifest.schema.starts_with("lastgasp.capture/") {
+        let manifest = Manifest::read(&json).map_err(|e| not(format!("{MANIFEST}: {e}")))?;
+        if !manifest.schema.starts_with(Manifest::NAME) {
             return Err(not(format!("{MANIFEST} says schema {:?}", manifest.schema)));
         }
         Ok(Self { path: path.into(), manifest })

@@ -77,13 +77,9 @@ mod ranges;
 mod runtime;
 mod version;
 
-/// The make-believe process of the integration tests, for unit tests too: it names this crate as they do.
+/// The make-believe process of the integration tests names this crate as they do (`evidence/fixture.rs`).
 #[cfg(test)]
 extern crate self as lastgasp_goruntime;
-#[cfg(test)]
-#[allow(dead_code, unreachable_pub)]
-#[path = "../tests/synthetic/process.rs"]
-mod synthetic;
 
 pub use binary::buildinfo::{BuildInfo, Module, parse_buildinfo};
 pub use binary::locate::Globals;

@@ -27,7 +27,7 @@ use nix::unistd::Pid;
 use crate::act::own_cgroup::OwnCgroup;
 use crate::act::profiling::Profiling;
 use crate::act::stop::Stopper;
-use crate::decide::policy::{Policy, Step};
+use crate::decide::policy::{BrakeAct, Measured, Policy};
 use crate::guard::{Panicked, USUAL_STACK, guarded, spawn_guarded};
 use crate::own_process::run_before_others;
 use crate::run::signals::Signals;
@@ -37,8 +37,11 @@ use crate::undo::journal::{self, Journal};
 use crate::undo::profile_rate::RATE;
 use crate::undo::watchdog::Watchdog;
 use crate::watch::actor::{Actor, Sleeper, Woken};
+use crate::watch::decisions::Decided;
 use crate::watch::history::lock;
-use crate::watch::target_watch::{StopReason, TargetWatch};
+use crate::watch::stop_reason::StopReason;
+use crate::watch::target_watch::TargetWatch;
+use crate::watch::watch_loop::Rules;
 
 /// The hidden subcommand that enters cgroups and then becomes the command.
 pub(crate) const ENTER_SUBCOMMAND: &str = "enter";
@@ -298,8 +301,8 @@ impl Watch<'_> {
         }
         lock(&watch.history).first_look(&mut watch.limit_usage);
         let mut machine = Machine::detect();
-        let policy = self.config.policy.clone();
-        if let StopReason::Ended(ended) = watch.watch_loop(&policy, &mut machine, self, None) {
+        let rules = Rules { policy: &self.config.policy, measured: Measured::default() };
+        if let StopReason::Ended(ended) = watch.watch_loop(rules, &mut machine, self, None) {
             self.oom_killed |= ended.oom;
             ended.unread.into_iter().for_each(|why| self.note_once(why));
         }
@@ -372,12 +375,12 @@ impl Actor for Watch<'_> {
     }
 
     /// The group is the command's own, with the limit that its user asked for: nothing is braked there.
-    fn brake(&mut self, _on: bool, _limit_usage: &LimitUsage) -> Result<bool, String> {
+    fn brake(&mut self, _act: BrakeAct, _limit_usage: &LimitUsage) -> Result<bool, String> {
         Ok(false)
     }
 
     /// Nobody asks how it goes.
-    fn seen(&mut self, _sample: &Sample, _step: &Step, _watch: &TargetWatch) {}
+    fn seen(&mut self, _sample: &Sample, _decided: &Decided<'_>) {}
 
     /// Whether the command has meanwhile started a Go process that is clearly larger: `go run`, or a launcher
     /// written in Go.
