@@ -15,8 +15,7 @@ pub(crate) const MAX_FILE: u64 = 1 << 30;
 /// Largest manifest: one of ours has a few kilobytes.
 const MAX_MANIFEST: u64 = 16 << 20;
 
-/// A plain file's content. A FIFO or a device of its name is refused and not waited for; `flags` are added
-/// when it is opened.
+/// A plain file's content. A FIFO or a device of its name is refused and not waited for; `flags` are added when it is opened.
 pub(crate) fn read_plain(path: &Path, max: u64, flags: OFlag) -> io::Result<Vec<u8>> {
     let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
@@ -104,8 +103,7 @@ pub fn list(store: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Removes a capture. It loses its name first, so that what a crash leaves of it is no capture any more;
-/// [`crate::recover`] removes that.
+/// Removes a capture. It loses its name first, so that what a crash leaves of it is no capture any more; [`crate::recover`] removes that.
 ///
 /// # Errors
 /// [`CaptureError::Io`]; [`CaptureError::NotACapture`] for a folder that is none: nothing of it is removed.
