@@ -88,7 +88,7 @@ fn changed(whole: &str, data: &[u8]) -> Vec<u8> {
 }
 
 /// Sets the number that is the `which`-th in the tree; `seen` counts them.
-fn number(v: &mut Value, which: usize, value: u64, seen: &mut usize) {
+pub(crate) fn number(v: &mut Value, which: usize, value: u64, seen: &mut usize) {
     match v {
         Value::Number(n) => {
             if *seen == which {
