@@ -192,6 +192,11 @@ const FAMILIES: &[Family] = &[
         Values::Counter(|s| s.status.counters.watchdog_restarts as f64),
     ),
     family(
+        "thread_panics",
+        "Panics of the daemon's threads that were caught; each is a bug, and said in the log",
+        Values::Counter(|s| s.status.counters.thread_panics as f64),
+    ),
+    family(
         "reloads",
         "Times that the configuration was read again",
         Values::Results(&[("ok", |s| s.status.counters.reloads as f64), ("failed", |s| s.own.reloads_failed as f64)]),

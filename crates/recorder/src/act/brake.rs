@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use lastgasp_observe::kernel::cgroup::Cgroup;
 
+use crate::guard::{Panicked, spawn_guarded};
 use crate::undo::cgroup_file::write;
 use crate::undo::cgroup_limit::{CgroupLimitChange, value};
 use crate::undo::journal::Journal;
@@ -35,7 +36,7 @@ struct Set {
     change: CgroupLimitChange,
     watchdog: Arc<Watchdog>,
     /// The thread that writes it.
-    writer: JoinHandle<()>,
+    writer: JoinHandle<Result<(), Panicked>>,
     _journal: Journal,
 }
 
@@ -120,8 +121,7 @@ impl Brake {
         // The write reclaims memory before it returns, for fifty milliseconds and more; the limit holds from
         // its beginning. So nobody waits for it.
         let (file, ours) = (change.file.clone(), change.ours.clone());
-        let writer = std::thread::Builder::new().name("tripwire".into()).stack_size(64 << 10);
-        let writer = writer.spawn(move || drop(write(&file, &ours)))?;
+        let writer = spawn_guarded("tripwire", 64 << 10, move || drop(write(&file, &ours)))?;
         let set = Set { change, watchdog: Arc::clone(watchdog), writer, _journal: journal };
         Ok(Self { set_at: Instant::now(), set: Some(set) })
     }
@@ -140,7 +140,7 @@ impl Drop for Brake {
             return set.take_back();
         }
         // Should there be no thread to be had, the watchdog does it.
-        let _ = std::thread::Builder::new().name("tripwire".into()).stack_size(64 << 10).spawn(move || set.take_back());
+        let _ = spawn_guarded("tripwire", 64 << 10, move || set.take_back());
     }
 }
 

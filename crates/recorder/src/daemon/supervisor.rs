@@ -24,12 +24,13 @@ use super::pin_probe_thread::ProbeThread;
 use super::process_events::ProcessEvents;
 use super::settings::Settings;
 use super::shared::Common;
-use super::status::{Status, count};
+use super::status::{Counters, Status, count};
 use super::target_status::TargetStatus;
 use super::worker::{LEAVE, LOOK, Worker};
 use crate::decide::forecast::Point;
 use crate::decide::pin_window::PinWindow;
 use crate::decide::policy::{Mode, State};
+use crate::guard::panics;
 use crate::own_process::run_before_others;
 use crate::watch::target_watch::{StopReason, TargetWatch};
 
@@ -563,11 +564,14 @@ impl Supervisor {
             process_events: self.admission.has_events(),
             pin_window: self.pin_window.clone(),
             targets: self.watched.values().map(|w| TargetStatus::change(&w.status, |s| s.clone())).collect(),
-            counters: self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            counters: Counters {
+                thread_panics: panics(),
+                ..self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            },
         }
     }
 
-    fn count(&self, change: impl FnOnce(&mut super::status::Counters)) {
+    fn count(&self, change: impl FnOnce(&mut Counters)) {
         count(&self.common.counters, change);
     }
 }

@@ -28,6 +28,7 @@ use crate::act::own_cgroup::OwnCgroup;
 use crate::act::profiling::Profiling;
 use crate::act::stop::Stopper;
 use crate::decide::policy::{Policy, Step};
+use crate::guard::{Panicked, USUAL_STACK, guarded, spawn_guarded};
 use crate::own_process::run_before_others;
 use crate::run::signals::Signals;
 use crate::take::{CaptureContext, take};
@@ -40,6 +41,9 @@ use crate::watch::target_watch::{StopReason, TargetWatch};
 
 /// The hidden subcommand that enters cgroups and then becomes the command.
 pub(crate) const ENTER_SUBCOMMAND: &str = "enter";
+
+/// Name of the thread that is handed evidence.
+const DECODE: &str = "decode";
 
 /// What to run, and how.
 #[derive(Clone, Debug)]
@@ -83,7 +87,7 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
     let signals = Signals::block();
     let mounts = Mounts::detect();
     let (sender, receiver) = mpsc::channel::<RawCapture>();
-    let worker = std::thread::Builder::new().name("decode".into()).spawn(move || receiver.iter().for_each(sink))?;
+    let worker = spawn_guarded(DECODE, USUAL_STACK, move || hand_to(sink, receiver))?;
     let group = match OwnCgroup::create(&mounts, &format!("lastgasp-run-{}", std::process::id()), config.memory_max) {
         Ok(group) => Some(group),
         Err(e) => {
@@ -136,9 +140,10 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
         ended: None,
     };
     let status = watch.until_the_end();
-    let Watch { stopper, notes, sender, oom_killed, watched, .. } = watch;
+    let Watch { stopper, mut notes, sender, oom_killed, watched, .. } = watch;
     drop(sender);
-    let _ = worker.join();
+    let lost = worker.join().unwrap_or_else(|_| Ok(Vec::new())).unwrap_or_else(|panicked| vec![panicked]);
+    notes.extend(lost.iter().map(|panicked| format!("a capture was lost: {panicked}")));
     let removed = group.is_none_or(OwnCgroup::remove);
     if removed {
         stopper.dismiss();
@@ -148,6 +153,11 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
         journal.keep();
     }
     Ok(Outcome { status, oom_killed, watched, notes })
+}
+
+/// Hands evidence on, one after the other; gives the panics, each of which cost one.
+fn hand_to<T>(mut sink: impl FnMut(T), evidence: mpsc::Receiver<T>) -> Vec<Panicked> {
+    evidence.into_iter().filter_map(|raw| guarded(DECODE, || sink(raw)).err()).collect()
 }
 
 fn spawn(config: &Config, dirs: &[PathBuf]) -> io::Result<Child> {
@@ -366,5 +376,22 @@ impl Watch<'_> {
             Some(group) => group.processes(),
             None => descendants(self.child.id() as i32),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One capture on which the decoding panics is the only one that is lost, and it is said.
+    #[test]
+    fn a_panic_costs_one_capture() {
+        let (sender, evidence) = mpsc::channel();
+        (0..4).for_each(|n| sender.send(n).unwrap());
+        drop(sender);
+        let mut written = Vec::new();
+        let lost = hand_to(|n| if n == 2 { panic!("odd bytes") } else { written.push(n) }, evidence);
+        assert_eq!(written, [0, 1, 3]);
+        assert_eq!(lost.iter().map(ToString::to_string).collect::<Vec<_>>(), ["decode panicked: odd bytes"]);
     }
 }

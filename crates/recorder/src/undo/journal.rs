@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::cgroup_file::{is_cgroup, remove_when_empty, thaw};
 use super::cgroup_limit::CgroupLimitChange;
 use super::profile_rate::ProfileRateChange;
+use crate::guard::{guarded, spawn_guarded};
 
 /// The folder in the store.
 const FOLDER: &str = ".journal";
@@ -96,8 +97,9 @@ impl Journal {
         }
         let (sender, written) = sync_channel(1);
         let store = store.to_owned();
-        let writer = std::thread::Builder::new().name("journal".into()).stack_size(256 << 10).spawn(move || {
-            let journal = Self::write(&store, &entry);
+        let writer = spawn_guarded("journal", 256 << 10, move || {
+            let journal = guarded("journal", || Self::write(&store, &entry));
+            let journal = journal.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
             WAITING.fetch_sub(1, Ordering::AcqRel);
             // Where nobody waits for it any more it is dropped, and so removed.
             let _ = sender.send(journal);
