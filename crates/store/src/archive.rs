@@ -71,6 +71,15 @@ impl Archive {
         self.put_by(decoded, diagnosis, |form| write_as(&self.store, decoded, diagnosis, form))
     }
 
+    /// Writes a capture light, whatever the rules say: for one that could not be written whole.
+    ///
+    /// # Errors
+    /// As [`Archive::put`].
+    pub fn put_light(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, Form), StoreError> {
+        let light = |_| write_as(&self.store, decoded, diagnosis, Form::Light);
+        self.put_by(decoded, diagnosis, light).map(|(path, _)| (path, Form::Light))
+    }
+
     fn put_by(
         &self,
         decoded: &Decoded,
