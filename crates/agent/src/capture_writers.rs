@@ -213,7 +213,7 @@ fn tell(decoded: &Decoded, stored: &Stored, to: &Destination) {
 /// A capture is lost.
 fn failed(handle: &Handle, pid: i32, why: &dyn fmt::Display) {
     handle.count(|c| c.captures_failed += 1);
-    tracing::error!(pid, event = "capture-failed", "a capture could not be written: {why}");
+    tracing::error!(pid, event = "capture-failed", "a capture could not be written: {why:#}");
 }
 
 /// Milliseconds for the log, to the microsecond.

@@ -6,6 +6,23 @@
 //!   test.
 //! - Nothing here writes, stops or signals anything. What acts on a target lives in the crate `recorder`.
 //! - Nothing here knows Go.
+//!
+//! ```
+//! use lastgasp_inferior::{Addr, LiveProcess, Memory, Snapshot};
+//!
+//! let live = LiveProcess::open(std::process::id() as i32)?;
+//! let word = Box::new(0x1a57_u64);
+//! let at = Addr(std::ptr::from_ref(&*word) as u64);
+//! assert_eq!(live.u64(at)?, 0x1a57);
+//!
+//! // The same bytes out of a copy, whatever becomes of the process; what was not copied is an error.
+//! let mut copy = Snapshot::with_budget(4096, 1);
+//! assert!(copy.copy(&live, at, 8));
+//! copy.seal();
+//! assert_eq!(copy.u64(at)?, 0x1a57);
+//! assert!(copy.u64(at.plus(8)).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod addr;
 mod arch;

@@ -200,8 +200,8 @@ impl Snapshot {
         self.budget
     }
 
-    /// Bounds what it may hold from here on: whoever copies next has so much and no more. What it was made with
-    /// is the most that room was made for.
+    /// Bounds what it may hold from here on: whoever copies next has so much and no more. What it was made
+    /// with is the most that room was made for.
     pub fn set_budget(&mut self, bytes: usize) {
         self.budget = bytes;
     }

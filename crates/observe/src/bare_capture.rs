@@ -13,8 +13,8 @@ use crate::target::identity::Identity;
 use crate::target::timeline::Timeline;
 
 impl RawCapture {
-    /// Taken just now, and nothing known around it: to be completed by struct update, so that neither a process
-    /// nor a core file has to say what it does not know.
+    /// Taken just now, and nothing known around it: to be completed by struct update, so that neither a
+    /// process nor a core file has to say what it does not know.
     #[must_use]
     pub fn bare(
         (phase, reason): (Phase, Reason),

@@ -47,6 +47,7 @@ pub(super) const LIVE: &[&str] = &[
     "daemon::memory_notices::tests::",
     "daemon::process_events::tests::",
     "kernel::exit::tests::a_stranger_that_was_killed",
+    "kernel::owned_dir::tests::another_users",
     "live::tests::another_process_of_the_same_number",
     "pin::pin::tests::memory_outlives_a_kill",
     "pin::pin::tests::an_interrupted_wait",

@@ -87,6 +87,11 @@ impl Admission {
         self.attachers.look_at(pid, depth);
     }
 
+    /// Has a process looked at then, as one that is starting: more than once, if it must be.
+    pub(crate) fn look_at_later(&mut self, pid: i32, at: Instant) {
+        self.starting.insert(pid, (at, at));
+    }
+
     /// Has those looked at whose time has come.
     pub(crate) fn look_at_due(&mut self, now: Instant) {
         for (pid, (at, _)) in self.starting.iter_mut().filter(|(_, (at, _))| *at <= now) {
@@ -246,6 +251,21 @@ mod tests {
         a.forget_passed();
         a.look_at_unknown(&all, true, |pid| pid == 1);
         assert_eq!(a.attachers.queued().len(), 1, "another configuration");
+    }
+
+    /// Whose worker has panicked, after the pause.
+    #[test]
+    fn who_is_looked_at_later_is_looked_at_once() {
+        let (mut a, now) = (admission(), Instant::now());
+        a.look_at_later(own(), now + Duration::from_millis(500));
+        assert!(a.due() <= now + Duration::from_millis(500));
+        a.look_at_unknown(&BTreeSet::from([own()]), true, |_| false);
+        a.look_at_due(now);
+        assert!(a.attachers.queued().is_empty(), "not before its time, by a scan neither");
+        a.look_at_due(now + Duration::from_millis(500));
+        assert_eq!(a.attachers.queued(), [(own(), Depth::Libraries)]);
+        a.decide(own(), refused(), now);
+        assert!(a.starting.is_empty());
     }
 
     #[test]

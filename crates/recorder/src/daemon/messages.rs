@@ -17,6 +17,8 @@ pub(crate) enum Message {
     Looked(i32, Looked),
     /// A worker is done.
     Back(Box<TargetWatch>, StopReason),
+    /// A worker has panicked; the watch of that process is gone with it.
+    Lost(i32),
     /// The pin has been tried.
     PinProbed(PinWindow),
     /// Another configuration.

@@ -8,48 +8,91 @@ use std::time::{Duration, Instant, SystemTime};
 use lastgasp_goruntime::{Extent, MemStats};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
+use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::raw_capture::Phase;
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::Sample;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
-use super::settings::BrakeRules;
+use super::assignment::LEAVE;
+use super::settings::{BrakeRules, Settings};
 use super::shared::{Captured, Common};
 use super::status::count;
 use super::target_status::TargetStatus;
 use crate::act::brake::Brake;
 use crate::act::stop::Stopper;
-use crate::decide::policy::Step;
+use crate::decide::policy::{Policy, Step};
 use crate::take::{CaptureContext, take};
 use crate::watch::actor::{Actor, Sleeper, Woken};
-use crate::watch::target_watch::TargetWatch;
+use crate::watch::target_watch::{StopReason, TargetWatch};
 
-/// What is written to a worker's wakeup: the kernel's notice that memory runs out, any number of them.
-pub(super) const LOOK: u64 = 1;
-/// Or somebody who wants it back. More than all notices together can be.
-pub(super) const LEAVE: u64 = 1 << 32;
+/// A worker stays until it has been calm for so long.
+const CALM_AGAIN: Duration = Duration::from_secs(15);
+
+/// What a worker is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// To watch a process in danger.
+    Watch,
+    /// To read what is left of one that has ended.
+    ReadTheDead,
+}
+
+/// Does a worker's task; gives why it is done.
+pub(crate) fn watch_closely(watch: &mut TargetWatch, policy: &Policy, actor: &mut dyn Actor, task: Task) -> StopReason {
+    let mut machine = Machine::detect();
+    match task {
+        Task::Watch => watch.watch_loop(policy, &mut machine, actor, Some(CALM_AGAIN)),
+        Task::ReadTheDead => {
+            let ended = watch.after_death(policy, &mut machine, actor);
+            watch.pin = None;
+            StopReason::Ended(ended)
+        }
+    }
+}
 
 /// The actor of one worker.
 pub(crate) struct Worker {
-    pub(crate) common: Arc<Common>,
-    pub(crate) status: Arc<Mutex<TargetStatus>>,
-    /// Written with [`LOOK`] or [`LEAVE`].
-    pub(crate) wakeup: Arc<EventFd>,
+    common: Arc<Common>,
+    status: Arc<Mutex<TargetStatus>>,
+    /// Written by a [`super::assignment::Call`].
+    wakeup: Arc<EventFd>,
     /// How to stop it; found out when it is first needed.
-    pub(crate) stopper: Option<Stopper>,
-    pub(crate) brake: Option<Brake>,
+    stopper: Option<Stopper>,
+    brake: Option<Brake>,
     /// How long a brake may stand.
-    pub(crate) brake_time: Duration,
-    pub(crate) brake_rules: BrakeRules,
+    brake_time: Duration,
+    brake_rules: BrakeRules,
     /// When the process was last looked at: what a strike answers to has happened since.
-    pub(crate) looked: Instant,
+    looked: Instant,
     /// When it last woke: the look that decides begins then, and an end has been heard of.
-    pub(crate) woken: Instant,
-    pub(crate) notes: Vec<String>,
+    woken: Instant,
+    notes: Vec<String>,
 }
 
 impl Worker {
+    /// A worker that begins now.
+    pub(crate) fn new(
+        common: Arc<Common>,
+        status: Arc<Mutex<TargetStatus>>,
+        wakeup: Arc<EventFd>,
+        settings: &Settings,
+    ) -> Self {
+        Self {
+            common,
+            status,
+            wakeup,
+            stopper: None,
+            brake: None,
+            brake_time: settings.policy.brake,
+            brake_rules: settings.brake,
+            looked: Instant::now(),
+            woken: Instant::now(),
+            notes: Vec::new(),
+        }
+    }
+
     /// How to stop it now: a watchdog that was started again is another one.
     fn stopper(&mut self, pid: i32) -> Stopper {
         let watchdog = self.common.watchdog();
