@@ -239,8 +239,8 @@ mod tests {
         assert!(crate::read(&light.unwrap()).is_ok(), "a light capture can be reported on");
     }
 
-    /// Two different leaks of one build are two causes: the second one's first victims are whole, however many
-    /// there were of the first.
+    /// Two different leaks of one build are two causes: the second one's first victims are whole, however
+    /// many there were of the first.
     #[test]
     fn another_leak_of_the_same_build_is_written_whole() {
         let store = tempfile::tempdir().unwrap();

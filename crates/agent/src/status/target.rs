@@ -3,7 +3,7 @@
 use lastgasp_recorder::daemon::status::TargetStatus;
 use serde::Serialize;
 
-use super::clip;
+use super::text::clip;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Target<'a> {

@@ -103,8 +103,8 @@ struct Telling {
 }
 
 impl Telling {
-    /// Runs the webhook's thread. Should a panic end it, what was to be told is lost, which is counted, and it
-    /// begins anew.
+    /// Runs the webhook's thread. Should a panic end it, what was to be told is lost, which is counted, and
+    /// it begins anew.
     fn tell_all(&self, events: &Receiver<Event>, send: impl Fn(&Notification, &[Duration]) -> Result<(), String>) {
         let mut waiting = 0;
         while guarded(THREAD, || self.tell(events, &send, &mut waiting)).is_err() {
