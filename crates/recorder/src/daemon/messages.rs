@@ -9,7 +9,8 @@ use super::attach::Looked;
 use super::settings::Settings;
 use super::status::Status;
 use crate::decide::pin_window::PinWindow;
-use crate::watch::target_watch::{StopReason, TargetWatch};
+use crate::watch::stop_reason::StopReason;
+use crate::watch::target_watch::TargetWatch;
 
 /// What the supervisor is told.
 pub(crate) enum Message {

@@ -29,12 +29,13 @@ use super::shared::Common;
 use super::status::{Counters, Status, count};
 use super::target_status::TargetStatus;
 use super::worker::{Task, Worker, watch_closely};
-use crate::decide::forecast::Point;
 use crate::decide::pin_window::PinWindow;
-use crate::decide::policy::{Mode, State};
+use crate::decide::policy::{Measured, Mode, PinAct, State};
 use crate::guard::{Panicked, panics};
 use crate::own_process::run_before_others;
-use crate::watch::target_watch::{StopReason, TargetWatch};
+use crate::watch::stop_reason::StopReason;
+use crate::watch::target_watch::TargetWatch;
+use crate::watch::watch_loop::Rules;
 
 /// Marks in epoll's events, beside process numbers.
 const PROCESS_EVENTS: u64 = u64::MAX;
@@ -59,6 +60,7 @@ pub(crate) struct Supervisor {
     pin_window: Option<PinWindow>,
     _probe_thread: Option<ProbeThread>,
     machine: Machine,
+    measured: Measured,
     started_unix: u64,
     watched: BTreeMap<i32, Watched>,
     schedule: Schedule,
@@ -75,7 +77,7 @@ struct Watched {
 }
 
 impl Supervisor {
-    pub(crate) fn new(mut settings: Settings, inbox: Inbox, common: Arc<Common>) -> io::Result<Self> {
+    pub(crate) fn new(settings: Settings, inbox: Inbox, common: Arc<Common>) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let (process_events, trouble) = ProcessEvents::listen();
         if let Some(e) = trouble {
@@ -89,9 +91,9 @@ impl Supervisor {
         epoll.add(inbox.wakeup.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKEUP))?;
         let memory_notices = MemoryNotices::new(settings.policy.mode > Mode::Observe)?;
         epoll.add(&memory_notices, EpollEvent::new(EpollFlags::EPOLLIN, MEMORY_NOTICES))?;
-        settings.policy.fastest = fastest_growth();
+        let measured = Measured { fastest: fastest_growth(), ..Measured::default() };
         tracing::info!(
-            gigabytes_per_second = format!("{:.1}", settings.policy.fastest / 1e9),
+            gigabytes_per_second = format!("{:.1}", measured.fastest / 1e9),
             "the fastest growth that this machine can produce"
         );
         let settings = Arc::new(settings);
@@ -114,6 +116,7 @@ impl Supervisor {
             pin_window: None,
             _probe_thread: probe.transpose()?,
             machine: Machine::detect(),
+            measured,
             started_unix: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs()),
             watched: BTreeMap::new(),
             schedule: Schedule::new(Instant::now()),
@@ -267,7 +270,7 @@ impl Supervisor {
         );
         self.count(|c| c.discovered += 1);
         self.memory_notices.follow(pid, watch.limit_usage.limits());
-        watch.memory.told = self.memory_notices.tell_of(pid);
+        watch.decisions.told = self.memory_notices.tell_of(pid);
         let now = Instant::now();
         self.watched.insert(
             pid,
@@ -312,7 +315,7 @@ impl Supervisor {
         if watch.limit_usage.age() > limits || watch.limit_usage.is_outdated(&self.machine) {
             watch.refresh_limits(rss, &self.machine);
             self.memory_notices.follow(pid, watch.limit_usage.limits());
-            watch.memory.told = self.memory_notices.tell_of(pid);
+            watch.decisions.told = self.memory_notices.tell_of(pid);
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay
             // charged.
             if !self.admission.has_events() && watch.is_replaced() {
@@ -321,25 +324,22 @@ impl Supervisor {
             }
         }
         let usage = watch.limit_usage.usage_now(rss, &self.machine);
-        let point = Point { t_ms: watch.clock.now_ms(), bytes: usage };
-        let before = watch.memory.clone();
-        let step = watch.decide(&self.settings.policy, point);
-        let danger = watch.memory.state > State::Watch || step.acts.strike || step.acts.brake.is_some();
-        if danger {
-            // The worker decides afresh.
-            watch.memory = before;
-        } else {
+        let (memory, step) = watch.decide(&self.settings.policy, self.measured, usage);
+        let danger = memory.state() > State::Watch || step.acts.strike || step.acts.brake.is_some();
+        // In danger the worker decides afresh.
+        if !danger {
+            watch.decisions.remember(memory);
             match step.acts.pin {
-                Some(true) => {
+                Some(PinAct::Hold) => {
                     if let Err(e) = watch.arm() {
                         TargetStatus::change(&watched.status, |s| s.problem = Some(format!("not armed: {e}")));
                     }
                 }
-                Some(false) => watch.pin = None,
+                Some(PinAct::Release) => watch.pin = None,
                 None => {}
             }
         }
-        TargetStatus::change(&watched.status, |s| s.decided(usage, &step, watch));
+        TargetStatus::change(&watched.status, |s| s.decided(&watch.decided(usage, &step)));
         if watched.sampled.elapsed() >= self.settings.calm_sample {
             watched.sampled = Instant::now();
             self.calm_sampler.sample(Job {
@@ -369,10 +369,10 @@ impl Supervisor {
             let _ = self.epoll.delete(exit);
         }
         let (common, status) = (Arc::clone(&self.common), Arc::clone(&watched.status));
-        let (settings, inbox) = (Arc::clone(&self.settings), self.inbox.clone());
+        let (settings, measured, inbox) = (Arc::clone(&self.settings), self.measured, self.inbox.clone());
         let work = move |mut watch: Box<TargetWatch>, wakeup| {
             let mut actor = Worker::new(common, status, wakeup, &settings);
-            let reason = watch_closely(&mut watch, &settings.policy, &mut actor, task);
+            let reason = watch_closely(&mut watch, Rules { policy: &settings.policy, measured }, &mut actor, task);
             (watch, reason)
         };
         let done = move |back: Result<(Box<TargetWatch>, StopReason), Panicked>| {
@@ -423,7 +423,7 @@ impl Supervisor {
                     tracing::info!(
                         pid,
                         service = watch.identity.service,
-                        strikes = watch.memory.strikes,
+                        strikes = watch.decisions.strikes(),
                         last_usage,
                         age_ms,
                         event = "oom-kill",
@@ -491,26 +491,16 @@ impl Supervisor {
             ),
         }
         self.pin_window = Some(window);
-        if self.settings.policy.pin_keeps != keeps {
-            let mut settings = Settings::clone(&self.settings);
-            settings.policy.pin_keeps = keeps;
-            self.use_settings(settings);
+        if self.measured.pin_keeps != keeps {
+            self.measured.pin_keeps = keeps;
             self.call_away();
         }
     }
 
-    fn use_settings(&mut self, settings: Settings) {
+    fn reload(&mut self, settings: Settings) {
+        self.memory_notices.allow(settings.policy.mode > Mode::Observe);
         self.settings = Arc::new(settings);
         *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&self.settings);
-    }
-
-    fn reload(&mut self, settings: Settings) {
-        let mut settings = settings;
-        // Measured, and not configured.
-        settings.policy.fastest = self.settings.policy.fastest;
-        settings.policy.pin_keeps = self.settings.policy.pin_keeps;
-        self.memory_notices.allow(settings.policy.mode > Mode::Observe);
-        self.use_settings(settings);
         self.common.gate.resize(self.settings.concurrent_stops);
         self.common.budget.resize(self.settings.memory);
         self.count(|c| c.reloads += 1);

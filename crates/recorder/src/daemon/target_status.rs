@@ -7,8 +7,8 @@ use lastgasp_observe::target::discover::GoProcess;
 use lastgasp_observe::target::identity::Identity;
 use lastgasp_observe::target::timeline::Sample;
 
-use crate::decide::policy::{State, Step};
-use crate::watch::target_watch::TargetWatch;
+use crate::decide::policy::State;
+use crate::watch::decisions::Decided;
 
 /// A process under watch.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,20 +103,21 @@ impl TargetStatus {
     }
 
     /// After a decision.
-    pub(crate) fn decided(&mut self, usage: u64, step: &Step, watch: &TargetWatch) {
+    pub(crate) fn decided(&mut self, decided: &Decided<'_>) {
+        let Decided { usage, step, state, pinned, cgroup, limit } = *decided;
         self.usage_bytes = usage;
-        self.state = match watch.memory.state {
+        self.state = match state {
             State::Watch => "watch",
             State::Alert => "alert",
             State::Armed => "armed",
         };
-        self.pinned = watch.pin.is_some();
-        if self.cgroup != watch.identity.cgroup {
-            self.cgroup.clone_from(&watch.identity.cgroup);
+        self.pinned = pinned;
+        if self.cgroup != cgroup {
+            cgroup.clone_into(&mut self.cgroup);
         }
-        if self.limit_bytes != watch.limit_usage.limit.as_ref().map(|l| l.0) {
-            self.limit_bytes = watch.limit_usage.limit.as_ref().map(|l| l.0);
-            self.limit_source = watch.limit_usage.limit.as_ref().map(|l| l.1.clone());
+        if self.limit_bytes != limit.map(|l| l.0) {
+            self.limit_bytes = limit.map(|l| l.0);
+            self.limit_source = limit.map(|l| l.1.clone());
         }
         self.slope_bytes_per_second = step.forecast.map(|f| f.rate.median);
         self.time_to_oom_seconds = step.forecast.and_then(|f| f.seconds).map(|s| (s.low, s.likely, s.high));

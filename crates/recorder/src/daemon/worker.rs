@@ -22,10 +22,13 @@ use super::status::count;
 use super::target_status::TargetStatus;
 use crate::act::brake::Brake;
 use crate::act::stop::Stopper;
-use crate::decide::policy::{Policy, Step};
+use crate::decide::policy::BrakeAct;
 use crate::take::{CaptureContext, take};
 use crate::watch::actor::{Actor, Sleeper, Woken};
-use crate::watch::target_watch::{StopReason, TargetWatch};
+use crate::watch::decisions::Decided;
+use crate::watch::stop_reason::StopReason;
+use crate::watch::target_watch::TargetWatch;
+use crate::watch::watch_loop::Rules;
 
 /// A worker stays until it has been calm for so long.
 const CALM_AGAIN: Duration = Duration::from_secs(15);
@@ -40,12 +43,17 @@ pub(crate) enum Task {
 }
 
 /// Does a worker's task; gives why it is done.
-pub(crate) fn watch_closely(watch: &mut TargetWatch, policy: &Policy, actor: &mut dyn Actor, task: Task) -> StopReason {
+pub(crate) fn watch_closely(
+    watch: &mut TargetWatch,
+    rules: Rules<'_>,
+    actor: &mut dyn Actor,
+    task: Task,
+) -> StopReason {
     let mut machine = Machine::detect();
     match task {
-        Task::Watch => watch.watch_loop(policy, &mut machine, actor, Some(CALM_AGAIN)),
+        Task::Watch => watch.watch_loop(rules, &mut machine, actor, Some(CALM_AGAIN)),
         Task::ReadTheDead => {
-            let ended = watch.after_death(policy, &mut machine, actor);
+            let ended = watch.after_death(rules, &mut machine, actor);
             watch.pin = None;
             StopReason::Ended(ended)
         }
@@ -182,8 +190,8 @@ impl Actor for Worker {
         Ok(())
     }
 
-    fn brake(&mut self, on: bool, limit_usage: &LimitUsage) -> Result<bool, String> {
-        if !on {
+    fn brake(&mut self, act: BrakeAct, limit_usage: &LimitUsage) -> Result<bool, String> {
+        if act == BrakeAct::TakeBack {
             let Some(brake) = self.brake.take() else { return Ok(false) };
             count(&self.common.counters, |c| c.brake_seconds_total += brake.age().as_secs_f64());
             return Ok(true);
@@ -205,7 +213,7 @@ impl Actor for Worker {
         Ok(true)
     }
 
-    fn seen(&mut self, sample: &Sample, step: &Step, watch: &TargetWatch) {
+    fn seen(&mut self, sample: &Sample, decided: &Decided<'_>) {
         self.looked = Instant::now();
         if self.brake.is_some()
             && let Some(watchdog) = self.common.watchdog()
@@ -214,7 +222,7 @@ impl Actor for Worker {
         }
         TargetStatus::change(&self.status, |s| {
             s.sampled(sample);
-            s.decided(sample.usage, step, watch);
+            s.decided(decided);
         });
     }
 

@@ -14,7 +14,7 @@ use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::process_tree::descendants;
-use lastgasp_observe::raw_capture::{Phase, RawCapture};
+use lastgasp_observe::raw_capture::{Phase, RawCapture, Source};
 use lastgasp_observe::target::discover::Discoverer;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample};
@@ -27,17 +27,21 @@ use nix::unistd::Pid;
 use crate::act::own_cgroup::OwnCgroup;
 use crate::act::profiling::Profiling;
 use crate::act::stop::Stopper;
-use crate::decide::policy::{Policy, Step};
+use crate::decide::policy::{BrakeAct, Measured, Policy};
 use crate::guard::{Panicked, USUAL_STACK, guarded, spawn_guarded};
 use crate::own_process::run_before_others;
 use crate::run::signals::Signals;
+use crate::take::keeper::Keeper;
 use crate::take::{CaptureContext, take};
 use crate::undo::journal::{self, Journal};
 use crate::undo::profile_rate::RATE;
 use crate::undo::watchdog::Watchdog;
 use crate::watch::actor::{Actor, Sleeper, Woken};
+use crate::watch::decisions::Decided;
 use crate::watch::history::lock;
-use crate::watch::target_watch::{StopReason, TargetWatch};
+use crate::watch::stop_reason::StopReason;
+use crate::watch::target_watch::TargetWatch;
+use crate::watch::watch_loop::Rules;
 
 /// The hidden subcommand that enters cgroups and then becomes the command.
 pub(crate) const ENTER_SUBCOMMAND: &str = "enter";
@@ -58,8 +62,20 @@ pub struct Config {
     pub policy: Policy,
     /// Whether to switch on the memory profile of a program that keeps none.
     pub enable_profiling: bool,
+    /// Whether memory beside the evidence is to be kept: what is taken comes with where it can be read.
+    pub keep_memory: bool,
     /// Tells the user something at once.
     pub say: fn(&str),
+}
+
+/// What was taken.
+#[derive(Debug)]
+pub struct Captured {
+    /// The evidence.
+    pub raw: RawCapture,
+    /// Where other memory can be read, if it is to be kept. A dead process is held until this is dropped, no
+    /// longer than it would be held anyway for its evidence.
+    pub source: Option<Source>,
 }
 
 /// How it went.
@@ -79,14 +95,14 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The command could not be started.
-pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io::Result<Outcome> {
+pub fn run(config: &Config, sink: impl FnMut(Captured) + Send + 'static) -> io::Result<Outcome> {
     if config.command.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
     }
     let mut notes = journal::recover(&config.store);
     let signals = Signals::block();
     let mounts = Mounts::detect();
-    let (sender, receiver) = mpsc::channel::<RawCapture>();
+    let (sender, receiver) = mpsc::channel::<Captured>();
     let worker = spawn_guarded(DECODE, USUAL_STACK, move || hand_to(sink, receiver))?;
     let group = match OwnCgroup::create(&mounts, &format!("lastgasp-run-{}", std::process::id()), config.memory_max) {
         Ok(group) => Some(group),
@@ -138,6 +154,7 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
         oom_killed: false,
         watched: false,
         ended: None,
+        keeper: None,
     };
     let status = watch.until_the_end();
     let Watch { stopper, mut notes, sender, oom_killed, watched, .. } = watch;
@@ -194,7 +211,7 @@ struct Watch<'a> {
     began: Instant,
     machine: Machine,
     notes: Vec<String>,
-    sender: mpsc::Sender<RawCapture>,
+    sender: mpsc::Sender<Captured>,
     discoverer: Discoverer,
     cache: RuntimeCache,
     /// Processes that will never be readable.
@@ -202,6 +219,8 @@ struct Watch<'a> {
     oom_killed: bool,
     watched: bool,
     ended: Option<WaitStatus>,
+    /// Of the process that is watched, if its memory is to be kept.
+    keeper: Option<Keeper>,
 }
 
 impl Watch<'_> {
@@ -271,6 +290,7 @@ impl Watch<'_> {
     fn follow(&mut self, target: Target) {
         self.watched = true;
         let profiling = self.enable_profiling(&target);
+        self.keeper = if self.config.keep_memory { Keeper::open(&target.process) } else { None };
         let rss = target.process.rss().unwrap_or(0);
         let limit_usage =
             LimitUsage::of(target.process.pid(), rss, self.group, self.config.memory_max, &self.mounts, &self.machine);
@@ -281,8 +301,8 @@ impl Watch<'_> {
         }
         lock(&watch.history).first_look(&mut watch.limit_usage);
         let mut machine = Machine::detect();
-        let policy = self.config.policy.clone();
-        if let StopReason::Ended(ended) = watch.watch_loop(&policy, &mut machine, self, None) {
+        let rules = Rules { policy: &self.config.policy, measured: Measured::default() };
+        if let StopReason::Ended(ended) = watch.watch_loop(rules, &mut machine, self, None) {
             self.oom_killed |= ended.oom;
             ended.unread.into_iter().for_each(|why| self.note_once(why));
         }
@@ -336,7 +356,7 @@ impl Sleeper for Watch<'_> {
 }
 
 impl Actor for Watch<'_> {
-    fn take(&mut self, target: &Target, context: CaptureContext<'_>, _until: Instant) -> Result<(), String> {
+    fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String> {
         let stopper = (context.phase == Phase::PreKill).then_some(&self.stopper);
         let raw = take(target, stopper, context);
         // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's
@@ -344,17 +364,23 @@ impl Actor for Watch<'_> {
         if raw.phase == Phase::PreKill && MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
             return Err("too late: it was dead before it was copied".into());
         }
-        let _ = self.sender.send(raw);
+        let source = self.keeper.as_ref().map(|k| k.source(raw.phase, until));
+        let (source, release) = source.map_or((None, None), |(source, release)| (Some(source), release));
+        if self.sender.send(Captured { raw, source }).is_ok()
+            && let Some(release) = release
+        {
+            release.wait();
+        }
         Ok(())
     }
 
     /// The group is the command's own, with the limit that its user asked for: nothing is braked there.
-    fn brake(&mut self, _on: bool, _limit_usage: &LimitUsage) -> Result<bool, String> {
+    fn brake(&mut self, _act: BrakeAct, _limit_usage: &LimitUsage) -> Result<bool, String> {
         Ok(false)
     }
 
     /// Nobody asks how it goes.
-    fn seen(&mut self, _sample: &Sample, _step: &Step, _watch: &TargetWatch) {}
+    fn seen(&mut self, _sample: &Sample, _decided: &Decided<'_>) {}
 
     /// Whether the command has meanwhile started a Go process that is clearly larger: `go run`, or a launcher
     /// written in Go.

@@ -1,6 +1,13 @@
 //! One process, watched closely by a thread of its own.
 
 pub(crate) mod actor;
+pub(crate) mod decisions;
 pub(crate) mod history;
+mod live;
+mod observed;
+pub(crate) mod stop_reason;
 pub(crate) mod target_watch;
-mod watch_loop;
+pub(crate) mod watch_loop;
+
+#[cfg(test)]
+mod loop_tests;
