@@ -8,9 +8,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use lastgasp_recorder::guard::{guarded, spawn_guarded};
 
 /// Largest request, in bytes, and the longest time that it may take to come, and its answer to go.
 const MAX_REQUEST_BYTES: usize = 8 << 10;
@@ -53,23 +54,26 @@ pub(crate) fn serve(
     let listener = TcpListener::bind(address)?;
     let bound = listener.local_addr()?;
     let pages = Arc::new(pages);
-    let connections = Arc::new(Mutex::new(Connections::default()));
-    std::thread::Builder::new().name("http".into()).stack_size(128 << 10).spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(stream) = stream.map(Arc::new) else {
-                // Out of descriptors, most likely: not a reason to spin.
-                std::thread::sleep(Duration::from_millis(100));
-                continue;
-            };
-            let Some(id) = lock(&connections).admit(&stream) else { continue };
-            let open = Open { id, connections: Arc::clone(&connections) };
-            let pages = Arc::clone(&pages);
-            let thread = std::thread::Builder::new().name("http-client".into()).stack_size(256 << 10);
-            // Where there is no thread, `open` goes with the closure.
-            let _ = thread.spawn(move || converse(&stream, &open, &*pages));
-        }
-    })?;
+    // Served again after a panic: the socket is still ours.
+    spawn_guarded("http", 128 << 10, move || while guarded("http", || accept(&listener, &pages)).is_err() {})?;
     Ok(bound)
+}
+
+/// Gives each connection a thread; does not end.
+fn accept(listener: &TcpListener, pages: &Arc<impl Fn(&str) -> Option<Answer> + Send + Sync + 'static>) {
+    let connections = Arc::new(Mutex::new(Connections::default()));
+    for stream in listener.incoming() {
+        let Ok(stream) = stream.map(Arc::new) else {
+            // Out of descriptors, most likely: not a reason to spin.
+            std::thread::sleep(Duration::from_millis(100));
+            continue;
+        };
+        let Some(id) = lock(&connections).admit(&stream) else { continue };
+        let open = Open { id, connections: Arc::clone(&connections) };
+        let pages = Arc::clone(pages);
+        // Where there is no thread, `open` goes with the closure.
+        let _ = spawn_guarded("http-client", 256 << 10, move || converse(&stream, &open, &*pages));
+    }
 }
 
 /// Open connections by number: the oldest first.
@@ -143,7 +147,7 @@ fn converse(mut stream: &TcpStream, open: &Open, pages: &dyn Fn(&str) -> Option<
     }
     open.waits_for_us(true)?;
     // What one page cannot say, the next one may.
-    let answer = catch_unwind(AssertUnwindSafe(|| answer(&request, pages)))
+    let answer = guarded("http-client", || answer(&request, pages))
         .unwrap_or_else(|_| Answer::plain("500 Internal Server Error", "this page cannot be made: the log says why"));
     open.waits_for_us(false)?;
     let mut out = format!(

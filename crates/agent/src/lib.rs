@@ -13,6 +13,7 @@ mod self_stats;
 mod services;
 mod settings;
 mod status;
+mod vital_threads;
 mod webhook;
 
 pub use capture_writers::CaptureWriters;

@@ -71,6 +71,15 @@ impl Archive {
         self.put_by(decoded, diagnosis, |form| write_as(&self.store, decoded, diagnosis, form))
     }
 
+    /// Writes a capture light, whatever the rules say: for one that could not be written whole.
+    ///
+    /// # Errors
+    /// As [`Archive::put`].
+    pub fn put_light(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, Form), StoreError> {
+        let light = |_| write_as(&self.store, decoded, diagnosis, Form::Light);
+        self.put_by(decoded, diagnosis, light).map(|(path, _)| (path, Form::Light))
+    }
+
     fn put_by(
         &self,
         decoded: &Decoded,
@@ -230,8 +239,8 @@ mod tests {
         assert!(crate::read(&light.unwrap()).is_ok(), "a light capture can be reported on");
     }
 
-    /// Two different leaks of one build are two causes: the second one's first victims are whole, however many
-    /// there were of the first.
+    /// Two different leaks of one build are two causes: the second one's first victims are whole, however
+    /// many there were of the first.
     #[test]
     fn another_leak_of_the_same_build_is_written_whole() {
         let store = tempfile::tempdir().unwrap();

@@ -2,10 +2,12 @@
 //! else is; the size is bounded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::text::MAX_TEXT;
 use super::*;
 
 /// Tables by name; of each the fields with their types.
@@ -119,6 +121,20 @@ fn what_it_says() {
     assert_eq!(said["targets"][0]["time_to_oom_seconds"]["likely"], 2.0);
     assert_eq!(said["store"]["path"], "/store");
     assert_eq!(document(&status, &["x".into()], &[])["healthy"], false);
+}
+
+/// Names of folders may be any bytes: that is no reason to say nothing.
+#[test]
+fn a_path_that_is_no_text() {
+    let path = Path::new(std::ffi::OsStr::from_bytes(b"/store/\xff"));
+    let (status, own) = (Status::default(), SelfStats::default());
+    let captures = [RecentCapture { path: path.into(), ..RecentCapture::default() }];
+    let snapshot = Snapshot { status: &status, own: &own, problems: &[], captures: &captures, store: (path, 1, 1) };
+    let said: Value = serde_json::from_str(&text(&snapshot)).unwrap();
+    assert_eq!(
+        (&said["store"]["path"], &said["captures"][0]["path"]),
+        (&"/store/\u{fffd}".into(), &"/store/\u{fffd}".into())
+    );
 }
 
 /// Bounded whatever runs on the node; who is in danger is never what is left out.

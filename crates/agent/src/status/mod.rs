@@ -6,7 +6,9 @@
 mod contract;
 mod counters;
 mod target;
+mod text;
 
+use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 use std::path::Path;
 use std::time::SystemTime;
@@ -21,13 +23,12 @@ use crate::self_stats::SelfStats;
 use counters::Counters;
 use target::Target;
 pub(crate) use target::danger;
+use text::clip;
 
 /// Name and version of the document.
 const SCHEMA: &str = "lastgasp.status/1";
 /// Targets in the document; of more those in the greatest danger are there.
 const MAX_TARGETS: usize = 1000;
-/// Longest text of a field, in bytes: names and paths are the targets' choice.
-const MAX_TEXT: usize = 512;
 
 /// What the document is made of.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ struct Agent {
 
 #[derive(Debug, Serialize)]
 struct Store<'a> {
-    path: &'a Path,
+    path: Cow<'a, str>,
     captures: usize,
     bytes: u64,
     max_captures: usize,
@@ -99,7 +100,7 @@ struct Capture<'a> {
     phase: &'a str,
     taken_at: &'a str,
     light: bool,
-    path: &'a Path,
+    path: Cow<'a, str>,
     code: Option<&'static str>,
     sentence: Option<&'a str>,
 }
@@ -123,7 +124,7 @@ impl<'a> Document<'a> {
             pin_window: status.pin_window.as_ref().map(Window::of),
             agent: Agent { memory_bytes: own.rss, cpu_seconds: own.cpu_seconds, open_files: own.descriptors },
             store: Store {
-                path: store.0,
+                path: store.0.to_string_lossy(),
                 captures: own.store.0,
                 bytes: own.store.1,
                 max_captures: store.2,
@@ -162,18 +163,9 @@ impl<'a> Capture<'a> {
             phase: &capture.phase,
             taken_at: &capture.taken_at,
             light: capture.light,
-            path: &capture.path,
+            path: capture.path.to_string_lossy(),
             code: capture.verdict.as_ref().map(|v| v.0),
             sentence: capture.verdict.as_ref().map(|v| clip(&v.1)),
         }
     }
-}
-
-/// As much of a text as a field holds.
-fn clip(text: &str) -> &str {
-    let mut end = text.len().min(MAX_TEXT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use lastgasp_recorder::daemon::status::TargetStatus;
 use lastgasp_report::started_at;
 use serde::Serialize;
 
-use super::clip;
+use super::text::clip;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Target<'a> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use lastgasp_goruntime::{Evidence, Runtime, SpanTable};
+use lastgasp_goruntime::{Evidence, Gap, Runtime, SpanTable};
 use lastgasp_inferior::{Resident, ThreadRegisters, Usage};
 
 use super::binary::Binary;
@@ -88,4 +88,17 @@ pub struct Spans {
     /// Whether the target ran while it was read: each span is then right by itself, and the sums are of no
     /// single moment.
     pub running: bool,
+}
+
+impl RawCapture {
+    /// Leaves out all that is not needed to tell what the memory is held by, for a second attempt at decoding
+    /// what the first one stumbled over; `why` becomes a gap.
+    pub fn reduce(&mut self, why: &str) {
+        self.registers.clear();
+        self.spans = None;
+        self.residency = None;
+        self.charge = None;
+        self.baselines = BaselineHistory::default();
+        self.evidence.gaps.push(Gap::new("decoding", why));
+    }
 }
