@@ -18,6 +18,17 @@ pub(crate) struct Decisions {
     brake_failed: bool,
 }
 
+/// A look, as far as decisions hang on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// Bytes in use.
+    pub(crate) point: Point,
+    /// Bytes of the limit that will be reached first.
+    pub(crate) limit: Option<u64>,
+    /// Whether its address space is held.
+    pub(crate) pinned: bool,
+}
+
 /// A decision, and what it was made by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Decided<'a> {
@@ -55,14 +66,8 @@ impl Decisions {
 
     /// Notes a look, and decides: gives what is to be remembered of that ([`Decisions::remember`]) and what is
     /// to be done.
-    pub(crate) fn decide(
-        &mut self,
-        policy: &Policy,
-        measured: Measured,
-        point: Point,
-        limit: Option<u64>,
-        pinned: bool,
-    ) -> (Memory, Step) {
+    pub(crate) fn decide(&mut self, policy: &Policy, measured: Measured, look: Look) -> (Memory, Step) {
+        let Look { point, limit, pinned } = look;
         if self.points.len() >= 2 * RECENT {
             self.points.drain(..RECENT);
         }

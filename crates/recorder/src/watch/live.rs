@@ -12,7 +12,7 @@ use nix::sys::wait::WaitStatus;
 use super::actor::Actor;
 use super::decisions::{Decided, Decisions};
 use super::history::{TargetHistory, lock};
-use super::observed::{Observed, Pace, Taking};
+use super::observed::{Limit, Observed, Pace, Taking};
 use super::stop_reason::{ExitReport, StopReason};
 use super::target_watch::TargetWatch;
 use super::watch_loop::{Rules, after_death, watch_loop};
@@ -107,9 +107,9 @@ impl Observed for Live<'_> {
         self.history.keep_up(pace, state);
     }
 
-    fn limit(&self) -> Option<(u64, bool)> {
+    fn limit(&self) -> Option<Limit> {
         let usage = &self.watch.limit_usage;
-        usage.limit.as_ref().map(|l| (l.0, usage.is_of_group()))
+        usage.limit.as_ref().map(|l| Limit { bytes: l.0, of_group: usage.is_of_group() })
     }
 
     fn exit(&self) -> Option<BorrowedFd<'_>> {

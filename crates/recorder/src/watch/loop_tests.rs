@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 
 use super::actor::{Actor, Sleeper, Woken};
 use super::decisions::{Decided, Decisions};
-use super::observed::{Observed, Pace, Taking};
+use super::observed::{Limit, Observed, Pace, Taking};
 use super::stop_reason::{ExitReport, StopReason};
 use super::watch_loop::{Rules, after_death, watch_loop};
 use crate::act::stop::STOP_TIMEOUT_OF_THE_ONLY_COPY;
@@ -201,8 +201,8 @@ impl Observed for Fake {
         }
     }
 
-    fn limit(&self) -> Option<(u64, bool)> {
-        self.world.limit.get().map(|l| (l, true))
+    fn limit(&self) -> Option<Limit> {
+        self.world.limit.get().map(|bytes| Limit { bytes, of_group: true })
     }
 
     fn exit(&self) -> Option<BorrowedFd<'_>> {

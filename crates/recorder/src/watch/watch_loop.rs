@@ -6,6 +6,7 @@ use std::time::Duration;
 use lastgasp_observe::raw_capture::{Phase, Reason};
 
 use super::actor::{Actor, Woken};
+use super::decisions::Look;
 use super::observed::{Observed, Pace, Taking};
 use super::stop_reason::{ExitReport, StopReason};
 use crate::act::stop::STOP_TIMEOUT_OF_THE_ONLY_COPY;
@@ -44,9 +45,9 @@ pub(super) fn watch_loop(
         }
         let Some(sample) = target.sample(state) else { break };
         target.keep_up(pace, state);
-        let (limit, held) = (target.limit().map(|(limit, _)| limit), target.is_held());
         let point = Point { t_ms: sample.t_ms, bytes: sample.usage };
-        let (memory, step) = target.decisions().decide(rules.policy, rules.measured, point, limit, held);
+        let look = Look { point, limit: target.limit().map(|l| l.bytes), pinned: target.is_held() };
+        let (memory, step) = target.decisions().decide(rules.policy, rules.measured, look);
         target.decisions().remember(memory);
         let steady = target.now() - came > SEEN_TO_BE_STEADY && step.time_to_oom().is_none_or(|t| t > 60.0);
         pace = if steady { Pace::Steady } else { Pace::Growing };
@@ -153,7 +154,7 @@ pub(super) fn after_death(target: &mut dyn Observed, rules: Rules<'_>, actor: &m
         return ended;
     }
     // Whose group ran out of memory had used all of it, whenever we looked last.
-    let all = target.limit().filter(|(_, of_group)| oom && *of_group).map(|l| l.0);
+    let all = target.limit().filter(|l| oom && l.of_group).map(|l| l.bytes);
     let last = target.decisions().last().map(|p| p.bytes);
     target.last_sample(all.or(last));
     let reason = if oom { Reason::OomKill } else { Reason::Killed };
