@@ -34,8 +34,8 @@ pub(crate) struct Admission {
 /// Whether what is known of numbers holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// It does: with events it is heard of who takes a number and becomes a program, and asking the kernel for
-    /// the start of each process costs 30 microseconds.
+    /// It does: with events it is heard of who takes a number and becomes a program, and asking the kernel
+    /// for the start of each process costs 30 microseconds.
     Certain,
     /// It may be of others that had the numbers before.
     Doubtful,

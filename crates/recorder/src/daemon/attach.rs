@@ -126,8 +126,8 @@ impl Queue {
     }
 }
 
-/// Looks at one process after the other, until no more will come. One at which the look panics is refused, and
-/// the next one is looked at.
+/// Looks at one process after the other, until no more will come. One at which the look panics is refused,
+/// and the next one is looked at.
 fn serve<I: Inspect>(queue: &Queue, settings: &Mutex<Arc<Settings>>, start: fn() -> I, done: impl Fn(i32, Looked)) {
     let mut inspector = start();
     while let Some((pid, depth)) = queue.next() {

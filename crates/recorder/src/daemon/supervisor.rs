@@ -1,7 +1,7 @@
 //! The supervisor: one thread for all calm processes. It hears of new ones and of ends, looks at cgroups, and
 //! calls a worker when one is in danger. It never reads a process's memory, and so it never hangs with one.
-//! Who comes under watch is [`super::admission`]'s to say, when a look is due [`super::schedule`]'s, and how a
-//! watch changes hands [`super::assignment`]'s.
+//! Who comes under watch is [`super::admission`]'s to say, when a look is due [`super::schedule`]'s, and how
+//! a watch changes hands [`super::assignment`]'s.
 
 use std::collections::BTreeMap;
 use std::io;

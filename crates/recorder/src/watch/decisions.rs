@@ -1,5 +1,5 @@
-//! What was decided for a process, and the looks that the next decision is made of. The policy is pure: here is
-//! where what it remembers stands between two steps.
+//! What was decided for a process, and the looks that the next decision is made of. The policy is pure: here
+//! is where what it remembers stands between two steps.
 
 use crate::decide::forecast::Point;
 use crate::decide::policy::{Measured, Memory, Policy, Seen, State, Step};
@@ -64,8 +64,8 @@ impl Decisions {
         self.points.clear();
     }
 
-    /// Notes a look, and decides: gives what is to be remembered of that ([`Decisions::remember`]) and what is
-    /// to be done.
+    /// Notes a look, and decides: gives what is to be remembered of that ([`Decisions::remember`]) and what
+    /// is to be done.
     pub(crate) fn decide(&mut self, policy: &Policy, measured: Measured, look: Look) -> (Memory, Step) {
         let Look { point, limit, pinned } = look;
         if self.points.len() >= 2 * RECENT {

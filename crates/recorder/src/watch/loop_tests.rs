@@ -466,7 +466,7 @@ fn where_the_whole_machine_is_out_of_memory_it_is_let_go_at_once() {
     let (mut target, mut actor) = (Fake::of(&world), FakeActor(Rc::clone(&world)));
     target.held = true;
     let rules = Rules { policy: &Policy::default(), measured: MEASURED };
-    let report = after_death(&mut target, rules, &mut actor);
+    let report = after_death(&mut target, world.began, rules, &mut actor);
     assert!(report.oom && report.unread.is_some_and(|why| why.contains("let go at once")) && !target.held);
     assert!(world.log.borrow().iter().all(|(_, w)| !w.starts_with("taken")));
 }

@@ -34,7 +34,8 @@ pub(crate) struct Limit {
 pub(crate) struct Taking {
     pub(crate) phase: Phase,
     pub(crate) reason: Reason,
-    /// How long the last thread is waited for where the target is stopped; the usual time where none is given.
+    /// How long the last thread is waited for where the target is stopped; the usual time where none is
+    /// given.
     pub(crate) patience: Option<Duration>,
     /// What is taken later is worth nothing.
     pub(crate) until: Instant,

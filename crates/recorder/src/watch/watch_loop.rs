@@ -1,7 +1,7 @@
 //! One process, watched closely by a thread of its own: sampled, armed, struck, and read after its death.
 //! `run` watches its command so from the beginning to the end; the daemon does it with those in danger.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lastgasp_observe::raw_capture::{Phase, Reason};
 
@@ -71,7 +71,8 @@ pub(super) fn watch_loop(
             }
         }
     }
-    let ended = after_death(target, rules, actor);
+    let died = target.now();
+    let ended = after_death(target, died, rules, actor);
     target.release();
     StopReason::Ended(ended)
 }
@@ -121,9 +122,13 @@ fn act(target: &mut dyn Observed, acts: Acts, measured: Measured, actor: &mut dy
     }
 }
 
-/// The process has ended, or is about to be reaped: says how, and reads what the pin has kept.
-pub(super) fn after_death(target: &mut dyn Observed, rules: Rules<'_>, actor: &mut dyn Actor) -> ExitReport {
-    let died = target.now();
+/// The process has ended, or is about to be reaped, since `died`: says how, and reads what the pin has kept.
+pub(super) fn after_death(
+    target: &mut dyn Observed,
+    died: Instant,
+    rules: Rules<'_>,
+    actor: &mut dyn Actor,
+) -> ExitReport {
     let (status, exit) = target.end();
     let hold = after_exit(&exit, rules.policy.hold);
     let (kind, text) = match hold {
