@@ -9,8 +9,8 @@ use rustc_hash::FxHashMap;
 
 use crate::frames::Frames;
 
-/// The goroutines but the runtime's own, in their order. `now_ns` is the target's clock (`CLOCK_MONOTONIC`) at
-/// the copy; `code` is where its code starts.
+/// The goroutines but the runtime's own, in their order. `now_ns` is the target's clock (`CLOCK_MONOTONIC`)
+/// at the copy; `code` is where its code starts.
 pub(crate) fn list(goroutines: &[Goroutine], now_ns: u64, code: Addr, frames: &mut Frames) -> GoroutineList {
     let mut t = Tables {
         frames,

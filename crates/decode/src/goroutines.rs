@@ -21,8 +21,8 @@ struct Key {
     approximate: bool,
 }
 
-/// What a group's goroutines are known by at first: the list of calls, status, reason to wait, frame of the `go`
-/// statement, whether the stack is approximate. Two of them may be one group.
+/// What a group's goroutines are known by at first: the list of calls, status, reason to wait, frame of the
+/// `go` statement, whether the stack is approximate. Two of them may be one group.
 type Alike = (*const Call, Status, &'static str, Option<u32>, bool);
 
 /// Groups of the goroutines that are not the runtime's own, the largest first. Those whose stacks were left

@@ -77,13 +77,9 @@ mod ranges;
 mod runtime;
 mod version;
 
-/// The make-believe process of the integration tests, for unit tests too: it names this crate as they do.
+/// The make-believe process of the integration tests names this crate as they do (`evidence/fixture.rs`).
 #[cfg(test)]
 extern crate self as lastgasp_goruntime;
-#[cfg(test)]
-#[allow(dead_code, unreachable_pub)]
-#[path = "../tests/synthetic/process.rs"]
-mod synthetic;
 
 pub use binary::buildinfo::{BuildInfo, Module, parse_buildinfo};
 pub use binary::locate::Globals;
@@ -96,6 +92,7 @@ pub use goroutine::{
     Ancestor, Call, CallSite, Goroutine, Goroutines, Label, LabelSalt, Status, decode_all_goroutines,
     decode_goroutines, is_system,
 };
+pub use heap::free_pages::free_pages;
 pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use heap::memstats::MemStats;
 pub use heap::rtype::type_name;

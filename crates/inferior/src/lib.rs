@@ -26,12 +26,16 @@
 
 mod addr;
 mod arch;
+mod core_notes;
+mod core_writer;
 mod corefile;
 mod elf;
 mod images;
 mod live;
 mod mapping;
 mod memory;
+mod pagemap;
+mod ranges;
 mod resident;
 mod snapshot;
 mod stat;
@@ -39,12 +43,15 @@ mod thread;
 
 pub use addr::{Addr, AddrRange};
 pub use arch::{Arch, clock_ticks, page_size};
+pub use core_writer::{Access, Added, Bounds, CoreProcess, CoreWriter, Cut, OwnNote};
 pub use corefile::{CoreFile, CoreMapping, Match};
 pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol};
 pub use images::{MappedFile, mapped_files};
 pub use live::{LiveProcess, OpenError, Usage, resident_bytes, start_time};
 pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};
+pub use pagemap::{PageMap, Pages, Wanted};
+pub use ranges::Ranges;
 pub use resident::{Resident, parse_smaps};
 pub use snapshot::Snapshot;
 pub use stat::Stat;

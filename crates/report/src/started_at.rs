@@ -1,5 +1,6 @@
-//! When a process started: `started_at` in every contract (the report, messages, `ps --json`). What had another
-//! name before still has it: `started_unix` in messages, `started_at_unix` in `ps --json`, in seconds.
+//! When a process started: `started_at` in every contract (the report, messages, the status document,
+//! `ps --json`). What had another name before still has it: `started_unix` in messages, `started_at_unix` in
+//! `ps --json`, in seconds.
 
 /// RFC 3339 of seconds since 1970; `None` for 0, which stands for unknown.
 #[must_use]

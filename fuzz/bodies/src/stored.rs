@@ -48,8 +48,8 @@ pub fn locations(data: &[u8]) {
 }
 
 /// Facts that were read back: diagnosis, every report and every file that is made of them. The input is JSON;
-/// or, where it does not begin like JSON, orders to change the numbers of facts that are whole, of each version
-/// in turn: which of them (two bytes), by what (eight).
+/// or, where it does not begin like JSON, orders to change the numbers of facts that are whole, of each
+/// version in turn: which of them (two bytes), by what (eight).
 pub fn facts(data: &[u8]) {
     if data.first() == Some(&b'{') {
         return read(data);
@@ -88,7 +88,7 @@ fn changed(whole: &str, data: &[u8]) -> Vec<u8> {
 }
 
 /// Sets the number that is the `which`-th in the tree; `seen` counts them.
-fn number(v: &mut Value, which: usize, value: u64, seen: &mut usize) {
+pub(crate) fn number(v: &mut Value, which: usize, value: u64, seen: &mut usize) {
     match v {
         Value::Number(n) => {
             if *seen == which {

@@ -97,7 +97,8 @@ fn the_document_is_as_documented() {
     let capture = RecentCapture { verdict: Some(("heap-growth", "it grew".into())), ..RecentCapture::default() };
     let refused = PinWindow::Refused { why: "no".into() };
     for window in [Some(PinWindow::Measured(Duration::from_secs(2))), Some(refused), None] {
-        let status = Status { targets: vec![target(1)], pin_window: window, ..Status::default() };
+        let status =
+            Status { targets: vec![target(1)], pin_window: window, started_unix: 1_700_000_000, ..Status::default() };
         let document = document(&status, &["a thread has ended".into()], std::slice::from_ref(&capture));
         check(&tables, &document, "document", "$", &mut seen);
     }

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use lastgasp_recorder::daemon::status::{Status, TargetStatus};
 use lastgasp_recorder::pin_window::PinWindow;
+use lastgasp_report::started_at;
 use serde::Serialize;
 
 use crate::recent_captures::RecentCapture;
@@ -54,7 +55,7 @@ struct Document<'a> {
     schema: &'static str,
     version: &'static str,
     at_unix_ms: u64,
-    started_unix: u64,
+    started_at: Option<String>,
     mode: &'static str,
     process_events: bool,
     healthy: bool,
@@ -114,7 +115,7 @@ impl<'a> Document<'a> {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),
             at_unix_ms: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis() as u64),
-            started_unix: status.started_unix,
+            started_at: started_at(status.started_unix),
             mode: status.mode,
             process_events: status.process_events,
             healthy: problems.is_empty(),

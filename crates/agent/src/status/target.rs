@@ -1,6 +1,7 @@
 //! One watched process in the status document.
 
 use lastgasp_recorder::daemon::status::TargetStatus;
+use lastgasp_report::started_at;
 use serde::Serialize;
 
 use super::clip;
@@ -17,7 +18,7 @@ pub(super) struct Target<'a> {
     go_version: &'a str,
     module: Module<'a>,
     vcs_revision: Option<&'a str>,
-    started_unix: u64,
+    started_at: Option<String>,
     danger: &'static str,
     usage_bytes: u64,
     limit_bytes: Option<u64>,
@@ -61,7 +62,7 @@ impl<'a> Target<'a> {
             go_version: clip(&target.go_version),
             module: Module { path: clip(&target.module_path), version: clip(&target.module_version) },
             vcs_revision: text(&target.vcs_revision),
-            started_unix: target.started_unix,
+            started_at: started_at(target.started_unix),
             danger: danger(target.state).1,
             usage_bytes: target.usage_bytes,
             limit_bytes: target.limit_bytes,

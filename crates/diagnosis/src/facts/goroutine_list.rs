@@ -1,7 +1,7 @@
 //! Goroutines one by one, compact: of each its number, and by index what it has in common with others.
 //!
-//! A hundred thousand goroutines are two or three megabytes of JSON: they are stored by column, and a column in
-//! which all have the default is left out.
+//! A hundred thousand goroutines are two or three megabytes of JSON: they are stored by column, and a column
+//! in which all have the default is left out.
 
 use std::fmt;
 

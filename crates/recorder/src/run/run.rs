@@ -14,7 +14,7 @@ use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::process_tree::descendants;
-use lastgasp_observe::raw_capture::{Phase, RawCapture};
+use lastgasp_observe::raw_capture::{Phase, RawCapture, Source};
 use lastgasp_observe::target::discover::Discoverer;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample};
@@ -31,6 +31,7 @@ use crate::guard::{Panicked, USUAL_STACK, guarded, spawn_guarded};
 use crate::own_process::run_before_others;
 use crate::run::signals::Signals;
 use crate::take::CaptureContext;
+use crate::take::keeper::Keeper;
 use crate::undo::journal::{self, Journal};
 use crate::undo::profile_rate::RATE;
 use crate::undo::watchdog::Watchdog;
@@ -61,8 +62,20 @@ pub struct Config {
     pub policy: Policy,
     /// Whether to switch on the memory profile of a program that keeps none.
     pub enable_profiling: bool,
+    /// Whether memory beside the evidence is to be kept: what is taken comes with where it can be read.
+    pub keep_memory: bool,
     /// Tells the user something at once.
     pub say: fn(&str),
+}
+
+/// What was taken.
+#[derive(Debug)]
+pub struct Captured {
+    /// The evidence.
+    pub raw: RawCapture,
+    /// Where other memory can be read, if it is to be kept. A dead process is held until this is dropped, no
+    /// longer than it would be held anyway for its evidence.
+    pub source: Option<Source>,
 }
 
 /// How it went.
@@ -82,14 +95,14 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The command could not be started.
-pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io::Result<Outcome> {
+pub fn run(config: &Config, sink: impl FnMut(Captured) + Send + 'static) -> io::Result<Outcome> {
     if config.command.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
     }
     let mut notes = journal::recover(&config.store);
     let signals = Signals::block();
     let mounts = Mounts::detect();
-    let (sender, receiver) = mpsc::channel::<RawCapture>();
+    let (sender, receiver) = mpsc::channel::<Captured>();
     let worker = spawn_guarded(DECODE, USUAL_STACK, move || hand_to(sink, receiver))?;
     let group = match OwnCgroup::create(&mounts, &format!("lastgasp-run-{}", std::process::id()), config.memory_max) {
         Ok(group) => Some(group),
@@ -141,6 +154,7 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
         oom_killed: false,
         watched: false,
         ended: None,
+        keeper: None,
     };
     let status = watch.until_the_end();
     let Watch { stopper, notes, sender, oom_killed, watched, .. } = watch;
@@ -198,7 +212,7 @@ struct Watch<'a> {
     began: Instant,
     machine: Machine,
     notes: Notes,
-    sender: mpsc::Sender<RawCapture>,
+    sender: mpsc::Sender<Captured>,
     discoverer: Discoverer,
     cache: RuntimeCache,
     /// Processes that will never be readable.
@@ -206,6 +220,8 @@ struct Watch<'a> {
     oom_killed: bool,
     watched: bool,
     ended: Option<WaitStatus>,
+    /// Of the process that is watched, if its memory is to be kept.
+    keeper: Option<Keeper>,
 }
 
 impl Watch<'_> {
@@ -275,6 +291,7 @@ impl Watch<'_> {
     fn follow(&mut self, target: Target) {
         self.watched = true;
         let profiling = self.enable_profiling(&target);
+        self.keeper = if self.config.keep_memory { Keeper::open(&target.process) } else { None };
         let rss = target.process.rss().unwrap_or(0);
         let limit_usage =
             LimitUsage::of(target.process.pid(), rss, self.group, self.config.memory_max, &self.mounts, &self.machine);
@@ -331,14 +348,20 @@ impl Sleeper for Watch<'_> {
 }
 
 impl Actor for Watch<'_> {
-    fn take(&mut self, target: &Target, context: CaptureContext<'_>, _until: Instant) -> Result<(), String> {
+    fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String> {
         let stopper = (context.phase == Phase::PreKill).then_some(&self.stopper);
         let (raw, worthless) = take_in_time(target, stopper, context);
         // Of a dead one the timeline is worth something.
         if let Some(why) = worthless.filter(|_| raw.phase == Phase::PreKill) {
             return Err(why);
         }
-        let _ = self.sender.send(raw);
+        let source = self.keeper.as_ref().map(|k| k.source(raw.phase, until));
+        let (source, release) = source.map_or((None, None), |(source, release)| (Some(source), release));
+        if self.sender.send(Captured { raw, source }).is_ok()
+            && let Some(release) = release
+        {
+            release.wait();
+        }
         Ok(())
     }
 

@@ -336,8 +336,8 @@ mod tests {
         assert!(dirs.iter().all(|d| !d.exists()) && !folder.join(DEAD).exists());
     }
 
-    /// A lastgasp that was replaced by an older one: what that one knows is undone, and the rest is left for one
-    /// that knows it.
+    /// A lastgasp that was replaced by an older one: what that one knows is undone, and the rest is left for
+    /// one that knows it.
     #[test]
     fn a_journal_of_another_version_is_carried_out_as_far_as_it_is_known() {
         const MADE: &str = r#""made":["/nowhere/group"]"#;
