@@ -51,6 +51,15 @@ impl Set {
     }
 }
 
+/// What becomes of a limit that somebody else has set where the brake would stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OthersLimit {
+    /// It stands, and there is no brake.
+    Respected,
+    /// The brake takes its place, as long as it stands.
+    Overridden,
+}
+
 /// How far beyond what is used a brake stands.
 const ABOVE: f64 = 1.02;
 /// And not below this share of the limit: what is slowed down must be near its end.
@@ -66,7 +75,7 @@ pub(crate) fn height(usage: u64, limit: u64) -> Option<u64> {
 
 impl Brake {
     /// Sets `memory.high` of a v2 group for `most`. One that somebody else has set (Kubernetes' MemoryQoS) is
-    /// refused, unless `over_others`.
+    /// refused, unless it is to be overridden.
     ///
     /// # Errors
     /// The group is gone, is of v1, has one already, or must not be written: nothing was changed then. Needs
@@ -75,7 +84,7 @@ impl Brake {
         group: &Cgroup,
         limit: u64,
         most: Duration,
-        over_others: bool,
+        others: OthersLimit,
         store: &Path,
         watchdog: &Arc<Watchdog>,
     ) -> io::Result<Self> {
@@ -86,7 +95,7 @@ impl Brake {
         let usage = group.usage().ok_or(io::ErrorKind::NotFound)?;
         let high = height(usage, limit).ok_or_else(|| io::Error::other("too near to the limit for a tripwire"))?;
         let saved = value(&file).ok_or(io::ErrorKind::NotFound)?;
-        if saved != "max" && !over_others {
+        if saved != "max" && others == OthersLimit::Respected {
             return Err(io::Error::other(format!("{} is {saved} already: somebody else brakes here", file.display())));
         }
         if saved.parse::<u64>().is_ok_and(|s| s <= high) {

@@ -11,7 +11,7 @@ use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::container::Home;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::target::discover::{Discoverer, GoProcess};
+use lastgasp_observe::target::discover::{Depth, Discoverer, GoProcess};
 use lastgasp_observe::target::identity::identity;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::{AttachError, Target};
@@ -41,15 +41,6 @@ pub(crate) enum Looked {
     Other(Depth),
     /// It is gone, or the number is that of a thread.
     NoProcess,
-}
-
-/// How closely a process is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// At its executable.
-    Executable,
-    /// At the libraries that it has loaded too.
-    Libraries,
 }
 
 /// A process that can be watched.
@@ -135,8 +126,8 @@ impl Queue {
     }
 }
 
-/// Looks at one process after the other, until no more will come. One at which the look panics is refused, and
-/// the next one is looked at.
+/// Looks at one process after the other, until no more will come. One at which the look panics is refused,
+/// and the next one is looked at.
 fn serve<I: Inspect>(queue: &Queue, settings: &Mutex<Arc<Settings>>, start: fn() -> I, done: impl Fn(i32, Looked)) {
     let mut inspector = start();
     while let Some((pid, depth)) = queue.next() {
@@ -179,10 +170,7 @@ impl Inspector {
 impl Inspect for Inspector {
     fn look(&mut self, pid: i32, depth: Depth, settings: &Settings) -> Looked {
         let Self { mounts, cache, discoverer, machine } = self;
-        let found = match depth {
-            Depth::Executable => discoverer.go_program(pid),
-            Depth::Libraries => discoverer.go_process(pid),
-        };
+        let found = discoverer.find(pid, depth);
         if !is_process(pid) {
             return Looked::NoProcess;
         }

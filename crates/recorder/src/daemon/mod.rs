@@ -120,8 +120,8 @@ impl Daemon {
     }
 }
 
-/// Runs the supervisor; its panic is an error. What it had is dropped in the unwinding: that calls all workers
-/// away, and what they hold and brake is undone. Who started us starts us again.
+/// Runs the supervisor; its panic is an error. What it had is dropped in the unwinding: that calls all
+/// workers away, and what they hold and brake is undone. Who started us starts us again.
 fn ends_with_an_error(supervisor: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     guarded("supervisor", supervisor).unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
 }

@@ -1,7 +1,7 @@
 //! The supervisor: one thread for all calm processes. It hears of new ones and of ends, looks at cgroups, and
 //! calls a worker when one is in danger. It never reads a process's memory, and so it never hangs with one.
-//! Who comes under watch is [`super::admission`]'s to say, when a look is due [`super::schedule`]'s, and how a
-//! watch changes hands [`super::assignment`]'s.
+//! Who comes under watch is [`super::admission`]'s to say, when a look is due [`super::schedule`]'s, and how
+//! a watch changes hands [`super::assignment`]'s.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,11 +13,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use lastgasp_observe::kernel::files::release;
 use lastgasp_observe::kernel::machine::{Machine, fastest_growth};
+use lastgasp_observe::target::discover::Depth;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::admission::{Admission, Admitted};
+use super::admission::{Admission, Admitted, Known};
 use super::assignment::{Assignment, NoWorker, Relapses};
-use super::attach::{Attached, Attachers, Depth, Looked};
+use super::attach::{Attached, Attachers, Looked};
 use super::calm_sampler::{CalmSampler, Job};
 use super::memory_notices::MemoryNotices;
 use super::messages::{Inbox, Message};
@@ -218,7 +219,8 @@ impl Supervisor {
             }
         }
         if news.all {
-            self.admission.look_at_everybody(news.lost, |pid| self.watched.contains_key(&pid));
+            let known = if news.lost { Known::Doubtful } else { Known::Certain };
+            self.admission.look_at_everybody(known, |pid| self.watched.contains_key(&pid));
         }
         self.admission.look_at_due(Instant::now());
     }
@@ -515,7 +517,7 @@ impl Supervisor {
             self.forget(pid);
         }
         self.admission.forget_passed();
-        self.admission.look_at_everybody(true, |pid| self.watched.contains_key(&pid));
+        self.admission.look_at_everybody(Known::Doubtful, |pid| self.watched.contains_key(&pid));
     }
 
     fn is_wanted(&self, watch: &TargetWatch) -> bool {

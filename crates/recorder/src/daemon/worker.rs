@@ -5,14 +5,13 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use lastgasp_goruntime::{Extent, MemStats};
+use lastgasp_goruntime::Extent;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::raw_capture::Phase;
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::Sample;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
 use super::assignment::LEAVE;
@@ -20,12 +19,13 @@ use super::settings::{BrakeRules, Settings};
 use super::shared::{Captured, Common};
 use super::status::count;
 use super::target_status::TargetStatus;
-use crate::act::brake::Brake;
+use crate::act::brake::{Brake, OthersLimit};
 use crate::act::stop::Stopper;
 use crate::decide::policy::BrakeAct;
-use crate::take::{CaptureContext, take};
+use crate::take::CaptureContext;
 use crate::watch::actor::{Actor, Sleeper, Woken};
 use crate::watch::decisions::Decided;
+use crate::watch::default_actor::{self, Notes, take_in_time};
 use crate::watch::stop_reason::StopReason;
 use crate::watch::target_watch::TargetWatch;
 use crate::watch::watch_loop::Rules;
@@ -76,7 +76,7 @@ pub(crate) struct Worker {
     looked: Instant,
     /// When it last woke: the look that decides begins then, and an end has been heard of.
     woken: Instant,
-    notes: Vec<String>,
+    notes: Notes,
 }
 
 impl Worker {
@@ -97,7 +97,7 @@ impl Worker {
             brake_rules: settings.brake,
             looked: Instant::now(),
             woken: Instant::now(),
-            notes: Vec::new(),
+            notes: Notes::default(),
         }
     }
 
@@ -117,14 +117,10 @@ impl Worker {
 
 impl Sleeper for Worker {
     fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken {
-        let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
-        let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| r.intersects(PollFlags::POLLIN));
-        let mut fds = vec![PollFd::new(self.wakeup.as_fd(), PollFlags::POLLIN)];
-        fds.extend(exit.map(|e| PollFd::new(e, PollFlags::POLLIN)));
         let before = Instant::now();
-        let _ = poll(&mut fds, timeout);
+        let ready = default_actor::sleep(exit, Some(self.wakeup.as_fd()), at_most);
         self.woken = Instant::now();
-        match (fds.get(1).is_some_and(ready), fds.first().is_some_and(ready)) {
+        match (ready.exited, ready.other) {
             (true, _) => {
                 // Known at once: it cannot have died before this sleep.
                 self.looked = self.looked.max(before);
@@ -160,7 +156,7 @@ impl Actor for Worker {
         let mut share = share;
         let began = Instant::now();
         let stopper = (phase == Phase::PreKill).then(|| self.stopper(target.process.pid()));
-        let raw = take(target, stopper.as_ref(), CaptureContext { extent, ..context });
+        let (raw, worthless) = take_in_time(target, stopper.as_ref(), CaptureContext { extent, ..context });
         drop(place);
         share.settle(raw.evidence.snapshot.len() as u64);
         let (answered, detected) = (began.duration_since(self.woken), began.duration_since(self.looked));
@@ -172,14 +168,8 @@ impl Actor for Worker {
                 c.freeze_seconds.add(stopped);
             }
         });
-        // Killed between the decision and the copy: without the runtime's own numbers there is nothing to
-        // say.
-        let dead = phase == Phase::PreKill && stopped.is_zero() && !target.process.is_alive();
-        if dead || MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
-            return Err(match phase {
-                Phase::PreKill => "too late: it was dead before it was copied".into(),
-                _ => "its memory was gone before it was copied".into(),
-            });
+        if let Some(why) = worthless {
+            return Err(why);
         }
         TargetStatus::change(&self.status, |s| {
             s.captures += 1;
@@ -202,7 +192,8 @@ impl Actor for Worker {
         let watchdog = self.common.watchdog().ok_or("there is no watchdog to take it back")?;
         let set = if group.v2 {
             let over_others = self.brake_rules.over_others;
-            Brake::high(group, *limit, self.brake_time, over_others, &self.common.store, &watchdog)
+            let others = if over_others { OthersLimit::Overridden } else { OthersLimit::Respected };
+            Brake::high(group, *limit, self.brake_time, others, &self.common.store, &watchdog)
         } else if self.brake_rules.v1_oom_kill_disable {
             Brake::oom_kill_disable(group, self.brake_time, &self.common.store, &watchdog)
         } else {
@@ -232,10 +223,9 @@ impl Actor for Worker {
     }
 
     fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
+        if self.notes.add(&note) {
             tracing::warn!("{note}");
-            TargetStatus::change(&self.status, |s| s.problem = Some(note.clone()));
-            self.notes.push(note);
+            TargetStatus::change(&self.status, |s| s.problem = Some(note));
         }
     }
 }

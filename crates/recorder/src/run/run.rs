@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::{DiscoverError, MemStats};
+use lastgasp_goruntime::DiscoverError;
 use lastgasp_inferior::resident_bytes;
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_observe::kernel::limit::LimitUsage;
@@ -19,7 +19,6 @@ use lastgasp_observe::target::discover::Discoverer;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample};
 use lastgasp_observe::target::{AttachError, Target};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
@@ -31,13 +30,14 @@ use crate::decide::policy::{BrakeAct, Measured, Policy};
 use crate::guard::{Panicked, USUAL_STACK, guarded, spawn_guarded};
 use crate::own_process::run_before_others;
 use crate::run::signals::Signals;
+use crate::take::CaptureContext;
 use crate::take::keeper::Keeper;
-use crate::take::{CaptureContext, take};
 use crate::undo::journal::{self, Journal};
 use crate::undo::profile_rate::RATE;
 use crate::undo::watchdog::Watchdog;
 use crate::watch::actor::{Actor, Sleeper, Woken};
 use crate::watch::decisions::Decided;
+use crate::watch::default_actor::{self, Notes, take_in_time};
 use crate::watch::history::lock;
 use crate::watch::stop_reason::StopReason;
 use crate::watch::target_watch::TargetWatch;
@@ -146,7 +146,7 @@ pub fn run(config: &Config, sink: impl FnMut(Captured) + Send + 'static) -> io::
         signals,
         began: Instant::now(),
         machine: Machine::detect(),
-        notes,
+        notes: Notes::from(notes),
         sender,
         discoverer: Discoverer::default(),
         cache: RuntimeCache::of_user(),
@@ -157,9 +157,10 @@ pub fn run(config: &Config, sink: impl FnMut(Captured) + Send + 'static) -> io::
         keeper: None,
     };
     let status = watch.until_the_end();
-    let Watch { stopper, mut notes, sender, oom_killed, watched, .. } = watch;
+    let Watch { stopper, notes, sender, oom_killed, watched, .. } = watch;
     drop(sender);
     let lost = worker.join().unwrap_or_else(|_| Ok(Vec::new())).unwrap_or_else(|panicked| vec![panicked]);
+    let mut notes = notes.all();
     notes.extend(lost.iter().map(|panicked| format!("a capture was lost: {panicked}")));
     let removed = group.is_none_or(OwnCgroup::remove);
     if removed {
@@ -210,7 +211,7 @@ struct Watch<'a> {
     signals: Signals,
     began: Instant,
     machine: Machine,
-    notes: Vec<String>,
+    notes: Notes,
     sender: mpsc::Sender<Captured>,
     discoverer: Discoverer,
     cache: RuntimeCache,
@@ -243,7 +244,7 @@ impl Watch<'_> {
     fn reap(&mut self) -> Option<WaitStatus> {
         let waited = if self.ended.is_none() { self.child.try_wait() } else { Ok(None) };
         if waited.as_ref().is_err_and(|e| e.raw_os_error() == Some(nix::errno::Errno::ECHILD as i32)) {
-            self.note_once("how the command ended is not known".into());
+            self.notes.add("how the command ended is not known");
             self.ended = Some(WaitStatus::Signaled(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL, false));
         }
         if let Ok(Some(status)) = waited {
@@ -278,7 +279,7 @@ impl Watch<'_> {
                     if self.began.elapsed() < Duration::from_secs(2) => {}
                 Err(AttachError::Open(_)) => {}
                 Err(e) => {
-                    self.notes.push(format!("process {pid} is not watched: {e}"));
+                    self.notes.add(&format!("process {pid} is not watched: {e}"));
                     self.refused.push(pid);
                 }
             }
@@ -304,7 +305,9 @@ impl Watch<'_> {
         let rules = Rules { policy: &self.config.policy, measured: Measured::default() };
         if let StopReason::Ended(ended) = watch.watch_loop(rules, &mut machine, self, None) {
             self.oom_killed |= ended.oom;
-            ended.unread.into_iter().for_each(|why| self.note_once(why));
+            if let Some(why) = ended.unread {
+                self.notes.add(&why);
+            }
         }
         drop(profiling);
     }
@@ -328,15 +331,9 @@ impl Watch<'_> {
                 Some(on)
             }
             Err(e) => {
-                self.note_once(e.to_string());
+                self.notes.add(&e.to_string());
                 None
             }
-        }
-    }
-
-    fn note_once(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
         }
     }
 }
@@ -344,25 +341,19 @@ impl Watch<'_> {
 impl Sleeper for Watch<'_> {
     /// Signals that arrive meanwhile are handed on to the command.
     fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken {
-        let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
-        let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| r.contains(PollFlags::POLLIN));
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(2);
-        fds.extend(exit.map(|e| PollFd::new(e, PollFlags::POLLIN)));
-        fds.extend(self.signals.fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        let _ = poll(&mut fds, timeout);
+        let ready = default_actor::sleep(exit, self.signals.fd(), at_most);
         self.signals.forward(self.child.id() as i32);
-        if exit.is_some() && fds.first().is_some_and(ready) { Woken::Exited } else { Woken::Due }
+        if ready.exited { Woken::Exited } else { Woken::Due }
     }
 }
 
 impl Actor for Watch<'_> {
     fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String> {
         let stopper = (context.phase == Phase::PreKill).then_some(&self.stopper);
-        let raw = take(target, stopper, context);
-        // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's
-        // own numbers there is nothing to say.
-        if raw.phase == Phase::PreKill && MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
-            return Err("too late: it was dead before it was copied".into());
+        let (raw, worthless) = take_in_time(target, stopper, context);
+        // Of a dead one the timeline is worth something.
+        if let Some(why) = worthless.filter(|_| raw.phase == Phase::PreKill) {
+            return Err(why);
         }
         let source = self.keeper.as_ref().map(|k| k.source(raw.phase, until));
         let (source, release) = source.map_or((None, None), |(source, release)| (Some(source), release));
@@ -392,7 +383,7 @@ impl Actor for Watch<'_> {
     }
 
     fn note(&mut self, note: String) {
-        self.note_once(note);
+        self.notes.add(&note);
     }
 }
 

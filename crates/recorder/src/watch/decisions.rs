@@ -1,5 +1,5 @@
-//! What was decided for a process, and the looks that the next decision is made of. The policy is pure: here is
-//! where what it remembers stands between two steps.
+//! What was decided for a process, and the looks that the next decision is made of. The policy is pure: here
+//! is where what it remembers stands between two steps.
 
 use crate::decide::forecast::Point;
 use crate::decide::policy::{Measured, Memory, Policy, Seen, State, Step};
@@ -16,6 +16,17 @@ pub(crate) struct Decisions {
     /// Whether the kernel tells of its group's growth (v1 thresholds); to be set by who knows.
     pub(crate) told: bool,
     brake_failed: bool,
+}
+
+/// A look, as far as decisions hang on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// Bytes in use.
+    pub(crate) point: Point,
+    /// Bytes of the limit that will be reached first.
+    pub(crate) limit: Option<u64>,
+    /// Whether its address space is held.
+    pub(crate) pinned: bool,
 }
 
 /// A decision, and what it was made by.
@@ -53,16 +64,10 @@ impl Decisions {
         self.points.clear();
     }
 
-    /// Notes a look, and decides: gives what is to be remembered of that ([`Decisions::remember`]) and what is
-    /// to be done.
-    pub(crate) fn decide(
-        &mut self,
-        policy: &Policy,
-        measured: Measured,
-        point: Point,
-        limit: Option<u64>,
-        pinned: bool,
-    ) -> (Memory, Step) {
+    /// Notes a look, and decides: gives what is to be remembered of that ([`Decisions::remember`]) and what
+    /// is to be done.
+    pub(crate) fn decide(&mut self, policy: &Policy, measured: Measured, look: Look) -> (Memory, Step) {
+        let Look { point, limit, pinned } = look;
         if self.points.len() >= 2 * RECENT {
             self.points.drain(..RECENT);
         }

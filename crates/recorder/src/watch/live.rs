@@ -12,7 +12,7 @@ use nix::sys::wait::WaitStatus;
 use super::actor::Actor;
 use super::decisions::{Decided, Decisions};
 use super::history::{TargetHistory, lock};
-use super::observed::{Observed, Pace, Taking};
+use super::observed::{Limit, Observed, Pace, Taking};
 use super::stop_reason::{ExitReport, StopReason};
 use super::target_watch::TargetWatch;
 use super::watch_loop::{Rules, after_death, watch_loop};
@@ -23,6 +23,8 @@ struct Live<'a> {
     watch: &'a mut TargetWatch,
     history: MutexGuard<'a, TargetHistory>,
     machine: &'a mut Machine,
+    /// Which OOM counters had risen when its end was heard of, if that was before all this.
+    at_once: Option<Risen>,
 }
 
 impl TargetWatch {
@@ -35,13 +37,16 @@ impl TargetWatch {
         until_calm: Option<Duration>,
     ) -> StopReason {
         let history = Arc::clone(&self.history);
-        watch_loop(&mut Live { watch: self, history: lock(&history), machine }, rules, actor, until_calm)
+        watch_loop(&mut Live { watch: self, history: lock(&history), machine, at_once: None }, rules, actor, until_calm)
     }
 
     /// Reads what is left of one that has ended.
     pub(crate) fn after_death(&mut self, rules: Rules<'_>, machine: &mut Machine, actor: &mut dyn Actor) -> ExitReport {
+        // Before all else, and before its history is waited for: its group may be removed in the next
+        // millisecond, and says nothing then.
+        let (died, at_once) = (Instant::now(), Some(self.counters.risen(machine)));
         let history = Arc::clone(&self.history);
-        after_death(&mut Live { watch: self, history: lock(&history), machine }, rules, actor)
+        after_death(&mut Live { watch: self, history: lock(&history), machine, at_once }, died, rules, actor)
     }
 }
 
@@ -107,9 +112,9 @@ impl Observed for Live<'_> {
         self.history.keep_up(pace, state);
     }
 
-    fn limit(&self) -> Option<(u64, bool)> {
+    fn limit(&self) -> Option<Limit> {
         let usage = &self.watch.limit_usage;
-        usage.limit.as_ref().map(|l| (l.0, usage.is_of_group()))
+        usage.limit.as_ref().map(|l| Limit { bytes: l.0, of_group: usage.is_of_group() })
     }
 
     fn exit(&self) -> Option<BorrowedFd<'_>> {
@@ -122,7 +127,7 @@ impl Observed for Live<'_> {
 
     fn end(&mut self) -> (Option<WaitStatus>, Exit) {
         // Before all else: its group may be removed in the next millisecond, and says nothing then.
-        let at_once = self.watch.counters.risen(self.machine);
+        let at_once = self.at_once.unwrap_or_else(|| self.watch.counters.risen(self.machine));
         let status = how_it_ended(self.watch.pid, self.watch.exit.as_ref());
         let by_sigkill = status.as_ref().map(by_sigkill);
         let risen = if at_once.own_kills { at_once } else { self.risen(by_sigkill) };

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 
 use super::actor::{Actor, Sleeper, Woken};
 use super::decisions::{Decided, Decisions};
-use super::observed::{Observed, Pace, Taking};
+use super::observed::{Limit, Observed, Pace, Taking};
 use super::stop_reason::{ExitReport, StopReason};
 use super::watch_loop::{Rules, after_death, watch_loop};
 use crate::act::stop::STOP_TIMEOUT_OF_THE_ONLY_COPY;
@@ -201,8 +201,8 @@ impl Observed for Fake {
         }
     }
 
-    fn limit(&self) -> Option<(u64, bool)> {
-        self.world.limit.get().map(|l| (l, true))
+    fn limit(&self) -> Option<Limit> {
+        self.world.limit.get().map(|bytes| Limit { bytes, of_group: true })
     }
 
     fn exit(&self) -> Option<BorrowedFd<'_>> {
@@ -466,7 +466,7 @@ fn where_the_whole_machine_is_out_of_memory_it_is_let_go_at_once() {
     let (mut target, mut actor) = (Fake::of(&world), FakeActor(Rc::clone(&world)));
     target.held = true;
     let rules = Rules { policy: &Policy::default(), measured: MEASURED };
-    let report = after_death(&mut target, rules, &mut actor);
+    let report = after_death(&mut target, world.began, rules, &mut actor);
     assert!(report.oom && report.unread.is_some_and(|why| why.contains("let go at once")) && !target.held);
     assert!(world.log.borrow().iter().all(|(_, w)| !w.starts_with("taken")));
 }

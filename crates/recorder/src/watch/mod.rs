@@ -2,6 +2,7 @@
 
 pub(crate) mod actor;
 pub(crate) mod decisions;
+pub(crate) mod default_actor;
 pub(crate) mod history;
 mod live;
 mod observed;

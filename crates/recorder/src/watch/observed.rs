@@ -21,12 +21,21 @@ pub(crate) enum Pace {
     Growing,
 }
 
+/// The limit that will be reached first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    pub(crate) bytes: u64,
+    /// Whether it is a group's: the machine's memory is the other.
+    pub(crate) of_group: bool,
+}
+
 /// What is to be taken of a target.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Taking {
     pub(crate) phase: Phase,
     pub(crate) reason: Reason,
-    /// How long the last thread is waited for where the target is stopped; the usual time where none is given.
+    /// How long the last thread is waited for where the target is stopped; the usual time where none is
+    /// given.
     pub(crate) patience: Option<Duration>,
     /// What is taken later is worth nothing.
     pub(crate) until: Instant,
@@ -52,8 +61,8 @@ pub(crate) trait Observed {
     fn sample(&mut self, state: State) -> Option<Sample>;
     /// Notes a baseline or brings the plan up to date, when it is time for that.
     fn keep_up(&mut self, pace: Pace, state: State);
-    /// The limit that will be reached first, and whether that is a group's.
-    fn limit(&self) -> Option<(u64, bool)>;
+    /// The limit that will be reached first.
+    fn limit(&self) -> Option<Limit>;
     /// Readable when it has ended; kernels before 5.3 have none.
     fn exit(&self) -> Option<BorrowedFd<'_>>;
     /// Whether there is still such a process.

@@ -13,7 +13,7 @@ use lastgasp_observe::target::Target;
 use lastgasp_observe::target::identity::Identity;
 use lastgasp_observe::target::timeline::{Clock, Timeline};
 
-use super::decisions::{Decided, Decisions};
+use super::decisions::{Decided, Decisions, Look};
 use super::history::TargetHistory;
 use crate::decide::forecast::Point;
 use crate::decide::policy::{Measured, Memory, Policy, Step};
@@ -112,7 +112,7 @@ impl TargetWatch {
     pub(crate) fn decide(&mut self, policy: &Policy, measured: Measured, bytes: u64) -> (Memory, Step) {
         let point = Point { t_ms: self.clock.now_ms(), bytes };
         let limit = self.limit_usage.limit.as_ref().map(|l| l.0);
-        self.decisions.decide(policy, measured, point, limit, self.pin.is_some())
+        self.decisions.decide(policy, measured, Look { point, limit, pinned: self.pin.is_some() })
     }
 
     /// A decision, for who shows it.

@@ -1,11 +1,12 @@
 //! One process, watched closely by a thread of its own: sampled, armed, struck, and read after its death.
 //! `run` watches its command so from the beginning to the end; the daemon does it with those in danger.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lastgasp_observe::raw_capture::{Phase, Reason};
 
 use super::actor::{Actor, Woken};
+use super::decisions::Look;
 use super::observed::{Observed, Pace, Taking};
 use super::stop_reason::{ExitReport, StopReason};
 use crate::act::stop::STOP_TIMEOUT_OF_THE_ONLY_COPY;
@@ -44,9 +45,9 @@ pub(super) fn watch_loop(
         }
         let Some(sample) = target.sample(state) else { break };
         target.keep_up(pace, state);
-        let (limit, held) = (target.limit().map(|(limit, _)| limit), target.is_held());
         let point = Point { t_ms: sample.t_ms, bytes: sample.usage };
-        let (memory, step) = target.decisions().decide(rules.policy, rules.measured, point, limit, held);
+        let look = Look { point, limit: target.limit().map(|l| l.bytes), pinned: target.is_held() };
+        let (memory, step) = target.decisions().decide(rules.policy, rules.measured, look);
         target.decisions().remember(memory);
         let steady = target.now() - came > SEEN_TO_BE_STEADY && step.time_to_oom().is_none_or(|t| t > 60.0);
         pace = if steady { Pace::Steady } else { Pace::Growing };
@@ -70,7 +71,8 @@ pub(super) fn watch_loop(
             }
         }
     }
-    let ended = after_death(target, rules, actor);
+    let died = target.now();
+    let ended = after_death(target, died, rules, actor);
     target.release();
     StopReason::Ended(ended)
 }
@@ -120,9 +122,13 @@ fn act(target: &mut dyn Observed, acts: Acts, measured: Measured, actor: &mut dy
     }
 }
 
-/// The process has ended, or is about to be reaped: says how, and reads what the pin has kept.
-pub(super) fn after_death(target: &mut dyn Observed, rules: Rules<'_>, actor: &mut dyn Actor) -> ExitReport {
-    let died = target.now();
+/// The process has ended, or is about to be reaped, since `died`: says how, and reads what the pin has kept.
+pub(super) fn after_death(
+    target: &mut dyn Observed,
+    died: Instant,
+    rules: Rules<'_>,
+    actor: &mut dyn Actor,
+) -> ExitReport {
     let (status, exit) = target.end();
     let hold = after_exit(&exit, rules.policy.hold);
     let (kind, text) = match hold {
@@ -153,7 +159,7 @@ pub(super) fn after_death(target: &mut dyn Observed, rules: Rules<'_>, actor: &m
         return ended;
     }
     // Whose group ran out of memory had used all of it, whenever we looked last.
-    let all = target.limit().filter(|(_, of_group)| oom && *of_group).map(|l| l.0);
+    let all = target.limit().filter(|l| oom && l.of_group).map(|l| l.bytes);
     let last = target.decisions().last().map(|p| p.bytes);
     target.last_sample(all.or(last));
     let reason = if oom { Reason::OomKill } else { Reason::Killed };

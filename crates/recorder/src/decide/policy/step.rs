@@ -176,7 +176,7 @@ impl Policy {
             memory.pin_ms = now.t_ms;
         }
         let acts = Acts {
-            pin: self.pin_or_not(&memory, seen.pinned, now.t_ms, reach),
+            pin: self.pin_or_not(&memory, seen, now.t_ms, reach),
             brake: self.brake_or_not(&memory, now.t_ms, share, tto),
             strike: self.strikes(measured, &memory, *now, share, tto, limit),
         };
@@ -226,9 +226,9 @@ impl Policy {
         wished.min(bound.max(never_too_long))
     }
 
-    fn pin_or_not(&self, memory: &Memory, pinned: bool, t_ms: u64, reach: f64) -> Option<PinAct> {
+    fn pin_or_not(&self, memory: &Memory, seen: Seen<'_>, t_ms: u64, reach: f64) -> Option<PinAct> {
         let reason = memory.state == State::Armed || reach < self.arm_reach.as_secs_f64();
-        if !pinned {
+        if !seen.pinned {
             return (self.pin && reason).then_some(PinAct::Hold);
         }
         (!self.pin || t_ms > memory.pin_ms + millis(RELEASE_AFTER)).then_some(PinAct::Release)
