@@ -60,8 +60,8 @@ impl Daemon {
         Self::start_by(lastgasp(), store, service, "", more)
     }
 
-    /// As [`Daemon::start`], with a command that becomes lastgasp (`nsenter ... lastgasp`), and with that in its
-    /// configuration (TOML).
+    /// As [`Daemon::start`], with a command that becomes lastgasp (`nsenter ... lastgasp`), and with that in
+    /// its configuration (TOML).
     pub fn start_by(command: Command, store: &Path, service: &str, config: &str, more: &[&str]) -> Self {
         let daemon = Self::begin(command, store, service, config, more);
         assert!(wait_for(|| daemon.log.is_healthy().then_some(())).is_some(), "it does not begin:\n{}", daemon.log());

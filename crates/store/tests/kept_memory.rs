@@ -1,5 +1,5 @@
-//! A capture with its memory, of a make-believe process: decoded again from it, and read from its facts where it
-//! is damaged or gone.
+//! A capture with its memory, of a make-believe process: decoded again from it, and read from its facts where
+//! it is damaged or gone.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
