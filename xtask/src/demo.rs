@@ -39,8 +39,8 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// lastgasp itself, with all that it has, in a profile that builds faster than the one for release and runs nearly as
-/// fast; and what plays the incident under it. Gives the folder of both.
+/// lastgasp itself, with all that it has, in a profile that builds faster than the one for release and runs
+/// nearly as fast; and what plays the incident under it. Gives the folder of both.
 fn build(progress: &Progress) -> Result<std::path::PathBuf> {
     progress.set(LASTGASP, "");
     let (mut crates, mut said) = (0, Instant::now());

@@ -1,52 +1,80 @@
 //! Threads that decode raw captures and write them to the store, while the watch goes on. Two, so that one
 //! decodes while the other waits for the disk.
+//!
+//! A panic costs one attempt at one capture: the second attempt does with less ([`write`]), and the thread
+//! goes on to the next capture in any case.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lastgasp_decode::decode;
-use lastgasp_diagnosis::cause;
-use lastgasp_diagnosis::diagnose;
-use lastgasp_recorder::daemon::{Captured, Handle};
+use lastgasp_decode::{Decoded, decode};
+use lastgasp_diagnosis::{Diagnosis, cause, diagnose};
+use lastgasp_observe::raw_capture::RawCapture;
+use lastgasp_recorder::daemon::{Captured, Handle, Share};
+use lastgasp_recorder::guard::{Panicked, USUAL_STACK, guarded};
 use lastgasp_recorder::own_process::{give_back_freed_memory, run_before_others};
-use lastgasp_store::{Archive, Form};
+use lastgasp_store::{Archive, Form, StoreError};
 
 use crate::provenance::provenance;
+use crate::recent_captures::{RecentCapture, RecentCaptures};
+use crate::vital_threads::VitalThreads;
 use crate::webhook::{Webhooks, event};
 
 const THREADS: usize = 2;
+const NAME: &str = "capture-writer";
+
+/// Who is told of captures, and where they are written to.
+#[derive(Clone, Debug)]
+pub(crate) struct Destination {
+    pub(crate) archive: Arc<Archive>,
+    pub(crate) recent: Arc<RecentCaptures>,
+    pub(crate) handle: Handle,
+    pub(crate) webhooks: Arc<Mutex<Webhooks>>,
+}
 
 /// Running threads.
 #[derive(Debug)]
-pub struct CaptureWriters(Vec<JoinHandle<()>>);
+pub struct CaptureWriters(Vec<JoinHandle<Result<(), Panicked>>>);
 
 impl CaptureWriters {
     /// Starts the threads.
-    pub(crate) fn start(
-        captured: Receiver<Captured>,
-        archive: &Arc<Archive>,
-        handle: &Handle,
-        webhooks: &Arc<Mutex<Webhooks>>,
+    pub(crate) fn start(captured: Receiver<Captured>, to: Destination, vital: &VitalThreads) -> std::io::Result<Self> {
+        Self::start_with(captured, vital, move |captured| {
+            let Captured { raw, began, answered, detected, share } = captured;
+            let times = Times { began, answered, detected, stopped: raw.stopped };
+            let decoded = decoded(Held { raw, _share: share }, &to.handle);
+            if let Some(decoded) = decoded {
+                write(&decoded, &times, &to, |form| put(&decoded, &to.archive, form));
+            }
+        })
+    }
+
+    /// Starts threads that do `work` for each.
+    fn start_with<T: Send + 'static>(
+        queue: Receiver<T>,
+        vital: &VitalThreads,
+        work: impl Fn(T) + Clone + Send + 'static,
     ) -> std::io::Result<Self> {
-        let captured = Arc::new(Mutex::new(captured));
+        let queue = Arc::new(Mutex::new(queue));
         let busy = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::new();
         for _ in 0..THREADS {
-            let (captured, archive, handle) = (Arc::clone(&captured), Arc::clone(archive), handle.clone());
-            let (webhooks, busy) = (Arc::clone(webhooks), Arc::clone(&busy));
-            let thread = std::thread::Builder::new().name("capture-writer".into());
-            threads.push(thread.spawn(move || {
+            let (queue, busy, work) = (Arc::clone(&queue), Arc::clone(&busy), work.clone());
+            threads.push(vital.spawn(NAME, USUAL_STACK, move || {
                 // What is not on disk yet may be lost with the node; to decode and write it takes some 20 ms
                 // of a processor.
                 run_before_others();
                 loop {
-                    let next = captured.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(next) = next else { return };
                     busy.fetch_add(1, Ordering::Relaxed);
-                    write(next, &archive, &handle, &webhooks);
+                    // What it panicked of has been said.
+                    let _ = guarded(NAME, || work(next));
                     if busy.fetch_sub(1, Ordering::Relaxed) == 1 {
                         give_back_freed_memory();
                     }
@@ -64,47 +92,240 @@ impl CaptureWriters {
     }
 }
 
-fn write(captured: Captured, archive: &Archive, handle: &Handle, webhooks: &Mutex<Webhooks>) {
-    let Captured { raw, began, answered, detected, share } = captured;
-    let stopped = raw.stopped;
-    let decoded = decode(&raw, &provenance());
-    // Its bytes have been read: others may be taken in their place.
-    drop((raw, share));
+/// When what happened, for the log ([`Captured`]).
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    began: Instant,
+    answered: Duration,
+    detected: Duration,
+    stopped: Duration,
+}
+
+/// Evidence that can be decoded.
+trait Evidence {
+    fn pid(&self) -> i32;
+    fn decode(&self) -> Decoded;
+    /// Leaves out what can be done without; `why` it is incomplete.
+    fn reduce(&mut self, why: &str);
+}
+
+/// A raw capture, with its share of the memory for them: when its bytes have been read, others may be taken
+/// in their place.
+struct Held {
+    raw: RawCapture,
+    _share: Share,
+}
+
+impl Evidence for Held {
+    fn pid(&self) -> i32 {
+        self.raw.identity.pid
+    }
+
+    fn decode(&self) -> Decoded {
+        decode(&self.raw, &provenance())
+    }
+
+    fn reduce(&mut self, why: &str) {
+        self.raw.reduce(why);
+    }
+}
+
+/// Decodes evidence; with less of it if that panics. `None`, counted and said: it cannot be.
+fn decoded(mut evidence: impl Evidence, handle: &Handle) -> Option<Decoded> {
+    let first = guarded(NAME, || evidence.decode());
+    let decoded = first.or_else(|panicked| {
+        guarded(NAME, || {
+            evidence.reduce(&format!("decoding panicked ({}) and was done again with less", panicked.message));
+            evidence.decode()
+        })
+    });
+    decoded.map_err(|panicked| failed(handle, evidence.pid(), &panicked)).ok()
+}
+
+/// A capture that stands in the store.
+struct Stored {
+    diagnosis: Diagnosis,
+    path: PathBuf,
+    form: Form,
+}
+
+/// Judges it and puts it into the store: `wanted` in that form, or else as the store's rules say.
+fn put(decoded: &Decoded, archive: &Archive, wanted: Option<Form>) -> Result<Stored, StoreError> {
     let diagnosis = diagnose(&decoded.facts);
-    match archive.put(&decoded, &diagnosis) {
-        Ok((path, form)) => {
-            let light = form == Form::Light;
-            let written = began.elapsed();
-            handle.count(|c| {
+    let (path, form) = match wanted {
+        Some(Form::Light) => archive.put_light(decoded, &diagnosis)?,
+        _ => archive.put(decoded, &diagnosis)?,
+    };
+    Ok(Stored { diagnosis, path, form })
+}
+
+/// Writes a capture by `put`, and tells of it. If that panics it is tried once more, light.
+fn write(decoded: &Decoded, times: &Times, to: &Destination, put: impl Fn(Option<Form>) -> Result<Stored, StoreError>) {
+    let facts = &decoded.facts;
+    let stored = guarded(NAME, || put(None)).or_else(|_| guarded(NAME, || put(Some(Form::Light))));
+    match stored {
+        Ok(Ok(stored)) => {
+            let light = stored.form == Form::Light;
+            let written = times.began.elapsed();
+            to.handle.count(|c| {
                 c.captures_full += u64::from(!light);
                 c.captures_light += u64::from(light);
                 c.evidence_seconds.add(written);
             });
-            let facts = &decoded.facts;
             tracing::info!(
                 pid = facts.target.pid,
                 service = facts.target.service,
                 phase = facts.capture.phase.name(),
                 light,
-                detect_ms = ms(detected),
-                answer_ms = ms(answered),
-                stopped_ms = ms(stopped),
+                detect_ms = ms(times.detected),
+                answer_ms = ms(times.answered),
+                stopped_ms = ms(times.stopped),
                 evidence_ms = ms(written),
-                capture = %path.display(),
+                capture = %stored.path.display(),
+                event = "captured",
                 "captured: {}",
-                diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
+                stored.diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
             );
-            let event = event(facts, &diagnosis, &cause(facts, &diagnosis), &path, form);
-            webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&event);
+            tell(decoded, &stored, to);
         }
-        Err(e) => {
-            handle.count(|c| c.captures_failed += 1);
-            tracing::error!(pid = decoded.facts.target.pid, "a capture could not be written: {e:#}");
-        }
+        Ok(Err(e)) => failed(&to.handle, facts.target.pid, &e),
+        Err(panicked) => failed(&to.handle, facts.target.pid, &panicked),
     }
+}
+
+/// Tells of a capture that has been written.
+fn tell(decoded: &Decoded, stored: &Stored, to: &Destination) {
+    let Stored { diagnosis, path, form } = stored;
+    let facts = &decoded.facts;
+    to.recent.add(RecentCapture {
+        pid: facts.target.pid,
+        service: facts.target.service.clone(),
+        phase: facts.capture.phase.to_string(),
+        taken_at: facts.capture.taken_at.clone(),
+        light: *form == Form::Light,
+        path: path.clone(),
+        verdict: diagnosis.verdict().map(|v| (v.code, v.sentence.clone())),
+    });
+    let event = event(facts, diagnosis, &cause(facts, diagnosis), path, *form);
+    to.webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&event);
+}
+
+/// A capture is lost.
+fn failed(handle: &Handle, pid: i32, why: &dyn fmt::Display) {
+    handle.count(|c| c.captures_failed += 1);
+    tracing::error!(pid, event = "capture-failed", "a capture could not be written: {why:#}");
 }
 
 /// Milliseconds for the log, to the microsecond.
 fn ms(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::mpsc::{Sender, channel};
+
+    use lastgasp_capture::retention::Quota;
+    use lastgasp_diagnosis::Facts;
+    use lastgasp_recorder::daemon::{Daemon, Settings};
+    use lastgasp_store::Rules;
+
+    use super::*;
+
+    fn facts() -> Decoded {
+        let mut facts = Facts { schema: lastgasp_diagnosis::facts::SCHEMA.into(), ..Facts::default() };
+        facts.target.pid = 7;
+        facts.target.service = "svc".into();
+        Decoded { facts, monotonic_ns: 1, unix_ns: 1_700_000_000_000_000_000 }
+    }
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Evidence whose decoding panics so many times.
+    struct Bad {
+        panics: Cell<usize>,
+        reduced: Option<String>,
+    }
+
+    impl Evidence for &mut Bad {
+        fn pid(&self) -> i32 {
+            7
+        }
+
+        fn decode(&self) -> Decoded {
+            let left = self.panics.get();
+            self.panics.set(left.saturating_sub(1));
+            assert_eq!(left, 0, "made to");
+            facts()
+        }
+
+        fn reduce(&mut self, why: &str) {
+            self.reduced = Some(why.into());
+        }
+    }
+
+    fn to(store: &std::path::Path) -> Destination {
+        let rules = Rules { quota: Quota { bytes: 1 << 30, captures: 9 }, full_per_cause: 9, cause_window_ms: 1000 };
+        Destination {
+            archive: Arc::new(Archive::open(store, rules)),
+            recent: Arc::default(),
+            handle: Daemon::new(Settings::default(), channel().0).unwrap().handle(),
+            webhooks: Arc::default(),
+        }
+    }
+
+    /// Whole, light and failed captures so far.
+    fn counted(to: &Destination) -> (u64, u64, u64) {
+        let mut seen = (0, 0, 0);
+        to.handle.count(|c| seen = (c.captures_full, c.captures_light, c.captures_failed));
+        seen
+    }
+
+    #[test]
+    fn what_decoding_stumbles_over_is_decoded_with_less_or_counted() {
+        let store = tempfile::tempdir().unwrap();
+        let to = to(store.path());
+        for (panics, decodes, reduced) in [(0, true, false), (1, true, true), (2, false, true)] {
+            let mut bad = Bad { panics: Cell::new(panics), reduced: None };
+            assert_eq!(decoded(&mut bad, &to.handle).is_some(), decodes);
+            assert_eq!(bad.reduced.as_ref().is_some_and(|why| why.contains("made to")), reduced, "{:?}", bad.reduced);
+        }
+        assert_eq!(counted(&to), (0, 0, 1));
+    }
+
+    /// A panic while it is judged or written: once more, light; then it is counted as failed.
+    #[test]
+    fn what_writing_stumbles_over_is_written_light_or_counted() {
+        let store = tempfile::tempdir().unwrap();
+        let (to, decoded) = (to(store.path()), facts());
+        let now = Times { began: Instant::now(), answered: MS, detected: MS, stopped: MS };
+        for panics in 0..3 {
+            let tried = Cell::new(0);
+            write(&decoded, &now, &to, |form| {
+                tried.set(tried.get() + 1);
+                assert!(tried.get() > panics, "made to");
+                put(&decoded, &to.archive, form)
+            });
+        }
+        assert_eq!(counted(&to), (1, 1, 1));
+        let lights: Vec<bool> = to.recent.all().iter().map(|c| c.light).collect();
+        assert_eq!((lights, to.archive.size().0), (vec![true, false], 2), "newest first");
+    }
+
+    /// Whatever becomes of one piece of work, both threads go on to the next.
+    #[test]
+    fn writers_outlive_panics() {
+        let (vital, (queue, work)) = (VitalThreads::default(), channel());
+        let (done, all): (Sender<i32>, _) = channel();
+        let writers = CaptureWriters::start_with(work, &vital, move |job: i32| {
+            assert!(job % 2 == 0, "made to");
+            let _ = done.send(job);
+        });
+        (0..20).for_each(|job| queue.send(job).unwrap());
+        drop(queue);
+        writers.unwrap().finish();
+        assert_eq!(all.iter().count(), 10);
+        assert!(vital.problems().is_empty());
+    }
 }

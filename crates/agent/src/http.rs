@@ -1,20 +1,25 @@
-//! `/metrics` and `/healthz`: two pages that are only read, over the standard library's sockets.
+//! `/metrics`, `/healthz` and `/status`: pages that are only read, over the standard library's sockets.
 //!
 //! There are no passwords, and so it listens on loopback unless told otherwise. Whoever connects can cost us
-//! little: a request is 8 KiB at most, a connection lasts two seconds at most, and eight are served at a
-//! time.
+//! little: a request is 8 KiB at most, it has two seconds to come and two for its answer to be taken, and
+//! eight are served at a time. Of more the oldest that says nothing, or does not take what it asked for, is
+//! hung up on: eight who keep silent keep nobody else from an answer.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Largest request, in bytes, and the longest time that it may take to come.
+use lastgasp_recorder::guard::{guarded, spawn_guarded};
+
+/// Largest request, in bytes, and the longest time that it may take to come, and its answer to go.
 const MAX_REQUEST_BYTES: usize = 8 << 10;
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Connections that are served at a time; more are closed.
+/// Connections that are open at a time.
 const MAX_CONNECTIONS: usize = 8;
+/// Most bytes that are written between two looks at the clock.
+const PIECE: usize = 64 << 10;
 
 /// Answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +31,8 @@ pub(crate) struct Answer {
 
 /// Content type of Prometheus' text format.
 pub(crate) const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Content type of JSON.
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
 /// Content type of plain text.
 pub(crate) const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -46,61 +53,125 @@ pub(crate) fn serve(
 ) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     let bound = listener.local_addr()?;
-    let (pages, busy) = (Arc::new(pages), Arc::new(AtomicUsize::new(0)));
-    std::thread::Builder::new().name("http".into()).stack_size(128 << 10).spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(stream) = stream else {
-                // Out of descriptors, most likely: not a reason to spin.
-                std::thread::sleep(Duration::from_millis(100));
-                continue;
-            };
-            if busy.fetch_add(1, Ordering::AcqRel) >= MAX_CONNECTIONS {
-                busy.fetch_sub(1, Ordering::AcqRel);
-                continue;
-            }
-            let (pages, done) = (Arc::clone(&pages), Arc::clone(&busy));
-            let thread = std::thread::Builder::new().name("http-client".into()).stack_size(256 << 10);
-            let spawned = thread.spawn(move || {
-                let _ = converse(&stream, &*pages);
-                done.fetch_sub(1, Ordering::AcqRel);
-            });
-            if spawned.is_err() {
-                busy.fetch_sub(1, Ordering::AcqRel);
-            }
-        }
-    })?;
+    let pages = Arc::new(pages);
+    // Served again after a panic: the socket is still ours.
+    spawn_guarded("http", 128 << 10, move || while guarded("http", || accept(&listener, &pages)).is_err() {})?;
     Ok(bound)
 }
 
-fn converse(mut stream: &TcpStream, pages: &dyn Fn(&str) -> Option<Answer>) -> io::Result<()> {
-    stream.set_write_timeout(Some(TIMEOUT))?;
+/// Gives each connection a thread; does not end.
+fn accept(listener: &TcpListener, pages: &Arc<impl Fn(&str) -> Option<Answer> + Send + Sync + 'static>) {
+    let connections = Arc::new(Mutex::new(Connections::default()));
+    for stream in listener.incoming() {
+        let Ok(stream) = stream.map(Arc::new) else {
+            // Out of descriptors, most likely: not a reason to spin.
+            std::thread::sleep(Duration::from_millis(100));
+            continue;
+        };
+        let Some(id) = lock(&connections).admit(&stream) else { continue };
+        let open = Open { id, connections: Arc::clone(&connections) };
+        let pages = Arc::clone(pages);
+        // Where there is no thread, `open` goes with the closure.
+        let _ = spawn_guarded("http-client", 256 << 10, move || converse(&stream, &open, &*pages));
+    }
+}
+
+/// Open connections by number: the oldest first.
+#[derive(Debug, Default)]
+struct Connections {
+    next: u64,
+    open: BTreeMap<u64, Connection>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    stream: Arc<TcpStream>,
+    /// Its page is being made: it has done its part, and waits for us.
+    waits_for_us: bool,
+}
+
+impl Connections {
+    /// Takes a new one in, by its number. Where there are as many as may be, the oldest that does not wait
+    /// for us is hung up on; `None` where all do, which lasts a second at most.
+    fn admit(&mut self, stream: &Arc<TcpStream>) -> Option<u64> {
+        if self.open.len() >= MAX_CONNECTIONS {
+            let oldest = self.open.iter().find(|(_, c)| !c.waits_for_us).map(|(id, _)| *id)?;
+            // Its thread wakes with an error.
+            let _ = self.open.remove(&oldest)?.stream.shutdown(Shutdown::Both);
+        }
+        self.next += 1;
+        self.open.insert(self.next, Connection { stream: Arc::clone(stream), waits_for_us: false });
+        Some(self.next)
+    }
+}
+
+fn lock(connections: &Mutex<Connections>) -> MutexGuard<'_, Connections> {
+    connections.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One connection's place among them, given back when it is dropped.
+#[derive(Debug)]
+struct Open {
+    id: u64,
+    connections: Arc<Mutex<Connections>>,
+}
+
+impl Open {
+    /// Whether it waits for us from now on; an error if it was hung up on.
+    fn waits_for_us(&self, yes: bool) -> io::Result<()> {
+        let mut connections = lock(&self.connections);
+        let own = connections.open.get_mut(&self.id).ok_or(io::ErrorKind::ConnectionAborted)?;
+        own.waits_for_us = yes;
+        Ok(())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        lock(&self.connections).open.remove(&self.id);
+    }
+}
+
+fn converse(mut stream: &TcpStream, open: &Open, pages: &dyn Fn(&str) -> Option<Answer>) -> io::Result<()> {
     let began = Instant::now();
     let mut request = Vec::new();
     let mut piece = [0; 1024];
     while !is_whole(&request) && request.len() < MAX_REQUEST_BYTES {
         // Slow writers are not waited for a byte at a time.
-        let left = TIMEOUT.saturating_sub(began.elapsed());
-        if left.is_zero() {
-            return Ok(());
-        }
+        let Some(left) = left(began) else { return Ok(()) };
         stream.set_read_timeout(Some(left))?;
         match stream.read(&mut piece)? {
             0 => break,
             n => request.extend_from_slice(piece.get(..n).unwrap_or_default()),
         }
     }
-    let answer = answer(&request, pages);
-    let head = format!(
+    open.waits_for_us(true)?;
+    // What one page cannot say, the next one may.
+    let answer = guarded("http-client", || answer(&request, pages))
+        .unwrap_or_else(|_| Answer::plain("500 Internal Server Error", "this page cannot be made: the log says why"));
+    open.waits_for_us(false)?;
+    let mut out = format!(
         "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         answer.status,
         answer.kind,
         answer.body.len()
     );
-    stream.write_all(head.as_bytes())?;
     if !request.starts_with(b"HEAD ") {
-        stream.write_all(answer.body.as_bytes())?;
+        out += &answer.body;
+    }
+    let began = Instant::now();
+    for piece in out.as_bytes().chunks(PIECE) {
+        // Nor are slow readers.
+        let Some(left) = left(began) else { return Ok(()) };
+        stream.set_write_timeout(Some(left))?;
+        stream.write_all(piece)?;
     }
     stream.flush()
+}
+
+/// What is left of the time for a request, or for an answer, that began then.
+fn left(began: Instant) -> Option<Duration> {
+    Some(TIMEOUT.saturating_sub(began.elapsed())).filter(|left| !left.is_zero())
 }
 
 fn is_whole(request: &[u8]) -> bool {
@@ -125,7 +196,7 @@ pub(crate) fn answer(request: &[u8], pages: &dyn Fn(&str) -> Option<Answer>) -> 
         return Answer::plain("405 Method Not Allowed", "GET is all that there is");
     }
     let path = target.split('?').next().unwrap_or_default();
-    pages(path).unwrap_or_else(|| Answer::plain("404 Not Found", "there are /metrics and /healthz"))
+    pages(path).unwrap_or_else(|| Answer::plain("404 Not Found", "there are /metrics, /healthz and /status"))
 }
 
 #[cfg(test)]
@@ -150,17 +221,85 @@ mod tests {
         assert_eq!(status("\r\n\r\n"), "400 Bad Request");
     }
 
-    /// Somebody who connects and says nothing keeps nobody else from an answer.
-    #[test]
-    fn silent_clients_do_not_block_others() {
-        let address = serve(([127, 0, 0, 1], 0).into(), pages).unwrap();
-        let silent: Vec<_> = (0..MAX_CONNECTIONS - 1).map(|_| TcpStream::connect(address).unwrap()).collect();
+    fn get(address: SocketAddr, path: &str) -> String {
         let mut client = TcpStream::connect(address).unwrap();
-        client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+        client.write_all(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
         let mut text = String::new();
         client.read_to_string(&mut text).unwrap();
-        assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\nx 1\n"), "{text}");
-        drop(silent);
+        text
+    }
+
+    /// Who connects and says nothing keeps nobody else from an answer, however many they are; nor who asks
+    /// and does not take the answer.
+    #[test]
+    fn silent_clients_do_not_block_others() {
+        let large = |path: &str| {
+            let body = if path == "/large" { "x".repeat(64 << 20) } else { "x 1\n".into() };
+            Some(Answer { status: "200 OK", kind: PROMETHEUS, body })
+        };
+        let address = serve(([127, 0, 0, 1], 0).into(), large).unwrap();
+        let began = Instant::now();
+        for many in [MAX_CONNECTIONS - 1, MAX_CONNECTIONS, 3 * MAX_CONNECTIONS] {
+            let silent: Vec<_> = (0..many).map(|_| TcpStream::connect(address).unwrap()).collect();
+            let text = get(address, "/metrics");
+            assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\nx 1\n"), "{many}: {text}");
+            drop(silent);
+        }
+        let mut deaf: Vec<_> = (0..MAX_CONNECTIONS).map(|_| TcpStream::connect(address).unwrap()).collect();
+        for client in &mut deaf {
+            client.write_all(b"GET /large HTTP/1.1\r\n\r\n").unwrap();
+        }
+        // Until the pages are made, they wait for us; then we wait for them.
+        while get_once(address).is_none() {
+            assert!(began.elapsed() < TIMEOUT, "only since their time was over");
+        }
+        drop(deaf);
+    }
+
+    /// As [`get`], where one may be hung up on.
+    fn get_once(address: SocketAddr) -> Option<String> {
+        let mut client = TcpStream::connect(address).ok()?;
+        client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").ok()?;
+        let mut text = String::new();
+        client.read_to_string(&mut text).ok()?;
+        text.ends_with("x 1\n").then_some(text)
+    }
+
+    /// The first to be hung up on is the oldest that does not wait for us.
+    #[test]
+    fn who_has_asked_is_not_hung_up_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connect = || Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let all = Arc::new(Mutex::new(Connections::default()));
+        let open = || {
+            let id = lock(&all).admit(&connect())?;
+            Some(Open { id, connections: Arc::clone(&all) })
+        };
+        let mut first: Vec<Open> = (0..MAX_CONNECTIONS).map(|_| open().unwrap()).collect();
+        first[0].waits_for_us(true).unwrap();
+        let ninth = open().unwrap();
+        assert!(first[1].waits_for_us(true).is_err(), "hung up on");
+        for waiting in first.iter().skip(2).chain([&ninth]) {
+            waiting.waits_for_us(true).unwrap();
+        }
+        assert!(open().is_none(), "all wait for us");
+        first.remove(0);
+        assert!(open().is_some(), "one has gone");
+        drop((first, ninth));
+        assert_eq!(lock(&all).open.len(), 0);
+    }
+
+    #[test]
+    fn a_page_that_panics_is_one_page() {
+        let address = serve(([127, 0, 0, 1], 0).into(), |path: &str| {
+            assert_ne!(path, "/bad", "made to");
+            pages(path)
+        })
+        .unwrap();
+        for _ in 0..2 * MAX_CONNECTIONS {
+            assert!(get(address, "/bad").starts_with("HTTP/1.1 500 "));
+        }
+        assert!(get(address, "/metrics").starts_with("HTTP/1.1 200 OK\r\n"));
     }
 
     proptest! {

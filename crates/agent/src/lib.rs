@@ -1,5 +1,5 @@
 //! The daemon's services: what becomes of evidence (`capture_writers`, the store, `webhook`), what it says of
-//! itself (`http`, `metrics`, `self_stats`, [`log`]), and how its configuration reaches all of them
+//! itself (`http`, `metrics`, `status`, `self_stats`, [`log`]), and how its configuration reaches all of them
 //! ([`config`], `settings`, `services`). The watching itself is `lastgasp_recorder`'s.
 
 mod capture_writers;
@@ -8,9 +8,12 @@ mod http;
 pub mod log;
 mod metrics;
 mod provenance;
+mod recent_captures;
 mod self_stats;
 mod services;
 mod settings;
+mod status;
+mod vital_threads;
 mod webhook;
 
 pub use capture_writers::CaptureWriters;

@@ -15,6 +15,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::self_stats::SelfStats;
+use crate::status::danger;
 
 /// What one scrape tells.
 #[derive(Debug)]
@@ -63,11 +64,7 @@ impl Series {
         let likely = target.time_to_oom_seconds.map(|(_, likely, _)| likely);
         self.time_to_oom = self.time_to_oom.into_iter().chain(likely).reduce(f64::min);
         self.pinned += u64::from(target.pinned);
-        self.danger = self.danger.max(match target.state {
-            "armed" => 2,
-            "alert" => 1,
-            _ => 0,
-        });
+        self.danger = self.danger.max(danger(target.state).0);
     }
 }
 
@@ -193,6 +190,11 @@ const FAMILIES: &[Family] = &[
         "watchdog_restarts",
         "Times that the watchdog had to be started again",
         Values::Counter(|s| s.status.counters.watchdog_restarts as f64),
+    ),
+    family(
+        "thread_panics",
+        "Panics of the daemon's threads that were caught; each is a bug, and said in the log",
+        Values::Counter(|s| s.status.counters.thread_panics as f64),
     ),
     family(
         "reloads",

@@ -9,16 +9,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use lastgasp_recorder::daemon::status::Status;
 use lastgasp_recorder::daemon::{Captured, Handle};
+use lastgasp_recorder::guard::spawn_guarded;
 use lastgasp_store::Archive;
 
-use crate::capture_writers::CaptureWriters;
+use crate::capture_writers::{CaptureWriters, Destination};
 use crate::config::{self, Config, WatchFlags};
 use crate::http::{self, Answer};
 use crate::log::Level;
 use crate::metrics::{self, Scrape};
+use crate::recent_captures::RecentCaptures;
 use crate::self_stats::{Counts, SelfStats};
 use crate::settings::{rules, settings};
+use crate::status::{self, Snapshot};
+use crate::vital_threads::VitalThreads;
 use crate::webhook::Webhooks;
 
 /// Pause between two attempts to listen on an address that is taken.
@@ -31,8 +36,10 @@ pub struct Services {
     handle: Handle,
     level: Level,
     archive: Arc<Archive>,
+    recent: Arc<RecentCaptures>,
     webhooks: Arc<Mutex<Webhooks>>,
     counts: Arc<Counts>,
+    vital: VitalThreads,
     current: Mutex<Config>,
 }
 
@@ -51,10 +58,17 @@ impl Services {
         let archive = Arc::new(Archive::open(&config.store.path, rules(&config)));
         let counts = Arc::new(Counts::default());
         let webhooks = Arc::new(Mutex::new(Webhooks::start(&config.webhook, Arc::clone(&counts))));
-        let writers = CaptureWriters::start(captured, &archive, &handle, &webhooks)?;
+        let (recent, vital) = (Arc::new(RecentCaptures::default()), VitalThreads::default());
+        let to = Destination {
+            archive: Arc::clone(&archive),
+            recent: Arc::clone(&recent),
+            handle: handle.clone(),
+            webhooks: Arc::clone(&webhooks),
+        };
+        let writers = CaptureWriters::start(captured, to, &vital)?;
         let listen = config.listen().map_err(anyhow::Error::msg)?;
         let current = Mutex::new(config);
-        let all = Arc::new(Self { flags, handle, level, archive, webhooks, counts, current });
+        let all = Arc::new(Self { flags, handle, level, archive, recent, webhooks, counts, vital, current });
         if let Some(address) = listen {
             all.serve(address)?;
         }
@@ -72,7 +86,7 @@ impl Services {
         match begin() {
             Ok(bound) => say_where(bound),
             Err(e) => {
-                tracing::error!(%address, "/metrics and /healthz cannot be served there ({e}): tried again until they can (http.listen names another address, or \"off\")");
+                tracing::error!(%address, "/metrics, /healthz and /status cannot be served there ({e}): tried again until they can (http.listen names another address, or \"off\")");
                 let again = move || {
                     loop {
                         std::thread::sleep(BIND_AGAIN);
@@ -81,7 +95,7 @@ impl Services {
                         }
                     }
                 };
-                std::thread::Builder::new().name("http-bind".into()).stack_size(128 << 10).spawn(again)?;
+                spawn_guarded("http-bind", 128 << 10, again)?;
             }
         }
         Ok(())
@@ -93,7 +107,7 @@ impl Services {
             Ok(loaded) => loaded,
             Err(e) => {
                 self.counts.reloads_failed.fetch_add(1, Ordering::Relaxed);
-                return tracing::error!("the configuration stays as it was: {e:#}");
+                return tracing::error!(event = "reload-refused", "the configuration stays as it was: {e:#}");
             }
         };
         let new = loaded.config;
@@ -115,7 +129,7 @@ impl Services {
         self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.webhook);
         self.handle.reload(watch);
         *current = Config { store: config::Store { path: current.store.path.clone(), ..new.store.clone() }, ..new };
-        tracing::info!("the configuration was read again");
+        tracing::info!(event = "reloaded", "the configuration was read again");
     }
 
     /// Ends them, after everything that was taken has been written and told.
@@ -131,24 +145,65 @@ impl Services {
                 let own = SelfStats::read(&self.counts, self.archive.size());
                 ("200 OK", http::PROMETHEUS, metrics::text(Scrape { status, own }))
             }
+            ("/status", Some(status)) => ("200 OK", http::JSON, self.document(&status)),
             ("/healthz", Some(status)) => {
-                let pin = status.pin_window.map_or("the pin has not been tried yet".into(), |w| w.to_string());
-                let body = format!("ok\nwatching {} Go processes, mode {}\n{pin}\n", status.targets.len(), status.mode);
-                ("200 OK", http::PLAIN, body)
+                let (status, body) = health(&status, &self.vital.problems());
+                (status, http::PLAIN, body)
             }
             // It looks many times a second when it is well.
-            ("/metrics" | "/healthz", None) => {
+            ("/metrics" | "/healthz" | "/status", None) => {
                 ("503 Service Unavailable", http::PLAIN, "the lookout did not answer within a second\n".into())
             }
             _ => return None,
         };
         Some(Answer { status, kind, body })
     }
+
+    fn document(&self, status: &Status) -> String {
+        let own = SelfStats::read(&self.counts, self.archive.size());
+        let (path, quota) = {
+            let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            (current.store.path.clone(), rules(&current).quota)
+        };
+        status::text(&Snapshot {
+            status,
+            own: &own,
+            problems: &self.vital.problems(),
+            captures: &self.recent.all(),
+            store: (&path, quota.bytes, quota.captures),
+        })
+    }
+}
+
+/// Health in words: what is wrong, and how much is watched all the same.
+fn health(status: &Status, problems: &[String]) -> (&'static str, String) {
+    let pin = status.pin_window.as_ref().map_or("the pin has not been tried yet".into(), ToString::to_string);
+    let (code, word) = if problems.is_empty() { ("200 OK", "ok") } else { ("503 Service Unavailable", "not well") };
+    let problems: String = problems.iter().map(|p| format!("{p}\n")).collect();
+    let watching = format!("watching {} Go processes, mode {}", status.targets.len(), status.mode);
+    (code, format!("{word}\n{problems}{watching}\n{pin}\n"))
 }
 
 fn say_where(bound: SocketAddr) {
-    tracing::info!(address = %bound, "serving /metrics and /healthz");
+    tracing::info!(address = %bound, event = "serving", "serving /metrics, /healthz and /status");
     if !bound.ip().is_loopback() {
         tracing::warn!(address = %bound, "metrics are served to whoever reaches this address, without a password");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_in_words() {
+        let status = Status { mode: "freeze", ..Status::default() };
+        let well = "ok\nwatching 0 Go processes, mode freeze\nthe pin has not been tried yet\n";
+        assert_eq!(health(&status, &[]), ("200 OK", well.into()));
+        let (code, body) = health(&status, &["a thread (x) has ended".into()]);
+        assert!(
+            code.starts_with("503 ") && body.starts_with("not well\na thread (x) has ended\nwatching 0 "),
+            "{body}"
+        );
     }
 }

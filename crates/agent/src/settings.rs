@@ -25,10 +25,10 @@ pub fn settings(config: &Config) -> Settings {
             brake: config.brake.longest.0,
             brake_pause: config.brake.pause.0,
             calm: config.watch.look.0,
-            ..defaults.policy
         },
         store: config.store.path.clone(),
         wanted: Arc::new(move |s: &Subject<'_>| (include.is_empty() || include.fits(s)) && !exclude.fits(s)),
+        identities: defaults.identities,
         calm_sample: config.watch.sample.0,
         brake: BrakeRules {
             over_others: config.brake.over_others,

@@ -1,14 +1,17 @@
-//! The capture folder: written while a process dies, read back afterwards. Knows no Go: files are names and bytes.
+//! The capture folder: written while a process dies, read back afterwards. Knows no Go: files are names and
+//! bytes.
 //!
 //! # How it is crash-safe
-//! A capture is written as `.partial-UNIQUE-ID/`, which the writer holds locked: each file is written and synced, the most telling first, `manifest.json` last; then the folder is renamed to
-//! `ID/` and the store is synced. So a folder with a capture's name is always whole. Whatever ends the writer, the next lastgasp that opens the store finds
-//! the partial folder that nobody locks and either rescues it, with a manifest that names what is missing, or removes it if nothing in it can be read
-//! ([`recover`]).
+//! A capture is written as `.partial-UNIQUE-ID/`, which the writer holds locked: each file is written and
+//! synced, the most telling first, `manifest.json` last; then the folder is renamed to `ID/` and the store is
+//! synced. So a folder with a capture's name is always whole. Whatever ends the writer, the next lastgasp
+//! that opens the store finds the partial folder that nobody locks and either rescues it, with a manifest
+//! that names what is missing, or removes it if nothing in it can be read ([`recover`]).
 
 mod manifest;
 mod reader;
 pub mod retention;
+mod stream;
 mod writer;
 
 use std::path::PathBuf;
@@ -17,10 +20,13 @@ use thiserror::Error;
 
 pub use manifest::{FileEntry, GapEntry, Manifest};
 pub use reader::{Capture, list, remove};
+pub use stream::Stream;
 pub use writer::{Writer, recover};
 
 /// The file that a capture must have for a report to be made from it.
 pub const FACTS: &str = "facts.json.gz";
+/// The file that holds memory of the target: user data, and as large as the target. It is never read whole.
+pub const MEMORY: &str = "memory.core";
 /// What a folder is called that is being removed.
 pub(crate) const REMOVED: &str = ".removed-";
 /// The file that makes a folder a capture.

@@ -1,6 +1,6 @@
 //! Reading a capture.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -15,16 +15,23 @@ pub(crate) const MAX_FILE: u64 = 1 << 30;
 /// Largest manifest: one of ours has a few kilobytes.
 const MAX_MANIFEST: u64 = 16 << 20;
 
-/// A plain file's content. A FIFO or a device of its name is refused and not waited for; `flags` are added when it is opened.
-pub(crate) fn read_plain(path: &Path, max: u64, flags: OFlag) -> io::Result<Vec<u8>> {
+/// A plain file, opened, and its length. A FIFO or a device of its name is refused and not waited for;
+/// `flags` are added when it is opened.
+fn open_plain(path: &Path, flags: OFlag) -> io::Result<(File, u64)> {
     let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a plain file"));
     }
+    Ok((file, meta.len()))
+}
+
+/// A plain file's content.
+pub(crate) fn read_plain(path: &Path, max: u64, flags: OFlag) -> io::Result<Vec<u8>> {
+    let (file, len) = open_plain(path, flags)?;
     let too_long = || io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {max} bytes"));
-    if meta.len() > max {
+    if len > max {
         return Err(too_long());
     }
     let mut content = Vec::new();
@@ -52,8 +59,8 @@ impl Capture {
         }
         let json = read_plain(&path.join(MANIFEST), MAX_MANIFEST, OFlag::empty())
             .map_err(|e| not(format!("{MANIFEST}: {e}")))?;
-        let manifest: Manifest = serde_json::from_slice(&json).map_err(|e| not(format!("{MANIFEST}: {e}")))?;
-        if !manifest.schema.starts_with("lastgasp.capture/") {
+        let manifest = Manifest::read(&json).map_err(|e| not(format!("{MANIFEST}: {e}")))?;
+        if !manifest.schema.starts_with(Manifest::NAME) {
             return Err(not(format!("{MANIFEST} says schema {:?}", manifest.schema)));
         }
         Ok(Self { path: path.into(), manifest })
@@ -69,6 +76,28 @@ impl Capture {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.manifest.files.iter().map(|f| f.bytes).sum()
+    }
+
+    /// Whether the manifest names a file.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.manifest.files.iter().any(|f| f.name == name)
+    }
+
+    /// A file, opened: one that is too large to be read whole. Of it the length alone is checked against the
+    /// manifest.
+    ///
+    /// # Errors
+    /// [`CaptureError::Damaged`] if it is longer or shorter than it was written.
+    pub fn open_file(&self, name: &str) -> Result<File, CaptureError> {
+        let path = self.path.join(name);
+        let (file, len) = open_plain(&path, OFlag::empty()).map_err(io_error(&path))?;
+        match self.manifest.files.iter().find(|f| f.name == name) {
+            Some(entry) if entry.bytes != len => {
+                Err(CaptureError::Damaged { path, why: format!("{len} bytes long, and {} were written", entry.bytes) })
+            }
+            _ => Ok(file),
+        }
     }
 
     /// A file's content, checked against the manifest.
@@ -103,7 +132,8 @@ pub fn list(store: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Removes a capture. It loses its name first, so that what a crash leaves of it is no capture any more; [`crate::recover`] removes that.
+/// Removes a capture. It loses its name first, so that what a crash leaves of it is no capture any more;
+/// [`crate::recover`] removes that.
 ///
 /// # Errors
 /// [`CaptureError::Io`]; [`CaptureError::NotACapture`] for a folder that is none: nothing of it is removed.

@@ -26,10 +26,12 @@ pub struct Quota {
     pub captures: usize,
 }
 
-/// Indices of those that must go so that the rest, and another `coming` bytes as one more capture, are within the quota.
+/// Indices of those that must go so that the rest, and another `coming` bytes as one more capture, are within
+/// the quota.
 ///
-/// Of each cause the first and the last whole one are kept as long as there is anything more redundant: the cause with most captures loses first, light ones
-/// before whole ones, old ones before new ones. Only then go the last of a cause, the oldest cause first. The newest capture of all never goes.
+/// Of each cause the first and the last whole one are kept as long as there is anything more redundant: the
+/// cause with most captures loses first, light ones before whole ones, old ones before new ones. Only then go
+/// the last of a cause, the oldest cause first. The newest capture of all never goes.
 #[must_use]
 pub fn to_remove(kept: &[Kept], quota: Quota, coming: u64) -> Vec<usize> {
     let mut left: Vec<usize> = (0..kept.len()).collect();

@@ -11,7 +11,8 @@ use nix::fcntl::OFlag;
 
 use crate::manifest::{FileEntry, GapEntry, Manifest};
 use crate::reader::{MAX_FILE, read_plain};
-use crate::{CaptureError, FACTS, MANIFEST, REMOVED, io_error};
+use crate::stream::Stream;
+use crate::{CaptureError, FACTS, MANIFEST, MEMORY, REMOVED, io_error};
 
 const PARTIAL: &str = ".partial-";
 
@@ -19,7 +20,8 @@ const PARTIAL: &str = ".partial-";
 #[derive(Debug)]
 pub struct Writer {
     store: PathBuf,
-    /// Locked as long as we live: how others, in other process namespaces too, know that this folder is being written.
+    /// Locked as long as we live: how others, in other process namespaces too, know that this folder is being
+    /// written.
     partial: Partial,
     id: String,
     files: Vec<FileEntry>,
@@ -54,7 +56,36 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the manifest and gives the capture its name. `files`, `id` and `schema` of the manifest are filled in.
+    /// Writes a file piece by piece, durable before it returns; for what is too large to be had in memory.
+    /// One that could not be written leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`CaptureError::Io`]: what `fill` says, or a full disk, most likely. What was added before stays good.
+    pub fn add_stream<T>(
+        &mut self,
+        name: &str,
+        fill: impl FnOnce(Stream) -> io::Result<(Stream, T)>,
+    ) -> Result<T, CaptureError> {
+        let (entry, told) = self.partial.stream_synced(name, fill)?;
+        self.files.push(entry);
+        Ok(told)
+    }
+
+    /// Removes a file that was added: it is given up for those that are needed more.
+    pub fn give_up(&mut self, name: &str) {
+        self.files.retain(|f| f.name != name);
+        let _ = fs::remove_file(self.partial.at(name));
+    }
+
+    /// Bytes that are free where it is written, as far as the system says.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        let stat = nix::sys::statvfs::fstatvfs(&self.partial.dir).ok()?;
+        Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
+    }
+
+    /// Writes the manifest and gives the capture its name. `files`, `id` and `schema` of the manifest are
+    /// filled in.
     ///
     /// # Errors
     /// [`CaptureError::Io`].
@@ -74,7 +105,8 @@ impl Drop for Writer {
     }
 }
 
-/// A partial folder, opened: what is checked is what is written and read, whatever becomes of its name. A store may be where others can write too.
+/// A partial folder, opened: what is checked is what is written and read, whatever becomes of its name. A
+/// store may be where others can write too.
 #[derive(Debug)]
 struct Partial {
     path: PathBuf,
@@ -100,21 +132,46 @@ impl Partial {
         PathBuf::from(format!("/proc/self/fd/{}", self.dir.as_raw_fd())).join(name)
     }
 
-    /// Under another name first: a file that has its name is whole, also for who rescues a partial folder.
     fn write_synced(&self, name: &str, content: &[u8]) -> Result<(), CaptureError> {
         let write = || {
-            let unfinished = self.at(&format!(".{name}"));
-            // Never what stands there already, be it a link to elsewhere.
-            match fs::remove_file(&unfinished) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+            let mut file = self.unfinished(name)?;
             file.write_all(content)?;
-            file.sync_all()?;
-            fs::rename(&unfinished, self.at(name))
+            self.finished(name, &file)
         };
         write().map_err(io_error(self.path.join(name)))
+    }
+
+    fn stream_synced<T>(
+        &self,
+        name: &str,
+        fill: impl FnOnce(Stream) -> io::Result<(Stream, T)>,
+    ) -> Result<(FileEntry, T), CaptureError> {
+        let write = || {
+            let (stream, told) = fill(Stream::new(self.unfinished(name)?))?;
+            let (file, bytes, crc32) = stream.end();
+            self.finished(name, &file)?;
+            Ok((FileEntry { name: name.into(), bytes, crc32: format!("{crc32:08x}") }, told))
+        };
+        write().map_err(|e| {
+            let _ = fs::remove_file(self.at(&format!(".{name}")));
+            io_error(self.path.join(name))(e)
+        })
+    }
+
+    /// Under another name first: a file that has its name is whole, also for who rescues a partial folder.
+    fn unfinished(&self, name: &str) -> io::Result<File> {
+        let unfinished = self.at(&format!(".{name}"));
+        // Never what stands there already, be it a link to elsewhere.
+        match fs::remove_file(&unfinished) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)
+    }
+
+    fn finished(&self, name: &str, file: &File) -> io::Result<()> {
+        file.sync_all()?;
+        fs::rename(self.at(&format!(".{name}")), self.at(name))
     }
 }
 
@@ -137,7 +194,8 @@ fn finish(store: &Path, partial: &Partial, mut manifest: Manifest) -> Result<Pat
     Ok(path)
 }
 
-/// Rescues or removes what dead writers left in `store`. Gives a line for each, for the log. What is not ours alone is left as it is.
+/// Rescues or removes what dead writers left in `store`. Gives a line for each, for the log. What is not ours
+/// alone is left as it is.
 pub fn recover(store: &Path) -> Vec<String> {
     let mut done = Vec::new();
     let Ok(dir) = fs::read_dir(store) else { return done };
@@ -181,6 +239,11 @@ fn rescue(store: &Path, partial: &Partial, id: &str) -> Result<Option<PathBuf>, 
         let in_folder = || partial.path.join(name);
         if name.starts_with('.') {
             fs::remove_file(partial.at(name)).map_err(io_error(in_folder()))?;
+        } else if name == MEMORY {
+            // It is whole, since it has its name, and too large to be read: what it holds has checksums of
+            // its own.
+            let bytes = fs::symlink_metadata(partial.at(name)).map_err(io_error(in_folder()))?.len();
+            manifest.files.push(FileEntry { name: name.clone(), bytes, crc32: String::new() });
         } else if name != MANIFEST {
             match read_plain(&partial.at(name), MAX_FILE, OFlag::O_NOFOLLOW) {
                 Ok(content) => manifest.files.push(FileEntry::of(name, &content)),
@@ -216,6 +279,59 @@ mod tests {
         assert_eq!(capture.manifest().files.len(), 2);
         assert_eq!(capture.read(FACTS).unwrap(), b"facts");
         assert_eq!(crate::list(store.path()).len(), 1);
+    }
+
+    /// Half of it is holes; what fails on the way leaves the rest of the capture as it was.
+    #[test]
+    fn a_large_file_comes_piece_by_piece() {
+        use std::io::{Seek as _, SeekFrom};
+        let store = tempfile::tempdir().unwrap();
+        let mut w = Writer::create(store.path(), "a").unwrap();
+        w.add(FACTS, b"facts").unwrap();
+        let failed = w.add_stream("x", |mut s| {
+            s.write_all(b"half")?;
+            Err::<(Stream, ()), _>(io::Error::from(io::ErrorKind::StorageFull))
+        });
+        assert!(failed.unwrap_err().to_string().contains("free some space"));
+        let told = w.add_stream(MEMORY, |mut s| {
+            s.write_all(b"start")?;
+            s.seek(SeekFrom::Current(1 << 20))?;
+            s.write_all(b"end")?;
+            Ok((s, 42))
+        });
+        assert_eq!(told.unwrap(), 42);
+        w.add("more", b"more").unwrap();
+        w.give_up("more");
+        let path = w.seal(Manifest::default()).unwrap();
+        let capture = Capture::open(&path).unwrap();
+        let names: Vec<&str> = capture.manifest().files.iter().map(|f| f.name.as_str()).collect();
+        assert_eq!(names, [FACTS, MEMORY]);
+        assert_eq!(capture.read(MEMORY).unwrap().len(), (1 << 20) + 8);
+        assert_eq!(fs::metadata(path.join(MEMORY)).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 3);
+        let mut file = capture.open_file(MEMORY).unwrap();
+        let mut head = [0; 5];
+        io::Read::read_exact(&mut file, &mut head).unwrap();
+        assert_eq!(&head, b"start");
+        file = OpenOptions::new().write(true).open(path.join(MEMORY)).unwrap();
+        file.set_len(100).unwrap();
+        assert!(matches!(capture.open_file(MEMORY), Err(CaptureError::Damaged { .. })));
+        assert!(matches!(capture.open_file("none"), Err(CaptureError::Io { .. })));
+    }
+
+    /// What was written of memory before the writer died stays with the capture.
+    #[test]
+    fn a_rescued_capture_keeps_its_memory() {
+        let store = tempfile::tempdir().unwrap();
+        let mut w = Writer::create(store.path(), "a").unwrap();
+        w.add(FACTS, b"facts").unwrap();
+        w.add_stream(MEMORY, |mut s| s.write_all(b"core").map(|()| (s, ()))).unwrap();
+        w.sealed = true;
+        drop(w);
+        assert!(recover(store.path())[0].contains("rescued"));
+        let capture = Capture::open(&store.path().join("a")).unwrap();
+        assert!(capture.manifest().files.iter().any(|f| f.name == MEMORY && f.bytes == 4 && f.crc32.is_empty()));
+        assert!(capture.open_file(MEMORY).is_ok());
     }
 
     /// Removed as a whole; one that was being removed when its remover died goes at the next start.
@@ -259,7 +375,8 @@ mod tests {
         assert_eq!(fs::read_dir(store.path()).unwrap().count(), 0);
     }
 
-    /// A writer that was killed after each of its steps: the next start finds a capture that can be read, or nothing.
+    /// A writer that was killed after each of its steps: the next start finds a capture that can be read, or
+    /// nothing.
     #[test]
     fn a_killed_writer_is_rescued_or_removed() {
         for steps in 0..4 {
@@ -285,7 +402,8 @@ mod tests {
         }
     }
 
-    /// In a store where others may write stands what others want: none of it is read, followed, waited for or removed.
+    /// In a store where others may write stands what others want: none of it is read, followed, waited for or
+    /// removed.
     #[test]
     fn what_others_put_there_is_left_as_it_is() {
         let store = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use lastgasp_agent::config::{WatchFlags, size};
 
 /// The flight recorder and doctor for Go services' memory.
@@ -16,6 +16,18 @@ use lastgasp_agent::config::{WatchFlags, size};
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Whether the target's memory is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct KeepFlags {
+    /// Keep the process's own memory too (heap, variables, stacks) as memory.core: it holds user data. The
+    /// capture can then be decoded again, and gdb opens it
+    #[arg(long)]
+    pub(crate) keep_memory: bool,
+    /// Most bytes of memory.core, or with K, M, G, T (1024-based) [default: half of what is free on the disk]
+    #[arg(long, value_name = "SIZE", value_parser = size, requires = "keep_memory")]
+    pub(crate) keep_memory_max: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,6 +59,8 @@ pub(crate) enum Command {
         /// seconds, capture, switch it off again
         #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
         enable_profiling: Option<u64>,
+        #[command(flatten)]
+        keep: KeepFlags,
     },
     /// Run a command under the recorder, in a cgroup of its own where possible
     Run {
@@ -66,6 +80,8 @@ pub(crate) enum Command {
         /// the end
         #[arg(long)]
         enable_profiling: bool,
+        #[command(flatten)]
+        keep: KeepFlags,
         /// The command and its arguments
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,

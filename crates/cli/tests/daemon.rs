@@ -70,21 +70,21 @@ impl Daemon {
             }
         });
         let mut daemon = Self { child, log, address: String::new() };
-        daemon.address = daemon.says("serving /metrics")["address"].as_str().unwrap().to_owned();
+        daemon.address = daemon.says("serving")["address"].as_str().unwrap().to_owned();
         daemon
     }
 
-    /// Waits for a line of the log.
-    fn says(&self, words: &str) -> Value {
+    /// Waits for an event of the log.
+    fn says(&self, event: &str) -> Value {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(30) {
             match self.log.recv_timeout(Duration::from_secs(30)) {
-                Ok(line) if line["message"].as_str().is_some_and(|m| m.contains(words)) => return line,
+                Ok(line) if line["event"] == event => return line,
                 Ok(_) => {}
                 Err(_) => break,
             }
         }
-        panic!("it does not say {words:?}");
+        panic!("it does not say {event:?}");
     }
 
     fn get(&self, path: &str) -> String {
@@ -93,6 +93,12 @@ impl Daemon {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    fn status(&self) -> Value {
+        let answer = self.get("/status");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/json"), "{answer}");
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
     }
 
     /// Waits until `/metrics` has a line of that kind; gives its value.
@@ -150,16 +156,24 @@ fn pages_and_reload() {
     assert!(!page.contains("daemon-two"), "it is excluded");
     assert!(daemon.get("/healthz").contains("\r\n\r\nok\nwatching 1 Go processes, mode freeze\n"));
     assert!(daemon.get("/x").starts_with("HTTP/1.1 404 "));
+    let status = daemon.status();
+    assert_eq!((&status["schema"], &status["mode"]), (&"lastgasp.status/1".into(), &"freeze".into()));
+    assert_eq!((&status["healthy"], &status["store"]["captures"]), (&true.into(), &0.into()));
+    let targets = status["targets"].as_array().unwrap();
+    assert_eq!(targets.len(), 1, "{status:#}");
+    assert_eq!((&targets[0]["service"], &targets[0]["danger"]), (&"daemon-one".into(), &"calm".into()));
+    assert!(targets[0]["goroutines"].as_u64() > Some(1) && targets[0]["baselines"].as_u64() > Some(0), "{status:#}");
+    assert!(targets[0]["usage_bytes"].as_u64() > Some(1 << 20), "{status:#}");
 
     config(folder.path(), &format!("{log}[watch]\nmode = \"freze\"\n"));
     daemon.signal(Signal::SIGHUP);
-    daemon.says("stays as it was");
+    daemon.says("reload-refused");
     assert_eq!(daemon.metric("lastgasp_reloads_total{result=\"failed\"}"), Some(1.0));
     assert_eq!(daemon.metric("lastgasp_container_processes{service=\"daemon-one\""), Some(1.0));
 
     config(folder.path(), &format!("{log}[watch]\nmode = \"observe\"\n[include]\nservices = [\"daemon-two\"]\n"));
     daemon.signal(Signal::SIGHUP);
-    daemon.says("was read again");
+    daemon.says("reloaded");
     assert_eq!(daemon.metric("lastgasp_container_processes{service=\"daemon-two\""), Some(1.0));
     let began = Instant::now();
     while daemon.get("/metrics").contains("daemon-one") {

@@ -96,7 +96,8 @@ fn names_the_culprit(scene: &Scene, capture: &PathBuf) {
 }
 
 /// Before the kill a thread of the target may not stop within 20 ms where six others want the processors too:
-/// that is then said, and is all that may be missing. (Seen beside builds of others, a load of 20 on two cores.)
+/// that is then said, and is all that may be missing. (Seen beside builds of others, a load of 20 on two
+/// cores.)
 fn only_the_machine_was_busy(capture: &Path, r: &Value) -> bool {
     let busy = |g: &Value| g["what"] == "standstill" && g["why"].as_str().unwrap().ends_with("(the machine is busy)");
     capture.to_string_lossy().contains("pre-kill") && r["capture"]["gaps"].as_array().unwrap().iter().all(busy)

@@ -102,6 +102,9 @@ fn many_instances_are_listed_by_number_and_known_the_second_time() {
             assert_eq!(r["go_version"], go.version.as_str());
             assert_eq!((&r["stripped"], &r["profile_on"]), (&true.into(), &false.into()), "it links no runtime/pprof");
             assert_eq!(r["module"]["path"], "idle");
+            // The same moment under the name of the other contracts, and under the one that it had first.
+            let at: jiff::Timestamp = r["started_at"].as_str().unwrap().parse().unwrap();
+            assert_eq!(r["started_at_unix"].as_i64(), Some(at.as_second()));
             assert_eq!(r["vcs_revision"].as_str(), revision.as_deref());
             // main, and those of the runtime.
             assert!((2..20).contains(&r["goroutines"].as_u64().unwrap()), "{r}");

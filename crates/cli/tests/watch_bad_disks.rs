@@ -68,7 +68,7 @@ impl Disk {
     fn watch(&self, service: &str) -> Daemon {
         let mut command = self.enter();
         command.arg(env!("CARGO_BIN_EXE_lastgasp"));
-        Daemon::start_by(command, &self.inside(), service, &[])
+        Daemon::start_by(command, &self.inside(), service, "", &[])
     }
 }
 
@@ -85,7 +85,7 @@ const DIES: [&str; 4] = ["-after", "500ms", "-rate", "120000000"];
 /// One that dies while the store takes nothing: lost, and said so; nothing half-written stays, and the daemon
 /// lives.
 fn is_lost(disk: &Disk, daemon: &Daemon, pid: i32) {
-    let said = || daemon.log().contains("a capture could not be written").then_some(());
+    let said = || daemon.log.has("capture-failed", pid).then_some(());
     assert!(wait_for(said).is_some(), "not said");
     assert_eq!(folders(&disk.store(), pid), Vec::<PathBuf>::new());
     let partial = || {

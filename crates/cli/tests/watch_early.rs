@@ -14,15 +14,12 @@ use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_recorder::own_cgroup::OwnCgroup;
 use lastgasp_recorder::pin_probe::{Probe, SUBCOMMAND};
 use lastgasp_recorder::pin_window::PinWindow;
+use serde_json::Value;
+use watching::turn;
+
+mod watching;
 
 const LIMIT: u64 = 128 << 20;
-
-/// One at a time: each wants both processors.
-static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
-fn turn() -> std::sync::MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
 
 /// A program of the lab under a name of its own, in a folder that goes with it.
 fn program(lab: &str, name: &str) -> (tempfile::TempDir, PathBuf) {
@@ -34,37 +31,41 @@ fn program(lab: &str, name: &str) -> (tempfile::TempDir, PathBuf) {
     (folder, program)
 }
 
-/// The daemon, with its log in a file.
+/// The daemon, with a store of its own.
 struct Daemon {
-    child: Child,
+    daemon: watching::Daemon,
     store: tempfile::TempDir,
 }
 
 impl Daemon {
-    fn start(service: &str, more: &[&str]) -> Self {
+    /// Starts it and does not wait.
+    fn begin(service: &str) -> Self {
         let store = tempfile::tempdir().unwrap();
-        let log = fs::File::create(store.path().join("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_lastgasp"))
-            .args(["watch", "--service", service, "--store"])
-            .arg(store.path().join("store"))
-            .args(more)
-            .env("LASTGASP_LOG", "debug")
-            .env("LASTGASP_CACHE_DIR", "")
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Self { child, store }
+        let daemon = watching::Daemon::begin(watching::lastgasp(), &store.path().join("store"), service, "", &[]);
+        Self { daemon, store }
+    }
+
+    /// Starts it, and waits until it watches.
+    fn start(service: &str) -> Self {
+        let daemon = Self::begin(service);
+        let healthy = watching::wait_for(|| daemon.daemon.log.is_healthy().then_some(()));
+        assert!(healthy.is_some(), "it does not begin:\n{}", daemon.log());
+        daemon
     }
 
     fn log(&self) -> String {
-        fs::read_to_string(self.store.path().join("log")).unwrap()
+        self.daemon.log()
     }
 
-    /// Waits until its log says it so many times.
-    fn says(&self, words: &str, times: usize) {
+    /// Waits until its log has that event so many times.
+    fn says(&self, event: &str, times: usize) -> Vec<Value> {
         let began = Instant::now();
-        while self.log().matches(words).count() < times {
-            assert!(began.elapsed() < Duration::from_secs(30), "{words:?} not {times} times in\n{}", self.log());
+        loop {
+            let said = self.daemon.log.events(event);
+            if said.len() >= times {
+                return said;
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "{event} not {times} times in\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -73,13 +74,6 @@ impl Daemon {
         let store = fs::read_dir(self.store.path().join("store")).unwrap();
         let names = store.map(|e| e.unwrap().file_name().into_string().unwrap());
         names.filter(|n| !n.starts_with('.')).collect()
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -123,21 +117,19 @@ impl Drop for Running {
 fn a_new_process_is_watched_at_once() {
     let _turn = turn();
     let (_folder, program) = program("dies", "early-found");
-    let daemon = Daemon::start("early-found", &[]);
-    daemon.says("fastest growth", 1);
+    let daemon = Daemon::start("early-found");
     let mut children = Vec::new();
     for i in 0..10 {
         children.push(Command::new(&program).args(["-after", "1h"]).spawn().unwrap());
-        daemon.says("ready_ms", i + 1);
+        daemon.says("watched", i + 1);
     }
     for mut child in children {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let log = daemon.log();
-    let mut times: Vec<f64> =
-        log.lines().filter_map(|l| l.split_once("ready_ms=\"")?.1.split('"').next()?.parse().ok()).collect();
-    assert_eq!(times.len(), 10, "{log}");
+    let watched = daemon.daemon.log.events("watched");
+    let mut times: Vec<f64> = watched.iter().filter_map(|l| l["ready_ms"].as_str()?.parse().ok()).collect();
+    assert_eq!(times.len(), 10, "{}", daemon.log());
     println!("milliseconds from exec to watched: {times:.1?}; the first is of a binary that was never seen");
     times.sort_by(f64::total_cmp);
     assert!(times[times.len() / 2] < 500.0, "{times:?}");
@@ -149,9 +141,9 @@ fn a_new_process_is_watched_at_once() {
 fn the_kernel_says_that_memory_runs_out() {
     let _turn = turn();
     let (_folder, program) = program("dies", "early-told");
-    let daemon = Daemon::start("early-told", &[]);
-    daemon.says("an OOM kill", 1);
-    let descriptors = || fs::read_dir(format!("/proc/{}/fd", daemon.child.id())).unwrap().count();
+    let daemon = Daemon::start("early-told");
+    watching::pin_is_tried(&daemon.daemon);
+    let descriptors = || fs::read_dir(format!("/proc/{}/fd", daemon.daemon.pid())).unwrap().count();
     let before = descriptors();
     for round in 0..4 {
         let after = format!("{}ms", 700 + 61 * round);
@@ -159,9 +151,9 @@ fn the_kernel_says_that_memory_runs_out() {
             return;
         };
         victim.child.wait().unwrap();
-        daemon.says("out of memory", round + 1);
+        daemon.says("oom-kill", round + 1);
     }
-    let told = daemon.log().matches("the kernel says that its memory runs out").count();
+    let told = daemon.daemon.log.events("notice").len();
     println!("told {told} times of 4 deaths; captures: {:?}", daemon.captures());
     assert!(told >= 4, "{}", daemon.log());
     // And lets go of the alarms when nobody is there any more: fewer than one is left of each death.
@@ -178,14 +170,13 @@ fn the_kernel_says_that_memory_runs_out() {
 fn who_writes_a_large_file_is_left_alone() {
     let _turn = turn();
     let (folder, program) = program("writes", "early-writes");
-    let daemon = Daemon::start("early-writes", &[]);
-    daemon.says("fastest growth", 1);
+    let daemon = Daemon::start("early-writes");
     let file = folder.path().join("large");
     let file = file.to_str().unwrap();
     let Some(writer) = Running::start(&program, 20, &["-file", file]) else {
         return;
     };
-    daemon.says("ready_ms", 1);
+    daemon.says("watched", 1);
     let group = &writer.group.as_ref().unwrap().cgroup;
     let mut highest = 0;
     let began = Instant::now();
@@ -193,7 +184,7 @@ fn who_writes_a_large_file_is_left_alone() {
         highest = highest.max(group.usage().unwrap());
         std::thread::sleep(Duration::from_millis(20));
     }
-    let told = daemon.log().matches("the kernel says that its memory runs out").count();
+    let told = daemon.daemon.log.events("notice").len();
     println!("up to {} % of the limit was used; told {told} times", highest * 100 / LIMIT);
     assert!(highest > LIMIT / 10 * 9, "the page cache never filled the group: nothing was tried");
     assert_eq!(daemon.captures(), [""; 0], "{}", daemon.log());
@@ -238,22 +229,22 @@ fn the_pin_is_tried_and_its_window_measured() {
 #[test]
 fn nothing_is_left_of_the_trial() {
     let _turn = turn();
-    let daemon = Daemon::start("early-none", &[]);
-    daemon.says("an OOM kill", 1);
-    let pid = daemon.child.id();
+    let daemon = Daemon::start("early-none");
+    watching::pin_is_tried(&daemon.daemon);
+    let pid = daemon.daemon.child.id();
     assert!(!group_of_trial(pid).is_some_and(|g| g.exists()), "left after the trial");
     let journal = daemon.store.path().join("store/.journal");
     let left = fs::read_dir(journal).map_or(0, Iterator::count);
     assert_eq!(left, 0, "the journal has something");
     drop(daemon);
     for pause in [50, 300, 900] {
-        let mut daemon = Daemon::start("early-none", &[]);
-        let group = group_of_trial(daemon.child.id());
+        let mut daemon = Daemon::begin("early-none");
+        let group = group_of_trial(daemon.daemon.child.id());
         std::thread::sleep(Duration::from_millis(pause));
         let exists = || group.as_ref().is_some_and(|g| g.exists());
         let before = exists();
-        daemon.child.kill().unwrap();
-        daemon.child.wait().unwrap();
+        daemon.daemon.child.kill().unwrap();
+        daemon.daemon.child.wait().unwrap();
         println!("killed after {pause} ms; the group existed before: {before}, and just after: {}", exists());
         let began = Instant::now();
         while group.as_ref().is_some_and(|g| g.exists()) {

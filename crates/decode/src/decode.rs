@@ -8,7 +8,7 @@ use lastgasp_diagnosis::facts::{
 };
 use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile};
 use lastgasp_inferior::{BlockCache, Layered, Memory};
-use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
+use lastgasp_observe::raw_capture::{Phase, RawCapture};
 use lastgasp_observe::target::baselines::Baseline;
 use lastgasp_observe::target::timeline;
 
@@ -46,9 +46,8 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     let mut gaps = taken.evidence.gaps.clone();
     let rt = &taken.runtime;
     let mem = &taken.evidence.snapshot;
-    let file = taken.loaded.image.memory(taken.loaded.bias, &rt.constant_ranges());
-    let constants: Box<dyn Memory> = match file {
-        Ok(file) => Box::new(BlockCache::new(Layered { top: file, bottom: mem })),
+    let constants: Box<dyn Memory> = match taken.binary.constants(rt) {
+        Ok((file, _)) => Box::new(BlockCache::new(Layered { top: file, bottom: mem })),
         Err(e) => {
             gaps.push(Gap::new("symbols", e.to_string()));
             Box::new(mem)
@@ -119,28 +118,16 @@ fn latest_known(gauges: &MemStats, goroutines: &[Goroutine]) -> u64 {
 }
 
 fn capture(taken: &RawCapture, provenance: &Provenance) -> Capture {
-    let phase = match taken.phase {
-        Phase::PreKill => "pre-kill",
-        Phase::PostKill => "post-kill",
-        Phase::Manual => "manual",
-        Phase::Core => "core",
-    };
-    let reason = match taken.reason {
-        Reason::Forecast => "forecast",
-        Reason::OomKill => "oom-kill",
-        Reason::Killed => "killed",
-        Reason::Manual => "manual",
-    };
     // A core may have been written on another machine, and does not say on which kernel.
     let kernel = if taken.phase == Phase::Core { String::new() } else { provenance.kernel.clone() };
     let taken_at = jiff::Timestamp::try_from(taken.at).map(|t| format!("{t:.3}")).unwrap_or_default();
     Capture {
-        phase: phase.into(),
-        reason: reason.into(),
+        phase: taken.phase.name().into(),
+        reason: taken.reason.name().into(),
         taken_at,
         t_ms: taken.t_ms,
         stopped_ns: taken.stopped.as_nanos() as u64,
-        bytes_copied: taken.evidence.snapshot.len() as u64,
+        bytes_copied: taken.bytes_copied,
         gaps: Vec::new(),
         lastgasp_version: provenance.lastgasp_version.clone(),
         kernel,
@@ -151,7 +138,6 @@ fn target(taken: &RawCapture) -> Target {
     let info = &taken.runtime.build_info;
     let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
     let revision = setting("vcs.revision");
-    let image = &taken.loaded.image;
     let code = taken.runtime.module.pcs;
     Target {
         pid: taken.identity.pid,
@@ -166,8 +152,8 @@ fn target(taken: &RawCapture) -> Target {
         }),
         go_minor: taken.runtime.layout.minor,
         code: Some(Code { start: code.start.0, end: code.end.0 }),
-        build_id: image.build_id().map(str::to_owned),
-        stripped: image.is_stripped(),
+        build_id: taken.binary.build_id.clone(),
+        stripped: taken.binary.stripped,
         cgroup: taken.identity.cgroup.clone(),
         container: taken.identity.container.clone(),
         limit_bytes: taken.limit.as_ref().map(|l| l.0),
@@ -197,7 +183,7 @@ fn timeline(taken: &RawCapture) -> Timeline {
             .timeline
             .events
             .iter()
-            .map(|e| Event { t_ms: e.t_ms, kind: e.kind.into(), text: e.text.clone() })
+            .map(|e| Event { t_ms: e.t_ms, kind: e.kind.to_string(), text: e.text.clone() })
             .collect(),
     }
 }

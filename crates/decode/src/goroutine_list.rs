@@ -1,28 +1,27 @@
 //! Goroutines one by one: each names by index what it shares with others.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::Arc;
 
 use lastgasp_diagnosis::facts::{self, Ancestry, GoroutineList, Key, Kind, LabelSet, Place};
 use lastgasp_goruntime::{Ancestor, Call, CallSite, Goroutine, Label, Status, is_system};
 use lastgasp_inferior::Addr;
+use rustc_hash::FxHashMap;
 
 use crate::frames::Frames;
 
-/// The goroutines but the runtime's own, in their order. `now_ns` is the target's clock (`CLOCK_MONOTONIC`) at
-/// the copy; `code` is where its code starts.
+/// The goroutines but the runtime's own, in their order. `now_ns` is the target's clock (`CLOCK_MONOTONIC`)
+/// at the copy; `code` is where its code starts.
 pub(crate) fn list(goroutines: &[Goroutine], now_ns: u64, code: Addr, frames: &mut Frames) -> GoroutineList {
     let mut t = Tables {
         frames,
         code,
-        kinds: HashMap::new(),
-        calls: HashMap::new(),
-        places: HashMap::new(),
-        stacks: HashMap::new(),
-        creators: HashMap::new(),
-        labels: HashMap::new(),
-        ancestors: HashMap::new(),
+        kinds: FxHashMap::default(),
+        calls: FxHashMap::default(),
+        places: FxHashMap::default(),
+        stacks: FxHashMap::default(),
+        creators: FxHashMap::default(),
+        labels: FxHashMap::default(),
+        ancestors: FxHashMap::default(),
         // Most goroutines have neither labels nor ancestors: 0, a column of which is left out.
         out: GoroutineList {
             labels: vec![LabelSet::default()],
@@ -53,13 +52,13 @@ struct KindKey<'a> {
 struct Tables<'a, 'g> {
     frames: &'a mut Frames,
     code: Addr,
-    kinds: HashMap<KindKey<'g>, u32>,
-    calls: HashMap<facts::Call, u32>,
-    places: HashMap<Place, u32>,
-    stacks: HashMap<*const Call, u32>,
-    creators: HashMap<*const CallSite, u32>,
-    labels: HashMap<*const Label, u32>,
-    ancestors: HashMap<*const Ancestor, u32>,
+    kinds: FxHashMap<KindKey<'g>, u32>,
+    calls: FxHashMap<facts::Call, u32>,
+    places: FxHashMap<Place, u32>,
+    stacks: FxHashMap<*const Call, u32>,
+    creators: FxHashMap<*const CallSite, u32>,
+    labels: FxHashMap<*const Label, u32>,
+    ancestors: FxHashMap<*const Ancestor, u32>,
     out: GoroutineList,
 }
 

@@ -97,3 +97,16 @@ fn a_gap_is_said_once() {
     let after = decoded(&taken).facts.capture.gaps;
     assert_eq!(after.len(), before.len() + 1, "{after:?}");
 }
+
+/// What the first attempt stumbled over is decoded again with less of it: the profile and the goroutines are
+/// there, and what is not is a gap.
+#[test]
+fn with_less_it_names_the_sites_all_the_same() {
+    let mut taken = taken(Flavour::Go27);
+    let whole = decoded(&taken).facts;
+    taken.reduce("of a test");
+    let less = decoded(&taken).facts;
+    assert_eq!((&less.profile.sites, less.goroutines.total), (&whole.profile.sites, whole.goroutines.total));
+    assert_eq!((whole.heap.is_some(), less.heap), (true, None));
+    assert!(less.capture.gaps.iter().any(|gap| gap.what == "decoding" && gap.why == "of a test"));
+}

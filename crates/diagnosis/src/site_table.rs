@@ -86,7 +86,8 @@ impl SiteTable {
 }
 
 impl SiteSums {
-    /// Of sites with what each grew by. What is measured from the baseline starts from `zero`: absent without one.
+    /// Of sites with what each grew by. What is measured from the baseline starts from `zero`: absent without
+    /// one.
     fn of<'a>(sites: impl Iterator<Item = (&'a Site, Amount)>, zero: Option<Amount>) -> Self {
         let mut out = Self { baseline: zero, growth: zero, ..Self::default() };
         for (site, growth) in sites {

@@ -11,6 +11,59 @@
 //! - [`MemProfile`], [`Goroutine`], [`MemStats`]: what the copies say.
 //! - [`SpanTable`]: the heap by size class, and its largest objects with their types, profile or no profile.
 //! - [`Symbolizer`]: program counters to function, file and line, inlining included.
+//!
+//! A make-believe process with one allocation site, found by its executable and copied as a live one would
+//! be:
+//!
+//! ```
+//! use std::io::Write as _;
+//!
+//! use lastgasp_goruntime::{CopySource, Evidence, EvidencePlan, Extent, Runtime, decode_profile};
+//! use lastgasp_inferior::{ElfImage, Layered};
+//! use lastgasp_synth::{Flavour, Goroutine, Process, Record, Site};
+//!
+//! let functions = [("runtime.mallocgc", 60, 32, false, None), ("main.main", 10, 40, true, None)];
+//! let active = Record { allocs: 10, frees: 4 };
+//! let site = Site { stack: vec![0, 1], size: 64, active, ..Site::default() };
+//! let waiting = Goroutine { goid: 1, status: 4, stack: vec![1], ..Goroutine::default() };
+//! let mut process = Process::build(Flavour::Go27, &functions, &[site], &[waiting]);
+//! # use lastgasp_synth::{Span, SpanState, Sweep};
+//! # let span = Span {
+//! #     state: SpanState::InUse,
+//! #     size_class: 5,
+//! #     noscan: true,
+//! #     pages: 1,
+//! #     elem_size: 64,
+//! #     slots: 124,
+//! #     objects: 6,
+//! #     sweep: Sweep::Done,
+//! #     marked: 0,
+//! #     large_type: None,
+//! # };
+//! process.with_heap(Flavour::Go27, &[span], &[]);
+//! process.with_module(Flavour::Go27);
+//! let mut file = tempfile::tempfile()?;
+//! file.write_all(&process.image(Flavour::Go27, false))?;
+//!
+//! // Its version, its layouts, where its variables stand.
+//! let image = ElfImage::open(file, "synth")?;
+//! let mem = Layered { top: &process, bottom: image.memory(0, &[])? };
+//! let runtime = Runtime::discover(&image, 0, &mem)?;
+//! assert_eq!(runtime.version.minor, 27);
+//!
+//! // In calm times: where the buckets are. In a crisis: a copy, into room that is there already.
+//! let mut plan = EvidencePlan::default();
+//! plan.update(&runtime, &mem);
+//! let source = CopySource { runtime: &runtime, plan: &plan, mem: &mem, registers: &[] };
+//! let mut copy = Evidence::with_room(&source, Extent::Profile, 1 << 20);
+//! copy.copy(&source, Extent::Profile);
+//! copy.finish();
+//!
+//! // Afterwards: what it says.
+//! let profile = decode_profile(&runtime, &copy.snapshot, &mut copy.gaps);
+//! assert_eq!(profile.current(&profile.buckets[0]).1.objects, 6);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod arch;
 mod binary;
@@ -24,13 +77,9 @@ mod ranges;
 mod runtime;
 mod version;
 
-/// The make-believe process of the integration tests, for unit tests too: it names this crate as they do.
+/// The make-believe process of the integration tests names this crate as they do (`evidence/fixture.rs`).
 #[cfg(test)]
 extern crate self as lastgasp_goruntime;
-#[cfg(test)]
-#[allow(dead_code, unreachable_pub)]
-#[path = "../tests/synthetic/process.rs"]
-mod synthetic;
 
 pub use binary::buildinfo::{BuildInfo, Module, parse_buildinfo};
 pub use binary::locate::Globals;
@@ -43,6 +92,7 @@ pub use goroutine::{
     Ancestor, Call, CallSite, Goroutine, Goroutines, Label, LabelSalt, Status, decode_all_goroutines,
     decode_goroutines, is_system,
 };
+pub use heap::free_pages::free_pages;
 pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use heap::memstats::MemStats;
 pub use heap::rtype::type_name;

@@ -153,13 +153,38 @@ impl Runtime {
         Ok(found)
     }
 
+    /// The runtime of a process that is gone, from what was noted of it. It was checked then; what is left to
+    /// check is its sizes.
+    ///
+    /// # Errors
+    /// [`DiscoverError::UnknownVersion`], [`DiscoverError::Unreadable`].
+    pub fn restored(
+        arch: Arch,
+        build_info: BuildInfo,
+        module: ModuleData,
+        globals: Globals,
+    ) -> Result<Self, DiscoverError> {
+        let (version, layout) = Self::layout_of(&build_info)?;
+        moduledata::validate_sizes(&module).map_err(|why| DiscoverError::Unreadable {
+            file: build_info.path.clone(),
+            version: version.text.clone(),
+            why,
+        })?;
+        Ok(Self { arch, version, build_info, layout, module, globals })
+    }
+
     /// The release, and whether we read it.
     fn release(image: &ElfImage) -> Result<(GoVersion, &'static Layout, BuildInfo), DiscoverError> {
         let build_info = Self::build_info(image)?;
+        let (version, layout) = Self::layout_of(&build_info)?;
+        Ok((version, layout, build_info))
+    }
+
+    fn layout_of(build_info: &BuildInfo) -> Result<(GoVersion, &'static Layout), DiscoverError> {
         let unknown = |why| DiscoverError::UnknownVersion { version: build_info.go_version.clone(), why };
         let version = GoVersion::parse(&build_info.go_version).ok_or_else(|| unknown(Unsupported::Minor))?;
         let layout = layout::for_version(&version).map_err(unknown)?;
-        Ok((version, layout, build_info))
+        Ok((version, layout))
     }
 
     /// Where tables stand that never change, in the process's addresses: pclntab, and funcdata as far as it

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::{MemStats, Runtime, SpanTable};
+use lastgasp_goruntime::{MemStats, Runtime, SpanTable, free_pages};
 use lastgasp_inferior::{LiveProcess, thread_ids};
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::oracle::Oracle;
@@ -54,6 +54,11 @@ fn as_the_program_counts(minor: u16, mode: Mode) {
     assert!(spans.objects().abs_diff(truth.heap_objects) < 600, "{} {}", spans.objects(), truth.heap_objects);
     let stats = MemStats::read(&rt, &live).unwrap();
     assert_eq!(spans.span_bytes(), stats.heap_in_use);
+    // Every page of an arena is in a span in use or free.
+    let arenas: u64 = spans.arenas.iter().map(|a| a.len()).sum();
+    let free = free_pages(&rt, &live).unwrap();
+    assert_eq!(free.bytes() + spans.span_bytes() + spans.manual_bytes, arenas);
+    assert!(free.bytes() > 0);
     let mut compared = 0;
     for (size, theirs) in truth.by_size.iter().map(|c| (c.size, c.mallocs - c.frees)).filter(|(_, n)| *n > 50) {
         let ours: u64 = spans.classes.iter().filter(|c| c.elem_size == size).map(|c| c.objects).sum();

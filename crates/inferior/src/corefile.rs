@@ -14,6 +14,7 @@ use object::{Architecture, LittleEndian, Object as _, ReadCache, ReadRef as _};
 
 use crate::addr::{Addr, AddrRange};
 use crate::arch::{Arch, Prstatus};
+use crate::core_notes::{NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS, OWNER};
 use crate::elf::{ElfImage, ImageError};
 use crate::memory::{Memory, ReadCause, ReadError};
 use crate::thread::ThreadRegisters;
@@ -65,6 +66,15 @@ pub struct CoreFile {
     entry: Option<Addr>,
     mapped: Vec<CoreMapping>,
     written: SystemTime,
+    own_notes: Vec<Own>,
+}
+
+/// Where a note stands that lastgasp itself has written.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    kind: u32,
+    offset: u64,
+    len: usize,
 }
 
 /// Most bytes of notes that are read: some kilobytes a thread (NT_X86_XSTATE), so tens of thousands of
@@ -73,10 +83,6 @@ const MAX_NOTES: u64 = 256 << 20;
 /// Most segments: the kernel's own `vm.max_map_count` is 65530 by default, and rarely raised beyond this.
 const MAX_PIECES: usize = 4 << 20;
 
-const NT_PRSTATUS: u32 = 1;
-const NT_PRPSINFO: u32 = 3;
-const NT_AUXV: u32 = 6;
-const NT_FILE: u32 = 0x4649_4c45;
 const AT_PAGESZ: u64 = 6;
 const AT_ENTRY: u64 = 9;
 
@@ -126,6 +132,7 @@ impl CoreFile {
             entry: None,
             mapped: Vec::new(),
             written: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            own_notes: Vec::new(),
         };
         let mut notes = 0u64;
         for p in headers {
@@ -189,6 +196,22 @@ impl CoreFile {
     #[must_use]
     pub fn mapped_files(&self) -> &[CoreMapping] {
         &self.mapped
+    }
+
+    /// Whether there is a note of that type that lastgasp itself has written.
+    #[must_use]
+    pub fn has_own_note(&self, kind: u32) -> bool {
+        self.own_notes.iter().any(|n| n.kind == kind)
+    }
+
+    /// The note of that type that lastgasp itself has written into it ([`crate::CoreWriter`]); of several the
+    /// last.
+    #[must_use]
+    pub fn own_note(&self, kind: u32) -> Option<Vec<u8>> {
+        let note = self.own_notes.iter().rev().find(|n| n.kind == kind)?;
+        let mut body = vec![0; note.len];
+        self.file.read_exact_at(&mut body, note.offset).ok()?;
+        Some(body)
     }
 
     /// When the file was last written.
@@ -283,9 +306,11 @@ impl CoreFile {
             return;
         }
         let mut rest = bytes.as_slice();
-        while let Some((kind, body, tail)) = next_note(rest) {
+        while let Some(Note { at, name, kind, body, rest: tail }) = next_note(rest) {
+            let at = offset + (bytes.len() - rest.len() + at) as u64;
             rest = tail;
             match kind {
+                _ if name == OWNER => self.own_notes.push(Own { kind, offset: at, len: body.len() }),
                 NT_PRSTATUS => self.threads.extend(thread(body, self.arch.prstatus())),
                 // pr_pid, behind four chars, padding, a word of flags and two 4-byte ids.
                 NT_PRPSINFO => self.pid = word32(body, 24).map_or(0, u32::cast_signed),
@@ -333,13 +358,24 @@ fn word64(b: &[u8], at: usize) -> Option<u64> {
     b.get(at..at.checked_add(8)?)?.try_into().ok().map(u64::from_le_bytes)
 }
 
-/// (type, description, rest).
-fn next_note(b: &[u8]) -> Option<(u32, &[u8], &[u8])> {
+/// A note, taken off a list of them.
+struct Note<'a> {
+    /// Where in the list its description stands.
+    at: usize,
+    name: &'a [u8],
+    kind: u32,
+    body: &'a [u8],
+    rest: &'a [u8],
+}
+
+/// The first note of `b`.
+fn next_note(b: &[u8]) -> Option<Note<'_>> {
     let (name, desc, kind) = (word32(b, 0)? as usize, word32(b, 4)? as usize, word32(b, 8)?);
-    let start = 12usize.checked_add(name.checked_next_multiple_of(4)?)?;
-    let body = b.get(start..start.checked_add(desc)?)?;
-    let next = start.checked_add(desc.checked_next_multiple_of(4)?)?;
-    Some((kind, body, b.get(next..).unwrap_or_default()))
+    let owner = b.get(12..12usize.checked_add(name)?)?;
+    let at = 12usize.checked_add(name.checked_next_multiple_of(4)?)?;
+    let body = b.get(at..at.checked_add(desc)?)?;
+    let next = at.checked_add(desc.checked_next_multiple_of(4)?)?;
+    Some(Note { at, name: owner, kind, body, rest: b.get(next..).unwrap_or_default() })
 }
 
 fn thread(prstatus: &[u8], at: &Prstatus) -> Option<ThreadRegisters> {

@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::addr::{Addr, AddrRange};
 use crate::arch::Arch;
 use crate::memory::{Memory, ReadCause, ReadError};
+use crate::ranges::Ranges;
 
 /// Why an executable is not for us.
 #[derive(Debug, Error)]
@@ -61,6 +62,7 @@ struct Segment {
     file_offset: u64,
     file_size: u64,
     writable: bool,
+    executable: bool,
 }
 
 impl Segment {
@@ -135,6 +137,7 @@ impl ElfImage {
                     file_offset: p.p_offset(endian),
                     file_size: p.p_filesz(endian),
                     writable: p.p_flags(endian).contains(object::elf::PF_W),
+                    executable: p.p_flags(endian).contains(object::elf::PF_X),
                 });
             }
         }
@@ -316,20 +319,39 @@ pub struct FileMemory {
     bias: u64,
 }
 
+impl FileMemory {
+    /// The addresses that it holds, code left out but for what `wanted` names of it (external linkers put
+    /// constants among code).
+    #[must_use]
+    pub fn ranges(&self, wanted: &[AddrRange]) -> Ranges {
+        let place = |s: &Segment| AddrRange::sized(Addr(s.vaddr.wrapping_add(self.bias)), s.file_size);
+        let (code, constants): (Vec<&Segment>, Vec<&Segment>) = self.segments.iter().partition(|s| s.executable);
+        let wanted = Ranges::union(wanted.iter().copied());
+        let of_code = Ranges::union(code.into_iter().map(place)).and(&wanted);
+        Ranges::union(constants.into_iter().map(place).chain(of_code.as_slice().iter().copied()))
+    }
+}
+
 impl Memory for FileMemory {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
         let error = ReadError { addr, len: buf.len(), cause: ReadCause::Absent };
-        let stated = addr.0.checked_sub(self.bias).ok_or(error)?;
-        let segment =
-            self.segments.iter().find(|s| stated >= s.vaddr && stated - s.vaddr < s.file_size).ok_or(error)?;
-        let skip = stated - segment.vaddr;
-        if segment.file_size - skip < buf.len() as u64 {
-            return Err(error);
+        let mut stated = addr.0.checked_sub(self.bias).ok_or(error)?;
+        let mut rest = buf;
+        // Segments may follow each other without a gap.
+        while !rest.is_empty() {
+            let segment =
+                self.segments.iter().find(|s| stated >= s.vaddr && stated - s.vaddr < s.file_size).ok_or(error)?;
+            let skip = stated - segment.vaddr;
+            let n = (segment.file_size - skip).min(rest.len() as u64);
+            let offset = segment.file_offset.checked_add(skip).ok_or(error)?;
+            let (part, tail) = rest.split_at_mut(n as usize);
+            self.file
+                .read_exact_at(part, offset)
+                .map_err(|e| ReadError { cause: e.raw_os_error().map_or(ReadCause::Absent, ReadCause::Os), ..error })?;
+            stated = stated.checked_add(n).ok_or(error)?;
+            rest = tail;
         }
-        let offset = segment.file_offset.checked_add(skip).ok_or(error)?;
-        self.file
-            .read_exact_at(buf, offset)
-            .map_err(|e| ReadError { cause: e.raw_os_error().map_or(ReadCause::Absent, ReadCause::Os), ..error })
+        Ok(())
     }
 }
 
@@ -368,6 +390,11 @@ mod tests {
         let mut code = [0; 16];
         memory.read(text.range.start.plus(0x1000), &mut code).unwrap();
         assert_eq!(code, image.section_bytes(&text).unwrap()[..16]);
+        let at = text.range.start.plus(0x1000);
+        let has = |ranges: &Ranges| ranges.as_slice().iter().any(|r| r.contains(at));
+        assert!(!has(&memory.ranges(&[])), "code is no constant");
+        let named = memory.ranges(&[AddrRange::sized(at, 16)]);
+        assert!(has(&named) && named.bytes() == memory.ranges(&[]).bytes() + 16);
     }
 
     #[test]

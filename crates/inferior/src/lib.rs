@@ -6,15 +6,36 @@
 //!   test.
 //! - Nothing here writes, stops or signals anything. What acts on a target lives in the crate `recorder`.
 //! - Nothing here knows Go.
+//!
+//! ```
+//! use lastgasp_inferior::{Addr, LiveProcess, Memory, Snapshot};
+//!
+//! let live = LiveProcess::open(std::process::id() as i32)?;
+//! let word = Box::new(0x1a57_u64);
+//! let at = Addr(std::ptr::from_ref(&*word) as u64);
+//! assert_eq!(live.u64(at)?, 0x1a57);
+//!
+//! // The same bytes out of a copy, whatever becomes of the process; what was not copied is an error.
+//! let mut copy = Snapshot::with_budget(4096, 1);
+//! assert!(copy.copy(&live, at, 8));
+//! copy.seal();
+//! assert_eq!(copy.u64(at)?, 0x1a57);
+//! assert!(copy.u64(at.plus(8)).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod addr;
 mod arch;
+mod core_notes;
+mod core_writer;
 mod corefile;
 mod elf;
 mod images;
 mod live;
 mod mapping;
 mod memory;
+mod pagemap;
+mod ranges;
 mod resident;
 mod snapshot;
 mod stat;
@@ -22,12 +43,15 @@ mod thread;
 
 pub use addr::{Addr, AddrRange};
 pub use arch::{Arch, clock_ticks, page_size};
+pub use core_writer::{Access, Added, Bounds, CoreProcess, CoreWriter, Cut, OwnNote};
 pub use corefile::{CoreFile, CoreMapping, Match};
 pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol};
 pub use images::{MappedFile, mapped_files};
 pub use live::{LiveProcess, OpenError, Usage, resident_bytes, start_time};
 pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};
+pub use pagemap::{PageMap, Pages, Wanted};
+pub use ranges::Ranges;
 pub use resident::{Resident, parse_smaps};
 pub use snapshot::Snapshot;
 pub use stat::Stat;

@@ -18,6 +18,7 @@ use crate::elf::{ElfImage, ImageError, LoadedImage};
 use crate::images::mapped_files;
 use crate::mapping::{Mapping, parse_maps};
 use crate::memory::{Memory, Part, ReadCause, ReadError};
+use crate::pagemap::PageMap;
 use crate::resident::{Resident, parse_smaps};
 use crate::stat::Stat;
 
@@ -87,6 +88,9 @@ pub struct LiveProcess {
     mem: File,
     loaded: Arc<LoadedImage>,
 }
+
+/// More than any kernel says in `/proc/PID/auxv`, in bytes.
+const MAX_AUXV: u64 = 16 << 10;
 
 /// Field 22 of `/proc/PID/stat`: when the process started, in clock ticks since boot. With the number it
 /// names one process for good.
@@ -229,6 +233,33 @@ impl LiveProcess {
     pub fn residency(&self) -> Option<Vec<Resident>> {
         let text = self.text("smaps").ok()?;
         Some(parse_smaps(&text)).filter(|r| !r.is_empty())
+    }
+
+    /// Which of its pages are in memory.
+    ///
+    /// # Errors
+    /// The system's error: it has ended.
+    pub fn page_map(&self) -> std::io::Result<PageMap> {
+        self.file("pagemap").map(PageMap::of)
+    }
+
+    /// Its memory map, opened: it can be read as long as the address space is held and the process has not
+    /// been reaped.
+    ///
+    /// # Errors
+    /// The system's error: it has ended.
+    pub fn maps_file(&self) -> std::io::Result<File> {
+        self.file("maps")
+    }
+
+    /// `/proc/PID/auxv`: what the kernel told it at its start.
+    ///
+    /// # Errors
+    /// The system's error: it has ended.
+    pub fn auxiliary_vector(&self) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.file("auxv")?.take(MAX_AUXV).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// As [`resident_bytes`], of this process.

@@ -132,6 +132,16 @@ impl<M: Memory + ?Sized> Memory for &M {
     }
 }
 
+impl<M: Memory + ?Sized> Memory for Box<M> {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        (**self).read(addr, buf)
+    }
+
+    fn read_parts(&self, parts: &mut [Part<'_>]) {
+        (**self).read_parts(parts);
+    }
+}
+
 /// Two address spaces, one over the other: what `top` does not hold is asked of `bottom`.
 #[derive(Debug)]
 pub struct Layered<T, B> {

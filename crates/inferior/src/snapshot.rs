@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::addr::Addr;
+use crate::addr::{Addr, AddrRange};
 use crate::memory::{Memory, Part, ReadCause, ReadError};
 
 /// A sparse copy of an address space. Later pieces win over earlier ones where they overlap.
@@ -200,8 +200,8 @@ impl Snapshot {
         self.budget
     }
 
-    /// Bounds what it may hold from here on: whoever copies next has so much and no more. What it was made with
-    /// is the most that room was made for.
+    /// Bounds what it may hold from here on: whoever copies next has so much and no more. What it was made
+    /// with is the most that room was made for.
     pub fn set_budget(&mut self, bytes: usize) {
         self.budget = bytes;
     }
@@ -224,6 +224,22 @@ impl Snapshot {
         self.pieces.shrink_to_fit();
         self.scratch = Vec::new();
         self.sealed = true;
+    }
+
+    /// The addresses that it holds, in their order; what touches is one. Only after sealing.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<AddrRange> {
+        debug_assert!(self.sealed || self.pieces.is_empty(), "asked before seal");
+        let mut out: Vec<AddrRange> = Vec::new();
+        for (addr, _, len) in &self.pieces {
+            let range = AddrRange::sized(Addr(*addr), *len as u64);
+            match out.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ if range.is_empty() => {}
+                _ => out.push(range),
+            }
+        }
+        out
     }
 
     fn room(&mut self, len: usize) -> Option<usize> {
@@ -388,7 +404,10 @@ mod tests {
                 }
             }
             s.seal();
+            let ranges = s.ranges();
+            prop_assert!(ranges.windows(2).all(|w| w[0].end < w[1].start));
             for (i, want) in model.iter().enumerate() {
+                prop_assert_eq!(ranges.iter().any(|r| r.contains(Addr(i as u64))), want.is_some());
                 let mut b = [0];
                 prop_assert_eq!(s.read(Addr(i as u64), &mut b).ok().map(|()| b[0]), *want);
             }

@@ -6,15 +6,15 @@ use std::time::SystemTime;
 use lastgasp_goruntime::{Evidence, Runtime, SpanTable};
 use lastgasp_inferior::LoadedImage;
 
-use crate::raw_capture::{Phase, RawCapture, Reason, Spans};
+use crate::raw_capture::{Binary, Phase, RawCapture, Reason, Spans};
 use crate::stillness::Stillness;
 use crate::target::baselines::BaselineHistory;
 use crate::target::identity::Identity;
 use crate::target::timeline::Timeline;
 
 impl RawCapture {
-    /// Taken just now, and nothing known around it: to be completed by struct update, so that neither a process
-    /// nor a core file has to say what it does not know.
+    /// Taken just now, and nothing known around it: to be completed by struct update, so that neither a
+    /// process nor a core file has to say what it does not know.
     #[must_use]
     pub fn bare(
         (phase, reason): (Phase, Reason),
@@ -31,7 +31,8 @@ impl RawCapture {
             t_ms: 0,
             identity,
             runtime,
-            loaded,
+            binary: Binary::of(loaded),
+            bytes_copied: evidence.snapshot.len() as u64,
             evidence,
             registers: Vec::new(),
             usage: None,

@@ -8,6 +8,7 @@
 //! - Between stop and go only bytes are copied ([`take`]): no decoding, no logging, no growth of memory in
 //!   proportion to the target.
 //! - Decisions ([`forecast`], [`policy`]) are pure functions of samples.
+//! - A panic ends one piece of work and not the watch ([`guard`]).
 
 mod act;
 pub mod daemon;

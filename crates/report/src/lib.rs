@@ -22,6 +22,7 @@ mod memory;
 mod pprof;
 mod printable;
 mod printed_name;
+mod started_at;
 mod text;
 
 pub use document::document;
@@ -32,4 +33,5 @@ pub use html::page;
 pub use pprof::{heap_profile, published_profile};
 pub use printable::printable;
 pub use printed_name::printed_name;
+pub use started_at::started_at;
 pub use text::terminal;

@@ -1,4 +1,5 @@
-//! docs/formats/report-json.md against what is written: every field is documented with its type, and nothing else is.
+//! docs/formats/report-json.md against what is written: every field is documented with its type, and nothing
+//! else is.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};

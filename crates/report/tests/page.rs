@@ -1,6 +1,7 @@
-//! The page's scripts under node, with a stand-in for the browser (`tests/page/`): the sample, an empty document, and documents that nobody should write.
-//! Each page must draw all that it can, throw nothing, make no element or attribute that the page's own scripts do not make, and show every string as
-//! text. Skips loudly on a machine without node.
+//! The page's scripts under node, with a stand-in for the browser (`tests/page/`): the sample, an empty
+//! document, and documents that nobody should write. Each page must draw all that it can, throw nothing, make
+//! no element or attribute that the page's own scripts do not make, and show every string as text. Skips
+//! loudly on a machine without node.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
 use std::collections::BTreeMap;

@@ -71,6 +71,15 @@ impl Archive {
         self.put_by(decoded, diagnosis, |form| write_as(&self.store, decoded, diagnosis, form))
     }
 
+    /// Writes a capture light, whatever the rules say: for one that could not be written whole.
+    ///
+    /// # Errors
+    /// As [`Archive::put`].
+    pub fn put_light(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, Form), StoreError> {
+        let light = |_| write_as(&self.store, decoded, diagnosis, Form::Light);
+        self.put_by(decoded, diagnosis, light).map(|(path, _)| (path, Form::Light))
+    }
+
     fn put_by(
         &self,
         decoded: &Decoded,
@@ -176,6 +185,7 @@ fn is_full(e: &StoreError) -> bool {
 #[cfg(test)]
 mod tests {
     use lastgasp_diagnosis::diagnose;
+    use lastgasp_diagnosis::facts::{Frame, Goroutines, Group, Sample};
 
     use super::*;
 
@@ -191,6 +201,18 @@ mod tests {
             monotonic_ns: 1_000_000_000 * (10_000 + second) as u64,
             unix_ns: (1_700_000_000 + second) * 1_000_000_000,
         }
+    }
+
+    /// Makes it a leak of goroutines that one function starts, with a `go` statement in that line.
+    fn leak(facts: &mut Facts, starts: &str, line: u32) {
+        let frame = |function: &str| Frame { function: function.into(), file: "svc/main.go".into(), line };
+        facts.frames = vec![frame(starts), frame("main.serve"), frame("main.wait")];
+        let waiting = Group { count: 50_000, stack: vec![2, 0], created_by: Some(1), ..Group::default() };
+        facts.goroutines =
+            Goroutines { total: 50_000, stack_bytes: 600_000_000, groups: vec![waiting], ..Goroutines::default() };
+        let sample = |t_ms: u64| Sample { t_ms, usage_bytes: 20_000_000 + t_ms * 50_000, ..Sample::default() };
+        facts.timeline.samples = (0..100).map(|i| sample(i * 100)).collect();
+        facts.capture.t_ms = 10_000;
     }
 
     fn rules(captures: usize) -> Rules {
@@ -215,6 +237,29 @@ mod tests {
         let light =
             lastgasp_capture::list(store.path()).into_iter().find(|p| p.display().to_string().contains("svc-3"));
         assert!(crate::read(&light.unwrap()).is_ok(), "a light capture can be reported on");
+    }
+
+    /// Two different leaks of one build are two causes: the second one's first victims are whole, however
+    /// many there were of the first.
+    #[test]
+    fn another_leak_of_the_same_build_is_written_whole() {
+        let store = tempfile::tempdir().unwrap();
+        let archive = Archive::open(store.path(), rules(100));
+        let put = |pid, second, starts: &str, line| {
+            let mut decoded = decoded(pid, second);
+            decoded.facts.target.build_id = Some("b1".into());
+            leak(&mut decoded.facts, starts, line);
+            let diagnosis = diagnose(&decoded.facts);
+            assert_eq!(diagnosis.verdict().map(|v| v.code), Some("goroutine-growth"));
+            archive.put(&decoded, &diagnosis).unwrap().1
+        };
+        let first = [1, 2, 3, 4].map(|pid| put(pid, i64::from(pid), "main.subscribe", 10));
+        assert_eq!(first, [Form::Whole, Form::Whole, Form::Light, Form::Light]);
+        let second = [5, 6, 7].map(|pid| put(pid, i64::from(pid), "main.upload", 20));
+        assert_eq!(second, [Form::Whole, Form::Whole, Form::Light]);
+        assert_eq!(put(8, 8, "main.subscribe", 10), Form::Light, "still known");
+        let causes: BTreeSet<String> = archive.lock().kept.iter().map(|k| k.cause.clone()).collect();
+        assert_eq!(causes.len(), 2, "{causes:?}");
     }
 
     #[test]

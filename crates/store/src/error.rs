@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use lastgasp_capture::{CaptureError, FACTS};
+use lastgasp_inferior::ImageError;
+use lastgasp_observe::raw_capture::LoadError;
 use thiserror::Error;
 
 /// Why a capture could not be written or read back.
@@ -17,6 +19,12 @@ pub enum StoreError {
     /// Compressing failed.
     #[error(transparent)]
     Compress(#[from] std::io::Error),
+    /// Its memory is no core.
+    #[error(transparent)]
+    Core(#[from] ImageError),
+    /// Its memory is no capture.
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// Facts that cannot be decompressed.
     #[error("{FACTS} of {path}")]
     Decompress {

@@ -4,10 +4,12 @@
 
 mod archive;
 mod error;
+mod keep_memory;
 mod read;
 mod write;
 
 pub use archive::{Archive, Rules};
 pub use error::StoreError;
+pub use keep_memory::KeepMemory;
 pub use read::read;
-pub use write::{Form, write, write_as};
+pub use write::{Form, Written, write, write_as, write_keeping};

@@ -1,12 +1,16 @@
-//! Facts of a folder, whoever made it.
+//! A folder to facts, whoever made it: decoded again where the target's memory was kept, else as they were
+//! decoded then.
 
 use std::io::Read as _;
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use lastgasp_capture::{Capture, FACTS};
+use lastgasp_capture::{Capture, FACTS, MEMORY};
+use lastgasp_decode::{Provenance, decode};
 use lastgasp_diagnosis::Facts;
 use lastgasp_diagnosis::facts::{FactsError, Gap, from_json};
+use lastgasp_inferior::CoreFile;
+use lastgasp_observe::raw_capture::{Loaded, RawCapture};
 
 use crate::error::StoreError;
 
@@ -14,18 +18,28 @@ use crate::error::StoreError;
 /// ten megabytes.
 const MAX_FACTS: u64 = 256 << 20;
 
-/// Reads the facts of a capture.
+/// Reads the facts of a capture. One that has its memory is decoded again, so that what this lastgasp can do
+/// more than the one that took it is done; where that memory is damaged, or cannot be read here, the facts of
+/// then are taken, and a gap says so.
 ///
 /// # Errors
 /// [`StoreError`]: what is wrong with the folder or its facts.
 pub fn read(path: &Path) -> Result<Facts, StoreError> {
     let capture = Capture::open(path)?;
-    let json = decompressed(&capture.read(FACTS)?, MAX_FACTS)
-        .map_err(|source| StoreError::Decompress { path: path.into(), source })?;
-    let mut facts = from_json(&json).map_err(|e| match e {
-        FactsError::Json(source) => StoreError::Parse { path: path.into(), source },
-        FactsError::OtherSchema(schema) => StoreError::OtherSchema { path: path.into(), schema },
-    })?;
+    let mut facts = match capture.has(MEMORY).then(|| load(&capture, path)) {
+        None => stored_facts(&capture, path)?,
+        Some(Ok(loaded)) => {
+            let provenance =
+                Provenance { lastgasp_version: env!("CARGO_PKG_VERSION").to_owned(), kernel: loaded.kernel.clone() };
+            decode(&loaded.raw, &provenance).facts
+        }
+        Some(Err(e)) => {
+            let mut facts = stored_facts(&capture, path)?;
+            let why = format!("{e}: this is what was decoded when it was taken");
+            facts.capture.gaps.push(Gap::new(MEMORY, why));
+            facts
+        }
+    };
     // A rescued capture says in its manifest what it lacks.
     for g in &capture.manifest().gaps {
         let gap = Gap::new(&g.what, &g.why);
@@ -34,6 +48,22 @@ pub fn read(path: &Path) -> Result<Facts, StoreError> {
         }
     }
     Ok(facts)
+}
+
+/// The raw capture in its memory.
+fn load(capture: &Capture, path: &Path) -> Result<Loaded, StoreError> {
+    let file = capture.open_file(MEMORY)?;
+    let core = CoreFile::open(file, path.join(MEMORY).display().to_string())?;
+    Ok(RawCapture::load(core)?)
+}
+
+fn stored_facts(capture: &Capture, path: &Path) -> Result<Facts, StoreError> {
+    let json = decompressed(&capture.read(FACTS)?, MAX_FACTS)
+        .map_err(|source| StoreError::Decompress { path: path.into(), source })?;
+    from_json(&json).map_err(|e| match e {
+        FactsError::Json(source) => StoreError::Parse { path: path.into(), source },
+        FactsError::OtherSchema(schema) => StoreError::OtherSchema { path: path.into(), schema },
+    })
 }
 
 /// The first `most` bytes of what was compressed: a few kilobytes may expand to any length.

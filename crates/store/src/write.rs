@@ -12,6 +12,7 @@ use lastgasp_report::{document, goroutine_profile, heap_profile, page, published
 use serde_json::{Value, json};
 
 use crate::error::StoreError;
+use crate::keep_memory::{KeepMemory, add_memory};
 
 /// Extent in which a capture is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,15 @@ pub enum Form {
     Whole,
     /// What names the culprit: others of the same cause are whole.
     Light,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The capture's folder.
+    pub path: PathBuf,
+    /// What is missing of the memory that was to be kept.
+    pub gaps: Vec<GapEntry>,
 }
 
 /// Writes a capture whole into `store`; gives its path.
@@ -35,6 +45,21 @@ pub fn write(store: &Path, decoded: &Decoded) -> Result<PathBuf, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Form) -> Result<PathBuf, StoreError> {
+    write_keeping(store, decoded, diagnosis, form, None).map(|w| w.path)
+}
+
+/// As [`write_as`], with the target's memory if that is to be kept. That it could not be kept is a gap and no
+/// error.
+///
+/// # Errors
+/// As there.
+pub fn write_keeping(
+    store: &Path,
+    decoded: &Decoded,
+    diagnosis: &Diagnosis,
+    form: Form,
+    keep: Option<&KeepMemory<'_>>,
+) -> Result<Written, StoreError> {
     let facts = &decoded.facts;
     let id = id(facts, decoded.unix_ns);
     let mut w = Writer::create(store, &id)?;
@@ -48,10 +73,12 @@ pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Fo
     if form == Form::Whole {
         add_the_rest(&mut w, decoded, &report)?;
     }
-    let gaps: Vec<GapEntry> =
-        facts.capture.gaps.iter().map(|g| GapEntry { what: g.what.clone(), why: g.why.clone() }).collect();
+    // Last of all: a disk that is full then has the rest.
+    let lost = keep.map(|k| add_memory(&mut w, k)).unwrap_or_default();
+    let said = facts.capture.gaps.iter().map(|g| GapEntry { what: g.what.clone(), why: g.why.clone() });
+    let gaps: Vec<GapEntry> = said.chain(lost.iter().cloned()).collect();
     let c = &facts.capture;
-    Ok(w.seal(Manifest {
+    let path = w.seal(Manifest {
         taken_at: c.taken_at.clone(),
         phase: c.phase.to_string(),
         reason: c.reason.to_string(),
@@ -62,7 +89,8 @@ pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Fo
         light: form == Form::Light,
         gaps,
         ..Manifest::default()
-    })?)
+    })?;
+    Ok(Written { path, gaps: lost })
 }
 
 /// What a light capture does without.

@@ -7,6 +7,7 @@
 mod damage;
 mod files;
 mod process_targets;
+mod saved;
 mod stored;
 
 /// The process of the tests in `goruntime`, and the runtime that discovery finds in it.
@@ -17,6 +18,7 @@ pub mod process;
 pub use damage::{Orders, flavour_of};
 pub use files::{core, elf, modules};
 pub use process_targets::{buckets, goroutines, pclntab, spans};
+pub use saved::raw;
 pub use stored::{facts, locations, maps};
 
 /// A target: its name, and what it does with an input.
@@ -33,5 +35,6 @@ pub const ALL: &[Target] = &[
     ("maps", maps),
     ("modules", modules),
     ("pclntab", pclntab),
+    ("raw", raw),
     ("spans", spans),
 ];

@@ -8,7 +8,7 @@ use lastgasp_inferior::{AddrRange, ElfImage, parse_maps, parse_smaps};
 use lastgasp_observe::kernel::cgroup::{Mounts, memory_path};
 use lastgasp_observe::kernel::container::home;
 use lastgasp_observe::target::runtime_cache::remembered;
-use lastgasp_report::{document, heap_profile, page, published_profile, terminal};
+use lastgasp_report::{document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback};
 use lastgasp_synth::{Flavour, Process};
 use serde_json::Value;
 
@@ -47,12 +47,24 @@ pub fn locations(data: &[u8]) {
     }
 }
 
-/// Facts that were read back: diagnosis and every report. The input is JSON; or, where it does not begin like
-/// JSON, orders to change the numbers of facts that are whole: which of them (two bytes), by what (eight).
+/// Facts that were read back: diagnosis, every report and every file that is made of them. The input is JSON;
+/// or, where it does not begin like JSON, orders to change the numbers of facts that are whole, of each
+/// version in turn: which of them (two bytes), by what (eight).
 pub fn facts(data: &[u8]) {
-    let text = if data.first() == Some(&b'{') { data.to_vec() } else { changed(data) };
-    let Ok(facts) = from_json(&text) else { return };
+    if data.first() == Some(&b'{') {
+        return read(data);
+    }
+    for whole in [include_str!("facts.json"), include_str!("facts_2.json")] {
+        read(&changed(whole, data));
+    }
+}
+
+fn read(text: &[u8]) {
+    let Ok(facts) = from_json(text) else { return };
     report(&facts);
+    // Whatever they were: written again they are facts of this version, and the same.
+    let again = serde_json::to_vec(&facts).unwrap_or_default();
+    assert_eq!(from_json(&again).ok().as_ref(), Some(&facts));
 }
 
 fn report(facts: &Facts) {
@@ -60,10 +72,11 @@ fn report(facts: &Facts) {
     let _ = terminal(facts, &d);
     let _ = page(&document(facts, &d, Some("/capture")));
     let _ = (heap_profile(facts, 1), published_profile(facts, 1));
+    let _ = (traceback(facts), goroutine_profile(facts, 1));
 }
 
-fn changed(data: &[u8]) -> Vec<u8> {
-    let mut facts: Value = serde_json::from_str(include_str!("facts.json")).unwrap_or_default();
+fn changed(whole: &str, data: &[u8]) -> Vec<u8> {
+    let mut facts: Value = serde_json::from_str(whole).unwrap_or_default();
     let mut n = 0;
     number(&mut facts, usize::MAX, 0, &mut n);
     for order in data.chunks_exact(10) {
@@ -75,7 +88,7 @@ fn changed(data: &[u8]) -> Vec<u8> {
 }
 
 /// Sets the number that is the `which`-th in the tree; `seen` counts them.
-fn number(v: &mut Value, which: usize, value: u64, seen: &mut usize) {
+pub(crate) fn number(v: &mut Value, which: usize, value: u64, seen: &mut usize) {
     match v {
         Value::Number(n) => {
             if *seen == which {

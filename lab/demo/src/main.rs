@@ -1,5 +1,5 @@
-//! The lab's incident under lastgasp, told as it goes: `lastgasp-demo LASTGASP [SECONDS]`, where so many seconds have passed
-//! since somebody began to wait. `cargo xtask demo` builds both and calls it.
+//! The lab's incident under lastgasp, told as it goes: `lastgasp-demo LASTGASP [SECONDS]`, where so many
+//! seconds have passed since somebody began to wait. `cargo xtask demo` builds both and calls it.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::path::PathBuf;

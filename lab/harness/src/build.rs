@@ -151,7 +151,8 @@ pub fn incident_programs(toolchain: &Toolchain, mode: Mode) -> Result<[PathBuf; 
 
 /// Builds `package` (a folder below `module`) and gives the binary's path. Go's own build cache makes a
 /// second call cheap.
-/// One at a time builds with one toolchain in one mode: two at once would compile the same standard library twice.
+/// One at a time builds with one toolchain in one mode: two at once would compile the same standard library
+/// twice.
 ///
 /// # Errors
 /// What the compiler said.

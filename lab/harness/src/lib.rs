@@ -16,5 +16,7 @@ pub mod incident;
 pub mod machine;
 #[cfg(feature = "play")]
 pub mod oracle;
+#[cfg(feature = "play")]
+pub mod page;
 pub mod progress;
 pub mod toolchain;

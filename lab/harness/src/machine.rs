@@ -26,8 +26,9 @@ impl Profile {
     }
 }
 
-/// `cargo` at the repository's root, as if nobody had called us by it: what `cargo run` sets of a package (`CARGO_PKG_*`,
-/// `CARGO_MANIFEST_*`) is an input of ring's build script, and with it ring and all that needs it were built anew.
+/// `cargo` at the repository's root, as if nobody had called us by it: what `cargo run` sets of a package
+/// (`CARGO_PKG_*`, `CARGO_MANIFEST_*`) is an input of ring's build script, and with it ring and all that
+/// needs it were built anew.
 #[must_use]
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

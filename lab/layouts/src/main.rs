@@ -1,4 +1,5 @@
-//! `cargo xtask layouts`: the decoder's tables of offsets. A program of its own, for it must build when the decoder, whose tables it makes, does not.
+//! `cargo xtask layouts`: the decoder's tables of offsets. A program of its own, for it must build when the
+//! decoder, whose tables it makes, does not.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use anyhow::Result;
@@ -18,7 +19,8 @@ struct Cli {
     /// Compare with the files instead of writing them
     #[arg(long)]
     check: bool,
-    /// Compare the first patch release of each minor with the last instead: fails if a field that we read moved
+    /// Compare the first patch release of each minor with the last instead: fails if a field that we read
+    /// moved
     #[arg(long)]
     patches: bool,
     /// Build with each GOEXPERIMENT instead, and write which of them move a field that we read

@@ -1,8 +1,9 @@
 //! `cargo xtask layouts`: one table of offsets per Go minor, read from the DWARF of
 //! `lab/programs/layout-probe` built with that toolchain.
 //!
-//! The generated files are data: the struct definitions that they fill stand in `crates/goruntime/src/layout/structures.rs`, so that a field which a new Go
-//! release drops or renames fails here or in the compiler and never at a user's.
+//! The generated files are data: the struct definitions that they fill stand in
+//! `crates/goruntime/src/layout/structures.rs`, so that a field which a new Go release drops or renames fails
+//! here or in the compiler and never at a user's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

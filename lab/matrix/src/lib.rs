@@ -159,7 +159,8 @@ pub fn compare(oracle: &Oracle, mode: Mode) -> Result<Outcome> {
     Ok(out)
 }
 
-/// The span table: the heap in bytes and objects. (By size class, and while it is swept: `crates/goruntime/tests/spans.rs`.)
+/// The span table: the heap in bytes and objects. (By size class, and while it is swept:
+/// `crates/goruntime/tests/spans.rs`.)
 fn spans(out: &mut Outcome, rt: &Runtime, live: &LiveProcess, stats: &ProgramMemStats) {
     const WHAT: &str = "span table";
     let mut gaps = Vec::new();

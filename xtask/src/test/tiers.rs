@@ -16,7 +16,22 @@ pub(crate) enum Tier {
 
 /// Integration tests (`tests/` of a crate), by tier. Targets of one name in several crates are of one tier.
 pub(super) const TARGETS: &[(Tier, &[&str])] = &[
-    (Tier::Fast, &["contract", "explain", "goldens", "page", "recorded", "replay", "synthetic", "whole"]),
+    (
+        Tier::Fast,
+        &[
+            "contract",
+            "core_writer",
+            "explain",
+            "goldens",
+            "kept_memory",
+            "page",
+            "recorded",
+            "replay",
+            "saved",
+            "synthetic",
+            "whole",
+        ],
+    ),
     (
         Tier::Go,
         &["core_files", "garble", "goroutines", "library", "memory", "oracle", "profiling", "runtime_cache", "spans"],
@@ -27,6 +42,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "bad_days",
             "daemon",
             "incident",
+            "keep_memory",
             "ps",
             "watch",
             "watch_bad_days",
@@ -47,6 +63,7 @@ pub(super) const LIVE: &[&str] = &[
     "daemon::memory_notices::tests::",
     "daemon::process_events::tests::",
     "kernel::exit::tests::a_stranger_that_was_killed",
+    "kernel::owned_dir::tests::another_users",
     "live::tests::another_process_of_the_same_number",
     "pin::pin::tests::memory_outlives_a_kill",
     "pin::pin::tests::an_interrupted_wait",

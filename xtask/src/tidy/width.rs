@@ -4,8 +4,8 @@ use super::tree::Tree;
 
 /// Columns.
 const WIDTH: usize = 110;
-/// Comments that are wider, from before there was a rule. May only become fewer: lower it when they have.
-const MOST: usize = 47;
+/// Comments that are wider: rows of tables, which cannot be wrapped. May only become fewer.
+const MOST: usize = 9;
 
 /// More of them than there were.
 pub(super) fn check(tree: &Tree) -> Vec<String> {

@@ -69,7 +69,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("limits.memory", "Bytes of evidence that may wait to be written; beyond that only profiles are copied."),
     key(
         "http.listen",
-        "Address of /metrics and /healthz; \"off\" for none. They have no password: keep it on loopback, or behind something that has. [restart]",
+        "Address of /metrics, /healthz and /status; \"off\" for none. They have no password: keep it on loopback, or behind something that has. [restart]",
     ),
     key("log.format", "text, json, journald; auto: journald where standard error goes there, else text. [restart]"),
     key("log.level", "error, warn, info, debug, trace. The variable LASTGASP_LOG goes over it."),

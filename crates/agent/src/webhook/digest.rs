@@ -95,6 +95,11 @@ impl Digest {
         }
     }
 
+    /// Causes that are to be told of.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.causes.values().filter(|c| c.best.is_some()).count() as u64
+    }
+
     /// When the next message is due.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.causes.values().filter(|c| c.best.is_some()).map(|c| c.due).min()

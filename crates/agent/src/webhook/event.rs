@@ -4,6 +4,7 @@ use std::path::Path;
 
 use lastgasp_diagnosis::facts::Phase;
 use lastgasp_diagnosis::{Diagnosis, Facts};
+use lastgasp_report::started_at;
 use lastgasp_store::Form;
 use serde_json::{Value, json};
 
@@ -37,6 +38,7 @@ pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Pa
         "host": host,
         "service": target.service,
         "pid": target.pid,
+        "started_at": started_at(target.started_unix),
         "started_unix": target.started_unix,
         "container": target.container,
         "cgroup": target.cgroup,

@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use lastgasp_recorder::guard::{Panicked, USUAL_STACK, guarded, spawn_guarded};
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
@@ -21,12 +22,16 @@ pub(crate) use event::{Event, event};
 
 use crate::config::{Shape, Webhook};
 use crate::self_stats::Counts;
-use digest::Digest;
+use digest::{Digest, Notification};
 
 /// Captures that may wait to be told of; beyond that they are not told of, and the log says so.
 const QUEUE: usize = 1024;
 /// Pauses between attempts to send one message, of which there are one more.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+
+const THREAD: &str = "webhook";
+/// Pause before a thread that a panic has ended begins anew.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Webhooks by name, each with a queue and a thread.
 #[derive(Debug, Default)]
@@ -39,7 +44,7 @@ pub(crate) struct Webhooks {
 struct Hook {
     rules: Webhook,
     queue: SyncSender<Event>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Result<(), Panicked>>,
 }
 
 impl Webhooks {
@@ -59,9 +64,8 @@ impl Webhooks {
                 continue;
             }
             let (queue, events) = sync_channel(QUEUE);
-            let (of, counts, name_of) = (rules.clone(), Arc::clone(&self.counts), name.clone());
-            let thread =
-                std::thread::Builder::new().name("webhook".into()).spawn(move || tell(&name_of, &of, &events, &counts));
+            let hook = Telling { name: name.clone(), rules: rules.clone(), counts: Arc::clone(&self.counts) };
+            let thread = spawn_guarded(THREAD, USUAL_STACK, move || hook.tell_all(&events, poster(&hook.rules)));
             match thread {
                 Ok(thread) => {
                     self.hooks.insert(name.clone(), Hook { rules: rules.clone(), queue, thread });
@@ -90,8 +94,74 @@ impl Webhooks {
     }
 }
 
-/// Runs one webhook's thread.
-fn tell(name: &str, rules: &Webhook, events: &Receiver<Event>, counts: &Counts) {
+/// One webhook, as its thread knows it.
+#[derive(Debug)]
+struct Telling {
+    name: String,
+    rules: Webhook,
+    counts: Arc<Counts>,
+}
+
+impl Telling {
+    /// Runs the webhook's thread. Should a panic end it, what was to be told is lost, which is counted, and
+    /// it begins anew.
+    fn tell_all(&self, events: &Receiver<Event>, send: impl Fn(&Notification, &[Duration]) -> Result<(), String>) {
+        let mut waiting = 0;
+        while guarded(THREAD, || self.tell(events, &send, &mut waiting)).is_err() {
+            self.counts.webhooks_failed.fetch_add(std::mem::take(&mut waiting), Ordering::Relaxed);
+            std::thread::sleep(AGAIN);
+        }
+    }
+
+    /// Tells until nobody will have more to tell; `waiting` are causes that are to be told of.
+    fn tell(
+        &self,
+        events: &Receiver<Event>,
+        send: &impl Fn(&Notification, &[Duration]) -> Result<(), String>,
+        waiting: &mut u64,
+    ) {
+        let mut digest = Digest::new(self.rules.settle.0, self.rules.pause.0);
+        loop {
+            let wait =
+                digest.due().map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(Instant::now()));
+            let over = match events.recv_timeout(wait) {
+                Ok(event) => {
+                    digest.add(event, Instant::now());
+                    false
+                }
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => true,
+            };
+            let due = if over { digest.all() } else { digest.take(Instant::now()) };
+            *waiting = digest.waiting() + due.len() as u64;
+            for notification in due {
+                // When we are about to end, one attempt must do.
+                let pauses: &[Duration] = if over { &[] } else { &PAUSES };
+                // A panic over one message costs that message.
+                let sent = guarded(THREAD, || send(&notification, pauses));
+                *waiting -= 1;
+                match sent.map_err(|panicked| panicked.to_string()).flatten() {
+                    Ok(()) => self.counts.webhooks_sent.fetch_add(1, Ordering::Relaxed),
+                    Err(why) => {
+                        tracing::error!(
+                            webhook = self.name,
+                            cause = notification.latest.cause,
+                            event = "webhook-failed",
+                            "not told: {why}"
+                        );
+                        self.counts.webhooks_failed.fetch_add(1, Ordering::Relaxed)
+                    }
+                };
+            }
+            if over {
+                return;
+            }
+        }
+    }
+}
+
+/// Sends messages as that webhook wants them.
+fn poster(rules: &Webhook) -> impl Fn(&Notification, &[Duration]) -> Result<(), String> {
     let agent: Agent = Agent::config_builder()
         .timeout_global(Some(rules.timeout.0))
         .user_agent(concat!("lastgasp/", env!("CARGO_PKG_VERSION")))
@@ -99,36 +169,12 @@ fn tell(name: &str, rules: &Webhook, events: &Receiver<Event>, counts: &Counts) 
         .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .build()
         .into();
-    let mut digest = Digest::new(rules.settle.0, rules.pause.0);
-    loop {
-        let wait = digest.due().map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(Instant::now()));
-        let over = match events.recv_timeout(wait) {
-            Ok(event) => {
-                digest.add(event, Instant::now());
-                false
-            }
-            Err(RecvTimeoutError::Timeout) => false,
-            Err(RecvTimeoutError::Disconnected) => true,
+    move |notification, pauses| {
+        let body = match rules.shape {
+            Shape::Generic => message::generic(notification),
+            Shape::Slack => message::slack(notification),
         };
-        let due = if over { digest.all() } else { digest.take(Instant::now()) };
-        for notification in due {
-            let body = match rules.shape {
-                Shape::Generic => message::generic(&notification),
-                Shape::Slack => message::slack(&notification),
-            };
-            // When we are about to end, one attempt must do.
-            let pauses: &[Duration] = if over { &[] } else { &PAUSES };
-            match post(&agent, rules, &body, pauses) {
-                Ok(()) => counts.webhooks_sent.fetch_add(1, Ordering::Relaxed),
-                Err(why) => {
-                    tracing::error!(webhook = name, cause = notification.latest.cause, "not told: {why}");
-                    counts.webhooks_failed.fetch_add(1, Ordering::Relaxed)
-                }
-            };
-        }
-        if over {
-            return;
-        }
+        post(&agent, rules, &body, pauses)
     }
 }
 
@@ -178,6 +224,31 @@ mod tests {
         assert_eq!(
             (counts.webhooks_sent.load(Ordering::Relaxed), counts.webhooks_failed.load(Ordering::Relaxed)),
             (1, 0)
+        );
+    }
+
+    /// A panic costs one message; the next one is told.
+    #[test]
+    fn a_message_that_panics_is_counted_and_the_next_is_told() {
+        let ms = |n| Time(Duration::from_millis(n));
+        let rules = Webhook { url: "http://x".into(), settle: ms(1), ..Webhook::default() };
+        let counts = Arc::new(Counts::default());
+        let hook = Telling { name: "a".into(), rules, counts: Arc::clone(&counts) };
+        let (queue, events) = sync_channel(QUEUE);
+        for cause in ["good", "bad", "fine"] {
+            queue.send(an_event(cause, 1, true)).unwrap();
+        }
+        drop(queue);
+        let told = std::sync::Mutex::new(Vec::new());
+        hook.tell_all(&events, |notification, _| {
+            assert_ne!(notification.latest.cause, "bad", "made to");
+            told.lock().unwrap().push(notification.latest.cause.clone());
+            Ok(())
+        });
+        assert_eq!(told.lock().unwrap().iter().filter(|c| *c == "good" || *c == "fine").count(), 2);
+        assert_eq!(
+            (counts.webhooks_sent.load(Ordering::Relaxed), counts.webhooks_failed.load(Ordering::Relaxed)),
+            (2, 1)
         );
     }
 

@@ -1,18 +1,19 @@
 //! `lastgasp capture PID|CORE`.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use lastgasp_agent::provenance;
 use lastgasp_capture::Writer;
-use lastgasp_decode::decode;
+use lastgasp_decode::{Provenance, decode};
+use lastgasp_diagnosis::diagnose;
 use lastgasp_goruntime::Extent;
-use lastgasp_observe::core::take_core;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
+use lastgasp_observe::raw_capture::{MemoryMap, Phase, Reason, Source};
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample, Timeline};
@@ -20,8 +21,10 @@ use lastgasp_recorder::journal;
 use lastgasp_recorder::profiling::{Profiling, RATE};
 use lastgasp_recorder::stop::{STOP_TIMEOUT_ON_DEMAND, Stopper};
 use lastgasp_recorder::take::{CaptureContext, take};
-use lastgasp_store::write;
+use lastgasp_store::{Form, KeepMemory, write_keeping};
 
+use super::subject::{Subject, Taken, of_core};
+use crate::args::KeepFlags;
 use crate::exit::Exit;
 use crate::output::{complain, say};
 
@@ -41,6 +44,7 @@ pub(super) fn capture(
     out: &Path,
     stop: Stop,
     enable_profiling: Option<u64>,
+    keep: &KeepFlags,
 ) -> Result<Exit> {
     for line in lastgasp_capture::recover(out) {
         complain(&format!("lastgasp: {line}"));
@@ -52,23 +56,38 @@ pub(super) fn capture(
     probe(out)?;
     let taken = match enable_profiling {
         Some(seconds) => pid_of(subject).and_then(|p| take_profiled(p, out, stop, Duration::from_secs(seconds))),
-        None => take_subject(subject, exe, stop),
+        None => Subject::of_evidence(subject).and_then(|s| take_subject(&s, exe, stop)),
     };
     if taken.is_err() && new {
         // Nothing was taken: nothing is left behind. A journal that is kept stays, and its folder with it.
         let _ = std::fs::remove_dir(out);
     }
     let taken = taken?;
-    let decoded = decode(&taken, &provenance());
-    // Its bytes have been read: a large process's are tens of megabytes.
-    drop(taken);
-    let path = write(out, &decoded)?;
+    let provenance = provenance_of(&taken);
+    let decoded = decode(&taken.raw, &provenance);
+    let written = if keep.keep_memory {
+        let Taken { raw, source, .. } = &taken;
+        let memory =
+            KeepMemory { raw, kernel: &provenance.kernel, source: source.as_ref(), max_bytes: keep.keep_memory_max };
+        write_keeping(out, &decoded, &diagnose(&decoded.facts), Form::Whole, Some(&memory))?
+    } else {
+        // Its bytes have been read: a large process's are tens of megabytes.
+        drop(taken);
+        write_keeping(out, &decoded, &diagnose(&decoded.facts), Form::Whole, None)?
+    };
     let gaps = &decoded.facts.capture.gaps;
-    for gap in gaps {
-        complain(&format!("lastgasp: missing: {}: {}", gap.what, gap.why));
+    let said = gaps.iter().map(|g| (&g.what, &g.why));
+    for (what, why) in said.chain(written.gaps.iter().map(|g| (&g.what, &g.why))) {
+        complain(&format!("lastgasp: missing: {what}: {why}"));
     }
-    say(&format!("{}\n", path.display()));
-    Ok(if gaps.is_empty() { Exit::Fine } else { Exit::Partial })
+    say(&format!("{}\n", written.path.display()));
+    Ok(if gaps.is_empty() && written.gaps.is_empty() { Exit::Fine } else { Exit::Partial })
+}
+
+/// Of evidence that was saved by another lastgasp on another machine, that machine's kernel.
+pub(super) fn provenance_of(taken: &Taken) -> Provenance {
+    let here = provenance();
+    Provenance { kernel: taken.kernel.clone().unwrap_or(here.kernel), ..here }
 }
 
 /// A capture is begun in the store and dropped, before anybody is stopped for one that could not be written.
@@ -80,13 +99,11 @@ fn probe(store: &Path) -> Result<()> {
 }
 
 /// Copies a process as it is now, or what a core file holds of one.
-pub(super) fn take_subject(subject: &str, exe: Option<&Path>, stop: Stop) -> Result<RawCapture> {
-    let path = Path::new(subject);
-    match subject.parse::<i32>() {
-        // A file with a number for its name is meant as `./4711`.
-        Ok(pid) if pid > 0 => take_now(pid, stop),
-        _ if path.is_file() => Ok(take_core(path, exe)?),
-        _ => bail!("{subject} is neither a process number nor a core file"),
+pub(super) fn take_subject(subject: &Subject, exe: Option<&Path>, stop: Stop) -> Result<Taken> {
+    match subject {
+        Subject::Pid(pid) => take_now(*pid, stop),
+        Subject::Core(path) => of_core(path, exe),
+        Subject::Capture(path) => bail!("{} is neither a process number nor a core file", path.display()),
     }
 }
 
@@ -98,7 +115,7 @@ fn pid_of(subject: &str) -> Result<i32> {
 }
 
 /// Switches the memory profile on, waits, copies, switches it off.
-fn take_profiled(pid: i32, store: &Path, stop: Stop, wait: Duration) -> Result<RawCapture> {
+fn take_profiled(pid: i32, store: &Path, stop: Stop, wait: Duration) -> Result<Taken> {
     let target = Target::attach(pid, &Mounts::detect(), &RuntimeCache::of_user())?;
     let mut timeline = Timeline::default();
     // Should we be killed meanwhile, its watchdog switches it off.
@@ -121,7 +138,7 @@ fn take_profiled(pid: i32, store: &Path, stop: Stop, wait: Duration) -> Result<R
 }
 
 /// Copies a process as it is now.
-fn take_now(pid: i32, stop: Stop) -> Result<RawCapture> {
+fn take_now(pid: i32, stop: Stop) -> Result<Taken> {
     let began = Instant::now();
     let target = Target::attach(pid, &Mounts::detect(), &RuntimeCache::of_user())?;
     // `cargo xtask real` reads this line.
@@ -129,8 +146,10 @@ fn take_now(pid: i32, stop: Stop) -> Result<RawCapture> {
     Ok(take_target(target, stop, Timeline::default()))
 }
 
-fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline) -> RawCapture {
+fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline) -> Taken {
     let (pid, mounts) = (target.process.pid(), Mounts::detect());
+    // While it lives: asked for if its memory is to be kept.
+    let map = MemoryMap::open(&target.process);
     target.refresh();
     let mut limit_usage =
         LimitUsage::of(pid, target.process.rss().unwrap_or(0), None, None, &mounts, &Machine::detect());
@@ -148,9 +167,10 @@ fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline) -> RawCap
         patience: STOP_TIMEOUT_ON_DEMAND,
     };
     let stopper = Stopper::by_ptrace();
-    let mut taken = take(&target, (stop == Stop::ForTheCopy).then_some(&stopper), around);
+    let mut raw = take(&target, (stop == Stop::ForTheCopy).then_some(&stopper), around);
     if !target.process.is_alive() {
-        taken.evidence.gaps.push(lastgasp_goruntime::Gap::new("some of it", "the process ended while it was copied"));
+        raw.evidence.gaps.push(lastgasp_goruntime::Gap::new("some of it", "the process ended while it was copied"));
     }
-    taken
+    let source = map.ok().map(|map| Source::running(Arc::clone(&target.process), Arc::new(map)));
+    Taken { raw, source, kernel: None }
 }

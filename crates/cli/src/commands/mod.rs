@@ -6,6 +6,7 @@ mod explain;
 mod ps;
 mod report;
 mod run;
+mod subject;
 mod watch;
 
 use std::os::unix::process::CommandExt as _;
@@ -24,18 +25,20 @@ use capture::Stop;
 pub(crate) fn dispatch(command: Command) -> Result<Exit> {
     match command {
         Command::Ps { json, look } => ps::ps(if json { ps::Form::Json } else { ps::Form::Table }, look),
-        Command::Capture { subject, exe, out, no_stop, enable_profiling } => {
+        Command::Capture { subject, exe, out, no_stop, enable_profiling, keep } => {
             let stop = if no_stop { Stop::Never } else { Stop::ForTheCopy };
-            capture::capture(&subject, exe.as_deref(), &out, stop, enable_profiling)
+            capture::capture(&subject, exe.as_deref(), &out, stop, enable_profiling, &keep)
         }
-        Command::Run { memory_max, store, no_freeze, no_pin, enable_profiling, command } => {
+        Command::Run { memory_max, store, no_freeze, no_pin, enable_profiling, keep, command } => {
             let policy = Policy {
                 mode: if no_freeze { Mode::Observe } else { Mode::Freeze },
                 pin: !no_pin,
                 ..Policy::default()
             };
             let say = |line: &str| complain(&format!("lastgasp: {line}"));
-            run::run(Config { command, memory_max, store, policy, enable_profiling, say })
+            let keep_memory = keep.keep_memory;
+            let config = Config { command, memory_max, store, policy, enable_profiling, keep_memory, say };
+            run::run(config, keep.keep_memory_max)
         }
         Command::Watch { flags } => watch::watch(flags),
         Command::Config { flags, json, markdown } => {

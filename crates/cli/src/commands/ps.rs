@@ -8,15 +8,14 @@ use lastgasp_diagnosis::units::{bytes, seconds};
 use lastgasp_goruntime::MemStats;
 use lastgasp_inferior::{Memory as _, OpenError, resident_bytes};
 use lastgasp_observe::kernel::cgroup::Mounts;
-use lastgasp_observe::kernel::container::home;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::target::discover::{Discoverer, GoProcess};
-use lastgasp_observe::target::identity::identity;
+use lastgasp_observe::target::identity::{CgroupPath, IdentitySource as _, identity};
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::{AttachError, open};
 use lastgasp_recorder::forecast::time_to_oom;
-use lastgasp_report::printable;
+use lastgasp_report::{printable, started_at};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -104,7 +103,7 @@ fn row(
     before: Option<(u64, f64)>,
 ) -> (Value, bool) {
     let who = identity(p.pid, mounts, p.start_time);
-    let lives_in = home(&who.cgroup);
+    let lives_in = CgroupPath.home(p.pid, &who.cgroup);
     let rss = resident_bytes(p.pid).unwrap_or(0);
     let mut limit_usage = LimitUsage::of(p.pid, rss, None, None, mounts, machine);
     let usage = limit_usage.usage(|| rss);
@@ -131,7 +130,7 @@ fn row(
         "vcs_revision": info.setting("vcs.revision"),
         "cgroup": who.cgroup, "container": lives_in.container, "container_runtime": lives_in.runtime, "pod_uid": lives_in.pod,
         "unit": lives_in.unit, "home": lives_in.to_string(),
-        "started_at_unix": who.started_unix, "stripped": p.executable.stripped,
+        "started_at": started_at(who.started_unix), "started_at_unix": who.started_unix, "stripped": p.executable.stripped,
         "rss_bytes": Some(rss).filter(|r| *r > 0), "usage_bytes": limit.map(|_| usage),
         "limit_bytes": limit.map(|l| l.0), "limit_source": limit.map(|l| l.1.as_str()),
         "goroutines": gauges.map(|g| g.goroutine_slots), "heap_live_bytes": gauges.map(|g| g.heap_live),

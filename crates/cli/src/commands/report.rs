@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
-use lastgasp_agent::provenance;
+use anyhow::{Context as _, Result};
 use lastgasp_decode::decode;
 use lastgasp_diagnosis::{Facts, Level, diagnose};
 use lastgasp_report::{document, page, terminal};
 use lastgasp_store::read;
 
-use super::capture::{Stop, take_subject};
+use super::capture::{Stop, provenance_of, take_subject};
+use super::subject::Subject;
 use crate::args::{FailOn, Format};
 use crate::exit::Exit;
 use crate::output::say;
@@ -46,15 +46,13 @@ pub(super) fn report(
     })
 }
 
-/// A folder if there is one of that name, else a process number, else a core file.
+/// The facts of a subject, and a capture's path.
 fn facts_of(subject: &str, exe: Option<&Path>) -> Result<(Facts, Option<String>)> {
-    let path = Path::new(subject);
-    if path.is_dir() {
-        let shown = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    let subject = Subject::parse(subject)?;
+    if let Subject::Capture(path) = &subject {
+        let shown = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         return Ok((read(path)?, Some(shown.display().to_string())));
     }
-    if subject.parse::<i32>().is_err() && !path.exists() {
-        bail!("{subject} is neither a capture's folder nor a core file nor a process number");
-    }
-    Ok((decode(&take_subject(subject, exe, Stop::ForTheCopy)?, &provenance()).facts, None))
+    let taken = take_subject(&subject, exe, Stop::ForTheCopy)?;
+    Ok((decode(&taken.raw, &provenance_of(&taken)).facts, None))
 }

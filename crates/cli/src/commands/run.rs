@@ -7,10 +7,9 @@ use anyhow::{Context as _, Result};
 use lastgasp_agent::provenance;
 use lastgasp_decode::decode;
 use lastgasp_diagnosis::{Facts, diagnose};
-use lastgasp_observe::raw_capture::RawCapture;
-use lastgasp_recorder::run::{Config, Outcome};
+use lastgasp_recorder::run::{Captured, Config, Outcome};
 use lastgasp_report::terminal;
-use lastgasp_store::write;
+use lastgasp_store::{Form, KeepMemory, StoreError, write_keeping};
 use nix::sys::wait::WaitStatus;
 
 use crate::exit::Exit;
@@ -20,19 +19,34 @@ use crate::output::{complain, say};
 type Written = Vec<(Option<PathBuf>, Facts)>;
 
 /// Runs a command under the recorder and reports what it died of.
-pub(super) fn run(config: Config) -> Result<Exit> {
+///
+/// `max_bytes` bounds the memory that is kept, if it is.
+pub(super) fn run(config: Config, max_bytes: Option<u64>) -> Result<Exit> {
     for line in lastgasp_capture::recover(&config.store) {
         complain(&format!("lastgasp: {line}"));
     }
     let written = Arc::new(Mutex::new(Written::new()));
     let (captures, folder) = (Arc::clone(&written), config.store.clone());
-    let sink = move |taken: RawCapture| {
-        let decoded = decode(&taken, &provenance());
+    let sink = move |captured: Captured| {
+        let provenance = provenance();
+        let Captured { raw, source } = captured;
+        let decoded = decode(&raw, &provenance);
+        let diagnosis = diagnose(&decoded.facts);
+        let memory = source.as_ref().map(|source| KeepMemory {
+            raw: &raw,
+            kernel: &provenance.kernel,
+            source: Some(source),
+            max_bytes,
+        });
+        let written = write_keeping(&folder, &decoded, &diagnosis, Form::Whole, memory.as_ref());
         // Its bytes have been read: a large process's are tens of megabytes.
-        drop(taken);
-        let path = write(&folder, &decoded)
-            .map_err(|e| complain(&format!("lastgasp: a capture could not be written: {e:#}")))
-            .ok();
+        drop((raw, source));
+        let told = |e: StoreError| complain(&format!("lastgasp: a capture could not be written: {e:#}"));
+        let written = written.map_err(told).ok();
+        for gap in written.iter().flat_map(|w| &w.gaps) {
+            complain(&format!("lastgasp: missing: {}: {}", gap.what, gap.why));
+        }
+        let path = written.map(|w| w.path);
         tracing::info!(path = ?path, "captured");
         captures.lock().unwrap_or_else(PoisonError::into_inner).push((path, decoded.facts));
     };

@@ -9,6 +9,7 @@ use lastgasp_agent::config::{WatchFlags, load};
 use lastgasp_agent::{Services, log, settings};
 use lastgasp_capture::Writer;
 use lastgasp_recorder::daemon::Daemon;
+use lastgasp_recorder::guard::guarded;
 use lastgasp_recorder::journal;
 use lastgasp_recorder::own_process::keep_few_heaps;
 use nix::sys::signal::{SigSet, Signal};
@@ -40,7 +41,8 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         while let Ok(signal) = signals.wait() {
             match signal {
-                Signal::SIGHUP => reloading.reload(),
+                // Whatever becomes of it, the next signal is heard: this thread ends the daemon.
+                Signal::SIGHUP => drop(guarded("signals", || reloading.reload())),
                 _ => return handle.stop(),
             }
         }

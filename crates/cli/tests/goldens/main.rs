@@ -1,8 +1,10 @@
-//! Goldens: recorded captures of real processes, and what this version says of them, file by file. A folder below `captures/<release>/` is a case: it
-//! has the capture (`capture/`), one line about it (`about.txt`), and what is expected (`report.txt`, `report.json`, `heap.txt`). No code names a case.
+//! Goldens: recorded captures of real processes, and what this version says of them, file by file. A folder
+//! below `captures/<release>/` is a case: it has the capture (`capture/`), one line about it (`about.txt`),
+//! and what is expected (`report.txt`, `report.json`, `heap.txt`). No code names a case.
 //!
-//! `cargo xtask goldens` (`UPDATE_GOLDENS=1 cargo test -p lastgasp-cli --test goldens`) writes what is expected anew: read the diff before you commit it.
-//! Needs neither root nor Go nor network; the pages' scripts are run where there is node.
+//! `cargo xtask goldens` (`UPDATE_GOLDENS=1 cargo test -p lastgasp-cli --test goldens`) writes what is
+//! expected anew: read the diff before you commit it. Needs neither root nor Go nor network; the pages'
+//! scripts are run where there is node.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod cases;
@@ -267,12 +269,44 @@ fn a_later_release_of_the_same_schema_is_read() {
     assert_eq!(report(&later), report(&plain));
 }
 
+/// A later schema is read as far as it is known, and a gap says so: no capture is refused for its age.
+#[test]
+fn a_later_schema_is_read_as_far_as_it_is_known() {
+    let read = |dir: &tempfile::TempDir| {
+        let out = lastgasp(&["report", dir.path().to_str().unwrap(), "--format", "json"]);
+        let document: Value = serde_json::from_slice(&out.stdout).unwrap();
+        (out.status.code(), document)
+    };
+    let (_, plain) = read(&altered(|_| {}, |_| {}));
+    let later = altered(
+        |m| {
+            m["schema"] = json!("lastgasp.capture/99");
+            m["cause"] = json!({"code": "x"});
+        },
+        |f| {
+            f["schema"] = json!("lastgasp.facts/99");
+            f["capture"]["phase"] = json!("mid-kill");
+            f["goroutines"]["groups"] = json!({"by": "stack"});
+            f["charge"] = json!("much");
+        },
+    );
+    let (code, report) = read(&later);
+    assert_eq!(code, Some(3), "there are gaps");
+    let gaps = report["capture"]["gaps"].as_array().unwrap();
+    let missing: Vec<&str> = gaps.iter().map(|g| g["what"].as_str().unwrap()).collect();
+    assert_eq!(missing, ["facts: goroutines.groups", "facts: charge", "facts", "manifest: cause"]);
+    assert_eq!(report["capture"]["phase"], "mid-kill", "a phase that nobody here knows");
+    assert_eq!(report["profile"], plain["profile"]);
+    assert_eq!(report["goroutines"]["total"], plain["goroutines"]["total"]);
+    assert_eq!(report["verdict"]["code"], plain["verdict"]["code"]);
+}
+
 /// Another schema is refused, by name, with the folder, as a usage error and not as a finding.
 #[test]
 fn another_schema_is_refused_by_name() {
     for (dir, named) in [
-        (altered(|_| {}, |f| f["schema"] = json!("lastgasp.facts/2")), "lastgasp.facts/2"),
-        (altered(|_| {}, |f| f["schema"] = json!("lastgasp.facts/99")), "lastgasp.facts/99"),
+        (altered(|_| {}, |f| f["schema"] = json!("other.facts/1")), "other.facts/1"),
+        (altered(|_| {}, |f| f["schema"] = json!("lastgasp.facts/0")), "lastgasp.facts/0"),
         (altered(|m| m["schema"] = json!("other.capture/1"), |_| {}), "other.capture/1"),
     ] {
         for format in ["text", "json", "html"] {

@@ -1,5 +1,5 @@
-//! pprof files as text: sample types, functions, values. Messages: google/pprof, `proto/profile.proto`, read by hand so that what is compared does not come
-//! from the code that writes it.
+//! pprof files as text: sample types, functions, values. Messages: google/pprof, `proto/profile.proto`, read
+//! by hand so that what is compared does not come from the code that writes it.
 
 use std::fmt::Write as _;
 use std::fs;

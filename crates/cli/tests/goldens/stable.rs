@@ -1,4 +1,5 @@
-//! The report's document in a form to keep: nothing of the machine, one short value a line, long lists cut in the middle.
+//! The report's document in a form to keep: nothing of the machine, one short value a line, long lists cut in
+//! the middle.
 
 use std::path::Path;
 
@@ -6,7 +7,8 @@ use serde_json::Value;
 
 /// Values that fit into so many characters stand on one line.
 const WIDTH: usize = 140;
-/// Longer lists are given by their first and last values, their length, and a CRC-32 of all: a change anywhere shows.
+/// Longer lists are given by their first and last values, their length, and a CRC-32 of all: a change
+/// anywhere shows.
 const LONG: usize = 24;
 const FIRST: usize = 6;
 const LAST: usize = 3;

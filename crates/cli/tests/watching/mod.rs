@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
+use lastgasp_lab::page::{LOG_FORMAT, Log};
 use lastgasp_lab::toolchain;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_recorder::own_cgroup::OwnCgroup;
@@ -37,6 +38,11 @@ pub fn program(name: &str) -> PathBuf {
     folder.join(name)
 }
 
+/// The program under test.
+pub fn lastgasp() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_lastgasp"))
+}
+
 /// Removes what [`program`] made.
 pub fn forget(program: &Path) {
     let _ = fs::remove_dir_all(program.parent().unwrap());
@@ -45,19 +51,31 @@ pub fn forget(program: &Path) {
 /// `lastgasp watch`; what it says is printed when it goes, for the case that the test fails.
 pub struct Daemon {
     pub child: Child,
-    log: tempfile::NamedTempFile,
+    pub log: Log,
+    _files: [tempfile::NamedTempFile; 2],
 }
 
 impl Daemon {
     pub fn start(store: &Path, service: &str, more: &[&str]) -> Self {
-        Self::start_by(Command::new(env!("CARGO_BIN_EXE_lastgasp")), store, service, more)
+        Self::start_by(lastgasp(), store, service, "", more)
     }
 
-    /// As [`Daemon::start`], with a command that becomes lastgasp (`nsenter ... lastgasp`).
-    pub fn start_by(mut command: Command, store: &Path, service: &str, more: &[&str]) -> Self {
-        let log = tempfile::NamedTempFile::new().unwrap();
+    /// As [`Daemon::start`], with a command that becomes lastgasp (`nsenter ... lastgasp`), and with that in
+    /// its configuration (TOML).
+    pub fn start_by(command: Command, store: &Path, service: &str, config: &str, more: &[&str]) -> Self {
+        let daemon = Self::begin(command, store, service, config, more);
+        assert!(wait_for(|| daemon.log.is_healthy().then_some(())).is_some(), "it does not begin:\n{}", daemon.log());
+        daemon
+    }
+
+    /// As [`Daemon::start_by`], and does not wait until it watches.
+    pub fn begin(mut command: Command, store: &Path, service: &str, config: &str, more: &[&str]) -> Self {
+        let [log, file] = [(); 2].map(|()| tempfile::NamedTempFile::new().unwrap());
+        fs::write(file.path(), format!("{LOG_FORMAT}{config}")).unwrap();
         let child = command
-            .args(["watch", "--listen", "off", "--store"])
+            .args(["watch", "--listen", "127.0.0.1:0", "--config"])
+            .arg(file.path())
+            .arg("--store")
             .arg(store)
             .args(["--service", service])
             .args(more)
@@ -66,26 +84,22 @@ impl Daemon {
             .stderr(log.reopen().unwrap())
             .spawn()
             .unwrap();
-        let daemon = Self { child, log };
-        // Its last word before it watches.
-        let ready = wait_for(|| daemon.log().contains("the fastest growth").then_some(()));
-        assert!(ready.is_some(), "it does not begin:\n{}", daemon.log());
-        std::thread::sleep(Duration::from_millis(100));
-        daemon
+        Self { child, log: Log::new(log.path()), _files: [log, file] }
     }
 
     pub fn pid(&self) -> i32 {
         self.child.id() as i32
     }
 
+    /// All that it has said, for people.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.log.path()).unwrap_or_default()
+        self.log.text()
     }
 
     /// Waits until it watches that process.
     pub fn watches(&self, pid: i32) {
-        let mark = format!("watched pid={pid} ");
-        assert!(wait_for(|| self.log().contains(&mark).then_some(())).is_some(), "process {pid} is not watched");
+        let watched = || self.log.has("watched", pid).then_some(());
+        assert!(wait_for(watched).is_some(), "process {pid} is not watched");
     }
 
     /// Ends it as a service manager does, and waits until all is written.
@@ -207,11 +221,12 @@ pub fn wait_for<T>(mut check: impl FnMut() -> Option<T>) -> Option<T> {
     None
 }
 
-/// Waits until the daemon has tried the pin, which it does beside its work in its first seconds.
-pub fn pin_is_tried(daemon: &Daemon) {
-    let said = ["memory can be read for", "memory is gone within", "is not known", "memory cannot be held"];
-    let tried = || said.iter().any(|s| daemon.log().contains(s)).then_some(());
-    assert!(wait_for(tried).is_some(), "the pin is not tried");
+/// Waits until the daemon has tried the pin, which it does beside its work in its first seconds; gives what
+/// that came to: `measured`, `unmeasured`, `refused`.
+pub fn pin_is_tried(daemon: &Daemon) -> String {
+    let tried = || daemon.log.status()?["pin_window"]["state"].as_str().map(str::to_owned);
+    let Some(state) = wait_for(tried) else { panic!("the pin is not tried:\n{}", daemon.log()) };
+    state
 }
 
 /// Waits until the journal is empty: what a predecessor left is undone, and what is made to try the pin has

@@ -58,6 +58,17 @@ pub struct Capture {
     pub kernel: String,
 }
 
+impl Capture {
+    /// Whether all that facts are made of was read. Memory that a person wanted to keep beside that is no
+    /// evidence.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        /// What gaps of such memory are about.
+        const MEMORY: &str = "memory.core";
+        self.gaps.iter().all(|g| g.what == MEMORY)
+    }
+}
+
 /// Something that could not be read. (`lastgasp.facts/1` has a pair of strings here, which reads the same.)
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -142,4 +153,17 @@ pub struct Code {
     pub start: u64,
     /// Address behind its last byte.
     pub end: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_beside_the_evidence_is_no_evidence() {
+        let capture =
+            |what: &[&str]| Capture { gaps: what.iter().map(|w| Gap::new(*w, "lost")).collect(), ..Capture::default() };
+        assert!(capture(&[]).is_whole() && capture(&["memory.core"]).is_whole());
+        assert!(!capture(&["memory.core", "goroutines"]).is_whole());
+    }
 }

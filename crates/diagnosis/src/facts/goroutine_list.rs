@@ -1,7 +1,7 @@
 //! Goroutines one by one, compact: of each its number, and by index what it has in common with others.
 //!
-//! A hundred thousand goroutines are two or three megabytes of JSON: they are stored by column, and a column in
-//! which all have the default is left out.
+//! A hundred thousand goroutines are two or three megabytes of JSON: they are stored by column, and a column
+//! in which all have the default is left out.
 
 use std::fmt;
 
@@ -276,5 +276,26 @@ mod tests {
         }
         let whole = serde_json::to_string(&Each(vec![g(1, 0, 5), g(7, 3, 0)])).unwrap();
         assert_eq!(whole, r#"{"id":[1,7],"kind":[0,3],"waited_ms":[5,0]}"#);
+    }
+
+    /// What the largest services have, and what it takes.
+    #[test]
+    fn a_hundred_thousand_goroutines_are_a_few_megabytes() {
+        const MANY: u64 = 100_000;
+        let each = (0..MANY).map(|i| Goroutine {
+            id: 5_000_000 + i,
+            kind: (i % 300) as u32,
+            parent: 4_000_000 + i / 2,
+            waited_ms: 3_600_000 + i % 7777,
+            labels: 0,
+            ancestors: 0,
+        });
+        let kind =
+            |i: u32| Kind { stack: i, wait_reason: "chan receive".into(), created_by: Some(i), ..Kind::default() };
+        let list =
+            GoroutineList { each: each.collect(), kinds: (0..300).map(kind).collect(), ..GoroutineList::default() };
+        let json = serde_json::to_vec(&list).unwrap();
+        assert!(json.len() < 3 << 20, "{} bytes", json.len());
+        assert_eq!(serde_json::from_slice::<GoroutineList>(&json).unwrap(), list);
     }
 }

@@ -3,15 +3,15 @@
 //! FNV-1a of 64 bits. The key of a frame is that of function, a zero byte, file, a zero byte and the line as
 //! four bytes, little-endian; the key of a stack is that of the keys of its frames, eight bytes each,
 //! little-endian, innermost first; a group of goroutines adds the key of its `go` statement, if it has one.
-//! Of the file the base name alone counts: its folder depends on where it was built and on `-trimpath`, and the
-//! function names the package already, which is one folder.
+//! Of the file the base name alone counts: its folder depends on where it was built and on `-trimpath`, and
+//! the function names the package already, which is one folder.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::profile::Frame;
+use super::frame::Frame;
 
 /// `offset basis` and `prime` of FNV-1a, 64 bits.
 const BASIS: u64 = 0xcbf2_9ce4_8422_2325;

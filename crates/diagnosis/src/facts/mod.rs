@@ -5,6 +5,7 @@
 mod bounded;
 mod capture;
 mod feeds;
+mod frame;
 mod goroutine_list;
 mod goroutine_state;
 mod goroutines;
@@ -18,6 +19,7 @@ mod whole;
 
 pub use capture::{Capture, Code, Gap, Module, Phase, Reason, Target, Vcs};
 pub use feeds::Feed;
+pub use frame::Frame;
 pub use goroutine_list::{
     Ancestor, Ancestry, Call, Each, Goroutine, GoroutineList, Kind, Label, LabelSet, Place, Stack,
 };
@@ -25,7 +27,7 @@ pub use goroutine_state::GoroutineState;
 pub use goroutines::{Goroutines, Group};
 pub use key::Key;
 pub use memory::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency, Rss};
-pub use profile::{Amount, Frame, Profile, Series, Site};
+pub use profile::{Amount, Profile, Series, Site};
 pub use stored::{FactsError, from_json};
 pub use timeline::{Event, Sample, Timeline};
 pub use whole::{Facts, SCHEMA};

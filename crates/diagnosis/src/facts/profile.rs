@@ -6,17 +6,6 @@ use super::bounded::{MAX_SERIES, MAX_SITES, at_most};
 use super::key::Key;
 use super::memory::Gc;
 
-/// A logical frame: a call as the source has it, inlined ones included.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Frame {
-    /// Function, as pprof names it.
-    pub function: String,
-    /// Source file, as the binary has it.
-    pub file: String,
-    /// Line in that file; 0 if it is not known.
-    pub line: u32,
-}
-
 /// An amount of memory, un-sampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {

@@ -1,8 +1,8 @@
 //! Stored facts, whatever their age: those of before become what is written now, and of those that a later
 //! lastgasp has written everything is read that this one knows.
 //!
-//! `lastgasp.facts/1` has pairs and triples where `/2` has structs (gaps, module, commit; they read the same),
-//! no keys, no goroutines one by one, and no series.
+//! `lastgasp.facts/1` has pairs and triples where `/2` has structs (gaps, module, commit; they read the
+//! same), no keys, no goroutines one by one, and no series.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -201,8 +201,8 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 mod tests {
     use super::super::bounded::MAX_FEW;
     use super::super::capture::{Phase, Reason};
+    use super::super::frame::Frame;
     use super::super::goroutine_state::GoroutineState;
-    use super::super::profile::Frame;
     use super::super::timeline::Event;
     use super::*;
 

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::bounded::{MAX_FEW, at_most};
 use super::capture::{Capture, Target};
 use super::feeds::Feed;
+use super::frame::Frame;
 use super::goroutines::Goroutines;
 use super::key::Key;
 use super::memory::{Charge, Gc, Heap, Residency, Rss};
-use super::profile::{Frame, Profile};
+use super::profile::Profile;
 use super::timeline::{Sample, Timeline};
 
 /// Name and version of this form.

@@ -107,7 +107,7 @@ fn find(facts: &Facts, growth: &Growth, w: &Window) -> Option<Finding> {
             ConfidenceFactor { name: "nearness of the baseline to the onset", value: same_growth },
             ConfidenceFactor {
                 name: "completeness of the capture",
-                value: if facts.capture.gaps.is_empty() { 1.0 } else { INCOMPLETE },
+                value: if facts.capture.is_whole() { 1.0 } else { INCOMPLETE },
             },
         ],
         evidence: evidence(facts, growth, c, w),

@@ -161,6 +161,16 @@ fn read(mem: &dyn Memory, layout: &Layout, at: Addr) -> Result<ModuleData, Strin
 /// As `moduledataverify1`: sizes in bounds, code where it should be, the function table's ends agreeing with
 /// minpc and maxpc.
 fn validate(md: ModuleData, mem: &dyn Memory) -> Result<ModuleData, String> {
+    validate_sizes(&md)?;
+    let first = mem.u32(md.ftab.0).map_err(|e| e.to_string())?;
+    if md.text.plus(u64::from(first)) != md.pcs.start {
+        return Err("the function table does not start at minpc".into());
+    }
+    Ok(md)
+}
+
+/// What can be said of module data without memory.
+pub(crate) fn validate_sizes(md: &ModuleData) -> Result<(), String> {
     let tables = [md.funcnametab.1, md.cutab.1, md.filetab.1, md.pctab.1, md.pclntable.1, md.ftab.1];
     if tables.iter().any(|n| *n > MAX_TABLE) || md.ftab.1 < 2 {
         return Err("a table of absurd size".into());
@@ -168,9 +178,5 @@ fn validate(md: ModuleData, mem: &dyn Memory) -> Result<ModuleData, String> {
     if md.pcs.is_empty() || md.variables.is_empty() || md.text > md.pcs.start {
         return Err("text or data where none can be".into());
     }
-    let first = mem.u32(md.ftab.0).map_err(|e| e.to_string())?;
-    if md.text.plus(u64::from(first)) != md.pcs.start {
-        return Err("the function table does not start at minpc".into());
-    }
-    Ok(md)
+    Ok(())
 }

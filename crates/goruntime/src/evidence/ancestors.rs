@@ -5,7 +5,8 @@ use super::extent::Extent;
 use super::pointed::copy_pointed;
 use crate::goroutine::ancestors;
 
-/// The lists of ancestors of goroutines (`GODEBUG=tracebackancestors=N`), those that the collector of goroutines came across.
+/// The lists of ancestors of goroutines (`GODEBUG=tracebackancestors=N`), those that the collector of
+/// goroutines came across.
 pub(super) struct Ancestors;
 
 impl Collector for Ancestors {

@@ -10,9 +10,9 @@
 //!    a gap and not a guess.
 //!
 //! The heap's span table is none, deliberately. It yields sums and no bytes: to keep the bytes of a million
-//! spans would cost more than to sum them up on the spot. And when it is read (in the stop, afterwards, not at
-//! all) hangs on the phase, on the number of spans and on whether there is a profile, which is no prefix of a
-//! list: `recorder/src/take/spans.rs` decides it. What it needs to find objects by address can become a
+//! spans would cost more than to sum them up on the spot. And when it is read (in the stop, afterwards, not
+//! at all) hangs on the phase, on the number of spans and on whether there is a profile, which is no prefix
+//! of a list: `recorder/src/take/spans.rs` decides it. What it needs to find objects by address can become a
 //! collector once somebody decodes that.
 
 use std::ops::Add;

@@ -8,7 +8,11 @@ use super::collector::{Collector, CopySource};
 use super::list;
 use super::plan::EvidencePlan;
 use crate::runtime::Runtime;
-use crate::synthetic;
+
+/// The make-believe process of the integration tests, for unit tests too.
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../tests/synthetic/process.rs"]
+mod synthetic;
 
 /// Both kinds of releases.
 pub(super) const FLAVOURS: [Flavour; 2] = [Flavour::Go22, Flavour::Go27];

@@ -22,8 +22,8 @@ impl Collector for Goroutines {
         Extent::Whole
     }
 
-    /// Half as many goroutines again as there are now, since a dying service has more of them in a moment. Not
-    /// more: to touch 12 MB took 7 to 20 ms, and small services that grow fast were dead before the copy.
+    /// Half as many goroutines again as there are now, since a dying service has more of them in a moment.
+    /// Not more: to touch 12 MB took 7 to 20 ms, and small services that grow fast were dead before the copy.
     fn room(&self, of: &CopySource<'_>) -> Room {
         let stats = MemStats::read(of.runtime, of.mem).ok();
         let now = stats.map_or(0, |g| g.goroutine_slots).min(MAX_GOROUTINES).max(of.plan.goroutines);

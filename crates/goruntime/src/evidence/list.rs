@@ -31,7 +31,8 @@ pub(super) fn room(collectors: &[&dyn Collector], source: &CopySource<'_>, cap: 
     Room { bytes: sum.bytes.min(cap), pieces: sum.pieces.min(MAX_PIECES) }
 }
 
-/// Has each of `collectors` copy in turn. One that fails, or finds no room, says so, and the next has its turn.
+/// Has each of `collectors` copy in turn. One that fails, or finds no room, says so, and the next has its
+/// turn.
 pub(super) fn copy(collectors: &[&dyn Collector], from: &CopySource<'_>, snapshot: &mut Snapshot, gaps: &mut Vec<Gap>) {
     let mut leads = Leads::default();
     let whole = snapshot.budget();

@@ -1,8 +1,8 @@
 //! What to copy while the target stands still, and the copying. Nothing is decoded here beyond the pointers
 //! that say where to copy from; all decoding happens later, on the copy, with the target running again.
 //!
-//! One kind of evidence is one collector in a file of its own; `list` has them in the order of their worth, and
-//! `collector` says what adding one takes.
+//! One kind of evidence is one collector in a file of its own; `list` has them in the order of their worth,
+//! and `collector` says what adding one takes.
 
 mod ancestors;
 mod collector;

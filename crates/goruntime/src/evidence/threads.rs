@@ -24,8 +24,8 @@ impl Collector for Threads {
         Extent::Whole
     }
 
-    /// A `m` has some hundred bytes; of the stacks that threads stand on, those of goroutines are counted with
-    /// the goroutines'.
+    /// A `m` has some hundred bytes; of the stacks that threads stand on, those of goroutines are counted
+    /// with the goroutines'.
     fn room(&self, _: &CopySource<'_>) -> Room {
         Room { bytes: 1 << 20, pieces: 1024 }
     }

@@ -18,14 +18,14 @@ const PAGE_SIZE: u64 = 8192;
 const SMALL_SPAN_MAX_ELEM: u64 = 512;
 /// `heapArenaBytes` (`runtime/malloc.go`): arenas start at multiples of it. In bytes; the same on every
 /// 64-bit Linux.
-const HEAP_ARENA_BYTES: u64 = 64 << 20;
+pub(super) const HEAP_ARENA_BYTES: u64 = 64 << 20;
 
 /// Most spans we follow: 512 GiB of them.
 const MAX_SPANS: u64 = 64 << 20;
 /// Large objects that are kept one by one; the largest.
 const MOST_LARGE: usize = 256;
 /// Spans that are read at once.
-const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = 4096;
 
 /// Most objects of a span: `allocCount` has 16 bits. It sizes what is read of the marks.
 const MAX_SLOTS: u64 = 1 << 16;
@@ -126,17 +126,7 @@ impl SpanTable {
     /// Reads the table, span by span, keeping only sums and the largest objects: some 10 ms for a heap of a
     /// gigabyte. Of a target that runs each span is right by itself, and the sums are of no single moment.
     pub fn read(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Option<Self> {
-        let m = &rt.layout.mheap;
-        let read = || -> Result<(Addr, u64, u32), String> {
-            let word = |at: Addr| mem.u64(at).map_err(|e| e.to_string());
-            let len = word(rt.globals.mheap.plus(m.allspans + 8))?;
-            let sweepgen = mem.u32(rt.globals.mheap.plus(m.sweepgen)).map_err(|e| e.to_string())?;
-            if len > MAX_SPANS {
-                return Err(format!("mheap_.allspans says {len}"));
-            }
-            Ok((Addr(word(rt.globals.mheap.plus(m.allspans))?), len, sweepgen))
-        };
-        let (array, len, sweepgen) = read().map_err(|e| gaps.push(Gap::new("span table", e))).ok()?;
+        let (array, len, sweepgen) = array(rt, mem).map_err(|e| gaps.push(Gap::new("span table", e))).ok()?;
         let mut sums = Sums { marks: Marks::of(rt), sweepgen, ..Sums::default() };
         let mut lost = 0;
         for first in (0..len).step_by(CHUNK) {
@@ -163,6 +153,18 @@ impl SpanTable {
             object.element = object.type_at.and_then(|t| type_name(rt, mem, t));
         }
     }
+}
+
+/// `mheap_.allspans`: where it stands, its length, and `sweepgen`.
+pub(super) fn array(rt: &Runtime, mem: &dyn Memory) -> Result<(Addr, u64, u32), String> {
+    let m = &rt.layout.mheap;
+    let word = |at: Addr| mem.u64(at).map_err(|e| e.to_string());
+    let len = word(rt.globals.mheap.plus(m.allspans + 8))?;
+    let sweepgen = mem.u32(rt.globals.mheap.plus(m.sweepgen)).map_err(|e| e.to_string())?;
+    if len > MAX_SPANS {
+        return Err(format!("mheap_.allspans says {len}"));
+    }
+    Ok((Addr(word(rt.globals.mheap.plus(m.allspans))?), len, sweepgen))
 }
 
 /// Where the marks of spans that are not swept yet stand.
@@ -195,7 +197,7 @@ const INLINE_MARKS_AT: u64 = 64;
 const INLINE_MARKS_LEN: u64 = 63;
 
 #[derive(Clone, Copy, Debug)]
-struct RawSpan {
+pub(super) struct RawSpan {
     start: Addr,
     npages: u64,
     alloc_count: u64,
@@ -244,6 +246,16 @@ impl RawSpan {
         self.npages * PAGE_SIZE
     }
 
+    /// Its addresses.
+    pub(super) fn range(&self) -> AddrRange {
+        AddrRange::sized(self.start, self.npages.saturating_mul(PAGE_SIZE))
+    }
+
+    /// Whether its pages hold objects or stacks.
+    pub(super) fn is_in_use(&self) -> bool {
+        matches!(self.state, IN_USE | MANUAL)
+    }
+
     fn is_large(&self) -> bool {
         self.class >> 1 == 0
     }
@@ -265,6 +277,29 @@ impl RawSpan {
     }
 }
 
+/// The spans whose addresses are in `words`, by where their structures stand, and how many could not be read.
+pub(super) fn read_spans(rt: &Runtime, mem: &dyn Memory, words: &[u8]) -> (Vec<RawSpan>, usize) {
+    let mut at: Vec<Addr> = words.chunks_exact(8).map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes))).collect();
+    at.retain(|a| !a.is_null());
+    at.sort_unstable();
+    at.dedup();
+    let size = rt.layout.mspan.sizeof as usize;
+    let ranges = merge(at.iter().map(|a| (*a, size)).collect());
+    let mut copy = Snapshot::with_budget(ranges.iter().map(|(_, len)| len).sum(), ranges.len());
+    copy.copy_all(mem, &ranges);
+    let mut spans = Vec::with_capacity(at.len());
+    let mut next = at.iter().peekable();
+    for (start, bytes) in copy.pieces_since(0) {
+        while next.next_if(|a| **a < start).is_some() {}
+        while let Some(a) = next.next_if(|a| a.0 < start.0.saturating_add(bytes.len() as u64)) {
+            let skip = (a.0 - start.0) as usize;
+            spans.extend(bytes.get(skip..skip + size).and_then(|b| RawSpan::parse(rt, b)));
+        }
+    }
+    let lost = at.len() - spans.len();
+    (spans, lost)
+}
+
 #[derive(Default)]
 struct Sums {
     marks: Marks,
@@ -281,25 +316,7 @@ struct Sums {
 impl Sums {
     /// Adds the spans whose addresses are in `words`; gives how many could not be read.
     fn add_chunk(&mut self, rt: &Runtime, mem: &dyn Memory, words: &[u8]) -> usize {
-        let mut at: Vec<Addr> =
-            words.chunks_exact(8).map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes))).collect();
-        at.retain(|a| !a.is_null());
-        at.sort_unstable();
-        at.dedup();
-        let size = rt.layout.mspan.sizeof as usize;
-        let ranges = merge(at.iter().map(|a| (*a, size)).collect());
-        let mut copy = Snapshot::with_budget(ranges.iter().map(|(_, len)| len).sum(), ranges.len());
-        copy.copy_all(mem, &ranges);
-        let mut spans = Vec::with_capacity(at.len());
-        let mut next = at.iter().peekable();
-        for (start, bytes) in copy.pieces_since(0) {
-            while next.next_if(|a| **a < start).is_some() {}
-            while let Some(a) = next.next_if(|a| a.0 < start.0.saturating_add(bytes.len() as u64)) {
-                let skip = (a.0 - start.0) as usize;
-                spans.extend(bytes.get(skip..skip + size).and_then(|b| RawSpan::parse(rt, b)));
-            }
-        }
-        let mut lost = at.len() - spans.len();
+        let (spans, mut lost) = read_spans(rt, mem, words);
         let mut unswept = Vec::new();
         for span in spans {
             if span.npages > 0 && !span.start.is_null() {

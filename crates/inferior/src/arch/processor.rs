@@ -27,6 +27,12 @@ impl Arch {
         }
     }
 
+    /// The processor of that name; `None` for one that is not read.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|a| a.name() == name)
+    }
+
     /// Names of all that are read, for messages.
     pub(crate) fn supported() -> String {
         Self::ALL.iter().map(|a| a.name()).collect::<Vec<_>>().join(", ")
@@ -42,6 +48,13 @@ impl Arch {
     pub(crate) fn prstatus(self) -> &'static Prstatus {
         match self {
             Self::Amd64 => &amd64::PRSTATUS,
+        }
+    }
+
+    /// Its number in an ELF file (`e_machine`).
+    pub(crate) fn elf_machine(self) -> u16 {
+        match self {
+            Self::Amd64 => amd64::ELF_MACHINE,
         }
     }
 
@@ -64,5 +77,6 @@ mod tests {
             assert_eq!(Arch::of(other), None);
         }
         assert_eq!(Arch::supported(), "linux/amd64");
+        assert_eq!((Arch::of_name("linux/amd64"), Arch::of_name("linux/mips")), (Some(Arch::Amd64), None));
     }
 }

@@ -9,4 +9,8 @@ pub(crate) struct Prstatus {
     pub(crate) sp: usize,
     /// The program counter in `pr_reg`.
     pub(crate) pc: usize,
+    /// Bytes of it.
+    pub(crate) size: usize,
+    /// Registers that a note of ours has beside these, and what they are in user mode.
+    pub(crate) fixed: &'static [(usize, u64)],
 }

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 pub struct OwnedDir(File);
 
 impl OwnedDir {
-    /// Opens it. A link is refused, and a folder that is another user's or that others may write: what we read
-    /// there would be theirs.
+    /// Opens it. A link is refused, and a folder that is another user's or that others may write: what we
+    /// read there would be theirs.
     ///
     /// # Errors
     /// The system's, `PermissionDenied` for one that is not ours alone.

@@ -57,18 +57,24 @@ enum Look {
     Denied,
 }
 
+/// How closely a process is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// At its executable: a stat where that is known.
+    Executable,
+    /// At the libraries that it has loaded too.
+    Libraries,
+}
+
 impl Discoverer {
     /// `Some` if `pid` runs a Go executable that we may read, or has loaded a Go library.
     pub fn go_process(&mut self, pid: i32) -> Option<GoProcess> {
-        match self.look(pid, true) {
-            Look::Go(process) => Some(process),
-            Look::Other | Look::Denied => None,
-        }
+        self.find(pid, Depth::Libraries)
     }
 
-    /// As [`Discoverer::go_process`], without a look at libraries: a stat where the executable is known.
-    pub fn go_program(&mut self, pid: i32) -> Option<GoProcess> {
-        match self.look(pid, false) {
+    /// `Some` if `pid` is Go, as far as a look of that depth shows it.
+    pub fn find(&mut self, pid: i32, depth: Depth) -> Option<GoProcess> {
+        match self.look(pid, depth) {
             Look::Go(process) => Some(process),
             Look::Other | Look::Denied => None,
         }
@@ -83,7 +89,7 @@ impl Discoverer {
         pids.sort_unstable();
         let mut listing = Listing::default();
         for pid in pids {
-            match self.look(pid, true) {
+            match self.look(pid, Depth::Libraries) {
                 Look::Go(process) => listing.processes.push(process),
                 Look::Other => {}
                 Look::Denied => listing.denied += 1,
@@ -103,7 +109,7 @@ impl Discoverer {
         })
     }
 
-    fn look(&mut self, pid: i32, libraries: bool) -> Look {
+    fn look(&mut self, pid: i32, depth: Depth) -> Look {
         let path = format!("/proc/{pid}/exe");
         let key = match metadata(&path) {
             Ok(meta) => key(&meta),
@@ -121,7 +127,10 @@ impl Discoverer {
                 found
             }
         };
-        let known = known.or_else(|| libraries.then(|| self.library(pid)).flatten());
+        let known = match depth {
+            Depth::Executable => known,
+            Depth::Libraries => known.or_else(|| self.library(pid)),
+        };
         match known.zip(start_time(pid)) {
             Some((executable, start_time)) => Look::Go(GoProcess { pid, start_time, executable }),
             None => Look::Other,

@@ -1,5 +1,6 @@
 //! Samples of a target's memory, and the timeline that they make.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use lastgasp_goruntime::MemStats;
@@ -37,7 +38,7 @@ pub struct Event {
     /// Milliseconds since the watch began.
     pub t_ms: u64,
     /// `attach`, `arm`, `disarm`, `freeze`, `kill`, `exit`, `baseline`, [`PROFILING_ON`].
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// For people.
     pub text: String,
 }
@@ -106,7 +107,7 @@ impl Timeline {
     /// Notes an event, now.
     pub fn note(&mut self, kind: &'static str, text: impl Into<String>) {
         if self.events.len() < MAX_EVENTS {
-            self.events.push(Event { t_ms: self.now_ms(), kind, text: text.into() });
+            self.events.push(Event { t_ms: self.now_ms(), kind: kind.into(), text: text.into() });
         }
     }
 }

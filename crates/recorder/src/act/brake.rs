@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use lastgasp_observe::kernel::cgroup::Cgroup;
 
+use crate::guard::{Panicked, spawn_guarded};
 use crate::undo::cgroup_file::write;
 use crate::undo::cgroup_limit::{CgroupLimitChange, value};
 use crate::undo::journal::Journal;
@@ -35,7 +36,7 @@ struct Set {
     change: CgroupLimitChange,
     watchdog: Arc<Watchdog>,
     /// The thread that writes it.
-    writer: JoinHandle<()>,
+    writer: JoinHandle<Result<(), Panicked>>,
     _journal: Journal,
 }
 
@@ -48,6 +49,15 @@ impl Set {
             self.watchdog.after_brake(file);
         }
     }
+}
+
+/// What becomes of a limit that somebody else has set where the brake would stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OthersLimit {
+    /// It stands, and there is no brake.
+    Respected,
+    /// The brake takes its place, as long as it stands.
+    Overridden,
 }
 
 /// How far beyond what is used a brake stands.
@@ -65,7 +75,7 @@ pub(crate) fn height(usage: u64, limit: u64) -> Option<u64> {
 
 impl Brake {
     /// Sets `memory.high` of a v2 group for `most`. One that somebody else has set (Kubernetes' MemoryQoS) is
-    /// refused, unless `over_others`.
+    /// refused, unless it is to be overridden.
     ///
     /// # Errors
     /// The group is gone, is of v1, has one already, or must not be written: nothing was changed then. Needs
@@ -74,7 +84,7 @@ impl Brake {
         group: &Cgroup,
         limit: u64,
         most: Duration,
-        over_others: bool,
+        others: OthersLimit,
         store: &Path,
         watchdog: &Arc<Watchdog>,
     ) -> io::Result<Self> {
@@ -85,7 +95,7 @@ impl Brake {
         let usage = group.usage().ok_or(io::ErrorKind::NotFound)?;
         let high = height(usage, limit).ok_or_else(|| io::Error::other("too near to the limit for a tripwire"))?;
         let saved = value(&file).ok_or(io::ErrorKind::NotFound)?;
-        if saved != "max" && !over_others {
+        if saved != "max" && others == OthersLimit::Respected {
             return Err(io::Error::other(format!("{} is {saved} already: somebody else brakes here", file.display())));
         }
         if saved.parse::<u64>().is_ok_and(|s| s <= high) {
@@ -120,8 +130,7 @@ impl Brake {
         // The write reclaims memory before it returns, for fifty milliseconds and more; the limit holds from
         // its beginning. So nobody waits for it.
         let (file, ours) = (change.file.clone(), change.ours.clone());
-        let writer = std::thread::Builder::new().name("tripwire".into()).stack_size(64 << 10);
-        let writer = writer.spawn(move || drop(write(&file, &ours)))?;
+        let writer = spawn_guarded("tripwire", 64 << 10, move || drop(write(&file, &ours)))?;
         let set = Set { change, watchdog: Arc::clone(watchdog), writer, _journal: journal };
         Ok(Self { set_at: Instant::now(), set: Some(set) })
     }
@@ -140,7 +149,7 @@ impl Drop for Brake {
             return set.take_back();
         }
         // Should there be no thread to be had, the watchdog does it.
-        let _ = std::thread::Builder::new().name("tripwire".into()).stack_size(64 << 10).spawn(move || set.take_back());
+        let _ = spawn_guarded("tripwire", 64 << 10, move || set.take_back());
     }
 }
 

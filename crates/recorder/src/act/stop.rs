@@ -14,6 +14,7 @@ use nix::sys::ptrace;
 use nix::unistd::Pid;
 
 use crate::act::ptrace::{TraceStop, trace_detach, trace_stop};
+use crate::guard::{Panicked, USUAL_STACK, spawn_guarded};
 use crate::undo::cgroup_file::write;
 use crate::undo::journal::Journal;
 use crate::undo::watchdog::{PATIENCE, Watchdog};
@@ -53,7 +54,7 @@ enum How<'a> {
     Freezer(&'a PathBuf, &'a Watchdog),
     /// The thread that holds the target; it lets go when the sender is dropped, and after [`PATIENCE`] by
     /// itself.
-    Ptrace(Option<mpsc::Sender<()>>, Option<JoinHandle<()>>, Option<(&'a Watchdog, u64)>),
+    Ptrace(Option<mpsc::Sender<()>>, Option<JoinHandle<Result<(), Panicked>>>, Option<(&'a Watchdog, u64)>),
     Not,
 }
 
@@ -220,7 +221,8 @@ fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration) -> Stopped<'
     let announced = watchdog.and_then(|w| Some((w, w.before_hold().ok()?)));
     let (go, wait) = mpsc::channel::<()>();
     let (report, ready) = mpsc::channel();
-    let holder = std::thread::Builder::new().name("stop".into()).spawn(move || {
+    // A panic of it ends the thread, and with it the kernel lets go.
+    let holder = spawn_guarded("stop", USUAL_STACK, move || {
         let mut held = Held::default();
         held.seize(pid, patience);
         let nothing = held.threads.is_empty();

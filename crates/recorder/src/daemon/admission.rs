@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::attach::{Attached, Attachers, Depth, Looked};
+use lastgasp_observe::target::discover::Depth;
+
+use super::attach::{Attached, Attachers, Looked};
 use super::attach_latency::AttachLatency;
 use super::library_rescan::LibraryRescan;
 use super::process_events::{News, ProcessEvents};
@@ -27,6 +29,16 @@ pub(crate) struct Admission {
     /// Processes that are not watched, by number, with their start time: not to be looked at again at every
     /// scan.
     passed: BTreeMap<i32, u64>,
+}
+
+/// Whether what is known of numbers holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// It does: with events it is heard of who takes a number and becomes a program, and asking the kernel
+    /// for the start of each process costs 30 microseconds.
+    Certain,
+    /// It may be of others that had the numbers before.
+    Doubtful,
 }
 
 /// What a look at a process came to.
@@ -87,6 +99,11 @@ impl Admission {
         self.attachers.look_at(pid, depth);
     }
 
+    /// Has a process looked at then, as one that is starting: more than once, if it must be.
+    pub(crate) fn look_at_later(&mut self, pid: i32, at: Instant) {
+        self.starting.insert(pid, (at, at));
+    }
+
     /// Has those looked at whose time has come.
     pub(crate) fn look_at_due(&mut self, now: Instant) {
         for (pid, (at, _)) in self.starting.iter_mut().filter(|(_, (at, _))| *at <= now) {
@@ -99,27 +116,24 @@ impl Admission {
         }
     }
 
-    /// Has everybody looked at who is not known yet. `doubtful`: what is known of numbers may be of others
-    /// that had them before. With events that is heard of: who takes a number and becomes a program is in
-    /// one, and asking the kernel for the start of each process costs 30 microseconds.
-    pub(crate) fn look_at_everybody(&mut self, doubtful: bool, is_watched: impl Fn(i32) -> bool) {
+    /// Has everybody looked at who is not known yet.
+    pub(crate) fn look_at_everybody(&mut self, known: Known, is_watched: impl Fn(i32) -> bool) {
         let pids = std::fs::read_dir("/proc")
             .map(|d| d.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok()).collect::<BTreeSet<_>>());
-        self.look_at_unknown(&pids.unwrap_or_default(), doubtful, is_watched);
+        self.look_at_unknown(&pids.unwrap_or_default(), known, is_watched);
     }
 
-    fn look_at_unknown(&mut self, pids: &BTreeSet<i32>, doubtful: bool, is_watched: impl Fn(i32) -> bool) {
+    fn look_at_unknown(&mut self, pids: &BTreeSet<i32>, known: Known, is_watched: impl Fn(i32) -> bool) {
         self.passed.retain(|pid, _| pids.contains(pid));
         self.attach_latency.only(pids);
         for pid in pids {
-            let known = is_watched(*pid)
+            let is_known = is_watched(*pid)
                 || self.starting.contains_key(pid)
                 || self.library_rescan.knows(*pid)
-                || self
-                    .passed
-                    .get(pid)
-                    .is_some_and(|start| !doubtful || lastgasp_inferior::start_time(*pid) == Some(*start));
-            if !known {
+                || self.passed.get(pid).is_some_and(|start| {
+                    known == Known::Certain || lastgasp_inferior::start_time(*pid) == Some(*start)
+                });
+            if !is_known {
                 self.attachers.look_at(*pid, Depth::Libraries);
             }
         }
@@ -223,7 +237,7 @@ mod tests {
         assert_eq!(pauses.last(), Some(&Duration::from_millis(250)));
         let took = now - began;
         assert!(took >= MAX_START && took <= MAX_START + Duration::from_millis(250), "{took:?}");
-        a.look_at_unknown(&BTreeSet::from([own()]), true, |_| false);
+        a.look_at_unknown(&BTreeSet::from([own()]), Known::Doubtful, |_| false);
         assert!(a.attachers.queued().is_empty(), "it was passed by");
     }
 
@@ -231,21 +245,36 @@ mod tests {
     fn who_is_known_is_not_asked_for_again() {
         let (mut a, now) = (admission(), Instant::now());
         let all = BTreeSet::from([1, own()]);
-        a.look_at_unknown(&all, false, |pid| pid == 1);
+        a.look_at_unknown(&all, Known::Certain, |pid| pid == 1);
         assert_eq!(a.attachers.queued(), [(own(), Depth::Libraries)]);
         a.decide(own(), Looked::Excluded, now);
-        a.look_at_unknown(&all, true, |pid| pid == 1);
+        a.look_at_unknown(&all, Known::Doubtful, |pid| pid == 1);
         assert!(a.attachers.queued().is_empty());
         // Another process has its number now.
         a.passed.insert(own(), 1);
-        a.look_at_unknown(&all, false, |pid| pid == 1);
+        a.look_at_unknown(&all, Known::Certain, |pid| pid == 1);
         assert!(a.attachers.queued().is_empty(), "with events that would have been heard of");
-        a.look_at_unknown(&all, true, |pid| pid == 1);
+        a.look_at_unknown(&all, Known::Doubtful, |pid| pid == 1);
         assert_eq!(a.attachers.queued(), [(own(), Depth::Libraries)]);
         a.decide(own(), Looked::Excluded, now);
         a.forget_passed();
-        a.look_at_unknown(&all, true, |pid| pid == 1);
+        a.look_at_unknown(&all, Known::Doubtful, |pid| pid == 1);
         assert_eq!(a.attachers.queued().len(), 1, "another configuration");
+    }
+
+    /// Whose worker has panicked, after the pause.
+    #[test]
+    fn who_is_looked_at_later_is_looked_at_once() {
+        let (mut a, now) = (admission(), Instant::now());
+        a.look_at_later(own(), now + Duration::from_millis(500));
+        assert!(a.due() <= now + Duration::from_millis(500));
+        a.look_at_unknown(&BTreeSet::from([own()]), Known::Doubtful, |_| false);
+        a.look_at_due(now);
+        assert!(a.attachers.queued().is_empty(), "not before its time, by a scan neither");
+        a.look_at_due(now + Duration::from_millis(500));
+        assert_eq!(a.attachers.queued(), [(own(), Depth::Libraries)]);
+        a.decide(own(), refused(), now);
+        assert!(a.starting.is_empty());
     }
 
     #[test]

@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::DiscoverError;
 use lastgasp_observe::kernel::cgroup::Mounts;
-use lastgasp_observe::kernel::container::{Home, home};
+use lastgasp_observe::kernel::container::Home;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::target::discover::{Discoverer, GoProcess};
+use lastgasp_observe::target::discover::{Depth, Discoverer, GoProcess};
 use lastgasp_observe::target::identity::identity;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::{AttachError, Target};
 
 use super::settings::Settings;
+use crate::guard::{guarded, spawn_guarded};
 use crate::watch::history::lock;
 use crate::watch::target_watch::TargetWatch;
 
@@ -40,15 +41,6 @@ pub(crate) enum Looked {
     Other(Depth),
     /// It is gone, or the number is that of a thread.
     NoProcess,
-}
-
-/// How closely a process is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// At its executable.
-    Executable,
-    /// At the libraries that it has loaded too.
-    Libraries,
 }
 
 /// A process that can be watched.
@@ -75,6 +67,7 @@ struct Queue {
 
 /// So many, so that one that hangs does not blind us.
 const THREADS: usize = 2;
+const NAME: &str = "attach";
 
 impl Attachers {
     /// Starts them; `done` gets what they find.
@@ -86,8 +79,7 @@ impl Attachers {
         let threads = Self { queue: Arc::clone(&queue) };
         for _ in 0..THREADS {
             let (queue, settings, done) = (Arc::clone(&queue), Arc::clone(settings), done.clone());
-            let thread = std::thread::Builder::new().name("attach".into()).stack_size(1 << 20);
-            thread.spawn(move || serve(&queue, &settings, done))?;
+            spawn_guarded(NAME, 1 << 20, move || serve(&queue, &settings, Inspector::start, done))?;
         }
         Ok(threads)
     }
@@ -134,13 +126,19 @@ impl Queue {
     }
 }
 
-fn serve(queue: &Queue, settings: &Mutex<Arc<Settings>>, done: impl Fn(i32, Looked)) {
-    let (mounts, cache, mut discoverer) = (Mounts::detect(), RuntimeCache::of_user(), Discoverer::default());
-    let mut machine = Machine::detect();
+/// Looks at one process after the other, until no more will come. One at which the look panics is refused,
+/// and the next one is looked at.
+fn serve<I: Inspect>(queue: &Queue, settings: &Mutex<Arc<Settings>>, start: fn() -> I, done: impl Fn(i32, Looked)) {
+    let mut inspector = start();
     while let Some((pid, depth)) = queue.next() {
         let settings = Arc::clone(&settings.lock().unwrap_or_else(PoisonError::into_inner));
         let began = Instant::now();
-        let looked = look(pid, depth, &settings, &mounts, &cache, &mut discoverer, &mut machine);
+        let looked = guarded(NAME, || inspector.look(pid, depth, &settings)).unwrap_or_else(|panicked| {
+            // What it keeps may be half changed.
+            inspector = start();
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            Looked::Refused { service: name.trim_end().to_owned(), why: panicked.to_string() }
+        });
         if matches!(looked, Looked::NotYet | Looked::Found(_)) {
             let ready = matches!(looked, Looked::Found(_));
             tracing::debug!(pid, ready, took_ms = format!("{:.1}", began.elapsed().as_secs_f64() * 1e3), "looked at");
@@ -149,42 +147,55 @@ fn serve(queue: &Queue, settings: &Mutex<Arc<Settings>>, done: impl Fn(i32, Look
     }
 }
 
-fn look(
-    pid: i32,
-    depth: Depth,
-    settings: &Settings,
-    mounts: &Mounts,
-    cache: &RuntimeCache,
-    discoverer: &mut Discoverer,
-    machine: &mut Machine,
-) -> Looked {
-    let found = match depth {
-        Depth::Executable => discoverer.go_program(pid),
-        Depth::Libraries => discoverer.go_process(pid),
-    };
-    if !is_process(pid) {
-        return Looked::NoProcess;
+/// Whoever looks at a process.
+trait Inspect {
+    fn look(&mut self, pid: i32, depth: Depth, settings: &Settings) -> Looked;
+}
+
+/// What the looks of one thread have in common.
+struct Inspector {
+    mounts: Mounts,
+    cache: RuntimeCache,
+    discoverer: Discoverer,
+    machine: Machine,
+}
+
+impl Inspector {
+    fn start() -> Self {
+        let (mounts, cache, discoverer) = (Mounts::detect(), RuntimeCache::of_user(), Discoverer::default());
+        Self { mounts, cache, discoverer, machine: Machine::detect() }
     }
-    let Some(executable) = found else { return Looked::Other(depth) };
-    let who = identity(pid, mounts, executable.start_time);
-    let home = home(&who.cgroup);
-    if !settings.wants(&who, &home) {
-        return Looked::Excluded;
-    }
-    match Target::attach(pid, mounts, cache) {
-        Ok(target) => {
-            machine.refresh(Duration::from_millis(100));
-            let rss = target.process.rss().unwrap_or(0);
-            let limit_usage = LimitUsage::of(pid, rss, None, None, mounts, machine);
-            let mut watch = TargetWatch::new(target, limit_usage, machine);
-            lock(&watch.history).first_look(&mut watch.limit_usage);
-            Looked::Found(Box::new(Attached { watch, home, executable }))
+}
+
+impl Inspect for Inspector {
+    fn look(&mut self, pid: i32, depth: Depth, settings: &Settings) -> Looked {
+        let Self { mounts, cache, discoverer, machine } = self;
+        let found = discoverer.find(pid, depth);
+        if !is_process(pid) {
+            return Looked::NoProcess;
         }
-        Err(AttachError::Discover(DiscoverError::Unreadable { .. })) => Looked::NotYet,
-        Err(e) if lastgasp_inferior::start_time(pid).is_some() => {
-            Looked::Refused { service: who.service, why: e.to_string() }
+        let Some(executable) = found else { return Looked::Other(depth) };
+        let who = identity(pid, mounts, executable.start_time);
+        let home = settings.identities.home(pid, &who.cgroup);
+        if !settings.wants(&who, &home) {
+            return Looked::Excluded;
         }
-        Err(_) => Looked::NoProcess,
+        match Target::attach(pid, mounts, cache) {
+            Ok(mut target) => {
+                target.identity.container.clone_from(&home.container);
+                machine.refresh(Duration::from_millis(100));
+                let rss = target.process.rss().unwrap_or(0);
+                let limit_usage = LimitUsage::of(pid, rss, None, None, mounts, machine);
+                let mut watch = TargetWatch::new(target, limit_usage, machine);
+                lock(&watch.history).first_look(&mut watch.limit_usage);
+                Looked::Found(Box::new(Attached { watch, home, executable }))
+            }
+            Err(AttachError::Discover(DiscoverError::Unreadable { .. })) => Looked::NotYet,
+            Err(e) if lastgasp_inferior::start_time(pid).is_some() => {
+                Looked::Refused { service: who.service, why: e.to_string() }
+            }
+            Err(_) => Looked::NoProcess,
+        }
     }
 }
 
@@ -200,6 +211,42 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+
+    /// Panics at process 2.
+    struct Stumbles {
+        looks: u32,
+    }
+
+    impl Inspect for Stumbles {
+        fn look(&mut self, pid: i32, depth: Depth, _settings: &Settings) -> Looked {
+            self.looks += 1;
+            assert!(pid != 2, "look {}", self.looks);
+            if self.looks == 1 { Looked::NotYet } else { Looked::Other(depth) }
+        }
+    }
+
+    /// The process at which a look panics is refused; those after it are looked at, by a fresh inspector.
+    #[test]
+    fn a_panic_costs_one_look() {
+        let attachers = Attachers::without_threads();
+        for pid in [1, 3, 2, 4] {
+            attachers.look_at(pid, Depth::Executable);
+        }
+        let queue = Arc::clone(&attachers.queue);
+        let (tell, told) = channel();
+        let settings = Mutex::new(Arc::new(Settings::default()));
+        let served = std::thread::spawn(move || {
+            serve(&queue, &settings, || Stumbles { looks: 0 }, |pid, looked| drop(tell.send((pid, looked))));
+        });
+        let next = || told.recv().unwrap();
+        assert!(matches!(next(), (1, Looked::NotYet)));
+        assert!(matches!(next(), (3, Looked::Other(_))));
+        let (pid, looked) = next();
+        assert!(matches!(&looked, Looked::Refused { why, .. } if why == "attach panicked: look 3"), "{pid} {looked:?}");
+        assert!(matches!(next(), (4, Looked::NotYet)));
+        drop(attachers);
+        served.join().unwrap();
+    }
 
     #[test]
     fn a_thread_is_no_process() {

@@ -2,15 +2,18 @@
 //! core allows. On a thread of its own, since reading a process's memory can hang; nothing is stopped for it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
 use lastgasp_observe::target::timeline::Sample;
 
 use super::target_status::TargetStatus;
+use crate::guard::{guarded, spawn_guarded};
 use crate::watch::history::TargetHistory;
 
+/// Name of the thread.
+const NAME: &str = "light";
 /// For each second of work so many of rest: at most 0.4 % of a core, whatever there is to sample.
 const REST: u32 = 250;
 /// Several are sampled before it rests: a waking, with cold caches, costs more than a sample.
@@ -26,6 +29,12 @@ pub(crate) struct Job {
     pub(crate) busy: Arc<AtomicBool>,
 }
 
+impl AsRef<AtomicBool> for Job {
+    fn as_ref(&self) -> &AtomicBool {
+        &self.busy
+    }
+}
+
 /// The thread.
 #[derive(Debug)]
 pub(crate) struct CalmSampler {
@@ -35,17 +44,7 @@ pub(crate) struct CalmSampler {
 impl CalmSampler {
     pub(crate) fn start() -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel::<Job>(4096);
-        std::thread::Builder::new().name("light".into()).stack_size(1 << 20).spawn(move || {
-            let mut owed = Duration::ZERO;
-            for job in queue {
-                owed += sample(&job) * REST;
-                job.busy.store(false, Ordering::Release);
-                if owed >= TOGETHER {
-                    std::thread::sleep(owed.min(Duration::from_secs(1)));
-                    owed = Duration::ZERO;
-                }
-            }
-        })?;
+        spawn_guarded(NAME, 1 << 20, move || serve(&queue, sample))?;
         Ok(Self { jobs })
     }
 
@@ -60,6 +59,21 @@ impl CalmSampler {
     }
 }
 
+/// Samples one process after the other. One at which a sample panics is sampled again in its turn, and the
+/// next one is sampled.
+fn serve<J: AsRef<AtomicBool>>(queue: &Receiver<J>, sample: impl Fn(&J) -> Duration) {
+    let mut owed = Duration::ZERO;
+    for job in queue {
+        owed += guarded(NAME, || sample(&job)).unwrap_or_default() * REST;
+        job.as_ref().store(false, Ordering::Release);
+        if owed >= TOGETHER {
+            std::thread::sleep(owed.min(Duration::from_secs(1)));
+            owed = Duration::ZERO;
+        }
+    }
+}
+
+/// Samples a process; gives how long that took.
 fn sample(job: &Job) -> Duration {
     let started = Instant::now();
     let mut history = match job.history.try_lock() {
@@ -77,7 +91,43 @@ fn sample(job: &Job) -> Duration {
     if history.baseline_due <= Instant::now() {
         history.note_baseline();
     }
+    let baselines = history.target.baselines.times().len() as u64;
     drop(history);
-    TargetStatus::change(&job.status, |s| s.sampled(&sample));
+    TargetStatus::change(&job.status, |s| {
+        s.sampled(&sample);
+        s.baselines = baselines;
+    });
     started.elapsed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Asked(u32, Arc<AtomicBool>);
+
+    impl AsRef<AtomicBool> for Asked {
+        fn as_ref(&self) -> &AtomicBool {
+            &self.1
+        }
+    }
+
+    /// After a sample that panics the next process is sampled, and that one too in its turn.
+    #[test]
+    fn a_panic_costs_one_sample() {
+        let busy: Vec<_> = (0..3).map(|_| Arc::new(AtomicBool::new(true))).collect();
+        let (jobs, queue) = sync_channel(8);
+        for (n, busy) in (0..).zip(&busy) {
+            jobs.send(Asked(n, Arc::clone(busy))).unwrap();
+        }
+        drop(jobs);
+        let sampled = Mutex::new(Vec::new());
+        serve(&queue, |job: &Asked| {
+            assert!(job.0 != 1, "its memory is odd");
+            sampled.lock().unwrap().push(job.0);
+            Duration::ZERO
+        });
+        assert_eq!(*sampled.lock().unwrap(), [0, 2]);
+        assert!(busy.iter().all(|b| !b.load(Ordering::Acquire)));
+    }
 }

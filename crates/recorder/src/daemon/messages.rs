@@ -9,7 +9,8 @@ use super::attach::Looked;
 use super::settings::Settings;
 use super::status::Status;
 use crate::decide::pin_window::PinWindow;
-use crate::watch::target_watch::{StopReason, TargetWatch};
+use crate::watch::stop_reason::StopReason;
+use crate::watch::target_watch::TargetWatch;
 
 /// What the supervisor is told.
 pub(crate) enum Message {
@@ -17,6 +18,8 @@ pub(crate) enum Message {
     Looked(i32, Looked),
     /// A worker is done.
     Back(Box<TargetWatch>, StopReason),
+    /// A worker has panicked; the watch of that process is gone with it.
+    Lost(i32),
     /// The pin has been tried.
     PinProbed(PinWindow),
     /// Another configuration.

@@ -7,6 +7,7 @@
 //! endangered through first.
 
 mod admission;
+mod assignment;
 mod attach;
 mod attach_latency;
 mod calm_sampler;
@@ -17,6 +18,7 @@ mod memory_notices;
 mod messages;
 mod pin_probe_thread;
 mod process_events;
+mod schedule;
 mod settings;
 mod shared;
 pub mod status;
@@ -40,6 +42,8 @@ use status::{Counters, Status, count};
 use messages::{Inbox, Message};
 use shared::Common;
 use supervisor::Supervisor;
+
+use crate::guard::guarded;
 
 /// The daemon, from outside.
 #[derive(Clone, Debug)]
@@ -104,7 +108,7 @@ impl Daemon {
     /// Watches until it is told to stop. The calling thread becomes the supervisor.
     ///
     /// # Errors
-    /// The system's error: it could not begin.
+    /// The system's error: it could not begin. Or the supervisor panicked.
     pub fn run(self) -> io::Result<()> {
         // A watched process takes a dozen descriptors and more; a shell's limit of 1024 would be used up by
         // eighty.
@@ -112,6 +116,24 @@ impl Daemon {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
         }
         let common = Arc::new(Common::new(&self.settings, self.captured, Arc::clone(&self.handle.counters)));
-        Supervisor::new(self.settings, self.handle.inbox, common)?.run(&self.inbox)
+        ends_with_an_error(|| Supervisor::new(self.settings, self.handle.inbox, common)?.run(&self.inbox))
+    }
+}
+
+/// Runs the supervisor; its panic is an error. What it had is dropped in the unwinding: that calls all
+/// workers away, and what they hold and brake is undone. Who started us starts us again.
+fn ends_with_an_error(supervisor: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    guarded("supervisor", supervisor).unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_supervisor_that_panics_ends_the_daemon_with_its_words() {
+        let error = ends_with_an_error(|| panic!("no such target: {}", 7)).unwrap_err();
+        assert_eq!(error.to_string(), "supervisor panicked: no such target: 7");
+        assert!(ends_with_an_error(|| Ok(())).is_ok());
     }
 }

@@ -17,15 +17,19 @@ use lastgasp_observe::kernel::owned_dir::open_owned_file;
 
 use crate::act::pin_probe::{Probe, SUBCOMMAND};
 use crate::decide::pin_window::PinWindow;
+use crate::guard::{Panicked, guarded, spawn_guarded};
 
 /// In the store: the boot, and the milliseconds for which memory could be read.
 const REMEMBERED: &str = ".pin-window";
+
+/// Name of the thread.
+const NAME: &str = "pin-trial";
 
 /// It goes on. Dropped, it is stopped, and what it made is gone when that returns.
 #[derive(Debug)]
 pub(crate) struct ProbeThread {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Result<(), Panicked>>>,
 }
 
 impl ProbeThread {
@@ -36,22 +40,32 @@ impl ProbeThread {
     pub(crate) fn start(store: PathBuf, done: impl FnOnce(PinWindow) + Send + 'static) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new().name("pin-trial".into()).stack_size(256 << 10).spawn(move || {
-            let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-            if let Some(window) = recall(&store, boot.trim()) {
-                tracing::debug!("the pin was tried at an earlier start, since this boot");
-                return done(window);
-            }
-            let mut victim = Command::new("/proc/self/exe");
-            victim.arg(SUBCOMMAND);
-            let probe = Probe { mounts: &Mounts::detect(), store: &store, victim, stop: &stopped };
-            if let Some(window) = probe.make() {
-                remember(&store, boot.trim(), &window);
+        let thread = spawn_guarded(NAME, 256 << 10, move || {
+            if let Some(window) = guarded_window(|| window(&store, &stopped)) {
                 done(window);
             }
         })?;
         Ok(Self { stop, thread: Some(thread) })
     }
+}
+
+/// What `probe` found out; of one that panics, that it is not known.
+fn guarded_window(probe: impl FnOnce() -> Option<PinWindow>) -> Option<PinWindow> {
+    guarded(NAME, probe).unwrap_or_else(|panicked| Some(PinWindow::Unmeasured { why: panicked.to_string() }))
+}
+
+/// What was measured since this boot, or is measured now; `None` if that was stopped.
+fn window(store: &Path, stop: &AtomicBool) -> Option<PinWindow> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    if let Some(window) = recall(store, boot.trim()) {
+        tracing::debug!("the pin was tried at an earlier start, since this boot");
+        return Some(window);
+    }
+    let mut victim = Command::new("/proc/self/exe");
+    victim.arg(SUBCOMMAND);
+    let window = Probe { mounts: &Mounts::detect(), store, victim, stop }.make()?;
+    remember(store, boot.trim(), &window);
+    Some(window)
 }
 
 /// What was measured since this boot. The store may be where anybody can write: what is not this user's own
@@ -95,6 +109,17 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    /// Nobody waits for ever for what a probe that panicked would have said.
+    #[test]
+    fn a_probe_that_panics_has_measured_nothing() {
+        let window =
+            guarded_window(|| Some([PinWindow::Refused { why: String::new() }][std::hint::black_box(1)].clone()));
+        assert!(
+            matches!(&window, Some(PinWindow::Unmeasured { why }) if why.starts_with("pin-trial panicked: index out"))
+        );
+        assert_eq!(guarded_window(|| None), None);
+    }
 
     #[test]
     fn what_was_measured_holds_until_the_next_boot() {

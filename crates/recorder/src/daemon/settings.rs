@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastgasp_observe::kernel::container::Home;
-use lastgasp_observe::target::identity::Identity;
+use lastgasp_observe::target::identity::{CgroupPath, Identity, IdentitySource};
 
 use crate::decide::policy::Policy;
 
@@ -35,6 +35,8 @@ pub struct Settings {
     pub store: PathBuf,
     /// Whom to watch.
     pub wanted: Wanted,
+    /// Who knows in which container and pod a process runs.
+    pub identities: Arc<dyn IdentitySource>,
     /// How often a calm target's gauges are sampled.
     pub calm_sample: Duration,
     /// What braking may do, where it may.
@@ -77,6 +79,7 @@ impl Default for Settings {
             policy: Policy { calm: Duration::from_secs(2), ..Policy::default() },
             store: PathBuf::from("."),
             wanted: Arc::new(|_| true),
+            identities: Arc::new(CgroupPath),
             calm_sample: Duration::from_secs(5),
             brake: BrakeRules::default(),
             pin_probe: true,

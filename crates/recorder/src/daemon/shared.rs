@@ -59,7 +59,7 @@ impl Common {
         if !watchdog.as_ref().is_some_and(|w| w.is_alive()) {
             *watchdog = Watchdog::start(&[]).ok().map(Arc::new);
             count(&self.counters, |c| c.watchdog_restarts += 1);
-            tracing::warn!("the watchdog had ended: started again");
+            tracing::warn!(event = "watchdog-restarted", "the watchdog had ended: started again");
         }
         watchdog.clone()
     }

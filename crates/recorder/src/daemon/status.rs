@@ -61,6 +61,8 @@ pub struct Counters {
     pub evidence_seconds: Histogram,
     /// Times that the watchdog had to be started again.
     pub watchdog_restarts: u64,
+    /// Panics of this process's threads that were caught ([`crate::guard`]).
+    pub thread_panics: u64,
     /// Times that the configuration was read again.
     pub reloads: u64,
 }

@@ -1,8 +1,9 @@
 //! The supervisor: one thread for all calm processes. It hears of new ones and of ends, looks at cgroups, and
 //! calls a worker when one is in danger. It never reads a process's memory, and so it never hangs with one.
+//! Who comes under watch is [`super::admission`]'s to say, when a look is due [`super::schedule`]'s, and how
+//! a watch changes hands [`super::assignment`]'s.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::atomic::AtomicBool;
@@ -10,45 +11,41 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use lastgasp_observe::kernel::container::home;
 use lastgasp_observe::kernel::files::release;
 use lastgasp_observe::kernel::machine::{Machine, fastest_growth};
+use lastgasp_observe::target::discover::Depth;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::admission::{Admission, Admitted};
-use super::attach::{Attached, Attachers, Depth, Looked};
+use super::admission::{Admission, Admitted, Known};
+use super::assignment::{Assignment, NoWorker, Relapses};
+use super::attach::{Attached, Attachers, Looked};
 use super::calm_sampler::{CalmSampler, Job};
 use super::memory_notices::MemoryNotices;
 use super::messages::{Inbox, Message};
 use super::pin_probe_thread::ProbeThread;
 use super::process_events::ProcessEvents;
+use super::schedule::Schedule;
 use super::settings::Settings;
 use super::shared::Common;
-use super::status::{Status, count};
+use super::status::{Counters, Status, count};
 use super::target_status::TargetStatus;
-use super::worker::{LEAVE, LOOK, Worker};
-use crate::decide::forecast::Point;
+use super::worker::{Task, Worker, watch_closely};
 use crate::decide::pin_window::PinWindow;
-use crate::decide::policy::{Mode, State};
+use crate::decide::policy::{Measured, Mode, PinAct, State};
+use crate::guard::{Panicked, panics};
 use crate::own_process::run_before_others;
-use crate::watch::target_watch::{StopReason, TargetWatch};
+use crate::watch::stop_reason::StopReason;
+use crate::watch::target_watch::TargetWatch;
+use crate::watch::watch_loop::Rules;
 
 /// Marks in epoll's events, beside process numbers.
 const PROCESS_EVENTS: u64 = u64::MAX;
 const WAKEUP: u64 = u64::MAX - 1;
 const MEMORY_NOTICES: u64 = u64::MAX - 2;
-/// Looks that are due within this time are taken together: one waking for many.
-const TOGETHER: Duration = Duration::from_millis(16);
-/// Looks that are far apart are due at the same few moments of a second, for all processes: a waking costs
-/// more than a look.
-const MOMENT: Duration = Duration::from_millis(250);
 /// How often limits are read again, and whether a process is still in its group: after a quarter of the time
 /// that it is watched for, within these. A new process may be moved into its group, and be given its limit,
 /// after its start; later that is seldom.
 const LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
-/// A worker stays until it has been calm for so long.
-const CALM_AGAIN: Duration = Duration::from_secs(15);
 
 /// Everything that the supervisor knows.
 pub(crate) struct Supervisor {
@@ -64,32 +61,24 @@ pub(crate) struct Supervisor {
     pin_window: Option<PinWindow>,
     _probe_thread: Option<ProbeThread>,
     machine: Machine,
-    started: Instant,
+    measured: Measured,
     started_unix: u64,
     watched: BTreeMap<i32, Watched>,
-    due: BinaryHeap<Reverse<(Instant, i32)>>,
+    schedule: Schedule,
+    relapses: Relapses,
     stopping: bool,
 }
 
 /// A process under watch.
 struct Watched {
-    assignment: Assignment,
+    assignment: Assignment<Box<TargetWatch>>,
     status: Arc<Mutex<TargetStatus>>,
-    /// When its next look is due; older entries of the heap are void.
-    due: Instant,
     sampled: Instant,
     busy: Arc<AtomicBool>,
 }
 
-/// Who watches it.
-enum Assignment {
-    Supervisor(Box<TargetWatch>),
-    /// Written to call the worker away.
-    Worker(Arc<EventFd>),
-}
-
 impl Supervisor {
-    pub(crate) fn new(mut settings: Settings, inbox: Inbox, common: Arc<Common>) -> io::Result<Self> {
+    pub(crate) fn new(settings: Settings, inbox: Inbox, common: Arc<Common>) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let (process_events, trouble) = ProcessEvents::listen();
         if let Some(e) = trouble {
@@ -103,9 +92,9 @@ impl Supervisor {
         epoll.add(inbox.wakeup.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKEUP))?;
         let memory_notices = MemoryNotices::new(settings.policy.mode > Mode::Observe)?;
         epoll.add(&memory_notices, EpollEvent::new(EpollFlags::EPOLLIN, MEMORY_NOTICES))?;
-        settings.policy.fastest = fastest_growth();
+        let measured = Measured { fastest: fastest_growth(), ..Measured::default() };
         tracing::info!(
-            gigabytes_per_second = format!("{:.1}", settings.policy.fastest / 1e9),
+            gigabytes_per_second = format!("{:.1}", measured.fastest / 1e9),
             "the fastest growth that this machine can produce"
         );
         let settings = Arc::new(settings);
@@ -128,10 +117,11 @@ impl Supervisor {
             pin_window: None,
             _probe_thread: probe.transpose()?,
             machine: Machine::detect(),
-            started: Instant::now(),
+            measured,
             started_unix: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs()),
             watched: BTreeMap::new(),
-            due: BinaryHeap::new(),
+            schedule: Schedule::new(Instant::now()),
+            relapses: Relapses::default(),
             stopping: false,
         })
     }
@@ -182,8 +172,8 @@ impl Supervisor {
         if self.stopping {
             return Duration::from_millis(20);
         }
-        let due = self.due.peek().map(|Reverse((at, _))| *at);
-        let next = [due, self.memory_notices.due(), Some(self.admission.due())].into_iter().flatten().min();
+        let due = [self.schedule.due(), self.memory_notices.due(), Some(self.admission.due())];
+        let next = due.into_iter().flatten().min();
         let most = Duration::from_secs(1);
         next.map_or(most, |at| at.saturating_duration_since(Instant::now())).min(most)
     }
@@ -192,6 +182,7 @@ impl Supervisor {
         match message {
             Message::Looked(pid, looked) => self.looked(pid, looked),
             Message::Back(watch, reason) => self.back(watch, &reason),
+            Message::Lost(pid) => self.lost(pid),
             Message::PinProbed(window) => self.pin_probed(window),
             Message::Settings(settings) => self.reload(*settings),
             Message::Status(answer) => {
@@ -209,9 +200,9 @@ impl Supervisor {
     fn hear_memory_notices(&mut self) {
         for pid in self.memory_notices.heard(Instant::now()) {
             self.count(|c| c.notices += 1);
-            tracing::debug!(pid, "the kernel says that its memory runs out");
+            tracing::debug!(pid, event = "notice", "the kernel says that its memory runs out");
             match self.watched.get(&pid).map(|w| &w.assignment) {
-                Some(Assignment::Worker(wakeup)) => drop(wakeup.write(LOOK)),
+                Some(Assignment::Worker(call)) => call.look(),
                 Some(Assignment::Supervisor(_)) => self.look(pid),
                 None => {}
             }
@@ -228,14 +219,15 @@ impl Supervisor {
             }
         }
         if news.all {
-            self.admission.look_at_everybody(news.lost, |pid| self.watched.contains_key(&pid));
+            let known = if news.lost { Known::Doubtful } else { Known::Certain };
+            self.admission.look_at_everybody(known, |pid| self.watched.contains_key(&pid));
         }
         self.admission.look_at_due(Instant::now());
     }
 
     fn look_at(&mut self, pid: i32) {
         match self.watched.get(&pid).map(|w| &w.assignment) {
-            Some(Assignment::Worker(wakeup)) => drop(wakeup.write(LEAVE)),
+            Some(Assignment::Worker(call)) => call.leave(),
             // By exec: another program in the same process.
             Some(Assignment::Supervisor(watch)) if watch.is_replaced() => {
                 self.forget(pid);
@@ -275,18 +267,18 @@ impl Supervisor {
             go = status.go_version,
             limit = watch.limit_usage.limit.as_ref().map(|l| l.0),
             ready_ms = ready.map(|took| format!("{:.1}", took.as_secs_f64() * 1e3)),
+            event = "watched",
             "watched"
         );
         self.count(|c| c.discovered += 1);
         self.memory_notices.follow(pid, watch.limit_usage.limits());
-        watch.memory.told = self.memory_notices.tell_of(pid);
+        watch.decisions.told = self.memory_notices.tell_of(pid);
         let now = Instant::now();
         self.watched.insert(
             pid,
             Watched {
                 assignment: Assignment::Supervisor(Box::new(watch)),
                 status: Arc::new(Mutex::new(status)),
-                due: now,
                 sampled: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now),
                 busy: Arc::new(AtomicBool::new(false)),
             },
@@ -304,18 +296,9 @@ impl Supervisor {
     }
 
     fn look_at_all_that_are_due(&mut self) {
-        let now = Instant::now();
-        let mut looked = false;
-        while let Some(Reverse((at, pid))) = self.due.peek().copied() {
-            // The first one was waited for; others that are nearly due are taken along.
-            if at > now + if looked { TOGETHER } else { Duration::ZERO } {
-                break;
-            }
-            self.due.pop();
-            if self.watched.get(&pid).is_some_and(|w| w.due == at) {
-                self.look(pid);
-                looked = true;
-            }
+        let mut round = Schedule::round(Instant::now());
+        while let Some(pid) = self.schedule.next_of(&mut round) {
+            self.look(pid);
         }
     }
 
@@ -334,7 +317,7 @@ impl Supervisor {
         if watch.limit_usage.age() > limits || watch.limit_usage.is_outdated(&self.machine) {
             watch.refresh_limits(rss, &self.machine);
             self.memory_notices.follow(pid, watch.limit_usage.limits());
-            watch.memory.told = self.memory_notices.tell_of(pid);
+            watch.decisions.told = self.memory_notices.tell_of(pid);
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay
             // charged.
             if !self.admission.has_events() && watch.is_replaced() {
@@ -343,25 +326,22 @@ impl Supervisor {
             }
         }
         let usage = watch.limit_usage.usage_now(rss, &self.machine);
-        let point = Point { t_ms: watch.clock.now_ms(), bytes: usage };
-        let before = watch.memory.clone();
-        let step = watch.decide(&self.settings.policy, point);
-        let danger = watch.memory.state > State::Watch || step.acts.strike || step.acts.brake.is_some();
-        if danger {
-            // The worker decides afresh.
-            watch.memory = before;
-        } else {
+        let (memory, step) = watch.decide(&self.settings.policy, self.measured, usage);
+        let danger = memory.state() > State::Watch || step.acts.strike || step.acts.brake.is_some();
+        // In danger the worker decides afresh.
+        if !danger {
+            watch.decisions.remember(memory);
             match step.acts.pin {
-                Some(true) => {
+                Some(PinAct::Hold) => {
                     if let Err(e) = watch.arm() {
                         TargetStatus::change(&watched.status, |s| s.problem = Some(format!("not armed: {e}")));
                     }
                 }
-                Some(false) => watch.pin = None,
+                Some(PinAct::Release) => watch.pin = None,
                 None => {}
             }
         }
-        TargetStatus::change(&watched.status, |s| s.decided(usage, &step, watch));
+        TargetStatus::change(&watched.status, |s| s.decided(&watch.decided(usage, &step)));
         if watched.sampled.elapsed() >= self.settings.calm_sample {
             watched.sampled = Instant::now();
             self.calm_sampler.sample(Job {
@@ -371,61 +351,60 @@ impl Supervisor {
                 busy: Arc::clone(&watched.busy),
             });
         }
-        watched.due = together(self.started, Instant::now() + step.sleep, step.sleep);
-        self.due.push(Reverse((watched.due, pid)));
+        self.schedule.set_after(pid, Instant::now(), step.sleep);
         if danger {
-            self.start_worker(pid, false);
+            self.start_worker(pid, Task::Watch);
         }
     }
 
     /// A calm process has ended.
     fn ended(&mut self, pid: i32) {
-        self.start_worker(pid, true);
+        self.start_worker(pid, Task::ReadTheDead);
     }
 
-    /// Hands a process to a thread of its own; `dead`: to read what is left of it.
-    fn start_worker(&mut self, pid: i32, dead: bool) {
+    /// Hands a process to a thread of its own.
+    fn start_worker(&mut self, pid: i32, task: Task) {
         let Some(watched) = self.watched.get_mut(&pid) else { return };
-        let wakeup = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
-        let Ok(wakeup) = wakeup.map(Arc::new) else { return };
-        let assignment = std::mem::replace(&mut watched.assignment, Assignment::Worker(Arc::clone(&wakeup)));
-        let Assignment::Supervisor(mut watch) = assignment else {
-            watched.assignment = assignment;
-            return;
-        };
-        if let Some(exit) = &watch.exit {
+        let Assignment::Supervisor(watch) = &watched.assignment else { return };
+        let exit = watch.exit.as_ref();
+        if let Some(exit) = exit {
             let _ = self.epoll.delete(exit);
         }
-        let mut actor = Worker {
-            common: Arc::clone(&self.common),
-            status: Arc::clone(&watched.status),
-            wakeup,
-            stopper: None,
-            brake: None,
-            brake_time: self.settings.policy.brake,
-            brake_rules: self.settings.brake,
-            looked: Instant::now(),
-            woken: Instant::now(),
-            notes: Vec::new(),
+        let (common, status) = (Arc::clone(&self.common), Arc::clone(&watched.status));
+        let (settings, measured, inbox) = (Arc::clone(&self.settings), self.measured, self.inbox.clone());
+        let work = move |mut watch: Box<TargetWatch>, wakeup| {
+            let mut actor = Worker::new(common, status, wakeup, &settings);
+            let reason = watch_closely(&mut watch, Rules { policy: &settings.policy, measured }, &mut actor, task);
+            (watch, reason)
         };
-        let (policy, inbox) = (self.settings.policy.clone(), self.inbox.clone());
-        let watch_it = move || {
-            let mut machine = Machine::detect();
-            let reason = if dead {
-                let ended = watch.after_death(&policy, &mut machine, &mut actor);
-                watch.pin = None;
-                StopReason::Ended(ended)
-            } else {
-                watch.watch_loop(&policy, &mut machine, &mut actor, Some(CALM_AGAIN))
-            };
-            inbox.send(Message::Back(watch, reason));
+        let done = move |back: Result<(Box<TargetWatch>, StopReason), Panicked>| {
+            inbox.send(match back {
+                Ok((watch, reason)) => Message::Back(watch, reason),
+                Err(_) => Message::Lost(pid),
+            });
         };
-        let thread = std::thread::Builder::new().name("attend".into()).stack_size(512 << 10).spawn(watch_it);
-        if let Err(e) = thread {
-            // Its watch went with the closure: the scan finds the process again.
-            tracing::error!(pid, "no attendant: {e}");
-            self.forget(pid);
+        match watched.assignment.hand_over(work, done) {
+            Ok(()) => {}
+            Err(NoWorker::Kept) => self.listen_for_end(pid),
+            Err(NoWorker::Lost(e)) => {
+                // Its watch went with the closure: the scan finds the process again.
+                tracing::error!(pid, "no attendant: {e}");
+                self.forget(pid);
+            }
         }
+    }
+
+    /// A worker has panicked, and the watch that it had is gone; what it held and had stopped was let go in
+    /// the unwinding. The process is found anew.
+    fn lost(&mut self, pid: i32) {
+        let pause = self.relapses.pause(pid, Instant::now());
+        tracing::error!(
+            pid,
+            again_in_ms = pause.as_millis() as u64,
+            "its watch was lost with a panic: it is found anew"
+        );
+        self.forget(pid);
+        self.admission.look_at_later(pid, Instant::now() + pause);
     }
 
     /// A worker is done.
@@ -446,9 +425,10 @@ impl Supervisor {
                     tracing::info!(
                         pid,
                         service = watch.identity.service,
-                        strikes = watch.memory.strikes,
+                        strikes = watch.decisions.strikes(),
                         last_usage,
                         age_ms,
+                        event = "oom-kill",
                         "killed by the kernel: out of memory"
                     );
                 } else {
@@ -470,8 +450,7 @@ impl Supervisor {
             StopReason::Calm | StopReason::CalledAway => {
                 if let Some(watched) = self.watched.get_mut(&pid) {
                     watched.assignment = Assignment::Supervisor(watch);
-                    watched.due = Instant::now();
-                    self.due.push(Reverse((watched.due, pid)));
+                    self.schedule.set(pid, Instant::now());
                     self.listen_for_end(pid);
                     self.look_at(pid);
                 }
@@ -482,6 +461,7 @@ impl Supervisor {
     /// It is watched no longer, whoever did.
     fn forget(&mut self, pid: i32) {
         self.memory_notices.forget(pid);
+        self.schedule.forget(pid);
         if let Some(Watched { assignment: Assignment::Supervisor(watch), .. }) = self.watched.remove(&pid)
             && let Some(exit) = &watch.exit
         {
@@ -491,8 +471,8 @@ impl Supervisor {
 
     fn call_away(&self) {
         for watched in self.watched.values() {
-            if let Assignment::Worker(wakeup) = &watched.assignment {
-                let _ = wakeup.write(LEAVE);
+            if let Assignment::Worker(call) = &watched.assignment {
+                call.leave();
             }
         }
     }
@@ -513,26 +493,16 @@ impl Supervisor {
             ),
         }
         self.pin_window = Some(window);
-        if self.settings.policy.pin_keeps != keeps {
-            let mut settings = Settings::clone(&self.settings);
-            settings.policy.pin_keeps = keeps;
-            self.use_settings(settings);
+        if self.measured.pin_keeps != keeps {
+            self.measured.pin_keeps = keeps;
             self.call_away();
         }
     }
 
-    fn use_settings(&mut self, settings: Settings) {
+    fn reload(&mut self, settings: Settings) {
+        self.memory_notices.allow(settings.policy.mode > Mode::Observe);
         self.settings = Arc::new(settings);
         *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&self.settings);
-    }
-
-    fn reload(&mut self, settings: Settings) {
-        let mut settings = settings;
-        // Measured, and not configured.
-        settings.policy.fastest = self.settings.policy.fastest;
-        settings.policy.pin_keeps = self.settings.policy.pin_keeps;
-        self.memory_notices.allow(settings.policy.mode > Mode::Observe);
-        self.use_settings(settings);
         self.common.gate.resize(self.settings.concurrent_stops);
         self.common.budget.resize(self.settings.memory);
         self.count(|c| c.reloads += 1);
@@ -547,11 +517,12 @@ impl Supervisor {
             self.forget(pid);
         }
         self.admission.forget_passed();
-        self.admission.look_at_everybody(true, |pid| self.watched.contains_key(&pid));
+        self.admission.look_at_everybody(Known::Doubtful, |pid| self.watched.contains_key(&pid));
     }
 
     fn is_wanted(&self, watch: &TargetWatch) -> bool {
-        self.settings.wants(&watch.identity, &home(&watch.identity.cgroup))
+        let home = self.settings.identities.home(watch.pid, &watch.identity.cgroup);
+        self.settings.wants(&watch.identity, &home)
     }
 
     fn status(&self) -> Status {
@@ -561,20 +532,14 @@ impl Supervisor {
             process_events: self.admission.has_events(),
             pin_window: self.pin_window.clone(),
             targets: self.watched.values().map(|w| TargetStatus::change(&w.status, |s| s.clone())).collect(),
-            counters: self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            counters: Counters {
+                thread_panics: panics(),
+                ..self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            },
         }
     }
 
-    fn count(&self, change: impl FnOnce(&mut super::status::Counters)) {
+    fn count(&self, change: impl FnOnce(&mut Counters)) {
         count(&self.common.counters, change);
     }
-}
-
-/// The moment at or before `due`, for sleeps that are long: never later than the policy wants it.
-fn together(started: Instant, due: Instant, sleep: Duration) -> Instant {
-    if sleep < 2 * MOMENT {
-        return due;
-    }
-    let since = due.duration_since(started);
-    due - Duration::from_nanos((since.as_nanos() % MOMENT.as_nanos()) as u64)
 }

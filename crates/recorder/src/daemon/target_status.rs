@@ -7,8 +7,8 @@ use lastgasp_observe::target::discover::GoProcess;
 use lastgasp_observe::target::identity::Identity;
 use lastgasp_observe::target::timeline::Sample;
 
-use crate::decide::policy::{State, Step};
-use crate::watch::target_watch::TargetWatch;
+use crate::decide::policy::State;
+use crate::watch::decisions::Decided;
 
 /// A process under watch.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +19,8 @@ pub struct TargetStatus {
     pub service: String,
     /// Its container's id.
     pub container: Option<String>,
+    /// What made the container.
+    pub container_runtime: Option<&'static str>,
     /// Its pod's uid.
     pub pod: Option<String>,
     /// The systemd unit that it is of, outside of containers.
@@ -27,6 +29,8 @@ pub struct TargetStatus {
     pub cgroup: String,
     /// `go1.22.10`.
     pub go_version: String,
+    /// Path of its main module.
+    pub module_path: String,
     /// Version of its main module.
     pub module_version: String,
     /// `vcs.revision` of its build.
@@ -53,8 +57,12 @@ pub struct TargetStatus {
     pub time_to_oom_seconds: Option<(f64, f64, f64)>,
     /// Whether its address space is held.
     pub pinned: bool,
+    /// Baselines held of its profile, as of the latest look at that.
+    pub baselines: u64,
     /// Captures taken of it.
     pub captures: u64,
+    /// When the latest of them was taken, seconds since 1970.
+    pub last_capture_unix: Option<u64>,
     /// What is wrong with it, or with the watch of it.
     pub problem: Option<String>,
 }
@@ -67,10 +75,12 @@ impl TargetStatus {
             pid: identity.pid,
             service: identity.service.clone(),
             container: home.container.clone(),
+            container_runtime: home.runtime,
             pod: home.pod.clone(),
             unit: home.unit.clone(),
             cgroup: identity.cgroup.clone(),
             go_version: info.go_version.clone(),
+            module_path: info.module.path.clone(),
             module_version: info.module.version.clone(),
             vcs_revision: info.setting("vcs.revision").map(str::to_owned),
             started_unix: identity.started_unix,
@@ -93,20 +103,21 @@ impl TargetStatus {
     }
 
     /// After a decision.
-    pub(crate) fn decided(&mut self, usage: u64, step: &Step, watch: &TargetWatch) {
+    pub(crate) fn decided(&mut self, decided: &Decided<'_>) {
+        let Decided { usage, step, state, pinned, cgroup, limit } = *decided;
         self.usage_bytes = usage;
-        self.state = match watch.memory.state {
+        self.state = match state {
             State::Watch => "watch",
             State::Alert => "alert",
             State::Armed => "armed",
         };
-        self.pinned = watch.pin.is_some();
-        if self.cgroup != watch.identity.cgroup {
-            self.cgroup.clone_from(&watch.identity.cgroup);
+        self.pinned = pinned;
+        if self.cgroup != cgroup {
+            cgroup.clone_into(&mut self.cgroup);
         }
-        if self.limit_bytes != watch.limit_usage.limit.as_ref().map(|l| l.0) {
-            self.limit_bytes = watch.limit_usage.limit.as_ref().map(|l| l.0);
-            self.limit_source = watch.limit_usage.limit.as_ref().map(|l| l.1.clone());
+        if self.limit_bytes != limit.map(|l| l.0) {
+            self.limit_bytes = limit.map(|l| l.0);
+            self.limit_source = limit.map(|l| l.1.clone());
         }
         self.slope_bytes_per_second = step.forecast.map(|f| f.rate.median);
         self.time_to_oom_seconds = step.forecast.and_then(|f| f.seconds).map(|s| (s.low, s.likely, s.high));

@@ -3,53 +3,104 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use lastgasp_goruntime::{Extent, MemStats};
+use lastgasp_goruntime::Extent;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
+use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::raw_capture::Phase;
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::Sample;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
-use super::settings::BrakeRules;
+use super::assignment::LEAVE;
+use super::settings::{BrakeRules, Settings};
 use super::shared::{Captured, Common};
 use super::status::count;
 use super::target_status::TargetStatus;
-use crate::act::brake::Brake;
+use crate::act::brake::{Brake, OthersLimit};
 use crate::act::stop::Stopper;
-use crate::decide::policy::Step;
-use crate::take::{CaptureContext, take};
+use crate::decide::policy::BrakeAct;
+use crate::take::CaptureContext;
 use crate::watch::actor::{Actor, Sleeper, Woken};
+use crate::watch::decisions::Decided;
+use crate::watch::default_actor::{self, Notes, take_in_time};
+use crate::watch::stop_reason::StopReason;
 use crate::watch::target_watch::TargetWatch;
+use crate::watch::watch_loop::Rules;
 
-/// What is written to a worker's wakeup: the kernel's notice that memory runs out, any number of them.
-pub(super) const LOOK: u64 = 1;
-/// Or somebody who wants it back. More than all notices together can be.
-pub(super) const LEAVE: u64 = 1 << 32;
+/// A worker stays until it has been calm for so long.
+const CALM_AGAIN: Duration = Duration::from_secs(15);
+
+/// What a worker is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// To watch a process in danger.
+    Watch,
+    /// To read what is left of one that has ended.
+    ReadTheDead,
+}
+
+/// Does a worker's task; gives why it is done.
+pub(crate) fn watch_closely(
+    watch: &mut TargetWatch,
+    rules: Rules<'_>,
+    actor: &mut dyn Actor,
+    task: Task,
+) -> StopReason {
+    let mut machine = Machine::detect();
+    match task {
+        Task::Watch => watch.watch_loop(rules, &mut machine, actor, Some(CALM_AGAIN)),
+        Task::ReadTheDead => {
+            let ended = watch.after_death(rules, &mut machine, actor);
+            watch.pin = None;
+            StopReason::Ended(ended)
+        }
+    }
+}
 
 /// The actor of one worker.
 pub(crate) struct Worker {
-    pub(crate) common: Arc<Common>,
-    pub(crate) status: Arc<Mutex<TargetStatus>>,
-    /// Written with [`LOOK`] or [`LEAVE`].
-    pub(crate) wakeup: Arc<EventFd>,
+    common: Arc<Common>,
+    status: Arc<Mutex<TargetStatus>>,
+    /// Written by a [`super::assignment::Call`].
+    wakeup: Arc<EventFd>,
     /// How to stop it; found out when it is first needed.
-    pub(crate) stopper: Option<Stopper>,
-    pub(crate) brake: Option<Brake>,
+    stopper: Option<Stopper>,
+    brake: Option<Brake>,
     /// How long a brake may stand.
-    pub(crate) brake_time: Duration,
-    pub(crate) brake_rules: BrakeRules,
+    brake_time: Duration,
+    brake_rules: BrakeRules,
     /// When the process was last looked at: what a strike answers to has happened since.
-    pub(crate) looked: Instant,
+    looked: Instant,
     /// When it last woke: the look that decides begins then, and an end has been heard of.
-    pub(crate) woken: Instant,
-    pub(crate) notes: Vec<String>,
+    woken: Instant,
+    notes: Notes,
 }
 
 impl Worker {
+    /// A worker that begins now.
+    pub(crate) fn new(
+        common: Arc<Common>,
+        status: Arc<Mutex<TargetStatus>>,
+        wakeup: Arc<EventFd>,
+        settings: &Settings,
+    ) -> Self {
+        Self {
+            common,
+            status,
+            wakeup,
+            stopper: None,
+            brake: None,
+            brake_time: settings.policy.brake,
+            brake_rules: settings.brake,
+            looked: Instant::now(),
+            woken: Instant::now(),
+            notes: Notes::default(),
+        }
+    }
+
     /// How to stop it now: a watchdog that was started again is another one.
     fn stopper(&mut self, pid: i32) -> Stopper {
         let watchdog = self.common.watchdog();
@@ -66,14 +117,10 @@ impl Worker {
 
 impl Sleeper for Worker {
     fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken {
-        let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
-        let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| r.intersects(PollFlags::POLLIN));
-        let mut fds = vec![PollFd::new(self.wakeup.as_fd(), PollFlags::POLLIN)];
-        fds.extend(exit.map(|e| PollFd::new(e, PollFlags::POLLIN)));
         let before = Instant::now();
-        let _ = poll(&mut fds, timeout);
+        let ready = default_actor::sleep(exit, Some(self.wakeup.as_fd()), at_most);
         self.woken = Instant::now();
-        match (fds.get(1).is_some_and(ready), fds.first().is_some_and(ready)) {
+        match (ready.exited, ready.other) {
             (true, _) => {
                 // Known at once: it cannot have died before this sleep.
                 self.looked = self.looked.max(before);
@@ -109,7 +156,7 @@ impl Actor for Worker {
         let mut share = share;
         let began = Instant::now();
         let stopper = (phase == Phase::PreKill).then(|| self.stopper(target.process.pid()));
-        let raw = take(target, stopper.as_ref(), CaptureContext { extent, ..context });
+        let (raw, worthless) = take_in_time(target, stopper.as_ref(), CaptureContext { extent, ..context });
         drop(place);
         share.settle(raw.evidence.snapshot.len() as u64);
         let (answered, detected) = (began.duration_since(self.woken), began.duration_since(self.looked));
@@ -121,22 +168,20 @@ impl Actor for Worker {
                 c.freeze_seconds.add(stopped);
             }
         });
-        // Killed between the decision and the copy: without the runtime's own numbers there is nothing to
-        // say.
-        let dead = phase == Phase::PreKill && stopped.is_zero() && !target.process.is_alive();
-        if dead || MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
-            return Err(match phase {
-                Phase::PreKill => "too late: it was dead before it was copied".into(),
-                _ => "its memory was gone before it was copied".into(),
-            });
+        if let Some(why) = worthless {
+            return Err(why);
         }
-        TargetStatus::change(&self.status, |s| s.captures += 1);
+        TargetStatus::change(&self.status, |s| {
+            s.captures += 1;
+            s.last_capture_unix = SystemTime::UNIX_EPOCH.elapsed().ok().map(|since| since.as_secs());
+            s.baselines = target.baselines.times().len() as u64;
+        });
         let _ = self.common.captured.send(Captured { raw, began, answered, detected, share });
         Ok(())
     }
 
-    fn brake(&mut self, on: bool, limit_usage: &LimitUsage) -> Result<bool, String> {
-        if !on {
+    fn brake(&mut self, act: BrakeAct, limit_usage: &LimitUsage) -> Result<bool, String> {
+        if act == BrakeAct::TakeBack {
             let Some(brake) = self.brake.take() else { return Ok(false) };
             count(&self.common.counters, |c| c.brake_seconds_total += brake.age().as_secs_f64());
             return Ok(true);
@@ -147,7 +192,8 @@ impl Actor for Worker {
         let watchdog = self.common.watchdog().ok_or("there is no watchdog to take it back")?;
         let set = if group.v2 {
             let over_others = self.brake_rules.over_others;
-            Brake::high(group, *limit, self.brake_time, over_others, &self.common.store, &watchdog)
+            let others = if over_others { OthersLimit::Overridden } else { OthersLimit::Respected };
+            Brake::high(group, *limit, self.brake_time, others, &self.common.store, &watchdog)
         } else if self.brake_rules.v1_oom_kill_disable {
             Brake::oom_kill_disable(group, self.brake_time, &self.common.store, &watchdog)
         } else {
@@ -158,7 +204,7 @@ impl Actor for Worker {
         Ok(true)
     }
 
-    fn seen(&mut self, sample: &Sample, step: &Step, watch: &TargetWatch) {
+    fn seen(&mut self, sample: &Sample, decided: &Decided<'_>) {
         self.looked = Instant::now();
         if self.brake.is_some()
             && let Some(watchdog) = self.common.watchdog()
@@ -167,7 +213,7 @@ impl Actor for Worker {
         }
         TargetStatus::change(&self.status, |s| {
             s.sampled(sample);
-            s.decided(sample.usage, step, watch);
+            s.decided(decided);
         });
     }
 
@@ -177,10 +223,9 @@ impl Actor for Worker {
     }
 
     fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
+        if self.notes.add(&note) {
             tracing::warn!("{note}");
-            TargetStatus::change(&self.status, |s| s.problem = Some(note.clone()));
-            self.notes.push(note);
+            TargetStatus::change(&self.status, |s| s.problem = Some(note));
         }
     }
 }

@@ -28,6 +28,8 @@ use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
 use nix::sys::signal::SigSet;
 
+use crate::guard::{Panicked, spawn_guarded};
+
 /// As many address spaces as can be held at a time. Only room for addresses: no memory.
 const MAX_PINS: usize = 4096;
 /// Pages of half a page table.
@@ -80,7 +82,7 @@ pub(crate) struct Pin {
     pages: Arc<Pages>,
     page: usize,
     done: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Result<(), Panicked>>,
 }
 
 impl Pin {
@@ -94,7 +96,7 @@ impl Pin {
         let page = pages.take().ok_or_else(|| io::Error::other(format!("{MAX_PINS} processes are held already")))?;
         let done = Arc::new(AtomicBool::new(false));
         let (of_thread, stop) = (Arc::clone(&pages), Arc::clone(&done));
-        let thread = std::thread::Builder::new().name(THREAD.into()).stack_size(64 << 10).spawn(move || {
+        let thread = spawn_guarded(THREAD, 64 << 10, move || {
             // What is sent to the process is for other threads.
             let _ = SigSet::all().thread_block();
             // In this order: what is provided to end the wait must not be taken away again before the next

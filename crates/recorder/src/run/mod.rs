@@ -4,4 +4,4 @@
 mod run;
 mod signals;
 
-pub use run::{Config, Outcome, run};
+pub use run::{Captured, Config, Outcome, run};

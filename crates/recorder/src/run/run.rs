@@ -8,18 +8,17 @@ use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::{DiscoverError, MemStats};
+use lastgasp_goruntime::DiscoverError;
 use lastgasp_inferior::resident_bytes;
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::process_tree::descendants;
-use lastgasp_observe::raw_capture::{Phase, RawCapture};
+use lastgasp_observe::raw_capture::{Phase, RawCapture, Source};
 use lastgasp_observe::target::discover::Discoverer;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample};
 use lastgasp_observe::target::{AttachError, Target};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
@@ -27,19 +26,28 @@ use nix::unistd::Pid;
 use crate::act::own_cgroup::OwnCgroup;
 use crate::act::profiling::Profiling;
 use crate::act::stop::Stopper;
-use crate::decide::policy::{Policy, Step};
+use crate::decide::policy::{BrakeAct, Measured, Policy};
+use crate::guard::{Panicked, USUAL_STACK, guarded, spawn_guarded};
 use crate::own_process::run_before_others;
 use crate::run::signals::Signals;
-use crate::take::{CaptureContext, take};
+use crate::take::CaptureContext;
+use crate::take::keeper::Keeper;
 use crate::undo::journal::{self, Journal};
 use crate::undo::profile_rate::RATE;
 use crate::undo::watchdog::Watchdog;
 use crate::watch::actor::{Actor, Sleeper, Woken};
+use crate::watch::decisions::Decided;
+use crate::watch::default_actor::{self, Notes, take_in_time};
 use crate::watch::history::lock;
-use crate::watch::target_watch::{StopReason, TargetWatch};
+use crate::watch::stop_reason::StopReason;
+use crate::watch::target_watch::TargetWatch;
+use crate::watch::watch_loop::Rules;
 
 /// The hidden subcommand that enters cgroups and then becomes the command.
 pub(crate) const ENTER_SUBCOMMAND: &str = "enter";
+
+/// Name of the thread that is handed evidence.
+const DECODE: &str = "decode";
 
 /// What to run, and how.
 #[derive(Clone, Debug)]
@@ -54,8 +62,20 @@ pub struct Config {
     pub policy: Policy,
     /// Whether to switch on the memory profile of a program that keeps none.
     pub enable_profiling: bool,
+    /// Whether memory beside the evidence is to be kept: what is taken comes with where it can be read.
+    pub keep_memory: bool,
     /// Tells the user something at once.
     pub say: fn(&str),
+}
+
+/// What was taken.
+#[derive(Debug)]
+pub struct Captured {
+    /// The evidence.
+    pub raw: RawCapture,
+    /// Where other memory can be read, if it is to be kept. A dead process is held until this is dropped, no
+    /// longer than it would be held anyway for its evidence.
+    pub source: Option<Source>,
 }
 
 /// How it went.
@@ -75,15 +95,15 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The command could not be started.
-pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io::Result<Outcome> {
+pub fn run(config: &Config, sink: impl FnMut(Captured) + Send + 'static) -> io::Result<Outcome> {
     if config.command.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
     }
     let mut notes = journal::recover(&config.store);
     let signals = Signals::block();
     let mounts = Mounts::detect();
-    let (sender, receiver) = mpsc::channel::<RawCapture>();
-    let worker = std::thread::Builder::new().name("decode".into()).spawn(move || receiver.iter().for_each(sink))?;
+    let (sender, receiver) = mpsc::channel::<Captured>();
+    let worker = spawn_guarded(DECODE, USUAL_STACK, move || hand_to(sink, receiver))?;
     let group = match OwnCgroup::create(&mounts, &format!("lastgasp-run-{}", std::process::id()), config.memory_max) {
         Ok(group) => Some(group),
         Err(e) => {
@@ -126,7 +146,7 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
         signals,
         began: Instant::now(),
         machine: Machine::detect(),
-        notes,
+        notes: Notes::from(notes),
         sender,
         discoverer: Discoverer::default(),
         cache: RuntimeCache::of_user(),
@@ -134,11 +154,14 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
         oom_killed: false,
         watched: false,
         ended: None,
+        keeper: None,
     };
     let status = watch.until_the_end();
     let Watch { stopper, notes, sender, oom_killed, watched, .. } = watch;
     drop(sender);
-    let _ = worker.join();
+    let lost = worker.join().unwrap_or_else(|_| Ok(Vec::new())).unwrap_or_else(|panicked| vec![panicked]);
+    let mut notes = notes.all();
+    notes.extend(lost.iter().map(|panicked| format!("a capture was lost: {panicked}")));
     let removed = group.is_none_or(OwnCgroup::remove);
     if removed {
         stopper.dismiss();
@@ -148,6 +171,11 @@ pub fn run(config: &Config, sink: impl FnMut(RawCapture) + Send + 'static) -> io
         journal.keep();
     }
     Ok(Outcome { status, oom_killed, watched, notes })
+}
+
+/// Hands evidence on, one after the other; gives the panics, each of which cost one.
+fn hand_to<T>(mut sink: impl FnMut(T), evidence: mpsc::Receiver<T>) -> Vec<Panicked> {
+    evidence.into_iter().filter_map(|raw| guarded(DECODE, || sink(raw)).err()).collect()
 }
 
 fn spawn(config: &Config, dirs: &[PathBuf]) -> io::Result<Child> {
@@ -183,8 +211,8 @@ struct Watch<'a> {
     signals: Signals,
     began: Instant,
     machine: Machine,
-    notes: Vec<String>,
-    sender: mpsc::Sender<RawCapture>,
+    notes: Notes,
+    sender: mpsc::Sender<Captured>,
     discoverer: Discoverer,
     cache: RuntimeCache,
     /// Processes that will never be readable.
@@ -192,6 +220,8 @@ struct Watch<'a> {
     oom_killed: bool,
     watched: bool,
     ended: Option<WaitStatus>,
+    /// Of the process that is watched, if its memory is to be kept.
+    keeper: Option<Keeper>,
 }
 
 impl Watch<'_> {
@@ -214,7 +244,7 @@ impl Watch<'_> {
     fn reap(&mut self) -> Option<WaitStatus> {
         let waited = if self.ended.is_none() { self.child.try_wait() } else { Ok(None) };
         if waited.as_ref().is_err_and(|e| e.raw_os_error() == Some(nix::errno::Errno::ECHILD as i32)) {
-            self.note_once("how the command ended is not known".into());
+            self.notes.add("how the command ended is not known");
             self.ended = Some(WaitStatus::Signaled(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL, false));
         }
         if let Ok(Some(status)) = waited {
@@ -249,7 +279,7 @@ impl Watch<'_> {
                     if self.began.elapsed() < Duration::from_secs(2) => {}
                 Err(AttachError::Open(_)) => {}
                 Err(e) => {
-                    self.notes.push(format!("process {pid} is not watched: {e}"));
+                    self.notes.add(&format!("process {pid} is not watched: {e}"));
                     self.refused.push(pid);
                 }
             }
@@ -261,6 +291,7 @@ impl Watch<'_> {
     fn follow(&mut self, target: Target) {
         self.watched = true;
         let profiling = self.enable_profiling(&target);
+        self.keeper = if self.config.keep_memory { Keeper::open(&target.process) } else { None };
         let rss = target.process.rss().unwrap_or(0);
         let limit_usage =
             LimitUsage::of(target.process.pid(), rss, self.group, self.config.memory_max, &self.mounts, &self.machine);
@@ -271,10 +302,12 @@ impl Watch<'_> {
         }
         lock(&watch.history).first_look(&mut watch.limit_usage);
         let mut machine = Machine::detect();
-        let policy = self.config.policy.clone();
-        if let StopReason::Ended(ended) = watch.watch_loop(&policy, &mut machine, self, None) {
+        let rules = Rules { policy: &self.config.policy, measured: Measured::default() };
+        if let StopReason::Ended(ended) = watch.watch_loop(rules, &mut machine, self, None) {
             self.oom_killed |= ended.oom;
-            ended.unread.into_iter().for_each(|why| self.note_once(why));
+            if let Some(why) = ended.unread {
+                self.notes.add(&why);
+            }
         }
         drop(profiling);
     }
@@ -298,15 +331,9 @@ impl Watch<'_> {
                 Some(on)
             }
             Err(e) => {
-                self.note_once(e.to_string());
+                self.notes.add(&e.to_string());
                 None
             }
-        }
-    }
-
-    fn note_once(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
         }
     }
 }
@@ -314,37 +341,37 @@ impl Watch<'_> {
 impl Sleeper for Watch<'_> {
     /// Signals that arrive meanwhile are handed on to the command.
     fn sleep(&mut self, exit: Option<BorrowedFd<'_>>, at_most: Duration) -> Woken {
-        let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
-        let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| r.contains(PollFlags::POLLIN));
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(2);
-        fds.extend(exit.map(|e| PollFd::new(e, PollFlags::POLLIN)));
-        fds.extend(self.signals.fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        let _ = poll(&mut fds, timeout);
+        let ready = default_actor::sleep(exit, self.signals.fd(), at_most);
         self.signals.forward(self.child.id() as i32);
-        if exit.is_some() && fds.first().is_some_and(ready) { Woken::Exited } else { Woken::Due }
+        if ready.exited { Woken::Exited } else { Woken::Due }
     }
 }
 
 impl Actor for Watch<'_> {
-    fn take(&mut self, target: &Target, context: CaptureContext<'_>, _until: Instant) -> Result<(), String> {
+    fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String> {
         let stopper = (context.phase == Phase::PreKill).then_some(&self.stopper);
-        let raw = take(target, stopper, context);
-        // Killed between the decision and the copy (seen on a starved virtual machine): without the runtime's
-        // own numbers there is nothing to say.
-        if raw.phase == Phase::PreKill && MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err() {
-            return Err("too late: it was dead before it was copied".into());
+        let (raw, worthless) = take_in_time(target, stopper, context);
+        // Of a dead one the timeline is worth something.
+        if let Some(why) = worthless.filter(|_| raw.phase == Phase::PreKill) {
+            return Err(why);
         }
-        let _ = self.sender.send(raw);
+        let source = self.keeper.as_ref().map(|k| k.source(raw.phase, until));
+        let (source, release) = source.map_or((None, None), |(source, release)| (Some(source), release));
+        if self.sender.send(Captured { raw, source }).is_ok()
+            && let Some(release) = release
+        {
+            release.wait();
+        }
         Ok(())
     }
 
     /// The group is the command's own, with the limit that its user asked for: nothing is braked there.
-    fn brake(&mut self, _on: bool, _limit_usage: &LimitUsage) -> Result<bool, String> {
+    fn brake(&mut self, _act: BrakeAct, _limit_usage: &LimitUsage) -> Result<bool, String> {
         Ok(false)
     }
 
     /// Nobody asks how it goes.
-    fn seen(&mut self, _sample: &Sample, _step: &Step, _watch: &TargetWatch) {}
+    fn seen(&mut self, _sample: &Sample, _decided: &Decided<'_>) {}
 
     /// Whether the command has meanwhile started a Go process that is clearly larger: `go run`, or a launcher
     /// written in Go.
@@ -356,7 +383,7 @@ impl Actor for Watch<'_> {
     }
 
     fn note(&mut self, note: String) {
-        self.note_once(note);
+        self.notes.add(&note);
     }
 }
 
@@ -366,5 +393,22 @@ impl Watch<'_> {
             Some(group) => group.processes(),
             None => descendants(self.child.id() as i32),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One capture on which the decoding panics is the only one that is lost, and it is said.
+    #[test]
+    fn a_panic_costs_one_capture() {
+        let (sender, evidence) = mpsc::channel();
+        (0..4).for_each(|n| sender.send(n).unwrap());
+        drop(sender);
+        let mut written = Vec::new();
+        let lost = hand_to(|n| if n == 2 { panic!("odd bytes") } else { written.push(n) }, evidence);
+        assert_eq!(written, [0, 1, 3]);
+        assert_eq!(lost.iter().map(ToString::to_string).collect::<Vec<_>>(), ["decode panicked: odd bytes"]);
     }
 }

@@ -1,6 +1,7 @@
 //! Taking evidence of a live or a dead process.
 
 mod deadline;
+pub(crate) mod keeper;
 mod spans;
 #[allow(clippy::module_inception)] // Its file is named after what it has.
 mod take;

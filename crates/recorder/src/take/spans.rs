@@ -1,8 +1,8 @@
 //! The heap's span table: whether it is read while the target stands still, afterwards, or not at all.
 //!
-//! It stands apart from the collectors of evidence (`goruntime/src/evidence`): it is summed up and not copied,
-//! which costs less than to keep its bytes, and when it is read hangs on the phase, on the number of spans and on
-//! whether there is a profile.
+//! It stands apart from the collectors of evidence (`goruntime/src/evidence`): it is summed up and not
+//! copied, which costs less than to keep its bytes, and when it is read hangs on the phase, on the number of
+//! spans and on whether there is a profile.
 
 use lastgasp_goruntime::{Gap, SpanTable};
 use lastgasp_inferior::Memory;
@@ -36,8 +36,8 @@ fn is_due_in_the_stop(phase: Phase, profiled: bool, spans: u64) -> bool {
 /// seconds at most: of a heap of very many spans the other evidence must do.
 ///
 /// Of a dead program that keeps a profile it is an extra, read last: where the kernel takes the memory away
-/// under it (seen on a starved machine, two seconds after the kill) there is none, and the report says so, but
-/// the evidence that names the culprit is whole.
+/// under it (seen on a starved machine, two seconds after the kill) there is none, and the report says so,
+/// but the evidence that names the culprit is whole.
 pub(super) fn read_afterwards(target: &Target, phase: Phase, gaps: &mut Vec<Gap>) -> Option<SpanTable> {
     let spans = SpanTable::count(&target.runtime, &*target.process).unwrap_or(0);
     if !is_due_afterwards(phase, spans) {

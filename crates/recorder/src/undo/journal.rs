@@ -6,6 +6,7 @@
 //! write. The journal's folder and its files must be this user's and nobody else may write them; it is used
 //! by way of its descriptor, whatever becomes of its name. Else nothing is read and nothing is written there.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
@@ -18,10 +19,12 @@ use std::time::{Duration, SystemTime};
 use lastgasp_observe::kernel::owned_dir::{OwnedDir, open_owned_file};
 use nix::sys::statfs::fstatfs;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::cgroup_file::{is_cgroup, remove_when_empty, thaw};
 use super::cgroup_limit::CgroupLimitChange;
 use super::profile_rate::ProfileRateChange;
+use crate::guard::{guarded, spawn_guarded};
 
 /// The folder in the store.
 const FOLDER: &str = ".journal";
@@ -30,19 +33,31 @@ const MAX_FILE: u64 = 64 << 10;
 /// So long a write may take where a target waits for its end.
 const IN_TIME: Duration = Duration::from_millis(40);
 
-/// The acts of one lastgasp process.
+/// The acts of one lastgasp process. Every field may be absent: the journal of a lastgasp of another version
+/// is carried out as far as it is known.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct Entry {
     /// Cgroup folders that we made.
     made: Vec<PathBuf>,
     /// Cgroup folders that we may have frozen.
     may_be_frozen: Vec<PathBuf>,
     /// A memory profile that we may have switched on.
-    #[serde(default)]
     profiling: Option<ProfileRateChange>,
     /// A cgroup's file that we may have changed.
-    #[serde(default, rename = "tripwire")]
+    #[serde(rename = "tripwire")]
     limit: Option<CgroupLimitChange>,
+    /// Acts of a later lastgasp.
+    #[serde(flatten, skip_serializing)]
+    unknown: BTreeMap<String, Value>,
+}
+
+impl Entry {
+    /// What a later lastgasp may have done. (Every field is written, also where there is nothing to undo.)
+    fn unknown_acts(&self) -> Vec<&str> {
+        let is_nothing = |v: &Value| v.is_null() || v.as_array().is_some_and(Vec::is_empty);
+        self.unknown.iter().filter(|(_, v)| !is_nothing(v)).map(|(k, _)| k.as_str()).collect()
+    }
 }
 
 /// A journal that is open; removed when dropped.
@@ -96,8 +111,9 @@ impl Journal {
         }
         let (sender, written) = sync_channel(1);
         let store = store.to_owned();
-        let writer = std::thread::Builder::new().name("journal".into()).stack_size(256 << 10).spawn(move || {
-            let journal = Self::write(&store, &entry);
+        let writer = spawn_guarded("journal", 256 << 10, move || {
+            let journal = guarded("journal", || Self::write(&store, &entry));
+            let journal = journal.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
             WAITING.fetch_sub(1, Ordering::AcqRel);
             // Where nobody waits for it any more it is dropped, and so removed.
             let _ = sender.send(journal);
@@ -216,10 +232,18 @@ pub fn recover(store: &Path) -> Vec<String> {
         let file = folder.path(&name);
         let mut text = Vec::new();
         let read = (&lock).take(MAX_FILE).read_to_end(&mut text);
-        // Cut short: its owner died before it had done anything.
-        let Ok(entry) = read.and_then(|_| Ok(serde_json::from_slice::<Entry>(&text)?)) else {
-            let _ = fs::remove_file(&file);
-            continue;
+        let entry: Entry = match read.map(|_| serde_json::from_slice(&text)) {
+            Ok(Ok(entry)) => entry,
+            // Whole, but of a form that a later lastgasp has: that one can undo it.
+            Ok(Err(e)) if e.is_data() => {
+                done.push(format!("kept the journal {name}, written by another version of lastgasp: {e}"));
+                continue;
+            }
+            // Cut short: its owner died before it had done anything.
+            _ => {
+                let _ = fs::remove_file(&file);
+                continue;
+            }
         };
         for dir in &entry.may_be_frozen {
             let opened = cgroup_folder(dir);
@@ -237,8 +261,12 @@ pub fn recover(store: &Path) -> Vec<String> {
         let mine = entry.made.iter().rev().filter(|d| cgroup_folder(d).is_some());
         let left = mine.filter(|d| !remove_when_empty(d)).count();
         done.extend(entry.made.iter().filter(|d| !d.exists()).map(|d| format!("removed {}", d.display())));
+        let unknown = entry.unknown_acts();
+        for act in &unknown {
+            done.push(format!("kept the journal {name}, written by another version of lastgasp: it has {act:?}"));
+        }
         // A group that still holds a living command stays, and so does the journal that remembers it.
-        if left == 0 {
+        if left == 0 && unknown.is_empty() {
             let _ = fs::remove_file(&file);
         }
     }
@@ -306,6 +334,30 @@ mod tests {
         assert_eq!(said.iter().any(|l| l.starts_with("thawed")), group.cgroup.freezer.is_some(), "{said:?}");
         assert_eq!(said.iter().filter(|l| l.starts_with("removed")).count(), dirs.len(), "{said:?}");
         assert!(dirs.iter().all(|d| !d.exists()) && !folder.join(DEAD).exists());
+    }
+
+    /// A lastgasp that was replaced by an older one: what that one knows is undone, and the rest is left for
+    /// one that knows it.
+    #[test]
+    fn a_journal_of_another_version_is_carried_out_as_far_as_it_is_known() {
+        const MADE: &str = r#""made":["/nowhere/group"]"#;
+        const REMOVED: &str = "removed /nowhere/group";
+        for (why, text, said, kept) in [
+            ("an act less", format!("{{{MADE}}}"), vec![REMOVED], false),
+            ("nothing at all", "{}".into(), vec![], false),
+            ("one more, not done", format!(r#"{{{MADE},"traced":null,"moved":[]}}"#), vec![REMOVED], false),
+            ("one more", format!(r#"{{{MADE},"traced":{{"pid":7}}}}"#), vec![REMOVED, "it has \"traced\""], true),
+            ("another form", r#"{"made":{"group":"/nowhere/group"}}"#.into(), vec!["invalid type"], true),
+            ("cut short", r#"{"made":["/nowh"#.into(), vec![], false),
+            ("empty", String::new(), vec![], false),
+        ] {
+            let (store, folder) = store();
+            fs::write(folder.join(DEAD), text).unwrap();
+            let got = recover(store.path());
+            assert_eq!(got.len(), said.len(), "{why}: {got:?}");
+            assert!(got.iter().zip(&said).all(|(got, said)| got.contains(said)), "{why}: {got:?}");
+            assert_eq!(folder.join(DEAD).exists(), kept, "{why}");
+        }
     }
 
     /// What the release before wrote, word for word: an upgrade must not leave behind what it did.

@@ -7,8 +7,8 @@ use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::Sample;
 
-use super::target_watch::TargetWatch;
-use crate::decide::policy::Step;
+use super::decisions::Decided;
+use crate::decide::policy::BrakeAct;
 use crate::take::CaptureContext;
 
 /// Why a sleep is over.
@@ -34,9 +34,9 @@ pub(crate) trait Actor: Sleeper {
     /// so. What is taken after `until` is worth nothing.
     fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String>;
     /// Sets the brake or takes it back; gives whether anything was done.
-    fn brake(&mut self, on: bool, limit_usage: &LimitUsage) -> Result<bool, String>;
+    fn brake(&mut self, act: BrakeAct, limit_usage: &LimitUsage) -> Result<bool, String>;
     /// A look was taken.
-    fn seen(&mut self, sample: &Sample, step: &Step, watch: &TargetWatch);
+    fn seen(&mut self, sample: &Sample, decided: &Decided<'_>);
     /// Whether there is something else to watch, now that it is calm.
     fn looks_elsewhere(&mut self, sample: &Sample, pid: i32) -> bool;
     /// Something could not be done.

@@ -11,6 +11,7 @@ use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::{Sample, Timeline};
 use nix::time::ClockId;
 
+use super::observed::Pace;
 use crate::act::stop::STOP_TIMEOUT;
 use crate::decide::policy::State;
 use crate::take::CaptureContext;
@@ -63,9 +64,9 @@ impl TargetHistory {
     }
 
     /// Notes a baseline or brings the plan up to date, when it is time for that.
-    pub(super) fn keep_up(&mut self, steady: bool, state: State) {
+    pub(super) fn keep_up(&mut self, pace: Pace, state: State) {
         // A service may be steady at 70 % of its limit: what counts for a baseline is that it does not grow.
-        if steady && self.baseline_due <= Instant::now() {
+        if pace == Pace::Steady && self.baseline_due <= Instant::now() {
             self.note_baseline();
         } else if state != State::Watch && self.refreshed.elapsed() > Duration::from_millis(200) {
             self.target.refresh();

@@ -12,11 +12,11 @@ use lastgasp_observe::kernel::sys::pidfd_open;
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::identity::Identity;
 use lastgasp_observe::target::timeline::{Clock, Timeline};
-use nix::sys::wait::WaitStatus;
 
+use super::decisions::{Decided, Decisions, Look};
 use super::history::TargetHistory;
 use crate::decide::forecast::Point;
-use crate::decide::policy::{self, Policy};
+use crate::decide::policy::{Measured, Memory, Policy, Step};
 use crate::pin::Pin;
 
 /// A process under watch, with what the watch of it needs.
@@ -31,48 +31,20 @@ pub(crate) struct TargetWatch {
     pub(crate) history: Arc<Mutex<TargetHistory>>,
     /// How much of which limit it uses.
     pub(crate) limit_usage: LimitUsage,
-    /// What the policy remembers.
-    pub(crate) memory: policy::Memory,
+    /// What was decided, and by what.
+    pub(crate) decisions: Decisions,
     /// Its address space, held.
     pub(crate) pin: Option<Pin>,
     /// Readable when it has ended.
     pub(crate) exit: Option<OwnedFd>,
     /// The timeline's.
     pub(crate) clock: Clock,
-    /// The latest looks, oldest first, all against one and the same limit: what the forecast is made of.
-    pub(super) points: Vec<Point>,
     series: u64,
     moves: u64,
     pub(super) counters: OomCounters,
     mem: Option<File>,
     readable: Addr,
     image: Option<Vec<u8>>,
-}
-
-/// Why a process is watched closely no longer.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum StopReason {
-    /// It has ended.
-    Ended(ExitReport),
-    /// It has become another program by exec.
-    Replaced,
-    /// It has been calm for long.
-    Calm,
-    /// Somebody wants us elsewhere.
-    CalledAway,
-}
-
-/// How a process ended, and what we have of it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct ExitReport {
-    /// Its wait status, if that is known.
-    pub(crate) status: Option<WaitStatus>,
-    /// Killed by the kernel for memory.
-    pub(crate) oom: bool,
-    /// Killed.
-    pub(crate) killed: bool,
-    /// Why it could not be read afterwards, if it should have been.
-    pub(crate) unread: Option<String>,
 }
 
 impl TargetWatch {
@@ -93,9 +65,8 @@ impl TargetWatch {
             // Else the first refresh, which may be in the crisis, would forget all points.
             series: limit_usage.changes(),
             limit_usage,
-            memory: policy::Memory::default(),
+            decisions: Decisions::default(),
             pin: None,
-            points: Vec::new(),
             moves: 0,
             history: Arc::new(Mutex::new(TargetHistory::new(target, timeline))),
         }
@@ -103,13 +74,9 @@ impl TargetWatch {
 
     /// Holds its address space.
     pub(crate) fn arm(&mut self) -> Result<(), String> {
-        let mem = self.mem.as_ref().ok_or("its memory file is not open".to_owned());
-        let held = mem.and_then(|m| {
-            Pin::hold(m.try_clone().map_err(|e| e.to_string())?, self.readable).map_err(|e| e.to_string())
-        });
-        // What is not held must not be thought to be: the sleeps are longer then.
-        self.memory.pinned = held.is_ok();
-        self.pin = Some(held?);
+        let mem = self.mem.as_ref().ok_or("its memory file is not open")?;
+        let mem = mem.try_clone().map_err(|e| e.to_string())?;
+        self.pin = Some(Pin::hold(mem, self.readable).map_err(|e| e.to_string())?);
         Ok(())
     }
 
@@ -121,7 +88,7 @@ impl TargetWatch {
 
     /// Bytes in use as last seen, and how many milliseconds ago that was.
     pub(crate) fn last_look(&self) -> (u64, u64) {
-        self.points.last().map_or((0, 0), |p| (p.bytes, self.clock.now_ms().saturating_sub(p.t_ms)))
+        self.decisions.last().map_or((0, 0), |p| (p.bytes, self.clock.now_ms().saturating_sub(p.t_ms)))
     }
 
     /// Brings the limit up to date.
@@ -129,7 +96,7 @@ impl TargetWatch {
         self.limit_usage.refresh(rss, machine);
         if self.limit_usage.changes() != self.series {
             self.series = self.limit_usage.changes();
-            self.points.clear();
+            self.decisions.forget_points();
         }
         if self.limit_usage.moves() != self.moves {
             self.moves = self.limit_usage.moves();
@@ -140,16 +107,24 @@ impl TargetWatch {
         }
     }
 
-    /// Notes a look, and decides.
-    pub(crate) fn decide(&mut self, policy: &Policy, point: Point) -> policy::Step {
-        /// What the forecast looks at, and what is kept before the older half goes.
-        const RECENT: usize = 200;
-        if self.points.len() >= 2 * RECENT {
-            self.points.drain(..RECENT);
+    /// Notes a look, and decides: gives what is to be remembered of that if it is carried out, and what is to
+    /// be done.
+    pub(crate) fn decide(&mut self, policy: &Policy, measured: Measured, bytes: u64) -> (Memory, Step) {
+        let point = Point { t_ms: self.clock.now_ms(), bytes };
+        let limit = self.limit_usage.limit.as_ref().map(|l| l.0);
+        self.decisions.decide(policy, measured, Look { point, limit, pinned: self.pin.is_some() })
+    }
+
+    /// A decision, for who shows it.
+    pub(crate) fn decided<'a>(&'a self, usage: u64, step: &'a Step) -> Decided<'a> {
+        Decided {
+            usage,
+            step,
+            state: self.decisions.state(),
+            pinned: self.pin.is_some(),
+            cgroup: &self.identity.cgroup,
+            limit: self.limit_usage.limit.as_ref(),
         }
-        self.points.push(point);
-        let recent = self.points.get(self.points.len().saturating_sub(RECENT)..).unwrap_or_default();
-        policy.step(&mut self.memory, recent, self.limit_usage.limit.as_ref().map(|l| l.0))
     }
 }
 

@@ -1,197 +1,168 @@
 //! One process, watched closely by a thread of its own: sampled, armed, struck, and read after its death.
 //! `run` watches its command so from the beginning to the end; the daemon does it with those in danger.
 
-use std::os::fd::AsFd as _;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lastgasp_observe::kernel::exit::{Risen, by_sigkill, how_it_ended};
-use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::raw_capture::{Phase, Reason};
 
 use super::actor::{Actor, Woken};
-use super::history::{TargetHistory, lock};
-use super::target_watch::{ExitReport, StopReason, TargetWatch};
+use super::decisions::Look;
+use super::observed::{Observed, Pace, Taking};
+use super::stop_reason::{ExitReport, StopReason};
 use crate::act::stop::STOP_TIMEOUT_OF_THE_ONLY_COPY;
 use crate::decide::forecast::Point;
-use crate::decide::policy::{Acts, Exit, Hold, Policy, State, after_exit};
+use crate::decide::policy::{Acts, BrakeAct, Hold, Measured, PinAct, Policy, State, after_exit};
 
 /// How long a worker looks on before it takes a process for one that does not grow.
 const SEEN_TO_BE_STEADY: Duration = Duration::from_secs(1);
 
-impl TargetWatch {
-    /// Watches it to its end, or until it has been calm for `until_calm`.
-    pub(crate) fn watch_loop(
-        &mut self,
-        policy: &Policy,
-        machine: &mut Machine,
-        actor: &mut dyn Actor,
-        until_calm: Option<Duration>,
-    ) -> StopReason {
-        let history = Arc::clone(&self.history);
-        // Whom we are called to is in danger until it is seen to be steady: to note a baseline first, which
-        // takes milliseconds, and tens of them on a busy machine, was once too late for the only copy of 64
-        // MB that were filled in 60 ms.
-        let (came, mut steady) = (Instant::now(), false);
-        let mut calm_since = Instant::now();
-        let mut looked_around = Instant::now();
-        loop {
-            let state = self.memory.state;
-            let mut history = lock(&history);
-            let old = self.limit_usage.age() > Duration::from_millis(if state == State::Watch { 1000 } else { 100 });
-            if old || (self.limit_usage.is_of_group() && self.limit_usage.is_outdated(machine)) {
-                machine.refresh(Duration::from_millis(100));
-                self.refresh_limits(|| history.target.process.rss().unwrap_or(0), machine);
-                if self.is_replaced() {
-                    history.timeline.note("exit", "became another program");
-                    self.pin = None;
-                    return StopReason::Replaced;
-                }
-            }
-            // The dead have no RSS: near the end it is noted at every look.
-            if state == State::Armed || history.last_usage.is_none_or(|(_, t)| history.timeline.now_ms() >= t + 1000) {
-                let now = history.timeline.now_ms();
-                history.last_usage = history.target.process.usage().map(|u| (u, now)).or(history.last_usage);
-            }
-            history.is_now_in(&self.identity.cgroup);
-            let Some(sample) = history.sample(&mut self.limit_usage) else { break };
-            history.timeline.push(sample);
-            history.keep_up(steady, state);
-            let step = self.decide(policy, Point { t_ms: sample.t_ms, bytes: sample.usage });
-            steady = came.elapsed() > SEEN_TO_BE_STEADY && step.time_to_oom().is_none_or(|t| t > 60.0);
-            self.act(step.acts, policy.pin_keeps, &mut history, actor, step.time_to_oom());
-            actor.seen(&sample, &step, self);
-            drop(history);
-            match actor.sleep(self.exit.as_ref().map(|e| e.as_fd()), step.sleep) {
-                Woken::Exited => break,
-                Woken::CalledAway => return StopReason::CalledAway,
-                Woken::Due if self.exit.is_none() && lastgasp_inferior::start_time(self.pid).is_none() => break,
-                Woken::Due => {}
-            }
-            if self.memory.state > State::Watch {
-                calm_since = Instant::now();
-            } else if until_calm.is_some_and(|enough| calm_since.elapsed() > enough) {
-                return StopReason::Calm;
-            } else if looked_around.elapsed() > Duration::from_secs(1) {
-                looked_around = Instant::now();
-                if actor.looks_elsewhere(&sample, self.pid) {
-                    return StopReason::CalledAway;
-                }
-            }
-        }
-        let ended = self.after_death(policy, machine, actor);
-        self.pin = None;
-        StopReason::Ended(ended)
-    }
+/// What the loop decides by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) measured: Measured,
+}
 
-    /// `pin_keeps`: whether what is held can be counted on after a kill.
-    fn act(
-        &mut self,
-        acts: Acts,
-        pin_keeps: bool,
-        history: &mut TargetHistory,
-        actor: &mut dyn Actor,
-        time_to_oom: Option<f64>,
-    ) {
-        match acts.pin {
-            Some(true) => match self.arm() {
-                Ok(()) => history.timeline.note("arm", "address space pinned"),
-                Err(e) => actor.note(format!("not armed: {e}")),
-            },
-            Some(false) => {
-                history.timeline.note("disarm", "address space released");
-                self.pin = None;
-            }
-            None => {}
+/// Watches a target to its end, or until it has been calm for `until_calm`.
+pub(super) fn watch_loop(
+    target: &mut dyn Observed,
+    rules: Rules<'_>,
+    actor: &mut dyn Actor,
+    until_calm: Option<Duration>,
+) -> StopReason {
+    // Whom we are called to is in danger until it is seen to be steady: to note a baseline first, which
+    // takes milliseconds, and tens of them on a busy machine, was once too late for the only copy of 64
+    // MB that were filled in 60 ms.
+    let (came, mut pace) = (target.now(), Pace::Growing);
+    let (mut calm_since, mut looked_around) = (came, came);
+    loop {
+        let state = target.decisions().state();
+        let limits = Duration::from_millis(if state == State::Watch { 1000 } else { 100 });
+        if target.refresh_limits(limits) && target.is_replaced() {
+            target.note("exit", "became another program".into());
+            target.release();
+            return StopReason::Replaced;
         }
-        if let Some(on) = acts.brake {
-            let done = actor.brake(on, &self.limit_usage);
-            if on && !matches!(done, Ok(true)) {
-                self.memory.brake_failed();
-            }
-            match done {
-                Ok(true) => history.timeline.note("brake", if on { "tripwire set" } else { "tripwire taken back" }),
-                Ok(false) => {}
-                Err(e) => actor.note(format!("no brake: {e}")),
-            }
+        let Some(sample) = target.sample(state) else { break };
+        target.keep_up(pace, state);
+        let point = Point { t_ms: sample.t_ms, bytes: sample.usage };
+        let look = Look { point, limit: target.limit().map(|l| l.bytes), pinned: target.is_held() };
+        let (memory, step) = target.decisions().decide(rules.policy, rules.measured, look);
+        target.decisions().remember(memory);
+        let steady = target.now() - came > SEEN_TO_BE_STEADY && step.time_to_oom().is_none_or(|t| t > 60.0);
+        pace = if steady { Pace::Steady } else { Pace::Growing };
+        act(target, step.acts, rules.measured, actor, step.time_to_oom());
+        actor.seen(&sample, &target.decided(sample.usage, &step));
+        match actor.sleep(target.exit(), step.sleep) {
+            Woken::Exited => break,
+            Woken::CalledAway => return StopReason::CalledAway,
+            Woken::Due if target.exit().is_none() && !target.is_alive() => break,
+            Woken::Due => {}
         }
-        if acts.strike {
-            history.timeline.note("freeze", "memory is about to be used up: stopped and copied");
-            let patience = Duration::from_secs_f64(time_to_oom.unwrap_or(0.25).clamp(0.1, 5.0));
-            let mut context = history.context(Phase::PreKill, Reason::Forecast, self.limit_usage.limit.clone());
-            if self.pin.is_none() || !pin_keeps {
-                context.patience = STOP_TIMEOUT_OF_THE_ONLY_COPY;
-            }
-            if let Err(why) = actor.take(&history.target, context, Instant::now() + patience) {
-                tracing::info!(pid = self.pid, "struck in vain: {why}");
-                history.timeline.note("freeze", why);
+        let now = target.now();
+        if target.decisions().state() > State::Watch {
+            calm_since = now;
+        } else if until_calm.is_some_and(|enough| now - calm_since > enough) {
+            return StopReason::Calm;
+        } else if now - looked_around > Duration::from_secs(1) {
+            looked_around = now;
+            if actor.looks_elsewhere(&sample, target.pid()) {
+                return StopReason::CalledAway;
             }
         }
     }
+    let died = target.now();
+    let ended = after_death(target, died, rules, actor);
+    target.release();
+    StopReason::Ended(ended)
+}
 
-    /// The process has ended, or is about to be reaped: say how, and read what the pin has kept.
-    pub(crate) fn after_death(&mut self, policy: &Policy, machine: &mut Machine, actor: &mut dyn Actor) -> ExitReport {
-        let died = Instant::now();
-        // Before all else: its group may be removed in the next millisecond, and says nothing then.
-        let at_once = self.counters.risen(machine);
-        let status = how_it_ended(self.pid, self.exit.as_ref());
-        let by_sigkill = status.as_ref().map(by_sigkill);
-        let risen = if at_once.own_kills { at_once } else { self.risen(by_sigkill != Some(false), machine) };
-        machine.refresh(Duration::ZERO);
-        let exit = Exit {
-            by_sigkill,
-            own_kills: risen.own_kills,
-            group_ooms: risen.group_ooms,
-            machine_kills: risen.machine,
-            machine_low_on_memory: machine.is_low_on_memory(),
+fn act(target: &mut dyn Observed, acts: Acts, measured: Measured, actor: &mut dyn Actor, time_to_oom: Option<f64>) {
+    match acts.pin {
+        Some(PinAct::Hold) => match target.hold() {
+            Ok(()) => target.note("arm", "address space pinned".into()),
+            Err(e) => actor.note(format!("not armed: {e}")),
+        },
+        Some(PinAct::Release) => {
+            target.note("disarm", "address space released".into());
+            target.release();
+        }
+        None => {}
+    }
+    if let Some(act) = acts.brake {
+        let done = target.brake(actor, act);
+        let text = match act {
+            BrakeAct::Set => "tripwire set",
+            BrakeAct::TakeBack => "tripwire taken back",
         };
-        let hold = after_exit(&exit, policy.hold);
-        let mut history = lock(&self.history);
-        history.is_now_in(&self.identity.cgroup);
-        let (kind, text) = match hold {
-            Hold::OomKill(_) => ("oom-kill", "killed by the kernel: out of memory"),
-            Hold::MachineOomKill => ("oom-kill", "killed by the kernel: the whole machine was out of memory"),
-            Hold::Kill(_) => ("kill", "killed"),
-            Hold::Exit if status.is_none() => ("exit", "ended (not our child: how is not known)"),
-            Hold::Exit => ("exit", "ended by itself"),
+        if act == BrakeAct::Set && !matches!(done, Ok(true)) {
+            target.decisions().brake_failed();
+        }
+        match done {
+            Ok(true) => target.note("brake", text.into()),
+            Ok(false) => {}
+            Err(e) => actor.note(format!("no brake: {e}")),
+        }
+    }
+    if acts.strike {
+        target.note("freeze", "memory is about to be used up: stopped and copied".into());
+        let left = Duration::from_secs_f64(time_to_oom.unwrap_or(0.25).clamp(0.1, 5.0));
+        // What is held can be counted on after a kill, or this is the only copy.
+        let only_copy = !target.is_held() || !measured.pin_keeps;
+        let taking = Taking {
+            phase: Phase::PreKill,
+            reason: Reason::Forecast,
+            patience: only_copy.then_some(STOP_TIMEOUT_OF_THE_ONLY_COPY),
+            until: target.now() + left,
         };
-        history.timeline.note(kind, text);
-        let oom = matches!(hold, Hold::OomKill(_) | Hold::MachineOomKill);
-        let mut ended = ExitReport { status, oom, killed: hold != Hold::Exit, unread: None };
-        let until = match hold {
-            Hold::OomKill(most) | Hold::Kill(most) => died + most,
-            Hold::MachineOomKill => {
-                self.pin = None;
-                ended.unread = Some("killed because the whole machine was out of memory: it was let go at once".into());
-                return ended;
-            }
-            Hold::Exit => return ended,
-        };
-        if self.pin.is_none() || !history.target.is_readable() {
-            ended.unread = match (self.pin.is_some(), policy.pin) {
-                (true, _) => Some("killed, and its memory was gone at once".into()),
-                (false, true) => Some("killed without the pin: nothing could be read afterwards".into()),
-                (false, false) => None,
-            };
+        if let Err(why) = target.take(actor, taking) {
+            tracing::info!(pid = target.pid(), "struck in vain: {why}");
+            target.note("freeze", why);
+        }
+    }
+}
+
+/// The process has ended, or is about to be reaped, since `died`: says how, and reads what the pin has kept.
+pub(super) fn after_death(
+    target: &mut dyn Observed,
+    died: Instant,
+    rules: Rules<'_>,
+    actor: &mut dyn Actor,
+) -> ExitReport {
+    let (status, exit) = target.end();
+    let hold = after_exit(&exit, rules.policy.hold);
+    let (kind, text) = match hold {
+        Hold::OomKill(_) => ("oom-kill", "killed by the kernel: out of memory"),
+        Hold::MachineOomKill => ("oom-kill", "killed by the kernel: the whole machine was out of memory"),
+        Hold::Kill(_) => ("kill", "killed"),
+        Hold::Exit if status.is_none() => ("exit", "ended (not our child: how is not known)"),
+        Hold::Exit => ("exit", "ended by itself"),
+    };
+    target.note(kind, text.into());
+    let oom = matches!(hold, Hold::OomKill(_) | Hold::MachineOomKill);
+    let mut ended = ExitReport { status, oom, killed: hold != Hold::Exit, unread: None };
+    let until = match hold {
+        Hold::OomKill(most) | Hold::Kill(most) => died + most,
+        Hold::MachineOomKill => {
+            target.release();
+            ended.unread = Some("killed because the whole machine was out of memory: it was let go at once".into());
             return ended;
         }
-        // Whose group ran out of memory had used all of it, whenever we looked last.
-        let all = self.limit_usage.limit.as_ref().filter(|_| oom && self.limit_usage.is_of_group()).map(|l| l.0);
-        history.last_sample(all.or(self.points.last().map(|p| p.bytes)));
-        let reason = if oom { Reason::OomKill } else { Reason::Killed };
-        let context = history.context(Phase::PostKill, reason, self.limit_usage.limit.clone());
-        ended.unread = actor.take(&history.target, context, until).err();
-        ended
+        Hold::Exit => return ended,
+    };
+    if !target.is_held() || !target.is_readable() {
+        ended.unread = match (target.is_held(), rules.policy.pin) {
+            (true, _) => Some("killed, and its memory was gone at once".into()),
+            (false, true) => Some("killed without the pin: nothing could be read afterwards".into()),
+            (false, false) => None,
+        };
+        return ended;
     }
-
-    /// Which OOM counters have risen. They are raised before the signal is sent, but a slow kernel is given a
-    /// moment where it matters.
-    fn risen(&self, matters: bool, machine: &Machine) -> Risen {
-        let risen = self.counters.risen(machine);
-        if risen.own_kills || !matters {
-            return risen;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-        self.counters.risen(machine)
-    }
+    // Whose group ran out of memory had used all of it, whenever we looked last.
+    let all = target.limit().filter(|l| oom && l.of_group).map(|l| l.bytes);
+    let last = target.decisions().last().map(|p| p.bytes);
+    target.last_sample(all.or(last));
+    let reason = if oom { Reason::OomKill } else { Reason::Killed };
+    ended.unread = target.take(actor, Taking { phase: Phase::PostKill, reason, patience: None, until }).err();
+    ended
 }

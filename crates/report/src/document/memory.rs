@@ -1,4 +1,5 @@
-//! Where the memory is: the ledgers of the RSS and of the charge, the heap by its span table, the runtime's gauges.
+//! Where the memory is: the ledgers of the RSS and of the charge, the heap by its span table, the runtime's
+//! gauges.
 
 use lastgasp_diagnosis::facts::{self, Facts};
 use lastgasp_diagnosis::{Slice, charge_ledger, heap_source, ledger};

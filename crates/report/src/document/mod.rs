@@ -1,5 +1,5 @@
-//! The report as one JSON document: the contract of docs/formats/report-json.md, a struct for each object. The HTML page
-//! carries it and computes nothing of its own, nor is anything computed here.
+//! The report as one JSON document: the contract of docs/formats/report-json.md, a struct for each object.
+//! The HTML page carries it and computes nothing of its own, nor is anything computed here.
 
 mod findings;
 mod goroutines;

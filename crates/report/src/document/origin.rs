@@ -4,6 +4,8 @@ use lastgasp_diagnosis::Facts;
 use lastgasp_diagnosis::facts::Phase;
 use serde::Serialize;
 
+use crate::started_at::started_at;
+
 /// The field `capture`.
 #[derive(Debug, Serialize)]
 pub(super) struct Capture<'a> {
@@ -85,10 +87,6 @@ impl<'a> Capture<'a> {
 impl<'a> Target<'a> {
     pub(super) fn of(facts: &'a Facts) -> Self {
         let t = &facts.target;
-        let started_at = jiff::Timestamp::from_second(t.started_unix.cast_signed())
-            .ok()
-            .filter(|_| t.started_unix > 0)
-            .map(|t| t.to_string());
         let vcs = t.vcs.as_ref();
         Self {
             pid: t.pid,
@@ -102,7 +100,7 @@ impl<'a> Target<'a> {
             container: t.container.as_deref(),
             limit_bytes: t.limit_bytes,
             limit_source: t.limit_source.as_deref(),
-            started_at,
+            started_at: started_at(t.started_unix),
         }
     }
 }

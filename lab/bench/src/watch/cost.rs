@@ -95,7 +95,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
 /// Until all are watched and have been looked at for a while.
 fn settle(daemon: &Daemon, n: usize) -> Result<()> {
     let began = Instant::now();
-    let watched = || daemon.log().lines().filter(|l| l.contains(": watched pid=")).count();
+    let watched = || daemon.watched();
     while watched() < n {
         if began.elapsed() > Duration::from_secs(60) {
             bail!("{} of {n} are watched\n{}", watched(), daemon.log());

@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use lastgasp_lab::build::cache_dir;
+use lastgasp_lab::page::{LOG_FORMAT, Log};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A running `lastgasp watch`, with a store of its own that goes with it.
 pub(super) struct Daemon {
     child: Child,
+    log: Log,
     folder: TempDir,
 }
 
@@ -34,11 +37,11 @@ impl Daemon {
     /// watches.
     pub(super) fn start(lastgasp: &Path, service: &str, more: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("lastgasp-bench-").tempdir()?;
-        let log = fs::File::create(folder.path().join("log"))?;
+        let log = folder.path().join("log");
         let config = folder.path().join("lastgasp.toml");
-        fs::write(&config, more)?;
+        fs::write(&config, format!("{LOG_FORMAT}{more}"))?;
         let child = Command::new(lastgasp)
-            .args(["watch", "--listen", "off", "--service", service, "--config"])
+            .args(["watch", "--listen", "127.0.0.1:0", "--service", service, "--config"])
             .arg(config)
             .arg("--store")
             .arg(folder.path().join("store"))
@@ -46,11 +49,11 @@ impl Daemon {
             .env("LASTGASP_CACHE_DIR", "")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(fs::File::create(&log)?)
             .spawn()?;
-        let mut daemon = Self { child, folder };
+        let mut daemon = Self { child, log: Log::new(&log), folder };
         let began = Instant::now();
-        while !daemon.log().contains("fastest growth") {
+        while !daemon.log.is_healthy() {
             if let Some(status) = daemon.child.try_wait()? {
                 bail!("lastgasp watch: {status}\n{}", daemon.log());
             }
@@ -59,8 +62,6 @@ impl Daemon {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        // Its process events and threads are there a moment later.
-        std::thread::sleep(Duration::from_millis(200));
         Ok(daemon)
     }
 
@@ -74,19 +75,22 @@ impl Daemon {
 
     /// What it has logged so far.
     pub(super) fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        self.log.text()
+    }
+
+    /// How many processes it says it watches, or did.
+    pub(super) fn watched(&self) -> usize {
+        self.log.events("watched").len()
     }
 
     /// What it has logged about a process.
     pub(super) fn log_of(&self, pid: i32) -> Vec<String> {
-        let word = format!("pid={pid}");
-        let log = self.log();
-        log.lines().filter(|l| l.split_whitespace().any(|w| w == word)).map(str::to_owned).collect()
+        self.log.lines().iter().filter(|line| line["pid"] == pid).map(Value::to_string).collect()
     }
 
     /// All captures that it says it has written.
     pub(super) fn captured(&self) -> Vec<Logged> {
-        self.log().lines().filter_map(parse).collect()
+        self.log.events("captured").iter().filter_map(logged).collect()
     }
 
     /// Ends it as a service manager does, and waits until all is written; the store stays until it is
@@ -115,20 +119,15 @@ impl Drop for Daemon {
     }
 }
 
-fn parse(line: &str) -> Option<Logged> {
-    line.contains(" captured: ").then_some(())?;
-    let value = |key: &str| {
-        let words = line.split_whitespace().rev();
-        words.filter_map(|w| w.strip_prefix(key)?.strip_prefix('=')).map(|v| v.trim_matches('"').to_owned()).next()
-    };
-    let number = |key: &str| value(key)?.parse::<f64>().ok();
+fn logged(line: &Value) -> Option<Logged> {
+    let ms = |key: &str| line[key].as_f64();
     Some(Logged {
-        pid: value("pid")?.parse().ok()?,
-        phase: value("phase")?,
-        detect: number("detect_ms")?,
-        answer: number("answer_ms")?,
-        stopped: number("stopped_ms")?,
-        evidence: number("evidence_ms")?,
+        pid: line["pid"].as_i64()?.try_into().ok()?,
+        phase: line["phase"].as_str()?.to_owned(),
+        detect: ms("detect_ms")?,
+        answer: ms("answer_ms")?,
+        stopped: ms("stopped_ms")?,
+        evidence: ms("evidence_ms")?,
     })
 }
 
@@ -167,11 +166,12 @@ mod tests {
 
     #[test]
     fn a_line_of_the_log() {
-        let line = " INFO lastgasp_agent::capture_writers: captured: main.growA (x.go:1) pid=9 allocated pid=41 service=\"d\" phase=\"pre-kill\" \
-                    light=false detect_ms=5.25 answer_ms=0.5 stopped_ms=1.0 evidence_ms=80.125 capture=/x";
-        let c = parse(line).unwrap();
+        let line = r#"{"timestamp":"2026-11-23T01:02:13Z","level":"INFO","message":"captured: main.growA (x.go:1) pid=9 allocated","pid":41,
+            "service":"d","phase":"pre-kill","light":false,"detect_ms":5.25,"answer_ms":0.5,"stopped_ms":1.0,"evidence_ms":80.125,
+            "capture":"/x","event":"captured","target":"lastgasp_agent::capture_writers"}"#;
+        let c = logged(&serde_json::from_str(line).unwrap()).unwrap();
         assert_eq!((c.pid, c.phase.as_str()), (41, "pre-kill"));
         assert_eq!([c.detect, c.answer, c.stopped, c.evidence], [5.25, 0.5, 1.0, 80.125]);
-        assert!(parse(" INFO x: killed by the kernel: out of memory pid=41").is_none());
+        assert!(logged(&serde_json::json!({"pid": 41, "event": "captured"})).is_none());
     }
 }

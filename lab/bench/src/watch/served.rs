@@ -80,7 +80,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
                 load(options.seconds)?
             };
             if let Some(daemon) = &mut daemon {
-                if !daemon.log().contains(": watched pid=") {
+                if daemon.watched() == 0 {
                     bail!("the service was not watched\n{}", daemon.log());
                 }
                 daemon.stop()?;

@@ -1,6 +1,7 @@
 //! The policy on curves of real programs, recorded with their counters' own steps and rests (`curves/`, each
 //! says what it is of).
 
+use super::PinAct;
 use super::tests::{drive, drive_by, first, policy, strikes};
 
 struct Curve(Vec<(u64, u64)>);
@@ -40,7 +41,7 @@ fn the_dead_were_pinned_and_struck() {
         let curve = Curve::parse(text);
         let (acts, end) = drive(&policy(), curve.peak(), |t| curve.at(t), curve.end() + 1000);
         assert!(end.abs_diff(curve.end()) <= 300, "{name}: {end} {}", curve.end());
-        let pinned = first(&acts, |a| a.pin == Some(true)).unwrap();
+        let pinned = first(&acts, |a| a.pin == Some(PinAct::Hold)).unwrap();
         let struck = strikes(&acts);
         let last = *struck.last().unwrap_or_else(|| panic!("{name}: not struck"));
         println!("{name}: ends at {end} ms, pinned at {pinned}, struck at {struck:?}");

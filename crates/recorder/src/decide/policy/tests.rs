@@ -1,16 +1,66 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
-use super::*;
+use super::step::{
+    Acts, BrakeAct, FLAT_SLEEP, MAX_STRIKES, Memory, PINNED_SLEEP, PinAct, Seen, Step, TOLD_SLEEP, millis,
+};
+use super::{Measured, Mode, Policy};
+use crate::decide::forecast::Point;
 
 const LIMIT: u64 = 1_600_000_000;
 
 pub(super) fn policy() -> Policy {
-    Policy { fastest: 3e9, ..Policy::default() }
+    Policy::default()
+}
+
+const MEASURED: Measured = Measured { fastest: 3e9, pin_keeps: true };
+
+fn keeping(pin_keeps: bool) -> Measured {
+    Measured { pin_keeps, ..MEASURED }
+}
+
+/// The state machine with a target that does whatever it is told to.
+struct Machine {
+    policy: Policy,
+    measured: Measured,
+    memory: Memory,
+    points: Vec<Point>,
+    pinned: bool,
+    told: bool,
+    brake_failed: bool,
+}
+
+impl Machine {
+    fn of(policy: &Policy, measured: Measured) -> Self {
+        let (memory, points) = (Memory::default(), Vec::new());
+        Self { policy: policy.clone(), measured, memory, points, pinned: false, told: false, brake_failed: false }
+    }
+
+    /// One look.
+    fn look(&mut self, t_ms: u64, bytes: u64, limit: Option<u64>) -> Step {
+        if self.points.len() > 400 {
+            self.points.drain(..200);
+        }
+        self.points.push(Point { t_ms, bytes });
+        let points = &self.points[self.points.len().saturating_sub(200)..];
+        let (pinned, told, brake_failed) = (self.pinned, self.told, self.brake_failed);
+        let (memory, step) =
+            self.policy.step(self.measured, &self.memory, Seen { points, limit, pinned, told, brake_failed });
+        self.memory = memory;
+        self.brake_failed = false;
+        self.pinned = step.acts.pin.map_or(self.pinned, |act| act == PinAct::Hold);
+        step
+    }
 }
 
 /// Drives the machine along a curve, with its own sleeps as time, until the limit is reached.
 pub(super) fn drive(policy: &Policy, limit: u64, curve: impl Fn(u64) -> u64, until_ms: u64) -> (Vec<(u64, Acts)>, u64) {
     drive_by(policy, limit, curve, until_ms, 0.0)
+}
+
+fn drive_keeping(pin_keeps: bool, curve: impl Fn(u64) -> u64, until_ms: u64) -> (Vec<(u64, Acts)>, u64) {
+    drive_machine(&mut Machine::of(&policy(), keeping(pin_keeps)), LIMIT, curve, until_ms, 0.0)
 }
 
 /// As [`drive`], with looks no closer than so many milliseconds: a day has seventeen million of them
@@ -22,17 +72,23 @@ pub(super) fn drive_by(
     until_ms: u64,
     least: f64,
 ) -> (Vec<(u64, Acts)>, u64) {
-    let (mut memory, mut points, mut out, mut t) = (Memory::default(), Vec::new(), Vec::new(), 0.0);
+    drive_machine(&mut Machine::of(policy, MEASURED), limit, curve, until_ms, least)
+}
+
+fn drive_machine(
+    machine: &mut Machine,
+    limit: u64,
+    curve: impl Fn(u64) -> u64,
+    until_ms: u64,
+    least: f64,
+) -> (Vec<(u64, Acts)>, u64) {
+    let (mut out, mut t) = (Vec::new(), 0.0);
     while t < until_ms as f64 {
         let bytes = curve(t as u64);
         if bytes >= limit {
             break;
         }
-        if points.len() > 400 {
-            points.drain(..200);
-        }
-        points.push(Point { t_ms: t as u64, bytes });
-        let step = policy.step(&mut memory, points.get(points.len().saturating_sub(200)..).unwrap(), Some(limit));
+        let step = machine.look(t as u64, bytes, Some(limit));
         if step.acts != Acts::default() {
             out.push((t as u64, step.acts));
         }
@@ -58,7 +114,7 @@ fn ramps_of_every_slope() {
         let curve = |t: u64| 300_000_000 + (t.saturating_sub(calm) as f64 * rate / 1000.0) as u64;
         let (acts, _) = drive(&policy(), LIMIT, curve, 100_000);
         let death = calm + ((LIMIT - 300_000_000) as f64 / rate * 1000.0) as u64;
-        let pinned = first(&acts, |a| a.pin == Some(true)).expect("pinned");
+        let pinned = first(&acts, |a| a.pin == Some(PinAct::Hold)).expect("pinned");
         assert!(pinned < death, "{rate:e}: pinned at {pinned}, death at {death}");
         let struck = strikes(&acts);
         assert!(!struck.is_empty(), "{rate:e}: no strike; death at {death}: {acts:?}");
@@ -75,7 +131,7 @@ fn the_incident_grows_faster_and_faster() {
     let (acts, end) = drive(&policy(), LIMIT, curve, 30_000);
     let struck = strikes(&acts);
     assert!(!struck.is_empty() && end - struck[0] < 320, "{struck:?} before {end}");
-    assert!(first(&acts, |a| a.pin == Some(true)).unwrap() < struck[0]);
+    assert!(first(&acts, |a| a.pin == Some(PinAct::Hold)).unwrap() < struck[0]);
 }
 
 /// A machine that could fill what is left in a second at any time: held all the time, and released when there
@@ -85,21 +141,19 @@ fn little_headroom_is_reason_enough_to_hold() {
     let curve = |t: u64| if t < 30_000 { 100_000_000 } else { 101_000_000 };
     let (acts, _) = drive(&policy(), 1_000_000_000, curve, 60_000);
     assert_eq!(acts.len(), 1);
-    assert_eq!((acts[0].0, acts[0].1.pin), (0, Some(true)));
+    assert_eq!((acts[0].0, acts[0].1.pin), (0, Some(PinAct::Hold)));
     let roomy = 20_000_000_000;
     let curve = |t: u64| if (5_000..10_000).contains(&t) { 18_000_000_000 } else { 1_000_000_000 };
     let (acts, _) = drive(&policy(), roomy, curve, 60_000);
-    let pins: Vec<bool> = acts.iter().filter_map(|(_, a)| a.pin).collect();
-    assert_eq!(pins, [true, false], "{acts:?}");
+    let pins: Vec<PinAct> = acts.iter().filter_map(|(_, a)| a.pin).collect();
+    assert_eq!(pins, [PinAct::Hold, PinAct::Release], "{acts:?}");
 }
 
 #[test]
 fn over_a_limit_that_nobody_enforces_it_stops_striking() {
-    let (mut memory, mut points, mut strikes) = (Memory::default(), Vec::new(), 0);
+    let (mut machine, mut strikes) = (Machine::of(&policy(), MEASURED), 0);
     for t in 0..20_000u64 {
-        points.push(Point { t_ms: t, bytes: 300_000_000 + t * 400_000 });
-        let from = points.len().saturating_sub(200);
-        strikes += u32::from(policy().step(&mut memory, &points[from..], Some(LIMIT)).acts.strike);
+        strikes += u32::from(machine.look(t, 300_000_000 + t * 400_000, Some(LIMIT)).acts.strike);
     }
     assert_eq!(strikes, MAX_STRIKES);
 }
@@ -150,8 +204,8 @@ fn the_brake_is_for_seconds_and_not_again_for_long() {
     // Slowed down at 95 % by the brake itself, and going on for a minute.
     let curve = |t: u64| (300_000_000 + t.saturating_sub(10_000) * 300_000).min(LIMIT / 100 * 95 + t * 100);
     let (acts, _) = drive(&braking, LIMIT, curve, 80_000);
-    let brakes: Vec<(u64, bool)> = acts.iter().filter_map(|(t, a)| Some((*t, a.brake?))).collect();
-    assert_eq!(brakes.iter().map(|t| t.1).collect::<Vec<_>>(), [true, false], "{brakes:?}");
+    let brakes: Vec<(u64, BrakeAct)> = acts.iter().filter_map(|(t, a)| Some((*t, a.brake?))).collect();
+    assert_eq!(brakes.iter().map(|t| t.1).collect::<Vec<_>>(), [BrakeAct::Set, BrakeAct::TakeBack], "{brakes:?}");
     assert!(brakes[1].0 - brakes[0].0 <= 5_100, "{brakes:?}");
     let (acts, _) = drive(&policy(), LIMIT, curve, 80_000);
     assert!(acts.iter().all(|(_, a)| a.brake.is_none()), "never without its mode");
@@ -162,15 +216,12 @@ fn the_brake_is_for_seconds_and_not_again_for_long() {
 #[test]
 fn a_brake_that_is_refused_does_not_count() {
     let braking = Policy { mode: Mode::Brake, ..policy() };
-    let (mut memory, mut points, mut tried) = (Memory::default(), Vec::new(), Vec::new());
+    let (mut machine, mut tried) = (Machine::of(&braking, MEASURED), Vec::new());
     for t in (0..2_000u64).step_by(5) {
-        points.push(Point { t_ms: t, bytes: LIMIT / 100 * 96 + t * 30_000 });
-        let step = braking.step(&mut memory, &points[points.len().saturating_sub(200)..], Some(LIMIT));
-        if step.acts.brake == Some(true) {
+        let step = machine.look(t, LIMIT / 100 * 96 + t * 30_000, Some(LIMIT));
+        if step.acts.brake == Some(BrakeAct::Set) {
             tried.push(t);
-            if tried.len() < 3 {
-                memory.brake_failed();
-            }
+            machine.brake_failed = tried.len() < 3;
         }
     }
     assert_eq!(tried.len(), 3, "{tried:?}");
@@ -182,10 +233,10 @@ fn a_brake_that_is_refused_does_not_count() {
 #[test]
 fn who_is_told_by_the_kernel_looks_less_often() {
     let sleep = |told, pin_keeps| {
-        let policy = Policy { pin_keeps, calm: Duration::from_secs(2), ..policy() };
-        let (mut memory, points) = (Memory { told, ..Memory::default() }, [Point { t_ms: 0, bytes: LIMIT / 2 }]);
-        policy.step(&mut memory, &points, Some(LIMIT));
-        policy.step(&mut memory, &points, Some(LIMIT)).sleep
+        let policy = Policy { calm: Duration::from_secs(2), ..policy() };
+        let mut machine = Machine { told, ..Machine::of(&policy, keeping(pin_keeps)) };
+        machine.look(0, LIMIT / 2, Some(LIMIT));
+        machine.look(0, LIMIT / 2, Some(LIMIT)).sleep
     };
     assert_eq!(sleep(true, true), TOLD_SLEEP);
     assert_eq!(sleep(false, true), PINNED_SLEEP);
@@ -193,9 +244,9 @@ fn who_is_told_by_the_kernel_looks_less_often() {
     assert!(sleep(true, false) < PINNED_SLEEP * 2);
     // With room for a second at the fastest growth it is not held, and will be when the kernel tells.
     let roomy = |told, pin_keeps| {
-        let policy = Policy { pin_keeps, calm: Duration::from_secs(2), ..policy() };
-        let mut memory = Memory { told, ..Memory::default() };
-        let step = policy.step(&mut memory, &[Point { t_ms: 0, bytes: 100_000_000 }], Some(4_000_000_000));
+        let policy = Policy { calm: Duration::from_secs(2), ..policy() };
+        let mut machine = Machine { told, ..Machine::of(&policy, keeping(pin_keeps)) };
+        let step = machine.look(0, 100_000_000, Some(4_000_000_000));
         assert_eq!(step.acts.pin, None);
         step.sleep
     };
@@ -209,10 +260,9 @@ fn who_is_told_by_the_kernel_looks_less_often() {
 fn who_is_flat_is_looked_at_less_often() {
     let sleeps = |mode, curve: fn(u64) -> u64| {
         let policy = Policy { mode, calm: Duration::from_secs(2), ..policy() };
-        let (mut memory, mut points, mut sleeps, mut t) = (Memory::default(), Vec::new(), Vec::new(), 0);
+        let (mut machine, mut sleeps, mut t) = (Machine::of(&policy, MEASURED), Vec::new(), 0);
         while t < 120_000 {
-            points.push(Point { t_ms: t, bytes: curve(t) });
-            let step = policy.step(&mut memory, &points[points.len().saturating_sub(200)..], Some(LIMIT));
+            let step = machine.look(t, curve(t), Some(LIMIT));
             sleeps.push((t, step.sleep));
             t += millis(step.sleep);
         }
@@ -234,17 +284,16 @@ fn who_is_flat_is_looked_at_less_often() {
 #[test]
 fn without_a_window_it_looks_as_often_as_without_the_pin() {
     let at = |pin_keeps, bytes| {
-        let (mut memory, points) = (Memory::default(), [Point { t_ms: 0, bytes }]);
-        let policy = Policy { pin_keeps, ..policy() };
-        assert_eq!(policy.step(&mut memory, &points, Some(LIMIT)).acts.pin, Some(true));
-        policy.step(&mut memory, &points, Some(LIMIT)).sleep
+        let mut machine = Machine::of(&policy(), keeping(pin_keeps));
+        assert_eq!(machine.look(0, bytes, Some(LIMIT)).acts.pin, Some(PinAct::Hold));
+        machine.look(0, bytes, Some(LIMIT)).sleep
     };
     assert_eq!(at(true, LIMIT / 2), PINNED_SLEEP);
     let headroom = Duration::from_secs_f64((LIMIT / 2) as f64 / 3e9);
     assert!(at(false, LIMIT / 2) <= headroom / 2);
     let curve = |t: u64| 300_000_000 + t.saturating_sub(10_000) * 400_000;
     let [usual, early] = [true, false].map(|pin_keeps| {
-        let (acts, end) = drive(&Policy { pin_keeps, ..policy() }, LIMIT, curve, 100_000);
+        let (acts, end) = drive_keeping(pin_keeps, curve, 100_000);
         end - strikes(&acts)[0]
     });
     assert!(usual <= 260 && (400..=520).contains(&early), "struck {usual} and {early} ms before the end");
@@ -255,8 +304,7 @@ fn without_a_window_it_looks_as_often_as_without_the_pin() {
 fn a_false_strike_costs_the_next_one_only_where_the_pin_keeps() {
     let at = |percent: u64, t_ms| Point { t_ms, bytes: LIMIT / 100 * percent };
     let memory = Memory { struck: Some(at(80, 0)), ..Memory::default() };
-    let again =
-        |pin_keeps, percent| Policy { pin_keeps, ..policy() }.may_strike_again(&memory, at(percent, 10_000), LIMIT);
+    let again = |pin_keeps, percent| policy().may_strike_again(keeping(pin_keeps), &memory, at(percent, 10_000), LIMIT);
     assert!(!again(true, 91) && again(true, 98));
     assert!(!again(false, 84) && again(false, 86));
 }
@@ -266,7 +314,7 @@ fn a_false_strike_costs_the_next_one_only_where_the_pin_keeps() {
 fn the_only_copies_follow_each_other_closely() {
     let curve = |t: u64| 300_000_000 + t.saturating_sub(10_000) * 4_000_000;
     let [held, only] = [true, false].map(|pin_keeps| {
-        let (acts, end) = drive(&Policy { pin_keeps, ..policy() }, LIMIT, curve, 100_000);
+        let (acts, end) = drive_keeping(pin_keeps, curve, 100_000);
         (strikes(&acts), end)
     });
     assert!(only.0.len() > held.0.len() && only.0.len() <= MAX_STRIKES as usize, "{held:?}, {only:?}");
@@ -276,22 +324,20 @@ fn the_only_copies_follow_each_other_closely() {
 /// Where the pin is asked for and cannot be had, look for look, it is no reason to look away.
 #[test]
 fn a_pin_that_fails_makes_no_sleep_longer() {
-    let (mut memory, points) = (Memory::default(), [Point { t_ms: 0, bytes: LIMIT / 2 }]);
+    let mut machine = Machine::of(&policy(), MEASURED);
     for _ in 0..3 {
-        let step = policy().step(&mut memory, &points, Some(LIMIT));
-        assert_eq!(step.acts.pin, Some(true));
+        let step = machine.look(0, LIMIT / 2, Some(LIMIT));
+        assert_eq!(step.acts.pin, Some(PinAct::Hold));
         assert!(step.sleep.as_secs_f64() <= (LIMIT / 2) as f64 / 3e9 / 2.0, "{:?}", step.sleep);
-        // As `TargetWatch::arm` does.
-        memory.pinned = false;
+        machine.pinned = false;
     }
 }
 
 /// A process that is first seen a moment before its end is held and struck in the same look.
 #[test]
 fn first_seen_at_the_end() {
-    let (mut memory, points) = (Memory::default(), [Point { t_ms: 0, bytes: LIMIT / 1000 * 995 }]);
-    let step = policy().step(&mut memory, &points, Some(LIMIT));
-    assert_eq!(step.acts, Acts { pin: Some(true), brake: None, strike: true });
+    let step = Machine::of(&policy(), MEASURED).look(0, LIMIT / 1000 * 995, Some(LIMIT));
+    assert_eq!(step.acts, Acts { pin: Some(PinAct::Hold), brake: None, strike: true });
 }
 
 proptest! {
@@ -304,23 +350,22 @@ proptest! {
         pin: bool,
         pin_keeps: bool,
     ) {
-        let policy = Policy { mode, pin, pin_keeps, ..policy() };
-        let (mut memory, mut points, mut t) = (Memory::default(), Vec::new(), 0);
+        let policy = Policy { mode, pin, ..policy() };
+        let (mut machine, mut t) = (Machine::of(&policy, keeping(pin_keeps)), 0);
         let (mut pinned, mut braked) = (false, None::<u64>);
         for (bytes, pause, limit) in &values {
             t += pause;
-            points.push(Point { t_ms: t, bytes: *bytes });
-            let held = memory.pinned;
-            let step = policy.step(&mut memory, &points, *limit);
-            let unpinned_bound = limit.map_or(1.0, |l| (l.saturating_sub(*bytes) as f64 / policy.fastest / 2.0).max(0.002));
+            let held = machine.pinned;
+            let step = machine.look(t, *bytes, *limit);
+            let unpinned_bound = limit.map_or(1.0, |l| (l.saturating_sub(*bytes) as f64 / MEASURED.fastest / 2.0).max(0.002));
             prop_assert!(step.sleep <= policy.calm);
-            prop_assert!((held && memory.pinned && pin_keeps) || limit.is_none() || step.sleep.as_secs_f64() <= unpinned_bound + 1e-9);
-            if let Some(on) = step.acts.pin {
+            prop_assert!((held && machine.pinned && pin_keeps) || limit.is_none() || step.sleep.as_secs_f64() <= unpinned_bound + 1e-9);
+            if let Some(on) = step.acts.pin.map(|act| act == PinAct::Hold) {
                 prop_assert!(on != pinned && (pin || !on));
                 pinned = on;
             }
-            prop_assert_eq!(pinned, memory.pinned);
-            if let Some(on) = step.acts.brake {
+            prop_assert_eq!(pinned, machine.pinned);
+            if let Some(on) = step.acts.brake.map(|act| act == BrakeAct::Set) {
                 prop_assert!(on != braked.is_some() && (mode == Mode::Brake || !on));
                 braked = on.then_some(t);
             }

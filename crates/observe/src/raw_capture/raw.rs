@@ -1,11 +1,11 @@
 //! Evidence as it was taken: bytes and a few numbers, decoded later by whoever needs them.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use lastgasp_goruntime::{Evidence, Runtime, SpanTable};
-use lastgasp_inferior::{LoadedImage, Resident, ThreadRegisters, Usage};
+use lastgasp_goruntime::{Evidence, Gap, Runtime, SpanTable};
+use lastgasp_inferior::{Resident, ThreadRegisters, Usage};
 
+use super::binary::Binary;
 use crate::kernel::cgroup::Charge;
 use crate::target::baselines::BaselineHistory;
 use crate::target::identity::Identity;
@@ -52,10 +52,12 @@ pub struct RawCapture {
     pub identity: Identity,
     /// RuntimeLocation runtime.
     pub runtime: Runtime,
-    /// Its executable.
-    pub loaded: Arc<LoadedImage>,
+    /// What it ran.
+    pub binary: Binary,
     /// The copy.
     pub evidence: Evidence,
+    /// Bytes that were copied; what was copied twice counts twice.
+    pub bytes_copied: u64,
     /// Registers of its threads.
     pub registers: Vec<ThreadRegisters>,
     /// Its memory use, and when that was read on the timeline's clock.
@@ -86,4 +88,17 @@ pub struct Spans {
     /// Whether the target ran while it was read: each span is then right by itself, and the sums are of no
     /// single moment.
     pub running: bool,
+}
+
+impl RawCapture {
+    /// Leaves out all that is not needed to tell what the memory is held by, for a second attempt at decoding
+    /// what the first one stumbled over; `why` becomes a gap.
+    pub fn reduce(&mut self, why: &str) {
+        self.registers.clear();
+        self.spans = None;
+        self.residency = None;
+        self.charge = None;
+        self.baselines = BaselineHistory::default();
+        self.evidence.gaps.push(Gap::new("decoding", why));
+    }
 }

@@ -1,0 +1,94 @@
+//! What a command is asked about: a process, a core file, or a capture.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use lastgasp_inferior::CoreFile;
+use lastgasp_observe::core::take_core;
+use lastgasp_observe::raw_capture::{RawCapture, Source, WhenRead, is_saved};
+
+/// What a command is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A process, by its number.
+    Pid(i32),
+    /// A core file: of the kernel, of gcore, or a capture's own memory.
+    Core(PathBuf),
+    /// A capture's folder.
+    Capture(PathBuf),
+}
+
+/// Evidence, and where other memory of the same process can be read.
+pub(super) struct Taken {
+    pub(super) raw: RawCapture,
+    pub(super) source: Option<Source>,
+    /// Release of the kernel where it was taken, if it was not taken here.
+    pub(super) kernel: Option<String>,
+}
+
+impl Subject {
+    /// What evidence can be taken of: a process number, else a core file.
+    pub(super) fn of_evidence(text: &str) -> Result<Self> {
+        match text.parse::<i32>() {
+            // A file with a number for its name is meant as `./4711`.
+            Ok(pid) if pid > 0 => Ok(Self::Pid(pid)),
+            _ if Path::new(text).is_file() => Ok(Self::Core(text.into())),
+            _ => bail!("{text} is neither a process number nor a core file"),
+        }
+    }
+
+    /// A folder if there is one of that name, else a process number, else a core file.
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let path = Path::new(text);
+        match Self::of_evidence(text) {
+            _ if path.is_dir() => Ok(Self::Capture(path.into())),
+            Ok(subject) => Ok(subject),
+            Err(_) => bail!("{text} is neither a capture's folder nor a core file nor a process number"),
+        }
+    }
+}
+
+/// What a core file holds of a process: evidence that was saved in it, or what is copied out of it now.
+pub(super) fn of_core(path: &Path, exe: Option<&Path>) -> Result<Taken> {
+    let open = || -> Result<CoreFile> {
+        let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
+        Ok(CoreFile::open(file, path.display().to_string())?)
+    };
+    // What is no core at all is named by whoever looks for its executable.
+    match open() {
+        Ok(core) if is_saved(&core) => {
+            let loaded = RawCapture::load(core)?;
+            let source = Some(Source::core(loaded.core, loaded.other.unwrap_or(WhenRead::Unknown)));
+            Ok(Taken { raw: loaded.raw, source, kernel: Some(loaded.kernel) })
+        }
+        Ok(core) => {
+            let raw = take_core(path, exe)?;
+            Ok(Taken { raw, source: Some(Source::core(Arc::new(core), WhenRead::Core)), kernel: None })
+        }
+        Err(_) => Ok(Taken { raw: take_core(path, exe)?, source: None, kernel: None }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_goes_before_a_number_and_a_number_before_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let core = dir.path().join("core");
+        std::fs::write(&core, "").unwrap();
+        let parse = |p: &Path| Subject::parse(p.to_str().unwrap()).unwrap();
+        assert_eq!(parse(dir.path()), Subject::Capture(dir.path().into()));
+        assert_eq!(parse(&core), Subject::Core(core.clone()));
+        assert_eq!(Subject::parse("4711").unwrap(), Subject::Pid(4711));
+        assert!(Subject::of_evidence(dir.path().to_str().unwrap()).is_err(), "a capture is no evidence to take");
+        for nothing in ["-4711", "0", "/nowhere/at/all"] {
+            let said = Subject::parse(nothing).unwrap_err().to_string();
+            assert!(said.contains("neither a capture's folder nor a core file nor a process number"), "{said}");
+            let said = Subject::of_evidence(nothing).unwrap_err().to_string();
+            assert!(said.contains("neither a process number nor a core file"), "{said}");
+        }
+    }
+}

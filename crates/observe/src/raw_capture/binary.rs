@@ -1,0 +1,93 @@
+//! The binary that a target ran, as far as decoding needs it: its constants (function tables, types) and its
+//! build id. Out of its file, or out of a saved capture when the file is long gone.
+
+use std::io;
+use std::sync::Arc;
+
+use lastgasp_goruntime::Runtime;
+use lastgasp_inferior::{Addr, CoreFile, LoadedImage, Memory, Ranges, ReadCause, ReadError};
+
+/// A binary.
+#[derive(Clone, Debug)]
+pub struct Binary {
+    /// GNU build id in hex.
+    pub build_id: Option<String>,
+    /// Whether it has no symbol table.
+    pub stripped: bool,
+    /// What is added to its addresses to get the process's.
+    pub bias: u64,
+    /// Where the process began, in its own addresses: what debuggers find a moved executable by.
+    pub entry: Addr,
+    constants: Constants,
+}
+
+/// Where its constants are.
+#[derive(Clone, Debug)]
+enum Constants {
+    /// In its file, opened while the target ran: a deploy that replaces it does no harm.
+    File(Arc<LoadedImage>),
+    /// In a saved capture.
+    Saved(Arc<CoreFile>, Ranges),
+}
+
+impl Binary {
+    /// That of an executable's file.
+    #[must_use]
+    pub fn of(loaded: Arc<LoadedImage>) -> Self {
+        let LoadedImage { image, bias } = &*loaded;
+        Self {
+            build_id: image.build_id().map(str::to_owned),
+            stripped: image.is_stripped(),
+            bias: *bias,
+            entry: Addr(image.entry().0.wrapping_add(*bias)),
+            constants: Constants::File(loaded),
+        }
+    }
+
+    /// As it was when it was saved; `ranges` of the core are its constants.
+    pub(crate) fn saved(self_without: Parts, core: Arc<CoreFile>, ranges: Ranges) -> Self {
+        let Parts { build_id, stripped, bias, entry } = self_without;
+        Self { build_id, stripped, bias, entry, constants: Constants::Saved(core, ranges) }
+    }
+
+    /// Its constants as memory, and where they stand in the process, code left out.
+    ///
+    /// # Errors
+    /// The system's error (too many open files).
+    pub fn constants(&self, rt: &Runtime) -> io::Result<(Box<dyn Memory + '_>, Ranges)> {
+        match &self.constants {
+            Constants::File(loaded) => {
+                let named = rt.constant_ranges();
+                let file = loaded.image.memory(loaded.bias, &named)?;
+                let ranges = file.ranges(&[named.as_slice(), &[rt.module.types]].concat());
+                Ok((Box::new(file), ranges))
+            }
+            Constants::Saved(core, ranges) => Ok((Box::new(Within { core, ranges }), ranges.clone())),
+        }
+    }
+}
+
+/// What is said of a binary beside its constants.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) build_id: Option<String>,
+    pub(crate) stripped: bool,
+    pub(crate) bias: u64,
+    pub(crate) entry: Addr,
+}
+
+/// A core, no further than these ranges.
+struct Within<'a> {
+    core: &'a CoreFile,
+    ranges: &'a Ranges,
+}
+
+impl Memory for Within<'_> {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        let error = ReadError { addr, len: buf.len(), cause: ReadCause::Absent };
+        let all = self.ranges.as_slice();
+        let range = all.partition_point(|r| r.start <= addr).checked_sub(1).and_then(|i| all.get(i)).ok_or(error)?;
+        let end = addr.0.checked_add(buf.len() as u64).ok_or(error)?;
+        if end > range.end.0 { Err(error) } else { self.core.read(addr, buf) }
+    }
+}

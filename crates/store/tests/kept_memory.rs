@@ -1,0 +1,119 @@
+//! A capture with its memory, of a make-believe process: decoded again from it, and read from its facts where
+//! it is damaged or gone.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lastgasp_decode::{Decoded, Provenance, decode};
+use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_observe::core::take_core;
+use lastgasp_observe::raw_capture::RawCapture;
+use lastgasp_store::{Form, KeepMemory, Written, read, write_keeping};
+use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
+
+const FUNCTIONS: &[FunctionSpec<'static>] =
+    &[("main.main", 10, 40, true, None), ("main.build", 20, 24, false, None), ("runtime.gopark", 40, 16, false, None)];
+
+const TYPES: &[TypeSpec<'static>] = &[("main.block", 32768, true)];
+const LARGE: Span = Span {
+    state: SpanState::InUse,
+    size_class: 0,
+    noscan: false,
+    pages: 5,
+    elem_size: 40_960,
+    slots: 1,
+    objects: 1,
+    sweep: Sweep::Done,
+    marked: 1,
+    large_type: Some(0),
+};
+
+/// What the lastgasp that wrote it was: this one, as whoever decodes again is.
+fn provenance() -> Provenance {
+    Provenance { lastgasp_version: env!("CARGO_PKG_VERSION").into(), kernel: "9.9.9-there".into() }
+}
+
+fn taken(dir: &Path) -> RawCapture {
+    let flavour = Flavour::Go27;
+    let sites = [Site { stack: vec![1, 0], size: 64, active: Record { allocs: 10, frees: 4 }, ..Site::default() }];
+    let parked = Goroutine { goid: 1, status: 4, wait_reason: 2, stack: vec![2, 0], ..Goroutine::default() };
+    let mut p = Process::build(flavour, FUNCTIONS, &sites, &[parked]);
+    p.with_heap(flavour, &[LARGE], TYPES);
+    p.with_module(flavour);
+    let (exe, core) = (dir.join("synth"), dir.join("core"));
+    fs::write(&exe, p.image(flavour, false)).unwrap();
+    fs::write(&core, p.core()).unwrap();
+    let raw = take_core(&core, Some(&exe)).unwrap();
+    fs::remove_file(exe).unwrap();
+    raw
+}
+
+fn written(store: &Path, raw: &RawCapture, form: Form, max_bytes: Option<u64>) -> (Decoded, Written) {
+    let provenance = provenance();
+    let decoded = decode(raw, &provenance);
+    let keep = KeepMemory { raw, kernel: &provenance.kernel, source: None, max_bytes };
+    let diagnosis = diagnose(&decoded.facts);
+    let written = write_keeping(store, &decoded, &diagnosis, form, Some(&keep)).unwrap();
+    (decoded, written)
+}
+
+/// The facts of a capture, its gaps by themselves.
+fn facts(path: &Path) -> (Facts, Vec<String>) {
+    let mut facts = read(path).unwrap();
+    let gaps = std::mem::take(&mut facts.capture.gaps);
+    (facts, gaps.into_iter().map(|g| format!("{}: {}", g.what, g.why)).collect())
+}
+
+#[test]
+fn decoded_again_and_read_from_its_facts() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = taken(dir.path());
+    let (decoded, Written { path, gaps }) = written(dir.path(), &raw, Form::Whole, None);
+    assert_eq!(gaps, []);
+    assert_eq!(decoded.facts.profile.sites.len(), 1);
+    let core = path.join("memory.core");
+    let bytes = fs::read(&core).unwrap();
+    let (again, said) = facts(&path);
+    let expected = Facts { capture: again.capture.clone(), ..decoded.facts.clone() };
+    assert_eq!((&again, again.capture.kernel.as_str()), (&expected, ""), "a core does not say its kernel");
+    assert!(said.iter().all(|gap| !gap.starts_with("memory.core")), "{said:?}");
+
+    // The facts may be gone then: the memory is what counts.
+    let kept = fs::read(path.join("facts.json.gz")).unwrap();
+    fs::write(path.join("facts.json.gz"), "damaged").unwrap();
+    assert_eq!(facts(&path), (again.clone(), said.clone()));
+    fs::write(path.join("facts.json.gz"), kept).unwrap();
+
+    // Whatever becomes of the memory, the facts of then are read, and it is said.
+    let described = bytes.windows(14).rposition(|w| w == b"lastgasp.raw/1").unwrap();
+    let mut flipped = bytes.clone();
+    flipped[described + 40] ^= 1;
+    let evidence = bytes.windows(8).position(|w| w != [0; 8] && w[0] == b'm').unwrap_or(200);
+    let mut other = bytes.clone();
+    other[evidence] ^= 1;
+    let spoilt: [&[u8]; 4] = [&flipped, &other, &bytes[..bytes.len() / 2], b"no core"];
+    for (i, bytes) in spoilt.into_iter().enumerate() {
+        fs::write(&core, bytes).unwrap();
+        let (from_facts, said) = facts(&path);
+        assert_eq!(from_facts, again, "{i}");
+        assert!(said.iter().any(|g| g.starts_with("memory.core") && g.contains("when it was taken")), "{i} {said:?}");
+    }
+    fs::remove_file(&core).unwrap();
+    assert_eq!(facts(&path).0, again);
+}
+
+/// There is no room for it, and nothing else is lost.
+#[test]
+fn no_room_for_memory_is_a_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = taken(dir.path());
+    let (decoded, Written { path, gaps }) = written(dir.path(), &raw, Form::Whole, Some(100));
+    let [gap] = gaps.as_slice() else { panic!("{gaps:?}") };
+    assert!(gap.what == "memory.core" && gap.why.starts_with("not written"), "{gap:?}");
+    let files: Vec<PathBuf> = fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(!files.iter().any(|f| f.ends_with("memory.core")), "{files:?}");
+    let (facts, said) = facts(&path);
+    assert_eq!(facts.profile, decoded.facts.profile);
+    assert!(said.iter().any(|g| g.starts_with("memory.core: not written")), "{said:?}");
+}
