@@ -13,8 +13,8 @@ use lastgasp_lab::incident::{Expect, Moment, Played, Programs, Script, play_tell
 use lastgasp_lab::toolchain::find_or_fetch;
 use serde_json::Value;
 
-/// One service at a time dies: that wants both processors of a small machine, and its timing matters. The others are
-/// built and live through their calm meanwhile, which takes longer and costs little.
+/// One service at a time dies: that wants both processors of a small machine, and its timing matters. The
+/// others are built and live through their calm meanwhile, which takes longer and costs little.
 static STAGE: Mutex<()> = Mutex::new(());
 
 struct Scene {

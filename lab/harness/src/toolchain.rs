@@ -72,7 +72,7 @@ impl Toolchain {
         Self { experiment: experiment.to_owned(), ..self.clone() }
     }
 
-    /// The same toolchain, that takes of the processors what others leave: for building beside what is timed.
+    /// The same toolchain, that takes of the processors what others leave: to build beside what is timed.
     #[must_use]
     pub fn gently(&self) -> Self {
         Self { gentle: true, ..self.clone() }

@@ -307,8 +307,8 @@ impl Held {
                 std::thread::sleep(Duration::from_micros(50));
             }
         }
-        // New threads all the time, or it was we who got no processor in time: seen on two cores beside a load of 13, in
-        // one of 200 stops, threads that ran on and were held to stand.
+        // New threads all the time, or it was we who got no processor in time: seen on two cores beside a
+        // load of 13, in one of some hundred stops, threads that ran on and were held to stand.
         self.trouble.get_or_insert_with(|| "a thread did not stop in time (the machine is busy)".into());
     }
 

@@ -55,7 +55,7 @@ class Node {
     this.find((node) => { found.push(node); return false; });
     return found;
   }
-  /** The first node below that `is` says yes to. (Generators within generators took most of the time of the tests.) */
+  /** The first node below that `is` says yes to. (Generators within generators were slow.) */
   find(is) {
     for (const node of this.childNodes) {
       const found = is(node) ? node : node.find(is);
@@ -197,40 +197,6 @@ class Element extends Node {
   setPointerCapture() {}
   releasePointerCapture() {}
 }
-
-/** From now on the object's own. */
-function own(object, name, value) {
-  Object.defineProperty(object, name, { value });
-  return value;
-}
-
-const styleOf = (element) => new Proxy({ setProperty(name, value) { element.styles.set(name, String(value)); }, removeProperty(name) { element.styles.delete(name); } }, {
-  set(_, name, value) {
-    element.styles.set(name, String(value));
-    return true;
-  },
-  get: (known, name) => known[name] || element.styles.get(name) || "",
-});
-
-function classesOf(element) {
-  const names = () => (element.getAttribute("class") || "").split(/\s+/).filter(Boolean);
-  const put = (list) => element.setAttribute("class", list.join(" "));
-  return {
-    contains: (name) => names().includes(name),
-    add: (...more) => put([...new Set([...names(), ...more])]),
-    remove: (...less) => put(names().filter((n) => !less.includes(n))),
-    toggle: (name, on) => {
-      const is = on === undefined ? !names().includes(name) : Boolean(on);
-      put(is ? [...new Set([...names(), name])] : names().filter((n) => n !== name));
-      return is;
-    },
-  };
-}
-
-const dataOf = (element) => new Proxy({}, {
-  get: (_, name) => element.getAttribute("data-" + kebab(name)) ?? undefined,
-  set: (_, name, value) => { element.setAttribute("data-" + kebab(name), value); return true; },
-});
 
 const kebab = (name) => String(name).replace(/[A-Z]/g, (c) => "-" + c.toLowerCase());
 
