@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use watching::{
-    Daemon, LIMIT, Moments, all_is_undone, captures, ends, folders, forget, group, is_captured, limit_file,
+    Daemon, LIMIT, Moments, all_is_undone, alone, captures, ends, folders, forget, group, is_captured, limit_file,
     pin_is_tried, program, runs_again, start_in, states, turn, victim, wait_for,
 };
 
@@ -31,7 +31,7 @@ fn signal(child: &Child, signal: Signal) {
 /// stays well, keeps nothing of the dead, and captures the next.
 #[test]
 fn targets_that_end_at_any_moment() {
-    let _turn = turn();
+    let _turn = alone();
     let (program, store) = (program("dies-early"), tempfile::tempdir().unwrap());
     let daemon = Daemon::start(store.path(), "dies-early", &[]);
     let before = descriptors(daemon.pid());
