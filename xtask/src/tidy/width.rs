@@ -25,8 +25,8 @@ pub(super) fn note(tree: &Tree) -> String {
     format!("comments wider than {WIDTH}: {now}, {MOST} may be{lower}")
 }
 
-/// Lines of comments in Rust sources that are too wide, as `file:line`. What cannot be broken (a link) does not
-/// count.
+/// Lines of comments in Rust sources that are too wide, as `file:line`. What cannot be broken (a link) does
+/// not count.
 fn wide(tree: &Tree) -> Vec<String> {
     let lines = tree.ending(".rs").flat_map(|(file, text)| text.lines().enumerate().map(move |(i, l)| (file, i, l)));
     lines.filter(|(.., l)| is_wide(l)).map(|(file, i, _)| format!("{}:{}", file, i + 1)).collect()

@@ -18,8 +18,8 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::exit::Exit;
 use crate::output::{complain, say};
 
-/// How long captures in flight may still be written after the supervisor has failed. A write takes milliseconds,
-/// half a second on a busy disk (`benches/results/watch-storm.txt`).
+/// How long captures in flight may still be written after the supervisor has failed. A write takes
+/// milliseconds, half a second on a busy disk (`benches/results/watch-storm.txt`).
 const MAX_FINISHING: Duration = Duration::from_secs(10);
 
 /// Watches until it is told to end.
