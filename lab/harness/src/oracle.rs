@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
@@ -103,6 +104,7 @@ impl Oracle {
             child.kill()?;
             bail!("the oracle said {line:?} and ended: {}", child.wait()?);
         }
+        wait_for_rest(child.id());
         Ok(Self { child, dir })
     }
 
@@ -144,6 +146,27 @@ impl Oracle {
     /// The system's error.
     pub fn mem_stats(&self) -> Result<Vec<u8>> {
         Ok(std::fs::read(self.dir.path().join("truth.json.stats"))?)
+    }
+}
+
+/// Waits until one of its threads reads its input, which it does when it has said that it is ready: between the
+/// two its first goroutine moves, and a copy of it then is of no moment. (Seen with Go 1.25 and 1.27 on a busy
+/// machine: "goroutine 1: main.observe is not on its stack".) Who never reads is not waited for longer than a
+/// second.
+fn wait_for_rest(pid: u32) {
+    /// `read(0, ...` as `/proc/PID/task/TID/syscall` has it; 63 is arm64's number.
+    const READING: [&str; 2] = ["0 0x0 ", "63 0x0 "];
+    let reads = |tid: &Path| {
+        let call = std::fs::read_to_string(tid.join("syscall")).unwrap_or_default();
+        READING.iter().any(|r| call.starts_with(r))
+    };
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(1) {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+        if tasks.is_ok_and(|tasks| tasks.flatten().any(|t| reads(&t.path()))) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
