@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use watching::{
-    Daemon, LIMIT, Moments, all_is_undone, captures, ends, folders, forget, group, is_captured, limit_file,
+    Daemon, LIMIT, Moments, all_is_undone, alone, captures, ends, folders, forget, group, is_captured, limit_file,
     pin_is_tried, program, runs_again, start_in, states, turn, victim, wait_for,
 };
 
@@ -31,7 +31,7 @@ fn signal(child: &Child, signal: Signal) {
 /// stays well, keeps nothing of the dead, and captures the next.
 #[test]
 fn targets_that_end_at_any_moment() {
-    let _turn = turn();
+    let _turn = alone();
     let (program, store) = (program("dies-early"), tempfile::tempdir().unwrap());
     let daemon = Daemon::start(store.path(), "dies-early", &[]);
     let before = descriptors(daemon.pid());
@@ -339,35 +339,43 @@ fn is_captured_soon(store: &Path, pid: i32) {
 /// Threads are born and die all the time while it is stopped and copied again and again, by freezing and by
 /// ptrace: it is never left stopped, and goes on starting them.
 #[test]
-fn threads_that_start_while_it_is_stopped() {
+fn threads_that_start_while_it_is_frozen() {
+    threads_start_while_it_is_stopped(460, true);
+}
+
+#[test]
+fn threads_that_start_while_it_is_traced() {
+    threads_start_while_it_is_stopped(461, false);
+}
+
+fn threads_start_while_it_is_stopped(number: usize, frozen: bool) {
     let _turn = turn();
-    let (program, store) = (program("dies-threads"), tempfile::tempdir().unwrap());
-    for (number, frozen) in [(460, true), (461, false)] {
-        let Some(group) = group(number, Some(LIMIT)) else { return };
-        let dirs = if frozen { group.dirs() } else { &group.dirs()[..1] };
-        let mut child = start_in(dirs, &program, &["-after", "12s", "-rate", "100000000", "-churn", "4"]);
-        let pid = child.id();
-        // Its runtime has to be there.
-        std::thread::sleep(Duration::from_millis(300));
-        for round in 0..20 {
-            let capture = Command::new(env!("CARGO_BIN_EXE_lastgasp"))
-                .args(["capture", &pid.to_string(), "--out"])
-                .arg(store.path())
-                .env("LASTGASP_CACHE_DIR", "")
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&capture.stderr);
-            let busy = said.contains("in time") || said.contains("ran on before the end");
-            assert!(capture.status.success() || busy, "round {round}, frozen {frozen}: {said}");
-            runs_again(pid, Some(&group));
-        }
-        // And by the daemon at its end.
-        let daemon = Daemon::start(store.path(), "dies-threads", &[]);
-        assert_eq!(ends(&mut child).signal(), Some(9));
-        assert!(group.remove());
-        daemon.stop();
-        assert!(captures(store.path(), pid as i32).iter().any(|(phase, ..)| phase == "post-kill"), "frozen {frozen}");
+    let name = format!("dies-thr-{number}");
+    let (program, store) = (program(&name), tempfile::tempdir().unwrap());
+    let Some(group) = group(number, Some(LIMIT)) else { return };
+    let dirs = if frozen { group.dirs() } else { &group.dirs()[..1] };
+    let mut child = start_in(dirs, &program, &["-after", "12s", "-rate", "100000000", "-churn", "4"]);
+    let pid = child.id();
+    // Its runtime has to be there.
+    std::thread::sleep(Duration::from_millis(300));
+    for round in 0..20 {
+        let capture = Command::new(env!("CARGO_BIN_EXE_lastgasp"))
+            .args(["capture", &pid.to_string(), "--out"])
+            .arg(store.path())
+            .env("LASTGASP_CACHE_DIR", "")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&capture.stderr);
+        let busy = said.contains("in time") || said.contains("ran on before the end");
+        assert!(capture.status.success() || busy, "round {round}, frozen {frozen}: {said}");
+        runs_again(pid, Some(&group));
     }
+    // And by the daemon at its end.
+    let daemon = Daemon::start(store.path(), &name, &[]);
+    assert_eq!(ends(&mut child).signal(), Some(9));
+    assert!(group.remove());
+    daemon.stop();
+    assert!(captures(store.path(), pid as i32).iter().any(|(phase, ..)| phase == "post-kill"), "frozen {frozen}");
     forget(&program);
 }
 

@@ -15,7 +15,7 @@ use lastgasp_recorder::own_cgroup::OwnCgroup;
 use lastgasp_recorder::pin_probe::{Probe, SUBCOMMAND};
 use lastgasp_recorder::pin_window::PinWindow;
 use serde_json::Value;
-use watching::turn;
+use watching::{alone, turn};
 
 mod watching;
 
@@ -139,7 +139,7 @@ fn a_new_process_is_watched_at_once() {
 /// it is looked at every 250 ms.
 #[test]
 fn the_kernel_says_that_memory_runs_out() {
-    let _turn = turn();
+    let _turn = alone();
     let (_folder, program) = program("dies", "early-told");
     let daemon = Daemon::start("early-told");
     watching::pin_is_tried(&daemon.daemon);

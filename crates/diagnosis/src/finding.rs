@@ -7,11 +7,11 @@ use crate::subject::{Subject, fingerprint};
 pub enum Level {
     /// Nothing found.
     None,
-    /// Worth knowing.
+    /// Worth knowing: nothing hurts. The verdict only if nothing else was found.
     Info,
-    /// Will hurt.
+    /// Will hurt if nothing is done.
     Warning,
-    /// Hurts.
+    /// Hurts: it has killed the process, or is about to.
     Critical,
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lastgasp_goruntime::{
     CopySource, Evidence, EvidencePlan, Extent, Runtime, Status, Symbolizer, decode_goroutines, is_system,
 };
-use lastgasp_inferior::{BlockCache, Layered, LiveProcess};
+use lastgasp_inferior::{BlockCache, Layered, LiveProcess, thread_ids};
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::goroutines::Goroutines;
 use lastgasp_lab::toolchain::{any, find_or_fetch};
@@ -62,6 +62,8 @@ fn look(pid: i32, name: &str) {
         let mut stopped = stopper.stop(pid, STOP_TIMEOUT_ON_DEMAND);
         let registers = std::mem::take(&mut stopped.registers);
         evidence.copy(&CopySource { registers: &registers, ..source }, Extent::Whole);
+        // Who stood, and who did not: for the message of a failure.
+        let states = states(pid);
         let held = stopped.still_holds();
         let trouble = stopped.trouble.take();
         drop(stopped);
@@ -84,7 +86,7 @@ fn look(pid: i32, name: &str) {
             let begins = leads_to(&stack, &g.start_function);
             if g.cut.is_some() || g.approximate || !matches!(last, "runtime.goexit" | "runtime.rt0_go") || !begins {
                 bad.push(format!(
-                    "sample {sample}: goroutine {} {:?} of {}: cut {:?}, no registers {:?}\n{stack:#?}\n{registers:x?}",
+                    "sample {sample}: goroutine {} {:?} of {}: cut {:?}, no registers {:?}\n{stack:#?}\n{registers:?}\nstates: {states:?}",
                     g.goid, g.status, g.start_function, g.cut, g.no_registers
                 ));
             }
@@ -106,6 +108,15 @@ fn look(pid: i32, name: &str) {
     assert_eq!(moments, samples);
     // At most moments one of them at least is on a thread.
     assert!(running * 2 >= moments && on_system_stack > 0, "{running} running, {on_system_stack} on system stacks");
+}
+
+/// Threads of a process with the letters of their states.
+fn states(pid: i32) -> Vec<(i32, char)> {
+    let state = |tid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).unwrap_or('?')
+    };
+    thread_ids(pid).into_iter().map(|tid| (tid, state(tid))).collect()
 }
 
 /// Whether a stack (innermost first, `function+offset`) ends in the goroutine's first function, or was left

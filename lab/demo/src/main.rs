@@ -45,6 +45,7 @@ fn main() -> Result<()> {
     let played = play_telling(&programs, &expect, &script, &|moment| {
         let line = match moment {
             Moment::Serving => "the service answers; calm",
+            Moment::Ready => return,
             Moment::Published => "the big config is published",
             Moment::Ended => "the service has ended; lastgasp reads and writes",
         };

@@ -144,6 +144,8 @@ pub struct Script {
 /// How it went.
 #[derive(Debug)]
 pub struct Played {
+    /// Process number of lastgasp.
+    pub pid: u32,
     /// Exit code of lastgasp; `None` if the service survived and was ended by us.
     pub code: Option<i32>,
     /// Standard output of lastgasp.
@@ -222,6 +224,8 @@ impl Drop for Ended {
 pub enum Moment {
     /// The service answers; the calm begins.
     Serving,
+    /// The calm is over: who is told may hold the big config back as long as others die.
+    Ready,
     /// The big config is there.
     Published,
     /// The service has ended, or its time is over.
@@ -270,7 +274,8 @@ pub fn play_telling(programs: &Programs, expect: &Expect, script: &Script, tell:
     wait_for(&address, &mut lastgasp.0, &err)?;
     tell(Moment::Serving);
 
-    let seconds = (script.calm + script.after).as_secs() + 30;
+    // More than it takes, however long the big config is held back: it is ended with us.
+    let seconds = (script.calm + script.after).as_secs() + 600;
     let url = format!("http://{address}{}", expect.load.path);
     let mut load = Command::new(&programs.loadgen);
     load.args([
@@ -293,6 +298,10 @@ pub fn play_telling(programs: &Programs, expect: &Expect, script: &Script, tell:
         }
     }
     let calm_cpu = (cpu_seconds(pid) - cpu_before) / calm_began.elapsed().as_secs_f64();
+    tell(Moment::Ready);
+    if let Some(status) = lastgasp.0.try_wait()? {
+        bail!("the service did not live through the calm: {status}\n{}", fs::read_to_string(&err)?);
+    }
     let (published, published_ns) = (Instant::now(), unix_ns());
     publish(programs, &at("config.json"), expect.config.ids_burst)?;
     tell(Moment::Published);
@@ -316,7 +325,7 @@ pub fn play_telling(programs: &Programs, expect: &Expect, script: &Script, tell:
         let _ = lastgasp.0.wait();
     }
     let (stdout, stderr) = (fs::read_to_string(&out)?, fs::read_to_string(&err)?);
-    Ok(Played { code, stdout, stderr, lived, truth, calm_cpu, peak_rss })
+    Ok(Played { pid, code, stdout, stderr, lived, truth, calm_cpu, peak_rss })
 }
 
 /// A folder in memory if there is one.

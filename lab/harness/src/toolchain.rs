@@ -44,13 +44,18 @@ pub struct Toolchain {
     pub version: String,
     /// `GOEXPERIMENT` of all that it builds; empty for the release's own choice.
     pub experiment: String,
+    /// Whether it lets others go first ([`Toolchain::gently`]).
+    gentle: bool,
 }
 
 impl Toolchain {
     /// A `go` command line that runs exactly this toolchain, untouched by the caller's Go settings.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut c = Command::new(&self.go);
+        let mut c = if self.gentle { Command::new("nice") } else { Command::new(&self.go) };
+        if self.gentle {
+            c.args(["-n", "10"]).arg(&self.go);
+        }
         c.env("GOTOOLCHAIN", &self.gotoolchain)
             .env("GOFLAGS", "-mod=mod")
             .env("GOWORK", "off")
@@ -65,6 +70,12 @@ impl Toolchain {
     #[must_use]
     pub fn with_experiment(&self, experiment: &str) -> Self {
         Self { experiment: experiment.to_owned(), ..self.clone() }
+    }
+
+    /// The same toolchain, that takes of the processors what others leave: to build beside what is timed.
+    #[must_use]
+    pub fn gently(&self) -> Self {
+        Self { gentle: true, ..self.clone() }
     }
 
     /// Another release by its name (`go1.27.0`), fetched by this one from the Go module proxy.
@@ -124,6 +135,7 @@ impl Toolchain {
             gotoolchain: gotoolchain.into(),
             version: version.into(),
             experiment: String::new(),
+            gentle: false,
         })
     }
 }

@@ -16,7 +16,8 @@ pub(crate) fn run(minors: &[u16], check: bool) -> Result<()> {
     let file = repo_root().join("crates/goruntime/src/layout/experiments.rs");
     let mut text = String::from(
         "//! Experiments (`GOEXPERIMENT`) that move a field which we read, by minor. Made by\n//! `cargo xtask layouts --experiments`; do not edit.\n\n\
-         /// (minor, experiment as the version names it, the fields).\npub(super) static MOVING: &[(u16, &str, &[&str])] = &[\n",
+         /// (minor, experiment as the version names it, the fields).\n\
+         pub(super) static MOVING: &[(u16, &str, &[&str])] = &[\n",
     );
     let all: BTreeSet<u16> = RELEASES.iter().map(|r| r.0).filter(|m| minors.is_empty() || minors.contains(m)).collect();
     for minor in all {

@@ -9,21 +9,27 @@ const MOST: usize = 9;
 
 /// More of them than there were.
 pub(super) fn check(tree: &Tree) -> Vec<String> {
-    let now = count(tree);
-    let complaint = format!("{now} lines of comments are wider than {WIDTH}, {MOST} may be: wrap those that are new");
-    if now > MOST { vec![complaint] } else { Vec::new() }
+    let wide = wide(tree);
+    if wide.len() <= MOST {
+        return Vec::new();
+    }
+    let complaint =
+        format!("{} lines of comments are wider than {WIDTH}, {MOST} may be: wrap those that are new", wide.len());
+    [vec![complaint], wide].concat()
 }
 
 /// How many there are.
 pub(super) fn note(tree: &Tree) -> String {
-    let now = count(tree);
+    let now = wide(tree).len();
     let lower = if now < MOST { format!("; MOST in {} can be lowered", file!()) } else { String::new() };
     format!("comments wider than {WIDTH}: {now}, {MOST} may be{lower}")
 }
 
-/// Lines of comments in Rust sources that are too wide. What cannot be broken (a link) does not count.
-fn count(tree: &Tree) -> usize {
-    tree.ending(".rs").flat_map(|(_, text)| text.lines()).filter(|l| is_wide(l)).count()
+/// Lines of comments in Rust sources that are too wide, as `file:line`. What cannot be broken (a link) does
+/// not count.
+fn wide(tree: &Tree) -> Vec<String> {
+    let lines = tree.ending(".rs").flat_map(|(file, text)| text.lines().enumerate().map(move |(i, l)| (file, i, l)));
+    lines.filter(|(.., l)| is_wide(l)).map(|(file, i, _)| format!("{}:{}", file, i + 1)).collect()
 }
 
 fn is_wide(line: &str) -> bool {

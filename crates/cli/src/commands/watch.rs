@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use lastgasp_agent::config::{WatchFlags, load};
@@ -16,6 +17,10 @@ use nix::sys::signal::{SigSet, Signal};
 
 use crate::exit::Exit;
 use crate::output::{complain, say};
+
+/// How long captures in flight may still be written after the supervisor has failed. A write takes
+/// milliseconds, half a second on a busy disk (`benches/results/watch-storm.txt`).
+const MAX_FINISHING: Duration = Duration::from_secs(10);
 
 /// Watches until it is told to end.
 pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
@@ -47,9 +52,23 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
             }
         }
     })?;
-    daemon.run().context("lastgasp watch")?;
-    services.finish(writers);
-    Ok(Exit::Fine)
+    let ended = daemon.run().context("lastgasp watch");
+    let finish = move || services.finish(writers);
+    if ended.is_ok() {
+        finish();
+    } else {
+        // What was captured is written all the same; but whoever starts us again must not wait for a worker
+        // that hangs.
+        let (sender, written) = channel();
+        let finishing = std::thread::Builder::new().name("finishing".into()).spawn(move || {
+            finish();
+            let _ = sender.send(());
+        });
+        if finishing.is_ok() {
+            let _ = written.recv_timeout(MAX_FINISHING);
+        }
+    }
+    ended.map(|()| Exit::Fine)
 }
 
 /// Carries out the journal.

@@ -53,7 +53,10 @@ impl Gc {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rss {
-    /// Time of the reading in milliseconds on the timeline's clock.
+    /// Time of the reading in milliseconds on the timeline's clock. The gauges are of `capture.t_ms`; of the
+    /// dead this is the last look alive, and may be long before (785 ms in the golden
+    /// `dies-four-threads-go1.25.5-pre-kill`, of a process that grew by 553 MB/s): a rule that compares the
+    /// two compares their times first.
     pub as_of_ms: u64,
     /// Resident memory, the sum of the three kinds below.
     pub rss: u64,

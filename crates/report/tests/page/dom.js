@@ -49,18 +49,27 @@ class Node {
     }
     return event;
   }
-  *all() {
+  /** All nodes below, in the order of the document, as they stand now. */
+  all() {
+    const found = [];
+    this.find((node) => { found.push(node); return false; });
+    return found;
+  }
+  /** The first node below that `is` says yes to. (Generators within generators were slow.) */
+  find(is) {
     for (const node of this.childNodes) {
-      yield node;
-      yield* node.all();
+      const found = is(node) ? node : node.find(is);
+      if (found !== null) return found;
     }
+    return null;
   }
   querySelectorAll(selector) {
-    return [...this.all()].filter((n) => n instanceof Element && n.matches(selector));
+    const fits = matcher(selector);
+    return this.all().filter((n) => n instanceof Element && fits(n));
   }
   querySelector(selector) {
-    for (const node of this.all()) if (node instanceof Element && node.matches(selector)) return node;
-    return null;
+    const fits = matcher(selector);
+    return this.find((n) => n instanceof Element && fits(n));
   }
 }
 
@@ -94,6 +103,18 @@ function parts(selector) {
   return out;
 }
 
+/** Selectors that were read: the page and its tests ask with few, of every node. */
+const read = new Map();
+
+/** Whether an element is one that the selector (a list, by commas) tells. */
+function matcher(selector) {
+  if (!read.has(selector)) {
+    const one = selector.split(",").map((s) => parts(s.trim()));
+    read.set(selector, (element) => one.some((all) => all.every((part) => part(element))));
+  }
+  return read.get(selector);
+}
+
 const unescapeCss = (text) => text.replace(/\\(?:([0-9a-fA-F]{1,6}) ?|([^]))/g, (_, hex, char) => (hex ? String.fromCodePoint(parseInt(hex, 16)) : char));
 
 class Element extends Node {
@@ -104,6 +125,7 @@ class Element extends Node {
     this.tagName = tag;
     this.namespaceURI = namespace;
     this.attributes = new Map();
+    this.styles = new Map();
     const element = this;
     this.style = new Proxy({ setProperty(name, value) { element.styles.set(name, String(value)); }, removeProperty(name) { element.styles.delete(name); } }, {
       set(_, name, value) {
@@ -112,7 +134,6 @@ class Element extends Node {
       },
       get: (known, name) => known[name] || element.styles.get(name) || "",
     });
-    this.styles = new Map();
     const names = () => (this.getAttribute("class") || "").split(/\s+/).filter(Boolean);
     const put = (list) => this.setAttribute("class", list.join(" "));
     this.classList = {
@@ -163,7 +184,7 @@ class Element extends Node {
   getBoundingClientRect() { return { left: 10, top: 10, x: 10, y: 10, width: this.clientWidth, height: 20, right: 10 + this.clientWidth, bottom: 30 }; }
   getBBox() { return { x: 0, y: 0, width: 40, height: 12 }; }
   getComputedTextLength() { return 7 * this.textContent.length; }
-  matches(selector) { return selector.split(",").some((one) => parts(one.trim()).every((part) => part(this))); }
+  matches(selector) { return matcher(selector)(this); }
   closest(selector) {
     for (let node = this; node instanceof Element; node = node.parentNode) if (node.matches(selector)) return node;
     return null;
@@ -197,8 +218,7 @@ class Document extends Node {
   createElementNS(namespace, tag) { return new Element(this, tag, namespace); }
   createTextNode(text) { return new Text(this, text); }
   getElementById(id) {
-    for (const node of this.all()) if (node instanceof Element && node.getAttribute("id") === id) return node;
-    return null;
+    return this.find((n) => n instanceof Element && n.getAttribute("id") === id);
   }
   write() { throw new Error("document.write was called"); }
 }
