@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lastgasp_capture::retention::{Kept, Quota, to_remove};
-use lastgasp_capture::{Capture, CaptureError};
+use lastgasp_capture::{Capture, CaptureError, MEMORY};
 use lastgasp_decode::Decoded;
 use lastgasp_diagnosis::{Diagnosis, Facts, cause};
 
@@ -107,8 +107,9 @@ impl Archive {
         };
         if let Ok(capture) = Capture::open(&written) {
             let mut state = self.lock();
-            state.largest = state.largest.max(capture.bytes());
-            state.kept.push(kept(&written, &capture));
+            let kept = kept(&written, &capture);
+            state.largest = state.largest.max(kept.bytes);
+            state.kept.push(kept);
         }
         Ok((written, form))
     }
@@ -165,9 +166,12 @@ impl State {
 
 fn kept(path: &Path, capture: &Capture) -> Kept {
     let manifest = capture.manifest();
+    // Memory that a person kept is as large as a process, holes included: counted, it would cost the store
+    // the captures of everybody else.
+    let counted = manifest.files.iter().filter(|f| f.name != MEMORY);
     Kept {
         id: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        bytes: capture.bytes(),
+        bytes: counted.map(|f| f.bytes).fold(0, u64::saturating_add),
         cause: manifest.cause.clone(),
         taken: manifest.taken_at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_millisecond),
         light: manifest.light,
@@ -237,6 +241,31 @@ mod tests {
         let light =
             lastgasp_capture::list(store.path()).into_iter().find(|p| p.display().to_string().contains("svc-3"));
         assert!(crate::read(&light.unwrap()).is_ok(), "a light capture can be reported on");
+    }
+
+    /// Memory that a person kept in the daemon's store costs it no other capture: holes and all it is larger
+    /// than whatever a store may hold.
+    #[test]
+    fn kept_memory_crowds_nobody_out() {
+        use std::io::{Seek as _, Write as _};
+        let store = tempfile::tempdir().unwrap();
+        let mut w = lastgasp_capture::Writer::create(store.path(), "asked-for").unwrap();
+        w.add(lastgasp_capture::FACTS, b"facts").unwrap();
+        w.add_stream(MEMORY, |mut s| {
+            s.write_all(b"start")?;
+            s.seek(std::io::SeekFrom::Current(64 << 20))?;
+            s.write_all(b"end").map(|()| (s, ()))
+        })
+        .unwrap();
+        w.seal(lastgasp_capture::Manifest { cause: "asked for".into(), ..Default::default() }).unwrap();
+        let small = Rules { quota: Quota { bytes: 16 << 20, captures: 100 }, ..rules(100) };
+        let archive = Archive::open(store.path(), small);
+        for pid in 1..6 {
+            let decoded = decoded(pid, i64::from(pid));
+            archive.put(&decoded, &diagnose(&decoded.facts)).unwrap();
+        }
+        assert_eq!((archive.size().0, lastgasp_capture::list(store.path()).len()), (6, 6));
+        assert!(archive.size().1 < 16 << 20);
     }
 
     /// Two different leaks of one build are two causes: the second one's first victims are whole, however

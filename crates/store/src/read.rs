@@ -29,9 +29,8 @@ pub fn read(path: &Path) -> Result<Facts, StoreError> {
     let mut facts = match capture.has(MEMORY).then(|| load(&capture, path)) {
         None => stored_facts(&capture, path)?,
         Some(Ok(loaded)) => {
-            let provenance =
-                Provenance { lastgasp_version: env!("CARGO_PKG_VERSION").to_owned(), kernel: loaded.kernel.clone() };
-            decode(&loaded.raw, &provenance).facts
+            let Loaded { raw, kernel, lastgasp_version, .. } = loaded;
+            decode(&raw, &Provenance { lastgasp_version, kernel }).facts
         }
         Some(Err(e)) => {
             let mut facts = stored_facts(&capture, path)?;

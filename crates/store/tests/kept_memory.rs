@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use lastgasp_decode::{Decoded, Provenance, decode};
 use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_inferior::CoreFile;
 use lastgasp_observe::core::take_core;
-use lastgasp_observe::raw_capture::RawCapture;
+use lastgasp_observe::raw_capture::{NOTE_DESCRIPTION, RawCapture};
 use lastgasp_store::{Form, KeepMemory, Written, read, write_keeping};
 use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
 
@@ -101,6 +102,35 @@ fn decoded_again_and_read_from_its_facts() {
     }
     fs::remove_file(&core).unwrap();
     assert_eq!(facts(&path).0, again);
+}
+
+/// Decoded again by a later lastgasp, a capture is still of the one that took it.
+#[test]
+fn whoever_decodes_it_again_did_not_take_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, Written { path, .. }) = written(dir.path(), &taken(dir.path()), Form::Whole, None);
+    let core = path.join("memory.core");
+    let mut bytes = fs::read(&core).unwrap();
+    let opened = CoreFile::open(fs::File::open(&core).unwrap(), "core").unwrap();
+    let text = opened.own_note(NOTE_DESCRIPTION).unwrap();
+    let version = format!("\"lastgasp_version\":\"{}\"", env!("CARGO_PKG_VERSION"));
+    let earlier = version.replace(|c: char| c.is_ascii_digit(), "0");
+    let text_then = String::from_utf8(text.clone()).unwrap().replace(&version, &earlier).into_bytes();
+    let sum = |text: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(text);
+        crc.sum().to_le_bytes()
+    };
+    let mut replace = |of: &[u8], by: &[u8]| {
+        let at = bytes.windows(of.len()).rposition(|w| w == of).unwrap();
+        bytes[at..at + of.len()].copy_from_slice(by);
+    };
+    replace(&text, &text_then);
+    replace(&sum(&text), &sum(&text_then));
+    fs::write(&core, bytes).unwrap();
+    let (again, said) = facts(&path);
+    assert!(said.iter().all(|gap| !gap.starts_with("memory.core")), "{said:?}");
+    assert_eq!(again.capture.lastgasp_version, earlier.split('"').nth(3).unwrap());
 }
 
 /// There is no room for it, and nothing else is lost.

@@ -84,10 +84,9 @@ pub(super) fn capture(
     Ok(if gaps.is_empty() && written.gaps.is_empty() { Exit::Fine } else { Exit::Partial })
 }
 
-/// Of evidence that was saved by another lastgasp on another machine, that machine's kernel.
+/// Of evidence that was saved by another lastgasp on another machine, that one's.
 pub(super) fn provenance_of(taken: &Taken) -> Provenance {
-    let here = provenance();
-    Provenance { kernel: taken.kernel.clone().unwrap_or(here.kernel), ..here }
+    taken.provenance.clone().unwrap_or_else(provenance)
 }
 
 /// A capture is begun in the store and dropped, before anybody is stopped for one that could not be written.
@@ -172,5 +171,5 @@ fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline) -> Taken 
         raw.evidence.gaps.push(lastgasp_goruntime::Gap::new("some of it", "the process ended while it was copied"));
     }
     let source = map.ok().map(|map| Source::running(Arc::clone(&target.process), Arc::new(map)));
-    Taken { raw, source, kernel: None }
+    Taken { raw, source, provenance: None }
 }

@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use lastgasp_agent::provenance;
+use lastgasp_capture::MEMORY;
 use lastgasp_decode::decode;
 use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_observe::raw_capture::Phase;
 use lastgasp_recorder::run::{Captured, Config, Outcome};
 use lastgasp_report::terminal;
 use lastgasp_store::{Form, KeepMemory, StoreError, write_keeping};
+use nix::sys::statvfs::statvfs;
 use nix::sys::wait::WaitStatus;
 
 use crate::exit::Exit;
@@ -27,6 +30,7 @@ pub(super) fn run(config: Config, max_bytes: Option<u64>) -> Result<Exit> {
     }
     let written = Arc::new(Mutex::new(Written::new()));
     let (captures, folder) = (Arc::clone(&written), config.store.clone());
+    let mut room = MemoryRoom::of(free_bytes(&folder));
     let sink = move |captured: Captured| {
         let provenance = provenance();
         let Captured { raw, source } = captured;
@@ -36,7 +40,7 @@ pub(super) fn run(config: Config, max_bytes: Option<u64>) -> Result<Exit> {
             raw: &raw,
             kernel: &provenance.kernel,
             source: Some(source),
-            max_bytes,
+            max_bytes: Some(room.of_one(raw.phase).min(max_bytes.unwrap_or(u64::MAX))),
         });
         let written = write_keeping(&folder, &decoded, &diagnosis, Form::Whole, memory.as_ref());
         // Its bytes have been read: a large process's are tens of megabytes.
@@ -47,6 +51,7 @@ pub(super) fn run(config: Config, max_bytes: Option<u64>) -> Result<Exit> {
             complain(&format!("lastgasp: missing: {}: {}", gap.what, gap.why));
         }
         let path = written.map(|w| w.path);
+        room.take(path.as_deref().map_or(0, kept_bytes));
         tracing::info!(path = ?path, "captured");
         captures.lock().unwrap_or_else(PoisonError::into_inner).push((path, decoded.facts));
     };
@@ -59,6 +64,44 @@ pub(super) fn run(config: Config, max_bytes: Option<u64>) -> Result<Exit> {
     }
     let written = std::mem::take(&mut *written.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(conclude(&outcome, &written))
+}
+
+/// Room on the disk for the memory that one run keeps: of a command that is struck several times before it is
+/// killed each capture has all of it.
+#[derive(Debug)]
+struct MemoryRoom {
+    left: u64,
+    /// Kept for the capture after the kill, which tells more than those before it.
+    reserved: u64,
+}
+
+impl MemoryRoom {
+    /// Half of what is free as the run begins.
+    fn of(free: u64) -> Self {
+        Self { left: free / 2, reserved: free / 4 }
+    }
+
+    /// That of the next capture.
+    fn of_one(&self, phase: Phase) -> u64 {
+        if phase == Phase::PreKill { self.left.saturating_sub(self.reserved) } else { self.left }
+    }
+
+    fn take(&mut self, bytes: u64) {
+        self.left = self.left.saturating_sub(bytes);
+    }
+}
+
+/// What is free where captures go, which may be made yet; without bound if the system does not say.
+fn free_bytes(store: &Path) -> u64 {
+    let free = |p: &Path| statvfs(p).ok().map(|s| s.blocks_available().saturating_mul(s.fragment_size()));
+    let absolute = std::path::absolute(store).unwrap_or_else(|_| store.into());
+    absolute.ancestors().find_map(free).unwrap_or(u64::MAX)
+}
+
+/// What a capture's memory takes of the disk.
+fn kept_bytes(capture: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(capture.join(MEMORY)).map_or(0, |m| m.blocks().saturating_mul(512))
 }
 
 /// The capture that tells most of the end: of those of the last seconds the one with sites and without gaps,
@@ -92,5 +135,31 @@ fn conclude(outcome: &Outcome, written: &Written) -> Exit {
         WaitStatus::Exited(_, code) => Exit::Command(u8::try_from(code & 0xff).unwrap_or(1)),
         WaitStatus::Signaled(_, signal, _) => Exit::Command(u8::try_from(128 + signal as i32).unwrap_or(1)),
         _ => Exit::Usage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Six strikes and the kill take half of what was free and no more, and half of that is the kill's.
+    #[test]
+    fn one_run_does_not_fill_the_disk() {
+        for (free, process, last) in
+            [(100u64, 8u64, 8), (400, 8, 8), (40, 8, 8), (20, 8, 5), (u64::MAX, 1 << 40, 1 << 40)]
+        {
+            let mut room = MemoryRoom::of(free);
+            let mut all = 0;
+            for phase in [Phase::PreKill; 6].into_iter().chain([Phase::PostKill]) {
+                let kept = room.of_one(phase).min(process);
+                room.take(kept);
+                all += kept;
+                if phase == Phase::PostKill {
+                    assert!(kept >= last, "{free} {kept}");
+                }
+            }
+            assert!(all <= free / 2, "{free} {all}");
+        }
+        assert!(free_bytes(Path::new("/nowhere/at/all")) > 0);
     }
 }

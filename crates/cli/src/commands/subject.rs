@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use lastgasp_decode::Provenance;
 use lastgasp_inferior::CoreFile;
 use lastgasp_observe::core::take_core;
-use lastgasp_observe::raw_capture::{RawCapture, Source, WhenRead, is_saved};
+use lastgasp_observe::raw_capture::{Loaded, RawCapture, Source, WhenRead, is_saved};
 
 /// What a command is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub(super) enum Subject {
 pub(super) struct Taken {
     pub(super) raw: RawCapture,
     pub(super) source: Option<Source>,
-    /// Release of the kernel where it was taken, if it was not taken here.
-    pub(super) kernel: Option<String>,
+    /// By whom and where it was taken, if that was not here and now.
+    pub(super) provenance: Option<Provenance>,
 }
 
 impl Subject {
@@ -59,14 +60,15 @@ pub(super) fn of_core(path: &Path, exe: Option<&Path>) -> Result<Taken> {
     match open() {
         Ok(core) if is_saved(&core) => {
             let loaded = RawCapture::load(core)?;
-            let source = Some(Source::core(loaded.core, loaded.other.unwrap_or(WhenRead::Unknown)));
-            Ok(Taken { raw: loaded.raw, source, kernel: Some(loaded.kernel) })
+            let source = Some(Source::core(Arc::clone(&loaded.core), loaded.other.unwrap_or(WhenRead::Unknown)));
+            let Loaded { raw, kernel, lastgasp_version, .. } = loaded;
+            Ok(Taken { raw, source, provenance: Some(Provenance { lastgasp_version, kernel }) })
         }
         Ok(core) => {
             let raw = take_core(path, exe)?;
-            Ok(Taken { raw, source: Some(Source::core(Arc::new(core), WhenRead::Core)), kernel: None })
+            Ok(Taken { raw, source: Some(Source::core(Arc::new(core), WhenRead::Core)), provenance: None })
         }
-        Err(_) => Ok(Taken { raw: take_core(path, exe)?, source: None, kernel: None }),
+        Err(_) => Ok(Taken { raw: take_core(path, exe)?, source: None, provenance: None }),
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Loaded {
     pub other: Option<WhenRead>,
     /// Release of the kernel where it was taken.
     pub kernel: String,
+    /// Version of the lastgasp that took it.
+    pub lastgasp_version: String,
 }
 
 /// Whether a core was written by [`RawCapture::save`].
@@ -138,7 +140,8 @@ impl RawCapture {
             monotonic_ns: stored.monotonic_ns,
         };
         let other = stored.other.as_ref().map(|o| o.read);
-        Ok(Loaded { raw, core, other, kernel: stored.kernel.clone() })
+        let (kernel, lastgasp_version) = (stored.kernel.clone(), stored.lastgasp_version.clone());
+        Ok(Loaded { raw, core, other, kernel, lastgasp_version })
     }
 }
 

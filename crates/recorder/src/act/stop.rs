@@ -235,7 +235,7 @@ fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration) -> Stopped<'
     });
     match holder {
         Ok(holder) => {
-            let (registers, trouble, nothing) = ready.recv().unwrap_or_default();
+            let (registers, trouble, nothing) = reported(&ready);
             Stopped { how: How::Ptrace(Some(go), Some(holder), announced), since, registers, trouble, nothing }
         }
         Err(e) => {
@@ -245,6 +245,16 @@ fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration) -> Stopped<'
             not_stopped(e.to_string())
         }
     }
+}
+
+/// Registers, what went wrong, and whether nothing was stopped.
+type Report = (Vec<ThreadRegisters>, Option<String>, bool);
+
+/// What the thread that stops it says. If that has panicked, nobody holds the target: a copy is of a program
+/// that runs on, and must not be taken for one of a single moment.
+fn reported(ready: &mpsc::Receiver<Report>) -> Report {
+    let ended = || (Vec::new(), Some("not stopped: the thread that was to stop it has ended".into()), true);
+    ready.recv().unwrap_or_else(|_| ended())
 }
 
 fn is_running(pid: i32, tid: i32) -> bool {
@@ -373,6 +383,19 @@ mod tests {
 
     fn state(pid: u32) -> char {
         Stat::of_process(pid as i32).unwrap().state().unwrap()
+    }
+
+    /// With a guarded thread a panic is no error of the join any more.
+    #[test]
+    fn a_stop_that_panicked_has_held_nothing() {
+        let (report, ready) = mpsc::channel::<Report>();
+        let holder = spawn_guarded("stop", USUAL_STACK, move || {
+            let _report = report;
+            panic!("made to");
+        });
+        let (registers, trouble, nothing) = reported(&ready);
+        assert!(registers.is_empty() && nothing && trouble.is_some_and(|t| t.starts_with("not stopped")));
+        assert!(holder.unwrap().join().unwrap().is_err());
     }
 
     #[test]

@@ -23,9 +23,12 @@ struct Live<'a> {
     watch: &'a mut TargetWatch,
     history: MutexGuard<'a, TargetHistory>,
     machine: &'a mut Machine,
-    /// Which OOM counters had risen when its end was heard of, if that was before all this.
-    at_once: Option<Risen>,
+    /// How it ended, if that was asked before its history was had.
+    end: Option<End>,
 }
+
+/// How a process ended.
+type End = (Option<WaitStatus>, Exit);
 
 impl TargetWatch {
     /// Watches it to its end, or until it has been calm for `until_calm`.
@@ -37,29 +40,45 @@ impl TargetWatch {
         until_calm: Option<Duration>,
     ) -> StopReason {
         let history = Arc::clone(&self.history);
-        watch_loop(&mut Live { watch: self, history: lock(&history), machine, at_once: None }, rules, actor, until_calm)
+        watch_loop(&mut Live { watch: self, history: lock(&history), machine, end: None }, rules, actor, until_calm)
     }
 
     /// Reads what is left of one that has ended.
     pub(crate) fn after_death(&mut self, rules: Rules<'_>, machine: &mut Machine, actor: &mut dyn Actor) -> ExitReport {
-        // Before all else, and before its history is waited for: its group may be removed in the next
-        // millisecond, and says nothing then.
-        let (died, at_once) = (Instant::now(), Some(self.counters.risen(machine)));
+        // Before its history is waited for, which whoever samples it lightly may have: its group may be
+        // removed in the next millisecond, and itself be reaped, and nobody says how it ended then.
+        let (died, end) = (Instant::now(), Some(self.end(machine)));
         let history = Arc::clone(&self.history);
-        after_death(&mut Live { watch: self, history: lock(&history), machine, at_once }, died, rules, actor)
+        after_death(&mut Live { watch: self, history: lock(&history), machine, end }, died, rules, actor)
     }
-}
 
-impl Live<'_> {
+    /// How it ended, after it has.
+    fn end(&self, machine: &mut Machine) -> End {
+        // Before all else: its group may be removed in the next millisecond, and says nothing then.
+        let at_once = self.counters.risen(machine);
+        let status = how_it_ended(self.pid, self.exit.as_ref());
+        let by_sigkill = status.as_ref().map(by_sigkill);
+        let risen = if at_once.own_kills { at_once } else { self.risen(by_sigkill, machine) };
+        machine.refresh(Duration::ZERO);
+        let exit = Exit {
+            by_sigkill,
+            own_kills: risen.own_kills,
+            group_ooms: risen.group_ooms,
+            machine_kills: risen.machine,
+            machine_low_on_memory: machine.is_low_on_memory(),
+        };
+        (status, exit)
+    }
+
     /// Which OOM counters have risen. They are raised before the signal is sent, but a slow kernel is given a
     /// moment where it matters.
-    fn risen(&self, by_sigkill: Option<bool>) -> Risen {
-        let risen = self.watch.counters.risen(self.machine);
+    fn risen(&self, by_sigkill: Option<bool>, machine: &Machine) -> Risen {
+        let risen = self.counters.risen(machine);
         if risen.own_kills || by_sigkill == Some(false) {
             return risen;
         }
         std::thread::sleep(Duration::from_millis(2));
-        self.watch.counters.risen(self.machine)
+        self.counters.risen(machine)
     }
 }
 
@@ -126,21 +145,9 @@ impl Observed for Live<'_> {
     }
 
     fn end(&mut self) -> (Option<WaitStatus>, Exit) {
-        // Before all else: its group may be removed in the next millisecond, and says nothing then.
-        let at_once = self.at_once.unwrap_or_else(|| self.watch.counters.risen(self.machine));
-        let status = how_it_ended(self.watch.pid, self.watch.exit.as_ref());
-        let by_sigkill = status.as_ref().map(by_sigkill);
-        let risen = if at_once.own_kills { at_once } else { self.risen(by_sigkill) };
-        self.machine.refresh(Duration::ZERO);
-        let exit = Exit {
-            by_sigkill,
-            own_kills: risen.own_kills,
-            group_ooms: risen.group_ooms,
-            machine_kills: risen.machine,
-            machine_low_on_memory: self.machine.is_low_on_memory(),
-        };
+        let end = self.end.take().unwrap_or_else(|| self.watch.end(self.machine));
         self.history.is_now_in(&self.watch.identity.cgroup);
-        (status, exit)
+        end
     }
 
     fn is_readable(&self) -> bool {
@@ -175,5 +182,114 @@ impl Observed for Live<'_> {
 
     fn brake(&mut self, actor: &mut dyn Actor, act: BrakeAct) -> Result<bool, String> {
         actor.brake(act, &self.watch.limit_usage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use lastgasp_goruntime::{BuildInfo, EvidencePlan, Globals, ModuleData, Runtime};
+    use lastgasp_inferior::{Addr, AddrRange, Arch, LiveProcess};
+    use lastgasp_observe::kernel::limit::LimitUsage;
+    use lastgasp_observe::target::Target;
+    use lastgasp_observe::target::baselines::BaselineHistory;
+    use lastgasp_observe::target::identity::Identity;
+
+    use super::super::actor::{Sleeper, Woken};
+    use super::*;
+    use crate::decide::policy::{Measured, Policy};
+    use crate::take::CaptureContext;
+
+    /// Of whom nothing is wanted.
+    struct Idle;
+
+    impl Sleeper for Idle {
+        fn sleep(&mut self, _: Option<BorrowedFd<'_>>, _: Duration) -> Woken {
+            Woken::Due
+        }
+    }
+
+    impl Actor for Idle {
+        fn take(&mut self, _: &Target, _: CaptureContext<'_>, _: Instant) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn brake(&mut self, _: BrakeAct, _: &LimitUsage) -> Result<bool, String> {
+            Ok(false)
+        }
+
+        fn seen(&mut self, _: &Sample, _: &Decided<'_>) {}
+
+        fn looks_elsewhere(&mut self, _: &Sample, _: i32) -> bool {
+            false
+        }
+
+        fn note(&mut self, _: String) {}
+    }
+
+    /// A process that is taken for a Go program; its memory is asked for nothing.
+    fn target(pid: i32) -> Target {
+        let (at, table) = (Addr(0x1000), (Addr(0x1000), 2));
+        let range = AddrRange::sized(at, 0x1000);
+        let module = ModuleData {
+            pc_header: at,
+            funcnametab: table,
+            cutab: table,
+            filetab: table,
+            pctab: table,
+            pclntable: table,
+            ftab: table,
+            pcs: range,
+            text: at,
+            gofunc: at,
+            types: range,
+            variables: range,
+        };
+        let globals = Globals {
+            mbuckets: at,
+            mprof_cycle: at,
+            mem_profile_rate: at,
+            allglen: at,
+            allgptr: at,
+            allm: at,
+            mheap: at,
+            gc_controller: at,
+            memstats: at,
+            gcphase: at,
+        };
+        let build_info = BuildInfo { go_version: "go1.22.1".into(), ..BuildInfo::default() };
+        Target {
+            process: Arc::new(LiveProcess::open(pid).unwrap()),
+            runtime: Runtime::restored(Arch::Amd64, build_info, module, globals).unwrap(),
+            plan: EvidencePlan::default(),
+            baselines: BaselineHistory::default(),
+            identity: Identity { pid, ..Identity::default() },
+            gaps: Vec::new(),
+        }
+    }
+
+    /// Whoever samples a calm process lightly may have its history as it dies, for as long as its memory
+    /// takes to be read: its parent reaps it meanwhile, and how it ended was seen all the same.
+    #[test]
+    fn how_it_ended_is_asked_before_its_history_is_waited_for() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let (machine, target) = (Machine::detect(), target(child.id() as i32));
+        let usage = LimitUsage::of(target.process.pid(), 0, None, Some(1 << 40), &Default::default(), &machine);
+        let mut watch = TargetWatch::new(target, usage, &machine);
+        // Kernels before 6.15 do not tell of one that was reaped.
+        watch.exit = None;
+        let history = Arc::clone(&watch.history);
+        let sampled = lock(&history);
+        child.kill().unwrap();
+        let worker = std::thread::spawn(move || {
+            let (policy, mut machine) = (Policy::default(), Machine::detect());
+            watch.after_death(Rules { policy: &policy, measured: Measured::default() }, &mut machine, &mut Idle)
+        });
+        std::thread::sleep(Duration::from_millis(300));
+        child.wait().unwrap();
+        drop(sampled);
+        let report = worker.join().unwrap();
+        assert!(report.status.as_ref().is_some_and(by_sigkill) && report.killed, "{report:?}");
     }
 }
