@@ -35,8 +35,8 @@ pub fn turn() -> Turn {
     places(1)
 }
 
-/// For a test that counts what a daemon holds open: nobody else starts processes meanwhile. (Seen with two at a
-/// time: 21 descriptors after 16, for twenty seconds; of what is not known.)
+/// For a test that counts what a daemon holds open: nobody else starts processes meanwhile. (Seen with two at
+/// a time: 21 descriptors after 16, for twenty seconds; of what is not known.)
 pub fn alone() -> Turn {
     places(AT_ONCE)
 }
