@@ -19,6 +19,8 @@ daemon() {
     watchdog=$(watchdogs)
     check "one watchdog runs ($watchdog)" [ "$(echo $watchdog | wc -w)" = 1 ]
 }
+# What it has said: as a service of systemd to journald (systemd.sh).
+daemon_log() { if [ -f $dir/log ]; then cat $dir/log; else service_log; fi; }
 watches_again() { [ "$(grep -c 'the fastest growth' $dir/log)" -gt $started ]; }
 trial_over() { [ "$(grep -c 'after an OOM kill memory\|memory cannot be held\|how long memory' $dir/log)" -gt $started ] && [ "$(watchdogs | wc -w)" -le 1 ]; }
 watchdogs() { for p in /proc/[0-9]*; do tr '\0' ' ' 2>/dev/null <$p/cmdline | grep -q '^/proc/self/exe watchdog ' && basename $p; done; }
@@ -64,6 +66,7 @@ limits_are() { for m in $(of $1); do zcat $(dirname $m)/facts.json.gz | grep -q 
 sources_are() { for m in $(of $1); do zcat $(dirname $m)/facts.json.gz | grep -q "\"limit_source\": *\"$2\"" || return 1; done; }
 captured() {
     check "captured after the kill ($(phases $1))" has_phase $1 post-kill
+    has_phase $1 post-kill || { daemon_log | grep 'evidence\|in vain\|killed by' | tail -n 10 >$dir/shown; show $dir/shown; }
     check "every capture names $DIES" all_name $1
     for u in $unnamed; do say "      $(basename $u) does not:"; sed -n '1,/^NEXT/p' $u/report.txt | head -n 30 >$dir/shown; show $dir/shown; done
 }
