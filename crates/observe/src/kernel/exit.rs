@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::{Duration, Instant};
 
 use lastgasp_inferior::Stat;
 use nix::sys::signal::Signal;
@@ -16,11 +17,28 @@ use crate::kernel::machine::Machine;
 use crate::kernel::sys::reaped_status;
 
 /// OOM counters of a target's group, of those above it, and of the machine, as they stood while it lived. The
-/// files stay open: a container's group is removed within milliseconds of its end.
+/// files stay open: a container's group is removed within milliseconds of its end, and says nothing any more.
+///
+/// Who loses that race knows all the same: what its own group had counted at the last look is remembered, and on
+/// cgroup v2 the groups above count what happens below them and stay. Seen under systemd, whose own bookkeeping
+/// removes a service's group as soon as the last process of it has ended: one kill in four was taken for an end by
+/// itself (VM case `systemd`).
 #[derive(Debug)]
 pub struct OomCounters {
-    groups: Vec<(File, Counts)>,
+    /// Innermost first.
+    groups: Vec<Counter>,
     machine: u64,
+}
+
+/// One group's counters.
+#[derive(Debug)]
+struct Counter {
+    file: File,
+    /// When the process came under watch.
+    noted: Counts,
+    /// At the last look of [`OomCounters::keep_up`], and at the one before it.
+    last: (Counts, Instant),
+    earlier: (Counts, Instant),
 }
 
 /// What a group has counted.
@@ -35,7 +53,8 @@ pub(crate) struct Counts {
 /// Which of them have risen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Risen {
-    /// The target's own group has lost a process for memory.
+    /// The target's own group has lost a process for memory; where that group is gone, a group above it has, a
+    /// moment ago.
     pub own_kills: bool,
     /// The group, or one above it, has run out of memory by itself; v2 alone.
     pub group_ooms: bool,
@@ -43,37 +62,80 @@ pub struct Risen {
     pub machine: bool,
 }
 
+/// A kill that a group above has counted is taken for the target's own for so long: it has other groups below it
+/// too, and what they lost earlier says nothing.
+const A_MOMENT: Duration = Duration::from_secs(3);
+
 impl OomCounters {
     /// As they stand now.
     pub fn note(limit_usage: &LimitUsage, machine: &Machine) -> Self {
         let levels = limit_usage.own().into_iter().flat_map(Cgroup::levels);
-        let opened = levels.filter_map(|g| File::open(g.events_file()).ok());
+        Self::of(levels.filter_map(|g| File::open(g.events_file()).ok()), machine.oom_kills())
+    }
+
+    fn of(files: impl Iterator<Item = File>, machine: u64) -> Self {
+        let at = Instant::now();
         let noted = |file: File| {
-            let now = counts(&file).unwrap_or_default();
-            (file, now)
+            let noted = counts(&file).unwrap_or_default();
+            Counter { file, noted, last: (noted, at), earlier: (noted, at) }
         };
-        let groups = opened.map(noted).collect();
-        Self { groups, machine: machine.oom_kills() }
+        Self { groups: files.map(noted).collect(), machine }
+    }
+
+    /// Remembers what the target's own group has counted: one reading.
+    pub fn look(&mut self) {
+        if let Some((own, now)) = self.groups.first_mut().and_then(|own| counts(&own.file).map(|now| (own, now))) {
+            own.last = (now, Instant::now());
+        }
+    }
+
+    /// Remembers what they all have counted. The two last times are kept: a kill may come right before a look.
+    pub fn keep_up(&mut self) {
+        for group in &mut self.groups {
+            if let Some(now) = counts(&group.file) {
+                (group.earlier, group.last) = (group.last, (now, Instant::now()));
+            }
+        }
     }
 
     /// What has happened since.
     pub fn risen(&self, machine: &Machine) -> Risen {
-        let now: Vec<Option<Counts>> = self.groups.iter().map(|(file, _)| counts(file)).collect();
-        let risen = |i: usize, of: fn(&Counts) -> u64| {
-            let now = now.get(i).copied().flatten();
-            self.groups.get(i).zip(now).is_some_and(|((_, then), now)| of(&now) > of(then))
+        self.risen_at(Instant::now(), machine.oom_kills())
+    }
+
+    fn risen_at(&self, at: Instant, machine: u64) -> Risen {
+        let now: Vec<Option<Counts>> = self.groups.iter().map(|group| counts(&group.file)).collect();
+        let risen = |of: fn(&Counts) -> u64| {
+            let each = self.groups.iter().zip(&now);
+            each.map(move |(group, now)| of(now.as_ref().unwrap_or(&group.last.0)) > of(&group.noted))
         };
+        let own_is_gone = now.first().is_some_and(Option::is_none);
         Risen {
-            own_kills: risen(0, |c| c.kills),
-            group_ooms: (0..now.len()).any(|i| risen(i, |c| c.ooms)),
-            machine: machine.oom_kills() > self.machine,
+            own_kills: risen(|c| c.kills).next().unwrap_or(false)
+                || own_is_gone && self.nearest_that_is_left(&now).is_some_and(|(g, now)| g.has_lost_one(&now, at)),
+            group_ooms: risen(|c| c.ooms).any(|it| it),
+            machine: machine > self.machine,
         }
+    }
+
+    /// Of the groups above, with what it says now.
+    fn nearest_that_is_left(&self, now: &[Option<Counts>]) -> Option<(&Counter, Counts)> {
+        self.groups.iter().zip(now).find_map(|(group, now)| Some((group, (*now)?)))
+    }
+}
+
+impl Counter {
+    /// Whether a kill was counted within the last moment. A reading that is older is no measure.
+    fn has_lost_one(&self, now: &Counts, at: Instant) -> bool {
+        let fresh = |(_, then): &&(Counts, Instant)| at.saturating_duration_since(*then) < A_MOMENT;
+        let before = [&self.earlier, &self.last].into_iter().find(fresh);
+        before.is_some_and(|(before, _)| now.kills > before.kills)
     }
 }
 
 /// What a group's events file says; `None` where the group is gone.
 pub(crate) fn counts(file: &File) -> Option<Counts> {
-    let text = read_text::<512>(file)?;
+    let text = read_text::<512>(file).filter(|text| !text.is_empty())?;
     let of = |key: &str| text.lines().find_map(|l| l.strip_prefix(key)?.trim().parse().ok()).unwrap_or(0);
     Some(Counts { kills: of("oom_kill "), ooms: of("oom ") })
 }
@@ -126,6 +188,53 @@ mod tests {
         std::fs::write(&file, "low 0\noom 2\noom_kill 1\n").unwrap();
         let counted = counts(&File::open(file).unwrap()).unwrap();
         assert_eq!((counted.kills, counted.ooms), (1, 2));
+    }
+
+    /// Files of groups that count, and of one that can be removed: as the kernel's, an open one says nothing then.
+    #[test]
+    fn a_kill_is_known_of_a_group_that_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let [own, above] = ["own", "above"].map(|name| folder.path().join(name));
+        let count =
+            |path: &std::path::Path, kills: u32| std::fs::write(path, format!("oom 0\noom_kill {kills}\n")).unwrap();
+        let begin = || {
+            count(&own, 1);
+            count(&above, 5);
+            OomCounters::of([&own, &above].into_iter().map(|p| File::open(p).unwrap()), 0)
+        };
+        // An empty file has no text: what a reading of a removed group's file comes to.
+        let remove = || std::fs::write(&own, "").unwrap();
+        let kills = |counters: &OomCounters, later: Duration| counters.risen_at(Instant::now() + later, 0).own_kills;
+        const NOW: Duration = Duration::ZERO;
+
+        let mut counters = begin();
+        assert!(!kills(&counters, NOW));
+        count(&own, 2);
+        assert!(kills(&counters, NOW), "it says so itself");
+        counters.look();
+        remove();
+        assert!(kills(&counters, A_MOMENT), "it had said so before it went");
+
+        // It had not: the group above has counted one in this moment.
+        let mut counters = begin();
+        counters.keep_up();
+        remove();
+        assert!(!kills(&counters, NOW), "removed, and nobody killed");
+        count(&above, 6);
+        assert!(kills(&counters, NOW));
+        // A look between the kill and the end.
+        counters.keep_up();
+        assert!(kills(&counters, NOW));
+        // A neighbour's, long ago.
+        counters.keep_up();
+        assert!(!kills(&counters, NOW));
+        // Nobody has looked for long: it may have been any time.
+        count(&above, 7);
+        assert!(!kills(&counters, A_MOMENT));
+        // A neighbour's, and its own group is there and says that it was none of its own.
+        let counters = begin();
+        count(&above, 6);
+        assert!(!kills(&counters, NOW));
     }
 
     #[test]

@@ -201,9 +201,13 @@ impl Supervisor {
         for pid in self.memory_notices.heard(Instant::now()) {
             self.count(|c| c.notices += 1);
             tracing::debug!(pid, event = "notice", "the kernel says that its memory runs out");
-            match self.watched.get(&pid).map(|w| &w.assignment) {
+            match self.watched.get_mut(&pid).map(|w| &mut w.assignment) {
                 Some(Assignment::Worker(call)) => call.look(),
-                Some(Assignment::Supervisor(_)) => self.look(pid),
+                Some(Assignment::Supervisor(watch)) => {
+                    // It may be a kill already, and the group be gone when its end is heard of.
+                    watch.counters.keep_up();
+                    self.look(pid);
+                }
                 None => {}
             }
         }

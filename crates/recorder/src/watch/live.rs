@@ -59,6 +59,7 @@ impl TargetWatch {
         let status = how_it_ended(self.pid, self.exit.as_ref());
         let by_sigkill = status.as_ref().map(by_sigkill);
         let risen = if at_once.own_kills { at_once } else { self.risen(by_sigkill, machine) };
+        tracing::debug!(pid = self.pid, ?status, ?risen, counters = ?self.counters, "has ended");
         machine.refresh(Duration::ZERO);
         let exit = Exit {
             by_sigkill,
@@ -115,6 +116,10 @@ impl Observed for Live<'_> {
     }
 
     fn sample(&mut self, state: State) -> Option<Sample> {
+        // The kernel kills and counts, and only then does it die, which takes longer than a look.
+        if state == State::Armed {
+            self.watch.counters.look();
+        }
         let history = &mut *self.history;
         // The dead have no RSS: near the end it is noted at every look.
         if state == State::Armed || history.last_usage.is_none_or(|(_, t)| history.timeline.now_ms() >= t + 1000) {

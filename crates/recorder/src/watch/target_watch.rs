@@ -41,7 +41,7 @@ pub(crate) struct TargetWatch {
     pub(crate) clock: Clock,
     series: u64,
     moves: u64,
-    pub(super) counters: OomCounters,
+    pub(crate) counters: OomCounters,
     mem: Option<File>,
     readable: Addr,
     image: Option<Vec<u8>>,
@@ -104,6 +104,8 @@ impl TargetWatch {
             self.counters = OomCounters::note(&self.limit_usage, machine);
             self.identity.cgroup = self.limit_usage.own().map(|g| g.path.clone()).unwrap_or_default();
             tracing::debug!(pid = self.pid, cgroup = self.identity.cgroup, "moved into another group");
+        } else {
+            self.counters.keep_up();
         }
     }
 
