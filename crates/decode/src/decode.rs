@@ -62,7 +62,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     });
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
     let timeline = timeline(taken);
-    let baseline = baseline::choose(&taken.baselines, &timeline, taken.t_ms);
+    let baseline = baseline::choose(&taken.baselines, &timeline, taken.limit.as_ref().map(|l| l.0), taken.t_ms);
     let baseline = baseline.as_ref();
     // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples:
     // nothing is mixed.

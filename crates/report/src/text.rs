@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
-use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, feeds, nothing_found};
+use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, LimitWhatIf, feeds, nothing_found};
 
 use crate::memory::{heap_lines, sums};
 use crate::printable::printable;
@@ -79,6 +79,9 @@ fn verdict(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
         .chain(std::iter::once(format!("then: {}", f.cure)))
         .collect();
     block(out, "DO NOW", &acts)?;
+    let rivals: Vec<String> =
+        f.open_rivals().map(|r| format!("{} (what would tell: {})", r.cause, r.because)).collect();
+    block(out, "OR ELSE", &rivals)?;
     for f in d.findings.iter().skip(1) {
         block(out, "ALSO", &[format!("{}: {}", f.title, f.sentence)])?;
     }
@@ -94,11 +97,15 @@ fn not_it(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
 fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     if let Some(w) = &d.window {
         let limit = facts.target.limit_bytes.map_or_else(String::new, |l| format!("; limit {}", bytes(l)));
+        let stood = match w.stood_ms {
+            0 => String::new(),
+            ms => format!(", at which it stood for {}", seconds(ms as f64 / 1e3)),
+        };
         block(
             out,
             "WINDOW",
             &[format!(
-                "{}: {} to {} at {}/s ({} to {}), {} GC cycles finished{limit}",
+                "{}: {} to {} at {}/s ({}/s to {}/s), {} GC cycles finished{limit}{stood}",
                 seconds(w.seconds()),
                 bytes(w.start_bytes),
                 bytes(w.end_bytes),
@@ -109,7 +116,7 @@ fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
             )],
         )?;
     }
-    let limits: Vec<String> = d.limits.iter().map(|l| format!("{}: +{}", bytes(l.limit), seconds(l.seconds))).collect();
+    let limits: Vec<String> = d.limits.iter().map(what_if).collect();
     if !limits.is_empty() {
         block(out, "LIMIT", &[format!("a larger limit would buy: {} [estimated]", limits.join(", "))])?;
     }
@@ -126,6 +133,12 @@ fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
         )?;
     }
     sites(out, facts, d)
+}
+
+/// `900 MB: +12 s`.
+fn what_if(l: &LimitWhatIf) -> String {
+    let buys = if l.seconds.is_finite() { format!("+{}", seconds(l.seconds)) } else { "not reached".to_owned() };
+    format!("{}: {buys}", bytes(l.limit))
 }
 
 /// The five largest sites.
