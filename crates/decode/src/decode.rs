@@ -93,6 +93,8 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         heap: taken.spans.as_ref().map(memory::heap),
         residency: residency(taken),
         charge: taken.charge.map(memory::charge),
+        gauges_at_rss: None,
+        neighbours: None,
         timeline,
         feeds: Vec::new(),
         frames: Vec::new(),
@@ -159,6 +161,8 @@ fn target(taken: &RawCapture) -> Target {
         limit_bytes: taken.limit.as_ref().map(|l| l.0),
         limit_source: taken.limit.as_ref().map(|l| l.1.clone()),
         started_unix: taken.identity.started_unix,
+        age_ms: None,
+        race: setting("-race") == "true",
     }
 }
 

@@ -71,6 +71,7 @@ pub(crate) fn group(goroutines: &[Goroutine], frames: &mut Frames) -> Goroutines
             stack: key.stack,
             created_by: key.created_by,
             approximate: key.approximate,
+            ..Group::default()
         })
         .collect();
     out.groups.sort_by_key(|g| std::cmp::Reverse(g.count));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lastgasp_diagnosis::facts::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency};
+use lastgasp_diagnosis::facts::{Charge, Gc, Heap, HeapClass, LargeObjects, LeftOut, Residency};
 use lastgasp_goruntime::{LargeObject, MemStats, SpanClass};
 use lastgasp_inferior::{AddrRange, Resident};
 use lastgasp_observe::kernel::cgroup;
@@ -40,6 +40,7 @@ pub(crate) fn heap(spans: &Spans) -> Heap {
         garbage_bytes: t.garbage_bytes(),
         classes: t.classes.iter().map(class).collect(),
         large,
+        large_left_out: LeftOut::default(),
     }
 }
 
@@ -88,6 +89,8 @@ pub(crate) fn gc(g: &MemStats) -> Gc {
         stacks: g.stacks,
         metadata: g.metadata,
         phase: g.gc_phase,
+        cpu_share: None,
+        last_gc_ms_ago: None,
     }
 }
 
@@ -225,6 +228,8 @@ mod tests {
             stacks: 7,
             metadata: 8,
             phase: 1,
+            cpu_share: None,
+            last_gc_ms_ago: None,
         };
         assert_eq!(gc(&g), want);
         let c = cgroup::Charge { usage: 1, anon: 2, file: 3, shmem: 4, page_tables: 5, kernel: 6 };

@@ -254,7 +254,7 @@ mod tests {
             let gc = Gc { heap_live: n[0], heap_marked: n[1], heap_in_use: n[2], heap_free: n[3], stacks: n[4], metadata: n[5], ..Gc::default() };
             let rss = Rss { rss: n[6], anon: n[7], file: n[8], shmem: n[9], ..Rss::default() };
             let heap = Heap { object_bytes: n[10], garbage_bytes: n[11], ..Heap::default() };
-            let residency = Residency { go_heap: n[12], go_named: n[13] % 2 * n[14], program_data: n[15], stack: n[16], elsewhere: n[17], huge: 0 };
+            let residency = Residency { go_heap: n[12], go_named: n[13] % 2 * n[14], program_data: n[15], stack: n[16], elsewhere: n[17], ..Residency::default() };
             let charge = Charge { usage: n[18], anon: n[19], file: n[0], shmem: n[1], page_tables: n[2], kernel: n[3] };
             for residency in [None, Some(residency)] {
                 let f = Facts { gc, rss: Some(rss), heap: Some(heap.clone()), residency, charge: Some(charge), ..Facts::default() };

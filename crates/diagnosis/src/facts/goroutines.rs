@@ -45,6 +45,44 @@ pub struct Group {
     pub created_by: Option<u32>,
     /// Whether a stack was reconstructed without registers.
     pub approximate: bool,
+    /// Bytes of their stacks, as they are reserved.
+    pub stack_bytes: u64,
+    /// Frames of the deepest of them; 0 if it is not known.
+    pub depth: u64,
+    /// Whether `depth` is an estimate: not all of that stack was copied, and the rest is taken to be made of
+    /// frames like those that were.
+    pub depth_estimated: bool,
+    /// The frame that repeats most in their stacks; absent if none stands there often: they do not recurse.
+    pub repeats: Option<Repeat>,
+    /// Milliseconds that the one waits that has waited longest; 0 if it is not known. The runtime notes when a
+    /// wait began at the first collection in its course, so a wait may be longer, and never shorter.
+    pub oldest_wait_ms: u64,
+    /// Median of their waits in milliseconds, of those that are known; 0 if none is.
+    pub waited_ms_median: u64,
+    /// What they wait on; absent if it is not known, or they do not wait for a lock or a channel.
+    pub waits_on: Option<WaitsOn>,
+    /// Of those in `IO wait` the number that wait without a deadline; absent if it could not be read.
+    pub no_deadline: Option<u64>,
+}
+
+/// A frame that stands many times in a stack: recursion. Of mutual recursion the most frequent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Repeat {
+    /// The frame, an index into `frames`.
+    pub frame: u32,
+    /// Times that it stands in the stack of the deepest, counted in what was copied.
+    pub times: u64,
+}
+
+/// Objects that goroutines wait on: semaphores (of mutexes, wait groups), channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WaitsOn {
+    /// Number of different ones.
+    pub objects: u64,
+    /// Number of goroutines of the group that wait on the one that most of them wait on.
+    pub most: u64,
 }
 
 impl Group {
