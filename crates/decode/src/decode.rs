@@ -79,7 +79,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         capture: capture(taken, provenance),
         target: target(taken),
         profile: sites(&profile, baseline, &taken.baselines, &symbols, &mut frames),
-        goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, &mut frames) },
+        goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, monotonic_ns, &mut frames) },
         gc: gc(&gauges),
         rss: taken.usage.map(|(u, t)| Rss {
             as_of_ms: t,
