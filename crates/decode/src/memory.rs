@@ -22,7 +22,8 @@ pub(crate) fn heap(spans: &Spans) -> Heap {
     let alike = |o: &LargeObject| (o.bytes, o.noscan, o.element.clone());
     let mut large: BTreeMap<_, u64> = BTreeMap::new();
     for object in &t.large {
-        *large.entry(alike(object)).or_default() += 1;
+        let count: &mut u64 = large.entry(alike(object)).or_default();
+        *count = count.saturating_add(object.count);
     }
     let mut large: Vec<LargeObjects> = large
         .into_iter()
@@ -40,7 +41,7 @@ pub(crate) fn heap(spans: &Spans) -> Heap {
         garbage_bytes: t.garbage_bytes(),
         classes: t.classes.iter().map(class).collect(),
         large,
-        large_left_out: LeftOut::default(),
+        large_left_out: LeftOut { objects: t.large_left_out.0, bytes: t.large_left_out.1 },
     }
 }
 
@@ -146,6 +147,7 @@ mod tests {
     #[test]
     fn alike_large_objects_are_one_line_and_the_most_bytes_come_first() {
         let large = |bytes, noscan, element: Option<(&str, u64)>| LargeObject {
+            count: 1,
             bytes,
             noscan,
             type_at: None,
@@ -160,8 +162,10 @@ mod tests {
                 large(40_960, false, None),
                 large(40_960, true, None),
                 large(600_000, false, Some(("[]int", 8))),
-                large(600_000, false, Some(("[]int", 8))),
+                // Of a type of that name in another package of the same name.
+                LargeObject { count: 447, ..large(600_000, false, Some(("[]int", 8))) },
             ],
+            large_left_out: (3, 120_000),
             ..SpanTable::default()
         };
         let got = heap(&Spans { table, running: true });
@@ -171,11 +175,12 @@ mod tests {
         assert_eq!(
             rows[..3],
             [
-                (2, 600_000, false, Some("[]int"), 8),
+                (448, 600_000, false, Some("[]int"), 8),
                 (1, 1 << 20, true, None, 0),
                 (2, 40_960, false, Some("main.block"), 64),
             ]
         );
+        assert_eq!(got.large_left_out, LeftOut { objects: 3, bytes: 120_000 });
         assert_eq!(rows.len(), 6, "type and pointers tell objects apart: {rows:?}");
         assert!(rows[3..].iter().all(|r| (r.0, r.1) == (1, 40_960)), "{rows:?}");
     }

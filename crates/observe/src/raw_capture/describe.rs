@@ -245,6 +245,7 @@ fn spans(spans: &Spans) -> StoredSpans {
     let [large_scan, large_noscan] = &t.large_total;
     let [large_scan_bytes, large_noscan_bytes] = t.large_bytes;
     let large = |o: &LargeObject| StoredLargeObject {
+        count: o.count,
         bytes: o.bytes,
         noscan: o.noscan,
         type_at: o.type_at.map(|a| a.0),
@@ -259,6 +260,8 @@ fn spans(spans: &Spans) -> StoredSpans {
         large_scan_bytes,
         large_noscan_bytes,
         large: t.large.iter().map(large).collect(),
+        large_left_out: t.large_left_out.0,
+        large_left_out_bytes: t.large_left_out.1,
         large_garbage_bytes: t.large_garbage_bytes,
         manual_bytes: t.manual_bytes,
         arenas: t.arenas.iter().copied().map(range).collect(),
@@ -268,6 +271,8 @@ fn spans(spans: &Spans) -> StoredSpans {
 /// The span table's sums.
 pub(super) fn restore_spans(s: &StoredSpans) -> Spans {
     let large = |o: &StoredLargeObject| LargeObject {
+        // Once they were stored one by one.
+        count: o.count.max(1),
         bytes: o.bytes,
         noscan: o.noscan,
         type_at: o.type_at.map(Addr),
@@ -278,6 +283,7 @@ pub(super) fn restore_spans(s: &StoredSpans) -> Spans {
         large_total: [restore_span_class(&s.large_scan), restore_span_class(&s.large_noscan)],
         large_bytes: [s.large_scan_bytes, s.large_noscan_bytes],
         large: s.large.iter().map(large).collect(),
+        large_left_out: (s.large_left_out, s.large_left_out_bytes),
         large_garbage_bytes: s.large_garbage_bytes,
         manual_bytes: s.manual_bytes,
         arenas: s.arenas.iter().map(restore_range).collect(),
@@ -501,14 +507,16 @@ mod tests {
             large_total: [class(n), class(n)],
             large_bytes: [n.next(), n.next()],
             large: vec![
-                LargeObject { bytes: n.next(), noscan: true, type_at: None, element: None },
+                LargeObject { count: n.next(), bytes: n.next(), noscan: true, type_at: None, element: None },
                 LargeObject {
+                    count: n.next(),
                     bytes: n.next(),
                     noscan: false,
                     type_at: Some(Addr(n.next())),
                     element: Some(("main.T".into(), n.next())),
                 },
             ],
+            large_left_out: (n.next(), n.next()),
             large_garbage_bytes: n.next(),
             manual_bytes: n.next(),
             arenas: vec![range(n), range(n)],

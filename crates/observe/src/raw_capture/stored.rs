@@ -283,8 +283,12 @@ stored! {
         pub large_scan_bytes: u64,
         /// Bytes of large objects without.
         pub large_noscan_bytes: u64,
-        /// The largest objects.
+        /// Large objects by size and type.
         pub large: Vec<StoredLargeObject>,
+        /// Number of those that are not in `large`.
+        pub large_left_out: u64,
+        /// Their bytes.
+        pub large_left_out_bytes: u64,
         /// Bytes of large garbage.
         pub large_garbage_bytes: u64,
         /// Bytes of spans managed by hand.
@@ -309,9 +313,11 @@ stored! {
         pub garbage: u64,
     }
 
-    /// A large object.
+    /// Large objects that are alike.
     pub struct StoredLargeObject {
-        /// Bytes.
+        /// Number of them; 0, written before they were counted: one.
+        pub count: u64,
+        /// Bytes of each.
         pub bytes: u64,
         /// Without pointers.
         pub noscan: bool,
