@@ -231,6 +231,7 @@ mod tests {
             locked: false,
             labels: Arc::new([]),
             stack_bytes: 2048,
+            stack_used: 500,
             depth: Depth::default(),
         }
     }

@@ -60,6 +60,17 @@ impl Sums {
     }
 }
 
+/// Bytes of its stack that it is taken to have written to. Small stacks are handed from one goroutine to the
+/// next, and are touched all over; large ones only as far as they were used.
+fn touched(g: &Goroutine) -> u64 {
+    const LARGE: u64 = 64 << 10;
+    const PAGE: u64 = 4096;
+    if g.stack_bytes < LARGE || g.stack_used == 0 {
+        return g.stack_bytes;
+    }
+    g.stack_used.div_ceil(PAGE).saturating_mul(PAGE).min(g.stack_bytes)
+}
+
 /// Milliseconds that it has waited, if the runtime has noted a beginning. `now_ns` is the target's clock.
 pub(crate) fn waited_ms(g: &Goroutine, now_ns: u64) -> Option<u64> {
     let since = u64::try_from(g.wait_since_ns).ok().filter(|since| *since > 0)?;
@@ -79,6 +90,7 @@ pub(crate) fn group(goroutines: &[Goroutine], now_ns: u64, frames: &mut Frames) 
     let mut out = Goroutines::default();
     for g in goroutines {
         out.stack_bytes = out.stack_bytes.saturating_add(g.stack_bytes);
+        out.stack_used_bytes = out.stack_used_bytes.saturating_add(touched(g));
         if is_system(g) {
             continue;
         }
@@ -180,6 +192,7 @@ mod tests {
             locked: false,
             labels: Arc::new([]),
             stack_bytes: 2048,
+            stack_used: 500,
             depth: Depth { calls: 3, estimated: false },
         }
     }
@@ -277,6 +290,14 @@ mod tests {
             let got = group(&[started_by(start)], NOW, &mut Frames::default());
             assert_eq!((got.total, got.groups.len() as u64, got.stack_bytes), (total, total, 2048), "{start:?}");
         }
+    }
+
+    #[test]
+    fn of_large_stacks_what_is_used_is_touched() {
+        let g = |stack_bytes, stack_used| Goroutine { stack_bytes, stack_used, ..waiting() };
+        let all = [g(2048, 500), g(32 << 10, 500), g(64 << 10, 5000), g(4 << 20, 0), g(4 << 20, 5 << 20)];
+        let got = group(&all, NOW, &mut Frames::default());
+        assert_eq!(got.stack_used_bytes, 2048 + (32 << 10) + 8192 + (4 << 20) * 2);
     }
 
     /// A size is a foreign number.

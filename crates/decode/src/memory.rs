@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use lastgasp_diagnosis::facts::{Charge, Gc, Heap, HeapClass, LargeObjects, LeftOut, Residency};
+use lastgasp_diagnosis::facts::{Charge, Gc, Heap, HeapClass, LargeObjects, LeftOut, Neighbour, Neighbours, Residency};
 use lastgasp_goruntime::{LargeObject, MemStats, SpanClass};
 use lastgasp_inferior::{AddrRange, Resident};
-use lastgasp_observe::kernel::cgroup;
+use lastgasp_observe::kernel::{cgroup, neighbours};
 use lastgasp_observe::raw_capture::Spans;
 
 /// Heap of a span table, alike large objects together.
@@ -73,6 +73,18 @@ pub(crate) fn residency(resident: &[Resident], arenas: &[AddrRange], variables: 
 pub(crate) fn charge(c: cgroup::Charge) -> Charge {
     let cgroup::Charge { usage, anon, file, shmem, page_tables, kernel } = c;
     Charge { usage, anon, file, shmem, page_tables, kernel }
+}
+
+/// The other processes that count against the limit, as seen at that time.
+pub(crate) fn neighbours(n: &neighbours::Neighbours, as_of_ms: u64) -> Neighbours {
+    let other = |n: &neighbours::Neighbour| Neighbour {
+        name: n.name.clone(),
+        processes: n.processes,
+        children: n.children,
+        pids: n.pids.clone(),
+        rss_bytes: n.rss,
+    };
+    Neighbours { group: n.group.clone(), as_of_ms, others: n.others.iter().map(other).collect(), rss_bytes: n.rss }
 }
 
 /// The runtime's gauges, as facts name them.

@@ -19,6 +19,9 @@ pub struct Goroutines {
     pub dead: u64,
     /// Bytes of all stacks, the runtime's own goroutines included.
     pub stack_bytes: u64,
+    /// Of them without what large stacks (64 KiB and more) do not use now, which may never have been touched:
+    /// a stack that is full is copied to one of twice its size. 0 if it is not known.
+    pub stack_used_bytes: u64,
     /// Goroutines with the same stack, state and creator, the largest group first.
     #[serde(deserialize_with = "at_most::<_, _, MAX_SITES>")]
     pub groups: Vec<Group>,

@@ -44,6 +44,8 @@ pub struct Goroutine {
     pub labels: Arc<[Label]>,
     /// Size of its stack in bytes.
     pub stack_bytes: u64,
+    /// Bytes of it that are in use; 0 of one that runs, and it is not known how far.
+    pub stack_used: u64,
     /// How deep its stack is.
     pub depth: Depth,
 }

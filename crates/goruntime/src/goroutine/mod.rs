@@ -189,6 +189,7 @@ impl Decoder<'_, '_> {
             locked: raw.locked,
             labels: self.labels(raw.labels),
             stack_bytes: raw.stack.len(),
+            stack_used: used,
             depth: Depth::of(calls, walked, used, whole),
         };
         (goroutine, walked)

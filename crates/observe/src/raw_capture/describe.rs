@@ -10,11 +10,12 @@ use lastgasp_inferior::{Addr, AddrRange, Arch, Mapping, Ranges, Resident, Thread
 use super::raw::{Phase, RawCapture, Reason, Spans};
 use super::stored::{
     SCHEMA, StoredBaseline, StoredBinary, StoredCharge, StoredEvent, StoredGap, StoredGauges, StoredIdentity,
-    StoredLargeObject, StoredLimit, StoredModuleData, StoredRange, StoredRegisters, StoredResident, StoredRuntime,
-    StoredSample, StoredSetting, StoredSite, StoredSpanClass, StoredSpans, StoredTable, StoredUsage, StoredV1,
-    StoredVariable,
+    StoredLargeObject, StoredLimit, StoredModuleData, StoredNeighbour, StoredNeighbours, StoredRange, StoredRegisters,
+    StoredResident, StoredRuntime, StoredSample, StoredSetting, StoredSite, StoredSpanClass, StoredSpans, StoredTable,
+    StoredUsage, StoredV1, StoredVariable,
 };
 use crate::kernel::cgroup::Charge;
+use crate::kernel::neighbours::{Neighbour, Neighbours};
 use crate::target::baselines::{Baseline, BaselineHistory, SiteCounts};
 use crate::target::identity::Identity;
 use crate::target::timeline::{Event, Sample, Timeline};
@@ -86,8 +87,12 @@ pub(super) fn describe(raw: &RawCapture) -> StoredV1 {
             let Usage { rss, anon, file, shmem, swap, page_tables } = usage;
             StoredUsage { t_ms, rss, anon, file, shmem, swap, page_tables }
         }),
+        gauges_at_usage: raw.gauges_at_usage.as_ref().map(gauges),
+        age_ms: raw.age.map(|a| a.as_millis() as u64),
+        neighbours: raw.neighbours.as_ref().map(|(n, t_ms)| neighbours(n, *t_ms)),
         spans: raw.spans.as_ref().map(spans),
         residency: raw.residency.as_ref().map(|all| all.iter().map(resident).collect()),
+        residency_t_ms: raw.residency_t_ms,
         charge: raw.charge.map(|charge| {
             let Charge { usage, anon, file, shmem, page_tables, kernel } = charge;
             StoredCharge { usage, anon, file, shmem, page_tables, kernel }
@@ -103,6 +108,24 @@ pub(super) fn describe(raw: &RawCapture) -> StoredV1 {
         baselines: baselines(&raw.baselines),
         ..StoredV1::default()
     }
+}
+
+fn neighbours(n: &Neighbours, t_ms: u64) -> StoredNeighbours {
+    let other = |n: &Neighbour| {
+        let Neighbour { name, processes, children, pids, rss } = n.clone();
+        StoredNeighbour { name, processes, children, pids, rss }
+    };
+    StoredNeighbours { group: n.group.clone(), t_ms, others: n.others.iter().map(other).collect(), rss: n.rss }
+}
+
+/// The other processes, and when they were looked at.
+pub(super) fn restore_neighbours(n: &StoredNeighbours) -> (Neighbours, u64) {
+    let other = |n: &StoredNeighbour| {
+        let StoredNeighbour { name, processes, children, pids, rss } = n.clone();
+        Neighbour { name, processes, children, pids, rss }
+    };
+    let others = n.others.iter().map(other).collect();
+    (Neighbours { group: n.group.clone(), others, rss: n.rss }, n.t_ms)
 }
 
 fn identity(i: &Identity) -> StoredIdentity {
@@ -380,7 +403,8 @@ fn gauges(g: &MemStats) -> StoredGauges {
     }
 }
 
-fn restore_gauges(g: &StoredGauges) -> MemStats {
+/// The runtime's gauges.
+pub(super) fn restore_gauges(g: &StoredGauges) -> MemStats {
     MemStats {
         gc_percent: g.gc_percent,
         memory_limit: g.memory_limit,

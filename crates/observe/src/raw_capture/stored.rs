@@ -95,10 +95,18 @@ stored! {
         pub registers: Vec<StoredRegisters>,
         /// Memory use.
         pub usage: Option<StoredUsage>,
+        /// The gauges of the moment when memory use was read.
+        pub gauges_at_usage: Option<StoredGauges>,
+        /// How long it had lived.
+        pub age_ms: Option<u64>,
+        /// The other processes that count against its limit.
+        pub neighbours: Option<StoredNeighbours>,
         /// The span table's sums.
         pub spans: Option<StoredSpans>,
         /// Mappings, and what of them is resident.
         pub residency: Option<Vec<StoredResident>>,
+        /// When that was read, on the timeline's clock.
+        pub residency_t_ms: u64,
         /// What is charged to the cgroup.
         pub charge: Option<StoredCharge>,
         /// The limit that applies.
@@ -267,6 +275,32 @@ stored! {
         pub swap: u64,
         /// `VmPTE`.
         pub page_tables: u64,
+    }
+
+    /// The other processes that count against a limit.
+    pub struct StoredNeighbours {
+        /// Path of the group.
+        pub group: String,
+        /// When, on the timeline's clock.
+        pub t_ms: u64,
+        /// By name.
+        pub others: Vec<StoredNeighbour>,
+        /// Resident bytes of all.
+        pub rss: u64,
+    }
+
+    /// Processes of one name.
+    pub struct StoredNeighbour {
+        /// `/proc/PID/comm`.
+        pub name: String,
+        /// Number of them.
+        pub processes: u64,
+        /// Of them descendants of the target.
+        pub children: u64,
+        /// Numbers of the first few.
+        pub pids: Vec<i32>,
+        /// Resident bytes.
+        pub rss: u64,
     }
 
     /// The span table's sums.
