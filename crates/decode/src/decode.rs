@@ -79,7 +79,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         capture: capture(taken, provenance),
         target: target(taken),
         profile: sites(&profile, baseline, &taken.baselines, &symbols, &mut frames),
-        goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, &mut frames) },
+        goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, monotonic_ns, &mut frames) },
         gc: gc(&gauges),
         rss: taken.usage.map(|(u, t)| Rss {
             as_of_ms: t,
@@ -93,6 +93,8 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         heap: taken.spans.as_ref().map(memory::heap),
         residency: residency(taken),
         charge: taken.charge.map(memory::charge),
+        gauges_at_rss: taken.gauges_at_usage.as_ref().map(gc),
+        neighbours: taken.neighbours.as_ref().map(|(n, t_ms)| memory::neighbours(n, *t_ms)),
         timeline,
         feeds: Vec::new(),
         frames: Vec::new(),
@@ -159,13 +161,16 @@ fn target(taken: &RawCapture) -> Target {
         limit_bytes: taken.limit.as_ref().map(|l| l.0),
         limit_source: taken.limit.as_ref().map(|l| l.1.clone()),
         started_unix: taken.identity.started_unix,
+        age_ms: taken.age.map(|a| a.as_millis() as u64),
+        race: setting("-race") == "true",
     }
 }
 
 /// Without the span table nobody knows where the Go heap is.
 fn residency(taken: &RawCapture) -> Option<Residency> {
     let arenas = &taken.spans.as_ref()?.table.arenas;
-    Some(memory::residency(taken.residency.as_ref()?, arenas, taken.runtime.module.variables))
+    let resident = memory::residency(taken.residency.as_ref()?, arenas, taken.runtime.module.variables);
+    Some(Residency { as_of_ms: taken.residency_t_ms, ..resident })
 }
 
 fn timeline(taken: &RawCapture) -> Timeline {

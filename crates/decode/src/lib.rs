@@ -3,6 +3,7 @@
 //!
 //! - `sites`: allocation stacks as pprof shows them, un-sampled, one site a visible stack.
 //! - `goroutines`: goroutines by stack, state and who started them.
+//! - `recursion`: stacks of recursions in few frames.
 //! - `goroutine_list`: goroutines one by one.
 //! - `memory`: the runtime's gauges, the span table, what is resident, what is charged.
 //! - `series`: what the top sites held at earlier looks.
@@ -15,6 +16,7 @@ mod frames;
 mod goroutine_list;
 mod goroutines;
 mod memory;
+mod recursion;
 mod series;
 mod sites;
 #[cfg(test)]

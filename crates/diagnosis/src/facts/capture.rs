@@ -120,6 +120,12 @@ pub struct Target {
     pub limit_source: Option<String>,
     /// Start of the process in seconds since 1970; 0 if it is not known.
     pub started_unix: u64,
+    /// Milliseconds that the process had lived when it was copied, or when it was killed; absent if it is not
+    /// known.
+    pub age_ms: Option<u64>,
+    /// Whether it was built with `-race`: the race detector keeps shadow memory, several times what the
+    /// program uses.
+    pub race: bool,
 }
 
 /// The main module. (`lastgasp.facts/1` has a pair of strings here, which reads the same.)

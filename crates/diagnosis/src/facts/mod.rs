@@ -12,6 +12,7 @@ mod goroutines;
 mod key;
 mod memory;
 mod named;
+mod neighbours;
 mod profile;
 mod stored;
 mod timeline;
@@ -24,9 +25,10 @@ pub use goroutine_list::{
     Ancestor, Ancestry, Call, Each, Goroutine, GoroutineList, Kind, Label, LabelSet, Place, Stack,
 };
 pub use goroutine_state::GoroutineState;
-pub use goroutines::{Goroutines, Group};
+pub use goroutines::{Goroutines, Group, Repeat, WaitsOn};
 pub use key::Key;
-pub use memory::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency, Rss};
+pub use memory::{Charge, Gc, Heap, HeapClass, LargeObjects, LeftOut, Residency, Rss};
+pub use neighbours::{Neighbour, Neighbours};
 pub use profile::{Amount, Profile, Series, Site};
 pub use stored::{FactsError, from_json};
 pub use timeline::{Event, Sample, Timeline};

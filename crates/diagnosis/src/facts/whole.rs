@@ -9,6 +9,7 @@ use super::frame::Frame;
 use super::goroutines::Goroutines;
 use super::key::Key;
 use super::memory::{Charge, Gc, Heap, Residency, Rss};
+use super::neighbours::Neighbours;
 use super::profile::Profile;
 use super::timeline::{Sample, Timeline};
 
@@ -41,6 +42,11 @@ pub struct Facts {
     pub residency: Option<Residency>,
     /// What is charged to its memory cgroup; absent where there is none.
     pub charge: Option<Charge>,
+    /// The runtime's gauges at the moment of the reading of `rss`, where that is another than the copy's:
+    /// what is compared with the RSS is these. Absent where they were not read; then `gc` is all there is.
+    pub gauges_at_rss: Option<Gc>,
+    /// Other processes that count against the same limit; absent if they were not looked for.
+    pub neighbours: Option<Neighbours>,
     /// The timeline of the watch.
     pub timeline: Timeline,
     /// Feeds of changes that were connected; empty: none.

@@ -123,8 +123,7 @@ impl Observed for Live<'_> {
         let history = &mut *self.history;
         // The dead have no RSS: near the end it is noted at every look.
         if state == State::Armed || history.last_usage.is_none_or(|(_, t)| history.timeline.now_ms() >= t + 1000) {
-            let now = history.timeline.now_ms();
-            history.last_usage = history.target.process.usage().map(|u| (u, now)).or(history.last_usage);
+            history.note_usage();
         }
         history.is_now_in(&self.watch.identity.cgroup);
         let sample = history.sample(&mut self.watch.limit_usage)?;
@@ -134,6 +133,9 @@ impl Observed for Live<'_> {
 
     fn keep_up(&mut self, pace: Pace, state: State) {
         self.history.keep_up(pace, state);
+        if state == State::Armed {
+            self.history.near_its_end(self.watch.limit_usage.limiting());
+        }
     }
 
     fn limit(&self) -> Option<Limit> {
@@ -180,7 +182,8 @@ impl Observed for Live<'_> {
     }
 
     fn take(&mut self, actor: &mut dyn Actor, taking: Taking) -> Result<(), String> {
-        let mut context = self.history.context(taking.phase, taking.reason, self.watch.limit_usage.limit.clone());
+        let usage = &self.watch.limit_usage;
+        let mut context = self.history.context(taking.phase, taking.reason, usage.limit.clone(), usage.limiting());
         context.patience = taking.patience.unwrap_or(context.patience);
         actor.take(&self.history.target, context, taking.until)
     }
