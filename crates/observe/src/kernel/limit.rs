@@ -3,6 +3,7 @@
 //! open: a look costs two microseconds.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lastgasp_inferior::resident_bytes;
@@ -260,6 +261,11 @@ impl LimitUsage {
     /// All limits that hold for it, with their groups, innermost first: bytes.
     pub fn limits(&self) -> impl Iterator<Item = (&Cgroup, u64)> + Clone {
         self.levels.iter().filter(|l| l.bytes < u64::MAX).map(|l| (&l.group, l.bytes))
+    }
+
+    /// Files in which a limit for it stands, or may be written to, innermost first.
+    pub fn limit_files(&self) -> impl Iterator<Item = PathBuf> + Clone {
+        self.levels.iter().map(|l| l.group.limit_file())
     }
 
     /// Bytes that count against the limit. `rss` is asked for where no group's limit counts.

@@ -126,8 +126,11 @@ impl Sleeper for Worker {
                 self.looked = self.looked.max(before);
                 Woken::Exited
             }
-            // Looked at at once if it was only the kernel's notice: as if its time had come.
-            (_, true) if self.wakeup.read().is_ok_and(|rung| rung >= LEAVE) => Woken::CalledAway,
+            // Looked at at once if it was only the kernel's notice.
+            (_, true) => match self.wakeup.read() {
+                Ok(rung) if rung >= LEAVE => Woken::CalledAway,
+                _ => Woken::Told,
+            },
             _ => Woken::Due,
         }
     }

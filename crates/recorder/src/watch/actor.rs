@@ -16,6 +16,8 @@ use crate::take::CaptureContext;
 pub(crate) enum Woken {
     /// Time.
     Due,
+    /// The kernel has told of its memory, or of a limit of its: that is read again at this look.
+    Told,
     /// The process has ended.
     Exited,
     /// Somebody wants us elsewhere.

@@ -35,9 +35,15 @@ pub(super) fn watch_loop(
     // MB that were filled in 60 ms.
     let (came, mut pace) = (target.now(), Pace::Growing);
     let (mut calm_since, mut looked_around) = (came, came);
+    let mut told = false;
     loop {
         let state = target.decisions().state();
-        let limits = Duration::from_millis(if state == State::Watch { 1000 } else { 100 });
+        // A limit may be lowered at any time, and nobody but the daemon is told of it.
+        let limits = match state {
+            _ if told => Duration::ZERO,
+            State::Watch => Duration::from_millis(250),
+            _ => Duration::from_millis(100),
+        };
         if target.refresh_limits(limits) && target.is_replaced() {
             target.note("exit", "became another program".into());
             target.release();
@@ -53,11 +59,13 @@ pub(super) fn watch_loop(
         pace = if steady { Pace::Steady } else { Pace::Growing };
         act(target, step.acts, rules.measured, actor, step.time_to_oom());
         actor.seen(&sample, &target.decided(sample.usage, &step));
-        match actor.sleep(target.exit(), step.sleep) {
+        let woken = actor.sleep(target.exit(), step.sleep);
+        told = woken == Woken::Told;
+        match woken {
             Woken::Exited => break,
             Woken::CalledAway => return StopReason::CalledAway,
-            Woken::Due if target.exit().is_none() && !target.is_alive() => break,
-            Woken::Due => {}
+            Woken::Due | Woken::Told if target.exit().is_none() && !target.is_alive() => break,
+            Woken::Due | Woken::Told => {}
         }
         let now = target.now();
         if target.decisions().state() > State::Watch {
