@@ -164,6 +164,7 @@ fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline) -> Taken 
         limit: limit_usage.limit.clone(),
         last_usage: target.process.usage().map(|u| (u, 0)),
         patience: STOP_TIMEOUT_ON_DEMAND,
+        only_copy: true,
     };
     let stopper = Stopper::by_ptrace();
     let mut raw = take(&target, (stop == Stop::ForTheCopy).then_some(&stopper), around);

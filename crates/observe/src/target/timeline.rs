@@ -37,11 +37,14 @@ impl Sample {
 pub struct Event {
     /// Milliseconds since the watch began.
     pub t_ms: u64,
-    /// `attach`, `arm`, `disarm`, `freeze`, `kill`, `exit`, `baseline`, [`PROFILING_ON`].
+    /// `attach`, `arm`, `disarm`, `freeze`, `kill`, `exit`, `baseline`, [`LAST_LOOK`], [`PROFILING_ON`].
     pub kind: Cow<'static, str>,
     /// For people.
     pub text: String,
 }
+
+/// The event that says what a dead target had in use when it was last looked at, where nothing was copied.
+pub const LAST_LOOK: &str = "last-look";
 
 /// The event that lastgasp has switched the target's memory profile on.
 pub const PROFILING_ON: &str = "profiling-on";

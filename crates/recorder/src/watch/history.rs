@@ -23,6 +23,8 @@ pub(crate) struct TargetHistory {
     pub(crate) timeline: Timeline,
     /// Its memory as last seen alive, and when: the dead have none.
     pub(crate) last_usage: Option<(Usage, u64)>,
+    /// When evidence was taken last, on the timeline's clock.
+    pub(crate) taken_ms: Option<u64>,
     /// When the next baseline is due, and when the plan was brought up to date.
     pub(crate) baseline_due: Instant,
     refreshed: Instant,
@@ -32,7 +34,7 @@ impl TargetHistory {
     /// Of a watch that begins now.
     pub(super) fn new(target: Target, timeline: Timeline) -> Self {
         let now = Instant::now();
-        Self { target, timeline, last_usage: None, baseline_due: now, refreshed: now }
+        Self { target, timeline, last_usage: None, taken_ms: None, baseline_due: now, refreshed: now }
     }
 
     /// One look.
@@ -104,6 +106,7 @@ impl TargetHistory {
             limit,
             last_usage: self.last_usage,
             patience: STOP_TIMEOUT,
+            only_copy: false,
         }
     }
 }

@@ -84,6 +84,9 @@ pub(crate) trait Observed {
     fn is_held(&self) -> bool;
     /// Has evidence of it taken.
     fn take(&mut self, actor: &mut dyn Actor, taking: Taking) -> Result<(), String>;
+    /// Has what is known of it written without a copy of its memory, and `why` there is none; unless evidence
+    /// was taken in this crisis.
+    fn leave_what_is_known(&mut self, actor: &mut dyn Actor, reason: Reason, why: &str);
     /// Has its group braked, or not any more; gives whether anything was done.
     fn brake(&mut self, actor: &mut dyn Actor, act: BrakeAct) -> Result<bool, String>;
 }

@@ -130,13 +130,31 @@ fn act(target: &mut dyn Observed, acts: Acts, measured: Measured, actor: &mut dy
     }
 }
 
-/// The process has ended, or is about to be reaped, since `died`: says how, and reads what the pin has kept.
+/// The process has ended, or is about to be reaped, since `died`: says how, and reads what the pin has kept. Of
+/// one that was killed for memory and cannot be read what is known without that is kept.
 pub(super) fn after_death(
     target: &mut dyn Observed,
     died: Instant,
     rules: Rules<'_>,
     actor: &mut dyn Actor,
 ) -> ExitReport {
+    let (ended, read) = read_the_dead(target, died, rules, actor);
+    let reason = if ended.oom { Reason::OomKill } else { Reason::Killed };
+    // Who was killed out of the calm by somebody has not died of memory.
+    if !read && (ended.oom || (ended.killed && target.is_held())) {
+        let why = ended.unread.as_deref().unwrap_or("killed, and its memory was not held (pin.enabled)");
+        target.leave_what_is_known(actor, reason, why);
+    }
+    ended
+}
+
+/// How it ended, and whether it was read.
+fn read_the_dead(
+    target: &mut dyn Observed,
+    died: Instant,
+    rules: Rules<'_>,
+    actor: &mut dyn Actor,
+) -> (ExitReport, bool) {
     let (status, exit) = target.end();
     let hold = after_exit(&exit, rules.policy.hold);
     let (kind, text) = match hold {
@@ -154,9 +172,9 @@ pub(super) fn after_death(
         Hold::MachineOomKill => {
             target.release();
             ended.unread = Some("killed because the whole machine was out of memory: it was let go at once".into());
-            return ended;
+            return (ended, false);
         }
-        Hold::Exit => return ended,
+        Hold::Exit => return (ended, false),
     };
     if !target.is_held() || !target.is_readable() {
         ended.unread = match (target.is_held(), rules.policy.pin) {
@@ -164,7 +182,7 @@ pub(super) fn after_death(
             (false, true) => Some("killed without the pin: nothing could be read afterwards".into()),
             (false, false) => None,
         };
-        return ended;
+        return (ended, false);
     }
     // Whose group ran out of memory had used all of it, whenever we looked last.
     let all = target.limit().filter(|l| oom && l.of_group).map(|l| l.bytes);
@@ -172,5 +190,6 @@ pub(super) fn after_death(
     target.last_sample(all.or(last));
     let reason = if oom { Reason::OomKill } else { Reason::Killed };
     ended.unread = target.take(actor, Taking { phase: Phase::PostKill, reason, patience: None, until }).err();
-    ended
+    let read = ended.unread.is_none();
+    (ended, read)
 }
