@@ -130,6 +130,15 @@ fn a_death_of_which_nothing_could_be_copied_leaves_a_folder() {
     let gaps = facts["capture"]["gaps"].as_array().unwrap();
     assert!(gaps.iter().any(|g| g["what"] == "evidence"), "{gaps:?}");
     assert!(!facts["timeline"]["samples"].as_array().unwrap().is_empty());
+    let sites = facts["last_look"]["sites"].as_array().unwrap();
+    let function = |site: &serde_json::Value| {
+        let frame = site["stack"][0].as_u64().unwrap() as usize;
+        facts["frames"][frame]["function"].as_str().unwrap().to_owned()
+    };
+    assert!(sites.iter().any(|site| function(site) == "main.growA"), "{sites:?}");
+    let report = fs::read_to_string(folder.join("report.txt")).unwrap();
+    println!("{report}");
+    assert!(report.contains("nothing could be copied") && report.contains("main.growA"));
     let events = facts["timeline"]["events"].as_array().unwrap();
     assert!(["oom-kill", "last-look"].iter().all(|kind| events.iter().any(|e| e["kind"] == *kind)), "{events:?}");
     forget(&program);

@@ -16,6 +16,7 @@ use crate::baseline;
 use crate::frames::Frames;
 use crate::goroutine_list::list;
 use crate::goroutines::group;
+use crate::last_look::last_look;
 use crate::memory::{self, gc};
 use crate::sites::sites;
 
@@ -79,6 +80,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         capture: capture(taken, provenance),
         target: target(taken),
         profile: sites(&profile, baseline, &taken.baselines, &symbols, &mut frames),
+        last_look: last_look(taken, &symbols, &mut frames),
         goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, &mut frames) },
         gc: gc(&gauges),
         rss: taken.usage.map(|(u, t)| Rss {

@@ -21,6 +21,7 @@ fn write(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     verdict(out, facts, d)?;
     not_it(out, d)?;
     growth(out, facts, d)?;
+    last_look(out, facts)?;
     memory(out, facts)?;
     goroutines(out, facts, d)?;
     unknown(out, facts, d)?;
@@ -153,6 +154,22 @@ fn sites(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
         })
         .collect();
     block(out, "SITES", &lines)
+}
+
+/// What the profile held when it was last looked at, with how old that is: never as if it were of the death.
+fn last_look(out: &mut String, facts: &Facts) -> std::fmt::Result {
+    let Some(look) = &facts.last_look else { return Ok(()) };
+    let before = seconds(facts.capture.t_ms.saturating_sub(look.t_ms) as f64 / 1e3);
+    let head = format!(
+        "nothing could be copied; {before} before the end the Go heap had {} live and held, by its profile:",
+        bytes(look.gc.heap_live)
+    );
+    let held = look.sites.iter().take(5).map(|s| {
+        let frames = s.stack.iter().take(3).filter_map(|f| facts.frames.get(*f as usize));
+        let names: Vec<&str> = frames.map(|f| f.function.as_str()).collect();
+        format!("{:>8} {}", bytes(s.current.bytes), names.join(" < "))
+    });
+    block(out, "LAST", &std::iter::once(head).chain(held).collect::<Vec<_>>())
 }
 
 fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {

@@ -10,6 +10,7 @@ mod goroutine_list;
 mod goroutine_state;
 mod goroutines;
 mod key;
+mod last_look;
 mod memory;
 mod named;
 mod profile;
@@ -26,6 +27,7 @@ pub use goroutine_list::{
 pub use goroutine_state::GoroutineState;
 pub use goroutines::{Goroutines, Group};
 pub use key::Key;
+pub use last_look::LastLook;
 pub use memory::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency, Rss};
 pub use profile::{Amount, Profile, Series, Site};
 pub use stored::{FactsError, from_json};

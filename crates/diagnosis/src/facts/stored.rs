@@ -90,6 +90,7 @@ struct Parts<'a> {
     target: Option<&'a RawValue>,
     frames: Option<&'a RawValue>,
     profile: Option<&'a RawValue>,
+    last_look: Option<&'a RawValue>,
     goroutines: Option<&'a RawValue>,
     gc: Option<&'a RawValue>,
     heap: Option<&'a RawValue>,
@@ -122,6 +123,7 @@ impl Tolerant {
             residency: p.residency.and_then(|raw| self.optional("residency", raw)),
             charge: p.charge.and_then(|raw| self.optional("charge", raw)),
             timeline: self.part("timeline", p.timeline),
+            last_look: None,
             feeds: self.part("feeds", p.feeds),
         };
         facts.capture.gaps.append(&mut self.gaps);

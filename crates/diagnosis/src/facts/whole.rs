@@ -8,6 +8,7 @@ use super::feeds::Feed;
 use super::frame::Frame;
 use super::goroutines::Goroutines;
 use super::key::Key;
+use super::last_look::LastLook;
 use super::memory::{Charge, Gc, Heap, Residency, Rss};
 use super::profile::Profile;
 use super::timeline::{Sample, Timeline};
@@ -29,6 +30,9 @@ pub struct Facts {
     pub frames: Vec<Frame>,
     /// The memory profile.
     pub profile: Profile,
+    /// The profile as it was last looked at, where nothing of a dead process could be copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_look: Option<LastLook>,
     /// Goroutines, but the runtime's own.
     pub goroutines: Goroutines,
     /// The runtime's gauges.
