@@ -103,6 +103,10 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     facts.goroutines.list = list(&goroutines.live, monotonic_ns, rt.module.pcs.start, &mut frames);
     facts.frames = frames.list;
     facts.make_keys();
+    if taken.is_of_the_flight_ring() {
+        // That nothing was copied says why nothing can be decoded.
+        gaps.clone_from(&taken.evidence.gaps);
+    }
     // Copying and decoding stumble over the same.
     let mut said = HashSet::new();
     gaps.retain(|g| said.insert((g.what.clone(), g.why.clone())));

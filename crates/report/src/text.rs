@@ -175,6 +175,10 @@ fn last_look(out: &mut String, facts: &Facts) -> std::fmt::Result {
 fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
     block(out, "MEMORY", &sums(facts))?;
     block(out, "HEAP", &heap_lines(facts))?;
+    // Zeros that nobody has read are no numbers.
+    if facts.nothing_was_copied() {
+        return Ok(());
+    }
     let g = &facts.gc;
     let limit = g.memory_limit.map_or_else(|| "none".into(), bytes);
     let percent = if g.percent < 0 { "off".into() } else { g.percent.to_string() };
@@ -191,6 +195,9 @@ fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
 }
 
 fn goroutines(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
+    if facts.nothing_was_copied() {
+        return Ok(());
+    }
     let g = &facts.goroutines;
     let summary = GoroutineSummary::of(facts, &d.growth);
     let inside = match (summary.in_site.filter(|n| *n > 0), summary.site_function) {

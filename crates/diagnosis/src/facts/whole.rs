@@ -69,6 +69,12 @@ impl Facts {
         (ms > 0).then_some(ms as f64 / 1e3)
     }
 
+    /// Whether nothing of a dead process could be copied: what is known is the watch before.
+    #[must_use]
+    pub fn nothing_was_copied(&self) -> bool {
+        self.capture.bytes_copied == 0 && !self.gc.is_known() && self.capture.gaps.iter().any(|g| g.what == "evidence")
+    }
+
     /// Makes the keys of sites and groups.
     pub fn make_keys(&mut self) {
         let frames: Vec<Key> = self.frames.iter().map(Key::of_frame).collect();
