@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::Extent;
+use lastgasp_goruntime::{Extent, MemStats};
 use lastgasp_inferior::Usage;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::raw_capture::{Phase, Reason};
@@ -37,17 +37,17 @@ impl TargetHistory {
         Self { target, timeline, last_usage: None, taken_ms: None, baseline_due: now, refreshed: now }
     }
 
-    /// One look.
-    pub(crate) fn sample(&self, limit_usage: &mut LimitUsage) -> Option<Sample> {
+    /// One look, and the gauges that it was made of.
+    pub(crate) fn sample(&self, limit_usage: &mut LimitUsage) -> Option<(Sample, MemStats)> {
         let rss = self.target.process.rss()?;
         let gauges = self.target.gauges()?;
-        Some(Sample::of(self.timeline.now_ms(), limit_usage.usage(|| rss), rss, &gauges))
+        Some((Sample::of(self.timeline.now_ms(), limit_usage.usage(|| rss), rss, &gauges), gauges))
     }
 
     /// The first look, at one that has just been found: what it grows from, should it die before the next
     /// one.
     pub(crate) fn first_look(&mut self, limit_usage: &mut LimitUsage) {
-        if let Some(sample) = self.sample(limit_usage) {
+        if let Some((sample, _)) = self.sample(limit_usage) {
             self.timeline.push(sample);
         }
         self.last_usage = self.target.process.usage().map(|u| (u, self.timeline.now_ms()));

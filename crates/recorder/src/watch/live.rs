@@ -17,6 +17,7 @@ use super::observed::{Limit, Observed, Pace, Taking};
 use super::stop_reason::{ExitReport, StopReason};
 use super::target_watch::TargetWatch;
 use super::watch_loop::{Rules, after_death, watch_loop};
+use crate::decide::collector::collects_at;
 use crate::decide::policy::{BrakeAct, Exit, State, Step};
 use crate::take::from_the_flight_ring;
 
@@ -27,6 +28,8 @@ struct Live<'a> {
     machine: &'a mut Machine,
     /// How it ended, if that was asked before its history was had.
     end: Option<End>,
+    /// The usage up to which growth is the collector's ordinary climb, at the last look.
+    collects_at: Option<u64>,
 }
 
 /// Evidence that was taken so shortly before a death is of that death.
@@ -45,7 +48,7 @@ impl TargetWatch {
         until_calm: Option<Duration>,
     ) -> StopReason {
         let history = Arc::clone(&self.history);
-        watch_loop(&mut Live { watch: self, history: lock(&history), machine, end: None }, rules, actor, until_calm)
+        watch_loop(&mut Live { watch: self, history: lock(&history), machine, end: None, collects_at: None }, rules, actor, until_calm)
     }
 
     /// Reads what is left of one that has ended.
@@ -55,7 +58,7 @@ impl TargetWatch {
         let (died, end) = (Instant::now(), Some(self.end(machine)));
         self.limit_usage.read_last_words();
         let history = Arc::clone(&self.history);
-        after_death(&mut Live { watch: self, history: lock(&history), machine, end }, died, rules, actor)
+        after_death(&mut Live { watch: self, history: lock(&history), machine, end, collects_at: None }, died, rules, actor)
     }
 
     /// How it ended, after it has.
@@ -133,9 +136,14 @@ impl Observed for Live<'_> {
             history.last_usage = history.target.process.usage().map(|u| (u, now)).or(history.last_usage);
         }
         history.is_now_in(&self.watch.identity.cgroup);
-        let sample = history.sample(&mut self.watch.limit_usage)?;
+        let (sample, gauges) = history.sample(&mut self.watch.limit_usage)?;
         history.timeline.push(sample);
+        self.collects_at = collects_at(sample.usage, &gauges);
         Some(sample)
+    }
+
+    fn collects_at(&self) -> Option<u64> {
+        self.collects_at
     }
 
     fn keep_up(&mut self, pace: Pace, state: State) {

@@ -195,6 +195,10 @@ impl Observed for Fake {
         })
     }
 
+    fn collects_at(&self) -> Option<u64> {
+        None
+    }
+
     fn keep_up(&mut self, pace: Pace, _state: State) {
         if pace == Pace::Steady {
             self.world.say("steady");

@@ -59,6 +59,8 @@ pub(crate) trait Observed {
     fn is_replaced(&self) -> bool;
     /// A look at its memory, which is noted; `None` if it is gone.
     fn sample(&mut self, state: State) -> Option<Sample>;
+    /// The usage up to which growth is the collector's ordinary climb, by the last sample.
+    fn collects_at(&self) -> Option<u64>;
     /// Notes a baseline or brings the plan up to date, when it is time for that.
     fn keep_up(&mut self, pace: Pace, state: State);
     /// The limit that will be reached first.

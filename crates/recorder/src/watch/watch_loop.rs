@@ -52,7 +52,8 @@ pub(super) fn watch_loop(
         let Some(sample) = target.sample(state) else { break };
         target.keep_up(pace, state);
         let point = Point { t_ms: sample.t_ms, bytes: sample.usage };
-        let look = Look { point, limit: target.limit().map(|l| l.bytes), pinned: target.is_held() };
+        let (limit, collects_at) = (target.limit().map(|l| l.bytes), target.collects_at());
+        let look = Look { point, limit, pinned: target.is_held(), collects_at };
         let (memory, step) = target.decisions().decide(rules.policy, rules.measured, look);
         target.decisions().remember(memory);
         let steady = target.now() - came > SEEN_TO_BE_STEADY && step.time_to_oom().is_none_or(|t| t > 60.0);
