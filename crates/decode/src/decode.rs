@@ -16,6 +16,7 @@ use crate::baseline;
 use crate::frames::Frames;
 use crate::goroutine_list::list;
 use crate::goroutines::group;
+use crate::last_look::last_look;
 use crate::memory::{self, gc};
 use crate::sites::sites;
 
@@ -79,6 +80,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         capture: capture(taken, provenance),
         target: target(taken),
         profile: sites(&profile, baseline, &taken.baselines, &symbols, &mut frames),
+        last_look: last_look(taken, &symbols, &mut frames),
         goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, monotonic_ns, &mut frames) },
         gc: gc(&gauges),
         rss: taken.usage.map(|(u, t)| Rss {
@@ -103,6 +105,10 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     facts.goroutines.list = list(&goroutines.live, monotonic_ns, rt.module.pcs.start, &mut frames);
     facts.frames = frames.list;
     facts.make_keys();
+    if taken.is_of_the_flight_ring() {
+        // That nothing was copied says why nothing can be decoded.
+        gaps.clone_from(&taken.evidence.gaps);
+    }
     // Copying and decoding stumble over the same.
     let mut said = HashSet::new();
     gaps.retain(|g| said.insert((g.what.clone(), g.why.clone())));

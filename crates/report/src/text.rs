@@ -21,6 +21,7 @@ fn write(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     verdict(out, facts, d)?;
     not_it(out, d)?;
     growth(out, facts, d)?;
+    last_look(out, facts)?;
     memory(out, facts)?;
     goroutines(out, facts, d)?;
     unknown(out, facts, d)?;
@@ -168,9 +169,29 @@ fn sites(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     block(out, "SITES", &lines)
 }
 
+/// What the profile held when it was last looked at, with how old that is: never as if it were of the death.
+fn last_look(out: &mut String, facts: &Facts) -> std::fmt::Result {
+    let Some(look) = &facts.last_look else { return Ok(()) };
+    let before = seconds(facts.capture.t_ms.saturating_sub(look.t_ms) as f64 / 1e3);
+    let head = format!(
+        "nothing could be copied; {before} before the end the Go heap had {} live and held, by its profile:",
+        bytes(look.gc.heap_live)
+    );
+    let held = look.sites.iter().take(5).map(|s| {
+        let frames = s.stack.iter().take(3).filter_map(|f| facts.frames.get(*f as usize));
+        let names: Vec<&str> = frames.map(|f| f.function.as_str()).collect();
+        format!("{:>8} {}", bytes(s.current.bytes), names.join(" < "))
+    });
+    block(out, "LAST", &std::iter::once(head).chain(held).collect::<Vec<_>>())
+}
+
 fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
     block(out, "MEMORY", &sums(facts))?;
     block(out, "HEAP", &heap_lines(facts))?;
+    // Zeros that nobody has read are no numbers.
+    if facts.nothing_was_copied() {
+        return Ok(());
+    }
     let g = &facts.gc;
     let limit = g.memory_limit.map_or_else(|| "none".into(), bytes);
     let percent = if g.percent < 0 { "off".into() } else { g.percent.to_string() };
@@ -187,6 +208,9 @@ fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
 }
 
 fn goroutines(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
+    if facts.nothing_was_copied() {
+        return Ok(());
+    }
     let g = &facts.goroutines;
     let summary = GoroutineSummary::of(facts, &d.growth);
     let inside = match (summary.in_site.filter(|n| *n > 0), summary.site_function) {

@@ -168,6 +168,7 @@ fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline) -> Taken 
         group: limit_usage.limiting(),
         residency_file: None,
         patience: STOP_TIMEOUT_ON_DEMAND,
+        only_copy: true,
     };
     let stopper = Stopper::by_ptrace();
     let mut raw = take(&target, (stop == Stop::ForTheCopy).then_some(&stopper), around);

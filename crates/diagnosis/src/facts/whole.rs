@@ -8,6 +8,7 @@ use super::feeds::Feed;
 use super::frame::Frame;
 use super::goroutines::Goroutines;
 use super::key::Key;
+use super::last_look::LastLook;
 use super::memory::{Charge, Gc, Heap, Residency, Rss};
 use super::neighbours::Neighbours;
 use super::profile::Profile;
@@ -30,6 +31,9 @@ pub struct Facts {
     pub frames: Vec<Frame>,
     /// The memory profile.
     pub profile: Profile,
+    /// The profile as it was last looked at, where nothing of a dead process could be copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_look: Option<LastLook>,
     /// Goroutines, but the runtime's own.
     pub goroutines: Goroutines,
     /// The runtime's gauges.
@@ -69,6 +73,12 @@ impl Facts {
     pub fn seconds_since_baseline(&self) -> Option<f64> {
         let ms = self.capture.t_ms.checked_sub(self.profile.baseline_t_ms?)?;
         (ms > 0).then_some(ms as f64 / 1e3)
+    }
+
+    /// Whether nothing of a dead process could be copied: what is known is the watch before.
+    #[must_use]
+    pub fn nothing_was_copied(&self) -> bool {
+        self.capture.bytes_copied == 0 && !self.gc.is_known() && self.capture.gaps.iter().any(|g| g.what == "evidence")
     }
 
     /// Makes the keys of sites and groups.
