@@ -97,6 +97,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         neighbours: None,
         timeline,
         feeds: Vec::new(),
+        death: None,
         frames: Vec::new(),
     };
     // After the groups, whose order hangs on the frames' own.

@@ -17,6 +17,7 @@
 //! assert!(catalogue().any(|rule| rule.code == "heap-growth"));
 //! ```
 
+mod at_limit;
 mod cause;
 mod diagnose;
 pub mod facts;
@@ -26,6 +27,7 @@ mod findings;
 mod goroutine_summary;
 mod growth;
 mod heap_summary;
+mod joined;
 mod ledger;
 mod owner;
 mod pprof_view;
@@ -40,6 +42,7 @@ mod unknown;
 mod what_if;
 mod window;
 
+pub use at_limit::{AtLimit, at_limit};
 pub use cause::cause;
 pub use diagnose::{Diagnosis, diagnose};
 pub use facts::Facts;
@@ -48,6 +51,7 @@ pub use finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
 pub use goroutine_summary::GoroutineSummary;
 pub use growth::{Culprit, Growth};
 pub use heap_summary::{heap_source, heap_summary};
+pub use joined::{CaptureOf, diagnose_death, join};
 pub use ledger::{Slice, charge_ledger, ledger};
 pub use pprof_view::{CulpritView, PprofView, pprof_view};
 pub use ruled_out::RuledOut;

@@ -127,6 +127,7 @@ impl Tolerant {
             neighbours: p.neighbours.and_then(|raw| self.optional("neighbours", raw)),
             timeline: self.part("timeline", p.timeline),
             feeds: self.part("feeds", p.feeds),
+            death: None,
         };
         facts.capture.gaps.append(&mut self.gaps);
         Ok(facts)
