@@ -74,11 +74,7 @@ impl Siblings {
             match e.phase {
                 Phase::PreKill if same && e.taken < taken && e.taken + within >= taken => before.push(e),
                 Phase::PostKill if same && e.taken > taken => after.push(e),
-                Phase::PostKill if !same && e.reason == Reason::OomKill && e.taken < taken => {
-                    if e.target["service"] == *process[1] {
-                        deaths.push(e);
-                    }
-                }
+                Phase::PostKill if !same && e.taken < taken && is_death_of(&e, &target.service) => deaths.push(e),
                 _ => {}
             }
         }
@@ -90,6 +86,10 @@ impl Siblings {
             deaths_before: count(&deaths, taken),
         }
     }
+}
+
+fn is_death_of(e: &Entry, service: &str) -> bool {
+    e.reason == Reason::OomKill && e.target["service"] == *service
 }
 
 /// Deaths, each once, however many captures there are of it.
