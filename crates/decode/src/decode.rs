@@ -99,6 +99,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         neighbours: taken.neighbours.as_ref().map(|(n, t_ms)| memory::neighbours(n, *t_ms)),
         timeline,
         feeds: Vec::new(),
+        death: None,
         frames: Vec::new(),
     };
     // After the groups, whose order hangs on the frames' own.

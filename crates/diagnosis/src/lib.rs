@@ -17,6 +17,7 @@
 //! assert!(catalogue().any(|rule| rule.code == "heap-growth"));
 //! ```
 
+mod at_limit;
 mod calls;
 mod cause;
 mod collector;
@@ -29,6 +30,7 @@ mod goroutine_summary;
 mod growth;
 mod heap_cause;
 mod heap_summary;
+mod joined;
 mod large_objects;
 mod ledger;
 mod owner;
@@ -50,6 +52,7 @@ mod waits;
 mod what_if;
 mod window;
 
+pub use at_limit::{AtLimit, at_limit};
 pub use cause::cause;
 pub use diagnose::{Diagnosis, diagnose};
 pub use facts::Facts;
@@ -58,6 +61,7 @@ pub use finding::{ConfidenceFactor, Evidence, Finding, Level, Source, UNTESTED};
 pub use goroutine_summary::GoroutineSummary;
 pub use growth::{Culprit, Growth};
 pub use heap_summary::{heap_source, heap_summary};
+pub use joined::{CaptureOf, diagnose_death, join};
 pub use ledger::{Slice, charge_ledger, ledger};
 pub use pprof_view::{CulpritView, PprofView, pprof_view};
 pub use rival::{Rival, Told};

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
 use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, LimitWhatIf, feeds, nothing_found};
 
+use crate::death_sentence::{death_lines, neighbour_lines};
 use crate::memory::{heap_lines, sums};
 use crate::printable::printable;
 
@@ -19,10 +20,12 @@ pub fn terminal(facts: &Facts, d: &Diagnosis) -> String {
 
 fn write(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     verdict(out, facts, d)?;
+    block(out, "DEATH", &death_lines(facts))?;
     not_it(out, d)?;
     growth(out, facts, d)?;
     last_look(out, facts)?;
     memory(out, facts)?;
+    block(out, "BESIDE", &neighbour_lines(facts))?;
     goroutines(out, facts, d)?;
     unknown(out, facts, d)?;
     provenance(out, facts)

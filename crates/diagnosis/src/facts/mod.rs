@@ -4,6 +4,7 @@
 
 mod bounded;
 mod capture;
+mod death;
 mod feeds;
 mod frame;
 mod goroutine_list;
@@ -20,6 +21,7 @@ mod timeline;
 mod whole;
 
 pub use capture::{Capture, Code, Gap, Module, Phase, Reason, Target, Vcs};
+pub use death::{Death, DeathsBefore, Figure, Part};
 pub use feeds::Feed;
 pub use frame::Frame;
 pub use goroutine_list::{

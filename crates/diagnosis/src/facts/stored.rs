@@ -129,6 +129,7 @@ impl Tolerant {
             timeline: self.part("timeline", p.timeline),
             last_look: None,
             feeds: self.part("feeds", p.feeds),
+            death: None,
         };
         facts.capture.gaps.append(&mut self.gaps);
         Ok(facts)

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounded::{MAX_FEW, at_most};
 use super::capture::{Capture, Target};
+use super::death::Death;
 use super::feeds::Feed;
 use super::frame::Frame;
 use super::goroutines::Goroutines;
@@ -56,6 +57,9 @@ pub struct Facts {
     /// Feeds of changes that were connected; empty: none.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>", skip_serializing_if = "Vec::is_empty")]
     pub feeds: Vec<Feed>,
+    /// The death that they tell of; absent if it is not known that the target died. Stored nowhere.
+    #[serde(skip)]
+    pub death: Option<Death>,
 }
 
 impl Facts {
@@ -79,6 +83,19 @@ impl Facts {
     #[must_use]
     pub fn nothing_was_copied(&self) -> bool {
         self.capture.bytes_copied == 0 && !self.gc.is_known() && self.capture.gaps.iter().any(|g| g.what == "evidence")
+    }
+
+    /// Milliseconds that the process had lived when it was copied. Captures of before have its start in whole
+    /// seconds alone: it is then as exact as that. `None` if it is not known.
+    #[must_use]
+    pub fn age_ms(&self) -> Option<u64> {
+        let started = i64::try_from(self.target.started_unix).ok().filter(|s| *s > 0);
+        let by_date = || {
+            let taken: jiff::Timestamp = self.capture.taken_at.parse().ok()?;
+            let ms = taken.as_millisecond().checked_sub(started?.checked_mul(1000)?)?;
+            u64::try_from(ms).ok()
+        };
+        self.target.age_ms.or_else(by_date)
     }
 
     /// Makes the keys of sites and groups.

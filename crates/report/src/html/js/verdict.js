@@ -56,6 +56,7 @@
         site ? h("a", { class: "culprit", href: "#site=" + site.id },
           h("code", { class: "fn" }, str(site.function) || "(unknown function)"),
           place ? h("code", { class: "place" }, place) : null) : null,
+        str(obj(report.death).sentence) ? h("p", { class: "quiet" }, report.death.sentence, ".") : null,
         lg.facts(verdict.facts)),
       side);
   };
