@@ -90,12 +90,15 @@ struct Parts<'a> {
     target: Option<&'a RawValue>,
     frames: Option<&'a RawValue>,
     profile: Option<&'a RawValue>,
+    last_look: Option<&'a RawValue>,
     goroutines: Option<&'a RawValue>,
     gc: Option<&'a RawValue>,
     heap: Option<&'a RawValue>,
     rss: Option<&'a RawValue>,
     residency: Option<&'a RawValue>,
     charge: Option<&'a RawValue>,
+    gauges_at_rss: Option<&'a RawValue>,
+    neighbours: Option<&'a RawValue>,
     timeline: Option<&'a RawValue>,
     feeds: Option<&'a RawValue>,
 }
@@ -121,8 +124,12 @@ impl Tolerant {
             rss: p.rss.and_then(|raw| self.optional("rss", raw)),
             residency: p.residency.and_then(|raw| self.optional("residency", raw)),
             charge: p.charge.and_then(|raw| self.optional("charge", raw)),
+            gauges_at_rss: p.gauges_at_rss.and_then(|raw| self.optional("gauges_at_rss", raw)),
+            neighbours: p.neighbours.and_then(|raw| self.optional("neighbours", raw)),
             timeline: self.part("timeline", p.timeline),
+            last_look: None,
             feeds: self.part("feeds", p.feeds),
+            death: None,
         };
         facts.capture.gaps.append(&mut self.gaps);
         Ok(facts)
