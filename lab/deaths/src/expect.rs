@@ -179,8 +179,8 @@ impl Causes {
         self.all.iter().any(|c| c.word == word)
     }
 
-    /// Causes that are claimed: those of the first of these texts in which one is; the general ones only if no
-    /// text claims another.
+    /// Causes that are claimed: those of the first of these texts in which one is; the general ones only if
+    /// no text claims another.
     #[must_use]
     pub fn claimed(&self, texts: &[String]) -> Vec<&str> {
         let said = |text: &String, general: bool| -> Vec<&str> {
@@ -331,6 +331,7 @@ mod tests {
             ("the collector is off and garbage fills the memory", "collector-off"),
             ("the collector's goal lies beyond the limit", "headroom"),
             ("one huge object", "huge-object"),
+            ("a few huge objects", "huge-object"),
             ("deep stacks", "deep-stacks"),
             ("goroutines pile up", "goroutine-leak"),
             ("not this process: others fill the group", "neighbours"),
