@@ -42,6 +42,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
         &[
             "bad_days",
             "daemon",
+            "deaths",
             "incident",
             "keep_memory",
             "ps",
