@@ -6,6 +6,7 @@ use super::ancestors::Ancestor;
 use super::calls::{Call, CallSite};
 use super::labels::Label;
 use super::status::Status;
+use super::waits::Waits;
 
 /// A goroutine at the moment of the copy: state, calls, creator, labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Goroutine {
     pub stack_bytes: u64,
     /// Bytes of it that are in use; 0 of one that runs, and it is not known how far.
     pub stack_used: u64,
+    /// What it waits on.
+    pub waits_on: Waits,
     /// How deep its stack is.
     pub depth: Depth,
 }

@@ -11,6 +11,7 @@ pub(crate) mod stack_sampling;
 mod status;
 pub(crate) mod thread_state;
 pub(crate) mod unwind;
+pub(crate) mod waits;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub use calls::{Call, CallSite};
 pub use decoded::{Depth, Goroutine, Goroutines, is_system};
 pub use labels::{Label, LabelSalt};
 pub use status::Status;
+pub use waits::Waits;
 
 /// All goroutines that are not dead, in the runtime's own order. `registers` are those of the process's
 /// threads, as far as they were to be had.
@@ -79,6 +81,7 @@ pub fn decode_all_goroutines(
     let mut out = Goroutines::default();
     let mut kinds = Vec::new();
     let mut lost = GapTally::default();
+    let mut looked_through = waits::MAX_LOOKED_THROUGH;
     let all = pointers(rt, mem, gaps).1;
     for at in distinct(all, rt.layout.g.sizeof, gaps) {
         let read = mem.bytes(at, rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
@@ -90,7 +93,8 @@ pub fn decode_all_goroutines(
                         continue;
                     }
                     let (goroutine, walked) = decoder.decode(&raw, status);
-                    out.live.push(goroutine);
+                    let waits_on = waits::decode(rt, mem, at, &raw, &mut looked_through);
+                    out.live.push(Goroutine { waits_on, ..goroutine });
                     kinds.push(Sampled { kind: raw.kind(), used: raw.used_bytes(), walked });
                 }
                 Presence::Dead => out.dead += 1,
@@ -190,6 +194,7 @@ impl Decoder<'_, '_> {
             labels: self.labels(raw.labels),
             stack_bytes: raw.stack.len(),
             stack_used: used,
+            waits_on: Waits::default(),
             depth: Depth::of(calls, walked, used, whole),
         };
         (goroutine, walked)

@@ -77,6 +77,9 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
         None => dead(residency.as_deref(), residency_t_ms, &context),
     };
     evidence.finish();
+    if extent == Extent::Whole {
+        evidence.copy_waits(&target.runtime, &*target.process);
+    }
     let (because, identity, runtime) = ((phase, context.reason), target.identity.clone(), target.runtime.clone());
     RawCapture {
         t_ms,
