@@ -64,6 +64,11 @@ pub struct Depth {
     pub estimated: bool,
 }
 
+/// Calls of a stack, without those that the compiler made and where every stack begins.
+pub(crate) fn depth_of(stack: &[Call]) -> usize {
+    stack.iter().filter(|c| !c.elided && c.frame.function != "runtime.goexit").count()
+}
+
 impl Depth {
     /// Of a stack of which `seen` calls took `walked` of the `used` bytes; `whole` says that there are no
     /// more.

@@ -170,7 +170,7 @@ impl Decoder<'_, '_> {
             cut = Some(NO_ROOM.into());
             Arc::default()
         });
-        let calls = stack.iter().filter(|c| !c.elided).count();
+        let calls = decoded::depth_of(&stack);
         let whole = cut.is_none() && !more;
         let reason = self.rt.layout.wait_reasons.get(usize::from(raw.wait_reason)).copied();
         let goroutine = Goroutine {
