@@ -6,7 +6,9 @@ use std::time::Instant;
 use lastgasp_diagnosis::facts::{
     self, Capture, Code, Event, Facts, Goroutines, Module, Residency, Rss, SCHEMA, Sample, Target, Timeline, Vcs,
 };
-use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile};
+use lastgasp_goruntime::{
+    BuildInfo, Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile,
+};
 use lastgasp_inferior::{BlockCache, Layered, Memory};
 use lastgasp_observe::raw_capture::{Phase, RawCapture};
 use lastgasp_observe::target::baselines::Baseline;
@@ -16,6 +18,7 @@ use crate::baseline;
 use crate::frames::Frames;
 use crate::goroutine_list::list;
 use crate::goroutines::group;
+use crate::last_look::last_look;
 use crate::memory::{self, gc};
 use crate::sites::sites;
 
@@ -62,7 +65,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     });
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
     let timeline = timeline(taken);
-    let baseline = baseline::choose(&taken.baselines, &timeline, taken.t_ms);
+    let baseline = baseline::choose(&taken.baselines, &timeline, taken.limit.as_ref().map(|l| l.0), taken.t_ms);
     let baseline = baseline.as_ref();
     // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples:
     // nothing is mixed.
@@ -79,6 +82,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         capture: capture(taken, provenance),
         target: target(taken),
         profile: sites(&profile, baseline, &taken.baselines, &symbols, &mut frames),
+        last_look: last_look(taken, &symbols, &mut frames),
         goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, monotonic_ns, &mut frames) },
         gc: gc(&gauges),
         rss: taken.usage.map(|(u, t)| Rss {
@@ -97,12 +101,17 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         neighbours: taken.neighbours.as_ref().map(|(n, t_ms)| memory::neighbours(n, *t_ms)),
         timeline,
         feeds: Vec::new(),
+        death: None,
         frames: Vec::new(),
     };
     // After the groups, whose order hangs on the frames' own.
     facts.goroutines.list = list(&goroutines.live, monotonic_ns, rt.module.pcs.start, &mut frames);
     facts.frames = frames.list;
     facts.make_keys();
+    if taken.is_of_the_flight_ring() {
+        // That nothing was copied says why nothing can be decoded.
+        gaps.clone_from(&taken.evidence.gaps);
+    }
     // Copying and decoding stumble over the same.
     let mut said = HashSet::new();
     gaps.retain(|g| said.insert((g.what.clone(), g.why.clone())));
@@ -136,6 +145,20 @@ fn capture(taken: &RawCapture, provenance: &Provenance) -> Capture {
     }
 }
 
+/// Path of the main module; where the build was outside of any (as distributions build: by GOPATH), what the path
+/// of the main package says of it. Without it a library of the same program would pass for its own code, and the
+/// other way round (seen: gobgpd of Debian, whose culprit was `go-radix.recursiveWalk`).
+fn module_path(info: &BuildInfo) -> String {
+    if !info.module.path.is_empty() {
+        return info.module.path.clone();
+    }
+    // Host, owner and repository; `gopkg.in/NAME.v1` and private hosts may have one less, and then have no
+    // folder of commands below that either.
+    let elements: Vec<&str> = info.path.split('/').take(3).collect();
+    let has_host = elements.first().is_some_and(|host| host.contains('.'));
+    if has_host { elements.join("/") } else { String::new() }
+}
+
 fn target(taken: &RawCapture) -> Target {
     let info = &taken.runtime.build_info;
     let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
@@ -146,7 +169,7 @@ fn target(taken: &RawCapture) -> Target {
         service: taken.identity.service.clone(),
         go_version: taken.runtime.version.text.clone(),
         layout: format!("go1.{} (from {})", taken.runtime.layout.minor, taken.runtime.layout.source),
-        module: Module { path: info.module.path.clone(), version: info.module.version.clone() },
+        module: Module { path: module_path(info), version: info.module.version.clone() },
         vcs: (!revision.is_empty()).then(|| Vcs {
             revision,
             time: setting("vcs.time"),
@@ -190,5 +213,18 @@ fn timeline(taken: &RawCapture) -> Timeline {
             .iter()
             .map(|e| Event { t_ms: e.t_ms, kind: e.kind.to_string(), text: e.text.clone() })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_outside_of_any_module_has_a_path_all_the_same() {
+        let of = |path: &str| module_path(&BuildInfo { path: path.into(), ..BuildInfo::default() });
+        assert_eq!(of("github.com/osrg/gobgp/cmd/gobgpd"), "github.com/osrg/gobgp");
+        assert_eq!(of("git.example.com/svc"), "git.example.com/svc");
+        assert_eq!((of("command-line-arguments").as_str(), of("").as_str()), ("", ""));
     }
 }

@@ -5,6 +5,7 @@
 //! - `goroutines`: goroutines by stack, state and who started them.
 //! - `recursion`: stacks of recursions in few frames.
 //! - `goroutine_list`: goroutines one by one.
+//! - `last_look`: the profile as the flight ring saw it last, where nothing could be copied.
 //! - `memory`: the runtime's gauges, the span table, what is resident, what is charged.
 //! - `series`: what the top sites held at earlier looks.
 //! - `baseline`: which earlier look at the profile the growth is measured from.
@@ -15,6 +16,7 @@ mod decode;
 mod frames;
 mod goroutine_list;
 mod goroutines;
+mod last_look;
 mod memory;
 mod recursion;
 mod series;

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
 use flate2::read::GzDecoder;
-use lastgasp_diagnosis::facts::{Charge, Event, Feed, Gap, Gc, Group, Heap, HeapClass, LargeObjects, Residency, Vcs};
+use lastgasp_diagnosis::facts::{
+    Charge, Death, DeathsBefore, Event, Feed, Figure, Gap, Gc, Group, Heap, HeapClass, LargeObjects, Neighbour,
+    Neighbours, Part, Residency, Vcs,
+};
 use lastgasp_diagnosis::{Facts, diagnose};
 use lastgasp_report::document;
 use serde_json::Value;
@@ -51,6 +54,15 @@ fn everything() -> Vec<Facts> {
     let class = HeapClass { size: 16, objects: 4, ..HeapClass::default() };
     let large = LargeObjects { count: 1, size: 1 << 20, element: Some("byte".into()), ..LargeObjects::default() };
     facts.heap = Some(Heap { classes: vec![class], large: vec![large], ..Heap::default() });
+    let neighbour = Neighbour { name: "sh".into(), processes: 1, pids: vec![7], ..Neighbour::default() };
+    facts.neighbours = Some(Neighbours { group: "/svc".into(), others: vec![neighbour], ..Neighbours::default() });
+    let part = Part { folder: "a-pre-kill".into(), gives: vec![Figure::Timeline], ..Part::default() };
+    let since = Some("2026-11-23T01:02:13Z".into());
+    facts.death = Some(Death {
+        parts: vec![part, Part::default()],
+        before: Some(DeathsBefore { last_hour: 1, last_day: 1, since }),
+    });
+    facts.target.limit_bytes = facts.timeline.samples.last().map(|s| s.usage_bytes);
     // The same with a leak of goroutines, whose subject is a `go` statement.
     let mut leak = facts.clone();
     leak.profile.sites.clear();

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lastgasp_decode::{Decoded, Provenance, decode};
-use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_diagnosis::Facts;
 use lastgasp_inferior::CoreFile;
 use lastgasp_observe::core::take_core;
 use lastgasp_observe::raw_capture::{NOTE_DESCRIPTION, RawCapture};
-use lastgasp_store::{Form, KeepMemory, Written, read, write_keeping};
+use lastgasp_store::{Form, KeepMemory, Told, Written, read, write_keeping};
 use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
 
 const FUNCTIONS: &[FunctionSpec<'static>] =
@@ -54,8 +54,7 @@ fn written(store: &Path, raw: &RawCapture, form: Form, max_bytes: Option<u64>) -
     let provenance = provenance();
     let decoded = decode(raw, &provenance);
     let keep = KeepMemory { raw, kernel: &provenance.kernel, source: None, max_bytes };
-    let diagnosis = diagnose(&decoded.facts);
-    let written = write_keeping(store, &decoded, &diagnosis, form, Some(&keep)).unwrap();
+    let written = write_keeping(store, &decoded, &Told::alone(&decoded.facts), form, Some(&keep)).unwrap();
     (decoded, written)
 }
 

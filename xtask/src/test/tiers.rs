@@ -24,6 +24,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "explain",
             "goldens",
             "kept_memory",
+            "one_death",
             "page",
             "recorded",
             "replay",

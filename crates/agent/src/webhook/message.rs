@@ -39,6 +39,9 @@ fn text(notification: &Notification) -> String {
     };
     let again = if notification.again { " (again)" } else { "" };
     let mut text = format!("{} on {}: {victims}{again}\n{}", event.service, event.host, event.sentence);
+    if let Some(death) = &event.death {
+        text += &format!("\n{death}");
+    }
     if let Some(act) = &event.act {
         text += &format!("\nDO NOW: {act}");
     }

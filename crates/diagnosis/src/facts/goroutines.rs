@@ -96,6 +96,22 @@ pub struct WaitsOn {
     pub known: u64,
 }
 
+impl Goroutines {
+    /// Gives the frames that are named other indices: for a list in which those of others come first.
+    pub(crate) fn renumber(&mut self, by: u32) {
+        let all = self
+            .groups
+            .iter_mut()
+            .flat_map(|g| g.stack.iter_mut().chain(&mut g.created_by).chain(g.repeats.as_mut().map(|r| &mut r.frame)));
+        let list = &mut self.list;
+        let calls = list.calls.iter_mut().map(|c| &mut c.frame);
+        let places = list.places.iter_mut().map(|p| &mut p.frame);
+        for index in all.chain(calls).chain(places) {
+            *index = index.saturating_add(by);
+        }
+    }
+}
+
 impl Group {
     /// The reason why they wait, or else their state.
     #[must_use]

@@ -4,12 +4,14 @@
 
 mod bounded;
 mod capture;
+mod death;
 mod feeds;
 mod frame;
 mod goroutine_list;
 mod goroutine_state;
 mod goroutines;
 mod key;
+mod last_look;
 mod memory;
 mod named;
 mod neighbours;
@@ -19,6 +21,7 @@ mod timeline;
 mod whole;
 
 pub use capture::{Capture, Code, Gap, Module, Phase, Reason, Target, Vcs};
+pub use death::{Death, DeathsBefore, Figure, Part};
 pub use feeds::Feed;
 pub use frame::Frame;
 pub use goroutine_list::{
@@ -27,6 +30,7 @@ pub use goroutine_list::{
 pub use goroutine_state::GoroutineState;
 pub use goroutines::{Goroutines, Group, Repeat, WaitsOn};
 pub use key::Key;
+pub use last_look::LastLook;
 pub use memory::{Charge, Gc, Heap, HeapClass, LargeObjects, LeftOut, Residency, Rss};
 pub use neighbours::{Neighbour, Neighbours};
 pub use profile::{Amount, Profile, Series, Site};

@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::bounded::{MAX_FEW, at_most};
 use super::capture::{Capture, Target};
+use super::death::Death;
 use super::feeds::Feed;
 use super::frame::Frame;
 use super::goroutines::Goroutines;
 use super::key::Key;
+use super::last_look::LastLook;
 use super::memory::{Charge, Gc, Heap, Residency, Rss};
 use super::neighbours::Neighbours;
 use super::profile::Profile;
@@ -30,6 +32,9 @@ pub struct Facts {
     pub frames: Vec<Frame>,
     /// The memory profile.
     pub profile: Profile,
+    /// The profile as it was last looked at, where nothing of a dead process could be copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_look: Option<LastLook>,
     /// Goroutines, but the runtime's own.
     pub goroutines: Goroutines,
     /// The runtime's gauges.
@@ -52,6 +57,9 @@ pub struct Facts {
     /// Feeds of changes that were connected; empty: none.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>", skip_serializing_if = "Vec::is_empty")]
     pub feeds: Vec<Feed>,
+    /// The death that they tell of; absent if it is not known that the target died. Stored nowhere.
+    #[serde(skip)]
+    pub death: Option<Death>,
 }
 
 impl Facts {
@@ -69,6 +77,25 @@ impl Facts {
     pub fn seconds_since_baseline(&self) -> Option<f64> {
         let ms = self.capture.t_ms.checked_sub(self.profile.baseline_t_ms?)?;
         (ms > 0).then_some(ms as f64 / 1e3)
+    }
+
+    /// Whether nothing of a dead process could be copied: what is known is the watch before.
+    #[must_use]
+    pub fn nothing_was_copied(&self) -> bool {
+        self.capture.bytes_copied == 0 && !self.gc.is_known() && self.capture.gaps.iter().any(|g| g.what == "evidence")
+    }
+
+    /// Milliseconds that the process had lived when it was copied. Captures of before have its start in whole
+    /// seconds alone: it is then as exact as that. `None` if it is not known.
+    #[must_use]
+    pub fn age_ms(&self) -> Option<u64> {
+        let started = i64::try_from(self.target.started_unix).ok().filter(|s| *s > 0);
+        let by_date = || {
+            let taken: jiff::Timestamp = self.capture.taken_at.parse().ok()?;
+            let ms = taken.as_millisecond().checked_sub(started?.checked_mul(1000)?)?;
+            u64::try_from(ms).ok()
+        };
+        self.target.age_ms.or_else(by_date)
     }
 
     /// Makes the keys of sites and groups.

@@ -12,6 +12,9 @@ use crate::target::baselines::BaselineHistory;
 use crate::target::identity::Identity;
 use crate::target::timeline::Timeline;
 
+/// What a gap is of that says why nothing of a target was copied: all that is known is the watch before.
+pub const NOTHING_COPIED: &str = "evidence";
+
 /// Before or after a kill, or at somebody's wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -100,6 +103,12 @@ pub struct Spans {
 }
 
 impl RawCapture {
+    /// Whether nothing of the target was copied.
+    #[must_use]
+    pub fn is_of_the_flight_ring(&self) -> bool {
+        self.evidence.snapshot.is_empty() && self.evidence.gaps.iter().any(|g| g.what == NOTHING_COPIED)
+    }
+
     /// Leaves out all that is not needed to tell what the memory is held by, for a second attempt at decoding
     /// what the first one stumbled over; `why` becomes a gap.
     pub fn reduce(&mut self, why: &str) {

@@ -8,7 +8,7 @@ use lastgasp_goruntime::{CopySource, Evidence, Extent, Gap, MemStats, SpanTable}
 use lastgasp_inferior::{Resident, ThreadRegisters, Usage, clock_ticks, resident_by};
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_observe::kernel::neighbours::Neighbours;
-use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason, Spans};
+use lastgasp_observe::raw_capture::{NOTHING_COPIED, Phase, RawCapture, Reason, Spans};
 use lastgasp_observe::stillness::Stillness;
 use lastgasp_observe::target::timeline::Timeline;
 use lastgasp_observe::target::{COPY_CAP, Target};
@@ -45,6 +45,8 @@ pub struct CaptureContext<'a> {
     pub residency_file: Option<&'a File>,
     /// How long the last thread is waited for where the target is stopped: `STOP_TIMEOUT_*` in `act/stop.rs`.
     pub patience: Duration,
+    /// Whether nothing can be read later, should the target die: what comes late is then better than nothing.
+    pub only_copy: bool,
 }
 
 /// Takes evidence of `target`, stopping it if a way is given.
@@ -97,6 +99,24 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
         baselines: target.baselines.clone(),
         monotonic_ns,
         ..RawCapture::bare(because, stillness, identity, runtime, target.process.loaded(), evidence)
+    }
+}
+
+/// What is known of a dead target of which nothing could be copied, and `why`: the watch so far, with what its
+/// profile held when it was last looked at. No death is without any folder.
+pub(crate) fn from_the_flight_ring(target: &Target, context: CaptureContext<'_>, why: &str) -> RawCapture {
+    let mut evidence = Evidence::default();
+    evidence.gaps.push(Gap::new(NOTHING_COPIED, why));
+    evidence.finish();
+    let because = (context.phase, context.reason);
+    let (identity, runtime) = (target.identity.clone(), target.runtime.clone());
+    RawCapture {
+        t_ms: context.timeline.now_ms(),
+        usage: context.last_usage,
+        limit: context.limit,
+        timeline: context.timeline.clone(),
+        baselines: target.baselines.clone(),
+        ..RawCapture::bare(because, Stillness::Dead, identity, runtime, target.process.loaded(), evidence)
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct TargetHistory {
     last_neighbours: Option<(Neighbours, u64)>,
     /// What tells where its pages are, opened near its end: it can be read when it is dead.
     residency_file: Option<File>,
+    /// When evidence was taken last, on the timeline's clock.
+    pub(crate) taken_ms: Option<u64>,
     /// When the next baseline is due, and when the plan was brought up to date.
     pub(crate) baseline_due: Instant,
     refreshed: Instant,
@@ -48,22 +50,23 @@ impl TargetHistory {
             last_gauges: None,
             last_neighbours: None,
             residency_file: None,
+            taken_ms: None,
             baseline_due: now,
             refreshed: now,
         }
     }
 
-    /// One look.
-    pub(crate) fn sample(&self, limit_usage: &mut LimitUsage) -> Option<Sample> {
+    /// One look, and the gauges that it was made of.
+    pub(crate) fn sample(&self, limit_usage: &mut LimitUsage) -> Option<(Sample, MemStats)> {
         let rss = self.target.process.rss()?;
         let gauges = self.target.gauges()?;
-        Some(Sample::of(self.timeline.now_ms(), limit_usage.usage(|| rss), rss, &gauges))
+        Some((Sample::of(self.timeline.now_ms(), limit_usage.usage(|| rss), rss, &gauges), gauges))
     }
 
     /// The first look, at one that has just been found: what it grows from, should it die before the next
     /// one.
     pub(crate) fn first_look(&mut self, limit_usage: &mut LimitUsage) {
-        if let Some(sample) = self.sample(limit_usage) {
+        if let Some((sample, _)) = self.sample(limit_usage) {
             self.timeline.push(sample);
         }
         self.note_usage();
@@ -158,6 +161,7 @@ impl TargetHistory {
             group,
             residency_file: self.residency_file.as_ref(),
             patience: STOP_TIMEOUT,
+            only_copy: false,
         }
     }
 }
