@@ -24,7 +24,7 @@ use lastgasp_inferior::{Memory, ReadError, Snapshot};
 pub use self::collector::{CopySource, Room};
 pub use self::extent::Extent;
 #[cfg(test)]
-pub(crate) use self::fixture::Fixture;
+pub(crate) use self::fixture::{FLAVOURS, Fixture};
 pub use self::plan::EvidencePlan;
 use crate::gap::Gap;
 use crate::heap::memstats::MemStats;

@@ -104,14 +104,15 @@ pub struct Goroutines {
 #[must_use]
 pub fn is_system(g: &Goroutine) -> bool {
     let start = g.start_function.as_str();
-    if start.is_empty()
-        || matches!(start, "runtime.main" | "runtime.handleAsyncEvent" | "runtime.rt0_go" | "runtime.corostart")
-    {
-        return false;
-    }
     // The finalizer and cleanup goroutines are the user's while they run the user's code.
     if matches!(start, "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups") {
         return g.stack.iter().all(|f| f.frame.function.starts_with("runtime."));
     }
-    start.starts_with("runtime.")
+    is_system_start(start)
+}
+
+/// Whether goroutines that begin with this function are the runtime's own, whatever they do now.
+pub(crate) fn is_system_start(start: &str) -> bool {
+    let users = ["runtime.main", "runtime.handleAsyncEvent", "runtime.rt0_go", "runtime.corostart"];
+    start.starts_with("runtime.") && !users.contains(&start)
 }

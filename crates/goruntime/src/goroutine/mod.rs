@@ -3,6 +3,7 @@
 
 pub(crate) mod ancestors;
 mod calls;
+mod count;
 mod decoded;
 pub(crate) mod g;
 mod gaps;
@@ -32,6 +33,7 @@ use crate::runtime::Runtime;
 
 pub use ancestors::Ancestor;
 pub use calls::{Call, CallSite};
+pub use count::count_goroutines;
 pub use decoded::{Depth, Goroutine, Goroutines, is_system};
 pub use labels::{Label, LabelSalt};
 pub use status::Status;
