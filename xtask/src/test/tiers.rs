@@ -35,7 +35,18 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
     ),
     (
         Tier::Go,
-        &["core_files", "garble", "goroutines", "library", "memory", "oracle", "profiling", "runtime_cache", "spans"],
+        &[
+            "core_files",
+            "garble",
+            "goroutines",
+            "library",
+            "memory",
+            "oracle",
+            "profiling",
+            "runtime_cache",
+            "spans",
+            "waits",
+        ],
     ),
     (
         Tier::Root,

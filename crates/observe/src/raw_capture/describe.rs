@@ -379,6 +379,7 @@ fn gauges(g: &MemStats) -> StoredGauges {
         metadata,
         gc_cycles,
         last_gc_ns,
+        gc_cpu_ppm,
         gc_phase,
         goroutine_slots,
     } = *g;
@@ -398,6 +399,7 @@ fn gauges(g: &MemStats) -> StoredGauges {
         metadata,
         gc_cycles,
         last_gc_ns,
+        gc_cpu_ppm,
         gc_phase,
         goroutine_slots,
     }
@@ -421,6 +423,7 @@ pub(super) fn restore_gauges(g: &StoredGauges) -> MemStats {
         metadata: g.metadata,
         gc_cycles: g.gc_cycles,
         last_gc_ns: g.last_gc_ns,
+        gc_cpu_ppm: g.gc_cpu_ppm,
         gc_phase: g.gc_phase,
         goroutine_slots: g.goroutine_slots,
     }
@@ -576,6 +579,7 @@ mod tests {
             metadata: n.next(),
             gc_cycles: n.next() as u32,
             last_gc_ns: n.next(),
+            gc_cpu_ppm: Some(n.next() as u32),
             gc_phase: n.next() as u32,
             goroutine_slots: n.next(),
         };
