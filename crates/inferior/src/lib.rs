@@ -26,6 +26,7 @@
 
 mod addr;
 mod arch;
+mod bounded_reads;
 mod core_notes;
 mod core_writer;
 mod corefile;
