@@ -8,6 +8,8 @@ use std::os::unix::fs::MetadataExt as _;
 use lastgasp_goruntime::{BuildInfo, DiscoverError, Runtime};
 use lastgasp_inferior::{ElfImage, mapped_files, start_time};
 
+use crate::kernel::files::is_out_of_descriptors;
+
 /// A process whose executable says that it is Go, or a library that it has loaded.
 #[derive(Clone, Debug)]
 pub struct GoProcess {
@@ -51,11 +53,22 @@ pub struct Discoverer {
 }
 
 /// What became of a look at a process.
-enum Look {
+#[derive(Debug)]
+pub enum Look {
+    /// It is Go, as far as a look of that depth shows it.
     Go(GoProcess),
+    /// It is not.
     Other,
+    /// The kernel would not show it.
     Denied,
+    /// Nobody wants it: no file of its was opened.
+    Unwanted,
+    /// Nothing could be opened, whatever it is: this process is out of descriptors.
+    OutOfDescriptors,
 }
+
+/// Most files, and most libraries, that are remembered: anybody may run any number of them.
+const MAX_KNOWN: usize = 8192;
 
 /// How closely a process is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +87,9 @@ impl Discoverer {
 
     /// `Some` if `pid` is Go, as far as a look of that depth shows it.
     pub fn find(&mut self, pid: i32, depth: Depth) -> Option<GoProcess> {
-        match self.look(pid, depth) {
+        match self.look(pid, depth, || true) {
             Look::Go(process) => Some(process),
-            Look::Other | Look::Denied => None,
+            _ => None,
         }
     }
 
@@ -89,10 +102,10 @@ impl Discoverer {
         pids.sort_unstable();
         let mut listing = Listing::default();
         for pid in pids {
-            match self.look(pid, Depth::Libraries) {
+            match self.look(pid, Depth::Libraries, || true) {
                 Look::Go(process) => listing.processes.push(process),
-                Look::Other => {}
-                Look::Denied => listing.denied += 1,
+                Look::Denied | Look::OutOfDescriptors => listing.denied += 1,
+                Look::Other | Look::Unwanted => {}
             }
         }
         listing
@@ -101,15 +114,20 @@ impl Discoverer {
     /// A Go library that a program of another language has loaded.
     fn library(&mut self, pid: i32) -> Option<GoExecutable> {
         mapped_files(pid).iter().find_map(|file| {
-            let known = self.libraries.entry((file.path.clone(), file.inode())).or_insert_with(|| {
-                let opened = file.open().ok()?;
-                executable(opened, file.path.clone())
-            });
-            known.clone()
+            let key = (file.path.clone(), file.inode());
+            if let Some(known) = self.libraries.get(&key) {
+                return known.clone();
+            }
+            let found = file.open().ok().and_then(|opened| executable(opened, file.path.clone()));
+            remember(&mut self.libraries, key, &found);
+            found
         })
     }
 
-    fn look(&mut self, pid: i32, depth: Depth) -> Look {
+    /// A look of that depth. `wanted` is asked before a file of its is opened, its executable or a library: what a
+    /// file says of itself is its owner's, and costs nothing for who is not to be watched. It is not asked of
+    /// files that are known.
+    pub fn look(&mut self, pid: i32, depth: Depth, wanted: impl Fn() -> bool) -> Look {
         let path = format!("/proc/{pid}/exe");
         let key = match metadata(&path) {
             Ok(meta) => key(&meta),
@@ -117,20 +135,29 @@ impl Discoverer {
         };
         let known = match self.known.get(&key) {
             Some(known) => known.clone(),
+            None if !wanted() => return Look::Unwanted,
             None => {
                 let file = match File::open(&path) {
                     Ok(file) => file,
                     Err(e) => return refused(&e),
                 };
                 let found = executable(file, path);
-                self.known.insert(key, found.clone());
+                if found.is_none() && is_out_of_descriptors() {
+                    return Look::OutOfDescriptors;
+                }
+                remember(&mut self.known, key, &found);
                 found
             }
         };
         let known = match depth {
             Depth::Executable => known,
-            Depth::Libraries => known.or_else(|| self.library(pid)),
+            Depth::Libraries if known.is_some() => known,
+            Depth::Libraries if !wanted() => return Look::Unwanted,
+            Depth::Libraries => self.library(pid),
         };
+        if known.is_none() && depth == Depth::Libraries && is_out_of_descriptors() {
+            return Look::OutOfDescriptors;
+        }
         match known.zip(start_time(pid)) {
             Some((executable, start_time)) => Look::Go(GoProcess { pid, start_time, executable }),
             None => Look::Other,
@@ -144,9 +171,22 @@ fn refused(e: &std::io::Error) -> Look {
     match e.kind() {
         // EACCES and EPERM.
         ErrorKind::PermissionDenied => Look::Denied,
+        _ if is_out_of_descriptors() => Look::OutOfDescriptors,
         // A kernel thread has none; or it has just ended.
         _ => Look::Other,
     }
+}
+
+/// Notes what a file is; when there are too many all are forgotten, and seen afresh. Nothing is noted by who could
+/// open nothing.
+fn remember<K: Ord>(known: &mut BTreeMap<K, Option<GoExecutable>>, key: K, found: &Option<GoExecutable>) {
+    if found.is_none() && is_out_of_descriptors() {
+        return;
+    }
+    if known.len() >= MAX_KNOWN {
+        known.clear();
+    }
+    known.insert(key, found.clone());
 }
 
 /// Whether an image is Go, to be read or not: what cannot be read is refused by name.
@@ -173,6 +213,27 @@ fn executable(file: File, path: String) -> Option<GoExecutable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Its executable is not even opened, and what is known of a file is known of all that run it.
+    #[test]
+    fn who_is_not_wanted_is_not_opened() {
+        let (mut discoverer, own) = (Discoverer::default(), std::process::id() as i32);
+        for depth in [Depth::Executable, Depth::Libraries] {
+            assert!(matches!(discoverer.look(own, depth, || false), Look::Unwanted));
+        }
+        assert!(discoverer.known.is_empty() && discoverer.libraries.is_empty());
+        assert!(matches!(discoverer.look(own, Depth::Executable, || true), Look::Other));
+        assert!(matches!(discoverer.look(own, Depth::Executable, || panic!("it is known")), Look::Other));
+        assert!(matches!(discoverer.look(own, Depth::Libraries, || false), Look::Unwanted));
+        assert!(discoverer.libraries.is_empty());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut known = BTreeMap::new();
+        (0..3 * MAX_KNOWN).for_each(|key| remember(&mut known, key, &None));
+        assert!(known.len() <= MAX_KNOWN && known.contains_key(&(3 * MAX_KNOWN - 1)));
+    }
 
     #[test]
     fn what_may_not_be_opened_is_denied_and_what_is_gone_is_not() {

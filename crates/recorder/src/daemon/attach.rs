@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use lastgasp_goruntime::DiscoverError;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::container::Home;
+use lastgasp_observe::kernel::files::is_out_of_descriptors;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::target::discover::{Depth, Discoverer, GoProcess};
+use lastgasp_observe::target::discover::{Depth, Discoverer, GoProcess, Look};
 use lastgasp_observe::target::identity::identity;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::{AttachError, Target};
@@ -41,6 +42,8 @@ pub(crate) enum Looked {
     Other(Depth),
     /// It is gone, or the number is that of a thread.
     NoProcess,
+    /// What it is cannot be said now: this process is out of descriptors.
+    OutOfDescriptors,
 }
 
 /// A process that can be watched.
@@ -136,8 +139,9 @@ fn serve<I: Inspect>(queue: &Queue, settings: &Mutex<Arc<Settings>>, start: fn()
         let looked = guarded(NAME, || inspector.look(pid, depth, &settings)).unwrap_or_else(|panicked| {
             // What it keeps may be half changed.
             inspector = start();
-            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            Looked::Refused { service: name.trim_end().to_owned(), why: panicked.to_string() }
+            let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+            let service = String::from_utf8_lossy(&name).trim_end().to_owned();
+            Looked::Refused { service, why: panicked.to_string() }
         });
         if matches!(looked, Looked::NotYet | Looked::Found(_)) {
             let ready = matches!(looked, Looked::Found(_));
@@ -169,12 +173,31 @@ impl Inspector {
 
 impl Inspect for Inspector {
     fn look(&mut self, pid: i32, depth: Depth, settings: &Settings) -> Looked {
+        let looked = self.look_as_it_can(pid, depth, settings);
+        // Of what cannot be opened now nothing is known: it is looked at again.
+        let in_vain = matches!(looked, Looked::NotYet | Looked::Refused { .. } | Looked::NoProcess);
+        let blind = matches!(&looked, Looked::Found(attached) if !attached.watch.is_whole());
+        if (in_vain || blind) && is_out_of_descriptors() { Looked::OutOfDescriptors } else { looked }
+    }
+}
+
+impl Inspector {
+    fn look_as_it_can(&mut self, pid: i32, depth: Depth, settings: &Settings) -> Looked {
         let Self { mounts, cache, discoverer, machine } = self;
-        let found = discoverer.find(pid, depth);
+        // Before a file is opened that is its owner's to write. Whether it is Go is not known then: it may become
+        // what is wanted, by exec or in another group.
+        let wanted = || {
+            let who = identity(pid, mounts, 0);
+            settings.wants(&who, &settings.identities.home(pid, &who.cgroup))
+        };
+        let look = discoverer.look(pid, depth, wanted);
+        if matches!(look, Look::OutOfDescriptors) {
+            return Looked::OutOfDescriptors;
+        }
         if !is_process(pid) {
             return Looked::NoProcess;
         }
-        let Some(executable) = found else { return Looked::Other(depth) };
+        let Look::Go(executable) = look else { return Looked::Other(depth) };
         let who = identity(pid, mounts, executable.start_time);
         let home = settings.identities.home(pid, &who.cgroup);
         if !settings.wants(&who, &home) {
@@ -202,7 +225,9 @@ impl Inspect for Inspector {
 /// Whether there is such a process. `/proc` answers to the number of any of its threads, and new numbers are
 /// those of threads too.
 fn is_process(pid: i32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = std::fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
+    // Its name may be any bytes: one of 15 that the kernel has cut within a character too.
+    let status = String::from_utf8_lossy(&status);
     status.lines().find_map(|l| l.strip_prefix("Tgid:")?.trim().parse::<i32>().ok()) == Some(pid)
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use lastgasp_inferior::Addr;
 use lastgasp_observe::kernel::exit::OomCounters;
+use lastgasp_observe::kernel::files::{release, version};
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::sys::pidfd_open;
@@ -70,6 +71,11 @@ impl TargetWatch {
             moves: 0,
             history: Arc::new(Mutex::new(TargetHistory::new(target, timeline))),
         }
+    }
+
+    /// Whether all is open that the watch of it needs. Kernels before 5.3 have no descriptor of a process's end.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.mem.is_some() && (self.exit.is_some() || version(&release()) < (5, 3))
     }
 
     /// Holds its address space.
