@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use watching::{
-    Daemon, LIMIT, captures, ends, facts_of, folders, forget, group, is_captured, limit_file, limit_of, program, runs_again,
-    start_in, turn, victim, wait_for,
+    Daemon, LIMIT, captures, ends, facts_of, folders, forget, group, is_captured, limit_file, limit_of, program,
+    runs_again, start_in, turn, victim, wait_for,
 };
 
 mod watching;

@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn names_are_bounded_in_sum() {
         let mut frames = Frames::default();
-        let long = |i: usize| lastgasp_goruntime::Frame { function: format!("{i}{}", "x".repeat(4090)), ..frame("", 1) };
+        let long =
+            |i: usize| lastgasp_goruntime::Frame { function: format!("{i}{}", "x".repeat(4090)), ..frame("", 1) };
         let all: Vec<u32> = (0..8000).map(|i| frames.of(&long(i))).collect();
         assert!(frames.full && frames.list.iter().map(|f| f.function.len()).sum::<usize>() <= MAX_NAMES);
         assert_eq!(frames.list[all[7999] as usize].function, UNNAMED);

@@ -276,10 +276,11 @@ impl ElfImage {
 
     /// Where a section stands in the file: offset and length, if it is no longer than `most`.
     fn place(&self, section: &Section, most: u64) -> Result<(u64, u64), ImageError> {
-        let format =
-            |why: String| ImageError::Format { file: self.name.clone(), why: format!("section {}: {why}", section.name) };
-        let (offset, len) =
-            (section.file_offset.ok_or_else(|| format("holds no bytes".into()))?, section.range.len());
+        let format = |why: String| ImageError::Format {
+            file: self.name.clone(),
+            why: format!("section {}: {why}", section.name),
+        };
+        let (offset, len) = (section.file_offset.ok_or_else(|| format("holds no bytes".into()))?, section.range.len());
         if len > most {
             return Err(format(format!("larger than {} MiB", most >> 20)));
         }
@@ -324,11 +325,7 @@ impl ElfImage {
 
     /// Where names stand in a string table. The end of another name may be one too (linkers share tails), and
     /// so each end is looked back from.
-    fn places_of_names<'w>(
-        &self,
-        strings: &Section,
-        wanted: &[&'w str],
-    ) -> Result<BTreeMap<u64, &'w str>, ImageError> {
+    fn places_of_names<'w>(&self, strings: &Section, wanted: &[&'w str]) -> Result<BTreeMap<u64, &'w str>, ImageError> {
         let (offset, len) = self.place(strings, MAX_TABLE)?;
         let longest = wanted.iter().map(|w| w.len()).max().unwrap_or(0);
         let (mut block, mut places) = (vec![0; longest + BLOCK], BTreeMap::new());
@@ -533,7 +530,8 @@ mod tests {
         let at = bytes.len() as u64;
         bytes.extend(table.iter().flatten());
         bytes[..16].copy_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
-        for (at, value) in [(16, 2u16), (18, 62), (52, 64), (54, 56), (58, 64), (60, rows.len() as u16 + 1), (62, rows.len() as u16)]
+        for (at, value) in
+            [(16, 2u16), (18, 62), (52, 64), (54, 56), (58, 64), (60, rows.len() as u16 + 1), (62, rows.len() as u16)]
         {
             bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
         }
@@ -566,7 +564,8 @@ mod tests {
         table.extend([symbol(cut, 7, 0), symbol(cut, 1, 1), symbol(other + 3, 2, 1), symbol(other + 11, 3, 1)]);
         let table: Vec<u8> = table.into_iter().flatten().collect();
         let bytes = [vec![0; 64], strings.clone(), table.clone()].concat();
-        let places = [(".strtab", 3, 64, strings.len() as u64), (".symtab", 2, 64 + strings.len() as u64, table.len() as u64)];
+        let places =
+            [(".strtab", 3, 64, strings.len() as u64), (".symtab", 2, 64 + strings.len() as u64, table.len() as u64)];
         let image = image_of(&with_sections(bytes, &places)).unwrap();
         let found = image.symbols(&wanted).unwrap();
         let found: Vec<(&str, u64)> = found.iter().map(|(name, s)| (name.as_str(), s.addr.0)).collect();

@@ -58,9 +58,7 @@ pub fn parse_buildinfo(data: &[u8]) -> Option<BuildInfo> {
         let mut f = line.split('\t');
         match (f.next(), f.next(), f.next()) {
             (Some("path"), Some(p), _) => info.path = bounded(p),
-            (Some("mod"), Some(p), v) => {
-                info.module = Module { path: bounded(p), version: bounded(v.unwrap_or("")) }
-            }
+            (Some("mod"), Some(p), v) => info.module = Module { path: bounded(p), version: bounded(v.unwrap_or("")) },
             (Some("build"), Some(kv), _) => {
                 settings += kv.len();
                 if let Some((k, v)) = kv.split_once('=').filter(|_| settings <= MAX_SETTINGS) {

@@ -75,7 +75,13 @@ impl BaselineHistory {
     /// An empty ring that takes at most about so many bytes (the newest look is kept in any case).
     #[must_use]
     pub(crate) fn with_bytes(most_bytes: usize) -> Self {
-        Self { newest: Vec::new(), numbers: FxHashMap::default(), looks: VecDeque::new(), most_bytes, stacks: FxHashMap::default() }
+        Self {
+            newest: Vec::new(),
+            numbers: FxHashMap::default(),
+            looks: VecDeque::new(),
+            most_bytes,
+            stacks: FxHashMap::default(),
+        }
     }
 
     /// Adds a look.

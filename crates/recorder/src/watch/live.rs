@@ -48,7 +48,12 @@ impl TargetWatch {
         until_calm: Option<Duration>,
     ) -> StopReason {
         let history = Arc::clone(&self.history);
-        watch_loop(&mut Live { watch: self, history: lock(&history), machine, end: None, collects_at: None }, rules, actor, until_calm)
+        watch_loop(
+            &mut Live { watch: self, history: lock(&history), machine, end: None, collects_at: None },
+            rules,
+            actor,
+            until_calm,
+        )
     }
 
     /// Reads what is left of one that has ended.
@@ -58,7 +63,12 @@ impl TargetWatch {
         let (died, end) = (Instant::now(), Some(self.end(machine)));
         self.limit_usage.read_last_words();
         let history = Arc::clone(&self.history);
-        after_death(&mut Live { watch: self, history: lock(&history), machine, end, collects_at: None }, died, rules, actor)
+        after_death(
+            &mut Live { watch: self, history: lock(&history), machine, end, collects_at: None },
+            died,
+            rules,
+            actor,
+        )
     }
 
     /// How it ended, after it has.
