@@ -50,6 +50,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "watch_bad_groups",
             "watch_deployed",
             "watch_early",
+            "watch_hostile",
         ],
     ),
 ];

@@ -18,7 +18,7 @@ use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::{AttachError, Target};
 
 use super::settings::Settings;
-use crate::guard::{guarded, spawn_guarded};
+use crate::guard::{guarded, spawn_vital};
 use crate::watch::history::lock;
 use crate::watch::target_watch::TargetWatch;
 
@@ -82,7 +82,7 @@ impl Attachers {
         let threads = Self { queue: Arc::clone(&queue) };
         for _ in 0..THREADS {
             let (queue, settings, done) = (Arc::clone(&queue), Arc::clone(settings), done.clone());
-            spawn_guarded(NAME, 1 << 20, move || serve(&queue, &settings, Inspector::start, done))?;
+            spawn_vital(NAME, 1 << 20, move || serve(&queue, &settings, Inspector::start, done))?;
         }
         Ok(threads)
     }

@@ -451,7 +451,7 @@ impl Supervisor {
             Err(NoWorker::Kept) => self.listen_for_end(pid),
             Err(NoWorker::Lost(e)) => {
                 // Its watch went with the closure: the scan finds the process again.
-                tracing::error!(pid, "no attendant: {e}");
+                tracing::error!(pid, "no thread to watch it closely: {e}; it is found anew");
                 self.forget(pid);
             }
         }
