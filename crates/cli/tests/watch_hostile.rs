@@ -133,19 +133,20 @@ fn files_that_lie_about_their_sizes_end_no_daemon() {
     let daemon = Daemon::start(store.path(), service, &[]);
     let before = memory(daemon.pid(), "VmHWM");
     let start = |n: usize| Command::new(path(n)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let mut all: Vec<Child> = (0..8).map(start).collect();
+    let mut all = Ended((0..8).map(start).collect());
+    let all = &mut all.0;
     // It has looked at them all when it watches who came after them: two threads look, in the order of coming.
     let Some(victim) = victim(&real, 500, &["-after", "3s", "-rate", "100000000"]) else { return };
     daemon.watches(victim.pid());
     daemon.watches(all[7].id() as i32);
-    for child in &mut all {
+    for child in &mut *all {
         assert!(child.try_wait().unwrap().is_none(), "it cannot be run: nothing was tried");
     }
     let pid = victim.wait();
     let most = memory(daemon.pid(), "VmHWM");
     println!("{} MB at most, {} before", most >> 20, before >> 20);
     assert!(most < 128 * MIB, "{} MB, {} before", most >> 20, before >> 20);
-    for child in &mut all {
+    for child in &mut *all {
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -185,5 +186,54 @@ fn names_that_are_no_text_lose_no_capture() {
     for pid in pids {
         is_captured(store.path(), pid);
     }
+    forget(&real);
+}
+
+/// Children that end with the test, whatever becomes of it: another round would find them.
+struct Ended(Vec<Child>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// With descriptors for two processes and a third that starts: it is said, counted, and the third is watched when
+/// there is room for it, and no "no Go program" for ever.
+#[test]
+fn descriptors_that_run_out_blind_nobody_for_ever() {
+    let _turn = alone();
+    let (service, store) = ("hostile-many", tempfile::tempdir().unwrap());
+    let real = program(service);
+    let mut command = Command::new("prlimit");
+    command.arg("--nofile=72:72").arg(env!("CARGO_BIN_EXE_lastgasp"));
+    let daemon = Daemon::start_by(command, store.path(), service, "[pin]\ntrial = false\n", &[]);
+    let start = || Command::new(&real).args(["-after", "10m"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let put_off = || daemon.log.status()?["counters"]["put_off"].as_u64().filter(|n| *n > 0);
+    let watched = |child: &Child| daemon.log.has("watched", child.id() as i32);
+    let mut all = Ended(Vec::new());
+    let all = &mut all.0;
+    while all.len() < 12 && all.last().is_none_or(watched) {
+        all.push(start().unwrap());
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+    let said = || (!daemon.log.events("out-of-descriptors").is_empty()).then_some(());
+    assert!(wait_for(said).is_some(), "{} processes are no load\n{}", all.len(), daemon.log());
+    let (unlucky, lucky) = all.split_last_mut().unwrap();
+    assert!(!watched(unlucky));
+    for child in &mut *lucky {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    daemon.watches(unlucky.id() as i32);
+    let counted = wait_for(put_off);
+    println!("{} processes; put off {counted:?} times", lucky.len() + 1);
+    assert!(counted.is_some());
+    unlucky.kill().unwrap();
+    unlucky.wait().unwrap();
+    daemon.stop();
     forget(&real);
 }

@@ -6,9 +6,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 
 use lastgasp_goruntime::{BuildInfo, DiscoverError, Runtime};
-use lastgasp_inferior::{ElfImage, mapped_files, start_time};
+use lastgasp_inferior::{ElfImage, ImageError, start_time, try_mapped_files};
 
-use crate::kernel::files::is_out_of_descriptors;
+use crate::kernel::files::means_out_of_descriptors;
 
 /// A process whose executable says that it is Go, or a library that it has loaded.
 #[derive(Clone, Debug)]
@@ -112,16 +112,27 @@ impl Discoverer {
     }
 
     /// A Go library that a program of another language has loaded.
-    fn library(&mut self, pid: i32) -> Option<GoExecutable> {
-        mapped_files(pid).iter().find_map(|file| {
+    fn library(&mut self, pid: i32) -> Result<Option<GoExecutable>, OutOfDescriptors> {
+        let files = try_mapped_files(pid).map(Some).or_else(or_nothing)?;
+        for file in files.unwrap_or_default() {
             let key = (file.path.clone(), file.inode());
-            if let Some(known) = self.libraries.get(&key) {
-                return known.clone();
+            let found = match self.libraries.get(&key) {
+                Some(known) => known.clone(),
+                None => {
+                    let opened = file.open().map(Some).or_else(or_nothing)?;
+                    let found = match opened {
+                        Some(opened) => executable(opened, file.path.clone())?,
+                        None => None,
+                    };
+                    remember(&mut self.libraries, key, &found);
+                    found
+                }
+            };
+            if found.is_some() {
+                return Ok(found);
             }
-            let found = file.open().ok().and_then(|opened| executable(opened, file.path.clone()));
-            remember(&mut self.libraries, key, &found);
-            found
-        })
+        }
+        Ok(None)
     }
 
     /// A look of that depth. `wanted` is asked before a file of its is opened, its executable or a library: what a
@@ -141,10 +152,7 @@ impl Discoverer {
                     Ok(file) => file,
                     Err(e) => return refused(&e),
                 };
-                let found = executable(file, path);
-                if found.is_none() && is_out_of_descriptors() {
-                    return Look::OutOfDescriptors;
-                }
+                let Ok(found) = executable(file, path) else { return Look::OutOfDescriptors };
                 remember(&mut self.known, key, &found);
                 found
             }
@@ -153,14 +161,16 @@ impl Discoverer {
             Depth::Executable => known,
             Depth::Libraries if known.is_some() => known,
             Depth::Libraries if !wanted() => return Look::Unwanted,
-            Depth::Libraries => self.library(pid),
+            Depth::Libraries => match self.library(pid) {
+                Ok(library) => library,
+                Err(OutOfDescriptors) => return Look::OutOfDescriptors,
+            },
         };
-        if known.is_none() && depth == Depth::Libraries && is_out_of_descriptors() {
-            return Look::OutOfDescriptors;
-        }
-        match known.zip(start_time(pid)) {
-            Some((executable, start_time)) => Look::Go(GoProcess { pid, start_time, executable }),
-            None => Look::Other,
+        match (known, start_time(pid)) {
+            (Some(executable), Some(start_time)) => Look::Go(GoProcess { pid, start_time, executable }),
+            // It is there, and its file could not be opened.
+            (Some(_), None) if exists(pid) => Look::OutOfDescriptors,
+            _ => Look::Other,
         }
     }
 }
@@ -171,18 +181,28 @@ fn refused(e: &std::io::Error) -> Look {
     match e.kind() {
         // EACCES and EPERM.
         ErrorKind::PermissionDenied => Look::Denied,
-        _ if is_out_of_descriptors() => Look::OutOfDescriptors,
+        _ if means_out_of_descriptors(e) => Look::OutOfDescriptors,
         // A kernel thread has none; or it has just ended.
         _ => Look::Other,
     }
 }
 
-/// Notes what a file is; when there are too many all are forgotten, and seen afresh. Nothing is noted by who could
-/// open nothing.
+/// This process is out of descriptors: nothing is known of what it could not open.
+struct OutOfDescriptors;
+
+/// `None` for what cannot be opened by anybody.
+fn or_nothing<T>(e: std::io::Error) -> Result<Option<T>, OutOfDescriptors> {
+    if means_out_of_descriptors(&e) { Err(OutOfDescriptors) } else { Ok(None) }
+}
+
+/// Whether there is a process or thread of that number; asked without a descriptor.
+#[must_use]
+pub fn exists(pid: i32) -> bool {
+    metadata(format!("/proc/{pid}")).is_ok()
+}
+
+/// Notes what a file is; when there are too many all are forgotten, and seen afresh.
 fn remember<K: Ord>(known: &mut BTreeMap<K, Option<GoExecutable>>, key: K, found: &Option<GoExecutable>) {
-    if found.is_none() && is_out_of_descriptors() {
-        return;
-    }
     if known.len() >= MAX_KNOWN {
         known.clear();
     }
@@ -199,15 +219,19 @@ fn key(meta: &Metadata) -> FileKey {
     (meta.dev(), meta.ino(), meta.size(), times)
 }
 
-fn executable(file: File, path: String) -> Option<GoExecutable> {
-    let image = ElfImage::open(file, path).ok()?;
+fn executable(file: File, path: String) -> Result<Option<GoExecutable>, OutOfDescriptors> {
+    let image = match ElfImage::open(file, path) {
+        Ok(image) => image,
+        Err(ImageError::Io { error, .. }) => return or_nothing(error),
+        Err(ImageError::Format { .. }) => return Ok(None),
+    };
     let build_info = match Runtime::build_info(&image) {
         Ok(info) => info,
         // Go nevertheless: that it cannot be read, and why, is said to whoever tries.
         Err(DiscoverError::Garbled { .. }) => BuildInfo::default(),
-        Err(_) => return None,
+        Err(_) => return Ok(None),
     };
-    Some(GoExecutable { build_info, stripped: image.is_stripped() })
+    Ok(Some(GoExecutable { build_info, stripped: image.is_stripped() }))
 }
 
 #[cfg(test)]

@@ -7,12 +7,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::DiscoverError;
+use lastgasp_inferior::{ImageError, OpenError};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::container::Home;
-use lastgasp_observe::kernel::files::is_out_of_descriptors;
+use lastgasp_observe::kernel::files::{is_out_of_descriptors, means_out_of_descriptors};
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::target::discover::{Depth, Discoverer, GoProcess, Look};
+use lastgasp_observe::target::discover::{Depth, Discoverer, GoProcess, Look, exists};
 use lastgasp_observe::target::identity::identity;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::{AttachError, Target};
@@ -174,10 +175,13 @@ impl Inspector {
 impl Inspect for Inspector {
     fn look(&mut self, pid: i32, depth: Depth, settings: &Settings) -> Looked {
         let looked = self.look_as_it_can(pid, depth, settings);
-        // Of what cannot be opened now nothing is known: it is looked at again.
-        let in_vain = matches!(looked, Looked::NotYet | Looked::Refused { .. } | Looked::NoProcess);
-        let blind = matches!(&looked, Looked::Found(attached) if !attached.watch.is_whole());
-        if (in_vain || blind) && is_out_of_descriptors() { Looked::OutOfDescriptors } else { looked }
+        // Of what could not be opened nothing is known: it is looked at again.
+        let in_vain = match &looked {
+            Looked::Found(attached) => !attached.watch.can_be_held() || is_out_of_descriptors(),
+            Looked::NotYet | Looked::Refused { .. } | Looked::NoProcess => is_out_of_descriptors(),
+            _ => false,
+        };
+        if in_vain { Looked::OutOfDescriptors } else { looked }
     }
 }
 
@@ -194,8 +198,10 @@ impl Inspector {
         if matches!(look, Look::OutOfDescriptors) {
             return Looked::OutOfDescriptors;
         }
-        if !is_process(pid) {
-            return Looked::NoProcess;
+        match is_process(pid) {
+            Some(true) => {}
+            Some(false) => return Looked::NoProcess,
+            None => return Looked::OutOfDescriptors,
         }
         let Look::Go(executable) = look else { return Looked::Other(depth) };
         let who = identity(pid, mounts, executable.start_time);
@@ -213,6 +219,7 @@ impl Inspector {
                 lock(&watch.history).first_look(&mut watch.limit_usage);
                 Looked::Found(Box::new(Attached { watch, home, executable }))
             }
+            Err(e) if is_for_want_of_descriptors(&e) => Looked::OutOfDescriptors,
             Err(AttachError::Discover(DiscoverError::Unreadable { .. })) => Looked::NotYet,
             Err(e) if lastgasp_inferior::start_time(pid).is_some() => {
                 Looked::Refused { service: who.service, why: e.to_string() }
@@ -222,13 +229,28 @@ impl Inspector {
     }
 }
 
-/// Whether there is such a process. `/proc` answers to the number of any of its threads, and new numbers are
-/// those of threads too.
-fn is_process(pid: i32) -> bool {
-    let status = std::fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
+/// Whether that is why a process could not be attached to.
+fn is_for_want_of_descriptors(e: &AttachError) -> bool {
+    match e {
+        AttachError::Open(OpenError::Io { error, .. } | OpenError::Image(ImageError::Io { error, .. })) => {
+            means_out_of_descriptors(error)
+        }
+        // It is there, and what says so could not be opened.
+        AttachError::Open(OpenError::NoProcess(pid)) => exists(*pid),
+        _ => false,
+    }
+}
+
+/// Whether there is such a process; `None` if that cannot be asked for want of descriptors. `/proc` answers to the
+/// number of any of its threads, and new numbers are those of threads too.
+fn is_process(pid: i32) -> Option<bool> {
+    let status = match std::fs::read(format!("/proc/{pid}/status")) {
+        Err(e) if means_out_of_descriptors(&e) => return None,
+        status => status.unwrap_or_default(),
+    };
     // Its name may be any bytes: one of 15 that the kernel has cut within a character too.
     let status = String::from_utf8_lossy(&status);
-    status.lines().find_map(|l| l.strip_prefix("Tgid:")?.trim().parse::<i32>().ok()) == Some(pid)
+    Some(status.lines().find_map(|l| l.strip_prefix("Tgid:")?.trim().parse::<i32>().ok()) == Some(pid))
 }
 
 #[cfg(test)]
@@ -283,7 +305,10 @@ mod tests {
             tell.send(nix::unistd::gettid().as_raw()).unwrap();
             let _ = wait.recv();
         });
-        assert!(is_process(own) && !is_process(told.recv().unwrap()) && !is_process(thread) && !is_process(i32::MAX));
+        assert_eq!(is_process(own), Some(true));
+        for other in [told.recv().unwrap(), thread, i32::MAX] {
+            assert_eq!(is_process(other), Some(false));
+        }
         drop(done);
         living.join().unwrap();
     }

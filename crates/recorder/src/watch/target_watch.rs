@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use lastgasp_inferior::Addr;
 use lastgasp_observe::kernel::exit::OomCounters;
-use lastgasp_observe::kernel::files::{release, version};
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::sys::pidfd_open;
@@ -73,9 +72,9 @@ impl TargetWatch {
         }
     }
 
-    /// Whether all is open that the watch of it needs. Kernels before 5.3 have no descriptor of a process's end.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.mem.is_some() && (self.exit.is_some() || version(&release()) < (5, 3))
+    /// Whether its address space can be held: a descriptor of its memory was to be had.
+    pub(crate) fn can_be_held(&self) -> bool {
+        self.mem.is_some()
     }
 
     /// Holds its address space.
