@@ -4,10 +4,11 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use watching::{
-    Daemon, LIMIT, captures, ends, folders, forget, group, is_captured, limit_file, limit_of, program, runs_again,
-    start_in, turn, victim, wait_for,
+    Daemon, LIMIT, captures, ends, facts_of, folders, forget, group, is_captured, limit_file, limit_of, program,
+    runs_again, start_in, turn, victim, wait_for,
 };
 
 mod watching;
@@ -69,6 +70,77 @@ fn a_limit_that_is_changed_while_watched() {
             assert_eq!(limit_of(&folder).0, new, "{}", folder.display());
         }
     }
+    forget(&program);
+}
+
+/// Lowers a group's limit of memory, and of memory and swap together, which may not be less.
+fn lower(dir: &Path, to: u64) {
+    fs::write(limit_file(dir), to.to_string()).unwrap();
+    let _ = fs::write(dir.join("memory.memsw.limit_in_bytes"), to.to_string());
+}
+
+/// A program that is calm under a limit of 2 GB until `at`, milliseconds since 1970, and then grows by 60 MB/s;
+/// gives its number after its limit was lowered, just before it grows, and it has died of that.
+fn dies_of_a_lowered_limit(program: &Path, daemon: &Daemon, number: usize, to: u64) -> Option<i32> {
+    let group = group(number, Some(2 << 30))?;
+    let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    // After so long limits that nobody tells of are read every few seconds.
+    let at = now() + Duration::from_secs(14);
+    let mut child = start_in(group.dirs(), program, &["-at", &at.as_millis().to_string(), "-rate", "60000000"]);
+    daemon.watches(child.id() as i32);
+    std::thread::sleep((at - Duration::from_millis(30)).saturating_sub(now()));
+    lower(&group.dirs()[0], to);
+    assert_eq!(ends(&mut child).signal(), Some(9), "killed by the kernel");
+    assert!(group.remove());
+    Some(child.id() as i32)
+}
+
+/// As `docker update` and an in-place resize of a pod do: lowered far out of the calm, to what is used up a second
+/// later.
+#[test]
+fn a_limit_that_is_lowered_on_a_calm_process() {
+    let _turn = turn();
+    let (program, store) = (program("dies-lowered"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "dies-lowered", &[]);
+    let Some(pid) = dies_of_a_lowered_limit(&program, &daemon, 420, 80 * MIB) else { return };
+    assert!(daemon.log.has("limit-notice", pid), "it was found by chance:\n{}", daemon.log());
+    daemon.stop();
+    is_captured(store.path(), pid);
+    for folder in folders(store.path(), pid) {
+        assert_eq!(limit_of(&folder).0, 80 * MIB, "{}", folder.display());
+    }
+    forget(&program);
+}
+
+/// Where nothing may be held and nobody stopped there is a folder all the same: when it died, at which limit, what
+/// it used, and what its profile held when that was last looked at.
+#[test]
+fn a_death_of_which_nothing_could_be_copied_leaves_a_folder() {
+    let _turn = turn();
+    let (program, store) = (program("dies-unread"), tempfile::tempdir().unwrap());
+    let config = "[watch]\nmode = 'observe'\n[pin]\nenabled = false\n";
+    let daemon = Daemon::start_by(watching::lastgasp(), store.path(), "dies-unread", config, &[]);
+    let Some(pid) = dies_of_a_lowered_limit(&program, &daemon, 421, 80 * MIB) else { return };
+    daemon.stop();
+    let found = folders(store.path(), pid);
+    let [folder] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(limit_of(folder).0, 80 * MIB);
+    let facts = facts_of(folder);
+    assert_eq!(facts["capture"]["reason"], "oom-kill");
+    let gaps = facts["capture"]["gaps"].as_array().unwrap();
+    assert!(gaps.iter().any(|g| g["what"] == "evidence"), "{gaps:?}");
+    assert!(!facts["timeline"]["samples"].as_array().unwrap().is_empty());
+    let sites = facts["last_look"]["sites"].as_array().unwrap();
+    let function = |site: &serde_json::Value| {
+        let frame = site["stack"][0].as_u64().unwrap() as usize;
+        facts["frames"][frame]["function"].as_str().unwrap().to_owned()
+    };
+    assert!(sites.iter().any(|site| function(site) == "main.growA"), "{sites:?}");
+    let report = fs::read_to_string(folder.join("report.txt")).unwrap();
+    println!("{report}");
+    assert!(report.contains("nothing could be copied") && report.contains("main.growA"));
+    let events = facts["timeline"]["events"].as_array().unwrap();
+    assert!(["oom-kill", "last-look"].iter().all(|kind| events.iter().any(|e| e["kind"] == *kind)), "{events:?}");
     forget(&program);
 }
 

@@ -16,6 +16,7 @@ use crate::baseline;
 use crate::frames::Frames;
 use crate::goroutine_list::list;
 use crate::goroutines::group;
+use crate::last_look::last_look;
 use crate::memory::{self, gc};
 use crate::sites::sites;
 
@@ -62,7 +63,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     });
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
     let timeline = timeline(taken);
-    let baseline = baseline::choose(&taken.baselines, &timeline, taken.t_ms);
+    let baseline = baseline::choose(&taken.baselines, &timeline, taken.limit.as_ref().map(|l| l.0), taken.t_ms);
     let baseline = baseline.as_ref();
     // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples:
     // nothing is mixed.
@@ -79,7 +80,8 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         capture: capture(taken, provenance),
         target: target(taken),
         profile: sites(&profile, baseline, &taken.baselines, &symbols, &mut frames),
-        goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, &mut frames) },
+        last_look: last_look(taken, &symbols, &mut frames),
+        goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, monotonic_ns, &mut frames) },
         gc: gc(&gauges),
         rss: taken.usage.map(|(u, t)| Rss {
             as_of_ms: t,
@@ -93,8 +95,8 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         heap: taken.spans.as_ref().map(memory::heap),
         residency: residency(taken),
         charge: taken.charge.map(memory::charge),
-        gauges_at_rss: None,
-        neighbours: None,
+        gauges_at_rss: taken.gauges_at_usage.as_ref().map(gc),
+        neighbours: taken.neighbours.as_ref().map(|(n, t_ms)| memory::neighbours(n, *t_ms)),
         timeline,
         feeds: Vec::new(),
         death: None,
@@ -104,6 +106,10 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     facts.goroutines.list = list(&goroutines.live, monotonic_ns, rt.module.pcs.start, &mut frames);
     facts.frames = frames.list;
     facts.make_keys();
+    if taken.is_of_the_flight_ring() {
+        // That nothing was copied says why nothing can be decoded.
+        gaps.clone_from(&taken.evidence.gaps);
+    }
     // Copying and decoding stumble over the same.
     let mut said = HashSet::new();
     gaps.retain(|g| said.insert((g.what.clone(), g.why.clone())));
@@ -162,7 +168,7 @@ fn target(taken: &RawCapture) -> Target {
         limit_bytes: taken.limit.as_ref().map(|l| l.0),
         limit_source: taken.limit.as_ref().map(|l| l.1.clone()),
         started_unix: taken.identity.started_unix,
-        age_ms: None,
+        age_ms: taken.age.map(|a| a.as_millis() as u64),
         race: setting("-race") == "true",
     }
 }
@@ -170,7 +176,8 @@ fn target(taken: &RawCapture) -> Target {
 /// Without the span table nobody knows where the Go heap is.
 fn residency(taken: &RawCapture) -> Option<Residency> {
     let arenas = &taken.spans.as_ref()?.table.arenas;
-    Some(memory::residency(taken.residency.as_ref()?, arenas, taken.runtime.module.variables))
+    let resident = memory::residency(taken.residency.as_ref()?, arenas, taken.runtime.module.variables);
+    Some(Residency { as_of_ms: taken.residency_t_ms, ..resident })
 }
 
 fn timeline(taken: &RawCapture) -> Timeline {

@@ -56,7 +56,9 @@ pub(crate) fn in_order(mut unknown: Vec<Unknown>) -> Vec<String> {
 /// Sentence for a capture in which no rule found anything.
 #[must_use]
 pub fn nothing_found(facts: &Facts) -> &'static str {
-    if facts.timeline.samples.len() < 3 {
+    if facts.nothing_was_copied() {
+        "who held its memory is not known: it died before anything of it could be copied"
+    } else if facts.timeline.samples.len() < 3 {
         "no finding: one moment cannot tell what grows (lastgasp run watches from the start)"
     } else {
         "no finding: memory did not grow in a way that one of the rules knows"

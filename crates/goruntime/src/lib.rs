@@ -89,7 +89,7 @@ pub use binary::runtime_location::{RuntimeLocation, binary_key};
 pub use evidence::{CopySource, Evidence, EvidencePlan, Extent, Room};
 pub use gap::Gap;
 pub use goroutine::{
-    Ancestor, Call, CallSite, Goroutine, Goroutines, Label, LabelSalt, Status, decode_all_goroutines,
+    Ancestor, Call, CallSite, Depth, Goroutine, Goroutines, Label, LabelSalt, Status, decode_all_goroutines,
     decode_goroutines, is_system,
 };
 pub use heap::free_pages::free_pages;

@@ -47,7 +47,7 @@ pub use core_writer::{Access, Added, Bounds, CoreProcess, CoreWriter, Cut, OwnNo
 pub use corefile::{CoreFile, CoreMapping, Match};
 pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol};
 pub use images::{MappedFile, mapped_files};
-pub use live::{LiveProcess, OpenError, Usage, resident_bytes, start_time};
+pub use live::{LiveProcess, OpenError, Usage, resident_by, resident_bytes, start_time};
 pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};
 pub use pagemap::{PageMap, Pages, Wanted};

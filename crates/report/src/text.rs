@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
-use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, feeds, nothing_found};
+use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, LimitWhatIf, feeds, nothing_found};
 
 use crate::death_sentence::{death_lines, neighbour_lines};
 use crate::memory::{heap_lines, sums};
@@ -23,6 +23,7 @@ fn write(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     block(out, "DEATH", &death_lines(facts))?;
     not_it(out, d)?;
     growth(out, facts, d)?;
+    last_look(out, facts)?;
     memory(out, facts)?;
     block(out, "BESIDE", &neighbour_lines(facts))?;
     goroutines(out, facts, d)?;
@@ -82,6 +83,9 @@ fn verdict(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
         .chain(std::iter::once(format!("then: {}", f.cure)))
         .collect();
     block(out, "DO NOW", &acts)?;
+    let rivals: Vec<String> =
+        f.open_rivals().map(|r| format!("{} (what would tell: {})", r.cause, r.because)).collect();
+    block(out, "OR ELSE", &rivals)?;
     for f in d.findings.iter().skip(1) {
         block(out, "ALSO", &[format!("{}: {}", f.title, f.sentence)])?;
     }
@@ -97,11 +101,15 @@ fn not_it(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
 fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     if let Some(w) = &d.window {
         let limit = facts.target.limit_bytes.map_or_else(String::new, |l| format!("; limit {}", bytes(l)));
+        let stood = match w.stood_ms {
+            0 => String::new(),
+            ms => format!(", at which it stood for {}", seconds(ms as f64 / 1e3)),
+        };
         block(
             out,
             "WINDOW",
             &[format!(
-                "{}: {} to {} at {}/s ({} to {}), {} GC cycles finished{limit}",
+                "{}: {} to {} at {}/s ({}/s to {}/s), {} GC cycles finished{limit}{stood}",
                 seconds(w.seconds()),
                 bytes(w.start_bytes),
                 bytes(w.end_bytes),
@@ -112,7 +120,7 @@ fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
             )],
         )?;
     }
-    let limits: Vec<String> = d.limits.iter().map(|l| format!("{}: +{}", bytes(l.limit), seconds(l.seconds))).collect();
+    let limits: Vec<String> = d.limits.iter().map(what_if).collect();
     if !limits.is_empty() {
         block(out, "LIMIT", &[format!("a larger limit would buy: {} [estimated]", limits.join(", "))])?;
     }
@@ -129,6 +137,12 @@ fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
         )?;
     }
     sites(out, facts, d)
+}
+
+/// `900 MB: +12 s`.
+fn what_if(l: &LimitWhatIf) -> String {
+    let buys = if l.seconds.is_finite() { format!("+{}", seconds(l.seconds)) } else { "not reached".to_owned() };
+    format!("{}: {buys}", bytes(l.limit))
 }
 
 /// The five largest sites.
@@ -158,9 +172,29 @@ fn sites(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     block(out, "SITES", &lines)
 }
 
+/// What the profile held when it was last looked at, with how old that is: never as if it were of the death.
+fn last_look(out: &mut String, facts: &Facts) -> std::fmt::Result {
+    let Some(look) = &facts.last_look else { return Ok(()) };
+    let before = seconds(facts.capture.t_ms.saturating_sub(look.t_ms) as f64 / 1e3);
+    let head = format!(
+        "nothing could be copied; {before} before the end the Go heap had {} live and held, by its profile:",
+        bytes(look.gc.heap_live)
+    );
+    let held = look.sites.iter().take(5).map(|s| {
+        let frames = s.stack.iter().take(3).filter_map(|f| facts.frames.get(*f as usize));
+        let names: Vec<&str> = frames.map(|f| f.function.as_str()).collect();
+        format!("{:>8} {}", bytes(s.current.bytes), names.join(" < "))
+    });
+    block(out, "LAST", &std::iter::once(head).chain(held).collect::<Vec<_>>())
+}
+
 fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
     block(out, "MEMORY", &sums(facts))?;
     block(out, "HEAP", &heap_lines(facts))?;
+    // Zeros that nobody has read are no numbers.
+    if facts.nothing_was_copied() {
+        return Ok(());
+    }
     let g = &facts.gc;
     let limit = g.memory_limit.map_or_else(|| "none".into(), bytes);
     let percent = if g.percent < 0 { "off".into() } else { g.percent.to_string() };
@@ -177,6 +211,9 @@ fn memory(out: &mut String, facts: &Facts) -> std::fmt::Result {
 }
 
 fn goroutines(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
+    if facts.nothing_was_copied() {
+        return Ok(());
+    }
     let g = &facts.goroutines;
     let summary = GoroutineSummary::of(facts, &d.growth);
     let inside = match (summary.in_site.filter(|n| *n > 0), summary.site_function) {

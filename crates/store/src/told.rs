@@ -92,11 +92,8 @@ fn death<'a>(last: &'a Facts, folder: &str, store: &Path) -> Option<Told<'a>> {
     }
     let mut all: Vec<CaptureOf<'_>> = before.iter().map(|(s, facts)| CaptureOf { folder: &s.folder, facts }).collect();
     all.push(CaptureOf { folder, facts: last });
-    let (mut facts, diagnosis) = diagnose_death(&all)?;
+    let (mut facts, diagnosis) = diagnose_death(&all, Some(siblings.deaths_before))?;
     facts.capture.gaps.append(&mut gaps);
-    if let Some(death) = &mut facts.death {
-        death.before = Some(siblings.deaths_before);
-    }
     Some(Told { facts: Cow::Owned(facts), diagnosis, path: None })
 }
 

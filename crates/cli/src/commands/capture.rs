@@ -162,7 +162,12 @@ fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline) -> Taken 
         timeline: &timeline,
         limit: limit_usage.limit.clone(),
         last_usage: target.process.usage().map(|u| (u, 0)),
+        last_gauges: None,
+        last_neighbours: None,
+        group: limit_usage.limiting(),
+        residency_file: None,
         patience: STOP_TIMEOUT_ON_DEMAND,
+        only_copy: true,
     };
     let stopper = Stopper::by_ptrace();
     let mut raw = take(&target, (stop == Stop::ForTheCopy).then_some(&stopper), around);

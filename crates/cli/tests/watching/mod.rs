@@ -298,12 +298,17 @@ pub fn json(file: &Path) -> Value {
     serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
 }
 
-/// The limit that a capture has noted, and where it stood.
-pub fn limit_of(folder: &Path) -> (u64, String) {
+/// All facts of a capture.
+pub fn facts_of(folder: &Path) -> Value {
     let mut text = String::new();
     let file = fs::File::open(folder.join("facts.json.gz")).unwrap();
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut text).unwrap();
-    let facts: Value = serde_json::from_str(&text).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The limit that a capture has noted, and where it stood.
+pub fn limit_of(folder: &Path) -> (u64, String) {
+    let facts = facts_of(folder);
     let target = &facts["target"];
     (target["limit_bytes"].as_u64().unwrap(), target["limit_source"].as_str().unwrap_or("").to_owned())
 }

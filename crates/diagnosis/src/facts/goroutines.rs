@@ -19,6 +19,9 @@ pub struct Goroutines {
     pub dead: u64,
     /// Bytes of all stacks, the runtime's own goroutines included.
     pub stack_bytes: u64,
+    /// Of them without what large stacks (64 KiB and more) do not use now, which may never have been touched:
+    /// a stack that is full is copied to one of twice its size. 0 if it is not known.
+    pub stack_used_bytes: u64,
     /// Goroutines with the same stack, state and creator, the largest group first.
     #[serde(deserialize_with = "at_most::<_, _, MAX_SITES>")]
     pub groups: Vec<Group>,
@@ -39,7 +42,8 @@ pub struct Group {
     pub state: GoroutineState,
     /// Reason why they wait, as Go names it; empty if they do not.
     pub wait_reason: String,
-    /// Indices into `frames`, innermost first.
+    /// Indices into `frames`, innermost first. Of a recursion (see `repeats`) each frame is here once, those
+    /// of the recursion in the order of their names.
     pub stack: Vec<u32>,
     /// The `go` statement, an index into `frames`.
     pub created_by: Option<u32>,
@@ -52,7 +56,7 @@ pub struct Group {
     /// Whether `depth` is an estimate: not all of that stack was copied, and the rest is taken to be made of
     /// frames like those that were.
     pub depth_estimated: bool,
-    /// The frame that repeats most in their stacks; absent if none stands there often: they do not recurse.
+    /// The function that repeats most in their stacks; absent if they do not recurse.
     pub repeats: Option<Repeat>,
     /// Milliseconds that the one waits that has waited longest; 0 if it is not known. The runtime notes when a
     /// wait began at the first collection in its course, so a wait may be longer, and never shorter.
@@ -65,13 +69,14 @@ pub struct Group {
     pub no_deadline: Option<u64>,
 }
 
-/// A frame that stands many times in a stack: recursion. Of mutual recursion the most frequent.
+/// A function that stands 16 times and more in a stack: recursion. Of mutual recursion the most frequent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Repeat {
-    /// The frame, an index into `frames`.
+    /// Its most frequent frame, an index into `frames`.
     pub frame: u32,
-    /// Times that it stands in the stack of the deepest, counted in what was copied.
+    /// Times that the function stands in one stack, counted in what was copied of it: the deepest may have
+    /// many more (`depth`).
     pub times: u64,
 }
 

@@ -94,8 +94,9 @@ pub struct Heap {
     /// Small objects by slot size, those with pointers first.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub classes: Vec<HeapClass>,
-    /// Large objects (over 32 KiB), alike ones together, the most bytes first. Of very many the smallest are
-    /// left out.
+    /// Large objects (over 32 KiB), alike ones together and all of them counted, the most bytes first. Of very
+    /// many kinds those of the fewest bytes are left out. (Captures of 0.1.0 have 256 objects at most, the
+    /// largest.)
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub large: Vec<LargeObjects>,
     /// Large objects that are not in `large`.

@@ -11,6 +11,7 @@ mod goroutine_list;
 mod goroutine_state;
 mod goroutines;
 mod key;
+mod last_look;
 mod memory;
 mod named;
 mod neighbours;
@@ -29,6 +30,7 @@ pub use goroutine_list::{
 pub use goroutine_state::GoroutineState;
 pub use goroutines::{Goroutines, Group, Repeat, WaitsOn};
 pub use key::Key;
+pub use last_look::LastLook;
 pub use memory::{Charge, Gc, Heap, HeapClass, LargeObjects, LeftOut, Residency, Rss};
 pub use neighbours::{Neighbour, Neighbours};
 pub use profile::{Amount, Profile, Series, Site};

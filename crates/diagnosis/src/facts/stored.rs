@@ -90,6 +90,7 @@ struct Parts<'a> {
     target: Option<&'a RawValue>,
     frames: Option<&'a RawValue>,
     profile: Option<&'a RawValue>,
+    last_look: Option<&'a RawValue>,
     goroutines: Option<&'a RawValue>,
     gc: Option<&'a RawValue>,
     heap: Option<&'a RawValue>,
@@ -126,6 +127,7 @@ impl Tolerant {
             gauges_at_rss: p.gauges_at_rss.and_then(|raw| self.optional("gauges_at_rss", raw)),
             neighbours: p.neighbours.and_then(|raw| self.optional("neighbours", raw)),
             timeline: self.part("timeline", p.timeline),
+            last_look: None,
             feeds: self.part("feeds", p.feeds),
             death: None,
         };

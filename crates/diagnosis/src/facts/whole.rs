@@ -9,6 +9,7 @@ use super::feeds::Feed;
 use super::frame::Frame;
 use super::goroutines::Goroutines;
 use super::key::Key;
+use super::last_look::LastLook;
 use super::memory::{Charge, Gc, Heap, Residency, Rss};
 use super::neighbours::Neighbours;
 use super::profile::Profile;
@@ -31,6 +32,9 @@ pub struct Facts {
     pub frames: Vec<Frame>,
     /// The memory profile.
     pub profile: Profile,
+    /// The profile as it was last looked at, where nothing of a dead process could be copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_look: Option<LastLook>,
     /// Goroutines, but the runtime's own.
     pub goroutines: Goroutines,
     /// The runtime's gauges.
@@ -88,6 +92,23 @@ impl Facts {
         self.target.age_ms.or_else(by_date)
     }
 
+    /// The same at another moment of the timeline: how old the process was when it began to grow, say. A
+    /// young one may still have been loading what it needs.
+    #[must_use]
+    pub fn age_at(&self, t_ms: u64) -> Option<u64> {
+        let age = self.age_ms()?;
+        match self.capture.t_ms.checked_sub(t_ms) {
+            Some(before) => age.checked_sub(before),
+            None => age.checked_add(t_ms - self.capture.t_ms),
+        }
+    }
+
+    /// Whether nothing of a dead process could be copied: what is known is the watch before.
+    #[must_use]
+    pub fn nothing_was_copied(&self) -> bool {
+        self.capture.bytes_copied == 0 && !self.gc.is_known() && self.capture.gaps.iter().any(|g| g.what == "evidence")
+    }
+
     /// Makes the keys of sites and groups.
     pub fn make_keys(&mut self) {
         let frames: Vec<Key> = self.frames.iter().map(Key::of_frame).collect();
@@ -106,6 +127,21 @@ mod tests {
     use super::super::goroutines::Group;
     use super::super::profile::Site;
     use super::*;
+
+    #[test]
+    fn ages_by_the_process_and_by_the_date() {
+        let mut facts = Facts::default();
+        assert_eq!((facts.age_ms(), facts.age_at(0)), (None, None));
+        facts.capture.taken_at = "2023-11-14T22:13:25.250Z".into();
+        (facts.target.started_unix, facts.capture.t_ms) = (1_700_000_000, 3000);
+        assert_eq!((facts.age_ms(), facts.age_at(1000), facts.age_at(3500)), (Some(5250), Some(3250), Some(5750)));
+        facts.target.age_ms = Some(4800);
+        assert_eq!(facts.age_ms(), Some(4800), "to the millisecond");
+        facts.target.age_ms = Some(1000);
+        assert_eq!(facts.age_at(1000), None, "before it was there");
+        (facts.target.age_ms, facts.target.started_unix) = (None, u64::MAX);
+        assert_eq!(facts.age_ms(), None);
+    }
 
     #[test]
     fn keys_are_of_what_a_reader_sees() {

@@ -106,7 +106,7 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
         },
         level: if facts.capture.reason == Reason::OomKill { Level::Critical } else { Level::Warning },
         title: "goroutines pile up".into(),
-        sentence: format!("{who}; their stacks grew by {}, {} of the growth.", bytes(grown), percent(share)),
+        sentence: format!("{who}; their stacks grew by {}, {} of the growth.", bytes(grown), percent(share.min(1.0))),
         factors: vec![
             ConfidenceFactor { name: "share of the growth that is stacks", value: share.min(1.0) },
             ConfidenceFactor {
@@ -114,6 +114,7 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
                 value: started.max(largest.count) as f64 / g.total.max(1) as f64,
             },
         ],
+        rivals: Vec::new(),
         evidence: g
             .groups
             .iter()

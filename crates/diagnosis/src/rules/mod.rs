@@ -4,11 +4,15 @@
 //! neighbours), its name in the two lists below, its thresholds in `thresholds.rs`. The tests here hold that
 //! nothing was forgotten. (Two lists, since rustfmt does not see a module that a macro declares.)
 
+mod collector_headroom;
+mod collector_off;
 mod goroutine_growth;
 mod heap_growth;
+mod huge_object;
 mod outside_heap;
 mod rule;
 mod unprofiled_heap;
+mod waiting_calls;
 
 pub(crate) use rule::Case;
 use rule::Rule;
@@ -18,10 +22,14 @@ use crate::findings::Findings;
 
 /// In the order of their codes, which is the order in which they speak.
 const ALL: &[Entry] = &[
+    Entry::of::<collector_headroom::CollectorHeadroom>(),
+    Entry::of::<collector_off::CollectorOff>(),
     Entry::of::<goroutine_growth::GoroutineGrowth>(),
     Entry::of::<heap_growth::HeapGrowth>(),
+    Entry::of::<huge_object::HugeObject>(),
     Entry::of::<outside_heap::OutsideHeap>(),
     Entry::of::<unprofiled_heap::UnprofiledHeap>(),
+    Entry::of::<waiting_calls::WaitingCalls>(),
 ];
 
 /// A rule, as a value.

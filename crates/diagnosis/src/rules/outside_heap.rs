@@ -61,6 +61,7 @@ fn find(facts: &Facts, rss: Rss, w: &Window) -> Option<Finding> {
             percent(share.min(1.0))
         ),
         factors: vec![ConfidenceFactor { name: "share of the growth", value: share.min(1.0) }],
+        rivals: Vec::new(),
         evidence: vec![Evidence {
             text: format!("anonymous RSS {}, Go heap in use {}", bytes(rss.anon), bytes(facts.gc.heap_in_use)),
             source: Source::Exact,
@@ -86,7 +87,10 @@ mod tests {
 
     fn check(f: &Facts, w: &Window) -> Findings {
         let mut out = Findings::default();
-        OutsideHeap::check(&Case { facts: f, growth: &Growth::default(), window: Some(w), limits: &[] }, &mut out);
+        OutsideHeap::check(
+            &Case { facts: f, growth: &Growth::default(), window: Some(w), parts: None, heap: None, limits: &[] },
+            &mut out,
+        );
         out
     }
 

@@ -66,6 +66,24 @@ impl Fixture {
         Self::of(process, Flavour::Go27)
     }
 
+    /// So many goroutines in a recursion of about so many calls, each `spread` calls deeper than the one
+    /// before.
+    pub(super) fn deep(goroutines: u64, calls: usize, spread: usize) -> Self {
+        let stack = |i: u64| [vec![0], vec![1; calls + i as usize * spread], vec![2]].concat();
+        let goroutine =
+            |i| Goroutine { goid: i + 1, status: 4, wait_reason: 2, stack: stack(i), ..Goroutine::default() };
+        let all: Vec<Goroutine> = (0..goroutines).map(goroutine).collect();
+        let functions = &[
+            ("runtime.gopark", 40, 16, false, None),
+            ("main.main", 10, 40, false, None),
+            ("runtime.goexit", 50, 0, true, None),
+        ];
+        let site = Site { stack: vec![1], size: 64, ..Site::default() };
+        let mut process = Process::build(Flavour::Go27, functions, &[site], &all);
+        process.with_heap(Flavour::Go27, synthetic::SPANS, synthetic::TYPES);
+        Self::of(process, Flavour::Go27)
+    }
+
     fn of(process: Process, flavour: Flavour) -> Self {
         let runtime = synthetic::runtime(&process, flavour);
         Self { process, runtime, registers: Vec::new() }

@@ -44,6 +44,33 @@ pub struct Goroutine {
     pub labels: Arc<[Label]>,
     /// Size of its stack in bytes.
     pub stack_bytes: u64,
+    /// Bytes of it that are in use; 0 of one that runs, and it is not known how far.
+    pub stack_used: u64,
+    /// How deep its stack is.
+    pub depth: Depth,
+}
+
+/// Number of calls on a stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Calls, those that the compiler made left out; 0 if nothing is known.
+    pub calls: u64,
+    /// Whether not all of them were seen: the rest of the stack that is in use is taken to have calls of the
+    /// same size.
+    pub estimated: bool,
+}
+
+impl Depth {
+    /// Of a stack of which `seen` calls took `walked` of the `used` bytes; `whole` says that there are no
+    /// more.
+    pub(crate) fn of(seen: usize, walked: u64, used: u64, whole: bool) -> Self {
+        let seen = seen as u64;
+        if whole || walked == 0 {
+            return Self { calls: seen, estimated: !whole && seen > 0 };
+        }
+        let calls = u128::from(seen) * u128::from(used) / u128::from(walked);
+        Self { calls: seen.max(u64::try_from(calls).unwrap_or(u64::MAX)), estimated: true }
+    }
 }
 
 impl Goroutine {

@@ -20,17 +20,18 @@ use rustc_hash::FxHashMap;
 use self::calls::Expander;
 use self::g::{RawG, distinct, pointers, stack_of, threads};
 use self::gaps::GapTally;
+use self::stack_sampling::Sampled;
 use self::status::Presence;
 use self::thread_state::{ThreadState, thread_states};
 use self::unwind::{Trace, Unwinder};
 use crate::binary::pclntab::Symbolizer;
-use crate::bounds::{MAX_DECODED, MAX_STEPS};
+use crate::bounds::{MAX_DECODED, MAX_STEPS, RECONSTRUCT_WINDOW};
 use crate::gap::Gap;
 use crate::runtime::Runtime;
 
 pub use ancestors::Ancestor;
 pub use calls::{Call, CallSite};
-pub use decoded::{Goroutine, Goroutines, is_system};
+pub use decoded::{Depth, Goroutine, Goroutines, is_system};
 pub use labels::{Label, LabelSalt};
 pub use status::Status;
 
@@ -88,8 +89,9 @@ pub fn decode_all_goroutines(
                         lost.add(why);
                         continue;
                     }
-                    out.live.push(decoder.decode(&raw, status));
-                    kinds.push(raw.kind());
+                    let (goroutine, walked) = decoder.decode(&raw, status);
+                    out.live.push(goroutine);
+                    kinds.push(Sampled { kind: raw.kind(), used: raw.used_bytes(), walked });
                 }
                 Presence::Dead => out.dead += 1,
                 Presence::ExtraThread => out.extra_threads += 1,
@@ -138,7 +140,8 @@ struct Decoder<'a, 'b> {
 }
 
 impl Decoder<'_, '_> {
-    fn decode(&mut self, raw: &RawG, status: Status) -> Goroutine {
+    /// The goroutine, and the bytes of its stack that were walked.
+    fn decode(&mut self, raw: &RawG, status: Status) -> (Goroutine, u64) {
         let left_out = raw.resume().is_some_and(|(_, sp)| self.mem.u64(sp).is_err() && raw.stack.contains(sp));
         let (mut trace, no_registers) = match raw.resume() {
             _ if self.steps == 0 => {
@@ -150,12 +153,23 @@ impl Decoder<'_, '_> {
         };
         let mut cut = trace.cut.take();
         self.steps = self.steps.saturating_sub(trace.steps.len());
-        let stack = self.expander.calls(trace, &mut self.room).unwrap_or_else(|| {
+        let walked = trace.walked.len();
+        // Of one that runs it is not noted how much it uses. Where more than was walked: at least half, or it
+        // would not have been given so much.
+        let more = trace.absent || (no_registers.is_some() && walked >= RECONSTRUCT_WINDOW / 4 * 3);
+        let used = match raw.used_bytes() {
+            0 if more => (raw.stack.len() / 2).max(walked),
+            0 => walked,
+            used => used,
+        };
+        let stack = self.expander.calls(trace.steps, &mut self.room).unwrap_or_else(|| {
             cut = Some(NO_ROOM.into());
             Arc::default()
         });
+        let calls = stack.iter().filter(|c| !c.elided).count();
+        let whole = cut.is_none() && !more;
         let reason = self.rt.layout.wait_reasons.get(usize::from(raw.wait_reason)).copied();
-        Goroutine {
+        let goroutine = Goroutine {
             goid: raw.goid,
             status,
             wait_reason: match status {
@@ -175,7 +189,10 @@ impl Decoder<'_, '_> {
             locked: raw.locked,
             labels: self.labels(raw.labels),
             stack_bytes: raw.stack.len(),
-        }
+            stack_used: used,
+            depth: Depth::of(calls, walked, used, whole),
+        };
+        (goroutine, walked)
     }
 
     /// A goroutine on a thread: by the thread's registers if they lead to its beginning, else by what its
@@ -189,7 +206,7 @@ impl Decoder<'_, '_> {
             },
         };
         let trace = self.unwinder.reconstruct(raw);
-        (trace.unwrap_or_else(|| Trace { steps: Vec::new(), cut: Some(why.clone()) }), Some(why))
+        (trace.unwrap_or_else(|| Trace { cut: Some(why.clone()), ..Trace::default() }), Some(why))
     }
 
     fn labels(&mut self, at: Addr) -> Arc<[Label]> {

@@ -3,6 +3,7 @@
 //! open: a look costs two microseconds.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lastgasp_inferior::resident_bytes;
@@ -58,15 +59,18 @@ struct Level {
 /// Page cache is read again after this time where it could matter.
 const CACHE_AGE: Duration = Duration::from_millis(100);
 
-/// What a limit file says; `u64::MAX` for no limit.
-fn limit_in(file: &File) -> u64 {
-    read_number(file).and_then(Cgroup::as_limit).unwrap_or(u64::MAX)
+/// What a limit file says, `u64::MAX` for no limit; `None` of a group that is gone.
+fn limit_in(file: &File) -> Option<u64> {
+    let text = read_text::<32>(file)?;
+    let text = text.trim();
+    // Version 2 says `max`.
+    (!text.is_empty()).then(|| text.parse().ok().and_then(Cgroup::as_limit).unwrap_or(u64::MAX))
 }
 
 impl Level {
     fn of(group: Cgroup) -> Option<Self> {
         let limit = File::open(group.limit_file()).ok()?;
-        let bytes = limit_in(&limit);
+        let bytes = limit_in(&limit)?;
         let usage = File::open(group.usage_file()).ok()?;
         let stat = File::open(group.memory.join("memory.stat")).ok()?;
         let source = group.limit_file().display().to_string();
@@ -140,9 +144,26 @@ impl LimitUsage {
         self.refreshed = Instant::now();
         self.follow();
         for level in &mut self.levels {
-            level.bytes = limit_in(&level.limit);
+            level.bytes = limit_in(&level.limit).unwrap_or(u64::MAX);
         }
         self.choose(rss, machine);
+    }
+
+    /// Reads the limits of one that has just died, as far as its groups still say them: one that was written to
+    /// since the last look is what it died at. On cgroup v2 the kernel kills within the very write that lowers a
+    /// limit below what is used, and nobody has looked since.
+    pub fn read_last_words(&mut self) {
+        let mut written = None;
+        for (i, level) in self.levels.iter_mut().enumerate() {
+            if let Some(now) = limit_in(&level.limit).filter(|now| *now != level.bytes) {
+                level.bytes = now;
+                written = (now < u64::MAX).then_some(i).or(written);
+            }
+        }
+        if let Some(level) = written.and_then(|i| self.levels.get(i)) {
+            (self.nearest, self.limit) = (written, Some((level.bytes, level.source.clone())));
+            self.changes += 1;
+        }
     }
 
     /// A service manager may move a process, and remove the group that it was in: of that one the open files
@@ -260,6 +281,11 @@ impl LimitUsage {
     /// All limits that hold for it, with their groups, innermost first: bytes.
     pub fn limits(&self) -> impl Iterator<Item = (&Cgroup, u64)> + Clone {
         self.levels.iter().filter(|l| l.bytes < u64::MAX).map(|l| (&l.group, l.bytes))
+    }
+
+    /// Files in which a limit for it stands, or may be written to, innermost first.
+    pub fn limit_files(&self) -> impl Iterator<Item = PathBuf> + Clone {
+        self.levels.iter().map(|l| l.group.limit_file())
     }
 
     /// Bytes that count against the limit. `rss` is asked for where no group's limit counts.

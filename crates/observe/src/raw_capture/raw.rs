@@ -2,14 +2,18 @@
 
 use std::time::{Duration, SystemTime};
 
-use lastgasp_goruntime::{Evidence, Gap, Runtime, SpanTable};
+use lastgasp_goruntime::{Evidence, Gap, MemStats, Runtime, SpanTable};
 use lastgasp_inferior::{Resident, ThreadRegisters, Usage};
 
 use super::binary::Binary;
 use crate::kernel::cgroup::Charge;
+use crate::kernel::neighbours::Neighbours;
 use crate::target::baselines::BaselineHistory;
 use crate::target::identity::Identity;
 use crate::target::timeline::Timeline;
+
+/// What a gap is of that says why nothing of a target was copied: all that is known is the watch before.
+pub const NOTHING_COPIED: &str = "evidence";
 
 /// Before or after a kill, or at somebody's wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +66,18 @@ pub struct RawCapture {
     pub registers: Vec<ThreadRegisters>,
     /// Its memory use, and when that was read on the timeline's clock.
     pub usage: Option<(Usage, u64)>,
+    /// The runtime's gauges of the moment when its memory use was read, where that is not the copy's.
+    pub gauges_at_usage: Option<MemStats>,
+    /// How long it had lived.
+    pub age: Option<Duration>,
+    /// The other processes that count against its limit, and when they were looked at on the timeline's clock.
+    pub neighbours: Option<(Neighbours, u64)>,
     /// The heap's span table.
     pub spans: Option<Spans>,
     /// What of its mappings is resident.
     pub residency: Option<Vec<Resident>>,
+    /// When that was read, on the timeline's clock.
+    pub residency_t_ms: u64,
     /// What is charged to its memory cgroup.
     pub charge: Option<Charge>,
     /// The limit that applies, and where it stands.
@@ -91,6 +103,12 @@ pub struct Spans {
 }
 
 impl RawCapture {
+    /// Whether nothing of the target was copied.
+    #[must_use]
+    pub fn is_of_the_flight_ring(&self) -> bool {
+        self.evidence.snapshot.is_empty() && self.evidence.gaps.iter().any(|g| g.what == NOTHING_COPIED)
+    }
+
     /// Leaves out all that is not needed to tell what the memory is held by, for a second attempt at decoding
     /// what the first one stumbled over; `why` becomes a gap.
     pub fn reduce(&mut self, why: &str) {

@@ -6,12 +6,17 @@ use std::collections::VecDeque;
 
 use lastgasp_goruntime::{Counts, MemStats};
 use lastgasp_inferior::Addr;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Most looks that are kept.
 const MAX_LOOKS: usize = 24;
 /// Bytes that one ring may take.
 const DEFAULT_BYTES: usize = 2 << 20;
+
+/// Most sites whose stacks are kept: some 20 kB for each target.
+const MAX_STACKS: usize = 48;
+/// Frames of a stack that is kept; the runtime keeps 128.
+const MAX_FRAMES: usize = 64;
 
 /// Raw counts (current) of a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +50,8 @@ pub struct BaselineHistory {
     numbers: FxHashMap<Addr, u32>,
     looks: VecDeque<Look>,
     most_bytes: usize,
+    /// Stacks of the sites that held most at the newest look: who dies without a copy takes the others along.
+    stacks: FxHashMap<Addr, Box<[Addr]>>,
 }
 
 /// One look.
@@ -68,7 +75,13 @@ impl BaselineHistory {
     /// An empty ring that takes at most about so many bytes (the newest look is kept in any case).
     #[must_use]
     pub(crate) fn with_bytes(most_bytes: usize) -> Self {
-        Self { newest: Vec::new(), numbers: FxHashMap::default(), looks: VecDeque::new(), most_bytes }
+        Self {
+            newest: Vec::new(),
+            numbers: FxHashMap::default(),
+            looks: VecDeque::new(),
+            most_bytes,
+            stacks: FxHashMap::default(),
+        }
     }
 
     /// Adds a look.
@@ -110,6 +123,25 @@ impl BaselineHistory {
         self.thin();
     }
 
+    /// Keeps the stacks of the sites that hold most at the newest look; `of` gives a site's. Frames beyond
+    /// [`MAX_FRAMES`] are left out.
+    pub fn keep_stacks<'a>(&mut self, of: impl IntoIterator<Item = (Addr, &'a [Addr])>) {
+        let mut largest: Vec<&SiteCounts> = self.newest.iter().filter(|s| s.in_use.bytes > 0).collect();
+        largest.sort_unstable_by_key(|s| std::cmp::Reverse(s.in_use.bytes));
+        largest.truncate(MAX_STACKS);
+        let wanted: FxHashSet<Addr> = largest.iter().map(|s| s.addr).collect();
+        self.stacks.retain(|addr, _| wanted.contains(addr));
+        for (addr, stack) in of.into_iter().filter(|(addr, _)| wanted.contains(addr)) {
+            self.stacks.entry(addr).or_insert_with(|| stack.iter().take(MAX_FRAMES).copied().collect());
+        }
+    }
+
+    /// The stack of a site that held much at the newest look.
+    #[must_use]
+    pub fn stack(&self, site: Addr) -> Option<&[Addr]> {
+        self.stacks.get(&site).map(|s| &**s)
+    }
+
     /// When its looks were, on the timeline's clock, oldest first.
     #[must_use]
     pub fn times(&self) -> Vec<u64> {
@@ -129,6 +161,7 @@ impl BaselineHistory {
         changes * size_of::<(u32, SiteCounts)>()
             + self.newest.len() * (size_of::<SiteCounts>() + size_of::<(Addr, u32)>() * 2)
             + self.looks.len() * size_of::<Look>()
+            + self.stacks.values().map(|s| size_of_val(&**s) + 32).sum::<usize>()
     }
 
     /// The look of that index, oldest first, whole again. Sites that held nothing then are left out.
@@ -249,6 +282,24 @@ mod tests {
             assert!(ring.bytes() <= 64 << 10, "{}", ring.bytes());
         }
         assert!(ring.times().len() >= 2);
+    }
+
+    /// Stacks of those that hold most now; a site that has been overtaken gives its up.
+    #[test]
+    fn stacks_of_the_largest_are_kept() {
+        let mut ring = BaselineHistory::default();
+        let frames: Vec<Addr> = (0..100).map(Addr).collect();
+        let sites = 1..=200u64;
+        ring.push(look(0, sites.clone().map(|a| site(a, a)).collect()));
+        ring.keep_stacks(sites.clone().map(|a| (Addr(a), frames.as_slice())));
+        assert_eq!(ring.stacks.len(), MAX_STACKS);
+        assert_eq!(ring.stack(Addr(200)).map(<[Addr]>::len), Some(MAX_FRAMES));
+        assert!(ring.stack(Addr(100)).is_none());
+        let kept = ring.bytes();
+        ring.push(look(1000, sites.clone().map(|a| site(a, if a == 100 { 1 << 20 } else { a })).collect()));
+        ring.keep_stacks(sites.map(|a| (Addr(a), frames.as_slice())));
+        assert!(ring.stack(Addr(100)).is_some() && ring.stack(Addr(200 - MAX_STACKS as u64 + 1)).is_none());
+        assert!(ring.stacks.len() == MAX_STACKS && ring.bytes() < kept + 1024);
     }
 
     proptest! {

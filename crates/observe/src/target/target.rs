@@ -114,6 +114,7 @@ impl Target {
         };
         let sites = profile.buckets.iter().map(counts).filter(|c| c.allocated.objects > 0).collect();
         self.baselines.push(Baseline { t_ms, sites, rate: profile.rate, gauges });
+        self.baselines.keep_stacks(profile.buckets.iter().map(|b| (b.addr, b.stack.as_slice())));
     }
 
     /// Whether it keeps no memory profile now: to Go's runtime any rate that is not positive is off.

@@ -13,6 +13,7 @@ mod attach_latency;
 mod calm_sampler;
 mod gate;
 mod library_rescan;
+mod limit_notices;
 mod memory_alarm;
 mod memory_notices;
 mod messages;

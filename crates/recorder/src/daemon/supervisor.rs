@@ -20,6 +20,7 @@ use super::admission::{Admission, Admitted, Known};
 use super::assignment::{Assignment, NoWorker, Relapses};
 use super::attach::{Attached, Attachers, Looked};
 use super::calm_sampler::{CalmSampler, Job};
+use super::limit_notices::LimitNotices;
 use super::memory_notices::MemoryNotices;
 use super::messages::{Inbox, Message};
 use super::pin_probe_thread::ProbeThread;
@@ -42,10 +43,21 @@ use crate::watch::watch_loop::Rules;
 const PROCESS_EVENTS: u64 = u64::MAX;
 const WAKEUP: u64 = u64::MAX - 1;
 const MEMORY_NOTICES: u64 = u64::MAX - 2;
-/// How often limits are read again, and whether a process is still in its group: after a quarter of the time
-/// that it is watched for, within these. A new process may be moved into its group, and be given its limit,
-/// after its start; later that is seldom.
+const LIMIT_NOTICES: u64 = u64::MAX - 3;
+/// How often limits are read again unasked, and whether a process is still in its group: after a quarter of the
+/// time that it is watched for, within these. A new process may be moved into its group after its start; later
+/// that is seldom. Of a limit that is written we are told ([`LimitNotices`]); who is not told reads it every
+/// second.
 const LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// Which of a process's limits are read again at a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limits {
+    /// None, unless it is time for that.
+    WhenDue,
+    /// All: there is reason to think that they are others now.
+    Now,
+}
 
 /// Everything that the supervisor knows.
 pub(crate) struct Supervisor {
@@ -58,6 +70,7 @@ pub(crate) struct Supervisor {
     admission: Admission,
     calm_sampler: CalmSampler,
     memory_notices: MemoryNotices,
+    limit_notices: LimitNotices,
     pin_window: Option<PinWindow>,
     _probe_thread: Option<ProbeThread>,
     machine: Machine,
@@ -92,6 +105,10 @@ impl Supervisor {
         epoll.add(inbox.wakeup.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKEUP))?;
         let memory_notices = MemoryNotices::new(settings.policy.mode > Mode::Observe)?;
         epoll.add(&memory_notices, EpollEvent::new(EpollFlags::EPOLLIN, MEMORY_NOTICES))?;
+        let limit_notices = LimitNotices::new();
+        if let Some(fd) = limit_notices.fd() {
+            epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, LIMIT_NOTICES))?;
+        }
         let measured = Measured { fastest: fastest_growth(), ..Measured::default() };
         tracing::info!(
             gigabytes_per_second = format!("{:.1}", measured.fastest / 1e9),
@@ -114,6 +131,7 @@ impl Supervisor {
             admission: Admission::new(process_events, attachers),
             calm_sampler: CalmSampler::start()?,
             memory_notices,
+            limit_notices,
             pin_window: None,
             _probe_thread: probe.transpose()?,
             machine: Machine::detect(),
@@ -148,6 +166,7 @@ impl Supervisor {
                         let _ = self.inbox.wakeup.read();
                     }
                     MEMORY_NOTICES => self.hear_memory_notices(),
+                    LIMIT_NOTICES => self.hear_limit_notices(),
                     pid => self.ended(pid as i32),
                 }
             }
@@ -206,8 +225,22 @@ impl Supervisor {
                 Some(Assignment::Supervisor(watch)) => {
                     // It may be a kill already, and the group be gone when its end is heard of.
                     watch.counters.keep_up();
-                    self.look(pid);
+                    // Of what, if we know of no limit near? Of one that was written a moment ago.
+                    self.look(pid, Limits::Now);
                 }
+                None => {}
+            }
+        }
+    }
+
+    /// Somebody has written to a group's limit file: the new limit counts from now on, whoever looks at its
+    /// processes.
+    fn hear_limit_notices(&mut self) {
+        for pid in self.limit_notices.heard() {
+            tracing::debug!(pid, event = "limit-notice", "a limit of its was written");
+            match self.watched.get(&pid).map(|w| &w.assignment) {
+                Some(Assignment::Worker(call)) => call.look(),
+                Some(Assignment::Supervisor(_)) => self.look(pid, Limits::Now),
                 None => {}
             }
         }
@@ -275,8 +308,7 @@ impl Supervisor {
             "watched"
         );
         self.count(|c| c.discovered += 1);
-        self.memory_notices.follow(pid, watch.limit_usage.limits());
-        watch.decisions.told = self.memory_notices.tell_of(pid);
+        self.listen_for_limits(&mut watch);
         let now = Instant::now();
         self.watched.insert(
             pid,
@@ -288,7 +320,14 @@ impl Supervisor {
             },
         );
         self.listen_for_end(pid);
-        self.look(pid);
+        self.look(pid, Limits::WhenDue);
+    }
+
+    /// Has the kernel tell of the way to its limits as they are now, and of other ones.
+    fn listen_for_limits(&mut self, watch: &mut TargetWatch) {
+        self.limit_notices.follow(watch.pid, watch.limit_usage.limit_files());
+        self.memory_notices.follow(watch.pid, watch.limit_usage.limits());
+        watch.decisions.told = self.memory_notices.tell_of(watch.pid);
     }
 
     fn listen_for_end(&self, pid: i32) {
@@ -302,12 +341,12 @@ impl Supervisor {
     fn look_at_all_that_are_due(&mut self) {
         let mut round = Schedule::round(Instant::now());
         while let Some(pid) = self.schedule.next_of(&mut round) {
-            self.look(pid);
+            self.look(pid, Limits::WhenDue);
         }
     }
 
     /// One look at a calm process's cgroup.
-    fn look(&mut self, pid: i32) {
+    fn look(&mut self, pid: i32, limits: Limits) {
         self.machine.refresh(Duration::from_millis(200));
         let Some(watched) = self.watched.get_mut(&pid) else { return };
         let Assignment::Supervisor(watch) = &mut watched.assignment else { return };
@@ -317,9 +356,14 @@ impl Supervisor {
         }
         let rss = || lastgasp_inferior::resident_bytes(pid).unwrap_or(0);
         // Limits change seldom; which of them is nearest may change at once.
-        let limits = Duration::from_millis(watch.clock.now_ms() / 4).clamp(LIMITS.0, LIMITS.1);
-        if watch.limit_usage.age() > limits || watch.limit_usage.is_outdated(&self.machine) {
+        let told_of_limits = self.limit_notices.tell_of(pid);
+        let most = if told_of_limits { LIMITS.1 } else { LIMITS.0 };
+        let age = Duration::from_millis(watch.clock.now_ms() / 4).clamp(LIMITS.0, most);
+        // Two looks are hardly ever a whole second apart to the microsecond.
+        let due = watch.limit_usage.age() + Duration::from_millis(20) > age;
+        if limits == Limits::Now || due || watch.limit_usage.is_outdated(&self.machine) {
             watch.refresh_limits(rss, &self.machine);
+            self.limit_notices.follow(pid, watch.limit_usage.limit_files());
             self.memory_notices.follow(pid, watch.limit_usage.limits());
             watch.decisions.told = self.memory_notices.tell_of(pid);
             // Where nobody tells of an exec, it is looked for: what was held of the old program would stay
@@ -355,7 +399,9 @@ impl Supervisor {
                 busy: Arc::clone(&watched.busy),
             });
         }
-        self.schedule.set_after(pid, Instant::now(), step.sleep);
+        // Who is not told of another limit looks for it.
+        let sleep = if told_of_limits { step.sleep } else { step.sleep.min(LIMITS.0) };
+        self.schedule.set_after(pid, Instant::now(), sleep);
         if danger {
             self.start_worker(pid, Task::Watch);
         }
@@ -452,6 +498,9 @@ impl Supervisor {
                 self.admission.pass(pid);
             }
             StopReason::Calm | StopReason::CalledAway => {
+                let mut watch = watch;
+                // Its worker may have seen other limits.
+                self.listen_for_limits(&mut watch);
                 if let Some(watched) = self.watched.get_mut(&pid) {
                     watched.assignment = Assignment::Supervisor(watch);
                     self.schedule.set(pid, Instant::now());
@@ -465,6 +514,7 @@ impl Supervisor {
     /// It is watched no longer, whoever did.
     fn forget(&mut self, pid: i32) {
         self.memory_notices.forget(pid);
+        self.limit_notices.forget(pid);
         self.schedule.forget(pid);
         if let Some(Watched { assignment: Assignment::Supervisor(watch), .. }) = self.watched.remove(&pid)
             && let Some(exit) = &watch.exit

@@ -5,12 +5,13 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use lastgasp_goruntime::Extent;
+use lastgasp_goruntime::{Extent, Gap};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::raw_capture::Phase;
+use lastgasp_observe::raw_capture::{Phase, RawCapture};
 use lastgasp_observe::target::Target;
+use lastgasp_observe::target::baselines::BaselineHistory;
 use lastgasp_observe::target::timeline::Sample;
 use nix::sys::eventfd::EventFd;
 
@@ -126,8 +127,11 @@ impl Sleeper for Worker {
                 self.looked = self.looked.max(before);
                 Woken::Exited
             }
-            // Looked at at once if it was only the kernel's notice: as if its time had come.
-            (_, true) if self.wakeup.read().is_ok_and(|rung| rung >= LEAVE) => Woken::CalledAway,
+            // Looked at at once if it was only the kernel's notice.
+            (_, true) => match self.wakeup.read() {
+                Ok(rung) if rung >= LEAVE => Woken::CalledAway,
+                _ => Woken::Told,
+            },
             _ => Woken::Due,
         }
     }
@@ -178,6 +182,24 @@ impl Actor for Worker {
         });
         let _ = self.common.captured.send(Captured { raw, began, answered, detected, share });
         Ok(())
+    }
+
+    fn hand_on(&mut self, mut raw: RawCapture) {
+        let began = Instant::now();
+        let samples = size_of_val(raw.timeline.samples.as_slice()) as u64;
+        let reserve = |bytes| self.common.budget.reserve(bytes);
+        let share = reserve(samples + raw.baselines.bytes() as u64).or_else(|| {
+            raw.baselines = BaselineHistory::default();
+            raw.evidence.gaps.push(Gap::new("baselines", "too much evidence waits to be written (limits.memory)"));
+            reserve(samples)
+        });
+        let Some(share) = share else { return };
+        let (answered, detected) = (began.duration_since(self.woken), began.duration_since(self.looked));
+        TargetStatus::change(&self.status, |s| {
+            s.captures += 1;
+            s.last_capture_unix = SystemTime::UNIX_EPOCH.elapsed().ok().map(|since| since.as_secs());
+        });
+        let _ = self.common.captured.send(Captured { raw, began, answered, detected, share });
     }
 
     fn brake(&mut self, act: BrakeAct, limit_usage: &LimitUsage) -> Result<bool, String> {

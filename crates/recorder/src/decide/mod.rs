@@ -1,5 +1,6 @@
 //! Decisions: pure functions of samples and of what was measured.
 
+pub(crate) mod collector;
 pub mod forecast;
 pub mod pin_window;
 pub mod policy;

@@ -365,6 +365,10 @@ impl Actor for Watch<'_> {
         Ok(())
     }
 
+    fn hand_on(&mut self, raw: RawCapture) {
+        let _ = self.sender.send(Captured { raw, source: None });
+    }
+
     /// The group is the command's own, with the limit that its user asked for: nothing is braked there.
     fn brake(&mut self, _act: BrakeAct, _limit_usage: &LimitUsage) -> Result<bool, String> {
         Ok(false)

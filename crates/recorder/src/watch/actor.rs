@@ -4,6 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use lastgasp_observe::kernel::limit::LimitUsage;
+use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::Sample;
 
@@ -16,6 +17,8 @@ use crate::take::CaptureContext;
 pub(crate) enum Woken {
     /// Time.
     Due,
+    /// The kernel has told of its memory, or of a limit of its: that is read again at this look.
+    Told,
     /// The process has ended.
     Exited,
     /// Somebody wants us elsewhere.
@@ -33,6 +36,8 @@ pub(crate) trait Actor: Sleeper {
     /// Takes evidence and hands it on; the target is stopped for it if it lives. Gives why there is none, if
     /// so. What is taken after `until` is worth nothing.
     fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String>;
+    /// Hands on what is known of a dead target without a copy of its memory.
+    fn hand_on(&mut self, raw: RawCapture);
     /// Sets the brake or takes it back; gives whether anything was done.
     fn brake(&mut self, act: BrakeAct, limit_usage: &LimitUsage) -> Result<bool, String>;
     /// A look was taken.

@@ -27,6 +27,8 @@ pub(crate) struct Look {
     pub(crate) limit: Option<u64>,
     /// Whether its address space is held.
     pub(crate) pinned: bool,
+    /// The usage up to which growth is the collector's ordinary climb, if its gauges were read.
+    pub(crate) collects_at: Option<u64>,
 }
 
 /// A decision, and what it was made by.
@@ -67,14 +69,14 @@ impl Decisions {
     /// Notes a look, and decides: gives what is to be remembered of that ([`Decisions::remember`]) and what
     /// is to be done.
     pub(crate) fn decide(&mut self, policy: &Policy, measured: Measured, look: Look) -> (Memory, Step) {
-        let Look { point, limit, pinned } = look;
+        let Look { point, limit, pinned, collects_at } = look;
         if self.points.len() >= 2 * RECENT {
             self.points.drain(..RECENT);
         }
         self.points.push(point);
         let points = self.points.get(self.points.len().saturating_sub(RECENT)..).unwrap_or_default();
         let (told, brake_failed) = (self.told, self.brake_failed);
-        policy.step(measured, &self.memory, Seen { points, limit, pinned, told, brake_failed })
+        policy.step(measured, &self.memory, Seen { points, limit, pinned, told, collects_at, brake_failed })
     }
 
     /// What was decided is carried out.

@@ -32,15 +32,16 @@ pub(crate) fn sleep(exit: Option<BorrowedFd<'_>>, other: Option<BorrowedFd<'_>>,
 }
 
 /// Takes evidence; gives beside it why it is worth nothing, if so: killed between the decision and the copy
-/// (seen on a starved virtual machine), and without the runtime's own numbers there is nothing to say.
+/// (seen on a starved virtual machine), where what is held is read afterwards; and without the runtime's own
+/// numbers there is nothing to say. Of one that is not held what was read in its last moment is all there will be.
 pub(crate) fn take_in_time(
     target: &Target,
     stopper: Option<&Stopper>,
     context: CaptureContext<'_>,
 ) -> (RawCapture, Option<String>) {
-    let phase = context.phase;
+    let (phase, only_copy) = (context.phase, context.only_copy);
     let raw = take(target, stopper, context);
-    let dead = phase == Phase::PreKill && raw.stopped.is_zero() && !target.process.is_alive();
+    let dead = phase == Phase::PreKill && !only_copy && raw.stopped.is_zero() && !target.process.is_alive();
     let worthless = dead || MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err();
     let why = worthless.then(|| match phase {
         Phase::PreKill => "too late: it was dead before it was copied".into(),

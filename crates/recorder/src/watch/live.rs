@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use lastgasp_observe::kernel::exit::{Risen, by_sigkill, how_it_ended};
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::target::timeline::Sample;
+use lastgasp_observe::raw_capture::{Phase, Reason};
+use lastgasp_observe::target::timeline::{LAST_LOOK, Sample};
 use nix::sys::wait::WaitStatus;
 
 use super::actor::Actor;
@@ -16,7 +17,9 @@ use super::observed::{Limit, Observed, Pace, Taking};
 use super::stop_reason::{ExitReport, StopReason};
 use super::target_watch::TargetWatch;
 use super::watch_loop::{Rules, after_death, watch_loop};
+use crate::decide::collector::collects_at;
 use crate::decide::policy::{BrakeAct, Exit, State, Step};
+use crate::take::from_the_flight_ring;
 
 /// A watch, with the history that it has for itself as long as it goes on.
 struct Live<'a> {
@@ -25,7 +28,12 @@ struct Live<'a> {
     machine: &'a mut Machine,
     /// How it ended, if that was asked before its history was had.
     end: Option<End>,
+    /// The usage up to which growth is the collector's ordinary climb, at the last look.
+    collects_at: Option<u64>,
 }
+
+/// Evidence that was taken so shortly before a death is of that death.
+const IN_THIS_CRISIS: Duration = Duration::from_secs(60);
 
 /// How a process ended.
 type End = (Option<WaitStatus>, Exit);
@@ -40,7 +48,12 @@ impl TargetWatch {
         until_calm: Option<Duration>,
     ) -> StopReason {
         let history = Arc::clone(&self.history);
-        watch_loop(&mut Live { watch: self, history: lock(&history), machine, end: None }, rules, actor, until_calm)
+        watch_loop(
+            &mut Live { watch: self, history: lock(&history), machine, end: None, collects_at: None },
+            rules,
+            actor,
+            until_calm,
+        )
     }
 
     /// Reads what is left of one that has ended.
@@ -48,8 +61,14 @@ impl TargetWatch {
         // Before its history is waited for, which whoever samples it lightly may have: its group may be
         // removed in the next millisecond, and itself be reaped, and nobody says how it ended then.
         let (died, end) = (Instant::now(), Some(self.end(machine)));
+        self.limit_usage.read_last_words();
         let history = Arc::clone(&self.history);
-        after_death(&mut Live { watch: self, history: lock(&history), machine, end }, died, rules, actor)
+        after_death(
+            &mut Live { watch: self, history: lock(&history), machine, end, collects_at: None },
+            died,
+            rules,
+            actor,
+        )
     }
 
     /// How it ended, after it has.
@@ -123,17 +142,24 @@ impl Observed for Live<'_> {
         let history = &mut *self.history;
         // The dead have no RSS: near the end it is noted at every look.
         if state == State::Armed || history.last_usage.is_none_or(|(_, t)| history.timeline.now_ms() >= t + 1000) {
-            let now = history.timeline.now_ms();
-            history.last_usage = history.target.process.usage().map(|u| (u, now)).or(history.last_usage);
+            history.note_usage();
         }
         history.is_now_in(&self.watch.identity.cgroup);
-        let sample = history.sample(&mut self.watch.limit_usage)?;
+        let (sample, gauges) = history.sample(&mut self.watch.limit_usage)?;
         history.timeline.push(sample);
+        self.collects_at = collects_at(sample.usage, &gauges);
         Some(sample)
+    }
+
+    fn collects_at(&self) -> Option<u64> {
+        self.collects_at
     }
 
     fn keep_up(&mut self, pace: Pace, state: State) {
         self.history.keep_up(pace, state);
+        if state == State::Armed {
+            self.history.near_its_end(self.watch.limit_usage.limiting());
+        }
     }
 
     fn limit(&self) -> Option<Limit> {
@@ -150,7 +176,11 @@ impl Observed for Live<'_> {
     }
 
     fn end(&mut self) -> (Option<WaitStatus>, Exit) {
-        let end = self.end.take().unwrap_or_else(|| self.watch.end(self.machine));
+        let end = self.end.take().unwrap_or_else(|| {
+            let end = self.watch.end(self.machine);
+            self.watch.limit_usage.read_last_words();
+            end
+        });
         self.history.is_now_in(&self.watch.identity.cgroup);
         end
     }
@@ -180,9 +210,29 @@ impl Observed for Live<'_> {
     }
 
     fn take(&mut self, actor: &mut dyn Actor, taking: Taking) -> Result<(), String> {
-        let mut context = self.history.context(taking.phase, taking.reason, self.watch.limit_usage.limit.clone());
+        let usage = &self.watch.limit_usage;
+        let mut context = self.history.context(taking.phase, taking.reason, usage.limit.clone(), usage.limiting());
+        context.only_copy = taking.patience.is_some();
         context.patience = taking.patience.unwrap_or(context.patience);
-        actor.take(&self.history.target, context, taking.until)
+        let now = context.timeline.now_ms();
+        actor.take(&self.history.target, context, taking.until)?;
+        self.history.taken_ms = Some(now);
+        Ok(())
+    }
+
+    fn leave_what_is_known(&mut self, actor: &mut dyn Actor, reason: Reason, why: &str) {
+        let now = self.history.timeline.now_ms();
+        if self.history.taken_ms.is_some_and(|taken| now <= taken + IN_THIS_CRISIS.as_millis() as u64) {
+            return;
+        }
+        // Looks of calm times are in no sample, and the dead have no usage.
+        if let Some(last) = self.watch.decisions.last() {
+            let before = now.saturating_sub(last.t_ms);
+            self.history.timeline.note(LAST_LOOK, format!("{} bytes in use {before} ms before the end", last.bytes));
+        }
+        let usage = &self.watch.limit_usage;
+        let context = self.history.context(Phase::PostKill, reason, usage.limit.clone(), usage.limiting());
+        actor.hand_on(from_the_flight_ring(&self.history.target, context, why));
     }
 
     fn brake(&mut self, actor: &mut dyn Actor, act: BrakeAct) -> Result<bool, String> {
@@ -197,6 +247,7 @@ mod tests {
     use lastgasp_goruntime::{BuildInfo, EvidencePlan, Globals, ModuleData, Runtime};
     use lastgasp_inferior::{Addr, AddrRange, Arch, LiveProcess};
     use lastgasp_observe::kernel::limit::LimitUsage;
+    use lastgasp_observe::raw_capture::RawCapture;
     use lastgasp_observe::target::Target;
     use lastgasp_observe::target::baselines::BaselineHistory;
     use lastgasp_observe::target::identity::Identity;
@@ -219,6 +270,8 @@ mod tests {
         fn take(&mut self, _: &Target, _: CaptureContext<'_>, _: Instant) -> Result<(), String> {
             Ok(())
         }
+
+        fn hand_on(&mut self, _: RawCapture) {}
 
         fn brake(&mut self, _: BrakeAct, _: &LimitUsage) -> Result<bool, String> {
             Ok(false)

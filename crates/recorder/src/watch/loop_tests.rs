@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use lastgasp_observe::kernel::limit::LimitUsage;
-use lastgasp_observe::raw_capture::Phase;
+use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::Sample;
 use nix::sys::signal::Signal;
@@ -195,6 +195,10 @@ impl Observed for Fake {
         })
     }
 
+    fn collects_at(&self) -> Option<u64> {
+        None
+    }
+
     fn keep_up(&mut self, pace: Pace, _state: State) {
         if pace == Pace::Steady {
             self.world.say("steady");
@@ -268,6 +272,10 @@ impl Observed for Fake {
         if self.world.in_vain { Err("too late: it was dead before it was copied".into()) } else { Ok(()) }
     }
 
+    fn leave_what_is_known(&mut self, _actor: &mut dyn Actor, reason: Reason, why: &str) {
+        self.world.say(format!("left: {reason:?}: {why}"));
+    }
+
     fn brake(&mut self, _actor: &mut dyn Actor, act: BrakeAct) -> Result<bool, String> {
         self.world.say(format!("asked for: {act:?}"));
         if self.world.refuses_brake { Err("somebody else brakes here".into()) } else { Ok(true) }
@@ -297,6 +305,10 @@ impl Sleeper for FakeActor {
 impl Actor for FakeActor {
     fn take(&mut self, _target: &Target, _context: CaptureContext<'_>, _until: Instant) -> Result<(), String> {
         unreachable!("the fake target takes")
+    }
+
+    fn hand_on(&mut self, _raw: RawCapture) {
+        unreachable!("the fake target leaves what is known")
     }
 
     fn brake(&mut self, _act: BrakeAct, _limit_usage: &LimitUsage) -> Result<bool, String> {
@@ -427,6 +439,22 @@ fn a_strike_in_vain() {
     let watched = World { fate: Fate::OomKill, in_vain: true, ..World::of(ramp) }.watch_by_default();
     assert!(watched.count("freeze: too late: it was dead") >= 1);
     assert_eq!(watched.exit().unread.as_deref(), Some("too late: it was dead before it was copied"));
+    let left = "left: OomKill: too late: it was dead before it was copied";
+    assert_eq!((watched.count(left), watched.log.last().unwrap().1.as_str()), (1, left));
+}
+
+/// Killed out of the calm with nothing held, as where somebody lowers a limit below what is used: what is known
+/// is left. Nobody is written about who was killed out of the calm by somebody.
+#[test]
+fn no_death_of_memory_is_without_a_folder() {
+    for (fate, count) in [(Fate::OomKill, 1), (Fate::Killed(3_000), 0)] {
+        let world = Rc::new(World { fate, ..World::of(|_| LIMIT) });
+        let (mut target, mut actor) = (Fake::of(&world), FakeActor(Rc::clone(&world)));
+        let rules = Rules { policy: &Policy::default(), measured: MEASURED };
+        after_death(&mut target, world.began, rules, &mut actor);
+        let left = "left: OomKill: killed without the pin: nothing could be read afterwards";
+        assert_eq!(world.log.borrow().iter().filter(|(_, w)| w.as_str() == left).count(), count);
+    }
 }
 
 #[test]
@@ -445,6 +473,7 @@ fn without_the_pin_the_copy_before_the_end_is_the_only_one() {
     let world = World { fate: Fate::OomKill, ..World::of(ramp) };
     let watched = world.watch(&Policy { pin: false, ..Policy::default() }, MEASURED);
     assert!(watched.exit().oom && watched.exit().unread.is_none() && watched.count("arm") == 0);
+    assert_eq!(watched.count("left: OomKill: killed, and its memory was not held (pin.enabled)"), 1);
 }
 
 /// A limit that is lowered while all is calm is seen at the next look, and what was seen before is no slope.
@@ -469,6 +498,7 @@ fn where_the_whole_machine_is_out_of_memory_it_is_let_go_at_once() {
     let report = after_death(&mut target, world.began, rules, &mut actor);
     assert!(report.oom && report.unread.is_some_and(|why| why.contains("let go at once")) && !target.held);
     assert!(world.log.borrow().iter().all(|(_, w)| !w.starts_with("taken")));
+    assert!(world.log.borrow().iter().any(|(_, w)| w.starts_with("left: OomKill: killed because the whole machine")));
 }
 
 #[test]

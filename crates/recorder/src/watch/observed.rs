@@ -59,6 +59,8 @@ pub(crate) trait Observed {
     fn is_replaced(&self) -> bool;
     /// A look at its memory, which is noted; `None` if it is gone.
     fn sample(&mut self, state: State) -> Option<Sample>;
+    /// The usage up to which growth is the collector's ordinary climb, by the last sample.
+    fn collects_at(&self) -> Option<u64>;
     /// Notes a baseline or brings the plan up to date, when it is time for that.
     fn keep_up(&mut self, pace: Pace, state: State);
     /// The limit that will be reached first.
@@ -84,6 +86,9 @@ pub(crate) trait Observed {
     fn is_held(&self) -> bool;
     /// Has evidence of it taken.
     fn take(&mut self, actor: &mut dyn Actor, taking: Taking) -> Result<(), String>;
+    /// Has what is known of it written without a copy of its memory, and `why` there is none; unless evidence
+    /// was taken in this crisis.
+    fn leave_what_is_known(&mut self, actor: &mut dyn Actor, reason: Reason, why: &str);
     /// Has its group braked, or not any more; gives whether anything was done.
     fn brake(&mut self, actor: &mut dyn Actor, act: BrakeAct) -> Result<bool, String>;
 }

@@ -114,7 +114,7 @@ impl TargetWatch {
     pub(crate) fn decide(&mut self, policy: &Policy, measured: Measured, bytes: u64) -> (Memory, Step) {
         let point = Point { t_ms: self.clock.now_ms(), bytes };
         let limit = self.limit_usage.limit.as_ref().map(|l| l.0);
-        self.decisions.decide(policy, measured, Look { point, limit, pinned: self.pin.is_some() })
+        self.decisions.decide(policy, measured, Look { point, limit, pinned: self.pin.is_some(), collects_at: None })
     }
 
     /// A decision, for who shows it.

@@ -35,9 +35,15 @@ pub(super) fn watch_loop(
     // MB that were filled in 60 ms.
     let (came, mut pace) = (target.now(), Pace::Growing);
     let (mut calm_since, mut looked_around) = (came, came);
+    let mut told = false;
     loop {
         let state = target.decisions().state();
-        let limits = Duration::from_millis(if state == State::Watch { 1000 } else { 100 });
+        // A limit may be lowered at any time, and nobody but the daemon is told of it.
+        let limits = match state {
+            _ if told => Duration::ZERO,
+            State::Watch => Duration::from_millis(250),
+            _ => Duration::from_millis(100),
+        };
         if target.refresh_limits(limits) && target.is_replaced() {
             target.note("exit", "became another program".into());
             target.release();
@@ -46,18 +52,21 @@ pub(super) fn watch_loop(
         let Some(sample) = target.sample(state) else { break };
         target.keep_up(pace, state);
         let point = Point { t_ms: sample.t_ms, bytes: sample.usage };
-        let look = Look { point, limit: target.limit().map(|l| l.bytes), pinned: target.is_held() };
+        let (limit, collects_at) = (target.limit().map(|l| l.bytes), target.collects_at());
+        let look = Look { point, limit, pinned: target.is_held(), collects_at };
         let (memory, step) = target.decisions().decide(rules.policy, rules.measured, look);
         target.decisions().remember(memory);
         let steady = target.now() - came > SEEN_TO_BE_STEADY && step.time_to_oom().is_none_or(|t| t > 60.0);
         pace = if steady { Pace::Steady } else { Pace::Growing };
         act(target, step.acts, rules.measured, actor, step.time_to_oom());
         actor.seen(&sample, &target.decided(sample.usage, &step));
-        match actor.sleep(target.exit(), step.sleep) {
+        let woken = actor.sleep(target.exit(), step.sleep);
+        told = woken == Woken::Told;
+        match woken {
             Woken::Exited => break,
             Woken::CalledAway => return StopReason::CalledAway,
-            Woken::Due if target.exit().is_none() && !target.is_alive() => break,
-            Woken::Due => {}
+            Woken::Due | Woken::Told if target.exit().is_none() && !target.is_alive() => break,
+            Woken::Due | Woken::Told => {}
         }
         let now = target.now();
         if target.decisions().state() > State::Watch {
@@ -122,13 +131,31 @@ fn act(target: &mut dyn Observed, acts: Acts, measured: Measured, actor: &mut dy
     }
 }
 
-/// The process has ended, or is about to be reaped, since `died`: says how, and reads what the pin has kept.
+/// The process has ended, or is about to be reaped, since `died`: says how, and reads what the pin has kept. Of
+/// one that was killed for memory and cannot be read what is known without that is kept.
 pub(super) fn after_death(
     target: &mut dyn Observed,
     died: Instant,
     rules: Rules<'_>,
     actor: &mut dyn Actor,
 ) -> ExitReport {
+    let (ended, read) = read_the_dead(target, died, rules, actor);
+    let reason = if ended.oom { Reason::OomKill } else { Reason::Killed };
+    // Who was killed out of the calm by somebody has not died of memory.
+    if !read && (ended.oom || (ended.killed && target.is_held())) {
+        let why = ended.unread.as_deref().unwrap_or("killed, and its memory was not held (pin.enabled)");
+        target.leave_what_is_known(actor, reason, why);
+    }
+    ended
+}
+
+/// How it ended, and whether it was read.
+fn read_the_dead(
+    target: &mut dyn Observed,
+    died: Instant,
+    rules: Rules<'_>,
+    actor: &mut dyn Actor,
+) -> (ExitReport, bool) {
     let (status, exit) = target.end();
     let hold = after_exit(&exit, rules.policy.hold);
     let (kind, text) = match hold {
@@ -146,9 +173,9 @@ pub(super) fn after_death(
         Hold::MachineOomKill => {
             target.release();
             ended.unread = Some("killed because the whole machine was out of memory: it was let go at once".into());
-            return ended;
+            return (ended, false);
         }
-        Hold::Exit => return ended,
+        Hold::Exit => return (ended, false),
     };
     if !target.is_held() || !target.is_readable() {
         ended.unread = match (target.is_held(), rules.policy.pin) {
@@ -156,7 +183,7 @@ pub(super) fn after_death(
             (false, true) => Some("killed without the pin: nothing could be read afterwards".into()),
             (false, false) => None,
         };
-        return ended;
+        return (ended, false);
     }
     // Whose group ran out of memory had used all of it, whenever we looked last.
     let all = target.limit().filter(|l| oom && l.of_group).map(|l| l.bytes);
@@ -164,5 +191,6 @@ pub(super) fn after_death(
     target.last_sample(all.or(last));
     let reason = if oom { Reason::OomKill } else { Reason::Killed };
     ended.unread = target.take(actor, Taking { phase: Phase::PostKill, reason, patience: None, until }).err();
-    ended
+    let read = ended.unread.is_none();
+    (ended, read)
 }

@@ -58,6 +58,9 @@ pub(crate) struct Seen<'a> {
     pub(crate) pinned: bool,
     /// Whether the kernel tells of its group's growth (v1 thresholds).
     pub(crate) told: bool,
+    /// The usage up to which growth is the collector's ordinary climb ([`crate::decide::collector`]); `None`: not
+    /// known.
+    pub(crate) collects_at: Option<u64>,
     /// Whether the brake that the last step asked for could not be set.
     pub(crate) brake_failed: bool,
 }
@@ -125,6 +128,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
 const RELEASE_AFTER: Duration = Duration::from_secs(10);
 /// The top of a saw-tooth is believed in for so long.
 const SURVIVED_FOR: Duration = Duration::from_secs(3600);
+/// A climb is the collector's own if that acts below this share of the limit.
+const COLLECTED_BELOW: f64 = 0.95;
 /// A brake is set when memory is used up within this time.
 const BRAKE_WITHIN: f64 = 2.0;
 /// One that could not be set is tried again after so long: what was in its way for a moment (a slow disk, a
@@ -178,7 +183,7 @@ impl Policy {
         let acts = Acts {
             pin: self.pin_or_not(&memory, seen, now.t_ms, reach),
             brake: self.brake_or_not(&memory, now.t_ms, share, tto),
-            strike: self.strikes(measured, &memory, *now, share, tto, limit),
+            strike: self.strikes(measured, &memory, seen, *now, tto, limit),
         };
         // What is only asked for now may fail: with that nobody sleeps longer.
         let held = seen.pinned && acts.pin != Some(PinAct::Release) && measured.pin_keeps;
@@ -255,12 +260,19 @@ impl Policy {
         &self,
         measured: Measured,
         memory: &Memory,
+        seen: Seen<'_>,
         now: Point,
-        share: f64,
         tto: Option<f64>,
         limit: u64,
     ) -> bool {
-        let near = tto.is_some_and(|t| t < self.strike_within(measured)) || share > 0.98;
+        let share = now.bytes as f64 / limit as f64;
+        // A program that loads its data climbs to its goal, or to GOMEMLIMIT, and no further: seen at each start of
+        // one with GOMEMLIMIT at 200 MiB under a limit of 241 MB. To wait for that is safe where the pin keeps what
+        // the wait might miss, and where room is left to strike when the climb goes on.
+        let kept = seen.pinned && measured.pin_keeps;
+        let climbs = seen.collects_at.is_some_and(|at| now.bytes < at && (at as f64) < limit as f64 * COLLECTED_BELOW);
+        let soon = tto.is_some_and(|t| t < self.strike_within(measured));
+        let near = (soon && !(kept && climbs)) || share > 0.98;
         // What it has come back from by itself it will come back from again.
         let known = memory.survived.is_some_and(|top| now.bytes <= top.bytes);
         self.mode >= Mode::Freeze

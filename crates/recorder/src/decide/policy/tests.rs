@@ -28,13 +28,16 @@ struct Machine {
     points: Vec<Point>,
     pinned: bool,
     told: bool,
+    /// How far the collector lets it climb from each usage.
+    collects_at: fn(u64) -> Option<u64>,
     brake_failed: bool,
 }
 
 impl Machine {
     fn of(policy: &Policy, measured: Measured) -> Self {
         let (memory, points) = (Memory::default(), Vec::new());
-        Self { policy: policy.clone(), measured, memory, points, pinned: false, told: false, brake_failed: false }
+        let (policy, collects_at): (_, fn(u64) -> _) = (policy.clone(), |_| None);
+        Self { policy, measured, memory, points, pinned: false, told: false, collects_at, brake_failed: false }
     }
 
     /// One look.
@@ -45,8 +48,9 @@ impl Machine {
         self.points.push(Point { t_ms, bytes });
         let points = &self.points[self.points.len().saturating_sub(200)..];
         let (pinned, told, brake_failed) = (self.pinned, self.told, self.brake_failed);
-        let (memory, step) =
-            self.policy.step(self.measured, &self.memory, Seen { points, limit, pinned, told, brake_failed });
+        let collects_at = (self.collects_at)(bytes);
+        let seen = Seen { points, limit, pinned, told, collects_at, brake_failed };
+        let (memory, step) = self.policy.step(self.measured, &self.memory, seen);
         self.memory = memory;
         self.brake_failed = false;
         self.pinned = step.acts.pin.map_or(self.pinned, |act| act == PinAct::Hold);
@@ -374,4 +378,50 @@ proptest! {
             prop_assert!(!step.acts.strike || (mode >= Mode::Freeze && limit.is_some_and(|l| *bytes as f64 > l as f64 * 0.7)));
         }
     }
+}
+
+/// GOMEMLIMIT at 200 MiB under a limit of 241 MB: a program that loads climbs there at any speed, and the collector
+/// keeps it there. Without knowing of it that is a strike in vain at every start.
+#[test]
+fn a_climb_to_gomemlimit_is_no_reason_to_strike() {
+    const TIGHT: u64 = 241_000_000;
+    let gomemlimit = |bytes: u64| Some(bytes + 216_000_000 - bytes.min(216_000_000));
+    for rate in [100e6, 200e6, 400e6, 900e6] {
+        // It overshoots by a little, and is collected.
+        let curve = |t: u64| ((20e6 + t.saturating_sub(500) as f64 * rate / 1000.0) as u64).min(210_000_000);
+        let struck = |collects_at| {
+            let machine = &mut Machine { collects_at, ..Machine::of(&policy(), MEASURED) };
+            strikes(&drive_machine(machine, TIGHT, curve, 60_000, 0.0).0)
+        };
+        assert_eq!(struck(gomemlimit), [0_u64; 0], "{rate:e}");
+        if rate > 150e6 {
+            assert!(!struck(|_| None).is_empty(), "{rate:e}: nothing was shown");
+        }
+    }
+}
+
+/// What is alive goes on beyond it, and is struck before it is dead, and held in any case; who is not held, or
+/// whose memory the kernel does not keep, is struck as early as ever.
+#[test]
+fn a_climb_that_goes_on_is_struck() {
+    let collector = |bytes: u64| Some(bytes + 1_300_000_000u64.saturating_sub(bytes));
+    for rate in [5e7, 1e8, 4e8, 1e9, 2e9] {
+        let curve = |t: u64| 300_000_000 + (t.saturating_sub(5000) as f64 * rate / 1000.0) as u64;
+        let drive = |collects_at, measured| {
+            let machine = &mut Machine { collects_at, ..Machine::of(&policy(), measured) };
+            let (acts, _) = drive_machine(machine, LIMIT, curve, 100_000, 0.0);
+            assert!(first(&acts, |a| a.pin == Some(PinAct::Hold)).is_some());
+            *strikes(&acts).first().unwrap_or_else(|| panic!("{rate:e}: not struck"))
+        };
+        let (told, untold): (fn(u64) -> _, fn(u64) -> _) = (collector, |_| None);
+        let (late, early) = (drive(told, MEASURED), drive(untold, MEASURED));
+        let death = 5000 + (1.3e9 / rate * 1000.0) as u64;
+        assert!(early <= late && late < death, "{rate:e}: {early} {late} {death}");
+        assert_eq!(drive(told, keeping(false)), drive(untold, keeping(false)));
+    }
+    // A goal that is as near as the limit keeps nobody from striking.
+    let curve = |t: u64| 300_000_000 + t * 400_000;
+    let near = Machine { collects_at: |_| Some(LIMIT / 100 * 96), ..Machine::of(&policy(), MEASURED) };
+    let of = |machine: Machine| strikes(&drive_machine(&mut { machine }, LIMIT, curve, 100_000, 0.0).0);
+    assert_eq!(of(near), of(Machine::of(&policy(), MEASURED)));
 }

@@ -93,7 +93,7 @@
       h("table", { class: "whatif" }, h("thead", { class: "visually-hidden" }, h("tr", null, ["Limit", "Buys", "Range"].map((t) => h("th", { scope: "col" }, t)))),
         h("tbody", null, rows.map((r) => h("tr", null,
           h("th", { scope: "row" }, lg.limitText(r.limit_bytes)),
-          h("td", { class: "numeric" }, h("b", null, num(r.buys_seconds) === null ? "\u2013" : "+" + lg.secondsText(r.buys_seconds))),
+          h("td", { class: "numeric" }, h("b", null, num(r.buys_seconds) === null ? "not reached" : "+" + lg.secondsText(r.buys_seconds))),
           h("td", { class: "whatif-bar", title: num(r.low_seconds) === null ? null : lg.secondsText(r.low_seconds) + " to " + lg.secondsText(r.high_seconds) },
             h("div", { class: "track" }, h("i", { vars: { "--fill": (num(r.buys_seconds) || 0) / most } }),
               num(r.low_seconds) === null || num(r.high_seconds) === null ? null

@@ -122,17 +122,22 @@
     return tiles.length === 0 ? null : h("dl", { class: "tiles", "aria-label": "Key numbers" }, tiles);
   };
 
-  // ---- do now, not it ------------------------------------------------------------------------------------------------
+  // ---- do now, or else, not it ------------------------------------------------------------------------------------------------
 
   lg.renderActions = function (report) {
     const doNow = list(report.do_now).filter((item) => str(item.text));
     const notIt = list(report.not_it).filter((item) => str(item.suspect));
-    if (doNow.length === 0 && notIt.length === 0) return null;
+    const orElse = list(obj(report.verdict).rivals).filter((item) => str(item.cause) && item.state === "open");
+    if (doNow.length === 0 && notIt.length === 0 && orElse.length === 0) return null;
     return h("div", { class: "pair" },
       doNow.length === 0 ? null : h("section", { class: "panel", "aria-labelledby": "do-now" },
         h("h2", { id: "do-now" }, "Do now"),
         h("ol", { class: "steps" }, doNow.map((item) =>
           h("li", null, h("span", null, item.text), str(item.effect) ? h("small", null, item.effect) : null)))),
+      orElse.length === 0 ? null : h("section", { class: "panel", "aria-labelledby": "or-else" },
+        h("h2", { id: "or-else" }, "Or else"),
+        h("ul", { class: "suspects" }, orElse.map((item) =>
+          h("li", null, h("b", null, item.cause), str(item.because) ? h("p", null, "What would tell: ", item.because) : null)))),
       notIt.length === 0 ? null : h("section", { class: "panel", "aria-labelledby": "not-it" },
         h("h2", { id: "not-it" }, "Not it"),
         h("ul", { class: "suspects" }, notIt.map((item) =>

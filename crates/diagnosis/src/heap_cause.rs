@@ -1,0 +1,302 @@
+//! Why the Go heap grew: one mechanism, chosen among its rivals by what tells them apart. Every rule about the
+//! heap reads it from here, so that no two of them say different things of one growth. Pure.
+
+use crate::calls::Calls;
+use crate::collector::{Collector, Pace};
+use crate::facts::{Amount, Facts};
+use crate::growth::{Culprit, Growth};
+use crate::large_objects::HugeObjects;
+use crate::partition::Partition;
+use crate::rival::Rival;
+use crate::suspects::{Suspect, suspects, waiting_pile};
+use crate::thresholds::heap_growth::{
+    ALIVE, AS_BEFORE, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL,
+    MIN_CALLS, MIN_MARKS, MIN_SHARE,
+};
+use crate::thresholds::waiting_calls::{MIN_NEW, MIN_OBJECTS, MOST_CALLS};
+use crate::units::{bytes, count, percent, plural};
+use crate::window::Window;
+
+/// How memory came to be used up by the heap.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Mechanism<'a> {
+    /// A few objects are most of it.
+    HugeObjects(HugeObjects<'a>),
+    /// Nothing was ever collected.
+    CollectorOff,
+    /// What was alive fitted, and the collector would have run too late.
+    Headroom,
+    /// Goroutines that wait hold it.
+    WaitingCalls,
+    /// Calls at work hold it: bytes each.
+    CallsAtWork(u64),
+    /// It stays alive, and no calls in flight explain it.
+    StaysAlive,
+    /// The evidence does not decide.
+    NotSettled,
+}
+
+/// Where it was allocated.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Origin<'a> {
+    /// By the profile.
+    Profiled(&'a Culprit),
+    /// By what goroutines did, the likeliest first; it may be empty.
+    Suspects(Vec<Suspect<'a>>),
+}
+
+/// The growth of the heap, explained as far as that is possible.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HeapCause<'a> {
+    /// How.
+    pub(crate) mechanism: Mechanism<'a>,
+    /// What else it could be.
+    pub(crate) rivals: Vec<Rival>,
+    /// Where.
+    pub(crate) origin: Origin<'a>,
+    /// Calls in flight there.
+    pub(crate) calls: Option<Calls<'a>>,
+    /// The collector.
+    pub(crate) collector: Collector,
+    /// What the growth is made of.
+    pub(crate) parts: Partition,
+}
+
+impl<'a> HeapCause<'a> {
+    /// Explains a growth; `None` where the heap is not much of it.
+    pub(crate) fn of(facts: &'a Facts, growth: &'a Growth, window: &Window) -> Option<Self> {
+        let parts = Partition::of(facts, window);
+        let collector = Collector::of(facts, window);
+        let culprit = growth.culprit.as_ref().filter(|_| growth.has_baseline && facts.profile.rate != 0);
+        let (origin, calls) = match culprit {
+            Some(c) => (Origin::Profiled(c), Calls::of_culprit(facts, c, window)),
+            None => (Origin::Suspects(suspects(facts, Some(window))), waiting_pile(facts, window)),
+        };
+        let mut it = Self { mechanism: Mechanism::NotSettled, rivals: Vec::new(), origin, calls, collector, parts };
+        let stacks = it.waiting_calls(facts).map_or(0, |_| parts.stacks);
+        let by_gauges = facts.gc.is_known() && parts.share(parts.heap.saturating_add(stacks)) >= MIN_SHARE;
+        // A capture of the profile alone has no gauges.
+        let by_profile = !facts.gc.is_known() && culprit.is_some_and(|c| parts.share(c.growth.bytes) >= MIN_SHARE);
+        if !by_gauges && !by_profile {
+            return None;
+        }
+        it.mechanism = it.choose(facts, window);
+        it.rivals = it.rivals_of(facts, window);
+        Some(it)
+    }
+
+    fn choose(&self, facts: &'a Facts, window: &Window) -> Mechanism<'a> {
+        if let Some(huge) = HugeObjects::of(facts, self.parts.heap.min(self.parts.whole)) {
+            return Mechanism::HugeObjects(huge);
+        }
+        if self.collector.pace == Pace::Off && self.collector.marks == 0 {
+            return Mechanism::CollectorOff;
+        }
+        let at_work = self.bytes_per_call(window);
+        if self.waiting_calls(facts).is_some() {
+            return match at_work.filter(|each| self.builds_more(*each)) {
+                Some(each) => Mechanism::CallsAtWork(each),
+                None => Mechanism::WaitingCalls,
+            };
+        }
+        let at_work = at_work.filter(|_| self.most_are_at_work() || self.larger().is_some_and(|l| l >= LARGER));
+        let limit = facts.target.limit_bytes.unwrap_or(u64::MAX);
+        let fits = self.collector.pace == Pace::BeyondTheLimit && self.collector.live_fits(limit);
+        // One mark alone proves nothing, and yet says which way it goes.
+        let seems_alive = self.collector.alive.is_some_and(|a| a >= ALIVE);
+        match (self.is_alive(), at_work) {
+            (Some(false), _) if fits => Mechanism::Headroom,
+            (Some(false), _) => Mechanism::NotSettled,
+            (_, Some(each)) if seems_alive || !fits || self.freed().is_some() => Mechanism::CallsAtWork(each),
+            _ if seems_alive => Mechanism::StaysAlive,
+            _ if fits => Mechanism::Headroom,
+            _ => Mechanism::NotSettled,
+        }
+    }
+
+    /// Whether calls that wait for the moment are not the matter, but what each of them builds: they end, since
+    /// what they hold is freed again, and it is more than it was, or a lot by itself.
+    fn builds_more(&self, each: u64) -> bool {
+        let more = match self.larger() {
+            Some(larger) if larger >= LARGER => true,
+            Some(larger) if larger <= AS_BEFORE => false,
+            _ => each >= LARGE_PER_CALL,
+        };
+        more && self.freed().is_some()
+    }
+
+    /// How many times as large as before the baseline an allocation of the culprit is, in the mean.
+    fn larger(&self) -> Option<f64> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let mean = |a: Amount| a.bytes as f64 / a.objects.max(1) as f64;
+        let before = Some(culprit.allocated_before).filter(|a| a.bytes >= MIN_BEFORE && a.objects > 0)?;
+        Some(mean(culprit.allocated) / mean(before))
+    }
+
+    fn most_are_at_work(&self) -> bool {
+        self.calls.as_ref().is_some_and(|c| c.working >= MIN_CALLS && c.part_at_work() >= MOST_CALLS)
+    }
+
+    /// Whether the marks found alive what came in the window; `None` where they do not tell.
+    fn is_alive(&self) -> Option<bool> {
+        let alive = self.collector.alive.filter(|_| self.collector.marks >= MIN_MARKS)?;
+        if alive >= ALIVE {
+            return Some(true);
+        }
+        (alive <= GARBAGE).then_some(false)
+    }
+
+    /// Goroutines that wait for one kind of thing, came with the growth, and are as many as what it is made of.
+    fn waiting_calls(&self, facts: &Facts) -> Option<&Calls<'a>> {
+        let calls = self.calls.as_ref()?;
+        let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS && calls.part_waiting() >= MOST_CALLS)?;
+        // They came with it, or were there before and have nothing to do with it.
+        let new = calls.new?;
+        if (new as f64) < waiting.count as f64 * MIN_NEW {
+            return None;
+        }
+        match &self.origin {
+            // What each waits with was allocated by it: at least one object each.
+            Origin::Profiled(c) => {
+                let objects = c.growth.objects as f64 / waiting.count as f64;
+                (objects >= MIN_OBJECTS).then_some(calls)
+            }
+            // Nobody counts objects by their origin: as many in the heap's table, or it may be anything.
+            Origin::Suspects(_) => {
+                let large = facts.heap.as_ref().is_none_or(|h| h.objects >= waiting.count);
+                large.then_some(calls)
+            }
+        }
+    }
+
+    /// Bytes that each call in flight holds, if the growth may be that of calls in flight.
+    fn bytes_per_call(&self, window: &Window) -> Option<u64> {
+        let calls = self.calls.as_ref()?;
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let each = culprit.growth.bytes / calls.total.max(1);
+        (window.seconds() <= MAX_CALL_SECONDS && each >= MIN_BYTES_PER_CALL).then_some(each)
+    }
+
+    /// Part of what the culprit allocated since the baseline that was freed again, where that is worth a word.
+    fn freed(&self) -> Option<f64> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let (allocated, freed) = (culprit.allocated.bytes, culprit.allocated.minus(culprit.growth).bytes);
+        let part = freed as f64 / allocated.max(1) as f64;
+        (part >= FREED).then_some(part)
+    }
+
+    fn rivals_of(&self, facts: &Facts, window: &Window) -> Vec<Rival> {
+        let marks = self.collector.marks as u64;
+        let alive = self.collector.alive.filter(|a| marks >= MIN_MARKS as u64 && *a >= ALIVE);
+        let alive = alive.map(|a| {
+            format!(
+                "{} since the onset; the last found {} of the growth alive",
+                plural(marks, "collection"),
+                percent(a)
+            )
+        });
+        let garbage = Rival::tested(
+            "garbage that was not collected yet",
+            alive,
+            "a collection that ended in the growth would tell what of it is alive (a limit that leaves time for one, or GOMEMLIMIT)",
+        );
+        match &self.mechanism {
+            Mechanism::HugeObjects(_) | Mechanism::CollectorOff => Vec::new(),
+            Mechanism::Headroom => vec![self.rival_burst(facts)],
+            Mechanism::WaitingCalls => vec![self.rival_of_waiting(garbage)],
+            Mechanism::CallsAtWork(_) => vec![garbage, self.rival_leak(), self.rival_slow_calls()],
+            Mechanism::StaysAlive => vec![garbage, self.rival_calls()],
+            Mechanism::NotSettled => self.all_that_is_left(garbage, window),
+        }
+    }
+
+    /// What is alive at once for the first time, against a heap that always breathes so.
+    fn rival_burst(&self, facts: &Facts) -> Rival {
+        let steady = self.collector.steady_marks;
+        let same = format!("the last {steady} collections each found about {} alive", bytes(facts.gc.heap_marked));
+        let told = (steady >= MIN_MARKS || self.is_alive() == Some(false)).then_some(same);
+        Rival::tested(
+            "memory that is alive and new (a burst of work, a leak)",
+            told,
+            "two collections that find the same alive",
+        )
+    }
+
+    /// What a waiting call allocated it may have dropped already.
+    fn rival_of_waiting(&self, garbage: Rival) -> Rival {
+        let nothing_freed = self.freed().is_none() && self.collector.marks > 0;
+        match (&self.origin, nothing_freed) {
+            (Origin::Profiled(_), true) => Rival::ruled_out(
+                garbage.cause,
+                format!("{} since the onset freed nothing of it", plural(self.collector.marks as u64, "collection")),
+            ),
+            _ => garbage,
+        }
+    }
+
+    fn rival_leak(&self) -> Rival {
+        let freed = self.freed().map(|part| {
+            format!(
+                "{} of what was allocated there since the baseline was freed again: calls that end give it back",
+                percent(part)
+            )
+        });
+        Rival::tested(
+            "a leak that calls leave behind",
+            freed,
+            "whether it is freed when the calls end: the same site after the load has gone",
+        )
+    }
+
+    /// Calls that hold no more than they always did, and longer.
+    fn rival_slow_calls(&self) -> Rival {
+        let told = match (self.larger(), &self.calls) {
+            (Some(larger), _) if larger >= LARGER => {
+                Some(format!("an allocation there is {larger:.1} times as large as before"))
+            }
+            (_, Some(calls)) if self.most_are_at_work() => {
+                Some(format!("{} of {} calls in flight are at work", count(calls.working), count(calls.total)))
+            }
+            _ => None,
+        };
+        Rival::tested(
+            "calls that take longer (a slow dependency), each with what it always held",
+            told,
+            "how much a call held before the growth",
+        )
+    }
+
+    fn rival_calls(&self) -> Rival {
+        let few = match &self.calls {
+            Some(calls) if calls.working >= MIN_CALLS => None,
+            Some(calls) => {
+                Some(format!("{} of {} calls in flight are at work", count(calls.working), count(calls.total)))
+            }
+            None => Some("hardly a call is in flight there".to_owned()),
+        };
+        Rival::tested("calls in flight that hold a copy each", few, "who holds the objects: the heap's references")
+    }
+
+    fn all_that_is_left(&self, garbage: Rival, window: &Window) -> Vec<Rival> {
+        let mut out = Vec::new();
+        if self.is_alive() == Some(false) {
+            out.push(Rival::open(
+                "garbage that comes faster than it is collected",
+                "the collector's share of the processors",
+            ));
+        } else {
+            out.push(garbage);
+            out.push(Rival::open(
+                "objects that stay reachable (a leak)",
+                "who holds them: the heap's references; or a second collection in the growth",
+            ));
+        }
+        if window.seconds() <= MAX_CALL_SECONDS && self.calls.as_ref().is_some_and(|c| c.total >= MIN_CALLS) {
+            out.push(Rival::open(
+                "calls in flight",
+                "how many are at work and how many wait is mixed, or not enough came with the growth",
+            ));
+        }
+        out
+    }
+}

@@ -1,0 +1,205 @@
+//! The kernel's word that somebody has written to a group's limit file: `docker update`, an in-place resize of
+//! a pod, `systemctl set-property`, an echo. One inotify descriptor for all groups, and one watch for each file;
+//! calm costs nothing, and a lowered limit is known within a millisecond.
+//!
+//! A limit that was read again every few seconds was once lowered from 2 GB to 150 MB and used up before that:
+//! nothing was armed, and nothing captured (`cli/tests/watch_bad_groups.rs`).
+//!
+//! Files of both cgroup versions tell of it: whoever writes does so through the VFS (`fsnotify_modify`), and all
+//! mounts of a hierarchy, those of containers too, share their inodes. The kernel itself changes no limit. Where
+//! no watch can be had (`fs.inotify.max_user_watches`), limits are read every second.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+
+/// All limit files that are watched.
+#[derive(Debug)]
+pub(crate) struct LimitNotices {
+    /// `None`: cannot be had (`fs.inotify.max_user_instances`).
+    inotify: Option<Inotify>,
+    files: BTreeMap<PathBuf, Watched>,
+    /// The files of each process, as they were named last.
+    followed: BTreeMap<i32, Vec<PathBuf>>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    /// `None`: could not be had.
+    watch: Option<WatchDescriptor>,
+    targets: BTreeSet<i32>,
+}
+
+impl LimitNotices {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK);
+        let inotify = inotify.inspect_err(|e| tracing::warn!("limits are read every second: no inotify ({e})")).ok();
+        Self { inotify, files: BTreeMap::new(), followed: BTreeMap::new() }
+    }
+
+    /// Readable when there is something to be [`LimitNotices::heard`].
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.inotify.as_ref().map(|i| i.as_fd())
+    }
+
+    /// These are the files in which a limit for `pid` may stand, now.
+    pub(crate) fn follow(&mut self, pid: i32, files: impl Iterator<Item = PathBuf> + Clone) {
+        // Nearly always: nothing has changed.
+        if self.followed.get(&pid).is_some_and(|known| files.clone().eq(known.iter().cloned())) {
+            return;
+        }
+        let files: Vec<PathBuf> = files.collect();
+        self.leave(pid, |file| !files.iter().any(|f| f == file));
+        for file in &files {
+            let inotify = self.inotify.as_ref();
+            let watched = self.files.entry(file.clone()).or_insert_with(|| {
+                let watch = inotify.and_then(|i| i.add_watch(file, AddWatchFlags::IN_MODIFY).ok());
+                Watched { watch, targets: BTreeSet::new() }
+            });
+            watched.targets.insert(pid);
+        }
+        self.followed.insert(pid, files);
+    }
+
+    /// Whether each change of a limit for `pid` is told of.
+    pub(crate) fn tell_of(&self, pid: i32) -> bool {
+        let files = || self.followed.get(&pid).into_iter().flatten();
+        files().all(|file| self.files.get(file).is_some_and(|w| w.watch.is_some()))
+    }
+
+    /// `pid` is watched no longer.
+    pub(crate) fn forget(&mut self, pid: i32) {
+        self.leave(pid, |_| true);
+        self.followed.remove(&pid);
+    }
+
+    fn leave(&mut self, pid: i32, of: impl Fn(&Path) -> bool) {
+        let inotify = self.inotify.as_ref();
+        for file in self.followed.get(&pid).into_iter().flatten().filter(|f| of(f)) {
+            let Some(watched) = self.files.get_mut(file) else { continue };
+            watched.targets.remove(&pid);
+            if watched.targets.is_empty()
+                && let Some(Watched { watch: Some(watch), .. }) = self.files.remove(file)
+                && let Some(inotify) = inotify
+            {
+                // Of a group that is gone the kernel may have taken it back already.
+                let _ = inotify.rm_watch(watch);
+            }
+        }
+    }
+
+    /// The processes whose limits may be others now.
+    pub(crate) fn heard(&mut self) -> BTreeSet<i32> {
+        let mut pids = BTreeSet::new();
+        let Some(inotify) = &self.inotify else { return pids };
+        // What is left over is heard at the next turn.
+        let events = inotify.read_events().unwrap_or_default();
+        for event in events {
+            if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+                // Who writes as much is not known: everybody.
+                pids.extend(self.followed.keys());
+            } else if event.mask.contains(AddWatchFlags::IN_MODIFY) {
+                let of = self.files.values().filter(|w| w.watch == Some(event.wd));
+                pids.extend(of.flat_map(|w| &w.targets));
+            } else if event.mask.contains(AddWatchFlags::IN_IGNORED) {
+                // Gone with its group; the number is never used again.
+                for watched in self.files.values_mut().filter(|w| w.watch == Some(event.wd)) {
+                    watched.watch = None;
+                }
+            }
+        }
+        pids
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lastgasp_observe::kernel::cgroup::Mounts;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    use super::*;
+    use crate::act::own_cgroup::OwnCgroup;
+    use crate::undo::cgroup_file::remove_when_empty;
+
+    fn heard(notices: &mut LimitNotices, within_ms: u64) -> Vec<i32> {
+        let timeout = PollTimeout::try_from(Duration::from_millis(within_ms)).unwrap();
+        poll(&mut [PollFd::new(notices.fd().unwrap(), PollFlags::POLLIN)], timeout).unwrap();
+        notices.heard().into_iter().collect()
+    }
+
+    /// Whoever writes: each time, and whose processes' limit that is.
+    fn told_of_writes(file: &Path, values: [&str; 2], remove: impl FnOnce()) {
+        let mut notices = LimitNotices::new();
+        let other = tempfile::NamedTempFile::new().unwrap();
+        let files = [file.to_path_buf(), other.path().to_path_buf()];
+        for pid in [1, 2, 1] {
+            notices.follow(pid, files[..1].iter().cloned());
+        }
+        notices.follow(3, files[1..].iter().cloned());
+        assert!([1, 2, 3].iter().all(|pid| notices.tell_of(*pid)) && notices.files.len() == 2);
+        assert_eq!(heard(&mut notices, 20), [0_i32; 0], "nothing has happened yet");
+        for value in values {
+            std::fs::write(file, value).unwrap();
+            assert_eq!(heard(&mut notices, 2000), [1, 2]);
+            // To read it is no change.
+            std::fs::read(file).unwrap();
+            assert_eq!(heard(&mut notices, 20), [0_i32; 0]);
+        }
+        notices.forget(1);
+        // Moved into another group: the old one's limit is nothing to it any more.
+        notices.follow(2, files[1..].iter().cloned());
+        std::fs::write(file, values[0]).unwrap();
+        assert_eq!(heard(&mut notices, 20), [0_i32; 0]);
+        notices.follow(2, files.iter().cloned());
+        remove();
+        heard(&mut notices, 20);
+        for pid in [2, 3] {
+            notices.forget(pid);
+        }
+        assert!(notices.files.is_empty() && notices.followed.is_empty());
+        assert_eq!(heard(&mut notices, 20), [0_i32; 0]);
+    }
+
+    #[test]
+    fn a_written_limit_is_told_of() {
+        let name = format!("lastgasp-limits-{}", std::process::id());
+        match OwnCgroup::create(&Mounts::detect(), &name, Some(256 << 20)) {
+            Ok(group) => {
+                let file = group.cgroup.limit_file();
+                let both = group.cgroup.memory.join("memory.memsw.limit_in_bytes");
+                let _ = std::fs::write(both, (1u64 << 40).to_string());
+                told_of_writes(&file, ["200000000", "150000000"], || assert!(group.remove()));
+            }
+            Err(e) => println!("SKIPPED: {e}"),
+        }
+    }
+
+    /// Version 2's files are told of in the same manner, on one that exists without the memory controller.
+    #[test]
+    fn files_of_version_2_are_told_of() {
+        let Some(unified) = Mounts::detect().unified else { return println!("SKIPPED: no cgroup v2") };
+        let group = unified.join(format!("lastgasp-limits-{}", std::process::id()));
+        if let Err(e) = std::fs::create_dir(&group) {
+            return println!("SKIPPED: {e}");
+        }
+        told_of_writes(&group.join("cgroup.max.depth"), ["5", "6"], || assert!(remove_when_empty(&group)));
+    }
+
+    #[test]
+    fn where_no_watch_can_be_had_nothing_is_promised() {
+        let mut notices = LimitNotices::new();
+        notices.follow(1, [PathBuf::from("/proc/self/none")].into_iter());
+        assert!(!notices.tell_of(1));
+        let mut none = LimitNotices { inotify: None, ..LimitNotices::new() };
+        none.follow(1, [PathBuf::from("/proc/self/limits")].into_iter());
+        assert!(!none.tell_of(1) && none.heard().is_empty() && none.fd().is_none());
+        none.forget(1);
+        assert!(none.files.is_empty());
+        assert!(none.tell_of(2), "who has no group has no limit that could be written");
+    }
+}
