@@ -51,7 +51,7 @@ impl Decisions {
         self.memory.state()
     }
 
-    /// Strikes since it was last calm.
+    /// Strikes since it came under watch.
     pub(crate) fn strikes(&self) -> u32 {
         self.memory.strikes()
     }
