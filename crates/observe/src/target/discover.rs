@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 
 use lastgasp_goruntime::{BuildInfo, DiscoverError, Runtime};
-use lastgasp_inferior::{ElfImage, mapped_files, start_time};
+use lastgasp_inferior::{ElfImage, mapped_files, section_names, start_time};
 
 /// A process whose executable says that it is Go, or a library that it has loaded.
 #[derive(Clone, Debug)]
@@ -159,12 +159,22 @@ fn key(meta: &Metadata) -> FileKey {
     (meta.dev(), meta.ino(), meta.size(), times)
 }
 
+/// Sections that tell a Go program, whatever its processor.
+const OF_GO: [&str; 3] = [".go.buildinfo", ".gopclntab", ".note.go.buildid"];
+
 fn executable(file: File, path: String) -> Option<GoExecutable> {
-    let image = ElfImage::open(file, path).ok()?;
+    let again = file.try_clone();
+    let Ok(image) = ElfImage::open(file, path) else {
+        // Of 32 bits, or for another processor: Go nevertheless, and refused by whoever tries to read it.
+        let names = section_names(&again.ok()?);
+        let has = |name: &str| names.iter().any(|n| n == name);
+        let go = GoExecutable { build_info: BuildInfo::default(), stripped: !has(".symtab") };
+        return OF_GO.into_iter().any(has).then_some(go);
+    };
     let build_info = match Runtime::build_info(&image) {
         Ok(info) => info,
         // Go nevertheless: that it cannot be read, and why, is said to whoever tries.
-        Err(DiscoverError::Garbled { .. }) => BuildInfo::default(),
+        Err(DiscoverError::Garbled { .. } | DiscoverError::Gccgo { .. }) => BuildInfo::default(),
         Err(_) => return None,
     };
     Some(GoExecutable { build_info, stripped: image.is_stripped() })
