@@ -6,7 +6,9 @@ use std::time::Instant;
 use lastgasp_diagnosis::facts::{
     self, Capture, Code, Event, Facts, Goroutines, Module, Residency, Rss, SCHEMA, Sample, Target, Timeline, Vcs,
 };
-use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile};
+use lastgasp_goruntime::{
+    BuildInfo, Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile,
+};
 use lastgasp_inferior::{BlockCache, Layered, Memory};
 use lastgasp_observe::raw_capture::{Phase, RawCapture};
 use lastgasp_observe::target::baselines::Baseline;
@@ -143,6 +145,20 @@ fn capture(taken: &RawCapture, provenance: &Provenance) -> Capture {
     }
 }
 
+/// Path of the main module; where the build was outside of any (as distributions build: by GOPATH), what the path
+/// of the main package says of it. Without it a library of the same program would pass for its own code, and the
+/// other way round (seen: gobgpd of Debian, whose culprit was `go-radix.recursiveWalk`).
+fn module_path(info: &BuildInfo) -> String {
+    if !info.module.path.is_empty() {
+        return info.module.path.clone();
+    }
+    // Host, owner and repository; `gopkg.in/NAME.v1` and private hosts may have one less, and then have no
+    // folder of commands below that either.
+    let elements: Vec<&str> = info.path.split('/').take(3).collect();
+    let has_host = elements.first().is_some_and(|host| host.contains('.'));
+    if has_host { elements.join("/") } else { String::new() }
+}
+
 fn target(taken: &RawCapture) -> Target {
     let info = &taken.runtime.build_info;
     let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
@@ -153,7 +169,7 @@ fn target(taken: &RawCapture) -> Target {
         service: taken.identity.service.clone(),
         go_version: taken.runtime.version.text.clone(),
         layout: format!("go1.{} (from {})", taken.runtime.layout.minor, taken.runtime.layout.source),
-        module: Module { path: info.module.path.clone(), version: info.module.version.clone() },
+        module: Module { path: module_path(info), version: info.module.version.clone() },
         vcs: (!revision.is_empty()).then(|| Vcs {
             revision,
             time: setting("vcs.time"),
@@ -197,5 +213,18 @@ fn timeline(taken: &RawCapture) -> Timeline {
             .iter()
             .map(|e| Event { t_ms: e.t_ms, kind: e.kind.to_string(), text: e.text.clone() })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_outside_of_any_module_has_a_path_all_the_same() {
+        let of = |path: &str| module_path(&BuildInfo { path: path.into(), ..BuildInfo::default() });
+        assert_eq!(of("github.com/osrg/gobgp/cmd/gobgpd"), "github.com/osrg/gobgp");
+        assert_eq!(of("git.example.com/svc"), "git.example.com/svc");
+        assert_eq!((of("command-line-arguments").as_str(), of("").as_str()), ("", ""));
     }
 }

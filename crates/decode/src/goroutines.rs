@@ -60,6 +60,14 @@ impl Sums {
     }
 }
 
+/// The frames that are shown of a stack. One that has not run yet stands in what the compiler made of its `go`
+/// statement (`main.f.gowrap1`, at that statement), and has no other.
+fn visible(g: &Goroutine, frames: &mut Frames) -> Vec<u32> {
+    let calls = || g.stack.iter().filter(|c| !is_bottom(&c.frame));
+    let all_elided = calls().all(|c| c.elided);
+    calls().filter(|c| all_elided || !c.elided).map(|c| frames.of(&c.frame)).collect()
+}
+
 /// Bytes of its stack that it is taken to have written to. Small stacks are handed from one goroutine to the
 /// next, and are touched all over; large ones only as far as they were used.
 fn touched(g: &Goroutine) -> u64 {
@@ -96,10 +104,7 @@ pub(crate) fn group(goroutines: &[Goroutine], now_ns: u64, frames: &mut Frames) 
         }
         out.total += 1;
         out.running += u64::from(g.status == Status::Running);
-        stacks.entry(g.stack.as_ptr()).or_insert_with(|| {
-            let stack = g.calls().filter(|c| !is_bottom(&c.frame)).map(|c| frames.of(&c.frame)).collect();
-            folded(stack, &frames.list)
-        });
+        stacks.entry(g.stack.as_ptr()).or_insert_with(|| folded(visible(g, frames), &frames.list));
         let creator = |c: &Arc<CallSite>| *creators.entry(Arc::as_ptr(c)).or_insert_with(|| frames.of(&c.frame));
         let created_by = g.created_by.as_ref().map(creator);
         let key = (g.stack.as_ptr(), g.status, g.wait_reason, created_by, g.approximate);
@@ -243,6 +248,17 @@ mod tests {
         let creator = largest.created_by.map(|i| frames.list[i as usize].function.as_str());
         assert_eq!((creator, largest.approximate), (Some("main.main"), false));
         assert_eq!((smallest.count, smallest.state.name(), smallest.created_by), (1, "running", None));
+    }
+
+    /// 12 were once "runnable: ?".
+    #[test]
+    fn one_that_has_not_run_stands_at_its_go_statement() {
+        let wrapper = Call { elided: true, ..call("main.main.gowrap1") };
+        let stack = Arc::new([wrapper, call("runtime.goexit")]);
+        let mut frames = Frames::default();
+        let got = group(&[Goroutine { status: Status::Runnable, stack, ..waiting() }], NOW, &mut frames);
+        let names: Vec<&str> = got.groups[0].stack.iter().map(|i| frames.list[*i as usize].function.as_str()).collect();
+        assert_eq!(names, ["main.main.gowrap1"]);
     }
 
     /// What they add up to; the median is of those whose wait is known.

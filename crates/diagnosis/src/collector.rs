@@ -4,7 +4,7 @@
 //! A profile counts what was allocated and not yet swept: it cannot tell the living from the dead. The marks
 //! of finished collections can: what the last one found alive, against what there was when it began.
 
-use crate::facts::{Facts, Sample};
+use crate::facts::Facts;
 use crate::thresholds::collector_headroom::{FITS, SAME_MARK};
 use crate::window::Window;
 
@@ -45,7 +45,7 @@ impl Collector {
         let gc = &facts.gc;
         let heap = gc.heap_in_use.saturating_add(gc.heap_free);
         let beside = window.end_bytes.saturating_sub(heap).max(gc.stacks.saturating_add(gc.metadata));
-        let marks = marks(&facts.timeline.samples);
+        let marks = marks(facts);
         let since = marks.iter().filter(|m| m.t_ms > window.onset_ms);
         Self {
             pace: pace(facts, beside),
@@ -99,11 +99,19 @@ struct Mark {
     after: u64,
 }
 
-/// Collections that ended while somebody looked, oldest first.
-fn marks(samples: &[Sample]) -> Vec<Mark> {
+/// Collections that ended while somebody looked, oldest first. One that ended after the last sample is known by
+/// the gauges of the capture.
+fn marks(facts: &Facts) -> Vec<Mark> {
+    let samples = &facts.timeline.samples;
     let pairs = samples.iter().zip(samples.iter().skip(1));
     let ended = pairs.filter(|(a, b)| b.gc_cycles > a.gc_cycles && a.heap_live_bytes > 0 && b.heap_live_bytes > 0);
-    ended.map(|(a, b)| Mark { t_ms: b.t_ms, before: a.heap_live_bytes, after: b.heap_live_bytes }).collect()
+    let seen = ended.map(|(a, b)| Mark { t_ms: b.t_ms, before: a.heap_live_bytes, after: b.heap_live_bytes });
+    let late = samples.last().filter(|s| facts.gc.cycles > s.gc_cycles && s.heap_live_bytes > 0).map(|s| Mark {
+        t_ms: facts.capture.t_ms,
+        before: s.heap_live_bytes,
+        after: facts.gc.heap_live,
+    });
+    seen.chain(late).collect()
 }
 
 /// The part of the growth that the last mark found alive. What is allocated while a mark goes on counts as
@@ -115,7 +123,8 @@ fn alive(facts: &Facts, window: &Window, marks: &[Mark]) -> Option<f64> {
     // What was alive at the onset: what the mark before it had found, or at most what there was.
     let before = marks.iter().rev().find(|m| m.t_ms <= window.onset_ms);
     let start = before.map_or(at_onset.heap_live_bytes, |m| m.after.min(at_onset.heap_live_bytes));
-    let went_through = last.before.saturating_sub(start);
+    // Where it was looked at seldom, there was more than the last look before saw: what was found, at least.
+    let went_through = last.before.max(facts.gc.heap_marked).saturating_sub(start);
     // A mark that ended right after the onset has seen nothing of the growth.
     if went_through < window.growth() / 8 {
         return None;
@@ -133,7 +142,7 @@ fn steady(marked: u64, marks: &[Mark]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Gc, Target};
+    use crate::facts::{Gc, Sample, Target};
     use crate::window::window;
 
     const MB: u64 = 1_000_000;

@@ -48,6 +48,7 @@ mod thresholds;
 mod timeline_summary;
 pub mod units;
 mod unknown;
+mod wait_cures;
 mod waits;
 mod what_if;
 mod window;

@@ -10,10 +10,21 @@ pub(crate) mod collector_headroom {
     pub(crate) const SAME_MARK: f64 = 0.2;
 }
 
+pub(crate) mod deep_stacks {
+    /// Bytes of a stack from which on it is deep. Chosen: Go starts with 2 KiB to 8 KiB, and a handler of a
+    /// server seldom needs more than 32 KiB.
+    pub(crate) const EACH: u64 = 256 * 1024;
+    /// Share of the growth that must be stacks. Chosen: stacks are copied as they double, so that for a moment
+    /// both are there and only one is counted.
+    pub(crate) const MIN_SHARE: f64 = 0.25;
+    /// Part of all stacks that must be of deep ones. Chosen: more than all the rest.
+    pub(crate) const MOST_OF_ALL: f64 = 0.5;
+}
+
 pub(crate) mod goroutine_growth {
-    /// Goroutines from which on they may be a pile. Chosen, not measured: the recorded incident has 325 and
-    /// none of them is the fault.
-    pub(crate) const MIN_GOROUTINES: u64 = 1_000;
+    /// Goroutines from which on they may be a pile, where their stacks are a good part of the growth. Chosen,
+    /// not measured: the recorded incident has 325, and their stacks are none of it.
+    pub(crate) const MIN_GOROUTINES: u64 = 500;
     /// Share of the growth that must be new stacks. Chosen, not measured.
     pub(crate) const MIN_SHARE: f64 = 0.25;
     /// Share of the growth below which stacks are ruled out. Chosen; the recorded incident has 0.003.
@@ -100,6 +111,17 @@ pub(crate) mod huge_object {
     pub(crate) const GROWS_BY_AT_MOST: f64 = 2.3;
 }
 
+pub(crate) mod others_in_group {
+    /// Share of the growth that must be of others. Chosen: more than the process's own.
+    pub(crate) const MIN_SHARE: f64 = 0.5;
+    /// Bytes that must be. Chosen: two readings of the same memory may differ by as much.
+    pub(crate) const MIN_BYTES: u64 = 16_000_000;
+    /// Names that are told. Chosen: what a reader looks at.
+    pub(crate) const MAX_NAMED: usize = 3;
+    /// Process numbers that are told of each. Chosen.
+    pub(crate) const MAX_PIDS: usize = 3;
+}
+
 pub(crate) mod outside_heap {
     /// Share of the growth that must be outside. Chosen: more than all the rest.
     pub(crate) const MIN_SHARE: f64 = 0.5;
@@ -108,6 +130,18 @@ pub(crate) mod outside_heap {
     pub(crate) const MIN_BYTES: u64 = 64_000_000;
     /// Part of the RSS below which memory outside is ruled out. Chosen; 0 in the recorded incident.
     pub(crate) const RULED_OUT_SHARE: f64 = 0.1;
+    /// Milliseconds between two readings that are of one moment. Chosen: a heap grows by a gigabyte a second
+    /// at most, as a rule.
+    pub(crate) const SAME_MOMENT_MS: u64 = 50;
+}
+
+pub(crate) mod stands_at_limit {
+    /// Part of the limit from which on it stands there. Chosen, not measured.
+    pub(crate) const AT_LIMIT: f64 = 0.9;
+    /// Slices of the memory that are told. Chosen: what a reader looks at.
+    pub(crate) const MAX_SLICES: usize = 3;
+    /// Part of what is in use that one function must have allocated to be named. Chosen.
+    pub(crate) const MOST: f64 = 0.3;
 }
 
 pub(crate) mod unprofiled_heap {

@@ -132,7 +132,7 @@ pub struct Target {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Module {
-    /// Its path; empty if the build info has none.
+    /// Its path; of a build outside of any module what the path of the main package says; else empty.
     pub path: String,
     /// Its version, as in `v1.2.3` or `(devel)`.
     pub version: String,

@@ -58,8 +58,9 @@ pub struct Group {
     pub depth_estimated: bool,
     /// The function that repeats most in their stacks; absent if they do not recurse.
     pub repeats: Option<Repeat>,
-    /// Milliseconds that the one waits that has waited longest; 0 if it is not known. The runtime notes when a
-    /// wait began at the first collection in its course, so a wait may be longer, and never shorter.
+    /// Milliseconds that the one waits that has waited longest; 0 if it is not known: no collection has seen
+    /// it waiting, but for the first of all, which notes nothing. A wait is noted with the end of the
+    /// collection before it began, so it is shorter by the time between two collections at most.
     pub oldest_wait_ms: u64,
     /// Median of their waits in milliseconds, of those that are known; 0 if none is.
     pub waited_ms_median: u64,

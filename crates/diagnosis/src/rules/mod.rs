@@ -6,11 +6,14 @@
 
 mod collector_headroom;
 mod collector_off;
+mod deep_stacks;
 mod goroutine_growth;
 mod heap_growth;
 mod huge_object;
+mod others_in_group;
 mod outside_heap;
 mod rule;
+mod stands_at_limit;
 mod unprofiled_heap;
 mod waiting_calls;
 
@@ -24,10 +27,13 @@ use crate::findings::Findings;
 const ALL: &[Entry] = &[
     Entry::of::<collector_headroom::CollectorHeadroom>(),
     Entry::of::<collector_off::CollectorOff>(),
+    Entry::of::<deep_stacks::DeepStacks>(),
     Entry::of::<goroutine_growth::GoroutineGrowth>(),
     Entry::of::<heap_growth::HeapGrowth>(),
     Entry::of::<huge_object::HugeObject>(),
+    Entry::of::<others_in_group::OthersInGroup>(),
     Entry::of::<outside_heap::OutsideHeap>(),
+    Entry::of::<stands_at_limit::StandsAtLimit>(),
     Entry::of::<unprofiled_heap::UnprofiledHeap>(),
     Entry::of::<waiting_calls::WaitingCalls>(),
 ];

@@ -14,6 +14,7 @@ use crate::subject::Subject;
 use crate::suspects::program_frame;
 use crate::thresholds::waiting_calls::MAX_HOLDERS;
 use crate::units::{bytes, count, percent, plural, seconds};
+use crate::wait_cures::cure;
 use crate::waits::{Doing, Wait, doing};
 use crate::window::Window;
 
@@ -52,15 +53,26 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         factors: factors(facts, growth, w, heap, calls, waiting),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, w, heap, calls, waiting, &holders),
-        cure: cure(waiting, at, &holders),
+        cure: cure(waiting.wait, &at.function, !holders.is_empty()),
         site,
         do_now: do_now(calls, waiting, at),
     })
 }
 
-/// What they wait for; that no deadline is set only where that was read.
+/// What they wait for: that it is one thing for all of them, and that no deadline is set, only where that was
+/// read.
 fn waiting_for(waiting: &Waiting<'_>) -> String {
-    waiting.wait.what().to_owned()
+    let what = waiting.wait.what();
+    let group = waiting.group;
+    let almost_all = |n: u64| n >= group.count.saturating_sub(group.count / 10) && group.count > 0;
+    match (waiting.wait, group.waits_on, group.no_deadline) {
+        (Wait::Io, _, Some(without)) if almost_all(without) => format!("{what} without a deadline"),
+        (Wait::Mutex, Some(on), _) if almost_all(on.most) => "one mutex".to_owned(),
+        (Wait::RwMutex, Some(on), _) if almost_all(on.most) => "one read-write lock".to_owned(),
+        (Wait::ChanSend, Some(on), _) if almost_all(on.most) => "somebody to receive from one channel".to_owned(),
+        (Wait::ChanReceive, Some(on), _) if almost_all(on.most) => "somebody to send to one channel".to_owned(),
+        _ => what.to_owned(),
+    }
 }
 
 /// The innermost frame of the program in the largest group of them.
@@ -172,14 +184,8 @@ fn objects_each(objects: u64, waiting: u64) -> String {
 
 /// Milliseconds that the oldest has waited at least, as far as a collection has seen it wait.
 fn oldest_wait(facts: &Facts, wait: Wait) -> Option<u64> {
-    let list = &facts.goroutines.list;
-    let reasons: Vec<&Group> =
-        facts.goroutines.groups.iter().filter(|g| doing(facts, g) == Doing::Waiting(wait)).collect();
-    let same = |kind: u32| {
-        let kind = list.kinds.get(kind as usize);
-        kind.is_some_and(|k| reasons.iter().any(|g| g.state == k.state && g.wait_reason == k.wait_reason))
-    };
-    list.each.iter().filter(|g| g.waited_ms > 0 && same(g.kind)).map(|g| g.waited_ms).max()
+    let groups = facts.goroutines.groups.iter().filter(|g| doing(facts, g) == Doing::Waiting(wait));
+    groups.map(|g| g.oldest_wait_ms).max().filter(|ms| *ms > 0)
 }
 
 /// Who may hold the lock: few goroutines that are inside another method of the type whose method waits for it,
@@ -209,37 +215,6 @@ fn holders(facts: &Facts, waiting: &Waiting<'_>) -> Vec<String> {
 fn receiver(function: &str) -> Option<&str> {
     let end = function.find(')')?;
     function.get(..=end).filter(|r| r.contains(".(*"))
-}
-
-fn cure(waiting: &Waiting<'_>, at: &Frame, holders: &[String]) -> String {
-    let place = &at.function;
-    match waiting.wait {
-        wait if wait.is_lock() && !holders.is_empty() => format!(
-            "See what the goroutines that may hold the lock of {place} do while they hold it: a return without Unlock, a wait or a slow call under the lock."
-        ),
-        wait if wait.is_lock() => format!(
-            "Find who holds the lock that {place} waits for, and does not give it back soon: a return without Unlock, a wait or a slow call under the lock."
-        ),
-        Wait::Io => format!(
-            "Give what {place} waits for a deadline (SetReadDeadline, a client's Timeout, a context), and bound how many may wait at a time."
-        ),
-        Wait::ChanSend => format!(
-            "See who should receive from the channel that {place} sends to, and why it does not: it returned, or is slower; give the send a way out (select with a context), or the channel a buffer for each sender."
-        ),
-        Wait::ChanReceive => format!(
-            "See who should send to, or close, the channel that {place} receives from; give the wait a way out (select with a context)."
-        ),
-        Wait::Select => {
-            format!("Give the select in {place} a way out that comes for certain: a context with a deadline, a timer.")
-        }
-        Wait::AllDone => format!(
-            "See which Done is missing for the WaitGroup that {place} waits for: an early return, a panic, an Add too many."
-        ),
-        Wait::NilChan | Wait::Forever => {
-            format!("Nobody can end the wait in {place}: give it a channel that is made, or a way out.")
-        }
-        _ => format!("Bound how many calls may wait in {place} at a time, and give the wait an end."),
-    }
 }
 
 fn do_now(calls: &Calls<'_>, waiting: &Waiting<'_>, at: &Frame) -> Vec<(String, String)> {

@@ -16,8 +16,9 @@ pub struct Goroutine {
     pub status: Status,
     /// Why it waits; empty unless waiting.
     pub wait_reason: &'static str,
-    /// `nanotime` of the GC that first saw it waiting; 0 if none has. A lower bound of the wait, not its
-    /// length.
+    /// About when it began to wait, `nanotime`; 0 if no GC has seen it waiting. The first that does notes the
+    /// end of the GC before it (`work.tstart` in `mgcmark.go`), after which the wait began: it is shorter, by
+    /// the time between two collections at most.
     pub wait_since_ns: i64,
     /// Creator (from Go 1.21).
     pub parent: u64,

@@ -116,11 +116,11 @@ pub(crate) fn share_out(all: &mut [Goroutine], sampled: &[Sampled], gaps: &mut V
         let of_kind = known.entry(s.kind).or_default();
         of_kind.push(Known { stack: Arc::clone(&g.stack), of: *s, whole: g.cut.is_none() });
     }
-    for of_kind in known.values_mut() {
-        if of_kind.iter().any(|k| k.whole) {
-            of_kind.retain(|k| k.whole);
-        }
-    }
+    // Each by itself: in whichever order.
+    known
+        .values_mut()
+        .filter(|of_kind| of_kind.iter().any(|k| k.whole))
+        .for_each(|of_kind| of_kind.retain(|k| k.whole));
     let (mut shared, mut lost) = (0usize, 0usize);
     let mut turn: FxHashMap<u64, usize> = FxHashMap::default();
     for (g, s) in all.iter_mut().zip(sampled).filter(|(g, _)| g.left_out) {
