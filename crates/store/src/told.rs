@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(folders(&tell(&of_others[1]).unwrap()), [name(&of_others[1])], "a death without more captures");
         // The report in the folder from after it is that of the death too.
         let page = std::fs::read_to_string(parts[2].join("report.txt")).unwrap();
-        assert!(page.contains("told by 3 captures of it:") && page.contains(&name(&parts[0])), "{page}");
+        assert!(page.contains("told by 3 captures of it:") && page.contains("- 2 from before it: nothing"), "{page}");
         // And the facts there are its own.
         assert_eq!(read(&parts[2]).unwrap().timeline.samples.len(), 13);
     }
