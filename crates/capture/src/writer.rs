@@ -29,8 +29,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts a capture `id` in `store`, which is made if need be. Where there is one of that name, or is going
-    /// to be, it becomes `id-2`, and so on: [`Writer::id`].
+    /// Starts a capture `id` in `store`, which is made if need be. Where there is one of that name, or will be,
+    /// it becomes `id-2`, and so on: [`Writer::id`].
     ///
     /// # Errors
     /// [`CaptureError::Io`]: the store cannot be written.
@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(crate::list(store.path()).len(), 1);
     }
 
-    /// Two captures of one second have names of their own, and their manifests say so; also where both are being
+    /// Two captures of one second have names of their own, and their manifests say so; also where both are
     /// written at once, or another one took the name meanwhile.
     #[test]
     fn captures_of_one_name_have_ids_of_their_own() {

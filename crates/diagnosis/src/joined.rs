@@ -175,8 +175,8 @@ fn name(target: &mut Target, other: &Target) {
 }
 
 /// Facts of a death as [`join`] makes them, with the deaths of the same service before it if they are known,
-/// and what the rules say of them. What a capture from before the end has found is never lost to one from after it that finds less: then the former's word stands, unless
-/// its memory was given back meanwhile.
+/// and what the rules say of them. What a capture from before the end has found is never lost to one from
+/// after it that finds less: then the former's word stands, unless its memory was given back meanwhile.
 #[must_use]
 pub fn diagnose_death(captures: &[CaptureOf<'_>], before: Option<DeathsBefore>) -> Option<(Facts, Diagnosis)> {
     let mut joined = join(captures)?;
@@ -394,7 +394,7 @@ mod tests {
         f
     }
 
-    /// After two minutes at the limit, whose samples have pushed the growth out of the timeline; the baselines
+    /// After two minutes at the limit, whose samples have pushed growth out of the timeline; the baselines
     /// of then have been thinned out too.
     fn after() -> Facts {
         let mut f = Facts { frames: vec![frame("main.other"), frame("main.build")], ..before() };

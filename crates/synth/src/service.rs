@@ -1,5 +1,5 @@
-//! A whole make-believe service: two sites, a goroutine that waits, large objects. What tests need that take a
-//! process out of its core.
+//! A whole make-believe service: two sites, a goroutine that waits, large objects. What tests need that take
+//! a process out of its core.
 
 use std::io;
 use std::path::{Path, PathBuf};

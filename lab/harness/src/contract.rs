@@ -1,5 +1,6 @@
 //! A documented JSON contract against what is written: every field stands in the page with its type, and
 //! nothing else does. For the tests of each contract.
+#![allow(clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
