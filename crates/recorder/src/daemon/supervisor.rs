@@ -477,7 +477,7 @@ impl Supervisor {
                         pid,
                         service = watch.identity.service,
                         container = watch.identity.container.as_deref(),
-                        strikes = watch.decisions.strikes(),
+                        strikes = watch.decisions.all_strikes(),
                         last_usage,
                         age_ms,
                         event = "oom-kill",

@@ -52,8 +52,8 @@ impl Decisions {
     }
 
     /// Strikes since it came under watch.
-    pub(crate) fn strikes(&self) -> u32 {
-        self.memory.strikes()
+    pub(crate) fn all_strikes(&self) -> u32 {
+        self.memory.all_strikes()
     }
 
     /// The latest look.

@@ -316,7 +316,7 @@ impl Memory {
 
     /// Strikes since it came under watch: a look at what a kill has left is a calm look, after which those
     /// since it was calm are none.
-    pub(crate) fn strikes(&self) -> u32 {
+    pub(crate) fn all_strikes(&self) -> u32 {
         self.all_strikes
     }
 

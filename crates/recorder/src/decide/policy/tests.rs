@@ -170,7 +170,7 @@ fn strikes_are_counted_beyond_the_kill() {
         strikes += u32::from(machine.look(t, (300_000_000 + t * 400_000).min(LIMIT), Some(LIMIT)).acts.strike);
     }
     machine.look(5001, 0, Some(LIMIT));
-    assert!(strikes > 1 && machine.memory.strikes() == strikes, "{strikes} {:?}", machine.memory);
+    assert!(strikes > 1 && machine.memory.all_strikes() == strikes, "{strikes} {:?}", machine.memory);
 }
 
 #[test]
