@@ -21,6 +21,9 @@ pub(crate) struct Calls<'a> {
     pub(crate) working: u64,
     /// What most of the others wait for, where, and how many do.
     pub(crate) waiting: Option<Waiting<'a>>,
+    /// Of them those for which it is no first function: somebody called it, so that they are calls for certain. A
+    /// goroutine that stands in its first function may be a worker without work.
+    pub(crate) called: u64,
     /// Goroutines that came in the window, as far as the runtime made new structures for them; `None` where
     /// nobody counted.
     pub(crate) new: Option<u64>,
@@ -65,8 +68,11 @@ impl<'a> Calls<'a> {
     pub(crate) fn of(facts: &'a Facts, of: &'a Frame, window: &Window) -> Self {
         let groups: Vec<&Group> = inside(facts, &of.function).collect();
         let total = groups.iter().map(|g| g.count).fold(0, u64::saturating_add);
-        let (mut working, mut waits) = (0, BTreeMap::<Wait, Waiting<'a>>::new());
+        let (mut working, mut called, mut waits) = (0, 0, BTreeMap::<Wait, Waiting<'a>>::new());
         for group in groups {
+            if is_called(facts, group, &of.function) {
+                called += group.count;
+            }
             match doing(facts, group) {
                 Doing::Working => working += group.count,
                 Doing::Waiting(wait) => {
@@ -79,7 +85,7 @@ impl<'a> Calls<'a> {
             }
         }
         let waiting = waits.into_values().max_by_key(|w| w.count);
-        Self { of, total, working, waiting, new: new_goroutines(facts, window) }
+        Self { of, total, working, called, waiting, new: new_goroutines(facts, window) }
     }
 
     /// The part of them that is at work.
@@ -91,6 +97,13 @@ impl<'a> Calls<'a> {
     pub(crate) fn part_waiting(&self) -> f64 {
         self.waiting.as_ref().map_or(0.0, |w| w.count as f64 / self.total.max(1) as f64)
     }
+}
+
+/// Whether a function stands on a stack, and further out another one does.
+fn is_called(facts: &Facts, group: &Group, function: &str) -> bool {
+    let at = group.stack.iter().position(|i| frame(facts, *i).is_some_and(|f| f.function == function));
+    let outside = |at: usize| group.stack.iter().skip(at + 1).filter_map(|i| frame(facts, *i));
+    at.is_some_and(|at| outside(at).any(|f| f.function != function && f.function != "runtime.goexit"))
 }
 
 /// Groups of goroutines that are inside a function, or were started by it.
@@ -158,7 +171,7 @@ mod tests {
         assert_eq!((calls.of.function.as_str(), calls.total, calls.working), ("main.serve", 609, 9));
         let waiting = calls.waiting.as_ref().unwrap();
         assert_eq!((waiting.wait, waiting.count, calls.new), (Wait::Mutex, 600, Some(690)));
-        assert!(calls.part_waiting() > 0.9 && calls.part_at_work() < 0.1);
+        assert!(calls.part_waiting() > 0.9 && calls.part_at_work() < 0.1 && calls.called == 0);
     }
 
     #[test]
@@ -172,7 +185,7 @@ mod tests {
             ],
         );
         let calls = Calls::of_culprit(&f, &culprit("main.build"), &Window::default()).unwrap();
-        assert_eq!((calls.of.function.as_str(), calls.total), ("main.tab", 150));
+        assert_eq!((calls.of.function.as_str(), calls.total, calls.called), ("main.tab", 150, 150));
     }
 
     #[test]

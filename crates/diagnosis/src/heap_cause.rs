@@ -150,9 +150,10 @@ impl<'a> HeapCause<'a> {
     fn waiting_calls(&self, facts: &Facts) -> Option<&Calls<'a>> {
         let calls = self.calls.as_ref()?;
         let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS && calls.part_waiting() >= MOST_CALLS)?;
-        // They came with it, or were there before and have nothing to do with it.
-        let new = calls.new?;
-        if (new as f64) < waiting.count as f64 * MIN_NEW {
+        // Those that stand in their first function came with it, or were there before and have nothing to do with
+        // it. Who was called is a call: connections are kept from one to the next.
+        let are_calls = calls.called.saturating_mul(2) > calls.total;
+        if !are_calls && (calls.new? as f64) < waiting.count as f64 * MIN_NEW {
             return None;
         }
         match &self.origin {
@@ -268,9 +269,10 @@ impl<'a> HeapCause<'a> {
 
     fn rival_calls(&self) -> Rival {
         let few = match &self.calls {
-            Some(calls) if calls.working >= MIN_CALLS => None,
+            // What they could hold each would be nothing to speak of; or they are idle workers.
+            Some(calls) if self.parts.heap / calls.total.max(1) >= MIN_BYTES_PER_CALL && calls.called > 0 => None,
             Some(calls) => {
-                Some(format!("{} of {} calls in flight are at work", count(calls.working), count(calls.total)))
+                Some(format!("{} goroutines are there, and hold little each, or wait for work", count(calls.total)))
             }
             None => Some("hardly a call is in flight there".to_owned()),
         };

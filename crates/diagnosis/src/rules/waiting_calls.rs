@@ -120,7 +120,8 @@ fn factors(
     calls: &Calls<'_>,
     waiting: &Waiting<'_>,
 ) -> Vec<ConfidenceFactor> {
-    let new = calls.new.unwrap_or(0) as f64 / waiting.count.max(1) as f64;
+    let calls_for_certain = calls.called as f64 / calls.total.max(1) as f64;
+    let new = (calls.new.unwrap_or(0) as f64 / waiting.count.max(1) as f64).max(calls_for_certain);
     let mut out = match &heap.origin {
         Origin::Profiled(_) => of_origin(facts, growth, w, heap),
         // The pile itself is the suspect.
@@ -131,7 +132,7 @@ fn factors(
         value: calls.part_waiting().sqrt(),
     });
     out.push(ConfidenceFactor {
-        name: "goroutines that came with the growth, for each that waits",
+        name: "goroutines that came with the growth, or are inside a call, for each that waits",
         value: new.min(1.0).sqrt(),
     });
     out

@@ -29,6 +29,7 @@
     const most = Math.max(...terms.map((t) => Math.abs(t.value)), 1e-9);
     return h("aside", { class: "confidence", "aria-label": "Confidence" },
       value === null ? null : h("p", { class: "confidence-value" }, h("strong", null, value.toFixed(2)), " confidence"),
+      list(verdict.rivals).some((r) => obj(r).state === "open") ? h("p", { class: "quiet" }, "0.60 at most, as long as a rival is open") : null,
       value === null ? null : h("div", { class: "meter", vars: { "--fill": Math.min(1, Math.max(0, value)) }, "aria-hidden": "true" }),
       terms.length === 0 ? null : h("table", { class: "terms" },
         h("caption", null, "What speaks for it, and against"),
@@ -127,7 +128,7 @@
   lg.renderActions = function (report) {
     const doNow = list(report.do_now).filter((item) => str(item.text));
     const notIt = list(report.not_it).filter((item) => str(item.suspect));
-    const orElse = list(obj(report.verdict).rivals).filter((item) => str(item.cause) && item.state === "open");
+    const orElse = list(obj(report.verdict).rivals).filter((item) => str(obj(item).cause) && item.state === "open");
     if (doNow.length === 0 && notIt.length === 0 && orElse.length === 0) return null;
     return h("div", { class: "pair" },
       doNow.length === 0 ? null : h("section", { class: "panel", "aria-labelledby": "do-now" },
@@ -136,7 +137,7 @@
           h("li", null, h("span", null, item.text), str(item.effect) ? h("small", null, item.effect) : null)))),
       orElse.length === 0 ? null : h("section", { class: "panel", "aria-labelledby": "or-else" },
         h("h2", { id: "or-else" }, "Or else"),
-        h("ul", { class: "suspects" }, orElse.map((item) =>
+        h("ul", { class: "suspects rivals" }, orElse.map((item) =>
           h("li", null, h("b", null, item.cause), str(item.because) ? h("p", null, "What would tell: ", item.because) : null)))),
       notIt.length === 0 ? null : h("section", { class: "panel", "aria-labelledby": "not-it" },
         h("h2", { id: "not-it" }, "Not it"),
