@@ -209,7 +209,7 @@ mod tests {
         let real: Vec<PathBuf> = (0..3)
             .map(|pid| {
                 let decoded = decoded(pid, i64::from(pid));
-                archive.put(&decoded, &diagnose(&decoded.facts)).unwrap().0
+                archive.put(&decoded, &Told::alone(&decoded.facts)).unwrap().0
             })
             .collect();
         drop(archive);
@@ -235,7 +235,7 @@ mod tests {
         let archive = Archive::open(store.path(), rules);
         assert_eq!(archive.size().0, 3);
         let decoded = decoded(7, 7);
-        archive.put(&decoded, &diagnose(&decoded.facts)).unwrap();
+        archive.put(&decoded, &Told::alone(&decoded.facts)).unwrap();
         assert!(archive.size().0 == 4 && real.iter().all(|p| p.is_dir()) && open.is_dir());
     }
 

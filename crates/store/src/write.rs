@@ -63,12 +63,11 @@ pub fn write_keeping(
     keep: Option<&KeepMemory<'_>>,
 ) -> Result<Written, StoreError> {
     let facts = &decoded.facts;
-    let id = id(facts, decoded.unix_ns);
-    let mut w = Writer::create(store, &id)?;
+    let mut w = Writer::create(store, &id(facts, decoded.unix_ns))?;
     // What a report needs comes first: a capture that is cut short can still be read.
     w.add(FACTS, &compressed(facts)?)?;
     w.add("heap.pb.gz", &heap_profile(facts, decoded.unix_ns))?;
-    let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(&id);
+    let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(w.id());
     let report = document(&told.facts, &told.diagnosis, path.to_str());
     w.add("findings.json", &pretty(&json!({"schema": "lastgasp.findings/1", "verdict": report["verdict"], "findings": report["findings"], "not_it": report["not_it"]}))?)?;
     w.add("report.txt", terminal(&told.facts, &told.diagnosis).as_bytes())?;
@@ -171,7 +170,7 @@ mod tests {
         let store = tempfile::tempdir().unwrap();
         for service in ["x".repeat(192), "x".repeat(255), "\u{65e5}".repeat(85)] {
             let decoded = decoded(&service);
-            let written = write_as(store.path(), &decoded, &diagnose(&decoded.facts), Form::Light).unwrap();
+            let written = write_as(store.path(), &decoded, &Told::alone(&decoded.facts), Form::Light).unwrap();
             let manifest = lastgasp_capture::Capture::open(&written).unwrap();
             assert_eq!(manifest.manifest().target["service"], service.as_str(), "there it is whole");
         }
