@@ -87,7 +87,9 @@ impl Sums {
 
     fn waits_on(&self) -> Option<WaitsOn> {
         let most = *self.objects.values().max()?;
-        Some(WaitsOn { objects: self.objects.len() as u64, most: self.of_all(most, self.known), known: self.known })
+        // One of a sample tells nothing of all.
+        let most = if most > 1 { self.of_all(most, self.known) } else { most };
+        Some(WaitsOn { objects: self.objects.len() as u64, most, known: self.known })
     }
 
     fn no_deadline(&self) -> Option<u64> {
@@ -309,6 +311,30 @@ mod tests {
         assert_eq!((g.oldest_wait_ms, g.waited_ms_median, g.repeats), (70, 50, None));
         let got = group(&[waiting()], NOW, &mut Frames::default());
         assert_eq!((got.groups[0].oldest_wait_ms, got.groups[0].waited_ms_median), (0, 0));
+    }
+
+    /// Of very many a sample is known.
+    #[test]
+    fn what_they_wait_on_is_counted_over() {
+        let on = |objects: &[u64]| {
+            let objects = objects.iter().map(|a| Addr(*a)).collect();
+            Goroutine { waits_on: Waits { objects, has_deadline: None }, ..waiting() }
+        };
+        let poll = |has| Goroutine { waits_on: Waits { has_deadline: has, ..Waits::default() }, ..waiting() };
+        let (none, one) = (waiting(), on(&[1]));
+        for (all, want) in [
+            (vec![none.clone(), none.clone()], (None, None)),
+            (vec![one.clone(), one.clone(), on(&[2])], (Some((2, 2, 3)), None)),
+            (vec![one.clone(), one.clone(), none.clone(), none.clone()], (Some((1, 4, 2)), None)),
+            (vec![one, on(&[1, 3]), on(&[1, 4]), on(&[2])], (Some((4, 3, 4)), None)),
+            (vec![on(&[1]), on(&[2]), none.clone(), none.clone()], (Some((2, 1, 2)), None)),
+            (vec![poll(Some(true)), poll(Some(false)), none.clone(), none.clone()], (None, Some(2))),
+            (vec![poll(Some(true)), none], (None, Some(0))),
+        ] {
+            let got = group(&all, NOW, &mut Frames::default());
+            let g = &got.groups[0];
+            assert_eq!((g.waits_on.map(|w| (w.objects, w.most, w.known)), g.no_deadline), want, "{all:?}");
+        }
     }
 
     /// As deep as each of them is.

@@ -80,7 +80,9 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
     };
     evidence.finish();
     if extent == Extent::Whole {
+        let began = Instant::now();
         evidence.copy_waits(&target.runtime, &*target.process);
+        tracing::debug!(us = began.elapsed().as_micros() as u64, "copied what goroutines wait on");
     }
     let (because, identity, runtime) = ((phase, context.reason), target.identity.clone(), target.runtime.clone());
     RawCapture {
