@@ -37,7 +37,7 @@ struct Sums {
     /// Waits in milliseconds, of those that are known.
     waits: Vec<u64>,
     /// Goroutines by what they wait on, and how many of them it is known of.
-    objects: FxHashMap<Addr, u64>,
+    objects: BTreeMap<Addr, u64>,
     known: u64,
     /// Those that wait for a descriptor, with a deadline and without.
     deadline: [u64; 2],
@@ -98,8 +98,8 @@ impl Sums {
     }
 }
 
-/// The frames that are shown of a stack. One that has not run yet stands in what the compiler made of its `go`
-/// statement (`main.f.gowrap1`, at that statement), and has no other.
+/// The frames that are shown of a stack. One that has not run yet stands in what the compiler made of its
+/// `go` statement (`main.f.gowrap1`, at that statement), and has no other.
 fn visible(g: &Goroutine, frames: &mut Frames) -> Vec<u32> {
     let calls = || g.stack.iter().filter(|c| !is_bottom(&c.frame));
     let all_elided = calls().all(|c| c.elided);

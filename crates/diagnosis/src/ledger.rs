@@ -57,9 +57,9 @@ fn gauges(facts: &Facts) -> &Gc {
     facts.gauges_at_rss.as_ref().unwrap_or(&facts.gc)
 }
 
-/// The Go heap and its stacks. Where it is known how much of them is resident, the slices sum to that at most,
-/// else to what anonymous memory has room for: what was never touched, or was returned, is taken from where
-/// it must be.
+/// The Go heap and its stacks. Where it is known how much of them is resident, the slices sum to that at
+/// most, else to what anonymous memory has room for: what was never touched, or was returned, is taken from
+/// where it must be.
 fn go_heap(facts: &Facts, rss: Rss) -> Vec<Slice> {
     let gc = gauges(facts);
     let marked = gc.heap_marked.min(gc.heap_live);
@@ -249,7 +249,8 @@ mod tests {
             let mut f = Facts { residency, ..facts() };
             (f.gc.stacks, f.goroutines.stack_bytes, f.goroutines.stack_used_bytes) = (700, 600, 250);
             let slices = ledger(&f);
-            // 1550 are named, 900 resident: 350 of stacks, 50 idle, 100 free, 150 of what was allocated since.
+            // 1550 are named, 900 resident: 350 of stacks, 50 idle, 100 free, 150 of what was allocated
+            // since.
             let names = ["go stacks", "go heap, idle", "go heap, free in spans", "go heap, allocated since"];
             assert_eq!(names.map(|n| of(&slices, n)), [350, 0, 0, 50], "{slices:?}");
             assert_eq!((of(&slices, "go heap, live at last mark"), of(&slices, "unknown")), (500, 0));
