@@ -204,6 +204,7 @@ fn write<'a>(
             tracing::info!(
                 pid = facts.target.pid,
                 service = facts.target.service,
+                container = facts.target.container.as_deref(),
                 phase = facts.capture.phase.name(),
                 light,
                 detect_ms = ms(times.detected),

@@ -175,6 +175,11 @@ const FAMILIES: &[Family] = &[
     ),
     family("discovered", "Go processes found", Values::Counter(|s| s.status.counters.discovered as f64)),
     family("refused", "Go processes that cannot be read", Values::Counter(|s| s.status.counters.refused as f64)),
+    family(
+        "put_off",
+        "Looks at processes that were put off since the daemon was out of descriptors",
+        Values::Counter(|s| s.status.counters.put_off as f64),
+    ),
     family("oom_kills", "Watched processes killed for memory", Values::Counter(|s| s.status.counters.oom_kills as f64)),
     family("kills", "Watched processes killed otherwise", Values::Counter(|s| s.status.counters.kills as f64)),
     family("strikes", "Targets stopped because of a forecast", Values::Counter(|s| s.status.counters.strikes as f64)),

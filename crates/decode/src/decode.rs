@@ -15,7 +15,7 @@ use lastgasp_observe::target::baselines::Baseline;
 use lastgasp_observe::target::timeline;
 
 use crate::baseline;
-use crate::frames::Frames;
+use crate::frames::{Frames, MAX_NAMES};
 use crate::goroutine_list::list;
 use crate::goroutines::group;
 use crate::last_look::last_look;
@@ -106,6 +106,10 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     };
     // After the groups, whose order hangs on the frames' own.
     facts.goroutines.list = list(&goroutines.live, monotonic_ns, rt.module.pcs.start, &mut frames);
+    if frames.full {
+        let why = format!("more than {} MiB of them: the others are \"?\"", MAX_NAMES >> 20);
+        gaps.push(Gap::new("names of functions", why));
+    }
     facts.frames = frames.list;
     facts.make_keys();
     if taken.is_of_the_flight_ring() {

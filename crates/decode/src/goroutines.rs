@@ -71,9 +71,8 @@ impl Sums {
         }
         self.waits.append(&mut other.waits);
         self.known += other.known;
-        for (object, n) in other.objects {
-            *self.objects.entry(object).or_default() += n;
-        }
+        // Sums: in whichever order.
+        other.objects.into_iter().for_each(|(object, n)| *self.objects.entry(object).or_default() += n);
         let ([with, without], [w, wo]) = (&mut self.deadline, other.deadline);
         *with += w;
         *without += wo;

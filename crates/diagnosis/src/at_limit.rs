@@ -15,8 +15,8 @@ pub struct AtLimit {
 /// can take back by itself does not count as use.
 const AT_LIMIT: f64 = 0.97;
 /// Below this part it has left the limit: a collection that frees some pages, or a dropped page cache, is no
-/// way out.
-const LEFT_LIMIT: f64 = 0.95;
+/// way out. (`window` goes by the same two.)
+const LEFT_LIMIT: f64 = 0.93;
 /// A killed process may be looked at once more, as it is taken apart.
 const AFTER_KILL_MS: u64 = 200;
 
@@ -37,8 +37,7 @@ pub fn at_limit(facts: &Facts) -> Option<AtLimit> {
     let after_leaving = samples.iter().rposition(|s| part(s.usage_bytes) < LEFT_LIMIT).map_or(0, |i| i + 1);
     let first = after_leaving + samples.get(after_leaving..)?.iter().position(|s| part(s.usage_bytes) >= AT_LIMIT)?;
     let since = samples.get(first)?.t_ms;
-    let end = last.t_ms.max(facts.capture.t_ms);
-    Some(AtLimit { ms: end.saturating_sub(since), at_least: first == 0 })
+    Some(AtLimit { ms: last.t_ms.saturating_sub(since), at_least: first == 0 })
 }
 
 #[cfg(test)]
@@ -69,8 +68,8 @@ mod tests {
     #[test]
     fn a_dip_is_no_way_out_and_a_fall_is() {
         let dips = |to: u64| move |t: u64| if t.is_multiple_of(5000) && t > 0 { to } else { 497 * MB };
-        assert_eq!(at_limit(&facts(dips(480 * MB), 30_400)), Some(AtLimit { ms: 30_420, at_least: true }));
-        assert_eq!(at_limit(&facts(dips(300 * MB), 30_400)), Some(AtLimit { ms: 320, at_least: false }));
+        assert_eq!(at_limit(&facts(dips(480 * MB), 30_400)), Some(AtLimit { ms: 30_400, at_least: true }));
+        assert_eq!(at_limit(&facts(dips(300 * MB), 30_400)), Some(AtLimit { ms: 300, at_least: false }));
     }
 
     #[test]
@@ -78,7 +77,7 @@ mod tests {
         assert_eq!(at_limit(&facts(|_| 480 * MB, 10_000)), None);
         assert_eq!(at_limit(&facts(|t| if t < 9000 { 500 * MB } else { 100 * MB }, 10_000)), None);
         let dead = facts(|t| if t < 9900 { 500 * MB } else { 100 * MB }, 10_000);
-        assert_eq!(at_limit(&dead), Some(AtLimit { ms: 10_020, at_least: true }), "a look at the dead");
+        assert_eq!(at_limit(&dead), Some(AtLimit { ms: 10_000, at_least: true }), "a look at the dead");
         let mut without = facts(|_| 500 * MB, 1000);
         without.target.limit_bytes = None;
         assert_eq!(at_limit(&without), None);

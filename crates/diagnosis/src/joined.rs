@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnose::{Diagnosis, diagnose};
-use crate::facts::{Death, Event, Facts, Figure, Gap, Goroutines, Part, Site, Target, Timeline};
+use crate::facts::{Death, DeathsBefore, Event, Facts, Figure, Gap, Goroutines, Part, Site, Target, Timeline};
 use crate::window::window;
 
 /// A capture of a death.
@@ -49,6 +49,8 @@ pub fn join(captures: &[CaptureOf<'_>]) -> Option<Facts> {
     let profile = from.whole(Figure::Profile);
     if let Some((i, capture)) = profile {
         take(Figure::Profile, i);
+        // What stands in for a profile is not needed then.
+        facts.last_look = None;
         facts.profile.clone_from(&capture.profile);
         facts.frames.clone_from(&capture.frames);
     }
@@ -172,12 +174,15 @@ fn name(target: &mut Target, other: &Target) {
     target.container = target.container.take().or_else(|| other.container.clone());
 }
 
-/// Facts of a death as [`join`] makes them, and what the rules say of them. What a capture from before the
-/// end has found is never lost to one from after it that finds less: then the former's word stands, unless
-/// its memory was given back meanwhile.
+/// Facts of a death as [`join`] makes them, with the deaths of the same service before it if they are known,
+/// and what the rules say of them. What a capture from before the end has found is never lost to one from
+/// after it that finds less: then the former's word stands, unless its memory was given back meanwhile.
 #[must_use]
-pub fn diagnose_death(captures: &[CaptureOf<'_>]) -> Option<(Facts, Diagnosis)> {
-    let joined = join(captures)?;
+pub fn diagnose_death(captures: &[CaptureOf<'_>], before: Option<DeathsBefore>) -> Option<(Facts, Diagnosis)> {
+    let mut joined = join(captures)?;
+    if let Some(death) = &mut joined.death {
+        death.before = before;
+    }
     let diagnosis = diagnose(&joined);
     let (last, earlier) = captures.split_last()?;
     for (i, before) in earlier.iter().enumerate().rev() {
@@ -211,7 +216,7 @@ fn same_watch(one: &Facts, last: &Facts) -> bool {
         return true;
     }
     let (t, known) = (&one.timeline, &last.timeline);
-    let sample = t.samples.last().into_iter().chain(t.samples.first()).any(|s| {
+    let sample = t.samples.iter().rev().any(|s| {
         let at = known.samples.partition_point(|l| l.t_ms < s.t_ms);
         known.samples.get(at) == Some(s)
     });
@@ -389,7 +394,7 @@ mod tests {
         f
     }
 
-    /// After two minutes at the limit, whose samples have pushed the growth out of the timeline; the baselines
+    /// After two minutes at the limit, whose samples have pushed growth out of the timeline; the baselines
     /// of then have been thinned out too.
     fn after() -> Facts {
         let mut f = Facts { frames: vec![frame("main.other"), frame("main.build")], ..before() };
@@ -418,7 +423,7 @@ mod tests {
         assert_eq!(window(&all[1]), None, "of itself the last one saw no growth");
         let alone = diagnose(&all[0]).verdict().map(|v| v.code);
         assert!(alone.is_some());
-        let (facts, d) = diagnose_death(&named(&all)).unwrap();
+        let (facts, d) = diagnose_death(&named(&all), None).unwrap();
         assert_eq!(d.verdict().map(|v| v.code), alone);
         assert_eq!((facts.capture.phase.name(), facts.capture.reason.name()), ("post-kill", "oom-kill"));
         let samples = &facts.timeline.samples;
@@ -455,7 +460,7 @@ mod tests {
 
         (alone.profile, alone.gc) = (Profile::default(), Gc::default());
         let all = [before(), alone];
-        let (facts, d) = diagnose_death(&named(&all)).unwrap();
+        let (facts, d) = diagnose_death(&named(&all), None).unwrap();
         assert_eq!(d.verdict().map(|v| v.code), diagnose(&all[0]).verdict().map(|v| v.code));
         assert_eq!((facts.profile.sites.len(), facts.gc.heap_in_use), (1, 460 * MB));
     }
@@ -473,7 +478,7 @@ mod tests {
             }
             let all = [before(), last];
             assert_eq!(given_back(&all[0], &join(&named(&all)).unwrap()), fell);
-            let (_, d) = diagnose_death(&named(&all)).unwrap();
+            let (_, d) = diagnose_death(&named(&all), None).unwrap();
             assert!(d.verdict().is_some() || !found, "{fell}");
         }
     }
@@ -494,7 +499,7 @@ mod tests {
 
     #[test]
     fn one_alone_stays_as_it_is() {
-        assert!(join(&[]).is_none() && diagnose_death(&[]).is_none());
+        assert!(join(&[]).is_none() && diagnose_death(&[], None).is_none());
         let only = after();
         let facts = join(&named(std::slice::from_ref(&only))).unwrap();
         assert_eq!(gives(&facts).concat().len(), 6);

@@ -5,11 +5,11 @@ use thiserror::Error;
 
 use crate::arch;
 use crate::binary::buildinfo::{BuildInfo, parse_buildinfo};
-use crate::binary::garble;
 use crate::binary::locate::{self, Globals};
 use crate::binary::moduledata::{self, ModuleData};
 use crate::binary::pclntab::Symbolizer;
 use crate::binary::runtime_location::RuntimeLocation;
+use crate::binary::{garble, gccgo};
 use crate::bounds::MAX_STACK_BYTES;
 use crate::layout::{self, Layout, Unsupported};
 use crate::version::GoVersion;
@@ -32,6 +32,14 @@ pub enum DiscoverError {
         file: String,
         /// What it is recognised by.
         signs: String,
+    },
+    /// Built by another compiler than Go's own.
+    #[error(
+        "{file} was built with gccgo, whose runtime lastgasp does not read: build it with the Go toolchain (gc) where it is to be observed"
+    )]
+    Gccgo {
+        /// Name of the executable, as it was opened.
+        file: String,
     },
     /// A version without a layout table.
     #[error("{version} is not supported: {why}")]
@@ -77,7 +85,9 @@ impl Runtime {
     /// [`DiscoverError::NotGo`], [`DiscoverError::Garbled`].
     pub fn build_info(image: &ElfImage) -> Result<BuildInfo, DiscoverError> {
         let file = || image.name().to_owned();
-        let bytes = image.section(".go.buildinfo").and_then(|s| image.section_bytes(s).ok());
+        // Of a program with 400 modules it has 60 kB.
+        const MOST: usize = 1 << 20;
+        let bytes = image.section(".go.buildinfo").and_then(|s| image.section_head(s, MOST).ok());
         let info = bytes.and_then(|b| parse_buildinfo(&b));
         // A release that we do not know may have a magic that we do not know.
         let newer =
@@ -87,7 +97,10 @@ impl Runtime {
         {
             return Err(DiscoverError::Garbled { file: file(), signs });
         }
-        info.ok_or_else(|| DiscoverError::NotGo { file: file() })
+        info.ok_or_else(|| match gccgo::is_gccgo(image) {
+            true => DiscoverError::Gccgo { file: file() },
+            false => DiscoverError::NotGo { file: file() },
+        })
     }
 
     /// Finds everything. `mem` is the process's memory; `bias` what its addresses are off from those in the

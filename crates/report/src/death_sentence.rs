@@ -22,12 +22,13 @@ pub fn death_sentence(facts: &Facts) -> Option<String> {
         said.push(format!("had stood at its limit{limit} for {at_least}{}", seconds(ms as f64 / 1000.0)));
     }
     let before = death.before.as_ref().filter(|b| b.last_day > 0).map(|b| {
-        let since = b.since.as_ref().map_or_else(String::new, |s| format!(" since {s}"));
-        let hour = match b.last_hour {
-            0 => "none of them in the last hour".into(),
-            n => format!("{} in the last hour", times(n)),
+        let first = b.since.as_ref().map_or_else(String::new, |s| format!(", first at {s}"));
+        let when = match b.last_hour {
+            n if n == b.last_day => format!("{} in the hour before", times(n)),
+            0 => format!("{} in the day before and not in the last hour", times(b.last_day)),
+            n => format!("{} in the day before, {} of these in the last hour", times(b.last_day), count(n)),
         };
-        format!("as far as the store remembers {} died {}{since}, {hour}", facts.target.service, times(b.last_day))
+        format!("{} had died {when} (as far as the store remembers{first})", facts.target.service)
     });
     let of_it = (!said.is_empty()).then(|| format!("the process {}", said.join(" and ")));
     let parts: Vec<String> = of_it.into_iter().chain(before).collect();
@@ -47,18 +48,22 @@ pub(crate) fn death_lines(facts: &Facts) -> Vec<String> {
     let mut lines: Vec<String> = death_sentence(facts).into_iter().collect();
     let parts = facts.death.as_ref().map(|d| d.parts.as_slice()).unwrap_or_default();
     if parts.len() > 1 {
-        let last = parts.len() - 1;
         lines.push(format!("told by {} captures of it:", count(parts.len() as u64)));
-        lines.extend(parts.iter().enumerate().map(|(i, part)| {
+        let last = parts.len() - 1;
+        let mut no_more = 0;
+        for (i, part) in parts.iter().enumerate() {
+            // The timeline is in all of them.
+            if i < last && part.gives.iter().all(|g| *g == Figure::Timeline) {
+                no_more += 1;
+                continue;
+            }
             let gives: Vec<&str> = part.gives.iter().copied().map(Figure::name).collect();
-            let gives = if gives.is_empty() { "nothing that another has not".into() } else { gives.join(", ") };
-            let folder = match part.folder.as_str() {
-                "" if i == last => "this one",
-                "" => "one",
-                folder => folder,
-            };
-            format!("- {folder} ({}): {gives}", part.phase)
-        }));
+            let folder = if part.folder.is_empty() { "this one" } else { &part.folder };
+            lines.push(format!("- {folder} ({}): {}", part.phase, gives.join(", ")));
+        }
+        if no_more > 0 {
+            lines.push(format!("- {no_more} from before it: nothing that these have not"));
+        }
     }
     lines
 }
@@ -130,11 +135,11 @@ mod tests {
         assert_eq!(
             death_lines(&facts),
             [
-                "the process was 3.3 s old and had stood at its limit of 100 MB for 119 s; as far as the store remembers svc died 7 times since 2026-11-26T01:00:00Z, once in the last hour",
+                "the process was 3.3 s old and had stood at its limit of 100 MB for 119 s; svc had died 7 times in the day before, 1 of these in the last hour (as far as the store remembers, first at 2026-11-26T01:00:00Z)",
                 "told by 3 captures of it:",
-                "- a-pre-kill (pre-kill): nothing that another has not",
                 "- b-pre-kill (pre-kill): resident memory",
                 "- this one (post-kill): profile, gauges",
+                "- 1 from before it: nothing that these have not",
             ]
         );
     }

@@ -92,11 +92,8 @@ fn death<'a>(last: &'a Facts, folder: &str, store: &Path) -> Option<Told<'a>> {
     }
     let mut all: Vec<CaptureOf<'_>> = before.iter().map(|(s, facts)| CaptureOf { folder: &s.folder, facts }).collect();
     all.push(CaptureOf { folder, facts: last });
-    let (mut facts, diagnosis) = diagnose_death(&all)?;
+    let (mut facts, diagnosis) = diagnose_death(&all, Some(siblings.deaths_before))?;
     facts.capture.gaps.append(&mut gaps);
-    if let Some(death) = &mut facts.death {
-        death.before = Some(siblings.deaths_before);
-    }
     Some(Told { facts: Cow::Owned(facts), diagnosis, path: None })
 }
 
@@ -155,7 +152,7 @@ mod tests {
         assert_eq!(folders(&tell(&of_others[1]).unwrap()), [name(&of_others[1])], "a death without more captures");
         // The report in the folder from after it is that of the death too.
         let page = std::fs::read_to_string(parts[2].join("report.txt")).unwrap();
-        assert!(page.contains("told by 3 captures of it:") && page.contains(&name(&parts[0])), "{page}");
+        assert!(page.contains("told by 3 captures of it:") && page.contains("- 2 from before it: nothing"), "{page}");
         // And the facts there are its own.
         assert_eq!(read(&parts[2]).unwrap().timeline.samples.len(), 13);
     }

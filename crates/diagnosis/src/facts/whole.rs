@@ -79,12 +79,6 @@ impl Facts {
         (ms > 0).then_some(ms as f64 / 1e3)
     }
 
-    /// Whether nothing of a dead process could be copied: what is known is the watch before.
-    #[must_use]
-    pub fn nothing_was_copied(&self) -> bool {
-        self.capture.bytes_copied == 0 && !self.gc.is_known() && self.capture.gaps.iter().any(|g| g.what == "evidence")
-    }
-
     /// Milliseconds that the process had lived when it was copied. Captures of before have its start in whole
     /// seconds alone: it is then as exact as that. `None` if it is not known.
     #[must_use]
@@ -96,6 +90,23 @@ impl Facts {
             u64::try_from(ms).ok()
         };
         self.target.age_ms.or_else(by_date)
+    }
+
+    /// The same at another moment of the timeline: how old the process was when it began to grow, say. A
+    /// young one may still have been loading what it needs.
+    #[must_use]
+    pub fn age_at(&self, t_ms: u64) -> Option<u64> {
+        let age = self.age_ms()?;
+        match self.capture.t_ms.checked_sub(t_ms) {
+            Some(before) => age.checked_sub(before),
+            None => age.checked_add(t_ms - self.capture.t_ms),
+        }
+    }
+
+    /// Whether nothing of a dead process could be copied: what is known is the watch before.
+    #[must_use]
+    pub fn nothing_was_copied(&self) -> bool {
+        self.capture.bytes_copied == 0 && !self.gc.is_known() && self.capture.gaps.iter().any(|g| g.what == "evidence")
     }
 
     /// Makes the keys of sites and groups.
@@ -116,6 +127,21 @@ mod tests {
     use super::super::goroutines::Group;
     use super::super::profile::Site;
     use super::*;
+
+    #[test]
+    fn ages_by_the_process_and_by_the_date() {
+        let mut facts = Facts::default();
+        assert_eq!((facts.age_ms(), facts.age_at(0)), (None, None));
+        facts.capture.taken_at = "2023-11-14T22:13:25.250Z".into();
+        (facts.target.started_unix, facts.capture.t_ms) = (1_700_000_000, 3000);
+        assert_eq!((facts.age_ms(), facts.age_at(1000), facts.age_at(3500)), (Some(5250), Some(3250), Some(5750)));
+        facts.target.age_ms = Some(4800);
+        assert_eq!(facts.age_ms(), Some(4800), "to the millisecond");
+        facts.target.age_ms = Some(1000);
+        assert_eq!(facts.age_at(1000), None, "before it was there");
+        (facts.target.age_ms, facts.target.started_unix) = (None, u64::MAX);
+        assert_eq!(facts.age_ms(), None);
+    }
 
     #[test]
     fn keys_are_of_what_a_reader_sees() {

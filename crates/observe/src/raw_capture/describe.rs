@@ -344,89 +344,51 @@ pub(super) fn restore_resident(r: &StoredResident) -> Resident {
     Resident { mapping, rss: r.rss, anon: r.anon, huge: r.huge }
 }
 
-fn sample(s: &Sample) -> StoredSample {
-    let Sample { t_ms, usage, rss, heap_live, goroutines, gc_cycles } = *s;
-    StoredSample { t_ms, usage, rss, heap_live, goroutines, gc_cycles }
+/// A structure and its stored form, whose fields have the same names: one list for both directions.
+macro_rules! same_fields {
+    ($form:ident <=> $stored:ident, $store:ident, $restore:ident { $($field:ident),* $(,)? }) => {
+        fn $store(of: &$form) -> $stored {
+            let $form { $($field),* } = of.clone();
+            $stored { $($field),* }
+        }
+
+        pub(super) fn $restore(of: &$stored) -> $form {
+            let $stored { $($field),* } = of.clone();
+            $form { $($field),* }
+        }
+    };
 }
+
+same_fields!(Sample <=> StoredSample, sample, restore_sample { t_ms, usage, rss, heap_live, goroutines, gc_cycles });
+
+same_fields!(MemStats <=> StoredGauges, gauges, restore_gauges {
+    gc_percent,
+    memory_limit,
+    heap_goal,
+    heap_live,
+    heap_marked,
+    heap_in_use,
+    heap_released,
+    heap_free,
+    total_alloc,
+    total_free,
+    mapped_ready,
+    stacks,
+    metadata,
+    gc_cycles,
+    last_gc_ns,
+    gc_cpu_ppm,
+    gc_phase,
+    goroutine_slots,
+});
 
 /// The watch so far.
 pub(super) fn restore_timeline(samples: &[StoredSample], events: &[StoredEvent]) -> Timeline {
-    let sample = |s: &StoredSample| {
-        let StoredSample { t_ms, usage, rss, heap_live, goroutines, gc_cycles } = *s;
-        Sample { t_ms, usage, rss, heap_live, goroutines, gc_cycles }
-    };
     let event = |e: &StoredEvent| Event { t_ms: e.t_ms, kind: e.kind.clone().into(), text: e.text.clone() };
     let mut timeline = Timeline::default();
-    timeline.samples = samples.iter().map(sample).collect();
+    timeline.samples = samples.iter().map(restore_sample).collect();
     timeline.events = events.iter().map(event).collect();
     timeline
-}
-
-fn gauges(g: &MemStats) -> StoredGauges {
-    let MemStats {
-        gc_percent,
-        memory_limit,
-        heap_goal,
-        heap_live,
-        heap_marked,
-        heap_in_use,
-        heap_released,
-        heap_free,
-        total_alloc,
-        total_free,
-        mapped_ready,
-        stacks,
-        metadata,
-        gc_cycles,
-        last_gc_ns,
-        gc_cpu_ppm,
-        gc_phase,
-        goroutine_slots,
-    } = *g;
-    StoredGauges {
-        gc_percent,
-        memory_limit,
-        heap_goal,
-        heap_live,
-        heap_marked,
-        heap_in_use,
-        heap_released,
-        heap_free,
-        total_alloc,
-        total_free,
-        mapped_ready,
-        stacks,
-        metadata,
-        gc_cycles,
-        last_gc_ns,
-        gc_cpu_ppm,
-        gc_phase,
-        goroutine_slots,
-    }
-}
-
-/// The runtime's gauges.
-pub(super) fn restore_gauges(g: &StoredGauges) -> MemStats {
-    MemStats {
-        gc_percent: g.gc_percent,
-        memory_limit: g.memory_limit,
-        heap_goal: g.heap_goal,
-        heap_live: g.heap_live,
-        heap_marked: g.heap_marked,
-        heap_in_use: g.heap_in_use,
-        heap_released: g.heap_released,
-        heap_free: g.heap_free,
-        total_alloc: g.total_alloc,
-        total_free: g.total_free,
-        mapped_ready: g.mapped_ready,
-        stacks: g.stacks,
-        metadata: g.metadata,
-        gc_cycles: g.gc_cycles,
-        last_gc_ns: g.last_gc_ns,
-        gc_cpu_ppm: g.gc_cpu_ppm,
-        gc_phase: g.gc_phase,
-        goroutine_slots: g.goroutine_slots,
-    }
 }
 
 fn site(s: &SiteCounts) -> StoredSite {

@@ -101,10 +101,10 @@
     }
     if (num(win.rate_bytes_per_s) !== null) {
       const range = num(win.rate_low_bytes_per_s) !== null && num(win.rate_high_bytes_per_s) !== null
-        ? "p10\u2013p90: " + lg.bytesText(win.rate_low_bytes_per_s) + " \u2013 " + lg.bytesText(win.rate_high_bytes_per_s) : null;
+        ? "p10\u2013p90: " + lg.bytesText(win.rate_low_bytes_per_s) + "/s \u2013 " + lg.bytesText(win.rate_high_bytes_per_s) + "/s" : null;
       tiles.push(tile("Rate", [lg.bytes(win.rate_bytes_per_s), "/s"], range));
     }
-    if (num(goroutines.in_site) !== null) {
+    if (num(goroutines.in_site) > 0) {
       tiles.push(tile("Goroutines in the site", lg.countText(goroutines.in_site),
         num(goroutines.total) === null ? null : "of " + lg.countText(goroutines.total)));
     } else if (num(goroutines.total) !== null) {
