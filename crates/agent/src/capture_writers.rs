@@ -13,13 +13,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lastgasp_decode::{Decoded, decode};
-use lastgasp_diagnosis::{Diagnosis, cause, diagnose};
+use lastgasp_diagnosis::cause;
+use lastgasp_diagnosis::facts::Phase;
 use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_recorder::daemon::{Captured, Handle, Share};
 use lastgasp_recorder::guard::{Panicked, USUAL_STACK, guarded};
 use lastgasp_recorder::own_process::{give_back_freed_memory, run_before_others};
-use lastgasp_store::{Archive, Form, StoreError};
+use lastgasp_store::{Archive, Form, StoreError, Told};
 
+use crate::in_flight::InFlight;
 use crate::provenance::provenance;
 use crate::recent_captures::{RecentCapture, RecentCaptures};
 use crate::vital_threads::VitalThreads;
@@ -27,6 +29,9 @@ use crate::webhook::{Webhooks, event};
 
 const THREADS: usize = 2;
 const NAME: &str = "capture-writer";
+/// How long the capture from after a death waits at most for those from before it, that it may be told with
+/// them. They are ahead of it by a quarter of a second, and to write one takes some 20 ms.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// Who is told of captures, and where they are written to.
 #[derive(Clone, Debug)]
@@ -44,37 +49,51 @@ pub struct CaptureWriters(Vec<JoinHandle<Result<(), Panicked>>>);
 impl CaptureWriters {
     /// Starts the threads.
     pub(crate) fn start(captured: Receiver<Captured>, to: Destination, vital: &VitalThreads) -> std::io::Result<Self> {
-        Self::start_with(captured, vital, move |captured| {
+        let in_flight = InFlight::default();
+        let begin = move |captured: &Captured| {
+            let who = &captured.raw.identity;
+            in_flight.begin((who.pid, who.started_unix))
+        };
+        Self::start_with(captured, vital, begin, move |captured, ticket| {
             let Captured { raw, began, answered, detected, share } = captured;
             let times = Times { began, answered, detected, stopped: raw.stopped };
             let decoded = decoded(Held { raw, _share: share }, &to.handle);
             if let Some(decoded) = decoded {
+                if decoded.facts.capture.phase == Phase::PostKill {
+                    ticket.wait_for_earlier(MAX_WAIT);
+                }
                 write(&decoded, &times, &to, |form| put(&decoded, &to.archive, form));
             }
         })
     }
 
-    /// Starts threads that do `work` for each.
-    fn start_with<T: Send + 'static>(
+    /// Starts threads that do `work` for each. `begin` is called of each in the order of the queue.
+    fn start_with<T: Send + 'static, B: 'static>(
         queue: Receiver<T>,
         vital: &VitalThreads,
-        work: impl Fn(T) + Clone + Send + 'static,
+        begin: impl Fn(&T) -> B + Clone + Send + 'static,
+        work: impl Fn(T, B) + Clone + Send + 'static,
     ) -> std::io::Result<Self> {
         let queue = Arc::new(Mutex::new(queue));
         let busy = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::new();
         for _ in 0..THREADS {
-            let (queue, busy, work) = (Arc::clone(&queue), Arc::clone(&busy), work.clone());
+            let (queue, busy) = (Arc::clone(&queue), Arc::clone(&busy));
+            let (begin, work) = (begin.clone(), work.clone());
             threads.push(vital.spawn(NAME, USUAL_STACK, move || {
                 // What is not on disk yet may be lost with the node; to decode and write it takes some 20 ms
                 // of a processor.
                 run_before_others();
                 loop {
-                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok(next) = next else { return };
+                    // Begun while nobody else can take the next.
+                    let next = {
+                        let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+                        queue.recv().map(|next| (begin(&next), next))
+                    };
+                    let Ok((begun, next)) = next else { return };
                     busy.fetch_add(1, Ordering::Relaxed);
                     // What it panicked of has been said.
-                    let _ = guarded(NAME, || work(next));
+                    let _ = guarded(NAME, || work(next, begun));
                     if busy.fetch_sub(1, Ordering::Relaxed) == 1 {
                         give_back_freed_memory();
                     }
@@ -143,24 +162,34 @@ fn decoded(mut evidence: impl Evidence, handle: &Handle) -> Option<Decoded> {
 }
 
 /// A capture that stands in the store.
-struct Stored {
-    diagnosis: Diagnosis,
+struct Stored<'a> {
+    told: Told<'a>,
     path: PathBuf,
     form: Form,
 }
 
-/// Judges it and puts it into the store: `wanted` in that form, or else as the store's rules say.
-fn put(decoded: &Decoded, archive: &Archive, wanted: Option<Form>) -> Result<Stored, StoreError> {
-    let diagnosis = diagnose(&decoded.facts);
-    let (path, form) = match wanted {
-        Some(Form::Light) => archive.put_light(decoded, &diagnosis)?,
-        _ => archive.put(decoded, &diagnosis)?,
+/// Judges it, with what there is of its death, and puts it into the store: `wanted` in that form, or else as
+/// the store's rules say.
+fn put<'a>(decoded: &'a Decoded, archive: &Archive, wanted: Option<Form>) -> Result<Stored<'a>, StoreError> {
+    // What is tried a second time does with less.
+    let told = match wanted {
+        Some(_) => Told::alone(&decoded.facts),
+        None => Told::in_store(&decoded.facts, archive.path()),
     };
-    Ok(Stored { diagnosis, path, form })
+    let (path, form) = match wanted {
+        Some(Form::Light) => archive.put_light(decoded, &told)?,
+        _ => archive.put(decoded, &told)?,
+    };
+    Ok(Stored { told, path, form })
 }
 
 /// Writes a capture by `put`, and tells of it. If that panics it is tried once more, light.
-fn write(decoded: &Decoded, times: &Times, to: &Destination, put: impl Fn(Option<Form>) -> Result<Stored, StoreError>) {
+fn write<'a>(
+    decoded: &'a Decoded,
+    times: &Times,
+    to: &Destination,
+    put: impl Fn(Option<Form>) -> Result<Stored<'a>, StoreError>,
+) {
     let facts = &decoded.facts;
     let stored = guarded(NAME, || put(None)).or_else(|_| guarded(NAME, || put(Some(Form::Light))));
     match stored {
@@ -175,6 +204,7 @@ fn write(decoded: &Decoded, times: &Times, to: &Destination, put: impl Fn(Option
             tracing::info!(
                 pid = facts.target.pid,
                 service = facts.target.service,
+                container = facts.target.container.as_deref(),
                 phase = facts.capture.phase.name(),
                 light,
                 detect_ms = ms(times.detected),
@@ -184,9 +214,9 @@ fn write(decoded: &Decoded, times: &Times, to: &Destination, put: impl Fn(Option
                 capture = %stored.path.display(),
                 event = "captured",
                 "captured: {}",
-                stored.diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
+                stored.told.diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
             );
-            tell(decoded, &stored, to);
+            tell(&stored, to);
         }
         Ok(Err(e)) => failed(&to.handle, facts.target.pid, &e),
         Err(panicked) => failed(&to.handle, facts.target.pid, &panicked),
@@ -194,9 +224,9 @@ fn write(decoded: &Decoded, times: &Times, to: &Destination, put: impl Fn(Option
 }
 
 /// Tells of a capture that has been written.
-fn tell(decoded: &Decoded, stored: &Stored, to: &Destination) {
-    let Stored { diagnosis, path, form } = stored;
-    let facts = &decoded.facts;
+fn tell(stored: &Stored<'_>, to: &Destination) {
+    let Stored { told, path, form } = stored;
+    let Told { facts, diagnosis, .. } = told;
     to.recent.add(RecentCapture {
         pid: facts.target.pid,
         service: facts.target.service.clone(),
@@ -318,10 +348,15 @@ mod tests {
     fn writers_outlive_panics() {
         let (vital, (queue, work)) = (VitalThreads::default(), channel());
         let (done, all): (Sender<i32>, _) = channel();
-        let writers = CaptureWriters::start_with(work, &vital, move |job: i32| {
-            assert!(job % 2 == 0, "made to");
-            let _ = done.send(job);
-        });
+        let writers = CaptureWriters::start_with(
+            work,
+            &vital,
+            |_| (),
+            move |job: i32, ()| {
+                assert!(job % 2 == 0, "made to");
+                let _ = done.send(job);
+            },
+        );
         (0..20).for_each(|job| queue.send(job).unwrap());
         drop(queue);
         writers.unwrap().finish();

@@ -5,6 +5,7 @@
 mod capture_writers;
 pub mod config;
 mod http;
+mod in_flight;
 pub mod log;
 mod metrics;
 mod provenance;

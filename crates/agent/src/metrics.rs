@@ -168,7 +168,11 @@ const FAMILIES: &[Family] = &[
         "Go heap that was live at the last mark, and what was allocated since",
         Values::PerContainer(|s| Some(s.heap_live as f64)),
     ),
-    family("go_goroutines", "Goroutine structures", Values::PerContainer(|s| Some(s.goroutines as f64))),
+    family(
+        "go_goroutines",
+        "Goroutine structures, those of goroutines that have ended included: never fewer than at the peak",
+        Values::PerContainer(|s| Some(s.goroutines as f64)),
+    ),
     family("discovered", "Go processes found", Values::Counter(|s| s.status.counters.discovered as f64)),
     family("refused", "Go processes that cannot be read", Values::Counter(|s| s.status.counters.refused as f64)),
     family(

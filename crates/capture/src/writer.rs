@@ -29,7 +29,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts a capture `id` in `store`, which is made if need be.
+    /// Starts a capture `id` in `store`, which is made if need be. Where there is one of that name, or will be,
+    /// it becomes `id-2`, and so on: [`Writer::id`].
     ///
     /// # Errors
     /// [`CaptureError::Io`]: the store cannot be written.
@@ -37,13 +38,20 @@ impl Writer {
         fs::create_dir_all(store).map_err(io_error(store))?;
         // Containers that share a store may all be process 1: the time makes the name theirs alone.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+        let id = free_id(store, id);
         let partial = store.join(format!("{PARTIAL}{}x{now:x}-{id}", std::process::id()));
         // Captures tell how a service is built: for its owner's eyes.
         DirBuilder::new().mode(0o700).create(&partial).map_err(io_error(&partial))?;
         let partial = Partial::open(partial)?;
         // Where locks are not to be had (some network file systems) the folder is written all the same.
         let _ = partial.dir.try_lock();
-        Ok(Self { store: store.into(), partial, id: id.into(), files: Vec::new(), sealed: false })
+        Ok(Self { store: store.into(), partial, id, files: Vec::new(), sealed: false })
+    }
+
+    /// Name that the capture will have.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// Writes a file, durable before it returns.
@@ -175,23 +183,46 @@ impl Partial {
     }
 }
 
+/// Names of one capture after another that would have the same.
+fn ids(id: &str) -> impl Iterator<Item = String> {
+    (1..1000).map(move |n| if n == 1 { id.to_owned() } else { format!("{id}-{n}") })
+}
+
+/// A name that no capture has, nor one that is being written. A link that leads nowhere has its name too.
+fn free_id(store: &Path, id: &str) -> String {
+    let names = fs::read_dir(store).into_iter().flatten().filter_map(|e| e.ok()?.file_name().into_string().ok());
+    let coming: Vec<String> =
+        names.filter_map(|n| Some(n.strip_prefix(PARTIAL)?.split_once('-')?.1.to_owned())).collect();
+    let is_free = |id: &String| !coming.contains(id) && store.join(id).symlink_metadata().is_err();
+    ids(id).find(is_free).unwrap_or_else(|| id.to_owned())
+}
+
 fn finish(store: &Path, partial: &Partial, mut manifest: Manifest) -> Result<PathBuf, CaptureError> {
     manifest.schema = Manifest::SCHEMA.into();
     manifest.files.sort_by(|a, b| a.name.cmp(&b.name));
-    let json = serde_json::to_vec_pretty(&manifest).map_err(|e| io_error(&partial.path)(e.into()))?;
-    partial.write_synced(MANIFEST, &json)?;
-    partial.dir.sync_all().map_err(io_error(&partial.path))?;
-    // Two captures of one second get different names; a link that leads nowhere has its name too.
-    let mut path = store.join(&manifest.id);
-    for n in 2..1000 {
-        if path.symlink_metadata().is_err() {
-            break;
+    let mut taken = None;
+    for id in ids(&manifest.id.clone()) {
+        let path = store.join(&id);
+        if path.symlink_metadata().is_ok() {
+            continue;
         }
-        path = store.join(format!("{}-{n}", manifest.id));
+        manifest.id = id;
+        let json = serde_json::to_vec_pretty(&manifest).map_err(|e| io_error(&partial.path)(e.into()))?;
+        partial.write_synced(MANIFEST, &json)?;
+        partial.dir.sync_all().map_err(io_error(&partial.path))?;
+        match fs::rename(&partial.path, &path) {
+            // Somebody else was quicker.
+            Err(e) if matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => {
+                taken = Some(io_error(&path)(e));
+            }
+            renamed => {
+                renamed.map_err(io_error(&path))?;
+                File::open(store).and_then(|d| d.sync_all()).map_err(io_error(store))?;
+                return Ok(path);
+            }
+        }
     }
-    fs::rename(&partial.path, &path).map_err(io_error(&path))?;
-    File::open(store).and_then(|d| d.sync_all()).map_err(io_error(store))?;
-    Ok(path)
+    Err(taken.unwrap_or_else(|| io_error(store)(io::ErrorKind::AlreadyExists.into())))
 }
 
 /// Rescues or removes what dead writers left in `store`. Gives a line for each, for the log. What is not ours
@@ -279,6 +310,25 @@ mod tests {
         assert_eq!(capture.manifest().files.len(), 2);
         assert_eq!(capture.read(FACTS).unwrap(), b"facts");
         assert_eq!(crate::list(store.path()).len(), 1);
+    }
+
+    /// Two captures of one second have names of their own, and their manifests say so; also where both are
+    /// written at once, or another one took the name meanwhile.
+    #[test]
+    fn captures_of_one_name_have_ids_of_their_own() {
+        let store = tempfile::tempdir().unwrap();
+        let create = || Writer::create(store.path(), "a").unwrap();
+        let seal = |mut w: Writer| {
+            w.add(FACTS, b"facts").unwrap();
+            let path = w.seal(Manifest::default()).unwrap();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            assert_eq!(Capture::open(&path).unwrap().manifest().id, name);
+            name
+        };
+        let (first, second) = (create(), create());
+        assert_eq!((first.id(), second.id()), ("a", "a-2"));
+        fs::create_dir(store.path().join("a-2")).unwrap();
+        assert_eq!([seal(second), seal(first), seal(create())], ["a-2-2", "a", "a-3"]);
     }
 
     /// Half of it is holes; what fails on the way leaves the rest of the capture as it was.

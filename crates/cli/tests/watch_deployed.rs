@@ -101,7 +101,22 @@ fn a_kill_is_told() {
     assert_eq!(message["event"], "killed", "{message:#}");
     assert_eq!(message["pid"], pid);
     assert!(message["verdict"]["sentence"].as_str().unwrap().contains("main.growA"), "{message:#}");
-    assert!(Path::new(message["capture"].as_str().unwrap()).join("report.html").is_file());
+    let folder = Path::new(message["capture"].as_str().unwrap());
+    assert!(folder.join("report.html").is_file());
+    // The death, by all captures of it: what is told is what `report` says of any of them.
+    let captures = message["death"]["captures"].as_array().unwrap();
+    assert_eq!(captures.last().unwrap()["phase"], "post-kill", "{message:#}");
+    let report = |folder: &Path| {
+        let out = watching::lastgasp().args(["report", "--format", "json"]).arg(folder).output().unwrap();
+        serde_json::from_slice::<Value>(&out.stdout).unwrap()
+    };
+    let said = report(folder);
+    assert_eq!(said["verdict"]["sentence"], message["verdict"]["sentence"]);
+    assert_eq!(said["death"]["captures"].as_array().map(Vec::len), Some(captures.len()));
+    for before in captures.iter().filter_map(|c| c["folder"].as_str()) {
+        assert_eq!(report(&folder.with_file_name(before)), said);
+    }
+    assert!(message["text"].as_str().unwrap().contains("the process was "), "{message:#}");
     daemon.stop();
     assert!(told.try_recv().is_err(), "one message for one death");
     forget(&program);

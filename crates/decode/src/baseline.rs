@@ -1,13 +1,20 @@
 //! The profile before: which look of the flight ring the growth is measured from.
 
-use lastgasp_diagnosis::facts::{Facts, Timeline};
+use lastgasp_diagnosis::facts::{Facts, Target, Timeline};
 use lastgasp_observe::target::baselines::{Baseline, BaselineHistory};
 
 /// The look nearest to when the growth began, hardly later than that; the first there is if all came later.
+/// `limit_bytes` is the limit, at which memory may have stood since.
 /// `t_ms` is when the capture was taken, on the timeline's clock: where nothing grew the last look is the
 /// one.
-pub(crate) fn choose(history: &BaselineHistory, timeline: &Timeline, t_ms: u64) -> Option<Baseline> {
-    let facts = Facts { timeline: timeline.clone(), ..Facts::default() };
+pub(crate) fn choose(
+    history: &BaselineHistory,
+    timeline: &Timeline,
+    limit_bytes: Option<u64>,
+    t_ms: u64,
+) -> Option<Baseline> {
+    let target = Target { limit_bytes, ..Target::default() };
+    let facts = Facts { timeline: timeline.clone(), target, ..Facts::default() };
     let (onset, latest) = match lastgasp_diagnosis::window(&facts) {
         Some(w) => (w.onset_ms, w.onset_ms + (w.end_ms - w.onset_ms) / 20),
         None => (t_ms, t_ms),
@@ -54,7 +61,7 @@ mod tests {
             for t_ms in looks {
                 history.push(Baseline { t_ms: *t_ms, ..Baseline::default() });
             }
-            assert_eq!(choose(&history, &timeline, 120_000).map(|b| b.t_ms), chosen, "{why}");
+            assert_eq!(choose(&history, &timeline, None, 120_000).map(|b| b.t_ms), chosen, "{why}");
         }
     }
 }

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use lastgasp_diagnosis::facts::{
-    self, Capture, Code, Event, Facts, Goroutines, Module, Residency, Rss, SCHEMA, Sample, Target, Timeline, Vcs,
+    self, Capture, Code, Event, Facts, Gc, Goroutines, Module, Residency, Rss, SCHEMA, Sample, Target, Timeline, Vcs,
 };
-use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile};
+use lastgasp_goruntime::{
+    BuildInfo, Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile,
+};
 use lastgasp_inferior::{BlockCache, Layered, Memory};
 use lastgasp_observe::raw_capture::{Phase, RawCapture};
 use lastgasp_observe::target::baselines::Baseline;
@@ -63,7 +65,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     });
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
     let timeline = timeline(taken);
-    let baseline = baseline::choose(&taken.baselines, &timeline, taken.t_ms);
+    let baseline = baseline::choose(&taken.baselines, &timeline, taken.limit.as_ref().map(|l| l.0), taken.t_ms);
     let baseline = baseline.as_ref();
     // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples:
     // nothing is mixed.
@@ -81,8 +83,8 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         target: target(taken),
         profile: sites(&profile, baseline, &taken.baselines, &symbols, &mut frames),
         last_look: last_look(taken, &symbols, &mut frames),
-        goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, &mut frames) },
-        gc: gc(&gauges),
+        goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, monotonic_ns, &mut frames) },
+        gc: Gc { last_gc_ms_ago: last_gc_ms_ago(taken, &gauges), ..gc(&gauges) },
         rss: taken.usage.map(|(u, t)| Rss {
             as_of_ms: t,
             rss: u.rss,
@@ -95,8 +97,11 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         heap: taken.spans.as_ref().map(memory::heap),
         residency: residency(taken),
         charge: taken.charge.map(memory::charge),
+        gauges_at_rss: taken.gauges_at_usage.as_ref().map(gc),
+        neighbours: taken.neighbours.as_ref().map(|(n, t_ms)| memory::neighbours(n, *t_ms)),
         timeline,
         feeds: Vec::new(),
+        death: None,
         frames: Vec::new(),
     };
     // After the groups, whose order hangs on the frames' own.
@@ -118,6 +123,12 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     tracing::debug!(us = started.elapsed().as_micros() as u64, sites = facts.profile.sites.len(), "decoded");
     let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
     Decoded { facts, monotonic_ns, unix_ns }
+}
+
+/// Milliseconds since the end of the last collection; of a core file nobody knows them.
+fn last_gc_ms_ago(taken: &RawCapture, gauges: &MemStats) -> Option<u64> {
+    let now = taken.monotonic_ns.filter(|_| gauges.last_gc_ns > 0)?;
+    Some(now.saturating_sub(gauges.last_gc_ns) / 1_000_000)
 }
 
 /// Latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then
@@ -144,6 +155,20 @@ fn capture(taken: &RawCapture, provenance: &Provenance) -> Capture {
     }
 }
 
+/// Path of the main module; where the build was outside of any (as distributions build: by GOPATH), what the path
+/// of the main package says of it. Without it a library of the same program would pass for its own code, and the
+/// other way round (seen: gobgpd of Debian, whose culprit was `go-radix.recursiveWalk`).
+fn module_path(info: &BuildInfo) -> String {
+    if !info.module.path.is_empty() {
+        return info.module.path.clone();
+    }
+    // Host, owner and repository; `gopkg.in/NAME.v1` and private hosts may have one less, and then have no
+    // folder of commands below that either.
+    let elements: Vec<&str> = info.path.split('/').take(3).collect();
+    let has_host = elements.first().is_some_and(|host| host.contains('.'));
+    if has_host { elements.join("/") } else { String::new() }
+}
+
 fn target(taken: &RawCapture) -> Target {
     let info = &taken.runtime.build_info;
     let setting = |k: &str| info.setting(k).unwrap_or_default().to_owned();
@@ -154,7 +179,7 @@ fn target(taken: &RawCapture) -> Target {
         service: taken.identity.service.clone(),
         go_version: taken.runtime.version.text.clone(),
         layout: format!("go1.{} (from {})", taken.runtime.layout.minor, taken.runtime.layout.source),
-        module: Module { path: info.module.path.clone(), version: info.module.version.clone() },
+        module: Module { path: module_path(info), version: info.module.version.clone() },
         vcs: (!revision.is_empty()).then(|| Vcs {
             revision,
             time: setting("vcs.time"),
@@ -169,13 +194,16 @@ fn target(taken: &RawCapture) -> Target {
         limit_bytes: taken.limit.as_ref().map(|l| l.0),
         limit_source: taken.limit.as_ref().map(|l| l.1.clone()),
         started_unix: taken.identity.started_unix,
+        age_ms: taken.age.map(|a| a.as_millis() as u64),
+        race: setting("-race") == "true",
     }
 }
 
 /// Without the span table nobody knows where the Go heap is.
 fn residency(taken: &RawCapture) -> Option<Residency> {
     let arenas = &taken.spans.as_ref()?.table.arenas;
-    Some(memory::residency(taken.residency.as_ref()?, arenas, taken.runtime.module.variables))
+    let resident = memory::residency(taken.residency.as_ref()?, arenas, taken.runtime.module.variables);
+    Some(Residency { as_of_ms: taken.residency_t_ms, ..resident })
 }
 
 fn timeline(taken: &RawCapture) -> Timeline {
@@ -195,5 +223,18 @@ fn timeline(taken: &RawCapture) -> Timeline {
             .iter()
             .map(|e| Event { t_ms: e.t_ms, kind: e.kind.to_string(), text: e.text.clone() })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_outside_of_any_module_has_a_path_all_the_same() {
+        let of = |path: &str| module_path(&BuildInfo { path: path.into(), ..BuildInfo::default() });
+        assert_eq!(of("github.com/osrg/gobgp/cmd/gobgpd"), "github.com/osrg/gobgp");
+        assert_eq!(of("git.example.com/svc"), "git.example.com/svc");
+        assert_eq!((of("command-line-arguments").as_str(), of("").as_str()), ("", ""));
     }
 }

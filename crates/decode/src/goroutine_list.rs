@@ -8,6 +8,7 @@ use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
 use crate::frames::Frames;
+use crate::goroutines::waited_ms;
 
 /// The goroutines but the runtime's own, in their order. `now_ns` is the target's clock (`CLOCK_MONOTONIC`)
 /// at the copy; `code` is where its code starts.
@@ -81,12 +82,11 @@ impl<'g> Tables<'_, 'g> {
             created_by: g.created_by.as_ref().map(|c| self.creator(c)),
             stack_bytes: g.stack_bytes,
         };
-        let since = u64::try_from(g.wait_since_ns).ok().filter(|since| *since > 0);
         facts::Goroutine {
             id: g.goid,
             kind: self.kind(key),
             parent: g.parent,
-            waited_ms: since.map_or(0, |since| now_ns.saturating_sub(since) / 1_000_000),
+            waited_ms: waited_ms(g, now_ns).unwrap_or(0),
             labels: self.labels(&g.labels),
             ancestors: self.ancestors(&g.ancestors),
         }
@@ -190,7 +190,7 @@ impl<'g> Tables<'_, 'g> {
 
 #[cfg(test)]
 mod tests {
-    use lastgasp_goruntime::Frame;
+    use lastgasp_goruntime::{Depth, Frame, Waits};
 
     use super::*;
 
@@ -231,6 +231,9 @@ mod tests {
             locked: false,
             labels: Arc::new([]),
             stack_bytes: 2048,
+            stack_used: 500,
+            waits_on: Waits::default(),
+            depth: Depth::default(),
         }
     }
 

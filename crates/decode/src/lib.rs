@@ -3,6 +3,7 @@
 //!
 //! - `sites`: allocation stacks as pprof shows them, un-sampled, one site a visible stack.
 //! - `goroutines`: goroutines by stack, state and who started them.
+//! - `recursion`: stacks of recursions in few frames.
 //! - `goroutine_list`: goroutines one by one.
 //! - `last_look`: the profile as the flight ring saw it last, where nothing could be copied.
 //! - `memory`: the runtime's gauges, the span table, what is resident, what is charged.
@@ -17,6 +18,7 @@ mod goroutine_list;
 mod goroutines;
 mod last_look;
 mod memory;
+mod recursion;
 mod series;
 mod sites;
 #[cfg(test)]

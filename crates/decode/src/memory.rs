@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use lastgasp_diagnosis::facts::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency};
+use lastgasp_diagnosis::facts::{Charge, Gc, Heap, HeapClass, LargeObjects, LeftOut, Neighbour, Neighbours, Residency};
 use lastgasp_goruntime::{LargeObject, MemStats, SpanClass};
 use lastgasp_inferior::{AddrRange, Resident};
-use lastgasp_observe::kernel::cgroup;
+use lastgasp_observe::kernel::{cgroup, neighbours};
 use lastgasp_observe::raw_capture::Spans;
 
 /// Heap of a span table, alike large objects together.
@@ -22,7 +22,8 @@ pub(crate) fn heap(spans: &Spans) -> Heap {
     let alike = |o: &LargeObject| (o.bytes, o.noscan, o.element.clone());
     let mut large: BTreeMap<_, u64> = BTreeMap::new();
     for object in &t.large {
-        *large.entry(alike(object)).or_default() += 1;
+        let count: &mut u64 = large.entry(alike(object)).or_default();
+        *count = count.saturating_add(object.count);
     }
     let mut large: Vec<LargeObjects> = large
         .into_iter()
@@ -40,6 +41,7 @@ pub(crate) fn heap(spans: &Spans) -> Heap {
         garbage_bytes: t.garbage_bytes(),
         classes: t.classes.iter().map(class).collect(),
         large,
+        large_left_out: LeftOut { objects: t.large_left_out.0, bytes: t.large_left_out.1 },
     }
 }
 
@@ -73,6 +75,18 @@ pub(crate) fn charge(c: cgroup::Charge) -> Charge {
     Charge { usage, anon, file, shmem, page_tables, kernel }
 }
 
+/// The other processes that count against the limit, as seen at that time.
+pub(crate) fn neighbours(n: &neighbours::Neighbours, as_of_ms: u64) -> Neighbours {
+    let other = |n: &neighbours::Neighbour| Neighbour {
+        name: n.name.clone(),
+        processes: n.processes,
+        children: n.children,
+        pids: n.pids.clone(),
+        rss_bytes: n.rss,
+    };
+    Neighbours { group: n.group.clone(), as_of_ms, others: n.others.iter().map(other).collect(), rss_bytes: n.rss }
+}
+
 /// The runtime's gauges, as facts name them.
 pub(crate) fn gc(g: &MemStats) -> Gc {
     Gc {
@@ -88,6 +102,8 @@ pub(crate) fn gc(g: &MemStats) -> Gc {
         stacks: g.stacks,
         metadata: g.metadata,
         phase: g.gc_phase,
+        cpu_share: g.gc_cpu_ppm.map(|n| f64::from(n) / 1e6),
+        last_gc_ms_ago: None,
     }
 }
 
@@ -143,6 +159,7 @@ mod tests {
     #[test]
     fn alike_large_objects_are_one_line_and_the_most_bytes_come_first() {
         let large = |bytes, noscan, element: Option<(&str, u64)>| LargeObject {
+            count: 1,
             bytes,
             noscan,
             type_at: None,
@@ -157,8 +174,10 @@ mod tests {
                 large(40_960, false, None),
                 large(40_960, true, None),
                 large(600_000, false, Some(("[]int", 8))),
-                large(600_000, false, Some(("[]int", 8))),
+                // Of a type of that name in another package of the same name.
+                LargeObject { count: 447, ..large(600_000, false, Some(("[]int", 8))) },
             ],
+            large_left_out: (3, 120_000),
             ..SpanTable::default()
         };
         let got = heap(&Spans { table, running: true });
@@ -168,11 +187,12 @@ mod tests {
         assert_eq!(
             rows[..3],
             [
-                (2, 600_000, false, Some("[]int"), 8),
+                (448, 600_000, false, Some("[]int"), 8),
                 (1, 1 << 20, true, None, 0),
                 (2, 40_960, false, Some("main.block"), 64),
             ]
         );
+        assert_eq!(got.large_left_out, LeftOut { objects: 3, bytes: 120_000 });
         assert_eq!(rows.len(), 6, "type and pointers tell objects apart: {rows:?}");
         assert!(rows[3..].iter().all(|r| (r.0, r.1) == (1, 40_960)), "{rows:?}");
     }
@@ -210,6 +230,7 @@ mod tests {
             metadata: 8,
             gc_cycles: 9,
             gc_phase: 1,
+            gc_cpu_ppm: Some(125_000),
             ..MemStats::default()
         };
         let want = Gc {
@@ -225,6 +246,8 @@ mod tests {
             stacks: 7,
             metadata: 8,
             phase: 1,
+            cpu_share: Some(0.125),
+            last_gc_ms_ago: None,
         };
         assert_eq!(gc(&g), want);
         let c = cgroup::Charge { usage: 1, anon: 2, file: 3, shmem: 4, page_tables: 5, kernel: 6 };

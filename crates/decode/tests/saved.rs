@@ -10,46 +10,13 @@ use lastgasp_diagnosis::Facts;
 use lastgasp_inferior::{Access, Addr, AddrRange, CoreFile, Memory, ReadError};
 use lastgasp_observe::core::take_core;
 use lastgasp_observe::raw_capture::{Loaded, OtherMemory, RawCapture, Region, WhenRead, is_saved};
-use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
+use lastgasp_synth::{Flavour, service, write_service};
 use proptest::prelude::*;
-
-const FUNCTIONS: &[FunctionSpec<'static>] = &[
-    ("main.main", 10, 40, true, None),
-    ("main.build", 20, 24, false, Some("main.inlined")),
-    ("runtime.gopark", 40, 16, false, None),
-    ("runtime.goexit", 50, 0, true, None),
-    ("runtime.mallocgc", 60, 32, false, None),
-];
-const TYPES: &[TypeSpec<'static>] = &[("main.block", 32768, true)];
-const LARGE: Span = Span {
-    state: SpanState::InUse,
-    size_class: 0,
-    noscan: false,
-    pages: 5,
-    elem_size: 40_960,
-    slots: 1,
-    objects: 1,
-    sweep: Sweep::Done,
-    marked: 1,
-    large_type: Some(0),
-};
 
 /// A process, taken out of its core; its executable is gone when this returns.
 fn taken(flavour: Flavour) -> RawCapture {
-    let record = |allocs| Record { allocs, frees: 1 };
-    let sites = [
-        Site { stack: vec![4, 1, 0, 3], size: 64, active: record(10), ..Site::default() },
-        Site { stack: vec![1, 3], size: 128, active: record(77), ..Site::default() },
-    ];
-    // One: what stands between two of them is in no core of this process, and they are copied in one piece.
-    let parked = Goroutine { goid: 1, status: 4, wait_reason: 2, stack: vec![2, 0], ..Goroutine::default() };
-    let mut p = Process::build(flavour, FUNCTIONS, &sites, &[parked]);
-    p.with_heap(flavour, &[LARGE, LARGE], TYPES);
-    p.with_module(flavour);
     let dir = tempfile::tempdir().unwrap();
-    let (exe, core) = (dir.path().join("synth"), dir.path().join("core"));
-    std::fs::write(&exe, p.image(flavour, false)).unwrap();
-    std::fs::write(&core, p.core()).unwrap();
+    let (exe, core) = write_service(flavour, dir.path()).unwrap();
     take_core(&core, Some(&exe)).unwrap()
 }
 
@@ -156,9 +123,7 @@ fn what_is_cut_short_is_decoded() {
 
 #[test]
 fn somebody_elses_core_is_none_of_ours() {
-    let mut p = Process::build(Flavour::Go27, FUNCTIONS, &[], &[]);
-    p.with_module(Flavour::Go27);
-    let core = core(&p.core()).unwrap();
+    let core = core(&service(Flavour::Go27).core()).unwrap();
     assert!(!is_saved(&core));
     assert!(RawCapture::load(core).unwrap_err().to_string().contains("was not written by lastgasp"));
 }

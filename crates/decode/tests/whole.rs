@@ -5,41 +5,11 @@
 use lastgasp_decode::{Decoded, Provenance, decode};
 use lastgasp_observe::core::take_core;
 use lastgasp_observe::raw_capture::{Phase, RawCapture};
-use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
-
-const FUNCTIONS: &[FunctionSpec<'static>] = &[
-    ("main.main", 10, 40, true, None),
-    ("main.build", 20, 24, false, None),
-    ("runtime.gopark", 40, 16, false, None),
-    ("runtime.goexit", 50, 0, true, None),
-    ("runtime.mallocgc", 60, 32, false, None),
-];
-const TYPES: &[TypeSpec<'static>] = &[("main.block", 32768, true)];
-const LARGE: Span = Span {
-    state: SpanState::InUse,
-    size_class: 0,
-    noscan: false,
-    pages: 5,
-    elem_size: 40_960,
-    slots: 1,
-    objects: 1,
-    sweep: Sweep::Done,
-    marked: 1,
-    large_type: Some(0),
-};
+use lastgasp_synth::{Flavour, write_service};
 
 fn taken(flavour: Flavour) -> RawCapture {
-    let active = Record { allocs: 10, frees: 4 };
-    let sites = [Site { stack: vec![4, 1, 0, 3], size: 64, active, ..Site::default() }];
-    // One: what stands between two of them is in no core of this process, and they are copied in one piece.
-    let parked = Goroutine { goid: 1, status: 4, wait_reason: 2, stack: vec![2, 0], ..Goroutine::default() };
-    let mut p = Process::build(flavour, FUNCTIONS, &sites, &[parked]);
-    p.with_heap(flavour, &[LARGE, LARGE], TYPES);
-    p.with_module(flavour);
     let dir = tempfile::tempdir().unwrap();
-    let (exe, core) = (dir.path().join("synth"), dir.path().join("core"));
-    std::fs::write(&exe, p.image(flavour, false)).unwrap();
-    std::fs::write(&core, p.core()).unwrap();
+    let (exe, core) = write_service(flavour, dir.path()).unwrap();
     // The executable is open: its folder may go.
     take_core(&core, Some(&exe)).unwrap()
 }
@@ -54,7 +24,8 @@ fn facts_are_what_the_process_was_built_with() {
         let decoded = decoded(&taken(flavour));
         let facts = &decoded.facts;
         let function = |i: &u32| facts.frames[*i as usize].function.as_str();
-        let [site] = facts.profile.sites.as_slice() else { panic!("{:?}", facts.profile) };
+        let [other, site] = facts.profile.sites.as_slice() else { panic!("{:?}", facts.profile) };
+        assert_eq!((other.current.objects, other.current.bytes, other.allocated.objects), (76, 76 * 128, 77));
         assert_eq!(site.stack.iter().map(function).collect::<Vec<_>>(), ["main.build", "main.main"]);
         assert_eq!((site.current.objects, site.current.bytes, site.allocated.objects), (6, 6 * 64, 10));
         let [group] = facts.goroutines.groups.as_slice() else { panic!("{:?}", facts.capture.gaps) };

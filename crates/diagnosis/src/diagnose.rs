@@ -4,6 +4,8 @@ use crate::facts::Facts;
 use crate::finding::{Finding, Level};
 use crate::findings::Findings;
 use crate::growth::Growth;
+use crate::heap_cause::HeapCause;
+use crate::partition::Partition;
 use crate::ruled_out::RuledOut;
 use crate::rules::{self, Case};
 use crate::unknown;
@@ -46,8 +48,10 @@ impl Diagnosis {
 pub fn diagnose(facts: &Facts) -> Diagnosis {
     let window = window(facts);
     let growth = Growth::of(facts);
-    let limits = limits(facts, window.as_ref());
-    let case = Case { facts, growth: &growth, window: window.as_ref(), limits: &limits };
+    let parts = window.as_ref().map(|w| Partition::of(facts, w));
+    let heap = window.as_ref().and_then(|w| HeapCause::of(facts, &growth, w));
+    let limits = limits(facts, window.as_ref(), heap.as_ref());
+    let case = Case { facts, growth: &growth, window: window.as_ref(), parts, heap: heap.as_ref(), limits: &limits };
     let Findings { mut found, ruled_out, mut unknown } = rules::check(&case);
     found
         .sort_by(|a, b| b.level.cmp(&a.level).then(b.confidence().total_cmp(&a.confidence())).then(a.code.cmp(b.code)));

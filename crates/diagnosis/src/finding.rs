@@ -1,5 +1,6 @@
 //! A finding: what a rule says, with evidence, confidence and cure.
 
+use crate::rival::{Rival, Told};
 use crate::subject::{Subject, fingerprint};
 
 /// Severity of a finding.
@@ -60,6 +61,9 @@ pub struct Evidence {
     pub source: Source,
 }
 
+/// The highest confidence of a cause that was not tested against each of its rivals.
+pub const UNTESTED: f64 = 0.6;
+
 /// A factor of a confidence, 0 to 1; the confidence is their product.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfidenceFactor {
@@ -82,8 +86,10 @@ pub struct Finding {
     pub title: String,
     /// Sentence with the numbers that matter.
     pub sentence: String,
-    /// Factors of the confidence.
+    /// Factors of the confidence, of the site and of the cause.
     pub factors: Vec<ConfidenceFactor>,
+    /// Other causes that would look the same: those that were ruled out, and those that stand.
+    pub rivals: Vec<Rival>,
     /// Evidence for it.
     pub evidence: Vec<Evidence>,
     /// What would end it.
@@ -101,9 +107,16 @@ impl Finding {
         fingerprint(self.code, &self.subject)
     }
 
-    /// Product of its factors.
+    /// How sure the whole sentence is, site and cause: the product of its factors; where a rival of the cause
+    /// could not be told apart at most [`UNTESTED`].
     #[must_use]
     pub fn confidence(&self) -> f64 {
-        self.factors.iter().map(|f| f.value.clamp(0.0, 1.0)).product()
+        let product: f64 = self.factors.iter().map(|f| f.value.clamp(0.0, 1.0)).product();
+        if self.open_rivals().next().is_some() { product.min(UNTESTED) } else { product }
+    }
+
+    /// Rivals that the evidence does not speak against.
+    pub fn open_rivals(&self) -> impl Iterator<Item = &Rival> {
+        self.rivals.iter().filter(|r| r.told == Told::NotApart)
     }
 }

@@ -32,6 +32,10 @@ pub struct Culprit {
     pub growth: Amount,
     /// Current in-use of all its sites.
     pub current: Amount,
+    /// Allocated by all its sites since the baseline, freed or not.
+    pub allocated: Amount,
+    /// Allocated by all its sites before the baseline, freed or not.
+    pub allocated_before: Amount,
     /// What pprof would have shown of them.
     pub published: Amount,
     /// Samples behind `current`.
@@ -120,6 +124,8 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
         };
         out.growth = out.growth.plus(*grown);
         out.current = out.current.plus(site.current);
+        out.allocated = out.allocated.plus(site.allocated.minus(site.baseline_allocated));
+        out.allocated_before = out.allocated_before.plus(site.baseline_allocated);
         out.published = out.published.plus(site.published);
         out.samples = out.samples.saturating_add(site.samples);
         variance += (site.error_bytes as f64).powi(2);

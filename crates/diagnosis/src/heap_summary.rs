@@ -17,7 +17,10 @@ pub fn heap_summary(heap: &Heap) -> Vec<(u64, String)> {
         let kind = if c.noscan { "without pointers" } else { "with pointers" };
         (c.object_bytes(), format!("{} of up to {} {kind}", plural(c.objects, "object"), bytes(c.size)))
     });
-    let mut all: Vec<(u64, String)> = small.chain(heap.large.iter().map(|l| (l.total_bytes(), large(l)))).collect();
+    let left_out = heap.large_left_out;
+    let left_out = (left_out.bytes, format!("{} of other sizes and types", plural(left_out.objects, "large object")));
+    let large = heap.large.iter().map(|l| (l.total_bytes(), large(l))).chain([left_out]);
+    let mut all: Vec<(u64, String)> = small.chain(large).collect();
     all.retain(|(n, _)| *n > 0);
     all.sort_by(|a, b| b.cmp(a));
     all

@@ -1,7 +1,7 @@
 //! Where the memory is: every byte of the RSS, and every byte that is charged to the cgroup, in a named slice
 //! or in "unknown". Pure.
 
-use crate::facts::{Facts, Rss};
+use crate::facts::{Facts, Gc, Residency, Rss};
 use crate::finding::Source;
 
 /// A slice of the RSS, or of the charge.
@@ -40,23 +40,28 @@ fn close(mut slices: Vec<Slice>, total: u64, what: &'static str) -> Vec<Slice> {
 #[must_use]
 pub fn ledger(facts: &Facts) -> Vec<Slice> {
     let Some(rss) = facts.rss else { return Vec::new() };
-    let mut out = go_heap(facts);
-    out.extend(outside_the_heap(facts, rss));
+    let mut out = go_heap(facts, rss);
+    let heap = out.iter().map(|s| s.bytes.unsigned_abs()).fold(0, u64::saturating_add);
+    out.extend(outside_the_heap(facts, rss, heap));
     out.push(slice("files", rss.file, Source::Exact, "program code, data and mapped files that are resident"));
     out.push(slice("shared memory", rss.shmem, Source::Exact, "tmpfs and shared anonymous memory"));
     let rest = match facts.residency {
         Some(_) => "growth or shrinking between the readings",
-        None => {
-            "neither the Go runtime nor a file: cgo, memory mapped by the program, growth between the two readings; negative where memory counted above was not resident (yet)"
-        }
+        None => "neither the Go runtime nor a file: cgo, memory mapped by the program, growth between the two readings",
     };
     close(out, rss.rss, rest)
 }
 
-/// The Go heap. Where it is known how much of it is resident, the slices sum to that: what was never touched,
-/// or was returned, is taken from where it must be.
-fn go_heap(facts: &Facts) -> Vec<Slice> {
-    let gc = &facts.gc;
+/// The runtime's gauges of the moment when the RSS was read.
+fn gauges(facts: &Facts) -> &Gc {
+    facts.gauges_at_rss.as_ref().unwrap_or(&facts.gc)
+}
+
+/// The Go heap and its stacks. Where it is known how much of them is resident, the slices sum to that at most,
+/// else to what anonymous memory has room for: what was never touched, or was returned, is taken from where
+/// it must be.
+fn go_heap(facts: &Facts, rss: Rss) -> Vec<Slice> {
+    let gc = gauges(facts);
     let marked = gc.heap_marked.min(gc.heap_live);
     let garbage = facts.heap.as_ref().map(|h| h.garbage_bytes.min(gc.heap_in_use.saturating_sub(marked)));
     let new = match &facts.heap {
@@ -65,28 +70,32 @@ fn go_heap(facts: &Facts) -> Vec<Slice> {
     };
     let new = new.min(gc.heap_in_use.saturating_sub(marked.saturating_add(garbage.unwrap_or(0))));
     let free = gc.heap_in_use.saturating_sub(marked.saturating_add(garbage.unwrap_or(0)).saturating_add(new));
-    let mut amounts = [marked, new, garbage.unwrap_or(0), free, gc.heap_free, gc.stacks];
+    // Large stacks are touched as far as they are used.
+    let unused = match facts.goroutines.stack_used_bytes {
+        0 => 0,
+        used => facts.goroutines.stack_bytes.saturating_sub(used).min(gc.stacks),
+    };
+    let mut amounts = [marked, new, garbage.unwrap_or(0), free, gc.heap_free, gc.stacks - unused, unused];
     // Of a target that ran meanwhile the sums are of no single moment.
     let running = facts.heap.as_ref().is_some_and(|h| h.running);
     let mut source = if running { Source::Estimated } else { Source::Exact };
-    let mut returned = 0;
-    if let Some(r) = facts.residency {
-        let named = amounts.iter().fold(0, |sum: u64, n| sum.saturating_add(*n));
-        let mut missing = named.saturating_sub(r.go_heap);
-        // Idle pages may have been returned since, free slots and fresh objects never touched; at last,
-        // buffers that are reachable and were never written.
-        for i in [4, 3, 1, 2, 0] {
-            let Some(amount) = amounts.get_mut(i) else { continue };
-            let part = missing.min(*amount);
-            if part > 0 {
-                source = Source::Estimated;
-            }
-            *amount -= part;
-            missing -= part;
+    let mut stacks_source = Source::Exact;
+    let named = amounts.iter().fold(0, |sum: u64, n| sum.saturating_add(*n));
+    let mut missing = named.saturating_sub(room_of_heap(facts, rss));
+    // What large stacks do not use was never touched; idle pages may have been returned since, free slots and
+    // fresh objects never touched; at last, buffers that are reachable and were never written.
+    for i in [6, 4, 3, 1, 2, 0, 5] {
+        let Some(amount) = amounts.get_mut(i) else { continue };
+        let part = missing.min(*amount);
+        if part > 0 {
+            *(if i > 4 { &mut stacks_source } else { &mut source }) = Source::Estimated;
         }
-        returned = r.go_heap.saturating_sub(named);
+        *amount -= part;
+        missing -= part;
     }
-    let [marked, new, garbage, free, idle, stacks] = amounts;
+    let returned = facts.residency.map_or(0, |_| room_of_heap(facts, rss).saturating_sub(named));
+    let [marked, new, garbage, free, idle, used, unused] = amounts;
+    let stacks = used.saturating_add(unused);
     vec![
         slice("go heap, live at last mark", marked, source, "reachable when the last GC finished marking"),
         slice(
@@ -104,25 +113,45 @@ fn go_heap(facts: &Facts) -> Vec<Slice> {
             Source::Estimated,
             "pages that the runtime gave back and the kernel has kept: huge pages, or MADV_FREE",
         ),
-        slice("go stacks", stacks, Source::Exact, "goroutine and system stacks"),
+        slice("go stacks", stacks, stacks_source, "goroutine and system stacks"),
     ]
 }
 
-fn outside_the_heap(facts: &Facts, rss: Rss) -> Vec<Slice> {
-    let runtime = "span, cache, profile and GC tables";
-    let Some(r) = facts.residency else {
-        return vec![slice("go runtime", facts.gc.metadata, Source::Exact, runtime)];
-    };
-    // Named by the runtime itself, or else as many bytes as it says it has mapped, as far as there are that
-    // many.
-    let (tables, source) = if r.go_named > 0 {
-        (r.go_named, Source::Exact)
-    } else {
-        (facts.gc.metadata.min(r.elsewhere), Source::Estimated)
-    };
-    let elsewhere = if r.go_named > 0 { r.elsewhere } else { r.elsewhere - tables };
+/// What residency has outside the heap: the runtime's tables, and all other. Named by the runtime itself, or
+/// else as many bytes as it says it has mapped, as far as there are that many.
+fn tables_and_rest(r: Residency, metadata: u64) -> (u64, u64) {
+    if r.go_named > 0 {
+        return (r.go_named, r.elsewhere);
+    }
+    let tables = metadata.min(r.elsewhere);
+    (tables, r.elsewhere - tables)
+}
+
+/// By how much mappings were larger, when they were looked through, than the anonymous memory of the RSS.
+fn surplus(r: Residency, rss: Rss) -> u64 {
     let parts = [r.go_heap, r.go_named, r.program_data, r.stack, r.elsewhere];
-    let known = parts.into_iter().fold(0, u64::saturating_add);
+    parts.into_iter().fold(0, u64::saturating_add).saturating_sub(rss.anon)
+}
+
+/// What the heap and its stacks have room in: what is resident of the arenas, or all anonymous memory.
+fn room_of_heap(facts: &Facts, rss: Rss) -> u64 {
+    let Some(r) = facts.residency else { return rss.anon };
+    let (_, rest) = tables_and_rest(r, gauges(facts).metadata);
+    r.go_heap.saturating_sub(surplus(r, rss).saturating_sub(rest))
+}
+
+/// `heap` is what the slices of the heap sum to.
+fn outside_the_heap(facts: &Facts, rss: Rss, heap: u64) -> Vec<Slice> {
+    let runtime = "span, cache, profile and GC tables";
+    let metadata = gauges(facts).metadata;
+    let Some(r) = facts.residency else {
+        // Mapped, and touched as far as there is anonymous memory for it.
+        let tables = metadata.min(rss.anon.saturating_sub(heap));
+        let source = if tables < metadata { Source::Estimated } else { Source::Exact };
+        return vec![slice("go runtime", tables, source, runtime)];
+    };
+    let (tables, rest) = tables_and_rest(r, metadata);
+    let source = if r.go_named > 0 { Source::Exact } else { Source::Estimated };
     vec![
         slice("go runtime", tables, source, runtime),
         slice(
@@ -134,7 +163,7 @@ fn outside_the_heap(facts: &Facts, rss: Rss) -> Vec<Slice> {
         slice("first thread's stack", r.stack, Source::Exact, "the stack that the kernel made"),
         slice(
             "off-heap",
-            elsewhere.saturating_sub(known.saturating_sub(rss.anon)),
+            rest.saturating_sub(surplus(r, rss)),
             source,
             "anonymous memory that is not the Go runtime's: cgo, memory mapped by the program, stacks of C threads",
         ),
@@ -173,7 +202,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::facts::{Charge, Gc, Heap, Residency};
+    use crate::facts::{Charge, Heap};
 
     fn facts() -> Facts {
         let gc = Gc {
@@ -211,6 +240,34 @@ mod tests {
         assert_eq!(of(&slices, "go heap, idle"), 40);
         assert_eq!(of(&slices, "off-heap"), 25);
         assert_eq!(of(&slices, "unknown"), 0);
+    }
+
+    /// 258 deep stacks of 672 MB in 511 MB of memory were once "unknown -161 MB".
+    #[test]
+    fn what_was_never_touched_is_not_counted() {
+        for residency in [None, Some(Residency { go_heap: 900, ..Residency::default() })] {
+            let mut f = Facts { residency, ..facts() };
+            (f.gc.stacks, f.goroutines.stack_bytes, f.goroutines.stack_used_bytes) = (700, 600, 250);
+            let slices = ledger(&f);
+            // 1550 are named, 900 resident: 350 of stacks, 50 idle, 100 free, 150 of what was allocated since.
+            let names = ["go stacks", "go heap, idle", "go heap, free in spans", "go heap, allocated since"];
+            assert_eq!(names.map(|n| of(&slices, n)), [350, 0, 0, 50], "{slices:?}");
+            assert_eq!((of(&slices, "go heap, live at last mark"), of(&slices, "unknown")), (500, 0));
+            let stacks = slices.iter().find(|s| s.name == "go stacks").unwrap();
+            assert_eq!(stacks.source, Source::Estimated);
+        }
+        // Stacks alone, more than there is room for.
+        let gc = Gc { stacks: 5000, metadata: 30, ..Gc::default() };
+        let slices = ledger(&Facts { gc, ..facts() });
+        assert_eq!((of(&slices, "go stacks"), of(&slices, "go runtime"), of(&slices, "unknown")), (900, 0, 0));
+    }
+
+    /// The RSS of the dead is of the last look alive, and so are the gauges that it is compared with.
+    #[test]
+    fn like_is_compared_with_like() {
+        let grown = Gc { heap_live: 900, heap_in_use: 2000, ..facts().gc };
+        let f = Facts { gc: grown, gauges_at_rss: Some(facts().gc), ..facts() };
+        assert_eq!(ledger(&f), ledger(&facts()));
     }
 
     #[test]
@@ -254,7 +311,7 @@ mod tests {
             let gc = Gc { heap_live: n[0], heap_marked: n[1], heap_in_use: n[2], heap_free: n[3], stacks: n[4], metadata: n[5], ..Gc::default() };
             let rss = Rss { rss: n[6], anon: n[7], file: n[8], shmem: n[9], ..Rss::default() };
             let heap = Heap { object_bytes: n[10], garbage_bytes: n[11], ..Heap::default() };
-            let residency = Residency { go_heap: n[12], go_named: n[13] % 2 * n[14], program_data: n[15], stack: n[16], elsewhere: n[17], huge: 0 };
+            let residency = Residency { go_heap: n[12], go_named: n[13] % 2 * n[14], program_data: n[15], stack: n[16], elsewhere: n[17], ..Residency::default() };
             let charge = Charge { usage: n[18], anon: n[19], file: n[0], shmem: n[1], page_tables: n[2], kernel: n[3] };
             for residency in [None, Some(residency)] {
                 let f = Facts { gc, rss: Some(rss), heap: Some(heap.clone()), residency, charge: Some(charge), ..Facts::default() };

@@ -59,7 +59,7 @@ pub fn nothing_found(facts: &Facts) -> &'static str {
     if facts.nothing_was_copied() {
         "who held its memory is not known: it died before anything of it could be copied"
     } else if facts.timeline.samples.len() < 3 {
-        "no finding: one moment cannot tell what grows (lastgasp run watches from the start)"
+        "no finding: one moment cannot tell what grows (lastgasp watch looks on at what runs, lastgasp run from the start)"
     } else {
         "no finding: memory did not grow in a way that one of the rules knows"
     }

@@ -21,6 +21,8 @@ pub struct Window {
     pub rate_high: f64,
     /// Collections finished in the window.
     pub gc_cycles: u32,
+    /// Milliseconds that usage then stood at the limit, until the last sample; 0 if it did not stand.
+    pub stood_ms: u64,
 }
 
 impl Window {
@@ -48,12 +50,41 @@ const PARTS: u64 = 24;
 /// goroutines must help it (seen in lab/programs/incident; test `a_gc_that_stops_the_ramp_does_not_end_it`).
 /// A rest while our tripwire stood never ends it: who is braked sleeps for seconds between two small steps
 /// (seen in the virtual machine; test `a_ramp_that_we_braked_is_seen_whole`).
+///
+/// A process may stand at its limit for minutes while the kernel takes back what it can. That is no rest: the
+/// window is the ramp that led there, and `stood_ms` says how long it stood (seen: gobgpd, 5.7 minutes;
+/// test `standing_at_the_limit_does_not_end_the_window`).
 #[must_use]
 pub fn window(facts: &Facts) -> Option<Window> {
     let samples = &facts.timeline.samples;
     let last = samples.last()?;
+    if let Some(reached) = facts.target.limit_bytes.and_then(|limit| reached(samples, limit)) {
+        let stood_ms = last.t_ms - reached.t_ms;
+        let ramp = up_to(facts, reached).map(|w| Window { stood_ms, ..w });
+        // Of a slow leak the last percents take long too.
+        if let Some(ramp) = ramp.filter(|w| stood_ms >= STANDS_MS && stood_ms >= (w.end_ms - w.onset_ms) / 10) {
+            return Some(ramp);
+        }
+    }
     let end =
         samples.iter().rev().take_while(|s| s.t_ms.saturating_add(200) >= last.t_ms).max_by_key(|s| s.usage_bytes)?;
+    up_to(facts, end)
+}
+
+/// Usage that stands at the limit for less is a ramp that ends there.
+const STANDS_MS: u64 = 2000;
+
+/// The sample with which usage came within 3 % of the limit for good: it has not fallen by more than another
+/// 4 % since.
+fn reached(samples: &[Sample], limit: u64) -> Option<&Sample> {
+    let at_least = |parts: u64| move |s: &&Sample| s.usage_bytes >= limit / 100 * parts;
+    let stays = samples.iter().rev().take_while(at_least(93)).count();
+    samples.iter().skip(samples.len() - stays).find(at_least(97))
+}
+
+/// The growth that ended with a sample.
+fn up_to(facts: &Facts, end: &Sample) -> Option<Window> {
+    let samples = &facts.timeline.samples;
     // The step is a fraction of the time in which usage last doubled or came from its lowest: fast growth is
     // looked at closely, slow growth from afar.
     let low = samples.iter().filter(|s| s.t_ms <= end.t_ms).map(|s| s.usage_bytes).min()?;
@@ -77,6 +108,7 @@ pub fn window(facts: &Facts) -> Option<Window> {
         rate_low: rate_low.min(rate),
         rate_high: rate_high.max(rate),
         gc_cycles: end.gc_cycles.saturating_sub(onset.gc_cycles),
+        stood_ms: 0,
     })
 }
 
@@ -208,6 +240,34 @@ mod tests {
             let w = window(&f).unwrap_or_else(|| panic!("none at {cut}"));
             assert!(w.onset_ms.abs_diff(5000) <= 800, "{cut}: {w:?}");
         }
+    }
+
+    #[test]
+    fn standing_at_the_limit_does_not_end_the_window() {
+        // Up by 40 MB/s from second 20 on; then at the limit, and the kernel takes a little back now and then.
+        let curve = |t: u64| match t {
+            0..20_000 => 100_000_000,
+            20_000..30_000 => 100_000_000 + (t - 20_000) * 40_000,
+            _ => 500_000_000 - t % 700 * 20_000,
+        };
+        for seconds in [33, 60, 372] {
+            let mut f = facts(curve, seconds, 50);
+            f.target.limit_bytes = Some(500_000_000);
+            let w = window(&f).unwrap_or_else(|| panic!("none after {seconds} s"));
+            assert!(w.onset_ms.abs_diff(20_000) < 700 && w.end_ms.abs_diff(29_700) < 500, "{w:?}");
+            assert!(w.stood_ms.abs_diff(seconds * 1000 - 29_700) < 500, "{w:?}");
+            assert!((w.rate / 4e7 - 1.0).abs() < 0.1, "{w:?}");
+        }
+        // Without its limit it is not known to stand at it.
+        assert_eq!(window(&facts(curve, 372, 50)).map(|w| w.stood_ms), None);
+    }
+
+    #[test]
+    fn a_slow_leak_does_not_stand_at_the_limit() {
+        let mut f = facts(|t| 100_000_000 + t * 100, 3600, 1000);
+        f.target.limit_bytes = Some(460_000_000);
+        let w = window(&f).unwrap();
+        assert!(w.stood_ms == 0 && w.end_ms > 3_590_000, "{w:?}");
     }
 
     #[test]

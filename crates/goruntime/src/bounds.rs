@@ -25,6 +25,10 @@ pub(crate) const MAX_STEPS: usize = 4 << 20;
 
 /// Bytes of one goroutine's stack that are copied, from its innermost frame on.
 pub(crate) const STACK_BOUND: u64 = 256 << 10;
+/// Bytes in use from which on a stack is deep: what is alike in such stacks is where they stopped and not how
+/// deep they are, and where there is no room for all of them so many bytes are copied, from the innermost
+/// frame on. Frames of a few hundred bytes repeat a hundred times in that.
+pub(crate) const DEEP_STACK: u64 = 64 << 10;
 /// Bytes of all stacks together that are copied. Where they have more (a leak of deep goroutines: 89,000 of
 /// them held 450 MB of stacks), a sample is copied.
 pub(crate) const STACKS_BOUND: usize = 16 << 20;

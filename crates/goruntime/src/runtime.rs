@@ -5,11 +5,11 @@ use thiserror::Error;
 
 use crate::arch;
 use crate::binary::buildinfo::{BuildInfo, parse_buildinfo};
-use crate::binary::garble;
 use crate::binary::locate::{self, Globals};
 use crate::binary::moduledata::{self, ModuleData};
 use crate::binary::pclntab::Symbolizer;
 use crate::binary::runtime_location::RuntimeLocation;
+use crate::binary::{garble, gccgo};
 use crate::bounds::MAX_STACK_BYTES;
 use crate::layout::{self, Layout, Unsupported};
 use crate::version::GoVersion;
@@ -32,6 +32,14 @@ pub enum DiscoverError {
         file: String,
         /// What it is recognised by.
         signs: String,
+    },
+    /// Built by another compiler than Go's own.
+    #[error(
+        "{file} was built with gccgo, whose runtime lastgasp does not read: build it with the Go toolchain (gc) where it is to be observed"
+    )]
+    Gccgo {
+        /// Name of the executable, as it was opened.
+        file: String,
     },
     /// A version without a layout table.
     #[error("{version} is not supported: {why}")]
@@ -89,7 +97,10 @@ impl Runtime {
         {
             return Err(DiscoverError::Garbled { file: file(), signs });
         }
-        info.ok_or_else(|| DiscoverError::NotGo { file: file() })
+        info.ok_or_else(|| match gccgo::is_gccgo(image) {
+            true => DiscoverError::Gccgo { file: file() },
+            false => DiscoverError::NotGo { file: file() },
+        })
     }
 
     /// Finds everything. `mem` is the process's memory; `bias` what its addresses are off from those in the

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::FileExt as _;
 
-use object::Endianness;
 use object::elf::FileHeader64;
-use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _};
+use object::read::elf::{ElfFile32, ElfFile64, FileHeader as _, ProgramHeader as _, SectionHeader as _};
+use object::{Endianness, Object as _};
 use thiserror::Error;
 
 use crate::addr::{Addr, AddrRange};
@@ -119,6 +119,29 @@ const BLOCK: usize = 1 << 20;
 /// Most places of the string table at which a wanted name stands.
 const MAX_NAMES: usize = 4096;
 
+/// Most sections of a file that is not read otherwise.
+const MAX_FOREIGN: usize = 1024;
+
+/// Names of the sections of an ELF file of any class and processor: what it is, though it cannot be read, is
+/// known by them. Empty of what is no ELF file.
+#[must_use]
+pub fn section_names(file: &File) -> Vec<String> {
+    fn names<'a>(sections: impl Iterator<Item = impl object::ObjectSection<'a>>) -> Vec<String> {
+        let name = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+        sections.take(MAX_FOREIGN).filter_map(|s| s.name_bytes().map(name).ok()).collect()
+    }
+    let Ok(cache) = file.try_clone().map(BoundedReads::of) else { return Vec::new() };
+    match object::FileKind::parse(&cache) {
+        Ok(object::FileKind::Elf32) => {
+            ElfFile32::<Endianness, _>::parse(&cache).map(|e| names(e.sections())).unwrap_or_default()
+        }
+        Ok(object::FileKind::Elf64) => {
+            ElfFile64::<Endianness, _>::parse(&cache).map(|e| names(e.sections())).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
 impl ElfImage {
     /// Reads the headers of `file`; `name` is for messages.
     ///
@@ -130,7 +153,8 @@ impl ElfImage {
         let cache = BoundedReads::of(file.try_clone().map_err(|error| ImageError::Io { file: name.clone(), error })?);
         let kind = object::FileKind::parse(&cache).map_err(|_| format("not an ELF file".into()))?;
         if kind != object::FileKind::Elf64 {
-            return Err(format(format!("{kind:?}: only 64-bit ELF is read")));
+            let what = if kind == object::FileKind::Elf32 { "a 32-bit program".into() } else { format!("{kind:?}") };
+            return Err(format(format!("{what}: only 64-bit ELF is read")));
         }
         let unreadable = |e: object::read::Error| format(format!("not a readable ELF file: {e}"));
         // Of the tables only headers: a parse of the whole file would read all of its symbols.

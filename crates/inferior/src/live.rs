@@ -232,6 +232,15 @@ impl LiveProcess {
         Some(parse_smaps(&text)).filter(|r| !r.is_empty())
     }
 
+    /// The file that says so, opened: it can be read as long as the address space is held and the process has
+    /// not been reaped ([`resident_by`]).
+    ///
+    /// # Errors
+    /// The system's error: it has ended.
+    pub fn residency_file(&self) -> std::io::Result<File> {
+        self.file("smaps")
+    }
+
     /// Which of its pages are in memory.
     ///
     /// # Errors
@@ -277,6 +286,25 @@ fn resident_in(mut statm: File) -> Option<u64> {
     let n = statm.read(&mut buf).ok()?;
     let pages: u64 = std::str::from_utf8(buf.get(..n)?).ok()?.split_whitespace().nth(1)?.parse().ok()?;
     pages.checked_mul(page_size())
+}
+
+/// What of each mapping is resident by an open file ([`LiveProcess::residency_file`]); `None` if there is
+/// nothing to be read any more.
+#[must_use]
+pub fn resident_by(file: &File) -> Option<Vec<Resident>> {
+    use std::os::unix::fs::FileExt as _;
+    /// The kernel allows some 65,000 mappings of some 700 bytes each.
+    const MAX_TEXT: usize = 64 << 20;
+    let mut text = Vec::new();
+    let mut piece = vec![0; 64 << 10];
+    while text.len() < MAX_TEXT {
+        let n = file.read_at(&mut piece, text.len() as u64).ok()?;
+        if n == 0 {
+            break;
+        }
+        text.extend_from_slice(piece.get(..n)?);
+    }
+    Some(parse_smaps(&String::from_utf8_lossy(&text))).filter(|r| !r.is_empty())
 }
 
 fn read_mappings(pid: i32) -> Result<Vec<Mapping>, OpenError> {

@@ -47,6 +47,12 @@ impl Stat {
         self.fields.chars().next()
     }
 
+    /// Field 4: its parent; 0 for the first process.
+    #[must_use]
+    pub fn parent(&self) -> Option<i32> {
+        self.field(4)?.parse().ok()
+    }
+
     /// Fields 14 and 15, user and system time together: processor time that it has used.
     #[must_use]
     pub fn processor_time(&self) -> Option<Duration> {

@@ -12,6 +12,7 @@
 //! assert!(page(&document).contains("<html"));
 //! ```
 
+mod death_sentence;
 mod document;
 mod explain;
 mod goroutine_profile;
@@ -25,7 +26,8 @@ mod printed_name;
 mod started_at;
 mod text;
 
-pub use document::document;
+pub use death_sentence::death_sentence;
+pub use document::{death, document};
 pub use explain::{UnknownCode, explain, explain_all};
 pub use goroutine_profile::goroutine_profile;
 pub use goroutines::traceback;

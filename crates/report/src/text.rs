@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
-use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, feeds, nothing_found};
+use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, LimitWhatIf, feeds, nothing_found};
 
+use crate::death_sentence::{death_lines, neighbour_lines};
 use crate::memory::{heap_lines, sums};
 use crate::printable::printable;
 
@@ -19,10 +20,12 @@ pub fn terminal(facts: &Facts, d: &Diagnosis) -> String {
 
 fn write(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     verdict(out, facts, d)?;
+    block(out, "DEATH", &death_lines(facts))?;
     not_it(out, d)?;
     growth(out, facts, d)?;
     last_look(out, facts)?;
     memory(out, facts)?;
+    block(out, "BESIDE", &neighbour_lines(facts))?;
     goroutines(out, facts, d)?;
     unknown(out, facts, d)?;
     provenance(out, facts)
@@ -80,6 +83,9 @@ fn verdict(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
         .chain(std::iter::once(format!("then: {}", f.cure)))
         .collect();
     block(out, "DO NOW", &acts)?;
+    let rivals: Vec<String> =
+        f.open_rivals().map(|r| format!("{} (what would tell: {})", r.cause, r.because)).collect();
+    block(out, "OR ELSE", &rivals)?;
     for f in d.findings.iter().skip(1) {
         block(out, "ALSO", &[format!("{}: {}", f.title, f.sentence)])?;
     }
@@ -95,11 +101,15 @@ fn not_it(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
 fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     if let Some(w) = &d.window {
         let limit = facts.target.limit_bytes.map_or_else(String::new, |l| format!("; limit {}", bytes(l)));
+        let stood = match w.stood_ms {
+            0 => String::new(),
+            ms => format!(", at which it stood for {}", seconds(ms as f64 / 1e3)),
+        };
         block(
             out,
             "WINDOW",
             &[format!(
-                "{}: {} to {} at {}/s ({} to {}), {} GC cycles finished{limit}",
+                "{}: {} to {} at {}/s ({}/s to {}/s), {} GC cycles finished{limit}{stood}",
                 seconds(w.seconds()),
                 bytes(w.start_bytes),
                 bytes(w.end_bytes),
@@ -110,7 +120,7 @@ fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
             )],
         )?;
     }
-    let limits: Vec<String> = d.limits.iter().map(|l| format!("{}: +{}", bytes(l.limit), seconds(l.seconds))).collect();
+    let limits: Vec<String> = d.limits.iter().map(what_if).collect();
     if !limits.is_empty() {
         block(out, "LIMIT", &[format!("a larger limit would buy: {} [estimated]", limits.join(", "))])?;
     }
@@ -129,6 +139,12 @@ fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     sites(out, facts, d)
 }
 
+/// `900 MB: +12 s`.
+fn what_if(l: &LimitWhatIf) -> String {
+    let buys = if l.seconds.is_finite() { format!("+{}", seconds(l.seconds)) } else { "not reached".to_owned() };
+    format!("{}: {buys}", bytes(l.limit))
+}
+
 /// The five largest sites.
 fn sites(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     let grown = |i: usize| d.growth.by_site.get(i).map_or(0, |a| a.bytes);
@@ -142,18 +158,21 @@ fn sites(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
         .filter_map(|i| Some((grown(i), facts.profile.sites.get(i)?)))
         .filter(|(g, _)| *g > 0)
         .map(|(g, s)| {
-            let frames: Vec<&str> = s
-                .stack
-                .iter()
-                .take(3)
-                .filter_map(|f| facts.frames.get(*f as usize))
-                .map(|f| f.function.as_str())
-                .collect();
-            let line = s.stack.first().and_then(|f| facts.frames.get(*f as usize)).map_or(0, |f| f.line);
-            format!("{:>8} {word} {:>5}  {} :{line}", bytes(g), percent(g as f64 / total as f64), frames.join(" < "))
+            let of = bytes(g);
+            format!("{of:>8} {word} {:>5}  {}", percent(g as f64 / total as f64), first_frames(facts, &s.stack))
         })
         .collect();
     block(out, "SITES", &lines)
+}
+
+/// The innermost frames of a stack. The line is the first one's, and stands there.
+fn first_frames(facts: &Facts, stack: &[u32]) -> String {
+    let frames = stack.iter().take(3).filter_map(|f| facts.frames.get(*f as usize));
+    let named = frames.enumerate().map(|(i, f)| match f.line {
+        line if i == 0 && line > 0 => format!("{}:{line}", f.function),
+        _ => f.function.clone(),
+    });
+    named.collect::<Vec<_>>().join(" < ")
 }
 
 /// What the profile held when it was last looked at, with how old that is: never as if it were of the death.
@@ -164,11 +183,8 @@ fn last_look(out: &mut String, facts: &Facts) -> std::fmt::Result {
         "nothing could be copied; {before} before the end the Go heap had {} live and held, by its profile:",
         bytes(look.gc.heap_live)
     );
-    let held = look.sites.iter().take(5).map(|s| {
-        let frames = s.stack.iter().take(3).filter_map(|f| facts.frames.get(*f as usize));
-        let names: Vec<&str> = frames.map(|f| f.function.as_str()).collect();
-        format!("{:>8} {}", bytes(s.current.bytes), names.join(" < "))
-    });
+    let held =
+        look.sites.iter().take(5).map(|s| format!("{:>8} {}", bytes(s.current.bytes), first_frames(facts, &s.stack)));
     block(out, "LAST", &std::iter::once(head).chain(held).collect::<Vec<_>>())
 }
 
@@ -206,21 +222,36 @@ fn goroutines(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Resul
     };
     let mut lines =
         vec![format!("{} ({} running){inside}, stacks {}", count(g.total), count(g.running), bytes(g.stack_bytes))];
-    for group in g.groups.iter().take(3) {
-        let top = group
-            .stack
-            .iter()
-            .filter_map(|f| facts.frames.get(*f as usize))
-            .find(|f| !f.function.starts_with("runtime."));
-        lines.push(format!(
-            "{:>7} x {}: {}",
-            count(group.count),
-            group.why(),
-            top.map_or("?", |f| f.function.as_str())
-        ));
-    }
+    lines.extend(kinds(facts).into_iter().take(3).map(|(n, what)| format!("{:>7} x {what}", count(n))));
     block(out, "GOROUT.", &lines)
 }
+
+/// Goroutines by what a line says of them, the most first: groups whose stacks differ further out alone are
+/// one here.
+fn kinds(facts: &Facts) -> Vec<(u64, String)> {
+    let mut kinds: Vec<(u64, String)> = Vec::new();
+    for group in &facts.goroutines.groups {
+        let frame = |i: &u32| facts.frames.get(*i as usize);
+        let top = group.stack.iter().filter_map(frame).find(|f| !f.function.starts_with("runtime."));
+        let place = match (top, group.created_by.as_ref().and_then(frame)) {
+            (Some(f), _) => f.function.clone(),
+            // What has not run yet stands nowhere; what is in the runtime alone says less than who began it.
+            (None, Some(f)) => format!("started by {}", f.function),
+            (None, None) => group.stack.first().and_then(frame).map_or("?", |f| f.function.as_str()).to_owned(),
+        };
+        let what = format!("{}: {place}", group.why());
+        if let Some((n, _)) = kinds.iter_mut().find(|(_, known)| *known == what) {
+            *n = n.saturating_add(group.count);
+        } else if kinds.len() < MAX_KINDS {
+            kinds.push((group.count, what));
+        }
+    }
+    kinds.sort_by_key(|(n, _)| std::cmp::Reverse(*n));
+    kinds
+}
+
+/// Kinds of goroutines that are told apart to find the largest.
+const MAX_KINDS: usize = 256;
 
 fn unknown(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     let gaps = facts.capture.gaps.iter().map(|g| format!("{}: {}", g.what, g.why));
@@ -237,11 +268,12 @@ fn provenance(out: &mut String, facts: &Facts) -> std::fmt::Result {
     } else {
         format!("stood still for {:.1} ms", c.stopped_ns as f64 / 1e6)
     };
+    let container = t.container.as_ref().map_or_else(String::new, |id| format!(", container {id}"));
     block(
         out,
         "CAPTURE",
         &[format!(
-            "{} of {} (pid {}, {}{}), {} {}; {stopped}; {} copied",
+            "{} of {} (pid {}, {}{}{container}), {} {}; {stopped}; {} copied",
             c.phase,
             t.service,
             t.pid,
@@ -260,6 +292,60 @@ mod tests {
     use lastgasp_diagnosis::facts::{Amount, Frame, Gap, Goroutines, Group, Heap, LargeObjects, Profile, Site, Target};
 
     use super::*;
+
+    fn frame(function: &str, line: u32) -> Frame {
+        Frame { function: function.into(), file: "a.go".into(), line }
+    }
+
+    /// It stood behind the third frame.
+    #[test]
+    fn a_line_number_stands_behind_its_own_frame() {
+        let frames = vec![frame("main.a", 7), frame("main.b", 8), frame("main.c", 9), frame("main.d", 10)];
+        let facts = Facts { frames, ..Facts::default() };
+        assert_eq!(first_frames(&facts, &[0, 1, 2, 3]), "main.a:7 < main.b < main.c");
+        assert_eq!(first_frames(&facts, &[99]), "");
+    }
+
+    /// The same line was once printed twice, and "runnable: ?" for what has not run yet.
+    #[test]
+    fn goroutines_of_one_kind_are_one_line() {
+        let group = |count, state: &str, stack: &[u32], created_by| Group {
+            count,
+            state: state.into(),
+            stack: stack.to_vec(),
+            created_by,
+            ..Group::default()
+        };
+        let frames = vec![frame("runtime.gopark", 1), frame("main.wait", 2), frame("main.a", 3), frame("main.b", 4)];
+        let groups = vec![
+            group(50, "waiting", &[0, 2], None),
+            group(40, "waiting", &[0, 1, 2], None),
+            group(30, "waiting", &[0, 1, 3], None),
+            group(20, "runnable", &[], Some(3)),
+            group(2, "runnable", &[0], None),
+            group(1, "runnable", &[], None),
+        ];
+        let facts = Facts { frames, goroutines: Goroutines { groups, ..Goroutines::default() }, ..Facts::default() };
+        let said: Vec<String> = kinds(&facts).into_iter().map(|(n, what)| format!("{n} {what}")).collect();
+        assert_eq!(
+            said,
+            [
+                "70 waiting: main.wait",
+                "50 waiting: main.a",
+                "20 runnable: started by main.b",
+                "2 runnable: runtime.gopark",
+                "1 runnable: ?"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_container_is_named() {
+        let mut facts = Facts::default();
+        assert!(!terminal(&facts, &diagnose(&facts)).contains("container"));
+        facts.target.container = Some("0123456789ab".into());
+        assert!(terminal(&facts, &diagnose(&facts)).contains(", container 0123456789ab)"));
+    }
 
     /// Executable, module, functions, types and gaps are named by the target.
     #[test]

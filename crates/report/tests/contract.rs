@@ -2,35 +2,18 @@
 //! else is.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use flate2::read::GzDecoder;
-use lastgasp_diagnosis::facts::{Charge, Event, Feed, Gap, Gc, Group, Heap, HeapClass, LargeObjects, Residency, Vcs};
+use lastgasp_diagnosis::facts::{
+    Charge, Death, DeathsBefore, Event, Feed, Figure, Gap, Gc, Group, Heap, HeapClass, LargeObjects, Neighbour,
+    Neighbours, Part, Residency, Vcs,
+};
 use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_lab::contract::Contract;
 use lastgasp_report::document;
 use serde_json::Value;
-
-/// Tables by name; of each the fields with their types.
-type Tables = BTreeMap<String, BTreeMap<String, String>>;
-
-fn tables() -> Tables {
-    let mut out = Tables::new();
-    let mut table = String::new();
-    for line in include_str!("../../../docs/formats/report-json.md").lines() {
-        if let Some(name) = line.strip_prefix("## ") {
-            table = name.to_owned();
-        } else if line.starts_with("| `") {
-            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-            let [_, field, r#type, meaning, _] = cells[..] else { panic!("{line}") };
-            assert!(!meaning.is_empty(), "{line}");
-            let field = field.trim_matches('`').to_owned();
-            let known = out.entry(table.clone()).or_default().insert(field, r#type.to_owned());
-            assert_eq!(known, None, "twice: {line}");
-        }
-    }
-    out
-}
 
 /// Facts of which every field of a report can be made: the recorded incident, with what it lacks.
 fn everything() -> Vec<Facts> {
@@ -51,6 +34,15 @@ fn everything() -> Vec<Facts> {
     let class = HeapClass { size: 16, objects: 4, ..HeapClass::default() };
     let large = LargeObjects { count: 1, size: 1 << 20, element: Some("byte".into()), ..LargeObjects::default() };
     facts.heap = Some(Heap { classes: vec![class], large: vec![large], ..Heap::default() });
+    let neighbour = Neighbour { name: "sh".into(), processes: 1, pids: vec![7], ..Neighbour::default() };
+    facts.neighbours = Some(Neighbours { group: "/svc".into(), others: vec![neighbour], ..Neighbours::default() });
+    let part = Part { folder: "a-pre-kill".into(), gives: vec![Figure::Timeline], ..Part::default() };
+    let since = Some("2026-11-23T01:02:13Z".into());
+    facts.death = Some(Death {
+        parts: vec![part, Part::default()],
+        before: Some(DeathsBefore { last_hour: 1, last_day: 1, since }),
+    });
+    facts.target.limit_bytes = facts.timeline.samples.last().map(|s| s.usage_bytes);
     // The same with a leak of goroutines, whose subject is a `go` statement.
     let mut leak = facts.clone();
     leak.profile.sites.clear();
@@ -63,48 +55,27 @@ fn everything() -> Vec<Facts> {
     vec![facts, leak, Facts::default()]
 }
 
-/// Holds a value against its type; notes the fields that were there, as `table.field`.
-fn check(tables: &Tables, value: &Value, r#type: &str, at: &str, seen: &mut BTreeSet<String>) {
-    match (r#type, value) {
-        (_, Value::Null) | ("string", Value::String(_)) | ("bool", Value::Bool(_)) | ("number", Value::Number(_)) => {}
-        ("integer", Value::Number(n)) if n.is_u64() || n.is_i64() => {}
-        (list, Value::Array(elements)) if list.starts_with("list of ") => {
-            let element = list.trim_start_matches("list of ");
-            elements.iter().for_each(|v| check(tables, v, element, &format!("{at}[]"), seen));
-        }
-        (table, Value::Object(fields)) if tables.contains_key(table) => {
-            for (field, v) in fields {
-                let Some(r#type) = tables[table].get(field) else {
-                    panic!("{at}.{field} is not documented in {table}")
-                };
-                if !v.is_null() {
-                    seen.insert(format!("{table}.{field}"));
-                }
-                check(tables, v, r#type, &format!("{at}.{field}"), seen);
-            }
-        }
-        _ => panic!("{at} is documented as {type}, and is {value}"),
-    }
+fn contract() -> Contract {
+    Contract::of(include_str!("../../../docs/formats/report-json.md"))
 }
 
 #[test]
 fn the_document_is_as_documented() {
-    let tables = tables();
+    let contract = contract();
     let mut seen = BTreeSet::new();
     for facts in everything() {
         let document = document(&facts, &diagnose(&facts), Some("/store/capture"));
-        check(&tables, &document, "document", "$", &mut seen);
+        contract.check(&document, &mut seen);
     }
-    let documented: BTreeSet<String> =
-        tables.iter().flat_map(|(table, fields)| fields.keys().map(move |f| format!("{table}.{f}"))).collect();
-    let not_written: Vec<_> = documented.difference(&seen).collect();
+    let not_written = contract.not_in(&seen);
     assert!(not_written.is_empty(), "documented, and written of no facts here: {not_written:?}");
 }
 
 /// A field that the facts above do not bring to light is found here.
 #[test]
 fn every_field_of_the_structs_is_documented() {
-    let documented: BTreeSet<String> = tables().into_values().flat_map(BTreeMap::into_keys).collect();
+    let contract = contract();
+    let documented = contract.fields();
     let mut fields = 0;
     // Cargo runs tests in the package's folder.
     for file in std::fs::read_dir("src/document").unwrap() {
@@ -128,5 +99,5 @@ fn every_field_of_the_structs_is_documented() {
 #[test]
 fn the_sample_of_the_page_is_a_report() {
     let sample: Value = serde_json::from_str(include_str!("../src/html/sample.json")).unwrap();
-    check(&tables(), &sample, "document", "$", &mut BTreeSet::new());
+    contract().check(&sample, &mut BTreeSet::new());
 }

@@ -10,9 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use lastgasp_capture::retention::{Kept, Quota, to_remove};
 use lastgasp_capture::{Capture, CaptureError, MEMORY, is_own};
 use lastgasp_decode::Decoded;
-use lastgasp_diagnosis::{Diagnosis, Facts, cause};
+use lastgasp_diagnosis::{Facts, cause};
 
 use crate::error::StoreError;
+use crate::told::Told;
 use crate::write::{Form, write_as};
 
 /// Limits of a store, and how many victims of one cause are written whole.
@@ -44,6 +45,12 @@ struct State {
 }
 
 impl Archive {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.store
+    }
+
     /// Opens the store as it stands. What others put there is neither counted nor removed.
     pub fn open(store: &Path, rules: Rules) -> Self {
         let own = lastgasp_capture::list(store).into_iter().filter(|p| is_own(p));
@@ -67,29 +74,29 @@ impl Archive {
     ///
     /// # Errors
     /// [`StoreError`]: the disk is full of other things than captures, say.
-    pub fn put(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, Form), StoreError> {
-        self.put_by(decoded, diagnosis, |form| write_as(&self.store, decoded, diagnosis, form))
+    pub fn put(&self, decoded: &Decoded, told: &Told<'_>) -> Result<(PathBuf, Form), StoreError> {
+        self.put_by(decoded, told, |form| write_as(&self.store, decoded, told, form))
     }
 
     /// Writes a capture light, whatever the rules say: for one that could not be written whole.
     ///
     /// # Errors
     /// As [`Archive::put`].
-    pub fn put_light(&self, decoded: &Decoded, diagnosis: &Diagnosis) -> Result<(PathBuf, Form), StoreError> {
-        let light = |_| write_as(&self.store, decoded, diagnosis, Form::Light);
-        self.put_by(decoded, diagnosis, light).map(|(path, _)| (path, Form::Light))
+    pub fn put_light(&self, decoded: &Decoded, told: &Told<'_>) -> Result<(PathBuf, Form), StoreError> {
+        let light = |_| write_as(&self.store, decoded, told, Form::Light);
+        self.put_by(decoded, told, light).map(|(path, _)| (path, Form::Light))
     }
 
     fn put_by(
         &self,
         decoded: &Decoded,
-        diagnosis: &Diagnosis,
+        told: &Told<'_>,
         write: impl Fn(Form) -> Result<PathBuf, StoreError>,
     ) -> Result<(PathBuf, Form), StoreError> {
         // Not the date, which may be set: a victim of a date that was wrong would count for as long as that
         // is ahead.
         let now = (decoded.monotonic_ns / 1_000_000).cast_signed();
-        let cause = cause(&decoded.facts, diagnosis);
+        let cause = cause(&told.facts, &told.diagnosis);
         let form = {
             let mut state = self.lock();
             let coming = state.largest;
@@ -188,7 +195,6 @@ fn is_full(e: &StoreError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use lastgasp_diagnosis::diagnose;
     use lastgasp_diagnosis::facts::{Frame, Goroutines, Group, Sample};
 
     use super::*;
@@ -203,7 +209,7 @@ mod tests {
         let real: Vec<PathBuf> = (0..3)
             .map(|pid| {
                 let decoded = decoded(pid, i64::from(pid));
-                archive.put(&decoded, &diagnose(&decoded.facts)).unwrap().0
+                archive.put(&decoded, &Told::alone(&decoded.facts)).unwrap().0
             })
             .collect();
         drop(archive);
@@ -229,7 +235,7 @@ mod tests {
         let archive = Archive::open(store.path(), rules);
         assert_eq!(archive.size().0, 3);
         let decoded = decoded(7, 7);
-        archive.put(&decoded, &diagnose(&decoded.facts)).unwrap();
+        archive.put(&decoded, &Told::alone(&decoded.facts)).unwrap();
         assert!(archive.size().0 == 4 && real.iter().all(|p| p.is_dir()) && open.is_dir());
     }
 
@@ -269,7 +275,7 @@ mod tests {
         let archive = Archive::open(store.path(), rules(100));
         let put = |pid, second| {
             let decoded = decoded(pid, second);
-            archive.put(&decoded, &diagnose(&decoded.facts)).unwrap().1
+            archive.put(&decoded, &Told::alone(&decoded.facts)).unwrap().1
         };
         let forms = [put(1, 0), put(1, 1), put(2, 2), put(3, 3), put(2, 4)];
         assert_eq!(forms, [Form::Whole, Form::Whole, Form::Whole, Form::Light, Form::Whole]);
@@ -302,7 +308,7 @@ mod tests {
         let archive = Archive::open(store.path(), small);
         for pid in 1..6 {
             let decoded = decoded(pid, i64::from(pid));
-            archive.put(&decoded, &diagnose(&decoded.facts)).unwrap();
+            archive.put(&decoded, &Told::alone(&decoded.facts)).unwrap();
         }
         assert_eq!((archive.size().0, lastgasp_capture::list(store.path()).len()), (6, 6));
         assert!(archive.size().1 < 16 << 20);
@@ -318,9 +324,9 @@ mod tests {
             let mut decoded = decoded(pid, second);
             decoded.facts.target.build_id = Some("b1".into());
             leak(&mut decoded.facts, starts, line);
-            let diagnosis = diagnose(&decoded.facts);
-            assert_eq!(diagnosis.verdict().map(|v| v.code), Some("goroutine-growth"));
-            archive.put(&decoded, &diagnosis).unwrap().1
+            let told = Told::alone(&decoded.facts);
+            assert_eq!(told.diagnosis.verdict().map(|v| v.code), Some("goroutine-growth"));
+            archive.put(&decoded, &told).unwrap().1
         };
         let first = [1, 2, 3, 4].map(|pid| put(pid, i64::from(pid), "main.subscribe", 10));
         assert_eq!(first, [Form::Whole, Form::Whole, Form::Light, Form::Light]);
@@ -337,7 +343,7 @@ mod tests {
         let archive = Archive::open(store.path(), rules(100));
         let put = |pid, second, date: i64| {
             let decoded = Decoded { unix_ns: date * 1_000_000_000, ..decoded(pid, second) };
-            archive.put(&decoded, &diagnose(&decoded.facts)).unwrap().1
+            archive.put(&decoded, &Told::alone(&decoded.facts)).unwrap().1
         };
         // A year ahead, then set right; the second hour's victims are news.
         let ahead = 1_731_536_000;
@@ -351,7 +357,7 @@ mod tests {
         let archive = Archive::open(store.path(), rules(4));
         for i in 0..10 {
             let decoded = decoded(i, i64::from(i));
-            archive.put(&decoded, &diagnose(&decoded.facts)).unwrap();
+            archive.put(&decoded, &Told::alone(&decoded.facts)).unwrap();
         }
         let left = lastgasp_capture::list(store.path());
         assert_eq!((left.len(), archive.size().0), (4, 4), "{left:?}");
@@ -367,21 +373,21 @@ mod tests {
         let archive = Archive::open(store.path(), rules(100));
         for i in 0..3 {
             let decoded = decoded(i, i64::from(i));
-            archive.put(&decoded, &diagnose(&decoded.facts)).unwrap();
+            archive.put(&decoded, &Told::alone(&decoded.facts)).unwrap();
         }
         let full = || {
             let error = std::io::ErrorKind::StorageFull.into();
             StoreError::Capture(CaptureError::Io { path: store.path().into(), error })
         };
         let decoded = Decoded { unix_ns: 1_800_000_000_000_000_000, ..decoded(0, 4) };
-        let diagnosis = diagnose(&decoded.facts);
+        let told = Told::alone(&decoded.facts);
         let light_alone = |form| match form {
             Form::Whole => Err(full()),
-            Form::Light => write_as(store.path(), &decoded, &diagnosis, form),
+            Form::Light => write_as(store.path(), &decoded, &told, form),
         };
-        let (path, form) = archive.put_by(&decoded, &diagnosis, light_alone).unwrap();
+        let (path, form) = archive.put_by(&decoded, &told, light_alone).unwrap();
         assert_eq!((form, path.join("report.html").exists()), (Form::Light, false));
         assert!(archive.size().0 < 4, "one made room: {:?}", archive.size());
-        assert!(archive.put_by(&decoded, &diagnosis, |_| Err(full())).is_err());
+        assert!(archive.put_by(&decoded, &told, |_| Err(full())).is_err());
     }
 }

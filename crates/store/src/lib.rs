@@ -1,15 +1,19 @@
 //! The store of captures: a decoded one becomes a folder ([`write()`]), a folder becomes facts again
-//! ([`read()`]), and what they take is kept bounded ([`Archive`]). The folder itself, crash-safe, is
+//! ([`read()`]), all that stand there of one death are told as one ([`tell()`]), and what they take is kept
+//! bounded ([`Archive`]). The folder itself, crash-safe, is
 //! `lastgasp_capture`'s.
 
 mod archive;
 mod error;
 mod keep_memory;
 mod read;
+mod siblings;
+mod told;
 mod write;
 
 pub use archive::{Archive, Rules};
 pub use error::StoreError;
 pub use keep_memory::KeepMemory;
 pub use read::read;
+pub use told::{Told, tell};
 pub use write::{Form, Written, write, write_as, write_keeping};

@@ -7,12 +7,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use lastgasp_capture::{FACTS, GapEntry, Manifest, Writer};
 use lastgasp_decode::Decoded;
-use lastgasp_diagnosis::{Diagnosis, Facts, cause, diagnose};
+use lastgasp_diagnosis::{Facts, cause};
 use lastgasp_report::{document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback};
 use serde_json::{Value, json};
 
 use crate::error::StoreError;
 use crate::keep_memory::{KeepMemory, add_memory};
+use crate::told::Told;
 
 /// Extent in which a capture is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,20 +33,21 @@ pub struct Written {
     pub gaps: Vec<GapEntry>,
 }
 
-/// Writes a capture whole into `store`; gives its path.
+/// Writes a capture whole into `store`; gives its path. Facts and profiles are its own; its report tells of
+/// the whole death, where there are captures of that in the store.
 ///
 /// # Errors
 /// [`StoreError`]: the folder cannot be written, say.
 pub fn write(store: &Path, decoded: &Decoded) -> Result<PathBuf, StoreError> {
-    write_as(store, decoded, &diagnose(&decoded.facts), Form::Whole)
+    write_as(store, decoded, &Told::in_store(&decoded.facts, store), Form::Whole)
 }
 
-/// As [`write()`], in that form, with a diagnosis that was made already.
+/// As [`write()`], in that form, with what is told of it, which was found out already.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Form) -> Result<PathBuf, StoreError> {
-    write_keeping(store, decoded, diagnosis, form, None).map(|w| w.path)
+pub fn write_as(store: &Path, decoded: &Decoded, told: &Told<'_>, form: Form) -> Result<PathBuf, StoreError> {
+    write_keeping(store, decoded, told, form, None).map(|w| w.path)
 }
 
 /// As [`write_as`], with the target's memory if that is to be kept. That it could not be kept is a gap and no
@@ -56,20 +58,19 @@ pub fn write_as(store: &Path, decoded: &Decoded, diagnosis: &Diagnosis, form: Fo
 pub fn write_keeping(
     store: &Path,
     decoded: &Decoded,
-    diagnosis: &Diagnosis,
+    told: &Told<'_>,
     form: Form,
     keep: Option<&KeepMemory<'_>>,
 ) -> Result<Written, StoreError> {
     let facts = &decoded.facts;
-    let id = id(facts, decoded.unix_ns);
-    let mut w = Writer::create(store, &id)?;
+    let mut w = Writer::create(store, &id(facts, decoded.unix_ns))?;
     // What a report needs comes first: a capture that is cut short can still be read.
     w.add(FACTS, &compressed(facts)?)?;
     w.add("heap.pb.gz", &heap_profile(facts, decoded.unix_ns))?;
-    let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(&id);
-    let report = document(facts, diagnosis, path.to_str());
+    let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(w.id());
+    let report = document(&told.facts, &told.diagnosis, path.to_str());
     w.add("findings.json", &pretty(&json!({"schema": "lastgasp.findings/1", "verdict": report["verdict"], "findings": report["findings"], "not_it": report["not_it"]}))?)?;
-    w.add("report.txt", terminal(facts, diagnosis).as_bytes())?;
+    w.add("report.txt", terminal(&told.facts, &told.diagnosis).as_bytes())?;
     if form == Form::Whole {
         add_the_rest(&mut w, decoded, &report)?;
     }
@@ -85,7 +86,7 @@ pub fn write_keeping(
         lastgasp_version: c.lastgasp_version.clone(),
         target: report["target"].clone(),
         complete: gaps.is_empty(),
-        cause: cause(facts, diagnosis),
+        cause: cause(&told.facts, &told.diagnosis),
         light: form == Form::Light,
         gaps,
         ..Manifest::default()
@@ -169,7 +170,7 @@ mod tests {
         let store = tempfile::tempdir().unwrap();
         for service in ["x".repeat(192), "x".repeat(255), "\u{65e5}".repeat(85)] {
             let decoded = decoded(&service);
-            let written = write_as(store.path(), &decoded, &diagnose(&decoded.facts), Form::Light).unwrap();
+            let written = write_as(store.path(), &decoded, &Told::alone(&decoded.facts), Form::Light).unwrap();
             let manifest = lastgasp_capture::Capture::open(&written).unwrap();
             assert_eq!(manifest.manifest().target["service"], service.as_str(), "there it is whole");
         }
@@ -193,7 +194,7 @@ mod tests {
     fn what_is_written_is_read_back_and_a_light_one_does_without_the_rest() {
         let store = tempfile::tempdir().unwrap();
         let decoded = decoded("svc");
-        let diagnosis = diagnose(&decoded.facts);
+        let told = Told::alone(&decoded.facts);
         let files = |path: &Path| {
             let mut names: Vec<String> = std::fs::read_dir(path)
                 .unwrap()
@@ -202,7 +203,7 @@ mod tests {
             names.sort();
             names
         };
-        let light = write_as(store.path(), &decoded, &diagnosis, Form::Light).unwrap();
+        let light = write_as(store.path(), &decoded, &told, Form::Light).unwrap();
         assert_eq!(files(&light), ["facts.json.gz", "findings.json", "heap.pb.gz", "manifest.json", "report.txt"]);
         assert_eq!(crate::read(&light).unwrap(), decoded.facts);
         let whole = write(store.path(), &Decoded { unix_ns: 1_800_000_000_000_000_000, ..decoded }).unwrap();

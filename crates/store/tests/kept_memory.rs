@@ -6,29 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lastgasp_decode::{Decoded, Provenance, decode};
-use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_diagnosis::Facts;
 use lastgasp_inferior::CoreFile;
 use lastgasp_observe::core::take_core;
 use lastgasp_observe::raw_capture::{NOTE_DESCRIPTION, RawCapture};
-use lastgasp_store::{Form, KeepMemory, Written, read, write_keeping};
-use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
-
-const FUNCTIONS: &[FunctionSpec<'static>] =
-    &[("main.main", 10, 40, true, None), ("main.build", 20, 24, false, None), ("runtime.gopark", 40, 16, false, None)];
-
-const TYPES: &[TypeSpec<'static>] = &[("main.block", 32768, true)];
-const LARGE: Span = Span {
-    state: SpanState::InUse,
-    size_class: 0,
-    noscan: false,
-    pages: 5,
-    elem_size: 40_960,
-    slots: 1,
-    objects: 1,
-    sweep: Sweep::Done,
-    marked: 1,
-    large_type: Some(0),
-};
+use lastgasp_store::{Form, KeepMemory, Told, Written, read, write_keeping};
+use lastgasp_synth::{Flavour, write_service};
 
 /// What the lastgasp that wrote it was: this one, as whoever decodes again is.
 fn provenance() -> Provenance {
@@ -36,15 +19,7 @@ fn provenance() -> Provenance {
 }
 
 fn taken(dir: &Path) -> RawCapture {
-    let flavour = Flavour::Go27;
-    let sites = [Site { stack: vec![1, 0], size: 64, active: Record { allocs: 10, frees: 4 }, ..Site::default() }];
-    let parked = Goroutine { goid: 1, status: 4, wait_reason: 2, stack: vec![2, 0], ..Goroutine::default() };
-    let mut p = Process::build(flavour, FUNCTIONS, &sites, &[parked]);
-    p.with_heap(flavour, &[LARGE], TYPES);
-    p.with_module(flavour);
-    let (exe, core) = (dir.join("synth"), dir.join("core"));
-    fs::write(&exe, p.image(flavour, false)).unwrap();
-    fs::write(&core, p.core()).unwrap();
+    let (exe, core) = write_service(Flavour::Go27, dir).unwrap();
     let raw = take_core(&core, Some(&exe)).unwrap();
     fs::remove_file(exe).unwrap();
     raw
@@ -54,8 +29,7 @@ fn written(store: &Path, raw: &RawCapture, form: Form, max_bytes: Option<u64>) -
     let provenance = provenance();
     let decoded = decode(raw, &provenance);
     let keep = KeepMemory { raw, kernel: &provenance.kernel, source: None, max_bytes };
-    let diagnosis = diagnose(&decoded.facts);
-    let written = write_keeping(store, &decoded, &diagnosis, form, Some(&keep)).unwrap();
+    let written = write_keeping(store, &decoded, &Told::alone(&decoded.facts), form, Some(&keep)).unwrap();
     (decoded, written)
 }
 
@@ -72,7 +46,7 @@ fn decoded_again_and_read_from_its_facts() {
     let raw = taken(dir.path());
     let (decoded, Written { path, gaps }) = written(dir.path(), &raw, Form::Whole, None);
     assert_eq!(gaps, []);
-    assert_eq!(decoded.facts.profile.sites.len(), 1);
+    assert_eq!(decoded.facts.profile.sites.len(), 2);
     let core = path.join("memory.core");
     let bytes = fs::read(&core).unwrap();
     let (again, said) = facts(&path);

@@ -27,9 +27,11 @@ mod heap;
 mod layout;
 mod pointed;
 mod process;
+mod service;
 mod tables;
 
 pub use flavour::Flavour;
 pub use heap::{Span, SpanState, Sweep, TypeSpec};
 pub use process::{Addresses, FunctionSpec, Goroutine, Process, Record, Site};
+pub use service::{service, write_service};
 pub use tables::return_address;

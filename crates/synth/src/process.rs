@@ -321,11 +321,12 @@ impl Process {
         let first_g = GOROUTINES + 0x10_0000;
         let m = GOROUTINES + 0xf_0000;
         let mut pointers = Vec::new();
+        let mut lo = STACKS;
         for (i, g) in goroutines.iter().enumerate() {
             let at = first_g + (i * o.g_size.next_multiple_of(32)) as u64;
             pointers.extend(at.to_le_bytes());
-            let (lo, hi) = (STACKS + i as u64 * STACK, STACKS + (i as u64 + 1) * STACK);
-            let (stack, sp, pc) = stack_of(functions, &g.stack, lo, hi);
+            let (stack, sp, pc) = stack_of(functions, &g.stack, lo);
+            let hi = lo + stack.len() as u64;
             let mut b = vec![0; o.g_size];
             put(&mut b, 0, lo);
             put(&mut b, 8, hi);
@@ -355,6 +356,7 @@ impl Process {
             }
             self.regions.push((at, b));
             self.regions.push((lo, stack));
+            lo = hi;
         }
         let mut thread = vec![0; o.m_size];
         put(&mut thread, o.procid, 4711);
@@ -392,12 +394,12 @@ fn operands_of(function: &str) -> &'static [(bool, u64)] {
     }
 }
 
-/// A stack with the frames of `calls`, innermost first; its SP and PC.
-fn stack_of(functions: &[Function], calls: &[usize], lo: u64, hi: u64) -> (Vec<u8>, u64, u64) {
+/// A stack with the frames of `calls`, innermost first, as large as they need; its SP and PC.
+fn stack_of(functions: &[Function], calls: &[usize], lo: u64) -> (Vec<u8>, u64, u64) {
     let frame = |f: &usize| functions.get(*f).map_or(0, |f| u64::from(f.frame));
     let used: u64 = calls.iter().map(|f| frame(f) + 8).sum();
-    let mut bytes = vec![0; STACK as usize];
-    let mut sp = hi - used - 64;
+    let mut bytes = vec![0; (used + 64).next_power_of_two().max(STACK) as usize];
+    let mut sp = lo + bytes.len() as u64 - used - 64;
     let start = sp;
     for pair in calls.windows(2) {
         if let [inner, outer] = pair {

@@ -5,6 +5,8 @@
 
 pub mod big;
 pub mod build;
+#[cfg(feature = "play")]
+pub mod contract;
 pub mod experiments;
 #[cfg(feature = "play")]
 pub mod goroutines;

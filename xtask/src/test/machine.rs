@@ -8,12 +8,7 @@ use anyhow::{Context as _, Result};
 use super::outcome::Outcome;
 
 /// The heart of it, four minutes on two cores; all cases: `cargo xtask vm`.
-///
-/// KNOWN DEFECT: `systemd` and `systemd_kill9` fail in about one play of three since the house was rebuilt
-/// (none of three at the release before): a service whose group systemd removes at once is taken for one that
-/// ended by itself, since its own OOM counter cannot be read any more (`TargetWatch::end`, v2), and nothing
-/// is read after its death. `cargo xtask vm` plays them; back into this list when that is mended.
-const CASES: &str = "kill,watch,watch_oom_group,watch_nested,brake,systemd_brake";
+const CASES: &str = "kill,watch,watch_oom_group,watch_nested,brake,systemd,systemd_kill9";
 const NAME: &str = "cgroup v2 in a virtual machine";
 
 /// Plays the heart of the cases, where that can be had.

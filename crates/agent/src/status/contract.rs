@@ -1,59 +1,15 @@
 //! docs/formats/status-json.md against what is written: every field is documented with its type, and nothing
 //! else is; the size is bounded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
+use lastgasp_lab::contract::Contract;
 use serde_json::Value;
 
 use super::text::MAX_TEXT;
 use super::*;
-
-/// Tables by name; of each the fields with their types.
-type Tables = BTreeMap<String, BTreeMap<String, String>>;
-
-fn tables() -> Tables {
-    let mut out = Tables::new();
-    let mut table = String::new();
-    for line in include_str!("../../../../docs/formats/status-json.md").lines() {
-        if let Some(name) = line.strip_prefix("## ") {
-            table = name.to_owned();
-        } else if line.starts_with("| `") {
-            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-            let [_, field, r#type, meaning, _] = cells[..] else { panic!("{line}") };
-            assert!(!meaning.is_empty(), "{line}");
-            let field = field.trim_matches('`').to_owned();
-            let known = out.entry(table.clone()).or_default().insert(field, r#type.to_owned());
-            assert_eq!(known, None, "twice: {line}");
-        }
-    }
-    out
-}
-
-/// Holds a value against its type; notes the fields that were there, as `table.field`.
-fn check(tables: &Tables, value: &Value, r#type: &str, at: &str, seen: &mut BTreeSet<String>) {
-    match (r#type, value) {
-        (_, Value::Null) | ("string", Value::String(_)) | ("bool", Value::Bool(_)) | ("number", Value::Number(_)) => {}
-        ("integer", Value::Number(n)) if n.is_u64() || n.is_i64() => {}
-        (list, Value::Array(elements)) if list.starts_with("list of ") => {
-            let element = list.trim_start_matches("list of ");
-            elements.iter().for_each(|v| check(tables, v, element, &format!("{at}[]"), seen));
-        }
-        (table, Value::Object(fields)) if tables.contains_key(table) => {
-            for (field, v) in fields {
-                let Some(r#type) = tables[table].get(field) else {
-                    panic!("{at}.{field} is not documented in {table}")
-                };
-                if !v.is_null() {
-                    seen.insert(format!("{table}.{field}"));
-                }
-                check(tables, v, r#type, &format!("{at}.{field}"), seen);
-            }
-        }
-        _ => panic!("{at} is documented as {type}, and is {value}"),
-    }
-}
 
 fn target(pid: i32) -> TargetStatus {
     let some = |text: &str| Some(text.to_owned());
@@ -95,19 +51,18 @@ fn document(status: &Status, problems: &[String], captures: &[RecentCapture]) ->
 
 #[test]
 fn the_document_is_as_documented() {
-    let (tables, mut seen) = (tables(), BTreeSet::new());
+    let contract = Contract::of(include_str!("../../../../docs/formats/status-json.md"));
+    let mut seen = BTreeSet::new();
     let capture = RecentCapture { verdict: Some(("heap-growth", "it grew".into())), ..RecentCapture::default() };
     let refused = PinWindow::Refused { why: "no".into() };
     for window in [Some(PinWindow::Measured(Duration::from_secs(2))), Some(refused), None] {
         let status =
             Status { targets: vec![target(1)], pin_window: window, started_unix: 1_700_000_000, ..Status::default() };
         let document = document(&status, &["a thread has ended".into()], std::slice::from_ref(&capture));
-        check(&tables, &document, "document", "$", &mut seen);
+        contract.check(&document, &mut seen);
     }
-    check(&tables, &document(&Status::default(), &[], &[]), "document", "$", &mut seen);
-    let documented: BTreeSet<String> =
-        tables.iter().flat_map(|(table, fields)| fields.keys().map(move |f| format!("{table}.{f}"))).collect();
-    let not_written: Vec<_> = documented.difference(&seen).collect();
+    contract.check(&document(&Status::default(), &[], &[]), &mut seen);
+    let not_written = contract.not_in(&seen);
     assert!(not_written.is_empty(), "documented, and not written here: {not_written:?}");
 }
 

@@ -1,6 +1,10 @@
 //! Digest of many captures in few messages: pure. Of a cause one message tells after a moment of settling,
 //! with all that died meanwhile; then it is silent for a while and counts. A kill after a message of a mere
 //! danger is news at once.
+//!
+//! A process that dies is captured several times. It is told of once: what was found of it stands, though a
+//! later capture of it finds nothing (nine seconds after a function was named, "nothing was found" was once
+//! told), and what a later one finds is told instead of what still waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -30,7 +34,10 @@ pub(crate) struct Notification {
 
 #[derive(Debug)]
 struct Cause {
+    /// What is to be told next.
     best: Option<Event>,
+    /// The last event in which something was found.
+    found: Option<Event>,
     captures: u64,
     victims: BTreeSet<(i32, u64)>,
     killed: BTreeSet<(i32, u64)>,
@@ -45,15 +52,19 @@ pub(crate) struct Digest {
     settle: Duration,
     pause: Duration,
     causes: BTreeMap<String, Cause>,
+    /// Cause under which each victim was counted last.
+    cause_of: BTreeMap<(i32, u64), String>,
 }
 
 impl Digest {
     pub(crate) fn new(settle: Duration, pause: Duration) -> Self {
-        Self { settle, pause, causes: BTreeMap::new() }
+        Self { settle, pause, causes: BTreeMap::new(), cause_of: BTreeMap::new() }
     }
 
     /// Adds a capture.
     pub(crate) fn add(&mut self, event: Event, now: Instant) {
+        let event = self.of_its_process(event);
+        let waiting = self.take_over(&event);
         if !self.causes.contains_key(&event.cause) && self.causes.len() >= MAX_CAUSES {
             let quiet = self.causes.iter().filter(|(_, c)| c.best.is_none()).min_by_key(|(_, c)| c.told);
             if let Some(name) = quiet.or(self.causes.iter().min_by_key(|(_, c)| c.due)).map(|(name, _)| name.clone()) {
@@ -62,6 +73,7 @@ impl Digest {
         }
         let fresh = Cause {
             best: None,
+            found: None,
             captures: 0,
             victims: BTreeSet::new(),
             killed: BTreeSet::new(),
@@ -82,17 +94,45 @@ impl Digest {
         if news {
             cause.due = cause.due.min(settled);
         }
-        cause.captures += 1;
+        cause.captures += 1 + waiting;
         if cause.victims.len() < MAX_VICTIMS {
             cause.victims.insert(event.victim);
             if event.killed {
                 cause.killed.insert(event.victim);
             }
         }
-        let rank = |e: &Event| (e.killed, e.form == Form::Whole);
+        if self.cause_of.len() >= MAX_VICTIMS {
+            self.cause_of.pop_first();
+        }
+        self.cause_of.insert(event.victim, event.cause.clone());
+        if event.found {
+            cause.found = Some(event.clone());
+        }
+        let rank = |e: &Event| (e.found, e.killed, e.form == Form::Whole);
         if cause.best.as_ref().is_none_or(|best| rank(&event) > rank(best)) {
             cause.best = Some(event);
         }
+    }
+
+    /// A capture in which nothing was found, of a process of which something was: told as that one's.
+    fn of_its_process(&self, event: Event) -> Event {
+        let known = self.cause_of.get(&event.victim).and_then(|name| self.causes.get(name)?.found.as_ref());
+        match known {
+            Some(found) if !event.found => found.ended_by(&event),
+            _ => event,
+        }
+    }
+
+    /// Takes over what waits to be told of the same process alone under another cause; gives the number of
+    /// captures.
+    fn take_over(&mut self, event: &Event) -> u64 {
+        let Some(name) = self.cause_of.get(&event.victim).filter(|name| **name != event.cause) else { return 0 };
+        let alone = |c: &Cause| c.best.is_some() && c.victims.len() == 1 && c.victims.contains(&event.victim);
+        let Some(cause) = self.causes.get_mut(name).filter(|c| event.found && alone(c)) else { return 0 };
+        cause.best = None;
+        cause.victims.clear();
+        cause.killed.clear();
+        std::mem::take(&mut cause.captures)
     }
 
     /// Causes that are to be told of.
@@ -137,7 +177,7 @@ impl Digest {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::event::tests::an_event;
+    use super::super::event::tests::{an_event, nothing_found};
     use super::*;
 
     const S: Duration = Duration::from_secs(1);
@@ -190,6 +230,35 @@ mod tests {
         assert_eq!(d.due(), Some(t + 603 * S));
         d.add(an_event("a", 1, true), t + 5 * S);
         assert_eq!(d.due(), Some(t + 8 * S));
+    }
+
+    /// A light capture after the kill may find nothing; the kill is told all the same, with what was found.
+    #[test]
+    fn a_later_capture_that_finds_nothing_takes_nothing_back() {
+        let (mut d, t) = (digest(), Instant::now());
+        d.add(an_event("a", 1, false), t);
+        assert_eq!(d.take(t + 3 * S)[0].latest.sentence, "a grew");
+        d.add(nothing_found(1, true), t + 9 * S);
+        let told = d.take(t + 12 * S);
+        assert_eq!(told.len(), 1);
+        let n = &told[0];
+        assert_eq!((n.latest.sentence.as_str(), n.latest.cause.as_str(), n.killed), ("a grew", "a", 1));
+        assert_eq!((n.latest.killed, &n.latest.fields["phase"]), (true, &"post-kill".into()));
+        // Another process of which nothing is known is another matter.
+        d.add(nothing_found(2, true), t + 9 * S);
+        assert!(d.take(t + 12 * S)[0].latest.sentence.starts_with("nothing was found"));
+    }
+
+    /// Before it is told, a death is one message, whatever its captures say.
+    #[test]
+    fn what_a_later_capture_finds_is_told_instead() {
+        let (mut d, t) = (digest(), Instant::now());
+        d.add(nothing_found(1, false), t);
+        d.add(an_event("a", 1, false), t + S / 10);
+        d.add(an_event("b", 1, true), t + S / 5);
+        let told = d.take(t + 10 * S);
+        let said: Vec<_> = told.iter().map(|n| (n.latest.cause.as_str(), n.captures, n.killed)).collect();
+        assert_eq!(said, [("b", 3, 1)]);
     }
 
     proptest! {

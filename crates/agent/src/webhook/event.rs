@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lastgasp_diagnosis::facts::Phase;
 use lastgasp_diagnosis::{Diagnosis, Facts};
-use lastgasp_report::started_at;
+use lastgasp_report::{death, death_sentence, started_at};
 use lastgasp_store::Form;
 use serde_json::{Value, json};
 
@@ -17,16 +17,41 @@ pub(crate) struct Event {
     pub(crate) victim: (i32, u64),
     /// Whether it was killed, or is in danger only.
     pub(crate) killed: bool,
+    /// Whether a rule found anything.
+    pub(crate) found: bool,
     /// How much of it was written.
     pub(crate) form: Form,
     pub(super) service: String,
     pub(super) host: String,
     pub(super) sentence: String,
     pub(super) act: Option<String>,
+    /// How the process died, where it did: its age, how long it stood at its limit, what died before.
+    pub(super) death: Option<String>,
     pub(super) fields: Value,
 }
 
-/// The event of a capture that has been written to `path`.
+impl Event {
+    /// What was found of a process, told of its end: by another capture of it that found nothing.
+    pub(super) fn ended_by(&self, end: &Self) -> Self {
+        let mut told = Self { killed: end.killed, victim: end.victim, ..self.clone() };
+        told.death = end.death.clone().or(told.death);
+        if let (Some(fields), Some(of_end)) = (told.fields.as_object_mut(), end.fields.as_object()) {
+            for key in OF_THE_END {
+                if let Some(value) = of_end.get(key) {
+                    fields.insert(key.into(), value.clone());
+                }
+            }
+        }
+        told
+    }
+}
+
+/// Fields that tell of a victim and its end, and not of what was found.
+const OF_THE_END: [&str; 9] =
+    ["pid", "started_at", "started_unix", "container", "cgroup", "phase", "reason", "taken_at", "death"];
+
+/// The event of a capture that has been written to `path`; facts and diagnosis are those of the whole death,
+/// where there are more captures of it.
 pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Path, form: Form) -> Event {
     let light = form == Form::Light;
     let target = &facts.target;
@@ -51,6 +76,7 @@ pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Pa
         "taken_at": facts.capture.taken_at,
         "light": light,
         "cause": cause,
+        "death": death(facts),
         "capture": path,
         "report": (!light).then(|| path.join("report.html")),
         "verdict": verdict.map(|v| json!({
@@ -66,11 +92,13 @@ pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Pa
         cause: cause.to_owned(),
         victim: (target.pid, target.started_unix),
         killed: facts.capture.phase == Phase::PostKill,
+        found: verdict.is_some(),
         form,
         service: target.service.clone(),
         host,
         sentence,
         act,
+        death: death_sentence(facts),
         fields,
     }
 }
@@ -88,6 +116,13 @@ pub(super) mod tests {
         facts.target.service = "svc<!channel>".into();
         facts.capture.phase = if killed { "post-kill" } else { "pre-kill" }.into();
         let diagnosis = diagnose(&facts);
-        event(&facts, &diagnosis, cause, Path::new("/store/x"), Form::Whole)
+        let event = event(&facts, &diagnosis, cause, Path::new("/store/x"), Form::Whole);
+        Event { found: true, sentence: format!("{cause} grew"), ..event }
+    }
+
+    /// The same of one in which nothing was found.
+    pub(in super::super) fn nothing_found(pid: i32, killed: bool) -> Event {
+        let event = an_event("nothing", pid, killed);
+        Event { found: false, sentence: "nothing was found that explains it".into(), ..event }
     }
 }

@@ -40,6 +40,7 @@ fn text(notification: &Notification) -> String {
     let again = if notification.again { " (again)" } else { "" };
     // Names are the target's: a line break in one begins no line of ours.
     let mut lines = vec![format!("{} on {}: {victims}{again}", event.service, event.host), event.sentence.clone()];
+    lines.extend(event.death.clone());
     lines.extend(event.act.as_ref().map(|act| format!("DO NOW: {act}")));
     let capture = event.fields.get("capture").and_then(Value::as_str);
     lines.extend(capture.map(|capture| format!("lastgasp report {capture}")));

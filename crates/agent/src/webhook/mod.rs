@@ -235,8 +235,8 @@ mod tests {
         let counts = Arc::new(Counts::default());
         let hook = Telling { name: "a".into(), rules, counts: Arc::clone(&counts) };
         let (queue, events) = sync_channel(QUEUE);
-        for cause in ["good", "bad", "fine"] {
-            queue.send(an_event(cause, 1, true)).unwrap();
+        for (pid, cause) in [(1, "good"), (2, "bad"), (3, "fine")] {
+            queue.send(an_event(cause, pid, true)).unwrap();
         }
         drop(queue);
         let told = std::sync::Mutex::new(Vec::new());

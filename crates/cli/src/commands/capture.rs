@@ -8,7 +8,6 @@ use anyhow::{Context as _, Result, bail};
 use lastgasp_agent::provenance;
 use lastgasp_capture::Writer;
 use lastgasp_decode::{Provenance, decode};
-use lastgasp_diagnosis::diagnose;
 use lastgasp_goruntime::Extent;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
@@ -21,7 +20,7 @@ use lastgasp_recorder::journal;
 use lastgasp_recorder::profiling::{Profiling, RATE};
 use lastgasp_recorder::stop::{STOP_TIMEOUT_ON_DEMAND, Stopper};
 use lastgasp_recorder::take::{CaptureContext, take};
-use lastgasp_store::{Form, KeepMemory, write_keeping};
+use lastgasp_store::{Form, KeepMemory, Told, write_keeping};
 
 use super::subject::{Subject, Taken, of_core};
 use crate::args::KeepFlags;
@@ -69,11 +68,11 @@ pub(super) fn capture(
         let Taken { raw, source, .. } = &taken;
         let memory =
             KeepMemory { raw, kernel: &provenance.kernel, source: source.as_ref(), max_bytes: keep.keep_memory_max };
-        write_keeping(out, &decoded, &diagnose(&decoded.facts), Form::Whole, Some(&memory))?
+        write_keeping(out, &decoded, &Told::alone(&decoded.facts), Form::Whole, Some(&memory))?
     } else {
         // Its bytes have been read: a large process's are tens of megabytes.
         drop(taken);
-        write_keeping(out, &decoded, &diagnose(&decoded.facts), Form::Whole, None)?
+        write_keeping(out, &decoded, &Told::alone(&decoded.facts), Form::Whole, None)?
     };
     let gaps = &decoded.facts.capture.gaps;
     let said = gaps.iter().map(|g| (&g.what, &g.why));
@@ -163,6 +162,10 @@ fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline) -> Taken 
         timeline: &timeline,
         limit: limit_usage.limit.clone(),
         last_usage: target.process.usage().map(|u| (u, 0)),
+        last_gauges: None,
+        last_neighbours: None,
+        group: limit_usage.limiting(),
+        residency_file: None,
         patience: STOP_TIMEOUT_ON_DEMAND,
         only_copy: true,
     };

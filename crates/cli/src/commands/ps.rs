@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use lastgasp_diagnosis::units::{bytes, seconds};
-use lastgasp_goruntime::MemStats;
+use lastgasp_goruntime::{MemStats, count_goroutines};
 use lastgasp_inferior::{Memory as _, OpenError, resident_bytes};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
@@ -24,7 +24,7 @@ use crate::output::say;
 /// Less growth than this between two looks is noise.
 const GROWS: u64 = 1 << 20;
 const DENIED: &str = "needs CAP_SYS_PTRACE: run as root";
-const ONE_LOOK: &str = "one look cannot tell who grows: give --look 1, or watch the process with `lastgasp run`";
+const ONE_LOOK: &str = "one look cannot tell who grows: give --look 1, or have `lastgasp watch` look on";
 
 /// Form of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,14 +109,15 @@ fn row(
     let usage = limit_usage.usage(|| rss);
     let opened = open(p.pid, cache);
     let denied = matches!(&opened, Err(AttachError::Open(OpenError::Denied { .. })));
-    let (gauges, rate, problem) = match &opened {
+    let (gauges, live, rate, problem) = match &opened {
         Ok((process, runtime)) => (
             MemStats::read(runtime, process).ok(),
+            count_goroutines(runtime, process, process),
             process.u64(runtime.globals.mem_profile_rate).ok().map(positive),
             None,
         ),
-        Err(_) if denied => (None, None, Some(DENIED.to_owned())),
-        Err(e) => (None, None, Some(e.to_string())),
+        Err(_) if denied => (None, None, None, Some(DENIED.to_owned())),
+        Err(e) => (None, None, None, Some(e.to_string())),
     };
     let to_oom = before.zip(limit_usage.limit.as_ref()).and_then(|((before, seconds), (limit, _))| {
         let grown = usage.checked_sub(before).filter(|g| *g >= GROWS)?;
@@ -133,7 +134,7 @@ fn row(
         "started_at": started_at(who.started_unix), "started_at_unix": who.started_unix, "stripped": p.executable.stripped,
         "rss_bytes": Some(rss).filter(|r| *r > 0), "usage_bytes": limit.map(|_| usage),
         "limit_bytes": limit.map(|l| l.0), "limit_source": limit.map(|l| l.1.as_str()),
-        "goroutines": gauges.map(|g| g.goroutine_slots), "heap_live_bytes": gauges.map(|g| g.heap_live),
+        "goroutines": live, "goroutine_structures": gauges.map(|g| g.goroutine_slots), "heap_live_bytes": gauges.map(|g| g.heap_live),
         "profile_rate": rate, "profile_on": rate.map(|r| r > 0), "time_to_oom_seconds": to_oom, "problem": problem,
     });
     (row, denied)
@@ -172,41 +173,84 @@ fn build(row: &Value) -> String {
     }
 }
 
+/// Which side of a column is straight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Align {
+    Left,
+    Right,
+}
+
+/// Columns of the table; each is as wide as its longest cell.
+const COLUMNS: [(&str, Align); 13] = [
+    ("PID", Align::Right),
+    ("SERVICE", Align::Left),
+    ("GO", Align::Left),
+    ("RSS", Align::Right),
+    ("HEAP", Align::Right),
+    ("LIMIT", Align::Right),
+    ("GOROUT", Align::Right),
+    ("TO OOM", Align::Right),
+    ("AGE", Align::Right),
+    ("STRIPPED", Align::Left),
+    ("PROFILE", Align::Left),
+    ("WHERE", Align::Left),
+    ("BUILD", Align::Left),
+];
+
+type Row = [String; COLUMNS.len()];
+
+/// Longest name in a cell: a longer one is cut, and `--json` has all of it.
+const MAX_CELL: usize = 40;
+
+/// The cells of a process. All names are named by the process itself.
+fn cells(r: &Value, now: u64) -> Row {
+    let cell = |text: &str| {
+        let text = printable(text);
+        match text.char_indices().nth(MAX_CELL) {
+            Some(_) => text.chars().take(MAX_CELL - 3).collect::<String>() + "...",
+            None => text.into_owned(),
+        }
+    };
+    let text = |k: &str, none: &str| cell(r[k].as_str().unwrap_or(none));
+    let size = |k: &str| r[k].as_u64().map_or_else(|| "-".into(), bytes);
+    let yes = |k: &str, yes: &str, no: &str| r[k].as_bool().map_or("?", |b| if b { yes } else { no }).to_owned();
+    [
+        r["pid"].to_string(),
+        text("service", "?"),
+        text("go_version", "?"),
+        size("rss_bytes"),
+        size("heap_live_bytes"),
+        size("limit_bytes"),
+        r["goroutines"].as_u64().map_or_else(|| "-".into(), |n| n.to_string()),
+        r["time_to_oom_seconds"].as_f64().map_or_else(|| "-".into(), seconds),
+        age(r["started_at_unix"].as_u64().unwrap_or(now), now),
+        yes("stripped", "yes", "no"),
+        yes("profile_on", "on", "off"),
+        text("home", "-"),
+        cell(&build(r)),
+    ]
+}
+
 fn table(rows: &[Value], notes: &[String]) -> String {
     let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs());
     let mut out = String::new();
     if rows.is_empty() {
         out.push_str("no Go process that may be read\n");
     } else {
-        let _ = writeln!(
-            out,
-            "{:>8}  {:<20} {:<12} {:>9} {:>9} {:>9} {:>6} {:>8} {:>5}  {:<8} {:<7} {:<16} BUILD",
-            "PID", "SERVICE", "GO", "RSS", "HEAP", "LIMIT", "GOROUT", "TO OOM", "AGE", "STRIPPED", "PROFILE", "WHERE"
-        );
-    }
-    for r in rows {
-        // All of these are named by the process.
-        let text = |k: &str, none: &'static str| printable(r[k].as_str().unwrap_or(none)).into_owned();
-        let size = |k: &str| r[k].as_u64().map_or_else(|| "-".into(), bytes);
-        let yes =
-            |k: &str, yes: &'static str, no: &'static str| r[k].as_bool().map_or("?", |b| if b { yes } else { no });
-        let _ = writeln!(
-            out,
-            "{:>8}  {:<20} {:<12} {:>9} {:>9} {:>9} {:>6} {:>8} {:>5}  {:<8} {:<7} {:<16} {}",
-            r["pid"],
-            text("service", "?"),
-            text("go_version", "?"),
-            size("rss_bytes"),
-            size("heap_live_bytes"),
-            size("limit_bytes"),
-            r["goroutines"].as_u64().map_or_else(|| "-".into(), |n| n.to_string()),
-            r["time_to_oom_seconds"].as_f64().map_or_else(|| "-".into(), seconds),
-            age(r["started_at_unix"].as_u64().unwrap_or(now), now),
-            yes("stripped", "yes", "no"),
-            yes("profile_on", "on", "off"),
-            text("home", "-"),
-            printable(&build(r)),
-        );
+        let head = COLUMNS.map(|(name, _)| name.to_owned());
+        let all: Vec<Row> = std::iter::once(head).chain(rows.iter().map(|r| cells(r, now))).collect();
+        let width = |i: usize| all.iter().filter_map(|row| row.get(i)).map(|c| c.chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+        for row in &all {
+            let mut line = String::new();
+            for ((cell, (_, align)), width) in row.iter().zip(COLUMNS).zip(&widths) {
+                let _ = match align {
+                    Align::Right => write!(line, "{cell:>width$}  "),
+                    Align::Left => write!(line, "{cell:<width$}  "),
+                };
+            }
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
     }
     // Denial is said below for all of them.
     for (r, problem) in rows.iter().filter_map(|r| Some((r, r["problem"].as_str().filter(|p| *p != DENIED)?))) {
@@ -244,6 +288,20 @@ mod tests {
             ["0s", "119s", "2m", "119m", "2h", "2d"]
         );
         assert_eq!(age(5, 3), "0s", "a clock that was set back");
+    }
+
+    /// A long name once pushed all that stands to the right of it out of its column.
+    #[test]
+    fn columns_are_straight_whatever_the_names() {
+        let row = |service: &str, go: &str| json!({"pid": 4711, "service": service, "go_version": go, "home": "x"});
+        let long = "a-service-with-a-name-of-31-chars".repeat(3);
+        let text = table(&[row(&long, "go1.26-devel_0123456789"), row("b\u{e9}", "go1.27.3"), json!({})], &[]);
+        let column = |line: &str, what: &str| line.find(what).map(|at| line[..at].chars().count());
+        let lines: Vec<&str> = text.lines().collect();
+        let at = column(lines[0], "GO ").unwrap();
+        assert_eq!((column(lines[1], "go1.26"), column(lines[2], "go1.27")), (Some(at), Some(at)), "{text}");
+        assert!(lines[1].contains("a-service-with-a-name-of-31-charsa-se..."), "{text}");
+        assert!(lines.iter().all(|l| l.chars().count() < 200), "{text}");
     }
 
     /// Executable, cgroup and build information are the process's own words.

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use lastgasp_decode::decode;
-use lastgasp_diagnosis::{Facts, Level, diagnose};
+use lastgasp_diagnosis::Level;
 use lastgasp_report::{document, page, terminal};
-use lastgasp_store::read;
+use lastgasp_store::{Told, tell};
 
 use super::capture::{Stop, provenance_of, take_subject};
 use super::subject::Subject;
@@ -22,8 +22,8 @@ pub(super) fn report(
     out: Option<&Path>,
     fail_on: Option<FailOn>,
 ) -> Result<Exit> {
-    let (facts, path) = facts_of(subject, exe)?;
-    let diagnosis = diagnose(&facts);
+    let Told { facts, diagnosis, path } = told(subject, exe)?;
+    let path = path.map(|p| p.display().to_string());
     let text = match format {
         Format::Text => terminal(&facts, &diagnosis),
         Format::Json => serde_json::to_string_pretty(&document(&facts, &diagnosis, path.as_deref()))? + "\n",
@@ -46,13 +46,12 @@ pub(super) fn report(
     })
 }
 
-/// The facts of a subject, and a capture's path.
-fn facts_of(subject: &str, exe: Option<&Path>) -> Result<(Facts, Option<String>)> {
+/// What there is to tell of a subject: of a capture whose process died, the death.
+fn told(subject: &str, exe: Option<&Path>) -> Result<Told<'static>> {
     let subject = Subject::parse(subject)?;
     if let Subject::Capture(path) = &subject {
-        let shown = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        return Ok((read(path)?, Some(shown.display().to_string())));
+        return Ok(tell(path)?);
     }
     let taken = take_subject(&subject, exe, Stop::ForTheCopy)?;
-    Ok((decode(&taken.raw, &provenance_of(&taken)).facts, None))
+    Ok(Told::alone(&decode(&taken.raw, &provenance_of(&taken)).facts).into_owned())
 }

@@ -7,11 +7,11 @@ use anyhow::{Context as _, Result};
 use lastgasp_agent::provenance;
 use lastgasp_capture::MEMORY;
 use lastgasp_decode::decode;
-use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_diagnosis::Facts;
 use lastgasp_observe::raw_capture::Phase;
 use lastgasp_recorder::run::{Captured, Config, Outcome};
 use lastgasp_report::terminal;
-use lastgasp_store::{Form, KeepMemory, StoreError, write_keeping};
+use lastgasp_store::{Form, KeepMemory, StoreError, Told, write_keeping};
 use nix::sys::statvfs::statvfs;
 use nix::sys::wait::WaitStatus;
 
@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::output::{complain, say};
 
 /// What was captured in this run, and where it was written if it could be.
-type Written = Vec<(Option<PathBuf>, Facts)>;
+type Written = Vec<(Option<PathBuf>, Told<'static>)>;
 
 /// Runs a command under the recorder and reports what it died of.
 ///
@@ -35,25 +35,25 @@ pub(super) fn run(config: Config, max_bytes: Option<u64>) -> Result<Exit> {
         let provenance = provenance();
         let Captured { raw, source } = captured;
         let decoded = decode(&raw, &provenance);
-        let diagnosis = diagnose(&decoded.facts);
+        let told = Told::in_store(&decoded.facts, &folder);
         let memory = source.as_ref().map(|source| KeepMemory {
             raw: &raw,
             kernel: &provenance.kernel,
             source: Some(source),
             max_bytes: Some(room.of_one(raw.phase).min(max_bytes.unwrap_or(u64::MAX))),
         });
-        let written = write_keeping(&folder, &decoded, &diagnosis, Form::Whole, memory.as_ref());
+        let written = write_keeping(&folder, &decoded, &told, Form::Whole, memory.as_ref());
         // Its bytes have been read: a large process's are tens of megabytes.
         drop((raw, source));
-        let told = |e: StoreError| complain(&format!("lastgasp: a capture could not be written: {e:#}"));
-        let written = written.map_err(told).ok();
+        let failed = |e: StoreError| complain(&format!("lastgasp: a capture could not be written: {e:#}"));
+        let written = written.map_err(failed).ok();
         for gap in written.iter().flat_map(|w| &w.gaps) {
             complain(&format!("lastgasp: missing: {}: {}", gap.what, gap.why));
         }
         let path = written.map(|w| w.path);
         room.take(path.as_deref().map_or(0, kept_bytes));
         tracing::info!(path = ?path, "captured");
-        captures.lock().unwrap_or_else(PoisonError::into_inner).push((path, decoded.facts));
+        captures.lock().unwrap_or_else(PoisonError::into_inner).push((path, told.into_owned()));
     };
     let outcome = lastgasp_recorder::run::run(&config, sink).context("lastgasp run")?;
     for note in &outcome.notes {
@@ -104,18 +104,18 @@ fn kept_bytes(capture: &Path) -> u64 {
     std::fs::metadata(capture.join(MEMORY)).map_or(0, |m| m.blocks().saturating_mul(512))
 }
 
-/// The capture that tells most of the end: of those of the last seconds the one with sites and without gaps,
-/// and of these the last.
-fn best(written: &Written) -> Option<&(Option<PathBuf>, Facts)> {
-    let last = written.iter().map(|(_, f)| f.capture.t_ms).max()?;
-    let worth = |f: &Facts| (!f.profile.sites.is_empty(), f.capture.gaps.is_empty(), f.capture.t_ms);
-    written.iter().filter(|(_, f)| f.capture.t_ms + 10_000 >= last).max_by_key(|(_, f)| worth(f))
+/// The capture that tells most of the end: of those of the last seconds the one that tells the death with all
+/// captures of it, else the one with sites and without gaps, and of these the last.
+fn best(written: &Written) -> Option<&(Option<PathBuf>, Told<'static>)> {
+    let last = written.iter().map(|(_, t)| t.facts.capture.t_ms).max()?;
+    let worth = |f: &Facts| (f.death.is_some(), !f.profile.sites.is_empty(), f.capture.gaps.is_empty(), f.capture.t_ms);
+    let of_the_end = |f: &Facts| f.death.is_some() || f.capture.t_ms.saturating_add(10_000) >= last;
+    written.iter().filter(|(_, t)| of_the_end(&t.facts)).max_by_key(|(_, t)| worth(&t.facts))
 }
 
 fn conclude(outcome: &Outcome, written: &Written) -> Exit {
-    if let Some((path, facts)) = best(written) {
-        let diagnosis = diagnose(facts);
-        say(&format!("\n{}", terminal(facts, &diagnosis)));
+    if let Some((path, Told { facts, diagnosis, .. })) = best(written) {
+        say(&format!("\n{}", terminal(facts, diagnosis)));
         let absolute = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.into()).display().to_string();
         let others: Vec<String> =
             written.iter().filter(|(p, _)| p != path).filter_map(|(p, _)| p.as_deref()).map(absolute).collect();

@@ -120,13 +120,19 @@ pub struct Target {
     pub limit_source: Option<String>,
     /// Start of the process in seconds since 1970; 0 if it is not known.
     pub started_unix: u64,
+    /// Milliseconds that the process had lived when it was copied, or when it was killed; absent if it is not
+    /// known.
+    pub age_ms: Option<u64>,
+    /// Whether it was built with `-race`: the race detector keeps shadow memory, several times what the
+    /// program uses.
+    pub race: bool,
 }
 
 /// The main module. (`lastgasp.facts/1` has a pair of strings here, which reads the same.)
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Module {
-    /// Its path; empty if the build info has none.
+    /// Its path; of a build outside of any module what the path of the main package says; else empty.
     pub path: String,
     /// Its version, as in `v1.2.3` or `(devel)`.
     pub version: String,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::bounded::{MAX_FEW, at_most};
 
 /// The runtime's gauges of its memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Gc {
     /// Collections finished since the start.
@@ -33,6 +33,11 @@ pub struct Gc {
     pub metadata: u64,
     /// Phase of the collector: 0 off, 1 mark, 2 mark termination.
     pub phase: u32,
+    /// Share of processor time that the collector has taken since the start, 0 to 1, as of the end of the last
+    /// collection; absent if it was not read.
+    pub cpu_share: Option<f64>,
+    /// Milliseconds since the last collection ended; absent if it was not read, or there was none.
+    pub last_gc_ms_ago: Option<u64>,
 }
 
 impl Gc {
@@ -89,10 +94,23 @@ pub struct Heap {
     /// Small objects by slot size, those with pointers first.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub classes: Vec<HeapClass>,
-    /// Large objects (over 32 KiB), alike ones together, the most bytes first. Of very many the smallest are
-    /// left out.
+    /// Large objects (over 32 KiB), alike ones together and all of them counted, the most bytes first. Of very
+    /// many kinds those of the fewest bytes are left out. (Captures of 0.1.0 have 256 objects at most, the
+    /// largest.)
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub large: Vec<LargeObjects>,
+    /// Large objects that are not in `large`.
+    pub large_left_out: LeftOut,
+}
+
+/// Objects that a list has no room for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LeftOut {
+    /// Number of objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// Objects of one size class.
@@ -133,6 +151,9 @@ pub struct LargeObjects {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Residency {
+    /// Time of the reading in milliseconds on the timeline's clock; of the dead the last one alive. 0 in
+    /// captures of before, whose readings are of `capture.t_ms`.
+    pub as_of_ms: u64,
     /// In the Go heap's arenas: objects, stacks of goroutines, idle pages.
     pub go_heap: u64,
     /// In mappings that the Go runtime has named as its own (Go 1.25 and newer, kernels with

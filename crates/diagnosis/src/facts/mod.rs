@@ -4,6 +4,7 @@
 
 mod bounded;
 mod capture;
+mod death;
 mod feeds;
 mod frame;
 mod goroutine_list;
@@ -13,22 +14,25 @@ mod key;
 mod last_look;
 mod memory;
 mod named;
+mod neighbours;
 mod profile;
 mod stored;
 mod timeline;
 mod whole;
 
 pub use capture::{Capture, Code, Gap, Module, Phase, Reason, Target, Vcs};
+pub use death::{Death, DeathsBefore, Figure, Part};
 pub use feeds::Feed;
 pub use frame::Frame;
 pub use goroutine_list::{
     Ancestor, Ancestry, Call, Each, Goroutine, GoroutineList, Kind, Label, LabelSet, Place, Stack,
 };
 pub use goroutine_state::GoroutineState;
-pub use goroutines::{Goroutines, Group};
+pub use goroutines::{Goroutines, Group, Repeat, WaitsOn};
 pub use key::Key;
 pub use last_look::LastLook;
-pub use memory::{Charge, Gc, Heap, HeapClass, LargeObjects, Residency, Rss};
+pub use memory::{Charge, Gc, Heap, HeapClass, LargeObjects, LeftOut, Residency, Rss};
+pub use neighbours::{Neighbour, Neighbours};
 pub use profile::{Amount, Profile, Series, Site};
 pub use stored::{FactsError, from_json};
 pub use timeline::{Event, Sample, Timeline};

@@ -97,6 +97,8 @@ struct Parts<'a> {
     rss: Option<&'a RawValue>,
     residency: Option<&'a RawValue>,
     charge: Option<&'a RawValue>,
+    gauges_at_rss: Option<&'a RawValue>,
+    neighbours: Option<&'a RawValue>,
     timeline: Option<&'a RawValue>,
     feeds: Option<&'a RawValue>,
 }
@@ -122,9 +124,12 @@ impl Tolerant {
             rss: p.rss.and_then(|raw| self.optional("rss", raw)),
             residency: p.residency.and_then(|raw| self.optional("residency", raw)),
             charge: p.charge.and_then(|raw| self.optional("charge", raw)),
+            gauges_at_rss: p.gauges_at_rss.and_then(|raw| self.optional("gauges_at_rss", raw)),
+            neighbours: p.neighbours.and_then(|raw| self.optional("neighbours", raw)),
             timeline: self.part("timeline", p.timeline),
             last_look: None,
             feeds: self.part("feeds", p.feeds),
+            death: None,
         };
         facts.capture.gaps.append(&mut self.gaps);
         Ok(facts)

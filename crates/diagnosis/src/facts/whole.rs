@@ -4,12 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::bounded::{MAX_FEW, at_most};
 use super::capture::{Capture, Target};
+use super::death::Death;
 use super::feeds::Feed;
 use super::frame::Frame;
 use super::goroutines::Goroutines;
 use super::key::Key;
 use super::last_look::LastLook;
 use super::memory::{Charge, Gc, Heap, Residency, Rss};
+use super::neighbours::Neighbours;
 use super::profile::Profile;
 use super::timeline::{Sample, Timeline};
 
@@ -45,11 +47,19 @@ pub struct Facts {
     pub residency: Option<Residency>,
     /// What is charged to its memory cgroup; absent where there is none.
     pub charge: Option<Charge>,
+    /// The runtime's gauges at the moment of the reading of `rss`, where that is another than the copy's:
+    /// what is compared with the RSS is these. Absent where they were not read; then `gc` is all there is.
+    pub gauges_at_rss: Option<Gc>,
+    /// Other processes that count against the same limit; absent if they were not looked for.
+    pub neighbours: Option<Neighbours>,
     /// The timeline of the watch.
     pub timeline: Timeline,
     /// Feeds of changes that were connected; empty: none.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>", skip_serializing_if = "Vec::is_empty")]
     pub feeds: Vec<Feed>,
+    /// The death that they tell of; absent if it is not known that the target died. Stored nowhere.
+    #[serde(skip)]
+    pub death: Option<Death>,
 }
 
 impl Facts {
@@ -67,6 +77,30 @@ impl Facts {
     pub fn seconds_since_baseline(&self) -> Option<f64> {
         let ms = self.capture.t_ms.checked_sub(self.profile.baseline_t_ms?)?;
         (ms > 0).then_some(ms as f64 / 1e3)
+    }
+
+    /// Milliseconds that the process had lived when it was copied. Captures of before have its start in whole
+    /// seconds alone: it is then as exact as that. `None` if it is not known.
+    #[must_use]
+    pub fn age_ms(&self) -> Option<u64> {
+        let started = i64::try_from(self.target.started_unix).ok().filter(|s| *s > 0);
+        let by_date = || {
+            let taken: jiff::Timestamp = self.capture.taken_at.parse().ok()?;
+            let ms = taken.as_millisecond().checked_sub(started?.checked_mul(1000)?)?;
+            u64::try_from(ms).ok()
+        };
+        self.target.age_ms.or_else(by_date)
+    }
+
+    /// The same at another moment of the timeline: how old the process was when it began to grow, say. A
+    /// young one may still have been loading what it needs.
+    #[must_use]
+    pub fn age_at(&self, t_ms: u64) -> Option<u64> {
+        let age = self.age_ms()?;
+        match self.capture.t_ms.checked_sub(t_ms) {
+            Some(before) => age.checked_sub(before),
+            None => age.checked_add(t_ms - self.capture.t_ms),
+        }
     }
 
     /// Whether nothing of a dead process could be copied: what is known is the watch before.
@@ -93,6 +127,21 @@ mod tests {
     use super::super::goroutines::Group;
     use super::super::profile::Site;
     use super::*;
+
+    #[test]
+    fn ages_by_the_process_and_by_the_date() {
+        let mut facts = Facts::default();
+        assert_eq!((facts.age_ms(), facts.age_at(0)), (None, None));
+        facts.capture.taken_at = "2023-11-14T22:13:25.250Z".into();
+        (facts.target.started_unix, facts.capture.t_ms) = (1_700_000_000, 3000);
+        assert_eq!((facts.age_ms(), facts.age_at(1000), facts.age_at(3500)), (Some(5250), Some(3250), Some(5750)));
+        facts.target.age_ms = Some(4800);
+        assert_eq!(facts.age_ms(), Some(4800), "to the millisecond");
+        facts.target.age_ms = Some(1000);
+        assert_eq!(facts.age_at(1000), None, "before it was there");
+        (facts.target.age_ms, facts.target.started_unix) = (None, u64::MAX);
+        assert_eq!(facts.age_ms(), None);
+    }
 
     #[test]
     fn keys_are_of_what_a_reader_sees() {

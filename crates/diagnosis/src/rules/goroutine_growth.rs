@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use super::deep_stacks;
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{Facts, Frame, Reason};
-use crate::finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
+use crate::facts::{Facts, Frame};
+use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
+use crate::heap_cause::Mechanism;
 use crate::owner::{frame, is_standard_library};
+use crate::sentence::level;
 use crate::subject::Subject;
 use crate::thresholds::goroutine_growth::{IN_FLIGHT_ONE_IN, MIN_GOROUTINES, MIN_SHARE, RULED_OUT_SHARE};
 use crate::thresholds::heap_growth::MIN_CALLS;
 use crate::units::{bytes, count, percent, plural, short};
 use crate::unknown::About;
+use crate::wait_cures::cure;
+use crate::waits::{Doing, doing};
 use crate::window::Window;
 
 /// The rule.
@@ -27,7 +32,10 @@ impl Rule for GoroutineGrowth {
     fn check(case: &Case<'_>, out: &mut Findings) {
         if let Some(w) = case.window {
             rule_out_stacks(case, w, out);
-            out.found(find(case.facts, w));
+            // What deep stacks, or calls that wait with more than their stacks, are the matter of.
+            let told = deep_stacks::are_most(case.facts)
+                || case.heap.is_some_and(|h| h.mechanism == Mechanism::WaitingCalls && h.parts.heap > h.parts.stacks);
+            out.found(find(case.facts, w).filter(|_| !told));
         }
         let groups = case.facts.goroutines.groups.iter();
         let approximate: u64 = groups.filter(|g| g.approximate).map(|g| g.count).fold(0, u64::saturating_add);
@@ -55,7 +63,10 @@ fn rule_out_stacks(case: &Case<'_>, w: &Window, out: &mut Findings) {
         bytes(g.stack_bytes),
         percent(share)
     );
-    let calls = case.growth.culprit.as_ref().map_or(0, |c| c.in_flight(case.facts));
+    // Only where the calls are the growth: of a cache that thrashed it was once said that "91 of them are the calls
+    // in flight, and what they hold is the growth" (coredns).
+    let theirs = case.heap.filter(|h| matches!(h.mechanism, Mechanism::CallsAtWork(_) | Mechanism::WaitingCalls));
+    let calls = theirs.and_then(|h| h.calls.as_ref()).map_or(0, |c| c.total);
     if calls >= MIN_CALLS && calls.saturating_mul(IN_FLIGHT_ONE_IN) > g.total {
         because += &format!("; {} of them are the calls in flight, and what they hold is the growth", count(calls));
     }
@@ -104,9 +115,12 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
             Some(f) => Subject::go_statement(f, starts(facts, f)),
             None => at.map_or(Subject::Process, Subject::site),
         },
-        level: if facts.capture.reason == Reason::OomKill { Level::Critical } else { Level::Warning },
-        title: "goroutines pile up".into(),
-        sentence: format!("{who}; their stacks grew by {}, {} of the growth.", bytes(grown), percent(share)),
+        level: level(facts, w.end_bytes),
+        title: match doing(facts, largest) {
+            Doing::Waiting(wait) => format!("goroutines pile up, and wait for {}", wait.what()),
+            Doing::Working => "goroutines pile up, and are at work".into(),
+        },
+        sentence: format!("{who}; their stacks grew by {}, {} of the growth.", bytes(grown), percent(share.min(1.0))),
         factors: vec![
             ConfidenceFactor { name: "share of the growth that is stacks", value: share.min(1.0) },
             ConfidenceFactor {
@@ -114,6 +128,7 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
                 value: started.max(largest.count) as f64 / g.total.max(1) as f64,
             },
         ],
+        rivals: Vec::new(),
         evidence: g
             .groups
             .iter()
@@ -133,7 +148,12 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
                 source: Source::Exact,
             })
             .collect(),
-        cure: format!("See why they do not leave {place}: a lock, a channel, or I/O without a deadline."),
+        cure: match doing(facts, largest) {
+            Doing::Waiting(wait) => cure(wait, place, false),
+            Doing::Working => format!(
+                "Bound how many goroutines may be in {place} at a time: they are at work, and more come than go."
+            ),
+        },
         site: None,
         do_now: Vec::new(),
     })
@@ -231,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_few_goroutines_are_no_finding() {
-        let (f, w) = facts(&[(500, 1, 0)]);
+        let (f, w) = facts(&[(400, 1, 0)]);
         assert_eq!(find(&f, &w), None);
     }
 }

@@ -1,16 +1,16 @@
 //! Growth of the Go heap that one function allocated. The page: `heap-growth.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{Facts, Reason};
-use crate::finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
+use crate::facts::Facts;
+use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::growth::{Culprit, Growth};
+use crate::heap_cause::{HeapCause, Mechanism, Origin};
+use crate::sentence::{growth as growth_of, level, look_for_change, never_touched, place};
+use crate::site_certainty::{explained, of_culprit};
 use crate::subject::Subject;
-use crate::thresholds::heap_growth::{
-    CERTAIN_EXPLAINED, CERTAIN_SHARE, INCOMPLETE, LEAK_SECONDS, LIMIT_SECONDS, MAJORITY, MAX_BASELINE_GROWTH,
-    MAX_CALL_SECONDS, MIN_BYTES_PER_CALL, MIN_CALLS, MIN_EXPLAINED, NEAR_LIMIT, RULED_OUT_IDLE,
-};
-use crate::units::{bytes, count, percent, plural, seconds, short};
+use crate::thresholds::heap_growth::{LEAK_SECONDS, LIMIT_SECONDS, MAJORITY, MIN_EXPLAINED, RULED_OUT_IDLE};
+use crate::units::{bytes, count, percent, plural, seconds};
 use crate::unknown::About;
 use crate::window::Window;
 
@@ -37,7 +37,7 @@ impl Rule for HeapGrowth {
         if let Some(w) = case.window {
             rule_out_limit(case, out);
             rule_out_idle(case, w, out);
-            out.found(find(case.facts, case.growth, w));
+            out.found(case.heap.and_then(|heap| find(case.facts, case.growth, w, heap)));
         }
     }
 }
@@ -61,183 +61,171 @@ fn rule_out_idle(case: &Case<'_>, w: &Window, out: &mut Findings) {
     }
 }
 
-fn find(facts: &Facts, growth: &Growth, w: &Window) -> Option<Finding> {
-    let c = growth.culprit.as_ref().filter(|_| growth.has_baseline)?;
+fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
+    let Origin::Profiled(c) = &heap.origin else { return None };
+    let per_call = match heap.mechanism {
+        Mechanism::CallsAtWork(each) => Some(each),
+        Mechanism::StaysAlive | Mechanism::NotSettled => None,
+        _ => return None,
+    };
     // Sites that grew by less than a part of what the process grew by do not explain it.
-    let explained = growth.total.bytes as f64 / w.growth().max(1) as f64;
-    if explained < MIN_EXPLAINED {
+    if explained(growth, w) < MIN_EXPLAINED {
         return None;
     }
-    // Sites are compared with the baseline, the process with the onset: far apart they are not the same
-    // growth.
-    let since_baseline = facts.at_baseline().map_or(0, |(_, s)| w.end_bytes.saturating_sub(s.usage_bytes));
-    let same_growth = if since_baseline as f64 > w.growth() as f64 * MAX_BASELINE_GROWTH {
-        w.growth() as f64 / since_baseline as f64
-    } else {
-        1.0
-    };
-    let killed = facts.capture.reason == Reason::OomKill;
-    let near = facts.target.limit_bytes.is_some_and(|l| w.end_bytes as f64 > l as f64 * NEAR_LIMIT);
-    let level = if killed || near { Level::Critical } else { Level::Warning };
-    let per_call = per_call(facts, c, w);
-    let title = match per_call {
-        Some(_) => "every call builds its own copy of something large",
-        None if w.seconds() > LEAK_SECONDS => "memory leaks from one place",
-        None => "one function allocates faster than memory lasts",
+    let title = match heap.mechanism {
+        Mechanism::CallsAtWork(_) => "every call builds its own copy of something large",
+        Mechanism::StaysAlive if heap.may_be_its_start() => {
+            "it dies while it starts: what one function loads stays alive"
+        }
+        _ if w.seconds() > LEAK_SECONDS => "memory leaks from one place",
+        Mechanism::StaysAlive => "what one function allocates stays alive",
+        _ => "one function allocates faster than memory lasts",
     };
     Some(Finding {
         code: HeapGrowth::INFO.code,
         subject: Subject::site(&c.frame),
-        level,
+        level: level(facts, w.end_bytes),
         title: title.into(),
-        sentence: sentence(facts, c, w, per_call),
-        factors: vec![
-            ConfidenceFactor {
-                name: "share of the growth that this function allocated",
-                value: (c.share / CERTAIN_SHARE).min(1.0),
-            },
-            ConfidenceFactor {
-                name: "share of the process's growth that the profile explains",
-                value: (explained / CERTAIN_EXPLAINED).min(1.0),
-            },
-            ConfidenceFactor {
-                name: "certainty of the sampled number",
-                value: 1.0 - c.error_bytes as f64 / c.current.bytes.max(1) as f64,
-            },
-            ConfidenceFactor { name: "nearness of the baseline to the onset", value: same_growth },
-            ConfidenceFactor {
-                name: "completeness of the capture",
-                value: if facts.capture.is_whole() { 1.0 } else { INCOMPLETE },
-            },
-        ],
-        evidence: evidence(facts, growth, c, w),
-        cure: cure(facts, c, per_call),
+        sentence: sentence(facts, c, w, heap, per_call),
+        factors: of_culprit(facts, growth, w, c).into_iter().chain(certainty(heap)).collect(),
+        rivals: heap.rivals.clone(),
+        evidence: evidence(facts, growth, c, w, heap),
+        cure: cure(c, heap),
         site: Some(c.site),
-        do_now: do_now(facts, c, w, per_call),
+        do_now: do_now(facts, c, w, heap, per_call),
     })
 }
 
-/// Bytes per call in flight, if the growth is that of calls in flight: at least eight of them, each holding a
-/// good part of a megabyte, and all within a minute: what grows for longer than calls live is no call's.
-fn per_call(facts: &Facts, c: &Culprit, w: &Window) -> Option<u64> {
-    if w.seconds() > MAX_CALL_SECONDS {
-        return None;
+/// How sure the cause is, beside its rivals: the part of the calls that are at work, the part that is alive.
+fn certainty(heap: &HeapCause<'_>) -> Option<ConfidenceFactor> {
+    match heap.mechanism {
+        // Who waits for a moment is at work too; how far that is so is the rivals' matter.
+        Mechanism::CallsAtWork(_) => heap.calls.as_ref().map(|calls| ConfidenceFactor {
+            name: "share of the calls in flight that are at work",
+            value: 1.0 - (1.0 - calls.part_at_work()) / 5.0,
+        }),
+        Mechanism::StaysAlive => heap
+            .collector
+            .alive
+            .map(|alive| ConfidenceFactor { name: "share of the growth that a mark found alive", value: alive.sqrt() }),
+        _ => None,
     }
-    let calls = c.in_flight(facts);
-    let each = c.growth.bytes.checked_div(calls)?;
-    (calls >= MIN_CALLS && each >= MIN_BYTES_PER_CALL).then_some(each)
 }
 
-fn sentence(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> String {
-    let place = format!("{} ({}:{})", c.frame.function, short(&c.frame.file), c.frame.line);
-    let ending = match facts.capture.reason {
-        Reason::OomKill => ", then the kernel killed it",
-        Reason::Killed => ", then it was killed",
-        _ => "",
-    };
-    let mut out = format!(
-        "{} allocated {} of the {} by which {} grew in {}{ending}",
-        place,
-        percent((c.growth.bytes as f64 / w.growth().max(1) as f64).min(1.0)),
-        bytes(w.growth()),
-        if facts.target.service.is_empty() { "the process" } else { &facts.target.service },
-        seconds(w.seconds()),
-    );
-    if let Some(each) = per_call {
-        let calls = c.in_flight(facts);
-        let whose = c.caller.as_ref().map_or_else(String::new, |f| format!(" in {}", f.function));
-        out += &format!(": {} calls in flight{whose}, about {} each", count(calls), bytes(each));
+fn sentence(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>, per_call: Option<u64>) -> String {
+    let part = percent((c.growth.bytes as f64 / w.growth().max(1) as f64).min(1.0));
+    let mut out = format!("{} allocated {part} of {}", place(&c.frame), growth_of(facts, w));
+    if let (Some(each), Some(calls)) = (per_call, &heap.calls) {
+        let whose =
+            if calls.of.function == c.frame.function { String::new() } else { format!(" in {}", calls.of.function) };
+        out += &format!(": {} calls in flight{whose}, about {} each", count(calls.total), bytes(each));
+    }
+    if heap.mechanism == Mechanism::StaysAlive {
+        let marks = plural(heap.collector.marks as u64, "collection");
+        out += &format!(": {marks} ran meanwhile and found it alive");
     }
     out.push('.');
     out
 }
 
-fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window) -> Vec<Evidence> {
+fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window, heap: &HeapCause<'_>) -> Vec<Evidence> {
+    let exact = |text: String| Evidence { text, source: Source::Exact };
+    let sampled = |text: String| Evidence { text, source: Source::Sampled };
+    let since = facts.capture.t_ms.saturating_sub(facts.profile.baseline_t_ms.unwrap_or(0)) / 1000;
     let mut out = vec![
-        Evidence {
-            text: format!(
-                "{} in use from {}, {} more than {} s before the end (± {}, {} samples)",
-                bytes(c.current.bytes),
-                c.frame.function,
-                bytes(c.growth.bytes),
-                facts.capture.t_ms.saturating_sub(facts.profile.baseline_t_ms.unwrap_or(0)) / 1000,
-                bytes(c.error_bytes),
-                count(c.samples)
-            ),
-            source: Source::Sampled,
-        },
-        Evidence {
-            text: format!(
-                "memory grew at {}/s ({} to {})",
-                bytes(w.rate as u64),
-                bytes(w.rate_low as u64),
-                bytes(w.rate_high as u64)
-            ),
-            source: Source::Exact,
-        },
-        Evidence {
-            text: match &c.caller {
-                Some(caller) => {
-                    format!("inside {}, which calls it: {}", caller.function, plural(c.in_flight(facts), "goroutine"))
-                }
-                None => format!("inside {}: {}", c.frame.function, plural(c.goroutines, "goroutine")),
-            },
-            source: Source::Exact,
-        },
-        Evidence {
-            text: format!(
-                "the sites that grew did so by {} together, the process by {}",
-                bytes(growth.total.bytes),
-                bytes(w.growth())
-            ),
-            source: Source::Sampled,
-        },
+        sampled(format!(
+            "{} in use from {}, {} more than {since} s before the end (± {}, {})",
+            bytes(c.current.bytes),
+            c.frame.function,
+            bytes(c.growth.bytes),
+            bytes(c.error_bytes),
+            plural(c.samples, "sample")
+        )),
+        exact(format!(
+            "memory grew at {}/s ({}/s to {}/s)",
+            bytes(w.rate as u64),
+            bytes(w.rate_low as u64),
+            bytes(w.rate_high as u64)
+        )),
     ];
+    out.extend(calls_in_flight(c, heap).map(exact));
+    out.push(sampled(format!(
+        "the sites that grew did so by {} together, the process by {}",
+        bytes(growth.total.bytes),
+        bytes(w.growth())
+    )));
     if let Some(f) = &c.caller {
-        out.push(Evidence {
-            text: format!("called from {} ({}:{})", f.function, short(&f.file), f.line),
-            source: Source::Exact,
-        });
+        out.push(exact(format!("called from {}", place(f))));
     }
     if let Some(through) = &c.through {
-        out.push(Evidence { text: format!("it allocates through {through}"), source: Source::Exact });
+        out.push(exact(format!("it allocates through {through}")));
     }
+    out.extend(memory_limit_below_live(facts).map(exact));
+    out.extend(never_touched(facts, w).map(exact));
     out
 }
 
-fn cure(facts: &Facts, c: &Culprit, per_call: Option<u64>) -> String {
-    // With the collector off, or its goal beyond the limit, what was marked says how little may really be
-    // alive.
-    let beyond =
-        facts.target.limit_bytes.is_some_and(|l| facts.gc.heap_goal.is_none_or(|g| g > l.saturating_add(l / 4)));
-    if beyond && facts.gc.memory_limit.is_none() && facts.gc.heap_marked < facts.gc.heap_live.div_ceil(2) {
-        return format!(
-            "Set GOMEMLIMIT somewhat below the limit: the collector was {} and had no reason to run before memory was used up; then see how much of {} lives on.",
-            if facts.gc.percent < 0 { "off (GOGC)" } else { "aiming beyond the limit" },
-            c.frame.function
-        );
-    }
-    match per_call {
-        Some(_) => format!(
-            "Build what {} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time.",
-            c.frame.function
-        ),
-        None => format!("Find what keeps the objects from {} reachable, and bound it.", c.frame.function),
+/// `inside main.tab: 159 goroutines, 150 of them at work`.
+fn calls_in_flight(c: &Culprit, heap: &HeapCause<'_>) -> Option<String> {
+    match &heap.calls {
+        Some(calls) => {
+            let waiting = calls
+                .waiting
+                .as_ref()
+                .map_or_else(String::new, |w| format!(", {} wait for {}", count(w.count), w.wait.what()));
+            Some(format!(
+                "inside {}: {}, {} of them at work{waiting}",
+                calls.of.function,
+                plural(calls.total, "goroutine"),
+                count(calls.working)
+            ))
+        }
+        None if c.goroutines > 0 => Some(format!("inside {}: {}", c.frame.function, plural(c.goroutines, "goroutine"))),
+        None => None,
     }
 }
 
-fn do_now(facts: &Facts, c: &Culprit, w: &Window, per_call: Option<u64>) -> Vec<(String, String)> {
-    let mut out = vec![(
-        "Look for what changed just before the growth: a release, a configuration, data published by an admin platform; revert it".into(),
-        format!("memory would stay at about {}", bytes(w.start_bytes)),
-    )];
-    if let (Some(each), Some(limit)) = (per_call, facts.target.limit_bytes) {
+/// GOMEMLIMIT bounds garbage, and not what is alive.
+fn memory_limit_below_live(facts: &Facts) -> Option<String> {
+    let limit = facts.gc.memory_limit.filter(|m| *m < facts.gc.heap_marked)?;
+    Some(format!(
+        "GOMEMLIMIT is {}, and {} are alive: the collector runs without end ({} times so far) and can free nothing",
+        bytes(limit),
+        bytes(facts.gc.heap_marked),
+        count(u64::from(facts.gc.cycles))
+    ))
+}
+
+fn cure(c: &Culprit, heap: &HeapCause<'_>) -> String {
+    let function = &c.frame.function;
+    match heap.mechanism {
+        Mechanism::CallsAtWork(_) => format!(
+            "Build what {function} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time."
+        ),
+        Mechanism::StaysAlive if heap.may_be_its_start() => format!(
+            "If {function} loads what the program needs: load less of it, or give it a limit that holds it. Else find what keeps the objects reachable, and bound it."
+        ),
+        Mechanism::StaysAlive => format!("Find what keeps the objects from {function} reachable, and bound it."),
+        _ => format!(
+            "Tell first what it is (OR ELSE); then bound what {function} allocates, or what keeps it reachable."
+        ),
+    }
+}
+
+fn do_now(
+    facts: &Facts,
+    c: &Culprit,
+    w: &Window,
+    heap: &HeapCause<'_>,
+    per_call: Option<u64>,
+) -> Vec<(String, String)> {
+    let mut out = vec![look_for_change(facts, w)];
+    if let (Some(each), Some(limit), Some(calls)) = (per_call, facts.target.limit_bytes, &heap.calls) {
         // Half of what is free, since GOGC=100 lets the heap grow to twice what is live.
         let room = limit.saturating_sub(w.start_bytes) / 2;
-        let calls = room / each.max(1);
-        let whose = c.caller.as_ref().map_or(&c.frame.function, |f| &f.function);
+        let fit = (room / each.max(1)).max(1);
         out.push((
-            format!("Let at most {} calls of {whose} run at a time", count(calls.max(1))),
+            format!("Let at most {} calls of {} run at a time", count(fit), calls.of.function),
             "what they hold fits under the limit".into(),
         ));
     }

@@ -4,11 +4,19 @@
 //! neighbours), its name in the two lists below, its thresholds in `thresholds.rs`. The tests here hold that
 //! nothing was forgotten. (Two lists, since rustfmt does not see a module that a macro declares.)
 
+mod collector_headroom;
+mod collector_off;
+mod deep_stacks;
 mod goroutine_growth;
 mod heap_growth;
+mod huge_object;
+mod others_in_group;
 mod outside_heap;
 mod rule;
+mod stands_at_limit;
+mod touched_late;
 mod unprofiled_heap;
+mod waiting_calls;
 
 pub(crate) use rule::Case;
 use rule::Rule;
@@ -18,10 +26,18 @@ use crate::findings::Findings;
 
 /// In the order of their codes, which is the order in which they speak.
 const ALL: &[Entry] = &[
+    Entry::of::<collector_headroom::CollectorHeadroom>(),
+    Entry::of::<collector_off::CollectorOff>(),
+    Entry::of::<deep_stacks::DeepStacks>(),
     Entry::of::<goroutine_growth::GoroutineGrowth>(),
     Entry::of::<heap_growth::HeapGrowth>(),
+    Entry::of::<huge_object::HugeObject>(),
+    Entry::of::<others_in_group::OthersInGroup>(),
     Entry::of::<outside_heap::OutsideHeap>(),
+    Entry::of::<stands_at_limit::StandsAtLimit>(),
+    Entry::of::<touched_late::TouchedLate>(),
     Entry::of::<unprofiled_heap::UnprofiledHeap>(),
+    Entry::of::<waiting_calls::WaitingCalls>(),
 ];
 
 /// A rule, as a value.

@@ -3,6 +3,8 @@
 use crate::facts::Facts;
 use crate::findings::Findings;
 use crate::growth::Growth;
+use crate::heap_cause::HeapCause;
+use crate::partition::Partition;
 use crate::what_if::LimitWhatIf;
 use crate::window::Window;
 
@@ -27,6 +29,10 @@ pub(crate) struct Case<'a> {
     pub(crate) growth: &'a Growth,
     /// When memory grew; `None` if it did not.
     pub(crate) window: Option<&'a Window>,
+    /// What the growth is made of; `None` if memory did not grow.
+    pub(crate) parts: Option<Partition>,
+    /// Why the Go heap grew; `None` where it is not much of the growth.
+    pub(crate) heap: Option<&'a HeapCause<'a>>,
     /// What larger limits would buy; empty without a limit, or without a window.
     pub(crate) limits: &'a [LimitWhatIf],
 }

@@ -1,14 +1,17 @@
 //! A Go heap that grew without a memory profile. The page: `unprofiled-heap.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{Facts, GoroutineState, Group, Reason};
-use crate::finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
+use crate::facts::Facts;
+use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
+use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::heap_summary::heap_summary;
-use crate::owner::{frame, owning_frame};
+use crate::rival::Rival;
+use crate::sentence::{ending, level, look_for_change, service};
 use crate::subject::Subject;
-use crate::thresholds::unprofiled_heap::{HELD_ONE_IN, MAX_HELD, MAX_SUSPECTS, MIN_SHARE, MIN_WAITING, SUSPECT};
-use crate::units::{bytes, percent, plural, seconds, short};
+use crate::suspects::Suspect;
+use crate::thresholds::unprofiled_heap::{HELD_ONE_IN, MAX_HELD, NO_SUSPECT};
+use crate::units::{bytes, count, percent, plural, seconds};
 use crate::unknown::About;
 use crate::window::Window;
 
@@ -34,45 +37,96 @@ impl Rule for UnprofiledHeap {
                 format!("which code allocated before lastgasp switched the memory profile on, {at} into the watch"),
             );
         }
-        out.found(case.window.and_then(|w| find(facts, w)));
+        if let (Some(w), Some(heap)) = (case.window, case.heap) {
+            out.found(find(facts, w, heap));
+        }
     }
 }
 
-fn find(facts: &Facts, w: &Window) -> Option<Finding> {
-    let before = facts.at_baseline().map_or(0, |(gc, _)| gc.heap_in_use);
-    let share = facts.gc.heap_in_use.saturating_sub(before) as f64 / w.growth().max(1) as f64;
-    if facts.profile.rate != 0 || share < MIN_SHARE {
+fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
+    let Origin::Suspects(suspects) = &heap.origin else { return None };
+    // The other mechanisms have rules of their own.
+    let what = match heap.mechanism {
+        Mechanism::StaysAlive if heap.may_be_its_start() => "it dies while it starts: what it loads stays alive",
+        Mechanism::StaysAlive => "what grew in the Go heap stays reachable",
+        Mechanism::NotSettled => "the Go heap grew, and the program keeps no memory profile",
+        Mechanism::CallsAtWork(_) => "every call builds its own copy of something large",
+        _ => return None,
+    };
+    if facts.profile.rate != 0 {
         return None;
     }
-    let killed = facts.capture.reason == Reason::OomKill;
-    let suspects = suspects(facts);
+    let first = suspects.first();
+    let in_flight = match (&heap.mechanism, &heap.calls) {
+        (Mechanism::CallsAtWork(each), Some(calls)) => {
+            format!(": {} calls in flight in {}, about {} each", count(calls.total), calls.of.function, bytes(*each))
+        }
+        _ => String::new(),
+    };
+    let named = first.map_or_else(String::new, |s| format!("; the first suspect is {}", s.text()));
+    let found = match heap.collector.alive {
+        Some(part) if heap.mechanism == Mechanism::StaysAlive => {
+            format!(" ({} found {} of it alive)", plural(heap.collector.marks as u64, "collection"), percent(part))
+        }
+        _ => String::new(),
+    };
     let held = held(facts, w);
     let held_source = exact_unless(facts.heap.as_ref().is_some_and(|h| h.running));
-    let named = suspects.first().map_or_else(String::new, |(s, _)| format!("; {s}"));
+    let share = heap.parts.share(heap.parts.heap);
+    let mut rivals = heap.rivals.clone();
+    rivals.push(Rival::open("another function than the first suspect", "a memory profile: see the cure"));
     Some(Finding {
         code: UnprofiledHeap::INFO.code,
-        subject: Subject::Process,
-        level: if killed { Level::Critical } else { Level::Warning },
-        title: "the Go heap grew, and the program keeps no memory profile".into(),
+        subject: first.map_or(Subject::Process, |s| Subject::site(s.at)),
+        level: level(facts, w.end_bytes),
+        title: what.into(),
         sentence: format!(
-            "{} grew by {} in {}, and it is the Go heap ({} in use); which line allocated it is not recorded{named}.",
-            facts.target.service,
+            "{} grew by {} in {}, and it is the Go heap{found}{in_flight}{}; which line allocated it is not recorded{named}.",
+            service(facts),
             bytes(w.growth()),
             seconds(w.seconds()),
-            bytes(facts.gc.heap_in_use)
+            ending(facts, w)
         ),
         factors: vec![
-            ConfidenceFactor { name: "share of the growth that is Go heap", value: share.min(1.0) },
-            ConfidenceFactor { name: "a suspect by its goroutines alone", value: if suspects.is_empty() { 0.0 } else { SUSPECT } },
+            ConfidenceFactor { name: "share of the growth that is Go heap", value: share },
+            ConfidenceFactor {
+                name: "a suspect by what goroutines did",
+                value: first.map_or(NO_SUSPECT, |s| s.weight),
+            },
         ],
-        evidence: std::iter::once(Evidence { text: format!("Go heap in use: {} ({} of the growth)", bytes(facts.gc.heap_in_use), percent(share.min(1.0))), source: Source::Exact })
-            .chain(held.iter().map(|s| Evidence { text: s.clone(), source: held_source }))
-            .chain(suspects.iter().map(|(text, source)| Evidence { text: text.clone(), source: *source }))
-            .collect(),
-        cure: "Import runtime/pprof (or net/http/pprof) in the program: the runtime then keeps a profile at next to no cost, and the next capture names the line. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside.".into(),
+        rivals,
+        evidence: std::iter::once(Evidence {
+            text: format!("Go heap in use: {} ({} of the growth)", bytes(facts.gc.heap_in_use), percent(share)),
+            source: Source::Exact,
+        })
+        .chain(held.iter().map(|s| Evidence { text: s.clone(), source: held_source }))
+        .chain(suspects.iter().map(|s| Evidence { text: s.text(), source: exact_unless(s.approximate) }))
+        .collect(),
+        cure: cure(heap, first),
         site: None,
-        do_now: Vec::new(),
+        do_now: do_now(facts, w, first),
     })
+}
+
+fn cure(heap: &HeapCause<'_>, first: Option<&Suspect<'_>>) -> String {
+    let place = first.map_or("the program", |s| s.at.function.as_str());
+    let known = match heap.mechanism {
+        Mechanism::StaysAlive => format!("Find what keeps what {place} allocates reachable, and bound it. "),
+        Mechanism::CallsAtWork(_) => format!(
+            "If it is {place}: build what it builds once, and share it read-only between calls; bound how many run at a time. "
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "{known}To know the line: import runtime/pprof (or net/http/pprof) in the program; the runtime then keeps a profile at next to no cost, and the next capture names it. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside."
+    )
+}
+
+fn do_now(facts: &Facts, w: &Window, first: Option<&Suspect<'_>>) -> Vec<(String, String)> {
+    let look = first.map(|s| {
+        (format!("Read {} with this question: what does it allocate, and who keeps it?", s.at.function), String::new())
+    });
+    std::iter::once(look_for_change(facts, w)).chain(look).collect()
 }
 
 /// What was read while the target ran, or without registers, is an estimate.
@@ -87,33 +141,11 @@ fn held(facts: &Facts, w: &Window) -> Vec<String> {
     big.map(|(n, text)| format!("the heap holds {} in {text}", bytes(n))).collect()
 }
 
-/// Functions of the program that run, or that hold many goroutines.
-fn suspects(facts: &Facts) -> Vec<(String, Source)> {
-    let place = |g: &Group| {
-        let at = owning_frame(facts, &g.stack).and_then(|i| frame(facts, *g.stack.get(i)?))?;
-        Some(format!("{} ({}:{})", at.function, short(&at.file), at.line))
-    };
-    let running = facts
-        .goroutines
-        .groups
-        .iter()
-        .filter(|g| matches!(g.state, GoroutineState::Running | GoroutineState::Runnable));
-    let many = facts.goroutines.groups.iter().filter(|g| g.state == GoroutineState::Waiting && g.count >= MIN_WAITING);
-    let mut out: Vec<(String, Source)> = Vec::new();
-    for (group, word) in running.map(|g| (g, "running")).chain(many.map(|g| (g, "waiting"))) {
-        let Some(place) = place(group) else { continue };
-        let text = format!("{} {word} in {place}", plural(group.count, "goroutine"));
-        if !out.iter().any(|(known, _)| *known == text) && out.len() < MAX_SUSPECTS {
-            out.push((text, exact_unless(group.approximate)));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Frame, Gc, Goroutines, Heap, HeapClass};
+    use crate::diagnose::diagnose;
+    use crate::facts::{Frame, Gc, Goroutines, Group, Heap, HeapClass, Sample};
 
     #[test]
     fn what_was_read_while_it_ran_or_without_registers_is_estimated() {
@@ -121,19 +153,23 @@ mod tests {
             let class = HeapClass { size: 1024, objects: 400_000, ..HeapClass::default() };
             let group =
                 Group { count: 1, state: "running".into(), stack: vec![0], approximate: estimated, ..Group::default() };
-            let facts = Facts {
+            let mut facts = Facts {
                 gc: Gc { heap_in_use: 500_000_000, ..Gc::default() },
                 heap: Some(Heap { classes: vec![class], running: estimated, ..Heap::default() }),
                 goroutines: Goroutines { total: 1, running: 1, groups: vec![group], ..Goroutines::default() },
                 frames: vec![Frame { function: "main.fill".into(), file: "svc/main.go".into(), line: 4 }],
                 ..Facts::default()
             };
-            let window = Window { end_bytes: 500_000_000, end_ms: 1000, ..Window::default() };
-            let found = find(&facts, &window).unwrap();
+            let sample = |i: u64| Sample { t_ms: i * 10, usage_bytes: i * 5_000_000, ..Sample::default() };
+            facts.timeline.samples = (0..=100).map(sample).collect();
+            let diagnosis = diagnose(&facts);
+            let found = diagnosis.verdict().unwrap();
+            assert_eq!(found.code, "unprofiled-heap");
             let sources: Vec<Source> = found.evidence.iter().map(|e| e.source).collect();
             let rest = exact_unless(estimated);
             assert_eq!(sources, [Source::Exact, rest, rest], "{:?}", found.evidence);
-            assert_eq!(rest == Source::Estimated, estimated);
+            assert!(found.sentence.contains("the first suspect is main.fill (svc/main.go:4)"), "{}", found.sentence);
+            assert!(found.confidence() <= crate::UNTESTED, "a suspect is no proof");
         }
     }
 }

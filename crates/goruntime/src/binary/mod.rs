@@ -4,6 +4,7 @@
 pub(crate) mod buildinfo;
 mod functab;
 pub(crate) mod garble;
+pub(crate) mod gccgo;
 pub(crate) mod locate;
 pub(crate) mod moduledata;
 pub(crate) mod pclntab;

@@ -70,10 +70,11 @@ impl Collector for Goroutines {
 
 #[cfg(test)]
 mod tests {
-    use lastgasp_inferior::Addr;
+    use lastgasp_inferior::{Addr, Snapshot};
 
     use super::super::fixture::{FLAVOURS, Fixture};
     use super::super::runtime_variables::RuntimeVariables;
+    use super::super::{Evidence, list};
     use super::*;
     use crate::binary::pclntab::Symbolizer;
     use crate::goroutine::decode_goroutines;
@@ -93,6 +94,44 @@ mod tests {
             let there = names(read(&copy.snapshot));
             assert_eq!(there, names(read(&f.process)));
             assert_eq!(there.len(), 3);
+        }
+    }
+
+    /// A recursion of 258 goroutines with 672 MB of stacks was "258 x sleep: ?".
+    #[test]
+    fn deep_stacks_are_one_kind_at_any_depth() {
+        /// `main.main` (40 bytes) calls itself; `runtime.gopark` is the innermost.
+        const FRAME: u64 = 48;
+        // All of them in part, or some of them: goroutines, calls, and how much deeper each is.
+        for (n, calls, spread) in [(100, 6000, 0), (100, 6000, 3), (300, 2000, 1)] {
+            let f = Fixture::deep(n, calls, spread);
+            let plan = f.plan();
+            let mut copy = Evidence { snapshot: Snapshot::with_budget(STACKS_BOUND * 2, 4096), gaps: Vec::new() };
+            let collectors: &[&dyn Collector] = &[&RuntimeVariables, &Goroutines];
+            list::copy(collectors, &f.source(&plan), &mut copy.snapshot, &mut copy.gaps);
+            copy.finish();
+            assert_eq!(copy.gaps, []);
+            assert!(copy.snapshot.len() < STACKS_BOUND + (1 << 20), "{}", copy.snapshot.len());
+            let symbols = Symbolizer::new(&f.process, &f.runtime.module, f.runtime.layout);
+            let mut gaps = Vec::new();
+            let all = decode_goroutines(&f.runtime, &copy.snapshot, &symbols, &[], &mut gaps);
+            assert_eq!(all.len() as u64, n);
+            for (i, g) in all.iter().enumerate() {
+                let names: Vec<_> = g.stack.iter().take(600).map(|c| c.frame.function.as_str()).collect();
+                assert_eq!((names.len(), names[0]), (600, "runtime.gopark"), "{:?}", g.cut);
+                assert!(names[1..].iter().all(|n| *n == "main.main"));
+                let depth = (1 + calls + i * spread) as u64;
+                assert!(g.depth.calls.abs_diff(depth) <= depth / 100, "{:?} {depth}", g.depth);
+                assert_eq!(g.depth.estimated, g.left_out || g.cut.is_some());
+            }
+            let longest = all.iter().map(|g| g.stack.len() as u64).max();
+            let most = (STACK_BOUND / FRAME).min(calls as u64);
+            assert!(longest.is_some_and(|l| l >= most - 1), "one goes as far as any: {longest:?}");
+            let left_out = all.iter().filter(|g| g.left_out).count();
+            assert_eq!(left_out > 0, n > 256, "{left_out}");
+            let cut = gaps.last().unwrap();
+            assert!(cut.what.ends_with(" goroutines' outermost calls"), "{gaps:?}");
+            assert_eq!(cut.why, "deeper than what is copied of one stack");
         }
     }
 

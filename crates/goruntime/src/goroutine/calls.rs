@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
-use super::unwind::Trace;
+use super::unwind::Step;
 use crate::binary::pclntab::{Frame, Symbolizer};
 
 /// One call on a goroutine's stack.
@@ -64,10 +64,10 @@ impl Deref for CallSite {
     }
 }
 
-/// Makes calls of traces; equal traces give one and the same list.
+/// Makes calls of physical frames; equal ones give one and the same list.
 pub(crate) struct Expander<'a, 'b> {
     symbols: &'a Symbolizer<'b>,
-    known: FxHashMap<Trace, Arc<[Call]>>,
+    known: FxHashMap<Vec<Step>, Arc<[Call]>>,
 }
 
 impl<'a, 'b> Expander<'a, 'b> {
@@ -76,15 +76,15 @@ impl<'a, 'b> Expander<'a, 'b> {
     }
 
     /// `None` where `room` has not enough bytes left for calls that were not met before.
-    pub(crate) fn calls(&mut self, trace: Trace, room: &mut usize) -> Option<Arc<[Call]>> {
-        if let Some(known) = self.known.get(&trace) {
+    pub(crate) fn calls(&mut self, steps: Vec<Step>, room: &mut usize) -> Option<Arc<[Call]>> {
+        if let Some(known) = self.known.get(&steps) {
             return Some(Arc::clone(known));
         }
-        *room = room.checked_sub(size_of_val(trace.steps.as_slice()))?;
-        let mut out = Vec::with_capacity(trace.steps.len());
+        *room = room.checked_sub(size_of_val(steps.as_slice()))?;
+        let mut out = Vec::with_capacity(steps.len());
         // A wrapper that called a panic is shown (`elideWrapperCalling`).
         let mut callee_panics = false;
-        for step in &trace.steps {
+        for step in &steps {
             let Some(place) = self.symbols.place(step.pc, step.exact) else { continue };
             for l in &place.logical {
                 let size = size_of::<Call>() + l.frame.function.len() + l.frame.file.len();
@@ -104,7 +104,7 @@ impl<'a, 'b> Expander<'a, 'b> {
             }
         }
         let out: Arc<[Call]> = out.into();
-        self.known.insert(trace, Arc::clone(&out));
+        self.known.insert(steps, Arc::clone(&out));
         Some(out)
     }
 }

@@ -6,6 +6,7 @@ use super::ancestors::Ancestor;
 use super::calls::{Call, CallSite};
 use super::labels::Label;
 use super::status::Status;
+use super::waits::Waits;
 
 /// A goroutine at the moment of the copy: state, calls, creator, labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,9 @@ pub struct Goroutine {
     pub status: Status,
     /// Why it waits; empty unless waiting.
     pub wait_reason: &'static str,
-    /// `nanotime` of the GC that first saw it waiting; 0 if none has. A lower bound of the wait, not its
-    /// length.
+    /// About when it began to wait, `nanotime`; 0 if no GC has seen it waiting. The first that does notes the
+    /// end of the GC before it (`work.tstart` in `mgcmark.go`), after which the wait began: it is shorter, by
+    /// the time between two collections at most.
     pub wait_since_ns: i64,
     /// Creator (from Go 1.21).
     pub parent: u64,
@@ -44,6 +46,40 @@ pub struct Goroutine {
     pub labels: Arc<[Label]>,
     /// Size of its stack in bytes.
     pub stack_bytes: u64,
+    /// Bytes of it that are in use; 0 of one that runs, and it is not known how far.
+    pub stack_used: u64,
+    /// What it waits on.
+    pub waits_on: Waits,
+    /// How deep its stack is.
+    pub depth: Depth,
+}
+
+/// Number of calls on a stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Calls, those that the compiler made left out; 0 if nothing is known.
+    pub calls: u64,
+    /// Whether not all of them were seen: the rest of the stack that is in use is taken to have calls of the
+    /// same size.
+    pub estimated: bool,
+}
+
+/// Calls of a stack, without those that the compiler made and where every stack begins.
+pub(crate) fn depth_of(stack: &[Call]) -> usize {
+    stack.iter().filter(|c| !c.elided && c.frame.function != "runtime.goexit").count()
+}
+
+impl Depth {
+    /// Of a stack of which `seen` calls took `walked` of the `used` bytes; `whole` says that there are no
+    /// more.
+    pub(crate) fn of(seen: usize, walked: u64, used: u64, whole: bool) -> Self {
+        let seen = seen as u64;
+        if whole || walked == 0 {
+            return Self { calls: seen, estimated: !whole && seen > 0 };
+        }
+        let calls = u128::from(seen) * u128::from(used) / u128::from(walked);
+        Self { calls: seen.max(u64::try_from(calls).unwrap_or(u64::MAX)), estimated: true }
+    }
 }
 
 impl Goroutine {
@@ -68,14 +104,15 @@ pub struct Goroutines {
 #[must_use]
 pub fn is_system(g: &Goroutine) -> bool {
     let start = g.start_function.as_str();
-    if start.is_empty()
-        || matches!(start, "runtime.main" | "runtime.handleAsyncEvent" | "runtime.rt0_go" | "runtime.corostart")
-    {
-        return false;
-    }
     // The finalizer and cleanup goroutines are the user's while they run the user's code.
     if matches!(start, "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups") {
         return g.stack.iter().all(|f| f.frame.function.starts_with("runtime."));
     }
-    start.starts_with("runtime.")
+    is_system_start(start)
+}
+
+/// Whether goroutines that begin with this function are the runtime's own, whatever they do now.
+pub(crate) fn is_system_start(start: &str) -> bool {
+    let users = ["runtime.main", "runtime.handleAsyncEvent", "runtime.rt0_go", "runtime.corostart"];
+    start.starts_with("runtime.") && !users.contains(&start)
 }

@@ -6,12 +6,13 @@ use lastgasp_inferior::{Addr, AddrRange, Memory};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::status::{Presence, Status};
-use crate::bounds::{MAX_GOROUTINES, MAX_STACK_BYTES, MAX_THREADS};
+use crate::bounds::{DEEP_STACK, MAX_GOROUTINES, MAX_STACK_BYTES, MAX_THREADS};
 use crate::gap::Gap;
 use crate::runtime::Runtime;
 
 /// The fields of `g` that we use.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct RawG {
     pub(crate) stack: AddrRange,
     pub(crate) sched_sp: Addr,
@@ -29,6 +30,8 @@ pub(crate) struct RawG {
     pub(crate) locked: bool,
     pub(crate) ancestors: Addr,
     pub(crate) labels: Addr,
+    /// The first of its `sudog`s, where it waits for channels.
+    pub(crate) waiting: Addr,
 }
 
 impl RawG {
@@ -56,6 +59,7 @@ impl RawG {
             locked: word(l.lockedm)? != 0,
             ancestors: Addr(word(l.ancestors)?),
             labels: Addr(word(l.labels)?),
+            waiting: Addr(word(l.waiting)?),
         })
     }
 
@@ -102,13 +106,21 @@ impl RawG {
     }
 
     /// Goroutines of one kind were started by the same statement, stopped at the same instruction with the
-    /// same amount of stack in use: as good as certain, they have the same stack of calls.
+    /// same amount of stack in use: as good as certain, they have the same stack of calls. Of deep stacks the
+    /// amount does not count: a recursion is the same one at any depth (258 goroutines in one, each as deep as
+    /// it was lucky: the test `deep_stacks_are_one_kind_at_any_depth`).
     pub(crate) fn kind(&self) -> u64 {
         let mut h = FxHasher::default();
         let (pc, sp) = self.resume().unwrap_or_default();
-        (self.gopc, self.startpc, self.wait_reason, self.presence, pc, self.stack.end.0.wrapping_sub(sp.0))
-            .hash(&mut h);
+        let used = self.stack.end.0.wrapping_sub(sp.0);
+        let used = if (DEEP_STACK..=MAX_STACK_BYTES).contains(&used) { DEEP_STACK } else { used };
+        (self.gopc, self.startpc, self.wait_reason, self.presence, pc, used).hash(&mut h);
         h.finish()
+    }
+
+    /// Bytes of its stack that are in use; 0 of one that runs, whose stack pointer is elsewhere.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.resume().filter(|(_, sp)| self.stack.contains(*sp)).map_or(0, |(_, sp)| self.stack.end.0 - sp.0)
     }
 }
 

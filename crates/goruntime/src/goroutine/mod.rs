@@ -3,6 +3,7 @@
 
 pub(crate) mod ancestors;
 mod calls;
+mod count;
 mod decoded;
 pub(crate) mod g;
 mod gaps;
@@ -11,6 +12,7 @@ pub(crate) mod stack_sampling;
 mod status;
 pub(crate) mod thread_state;
 pub(crate) mod unwind;
+pub(crate) mod waits;
 
 use std::sync::Arc;
 
@@ -20,19 +22,22 @@ use rustc_hash::FxHashMap;
 use self::calls::Expander;
 use self::g::{RawG, distinct, pointers, stack_of, threads};
 use self::gaps::GapTally;
+use self::stack_sampling::Sampled;
 use self::status::Presence;
 use self::thread_state::{ThreadState, thread_states};
 use self::unwind::{Trace, Unwinder};
 use crate::binary::pclntab::Symbolizer;
-use crate::bounds::{MAX_DECODED, MAX_STEPS};
+use crate::bounds::{MAX_DECODED, MAX_STEPS, RECONSTRUCT_WINDOW};
 use crate::gap::Gap;
 use crate::runtime::Runtime;
 
 pub use ancestors::Ancestor;
 pub use calls::{Call, CallSite};
-pub use decoded::{Goroutine, Goroutines, is_system};
+pub use count::count_goroutines;
+pub use decoded::{Depth, Goroutine, Goroutines, is_system};
 pub use labels::{Label, LabelSalt};
 pub use status::Status;
+pub use waits::Waits;
 
 /// All goroutines that are not dead, in the runtime's own order. `registers` are those of the process's
 /// threads, as far as they were to be had.
@@ -78,6 +83,7 @@ pub fn decode_all_goroutines(
     let mut out = Goroutines::default();
     let mut kinds = Vec::new();
     let mut lost = GapTally::default();
+    let mut looked_through = waits::MAX_LOOKED_THROUGH;
     let all = pointers(rt, mem, gaps).1;
     for at in distinct(all, rt.layout.g.sizeof, gaps) {
         let read = mem.bytes(at, rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
@@ -88,8 +94,10 @@ pub fn decode_all_goroutines(
                         lost.add(why);
                         continue;
                     }
-                    out.live.push(decoder.decode(&raw, status));
-                    kinds.push(raw.kind());
+                    let (goroutine, walked) = decoder.decode(&raw, status);
+                    let waits_on = waits::decode(rt, mem, at, &raw, &mut looked_through);
+                    out.live.push(Goroutine { waits_on, ..goroutine });
+                    kinds.push(Sampled { kind: raw.kind(), used: raw.used_bytes(), walked });
                 }
                 Presence::Dead => out.dead += 1,
                 Presence::ExtraThread => out.extra_threads += 1,
@@ -138,7 +146,8 @@ struct Decoder<'a, 'b> {
 }
 
 impl Decoder<'_, '_> {
-    fn decode(&mut self, raw: &RawG, status: Status) -> Goroutine {
+    /// The goroutine, and the bytes of its stack that were walked.
+    fn decode(&mut self, raw: &RawG, status: Status) -> (Goroutine, u64) {
         let left_out = raw.resume().is_some_and(|(_, sp)| self.mem.u64(sp).is_err() && raw.stack.contains(sp));
         let (mut trace, no_registers) = match raw.resume() {
             _ if self.steps == 0 => {
@@ -150,12 +159,23 @@ impl Decoder<'_, '_> {
         };
         let mut cut = trace.cut.take();
         self.steps = self.steps.saturating_sub(trace.steps.len());
-        let stack = self.expander.calls(trace, &mut self.room).unwrap_or_else(|| {
+        let walked = trace.walked.len();
+        // Of one that runs it is not noted how much it uses. Where more than was walked: at least half, or it
+        // would not have been given so much.
+        let more = trace.absent || (no_registers.is_some() && walked >= RECONSTRUCT_WINDOW / 4 * 3);
+        let used = match raw.used_bytes() {
+            0 if more => (raw.stack.len() / 2).max(walked),
+            0 => walked,
+            used => used,
+        };
+        let stack = self.expander.calls(trace.steps, &mut self.room).unwrap_or_else(|| {
             cut = Some(NO_ROOM.into());
             Arc::default()
         });
+        let calls = decoded::depth_of(&stack);
+        let whole = cut.is_none() && !more;
         let reason = self.rt.layout.wait_reasons.get(usize::from(raw.wait_reason)).copied();
-        Goroutine {
+        let goroutine = Goroutine {
             goid: raw.goid,
             status,
             wait_reason: match status {
@@ -175,7 +195,11 @@ impl Decoder<'_, '_> {
             locked: raw.locked,
             labels: self.labels(raw.labels),
             stack_bytes: raw.stack.len(),
-        }
+            stack_used: used,
+            waits_on: Waits::default(),
+            depth: Depth::of(calls, walked, used, whole),
+        };
+        (goroutine, walked)
     }
 
     /// A goroutine on a thread: by the thread's registers if they lead to its beginning, else by what its
@@ -189,7 +213,7 @@ impl Decoder<'_, '_> {
             },
         };
         let trace = self.unwinder.reconstruct(raw);
-        (trace.unwrap_or_else(|| Trace { steps: Vec::new(), cut: Some(why.clone()) }), Some(why))
+        (trace.unwrap_or_else(|| Trace { cut: Some(why.clone()), ..Trace::default() }), Some(why))
     }
 
     fn labels(&mut self, at: Addr) -> Arc<[Label]> {

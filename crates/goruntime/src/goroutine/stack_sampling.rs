@@ -7,10 +7,11 @@
 use std::sync::Arc;
 
 use lastgasp_inferior::Addr;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::calls::Call;
-use super::decoded::Goroutine;
+use super::decoded::{Depth, Goroutine, depth_of};
+use crate::bounds::DEEP_STACK;
 use crate::gap::Gap;
 
 /// A stack that may be copied.
@@ -21,17 +22,41 @@ pub(crate) struct Candidate {
     pub(crate) len: usize,
 }
 
-/// The stacks to copy, at most `bound` bytes of them (one of each kind in any case): all if they fit.
+/// The stacks to copy, at most `bound` bytes of them (one of each kind in any case): all if they fit. If they
+/// do not, deep ones are cut down to their innermost part first, but for one of each of a few kinds.
 pub(crate) fn choose(stacks: &[Candidate], bound: usize) -> Vec<(Addr, usize)> {
+    /// Share of the room for the one of a kind that is copied as far as any is.
+    const LONG_SHARE: usize = 8;
     let total: usize = stacks.iter().map(|s| s.len).sum();
     if total <= bound {
         return stacks.iter().map(|s| (s.start, s.len)).collect();
+    }
+    let mut long = if stacks.iter().any(|s| s.len > DEEP_STACK as usize) { bound / LONG_SHARE } else { 0 };
+    let mut out = sample(stacks, bound - long);
+    let lens: FxHashMap<Addr, &Candidate> = stacks.iter().map(|s| (s.start, s)).collect();
+    let mut kinds = FxHashSet::default();
+    for (start, len) in &mut out {
+        let Some(whole) = lens.get(start).filter(|s| s.len > *len) else { continue };
+        let more = whole.len - *len;
+        if more <= long && kinds.insert(whole.kind) {
+            long -= more;
+            *len = whole.len;
+        }
+    }
+    out
+}
+
+fn sample(stacks: &[Candidate], bound: usize) -> Vec<(Addr, usize)> {
+    let short = |s: &Candidate| s.len.min(DEEP_STACK as usize);
+    let total: usize = stacks.iter().map(short).sum();
+    if total <= bound {
+        return stacks.iter().map(|s| (s.start, short(s))).collect();
     }
     // kind -> (how many, bytes of all)
     let mut kinds: FxHashMap<u64, (usize, usize)> = FxHashMap::default();
     for s in stacks {
         let k = kinds.entry(s.kind).or_default();
-        *k = (k.0 + 1, k.1 + s.len);
+        *k = (k.0 + 1, k.1 + short(s));
     }
     let most = allowance(kinds.values().copied().collect(), bound);
     // Evenly: the i-th of n is taken where its share of the allowance steps up.
@@ -44,7 +69,7 @@ pub(crate) fn choose(stacks: &[Candidate], bound: usize) -> Vec<(Addr, usize)> {
         *i += 1;
         taken
     });
-    chosen.map(|s| (s.start, s.len)).collect()
+    chosen.map(|s| (s.start, short(s))).collect()
 }
 
 /// How many of each kind fit if each kind may have as many: the rare ones whole first.
@@ -66,20 +91,46 @@ fn allowance(mut kinds: Vec<(usize, usize)>, bound: usize) -> usize {
     most.max(1)
 }
 
-/// Gives goroutines whose stacks were left out the calls of one of their kind, in turn; said as a gap.
-pub(crate) fn share_out(all: &mut [Goroutine], kinds: &[u64], gaps: &mut Vec<Gap>) {
-    let mut known: FxHashMap<u64, Vec<Arc<[Call]>>> = FxHashMap::default();
-    for (g, kind) in all.iter().zip(kinds).filter(|(g, _)| !g.left_out && g.cut.is_none()) {
-        known.entry(*kind).or_default().push(Arc::clone(&g.stack));
+/// What is remembered of a goroutine, so that those whose stacks were left out can be counted with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sampled {
+    pub(crate) kind: u64,
+    /// Bytes of its stack that are in use.
+    pub(crate) used: u64,
+    /// Bytes of it that were walked.
+    pub(crate) walked: u64,
+}
+
+/// A stack that was copied: its calls, and whether they are all.
+struct Known {
+    stack: Arc<[Call]>,
+    of: Sampled,
+    whole: bool,
+}
+
+/// Gives goroutines whose stacks were left out the calls of one of their kind, in turn; said as a gap. Calls
+/// of a stack that is too deep for the copy are better than none, where no stack of the kind is whole.
+pub(crate) fn share_out(all: &mut [Goroutine], sampled: &[Sampled], gaps: &mut Vec<Gap>) {
+    let mut known: FxHashMap<u64, Vec<Known>> = FxHashMap::default();
+    for (g, s) in all.iter().zip(sampled).filter(|(g, _)| !g.left_out && !g.stack.is_empty()) {
+        let of_kind = known.entry(s.kind).or_default();
+        of_kind.push(Known { stack: Arc::clone(&g.stack), of: *s, whole: g.cut.is_none() });
     }
+    // Each by itself: in whichever order.
+    known
+        .values_mut()
+        .filter(|of_kind| of_kind.iter().any(|k| k.whole))
+        .for_each(|of_kind| of_kind.retain(|k| k.whole));
     let (mut shared, mut lost) = (0usize, 0usize);
     let mut turn: FxHashMap<u64, usize> = FxHashMap::default();
-    for (g, kind) in all.iter_mut().zip(kinds).filter(|(g, _)| g.left_out) {
-        let stacks = known.get(kind).map_or(&[][..], Vec::as_slice);
-        let i = turn.entry(*kind).or_default();
+    for (g, s) in all.iter_mut().zip(sampled).filter(|(g, _)| g.left_out) {
+        let stacks = known.get(&s.kind).map_or(&[][..], Vec::as_slice);
+        let i = turn.entry(s.kind).or_default();
         match stacks.get(*i % stacks.len().max(1)) {
-            Some(stack) => {
-                g.stack = Arc::clone(stack);
+            Some(one) => {
+                g.stack = Arc::clone(&one.stack);
+                let calls = depth_of(&g.stack);
+                g.depth = Depth::of(calls, one.of.walked, s.used, one.whole && s.used == one.of.used);
                 shared += 1;
             }
             None => lost += 1,

@@ -11,7 +11,7 @@ use super::g::{RawG, RawM};
 use super::thread_state::ThreadState;
 use crate::arch::{self, GoArch};
 use crate::binary::pclntab::{Place, Symbolizer};
-use crate::bounds::RECONSTRUCT_WINDOW;
+use crate::bounds::{DEEP_STACK, RECONSTRUCT_WINDOW};
 use crate::runtime::Runtime;
 
 /// Deepest stack we follow.
@@ -28,12 +28,38 @@ pub(crate) struct Step {
 }
 
 /// A stack that was unwound.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Trace {
     /// Physical frames, innermost first.
     pub(crate) steps: Vec<Step>,
     /// Why it ends early; `None` when it reached the function where stacks begin.
     pub(crate) cut: Option<String>,
+    /// Where in the goroutine's stack the walk began, and where it ended.
+    pub(crate) walked: AddrRange,
+    /// Whether it ends early because the rest of the stack is not there to be read.
+    pub(crate) absent: bool,
+}
+
+impl Trace {
+    fn is_of_a_deep_stack(&self) -> bool {
+        self.absent && self.walked.len() >= DEEP_STACK - DEEP_STACK / 4
+    }
+}
+
+/// Why the caller of a frame is not known.
+enum NoCaller {
+    /// What is there makes no sense.
+    Wrong(String),
+    /// Nothing is there to be read.
+    Absent(String),
+}
+
+impl From<NoCaller> for String {
+    fn from(why: NoCaller) -> Self {
+        match why {
+            NoCaller::Wrong(why) | NoCaller::Absent(why) => why,
+        }
+    }
 }
 
 /// Where a stack goes on.
@@ -127,14 +153,16 @@ impl<'a, 'b> Unwinder<'a, 'b> {
         }
         self.along(g.stack, at, false, &mut out);
         match &out.cut {
-            None => Ok(out),
-            Some(why) => Err(why.clone()),
+            // Wrong registers do not lead through so many frames.
+            Some(why) if !out.is_of_a_deep_stack() => Err(why.clone()),
+            _ => Ok(out),
         }
     }
 
     /// Unwinds within one stack until it begins, or a cut.
     fn along(&self, stack: AddrRange, from: Position, system: bool, out: &mut Trace) {
         let mut at = from;
+        out.walked = AddrRange { start: from.sp, end: from.sp };
         while out.steps.len() < MAX_FRAMES {
             let Some(place) = self.symbols.place(at.pc, at.exact) else {
                 out.cut = Some(format!("{} is in no Go function", at.pc));
@@ -146,24 +174,29 @@ impl<'a, 'b> Unwinder<'a, 'b> {
             }
             match self.caller(stack, &place, at) {
                 Ok(next) => at = next,
-                Err(why) => {
-                    out.cut = Some(why);
+                Err(lost) => {
+                    out.absent = matches!(lost, NoCaller::Absent(_));
+                    out.cut = Some(lost.into());
+                    if out.is_of_a_deep_stack() {
+                        out.cut = Some("deeper than what is copied of one stack".into());
+                    }
                     return;
                 }
             }
+            out.walked.end = at.sp;
         }
         out.cut = Some(format!("deeper than {MAX_FRAMES} frames"));
     }
 
     /// Where the function at `at` was called from.
-    fn caller(&self, stack: AddrRange, place: &Place, at: Position) -> Result<Position, String> {
+    fn caller(&self, stack: AddrRange, place: &Place, at: Position) -> Result<Position, NoCaller> {
         let name = &place.name;
-        let delta = place.sp_delta.ok_or_else(|| format!("no frame size at {} in {name}", at.pc))?;
+        let delta = place.sp_delta.ok_or_else(|| NoCaller::Wrong(format!("no frame size at {} in {name}", at.pc)))?;
         let slot = at.sp.plus(delta);
         if !stack.contains(slot) {
-            return Err(format!("the frame of {name} leaves the stack"));
+            return Err(NoCaller::Wrong(format!("the frame of {name} leaves the stack")));
         }
-        let pc = self.mem.ptr(slot).map_err(|e| format!("below the frame of {name}: {e}"))?;
+        let pc = self.mem.ptr(slot).map_err(|e| NoCaller::Absent(format!("below the frame of {name}: {e}")))?;
         Ok(Position { pc, sp: slot.plus(self.arch.return_address_size), exact: is_injected_call(name) })
     }
 

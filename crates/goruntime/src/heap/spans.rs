@@ -2,9 +2,11 @@
 //! profiles its memory. Source: `runtime/mheap.go` (`mspan`, `allspans`), `runtime/mgcsweep.go` (what
 //! `sweepgen` means), `runtime/mgcmark_greenteagc.go` (marks inside the span).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lastgasp_inferior::{Addr, AddrRange, Memory, Part, Snapshot};
+use rustc_hash::FxHashMap;
 
 use crate::gap::Gap;
 use crate::heap::rtype::type_name;
@@ -22,8 +24,11 @@ pub(super) const HEAP_ARENA_BYTES: u64 = 64 << 20;
 
 /// Most spans we follow: 512 GiB of them.
 const MAX_SPANS: u64 = 64 << 20;
-/// Large objects that are kept one by one; the largest.
+/// Kinds of large objects (size, type) that are kept: those of the most bytes.
 const MOST_LARGE: usize = 256;
+/// Kinds of large objects that are counted; objects of further ones are counted together. Sizes are whole
+/// pages, so it is types that are many, and no program has as many of arrays this large.
+const MAX_LARGE_KINDS: usize = 16 << 10;
 /// Spans that are read at once.
 pub(super) const CHUNK: usize = 4096;
 
@@ -59,14 +64,16 @@ impl SpanClass {
     }
 }
 
-/// An object with a span of its own (over 32 KiB).
+/// Objects with spans of their own (over 32 KiB), alike in size and type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LargeObject {
-    /// Bytes of the object's slot (`mspan.elemsize`).
+    /// Number of them: all there are.
+    pub count: u64,
+    /// Bytes of each object's slot (`mspan.elemsize`).
     pub bytes: u64,
     /// Whether it holds no pointers; then its type is not kept anywhere.
     pub noscan: bool,
-    /// Its `abi.Type` (Go 1.22 and newer).
+    /// Their `abi.Type` (Go 1.22 and newer).
     pub type_at: Option<Addr>,
     /// The type's name, and the size of one element in bytes; the object may hold many of them.
     pub element: Option<(String, u64)>,
@@ -81,8 +88,10 @@ pub struct SpanTable {
     pub large_total: [SpanClass; 2],
     /// Bytes of objects in them.
     pub large_bytes: [u64; 2],
-    /// The largest objects, largest first.
+    /// Large objects that are alive, or were not looked at by the last GC; those of the most bytes first.
     pub large: Vec<LargeObject>,
+    /// Number and bytes of those that are not in `large`, which has no room for more kinds.
+    pub large_left_out: (u64, u64),
     /// Bytes of large garbage that is not swept yet.
     pub large_garbage_bytes: u64,
     /// Bytes of spans that the runtime manages by hand: stacks, mostly.
@@ -310,6 +319,8 @@ struct Sums {
     of_other_size: usize,
     /// Spans that are not swept yet and whose marks could not be read.
     unmarked: usize,
+    /// Number of large objects by size, by whether they hold no pointers, by type (0: not known).
+    large: FxHashMap<(u64, bool, Addr), u64>,
     table: SpanTable,
 }
 
@@ -374,11 +385,8 @@ impl Sums {
             if span.alloc_count > alive {
                 self.table.large_garbage_bytes = self.table.large_garbage_bytes.saturating_add(span.elem_size);
             } else if alive > 0 {
-                let type_at = Some(span.large_type).filter(|t| !t.is_null() && !noscan);
-                self.table.large.push(LargeObject { bytes: span.elem_size, noscan, type_at, element: None });
-            }
-            if self.table.large.len() >= 2 * MOST_LARGE {
-                self.keep_largest();
+                let type_at = if noscan { Addr(0) } else { span.large_type };
+                self.add_large((span.elem_size, noscan, type_at), 1);
             }
             return;
         }
@@ -394,13 +402,37 @@ impl Sums {
         c.garbage += span.alloc_count - alive;
     }
 
-    fn keep_largest(&mut self) {
-        self.table.large.sort_by(|a, b| (b.bytes, a.noscan, a.type_at).cmp(&(a.bytes, b.noscan, b.type_at)));
-        self.table.large.truncate(MOST_LARGE);
+    fn add_large(&mut self, kind: (u64, bool, Addr), count: u64) {
+        let room = self.large.len() < MAX_LARGE_KINDS;
+        match self.large.get_mut(&kind) {
+            Some(n) => *n += count,
+            None if room => {
+                self.large.insert(kind, count);
+            }
+            None => self.leave_out(kind.0, count),
+        }
+    }
+
+    fn leave_out(&mut self, size: u64, count: u64) {
+        let (objects, bytes) = &mut self.table.large_left_out;
+        *objects = objects.saturating_add(count);
+        *bytes = bytes.saturating_add(size.saturating_mul(count));
     }
 
     fn into_table(mut self) -> SpanTable {
-        self.keep_largest();
+        let mut large: Vec<((u64, bool, Addr), u64)> = self.large.drain().collect();
+        large.sort_by_key(|((size, noscan, at), n)| (Reverse((size.saturating_mul(*n), *size)), *noscan, *at));
+        for ((size, _, _), count) in large.split_off(large.len().min(MOST_LARGE)) {
+            self.leave_out(size, count);
+        }
+        let object = |((bytes, noscan, at), count): ((u64, bool, Addr), u64)| LargeObject {
+            count,
+            bytes,
+            noscan,
+            type_at: Some(at).filter(|at| !at.is_null()),
+            element: None,
+        };
+        self.table.large = large.into_iter().map(object).collect();
         self.table.classes = self.classes.into_values().collect();
         let start = |index: u64| Addr(index.saturating_mul(HEAP_ARENA_BYTES));
         self.table.arenas = self.arenas.into_iter().map(|i| AddrRange::sized(start(i), HEAP_ARENA_BYTES)).collect();
@@ -435,6 +467,41 @@ mod tests {
         }
         assert_eq!(sums.of_other_size, 1);
         assert_eq!(sums.into_table().object_bytes(), 15 * 32);
+    }
+
+    /// 448 objects were once "256 objects [exact]".
+    #[test]
+    fn large_objects_are_counted_all_of_them() {
+        let large =
+            |class, elem_size, large_type| RawSpan { npages: 100, nelems: 1, large_type, ..span(class, elem_size, 1) };
+        let mut sums = Sums::default();
+        for _ in 0..448 {
+            sums.add(&large(1, 106_496, Addr(0)), 1);
+            sums.add(&large(0, 106_496, Addr(0x40)), 1);
+            sums.add(&large(0, 106_496, Addr(0x80)), 0);
+        }
+        let table = sums.into_table();
+        let rows: Vec<_> = table.large.iter().map(|o| (o.count, o.bytes, o.noscan, o.type_at)).collect();
+        assert_eq!(rows, [(448, 106_496, false, Some(Addr(0x40))), (448, 106_496, true, None)]);
+        assert_eq!((table.large_left_out, table.objects()), ((0, 0), 3 * 448));
+        assert_eq!(table.large_garbage_bytes, 448 * 106_496);
+    }
+
+    /// However many kinds there are.
+    #[test]
+    fn what_has_no_room_is_counted_together() {
+        let n = (MAX_LARGE_KINDS + 100) as u64;
+        let mut sums = Sums::default();
+        for size in 1..=n {
+            sums.add_large((size, false, Addr(0x40)), 2);
+        }
+        sums.add_large((1, false, Addr(0x40)), 1);
+        assert_eq!(sums.large.len(), MAX_LARGE_KINDS);
+        let table = sums.into_table();
+        let kept: u64 = table.large.iter().map(|o| o.count * o.bytes).sum();
+        assert_eq!((table.large.len(), table.large[0].bytes), (MOST_LARGE, MAX_LARGE_KINDS as u64));
+        assert_eq!(table.large_left_out.0, 2 * (n - MOST_LARGE as u64) + 1);
+        assert_eq!(table.large_left_out.1 + kept, n * (n + 1) + 1);
     }
 
     #[test]

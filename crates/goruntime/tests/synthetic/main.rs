@@ -100,11 +100,11 @@ fn the_span_table_is_read_as_it_was_built() {
         assert_eq!(table.classes, [small(64, false), small(1024, true)], "{flavour:?}");
         assert_eq!((table.classes[0].objects, table.classes[0].garbage), (193, 60));
         let element = |o: &lastgasp_goruntime::LargeObject| o.element.clone();
-        let large: Vec<_> = table.large.iter().map(|o| (o.bytes, o.noscan, element(o))).collect();
+        let large: Vec<_> = table.large.iter().map(|o| (o.count, o.bytes, o.noscan, element(o))).collect();
         let want = [
-            (1 << 20, true, None),
-            (131_072, false, Some(("[]*main.Order".to_owned(), 8))),
-            (40960, false, Some(("main.block".to_owned(), 32768))),
+            (1, 1 << 20, true, None),
+            (1, 131_072, false, Some(("[]*main.Order".to_owned(), 8))),
+            (1, 40960, false, Some(("main.block".to_owned(), 32768))),
         ];
         assert_eq!(large, want);
         assert_eq!((table.large_garbage_bytes, table.large_bytes), (40960, [172_032, 1 << 20 | 40960]));

@@ -112,6 +112,12 @@ impl Cgroup {
         Some(Self { memory, v2, freezer: None, path, root: root.clone() })
     }
 
+    /// A folder that stands for a version 2 group.
+    #[cfg(test)]
+    pub(crate) fn at(memory: PathBuf, root: PathBuf) -> Self {
+        Self { memory, v2: true, freezer: None, path: String::new(), root }
+    }
+
     /// Bytes charged now.
     #[must_use]
     pub fn usage(&self) -> Option<u64> {

@@ -6,6 +6,7 @@ pub mod exit;
 pub mod files;
 pub mod limit;
 pub mod machine;
+pub mod neighbours;
 pub mod owned_dir;
 pub mod process_tree;
 pub mod sys;

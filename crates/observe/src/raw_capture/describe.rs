@@ -10,11 +10,12 @@ use lastgasp_inferior::{Addr, AddrRange, Arch, Mapping, Ranges, Resident, Thread
 use super::raw::{Phase, RawCapture, Reason, Spans};
 use super::stored::{
     SCHEMA, StoredBaseline, StoredBinary, StoredCharge, StoredEvent, StoredGap, StoredGauges, StoredIdentity,
-    StoredLargeObject, StoredLimit, StoredModuleData, StoredRange, StoredRegisters, StoredResident, StoredRuntime,
-    StoredSample, StoredSetting, StoredSite, StoredSpanClass, StoredSpans, StoredTable, StoredUsage, StoredV1,
-    StoredVariable,
+    StoredLargeObject, StoredLimit, StoredModuleData, StoredNeighbour, StoredNeighbours, StoredRange, StoredRegisters,
+    StoredResident, StoredRuntime, StoredSample, StoredSetting, StoredSite, StoredSpanClass, StoredSpans, StoredTable,
+    StoredUsage, StoredV1, StoredVariable,
 };
 use crate::kernel::cgroup::Charge;
+use crate::kernel::neighbours::{Neighbour, Neighbours};
 use crate::target::baselines::{Baseline, BaselineHistory, SiteCounts};
 use crate::target::identity::Identity;
 use crate::target::timeline::{Event, Sample, Timeline};
@@ -86,8 +87,12 @@ pub(super) fn describe(raw: &RawCapture) -> StoredV1 {
             let Usage { rss, anon, file, shmem, swap, page_tables } = usage;
             StoredUsage { t_ms, rss, anon, file, shmem, swap, page_tables }
         }),
+        gauges_at_usage: raw.gauges_at_usage.as_ref().map(gauges),
+        age_ms: raw.age.map(|a| a.as_millis() as u64),
+        neighbours: raw.neighbours.as_ref().map(|(n, t_ms)| neighbours(n, *t_ms)),
         spans: raw.spans.as_ref().map(spans),
         residency: raw.residency.as_ref().map(|all| all.iter().map(resident).collect()),
+        residency_t_ms: raw.residency_t_ms,
         charge: raw.charge.map(|charge| {
             let Charge { usage, anon, file, shmem, page_tables, kernel } = charge;
             StoredCharge { usage, anon, file, shmem, page_tables, kernel }
@@ -103,6 +108,24 @@ pub(super) fn describe(raw: &RawCapture) -> StoredV1 {
         baselines: baselines(&raw.baselines),
         ..StoredV1::default()
     }
+}
+
+fn neighbours(n: &Neighbours, t_ms: u64) -> StoredNeighbours {
+    let other = |n: &Neighbour| {
+        let Neighbour { name, processes, children, pids, rss } = n.clone();
+        StoredNeighbour { name, processes, children, pids, rss }
+    };
+    StoredNeighbours { group: n.group.clone(), t_ms, others: n.others.iter().map(other).collect(), rss: n.rss }
+}
+
+/// The other processes, and when they were looked at.
+pub(super) fn restore_neighbours(n: &StoredNeighbours) -> (Neighbours, u64) {
+    let other = |n: &StoredNeighbour| {
+        let StoredNeighbour { name, processes, children, pids, rss } = n.clone();
+        Neighbour { name, processes, children, pids, rss }
+    };
+    let others = n.others.iter().map(other).collect();
+    (Neighbours { group: n.group.clone(), others, rss: n.rss }, n.t_ms)
 }
 
 fn identity(i: &Identity) -> StoredIdentity {
@@ -245,6 +268,7 @@ fn spans(spans: &Spans) -> StoredSpans {
     let [large_scan, large_noscan] = &t.large_total;
     let [large_scan_bytes, large_noscan_bytes] = t.large_bytes;
     let large = |o: &LargeObject| StoredLargeObject {
+        count: o.count,
         bytes: o.bytes,
         noscan: o.noscan,
         type_at: o.type_at.map(|a| a.0),
@@ -259,6 +283,8 @@ fn spans(spans: &Spans) -> StoredSpans {
         large_scan_bytes,
         large_noscan_bytes,
         large: t.large.iter().map(large).collect(),
+        large_left_out: t.large_left_out.0,
+        large_left_out_bytes: t.large_left_out.1,
         large_garbage_bytes: t.large_garbage_bytes,
         manual_bytes: t.manual_bytes,
         arenas: t.arenas.iter().copied().map(range).collect(),
@@ -268,6 +294,8 @@ fn spans(spans: &Spans) -> StoredSpans {
 /// The span table's sums.
 pub(super) fn restore_spans(s: &StoredSpans) -> Spans {
     let large = |o: &StoredLargeObject| LargeObject {
+        // Once they were stored one by one.
+        count: o.count.max(1),
         bytes: o.bytes,
         noscan: o.noscan,
         type_at: o.type_at.map(Addr),
@@ -278,6 +306,7 @@ pub(super) fn restore_spans(s: &StoredSpans) -> Spans {
         large_total: [restore_span_class(&s.large_scan), restore_span_class(&s.large_noscan)],
         large_bytes: [s.large_scan_bytes, s.large_noscan_bytes],
         large: s.large.iter().map(large).collect(),
+        large_left_out: (s.large_left_out, s.large_left_out_bytes),
         large_garbage_bytes: s.large_garbage_bytes,
         manual_bytes: s.manual_bytes,
         arenas: s.arenas.iter().map(restore_range).collect(),
@@ -315,85 +344,51 @@ pub(super) fn restore_resident(r: &StoredResident) -> Resident {
     Resident { mapping, rss: r.rss, anon: r.anon, huge: r.huge }
 }
 
-fn sample(s: &Sample) -> StoredSample {
-    let Sample { t_ms, usage, rss, heap_live, goroutines, gc_cycles } = *s;
-    StoredSample { t_ms, usage, rss, heap_live, goroutines, gc_cycles }
+/// A structure and its stored form, whose fields have the same names: one list for both directions.
+macro_rules! same_fields {
+    ($form:ident <=> $stored:ident, $store:ident, $restore:ident { $($field:ident),* $(,)? }) => {
+        fn $store(of: &$form) -> $stored {
+            let $form { $($field),* } = of.clone();
+            $stored { $($field),* }
+        }
+
+        pub(super) fn $restore(of: &$stored) -> $form {
+            let $stored { $($field),* } = of.clone();
+            $form { $($field),* }
+        }
+    };
 }
+
+same_fields!(Sample <=> StoredSample, sample, restore_sample { t_ms, usage, rss, heap_live, goroutines, gc_cycles });
+
+same_fields!(MemStats <=> StoredGauges, gauges, restore_gauges {
+    gc_percent,
+    memory_limit,
+    heap_goal,
+    heap_live,
+    heap_marked,
+    heap_in_use,
+    heap_released,
+    heap_free,
+    total_alloc,
+    total_free,
+    mapped_ready,
+    stacks,
+    metadata,
+    gc_cycles,
+    last_gc_ns,
+    gc_cpu_ppm,
+    gc_phase,
+    goroutine_slots,
+});
 
 /// The watch so far.
 pub(super) fn restore_timeline(samples: &[StoredSample], events: &[StoredEvent]) -> Timeline {
-    let sample = |s: &StoredSample| {
-        let StoredSample { t_ms, usage, rss, heap_live, goroutines, gc_cycles } = *s;
-        Sample { t_ms, usage, rss, heap_live, goroutines, gc_cycles }
-    };
     let event = |e: &StoredEvent| Event { t_ms: e.t_ms, kind: e.kind.clone().into(), text: e.text.clone() };
     let mut timeline = Timeline::default();
-    timeline.samples = samples.iter().map(sample).collect();
+    timeline.samples = samples.iter().map(restore_sample).collect();
     timeline.events = events.iter().map(event).collect();
     timeline
-}
-
-fn gauges(g: &MemStats) -> StoredGauges {
-    let MemStats {
-        gc_percent,
-        memory_limit,
-        heap_goal,
-        heap_live,
-        heap_marked,
-        heap_in_use,
-        heap_released,
-        heap_free,
-        total_alloc,
-        total_free,
-        mapped_ready,
-        stacks,
-        metadata,
-        gc_cycles,
-        last_gc_ns,
-        gc_phase,
-        goroutine_slots,
-    } = *g;
-    StoredGauges {
-        gc_percent,
-        memory_limit,
-        heap_goal,
-        heap_live,
-        heap_marked,
-        heap_in_use,
-        heap_released,
-        heap_free,
-        total_alloc,
-        total_free,
-        mapped_ready,
-        stacks,
-        metadata,
-        gc_cycles,
-        last_gc_ns,
-        gc_phase,
-        goroutine_slots,
-    }
-}
-
-fn restore_gauges(g: &StoredGauges) -> MemStats {
-    MemStats {
-        gc_percent: g.gc_percent,
-        memory_limit: g.memory_limit,
-        heap_goal: g.heap_goal,
-        heap_live: g.heap_live,
-        heap_marked: g.heap_marked,
-        heap_in_use: g.heap_in_use,
-        heap_released: g.heap_released,
-        heap_free: g.heap_free,
-        total_alloc: g.total_alloc,
-        total_free: g.total_free,
-        mapped_ready: g.mapped_ready,
-        stacks: g.stacks,
-        metadata: g.metadata,
-        gc_cycles: g.gc_cycles,
-        last_gc_ns: g.last_gc_ns,
-        gc_phase: g.gc_phase,
-        goroutine_slots: g.goroutine_slots,
-    }
 }
 
 fn site(s: &SiteCounts) -> StoredSite {
@@ -501,14 +496,16 @@ mod tests {
             large_total: [class(n), class(n)],
             large_bytes: [n.next(), n.next()],
             large: vec![
-                LargeObject { bytes: n.next(), noscan: true, type_at: None, element: None },
+                LargeObject { count: n.next(), bytes: n.next(), noscan: true, type_at: None, element: None },
                 LargeObject {
+                    count: n.next(),
                     bytes: n.next(),
                     noscan: false,
                     type_at: Some(Addr(n.next())),
                     element: Some(("main.T".into(), n.next())),
                 },
             ],
+            large_left_out: (n.next(), n.next()),
             large_garbage_bytes: n.next(),
             manual_bytes: n.next(),
             arenas: vec![range(n), range(n)],
@@ -544,6 +541,7 @@ mod tests {
             metadata: n.next(),
             gc_cycles: n.next() as u32,
             last_gc_ns: n.next(),
+            gc_cpu_ppm: Some(n.next() as u32),
             gc_phase: n.next() as u32,
             goroutine_slots: n.next(),
         };

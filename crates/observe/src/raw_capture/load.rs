@@ -10,8 +10,9 @@ use thiserror::Error;
 
 use super::binary::{Binary, Parts};
 use super::describe::{
-    restore_baselines, restore_charge, restore_gaps, restore_identity, restore_ranges, restore_registers,
-    restore_resident, restore_runtime, restore_spans, restore_timeline, restore_usage,
+    restore_baselines, restore_charge, restore_gaps, restore_gauges, restore_identity, restore_neighbours,
+    restore_ranges, restore_registers, restore_resident, restore_runtime, restore_spans, restore_timeline,
+    restore_usage,
 };
 use super::raw::{Phase, RawCapture, Reason};
 use super::save::{NOTE_CHECKSUM, NOTE_DESCRIPTION, checksum};
@@ -131,8 +132,12 @@ impl RawCapture {
             bytes_copied: stored.bytes_copied,
             registers: restore_registers(&stored.registers),
             usage: stored.usage.as_ref().map(restore_usage),
+            gauges_at_usage: stored.gauges_at_usage.as_ref().map(restore_gauges),
+            age: stored.age_ms.map(Duration::from_millis),
+            neighbours: stored.neighbours.as_ref().map(restore_neighbours),
             spans: stored.spans.as_ref().map(restore_spans),
             residency: stored.residency.as_ref().map(|all| all.iter().map(restore_resident).collect()),
+            residency_t_ms: stored.residency_t_ms,
             charge: stored.charge.as_ref().map(restore_charge),
             limit: stored.limit.as_ref().map(|l| (l.bytes, l.source.clone())),
             stopped: Duration::from_nanos(stored.stopped_ns),

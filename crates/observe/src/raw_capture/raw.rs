@@ -2,11 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use lastgasp_goruntime::{Evidence, Gap, Runtime, SpanTable};
+use lastgasp_goruntime::{Evidence, Gap, MemStats, Runtime, SpanTable};
 use lastgasp_inferior::{Resident, ThreadRegisters, Usage};
 
 use super::binary::Binary;
 use crate::kernel::cgroup::Charge;
+use crate::kernel::neighbours::Neighbours;
 use crate::target::baselines::BaselineHistory;
 use crate::target::identity::Identity;
 use crate::target::timeline::Timeline;
@@ -65,10 +66,18 @@ pub struct RawCapture {
     pub registers: Vec<ThreadRegisters>,
     /// Its memory use, and when that was read on the timeline's clock.
     pub usage: Option<(Usage, u64)>,
+    /// The runtime's gauges of the moment when its memory use was read, where that is not the copy's.
+    pub gauges_at_usage: Option<MemStats>,
+    /// How long it had lived.
+    pub age: Option<Duration>,
+    /// The other processes that count against its limit, and when they were looked at on the timeline's clock.
+    pub neighbours: Option<(Neighbours, u64)>,
     /// The heap's span table.
     pub spans: Option<Spans>,
     /// What of its mappings is resident.
     pub residency: Option<Vec<Resident>>,
+    /// When that was read, on the timeline's clock.
+    pub residency_t_ms: u64,
     /// What is charged to its memory cgroup.
     pub charge: Option<Charge>,
     /// The limit that applies, and where it stands.

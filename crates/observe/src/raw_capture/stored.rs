@@ -95,10 +95,18 @@ stored! {
         pub registers: Vec<StoredRegisters>,
         /// Memory use.
         pub usage: Option<StoredUsage>,
+        /// The gauges of the moment when memory use was read.
+        pub gauges_at_usage: Option<StoredGauges>,
+        /// How long it had lived.
+        pub age_ms: Option<u64>,
+        /// The other processes that count against its limit.
+        pub neighbours: Option<StoredNeighbours>,
         /// The span table's sums.
         pub spans: Option<StoredSpans>,
         /// Mappings, and what of them is resident.
         pub residency: Option<Vec<StoredResident>>,
+        /// When that was read, on the timeline's clock.
+        pub residency_t_ms: u64,
         /// What is charged to the cgroup.
         pub charge: Option<StoredCharge>,
         /// The limit that applies.
@@ -269,6 +277,32 @@ stored! {
         pub page_tables: u64,
     }
 
+    /// The other processes that count against a limit.
+    pub struct StoredNeighbours {
+        /// Path of the group.
+        pub group: String,
+        /// When, on the timeline's clock.
+        pub t_ms: u64,
+        /// By name.
+        pub others: Vec<StoredNeighbour>,
+        /// Resident bytes of all.
+        pub rss: u64,
+    }
+
+    /// Processes of one name.
+    pub struct StoredNeighbour {
+        /// `/proc/PID/comm`.
+        pub name: String,
+        /// Number of them.
+        pub processes: u64,
+        /// Of them descendants of the target.
+        pub children: u64,
+        /// Numbers of the first few.
+        pub pids: Vec<i32>,
+        /// Resident bytes.
+        pub rss: u64,
+    }
+
     /// The span table's sums.
     pub struct StoredSpans {
         /// Whether the target ran while it was read.
@@ -283,8 +317,12 @@ stored! {
         pub large_scan_bytes: u64,
         /// Bytes of large objects without.
         pub large_noscan_bytes: u64,
-        /// The largest objects.
+        /// Large objects by size and type.
         pub large: Vec<StoredLargeObject>,
+        /// Number of those that are not in `large`.
+        pub large_left_out: u64,
+        /// Their bytes.
+        pub large_left_out_bytes: u64,
         /// Bytes of large garbage.
         pub large_garbage_bytes: u64,
         /// Bytes of spans managed by hand.
@@ -309,9 +347,11 @@ stored! {
         pub garbage: u64,
     }
 
-    /// A large object.
+    /// Large objects that are alike.
     pub struct StoredLargeObject {
-        /// Bytes.
+        /// Number of them; 0, written before they were counted: one.
+        pub count: u64,
+        /// Bytes of each.
         pub bytes: u64,
         /// Without pointers.
         pub noscan: bool,
@@ -453,6 +493,8 @@ stored! {
         pub gc_cycles: u32,
         /// End of the last cycle.
         pub last_gc_ns: u64,
+        /// Share of the collector in processor time, millionths.
+        pub gc_cpu_ppm: Option<u32>,
         /// Phase of the GC.
         pub gc_phase: u32,
         /// Goroutine structures.

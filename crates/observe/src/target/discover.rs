@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 
 use lastgasp_goruntime::{BuildInfo, DiscoverError, Runtime};
-use lastgasp_inferior::{ElfImage, ImageError, start_time, try_mapped_files};
+use lastgasp_inferior::{ElfImage, ImageError, section_names, start_time, try_mapped_files};
 
 use crate::kernel::files::means_out_of_descriptors;
 
@@ -219,19 +219,31 @@ fn key(meta: &Metadata) -> FileKey {
     (meta.dev(), meta.ino(), meta.size(), times)
 }
 
+/// Sections that tell a Go program, whatever its processor.
+const OF_GO: [&str; 3] = [".go.buildinfo", ".gopclntab", ".note.go.buildid"];
+
 fn executable(file: File, path: String) -> Result<Option<GoExecutable>, OutOfDescriptors> {
+    let again = file.try_clone();
     let image = match ElfImage::open(file, path) {
         Ok(image) => image,
         Err(ImageError::Io { error, .. }) => return or_nothing(error),
-        Err(ImageError::Format { .. }) => return Ok(None),
+        Err(ImageError::Format { .. }) => return Ok(unreadable(&again)),
     };
     let build_info = match Runtime::build_info(&image) {
         Ok(info) => info,
         // Go nevertheless: that it cannot be read, and why, is said to whoever tries.
-        Err(DiscoverError::Garbled { .. }) => BuildInfo::default(),
+        Err(DiscoverError::Garbled { .. } | DiscoverError::Gccgo { .. }) => BuildInfo::default(),
         Err(_) => return Ok(None),
     };
     Ok(Some(GoExecutable { build_info, stripped: image.is_stripped() }))
+}
+
+/// Of 32 bits, or for another processor: Go nevertheless, and refused by whoever tries to read it.
+fn unreadable(file: &std::io::Result<File>) -> Option<GoExecutable> {
+    let names = section_names(file.as_ref().ok()?);
+    let has = |name: &str| names.iter().any(|n| n == name);
+    let go = GoExecutable { build_info: BuildInfo::default(), stripped: !has(".symtab") };
+    OF_GO.into_iter().any(has).then_some(go)
 }
 
 #[cfg(test)]

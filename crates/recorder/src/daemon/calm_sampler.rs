@@ -88,6 +88,7 @@ fn sample(job: &Job) -> Duration {
     let sample = Sample::of(history.timeline.now_ms(), job.usage, usage.rss, &gauges);
     history.timeline.push(sample);
     history.last_usage = Some((usage, sample.t_ms));
+    history.last_gauges = Some(gauges);
     if history.baseline_due <= Instant::now() {
         history.note_baseline();
     }

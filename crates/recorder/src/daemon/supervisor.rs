@@ -481,14 +481,16 @@ impl Supervisor {
                 });
                 if let Some(why) = &ended.unread {
                     self.count(|c| c.captures_dropped += 1);
-                    tracing::warn!(pid, "no evidence from after its death: {why}");
+                    let container = watch.identity.container.as_deref();
+                    tracing::warn!(pid, container, "no evidence from after its death: {why}");
                 }
                 if ended.oom {
                     let (last_usage, age_ms) = watch.last_look();
                     tracing::info!(
                         pid,
                         service = watch.identity.service,
-                        strikes = watch.decisions.strikes(),
+                        container = watch.identity.container.as_deref(),
+                        strikes = watch.decisions.all_strikes(),
                         last_usage,
                         age_ms,
                         event = "oom-kill",

@@ -1,11 +1,13 @@
 //! Taking evidence: stop, copy, go. What comes out is bytes and a few numbers; decoding them is the caller's
 //! business, later.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::{CopySource, Evidence, Extent, Gap, SpanTable};
-use lastgasp_inferior::{ThreadRegisters, Usage};
+use lastgasp_goruntime::{CopySource, Evidence, Extent, Gap, MemStats, SpanTable};
+use lastgasp_inferior::{Resident, ThreadRegisters, Usage, clock_ticks, resident_by};
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
+use lastgasp_observe::kernel::neighbours::Neighbours;
 use lastgasp_observe::raw_capture::{NOTHING_COPIED, Phase, RawCapture, Reason, Spans};
 use lastgasp_observe::stillness::Stillness;
 use lastgasp_observe::target::timeline::Timeline;
@@ -14,6 +16,9 @@ use lastgasp_observe::target::{COPY_CAP, Target};
 use super::deadline::{Deadline, LONGEST_COPY, LONGEST_COPY_ON_DEMAND};
 use super::spans;
 use crate::act::stop::Stopper;
+
+/// Longest look at the processes that share a group, after the copy.
+const LOOK_AT_NEIGHBOURS: Duration = Duration::from_millis(20);
 
 /// What the caller knows around the copy.
 #[derive(Debug)]
@@ -30,6 +35,14 @@ pub struct CaptureContext<'a> {
     pub limit: Option<(u64, String)>,
     /// Memory use as last seen alive, and when: for a dead target, which has none.
     pub last_usage: Option<(Usage, u64)>,
+    /// The runtime's gauges of that moment.
+    pub last_gauges: Option<MemStats>,
+    /// Its neighbours as last seen, and when: its group may be gone with it.
+    pub last_neighbours: Option<&'a (Neighbours, u64)>,
+    /// The group whose limit counts.
+    pub group: Option<&'a Cgroup>,
+    /// What tells where its pages are when it is dead, as long as its address space is held.
+    pub residency_file: Option<&'a File>,
     /// How long the last thread is waited for where the target is stopped: `STOP_TIMEOUT_*` in `act/stop.rs`.
     pub patience: Duration,
     /// Whether nothing can be read later, should the target die: what comes late is then better than nothing.
@@ -56,15 +69,30 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
     // The dead are in no group any more.
     let group = (phase != Phase::PostKill).then(|| Cgroup::of(target.process.pid(), &Mounts::detect())).flatten();
     let charge = group.and_then(|c| c.charge());
-    let usage = target.process.usage().map(|u| (u, t_ms)).or(context.last_usage);
+    let neighbours = neighbours(target, &context);
+    let residency = is_residency_due(phase, context.last_usage)
+        .then(|| target.process.residency().or_else(|| resident_by(context.residency_file?)))
+        .flatten();
+    let residency_t_ms = context.timeline.now_ms();
+    let (usage, gauges_at_usage) = match target.process.usage() {
+        Some(usage) => (Some((usage, residency_t_ms)), target.gauges()),
+        None => dead(residency.as_deref(), residency_t_ms, &context),
+    };
     evidence.finish();
+    if extent == Extent::Whole {
+        evidence.copy_waits(&target.runtime, &*target.process);
+    }
     let (because, identity, runtime) = ((phase, context.reason), target.identity.clone(), target.runtime.clone());
     RawCapture {
         t_ms,
         registers,
         usage,
         spans: spans.map(|table| Spans::read(table, when)),
-        residency: is_residency_due(phase, usage).then(|| target.process.residency()).flatten(),
+        residency,
+        residency_t_ms,
+        gauges_at_usage,
+        age: age(target),
+        neighbours,
         charge,
         limit: context.limit,
         timeline: context.timeline.clone(),
@@ -85,6 +113,9 @@ pub(crate) fn from_the_flight_ring(target: &Target, context: CaptureContext<'_>,
     RawCapture {
         t_ms: context.timeline.now_ms(),
         usage: context.last_usage,
+        gauges_at_usage: context.last_gauges,
+        age: age(target),
+        neighbours: neighbours(target, &context),
         limit: context.limit,
         timeline: context.timeline.clone(),
         baselines: target.baselines.clone(),
@@ -149,11 +180,64 @@ fn copy(evidence: &mut Evidence, source: &CopySource<'_>, extent: Extent) {
     }
 }
 
+/// Memory use of the dead, and the gauges of that moment. Where its pages are still there to be counted it is
+/// their sum, of the moment of the copy; else what was seen last.
+fn dead(
+    residency: Option<&[Resident]>,
+    t_ms: u64,
+    context: &CaptureContext<'_>,
+) -> (Option<(Usage, u64)>, Option<MemStats>) {
+    match residency.map(sum_of) {
+        Some(usage) => {
+            let (swap, page_tables) = context.last_usage.map_or((0, 0), |(u, _)| (u.swap, u.page_tables));
+            (Some((Usage { swap, page_tables, ..usage }, t_ms)), None)
+        }
+        None => (context.last_usage, context.last_gauges),
+    }
+}
+
+/// What mappings sum up to.
+fn sum_of(residency: &[Resident]) -> Usage {
+    let mut sum = Usage { rss: 0, anon: 0, file: 0, shmem: 0, swap: 0, page_tables: 0 };
+    for r in residency {
+        sum.rss = sum.rss.saturating_add(r.rss);
+        sum.anon = sum.anon.saturating_add(r.anon);
+        let path = r.mapping.path.as_str();
+        let shared = ["/dev/shm/", "/dev/zero", "/memfd:", "/SYSV"].iter().any(|p| path.starts_with(p));
+        let other = if shared { &mut sum.shmem } else { &mut sum.file };
+        *other = other.saturating_add(r.rss.saturating_sub(r.anon));
+    }
+    sum
+}
+
+/// Who shares its group: of the dead those who did a moment before, since the others may have gone with it.
+fn neighbours(target: &Target, context: &CaptureContext<'_>) -> Option<(Neighbours, u64)> {
+    /// A look that is no older is of the death too.
+    const OF_THE_DEATH_MS: u64 = 1500;
+    let now = context.timeline.now_ms();
+    let last = context.last_neighbours.filter(|(_, t)| now.saturating_sub(*t) <= OF_THE_DEATH_MS);
+    if let Some(last) = last.filter(|_| context.phase == Phase::PostKill) {
+        return Some(last.clone());
+    }
+    let look = Neighbours::look(context.group?, target.process.pid(), LOOK_AT_NEIGHBOURS);
+    look.map(|n| (n, now)).or_else(|| context.last_neighbours.cloned())
+}
+
+/// How long it has lived.
+fn age(target: &Target) -> Option<Duration> {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).ok()?;
+    Duration::from(now).checked_sub(clock_ticks(target.process.start_time()))
+}
+
 /// Whether it is asked what of each mapping is resident: the kernel walks the page tables for it, some
-/// milliseconds per gigabyte.
+/// milliseconds per gigabyte, 28 of them where pages are small. The memory of the dead is held meanwhile.
 fn is_residency_due(phase: Phase, usage: Option<(Usage, u64)>) -> bool {
-    const MAX_AROUND_A_KILL: u64 = 16 << 30;
-    phase == Phase::Manual || usage.is_none_or(|(u, _)| u.rss <= MAX_AROUND_A_KILL)
+    let most = match phase {
+        Phase::Manual => u64::MAX,
+        Phase::PostKill => 2 << 30,
+        _ => 16 << 30,
+    };
+    usage.is_none_or(|(u, _)| u.rss <= most)
 }
 
 fn monotonic_ns() -> u64 {
@@ -172,11 +256,23 @@ mod tests {
     }
 
     #[test]
+    fn the_dead_are_as_large_as_their_pages_or_as_last_seen() {
+        let resident = |path: &str, rss, anon| {
+            let text = format!("1000-9000 rw-p 00000000 00:00 7 {path}\nRss: {rss} kB\nAnonymous: {anon} kB\n");
+            lastgasp_inferior::parse_smaps(&text)
+        };
+        let all = [resident("", 100, 100), resident("/bin/a", 30, 10), resident("/memfd:x (deleted)", 7, 0)].concat();
+        let kib = |n: u64| n * 1024;
+        let want = Usage { rss: kib(137), anon: kib(110), file: kib(20), shmem: kib(7), ..Usage::default() };
+        assert_eq!(sum_of(&all), want);
+    }
+
+    #[test]
     fn around_a_kill_a_large_process_is_not_asked_where_its_pages_are() {
         let usage = |rss| Some((Usage { rss, ..Usage::default() }, 0));
-        for phase in [Phase::PreKill, Phase::PostKill] {
-            assert!(is_residency_due(phase, usage(16 << 30)) && is_residency_due(phase, None));
-            assert!(!is_residency_due(phase, usage((16 << 30) + 1)));
+        for (phase, most) in [(Phase::PreKill, 16 << 30), (Phase::PostKill, 2 << 30)] {
+            assert!(is_residency_due(phase, usage(most)) && is_residency_due(phase, None));
+            assert!(!is_residency_due(phase, usage(most + 1)));
         }
         assert!(is_residency_due(Phase::Manual, usage(100 << 30)));
     }

@@ -51,9 +51,9 @@ impl Decisions {
         self.memory.state()
     }
 
-    /// Strikes since it was last calm.
-    pub(crate) fn strikes(&self) -> u32 {
-        self.memory.strikes()
+    /// Strikes since it came under watch.
+    pub(crate) fn all_strikes(&self) -> u32 {
+        self.memory.all_strikes()
     }
 
     /// The latest look.

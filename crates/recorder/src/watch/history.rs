@@ -1,11 +1,14 @@
 //! What a watch remembers of a process: its target, timeline and baselines.
 
+use std::fs::File;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::{Extent, MemStats};
 use lastgasp_inferior::Usage;
+use lastgasp_observe::kernel::cgroup::Cgroup;
 use lastgasp_observe::kernel::limit::LimitUsage;
+use lastgasp_observe::kernel::neighbours::Neighbours;
 use lastgasp_observe::raw_capture::{Phase, Reason};
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::timeline::{Sample, Timeline};
@@ -23,6 +26,12 @@ pub(crate) struct TargetHistory {
     pub(crate) timeline: Timeline,
     /// Its memory as last seen alive, and when: the dead have none.
     pub(crate) last_usage: Option<(Usage, u64)>,
+    /// The gauges of that moment.
+    pub(crate) last_gauges: Option<MemStats>,
+    /// Who shared its group, and when that was looked at.
+    last_neighbours: Option<(Neighbours, u64)>,
+    /// What tells where its pages are, opened near its end: it can be read when it is dead.
+    residency_file: Option<File>,
     /// When evidence was taken last, on the timeline's clock.
     pub(crate) taken_ms: Option<u64>,
     /// When the next baseline is due, and when the plan was brought up to date.
@@ -34,7 +43,17 @@ impl TargetHistory {
     /// Of a watch that begins now.
     pub(super) fn new(target: Target, timeline: Timeline) -> Self {
         let now = Instant::now();
-        Self { target, timeline, last_usage: None, taken_ms: None, baseline_due: now, refreshed: now }
+        Self {
+            target,
+            timeline,
+            last_usage: None,
+            last_gauges: None,
+            last_neighbours: None,
+            residency_file: None,
+            taken_ms: None,
+            baseline_due: now,
+            refreshed: now,
+        }
     }
 
     /// One look, and the gauges that it was made of.
@@ -50,8 +69,34 @@ impl TargetHistory {
         if let Some((sample, _)) = self.sample(limit_usage) {
             self.timeline.push(sample);
         }
-        self.last_usage = self.target.process.usage().map(|u| (u, self.timeline.now_ms()));
+        self.note_usage();
         self.note_baseline();
+    }
+
+    /// Notes its memory use, with the gauges of the same moment: the dead have none.
+    pub(crate) fn note_usage(&mut self) {
+        if let Some(usage) = self.target.process.usage() {
+            self.last_usage = Some((usage, self.timeline.now_ms()));
+            self.last_gauges = self.target.gauges();
+        }
+    }
+
+    /// Notes what can be read of the dead only if it was asked for while they lived: who shared its group
+    /// (once in a while), and where its pages are.
+    pub(super) fn near_its_end(&mut self, group: Option<&Cgroup>) {
+        /// Time between two looks at neighbours.
+        const EVERY_MS: u64 = 1000;
+        /// Longest such look: the end is near.
+        const AT_MOST: Duration = Duration::from_millis(2);
+        if self.residency_file.is_none() {
+            self.residency_file = self.target.process.residency_file().ok();
+        }
+        let now = self.timeline.now_ms();
+        if self.last_neighbours.as_ref().is_none_or(|(_, t)| now.saturating_sub(*t) >= EVERY_MS)
+            && let Some(look) = group.and_then(|g| Neighbours::look(g, self.target.process.pid(), AT_MOST))
+        {
+            self.last_neighbours = Some((look, now));
+        }
     }
 
     /// What a dead process's own numbers are at its end, beside the last that was known of its charge.
@@ -97,7 +142,13 @@ impl TargetHistory {
         }
     }
 
-    pub(super) fn context(&self, phase: Phase, reason: Reason, limit: Option<(u64, String)>) -> CaptureContext<'_> {
+    pub(super) fn context<'a>(
+        &'a self,
+        phase: Phase,
+        reason: Reason,
+        limit: Option<(u64, String)>,
+        group: Option<&'a Cgroup>,
+    ) -> CaptureContext<'a> {
         CaptureContext {
             extent: Extent::Whole,
             phase,
@@ -105,6 +156,10 @@ impl TargetHistory {
             timeline: &self.timeline,
             limit,
             last_usage: self.last_usage,
+            last_gauges: self.last_gauges,
+            last_neighbours: self.last_neighbours.as_ref(),
+            group,
+            residency_file: self.residency_file.as_ref(),
             patience: STOP_TIMEOUT,
             only_copy: false,
         }

@@ -142,8 +142,7 @@ impl Observed for Live<'_> {
         let history = &mut *self.history;
         // The dead have no RSS: near the end it is noted at every look.
         if state == State::Armed || history.last_usage.is_none_or(|(_, t)| history.timeline.now_ms() >= t + 1000) {
-            let now = history.timeline.now_ms();
-            history.last_usage = history.target.process.usage().map(|u| (u, now)).or(history.last_usage);
+            history.note_usage();
         }
         history.is_now_in(&self.watch.identity.cgroup);
         let (sample, gauges) = history.sample(&mut self.watch.limit_usage)?;
@@ -158,6 +157,9 @@ impl Observed for Live<'_> {
 
     fn keep_up(&mut self, pace: Pace, state: State) {
         self.history.keep_up(pace, state);
+        if state == State::Armed {
+            self.history.near_its_end(self.watch.limit_usage.limiting());
+        }
     }
 
     fn limit(&self) -> Option<Limit> {
@@ -208,7 +210,8 @@ impl Observed for Live<'_> {
     }
 
     fn take(&mut self, actor: &mut dyn Actor, taking: Taking) -> Result<(), String> {
-        let mut context = self.history.context(taking.phase, taking.reason, self.watch.limit_usage.limit.clone());
+        let usage = &self.watch.limit_usage;
+        let mut context = self.history.context(taking.phase, taking.reason, usage.limit.clone(), usage.limiting());
         context.only_copy = taking.patience.is_some();
         context.patience = taking.patience.unwrap_or(context.patience);
         let now = context.timeline.now_ms();
@@ -227,7 +230,8 @@ impl Observed for Live<'_> {
             let before = now.saturating_sub(last.t_ms);
             self.history.timeline.note(LAST_LOOK, format!("{} bytes in use {before} ms before the end", last.bytes));
         }
-        let context = self.history.context(Phase::PostKill, reason, self.watch.limit_usage.limit.clone());
+        let usage = &self.watch.limit_usage;
+        let context = self.history.context(Phase::PostKill, reason, usage.limit.clone(), usage.limiting());
         actor.hand_on(from_the_flight_ring(&self.history.target, context, why));
     }
 

@@ -23,8 +23,17 @@ struct Reasons<'a> {
     confidence: f64,
     confidence_terms: Vec<Factor>,
     site: Option<usize>,
+    rivals: Vec<Rival<'a>>,
     facts: Vec<Evidence<'a>>,
     cure: &'a str,
+}
+
+/// An element of `rivals`.
+#[derive(Debug, Serialize)]
+struct Rival<'a> {
+    cause: &'static str,
+    state: &'static str,
+    because: &'a str,
 }
 
 /// A factor of the confidence.
@@ -51,6 +60,7 @@ pub(super) struct Finding<'a> {
     title: &'a str,
     sentence: &'a str,
     confidence: f64,
+    rivals: Vec<Rival<'a>>,
     evidence: Vec<Evidence<'a>>,
     cure: &'a str,
 }
@@ -82,6 +92,7 @@ pub(super) struct Feed {
 #[derive(Debug, Serialize)]
 pub(super) struct Window {
     seconds: f64,
+    stood_ms: u64,
     onset_ms: u64,
     end_ms: u64,
     start_bytes: u64,
@@ -97,9 +108,10 @@ pub(super) struct Window {
 #[derive(Debug, Serialize)]
 pub(super) struct LimitWhatIf {
     limit_bytes: u64,
-    buys_seconds: f64,
-    low_seconds: f64,
-    high_seconds: f64,
+    /// `null`: it would not have been reached.
+    buys_seconds: Option<f64>,
+    low_seconds: Option<f64>,
+    high_seconds: Option<f64>,
 }
 
 impl<'a> Verdict<'a> {
@@ -114,6 +126,7 @@ impl<'a> Verdict<'a> {
             confidence: f.confidence(),
             confidence_terms: f.factors.iter().map(|c| Factor { term: c.name, value: c.value }).collect(),
             site: f.site,
+            rivals: rivals(f),
             facts: evidence(f),
             cure: &f.cure,
         };
@@ -123,6 +136,10 @@ impl<'a> Verdict<'a> {
 
 fn evidence(f: &lastgasp_diagnosis::Finding) -> Vec<Evidence<'_>> {
     f.evidence.iter().map(|e| Evidence { text: &e.text, source: e.source.name() }).collect()
+}
+
+fn rivals(f: &lastgasp_diagnosis::Finding) -> Vec<Rival<'_>> {
+    f.rivals.iter().map(|r| Rival { cause: r.cause, state: r.told.name(), because: &r.because }).collect()
 }
 
 impl<'a> Finding<'a> {
@@ -135,6 +152,7 @@ impl<'a> Finding<'a> {
             title: &f.title,
             sentence: &f.sentence,
             confidence: f.confidence(),
+            rivals: rivals(f),
             evidence: evidence(f),
             cure: &f.cure,
         }
@@ -163,6 +181,7 @@ impl Window {
     pub(super) fn of(w: &lastgasp_diagnosis::Window) -> Self {
         Self {
             seconds: w.seconds(),
+            stood_ms: w.stood_ms,
             onset_ms: w.onset_ms,
             end_ms: w.end_ms,
             start_bytes: w.start_bytes,
@@ -178,6 +197,12 @@ impl Window {
 
 impl LimitWhatIf {
     pub(super) fn of(l: &lastgasp_diagnosis::LimitWhatIf) -> Self {
-        Self { limit_bytes: l.limit, buys_seconds: l.seconds, low_seconds: l.low, high_seconds: l.high }
+        let known = |seconds: f64| seconds.is_finite().then_some(seconds);
+        Self {
+            limit_bytes: l.limit,
+            buys_seconds: known(l.seconds),
+            low_seconds: known(l.low),
+            high_seconds: known(l.high),
+        }
     }
 }

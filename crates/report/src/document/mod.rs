@@ -1,6 +1,7 @@
 //! The report as one JSON document: the contract of docs/formats/report-json.md, a struct for each object.
 //! The HTML page carries it and computes nothing of its own, nor is anything computed here.
 
+mod death;
 mod findings;
 mod goroutines;
 mod memory;
@@ -12,6 +13,7 @@ use lastgasp_diagnosis::{Diagnosis, Facts};
 use serde::Serialize;
 use serde_json::Value;
 
+use death::{Death, Neighbours};
 use findings::{Act, Feed, Finding, LimitWhatIf, RuledOut, Verdict, Window};
 use goroutines::Goroutines;
 use memory::{Gc, Heap, Memory};
@@ -29,6 +31,7 @@ struct Document<'a> {
     capture: Capture<'a>,
     target: Target<'a>,
     verdict: Verdict<'a>,
+    death: Option<Death<'a>>,
     findings: Vec<Finding<'a>>,
     do_now: Vec<Act<'a>>,
     not_it: Vec<RuledOut<'a>>,
@@ -37,6 +40,7 @@ struct Document<'a> {
     window: Option<Window>,
     limit_what_if: Vec<LimitWhatIf>,
     memory: Memory,
+    neighbours: Option<Neighbours<'a>>,
     heap: Option<Heap<'a>>,
     gc: Gc,
     profile: Profile<'a>,
@@ -54,6 +58,7 @@ pub fn document(facts: &Facts, d: &Diagnosis, path: Option<&str>) -> Value {
         capture: Capture::of(facts, path),
         target: Target::of(facts),
         verdict: Verdict::of(facts, d),
+        death: Death::of(facts),
         findings: d.findings.iter().map(Finding::of).collect(),
         do_now: d.verdict().map(Act::of).unwrap_or_default(),
         not_it: d.ruled_out.iter().map(RuledOut::of).collect(),
@@ -62,6 +67,7 @@ pub fn document(facts: &Facts, d: &Diagnosis, path: Option<&str>) -> Value {
         window: d.window.as_ref().map(Window::of),
         limit_what_if: d.limits.iter().map(LimitWhatIf::of).collect(),
         memory: Memory::of(facts),
+        neighbours: facts.neighbours.as_ref().map(Neighbours::of),
         heap: facts.heap.as_ref().map(Heap::of),
         gc: Gc::of(facts),
         profile: Profile::of(facts, d),
@@ -72,4 +78,11 @@ pub fn document(facts: &Facts, d: &Diagnosis, path: Option<&str>) -> Value {
     };
     // Keys are strings, and no value refuses to be written.
     serde_json::to_value(document).unwrap_or_default()
+}
+
+/// The field `death` of the document, for messages that tell of it alone; null if it is not known that the
+/// target died.
+#[must_use]
+pub fn death(facts: &Facts) -> Value {
+    serde_json::to_value(Death::of(facts)).unwrap_or_default()
 }

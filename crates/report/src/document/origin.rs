@@ -41,6 +41,7 @@ pub(super) struct Target<'a> {
     limit_bytes: Option<u64>,
     limit_source: Option<&'a str>,
     started_at: Option<String>,
+    age_seconds: Option<f64>,
 }
 
 /// The main module.
@@ -101,6 +102,7 @@ impl<'a> Target<'a> {
             limit_bytes: t.limit_bytes,
             limit_source: t.limit_source.as_deref(),
             started_at: started_at(t.started_unix),
+            age_seconds: facts.age_ms().map(|ms| ms as f64 / 1000.0),
         }
     }
 }

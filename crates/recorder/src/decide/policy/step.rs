@@ -80,6 +80,8 @@ pub(crate) struct Memory {
     pub(super) struck: Option<Point>,
     /// Strikes since it was last calm.
     pub(super) strikes: u32,
+    /// Strikes since it came under watch.
+    pub(super) all_strikes: u32,
     /// The highest usage that it has come back from by itself, and when: the top of a garbage collector's
     /// saw-tooth.
     pub(super) survived: Option<Point>,
@@ -200,6 +202,7 @@ impl Policy {
             let highest = memory.struck.map_or(0, |s| s.bytes).max(now.bytes);
             memory.struck = Some(Point { t_ms: now.t_ms, bytes: highest });
             memory.strikes += 1;
+            memory.all_strikes = memory.all_strikes.saturating_add(1);
         }
         let flat = memory.is_flat(*now, headroom);
         // Who is not held since there is room for a second is held in time when the kernel tells of the
@@ -311,9 +314,10 @@ impl Memory {
         self.state
     }
 
-    /// Strikes since it was last calm.
-    pub(crate) fn strikes(&self) -> u32 {
-        self.strikes
+    /// Strikes since it came under watch: a look at what a kill has left is a calm look, after which those
+    /// since it was calm are none.
+    pub(crate) fn all_strikes(&self) -> u32 {
+        self.all_strikes
     }
 
     fn is_flat(&mut self, now: Point, headroom: u64) -> bool {

@@ -162,6 +162,17 @@ fn over_a_limit_that_nobody_enforces_it_stops_striking() {
     assert_eq!(strikes, MAX_STRIKES);
 }
 
+/// A look at what the kill has left says that memory came back: the log once said `strikes=0` after two.
+#[test]
+fn strikes_are_counted_beyond_the_kill() {
+    let (mut machine, mut strikes) = (Machine::of(&policy(), MEASURED), 0);
+    for t in 0..5000u64 {
+        strikes += u32::from(machine.look(t, (300_000_000 + t * 400_000).min(LIMIT), Some(LIMIT)).acts.strike);
+    }
+    machine.look(5001, 0, Some(LIMIT));
+    assert!(strikes > 1 && machine.memory.all_strikes() == strikes, "{strikes} {:?}", machine.memory);
+}
+
 #[test]
 fn a_small_step_of_a_healthy_service_does_nothing_but_hold() {
     let (acts, _) = drive(&policy(), LIMIT, |t| if t < 20_000 { 300_000_000 } else { 340_000_000 }, 60_000);
@@ -413,7 +424,8 @@ fn a_climb_that_goes_on_is_struck() {
             assert!(first(&acts, |a| a.pin == Some(PinAct::Hold)).is_some());
             *strikes(&acts).first().unwrap_or_else(|| panic!("{rate:e}: not struck"))
         };
-        let (told, untold): (fn(u64) -> _, fn(u64) -> _) = (collector, |_| None);
+        let told: fn(u64) -> Option<u64> = collector;
+        let untold: fn(u64) -> Option<u64> = |_| None;
         let (late, early) = (drive(told, MEASURED), drive(untold, MEASURED));
         let death = 5000 + (1.3e9 / rate * 1000.0) as u64;
         assert!(early <= late && late < death, "{rate:e}: {early} {late} {death}");

@@ -45,6 +45,7 @@
       ["Service", str(target.service)],
       ["Process", num(target.pid) === null ? null : "pid " + target.pid],
       ["Started", lg.timeText(target.started_at)],
+      ["Age", num(target.age_seconds) === null ? null : lg.secondsText(target.age_seconds)],
       ["Go", str(target.go_version)],
       ["Module", str(module.path) ? [mono(module.path), str(module.version) ? " " + module.version : null] : null],
       ["Revision", str(vcs.revision) ? [h("code", { title: vcs.revision }, vcs.revision.slice(0, 12)), str(vcs.time) ? " of " + lg.timeText(vcs.time) : null, vcs.modified === true ? ", modified" : null] : null],
@@ -69,13 +70,20 @@
       ["Kernel", str(from.kernel)],
       ["Folder", mono(capture.path)],
     ]);
+    const captures = list(obj(report.death).captures);
+    const parts = captures.length < 2 ? null : h("section", { class: "panel", "aria-labelledby": "parts" },
+      h("h3", { id: "parts" }, "One death, " + captures.length + " captures"),
+      h("ul", { class: "plain-list" }, captures.map((c) => h("li", null,
+        str(c.folder) ? h("code", null, c.folder) : h("b", null, str(c.phase) || "this one"),
+        h("span", { class: "quiet" }, " ", list(c.gives).filter(str).join(", ") || "nothing that another has not")))));
     const gaps = list(capture.gaps).filter((g) => str(g.what));
     const notes = list(from.notes).filter(str);
-    if (!targetPairs && !capturePairs && gaps.length === 0 && notes.length === 0) return null;
+    if (!targetPairs && !capturePairs && !parts && gaps.length === 0 && notes.length === 0) return null;
     return lg.section("provenance", "Where this comes from", null,
       h("div", { class: "pair" },
         targetPairs && h("section", { class: "panel", "aria-labelledby": "the-target" }, h("h3", { id: "the-target" }, "Target"), targetPairs),
         capturePairs && h("section", { class: "panel", "aria-labelledby": "the-capture" }, h("h3", { id: "the-capture" }, "Capture"), capturePairs)),
+      parts,
       gaps.length === 0 && notes.length === 0 ? null : h("div", { class: "pair" },
         gaps.length === 0 ? null : h("section", { class: "panel", "aria-labelledby": "gaps" }, h("h3", { id: "gaps" }, "Gaps"),
           h("ul", { class: "plain-list" }, gaps.map((g) => h("li", null, h("b", null, g.what), str(g.why) ? h("span", { class: "quiet" }, " ", g.why) : null)))),

@@ -48,7 +48,7 @@
     return lg.section("goroutines", "Goroutines",
       [lg.countText(goroutines.total), " in all",
         num(goroutines.running) === null ? null : ", " + lg.countText(goroutines.running) + " running",
-        num(goroutines.in_site) === null ? null : ", " + lg.countText(goroutines.in_site) + " with the verdict\u2019s function on their stack", "."],
+        num(goroutines.in_site) > 0 ? ", " + lg.countText(goroutines.in_site) + " with the verdict\u2019s function on their stack" : null, "."],
       h("div", { class: "panel" },
         states.length === 0 ? null : h("div", { class: "strip", "aria-hidden": "true" }, states.map((s, i) =>
           h("i", { class: "series-" + (i % 8), title: s.state + ": " + lg.countText(s.count), vars: { "flex-grow": s.count } }))),

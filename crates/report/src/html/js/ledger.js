@@ -68,6 +68,13 @@
     return rows.length === 0 ? null : table("charge", "Charged to the cgroup", num(c.usage_bytes), rows);
   }
 
+  function neighbours(report) {
+    const others = list(obj(report.neighbours).others).filter((o) => str(o.name));
+    const rows = others.map((o) => ({ name: (num(o.processes) || 1) + " \u00d7 " + o.name, bytes: num(o.rss_bytes), source: "exact",
+      what: [list(o.pids).filter((p) => num(p) !== null).map((p) => "pid " + p).join(", "), num(o.children) > 0 ? o.children + " started by the target" : null].filter(Boolean).join("; ") }));
+    return rows.length === 0 ? null : table("neighbours", "Others under the same limit", num(obj(report.neighbours).rss_bytes), rows);
+  }
+
   function heap(report) {
     const source = str(obj(report.heap).source);
     const of = (o) => (o.pointers === false ? "without pointers" : "with pointers");
@@ -86,7 +93,7 @@
       h("table", { class: "whatif" }, h("thead", { class: "visually-hidden" }, h("tr", null, ["Limit", "Buys", "Range"].map((t) => h("th", { scope: "col" }, t)))),
         h("tbody", null, rows.map((r) => h("tr", null,
           h("th", { scope: "row" }, lg.limitText(r.limit_bytes)),
-          h("td", { class: "numeric" }, h("b", null, num(r.buys_seconds) === null ? "\u2013" : "+" + lg.secondsText(r.buys_seconds))),
+          h("td", { class: "numeric" }, h("b", null, num(r.buys_seconds) === null ? "not reached" : "+" + lg.secondsText(r.buys_seconds))),
           h("td", { class: "whatif-bar", title: num(r.low_seconds) === null ? null : lg.secondsText(r.low_seconds) + " to " + lg.secondsText(r.high_seconds) },
             h("div", { class: "track" }, h("i", { vars: { "--fill": (num(r.buys_seconds) || 0) / most } }),
               num(r.low_seconds) === null || num(r.high_seconds) === null ? null
@@ -111,7 +118,7 @@
 
   lg.renderMemory = function (report) {
     const parts = [ledger(report)];
-    for (const pair of [[charge(report), heap(report)], [whatIf(report), gcState(report)]]) {
+    for (const pair of [[charge(report), heap(report)], [neighbours(report)], [whatIf(report), gcState(report)]]) {
       const below = pair.filter(Boolean);
       if (below.length > 0) parts.push(h("div", { class: "pair" }, below));
     }

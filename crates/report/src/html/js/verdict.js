@@ -29,6 +29,7 @@
     const most = Math.max(...terms.map((t) => Math.abs(t.value)), 1e-9);
     return h("aside", { class: "confidence", "aria-label": "Confidence" },
       value === null ? null : h("p", { class: "confidence-value" }, h("strong", null, value.toFixed(2)), " confidence"),
+      list(verdict.rivals).some((r) => obj(r).state === "open") ? h("p", { class: "quiet" }, "0.60 at most, as long as a rival is open") : null,
       value === null ? null : h("div", { class: "meter", vars: { "--fill": Math.min(1, Math.max(0, value)) }, "aria-hidden": "true" }),
       terms.length === 0 ? null : h("table", { class: "terms" },
         h("caption", null, "What speaks for it, and against"),
@@ -56,6 +57,7 @@
         site ? h("a", { class: "culprit", href: "#site=" + site.id },
           h("code", { class: "fn" }, str(site.function) || "(unknown function)"),
           place ? h("code", { class: "place" }, place) : null) : null,
+        str(obj(report.death).sentence) ? h("p", { class: "quiet" }, report.death.sentence, ".") : null,
         lg.facts(verdict.facts)),
       side);
   };
@@ -99,10 +101,10 @@
     }
     if (num(win.rate_bytes_per_s) !== null) {
       const range = num(win.rate_low_bytes_per_s) !== null && num(win.rate_high_bytes_per_s) !== null
-        ? "p10\u2013p90: " + lg.bytesText(win.rate_low_bytes_per_s) + " \u2013 " + lg.bytesText(win.rate_high_bytes_per_s) : null;
+        ? "p10\u2013p90: " + lg.bytesText(win.rate_low_bytes_per_s) + "/s \u2013 " + lg.bytesText(win.rate_high_bytes_per_s) + "/s" : null;
       tiles.push(tile("Rate", [lg.bytes(win.rate_bytes_per_s), "/s"], range));
     }
-    if (num(goroutines.in_site) !== null) {
+    if (num(goroutines.in_site) > 0) {
       tiles.push(tile("Goroutines in the site", lg.countText(goroutines.in_site),
         num(goroutines.total) === null ? null : "of " + lg.countText(goroutines.total)));
     } else if (num(goroutines.total) !== null) {
@@ -121,17 +123,22 @@
     return tiles.length === 0 ? null : h("dl", { class: "tiles", "aria-label": "Key numbers" }, tiles);
   };
 
-  // ---- do now, not it ------------------------------------------------------------------------------------------------
+  // ---- do now, or else, not it ------------------------------------------------------------------------------------------------
 
   lg.renderActions = function (report) {
     const doNow = list(report.do_now).filter((item) => str(item.text));
     const notIt = list(report.not_it).filter((item) => str(item.suspect));
-    if (doNow.length === 0 && notIt.length === 0) return null;
+    const orElse = list(obj(report.verdict).rivals).filter((item) => str(obj(item).cause) && item.state === "open");
+    if (doNow.length === 0 && notIt.length === 0 && orElse.length === 0) return null;
     return h("div", { class: "pair" },
       doNow.length === 0 ? null : h("section", { class: "panel", "aria-labelledby": "do-now" },
         h("h2", { id: "do-now" }, "Do now"),
         h("ol", { class: "steps" }, doNow.map((item) =>
           h("li", null, h("span", null, item.text), str(item.effect) ? h("small", null, item.effect) : null)))),
+      orElse.length === 0 ? null : h("section", { class: "panel", "aria-labelledby": "or-else" },
+        h("h2", { id: "or-else" }, "Or else"),
+        h("ul", { class: "suspects rivals" }, orElse.map((item) =>
+          h("li", null, h("b", null, item.cause), str(item.because) ? h("p", null, "What would tell: ", item.because) : null)))),
       notIt.length === 0 ? null : h("section", { class: "panel", "aria-labelledby": "not-it" },
         h("h2", { id: "not-it" }, "Not it"),
         h("ul", { class: "suspects" }, notIt.map((item) =>

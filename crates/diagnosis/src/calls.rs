@@ -1,0 +1,205 @@
+//! Calls in flight: goroutines that are inside the code that allocated the growth, at work or waiting. The
+//! two look alike in a count, and have different causes and cures. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::facts::{Facts, Frame, Group};
+use crate::growth::Culprit;
+use crate::owner::{frame, is_standard_library};
+use crate::thresholds::heap_growth::{MIN_CALLS, PART_OF_ALL};
+use crate::waits::{Doing, Wait, doing};
+use crate::window::Window;
+
+/// Calls in flight of one function.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Calls<'a> {
+    /// The function that they are calls of.
+    pub(crate) of: &'a Frame,
+    /// How many there are.
+    pub(crate) total: u64,
+    /// Of them at work.
+    pub(crate) working: u64,
+    /// What most of the others wait for, where, and how many do.
+    pub(crate) waiting: Option<Waiting<'a>>,
+    /// Of them those for which it is no first function: somebody called it, so that they are calls for certain. A
+    /// goroutine that stands in its first function may be a worker without work.
+    pub(crate) called: u64,
+    /// Goroutines that came in the window, as far as the runtime made new structures for them; `None` where
+    /// nobody counted.
+    pub(crate) new: Option<u64>,
+}
+
+/// Calls that wait for the same.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Waiting<'a> {
+    /// What they wait for.
+    pub(crate) wait: Wait,
+    /// How many.
+    pub(crate) count: u64,
+    /// The largest group of them.
+    pub(crate) group: &'a Group,
+}
+
+impl<'a> Calls<'a> {
+    /// Calls of the code that allocated what a culprit has; `None` where there are too few to matter.
+    ///
+    /// The function is the innermost on the way to the culprit's largest site that has a good part of all
+    /// goroutines which can be found on that way: what was built may have been handed outwards already.
+    pub(crate) fn of_culprit(facts: &'a Facts, culprit: &Culprit, window: &Window) -> Option<Self> {
+        let site = facts.profile.sites.get(culprit.site)?;
+        let at = site.stack.iter().position(|i| frame(facts, *i).is_some_and(|f| f.function == culprit.frame.function));
+        let way = || site.stack.iter().skip(at.unwrap_or(0)).filter_map(|i| frame(facts, *i));
+        let own: Vec<&Frame> = way().filter(|f| !is_standard_library(&f.function, &facts.target.module.path)).collect();
+        // A server's own loop may be all that there is on the way (`net/http.(*conn).serve`).
+        let way: Vec<&Frame> = if own.is_empty() { way().collect() } else { own };
+        Self::on_the_way(facts, &way, window)
+    }
+
+    /// Calls of the innermost of these functions that has enough of them.
+    fn on_the_way(facts: &'a Facts, way: &[&'a Frame], window: &Window) -> Option<Self> {
+        let counts: Vec<u64> = way.iter().map(|f| inside(facts, &f.function).map(|g| g.count).sum()).collect();
+        let most = counts.iter().copied().max().filter(|n| *n >= MIN_CALLS)?;
+        let enough = |n: u64| n as f64 >= most as f64 * PART_OF_ALL;
+        let (of, _) = way.iter().zip(counts).find(|(_, n)| enough(*n))?;
+        Some(Self::of(facts, of, window))
+    }
+
+    /// Calls of a function, however many.
+    pub(crate) fn of(facts: &'a Facts, of: &'a Frame, window: &Window) -> Self {
+        let groups: Vec<&Group> = inside(facts, &of.function).collect();
+        let total = groups.iter().map(|g| g.count).fold(0, u64::saturating_add);
+        let (mut working, mut called, mut waits) = (0, 0, BTreeMap::<Wait, Waiting<'a>>::new());
+        for group in groups {
+            if is_called(facts, group, &of.function) {
+                called += group.count;
+            }
+            match doing(facts, group) {
+                Doing::Working => working += group.count,
+                Doing::Waiting(wait) => {
+                    let known = waits.entry(wait).or_insert(Waiting { wait, count: 0, group });
+                    known.count = known.count.saturating_add(group.count);
+                    if group.count > known.group.count {
+                        known.group = group;
+                    }
+                }
+            }
+        }
+        let waiting = waits.into_values().max_by_key(|w| w.count);
+        Self { of, total, working, called, waiting, new: new_goroutines(facts, window) }
+    }
+
+    /// The part of them that is at work.
+    pub(crate) fn part_at_work(&self) -> f64 {
+        self.working as f64 / self.total.max(1) as f64
+    }
+
+    /// The part of them that waits for the same.
+    pub(crate) fn part_waiting(&self) -> f64 {
+        self.waiting.as_ref().map_or(0.0, |w| w.count as f64 / self.total.max(1) as f64)
+    }
+}
+
+/// Whether a function stands on a stack, and further out another one does.
+fn is_called(facts: &Facts, group: &Group, function: &str) -> bool {
+    let at = group.stack.iter().position(|i| frame(facts, *i).is_some_and(|f| f.function == function));
+    let outside = |at: usize| group.stack.iter().skip(at + 1).filter_map(|i| frame(facts, *i));
+    at.is_some_and(|at| outside(at).any(|f| f.function != function && f.function != "runtime.goexit"))
+}
+
+/// Groups of goroutines that are inside a function, or were started by it.
+fn inside<'a>(facts: &'a Facts, function: &str) -> impl Iterator<Item = &'a Group> {
+    facts.goroutines.groups.iter().filter(move |g| {
+        let mut frames = g.stack.iter().chain(&g.created_by).filter_map(|i| frame(facts, *i));
+        frames.any(|f| f.function == function)
+    })
+}
+
+/// Structures of goroutines that the process gained since the onset. They are never given back, so that of
+/// goroutines which came after others had ended nothing is seen.
+pub(crate) fn new_goroutines(facts: &Facts, window: &Window) -> Option<u64> {
+    let samples = &facts.timeline.samples;
+    let at_onset = samples.iter().rev().find(|s| s.t_ms <= window.onset_ms)?;
+    let now = samples.iter().rev().map(|s| s.goroutines).find(|n| *n > 0)?;
+    (at_onset.goroutines > 0).then(|| now.saturating_sub(at_onset.goroutines))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Sample, Site};
+
+    /// Stacks by names, innermost first, with how many stand there, state and reason.
+    fn facts(site: &[&str], groups: &[(&[&str], u64, &str, &str)]) -> Facts {
+        let mut facts = Facts::default();
+        let mut add = |names: &[&str]| -> Vec<u32> {
+            let of = |name: &&str| {
+                facts.frames.push(Frame { function: (*name).into(), file: "svc/main.go".into(), line: 4 });
+                facts.frames.len() as u32 - 1
+            };
+            names.iter().map(of).collect()
+        };
+        let site = Site { stack: add(site), ..Site::default() };
+        let groups: Vec<Group> = groups
+            .iter()
+            .map(|(stack, count, state, reason)| Group {
+                count: *count,
+                state: (*state).into(),
+                wait_reason: (*reason).into(),
+                stack: add(stack),
+                ..Group::default()
+            })
+            .collect();
+        facts.profile.sites.push(site);
+        facts.goroutines.groups = groups;
+        let sample = |t_ms, goroutines| Sample { t_ms, goroutines, ..Sample::default() };
+        facts.timeline.samples = vec![sample(0, 10), sample(1000, 700)];
+        facts
+    }
+
+    fn culprit(function: &str) -> Culprit {
+        Culprit { frame: Frame { function: function.into(), ..Frame::default() }, ..Culprit::default() }
+    }
+
+    #[test]
+    fn those_who_wait_are_told_from_those_at_work() {
+        let lock = ["runtime.gopark", "sync.(*Mutex).lockSlow", "main.store", "main.serve"];
+        let f = facts(
+            &["main.read", "main.serve"],
+            &[(&lock, 600, "waiting", "sync.Mutex.Lock"), (&["main.read", "main.serve"], 9, "runnable", "")],
+        );
+        let calls = Calls::of_culprit(&f, &culprit("main.read"), &Window::default()).unwrap();
+        assert_eq!((calls.of.function.as_str(), calls.total, calls.working), ("main.serve", 609, 9));
+        let waiting = calls.waiting.as_ref().unwrap();
+        assert_eq!((waiting.wait, waiting.count, calls.new), (Wait::Mutex, 600, Some(690)));
+        assert!(calls.part_waiting() > 0.9 && calls.part_at_work() < 0.1 && calls.called == 0);
+    }
+
+    #[test]
+    fn calls_are_counted_at_the_innermost_function_that_has_most_of_them() {
+        let f = facts(
+            &["main.build", "main.tab", "main.serve"],
+            &[
+                (&["main.build", "main.tab", "main.serve"], 90, "runnable", ""),
+                (&["main.rank", "main.tab", "main.serve"], 60, "runnable", ""),
+                (&["runtime.gopark", "main.serve"], 20, "waiting", "IO wait"),
+            ],
+        );
+        let calls = Calls::of_culprit(&f, &culprit("main.build"), &Window::default()).unwrap();
+        assert_eq!((calls.of.function.as_str(), calls.total, calls.called), ("main.tab", 150, 150));
+    }
+
+    #[test]
+    fn a_few_are_none() {
+        let f = facts(&["main.build"], &[(&["main.build"], 3, "running", "")]);
+        assert_eq!(Calls::of_culprit(&f, &culprit("main.build"), &Window::default()), None);
+    }
+
+    #[test]
+    fn who_was_started_there_counts() {
+        let mut f =
+            facts(&["main.read", "main.serve"], &[(&["runtime.gopark", "main.later"], 50, "waiting", "select")]);
+        f.goroutines.groups[0].created_by = Some(1);
+        let calls = Calls::of_culprit(&f, &culprit("main.read"), &Window::default()).unwrap();
+        assert_eq!((calls.of.function.as_str(), calls.total), ("main.serve", 50));
+    }
+}

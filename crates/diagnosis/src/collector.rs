@@ -1,0 +1,224 @@
+//! The collector: whether it runs before memory is used up, and what its marks say of the growth, alive or
+//! garbage. Pure.
+//!
+//! A profile counts what was allocated and not yet swept: it cannot tell the living from the dead. The marks
+//! of finished collections can: what the last one found alive, against what there was when it began.
+
+use crate::facts::Facts;
+use crate::thresholds::collector_headroom::{FITS, SAME_MARK};
+use crate::window::Window;
+
+/// When the collector would have run next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// GOGC is off, and no GOMEMLIMIT lies under the limit: never.
+    Off,
+    /// At a heap size that, with the rest of the memory, lies beyond the limit: never, as it turned out.
+    BeyondTheLimit,
+    /// Before memory was used up.
+    WithinTheLimit,
+    /// The gauges were not read, or there is no limit.
+    Unknown,
+}
+
+/// The collector and what it saw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Collector {
+    /// When it would have run.
+    pub(crate) pace: Pace,
+    /// Bytes that the last mark found alive.
+    pub(crate) marked: u64,
+    /// Bytes that count against the limit and are not Go heap.
+    pub(crate) beside: u64,
+    /// Collections that ended after the onset.
+    pub(crate) marks: usize,
+    /// Of the bytes that came since the onset, and that a mark has seen, the part that it found alive; `None`
+    /// where no mark of a finished collection can tell.
+    pub(crate) alive: Option<f64>,
+    /// Marks, the last one included, that all found about the same alive.
+    pub(crate) steady_marks: usize,
+}
+
+impl Collector {
+    /// What the facts say. `window` is the growth.
+    pub(crate) fn of(facts: &Facts, window: &Window) -> Self {
+        let gc = &facts.gc;
+        let heap = gc.heap_in_use.saturating_add(gc.heap_free);
+        let beside = window.end_bytes.saturating_sub(heap).max(gc.stacks.saturating_add(gc.metadata));
+        let marks = marks(facts);
+        let since = marks.iter().filter(|m| m.t_ms > window.onset_ms);
+        Self {
+            pace: pace(facts, beside),
+            marked: gc.heap_marked,
+            beside,
+            marks: since.clone().count(),
+            alive: alive(facts, window, &marks),
+            steady_marks: steady(gc.heap_marked, &marks),
+        }
+    }
+
+    /// Whether what was alive would have fitted into `limit`, with room to spare.
+    pub(crate) fn live_fits(&self, limit: u64) -> bool {
+        self.marked > 0 && (self.marked.saturating_add(self.beside)) as f64 <= limit as f64 * FITS
+    }
+
+    /// Bytes that the process would use at its peak if what is alive stays as it is: the goal and the rest.
+    pub(crate) fn peak(&self, facts: &Facts) -> Option<u64> {
+        Some(facts.gc.heap_goal?.saturating_add(self.beside))
+    }
+}
+
+/// GOMEMLIMIT, if it can act before the limit does.
+pub(crate) fn effective_memory_limit(facts: &Facts) -> Option<u64> {
+    let limit = facts.target.limit_bytes.unwrap_or(u64::MAX);
+    facts.gc.memory_limit.filter(|m| *m < limit)
+}
+
+fn pace(facts: &Facts, beside: u64) -> Pace {
+    let gc = &facts.gc;
+    let Some(limit) = facts.target.limit_bytes.filter(|_| gc.is_known()) else { return Pace::Unknown };
+    if effective_memory_limit(facts).is_some() {
+        return Pace::WithinTheLimit;
+    }
+    match gc.heap_goal {
+        _ if gc.percent < 0 => Pace::Off,
+        // The gauges say GOGC and no goal: a goal that was not read.
+        None => Pace::Unknown,
+        Some(goal) if goal.saturating_add(beside) > limit => Pace::BeyondTheLimit,
+        Some(_) => Pace::WithinTheLimit,
+    }
+}
+
+/// The end of a collection between two samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    t_ms: u64,
+    /// Live heap as last seen before: what the mark went through, and what came meanwhile.
+    before: u64,
+    /// Live heap as first seen afterwards: what it found alive, and a little that came since.
+    after: u64,
+}
+
+/// Collections that ended while somebody looked, oldest first. One that ended after the last sample is known by
+/// the gauges of the capture.
+fn marks(facts: &Facts) -> Vec<Mark> {
+    let samples = &facts.timeline.samples;
+    let pairs = samples.iter().zip(samples.iter().skip(1));
+    let ended = pairs.filter(|(a, b)| b.gc_cycles > a.gc_cycles && a.heap_live_bytes > 0 && b.heap_live_bytes > 0);
+    let seen = ended.map(|(a, b)| Mark { t_ms: b.t_ms, before: a.heap_live_bytes, after: b.heap_live_bytes });
+    let late = samples.last().filter(|s| facts.gc.cycles > s.gc_cycles && s.heap_live_bytes > 0).map(|s| Mark {
+        t_ms: facts.capture.t_ms,
+        before: s.heap_live_bytes,
+        after: facts.gc.heap_live,
+    });
+    seen.chain(late).collect()
+}
+
+/// The part of the growth that the last mark found alive. What is allocated while a mark goes on counts as
+/// alive, so that one mark alone proves little of memory that grew during it: who reads this asks for two
+/// (`marks`).
+fn alive(facts: &Facts, window: &Window, marks: &[Mark]) -> Option<f64> {
+    let last = marks.iter().rev().find(|m| m.t_ms > window.onset_ms)?;
+    let at_onset = facts.timeline.samples.iter().rev().find(|s| s.t_ms <= window.onset_ms)?;
+    // What was alive at the onset: what the mark before it had found, or at most what there was.
+    let before = marks.iter().rev().find(|m| m.t_ms <= window.onset_ms);
+    let start = before.map_or(at_onset.heap_live_bytes, |m| m.after.min(at_onset.heap_live_bytes));
+    // Where it was looked at seldom, there was more than the last look before saw: what was found, at least.
+    let went_through = last.before.max(facts.gc.heap_marked).saturating_sub(start);
+    // A mark that ended right after the onset has seen nothing of the growth.
+    if went_through < window.growth() / 8 {
+        return None;
+    }
+    let found = facts.gc.heap_marked.min(last.after).saturating_sub(start);
+    Some((found as f64 / went_through as f64).min(1.0))
+}
+
+/// How many marks in a row, up to the last, found about the same alive.
+fn steady(marked: u64, marks: &[Mark]) -> usize {
+    let near = |m: &&Mark| (m.after as f64 - marked as f64).abs() <= marked as f64 * SAME_MARK;
+    if marked == 0 { 0 } else { marks.iter().rev().take_while(near).count() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Gc, Sample, Target};
+    use crate::window::window;
+
+    const MB: u64 = 1_000_000;
+
+    /// A heap that starts with `live`, of which each second `kept` more stay alive while `made` are allocated, with
+    /// a collection whenever it has doubled; up to a limit of 241 MB.
+    fn service(live: u64, kept: u64, made: u64, calm_s: u64) -> Facts {
+        let (mut marked, mut heap, mut alive, mut cycles) = (live * MB, live * MB, live * MB, 3);
+        let mut facts = Facts::default();
+        for t in (0..60_000).step_by(20) {
+            if t > calm_s * 1000 {
+                alive += kept * MB / 50;
+                heap += made * MB / 50;
+            }
+            if heap > marked * 2 {
+                (heap, marked, cycles) = (alive, alive, cycles + 1);
+            }
+            let usage = heap + 10 * MB;
+            let sample =
+                Sample { t_ms: t, usage_bytes: usage, heap_live_bytes: heap, gc_cycles: cycles, ..Sample::default() };
+            facts.timeline.samples.push(sample);
+            if usage > 240 * MB {
+                break;
+            }
+        }
+        facts.target = Target { limit_bytes: Some(241 * MB), ..Target::default() };
+        facts.gc = Gc {
+            percent: 100,
+            heap_marked: marked,
+            heap_live: heap,
+            heap_in_use: heap,
+            heap_goal: Some(marked * 2),
+            ..Gc::default()
+        };
+        facts
+    }
+
+    fn of(facts: &Facts) -> Collector {
+        Collector::of(facts, &window(facts).unwrap())
+    }
+
+    #[test]
+    fn what_stays_alive_is_told_from_garbage() {
+        let leak = of(&service(20, 10, 10, 5));
+        assert!(leak.marks >= 2 && leak.alive.unwrap() > 0.9, "{leak:?}");
+        // Half of what was there before comes and goes; what comes beside it is hardly more.
+        let mut breathes = service(90, 1, 60, 2);
+        breathes.timeline.samples.iter_mut().for_each(|s| s.usage_bytes = s.t_ms * 4000);
+        let it = of(&breathes);
+        assert!(it.marks >= 2 && it.alive.unwrap() < 0.3, "{it:?}");
+        breathes.timeline.samples.iter_mut().for_each(|s| s.gc_cycles = 3);
+        assert_eq!(of(&breathes).alive, None, "without a mark nobody knows");
+    }
+
+    #[test]
+    fn a_goal_beyond_the_limit_is_seen() {
+        let it = of(&service(125, 0, 30, 5));
+        assert_eq!((it.pace, it.marks, it.alive), (Pace::BeyondTheLimit, 0, None));
+        assert!(it.live_fits(241 * MB));
+        let mut with_limit = service(125, 0, 30, 5);
+        with_limit.gc.memory_limit = Some(200 * MB);
+        assert_eq!(of(&with_limit).pace, Pace::WithinTheLimit);
+        // One that lies beyond the limit never acts.
+        with_limit.gc.memory_limit = Some(20_000 * MB);
+        assert_eq!(of(&with_limit).pace, Pace::BeyondTheLimit);
+        with_limit.gc = Gc { percent: -1, heap_goal: None, ..with_limit.gc };
+        assert_eq!(of(&with_limit).pace, Pace::Off);
+    }
+
+    #[test]
+    fn marks_that_found_the_same_are_counted() {
+        // 100 MB stay alive for the whole time; the goal is 200, and then something else takes what is left.
+        let mut facts = service(100, 0, 60, 1);
+        facts.timeline.samples.retain(|s| s.t_ms < 20_000);
+        assert!(of(&facts).steady_marks >= 2, "{:?}", of(&facts));
+        let leak = service(20, 10, 10, 5);
+        assert!(of(&leak).steady_marks <= 1);
+    }
+}

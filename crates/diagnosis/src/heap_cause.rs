@@ -1,0 +1,388 @@
+//! Why the Go heap grew: one mechanism, chosen among its rivals by what tells them apart. Every rule about the
+//! heap reads it from here, so that no two of them say different things of one growth. Pure.
+
+use crate::calls::Calls;
+use crate::collector::{Collector, Pace};
+use crate::facts::{Amount, Facts};
+use crate::growth::{Culprit, Growth};
+use crate::large_objects::HugeObjects;
+use crate::owner::frame;
+use crate::partition::Partition;
+use crate::rival::{Rival, Told};
+use crate::sentence::{RESTED_SECONDS, rested};
+use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
+use crate::thresholds::heap_growth::{
+    ALIVE, AS_BEFORE, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL,
+    MIN_CALLS, MIN_MARKS, MIN_SHARE,
+};
+use crate::thresholds::waiting_calls::{AT_MOST_EACH, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS};
+use crate::units::{bytes, count, percent, plural, seconds};
+use crate::window::Window;
+
+/// A rival of what stays alive.
+const ITS_START: &str = "a start that loads more than the limit holds";
+
+/// How memory came to be used up by the heap.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Mechanism<'a> {
+    /// A few objects are most of it.
+    HugeObjects(HugeObjects<'a>),
+    /// Nothing was ever collected.
+    CollectorOff,
+    /// What was alive fitted, and the collector would have run too late.
+    Headroom,
+    /// Goroutines that wait hold it.
+    WaitingCalls,
+    /// Calls at work hold it: bytes each.
+    CallsAtWork(u64),
+    /// It stays alive, and no calls in flight explain it.
+    StaysAlive,
+    /// The evidence does not decide.
+    NotSettled,
+}
+
+/// Where it was allocated.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Origin<'a> {
+    /// By the profile.
+    Profiled(&'a Culprit),
+    /// By what goroutines did, the likeliest first; it may be empty.
+    Suspects(Vec<Suspect<'a>>),
+}
+
+/// The growth of the heap, explained as far as that is possible.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HeapCause<'a> {
+    /// How.
+    pub(crate) mechanism: Mechanism<'a>,
+    /// What else it could be.
+    pub(crate) rivals: Vec<Rival>,
+    /// Where.
+    pub(crate) origin: Origin<'a>,
+    /// Calls in flight there.
+    pub(crate) calls: Option<Calls<'a>>,
+    /// The collector.
+    pub(crate) collector: Collector,
+    /// What the growth is made of.
+    pub(crate) parts: Partition,
+}
+
+impl<'a> HeapCause<'a> {
+    /// Explains a growth; `None` where the heap is not much of it.
+    pub(crate) fn of(facts: &'a Facts, growth: &'a Growth, window: &Window) -> Option<Self> {
+        let parts = Partition::of(facts, window);
+        let collector = Collector::of(facts, window);
+        let culprit = growth.culprit.as_ref().filter(|_| growth.has_baseline && facts.profile.rate != 0);
+        let (origin, calls) = match culprit {
+            Some(c) => (Origin::Profiled(c), Calls::of_culprit(facts, c, window).or_else(|| family(facts, c, window))),
+            None => (Origin::Suspects(suspects(facts, Some(window))), waiting_pile(facts, window)),
+        };
+        let mut it = Self { mechanism: Mechanism::NotSettled, rivals: Vec::new(), origin, calls, collector, parts };
+        let stacks = it.waiting_calls().map_or(0, |_| parts.stacks);
+        if stacks == 0 && matches!(it.origin, Origin::Suspects(_)) {
+            it.calls = working_pile(facts, window);
+        }
+        let by_gauges = facts.gc.is_known() && parts.share(parts.heap.saturating_add(stacks)) >= MIN_SHARE;
+        // A capture of the profile alone has no gauges.
+        let by_profile = !facts.gc.is_known() && culprit.is_some_and(|c| parts.share(c.growth.bytes) >= MIN_SHARE);
+        if !by_gauges && !by_profile {
+            return None;
+        }
+        it.mechanism = it.choose(facts, window);
+        it.rivals = it.rivals_of(facts, window);
+        Some(it)
+    }
+
+    fn choose(&self, facts: &'a Facts, window: &Window) -> Mechanism<'a> {
+        if let Some(huge) = HugeObjects::of(facts, self.parts.heap.min(self.parts.whole)) {
+            return Mechanism::HugeObjects(huge);
+        }
+        if self.collector.pace == Pace::Off && self.collector.marks == 0 {
+            return Mechanism::CollectorOff;
+        }
+        let at_work = self.bytes_per_call(window);
+        if self.waiting_calls().is_some() {
+            return match at_work.filter(|each| self.builds_more(*each)) {
+                Some(each) => Mechanism::CallsAtWork(each),
+                None => Mechanism::WaitingCalls,
+            };
+        }
+        let at_work = at_work.filter(|_| self.most_are_at_work() || self.larger().is_some_and(|l| l >= LARGER));
+        let limit = facts.target.limit_bytes.unwrap_or(u64::MAX);
+        let fits = self.collector.pace == Pace::BeyondTheLimit && self.collector.live_fits(limit);
+        // One mark alone proves nothing, and yet says which way it goes.
+        let seems_alive = self.collector.alive.is_some_and(|a| a >= ALIVE);
+        match (self.is_alive(), at_work) {
+            (Some(false), _) if fits => Mechanism::Headroom,
+            (Some(false), _) => Mechanism::NotSettled,
+            (_, Some(each)) if seems_alive || !fits || self.freed().is_some() => Mechanism::CallsAtWork(each),
+            _ if seems_alive => Mechanism::StaysAlive,
+            _ if fits => Mechanism::Headroom,
+            _ => Mechanism::NotSettled,
+        }
+    }
+
+    /// Whether calls that wait for the moment are not the matter, but what each of them builds: they end, since
+    /// what they hold is freed again, and it is more than it was, or a lot by itself.
+    fn builds_more(&self, each: u64) -> bool {
+        let more = match self.larger() {
+            Some(larger) if larger >= LARGER => true,
+            Some(larger) if larger <= AS_BEFORE => false,
+            _ => each >= LARGE_PER_CALL,
+        };
+        more && self.freed().is_some()
+    }
+
+    /// How many times as large as before the baseline an allocation of the culprit is, in the mean.
+    fn larger(&self) -> Option<f64> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let mean = |a: Amount| a.bytes as f64 / a.objects.max(1) as f64;
+        let before = Some(culprit.allocated_before).filter(|a| a.bytes >= MIN_BEFORE && a.objects > 0)?;
+        Some(mean(culprit.allocated) / mean(before))
+    }
+
+    fn most_are_at_work(&self) -> bool {
+        self.calls.as_ref().is_some_and(|c| c.working >= MIN_CALLS && c.part_at_work() >= MOST_CALLS)
+    }
+
+    /// Whether it may be a program that still loads.
+    pub(crate) fn may_be_its_start(&self) -> bool {
+        self.rivals.iter().any(|r| r.cause == ITS_START && r.told == Told::NotApart)
+    }
+
+    /// Whether the marks found alive what came in the window; `None` where they do not tell.
+    fn is_alive(&self) -> Option<bool> {
+        let alive = self.collector.alive.filter(|_| self.collector.marks >= MIN_MARKS)?;
+        if alive >= ALIVE {
+            return Some(true);
+        }
+        (alive <= GARBAGE).then_some(false)
+    }
+
+    /// Goroutines that wait for one kind of thing, came with the growth, and are as many as what it is made of.
+    fn waiting_calls(&self) -> Option<&Calls<'a>> {
+        let calls = self.calls.as_ref()?;
+        let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS && calls.part_waiting() >= MOST_CALLS)?;
+        // Where their stacks are the growth that is another finding.
+        if self.parts.stacks > self.parts.heap {
+            return None;
+        }
+        // Those that stand in their first function came with it, or were there before and have nothing to do with
+        // it. Who was called is a call: connections are kept from one to the next.
+        let are_calls = calls.called.saturating_mul(2) > calls.total;
+        if !are_calls && (calls.new? as f64) < waiting.count as f64 * MIN_NEW {
+            return None;
+        }
+        match &self.origin {
+            // What each waits with was allocated by it: at least one object each.
+            Origin::Profiled(c) => {
+                let objects = c.growth.objects as f64 / waiting.count as f64;
+                (objects >= MIN_OBJECTS).then_some(calls)
+            }
+            // Idle connections are in no function of the program.
+            Origin::Suspects(_) => {
+                (calls.called > 0 || calls.working > 0 || calls.total > waiting.count / 2).then_some(calls)
+            }
+        }
+    }
+
+    /// Objects that the heap has as many of as goroutines wait, and that are a good part of the growth: what they
+    /// hold, where no profile says it.
+    fn one_for_each(&self, facts: &Facts) -> Option<String> {
+        let waiting = self.calls.as_ref()?.waiting.as_ref()?.count;
+        let heap = facts.heap.as_ref()?;
+        let large = heap.large.iter().map(|l| (l.count, l.size, l.total_bytes()));
+        let all = large.chain(heap.classes.iter().map(|c| (c.objects, c.size, c.object_bytes())));
+        let fits = |n: u64| n as f64 >= waiting as f64 * MIN_OBJECTS && n <= waiting.saturating_mul(AT_MOST_EACH);
+        let (n, size, _) = all
+            .filter(|(n, _, total)| fits(*n) && self.parts.share(*total) >= MIN_SHARE)
+            .max_by_key(|(_, _, total)| *total)?;
+        Some(format!("the heap has {} of {}, and {} wait", plural(n, "object"), bytes(size), count(waiting)))
+    }
+
+    /// Bytes that each call in flight holds, if the growth may be that of calls in flight.
+    fn bytes_per_call(&self, window: &Window) -> Option<u64> {
+        let calls = self.calls.as_ref().filter(|c| c.total >= MIN_CALLS)?;
+        let bytes = match &self.origin {
+            Origin::Profiled(culprit) => culprit.growth.bytes,
+            Origin::Suspects(_) => self.parts.heap.min(self.parts.whole),
+        };
+        let each = bytes / calls.total.max(1);
+        (window.seconds() <= MAX_CALL_SECONDS && each >= MIN_BYTES_PER_CALL).then_some(each)
+    }
+
+    /// Part of what the culprit allocated since the baseline that was freed again, where that is worth a word.
+    fn freed(&self) -> Option<f64> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let (allocated, freed) = (culprit.allocated.bytes, culprit.allocated.minus(culprit.growth).bytes);
+        let part = freed as f64 / allocated.max(1) as f64;
+        (part >= FREED).then_some(part)
+    }
+
+    fn rivals_of(&self, facts: &Facts, window: &Window) -> Vec<Rival> {
+        let marks = self.collector.marks as u64;
+        let alive = self.collector.alive.filter(|a| marks >= MIN_MARKS as u64 && *a >= ALIVE);
+        let alive = alive.map(|a| {
+            format!(
+                "{} since the onset; the last found {} of the growth alive",
+                plural(marks, "collection"),
+                percent(a)
+            )
+        });
+        let garbage = Rival::tested(
+            "garbage that was not collected yet",
+            alive,
+            "a collection that ended in the growth would tell what of it is alive (a limit that leaves time for one, or GOMEMLIMIT)",
+        );
+        match &self.mechanism {
+            Mechanism::HugeObjects(_) | Mechanism::CollectorOff => Vec::new(),
+            Mechanism::Headroom => vec![self.rival_burst(facts)],
+            Mechanism::WaitingCalls => self.rivals_of_waiting(facts, garbage),
+            Mechanism::CallsAtWork(_) => vec![garbage, self.rival_leak(), self.rival_slow_calls()],
+            Mechanism::StaysAlive => {
+                let mut rivals = vec![garbage, self.rival_calls(), self.rival_start(facts, window)];
+                rivals.extend(self.rival_pile(facts, window));
+                rivals
+            }
+            Mechanism::NotSettled => self.all_that_is_left(garbage, window),
+        }
+    }
+
+    /// What is alive at once for the first time, against a heap that always breathes so.
+    fn rival_burst(&self, facts: &Facts) -> Rival {
+        let steady = self.collector.steady_marks;
+        let same = format!("the last {steady} collections each found about {} alive", bytes(facts.gc.heap_marked));
+        let told = (steady >= MIN_MARKS || self.is_alive() == Some(false)).then_some(same);
+        Rival::tested(
+            "memory that is alive and new (a burst of work, a leak)",
+            told,
+            "two collections that find the same alive",
+        )
+    }
+
+    /// What a waiting call allocated it may have dropped already.
+    fn rivals_of_waiting(&self, facts: &Facts, garbage: Rival) -> Vec<Rival> {
+        let freed_nothing =
+            || format!("{} since the onset freed nothing of it", plural(self.collector.marks as u64, "collection"));
+        match &self.origin {
+            Origin::Profiled(_) if self.freed().is_none() && self.collector.marks > 0 => {
+                vec![Rival::ruled_out(garbage.cause, freed_nothing())]
+            }
+            Origin::Profiled(_) => vec![garbage],
+            Origin::Suspects(_) => vec![Rival::tested(
+                "memory that others hold, while these wait",
+                self.one_for_each(facts),
+                "who allocated it: a memory profile",
+            )],
+        }
+    }
+
+    fn rival_leak(&self) -> Rival {
+        let freed = self.freed().map(|part| {
+            format!(
+                "{} of what was allocated there since the baseline was freed again: calls that end give it back",
+                percent(part)
+            )
+        });
+        Rival::tested(
+            "a leak that calls leave behind",
+            freed,
+            "whether it is freed when the calls end: the same site after the load has gone",
+        )
+    }
+
+    /// Calls that hold no more than they always did, and longer.
+    fn rival_slow_calls(&self) -> Rival {
+        let told = match (self.larger(), &self.calls) {
+            (Some(larger), _) if larger >= LARGER => {
+                Some(format!("an allocation there is {larger:.1} times as large as before"))
+            }
+            (_, Some(calls)) if self.most_are_at_work() => {
+                Some(format!("{} of {} calls in flight are at work", count(calls.working), count(calls.total)))
+            }
+            _ => None,
+        };
+        Rival::tested(
+            "calls that take longer (a slow dependency), each with what it always held",
+            told,
+            "how much a call held before the growth",
+        )
+    }
+
+    fn rival_calls(&self) -> Rival {
+        let few = match &self.calls {
+            // What they could hold each would be nothing to speak of; or they are idle workers.
+            Some(calls) if self.parts.heap / calls.total.max(1) >= MIN_BYTES_PER_CALL && calls.called > 0 => None,
+            Some(calls) => {
+                Some(format!("{} goroutines are there, and hold little each, or wait for work", count(calls.total)))
+            }
+            None => Some("hardly a call is in flight there".to_owned()),
+        };
+        Rival::tested("calls in flight that hold a copy each", few, "who holds the objects: the heap's references")
+    }
+
+    /// A program that loads what it needs keeps all of it, and would stop.
+    fn rival_start(&self, facts: &Facts, window: &Window) -> Rival {
+        let rested = rested(facts, window);
+        let told = (rested >= RESTED_SECONDS).then(|| format!("it had been at rest for {} before", seconds(rested)));
+        let told = told.or_else(|| self.by_another(facts));
+        Rival::tested(ITS_START, told, "how large it is once it has started: with a larger limit, or where it lives")
+    }
+
+    /// The culprit's allocations are those of other goroutines than the first, which starts the program.
+    fn by_another(&self, facts: &Facts) -> Option<String> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let outermost = facts.profile.sites.get(culprit.site)?.stack.iter().rev().filter_map(|i| frame(facts, *i));
+        let first = outermost.map(|f| f.function.as_str()).find(|f| !f.starts_with("runtime."))?;
+        let starts = first == "main.main" || first.ends_with(".init") || first.contains(".init.");
+        (!starts).then(|| {
+            format!("it is allocated by goroutines that begin in {first}, and not by the one that starts the program")
+        })
+    }
+
+    /// Goroutines elsewhere that came with the growth, wait, and are as many as its objects: they may hold what
+    /// others have built for them.
+    fn rival_pile(&self, facts: &Facts, window: &Window) -> Option<Rival> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let pile = waiting_pile(facts, window)?;
+        let waiting = pile.waiting.as_ref()?;
+        let came = pile.new.is_some_and(|new| new as f64 >= waiting.count as f64 * MIN_NEW);
+        let each = culprit.growth.objects as f64 / waiting.count as f64;
+        let bytes_each = culprit.growth.bytes / waiting.count.max(1);
+        (came && each >= MIN_OBJECTS && bytes_each >= MIN_HELD).then(|| {
+            Rival::open(
+                "goroutines that wait, and hold it",
+                format!(
+                    "{} goroutines in {} wait for {} and came with the growth: see whether they hold what {} makes",
+                    count(waiting.count),
+                    pile.of.function,
+                    waiting.wait.what(),
+                    culprit.frame.function
+                ),
+            )
+        })
+    }
+
+    fn all_that_is_left(&self, garbage: Rival, window: &Window) -> Vec<Rival> {
+        let mut out = Vec::new();
+        if self.is_alive() == Some(false) {
+            out.push(Rival::open(
+                "garbage that comes faster than it is collected",
+                "the collector's share of the processors",
+            ));
+        } else {
+            out.push(garbage);
+            out.push(Rival::open(
+                "objects that stay reachable (a leak)",
+                "who holds them: the heap's references; or a second collection in the growth",
+            ));
+        }
+        if window.seconds() <= MAX_CALL_SECONDS && self.calls.as_ref().is_some_and(|c| c.total >= MIN_CALLS) {
+            out.push(Rival::open(
+                "calls in flight",
+                "how many are at work and how many wait is mixed, or not enough came with the growth",
+            ));
+        }
+        out
+    }
+}

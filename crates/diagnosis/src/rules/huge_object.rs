@@ -1,0 +1,98 @@
+//! One object, or a few, that are most of the growth. The page: `huge-object.md`.
+
+use super::rule::{Case, Rule, RuleInfo};
+use crate::facts::Facts;
+use crate::finding::{Evidence, Finding, Source};
+use crate::findings::Findings;
+use crate::growth::Growth;
+use crate::heap_cause::{HeapCause, Mechanism, Origin};
+use crate::large_objects::HugeObjects;
+use crate::sentence::{growth as growth_of, level, look_for_change, place};
+use crate::site_certainty::of_origin;
+use crate::subject::Subject;
+use crate::units::{bytes, percent, plural};
+use crate::window::Window;
+
+/// The rule.
+pub(super) struct HugeObject;
+
+impl Rule for HugeObject {
+    const INFO: RuleInfo = RuleInfo {
+        code: "huge-object",
+        title: "a few huge objects are most of the growth",
+        doc: include_str!("huge-object.md"),
+    };
+
+    fn check(case: &Case<'_>, out: &mut Findings) {
+        if let (Some(w), Some(heap)) = (case.window, case.heap)
+            && let Mechanism::HugeObjects(huge) = &heap.mechanism
+        {
+            out.found(Some(find(case.facts, case.growth, w, heap, huge)));
+        }
+    }
+}
+
+fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: &HugeObjects<'_>) -> Finding {
+    let (subject, site, by) = match &heap.origin {
+        Origin::Profiled(c) => (Subject::site(&c.frame), Some(c.site), format!(", allocated in {}", place(&c.frame))),
+        Origin::Suspects(s) => match s.first() {
+            Some(s) => (
+                Subject::site(s.at),
+                None,
+                format!("; which line allocated is not recorded, a suspect is {}", s.text()),
+            ),
+            None => (Subject::Process, None, "; which line allocated is not recorded".to_owned()),
+        },
+    };
+    let what = what(huge);
+    let share = percent((huge.total() as f64 / w.growth().max(1) as f64).min(1.0));
+    let title = match (huge.sizes.len(), huge.grown_by_copying) {
+        (1, _) => "one huge object",
+        (_, true) => "one buffer that grows by copying: old and new are there at once",
+        _ => "a few huge objects",
+    };
+    let running = facts.heap.as_ref().is_some_and(|h| h.running);
+    let source = if running { Source::Estimated } else { Source::Exact };
+    let function = match &heap.origin {
+        Origin::Profiled(c) => c.frame.function.as_str(),
+        Origin::Suspects(s) => s.first().map_or("the program", |s| s.at.function.as_str()),
+    };
+    Finding {
+        code: HugeObject::INFO.code,
+        subject,
+        level: level(facts, w.end_bytes),
+        title: title.into(),
+        sentence: format!(
+            "{what} {} {share} of {}{by}.",
+            if huge.sizes.len() == 1 { "is" } else { "are" },
+            growth_of(facts, w)
+        ),
+        factors: of_origin(facts, growth, w, heap),
+        rivals: heap.rivals.clone(),
+        evidence: vec![Evidence { text: format!("by the heap's span table: {what}"), source }],
+        cure: if huge.grown_by_copying {
+            format!(
+                "Bound what {function} collects in one buffer: read it in pieces, or make it as large as it must be from the start, so that it is not copied as it grows."
+            )
+        } else {
+            format!("Bound the size of what {function} makes in one piece, or work through it in pieces.")
+        },
+        site,
+        do_now: vec![
+            look_for_change(facts, w),
+            ("Bound the input: refuse what is larger than what the limit holds".into(), String::new()),
+        ],
+    }
+}
+
+/// `one object of 800 MB`, `3 objects of 25.8 MB to 40.3 MB`.
+fn what(huge: &HugeObjects<'_>) -> String {
+    let kind = match &huge.kind.element {
+        Some(element) => format!(" ({element})"),
+        None if huge.kind.noscan => " without pointers".to_owned(),
+        None => String::new(),
+    };
+    let (largest, smallest) = (huge.largest(), huge.sizes.last().copied().unwrap_or(0));
+    let sizes = if smallest == largest { bytes(largest) } else { format!("{} to {}", bytes(smallest), bytes(largest)) };
+    format!("{} of {sizes}{kind}", plural(huge.sizes.len() as u64, "object"))
+}

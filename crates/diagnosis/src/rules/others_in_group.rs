@@ -1,0 +1,176 @@
+//! Growth that is not the process's: others count against its limit. The page: `others-in-group.md`.
+
+use super::rule::{Case, Rule, RuleInfo};
+use crate::facts::{Neighbour, Reason};
+use crate::finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
+use crate::findings::Findings;
+use crate::rival::Rival;
+use crate::sentence::service;
+use crate::subject::Subject;
+use crate::thresholds::others_in_group::{MAX_NAMED, MAX_PIDS, MIN_BYTES, MIN_SHARE};
+use crate::units::{bytes, count, percent};
+
+/// The rule.
+pub(super) struct OthersInGroup;
+
+impl Rule for OthersInGroup {
+    const INFO: RuleInfo = RuleInfo {
+        code: "others-in-group",
+        title: "not this process: others fill the group",
+        doc: include_str!("others-in-group.md"),
+    };
+
+    fn check(case: &Case<'_>, out: &mut Findings) {
+        out.found(find(case));
+    }
+}
+
+/// What others have.
+struct Others {
+    /// Share of the growth; of what is used, where nothing grew.
+    share: f64,
+    /// Bytes of it.
+    bytes: u64,
+    /// Whether it is growth.
+    grew: bool,
+}
+
+/// By the timeline, which has the group's use and the process's own at each moment; where nothing grew, by what is
+/// used at the end.
+fn others(case: &Case<'_>) -> Option<Others> {
+    if let Some(parts) = case.parts {
+        return Some(Others { share: parts.share(parts.others), bytes: parts.others, grew: true });
+    }
+    let facts = case.facts;
+    let near = facts.capture.reason == Reason::OomKill || facts.capture.reason == Reason::Forecast;
+    let usage = facts.timeline.samples.iter().rev().map(|s| s.usage_bytes).find(|n| *n > 0)?;
+    let own = facts
+        .rss
+        .map(|r| r.rss)
+        .or_else(|| facts.timeline.samples.iter().rev().map(|s| s.rss_bytes).find(|n| *n > 0))?;
+    let bytes = usage.saturating_sub(own);
+    near.then_some(Others { share: bytes as f64 / usage as f64, bytes, grew: false })
+}
+
+fn find(case: &Case<'_>) -> Option<Finding> {
+    let facts = case.facts;
+    let others = others(case).filter(|o| o.share >= MIN_SHARE && o.bytes >= MIN_BYTES)?;
+    let neighbours = facts.neighbours.as_ref().filter(|n| n.rss_bytes >= others.bytes / 2);
+    let named: Vec<String> =
+        neighbours.map(|n| n.others.iter().take(MAX_NAMED).map(name).collect()).unwrap_or_default();
+    let children = neighbours.is_some_and(|n| n.others.first().is_some_and(|o| o.children * 2 > o.processes));
+    let who = if named.is_empty() {
+        "who they are was not seen (other processes, or kernel memory: sockets, page tables, tmpfs)".to_owned()
+    } else {
+        named.join(", ")
+    };
+    let own = facts.rss.map_or_else(String::new, |r| format!("; {} itself holds {}", service(facts), bytes(r.rss)));
+    let end = if facts.capture.reason == Reason::OomKill { ", and the kernel killed it for that" } else { "" };
+    let what = match (others.grew, case.window) {
+        (true, Some(w)) => format!("{} of the {} by which its group grew", percent(others.share), bytes(w.growth())),
+        _ => format!("{} of what its group uses ({})", percent(others.share), bytes(others.bytes)),
+    };
+    let title = if children {
+        "not this process: its children fill the group"
+    } else {
+        "not this process: others fill the group"
+    };
+    Some(Finding {
+        code: OthersInGroup::INFO.code,
+        subject: Subject::Process,
+        level: if facts.capture.reason == Reason::OomKill { Level::Critical } else { Level::Warning },
+        title: title.into(),
+        sentence: format!("{what} is not {}'s own: {who}{own}{end}.", service(facts)),
+        factors: vec![ConfidenceFactor {
+            name: "share that is not the process's own",
+            value: others.share.min(1.0).sqrt(),
+        }],
+        rivals: vec![Rival::tested(
+            "kernel memory of the process itself (sockets, page tables)",
+            (!named.is_empty()).then(|| "other processes of the group hold it".to_owned()),
+            "the group's memory.stat, and its processes (cgroup.procs)",
+        )],
+        evidence: neighbours
+            .map(|n| Evidence {
+                text: format!("other processes in {} hold {} together", n.group, bytes(n.rss_bytes)),
+                source: Source::Exact,
+            })
+            .into_iter()
+            .collect(),
+        cure: if children {
+            "Bound how many children it starts at a time, and what each may use; or give them a group of their own."
+                .into()
+        } else {
+            "Give the others a group of their own, or a limit; this process needs no change.".into()
+        },
+        site: None,
+        do_now: Vec::new(),
+    })
+}
+
+/// `12 python3 hold 115 MB (children of this process; pids 41, 42, ...)`.
+fn name(n: &Neighbour) -> String {
+    let children = if n.children * 2 > n.processes { "children of this process; " } else { "" };
+    let pids: Vec<String> = n.pids.iter().take(MAX_PIDS).map(i32::to_string).collect();
+    let more = if n.processes > pids.len() as u64 { ", ..." } else { "" };
+    let word = if pids.len() == 1 { "pid" } else { "pids" };
+    format!(
+        "{} {} {} {} ({children}{word} {}{more})",
+        count(n.processes),
+        n.name,
+        if n.processes == 1 { "holds" } else { "hold" },
+        bytes(n.rss_bytes),
+        pids.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::diagnose;
+    use crate::facts::{Facts, Neighbours, Rss, Sample};
+
+    #[test]
+    fn children_that_fill_the_group_are_named() {
+        let mut facts =
+            Facts { rss: Some(Rss { rss: 84_000_000, anon: 80_000_000, ..Rss::default() }), ..Facts::default() };
+        facts.capture.reason = Reason::OomKill;
+        facts.target.service = "runner".into();
+        let sample = |i: u64| Sample {
+            t_ms: i * 100,
+            usage_bytes: 90_000_000 + i * 1_150_000,
+            rss_bytes: 84_000_000,
+            ..Sample::default()
+        };
+        facts.timeline.samples = (0..=100).map(sample).collect();
+        let python = Neighbour {
+            name: "python3".into(),
+            processes: 12,
+            children: 12,
+            pids: vec![41, 42, 43, 44, 45, 46, 47, 48],
+            rss_bytes: 115_000_000,
+        };
+        facts.neighbours = Some(Neighbours {
+            group: "/svc".into(),
+            others: vec![python],
+            rss_bytes: 115_000_000,
+            ..Neighbours::default()
+        });
+        let d = diagnose(&facts);
+        let v = d.verdict().unwrap();
+        assert_eq!((v.code, v.title.as_str()), ("others-in-group", "not this process: its children fill the group"));
+        assert!(
+            v.sentence.contains("12 python3 hold 115 MB (children of this process; pids 41, 42, 43, ...)"),
+            "{}",
+            v.sentence
+        );
+        assert!(v.confidence() > 0.9);
+        // Not seen: the sentence stands, and is less sure.
+        facts.neighbours = None;
+        let d = diagnose(&facts);
+        assert!(d.verdict().is_some_and(|v| v.code == "others-in-group" && v.confidence() <= crate::UNTESTED));
+        // Its own growth.
+        facts.timeline.samples.iter_mut().for_each(|s| s.rss_bytes = s.usage_bytes);
+        assert!(diagnose(&facts).findings.iter().all(|f| f.code != "others-in-group"));
+    }
+}

@@ -1,0 +1,234 @@
+//! Goroutines that wait, and hold what grew. The page: `waiting-calls.md`.
+
+use super::rule::{Case, Rule, RuleInfo};
+use crate::calls::{Calls, Waiting};
+use crate::facts::{Facts, Frame, Group};
+use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
+use crate::findings::Findings;
+use crate::growth::Growth;
+use crate::heap_cause::{HeapCause, Mechanism, Origin};
+use crate::owner::{frame, is_standard_library};
+use crate::sentence::{growth as growth_of, level, never_touched, place};
+use crate::site_certainty::of_origin;
+use crate::subject::Subject;
+use crate::suspects::program_frame;
+use crate::thresholds::waiting_calls::MAX_HOLDERS;
+use crate::units::{bytes, count, percent, plural, seconds};
+use crate::wait_cures::cure;
+use crate::waits::{Doing, Wait, doing};
+use crate::window::Window;
+
+/// The rule.
+pub(super) struct WaitingCalls;
+
+impl Rule for WaitingCalls {
+    const INFO: RuleInfo = RuleInfo {
+        code: "waiting-calls",
+        title: "goroutines wait, and hold what grew",
+        doc: include_str!("waiting-calls.md"),
+    };
+
+    fn check(case: &Case<'_>, out: &mut Findings) {
+        if let (Some(w), Some(heap)) = (case.window, case.heap) {
+            out.found(find(case.facts, case.growth, w, heap));
+        }
+    }
+}
+
+fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
+    let calls = heap.calls.as_ref().filter(|_| heap.mechanism == Mechanism::WaitingCalls)?;
+    let waiting = calls.waiting.as_ref()?;
+    let at = waits_at(facts, waiting.group).unwrap_or(calls.of);
+    let (subject, site) = match &heap.origin {
+        Origin::Profiled(c) => (Subject::site(&c.frame), Some(c.site)),
+        Origin::Suspects(_) => (Subject::site(at), None),
+    };
+    let holders = holders(facts, waiting);
+    Some(Finding {
+        code: WaitingCalls::INFO.code,
+        subject,
+        level: level(facts, w.end_bytes),
+        title: format!("calls wait for {}, and hold what grew", waiting_for(waiting)),
+        sentence: sentence(facts, w, heap, calls, waiting, at),
+        factors: factors(facts, growth, w, heap, calls, waiting),
+        rivals: heap.rivals.clone(),
+        evidence: evidence(facts, w, heap, calls, waiting, &holders),
+        cure: cure(waiting.wait, &at.function, !holders.is_empty()),
+        site,
+        do_now: do_now(calls, waiting, at),
+    })
+}
+
+/// What they wait for: that it is one thing for all of them, and that no deadline is set, only where that was
+/// read.
+fn waiting_for(waiting: &Waiting<'_>) -> String {
+    let what = waiting.wait.what();
+    let group = waiting.group;
+    let almost_all = |n: u64| n >= group.count.saturating_sub(group.count / 10) && group.count > 0;
+    match (waiting.wait, group.waits_on, group.no_deadline) {
+        (Wait::Io, _, Some(without)) if almost_all(without) => format!("{what} without a deadline"),
+        (Wait::Mutex, Some(on), _) if almost_all(on.most) => "one mutex".to_owned(),
+        (Wait::RwMutex, Some(on), _) if almost_all(on.most) => "one read-write lock".to_owned(),
+        (Wait::ChanSend, Some(on), _) if almost_all(on.most) => "somebody to receive from one channel".to_owned(),
+        (Wait::ChanReceive, Some(on), _) if almost_all(on.most) => "somebody to send to one channel".to_owned(),
+        _ => what.to_owned(),
+    }
+}
+
+/// The innermost frame of the program in the largest group of them.
+fn waits_at<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
+    program_frame(facts, group)
+}
+
+fn sentence(
+    facts: &Facts,
+    w: &Window,
+    heap: &HeapCause<'_>,
+    calls: &Calls<'_>,
+    waiting: &Waiting<'_>,
+    at: &Frame,
+) -> String {
+    let who = format!(
+        "{} of {} calls of {} wait for {} in {}",
+        count(waiting.count),
+        count(calls.total),
+        calls.of.function,
+        waiting_for(waiting),
+        place(at)
+    );
+    match &heap.origin {
+        Origin::Profiled(c) => format!(
+            "{who}; what they hold was allocated in {}: {} of {}, about {} each.",
+            place(&c.frame),
+            percent((c.growth.bytes as f64 / w.growth().max(1) as f64).min(1.0)),
+            growth_of(facts, w),
+            bytes(c.growth.bytes / calls.total.max(1))
+        ),
+        Origin::Suspects(_) => format!(
+            "{who}, and came with {}: about {} each, stacks included, if all of it is theirs. Which line allocated it is not recorded.",
+            growth_of(facts, w),
+            bytes(w.growth() / calls.total.max(1))
+        ),
+    }
+}
+
+fn factors(
+    facts: &Facts,
+    growth: &Growth,
+    w: &Window,
+    heap: &HeapCause<'_>,
+    calls: &Calls<'_>,
+    waiting: &Waiting<'_>,
+) -> Vec<ConfidenceFactor> {
+    let calls_for_certain = calls.called as f64 / calls.total.max(1) as f64;
+    let new = (calls.new.unwrap_or(0) as f64 / waiting.count.max(1) as f64).max(calls_for_certain);
+    let mut out = match &heap.origin {
+        Origin::Profiled(_) => of_origin(facts, growth, w, heap),
+        // The pile itself is the suspect.
+        Origin::Suspects(_) => vec![ConfidenceFactor { name: "no profile says who allocated", value: 0.8 }],
+    };
+    out.push(ConfidenceFactor {
+        name: "share of the calls that wait for the same",
+        value: calls.part_waiting().sqrt(),
+    });
+    out.push(ConfidenceFactor {
+        name: "goroutines that came with the growth, or are inside a call, for each that waits",
+        value: new.min(1.0).sqrt(),
+    });
+    out
+}
+
+fn evidence(
+    facts: &Facts,
+    w: &Window,
+    heap: &HeapCause<'_>,
+    calls: &Calls<'_>,
+    waiting: &Waiting<'_>,
+    holders: &[String],
+) -> Vec<Evidence> {
+    let exact = |text: String| Evidence { text, source: Source::Exact };
+    let mut out = vec![exact(format!(
+        "{} of {}: {} at work, {} waiting ({})",
+        plural(calls.total, "goroutine"),
+        calls.of.function,
+        count(calls.working),
+        count(waiting.count),
+        waiting.group.why()
+    ))];
+    if let Some(new) = calls.new {
+        out.push(exact(format!("{} came in the window", plural(new, "goroutine"))));
+    }
+    if let Origin::Profiled(c) = &heap.origin {
+        out.push(Evidence {
+            text: format!(
+                "{} from {} in use, {} for each that waits",
+                plural(c.current.objects, "object"),
+                c.frame.function,
+                objects_each(c.growth.objects, waiting.count)
+            ),
+            source: Source::Sampled,
+        });
+    }
+    if let Some(oldest) = oldest_wait(facts, waiting.wait) {
+        out.push(exact(format!("one of them has waited for {} at least", seconds(oldest as f64 / 1e3))));
+    }
+    out.extend(never_touched(facts, w).map(exact));
+    out.extend(holders.iter().map(|text| Evidence { text: text.clone(), source: Source::Estimated }));
+    out
+}
+
+/// `1.0`, `12`.
+fn objects_each(objects: u64, waiting: u64) -> String {
+    let each = objects as f64 / waiting.max(1) as f64;
+    if each < 10.0 { format!("{each:.1}") } else { format!("{each:.0}") }
+}
+
+/// Milliseconds that the oldest has waited at least, as far as a collection has seen it wait.
+fn oldest_wait(facts: &Facts, wait: Wait) -> Option<u64> {
+    let groups = facts.goroutines.groups.iter().filter(|g| doing(facts, g) == Doing::Waiting(wait));
+    groups.map(|g| g.oldest_wait_ms).max().filter(|ms| *ms > 0)
+}
+
+/// Who may hold the lock: few goroutines that are inside another method of the type whose method waits for it,
+/// and do not wait for it themselves. Go's mutexes record no owner, so that this is inference.
+fn holders(facts: &Facts, waiting: &Waiting<'_>) -> Vec<String> {
+    if !waiting.wait.is_lock() {
+        return Vec::new();
+    }
+    let module = &facts.target.module.path;
+    let locks = waiting.group.stack.iter().filter_map(|i| frame(facts, *i));
+    let Some(receiver) =
+        locks.filter(|f| !is_standard_library(&f.function, module)).find_map(|f| receiver(&f.function))
+    else {
+        return Vec::new();
+    };
+    let waits = |g: &&Group| doing(facts, g) == Doing::Waiting(waiting.wait);
+    let others = facts.goroutines.groups.iter().filter(|g| !waits(g));
+    let inside = others.filter_map(|g| {
+        let at =
+            g.stack.iter().filter_map(|i| frame(facts, *i)).find(|f| self::receiver(&f.function) == Some(receiver))?;
+        Some(format!("{} in {} may hold it ({})", plural(g.count, "goroutine"), place(at), g.why()))
+    });
+    inside.take(MAX_HOLDERS).collect()
+}
+
+/// `main.(*cache)` of `main.(*cache).store`.
+fn receiver(function: &str) -> Option<&str> {
+    let end = function.find(')')?;
+    function.get(..=end).filter(|r| r.contains(".(*"))
+}
+
+fn do_now(calls: &Calls<'_>, waiting: &Waiting<'_>, at: &Frame) -> Vec<(String, String)> {
+    let mut out = vec![(
+        format!("Restart the instances in which many goroutines wait in {}", at.function),
+        "it frees what they hold, and fills again until the cause is gone".to_owned(),
+    )];
+    out.push((
+        format!("Let fewer calls of {} in: shed load, cut the callers' retries", calls.of.function),
+        "each that waits holds memory until it ends".to_owned(),
+    ));
+    if waiting.wait == Wait::Io {
+        out.push(("Look at the other end: who does not answer, and since when".to_owned(), String::new()));
+    }
+    out
+}

@@ -1,0 +1,88 @@
+//! Parts of sentences that several rules share.
+
+use crate::facts::{Facts, Frame, Reason};
+use crate::finding::Level;
+use crate::thresholds::heap_growth::NEAR_LIMIT;
+use crate::units::{bytes, seconds, short};
+use crate::window::Window;
+
+/// `main.build (svc/server.go:71)`.
+pub(crate) fn place(at: &Frame) -> String {
+    format!("{} ({}:{})", at.function, short(&at.file), at.line)
+}
+
+/// The service, or what to say without a name.
+pub(crate) fn service(facts: &Facts) -> &str {
+    if facts.target.service.is_empty() { "the process" } else { &facts.target.service }
+}
+
+/// `the 704 MB by which svc grew in 3.7 s, then the kernel killed it`.
+pub(crate) fn growth(facts: &Facts, w: &Window) -> String {
+    format!(
+        "the {} by which {} grew in {}{}",
+        bytes(w.growth()),
+        service(facts),
+        seconds(w.seconds()),
+        ending(facts, w)
+    )
+}
+
+/// How it ended, with how long it had stood at its limit.
+pub(crate) fn ending(facts: &Facts, w: &Window) -> String {
+    let stood = match w.stood_ms {
+        0 => String::new(),
+        ms => format!("; it stood at its limit for {}", seconds(ms as f64 / 1e3)),
+    };
+    let end = match facts.capture.reason {
+        Reason::OomKill => ", then the kernel killed it",
+        Reason::Killed => ", then it was killed",
+        _ => "",
+    };
+    format!("{stood}{end}")
+}
+
+/// How much it hurts: the end has come, or is near.
+pub(crate) fn level(facts: &Facts, end_bytes: u64) -> Level {
+    let killed = facts.capture.reason == Reason::OomKill;
+    let near = facts.target.limit_bytes.is_some_and(|l| end_bytes as f64 > l as f64 * NEAR_LIMIT);
+    if killed || near { Level::Critical } else { Level::Warning }
+}
+
+/// Seconds for which it had been watched at rest before it grew.
+pub(crate) fn rested(facts: &Facts, w: &Window) -> f64 {
+    let first = facts.timeline.samples.first().map_or(w.onset_ms, |s| s.t_ms);
+    w.onset_ms.saturating_sub(first) as f64 / 1e3
+}
+
+/// What to do first: look for what changed. Memory would be back where it was only if it had been at rest there:
+/// a program that still loads has no such place (seen: "memory would stay at 43.9 MB" of one that died in its
+/// start).
+pub(crate) fn look_for_change(facts: &Facts, w: &Window) -> (String, String) {
+    let what = "a release, a configuration, data published by an admin platform";
+    if rested(facts, w) >= RESTED_SECONDS {
+        let text = format!("Look for what changed just before the growth: {what}; revert it");
+        (text, format!("memory would stay at about {}", bytes(w.start_bytes)))
+    } else {
+        (format!("Look for what is new in this start: {what}"), "it was never seen at rest".to_owned())
+    }
+}
+
+/// Whoever was at rest for so long had started.
+pub(crate) const RESTED_SECONDS: f64 = 1.0;
+
+/// What is in use is more than what can be resident where pages were never touched: that is said.
+pub(crate) fn never_touched(facts: &Facts, w: &Window) -> Option<String> {
+    let resident = facts.rss.map_or(w.end_bytes, |r| r.rss.saturating_add(r.swap));
+    let beyond = facts.gc.heap_in_use.checked_sub(resident).filter(|b| *b > resident / 20)?;
+    Some(format!(
+        "the heap has {} in use and the process at most {} resident: {} of it was never touched",
+        bytes(facts.gc.heap_in_use),
+        bytes(resident),
+        bytes(beyond)
+    ))
+}
+
+/// A value for GOMEMLIMIT, in MiB, that leaves a tenth of the limit for what the runtime does not count.
+pub(crate) fn memory_limit_for(limit: u64) -> String {
+    format!("{}MiB", (limit / 10 * 9) >> 20)
+}

@@ -1,0 +1,242 @@
+//! Who may have allocated, where no profile says so: goroutines that were in an allocation, at work, or wait in
+//! great numbers, by the function of the program that they are in. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::calls::{Calls, Waiting, new_goroutines};
+use crate::facts::{Facts, Frame, Group};
+use crate::growth::Culprit;
+use crate::owner::{frame, is_standard_library, owning_frame};
+use crate::thresholds::unprofiled_heap::{ALLOCATING, AT_WORK, MAX_SUSPECTS, MIN_WAITING, WAITING};
+use crate::units::{count, plural, short};
+use crate::waits::{Doing, Wait, doing};
+use crate::window::Window;
+
+/// Why a function is suspected. In the order of suspicion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Why {
+    /// In an allocation at that moment.
+    Allocating,
+    /// At work there.
+    AtWork,
+    /// Waiting there in great numbers.
+    Waiting(Wait),
+}
+
+/// A function under suspicion.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Suspect<'a> {
+    /// The frame of the program in which they are.
+    pub(crate) at: &'a Frame,
+    /// How many goroutines.
+    pub(crate) count: u64,
+    /// Why.
+    pub(crate) why: Why,
+    /// Whether a stack was reconstructed without registers.
+    pub(crate) approximate: bool,
+    /// How far it is believed, 0 to 1, beside the others.
+    pub(crate) weight: f64,
+}
+
+impl Suspect<'_> {
+    /// `main.fill (svc/main.go:4): 1 goroutine was allocating there`.
+    pub(crate) fn text(&self) -> String {
+        let goroutines = plural(self.count, "goroutine");
+        let what = match self.why {
+            Why::Allocating => format!("{goroutines} allocating there at that moment"),
+            Why::AtWork => format!("{goroutines} at work there at that moment"),
+            Why::Waiting(wait) => format!("{} goroutines there wait for {}", count(self.count), wait.what()),
+        };
+        format!("{} ({}:{}): {what}", self.at.function, short(&self.at.file), self.at.line)
+    }
+}
+
+/// Functions of the runtime that a goroutine is in while it allocates, or pays for it.
+const ALLOCATION: [&str; 13] = [
+    "runtime.mallocgc",
+    "runtime.newobject",
+    "runtime.growslice",
+    "runtime.makeslice",
+    "runtime.mapassign",
+    "runtime.gcAssistAlloc",
+    "runtime.concatstring",
+    "runtime.slicebytetostring",
+    "runtime.stringtoslicebyte",
+    "runtime.rawbyteslice",
+    "runtime.memclrNoHeapPointers",
+    "runtime.(*mcache).",
+    "internal/runtime/maps.",
+];
+
+/// Suspects, the likeliest first. `window` is the growth, if memory grew.
+pub(crate) fn suspects<'a>(facts: &'a Facts, window: Option<&Window>) -> Vec<Suspect<'a>> {
+    let mut by: BTreeMap<(Why, &Frame), Suspect<'a>> = BTreeMap::new();
+    for group in &facts.goroutines.groups {
+        let Some(at) = program_frame(facts, group) else { continue };
+        let why = match doing(facts, group) {
+            Doing::Working if is_allocating(facts, group) => Why::Allocating,
+            Doing::Working => Why::AtWork,
+            Doing::Waiting(wait) => Why::Waiting(wait),
+        };
+        let one = Suspect { at, count: 0, why, approximate: false, weight: 0.0 };
+        let known = by.entry((why, at)).or_insert(one);
+        known.count = known.count.saturating_add(group.count);
+        known.approximate |= group.approximate;
+    }
+    let mut all: Vec<Suspect<'a>> = by.into_values().collect();
+    all.retain(|s| !matches!(s.why, Why::Waiting(_)) || s.count >= MIN_WAITING);
+    weigh(&mut all, window.and_then(|w| new_goroutines(facts, w)));
+    all.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.why.cmp(&b.why)).then(a.at.cmp(b.at)));
+    all.truncate(MAX_SUSPECTS);
+    all
+}
+
+/// Those that are at work share what is believed of them by their numbers; those that wait are believed where
+/// they came with the growth.
+fn weigh(all: &mut [Suspect<'_>], new: Option<u64>) {
+    let at_work: u64 = all.iter().filter(|s| s.why == Why::AtWork || s.why == Why::Allocating).map(|s| s.count).sum();
+    let allocating: u64 = all.iter().filter(|s| s.why == Why::Allocating).map(|s| s.count).sum();
+    for suspect in all {
+        let part = |of: u64| suspect.count as f64 / of.max(1) as f64;
+        suspect.weight = match suspect.why {
+            Why::Allocating => ALLOCATING * part(allocating),
+            Why::AtWork if allocating > 0 => AT_WORK * part(at_work) / 2.0,
+            Why::AtWork => AT_WORK * part(at_work),
+            Why::Waiting(_) => {
+                let came = new.map_or(0.0, |new| (new as f64 / suspect.count.max(1) as f64).min(1.0));
+                WAITING * came
+            }
+        };
+    }
+}
+
+/// The largest pile of goroutines that wait for one kind of thing in one function of the program, as calls of it.
+/// Idle connections of a server or a client have none of the program on their stacks; they are a pile of whoever
+/// started the server.
+pub(crate) fn waiting_pile<'a>(facts: &'a Facts, window: &Window) -> Option<Calls<'a>> {
+    let mut by: BTreeMap<(Wait, &Frame), (u64, &Group)> = BTreeMap::new();
+    for group in &facts.goroutines.groups {
+        let (Doing::Waiting(wait), Some(at)) = (doing(facts, group), program_frame(facts, group)) else { continue };
+        if !is_own(facts, at) {
+            continue;
+        }
+        let known = by.entry((wait, at)).or_insert((0, group));
+        known.0 = known.0.saturating_add(group.count);
+        if group.count > known.1.count {
+            known.1 = group;
+        }
+    }
+    let ((wait, at), (most, group)) = by.into_iter().max_by_key(|(_, (n, _))| *n)?;
+    let calls = Calls::of(facts, at, window);
+    let (waiting, total) = (Some(Waiting { wait, count: most, group }), calls.total.max(most));
+    (most >= MIN_WAITING).then_some(Calls { waiting, total, ..calls })
+}
+
+/// Calls that wait in a function whose closures allocated what a culprit has: who starts a goroutine for a part of
+/// its work, and waits for it.
+pub(crate) fn family<'a>(facts: &'a Facts, culprit: &Culprit, window: &Window) -> Option<Calls<'a>> {
+    let pile = waiting_pile(facts, window)?;
+    let site = facts.profile.sites.get(culprit.site)?;
+    let mut way = site.stack.iter().filter_map(|i| frame(facts, *i));
+    let is_closure =
+        |f: &Frame| f.function.strip_prefix(pile.of.function.as_str()).is_some_and(|rest| rest.starts_with(".func"));
+    way.any(is_closure).then_some(pile)
+}
+
+/// The function of the program in which most goroutines are at work.
+pub(crate) fn working_pile<'a>(facts: &'a Facts, window: &Window) -> Option<Calls<'a>> {
+    let mut by: BTreeMap<&Frame, u64> = BTreeMap::new();
+    for group in facts.goroutines.groups.iter().filter(|g| doing(facts, g) == Doing::Working) {
+        let Some(at) = program_frame(facts, group).filter(|at| is_own(facts, at)) else { continue };
+        let n = by.entry(at).or_default();
+        *n = group.count.saturating_add(*n);
+    }
+    let (at, _) = by.into_iter().max_by_key(|(_, n)| *n)?;
+    Some(Calls::of(facts, at, window))
+}
+
+fn is_own(facts: &Facts, at: &Frame) -> bool {
+    !is_standard_library(&at.function, &facts.target.module.path)
+}
+
+/// The frame of the program that a group is in; where its stack has none (a server's own goroutines), the frame
+/// of the program that their starter is in.
+pub(crate) fn program_frame<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
+    let own = owning_frame(facts, &group.stack).and_then(|i| frame(facts, *group.stack.get(i)?));
+    own.filter(|f| is_own(facts, f)).or_else(|| starter(facts, group)).or(own)
+}
+
+/// Where the program is in the goroutine that runs the function with the `go` statement.
+fn starter<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
+    let statement = frame(facts, group.created_by?)?;
+    if is_own(facts, statement) {
+        return Some(statement);
+    }
+    let runs_it =
+        |g: &&Group| g.stack.iter().any(|i| frame(facts, *i).is_some_and(|f| f.function == statement.function));
+    let group = facts.goroutines.groups.iter().find(runs_it)?;
+    let own = owning_frame(facts, &group.stack).and_then(|i| frame(facts, *group.stack.get(i)?));
+    own.filter(|f| is_own(facts, f))
+}
+
+fn is_allocating(facts: &Facts, group: &Group) -> bool {
+    let inner = group.stack.iter().filter_map(|i| frame(facts, *i));
+    let of_the_runtime =
+        inner.take_while(|f| ["runtime.", "internal/runtime/"].iter().any(|r| f.function.starts_with(r)));
+    let mut names = of_the_runtime.map(|f| f.function.as_str());
+    group.wait_reason.starts_with("GC assist")
+        || names.any(|name| ALLOCATION.iter().any(|known| name.starts_with(known)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Sample;
+
+    fn facts(groups: &[(&[&str], u64, &str, &str)]) -> Facts {
+        let mut facts = Facts::default();
+        for (names, count, state, reason) in groups {
+            let stack = names.iter().map(|name| {
+                facts.frames.push(Frame { function: (*name).into(), file: "svc/main.go".into(), line: 4 });
+                facts.frames.len() as u32 - 1
+            });
+            let stack = stack.collect();
+            let (state, wait_reason) = ((*state).into(), (*reason).into());
+            facts.goroutines.groups.push(Group { count: *count, state, wait_reason, stack, ..Group::default() });
+        }
+        let sample = |t_ms, goroutines| Sample { t_ms, goroutines, ..Sample::default() };
+        facts.timeline.samples = vec![sample(0, 10), sample(1000, 500)];
+        facts
+    }
+
+    #[test]
+    fn who_allocates_comes_first_and_idle_ones_last() {
+        let f = facts(&[
+            (&["runtime.gopark", "main.worker"], 400, "waiting", "chan receive"),
+            (&["main.log"], 1, "runnable", ""),
+            (&["runtime.mallocgc", "runtime.growslice", "main.fill"], 1, "running", ""),
+        ]);
+        let mut window = Window::default();
+        let names =
+            |w: &Window| -> Vec<String> { suspects(&f, Some(w)).iter().map(|s| s.at.function.clone()).collect() };
+        assert_eq!(names(&window), ["main.fill", "main.worker", "main.log"]);
+        let first = &suspects(&f, Some(&window))[0];
+        assert_eq!(first.text(), "main.fill (svc/main.go:4): 1 goroutine allocating there at that moment");
+        // They were there before the growth.
+        window.onset_ms = 1000;
+        assert_eq!(names(&window), ["main.fill", "main.log", "main.worker"]);
+    }
+
+    #[test]
+    fn a_servers_own_goroutines_are_named_by_who_started_it() {
+        let mut f = facts(&[
+            (&["internal/poll.runtime_pollWait", "net/http.(*conn).serve"], 4000, "waiting", "IO wait"),
+            (&["net/http.(*Server).Serve", "main.main"], 1, "waiting", "IO wait"),
+            (&["net/http.(*Server).Serve"], 1, "waiting", "IO wait"),
+        ]);
+        f.goroutines.groups[0].created_by = Some(4);
+        assert_eq!(program_frame(&f, &f.goroutines.groups[0]).map(|f| f.function.as_str()), Some("main.main"));
+        let pile = waiting_pile(&f, &Window::default()).unwrap();
+        assert_eq!((pile.of.function.as_str(), pile.waiting.map(|w| w.count)), ("main.main", Some(4001)));
+    }
+}

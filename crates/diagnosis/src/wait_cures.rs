@@ -1,0 +1,35 @@
+//! What ends each kind of wait: the cure that rules about waiting goroutines give.
+
+use crate::waits::Wait;
+
+/// What to do about goroutines that wait so in `place`. `holders_known`: goroutines that may hold the lock are
+/// named beside it.
+pub(crate) fn cure(wait: Wait, place: &str, holders_known: bool) -> String {
+    match wait {
+        wait if wait.is_lock() && holders_known => format!(
+            "See what the goroutines that may hold the lock of {place} do while they hold it: a return without Unlock, a wait or a slow call under the lock."
+        ),
+        wait if wait.is_lock() => format!(
+            "Find who holds the lock that {place} waits for, and does not give it back soon: a return without Unlock, a wait or a slow call under the lock."
+        ),
+        Wait::Io => format!(
+            "Give what {place} waits for a deadline (SetReadDeadline, a client's Timeout, a context), and bound how many may wait at a time."
+        ),
+        Wait::ChanSend => format!(
+            "See who should receive from the channel that {place} sends to, and why it does not: it returned, or is slower; give the send a way out (select with a context), or the channel a buffer for each sender."
+        ),
+        Wait::ChanReceive => format!(
+            "See who should send to, or close, the channel that {place} receives from; give the wait a way out (select with a context)."
+        ),
+        Wait::Select => {
+            format!("Give the select in {place} a way out that comes for certain: a context with a deadline, a timer.")
+        }
+        Wait::AllDone => format!(
+            "See which Done is missing for the WaitGroup that {place} waits for: an early return, a panic, an Add too many."
+        ),
+        Wait::NilChan | Wait::Forever => {
+            format!("Nobody can end the wait in {place}: give it a channel that is made, or a way out.")
+        }
+        _ => format!("Bound how many goroutines may wait in {place} at a time, and give the wait an end."),
+    }
+}

@@ -1,0 +1,184 @@
+//! What goroutines wait for, told by the reason that the runtime notes and the calls that they wait in.
+
+use crate::facts::{Facts, GoroutineState, Group};
+use crate::owner::frame;
+
+/// What a goroutine does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Doing {
+    /// It runs, is ready to, or helps the collector so that it may go on.
+    Working,
+    /// It waits for something of the program's or of the world's.
+    Waiting(Wait),
+}
+
+/// What it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wait {
+    /// A `sync.Mutex`.
+    Mutex,
+    /// A `sync.RWMutex`, to read or to write.
+    RwMutex,
+    /// A `sync.WaitGroup`.
+    AllDone,
+    /// A `sync.Cond`.
+    Cond,
+    /// A `sync.Once` that another runs.
+    Once,
+    /// A semaphore of the runtime, and none of the above.
+    Semaphore,
+    /// Somebody to receive.
+    ChanSend,
+    /// Somebody to send.
+    ChanReceive,
+    /// A channel that is nil: nobody can.
+    NilChan,
+    /// One of several channels.
+    Select,
+    /// Nothing at all: `select {}`.
+    Forever,
+    /// A socket or a pipe.
+    Io,
+    /// A system call, or C.
+    Syscall,
+    /// Time.
+    Sleep,
+    /// Anything else.
+    Other,
+}
+
+impl Wait {
+    /// `a mutex`, `I/O`.
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            Self::Mutex => "a mutex",
+            Self::RwMutex => "a read-write lock",
+            Self::AllDone => "a WaitGroup",
+            Self::Cond => "a condition variable",
+            Self::Once => "a sync.Once that another one runs",
+            Self::Semaphore => "a semaphore",
+            Self::ChanSend => "somebody to receive from their channel",
+            Self::ChanReceive => "somebody to send to their channel",
+            Self::NilChan => "a channel that is nil",
+            Self::Select => "one of several channels (select)",
+            Self::Forever => "nothing (select without cases)",
+            Self::Io => "I/O",
+            Self::Syscall => "a system call, or C",
+            Self::Sleep => "time to pass",
+            Self::Other => "something that has no common name",
+        }
+    }
+
+    /// Whether it is one of the locks.
+    pub(crate) fn is_lock(self) -> bool {
+        matches!(self, Self::Mutex | Self::RwMutex | Self::Once)
+    }
+}
+
+/// Reasons with which the runtime parks a goroutine that is at work: it helps the collector, or waits for it.
+const FOR_THE_COLLECTOR: [&str; 9] = [
+    "GC assist marking",
+    "GC assist wait",
+    "GC sweep wait",
+    "GC weak to strong wait",
+    "wait for GC cycle",
+    "garbage collection",
+    "garbage collection scan",
+    "stopping the world",
+    "preempted",
+];
+
+/// What a group of goroutines does.
+pub(crate) fn doing(facts: &Facts, group: &Group) -> Doing {
+    match group.state {
+        GoroutineState::Running | GoroutineState::Runnable | GoroutineState::CopyStack | GoroutineState::Preempted => {
+            return Doing::Working;
+        }
+        GoroutineState::Syscall => return Doing::Waiting(Wait::Syscall),
+        _ => {}
+    }
+    let reason = group.wait_reason.as_str();
+    if FOR_THE_COLLECTOR.contains(&reason) {
+        return Doing::Working;
+    }
+    Doing::Waiting(match reason {
+        "sync.Mutex.Lock" if is_in(facts, group, "sync.(*Once).") => Wait::Once,
+        "sync.Mutex.Lock" if is_in(facts, group, "sync.(*RWMutex).") => Wait::RwMutex,
+        "sync.Mutex.Lock" => Wait::Mutex,
+        "sync.RWMutex.RLock" | "sync.RWMutex.Lock" => Wait::RwMutex,
+        "sync.WaitGroup.Wait" => Wait::AllDone,
+        "sync.Cond.Wait" => Wait::Cond,
+        "semacquire" => semaphore(facts, group),
+        "chan send" => Wait::ChanSend,
+        "chan receive" => Wait::ChanReceive,
+        "chan send (nil chan)" | "chan receive (nil chan)" => Wait::NilChan,
+        "select" => Wait::Select,
+        "select (no cases)" => Wait::Forever,
+        "IO wait" => Wait::Io,
+        "sleep" => Wait::Sleep,
+        _ => Wait::Other,
+    })
+}
+
+/// Go before 1.20 has one reason for all of `sync`; the calls tell.
+fn semaphore(facts: &Facts, group: &Group) -> Wait {
+    let known = [
+        ("sync.(*Once).", Wait::Once),
+        ("sync.(*RWMutex).", Wait::RwMutex),
+        ("sync.(*Mutex).", Wait::Mutex),
+        ("sync.(*WaitGroup).", Wait::AllDone),
+    ];
+    known.into_iter().find(|(of, _)| is_in(facts, group, of)).map_or(Wait::Semaphore, |(_, wait)| wait)
+}
+
+/// Whether one of the innermost calls is a method of that type.
+fn is_in(facts: &Facts, group: &Group, method_of: &str) -> bool {
+    let innermost = group.stack.iter().take(10).filter_map(|i| frame(facts, *i));
+    innermost.take_while(|f| is_of_the_wait(&f.function)).any(|f| f.function.starts_with(method_of))
+}
+
+/// Of the runtime or of `sync`: what a goroutine goes through until it waits.
+fn is_of_the_wait(function: &str) -> bool {
+    ["runtime.", "sync.", "internal/sync.", "internal/"].iter().any(|of| function.starts_with(of))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Frame;
+
+    #[test]
+    fn what_it_waits_for_is_told_by_reason_and_calls() {
+        let names = [
+            "runtime.gopark",
+            "sync.runtime_SemacquireMutex",
+            "sync.(*Mutex).lockSlow",
+            "sync.(*RWMutex).Lock",
+            "sync.(*WaitGroup).Wait",
+            "main.handle",
+            "sync.(*Once).doSlow",
+        ];
+        let frames = names.map(|f| Frame { function: f.into(), ..Frame::default() });
+        let facts = Facts { frames: frames.into(), ..Facts::default() };
+        let of = |state: &str, reason: &str, stack: &[u32]| {
+            let stack = stack.to_vec();
+            doing(&facts, &Group { state: state.into(), wait_reason: reason.into(), stack, ..Group::default() })
+        };
+        let waits = |reason: &str, stack: &[u32]| match of("waiting", reason, stack) {
+            Doing::Waiting(wait) => wait,
+            Doing::Working => panic!("{reason}"),
+        };
+        assert_eq!(waits("semacquire", &[0, 1, 2, 5]), Wait::Mutex);
+        assert_eq!(waits("semacquire", &[0, 1, 2, 3, 5]), Wait::RwMutex);
+        assert_eq!(waits("semacquire", &[0, 4, 5]), Wait::AllDone);
+        // What it does further out is not what it waits in.
+        assert_eq!(waits("semacquire", &[0, 5, 4]), Wait::Semaphore);
+        assert_eq!(waits("sync.Mutex.Lock", &[0, 1, 2, 5]), Wait::Mutex);
+        assert_eq!(waits("sync.Mutex.Lock", &[0, 1, 2, 6, 5]), Wait::Once);
+        assert_eq!(waits("sync.Mutex.Lock", &[0, 1, 2, 3, 5]), Wait::RwMutex);
+        assert_eq!(waits("IO wait", &[0, 5]), Wait::Io);
+        assert_eq!(of("runnable", "", &[5]), Doing::Working);
+        assert_eq!(of("waiting", "GC assist wait", &[0, 5]), Doing::Working);
+        assert_eq!(of("syscall", "", &[5]), Doing::Waiting(Wait::Syscall));
+    }
+}
