@@ -102,8 +102,8 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
     }
 }
 
-/// What is known of a dead target of which nothing could be copied, and `why`: the watch so far, with what its
-/// profile held when it was last looked at. No death is without any folder.
+/// What is known of a dead target of which nothing could be copied, and `why`: the watch so far, with what
+/// its profile held when it was last looked at. No death is without any folder.
 pub(crate) fn from_the_flight_ring(target: &Target, context: CaptureContext<'_>, why: &str) -> RawCapture {
     let mut evidence = Evidence::default();
     evidence.gaps.push(Gap::new(NOTHING_COPIED, why));

@@ -134,8 +134,8 @@ fn act(target: &mut dyn Observed, acts: Acts, measured: Measured, actor: &mut dy
     }
 }
 
-/// The process has ended, or is about to be reaped, since `died`: says how, and reads what the pin has kept. Of
-/// one that was killed for memory and cannot be read what is known without that is kept.
+/// The process has ended, or is about to be reaped, since `died`: says how, and reads what the pin has kept.
+/// Of one that was killed for memory and cannot be read what is known without that is kept.
 pub(super) fn after_death(
     target: &mut dyn Observed,
     died: Instant,
