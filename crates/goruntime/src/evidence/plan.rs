@@ -83,7 +83,7 @@ mod tests {
         let f = Fixture::whole(FLAVOURS[0]);
         let mut plan = EvidencePlan::default();
         assert_eq!((plan.update(&f.runtime, &f), plan.known.len()), (Vec::new(), 2));
-        let far = |i: usize| Addr(1 << 50 | i as u64 * 8);
+        let far = |i: usize| Addr((1 << 50) | (i as u64 * 8));
         let many = EvidencePlan { known: (0..MAX_BUCKETS).map(far).collect(), ..EvidencePlan::default() };
         let large = EvidencePlan { ranges: vec![(far(0), MAX_BUCKET_BYTES)], ..EvidencePlan::default() };
         for (mut plan, number) in [(many, MAX_BUCKETS), (large, 0)] {
