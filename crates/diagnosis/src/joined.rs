@@ -279,13 +279,16 @@ fn lacks(facts: &Facts, figure: Figure) -> bool {
 fn gaps(captures: &[CaptureOf<'_>], parts: &[Part]) -> Vec<Gap> {
     let mut out: Vec<Gap> = Vec::new();
     let of_one = [Figure::Profile, Figure::Goroutines, Figure::Heap];
+    // Where nothing could be copied of any of them, what is missing is all that there is to say.
+    let evidence = [Figure::Profile, Figure::Goroutines, Figure::Heap, Figure::Gauges];
+    let none = !parts.iter().any(|p| p.gives.iter().any(|figure| evidence.contains(figure)));
     for (c, part) in captures.iter().zip(parts) {
         let gives = |figure: &Figure| part.gives.contains(figure);
         for gap in &c.facts.capture.gaps {
             let about = of_one.iter().find(|figure| words(**figure).iter().any(|w| gap.what.contains(w)));
             let matters = match about {
                 Some(figure) => gives(figure) || !parts.iter().any(|p| p.gives.contains(figure)),
-                None => of_one.iter().any(gives) || gives(&Figure::Gauges),
+                None => none || evidence.iter().any(gives),
             };
             if matters && !out.contains(gap) {
                 out.push(gap.clone());
@@ -495,6 +498,19 @@ mod tests {
         let facts = join(&named(&all)).unwrap();
         assert_eq!((&facts.timeline, &facts.profile), (&last.timeline, &last.profile));
         assert_eq!(gives(&facts)[0], [""; 0]);
+    }
+
+    /// A death of which nothing could be copied says so, and why.
+    #[test]
+    fn what_could_not_be_copied_is_said() {
+        let mut ring = Facts { profile: Profile::default(), gc: Gc::default(), ..after() };
+        ring.goroutines = Goroutines::default();
+        ring.capture.gaps.push(Gap::new("evidence", "its memory was gone"));
+        let alone = join(&named(&[ring.clone()])).unwrap();
+        assert!(alone.nothing_was_copied() && alone.capture.gaps == ring.capture.gaps, "{:?}", alone.capture.gaps);
+        // What was taken before is then what there is.
+        let joined = join(&named(&[before(), ring])).unwrap();
+        assert!(!joined.nothing_was_copied() && joined.profile.sites.len() == 1);
     }
 
     #[test]

@@ -199,8 +199,8 @@ mod tests {
 
     use super::*;
 
-    /// Folders that somebody else put into the store: they count for nothing, say nothing, and nothing of ours goes
-    /// for them.
+    /// Folders that somebody else put into the store: they count for nothing, say nothing, and nothing of
+    /// ours goes for them.
     #[test]
     fn planted_folders_cost_no_capture() {
         let store = tempfile::tempdir().unwrap();
