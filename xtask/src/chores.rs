@@ -72,6 +72,12 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::Program("lastgasp-real"),
     },
     Chore {
+        name: "deaths",
+        usage: "[--ways A,B] [--third N] [--ci] [--go VERSION] [--bin PATH]",
+        does: "Go programs that die of memory in many ways, profiled and not: what the report says of each, against the truth",
+        doer: Doer::Program("lastgasp-deaths"),
+    },
+    Chore {
         name: "bench",
         usage: "[--kills N] [--calm SECONDS]",
         does: "kill the lab's incident again and again under lastgasp and print how well it was recorded",

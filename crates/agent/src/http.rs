@@ -86,21 +86,37 @@ struct Connections {
 #[derive(Debug)]
 struct Connection {
     stream: Arc<TcpStream>,
-    /// Its page is being made: it has done its part, and waits for us.
-    waits_for_us: bool,
+    stage: Stage,
 }
 
+/// How far a conversation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// We wait for its request.
+    Asks,
+    /// Its page is being made: it has done its part, and waits for us.
+    WaitsForUs,
+    /// It takes its answer, and took something of it last then.
+    Takes(Instant),
+}
+
+/// Who has not taken anything of an answer for so long may be hung up on.
+const DEAF: Duration = Duration::from_millis(300);
+
 impl Connections {
-    /// Takes a new one in, by its number. Where there are as many as may be, the oldest that does not wait
-    /// for us is hung up on; `None` where all do, which lasts a second at most.
+    /// Takes a new one in, by its number. Where there are as many as may be, the oldest that says nothing, or
+    /// else the oldest that takes nothing of its answer, is hung up on; `None` where there is none, which lasts
+    /// some seconds at most. Who takes an answer is not cut short by who comes after it, however many they are.
     fn admit(&mut self, stream: &Arc<TcpStream>) -> Option<u64> {
         if self.open.len() >= MAX_CONNECTIONS {
-            let oldest = self.open.iter().find(|(_, c)| !c.waits_for_us).map(|(id, _)| *id)?;
+            let oldest = |of: fn(Stage) -> bool| self.open.iter().find(|(_, c)| of(c.stage)).map(|(id, _)| *id);
+            let deaf = |stage| matches!(stage, Stage::Takes(last) if last.elapsed() > DEAF);
+            let oldest = oldest(|stage| stage == Stage::Asks).or_else(|| oldest(deaf))?;
             // Its thread wakes with an error.
             let _ = self.open.remove(&oldest)?.stream.shutdown(Shutdown::Both);
         }
         self.next += 1;
-        self.open.insert(self.next, Connection { stream: Arc::clone(stream), waits_for_us: false });
+        self.open.insert(self.next, Connection { stream: Arc::clone(stream), stage: Stage::Asks });
         Some(self.next)
     }
 }
@@ -117,11 +133,11 @@ struct Open {
 }
 
 impl Open {
-    /// Whether it waits for us from now on; an error if it was hung up on.
-    fn waits_for_us(&self, yes: bool) -> io::Result<()> {
+    /// How far it is from now on; an error if it was hung up on.
+    fn is_at(&self, stage: Stage) -> io::Result<()> {
         let mut connections = lock(&self.connections);
         let own = connections.open.get_mut(&self.id).ok_or(io::ErrorKind::ConnectionAborted)?;
-        own.waits_for_us = yes;
+        own.stage = stage;
         Ok(())
     }
 }
@@ -145,11 +161,11 @@ fn converse(mut stream: &TcpStream, open: &Open, pages: &dyn Fn(&str) -> Option<
             n => request.extend_from_slice(piece.get(..n).unwrap_or_default()),
         }
     }
-    open.waits_for_us(true)?;
+    open.is_at(Stage::WaitsForUs)?;
     // What one page cannot say, the next one may.
     let answer = guarded("http-client", || answer(&request, pages))
         .unwrap_or_else(|_| Answer::plain("500 Internal Server Error", "this page cannot be made: the log says why"));
-    open.waits_for_us(false)?;
+    open.is_at(Stage::Takes(Instant::now()))?;
     let mut out = format!(
         "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         answer.status,
@@ -165,6 +181,7 @@ fn converse(mut stream: &TcpStream, open: &Open, pages: &dyn Fn(&str) -> Option<
         let Some(left) = left(began) else { return Ok(()) };
         stream.set_write_timeout(Some(left))?;
         stream.write_all(piece)?;
+        open.is_at(Stage::Takes(Instant::now()))?;
     }
     stream.flush()
 }
@@ -256,6 +273,35 @@ mod tests {
         drop(deaf);
     }
 
+    /// Eight quick clients, and many times eight, do not cut a page that is being taken slowly.
+    #[test]
+    fn a_page_that_is_taken_slowly_is_whole() {
+        const LARGE: usize = 16 << 20;
+        let pages = |path: &str| {
+            let body = "x".repeat(if path == "/large" { LARGE } else { 4 });
+            Some(Answer { status: "200 OK", kind: PROMETHEUS, body })
+        };
+        let address = serve(([127, 0, 0, 1], 0).into(), pages).unwrap();
+        let mut slow = TcpStream::connect(address).unwrap();
+        slow.write_all(b"GET /large HTTP/1.1\r\n\r\n").unwrap();
+        let (mut taken, mut piece) = (0, vec![0; 256 << 10]);
+        let mut round = 0;
+        loop {
+            let n = slow.read(&mut piece).unwrap();
+            if n == 0 {
+                break;
+            }
+            taken += n;
+            round += 1;
+            if round % 8 == 0 && round <= 64 {
+                let silent: Vec<_> = (0..2 * MAX_CONNECTIONS).map(|_| TcpStream::connect(address).unwrap()).collect();
+                std::thread::sleep(Duration::from_millis(5));
+                drop(silent);
+            }
+        }
+        assert!(taken > LARGE, "{taken} bytes");
+    }
+
     /// As [`get`], where one may be hung up on.
     fn get_once(address: SocketAddr) -> Option<String> {
         let mut client = TcpStream::connect(address).ok()?;
@@ -276,13 +322,19 @@ mod tests {
             Some(Open { id, connections: Arc::clone(&all) })
         };
         let mut first: Vec<Open> = (0..MAX_CONNECTIONS).map(|_| open().unwrap()).collect();
-        first[0].waits_for_us(true).unwrap();
+        first[0].is_at(Stage::WaitsForUs).unwrap();
         let ninth = open().unwrap();
-        assert!(first[1].waits_for_us(true).is_err(), "hung up on");
+        assert!(first[1].is_at(Stage::WaitsForUs).is_err(), "hung up on");
         for waiting in first.iter().skip(2).chain([&ninth]) {
-            waiting.waits_for_us(true).unwrap();
+            waiting.is_at(Stage::WaitsForUs).unwrap();
         }
         assert!(open().is_none(), "all wait for us");
+        // Some take their answers: they are not cut short, until they have taken nothing for a while.
+        first[2].is_at(Stage::Takes(Instant::now())).unwrap();
+        assert!(open().is_none());
+        first[2].is_at(Stage::Takes(Instant::now() - 2 * DEAF)).unwrap();
+        drop(open().unwrap());
+        assert!(first[2].is_at(Stage::WaitsForUs).is_err(), "hung up on");
         first.remove(0);
         assert!(open().is_some(), "one has gone");
         drop((first, ninth));

@@ -1,7 +1,7 @@
 //! The log: to standard error for people or as JSON, or to journald with its fields.
 
 use std::fs::File;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result};
@@ -62,11 +62,36 @@ fn text<S>() -> tracing_subscriber::fmt::Layer<
     S,
     tracing_subscriber::fmt::format::DefaultFields,
     tracing_subscriber::fmt::format::Format,
-    fn() -> std::io::Stderr,
+    fn() -> OneLine<std::io::Stderr>,
 > {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let writer: fn() -> std::io::Stderr = std::io::stderr;
+    let writer: fn() -> OneLine<std::io::Stderr> = || OneLine(std::io::stderr());
     tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour)
+}
+
+/// Writes an event on one line: what names of a target hold of line breaks is escaped, and begins no line that
+/// would look like an event.
+struct OneLine<W>(W);
+
+impl<W: Write> Write for OneLine<W> {
+    /// An event comes in one piece, with the line break that ends it.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let (line, end) = match event.split_last() {
+            Some((b'\n', line)) => (line, "\n"),
+            _ => (event, ""),
+        };
+        if line.iter().any(|b| matches!(b, b'\n' | b'\r')) {
+            let escaped = String::from_utf8_lossy(line).replace('\n', "\\n").replace('\r', "\\r");
+            self.0.write_all(format!("{escaped}{end}").as_bytes())?;
+        } else {
+            self.0.write_all(event)?;
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Whether standard error is the stream that systemd made of it (`JOURNAL_STREAM`, systemd.exec(5)): not so
@@ -75,4 +100,40 @@ fn is_journald() -> bool {
     let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
     let Ok(stderr) = std::io::stderr().as_fd().try_clone_to_owned().map(File::from) else { return false };
     fstat(&stderr).is_ok_and(|s| stream == format!("{}:{}", s.st_dev, s.st_ino))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// In a message, in a field, and in a field that is written as it is.
+    #[test]
+    fn a_line_break_in_a_name_forges_no_line() {
+        let kept = Kept::default();
+        let to = kept.clone();
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || OneLine(to.clone()));
+        let forged = "svc\n2026-11-26T00:00:00Z  INFO pid=1 killed\r\n";
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::warn!(service = forged, path = %forged, "not watched: {forged}");
+            tracing::warn!("another");
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.contains("not watched: svc\\n2026") && text.ends_with("another\n"), "{text}");
+    }
 }

@@ -152,7 +152,7 @@ impl Services {
             }
             // It looks many times a second when it is well.
             ("/metrics" | "/healthz" | "/status", None) => {
-                ("503 Service Unavailable", http::PLAIN, "the lookout did not answer within a second\n".into())
+                ("503 Service Unavailable", http::PLAIN, "the watch did not answer within a second\n".into())
             }
             _ => return None,
         };

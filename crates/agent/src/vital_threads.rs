@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use lastgasp_recorder::guard::{Panicked, guarded, spawn_guarded};
+use lastgasp_recorder::guard::{Panicked, guarded, lost_threads, spawn_guarded};
 
 /// Those that have ended by a panic, by name.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,9 @@ impl VitalThreads {
 
     /// What is wrong, a sentence each; empty while all is well.
     pub(crate) fn problems(&self) -> Vec<String> {
-        let lost = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lost = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Those of the watch, and of webhooks.
+        lost.extend(lost_threads());
         lost.iter()
             .map(|name| format!("a thread ({name}) has ended by a panic: lastgasp is to be started again"))
             .collect()

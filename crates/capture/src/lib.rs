@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use manifest::{FileEntry, GapEntry, Manifest};
-pub use reader::{Capture, list, remove};
+pub use reader::{Capture, is_own, list, remove};
 pub use stream::Stream;
 pub use writer::{Writer, recover};
 

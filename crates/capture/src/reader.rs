@@ -75,7 +75,7 @@ impl Capture {
     /// Bytes of its files.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.manifest.files.iter().map(|f| f.bytes).sum()
+        self.manifest.files.iter().map(|f| f.bytes).fold(0, u64::saturating_add)
     }
 
     /// Whether the manifest names a file.
@@ -130,6 +130,15 @@ pub fn list(store: &Path) -> Vec<PathBuf> {
     found.retain(|p| !p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')));
     found.sort();
     found
+}
+
+/// Whether a capture is this user's own: nobody else has had a hand in its folder. In a store that others may write
+/// to, what they put there says nothing and weighs nothing.
+#[must_use]
+pub fn is_own(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::symlink_metadata(path)
+        .is_ok_and(|m| m.is_dir() && m.uid() == nix::unistd::geteuid().as_raw() && m.mode() & 0o022 == 0)
 }
 
 /// Removes a capture. It loses its name first, so that what a crash leaves of it is no capture any more;

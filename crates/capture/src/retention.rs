@@ -37,7 +37,7 @@ pub fn to_remove(kept: &[Kept], quota: Quota, coming: u64) -> Vec<usize> {
     let mut left: Vec<usize> = (0..kept.len()).collect();
     left.sort_by_key(|i| kept.get(*i).map_or((0, ""), |k| (k.taken, k.id.as_str())));
     let mut gone = Vec::new();
-    let mut bytes: u64 = kept.iter().map(|k| k.bytes).sum();
+    let mut bytes: u64 = kept.iter().map(|k| k.bytes).fold(0, u64::saturating_add);
     while left.len() > 1 && (bytes.saturating_add(coming) > quota.bytes || left.len() + 1 > quota.captures.max(2)) {
         let Some(position) = most_redundant(kept, &left) else { break };
         let index = left.remove(position);

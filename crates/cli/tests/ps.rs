@@ -106,8 +106,9 @@ fn many_instances_are_listed_by_number_and_known_the_second_time() {
             let at: jiff::Timestamp = r["started_at"].as_str().unwrap().parse().unwrap();
             assert_eq!(r["started_at_unix"].as_i64(), Some(at.as_second()));
             assert_eq!(r["vcs_revision"].as_str(), revision.as_deref());
-            // main, and those of the runtime.
-            assert!((2..20).contains(&r["goroutines"].as_u64().unwrap()), "{r}");
+            // main; with those of the runtime, and those that have ended, there are more structures.
+            assert_eq!(r["goroutines"], 1, "{r}");
+            assert!((2..20).contains(&r["goroutine_structures"].as_u64().unwrap()), "{r}");
             assert!(r["rss_bytes"].as_u64().unwrap() > 500_000, "{r}");
             assert_eq!(r["time_to_oom_seconds"], Value::Null);
         }
@@ -137,7 +138,7 @@ fn an_executable_that_only_its_own_namespace_can_see() {
     let listing = ps(cache.path());
     let r = row(&listing, hidden.pid());
     assert_eq!((&r["service"], &r["problem"]), (&"hidden-service".into(), &Value::Null));
-    assert!(r["goroutines"].as_u64().unwrap() >= 2, "{r}");
+    assert!(r["goroutines"] == 1 && r["goroutine_structures"].as_u64().unwrap() >= 2, "{r}");
 }
 
 /// A group of the memory controller, removed with the test.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use lastgasp_diagnosis::facts::{
-    self, Capture, Code, Event, Facts, Goroutines, Module, Residency, Rss, SCHEMA, Sample, Target, Timeline, Vcs,
+    self, Capture, Code, Event, Facts, Gc, Goroutines, Module, Residency, Rss, SCHEMA, Sample, Target, Timeline, Vcs,
 };
 use lastgasp_goruntime::{
     BuildInfo, Gap, Goroutine, LabelSalt, MemStats, Symbolizer, decode_all_goroutines, decode_profile,
@@ -15,7 +15,7 @@ use lastgasp_observe::target::baselines::Baseline;
 use lastgasp_observe::target::timeline;
 
 use crate::baseline;
-use crate::frames::Frames;
+use crate::frames::{Frames, MAX_NAMES};
 use crate::goroutine_list::list;
 use crate::goroutines::group;
 use crate::last_look::last_look;
@@ -84,7 +84,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         profile: sites(&profile, baseline, &taken.baselines, &symbols, &mut frames),
         last_look: last_look(taken, &symbols, &mut frames),
         goroutines: Goroutines { dead: goroutines.dead, ..group(&goroutines.live, monotonic_ns, &mut frames) },
-        gc: gc(&gauges),
+        gc: Gc { last_gc_ms_ago: last_gc_ms_ago(taken, &gauges), ..gc(&gauges) },
         rss: taken.usage.map(|(u, t)| Rss {
             as_of_ms: t,
             rss: u.rss,
@@ -106,6 +106,10 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     };
     // After the groups, whose order hangs on the frames' own.
     facts.goroutines.list = list(&goroutines.live, monotonic_ns, rt.module.pcs.start, &mut frames);
+    if frames.full {
+        let why = format!("more than {} MiB of them: the others are \"?\"", MAX_NAMES >> 20);
+        gaps.push(Gap::new("names of functions", why));
+    }
     facts.frames = frames.list;
     facts.make_keys();
     if taken.is_of_the_flight_ring() {
@@ -119,6 +123,12 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
     tracing::debug!(us = started.elapsed().as_micros() as u64, sites = facts.profile.sites.len(), "decoded");
     let unix_ns = taken.at.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
     Decoded { facts, monotonic_ns, unix_ns }
+}
+
+/// Milliseconds since the end of the last collection; of a core file nobody knows them.
+fn last_gc_ms_ago(taken: &RawCapture, gauges: &MemStats) -> Option<u64> {
+    let now = taken.monotonic_ns.filter(|_| gauges.last_gc_ns > 0)?;
+    Some(now.saturating_sub(gauges.last_gc_ns) / 1_000_000)
 }
 
 /// Latest time that the runtime itself has noted: what a core file has instead of a clock. Waits are then

@@ -9,12 +9,24 @@ use lastgasp_diagnosis::facts::Frame;
 pub(crate) struct Frames {
     pub(crate) list: Vec<Frame>,
     index: HashMap<lastgasp_goruntime::Frame, u32>,
+    bytes: usize,
+    /// Whether there were names for which there was no room.
+    pub(crate) full: bool,
 }
+
+/// Bytes of all names of one capture: ten times what prometheus has in all its tables. A name may be 4 kB long,
+/// and a profile names a hundred thousand.
+pub(crate) const MAX_NAMES: usize = 16 << 20;
 
 impl Frames {
     pub(crate) fn of(&mut self, f: &lastgasp_goruntime::Frame) -> u32 {
         if let Some(i) = self.index.get(f) {
             return *i;
+        }
+        self.bytes += f.bytes();
+        if self.bytes > MAX_NAMES && f.bytes() > UNNAMED.len() {
+            self.full = true;
+            return self.of(&lastgasp_goruntime::Frame { function: UNNAMED.into(), file: String::new(), line: 0 });
         }
         let i = self.list.len() as u32;
         self.list.push(Frame { function: f.function.clone(), file: f.file.clone(), line: f.line });
@@ -22,6 +34,9 @@ impl Frames {
         i
     }
 }
+
+/// What a frame is called for whose name there was no room.
+const UNNAMED: &str = "?";
 
 /// Where every goroutine's stack ends: it says nothing, and pprof leaves it out (`allFrames` in
 /// runtime/pprof/proto.go). Seen against real programs' own profiles (`cargo xtask real`).
@@ -44,6 +59,18 @@ mod tests {
         assert_eq!(indices, [0, 1, 0, 2]);
         let of: Vec<_> = frames.list.iter().map(|f| (f.function.as_str(), f.line)).collect();
         assert_eq!(of, [("f", 1), ("g", 1), ("f", 2)]);
+    }
+
+    /// Names without end become one frame without a name.
+    #[test]
+    fn names_are_bounded_in_sum() {
+        let mut frames = Frames::default();
+        let long =
+            |i: usize| lastgasp_goruntime::Frame { function: format!("{i}{}", "x".repeat(4090)), ..frame("", 1) };
+        let all: Vec<u32> = (0..8000).map(|i| frames.of(&long(i))).collect();
+        assert!(frames.full && frames.list.iter().map(|f| f.function.len()).sum::<usize>() <= MAX_NAMES);
+        assert_eq!(frames.list[all[7999] as usize].function, UNNAMED);
+        assert_eq!((all[7998], frames.of(&long(0))), (all[7999], 0));
     }
 
     #[test]

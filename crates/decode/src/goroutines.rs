@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastgasp_diagnosis::facts::{Goroutines, Group, Key as StackKey, Repeat};
+use lastgasp_diagnosis::facts::{Goroutines, Group, Key as StackKey, Repeat, WaitsOn};
 use lastgasp_goruntime::{Call, CallSite, Depth, Goroutine, Status, is_system};
+use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
 use crate::frames::{Frames, is_bottom};
@@ -35,6 +36,11 @@ struct Sums {
     repeats: Option<Repeat>,
     /// Waits in milliseconds, of those that are known.
     waits: Vec<u64>,
+    /// Goroutines by what they wait on, and how many of them it is known of.
+    objects: FxHashMap<Addr, u64>,
+    known: u64,
+    /// Those that wait for a descriptor, with a deadline and without.
+    deadline: [u64; 2],
 }
 
 impl Sums {
@@ -45,6 +51,13 @@ impl Sums {
             self.depth = g.depth;
         }
         self.waits.extend(waited_ms(g, now_ns));
+        self.known += u64::from(!g.waits_on.objects.is_empty());
+        for object in g.waits_on.objects.iter() {
+            *self.objects.entry(*object).or_default() += 1;
+        }
+        if let Some(has) = g.waits_on.has_deadline {
+            self.deadline[usize::from(!has)] += 1;
+        }
     }
 
     fn merge(&mut self, mut other: Self) {
@@ -57,6 +70,28 @@ impl Sums {
             self.repeats = other.repeats;
         }
         self.waits.append(&mut other.waits);
+        self.known += other.known;
+        // Sums: in whichever order.
+        other.objects.into_iter().for_each(|(object, n)| *self.objects.entry(object).or_default() += n);
+        let ([with, without], [w, wo]) = (&mut self.deadline, other.deadline);
+        *with += w;
+        *without += wo;
+    }
+
+    /// Of all of them, as it is of those that it is known of: of very many a sample is looked at.
+    fn of_all(&self, part: u64, known: u64) -> u64 {
+        let all = u128::from(part) * u128::from(self.count) / u128::from(known.max(1));
+        u64::try_from(all).unwrap_or(u64::MAX)
+    }
+
+    fn waits_on(&self) -> Option<WaitsOn> {
+        let most = *self.objects.values().max()?;
+        Some(WaitsOn { objects: self.objects.len() as u64, most: self.of_all(most, self.known), known: self.known })
+    }
+
+    fn no_deadline(&self) -> Option<u64> {
+        let [with, without] = self.deadline;
+        (with + without > 0).then(|| self.of_all(without, with + without))
     }
 }
 
@@ -143,15 +178,14 @@ fn one(key: Key, mut sums: Sums) -> Group {
         repeats: sums.repeats,
         oldest_wait_ms: sums.waits.last().copied().unwrap_or(0),
         waited_ms_median: sums.waits.get(sums.waits.len() / 2).copied().unwrap_or(0),
-        waits_on: None,
-        no_deadline: None,
+        waits_on: sums.waits_on(),
+        no_deadline: sums.no_deadline(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use lastgasp_goruntime::Frame;
-    use lastgasp_inferior::Addr;
+    use lastgasp_goruntime::{Frame, Waits};
 
     use super::*;
 
@@ -198,6 +232,7 @@ mod tests {
             labels: Arc::new([]),
             stack_bytes: 2048,
             stack_used: 500,
+            waits_on: Waits::default(),
             depth: Depth { calls: 3, estimated: false },
         }
     }

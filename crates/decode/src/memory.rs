@@ -102,7 +102,7 @@ pub(crate) fn gc(g: &MemStats) -> Gc {
         stacks: g.stacks,
         metadata: g.metadata,
         phase: g.gc_phase,
-        cpu_share: None,
+        cpu_share: g.gc_cpu_ppm.map(|n| f64::from(n) / 1e6),
         last_gc_ms_ago: None,
     }
 }
@@ -230,6 +230,7 @@ mod tests {
             metadata: 8,
             gc_cycles: 9,
             gc_phase: 1,
+            gc_cpu_ppm: Some(125_000),
             ..MemStats::default()
         };
         let want = Gc {
@@ -245,7 +246,7 @@ mod tests {
             stacks: 7,
             metadata: 8,
             phase: 1,
-            cpu_share: None,
+            cpu_share: Some(0.125),
             last_gc_ms_ago: None,
         };
         assert_eq!(gc(&g), want);

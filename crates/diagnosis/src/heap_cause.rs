@@ -6,16 +6,21 @@ use crate::collector::{Collector, Pace};
 use crate::facts::{Amount, Facts};
 use crate::growth::{Culprit, Growth};
 use crate::large_objects::HugeObjects;
+use crate::owner::frame;
 use crate::partition::Partition;
-use crate::rival::Rival;
-use crate::suspects::{Suspect, suspects, waiting_pile};
+use crate::rival::{Rival, Told};
+use crate::sentence::{RESTED_SECONDS, rested};
+use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
 use crate::thresholds::heap_growth::{
     ALIVE, AS_BEFORE, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL,
     MIN_CALLS, MIN_MARKS, MIN_SHARE,
 };
-use crate::thresholds::waiting_calls::{MIN_NEW, MIN_OBJECTS, MOST_CALLS};
-use crate::units::{bytes, count, percent, plural};
+use crate::thresholds::waiting_calls::{AT_MOST_EACH, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS};
+use crate::units::{bytes, count, percent, plural, seconds};
 use crate::window::Window;
+
+/// A rival of what stays alive.
+const ITS_START: &str = "a start that loads more than the limit holds";
 
 /// How memory came to be used up by the heap.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,11 +74,14 @@ impl<'a> HeapCause<'a> {
         let collector = Collector::of(facts, window);
         let culprit = growth.culprit.as_ref().filter(|_| growth.has_baseline && facts.profile.rate != 0);
         let (origin, calls) = match culprit {
-            Some(c) => (Origin::Profiled(c), Calls::of_culprit(facts, c, window)),
+            Some(c) => (Origin::Profiled(c), Calls::of_culprit(facts, c, window).or_else(|| family(facts, c, window))),
             None => (Origin::Suspects(suspects(facts, Some(window))), waiting_pile(facts, window)),
         };
         let mut it = Self { mechanism: Mechanism::NotSettled, rivals: Vec::new(), origin, calls, collector, parts };
-        let stacks = it.waiting_calls(facts).map_or(0, |_| parts.stacks);
+        let stacks = it.waiting_calls().map_or(0, |_| parts.stacks);
+        if stacks == 0 && matches!(it.origin, Origin::Suspects(_)) {
+            it.calls = working_pile(facts, window);
+        }
         let by_gauges = facts.gc.is_known() && parts.share(parts.heap.saturating_add(stacks)) >= MIN_SHARE;
         // A capture of the profile alone has no gauges.
         let by_profile = !facts.gc.is_known() && culprit.is_some_and(|c| parts.share(c.growth.bytes) >= MIN_SHARE);
@@ -93,7 +101,7 @@ impl<'a> HeapCause<'a> {
             return Mechanism::CollectorOff;
         }
         let at_work = self.bytes_per_call(window);
-        if self.waiting_calls(facts).is_some() {
+        if self.waiting_calls().is_some() {
             return match at_work.filter(|each| self.builds_more(*each)) {
                 Some(each) => Mechanism::CallsAtWork(each),
                 None => Mechanism::WaitingCalls,
@@ -137,6 +145,11 @@ impl<'a> HeapCause<'a> {
         self.calls.as_ref().is_some_and(|c| c.working >= MIN_CALLS && c.part_at_work() >= MOST_CALLS)
     }
 
+    /// Whether it may be a program that still loads.
+    pub(crate) fn may_be_its_start(&self) -> bool {
+        self.rivals.iter().any(|r| r.cause == ITS_START && r.told == Told::NotApart)
+    }
+
     /// Whether the marks found alive what came in the window; `None` where they do not tell.
     fn is_alive(&self) -> Option<bool> {
         let alive = self.collector.alive.filter(|_| self.collector.marks >= MIN_MARKS)?;
@@ -147,9 +160,13 @@ impl<'a> HeapCause<'a> {
     }
 
     /// Goroutines that wait for one kind of thing, came with the growth, and are as many as what it is made of.
-    fn waiting_calls(&self, facts: &Facts) -> Option<&Calls<'a>> {
+    fn waiting_calls(&self) -> Option<&Calls<'a>> {
         let calls = self.calls.as_ref()?;
         let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS && calls.part_waiting() >= MOST_CALLS)?;
+        // Where their stacks are the growth that is another finding.
+        if self.parts.stacks > self.parts.heap {
+            return None;
+        }
         // Those that stand in their first function came with it, or were there before and have nothing to do with
         // it. Who was called is a call: connections are kept from one to the next.
         let are_calls = calls.called.saturating_mul(2) > calls.total;
@@ -162,19 +179,35 @@ impl<'a> HeapCause<'a> {
                 let objects = c.growth.objects as f64 / waiting.count as f64;
                 (objects >= MIN_OBJECTS).then_some(calls)
             }
-            // Nobody counts objects by their origin: as many in the heap's table, or it may be anything.
+            // Idle connections are in no function of the program.
             Origin::Suspects(_) => {
-                let large = facts.heap.as_ref().is_none_or(|h| h.objects >= waiting.count);
-                large.then_some(calls)
+                (calls.called > 0 || calls.working > 0 || calls.total > waiting.count / 2).then_some(calls)
             }
         }
     }
 
+    /// Objects that the heap has as many of as goroutines wait, and that are a good part of the growth: what they
+    /// hold, where no profile says it.
+    fn one_for_each(&self, facts: &Facts) -> Option<String> {
+        let waiting = self.calls.as_ref()?.waiting.as_ref()?.count;
+        let heap = facts.heap.as_ref()?;
+        let large = heap.large.iter().map(|l| (l.count, l.size, l.total_bytes()));
+        let all = large.chain(heap.classes.iter().map(|c| (c.objects, c.size, c.object_bytes())));
+        let fits = |n: u64| n as f64 >= waiting as f64 * MIN_OBJECTS && n <= waiting.saturating_mul(AT_MOST_EACH);
+        let (n, size, _) = all
+            .filter(|(n, _, total)| fits(*n) && self.parts.share(*total) >= MIN_SHARE)
+            .max_by_key(|(_, _, total)| *total)?;
+        Some(format!("the heap has {} of {}, and {} wait", plural(n, "object"), bytes(size), count(waiting)))
+    }
+
     /// Bytes that each call in flight holds, if the growth may be that of calls in flight.
     fn bytes_per_call(&self, window: &Window) -> Option<u64> {
-        let calls = self.calls.as_ref()?;
-        let Origin::Profiled(culprit) = &self.origin else { return None };
-        let each = culprit.growth.bytes / calls.total.max(1);
+        let calls = self.calls.as_ref().filter(|c| c.total >= MIN_CALLS)?;
+        let bytes = match &self.origin {
+            Origin::Profiled(culprit) => culprit.growth.bytes,
+            Origin::Suspects(_) => self.parts.heap.min(self.parts.whole),
+        };
+        let each = bytes / calls.total.max(1);
         (window.seconds() <= MAX_CALL_SECONDS && each >= MIN_BYTES_PER_CALL).then_some(each)
     }
 
@@ -204,9 +237,13 @@ impl<'a> HeapCause<'a> {
         match &self.mechanism {
             Mechanism::HugeObjects(_) | Mechanism::CollectorOff => Vec::new(),
             Mechanism::Headroom => vec![self.rival_burst(facts)],
-            Mechanism::WaitingCalls => vec![self.rival_of_waiting(garbage)],
+            Mechanism::WaitingCalls => self.rivals_of_waiting(facts, garbage),
             Mechanism::CallsAtWork(_) => vec![garbage, self.rival_leak(), self.rival_slow_calls()],
-            Mechanism::StaysAlive => vec![garbage, self.rival_calls()],
+            Mechanism::StaysAlive => {
+                let mut rivals = vec![garbage, self.rival_calls(), self.rival_start(facts, window)];
+                rivals.extend(self.rival_pile(facts, window));
+                rivals
+            }
             Mechanism::NotSettled => self.all_that_is_left(garbage, window),
         }
     }
@@ -224,14 +261,19 @@ impl<'a> HeapCause<'a> {
     }
 
     /// What a waiting call allocated it may have dropped already.
-    fn rival_of_waiting(&self, garbage: Rival) -> Rival {
-        let nothing_freed = self.freed().is_none() && self.collector.marks > 0;
-        match (&self.origin, nothing_freed) {
-            (Origin::Profiled(_), true) => Rival::ruled_out(
-                garbage.cause,
-                format!("{} since the onset freed nothing of it", plural(self.collector.marks as u64, "collection")),
-            ),
-            _ => garbage,
+    fn rivals_of_waiting(&self, facts: &Facts, garbage: Rival) -> Vec<Rival> {
+        let freed_nothing =
+            || format!("{} since the onset freed nothing of it", plural(self.collector.marks as u64, "collection"));
+        match &self.origin {
+            Origin::Profiled(_) if self.freed().is_none() && self.collector.marks > 0 => {
+                vec![Rival::ruled_out(garbage.cause, freed_nothing())]
+            }
+            Origin::Profiled(_) => vec![garbage],
+            Origin::Suspects(_) => vec![Rival::tested(
+                "memory that others hold, while these wait",
+                self.one_for_each(facts),
+                "who allocated it: a memory profile",
+            )],
         }
     }
 
@@ -277,6 +319,48 @@ impl<'a> HeapCause<'a> {
             None => Some("hardly a call is in flight there".to_owned()),
         };
         Rival::tested("calls in flight that hold a copy each", few, "who holds the objects: the heap's references")
+    }
+
+    /// A program that loads what it needs keeps all of it, and would stop.
+    fn rival_start(&self, facts: &Facts, window: &Window) -> Rival {
+        let rested = rested(facts, window);
+        let told = (rested >= RESTED_SECONDS).then(|| format!("it had been at rest for {} before", seconds(rested)));
+        let told = told.or_else(|| self.by_another(facts));
+        Rival::tested(ITS_START, told, "how large it is once it has started: with a larger limit, or where it lives")
+    }
+
+    /// The culprit's allocations are those of other goroutines than the first, which starts the program.
+    fn by_another(&self, facts: &Facts) -> Option<String> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let outermost = facts.profile.sites.get(culprit.site)?.stack.iter().rev().filter_map(|i| frame(facts, *i));
+        let first = outermost.map(|f| f.function.as_str()).find(|f| !f.starts_with("runtime."))?;
+        let starts = first == "main.main" || first.ends_with(".init") || first.contains(".init.");
+        (!starts).then(|| {
+            format!("it is allocated by goroutines that begin in {first}, and not by the one that starts the program")
+        })
+    }
+
+    /// Goroutines elsewhere that came with the growth, wait, and are as many as its objects: they may hold what
+    /// others have built for them.
+    fn rival_pile(&self, facts: &Facts, window: &Window) -> Option<Rival> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let pile = waiting_pile(facts, window)?;
+        let waiting = pile.waiting.as_ref()?;
+        let came = pile.new.is_some_and(|new| new as f64 >= waiting.count as f64 * MIN_NEW);
+        let each = culprit.growth.objects as f64 / waiting.count as f64;
+        let bytes_each = culprit.growth.bytes / waiting.count.max(1);
+        (came && each >= MIN_OBJECTS && bytes_each >= MIN_HELD).then(|| {
+            Rival::open(
+                "goroutines that wait, and hold it",
+                format!(
+                    "{} goroutines in {} wait for {} and came with the growth: see whether they hold what {} makes",
+                    count(waiting.count),
+                    pile.of.function,
+                    waiting.wait.what(),
+                    culprit.frame.function
+                ),
+            )
+        })
     }
 
     fn all_that_is_left(&self, garbage: Rival, window: &Window) -> Vec<Rival> {

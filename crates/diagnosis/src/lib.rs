@@ -30,6 +30,7 @@ mod goroutine_summary;
 mod growth;
 mod heap_cause;
 mod heap_summary;
+mod holder;
 mod joined;
 mod large_objects;
 mod ledger;

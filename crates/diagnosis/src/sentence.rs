@@ -68,7 +68,7 @@ pub(crate) fn look_for_change(facts: &Facts, w: &Window) -> (String, String) {
 }
 
 /// Whoever was at rest for so long had started.
-const RESTED_SECONDS: f64 = 5.0;
+pub(crate) const RESTED_SECONDS: f64 = 1.0;
 
 /// What is in use is more than what can be resident where pages were never touched: that is said.
 pub(crate) fn never_touched(facts: &Facts, w: &Window) -> Option<String> {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::calls::{Calls, Waiting, new_goroutines};
 use crate::facts::{Facts, Frame, Group};
-use crate::owner::{frame, owning_frame};
+use crate::growth::Culprit;
+use crate::owner::{frame, is_standard_library, owning_frame};
 use crate::thresholds::unprofiled_heap::{ALLOCATING, AT_WORK, MAX_SUSPECTS, MIN_WAITING, WAITING};
 use crate::units::{count, plural, short};
 use crate::waits::{Doing, Wait, doing};
@@ -109,11 +110,16 @@ fn weigh(all: &mut [Suspect<'_>], new: Option<u64>) {
     }
 }
 
-/// The pile that came with the growth, as calls of the function that it waits in.
+/// The largest pile of goroutines that wait for one kind of thing in one function of the program, as calls of it.
+/// Idle connections of a server or a client have none of the program on their stacks; they are a pile of whoever
+/// started the server.
 pub(crate) fn waiting_pile<'a>(facts: &'a Facts, window: &Window) -> Option<Calls<'a>> {
     let mut by: BTreeMap<(Wait, &Frame), (u64, &Group)> = BTreeMap::new();
     for group in &facts.goroutines.groups {
         let (Doing::Waiting(wait), Some(at)) = (doing(facts, group), program_frame(facts, group)) else { continue };
+        if !is_own(facts, at) {
+            continue;
+        }
         let known = by.entry((wait, at)).or_insert((0, group));
         known.0 = known.0.saturating_add(group.count);
         if group.count > known.1.count {
@@ -126,26 +132,51 @@ pub(crate) fn waiting_pile<'a>(facts: &'a Facts, window: &Window) -> Option<Call
     (most >= MIN_WAITING).then_some(Calls { waiting, total, ..calls })
 }
 
+/// Calls that wait in a function whose closures allocated what a culprit has: who starts a goroutine for a part of
+/// its work, and waits for it.
+pub(crate) fn family<'a>(facts: &'a Facts, culprit: &Culprit, window: &Window) -> Option<Calls<'a>> {
+    let pile = waiting_pile(facts, window)?;
+    let site = facts.profile.sites.get(culprit.site)?;
+    let mut way = site.stack.iter().filter_map(|i| frame(facts, *i));
+    let is_closure =
+        |f: &Frame| f.function.strip_prefix(pile.of.function.as_str()).is_some_and(|rest| rest.starts_with(".func"));
+    way.any(is_closure).then_some(pile)
+}
+
+/// The function of the program in which most goroutines are at work.
+pub(crate) fn working_pile<'a>(facts: &'a Facts, window: &Window) -> Option<Calls<'a>> {
+    let mut by: BTreeMap<&Frame, u64> = BTreeMap::new();
+    for group in facts.goroutines.groups.iter().filter(|g| doing(facts, g) == Doing::Working) {
+        let Some(at) = program_frame(facts, group).filter(|at| is_own(facts, at)) else { continue };
+        let n = by.entry(at).or_default();
+        *n = group.count.saturating_add(*n);
+    }
+    let (at, _) = by.into_iter().max_by_key(|(_, n)| *n)?;
+    Some(Calls::of(facts, at, window))
+}
+
+fn is_own(facts: &Facts, at: &Frame) -> bool {
+    !is_standard_library(&at.function, &facts.target.module.path)
+}
+
 /// The frame of the program that a group is in; where its stack has none (a server's own goroutines), the frame
 /// of the program that their starter is in.
 pub(crate) fn program_frame<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
     let own = owning_frame(facts, &group.stack).and_then(|i| frame(facts, *group.stack.get(i)?));
-    let is_own = |f: &&Frame| !crate::owner::is_standard_library(&f.function, &facts.target.module.path);
-    own.filter(is_own).or_else(|| starter(facts, group)).or(own)
+    own.filter(|f| is_own(facts, f)).or_else(|| starter(facts, group)).or(own)
 }
 
 /// Where the program is in the goroutine that runs the function with the `go` statement.
 fn starter<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
     let statement = frame(facts, group.created_by?)?;
-    let is_own = |f: &&Frame| !crate::owner::is_standard_library(&f.function, &facts.target.module.path);
-    if is_own(&statement) {
+    if is_own(facts, statement) {
         return Some(statement);
     }
     let runs_it =
         |g: &&Group| g.stack.iter().any(|i| frame(facts, *i).is_some_and(|f| f.function == statement.function));
     let group = facts.goroutines.groups.iter().find(runs_it)?;
     let own = owning_frame(facts, &group.stack).and_then(|i| frame(facts, *group.stack.get(i)?));
-    own.filter(is_own)
+    own.filter(|f| is_own(facts, f))
 }
 
 fn is_allocating(facts: &Facts, group: &Group) -> bool {

@@ -144,6 +144,13 @@ pub(crate) mod stands_at_limit {
     pub(crate) const MOST: f64 = 0.3;
 }
 
+pub(crate) mod touched_late {
+    /// Part of the growth that must have been reserved before and not resident. Chosen: more than all the rest.
+    pub(crate) const MIN_RESERVED: f64 = 0.5;
+    /// Part of the growth that may be new: heap, stacks, others. Chosen, not measured.
+    pub(crate) const MAX_NEW: f64 = 0.3;
+}
+
 pub(crate) mod unprofiled_heap {
     /// Goroutines waiting in one place from which on that place is a suspect. Chosen, not measured.
     pub(crate) const MIN_WAITING: u64 = 10;
@@ -173,6 +180,10 @@ pub(crate) mod waiting_calls {
     pub(crate) const MIN_NEW: f64 = 0.5;
     /// Objects of the culprit for each that waits. Chosen; 0.99 to 1.05 in the recorded ones.
     pub(crate) const MIN_OBJECTS: f64 = 0.8;
+    /// Objects of one size for each that waits, at most, for them to be what those hold. Chosen, not measured.
+    pub(crate) const AT_MOST_EACH: u64 = 20;
+    /// Bytes of the culprit for each that waits, from which on they may be who holds it. Chosen, not measured.
+    pub(crate) const MIN_HELD: u64 = 1_000;
     /// Goroutines that are named as possible holders of a lock. Chosen: what a reader looks at.
     pub(crate) const MAX_HOLDERS: usize = 3;
 }

@@ -89,8 +89,8 @@ pub use binary::runtime_location::{RuntimeLocation, binary_key};
 pub use evidence::{CopySource, Evidence, EvidencePlan, Extent, Room};
 pub use gap::Gap;
 pub use goroutine::{
-    Ancestor, Call, CallSite, Depth, Goroutine, Goroutines, Label, LabelSalt, Status, decode_all_goroutines,
-    decode_goroutines, is_system,
+    Ancestor, Call, CallSite, Depth, Goroutine, Goroutines, Label, LabelSalt, Status, Waits, count_goroutines,
+    decode_all_goroutines, decode_goroutines, is_system,
 };
 pub use heap::free_pages::free_pages;
 pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};

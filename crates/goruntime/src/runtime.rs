@@ -85,7 +85,9 @@ impl Runtime {
     /// [`DiscoverError::NotGo`], [`DiscoverError::Garbled`].
     pub fn build_info(image: &ElfImage) -> Result<BuildInfo, DiscoverError> {
         let file = || image.name().to_owned();
-        let bytes = image.section(".go.buildinfo").and_then(|s| image.section_bytes(s).ok());
+        // Of a program with 400 modules it has 60 kB.
+        const MOST: usize = 1 << 20;
+        let bytes = image.section(".go.buildinfo").and_then(|s| image.section_head(s, MOST).ok());
         let info = bytes.and_then(|b| parse_buildinfo(&b));
         // A release that we do not know may have a magic that we do not know.
         let newer =

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::FileExt as _;
 
-use object::read::elf::{ElfFile32, ElfFile64, FileHeader as _, ProgramHeader as _};
-use object::{Endianness, Object as _, ObjectSection as _, ReadCache};
+use object::elf::FileHeader64;
+use object::read::elf::{ElfFile32, ElfFile64, FileHeader as _, ProgramHeader as _, SectionHeader as _};
+use object::{Endianness, Object as _};
 use thiserror::Error;
 
 use crate::addr::{Addr, AddrRange};
 use crate::arch::Arch;
+use crate::bounded_reads::BoundedReads;
 use crate::memory::{Memory, ReadCause, ReadError};
 use crate::ranges::Ranges;
 
@@ -103,8 +105,19 @@ pub struct LoadedImage {
     pub bias: u64,
 }
 
-/// Tables larger than this are not read (a symbol table of 256 MiB belongs to no program we know).
+/// Symbol tables larger than this are not searched (one of 256 MiB belongs to no program we know).
 const MAX_TABLE: u64 = 256 << 20;
+/// Sections larger than this are not read as a whole.
+const MAX_WHOLE: u64 = 16 << 20;
+/// Most loadable segments, and most notes, that are believed in: the kernel's own loader takes 64 KiB of program
+/// headers, and linkers write a dozen.
+const MAX_SEGMENTS: usize = 128;
+/// Bytes of a build id: a SHA-1 has 20, and the longest that a linker makes of anything 64.
+const MAX_BUILD_ID: usize = 64;
+/// Bytes of a table that are in memory at a time.
+const BLOCK: usize = 1 << 20;
+/// Most places of the string table at which a wanted name stands.
+const MAX_NAMES: usize = 4096;
 
 /// Most sections of a file that is not read otherwise.
 const MAX_FOREIGN: usize = 1024;
@@ -117,7 +130,7 @@ pub fn section_names(file: &File) -> Vec<String> {
         let name = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
         sections.take(MAX_FOREIGN).filter_map(|s| s.name_bytes().map(name).ok()).collect()
     }
-    let Ok(cache) = file.try_clone().map(ReadCache::new) else { return Vec::new() };
+    let Ok(cache) = file.try_clone().map(BoundedReads::of) else { return Vec::new() };
     match object::FileKind::parse(&cache) {
         Ok(object::FileKind::Elf32) => {
             ElfFile32::<Endianness, _>::parse(&cache).map(|e| names(e.sections())).unwrap_or_default()
@@ -137,21 +150,27 @@ impl ElfImage {
     pub fn open(file: File, name: impl Into<String>) -> Result<Self, ImageError> {
         let name = name.into();
         let format = |why: String| ImageError::Format { file: name.clone(), why };
-        let cache = ReadCache::new(file.try_clone().map_err(|error| ImageError::Io { file: name.clone(), error })?);
+        let cache = BoundedReads::of(file.try_clone().map_err(|error| ImageError::Io { file: name.clone(), error })?);
         let kind = object::FileKind::parse(&cache).map_err(|_| format("not an ELF file".into()))?;
         if kind != object::FileKind::Elf64 {
             let what = if kind == object::FileKind::Elf32 { "a 32-bit program".into() } else { format!("{kind:?}") };
             return Err(format(format!("{what}: only 64-bit ELF is read")));
         }
-        let elf =
-            ElfFile64::<Endianness, _>::parse(&cache).map_err(|e| format(format!("not a readable ELF file: {e}")))?;
-        let Some(arch) = Arch::of(elf.architecture()) else {
-            let (other, only) = (elf.architecture(), Arch::supported());
-            return Err(format(format!("architecture {other:?} is not supported yet: only {only} is")));
+        let unreadable = |e: object::read::Error| format(format!("not a readable ELF file: {e}"));
+        // Of the tables only headers: a parse of the whole file would read all of its symbols.
+        let header = FileHeader64::<Endianness>::parse(&cache).map_err(unreadable)?;
+        let endian = header.endian().map_err(unreadable)?;
+        let machine = architecture(header.e_machine(endian));
+        let Some(arch) = Arch::of(machine) else {
+            let only = Arch::supported();
+            return Err(format(format!("architecture {machine:?} is not supported yet: only {only} is")));
         };
-        let endian = elf.endian();
+        let program_headers = header.program_headers(endian, &cache).map_err(unreadable)?;
         let (mut segments, mut notes) = (Vec::new(), Vec::new());
-        for p in elf.elf_program_headers() {
+        for p in program_headers {
+            if segments.len() >= MAX_SEGMENTS || notes.len() >= MAX_SEGMENTS {
+                return Err(format(format!("more than {MAX_SEGMENTS} segments")));
+            }
             if p.p_type(endian) == object::elf::PT_NOTE {
                 notes.push(AddrRange::sized(Addr(p.p_vaddr(endian)), p.p_filesz(endian)));
             }
@@ -165,18 +184,25 @@ impl ElfImage {
                 });
             }
         }
-        let mut sections: Vec<Section> = elf
-            .sections()
+        let table = header.sections(endian, &cache).map_err(unreadable)?;
+        // The first is none.
+        let mut sections: Vec<Section> = table
+            .iter()
+            .skip(1)
             .map(|s| Section {
-                name: String::from_utf8_lossy(s.name_bytes().unwrap_or_default()).into_owned(),
-                range: AddrRange::sized(Addr(s.address()), s.size()),
-                file_offset: s.file_range().map(|r| r.0),
+                name: String::from_utf8_lossy(table.section_name(endian, s).unwrap_or_default()).into_owned(),
+                range: AddrRange::sized(Addr(s.sh_addr(endian)), s.sh_size(endian)),
+                file_offset: s.file_range(endian).map(|r| r.0),
             })
             .collect();
         sections.sort_by(|a, b| (a.range, &a.name).cmp(&(b.range, &b.name)));
-        let build_id = elf.build_id().ok().flatten().map(|b| b.iter().map(|x| format!("{x:02x}")).collect());
-        let has_symbols = elf.elf_header().e_shnum(endian) > 0 && sections.iter().any(|s| s.name == ".symtab");
-        let entry = Addr(elf.entry());
+        let build_id = if table.is_empty() {
+            program_headers.iter().find_map(|p| gnu_build_id(p.notes(endian, &cache).ok()??, endian))
+        } else {
+            table.iter().find_map(|s| gnu_build_id(s.notes(endian, &cache).ok()??, endian))
+        };
+        let has_symbols = sections.iter().any(|s| s.name == ".symtab");
+        let entry = Addr(header.e_entry(endian));
         Ok(Self { file, name, arch, sections, segments, notes, entry, build_id, has_symbols })
     }
 
@@ -257,45 +283,94 @@ impl ElfImage {
     /// # Errors
     /// [`ImageError`] if it has none, is absurdly large or cannot be read.
     pub fn section_bytes(&self, section: &Section) -> Result<Vec<u8>, ImageError> {
-        let format =
-            |why: &str| ImageError::Format { file: self.name.clone(), why: format!("section {}: {why}", section.name) };
-        let offset = section.file_offset.ok_or_else(|| format("holds no bytes"))?;
-        if section.range.len() > MAX_TABLE {
-            return Err(format("larger than 256 MiB"));
-        }
-        let io = |error| ImageError::Io { file: self.name.clone(), error };
-        if offset.saturating_add(section.range.len()) > self.file.metadata().map_err(io)?.len() {
-            return Err(format("goes on behind the end of the file"));
-        }
-        let mut buf = vec![0; section.range.len() as usize];
-        self.file.read_exact_at(&mut buf, offset).map_err(io)?;
+        self.place(section, MAX_WHOLE)?;
+        self.section_head(section, MAX_WHOLE as usize)
+    }
+
+    /// The first bytes of a section, at most so many.
+    ///
+    /// # Errors
+    /// [`ImageError`] if it has none, goes on behind the file's end or cannot be read.
+    pub fn section_head(&self, section: &Section, most: usize) -> Result<Vec<u8>, ImageError> {
+        let (offset, len) = self.place(section, u64::MAX)?;
+        let mut buf = vec![0; len.min(most as u64) as usize];
+        self.file.read_exact_at(&mut buf, offset).map_err(|e| self.io(e))?;
         Ok(buf)
     }
 
-    /// Those of `wanted` that the symbol table has. The table is read, searched and forgotten; in whole
-    /// pieces, since name by name it took 200 ms for the 190 MB of prometheus (`cargo xtask real`).
+    /// Where a section stands in the file: offset and length, if it is no longer than `most`.
+    fn place(&self, section: &Section, most: u64) -> Result<(u64, u64), ImageError> {
+        let format = |why: String| ImageError::Format {
+            file: self.name.clone(),
+            why: format!("section {}: {why}", section.name),
+        };
+        let (offset, len) = (section.file_offset.ok_or_else(|| format("holds no bytes".into()))?, section.range.len());
+        if len > most {
+            return Err(format(format!("larger than {} MiB", most >> 20)));
+        }
+        if offset.saturating_add(len) > self.file.metadata().map_err(|e| self.io(e))?.len() {
+            return Err(format("goes on behind the end of the file".into()));
+        }
+        Ok((offset, len))
+    }
+
+    fn io(&self, error: std::io::Error) -> ImageError {
+        ImageError::Io { file: self.name.clone(), error }
+    }
+
+    /// Those of `wanted` that the symbol table has. The strings are searched first, and then the table for who is
+    /// named so, each in large pieces of which one is in memory at a time: of both together a file of any user may
+    /// state half a gigabyte. (Name by name it took 200 ms for the 190 MB of prometheus, `cargo xtask real`.)
     ///
     /// # Errors
-    /// [`ImageError`] if the file can no longer be read.
+    /// [`ImageError`] if the tables are absurdly large or can no longer be read.
     pub fn symbols(&self, wanted: &[&str]) -> Result<BTreeMap<String, Symbol>, ImageError> {
         let mut found = BTreeMap::new();
         let (Some(table), Some(strings)) = (self.section(".symtab"), self.section(".strtab")) else {
             return Ok(found);
         };
-        let (table, strings) = (self.section_bytes(table)?, self.section_bytes(strings)?);
-        for entry in table.chunks_exact(SYMBOL) {
-            let Some(s) = RawSymbol::parse(entry).filter(|s| s.defined) else { continue };
-            let Some(name) = strings.get(s.name..) else { continue };
-            // The end first: it is wrong for nearly all of them, and costs less than to compare names.
-            let hit = wanted.iter().find(|w| name.get(w.len()) == Some(&0) && name.starts_with(w.as_bytes()));
-            if let Some(name) = hit {
-                found.insert((*name).to_owned(), Symbol { addr: Addr(s.value), size: s.size });
-                if found.len() == wanted.len() {
-                    break;
+        let names = self.places_of_names(strings, wanted)?;
+        let (offset, len) = self.place(table, MAX_TABLE)?;
+        let mut block = vec![0; BLOCK / SYMBOL * SYMBOL];
+        let mut at = 0;
+        while at < len && found.len() < wanted.len() && !names.is_empty() {
+            let n = (len - at).min(block.len() as u64) as usize;
+            let Some(block) = block.get_mut(..n) else { break };
+            self.file.read_exact_at(block, offset + at).map_err(|e| self.io(e))?;
+            for s in block.chunks_exact(SYMBOL).filter_map(RawSymbol::parse).filter(|s| s.defined) {
+                if let Some(name) = names.get(&s.name) {
+                    found.insert((*name).to_owned(), Symbol { addr: Addr(s.value), size: s.size });
                 }
             }
+            at += n as u64;
         }
         Ok(found)
+    }
+
+    /// Where names stand in a string table. The end of another name may be one too (linkers share tails), and
+    /// so each end is looked back from.
+    fn places_of_names<'w>(&self, strings: &Section, wanted: &[&'w str]) -> Result<BTreeMap<u64, &'w str>, ImageError> {
+        let (offset, len) = self.place(strings, MAX_TABLE)?;
+        let longest = wanted.iter().map(|w| w.len()).max().unwrap_or(0);
+        let (mut block, mut places) = (vec![0; longest + BLOCK], BTreeMap::new());
+        let mut at = 0;
+        while at < len && places.len() < MAX_NAMES {
+            // With what is before it, for a name that the block's beginning cuts.
+            let before = longest.min(at as usize);
+            let start = at - before as u64;
+            let n = ((len - start) as usize).min(before + BLOCK);
+            let Some(block) = block.get_mut(..n) else { break };
+            self.file.read_exact_at(block, offset + start).map_err(|e| self.io(e))?;
+            let block = &*block;
+            for end in memchr::memchr_iter(0, block).filter(|end| *end >= before) {
+                let Some(text) = block.get(..end).filter(|text| text.last().is_some_and(|b| *b != 0)) else { continue };
+                for name in wanted.iter().filter(|w| text.ends_with(w.as_bytes())) {
+                    places.insert(start + (end - name.len()) as u64, *name);
+                }
+            }
+            at = start + n as u64;
+        }
+        Ok(places)
     }
 
     /// The file's read-only segments at the addresses where a process has them, and those of its writable
@@ -312,12 +387,39 @@ impl ElfImage {
     }
 }
 
+/// The processor that `e_machine` names, as far as there is Go for it.
+fn architecture(machine: object::elf::Machine) -> object::Architecture {
+    match machine {
+        object::elf::EM_X86_64 => object::Architecture::X86_64,
+        object::elf::EM_AARCH64 => object::Architecture::Aarch64,
+        object::elf::EM_LOONGARCH => object::Architecture::LoongArch64,
+        object::elf::EM_MIPS => object::Architecture::Mips64,
+        object::elf::EM_PPC64 => object::Architecture::PowerPc64,
+        object::elf::EM_RISCV => object::Architecture::Riscv64,
+        object::elf::EM_S390 => object::Architecture::S390x,
+        _ => object::Architecture::Unknown,
+    }
+}
+
+/// The GNU build id among notes, in hex.
+fn gnu_build_id(
+    mut notes: object::read::elf::NoteIterator<'_, FileHeader64<Endianness>>,
+    endian: Endianness,
+) -> Option<String> {
+    while let Ok(Some(note)) = notes.next() {
+        if note.name() == object::elf::ELF_NOTE_GNU && note.n_type(endian) == object::elf::NT_GNU_BUILD_ID {
+            return Some(note.desc().iter().take(MAX_BUILD_ID).map(|x| format!("{x:02x}")).collect());
+        }
+    }
+    None
+}
+
 /// Bytes of an `Elf64_Sym`.
 const SYMBOL: usize = 24;
 
 /// Fields of an `Elf64_Sym` (`elf.h`) that we use; `name` is an offset in the string table.
 struct RawSymbol {
-    name: usize,
+    name: u64,
     defined: bool,
     value: u64,
     size: u64,
@@ -327,7 +429,7 @@ impl RawSymbol {
     fn parse(b: &[u8]) -> Option<Self> {
         let word = |at: usize| b.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
         Some(Self {
-            name: u32::from_le_bytes(b.get(..4)?.try_into().ok()?) as usize,
+            name: u64::from(u32::from_le_bytes(b.get(..4)?.try_into().ok()?)),
             defined: b.get(6..8)? != [0, 0],
             value: word(8)?,
             size: word(16)?,
@@ -425,6 +527,106 @@ mod tests {
     fn says_what_is_not_elf() {
         assert!(image_of(b"#!/bin/sh\n").unwrap_err().to_string().contains("not an ELF file"));
         assert!(image_of(b"").is_err());
+    }
+
+    /// A little-endian ELF header with that many sections at the end of `bytes`, the first of which (after the empty
+    /// one) has these names, types and places.
+    fn with_sections(bytes: Vec<u8>, sections: &[(&str, u32, u64, u64)]) -> Vec<u8> {
+        let mut bytes = bytes;
+        bytes.resize(bytes.len().max(64), 0);
+        let mut names = vec![0u8];
+        let mut table = vec![[0u8; 64]];
+        let mut rows: Vec<(usize, u32, u64, u64)> = Vec::new();
+        for (name, kind, at, len) in sections {
+            rows.push((names.len(), *kind, *at, *len));
+            names.extend(name.as_bytes().iter().chain(&[0]));
+        }
+        rows.push((0, 3, bytes.len() as u64, names.len() as u64));
+        bytes.extend(&names);
+        for (name, kind, at, len) in &rows {
+            let mut row = [0u8; 64];
+            row[..4].copy_from_slice(&(*name as u32).to_le_bytes());
+            row[4..8].copy_from_slice(&kind.to_le_bytes());
+            row[24..32].copy_from_slice(&at.to_le_bytes());
+            row[32..40].copy_from_slice(&len.to_le_bytes());
+            table.push(row);
+        }
+        let at = bytes.len() as u64;
+        bytes.extend(table.iter().flatten());
+        bytes[..16].copy_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+        for (at, value) in
+            [(16, 2u16), (18, 62), (52, 64), (54, 56), (58, 64), (60, rows.len() as u16 + 1), (62, rows.len() as u16)]
+        {
+            bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
+        }
+        bytes[40..48].copy_from_slice(&at.to_le_bytes());
+        bytes
+    }
+
+    /// Names that a block's end cuts, names that are the end of others, and names that are not there.
+    #[test]
+    fn symbols_are_found_wherever_their_names_stand() {
+        let mut strings = vec![0u8];
+        let mut put = |pad: usize, name: &str| {
+            strings.extend(std::iter::repeat_n(b'x', pad));
+            strings.push(0);
+            let at = strings.len();
+            strings.extend(name.as_bytes().iter().chain(&[0]));
+            at as u32
+        };
+        let cut = put(BLOCK - 10, "runtime.mheap_");
+        let other = put(2 * BLOCK, "go.runtime.allm");
+        let wanted = ["runtime.mheap_", "runtime.allm", "allm", "runtime.none"];
+        let symbol = |name: u32, value: u64, defined: u16| {
+            let mut s = [0u8; SYMBOL];
+            s[..4].copy_from_slice(&name.to_le_bytes());
+            s[6..8].copy_from_slice(&defined.to_le_bytes());
+            s[8..16].copy_from_slice(&value.to_le_bytes());
+            s
+        };
+        let mut table = vec![symbol(1, 99, 1); BLOCK / SYMBOL];
+        table.extend([symbol(cut, 7, 0), symbol(cut, 1, 1), symbol(other + 3, 2, 1), symbol(other + 11, 3, 1)]);
+        let table: Vec<u8> = table.into_iter().flatten().collect();
+        let bytes = [vec![0; 64], strings.clone(), table.clone()].concat();
+        let places =
+            [(".strtab", 3, 64, strings.len() as u64), (".symtab", 2, 64 + strings.len() as u64, table.len() as u64)];
+        let image = image_of(&with_sections(bytes, &places)).unwrap();
+        let found = image.symbols(&wanted).unwrap();
+        let found: Vec<(&str, u64)> = found.iter().map(|(name, s)| (name.as_str(), s.addr.0)).collect();
+        assert_eq!(found, [("allm", 3), ("runtime.allm", 2), ("runtime.mheap_", 1)]);
+        assert!(image.symbols(&[]).unwrap().is_empty());
+    }
+
+    /// Tables of gigabytes in a sparse file: what they would need is asked for by nobody.
+    #[test]
+    fn what_a_file_says_of_its_tables_is_not_believed() {
+        let huge = 64 << 30;
+        let open = |bytes: &[u8]| {
+            let mut f = tempfile::tempfile().unwrap();
+            f.write_all(bytes).unwrap();
+            f.set_len(huge).unwrap();
+            ElfImage::open(f, "sparse")
+        };
+        let sparse = |sections: &[(&str, u32, u64, u64)]| open(&with_sections(Vec::new(), sections));
+        let image = sparse(&[(".symtab", 2, 4096, huge - 4096), (".strtab", 3, 4096, huge - 4096)]).unwrap();
+        assert!(image.symbols(&["main"]).is_err() && !image.is_stripped());
+        assert!(image.section_bytes(image.section(".symtab").unwrap()).is_err());
+        assert_eq!(image.section_head(image.section(".symtab").unwrap(), 100).unwrap(), [0; 100]);
+        // Notes, in which the build id is looked for.
+        let image = sparse(&[(".note", 7, 4096, huge - 4096)]).unwrap();
+        assert_eq!(image.build_id(), None);
+        // More sections, and more segments, than there is room to believe in.
+        let mut many = with_sections(Vec::new(), &[]);
+        many[60..62].copy_from_slice(&0u16.to_le_bytes());
+        let at = u64::from_le_bytes(many[40..48].try_into().unwrap()) as usize;
+        many[at + 32..at + 40].copy_from_slice(&(1u64 << 28).to_le_bytes());
+        assert!(open(&many).is_err());
+        let mut many = with_sections(Vec::new(), &[]);
+        many[32..40].copy_from_slice(&64u64.to_le_bytes());
+        many[56..58].copy_from_slice(&60_000u16.to_le_bytes());
+        let load = [1u8, 0, 0, 0].iter().chain(&[0; 52]).copied().collect::<Vec<u8>>();
+        many.splice(64..64, load.repeat(1000));
+        assert!(open(&many).is_err());
     }
 
     proptest! {

@@ -14,6 +14,7 @@ use nix::sys::stat::{major, minor};
 use crate::addr::AddrRange;
 use crate::arch::page_size;
 use crate::elf::ElfImage;
+use crate::live::bounded_text;
 use crate::mapping::parse_maps;
 
 /// Most files of one process that are looked at.
@@ -35,7 +36,15 @@ pub struct MappedFile {
 /// Files of which `pid` has code mapped, by path. None where its map may not be read.
 #[must_use]
 pub fn mapped_files(pid: i32) -> Vec<MappedFile> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    try_mapped_files(pid).unwrap_or_default()
+}
+
+/// As [`mapped_files`].
+///
+/// # Errors
+/// The system's error: its map may not be read, or nothing can be opened.
+pub fn try_mapped_files(pid: i32) -> io::Result<Vec<MappedFile>> {
+    let text = File::open(format!("/proc/{pid}/maps")).and_then(bounded_text)?;
     let maps = text.lines().flat_map(|line| parse_maps(line).into_iter().zip(device(line)));
     let mut files = BTreeMap::new();
     for (m, device) in maps.filter(|(m, _)| m.inode != 0 && m.path.starts_with('/')) {
@@ -48,7 +57,7 @@ pub fn mapped_files(pid: i32) -> Vec<MappedFile> {
         *code |= m.executable;
         file.parts.push((m.range, m.offset));
     }
-    files.into_values().filter(|(code, _)| *code).map(|(_, f)| f).collect()
+    Ok(files.into_values().filter(|(code, _)| *code).map(|(_, f)| f).collect())
 }
 
 /// The device in a line of `/proc/PID/maps`, the fourth word: `fe:01`.

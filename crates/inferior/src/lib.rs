@@ -26,6 +26,7 @@
 
 mod addr;
 mod arch;
+mod bounded_reads;
 mod core_notes;
 mod core_writer;
 mod corefile;
@@ -46,7 +47,7 @@ pub use arch::{Arch, clock_ticks, page_size};
 pub use core_writer::{Access, Added, Bounds, CoreProcess, CoreWriter, Cut, OwnNote};
 pub use corefile::{CoreFile, CoreMapping, Match};
 pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol, section_names};
-pub use images::{MappedFile, mapped_files};
+pub use images::{MappedFile, mapped_files, try_mapped_files};
 pub use live::{LiveProcess, OpenError, Usage, resident_by, resident_bytes, start_time};
 pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};

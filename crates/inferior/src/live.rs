@@ -194,12 +194,9 @@ impl LiveProcess {
         self.text("maps").map(|t| parse_maps(&t)).map_err(error)
     }
 
-    /// A file of its folder.
+    /// A file of its folder. Names and paths in it may be any bytes, also some that are no text.
     fn text(&self, name: &str) -> std::io::Result<String> {
-        // With room for most of them: without it the library asks for 32 bytes, 64, 128 ...
-        let mut text = String::with_capacity(4096);
-        self.file(name)?.read_to_string(&mut text)?;
-        Ok(text)
+        bounded_text(self.file(name)?)
     }
 
     fn file(&self, name: &str) -> std::io::Result<File> {
@@ -311,10 +308,25 @@ pub fn resident_by(file: &File) -> Option<Vec<Resident>> {
 }
 
 fn read_mappings(pid: i32) -> Result<Vec<Mapping>, OpenError> {
-    std::fs::read_to_string(format!("/proc/{pid}/maps")).map(|t| parse_maps(&t)).map_err(|error| OpenError::Io {
-        pid,
-        what: "maps",
-        error,
+    let text = File::open(format!("/proc/{pid}/maps")).and_then(bounded_text);
+    text.map(|t| parse_maps(&t)).map_err(|error| OpenError::Io { pid, what: "maps", error })
+}
+
+/// Bytes of a text of the kernel's that are read: 65,530 mappings (`vm.max_map_count`) make 6 MB of `maps` and
+/// 46 of `smaps`; with paths of 4 kB each, which anybody can have, they would make 300.
+const MAX_TEXT: u64 = 48 << 20;
+
+/// All of a file of `/proc/PID`; a longer one than is believed in is an error.
+pub(crate) fn bounded_text(file: File) -> std::io::Result<String> {
+    // With room for most of them: without it the library asks for 32 bytes, 64, 128 ...
+    let mut bytes = Vec::with_capacity(4096);
+    file.take(MAX_TEXT).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == MAX_TEXT {
+        return Err(std::io::Error::other(format!("more than {} MiB of text", MAX_TEXT >> 20)));
+    }
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
     })
 }
 

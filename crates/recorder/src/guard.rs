@@ -8,9 +8,11 @@
 //! them, and what is stopped or braked is undone as it is dropped, in the unwinding.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 /// Stack of a thread that needs no other, in bytes: what the standard library gives.
@@ -42,6 +44,32 @@ pub fn spawn_guarded<T: Send + 'static>(
     Builder::new().name(name.into()).stack_size(stack).spawn(move || guarded(name, work))
 }
 
+/// Threads that ended by a panic and are to go on for as long as the process does, by name.
+static LOST: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+/// As [`spawn_guarded`], for a thread that the watch cannot do without: what it does piece by piece is guarded piece
+/// by piece, and should it end by a panic all the same, [`lost_threads`] says so.
+///
+/// # Errors
+/// As there.
+pub fn spawn_vital<T: Send + 'static>(
+    name: &'static str,
+    stack: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<Result<T, Panicked>>> {
+    Builder::new().name(name.into()).stack_size(stack).spawn(move || {
+        guarded(name, work).inspect_err(|_| {
+            LOST.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        })
+    })
+}
+
+/// Names of the threads that the watch has lost for good.
+#[must_use]
+pub fn lost_threads() -> Vec<&'static str> {
+    LOST.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+}
+
 /// Does one piece of work on this thread and catches its panic. `name` is the thread's, for the log.
 ///
 /// # Errors
@@ -71,9 +99,16 @@ fn message(payload: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::Arc;
 
     use super::*;
+
+    #[test]
+    fn a_vital_thread_that_is_lost_is_named() {
+        spawn_vital("well", 64 << 10, || 7).unwrap().join().unwrap().unwrap();
+        assert!(spawn_vital("unwell", 64 << 10, || panic!("made to")).unwrap().join().unwrap().is_err());
+        assert_eq!(lost_threads(), ["unwell"]);
+    }
 
     #[test]
     fn a_panic_is_a_value_and_is_counted() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lastgasp_capture::retention::{Kept, Quota, to_remove};
-use lastgasp_capture::{Capture, CaptureError, MEMORY};
+use lastgasp_capture::{Capture, CaptureError, MEMORY, is_own};
 use lastgasp_decode::Decoded;
 use lastgasp_diagnosis::facts::Phase;
 use lastgasp_diagnosis::{Facts, cause};
@@ -55,7 +55,7 @@ impl Archive {
     /// Opens the store as it stands. What others put there is neither counted nor removed.
     pub fn open(store: &Path, rules: Rules) -> Self {
         let (mut all, mut entries) = (Vec::new(), Vec::new());
-        for path in lastgasp_capture::list(store) {
+        for path in lastgasp_capture::list(store).into_iter().filter(|p| is_own(p)) {
             let Ok(capture) = Capture::open(&path) else { continue };
             all.push(kept(&path, &capture));
             entries.extend(Entry::of(&path, &capture));
@@ -84,7 +84,7 @@ impl Archive {
     /// Number and bytes of the captures that it holds.
     pub fn size(&self) -> (usize, u64) {
         let state = self.lock();
-        (state.kept.len(), state.kept.iter().map(|k| k.bytes).sum())
+        (state.kept.len(), state.kept.iter().map(|k| k.bytes).fold(0, u64::saturating_add))
     }
 
     /// Other rules from now on.
@@ -151,7 +151,7 @@ impl Archive {
     /// Removes as many captures as make room for the largest that was seen.
     fn remove_the_least(&self) {
         let mut state = self.lock();
-        let quota = state.kept.iter().map(|k| k.bytes).sum::<u64>().saturating_sub(state.largest);
+        let quota = state.kept.iter().map(|k| k.bytes).fold(0, u64::saturating_add).saturating_sub(state.largest);
         let less = Quota { bytes: quota, ..state.rules.quota };
         self.remove(&mut state, less, 0);
     }
@@ -226,6 +226,46 @@ mod tests {
     use lastgasp_diagnosis::facts::{Frame, Goroutines, Group, Sample};
 
     use super::*;
+
+    /// Folders that somebody else put into the store: they count for nothing, say nothing, and nothing of ours goes
+    /// for them.
+    #[test]
+    fn planted_folders_cost_no_capture() {
+        let store = tempfile::tempdir().unwrap();
+        let rules = Rules { quota: Quota { bytes: 1 << 30, captures: 9 }, full_per_cause: 9, cause_window_ms: 1000 };
+        let archive = Archive::open(store.path(), rules);
+        let real: Vec<PathBuf> = (0..3)
+            .map(|pid| {
+                let decoded = decoded(pid, i64::from(pid));
+                archive.put(&decoded, &Told::alone(&decoded.facts)).unwrap().0
+            })
+            .collect();
+        drop(archive);
+        let planted = |name: &str| {
+            let folder = store.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            let manifest = std::fs::read_to_string(real[0].join("manifest.json")).unwrap();
+            let largest = format!("\"bytes\": {}", u64::MAX);
+            let claims = manifest.lines().map(|l| if l.contains("\"bytes\"") { largest.as_str() } else { l });
+            let claims = claims.map(|l| if l.starts_with('"') { format!("{l},") } else { l.to_owned() });
+            std::fs::write(folder.join("manifest.json"), claims.collect::<Vec<_>>().join("\n")).unwrap();
+            folder
+        };
+        // One that others may write to, and one that is another user's.
+        let open = planted("29990101T000000-svc-1-post-kill");
+        std::fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        let other = planted("29990101T000000-svc-2-post-kill");
+        if std::os::unix::fs::chown(&other, Some(12345), None).is_err() {
+            println!("SKIPPED: not root, a folder cannot be another user's");
+            std::fs::remove_dir_all(&other).unwrap();
+        }
+        std::os::unix::fs::symlink(&real[0], store.path().join("29990101T000000-svc-3-post-kill")).unwrap();
+        let archive = Archive::open(store.path(), rules);
+        assert_eq!(archive.size().0, 3);
+        let decoded = decoded(7, 7);
+        archive.put(&decoded, &Told::alone(&decoded.facts)).unwrap();
+        assert!(archive.size().0 == 4 && real.iter().all(|p| p.is_dir()) && open.is_dir());
+    }
 
     fn decoded(pid: i32, second: i64) -> Decoded {
         let mut facts = Facts { schema: lastgasp_diagnosis::facts::SCHEMA.into(), ..Facts::default() };

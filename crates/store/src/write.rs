@@ -109,6 +109,10 @@ fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<(),
     Ok(())
 }
 
+/// Most characters of a service's name in a folder's, which the kernel allows 255 bytes with all that stands around
+/// it: a name of 192 bytes and more once lost its captures.
+const MAX_SERVICE: usize = 128;
+
 fn id(facts: &Facts, unix_ns: i64) -> String {
     let when = jiff::Timestamp::from_nanosecond(i128::from(unix_ns))
         .map(|t| t.strftime("%Y%m%dT%H%M%S").to_string())
@@ -116,10 +120,12 @@ fn id(facts: &Facts, unix_ns: i64) -> String {
     let service: String = facts
         .target
         .service
+        .trim_start_matches('.')
         .chars()
+        .take(MAX_SERVICE)
         .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
         .collect();
-    format!("{when}-{}-{}-{}", service.trim_start_matches('.'), facts.target.pid, facts.capture.phase)
+    format!("{when}-{}-{}-{}", service, facts.target.pid, facts.capture.phase)
 }
 
 fn timeline(facts: &Facts) -> Result<String, StoreError> {
@@ -159,6 +165,17 @@ mod tests {
     }
 
     /// A service's name is the target's: no path, no hidden folder.
+    #[test]
+    fn a_long_name_loses_no_capture() {
+        let store = tempfile::tempdir().unwrap();
+        for service in ["x".repeat(192), "x".repeat(255), "\u{65e5}".repeat(85)] {
+            let decoded = decoded(&service);
+            let written = write_as(store.path(), &decoded, &Told::alone(&decoded.facts), Form::Light).unwrap();
+            let manifest = lastgasp_capture::Capture::open(&written).unwrap();
+            assert_eq!(manifest.manifest().target["service"], service.as_str(), "there it is whole");
+        }
+    }
+
     #[test]
     fn names_of_folders() {
         for (service, name) in [

@@ -125,6 +125,45 @@ impl Mode {
     }
 }
 
+/// Builds all programs of a module at once, stripped and without paths as images hold them, and gives the
+/// folder `name` of this toolchain that they are in, each under its own folder's name. Those of `cgo` need a
+/// C compiler, and are left out where there is none.
+///
+/// # Errors
+/// What the compiler said.
+pub fn build_all(toolchain: &Toolchain, module: &Path, tags: &str, cgo: &[&str], name: &str) -> Result<PathBuf> {
+    let folder = cache_dir().join("bin").join(format!("{}-{name}", toolchain.name()));
+    std::fs::create_dir_all(&folder)?;
+    let turn = std::fs::File::create(folder.join(".lock"))?;
+    turn.lock()?;
+    let go = |cgo: &str, package: &str| {
+        let mut command = toolchain.command();
+        command.current_dir(module).env("CGO_ENABLED", cgo).arg("build").args(Mode::Stripped.args());
+        // Go takes a path that ends so for a folder.
+        let into = folder.join("");
+        command.args(["-tags", tags]).arg("-o").arg(into).arg(package).output()
+    };
+    let result = go("0", "./...")?;
+    if !result.status.success() {
+        bail!(
+            "go build in {} with {}: {}",
+            module.display(),
+            toolchain.name(),
+            String::from_utf8_lossy(&result.stderr)
+        );
+    }
+    let has_compiler = ["cc", "gcc", "clang"]
+        .iter()
+        .any(|c| std::process::Command::new(c).arg("--version").output().is_ok_and(|o| o.status.success()));
+    for package in cgo.iter().filter(|_| has_compiler) {
+        let result = go("1", &format!("./{package}"))?;
+        if !result.status.success() {
+            bail!("go build {package} with {}: {}", toolchain.name(), String::from_utf8_lossy(&result.stderr));
+        }
+    }
+    Ok(folder)
+}
+
 /// The repository's root.
 #[must_use]
 pub fn repo_root() -> PathBuf {

@@ -35,13 +35,25 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
     ),
     (
         Tier::Go,
-        &["core_files", "garble", "goroutines", "library", "memory", "oracle", "profiling", "runtime_cache", "spans"],
+        &[
+            "core_files",
+            "garble",
+            "goroutines",
+            "library",
+            "memory",
+            "oracle",
+            "profiling",
+            "runtime_cache",
+            "spans",
+            "waits",
+        ],
     ),
     (
         Tier::Root,
         &[
             "bad_days",
             "daemon",
+            "deaths",
             "incident",
             "keep_memory",
             "ps",
@@ -51,6 +63,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "watch_bad_groups",
             "watch_deployed",
             "watch_early",
+            "watch_hostile",
         ],
     ),
 ];
@@ -60,9 +73,11 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
 pub(super) const LIVE: &[&str] = &[
     "act::limit_tests::",
     "act::own_cgroup::tests::",
+    "daemon::limit_notices::tests::",
     "daemon::memory_alarm::tests::",
     "daemon::memory_notices::tests::",
     "daemon::process_events::tests::",
+    "kernel::cgroup::tests::a_group_whose_name_is_no_text",
     "kernel::exit::tests::a_stranger_that_was_killed",
     "kernel::owned_dir::tests::another_users",
     "live::tests::another_process_of_the_same_number",

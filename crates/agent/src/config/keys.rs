@@ -20,7 +20,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("store.max_captures", "Most captures."),
     key(
         "store.full_per_cause",
-        "So many victims of one cause (service, build, rule, culprit) are written whole, the others light.",
+        "So many victims of one cause (service, build, rule, function that is blamed) are written whole, the others light.",
     ),
     key("store.cause_window", "After so long the same cause is news again."),
     key(

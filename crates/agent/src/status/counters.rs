@@ -9,6 +9,7 @@ use crate::self_stats::SelfStats;
 pub(super) struct Counters<'a> {
     discovered: u64,
     refused: u64,
+    put_off: u64,
     oom_kills: u64,
     kills: u64,
     notices: u64,
@@ -45,6 +46,7 @@ impl<'a> Counters<'a> {
         Self {
             discovered: counted.discovered,
             refused: counted.refused,
+            put_off: counted.put_off,
             oom_kills: counted.oom_kills,
             kills: counted.kills,
             notices: counted.notices,

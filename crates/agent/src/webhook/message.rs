@@ -38,17 +38,13 @@ fn text(notification: &Notification) -> String {
         (killed, n) => format!("{killed} of {n} processes were killed, out of memory"),
     };
     let again = if notification.again { " (again)" } else { "" };
-    let mut text = format!("{} on {}: {victims}{again}\n{}", event.service, event.host, event.sentence);
-    if let Some(death) = &event.death {
-        text += &format!("\n{death}");
-    }
-    if let Some(act) = &event.act {
-        text += &format!("\nDO NOW: {act}");
-    }
-    if let Some(capture) = event.fields.get("capture").and_then(Value::as_str) {
-        text += &format!("\nlastgasp report {capture}");
-    }
-    text.lines().map(printable).collect::<Vec<_>>().join("\n")
+    // Names are the target's: a line break in one begins no line of ours.
+    let mut lines = vec![format!("{} on {}: {victims}{again}", event.service, event.host), event.sentence.clone()];
+    lines.extend(event.death.clone());
+    lines.extend(event.act.as_ref().map(|act| format!("DO NOW: {act}")));
+    let capture = event.fields.get("capture").and_then(Value::as_str);
+    lines.extend(capture.map(|capture| format!("lastgasp report {capture}")));
+    lines.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -66,6 +62,18 @@ mod tests {
         assert_eq!(first(&notification(0, 1)), "is about to run out of memory");
         assert_eq!(first(&notification(3, 3)), "3 processes were killed, out of memory");
         assert_eq!(first(&notification(2, 5)), "2 of 5 processes were killed, out of memory");
+    }
+
+    #[test]
+    fn a_line_break_in_a_name_forges_no_line() {
+        let mut forged = notification(1, 1);
+        let lines = text(&forged).lines().count();
+        forged.latest.service = "svc\nDO NOW: curl evil".into();
+        forged.latest.sentence += "\r\nother-svc on db-1: was killed";
+        forged.latest.act = Some("restart\u{2028}now".into());
+        let text = text(&forged);
+        assert_eq!(text.lines().count(), lines + 1, "one more, which is the act");
+        assert!(text.starts_with("svc\\u{a}DO NOW") && !text.contains('\r') && !text.contains('\u{2028}'), "{text}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lastgasp_recorder::guard::{Panicked, USUAL_STACK, guarded, spawn_guarded};
+use lastgasp_recorder::guard::{Panicked, USUAL_STACK, guarded, spawn_vital};
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
@@ -65,7 +65,7 @@ impl Webhooks {
             }
             let (queue, events) = sync_channel(QUEUE);
             let hook = Telling { name: name.clone(), rules: rules.clone(), counts: Arc::clone(&self.counts) };
-            let thread = spawn_guarded(THREAD, USUAL_STACK, move || hook.tell_all(&events, poster(&hook.rules)));
+            let thread = spawn_vital(THREAD, USUAL_STACK, move || hook.tell_all(&events, poster(&hook.rules)));
             match thread {
                 Ok(thread) => {
                     self.hooks.insert(name.clone(), Hook { rules: rules.clone(), queue, thread });

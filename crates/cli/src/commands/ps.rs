@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use lastgasp_diagnosis::units::{bytes, seconds};
-use lastgasp_goruntime::MemStats;
+use lastgasp_goruntime::{MemStats, count_goroutines};
 use lastgasp_inferior::{Memory as _, OpenError, resident_bytes};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
@@ -109,14 +109,15 @@ fn row(
     let usage = limit_usage.usage(|| rss);
     let opened = open(p.pid, cache);
     let denied = matches!(&opened, Err(AttachError::Open(OpenError::Denied { .. })));
-    let (gauges, rate, problem) = match &opened {
+    let (gauges, live, rate, problem) = match &opened {
         Ok((process, runtime)) => (
             MemStats::read(runtime, process).ok(),
+            count_goroutines(runtime, process, process),
             process.u64(runtime.globals.mem_profile_rate).ok().map(positive),
             None,
         ),
-        Err(_) if denied => (None, None, Some(DENIED.to_owned())),
-        Err(e) => (None, None, Some(e.to_string())),
+        Err(_) if denied => (None, None, None, Some(DENIED.to_owned())),
+        Err(e) => (None, None, None, Some(e.to_string())),
     };
     let to_oom = before.zip(limit_usage.limit.as_ref()).and_then(|((before, seconds), (limit, _))| {
         let grown = usage.checked_sub(before).filter(|g| *g >= GROWS)?;
@@ -133,7 +134,7 @@ fn row(
         "started_at": started_at(who.started_unix), "started_at_unix": who.started_unix, "stripped": p.executable.stripped,
         "rss_bytes": Some(rss).filter(|r| *r > 0), "usage_bytes": limit.map(|_| usage),
         "limit_bytes": limit.map(|l| l.0), "limit_source": limit.map(|l| l.1.as_str()),
-        "goroutines": gauges.map(|g| g.goroutine_slots), "heap_live_bytes": gauges.map(|g| g.heap_live),
+        "goroutines": live, "goroutine_structures": gauges.map(|g| g.goroutine_slots), "heap_live_bytes": gauges.map(|g| g.heap_live),
         "profile_rate": rate, "profile_on": rate.map(|r| r > 0), "time_to_oom_seconds": to_oom, "problem": problem,
     });
     (row, denied)

@@ -10,7 +10,7 @@ use lastgasp_agent::config::{WatchFlags, load};
 use lastgasp_agent::{Services, log, settings};
 use lastgasp_capture::Writer;
 use lastgasp_recorder::daemon::Daemon;
-use lastgasp_recorder::guard::guarded;
+use lastgasp_recorder::guard::{USUAL_STACK, guarded, spawn_guarded, spawn_vital};
 use lastgasp_recorder::journal;
 use lastgasp_recorder::own_process::keep_few_heaps;
 use nix::sys::signal::{SigSet, Signal};
@@ -43,12 +43,21 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
     let handle = daemon.handle();
     let (services, writers) = Services::start(config, flags, level, handle.clone(), captured)?;
     let reloading = Arc::clone(&services);
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
+    spawn_vital("signals", USUAL_STACK, move || {
         while let Ok(signal) = signals.wait() {
-            match signal {
-                // Whatever becomes of it, the next signal is heard: this thread ends the daemon.
-                Signal::SIGHUP => drop(guarded("signals", || reloading.reload())),
-                _ => return handle.stop(),
+            // Whatever becomes of one, the next is heard: this thread ends the daemon.
+            let stopped = guarded("signals", || match signal {
+                Signal::SIGHUP => {
+                    reloading.reload();
+                    false
+                }
+                _ => {
+                    handle.stop();
+                    true
+                }
+            });
+            if stopped == Ok(true) {
+                return;
             }
         }
     })?;
@@ -60,7 +69,7 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
         // What was captured is written all the same; but whoever starts us again must not wait for a worker
         // that hangs.
         let (sender, written) = channel();
-        let finishing = std::thread::Builder::new().name("finishing".into()).spawn(move || {
+        let finishing = spawn_guarded("finishing", USUAL_STACK, move || {
             finish();
             let _ = sender.send(());
         });

@@ -66,7 +66,8 @@ pub struct Group {
     pub waited_ms_median: u64,
     /// What they wait on; absent if it is not known, or they do not wait for a lock or a channel.
     pub waits_on: Option<WaitsOn>,
-    /// Of those in `IO wait` the number that wait without a deadline; absent if it could not be read.
+    /// Of those in `IO wait` the number that wait without a deadline; absent if it could not be read. Of more
+    /// than 4,096 by a sample.
     pub no_deadline: Option<u64>,
 }
 
@@ -85,10 +86,14 @@ pub struct Repeat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WaitsOn {
-    /// Number of different ones.
+    /// Number of different ones that were seen; of a `select` all of its channels.
     pub objects: u64,
-    /// Number of goroutines of the group that wait on the one that most of them wait on.
+    /// Number of goroutines of the group that wait on the one that most of them wait on: exact if `known` is
+    /// the number of the group, else as many of all as there are of those.
     pub most: u64,
+    /// Number of goroutines of the group of which it is known what they wait on: of more than 4,096 of a kind
+    /// of wait a sample is looked at.
+    pub known: u64,
 }
 
 impl Goroutines {

@@ -74,6 +74,9 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
     }
     let title = match heap.mechanism {
         Mechanism::CallsAtWork(_) => "every call builds its own copy of something large",
+        Mechanism::StaysAlive if heap.may_be_its_start() => {
+            "it dies while it starts: what one function loads stays alive"
+        }
         _ if w.seconds() > LEAK_SECONDS => "memory leaks from one place",
         Mechanism::StaysAlive => "what one function allocates stays alive",
         _ => "one function allocates faster than memory lasts",
@@ -198,6 +201,9 @@ fn cure(c: &Culprit, heap: &HeapCause<'_>) -> String {
     match heap.mechanism {
         Mechanism::CallsAtWork(_) => format!(
             "Build what {function} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time."
+        ),
+        Mechanism::StaysAlive if heap.may_be_its_start() => format!(
+            "If {function} loads what the program needs: load less of it, or give it a limit that holds it. Else find what keeps the objects reachable, and bound it."
         ),
         Mechanism::StaysAlive => format!("Find what keeps the objects from {function} reachable, and bound it."),
         _ => format!(

@@ -14,6 +14,7 @@ mod others_in_group;
 mod outside_heap;
 mod rule;
 mod stands_at_limit;
+mod touched_late;
 mod unprofiled_heap;
 mod waiting_calls;
 
@@ -34,6 +35,7 @@ const ALL: &[Entry] = &[
     Entry::of::<others_in_group::OthersInGroup>(),
     Entry::of::<outside_heap::OutsideHeap>(),
     Entry::of::<stands_at_limit::StandsAtLimit>(),
+    Entry::of::<touched_late::TouchedLate>(),
     Entry::of::<unprofiled_heap::UnprofiledHeap>(),
     Entry::of::<waiting_calls::WaitingCalls>(),
 ];

@@ -1,18 +1,16 @@
 //! Memory that did not grow, and stands at its limit. The page: `stands-at-limit.md`.
 
-use std::collections::BTreeMap;
-
 use super::rule::{Case, Rule, RuleInfo};
 use crate::at_limit::at_limit;
-use crate::facts::{Facts, Frame, Reason};
+use crate::facts::{Facts, Reason};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Level};
 use crate::findings::Findings;
+use crate::holder::holder;
 use crate::ledger::ledger;
-use crate::owner::{frame, owning_frame};
 use crate::rival::Rival;
 use crate::sentence::{place, service};
 use crate::subject::Subject;
-use crate::thresholds::stands_at_limit::{AT_LIMIT, MAX_SLICES, MOST};
+use crate::thresholds::stands_at_limit::{AT_LIMIT, MAX_SLICES};
 use crate::units::{bytes, percent, seconds};
 
 /// The rule.
@@ -82,24 +80,6 @@ fn find(facts: &Facts) -> Option<Finding> {
     })
 }
 
-/// Whose allocations are most of what is in use.
-fn holder(facts: &Facts) -> Option<(&Frame, u64)> {
-    let mut by: BTreeMap<&str, (&Frame, u64, u64)> = BTreeMap::new();
-    for site in &facts.profile.sites {
-        let Some(f) = owning_frame(facts, &site.stack).and_then(|i| frame(facts, *site.stack.get(i)?)) else {
-            continue;
-        };
-        let known = by.entry(f.function.as_str()).or_insert((f, 0, 0));
-        known.1 = known.1.saturating_add(site.current.bytes);
-        if site.current.bytes > known.2 {
-            (known.0, known.2) = (f, site.current.bytes);
-        }
-    }
-    let all = facts.profile.sites.iter().map(|s| s.current.bytes).fold(0, u64::saturating_add);
-    let (f, n, _) = by.into_values().max_by_key(|(_, n, _)| *n)?;
-    (n as f64 >= all as f64 * MOST).then_some((f, n))
-}
-
 /// The largest slices of the memory.
 fn slices(facts: &Facts) -> Vec<Evidence> {
     let mut all = ledger(facts);
@@ -114,7 +94,7 @@ fn slices(facts: &Facts) -> Vec<Evidence> {
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::{Amount, Sample, Site};
+    use crate::facts::{Amount, Frame, Sample, Site};
 
     #[test]
     fn who_holds_most_is_named_where_nothing_grew() {

@@ -11,7 +11,7 @@ use crate::sentence::{ending, level, look_for_change, service};
 use crate::subject::Subject;
 use crate::suspects::Suspect;
 use crate::thresholds::unprofiled_heap::{HELD_ONE_IN, MAX_HELD, NO_SUSPECT};
-use crate::units::{bytes, percent, plural, seconds};
+use crate::units::{bytes, count, percent, plural, seconds};
 use crate::unknown::About;
 use crate::window::Window;
 
@@ -47,14 +47,22 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     let Origin::Suspects(suspects) = &heap.origin else { return None };
     // The other mechanisms have rules of their own.
     let what = match heap.mechanism {
-        Mechanism::StaysAlive => "what grew in the Go heap stays alive",
-        Mechanism::NotSettled | Mechanism::CallsAtWork(_) => "the Go heap grew",
+        Mechanism::StaysAlive if heap.may_be_its_start() => "it dies while it starts: what it loads stays alive",
+        Mechanism::StaysAlive => "what grew in the Go heap stays reachable",
+        Mechanism::NotSettled => "the Go heap grew, and the program keeps no memory profile",
+        Mechanism::CallsAtWork(_) => "every call builds its own copy of something large",
         _ => return None,
     };
     if facts.profile.rate != 0 {
         return None;
     }
     let first = suspects.first();
+    let in_flight = match (&heap.mechanism, &heap.calls) {
+        (Mechanism::CallsAtWork(each), Some(calls)) => {
+            format!(": {} calls in flight in {}, about {} each", count(calls.total), calls.of.function, bytes(*each))
+        }
+        _ => String::new(),
+    };
     let named = first.map_or_else(String::new, |s| format!("; the first suspect is {}", s.text()));
     let found = match heap.collector.alive {
         Some(part) if heap.mechanism == Mechanism::StaysAlive => {
@@ -71,9 +79,9 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         code: UnprofiledHeap::INFO.code,
         subject: first.map_or(Subject::Process, |s| Subject::site(s.at)),
         level: level(facts, w.end_bytes),
-        title: format!("{what}, and the program keeps no memory profile"),
+        title: what.into(),
         sentence: format!(
-            "{} grew by {} in {}, and it is the Go heap{found}{}; which line allocated it is not recorded{named}.",
+            "{} grew by {} in {}, and it is the Go heap{found}{in_flight}{}; which line allocated it is not recorded{named}.",
             service(facts),
             bytes(w.growth()),
             seconds(w.seconds()),
@@ -81,17 +89,37 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         ),
         factors: vec![
             ConfidenceFactor { name: "share of the growth that is Go heap", value: share },
-            ConfidenceFactor { name: "a suspect by what goroutines did", value: first.map_or(NO_SUSPECT, |s| s.weight) },
+            ConfidenceFactor {
+                name: "a suspect by what goroutines did",
+                value: first.map_or(NO_SUSPECT, |s| s.weight),
+            },
         ],
         rivals,
-        evidence: std::iter::once(Evidence { text: format!("Go heap in use: {} ({} of the growth)", bytes(facts.gc.heap_in_use), percent(share)), source: Source::Exact })
-            .chain(held.iter().map(|s| Evidence { text: s.clone(), source: held_source }))
-            .chain(suspects.iter().map(|s| Evidence { text: s.text(), source: exact_unless(s.approximate) }))
-            .collect(),
-        cure: "Import runtime/pprof (or net/http/pprof) in the program: the runtime then keeps a profile at next to no cost, and the next capture names the line. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside.".into(),
+        evidence: std::iter::once(Evidence {
+            text: format!("Go heap in use: {} ({} of the growth)", bytes(facts.gc.heap_in_use), percent(share)),
+            source: Source::Exact,
+        })
+        .chain(held.iter().map(|s| Evidence { text: s.clone(), source: held_source }))
+        .chain(suspects.iter().map(|s| Evidence { text: s.text(), source: exact_unless(s.approximate) }))
+        .collect(),
+        cure: cure(heap, first),
         site: None,
         do_now: do_now(facts, w, first),
     })
+}
+
+fn cure(heap: &HeapCause<'_>, first: Option<&Suspect<'_>>) -> String {
+    let place = first.map_or("the program", |s| s.at.function.as_str());
+    let known = match heap.mechanism {
+        Mechanism::StaysAlive => format!("Find what keeps what {place} allocates reachable, and bound it. "),
+        Mechanism::CallsAtWork(_) => format!(
+            "If it is {place}: build what it builds once, and share it read-only between calls; bound how many run at a time. "
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "{known}To know the line: import runtime/pprof (or net/http/pprof) in the program; the runtime then keeps a profile at next to no cost, and the next capture names it. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside."
+    )
 }
 
 fn do_now(facts: &Facts, w: &Window, first: Option<&Suspect<'_>>) -> Vec<(String, String)> {

@@ -31,6 +31,11 @@ impl BuildInfo {
     }
 }
 
+/// Bytes of the version, of a path and of a module's version that are kept of it...
+const MAX_WORD: usize = 1024;
+/// ...and of all settings together, of which `-ldflags` is the longest.
+const MAX_SETTINGS: usize = 64 << 10;
+
 const MAGIC: &[u8] = b"\xff Go buildinf:";
 const FLAG_INLINE: u8 = 2;
 
@@ -45,18 +50,18 @@ pub fn parse_buildinfo(data: &[u8]) -> Option<BuildInfo> {
     }
     let (version, rest) = varint_string(data.get(32..)?)?;
     let (modinfo, _) = varint_string(rest).unwrap_or_default();
-    let mut info = BuildInfo { go_version: String::from_utf8_lossy(version).into_owned(), ..BuildInfo::default() };
+    let go_version = bounded(&String::from_utf8_lossy(version));
+    let (mut info, mut settings) = (BuildInfo { go_version, ..BuildInfo::default() }, 0);
     // The text stands between two 16-byte markers.
     let text = modinfo.get(16..modinfo.len().saturating_sub(16)).unwrap_or_default();
     for line in String::from_utf8_lossy(text).lines() {
         let mut f = line.split('\t');
         match (f.next(), f.next(), f.next()) {
-            (Some("path"), Some(p), _) => info.path = p.to_owned(),
-            (Some("mod"), Some(p), v) => {
-                info.module = Module { path: p.to_owned(), version: v.unwrap_or("").to_owned() }
-            }
+            (Some("path"), Some(p), _) => info.path = bounded(p),
+            (Some("mod"), Some(p), v) => info.module = Module { path: bounded(p), version: bounded(v.unwrap_or("")) },
             (Some("build"), Some(kv), _) => {
-                if let Some((k, v)) = kv.split_once('=') {
+                settings += kv.len();
+                if let Some((k, v)) = kv.split_once('=').filter(|_| settings <= MAX_SETTINGS) {
                     info.settings.push((k.to_owned(), v.to_owned()));
                 }
             }
@@ -64,6 +69,11 @@ pub fn parse_buildinfo(data: &[u8]) -> Option<BuildInfo> {
         }
     }
     Some(info)
+}
+
+/// A word of it, whatever its length says.
+fn bounded(word: &str) -> String {
+    word.chars().take(MAX_WORD).collect()
 }
 
 /// A uvarint length and so many bytes; the rest.
@@ -114,6 +124,17 @@ mod tests {
         assert_eq!(info.module, Module { path: "example.com/svc".into(), version: "v1.4.1".into() });
         assert_eq!(info.setting("vcs.revision"), Some("abc"));
         assert_eq!(info.setting("-ldflags"), Some("\"-s -w\""));
+    }
+
+    /// It stays with each process for as long as that is watched.
+    #[test]
+    fn what_is_kept_of_it_is_bounded() {
+        let long = "x".repeat(300_000);
+        let text = format!("path\t{long}\nmod\t{long}\t{long}\nbuild\ta=1\nbuild\tb={long}\nbuild\tc=2\n");
+        let info = parse_buildinfo(&section(&format!("go1.24.11{long}"), &text)).unwrap();
+        let words = [&info.go_version, &info.path, &info.module.path, &info.module.version];
+        assert!(words.iter().all(|w| w.len() == MAX_WORD));
+        assert_eq!(info.settings, [("a".to_owned(), "1".to_owned())], "what is too much, and all behind it");
     }
 
     proptest! {

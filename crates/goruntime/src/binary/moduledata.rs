@@ -80,10 +80,10 @@ fn pclntab_candidates(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Vec<Addr
             return vec![at];
         }
     }
-    let mut found = Vec::new();
+    let (mut found, mut left) = (Vec::new(), MAX_SCANNED);
     for range in image.load_ranges(false).into_iter().chain(image.load_ranges(true)) {
         // All magics end alike; the instruction quantum and the pointer's size are those of amd64.
-        search(mem, range, bias, 1, &[0xff, 0xff, 0xff, 0, 0, 1, 8], &mut found);
+        search(mem, range, bias, (1, &[0xff, 0xff, 0xff, 0, 0, 1, 8]), &mut left, &mut found);
     }
     found.retain(|at| mem.bytes(*at, 8, 8).is_ok_and(|b| is_header(&b)));
     found
@@ -92,13 +92,25 @@ fn pclntab_candidates(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Vec<Addr
 /// Most hits of one search.
 const MAX_HITS: usize = 8;
 
+/// Bytes of all segments together that one search goes through: as large as one pclntab may be. A sparse file
+/// states a hundred segments of any size.
+const MAX_SCANNED: u64 = MAX_TABLE;
+
 /// Where `needle` stands in a range (in the file's addresses), `skip` bytes behind an address that is a
-/// multiple of 8; gives those addresses.
-fn search(mem: &dyn Memory, range: AddrRange, bias: u64, skip: u64, needle: &[u8], found: &mut Vec<Addr>) {
+/// multiple of 8; gives those addresses. `left`: bytes that may still be searched.
+fn search(
+    mem: &dyn Memory,
+    range: AddrRange,
+    bias: u64,
+    (skip, needle): (u64, &[u8]),
+    left: &mut u64,
+    found: &mut Vec<Addr>,
+) {
     const CHUNK: u64 = 1 << 16;
     let finder = memchr::memmem::Finder::new(needle);
     let start = Addr(range.start.0.wrapping_add(bias));
-    let len = range.len().min(MAX_TABLE);
+    let len = range.len().min(*left);
+    *left -= len;
     let mut at = 0;
     while at < len && found.len() < MAX_HITS {
         // So much more that a needle which the chunk's end cuts is found.
@@ -116,12 +128,12 @@ fn find_for(image: &ElfImage, bias: u64, mem: &dyn Memory, layout: &Layout, pcln
     let names = mem.u64(pclntab.plus(32)).map_err(|e| e.to_string())?;
     let mut key = pclntab.0.to_le_bytes().to_vec();
     key.extend(pclntab.0.wrapping_add(names).to_le_bytes());
-    let mut found = Vec::new();
+    let (mut found, mut left) = (Vec::new(), MAX_SCANNED);
     // From Go 1.26 the linker gives it a section of its own; before, it is among the data without pointers.
     // The segments hold large tables too.
     let likely = [".go.module", ".noptrdata", ".data"].iter().filter_map(|n| image.section(n)).map(|s| s.range);
     for range in likely.chain(image.load_ranges(true)) {
-        search(mem, range, bias, 0, &key, &mut found);
+        search(mem, range, bias, (0, &key), &mut left, &mut found);
         if !found.is_empty() {
             break;
         }

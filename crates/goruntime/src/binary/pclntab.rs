@@ -1,7 +1,7 @@
 //! Program counters to function, file and line, with inlining. Source: `runtime/symtab.go`,
 //! `runtime/symtabinl.go`, `cmd/link/internal/ld/pcln.go`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use lastgasp_inferior::{Addr, Memory};
@@ -20,6 +20,14 @@ pub struct Frame {
     pub file: String,
     /// Line, 1-based; 0 if unknown.
     pub line: u32,
+}
+
+impl Frame {
+    /// Bytes of its names.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.function.len() + self.file.len()
+    }
 }
 
 /// A logical frame with what Go's own printing of it depends on.
@@ -79,18 +87,21 @@ pub struct Symbolizer<'a> {
     frames: RefCell<FxHashMap<u64, Vec<Frame>>>,
     /// By program counter and whether it is exact.
     places: RefCell<Places>,
+    /// Bytes of names that both hold.
+    kept: Cell<usize>,
 }
 
 type Places = FxHashMap<(u64, bool), Option<Rc<Place>>>;
 
-/// Most program counters that are remembered.
+/// Most program counters that are remembered, and bytes of their names: each frame may have 8 kB of them.
 const MAX_KEPT: usize = 200_000;
+const MAX_KEPT_BYTES: usize = 32 << 20;
 
 impl<'a> Symbolizer<'a> {
     /// A symbolizer over memory that holds pclntab and the read-only data.
     #[must_use]
     pub fn new(mem: &'a dyn Memory, md: &'a ModuleData, layout: &'a Layout) -> Self {
-        Self { mem, md, layout, frames: RefCell::default(), places: RefCell::default() }
+        Self { mem, md, layout, frames: RefCell::default(), places: RefCell::default(), kept: Cell::default() }
     }
 
     /// The logical frames at `pc`, innermost first. `pc` is taken as it is: for a return address pass one
@@ -101,12 +112,20 @@ impl<'a> Symbolizer<'a> {
             return f.clone();
         }
         let frames = self.resolve(pc);
-        let mut kept = self.frames.borrow_mut();
-        if kept.len() > MAX_KEPT {
-            kept.clear();
-        }
-        kept.insert(pc.0, frames.clone());
+        self.make_room(frames.iter().map(Frame::bytes).sum());
+        self.frames.borrow_mut().insert(pc.0, frames.clone());
         frames
+    }
+
+    /// Forgets all that is remembered when it is too much.
+    fn make_room(&self, bytes: usize) {
+        let entries = self.frames.borrow().len() + self.places.borrow().len();
+        if entries > MAX_KEPT || self.kept.get() + bytes > MAX_KEPT_BYTES {
+            self.frames.borrow_mut().clear();
+            self.places.borrow_mut().clear();
+            self.kept.set(0);
+        }
+        self.kept.set(self.kept.get() + bytes);
     }
 
     /// What unwinding needs to know of `pc`; `None` outside of Go code. `exact` tells that it is an
@@ -126,11 +145,9 @@ impl<'a> Symbolizer<'a> {
                 logical: self.logical(f, lookup),
             })
         });
-        let mut kept = self.places.borrow_mut();
-        if kept.len() > MAX_KEPT {
-            kept.clear();
-        }
-        kept.insert((pc.0, exact), place.clone());
+        let names = |p: &Rc<Place>| p.name.len() + p.logical.iter().map(|l| l.frame.bytes()).sum::<usize>();
+        self.make_room(place.as_ref().map_or(0, names));
+        self.places.borrow_mut().insert((pc.0, exact), place.clone());
         place
     }
 

@@ -26,7 +26,7 @@ pub struct RuntimeLocation {
 /// garble with none.
 #[must_use]
 pub fn binary_key(image: &ElfImage) -> String {
-    let go_note = image.section(".note.go.buildid").and_then(|s| image.section_bytes(s).ok()).unwrap_or_default();
+    let go_note = image.section(".note.go.buildid").and_then(|s| image.section_head(s, 4096).ok()).unwrap_or_default();
     let mut hash = FxHasher::default();
     hash.write(image.build_id().unwrap_or_default().as_bytes());
     hash.write(&go_note);

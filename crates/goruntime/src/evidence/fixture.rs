@@ -15,17 +15,17 @@ use crate::runtime::Runtime;
 mod synthetic;
 
 /// Both kinds of releases.
-pub(super) const FLAVOURS: [Flavour; 2] = [Flavour::Go22, Flavour::Go27];
+pub(crate) const FLAVOURS: [Flavour; 2] = [Flavour::Go22, Flavour::Go27];
 /// Of its memory.
 const PAGE: u64 = 4096;
 /// More than any test copies.
 const CAP: usize = 96 << 20;
 
 /// A process, its runtime, and where its threads stand.
-pub(super) struct Fixture {
-    pub(super) process: Process,
-    pub(super) runtime: Runtime,
-    pub(super) registers: Vec<ThreadRegisters>,
+pub(crate) struct Fixture {
+    pub(crate) process: Process,
+    pub(crate) runtime: Runtime,
+    pub(crate) registers: Vec<ThreadRegisters>,
 }
 
 /// Memory in pages: of a real process nothing that stands in one is absent, and of this one there are but the
@@ -51,12 +51,12 @@ impl Memory for Fixture {
 
 impl Fixture {
     /// Two sites, four goroutines, labels and ancestors.
-    pub(super) fn whole(flavour: Flavour) -> Self {
+    pub(crate) fn whole(flavour: Flavour) -> Self {
         Self::of(synthetic::whole(flavour), flavour)
     }
 
     /// So many goroutines that wait, and one site.
-    pub(super) fn many(goroutines: u64) -> Self {
+    pub(crate) fn many(goroutines: u64) -> Self {
         let goroutine = |goid| Goroutine { goid, status: 4, wait_reason: 2, stack: vec![0, 1], ..Goroutine::default() };
         let all: Vec<Goroutine> = (1..=goroutines).map(goroutine).collect();
         let functions = &[("runtime.gopark", 40, 16, false, None), ("main.main", 10, 40, true, None)];
@@ -68,7 +68,7 @@ impl Fixture {
 
     /// So many goroutines in a recursion of about so many calls, each `spread` calls deeper than the one
     /// before.
-    pub(super) fn deep(goroutines: u64, calls: usize, spread: usize) -> Self {
+    pub(crate) fn deep(goroutines: u64, calls: usize, spread: usize) -> Self {
         let stack = |i: u64| [vec![0], vec![1; calls + i as usize * spread], vec![2]].concat();
         let goroutine =
             |i| Goroutine { goid: i + 1, status: 4, wait_reason: 2, stack: stack(i), ..Goroutine::default() };
@@ -116,13 +116,13 @@ impl Fixture {
     }
 
     /// Where the goroutine of that index stands.
-    pub(super) fn goroutine(&self, index: u64) -> Addr {
+    pub(crate) fn goroutine(&self, index: u64) -> Addr {
         let array = self.process.ptr(self.process.at.allgptr).unwrap();
         self.process.ptr(array.plus(index * 8)).unwrap()
     }
 
     /// A pointer in it.
-    pub(super) fn field(&self, index: u64, offset: u64) -> Addr {
+    pub(crate) fn field(&self, index: u64, offset: u64) -> Addr {
         self.process.ptr(self.goroutine(index).plus(offset)).unwrap()
     }
 }

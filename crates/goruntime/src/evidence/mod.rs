@@ -17,11 +17,14 @@ mod plan;
 mod pointed;
 mod runtime_variables;
 mod threads;
+mod waits;
 
 use lastgasp_inferior::{Memory, ReadError, Snapshot};
 
 pub use self::collector::{CopySource, Room};
 pub use self::extent::Extent;
+#[cfg(test)]
+pub(crate) use self::fixture::{FLAVOURS, Fixture};
 pub use self::plan::EvidencePlan;
 use crate::gap::Gap;
 use crate::heap::memstats::MemStats;
@@ -61,6 +64,12 @@ impl Evidence {
     /// names the culprit.
     pub fn copy(&mut self, source: &CopySource<'_>, extent: Extent) {
         list::copy(list::of(extent), source, &mut self.snapshot, &mut self.gaps);
+    }
+
+    /// Adds what the goroutines of a finished copy wait on (channels, locks, descriptors), read from memory
+    /// that may have gone on: some milliseconds for thousands of them.
+    pub fn copy_waits(&mut self, runtime: &Runtime, mem: &dyn Memory) {
+        waits::copy(runtime, &mut self.snapshot, mem);
     }
 
     /// Makes the copy readable; after the target runs again.

@@ -3,7 +3,7 @@
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashSet;
 
-use crate::bounds::{MAX_BUCKETS, MAX_GOROUTINES};
+use crate::bounds::{MAX_BUCKET_BYTES, MAX_BUCKETS, MAX_GOROUTINES};
 use crate::gap::Gap;
 use crate::heap::memprofile::bucket_extent;
 use crate::ranges::merge;
@@ -48,14 +48,18 @@ impl EvidencePlan {
             }
         };
         let mut seen = FxHashSet::default();
-        while !at.is_null()
-            && !self.known.contains(&at)
-            && seen.insert(at)
-            && self.known.len() + fresh.len() < MAX_BUCKETS
-        {
+        let mut bytes: usize = self.ranges.iter().map(|(_, len)| *len).sum();
+        while !at.is_null() && !self.known.contains(&at) && seen.insert(at) {
+            let buckets = self.known.len() + fresh.len();
+            if buckets >= MAX_BUCKETS || bytes >= MAX_BUCKET_BYTES {
+                let why = format!("more than {buckets} sites of {bytes} bytes are more than is read: the oldest");
+                gaps.push(Gap::new("memory profile", why));
+                break;
+            }
             match bucket_extent(rt, mem, at) {
                 Ok((next, len)) => {
                     fresh.push((at, len));
+                    bytes += len;
                     at = next;
                 }
                 Err(e) => {

@@ -29,7 +29,8 @@ impl Collector for RuntimeVariables {
         let mut ranges: Vec<(Addr, usize)> = words.iter().map(|a| (*a, 8)).collect();
         ranges.push((g.gc_controller, layout.gc_controller.mapped_ready as usize + 8));
         let first = layout.mstats.stacks_sys;
-        ranges.push((g.memstats.plus(first), (layout.mstats.last_gc_nanotime + 8 - first) as usize));
+        let last = layout.mstats.last_gc_nanotime.max(layout.mstats.gc_cpu_fraction);
+        ranges.push((g.memstats.plus(first), (last + 8 - first) as usize));
         let stats = &layout.heap_stats;
         ranges.push((g.memstats.plus(stats.stats), 3 * stats.sizeof as usize));
         ranges.push((g.mheap.plus(layout.mheap.sweepgen), 32));

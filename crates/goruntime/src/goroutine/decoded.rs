@@ -6,6 +6,7 @@ use super::ancestors::Ancestor;
 use super::calls::{Call, CallSite};
 use super::labels::Label;
 use super::status::Status;
+use super::waits::Waits;
 
 /// A goroutine at the moment of the copy: state, calls, creator, labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Goroutine {
     pub stack_bytes: u64,
     /// Bytes of it that are in use; 0 of one that runs, and it is not known how far.
     pub stack_used: u64,
+    /// What it waits on.
+    pub waits_on: Waits,
     /// How deep its stack is.
     pub depth: Depth,
 }
@@ -59,6 +62,11 @@ pub struct Depth {
     /// Whether not all of them were seen: the rest of the stack that is in use is taken to have calls of the
     /// same size.
     pub estimated: bool,
+}
+
+/// Calls of a stack, without those that the compiler made and where every stack begins.
+pub(crate) fn depth_of(stack: &[Call]) -> usize {
+    stack.iter().filter(|c| !c.elided && c.frame.function != "runtime.goexit").count()
 }
 
 impl Depth {
@@ -96,14 +104,15 @@ pub struct Goroutines {
 #[must_use]
 pub fn is_system(g: &Goroutine) -> bool {
     let start = g.start_function.as_str();
-    if start.is_empty()
-        || matches!(start, "runtime.main" | "runtime.handleAsyncEvent" | "runtime.rt0_go" | "runtime.corostart")
-    {
-        return false;
-    }
     // The finalizer and cleanup goroutines are the user's while they run the user's code.
     if matches!(start, "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups") {
         return g.stack.iter().all(|f| f.frame.function.starts_with("runtime."));
     }
-    start.starts_with("runtime.")
+    is_system_start(start)
+}
+
+/// Whether goroutines that begin with this function are the runtime's own, whatever they do now.
+pub(crate) fn is_system_start(start: &str) -> bool {
+    let users = ["runtime.main", "runtime.handleAsyncEvent", "runtime.rt0_go", "runtime.corostart"];
+    start.starts_with("runtime.") && !users.contains(&start)
 }

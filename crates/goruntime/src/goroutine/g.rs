@@ -12,6 +12,7 @@ use crate::runtime::Runtime;
 
 /// The fields of `g` that we use.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct RawG {
     pub(crate) stack: AddrRange,
     pub(crate) sched_sp: Addr,
@@ -29,6 +30,8 @@ pub(crate) struct RawG {
     pub(crate) locked: bool,
     pub(crate) ancestors: Addr,
     pub(crate) labels: Addr,
+    /// The first of its `sudog`s, where it waits for channels.
+    pub(crate) waiting: Addr,
 }
 
 impl RawG {
@@ -56,6 +59,7 @@ impl RawG {
             locked: word(l.lockedm)? != 0,
             ancestors: Addr(word(l.ancestors)?),
             labels: Addr(word(l.labels)?),
+            waiting: Addr(word(l.waiting)?),
         })
     }
 

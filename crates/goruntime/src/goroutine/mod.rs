@@ -3,6 +3,7 @@
 
 pub(crate) mod ancestors;
 mod calls;
+mod count;
 mod decoded;
 pub(crate) mod g;
 mod gaps;
@@ -11,6 +12,7 @@ pub(crate) mod stack_sampling;
 mod status;
 pub(crate) mod thread_state;
 pub(crate) mod unwind;
+pub(crate) mod waits;
 
 use std::sync::Arc;
 
@@ -31,9 +33,11 @@ use crate::runtime::Runtime;
 
 pub use ancestors::Ancestor;
 pub use calls::{Call, CallSite};
+pub use count::count_goroutines;
 pub use decoded::{Depth, Goroutine, Goroutines, is_system};
 pub use labels::{Label, LabelSalt};
 pub use status::Status;
+pub use waits::Waits;
 
 /// All goroutines that are not dead, in the runtime's own order. `registers` are those of the process's
 /// threads, as far as they were to be had.
@@ -79,6 +83,7 @@ pub fn decode_all_goroutines(
     let mut out = Goroutines::default();
     let mut kinds = Vec::new();
     let mut lost = GapTally::default();
+    let mut looked_through = waits::MAX_LOOKED_THROUGH;
     let all = pointers(rt, mem, gaps).1;
     for at in distinct(all, rt.layout.g.sizeof, gaps) {
         let read = mem.bytes(at, rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
@@ -90,7 +95,8 @@ pub fn decode_all_goroutines(
                         continue;
                     }
                     let (goroutine, walked) = decoder.decode(&raw, status);
-                    out.live.push(goroutine);
+                    let waits_on = waits::decode(rt, mem, at, &raw, &mut looked_through);
+                    out.live.push(Goroutine { waits_on, ..goroutine });
                     kinds.push(Sampled { kind: raw.kind(), used: raw.used_bytes(), walked });
                 }
                 Presence::Dead => out.dead += 1,
@@ -166,7 +172,7 @@ impl Decoder<'_, '_> {
             cut = Some(NO_ROOM.into());
             Arc::default()
         });
-        let calls = stack.iter().filter(|c| !c.elided).count();
+        let calls = decoded::depth_of(&stack);
         let whole = cut.is_none() && !more;
         let reason = self.rt.layout.wait_reasons.get(usize::from(raw.wait_reason)).copied();
         let goroutine = Goroutine {
@@ -190,6 +196,7 @@ impl Decoder<'_, '_> {
             labels: self.labels(raw.labels),
             stack_bytes: raw.stack.len(),
             stack_used: used,
+            waits_on: Waits::default(),
             depth: Depth::of(calls, walked, used, whole),
         };
         (goroutine, walked)

@@ -10,7 +10,7 @@ use lastgasp_inferior::Addr;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::calls::Call;
-use super::decoded::{Depth, Goroutine};
+use super::decoded::{Depth, Goroutine, depth_of};
 use crate::bounds::DEEP_STACK;
 use crate::gap::Gap;
 
@@ -129,7 +129,7 @@ pub(crate) fn share_out(all: &mut [Goroutine], sampled: &[Sampled], gaps: &mut V
         match stacks.get(*i % stacks.len().max(1)) {
             Some(one) => {
                 g.stack = Arc::clone(&one.stack);
-                let calls = g.calls().count();
+                let calls = depth_of(&g.stack);
                 g.depth = Depth::of(calls, one.of.walked, s.used, one.whole && s.used == one.of.used);
                 shared += 1;
             }

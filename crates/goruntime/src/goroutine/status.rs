@@ -43,9 +43,11 @@ impl Status {
 
 /// Whether a `g` is a goroutine at this moment: they are never freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) enum Presence {
     Live(Status),
     /// Idle or dead: free for the next `go` statement.
+    #[cfg_attr(test, default)]
     Dead,
     /// `_Gdeadextra` (from Go 1.26): kept for the next call from a thread of C.
     ExtraThread,

@@ -181,7 +181,7 @@ pub fn decode_profile(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Me
         if !seen.insert(at) || profile.buckets.len() >= MAX_BUCKETS {
             note(
                 "memory profile",
-                &format!("the list of buckets does not end (at {at}, after {})", profile.buckets.len()),
+                &format!("its list does not end where it is read to (at {at}, after {} sites)", profile.buckets.len()),
             );
             break;
         }

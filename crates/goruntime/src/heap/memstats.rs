@@ -38,6 +38,9 @@ pub struct MemStats {
     pub gc_cycles: u32,
     /// End of the last cycle, `nanotime` (CLOCK_MONOTONIC).
     pub last_gc_ns: u64,
+    /// Share of processor time that the collector has taken since the start, in millionths, as of the last
+    /// cycle; `None` before the first.
+    pub gc_cpu_ppm: Option<u32>,
     /// 0 off, 1 marking, 2 mark termination.
     pub gc_phase: u32,
     /// Goroutine structures, dead ones included.
@@ -80,8 +83,29 @@ impl MemStats {
                 .try_fold(heap_stats(h.in_work_bufs)?, |sum, o| Ok(sum.saturating_add(stats(*o)?)))?,
             gc_cycles: mem.u32(rt.globals.memstats.plus(s.numgc))?,
             last_gc_ns: stats(s.last_gc_nanotime)?,
+            gc_cpu_ppm: stats(s.gc_cpu_fraction).ok().and_then(millionths),
             gc_phase: mem.u32(rt.globals.gcphase)?,
             goroutine_slots: mem.u64(rt.globals.allglen)?,
         })
+    }
+}
+
+/// The bits of a float between 0 and 1; 0 is that of a program which has not collected yet.
+fn millionths(bits: u64) -> Option<u32> {
+    let share = f64::from_bits(bits);
+    (share > 0.0 && share <= 1.0).then_some((share * 1e6) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_between_nothing_and_all() {
+        let of = |share: f64| millionths(share.to_bits());
+        assert_eq!(
+            [of(0.25), of(1.0), of(0.0), of(-0.5), of(1.5), of(f64::NAN)],
+            [Some(250_000), Some(1_000_000), None, None, None, None]
+        );
     }
 }

@@ -16,6 +16,10 @@ pub struct Layout {
     pub mem_record: MemRecord,
     /// A goroutine (`runtime2.go`).
     pub g: G,
+    /// A goroutine among those that wait for an object (`runtime2.go`).
+    pub sudog: Sudog,
+    /// A descriptor that the network poller watches (`netpoll.go`).
+    pub poll_desc: PollDesc,
     /// A thread (`runtime2.go`).
     pub m: M,
     /// What is kept of a goroutine's forebears (`runtime2.go`).
@@ -119,6 +123,45 @@ pub struct G {
     pub ancestors: u64,
     /// Offset of `runtime.g.labels`.
     pub labels: u64,
+    /// Offset of `runtime.g.waiting`.
+    pub waiting: u64,
+}
+
+/// A goroutine in a list of those that wait for one object (`runtime2.go`): a channel, or a semaphore.
+#[derive(Debug)]
+pub struct Sudog {
+    /// Size of `runtime.sudog`.
+    pub sizeof: u64,
+    /// Offset of `runtime.sudog.g`.
+    pub g: u64,
+    /// Offset of `runtime.sudog.elem`; of a semaphore its address.
+    pub elem: u64,
+    /// Offset of `runtime.sudog.elem.vu`, the same address where a collection may have hidden the other.
+    pub elem_traced: Option<u64>,
+    /// Offset of `runtime.sudog.waitlink`.
+    pub waitlink: u64,
+    /// Offset of `runtime.sudog.c`.
+    pub c: u64,
+    /// Offset of `runtime.sudog.c.vu`.
+    pub c_traced: Option<u64>,
+}
+
+/// A descriptor that the network poller watches (`netpoll.go`). It moved within Go 1.23 (1.23.1 has 264 bytes,
+/// 1.23.4 280), and experiments move it: one is only believed where `self` points to it.
+#[derive(Debug)]
+pub struct PollDesc {
+    /// Size of `runtime.pollDesc`.
+    pub sizeof: u64,
+    /// Offset of `runtime.pollDesc.rg`, who waits to read.
+    pub rg: u64,
+    /// Offset of `runtime.pollDesc.wg`, who waits to write.
+    pub wg: u64,
+    /// Offset of `runtime.pollDesc.rd`: deadline of reads, 0 for none, negative if it is over.
+    pub rd: u64,
+    /// Offset of `runtime.pollDesc.wd`.
+    pub wd: u64,
+    /// Offset of `runtime.pollDesc.self`, which points to the descriptor itself.
+    pub self_: u64,
 }
 
 /// A thread (`runtime2.go`).
@@ -292,6 +335,8 @@ pub struct MStats {
     pub numgc: u64,
     /// Offset of `runtime.mstats.last_gc_nanotime`.
     pub last_gc_nanotime: u64,
+    /// Offset of `runtime.mstats.gc_cpu_fraction`.
+    pub gc_cpu_fraction: u64,
 }
 
 /// The three parts of `memstats.heapStats`, which sum to the whole (`mstats.go`).

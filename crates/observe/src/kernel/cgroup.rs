@@ -1,7 +1,9 @@
 //! Memory cgroups, version 1 and 2: where a process is, what limits apply. Kernel:
 //! `Documentation/admin-guide/cgroup-v2.rst`, `cgroup-v1/memory.rst`.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// Where the hierarchies are mounted.
@@ -94,14 +96,17 @@ impl Cgroup {
     /// The memory cgroup of a process.
     #[must_use]
     pub fn of(pid: i32, mounts: &Mounts) -> Option<Self> {
-        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        // A group's name may be any bytes: its folder is opened by those, and its path is shown as text.
+        let text = bytes_as_chars(&fs::read(format!("/proc/{pid}/cgroup")).ok()?);
         let find = |v2: bool| memory_path(&text, v2);
         let (root, path, v2) = match (&mounts.memory_v1, mounts.memory_v2) {
             (Some(root), _) if find(false).is_some() => (root, find(false)?, false),
             (_, true) => (mounts.unified.as_ref()?, find(true)?, true),
             _ => return None,
         };
-        let memory = root.join(path.trim_start_matches('/'));
+        let bytes = chars_as_bytes(&path);
+        let memory = root.join(OsStr::from_bytes(bytes.get(path.chars().take_while(|c| *c == '/').count()..)?));
+        let path = String::from_utf8_lossy(&bytes).into_owned();
         // In a container's cgroup namespace the path is not below what is mounted.
         let memory = if memory.is_dir() { memory } else { root.clone() };
         Some(Self { memory, v2, freezer: None, path, root: root.clone() })
@@ -225,6 +230,16 @@ impl Cgroup {
     }
 }
 
+/// Each byte as a character, so that lines and words are found in what is no text.
+fn bytes_as_chars(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| char::from(*b)).collect()
+}
+
+/// The bytes that [`bytes_as_chars`] was given.
+fn chars_as_bytes(text: &str) -> Vec<u8> {
+    text.chars().map(|c| c as u8).collect()
+}
+
 fn read_number(file: &Path) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
@@ -232,6 +247,34 @@ fn read_number(file: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_no_text_comes_back() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(chars_as_bytes(&bytes_as_chars(&bytes)), bytes);
+        let path = memory_path(&bytes_as_chars(b"4:memory:/a/\xff\xe6\x97\xa5\n0::/b\n"), false).unwrap();
+        assert_eq!(chars_as_bytes(&path), b"/a/\xff\xe6\x97\xa5");
+    }
+
+    /// A process in a group of such a name is found there.
+    #[test]
+    fn a_group_whose_name_is_no_text() {
+        let mounts = Mounts::detect();
+        let Some(root) = mounts.memory_v1.as_ref().or(mounts.unified.as_ref()) else { return println!("SKIPPED") };
+        let name = [format!("lastgasp-name-{}-", std::process::id()).as_bytes(), b"\xff\xfe"].concat();
+        let folder = root.join(OsStr::from_bytes(&name));
+        if let Err(e) = fs::create_dir(&folder) {
+            return println!("SKIPPED: {e}");
+        }
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        fs::write(folder.join("cgroup.procs"), child.id().to_string()).unwrap();
+        let found = Cgroup::of(child.id() as i32, &mounts);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        fs::remove_dir(&folder).unwrap();
+        let found = found.unwrap();
+        assert!(found.memory == folder && found.path.ends_with('\u{fffd}'), "{found:?}");
+    }
 
     #[test]
     fn mounts_of_a_hybrid_and_of_a_unified_system() {

@@ -10,6 +10,19 @@ pub fn read_text<const N: usize>(file: &File) -> Option<String> {
     Some(String::from_utf8_lossy(buffer.get(..n)?).into_owned())
 }
 
+/// Whether this process can open nothing now: `EMFILE`, `ENFILE`. What is not seen then is not absent.
+#[must_use]
+pub fn is_out_of_descriptors() -> bool {
+    File::open("/dev/null").is_err_and(|e| means_out_of_descriptors(&e))
+}
+
+/// Whether that is why something could not be opened.
+#[must_use]
+pub fn means_out_of_descriptors(e: &std::io::Error) -> bool {
+    use nix::errno::Errno::{EMFILE, ENFILE};
+    e.raw_os_error().is_some_and(|e| e == EMFILE as i32 || e == ENFILE as i32)
+}
+
 /// A number from a file that holds nothing else, as cgroup files do; `None` for `max` and for what is gone.
 pub(crate) fn read_number(file: &File) -> Option<u64> {
     let mut buffer = [0; 32];

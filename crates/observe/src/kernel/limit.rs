@@ -3,13 +3,14 @@
 //! open: a look costs two microseconds.
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lastgasp_inferior::resident_bytes;
 
 use crate::kernel::cgroup::{Cgroup, Mounts};
-use crate::kernel::files::{read_number, read_text};
+use crate::kernel::files::{means_out_of_descriptors, read_number, read_text};
 use crate::kernel::machine::Machine;
 
 /// How memory counts against a limit.
@@ -25,6 +26,8 @@ pub struct LimitUsage {
     own: Option<Cgroup>,
     /// The group and those above it, as far as they can have a limit, innermost first.
     levels: Vec<Level>,
+    /// Whether some could not be opened for want of descriptors: tried again when limits are read again.
+    incomplete: bool,
     /// Which of them will be reached first; without one the RSS counts.
     nearest: Option<usize>,
     /// Bytes, and who says so.
@@ -68,17 +71,17 @@ fn limit_in(file: &File) -> Option<u64> {
 }
 
 impl Level {
-    fn of(group: Cgroup) -> Option<Self> {
-        let limit = File::open(group.limit_file()).ok()?;
-        let bytes = limit_in(&limit)?;
-        let usage = File::open(group.usage_file()).ok()?;
-        let stat = File::open(group.memory.join("memory.stat")).ok()?;
+    fn of(group: Cgroup) -> io::Result<Self> {
+        let limit = File::open(group.limit_file())?;
+        let bytes = limit_in(&limit).ok_or(io::ErrorKind::NotFound)?;
+        let usage = File::open(group.usage_file())?;
+        let stat = File::open(group.memory.join("memory.stat"))?;
         let source = group.limit_file().display().to_string();
         let mut level =
             Self { group, bytes, limit, usage, stat, source, droppable: 0, droppable_at: Instant::now(), used_then: 0 };
         level.used_then = read_number(&level.usage).unwrap_or(0);
         level.read_droppable();
-        Some(level)
+        Ok(level)
     }
 
     fn read_droppable(&mut self) {
@@ -104,10 +107,6 @@ impl Level {
     }
 }
 
-fn levels_of(group: &Cgroup) -> Vec<Level> {
-    group.levels().filter_map(Level::of).collect()
-}
-
 impl LimitUsage {
     /// The limit that applies to `pid` now. `group` is the group of its own, if it has one; `wished` a limit
     /// that was asked for.
@@ -125,7 +124,8 @@ impl LimitUsage {
             pid,
             mounts: group.is_none().then(|| mounts.clone()),
             membership: None,
-            levels: own.as_ref().map(levels_of).unwrap_or_default(),
+            levels: Vec::new(),
+            incomplete: false,
             own,
             nearest: None,
             limit: None,
@@ -134,8 +134,20 @@ impl LimitUsage {
             changes: 0,
             moves: 0,
         };
+        limit_usage.open_levels();
         limit_usage.choose(|| rss, machine);
         limit_usage
+    }
+
+    fn open_levels(&mut self) {
+        let tried = self.own.iter().flat_map(Cgroup::levels).map(Level::of);
+        (self.levels, self.incomplete) = (Vec::new(), false);
+        for level in tried.collect::<Vec<_>>() {
+            match level {
+                Ok(level) => self.levels.push(level),
+                Err(e) => self.incomplete |= means_out_of_descriptors(&e),
+            }
+        }
     }
 
     /// Reads the limits again, and which of them is nearest; also of groups that had none before, and of the
@@ -143,6 +155,10 @@ impl LimitUsage {
     pub fn refresh(&mut self, rss: impl FnOnce() -> u64, machine: &Machine) {
         self.refreshed = Instant::now();
         self.follow();
+        if self.incomplete {
+            self.open_levels();
+            (self.nearest, self.changes) = (None, self.changes + 1);
+        }
         for level in &mut self.levels {
             level.bytes = limit_in(&level.limit).unwrap_or(u64::MAX);
         }
@@ -186,8 +202,8 @@ impl LimitUsage {
         if Some(&now) == self.own.as_ref() || resident_bytes(self.pid).is_none_or(|rss| rss == 0) {
             return;
         }
-        self.levels = levels_of(&now);
         self.own = Some(now);
+        self.open_levels();
         self.nearest = None;
         self.changes += 1;
         self.moves += 1;

@@ -377,6 +377,7 @@ same_fields!(MemStats <=> StoredGauges, gauges, restore_gauges {
     metadata,
     gc_cycles,
     last_gc_ns,
+    gc_cpu_ppm,
     gc_phase,
     goroutine_slots,
 });
@@ -540,6 +541,7 @@ mod tests {
             metadata: n.next(),
             gc_cycles: n.next() as u32,
             last_gc_ns: n.next(),
+            gc_cpu_ppm: Some(n.next() as u32),
             gc_phase: n.next() as u32,
             goroutine_slots: n.next(),
         };

@@ -21,8 +21,8 @@ use super::stored::{StoredError, StoredRanges, StoredV1, WhenRead, parse};
 /// Most evidence of one capture, in bytes: more than any recorder copies.
 const MAX_EVIDENCE: u64 = 1 << 30;
 
-/// Largest group of ranges that is summed up, in bytes: the constants of the largest programs are some
-/// hundred megabytes.
+/// Bytes of all groups of ranges together that are summed up: the constants of the largest programs are some
+/// hundred megabytes. Holes count: a core of a few kilobytes may state them by the terabyte.
 const MAX_CHECKED: u64 = 4 << 30;
 /// Most groups of constants: there are three.
 const MAX_GROUPS: usize = 16;
@@ -105,10 +105,11 @@ impl RawCapture {
         let reason = Reason::of_name(&stored.reason).ok_or_else(|| unknown("the reason", &stored.reason))?;
         let runtime = restore_runtime(&stored.runtime).map_err(Refused::Unreadable)?;
         let held = Ranges::union(core.ranges());
-        let evidence = checked(&stored.evidence, &core, &held)?;
+        let mut left = MAX_CHECKED;
+        let evidence = checked(&stored.evidence, &core, &held, &mut left)?;
         let mut constants = Vec::new();
         for group in stored.constants.iter().take(MAX_GROUPS) {
-            constants.extend_from_slice(checked(group, &core, &held)?.as_slice());
+            constants.extend_from_slice(checked(group, &core, &held, &mut left)?.as_slice());
         }
         let constants = Ranges::union(constants);
         let snapshot = snapshot(&evidence, &core)?;
@@ -157,12 +158,15 @@ enum Refused {
 }
 
 /// The ranges, if the core holds them as they were written. What a core says is bounded by what it holds, and
-/// holes are bounded too.
-fn checked(stored: &StoredRanges, core: &CoreFile, held: &Ranges) -> Result<Ranges, Refused> {
+/// holes are bounded too: `left` bytes more are summed up.
+fn checked(stored: &StoredRanges, core: &CoreFile, held: &Ranges, left: &mut u64) -> Result<Ranges, Refused> {
     let ranges = restore_ranges(&stored.ranges);
-    if ranges.bytes() > MAX_CHECKED {
-        return Err(Refused::Unreadable(format!("{} bytes in one piece: no capture has so many", ranges.bytes())));
-    }
+    *left = left.checked_sub(ranges.bytes()).ok_or_else(|| {
+        Refused::Unreadable(format!(
+            "more than {} GiB of evidence and constants: no capture has so much",
+            MAX_CHECKED >> 30
+        ))
+    })?;
     if ranges.and(held) != ranges {
         return Err(Refused::Damaged("memory that it should hold is missing"));
     }

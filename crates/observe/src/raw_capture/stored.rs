@@ -493,6 +493,8 @@ stored! {
         pub gc_cycles: u32,
         /// End of the last cycle.
         pub last_gc_ns: u64,
+        /// Share of the collector in processor time, millionths.
+        pub gc_cpu_ppm: Option<u32>,
         /// Phase of the GC.
         pub gc_phase: u32,
         /// Goroutine structures.

@@ -15,6 +15,9 @@ use super::process_events::{News, ProcessEvents};
 /// How long a process may take until its Go runtime can be read.
 const MAX_START: Duration = Duration::from_secs(10);
 
+/// Who could not be looked at for want of descriptors is looked at again after so long, for as long as it takes.
+const AGAIN: Duration = Duration::from_secs(2);
+
 /// What is known of processes that are not watched.
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -53,6 +56,8 @@ pub(crate) enum Admitted {
         /// Why, with the cure.
         why: String,
     },
+    /// This process is out of descriptors: it will be looked at again.
+    PutOff,
     /// It is not watched, or will be looked at again.
     Nothing,
 }
@@ -178,6 +183,10 @@ impl Admission {
                 }
                 Admitted::Nothing
             }
+            Looked::OutOfDescriptors => {
+                self.starting.insert(pid, (now + AGAIN, now));
+                return Admitted::PutOff;
+            }
             Looked::NoProcess => {
                 self.process_events.no_process(pid);
                 Admitted::Nothing
@@ -275,6 +284,21 @@ mod tests {
         assert_eq!(a.attachers.queued(), [(own(), Depth::Libraries)]);
         a.decide(own(), refused(), now);
         assert!(a.starting.is_empty());
+    }
+
+    /// What could not be opened is not "no Go program": it is looked at until it can be.
+    #[test]
+    fn who_cannot_be_opened_is_looked_at_again() {
+        let (mut a, mut now) = (admission(), Instant::now());
+        for _ in 0..100 {
+            assert!(matches!(a.decide(own(), Looked::OutOfDescriptors, now), Admitted::PutOff));
+            a.look_at_due(now);
+            assert!(a.attachers.queued().is_empty(), "not at once");
+            now += AGAIN;
+            a.look_at_due(now);
+            assert_eq!(a.attachers.queued(), [(own(), Depth::Libraries)]);
+        }
+        assert!(a.passed.is_empty() && !a.library_rescan.knows(own()));
     }
 
     #[test]

@@ -7,17 +7,19 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::DiscoverError;
+use lastgasp_inferior::{ImageError, OpenError};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::container::Home;
+use lastgasp_observe::kernel::files::{is_out_of_descriptors, means_out_of_descriptors};
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::target::discover::{Depth, Discoverer, GoProcess};
+use lastgasp_observe::target::discover::{Depth, Discoverer, GoProcess, Look, exists};
 use lastgasp_observe::target::identity::identity;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::{AttachError, Target};
 
 use super::settings::Settings;
-use crate::guard::{guarded, spawn_guarded};
+use crate::guard::{guarded, spawn_vital};
 use crate::watch::history::lock;
 use crate::watch::target_watch::TargetWatch;
 
@@ -41,6 +43,8 @@ pub(crate) enum Looked {
     Other(Depth),
     /// It is gone, or the number is that of a thread.
     NoProcess,
+    /// What it is cannot be said now: this process is out of descriptors.
+    OutOfDescriptors,
 }
 
 /// A process that can be watched.
@@ -79,7 +83,7 @@ impl Attachers {
         let threads = Self { queue: Arc::clone(&queue) };
         for _ in 0..THREADS {
             let (queue, settings, done) = (Arc::clone(&queue), Arc::clone(settings), done.clone());
-            spawn_guarded(NAME, 1 << 20, move || serve(&queue, &settings, Inspector::start, done))?;
+            spawn_vital(NAME, 1 << 20, move || serve(&queue, &settings, Inspector::start, done))?;
         }
         Ok(threads)
     }
@@ -136,8 +140,9 @@ fn serve<I: Inspect>(queue: &Queue, settings: &Mutex<Arc<Settings>>, start: fn()
         let looked = guarded(NAME, || inspector.look(pid, depth, &settings)).unwrap_or_else(|panicked| {
             // What it keeps may be half changed.
             inspector = start();
-            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            Looked::Refused { service: name.trim_end().to_owned(), why: panicked.to_string() }
+            let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+            let service = String::from_utf8_lossy(&name).trim_end().to_owned();
+            Looked::Refused { service, why: panicked.to_string() }
         });
         if matches!(looked, Looked::NotYet | Looked::Found(_)) {
             let ready = matches!(looked, Looked::Found(_));
@@ -169,12 +174,36 @@ impl Inspector {
 
 impl Inspect for Inspector {
     fn look(&mut self, pid: i32, depth: Depth, settings: &Settings) -> Looked {
+        let looked = self.look_as_it_can(pid, depth, settings);
+        // Of what could not be opened nothing is known: it is looked at again.
+        let in_vain = match &looked {
+            Looked::Found(attached) => !attached.watch.can_be_held() || is_out_of_descriptors(),
+            Looked::NotYet | Looked::Refused { .. } | Looked::NoProcess => is_out_of_descriptors(),
+            _ => false,
+        };
+        if in_vain { Looked::OutOfDescriptors } else { looked }
+    }
+}
+
+impl Inspector {
+    fn look_as_it_can(&mut self, pid: i32, depth: Depth, settings: &Settings) -> Looked {
         let Self { mounts, cache, discoverer, machine } = self;
-        let found = discoverer.find(pid, depth);
-        if !is_process(pid) {
-            return Looked::NoProcess;
+        // Before a file is opened that is its owner's to write. Whether it is Go is not known then: it may become
+        // what is wanted, by exec or in another group.
+        let wanted = || {
+            let who = identity(pid, mounts, 0);
+            settings.wants(&who, &settings.identities.home(pid, &who.cgroup))
+        };
+        let look = discoverer.look(pid, depth, wanted);
+        if matches!(look, Look::OutOfDescriptors) {
+            return Looked::OutOfDescriptors;
         }
-        let Some(executable) = found else { return Looked::Other(depth) };
+        match is_process(pid) {
+            Some(true) => {}
+            Some(false) => return Looked::NoProcess,
+            None => return Looked::OutOfDescriptors,
+        }
+        let Look::Go(executable) = look else { return Looked::Other(depth) };
         let who = identity(pid, mounts, executable.start_time);
         let home = settings.identities.home(pid, &who.cgroup);
         if !settings.wants(&who, &home) {
@@ -190,6 +219,7 @@ impl Inspect for Inspector {
                 lock(&watch.history).first_look(&mut watch.limit_usage);
                 Looked::Found(Box::new(Attached { watch, home, executable }))
             }
+            Err(e) if is_for_want_of_descriptors(&e) => Looked::OutOfDescriptors,
             Err(AttachError::Discover(DiscoverError::Unreadable { .. })) => Looked::NotYet,
             Err(e) if lastgasp_inferior::start_time(pid).is_some() => {
                 Looked::Refused { service: who.service, why: e.to_string() }
@@ -199,11 +229,28 @@ impl Inspect for Inspector {
     }
 }
 
-/// Whether there is such a process. `/proc` answers to the number of any of its threads, and new numbers are
-/// those of threads too.
-fn is_process(pid: i32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status.lines().find_map(|l| l.strip_prefix("Tgid:")?.trim().parse::<i32>().ok()) == Some(pid)
+/// Whether that is why a process could not be attached to.
+fn is_for_want_of_descriptors(e: &AttachError) -> bool {
+    match e {
+        AttachError::Open(OpenError::Io { error, .. } | OpenError::Image(ImageError::Io { error, .. })) => {
+            means_out_of_descriptors(error)
+        }
+        // It is there, and what says so could not be opened.
+        AttachError::Open(OpenError::NoProcess(pid)) => exists(*pid),
+        _ => false,
+    }
+}
+
+/// Whether there is such a process; `None` if that cannot be asked for want of descriptors. `/proc` answers to the
+/// number of any of its threads, and new numbers are those of threads too.
+fn is_process(pid: i32) -> Option<bool> {
+    let status = match std::fs::read(format!("/proc/{pid}/status")) {
+        Err(e) if means_out_of_descriptors(&e) => return None,
+        status => status.unwrap_or_default(),
+    };
+    // Its name may be any bytes: one of 15 that the kernel has cut within a character too.
+    let status = String::from_utf8_lossy(&status);
+    Some(status.lines().find_map(|l| l.strip_prefix("Tgid:")?.trim().parse::<i32>().ok()) == Some(pid))
 }
 
 #[cfg(test)]
@@ -258,7 +305,10 @@ mod tests {
             tell.send(nix::unistd::gettid().as_raw()).unwrap();
             let _ = wait.recv();
         });
-        assert!(is_process(own) && !is_process(told.recv().unwrap()) && !is_process(thread) && !is_process(i32::MAX));
+        assert_eq!(is_process(own), Some(true));
+        for other in [told.recv().unwrap(), thread, i32::MAX] {
+            assert_eq!(is_process(other), Some(false));
+        }
         drop(done);
         living.join().unwrap();
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use lastgasp_observe::target::timeline::Sample;
 
 use super::target_status::TargetStatus;
-use crate::guard::{guarded, spawn_guarded};
+use crate::guard::{guarded, spawn_vital};
 use crate::watch::history::TargetHistory;
 
 /// Name of the thread.
@@ -44,7 +44,7 @@ pub(crate) struct CalmSampler {
 impl CalmSampler {
     pub(crate) fn start() -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel::<Job>(4096);
-        spawn_guarded(NAME, 1 << 20, move || serve(&queue, sample))?;
+        spawn_vital(NAME, 1 << 20, move || serve(&queue, sample))?;
         Ok(Self { jobs })
     }
 

@@ -33,6 +33,8 @@ pub struct Counters {
     pub ready_seconds: Histogram,
     /// Go processes that cannot be read.
     pub refused: u64,
+    /// Looks at processes that were put off since this one was out of descriptors.
+    pub put_off: u64,
     /// Watched processes killed for memory.
     pub oom_kills: u64,
     /// Watched processes killed otherwise.

@@ -79,6 +79,8 @@ pub(crate) struct Supervisor {
     watched: BTreeMap<i32, Watched>,
     schedule: Schedule,
     relapses: Relapses,
+    /// When it was last said that descriptors have run out.
+    said_put_off: Option<Instant>,
     stopping: bool,
 }
 
@@ -140,6 +142,7 @@ impl Supervisor {
             watched: BTreeMap::new(),
             schedule: Schedule::new(Instant::now()),
             relapses: Relapses::default(),
+            said_put_off: None,
             stopping: false,
         })
     }
@@ -284,6 +287,16 @@ impl Supervisor {
             Admitted::Refused { service, why } => {
                 tracing::warn!(pid, service, "not watched: {why}");
                 self.count(|c| c.refused += 1);
+            }
+            Admitted::PutOff => {
+                self.count(|c| c.put_off += 1);
+                if self.said_put_off.is_none_or(|said| said.elapsed() > Duration::from_secs(60)) {
+                    self.said_put_off = Some(Instant::now());
+                    tracing::error!(
+                        event = "out-of-descriptors",
+                        "no descriptor is left for process {pid}, nor for others: they are looked at again (raise LimitNOFILE: each watched process takes some 25)"
+                    );
+                }
             }
             Admitted::Nothing => {}
         }
@@ -438,7 +451,7 @@ impl Supervisor {
             Err(NoWorker::Kept) => self.listen_for_end(pid),
             Err(NoWorker::Lost(e)) => {
                 // Its watch went with the closure: the scan finds the process again.
-                tracing::error!(pid, "no attendant: {e}");
+                tracing::error!(pid, "no thread to watch it closely: {e}; it is found anew");
                 self.forget(pid);
             }
         }

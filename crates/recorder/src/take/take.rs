@@ -79,6 +79,9 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
         None => dead(residency.as_deref(), residency_t_ms, &context),
     };
     evidence.finish();
+    if extent == Extent::Whole {
+        evidence.copy_waits(&target.runtime, &*target.process);
+    }
     let (because, identity, runtime) = ((phase, context.reason), target.identity.clone(), target.runtime.clone());
     RawCapture {
         t_ms,
@@ -110,6 +113,9 @@ pub(crate) fn from_the_flight_ring(target: &Target, context: CaptureContext<'_>,
     RawCapture {
         t_ms: context.timeline.now_ms(),
         usage: context.last_usage,
+        gauges_at_usage: context.last_gauges,
+        age: age(target),
+        neighbours: neighbours(target, &context),
         limit: context.limit,
         timeline: context.timeline.clone(),
         baselines: target.baselines.clone(),

@@ -58,6 +58,15 @@ impl Entry {
         let is_nothing = |v: &Value| v.is_null() || v.as_array().is_some_and(Vec::is_empty);
         self.unknown.iter().filter(|(_, v)| !is_nothing(v)).map(|(k, _)| k.as_str()).collect()
     }
+
+    /// What is left to do when all that is known was undone but for these groups, which still hold a command.
+    fn rest(&self, made: Vec<PathBuf>) -> serde_json::Result<Vec<u8>> {
+        let mut rest = serde_json::to_value(Self { made, ..Self::default() })?;
+        if let Some(rest) = rest.as_object_mut() {
+            rest.extend(self.unknown.clone());
+        }
+        serde_json::to_vec(&rest)
+    }
 }
 
 /// A journal that is open; removed when dropped.
@@ -259,18 +268,36 @@ pub fn recover(store: &Path) -> Vec<String> {
         }
         // What is there and no cgroup is not what we made.
         let mine = entry.made.iter().rev().filter(|d| cgroup_folder(d).is_some());
-        let left = mine.filter(|d| !remove_when_empty(d)).count();
+        let mut left: Vec<PathBuf> = mine.filter(|d| !remove_when_empty(d)).cloned().collect();
+        left.reverse();
         done.extend(entry.made.iter().filter(|d| !d.exists()).map(|d| format!("removed {}", d.display())));
         let unknown = entry.unknown_acts();
         for act in &unknown {
             done.push(format!("kept the journal {name}, written by another version of lastgasp: it has {act:?}"));
         }
         // A group that still holds a living command stays, and so does the journal that remembers it.
-        if left == 0 && unknown.is_empty() {
-            let _ = fs::remove_file(&file);
+        if unknown.is_empty() {
+            if left.is_empty() {
+                let _ = fs::remove_file(&file);
+            }
+            continue;
+        }
+        // What was undone is not undone again at every start: by then a limit may be somebody else's.
+        if let Err(e) = entry.rest(left).map_err(io::Error::from).and_then(|rest| rewrite(&file, &rest)) {
+            done.push(format!("the journal {name} could not be written anew ({e}): what it says will be undone again"));
         }
     }
     done
+}
+
+/// Gives a journal another content, all of it or none.
+fn rewrite(file: &Path, content: &[u8]) -> io::Result<()> {
+    let new = file.with_extension("new");
+    let _ = fs::remove_file(&new);
+    let mut written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    written.write_all(content).and_then(|()| fs::rename(&new, file)).inspect_err(|_| {
+        let _ = fs::remove_file(&new);
+    })
 }
 
 #[cfg(test)]
@@ -334,6 +361,27 @@ mod tests {
         assert_eq!(said.iter().any(|l| l.starts_with("thawed")), group.cgroup.freezer.is_some(), "{said:?}");
         assert_eq!(said.iter().filter(|l| l.starts_with("removed")).count(), dirs.len(), "{said:?}");
         assert!(dirs.iter().all(|d| !d.exists()) && !folder.join(DEAD).exists());
+    }
+
+    /// What was undone once is not undone at the next start, when the limit is somebody else's: what stays is what a
+    /// later lastgasp has done, for it to undo.
+    #[test]
+    fn a_journal_with_unknown_acts_is_carried_out_once() {
+        let (store, folder) = store();
+        let path = folder.join(DEAD);
+        let group = "/nowhere/group";
+        fs::write(&path, format!(r#"{{"made":["{group}"],"may_be_frozen":["{group}"],"traced":{{"pid":7}}}}"#))
+            .unwrap();
+        assert_eq!(recover(store.path()).len(), 2);
+        let left: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(
+            (&left["traced"]["pid"], &left["made"], &left["may_be_frozen"]),
+            (&7.into(), &Value::Array(vec![]), &Value::Array(vec![]))
+        );
+        let again = recover(store.path());
+        assert!(again.len() == 1 && again[0].contains("it has \"traced\""), "{again:?}");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
     }
 
     /// A lastgasp that was replaced by an older one: what that one knows is undone, and the rest is left for

@@ -41,13 +41,20 @@ pub(crate) fn take_in_time(
 ) -> (RawCapture, Option<String>) {
     let (phase, only_copy) = (context.phase, context.only_copy);
     let raw = take(target, stopper, context);
-    let dead = phase == Phase::PreKill && !only_copy && raw.stopped.is_zero() && !target.process.is_alive();
-    let worthless = dead || MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_err();
+    let dead = phase == Phase::PreKill && raw.stopped.is_zero() && !target.process.is_alive();
+    let readable = MemStats::read(&raw.runtime, &raw.evidence.snapshot).is_ok();
+    let worthless = is_worthless(dead, only_copy, readable);
     let why = worthless.then(|| match phase {
         Phase::PreKill => "too late: it was dead before it was copied".into(),
         _ => "its memory was gone before it was copied".into(),
     });
     (raw, why)
+}
+
+/// Whether a copy is worth nothing: of a target that was `dead` by then, `readable` as far as the runtime's own
+/// numbers are in it.
+fn is_worthless(dead: bool, only_copy: bool, readable: bool) -> bool {
+    !readable || dead && !only_copy
 }
 
 /// What could not be done, each once.
@@ -93,6 +100,15 @@ mod tests {
         assert_eq!(sleep(None, Some(ready), long), named(false, true));
         assert_eq!(sleep(Some(ready), None, long), named(true, false));
         assert_eq!(sleep(Some(quiet), None, Duration::from_millis(5)), named(false, false));
+    }
+
+    /// Who died under the copy, and is held by nobody, is not read again.
+    #[test]
+    fn what_was_read_of_the_dying_is_kept_where_it_is_all() {
+        for (dead, only_copy, worthless) in [(true, false, true), (true, true, false), (false, false, false)] {
+            assert_eq!(is_worthless(dead, only_copy, true), worthless, "{dead} {only_copy}");
+            assert!(is_worthless(dead, only_copy, false), "nothing of the runtime was read");
+        }
     }
 
     #[test]

@@ -72,6 +72,11 @@ impl TargetWatch {
         }
     }
 
+    /// Whether its address space can be held: a descriptor of its memory was to be had.
+    pub(crate) fn can_be_held(&self) -> bool {
+        self.mem.is_some()
+    }
+
     /// Holds its address space.
     pub(crate) fn arm(&mut self) -> Result<(), String> {
         let mem = self.mem.as_ref().ok_or("its memory file is not open")?;

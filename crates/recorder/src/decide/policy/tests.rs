@@ -424,7 +424,8 @@ fn a_climb_that_goes_on_is_struck() {
             assert!(first(&acts, |a| a.pin == Some(PinAct::Hold)).is_some());
             *strikes(&acts).first().unwrap_or_else(|| panic!("{rate:e}: not struck"))
         };
-        let (told, untold): (fn(u64) -> _, fn(u64) -> _) = (collector, |_| None);
+        let told: fn(u64) -> Option<u64> = collector;
+        let untold: fn(u64) -> Option<u64> = |_| None;
         let (late, early) = (drive(told, MEASURED), drive(untold, MEASURED));
         let death = 5000 + (1.3e9 / rate * 1000.0) as u64;
         assert!(early <= late && late < death, "{rate:e}: {early} {late} {death}");

@@ -1,0 +1,3 @@
+module example.org/radix
+
+go 1.19
