@@ -176,7 +176,9 @@ fn name(target: &mut Target, other: &Target) {
 
 /// Facts of a death as [`join`] makes them, with the deaths of the same service before it if they are known,
 /// and what the rules say of them. What a capture from before the end has found is never lost to one from
-/// after it that finds less: then the former's word stands, unless its memory was given back meanwhile.
+/// after it that finds less, or sees no growth where the former saw it grow: then the former's word stands,
+/// unless its memory was given back meanwhile. (Seen: a ramp to 95 % of the limit, a minute there, and a slow
+/// end; of that end alone it seemed that nothing had grown.)
 #[must_use]
 pub fn diagnose_death(captures: &[CaptureOf<'_>], before: Option<DeathsBefore>) -> Option<(Facts, Diagnosis)> {
     let mut joined = join(captures)?;
@@ -190,7 +192,8 @@ pub fn diagnose_death(captures: &[CaptureOf<'_>], before: Option<DeathsBefore>) 
             break;
         }
         let said = diagnose(before.facts);
-        if said.level() > diagnosis.level() {
+        let saw_growth = said.window.is_some() && diagnosis.window.is_none() && said.verdict().is_some();
+        if said.level() > diagnosis.level() || saw_growth {
             return Some((as_before(before.facts, i, joined), said));
         }
     }
@@ -432,6 +435,25 @@ mod tests {
         let samples = &facts.timeline.samples;
         assert!(samples.is_sorted_by_key(|s| s.t_ms) && samples.len() > 3000 && samples[0].t_ms == 0);
         assert_eq!(crate::at_limit(&facts).map(|a| a.ms / 1000), Some(120), "the union tells how long it stood");
+    }
+
+    /// A rest below the limit that lasts a minute, and a slow end: by its own samples the last capture stands at
+    /// its limit and says so, as badly as the first one said what grew.
+    #[test]
+    fn a_slow_end_does_not_unsee_the_growth() {
+        let mut all = [before(), after()];
+        for f in &mut all {
+            for s in &mut f.timeline.samples {
+                let slow = 475 * MB + s.t_ms.saturating_sub(150_000) / 10_000 * 5 * MB;
+                s.usage_bytes = s.usage_bytes.min(slow);
+            }
+        }
+        assert_eq!(window(&all[1]), None);
+        let first = diagnose(&all[0]);
+        let (facts, d) = diagnose_death(&named(&all), None).unwrap();
+        assert!(d.window.is_some(), "{:?}", d.verdict());
+        assert_eq!(d.verdict().map(|v| v.code), first.verdict().map(|v| v.code));
+        assert_eq!(facts.capture.phase.name(), "post-kill");
     }
 
     #[test]
