@@ -117,3 +117,15 @@ fn those_that_never_ran_stand_at_their_go_statement() {
     let [group] = never[..] else { panic!("{never:?}") };
     assert_eq!((group.count, group.state.name(), group.depth), (50, "runnable", 1));
 }
+
+/// Of very many a sample is looked at, and what is rare is known whole.
+#[test]
+fn a_crowd_at_one_lock() {
+    let Some(facts) = facts(26, Mode::Stripped, &["-locked", "20000", "-deep", "0"]) else { return };
+    let crowd = groups(&facts, "main.waitForLock")[0];
+    let on = crowd.waits_on.unwrap();
+    assert_eq!((crowd.count, on.objects, on.most), (20_000, 1, 20_000));
+    assert!((3000..20_000).contains(&on.known), "{on:?}");
+    let rare = groups(&facts, "main.waitToRead")[0];
+    assert_eq!(rare.waits_on, Some(WaitsOn { objects: 1, most: 3, known: 3 }));
+}

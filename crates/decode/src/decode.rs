@@ -155,9 +155,9 @@ fn capture(taken: &RawCapture, provenance: &Provenance) -> Capture {
     }
 }
 
-/// Path of the main module; where the build was outside of any (as distributions build: by GOPATH), what the path
-/// of the main package says of it. Without it a library of the same program would pass for its own code, and the
-/// other way round (seen: gobgpd of Debian, whose culprit was `go-radix.recursiveWalk`).
+/// Path of the main module; where the build was outside of any (as distributions build: by GOPATH), what the
+/// path of the main package says of it. Without it a library of the same program would pass for its own code,
+/// and the other way round (seen: gobgpd of Debian, whose culprit was `go-radix.recursiveWalk`).
 fn module_path(info: &BuildInfo) -> String {
     if !info.module.path.is_empty() {
         return info.module.path.clone();

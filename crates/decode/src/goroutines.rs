@@ -37,7 +37,7 @@ struct Sums {
     /// Waits in milliseconds, of those that are known.
     waits: Vec<u64>,
     /// Goroutines by what they wait on, and how many of them it is known of.
-    objects: FxHashMap<Addr, u64>,
+    objects: BTreeMap<Addr, u64>,
     known: u64,
     /// Those that wait for a descriptor, with a deadline and without.
     deadline: [u64; 2],
@@ -86,7 +86,9 @@ impl Sums {
 
     fn waits_on(&self) -> Option<WaitsOn> {
         let most = *self.objects.values().max()?;
-        Some(WaitsOn { objects: self.objects.len() as u64, most: self.of_all(most, self.known), known: self.known })
+        // One of a sample tells nothing of all.
+        let most = if most > 1 { self.of_all(most, self.known) } else { most };
+        Some(WaitsOn { objects: self.objects.len() as u64, most, known: self.known })
     }
 
     fn no_deadline(&self) -> Option<u64> {
@@ -95,8 +97,8 @@ impl Sums {
     }
 }
 
-/// The frames that are shown of a stack. One that has not run yet stands in what the compiler made of its `go`
-/// statement (`main.f.gowrap1`, at that statement), and has no other.
+/// The frames that are shown of a stack. One that has not run yet stands in what the compiler made of its
+/// `go` statement (`main.f.gowrap1`, at that statement), and has no other.
 fn visible(g: &Goroutine, frames: &mut Frames) -> Vec<u32> {
     let calls = || g.stack.iter().filter(|c| !is_bottom(&c.frame));
     let all_elided = calls().all(|c| c.elided);
@@ -308,6 +310,30 @@ mod tests {
         assert_eq!((g.oldest_wait_ms, g.waited_ms_median, g.repeats), (70, 50, None));
         let got = group(&[waiting()], NOW, &mut Frames::default());
         assert_eq!((got.groups[0].oldest_wait_ms, got.groups[0].waited_ms_median), (0, 0));
+    }
+
+    /// Of very many a sample is known.
+    #[test]
+    fn what_they_wait_on_is_counted_over() {
+        let on = |objects: &[u64]| {
+            let objects = objects.iter().map(|a| Addr(*a)).collect();
+            Goroutine { waits_on: Waits { objects, has_deadline: None }, ..waiting() }
+        };
+        let poll = |has| Goroutine { waits_on: Waits { has_deadline: has, ..Waits::default() }, ..waiting() };
+        let (none, one) = (waiting(), on(&[1]));
+        for (all, want) in [
+            (vec![none.clone(), none.clone()], (None, None)),
+            (vec![one.clone(), one.clone(), on(&[2])], (Some((2, 2, 3)), None)),
+            (vec![one.clone(), one.clone(), none.clone(), none.clone()], (Some((1, 4, 2)), None)),
+            (vec![one, on(&[1, 3]), on(&[1, 4]), on(&[2])], (Some((4, 3, 4)), None)),
+            (vec![on(&[1]), on(&[2]), none.clone(), none.clone()], (Some((2, 1, 2)), None)),
+            (vec![poll(Some(true)), poll(Some(false)), none.clone(), none.clone()], (None, Some(2))),
+            (vec![poll(Some(true)), none], (None, Some(0))),
+        ] {
+            let got = group(&all, NOW, &mut Frames::default());
+            let g = &got.groups[0];
+            assert_eq!((g.waits_on.map(|w| (w.objects, w.most, w.known)), g.no_deadline), want, "{all:?}");
+        }
     }
 
     /// As deep as each of them is.

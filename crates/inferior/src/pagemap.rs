@@ -87,6 +87,17 @@ impl PageMap {
     }
 }
 
+impl PageMap {
+    /// Bytes of the process's own that are in memory in a range.
+    ///
+    /// # Errors
+    /// As [`PageMap::pages`].
+    pub fn own_bytes(&self, range: AddrRange) -> io::Result<u64> {
+        let pages = self.pages(range, Wanted::Own, u64::MAX)?;
+        Ok(pages.present.iter().map(|r| r.len()).fold(0, u64::saturating_add))
+    }
+}
+
 /// Adds a range behind the others, joined with the last if it touches it.
 fn push(ranges: &mut Vec<AddrRange>, range: AddrRange) {
     match ranges.last_mut() {

@@ -312,8 +312,8 @@ pub(crate) fn differences(one: &str, other: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether a difference (`group.field: one and other`) is one of a structure that is only believed where a word
-/// of it points to itself (`pollDesc.self`): of another layout nothing is read. It moved within Go 1.23.
+/// Whether a difference (`group.field: one and other`) is one of a structure that is only believed where a
+/// word of it points to itself (`pollDesc.self`): of another layout nothing is read. It moved within Go 1.23.
 pub(crate) fn proves_itself(difference: &str) -> bool {
     difference.starts_with("poll_desc.")
 }

@@ -165,7 +165,7 @@ fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline) -> Taken 
         last_gauges: None,
         last_neighbours: None,
         group: limit_usage.limiting(),
-        residency_file: None,
+        places: None,
         patience: STOP_TIMEOUT_ON_DEMAND,
         only_copy: true,
     };

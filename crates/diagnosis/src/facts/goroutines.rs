@@ -89,7 +89,7 @@ pub struct WaitsOn {
     /// Number of different ones that were seen; of a `select` all of its channels.
     pub objects: u64,
     /// Number of goroutines of the group that wait on the one that most of them wait on: exact if `known` is
-    /// the number of the group, else as many of all as there are of those.
+    /// the number of the group, else as many of all as there are of those (1 where no two of those do).
     pub most: u64,
     /// Number of goroutines of the group of which it is known what they wait on: of more than 4,096 of a kind
     /// of wait a sample is looked at.

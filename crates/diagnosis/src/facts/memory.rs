@@ -33,8 +33,8 @@ pub struct Gc {
     pub metadata: u64,
     /// Phase of the collector: 0 off, 1 mark, 2 mark termination.
     pub phase: u32,
-    /// Share of processor time that the collector has taken since the start, 0 to 1, as of the end of the last
-    /// collection; absent if it was not read.
+    /// Share of processor time that the collector has taken since the start, 0 to 1, as of the end of the
+    /// last collection; absent if it was not read.
     pub cpu_share: Option<f64>,
     /// Milliseconds since the last collection ended; absent if it was not read, or there was none.
     pub last_gc_ms_ago: Option<u64>,
@@ -94,9 +94,9 @@ pub struct Heap {
     /// Small objects by slot size, those with pointers first.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub classes: Vec<HeapClass>,
-    /// Large objects (over 32 KiB), alike ones together and all of them counted, the most bytes first. Of very
-    /// many kinds those of the fewest bytes are left out. (Captures of 0.1.0 have 256 objects at most, the
-    /// largest.)
+    /// Large objects (over 32 KiB), alike ones together and all of them counted, the most bytes first. Of
+    /// very many kinds those of the fewest bytes are left out. (Captures of 0.1.0 have 256 objects at most,
+    /// the largest.)
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub large: Vec<LargeObjects>,
     /// Large objects that are not in `large`.

@@ -2,13 +2,15 @@
 //! by what it does not find.
 
 use lastgasp_inferior::{Addr, Memory, Part, Snapshot};
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 
 use crate::goroutine::g::{RawG, pointers};
+use crate::goroutine::stack_sampling::{Candidate, choose};
 use crate::goroutine::waits::{WaitKind, candidates, next, window};
 use crate::runtime::Runtime;
 
-/// Most goroutines of each kind of wait that are followed; of more a sample, evenly.
+/// Most goroutines of each kind of wait that are followed; of more a sample: what is rare whole, and of what
+/// is many as many as there is room for, evenly.
 const MAX_OF_A_KIND: usize = 4096;
 /// Most cases of `select`s that are followed one behind the other.
 const MAX_DEEP: usize = 8;
@@ -51,21 +53,14 @@ fn probes(rt: &Runtime, copy: &Snapshot) -> Vec<Probe> {
         Some((g, raw, WaitKind::of(rt, &raw)?))
     });
     let waiting: Vec<(Addr, RawG, WaitKind)> = waiting.collect();
-    let mut counts: FxHashMap<u8, usize> = FxHashMap::default();
-    for (_, _, kind) in &waiting {
-        *counts.entry(*kind as u8).or_default() += 1;
+    let mut chosen = FxHashSet::default();
+    for of_kind in [WaitKind::Channel, WaitKind::Semaphore, WaitKind::Poll] {
+        let all = waiting.iter().filter(|(_, _, kind)| *kind == of_kind);
+        let all: Vec<Candidate> = all.map(|(g, raw, _)| Candidate { kind: raw.kind(), start: *g, len: 1 }).collect();
+        chosen.extend(choose(&all, MAX_OF_A_KIND).into_iter().map(|(g, _)| g));
     }
-    let mut seen: FxHashMap<u8, usize> = FxHashMap::default();
     let mut out = Vec::new();
-    for (g, raw, kind) in waiting {
-        let i = seen.entry(kind as u8).or_default();
-        let n = counts.get(&(kind as u8)).map_or(1, |n| (*n).max(1));
-        let most = MAX_OF_A_KIND.min(n);
-        let taken = (*i * most).div_ceil(n) < ((*i + 1) * most).div_ceil(n);
-        *i += 1;
-        if !taken {
-            continue;
-        }
+    for (g, raw, kind) in waiting.into_iter().filter(|(g, _, _)| chosen.contains(g)) {
         if kind == WaitKind::Channel {
             out.extend((!raw.waiting.is_null()).then_some(Probe { at: raw.waiting, g, kind }));
             continue;

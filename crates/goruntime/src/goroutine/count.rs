@@ -16,8 +16,8 @@ const AT_ONCE: usize = 4096;
 /// Different first functions of which it is asked whether they are the runtime's.
 const MAX_STARTS: usize = 4096;
 
-/// Goroutines that live, but the runtime's own; `None` where there are too many structures to be looked at, or
-/// they cannot be read. Of a process that runs each is right by itself. `constants` is where the names of
+/// Goroutines that live, but the runtime's own; `None` where there are too many structures to be looked at,
+/// or they cannot be read. Of a process that runs each is right by itself. `constants` is where the names of
 /// functions are read.
 #[must_use]
 pub fn count_goroutines(rt: &Runtime, mem: &dyn Memory, constants: &dyn Memory) -> Option<u64> {

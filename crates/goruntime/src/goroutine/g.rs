@@ -107,8 +107,8 @@ impl RawG {
 
     /// Goroutines of one kind were started by the same statement, stopped at the same instruction with the
     /// same amount of stack in use: as good as certain, they have the same stack of calls. Of deep stacks the
-    /// amount does not count: a recursion is the same one at any depth (258 goroutines in one, each as deep as
-    /// it was lucky: the test `deep_stacks_are_one_kind_at_any_depth`).
+    /// amount does not count: a recursion is the same one at any depth (258 goroutines in one, each as deep
+    /// as it was lucky: the test `deep_stacks_are_one_kind_at_any_depth`).
     pub(crate) fn kind(&self) -> u64 {
         let mut h = FxHasher::default();
         let (pc, sp) = self.resume().unwrap_or_default();

@@ -21,7 +21,7 @@ pub(crate) const WINDOW: u64 = 768;
 /// Most cases of a `select` that are followed.
 const MAX_CASES: usize = 64;
 /// Goroutines whose stacks are looked through for such pointers.
-pub(crate) const MAX_LOOKED_THROUGH: usize = 16 << 10;
+pub(crate) const MAX_LOOKED_THROUGH: usize = 128 << 10;
 /// End of the address space of programs.
 const END: u64 = 1 << 47;
 /// Nothing stands below.

@@ -331,7 +331,7 @@ impl Sums {
         let mut unswept = Vec::new();
         for span in spans {
             if span.npages > 0 && !span.start.is_null() {
-                self.arenas.insert(span.start.0 / HEAP_ARENA_BYTES);
+                self.add_arenas(&span);
             }
             match span.state {
                 MANUAL => {
@@ -346,6 +346,18 @@ impl Sums {
         }
         self.add_unswept(mem, &unswept);
         lost
+    }
+
+    /// A large object stands in more than one.
+    fn add_arenas(&mut self, span: &RawSpan) {
+        /// 4 TiB.
+        const MOST: u64 = 64 << 10;
+        let first = span.start.0 / HEAP_ARENA_BYTES;
+        self.arenas.insert(first);
+        if span.is_in_use() && span.npages > 1 {
+            let last = (span.range().end.0.saturating_sub(1) / HEAP_ARENA_BYTES).min(first.saturating_add(MOST));
+            self.arenas.extend(first + 1..=last);
+        }
     }
 
     fn add_unswept(&mut self, mem: &dyn Memory, spans: &[RawSpan]) {
@@ -467,6 +479,19 @@ mod tests {
         }
         assert_eq!(sums.of_other_size, 1);
         assert_eq!(sums.into_table().object_bytes(), 15 * 32);
+    }
+
+    #[test]
+    fn a_large_object_stands_in_all_of_its_arenas() {
+        let arenas = |npages, state| {
+            let mut sums = Sums::default();
+            let start = Addr(0xc000_0000_0000 + HEAP_ARENA_BYTES / 2);
+            sums.add_arenas(&RawSpan { start, npages, state, ..span(1, 8192, 1) });
+            sums.into_table().arenas.len()
+        };
+        let whole = HEAP_ARENA_BYTES / PAGE_SIZE;
+        assert_eq!([1, whole / 2, whole / 2 + 1, 3 * whole].map(|n| arenas(n, IN_USE)), [1, 1, 2, 4]);
+        assert_eq!((arenas(3 * whole, 0), arenas(u64::MAX, IN_USE)), (1, (64 << 10) + 1), "dead, and garbage");
     }
 
     /// 448 objects were once "256 objects [exact]".

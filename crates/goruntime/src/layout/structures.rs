@@ -146,8 +146,8 @@ pub struct Sudog {
     pub c_traced: Option<u64>,
 }
 
-/// A descriptor that the network poller watches (`netpoll.go`). It moved within Go 1.23 (1.23.1 has 264 bytes,
-/// 1.23.4 280), and experiments move it: one is only believed where `self` points to it.
+/// A descriptor that the network poller watches (`netpoll.go`). It moved within Go 1.23 (1.23.1 has 264
+/// bytes, 1.23.4 280), and experiments move it: one is only believed where `self` points to it.
 #[derive(Debug)]
 pub struct PollDesc {
     /// Size of `runtime.pollDesc`.

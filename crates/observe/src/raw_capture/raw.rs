@@ -70,7 +70,8 @@ pub struct RawCapture {
     pub gauges_at_usage: Option<MemStats>,
     /// How long it had lived.
     pub age: Option<Duration>,
-    /// The other processes that count against its limit, and when they were looked at on the timeline's clock.
+    /// The other processes that count against its limit, and when they were looked at on the timeline's
+    /// clock.
     pub neighbours: Option<(Neighbours, u64)>,
     /// The heap's span table.
     pub spans: Option<Spans>,

@@ -2,9 +2,11 @@
 
 mod deadline;
 pub(crate) mod keeper;
+pub(crate) mod places;
 mod spans;
 #[allow(clippy::module_inception)] // Its file is named after what it has.
 mod take;
 
+pub use places::Places;
 pub(crate) use take::from_the_flight_ring;
 pub use take::{CaptureContext, take};

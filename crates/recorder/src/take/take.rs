@@ -1,11 +1,10 @@
 //! Taking evidence: stop, copy, go. What comes out is bytes and a few numbers; decoding them is the caller's
 //! business, later.
 
-use std::fs::File;
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::{CopySource, Evidence, Extent, Gap, MemStats, SpanTable};
-use lastgasp_inferior::{Resident, ThreadRegisters, Usage, clock_ticks, resident_by};
+use lastgasp_inferior::{ThreadRegisters, Usage, clock_ticks};
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_observe::kernel::neighbours::Neighbours;
 use lastgasp_observe::raw_capture::{NOTHING_COPIED, Phase, RawCapture, Reason, Spans};
@@ -14,6 +13,7 @@ use lastgasp_observe::target::timeline::Timeline;
 use lastgasp_observe::target::{COPY_CAP, Target};
 
 use super::deadline::{Deadline, LONGEST_COPY, LONGEST_COPY_ON_DEMAND};
+use super::places::{OfTheDead, Places};
 use super::spans;
 use crate::act::stop::Stopper;
 
@@ -42,7 +42,7 @@ pub struct CaptureContext<'a> {
     /// The group whose limit counts.
     pub group: Option<&'a Cgroup>,
     /// What tells where its pages are when it is dead, as long as its address space is held.
-    pub residency_file: Option<&'a File>,
+    pub places: Option<&'a Places>,
     /// How long the last thread is waited for where the target is stopped: `STOP_TIMEOUT_*` in `act/stop.rs`.
     pub patience: Duration,
     /// Whether nothing can be read later, should the target die: what comes late is then better than nothing.
@@ -70,17 +70,28 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
     let group = (phase != Phase::PostKill).then(|| Cgroup::of(target.process.pid(), &Mounts::detect())).flatten();
     let charge = group.and_then(|c| c.charge());
     let neighbours = neighbours(target, &context);
-    let residency = is_residency_due(phase, context.last_usage)
-        .then(|| target.process.residency().or_else(|| resident_by(context.residency_file?)))
-        .flatten();
+    let due = is_residency_due(phase, context.last_usage);
+    let alive = due.then(|| target.process.residency()).flatten();
     let residency_t_ms = context.timeline.now_ms();
-    let (usage, gauges_at_usage) = match target.process.usage() {
-        Some(usage) => (Some((usage, residency_t_ms)), target.gauges()),
-        None => dead(residency.as_deref(), residency_t_ms, &context),
+    let (usage, gauges_at_usage, residency) = match target.process.usage() {
+        Some(usage) => (Some((usage, residency_t_ms)), target.gauges(), alive),
+        None => {
+            let arenas = spans.as_ref().map_or(&[][..], |t| t.arenas.as_slice());
+            let last = context.last_usage.map(|(u, _)| u);
+            let places = context.places.filter(|_| due);
+            match places.and_then(|p| p.of_the_dead(arenas, target.runtime.module.variables, last)) {
+                Some(OfTheDead::Whole(sum, all)) => (Some((sum, residency_t_ms)), None, Some(all)),
+                // The heap is of this moment, and so are the copy's gauges.
+                Some(OfTheDead::Heap(now, all)) => (context.last_usage.map(|(_, seen)| (now, seen)), None, Some(all)),
+                None => (context.last_usage, context.last_gauges, None),
+            }
+        }
     };
     evidence.finish();
     if extent == Extent::Whole {
+        let began = Instant::now();
         evidence.copy_waits(&target.runtime, &*target.process);
+        tracing::debug!(us = began.elapsed().as_micros() as u64, "copied what goroutines wait on");
     }
     let (because, identity, runtime) = ((phase, context.reason), target.identity.clone(), target.runtime.clone());
     RawCapture {
@@ -102,8 +113,8 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
     }
 }
 
-/// What is known of a dead target of which nothing could be copied, and `why`: the watch so far, with what its
-/// profile held when it was last looked at. No death is without any folder.
+/// What is known of a dead target of which nothing could be copied, and `why`: the watch so far, with what
+/// its profile held when it was last looked at. No death is without any folder.
 pub(crate) fn from_the_flight_ring(target: &Target, context: CaptureContext<'_>, why: &str) -> RawCapture {
     let mut evidence = Evidence::default();
     evidence.gaps.push(Gap::new(NOTHING_COPIED, why));
@@ -180,36 +191,6 @@ fn copy(evidence: &mut Evidence, source: &CopySource<'_>, extent: Extent) {
     }
 }
 
-/// Memory use of the dead, and the gauges of that moment. Where its pages are still there to be counted it is
-/// their sum, of the moment of the copy; else what was seen last.
-fn dead(
-    residency: Option<&[Resident]>,
-    t_ms: u64,
-    context: &CaptureContext<'_>,
-) -> (Option<(Usage, u64)>, Option<MemStats>) {
-    match residency.map(sum_of) {
-        Some(usage) => {
-            let (swap, page_tables) = context.last_usage.map_or((0, 0), |(u, _)| (u.swap, u.page_tables));
-            (Some((Usage { swap, page_tables, ..usage }, t_ms)), None)
-        }
-        None => (context.last_usage, context.last_gauges),
-    }
-}
-
-/// What mappings sum up to.
-fn sum_of(residency: &[Resident]) -> Usage {
-    let mut sum = Usage { rss: 0, anon: 0, file: 0, shmem: 0, swap: 0, page_tables: 0 };
-    for r in residency {
-        sum.rss = sum.rss.saturating_add(r.rss);
-        sum.anon = sum.anon.saturating_add(r.anon);
-        let path = r.mapping.path.as_str();
-        let shared = ["/dev/shm/", "/dev/zero", "/memfd:", "/SYSV"].iter().any(|p| path.starts_with(p));
-        let other = if shared { &mut sum.shmem } else { &mut sum.file };
-        *other = other.saturating_add(r.rss.saturating_sub(r.anon));
-    }
-    sum
-}
-
 /// Who shares its group: of the dead those who did a moment before, since the others may have gone with it.
 fn neighbours(target: &Target, context: &CaptureContext<'_>) -> Option<(Neighbours, u64)> {
     /// A look that is no older is of the death too.
@@ -253,18 +234,6 @@ mod tests {
     fn only_the_dead_are_still_by_themselves() {
         assert_eq!(unstopped(Phase::PostKill), Stillness::Dead);
         assert_eq!([Phase::PreKill, Phase::Manual].map(unstopped), [Stillness::RanOn; 2]);
-    }
-
-    #[test]
-    fn the_dead_are_as_large_as_their_pages_or_as_last_seen() {
-        let resident = |path: &str, rss, anon| {
-            let text = format!("1000-9000 rw-p 00000000 00:00 7 {path}\nRss: {rss} kB\nAnonymous: {anon} kB\n");
-            lastgasp_inferior::parse_smaps(&text)
-        };
-        let all = [resident("", 100, 100), resident("/bin/a", 30, 10), resident("/memfd:x (deleted)", 7, 0)].concat();
-        let kib = |n: u64| n * 1024;
-        let want = Usage { rss: kib(137), anon: kib(110), file: kib(20), shmem: kib(7), ..Usage::default() };
-        assert_eq!(sum_of(&all), want);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! What a watch remembers of a process: its target, timeline and baselines.
 
-use std::fs::File;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ use nix::time::ClockId;
 use super::observed::Pace;
 use crate::act::stop::STOP_TIMEOUT;
 use crate::decide::policy::State;
-use crate::take::CaptureContext;
+use crate::take::{CaptureContext, Places};
 
 /// What is known of a process, and what it did so far.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ pub(crate) struct TargetHistory {
     /// Who shared its group, and when that was looked at.
     last_neighbours: Option<(Neighbours, u64)>,
     /// What tells where its pages are, opened near its end: it can be read when it is dead.
-    residency_file: Option<File>,
+    places: Option<Places>,
     /// When evidence was taken last, on the timeline's clock.
     pub(crate) taken_ms: Option<u64>,
     /// When the next baseline is due, and when the plan was brought up to date.
@@ -49,7 +48,7 @@ impl TargetHistory {
             last_usage: None,
             last_gauges: None,
             last_neighbours: None,
-            residency_file: None,
+            places: None,
             taken_ms: None,
             baseline_due: now,
             refreshed: now,
@@ -88,8 +87,8 @@ impl TargetHistory {
         const EVERY_MS: u64 = 1000;
         /// Longest such look: the end is near.
         const AT_MOST: Duration = Duration::from_millis(2);
-        if self.residency_file.is_none() {
-            self.residency_file = self.target.process.residency_file().ok();
+        if self.places.is_none() {
+            self.places = Places::open(&self.target.process).ok();
         }
         let now = self.timeline.now_ms();
         if self.last_neighbours.as_ref().is_none_or(|(_, t)| now.saturating_sub(*t) >= EVERY_MS)
@@ -159,7 +158,7 @@ impl TargetHistory {
             last_gauges: self.last_gauges,
             last_neighbours: self.last_neighbours.as_ref(),
             group,
-            residency_file: self.residency_file.as_ref(),
+            places: self.places.as_ref(),
             patience: STOP_TIMEOUT,
             only_copy: false,
         }
