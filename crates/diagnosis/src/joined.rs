@@ -437,8 +437,8 @@ mod tests {
         assert_eq!(crate::at_limit(&facts).map(|a| a.ms / 1000), Some(120), "the union tells how long it stood");
     }
 
-    /// A rest below the limit that lasts a minute, and a slow end: by its own samples the last capture stands at
-    /// its limit and says so, as badly as the first one said what grew.
+    /// A rest below the limit that lasts a minute, and a slow end: by its own samples the last capture stands
+    /// at its limit and says so, as badly as the first one said what grew.
     #[test]
     fn a_slow_end_does_not_unsee_the_growth() {
         let mut all = [before(), after()];
@@ -490,8 +490,8 @@ mod tests {
         assert_eq!((facts.profile.sites.len(), facts.gc.heap_in_use), (1, 460 * MB));
     }
 
-    /// Nothing could be copied after the kill: the folder is made of the watch alone, and what stands in for a
-    /// profile there is not needed beside a real one.
+    /// Nothing could be copied after the kill: the folder is made of the watch alone, and what stands in for
+    /// a profile there is not needed beside a real one.
     #[test]
     fn a_death_without_evidence_is_told_by_the_capture_before() {
         let mut last = Facts { capture: after().capture, target: after().target, ..Facts::default() };
