@@ -87,8 +87,6 @@ pub(crate) mod heap_growth {
     /// Factor by which allocations are larger than before the baseline, from which on the data has grown.
     /// Chosen; 2.7 to 4.8 in the recorded incidents.
     pub(crate) const LARGER: f64 = 2.0;
-    /// The same factor, up to which they are as before. Chosen, not measured.
-    pub(crate) const AS_BEFORE: f64 = 1.3;
     /// Seconds that twice the limit would have to buy for the limit to be a suspect. Chosen; 4.7 in the
     /// recorded incident.
     pub(crate) const LIMIT_SECONDS: f64 = 600.0;
@@ -142,6 +140,8 @@ pub(crate) mod stands_at_limit {
     pub(crate) const MAX_SLICES: usize = 3;
     /// Part of what is in use that one function must have allocated to be named. Chosen.
     pub(crate) const MOST: f64 = 0.3;
+    /// Part of the memory, as one in so many, that it must be. Chosen, not measured.
+    pub(crate) const HELD_ONE_IN: u64 = 10;
 }
 
 pub(crate) mod touched_late {

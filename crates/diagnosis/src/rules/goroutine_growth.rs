@@ -15,7 +15,7 @@ use crate::thresholds::goroutine_growth::{IN_FLIGHT_ONE_IN, MIN_GOROUTINES, MIN_
 use crate::thresholds::heap_growth::MIN_CALLS;
 use crate::units::{bytes, count, percent, plural, short};
 use crate::unknown::About;
-use crate::wait_cures::cure;
+use crate::wait_cures::{Known, cure, deadline};
 use crate::waits::{Doing, doing};
 use crate::window::Window;
 
@@ -149,7 +149,7 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
             })
             .collect(),
         cure: match doing(facts, largest) {
-            Doing::Waiting(wait) => cure(wait, place, false),
+            Doing::Waiting(wait) => cure(wait, place, Known { deadline: deadline(largest), ..Known::default() }),
             Doing::Working => format!(
                 "Bound how many goroutines may be in {place} at a time: they are at work, and more come than go."
             ),
