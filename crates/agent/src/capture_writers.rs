@@ -174,7 +174,7 @@ fn put<'a>(decoded: &'a Decoded, archive: &Archive, wanted: Option<Form>) -> Res
     // What is tried a second time does with less.
     let told = match wanted {
         Some(_) => Told::alone(&decoded.facts),
-        None => Told::in_store(&decoded.facts, archive.path()),
+        None => archive.tell(&decoded.facts),
     };
     let (path, form) = match wanted {
         Some(Form::Light) => archive.put_light(decoded, &told)?,

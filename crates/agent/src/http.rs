@@ -105,8 +105,9 @@ const DEAF: Duration = Duration::from_millis(300);
 
 impl Connections {
     /// Takes a new one in, by its number. Where there are as many as may be, the oldest that says nothing, or
-    /// else the oldest that takes nothing of its answer, is hung up on; `None` where there is none, which lasts
-    /// some seconds at most. Who takes an answer is not cut short by who comes after it, however many they are.
+    /// else the oldest that takes nothing of its answer, is hung up on; `None` where there is none, which
+    /// lasts some seconds at most. Who takes an answer is not cut short by who comes after it, however many
+    /// they are.
     fn admit(&mut self, stream: &Arc<TcpStream>) -> Option<u64> {
         if self.open.len() >= MAX_CONNECTIONS {
             let oldest = |of: fn(Stage) -> bool| self.open.iter().find(|(_, c)| of(c.stage)).map(|(id, _)| *id);

@@ -69,8 +69,8 @@ fn text<S>() -> tracing_subscriber::fmt::Layer<
     tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour)
 }
 
-/// Writes an event on one line: what names of a target hold of line breaks is escaped, and begins no line that
-/// would look like an event.
+/// Writes an event on one line: what names of a target hold of line breaks is escaped, and begins no line
+/// that would look like an event.
 struct OneLine<W>(W);
 
 impl<W: Write> Write for OneLine<W> {

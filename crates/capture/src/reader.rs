@@ -132,8 +132,8 @@ pub fn list(store: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Whether a capture is this user's own: nobody else has had a hand in its folder. In a store that others may write
-/// to, what they put there says nothing and weighs nothing.
+/// Whether a capture is this user's own: nobody else has had a hand in its folder. In a store that others may
+/// write to, what they put there says nothing and weighs nothing.
 #[must_use]
 pub fn is_own(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;

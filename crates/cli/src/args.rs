@@ -25,8 +25,8 @@ pub(crate) struct KeepFlags {
     /// capture can then be decoded again, and gdb opens it
     #[arg(long)]
     pub(crate) keep_memory: bool,
-    /// Most bytes of the process's own memory in memory.core, or with K, M, G, T (1024-based); the evidence and the
-    /// executable's constants come on top [default: half of what is free on the disk]
+    /// Most bytes of the process's own memory in memory.core, or with K, M, G, T (1024-based); the evidence
+    /// and the executable's constants come on top [default: half of what is free on the disk]
     #[arg(long, value_name = "SIZE", value_parser = size, requires = "keep_memory")]
     pub(crate) keep_memory_max: Option<u64>,
 }

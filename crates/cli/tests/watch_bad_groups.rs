@@ -79,8 +79,8 @@ fn lower(dir: &Path, to: u64) {
     let _ = fs::write(dir.join("memory.memsw.limit_in_bytes"), to.to_string());
 }
 
-/// A program that is calm under a limit of 2 GB until `at`, milliseconds since 1970, and then grows by 60 MB/s;
-/// gives its number after its limit was lowered, just before it grows, and it has died of that.
+/// A program that is calm under a limit of 2 GB until `at`, milliseconds since 1970, and then grows by 60
+/// MB/s; gives its number after its limit was lowered, just before it grows, and it has died of that.
 fn dies_of_a_lowered_limit(program: &Path, daemon: &Daemon, number: usize, to: u64) -> Option<i32> {
     let group = group(number, Some(2 << 30))?;
     let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
@@ -95,8 +95,8 @@ fn dies_of_a_lowered_limit(program: &Path, daemon: &Daemon, number: usize, to: u
     Some(child.id() as i32)
 }
 
-/// As `docker update` and an in-place resize of a pod do: lowered far out of the calm, to what is used up a second
-/// later.
+/// As `docker update` and an in-place resize of a pod do: lowered far out of the calm, to what is used up a
+/// second later.
 #[test]
 fn a_limit_that_is_lowered_on_a_calm_process() {
     let _turn = turn();
@@ -112,8 +112,8 @@ fn a_limit_that_is_lowered_on_a_calm_process() {
     forget(&program);
 }
 
-/// Where nothing may be held and nobody stopped there is a folder all the same: when it died, at which limit, what
-/// it used, and what its profile held when that was last looked at.
+/// Where nothing may be held and nobody stopped there is a folder all the same: when it died, at which limit,
+/// what it used, and what its profile held when that was last looked at.
 #[test]
 fn a_death_of_which_nothing_could_be_copied_leaves_a_folder() {
     let _turn = turn();

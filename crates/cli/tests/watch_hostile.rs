@@ -1,5 +1,5 @@
-//! What any user of a machine may run under the daemon's eyes: files that lie about their own sizes, and names that
-//! are no text. It costs the daemon a bounded amount, and nobody else a capture.
+//! What any user of a machine may run under the daemon's eyes: files that lie about their own sizes, and
+//! names that are no text. It costs the daemon a bounded amount, and nobody else a capture.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::ffi::OsStr;
@@ -22,8 +22,8 @@ const HOLE: u64 = MIB;
 /// A section: name, type, where in the file, how long.
 type Row = (&'static str, u32, u64, u64);
 
-/// An executable that sleeps for ever, with sections that say what is wanted; `count` of them, if that is not how
-/// many there are.
+/// An executable that sleeps for ever, with sections that say what is wanted; `count` of them, if that is not
+/// how many there are.
 fn executable(sections: &[Row], count: Option<u64>) -> Vec<u8> {
     // pause(); again.
     let code = [0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7];
@@ -107,7 +107,7 @@ fn memory(pid: i32, field: &str) -> u64 {
 }
 
 /// Each states a table that would take a quarter of a gigabyte, or gigabytes. The daemon is allowed 256 MB
-/// (`deploy/lastgasp.service`).
+/// (`deploy/systemd/lastgasp.service`).
 #[test]
 fn files_that_lie_about_their_sizes_end_no_daemon() {
     let _turn = alone();
@@ -135,7 +135,8 @@ fn files_that_lie_about_their_sizes_end_no_daemon() {
     let start = |n: usize| Command::new(path(n)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut all = Ended((0..8).map(start).collect());
     let all = &mut all.0;
-    // It has looked at them all when it watches who came after them: two threads look, in the order of coming.
+    // It has looked at them all when it watches who came after them: two threads look, in the order of
+    // coming.
     let Some(victim) = victim(&real, 500, &["-after", "3s", "-rate", "100000000"]) else { return };
     daemon.watches(victim.pid());
     daemon.watches(all[7].id() as i32);
@@ -155,8 +156,8 @@ fn files_that_lie_about_their_sizes_end_no_daemon() {
     forget(&real);
 }
 
-/// Paths that are no UTF-8, a name that is cut within a character, names as long as a name can be: each is watched
-/// and captured, before its end and after.
+/// Paths that are no UTF-8, a name that is cut within a character, names as long as a name can be: each is
+/// watched and captured, before its end and after.
 #[test]
 fn names_that_are_no_text_lose_no_capture() {
     let _turn = turn();
@@ -201,8 +202,8 @@ impl Drop for Ended {
     }
 }
 
-/// With descriptors for two processes and a third that starts: it is said, counted, and the third is watched when
-/// there is room for it, and no "no Go program" for ever.
+/// With descriptors for two processes and a third that starts: it is said, counted, and the third is watched
+/// when there is room for it, and no "no Go program" for ever.
 #[test]
 fn descriptors_that_run_out_blind_nobody_for_ever() {
     let _turn = alone();

@@ -14,8 +14,8 @@ pub(crate) struct Frames {
     pub(crate) full: bool,
 }
 
-/// Bytes of all names of one capture: ten times what prometheus has in all its tables. A name may be 4 kB long,
-/// and a profile names a hundred thousand.
+/// Bytes of all names of one capture: ten times what prometheus has in all its tables. A name may be 4 kB
+/// long, and a profile names a hundred thousand.
 pub(crate) const MAX_NAMES: usize = 16 << 20;
 
 impl Frames {

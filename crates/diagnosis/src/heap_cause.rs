@@ -61,6 +61,8 @@ pub(crate) struct HeapCause<'a> {
     pub(crate) origin: Origin<'a>,
     /// Calls in flight there.
     pub(crate) calls: Option<Calls<'a>>,
+    /// Whether those calls were found by the culprit's own stacks; else by their number alone.
+    linked: bool,
     /// The collector.
     pub(crate) collector: Collector,
     /// What the growth is made of.
@@ -77,10 +79,20 @@ impl<'a> HeapCause<'a> {
             Some(c) => (Origin::Profiled(c), Calls::of_culprit(facts, c, window).or_else(|| family(facts, c, window))),
             None => (Origin::Suspects(suspects(facts, Some(window))), waiting_pile(facts, window)),
         };
-        let mut it = Self { mechanism: Mechanism::NotSettled, rivals: Vec::new(), origin, calls, collector, parts };
+        let mut it = Self {
+            mechanism: Mechanism::NotSettled,
+            rivals: Vec::new(),
+            origin,
+            calls,
+            linked: true,
+            collector,
+            parts,
+        };
         let stacks = it.waiting_calls().map_or(0, |_| parts.stacks);
         if stacks == 0 && matches!(it.origin, Origin::Suspects(_)) {
             it.calls = working_pile(facts, window);
+        } else if let Some(pile) = it.pile(facts, window).filter(|_| it.waiting_calls().is_none()) {
+            (it.calls, it.linked) = (Some(pile), false);
         }
         let by_gauges = facts.gc.is_known() && parts.share(parts.heap.saturating_add(stacks)) >= MIN_SHARE;
         // A capture of the profile alone has no gauges.
@@ -236,14 +248,10 @@ impl<'a> HeapCause<'a> {
         );
         match &self.mechanism {
             Mechanism::HugeObjects(_) | Mechanism::CollectorOff => Vec::new(),
-            Mechanism::Headroom => vec![self.rival_burst(facts)],
+            Mechanism::Headroom => vec![self.rival_burst(facts), self.rival_calls()],
             Mechanism::WaitingCalls => self.rivals_of_waiting(facts, garbage),
             Mechanism::CallsAtWork(_) => vec![garbage, self.rival_leak(), self.rival_slow_calls()],
-            Mechanism::StaysAlive => {
-                let mut rivals = vec![garbage, self.rival_calls(), self.rival_start(facts, window)];
-                rivals.extend(self.rival_pile(facts, window));
-                rivals
-            }
+            Mechanism::StaysAlive => vec![garbage, self.rival_calls(), self.rival_start(facts, window)],
             Mechanism::NotSettled => self.all_that_is_left(garbage, window),
         }
     }
@@ -265,6 +273,10 @@ impl<'a> HeapCause<'a> {
         let freed_nothing =
             || format!("{} since the onset freed nothing of it", plural(self.collector.marks as u64, "collection"));
         match &self.origin {
+            Origin::Profiled(_) if !self.linked => {
+                let tell = "who holds the objects: the heap's references";
+                vec![Rival::open("memory that others hold, while these wait", tell)]
+            }
             Origin::Profiled(_) if self.freed().is_none() && self.collector.marks > 0 => {
                 vec![Rival::ruled_out(garbage.cause, freed_nothing())]
             }
@@ -342,25 +354,18 @@ impl<'a> HeapCause<'a> {
 
     /// Goroutines elsewhere that came with the growth, wait, and are as many as its objects: they may hold what
     /// others have built for them.
-    fn rival_pile(&self, facts: &Facts, window: &Window) -> Option<Rival> {
+    fn pile(&self, facts: &'a Facts, window: &Window) -> Option<Calls<'a>> {
         let Origin::Profiled(culprit) = &self.origin else { return None };
+        // Who is at work there is known already.
+        if self.calls.as_ref().is_some_and(|c| c.working >= MIN_CALLS) {
+            return None;
+        }
         let pile = waiting_pile(facts, window)?;
-        let waiting = pile.waiting.as_ref()?;
-        let came = pile.new.is_some_and(|new| new as f64 >= waiting.count as f64 * MIN_NEW);
-        let each = culprit.growth.objects as f64 / waiting.count as f64;
-        let bytes_each = culprit.growth.bytes / waiting.count.max(1);
-        (came && each >= MIN_OBJECTS && bytes_each >= MIN_HELD).then(|| {
-            Rival::open(
-                "goroutines that wait, and hold it",
-                format!(
-                    "{} goroutines in {} wait for {} and came with the growth: see whether they hold what {} makes",
-                    count(waiting.count),
-                    pile.of.function,
-                    waiting.wait.what(),
-                    culprit.frame.function
-                ),
-            )
-        })
+        let waiting = pile.waiting.as_ref()?.count;
+        let came = pile.new.is_some_and(|new| new as f64 >= waiting as f64 * MIN_NEW);
+        let each = culprit.growth.objects as f64 / waiting as f64;
+        let bytes_each = culprit.growth.bytes / waiting.max(1);
+        (came && each >= MIN_OBJECTS && bytes_each >= MIN_HELD).then_some(pile)
     }
 
     fn all_that_is_left(&self, garbage: Rival, window: &Window) -> Vec<Rival> {

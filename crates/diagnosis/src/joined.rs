@@ -176,7 +176,9 @@ fn name(target: &mut Target, other: &Target) {
 
 /// Facts of a death as [`join`] makes them, with the deaths of the same service before it if they are known,
 /// and what the rules say of them. What a capture from before the end has found is never lost to one from
-/// after it that finds less: then the former's word stands, unless its memory was given back meanwhile.
+/// after it that finds less, or sees no growth where the former saw it grow: then the former's word stands,
+/// unless its memory was given back meanwhile. (Seen: a ramp to 95 % of the limit, a minute there, and a slow
+/// end; of that end alone it seemed that nothing had grown.)
 #[must_use]
 pub fn diagnose_death(captures: &[CaptureOf<'_>], before: Option<DeathsBefore>) -> Option<(Facts, Diagnosis)> {
     let mut joined = join(captures)?;
@@ -190,7 +192,8 @@ pub fn diagnose_death(captures: &[CaptureOf<'_>], before: Option<DeathsBefore>) 
             break;
         }
         let said = diagnose(before.facts);
-        if said.level() > diagnosis.level() {
+        let saw_growth = said.window.is_some() && diagnosis.window.is_none() && said.verdict().is_some();
+        if said.level() > diagnosis.level() || saw_growth {
             return Some((as_before(before.facts, i, joined), said));
         }
     }
@@ -279,13 +282,16 @@ fn lacks(facts: &Facts, figure: Figure) -> bool {
 fn gaps(captures: &[CaptureOf<'_>], parts: &[Part]) -> Vec<Gap> {
     let mut out: Vec<Gap> = Vec::new();
     let of_one = [Figure::Profile, Figure::Goroutines, Figure::Heap];
+    // Where nothing could be copied of any of them, what is missing is all that there is to say.
+    let evidence = [Figure::Profile, Figure::Goroutines, Figure::Heap, Figure::Gauges];
+    let none = !parts.iter().any(|p| p.gives.iter().any(|figure| evidence.contains(figure)));
     for (c, part) in captures.iter().zip(parts) {
         let gives = |figure: &Figure| part.gives.contains(figure);
         for gap in &c.facts.capture.gaps {
             let about = of_one.iter().find(|figure| words(**figure).iter().any(|w| gap.what.contains(w)));
             let matters = match about {
                 Some(figure) => gives(figure) || !parts.iter().any(|p| p.gives.contains(figure)),
-                None => of_one.iter().any(gives) || gives(&Figure::Gauges),
+                None => none || evidence.iter().any(gives),
             };
             if matters && !out.contains(gap) {
                 out.push(gap.clone());
@@ -431,6 +437,25 @@ mod tests {
         assert_eq!(crate::at_limit(&facts).map(|a| a.ms / 1000), Some(120), "the union tells how long it stood");
     }
 
+    /// A rest below the limit that lasts a minute, and a slow end: by its own samples the last capture stands at
+    /// its limit and says so, as badly as the first one said what grew.
+    #[test]
+    fn a_slow_end_does_not_unsee_the_growth() {
+        let mut all = [before(), after()];
+        for f in &mut all {
+            for s in &mut f.timeline.samples {
+                let slow = 475 * MB + s.t_ms.saturating_sub(150_000) / 10_000 * 5 * MB;
+                s.usage_bytes = s.usage_bytes.min(slow);
+            }
+        }
+        assert_eq!(window(&all[1]), None);
+        let first = diagnose(&all[0]);
+        let (facts, d) = diagnose_death(&named(&all), None).unwrap();
+        assert!(d.window.is_some(), "{:?}", d.verdict());
+        assert_eq!(d.verdict().map(|v| v.code), first.verdict().map(|v| v.code));
+        assert_eq!(facts.capture.phase.name(), "post-kill");
+    }
+
     #[test]
     fn each_figure_is_of_the_capture_that_knows_it_best() {
         let all = [before(), after()];
@@ -495,6 +520,19 @@ mod tests {
         let facts = join(&named(&all)).unwrap();
         assert_eq!((&facts.timeline, &facts.profile), (&last.timeline, &last.profile));
         assert_eq!(gives(&facts)[0], [""; 0]);
+    }
+
+    /// A death of which nothing could be copied says so, and why.
+    #[test]
+    fn what_could_not_be_copied_is_said() {
+        let mut ring = Facts { profile: Profile::default(), gc: Gc::default(), ..after() };
+        ring.goroutines = Goroutines::default();
+        ring.capture.gaps.push(Gap::new("evidence", "its memory was gone"));
+        let alone = join(&named(&[ring.clone()])).unwrap();
+        assert!(alone.nothing_was_copied() && alone.capture.gaps == ring.capture.gaps, "{:?}", alone.capture.gaps);
+        // What was taken before is then what there is.
+        let joined = join(&named(&[before(), ring])).unwrap();
+        assert!(!joined.nothing_was_copied() && joined.profile.sites.len() == 1);
     }
 
     #[test]

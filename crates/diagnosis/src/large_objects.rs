@@ -19,19 +19,24 @@ impl<'a> HugeObjects<'a> {
     /// Those of a heap that grew by so many bytes.
     pub(crate) fn of(facts: &'a Facts, growth: u64) -> Option<Self> {
         let heap = facts.heap.as_ref()?;
+        // A step of a buffer that grows may be a small part of what is there: its older copies are large beside it.
+        let growth = growth.max(heap.object_bytes / 2);
         let mut large: Vec<&LargeObjects> = heap.large.iter().filter(|l| l.size > growth / EACH_ONE_IN).collect();
         large.sort_by_key(|l| std::cmp::Reverse(l.size));
         let sizes = large.iter().flat_map(|l| std::iter::repeat_n(l.size, l.count.min(MOST as u64 + 1) as usize));
-        let sizes: Vec<u64> = sizes.take(MOST + 1).collect();
-        let sum = sizes.iter().copied().fold(0, u64::saturating_add);
-        if sizes.len() > MOST || (sum as f64) < growth as f64 * MIN_SHARE {
+        let mut sizes: Vec<u64> = sizes.take(MOST + 1).collect();
+        let pairs = sizes.iter().zip(sizes.iter().skip(1));
+        let grows = |a: u64, b: u64| (GROWS_BY_AT_LEAST..=GROWS_BY_AT_MOST).contains(&(a as f64 / b.max(1) as f64));
+        let grown_by_copying = sizes.len() > 1 && pairs.into_iter().all(|(a, b)| grows(*a, *b));
+        // More than a few, unless they are copies of one.
+        if sizes.len() > MOST && !grown_by_copying {
             return None;
         }
-        let pairs = sizes.iter().zip(sizes.iter().skip(1));
-        let grown_by_copying = sizes.len() > 1
-            && pairs
-                .into_iter()
-                .all(|(a, b)| (GROWS_BY_AT_LEAST..=GROWS_BY_AT_MOST).contains(&(*a as f64 / (*b).max(1) as f64)));
+        sizes.truncate(MOST);
+        let sum = sizes.iter().copied().fold(0, u64::saturating_add);
+        if (sum as f64) < growth as f64 * MIN_SHARE {
+            return None;
+        }
         Some(Self { kind: large.first()?, sizes, grown_by_copying })
     }
 
@@ -74,5 +79,10 @@ mod tests {
         assert_eq!(HugeObjects::of(&facts(&[(1, 30_000_000)]), 100_000_000), None);
         assert_eq!(HugeObjects::of(&facts(&[(12, 12_000_000)]), 100_000_000), None, "twelve of a twelfth each");
         assert_eq!(HugeObjects::of(&Facts::default(), 0), None);
+        // The last step of a buffer, whose older copies are not swept yet.
+        let sizes = [276, 221, 177, 141, 113, 90, 72, 58].map(|mb| (1, mb * 1_000_000));
+        let mut f = facts(&sizes);
+        f.heap.as_mut().unwrap().object_bytes = 1_150_000_000;
+        assert!(HugeObjects::of(&f, 70_000_000).unwrap().grown_by_copying);
     }
 }

@@ -3,6 +3,9 @@
 use crate::facts::{Facts, Sample};
 use crate::window::Window;
 
+/// Milliseconds before the onset within which an allocation belongs to it.
+const A_MOMENT_MS: u64 = 500;
+
 /// Bytes by which each part grew in the window; estimates, as the parts were read at different moments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Partition {
@@ -23,8 +26,13 @@ impl Partition {
         let samples = &facts.timeline.samples;
         let onset = samples.iter().rev().find(|s| s.t_ms <= window.onset_ms).copied().unwrap_or_default();
         let baseline = facts.at_baseline().map(|(gc, _)| gc).unwrap_or_default();
-        // The baseline may be long before the onset.
-        let heap_before = baseline.heap_in_use.max(onset.heap_live_bytes).min(facts.gc.heap_in_use);
+        // The baseline may be long before the onset. And what was allocated in the moment before memory grew is what
+        // it grew by: pages are charged when they are touched.
+        let before = samples
+            .iter()
+            .filter(|s| s.t_ms <= window.onset_ms && s.t_ms.saturating_add(A_MOMENT_MS) >= window.onset_ms);
+        let live_before = before.map(|s| s.heap_live_bytes).min().unwrap_or(onset.heap_live_bytes);
+        let heap_before = baseline.heap_in_use.max(live_before).min(facts.gc.heap_in_use);
         let rss_at_end = samples.iter().rev().find(|s| s.t_ms <= window.end_ms && s.rss_bytes > 0);
         let rss = |s: &Sample| s.rss_bytes;
         let whole = window.growth();
@@ -51,6 +59,18 @@ mod tests {
     use super::*;
     use crate::facts::{Gc, Profile};
 
+    /// One string of 800 MB is allocated in an instant, and touched in the seconds that follow.
+    #[test]
+    fn what_is_allocated_at_the_onset_is_growth() {
+        let sample =
+            |t_ms, usage_bytes, heap_live_bytes| Sample { t_ms, usage_bytes, heap_live_bytes, ..Sample::default() };
+        let mut facts = Facts { gc: Gc { heap_in_use: 800, ..Gc::default() }, ..Facts::default() };
+        facts.timeline.samples =
+            vec![sample(0, 20, 10), sample(900, 20, 10), sample(1000, 20, 800), sample(1500, 500, 800)];
+        let window = Window { onset_ms: 1000, end_ms: 1500, start_bytes: 20, end_bytes: 500, ..Window::default() };
+        assert_eq!(Partition::of(&facts, &window).heap, 790);
+    }
+
     #[test]
     fn parts_are_what_came_in_the_window() {
         let gc = |heap_in_use, stacks| Gc { heap_in_use, stacks, ..Gc::default() };
@@ -66,8 +86,8 @@ mod tests {
             profile: Profile { baseline_t_ms: Some(0), baseline_gc: Some(gc(40, 10)), ..Profile::default() },
             ..Facts::default()
         };
-        facts.timeline.samples = vec![sample(0, 60, 55, 40), sample(500, 120, 110, 100), sample(1000, 620, 400, 300)];
-        let window = Window { onset_ms: 500, end_ms: 1000, start_bytes: 120, end_bytes: 620, ..Window::default() };
+        facts.timeline.samples = vec![sample(0, 60, 55, 40), sample(800, 120, 110, 100), sample(1000, 620, 400, 300)];
+        let window = Window { onset_ms: 800, end_ms: 1000, start_bytes: 120, end_bytes: 620, ..Window::default() };
         let parts = Partition::of(&facts, &window);
         assert_eq!(parts, Partition { whole: 500, heap: 200, stacks: 40, others: 210 });
         assert!((parts.share(parts.others) - 0.42).abs() < 1e-9 && parts.share(9000) == 1.0);

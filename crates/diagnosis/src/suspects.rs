@@ -72,7 +72,8 @@ const ALLOCATION: [&str; 13] = [
 pub(crate) fn suspects<'a>(facts: &'a Facts, window: Option<&Window>) -> Vec<Suspect<'a>> {
     let mut by: BTreeMap<(Why, &Frame), Suspect<'a>> = BTreeMap::new();
     for group in &facts.goroutines.groups {
-        let Some(at) = program_frame(facts, group) else { continue };
+        // A running goroutine of the dead may have no more of its stack than what is the runtime's.
+        let Some(at) = program_frame(facts, group).filter(|at| is_own(facts, at)) else { continue };
         let why = match doing(facts, group) {
             Doing::Working if is_allocating(facts, group) => Why::Allocating,
             Doing::Working => Why::AtWork,

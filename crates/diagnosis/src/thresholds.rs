@@ -147,6 +147,8 @@ pub(crate) mod stands_at_limit {
 pub(crate) mod touched_late {
     /// Part of the growth that must have been reserved before and not resident. Chosen: more than all the rest.
     pub(crate) const MIN_RESERVED: f64 = 0.5;
+    /// Milliseconds for which it must have been reserved before it is touched. Chosen, not measured.
+    pub(crate) const LONG_BEFORE_MS: u64 = 500;
     /// Part of the growth that may be new: heap, stacks, others. Chosen, not measured.
     pub(crate) const MAX_NEW: f64 = 0.3;
 }

@@ -8,12 +8,12 @@ pub(crate) const MAX_GOROUTINES: u64 = 4 << 20;
 pub(crate) const MAX_STACK_BYTES: u64 = 1 << 30;
 /// Most threads that are followed.
 pub(crate) const MAX_THREADS: usize = 1 << 16;
-/// Most buckets of the memory profile that are followed, 131,072: more than the largest services show (some ten
-/// thousand; a copy of 20,000 has 8 MB). A list that goes on is any process's to make, and each bucket costs its
-/// observer some 600 bytes while the profile is decoded.
+/// Most buckets of the memory profile that are followed, 131,072: more than the largest services show (some
+/// ten thousand; a copy of 20,000 has 8 MB). A list that goes on is any process's to make, and each bucket
+/// costs its observer some 600 bytes while the profile is decoded.
 pub(crate) const MAX_BUCKETS: usize = 1 << 17;
-/// Bytes of all buckets together that are followed: their stacks may be 128 frames deep, or more in what is no
-/// bucket.
+/// Bytes of all buckets together that are followed: their stacks may be 128 frames deep, or more in what is
+/// no bucket.
 pub(crate) const MAX_BUCKET_BYTES: usize = 64 << 20;
 
 /// Bytes of calls, names and labels together that decoding goroutines may make, whatever stands in memory; a

@@ -1,6 +1,6 @@
-//! Reads of an ELF file's headers, bounded in sum: whatever a file says of its own tables, opening it costs this
-//! much memory at most. A sparse file of any user may state tables of gigabytes, and each of its pages reads as
-//! zeros.
+//! Reads of an ELF file's headers, bounded in sum: whatever a file says of its own tables, opening it costs
+//! this much memory at most. A sparse file of any user may state tables of gigabytes, and each of its pages
+//! reads as zeros.
 
 use std::cell::Cell;
 use std::fs::File;

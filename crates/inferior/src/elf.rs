@@ -109,8 +109,8 @@ pub struct LoadedImage {
 const MAX_TABLE: u64 = 256 << 20;
 /// Sections larger than this are not read as a whole.
 const MAX_WHOLE: u64 = 16 << 20;
-/// Most loadable segments, and most notes, that are believed in: the kernel's own loader takes 64 KiB of program
-/// headers, and linkers write a dozen.
+/// Most loadable segments, and most notes, that are believed in: the kernel's own loader takes 64 KiB of
+/// program headers, and linkers write a dozen.
 const MAX_SEGMENTS: usize = 128;
 /// Bytes of a build id: a SHA-1 has 20, and the longest that a linker makes of anything 64.
 const MAX_BUILD_ID: usize = 64;
@@ -318,9 +318,10 @@ impl ElfImage {
         ImageError::Io { file: self.name.clone(), error }
     }
 
-    /// Those of `wanted` that the symbol table has. The strings are searched first, and then the table for who is
-    /// named so, each in large pieces of which one is in memory at a time: of both together a file of any user may
-    /// state half a gigabyte. (Name by name it took 200 ms for the 190 MB of prometheus, `cargo xtask real`.)
+    /// Those of `wanted` that the symbol table has. The strings are searched first, and then the table for
+    /// who is named so, each in large pieces of which one is in memory at a time: of both together a file of
+    /// any user may state half a gigabyte. (Name by name it took 200 ms for the 190 MB of prometheus, `cargo
+    /// xtask real`.)
     ///
     /// # Errors
     /// [`ImageError`] if the tables are absurdly large or can no longer be read.
@@ -529,8 +530,8 @@ mod tests {
         assert!(image_of(b"").is_err());
     }
 
-    /// A little-endian ELF header with that many sections at the end of `bytes`, the first of which (after the empty
-    /// one) has these names, types and places.
+    /// A little-endian ELF header with that many sections at the end of `bytes`, the first of which (after
+    /// the empty one) has these names, types and places.
     fn with_sections(bytes: Vec<u8>, sections: &[(&str, u32, u64, u64)]) -> Vec<u8> {
         let mut bytes = bytes;
         bytes.resize(bytes.len().max(64), 0);

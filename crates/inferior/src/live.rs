@@ -312,8 +312,8 @@ fn read_mappings(pid: i32) -> Result<Vec<Mapping>, OpenError> {
     text.map(|t| parse_maps(&t)).map_err(|error| OpenError::Io { pid, what: "maps", error })
 }
 
-/// Bytes of a text of the kernel's that are read: 65,530 mappings (`vm.max_map_count`) make 6 MB of `maps` and
-/// 46 of `smaps`; with paths of 4 kB each, which anybody can have, they would make 300.
+/// Bytes of a text of the kernel's that are read: 65,530 mappings (`vm.max_map_count`) make 6 MB of `maps`
+/// and 46 of `smaps`; with paths of 4 kB each, which anybody can have, they would make 300.
 const MAX_TEXT: u64 = 48 << 20;
 
 /// All of a file of `/proc/PID`; a longer one than is believed in is an error.

@@ -47,8 +47,8 @@ pub fn spawn_guarded<T: Send + 'static>(
 /// Threads that ended by a panic and are to go on for as long as the process does, by name.
 static LOST: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 
-/// As [`spawn_guarded`], for a thread that the watch cannot do without: what it does piece by piece is guarded piece
-/// by piece, and should it end by a panic all the same, [`lost_threads`] says so.
+/// As [`spawn_guarded`], for a thread that the watch cannot do without: what it does piece by piece is
+/// guarded piece by piece, and should it end by a panic all the same, [`lost_threads`] says so.
 ///
 /// # Errors
 /// As there.

@@ -177,7 +177,7 @@ fn first_frames(facts: &Facts, stack: &[u32]) -> String {
 
 /// What the profile held when it was last looked at, with how old that is: never as if it were of the death.
 fn last_look(out: &mut String, facts: &Facts) -> std::fmt::Result {
-    let Some(look) = &facts.last_look else { return Ok(()) };
+    let Some(look) = facts.last_look.as_ref().filter(|_| facts.nothing_was_copied()) else { return Ok(()) };
     let before = seconds(facts.capture.t_ms.saturating_sub(look.t_ms) as f64 / 1e3);
     let head = format!(
         "nothing could be copied; {before} before the end the Go heap had {} live and held, by its profile:",

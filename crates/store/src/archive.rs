@@ -10,9 +10,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use lastgasp_capture::retention::{Kept, Quota, to_remove};
 use lastgasp_capture::{Capture, CaptureError, MEMORY, is_own};
 use lastgasp_decode::Decoded;
+use lastgasp_diagnosis::facts::Phase;
 use lastgasp_diagnosis::{Facts, cause};
 
 use crate::error::StoreError;
+use crate::recent_facts::RecentFacts;
+use crate::siblings::{Entry, Sibling, Siblings};
 use crate::told::Told;
 use crate::write::{Form, write_as};
 
@@ -38,6 +41,10 @@ pub struct Archive {
 struct State {
     rules: Rules,
     kept: Vec<Kept>,
+    /// The same by their manifests: which of them belong to one death.
+    entries: Vec<Entry>,
+    /// Facts of those from before a death.
+    recent: RecentFacts,
     /// Victims that were written whole: when, cause, process number and start.
     whole: Vec<(i64, String, (i32, u64))>,
     /// What is being written now, in bytes as far as that is known: it needs room too.
@@ -45,18 +52,33 @@ struct State {
 }
 
 impl Archive {
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.store
-    }
-
     /// Opens the store as it stands. What others put there is neither counted nor removed.
     pub fn open(store: &Path, rules: Rules) -> Self {
-        let own = lastgasp_capture::list(store).into_iter().filter(|p| is_own(p));
-        let kept = own.filter_map(|p| Capture::open(&p).ok().map(|c| kept(&p, &c)));
-        let state = State { rules, kept: kept.collect(), whole: Vec::new(), largest: 256 << 10 };
+        let (mut all, mut entries) = (Vec::new(), Vec::new());
+        for path in lastgasp_capture::list(store).into_iter().filter(|p| is_own(p)) {
+            let Ok(capture) = Capture::open(&path) else { continue };
+            all.push(kept(&path, &capture));
+            entries.extend(Entry::of(&path, &capture));
+        }
+        let (whole, recent, largest) = (Vec::new(), RecentFacts::default(), 256 << 10);
+        let state = State { rules, kept: all, entries, recent, whole, largest };
         Self { store: store.to_owned(), state: Mutex::new(state) }
+    }
+
+    /// What there is to tell of a capture that is about to be put here: of a death with those from before it.
+    pub fn tell<'a>(&self, facts: &'a Facts) -> Told<'a> {
+        if facts.capture.phase != Phase::PostKill {
+            return Told::alone(facts);
+        }
+        let (siblings, known) = {
+            let state = self.lock();
+            let siblings = Siblings::among(facts, &state.entries);
+            let known: Vec<_> = siblings.before.iter().map(|s| state.recent.get(&s.folder)).collect();
+            (siblings, known)
+        };
+        let names: Vec<String> = siblings.before.iter().map(|s| s.folder.clone()).collect();
+        let at = |s: &Sibling| names.iter().position(|n| *n == s.folder);
+        Told::with(facts, siblings, |s| known.get(at(s)?)?.clone())
     }
 
     /// Number and bytes of the captures that it holds.
@@ -116,7 +138,12 @@ impl Archive {
             let mut state = self.lock();
             let kept = kept(&written, &capture);
             state.largest = state.largest.max(kept.bytes);
+            match decoded.facts.capture.phase {
+                Phase::PreKill => state.recent.add(&kept.id, &decoded.facts),
+                _ => state.recent.forget((decoded.facts.target.pid, decoded.facts.target.started_unix)),
+            }
             state.kept.push(kept);
+            state.entries.extend(Entry::of(&written, &capture));
         }
         Ok((written, form))
     }
@@ -139,6 +166,7 @@ impl Archive {
         gone.sort_unstable();
         for index in gone.into_iter().rev() {
             let kept = state.kept.remove(index);
+            state.entries.retain(|e| e.folder() != kept.id);
             match lastgasp_capture::remove(&self.store.join(&kept.id)) {
                 Ok(()) => tracing::info!(capture = kept.id, "removed to make room"),
                 // Somebody else was quicker, or took its manifest away.
@@ -199,8 +227,8 @@ mod tests {
 
     use super::*;
 
-    /// Folders that somebody else put into the store: they count for nothing, say nothing, and nothing of ours goes
-    /// for them.
+    /// Folders that somebody else put into the store: they count for nothing, say nothing, and nothing of
+    /// ours goes for them.
     #[test]
     fn planted_folders_cost_no_capture() {
         let store = tempfile::tempdir().unwrap();
@@ -335,6 +363,41 @@ mod tests {
         assert_eq!(put(8, 8, "main.subscribe", 10), Form::Light, "still known");
         let causes: BTreeSet<String> = archive.lock().kept.iter().map(|k| k.cause.clone()).collect();
         assert_eq!(causes.len(), 2, "{causes:?}");
+    }
+
+    /// A death is told with what was put here a moment ago, from memory; after a new start from the folders.
+    #[test]
+    fn a_death_is_told_with_the_captures_before_it() {
+        let store = tempfile::tempdir().unwrap();
+        let archive = Archive::open(store.path(), rules(100));
+        let of = |phase: &str, second| {
+            let mut decoded = decoded(7, second);
+            decoded.facts.capture.phase = phase.into();
+            decoded.facts.capture.reason = if phase == "post-kill" { "oom-kill" } else { "forecast" }.into();
+            let sample = |t_ms| Sample { t_ms, usage_bytes: t_ms, ..Sample::default() };
+            decoded.facts.timeline.samples = (0..=second as u64).map(|s| sample(s * 1000)).collect();
+            decoded.facts.target.started_unix = 1_600_000_000;
+            decoded
+        };
+        let put = |decoded: &Decoded| {
+            let told = archive.tell(&decoded.facts);
+            archive.put(decoded, &told).unwrap().0
+        };
+        let (first, last) = (of("pre-kill", 20), of("post-kill", 21));
+        let folder = put(&first);
+        let parts = |archive: &Archive| archive.tell(&last.facts).facts.death.clone().unwrap().parts.len();
+        assert_eq!((parts(&archive), parts(&Archive::open(store.path(), rules(100)))), (2, 2));
+        // It is in memory: what becomes of the folder meanwhile is no matter.
+        std::fs::write(folder.join(lastgasp_capture::FACTS), "damaged").unwrap();
+        assert_eq!(parts(&archive), 2);
+        let said = put(&last).join("report.txt");
+        assert!(std::fs::read_to_string(said).unwrap().contains("told by 2 captures of it"));
+        assert!(archive.lock().recent.get(&folder.file_name().unwrap().to_string_lossy()).is_none());
+        // Captures that went to make room are told of no more.
+        archive.set_rules(rules(1));
+        archive.put(&decoded(9, 30), &Told::alone(&decoded(9, 30).facts)).unwrap();
+        let known = archive.lock().entries.len();
+        assert_eq!(known, archive.size().0);
     }
 
     #[test]

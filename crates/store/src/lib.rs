@@ -7,6 +7,7 @@ mod archive;
 mod error;
 mod keep_memory;
 mod read;
+mod recent_facts;
 mod siblings;
 mod told;
 mod write;

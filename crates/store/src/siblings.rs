@@ -44,7 +44,8 @@ pub(crate) struct Siblings {
 }
 
 /// A capture by its manifest.
-struct Entry {
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
     sibling: Sibling,
     taken: Timestamp,
     phase: Phase,
@@ -53,6 +54,23 @@ struct Entry {
 }
 
 impl Entry {
+    /// `None` of one that does not say when it was taken.
+    pub(crate) fn of(path: &Path, capture: &Capture) -> Option<Self> {
+        let manifest = capture.manifest();
+        Some(Self {
+            taken: manifest.taken_at.parse().ok()?,
+            phase: manifest.phase.as_str().into(),
+            reason: manifest.reason.as_str().into(),
+            target: manifest.target.clone(),
+            sibling: Sibling { folder: path.file_name()?.to_string_lossy().into_owned(), path: path.into() },
+        })
+    }
+
+    /// Name of its folder.
+    pub(crate) fn folder(&self) -> &str {
+        &self.sibling.folder
+    }
+
     /// Process, by all that tells processes of one number apart.
     fn process(&self) -> [&Value; 4] {
         ["pid", "service", "started_at", "build_id"].map(|key| &self.target[key])
@@ -62,6 +80,11 @@ impl Entry {
 impl Siblings {
     /// Those of a capture with these facts in `store`.
     pub(crate) fn of(facts: &Facts, store: &Path) -> Self {
+        Self::among(facts, &entries(store, facts.target.pid).collect::<Vec<_>>())
+    }
+
+    /// The same among captures that are known.
+    pub(crate) fn among(facts: &Facts, captures: &[Entry]) -> Self {
         let Ok(taken) = facts.capture.taken_at.parse::<Timestamp>() else { return Self::default() };
         let target = &facts.target;
         let started = lastgasp_report::started_at(target.started_unix).map_or(Value::Null, Value::from);
@@ -69,20 +92,21 @@ impl Siblings {
         let process = [&Value::from(target.pid), &Value::from(target.service.as_str()), &started, &build];
         let within = if started.is_null() { BEFORE_UNSURE } else { BEFORE };
         let (mut before, mut after, mut deaths) = (Vec::new(), Vec::new(), Vec::new());
-        for e in entries(store, target.pid) {
+        for e in captures {
             let same = e.process() == process;
             match e.phase {
                 Phase::PreKill if same && e.taken < taken && e.taken + within >= taken => before.push(e),
                 Phase::PostKill if same && e.taken > taken => after.push(e),
-                Phase::PostKill if !same && e.taken < taken && is_death_of(&e, &target.service) => deaths.push(e),
+                Phase::PostKill if !same && e.taken < taken && is_death_of(e, &target.service) => deaths.push(e),
                 _ => {}
             }
         }
         before.sort_by_key(|e| e.taken);
         after.sort_by_key(|e| e.taken);
+        let newest = before.split_off(before.len().saturating_sub(MAX_BEFORE));
         Self {
-            before: before.split_off(before.len().saturating_sub(MAX_BEFORE)).into_iter().map(|e| e.sibling).collect(),
-            after: after.into_iter().next().map(|e| e.sibling),
+            before: newest.into_iter().map(|e| e.sibling.clone()).collect(),
+            after: after.first().map(|e| e.sibling.clone()),
             deaths_before: count(&deaths, taken),
         }
     }
@@ -93,7 +117,7 @@ fn is_death_of(e: &Entry, service: &str) -> bool {
 }
 
 /// Deaths, each once, however many captures there are of it.
-fn count(deaths: &[Entry], taken: Timestamp) -> DeathsBefore {
+fn count(deaths: &[&Entry], taken: Timestamp) -> DeathsBefore {
     let within = |time: Duration| deaths.iter().filter(move |e| e.taken + time >= taken);
     let number = |time| within(time).map(|e| e.process().map(Value::to_string)).collect::<BTreeSet<_>>().len() as u64;
     let since = within(DAY).map(|e| e.taken).min().map(|t| format!("{t:.0}"));
@@ -116,13 +140,6 @@ fn entries(store: &Path, pid: i32) -> impl Iterator<Item = Entry> {
     // Names begin with the time: the newest ones.
     list(store).into_iter().rev().filter(wanted).take(MAX_OPENED).filter(ours).filter_map(|path| {
         let capture = Capture::open(&path).ok()?;
-        let manifest = capture.manifest();
-        Some(Entry {
-            taken: manifest.taken_at.parse().ok()?,
-            phase: manifest.phase.as_str().into(),
-            reason: manifest.reason.as_str().into(),
-            target: manifest.target.clone(),
-            sibling: Sibling { folder: path.file_name()?.to_string_lossy().into_owned(), path },
-        })
+        Entry::of(&path, &capture)
     })
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lastgasp_diagnosis::facts::{Gap, Phase};
 use lastgasp_diagnosis::{CaptureOf, Diagnosis, Facts, diagnose, diagnose_death};
@@ -34,9 +35,14 @@ impl<'a> Told<'a> {
     #[must_use]
     pub fn in_store(facts: &'a Facts, store: &Path) -> Self {
         match facts.capture.phase {
-            Phase::PostKill => death(facts, "", store).unwrap_or_else(|| Self::alone(facts)),
+            Phase::PostKill => Self::with(facts, Siblings::of(facts, store), |_| None),
             _ => Self::alone(facts),
         }
+    }
+
+    /// The capture from after a death with its siblings, the facts of some of which may be known.
+    pub(crate) fn with(facts: &'a Facts, siblings: Siblings, known: impl Fn(&Sibling) -> Option<Arc<Facts>>) -> Self {
+        death(facts, "", siblings, known).unwrap_or_else(|| Self::alone(facts))
     }
 
     /// The same, owned.
@@ -59,7 +65,10 @@ pub fn tell(path: &Path) -> Result<Told<'static>, StoreError> {
     if let (Some(store), Some(folder)) = (real.parent(), real.file_name()) {
         let folder = folder.to_string_lossy();
         let told = match facts.capture.phase {
-            Phase::PostKill => death(&facts, &folder, store).map(|told| (told.into_owned(), shown.clone())),
+            Phase::PostKill => {
+                let told = death(&facts, &folder, Siblings::of(&facts, store), |_| None);
+                told.map(|told| (told.into_owned(), shown.clone()))
+            }
             Phase::PreKill => death_after(&facts, &folder, store),
             _ => None,
         };
@@ -74,19 +83,26 @@ pub fn tell(path: &Path) -> Result<Told<'static>, StoreError> {
 fn death_after(facts: &Facts, folder: &str, store: &Path) -> Option<(Told<'static>, PathBuf)> {
     let after = Siblings::of(facts, store).after?;
     let last = read(&after.path).ok()?;
-    let is_part = Siblings::of(&last, store).before.iter().any(|s| s.folder == folder);
+    let siblings = Siblings::of(&last, store);
     // What was seen long before the end is a story of its own.
-    let told = is_part.then(|| death(&last, &after.folder, store))??;
+    let is_part = siblings.before.iter().any(|s| s.folder == folder);
+    let told = is_part.then(|| death(&last, &after.folder, siblings, |_| None))??;
     Some((told.into_owned(), after.path))
 }
 
 /// A death, by its capture from after it, `last` in `folder`, and those from before it.
-fn death<'a>(last: &'a Facts, folder: &str, store: &Path) -> Option<Told<'a>> {
-    let siblings = Siblings::of(last, store);
-    let (mut before, mut gaps): (Vec<(&Sibling, Facts)>, Vec<Gap>) = (Vec::new(), Vec::new());
+fn death<'a>(
+    last: &'a Facts,
+    folder: &str,
+    siblings: Siblings,
+    known: impl Fn(&Sibling) -> Option<Arc<Facts>>,
+) -> Option<Told<'a>> {
+    let (mut before, mut gaps): (Vec<(&Sibling, Arc<Facts>)>, Vec<Gap>) = (Vec::new(), Vec::new());
     for sibling in &siblings.before {
-        match read(&sibling.path) {
+        match known(sibling).map_or_else(|| read(&sibling.path).map(Arc::new), Ok) {
             Ok(facts) => before.push((sibling, facts)),
+            // It went to make room.
+            Err(_) if !sibling.path.exists() => {}
             Err(e) => gaps.push(Gap::new(format!("{}, of this death too", sibling.folder), e.to_string())),
         }
     }

@@ -109,8 +109,8 @@ fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<(),
     Ok(())
 }
 
-/// Most characters of a service's name in a folder's, which the kernel allows 255 bytes with all that stands around
-/// it: a name of 192 bytes and more once lost its captures.
+/// Most characters of a service's name in a folder's, which the kernel allows 255 bytes with all that stands
+/// around it: a name of 192 bytes and more once lost its captures.
 const MAX_SERVICE: usize = 128;
 
 fn id(facts: &Facts, unix_ns: i64) -> String {

@@ -2,7 +2,8 @@
 //!
 //! The site is right if the verdict's subject, the site that it points to, or its sentence names a function
 //! of the truth. The cause is what the title claims, else the sentence, else the cure: right if one of the
-//! words claimed there is of the truth. A verdict that is surer than [`SURE`] is wrong if its site is another
+//! words claimed there is of the truth. A general word ("calls wait") counts only where none of the three
+//! claims another. A verdict that is surer than [`SURE`] is wrong if its site is another
 //! function, if its cause is another one, or if it claims no cause at all: confidence is of the whole
 //! sentence.
 
@@ -109,14 +110,11 @@ pub fn judge(report: &Value, way: &Way, profiled: bool, causes: &Causes) -> Judg
     };
 
     let spoken = [&title, &sentence, &cure].map(|t| without_names(t));
-    let silent = causes.is_silent(&spoken[0]);
-    // A title that says that the cause is not known is taken at its word, if it is not sure of it.
-    let claimed: Vec<String> = if silent && !sure {
-        Vec::new()
-    } else {
-        let claims = spoken.iter().map(|t| causes.claimed(t)).find(|c| !c.is_empty());
-        claims.unwrap_or_default().into_iter().map(str::to_owned).collect()
-    };
+    // A title that says that the cause is not known is taken at its word, if it is not sure of it: then the
+    // rest claims nothing.
+    let silent = causes.is_silent(&spoken[0]) && !sure;
+    let heard = if silent { &spoken[..1] } else { &spoken[..] };
+    let claimed: Vec<String> = causes.claimed(heard).into_iter().map(str::to_owned).collect();
     let cause = if claimed.iter().any(|c| way.cause.contains(c)) {
         Outcome::Right
     } else if claimed.is_empty() {

@@ -100,7 +100,7 @@ fn keep(text: &str, played: &[Played], whole: bool) -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let file = folder.join("deaths.txt");
     std::fs::write(&file, text).with_context(|| file.display().to_string())?;
-    let rows: Vec<String> = played.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+    let rows: Vec<String> = played.iter().map(|p| serde_json::to_string(&p.brief())).collect::<Result<_, _>>()?;
     std::fs::write(folder.join("deaths.jsonl"), rows.join("\n") + "\n")?;
     println!("{}, and what was said in deaths.jsonl beside it", file.display());
     Ok(())

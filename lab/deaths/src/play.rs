@@ -46,7 +46,7 @@ pub struct Played {
     pub seconds: f64,
     /// What the report of the capture that `run` calls the best says.
     pub judgement: Judgement,
-    /// What the others of the store say.
+    /// What the others of the store say, in the order of their names.
     pub others: Vec<Other>,
 }
 
@@ -68,6 +68,18 @@ impl Play<'_> {
 }
 
 impl Played {
+    /// The same without captures that say what the best says.
+    #[must_use]
+    pub fn brief(&self) -> Self {
+        let same = |o: &Other| {
+            let (a, b) = (&o.judgement, &self.judgement);
+            a.title == b.title && a.function == b.function && a.sure_and_wrong == b.sure_and_wrong
+        };
+        let mut brief = self.clone();
+        brief.others.retain(|o| !same(o));
+        brief
+    }
+
     /// As that of [`Play`].
     #[must_use]
     pub fn id(&self) -> String {

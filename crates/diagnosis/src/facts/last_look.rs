@@ -1,5 +1,5 @@
-//! What the profile held when it was last looked at: all that is known of who held memory where nothing of a dead
-//! process could be copied. It is not of the death: rules leave it alone, and reports say how old it is.
+//! What the profile held when it was last looked at: all that is known of who held memory where nothing of a
+//! dead process could be copied. It is not of the death: rules leave it alone, and reports say how old it is.
 
 use serde::{Deserialize, Serialize};
 

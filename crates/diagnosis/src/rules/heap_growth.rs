@@ -75,7 +75,7 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
     let title = match heap.mechanism {
         Mechanism::CallsAtWork(_) => "every call builds its own copy of something large",
         Mechanism::StaysAlive if heap.may_be_its_start() => {
-            "it dies while it starts: what one function loads stays alive"
+            "it grew from its start on: it is still loading, or it leaks"
         }
         _ if w.seconds() > LEAK_SECONDS => "memory leaks from one place",
         Mechanism::StaysAlive => "what one function allocates stays alive",

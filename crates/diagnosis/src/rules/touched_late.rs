@@ -10,7 +10,8 @@ use crate::rival::Rival;
 use crate::sentence::{growth as growth_of, level, look_for_change, place};
 use crate::site_certainty::completeness;
 use crate::subject::Subject;
-use crate::thresholds::touched_late::{MAX_NEW, MIN_RESERVED};
+use crate::suspects::suspects;
+use crate::thresholds::touched_late::{LONG_BEFORE_MS, MAX_NEW, MIN_RESERVED};
 use crate::units::{bytes, percent};
 use crate::window::Window;
 
@@ -32,19 +33,27 @@ impl Rule for TouchedLate {
 }
 
 fn find(facts: &Facts, w: &Window, parts: Partition) -> Option<Finding> {
-    // The heap had it in use already, and it was not resident.
-    let onset = facts.timeline.samples.iter().rev().find(|s| s.t_ms <= w.onset_ms)?;
+    // The heap had it in use already, and it was not resident; not only since a moment: what is allocated at once is
+    // touched at once.
+    let onset = facts.timeline.samples.iter().rev().find(|s| s.t_ms.saturating_add(LONG_BEFORE_MS) <= w.onset_ms)?;
     let reserved = onset.heap_live_bytes.saturating_sub(onset.rss_bytes);
     let enough = parts.share(reserved) >= MIN_RESERVED && onset.rss_bytes > 0;
     let others = parts.heap.saturating_add(parts.stacks).saturating_add(parts.others);
     if !enough || parts.share(others) > MAX_NEW {
         return None;
     }
-    let held = holder(facts);
-    let by = held.map_or_else(String::new, |(f, n)| format!("; {} of it is of {}", bytes(n), place(f)));
+    let held = holder(facts).filter(|(_, n)| *n >= reserved / 2);
+    // Without a profile whoever is at work now may be who touches it.
+    let suspects = suspects(facts, Some(w));
+    let suspect = suspects.first().filter(|_| held.is_none());
+    let by = match (held, suspect) {
+        (Some((f, n)), _) => format!("; {} of it is of {}", bytes(n), place(f)),
+        (None, Some(s)) => format!("; who allocated it is not recorded, a suspect of touching it is {}", s.text()),
+        (None, None) => String::new(),
+    };
     Some(Finding {
         code: TouchedLate::INFO.code,
-        subject: held.map_or(Subject::Process, |(f, _)| Subject::site(f)),
+        subject: held.map(|(f, _)| f).or(suspect.map(|s| s.at)).map_or(Subject::Process, Subject::site),
         level: level(facts, w.end_bytes),
         title: "memory that was reserved before is touched now".into(),
         sentence: format!(
@@ -58,6 +67,7 @@ fn find(facts: &Facts, w: &Window, parts: Partition) -> Option<Finding> {
                 value: parts.share(reserved).sqrt(),
             },
             ConfidenceFactor { name: "part of the growth that is nothing new", value: 1.0 - parts.share(others) },
+            ConfidenceFactor { name: "certainty of the place", value: suspect.map_or(1.0, |s| s.weight) },
             completeness(facts),
         ],
         rivals: vec![Rival::tested(
@@ -102,6 +112,16 @@ mod tests {
             ..Sample::default()
         };
         facts.timeline.samples = (0..=80).map(sample).collect();
+        facts
+            .timeline
+            .samples
+            .iter_mut()
+            .take(40)
+            .for_each(|s| (s.usage_bytes, s.rss_bytes) = (20_000_000, 20_000_000));
+        facts.timeline.samples.iter_mut().skip(40).for_each(|s| {
+            let late = (s.t_ms - 800) * 400_000;
+            (s.usage_bytes, s.rss_bytes) = (20_000_000 + late, 20_000_000 + late);
+        });
         facts.gc = Gc { heap_in_use: 402_000_000, ..Gc::default() };
         facts.residency = Some(Residency { go_heap: 330_000_000, ..Residency::default() });
         facts.frames = vec![Frame { function: "main.reserve".into(), file: "svc/main.go".into(), line: 4 }];

@@ -47,7 +47,9 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     let Origin::Suspects(suspects) = &heap.origin else { return None };
     // The other mechanisms have rules of their own.
     let what = match heap.mechanism {
-        Mechanism::StaysAlive if heap.may_be_its_start() => "it dies while it starts: what it loads stays alive",
+        Mechanism::StaysAlive if heap.may_be_its_start() => {
+            "it grew from its start on: it is still loading, or it leaks"
+        }
         Mechanism::StaysAlive => "what grew in the Go heap stays reachable",
         Mechanism::NotSettled => "the Go heap grew, and the program keeps no memory profile",
         Mechanism::CallsAtWork(_) => "every call builds its own copy of something large",

@@ -71,3 +71,25 @@ impl EvidencePlan {
         fresh
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{FLAVOURS, Fixture};
+    use super::*;
+
+    /// A list without end is any process's to make: what is over the bound is not read, and is said.
+    #[test]
+    fn sites_are_bounded_in_number_and_in_bytes() {
+        let f = Fixture::whole(FLAVOURS[0]);
+        let mut plan = EvidencePlan::default();
+        assert_eq!((plan.update(&f.runtime, &f), plan.known.len()), (Vec::new(), 2));
+        let far = |i: usize| Addr((1 << 50) | (i as u64 * 8));
+        let many = EvidencePlan { known: (0..MAX_BUCKETS).map(far).collect(), ..EvidencePlan::default() };
+        let large = EvidencePlan { ranges: vec![(far(0), MAX_BUCKET_BYTES)], ..EvidencePlan::default() };
+        for (mut plan, number) in [(many, MAX_BUCKETS), (large, 0)] {
+            let gaps = plan.update(&f.runtime, &f);
+            assert!(gaps.len() == 1 && gaps[0].what == "memory profile", "{gaps:?}");
+            assert_eq!(plan.known.len(), number, "no more are followed");
+        }
+    }
+}

@@ -165,9 +165,9 @@ impl LimitUsage {
         self.choose(rss, machine);
     }
 
-    /// Reads the limits of one that has just died, as far as its groups still say them: one that was written to
-    /// since the last look is what it died at. On cgroup v2 the kernel kills within the very write that lowers a
-    /// limit below what is used, and nobody has looked since.
+    /// Reads the limits of one that has just died, as far as its groups still say them: one that was written
+    /// to since the last look is what it died at. On cgroup v2 the kernel kills within the very write that
+    /// lowers a limit below what is used, and nobody has looked since.
     pub fn read_last_words(&mut self) {
         let mut written = None;
         for (i, level) in self.levels.iter_mut().enumerate() {

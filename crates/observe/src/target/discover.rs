@@ -135,9 +135,9 @@ impl Discoverer {
         Ok(None)
     }
 
-    /// A look of that depth. `wanted` is asked before a file of its is opened, its executable or a library: what a
-    /// file says of itself is its owner's, and costs nothing for who is not to be watched. It is not asked of
-    /// files that are known.
+    /// A look of that depth. `wanted` is asked before a file of its is opened, its executable or a library:
+    /// what a file says of itself is its owner's, and costs nothing for who is not to be watched. It is not
+    /// asked of files that are known.
     pub fn look(&mut self, pid: i32, depth: Depth, wanted: impl Fn() -> bool) -> Look {
         let path = format!("/proc/{pid}/exe");
         let key = match metadata(&path) {

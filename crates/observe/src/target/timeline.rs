@@ -62,14 +62,14 @@ impl Clock {
     }
 }
 
-/// Samples and events of one watch, bounded, so that the way to where usage stands now is kept however long it
-/// stands there.
+/// Samples and events of one watch, bounded, so that the way to where usage stands now is kept however long
+/// it stands there.
 ///
 /// Near a limit samples come every five milliseconds, and a service may rest there for minutes before it is
-/// killed: what filled the memory is to be read from the ramp before that. While usage rests fewer samples are
-/// kept, and where it trembles instead (page cache that comes and goes, a collector at its limit) the steps of the
-/// ramp are the last to be thinned out. Seen: a service that stood for 5.7 minutes at its limit, and a timeline
-/// of nothing but that.
+/// killed: what filled the memory is to be read from the ramp before that. While usage rests fewer samples
+/// are kept, and where it trembles instead (page cache that comes and goes, a collector at its limit) the
+/// steps of the ramp are the last to be thinned out. Seen: a service that stood for 5.7 minutes at its limit,
+/// and a timeline of nothing but that.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     clock: Clock,
@@ -95,8 +95,8 @@ const MAX_EVENTS: usize = 512;
 const REST_PART: u64 = 256;
 /// ...or within so many bytes, which are what the kernel's counter is behind by.
 const REST_BYTES: u64 = 1 << 20;
-/// While usage rests there is a sample in so many milliseconds at least, and in the second value after a minute:
-/// ten minutes of rest are 800 samples.
+/// While usage rests there is a sample in so many milliseconds at least, and in the second value after a
+/// minute: ten minutes of rest are 800 samples.
 const REST_GAP_MS: (u64, u64) = (50, 1000);
 /// A step of a ramp: so large a part of the usage. A ramp to tenfold has 150.
 const STEP_UP: u64 = 64;
@@ -147,8 +147,8 @@ impl Timeline {
         }
     }
 
-    /// Every second sample of the older three quarters goes, steps of a ramp excepted; where nearly all are steps,
-    /// every second of those in the older half.
+    /// Every second sample of the older three quarters goes, steps of a ramp excepted; where nearly all are
+    /// steps, every second of those in the older half.
     fn thin(&mut self) {
         let (steps, before) = (steps(&self.samples), self.samples.len());
         let (mut at, mut second) = (0, false);

@@ -15,7 +15,8 @@ use super::process_events::{News, ProcessEvents};
 /// How long a process may take until its Go runtime can be read.
 const MAX_START: Duration = Duration::from_secs(10);
 
-/// Who could not be looked at for want of descriptors is looked at again after so long, for as long as it takes.
+/// Who could not be looked at for want of descriptors is looked at again after so long, for as long as it
+/// takes.
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// What is known of processes that are not watched.

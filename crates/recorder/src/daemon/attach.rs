@@ -188,8 +188,8 @@ impl Inspect for Inspector {
 impl Inspector {
     fn look_as_it_can(&mut self, pid: i32, depth: Depth, settings: &Settings) -> Looked {
         let Self { mounts, cache, discoverer, machine } = self;
-        // Before a file is opened that is its owner's to write. Whether it is Go is not known then: it may become
-        // what is wanted, by exec or in another group.
+        // Before a file is opened that is its owner's to write. Whether it is Go is not known then: it may
+        // become what is wanted, by exec or in another group.
         let wanted = || {
             let who = identity(pid, mounts, 0);
             settings.wants(&who, &settings.identities.home(pid, &who.cgroup))
@@ -241,8 +241,8 @@ fn is_for_want_of_descriptors(e: &AttachError) -> bool {
     }
 }
 
-/// Whether there is such a process; `None` if that cannot be asked for want of descriptors. `/proc` answers to the
-/// number of any of its threads, and new numbers are those of threads too.
+/// Whether there is such a process; `None` if that cannot be asked for want of descriptors. `/proc` answers
+/// to the number of any of its threads, and new numbers are those of threads too.
 fn is_process(pid: i32) -> Option<bool> {
     let status = match std::fs::read(format!("/proc/{pid}/status")) {
         Err(e) if means_out_of_descriptors(&e) => return None,

@@ -1,13 +1,13 @@
-//! The kernel's word that somebody has written to a group's limit file: `docker update`, an in-place resize of
-//! a pod, `systemctl set-property`, an echo. One inotify descriptor for all groups, and one watch for each file;
-//! calm costs nothing, and a lowered limit is known within a millisecond.
+//! The kernel's word that somebody has written to a group's limit file: `docker update`, an in-place resize
+//! of a pod, `systemctl set-property`, an echo. One inotify descriptor for all groups, and one watch for each
+//! file; calm costs nothing, and a lowered limit is known within a millisecond.
 //!
-//! A limit that was read again every few seconds was once lowered from 2 GB to 150 MB and used up before that:
-//! nothing was armed, and nothing captured (`cli/tests/watch_bad_groups.rs`).
+//! A limit that was read again every few seconds was once lowered from 2 GB to 150 MB and used up before
+//! that: nothing was armed, and nothing captured (`cli/tests/watch_bad_groups.rs`).
 //!
-//! Files of both cgroup versions tell of it: whoever writes does so through the VFS (`fsnotify_modify`), and all
-//! mounts of a hierarchy, those of containers too, share their inodes. The kernel itself changes no limit. Where
-//! no watch can be had (`fs.inotify.max_user_watches`), limits are read every second.
+//! Files of both cgroup versions tell of it: whoever writes does so through the VFS (`fsnotify_modify`), and
+//! all mounts of a hierarchy, those of containers too, share their inodes. The kernel itself changes no
+//! limit. Where no watch can be had (`fs.inotify.max_user_watches`), limits are read every second.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd as _, BorrowedFd};

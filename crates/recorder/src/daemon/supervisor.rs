@@ -44,10 +44,10 @@ const PROCESS_EVENTS: u64 = u64::MAX;
 const WAKEUP: u64 = u64::MAX - 1;
 const MEMORY_NOTICES: u64 = u64::MAX - 2;
 const LIMIT_NOTICES: u64 = u64::MAX - 3;
-/// How often limits are read again unasked, and whether a process is still in its group: after a quarter of the
-/// time that it is watched for, within these. A new process may be moved into its group after its start; later
-/// that is seldom. Of a limit that is written we are told ([`LimitNotices`]); who is not told reads it every
-/// second.
+/// How often limits are read again unasked, and whether a process is still in its group: after a quarter of
+/// the time that it is watched for, within these. A new process may be moved into its group after its start;
+/// later that is seldom. Of a limit that is written we are told ([`LimitNotices`]); who is not told reads it
+/// every second.
 const LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
 /// Which of a process's limits are read again at a look.

@@ -1,8 +1,8 @@
 //! Up to where memory climbs before Go's collector acts: its goal, and GOMEMLIMIT. Pure.
 //!
 //! A program that loads its data climbs to its goal as fast as it can, and under a limit that has little room
-//! above GOMEMLIMIT that looks like the last quarter second of its life. It is no sprint to the grave as long as
-//! the collector has not had its turn.
+//! above GOMEMLIMIT that looks like the last quarter second of its life. It is no sprint to the grave as long
+//! as the collector has not had its turn.
 
 use lastgasp_goruntime::MemStats;
 
@@ -11,8 +11,9 @@ const BEYOND_THE_GOAL: u64 = 16;
 /// How far the runtime overshoots GOMEMLIMIT before its collector has caught up: a thirty-second part.
 const BEYOND_THE_LIMIT: u64 = 32;
 
-/// The usage up to which growth is the collector's ordinary climb, when `usage` bytes count against the group's
-/// limit and the gauges are of the same look; `None` where nothing makes it act (GOGC=off without GOMEMLIMIT).
+/// The usage up to which growth is the collector's ordinary climb, when `usage` bytes count against the
+/// group's limit and the gauges are of the same look; `None` where nothing makes it act (GOGC=off without
+/// GOMEMLIMIT).
 ///
 /// It says nothing of what comes then: what is alive stays, and beyond it growth is as dangerous as ever.
 #[must_use]

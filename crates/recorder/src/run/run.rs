@@ -351,8 +351,8 @@ impl Actor for Watch<'_> {
     fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String> {
         let stopper = (context.phase == Phase::PreKill).then_some(&self.stopper);
         let (raw, worthless) = take_in_time(target, stopper, context);
-        // Of a dead one the timeline is worth something.
-        if let Some(why) = worthless.filter(|_| raw.phase == Phase::PreKill) {
+        // What is known of it all the same is handed on by itself ([`Actor::hand_on`]).
+        if let Some(why) = worthless {
             return Err(why);
         }
         let source = self.keeper.as_ref().map(|k| k.source(raw.phase, until));

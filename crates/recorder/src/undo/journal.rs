@@ -363,8 +363,8 @@ mod tests {
         assert!(dirs.iter().all(|d| !d.exists()) && !folder.join(DEAD).exists());
     }
 
-    /// What was undone once is not undone at the next start, when the limit is somebody else's: what stays is what a
-    /// later lastgasp has done, for it to undo.
+    /// What was undone once is not undone at the next start, when the limit is somebody else's: what stays is
+    /// what a later lastgasp has done, for it to undo.
     #[test]
     fn a_journal_with_unknown_acts_is_carried_out_once() {
         let (store, folder) = store();

@@ -33,7 +33,8 @@ pub(crate) fn sleep(exit: Option<BorrowedFd<'_>>, other: Option<BorrowedFd<'_>>,
 
 /// Takes evidence; gives beside it why it is worth nothing, if so: killed between the decision and the copy
 /// (seen on a starved virtual machine), where what is held is read afterwards; and without the runtime's own
-/// numbers there is nothing to say. Of one that is not held what was read in its last moment is all there will be.
+/// numbers there is nothing to say. Of one that is not held what was read in its last moment is all there
+/// will be.
 pub(crate) fn take_in_time(
     target: &Target,
     stopper: Option<&Stopper>,
@@ -51,8 +52,8 @@ pub(crate) fn take_in_time(
     (raw, why)
 }
 
-/// Whether a copy is worth nothing: of a target that was `dead` by then, `readable` as far as the runtime's own
-/// numbers are in it.
+/// Whether a copy is worth nothing: of a target that was `dead` by then, `readable` as far as the runtime's
+/// own numbers are in it.
 fn is_worthless(dead: bool, only_copy: bool, readable: bool) -> bool {
     !readable || dead && !only_copy
 }

@@ -443,8 +443,8 @@ fn a_strike_in_vain() {
     assert_eq!((watched.count(left), watched.log.last().unwrap().1.as_str()), (1, left));
 }
 
-/// Killed out of the calm with nothing held, as where somebody lowers a limit below what is used: what is known
-/// is left. Nobody is written about who was killed out of the calm by somebody.
+/// Killed out of the calm with nothing held, as where somebody lowers a limit below what is used: what is
+/// known is left. Nobody is written about who was killed out of the calm by somebody.
 #[test]
 fn no_death_of_memory_is_without_a_folder() {
     for (fate, count) in [(Fate::OomKill, 1), (Fate::Killed(3_000), 0)] {

@@ -16,6 +16,9 @@ use crate::decide::policy::{Acts, BrakeAct, Hold, Measured, PinAct, Policy, Stat
 /// How long a worker looks on before it takes a process for one that does not grow.
 const SEEN_TO_BE_STEADY: Duration = Duration::from_secs(1);
 
+/// A lowered limit is seen within this time where nobody tells of it.
+const LIMITS_SEEN: Duration = Duration::from_secs(1);
+
 /// What the loop decides by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules<'a> {
@@ -60,7 +63,7 @@ pub(super) fn watch_loop(
         pace = if steady { Pace::Steady } else { Pace::Growing };
         act(target, step.acts, rules.measured, actor, step.time_to_oom());
         actor.seen(&sample, &target.decided(sample.usage, &step));
-        let woken = actor.sleep(target.exit(), step.sleep);
+        let woken = actor.sleep(target.exit(), step.sleep.min(LIMITS_SEEN));
         told = woken == Woken::Told;
         match woken {
             Woken::Exited => break,
@@ -131,8 +134,8 @@ fn act(target: &mut dyn Observed, acts: Acts, measured: Measured, actor: &mut dy
     }
 }
 
-/// The process has ended, or is about to be reaped, since `died`: says how, and reads what the pin has kept. Of
-/// one that was killed for memory and cannot be read what is known without that is kept.
+/// The process has ended, or is about to be reaped, since `died`: says how, and reads what the pin has kept.
+/// Of one that was killed for memory and cannot be read what is known without that is kept.
 pub(super) fn after_death(
     target: &mut dyn Observed,
     died: Instant,

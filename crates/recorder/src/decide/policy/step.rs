@@ -58,8 +58,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) pinned: bool,
     /// Whether the kernel tells of its group's growth (v1 thresholds).
     pub(crate) told: bool,
-    /// The usage up to which growth is the collector's ordinary climb ([`crate::decide::collector`]); `None`: not
-    /// known.
+    /// The usage up to which growth is the collector's ordinary climb ([`crate::decide::collector`]); `None`:
+    /// not known.
     pub(crate) collects_at: Option<u64>,
     /// Whether the brake that the last step asked for could not be set.
     pub(crate) brake_failed: bool,
@@ -269,9 +269,9 @@ impl Policy {
         limit: u64,
     ) -> bool {
         let share = now.bytes as f64 / limit as f64;
-        // A program that loads its data climbs to its goal, or to GOMEMLIMIT, and no further: seen at each start of
-        // one with GOMEMLIMIT at 200 MiB under a limit of 241 MB. To wait for that is safe where the pin keeps what
-        // the wait might miss, and where room is left to strike when the climb goes on.
+        // A program that loads its data climbs to its goal, or to GOMEMLIMIT, and no further: seen at each
+        // start of one with GOMEMLIMIT at 200 MiB under a limit of 241 MB. To wait for that is safe where the
+        // pin keeps what the wait might miss, and where room is left to strike when the climb goes on.
         let kept = seen.pinned && measured.pin_keeps;
         let climbs = seen.collects_at.is_some_and(|at| now.bytes < at && (at as f64) < limit as f64 * COLLECTED_BELOW);
         let soon = tto.is_some_and(|t| t < self.strike_within(measured));

@@ -391,8 +391,8 @@ proptest! {
     }
 }
 
-/// GOMEMLIMIT at 200 MiB under a limit of 241 MB: a program that loads climbs there at any speed, and the collector
-/// keeps it there. Without knowing of it that is a strike in vain at every start.
+/// GOMEMLIMIT at 200 MiB under a limit of 241 MB: a program that loads climbs there at any speed, and the
+/// collector keeps it there. Without knowing of it that is a strike in vain at every start.
 #[test]
 fn a_climb_to_gomemlimit_is_no_reason_to_strike() {
     const TIGHT: u64 = 241_000_000;
@@ -411,8 +411,8 @@ fn a_climb_to_gomemlimit_is_no_reason_to_strike() {
     }
 }
 
-/// What is alive goes on beyond it, and is struck before it is dead, and held in any case; who is not held, or
-/// whose memory the kernel does not keep, is struck as early as ever.
+/// What is alive goes on beyond it, and is struck before it is dead, and held in any case; who is not held,
+/// or whose memory the kernel does not keep, is struck as early as ever.
 #[test]
 fn a_climb_that_goes_on_is_struck() {
     let collector = |bytes: u64| Some(bytes + 1_300_000_000u64.saturating_sub(bytes));
