@@ -1,5 +1,5 @@
-//! Why the Go heap grew: one mechanism, chosen among its rivals by what tells them apart. Every rule about the
-//! heap reads it from here, so that no two of them say different things of one growth. Pure.
+//! Why the Go heap grew: one mechanism, chosen among its rivals by what tells them apart. Every rule about
+//! the heap reads it from here, so that no two of them say different things of one growth. Pure.
 
 use crate::calls::{Calls, Waiting};
 use crate::collector::{Collector, Pace};
@@ -134,8 +134,8 @@ impl<'a> HeapCause<'a> {
         }
     }
 
-    /// Whether it is what each of them builds, and not only that they wait: a lot by itself; or more than it was, and
-    /// they end, since what they hold is freed again.
+    /// Whether it is what each of them builds, and not only that they wait: a lot by itself; or more than it
+    /// was, and they end, since what they hold is freed again.
     fn builds_more(&self, each: u64) -> bool {
         let larger = self.larger().is_some_and(|l| l >= LARGER);
         each >= LARGE_PER_CALL || larger && self.freed().is_some()
@@ -173,7 +173,8 @@ impl<'a> HeapCause<'a> {
         (alive <= GARBAGE).then_some(false)
     }
 
-    /// Goroutines that wait for one kind of thing, came with the growth, and are as many as what it is made of.
+    /// Goroutines that wait for one kind of thing, came with the growth, and are as many as what it is made
+    /// of.
     fn waiting_calls(&self) -> Option<&Calls<'a>> {
         let calls = self.calls.as_ref()?;
         let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS && calls.part_waiting() >= MOST_CALLS)?;
@@ -181,8 +182,8 @@ impl<'a> HeapCause<'a> {
         if self.parts.stacks > self.parts.heap {
             return None;
         }
-        // Those that stand in their first function came with it, or were there before and have nothing to do with
-        // it. Who was called is a call: connections are kept from one to the next.
+        // Those that stand in their first function came with it, or were there before and have nothing to do
+        // with it. Who was called is a call: connections are kept from one to the next.
         let are_calls = calls.called.saturating_mul(2) > calls.total;
         if !are_calls && (calls.new? as f64) < waiting.count as f64 * MIN_NEW {
             return None;
@@ -200,8 +201,8 @@ impl<'a> HeapCause<'a> {
         }
     }
 
-    /// Objects that the heap has as many of as goroutines wait, and that are a good part of the growth: what they
-    /// hold, where no profile says it.
+    /// Objects that the heap has as many of as goroutines wait, and that are a good part of the growth: what
+    /// they hold, where no profile says it.
     fn one_for_each(&self, facts: &Facts) -> Option<String> {
         let waiting = self.calls.as_ref()?.waiting.as_ref()?.count;
         let heap = facts.heap.as_ref()?;
@@ -225,7 +226,8 @@ impl<'a> HeapCause<'a> {
         (window.seconds() <= MAX_CALL_SECONDS && each >= MIN_BYTES_PER_CALL).then_some(each)
     }
 
-    /// Part of what the culprit allocated since the baseline that was freed again, where that is worth a word.
+    /// Part of what the culprit allocated since the baseline that was freed again, where that is worth a
+    /// word.
     fn freed(&self) -> Option<f64> {
         let Origin::Profiled(culprit) = &self.origin else { return None };
         let (allocated, freed) = (culprit.allocated.bytes, culprit.allocated.minus(culprit.growth).bytes);
@@ -355,8 +357,8 @@ impl<'a> HeapCause<'a> {
         })
     }
 
-    /// Goroutines elsewhere that came with the growth, wait, and are as many as its objects: they may hold what
-    /// others have built for them.
+    /// Goroutines elsewhere that came with the growth, wait, and are as many as its objects: they may hold
+    /// what others have built for them.
     fn pile(&self, facts: &'a Facts, window: &Window) -> Option<Calls<'a>> {
         let Origin::Profiled(culprit) = &self.origin else { return None };
         // Who is at work there is known already.

@@ -35,8 +35,8 @@ struct Others {
     grew: bool,
 }
 
-/// By the timeline, which has the group's use and the process's own at each moment; where nothing grew, by what is
-/// used at the end.
+/// By the timeline, which has the group's use and the process's own at each moment; where nothing grew, by
+/// what is used at the end.
 fn others(case: &Case<'_>) -> Option<Others> {
     if let Some(parts) = case.parts {
         return Some(Others { share: parts.share(parts.others), bytes: parts.others, grew: true });

@@ -192,8 +192,8 @@ fn objects_each(objects: u64, waiting: u64) -> String {
 ///
 /// What the runtime notes of a wait is the end of the collection *before* the one that first saw it
 /// (`work.tstart`, set by `gcMark`), which may be long before the wait. Seen: calls of three seconds that had
-/// "waited for 14 s", since no collection had run in between. What is certain is that they waited when the next one
-/// ended.
+/// "waited for 14 s", since no collection had run in between. What is certain is that they waited when the
+/// next one ended.
 fn oldest_wait(facts: &Facts, wait: Wait) -> Option<u64> {
     let groups = facts.goroutines.groups.iter().filter(|g| doing(facts, g) == Doing::Waiting(wait));
     let noted = facts.capture.t_ms.checked_sub(groups.map(|g| g.oldest_wait_ms).max().filter(|ms| *ms > 0)?)?;
@@ -203,8 +203,8 @@ fn oldest_wait(facts: &Facts, wait: Wait) -> Option<u64> {
     Some(facts.capture.t_ms.saturating_sub(seen)).filter(|ms| *ms > 0)
 }
 
-/// Who may hold the lock: few goroutines that are inside another method of the type whose method waits for it,
-/// and do not wait for it themselves. Go's mutexes record no owner, so that this is inference.
+/// Who may hold the lock: few goroutines that are inside another method of the type whose method waits for
+/// it, and do not wait for it themselves. Go's mutexes record no owner, so that this is inference.
 fn holders(facts: &Facts, waiting: &Waiting<'_>) -> Vec<String> {
     if !waiting.wait.is_lock() {
         return Vec::new();
