@@ -21,8 +21,8 @@ pub(crate) struct Calls<'a> {
     pub(crate) working: u64,
     /// What most of the others wait for, where, and how many do.
     pub(crate) waiting: Option<Waiting<'a>>,
-    /// Of them those for which it is no first function: somebody called it, so that they are calls for certain. A
-    /// goroutine that stands in its first function may be a worker without work.
+    /// Of them those for which it is no first function: somebody called it, so that they are calls for
+    /// certain. A goroutine that stands in its first function may be a worker without work.
     pub(crate) called: u64,
     /// Goroutines that came in the window, as far as the runtime made new structures for them; `None` where
     /// nobody counted.

@@ -99,8 +99,8 @@ struct Mark {
     after: u64,
 }
 
-/// Collections that ended while somebody looked, oldest first. One that ended after the last sample is known by
-/// the gauges of the capture.
+/// Collections that ended while somebody looked, oldest first. One that ended after the last sample is known
+/// by the gauges of the capture.
 fn marks(facts: &Facts) -> Vec<Mark> {
     let samples = &facts.timeline.samples;
     let pairs = samples.iter().zip(samples.iter().skip(1));
@@ -147,8 +147,8 @@ mod tests {
 
     const MB: u64 = 1_000_000;
 
-    /// A heap that starts with `live`, of which each second `kept` more stay alive while `made` are allocated, with
-    /// a collection whenever it has doubled; up to a limit of 241 MB.
+    /// A heap that starts with `live`, of which each second `kept` more stay alive while `made` are
+    /// allocated, with a collection whenever it has doubled; up to a limit of 241 MB.
     fn service(live: u64, kept: u64, made: u64, calm_s: u64) -> Facts {
         let (mut marked, mut heap, mut alive, mut cycles) = (live * MB, live * MB, live * MB, 3);
         let mut facts = Facts::default();

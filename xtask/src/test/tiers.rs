@@ -51,6 +51,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
     (
         Tier::Root,
         &[
+            "around_a_death",
             "bad_days",
             "daemon",
             "deaths",

@@ -14,7 +14,7 @@ use crate::subject::Subject;
 use crate::suspects::program_frame;
 use crate::thresholds::waiting_calls::MAX_HOLDERS;
 use crate::units::{bytes, count, percent, plural, seconds};
-use crate::wait_cures::cure;
+use crate::wait_cures::{Known, cure, deadline};
 use crate::waits::{Doing, Wait, doing};
 use crate::window::Window;
 
@@ -53,7 +53,11 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         factors: factors(facts, growth, w, heap, calls, waiting),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, w, heap, calls, waiting, &holders),
-        cure: cure(waiting.wait, &at.function, !holders.is_empty()),
+        cure: cure(
+            waiting.wait,
+            &at.function,
+            Known { holders: !holders.is_empty(), deadline: deadline(waiting.group) },
+        ),
         site,
         do_now: do_now(calls, waiting, at),
     })
@@ -65,12 +69,13 @@ fn waiting_for(waiting: &Waiting<'_>) -> String {
     let what = waiting.wait.what();
     let group = waiting.group;
     let almost_all = |n: u64| n >= group.count.saturating_sub(group.count / 10) && group.count > 0;
-    match (waiting.wait, group.waits_on, group.no_deadline) {
-        (Wait::Io, _, Some(without)) if almost_all(without) => format!("{what} without a deadline"),
-        (Wait::Mutex, Some(on), _) if almost_all(on.most) => "one mutex".to_owned(),
-        (Wait::RwMutex, Some(on), _) if almost_all(on.most) => "one read-write lock".to_owned(),
-        (Wait::ChanSend, Some(on), _) if almost_all(on.most) => "somebody to receive from one channel".to_owned(),
-        (Wait::ChanReceive, Some(on), _) if almost_all(on.most) => "somebody to send to one channel".to_owned(),
+    match (waiting.wait, group.waits_on) {
+        (Wait::Io, _) if deadline(group) == Some(false) => format!("{what} without a deadline"),
+        (Wait::Io, _) if deadline(group) == Some(true) => format!("{what} with a deadline (a slow dependency)"),
+        (Wait::Mutex, Some(on)) if almost_all(on.most) => "one mutex".to_owned(),
+        (Wait::RwMutex, Some(on)) if almost_all(on.most) => "one read-write lock".to_owned(),
+        (Wait::ChanSend, Some(on)) if almost_all(on.most) => "somebody to receive from one channel".to_owned(),
+        (Wait::ChanReceive, Some(on)) if almost_all(on.most) => "somebody to send to one channel".to_owned(),
         _ => what.to_owned(),
     }
 }
@@ -183,14 +188,23 @@ fn objects_each(objects: u64, waiting: u64) -> String {
     if each < 10.0 { format!("{each:.1}") } else { format!("{each:.0}") }
 }
 
-/// Milliseconds that the oldest has waited at least, as far as a collection has seen it wait.
+/// Milliseconds that the oldest has waited at least.
+///
+/// What the runtime notes of a wait is the end of the collection *before* the one that first saw it
+/// (`work.tstart`, set by `gcMark`), which may be long before the wait. Seen: calls of three seconds that had
+/// "waited for 14 s", since no collection had run in between. What is certain is that they waited when the
+/// next one ended.
 fn oldest_wait(facts: &Facts, wait: Wait) -> Option<u64> {
     let groups = facts.goroutines.groups.iter().filter(|g| doing(facts, g) == Doing::Waiting(wait));
-    groups.map(|g| g.oldest_wait_ms).max().filter(|ms| *ms > 0)
+    let noted = facts.capture.t_ms.checked_sub(groups.map(|g| g.oldest_wait_ms).max().filter(|ms| *ms > 0)?)?;
+    let samples = facts.timeline.samples.iter().skip_while(|s| s.t_ms <= noted);
+    let before = samples.clone().next()?.gc_cycles;
+    let seen = samples.skip_while(|s| s.gc_cycles == before).map(|s| s.t_ms).next()?;
+    Some(facts.capture.t_ms.saturating_sub(seen)).filter(|ms| *ms > 0)
 }
 
-/// Who may hold the lock: few goroutines that are inside another method of the type whose method waits for it,
-/// and do not wait for it themselves. Go's mutexes record no owner, so that this is inference.
+/// Who may hold the lock: few goroutines that are inside another method of the type whose method waits for
+/// it, and do not wait for it themselves. Go's mutexes record no owner, so that this is inference.
 fn holders(facts: &Facts, waiting: &Waiting<'_>) -> Vec<String> {
     if !waiting.wait.is_lock() {
         return Vec::new();
