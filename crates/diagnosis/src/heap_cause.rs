@@ -12,7 +12,7 @@ use crate::rival::{Rival, Told};
 use crate::sentence::{RESTED_SECONDS, rested};
 use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
 use crate::thresholds::heap_growth::{
-    ALIVE, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
+    ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
     MIN_MARKS, MIN_SHARE,
 };
 use crate::thresholds::waiting_calls::{AT_MOST_EACH, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS};
@@ -21,6 +21,9 @@ use crate::window::Window;
 
 /// A rival of what stays alive.
 const ITS_START: &str = "a start that loads more than the limit holds";
+
+/// A rival of calls that build something large.
+const SLOW_CALLS: &str = "calls that take longer (a slow dependency), each with what it always held";
 
 /// How memory came to be used up by the heap.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,13 +109,16 @@ impl<'a> HeapCause<'a> {
     }
 
     fn choose(&self, facts: &'a Facts, window: &Window) -> Mechanism<'a> {
-        if let Some(huge) = HugeObjects::of(facts, self.parts.heap.min(self.parts.whole)) {
+        let at_work = self.bytes_per_call(window);
+        let huge = HugeObjects::of(facts, self.parts.heap.min(self.parts.whole));
+        // Several alike may be of calls in flight, a large one each.
+        let of_calls = |h: &HugeObjects<'_>| h.sizes.len() > 2 && !h.grown_by_copying && at_work.is_some();
+        if let Some(huge) = huge.filter(|h| !of_calls(h)) {
             return Mechanism::HugeObjects(huge);
         }
         if self.collector.pace == Pace::Off && self.collector.marks == 0 {
             return Mechanism::CollectorOff;
         }
-        let at_work = self.bytes_per_call(window);
         if self.waiting_calls().is_some() {
             return match at_work.filter(|each| self.builds_more(*each)) {
                 Some(each) => Mechanism::CallsAtWork(each),
@@ -128,7 +134,7 @@ impl<'a> HeapCause<'a> {
             (Some(false), _) if fits => Mechanism::Headroom,
             (Some(false), _) => Mechanism::NotSettled,
             (_, Some(each)) if seems_alive || !fits || self.freed().is_some() => Mechanism::CallsAtWork(each),
-            _ if seems_alive => Mechanism::StaysAlive,
+            _ if seems_alive || self.collector.live_slope.is_some_and(|slope| slope > FLAT) => Mechanism::StaysAlive,
             _ if fits => Mechanism::Headroom,
             _ => Mechanism::NotSettled,
         }
@@ -157,6 +163,11 @@ impl<'a> HeapCause<'a> {
 
     fn most_are_at_work(&self) -> bool {
         self.calls.as_ref().is_some_and(|c| c.working >= MIN_CALLS && c.part_at_work() >= MOST_CALLS)
+    }
+
+    /// Whether it may be that calls only take longer.
+    pub(crate) fn may_be_slow(&self) -> bool {
+        self.rivals.iter().any(|r| r.cause == SLOW_CALLS && r.told == Told::NotApart)
     }
 
     /// Whether it may be a program that still loads.
@@ -263,7 +274,8 @@ impl<'a> HeapCause<'a> {
 
     /// What is alive at once for the first time, against a heap that always breathes so.
     fn rival_burst(&self, facts: &Facts) -> Rival {
-        let steady = self.collector.steady_marks;
+        let flat = self.collector.live_slope.is_some_and(|slope| slope <= FLAT);
+        let steady = if flat { self.collector.steady_marks } else { 0 };
         let same = format!("the last {steady} collections each found about {} alive", bytes(facts.gc.heap_marked));
         let told = (steady >= MIN_MARKS || self.is_alive() == Some(false)).then_some(same);
         Rival::tested(
@@ -319,11 +331,7 @@ impl<'a> HeapCause<'a> {
             }
             _ => None,
         };
-        Rival::tested(
-            "calls that take longer (a slow dependency), each with what it always held",
-            told,
-            "how much a call held before the growth",
-        )
+        Rival::tested(SLOW_CALLS, told, "how much a call held before the growth")
     }
 
     fn rival_calls(&self) -> Rival {

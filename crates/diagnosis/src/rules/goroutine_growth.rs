@@ -34,7 +34,9 @@ impl Rule for GoroutineGrowth {
             rule_out_stacks(case, w, out);
             // What deep stacks, or calls that wait with more than their stacks, are the matter of.
             let told = deep_stacks::are_most(case.facts)
-                || case.heap.is_some_and(|h| h.mechanism == Mechanism::WaitingCalls && h.parts.heap > h.parts.stacks);
+                || case
+                    .heap
+                    .is_some_and(|h| h.mechanism == Mechanism::WaitingCalls && h.parts.heap / 2 > h.parts.stacks);
             out.found(find(case.facts, w).filter(|_| !told));
         }
         let groups = case.facts.goroutines.groups.iter();
