@@ -112,8 +112,11 @@ fn is_called(facts: &Facts, group: &Group, function: &str) -> bool {
 
 /// Groups of goroutines that are inside a function, or were started by it.
 fn inside<'a>(facts: &'a Facts, function: &str) -> impl Iterator<Item = &'a Group> {
+    // Whoever main starts is no call of it.
+    let starts = function != "main.main";
     facts.goroutines.groups.iter().filter(move |g| {
-        let mut frames = g.stack.iter().chain(&g.created_by).filter_map(|i| frame(facts, *i));
+        let starter = g.created_by.as_ref().filter(|_| starts);
+        let mut frames = g.stack.iter().chain(starter).filter_map(|i| frame(facts, *i));
         frames.any(|f| f.function == function)
     })
 }

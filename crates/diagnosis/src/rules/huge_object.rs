@@ -105,7 +105,12 @@ fn factors(
         Origin::Profiled(c) => {
             let has = c.current.bytes as f64 / huge.total().max(1) as f64;
             let name = "share of them that this function's allocations can be";
-            vec![ConfidenceFactor { name, value: has.min(1.0) }, completeness(facts)]
+            let share = huge.total() as f64 / w.growth().max(1) as f64;
+            vec![
+                ConfidenceFactor { name, value: has.min(1.0) },
+                ConfidenceFactor { name: "share of the growth that they are", value: share.min(1.0).sqrt() },
+                completeness(facts),
+            ]
         }
         Origin::Suspects(_) => of_origin(facts, growth, w, heap),
     }
