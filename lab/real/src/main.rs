@@ -71,6 +71,9 @@ struct Cli {
     /// Of the deaths only those of these loads (default: all)
     #[arg(long, value_delimiter = ',', requires = "deaths")]
     loads: Vec<String>,
+    /// Play none of the deaths: judge anew what was kept of the last ones
+    #[arg(long, requires = "deaths")]
+    again: bool,
     /// Seconds of load before the first comparison
     #[arg(long, default_value_t = 5)]
     load: u64,
@@ -91,30 +94,35 @@ fn main() -> Result<()> {
     };
     // Deaths are played even where a comparison failed.
     let compared = if cli.deaths { Ok(()) } else { compare(only, cli.load, &lastgasp) };
-    let died = have_die(only, &cli.loads, &lastgasp);
+    let died = have_die(&cli, &lastgasp);
     compared.and(died)
 }
 
 /// Has every program die of every load that it has. Fails if a report is sure of what is wrong, finds
 /// nothing, or an aim is missed.
-fn have_die(only: &[String], loads: &[String], lastgasp: &Path) -> Result<()> {
+fn have_die(cli: &Cli, lastgasp: &Path) -> Result<()> {
+    let (only, loads) = (&cli.programs, &cli.loads);
     let (truth, causes) = (Truth::load()?, Causes::load()?);
     let keep = cache_dir().join("real-deaths");
     let chosen = |names: &[String], name: &String| names.is_empty() || names.contains(name);
     let mut died = Vec::new();
     for death in truth.death.iter().filter(|d| chosen(only, &d.program) && chosen(loads, &d.load)) {
         let program = PROGRAMS.iter().find(|p| p.name == death.program).context("no such program")?;
-        eprintln!("{}: building unless the cache has it ...", death.id());
-        let built = fetch::build(program, Mode::Stripped)?;
-        let row = deaths::play(lastgasp, &built.binary, death, &causes, &keep)?;
+        let row = if cli.again {
+            deaths::again(lastgasp, death, &causes, &keep)?
+        } else {
+            eprintln!("{}: building unless the cache has it ...", death.id());
+            let built = fetch::build(program, Mode::Stripped)?;
+            deaths::play(lastgasp, &built.binary, death, &causes, &keep)?
+        };
         eprintln!("{}", deaths::line(&row));
         died.push(row);
     }
     let header = machine("programs of others that die of memory by load, under lastgasp run, and what is said of it")?;
     let table = deaths::render(&header, &died);
     print!("\n{table}");
-    println!("reports as text: {}", keep.display());
-    if only.is_empty() && loads.is_empty() {
+    println!("captures, and reports as text: {}", keep.display());
+    if only.is_empty() && loads.is_empty() && !cli.again {
         std::fs::write(repo_root().join("benches/results/real-deaths.txt"), &table)?;
     }
     let failures = deaths::failures(&died, truth.aims);

@@ -211,15 +211,13 @@ fn watchers(plan: Plan) -> Plan {
 fn new_series(plan: Plan) -> Plan {
     let import = format!("http://{}/api/v1/import/prometheus", plan.address);
     let clients = move || {
-        let one = |k: u64| -> Deed {
-            let (web, import) = (Web::new(), import.clone());
-            Box::new(move |i| {
-                web.post(&import, &page((i * 2 + k) * 4000, 4000))?;
-                rest(5);
-                Ok(())
-            })
+        let web = Web::new();
+        let deed = move |i: u64| {
+            web.post(&import, &page(i * 1000, 1000))?;
+            rest(10);
+            Ok(())
         };
-        Ok((0..2).map(one).collect())
+        Ok(vec![Box::new(deed) as Deed])
     };
     Plan { clients: Box::new(clients), ..plan }
 }

@@ -7,6 +7,6 @@ mod play;
 mod table;
 mod truth;
 
-pub use play::{Died, play};
+pub use play::{Died, again, play};
 pub use table::{failures, line, render};
 pub use truth::{Death, Truth};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +51,8 @@ pub struct Said {
     pub unknown: Option<f64>,
 }
 
-/// Has `binary` die and judges what was written. The reports go to `keep`, as text.
+/// Has `binary` die and judges what was written. Captures are kept in a folder of `keep`, and the reports
+/// beside it as text.
 ///
 /// # Errors
 /// It could not be staged. A program that does not die, or of which nothing is captured, is a row like any
@@ -106,21 +107,39 @@ pub fn play(lastgasp: &Path, binary: &Path, death: &Death, causes: &Causes, keep
         let err = fs::read_to_string(at("stderr"))?;
         return Ok(nothing(format!("no capture: {}", err.lines().next_back().unwrap_or_default())));
     };
+    let kept = kept(keep, death);
+    let _ = fs::remove_dir_all(&kept);
+    fs::create_dir_all(keep)?;
+    copy(&at("store"), &kept)?;
+    let name = best.file_name().unwrap_or_default().to_string_lossy();
+    fs::write(kept.join(PLAYED), format!("{seconds:.1} {name}"))?;
+    again(lastgasp, death, causes, keep)
+}
 
+/// Judges a death that was played before, by its captures as they were kept: for rules that have changed
+/// since.
+///
+/// # Errors
+/// It was not played, or its captures cannot be read.
+pub fn again(lastgasp: &Path, death: &Death, causes: &Causes, keep: &Path) -> Result<Died> {
+    let kept = kept(keep, death);
+    let played = fs::read_to_string(kept.join(PLAYED)).with_context(|| format!("{} was not played", death.id()))?;
+    let (seconds, best) = played.split_once(' ').with_context(|| format!("{PLAYED} of {}", death.id()))?;
+    let best = kept.join(best);
+    let way = death.way();
     let text = |capture: &Path| -> Result<String> {
         let out = Command::new(lastgasp).arg("report").arg(capture).env("NO_COLOR", "1").output()?;
         Ok(String::from_utf8_lossy(&out.stdout).into_owned())
     };
     let mut texts = format!("==== joined\n{}", text(&best)?);
     let mut said = Vec::new();
-    for (i, capture) in captures(&at("store"))?.iter().enumerate() {
+    for capture in captures(&kept)? {
         let name = capture.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let phase = ["pre-kill", "post-kill"].into_iter().find(|p| name.contains(p)).unwrap_or("manual");
         // In a folder of its own: a report joins what lies beside it.
-        let alone = at(&format!("alone-{i}"));
-        fs::create_dir(&alone)?;
-        let alone = alone.join(&name);
-        ensure!(Command::new("cp").arg("-a").arg(capture).arg(&alone).status()?.success(), "cp {}", capture.display());
+        let folder = tempfile::tempdir()?;
+        let alone = folder.path().join(&name);
+        copy(&capture, &alone)?;
         let json = report(lastgasp, &alone)?;
         write!(texts, "\n==== alone: {name}\n{}", text(&alone)?)?;
         said.push(Said {
@@ -129,10 +148,22 @@ pub fn play(lastgasp: &Path, binary: &Path, death: &Death, causes: &Causes, keep
             unknown: unknown(&json),
         });
     }
-    fs::create_dir_all(keep)?;
-    fs::write(keep.join(format!("{}-{}.txt", death.program, death.load)), texts)?;
+    fs::write(kept.with_extension("txt"), texts)?;
     let judgement = judge(&report(lastgasp, &best)?, &way, true, causes);
-    Ok(Died { id: death.id(), seconds, judgement, captures: said })
+    Ok(Died { id: death.id(), seconds: seconds.parse()?, judgement, captures: said })
+}
+
+/// File beside the kept captures of a death: seconds that it took, and the best capture's name.
+const PLAYED: &str = "played";
+
+fn kept(keep: &Path, death: &Death) -> PathBuf {
+    keep.join(format!("{}-{}", death.program, death.load))
+}
+
+/// A folder, with all that is in it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    ensure!(Command::new("cp").arg("-a").arg(from).arg(to).status()?.success(), "cp -a {}", from.display());
+    Ok(())
 }
 
 /// The bucket `unknown` of a report's ledger, without its sign, as a share of the resident memory.
