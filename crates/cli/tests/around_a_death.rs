@@ -1,5 +1,5 @@
-//! What captures know around a death: who else was in the group, how old the process was, and where all of its
-//! memory was at the moment of the copy, dead or alive.
+//! What captures know around a death: who else was in the group, how old the process was, and where all of
+//! its memory was at the moment of the copy, dead or alive.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::path::Path;

@@ -51,8 +51,8 @@ pub(crate) fn cure(wait: Wait, place: &str, known: Known) -> String {
     }
 }
 
-/// Whether nearly all of a group that waits for I/O have a deadline, or nearly none; `None` where that was not read,
-/// or is mixed.
+/// Whether nearly all of a group that waits for I/O have a deadline, or nearly none; `None` where that was
+/// not read, or is mixed.
 pub(crate) fn deadline(group: &Group) -> Option<bool> {
     let without = group.no_deadline.filter(|_| group.count > 0)?;
     let few = group.count / 10;

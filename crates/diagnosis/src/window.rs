@@ -244,7 +244,8 @@ mod tests {
 
     #[test]
     fn standing_at_the_limit_does_not_end_the_window() {
-        // Up by 40 MB/s from second 20 on; then at the limit, and the kernel takes a little back now and then.
+        // Up by 40 MB/s from second 20 on; then at the limit, and the kernel takes a little back now and
+        // then.
         let curve = |t: u64| match t {
             0..20_000 => 100_000_000,
             20_000..30_000 => 100_000_000 + (t - 20_000) * 40_000,

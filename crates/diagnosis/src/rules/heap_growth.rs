@@ -207,12 +207,15 @@ fn memory_limit_below_live(facts: &Facts) -> Option<String> {
 fn cure(c: &Culprit, heap: &HeapCause<'_>) -> String {
     let function = &c.frame.function;
     match heap.mechanism {
-        Mechanism::CallsAtWork(_) => {
-            let wait = if heap.they_wait().is_some() { "; and see why they wait for so long with it" } else { "" };
-            format!(
-                "Build what {function} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time{wait}."
-            )
-        }
+        Mechanism::CallsAtWork(_) => match heap.they_wait().filter(|_| heap.may_be_slow()) {
+            Some(waiting) => format!(
+                "If {function} builds the same for every call: build it once, when its input changes, and share it read-only. Else see why the calls wait for {} so long with it, and bound how many may.",
+                waiting.wait.what()
+            ),
+            None => format!(
+                "Build what {function} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time."
+            ),
+        },
         Mechanism::StaysAlive if heap.may_be_its_start() => format!(
             "If {function} loads what the program needs: load less of it, or give it a limit that holds it. Else find what keeps the objects reachable, and bound it."
         ),

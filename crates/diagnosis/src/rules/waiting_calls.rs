@@ -1,7 +1,7 @@
 //! Goroutines that wait, and hold what grew. The page: `waiting-calls.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::calls::{Calls, Waiting};
+use crate::calls::{Calls, Waiting, waited_at_least};
 use crate::facts::{Facts, Frame, Group};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
@@ -15,7 +15,7 @@ use crate::suspects::program_frame;
 use crate::thresholds::waiting_calls::MAX_HOLDERS;
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::wait_cures::{Known, cure, deadline};
-use crate::waits::{Doing, Wait, doing};
+use crate::waits::{Doing, Wait, doing, is_of_the_wait};
 use crate::window::Window;
 
 /// The rule.
@@ -80,6 +80,14 @@ fn waiting_for(waiting: &Waiting<'_>) -> String {
     }
 }
 
+/// `in` where the wait is in that function itself, as far as its own calls of the runtime and of `sync` go; `below`
+/// where it is in a library that it has called.
+fn in_or_below(facts: &Facts, group: &Group, at: &Frame) -> &'static str {
+    let innermost = group.stack.iter().filter_map(|i| frame(facts, *i));
+    let mut of_no_wait = innermost.skip_while(|f| is_of_the_wait(&f.function));
+    if of_no_wait.next().is_none_or(|f| f.function == at.function) { "in" } else { "below" }
+}
+
 /// The innermost frame of the program in the largest group of them.
 fn waits_at<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
     program_frame(facts, group)
@@ -94,11 +102,12 @@ fn sentence(
     at: &Frame,
 ) -> String {
     let who = format!(
-        "{} of {} calls of {} wait for {} in {}",
+        "{} of {} calls of {} wait for {} {} {}",
         count(waiting.count),
         count(calls.total),
         calls.of.function,
         waiting_for(waiting),
+        in_or_below(facts, waiting.group, at),
         place(at)
     );
     match &heap.origin {
@@ -189,22 +198,13 @@ fn objects_each(objects: u64, waiting: u64) -> String {
 }
 
 /// Milliseconds that the oldest has waited at least.
-///
-/// What the runtime notes of a wait is the end of the collection *before* the one that first saw it
-/// (`work.tstart`, set by `gcMark`), which may be long before the wait. Seen: calls of three seconds that had
-/// "waited for 14 s", since no collection had run in between. What is certain is that they waited when the next one
-/// ended.
 fn oldest_wait(facts: &Facts, wait: Wait) -> Option<u64> {
     let groups = facts.goroutines.groups.iter().filter(|g| doing(facts, g) == Doing::Waiting(wait));
-    let noted = facts.capture.t_ms.checked_sub(groups.map(|g| g.oldest_wait_ms).max().filter(|ms| *ms > 0)?)?;
-    let samples = facts.timeline.samples.iter().skip_while(|s| s.t_ms <= noted);
-    let before = samples.clone().next()?.gc_cycles;
-    let seen = samples.skip_while(|s| s.gc_cycles == before).map(|s| s.t_ms).next()?;
-    Some(facts.capture.t_ms.saturating_sub(seen)).filter(|ms| *ms > 0)
+    waited_at_least(facts, groups.map(|g| g.oldest_wait_ms).max()?)
 }
 
-/// Who may hold the lock: few goroutines that are inside another method of the type whose method waits for it,
-/// and do not wait for it themselves. Go's mutexes record no owner, so that this is inference.
+/// Who may hold the lock: few goroutines that are inside another method of the type whose method waits for
+/// it, and do not wait for it themselves. Go's mutexes record no owner, so that this is inference.
 fn holders(facts: &Facts, waiting: &Waiting<'_>) -> Vec<String> {
     if !waiting.wait.is_lock() {
         return Vec::new();

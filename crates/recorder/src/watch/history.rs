@@ -99,8 +99,8 @@ impl TargetHistory {
     pub(super) fn last_sample(&mut self, usage: Option<u64>) {
         let Some(gauges) = self.target.gauges() else { return };
         // What was resident long before a fast death says nothing of it (seen on a starved machine: 13 MB,
-        // two seconds before the end at 132 MB of heap). A heap may be far larger than what is resident of it;
-        // it is its growth since then that counts.
+        // two seconds before the end at 132 MB of heap). A heap may be far larger than what is resident of
+        // it; it is its growth since then that counts.
         let then = self.last_gauges.map_or(0, |g| g.heap_in_use);
         let grown = gauges.heap_in_use.saturating_sub(then);
         self.last_usage = self.last_usage.filter(|(u, _)| grown < u.rss.saturating_add(u.swap) / 2);
