@@ -126,8 +126,11 @@ fn have_die(cli: &Cli, lastgasp: &Path) -> Result<()> {
         std::fs::write(repo_root().join("benches/results/real-deaths.txt"), &table)?;
     }
     let failures = deaths::failures(&died, truth.aims);
+    for f in &failures {
+        eprintln!("FAILED {f}");
+    }
     if !failures.is_empty() {
-        bail!("{}", failures.join("\n"));
+        bail!("of {} deaths: {} failures", died.len(), failures.len());
     }
     Ok(())
 }

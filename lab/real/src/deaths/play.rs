@@ -1,4 +1,5 @@
-//! One death: a program under `lastgasp run` in a group of its own, and its load on it until the kernel kills.
+//! One death: a program under `lastgasp run` in a group of its own, with its load on it until the kernel
+//! kills.
 
 use std::fmt::Write as _;
 use std::fs;
