@@ -21,11 +21,14 @@ pub(super) fn doom(program: &str, load: &str, dir: &Path) -> Result<Plan> {
         "slow-consumers" => Ok(slow_consumers(plan)),
         "memory-stream" => Ok(memory_stream(plan, dir)),
         "subscriptions" => Ok(subscriptions(plan)),
+        "connections" => Ok(connections(plan)),
         "buffered-uploads" => buffered_uploads(plan, dir),
+        "slow-readers" => slow_readers(plan, dir),
         "body-in-memory" => body_in_memory(plan, dir),
         "large-puts" => Ok(large_puts(plan)),
         "watchers" => Ok(watchers(plan)),
         "new-series" => Ok(new_series(plan)),
+        "queries" => queries(plan, dir),
         "churn" => churn(plan, dir),
         _ => bail!("nobody knows the load {load}"),
     }
@@ -101,6 +104,20 @@ fn subscriptions(plan: Plan) -> Plan {
     Plan { clients: Box::new(clients), ..plan }
 }
 
+/// Clients of nats that connect, say nothing, and stay.
+fn connections(plan: Plan) -> Plan {
+    let address = plan.address.clone();
+    let clients = move || {
+        let mut open = Vec::new();
+        let deed = move |_| {
+            open.push(nats::Client::connect(&address)?);
+            Ok(())
+        };
+        Ok(vec![Box::new(deed) as Deed])
+    };
+    Plan { clients: Box::new(clients), ..plan }
+}
+
 /// A configuration of caddy with one handler for all that is asked of it.
 fn configure(plan: &Plan, dir: &Path, handler: &str) -> Result<()> {
     let admin = plan.ready.trim_start_matches("http://").split('/').next().unwrap_or_default();
@@ -141,6 +158,38 @@ fn buffered_uploads(plan: Plan, dir: &Path) -> Result<Plan> {
             Ok(())
         });
         Ok(vec![accept, upload])
+    };
+    Ok(Plan { clients: Box::new(clients), ..plan })
+}
+
+/// Clients that ask for a large file, compressed, and read nothing of it.
+fn slow_readers(plan: Plan, dir: &Path) -> Result<Plan> {
+    let root = dir.join("large");
+    fs::create_dir_all(&root)?;
+    // Numbers without a pattern: compressed it is larger than what sockets take.
+    let mut state = 1u64;
+    let mut text = String::new();
+    while text.len() < 24 << 20 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        text += &format!("{state:016x}\n");
+    }
+    fs::write(root.join("large.txt"), text)?;
+    let handler = format!(
+        r#"{{"handler":"encode","encodings":{{"zstd":{{}}}}}},{{"handler":"file_server","root":"{}"}}"#,
+        root.display()
+    );
+    configure(&plan, dir, &handler)?;
+    let address = plan.address.clone();
+    let clients = move || {
+        let mut open = Vec::new();
+        let deed = move |_| {
+            let mut to = TcpStream::connect(&address)?;
+            to.write_all(b"GET /large.txt HTTP/1.1\r\nHost: lab\r\nAccept-Encoding: zstd\r\n\r\n")?;
+            open.push(to);
+            rest(60);
+            Ok(())
+        };
+        Ok(vec![Box::new(deed) as Deed])
     };
     Ok(Plan { clients: Box::new(clients), ..plan })
 }
@@ -224,38 +273,61 @@ fn new_series(plan: Plan) -> Plan {
 
 /// A target that shows ten thousand series at each scrape, and others at the next: twice a second.
 fn churn(plan: Plan, dir: &Path) -> Result<Plan> {
-    let target = free_address()?;
-    fs::write(
-        dir.join("prometheus.yml"),
-        format!(
-            "global:\n  scrape_interval: 500ms\n  scrape_timeout: 450ms\nscrape_configs:\n- job_name: churn\n  static_configs:\n  - targets: ['{target}']\n"
-        ),
-    )?;
+    let target = scrapes(dir)?;
+    let clients = move || Ok(vec![serve(&target, |i| page(i * 10_000, 10_000))?]);
+    Ok(Plan { clients: Box::new(clients), ..plan })
+}
+
+/// A target that shows the same ten thousand series at each scrape; after a while ever more queries at a time
+/// for all of them.
+fn queries(plan: Plan, dir: &Path) -> Result<Plan> {
+    let target = scrapes(dir)?;
+    let query = format!("http://{}/api/v1/query?query=lab_requests%5B1m%5D", plan.address);
     let clients = move || {
-        let listener = TcpListener::bind(&target)?;
-        let deed = move |i: u64| {
-            let (mut to, _) = listener.accept().context("a scrape")?;
-            let mut asked = Vec::new();
-            let mut part = [0; 4096];
-            while !asked.ends_with(b"\r\n\r\n") {
-                let n = to.read(&mut part)?;
-                if n == 0 {
-                    bail!("it hung up");
+        let mut deeds = vec![serve(&target, |_| page(0, 10_000))?];
+        for k in 0..16 {
+            let (web, query) = (Web::new(), query.clone());
+            deeds.push(Box::new(move |i| {
+                if i == 0 {
+                    rest(6000 + 500 * k);
                 }
-                asked.extend(&part[..n]);
-            }
-            let page = page(i * 10_000, 10_000);
-            let kind = "text/plain; version=0.0.4";
-            write!(
-                to,
-                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
-                page.len()
-            )?;
-            Ok(())
-        };
-        Ok(vec![Box::new(deed) as Deed])
+                web.get(&query).map(drop)
+            }));
+        }
+        Ok(deeds)
     };
     Ok(Plan { clients: Box::new(clients), ..plan })
+}
+
+/// Has prometheus scrape one target twice a second; gives its address.
+fn scrapes(dir: &Path) -> Result<String> {
+    let target = free_address()?;
+    let config = format!(
+        "global:\n  scrape_interval: 500ms\n  scrape_timeout: 450ms\nscrape_configs:\n- job_name: lab\n  static_configs:\n  - targets: ['{target}']\n"
+    );
+    fs::write(dir.join("prometheus.yml"), config)?;
+    Ok(target)
+}
+
+/// Answers one scrape after another with a page of that number.
+fn serve(target: &str, page: impl Fn(u64) -> String + Send + 'static) -> Result<Deed> {
+    let listener = TcpListener::bind(target)?;
+    Ok(Box::new(move |i| {
+        let (mut to, _) = listener.accept().context("a scrape")?;
+        let mut asked = Vec::new();
+        let mut part = [0; 4096];
+        while !asked.ends_with(b"\r\n\r\n") {
+            let n = to.read(&mut part)?;
+            if n == 0 {
+                bail!("it hung up");
+            }
+            asked.extend(&part[..n]);
+        }
+        let page = page(i);
+        let head =
+            format!("Content-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close", page.len());
+        Ok(write!(to, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n{page}")?)
+    }))
 }
 
 /// Lines in Prometheus' text format: so many series, of numbers from `from` on.
