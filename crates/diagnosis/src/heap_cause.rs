@@ -13,7 +13,7 @@ use crate::sentence::{RESTED_SECONDS, rested};
 use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
 use crate::thresholds::heap_growth::{
     ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
-    MIN_MARKS, MIN_SHARE,
+    MIN_MARKS, MIN_SHARE, SURVIVED,
 };
 use crate::thresholds::waiting_calls::{AT_MOST_EACH, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS};
 use crate::units::{bytes, count, percent, plural, seconds};
@@ -129,7 +129,10 @@ impl<'a> HeapCause<'a> {
         let limit = facts.target.limit_bytes.unwrap_or(u64::MAX);
         let fits = self.collector.pace == Pace::BeyondTheLimit && self.collector.live_fits(limit);
         // One mark alone proves nothing, and yet says which way it goes.
-        let seems_alive = self.collector.alive.is_some_and(|a| a >= ALIVE);
+        let seems_alive = match self.is_alive() {
+            Some(alive) => alive,
+            None => self.collector.alive.is_some_and(|a| a >= ALIVE),
+        };
         match (self.is_alive(), at_work) {
             (Some(false), _) if fits => Mechanism::Headroom,
             (Some(false), _) => Mechanism::NotSettled,
@@ -175,8 +178,24 @@ impl<'a> HeapCause<'a> {
         self.rivals.iter().any(|r| r.cause == ITS_START && r.told == Told::NotApart)
     }
 
+    /// Part of the culprit's growth that finished collections have left in use. The runtime publishes a
+    /// profile of what a mark has gone through and the sweep after it has freed: garbage is in it on both
+    /// sides, and what is left of a site there has survived.
+    fn survived(&self) -> Option<f64> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let before = culprit.current.minus(culprit.growth);
+        let survived = culprit.published.minus(before).bytes;
+        Some(survived as f64 / culprit.growth.bytes.max(1) as f64)
+    }
+
     /// Whether the marks found alive what came in the window; `None` where they do not tell.
     fn is_alive(&self) -> Option<bool> {
+        match self.survived() {
+            Some(part) if part >= SURVIVED => return Some(true),
+            // Published two collections late: where three have ended, it would be there.
+            Some(part) if part <= SURVIVED / 10.0 && self.collector.marks > MIN_MARKS => return Some(false),
+            _ => {}
+        }
         let alive = self.collector.alive.filter(|_| self.collector.marks >= MIN_MARKS)?;
         if alive >= ALIVE {
             return Some(true);
@@ -248,7 +267,10 @@ impl<'a> HeapCause<'a> {
 
     fn rivals_of(&self, facts: &Facts, window: &Window) -> Vec<Rival> {
         let marks = self.collector.marks as u64;
-        let alive = self.collector.alive.filter(|a| marks >= MIN_MARKS as u64 && *a >= ALIVE);
+        let alive = self.collector.alive.filter(|a| {
+            let survived = self.survived().is_none_or(|part| part >= SURVIVED / 10.0);
+            marks >= MIN_MARKS as u64 && *a >= ALIVE && survived
+        });
         let alive = alive.map(|a| {
             format!(
                 "{} since the onset; the last found {} of the growth alive",
@@ -256,6 +278,13 @@ impl<'a> HeapCause<'a> {
                 percent(a)
             )
         });
+        let survived = self.survived().filter(|part| *part >= SURVIVED).map(|part| {
+            format!(
+                "{} of what it allocated has survived collections: it is in the published profile",
+                percent(part.min(1.0))
+            )
+        });
+        let alive = alive.or(survived);
         let garbage = Rival::tested(
             "garbage that was not collected yet",
             alive,
@@ -337,6 +366,9 @@ impl<'a> HeapCause<'a> {
     fn rival_calls(&self) -> Rival {
         let few = match &self.calls {
             // What they could hold each would be nothing to speak of; or they are idle workers.
+            Some(calls) if calls.total < MIN_CALLS => {
+                Some(format!("no more than {} are in flight there", count(calls.total)))
+            }
             Some(calls) if self.parts.heap / calls.total.max(1) >= MIN_BYTES_PER_CALL && calls.called > 0 => None,
             Some(calls) => {
                 Some(format!("{} goroutines are there, and hold little each, or wait for work", count(calls.total)))
@@ -348,8 +380,11 @@ impl<'a> HeapCause<'a> {
 
     /// A program that loads what it needs keeps all of it, and would stop.
     fn rival_start(&self, facts: &Facts, window: &Window) -> Rival {
-        let rested = rested(facts, window);
-        let told = (rested >= RESTED_SECONDS).then(|| format!("it had been at rest for {} before", seconds(rested)));
+        let told = match rested(facts, window) {
+            Some(rest) if rest >= RESTED_SECONDS => Some(format!("it had been at rest for {} before", seconds(rest))),
+            Some(_) => None,
+            None => Some("it had run for longer than what is kept of its past".to_owned()),
+        };
         let told = told.or_else(|| self.by_another(facts));
         Rival::tested(ITS_START, told, "how large it is once it has started: with a larger limit, or where it lives")
     }
