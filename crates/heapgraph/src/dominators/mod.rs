@@ -1,0 +1,200 @@
+//! Who keeps what: of each object the one thing without which it would be garbage, and how much it keeps so.
+
+mod groups;
+mod preorder;
+mod semi_nca;
+
+use crate::bits::Bits;
+use crate::graph::{Graph, Holder, NONE, TooLarge};
+use crate::layout::ObjectId;
+use preorder::Preorder;
+
+pub use groups::GroupTotals;
+
+/// What something keeps alive: itself, and all that would be garbage without it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Retained {
+    /// Bytes of slots.
+    pub bytes: u64,
+    /// How many objects.
+    pub objects: u32,
+}
+
+/// The dominator tree of what roots reach, and what each node of it retains.
+///
+/// It belongs to the graph that it was made of; with another its answers mean nothing.
+#[derive(Clone, Debug)]
+pub struct Dominators {
+    /// Depth-first number of each node, `NONE` of garbage.
+    number: Vec<u32>,
+    /// Node of each number.
+    node: Vec<u32>,
+    /// Number of the immediate dominator, by number: always lower.
+    dominator: Vec<u32>,
+    bytes: Vec<u64>,
+    objects: Vec<u32>,
+    /// Objects that roots reach.
+    live: Bits,
+}
+
+impl Dominators {
+    /// The dominator tree of `graph`. It takes 24 bytes for each object with a number of its own, and 8 for
+    /// each pointer over one an object while it works.
+    ///
+    /// # Errors
+    /// Where there are more pointers between objects with numbers than 32 bits count.
+    pub fn of(graph: &Graph) -> Result<Self, TooLarge> {
+        let Preorder { number, parent } = Preorder::of(graph)?;
+        let crossing = crossing(graph, &number, &parent);
+        let dominator = semi_nca::immediate_dominators(parent, crossing);
+        let n = dominator.len();
+        let mut out =
+            Self { number, node: vec![0; n], dominator, bytes: vec![0; n], objects: vec![0; n], live: Bits::default() };
+        for (node, number) in out.number.iter().enumerate().filter(|(_, number)| **number != NONE) {
+            out.node[*number as usize] = node as u32;
+        }
+        out.weigh(graph);
+        Ok(out)
+    }
+
+    /// Own bytes and those of folded leaves, then all summed up the tree.
+    fn weigh(&mut self, graph: &Graph) {
+        let layout = graph.layout();
+        let (bytes, objects, number) = (&mut self.bytes, &mut self.objects, &self.number);
+        let mut live = Bits::new(layout.bound());
+        let mut add = |at: u32, object: u32| {
+            live.insert(object as usize);
+            bytes[at as usize] += layout.bytes(ObjectId(object));
+            objects[at as usize] += 1;
+        };
+        let from = graph.objects_from();
+        for (object, at) in graph.numbered.bits().iter().zip(&number[from..]).filter(|(_, at)| **at != NONE) {
+            add(*at, object as u32);
+        }
+        for (root, object) in graph.roots().held() {
+            if graph.node_of(object.0).is_none() {
+                add(number[graph.node_of_root(*root) as usize], object.0);
+            }
+        }
+        graph.edges.each_of_all(|from, to| {
+            let Some(at) = graph.node_of(from).map(|node| number[node as usize]).filter(|at| *at != NONE) else {
+                return;
+            };
+            to.iter().filter(|t| graph.numbered.rank(**t).is_none()).for_each(|t| add(at, *t));
+        });
+        for v in (1..self.dominator.len()).rev() {
+            let above = self.dominator[v] as usize;
+            self.bytes[above] += self.bytes[v];
+            self.objects[above] += self.objects[v];
+        }
+        self.live = live;
+    }
+
+    /// Objects that roots reach; all other allocated ones are garbage.
+    pub fn live(&self) -> &Bits {
+        &self.live
+    }
+
+    fn at(&self, number: u32) -> Retained {
+        Retained { bytes: self.bytes[number as usize], objects: self.objects[number as usize] }
+    }
+
+    /// Depth-first number of what is reached and no folded leaf.
+    fn number_of(&self, graph: &Graph, holder: Holder) -> Option<u32> {
+        graph.node(holder).and_then(|node| self.number.get(node as usize)).copied().filter(|n| *n != NONE)
+    }
+
+    /// All that is live.
+    pub fn total(&self) -> Retained {
+        self.at(0)
+    }
+
+    /// What one holder keeps alive alone; `None` for garbage, and for what there is not.
+    pub fn retained(&self, graph: &Graph, holder: Holder) -> Option<Retained> {
+        if let Some(number) = self.number_of(graph, holder) {
+            return Some(self.at(number));
+        }
+        match holder {
+            Holder::Object(object) if self.live.contains(object.0 as usize) => {
+                Some(Retained { bytes: graph.layout().bytes(object), objects: 1 })
+            }
+            _ => None,
+        }
+    }
+
+    /// The immediate dominator: the nearest thing without which `holder` would be garbage. `None` for garbage,
+    /// and for [`Holder::All`]. Of a folded leaf it is its only holder, found by a look at all pointers.
+    pub fn dominator(&self, graph: &Graph, holder: Holder) -> Option<Holder> {
+        if holder == Holder::All {
+            return None;
+        }
+        if let Some(number) = self.number_of(graph, holder) {
+            return graph.holder(self.node[self.dominator[number as usize] as usize]);
+        }
+        match holder {
+            Holder::Object(object) if self.live.contains(object.0 as usize) => graph.holders(object).into_iter().next(),
+            _ => None,
+        }
+    }
+
+    /// What `holder` dominates immediately, with what each retains: at most `most` of them, those that retain
+    /// most first, equal ones by their place in the graph. Folded leaves are not among them.
+    pub fn dominated(&self, graph: &Graph, holder: Holder, most: usize) -> Vec<(Holder, Retained)> {
+        let Some(above) = self.number_of(graph, holder) else { return Vec::new() };
+        let below = (1..self.dominator.len()).filter(|v| self.dominator[*v] == above).map(|v| v as u32);
+        self.largest(graph, below, most)
+    }
+
+    /// The objects that retain most, at most `most` of them, whatever dominates them.
+    pub fn largest_objects(&self, graph: &Graph, most: usize) -> Vec<(Holder, Retained)> {
+        let from = graph.objects_from() as u32;
+        let objects = (1..self.node.len() as u32).filter(|v| self.node[*v as usize] >= from);
+        self.largest(graph, objects, most)
+    }
+
+    fn largest(&self, graph: &Graph, numbers: impl Iterator<Item = u32>, most: usize) -> Vec<(Holder, Retained)> {
+        let order = |v: &u32| (std::cmp::Reverse(self.at(*v)), self.node[*v as usize]);
+        let mut kept: Vec<u32> = Vec::new();
+        for v in numbers {
+            kept.push(v);
+            // Twice as many as wanted are kept before the lesser half is let go.
+            if kept.len() >= most.saturating_mul(2).max(64) && kept.len() > most {
+                kept.select_nth_unstable_by_key(most, order);
+                kept.truncate(most);
+            }
+        }
+        kept.sort_unstable_by_key(order);
+        kept.truncate(most);
+        kept.iter().filter_map(|v| Some((graph.holder(self.node[*v as usize])?, self.at(*v)))).collect()
+    }
+}
+
+/// Pointers between reached nodes that the walk did not go along, `target << 32 | source`, a sorted list a
+/// thread.
+fn crossing(graph: &Graph, number: &[u32], parent: &[u32]) -> Vec<Vec<u64>> {
+    let number_of = |object: u32| graph.node_of(object).map(|node| number[node as usize]).filter(|n| *n != NONE);
+    let take = |list: &mut Vec<u64>, source: u32, target: u32| {
+        if source != target && parent[target as usize] != source {
+            list.push(u64::from(target) << 32 | u64::from(source));
+        }
+    };
+    let mut lists = graph.in_runs(|run| {
+        let mut list = Vec::new();
+        graph.edges.each(run, |from, to| {
+            let Some(source) = number_of(from) else { return };
+            to.iter().filter_map(|t| number_of(*t)).for_each(|target| take(&mut list, source, target));
+        });
+        list.shrink_to_fit();
+        list.sort_unstable();
+        list
+    });
+    let mut of_roots = Vec::new();
+    for (root, object) in graph.roots().held() {
+        if let Some(target) = number_of(object.0) {
+            take(&mut of_roots, number[graph.node_of_root(*root) as usize], target);
+        }
+    }
+    of_roots.sort_unstable();
+    lists.push(of_roots);
+    lists
+}
