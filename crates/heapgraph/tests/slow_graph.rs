@@ -104,7 +104,7 @@ fn build(plan: &Plan, threads: usize) -> (Graph, Slow) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn dominators_and_retained_sizes(plan in plans(), threads in 1usize..4) {
