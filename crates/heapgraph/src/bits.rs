@@ -36,6 +36,11 @@ impl Bits {
         self.words.iter().enumerate().flat_map(|(i, w)| ones(*w).map(move |bit| i * 64 + bit))
     }
 
+    /// Takes in all that are in another set of the same bound.
+    pub(crate) fn unite(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
+    }
+
     /// Sixty-four numbers a word, the lowest in the lowest bit.
     pub(crate) fn words(&self) -> &[u64] {
         &self.words
@@ -58,12 +63,17 @@ pub(crate) fn ones(mut word: u64) -> impl Iterator<Item = usize> {
     })
 }
 
+/// Members between two whose words are remembered.
+const SAMPLED: u32 = 512;
+
 /// A set whose members are numbered densely, in their order: 12 bytes for each 64 numbers below its bound.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ranked {
     bits: Bits,
     /// Members before each word.
     before: Vec<u32>,
+    /// The word of every so many-th member.
+    words: Vec<u32>,
     count: u32,
 }
 
@@ -72,11 +82,15 @@ impl Ranked {
     pub(crate) fn new(bits: Bits) -> Option<Self> {
         let mut count = 0u32;
         let mut before = Vec::with_capacity(bits.words.len());
-        for word in &bits.words {
+        let mut words = Vec::new();
+        for (i, word) in bits.words.iter().enumerate() {
             before.push(count);
             count = count.checked_add(word.count_ones())?;
+            if words.len() < count.div_ceil(SAMPLED) as usize {
+                words.push(i as u32);
+            }
         }
-        Some(Self { bits, before, count })
+        Some(Self { bits, before, words, count })
     }
 
     /// How many members there are.
@@ -105,7 +119,10 @@ impl Ranked {
         if rank >= self.count {
             return None;
         }
-        let word = self.before.partition_point(|b| *b <= rank) - 1;
+        let sample = (rank / SAMPLED) as usize;
+        let from = self.words[sample] as usize;
+        let to = self.words.get(sample + 1).map_or(self.before.len(), |to| *to as usize + 1);
+        let word = from + self.before[from..to].partition_point(|b| *b <= rank) - 1;
         let nth = (rank - self.before[word]) as usize;
         ones(self.bits.words[word]).nth(nth).map(|bit| word as u32 * 64 + bit as u32)
     }
@@ -134,5 +151,19 @@ mod tests {
             assert_eq!(ranked.rank_below(*member), rank as u32);
         }
         assert_eq!((ranked.rank(2), ranked.select(7), ranked.rank_below(9999)), (None, None, 7));
+    }
+
+    #[test]
+    fn members_are_found_between_samples() {
+        for by in [1, 3, 64, 700, 40_000] {
+            let mut bits = Bits::new(100_000);
+            let members: Vec<usize> = (5..100_000).step_by(by).chain([99_998]).filter(|m| bits.insert(*m)).collect();
+            let ranked = Ranked::new(bits).unwrap();
+            let mut found: Vec<usize> = (0..ranked.count()).map(|r| ranked.select(r).unwrap() as usize).collect();
+            found.sort_unstable();
+            let mut members = members;
+            members.sort_unstable();
+            assert!(found == members, "{by}");
+        }
     }
 }

@@ -4,6 +4,9 @@ mod groups;
 mod preorder;
 mod semi_nca;
 
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
 use crate::bits::Bits;
 use crate::graph::{Graph, Holder, NONE, TooLarge};
 use crate::layout::ObjectId;
@@ -44,8 +47,7 @@ impl Dominators {
     /// # Errors
     /// Where there are more pointers between objects with numbers than 32 bits count.
     pub fn of(graph: &Graph) -> Result<Self, TooLarge> {
-        let Preorder { number, parent } = Preorder::of(graph)?;
-        let crossing = crossing(graph, &number, &parent);
+        let Preorder { number, parent, crossing } = Preorder::of(graph)?;
         let dominator = semi_nca::immediate_dominators(parent, crossing);
         let n = dominator.len();
         let mut out =
@@ -59,35 +61,41 @@ impl Dominators {
 
     /// Own bytes and those of folded leaves, then all summed up the tree.
     fn weigh(&mut self, graph: &Graph) {
-        let layout = graph.layout();
-        let (bytes, objects, number) = (&mut self.bytes, &mut self.objects, &self.number);
-        let mut live = Bits::new(layout.bound());
-        let mut add = |at: u32, object: u32| {
+        let (layout, number) = (graph.layout(), &self.number);
+        // Added to by all threads at once: sums do not depend on who comes first.
+        let bytes: Vec<AtomicU64> = std::mem::take(&mut self.bytes).into_iter().map(AtomicU64::new).collect();
+        let objects: Vec<AtomicU32> = std::mem::take(&mut self.objects).into_iter().map(AtomicU32::new).collect();
+        let add = |live: &mut Bits, at: u32, object: u32| {
             live.insert(object as usize);
-            bytes[at as usize] += layout.bytes(ObjectId(object));
-            objects[at as usize] += 1;
+            bytes[at as usize].fetch_add(layout.bytes(ObjectId(object)), Relaxed);
+            objects[at as usize].fetch_add(1, Relaxed);
         };
+        let number_of = |object: u32| graph.node_of(object).map(|node| number[node as usize]);
+        let mut live = graph.in_runs(|run| {
+            let mut live = Bits::new(layout.bound());
+            graph.edges.each(run, |from, to| {
+                let Some(at) = number_of(from).filter(|at| *at != NONE) else { return };
+                to.iter().filter(|t| graph.numbered.rank(**t).is_none()).for_each(|t| add(&mut live, at, *t));
+            });
+            live
+        });
+        let mut all = live.pop().unwrap_or_else(|| Bits::new(layout.bound()));
+        live.iter().for_each(|other| all.unite(other));
+        for (root, object) in graph.roots().held().iter().filter(|(_, o)| graph.node_of(o.0).is_none()) {
+            add(&mut all, number[graph.node_of_root(*root) as usize], object.0);
+        }
         let from = graph.objects_from();
         for (object, at) in graph.numbered.bits().iter().zip(&number[from..]).filter(|(_, at)| **at != NONE) {
-            add(*at, object as u32);
+            add(&mut all, *at, object as u32);
         }
-        for (root, object) in graph.roots().held() {
-            if graph.node_of(object.0).is_none() {
-                add(number[graph.node_of_root(*root) as usize], object.0);
-            }
-        }
-        graph.edges.each_of_all(|from, to| {
-            let Some(at) = graph.node_of(from).map(|node| number[node as usize]).filter(|at| *at != NONE) else {
-                return;
-            };
-            to.iter().filter(|t| graph.numbered.rank(**t).is_none()).for_each(|t| add(at, *t));
-        });
+        self.bytes = bytes.into_iter().map(AtomicU64::into_inner).collect();
+        self.objects = objects.into_iter().map(AtomicU32::into_inner).collect();
         for v in (1..self.dominator.len()).rev() {
             let above = self.dominator[v] as usize;
             self.bytes[above] += self.bytes[v];
             self.objects[above] += self.objects[v];
         }
-        self.live = live;
+        self.live = all;
     }
 
     /// Objects that roots reach; all other allocated ones are garbage.
@@ -167,34 +175,4 @@ impl Dominators {
         kept.truncate(most);
         kept.iter().filter_map(|v| Some((graph.holder(self.node[*v as usize])?, self.at(*v)))).collect()
     }
-}
-
-/// Pointers between reached nodes that the walk did not go along, `target << 32 | source`, a sorted list a
-/// thread.
-fn crossing(graph: &Graph, number: &[u32], parent: &[u32]) -> Vec<Vec<u64>> {
-    let number_of = |object: u32| graph.node_of(object).map(|node| number[node as usize]).filter(|n| *n != NONE);
-    let take = |list: &mut Vec<u64>, source: u32, target: u32| {
-        if source != target && parent[target as usize] != source {
-            list.push(u64::from(target) << 32 | u64::from(source));
-        }
-    };
-    let mut lists = graph.in_runs(|run| {
-        let mut list = Vec::new();
-        graph.edges.each(run, |from, to| {
-            let Some(source) = number_of(from) else { return };
-            to.iter().filter_map(|t| number_of(*t)).for_each(|target| take(&mut list, source, target));
-        });
-        list.shrink_to_fit();
-        list.sort_unstable();
-        list
-    });
-    let mut of_roots = Vec::new();
-    for (root, object) in graph.roots().held() {
-        if let Some(target) = number_of(object.0) {
-            take(&mut of_roots, number[graph.node_of_root(*root) as usize], target);
-        }
-    }
-    of_roots.sort_unstable();
-    lists.push(of_roots);
-    lists
 }

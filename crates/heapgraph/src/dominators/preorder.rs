@@ -1,6 +1,6 @@
 //! Depth-first numbers of all that roots reach.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use crate::graph::{ALL, Graph, NONE, TooLarge, on_threads};
 
@@ -13,6 +13,8 @@ pub(super) struct Preorder {
     pub(super) number: Vec<u32>,
     /// Number of the node from which each was met, by number; of the first itself.
     pub(super) parent: Vec<u32>,
+    /// Pointers that the walk did not go along, `target << 32 | source` in its numbers: sorted lists.
+    pub(super) crossing: Vec<Vec<u64>>,
 }
 
 /// Targets of each node: those of `node` begin at `starts[node]` and end with one marked `LAST`. Folded leaves
@@ -56,7 +58,7 @@ impl Targets {
             (nodes, room, node, at) = (rest, others, end, at + count as usize);
         }
         on_threads(&work, graph.threads(), |work| {
-            let mut work = work.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut work = work.lock().unwrap_or_else(PoisonError::into_inner);
             let (piece, first, starts, at, targets) = &mut *work;
             let mut filled = 0;
             graph.edges.each(std::slice::from_ref(*piece), |from, to| {
@@ -101,7 +103,8 @@ impl Preorder {
         // What is left of a node's targets and its number are asked for together.
         let mut nodes: Vec<[u32; 2]> = starts.into_iter().map(|start| [start, NONE]).collect();
         let (mut met, mut parent) = (Vec::with_capacity(nodes.len()), Vec::with_capacity(nodes.len()));
-        let (mut at, mut number) = (ALL, 0);
+        let mut crossing = Vec::new();
+        let (mut at, mut number) = (ALL, 0u32);
         nodes[at as usize][1] = 0;
         met.push(at);
         parent.push(0);
@@ -119,7 +122,11 @@ impl Preorder {
             nodes[at as usize][0] = if target & LAST == 0 { next + 1 } else { NONE };
             let to = target & !LAST;
             let node = &mut nodes[to as usize];
-            if node[1] == NONE {
+            if node[1] != NONE {
+                if node[1] != number {
+                    crossing.push(u64::from(node[1]) << 32 | u64::from(number));
+                }
+            } else {
                 node[1] = met.len() as u32;
                 let leaf = node[0] == NONE;
                 met.push(to);
@@ -131,6 +138,20 @@ impl Preorder {
         }
         drop((targets, met));
         parent.shrink_to_fit();
-        Ok(Self { number: nodes.into_iter().map(|[_, number]| number).collect(), parent })
+        let number = nodes.into_iter().map(|[_, number]| number).collect();
+        Ok(Self { number, parent, crossing: sorted(crossing, graph.threads()) })
     }
+}
+
+/// The same in a sorted list for each thread.
+fn sorted(mut all: Vec<u64>, threads: usize) -> Vec<Vec<u64>> {
+    let run = all.len().div_ceil(threads).max(1);
+    let mut lists = Vec::new();
+    while all.len() > run {
+        lists.push(Mutex::new(all.split_off(all.len() - run)));
+    }
+    all.shrink_to_fit();
+    lists.push(Mutex::new(all));
+    on_threads(&lists, threads, |list| list.lock().unwrap_or_else(PoisonError::into_inner).sort_unstable());
+    lists.into_iter().map(|list| list.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }
