@@ -9,9 +9,7 @@
 
 use std::time::Instant;
 
-use lastgasp_heapgraph::{
-    Dominators, EdgePart, EdgeWriter, Graph, HeapLayout, Holder, ObjectId, Paths, Roots, Span,
-};
+use lastgasp_heapgraph::{Dominators, EdgePart, EdgeWriter, Graph, HeapLayout, Holder, ObjectId, Paths, Roots, Span};
 
 const SPAN: u64 = 8 << 10;
 
@@ -19,8 +17,9 @@ fn main() {
     // Cargo gives `--bench` along.
     let named: Vec<f64> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
     for millions in if named.is_empty() { vec![1.0, 4.0] } else { named } {
-        measure((millions * 1e6) as u64);
+        measure((millions * 1e6) as u64, Shape::Service);
     }
+    measure(4_000_000, Shape::Tangled);
 }
 
 /// One kind of object, in spans of its own.
@@ -55,6 +54,16 @@ struct Heap {
     arrays: Kind,
     boxes: Kind,
     requests: Kind,
+    shape: Shape,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    /// As told above.
+    Service,
+    /// Records alone, each of which points to any two: the most that can be asked of memory for so many
+    /// pointers.
+    Tangled,
 }
 
 fn mixed(n: u64) -> u64 {
@@ -63,9 +72,10 @@ fn mixed(n: u64) -> u64 {
 }
 
 impl Heap {
-    fn new(objects: u64) -> Self {
+    fn new(objects: u64, shape: Shape) -> Self {
         let mut base = 0xc0_0000_0000;
         let mut kind = |slot_bytes, share: f64| {
+            let share = if shape == Shape::Service { share } else { f64::from(slot_bytes == 64) };
             let kind = Kind { base, slot_bytes, count: ((objects as f64 * share) as u64).max(1) };
             base += kind.spans() * SPAN + 5 * SPAN;
             kind
@@ -78,6 +88,7 @@ impl Heap {
             arrays: kind(1024, 0.003),
             boxes: kind(16, 0.15),
             requests: kind(96, 0.0268),
+            shape,
         }
     }
 
@@ -88,6 +99,10 @@ impl Heap {
     /// The words of object `i` of a kind.
     fn words(&self, kind: usize, i: u64, word: &mut impl FnMut(u64)) {
         match kind {
+            0 if self.shape == Shape::Tangled => {
+                word(self.records.address(mixed(i)));
+                word(self.records.address(mixed(i + self.records.count)));
+            }
             // A string of its own, a category of all, sometimes another record: near it, or anywhere.
             0 => {
                 word(self.strings.address(i));
@@ -105,12 +120,14 @@ impl Heap {
                     word(self.links.address(i + 1));
                 }
                 word(self.records.address(i * 2));
-                if i % 3 == 0 {
+                if i.is_multiple_of(3) {
                     word(self.strings.address(self.records.count + i / 3));
                 }
             }
             // The index: nine of ten records, 128 in each.
-            4 => (0..128).filter(|w| (i * 128 + w) % 10 != 0).for_each(|w| word(self.records.address(i * 128 + w))),
+            4 => (0..128)
+                .filter(|w| !(i * 128 + w).is_multiple_of(10))
+                .for_each(|w| word(self.records.address(i * 128 + w))),
             // Boxed values, four a request, and the record that is asked for.
             6 => {
                 (0..5).for_each(|w| word(self.boxes.address(i * 5 + w)));
@@ -121,24 +138,26 @@ impl Heap {
         }
     }
 
-    fn write(&self, layout: &HeapLayout, from: u64, to: u64) -> EdgePart {
+    /// The pointers of some kinds, which lie one behind another.
+    fn write(&self, layout: &HeapLayout, kinds: std::ops::Range<usize>) -> EdgePart {
         let mut writer = EdgeWriter::new(layout);
-        for (kind, of) in self.kinds().iter().enumerate() {
-            for i in of.count * from / 2..of.count * to / 2 {
+        for kind in kinds.filter(|k| matches!(k, 0 | 3 | 4 | 6)) {
+            let of = self.kinds()[kind];
+            for i in 0..of.count {
                 let Some(object) = layout.object_at(of.address(i)) else { continue };
-                if matches!(kind, 0 | 3 | 4 | 6) {
-                    writer.object(object);
-                    self.words(kind, i, &mut |w| drop(writer.pointer(w).is_some()));
-                }
+                writer.object(object);
+                self.words(kind, i, &mut |w| {
+                    writer.pointer(w);
+                });
             }
         }
         writer.finish()
     }
 }
 
-fn measure(objects: u64) {
-    let heap = Heap::new(objects);
-    println!("\n{:.1} million objects", objects as f64 / 1e6);
+fn measure(objects: u64, shape: Shape) {
+    let heap = Heap::new(objects, shape);
+    println!("\n{:.1} million objects, {shape:?}", objects as f64 / 1e6);
     println!("{:<34} {:>8} {:>8} {:>10} {:>14}", "", "wall s", "CPU s", "ns/object", "peak B/object");
     let phases = Phases { objects: objects as f64, before: memory("VmRSS") };
     let layout = phases.time("layout", || {
@@ -156,8 +175,15 @@ fn measure(objects: u64) {
         }
         layout
     });
-    // Kinds lie one behind another, so two writers of halves of each would overlap: one part a kind and half.
-    let parts = phases.time("write, one thread", || vec![heap.write(&layout, 0, 2)]);
+    drop(phases.time("write, one thread", || heap.write(&layout, 0..7)));
+    // Records have about half of the pointers.
+    let parts = phases.time("write, two threads", || {
+        std::thread::scope(|scope| {
+            let records = scope.spawn(|| heap.write(&layout, 0..1));
+            let others = heap.write(&layout, 1..7);
+            vec![records.join().unwrap(), others]
+        })
+    });
     let roots = phases.time("roots", || {
         let mut roots = Roots::new();
         let globals: Vec<_> = (0..1000).map(|_| roots.root(None)).collect();
@@ -167,6 +193,7 @@ fn measure(objects: u64) {
         }
         let groups: Vec<_> = (0..200).map(|_| roots.group()).collect();
         let goroutines: Vec<_> = (0..10_000).map(|g| roots.root(Some(groups[g % 200]))).collect();
+        roots.hold(globals[0], &layout, heap.records.address(0));
         for i in 0..heap.requests.count {
             roots.hold(goroutines[(i % 10_000) as usize], &layout, heap.requests.address(i));
         }
@@ -176,9 +203,13 @@ fn measure(objects: u64) {
     let live = phases.time("live and garbage alone", || graph.reach(|_| true).retained);
     let dominators = phases.time("dominators, retained sizes", || Dominators::of(&graph).unwrap());
     assert_eq!(live, dominators.total());
-    phases.time("1,000 types", || dominators.by_group(&graph, 1000, |o| graph.layout().span_of(o).map(|s| s as u32 % 1000)));
+    phases.time("1,000 types", || {
+        dominators.by_group(&graph, 1000, |o| graph.layout().span_of(o).map(|s| s as u32 % 1000))
+    });
     phases.time("the hundred largest", || dominators.largest_objects(&graph, 100));
-    phases.time("one group together", || dominators.retained_together(&graph, |h| matches!(h, Holder::Root(r) if r.0 % 3 == 0)));
+    phases.time("one group together", || {
+        dominators.retained_together(&graph, |h| matches!(h, Holder::Root(r) if r.0 % 3 == 0))
+    });
     drop(dominators);
     let paths = phases.time("shortest paths", || Paths::of(&graph, |_| true));
     let string = graph.layout().object_at(heap.strings.address(77)).unwrap();

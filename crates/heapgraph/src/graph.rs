@@ -108,21 +108,45 @@ impl Graph {
         targets.into_iter().map(ObjectId).collect()
     }
 
-    /// All that hold `object` directly: roots, then objects by number. Looks at every pointer there is.
-    pub fn holders(&self, object: ObjectId) -> Vec<Holder> {
-        let roots = self.roots.held().iter().filter(|(_, o)| *o == object).map(|(r, _)| Holder::Root(*r));
-        let mut out: Vec<Holder> = roots.collect();
-        let found = self.in_runs(|run| {
-            let mut found = Vec::new();
+    /// What holds each of `objects` directly: roots, then objects by number, at most `most` of each. Looks once
+    /// at every pointer there is, however many are asked for.
+    pub fn holders(&self, objects: &[ObjectId], most: usize) -> Vec<Vec<Holder>> {
+        let mut sorted: Vec<ObjectId> = objects.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let mut wanted = Bits::new(self.layout.bound());
+        for object in &sorted {
+            wanted.insert(object.0 as usize);
+        }
+        let place = |object: u32| sorted.binary_search(&ObjectId(object)).ok();
+        let add = |lists: &mut Vec<Vec<Holder>>, object: u32, holder: Holder| {
+            let list = wanted.contains(object as usize).then(|| place(object)).flatten();
+            if let Some(list) = list.map(|at| &mut lists[at])
+                && list.len() < most
+                && list.last() != Some(&holder)
+            {
+                list.push(holder);
+            }
+        };
+        let mut out = vec![Vec::new(); sorted.len()];
+        self.roots.held().iter().for_each(|(root, object)| add(&mut out, object.0, Holder::Root(*root)));
+        let runs = self.in_runs(|run| {
+            let mut lists = vec![Vec::new(); sorted.len()];
             self.edges.each(run, |from, to| {
-                if to.contains(&object.0) {
-                    found.push(Holder::Object(ObjectId(from)));
-                }
+                to.iter().for_each(|to| add(&mut lists, *to, Holder::Object(ObjectId(from))));
             });
-            found
+            lists
         });
-        out.extend(found.into_iter().flatten());
-        out
+        for (list, more) in runs.into_iter().flat_map(|lists| lists.into_iter().enumerate()) {
+            let room = most - out[list].len();
+            out[list].extend(more.into_iter().take(room));
+        }
+        objects.iter().map(|o| place(o.0).map_or_else(Vec::new, |at| out[at].clone())).collect()
+    }
+
+    /// The only holder of a folded leaf.
+    pub(crate) fn holder_of_leaf(&self, leaf: ObjectId) -> Option<Holder> {
+        self.holders(&[leaf], 1).into_iter().flatten().next()
     }
 
     /// Node of the first object; before it are all, the groups, the roots.

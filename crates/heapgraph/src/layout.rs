@@ -45,11 +45,15 @@ struct Placed {
 
 impl Placed {
     fn slot(&self, offset: u64) -> Option<u32> {
+        // The reciprocal is exact in the span alone. Its bytes are below 2^64: `end` has looked.
+        if offset >= self.span.slot_bytes * u64::from(self.span.slots) {
+            return None;
+        }
         let slot = match self.reciprocal {
             0 => offset / self.span.slot_bytes,
-            by => offset * u64::from(by) >> 32,
+            by => (offset * u64::from(by)) >> 32,
         };
-        (slot < u64::from(self.span.slots)).then_some(slot as u32)
+        Some(slot as u32)
     }
 }
 
@@ -268,6 +272,22 @@ mod tests {
         assert_eq!((layout.object_at(0), layout.object_at(u64::MAX), layout.object_at(0x6000)), (None, None, None));
         assert_eq!((layout.address(ObjectId(129)), layout.bytes(ObjectId(u32::MAX))), (None, 0));
         assert_eq!(HeapLayout::new(Vec::new()).object_at(7), None);
+    }
+
+    #[test]
+    fn what_lies_behind_a_span_is_none_of_its_slots() {
+        // So far apart that there is no index.
+        let spans = [span(0x1_0000, 48, 170), span(1 << 40, 24, 100), span(1 << 60, 4096, 1)];
+        let mut layout = HeapLayout::new(spans.to_vec());
+        (0..3).for_each(|i| layout.allocate_all(i));
+        for s in spans {
+            let end = s.end().unwrap();
+            assert!(layout.object_at(end - 1).is_some());
+            for by in [0, 1, 48, 1 << 20, 1 << 33, 1 << 39, 1 << 59] {
+                assert_eq!(layout.object_at(end + by), None, "{end:x} + {by:x}");
+            }
+        }
+        assert_eq!(layout.object_at(u64::MAX), None);
     }
 
     proptest! {

@@ -55,7 +55,7 @@ mod reach;
 mod roots;
 
 pub use bits::Bits;
-pub use dominators::{Dominators, GroupTotals, Retained};
+pub use dominators::{Dominators, GroupTotals, Retained, TopNode};
 pub use edges::{EdgePart, EdgeWriter, Refused};
 pub use graph::{Graph, Holder, TooLarge};
 pub use layout::{HeapLayout, MAX_SLOTS, ObjectId, Span};

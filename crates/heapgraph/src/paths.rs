@@ -71,7 +71,7 @@ impl Paths {
             Some(node) => node,
             None => {
                 path.push(Holder::Object(object));
-                graph.holders(object).into_iter().next().and_then(|h| graph.node(h))?
+                graph.holder_of_leaf(object).and_then(|h| graph.node(h))?
             }
         };
         while node != ALL {
@@ -163,13 +163,8 @@ struct Tree {
 
 impl Tree {
     fn new(most: usize) -> Self {
-        let first = Step {
-            before: 0,
-            label: 0,
-            repeats: false,
-            through: Retained::default(),
-            ending: Retained::default(),
-        };
+        let first =
+            Step { before: 0, label: 0, repeats: false, through: Retained::default(), ending: Retained::default() };
         Self { steps: vec![first], known: FxHashMap::default(), most }
     }
 

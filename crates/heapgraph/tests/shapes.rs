@@ -1,4 +1,5 @@
 //! Known shapes, large ones and hostile ones: exact answers, no stack that overflows, no time that explodes.
+#![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
 
@@ -238,5 +239,7 @@ fn groups_of_roots_retain_what_only_they_hold() {
     assert_eq!(dominators.retained(&graph, Holder::Root(a)), Some(retained(0)));
     assert_eq!(dominators.dominator(&graph, object(0)), Some(Holder::Group(group)));
     assert_eq!(dominators.dominator(&graph, object(2)), Some(Holder::All));
-    assert_eq!(graph.holders(ObjectId(2)), [Holder::Root(b), Holder::Root(c)]);
+    let holders = graph.holders(&[ObjectId(2), ObjectId(77), ObjectId(1), ObjectId(2)], 9);
+    assert_eq!(holders[0], [Holder::Root(b), Holder::Root(c)]);
+    assert_eq!((&holders[1][..], &holders[2][..], &holders[3]), (&[][..], &[object(0)][..], &holders[0]));
 }

@@ -1,5 +1,6 @@
 //! Everything that is computed, against a simple slow algorithm: leave one thing out and see what is not
 //! reached any more. On random graphs with leaves, several roots, groups, garbage.
+#![allow(clippy::unwrap_used)]
 
 #[path = "slow_graph/slow.rs"]
 mod slow;
@@ -29,7 +30,8 @@ struct Plan {
 fn plans() -> impl Strategy<Value = Plan> {
     (prop::array::uniform3(1u32..9), 0u32..4).prop_flat_map(|(slots, groups)| {
         let all = slots.iter().sum::<u32>();
-        let near = (0..all, -3i64..4).prop_map(move |(a, by)| (a, (i64::from(a) + by).rem_euclid(i64::from(all)) as u32));
+        let near =
+            (0..all, -3i64..4).prop_map(move |(a, by)| (a, (i64::from(a) + by).rem_euclid(i64::from(all)) as u32));
         let pointer = prop_oneof![(0..all, 0..all), near];
         let root = (prop::option::of(0..groups + 1), prop::collection::vec(0..all, 0..4));
         (
@@ -45,7 +47,8 @@ fn plans() -> impl Strategy<Value = Plan> {
 fn build(plan: &Plan, threads: usize) -> (Graph, Slow) {
     // 24, 3000 and 1 << 20 bytes: two with a reciprocal and one without neighbours on its pages.
     let (sizes, bases) = ([24, 3000, 1 << 20], [0xc0_0000_0000, 0xc0_0000_4000, 0xd0_0000_0000]);
-    let spans: Vec<Span> = (0..3).map(|i| Span { base: bases[i], slot_bytes: sizes[i], slots: plan.slots[i] }).collect();
+    let spans: Vec<Span> =
+        (0..3).map(|i| Span { base: bases[i], slot_bytes: sizes[i], slots: plan.slots[i] }).collect();
     let mut layout = HeapLayout::new(spans.clone());
     let mut addresses = Vec::new();
     for (i, span) in spans.iter().enumerate() {
@@ -107,7 +110,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn dominators_and_retained_sizes(plan in plans(), threads in 1usize..4) {
+    fn dominators_and_retained_sizes(plan in plans(), threads in 1usize..4, most in 1usize..30) {
         let (graph, slow) = build(&plan, threads);
         let dominators = Dominators::of(&graph).unwrap();
         let live = slow.reach(|_| true);
@@ -125,6 +128,26 @@ proptest! {
             prop_assert!(below.iter().all(|(b, r)| slow.dominator(*b) == Some(holder)
                 && dominators.retained(&graph, *b) == Some(*r)));
             prop_assert!(below.is_sorted_by_key(|(_, r)| std::cmp::Reverse(*r)));
+        }
+        let objects: Vec<ObjectId> = objects.iter().filter_map(|h| if let Holder::Object(o) = h { Some(*o) } else { None }).collect();
+        for (object, holders) in objects.iter().zip(graph.holders(&objects, 1000)) {
+            prop_assert_eq!(holders, slow.pointing_to(Holder::Object(*object)));
+        }
+        let top = dominators.top(&graph, most);
+        prop_assert_eq!(top[0].holder, Holder::All);
+        let nodes = live.iter().filter(|h| graph.numbered() > 0 || !matches!(h, Holder::Object(_))).count();
+        prop_assert!(top.len() <= most && (top.len() == most || top.len() <= nodes));
+        for (i, node) in top.iter().enumerate().skip(1) {
+            prop_assert!(node.dominator < i);
+            prop_assert_eq!(Some(top[node.dominator].holder), slow.dominator(node.holder));
+            prop_assert_eq!(Some(node.retained), dominators.retained(&graph, node.holder));
+        }
+        // None that was left out retains more than the least that is there.
+        if let Some(least) = top.iter().map(|n| n.retained).min().filter(|_| top.len() == most) {
+            let there: BTreeSet<Holder> = top.iter().map(|n| n.holder).collect();
+            for (holder, retained) in dominators.largest_objects(&graph, 1000) {
+                prop_assert!(there.contains(&holder) || retained <= least);
+            }
         }
         let layout = graph.layout();
         let garbage = layout.allocated().iter().filter(|o| !dominators.live().contains(*o));
@@ -152,7 +175,7 @@ proptest! {
         prop_assert_eq!(reach.retained, slow.weight(&rest));
         prop_assert_eq!(reach.objects.count(), reach.retained.objects as usize);
 
-        let group_of = |o: ObjectId| (o.0 % 7 != 0).then_some(o.0 % modulus);
+        let group_of = |o: ObjectId| (!o.0.is_multiple_of(7)).then_some(o.0 % modulus);
         let totals = dominators.by_group(&graph, modulus as usize, group_of);
         for (group, totals) in totals.iter().enumerate() {
             let of_it = |h: &Holder| matches!(h, Holder::Object(o) if group_of(*o) == Some(group as u32));

@@ -25,7 +25,12 @@ impl Retained {
 impl Dominators {
     /// Totals of `count` groups; `group_of` says which one an object is of, if any. It is asked several times
     /// for each live object. Takes 8 bytes for each node meanwhile.
-    pub fn by_group(&self, graph: &Graph, count: usize, group_of: impl Fn(ObjectId) -> Option<u32>) -> Vec<GroupTotals> {
+    pub fn by_group(
+        &self,
+        graph: &Graph,
+        count: usize,
+        group_of: impl Fn(ObjectId) -> Option<u32>,
+    ) -> Vec<GroupTotals> {
         let layout = graph.layout();
         let group_of = |object: ObjectId| group_of(object).map(|g| g as usize).filter(|g| *g < count);
         let mut out = vec![GroupTotals::default(); count];

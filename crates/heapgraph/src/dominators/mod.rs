@@ -23,6 +23,17 @@ pub struct Retained {
     pub objects: u32,
 }
 
+/// A node of the top of a dominator tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopNode {
+    /// What it is.
+    pub holder: Holder,
+    /// Index of what dominates it; the first has itself.
+    pub dominator: usize,
+    /// What it keeps.
+    pub retained: Retained,
+}
+
 /// The dominator tree of what roots reach, and what each node of it retains.
 ///
 /// It belongs to the graph that it was made of; with another its answers mean nothing.
@@ -140,7 +151,7 @@ impl Dominators {
             return graph.holder(self.node[self.dominator[number as usize] as usize]);
         }
         match holder {
-            Holder::Object(object) if self.live.contains(object.0 as usize) => graph.holders(object).into_iter().next(),
+            Holder::Object(object) if self.live.contains(object.0 as usize) => graph.holder_of_leaf(object),
             _ => None,
         }
     }
@@ -149,19 +160,40 @@ impl Dominators {
     /// most first, equal ones by their place in the graph. Folded leaves are not among them.
     pub fn dominated(&self, graph: &Graph, holder: Holder, most: usize) -> Vec<(Holder, Retained)> {
         let Some(above) = self.number_of(graph, holder) else { return Vec::new() };
-        let below = (1..self.dominator.len()).filter(|v| self.dominator[*v] == above).map(|v| v as u32);
-        self.largest(graph, below, most)
+        let below = (1..self.dominator.len() as u32).filter(|v| self.dominator[*v as usize] == above);
+        let largest = self.largest(below, most, |v| self.node[v as usize]);
+        largest.into_iter().filter_map(|v| Some((self.holder(graph, v)?, self.at(v)))).collect()
     }
 
     /// The objects that retain most, at most `most` of them, whatever dominates them.
     pub fn largest_objects(&self, graph: &Graph, most: usize) -> Vec<(Holder, Retained)> {
         let from = graph.objects_from() as u32;
         let objects = (1..self.node.len() as u32).filter(|v| self.node[*v as usize] >= from);
-        self.largest(graph, objects, most)
+        let largest = self.largest(objects, most, |v| self.node[v as usize]);
+        largest.into_iter().filter_map(|v| Some((self.holder(graph, v)?, self.at(v)))).collect()
     }
 
-    fn largest(&self, graph: &Graph, numbers: impl Iterator<Item = u32>, most: usize) -> Vec<(Holder, Retained)> {
-        let order = |v: &u32| (std::cmp::Reverse(self.at(*v)), self.node[*v as usize]);
+    /// The top of the dominator tree: what retains most, at most `most` nodes, none without its dominator, which
+    /// stands before it. The first is [`Holder::All`]. Folded leaves are not among them.
+    pub fn top(&self, graph: &Graph, most: usize) -> Vec<TopNode> {
+        // Who dominates has a lower number and retains no less: cut anywhere in this order, it is there.
+        let mut numbers = self.largest(0..self.node.len() as u32, most.max(1), |v| v);
+        numbers.sort_unstable();
+        let place = |v: u32| numbers.binary_search(&self.dominator[v as usize]).unwrap_or(0);
+        let node = |v: &u32| {
+            let holder = self.holder(graph, *v).unwrap_or(Holder::All);
+            TopNode { holder, dominator: place(*v), retained: self.at(*v) }
+        };
+        numbers.iter().map(node).collect()
+    }
+
+    fn holder(&self, graph: &Graph, number: u32) -> Option<Holder> {
+        graph.holder(self.node[number as usize])
+    }
+
+    /// Those numbers that retain most, in that order; equal ones in the order of `then`.
+    fn largest(&self, numbers: impl Iterator<Item = u32>, most: usize, then: impl Fn(u32) -> u32) -> Vec<u32> {
+        let order = |v: &u32| (std::cmp::Reverse(self.at(*v)), then(*v));
         let mut kept: Vec<u32> = Vec::new();
         for v in numbers {
             kept.push(v);
@@ -173,6 +205,6 @@ impl Dominators {
         }
         kept.sort_unstable_by_key(order);
         kept.truncate(most);
-        kept.iter().filter_map(|v| Some((graph.holder(self.node[*v as usize])?, self.at(*v)))).collect()
+        kept
     }
 }

@@ -13,8 +13,7 @@ pub(super) struct Preorder {
     pub(super) number: Vec<u32>,
     /// Number of the node from which each was met, by number; of the first itself.
     pub(super) parent: Vec<u32>,
-    /// Pointers that the walk did not go along, `target << 32 | source` in its numbers: sorted lists.
-    pub(super) crossing: Vec<Vec<u64>>,
+    pub(super) crossing: Crossing,
 }
 
 /// Targets of each node: those of `node` begin at `starts[node]` and end with one marked `LAST`. Folded leaves
@@ -83,7 +82,8 @@ impl Targets {
 fn outside(graph: &Graph, starts: &mut [u32]) -> Vec<u32> {
     let mut pairs: Vec<(u32, u32)> = graph.outside_nodes().collect();
     pairs.sort_unstable();
-    let held = graph.roots().held().iter().filter_map(|(root, o)| Some((graph.node_of_root(*root), graph.node_of(o.0)?)));
+    let held =
+        graph.roots().held().iter().filter_map(|(root, o)| Some((graph.node_of_root(*root), graph.node_of(o.0)?)));
     pairs.extend(held);
     let mut targets: Vec<u32> = Vec::with_capacity(pairs.len());
     for (i, (from, to)) in pairs.iter().enumerate() {
@@ -96,62 +96,80 @@ fn outside(graph: &Graph, starts: &mut [u32]) -> Vec<u32> {
     targets
 }
 
+/// What the walk knows of a node; asked for together.
+#[derive(Clone, Copy)]
+struct Visit {
+    /// The next of its targets, `NONE` behind the last.
+    next: u32,
+    number: u32,
+    /// The node from which it was met.
+    from: u32,
+}
+
 impl Preorder {
-    /// Walks from all roots. The way back is the parents': there is no stack.
+    /// Walks from all roots. The way back is where each was met from: there is no stack.
     pub(super) fn of(graph: &Graph) -> Result<Self, TooLarge> {
         let Targets { starts, targets } = Targets::new(graph)?;
-        // What is left of a node's targets and its number are asked for together.
-        let mut nodes: Vec<[u32; 2]> = starts.into_iter().map(|start| [start, NONE]).collect();
-        let (mut met, mut parent) = (Vec::with_capacity(nodes.len()), Vec::with_capacity(nodes.len()));
+        let mut nodes: Vec<Visit> = starts.iter().map(|next| Visit { next: *next, number: NONE, from: ALL }).collect();
+        drop(starts);
         let mut crossing = Vec::new();
-        let (mut at, mut number) = (ALL, 0u32);
-        nodes[at as usize][1] = 0;
-        met.push(at);
-        parent.push(0);
+        nodes[ALL as usize].number = 0;
+        let (mut at, mut number, mut met) = (ALL, 0, 1);
         loop {
-            let next = nodes[at as usize][0];
+            let next = nodes[at as usize].next;
             if next == NONE {
-                if number == 0 {
+                if at == ALL {
                     break;
                 }
-                number = parent[number as usize];
-                at = met[number as usize];
+                at = nodes[at as usize].from;
+                number = nodes[at as usize].number;
                 continue;
             }
             let target = targets[next as usize];
-            nodes[at as usize][0] = if target & LAST == 0 { next + 1 } else { NONE };
+            nodes[at as usize].next = if target & LAST == 0 { next + 1 } else { NONE };
             let to = target & !LAST;
             let node = &mut nodes[to as usize];
-            if node[1] != NONE {
-                if node[1] != number {
-                    crossing.push(u64::from(node[1]) << 32 | u64::from(number));
+            if node.number != NONE {
+                if node.number != number {
+                    crossing.push(u64::from(node.number) << 32 | u64::from(number));
                 }
-            } else {
-                node[1] = met.len() as u32;
-                let leaf = node[0] == NONE;
-                met.push(to);
-                parent.push(number);
-                if !leaf {
-                    (at, number) = (to, met.len() as u32 - 1);
-                }
+                continue;
             }
+            (node.number, node.from) = (met, at);
+            if node.next != NONE {
+                (at, number) = (to, met);
+            }
+            met += 1;
         }
-        drop((targets, met));
-        parent.shrink_to_fit();
-        let number = nodes.into_iter().map(|[_, number]| number).collect();
-        Ok(Self { number, parent, crossing: sorted(crossing, graph.threads()) })
+        drop(targets);
+        let number: Vec<u32> = nodes.iter().map(|node| node.number).collect();
+        let mut parent = vec![0; met as usize];
+        for node in nodes.iter().filter(|node| node.number != NONE) {
+            parent[node.number as usize] = number[node.from as usize];
+        }
+        drop(nodes);
+        Ok(Self { number, parent, crossing: Crossing::new(crossing, graph.threads()) })
     }
 }
 
-/// The same in a sorted list for each thread.
-fn sorted(mut all: Vec<u64>, threads: usize) -> Vec<Vec<u64>> {
-    let run = all.len().div_ceil(threads).max(1);
-    let mut lists = Vec::new();
-    while all.len() > run {
-        lists.push(Mutex::new(all.split_off(all.len() - run)));
+/// Pointers that a walk did not go along, `target << 32 | source` in its numbers: a sorted run a thread.
+pub(super) struct Crossing {
+    pairs: Vec<u64>,
+    run: usize,
+}
+
+impl Crossing {
+    pub(super) fn new(mut pairs: Vec<u64>, threads: usize) -> Self {
+        pairs.shrink_to_fit();
+        let run = pairs.len().div_ceil(threads).max(1);
+        let runs: Vec<Mutex<&mut [u64]>> = pairs.chunks_mut(run).map(Mutex::new).collect();
+        on_threads(&runs, threads, |run| run.lock().unwrap_or_else(PoisonError::into_inner).sort_unstable());
+        drop(runs);
+        Self { pairs, run }
     }
-    all.shrink_to_fit();
-    lists.push(Mutex::new(all));
-    on_threads(&lists, threads, |list| list.lock().unwrap_or_else(PoisonError::into_inner).sort_unstable());
-    lists.into_iter().map(|list| list.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+
+    /// The sorted runs.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &[u64]> {
+        self.pairs.chunks(self.run)
+    }
 }

@@ -7,10 +7,13 @@
 //! stack. And the last step climbs by jumps (Myers, An applicative random-access stack, 1983): by single steps
 //! it takes a square of steps where a list's values are held by an index too (`a_list_with_an_index`).
 
+use super::preorder::Crossing;
+
 /// Turns `parent`, of a depth-first walk by number, into immediate dominators by number; the first has itself.
 ///
-/// `crossing` has the other pointers as `target << 32 | source`, each list sorted.
-pub(super) fn immediate_dominators(parent: Vec<u32>, mut crossing: Vec<Vec<u64>>) -> Vec<u32> {
+/// `crossing` has the other pointers.
+pub(super) fn immediate_dominators(parent: Vec<u32>, crossing: Crossing) -> Vec<u32> {
+    let mut runs: Vec<&[u64]> = crossing.runs().collect();
     let mut semi = parent.clone();
     // Lowest number of those found so far between a node (included) and the ancestor up to which it has climbed
     // (excluded).
@@ -18,9 +21,12 @@ pub(super) fn immediate_dominators(parent: Vec<u32>, mut crossing: Vec<Vec<u64>>
     let mut ancestor = parent.clone();
     for v in (1..parent.len() as u32).rev() {
         let mut lowest = parent[v as usize];
-        for list in &mut crossing {
-            while let Some(pair) = list.pop_if(|pair| *pair >> 32 == u64::from(v)) {
-                let source = pair as u32;
+        for run in &mut runs {
+            while let Some((pair, rest)) = run.split_last()
+                && pair >> 32 == u64::from(v)
+            {
+                *run = rest;
+                let source = *pair as u32;
                 lowest = lowest.min(if source < v { source } else { evaluate(&mut ancestor, &mut label, source, v) });
             }
         }

@@ -25,6 +25,11 @@ impl Slow {
         self.pointers.get(&from).is_some_and(|all| all.contains(&to))
     }
 
+    /// Who points to it: roots, then objects; itself is none.
+    pub(crate) fn pointing_to(&self, to: Holder) -> Vec<Holder> {
+        self.pointers.iter().filter(|(from, all)| **from != to && all.contains(&to)).map(|(from, _)| *from).collect()
+    }
+
     /// All there are.
     pub(crate) fn holders(&self) -> BTreeSet<Holder> {
         let pointing = self.pointers.iter().flat_map(|(from, to)| to.iter().chain([from]));
