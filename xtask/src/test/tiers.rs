@@ -53,6 +53,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
     (
         Tier::Root,
         &[
+            "around_a_death",
             "bad_days",
             "daemon",
             "deaths",
