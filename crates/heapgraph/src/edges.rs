@@ -13,6 +13,10 @@ const PREDICTED: usize = 4;
 /// Degrees below this one stand in the head of an object's pointers.
 const LONG: usize = 15;
 
+/// Pointers that are written together. An object with more has several entries, one behind another, so that
+/// a slice of a gigabyte needs no second one beside it.
+const TOGETHER: usize = 1 << 16;
+
 /// What was given to an [`EdgeWriter`] and is not in the graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
@@ -97,6 +101,9 @@ impl<'a> EdgeWriter<'a> {
         }
         if self.from != Some(to) && self.targets.last() != Some(&to.0) {
             self.targets.push(to.0);
+            if self.targets.len() == TOGETHER {
+                self.flush();
+            }
         }
         Some(to)
     }
@@ -200,7 +207,7 @@ impl EdgePart {
         &self.bytes[self.starts[at] as usize..to]
     }
 
-    /// Calls `each` for every object of a block that has pointers.
+    /// Calls `each` for every object of a block that has pointers, for some more than once in a row.
     fn decode(&self, block: u32, targets: &mut Vec<u32>, mut each: impl FnMut(u32, &[u32])) {
         let mut bytes = self.block(block);
         let mut predictor = Predictor::new(block * BLOCK);
@@ -278,16 +285,18 @@ impl Edges {
         self.parts.iter().map(|p| p.bytes.len() + p.starts.len() * 4).sum()
     }
 
-    /// The objects that `object` points to, in the order of its words, into `targets`.
-    pub(crate) fn of(&self, object: u32, targets: &mut Vec<u32>) {
-        targets.clear();
+    /// Calls `each` with the objects that `object` points to, in the order of its words.
+    pub(crate) fn of(&self, object: u32, mut each: impl FnMut(u32)) {
         let block = object / BLOCK;
         let at = self.parts.partition_point(|p| p.first <= block);
         let Some(part) = at.checked_sub(1).map(|at| &self.parts[at]).filter(|p| block < p.end()) else { return };
         let mut bytes = part.block(block);
         let mut predictor = Predictor::new(block * BLOCK);
         while let Some((head, rest)) = bytes.split_first() {
-            let wanted = u32::from(head & 15) == object % BLOCK;
+            let slot = u32::from(head & 15);
+            if slot > object % BLOCK {
+                return;
+            }
             bytes = rest;
             let degree = match head >> 4 {
                 0 => take(&mut bytes) as usize,
@@ -297,12 +306,9 @@ impl Edges {
                 let coded = take(&mut bytes);
                 let to = predictor.expected(i).wrapping_add((coded >> 1) ^ (coded & 1).wrapping_neg());
                 predictor.saw(i, to);
-                if wanted {
-                    targets.push(to);
+                if slot == object % BLOCK {
+                    each(to);
                 }
-            }
-            if wanted {
-                return;
             }
         }
     }
@@ -324,7 +330,8 @@ impl Edges {
         out
     }
 
-    /// Calls `each` for every object of the pieces that has pointers, in their order.
+    /// Calls `each` for every object of the pieces that has pointers, in their order; for one with very many
+    /// more than once in a row.
     pub(crate) fn each(&self, pieces: &[Piece], mut each: impl FnMut(u32, &[u32])) {
         let mut targets = Vec::new();
         for piece in pieces {
@@ -416,9 +423,9 @@ mod tests {
                 edges.each(std::slice::from_ref(&piece), |from, to| got.push((from, to.to_vec())));
             }
             prop_assert_eq!(edges.count(), expected.iter().map(|e| e.1.len() as u64).sum::<u64>());
-            let mut one = Vec::new();
             for from in 0..5000 {
-                edges.of(from, &mut one);
+                let mut one = Vec::new();
+                edges.of(from, |to| one.push(to));
                 let kept = expected.iter().find(|e| e.0 == from).map_or(&[][..], |e| &e.1);
                 prop_assert_eq!(&one[..], kept);
             }

@@ -104,8 +104,8 @@ impl Graph {
     /// named more than once.
     pub fn pointers_of(&self, object: ObjectId) -> Vec<ObjectId> {
         let mut targets = Vec::new();
-        self.edges.of(object.0, &mut targets);
-        targets.into_iter().map(ObjectId).collect()
+        self.edges.of(object.0, |to| targets.push(ObjectId(to)));
+        targets
     }
 
     /// What holds each of `objects` directly: roots, then objects by number, at most `most` of each. Looks once

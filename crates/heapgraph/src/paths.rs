@@ -47,18 +47,15 @@ impl Paths {
         for root in (0..graph.roots().len() as u32).map(crate::roots::RootId) {
             meet(ALL, graph.node_of_root(root), &mut order);
         }
-        let (mut at, mut targets) = (0, Vec::new());
+        let mut at = 0;
         while let Some(node) = order.get(at).copied() {
             at += 1;
+            let mut each = |to: u32| graph.node_of(to).into_iter().for_each(|to| meet(node, to, &mut order));
             match graph.holder(node) {
-                Some(Holder::Root(root)) => {
-                    targets.clear();
-                    targets.extend(graph.roots().held_by(root).map(|o| o.0));
-                }
-                Some(Holder::Object(object)) => graph.edges.of(object.0, &mut targets),
-                _ => continue,
+                Some(Holder::Root(root)) => graph.roots().held_by(root).for_each(|o| each(o.0)),
+                Some(Holder::Object(object)) => graph.edges.of(object.0, each),
+                _ => {}
             }
-            targets.iter().filter_map(|t| graph.node_of(*t)).for_each(|t| meet(node, t, &mut order));
         }
         Self { before, order }
     }

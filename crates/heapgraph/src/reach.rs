@@ -35,7 +35,6 @@ impl Graph {
                 }
             }
         };
-        let mut targets = Vec::new();
         let mut last: Option<(RootId, bool)> = None;
         if !enter(Holder::All) {
             return Reach { objects: seen, retained: out };
@@ -51,8 +50,7 @@ impl Graph {
             }
             meet(object.0, &mut waiting);
             while let Some(from) = waiting.pop() {
-                self.edges.of(from, &mut targets);
-                targets.iter().for_each(|to| meet(*to, &mut waiting));
+                self.edges.of(from, |to| meet(to, &mut waiting));
             }
         }
         Reach { objects: seen, retained: out }

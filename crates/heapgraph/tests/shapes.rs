@@ -152,6 +152,21 @@ fn one_object_with_a_million_pointers() {
     assert_eq!(dominators.retained(&array, object(0)), Some(retained(N - 1)));
     assert_eq!(dominators.dominator(&array, object(7)), Some(Holder::All));
     assert_eq!(dominators.dominator(&array, object(8)), Some(object(0)));
+    assert_eq!(array.pointers_of(ObjectId(0)).len(), N as usize - 1);
+}
+
+/// The pointers of one object in several entries, and all that they lead to with a number.
+#[test]
+fn one_object_with_many_pointers_to_others_with_pointers() {
+    const N: u32 = 200_000;
+    // 0 holds 1..N, each of which holds the next.
+    let held = graph(N, |n| if n == 0 { (1..N).rev().collect() } else { vec![(n + 1) % N] }, &[&[0]]);
+    let dominators = Dominators::of(&held).unwrap();
+    assert_eq!(held.numbered(), N as usize);
+    assert_eq!(dominators.retained(&held, object(0)), Some(retained(N)));
+    assert!((1..N).all(|n| dominators.retained(&held, object(n)) == Some(retained(1))));
+    assert_eq!(Paths::of(&held, |_| true).to(&held, ObjectId(N / 2)).unwrap().len(), 3);
+    assert_eq!(held.reach(|h| h != object(77)).retained, retained(N - 1));
 }
 
 #[test]

@@ -46,7 +46,6 @@ impl Dominators {
         let mixed = with_leaves.iter().any(|g| with_nodes.contains(g));
         let (order, end) = self.by_subtree();
         let mut until = vec![0; count];
-        let mut targets = Vec::new();
         for (at, v) in order.iter().enumerate() {
             let Some(holder) = graph.holder(self.node[*v as usize]) else { continue };
             let object = if let Holder::Object(object) = holder { Some(object) } else { None };
@@ -59,17 +58,19 @@ impl Dominators {
             if !mixed {
                 continue;
             }
-            match holder {
-                Holder::Object(object) => graph.edges.of(object.0, &mut targets),
-                Holder::Root(root) => targets = graph.roots().held_by(root).map(|o| o.0).collect(),
-                _ => targets.clear(),
-            }
-            for leaf in targets.iter().filter(|t| graph.node_of(**t).is_none()).map(|t| ObjectId(*t)) {
-                if let Some(group) = group_of(leaf)
+            let mut each = |to: u32| {
+                let leaf = ObjectId(to);
+                if graph.node_of(to).is_none()
+                    && let Some(group) = group_of(leaf)
                     && at as u32 >= until[group]
                 {
                     out[group].retained.add(Retained { bytes: layout.bytes(leaf), objects: 1 });
                 }
+            };
+            match holder {
+                Holder::Object(object) => graph.edges.of(object.0, each),
+                Holder::Root(root) => graph.roots().held_by(root).for_each(|o| each(o.0)),
+                Holder::All | Holder::Group(_) => {}
             }
         }
         if !mixed {

@@ -69,7 +69,13 @@ impl Targets {
                 }
                 if filled > begin {
                     targets[filled - 1] |= LAST;
-                    starts[(rank - *first) as usize] = *at + begin as u32;
+                    let start = &mut starts[(rank - *first) as usize];
+                    if *start == NONE {
+                        *start = *at + begin as u32;
+                    } else {
+                        // More pointers of the same object.
+                        targets[begin - 1] &= !LAST;
+                    }
                 }
             });
         });
