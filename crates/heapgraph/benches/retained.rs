@@ -1,10 +1,10 @@
 //! What a heap as a graph costs, in time and memory: `cargo bench -p lastgasp-heapgraph -- [MILLIONS...]`.
 //!
 //! The heap is made up to be like a service's: records with a string each and shared categories, lists, an
-//! index of arrays, maps of boxed values, ten thousand goroutines in groups that hold requests; a tenth is garbage.
-//! Its pointers go into the writers as fast as they can be computed, so that "write" is what a reader of
-//! memory has to add to its own time. Memory is the peak of the process in each phase, over what it had
-//! before there was a heap; processor time beside wall, both cores.
+//! index of arrays, maps of boxed values, ten thousand goroutines in groups that hold requests; a tenth is
+//! garbage. Its pointers go into the writers as fast as they can be computed, so that "write" is what a
+//! reader of memory has to add to its own time. Memory is the peak of the process in each phase, over what it
+//! had before there was a heap; processor time beside wall, both cores.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::time::Instant;

@@ -2,8 +2,8 @@
 //!
 //! A leaf (an object that points nowhere) with one holder is dominated by that holder, and dominates nothing.
 //! It is folded: its bytes are its holder's, and it needs no number. A leaf that several hold is dominated by
-//! what dominates all of them, so it has a number like any object with pointers. Half the objects of a Go heap
-//! are strings, slices of bytes and boxed numbers with one holder.
+//! what dominates all of them, so it has a number like any object with pointers. Strings, slices of bytes and
+//! boxed numbers are leaves, and most have one holder.
 
 use std::fmt;
 
@@ -100,16 +100,16 @@ impl Graph {
         self.edges.memory()
     }
 
-    /// The objects that `object` points to, in the order of its words; one that stands in several words may be
-    /// named more than once.
+    /// The objects that `object` points to, in the order of its words; one that stands in several words may
+    /// be named more than once.
     pub fn pointers_of(&self, object: ObjectId) -> Vec<ObjectId> {
         let mut targets = Vec::new();
         self.edges.of(object.0, |to| targets.push(ObjectId(to)));
         targets
     }
 
-    /// What holds each of `objects` directly: roots, then objects by number, at most `most` of each. Looks once
-    /// at every pointer there is, however many are asked for.
+    /// What holds each of `objects` directly: roots, then objects by number, at most `most` of each. Looks
+    /// once at every pointer there is, however many are asked for.
     pub fn holders(&self, objects: &[ObjectId], most: usize) -> Vec<Vec<Holder>> {
         let mut sorted: Vec<ObjectId> = objects.to_vec();
         sorted.sort_unstable();

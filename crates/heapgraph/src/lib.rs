@@ -14,9 +14,9 @@
 //! - `paths`: shortest ways from roots, alone and merged.
 //!
 //! Memory is what bounds it: a heap of thirty million objects is to fit beside what reads it. An object costs
-//! bits; one with pointers, or with several holders, 24 bytes while dominators are there. Foreign numbers size
-//! nothing but sets of bits, bounded by [`MAX_SLOTS`]; nothing is recursive; no order or depth makes a walk
-//! longer than pointers times the logarithm of objects.
+//! bits; one with pointers, or with several holders, 24 bytes while dominators are there. Foreign numbers
+//! size nothing but sets of bits, bounded by [`MAX_SLOTS`]; nothing is recursive; no order or depth makes a
+//! walk longer than pointers times the logarithm of objects.
 //!
 //! ```
 //! use lastgasp_heapgraph::{Dominators, EdgeWriter, Graph, HeapLayout, Holder, ObjectId, Paths, Roots, Span};
@@ -25,7 +25,8 @@
 //! let mut layout = HeapLayout::new(vec![Span { base: 0xc000_0000, slot_bytes: 32, slots: 8 }]);
 //! layout.allocate(0, [0b1_1111]);
 //! let mut writer = EdgeWriter::new(&layout);
-//! for (from, words) in [(0, vec![0xc000_0020, 0xc000_0040]), (1, vec![0xc000_0048]), (3, vec![0xc000_0080])] {
+//! let found = [(0, vec![0xc000_0020, 0xc000_0040]), (1, vec![0xc000_0048]), (3, vec![0xc000_0080])];
+//! for (from, words) in found {
 //!     writer.object(ObjectId(from));
 //!     words.into_iter().for_each(|word| drop(writer.pointer(word)));
 //! }

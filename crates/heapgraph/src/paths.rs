@@ -7,8 +7,8 @@ use crate::dominators::Retained;
 use crate::graph::{ALL, Graph, Holder, NONE};
 use crate::layout::ObjectId;
 
-/// A shortest path to every object that roots reach; of equally short ones that of the lowest root, through the
-/// words that come first.
+/// A shortest path to every object that roots reach; of equally short ones that of the lowest root, through
+/// the words that come first.
 #[derive(Clone, Debug)]
 pub struct Paths {
     /// The node before each, `NONE` where there is no path.
@@ -79,8 +79,8 @@ impl Paths {
         Some(path)
     }
 
-    /// The shortest paths to all of `set`, merged where they have steps in common, in at most `most` steps (at
-    /// least one: the first stands before all roots). `label` names a step, from what holds
+    /// The shortest paths to all of `set`, merged where they have steps in common, in at most `most` steps
+    /// (at least one: the first stands before all roots). `label` names a step, from what holds
     /// ([`Holder::All`] before a root) to what is held: its type and the field's offset, say. Steps of one
     /// label in a row are one that repeats. A step's number is higher than that of the step before it.
     pub fn merged(
@@ -165,8 +165,8 @@ impl Tree {
         Self { steps: vec![first], known: FxHashMap::default(), most }
     }
 
-    /// The step of `label` behind `before`: a new one, a known one, or `before` itself where it repeats or there
-    /// is no more room.
+    /// The step of `label` behind `before`: a new one, a known one, or `before` itself where it repeats or
+    /// there is no more room.
     fn step(&mut self, before: u32, label: u64) -> u32 {
         let above = self.steps[before as usize];
         if before != 0 && above.before != 0 && above.label == label {

@@ -10,8 +10,8 @@ use crate::layout::ObjectId;
 pub struct GroupTotals {
     /// The objects themselves.
     pub own: Retained,
-    /// What its objects keep each by itself, nothing counted twice. What only several of them together keep is
-    /// not in it: [`Dominators::retained_together`] has that, of one group at a time.
+    /// What its objects keep each by itself, nothing counted twice. What only several of them together keep
+    /// is not in it: [`Dominators::retained_together`] has that, of one group at a time.
     pub retained: Retained,
 }
 
@@ -41,8 +41,8 @@ impl Dominators {
             let folded = graph.node_of(object.0).is_none();
             if folded { &mut with_leaves } else { &mut with_nodes }.insert(group);
         }
-        // A leaf counts beside what its group retains unless something above it is of its group. Mostly no group
-        // has both leaves and others (Go's types have pointers or have none), and then none is asked.
+        // A leaf counts beside what its group retains unless something above it is of its group. Mostly no
+        // group has both leaves and others (Go's types have pointers or have none), and then none is asked.
         let mixed = with_leaves.iter().any(|g| with_nodes.contains(g));
         let (order, end) = self.by_subtree();
         let mut until = vec![0; count];

@@ -16,8 +16,8 @@ pub(super) struct Preorder {
     pub(super) crossing: Crossing,
 }
 
-/// Targets of each node: those of `node` begin at `starts[node]` and end with one marked `LAST`. Folded leaves
-/// are not among them.
+/// Targets of each node: those of `node` begin at `starts[node]` and end with one marked `LAST`. Folded
+/// leaves are not among them.
 struct Targets {
     starts: Vec<u32>,
     targets: Vec<u32>,
