@@ -53,13 +53,15 @@ mod graph;
 mod layout;
 mod paths;
 mod reach;
+mod retained;
 mod roots;
 
 pub use bits::Bits;
-pub use dominators::{Dominators, GroupTotals, Retained, TopNode};
+pub use dominators::{Dominators, GroupTotals, TopNode};
 pub use edges::{EdgePart, EdgeWriter, Refused};
 pub use graph::{Graph, Holder, TooLarge};
 pub use layout::{HeapLayout, MAX_SLOTS, ObjectId, Span};
 pub use paths::{Paths, Step};
 pub use reach::Reach;
+pub use retained::Retained;
 pub use roots::{GroupId, RootId, Roots};

@@ -3,9 +3,9 @@
 use rustc_hash::FxHashMap;
 
 use crate::bits::Bits;
-use crate::dominators::Retained;
 use crate::graph::{ALL, Graph, Holder, NONE};
 use crate::layout::ObjectId;
+use crate::retained::Retained;
 
 /// A shortest path to every object that roots reach; of equally short ones that of the lowest root, through
 /// the words that come first.

@@ -1,9 +1,9 @@
 //! What roots reach, exactly: live and garbage, and what would be live without some.
 
 use crate::bits::Bits;
-use crate::dominators::Retained;
 use crate::graph::{Graph, Holder};
 use crate::layout::ObjectId;
+use crate::retained::Retained;
 use crate::roots::RootId;
 
 /// What a walk from roots came to.

@@ -1,9 +1,10 @@
 //! What groups of objects hold and retain: types, spans, allocation sites, all at once.
 
-use super::{Dominators, Retained};
+use super::Dominators;
 use crate::bits::Bits;
 use crate::graph::{Graph, Holder};
 use crate::layout::ObjectId;
+use crate::retained::Retained;
 
 /// What the live objects of a group are and keep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,13 +14,6 @@ pub struct GroupTotals {
     /// What its objects keep each by itself, nothing counted twice. What only several of them together keep
     /// is not in it: [`Dominators::retained_together`] has that, of one group at a time.
     pub retained: Retained,
-}
-
-impl Retained {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.bytes += other.bytes;
-        self.objects += other.objects;
-    }
 }
 
 impl Dominators {
@@ -83,7 +77,7 @@ impl Dominators {
     /// set; it costs a walk over all that is live without them.
     pub fn retained_together(&self, graph: &Graph, set: impl Fn(Holder) -> bool) -> Retained {
         let (all, rest) = (self.total(), graph.reach(|holder| !set(holder)).retained);
-        Retained { bytes: all.bytes - rest.bytes, objects: all.objects - rest.objects }
+        Retained { bytes: all.bytes.saturating_sub(rest.bytes), objects: all.objects.saturating_sub(rest.objects) }
     }
 
     /// Numbers in the order of a walk down the dominator tree, and for each number the place in that order at

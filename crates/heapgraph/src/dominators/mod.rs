@@ -10,18 +10,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use crate::bits::Bits;
 use crate::graph::{Graph, Holder, NONE, TooLarge};
 use crate::layout::ObjectId;
+use crate::retained::Retained;
 use preorder::Preorder;
 
 pub use groups::GroupTotals;
-
-/// What something keeps alive: itself, and all that would be garbage without it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Retained {
-    /// Bytes of slots.
-    pub bytes: u64,
-    /// How many objects.
-    pub objects: u32,
-}
 
 /// A node of the top of a dominator tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
