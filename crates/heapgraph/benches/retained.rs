@@ -15,11 +15,22 @@ const SPAN: u64 = 8 << 10;
 
 fn main() {
     // Cargo gives `--bench` along.
-    let named: Vec<f64> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
-    for millions in if named.is_empty() { vec![1.0, 4.0] } else { named } {
-        measure((millions * 1e6) as u64, Shape::Service);
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    if let [_, objects, shape] = &args[..]
+        && args[0] == "one"
+    {
+        let shape = if shape == "Tangled" { Shape::Tangled } else { Shape::Service };
+        return measure(objects.parse().unwrap(), shape);
     }
-    measure(4_000_000, Shape::Tangled);
+    let named: Vec<f64> = args.iter().filter_map(|a| a.parse().ok()).collect();
+    let service = if named.is_empty() { vec![1.0, 4.0] } else { named };
+    let heaps = service.into_iter().map(|millions| (millions, Shape::Service)).chain([(4.0, Shape::Tangled)]);
+    for (millions, shape) in heaps {
+        // Each in a process of its own: what an allocator keeps of the one before is not counted.
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let objects = (millions * 1e6) as u64;
+        assert!(child.args(["one", &objects.to_string(), &format!("{shape:?}")]).status().unwrap().success());
+    }
 }
 
 /// One kind of object, in spans of its own.
@@ -205,6 +216,11 @@ fn measure(objects: u64, shape: Shape) {
     assert_eq!(live, dominators.total());
     phases.time("1,000 types", || {
         dominators.by_group(&graph, 1000, |o| graph.layout().span_of(o).map(|s| s as u32 % 1000))
+    });
+    phases.time("owner of each object", || {
+        let mut shared = 0u64;
+        dominators.each_with_owner(&graph, |_, owner| shared += u64::from(owner == Holder::All));
+        shared
     });
     phases.time("the hundred largest", || dominators.largest_objects(&graph, 100));
     phases.time("one group together", || {

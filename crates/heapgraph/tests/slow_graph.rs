@@ -149,6 +149,12 @@ proptest! {
                 prop_assert!(there.contains(&holder) || retained <= least);
             }
         }
+        let mut owned = BTreeSet::new();
+        dominators.each_with_owner(&graph, |object, owner| {
+            assert!(owned.insert(object), "twice");
+            assert_eq!(owner, slow.owner(Holder::Object(object)));
+        });
+        prop_assert!(owned.iter().eq(&objects));
         let layout = graph.layout();
         let garbage = layout.allocated().iter().filter(|o| !dominators.live().contains(*o));
         let garbage: u64 = garbage.map(|o| layout.bytes(ObjectId(o as u32))).sum();

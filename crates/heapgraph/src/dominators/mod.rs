@@ -1,6 +1,7 @@
 //! Who keeps what: of each object the one thing without which it would be garbage, and how much it keeps so.
 
 mod groups;
+mod owners;
 mod preorder;
 mod semi_nca;
 

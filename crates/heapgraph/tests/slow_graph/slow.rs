@@ -67,6 +67,12 @@ impl Slow {
         all.into_iter().max_by_key(|d| self.dominators(*d).len())
     }
 
+    /// The nearest dominator that is no object.
+    pub(crate) fn owner(&self, of: Holder) -> Holder {
+        let outside = self.dominators(of).into_iter().filter(|d| !matches!(d, Holder::Object(_)));
+        outside.max_by_key(|d| self.dominators(*d).len()).unwrap()
+    }
+
     /// Steps of the shortest path, its root and the object counted.
     pub(crate) fn distance(&self, to: Holder) -> Option<usize> {
         let roots = self.reach(|h| !matches!(h, Holder::Object(_)));
