@@ -48,10 +48,13 @@ pub(crate) fn level(facts: &Facts, end_bytes: u64) -> Level {
     if killed || near { Level::Critical } else { Level::Warning }
 }
 
-/// Seconds for which it had been watched at rest before it grew.
-pub(crate) fn rested(facts: &Facts, w: &Window) -> f64 {
-    let first = facts.timeline.samples.first().map_or(w.onset_ms, |s| s.t_ms);
-    w.onset_ms.saturating_sub(first) as f64 / 1e3
+/// Seconds for which it had been watched at rest before it grew. `None` where nobody can tell: what was
+/// before the oldest sample that is kept is not known.
+pub(crate) fn rested(facts: &Facts, w: &Window) -> Option<f64> {
+    let first = facts.timeline.samples.first()?.t_ms;
+    let rest = w.onset_ms.saturating_sub(first) as f64 / 1e3;
+    // The watch begins at 0; of a long one the oldest samples are gone.
+    (rest >= RESTED_SECONDS || first <= 1000).then_some(rest)
 }
 
 /// What to do first: look for what changed. Memory would be back where it was only if it had been at rest
@@ -59,11 +62,13 @@ pub(crate) fn rested(facts: &Facts, w: &Window) -> f64 {
 /// in its start).
 pub(crate) fn look_for_change(facts: &Facts, w: &Window) -> (String, String) {
     let what = "a release, a configuration, data published by an admin platform";
-    if rested(facts, w) >= RESTED_SECONDS {
-        let text = format!("Look for what changed just before the growth: {what}; revert it");
-        (text, format!("memory would stay at about {}", bytes(w.start_bytes)))
-    } else {
-        (format!("Look for what is new in this start: {what}"), "it was never seen at rest".to_owned())
+    match rested(facts, w) {
+        Some(rest) if rest >= RESTED_SECONDS => {
+            let text = format!("Look for what changed just before the growth: {what}; revert it");
+            (text, format!("memory would stay at about {}", bytes(w.start_bytes)))
+        }
+        Some(_) => (format!("Look for what is new in this start: {what}"), "it was never seen at rest".to_owned()),
+        None => (format!("Look for what changed before it grew: {what}"), "its beginning is out of sight".to_owned()),
     }
 }
 
