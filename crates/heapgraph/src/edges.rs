@@ -73,11 +73,14 @@ impl<'a> EdgeWriter<'a> {
         Self { layout, part, from: None, last: None, targets: Vec::new(), predictor: Predictor::new(0) }
     }
 
-    /// Begins an object: pointers that follow are its own. Numbers must ascend; returns whether its pointers
-    /// are taken.
+    /// Begins an object, or goes on with the one of before: pointers that follow are its own. Numbers must
+    /// ascend; returns whether its pointers are taken.
     pub fn object(&mut self, from: ObjectId) -> bool {
+        if self.from == Some(from) {
+            return true;
+        }
         self.flush();
-        let good = self.layout.is_allocated(from) && self.last.is_none_or(|last| from > last);
+        let good = self.layout.is_allocated(from) && self.last.is_none_or(|last| from >= last);
         if good {
             self.last = Some(from);
         } else {
@@ -371,15 +374,21 @@ mod tests {
         assert_eq!(w.pointer(0x1000 + 15), Some(ObjectId(0)));
         assert_eq!(w.pointer(0x1000 + 3 * 16), Some(ObjectId(3)));
         assert_eq!((w.pointer(0), w.pointer(u64::MAX), w.pointer(0x1000 + 16 * 16)), (None, None, None));
-        assert!(!w.object(ObjectId(3)) && !w.object(ObjectId(2)) && !w.object(ObjectId(30)));
+        assert!(!w.object(ObjectId(2)) && !w.object(ObjectId(30)) && !w.object(ObjectId(63)));
         w.pointer(0x1010);
+        // It goes on after what was refused.
+        assert!(w.object(ObjectId(3)) && w.object(ObjectId(3)));
+        w.pointer(0x1040);
         assert!(w.object(ObjectId(4)));
         w.pointer(0x1010);
         let (edges, refused) = Edges::new(vec![w.finish()]);
         assert_eq!(refused, Refused { outside: 2, to_free: 1, objects: 3, too_many: 0 });
         let mut all = Vec::new();
         edges.each_of_all(|from, to| all.push((from, to.to_vec())));
-        assert_eq!(all, [(3, vec![0]), (4, vec![1])]);
+        assert_eq!(all, [(3, vec![0]), (3, vec![4]), (4, vec![1])]);
+        let mut of_one = Vec::new();
+        edges.of(3, |to| of_one.push(to));
+        assert_eq!(of_one, [0, 4]);
     }
 
     #[test]

@@ -207,6 +207,11 @@ impl HeapLayout {
         (slot.0 - placed.first < placed.span.slots).then_some(placed)
     }
 
+    /// The number of a span's slot, the span by its index.
+    pub fn slot(&self, span: usize, slot: u32) -> Option<ObjectId> {
+        self.spans.get(span).filter(|p| slot < p.span.slots).map(|p| ObjectId(p.first + slot))
+    }
+
     /// Index of the span that a slot is of.
     pub fn span_of(&self, slot: ObjectId) -> Option<usize> {
         self.placed(slot).map(|_| self.span_of[slot.0 as usize / 64] as usize)
@@ -314,6 +319,7 @@ mod tests {
                     let object = layout.object_at(address).unwrap();
                     prop_assert_eq!(layout.address(object), Some(address));
                     prop_assert_eq!(layout.span_of(object), Some(i));
+                    prop_assert_eq!(layout.slot(i, slot), Some(object));
                     prop_assert_eq!(layout.object_at(address + span.slot_bytes - 1), Some(object));
                 }
             }

@@ -7,7 +7,8 @@ use crate::layout::ObjectId;
 impl Dominators {
     /// Calls `each` for every live object, folded leaves too, with its owner: the root that dominates it; the
     /// group, where only several roots of one group together do; [`Holder::All`], where roots of several
-    /// groups hold it. Objects come in no order of theirs, but always in the same. Takes 4 bytes for each node.
+    /// groups hold it. Objects come in no order of theirs, but always in the same. Takes 4 bytes for each
+    /// node.
     ///
     /// Summed up by owner and type it says who holds what.
     pub fn each_with_owner(&self, graph: &Graph, mut each: impl FnMut(ObjectId, Holder)) {
