@@ -208,9 +208,10 @@ impl<'a> HeapCause<'a> {
     fn waiting_calls(&self, facts: &Facts) -> Option<&Calls<'a>> {
         let calls = self.calls.as_ref()?;
         let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS)?;
-        // The others of the same function may wait for their turn and hold nothing: who has an object each is known.
-        let some = calls.part_waiting() >= SOME_CALLS && self.one_for_each(facts, 2).is_some();
-        if calls.part_waiting() < MOST_CALLS && !some {
+        // The others of the same function may wait for their turn and hold nothing: who has an object each is
+        // known.
+        let has_each = self.one_for_each(facts, 2).is_some();
+        if calls.part_waiting() < MOST_CALLS && !(has_each && calls.part_waiting() >= SOME_CALLS) {
             return None;
         }
         // Where their stacks are the growth that is another finding.
@@ -220,7 +221,7 @@ impl<'a> HeapCause<'a> {
         // Those that stand in their first function came with it, or were there before and have nothing to do
         // with it. Who was called is a call: connections are kept from one to the next.
         let are_calls = calls.called.saturating_mul(2) > calls.total;
-        if !are_calls && (calls.new? as f64) < waiting.count as f64 * MIN_NEW {
+        if !are_calls && !has_each && (calls.new? as f64) < waiting.count as f64 * MIN_NEW {
             return None;
         }
         match &self.origin {

@@ -62,7 +62,7 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
 
 /// What ends the wait: by the library that it is in, if that is known, else by its kind.
 fn the_cure(facts: &Facts, w: &Window, waiting: &Waiting<'_>, at: &Frame, holders: bool) -> String {
-    if let Some(most) = young(facts, w, waiting) {
+    if let Some(most) = young(w, waiting) {
         return format!(
             "None of them has waited for longer than {}: nothing is stuck, more come than go. Bound how many may be in flight at a time; see who sends so many, and what answers them slowly.",
             seconds(most as f64 / 1e3)
@@ -78,11 +78,10 @@ fn the_cure(facts: &Facts, w: &Window, waiting: &Waiting<'_>, at: &Frame, holder
     }
 }
 
-/// Milliseconds that the oldest has waited at most, where that is short beside the growth: what the runtime notes is
-/// never shorter than a wait.
-fn young(facts: &Facts, w: &Window, waiting: &Waiting<'_>) -> Option<u64> {
-    let groups = facts.goroutines.groups.iter().filter(|g| doing(facts, g) == Doing::Waiting(waiting.wait));
-    let at_most = groups.filter(|g| g.count > 1).map(|g| g.oldest_wait_ms).max().filter(|ms| *ms > 0)?;
+/// Milliseconds that the oldest has waited at most, where that is short beside the growth: what the runtime
+/// notes is never shorter than a wait.
+fn young(w: &Window, waiting: &Waiting<'_>) -> Option<u64> {
+    let at_most = Some(waiting.group.oldest_wait_ms).filter(|ms| *ms > 0)?;
     (at_most < (w.end_ms - w.onset_ms) / 3 && w.gc_cycles > 2).then_some(at_most)
 }
 
