@@ -1,0 +1,310 @@
+//! The heap's objects and what they point to, against a program that planted them
+//! (`lab/programs/objects`), and against the span table of one that allocates and forgets without end
+//! (`lab/programs/churn`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use lastgasp_goruntime::{
+    Gap, HeapObjects, Mark, PointerMap, PointerReader, PointerVisitor, Runtime, SpanTable, type_name,
+};
+use lastgasp_inferior::{Addr, LiveProcess, thread_ids};
+use lastgasp_lab::build::{Mode, cache_dir};
+use lastgasp_lab::oracle::Oracle;
+use lastgasp_lab::toolchain::{Toolchain, find_or_fetch};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Truth {
+    objects: Vec<Planted>,
+    held: Vec<u64>,
+    freed: Vec<u64>,
+    sizes: Vec<u64>,
+}
+
+#[derive(Deserialize)]
+struct Planted {
+    name: String,
+    addr: u64,
+    size: u64,
+    #[serde(rename = "type")]
+    kind: String,
+    noscan: bool,
+    pointers: Vec<(u64, u64)>,
+    late: bool,
+}
+
+#[derive(Deserialize)]
+struct Stats {
+    heap_alloc: u64,
+    heap_objects: u64,
+}
+
+fn toolchain(minor: u16) -> Option<Toolchain> {
+    find_or_fetch(minor, &cache_dir()).map_err(|e| eprintln!("SKIPPED: {e:#}")).ok()
+}
+
+/// Everything that the reader tells, by object.
+#[derive(Default)]
+struct Told {
+    types: HashMap<u32, Addr>,
+    pointers: HashMap<u32, Vec<(u64, u64)>>,
+    targets: HashSet<u64>,
+}
+
+impl PointerVisitor for Told {
+    fn object_type(&mut self, object: u32, type_at: Addr) {
+        assert_eq!(self.types.insert(object, type_at), None);
+    }
+
+    fn pointer(&mut self, object: u32, offset: u64, to: Addr) {
+        self.pointers.entry(object).or_default().push((offset, to.0));
+        self.targets.insert(to.0);
+    }
+}
+
+/// Bytes of the slot that the runtime takes for so many: from Go 1.22 on with a header, where one is needed.
+fn slot(minor: u16, sizes: &[u64], o: &Planted) -> u64 {
+    let header = if minor >= 22 && !o.noscan && o.size > 512 { 8 } else { 0 };
+    let large = if header > 0 { o.size + header > 32768 } else { o.size > 32768 };
+    if large {
+        return o.size.next_multiple_of(8192);
+    }
+    *sizes.iter().find(|s| **s >= o.size + header).expect("a size class")
+}
+
+fn planted_objects_are_found(minor: u16, mode: Mode, experiment: &str) {
+    let Some(mut toolchain) = toolchain(minor) else { return };
+    if !experiment.is_empty() {
+        toolchain = toolchain.with_experiment(experiment);
+    }
+    let program = Oracle::start_program_with(&toolchain, mode, "lab/programs/objects", &["truth.json"], "").unwrap();
+    let truth: Truth = serde_json::from_slice(&program.truth().unwrap()).unwrap();
+    let stats: Stats = serde_json::from_slice(&program.mem_stats().unwrap()).unwrap();
+    let live = LiveProcess::open(program.pid()).unwrap();
+    let rt = Runtime::discover(live.image(), live.bias(), &live).unwrap();
+    let began = Instant::now();
+    let mut gaps = Vec::new();
+    let heap = HeapObjects::read(&rt, &live, &mut gaps).unwrap();
+    let listed = began.elapsed();
+    let mut told = Told::default();
+    let mut reader = PointerReader::new(&rt, &live, &heap);
+    reader.read_all(&mut told);
+    reader.finish(&mut gaps);
+    eprintln!(
+        "go1.{minor} {}: {} objects, {} bytes, listed in {listed:?}, all in {:?}",
+        mode.name(),
+        heap.len(),
+        heap.bytes(),
+        began.elapsed()
+    );
+    assert_eq!(gaps, []);
+
+    // The sums are the span table's, and the program's own.
+    let spans = SpanTable::read(&rt, &live, &mut gaps).unwrap();
+    assert_eq!((u64::from(heap.len()), heap.bytes()), (spans.objects(), spans.object_bytes()));
+    assert!(heap.bytes().abs_diff(stats.heap_alloc) * 100 <= stats.heap_alloc, "{} {}", heap.bytes(), stats.heap_alloc);
+    assert!(u64::from(heap.len()).abs_diff(stats.heap_objects) < 600, "{} {}", heap.len(), stats.heap_objects);
+    numbers_are_dense(&heap);
+
+    let mut arenas = 0;
+    for o in &truth.objects {
+        let at = format!("go1.{minor} {} at {:#x}", o.name, o.addr);
+        let found = heap.find(Addr(o.addr)).unwrap_or_else(|| panic!("{at}: not found"));
+        let span = &heap.spans()[found.span];
+        let end = heap.find(Addr(o.addr + o.size - 1)).map(|o| o.number);
+        assert_eq!(end, Some(found.number), "{at}: its last byte");
+        assert_eq!(heap.get(found.number), Some(found), "{at}");
+        if span.user_arena {
+            arenas += 1;
+            inside_a_chunk(&told, found.number, o.addr - found.start.0, o, &at);
+            continue;
+        }
+        assert_eq!(o.addr, found.start.0 + span.header(), "{at}: where it begins");
+        assert_eq!(found.size, slot(minor, &truth.sizes, o), "{at}: {} bytes", o.size);
+        assert_eq!(span.noscan(), o.noscan, "{at}");
+        assert_eq!(found.mark, if o.late { Mark::New } else { Mark::Marked }, "{at}");
+        let pointers: Vec<(u64, u64)> = o.pointers.iter().map(|(off, v)| (off + span.header(), *v)).collect();
+        let ours = told.pointers.get(&found.number).map_or(&[][..], Vec::as_slice);
+        // A list of 150,000 pairs is nothing to print.
+        let differs = ours.iter().zip(&pointers).position(|(a, b)| a != b);
+        assert!(
+            ours == pointers,
+            "{at}: {} pointers and {}, from number {differs:?} on: {:x?} and {:x?}",
+            ours.len(),
+            pointers.len(),
+            ours.get(differs.unwrap_or(ours.len().min(pointers.len()))),
+            pointers.get(differs.unwrap_or(ours.len().min(pointers.len())))
+        );
+        let name = told.types.get(&found.number).and_then(|t| type_name(&rt, &live, *t)).map(|t| t.0);
+        match span.map {
+            PointerMap::Header | PointerMap::Type(_) => {
+                // Up to Go 1.23 the runtime makes a type of its own for what has a program.
+                let nameless = minor < 24 && o.name.starts_with(['p', 'l', 'a']) && has_program(&o.kind);
+                assert_eq!(name.as_deref(), (!nameless).then_some(o.kind.as_str()), "{at}");
+            }
+            _ => assert_eq!(name, None, "{at}"),
+        }
+    }
+    assert_eq!(arenas, if experiment == "arenas" { 3 } else { 0 });
+    let unheld = truth.held.iter().filter(|a| !told.targets.contains(a)).count();
+    assert_eq!(unheld, 0, "values of maps that nothing points to");
+    // The last of what is freed may be on a stack.
+    let kept = truth.freed.iter().filter(|a| heap.find(Addr(**a)).is_some()).count();
+    assert!(kept * 100 < truth.freed.len(), "{kept} of {} freed objects", truth.freed.len());
+    one_object_alone(&rt, &live, &heap, &told, &truth);
+}
+
+/// Types whose pointer words are more than 2048 bytes of bits cover.
+fn has_program(kind: &str) -> bool {
+    matches!(kind, "main.program" | "main.late" | "main.lateArray" | "[30000]main.pair")
+}
+
+/// A user arena is one object to the runtime: what was planted in it has its pointers among the chunk's.
+fn inside_a_chunk(told: &Told, number: u32, offset: u64, o: &Planted, at: &str) {
+    let all = told.pointers.get(&number).expect("pointers of the chunk");
+    let inside = |p: &&(u64, u64)| (offset..offset + o.size).contains(&p.0);
+    let ours: Vec<(u64, u64)> = all.iter().filter(inside).map(|(off, v)| (off - offset, *v)).collect();
+    assert!(ours == o.pointers, "{at}: {} and {}", ours.len(), o.pointers.len());
+}
+
+fn numbers_are_dense(heap: &HeapObjects) {
+    let mut next = 0;
+    let mut end = Addr(0);
+    for o in heap.iter() {
+        assert_eq!(o.number, next);
+        assert!(o.start >= end, "by address, none in another");
+        next += 1;
+        end = o.start.plus(o.size);
+        if next % 97 == 0 {
+            assert_eq!((heap.get(o.number), heap.find(Addr(end.0 - 1))), (Some(o), Some(o)));
+        }
+    }
+    assert_eq!((next, heap.get(next)), (heap.len(), None));
+    assert_eq!(heap.find(Addr(0x1000)), None);
+}
+
+/// Asked for one object the reader says what it says when asked for all.
+fn one_object_alone(rt: &Runtime, live: &LiveProcess, heap: &HeapObjects, told: &Told, truth: &Truth) {
+    let mut reader = PointerReader::new(rt, live, heap);
+    for o in truth.objects.iter().step_by(411) {
+        let number = heap.number_of(Addr(o.addr)).unwrap();
+        let ours: Vec<(u64, u64)> = reader.of(number).into_iter().map(|(off, to)| (off, to.0)).collect();
+        assert!(Some(&ours) == told.pointers.get(&number) || ours.is_empty(), "{}", o.name);
+    }
+}
+
+/// Stops it, all threads.
+fn stop(pid: i32) {
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    let stands = |tid: i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|t| t.trim_start().starts_with(['T', 't']))
+    };
+    let started = Instant::now();
+    while !thread_ids(pid).into_iter().all(stands) {
+        assert!(started.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Pointers of the heap, by what stands where they go.
+struct Targets<'a> {
+    heap: &'a HeapObjects,
+    objects: u64,
+    /// Into a span of objects, but no object: garbage that points to what is swept already, or no pointer.
+    free: u64,
+    types: HashSet<Addr>,
+    from_garbage: u64,
+}
+
+impl PointerVisitor for Targets<'_> {
+    fn object_type(&mut self, _object: u32, type_at: Addr) {
+        self.types.insert(type_at);
+    }
+
+    fn pointer(&mut self, object: u32, _offset: u64, to: Addr) {
+        if self.heap.find(to).is_some() {
+            self.objects += 1;
+        } else if self.heap.spans().iter().any(|s| s.range().contains(to)) {
+            match self.heap.get(object).unwrap().mark {
+                Mark::Garbage => self.from_garbage += 1,
+                Mark::Marked | Mark::New => self.free += 1,
+            }
+        }
+    }
+}
+
+/// Of a process that collects: the sums of objects and garbage are the span table's at every moment, and what
+/// lives points to what is there.
+fn at_any_moment_of_a_collection(minor: u16, mode: Mode) {
+    let Some(toolchain) = toolchain(minor) else { return };
+    let churn = Oracle::start_program(&toolchain, mode, "lab/programs/churn").unwrap();
+    let live = LiveProcess::open(churn.pid()).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let rt = Runtime::discover(live.image(), live.bias(), &live).unwrap();
+    let (mut with_garbage, mut of_nothing, mut pointers) = (0, 0, 0);
+    for _ in 0..12 {
+        stop(churn.pid());
+        let mut gaps: Vec<Gap> = Vec::new();
+        let heap = HeapObjects::read(&rt, &live, &mut gaps).unwrap();
+        let spans = SpanTable::read(&rt, &live, &mut Vec::new()).unwrap();
+        let mut targets = Targets { heap: &heap, objects: 0, free: 0, types: HashSet::new(), from_garbage: 0 };
+        let mut reader = PointerReader::new(&rt, &live, &heap);
+        reader.read_all(&mut targets);
+        reader.finish(&mut gaps);
+        let (objects, free, types) = (targets.objects, targets.free, targets.types);
+        let names = types.iter().filter(|t| type_name(&rt, &live, **t).is_some()).count();
+        kill(Pid::from_raw(churn.pid()), Signal::SIGCONT).unwrap();
+        // A span may be half made at the moment of the stop.
+        let torn: usize = gaps.iter().filter(|g| g.why.contains("changed")).count();
+        assert_eq!(gaps.len(), torn, "{gaps:?}");
+        let garbage: u64 = heap.iter().filter(|o| o.mark == Mark::Garbage).map(|o| o.size).sum();
+        let off = |ours: u64, theirs: u64| ours.abs_diff(theirs) as f64 / theirs.max(1) as f64;
+        assert!(off(heap.bytes(), spans.object_bytes()) < 0.001, "{} {}", heap.bytes(), spans.object_bytes());
+        assert!(garbage.abs_diff(spans.garbage_bytes()) < 1 << 20, "{garbage} {}", spans.garbage_bytes());
+        assert_eq!(names, types.len(), "types that are none");
+        with_garbage += usize::from(garbage > 0);
+        of_nothing += free;
+        pointers += objects;
+        std::thread::sleep(Duration::from_millis(7));
+    }
+    eprintln!(
+        "go1.{minor}: {pointers} pointers, {of_nothing} of live objects into free slots, {with_garbage} moments with garbage"
+    );
+    assert!(with_garbage > 0 && pointers > 1_000_000);
+    // New objects may be garbage already, and then point to what died before them.
+    assert!(of_nothing * 1000 < pointers, "{of_nothing} of {pointers}");
+}
+
+macro_rules! cells {
+    ($($name:ident: $check:ident, $($argument:expr),*;)*) => { $(#[test] fn $name() { $check($($argument),*); })* };
+}
+
+cells! {
+    planted_go1_19: planted_objects_are_found, 19, Mode::Plain, "";
+    planted_go1_19_stripped: planted_objects_are_found, 19, Mode::Stripped, "";
+    planted_go1_20: planted_objects_are_found, 20, Mode::Stripped, "";
+    planted_go1_21: planted_objects_are_found, 21, Mode::Stripped, "";
+    planted_go1_22: planted_objects_are_found, 22, Mode::Plain, "";
+    planted_go1_22_stripped: planted_objects_are_found, 22, Mode::Stripped, "";
+    planted_go1_23: planted_objects_are_found, 23, Mode::Stripped, "";
+    planted_go1_24: planted_objects_are_found, 24, Mode::Plain, "";
+    planted_go1_24_stripped: planted_objects_are_found, 24, Mode::Stripped, "";
+    planted_go1_25: planted_objects_are_found, 25, Mode::Stripped, "";
+    planted_go1_25_green_tea: planted_objects_are_found, 25, Mode::Stripped, "greenteagc";
+    planted_go1_26: planted_objects_are_found, 26, Mode::Plain, "";
+    planted_go1_26_stripped: planted_objects_are_found, 26, Mode::Stripped, "";
+    planted_go1_26_no_green_tea: planted_objects_are_found, 26, Mode::Stripped, "nogreenteagc";
+    planted_go1_27: planted_objects_are_found, 27, Mode::PieStripped, "";
+    planted_go1_27_stripped: planted_objects_are_found, 27, Mode::Stripped, "";
+    arenas_go1_20: planted_objects_are_found, 20, Mode::Stripped, "arenas";
+    arenas_go1_22: planted_objects_are_found, 22, Mode::Stripped, "arenas";
+    arenas_go1_27: planted_objects_are_found, 27, Mode::Stripped, "arenas";
+    moments_go1_19: at_any_moment_of_a_collection, 19, Mode::Stripped;
+    moments_go1_22: at_any_moment_of_a_collection, 22, Mode::Stripped;
+    moments_go1_26: at_any_moment_of_a_collection, 26, Mode::Stripped;
+}
