@@ -21,6 +21,11 @@ pub(super) const HEADER: u64 = 8;
 /// Most arenas of which every page is looked up at once, 128 GiB of addresses: 64 MiB of tables. What lies
 /// further is searched for.
 const MAX_PAGED_ARENAS: usize = 2048;
+/// Most slots of all spans together, 130 GB of them in the heaps that were seen: the lists of them have
+/// 512 MiB then.
+const MAX_SLOTS: usize = 1 << 31;
+/// Spans that are kept before they are looked through for some that are there twice.
+const MIN_ROOM: usize = 1 << 16;
 /// Pages of an arena.
 const ARENA_PAGES: usize = (HEAP_ARENA_BYTES / PAGE_SIZE) as usize;
 /// `tinySpanClass`: slots of 16 bytes that several objects without pointers share.
@@ -149,7 +154,7 @@ impl HeapObjects {
     /// moment. `None` where the span table cannot be read.
     pub fn read(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Option<Self> {
         let (at, len, sweepgen) = array(rt, mem).map_err(|e| gaps.push(Gap::new("heap objects", e))).ok()?;
-        let (mut raw, mut lost) = (Vec::new(), 0usize);
+        let (mut raw, mut lost, mut room) = (Vec::new(), 0usize, MIN_ROOM);
         for first in (0..len).step_by(CHUNK) {
             let n = CHUNK.min((len - first) as usize);
             let Ok(words) = mem.bytes(at.plus(first * 8), n * 8, CHUNK * 8) else {
@@ -161,18 +166,13 @@ impl HeapObjects {
             for span in spans.into_iter().filter(|s| s.state == IN_USE) {
                 if is_sane(&span) { raw.push(span) } else { lost += 1 }
             }
-        }
-        raw.sort_by_key(|s| s.start);
-        let before = raw.len();
-        // Of two spans in one place one was being changed, or both are garbage.
-        let mut end = 0;
-        raw.retain(|s| {
-            s.start.0 >= end && {
-                end = s.range().end.0;
-                true
+            // A list that names the same spans over and over takes no more room than they do.
+            if raw.len() > room {
+                lost += sort(&mut raw);
+                room = MIN_ROOM.max(raw.len() * 2);
             }
-        });
-        lost += before - raw.len();
+        }
+        lost += sort(&mut raw);
         let mut found = Self::default();
         let (mut unmarked, mut torn) = (0, 0);
         for chunk in raw.chunks(CHUNK) {
@@ -222,6 +222,10 @@ impl HeapObjects {
                 added.left_out += 1;
                 continue;
             };
+            if self.taken.len() + words > MAX_SLOTS / 64 {
+                added.left_out += 1;
+                continue;
+            }
             let mut objects = 0u32;
             for i in 0..words {
                 let bits = word_of(taken, i);
@@ -422,6 +426,20 @@ struct Added {
     torn: usize,
     /// Spans for whose objects there are no numbers left.
     left_out: usize,
+}
+
+/// Sorts spans by address; gives how many were left out. Of two in one place one was being changed, or both
+/// are garbage.
+fn sort(spans: &mut Vec<RawSpan>) -> usize {
+    let before = spans.len();
+    spans.sort_by_key(|s| s.start);
+    let mut end = 0;
+    spans.retain(|s| {
+        let apart = s.start.0 >= end;
+        end = end.max(s.range().end.0);
+        apart
+    });
+    before - spans.len()
 }
 
 /// What else must be so of a span whose slots are to be looked into: its slots lie in it, and it is in the

@@ -40,12 +40,12 @@ const ON_DEMAND: u8 = 1 << 4;
 
 /// Most words of a type whose bits are read: a gigabyte of it.
 const MAX_WORDS: u64 = 1 << 27;
-/// Bytes of all bits that are kept.
-const MAX_KEPT: usize = 64 << 20;
+/// Bytes of the bits of all types that are read and kept.
+const MAX_BYTES: u64 = 256 << 20;
 /// Types whose bits are kept.
 const MAX_TYPES: usize = 1 << 20;
-/// Types that are looked at to put one together.
-const MAX_STEPS: usize = 1 << 20;
+/// Types that are looked at to put others together.
+const MAX_STEPS: usize = 4 << 20;
 /// Fields of a struct that are looked at.
 const MAX_FIELDS: u64 = 1 << 16;
 /// Arrays within arrays.
@@ -124,7 +124,27 @@ impl PointerMask {
 pub struct PointerMasks {
     by_type: FxHashMap<Addr, Option<u32>>,
     masks: Vec<PointerMask>,
-    kept: usize,
+    spent: Spent,
+}
+
+/// What was done for all types, whether or not anything came of it: types that lie end.
+#[derive(Debug, Default)]
+struct Spent {
+    bytes: u64,
+    steps: usize,
+}
+
+impl Spent {
+    /// Room for so many bits.
+    fn bits(&mut self, words: u64) -> Option<()> {
+        self.bytes = self.bytes.saturating_add(words / 8 + 64);
+        (self.bytes <= MAX_BYTES).then_some(())
+    }
+
+    fn step(&mut self) -> Option<()> {
+        self.steps += 1;
+        (self.steps <= MAX_STEPS).then_some(())
+    }
 }
 
 impl PointerMasks {
@@ -145,9 +165,7 @@ impl PointerMasks {
         if self.by_type.len() >= MAX_TYPES {
             return None;
         }
-        let mask = read(rt, mem, at).filter(|m| self.kept + m.bits.len() * 8 <= MAX_KEPT);
-        let index = mask.and_then(|mask| {
-            self.kept += mask.bits.len() * 8;
+        let index = read(rt, mem, at, &mut self.spent).and_then(|mask| {
             self.masks.push(mask);
             u32::try_from(self.masks.len() - 1).ok()
         });
@@ -226,7 +244,7 @@ enum Form {
 
 /// The mask of the type at `at`, that of its elements if it is an array: it comes to the same, and an array
 /// may be of any length.
-fn read(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Option<PointerMask> {
+fn read(rt: &Runtime, mem: &dyn Memory, at: Addr, spent: &mut Spent) -> Option<PointerMask> {
     let mut at = at;
     let mut d = Descriptor::read(mem, at)?;
     for _ in 0..MAX_PEELED {
@@ -241,18 +259,19 @@ fn read(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Option<PointerMask> {
     if d.ptr_bytes() > 0 && !d.size().is_multiple_of(8) {
         return None;
     }
-    let bits = match ready_bits(rt, mem, &d)? {
+    let bits = match ready_bits(rt, mem, &d, spent)? {
         Some(bits) => bits,
-        None => put_together(rt, mem, at, &d)?,
+        None => put_together(rt, mem, at, &d, spent)?,
     };
     Some(PointerMask::new(d.size(), bits))
 }
 
 /// The bits of a type that has them ready; `Some(None)` for one that has not.
-fn ready_bits(rt: &Runtime, mem: &dyn Memory, d: &Descriptor) -> Option<Option<Vec<u64>>> {
+fn ready_bits(rt: &Runtime, mem: &dyn Memory, d: &Descriptor, spent: &mut Spent) -> Option<Option<Vec<u64>>> {
     if d.words() == 0 {
         return Some(Some(Vec::new()));
     }
+    spent.bits(d.words())?;
     let data = Addr(d.word(GC_DATA));
     let at = match d.form(rt) {
         Form::Bits => data,
@@ -284,38 +303,33 @@ fn cut(bits: &mut Vec<u64>, words: u64) {
 }
 
 /// As `buildGCMask`: from the bits of what the type is made of.
-fn put_together(rt: &Runtime, mem: &dyn Memory, at: Addr, d: &Descriptor) -> Option<Vec<u64>> {
+fn put_together(rt: &Runtime, mem: &dyn Memory, at: Addr, d: &Descriptor, spent: &mut Spent) -> Option<Vec<u64>> {
     let words = d.words();
+    spent.bits(words)?;
     let mut bits = vec![0; words.div_ceil(64) as usize];
     let mut known: FxHashMap<Addr, (Descriptor, Option<Vec<u64>>)> = FxHashMap::default();
-    let mut todo = vec![(at, 0u64)];
-    let mut steps = 0;
-    while let Some((at, first)) = todo.pop() {
-        steps += 1;
-        if steps > MAX_STEPS {
-            return None;
-        }
+    // Type, first word, how many in a row.
+    let mut todo = vec![(at, 0u64, 1u64)];
+    while let Some((at, first, n)) = todo.pop() {
+        spent.step()?;
         let (d, ready) = match known.entry(at) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 let d = Descriptor::read(mem, at)?;
-                entry.insert((d, ready_bits(rt, mem, &d)?))
+                entry.insert((d, ready_bits(rt, mem, &d, spent)?))
             }
         };
+        let places = (0..n.min(words)).map_while(|i| {
+            let at = first.checked_add(i.checked_mul(d.size() / 8)?)?;
+            (at < words).then_some(at)
+        });
         if let Some(ready) = ready {
-            copy_bits(&mut bits, first, ready);
-            steps += ready.len() / 64;
+            spent.bits(n.min(words).saturating_mul(ready.len() as u64 * 64))?;
+            places.for_each(|at| copy_bits(&mut bits, at, ready));
         } else if let Some((elem, n)) = d.elements() {
-            let size = Descriptor::read(mem, elem)?.size();
-            // From the last to the first, for what is pushed last comes first.
-            for i in (0..n).rev() {
-                let at = first.checked_add(i.checked_mul(size / 8)?)?;
-                if at < words {
-                    todo.push((elem, at));
-                }
-                if todo.len() > MAX_STEPS {
-                    return None;
-                }
+            for at in places {
+                spent.step()?;
+                todo.push((elem, at, n));
             }
         } else if d.kind() == STRUCT {
             let (fields, n) = (Addr(d.word(FIELDS)), d.word(FIELDS + 8));
@@ -323,13 +337,15 @@ fn put_together(rt: &Runtime, mem: &dyn Memory, at: Addr, d: &Descriptor) -> Opt
                 return None;
             }
             let fields = mem.bytes(fields, n as usize * FIELD, MAX_FIELDS as usize * FIELD).ok()?;
-            for field in fields.chunks_exact(FIELD).rev() {
-                let word =
-                    |at: usize| field.get(at..at + 8).and_then(|w| w.try_into().ok()).map_or(0, u64::from_le_bytes);
-                let (kind, offset) = (Addr(word(8)), word(16));
-                let has_pointers = mem.u64(kind.plus(PTR_BYTES as u64)).ok()? > 0;
-                if has_pointers {
-                    todo.push((kind, first.checked_add(offset / 8)?));
+            for at in places {
+                for field in fields.chunks_exact(FIELD) {
+                    let word =
+                        |at: usize| field.get(at..at + 8).and_then(|w| w.try_into().ok()).map_or(0, u64::from_le_bytes);
+                    let (kind, offset) = (Addr(word(8)), word(16));
+                    spent.step()?;
+                    if mem.u64(kind.plus(PTR_BYTES as u64)).ok()? > 0 {
+                        todo.push((kind, at.checked_add(offset / 8)?, 1));
+                    }
                 }
             }
         } else {

@@ -21,6 +21,8 @@ use crate::runtime::Runtime;
 const WINDOW: usize = 1 << 20;
 /// What is read alone when a larger piece cannot be.
 const PAGE: usize = 4096;
+/// Bytes that could not be read after which none are looked for page by page any more.
+const MAX_LOST: u64 = 1 << 30;
 /// `ptrBits`: the arena's bitmap of Go 1.20 and 1.21 says at each of its words whether the object has pointers
 /// behind it (`noMorePtrs`).
 const BITMAP_WORD: usize = 64;
@@ -30,6 +32,11 @@ pub trait PointerVisitor {
     /// The type that is kept with an object: the element's, if it is the array behind a slice. An object over
     /// 512 bytes with pointers has one, from Go 1.22 on.
     fn object_type(&mut self, _object: u32, _type_at: Addr) {}
+
+    /// Whether to go on: asked before each piece that is read, of a megabyte at most.
+    fn wants_more(&mut self) -> bool {
+        true
+    }
 
     /// A pointer that is not nil, `offset` bytes from the start of its object's slot.
     fn pointer(&mut self, object: u32, offset: u64, to: Addr);
@@ -57,6 +64,21 @@ struct Lost {
     bitmaps: u64,
     /// Spans whose pointers are kept in a form that is not read.
     forms: u64,
+}
+
+impl Lost {
+    /// Reads page by page what could not be read at once; gives the bytes that are missing, which are zero.
+    fn read_by_page(&mut self, mem: &dyn Memory, at: Addr, bytes: &mut [u8]) -> u64 {
+        let mut lost = 0;
+        for (i, page) in bytes.chunks_mut(PAGE).enumerate() {
+            if self.bytes > MAX_LOST || mem.read(at.plus((i * PAGE) as u64), page).is_err() {
+                page.fill(0);
+                lost += page.len() as u64;
+            }
+        }
+        self.bytes = self.bytes.saturating_add(lost);
+        lost
+    }
 }
 
 impl<'a> PointerReader<'a> {
@@ -130,7 +152,7 @@ impl<'a> PointerReader<'a> {
     }
 
     fn read_batch(&mut self, spans: &[&ObjectSpan], visitor: &mut impl PointerVisitor) {
-        if spans.is_empty() {
+        if spans.is_empty() || !visitor.wants_more() {
             return;
         }
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -151,7 +173,7 @@ impl<'a> PointerReader<'a> {
         }
         self.mem.read_parts(&mut parts);
         for part in parts.iter_mut().filter(|p| !p.ok) {
-            self.lost.bytes += read_by_page(self.mem, part.addr, part.buf);
+            self.lost.read_by_page(self.mem, part.addr, part.buf);
         }
         let mut at = 0;
         for span in spans {
@@ -232,13 +254,12 @@ impl<'a> PointerReader<'a> {
         buffer.resize(WINDOW, 0);
         let object = span.first;
         let (mut at, mut more) = (0, true);
-        while more && at < span.elem_size {
+        while more && at < span.elem_size && visitor.wants_more() {
             let len = (span.elem_size - at).min(WINDOW as u64);
             let Some(bytes) = buffer.get_mut(..len as usize) else { break };
             let range = AddrRange::sized(span.start.plus(at), len);
             if self.mem.read(range.start, bytes).is_err() {
-                let lost = read_by_page(self.mem, range.start, bytes);
-                self.lost.bytes += lost;
+                let lost = self.lost.read_by_page(self.mem, range.start, bytes);
                 // All of it: no memory stands behind what the span says.
                 more = lost < len;
             }
@@ -293,18 +314,6 @@ fn each_bit(map: &[u8], first: u64, n: u64, mut f: impl FnMut(u64) -> bool) {
         }
         done += used;
     }
-}
-
-/// Reads page by page what could not be read at once; gives the bytes that are missing, which are zero.
-fn read_by_page(mem: &dyn Memory, at: Addr, bytes: &mut [u8]) -> u64 {
-    let mut lost = 0;
-    for (i, page) in bytes.chunks_mut(PAGE).enumerate() {
-        if mem.read(at.plus((i * PAGE) as u64), page).is_err() {
-            page.fill(0);
-            lost += page.len() as u64;
-        }
-    }
-    lost
 }
 
 /// The bits that the arenas of Go up to 1.21 keep of their addresses, for a range of them.
