@@ -69,6 +69,12 @@ type gone struct {
 	data [43]int64
 }
 
+// reused has 888 bytes, as 111 pointers have.
+type reused struct {
+	p    *node
+	data [110]int64
+}
+
 // program is so large that its pointer map is a program up to Go 1.23, and made on demand from 1.24 on.
 type program struct {
 	head   *node
@@ -236,12 +242,55 @@ func forget(n int) {
 	}
 }
 
+//go:noinline
+func forgetPointers(nodes []*node, n int) {
+	for i := 0; i < n; i++ {
+		pointers := make([]*node, 111)
+		for j := range pointers {
+			pointers[j] = nodes[j]
+		}
+		// Of each span some are kept, so that it stays one.
+		if i%8 == 0 {
+			keep = append(keep, pointers)
+			continue
+		}
+		found.Freed = append(found.Freed, uintptr(unsafe.Pointer(&pointers[0])))
+	}
+}
+
+// reuse allocates where arrays of pointers stood: what was said of those slots' words must not be believed any more.
+func reuse(nodes []*node) {
+	forgetPointers(nodes, 2000)
+	was := map[uintptr]bool{}
+	for _, at := range found.Freed {
+		was[at] = true
+	}
+	found.Freed = nil
+	runtime.GC()
+	runtime.GC()
+	again := 0
+	for i := 0; i < 1000; i++ {
+		r := &reused{p: nodes[i]}
+		for j := range r.data {
+			r.data[j] = int64(uintptr(unsafe.Pointer(nodes[j])))
+		}
+		if was[uintptr(unsafe.Pointer(r))] {
+			again++
+		}
+		plant("reused", r)
+	}
+	if again == 0 {
+		panic("no slot was used again")
+	}
+}
+
 func first() {
 	var nodes []*node
 	for at := list(5000); at != nil; at = at.next {
 		nodes = append(nodes, at)
 		plant("list", at)
 	}
+	reuse(nodes)
 	for _, n := range []int{1, 2, 3, 7, 60, 64, 65, 1000, 10000, 150000} {
 		pointers := make([]*node, n)
 		for i := range pointers {
