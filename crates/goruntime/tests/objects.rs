@@ -239,9 +239,9 @@ impl PointerVisitor for Targets<'_> {
     }
 }
 
-/// Of a process that collects: the sums of objects and garbage are the span table's at every moment, what is no
-/// garbage is what the pacer counts, and nothing of it points to garbage: the marks of a finished cycle are an
-/// oracle.
+/// Of a process that collects: the sums of objects and garbage are the span table's at every moment, what is
+/// no garbage is what the pacer counts, and nothing of it points to garbage: the marks of a finished cycle
+/// are an oracle.
 fn at_any_moment_of_a_collection(minor: u16, mode: Mode) {
     let Some(toolchain) = toolchain(minor) else { return };
     let churn = Oracle::start_program(&toolchain, mode, "lab/programs/churn").unwrap();

@@ -1,6 +1,6 @@
-//! The runtime's own record of a run of pages, `mspan`, and the list of all of them. Source: `runtime/mheap.go`
-//! (`mspan`, `allspans`), `runtime/mgcsweep.go` (what `sweepgen` means), `runtime/mgcmark_greenteagc.go` (marks
-//! inside the span).
+//! The runtime's own record of a run of pages, `mspan`, and the list of all of them. Source:
+//! `runtime/mheap.go` (`mspan`, `allspans`), `runtime/mgcsweep.go` (what `sweepgen` means),
+//! `runtime/mgcmark_greenteagc.go` (marks inside the span).
 
 use lastgasp_inferior::{Addr, AddrRange, Memory, Snapshot};
 
@@ -24,7 +24,8 @@ pub(super) const CHUNK: usize = 4096;
 /// Most objects of a span: `allocCount` has 16 bits. It sizes what is read of the marks.
 const MAX_SLOTS: u64 = 1 << 16;
 
-/// Values of `mspan.state` (`mheap.go`, `mSpanState`): objects, and what the runtime manages itself (stacks).
+/// Values of `mspan.state` (`mheap.go`, `mSpanState`): objects, and what the runtime manages itself
+/// (stacks).
 pub(super) const IN_USE: u8 = 1;
 pub(super) const MANUAL: u8 = 2;
 
@@ -46,8 +47,8 @@ pub(super) enum Marks {
     /// `mspan.gcmarkBits`, a bit per slot.
     #[default]
     Beside,
-    /// Green Tea: for spans of small objects at the end of the span itself (`spanInlineMarkBits`), until they
-    /// are swept.
+    /// Green Tea: for spans of small objects at the end of the span itself (`spanInlineMarkBits`), until
+    /// they are swept.
     Inline,
 }
 
@@ -163,7 +164,8 @@ impl RawSpan {
     }
 }
 
-/// The spans whose addresses are in `words`, by where their structures stand, and how many could not be read.
+/// The spans whose addresses are in `words`, by where their structures stand, and how many could not be
+/// read.
 pub(super) fn read_spans(rt: &Runtime, mem: &dyn Memory, words: &[u8]) -> (Vec<RawSpan>, usize) {
     let mut at: Vec<Addr> = words.chunks_exact(8).map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes))).collect();
     at.retain(|a| !a.is_null());

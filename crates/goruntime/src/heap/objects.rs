@@ -1,16 +1,18 @@
-//! Every object of the heap, one by one: which slots of which span are taken, and what the last mark found of
-//! them. Source: `runtime/mbitmap.go` (`isFree`, `nextFreeIndex`), `runtime/mgcsweep.go`.
+//! Every object of the heap, one by one: which slots of which span are taken, and what the last mark found
+//! of them. Source: `runtime/mbitmap.go` (`isFree`, `nextFreeIndex`), `runtime/mgcsweep.go`.
 //!
-//! A slot is taken below `freeindex`, or where `allocBits` says so; what is free is never looked into, for it
-//! is not cleared. Sweeping makes the marks of the last cycle the next `allocBits`: so of a span that is swept
-//! they are the marks, and what is taken beside them was allocated since. Numbers are dense, by address: a
-//! slot's object has the number of its span's first object plus that of the taken slots before it.
+//! A slot is taken below `freeindex`, or where `allocBits` says so; what is free is never looked into, for
+//! it is not cleared. Sweeping makes the marks of the last cycle the next `allocBits`: so of a span that is
+//! swept they are the marks, and what is taken beside them was allocated since. Numbers are dense, by
+//! address: a slot's object has the number of its span's first object plus that of the taken slots before
+//! it.
 
 use std::ops::Range;
 
 use lastgasp_inferior::{Addr, AddrRange, Memory, Part};
 
 use crate::gap::Gap;
+use crate::heap::bits::{Bits, below, word_of};
 use crate::heap::mspan::{
     CHUNK, HEAP_ARENA_BYTES, IN_USE, INLINE_MARKS, Marks, PAGE_SIZE, RawSpan, SMALL_SPAN_MAX_ELEM, array, read_spans,
 };
@@ -229,9 +231,7 @@ impl HeapObjects {
             let mut objects = 0u32;
             for i in 0..words {
                 let bits = word_of(taken, i);
-                let below = below(s.free_index, i) | bits;
-                let inside = self::below(s.nelems, i);
-                let taken = below & inside;
+                let taken = (below(s.free_index, i) | bits) & below(s.nelems, i);
                 let marks = if swept { bits } else { word_of(marked, i) };
                 objects += taken.count_ones();
                 self.taken.push(taken);
@@ -470,39 +470,6 @@ fn pointer_map(rt: &Runtime, s: &RawSpan, marks: Marks) -> PointerMap {
         PointerMap::InSpan(s.bytes() - s.bytes() / 64 - inline)
     } else {
         PointerMap::Header
-    }
-}
-
-/// Bits of the slots below `n` in the list's word `i`.
-fn below(n: u64, i: usize) -> u64 {
-    match n.saturating_sub(i as u64 * 64) {
-        0 => 0,
-        n @ 1..64 => (1 << n) - 1,
-        _ => u64::MAX,
-    }
-}
-
-/// Word `i` of a list of bits; 0 behind its end.
-pub(super) fn word_of(bytes: &[u8], i: usize) -> u64 {
-    let mut word = [0; 8];
-    let rest = bytes.get(i * 8..).unwrap_or_default();
-    let n = rest.len().min(8);
-    if let (Some(to), Some(from)) = (word.get_mut(..n), rest.get(..n)) {
-        to.copy_from_slice(from);
-    }
-    u64::from_le_bytes(word)
-}
-
-/// Positions of the bits of a word, from the lowest.
-pub(super) struct Bits(pub(super) u64);
-
-impl Iterator for Bits {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        let bit = self.0.trailing_zeros();
-        self.0 &= self.0.wrapping_sub(1);
-        (bit < 64).then_some(bit)
     }
 }
 

@@ -1,18 +1,20 @@
 //! Which words of a type are pointers, from its descriptor. Source: `internal/abi/type.go` (`Type`, `TFlag`,
-//! `ArrayType`, `StructType`), `runtime/type.go` (`getGCMask`, `buildGCMask`), `runtime/mbitmap.go`
-//! (`runGCProg`).
+//! `ArrayType`, `StructType`), `runtime/type.go` (`getGCMask`, `buildGCMask`).
 //!
-//! A descriptor holds a bit a word; of large types up to Go 1.23 a program that makes them (`KindGCProg`), and
-//! from Go 1.24 on a place for bits that the runtime makes when it first needs them (`TFlagGCMaskOnDemand`):
-//! where it has not yet, they are put together here from the type's elements and fields. What a header of the
-//! heap names may be no type of the program but one that the runtime made up for its bits alone (large types
-//! with a program, Go 1.22 and 1.23; chunks of user arenas): only size, pointer bytes and bits of it are used.
+//! A descriptor holds a bit a word; of large types up to Go 1.23 a program that makes them (`KindGCProg`),
+//! and from Go 1.24 on a place for bits that the runtime makes when it first needs them
+//! (`TFlagGCMaskOnDemand`): where it has not yet, they are put together here from the type's elements and
+//! fields. What a header of the heap names may be no type of the program but one that the runtime made up
+//! for its bits alone (large types with a program, Go 1.22 and 1.23; chunks of user arenas): only size,
+//! pointer bytes and bits of it are used.
 
 use std::collections::hash_map::Entry;
 
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
+use crate::heap::bits::{copy_bits, word_of};
+use crate::heap::gc_program::run_program;
 use crate::runtime::Runtime;
 
 /// Offsets in `abi.Type`, and of what follows it in those of arrays and structs.
@@ -51,8 +53,8 @@ const MAX_FIELDS: u64 = 1 << 16;
 /// Arrays within arrays.
 const MAX_PEELED: usize = 64;
 
-/// Masks of types smaller than this are kept several times in a row: an array of pointers is not gone through
-/// word by word.
+/// Masks of types smaller than this are kept several times in a row: an array of pointers is not gone
+/// through word by word.
 const UNROLLED: u64 = 4096;
 
 /// A bit a word: pointers. It repeats for as many as an object holds.
@@ -287,7 +289,7 @@ fn ready_bits(rt: &Runtime, mem: &dyn Memory, d: &Descriptor, spent: &mut Spent)
     };
     let len = d.words().div_ceil(8) as usize;
     let bytes = mem.bytes(at, len, len).ok()?;
-    let mut bits: Vec<u64> = (0..len.div_ceil(8)).map(|i| super::objects::word_of(&bytes, i)).collect();
+    let mut bits: Vec<u64> = (0..len.div_ceil(8)).map(|i| word_of(&bytes, i)).collect();
     cut(&mut bits, d.words());
     Some(Some(bits))
 }
@@ -356,160 +358,9 @@ fn put_together(rt: &Runtime, mem: &dyn Memory, at: Addr, d: &Descriptor, spent:
     Some(bits)
 }
 
-/// Sets bits from `first` on; those that find no room are left out.
-fn copy_bits(to: &mut [u64], first: u64, from: &[u64]) {
-    let (at, shift) = ((first / 64) as usize, first % 64);
-    for (i, word) in from.iter().enumerate() {
-        if let Some(w) = to.get_mut(at.saturating_add(i)) {
-            *w |= word << shift;
-        }
-        if shift > 0
-            && let Some(w) = to.get_mut(at.saturating_add(i + 1))
-        {
-            *w |= word >> (64 - shift);
-        }
-    }
-}
-
-/// As `runGCProg`: bits as they stand (`0nnnnnnn`, then so many), or the last n again c times (`1nnnnnnn`,
-/// c), until 0. Never more than `words` bits.
-fn run_program(mem: &dyn Memory, at: Addr, words: u64) -> Option<Vec<u64>> {
-    let mut program = Program { mem, at, chunk: [0; 64], used: 64, left: 1 << 20 };
-    let mut bits = vec![0u64; words.div_ceil(64) as usize];
-    let mut len = 0u64;
-    while len < words {
-        let instruction = program.byte()?;
-        let mut n = u64::from(instruction & 0x7f);
-        if instruction & 0x80 == 0 {
-            if n == 0 {
-                break;
-            }
-            for _ in 0..n.div_ceil(8) {
-                let byte = u64::from(program.byte()?);
-                let used = n.min(8);
-                append(&mut bits, &mut len, byte & ((1 << used) - 1), used);
-                n -= used;
-            }
-            continue;
-        }
-        if n == 0 {
-            n = program.varint()?;
-        }
-        let count = program.varint()?.checked_mul(n)?;
-        if n == 0 || n > len {
-            return None;
-        }
-        // Bit by bit in blocks: the source may overlap what is being written.
-        let mut left = count.min(words - len);
-        while left > 0 {
-            let from = len - n;
-            let block = n.min(64).min(left);
-            let again = bits_at(&bits, from, block);
-            append(&mut bits, &mut len, again, block);
-            left -= block;
-        }
-    }
-    Some(bits)
-}
-
-fn bits_at(bits: &[u64], at: u64, n: u64) -> u64 {
-    let (i, shift) = ((at / 64) as usize, at % 64);
-    let low = bits.get(i).copied().unwrap_or(0) >> shift;
-    let high = if shift == 0 { 0 } else { bits.get(i + 1).copied().unwrap_or(0) << (64 - shift) };
-    let mask = if n >= 64 { u64::MAX } else { (1 << n) - 1 };
-    (low | high) & mask
-}
-
-fn append(bits: &mut [u64], len: &mut u64, value: u64, n: u64) {
-    copy_bits(bits, *len, &[value]);
-    *len += n;
-}
-
-/// The bytes of a program.
-struct Program<'a> {
-    mem: &'a dyn Memory,
-    at: Addr,
-    chunk: [u8; 64],
-    used: usize,
-    /// Bytes that it may still have.
-    left: usize,
-}
-
-impl Program<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        self.left = self.left.checked_sub(1)?;
-        if self.used == self.chunk.len() {
-            if self.mem.read(self.at, &mut self.chunk).is_err() {
-                // The end of what is mapped: byte by byte.
-                let byte = self.mem.u8(self.at).ok()?;
-                self.at = self.at.plus(1);
-                return Some(byte);
-            }
-            self.at = self.at.plus(self.chunk.len() as u64);
-            self.used = 0;
-        }
-        self.used += 1;
-        self.chunk.get(self.used - 1).copied()
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut n = 0u64;
-        for i in 0..9 {
-            let byte = self.byte()?;
-            n |= u64::from(byte & 0x7f) << (7 * i);
-            if byte & 0x80 == 0 {
-                return Some(n);
-            }
-        }
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use lastgasp_inferior::{ReadCause, ReadError};
-
     use super::*;
-
-    struct Bytes(Vec<u8>);
-
-    impl Memory for Bytes {
-        fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
-            let error = ReadError { addr, len: buf.len(), cause: ReadCause::Absent };
-            let at = usize::try_from(addr.0).map_err(|_| error)?;
-            buf.copy_from_slice(self.0.get(at..at + buf.len()).ok_or(error)?);
-            Ok(())
-        }
-    }
-
-    fn run(program: &[u8], words: u64) -> Option<String> {
-        let bits = run_program(&Bytes(program.to_vec()), Addr(0), words)?;
-        Some((0..words).map(|i| if bits[(i / 64) as usize] >> (i % 64) & 1 == 1 { '1' } else { '0' }).collect())
-    }
-
-    /// `runtime/gcinfo_test.go` and the comment at `runGCProg`.
-    #[test]
-    fn programs_are_run_as_the_runtime_runs_them() {
-        assert_eq!(run(&[3, 0b101, 0], 3).as_deref(), Some("101"));
-        assert_eq!(run(&[3, 0b101, 0x83, 2, 0], 9).as_deref(), Some("101101101"));
-        assert_eq!(run(&[10, 0xff, 0b01, 0], 10).as_deref(), Some("1111111110"));
-        // n as a varint; more bits than a register holds.
-        let mut program = vec![100];
-        program.extend([0x55; 13]);
-        program.extend([0x80, 100, 3, 0]);
-        assert_eq!(run(&program, 400), Some("10".repeat(200)));
-        // What is behind the pointers is not asked for, and what says nothing of the rest leaves it clear.
-        assert_eq!(run(&[1, 1, 0x81, 0xff, 0xff, 0x7f, 0], 5).as_deref(), Some("11111"));
-        assert_eq!(run(&[1, 1, 0], 4).as_deref(), Some("1000"));
-    }
-
-    #[test]
-    fn programs_that_lie_are_refused() {
-        assert_eq!(run(&[0x85, 2, 0], 10), None, "nothing there to repeat");
-        assert_eq!(run(&[0x80, 0, 0], 10), None);
-        assert_eq!(run(&[7], 10), None, "its end is not there");
-        assert_eq!(run(&[0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 10), None);
-    }
 
     #[test]
     fn a_mask_repeats_and_is_cut_at_both_ends() {
@@ -526,14 +377,5 @@ mod tests {
         let mut all = Vec::new();
         wide.each(600, 4096, |at| all.push(at));
         assert_eq!(all, [1536, 2560, 3584]);
-    }
-
-    #[test]
-    fn bits_that_cross_a_word_are_copied_whole() {
-        let mut to = vec![0u64; 3];
-        copy_bits(&mut to, 60, &[0xff, 1]);
-        assert_eq!(to, [0xf << 60, 0xf | 1 << 60, 0]);
-        copy_bits(&mut to, u64::MAX, &[u64::MAX]);
-        assert_eq!(bits_at(&to, 60, 8), 0xff);
     }
 }

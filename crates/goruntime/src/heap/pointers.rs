@@ -2,8 +2,9 @@
 //! buffer. Source: `runtime/mgcmark.go` (`scanobject`), `runtime/mbitmap.go` (`typePointers`,
 //! `heapBitsSmallForAddr`; before Go 1.22 `heapBits`), `runtime/arena.go` (a chunk's type).
 //!
-//! Only spans with pointers are read, up to a megabyte at once: memory that is used again is copied into three
-//! times as fast as new memory. Reading a page that the target never touched maps the page of zeros there.
+//! Only spans with pointers are read, up to a megabyte at once: memory that is used again is copied into
+//! three times as fast as new memory. Reading a page that the target never touched maps the page of zeros
+//! there.
 
 use std::ops::Range;
 
@@ -12,8 +13,9 @@ use rustc_hash::FxHashMap;
 
 use crate::arch;
 use crate::gap::Gap;
+use crate::heap::bits::{Bits, word_of};
 use crate::heap::mspan::HEAP_ARENA_BYTES;
-use crate::heap::objects::{Bits, HEADER, HeapObjects, ObjectSpan, PointerMap, word_of};
+use crate::heap::objects::{HEADER, HeapObjects, ObjectSpan, PointerMap};
 use crate::heap::pointer_masks::PointerMasks;
 use crate::runtime::Runtime;
 
@@ -23,14 +25,14 @@ const WINDOW: usize = 1 << 20;
 const PAGE: usize = 4096;
 /// Bytes that could not be read after which none are looked for page by page any more.
 const MAX_LOST: u64 = 1 << 30;
-/// `ptrBits`: the arena's bitmap of Go 1.20 and 1.21 says at each of its words whether the object has pointers
-/// behind it (`noMorePtrs`).
+/// `ptrBits`: at each word of the arena's bitmap of Go 1.20 and 1.21 it is said whether the object has
+/// pointers behind it (`noMorePtrs`).
 const BITMAP_WORD: usize = 64;
 
 /// Who is told what objects point to.
 pub trait PointerVisitor {
-    /// The type that is kept with an object: the element's, if it is the array behind a slice. An object over
-    /// 512 bytes with pointers has one, from Go 1.22 on.
+    /// The type that is kept with an object: the element's, if it is the array behind a slice. An object
+    /// over 512 bytes with pointers has one, from Go 1.22 on.
     fn object_type(&mut self, _object: u32, _type_at: Addr) {}
 
     /// Whether to go on: asked before each piece that is read, of a megabyte at most.
