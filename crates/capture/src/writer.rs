@@ -29,8 +29,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts a capture `id` in `store`, which is made if need be. Where there is one of that name, or will be,
-    /// it becomes `id-2`, and so on: [`Writer::id`].
+    /// Starts a capture `id` in `store`, which is made if need be. Where there is one of that name, or will
+    /// be, it becomes `id-2`, and so on: [`Writer::id`].
     ///
     /// # Errors
     /// [`CaptureError::Io`]: the store cannot be written.

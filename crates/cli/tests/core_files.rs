@@ -32,13 +32,13 @@ fn report(subject: &Path) -> String {
     for (part, fields) in [
         ("capture", &["id", "path", "phase", "stopped_ns", "taken_at"] as &[&str]),
         ("provenance", &["bytes_copied", "kernel"]),
-        ("target", &["cgroup", "container", "limit_bytes", "limit_source", "started_at"]),
+        ("target", &["age_seconds", "cgroup", "container", "limit_bytes", "limit_source", "started_at"]),
     ] {
         for field in fields {
             v[part].as_object_mut().unwrap().remove(*field);
         }
     }
-    for part in ["memory", "timeline"] {
+    for part in ["memory", "neighbours", "timeline"] {
         v.as_object_mut().unwrap().remove(part);
     }
     v["unknown"].as_array_mut().unwrap().retain(|u| !u.as_str().unwrap().starts_with("the RSS"));

@@ -80,9 +80,10 @@ fn capture(subject: &str, store: &Path, more: &[&str]) -> PathBuf {
 
 /// A copy of a capture whose memory is damaged, or gone.
 fn spoilt(folder: &Path, spoil: impl Fn(&Path)) -> PathBuf {
-    let copy = folder.with_file_name(format!("spoilt-{}", folder.file_name().unwrap().to_string_lossy()));
+    // In a folder of its own, under its own name: it is no sibling of what it is a copy of.
+    let copy = folder.parent().unwrap().join("spoilt").join(folder.file_name().unwrap());
     let _ = fs::remove_dir_all(&copy);
-    fs::create_dir(&copy).unwrap();
+    fs::create_dir_all(&copy).unwrap();
     for file in fs::read_dir(folder).unwrap().flatten() {
         fs::copy(file.path(), copy.join(file.file_name())).unwrap();
     }
@@ -225,13 +226,25 @@ fn the_memory_of_the_dead_is_kept() {
     // What was copied by the time the kernel took it away; on a quiet machine all of some hundred megabytes.
     // Its pages hold a byte that is not zero.
     assert!(on_disk > 8 << 20, "{on_disk}: {said}");
-    for capture in captures.iter().filter(|p| p.join("memory.core").exists()) {
+    let as_written = |capture: &Path| {
         let again = report(capture);
         assert!(again.contains("main.growA"), "{again}");
         let findings = json(&fs::read_to_string(capture.join("findings.json")).unwrap());
         for part in ["verdict", "findings", "not_it"] {
             assert_eq!(json(&again)[part], findings[part], "{part} of {}", capture.display());
         }
+    };
+    // It tells the death by all its captures; those from before it were written when nobody knew of that.
+    as_written(dead);
+    for stored in captures.iter().filter(|p| p.join("memory.core").exists()) {
+        let name = stored.file_name().unwrap();
+        let capture = &dir.path().join("alone").join(name).join(name);
+        fs::create_dir_all(capture.parent().unwrap()).unwrap();
+        fs::rename(stored, capture).unwrap();
+        if stored != dead {
+            as_written(capture);
+        }
+        let again = report(capture);
         let gone = spoilt(capture, |core| fs::remove_file(core).unwrap());
         let (a, b) = (without_place_and_gaps(&again), without_place_and_gaps(&report(&gone)));
         equal("facts", &serde_json::to_string_pretty(&a).unwrap(), &serde_json::to_string_pretty(&b).unwrap());

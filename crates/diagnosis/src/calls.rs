@@ -21,8 +21,8 @@ pub(crate) struct Calls<'a> {
     pub(crate) working: u64,
     /// What most of the others wait for, where, and how many do.
     pub(crate) waiting: Option<Waiting<'a>>,
-    /// Of them those for which it is no first function: somebody called it, so that they are calls for certain. A
-    /// goroutine that stands in its first function may be a worker without work.
+    /// Of them those for which it is no first function: somebody called it, so that they are calls for
+    /// certain. A goroutine that stands in its first function may be a worker without work.
     pub(crate) called: u64,
     /// Goroutines that came in the window, as far as the runtime made new structures for them; `None` where
     /// nobody counted.
@@ -57,7 +57,11 @@ impl<'a> Calls<'a> {
 
     /// Calls of the innermost of these functions that has enough of them.
     fn on_the_way(facts: &'a Facts, way: &[&'a Frame], window: &Window) -> Option<Self> {
-        let counts: Vec<u64> = way.iter().map(|f| inside(facts, &f.function).map(|g| g.count).sum()).collect();
+        let came = |f: &Frame| -> u64 {
+            let calls = inside(facts, &f.function).filter(|g| !waited_before(facts, g, window));
+            calls.map(|g| g.count).fold(0, u64::saturating_add)
+        };
+        let counts: Vec<u64> = way.iter().map(|f| came(f)).collect();
         let most = counts.iter().copied().max().filter(|n| *n >= MIN_CALLS)?;
         let enough = |n: u64| n as f64 >= most as f64 * PART_OF_ALL;
         let (of, _) = way.iter().zip(counts).find(|(_, n)| enough(*n))?;
@@ -66,7 +70,7 @@ impl<'a> Calls<'a> {
 
     /// Calls of a function, however many.
     pub(crate) fn of(facts: &'a Facts, of: &'a Frame, window: &Window) -> Self {
-        let groups: Vec<&Group> = inside(facts, &of.function).collect();
+        let groups: Vec<&Group> = inside(facts, &of.function).filter(|g| !waited_before(facts, g, window)).collect();
         let total = groups.iter().map(|g| g.count).fold(0, u64::saturating_add);
         let (mut working, mut called, mut waits) = (0, 0, BTreeMap::<Wait, Waiting<'a>>::new());
         for group in groups {
@@ -112,6 +116,27 @@ fn inside<'a>(facts: &'a Facts, function: &str) -> impl Iterator<Item = &'a Grou
         let mut frames = g.stack.iter().chain(&g.created_by).filter_map(|i| frame(facts, *i));
         frames.any(|f| f.function == function)
     })
+}
+
+/// Milliseconds that a goroutine of which the runtime has noted so long a wait has waited at least.
+///
+/// What the runtime notes of a wait is the end of the collection *before* the one that first saw it
+/// (`work.tstart`, set by `gcMark`), which may be long before the wait. Seen: calls of three seconds that had
+/// "waited for 14 s", since no collection had run in between. What is certain is that they waited when the next one
+/// ended.
+pub(crate) fn waited_at_least(facts: &Facts, noted_ms: u64) -> Option<u64> {
+    let noted = facts.capture.t_ms.checked_sub(noted_ms).filter(|_| noted_ms > 0)?;
+    let samples = facts.timeline.samples.iter().skip_while(|s| s.t_ms <= noted);
+    let before = samples.clone().next()?.gc_cycles;
+    let seen = samples.skip_while(|s| s.gc_cycles == before).map(|s| s.t_ms).next()?;
+    Some(facts.capture.t_ms.saturating_sub(seen)).filter(|ms| *ms > 0)
+}
+
+/// Whether most of a group waited already when memory began to grow: a part of the program that waits in the
+/// background, and no calls.
+fn waited_before(facts: &Facts, group: &Group, window: &Window) -> bool {
+    let grew_ms = facts.capture.t_ms.saturating_sub(window.onset_ms);
+    waited_at_least(facts, group.waited_ms_median).is_some_and(|ms| ms > grew_ms)
 }
 
 /// Structures of goroutines that the process gained since the onset. They are never given back, so that of
@@ -192,6 +217,25 @@ mod tests {
     fn a_few_are_none() {
         let f = facts(&["main.build"], &[(&["main.build"], 3, "running", "")]);
         assert_eq!(Calls::of_culprit(&f, &culprit("main.build"), &Window::default()), None);
+    }
+
+    /// victoria-metrics has eleven watchers of its cache since its start: "11 calls in flight, about 8 MB each" was
+    /// false of them.
+    #[test]
+    fn who_waited_before_the_growth_is_no_call() {
+        let mut f =
+            facts(&["main.read", "main.serve"], &[(&["runtime.gopark", "main.serve"], 50, "waiting", "select")]);
+        let sample = |t_ms, gc_cycles| Sample { t_ms, gc_cycles, goroutines: 60, ..Sample::default() };
+        f.timeline.samples = [(0, 1), (1000, 2), (2000, 3), (9000, 4), (10_000, 4)].map(|(t, n)| sample(t, n)).into();
+        f.capture.t_ms = 10_000;
+        let window = Window { onset_ms: 8000, end_ms: 10_000, ..Window::default() };
+        let calls = |f: &Facts| Calls::of_culprit(f, &culprit("main.read"), &window).map(|c| c.total);
+        assert_eq!(calls(&f), Some(50), "nothing is noted");
+        // One ended at half a second, the next saw them and ended at two; or that at two, and the next at nine.
+        f.goroutines.groups[0].waited_ms_median = 9500;
+        assert_eq!((waited_at_least(&f, 9500), calls(&f)), (Some(8000), None));
+        f.goroutines.groups[0].waited_ms_median = 8500;
+        assert_eq!((waited_at_least(&f, 8500), calls(&f)), (Some(1000), Some(50)));
     }
 
     #[test]

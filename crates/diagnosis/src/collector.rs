@@ -37,6 +37,9 @@ pub(crate) struct Collector {
     pub(crate) alive: Option<f64>,
     /// Marks, the last one included, that all found about the same alive.
     pub(crate) steady_marks: usize,
+    /// How fast what is alive grew up to the last mark, against how fast memory was allocated since; `None` where
+    /// fewer than two marks were seen, or nothing was allocated since. A leak has about 1, a heap that breathes 0.
+    pub(crate) live_slope: Option<f64>,
 }
 
 impl Collector {
@@ -54,6 +57,7 @@ impl Collector {
             marks: since.clone().count(),
             alive: alive(facts, window, &marks),
             steady_marks: steady(gc.heap_marked, &marks),
+            live_slope: live_slope(facts, &marks),
         }
     }
 
@@ -99,8 +103,8 @@ struct Mark {
     after: u64,
 }
 
-/// Collections that ended while somebody looked, oldest first. One that ended after the last sample is known by
-/// the gauges of the capture.
+/// Collections that ended while somebody looked, oldest first. One that ended after the last sample is known
+/// by the gauges of the capture.
 fn marks(facts: &Facts) -> Vec<Mark> {
     let samples = &facts.timeline.samples;
     let pairs = samples.iter().zip(samples.iter().skip(1));
@@ -133,6 +137,16 @@ fn alive(facts: &Facts, window: &Window, marks: &[Mark]) -> Option<f64> {
     Some((found as f64 / went_through as f64).min(1.0))
 }
 
+/// Before the last mark live heap by time, and after it all heap by time: what stays alive goes on as it went.
+fn live_slope(facts: &Facts, marks: &[Mark]) -> Option<f64> {
+    let (last, before) = (marks.last()?, marks.iter().rev().nth(1)?);
+    let per_ms = |bytes: u64, ms: u64| bytes as f64 / ms.max(1) as f64;
+    let live = per_ms(facts.gc.heap_marked.saturating_sub(before.after), last.t_ms - before.t_ms);
+    let all =
+        per_ms(facts.gc.heap_live.saturating_sub(facts.gc.heap_marked), facts.capture.t_ms.saturating_sub(last.t_ms));
+    (all > 0.0).then(|| live / all)
+}
+
 /// How many marks in a row, up to the last, found about the same alive.
 fn steady(marked: u64, marks: &[Mark]) -> usize {
     let near = |m: &&Mark| (m.after as f64 - marked as f64).abs() <= marked as f64 * SAME_MARK;
@@ -147,8 +161,8 @@ mod tests {
 
     const MB: u64 = 1_000_000;
 
-    /// A heap that starts with `live`, of which each second `kept` more stay alive while `made` are allocated, with
-    /// a collection whenever it has doubled; up to a limit of 241 MB.
+    /// A heap that starts with `live`, of which each second `kept` more stay alive while `made` are
+    /// allocated, with a collection whenever it has doubled; up to a limit of 241 MB.
     fn service(live: u64, kept: u64, made: u64, calm_s: u64) -> Facts {
         let (mut marked, mut heap, mut alive, mut cycles) = (live * MB, live * MB, live * MB, 3);
         let mut facts = Facts::default();
@@ -168,6 +182,7 @@ mod tests {
                 break;
             }
         }
+        facts.capture.t_ms = facts.timeline.samples.last().map_or(0, |s| s.t_ms);
         facts.target = Target { limit_bytes: Some(241 * MB), ..Target::default() };
         facts.gc = Gc {
             percent: 100,
@@ -210,6 +225,19 @@ mod tests {
         assert_eq!(of(&with_limit).pace, Pace::BeyondTheLimit);
         with_limit.gc = Gc { percent: -1, heap_goal: None, ..with_limit.gc };
         assert_eq!(of(&with_limit).pace, Pace::Off);
+    }
+
+    /// etcd with a raft log in memory: a leak too is killed with half of it marked, and a goal beyond the limit.
+    #[test]
+    fn a_leak_goes_on_after_the_last_mark_as_before() {
+        let leak = of(&service(20, 30, 30, 5));
+        assert!(leak.live_slope.unwrap() > 0.8, "{leak:?}");
+        let mut breathes = service(60, 0, 100, 1);
+        breathes.timeline.samples.retain(|s| s.t_ms < 2600);
+        let last = *breathes.timeline.samples.last().unwrap();
+        (breathes.gc.heap_live, breathes.capture.t_ms) = (last.heap_live_bytes, last.t_ms);
+        let it = Collector::of(&breathes, &Window { end_ms: last.t_ms, ..Window::default() });
+        assert!(it.live_slope.is_none_or(|slope| slope < 0.2), "{it:?}");
     }
 
     #[test]

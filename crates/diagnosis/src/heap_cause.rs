@@ -1,7 +1,7 @@
-//! Why the Go heap grew: one mechanism, chosen among its rivals by what tells them apart. Every rule about the
-//! heap reads it from here, so that no two of them say different things of one growth. Pure.
+//! Why the Go heap grew: one mechanism, chosen among its rivals by what tells them apart. Every rule about
+//! the heap reads it from here, so that no two of them say different things of one growth. Pure.
 
-use crate::calls::Calls;
+use crate::calls::{Calls, Waiting};
 use crate::collector::{Collector, Pace};
 use crate::facts::{Amount, Facts};
 use crate::growth::{Culprit, Growth};
@@ -12,8 +12,8 @@ use crate::rival::{Rival, Told};
 use crate::sentence::{RESTED_SECONDS, rested};
 use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
 use crate::thresholds::heap_growth::{
-    ALIVE, AS_BEFORE, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL,
-    MIN_CALLS, MIN_MARKS, MIN_SHARE,
+    ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
+    MIN_MARKS, MIN_SHARE,
 };
 use crate::thresholds::waiting_calls::{AT_MOST_EACH, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS};
 use crate::units::{bytes, count, percent, plural, seconds};
@@ -21,6 +21,9 @@ use crate::window::Window;
 
 /// A rival of what stays alive.
 const ITS_START: &str = "a start that loads more than the limit holds";
+
+/// A rival of calls that build something large.
+const SLOW_CALLS: &str = "calls that take longer (a slow dependency), each with what it always held";
 
 /// How memory came to be used up by the heap.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,13 +109,16 @@ impl<'a> HeapCause<'a> {
     }
 
     fn choose(&self, facts: &'a Facts, window: &Window) -> Mechanism<'a> {
-        if let Some(huge) = HugeObjects::of(facts, self.parts.heap.min(self.parts.whole)) {
+        let at_work = self.bytes_per_call(window);
+        let huge = HugeObjects::of(facts, self.parts.heap.min(self.parts.whole));
+        // Several alike may be of calls in flight, a large one each.
+        let of_calls = |h: &HugeObjects<'_>| h.sizes.len() > 2 && !h.grown_by_copying && at_work.is_some();
+        if let Some(huge) = huge.filter(|h| !of_calls(h)) {
             return Mechanism::HugeObjects(huge);
         }
         if self.collector.pace == Pace::Off && self.collector.marks == 0 {
             return Mechanism::CollectorOff;
         }
-        let at_work = self.bytes_per_call(window);
         if self.waiting_calls().is_some() {
             return match at_work.filter(|each| self.builds_more(*each)) {
                 Some(each) => Mechanism::CallsAtWork(each),
@@ -128,21 +134,23 @@ impl<'a> HeapCause<'a> {
             (Some(false), _) if fits => Mechanism::Headroom,
             (Some(false), _) => Mechanism::NotSettled,
             (_, Some(each)) if seems_alive || !fits || self.freed().is_some() => Mechanism::CallsAtWork(each),
-            _ if seems_alive => Mechanism::StaysAlive,
+            _ if seems_alive || self.collector.live_slope.is_some_and(|slope| slope > FLAT) => Mechanism::StaysAlive,
             _ if fits => Mechanism::Headroom,
             _ => Mechanism::NotSettled,
         }
     }
 
-    /// Whether calls that wait for the moment are not the matter, but what each of them builds: they end, since
-    /// what they hold is freed again, and it is more than it was, or a lot by itself.
+    /// Whether it is what each of them builds, and not only that they wait: a lot by itself; or more than it
+    /// was, and they end, since what they hold is freed again.
     fn builds_more(&self, each: u64) -> bool {
-        let more = match self.larger() {
-            Some(larger) if larger >= LARGER => true,
-            Some(larger) if larger <= AS_BEFORE => false,
-            _ => each >= LARGE_PER_CALL,
-        };
-        more && self.freed().is_some()
+        let larger = self.larger().is_some_and(|l| l >= LARGER);
+        each >= LARGE_PER_CALL || larger && self.freed().is_some()
+    }
+
+    /// Of calls that build something large, whether most of them wait with it.
+    pub(crate) fn they_wait(&self) -> Option<&Waiting<'a>> {
+        let calls = self.calls.as_ref().filter(|c| c.part_waiting() >= MOST_CALLS)?;
+        calls.waiting.as_ref()
     }
 
     /// How many times as large as before the baseline an allocation of the culprit is, in the mean.
@@ -155,6 +163,11 @@ impl<'a> HeapCause<'a> {
 
     fn most_are_at_work(&self) -> bool {
         self.calls.as_ref().is_some_and(|c| c.working >= MIN_CALLS && c.part_at_work() >= MOST_CALLS)
+    }
+
+    /// Whether it may be that calls only take longer.
+    pub(crate) fn may_be_slow(&self) -> bool {
+        self.rivals.iter().any(|r| r.cause == SLOW_CALLS && r.told == Told::NotApart)
     }
 
     /// Whether it may be a program that still loads.
@@ -171,7 +184,8 @@ impl<'a> HeapCause<'a> {
         (alive <= GARBAGE).then_some(false)
     }
 
-    /// Goroutines that wait for one kind of thing, came with the growth, and are as many as what it is made of.
+    /// Goroutines that wait for one kind of thing, came with the growth, and are as many as what it is made
+    /// of.
     fn waiting_calls(&self) -> Option<&Calls<'a>> {
         let calls = self.calls.as_ref()?;
         let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS && calls.part_waiting() >= MOST_CALLS)?;
@@ -179,8 +193,8 @@ impl<'a> HeapCause<'a> {
         if self.parts.stacks > self.parts.heap {
             return None;
         }
-        // Those that stand in their first function came with it, or were there before and have nothing to do with
-        // it. Who was called is a call: connections are kept from one to the next.
+        // Those that stand in their first function came with it, or were there before and have nothing to do
+        // with it. Who was called is a call: connections are kept from one to the next.
         let are_calls = calls.called.saturating_mul(2) > calls.total;
         if !are_calls && (calls.new? as f64) < waiting.count as f64 * MIN_NEW {
             return None;
@@ -198,8 +212,8 @@ impl<'a> HeapCause<'a> {
         }
     }
 
-    /// Objects that the heap has as many of as goroutines wait, and that are a good part of the growth: what they
-    /// hold, where no profile says it.
+    /// Objects that the heap has as many of as goroutines wait, and that are a good part of the growth: what
+    /// they hold, where no profile says it.
     fn one_for_each(&self, facts: &Facts) -> Option<String> {
         let waiting = self.calls.as_ref()?.waiting.as_ref()?.count;
         let heap = facts.heap.as_ref()?;
@@ -223,7 +237,8 @@ impl<'a> HeapCause<'a> {
         (window.seconds() <= MAX_CALL_SECONDS && each >= MIN_BYTES_PER_CALL).then_some(each)
     }
 
-    /// Part of what the culprit allocated since the baseline that was freed again, where that is worth a word.
+    /// Part of what the culprit allocated since the baseline that was freed again, where that is worth a
+    /// word.
     fn freed(&self) -> Option<f64> {
         let Origin::Profiled(culprit) = &self.origin else { return None };
         let (allocated, freed) = (culprit.allocated.bytes, culprit.allocated.minus(culprit.growth).bytes);
@@ -250,6 +265,7 @@ impl<'a> HeapCause<'a> {
             Mechanism::HugeObjects(_) | Mechanism::CollectorOff => Vec::new(),
             Mechanism::Headroom => vec![self.rival_burst(facts), self.rival_calls()],
             Mechanism::WaitingCalls => self.rivals_of_waiting(facts, garbage),
+            // Calls that hold it are no leak that they leave behind, if they are as many as it takes.
             Mechanism::CallsAtWork(_) => vec![garbage, self.rival_leak(), self.rival_slow_calls()],
             Mechanism::StaysAlive => vec![garbage, self.rival_calls(), self.rival_start(facts, window)],
             Mechanism::NotSettled => self.all_that_is_left(garbage, window),
@@ -258,7 +274,8 @@ impl<'a> HeapCause<'a> {
 
     /// What is alive at once for the first time, against a heap that always breathes so.
     fn rival_burst(&self, facts: &Facts) -> Rival {
-        let steady = self.collector.steady_marks;
+        let flat = self.collector.live_slope.is_some_and(|slope| slope <= FLAT);
+        let steady = if flat { self.collector.steady_marks } else { 0 };
         let same = format!("the last {steady} collections each found about {} alive", bytes(facts.gc.heap_marked));
         let told = (steady >= MIN_MARKS || self.is_alive() == Some(false)).then_some(same);
         Rival::tested(
@@ -314,11 +331,7 @@ impl<'a> HeapCause<'a> {
             }
             _ => None,
         };
-        Rival::tested(
-            "calls that take longer (a slow dependency), each with what it always held",
-            told,
-            "how much a call held before the growth",
-        )
+        Rival::tested(SLOW_CALLS, told, "how much a call held before the growth")
     }
 
     fn rival_calls(&self) -> Rival {
@@ -352,8 +365,8 @@ impl<'a> HeapCause<'a> {
         })
     }
 
-    /// Goroutines elsewhere that came with the growth, wait, and are as many as its objects: they may hold what
-    /// others have built for them.
+    /// Goroutines elsewhere that came with the growth, wait, and are as many as its objects: they may hold
+    /// what others have built for them.
     fn pile(&self, facts: &'a Facts, window: &Window) -> Option<Calls<'a>> {
         let Origin::Profiled(culprit) = &self.origin else { return None };
         // Who is at work there is known already.

@@ -345,7 +345,7 @@ fn as_before(before: &Facts, number: usize, joined: Facts) -> Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Amount, Frame, Gc, Group, Profile, Residency, Rss, Sample};
+    use crate::facts::{Amount, Frame, Gc, Group, LastLook, Profile, Residency, Rss, Sample};
 
     const MB: u64 = 1_000_000;
 
@@ -437,8 +437,8 @@ mod tests {
         assert_eq!(crate::at_limit(&facts).map(|a| a.ms / 1000), Some(120), "the union tells how long it stood");
     }
 
-    /// A rest below the limit that lasts a minute, and a slow end: by its own samples the last capture stands at
-    /// its limit and says so, as badly as the first one said what grew.
+    /// A rest below the limit that lasts a minute, and a slow end: by its own samples the last capture stands
+    /// at its limit and says so, as badly as the first one said what grew.
     #[test]
     fn a_slow_end_does_not_unsee_the_growth() {
         let mut all = [before(), after()];
@@ -488,6 +488,24 @@ mod tests {
         let (facts, d) = diagnose_death(&named(&all), None).unwrap();
         assert_eq!(d.verdict().map(|v| v.code), diagnose(&all[0]).verdict().map(|v| v.code));
         assert_eq!((facts.profile.sites.len(), facts.gc.heap_in_use), (1, 460 * MB));
+    }
+
+    /// Nothing could be copied after the kill: the folder is made of the watch alone, and what stands in for
+    /// a profile there is not needed beside a real one.
+    #[test]
+    fn a_death_without_evidence_is_told_by_the_capture_before() {
+        let mut last = Facts { capture: after().capture, target: after().target, ..Facts::default() };
+        last.timeline = watched(0, 70_500);
+        last.capture.t_ms = 70_500;
+        last.capture.gaps.push(Gap::new("evidence", "it was gone before it could be read"));
+        last.last_look = Some(LastLook { t_ms: 60_000, ..LastLook::default() });
+        assert!(last.nothing_was_copied());
+        let all = [before(), last];
+        let (facts, d) = diagnose_death(&named(&all), None).unwrap();
+        assert_eq!(d.verdict().map(|v| v.code), diagnose(&all[0]).verdict().map(|v| v.code));
+        assert!(!facts.nothing_was_copied() && facts.last_look.is_none() && facts.profile.sites.len() == 1);
+        assert_eq!(gives(&facts)[1], ["timeline"]);
+        assert_eq!(facts.capture.phase.name(), "post-kill");
     }
 
     /// The verdict of a capture whose memory was given back since is of another story.

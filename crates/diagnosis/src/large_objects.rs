@@ -10,8 +10,8 @@ pub(crate) struct HugeObjects<'a> {
     pub(crate) sizes: Vec<u64>,
     /// The largest one's kind.
     pub(crate) kind: &'a LargeObjects,
-    /// Whether each is larger than the next by a factor with which Go's slices and buffers grow: copies of one
-    /// thing, of which all but the largest are garbage or about to be.
+    /// Whether each is larger than the next by a factor with which Go's slices and buffers grow: copies of
+    /// one thing, of which all but the largest are garbage or about to be.
     pub(crate) grown_by_copying: bool,
 }
 
@@ -19,7 +19,8 @@ impl<'a> HugeObjects<'a> {
     /// Those of a heap that grew by so many bytes.
     pub(crate) fn of(facts: &'a Facts, growth: u64) -> Option<Self> {
         let heap = facts.heap.as_ref()?;
-        // A step of a buffer that grows may be a small part of what is there: its older copies are large beside it.
+        // A step of a buffer that grows may be a small part of what is there: its older copies are large
+        // beside it.
         let growth = growth.max(heap.object_bytes / 2);
         let mut large: Vec<&LargeObjects> = heap.large.iter().filter(|l| l.size > growth / EACH_ONE_IN).collect();
         large.sort_by_key(|l| std::cmp::Reverse(l.size));

@@ -134,8 +134,8 @@ fn surplus(r: Residency, rss: Rss) -> u64 {
     parts.into_iter().fold(0, u64::saturating_add).saturating_sub(rss.anon)
 }
 
-/// Whether the gauges are of long after the RSS was read (captures of before, of fast deaths: 13 MB and 165 MB
-/// of heap, 785 ms later): then nothing that was not resident yet can be told from what never was.
+/// Whether the gauges are of long after the RSS was read (captures of before, of fast deaths: 13 MB and 165
+/// MB of heap, 785 ms later): then nothing that was not resident yet can be told from what never was.
 fn is_rss_old(facts: &Facts, rss: Rss) -> bool {
     const OLD_MS: u64 = 50;
     facts.gauges_at_rss.is_none()

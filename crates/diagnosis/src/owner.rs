@@ -48,10 +48,14 @@ fn owner(function: &str, module: &str) -> Owner {
 /// Position in a stack (innermost first) of the frame that owns the allocation: the innermost of the program,
 /// else of a dependency, else the innermost.
 pub(crate) fn owning_frame(facts: &Facts, stack: &[u32]) -> Option<usize> {
+    let is = |at: usize, name: &str| stack.get(at).and_then(|f| frame(facts, *f)).is_some_and(|f| f.function == name);
+    // What a pool calls to have a new one is a line that nobody can act on: who asks the pool is.
+    let of_a_pool = |at: usize| is(at + 1, "sync.(*Pool).Get");
     let of = |want: Owner| {
-        stack
-            .iter()
-            .position(|f| frame(facts, *f).is_some_and(|f| owner(&f.function, &facts.target.module.path) == want))
+        let owned = |at: usize, f: u32| {
+            frame(facts, f).is_some_and(|f| owner(&f.function, &facts.target.module.path) == want) && !of_a_pool(at)
+        };
+        stack.iter().enumerate().position(|(at, f)| owned(at, *f))
     };
     of(Owner::Program).or_else(|| of(Owner::Dependency)).or_else(|| (!stack.is_empty()).then_some(0))
 }
@@ -64,6 +68,15 @@ pub(crate) fn frame(facts: &Facts, index: u32) -> Option<&Frame> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_asks_a_pool_owns_what_it_makes() {
+        let names = ["main.init.func1", "sync.(*Pool).Get", "main.handle"];
+        let frames = names.map(|f| Frame { function: f.into(), ..Frame::default() });
+        let facts = Facts { frames: frames.into(), ..Facts::default() };
+        assert_eq!(owning_frame(&facts, &[0, 1, 2]), Some(2));
+        assert_eq!(owning_frame(&facts, &[0, 2]), Some(0));
+    }
 
     #[test]
     fn packages_and_owners() {

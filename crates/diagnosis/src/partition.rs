@@ -26,8 +26,8 @@ impl Partition {
         let samples = &facts.timeline.samples;
         let onset = samples.iter().rev().find(|s| s.t_ms <= window.onset_ms).copied().unwrap_or_default();
         let baseline = facts.at_baseline().map(|(gc, _)| gc).unwrap_or_default();
-        // The baseline may be long before the onset. And what was allocated in the moment before memory grew is what
-        // it grew by: pages are charged when they are touched.
+        // The baseline may be long before the onset. And what was allocated in the moment before memory grew
+        // is what it grew by: pages are charged when they are touched.
         let before = samples
             .iter()
             .filter(|s| s.t_ms <= window.onset_ms && s.t_ms.saturating_add(A_MOMENT_MS) >= window.onset_ms);

@@ -54,9 +54,9 @@ pub(crate) fn rested(facts: &Facts, w: &Window) -> f64 {
     w.onset_ms.saturating_sub(first) as f64 / 1e3
 }
 
-/// What to do first: look for what changed. Memory would be back where it was only if it had been at rest there:
-/// a program that still loads has no such place (seen: "memory would stay at 43.9 MB" of one that died in its
-/// start).
+/// What to do first: look for what changed. Memory would be back where it was only if it had been at rest
+/// there: a program that still loads has no such place (seen: "memory would stay at 43.9 MB" of one that died
+/// in its start).
 pub(crate) fn look_for_change(facts: &Facts, w: &Window) -> (String, String) {
     let what = "a release, a configuration, data published by an admin platform";
     if rested(facts, w) >= RESTED_SECONDS {

@@ -1,5 +1,5 @@
-//! Who may have allocated, where no profile says so: goroutines that were in an allocation, at work, or wait in
-//! great numbers, by the function of the program that they are in. Pure.
+//! Who may have allocated, where no profile says so: goroutines that were in an allocation, at work, or wait
+//! in great numbers, by the function of the program that they are in. Pure.
 
 use std::collections::BTreeMap;
 
@@ -111,9 +111,9 @@ fn weigh(all: &mut [Suspect<'_>], new: Option<u64>) {
     }
 }
 
-/// The largest pile of goroutines that wait for one kind of thing in one function of the program, as calls of it.
-/// Idle connections of a server or a client have none of the program on their stacks; they are a pile of whoever
-/// started the server.
+/// The largest pile of goroutines that wait for one kind of thing in one function of the program, as calls of
+/// it. Idle connections of a server or a client have none of the program on their stacks; they are a pile of
+/// whoever started the server.
 pub(crate) fn waiting_pile<'a>(facts: &'a Facts, window: &Window) -> Option<Calls<'a>> {
     let mut by: BTreeMap<(Wait, &Frame), (u64, &Group)> = BTreeMap::new();
     for group in &facts.goroutines.groups {
@@ -133,8 +133,8 @@ pub(crate) fn waiting_pile<'a>(facts: &'a Facts, window: &Window) -> Option<Call
     (most >= MIN_WAITING).then_some(Calls { waiting, total, ..calls })
 }
 
-/// Calls that wait in a function whose closures allocated what a culprit has: who starts a goroutine for a part of
-/// its work, and waits for it.
+/// Calls that wait in a function whose closures allocated what a culprit has: who starts a goroutine for a
+/// part of its work, and waits for it.
 pub(crate) fn family<'a>(facts: &'a Facts, culprit: &Culprit, window: &Window) -> Option<Calls<'a>> {
     let pile = waiting_pile(facts, window)?;
     let site = facts.profile.sites.get(culprit.site)?;
@@ -160,8 +160,8 @@ fn is_own(facts: &Facts, at: &Frame) -> bool {
     !is_standard_library(&at.function, &facts.target.module.path)
 }
 
-/// The frame of the program that a group is in; where its stack has none (a server's own goroutines), the frame
-/// of the program that their starter is in.
+/// The frame of the program that a group is in; where its stack has none (a server's own goroutines), the
+/// frame of the program that their starter is in.
 pub(crate) fn program_frame<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
     let own = owning_frame(facts, &group.stack).and_then(|i| frame(facts, *group.stack.get(i)?));
     own.filter(|f| is_own(facts, f)).or_else(|| starter(facts, group)).or(own)

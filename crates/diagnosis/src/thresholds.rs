@@ -3,8 +3,8 @@
 //! rule with its value.
 
 pub(crate) mod collector_headroom {
-    /// Part of the limit that what is alive, with what is beside the heap, may be at most to fit. Chosen: with
-    /// less than a fifth to spare the collector would run without end.
+    /// Part of the limit that what is alive, with what is beside the heap, may be at most to fit. Chosen:
+    /// with less than a fifth to spare the collector would run without end.
     pub(crate) const FITS: f64 = 0.8;
     /// Part by which marks may differ and still have found the same. Chosen, not measured.
     pub(crate) const SAME_MARK: f64 = 0.2;
@@ -14,8 +14,8 @@ pub(crate) mod deep_stacks {
     /// Bytes of a stack from which on it is deep. Chosen: Go starts with 2 KiB to 8 KiB, and a handler of a
     /// server seldom needs more than 32 KiB.
     pub(crate) const EACH: u64 = 256 * 1024;
-    /// Share of the growth that must be stacks. Chosen: stacks are copied as they double, so that for a moment
-    /// both are there and only one is counted.
+    /// Share of the growth that must be stacks. Chosen: stacks are copied as they double, so that for a
+    /// moment both are there and only one is counted.
     pub(crate) const MIN_SHARE: f64 = 0.25;
     /// Part of all stacks that must be of deep ones. Chosen: more than all the rest.
     pub(crate) const MOST_OF_ALL: f64 = 0.5;
@@ -76,19 +76,20 @@ pub(crate) mod heap_growth {
     pub(crate) const ALIVE: f64 = 0.6;
     /// Part of it up to which the growth is garbage. Chosen, not measured.
     pub(crate) const GARBAGE: f64 = 0.3;
-    /// Part of what was allocated since the baseline that must have been freed to speak against a leak. Chosen;
-    /// 0.15 to 0.31 in the recorded incidents, 0.00 in every recorded leak.
+    /// Growth of what is alive against what is allocated, by time, up to which a heap only breathes. Chosen; a leak
+    /// has about 1.
+    pub(crate) const FLAT: f64 = 0.4;
+    /// Part of what was allocated since the baseline that must have been freed to speak against a leak.
+    /// Chosen; 0.15 to 0.31 in the recorded incidents, 0.00 in every recorded leak.
     pub(crate) const FREED: f64 = 0.05;
     /// Bytes that a call holds by itself, from which on that is a lot, whatever it waits for. Chosen.
     pub(crate) const LARGE_PER_CALL: u64 = 1_000_000;
-    /// Bytes that must have been allocated before the baseline for their mean size to be compared. Chosen: two
-    /// samples, in the mean.
+    /// Bytes that must have been allocated before the baseline for their mean size to be compared. Chosen:
+    /// two samples, in the mean.
     pub(crate) const MIN_BEFORE: u64 = 1_000_000;
     /// Factor by which allocations are larger than before the baseline, from which on the data has grown.
     /// Chosen; 2.7 to 4.8 in the recorded incidents.
     pub(crate) const LARGER: f64 = 2.0;
-    /// The same factor, up to which they are as before. Chosen, not measured.
-    pub(crate) const AS_BEFORE: f64 = 1.3;
     /// Seconds that twice the limit would have to buy for the limit to be a suspect. Chosen; 4.7 in the
     /// recorded incident.
     pub(crate) const LIMIT_SECONDS: f64 = 600.0;
@@ -142,10 +143,13 @@ pub(crate) mod stands_at_limit {
     pub(crate) const MAX_SLICES: usize = 3;
     /// Part of what is in use that one function must have allocated to be named. Chosen.
     pub(crate) const MOST: f64 = 0.3;
+    /// Part of the memory, as one in so many, that it must be. Chosen, not measured.
+    pub(crate) const HELD_ONE_IN: u64 = 10;
 }
 
 pub(crate) mod touched_late {
-    /// Part of the growth that must have been reserved before and not resident. Chosen: more than all the rest.
+    /// Part of the growth that must have been reserved before and not resident. Chosen: more than all the
+    /// rest.
     pub(crate) const MIN_RESERVED: f64 = 0.5;
     /// Milliseconds for which it must have been reserved before it is touched. Chosen, not measured.
     pub(crate) const LONG_BEFORE_MS: u64 = 500;
@@ -182,9 +186,11 @@ pub(crate) mod waiting_calls {
     pub(crate) const MIN_NEW: f64 = 0.5;
     /// Objects of the culprit for each that waits. Chosen; 0.99 to 1.05 in the recorded ones.
     pub(crate) const MIN_OBJECTS: f64 = 0.8;
-    /// Objects of one size for each that waits, at most, for them to be what those hold. Chosen, not measured.
+    /// Objects of one size for each that waits, at most, for them to be what those hold. Chosen, not
+    /// measured.
     pub(crate) const AT_MOST_EACH: u64 = 20;
-    /// Bytes of the culprit for each that waits, from which on they may be who holds it. Chosen, not measured.
+    /// Bytes of the culprit for each that waits, from which on they may be who holds it. Chosen, not
+    /// measured.
     pub(crate) const MIN_HELD: u64 = 1_000;
     /// Goroutines that are named as possible holders of a lock. Chosen: what a reader looks at.
     pub(crate) const MAX_HOLDERS: usize = 3;

@@ -1,20 +1,37 @@
 //! What ends each kind of wait: the cure that rules about waiting goroutines give.
 
+use crate::facts::Group;
 use crate::waits::Wait;
 
-/// What to do about goroutines that wait so in `place`. `holders_known`: goroutines that may hold the lock are
-/// named beside it.
-pub(crate) fn cure(wait: Wait, place: &str, holders_known: bool) -> String {
+/// What is known beside the wait itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// Goroutines that may hold the lock are named beside it.
+    pub(crate) holders: bool,
+    /// Whether I/O has a deadline; `None`: it was not read.
+    pub(crate) deadline: Option<bool>,
+}
+
+/// What to do about goroutines that wait so in `place`.
+pub(crate) fn cure(wait: Wait, place: &str, known: Known) -> String {
     match wait {
-        wait if wait.is_lock() && holders_known => format!(
+        wait if wait.is_lock() && known.holders => format!(
             "See what the goroutines that may hold the lock of {place} do while they hold it: a return without Unlock, a wait or a slow call under the lock."
         ),
         wait if wait.is_lock() => format!(
             "Find who holds the lock that {place} waits for, and does not give it back soon: a return without Unlock, a wait or a slow call under the lock."
         ),
-        Wait::Io => format!(
-            "Give what {place} waits for a deadline (SetReadDeadline, a client's Timeout, a context), and bound how many may wait at a time."
-        ),
+        Wait::Io => match known.deadline {
+            Some(false) => format!(
+                "Give what {place} waits for a deadline (SetReadDeadline, a client's Timeout, a context), and bound how many may wait at a time."
+            ),
+            Some(true) => format!(
+                "See why the other end is slow to answer {place}; let each wait for less, and bound how many may wait at a time."
+            ),
+            None => {
+                format!("See who does not answer {place}, and why; bound how many may wait at a time, and how long.")
+            }
+        },
         Wait::ChanSend => format!(
             "See who should receive from the channel that {place} sends to, and why it does not: it returned, or is slower; give the send a way out (select with a context), or the channel a buffer for each sender."
         ),
@@ -31,5 +48,17 @@ pub(crate) fn cure(wait: Wait, place: &str, holders_known: bool) -> String {
             format!("Nobody can end the wait in {place}: give it a channel that is made, or a way out.")
         }
         _ => format!("Bound how many goroutines may wait in {place} at a time, and give the wait an end."),
+    }
+}
+
+/// Whether nearly all of a group that waits for I/O have a deadline, or nearly none; `None` where that was
+/// not read, or is mixed.
+pub(crate) fn deadline(group: &Group) -> Option<bool> {
+    let without = group.no_deadline.filter(|_| group.count > 0)?;
+    let few = group.count / 10;
+    match without {
+        n if n >= group.count - few => Some(false),
+        n if n <= few => Some(true),
+        _ => None,
     }
 }

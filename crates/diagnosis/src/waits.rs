@@ -138,7 +138,7 @@ fn is_in(facts: &Facts, group: &Group, method_of: &str) -> bool {
 }
 
 /// Of the runtime or of `sync`: what a goroutine goes through until it waits.
-fn is_of_the_wait(function: &str) -> bool {
+pub(crate) fn is_of_the_wait(function: &str) -> bool {
     ["runtime.", "sync.", "internal/sync.", "internal/"].iter().any(|of| function.starts_with(of))
 }
 

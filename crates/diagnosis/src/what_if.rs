@@ -23,8 +23,8 @@ pub(crate) fn limits(facts: &Facts, window: Option<&Window>, heap: Option<&HeapC
     let (Some(limit), Some(w)) = (facts.target.limit_bytes, window) else {
         return Vec::new();
     };
-    // What is alive fits, and beyond its peak the process would not have grown: "482 MB would have bought 4.2 s"
-    // was said of one whose peak is 303 MB.
+    // What is alive fits, and beyond its peak the process would not have grown: "482 MB would have bought 4.2
+    // s" was said of one whose peak is 303 MB.
     let peak = heap.filter(|h| h.mechanism == Mechanism::Headroom).and_then(|h| h.collector.peak(facts));
     let buys = |more: u64, rate: f64| if rate > 0.0 { more as f64 / rate } else { f64::INFINITY };
     let of = |tenths: u64| {

@@ -258,7 +258,7 @@ mod tests {
                     }
                 }
             }
-            for site in &way.site {
+            for site in way.site.iter().filter(|s| !s.starts_with("net/http.")) {
                 let function = site.split(".func").next().unwrap().rsplit('.').next().unwrap();
                 assert!(
                     [format!(" {function}("), format!(" {function}[")].iter().any(|f| sources.contains(f)),

@@ -52,6 +52,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
     (
         Tier::Root,
         &[
+            "around_a_death",
             "bad_days",
             "daemon",
             "deaths",

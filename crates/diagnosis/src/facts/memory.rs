@@ -58,8 +58,9 @@ impl Gc {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rss {
-    /// Time of the reading in milliseconds on the timeline's clock. The gauges are of `capture.t_ms`; of the
-    /// dead this is the last look alive, and may be long before (785 ms in the golden
+    /// Time of the reading in milliseconds on the timeline's clock. The gauges of that moment are
+    /// `gauges_at_rss`, or else those of the copy (`capture.t_ms`). Captures of before lack the former, and
+    /// of the dead this is the last look alive, maybe long before the copy (785 ms in the golden
     /// `dies-four-threads-go1.25.5-pre-kill`, of a process that grew by 553 MB/s): a rule that compares the
     /// two compares their times first.
     pub as_of_ms: u64,

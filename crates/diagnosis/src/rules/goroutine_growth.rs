@@ -15,7 +15,7 @@ use crate::thresholds::goroutine_growth::{IN_FLIGHT_ONE_IN, MIN_GOROUTINES, MIN_
 use crate::thresholds::heap_growth::MIN_CALLS;
 use crate::units::{bytes, count, percent, plural, short};
 use crate::unknown::About;
-use crate::wait_cures::cure;
+use crate::wait_cures::{Known, cure, deadline};
 use crate::waits::{Doing, doing};
 use crate::window::Window;
 
@@ -34,7 +34,9 @@ impl Rule for GoroutineGrowth {
             rule_out_stacks(case, w, out);
             // What deep stacks, or calls that wait with more than their stacks, are the matter of.
             let told = deep_stacks::are_most(case.facts)
-                || case.heap.is_some_and(|h| h.mechanism == Mechanism::WaitingCalls && h.parts.heap > h.parts.stacks);
+                || case
+                    .heap
+                    .is_some_and(|h| h.mechanism == Mechanism::WaitingCalls && h.parts.heap / 2 > h.parts.stacks);
             out.found(find(case.facts, w).filter(|_| !told));
         }
         let groups = case.facts.goroutines.groups.iter();
@@ -63,8 +65,8 @@ fn rule_out_stacks(case: &Case<'_>, w: &Window, out: &mut Findings) {
         bytes(g.stack_bytes),
         percent(share)
     );
-    // Only where the calls are the growth: of a cache that thrashed it was once said that "91 of them are the calls
-    // in flight, and what they hold is the growth" (coredns).
+    // Only where the calls are the growth: of a cache that thrashed it was once said that "91 of them are the
+    // calls in flight, and what they hold is the growth" (coredns).
     let theirs = case.heap.filter(|h| matches!(h.mechanism, Mechanism::CallsAtWork(_) | Mechanism::WaitingCalls));
     let calls = theirs.and_then(|h| h.calls.as_ref()).map_or(0, |c| c.total);
     if calls >= MIN_CALLS && calls.saturating_mul(IN_FLIGHT_ONE_IN) > g.total {
@@ -149,7 +151,7 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
             })
             .collect(),
         cure: match doing(facts, largest) {
-            Doing::Waiting(wait) => cure(wait, place, false),
+            Doing::Waiting(wait) => cure(wait, place, Known { deadline: deadline(largest), ..Known::default() }),
             Doing::Working => format!(
                 "Bound how many goroutines may be in {place} at a time: they are at work, and more come than go."
             ),

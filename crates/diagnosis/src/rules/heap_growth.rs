@@ -9,6 +9,7 @@ use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::sentence::{growth as growth_of, level, look_for_change, never_touched, place};
 use crate::site_certainty::{explained, of_culprit};
 use crate::subject::Subject;
+use crate::suspects::program_frame;
 use crate::thresholds::heap_growth::{LEAK_SECONDS, LIMIT_SECONDS, MAJORITY, MIN_EXPLAINED, RULED_OUT_IDLE};
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::unknown::About;
@@ -73,6 +74,9 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         return None;
     }
     let title = match heap.mechanism {
+        Mechanism::CallsAtWork(_) if heap.they_wait().is_some() => {
+            "every call builds its own copy of something large, and waits with it"
+        }
         Mechanism::CallsAtWork(_) => "every call builds its own copy of something large",
         Mechanism::StaysAlive if heap.may_be_its_start() => {
             "it grew from its start on: it is still loading, or it leaks"
@@ -119,6 +123,10 @@ fn sentence(facts: &Facts, c: &Culprit, w: &Window, heap: &HeapCause<'_>, per_ca
         let whose =
             if calls.of.function == c.frame.function { String::new() } else { format!(" in {}", calls.of.function) };
         out += &format!(": {} calls in flight{whose}, about {} each", count(calls.total), bytes(each));
+        if let Some(waiting) = heap.they_wait() {
+            let at = program_frame(facts, waiting.group).map_or_else(String::new, |f| format!(" in {}", f.function));
+            out += &format!("; {} of them wait for {}{at}", count(waiting.count), waiting.wait.what());
+        }
     }
     if heap.mechanism == Mechanism::StaysAlive {
         let marks = plural(heap.collector.marks as u64, "collection");
@@ -199,9 +207,15 @@ fn memory_limit_below_live(facts: &Facts) -> Option<String> {
 fn cure(c: &Culprit, heap: &HeapCause<'_>) -> String {
     let function = &c.frame.function;
     match heap.mechanism {
-        Mechanism::CallsAtWork(_) => format!(
-            "Build what {function} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time."
-        ),
+        Mechanism::CallsAtWork(_) => match heap.they_wait().filter(|_| heap.may_be_slow()) {
+            Some(waiting) => format!(
+                "If {function} builds the same for every call: build it once, when its input changes, and share it read-only. Else see why the calls wait for {} so long with it, and bound how many may.",
+                waiting.wait.what()
+            ),
+            None => format!(
+                "Build what {function} builds once, when its input changes, and share it read-only between calls; bound how many calls may hold a copy at a time."
+            ),
+        },
         Mechanism::StaysAlive if heap.may_be_its_start() => format!(
             "If {function} loads what the program needs: load less of it, or give it a limit that holds it. Else find what keeps the objects reachable, and bound it."
         ),

@@ -1,11 +1,11 @@
 //! Growth that is not the process's: others count against its limit. The page: `others-in-group.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{Neighbour, Reason};
-use crate::finding::{ConfidenceFactor, Evidence, Finding, Level, Source};
+use crate::facts::{Facts, Neighbour, Reason};
+use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::rival::Rival;
-use crate::sentence::service;
+use crate::sentence::{level, service};
 use crate::subject::Subject;
 use crate::thresholds::others_in_group::{MAX_NAMED, MAX_PIDS, MIN_BYTES, MIN_SHARE};
 use crate::units::{bytes, count, percent};
@@ -35,21 +35,26 @@ struct Others {
     grew: bool,
 }
 
-/// By the timeline, which has the group's use and the process's own at each moment; where nothing grew, by what is
-/// used at the end.
+/// By the timeline, which has the group's use and the process's own at each moment; where nothing grew, by
+/// what is used at the end.
 fn others(case: &Case<'_>) -> Option<Others> {
     if let Some(parts) = case.parts {
         return Some(Others { share: parts.share(parts.others), bytes: parts.others, grew: true });
     }
     let facts = case.facts;
     let near = facts.capture.reason == Reason::OomKill || facts.capture.reason == Reason::Forecast;
-    let usage = facts.timeline.samples.iter().rev().map(|s| s.usage_bytes).find(|n| *n > 0)?;
+    let usage = Some(usage(facts)).filter(|n| *n > 0)?;
     let own = facts
         .rss
         .map(|r| r.rss)
         .or_else(|| facts.timeline.samples.iter().rev().map(|s| s.rss_bytes).find(|n| *n > 0))?;
     let bytes = usage.saturating_sub(own);
     near.then_some(Others { share: bytes as f64 / usage as f64, bytes, grew: false })
+}
+
+/// What counted against the limit when it was looked at last.
+fn usage(facts: &Facts) -> u64 {
+    facts.timeline.samples.iter().rev().map(|s| s.usage_bytes).find(|n| *n > 0).unwrap_or(0)
 }
 
 fn find(case: &Case<'_>) -> Option<Finding> {
@@ -78,7 +83,7 @@ fn find(case: &Case<'_>) -> Option<Finding> {
     Some(Finding {
         code: OthersInGroup::INFO.code,
         subject: Subject::Process,
-        level: if facts.capture.reason == Reason::OomKill { Level::Critical } else { Level::Warning },
+        level: level(facts, usage(facts)),
         title: title.into(),
         sentence: format!("{what} is not {}'s own: {who}{own}{end}.", service(facts)),
         factors: vec![ConfidenceFactor {
@@ -128,7 +133,7 @@ fn name(n: &Neighbour) -> String {
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::{Facts, Neighbours, Rss, Sample};
+    use crate::facts::{Neighbours, Rss, Sample};
 
     #[test]
     fn children_that_fill_the_group_are_named() {

@@ -10,7 +10,7 @@ use crate::ledger::ledger;
 use crate::rival::Rival;
 use crate::sentence::{place, service};
 use crate::subject::Subject;
-use crate::thresholds::stands_at_limit::{AT_LIMIT, MAX_SLICES};
+use crate::thresholds::stands_at_limit::{AT_LIMIT, HELD_ONE_IN, MAX_SLICES};
 use crate::units::{bytes, percent, seconds};
 
 /// The rule.
@@ -35,10 +35,11 @@ fn find(facts: &Facts) -> Option<Finding> {
     let usage = facts.timeline.samples.iter().rev().take(20).map(|s| s.usage_bytes).max()?;
     let killed = facts.capture.reason == Reason::OomKill;
     let part = usage as f64 / limit.max(1) as f64;
-    if part < AT_LIMIT && !killed {
+    if part < AT_LIMIT {
         return None;
     }
-    let holder = holder(facts);
+    // Of a program without a profile the runtime's own few bytes are in it.
+    let holder = holder(facts).filter(|(_, n)| *n >= usage / HELD_ONE_IN);
     let held = facts.profile.sites.iter().map(|s| s.current.bytes).fold(0, u64::saturating_add);
     let (subject, most) = match holder {
         Some((f, n)) => (
@@ -114,8 +115,10 @@ mod tests {
         let v = d.verdict().unwrap();
         assert_eq!((v.code, v.subject.to_string().as_str()), ("stands-at-limit", "main.load"));
         assert!(v.sentence.contains("stood there for at least") && v.confidence() <= crate::UNTESTED, "{}", v.sentence);
-        // Far from its limit, and nobody killed it: nothing is the matter.
-        facts.capture.reason = Reason::Manual;
+        // A profile of a few bytes names nobody.
+        facts.profile.sites.iter_mut().for_each(|s| s.current.bytes /= 100_000);
+        assert_eq!(diagnose(&facts).verdict().map(|v| v.subject.to_string()).as_deref(), Some("-"));
+        // Far from its limit: it does not stand there, whoever killed it.
         facts.target.limit_bytes = Some(5_000_000_000);
         assert_eq!(diagnose(&facts).verdict(), None);
     }

@@ -33,8 +33,8 @@ impl Rule for TouchedLate {
 }
 
 fn find(facts: &Facts, w: &Window, parts: Partition) -> Option<Finding> {
-    // The heap had it in use already, and it was not resident; not only since a moment: what is allocated at once is
-    // touched at once.
+    // The heap had it in use already, and it was not resident; not only since a moment: what is allocated at
+    // once is touched at once.
     let onset = facts.timeline.samples.iter().rev().find(|s| s.t_ms.saturating_add(LONG_BEFORE_MS) <= w.onset_ms)?;
     let reserved = onset.heap_live_bytes.saturating_sub(onset.rss_bytes);
     let enough = parts.share(reserved) >= MIN_RESERVED && onset.rss_bytes > 0;

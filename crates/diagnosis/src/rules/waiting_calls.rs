@@ -1,7 +1,7 @@
 //! Goroutines that wait, and hold what grew. The page: `waiting-calls.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::calls::{Calls, Waiting};
+use crate::calls::{Calls, Waiting, waited_at_least};
 use crate::facts::{Facts, Frame, Group};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
@@ -14,8 +14,8 @@ use crate::subject::Subject;
 use crate::suspects::program_frame;
 use crate::thresholds::waiting_calls::MAX_HOLDERS;
 use crate::units::{bytes, count, percent, plural, seconds};
-use crate::wait_cures::cure;
-use crate::waits::{Doing, Wait, doing};
+use crate::wait_cures::{Known, cure, deadline};
+use crate::waits::{Doing, Wait, doing, is_of_the_wait};
 use crate::window::Window;
 
 /// The rule.
@@ -53,7 +53,11 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         factors: factors(facts, growth, w, heap, calls, waiting),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, w, heap, calls, waiting, &holders),
-        cure: cure(waiting.wait, &at.function, !holders.is_empty()),
+        cure: cure(
+            waiting.wait,
+            &at.function,
+            Known { holders: !holders.is_empty(), deadline: deadline(waiting.group) },
+        ),
         site,
         do_now: do_now(calls, waiting, at),
     })
@@ -65,14 +69,23 @@ fn waiting_for(waiting: &Waiting<'_>) -> String {
     let what = waiting.wait.what();
     let group = waiting.group;
     let almost_all = |n: u64| n >= group.count.saturating_sub(group.count / 10) && group.count > 0;
-    match (waiting.wait, group.waits_on, group.no_deadline) {
-        (Wait::Io, _, Some(without)) if almost_all(without) => format!("{what} without a deadline"),
-        (Wait::Mutex, Some(on), _) if almost_all(on.most) => "one mutex".to_owned(),
-        (Wait::RwMutex, Some(on), _) if almost_all(on.most) => "one read-write lock".to_owned(),
-        (Wait::ChanSend, Some(on), _) if almost_all(on.most) => "somebody to receive from one channel".to_owned(),
-        (Wait::ChanReceive, Some(on), _) if almost_all(on.most) => "somebody to send to one channel".to_owned(),
+    match (waiting.wait, group.waits_on) {
+        (Wait::Io, _) if deadline(group) == Some(false) => format!("{what} without a deadline"),
+        (Wait::Io, _) if deadline(group) == Some(true) => format!("{what} with a deadline (a slow dependency)"),
+        (Wait::Mutex, Some(on)) if almost_all(on.most) => "one mutex".to_owned(),
+        (Wait::RwMutex, Some(on)) if almost_all(on.most) => "one read-write lock".to_owned(),
+        (Wait::ChanSend, Some(on)) if almost_all(on.most) => "somebody to receive from one channel".to_owned(),
+        (Wait::ChanReceive, Some(on)) if almost_all(on.most) => "somebody to send to one channel".to_owned(),
         _ => what.to_owned(),
     }
+}
+
+/// `in` where the wait is in that function itself, as far as its own calls of the runtime and of `sync` go; `below`
+/// where it is in a library that it has called.
+fn in_or_below(facts: &Facts, group: &Group, at: &Frame) -> &'static str {
+    let innermost = group.stack.iter().filter_map(|i| frame(facts, *i));
+    let mut of_no_wait = innermost.skip_while(|f| is_of_the_wait(&f.function));
+    if of_no_wait.next().is_none_or(|f| f.function == at.function) { "in" } else { "below" }
 }
 
 /// The innermost frame of the program in the largest group of them.
@@ -89,11 +102,12 @@ fn sentence(
     at: &Frame,
 ) -> String {
     let who = format!(
-        "{} of {} calls of {} wait for {} in {}",
+        "{} of {} calls of {} wait for {} {} {}",
         count(waiting.count),
         count(calls.total),
         calls.of.function,
         waiting_for(waiting),
+        in_or_below(facts, waiting.group, at),
         place(at)
     );
     match &heap.origin {
@@ -183,14 +197,14 @@ fn objects_each(objects: u64, waiting: u64) -> String {
     if each < 10.0 { format!("{each:.1}") } else { format!("{each:.0}") }
 }
 
-/// Milliseconds that the oldest has waited at least, as far as a collection has seen it wait.
+/// Milliseconds that the oldest has waited at least.
 fn oldest_wait(facts: &Facts, wait: Wait) -> Option<u64> {
     let groups = facts.goroutines.groups.iter().filter(|g| doing(facts, g) == Doing::Waiting(wait));
-    groups.map(|g| g.oldest_wait_ms).max().filter(|ms| *ms > 0)
+    waited_at_least(facts, groups.map(|g| g.oldest_wait_ms).max()?)
 }
 
-/// Who may hold the lock: few goroutines that are inside another method of the type whose method waits for it,
-/// and do not wait for it themselves. Go's mutexes record no owner, so that this is inference.
+/// Who may hold the lock: few goroutines that are inside another method of the type whose method waits for
+/// it, and do not wait for it themselves. Go's mutexes record no owner, so that this is inference.
 fn holders(facts: &Facts, waiting: &Waiting<'_>) -> Vec<String> {
     if !waiting.wait.is_lock() {
         return Vec::new();

@@ -19,10 +19,10 @@ use crate::kernel::sys::reaped_status;
 /// OOM counters of a target's group, of those above it, and of the machine, as they stood while it lived. The
 /// files stay open: a container's group is removed within milliseconds of its end, and says nothing any more.
 ///
-/// Who loses that race knows all the same: what its own group had counted at the last look is remembered, and on
-/// cgroup v2 the groups above count what happens below them and stay. Seen under systemd, whose own bookkeeping
-/// removes a service's group as soon as the last process of it has ended: one kill in four was taken for an end by
-/// itself (VM case `systemd`).
+/// Who loses that race knows all the same: what its own group had counted at the last look is remembered, and
+/// on cgroup v2 the groups above count what happens below them and stay. Seen under systemd, whose own
+/// bookkeeping removes a service's group as soon as the last process of it has ended: one kill in four was
+/// taken for an end by itself (VM case `systemd`).
 #[derive(Debug)]
 pub struct OomCounters {
     /// Innermost first.
@@ -53,8 +53,8 @@ pub(crate) struct Counts {
 /// Which of them have risen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Risen {
-    /// The target's own group has lost a process for memory; where that group is gone, a group above it has, a
-    /// moment ago.
+    /// The target's own group has lost a process for memory; where that group is gone, a group above it has,
+    /// a moment ago.
     pub own_kills: bool,
     /// The group, or one above it, has run out of memory by itself; v2 alone.
     pub group_ooms: bool,
@@ -62,8 +62,8 @@ pub struct Risen {
     pub machine: bool,
 }
 
-/// A kill that a group above has counted is taken for the target's own for so long: it has other groups below it
-/// too, and what they lost earlier says nothing.
+/// A kill that a group above has counted is taken for the target's own for so long: it has other groups below
+/// it too, and what they lost earlier says nothing.
 const A_MOMENT: Duration = Duration::from_secs(3);
 
 impl OomCounters {
@@ -89,7 +89,8 @@ impl OomCounters {
         }
     }
 
-    /// Remembers what they all have counted. The two last times are kept: a kill may come right before a look.
+    /// Remembers what they all have counted. The two last times are kept: a kill may come right before a
+    /// look.
     pub fn keep_up(&mut self) {
         for group in &mut self.groups {
             if let Some(now) = counts(&group.file) {
@@ -190,7 +191,8 @@ mod tests {
         assert_eq!((counted.kills, counted.ooms), (1, 2));
     }
 
-    /// Files of groups that count, and of one that can be removed: as the kernel's, an open one says nothing then.
+    /// Files of groups that count, and of one that can be removed: as the kernel's, an open one says nothing
+    /// then.
     #[test]
     fn a_kill_is_known_of_a_group_that_is_gone() {
         let folder = tempfile::tempdir().unwrap();

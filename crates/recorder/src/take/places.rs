@@ -1,5 +1,5 @@
-//! Where the pages of the dead are: by files that were opened while they lived, as long as their address space
-//! is held.
+//! Where the pages of the dead are: by files that were opened while they lived, as long as their address
+//! space is held.
 
 use std::fs::File;
 

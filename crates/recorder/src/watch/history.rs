@@ -29,7 +29,7 @@ pub(crate) struct TargetHistory {
     pub(crate) last_gauges: Option<MemStats>,
     /// Who shared its group, and when that was looked at.
     last_neighbours: Option<(Neighbours, u64)>,
-    /// What tells where its pages are, opened near its end: it can be read when it is dead.
+    /// What tells where its pages are, opened as it is found: it can be read when it is dead.
     places: Option<Places>,
     /// When evidence was taken last, on the timeline's clock.
     pub(crate) taken_ms: Option<u64>,
@@ -41,14 +41,14 @@ pub(crate) struct TargetHistory {
 impl TargetHistory {
     /// Of a watch that begins now.
     pub(super) fn new(target: Target, timeline: Timeline) -> Self {
-        let now = Instant::now();
+        let (now, places) = (Instant::now(), Places::open(&target.process).ok());
         Self {
             target,
             timeline,
             last_usage: None,
             last_gauges: None,
             last_neighbours: None,
-            places: None,
+            places,
             taken_ms: None,
             baseline_due: now,
             refreshed: now,
@@ -65,31 +65,28 @@ impl TargetHistory {
     /// The first look, at one that has just been found: what it grows from, should it die before the next
     /// one.
     pub(crate) fn first_look(&mut self, limit_usage: &mut LimitUsage) {
-        if let Some((sample, _)) = self.sample(limit_usage) {
+        let usage = self.target.process.usage();
+        if let Some((sample, gauges)) = self.sample(limit_usage) {
             self.timeline.push(sample);
+            self.note_usage(usage, sample.t_ms, gauges);
         }
-        self.note_usage();
         self.note_baseline();
     }
 
-    /// Notes its memory use, with the gauges of the same moment: the dead have none.
-    pub(crate) fn note_usage(&mut self) {
-        if let Some(usage) = self.target.process.usage() {
-            self.last_usage = Some((usage, self.timeline.now_ms()));
-            self.last_gauges = self.target.gauges();
+    /// Notes its memory use, with the gauges of the same look: the dead have none.
+    pub(crate) fn note_usage(&mut self, usage: Option<Usage>, t_ms: u64, gauges: MemStats) {
+        if let Some(usage) = usage {
+            self.last_usage = Some((usage, t_ms));
+            self.last_gauges = Some(gauges);
         }
     }
 
-    /// Notes what can be read of the dead only if it was asked for while they lived: who shared its group
-    /// (once in a while), and where its pages are.
+    /// Notes who shares its group, once in a while: that group may be gone with it.
     pub(super) fn near_its_end(&mut self, group: Option<&Cgroup>) {
         /// Time between two looks at neighbours.
         const EVERY_MS: u64 = 1000;
         /// Longest such look: the end is near.
         const AT_MOST: Duration = Duration::from_millis(2);
-        if self.places.is_none() {
-            self.places = Places::open(&self.target.process).ok();
-        }
         let now = self.timeline.now_ms();
         if self.last_neighbours.as_ref().is_none_or(|(_, t)| now.saturating_sub(*t) >= EVERY_MS)
             && let Some(look) = group.and_then(|g| Neighbours::look(g, self.target.process.pid(), AT_MOST))
@@ -102,8 +99,12 @@ impl TargetHistory {
     pub(super) fn last_sample(&mut self, usage: Option<u64>) {
         let Some(gauges) = self.target.gauges() else { return };
         // What was resident long before a fast death says nothing of it (seen on a starved machine: 13 MB,
-        // two seconds before the end at 132 MB of heap).
-        self.last_usage = self.last_usage.filter(|(u, _)| gauges.heap_in_use < u.rss.saturating_add(u.swap) / 2 * 3);
+        // two seconds before the end at 132 MB of heap). A heap may be far larger than what is resident of
+        // it; it is its growth since then that counts.
+        let then = self.last_gauges.map_or(0, |g| g.heap_in_use);
+        let grown = gauges.heap_in_use.saturating_sub(then);
+        self.last_usage = self.last_usage.filter(|(u, _)| grown < u.rss.saturating_add(u.swap) / 2);
+        self.last_gauges = self.last_gauges.filter(|_| self.last_usage.is_some());
         let rss = self.last_usage.map(|(u, _)| u.rss);
         let (Some(rss), Some(usage)) = (rss.or(usage), usage.or(rss)) else { return };
         self.timeline.push(Sample::of(self.timeline.now_ms(), usage, rss, &gauges));

@@ -141,11 +141,12 @@ impl Observed for Live<'_> {
         }
         let history = &mut *self.history;
         // The dead have no RSS: near the end it is noted at every look.
-        if state == State::Armed || history.last_usage.is_none_or(|(_, t)| history.timeline.now_ms() >= t + 1000) {
-            history.note_usage();
-        }
+        let due =
+            state == State::Armed || history.last_usage.is_none_or(|(_, t)| history.timeline.now_ms() >= t + 1000);
+        let usage = due.then(|| history.target.process.usage()).flatten();
         history.is_now_in(&self.watch.identity.cgroup);
         let (sample, gauges) = history.sample(&mut self.watch.limit_usage)?;
+        history.note_usage(usage, sample.t_ms, gauges);
         history.timeline.push(sample);
         self.collects_at = collects_at(sample.usage, &gauges);
         Some(sample)
