@@ -12,7 +12,7 @@ use lastgasp_goruntime::{
     HeapObjects, Mark, PointerMasks, PointerReader, Runtime, SpanClass, SpanTable, Status, Symbolizer,
     decode_goroutines, decode_profile,
 };
-use lastgasp_inferior::{Addr, CoreFile, ElfImage, Layered, Match, Memory, ReadCause, ReadError};
+use lastgasp_inferior::{Addr, AddrRange, CoreFile, ElfImage, Layered, Match, Memory, ReadCause, ReadError};
 use lastgasp_synth::{Flavour, Span, SpanState, Sweep};
 use proptest::prelude::*;
 
@@ -162,8 +162,8 @@ fn inlined_calls_are_frames_of_their_own() {
     assert_eq!(names, ["main.small:31", "main.handle:30"]);
 }
 
-/// Objects and their pointers are those that were put there: maps in the span, before Green Tea's marks where
-/// there are any; headers; the type of a large object.
+/// Objects and their pointers are those that were put there: maps in the span, before Green Tea's marks
+/// where there are any; headers; the type of a large object.
 #[test]
 fn objects_and_pointers_are_read_as_they_were_built() {
     for flavour in [Flavour::Go22, Flavour::Go27] {
@@ -195,6 +195,63 @@ fn objects_and_pointers_are_read_as_they_were_built() {
         reader.finish(&mut gaps);
         assert_eq!(gaps, []);
     }
+}
+
+/// A process whose heap holds noise, and around whose memory there is noise without end: words that are
+/// small, that point into the heap, that look like a type's flags, that are anything.
+struct Noise<'a> {
+    process: &'a lastgasp_synth::Process,
+    heap: AddrRange,
+    seed: u64,
+}
+
+impl Noise<'_> {
+    fn word(&self, at: u64) -> u64 {
+        let mut x = (at ^ self.seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        x = (x ^ x >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x ^= x >> 32;
+        match x % 8 {
+            0..3 => (x >> 8) % 1024 * 8,
+            3..5 => self.heap.start.0 + (x >> 8) % self.heap.len() / 8 * 8,
+            5 => (x >> 8) % 32 << 56 | (x >> 16) % 256 << 32,
+            6 => (x >> 8) % (1 << 20),
+            _ => x,
+        }
+    }
+}
+
+impl Memory for Noise<'_> {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        if !self.heap.contains(addr) && self.process.read(addr, buf).is_ok() {
+            return Ok(());
+        }
+        for (at, b) in (addr.0..).zip(buf.iter_mut()) {
+            *b = self.word(at / 8 * 8).to_le_bytes()[(at % 8) as usize];
+        }
+        Ok(())
+    }
+}
+
+/// Random bytes as a heap, and as types: gaps, an end, no panic.
+#[test]
+fn noise_for_a_heap_ends() {
+    let began = std::time::Instant::now();
+    for flavour in [Flavour::Go22, Flavour::Go27] {
+        let p = process::with_objects(flavour);
+        let mut rt = runtime(&p, flavour);
+        let heap = HeapObjects::read(&rt, &p, &mut Vec::new()).unwrap();
+        let (first, last) = (heap.spans().first().unwrap(), heap.spans().last().unwrap());
+        let heap = AddrRange { start: first.start, end: last.range().end };
+        let mut lies = 0;
+        for seed in 0..40 {
+            // Programs are of the releases before.
+            rt.version.minor = if flavour == Flavour::Go22 { 22 } else { 24 + (seed % 4) as u16 };
+            let gaps = process::decode_objects(&rt, &Noise { process: &p, heap, seed });
+            lies += usize::from(gaps.iter().any(|g| g.why.contains("a type that makes no sense")));
+        }
+        assert!(lies > 10, "{lies}");
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(120), "{:?}", began.elapsed());
 }
 
 /// Words at their addresses, and nothing beside them.
