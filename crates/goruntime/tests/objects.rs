@@ -53,9 +53,15 @@ struct Told {
     types: HashMap<u32, Addr>,
     pointers: HashMap<u32, Vec<(u64, u64)>>,
     targets: HashSet<u64>,
+    /// Span and slot of each object that was gone into, in order.
+    places: Vec<(u32, usize, u32)>,
 }
 
 impl PointerVisitor for Told {
+    fn object(&mut self, span: usize, slot: u32, object: u32) {
+        self.places.push((object, span, slot));
+    }
+
     fn object_type(&mut self, object: u32, type_at: Addr) {
         assert_eq!(self.types.insert(object, type_at), None);
     }
@@ -109,6 +115,7 @@ fn planted_objects_are_found(minor: u16, mode: Mode, experiment: &str) {
     assert!(heap.bytes().abs_diff(stats.heap_alloc) * 100 <= stats.heap_alloc, "{} {}", heap.bytes(), stats.heap_alloc);
     assert!(u64::from(heap.len()).abs_diff(stats.heap_objects) < 600, "{} {}", heap.len(), stats.heap_objects);
     numbers_are_dense(&heap);
+    every_object_with_pointers_is_gone_into(&heap, &told);
 
     let mut arenas = 0;
     for o in &truth.objects {
@@ -185,6 +192,17 @@ fn numbers_are_dense(heap: &HeapObjects) {
     }
     assert_eq!((next, heap.get(next)), (heap.len(), None));
     assert_eq!(heap.find(Addr(0x1000)), None);
+}
+
+/// By address, and each once.
+fn every_object_with_pointers_is_gone_into(heap: &HeapObjects, told: &Told) {
+    let with_pointers = heap.iter().filter(|o| !heap.spans()[o.span].noscan());
+    let expected: Vec<_> = with_pointers.map(|o| (o.number, o.span, o.slot)).collect();
+    assert!(told.places == expected, "{} and {}", told.places.len(), expected.len());
+    for (span, s) in heap.spans().iter().enumerate() {
+        let taken: u32 = heap.taken(span).map(u8::count_ones).sum();
+        assert_eq!((taken, heap.taken(span).count()), (s.objects, s.slots.div_ceil(8) as usize));
+    }
 }
 
 /// Asked for one object the reader says what it says when asked for all.

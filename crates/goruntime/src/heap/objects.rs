@@ -363,6 +363,13 @@ impl HeapObjects {
         })
     }
 
+    /// A bit for each slot of a span, the lowest first: whether it is taken.
+    pub fn taken(&self, span: usize) -> impl Iterator<Item = u8> + '_ {
+        let span = self.spans.get(span);
+        let words = span.map_or(&[][..], |s| self.taken_words(s));
+        words.iter().flat_map(|w| w.to_le_bytes()).take(span.map_or(0, |s| s.slots.div_ceil(8) as usize))
+    }
+
     /// The taken slots of a span, in order.
     pub(super) fn slots<'a>(&'a self, s: &ObjectSpan) -> impl Iterator<Item = u32> + use<'a> {
         self.taken_words(s).iter().zip(0u32..).flat_map(|(word, i)| Bits(*word).map(move |bit| i * 64 + bit))

@@ -31,6 +31,10 @@ const BITMAP_WORD: usize = 64;
 
 /// Who is told what objects point to.
 pub trait PointerVisitor {
+    /// What comes next is of this object: the index of its span, its slot, its number. Objects come by address;
+    /// those of spans without pointers do not.
+    fn object(&mut self, _span: usize, _slot: u32, _object: u32) {}
+
     /// The type that is kept with an object: the element's, if it is the array behind a slice. An object
     /// over 512 bytes with pointers has one, from Go 1.22 on.
     fn object_type(&mut self, _object: u32, _type_at: Addr) {}
@@ -100,9 +104,9 @@ impl<'a> PointerReader<'a> {
     /// addresses.
     pub fn read(&mut self, spans: Range<usize>, visitor: &mut impl PointerVisitor) {
         let objects = self.objects;
-        let mut batch: Vec<&ObjectSpan> = Vec::new();
+        let mut batch: Vec<(usize, &ObjectSpan)> = Vec::new();
         let mut bytes = 0;
-        for (_, span) in objects.scanned(spans) {
+        for (index, span) in objects.scanned(spans) {
             let large = span.is_large() || span.bytes > WINDOW as u64;
             if large || bytes + span.bytes as usize > WINDOW {
                 self.read_batch(&batch, visitor);
@@ -112,10 +116,10 @@ impl<'a> PointerReader<'a> {
             if span.map == PointerMap::Unread {
                 self.lost.forms += 1;
             } else if large {
-                self.read_large(span, visitor);
+                self.read_large(index, span, visitor);
             } else {
                 bytes += span.bytes as usize;
-                batch.push(span);
+                batch.push((index, span));
             }
         }
         self.read_batch(&batch, visitor);
@@ -153,7 +157,7 @@ impl<'a> PointerReader<'a> {
         say(l.forms, format!("{} spans of GOEXPERIMENT=noallocheaders, which is not read", l.forms));
     }
 
-    fn read_batch(&mut self, spans: &[&ObjectSpan], visitor: &mut impl PointerVisitor) {
+    fn read_batch(&mut self, spans: &[(usize, &ObjectSpan)], visitor: &mut impl PointerVisitor) {
         if spans.is_empty() || !visitor.wants_more() {
             return;
         }
@@ -163,9 +167,9 @@ impl<'a> PointerReader<'a> {
         // Spans that touch are read as one.
         let mut parts: Vec<Part<'_>> = Vec::new();
         let mut i = 0;
-        while let Some(first) = spans.get(i) {
+        while let Some((_, first)) = spans.get(i) {
             let mut len = 0;
-            while let Some(next) = spans.get(i).filter(|s| s.start == first.start.plus(len)) {
+            while let Some((_, next)) = spans.get(i).filter(|(_, s)| s.start == first.start.plus(len)) {
                 len += next.bytes;
                 i += 1;
             }
@@ -178,10 +182,10 @@ impl<'a> PointerReader<'a> {
             self.lost.read_by_page(self.mem, part.addr, part.buf);
         }
         let mut at = 0;
-        for span in spans {
+        for (index, span) in spans {
             let end = at + span.bytes as usize;
             if let Some(bytes) = buffer.get(at..end) {
-                self.small(span, bytes, visitor);
+                self.small(*index, span, bytes, visitor);
             }
             at = end;
         }
@@ -189,13 +193,14 @@ impl<'a> PointerReader<'a> {
     }
 
     /// A span of many objects.
-    fn small(&mut self, span: &ObjectSpan, bytes: &[u8], visitor: &mut impl PointerVisitor) {
+    fn small(&mut self, index: usize, span: &ObjectSpan, bytes: &[u8], visitor: &mut impl PointerVisitor) {
         let numbered = self.objects.slots(span).zip(span.first..);
         let size = span.elem_size;
         match span.map {
             PointerMap::InSpan(at) => {
                 let map = bytes.get(at as usize..).unwrap_or_default();
                 for (slot, object) in numbered {
+                    visitor.object(index, slot, object);
                     let start = u64::from(slot) * size;
                     each_bit(map, start / 8, size / 8, |word| {
                         emit(bytes, start, word * 8, object, visitor);
@@ -205,14 +210,15 @@ impl<'a> PointerReader<'a> {
             }
             PointerMap::Header => {
                 for (slot, object) in numbered {
+                    visitor.object(index, slot, object);
                     let start = u64::from(slot) * size;
                     let type_at = Addr(word_of(bytes, (start / 8) as usize));
                     if type_at.is_null() {
                         continue;
                     }
                     visitor.object_type(object, type_at);
-                    let index = self.masks.index(self.rt, self.mem, type_at);
-                    let Some(mask) = index.and_then(|i| self.masks.get(i)) else {
+                    let known = self.masks.index(self.rt, self.mem, type_at);
+                    let Some(mask) = known.and_then(|i| self.masks.get(i)) else {
                         self.lost.types += 1;
                         continue;
                     };
@@ -227,6 +233,7 @@ impl<'a> PointerReader<'a> {
                     return;
                 }
                 for (slot, object) in numbered {
+                    visitor.object(index, slot, object);
                     let start = u64::from(slot) * size;
                     self.bitmap.each(start / 8, size / 8, |word| emit(bytes, start, word * 8, object, visitor));
                 }
@@ -236,8 +243,12 @@ impl<'a> PointerReader<'a> {
     }
 
     /// A span of one object, a window at a time.
-    fn read_large(&mut self, span: &ObjectSpan, visitor: &mut impl PointerVisitor) {
+    fn read_large(&mut self, index: usize, span: &ObjectSpan, visitor: &mut impl PointerVisitor) {
         let mut mask = None;
+        let slots: Vec<u32> = self.objects.slots(span).collect();
+        for (slot, object) in slots.into_iter().zip(span.first..) {
+            visitor.object(index, slot, object);
+        }
         if let PointerMap::Type(at) = span.map {
             if at.is_null() {
                 return;
