@@ -31,8 +31,8 @@ const BITMAP_WORD: usize = 64;
 
 /// Who is told what objects point to.
 pub trait PointerVisitor {
-    /// What comes next is of this object: the index of its span, its slot, its number. Objects come by address;
-    /// those of spans without pointers do not.
+    /// What comes next is of this object: the index of its span, its slot, its number. Objects come by
+    /// address; those of spans without pointers do not.
     fn object(&mut self, _span: usize, _slot: u32, _object: u32) {}
 
     /// The type that is kept with an object: the element's, if it is the array behind a slice. An object
