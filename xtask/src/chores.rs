@@ -67,8 +67,8 @@ pub(crate) const CHORES: &[Chore] = &[
     },
     Chore {
         name: "real",
-        usage: "[--only NAME] [--load SECONDS] [--lastgasp PATH]",
-        does: "large Go programs that others wrote, under load, held against their own pprof output",
+        usage: "[--programs A,B] [--load SECONDS] [--deaths] [--loads A,B] [--again] [--lastgasp PATH]",
+        does: "large Go programs that others wrote, under load, held against their own pprof output; then their deaths of memory, against the truth",
         doer: Doer::Program("lastgasp-real"),
     },
     Chore {

@@ -112,8 +112,11 @@ fn is_called(facts: &Facts, group: &Group, function: &str) -> bool {
 
 /// Groups of goroutines that are inside a function, or were started by it.
 fn inside<'a>(facts: &'a Facts, function: &str) -> impl Iterator<Item = &'a Group> {
+    // Whoever main starts is no call of it.
+    let starts = function != "main.main";
     facts.goroutines.groups.iter().filter(move |g| {
-        let mut frames = g.stack.iter().chain(&g.created_by).filter_map(|i| frame(facts, *i));
+        let starter = g.created_by.as_ref().filter(|_| starts);
+        let mut frames = g.stack.iter().chain(starter).filter_map(|i| frame(facts, *i));
         frames.any(|f| f.function == function)
     })
 }
@@ -122,8 +125,8 @@ fn inside<'a>(facts: &'a Facts, function: &str) -> impl Iterator<Item = &'a Grou
 ///
 /// What the runtime notes of a wait is the end of the collection *before* the one that first saw it
 /// (`work.tstart`, set by `gcMark`), which may be long before the wait. Seen: calls of three seconds that had
-/// "waited for 14 s", since no collection had run in between. What is certain is that they waited when the next one
-/// ended.
+/// "waited for 14 s", since no collection had run in between. What is certain is that they waited when the
+/// next one ended.
 pub(crate) fn waited_at_least(facts: &Facts, noted_ms: u64) -> Option<u64> {
     let noted = facts.capture.t_ms.checked_sub(noted_ms).filter(|_| noted_ms > 0)?;
     let samples = facts.timeline.samples.iter().skip_while(|s| s.t_ms <= noted);
@@ -219,8 +222,8 @@ mod tests {
         assert_eq!(Calls::of_culprit(&f, &culprit("main.build"), &Window::default()), None);
     }
 
-    /// victoria-metrics has eleven watchers of its cache since its start: "11 calls in flight, about 8 MB each" was
-    /// false of them.
+    /// victoria-metrics has eleven watchers of its cache since its start: "11 calls in flight, about 8 MB
+    /// each" was false of them.
     #[test]
     fn who_waited_before_the_growth_is_no_call() {
         let mut f =
@@ -231,7 +234,8 @@ mod tests {
         let window = Window { onset_ms: 8000, end_ms: 10_000, ..Window::default() };
         let calls = |f: &Facts| Calls::of_culprit(f, &culprit("main.read"), &window).map(|c| c.total);
         assert_eq!(calls(&f), Some(50), "nothing is noted");
-        // One ended at half a second, the next saw them and ended at two; or that at two, and the next at nine.
+        // One ended at half a second, the next saw them and ended at two; or that at two, and the next at
+        // nine.
         f.goroutines.groups[0].waited_ms_median = 9500;
         assert_eq!((waited_at_least(&f, 9500), calls(&f)), (Some(8000), None));
         f.goroutines.groups[0].waited_ms_median = 8500;

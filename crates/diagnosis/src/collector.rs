@@ -37,8 +37,9 @@ pub(crate) struct Collector {
     pub(crate) alive: Option<f64>,
     /// Marks, the last one included, that all found about the same alive.
     pub(crate) steady_marks: usize,
-    /// How fast what is alive grew up to the last mark, against how fast memory was allocated since; `None` where
-    /// fewer than two marks were seen, or nothing was allocated since. A leak has about 1, a heap that breathes 0.
+    /// How fast what is alive grew up to the last mark, against how fast memory was allocated since; `None`
+    /// where fewer than two marks were seen, or nothing was allocated since. A leak has about 1, a heap that
+    /// breathes 0.
     pub(crate) live_slope: Option<f64>,
 }
 
@@ -137,7 +138,8 @@ fn alive(facts: &Facts, window: &Window, marks: &[Mark]) -> Option<f64> {
     Some((found as f64 / went_through as f64).min(1.0))
 }
 
-/// Before the last mark live heap by time, and after it all heap by time: what stays alive goes on as it went.
+/// Before the last mark live heap by time, and after it all heap by time: what stays alive goes on as it
+/// went.
 fn live_slope(facts: &Facts, marks: &[Mark]) -> Option<f64> {
     let (last, before) = (marks.last()?, marks.iter().rev().nth(1)?);
     let per_ms = |bytes: u64, ms: u64| bytes as f64 / ms.max(1) as f64;
@@ -227,7 +229,8 @@ mod tests {
         assert_eq!(of(&with_limit).pace, Pace::Off);
     }
 
-    /// etcd with a raft log in memory: a leak too is killed with half of it marked, and a goal beyond the limit.
+    /// etcd with a raft log in memory: a leak too is killed with half of it marked, and a goal beyond the
+    /// limit.
     #[test]
     fn a_leak_goes_on_after_the_last_mark_as_before() {
         let leak = of(&service(20, 30, 30, 5));

@@ -13,9 +13,9 @@ use crate::sentence::{RESTED_SECONDS, rested};
 use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
 use crate::thresholds::heap_growth::{
     ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
-    MIN_MARKS, MIN_SHARE,
+    MIN_MARKS, MIN_SHARE, SURVIVED,
 };
-use crate::thresholds::waiting_calls::{AT_MOST_EACH, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS};
+use crate::thresholds::waiting_calls::{AT_MOST_EACH, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS, SOME_CALLS};
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::window::Window;
 
@@ -91,10 +91,10 @@ impl<'a> HeapCause<'a> {
             collector,
             parts,
         };
-        let stacks = it.waiting_calls().map_or(0, |_| parts.stacks);
+        let stacks = it.waiting_calls(facts).map_or(0, |_| parts.stacks);
         if stacks == 0 && matches!(it.origin, Origin::Suspects(_)) {
             it.calls = working_pile(facts, window);
-        } else if let Some(pile) = it.pile(facts, window).filter(|_| it.waiting_calls().is_none()) {
+        } else if let Some(pile) = it.pile(facts, window).filter(|_| it.waiting_calls(facts).is_none()) {
             (it.calls, it.linked) = (Some(pile), false);
         }
         let by_gauges = facts.gc.is_known() && parts.share(parts.heap.saturating_add(stacks)) >= MIN_SHARE;
@@ -116,10 +116,10 @@ impl<'a> HeapCause<'a> {
         if let Some(huge) = huge.filter(|h| !of_calls(h)) {
             return Mechanism::HugeObjects(huge);
         }
-        if self.collector.pace == Pace::Off && self.collector.marks == 0 {
+        if self.collector.pace == Pace::Off && (self.collector.marks == 0 || self.is_alive() != Some(true)) {
             return Mechanism::CollectorOff;
         }
-        if self.waiting_calls().is_some() {
+        if self.waiting_calls(facts).is_some() {
             return match at_work.filter(|each| self.builds_more(*each)) {
                 Some(each) => Mechanism::CallsAtWork(each),
                 None => Mechanism::WaitingCalls,
@@ -129,7 +129,10 @@ impl<'a> HeapCause<'a> {
         let limit = facts.target.limit_bytes.unwrap_or(u64::MAX);
         let fits = self.collector.pace == Pace::BeyondTheLimit && self.collector.live_fits(limit);
         // One mark alone proves nothing, and yet says which way it goes.
-        let seems_alive = self.collector.alive.is_some_and(|a| a >= ALIVE);
+        let seems_alive = match self.is_alive() {
+            Some(alive) => alive,
+            None => self.collector.alive.is_some_and(|a| a >= ALIVE),
+        };
         match (self.is_alive(), at_work) {
             (Some(false), _) if fits => Mechanism::Headroom,
             (Some(false), _) => Mechanism::NotSettled,
@@ -175,8 +178,24 @@ impl<'a> HeapCause<'a> {
         self.rivals.iter().any(|r| r.cause == ITS_START && r.told == Told::NotApart)
     }
 
+    /// Part of the culprit's growth that finished collections have left in use. The runtime publishes a
+    /// profile of what a mark has gone through and the sweep after it has freed: garbage is in it on both
+    /// sides, and what is left of a site there has survived.
+    fn survived(&self) -> Option<f64> {
+        let Origin::Profiled(culprit) = &self.origin else { return None };
+        let before = culprit.current.minus(culprit.growth);
+        let survived = culprit.published.minus(before).bytes;
+        Some(survived as f64 / culprit.growth.bytes.max(1) as f64)
+    }
+
     /// Whether the marks found alive what came in the window; `None` where they do not tell.
     fn is_alive(&self) -> Option<bool> {
+        match self.survived() {
+            Some(part) if part >= SURVIVED => return Some(true),
+            // Published two collections late: where three have ended, it would be there.
+            Some(part) if part <= SURVIVED / 10.0 && self.collector.marks > MIN_MARKS => return Some(false),
+            _ => {}
+        }
         let alive = self.collector.alive.filter(|_| self.collector.marks >= MIN_MARKS)?;
         if alive >= ALIVE {
             return Some(true);
@@ -186,9 +205,15 @@ impl<'a> HeapCause<'a> {
 
     /// Goroutines that wait for one kind of thing, came with the growth, and are as many as what it is made
     /// of.
-    fn waiting_calls(&self) -> Option<&Calls<'a>> {
+    fn waiting_calls(&self, facts: &Facts) -> Option<&Calls<'a>> {
         let calls = self.calls.as_ref()?;
-        let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS && calls.part_waiting() >= MOST_CALLS)?;
+        let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS)?;
+        // The others of the same function may wait for their turn and hold nothing: who has an object each is
+        // known.
+        let has_each = self.one_for_each(facts, 2).is_some();
+        if calls.part_waiting() < MOST_CALLS && !(has_each && calls.part_waiting() >= SOME_CALLS) {
+            return None;
+        }
         // Where their stacks are the growth that is another finding.
         if self.parts.stacks > self.parts.heap {
             return None;
@@ -196,7 +221,7 @@ impl<'a> HeapCause<'a> {
         // Those that stand in their first function came with it, or were there before and have nothing to do
         // with it. Who was called is a call: connections are kept from one to the next.
         let are_calls = calls.called.saturating_mul(2) > calls.total;
-        if !are_calls && (calls.new? as f64) < waiting.count as f64 * MIN_NEW {
+        if !are_calls && !has_each && (calls.new? as f64) < waiting.count as f64 * MIN_NEW {
             return None;
         }
         match &self.origin {
@@ -214,12 +239,12 @@ impl<'a> HeapCause<'a> {
 
     /// Objects that the heap has as many of as goroutines wait, and that are a good part of the growth: what
     /// they hold, where no profile says it.
-    fn one_for_each(&self, facts: &Facts) -> Option<String> {
+    fn one_for_each(&self, facts: &Facts, at_most: u64) -> Option<String> {
         let waiting = self.calls.as_ref()?.waiting.as_ref()?.count;
         let heap = facts.heap.as_ref()?;
         let large = heap.large.iter().map(|l| (l.count, l.size, l.total_bytes()));
         let all = large.chain(heap.classes.iter().map(|c| (c.objects, c.size, c.object_bytes())));
-        let fits = |n: u64| n as f64 >= waiting as f64 * MIN_OBJECTS && n <= waiting.saturating_mul(AT_MOST_EACH);
+        let fits = |n: u64| n as f64 >= waiting as f64 * MIN_OBJECTS && n <= waiting.saturating_mul(at_most);
         let (n, size, _) = all
             .filter(|(n, _, total)| fits(*n) && self.parts.share(*total) >= MIN_SHARE)
             .max_by_key(|(_, _, total)| *total)?;
@@ -248,7 +273,10 @@ impl<'a> HeapCause<'a> {
 
     fn rivals_of(&self, facts: &Facts, window: &Window) -> Vec<Rival> {
         let marks = self.collector.marks as u64;
-        let alive = self.collector.alive.filter(|a| marks >= MIN_MARKS as u64 && *a >= ALIVE);
+        let alive = self.collector.alive.filter(|a| {
+            let survived = self.survived().is_none_or(|part| part >= SURVIVED / 10.0);
+            marks >= MIN_MARKS as u64 && *a >= ALIVE && survived
+        });
         let alive = alive.map(|a| {
             format!(
                 "{} since the onset; the last found {} of the growth alive",
@@ -256,13 +284,21 @@ impl<'a> HeapCause<'a> {
                 percent(a)
             )
         });
+        let survived = self.survived().filter(|part| *part >= SURVIVED).map(|part| {
+            format!(
+                "{} of what it allocated has survived collections: it is in the published profile",
+                percent(part.min(1.0))
+            )
+        });
+        let alive = alive.or(survived);
         let garbage = Rival::tested(
             "garbage that was not collected yet",
             alive,
             "a collection that ended in the growth would tell what of it is alive (a limit that leaves time for one, or GOMEMLIMIT)",
         );
         match &self.mechanism {
-            Mechanism::HugeObjects(_) | Mechanism::CollectorOff => Vec::new(),
+            Mechanism::HugeObjects(huge) => self.rival_of_several(huge).into_iter().collect(),
+            Mechanism::CollectorOff => Vec::new(),
             Mechanism::Headroom => vec![self.rival_burst(facts), self.rival_calls()],
             Mechanism::WaitingCalls => self.rivals_of_waiting(facts, garbage),
             // Calls that hold it are no leak that they leave behind, if they are as many as it takes.
@@ -270,6 +306,17 @@ impl<'a> HeapCause<'a> {
             Mechanism::StaysAlive => vec![garbage, self.rival_calls(), self.rival_start(facts, window)],
             Mechanism::NotSettled => self.all_that_is_left(garbage, window),
         }
+    }
+
+    /// Several large ones may be of as many calls.
+    fn rival_of_several(&self, huge: &HugeObjects<'_>) -> Option<Rival> {
+        let calls = self.calls.as_ref().map_or(0, |c| c.called);
+        (huge.sizes.len() > 2 && calls > 2).then(|| {
+            Rival::open(
+                "calls in flight that hold one each",
+                format!("{} are in flight there: whether each has one of its own", count(calls)),
+            )
+        })
     }
 
     /// What is alive at once for the first time, against a heap that always breathes so.
@@ -300,7 +347,7 @@ impl<'a> HeapCause<'a> {
             Origin::Profiled(_) => vec![garbage],
             Origin::Suspects(_) => vec![Rival::tested(
                 "memory that others hold, while these wait",
-                self.one_for_each(facts),
+                self.one_for_each(facts, AT_MOST_EACH),
                 "who allocated it: a memory profile",
             )],
         }
@@ -337,6 +384,9 @@ impl<'a> HeapCause<'a> {
     fn rival_calls(&self) -> Rival {
         let few = match &self.calls {
             // What they could hold each would be nothing to speak of; or they are idle workers.
+            Some(calls) if calls.total < MIN_CALLS => {
+                Some(format!("no more than {} are in flight there", count(calls.total)))
+            }
             Some(calls) if self.parts.heap / calls.total.max(1) >= MIN_BYTES_PER_CALL && calls.called > 0 => None,
             Some(calls) => {
                 Some(format!("{} goroutines are there, and hold little each, or wait for work", count(calls.total)))
@@ -348,8 +398,11 @@ impl<'a> HeapCause<'a> {
 
     /// A program that loads what it needs keeps all of it, and would stop.
     fn rival_start(&self, facts: &Facts, window: &Window) -> Rival {
-        let rested = rested(facts, window);
-        let told = (rested >= RESTED_SECONDS).then(|| format!("it had been at rest for {} before", seconds(rested)));
+        let told = match rested(facts, window) {
+            Some(rest) if rest >= RESTED_SECONDS => Some(format!("it had been at rest for {} before", seconds(rest))),
+            Some(_) => None,
+            None => Some("it had run for longer than what is kept of its past".to_owned()),
+        };
         let told = told.or_else(|| self.by_another(facts));
         Rival::tested(ITS_START, told, "how large it is once it has started: with a larger limit, or where it lives")
     }

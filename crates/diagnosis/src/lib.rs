@@ -34,6 +34,7 @@ mod holder;
 mod joined;
 mod large_objects;
 mod ledger;
+mod library_waits;
 mod owner;
 mod partition;
 mod pprof_view;

@@ -25,7 +25,14 @@ pub(crate) fn limits(facts: &Facts, window: Option<&Window>, heap: Option<&HeapC
     };
     // What is alive fits, and beyond its peak the process would not have grown: "482 MB would have bought 4.2
     // s" was said of one whose peak is 303 MB.
-    let peak = heap.filter(|h| h.mechanism == Mechanism::Headroom).and_then(|h| h.collector.peak(facts));
+    let peak = heap.and_then(|h| match &h.mechanism {
+        Mechanism::Headroom => h.collector.peak(facts),
+        // It is all there, and was not touched yet.
+        Mechanism::HugeObjects(huge) if !huge.grown_by_copying => {
+            Some(facts.gc.heap_in_use.saturating_add(h.collector.beside))
+        }
+        _ => None,
+    });
     let buys = |more: u64, rate: f64| if rate > 0.0 { more as f64 / rate } else { f64::INFINITY };
     let of = |tenths: u64| {
         let wished = (limit / 10).saturating_mul(tenths).max(limit);

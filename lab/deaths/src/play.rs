@@ -137,7 +137,7 @@ pub fn play(lastgasp: &Path, programs: &Programs, play: &Play<'_>, causes: &Caus
     run.stdin(Stdio::null()).stdout(fs::File::create(at("stdout"))?).stderr(fs::File::create(at("stderr"))?);
     let began = Instant::now();
     let child = run.spawn().with_context(|| lastgasp.display().to_string())?;
-    let died = ended(child)?;
+    let died = ended(child, LONGEST)?;
     let seconds = began.elapsed().as_secs_f64();
     let stdout = fs::read_to_string(at("stdout"))?;
     let row =
@@ -146,11 +146,10 @@ pub fn play(lastgasp: &Path, programs: &Programs, play: &Play<'_>, causes: &Caus
     if !died {
         return Ok(nothing(format!("it did not die within {} s", LONGEST.as_secs())));
     }
-    let Some(best) = stdout.lines().filter_map(|l| l.strip_prefix("CAPTURE  /")).next_back() else {
+    let Some(best) = best(&stdout) else {
         let err = fs::read_to_string(at("stderr"))?;
         return Ok(nothing(format!("no capture: {}", err.lines().next_back().unwrap_or_default())));
     };
-    let best = PathBuf::from(format!("/{best}"));
     let judged = |capture: &Path| -> Result<Judgement> {
         Ok(judge(&report(lastgasp, capture)?, play.way, play.profiled, causes))
     };
@@ -164,20 +163,38 @@ pub fn play(lastgasp: &Path, programs: &Programs, play: &Play<'_>, causes: &Caus
 }
 
 /// A folder in memory if there is one.
-fn stage() -> Result<TempDir> {
+///
+/// # Errors
+/// The system's.
+pub fn stage() -> Result<TempDir> {
     let builder = || tempfile::Builder::new().prefix("lastgasp-deaths-").to_owned();
     let shm = Path::new("/dev/shm");
     Ok(shm.is_dir().then(|| builder().tempdir_in(shm).ok()).flatten().map_or_else(|| builder().tempdir(), Ok)?)
 }
 
-fn captures(store: &Path) -> Result<Vec<PathBuf>> {
+/// The capture that `lastgasp run` calls the best, in what it printed.
+#[must_use]
+pub fn best(stdout: &str) -> Option<PathBuf> {
+    let best = stdout.lines().filter_map(|l| l.strip_prefix("CAPTURE  /")).next_back()?;
+    Some(PathBuf::from(format!("/{best}")))
+}
+
+/// The captures of a store, in the order of their names.
+///
+/// # Errors
+/// The system's.
+pub fn captures(store: &Path) -> Result<Vec<PathBuf>> {
     let mut found: Vec<PathBuf> =
         fs::read_dir(store)?.flatten().map(|e| e.path()).filter(|p| p.join("manifest.json").exists()).collect();
     found.sort();
     Ok(found)
 }
 
-fn report(lastgasp: &Path, capture: &Path) -> Result<Value> {
+/// What `lastgasp report --format json` says of a capture.
+///
+/// # Errors
+/// It said nothing, or no JSON.
+pub fn report(lastgasp: &Path, capture: &Path) -> Result<Value> {
     let out = Command::new(lastgasp).args(["report", "--format", "json"]).arg(capture).output()?;
     if out.stdout.is_empty() {
         bail!("{}: {}", capture.display(), String::from_utf8_lossy(&out.stderr));
@@ -185,11 +202,15 @@ fn report(lastgasp: &Path, capture: &Path) -> Result<Value> {
     serde_json::from_slice(&out.stdout).with_context(|| capture.display().to_string())
 }
 
-/// Waits for the end; gives whether it came by itself. Else the command is asked to end, and then made to.
-fn ended(mut lastgasp: Child) -> Result<bool> {
+/// Waits so long for the end of `lastgasp run`; gives whether it came by itself. Else the command is asked to
+/// end, and then made to.
+///
+/// # Errors
+/// The system's.
+pub fn ended(mut lastgasp: Child, longest: Duration) -> Result<bool> {
     let pid = lastgasp.id();
     for (span, signal) in
-        [(LONGEST, None), (Duration::from_secs(5), Some("-TERM")), (Duration::from_secs(5), Some("-KILL"))]
+        [(longest, None), (Duration::from_secs(5), Some("-TERM")), (Duration::from_secs(5), Some("-KILL"))]
     {
         if let Some(signal) = signal {
             // `run` ends as its command does, and cleans up.

@@ -15,8 +15,10 @@
 //! - [`program`]: what is known of one. [`fetch`]: from the table to binaries. [`play`]: one program running,
 //!   with load on it; `plans`: how, for each; `web`: HTTP, as its clients speak it. [`nats`]: the text
 //!   protocol of nats.
+//! - [`deaths`]: the same programs, made to die of memory, and what the reports say of that.
 //! - [`heap`], [`stacks`], [`numbers`]: what the program says of itself, read and compared.
 
+pub mod deaths;
 pub mod fetch;
 pub mod heap;
 pub mod nats;

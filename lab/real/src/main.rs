@@ -1,4 +1,5 @@
-//! `cargo xtask real`: programs that we did not write, under load, compared with what they say of themselves.
+//! `cargo xtask real`: programs that we did not write, under load, compared with what they say of themselves;
+//! then made to die of memory, and the reports of that held against the truth.
 //! What is built: `lib.rs`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -10,10 +11,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
+use lastgasp_deaths::expect::Causes;
 use lastgasp_goruntime::Runtime;
 use lastgasp_inferior::ElfImage;
-use lastgasp_lab::build::{Mode, repo_root};
+use lastgasp_lab::build::{Mode, cache_dir, repo_root};
 use lastgasp_lab::machine::{lastgasp, machine};
+use lastgasp_real::deaths::{self, Truth};
 use lastgasp_real::play::Playing;
 use lastgasp_real::program::Program;
 use lastgasp_real::{PROGRAMS, fetch, heap, numbers, stacks};
@@ -55,13 +58,22 @@ struct Row {
 }
 
 /// Build large Go programs that others wrote, put load on them, and compare what lastgasp says of them with
-/// their own pprof output.
+/// their own pprof output; then have them die of memory, and hold the reports against the truth.
 #[derive(Parser)]
 #[command(name = "cargo xtask real")]
 struct Cli {
     /// Only these programs (default: all)
-    #[arg(long = "only")]
-    only: Vec<String>,
+    #[arg(long, alias = "only", value_delimiter = ',')]
+    programs: Vec<String>,
+    /// Only their deaths of memory (as root)
+    #[arg(long)]
+    deaths: bool,
+    /// Of the deaths only those of these loads (default: all)
+    #[arg(long, value_delimiter = ',', requires = "deaths")]
+    loads: Vec<String>,
+    /// Play none of the deaths: judge anew what was kept of the last ones
+    #[arg(long, requires = "deaths")]
+    again: bool,
     /// Seconds of load before the first comparison
     #[arg(long, default_value_t = 5)]
     load: u64,
@@ -72,24 +84,65 @@ struct Cli {
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
-    run(&cli.only, cli.load, cli.lastgasp)
-}
-
-/// Plays every program in both modes and compares. Fails if a cell does.
-fn run(only: &[String], load: u64, given: Option<PathBuf>) -> Result<()> {
+    let only = &cli.programs;
     if let Some(unknown) = only.iter().find(|o| PROGRAMS.iter().all(|p| p.name != o.as_str())) {
         bail!("{unknown}: not one of {}", PROGRAMS.iter().map(|p| p.name).collect::<Vec<_>>().join(", "));
     }
-    let lastgasp = match given {
+    let lastgasp = match &cli.lastgasp {
         Some(given) => std::path::absolute(given)?,
         None => lastgasp()?,
     };
+    // Deaths are played even where a comparison failed.
+    let compared = if cli.deaths { Ok(()) } else { compare(only, cli.load, &lastgasp) };
+    let died = have_die(&cli, &lastgasp);
+    compared.and(died)
+}
+
+/// Has every program die of every load that it has. Fails if a report is sure of what is wrong, finds
+/// nothing, or an aim is missed.
+fn have_die(cli: &Cli, lastgasp: &Path) -> Result<()> {
+    let (only, loads) = (&cli.programs, &cli.loads);
+    let (truth, causes) = (Truth::load()?, Causes::load()?);
+    let keep = cache_dir().join("real-deaths");
+    let chosen = |names: &[String], name: &String| names.is_empty() || names.contains(name);
+    let mut died = Vec::new();
+    for death in truth.death.iter().filter(|d| chosen(only, &d.program) && chosen(loads, &d.load)) {
+        let program = PROGRAMS.iter().find(|p| p.name == death.program).context("no such program")?;
+        let row = if cli.again {
+            deaths::again(lastgasp, death, &causes, &keep)?
+        } else {
+            eprintln!("{}: building unless the cache has it ...", death.id());
+            let built = fetch::build(program, Mode::Stripped)?;
+            deaths::play(lastgasp, &built.binary, death, &causes, &keep)?
+        };
+        eprintln!("{}", deaths::line(&row));
+        died.push(row);
+    }
+    let header = machine("programs of others that die of memory by load, under lastgasp run, and what is said of it")?;
+    let table = deaths::render(&header, &died);
+    print!("\n{table}");
+    println!("captures, and reports as text: {}", keep.display());
+    if only.is_empty() && loads.is_empty() && !cli.again {
+        std::fs::write(repo_root().join("benches/results/real-deaths.txt"), &table)?;
+    }
+    let failures = deaths::failures(&died, truth.aims);
+    for f in &failures {
+        eprintln!("FAILED {f}");
+    }
+    if !failures.is_empty() {
+        bail!("of {} deaths: {} failures", died.len(), failures.len());
+    }
+    Ok(())
+}
+
+/// Plays every program in both modes and compares. Fails if a cell does.
+fn compare(only: &[String], load: u64, lastgasp: &Path) -> Result<()> {
     let mut rows = Vec::new();
     for program in PROGRAMS.iter().filter(|p| only.is_empty() || only.iter().any(|o| o == p.name)) {
         for mode in [Mode::Plain, Mode::Stripped] {
             eprintln!("{} {} {}: building unless the cache has it ...", program.name, program.version, mode.name());
             let built = fetch::build(program, mode)?;
-            let row = match play(program, mode, &built, &lastgasp, load) {
+            let row = match play(program, mode, &built, lastgasp, load) {
                 Ok(row) => row,
                 Err(e) => Row {
                     name: format!("{} {}", program.name, program.version),

@@ -52,6 +52,25 @@ impl Client {
         self.send(&message)
     }
 
+    /// Sends a message that is to be answered to `reply`, a subject that was subscribed to.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn ask(&mut self, subject: &str, reply: &str, body: &[u8]) -> Result<()> {
+        let mut message = format!("PUB {subject} {reply} {}\r\n", body.len()).into_bytes();
+        message.extend_from_slice(body);
+        message.extend_from_slice(b"\r\n");
+        self.send(&message)
+    }
+
+    /// Sends lines of the protocol as they are.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn tell(&mut self, lines: &str) -> Result<()> {
+        self.send(lines.as_bytes())
+    }
+
     /// Waits for the next message and gives its length; answers the server's pings meanwhile.
     ///
     /// # Errors

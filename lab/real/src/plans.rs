@@ -15,6 +15,8 @@ pub(super) type Deed = Box<dyn FnMut(u64) -> Result<()> + Send>;
 /// How to run a program: its arguments, where it answers, and what its clients do.
 pub(super) struct Plan {
     pub(super) args: Vec<String>,
+    /// Where its clients go: `127.0.0.1:4222`.
+    pub(super) address: String,
     pub(super) ready: String,
     pub(super) pprof: String,
     pub(super) metrics: Option<String>,
@@ -23,7 +25,7 @@ pub(super) struct Plan {
     pub(super) clients: Box<dyn FnOnce() -> Result<Vec<Deed>>>,
 }
 
-fn free_address() -> Result<String> {
+pub(super) fn free_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
@@ -79,6 +81,7 @@ fn prometheus(dir: &Path) -> Result<Plan> {
             &format!("--storage.tsdb.path={}", dir.join("data").display()),
             &format!("--web.listen-address={at}"),
         ]),
+        address: at,
         ready: format!("{base}/-/ready"),
         pprof: format!("{base}/debug/pprof"),
         metrics: Some(format!("{base}/metrics")),
@@ -120,6 +123,7 @@ fn etcd(dir: &Path) -> Result<Plan> {
             &format!("--initial-cluster=default={peer}"),
             "--enable-pprof",
         ]),
+        address: client.trim_start_matches("http://").to_owned(),
         ready: format!("{client}/health"),
         pprof: format!("{client}/debug/pprof"),
         metrics: Some(format!("{client}/metrics")),
@@ -154,6 +158,7 @@ fn caddy(dir: &Path) -> Result<Plan> {
     let base = format!("http://{admin}");
     Ok(Plan {
         args: strings(&["run", "--config", &config.display().to_string()]),
+        address: site,
         ready: format!("{base}/config/"),
         pprof: format!("{base}/debug/pprof"),
         metrics: Some(format!("{base}/metrics")),
@@ -185,6 +190,7 @@ fn nats_server() -> Result<Plan> {
     };
     Ok(Plan {
         args: strings(&["-a", "127.0.0.1", "-p", &port(&at), "-m", &port(&monitor), "-profile", &port(&profile)]),
+        address: at,
         ready: format!("http://{monitor}/healthz"),
         pprof: format!("http://{profile}/debug/pprof"),
         metrics: None,
@@ -223,6 +229,7 @@ fn victoria_metrics(dir: &Path) -> Result<Plan> {
             &format!("-httpListenAddr={at}"),
             "-retentionPeriod=1d",
         ]),
+        address: at,
         ready: format!("{base}/health"),
         pprof: format!("{base}/debug/pprof"),
         metrics: Some(format!("{base}/metrics")),

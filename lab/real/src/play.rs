@@ -173,7 +173,8 @@ impl Drop for Playing {
     }
 }
 
-fn wait(web: &Web, child: &mut Child, url: &str) -> Result<()> {
+/// Waits until it answers.
+pub(crate) fn wait(web: &Web, child: &mut Child, url: &str) -> Result<()> {
     let began = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {

@@ -74,10 +74,15 @@ fn find(facts: &Facts, w: &Window, parts: Partition) -> Option<Finding> {
         title: if repeated.is_some() { "deep stacks: a recursion is the growth" } else { "deep stacks are the growth" }
             .into(),
         sentence: format!(
-            "stacks are {share} of {}: {} of {} each on average; {what}.",
+            "stacks are {share} of {}: {} of {}{}; {what}.",
             growth_of(facts, w),
             plural(goroutines, "goroutine"),
-            bytes(all / goroutines.max(1))
+            bytes(all / goroutines.max(1)),
+            if goroutines == 1 {
+                " (as it grows, the old one and one of twice its size are there)"
+            } else {
+                " each on average"
+            }
         ),
         factors: vec![
             ConfidenceFactor { name: "share of the growth that is stacks", value: parts.share(parts.stacks).sqrt() },

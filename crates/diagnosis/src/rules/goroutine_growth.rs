@@ -7,8 +7,9 @@ use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::{Facts, Frame};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
-use crate::heap_cause::Mechanism;
+use crate::heap_cause::{HeapCause, Mechanism};
 use crate::owner::{frame, is_standard_library};
+use crate::rival::Told;
 use crate::sentence::level;
 use crate::subject::Subject;
 use crate::thresholds::goroutine_growth::{IN_FLIGHT_ONE_IN, MIN_GOROUTINES, MIN_SHARE, RULED_OUT_SHARE};
@@ -67,7 +68,9 @@ fn rule_out_stacks(case: &Case<'_>, w: &Window, out: &mut Findings) {
     );
     // Only where the calls are the growth: of a cache that thrashed it was once said that "91 of them are the
     // calls in flight, and what they hold is the growth" (coredns).
-    let theirs = case.heap.filter(|h| matches!(h.mechanism, Mechanism::CallsAtWork(_) | Mechanism::WaitingCalls));
+    let settled = |h: &&HeapCause<'_>| h.rivals.iter().all(|r| r.told == Told::Apart);
+    let of_calls = |h: &&HeapCause<'_>| matches!(h.mechanism, Mechanism::CallsAtWork(_) | Mechanism::WaitingCalls);
+    let theirs = case.heap.filter(|h| of_calls(h) && settled(h));
     let calls = theirs.and_then(|h| h.calls.as_ref()).map_or(0, |c| c.total);
     if calls >= MIN_CALLS && calls.saturating_mul(IN_FLIGHT_ONE_IN) > g.total {
         because += &format!("; {} of them are the calls in flight, and what they hold is the growth", count(calls));
@@ -79,7 +82,10 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
     let g = &facts.goroutines;
     // Stacks that were there before the growth are not the growth.
     let before = facts.at_baseline().map_or(0, |(gc, _)| gc.stacks);
-    let grown = g.stack_bytes.saturating_sub(before);
+    // What is reserved of a stack is touched as far as it is used: 579 MB of stacks were once the growth of a
+    // process that had 317 MB.
+    let used = if g.stack_used_bytes > 0 { g.stack_used_bytes.min(g.stack_bytes) } else { g.stack_bytes };
+    let grown = used.saturating_sub(before).min(w.growth());
     let share = grown as f64 / w.growth().max(1) as f64;
     if g.total < MIN_GOROUTINES || share < MIN_SHARE {
         return None;
@@ -122,7 +128,12 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
             Doing::Waiting(wait) => format!("goroutines pile up, and wait for {}", wait.what()),
             Doing::Working => "goroutines pile up, and are at work".into(),
         },
-        sentence: format!("{who}; their stacks grew by {}, {} of the growth.", bytes(grown), percent(share.min(1.0))),
+        sentence: format!(
+            "{who}; their stacks grew by {}, {} of the growth, about {} each.",
+            bytes(grown),
+            percent(share.min(1.0)),
+            bytes(used / g.total.max(1))
+        ),
         factors: vec![
             ConfidenceFactor { name: "share of the growth that is stacks", value: share.min(1.0) },
             ConfidenceFactor {
@@ -157,7 +168,13 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
             ),
         },
         site: None,
-        do_now: Vec::new(),
+        do_now: vec![
+            (
+                format!("Restart the instances in which many goroutines are in {place}"),
+                "it frees them, and they pile up again until the cause is gone".to_owned(),
+            ),
+            ("Let fewer in: shed load, cut the callers' retries".to_owned(), String::new()),
+        ],
     })
 }
 
@@ -233,7 +250,11 @@ mod tests {
         f.profile.baseline_t_ms = Some(0);
         f.profile.baseline_gc = Some(Gc { stacks: 150_000_000, ..Gc::default() });
         let found = find(&f, &w).unwrap();
-        assert!(found.sentence.ends_with("their stacks grew by 250 MB, 50 % of the growth."), "{}", found.sentence);
+        assert!(
+            found.sentence.ends_with("their stacks grew by 250 MB, 50 % of the growth, about 13.3 kB each."),
+            "{}",
+            found.sentence
+        );
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::Facts;
-use crate::finding::{Evidence, Finding, Source};
+use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::growth::Growth;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::large_objects::HugeObjects;
-use crate::sentence::{growth as growth_of, level, look_for_change, place};
-use crate::site_certainty::of_origin;
+use crate::sentence::{growth as growth_of, level, look_for_change, place, service};
+use crate::site_certainty::{completeness, of_origin};
 use crate::subject::Subject;
 use crate::units::{bytes, percent, plural};
 use crate::window::Window;
@@ -45,10 +45,22 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
         },
     };
     let what = what(huge);
-    let share = percent((huge.total() as f64 / w.growth().max(1) as f64).min(1.0));
+    // Where it is larger than the last of the growth, it is a part of what is in use.
+    let whole = w.growth().max(huge.total());
+    let of = if huge.total() > w.growth() {
+        let in_use = facts.gc.heap_in_use.max(huge.total());
+        format!(
+            "{} of the heap ({} in use) that grew to the end of {}",
+            percent(huge.total() as f64 / in_use as f64),
+            bytes(in_use),
+            service(facts)
+        )
+    } else {
+        format!("{} of {}", percent(huge.total() as f64 / whole as f64), growth_of(facts, w))
+    };
     let title = match (huge.sizes.len(), huge.grown_by_copying) {
         (1, _) => "one huge object",
-        (_, true) => "one buffer that grows by copying: old and new are there at once",
+        (_, true) => "one buffer, slice or map that grows by copying: old and new are there at once",
         _ => "a few huge objects",
     };
     let running = facts.heap.as_ref().is_some_and(|h| h.running);
@@ -62,17 +74,13 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
         subject,
         level: level(facts, w.end_bytes),
         title: title.into(),
-        sentence: format!(
-            "{what} {} {share} of {}{by}.",
-            if huge.sizes.len() == 1 { "is" } else { "are" },
-            growth_of(facts, w)
-        ),
-        factors: of_origin(facts, growth, w, heap),
+        sentence: format!("{what} {} {of}{by}.", if huge.sizes.len() == 1 { "is" } else { "are" },),
+        factors: factors(facts, growth, w, heap, huge),
         rivals: heap.rivals.clone(),
         evidence: vec![Evidence { text: format!("by the heap's span table: {what}"), source }],
         cure: if huge.grown_by_copying {
             format!(
-                "Bound what {function} collects in one buffer: read it in pieces, or make it as large as it must be from the start, so that it is not copied as it grows."
+                "Bound what {function} collects in one buffer, slice or map: let old entries go, work in pieces, or make it as large as it must be from the start, so that it is not copied as it grows."
             )
         } else {
             format!("Bound the size of what {function} makes in one piece, or work through it in pieces.")
@@ -82,6 +90,29 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
             look_for_change(facts, w),
             ("Bound the input: refuse what is larger than what the limit holds".into(), String::new()),
         ],
+    }
+}
+
+/// That they are there is exact; what is not is that the function named has them.
+fn factors(
+    facts: &Facts,
+    growth: &Growth,
+    w: &Window,
+    heap: &HeapCause<'_>,
+    huge: &HugeObjects<'_>,
+) -> Vec<ConfidenceFactor> {
+    match &heap.origin {
+        Origin::Profiled(c) => {
+            let has = c.current.bytes as f64 / huge.total().max(1) as f64;
+            let name = "share of them that this function's allocations can be";
+            let share = huge.total() as f64 / w.growth().max(1) as f64;
+            vec![
+                ConfidenceFactor { name, value: has.min(1.0) },
+                ConfidenceFactor { name: "share of the growth that they are", value: share.min(1.0).sqrt() },
+                completeness(facts),
+            ]
+        }
+        Origin::Suspects(_) => of_origin(facts, growth, w, heap),
     }
 }
 

@@ -64,7 +64,10 @@ fn find(case: &Case<'_>) -> Option<Finding> {
     let named: Vec<String> =
         neighbours.map(|n| n.others.iter().take(MAX_NAMED).map(name).collect()).unwrap_or_default();
     let children = neighbours.is_some_and(|n| n.others.first().is_some_and(|o| o.children * 2 > o.processes));
-    let who = if named.is_empty() {
+    let shmem = facts.charge.map_or(0, |c| c.shmem);
+    let who = if named.is_empty() && shmem >= others.bytes / 2 {
+        format!("{} are shared memory: files in a tmpfs such as /dev/shm, or mapped by several", bytes(shmem))
+    } else if named.is_empty() {
         "who they are was not seen (other processes, or kernel memory: sockets, page tables, tmpfs)".to_owned()
     } else {
         named.join(", ")
@@ -75,7 +78,11 @@ fn find(case: &Case<'_>) -> Option<Finding> {
         (true, Some(w)) => format!("{} of the {} by which its group grew", percent(others.share), bytes(w.growth())),
         _ => format!("{} of what its group uses ({})", percent(others.share), bytes(others.bytes)),
     };
-    let title = if children {
+    // tmpfs: files that live in memory, the process's own or another's.
+    let in_files = facts.charge.is_some_and(|c| c.shmem >= others.bytes / 2) && named.is_empty();
+    let title = if in_files {
+        "files in memory (tmpfs) fill the group"
+    } else if children {
         "not this process: its children fill the group"
     } else {
         "not this process: others fill the group"
@@ -92,7 +99,11 @@ fn find(case: &Case<'_>) -> Option<Finding> {
         }],
         rivals: vec![Rival::tested(
             "kernel memory of the process itself (sockets, page tables)",
-            (!named.is_empty()).then(|| "other processes of the group hold it".to_owned()),
+            if in_files {
+                Some("the group's own count has it as shared memory".to_owned())
+            } else {
+                (!named.is_empty()).then(|| "other processes of the group hold it".to_owned())
+            },
             "the group's memory.stat, and its processes (cgroup.procs)",
         )],
         evidence: neighbours
@@ -102,7 +113,11 @@ fn find(case: &Case<'_>) -> Option<Finding> {
             })
             .into_iter()
             .collect(),
-        cure: if children {
+        cure: if in_files {
+            "See who writes files into a tmpfs that counts against this group (/dev/shm, /tmp, an emptyDir of medium Memory): bound it, or put them on a disk.".into()
+        } else if named.is_empty() {
+            "See who it is: the group's cgroup.procs, and sock, slab, shmem and pagetables in its memory.stat.".into()
+        } else if children {
             "Bound how many children it starts at a time, and what each may use; or give them a group of their own."
                 .into()
         } else {

@@ -2,17 +2,18 @@
 
 use super::rule::{Case, Rule, RuleInfo};
 use crate::calls::{Calls, Waiting, waited_at_least};
-use crate::facts::{Facts, Frame, Group};
+use crate::facts::{Facts, Frame, Group, Site};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
-use crate::growth::Growth;
+use crate::growth::{Culprit, Growth};
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
+use crate::library_waits::library_wait;
 use crate::owner::{frame, is_standard_library};
 use crate::sentence::{growth as growth_of, level, never_touched, place};
 use crate::site_certainty::of_origin;
 use crate::subject::Subject;
 use crate::suspects::program_frame;
-use crate::thresholds::waiting_calls::MAX_HOLDERS;
+use crate::thresholds::waiting_calls::{AT_MOST_EACH, MAX_HOLDERS};
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::wait_cures::{Known, cure, deadline};
 use crate::waits::{Doing, Wait, doing, is_of_the_wait};
@@ -48,24 +49,70 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         code: WaitingCalls::INFO.code,
         subject,
         level: level(facts, w.end_bytes),
-        title: format!("calls wait for {}, and hold what grew", waiting_for(waiting)),
+        title: format!("{} wait for {}, and hold what grew", subjects(calls), waiting_for(facts, waiting)),
         sentence: sentence(facts, w, heap, calls, waiting, at),
         factors: factors(facts, growth, w, heap, calls, waiting),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, w, heap, calls, waiting, &holders),
-        cure: cure(
-            waiting.wait,
-            &at.function,
-            Known { holders: !holders.is_empty(), deadline: deadline(waiting.group) },
-        ),
+        cure: the_cure(facts, w, waiting, at, !holders.is_empty()),
         site,
         do_now: do_now(calls, waiting, at),
     })
 }
 
+/// What ends the wait: by the library that it is in, if that is known, else by its kind.
+fn the_cure(facts: &Facts, w: &Window, waiting: &Waiting<'_>, at: &Frame, holders: bool) -> String {
+    if let Some(most) = young(w, waiting) {
+        return format!(
+            "None of them has waited for longer than {}: nothing is stuck, more come than go. Bound how many may be in flight at a time; see who sends so many, and what answers them slowly.",
+            seconds(most as f64 / 1e3)
+        );
+    }
+    match library_wait(facts, waiting.group) {
+        Some(library) => library.cure.to_owned(),
+        None if is_of_timers(facts, waiting) => format!(
+            "Give the loop in {} a way out: return when a context is done, and stop its ticker or timer.",
+            at.function
+        ),
+        None => cure(waiting.wait, &at.function, Known { holders, deadline: deadline(waiting.group) }),
+    }
+}
+
+/// Milliseconds that the oldest has waited at most, where that is short beside the growth: what the runtime
+/// notes is never shorter than a wait.
+fn young(w: &Window, waiting: &Waiting<'_>) -> Option<u64> {
+    let at_most = Some(waiting.group.oldest_wait_ms).filter(|ms| *ms > 0)?;
+    (at_most < (w.end_ms - w.onset_ms) / 3 && w.gc_cycles > 2).then_some(at_most)
+}
+
+/// `calls`, or `goroutines` where they stand in their first function, or were only started where they are
+/// counted.
+fn subjects(calls: &Calls<'_>) -> &'static str {
+    if calls.called.saturating_mul(2) > calls.total { "calls" } else { "goroutines" }
+}
+
+/// Whether as many tickers or timers were made as goroutines wait to receive: they wake by themselves, again
+/// and again, and do not end.
+fn is_of_timers(facts: &Facts, waiting: &Waiting<'_>) -> bool {
+    const MAKE: [&str; 3] = ["time.NewTicker", "time.NewTimer", "time.After"];
+    let grown = |s: &Site| s.current.minus(s.baseline).objects;
+    let makes = |s: &&Site| {
+        let innermost = s.stack.iter().take(3).filter_map(|i| frame(facts, *i));
+        innermost.into_iter().any(|f| MAKE.contains(&f.function.as_str()))
+    };
+    let made = facts.profile.sites.iter().filter(makes).map(grown).fold(0, u64::saturating_add);
+    waiting.wait == Wait::ChanReceive && made >= waiting.count / 2
+}
+
 /// What they wait for: that it is one thing for all of them, and that no deadline is set, only where that was
 /// read.
-fn waiting_for(waiting: &Waiting<'_>) -> String {
+fn waiting_for(facts: &Facts, waiting: &Waiting<'_>) -> String {
+    if let Some(library) = library_wait(facts, waiting.group) {
+        return library.what.to_owned();
+    }
+    if is_of_timers(facts, waiting) {
+        return "their ticker or timer, again and again (a goroutine that does not end)".to_owned();
+    }
     let what = waiting.wait.what();
     let group = waiting.group;
     let almost_all = |n: u64| n >= group.count.saturating_sub(group.count / 10) && group.count > 0;
@@ -80,17 +127,26 @@ fn waiting_for(waiting: &Waiting<'_>) -> String {
     }
 }
 
-/// `in` where the wait is in that function itself, as far as its own calls of the runtime and of `sync` go; `below`
-/// where it is in a library that it has called.
-fn in_or_below(facts: &Facts, group: &Group, at: &Frame) -> &'static str {
-    let innermost = group.stack.iter().filter_map(|i| frame(facts, *i));
-    let mut of_no_wait = innermost.skip_while(|f| is_of_the_wait(&f.function));
-    if of_no_wait.next().is_none_or(|f| f.function == at.function) { "in" } else { "below" }
+/// `in main.send (main.go:4)` where the wait is in that function itself, as far as its own calls of the
+/// runtime and of `sync` go; where it is in a library that it has called `in database/sql.(*DB).conn, below
+/// main.handle (main.go:4)`.
+fn in_or_below(facts: &Facts, group: &Group, at: &Frame) -> String {
+    match innermost(facts, group) {
+        Some(f) if f.function != at.function => format!("in {}, below {}", f.function, place(at)),
+        _ => format!("in {}", place(at)),
+    }
 }
 
-/// The innermost frame of the program in the largest group of them.
+/// The innermost frame that is not of the wait itself.
+fn innermost<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
+    group.stack.iter().filter_map(|i| frame(facts, *i)).find(|f| !is_of_the_wait(&f.function))
+}
+
+/// The innermost frame of the program in the largest group of them; of goroutines that a library runs for
+/// itself the library's.
 fn waits_at<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
-    program_frame(facts, group)
+    let own = program_frame(facts, group).filter(|f| !f.function.starts_with("runtime."));
+    own.or_else(|| innermost(facts, group))
 }
 
 fn sentence(
@@ -101,14 +157,17 @@ fn sentence(
     waiting: &Waiting<'_>,
     at: &Frame,
 ) -> String {
+    let whose = match (subjects(calls), is_on_stack(facts, waiting.group, calls.of)) {
+        ("calls", _) => format!("calls of {}", calls.of.function),
+        (_, true) => format!("goroutines in {}", calls.of.function),
+        (_, false) => format!("goroutines that {} started", calls.of.function),
+    };
     let who = format!(
-        "{} of {} calls of {} wait for {} {} {}",
+        "{} of {} {whose} wait for {} {}",
         count(waiting.count),
         count(calls.total),
-        calls.of.function,
-        waiting_for(waiting),
-        in_or_below(facts, waiting.group, at),
-        place(at)
+        waiting_for(facts, waiting),
+        in_or_below(facts, waiting.group, at)
     );
     match &heap.origin {
         Origin::Profiled(c) => format!(
@@ -124,6 +183,10 @@ fn sentence(
             bytes(w.growth() / calls.total.max(1))
         ),
     }
+}
+
+fn is_on_stack(facts: &Facts, group: &Group, of: &Frame) -> bool {
+    group.stack.iter().filter_map(|i| frame(facts, *i)).any(|f| f.function == of.function)
 }
 
 fn factors(
@@ -172,7 +235,11 @@ fn evidence(
     if let Some(new) = calls.new {
         out.push(exact(format!("{} came in the window", plural(new, "goroutine"))));
     }
-    if let Origin::Profiled(c) = &heap.origin {
+    // Un-sampled counts of sites whose objects are of many sizes say little of each.
+    let few_each = |c: &Culprit| c.growth.objects <= waiting.count.saturating_mul(AT_MOST_EACH);
+    if let Origin::Profiled(c) = &heap.origin
+        && few_each(c)
+    {
         out.push(Evidence {
             text: format!(
                 "{} from {} in use, {} for each that waits",
@@ -206,7 +273,7 @@ fn oldest_wait(facts: &Facts, wait: Wait) -> Option<u64> {
 /// Who may hold the lock: few goroutines that are inside another method of the type whose method waits for
 /// it, and do not wait for it themselves. Go's mutexes record no owner, so that this is inference.
 fn holders(facts: &Facts, waiting: &Waiting<'_>) -> Vec<String> {
-    if !waiting.wait.is_lock() {
+    if !waiting.wait.is_lock() && waiting.wait != Wait::AllDone {
         return Vec::new();
     }
     let module = &facts.target.module.path;
@@ -221,7 +288,8 @@ fn holders(facts: &Facts, waiting: &Waiting<'_>) -> Vec<String> {
     let inside = others.filter_map(|g| {
         let at =
             g.stack.iter().filter_map(|i| frame(facts, *i)).find(|f| self::receiver(&f.function) == Some(receiver))?;
-        Some(format!("{} in {} may hold it ({})", plural(g.count, "goroutine"), place(at), g.why()))
+        let what = if waiting.wait == Wait::AllDone { "may be who they wait for" } else { "may hold it" };
+        Some(format!("{} in {} {what} ({})", plural(g.count, "goroutine"), place(at), g.why()))
     });
     inside.take(MAX_HOLDERS).collect()
 }
