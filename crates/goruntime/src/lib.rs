@@ -11,6 +11,7 @@
 //! - [`MemProfile`], [`Goroutine`], [`MemStats`]: what the copies say.
 //! - [`SpanTable`]: the heap by size class, and its largest objects with their types, profile or no profile.
 //! - [`HeapObjects`], [`PointerReader`]: the heap's objects one by one, and what each of them points to.
+//! - [`variable_pointers`], [`stack_words`]: what keeps objects from outside the heap.
 //! - [`Symbolizer`]: program counters to function, file and line, inlining included.
 //!
 //! A make-believe process with one allocation site, found by its executable and copied as a live one would
@@ -91,7 +92,7 @@ pub use evidence::{CopySource, Evidence, EvidencePlan, Extent, Room};
 pub use gap::Gap;
 pub use goroutine::{
     Ancestor, Call, CallSite, Depth, Goroutine, Goroutines, Label, LabelSalt, Status, Waits, count_goroutines,
-    decode_all_goroutines, decode_goroutines, is_system,
+    decode_all_goroutines, decode_goroutines, each_goroutine, is_system, stack_words,
 };
 pub use heap::free_pages::free_pages;
 pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
@@ -101,5 +102,6 @@ pub use heap::pointer_masks::{PointerMask, PointerMasks};
 pub use heap::pointers::{PointerReader, PointerVisitor};
 pub use heap::rtype::type_name;
 pub use heap::spans::{LargeObject, SpanClass, SpanTable};
+pub use heap::variables::{VariableSection, variable_pointers};
 pub use runtime::{DiscoverError, Runtime};
 pub use version::GoVersion;

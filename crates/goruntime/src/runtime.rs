@@ -331,6 +331,7 @@ mod tests {
             (percent_at / 8 * 8, percent_word),
         ];
         let module = ModuleData {
+            at: Addr(0),
             types: AddrRange::default(),
             pc_header: Addr(0),
             funcnametab: (Addr(0), 0),

@@ -57,6 +57,15 @@ pub struct Symbol {
     pub size: u64,
 }
 
+/// A symbol whose name was not read yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnnamedSymbol {
+    /// Its addresses, as the file states them.
+    pub range: AddrRange,
+    /// Where its name stands in the string table.
+    name: u64,
+}
+
 /// A loadable segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segment {
@@ -118,6 +127,8 @@ const MAX_BUILD_ID: usize = 64;
 const BLOCK: usize = 1 << 20;
 /// Most places of the string table at which a wanted name stands.
 const MAX_NAMES: usize = 4096;
+/// Longest name of a symbol that is read, in bytes: those of generic code run long.
+const MAX_SYMBOL_NAME: u64 = 4096;
 
 /// Most sections of a file that is not read otherwise.
 const MAX_FOREIGN: usize = 1024;
@@ -346,6 +357,45 @@ impl ElfImage {
             at += n as u64;
         }
         Ok(found)
+    }
+
+    /// The symbols with a size that begin in one of `ranges` (addresses of the file, sorted), by address, at
+    /// most `most` of them. Their names are read one by one ([`ElfImage::symbol_name`]): mostly few of them
+    /// are wanted.
+    ///
+    /// # Errors
+    /// As [`ElfImage::symbols`].
+    pub fn symbols_within(&self, ranges: &[AddrRange], most: usize) -> Result<Vec<UnnamedSymbol>, ImageError> {
+        let mut found = Vec::new();
+        let Some(table) = self.section(".symtab") else { return Ok(found) };
+        let (offset, len) = self.place(table, MAX_TABLE)?;
+        let mut block = vec![0; BLOCK / SYMBOL * SYMBOL];
+        let mut at = 0;
+        while at < len && found.len() < most {
+            let n = (len - at).min(block.len() as u64) as usize;
+            let Some(block) = block.get_mut(..n) else { break };
+            self.file.read_exact_at(block, offset + at).map_err(|e| self.io(e))?;
+            let symbols = block.chunks_exact(SYMBOL).filter_map(RawSymbol::parse);
+            let wanted =
+                symbols.filter(|s| s.defined && s.size > 0 && ranges.iter().any(|r| r.contains(Addr(s.value))));
+            found
+                .extend(wanted.map(|s| UnnamedSymbol { range: AddrRange::sized(Addr(s.value), s.size), name: s.name }));
+            at += n as u64;
+        }
+        found.truncate(most);
+        found.sort_by_key(|s| s.range.start);
+        Ok(found)
+    }
+
+    /// The name of a symbol; `None` if it is none, or longer than any is.
+    #[must_use]
+    pub fn symbol_name(&self, symbol: &UnnamedSymbol) -> Option<String> {
+        let (offset, len) = self.place(self.section(".strtab")?, MAX_TABLE).ok()?;
+        let most = len.checked_sub(symbol.name)?.min(MAX_SYMBOL_NAME) as usize;
+        let mut text = vec![0; most];
+        self.file.read_exact_at(&mut text, offset.checked_add(symbol.name)?).ok()?;
+        text.truncate(memchr::memchr(0, &text)?);
+        String::from_utf8(text).ok().filter(|t| !t.is_empty())
     }
 
     /// Where names stand in a string table. The end of another name may be one too (linkers share tails), and

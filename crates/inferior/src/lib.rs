@@ -46,7 +46,7 @@ pub use addr::{Addr, AddrRange};
 pub use arch::{Arch, clock_ticks, page_size};
 pub use core_writer::{Access, Added, Bounds, CoreProcess, CoreWriter, Cut, OwnNote};
 pub use corefile::{CoreFile, CoreMapping, Match};
-pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol, section_names};
+pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol, UnnamedSymbol, section_names};
 pub use images::{MappedFile, mapped_files, try_mapped_files};
 pub use live::{LiveProcess, OpenError, Usage, resident_by, resident_bytes, start_time};
 pub use mapping::{Mapping, parse_maps};

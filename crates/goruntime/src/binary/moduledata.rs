@@ -7,6 +7,8 @@ use crate::layout::Layout;
 /// The fields of `moduledata` that we use, as the process has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModuleData {
+    /// Where it stands; 0 where that is not known (captures saved before it was noted).
+    pub at: Addr,
     /// `pcHeader`: start of pclntab.
     pub pc_header: Addr,
     /// `funcnametab`: address and length.
@@ -155,6 +157,7 @@ fn read(mem: &dyn Memory, layout: &Layout, at: Addr) -> Result<ModuleData, Strin
     let range =
         |a: u64, b: u64| -> Result<AddrRange, String> { Ok(AddrRange { start: Addr(word(a)?), end: Addr(word(b)?) }) };
     Ok(ModuleData {
+        at,
         pc_header: Addr(word(l.pc_header)?),
         funcnametab: slice(l.funcnametab)?,
         cutab: slice(l.cutab)?,

@@ -9,6 +9,7 @@ pub(crate) mod g;
 mod gaps;
 pub(crate) mod labels;
 pub(crate) mod stack_sampling;
+mod stack_words;
 mod status;
 pub(crate) mod thread_state;
 pub(crate) mod unwind;
@@ -36,6 +37,7 @@ pub use calls::{Call, CallSite};
 pub use count::count_goroutines;
 pub use decoded::{Depth, Goroutine, Goroutines, is_system};
 pub use labels::{Label, LabelSalt};
+pub use stack_words::{each_goroutine, stack_words};
 pub use status::Status;
 pub use waits::Waits;
 

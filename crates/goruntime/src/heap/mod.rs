@@ -12,3 +12,4 @@ pub(crate) mod pointer_masks;
 pub(crate) mod pointers;
 pub(crate) mod rtype;
 pub(crate) mod spans;
+pub(crate) mod variables;

@@ -241,6 +241,14 @@ pub struct ModuleData {
     pub etext: u64,
     /// Offset of `runtime.moduledata.noptrdata`.
     pub noptrdata: u64,
+    /// Offset of `runtime.moduledata.data`.
+    pub data: u64,
+    /// Offset of `runtime.moduledata.edata`.
+    pub edata: u64,
+    /// Offset of `runtime.moduledata.bss`.
+    pub bss: u64,
+    /// Offset of `runtime.moduledata.ebss`.
+    pub ebss: u64,
     /// Offset of `runtime.moduledata.enoptrbss`.
     pub enoptrbss: u64,
     /// Offset of `runtime.moduledata.gofunc`.
@@ -249,6 +257,10 @@ pub struct ModuleData {
     pub types: u64,
     /// Offset of `runtime.moduledata.etypes`.
     pub etypes: u64,
+    /// Offset of `runtime.moduledata.gcdatamask`.
+    pub gcdatamask: u64,
+    /// Offset of `runtime.moduledata.gcbssmask`.
+    pub gcbssmask: u64,
     /// Offset of `runtime.moduledata.next`.
     pub next: u64,
 }

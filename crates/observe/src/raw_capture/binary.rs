@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use lastgasp_goruntime::Runtime;
-use lastgasp_inferior::{Addr, CoreFile, LoadedImage, Memory, Ranges, ReadCause, ReadError};
+use lastgasp_inferior::{Addr, AddrRange, CoreFile, LoadedImage, Memory, Ranges, ReadCause, ReadError, UnnamedSymbol};
 
 /// A binary.
 #[derive(Clone, Debug)]
@@ -50,11 +50,33 @@ impl Binary {
         Self { build_id, stripped, bias, entry, constants: Constants::Saved(core, ranges) }
     }
 
+    /// The variables that stand in a range of the process, by address; none where there is no symbol table, or
+    /// it is not at hand.
+    #[must_use]
+    pub fn variables(&self, range: AddrRange) -> Vec<Variable> {
+        let Constants::File(loaded) = &self.constants else { return Vec::new() };
+        let stated = |a: Addr| Addr(a.0.wrapping_sub(self.bias));
+        let range = AddrRange { start: stated(range.start), end: stated(range.end) };
+        let found = loaded.image.symbols_within(&[range], MAX_VARIABLES).unwrap_or_default();
+        let placed = |symbol: UnnamedSymbol| {
+            let start = Addr(symbol.range.start.0.wrapping_add(self.bias));
+            Variable { range: AddrRange::sized(start, symbol.range.len()), symbol }
+        };
+        found.into_iter().map(placed).collect()
+    }
+
+    /// The name of a variable, as the linker has it: `main.cache`.
+    #[must_use]
+    pub fn name_of(&self, variable: &Variable) -> Option<String> {
+        let Constants::File(loaded) = &self.constants else { return None };
+        loaded.image.symbol_name(&variable.symbol)
+    }
+
     /// Its constants as memory, and where they stand in the process, code left out.
     ///
     /// # Errors
     /// The system's error (too many open files).
-    pub fn constants(&self, rt: &Runtime) -> io::Result<(Box<dyn Memory + '_>, Ranges)> {
+    pub fn constants(&self, rt: &Runtime) -> io::Result<(Box<dyn Memory + Sync + '_>, Ranges)> {
         match &self.constants {
             Constants::File(loaded) => {
                 let named = rt.constant_ranges();
@@ -65,6 +87,17 @@ impl Binary {
             Constants::Saved(core, ranges) => Ok((Box::new(Within { core, ranges }), ranges.clone())),
         }
     }
+}
+
+/// Most variables that are listed: 24 MiB of them.
+const MAX_VARIABLES: usize = 1 << 20;
+
+/// A variable of a package, by the symbol table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its addresses in the process.
+    pub range: AddrRange,
+    symbol: UnnamedSymbol,
 }
 
 /// What is said of a binary beside its constants.

@@ -189,6 +189,7 @@ fn runtime(rt: &Runtime) -> StoredRuntime {
             .map(|(key, value)| StoredSetting { key: key.clone(), value: value.clone() })
             .collect(),
         module_data: StoredModuleData {
+            at: m.at.0,
             pc_header: m.pc_header.0,
             funcnametab: table(m.funcnametab),
             cutab: table(m.cutab),
@@ -214,6 +215,7 @@ pub(super) fn restore_runtime(r: &StoredRuntime) -> Result<Runtime, String> {
     let table = |t: &StoredTable| (Addr(t.at), t.count);
     let m = &r.module_data;
     let module = ModuleData {
+        at: Addr(m.at),
         pc_header: Addr(m.pc_header),
         funcnametab: table(&m.funcnametab),
         cutab: table(&m.cutab),

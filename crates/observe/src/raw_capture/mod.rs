@@ -16,7 +16,7 @@ mod save;
 mod source;
 mod stored;
 
-pub use binary::Binary;
+pub use binary::{Binary, Variable};
 pub use load::{LoadError, Loaded, is_saved};
 pub use other_memory::{MemoryMap, OtherMemory, Region};
 pub use raw::{NOTHING_COPIED, Phase, RawCapture, Reason, Spans};

@@ -43,6 +43,17 @@ impl Source {
         Self(Place::Core { core, read })
     }
 
+    /// The memory of one moment, and what it is (`core`, `kept-memory`); `None` of a process, and of what was
+    /// read while one ran.
+    #[must_use]
+    pub fn of_one_moment(&self) -> Option<(&CoreFile, &'static str)> {
+        match &self.0 {
+            Place::Core { core, read: WhenRead::Core } => Some((core, "core")),
+            Place::Core { core, read: WhenRead::Dead } => Some((core, "kept-memory")),
+            Place::Core { .. } | Place::Process { .. } => None,
+        }
+    }
+
     /// Whether it is worth to go on reading: of a process that runs no longer than it does, for whoever reads
     /// it after its death has no time to lose.
     #[must_use]

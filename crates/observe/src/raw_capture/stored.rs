@@ -203,6 +203,8 @@ stored! {
 
     /// `runtime.moduledata`.
     pub struct StoredModuleData {
+        /// Where it stands; 0 if that was not noted.
+        pub at: u64,
         /// `pcHeader`.
         pub pc_header: u64,
         /// `funcnametab`.

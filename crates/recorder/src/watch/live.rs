@@ -292,6 +292,7 @@ mod tests {
         let (at, table) = (Addr(0x1000), (Addr(0x1000), 2));
         let range = AddrRange::sized(at, 0x1000);
         let module = ModuleData {
+            at: Addr(0),
             pc_header: at,
             funcnametab: table,
             cutab: table,
