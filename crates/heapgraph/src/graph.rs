@@ -60,14 +60,23 @@ impl Graph {
     ///
     /// # Errors
     /// Where there are 2^31 nodes or more.
-    pub fn new(layout: HeapLayout, parts: Vec<EdgePart>, mut roots: Roots, threads: usize) -> Result<Self, TooLarge> {
+    pub fn new(layout: HeapLayout, parts: Vec<EdgePart>, roots: Roots, threads: usize) -> Result<Self, TooLarge> {
         let threads = threads.clamp(1, 64);
         let (edges, refused) = Edges::new(parts);
-        roots.tidy(&layout);
-        let numbered = Ranked::new(numbered(&layout, &edges, &roots, threads)).ok_or(TooLarge)?;
-        let graph = Self { layout, edges, roots, numbered, refused, threads };
-        let nodes = graph.objects_from() as u64 + u64::from(graph.numbered.count());
-        if nodes < 1 << 31 { Ok(graph) } else { Err(TooLarge) }
+        let numbered = Ranked::new(Bits::new(0)).ok_or(TooLarge)?;
+        Self { layout, edges, roots: Roots::new(), numbered, refused, threads }.with_roots(roots)
+    }
+
+    /// The same objects and pointers, held by others.
+    ///
+    /// # Errors
+    /// As [`Graph::new`].
+    pub fn with_roots(mut self, mut roots: Roots) -> Result<Self, TooLarge> {
+        roots.tidy(&self.layout);
+        self.numbered = Ranked::new(numbered(&self.layout, &self.edges, &roots, self.threads)).ok_or(TooLarge)?;
+        self.roots = roots;
+        let nodes = self.objects_from() as u64 + u64::from(self.numbered.count());
+        if nodes < 1 << 31 { Ok(self) } else { Err(TooLarge) }
     }
 
     /// Where objects are.

@@ -51,6 +51,12 @@ impl Roots {
         object
     }
 
+    /// Without what `keep` refuses: a root and an object that it holds. Roots and groups stay, and their
+    /// numbers.
+    pub fn retain(&mut self, mut keep: impl FnMut(RootId, ObjectId) -> bool) {
+        self.held.retain(|(root, object)| keep(*root, *object));
+    }
+
     /// How many roots there are.
     pub fn len(&self) -> usize {
         self.groups.len()
