@@ -38,10 +38,11 @@ fn report(subject: &Path) -> String {
             v[part].as_object_mut().unwrap().remove(*field);
         }
     }
-    for part in ["memory", "neighbours", "timeline"] {
+    for part in ["graph", "memory", "neighbours", "timeline"] {
         v.as_object_mut().unwrap().remove(part);
     }
-    v["unknown"].as_array_mut().unwrap().retain(|u| !u.as_str().unwrap().starts_with("the RSS"));
+    let of_both = |u: &Value| !["the RSS", "what keeps the memory"].iter().any(|s| u.as_str().unwrap().starts_with(s));
+    v["unknown"].as_array_mut().unwrap().retain(of_both);
     serde_json::to_string_pretty(&v).unwrap()
 }
 

@@ -18,6 +18,7 @@ use crate::baseline;
 use crate::frames::{Frames, MAX_NAMES};
 use crate::goroutine_list::list;
 use crate::goroutines::group;
+use crate::heap_graph::{WholeMemory, heap_graph};
 use crate::last_look::last_look;
 use crate::memory::{self, gc};
 use crate::sites::sites;
@@ -45,6 +46,12 @@ pub struct Provenance {
 /// Decodes a raw capture.
 #[must_use]
 pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
+    decode_with_memory(taken, provenance, None)
+}
+
+/// As [`decode`]; where all memory of the same moment is at hand, with the heap as a graph.
+#[must_use]
+pub fn decode_with_memory(taken: &RawCapture, provenance: &Provenance, whole: Option<WholeMemory<'_>>) -> Decoded {
     let started = Instant::now();
     let mut gaps = taken.evidence.gaps.clone();
     let rt = &taken.runtime;
@@ -77,6 +84,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
         gaps.push(Gap::new("exact un-sampling", why));
     }
     let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines.live));
+    let graph = whole.and_then(|whole| heap_graph(taken, whole, &goroutines.live, &mut gaps));
     let mut facts = Facts {
         schema: SCHEMA.into(),
         capture: capture(taken, provenance),
@@ -95,6 +103,7 @@ pub fn decode(taken: &RawCapture, provenance: &Provenance) -> Decoded {
             page_tables: u.page_tables,
         }),
         heap: taken.spans.as_ref().map(memory::heap),
+        graph,
         residency: residency(taken),
         charge: taken.charge.map(memory::charge),
         gauges_at_rss: taken.gauges_at_usage.as_ref().map(gc),

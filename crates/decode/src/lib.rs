@@ -7,6 +7,7 @@
 //! - `goroutine_list`: goroutines one by one.
 //! - `last_look`: the profile as the flight ring saw it last, where nothing could be copied.
 //! - `memory`: the runtime's gauges, the span table, what is resident, what is charged.
+//! - `heap_graph`: who keeps the heap alive, where all of the memory is at hand.
 //! - `series`: what the top sites held at earlier looks.
 //! - `baseline`: which earlier look at the profile the growth is measured from.
 //! - `frames`: functions, files and lines by index.
@@ -16,6 +17,7 @@ mod decode;
 mod frames;
 mod goroutine_list;
 mod goroutines;
+mod heap_graph;
 mod last_look;
 mod memory;
 mod recursion;
@@ -24,4 +26,5 @@ mod sites;
 #[cfg(test)]
 mod synthetic;
 
-pub use decode::{Decoded, Provenance, decode};
+pub use decode::{Decoded, Provenance, decode, decode_with_memory};
+pub use heap_graph::WholeMemory;

@@ -18,6 +18,7 @@ mod explain;
 mod goroutine_profile;
 mod goroutine_view;
 mod goroutines;
+mod held;
 mod html;
 mod memory;
 mod pprof;

@@ -7,8 +7,8 @@ use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 use lastgasp_diagnosis::facts::{
-    Charge, Death, DeathsBefore, Event, Feed, Figure, Gap, Gc, Group, Heap, HeapClass, LargeObjects, Neighbour,
-    Neighbours, Part, Residency, Vcs,
+    Charge, Death, DeathsBefore, Event, Feed, Figure, Gap, Gc, GraphFacts, GraphRoot, GraphType, Group, Heap,
+    HeapClass, LargeObjects, Neighbour, Neighbours, Part, Residency, Vcs,
 };
 use lastgasp_diagnosis::{Facts, diagnose};
 use lastgasp_lab::contract::Contract;
@@ -35,6 +35,11 @@ fn everything() -> Vec<Facts> {
     let large = LargeObjects { count: 1, size: 1 << 20, element: Some("byte".into()), ..LargeObjects::default() };
     facts.heap = Some(Heap { classes: vec![class], large: vec![large], ..Heap::default() });
     let neighbour = Neighbour { name: "sh".into(), processes: 1, pids: vec![7], ..Neighbour::default() };
+    let held = GraphRoot { kind: "global".into(), name: "main.cache".into(), ..GraphRoot::default() };
+    let kind = GraphType { name: "main.entry".into(), ..GraphType::default() };
+    let not_read = vec!["finalizers".into()];
+    facts.graph =
+        Some(GraphFacts { roots_not_read: not_read, types: vec![kind], roots: vec![held], ..GraphFacts::default() });
     facts.neighbours = Some(Neighbours { group: "/svc".into(), others: vec![neighbour], ..Neighbours::default() });
     let part = Part { folder: "a-pre-kill".into(), gives: vec![Figure::Timeline], ..Part::default() };
     let since = Some("2026-11-23T01:02:13Z".into());

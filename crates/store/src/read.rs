@@ -6,11 +6,11 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use lastgasp_capture::{Capture, FACTS, MEMORY};
-use lastgasp_decode::{Provenance, decode};
+use lastgasp_decode::{Provenance, WholeMemory, decode_with_memory};
 use lastgasp_diagnosis::Facts;
 use lastgasp_diagnosis::facts::{FactsError, Gap, from_json};
 use lastgasp_inferior::CoreFile;
-use lastgasp_observe::raw_capture::{Loaded, RawCapture};
+use lastgasp_observe::raw_capture::{Loaded, RawCapture, WhenRead};
 
 use crate::error::StoreError;
 
@@ -29,8 +29,14 @@ pub fn read(path: &Path) -> Result<Facts, StoreError> {
     let mut facts = match capture.has(MEMORY).then(|| load(&capture, path)) {
         None => stored_facts(&capture, path)?,
         Some(Ok(loaded)) => {
-            let Loaded { raw, kernel, lastgasp_version, .. } = loaded;
-            decode(&raw, &Provenance { lastgasp_version, kernel }).facts
+            let Loaded { raw, kernel, lastgasp_version, core, other } = loaded;
+            // Made when the executable was at hand, it has names for the variables.
+            let made = stored_facts(&capture, path).ok().and_then(|then| then.graph);
+            let is_whole = made.is_none() && other.is_some_and(WhenRead::is_whole);
+            let whole = is_whole.then_some(WholeMemory { memory: &*core, source: "core" });
+            let provenance = Provenance { lastgasp_version, kernel };
+            let facts = decode_with_memory(&raw, &provenance, whole).facts;
+            Facts { graph: made.or(facts.graph), ..facts }
         }
         Some(Err(e)) => {
             let mut facts = stored_facts(&capture, path)?;

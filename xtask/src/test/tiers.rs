@@ -41,6 +41,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "core_files",
             "garble",
             "goroutines",
+            "heap_graph",
             "library",
             "memory",
             "objects",

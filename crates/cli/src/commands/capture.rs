@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use lastgasp_agent::provenance;
 use lastgasp_capture::Writer;
-use lastgasp_decode::{Provenance, decode};
+use lastgasp_decode::Provenance;
 use lastgasp_goruntime::Extent;
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
@@ -63,7 +63,7 @@ pub(super) fn capture(
     }
     let taken = taken?;
     let provenance = provenance_of(&taken);
-    let decoded = decode(&taken.raw, &provenance);
+    let decoded = taken.decoded(&provenance);
     let written = if keep.keep_memory {
         let Taken { raw, source, .. } = &taken;
         let memory =

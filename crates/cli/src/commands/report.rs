@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use lastgasp_decode::decode;
 use lastgasp_diagnosis::Level;
 use lastgasp_report::{document, page, terminal};
 use lastgasp_store::{Told, tell};
@@ -53,5 +52,5 @@ fn told(subject: &str, exe: Option<&Path>) -> Result<Told<'static>> {
         return Ok(tell(path)?);
     }
     let taken = take_subject(&subject, exe, Stop::ForTheCopy)?;
-    Ok(Told::alone(&decode(&taken.raw, &provenance_of(&taken)).facts).into_owned())
+    Ok(Told::alone(&taken.decoded(&provenance_of(&taken)).facts).into_owned())
 }

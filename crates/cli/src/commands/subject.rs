@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use lastgasp_decode::Provenance;
+use lastgasp_decode::{Decoded, Provenance, WholeMemory, decode_with_memory};
 use lastgasp_inferior::CoreFile;
 use lastgasp_observe::core::take_core;
 use lastgasp_observe::raw_capture::{Loaded, RawCapture, Source, WhenRead, is_saved};
@@ -26,6 +26,15 @@ pub(super) struct Taken {
     pub(super) source: Option<Source>,
     /// By whom and where it was taken, if that was not here and now.
     pub(super) provenance: Option<Provenance>,
+}
+
+impl Taken {
+    /// Its facts; where all memory of the same moment is at hand, with the heap as a graph.
+    pub(super) fn decoded(&self, provenance: &Provenance) -> Decoded {
+        let whole = self.source.as_ref().and_then(Source::whole);
+        let whole = whole.map(|memory| WholeMemory { memory, source: "core" });
+        decode_with_memory(&self.raw, provenance, whole)
+    }
 }
 
 impl Subject {

@@ -10,6 +10,7 @@ mod frame;
 mod goroutine_list;
 mod goroutine_state;
 mod goroutines;
+mod graph;
 mod key;
 mod last_look;
 mod memory;
@@ -29,6 +30,7 @@ pub use goroutine_list::{
 };
 pub use goroutine_state::GoroutineState;
 pub use goroutines::{Goroutines, Group, Repeat, WaitsOn};
+pub use graph::{GraphFacts, GraphRoot, GraphType};
 pub use key::Key;
 pub use last_look::LastLook;
 pub use memory::{Charge, Gc, Heap, HeapClass, LargeObjects, LeftOut, Residency, Rss};

@@ -8,6 +8,7 @@ use super::death::Death;
 use super::feeds::Feed;
 use super::frame::Frame;
 use super::goroutines::Goroutines;
+use super::graph::GraphFacts;
 use super::key::Key;
 use super::last_look::LastLook;
 use super::memory::{Charge, Gc, Heap, Residency, Rss};
@@ -41,6 +42,9 @@ pub struct Facts {
     pub gc: Gc,
     /// The heap by its span table; absent if it was not read.
     pub heap: Option<Heap>,
+    /// The heap as a graph: who keeps what; absent where it was not made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph: Option<GraphFacts>,
     /// Memory of the process as the kernel counts it; absent if it was never seen alive.
     pub rss: Option<Rss>,
     /// What of its mappings is resident; absent for the dead.

@@ -29,7 +29,7 @@ impl Rule for HeapGrowth {
         if !case.growth.has_baseline {
             out.not_known(About::Growth, "what grew: this capture has no calmer time to compare with");
         }
-        if case.growth.culprit.is_some() {
+        if case.growth.culprit.is_some() && case.facts.graph.is_none() {
             out.not_known(
                 About::Retention,
                 "what keeps the memory reachable: lastgasp does not walk the heap's references yet",

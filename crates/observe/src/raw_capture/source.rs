@@ -43,14 +43,12 @@ impl Source {
         Self(Place::Core { core, read })
     }
 
-    /// The memory of one moment, and what it is (`core`, `kept-memory`); `None` of a process, and of what was
-    /// read while one ran.
+    /// The memory of one moment, all of it: a core file's. `None` of a process, and of what was kept of one.
     #[must_use]
-    pub fn of_one_moment(&self) -> Option<(&CoreFile, &'static str)> {
+    pub fn whole(&self) -> Option<&CoreFile> {
         match &self.0 {
-            Place::Core { core, read: WhenRead::Core } => Some((core, "core")),
-            Place::Core { core, read: WhenRead::Dead } => Some((core, "kept-memory")),
-            Place::Core { .. } | Place::Process { .. } => None,
+            Place::Core { core, read } => read.is_whole().then_some(core),
+            Place::Process { .. } => None,
         }
     }
 

@@ -45,6 +45,15 @@ pub enum WhenRead {
     Unknown,
 }
 
+impl WhenRead {
+    /// Whether it is the memory of one moment, all of it. That of the dead is of one moment too, and often not
+    /// all of it: the kernel takes it away meanwhile.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        self == Self::Core
+    }
+}
+
 macro_rules! stored {
     ($($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* pub $field:ident: $kind:ty,)* })*) => {
         $($(#[$doc])*

@@ -4,6 +4,7 @@
 mod death;
 mod findings;
 mod goroutines;
+mod graph;
 mod memory;
 mod origin;
 mod profile;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use death::{Death, Neighbours};
 use findings::{Act, Feed, Finding, LimitWhatIf, RuledOut, Verdict, Window};
 use goroutines::Goroutines;
+use graph::Graph;
 use memory::{Gc, Heap, Memory};
 use origin::{Capture, Provenance, Target};
 use profile::{Pprof, Profile};
@@ -42,6 +44,8 @@ struct Document<'a> {
     memory: Memory,
     neighbours: Option<Neighbours<'a>>,
     heap: Option<Heap<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    graph: Option<Graph<'a>>,
     gc: Gc,
     profile: Profile<'a>,
     pprof: Pprof,
@@ -69,6 +73,7 @@ pub fn document(facts: &Facts, d: &Diagnosis, path: Option<&str>) -> Value {
         memory: Memory::of(facts),
         neighbours: facts.neighbours.as_ref().map(Neighbours::of),
         heap: facts.heap.as_ref().map(Heap::of),
+        graph: facts.graph.as_ref().map(Graph::of),
         gc: Gc::of(facts),
         profile: Profile::of(facts, d),
         pprof: Pprof::of(facts, d),
