@@ -237,6 +237,13 @@ impl<'a> HeapCause<'a> {
         }
     }
 
+    /// Whether the culprit's new objects are one, or two, or three or four, for each that waits.
+    fn is_a_few_each(&self, culprit: &Culprit) -> bool {
+        let waiting = self.calls.as_ref().and_then(|c| c.waiting.as_ref()).map_or(0, |w| w.count);
+        let each = culprit.growth.objects as f64 / waiting.max(1) as f64;
+        (MIN_OBJECTS..=1.3).contains(&each) || each < 4.5 && (each - each.round()).abs() <= 0.15
+    }
+
     /// Objects that the heap has as many of as goroutines wait, and that are a good part of the growth: what
     /// they hold, where no profile says it.
     fn one_for_each(&self, facts: &Facts, at_most: u64) -> Option<String> {
@@ -341,6 +348,15 @@ impl<'a> HeapCause<'a> {
                 let tell = "who holds the objects: the heap's references";
                 vec![Rival::open("memory that others hold, while these wait", tell)]
             }
+            // One buffer each, or a few: else the numbers only happen to be alike.
+            Origin::Profiled(c) if !self.is_a_few_each(c) => vec![Rival::open(
+                "memory that others hold, while these wait",
+                format!(
+                    "{} have come for {} that wait, which is no few each: who holds them (the heap's references)",
+                    plural(c.growth.objects, "object"),
+                    count(self.calls.as_ref().and_then(|c| c.waiting.as_ref()).map_or(0, |w| w.count))
+                ),
+            )],
             Origin::Profiled(_) if self.freed().is_none() && self.collector.marks > 0 => {
                 vec![Rival::ruled_out(garbage.cause, freed_nothing())]
             }

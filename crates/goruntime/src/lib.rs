@@ -10,6 +10,7 @@
 //! - [`Evidence`]: what to copy while the target stands still, and the copying.
 //! - [`MemProfile`], [`Goroutine`], [`MemStats`]: what the copies say.
 //! - [`SpanTable`]: the heap by size class, and its largest objects with their types, profile or no profile.
+//! - [`HeapObjects`], [`PointerReader`]: the heap's objects one by one, and what each of them points to.
 //! - [`Symbolizer`]: program counters to function, file and line, inlining included.
 //!
 //! A make-believe process with one allocation site, found by its executable and copied as a live one would
@@ -95,6 +96,9 @@ pub use goroutine::{
 pub use heap::free_pages::free_pages;
 pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use heap::memstats::MemStats;
+pub use heap::objects::{HeapObjects, Mark, Object, ObjectSpan, PointerMap};
+pub use heap::pointer_masks::{PointerMask, PointerMasks};
+pub use heap::pointers::{PointerReader, PointerVisitor};
 pub use heap::rtype::type_name;
 pub use heap::spans::{LargeObject, SpanClass, SpanTable};
 pub use runtime::{DiscoverError, Runtime};

@@ -64,6 +64,11 @@ const TYPES: u64 = 0x58_0000;
 const SPANS: u64 = 0x7f10_0000_0000;
 const ALLSPANS: u64 = 0x7f20_0000_0000;
 const MARKS: u64 = 0x7f30_0000_0000;
+const ALLOC_BITS: u64 = 0x7f40_0000_0000;
+/// Which words of each type are pointers: of eight the first and the fourth.
+const POINTERS: u8 = 0b1001;
+/// Bytes of a type in which there are pointers, at most.
+const PTR_BYTES: u64 = 4096;
 const ARENA: u64 = 0xc0_4000_0000;
 const PAGE: u64 = 8192;
 const MSPAN: usize = 160;
@@ -75,14 +80,16 @@ impl Process {
     /// Adds a heap and the types of its large objects.
     pub fn with_heap(&mut self, flavour: Flavour, spans: &[Span], types: &[TypeSpec<'_>]) {
         let descriptors = self.types(types);
-        let (mut table, mut marks) = (Vec::new(), Vec::new());
+        let (mut table, mut marks, mut taken) = (Vec::new(), Vec::new(), Vec::new());
         let mut start = ARENA;
         for s in spans {
             let mut b = vec![0; MSPAN];
             put(&mut b, 24, start);
             put(&mut b, 32, s.pages);
-            put(&mut b, 48, u64::from(s.slots) << 16);
+            // freeindex, nelems: the first slots are taken, as many as there are objects.
+            put(&mut b, 48, u64::from(s.objects) | u64::from(s.slots) << 16);
             let mark_bits = MARKS + marks.len() as u64;
+            put(&mut b, 64, ALLOC_BITS + taken.len() as u64);
             put(&mut b, 72, mark_bits);
             let sweepgen = match s.sweep {
                 Sweep::Done => SWEEPGEN,
@@ -101,6 +108,9 @@ impl Process {
             put(&mut b, 104, s.elem_size);
             put(&mut b, 152, s.large_type.and_then(|t| descriptors.get(t)).map_or(0, |a| a.0));
             table.extend(b);
+            // Sweeping makes marks into what is taken.
+            let was_taken = if s.sweep == Sweep::Done { s.marked } else { s.objects };
+            taken.extend(bits(was_taken, usize::from(s.slots).div_ceil(8).next_multiple_of(8)));
             let bits = bits(s.marked, usize::from(s.slots).div_ceil(8).next_multiple_of(8));
             // Green Tea keeps the marks of small objects in the span's own last 128 bytes until it is swept;
             // beside them then stand those of the cycle before.
@@ -122,13 +132,61 @@ impl Process {
             put(&mut heap, 8 + i * 8, word);
         }
         let at = self.at.mheap.0 + SWEEPGEN_AT;
-        self.regions.extend([(SPANS, table), (ALLSPANS, array), (MARKS, marks), (at, heap)]);
+        self.regions.extend([(SPANS, table), (ALLSPANS, array), (MARKS, marks), (ALLOC_BITS, taken), (at, heap)]);
+        self.regions.sort_by_key(|r| r.0);
+    }
+
+    /// As that, with the objects themselves: of eight words the first and the fourth point to the first
+    /// objects of the first span, in turn.
+    pub fn with_objects(&mut self, flavour: Flavour, spans: &[Span], types: &[TypeSpec<'_>]) {
+        self.with_heap(flavour, spans, types);
+        let descriptors: Vec<u64> = (1..=types.len() as u64).map(|i| TYPES + i * 48).collect();
+        let end = ARENA + spans.iter().map(|s| s.pages * PAGE).sum::<u64>();
+        let mut heap = vec![0; (end - ARENA) as usize];
+        // Marks stand in the heap too.
+        self.regions.retain(|(at, bytes)| {
+            let inside = (ARENA..end).contains(at);
+            let from = at.wrapping_sub(ARENA) as usize;
+            if inside && let Some(to) = heap.get_mut(from..from + bytes.len()) {
+                to.copy_from_slice(bytes);
+            }
+            !inside
+        });
+        let first = spans.first().copied().unwrap_or_default();
+        let mut told = 0u64;
+        let mut span_at = 0usize;
+        for s in spans {
+            let bytes = (s.pages * PAGE) as usize;
+            let inline = flavour == Flavour::Go27 && s.pages == 1 && (16..=512).contains(&s.elem_size);
+            let map = span_at + bytes - bytes / 64 - if inline { 128 } else { 0 };
+            let small = s.elem_size <= 512;
+            let header = if small || s.size_class == 0 { 0 } else { 8 };
+            let scanned = s.state == SpanState::InUse && !s.noscan;
+            for slot in (0..usize::from(s.objects)).filter(|_| scanned) {
+                let at = slot * s.elem_size as usize;
+                if header > 0 {
+                    put(&mut heap, span_at + at, descriptors.first().copied().unwrap_or(0));
+                }
+                for word in (0..(s.elem_size as usize - header) / 8).filter(|w| POINTERS >> (w % 8) & 1 == 1) {
+                    let target = told % u64::from(first.objects.max(1));
+                    told += 1;
+                    put(&mut heap, span_at + at + header + word * 8, ARENA + target * first.elem_size);
+                    if let Some(byte) = heap.get_mut(map + (at / 8 + word) / 8).filter(|_| small) {
+                        *byte |= 1 << ((at / 8 + word) % 8);
+                    }
+                }
+            }
+            span_at += bytes;
+        }
+        self.regions.push((ARENA, heap));
         self.regions.sort_by_key(|r| r.0);
     }
 
     /// `abi.Type` and names; where each type stands.
     fn types(&mut self, types: &[TypeSpec<'_>]) -> Vec<Addr> {
         const TYPE: usize = 48;
+        let names: usize = types.iter().map(|t| t.0.len() + 8).sum();
+        let masks = ((types.len() + 1) * TYPE + names).next_multiple_of(8) as u64;
         let mut b = vec![0; (types.len() + 1) * TYPE];
         let mut at = Vec::new();
         for (i, (name, size, star)) in types.iter().enumerate() {
@@ -147,10 +205,14 @@ impl Process {
             b.push(len as u8);
             b.extend(stored.as_bytes());
             put(&mut b, here, *size);
+            put(&mut b, here + 8, (*size).min(PTR_BYTES) / 8 * 8);
+            put(&mut b, here + 32, TYPES + masks);
             // hash (unused), tflag, align, fieldAlign, kind: a struct (25) of pointers.
             put(&mut b, here + 16, u64::from(*star) << 33 | 8 << 40 | 8 << 48 | 25 << 56);
             put(&mut b, here + 40, str_at);
         }
+        b.resize(masks as usize, 0);
+        b.extend([POINTERS; (PTR_BYTES / 64) as usize]);
         self.at.types = (Addr(TYPES), b.len() as u64);
         self.regions.push((TYPES, b));
         at

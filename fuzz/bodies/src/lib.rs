@@ -17,7 +17,7 @@ pub mod process;
 
 pub use damage::{Orders, flavour_of};
 pub use files::{core, elf, modules};
-pub use process_targets::{buckets, goroutines, pclntab, spans};
+pub use process_targets::{buckets, goroutines, pclntab, pointers, spans};
 pub use saved::raw;
 pub use stored::{facts, locations, maps};
 
@@ -35,6 +35,7 @@ pub const ALL: &[Target] = &[
     ("maps", maps),
     ("modules", modules),
     ("pclntab", pclntab),
+    ("pointers", pointers),
     ("raw", raw),
     ("spans", spans),
 ];

@@ -60,3 +60,12 @@ pub fn spans(data: &[u8]) {
     table.name_types(&rt, &p);
     let _ = (table.span_bytes(), table.object_bytes(), table.objects(), table.garbage_bytes());
 }
+
+/// The heap's objects, and what they point to by the maps of their spans, headers and types.
+pub fn pointers(data: &[u8]) {
+    let flavour = flavour_of(data);
+    let mut p = process::with_objects(flavour);
+    let rt = process::runtime(&p, flavour);
+    Orders::of(data).on_process(&mut p);
+    process::decode_objects(&rt, &p);
+}

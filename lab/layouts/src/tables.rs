@@ -220,7 +220,21 @@ const GROUPS: &[Group] = &[
             ("in_work_bufs", "runtime.heapStatsDelta.inWorkBufs"),
         ],
     ),
-    ("mheap", "MHeap", &[("sweepgen", "runtime.mheap.sweepgen"), ("allspans", "runtime.mheap.allspans")]),
+    (
+        "mheap",
+        "MHeap",
+        &[
+            ("sweepgen", "runtime.mheap.sweepgen"),
+            ("allspans", "runtime.mheap.allspans"),
+            ("arenas", "runtime.mheap.arenas"),
+        ],
+    ),
+    // From Go 1.22 pointer maps stand with the objects; `heapArenaPtrScalar` is then empty.
+    (
+        "heap_arena",
+        "HeapArena",
+        &[("bitmap", "runtime.heapArena.bitmap?"), ("no_more_ptrs", "runtime.heapArena.noMorePtrs?")],
+    ),
     (
         "mspan",
         "MSpan",
@@ -235,7 +249,10 @@ const GROUPS: &[Group] = &[
             ("nelems", "runtime.mspan.nelems"),
             ("nelems_sizeof", "runtime.mspan.nelems#"),
             ("sweepgen", "runtime.mspan.sweepgen"),
+            ("freeindex", "runtime.mspan.freeindex"),
+            ("alloc_bits", "runtime.mspan.allocBits"),
             ("gcmark_bits", "runtime.mspan.gcmarkBits"),
+            ("user_arena", "runtime.mspan.isUserArenaChunk?"),
             ("large_type", "runtime.mspan.largeType?"),
         ],
     ),

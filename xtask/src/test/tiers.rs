@@ -43,6 +43,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "goroutines",
             "library",
             "memory",
+            "objects",
             "oracle",
             "profiling",
             "runtime_cache",

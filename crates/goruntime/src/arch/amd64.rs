@@ -12,6 +12,7 @@ pub(crate) static GO_ARCH: GoArch = GoArch {
     signal_frame_sp: SIGNAL_FRAME_SP,
     signal_frame_pc: SIGNAL_FRAME_SP + 8,
     pc_quantum: 1,
+    arena_base: 1 << 47,
     operands,
 };
 

@@ -14,6 +14,8 @@ pub(crate) struct GoArch {
     pub(crate) signal_frame_pc: u64,
     /// `pcHeader.minLC` (`symtab.go`): the smallest instruction, in bytes.
     pub(crate) pc_quantum: u8,
+    /// What is added to an address for its place in the heap's map: minus `arenaBaseOffset` (`malloc.go`).
+    pub(crate) arena_base: u64,
     /// The memory operands of a function's code, in order, from its bytes and where they stand.
     pub(crate) operands: fn(&[u8], Addr) -> Vec<MemoryOperand>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use lastgasp_inferior::{Addr, AddrRange, Memory, Ranges};
 
-use super::spans::{CHUNK, HEAP_ARENA_BYTES, array, read_spans};
+use super::mspan::{CHUNK, HEAP_ARENA_BYTES, array, read_spans};
 use crate::runtime::Runtime;
 
 /// Most pieces that pages in use may lie in: a heap that is more in pieces than that has no free pages worth

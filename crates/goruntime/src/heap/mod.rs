@@ -1,8 +1,14 @@
-//! The heap as the runtime accounts for it: its statistics, its memory profile, its span table, the types of
-//! its objects.
+//! The heap as the runtime accounts for it: its statistics, its memory profile, its span table, its objects
+//! one by one, their types and what they point to.
 
+mod bits;
 pub(crate) mod free_pages;
+mod gc_program;
 pub(crate) mod memprofile;
 pub(crate) mod memstats;
+mod mspan;
+pub(crate) mod objects;
+pub(crate) mod pointer_masks;
+pub(crate) mod pointers;
 pub(crate) mod rtype;
 pub(crate) mod spans;

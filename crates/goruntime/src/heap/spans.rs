@@ -5,39 +5,19 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use lastgasp_inferior::{Addr, AddrRange, Memory, Part, Snapshot};
+use lastgasp_inferior::{Addr, AddrRange, Memory, Part};
 use rustc_hash::FxHashMap;
 
 use crate::gap::Gap;
+use crate::heap::mspan::{CHUNK, HEAP_ARENA_BYTES, IN_USE, MANUAL, Marks, PAGE_SIZE, RawSpan, array, read_spans};
 use crate::heap::rtype::type_name;
-use crate::ranges::merge;
 use crate::runtime::Runtime;
 
-/// `_PageSize` (`runtime/sizeclasses.go`): the runtime's own page, in bytes; the same on every processor.
-const PAGE_SIZE: u64 = 8192;
-/// `minSizeForMallocHeader` (`runtime/mbitmap.go`): objects up to this size have their pointer maps in the
-/// span and, with Green Tea, their marks too. In bytes; the same on every 64-bit processor.
-const SMALL_SPAN_MAX_ELEM: u64 = 512;
-/// `heapArenaBytes` (`runtime/malloc.go`): arenas start at multiples of it. In bytes; the same on every
-/// 64-bit Linux.
-pub(super) const HEAP_ARENA_BYTES: u64 = 64 << 20;
-
-/// Most spans we follow: 512 GiB of them.
-const MAX_SPANS: u64 = 64 << 20;
 /// Kinds of large objects (size, type) that are kept: those of the most bytes.
 const MOST_LARGE: usize = 256;
 /// Kinds of large objects that are counted; objects of further ones are counted together. Sizes are whole
 /// pages, so it is types that are many, and no program has as many of arrays this large.
 const MAX_LARGE_KINDS: usize = 16 << 10;
-/// Spans that are read at once.
-pub(super) const CHUNK: usize = 4096;
-
-/// Most objects of a span: `allocCount` has 16 bits. It sizes what is read of the marks.
-const MAX_SLOTS: u64 = 1 << 16;
-
-/// Values of `mspan.state` (`mheap.go`, `mSpanState`): objects, and what the runtime manages itself (stacks).
-const IN_USE: u8 = 1;
-const MANUAL: u8 = 2;
 
 /// Spans of one class: same element size, with or without pointers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,151 +142,6 @@ impl SpanTable {
             object.element = object.type_at.and_then(|t| type_name(rt, mem, t));
         }
     }
-}
-
-/// `mheap_.allspans`: where it stands, its length, and `sweepgen`.
-pub(super) fn array(rt: &Runtime, mem: &dyn Memory) -> Result<(Addr, u64, u32), String> {
-    let m = &rt.layout.mheap;
-    let word = |at: Addr| mem.u64(at).map_err(|e| e.to_string());
-    let len = word(rt.globals.mheap.plus(m.allspans + 8))?;
-    let sweepgen = mem.u32(rt.globals.mheap.plus(m.sweepgen)).map_err(|e| e.to_string())?;
-    if len > MAX_SPANS {
-        return Err(format!("mheap_.allspans says {len}"));
-    }
-    Ok((Addr(word(rt.globals.mheap.plus(m.allspans))?), len, sweepgen))
-}
-
-/// Where the marks of spans that are not swept yet stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Marks {
-    /// `mspan.gcmarkBits`, a bit per slot.
-    #[default]
-    Beside,
-    /// Green Tea: for spans of small objects at the end of the span itself (`spanInlineMarkBits`), until they
-    /// are swept.
-    Inline,
-}
-
-impl Marks {
-    /// Green Tea is the default from Go 1.26 and an experiment of 1.25; both say so where they differ from
-    /// the default.
-    fn of(rt: &Runtime) -> Self {
-        let text = rt.version.text.as_str();
-        let experiments = text.split_once("X:").map_or("", |(_, x)| x);
-        let has = |name: &str| experiments.split(',').any(|x| x.trim() == name);
-        let on = if rt.version.minor >= 26 { !has("nogreenteagc") } else { has("greenteagc") };
-        if on { Self::Inline } else { Self::Beside }
-    }
-}
-
-/// `spanInlineMarkBits`: the last 128 bytes of a span of one page; the marks stand at 64 and are 63 bytes
-/// long.
-const INLINE_MARKS: u64 = 128;
-const INLINE_MARKS_AT: u64 = 64;
-const INLINE_MARKS_LEN: u64 = 63;
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RawSpan {
-    start: Addr,
-    npages: u64,
-    alloc_count: u64,
-    class: u8,
-    state: u8,
-    elem_size: u64,
-    nelems: u64,
-    sweepgen: u32,
-    mark_bits: Addr,
-    large_type: Addr,
-}
-
-impl RawSpan {
-    fn parse(rt: &Runtime, b: &[u8]) -> Option<Self> {
-        let l = &rt.layout.mspan;
-        let number = |offset: u64, len: usize| -> Option<u64> {
-            let mut word = [0; 8];
-            word.get_mut(..len)?.copy_from_slice(b.get(offset as usize..offset as usize + len)?);
-            Some(u64::from_le_bytes(word))
-        };
-        Some(Self {
-            start: Addr(number(l.start_addr, 8)?),
-            npages: number(l.npages, 8)?,
-            alloc_count: number(l.alloc_count, 2)?,
-            class: *b.get(l.spanclass as usize)?,
-            state: *b.get(l.state as usize)?,
-            elem_size: number(l.elemsize, 8)?,
-            nelems: number(l.nelems, (l.nelems_sizeof as usize).min(8))?,
-            sweepgen: number(l.sweepgen, 4)? as u32,
-            mark_bits: Addr(number(l.gcmark_bits, 8)?),
-            large_type: Addr(l.large_type.map_or(Some(0), |at| number(at, 8))?),
-        })
-    }
-
-    /// What no span can be: then it is garbage, or was being changed.
-    fn is_sane(&self) -> bool {
-        self.npages > 0
-            && self.npages < 1 << 35
-            && self.elem_size > 0
-            && self.alloc_count <= self.nelems
-            && self.elem_size <= self.bytes()
-            && self.nelems <= (self.bytes() / 8).min(MAX_SLOTS)
-    }
-
-    fn bytes(&self) -> u64 {
-        self.npages * PAGE_SIZE
-    }
-
-    /// Its addresses.
-    pub(super) fn range(&self) -> AddrRange {
-        AddrRange::sized(self.start, self.npages.saturating_mul(PAGE_SIZE))
-    }
-
-    /// Whether its pages hold objects or stacks.
-    pub(super) fn is_in_use(&self) -> bool {
-        matches!(self.state, IN_USE | MANUAL)
-    }
-
-    fn is_large(&self) -> bool {
-        self.class >> 1 == 0
-    }
-
-    /// Two behind the heap's: found and not swept yet; one ahead: cached since before the sweep began
-    /// (`mgcsweep.go`, "sweepgen").
-    fn is_unswept(&self, heap: u32) -> bool {
-        self.sweepgen == heap.wrapping_sub(2) || self.sweepgen == heap.wrapping_add(1)
-    }
-
-    /// Where the marks of its slots stand.
-    fn marks(&self, marks: Marks) -> (Addr, usize) {
-        let inline = marks == Marks::Inline && self.npages == 1 && (16..=SMALL_SPAN_MAX_ELEM).contains(&self.elem_size);
-        if inline {
-            (self.start.plus(self.bytes() - INLINE_MARKS + INLINE_MARKS_AT), INLINE_MARKS_LEN as usize)
-        } else {
-            (self.mark_bits, self.nelems.div_ceil(8) as usize)
-        }
-    }
-}
-
-/// The spans whose addresses are in `words`, by where their structures stand, and how many could not be read.
-pub(super) fn read_spans(rt: &Runtime, mem: &dyn Memory, words: &[u8]) -> (Vec<RawSpan>, usize) {
-    let mut at: Vec<Addr> = words.chunks_exact(8).map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes))).collect();
-    at.retain(|a| !a.is_null());
-    at.sort_unstable();
-    at.dedup();
-    let size = rt.layout.mspan.sizeof as usize;
-    let ranges = merge(at.iter().map(|a| (*a, size)).collect());
-    let mut copy = Snapshot::with_budget(ranges.iter().map(|(_, len)| len).sum(), ranges.len());
-    copy.copy_all(mem, &ranges);
-    let mut spans = Vec::with_capacity(at.len());
-    let mut next = at.iter().peekable();
-    for (start, bytes) in copy.pieces_since(0) {
-        while next.next_if(|a| **a < start).is_some() {}
-        while let Some(a) = next.next_if(|a| a.0 < start.0.saturating_add(bytes.len() as u64)) {
-            let skip = (a.0 - start.0) as usize;
-            spans.extend(bytes.get(skip..skip + size).and_then(|b| RawSpan::parse(rt, b)));
-        }
-    }
-    let lost = at.len() - spans.len();
-    (spans, lost)
 }
 
 #[derive(Default)]
@@ -454,6 +289,8 @@ impl Sums {
 
 #[cfg(test)]
 mod tests {
+    use lastgasp_inferior::Snapshot;
+
     use super::*;
 
     fn span(class: u8, elem_size: u64, alloc_count: u64) -> RawSpan {
@@ -468,6 +305,9 @@ mod tests {
             sweepgen: 4,
             mark_bits: Addr(0x1000),
             large_type: Addr(0),
+            free_index: 0,
+            alloc_bits: Addr(0),
+            user_arena: false,
         }
     }
 

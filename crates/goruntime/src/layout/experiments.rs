@@ -8,6 +8,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         "staticlockranking",
         &[
             "mheap.allspans",
+            "mheap.arenas",
             "mheap.sweepgen",
             "mspan.sizeof",
             "mstats.buckhash_sys",
@@ -26,6 +27,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         "staticlockranking",
         &[
             "mheap.allspans",
+            "mheap.arenas",
             "mheap.sweepgen",
             "mspan.sizeof",
             "mstats.buckhash_sys",
@@ -44,6 +46,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         "staticlockranking",
         &[
             "mheap.allspans",
+            "mheap.arenas",
             "mheap.sweepgen",
             "mspan.sizeof",
             "mstats.buckhash_sys",
@@ -62,6 +65,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         "staticlockranking",
         &[
             "mheap.allspans",
+            "mheap.arenas",
             "mheap.sweepgen",
             "mspan.large_type",
             "mspan.sizeof",
@@ -82,6 +86,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         "staticlockranking",
         &[
             "mheap.allspans",
+            "mheap.arenas",
             "mheap.sweepgen",
             "mspan.large_type",
             "mspan.sizeof",
@@ -101,6 +106,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         "staticlockranking",
         &[
             "mheap.allspans",
+            "mheap.arenas",
             "mheap.sweepgen",
             "mspan.large_type",
             "mspan.sizeof",
@@ -121,6 +127,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         "staticlockranking",
         &[
             "mheap.allspans",
+            "mheap.arenas",
             "mheap.sweepgen",
             "mspan.large_type",
             "mspan.sizeof",
@@ -140,6 +147,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         "staticlockranking",
         &[
             "mheap.allspans",
+            "mheap.arenas",
             "mheap.sweepgen",
             "mspan.large_type",
             "mspan.sizeof",
@@ -159,6 +167,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         "staticlockranking",
         &[
             "mheap.allspans",
+            "mheap.arenas",
             "mheap.sweepgen",
             "mspan.large_type",
             "mspan.sizeof",

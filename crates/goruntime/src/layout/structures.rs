@@ -40,6 +40,8 @@ pub struct Layout {
     pub heap_stats: HeapStats,
     /// The heap (`mheap.go`).
     pub mheap: MHeap,
+    /// 64 MiB of the heap's addresses (`mheap.go`).
+    pub heap_arena: HeapArena,
     /// A run of pages (`mheap.go`).
     pub mspan: MSpan,
     /// `abi.FuncIDWrapper`: marks functions that the compiler made and tracebacks hide.
@@ -359,6 +361,17 @@ pub struct MHeap {
     pub sweepgen: u64,
     /// Offset of `runtime.mheap.allspans`.
     pub allspans: u64,
+    /// Offset of `runtime.mheap.arenas`.
+    pub arenas: u64,
+}
+
+/// What the heap keeps of 64 MiB of its addresses (`mheap.go`).
+#[derive(Debug)]
+pub struct HeapArena {
+    /// Offset of `runtime.heapArena.bitmap` (up to Go 1.21): two bits a word in Go 1.19, then one.
+    pub bitmap: Option<u64>,
+    /// Offset of `runtime.heapArena.noMorePtrs` (Go 1.20 and 1.21).
+    pub no_more_ptrs: Option<u64>,
 }
 
 /// A run of pages (`mheap.go`).
@@ -380,12 +393,18 @@ pub struct MSpan {
     pub elemsize: u64,
     /// Offset of `runtime.mspan.nelems`.
     pub nelems: u64,
-    /// Size of the type of `runtime.mspan.nelems`: 8 up to Go 1.21, then 2.
+    /// Size of the type of `runtime.mspan.nelems` and `freeindex`: 8 up to Go 1.21, then 2.
     pub nelems_sizeof: u64,
     /// Offset of `runtime.mspan.sweepgen`.
     pub sweepgen: u64,
+    /// Offset of `runtime.mspan.freeindex`.
+    pub freeindex: u64,
+    /// Offset of `runtime.mspan.allocBits`.
+    pub alloc_bits: u64,
     /// Offset of `runtime.mspan.gcmarkBits`.
     pub gcmark_bits: u64,
+    /// Offset of `runtime.mspan.isUserArenaChunk` (from Go 1.20).
+    pub user_arena: Option<u64>,
     /// Offset of `runtime.mspan.largeType` (from Go 1.22).
     pub large_type: Option<u64>,
 }

@@ -5,10 +5,14 @@
 #[allow(unreachable_pub)]
 mod process;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use lastgasp_goruntime::{Runtime, SpanClass, SpanTable, Status, Symbolizer, decode_goroutines, decode_profile};
-use lastgasp_inferior::{Addr, CoreFile, ElfImage, Layered, Match, Memory};
+use lastgasp_goruntime::{
+    HeapObjects, Mark, PointerMasks, PointerReader, Runtime, SpanClass, SpanTable, Status, Symbolizer,
+    decode_goroutines, decode_profile,
+};
+use lastgasp_inferior::{Addr, AddrRange, CoreFile, ElfImage, Layered, Match, Memory, ReadCause, ReadError};
 use lastgasp_synth::{Flavour, Span, SpanState, Sweep};
 use proptest::prelude::*;
 
@@ -158,8 +162,166 @@ fn inlined_calls_are_frames_of_their_own() {
     assert_eq!(names, ["main.small:31", "main.handle:30"]);
 }
 
+/// Objects and their pointers are those that were put there: maps in the span, before Green Tea's marks
+/// where there are any; headers; the type of a large object.
+#[test]
+fn objects_and_pointers_are_read_as_they_were_built() {
+    for flavour in [Flavour::Go22, Flavour::Go27] {
+        let p = process::with_objects(flavour);
+        let rt = runtime(&p, flavour);
+        let mut gaps = Vec::new();
+        let heap = HeapObjects::read(&rt, &p, &mut gaps).unwrap();
+        assert_eq!(gaps, []);
+        assert_eq!(heap.len(), 100 + 50 + 100 + 6 + 1);
+        let count = |mark| heap.iter().filter(|o| o.mark == mark).count();
+        assert_eq!(
+            (count(Mark::Marked), count(Mark::New), count(Mark::Garbage)),
+            (60 + 20 + 60 + 7, 40 + 40, 30),
+            "{flavour:?}"
+        );
+        let start = heap.spans()[0].start;
+        assert_eq!(heap.find(start.plus(64 * 99 + 63)).map(|o| o.number), Some(99));
+        assert_eq!(heap.find(start.plus(64 * 100)), None, "a free slot");
+        let mut told = process::Pointers::default();
+        let mut reader = PointerReader::new(&rt, &p, &heap);
+        reader.read_all(&mut told);
+        assert_eq!((told.pointers, told.types), (2 * 150 + 6 * 32 + 2 * 640, 7));
+        let first: Vec<u64> = reader.of(3).iter().map(|p| p.0).collect();
+        assert_eq!(first, [0, 24]);
+        // The first word of an object over 512 bytes is its header.
+        let with_header: Vec<u64> = reader.of(250).iter().map(|p| p.0).take(3).collect();
+        assert_eq!(with_header, [8, 32, 72]);
+        assert!(reader.of(256).iter().all(|(_, to)| heap.find(*to).is_some_and(|o| o.number < 100)));
+        reader.finish(&mut gaps);
+        assert_eq!(gaps, []);
+    }
+}
+
+/// A process whose heap holds noise, and around whose memory there is noise without end: words that are
+/// small, that point into the heap, that look like a type's flags, that are anything.
+struct Noise<'a> {
+    process: &'a lastgasp_synth::Process,
+    heap: AddrRange,
+    seed: u64,
+}
+
+impl Noise<'_> {
+    fn word(&self, at: u64) -> u64 {
+        let mut x = (at ^ self.seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        x = (x ^ x >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x ^= x >> 32;
+        match x % 8 {
+            0..3 => (x >> 8) % 1024 * 8,
+            3..5 => self.heap.start.0 + (x >> 8) % self.heap.len() / 8 * 8,
+            5 => ((x >> 8) % 32) << 56 | ((x >> 16) % 256) << 32,
+            6 => (x >> 8) % (1 << 20),
+            _ => x,
+        }
+    }
+}
+
+impl Memory for Noise<'_> {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        if !self.heap.contains(addr) && self.process.read(addr, buf).is_ok() {
+            return Ok(());
+        }
+        for (at, b) in (addr.0..).zip(buf.iter_mut()) {
+            *b = self.word(at / 8 * 8).to_le_bytes()[(at % 8) as usize];
+        }
+        Ok(())
+    }
+}
+
+/// Random bytes as a heap, and as types: gaps, an end, no panic.
+#[test]
+fn noise_for_a_heap_ends() {
+    let began = std::time::Instant::now();
+    for flavour in [Flavour::Go22, Flavour::Go27] {
+        let p = process::with_objects(flavour);
+        let mut rt = runtime(&p, flavour);
+        let heap = HeapObjects::read(&rt, &p, &mut Vec::new()).unwrap();
+        let (first, last) = (heap.spans().first().unwrap(), heap.spans().last().unwrap());
+        let heap = AddrRange { start: first.start, end: last.range().end };
+        let mut lies = 0;
+        for seed in 0..40 {
+            // Programs are of the releases before.
+            rt.version.minor = if flavour == Flavour::Go22 { 22 } else { 24 + (seed % 4) as u16 };
+            let gaps = process::decode_objects(&rt, &Noise { process: &p, heap, seed });
+            lies += usize::from(gaps.iter().any(|g| g.why.contains("a type that makes no sense")));
+        }
+        assert!(lies > 10, "{lies}");
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(120), "{:?}", began.elapsed());
+}
+
+/// Words at their addresses, and nothing beside them.
+struct Words(BTreeMap<u64, u64>);
+
+impl Memory for Words {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        let error = ReadError { addr, len: buf.len(), cause: ReadCause::Absent };
+        for (at, b) in (addr.0..).zip(buf.iter_mut()) {
+            *b = self.0.get(&(at / 8 * 8)).ok_or(error)?.to_le_bytes()[(at % 8) as usize];
+        }
+        Ok(())
+    }
+}
+
+/// Offsets of the pointers of `struct { n int; array [3]struct { p *T; n int; q *T }; last *T }`, whose bits
+/// are made on demand: `made` stands where they would.
+fn made_on_demand(made: u64) -> Option<Vec<u64>> {
+    const ON_DEMAND: u64 = 1 << 36;
+    let (structure, array, element, pointer) = (0x1000, 0x2000, 0x3000, 0x4000);
+    let (fields, slot, masks) = (0x5000, 0x6000, 0x7000);
+    let kind = |k: u64| k << 56;
+    let lists: [(u64, &[u64]); 7] = [
+        (structure, &[88, 88, kind(25) | ON_DEMAND, 0, slot, 0, 0, fields, 3, 3]),
+        (array, &[72, 72, kind(17) | ON_DEMAND, 0, slot + 8, 0, element, 0, 3]),
+        (element, &[24, 24, kind(25), 0, masks, 0, 0, 0, 0, 0]),
+        (pointer, &[8, 8, kind(22), 0, masks + 8, 0, 0]),
+        // Name, type, offset; the type of `n` has no pointers.
+        (fields, &[0, 0x8000, 0, 0, array, 8, 0, pointer, 80]),
+        (slot, &[made, 0]),
+        (masks, &[0b101, 1, 0b10]),
+    ];
+    let mut words: BTreeMap<u64, u64> = BTreeMap::from([(0x8000, 8), (0x8008, 0)]);
+    words.extend(lists.iter().flat_map(|(at, list)| (*at..).step_by(8).zip(list.iter().copied())));
+    let p = process::with_objects(Flavour::Go27);
+    let rt = runtime(&p, Flavour::Go27);
+    PointerMasks::default().of(&rt, &Words(words), Addr(structure)).map(|m| m.offsets())
+}
+
+/// A large type whose bits the runtime has not made yet, or makes just now: they come from its fields and
+/// elements. Else they are those that it made.
+#[test]
+fn bits_that_nobody_made_yet_are_put_together() {
+    let expected = [8, 24, 32, 48, 56, 72, 80];
+    assert_eq!(made_on_demand(0).as_deref(), Some(&expected[..]));
+    let in_progress = process::with_objects(Flavour::Go27).at.variables.0 + 8;
+    assert_eq!(made_on_demand(in_progress).as_deref(), Some(&expected[..]));
+    assert_eq!(made_on_demand(0x7010).as_deref(), Some(&[8][..]));
+    assert_eq!(made_on_demand(0x9000), None, "not there");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
+    /// Objects, headers, types, bits and the records of spans, damaged.
+    #[test]
+    fn damaged_objects_make_gaps_and_never_a_panic(
+        hits in proptest::collection::vec((any::<u32>(), any::<u8>()), 1..40),
+        words in proptest::collection::vec((any::<u32>(), any::<u64>()), 0..20),
+        new: bool,
+    ) {
+        let flavour = if new { Flavour::Go27 } else { Flavour::Go22 };
+        let mut p = process::with_objects(flavour);
+        let rt = runtime(&p, flavour);
+        p.damage(&hits);
+        for (place, word) in words {
+            p.overwrite(p.address(place), word);
+        }
+        process::decode_objects(&rt, &p);
+    }
+
     #[test]
     fn damage_makes_gaps_and_never_a_panic(hits in proptest::collection::vec((any::<u32>(), any::<u8>()), 1..40), new: bool) {
         let flavour = if new { Flavour::Go27 } else { Flavour::Go22 };

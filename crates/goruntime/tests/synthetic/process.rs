@@ -2,10 +2,10 @@
 //! fuzz targets.
 
 use lastgasp_goruntime::{
-    CopySource, Evidence, EvidencePlan, Extent, Gap, Globals, GoVersion, MemStats, ModuleData, Runtime, SpanTable,
-    Symbolizer, decode_goroutines, decode_profile, layout,
+    CopySource, Evidence, EvidencePlan, Extent, Gap, Globals, GoVersion, HeapObjects, MemStats, ModuleData,
+    PointerReader, PointerVisitor, Runtime, SpanTable, Symbolizer, decode_goroutines, decode_profile, layout,
 };
-use lastgasp_inferior::{AddrRange, Arch, Memory};
+use lastgasp_inferior::{Addr, AddrRange, Arch, Memory};
 use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
 
 const FUNCTIONS: &[FunctionSpec<'static>] = &[
@@ -84,6 +84,81 @@ pub const SPANS: &[Span] = {
         Span { state: SpanState::Dead, ..SMALL },
     ]
 };
+
+/// Types of objects that have one: of the first are those with headers.
+pub const OBJECT_TYPES: &[TypeSpec<'static>] = &[("main.record", 256, false), ("main.block", 4096, true)];
+
+/// Spans whose objects stand in memory: with their maps in the span, in the types that their headers name, in
+/// the type that the span names.
+pub const OBJECT_SPANS: &[Span] = {
+    const SMALL: Span = Span {
+        state: SpanState::InUse,
+        size_class: 5,
+        noscan: false,
+        pages: 1,
+        elem_size: 64,
+        slots: 120,
+        objects: 100,
+        sweep: Sweep::Done,
+        marked: 60,
+        large_type: None,
+    };
+    &[
+        SMALL,
+        Span { sweep: Sweep::Due, objects: 50, marked: 20, ..SMALL },
+        Span { noscan: true, ..SMALL },
+        Span { size_class: 32, elem_size: 1024, slots: 8, objects: 6, marked: 6, ..SMALL },
+        Span {
+            size_class: 0,
+            pages: 5,
+            elem_size: 40960,
+            slots: 1,
+            objects: 1,
+            marked: 1,
+            large_type: Some(1),
+            ..SMALL
+        },
+    ]
+};
+
+/// The process, with objects.
+pub fn with_objects(flavour: Flavour) -> Process {
+    let mut p = Process::build(flavour, FUNCTIONS, &[], &[Goroutine { goid: 1, status: 4, ..Goroutine::default() }]);
+    p.with_objects(flavour, OBJECT_SPANS, OBJECT_TYPES);
+    p.with_module(flavour);
+    p
+}
+
+/// Adds up what the heap's objects point to.
+#[derive(Default)]
+pub struct Pointers {
+    pub pointers: u64,
+    pub types: u64,
+}
+
+impl PointerVisitor for Pointers {
+    fn object_type(&mut self, _object: u32, _type_at: Addr) {
+        self.types += 1;
+    }
+
+    fn pointer(&mut self, _object: u32, _offset: u64, _to: Addr) {
+        self.pointers += 1;
+    }
+}
+
+/// Objects and pointers, over whatever stands in memory.
+pub fn decode_objects(rt: &Runtime, mem: &dyn Memory) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let Some(heap) = HeapObjects::read(rt, mem, &mut gaps) else { return gaps };
+    let mut reader = PointerReader::new(rt, mem, &heap);
+    reader.read_all(&mut Pointers::default());
+    for object in heap.iter().step_by(37) {
+        let _ = (heap.get(object.number), heap.find(object.start.plus(object.size / 2)));
+        let _ = reader.of(object.number);
+    }
+    reader.finish(&mut gaps);
+    gaps
+}
 
 /// A small process with two sites and three goroutines that live.
 pub fn whole(flavour: Flavour) -> Process {
