@@ -21,8 +21,8 @@ pub(crate) struct Calls<'a> {
     pub(crate) working: u64,
     /// What most of the others wait for, where, and how many do.
     pub(crate) waiting: Option<Waiting<'a>>,
-    /// Of them those for which it is no first function: somebody called it, so that they are calls for
-    /// certain. A goroutine that stands in its first function may be a worker without work.
+    /// Of them those in which a server has called it, so that they are calls for certain. A goroutine that
+    /// the program has started itself may be a worker without work.
     pub(crate) called: u64,
     /// Goroutines that came in the window, as far as the runtime made new structures for them; `None` where
     /// nobody counted.
@@ -103,17 +103,23 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// Whether a function stands on a stack, and further out another one does.
+/// Whether a function stands on a stack, and further out a server of the standard library that has called
+/// it. What a program starts itself may run in the background since its start, whatever calls what there.
 fn is_called(facts: &Facts, group: &Group, function: &str) -> bool {
     let at = group.stack.iter().position(|i| frame(facts, *i).is_some_and(|f| f.function == function));
     let outside = |at: usize| group.stack.iter().skip(at + 1).filter_map(|i| frame(facts, *i));
-    at.is_some_and(|at| outside(at).any(|f| f.function != function && f.function != "runtime.goexit"))
+    let is_a_server =
+        |f: &Frame| !f.function.starts_with("runtime.") && is_standard_library(&f.function, &facts.target.module.path);
+    at.is_some_and(|at| outside(at).any(is_a_server))
 }
 
 /// Groups of goroutines that are inside a function, or were started by it.
 fn inside<'a>(facts: &'a Facts, function: &str) -> impl Iterator<Item = &'a Group> {
+    // Whoever main starts is no call of it.
+    let starts = function != "main.main";
     facts.goroutines.groups.iter().filter(move |g| {
-        let mut frames = g.stack.iter().chain(&g.created_by).filter_map(|i| frame(facts, *i));
+        let starter = g.created_by.as_ref().filter(|_| starts);
+        let mut frames = g.stack.iter().chain(starter).filter_map(|i| frame(facts, *i));
         frames.any(|f| f.function == function)
     })
 }
@@ -204,8 +210,8 @@ mod tests {
         let f = facts(
             &["main.build", "main.tab", "main.serve"],
             &[
-                (&["main.build", "main.tab", "main.serve"], 90, "runnable", ""),
-                (&["main.rank", "main.tab", "main.serve"], 60, "runnable", ""),
+                (&["main.build", "main.tab", "main.serve", "net/http.serve"], 90, "runnable", ""),
+                (&["main.rank", "main.tab", "main.serve", "net/http.serve"], 60, "runnable", ""),
                 (&["runtime.gopark", "main.serve"], 20, "waiting", "IO wait"),
             ],
         );

@@ -15,7 +15,7 @@ use crate::thresholds::heap_growth::{
     ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
     MIN_MARKS, MIN_SHARE, SURVIVED,
 };
-use crate::thresholds::waiting_calls::{AT_MOST_EACH, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS};
+use crate::thresholds::waiting_calls::{AT_MOST_EACH, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS, SOME_CALLS};
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::window::Window;
 
@@ -91,10 +91,10 @@ impl<'a> HeapCause<'a> {
             collector,
             parts,
         };
-        let stacks = it.waiting_calls().map_or(0, |_| parts.stacks);
+        let stacks = it.waiting_calls(facts).map_or(0, |_| parts.stacks);
         if stacks == 0 && matches!(it.origin, Origin::Suspects(_)) {
             it.calls = working_pile(facts, window);
-        } else if let Some(pile) = it.pile(facts, window).filter(|_| it.waiting_calls().is_none()) {
+        } else if let Some(pile) = it.pile(facts, window).filter(|_| it.waiting_calls(facts).is_none()) {
             (it.calls, it.linked) = (Some(pile), false);
         }
         let by_gauges = facts.gc.is_known() && parts.share(parts.heap.saturating_add(stacks)) >= MIN_SHARE;
@@ -116,10 +116,10 @@ impl<'a> HeapCause<'a> {
         if let Some(huge) = huge.filter(|h| !of_calls(h)) {
             return Mechanism::HugeObjects(huge);
         }
-        if self.collector.pace == Pace::Off && self.collector.marks == 0 {
+        if self.collector.pace == Pace::Off && (self.collector.marks == 0 || self.is_alive() != Some(true)) {
             return Mechanism::CollectorOff;
         }
-        if self.waiting_calls().is_some() {
+        if self.waiting_calls(facts).is_some() {
             return match at_work.filter(|each| self.builds_more(*each)) {
                 Some(each) => Mechanism::CallsAtWork(each),
                 None => Mechanism::WaitingCalls,
@@ -205,9 +205,15 @@ impl<'a> HeapCause<'a> {
 
     /// Goroutines that wait for one kind of thing, came with the growth, and are as many as what it is made
     /// of.
-    fn waiting_calls(&self) -> Option<&Calls<'a>> {
+    fn waiting_calls(&self, facts: &Facts) -> Option<&Calls<'a>> {
         let calls = self.calls.as_ref()?;
-        let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS && calls.part_waiting() >= MOST_CALLS)?;
+        let waiting = calls.waiting.as_ref().filter(|w| w.count >= MIN_CALLS)?;
+        // The others of the same function may wait for their turn and hold nothing: who has an object each is
+        // known.
+        let has_each = self.one_for_each(facts, 2).is_some();
+        if calls.part_waiting() < MOST_CALLS && !(has_each && calls.part_waiting() >= SOME_CALLS) {
+            return None;
+        }
         // Where their stacks are the growth that is another finding.
         if self.parts.stacks > self.parts.heap {
             return None;
@@ -215,7 +221,7 @@ impl<'a> HeapCause<'a> {
         // Those that stand in their first function came with it, or were there before and have nothing to do
         // with it. Who was called is a call: connections are kept from one to the next.
         let are_calls = calls.called.saturating_mul(2) > calls.total;
-        if !are_calls && (calls.new? as f64) < waiting.count as f64 * MIN_NEW {
+        if !are_calls && !has_each && (calls.new? as f64) < waiting.count as f64 * MIN_NEW {
             return None;
         }
         match &self.origin {
@@ -233,12 +239,12 @@ impl<'a> HeapCause<'a> {
 
     /// Objects that the heap has as many of as goroutines wait, and that are a good part of the growth: what
     /// they hold, where no profile says it.
-    fn one_for_each(&self, facts: &Facts) -> Option<String> {
+    fn one_for_each(&self, facts: &Facts, at_most: u64) -> Option<String> {
         let waiting = self.calls.as_ref()?.waiting.as_ref()?.count;
         let heap = facts.heap.as_ref()?;
         let large = heap.large.iter().map(|l| (l.count, l.size, l.total_bytes()));
         let all = large.chain(heap.classes.iter().map(|c| (c.objects, c.size, c.object_bytes())));
-        let fits = |n: u64| n as f64 >= waiting as f64 * MIN_OBJECTS && n <= waiting.saturating_mul(AT_MOST_EACH);
+        let fits = |n: u64| n as f64 >= waiting as f64 * MIN_OBJECTS && n <= waiting.saturating_mul(at_most);
         let (n, size, _) = all
             .filter(|(n, _, total)| fits(*n) && self.parts.share(*total) >= MIN_SHARE)
             .max_by_key(|(_, _, total)| *total)?;
@@ -291,7 +297,8 @@ impl<'a> HeapCause<'a> {
             "a collection that ended in the growth would tell what of it is alive (a limit that leaves time for one, or GOMEMLIMIT)",
         );
         match &self.mechanism {
-            Mechanism::HugeObjects(_) | Mechanism::CollectorOff => Vec::new(),
+            Mechanism::HugeObjects(huge) => self.rival_of_several(huge).into_iter().collect(),
+            Mechanism::CollectorOff => Vec::new(),
             Mechanism::Headroom => vec![self.rival_burst(facts), self.rival_calls()],
             Mechanism::WaitingCalls => self.rivals_of_waiting(facts, garbage),
             // Calls that hold it are no leak that they leave behind, if they are as many as it takes.
@@ -299,6 +306,17 @@ impl<'a> HeapCause<'a> {
             Mechanism::StaysAlive => vec![garbage, self.rival_calls(), self.rival_start(facts, window)],
             Mechanism::NotSettled => self.all_that_is_left(garbage, window),
         }
+    }
+
+    /// Several large ones may be of as many calls.
+    fn rival_of_several(&self, huge: &HugeObjects<'_>) -> Option<Rival> {
+        let calls = self.calls.as_ref().map_or(0, |c| c.called);
+        (huge.sizes.len() > 2 && calls > 2).then(|| {
+            Rival::open(
+                "calls in flight that hold one each",
+                format!("{} are in flight there: whether each has one of its own", count(calls)),
+            )
+        })
     }
 
     /// What is alive at once for the first time, against a heap that always breathes so.
@@ -329,7 +347,7 @@ impl<'a> HeapCause<'a> {
             Origin::Profiled(_) => vec![garbage],
             Origin::Suspects(_) => vec![Rival::tested(
                 "memory that others hold, while these wait",
-                self.one_for_each(facts),
+                self.one_for_each(facts, AT_MOST_EACH),
                 "who allocated it: a memory profile",
             )],
         }

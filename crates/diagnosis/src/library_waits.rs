@@ -1,5 +1,5 @@
-//! Waits inside of libraries that everybody uses: what they are about, and what ends them. A pile in one of these is
-//! told by its library's own name, since "a select" says nothing to who never wrote one.
+//! Waits inside of libraries that everybody uses: what they are about, and what ends them. A pile in one of
+//! these is told by its library's own name, since "a select" says nothing to who never wrote one.
 
 use crate::facts::{Facts, Group};
 use crate::owner::frame;

@@ -1,6 +1,6 @@
 //! Parts of sentences that several rules share.
 
-use crate::facts::{Facts, Frame, Reason};
+use crate::facts::{Facts, Frame, Reason, Sample};
 use crate::finding::Level;
 use crate::thresholds::heap_growth::NEAR_LIMIT;
 use crate::units::{bytes, seconds, short};
@@ -48,13 +48,31 @@ pub(crate) fn level(facts: &Facts, end_bytes: u64) -> Level {
     if killed || near { Level::Critical } else { Level::Warning }
 }
 
-/// Seconds for which it had been watched at rest before it grew. `None` where nobody can tell: what was
-/// before the oldest sample that is kept is not known.
+/// Seconds for which it had been watched at rest before it grew, or in between: a short rest does not end a
+/// growth, and yet shows that the process had started. `None` where nobody can tell: what was before the
+/// oldest sample that is kept is not known.
 pub(crate) fn rested(facts: &Facts, w: &Window) -> Option<f64> {
-    let first = facts.timeline.samples.first()?.t_ms;
-    let rest = w.onset_ms.saturating_sub(first) as f64 / 1e3;
+    let samples = &facts.timeline.samples;
+    let first = samples.first()?.t_ms;
+    let before = w.onset_ms.saturating_sub(first);
+    let rest = before.max(flat_ms(samples, w)) as f64 / 1e3;
     // The watch begins at 0; of a long one the oldest samples are gone.
     (rest >= RESTED_SECONDS || first <= 1000).then_some(rest)
+}
+
+/// The longest stretch of the window in which usage moved by less than a fiftieth of the growth; 0 if it is
+/// no longer than what steady growth takes for that, twice over.
+fn flat_ms(samples: &[Sample], w: &Window) -> u64 {
+    let inside = samples.iter().filter(|s| s.t_ms >= w.onset_ms && s.t_ms <= w.end_ms);
+    let little = (w.growth() / 50).max(1_000_000);
+    let (mut longest, mut since): (u64, Option<&Sample>) = (0, None);
+    for sample in inside {
+        let start = since.filter(|s| s.usage_bytes.abs_diff(sample.usage_bytes) <= little).unwrap_or(sample);
+        since = Some(start);
+        longest = longest.max(sample.t_ms - start.t_ms);
+    }
+    let steady = (w.end_ms - w.onset_ms) / 50;
+    if longest > steady.saturating_mul(4).max(2000) { longest } else { 0 }
 }
 
 /// What to do first: look for what changed. Memory would be back where it was only if it had been at rest
@@ -90,4 +108,31 @@ pub(crate) fn never_touched(facts: &Facts, w: &Window) -> Option<String> {
 /// A value for GOMEMLIMIT, in MiB, that leaves a tenth of the limit for what the runtime does not count.
 pub(crate) fn memory_limit_for(limit: u64) -> String {
     format!("{}MiB", (limit / 10 * 9) >> 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::window;
+
+    /// A table is loaded in a second, lies still for six, and then a leak begins.
+    #[test]
+    fn a_rest_within_the_growth_is_one() {
+        let curve = |t: u64| match t {
+            0..1000 => 60_000 * t,
+            1000..7000 => 60_000_000,
+            _ => 60_000_000 + (t - 7000) * 20_000,
+        };
+        let mut facts = Facts::default();
+        let sample = |t_ms| Sample { t_ms, usage_bytes: curve(t_ms), ..Sample::default() };
+        facts.timeline.samples = (0..20_000).step_by(20).map(sample).collect();
+        let w = window(&facts).unwrap();
+        assert!(rested(&facts, &w).unwrap() > 5.0, "{w:?}");
+        // Steady growth never rests.
+        facts.timeline.samples.iter_mut().for_each(|s| s.usage_bytes = s.t_ms * 15_000);
+        assert!(rested(&facts, &window(&facts).unwrap()).unwrap() < 1.0);
+        // What was before is out of sight.
+        facts.timeline.samples.retain(|s| s.t_ms > 5000);
+        assert_eq!(rested(&facts, &window(&facts).unwrap()), None);
+    }
 }

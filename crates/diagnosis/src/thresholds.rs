@@ -184,6 +184,8 @@ pub(crate) mod waiting_calls {
     /// Part of the calls in flight that must wait for the same; or be at work, for the other rule. Chosen,
     /// not measured.
     pub(crate) const MOST_CALLS: f64 = 0.6;
+    /// The same part where the heap has one large object for each of those that wait. Chosen, not measured.
+    pub(crate) const SOME_CALLS: f64 = 0.3;
     /// Goroutines that must have come with the growth, for each that waits. Chosen: who was there before has
     /// nothing to do with it.
     pub(crate) const MIN_NEW: f64 = 0.5;

@@ -38,9 +38,9 @@ pub(crate) fn cure(wait: Wait, place: &str, known: Known) -> String {
         Wait::ChanReceive => format!(
             "See who should send to, or close, the channel that {place} receives from; give the wait a way out (select with a context)."
         ),
-        Wait::Select => {
-            format!("Give the select in {place} a way out that comes for certain: a context with a deadline, a timer.")
-        }
+        Wait::Select => format!(
+            "See why no case of the select in {place} comes: who should send, or close; and give it a way out that comes in time (a context with a deadline, a timer), if it has none."
+        ),
         Wait::AllDone => format!(
             "See which Done is missing for the WaitGroup that {place} waits for: an early return, a panic, an Add too many."
         ),

@@ -142,6 +142,7 @@ fn look_back<'a>(samples: &'a [Sample], end: &'a Sample, step: u64, braked: Opti
             let one_collection = onset.gc_cycles.saturating_sub(earlier.gc_cycles) <= 1;
             let stalled = here.gc_cycles == earlier.gc_cycles && (refill <= 0.0 || refill < usual * 0.1);
             let by_us = braked.is_some_and(|(from, until)| here.t_ms > from && earlier.t_ms < until);
+            let by_us = by_us || is_a_dip(samples, end, onset, earlier);
             if !by_us && (!one_collection || stalled) {
                 break;
             }
@@ -149,6 +150,19 @@ fn look_back<'a>(samples: &'a [Sample], end: &'a Sample, step: u64, braked: Opti
         here = earlier;
     }
     onset
+}
+
+/// Longest rest, or dip, within a climb.
+const DIP_MS: u64 = 5000;
+
+/// Whether what looks like a rest is one step of a climb: it is short, and what came after it is a small part of
+/// what was climbed in the half minute before too. (Seen in caddy, whose buffer doubled: 12, 74, 253, 266, 458
+/// MB, then 399 as the old copy was freed, then 520; and in victoria-metrics, which climbs in a saw-tooth.)
+fn is_a_dip(samples: &[Sample], end: &Sample, onset: &Sample, earlier: &Sample) -> bool {
+    let before = samples.iter().filter(|s| s.t_ms <= earlier.t_ms && s.t_ms.saturating_add(30_000) >= earlier.t_ms);
+    let low = before.map(|s| s.usage_bytes).min().unwrap_or(earlier.usage_bytes);
+    let climbed = end.usage_bytes.saturating_sub(low);
+    onset.t_ms - earlier.t_ms <= DIP_MS && end.usage_bytes.saturating_sub(onset.usage_bytes) < climbed / 3
 }
 
 /// 10th and 90th percentile of the rates of up to sixteen parts of the window.
@@ -283,6 +297,24 @@ mod tests {
         f.target.limit_bytes = Some(460_000_000);
         let w = window(&f).unwrap();
         assert!(w.stood_ms == 0 && w.end_ms > 3_590_000, "{w:?}");
+    }
+
+    #[test]
+    fn a_dip_does_not_end_a_climb() {
+        let buffer = |t: u64| match t {
+            0..500 => 12_000_000,
+            500..900 => 74_000_000,
+            900..1500 => 253_000_000,
+            1500..3400 => 266_000_000 + (t - 1500) * 100_000,
+            3400..3600 => 458_000_000 - (t - 3400) * 300_000,
+            _ => 399_000_000 + (t - 3600) * 300_000,
+        };
+        let w = window(&facts(buffer, 4, 20)).unwrap();
+        assert!(w.onset_ms < 1000 && w.growth() > 450_000_000, "{w:?}");
+        // A step that is most of the climb has a beginning of its own, however soon after the start.
+        let step = |t: u64| if t < 4000 { 100_000_000 } else { 100_000_000 + (t - 4000) * 300_000 };
+        let w = window(&facts(step, 6, 20)).unwrap();
+        assert!(w.onset_ms.abs_diff(4000) < 300, "{w:?}");
     }
 
     #[test]

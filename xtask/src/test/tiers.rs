@@ -29,6 +29,8 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "recorded",
             "replay",
             "saved",
+            "shapes",
+            "slow_graph",
             "synthetic",
             "whole",
         ],

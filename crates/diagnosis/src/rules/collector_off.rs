@@ -51,7 +51,12 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Finding {
         level: level(facts, w.end_bytes),
         title: "the collector is off, and garbage fills the memory".into(),
         sentence: format!(
-            "GOGC is off and {no_limit}, so that nothing was freed of {}, whether it is alive or garbage{most}.",
+            "GOGC is off and {no_limit}, so that {} of {}, whether it is alive or garbage{most}.",
+            if heap.collector.marks == 0 {
+                "nothing was freed"
+            } else {
+                "nothing is freed unless the program asks for it"
+            },
             growth_of(facts, w)
         ),
         factors: vec![

@@ -7,8 +7,9 @@ use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::{Facts, Frame};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
-use crate::heap_cause::Mechanism;
+use crate::heap_cause::{HeapCause, Mechanism};
 use crate::owner::{frame, is_standard_library};
+use crate::rival::Told;
 use crate::sentence::level;
 use crate::subject::Subject;
 use crate::thresholds::goroutine_growth::{IN_FLIGHT_ONE_IN, MIN_GOROUTINES, MIN_SHARE, RULED_OUT_SHARE};
@@ -67,7 +68,9 @@ fn rule_out_stacks(case: &Case<'_>, w: &Window, out: &mut Findings) {
     );
     // Only where the calls are the growth: of a cache that thrashed it was once said that "91 of them are the
     // calls in flight, and what they hold is the growth" (coredns).
-    let theirs = case.heap.filter(|h| matches!(h.mechanism, Mechanism::CallsAtWork(_) | Mechanism::WaitingCalls));
+    let settled = |h: &&HeapCause<'_>| h.rivals.iter().all(|r| r.told == Told::Apart);
+    let of_calls = |h: &&HeapCause<'_>| matches!(h.mechanism, Mechanism::CallsAtWork(_) | Mechanism::WaitingCalls);
+    let theirs = case.heap.filter(|h| of_calls(h) && settled(h));
     let calls = theirs.and_then(|h| h.calls.as_ref()).map_or(0, |c| c.total);
     if calls >= MIN_CALLS && calls.saturating_mul(IN_FLIGHT_ONE_IN) > g.total {
         because += &format!("; {} of them are the calls in flight, and what they hold is the growth", count(calls));

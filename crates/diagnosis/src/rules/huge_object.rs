@@ -60,7 +60,7 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
     };
     let title = match (huge.sizes.len(), huge.grown_by_copying) {
         (1, _) => "one huge object",
-        (_, true) => "one buffer that grows by copying: old and new are there at once",
+        (_, true) => "one buffer, slice or map that grows by copying: old and new are there at once",
         _ => "a few huge objects",
     };
     let running = facts.heap.as_ref().is_some_and(|h| h.running);
@@ -80,7 +80,7 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
         evidence: vec![Evidence { text: format!("by the heap's span table: {what}"), source }],
         cure: if huge.grown_by_copying {
             format!(
-                "Bound what {function} collects in one buffer: read it in pieces, or make it as large as it must be from the start, so that it is not copied as it grows."
+                "Bound what {function} collects in one buffer, slice or map: let old entries go, work in pieces, or make it as large as it must be from the start, so that it is not copied as it grows."
             )
         } else {
             format!("Bound the size of what {function} makes in one piece, or work through it in pieces.")
@@ -105,7 +105,12 @@ fn factors(
         Origin::Profiled(c) => {
             let has = c.current.bytes as f64 / huge.total().max(1) as f64;
             let name = "share of them that this function's allocations can be";
-            vec![ConfidenceFactor { name, value: has.min(1.0) }, completeness(facts)]
+            let share = huge.total() as f64 / w.growth().max(1) as f64;
+            vec![
+                ConfidenceFactor { name, value: has.min(1.0) },
+                ConfidenceFactor { name: "share of the growth that they are", value: share.min(1.0).sqrt() },
+                completeness(facts),
+            ]
         }
         Origin::Suspects(_) => of_origin(facts, growth, w, heap),
     }

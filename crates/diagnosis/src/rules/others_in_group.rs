@@ -115,6 +115,8 @@ fn find(case: &Case<'_>) -> Option<Finding> {
             .collect(),
         cure: if in_files {
             "See who writes files into a tmpfs that counts against this group (/dev/shm, /tmp, an emptyDir of medium Memory): bound it, or put them on a disk.".into()
+        } else if named.is_empty() {
+            "See who it is: the group's cgroup.procs, and sock, slab, shmem and pagetables in its memory.stat.".into()
         } else if children {
             "Bound how many children it starts at a time, and what each may use; or give them a group of their own."
                 .into()

@@ -54,14 +54,20 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         factors: factors(facts, growth, w, heap, calls, waiting),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, w, heap, calls, waiting, &holders),
-        cure: the_cure(facts, waiting, at, !holders.is_empty()),
+        cure: the_cure(facts, w, waiting, at, !holders.is_empty()),
         site,
         do_now: do_now(calls, waiting, at),
     })
 }
 
 /// What ends the wait: by the library that it is in, if that is known, else by its kind.
-fn the_cure(facts: &Facts, waiting: &Waiting<'_>, at: &Frame, holders: bool) -> String {
+fn the_cure(facts: &Facts, w: &Window, waiting: &Waiting<'_>, at: &Frame, holders: bool) -> String {
+    if let Some(most) = young(w, waiting) {
+        return format!(
+            "None of them has waited for longer than {}: nothing is stuck, more come than go. Bound how many may be in flight at a time; see who sends so many, and what answers them slowly.",
+            seconds(most as f64 / 1e3)
+        );
+    }
     match library_wait(facts, waiting.group) {
         Some(library) => library.cure.to_owned(),
         None if is_of_timers(facts, waiting) => format!(
@@ -70,6 +76,13 @@ fn the_cure(facts: &Facts, waiting: &Waiting<'_>, at: &Frame, holders: bool) -> 
         ),
         None => cure(waiting.wait, &at.function, Known { holders, deadline: deadline(waiting.group) }),
     }
+}
+
+/// Milliseconds that the oldest has waited at most, where that is short beside the growth: what the runtime
+/// notes is never shorter than a wait.
+fn young(w: &Window, waiting: &Waiting<'_>) -> Option<u64> {
+    let at_most = Some(waiting.group.oldest_wait_ms).filter(|ms| *ms > 0)?;
+    (at_most < (w.end_ms - w.onset_ms) / 3 && w.gc_cycles > 2).then_some(at_most)
 }
 
 /// `calls`, or `goroutines` where they stand in their first function, or were only started where they are

@@ -1,0 +1,181 @@
+//! Depth-first numbers of all that roots reach.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::graph::{ALL, Graph, NONE, TooLarge, on_threads};
+
+/// In a list of targets: the last of its node.
+const LAST: u32 = 1 << 31;
+
+/// A depth-first walk: the n nodes that were reached, numbered as they were met.
+pub(super) struct Preorder {
+    /// Number of each node, or `NONE`.
+    pub(super) number: Vec<u32>,
+    /// Number of the node from which each was met, by number; of the first itself.
+    pub(super) parent: Vec<u32>,
+    pub(super) crossing: Crossing,
+}
+
+/// Targets of each node: those of `node` begin at `starts[node]` and end with one marked `LAST`. Folded
+/// leaves are not among them.
+struct Targets {
+    starts: Vec<u32>,
+    targets: Vec<u32>,
+}
+
+impl Targets {
+    fn new(graph: &Graph) -> Result<Self, TooLarge> {
+        let pieces = graph.edges.pieces(graph.threads());
+        let counts = on_threads(&pieces, graph.threads(), |piece| {
+            let mut count = 0u64;
+            graph.edges.each(std::slice::from_ref(piece), |_, to| {
+                count += to.iter().filter(|t| graph.numbered.rank(**t).is_some()).count() as u64;
+            });
+            count
+        });
+        let mut starts = vec![NONE; graph.objects_from()];
+        let mut targets = outside(graph, &mut starts);
+        let all = targets.len() as u64 + counts.iter().sum::<u64>();
+        if all >= u64::from(NONE) {
+            return Err(TooLarge);
+        }
+        let outside = targets.len();
+        targets.resize(all as usize, 0);
+        starts.resize(graph.nodes(), NONE);
+
+        // Each piece fills its own nodes' starts and its own targets.
+        let mut work = Vec::with_capacity(pieces.len());
+        let (mut nodes, mut room) = (&mut starts[graph.objects_from()..], &mut targets[outside..]);
+        let (mut node, mut at) = (0, outside);
+        for (piece, count) in pieces.iter().zip(counts) {
+            let (from, to) = piece.slots();
+            let (first, end) = (graph.numbered.rank_below(from), graph.numbered.rank_below(to));
+            let (_, rest) = nodes.split_at_mut((first - node) as usize);
+            let (mine, rest) = rest.split_at_mut((end - first) as usize);
+            let (own, others) = room.split_at_mut(count as usize);
+            work.push(Mutex::new((piece, first, mine, at as u32, own)));
+            (nodes, room, node, at) = (rest, others, end, at + count as usize);
+        }
+        on_threads(&work, graph.threads(), |work| {
+            let mut work = work.lock().unwrap_or_else(PoisonError::into_inner);
+            let (piece, first, starts, at, targets) = &mut *work;
+            let mut filled = 0;
+            graph.edges.each(std::slice::from_ref(*piece), |from, to| {
+                let Some(rank) = graph.numbered.rank(from) else { return };
+                let begin = filled;
+                for node in to.iter().filter_map(|t| graph.node_of(*t)) {
+                    targets[filled] = node;
+                    filled += 1;
+                }
+                if filled > begin {
+                    targets[filled - 1] |= LAST;
+                    let start = &mut starts[(rank - *first) as usize];
+                    if *start == NONE {
+                        *start = *at + begin as u32;
+                    } else {
+                        // More pointers of the same object.
+                        targets[begin - 1] &= !LAST;
+                    }
+                }
+            });
+        });
+        drop(work);
+        Ok(Self { starts, targets })
+    }
+}
+
+/// Targets of the nodes that are no objects.
+fn outside(graph: &Graph, starts: &mut [u32]) -> Vec<u32> {
+    let mut pairs: Vec<(u32, u32)> = graph.outside_nodes().collect();
+    pairs.sort_unstable();
+    let held =
+        graph.roots().held().iter().filter_map(|(root, o)| Some((graph.node_of_root(*root), graph.node_of(o.0)?)));
+    pairs.extend(held);
+    let mut targets: Vec<u32> = Vec::with_capacity(pairs.len());
+    for (i, (from, to)) in pairs.iter().enumerate() {
+        if starts[*from as usize] == NONE {
+            starts[*from as usize] = i as u32;
+        }
+        let last = pairs.get(i + 1).is_none_or(|next| next.0 != *from);
+        targets.push(to | if last { LAST } else { 0 });
+    }
+    targets
+}
+
+/// What the walk knows of a node; asked for together.
+#[derive(Clone, Copy)]
+struct Visit {
+    /// The next of its targets, `NONE` behind the last.
+    next: u32,
+    number: u32,
+    /// The node from which it was met.
+    from: u32,
+}
+
+impl Preorder {
+    /// Walks from all roots. The way back is where each was met from: there is no stack.
+    pub(super) fn of(graph: &Graph) -> Result<Self, TooLarge> {
+        let Targets { starts, targets } = Targets::new(graph)?;
+        let mut nodes: Vec<Visit> = starts.iter().map(|next| Visit { next: *next, number: NONE, from: ALL }).collect();
+        drop(starts);
+        let mut crossing = Vec::new();
+        nodes[ALL as usize].number = 0;
+        let (mut at, mut number, mut met) = (ALL, 0, 1);
+        loop {
+            let next = nodes[at as usize].next;
+            if next == NONE {
+                if at == ALL {
+                    break;
+                }
+                at = nodes[at as usize].from;
+                number = nodes[at as usize].number;
+                continue;
+            }
+            let target = targets[next as usize];
+            nodes[at as usize].next = if target & LAST == 0 { next + 1 } else { NONE };
+            let to = target & !LAST;
+            let node = &mut nodes[to as usize];
+            if node.number != NONE {
+                if node.number != number {
+                    crossing.push(u64::from(node.number) << 32 | u64::from(number));
+                }
+                continue;
+            }
+            (node.number, node.from) = (met, at);
+            if node.next != NONE {
+                (at, number) = (to, met);
+            }
+            met += 1;
+        }
+        drop(targets);
+        let number: Vec<u32> = nodes.iter().map(|node| node.number).collect();
+        let mut parent = vec![0; met as usize];
+        for node in nodes.iter().filter(|node| node.number != NONE) {
+            parent[node.number as usize] = number[node.from as usize];
+        }
+        drop(nodes);
+        Ok(Self { number, parent, crossing: Crossing::new(crossing, graph.threads()) })
+    }
+}
+
+/// Pointers that a walk did not go along, `target << 32 | source` in its numbers: a sorted run a thread.
+pub(super) struct Crossing {
+    pairs: Vec<u64>,
+    run: usize,
+}
+
+impl Crossing {
+    pub(super) fn new(mut pairs: Vec<u64>, threads: usize) -> Self {
+        pairs.shrink_to_fit();
+        let run = pairs.len().div_ceil(threads).max(1);
+        let runs: Vec<Mutex<&mut [u64]>> = pairs.chunks_mut(run).map(Mutex::new).collect();
+        on_threads(&runs, threads, |run| run.lock().unwrap_or_else(PoisonError::into_inner).sort_unstable());
+        drop(runs);
+        Self { pairs, run }
+    }
+
+    /// The sorted runs.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &[u64]> {
+        self.pairs.chunks(self.run)
+    }
+}

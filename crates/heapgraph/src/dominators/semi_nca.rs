@@ -1,0 +1,84 @@
+//! Immediate dominators: Semi-NCA (Georgiadis, Linear-Time Algorithms for Dominators and Related Problems,
+//! 2005), in numbers of a depth-first walk.
+//!
+//! What dominates a node lies on the walk's way to it, so every number here is compared and none looked up.
+//! Three things keep it small. Only pointers beside the walk's own are sorted by target, since a node that is
+//! met once needs none. What `evaluate` climbs it turns around, as a garbage collector does, in place of a
+//! stack. And the last step climbs by jumps (Myers, An applicative random-access stack, 1983): by single
+//! steps it takes a square of steps where a list's values are held by an index too (`a_list_with_an_index`).
+
+use super::preorder::Crossing;
+
+/// Turns `parent`, of a depth-first walk by number, into immediate dominators by number; the first has
+/// itself.
+///
+/// `crossing` has the other pointers.
+pub(super) fn immediate_dominators(parent: Vec<u32>, crossing: Crossing) -> Vec<u32> {
+    let mut runs: Vec<&[u64]> = crossing.runs().collect();
+    let mut semi = parent.clone();
+    // Lowest number of those found so far between a node (included) and the ancestor up to which it has
+    // climbed (excluded).
+    let mut label = parent.clone();
+    let mut ancestor = parent.clone();
+    for v in (1..parent.len() as u32).rev() {
+        let mut lowest = parent[v as usize];
+        for run in &mut runs {
+            while let Some((pair, rest)) = run.split_last()
+                && pair >> 32 == u64::from(v)
+            {
+                *run = rest;
+                let source = *pair as u32;
+                lowest = lowest.min(if source < v { source } else { evaluate(&mut ancestor, &mut label, source, v) });
+            }
+        }
+        semi[v as usize] = lowest;
+        label[v as usize] = lowest;
+    }
+    drop(crossing);
+    nearest_ancestors(parent, &semi, label, ancestor)
+}
+
+/// The lowest label from `source` up to below what is not above `v`: all that lies above `v` in number is
+/// done. What was climbed points there directly afterwards.
+fn evaluate(ancestor: &mut [u32], label: &mut [u32], source: u32, v: u32) -> u32 {
+    // Up, turning every pointer around to where it came from; the first to itself.
+    let (mut at, mut below) = (source as usize, source as usize);
+    while ancestor[at] > v {
+        let above = ancestor[at] as usize;
+        ancestor[at] = below as u32;
+        (below, at) = (at, above);
+    }
+    // And down.
+    let top = ancestor[at];
+    let mut lowest = label[at];
+    while at != source as usize {
+        at = below;
+        below = ancestor[at] as usize;
+        lowest = lowest.min(label[at]);
+        label[at] = lowest;
+        ancestor[at] = top;
+    }
+    lowest
+}
+
+/// The last step: a node's dominator is the nearest dominator of its parent, or the parent, whose number is
+/// not above the node's `semi`. Both vectors at the end are room.
+fn nearest_ancestors(parent: Vec<u32>, semi: &[u32], mut depth: Vec<u32>, mut jump: Vec<u32>) -> Vec<u32> {
+    let mut dominator = parent;
+    if let (Some(depth), Some(jump)) = (depth.first_mut(), jump.first_mut()) {
+        (*depth, *jump) = (0, 0);
+    }
+    for v in 1..dominator.len() {
+        let mut at = dominator[v] as usize;
+        while at > semi[v] as usize {
+            at = if jump[at] > semi[v] { jump[at] } else { dominator[at] } as usize;
+        }
+        dominator[v] = at as u32;
+        depth[v] = depth[at] + 1;
+        let far = jump[at] as usize;
+        let farther = jump[far];
+        let even = depth[at] - depth[far] == depth[far] - depth[farther as usize];
+        jump[v] = if even { farther } else { at as u32 };
+    }
+    dominator
+}

@@ -1,0 +1,300 @@
+//! The graph: objects, their pointers, roots, and who of them needs a number.
+//!
+//! A leaf (an object that points nowhere) with one holder is dominated by that holder, and dominates nothing.
+//! It is folded: its bytes are its holder's, and it needs no number. A leaf that several hold is dominated by
+//! what dominates all of them, so it has a number like any object with pointers. Strings, slices of bytes and
+//! boxed numbers are leaves, and most have one holder.
+
+use std::fmt;
+
+use crate::bits::{Bits, Ranked};
+use crate::edges::{EdgePart, Edges, Piece, Refused};
+use crate::layout::{HeapLayout, ObjectId};
+use crate::roots::{GroupId, RootId, Roots};
+
+/// What keeps an object: another, or something outside the heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Holder {
+    /// All roots together: no single one of them keeps it.
+    All,
+    /// The roots of one group.
+    Group(GroupId),
+    /// One root.
+    Root(RootId),
+    /// One object.
+    Object(ObjectId),
+}
+
+/// More nodes or pointers than 32 bits number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge;
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the heap has more objects or pointers than can be numbered")
+    }
+}
+
+impl std::error::Error for TooLarge {}
+
+/// A heap's objects and who points to whom.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    layout: HeapLayout,
+    pub(crate) edges: Edges,
+    roots: Roots,
+    /// Objects that are no folded leaves, nor garbage that points nowhere.
+    pub(crate) numbered: Ranked,
+    refused: Refused,
+    threads: usize,
+}
+
+/// The node of all roots together.
+pub(crate) const ALL: u32 = 0;
+/// No node.
+pub(crate) const NONE: u32 = u32::MAX;
+
+impl Graph {
+    /// Puts together what was read: the layout, the pointers in the parts in which they were written, the
+    /// roots. `threads` work on it and on what is asked of it later; answers do not depend on how many.
+    ///
+    /// # Errors
+    /// Where there are 2^31 nodes or more.
+    pub fn new(layout: HeapLayout, parts: Vec<EdgePart>, mut roots: Roots, threads: usize) -> Result<Self, TooLarge> {
+        let threads = threads.clamp(1, 64);
+        let (edges, refused) = Edges::new(parts);
+        roots.tidy(&layout);
+        let numbered = Ranked::new(numbered(&layout, &edges, &roots, threads)).ok_or(TooLarge)?;
+        let graph = Self { layout, edges, roots, numbered, refused, threads };
+        let nodes = graph.objects_from() as u64 + u64::from(graph.numbered.count());
+        if nodes < 1 << 31 { Ok(graph) } else { Err(TooLarge) }
+    }
+
+    /// Where objects are.
+    pub fn layout(&self) -> &HeapLayout {
+        &self.layout
+    }
+
+    /// What holds objects from outside.
+    pub fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// What was given and is not in the graph.
+    pub fn refused(&self) -> Refused {
+        self.refused
+    }
+
+    /// How many pointers between objects there are.
+    pub fn pointers(&self) -> u64 {
+        self.edges.count()
+    }
+
+    /// How many objects have a number of their own: all but folded leaves and garbage without pointers.
+    pub fn numbered(&self) -> usize {
+        self.numbered.count() as usize
+    }
+
+    /// Bytes of memory that the pointers take.
+    pub fn pointer_memory(&self) -> usize {
+        self.edges.memory()
+    }
+
+    /// The objects that `object` points to, in the order of its words; one that stands in several words may
+    /// be named more than once.
+    pub fn pointers_of(&self, object: ObjectId) -> Vec<ObjectId> {
+        let mut targets = Vec::new();
+        self.edges.of(object.0, |to| targets.push(ObjectId(to)));
+        targets
+    }
+
+    /// What holds each of `objects` directly: roots, then objects by number, at most `most` of each. Looks
+    /// once at every pointer there is, however many are asked for.
+    pub fn holders(&self, objects: &[ObjectId], most: usize) -> Vec<Vec<Holder>> {
+        let mut sorted: Vec<ObjectId> = objects.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let mut wanted = Bits::new(self.layout.bound());
+        for object in &sorted {
+            wanted.insert(object.0 as usize);
+        }
+        let place = |object: u32| sorted.binary_search(&ObjectId(object)).ok();
+        let add = |lists: &mut Vec<Vec<Holder>>, object: u32, holder: Holder| {
+            let list = wanted.contains(object as usize).then(|| place(object)).flatten();
+            if let Some(list) = list.map(|at| &mut lists[at])
+                && list.len() < most
+                && list.last() != Some(&holder)
+            {
+                list.push(holder);
+            }
+        };
+        let mut out = vec![Vec::new(); sorted.len()];
+        self.roots.held().iter().for_each(|(root, object)| add(&mut out, object.0, Holder::Root(*root)));
+        let runs = self.in_runs(|run| {
+            let mut lists = vec![Vec::new(); sorted.len()];
+            self.edges.each(run, |from, to| {
+                to.iter().for_each(|to| add(&mut lists, *to, Holder::Object(ObjectId(from))));
+            });
+            lists
+        });
+        for (list, more) in runs.into_iter().flat_map(|lists| lists.into_iter().enumerate()) {
+            let room = most - out[list].len();
+            out[list].extend(more.into_iter().take(room));
+        }
+        objects.iter().map(|o| place(o.0).map_or_else(Vec::new, |at| out[at].clone())).collect()
+    }
+
+    /// The only holder of a folded leaf.
+    pub(crate) fn holder_of_leaf(&self, leaf: ObjectId) -> Option<Holder> {
+        self.holders(&[leaf], 1).into_iter().flatten().next()
+    }
+
+    /// Node of the first object; before it are all, the groups, the roots.
+    pub(crate) fn objects_from(&self) -> usize {
+        1 + self.roots.groups() + self.roots.len()
+    }
+
+    /// How many nodes there are.
+    pub(crate) fn nodes(&self) -> usize {
+        self.objects_from() + self.numbered()
+    }
+
+    pub(crate) fn node_of_group(&self, group: GroupId) -> u32 {
+        1 + group.0
+    }
+
+    pub(crate) fn node_of_root(&self, root: RootId) -> u32 {
+        1 + self.roots.groups() as u32 + root.0
+    }
+
+    /// The node of an object, if it has one.
+    pub(crate) fn node_of(&self, object: u32) -> Option<u32> {
+        self.numbered.rank(object).map(|rank| self.objects_from() as u32 + rank)
+    }
+
+    /// What a node stands for.
+    pub(crate) fn holder(&self, node: u32) -> Option<Holder> {
+        let groups = self.roots.groups() as u32;
+        if node == ALL {
+            return Some(Holder::All);
+        }
+        if node <= groups {
+            return Some(Holder::Group(GroupId(node - 1)));
+        }
+        match node.checked_sub(self.objects_from() as u32) {
+            None => Some(Holder::Root(RootId(node - 1 - groups))),
+            Some(rank) => self.numbered.select(rank).map(|o| Holder::Object(ObjectId(o))),
+        }
+    }
+
+    /// The node that stands for something; `None` for a folded leaf, or what there is not.
+    pub(crate) fn node(&self, holder: Holder) -> Option<u32> {
+        match holder {
+            Holder::All => Some(ALL),
+            Holder::Group(g) => ((g.0 as usize) < self.roots.groups()).then(|| self.node_of_group(g)),
+            Holder::Root(r) => ((r.0 as usize) < self.roots.len()).then(|| self.node_of_root(r)),
+            Holder::Object(o) => self.node_of(o.0),
+        }
+    }
+
+    /// Calls `each` with the nodes that are no objects and what they hold: nodes of groups and roots first,
+    /// then for every root its objects, with and without node.
+    pub(crate) fn outside_nodes(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let groups = (0..self.roots.groups() as u32).map(|g| (ALL, self.node_of_group(GroupId(g))));
+        let roots = (0..self.roots.len() as u32).map(RootId).map(|r| {
+            let above = self.roots.group_of(r).map_or(ALL, |g| self.node_of_group(g));
+            (above, self.node_of_root(r))
+        });
+        groups.chain(roots)
+    }
+
+    /// Works on all pointers, a run of pieces a thread; results are in the order of the objects, as many as
+    /// threads at most.
+    pub(crate) fn in_runs<T: Send>(&self, work: impl Fn(&[Piece]) -> T + Sync) -> Vec<T> {
+        let pieces = self.edges.pieces(self.threads);
+        on_threads(&runs(&pieces, self.threads), self.threads, |run| work(run))
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+}
+
+/// Neighbouring pieces for each thread.
+fn runs(pieces: &[Piece], threads: usize) -> Vec<&[Piece]> {
+    pieces.chunks(pieces.len().div_ceil(threads).max(1)).collect()
+}
+
+/// Does `work` for each of `items`, a run of neighbours a thread; results are in their order. A thread that
+/// cannot be had is done without.
+pub(crate) fn on_threads<I: Sync, T: Send>(items: &[I], threads: usize, work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    if threads < 2 || items.len() < 2 {
+        return items.iter().map(work).collect();
+    }
+    let work = &work;
+    let run = items.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let (mine, others) = items.split_at(run);
+        let started: Vec<_> = others
+            .chunks(run)
+            .map(|run| {
+                let thread = std::thread::Builder::new();
+                (run, thread.spawn_scoped(scope, move || run.iter().map(work).collect::<Vec<T>>()))
+            })
+            .collect();
+        let mut out: Vec<T> = mine.iter().map(work).collect();
+        for (run, thread) in started {
+            match thread.map(|t| t.join()) {
+                Ok(Ok(results)) => out.extend(results),
+                Ok(Err(panic)) => std::panic::resume_unwind(panic),
+                Err(_) => out.extend(run.iter().map(work)),
+            }
+        }
+        out
+    })
+}
+
+/// The objects that need a number: those with pointers, and those with several holders.
+fn numbered(layout: &HeapLayout, edges: &Edges, roots: &Roots, threads: usize) -> Bits {
+    /// Objects with pointers, with a holder, with more than one.
+    struct Seen {
+        pointing: Bits,
+        held: Bits,
+        shared: Bits,
+    }
+    let fresh = || {
+        let bits = || Bits::new(layout.bound());
+        Seen { pointing: bits(), held: bits(), shared: bits() }
+    };
+    let pieces = edges.pieces(threads);
+    let seen = on_threads(&runs(&pieces, threads), threads, |run| {
+        let mut seen = fresh();
+        edges.each(run, |from, to| {
+            seen.pointing.insert(from as usize);
+            for to in to {
+                if !seen.held.insert(*to as usize) {
+                    seen.shared.insert(*to as usize);
+                }
+            }
+        });
+        seen
+    });
+    let mut all = fresh();
+    for (_, object) in roots.held() {
+        if !all.held.insert(object.0 as usize) {
+            all.shared.insert(object.0 as usize);
+        }
+    }
+    for seen in seen {
+        let (held, shared) = (all.held.words_mut(), all.shared.words_mut());
+        for (i, word) in all.pointing.words_mut().iter_mut().enumerate() {
+            *word |= seen.pointing.words()[i];
+            shared[i] |= seen.shared.words()[i] | held[i] & seen.held.words()[i];
+            held[i] |= seen.held.words()[i];
+        }
+    }
+    for (word, shared) in all.pointing.words_mut().iter_mut().zip(all.shared.words()) {
+        *word |= shared;
+    }
+    all.pointing
+}

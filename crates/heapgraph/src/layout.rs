@@ -1,0 +1,329 @@
+//! Where objects are: spans of equal slots, and a number for each slot.
+
+use crate::bits::Bits;
+
+/// Bytes of a page of the index, as of Go's own.
+const PAGE: u64 = 8 << 10;
+/// Most pages that the index has an entry for: 32 MiB for a heap spread over 64 GiB. Where spans lie further
+/// apart, addresses are found by halving.
+const MAX_INDEX: u64 = 8 << 20;
+/// Most slots that are numbered: 32 MiB a set of them.
+pub const MAX_SLOTS: u64 = 1 << 28;
+
+/// An object's number: its slot, counted through all spans. Free slots have numbers too, and those of a span
+/// begin at a multiple of 64, so a number sizes sets of bits and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId(pub u32);
+
+/// A run of equal slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Address of the first slot.
+    pub base: u64,
+    /// Bytes of a slot.
+    pub slot_bytes: u64,
+    /// How many there are.
+    pub slots: u32,
+}
+
+impl Span {
+    /// Address behind the last slot, if there is one below 2^64.
+    fn end(&self) -> Option<u64> {
+        self.slot_bytes.checked_mul(u64::from(self.slots)).and_then(|bytes| self.base.checked_add(bytes))
+    }
+}
+
+/// A span that is kept, and how addresses in it are divided.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    span: Span,
+    /// Number of the first slot.
+    first: u32,
+    /// 2^32 / slot_bytes, rounded up, where multiplying by it is exact in the whole span; else 0.
+    reciprocal: u32,
+}
+
+impl Placed {
+    fn slot(&self, offset: u64) -> Option<u32> {
+        // The reciprocal is exact in the span alone. Its bytes are below 2^64: `end` has looked.
+        if offset >= self.span.slot_bytes * u64::from(self.span.slots) {
+            return None;
+        }
+        let slot = match self.reciprocal {
+            0 => offset / self.span.slot_bytes,
+            by => (offset * u64::from(by)) >> 32,
+        };
+        Some(slot as u32)
+    }
+}
+
+/// `offset * reciprocal >> 32` is the quotient as long as offset * (reciprocal * slot_bytes - 2^32) < 2^32.
+fn reciprocal(span: &Span) -> u32 {
+    let Ok(bytes) = u32::try_from(span.slot_bytes) else { return 0 };
+    if bytes < 2 {
+        return 0;
+    }
+    let by = (1u64 << 32).div_ceil(u64::from(bytes));
+    let error = u128::from(by) * u128::from(bytes) - (1 << 32);
+    let largest = u128::from(span.slot_bytes) * u128::from(span.slots);
+    if error * largest < 1 << 32 && largest < 1 << 32 { by as u32 } else { 0 }
+}
+
+/// Spans by address, their slots numbered, and which slots hold an object.
+#[derive(Clone, Debug, Default)]
+pub struct HeapLayout {
+    spans: Vec<Placed>,
+    refused: usize,
+    /// Start of the first page of the index.
+    origin: u64,
+    /// Spans that begin before each page; empty where that would be too many pages.
+    before: Vec<u32>,
+    /// The span of each 64 numbers.
+    span_of: Vec<u32>,
+    allocated: Bits,
+}
+
+impl HeapLayout {
+    /// Numbers the slots of `spans`, which may come in any order. What is empty, wraps around, overlaps an
+    /// earlier one or goes beyond [`MAX_SLOTS`] is refused and counted. No slot is allocated yet.
+    pub fn new(mut spans: Vec<Span>) -> Self {
+        let given = spans.len();
+        spans.sort_by_key(|s| (s.base, s.slots, s.slot_bytes));
+        let mut out = Self::default();
+        let (mut end, mut next) = (0, 0u64);
+        for span in spans {
+            let numbers = u64::from(span.slots).next_multiple_of(64);
+            let (Some(to), true) = (span.end(), next + numbers <= MAX_SLOTS) else { continue };
+            if to == span.base || span.base < end {
+                continue;
+            }
+            out.span_of.resize(((next + numbers) / 64) as usize, out.spans.len() as u32);
+            out.spans.push(Placed { span, first: next as u32, reciprocal: reciprocal(&span) });
+            (end, next) = (to, next + numbers);
+        }
+        out.refused = given - out.spans.len();
+        out.allocated = Bits::new(next as usize);
+        out.index(end);
+        out
+    }
+
+    fn index(&mut self, end: u64) {
+        let Some(first) = self.spans.first() else { return };
+        self.origin = first.span.base / PAGE * PAGE;
+        let pages = (end - self.origin) / PAGE + 2;
+        if pages > MAX_INDEX {
+            return;
+        }
+        let mut at = 0;
+        self.before = (0..pages)
+            .map(|page| {
+                // Saturates at the very end of the address space, where no span begins.
+                let start = self.origin.saturating_add(page * PAGE);
+                while self.spans.get(at).is_some_and(|s| s.span.base < start) {
+                    at += 1;
+                }
+                at as u32
+            })
+            .collect();
+    }
+
+    /// How many spans were not believed.
+    pub fn refused(&self) -> usize {
+        self.refused
+    }
+
+    /// The spans by address, each with the number of its first slot.
+    pub fn spans(&self) -> impl ExactSizeIterator<Item = (Span, ObjectId)> + '_ {
+        self.spans.iter().map(|s| (s.span, ObjectId(s.first)))
+    }
+
+    /// Bound of all numbers.
+    pub fn bound(&self) -> usize {
+        self.span_of.len() * 64
+    }
+
+    /// Index of the span that holds `address`, in the order of [`HeapLayout::spans`].
+    pub fn span_at(&self, address: u64) -> Option<usize> {
+        let offset = address.checked_sub(self.origin)?;
+        let (from, to) = if self.before.is_empty() {
+            (0, self.spans.len())
+        } else {
+            let page = (offset / PAGE) as usize;
+            let to = *self.before.get(page.checked_add(1)?)?;
+            (self.before[page] as usize, to as usize)
+        };
+        // Nearly always a page has one beginning or none.
+        let at = from + self.spans[from..to].partition_point(|s| s.span.base <= address);
+        at.checked_sub(1)
+    }
+
+    /// The slot that `address` points into, whether or not it holds an object.
+    pub fn slot_at(&self, address: u64) -> Option<ObjectId> {
+        let placed = &self.spans[self.span_at(address)?];
+        placed.slot(address - placed.span.base).map(|slot| ObjectId(placed.first + slot))
+    }
+
+    /// The object that `address` points to, or into.
+    pub fn object_at(&self, address: u64) -> Option<ObjectId> {
+        self.slot_at(address).filter(|o| self.is_allocated(*o))
+    }
+
+    /// Marks slots of a span (by its index) as allocated: bit `i % 8` of byte `i / 8` is slot `i`, as in the
+    /// runtime's own bitmaps. Bits beyond the last slot are ignored.
+    pub fn allocate(&mut self, span: usize, bits: impl IntoIterator<Item = u8>) {
+        let Some(placed) = self.spans.get(span) else { return };
+        let (first, slots) = (placed.first as usize, placed.span.slots as usize);
+        let words = &mut self.allocated.words_mut()[first / 64..];
+        for (i, byte) in bits.into_iter().take(slots.div_ceil(8)).enumerate() {
+            let there = (slots - i * 8).min(8);
+            words[i / 8] |= (u64::from(byte) & ((1 << there) - 1)) << (i % 8 * 8);
+        }
+    }
+
+    /// Marks all slots of a span as allocated.
+    pub fn allocate_all(&mut self, span: usize) {
+        self.allocate(span, std::iter::repeat(0xff));
+    }
+
+    /// Marks one slot as allocated.
+    pub fn allocate_slot(&mut self, slot: ObjectId) {
+        if self.placed(slot).is_some() {
+            self.allocated.insert(slot.0 as usize);
+        }
+    }
+
+    /// Whether a slot holds an object.
+    pub fn is_allocated(&self, slot: ObjectId) -> bool {
+        self.allocated.contains(slot.0 as usize)
+    }
+
+    /// All objects, by number.
+    pub fn allocated(&self) -> &Bits {
+        &self.allocated
+    }
+
+    fn placed(&self, slot: ObjectId) -> Option<&Placed> {
+        let placed = &self.spans[*self.span_of.get(slot.0 as usize / 64)? as usize];
+        (slot.0 - placed.first < placed.span.slots).then_some(placed)
+    }
+
+    /// The number of a span's slot, the span by its index.
+    pub fn slot(&self, span: usize, slot: u32) -> Option<ObjectId> {
+        self.spans.get(span).filter(|p| slot < p.span.slots).map(|p| ObjectId(p.first + slot))
+    }
+
+    /// Index of the span that a slot is of.
+    pub fn span_of(&self, slot: ObjectId) -> Option<usize> {
+        self.placed(slot).map(|_| self.span_of[slot.0 as usize / 64] as usize)
+    }
+
+    /// Address of a slot.
+    pub fn address(&self, slot: ObjectId) -> Option<u64> {
+        self.placed(slot).map(|p| p.span.base + u64::from(slot.0 - p.first) * p.span.slot_bytes)
+    }
+
+    /// Bytes of a slot: those of its size class, which is what an object costs. 0 for what is no slot.
+    pub fn bytes(&self, slot: ObjectId) -> u64 {
+        self.placed(slot).map_or(0, |p| p.span.slot_bytes)
+    }
+
+    /// Count and bytes of all objects.
+    pub fn total(&self) -> (u64, u64) {
+        let words = self.allocated.words();
+        let of = |p: &Placed| {
+            let words = &words[p.first as usize / 64..][..p.span.slots.div_ceil(64) as usize];
+            words.iter().map(|w| u64::from(w.count_ones())).sum::<u64>()
+        };
+        self.spans.iter().fold((0, 0), |(count, bytes), p| {
+            let n = of(p);
+            // Spans do not overlap: all bytes together are below 2^64.
+            (count + n, bytes + n * p.span.slot_bytes)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn span(base: u64, slot_bytes: u64, slots: u32) -> Span {
+        Span { base, slot_bytes, slots }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let spans = vec![
+            span(0x4000, 64, 128),
+            span(0x5000, 8, 1),
+            span(0x8000, 0, 5),
+            span(0xa000, 16, 0),
+            span(u64::MAX - 100, 64, 2),
+            span(0x10_0000, 1, u32::MAX),
+            span(1 << 62, 1 << 60, 1),
+        ];
+        let mut layout = HeapLayout::new(spans);
+        assert_eq!(layout.refused(), 5);
+        assert_eq!(layout.object_at(0x4000), None);
+        layout.allocate_all(0);
+        layout.allocate(1, [0xff]);
+        layout.allocate(7, [1]);
+        layout.allocate_slot(ObjectId(500));
+        assert_eq!(layout.total(), (129, 64 * 128 + (1 << 60)));
+        assert_eq!(layout.object_at(0x4000 + 65), Some(ObjectId(1)));
+        assert_eq!(layout.object_at((1 << 62) + 12345), Some(ObjectId(128)));
+        assert_eq!(layout.object_at((1 << 62) + (1 << 60)), None);
+        assert_eq!((layout.object_at(0), layout.object_at(u64::MAX), layout.object_at(0x6000)), (None, None, None));
+        assert_eq!((layout.address(ObjectId(129)), layout.bytes(ObjectId(u32::MAX))), (None, 0));
+        assert_eq!(HeapLayout::new(Vec::new()).object_at(7), None);
+    }
+
+    #[test]
+    fn what_lies_behind_a_span_is_none_of_its_slots() {
+        // So far apart that there is no index.
+        let spans = [span(0x1_0000, 48, 170), span(1 << 40, 24, 100), span(1 << 60, 4096, 1)];
+        let mut layout = HeapLayout::new(spans.to_vec());
+        (0..3).for_each(|i| layout.allocate_all(i));
+        for s in spans {
+            let end = s.end().unwrap();
+            assert!(layout.object_at(end - 1).is_some());
+            for by in [0, 1, 48, 1 << 20, 1 << 33, 1 << 39, 1 << 59] {
+                assert_eq!(layout.object_at(end + by), None, "{end:x} + {by:x}");
+            }
+        }
+        assert_eq!(layout.object_at(u64::MAX), None);
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_and_numbers_are_each_others_inverse(
+            gaps in prop::collection::vec((0u64..40_000, 1u64..70_000, 1u32..200), 1..40),
+            far in any::<bool>(),
+        ) {
+            let mut at = 0xc0_0000_0000;
+            let mut spans = Vec::new();
+            for (gap, slot_bytes, slots) in gaps {
+                at += gap;
+                spans.push(span(at, slot_bytes, slots));
+                at += slot_bytes * u64::from(slots);
+            }
+            if far {
+                spans.push(span(1 << 46, 4096, 3));
+            }
+            let mut layout = HeapLayout::new(spans.iter().rev().copied().collect());
+            for (i, span) in spans.iter().enumerate() {
+                layout.allocate_all(i);
+                for slot in 0..span.slots {
+                    let address = span.base + u64::from(slot) * span.slot_bytes;
+                    let object = layout.object_at(address).unwrap();
+                    prop_assert_eq!(layout.address(object), Some(address));
+                    prop_assert_eq!(layout.span_of(object), Some(i));
+                    prop_assert_eq!(layout.slot(i, slot), Some(object));
+                    prop_assert_eq!(layout.object_at(address + span.slot_bytes - 1), Some(object));
+                }
+            }
+            prop_assert_eq!(layout.total().0, spans.iter().map(|s| u64::from(s.slots)).sum::<u64>());
+        }
+    }
+}
