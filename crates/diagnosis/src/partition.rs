@@ -34,7 +34,9 @@ impl Partition {
             .iter()
             .filter(|s| s.t_ms <= window.onset_ms && s.t_ms.saturating_add(A_MOMENT_MS) >= window.onset_ms);
         let live_before = before.map(|s| s.heap_live_bytes).min().unwrap_or(onset.heap_live_bytes);
-        let heap_before = baseline.heap_in_use.max(live_before).saturating_add(baseline.heap_free);
+        // Not all of it was resident then, and no more than what was used.
+        let mapped_before = baseline.heap_in_use.saturating_add(baseline.heap_free);
+        let heap_before = live_before.max(mapped_before.min(window.start_bytes));
         let heap = facts.gc.heap_in_use.saturating_add(facts.gc.heap_free.min(whole));
         let rss_at_end = samples.iter().rev().find(|s| s.t_ms <= window.end_ms && s.rss_bytes > 0);
         let rss = |s: &Sample| s.rss_bytes;
