@@ -56,8 +56,11 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, parts: Partition) -> Finding
         code: UnexplainedGrowth::INFO.code,
         subject: most.map_or(Subject::Process, |c| Subject::site(&c.frame)),
         level: level(facts, w.end_bytes),
-        title: "memory grew, and no single thing explains it".into(),
-        sentence: format!("no single thing explains {}, {made_of}{by}.", growth_of(facts, w)),
+        title: match shares.first().filter(|(_, n)| parts.share(*n) > 0.5) {
+            Some((name, _)) => format!("{name}: most of the growth, and why is not known"),
+            None => "memory grew, and no single thing explains it".into(),
+        },
+        sentence: format!("no rule explains {}, {made_of}{by}.", growth_of(facts, w)),
         factors: vec![ConfidenceFactor { name: "nothing explains most of it", value: MAX_CONFIDENCE }],
         rivals: vec![Rival::open(
             "each of the causes that have a rule",
