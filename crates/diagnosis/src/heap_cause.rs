@@ -15,7 +15,7 @@ use crate::thresholds::heap_growth::{
     ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
     MIN_MARKS, MIN_SHARE, SURVIVED,
 };
-use crate::thresholds::waiting_calls::{AT_MOST_EACH, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS, SOME_CALLS};
+use crate::thresholds::waiting_calls::{AT_MOST_EACH, MANY, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS, SOME_CALLS};
 use crate::units::{bytes, count, percent, plural, seconds};
 use crate::window::Window;
 
@@ -221,7 +221,8 @@ impl<'a> HeapCause<'a> {
         // Those that stand in their first function came with it, or were there before and have nothing to do
         // with it. Who was called is a call: connections are kept from one to the next.
         let are_calls = calls.called.saturating_mul(2) > calls.total;
-        if !are_calls && !has_each && (calls.new? as f64) < waiting.count as f64 * MIN_NEW {
+        let came = || Some(waiting.count >= MANY && calls.new? as f64 >= waiting.count as f64 * MIN_NEW);
+        if !are_calls && !has_each && !came()? {
             return None;
         }
         match &self.origin {
@@ -237,6 +238,12 @@ impl<'a> HeapCause<'a> {
         }
     }
 
+    /// Whether the culprit's new objects are one, or two, or three or four, for each that waits.
+    fn is_a_few_each(&self, culprit: &Culprit) -> bool {
+        let waiting = self.calls.as_ref().and_then(|c| c.waiting.as_ref()).map_or(0, |w| w.count);
+        a_few_each(culprit.growth.objects, waiting)
+    }
+
     /// Objects that the heap has as many of as goroutines wait, and that are a good part of the growth: what
     /// they hold, where no profile says it.
     fn one_for_each(&self, facts: &Facts, at_most: u64) -> Option<String> {
@@ -244,7 +251,7 @@ impl<'a> HeapCause<'a> {
         let heap = facts.heap.as_ref()?;
         let large = heap.large.iter().map(|l| (l.count, l.size, l.total_bytes()));
         let all = large.chain(heap.classes.iter().map(|c| (c.objects, c.size, c.object_bytes())));
-        let fits = |n: u64| n as f64 >= waiting as f64 * MIN_OBJECTS && n <= waiting.saturating_mul(at_most);
+        let fits = |n: u64| a_few_each(n, waiting) && n <= waiting.saturating_mul(at_most);
         let (n, size, _) = all
             .filter(|(n, _, total)| fits(*n) && self.parts.share(*total) >= MIN_SHARE)
             .max_by_key(|(_, _, total)| *total)?;
@@ -341,6 +348,15 @@ impl<'a> HeapCause<'a> {
                 let tell = "who holds the objects: the heap's references";
                 vec![Rival::open("memory that others hold, while these wait", tell)]
             }
+            // One buffer each, or a few: else the numbers only happen to be alike.
+            Origin::Profiled(c) if !self.is_a_few_each(c) => vec![Rival::open(
+                "memory that others hold, while these wait",
+                format!(
+                    "{} have come for {} that wait, which is no few each: who holds them (the heap's references)",
+                    plural(c.growth.objects, "object"),
+                    count(self.calls.as_ref().and_then(|c| c.waiting.as_ref()).map_or(0, |w| w.count))
+                ),
+            )],
             Origin::Profiled(_) if self.freed().is_none() && self.collector.marks > 0 => {
                 vec![Rival::ruled_out(garbage.cause, freed_nothing())]
             }
@@ -456,4 +472,10 @@ impl<'a> HeapCause<'a> {
         }
         out
     }
+}
+
+/// Whether objects are one for each that waits, or a whole few: else their numbers only happen to be alike.
+fn a_few_each(objects: u64, waiting: u64) -> bool {
+    let each = objects as f64 / waiting.max(1) as f64;
+    (MIN_OBJECTS..=1.3).contains(&each) || (1.3..4.5).contains(&each) && (each - each.round()).abs() <= 0.15
 }

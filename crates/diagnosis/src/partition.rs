@@ -11,7 +11,8 @@ const A_MOMENT_MS: u64 = 500;
 pub(crate) struct Partition {
     /// Usage.
     pub(crate) whole: u64,
-    /// Spans of the Go heap that hold objects. More than `whole` where pages were never touched.
+    /// The Go heap: spans that hold objects, and free pages that were not given back (of garbage that was
+    /// collected as the memory ran out). More than `whole` where pages were never touched.
     pub(crate) heap: u64,
     /// Stacks of goroutines.
     pub(crate) stacks: u64,
@@ -24,6 +25,7 @@ impl Partition {
     /// Of a window.
     pub(crate) fn of(facts: &Facts, window: &Window) -> Self {
         let samples = &facts.timeline.samples;
+        let whole = window.growth();
         let onset = samples.iter().rev().find(|s| s.t_ms <= window.onset_ms).copied().unwrap_or_default();
         let baseline = facts.at_baseline().map(|(gc, _)| gc).unwrap_or_default();
         // The baseline may be long before the onset. And what was allocated in the moment before memory grew
@@ -32,17 +34,19 @@ impl Partition {
             .iter()
             .filter(|s| s.t_ms <= window.onset_ms && s.t_ms.saturating_add(A_MOMENT_MS) >= window.onset_ms);
         let live_before = before.map(|s| s.heap_live_bytes).min().unwrap_or(onset.heap_live_bytes);
-        let heap_before = baseline.heap_in_use.max(live_before).min(facts.gc.heap_in_use);
+        // Not all of it was resident then, and no more than what was used.
+        let mapped_before = baseline.heap_in_use.saturating_add(baseline.heap_free);
+        let heap_before = live_before.max(mapped_before.min(window.start_bytes));
+        let heap = facts.gc.heap_in_use.saturating_add(facts.gc.heap_free.min(whole));
         let rss_at_end = samples.iter().rev().find(|s| s.t_ms <= window.end_ms && s.rss_bytes > 0);
         let rss = |s: &Sample| s.rss_bytes;
-        let whole = window.growth();
         let own = match (rss(&onset), rss_at_end.map(rss)) {
             (before, Some(after)) if before > 0 => Some(after.saturating_sub(before)),
             _ => None,
         };
         Self {
             whole,
-            heap: facts.gc.heap_in_use.saturating_sub(heap_before),
+            heap: heap.saturating_sub(heap_before),
             stacks: facts.gc.stacks.saturating_sub(baseline.stacks),
             others: own.map_or(0, |own| whole.saturating_sub(own)),
         }

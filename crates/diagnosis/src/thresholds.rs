@@ -160,6 +160,13 @@ pub(crate) mod touched_late {
     pub(crate) const MAX_NEW: f64 = 0.3;
 }
 
+pub(crate) mod unexplained_growth {
+    /// Confidence. Chosen.
+    pub(crate) const MAX_CONFIDENCE: f64 = 0.4;
+    /// Part of the growth from which on a part of it is named. Chosen.
+    pub(crate) const MIN_PART: f64 = 0.1;
+}
+
 pub(crate) mod unprofiled_heap {
     /// Goroutines waiting in one place from which on that place is a suspect. Chosen, not measured.
     pub(crate) const MIN_WAITING: u64 = 10;
@@ -194,6 +201,9 @@ pub(crate) mod waiting_calls {
     /// Objects of one size for each that waits, at most, for them to be what those hold. Chosen, not
     /// measured.
     pub(crate) const AT_MOST_EACH: u64 = 20;
+    /// Goroutines from which on a pile that the program has started itself is known by its number. Chosen: a
+    /// program has a dozen that wait in the background.
+    pub(crate) const MANY: u64 = 50;
     /// Bytes of the culprit for each that waits, from which on they may be who holds it. Chosen, not
     /// measured.
     pub(crate) const MIN_HELD: u64 = 1_000;

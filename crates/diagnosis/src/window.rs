@@ -155,9 +155,10 @@ fn look_back<'a>(samples: &'a [Sample], end: &'a Sample, step: u64, braked: Opti
 /// Longest rest, or dip, within a climb.
 const DIP_MS: u64 = 5000;
 
-/// Whether what looks like a rest is one step of a climb: it is short, and what came after it is a small part of
-/// what was climbed in the half minute before too. (Seen in caddy, whose buffer doubled: 12, 74, 253, 266, 458
-/// MB, then 399 as the old copy was freed, then 520; and in victoria-metrics, which climbs in a saw-tooth.)
+/// Whether what looks like a rest is one step of a climb: it is short, and what came after it is a small part
+/// of what was climbed in the half minute before too. (Seen in caddy, whose buffer doubled: 12, 74, 253, 266,
+/// 458 MB, then 399 as the old copy was freed, then 520; and in victoria-metrics, which climbs in a
+/// saw-tooth.)
 fn is_a_dip(samples: &[Sample], end: &Sample, onset: &Sample, earlier: &Sample) -> bool {
     let before = samples.iter().filter(|s| s.t_ms <= earlier.t_ms && s.t_ms.saturating_add(30_000) >= earlier.t_ms);
     let low = before.map(|s| s.usage_bytes).min().unwrap_or(earlier.usage_bytes);

@@ -14,8 +14,8 @@ use nix::sys::stat::{major, minor};
 use crate::addr::AddrRange;
 use crate::arch::page_size;
 use crate::elf::ElfImage;
-use crate::live::bounded_text;
 use crate::mapping::parse_maps;
+use crate::proc_text::bounded_text;
 
 /// Most files of one process that are looked at.
 const MAX_FILES: usize = 1024;

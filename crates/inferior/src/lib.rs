@@ -36,6 +36,7 @@ mod live;
 mod mapping;
 mod memory;
 mod pagemap;
+mod proc_text;
 mod ranges;
 mod resident;
 mod snapshot;

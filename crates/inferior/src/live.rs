@@ -19,6 +19,7 @@ use crate::images::mapped_files;
 use crate::mapping::{Mapping, parse_maps};
 use crate::memory::{Memory, Part, ReadCause, ReadError};
 use crate::pagemap::PageMap;
+use crate::proc_text::bounded_text;
 use crate::resident::{Resident, parse_smaps};
 use crate::stat::Stat;
 
@@ -310,24 +311,6 @@ pub fn resident_by(file: &File) -> Option<Vec<Resident>> {
 fn read_mappings(pid: i32) -> Result<Vec<Mapping>, OpenError> {
     let text = File::open(format!("/proc/{pid}/maps")).and_then(bounded_text);
     text.map(|t| parse_maps(&t)).map_err(|error| OpenError::Io { pid, what: "maps", error })
-}
-
-/// Bytes of a text of the kernel's that are read: 65,530 mappings (`vm.max_map_count`) make 6 MB of `maps`
-/// and 46 of `smaps`; with paths of 4 kB each, which anybody can have, they would make 300.
-const MAX_TEXT: u64 = 48 << 20;
-
-/// All of a file of `/proc/PID`; a longer one than is believed in is an error.
-pub(crate) fn bounded_text(file: File) -> std::io::Result<String> {
-    // With room for most of them: without it the library asks for 32 bytes, 64, 128 ...
-    let mut bytes = Vec::with_capacity(4096);
-    file.take(MAX_TEXT).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == MAX_TEXT {
-        return Err(std::io::Error::other(format!("more than {} MiB of text", MAX_TEXT >> 20)));
-    }
-    Ok(match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
-    })
 }
 
 /// First mapping of the executable at file offset 0, less the lowest address that it asks for.

@@ -55,13 +55,17 @@ func fill() {
 	}
 }
 
+// holdBuffer holds a buffer, and what cache holds too: that stays when it ends.
+//
 //go:noinline
 func holdBuffer(ready *sync.WaitGroup) {
 	buffer := make([]byte, bufferSize)
 	buffer[0] = 1
+	shared := cache
 	ready.Done()
 	<-release
 	runtime.KeepAlive(buffer)
+	runtime.KeepAlive(shared)
 }
 
 //go:noinline

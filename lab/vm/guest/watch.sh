@@ -102,6 +102,22 @@ case_watch_observe() {
     check "the group can be removed" within 10 freed lab-a
 }
 
+# A limit that is lowered on a calm process (docker update, a pod that is resized in place): known at once.
+case_watch_lowered() {
+    daemon freeze || return
+    group lab-a $((1024 * MIB))
+    grows lab-a -after 25s -rate 20000000
+    sleep 15
+    echo $((100 * MIB)) >$ROOT/lab-a/memory.max
+    dies 60 $victim
+    check "by the kernel, for memory" oom_killed $victim
+    daemon_ends
+    check "captured before the kill ($(phases $victim))" has_phase $victim pre-kill
+    captured $victim
+    check "with the new limit" limits_are $victim $((100 * MIB))
+    check "the group can be removed" within 10 freed lab-a
+}
+
 # Killed while a victim is frozen: thawed by the watchdog within a second. The moment is a few milliseconds long, and so there are several tries. After the first
 # the watchdog is stopped as the daemon is killed, until it is seen that what was frozen is frozen still: it is known then who thaws it.
 case_watch_kill9_frozen() {

@@ -75,7 +75,9 @@ fn rule_out_stacks(case: &Case<'_>, w: &Window, out: &mut Findings) {
     if calls >= MIN_CALLS && calls.saturating_mul(IN_FLIGHT_ONE_IN) > g.total {
         because += &format!("; {} of them are the calls in flight, and what they hold is the growth", count(calls));
     }
-    out.rule_out("goroutine stacks", because, Source::Exact);
+    // How many are calls is inference; the stacks are counted.
+    let source = if theirs.is_some() { Source::Estimated } else { Source::Exact };
+    out.rule_out("goroutine stacks", because, source);
 }
 
 fn find(facts: &Facts, w: &Window) -> Option<Finding> {

@@ -88,7 +88,14 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
         site,
         do_now: vec![
             look_for_change(facts, w),
-            ("Bound the input: refuse what is larger than what the limit holds".into(), String::new()),
+            (
+                if huge.grown_by_copying {
+                    "Bound what it collects: refuse more than what the limit holds, or let the oldest go".into()
+                } else {
+                    "Bound the input: refuse what is larger than what the limit holds".into()
+                },
+                String::new(),
+            ),
         ],
     }
 }

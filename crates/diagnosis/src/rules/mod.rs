@@ -15,6 +15,7 @@ mod outside_heap;
 mod rule;
 mod stands_at_limit;
 mod touched_late;
+mod unexplained_growth;
 mod unprofiled_heap;
 mod waiting_calls;
 
@@ -36,6 +37,7 @@ const ALL: &[Entry] = &[
     Entry::of::<outside_heap::OutsideHeap>(),
     Entry::of::<stands_at_limit::StandsAtLimit>(),
     Entry::of::<touched_late::TouchedLate>(),
+    Entry::of::<unexplained_growth::UnexplainedGrowth>(),
     Entry::of::<unprofiled_heap::UnprofiledHeap>(),
     Entry::of::<waiting_calls::WaitingCalls>(),
 ];
@@ -43,12 +45,13 @@ const ALL: &[Entry] = &[
 /// A rule, as a value.
 struct Entry {
     info: RuleInfo,
+    last_resort: bool,
     check: fn(&Case<'_>, &mut Findings),
 }
 
 impl Entry {
     const fn of<R: Rule>() -> Self {
-        Self { info: R::INFO, check: R::check }
+        Self { info: R::INFO, last_resort: R::LAST_RESORT, check: R::check }
     }
 }
 
@@ -60,7 +63,10 @@ pub fn catalogue() -> impl ExactSizeIterator<Item = &'static RuleInfo> {
 /// Has every rule look at a case.
 pub(crate) fn check(case: &Case<'_>) -> Findings {
     let mut out = Findings::default();
-    for entry in ALL {
+    for entry in ALL.iter().filter(|e| !e.last_resort) {
+        (entry.check)(case, &mut out);
+    }
+    for entry in ALL.iter().filter(|e| e.last_resort && out.found.is_empty()).collect::<Vec<_>>() {
         (entry.check)(case, &mut out);
     }
     out

@@ -41,6 +41,8 @@ pub(crate) struct Case<'a> {
 pub(crate) trait Rule {
     /// What is published of it.
     const INFO: RuleInfo;
+    /// Whether it speaks only where no other has found anything.
+    const LAST_RESORT: bool = false;
 
     /// Looks at a case, and tells what it finds, what it can rule out, and what it could not know.
     fn check(case: &Case<'_>, out: &mut Findings);

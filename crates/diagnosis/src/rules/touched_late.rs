@@ -37,6 +37,12 @@ fn find(facts: &Facts, w: &Window, parts: Partition) -> Option<Finding> {
     // once is touched at once.
     let onset = facts.timeline.samples.iter().rev().find(|s| s.t_ms.saturating_add(LONG_BEFORE_MS) <= w.onset_ms)?;
     let reserved = onset.heap_live_bytes.saturating_sub(onset.rss_bytes);
+    // A collection in between has freed it, and what is touched now is another allocation's.
+    let inside = facts.timeline.samples.iter().filter(|s| s.t_ms >= onset.t_ms && s.t_ms <= w.end_ms);
+    let least = inside.map(|s| s.heap_live_bytes).min().unwrap_or(0);
+    if least < onset.heap_live_bytes / 10 * 9 {
+        return None;
+    }
     let enough = parts.share(reserved) >= MIN_RESERVED && onset.rss_bytes > 0;
     let others = parts.heap.saturating_add(parts.stacks).saturating_add(parts.others);
     if !enough || parts.share(others) > MAX_NEW {
