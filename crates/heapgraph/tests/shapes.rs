@@ -258,3 +258,20 @@ fn groups_of_roots_retain_what_only_they_hold() {
     assert_eq!(holders[0], [Holder::Root(b), Holder::Root(c)]);
     assert_eq!((&holders[1][..], &holders[2][..], &holders[3]), (&[][..], &[object(0)][..], &holders[0]));
 }
+
+/// A chain that two hold is nobody's alone; held by the first alone, it is the first's, leaves and all.
+#[test]
+fn the_same_graph_held_by_others() {
+    let chain = |n| if n < 3 { vec![n + 1] } else { Vec::new() };
+    let both = graph(5, chain, &[&[0], &[1, 3, 4]]);
+    let of = |graph: &Graph| {
+        let dominators = Dominators::of(graph).unwrap();
+        [0, 1].map(|r| dominators.retained(graph, Holder::Root(RootId(r))).unwrap())
+    };
+    assert_eq!(of(&both), [retained(1), retained(1)]);
+    let of_first = both.reach(|h| h != Holder::Root(RootId(1))).objects;
+    let mut roots = both.roots().clone();
+    roots.retain(|root, o| root == RootId(0) || !of_first.contains(o.0 as usize));
+    let both = both.with_roots(roots).unwrap();
+    assert_eq!(of(&both), [retained(4), retained(1)]);
+}
