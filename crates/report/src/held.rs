@@ -43,7 +43,7 @@ fn caution(g: &GraphFacts) -> String {
         out.push_str("; what goroutines hold was taken from every word of their stacks, in use or not");
     }
     if !g.roots_not_read.is_empty() {
-        out.push_str(&format!("; what only {} hold counts as garbage", g.roots_not_read.join(", ")));
+        out.push_str(&format!("; what is held only by {} counts as garbage", g.roots_not_read.join(" or ")));
     }
     out
 }
@@ -82,8 +82,8 @@ mod tests {
                 "2.00 GB in 32,000 objects are reachable, 5.00 MB are garbage",
                 "main.cache holds 1.20 GB in 31,000 objects",
                 "158 goroutines in main.(*Server).ugcTab hold 704 MB in 158 objects",
-                "the types of 50 % of these bytes are known; what goroutines hold was taken from every \
-                 word of their stacks, in use or not; what only finalizers hold counts as garbage",
+                "the types of 50 % of these bytes are known; what goroutines hold was taken from every word of \
+                 their stacks, in use or not; what is held only by finalizers counts as garbage",
             ]
         );
         assert!(held_lines(&Facts::default()).is_empty());

@@ -22,7 +22,7 @@ const MOST: usize = 30;
 /// What the gaps of it are of.
 const WHAT: &str = "heap graph";
 /// Roots that are not looked for yet.
-const NOT_READ: [&str; 2] = ["finalizers and cleanups", "registers that no stack holds"];
+const NOT_READ: [&str; 2] = ["finalizers, cleanups and other specials", "registers of running threads"];
 
 /// The memory of a process at one moment, all of it.
 #[derive(Clone, Copy)]

@@ -76,7 +76,7 @@ impl Types {
                 let (name, is_typed) = match *kind {
                     Kind::Typed { at, slot_bytes } => {
                         match known.entry(at).or_insert_with(|| type_name(rt, mem, at)) {
-                            // A header of 8 bytes stands before it. Slots are never twice as large as asked for.
+                            // Behind a header of 8 bytes; slots are never twice as large as asked for.
                             Some((name, size)) if slot_bytes.saturating_sub(8) / (*size).max(1) >= 2 => {
                                 (format!("[]{name}"), true)
                             }

@@ -71,7 +71,7 @@ pub struct GraphRoot {
     /// `global`: a package variable; `goroutine`: goroutines in one function of the program; `runtime`: a
     /// variable or goroutines of the runtime's own.
     pub kind: String,
-    /// The variable, as the symbol table has it, else the section and how far into it it stands; the function.
+    /// The variable, as the symbol table has it, else its section and offset; the function.
     pub name: String,
     /// Objects that would be garbage without it; of goroutines, without all of them together.
     pub objects: u64,

@@ -50,8 +50,8 @@ impl Binary {
         Self { build_id, stripped, bias, entry, constants: Constants::Saved(core, ranges) }
     }
 
-    /// The variables that stand in a range of the process, by address; none where there is no symbol table, or
-    /// it is not at hand.
+    /// The variables that stand in a range of the process, by address; none where there is no symbol table,
+    /// or it is not at hand.
     #[must_use]
     pub fn variables(&self, range: AddrRange) -> Vec<Variable> {
         let Constants::File(loaded) = &self.constants else { return Vec::new() };

@@ -46,8 +46,8 @@ pub enum WhenRead {
 }
 
 impl WhenRead {
-    /// Whether it is the memory of one moment, all of it. That of the dead is of one moment too, and often not
-    /// all of it: the kernel takes it away meanwhile.
+    /// Whether it is the memory of one moment, all of it. That of the dead is of one moment too, and often
+    /// not all of it: the kernel takes it away meanwhile.
     #[must_use]
     pub fn is_whole(self) -> bool {
         self == Self::Core
