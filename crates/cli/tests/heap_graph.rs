@@ -117,6 +117,12 @@ fn who_holds_what(minor: u16, mode: Mode) {
     assert_eq!(&kept["graph"], graph);
 }
 
+/// Pointers by the arena's bitmap, and no types in the heap.
+#[test]
+fn go1_20_stripped() {
+    who_holds_what(20, Mode::Stripped);
+}
+
 #[test]
 fn go1_22() {
     who_holds_what(22, Mode::Plain);
@@ -125,6 +131,11 @@ fn go1_22() {
 #[test]
 fn go1_26() {
     who_holds_what(26, Mode::Plain);
+}
+
+#[test]
+fn go1_27_pie() {
+    who_holds_what(27, Mode::Pie);
 }
 
 #[test]
