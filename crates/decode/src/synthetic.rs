@@ -35,7 +35,7 @@ impl Program {
         let process = Process::build(Flavour::Go27, &functions, &[], &[]);
         let at = process.at;
         let module = ModuleData {
-            at: Addr(0),
+            at: Process::module_data(),
             types: AddrRange::sized(at.types.0, at.types.1),
             pc_header: at.pc_header,
             funcnametab: at.funcnametab,

@@ -198,7 +198,7 @@ pub fn runtime(p: &Process, flavour: Flavour) -> Runtime {
     let at = p.at;
     let minor = if flavour == Flavour::Go22 { 22 } else { 27 };
     let module = ModuleData {
-        at: Addr(0),
+        at: Process::module_data(),
         types: AddrRange::sized(at.types.0, at.types.1),
         pc_header: at.pc_header,
         funcnametab: at.funcnametab,
