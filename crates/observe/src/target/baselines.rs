@@ -124,7 +124,7 @@ impl BaselineHistory {
     }
 
     /// Keeps the stacks of the sites that hold most at the newest look; `of` gives a site's. Frames beyond
-    /// [`MAX_FRAMES`] are left out.
+    /// `MAX_FRAMES` are left out.
     pub fn keep_stacks<'a>(&mut self, of: impl IntoIterator<Item = (Addr, &'a [Addr])>) {
         let mut largest: Vec<&SiteCounts> = self.newest.iter().filter(|s| s.in_use.bytes > 0).collect();
         largest.sort_unstable_by_key(|s| std::cmp::Reverse(s.in_use.bytes));
