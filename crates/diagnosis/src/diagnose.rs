@@ -49,7 +49,7 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
     let window = window(facts);
     let growth = Growth::of(facts);
     let parts = window.as_ref().map(|w| Partition::of(facts, w));
-    let heap = window.as_ref().and_then(|w| HeapCause::of(facts, &growth, w));
+    let heap = window.as_ref().zip(parts).and_then(|(w, parts)| HeapCause::of(facts, &growth, w, parts));
     let limits = limits(facts, window.as_ref(), heap.as_ref());
     let case = Case { facts, growth: &growth, window: window.as_ref(), parts, heap: heap.as_ref(), limits: &limits };
     let Findings { mut found, ruled_out, mut unknown } = rules::check(&case);

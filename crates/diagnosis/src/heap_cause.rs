@@ -73,9 +73,8 @@ pub(crate) struct HeapCause<'a> {
 }
 
 impl<'a> HeapCause<'a> {
-    /// Explains a growth; `None` where the heap is not much of it.
-    pub(crate) fn of(facts: &'a Facts, growth: &'a Growth, window: &Window) -> Option<Self> {
-        let parts = Partition::of(facts, window);
+    /// Explains a growth that is made of these parts; `None` where the heap is not much of it.
+    pub(crate) fn of(facts: &'a Facts, growth: &'a Growth, window: &Window, parts: Partition) -> Option<Self> {
         let collector = Collector::of(facts, window);
         let culprit = growth.culprit.as_ref().filter(|_| growth.has_baseline && facts.profile.rate != 0);
         let (origin, calls) = match culprit {
@@ -231,10 +230,8 @@ impl<'a> HeapCause<'a> {
                 let objects = c.growth.objects as f64 / waiting.count as f64;
                 (objects >= MIN_OBJECTS).then_some(calls)
             }
-            // Idle connections are in no function of the program.
-            Origin::Suspects(_) => {
-                (calls.called > 0 || calls.working > 0 || calls.total > waiting.count / 2).then_some(calls)
-            }
+            // The pile is of a function of the program: idle connections are in none (`waiting_pile`).
+            Origin::Suspects(_) => Some(calls),
         }
     }
 
