@@ -174,7 +174,7 @@ const GROUPS: &[Group] = &[
         "sync_map",
         "SyncMap",
         &[
-            ("sizeof", "sync.Map"),
+            ("sizeof", "sync.Map?"),
             ("read", "sync.Map.read?"),
             ("dirty", "sync.Map.dirty?"),
             ("read_only_m", "sync.readOnly.m?"),
@@ -200,18 +200,18 @@ const GROUPS: &[Group] = &[
         "sync_pool",
         "SyncPool",
         &[
-            ("sizeof", "sync.Pool"),
-            ("local", "sync.Pool.local"),
-            ("local_size", "sync.Pool.localSize"),
-            ("victim", "sync.Pool.victim"),
-            ("victim_size", "sync.Pool.victimSize"),
-            ("pool_local_sizeof", "sync.poolLocal"),
-            ("private", "sync.poolLocal.poolLocalInternal.private"),
-            ("shared_head", "sync.poolLocal.poolLocalInternal.shared.head"),
-            ("shared_tail", "sync.poolLocal.poolLocalInternal.shared.tail"),
-            ("chain_vals", "sync.poolChainElt.poolDequeue.vals"),
-            ("chain_head_tail", "sync.poolChainElt.poolDequeue.headTail"),
-            ("chain_next", "sync.poolChainElt.next"),
+            ("sizeof", "sync.Pool?"),
+            ("local", "sync.Pool.local?"),
+            ("local_size", "sync.Pool.localSize?"),
+            ("victim", "sync.Pool.victim?"),
+            ("victim_size", "sync.Pool.victimSize?"),
+            ("pool_local_sizeof", "sync.poolLocal?"),
+            ("private", "sync.poolLocal.poolLocalInternal.private?"),
+            ("shared_head", "sync.poolLocal.poolLocalInternal.shared.head?"),
+            ("shared_tail", "sync.poolLocal.poolLocalInternal.shared.tail?"),
+            ("chain_vals", "sync.poolChainElt.poolDequeue.vals?"),
+            ("chain_head_tail", "sync.poolChainElt.poolDequeue.headTail?"),
+            ("chain_next", "sync.poolChainElt.next?"),
         ],
     ),
     (
@@ -425,6 +425,12 @@ pub(crate) fn differences(one: &str, other: &str) -> Vec<String> {
 /// word of it points to itself (`pollDesc.self`): of another layout nothing is read. It moved within Go 1.23.
 pub(crate) fn proves_itself(difference: &str) -> bool {
     difference.starts_with("poll_desc.")
+}
+
+/// Whether a difference is one of a map that a release may have in two forms: which one a build has is told
+/// by its experiments' names (`noswissmap`), and the other's fields are not read then.
+pub(crate) fn is_of_one_form(difference: &str) -> bool {
+    ["swiss_map.", "swiss_table."].iter().any(|group| difference.starts_with(group))
 }
 
 /// A table's numbers and names, without the lines that name the patch release (which may differ from machine

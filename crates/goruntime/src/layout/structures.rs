@@ -281,7 +281,7 @@ pub struct HChan {
 #[derive(Debug)]
 pub struct SyncMap {
     /// Size of `sync.Map`.
-    pub sizeof: u64,
+    pub sizeof: Option<u64>,
     /// Offset of `sync.Map.read`: an interface in Go 1.19, then a pointer.
     pub read: Option<u64>,
     /// Offset of `sync.Map.dirty`.
@@ -319,29 +319,29 @@ pub struct SyncTrie {
 #[derive(Debug)]
 pub struct SyncPool {
     /// Size of `sync.Pool`.
-    pub sizeof: u64,
+    pub sizeof: Option<u64>,
     /// Offset of `sync.Pool.local`.
-    pub local: u64,
+    pub local: Option<u64>,
     /// Offset of `sync.Pool.localSize`.
-    pub local_size: u64,
+    pub local_size: Option<u64>,
     /// Offset of `sync.Pool.victim`.
-    pub victim: u64,
+    pub victim: Option<u64>,
     /// Offset of `sync.Pool.victimSize`.
-    pub victim_size: u64,
+    pub victim_size: Option<u64>,
     /// Size of `sync.poolLocal`.
-    pub pool_local_sizeof: u64,
+    pub pool_local_sizeof: Option<u64>,
     /// Offset of `sync.poolLocal.private`.
-    pub private: u64,
+    pub private: Option<u64>,
     /// Offset of `sync.poolLocal.shared.head`.
-    pub shared_head: u64,
+    pub shared_head: Option<u64>,
     /// Offset of `sync.poolLocal.shared.tail`.
-    pub shared_tail: u64,
+    pub shared_tail: Option<u64>,
     /// Offset of `sync.poolChainElt.vals`.
-    pub chain_vals: u64,
+    pub chain_vals: Option<u64>,
     /// Offset of `sync.poolChainElt.headTail`.
-    pub chain_head_tail: u64,
+    pub chain_head_tail: Option<u64>,
     /// Offset of `sync.poolChainElt.next`.
-    pub chain_next: u64,
+    pub chain_next: Option<u64>,
 }
 
 /// What the linker tells the runtime about one module (`symtab.go`).
