@@ -10,8 +10,8 @@ use rustc_hash::FxHashMap;
 
 use crate::gap::Gap;
 use crate::heap::mspan::{CHUNK, HEAP_ARENA_BYTES, IN_USE, MANUAL, Marks, PAGE_SIZE, RawSpan, array, read_spans};
-use crate::heap::rtype::type_name;
 use crate::runtime::Runtime;
+use crate::types::type_name;
 
 /// Kinds of large objects (size, type) that are kept: those of the most bytes.
 const MOST_LARGE: usize = 256;
