@@ -129,6 +129,7 @@ const GROUPS: &[Group] = &[
         &[
             ("sizeof", "runtime.hmap?"),
             ("count", "runtime.hmap.count?"),
+            ("flags", "runtime.hmap.flags?"),
             ("b", "runtime.hmap.B?"),
             ("buckets", "runtime.hmap.buckets?"),
             ("oldbuckets", "runtime.hmap.oldbuckets?"),

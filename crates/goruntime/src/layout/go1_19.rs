@@ -45,7 +45,14 @@ pub(super) static LAYOUT: Layout = Layout {
     poll_desc: PollDesc { sizeof: 240, rg: 24, wg: 32, rd: 136, wd: 224, self_: 232 },
     m: M { sizeof: 1008, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 336, vdso_sp: 800, vdso_pc: 808 },
     ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
-    hmap: HMap { sizeof: Some(48), count: Some(0), b: Some(9), buckets: Some(16), oldbuckets: Some(24) },
+    hmap: HMap {
+        sizeof: Some(48),
+        count: Some(0),
+        flags: Some(8),
+        b: Some(9),
+        buckets: Some(16),
+        oldbuckets: Some(24),
+    },
     swiss_map: SwissMap { sizeof: None, used: None, dir_ptr: None, dir_len: None },
     swiss_table: SwissTable {
         sizeof: None,

@@ -45,7 +45,14 @@ pub(super) static LAYOUT: Layout = Layout {
     poll_desc: PollDesc { sizeof: 248, rg: 32, wg: 40, rd: 144, wd: 232, self_: 240 },
     m: M { sizeof: 2024, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 328, vdso_sp: 1120, vdso_pc: 1128 },
     ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
-    hmap: HMap { sizeof: Some(48), count: Some(0), b: Some(9), buckets: Some(16), oldbuckets: Some(24) },
+    hmap: HMap {
+        sizeof: Some(48),
+        count: Some(0),
+        flags: Some(8),
+        b: Some(9),
+        buckets: Some(16),
+        oldbuckets: Some(24),
+    },
     swiss_map: SwissMap { sizeof: None, used: None, dir_ptr: None, dir_len: None },
     swiss_table: SwissTable {
         sizeof: None,

@@ -45,7 +45,7 @@ pub(super) static LAYOUT: Layout = Layout {
     poll_desc: PollDesc { sizeof: 280, rg: 32, wg: 40, rd: 160, wd: 264, self_: 272 },
     m: M { sizeof: 1808, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 328, vdso_sp: 880, vdso_pc: 888 },
     ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
-    hmap: HMap { sizeof: None, count: None, b: None, buckets: None, oldbuckets: None },
+    hmap: HMap { sizeof: None, count: None, flags: None, b: None, buckets: None, oldbuckets: None },
     swiss_map: SwissMap { sizeof: Some(48), used: Some(0), dir_ptr: Some(16), dir_len: Some(24) },
     swiss_table: SwissTable {
         sizeof: Some(32),

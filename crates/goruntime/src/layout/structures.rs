@@ -220,6 +220,8 @@ pub struct HMap {
     pub sizeof: Option<u64>,
     /// Offset of `runtime.hmap.count`.
     pub count: Option<u64>,
+    /// Offset of `runtime.hmap.flags`.
+    pub flags: Option<u64>,
     /// Offset of `runtime.hmap.B`.
     pub b: Option<u64>,
     /// Offset of `runtime.hmap.buckets`.
