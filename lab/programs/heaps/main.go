@@ -16,11 +16,9 @@ import (
 
 // truth is what was planted; HeapAlloc of the last collection is added as heap_alloc.
 type truth struct {
-	// Of the runtime, after a collection, before the garbage.
-	HeapAlloc uint64  `json:"heap_alloc"`
-	Garbage   amount  `json:"garbage"`
-	Types     []kind  `json:"types"`
-	Owners    []owner `json:"owners"`
+	Garbage amount  `json:"garbage"`
+	Types   []kind  `json:"types"`
+	Owners  []owner `json:"owners"`
 	// Objects that only the function of a finalizer holds.
 	Finalizers amount       `json:"finalizers"`
 	Copies     []copies     `json:"copies"`

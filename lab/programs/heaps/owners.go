@@ -129,20 +129,23 @@ type discarded struct {
 	data  [11]int64
 }
 
-var sink interface{}
+var (
+	sink      *discarded
+	sinkBytes []byte
+)
 
 // discard leaves garbage: buffers, and objects in rings that hold each other.
 //
 //go:noinline
 func discard() amount {
 	for i := 0; i < 1000; i++ {
-		sink = make([]byte, 4096)
+		sinkBytes = make([]byte, 4096)
 	}
 	for i := 0; i < 2500; i++ {
 		one, other := &discarded{}, &discarded{}
 		one.other, other.other = other, one
 		sink = one
 	}
-	sink = nil
+	sink, sinkBytes = nil, nil
 	return several(1000, 4096, false).and(several(5000, uint64(unsafe.Sizeof(discarded{})), true))
 }
