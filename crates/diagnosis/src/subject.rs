@@ -7,8 +7,7 @@ use serde::Serialize;
 use crate::facts::Frame;
 use crate::units::short;
 
-/// The thing that a finding is about. To come with the heap graph and the waits: a type, a collection, a
-/// channel, a lock.
+/// The thing that a finding is about. To come with the waits: a channel, a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -29,6 +28,20 @@ pub enum Subject {
         /// Function that the goroutines start in: tells two `go` statements of one function apart. Empty if
         /// no stack was read to its end.
         starts: String,
+    },
+    /// A collection, or several alike: by who keeps it and its type.
+    Collection {
+        /// The way by which it is kept, in words of the source; of a stripped program it may hold an offset,
+        /// which another build does not have.
+        owner: String,
+        /// Its type as `%T` spells it.
+        #[serde(rename = "type")]
+        type_name: String,
+    },
+    /// What keeps memory alive: a package variable, or the goroutines in one function.
+    Holder {
+        /// The variable, or the function.
+        name: String,
     },
     /// The process as a whole.
     Process,
@@ -52,16 +65,20 @@ impl Subject {
         match self {
             Self::Site { function, file } => ("site", [function, file, ""]),
             Self::GoStatement { function, file, starts } => ("go-statement", [function, file, starts]),
+            Self::Collection { owner, type_name } => ("collection", [owner, type_name, ""]),
+            Self::Holder { name } => ("holder", [name, "", ""]),
             Self::Process => ("process", ["", "", ""]),
         }
     }
 }
 
 impl fmt::Display for Subject {
-    /// One word: the function, or `-`.
+    /// A word: the function, who keeps it, or `-`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Site { function, .. } | Self::GoStatement { function, .. } => f.write_str(function),
+            Self::Collection { owner, .. } => f.write_str(owner),
+            Self::Holder { name } => f.write_str(name),
             Self::Process => f.write_str("-"),
         }
     }
