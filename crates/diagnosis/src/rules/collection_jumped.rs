@@ -64,7 +64,7 @@ fn find(case: &Case<'_>, g: &GraphFacts, c: &GraphCensus, before: u64) -> Findin
         code: CollectionJumped::INFO.code,
         subject: Subject::Collection { owner: c.owner.clone(), type_name: c.type_name.clone() },
         level: Level::Warning,
-        title: format!("one collection jumped from {} to {} elements", count(before), count(c.elements)),
+        title: "one collection has jumped".into(),
         sentence: format!(
             "{}{kind} has {}, and had {} {ago}; it takes {keeps}.",
             c.owner,

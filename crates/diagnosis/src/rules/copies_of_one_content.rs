@@ -71,7 +71,7 @@ fn find(case: &Case<'_>, g: &GraphFacts) -> Option<Finding> {
         code: CopiesOfOneContent::INFO.code,
         subject: subject(c),
         level: if share >= 0.5 { Level::Warning } else { Level::Info },
-        title: format!("{} live copies of one {}", count(c.copies), what(c)),
+        title: format!("one {} is alive many times over", what(c)),
         sentence: format!(
             "{} live copies of {of} with {} each, of {equal}: {} each, {} together{held}{built}; one of them, shared, would save {}.",
             count(c.copies),
@@ -226,7 +226,7 @@ mod tests {
              together, held by 158 goroutines in main.(*Server).ugcTab, built in main.buildAvidMap \
              (resource-service/server.go:87); one of them, shared, would save 700 MB."
         );
-        assert_eq!(f.title, "158 live copies of one map");
+        assert_eq!(f.title, "one map is alive many times over");
         assert!(f.evidence.iter().any(|e| e.text.contains("which had 312 before")), "{:?}", f.evidence);
         assert!((f.confidence() - 1.0).abs() < 1e-9, "{:?}", f.factors);
         assert_eq!(f.level, Level::Warning);

@@ -51,7 +51,6 @@ fn find(case: &Case<'_>, g: &GraphFacts, holder: &GraphHolder<'_>) -> Finding {
     let root = holder.root;
     let mut factors = vec![ConfidenceFactor { name: "share of the live heap that it keeps", value: holder.share }];
     factors.extend(of_graph(g));
-    let is = if root.goroutines > 1 { "keep" } else { "keeps" };
     let started = (!root.created_by.is_empty()).then(|| format!("they were started by {}", root.created_by));
     let variable = (!root.type_name.is_empty()).then(|| format!("its type is {}", root.type_name));
     let allocated = holder.site.and_then(|s| {
@@ -67,7 +66,11 @@ fn find(case: &Case<'_>, g: &GraphFacts, holder: &GraphHolder<'_>) -> Finding {
         code: OneRootHoldsMost::INFO.code,
         subject: Subject::Holder { name: root.name.clone() },
         level: Level::Info,
-        title: format!("{} {is} {} of the live heap", holder.name(), percent(holder.share)),
+        title: match root.goroutines {
+            0 => "one variable keeps most of the live heap".into(),
+            1 => "one goroutine keeps most of the live heap".into(),
+            _ => "the goroutines of one function keep most of the live heap".into(),
+        },
         sentence: format!("{}.", holder.text()),
         factors,
         rivals: rivals(g, holder, case.window),
