@@ -60,6 +60,7 @@ mod tests {
             objects,
             retained_bytes: bytes,
             goroutines,
+            ..GraphRoot::default()
         };
         let graph = GraphFacts {
             objects: 32_000,

@@ -347,6 +347,18 @@ const GROUPS: &[Group] = &[
             ("gcmark_bits", "runtime.mspan.gcmarkBits"),
             ("user_arena", "runtime.mspan.isUserArenaChunk?"),
             ("large_type", "runtime.mspan.largeType?"),
+            ("specials", "runtime.mspan.specials"),
+        ],
+    ),
+    (
+        "special",
+        "Special",
+        &[
+            ("next", "runtime.special.next"),
+            ("offset", "runtime.special.offset"),
+            ("offset_sizeof", "runtime.special.offset#"),
+            ("kind", "runtime.special.kind"),
+            ("bucket", "runtime.specialprofile.b"),
         ],
     ),
 ];

@@ -30,7 +30,9 @@ pub use goroutine_list::{
 };
 pub use goroutine_state::GoroutineState;
 pub use goroutines::{Goroutines, Group, Repeat, WaitsOn};
-pub use graph::{GraphFacts, GraphRoot, GraphType};
+pub use graph::{
+    CopyHolder, GraphCensus, GraphCopies, GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite, GraphType, GraphWaste,
+};
 pub use key::Key;
 pub use last_look::LastLook;
 pub use memory::{Charge, Gc, Heap, HeapClass, LargeObjects, LeftOut, Residency, Rss};

@@ -11,4 +11,5 @@ pub(crate) mod objects;
 pub(crate) mod pointer_masks;
 pub(crate) mod pointers;
 pub(crate) mod spans;
+pub(crate) mod specials;
 pub(crate) mod variables;

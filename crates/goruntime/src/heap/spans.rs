@@ -308,6 +308,7 @@ mod tests {
             free_index: 0,
             alloc_bits: Addr(0),
             user_arena: false,
+            specials: Addr(0),
         }
     }
 

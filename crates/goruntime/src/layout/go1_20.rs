@@ -177,7 +177,9 @@ pub(super) static LAYOUT: Layout = Layout {
         gcmark_bits: 80,
         user_arena: Some(101),
         large_type: None,
+        specials: 128,
     },
+    special: Special { next: 0, offset: 8, offset_sizeof: 2, kind: 10, bucket: 16 },
     wrapper_func_id: 21,
     wait_reasons: &[
         "",

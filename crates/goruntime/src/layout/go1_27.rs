@@ -170,7 +170,9 @@ pub(super) static LAYOUT: Layout = Layout {
         gcmark_bits: 72,
         user_arena: Some(101),
         large_type: Some(152),
+        specials: 128,
     },
+    special: Special { next: 0, offset: 8, offset_sizeof: 8, kind: 16, bucket: 24 },
     wrapper_func_id: 23,
     wait_reasons: &[
         "",

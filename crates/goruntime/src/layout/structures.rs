@@ -56,6 +56,8 @@ pub struct Layout {
     pub heap_arena: HeapArena,
     /// A run of pages (`mheap.go`).
     pub mspan: MSpan,
+    /// What is noted of an object beside it (`mheap.go`).
+    pub special: Special,
     /// `abi.FuncIDWrapper`: marks functions that the compiler made and tracebacks hide.
     pub wrapper_func_id: u8,
     /// The texts of `waitReason`, by number.
@@ -553,4 +555,21 @@ pub struct MSpan {
     pub user_arena: Option<u64>,
     /// Offset of `runtime.mspan.largeType` (from Go 1.22).
     pub large_type: Option<u64>,
+    /// Offset of `runtime.mspan.specials`.
+    pub specials: u64,
+}
+
+/// What is noted of an object beside it, in a list by span (`mheap.go`).
+#[derive(Debug)]
+pub struct Special {
+    /// Offset of `runtime.special.next`.
+    pub next: u64,
+    /// Offset of `runtime.special.offset`: bytes from the span's start to the object.
+    pub offset: u64,
+    /// Size of its type: 2 up to Go 1.23, then 8.
+    pub offset_sizeof: u64,
+    /// Offset of `runtime.special.kind`, a byte.
+    pub kind: u64,
+    /// Offset of `runtime.specialprofile.b`: the allocation stack of a sampled object.
+    pub bucket: u64,
 }

@@ -7,23 +7,23 @@ use lastgasp_heapgraph::{EdgePart, EdgeWriter, HeapLayout, ObjectId, Span};
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
-use super::types::Types;
+use crate::types::Types;
 
 /// A heap, read.
-pub(super) struct Edges {
-    pub(super) layout: HeapLayout,
-    pub(super) parts: Vec<EdgePart>,
-    pub(super) types: Types,
+pub(crate) struct Edges {
+    pub(crate) layout: HeapLayout,
+    pub(crate) parts: Vec<EdgePart>,
+    pub(crate) types: Types,
     /// What the `g` of each goroutine points to. These are no edges: what a goroutine holds is held by it,
     /// and not by the runtime's list of all of them.
-    pub(super) of_goroutines: Vec<(u64, Addr)>,
+    pub(crate) of_goroutines: Vec<(u64, Addr)>,
 }
 
 /// Where the `g` of live goroutines stand, by the start of their object: the goroutine's number.
-pub(super) type Places = FxHashMap<Addr, u64>;
+pub(crate) type Places = FxHashMap<Addr, u64>;
 
 impl Edges {
-    pub(super) fn read(
+    pub(crate) fn read(
         rt: &Runtime,
         mem: &(dyn Memory + Sync),
         objects: &HeapObjects,

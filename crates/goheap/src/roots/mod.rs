@@ -1,34 +1,67 @@
 //! What holds objects from outside the heap, with its names: package variables by the symbol table, else by
 //! where they stand; goroutines by the function of the program that they are in.
 
-use lastgasp_diagnosis::facts::GraphRoot;
 use lastgasp_goruntime::{
     Gap, Goroutine, HeapObjects, VariableSection, each_goroutine, is_system, stack_words, variable_pointers,
 };
-use lastgasp_heapgraph::{GroupId, Holder, RootId, Roots};
+use lastgasp_heapgraph::{Graph, GroupId, Holder, RootId, Roots};
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
-use super::edges::{Edges, Places};
+use crate::edges::{Edges, Places};
 
 /// Largest slot in which a `g` stands, in bytes: it has some 440.
 const MAX_G: u64 = 4096;
 
+/// What kind of root it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RootKind {
+    /// A package variable.
+    Global,
+    /// Goroutines in one function of the program.
+    Goroutine,
+    /// A variable or goroutines of the runtime's own.
+    Runtime,
+}
+
+impl RootKind {
+    /// As the document has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Goroutine => "goroutine",
+            Self::Runtime => "runtime",
+        }
+    }
+}
+
+/// What is to be said of a root, or of a group of goroutines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootName {
+    /// What it is.
+    pub kind: RootKind,
+    /// The variable, as the symbol table has it, else its section and offset; the function.
+    pub name: String,
+    /// Number of goroutines; 0 of variables.
+    pub goroutines: u64,
+}
+
 /// Roots, with what is to be said of each.
 #[derive(Default)]
-pub(super) struct Holders {
-    pub(super) roots: Roots,
+pub(crate) struct Holders {
+    pub(crate) roots: Roots,
     /// Those of goroutines are numbered from here on.
     goroutines_from: u32,
     /// Of each variable.
-    variables: Vec<GraphRoot>,
+    variables: Vec<RootName>,
     /// Of each group of goroutines.
-    groups: Vec<GraphRoot>,
+    groups: Vec<RootName>,
 }
 
 impl Holders {
-    pub(super) fn read(
+    pub(crate) fn read(
         taken: &RawCapture,
         mem: &dyn Memory,
         goroutines: &[Goroutine],
@@ -42,19 +75,24 @@ impl Holders {
         out
     }
 
-    pub(super) fn is_goroutine(&self, root: RootId) -> bool {
+    pub(crate) fn is_goroutine(&self, root: RootId) -> bool {
         root.0 >= self.goroutines_from
     }
 
     /// All that is named: each variable alone, goroutines by group.
-    pub(super) fn all(&self) -> impl Iterator<Item = Holder> + use<> {
-        let variables = (0..self.goroutines_from).map(|i| Holder::Root(RootId(i)));
-        variables.chain((0..self.groups.len() as u32).map(|i| Holder::Group(GroupId(i))))
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&RootName, Holder)> + '_ {
+        let variables = self.variables.iter().zip((0..).map(|i| Holder::Root(RootId(i))));
+        variables.chain(self.groups.iter().zip((0..).map(|i| Holder::Group(GroupId(i)))))
     }
 
-    /// Their names, in the same order.
-    pub(super) fn named(&self) -> impl Iterator<Item = GraphRoot> + '_ {
-        self.variables.iter().chain(&self.groups).cloned()
+    /// What a root or a group is called; a goroutine as its group.
+    pub(crate) fn name(&self, graph: &Graph, holder: Holder) -> Option<&RootName> {
+        match holder {
+            Holder::Group(group) => self.groups.get(group.0 as usize),
+            Holder::Root(root) if self.is_goroutine(root) => self.groups.get(graph.roots().group_of(root)?.0 as usize),
+            Holder::Root(root) => self.variables.get(root.0 as usize),
+            _ => None,
+        }
     }
 
     fn add_variables(&mut self, taken: &RawCapture, mem: &dyn Memory, edges: &Edges, gaps: &mut Vec<Gap>) {
@@ -77,9 +115,9 @@ impl Holders {
                         _ => AddrRange::sized(at, 8),
                     };
                     let name = name.unwrap_or_else(|| place(&program, section, at));
-                    let kind = if is_of_runtime(&name) { "runtime" } else { "global" };
+                    let kind = if is_of_runtime(&name) { RootKind::Runtime } else { RootKind::Global };
                     let root = self.roots.root(None);
-                    self.variables.push(GraphRoot { kind: kind.into(), name, ..GraphRoot::default() });
+                    self.variables.push(RootName { kind, name, goroutines: 0 });
                     last = Some((range, root));
                     root
                 }
@@ -97,15 +135,15 @@ impl Holders {
         gaps: &mut Vec<Gap>,
     ) {
         let module = &taken.runtime.build_info.module.path;
-        let mut groups: FxHashMap<(&'static str, String), usize> = FxHashMap::default();
+        let mut groups: FxHashMap<(RootKind, String), usize> = FxHashMap::default();
         let mut roots: FxHashMap<u64, RootId> = FxHashMap::default();
-        let mut names: FxHashMap<*const lastgasp_goruntime::Call, (&'static str, String)> = FxHashMap::default();
+        let mut names: FxHashMap<*const lastgasp_goruntime::Call, (RootKind, String)> = FxHashMap::default();
         for g in goroutines {
             let name = || {
                 if is_system(g) {
-                    ("runtime", g.start_function.to_string())
+                    (RootKind::Runtime, g.start_function.to_string())
                 } else {
-                    ("goroutine", function(g, module))
+                    (RootKind::Goroutine, function(g, module))
                 }
             };
             // Those that do the same share one list of calls.
@@ -113,7 +151,7 @@ impl Holders {
                 if g.stack.is_empty() { name() } else { names.entry(g.stack.as_ptr()).or_insert_with(name).clone() };
             let index = *groups.entry(key.clone()).or_insert_with(|| {
                 self.roots.group();
-                self.groups.push(GraphRoot { kind: key.0.into(), name: key.1, ..GraphRoot::default() });
+                self.groups.push(RootName { kind: key.0, name: key.1, goroutines: 0 });
                 self.groups.len() - 1
             });
             if let Some(group) = self.groups.get_mut(index) {
@@ -139,7 +177,7 @@ impl Holders {
 }
 
 /// The objects in which the `g` of live goroutines stand.
-pub(super) fn places_of_goroutines(taken: &RawCapture, mem: &dyn Memory, objects: &HeapObjects) -> Places {
+pub(crate) fn places_of_goroutines(taken: &RawCapture, mem: &dyn Memory, objects: &HeapObjects) -> Places {
     let mut places = Places::default();
     each_goroutine(&taken.runtime, mem, |goid, at| {
         places.extend(objects.find(at).filter(|o| o.size <= MAX_G).map(|o| (o.start, goid)))

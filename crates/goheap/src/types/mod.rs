@@ -1,17 +1,30 @@
 //! Live objects by type, as far as the heap itself says it: what has a header (over 512 bytes, with pointers,
 //! from Go 1.22 on). All others are `unknown`, by the size of their slot.
 
-use lastgasp_diagnosis::facts::GraphType;
 use lastgasp_goruntime::{HeapObjects, Runtime, type_name};
-use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, ObjectId};
+use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, ObjectId, Retained};
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
 /// Most types of objects and sizes of others that are told apart.
 const MAX_KINDS: usize = 1 << 20;
 
+/// Live objects of one type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeTotal {
+    /// As `%T` spells it, an array behind a slice as the slice; `unknown` with the size of a slot, where it
+    /// is not known.
+    pub name: String,
+    /// Whether it is known.
+    pub is_known: bool,
+    /// Objects and the bytes of their slots.
+    pub own: Retained,
+    /// What they keep alive, nothing counted twice.
+    pub retained: Retained,
+}
+
 /// What is known of types.
-pub(super) struct Types {
+pub(crate) struct Types {
     /// By object: the number of its kind.
     typed: Vec<(ObjectId, u32)>,
     /// Of each span in the layout's order: the kind of its objects that have no type of their own.
@@ -29,7 +42,7 @@ enum Kind {
 }
 
 impl Types {
-    pub(super) fn new(typed: Vec<(ObjectId, Addr)>, layout: &HeapLayout, objects: &HeapObjects) -> Self {
+    pub(crate) fn new(typed: Vec<(ObjectId, Addr)>, layout: &HeapLayout, objects: &HeapObjects) -> Self {
         let (mut numbers, mut kinds) = (FxHashMap::default(), Vec::new());
         let mut number = |kind: Kind| {
             *numbers.entry(kind).or_insert_with(|| {
@@ -57,15 +70,14 @@ impl Types {
         }
     }
 
-    /// The types of the most bytes, and the bytes of all whose type is known.
-    pub(super) fn totals(
+    /// All of them, those of the most bytes first.
+    pub(crate) fn totals(
         &self,
         rt: &Runtime,
         mem: &dyn Memory,
         graph: &Graph,
         dominators: &Dominators,
-        most: usize,
-    ) -> (Vec<GraphType>, u64) {
+    ) -> Vec<TypeTotal> {
         // Kinds of one name are one group, so that nothing that they keep together is counted twice.
         let mut known: FxHashMap<Addr, Option<(String, u64)>> = FxHashMap::default();
         let (mut names, mut numbers): (Vec<(String, bool)>, FxHashMap<String, u32>) = Default::default();
@@ -95,20 +107,11 @@ impl Types {
         let layout = graph.layout();
         let of = |object| self.of(layout, object).and_then(|kind| groups.get(kind as usize).copied());
         let totals = dominators.by_group(graph, names.len(), of);
-        let typed = names.iter().zip(&totals).filter(|((_, is_typed), _)| *is_typed);
-        let typed_bytes = typed.map(|(_, t)| t.own.bytes).sum();
         let all = names.into_iter().zip(totals).filter(|(_, t)| t.own.objects > 0);
-        let mut all: Vec<GraphType> = all
-            .map(|((name, _), t)| GraphType {
-                name,
-                objects: t.own.objects.into(),
-                bytes: t.own.bytes,
-                retained_bytes: t.retained.bytes,
-            })
-            .collect();
-        all.sort_by(|a, b| (b.bytes, &a.name).cmp(&(a.bytes, &b.name)));
-        all.truncate(most);
-        (all, typed_bytes)
+        let mut all: Vec<TypeTotal> =
+            all.map(|((name, is_known), t)| TypeTotal { name, is_known, own: t.own, retained: t.retained }).collect();
+        all.sort_by(|a, b| (b.own.bytes, &a.name).cmp(&(a.own.bytes, &b.name)));
+        all
     }
 }
 

@@ -1,0 +1,108 @@
+//! Who keeps what: types, roots, allocation sites, ways, and the dominator tree.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::bounded::{MAX_FEW, at_most};
+
+/// Live objects of one type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GraphType {
+    /// As `%T` spells it, an array behind a slice as the slice; `unknown` with the size of a slot, where it
+    /// is not known.
+    pub name: String,
+    /// Their number.
+    pub objects: u64,
+    /// Bytes of their slots.
+    pub bytes: u64,
+    /// What each of them keeps alive by itself, nothing counted twice.
+    pub retained_bytes: u64,
+}
+
+/// What holds objects from outside the heap.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GraphRoot {
+    /// `global`: a package variable; `goroutine`: goroutines in one function of the program; `finalizer`:
+    /// what finalizers and cleanups wait for; `runtime`: a variable or goroutines of the runtime's own.
+    pub kind: String,
+    /// The variable, as the symbol table has it, else its section and offset; the function.
+    pub name: String,
+    /// Type of the variable as `%T` spells it; empty where it is not known, and of goroutines.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Of goroutines: the function that started most of them.
+    pub created_by: String,
+    /// Objects that would be garbage without it; of goroutines, without all of them together.
+    pub objects: u64,
+    /// Bytes of their slots.
+    pub retained_bytes: u64,
+    /// Number of goroutines; 0 for variables.
+    pub goroutines: u64,
+    /// The type that most of the retained bytes are of; empty where it is not known.
+    pub mostly: String,
+    /// Retained bytes of that type.
+    pub mostly_bytes: u64,
+}
+
+/// Sampled live objects of one allocation site: allocated here, kept alive by that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GraphSite {
+    /// Functions of the allocation stack, innermost first, without the runtime's.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    pub stack: Vec<String>,
+    /// `file:line` of the first of them.
+    pub at: String,
+    /// Type that it allocates, as `%T` spells it; empty where it is not known.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Sampled objects of it that are live.
+    pub sampled: u64,
+    /// Sampled objects of it that are garbage already.
+    pub sampled_garbage: u64,
+    /// Bytes of all live objects of it, reckoned from the samples.
+    pub bytes: u64,
+    /// Bytes that the sampled ones keep alive, nothing counted twice.
+    pub retained_bytes: u64,
+    /// The way by which most of them are kept, in words of the source.
+    pub kept_by: String,
+}
+
+/// A way from a root to live objects, in words of the source: all objects that are reached by the same words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GraphPath {
+    /// Steps, the root first: `global main.cache`, `.avids`, `[]int64`.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    pub steps: Vec<String>,
+    /// Type of what it leads to.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Objects at its end.
+    pub objects: u64,
+    /// Their own bytes.
+    pub bytes: u64,
+    /// What they keep alive.
+    pub retained_bytes: u64,
+}
+
+/// A node of the dominator tree: an object, a root, or what is merged of many alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GraphNode {
+    /// Index of its parent, before it in the list; none of the first.
+    pub parent: Option<u32>,
+    /// Root's name, or the type of an object.
+    pub name: String,
+    /// `heap` (the first), `global`, `goroutine`, `finalizer`, `runtime`, `object`, `others`.
+    pub kind: String,
+    /// How many objects are merged here; 1 of a root.
+    pub count: u64,
+    /// Their own bytes; 0 of a root.
+    pub own_bytes: u64,
+    /// Objects that it retains.
+    pub objects: u64,
+    /// Bytes that it retains.
+    pub retained_bytes: u64,
+}
