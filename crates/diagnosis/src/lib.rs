@@ -52,6 +52,7 @@ pub mod units;
 mod unknown;
 mod wait_cures;
 mod waits;
+mod way;
 mod what_if;
 mod window;
 
@@ -74,5 +75,6 @@ pub use site_table::{SiteRates, SiteRow, SiteSums, SiteTable};
 pub use subject::Subject;
 pub use timeline_summary::{events, thinned};
 pub use unknown::nothing_found;
+pub use way::way;
 pub use what_if::LimitWhatIf;
 pub use window::{Window, window};

@@ -11,6 +11,7 @@
 //! - [`MemProfile`], [`Goroutine`], [`MemStats`]: what the copies say.
 //! - [`SpanTable`]: the heap by size class, and its largest objects with their types, profile or no profile.
 //! - [`HeapObjects`], [`PointerReader`]: the heap's objects one by one, and what each of them points to.
+//! - [`types`]: the program's types without debug information, what the words of a value are.
 //! - [`variable_pointers`], [`stack_words`]: what keeps objects from outside the heap.
 //! - [`Symbolizer`]: program counters to function, file and line, inlining included.
 //!
@@ -77,6 +78,7 @@ mod heap;
 pub mod layout;
 mod ranges;
 mod runtime;
+pub mod types;
 mod version;
 
 /// The make-believe process of the integration tests names this crate as they do (`evidence/fixture.rs`).
@@ -100,8 +102,9 @@ pub use heap::memstats::MemStats;
 pub use heap::objects::{HeapObjects, Mark, Object, ObjectSpan, PointerMap};
 pub use heap::pointer_masks::{PointerMask, PointerMasks};
 pub use heap::pointers::{PointerReader, PointerVisitor};
-pub use heap::rtype::type_name;
 pub use heap::spans::{LargeObject, SpanClass, SpanTable};
+pub use heap::specials::{Special, SpecialKind, specials};
 pub use heap::variables::{VariableSection, variable_pointers};
 pub use runtime::{DiscoverError, Runtime};
+pub use types::{GoType, TypeReader, type_name};
 pub use version::GoVersion;

@@ -126,7 +126,94 @@ const GROUPS: &[Group] = &[
     (
         "hmap",
         "HMap",
-        &[("b", "runtime.hmap.B?"), ("buckets", "runtime.hmap.buckets?"), ("oldbuckets", "runtime.hmap.oldbuckets?")],
+        &[
+            ("sizeof", "runtime.hmap?"),
+            ("count", "runtime.hmap.count?"),
+            ("flags", "runtime.hmap.flags?"),
+            ("b", "runtime.hmap.B?"),
+            ("buckets", "runtime.hmap.buckets?"),
+            ("oldbuckets", "runtime.hmap.oldbuckets?"),
+        ],
+    ),
+    (
+        "swiss_map",
+        "SwissMap",
+        &[
+            ("sizeof", "internal/runtime/maps.Map?"),
+            ("used", "internal/runtime/maps.Map.used?"),
+            ("dir_ptr", "internal/runtime/maps.Map.dirPtr?"),
+            ("dir_len", "internal/runtime/maps.Map.dirLen?"),
+        ],
+    ),
+    (
+        "swiss_table",
+        "SwissTable",
+        &[
+            ("sizeof", "internal/runtime/maps.table?"),
+            ("used", "internal/runtime/maps.table.used?"),
+            ("capacity", "internal/runtime/maps.table.capacity?"),
+            ("index", "internal/runtime/maps.table.index?"),
+            ("groups_data", "internal/runtime/maps.table.groups.data?"),
+            ("groups_length_mask", "internal/runtime/maps.table.groups.lengthMask?"),
+        ],
+    ),
+    (
+        "hchan",
+        "HChan",
+        &[
+            ("sizeof", "runtime.hchan"),
+            ("qcount", "runtime.hchan.qcount"),
+            ("dataqsiz", "runtime.hchan.dataqsiz"),
+            ("buf", "runtime.hchan.buf"),
+            ("elemsize", "runtime.hchan.elemsize"),
+            ("elemtype", "runtime.hchan.elemtype"),
+            ("recvx", "runtime.hchan.recvx"),
+        ],
+    ),
+    // `sync.Map`: two maps up to Go 1.23, a trie (`internal/sync`) after that.
+    (
+        "sync_map",
+        "SyncMap",
+        &[
+            ("sizeof", "sync.Map?"),
+            ("read", "sync.Map.read?"),
+            ("dirty", "sync.Map.dirty?"),
+            ("read_only_m", "sync.readOnly.m?"),
+            ("read_only_amended", "sync.readOnly.amended?"),
+            ("entry_p", "sync.entry.p?"),
+        ],
+    ),
+    (
+        "sync_trie",
+        "SyncTrie",
+        &[
+            ("root", "internal/sync.HashTrieMap[interface {},interface {}].root?"),
+            ("node_is_entry", "internal/sync.node[interface {},interface {}].isEntry?"),
+            ("children", "internal/sync.indirect[interface {},interface {}].children?"),
+            ("indirect_sizeof", "internal/sync.indirect[interface {},interface {}]?"),
+            ("overflow", "internal/sync.entry[go.shape.interface {},go.shape.interface {}].overflow?"),
+            ("key", "internal/sync.entry[go.shape.interface {},go.shape.interface {}].key?"),
+            ("value", "internal/sync.entry[go.shape.interface {},go.shape.interface {}].value?"),
+            ("entry_sizeof", "internal/sync.entry[go.shape.interface {},go.shape.interface {}]?"),
+        ],
+    ),
+    (
+        "sync_pool",
+        "SyncPool",
+        &[
+            ("sizeof", "sync.Pool?"),
+            ("local", "sync.Pool.local?"),
+            ("local_size", "sync.Pool.localSize?"),
+            ("victim", "sync.Pool.victim?"),
+            ("victim_size", "sync.Pool.victimSize?"),
+            ("pool_local_sizeof", "sync.poolLocal?"),
+            ("private", "sync.poolLocal.poolLocalInternal.private?"),
+            ("shared_head", "sync.poolLocal.poolLocalInternal.shared.head?"),
+            ("shared_tail", "sync.poolLocal.poolLocalInternal.shared.tail?"),
+            ("chain_vals", "sync.poolChainElt.poolDequeue.vals?"),
+            ("chain_head_tail", "sync.poolChainElt.poolDequeue.headTail?"),
+            ("chain_next", "sync.poolChainElt.next?"),
+        ],
     ),
     (
         "moduledata",
@@ -260,6 +347,18 @@ const GROUPS: &[Group] = &[
             ("gcmark_bits", "runtime.mspan.gcmarkBits"),
             ("user_arena", "runtime.mspan.isUserArenaChunk?"),
             ("large_type", "runtime.mspan.largeType?"),
+            ("specials", "runtime.mspan.specials"),
+        ],
+    ),
+    (
+        "special",
+        "Special",
+        &[
+            ("next", "runtime.special.next"),
+            ("offset", "runtime.special.offset"),
+            ("offset_sizeof", "runtime.special.offset#"),
+            ("kind", "runtime.special.kind"),
+            ("bucket", "runtime.specialprofile.b"),
         ],
     ),
 ];
@@ -339,6 +438,12 @@ pub(crate) fn differences(one: &str, other: &str) -> Vec<String> {
 /// word of it points to itself (`pollDesc.self`): of another layout nothing is read. It moved within Go 1.23.
 pub(crate) fn proves_itself(difference: &str) -> bool {
     difference.starts_with("poll_desc.")
+}
+
+/// Whether a difference is one of a map that a release may have in two forms: which one a build has is told
+/// by its experiments' names (`noswissmap`), and the other's fields are not read then.
+pub(crate) fn is_of_one_form(difference: &str) -> bool {
+    ["swiss_map.", "swiss_table."].iter().any(|group| difference.starts_with(group))
 }
 
 /// A table's numbers and names, without the lines that name the patch release (which may differ from machine

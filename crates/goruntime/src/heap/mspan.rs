@@ -24,6 +24,9 @@ pub(super) const CHUNK: usize = 4096;
 /// Most objects of a span: `allocCount` has 16 bits. It sizes what is read of the marks.
 const MAX_SLOTS: u64 = 1 << 16;
 
+/// Bytes of a record that is noted of an object (`mheap.go`, `special`), as far as all kinds have them.
+pub(super) const SPECIAL_BYTES: usize = 24;
+
 /// Values of `mspan.state` (`mheap.go`, `mSpanState`): objects, and what the runtime manages itself
 /// (stacks).
 pub(super) const IN_USE: u8 = 1;
@@ -88,6 +91,8 @@ pub(super) struct RawSpan {
     pub(super) large_type: Addr,
     /// Whether a user arena (`arena.New`, an experiment) stands in it.
     pub(super) user_arena: bool,
+    /// The first of what is noted of its objects (`mspan.specials`).
+    pub(super) specials: Addr,
 }
 
 impl RawSpan {
@@ -112,6 +117,7 @@ impl RawSpan {
             mark_bits: Addr(number(l.gcmark_bits, 8)?),
             large_type: Addr(l.large_type.map_or(Some(0), |at| number(at, 8))?),
             user_arena: l.user_arena.and_then(|at| b.get(at as usize)).is_some_and(|b| *b == 1),
+            specials: Addr(number(l.specials, 8)?),
         })
     }
 

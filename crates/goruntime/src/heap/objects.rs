@@ -85,6 +85,8 @@ pub struct ObjectSpan {
     swept: bool,
     /// Whether it is one chunk of a user arena: then its only "object" is all of it.
     pub user_arena: bool,
+    /// The first of what is noted of its objects beside them; null where nothing is.
+    pub specials: Addr,
 }
 
 impl ObjectSpan {
@@ -256,6 +258,7 @@ impl HeapObjects {
                 class: s.class,
                 swept,
                 user_arena: s.user_arena,
+                specials: s.specials,
             });
             self.objects = end;
         }

@@ -10,8 +10,8 @@ use rustc_hash::FxHashMap;
 
 use crate::gap::Gap;
 use crate::heap::mspan::{CHUNK, HEAP_ARENA_BYTES, IN_USE, MANUAL, Marks, PAGE_SIZE, RawSpan, array, read_spans};
-use crate::heap::rtype::type_name;
 use crate::runtime::Runtime;
+use crate::types::type_name;
 
 /// Kinds of large objects (size, type) that are kept: those of the most bytes.
 const MOST_LARGE: usize = 256;
@@ -308,6 +308,7 @@ mod tests {
             free_index: 0,
             alloc_bits: Addr(0),
             user_arena: false,
+            specials: Addr(0),
         }
     }
 

@@ -26,6 +26,18 @@ pub struct Layout {
     pub ancestor: Ancestor,
     /// The map of Go up to 1.23 (`map.go`).
     pub hmap: HMap,
+    /// The map of Go from 1.24 on (`internal/runtime/maps/map.go`).
+    pub swiss_map: SwissMap,
+    /// A table of such a map (`internal/runtime/maps/table.go`).
+    pub swiss_table: SwissTable,
+    /// A channel (`chan.go`).
+    pub hchan: HChan,
+    /// `sync.Map` as two maps, up to Go 1.23 (`sync/map.go`).
+    pub sync_map: SyncMap,
+    /// What `sync.Map` is from Go 1.24 on (`internal/sync/hashtriemap.go`).
+    pub sync_trie: SyncTrie,
+    /// `sync.Pool` (`sync/pool.go`, `sync/poolqueue.go`).
+    pub sync_pool: SyncPool,
     /// What the linker tells the runtime about one module (`symtab.go`).
     pub moduledata: ModuleData,
     /// Function metadata in pclntab (`runtime2.go`).
@@ -44,6 +56,8 @@ pub struct Layout {
     pub heap_arena: HeapArena,
     /// A run of pages (`mheap.go`).
     pub mspan: MSpan,
+    /// What is noted of an object beside it (`mheap.go`).
+    pub special: Special,
     /// `abi.FuncIDWrapper`: marks functions that the compiler made and tracebacks hide.
     pub wrapper_func_id: u8,
     /// The texts of `waitReason`, by number.
@@ -201,15 +215,137 @@ pub struct Ancestor {
     pub gopc: u64,
 }
 
-/// The map of Go up to 1.23 (`map.go`), in which profiler labels stood.
+/// The map of Go up to 1.23 (`map.go`), in which profiler labels stood too.
 #[derive(Debug)]
 pub struct HMap {
+    /// Size of `runtime.hmap`.
+    pub sizeof: Option<u64>,
+    /// Offset of `runtime.hmap.count`.
+    pub count: Option<u64>,
+    /// Offset of `runtime.hmap.flags`.
+    pub flags: Option<u64>,
     /// Offset of `runtime.hmap.B`.
     pub b: Option<u64>,
     /// Offset of `runtime.hmap.buckets`.
     pub buckets: Option<u64>,
     /// Offset of `runtime.hmap.oldbuckets`.
     pub oldbuckets: Option<u64>,
+}
+
+/// The map of Go from 1.24 on, `internal/runtime/maps.Map` (`map.go`).
+#[derive(Debug)]
+pub struct SwissMap {
+    /// Size of `maps.Map`.
+    pub sizeof: Option<u64>,
+    /// Offset of `maps.Map.used`.
+    pub used: Option<u64>,
+    /// Offset of `maps.Map.dirPtr`: the only group, or the directory.
+    pub dir_ptr: Option<u64>,
+    /// Offset of `maps.Map.dirLen`: 0 for a map of one group.
+    pub dir_len: Option<u64>,
+}
+
+/// A table of a Swiss map, `internal/runtime/maps.table` (`table.go`).
+#[derive(Debug)]
+pub struct SwissTable {
+    /// Size of `maps.table`.
+    pub sizeof: Option<u64>,
+    /// Offset of `maps.table.used`.
+    pub used: Option<u64>,
+    /// Offset of `maps.table.capacity`.
+    pub capacity: Option<u64>,
+    /// Offset of `maps.table.index`: the first place of the table in the directory; -1 of one that was split.
+    pub index: Option<u64>,
+    /// Offset of `maps.table.groups.data`.
+    pub groups_data: Option<u64>,
+    /// Offset of `maps.table.groups.lengthMask`: one less than the number of groups.
+    pub groups_length_mask: Option<u64>,
+}
+
+/// A channel (`chan.go`).
+#[derive(Debug)]
+pub struct HChan {
+    /// Size of `runtime.hchan`.
+    pub sizeof: u64,
+    /// Offset of `runtime.hchan.qcount`.
+    pub qcount: u64,
+    /// Offset of `runtime.hchan.dataqsiz`.
+    pub dataqsiz: u64,
+    /// Offset of `runtime.hchan.buf`.
+    pub buf: u64,
+    /// Offset of `runtime.hchan.elemsize`.
+    pub elemsize: u64,
+    /// Offset of `runtime.hchan.elemtype`.
+    pub elemtype: u64,
+    /// Offset of `runtime.hchan.recvx`: the element that is received next.
+    pub recvx: u64,
+}
+
+/// `sync.Map` (`sync/map.go`): two maps up to Go 1.23.
+#[derive(Debug)]
+pub struct SyncMap {
+    /// Size of `sync.Map`.
+    pub sizeof: Option<u64>,
+    /// Offset of `sync.Map.read`: an interface in Go 1.19, then a pointer.
+    pub read: Option<u64>,
+    /// Offset of `sync.Map.dirty`.
+    pub dirty: Option<u64>,
+    /// Offset of `sync.readOnly.m`.
+    pub read_only_m: Option<u64>,
+    /// Offset of `sync.readOnly.amended`.
+    pub read_only_amended: Option<u64>,
+    /// Offset of `sync.entry.p`.
+    pub entry_p: Option<u64>,
+}
+
+/// The trie that a `sync.Map` is from Go 1.24 on, `internal/sync.HashTrieMap[any, any]` (`hashtriemap.go`).
+#[derive(Debug)]
+pub struct SyncTrie {
+    /// Offset of `HashTrieMap.root`.
+    pub root: Option<u64>,
+    /// Offset of `node.isEntry`.
+    pub node_is_entry: Option<u64>,
+    /// Offset of `indirect.children`.
+    pub children: Option<u64>,
+    /// Size of `indirect`.
+    pub indirect_sizeof: Option<u64>,
+    /// Offset of `entry.overflow`.
+    pub overflow: Option<u64>,
+    /// Offset of `entry.key`.
+    pub key: Option<u64>,
+    /// Offset of `entry.value`.
+    pub value: Option<u64>,
+    /// Size of `entry`.
+    pub entry_sizeof: Option<u64>,
+}
+
+/// `sync.Pool` (`sync/pool.go`) and its queues (`sync/poolqueue.go`).
+#[derive(Debug)]
+pub struct SyncPool {
+    /// Size of `sync.Pool`.
+    pub sizeof: Option<u64>,
+    /// Offset of `sync.Pool.local`.
+    pub local: Option<u64>,
+    /// Offset of `sync.Pool.localSize`.
+    pub local_size: Option<u64>,
+    /// Offset of `sync.Pool.victim`.
+    pub victim: Option<u64>,
+    /// Offset of `sync.Pool.victimSize`.
+    pub victim_size: Option<u64>,
+    /// Size of `sync.poolLocal`.
+    pub pool_local_sizeof: Option<u64>,
+    /// Offset of `sync.poolLocal.private`.
+    pub private: Option<u64>,
+    /// Offset of `sync.poolLocal.shared.head`.
+    pub shared_head: Option<u64>,
+    /// Offset of `sync.poolLocal.shared.tail`.
+    pub shared_tail: Option<u64>,
+    /// Offset of `sync.poolChainElt.vals`.
+    pub chain_vals: Option<u64>,
+    /// Offset of `sync.poolChainElt.headTail`.
+    pub chain_head_tail: Option<u64>,
+    /// Offset of `sync.poolChainElt.next`.
+    pub chain_next: Option<u64>,
 }
 
 /// What the linker tells the runtime about one module (`symtab.go`).
@@ -419,4 +555,21 @@ pub struct MSpan {
     pub user_arena: Option<u64>,
     /// Offset of `runtime.mspan.largeType` (from Go 1.22).
     pub large_type: Option<u64>,
+    /// Offset of `runtime.mspan.specials`.
+    pub specials: u64,
+}
+
+/// What is noted of an object beside it, in a list by span (`mheap.go`).
+#[derive(Debug)]
+pub struct Special {
+    /// Offset of `runtime.special.next`.
+    pub next: u64,
+    /// Offset of `runtime.special.offset`: bytes from the span's start to the object.
+    pub offset: u64,
+    /// Size of its type: 2 up to Go 1.23, then 8.
+    pub offset_sizeof: u64,
+    /// Offset of `runtime.special.kind`, a byte.
+    pub kind: u64,
+    /// Offset of `runtime.specialprofile.b`: the allocation stack of a sampled object.
+    pub bucket: u64,
 }

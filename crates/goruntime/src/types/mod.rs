@@ -1,0 +1,28 @@
+//! Types as the program itself knows them, no debug information needed: every type that is ever put into an
+//! interface, allocated or made a map of has a descriptor (`abi.Type`) in the binary. Source:
+//! `internal/abi/type.go`, `runtime/type.go`; before Go 1.21 the same as `runtime._type`.
+//!
+//! - [`TypeReader`]: from a descriptor's address to a [`GoType`], checked and remembered.
+//! - [`MapLayout`]: where keys and values stand in the arrays behind a map.
+//! - [`Word`]: what a word of a typed object is, and so what the object that it points to is.
+//! - [`Modules`]: where descriptors and interface tables may stand at all.
+//!
+//! A descriptor is believed when all that it says fits together: its kind has the size that it states, its
+//! name is one, its fields lie within it. Those of the program's modules stand in their `types` sections;
+//! those that reflection makes up at run time (`reflect.SliceOf`, `reflect.StructOf`) stand in the heap and
+//! are checked alike.
+
+mod descriptor;
+mod go_type;
+mod map_layout;
+mod modules;
+mod names;
+mod reader;
+mod words;
+
+pub use go_type::{ChanDir, Field, GoType, Kind, Shape};
+pub use map_layout::{MAP_SLOTS, MapForm, MapLayout};
+pub use modules::Modules;
+pub use names::type_name;
+pub use reader::TypeReader;
+pub use words::Word;
