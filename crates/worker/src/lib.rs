@@ -6,12 +6,14 @@
 //! reads the first foreign byte, and answers on one line with messages that are bounded, checked, and plain
 //! facts.
 //!
+//! - `graph`: the heap graph as a worker's task.
 //! - `frame`: messages on the line. `message`: what is said in them.
 //! - `process`: a worker from outside; `serve`: from inside. `confine`: what it gives up; `limits`: what it may
 //!   use.
 
 mod confine;
 pub mod frame;
+mod graph;
 mod limits;
 mod message;
 mod process;
@@ -19,6 +21,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
+pub use graph::{GraphAnswer, GraphWorker, Step, Whose, become_worker};
 pub use limits::Limits;
 pub use message::{Cost, Said, parse};
 pub use process::{End, Heard, SUBCOMMAND, Worker, own_binary};
