@@ -44,8 +44,7 @@ pub fn graph_alone(
     let constants = BlockCache::new(Layered { top: constants, bottom: mem });
     let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
     // What they stumble over is a gap of the capture, and not of the graph.
-    let goroutines =
-        decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut Vec::new());
+    let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut Vec::new());
     heap_graph(taken, whole, &goroutines.live, tell)
 }
 

@@ -98,7 +98,8 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
 pub struct GraphWorker {
     worker: Worker<GraphFacts>,
     evidence: File,
-    memory: u64,
+    answer: GraphAnswer,
+    is_over: bool,
 }
 
 /// What came of it.
@@ -110,15 +111,6 @@ pub struct GraphAnswer {
     pub gap: Option<String>,
     /// What it has cost, where it could say so.
     pub cost: Option<Cost>,
-}
-
-/// How far it is, for who waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// All that must be of one moment is read.
-    HasRead,
-    /// Nothing new.
-    Waiting,
 }
 
 impl GraphWorker {
@@ -135,7 +127,7 @@ impl GraphWorker {
         let task = Task { whose, bias: process.bias() };
         let handed = [memory.as_fd(), handed.as_fd(), executable.as_fd()];
         let worker = Worker::start(own_binary(), &task, &handed, limits)?;
-        Ok(Self { worker, evidence, memory: limits.memory })
+        Ok(Self { worker, evidence, answer: GraphAnswer::default(), is_over: false })
     }
 
     /// Its number.
@@ -153,41 +145,81 @@ impl GraphWorker {
         self.worker.begin()
     }
 
-    /// Waits for its answer. `step` hears how far it is, at least every so often, and says whether to go on: if not,
-    /// it is ended, for the reason that it gives.
-    pub fn answer(mut self, every: Duration, step: &mut dyn FnMut(Step) -> Result<(), String>) -> GraphAnswer {
-        let began = Instant::now();
-        let mut known = None;
+    /// Waits until all that must be of one moment is read: whether it is, by then. That there will be none is no
+    /// reason to wait either.
+    pub fn has_read(&mut self, until: Instant) -> bool {
         loop {
-            let told = match self.worker.hear(Instant::now() + every) {
-                Heard::Nothing => step(Step::Waiting),
-                Heard::Said(Said::HasRead) => step(Step::HasRead),
-                Heard::Said(Said::Ready | Said::Doing { .. }) => Ok(()),
-                Heard::Said(Said::Part { answer }) => {
-                    let checked = checked(answer);
-                    if let Ok(answer) = &checked {
-                        known = Some(answer.clone());
-                    }
-                    checked.map(drop)
-                }
-                Heard::Said(Said::Whole { answer, cost }) => match checked(answer) {
-                    Ok(graph) => return GraphAnswer { graph: Some(graph), gap: None, cost: Some(cost) },
-                    Err(why) => Err(why),
-                },
-                Heard::Said(Said::Refused { why }) => {
-                    return GraphAnswer { graph: known, gap: Some(why), cost: None };
-                }
-                Heard::Ended(end) => Err(format!("its worker ended by {end}")),
-            };
-            if let Err(why) = told {
-                tracing::debug!(ms = began.elapsed().as_millis() as u64, memory = self.memory, "no whole graph: {why}");
-                if let Some(graph) = &mut known {
-                    graph.gaps.push(format!("{why}: what is shown was known by then"));
-                }
-                return GraphAnswer { graph: known, gap: Some(why), cost: None };
+            match self.next(until) {
+                Next::HasRead => return true,
+                Next::Going => {}
+                Next::Nothing | Next::Over => return false,
             }
         }
     }
+
+    /// Waits for its answer. `go_on` is asked every so often: if it says no, the worker is ended, for the reason
+    /// that it gives.
+    pub fn answer(mut self, every: Duration, go_on: &mut dyn FnMut() -> Result<(), String>) -> GraphAnswer {
+        loop {
+            match self.next(Instant::now() + every) {
+                Next::HasRead | Next::Going => {}
+                Next::Over => break,
+                Next::Nothing => {
+                    if let Err(why) = go_on() {
+                        self.give_up(why);
+                        break;
+                    }
+                }
+            }
+        }
+        self.answer
+    }
+
+    fn next(&mut self, until: Instant) -> Next {
+        if self.is_over {
+            return Next::Over;
+        }
+        match self.worker.hear(until) {
+            Heard::Nothing => return Next::Nothing,
+            Heard::Said(Said::HasRead) => return Next::HasRead,
+            Heard::Said(Said::Ready | Said::Doing { .. }) => {}
+            Heard::Said(Said::Part { answer }) => match checked(answer) {
+                Ok(graph) => self.answer.graph = Some(graph),
+                Err(why) => self.give_up(why),
+            },
+            Heard::Said(Said::Whole { answer, cost }) => match checked(answer) {
+                Ok(graph) => {
+                    self.is_over = true;
+                    self.answer = GraphAnswer { graph: Some(graph), gap: None, cost: Some(cost) };
+                }
+                Err(why) => self.give_up(why),
+            },
+            // It knows that it was no good.
+            Heard::Said(Said::Refused { why }) => self.give_up(why),
+            Heard::Ended(end) => self.give_up(format!("its worker ended by {end}")),
+        }
+        if self.is_over { Next::Over } else { Next::Going }
+    }
+
+    fn give_up(&mut self, why: String) {
+        self.is_over = true;
+        if let Some(graph) = &mut self.answer.graph {
+            graph.gaps.push(format!("{why}: what is shown was known by then"));
+        }
+        self.answer.gap = Some(why);
+    }
+}
+
+/// What came of waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    HasRead,
+    /// Something was said.
+    Going,
+    /// Nothing until then.
+    Nothing,
+    /// Nothing will come any more.
+    Over,
 }
 
 /// The answer, if it can be: foreign bytes may have led whoever gives it astray.

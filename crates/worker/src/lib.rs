@@ -21,7 +21,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
-pub use graph::{GraphAnswer, GraphWorker, Step, Whose, become_worker};
+pub use graph::{GraphAnswer, GraphWorker, Whose, become_worker};
 pub use limits::Limits;
 pub use message::{Cost, Said, parse};
 pub use process::{End, Heard, SUBCOMMAND, Worker, own_binary};

@@ -137,8 +137,7 @@ impl<A: DeserializeOwned> Worker<A> {
             fcntl(last_words.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
         let inbox = Inbox::default();
-        let worker =
-            Self { child: Some(child), line, last_words, inbox, said: 0, limits, until, answers: PhantomData };
+        let worker = Self { child: Some(child), line, last_words, inbox, said: 0, limits, until, answers: PhantomData };
         let order = Order { parent: std::process::id().cast_signed(), limits, task };
         worker.order(&serde_json::to_vec(&order)?, handed)?;
         worker.line.set_nonblocking(true)?;

@@ -102,10 +102,7 @@ fn go(task: Try, mut handed: Vec<File>, line: &Line) -> Said<String> {
             std::thread::sleep(Duration::from_secs(5));
             String::new()
         }
-        Try::Execute => format!(
-            "{:?}",
-            nix::unistd::execv(c"/bin/true", &[c"/bin/true"]).map(|never| match never {})
-        ),
+        Try::Execute => format!("{:?}", nix::unistd::execv(c"/bin/true", &[c"/bin/true"]).map(|never| match never {})),
     };
     Said::Whole { answer: text, cost: Cost::so_far() }
 }
@@ -179,8 +176,15 @@ fn budgets_end_it_by_name() {
 #[test]
 fn what_it_must_not_do_ends_it() {
     let own = std::process::id() as i32;
-    let forbidden =
-        [Try::Open, Try::Connect, Try::Start, Try::Trace(own), Try::Signal(own), Try::ReadProcess(own, 1, 0), Try::Execute];
+    let forbidden = [
+        Try::Open,
+        Try::Connect,
+        Try::Start,
+        Try::Trace(own),
+        Try::Signal(own),
+        Try::ReadProcess(own, 1, 0),
+        Try::Execute,
+    ];
     for task in &forbidden {
         assert_eq!(ended(task, limits()), End::Forbidden, "{task:?}");
     }
@@ -203,11 +207,8 @@ fn a_panic_an_end_and_a_kill_are_told_apart() {
     assert_eq!(hear(&mut worker), Heard::Said(Said::Refused { why: "it panicked: made to".into() }));
     assert_eq!(ended(&Try::Exit, limits()), End::Ended(String::new()));
     let mut worker = start(&Try::Sleep, &[], limits());
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(worker.pid().unwrap() as i32),
-        nix::sys::signal::Signal::SIGKILL,
-    )
-    .unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(worker.pid().unwrap() as i32), nix::sys::signal::Signal::SIGKILL)
+        .unwrap();
     assert_eq!(hear(&mut worker), Heard::Ended(End::Signal(9)));
     assert_eq!(hear(&mut worker), Heard::Ended(End::Dismissed), "it is asked in vain");
 }
