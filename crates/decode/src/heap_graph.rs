@@ -1,7 +1,7 @@
 //! The heap as a graph, as facts: from memory of one moment, where all of it is at hand.
 
-use lastgasp_diagnosis::facts::{GraphFacts, GraphRoot, GraphType};
-use lastgasp_goheap::{Heap, TypeTotal};
+use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, GraphType};
+use lastgasp_goheap::{Heap, MergedWay, TreeNode, TypeTotal, Ways, dominator_tree, mostly};
 use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines};
 use lastgasp_inferior::{BlockCache, Layered, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
@@ -9,6 +9,10 @@ use tracing::debug;
 
 /// Types and roots that are kept.
 const MOST: usize = 1000;
+/// Ways that are kept.
+const MOST_WAYS: usize = 300;
+/// Nodes of the dominator tree that are kept.
+const MOST_NODES: usize = 500;
 
 /// The memory of a process at one moment, all of it.
 #[derive(Clone, Copy)]
@@ -84,7 +88,8 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
     let live = heap.live();
     let mut roots = Vec::new();
     let mut alone = (0u64, 0u64);
-    for (name, _, retained) in heap.roots() {
+    let mostly = mostly(heap);
+    for (name, holder, retained) in heap.roots() {
         alone = (alone.0 + u64::from(retained.objects), alone.1 + retained.bytes);
         if retained.objects > 0 {
             roots.push(GraphRoot {
@@ -93,6 +98,8 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
                 objects: retained.objects.into(),
                 retained_bytes: retained.bytes,
                 goroutines: name.goroutines,
+                mostly: mostly.get(&holder).map(|m| m.type_name.clone()).unwrap_or_default(),
+                mostly_bytes: mostly.get(&holder).map_or(0, |m| m.bytes),
                 ..GraphRoot::default()
             });
         }
@@ -115,10 +122,34 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
         shared_bytes: live.bytes.saturating_sub(alone.1),
         types: types.into_iter().take(MOST).map(graph_type).collect(),
         roots,
+        paths: Ways::of(heap).merged(MOST_WAYS).into_iter().map(graph_path).collect(),
+        tree: dominator_tree(heap, MOST_NODES).into_iter().map(graph_node).collect(),
         ..GraphFacts::default()
     }
 }
 
 fn graph_type(t: TypeTotal) -> GraphType {
     GraphType { name: t.name, objects: t.own.objects.into(), bytes: t.own.bytes, retained_bytes: t.retained.bytes }
+}
+
+fn graph_path(w: MergedWay) -> GraphPath {
+    GraphPath {
+        steps: w.steps,
+        type_name: w.type_name,
+        objects: w.own.objects.into(),
+        bytes: w.own.bytes,
+        retained_bytes: w.retained.bytes,
+    }
+}
+
+fn graph_node(n: TreeNode) -> GraphNode {
+    GraphNode {
+        parent: n.parent.map(|p| p as u32),
+        name: n.name,
+        kind: n.kind.into(),
+        count: n.count,
+        own_bytes: n.own_bytes,
+        objects: n.retained.objects.into(),
+        retained_bytes: n.retained.bytes,
+    }
 }

@@ -124,6 +124,12 @@ impl<'a> Heap<'a> {
         self.types.get(self.graph.layout(), object)
     }
 
+    /// Where the value of a slot begins: behind the type that the allocator notes in front of some.
+    pub(crate) fn start_of_value(&self, slot: u64) -> u64 {
+        let span = self.objects.spans().partition_point(|s| s.start.0 <= slot).checked_sub(1);
+        slot + span.and_then(|i| self.objects.spans().get(i)).map_or(0, lastgasp_goruntime::ObjectSpan::header)
+    }
+
     /// Whether what goroutines hold was taken from every word of their stacks.
     #[must_use]
     pub fn is_conservative(&self) -> bool {
