@@ -94,9 +94,6 @@ fn stacks_of_nine_hundred_calls_at_a_rate_of_one() {
 
 /// Memory of which nobody can say what it is stays below this part of the RSS, in either direction, in percent.
 const UNKNOWN: i64 = 3;
-/// Of a small process that grows while it is read, as many bytes (seen: churn in its first second, 0.7 MB of
-/// 22, at 200 MB/s: what came between two readings).
-const BETWEEN_READINGS: i64 = MB;
 
 /// The ledger of what stands on either side of zero: a process of a few megabytes, of a gigabyte, of garbage,
 /// of stacks, of memory outside the heap; one that moves while it is read.
@@ -122,6 +119,10 @@ fn hardly_any_memory_of_any_program_is_unknown() {
                 Ok(program) => program,
                 Err(e) => panic!("{name} with Go 1.{minor}: {e:#}"),
             };
+            if name == "churn" {
+                // It fills its live set first, by 200 MB/s: what comes between two readings nobody can tell.
+                std::thread::sleep(std::time::Duration::from_secs(3));
+            }
             let r = report(program.pid());
             let rss = r["memory"]["rss_bytes"].as_i64().unwrap();
             let unknown = bucket(&r["memory"]["buckets"], "unknown");
@@ -129,7 +130,7 @@ fn hardly_any_memory_of_any_program_is_unknown() {
                 r["memory"]["buckets"].as_array().unwrap().iter().map(|b| b["bytes"].as_i64().unwrap()).sum();
             assert_eq!(all, rss, "{name} with Go 1.{minor}");
             eprintln!("{name} with Go 1.{minor}: unknown {unknown} of {rss}");
-            if unknown.abs() > (rss * UNKNOWN / 100).max(BETWEEN_READINGS) {
+            if unknown.abs() * 100 > rss * UNKNOWN {
                 missed.push(format!("{name} with Go 1.{minor}: {unknown} of {rss}: {}", r["memory"]["buckets"]));
             }
         }

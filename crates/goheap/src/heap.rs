@@ -45,6 +45,19 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
     ) -> Option<Self> {
+        Self::read_telling(taken, memory, goroutines, gaps, &mut || {})
+    }
+
+    /// As [`Heap::read`]; `has_read` hears that objects, pointers and roots are read, which must be of one moment:
+    /// a target that stands still for them may run on.
+    #[must_use]
+    pub fn read_telling(
+        taken: &'a RawCapture,
+        memory: &'a (dyn Memory + Sync),
+        goroutines: &[Goroutine],
+        gaps: &mut Vec<Gap>,
+        has_read: &mut dyn FnMut(),
+    ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
         let objects = HeapObjects::read(rt, memory, gaps)?;
@@ -55,6 +68,7 @@ impl<'a> Heap<'a> {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
             return None;
         }
+        has_read();
         let Edges { layout, parts, seeds, .. } = edges;
         let all = layout.total();
         let roots = std::mem::take(&mut holders.roots);

@@ -71,6 +71,7 @@
 mod arch;
 mod binary;
 mod bounds;
+pub mod collections;
 mod evidence;
 mod gap;
 mod goroutine;

@@ -217,6 +217,15 @@ impl ElfImage {
         Ok(Self { file, name, arch, sections, segments, notes, entry, build_id, has_symbols })
     }
 
+    /// Its file, opened anew: whoever is handed it shares no place in it with us.
+    ///
+    /// # Errors
+    /// The system's error (too many open files).
+    pub fn reopened(&self) -> std::io::Result<File> {
+        use std::os::fd::AsRawFd as _;
+        File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+
     /// The processor that it is for.
     #[must_use]
     pub fn arch(&self) -> Arch {

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{IoSliceMut, Read as _};
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -15,9 +14,10 @@ use thiserror::Error;
 use crate::addr::Addr;
 use crate::arch::page_size;
 use crate::elf::{ElfImage, ImageError, LoadedImage};
+use crate::handed::read_by;
 use crate::images::mapped_files;
 use crate::mapping::{Mapping, parse_maps};
-use crate::memory::{Memory, Part, ReadCause, ReadError};
+use crate::memory::{Memory, Part, ReadError};
 use crate::pagemap::PageMap;
 use crate::proc_text::bounded_text;
 use crate::resident::{Resident, parse_smaps};
@@ -324,38 +324,11 @@ fn load_bias(pid: i32, image: &ElfImage) -> Result<u64, OpenError> {
     Ok(first.map_or(0, |m| m.range.start.0.wrapping_sub(vaddr / page * page)))
 }
 
-fn cause(e: Errno) -> ReadCause {
-    match e {
-        // EIO: the mapping is absent, or the OOM reaper has taken the pages (MMF_UNSTABLE). EFAULT:
-        // process_vm_readv's word for absent.
-        Errno::EIO | Errno::EFAULT => ReadCause::Absent,
-        Errno::ESRCH => ReadCause::Gone,
-        Errno::EPERM | Errno::EACCES => ReadCause::Denied,
-        e => ReadCause::Os(e as i32),
-    }
-}
-
 impl Memory for LiveProcess {
     /// Reads through the open descriptor, which goes on working after a kill while the address space is
     /// pinned.
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
-        let len = buf.len();
-        let mut done = 0;
-        while done < len {
-            let Some(rest) = buf.get_mut(done..) else { break };
-            match self.mem.read_at(rest, addr.0.saturating_add(done as u64)) {
-                // /proc/PID/mem reads as an empty file once the last user of the address space is gone.
-                Ok(0) => {
-                    return Err(ReadError { addr, len, cause: ReadCause::Gone });
-                }
-                Ok(n) => done += n,
-                Err(e) => {
-                    let cause = e.raw_os_error().map_or(ReadCause::Absent, |n| cause(Errno::from_raw(n)));
-                    return Err(ReadError { addr, len, cause });
-                }
-            }
-        }
-        Ok(())
+        read_by(&self.mem, addr, buf)
     }
 
     /// `process_vm_readv` in batches; where it stops at a part (absent memory) or fails (the process has
@@ -414,6 +387,7 @@ impl LiveProcess {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::ReadCause;
 
     #[test]
     fn reads_itself_in_parts_and_names_what_is_absent() {

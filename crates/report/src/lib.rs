@@ -28,7 +28,7 @@ mod started_at;
 mod text;
 
 pub use death_sentence::death_sentence;
-pub use document::{death, document};
+pub use document::{census_file, death, document, types_file};
 pub use explain::{UnknownCode, explain, explain_all};
 pub use goroutine_profile::goroutine_profile;
 pub use goroutines::traceback;

@@ -7,8 +7,9 @@ use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 use lastgasp_diagnosis::facts::{
-    Charge, Death, DeathsBefore, Event, Feed, Figure, Gap, Gc, GraphFacts, GraphRoot, GraphType, Group, Heap,
-    HeapClass, LargeObjects, Neighbour, Neighbours, Part, Residency, Vcs,
+    Charge, CopyHolder, Death, DeathsBefore, Event, Feed, Figure, Gap, Gc, GraphCensus, GraphCopies, GraphFacts,
+    GraphNode, GraphPath, GraphRoot, GraphSite, GraphType, GraphWaste, Group, Heap, HeapClass, LargeObjects, Neighbour,
+    Neighbours, Part, Residency, Vcs,
 };
 use lastgasp_diagnosis::{Facts, diagnose};
 use lastgasp_lab::contract::Contract;
@@ -35,11 +36,7 @@ fn everything() -> Vec<Facts> {
     let large = LargeObjects { count: 1, size: 1 << 20, element: Some("byte".into()), ..LargeObjects::default() };
     facts.heap = Some(Heap { classes: vec![class], large: vec![large], ..Heap::default() });
     let neighbour = Neighbour { name: "sh".into(), processes: 1, pids: vec![7], ..Neighbour::default() };
-    let held = GraphRoot { kind: "global".into(), name: "main.cache".into(), ..GraphRoot::default() };
-    let kind = GraphType { name: "main.entry".into(), ..GraphType::default() };
-    let not_read = vec!["finalizers".into()];
-    facts.graph =
-        Some(GraphFacts { roots_not_read: not_read, types: vec![kind], roots: vec![held], ..GraphFacts::default() });
+    facts.graph = Some(graph());
     facts.neighbours = Some(Neighbours { group: "/svc".into(), others: vec![neighbour], ..Neighbours::default() });
     let part = Part { folder: "a-pre-kill".into(), gives: vec![Figure::Timeline], ..Part::default() };
     let since = Some("2026-11-23T01:02:13Z".into());
@@ -58,6 +55,30 @@ fn everything() -> Vec<Facts> {
     leak.goroutines.groups = vec![group];
     // And of nothing: what is absent there is documented all the same.
     vec![facts, leak, Facts::default()]
+}
+
+/// A heap graph with one of each.
+fn graph() -> GraphFacts {
+    let holder = CopyHolder { function: "main.(*Server).ugcTab".into(), goroutines: 158, copies: 158 };
+    GraphFacts {
+        source: "core".into(),
+        roots_not_read: vec!["finalizers".into()],
+        gaps: vec!["the stacks of 3 goroutines".into()],
+        types: vec![GraphType { name: "main.entry".into(), ..GraphType::default() }],
+        roots: vec![GraphRoot { kind: "global".into(), name: "main.cache".into(), ..GraphRoot::default() }],
+        sites: vec![GraphSite { stack: vec!["main.build".into()], ..GraphSite::default() }],
+        paths: vec![GraphPath { steps: vec!["global main.cache".into()], ..GraphPath::default() }],
+        tree: vec![GraphNode::default(), GraphNode { parent: Some(0), ..GraphNode::default() }],
+        census: vec![GraphCensus {
+            before: Some(312),
+            before_ms_ago: Some(4000),
+            looks: vec![(4000, 312)],
+            ..GraphCensus::default()
+        }],
+        copies: vec![GraphCopies { holders: vec![holder], ..GraphCopies::default() }],
+        waste: vec![GraphWaste::default()],
+        ..GraphFacts::default()
+    }
 }
 
 fn contract() -> Contract {
@@ -83,21 +104,35 @@ fn every_field_of_the_structs_is_documented() {
     let documented = contract.fields();
     let mut fields = 0;
     // Cargo runs tests in the package's folder.
-    for file in std::fs::read_dir("src/document").unwrap() {
-        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        let (mut inside, mut flat) = (false, false);
+    for file in sources("src/document") {
+        let source = std::fs::read_to_string(file).unwrap();
+        let (mut inside, mut flat, mut renamed) = (false, false, None);
         for line in source.lines() {
             inside = (inside || line.contains("struct ")) && line != "}";
             let Some((name, _)) = line.trim().split_once(": ").filter(|_| inside && line.ends_with(',')) else {
                 flat |= line.contains("serde(flatten)");
+                renamed = line.trim().strip_prefix("#[serde(rename = \"").and_then(|l| l.strip_suffix("\")]"));
                 continue;
             };
+            let name = renamed.take().unwrap_or(name);
             assert!(flat || documented.contains(name), "{name} is not documented");
             fields += usize::from(!flat);
             flat = false;
         }
     }
     assert!(fields > 100, "{fields}");
+}
+
+/// All files below a folder.
+fn sources(folder: &str) -> Vec<std::path::PathBuf> {
+    let (mut folders, mut files) = (vec![std::path::PathBuf::from(folder)], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { &mut folders } else { &mut files }.push(path);
+        }
+    }
+    files
 }
 
 /// The example that the page is looked at with (`src/html/README.md`).

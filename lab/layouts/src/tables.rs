@@ -58,6 +58,7 @@ const GROUPS: &[Group] = &[
             ("m", "runtime.g.m"),
             ("sched_sp", "runtime.g.sched.sp"),
             ("sched_pc", "runtime.g.sched.pc"),
+            ("sched_ctxt", "runtime.g.sched.ctxt"),
             ("syscallsp", "runtime.g.syscallsp"),
             ("syscallpc", "runtime.g.syscallpc"),
             ("atomicstatus", "runtime.g.atomicstatus"),
@@ -71,7 +72,17 @@ const GROUPS: &[Group] = &[
             ("ancestors", "runtime.g.ancestors"),
             ("labels", "runtime.g.labels"),
             ("waiting", "runtime.g.waiting"),
+            ("defers", "runtime.g._defer"),
+            ("panics", "runtime.g._panic"),
+            ("async_safe_point", "runtime.g.asyncSafePoint"),
+            ("x_regs", "runtime.g.xRegs.state?"),
+            ("x_regs_sizeof", "runtime.xRegState?"),
         ],
+    ),
+    (
+        "deferred",
+        "Deferred",
+        &[("heap", "runtime._defer.heap"), ("func", "runtime._defer.fn"), ("link", "runtime._defer.link")],
     ),
     (
         "sudog",
@@ -126,7 +137,94 @@ const GROUPS: &[Group] = &[
     (
         "hmap",
         "HMap",
-        &[("b", "runtime.hmap.B?"), ("buckets", "runtime.hmap.buckets?"), ("oldbuckets", "runtime.hmap.oldbuckets?")],
+        &[
+            ("sizeof", "runtime.hmap?"),
+            ("count", "runtime.hmap.count?"),
+            ("flags", "runtime.hmap.flags?"),
+            ("b", "runtime.hmap.B?"),
+            ("buckets", "runtime.hmap.buckets?"),
+            ("oldbuckets", "runtime.hmap.oldbuckets?"),
+        ],
+    ),
+    (
+        "swiss_map",
+        "SwissMap",
+        &[
+            ("sizeof", "internal/runtime/maps.Map?"),
+            ("used", "internal/runtime/maps.Map.used?"),
+            ("dir_ptr", "internal/runtime/maps.Map.dirPtr?"),
+            ("dir_len", "internal/runtime/maps.Map.dirLen?"),
+        ],
+    ),
+    (
+        "swiss_table",
+        "SwissTable",
+        &[
+            ("sizeof", "internal/runtime/maps.table?"),
+            ("used", "internal/runtime/maps.table.used?"),
+            ("capacity", "internal/runtime/maps.table.capacity?"),
+            ("index", "internal/runtime/maps.table.index?"),
+            ("groups_data", "internal/runtime/maps.table.groups.data?"),
+            ("groups_length_mask", "internal/runtime/maps.table.groups.lengthMask?"),
+        ],
+    ),
+    (
+        "hchan",
+        "HChan",
+        &[
+            ("sizeof", "runtime.hchan"),
+            ("qcount", "runtime.hchan.qcount"),
+            ("dataqsiz", "runtime.hchan.dataqsiz"),
+            ("buf", "runtime.hchan.buf"),
+            ("elemsize", "runtime.hchan.elemsize"),
+            ("elemtype", "runtime.hchan.elemtype"),
+            ("recvx", "runtime.hchan.recvx"),
+        ],
+    ),
+    // `sync.Map`: two maps up to Go 1.23, a trie (`internal/sync`) after that.
+    (
+        "sync_map",
+        "SyncMap",
+        &[
+            ("sizeof", "sync.Map?"),
+            ("read", "sync.Map.read?"),
+            ("dirty", "sync.Map.dirty?"),
+            ("read_only_m", "sync.readOnly.m?"),
+            ("read_only_amended", "sync.readOnly.amended?"),
+            ("entry_p", "sync.entry.p?"),
+        ],
+    ),
+    (
+        "sync_trie",
+        "SyncTrie",
+        &[
+            ("root", "internal/sync.HashTrieMap[interface {},interface {}].root?"),
+            ("node_is_entry", "internal/sync.node[interface {},interface {}].isEntry?"),
+            ("children", "internal/sync.indirect[interface {},interface {}].children?"),
+            ("indirect_sizeof", "internal/sync.indirect[interface {},interface {}]?"),
+            ("overflow", "internal/sync.entry[go.shape.interface {},go.shape.interface {}].overflow?"),
+            ("key", "internal/sync.entry[go.shape.interface {},go.shape.interface {}].key?"),
+            ("value", "internal/sync.entry[go.shape.interface {},go.shape.interface {}].value?"),
+            ("entry_sizeof", "internal/sync.entry[go.shape.interface {},go.shape.interface {}]?"),
+        ],
+    ),
+    (
+        "sync_pool",
+        "SyncPool",
+        &[
+            ("sizeof", "sync.Pool?"),
+            ("local", "sync.Pool.local?"),
+            ("local_size", "sync.Pool.localSize?"),
+            ("victim", "sync.Pool.victim?"),
+            ("victim_size", "sync.Pool.victimSize?"),
+            ("pool_local_sizeof", "sync.poolLocal?"),
+            ("private", "sync.poolLocal.poolLocalInternal.private?"),
+            ("shared_head", "sync.poolLocal.poolLocalInternal.shared.head?"),
+            ("shared_tail", "sync.poolLocal.poolLocalInternal.shared.tail?"),
+            ("chain_vals", "sync.poolChainElt.poolDequeue.vals?"),
+            ("chain_head_tail", "sync.poolChainElt.poolDequeue.headTail?"),
+            ("chain_next", "sync.poolChainElt.next?"),
+        ],
     ),
     (
         "moduledata",
@@ -151,6 +249,7 @@ const GROUPS: &[Group] = &[
             ("ebss", "runtime.moduledata.ebss"),
             ("enoptrbss", "runtime.moduledata.enoptrbss"),
             ("gofunc", "runtime.moduledata.gofunc"),
+            ("rodata", "runtime.moduledata.rodata"),
             ("types", "runtime.moduledata.types"),
             ("etypes", "runtime.moduledata.etypes"),
             ("gcdatamask", "runtime.moduledata.gcdatamask"),
@@ -164,6 +263,8 @@ const GROUPS: &[Group] = &[
         &[
             ("sizeof", "runtime._func"),
             ("name_off", "runtime._func.nameOff|nameoff"),
+            ("args", "runtime._func.args"),
+            ("deferreturn", "runtime._func.deferreturn"),
             ("pcsp", "runtime._func.pcsp"),
             ("pcfile", "runtime._func.pcfile"),
             ("pcln", "runtime._func.pcln"),
@@ -274,6 +375,34 @@ const GROUPS: &[Group] = &[
             ("bucket", "runtime.specialprofile.b"),
         ],
     ),
+    (
+        "finalizers",
+        "Finalizers",
+        &[
+            ("alllink", "runtime.finblock.alllink||runtime.finBlock.alllink"),
+            ("cnt", "runtime.finblock.cnt||runtime.finBlock.cnt"),
+            ("fin", "runtime.finblock.fin||runtime.finBlock.fin"),
+            ("sizeof", "runtime.finalizer"),
+            ("func", "runtime.finalizer.fn"),
+            ("arg", "runtime.finalizer.arg"),
+            ("fint", "runtime.finalizer.fint"),
+            ("ot", "runtime.finalizer.ot"),
+            ("special_func", "runtime.specialfinalizer.fn"),
+        ],
+    ),
+    (
+        "cleanups",
+        "Cleanups",
+        &[
+            ("all", "runtime.cleanupQueue.all?"),
+            ("alllink", "runtime.cleanupBlock.cleanupBlockHeader.alllink?"),
+            ("n", "runtime.cleanupBlock.cleanupBlockHeader.n?"),
+            ("cleanups", "runtime.cleanupBlock.cleanups?"),
+            ("sizeof", "runtime.cleanupFn?"),
+            ("special_func", "runtime.specialCleanup.fn||runtime.specialCleanup.cleanup?"),
+            ("special_weak_handle", "runtime.specialWeakHandle.handle?"),
+        ],
+    ),
 ];
 
 /// A module below `lab/programs` with nothing but the runtime in it. Its path has a dot: Go 1.20.0 takes one
@@ -353,6 +482,12 @@ pub(crate) fn proves_itself(difference: &str) -> bool {
     difference.starts_with("poll_desc.")
 }
 
+/// Whether a difference is one of a map that a release may have in two forms: which one a build has is told
+/// by its experiments' names (`noswissmap`), and the other's fields are not read then.
+pub(crate) fn is_of_one_form(difference: &str) -> bool {
+    ["swiss_map.", "swiss_table."].iter().any(|group| difference.starts_with(group))
+}
+
 /// A table's numbers and names, without the lines that name the patch release (which may differ from machine
 /// to machine) and without its formatting.
 fn data(text: &str) -> String {
@@ -393,8 +528,12 @@ fn table(toolchain: &Toolchain, structs: &Structs, reasons: &[String], wrapper: 
     Ok(out)
 }
 
-/// The offset that a path names; `a|b` in the last part are two spellings of one field.
+/// The offset that a path names; `a|b` in the last part are two spellings of one field, `a||b` two paths of
+/// which the first that is there counts.
 fn lookup(structs: &Structs, path: &str) -> Option<u64> {
+    if path.contains("||") {
+        return path.split("||").find_map(|path| lookup(structs, path));
+    }
     if let Some(path) = path.strip_suffix('#') {
         return match kind_of(structs, path)?.as_str() {
             "uint8" | "bool" => Some(1),

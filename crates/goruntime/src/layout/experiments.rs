@@ -7,6 +7,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         19,
         "staticlockranking",
         &[
+            "hchan.sizeof",
             "mheap.allspans",
             "mheap.arenas",
             "mheap.sweepgen",
@@ -26,6 +27,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         20,
         "staticlockranking",
         &[
+            "hchan.sizeof",
             "mheap.allspans",
             "mheap.arenas",
             "mheap.sweepgen",
@@ -45,6 +47,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         21,
         "staticlockranking",
         &[
+            "hchan.sizeof",
             "mheap.allspans",
             "mheap.arenas",
             "mheap.sweepgen",
@@ -64,6 +67,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         22,
         "staticlockranking",
         &[
+            "hchan.sizeof",
             "mheap.allspans",
             "mheap.arenas",
             "mheap.sweepgen",
@@ -85,6 +89,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         23,
         "staticlockranking",
         &[
+            "hchan.sizeof",
             "mheap.allspans",
             "mheap.arenas",
             "mheap.sweepgen",
@@ -105,6 +110,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         24,
         "staticlockranking",
         &[
+            "hchan.sizeof",
             "mheap.allspans",
             "mheap.arenas",
             "mheap.sweepgen",
@@ -126,6 +132,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         25,
         "staticlockranking",
         &[
+            "hchan.sizeof",
             "mheap.allspans",
             "mheap.arenas",
             "mheap.sweepgen",
@@ -146,6 +153,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         26,
         "staticlockranking",
         &[
+            "hchan.sizeof",
             "mheap.allspans",
             "mheap.arenas",
             "mheap.sweepgen",
@@ -166,6 +174,7 @@ pub(super) static MOVING: &[(u16, &str, &[&str])] = &[
         27,
         "staticlockranking",
         &[
+            "hchan.sizeof",
             "mheap.allspans",
             "mheap.arenas",
             "mheap.sweepgen",

@@ -16,6 +16,8 @@ pub struct Layout {
     pub mem_record: MemRecord,
     /// A goroutine (`runtime2.go`).
     pub g: G,
+    /// What a `defer` statement left to be done (`runtime2.go`).
+    pub deferred: Deferred,
     /// A goroutine among those that wait for an object (`runtime2.go`).
     pub sudog: Sudog,
     /// A descriptor that the network poller watches (`netpoll.go`).
@@ -26,6 +28,18 @@ pub struct Layout {
     pub ancestor: Ancestor,
     /// The map of Go up to 1.23 (`map.go`).
     pub hmap: HMap,
+    /// The map of Go from 1.24 on (`internal/runtime/maps/map.go`).
+    pub swiss_map: SwissMap,
+    /// A table of such a map (`internal/runtime/maps/table.go`).
+    pub swiss_table: SwissTable,
+    /// A channel (`chan.go`).
+    pub hchan: HChan,
+    /// `sync.Map` as two maps, up to Go 1.23 (`sync/map.go`).
+    pub sync_map: SyncMap,
+    /// What `sync.Map` is from Go 1.24 on (`internal/sync/hashtriemap.go`).
+    pub sync_trie: SyncTrie,
+    /// `sync.Pool` (`sync/pool.go`, `sync/poolqueue.go`).
+    pub sync_pool: SyncPool,
     /// What the linker tells the runtime about one module (`symtab.go`).
     pub moduledata: ModuleData,
     /// Function metadata in pclntab (`runtime2.go`).
@@ -44,6 +58,10 @@ pub struct Layout {
     pub heap_arena: HeapArena,
     /// A run of pages (`mheap.go`).
     pub mspan: MSpan,
+    /// Finalizers, set (`mheap.go`) and due (`mfinal.go`).
+    pub finalizers: Finalizers,
+    /// Cleanups and weak handles, set (`mheap.go`) and due (`mcleanup.go`).
+    pub cleanups: Cleanups,
     /// What is noted of an object beside it (`mheap.go`).
     pub special: Special,
     /// `abi.FuncIDWrapper`: marks functions that the compiler made and tracebacks hide.
@@ -103,6 +121,8 @@ pub struct G {
     pub sched_sp: u64,
     /// Offset of `runtime.g.sched.pc`.
     pub sched_pc: u64,
+    /// Offset of `runtime.g.sched.ctxt`, the closure that it goes on in.
+    pub sched_ctxt: u64,
     /// Offset of `runtime.g.syscallsp`.
     pub syscallsp: u64,
     /// Offset of `runtime.g.syscallpc`.
@@ -129,6 +149,27 @@ pub struct G {
     pub labels: u64,
     /// Offset of `runtime.g.waiting`.
     pub waiting: u64,
+    /// Offset of `runtime.g._defer`.
+    pub defers: u64,
+    /// Offset of `runtime.g._panic`.
+    pub panics: u64,
+    /// Offset of `runtime.g.asyncSafePoint`.
+    pub async_safe_point: u64,
+    /// Offset of `runtime.g.xRegs.state`, the vector registers of one that was preempted (from Go 1.26).
+    pub x_regs: Option<u64>,
+    /// Size of `runtime.xRegState`.
+    pub x_regs_sizeof: Option<u64>,
+}
+
+/// What a `defer` statement left to be done (`runtime2.go`, `_defer`).
+#[derive(Debug)]
+pub struct Deferred {
+    /// Offset of `runtime._defer.heap`, whether it stands in the heap and not on the stack.
+    pub heap: u64,
+    /// Offset of `runtime._defer.fn`.
+    pub func: u64,
+    /// Offset of `runtime._defer.link`.
+    pub link: u64,
 }
 
 /// A goroutine in a list of those that wait for one object (`runtime2.go`): a channel, or a semaphore.
@@ -203,15 +244,137 @@ pub struct Ancestor {
     pub gopc: u64,
 }
 
-/// The map of Go up to 1.23 (`map.go`), in which profiler labels stood.
+/// The map of Go up to 1.23 (`map.go`), in which profiler labels stood too.
 #[derive(Debug)]
 pub struct HMap {
+    /// Size of `runtime.hmap`.
+    pub sizeof: Option<u64>,
+    /// Offset of `runtime.hmap.count`.
+    pub count: Option<u64>,
+    /// Offset of `runtime.hmap.flags`.
+    pub flags: Option<u64>,
     /// Offset of `runtime.hmap.B`.
     pub b: Option<u64>,
     /// Offset of `runtime.hmap.buckets`.
     pub buckets: Option<u64>,
     /// Offset of `runtime.hmap.oldbuckets`.
     pub oldbuckets: Option<u64>,
+}
+
+/// The map of Go from 1.24 on, `internal/runtime/maps.Map` (`map.go`).
+#[derive(Debug)]
+pub struct SwissMap {
+    /// Size of `maps.Map`.
+    pub sizeof: Option<u64>,
+    /// Offset of `maps.Map.used`.
+    pub used: Option<u64>,
+    /// Offset of `maps.Map.dirPtr`: the only group, or the directory.
+    pub dir_ptr: Option<u64>,
+    /// Offset of `maps.Map.dirLen`: 0 for a map of one group.
+    pub dir_len: Option<u64>,
+}
+
+/// A table of a Swiss map, `internal/runtime/maps.table` (`table.go`).
+#[derive(Debug)]
+pub struct SwissTable {
+    /// Size of `maps.table`.
+    pub sizeof: Option<u64>,
+    /// Offset of `maps.table.used`.
+    pub used: Option<u64>,
+    /// Offset of `maps.table.capacity`.
+    pub capacity: Option<u64>,
+    /// Offset of `maps.table.index`: the first place of the table in the directory; -1 of one that was split.
+    pub index: Option<u64>,
+    /// Offset of `maps.table.groups.data`.
+    pub groups_data: Option<u64>,
+    /// Offset of `maps.table.groups.lengthMask`: one less than the number of groups.
+    pub groups_length_mask: Option<u64>,
+}
+
+/// A channel (`chan.go`).
+#[derive(Debug)]
+pub struct HChan {
+    /// Size of `runtime.hchan`.
+    pub sizeof: u64,
+    /// Offset of `runtime.hchan.qcount`.
+    pub qcount: u64,
+    /// Offset of `runtime.hchan.dataqsiz`.
+    pub dataqsiz: u64,
+    /// Offset of `runtime.hchan.buf`.
+    pub buf: u64,
+    /// Offset of `runtime.hchan.elemsize`.
+    pub elemsize: u64,
+    /// Offset of `runtime.hchan.elemtype`.
+    pub elemtype: u64,
+    /// Offset of `runtime.hchan.recvx`: the element that is received next.
+    pub recvx: u64,
+}
+
+/// `sync.Map` (`sync/map.go`): two maps up to Go 1.23.
+#[derive(Debug)]
+pub struct SyncMap {
+    /// Size of `sync.Map`.
+    pub sizeof: Option<u64>,
+    /// Offset of `sync.Map.read`: an interface in Go 1.19, then a pointer.
+    pub read: Option<u64>,
+    /// Offset of `sync.Map.dirty`.
+    pub dirty: Option<u64>,
+    /// Offset of `sync.readOnly.m`.
+    pub read_only_m: Option<u64>,
+    /// Offset of `sync.readOnly.amended`.
+    pub read_only_amended: Option<u64>,
+    /// Offset of `sync.entry.p`.
+    pub entry_p: Option<u64>,
+}
+
+/// The trie that a `sync.Map` is from Go 1.24 on, `internal/sync.HashTrieMap[any, any]` (`hashtriemap.go`).
+#[derive(Debug)]
+pub struct SyncTrie {
+    /// Offset of `HashTrieMap.root`.
+    pub root: Option<u64>,
+    /// Offset of `node.isEntry`.
+    pub node_is_entry: Option<u64>,
+    /// Offset of `indirect.children`.
+    pub children: Option<u64>,
+    /// Size of `indirect`.
+    pub indirect_sizeof: Option<u64>,
+    /// Offset of `entry.overflow`.
+    pub overflow: Option<u64>,
+    /// Offset of `entry.key`.
+    pub key: Option<u64>,
+    /// Offset of `entry.value`.
+    pub value: Option<u64>,
+    /// Size of `entry`.
+    pub entry_sizeof: Option<u64>,
+}
+
+/// `sync.Pool` (`sync/pool.go`) and its queues (`sync/poolqueue.go`).
+#[derive(Debug)]
+pub struct SyncPool {
+    /// Size of `sync.Pool`.
+    pub sizeof: Option<u64>,
+    /// Offset of `sync.Pool.local`.
+    pub local: Option<u64>,
+    /// Offset of `sync.Pool.localSize`.
+    pub local_size: Option<u64>,
+    /// Offset of `sync.Pool.victim`.
+    pub victim: Option<u64>,
+    /// Offset of `sync.Pool.victimSize`.
+    pub victim_size: Option<u64>,
+    /// Size of `sync.poolLocal`.
+    pub pool_local_sizeof: Option<u64>,
+    /// Offset of `sync.poolLocal.private`.
+    pub private: Option<u64>,
+    /// Offset of `sync.poolLocal.shared.head`.
+    pub shared_head: Option<u64>,
+    /// Offset of `sync.poolLocal.shared.tail`.
+    pub shared_tail: Option<u64>,
+    /// Offset of `sync.poolChainElt.vals`.
+    pub chain_vals: Option<u64>,
+    /// Offset of `sync.poolChainElt.headTail`.
+    pub chain_head_tail: Option<u64>,
+    /// Offset of `sync.poolChainElt.next`.
+    pub chain_next: Option<u64>,
 }
 
 /// What the linker tells the runtime about one module (`symtab.go`).
@@ -255,6 +418,8 @@ pub struct ModuleData {
     pub enoptrbss: u64,
     /// Offset of `runtime.moduledata.gofunc`.
     pub gofunc: u64,
+    /// Offset of `runtime.moduledata.rodata`.
+    pub rodata: u64,
     /// Offset of `runtime.moduledata.types`.
     pub types: u64,
     /// Offset of `runtime.moduledata.etypes`.
@@ -274,6 +439,10 @@ pub struct Func {
     pub sizeof: u64,
     /// Offset of `runtime._func.nameOff` or `nameoff`.
     pub name_off: u64,
+    /// Offset of `runtime._func.args`.
+    pub args: u64,
+    /// Offset of `runtime._func.deferreturn`.
+    pub deferreturn: u64,
     /// Offset of `runtime._func.pcsp`.
     pub pcsp: u64,
     /// Offset of `runtime._func.pcfile`.
@@ -438,4 +607,48 @@ pub struct Special {
     pub kind: u64,
     /// Offset of `runtime.specialprofile.b`: the allocation stack of a sampled object.
     pub bucket: u64,
+}
+
+/// Finalizers: those that are set stand among the specials of a span (`mheap.go`, `specialfinalizer`), those
+/// that are due in blocks (`mfinal.go`, `finblock`; from Go 1.25 `finBlock`).
+#[derive(Debug)]
+pub struct Finalizers {
+    /// Offset of `runtime.finblock.alllink`.
+    pub alllink: u64,
+    /// Offset of `runtime.finblock.cnt`.
+    pub cnt: u64,
+    /// Offset of `runtime.finblock.fin`.
+    pub fin: u64,
+    /// Size of `runtime.finalizer`.
+    pub sizeof: u64,
+    /// Offset of `runtime.finalizer.fn`.
+    pub func: u64,
+    /// Offset of `runtime.finalizer.arg`.
+    pub arg: u64,
+    /// Offset of `runtime.finalizer.fint`.
+    pub fint: u64,
+    /// Offset of `runtime.finalizer.ot`.
+    pub ot: u64,
+    /// Offset of `runtime.specialfinalizer.fn`.
+    pub special_func: u64,
+}
+
+/// Cleanups (from Go 1.24): those that are set stand among the specials of a span, those that are due from Go
+/// 1.25 on in blocks (`mcleanup.go`); before, among the finalizers.
+#[derive(Debug)]
+pub struct Cleanups {
+    /// Offset of `runtime.cleanupQueue.all`.
+    pub all: Option<u64>,
+    /// Offset of `runtime.cleanupBlock.alllink`.
+    pub alllink: Option<u64>,
+    /// Offset of `runtime.cleanupBlock.n`.
+    pub n: Option<u64>,
+    /// Offset of `runtime.cleanupBlock.cleanups`.
+    pub cleanups: Option<u64>,
+    /// Size of `runtime.cleanupFn`, all of whose words are pointers (from Go 1.26; before, one pointer).
+    pub sizeof: Option<u64>,
+    /// Offset of `runtime.specialCleanup.cleanup`, up to Go 1.25 of `fn`.
+    pub special_func: Option<u64>,
+    /// Offset of `runtime.specialWeakHandle.handle` (from Go 1.23).
+    pub special_weak_handle: Option<u64>,
 }

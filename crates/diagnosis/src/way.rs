@@ -1,0 +1,67 @@
+//! A way through the heap, from a root to what it keeps, in words of the source.
+
+/// `global main.cache .avids -> []int64`: the steps, then the type of what they lead to. A way whose last
+/// step is that type already ends with it once.
+#[must_use]
+pub fn way(steps: &[String], type_name: &str) -> String {
+    let (mut steps, mut end) = (steps, type_name);
+    if let Some((last, before)) = steps.split_last()
+        && !before.is_empty()
+        && (last == type_name || type_name.is_empty() && is_type(last))
+    {
+        (steps, end) = (before, last);
+    }
+    let way = steps.join(" ");
+    match (way.is_empty(), end.is_empty()) {
+        (_, true) => way,
+        (true, false) => end.to_owned(),
+        (false, false) => format!("{way} -> {end}"),
+    }
+}
+
+/// Whether a step is a type, and no field or element.
+fn is_type(step: &str) -> bool {
+    !step.starts_with('.') && !step.starts_with("[...]")
+}
+
+/// The first step of a way in words: what stands before the first field, element or type.
+pub(crate) fn root_of(way: &str) -> &str {
+    let end = [" .", " [", " ->"].iter().filter_map(|stop| way.find(stop)).min().unwrap_or(way.len());
+    way.get(..end).unwrap_or(way)
+}
+
+/// Whether a way in words starts at a root of this name: `global main.cache .avids` at `main.cache`.
+pub(crate) fn starts_at(way: &str, name: &str) -> bool {
+    let root = root_of(way);
+    !name.is_empty() && (root == name || root.strip_suffix(name).is_some_and(|before| before.ends_with(' ')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_in_words() {
+        let way =
+            |steps: &[&str], kind: &str| super::way(&steps.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>(), kind);
+        let whole = "global main.cache .avids -> []int64";
+        assert_eq!(way(&["global main.cache", ".avids", "[]int64"], "[]int64"), whole);
+        assert_eq!(way(&["global main.cache", ".avids"], "[]int64"), whole);
+        assert_eq!(way(&["global main.cache", ".avids", "[]int64"], ""), whole);
+        assert_eq!(way(&["global main.cache", ".avids"], ""), "global main.cache .avids");
+        assert_eq!(way(&["global main.cache"], "main.cache"), "global main.cache -> main.cache");
+        assert_eq!(way(&[], "[]int64"), "[]int64");
+        assert_eq!(way(&[], ""), "");
+    }
+
+    #[test]
+    fn the_root_of_a_way() {
+        assert!(starts_at("global main.cache .avids -> []int64", "main.cache"));
+        assert!(starts_at("goroutines in main.(*Server).ugcTab -> map[int64]int64", "main.(*Server).ugcTab"));
+        assert!(starts_at("main.cache", "main.cache"));
+        assert!(!starts_at("global main.cacheOfOthers", "main.cache"));
+        assert!(!starts_at("global xmain.cache", "main.cache"));
+        assert!(!starts_at("global main.other .main.cache", "main.cache"));
+        assert!(!starts_at("global main.cache", ""));
+    }
+}
