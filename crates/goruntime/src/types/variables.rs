@@ -206,6 +206,10 @@ impl<'a> Walk<'a, '_, '_> {
                     words.push((base.saturating_add(8), Word::Interface { table: table.1 }));
                     break;
                 }
+                if name.starts_with("sync/atomic.Pointer[") {
+                    words.extend(self.atomic_pointer(units, &of).map(|elem| (base, Word::Pointer(elem))));
+                    break;
+                }
                 match (Self::kind(&of.entry), of.entry.tag()) {
                     (Some(Kind::String), _) => words.push((base, Word::String)),
                     (Some(Kind::Func), _) => words.push((base, Word::Func)),
@@ -233,6 +237,16 @@ impl<'a> Walk<'a, '_, '_> {
         }
         words.sort_unstable_by_key(|(at, _)| *at);
         Some(words)
+    }
+
+    /// What a `sync/atomic.Pointer[T]` points to: its `_ [0]*T` says it, and the pointer is all it has.
+    fn atomic_pointer(&mut self, units: &[std::rc::Rc<Unit<Slice<'a>>>], of: &Place<'a>) -> Option<Addr> {
+        let mut members = Vec::new();
+        self.members(units, of, 0, &mut members)?;
+        let array = members.into_iter().map(|m| m.0).find(|m| m.entry.tag() == gimli::DW_TAG_array_type)?;
+        let pointer = self.referred(units, &array, gimli::DW_AT_type)?;
+        let elem = self.referred(units, &pointer, gimli::DW_AT_type)?;
+        self.descriptor(&elem)
     }
 
     fn members(
