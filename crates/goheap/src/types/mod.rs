@@ -82,7 +82,7 @@ impl Types {
         all.add_seeds(seeds);
         all.add_runtime();
         all.add_sites(objects);
-        all.add_variables(taken, objects);
+        all.add_variables(taken);
         all.add_stacks();
         all.follow();
         let (of, kinds, mut types, slots) = all.finish();
