@@ -1,13 +1,13 @@
 //! The heap of one moment: its graph, dominators, named roots and typed objects.
 
 use lastgasp_goruntime::{Gap, Goroutine, HeapObjects, Runtime};
-use lastgasp_heapgraph::{Dominators, Graph, Holder, Retained};
+use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained};
 use lastgasp_inferior::Memory;
 use lastgasp_observe::raw_capture::RawCapture;
 
 use crate::edges::Edges;
 use crate::roots::{Holders, RootName, places_of_goroutines};
-use crate::types::{TypeTotal, Types};
+use crate::types::{ObjectType, TypeTotal, Types};
 
 /// Threads that read and reckon.
 const THREADS: usize = 2;
@@ -45,6 +45,19 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
     ) -> Option<Self> {
+        Self::read_telling(taken, memory, goroutines, gaps, &mut || {})
+    }
+
+    /// As [`Heap::read`]; `has_read` hears that objects, pointers and roots are read, which must be of one moment:
+    /// a target that stands still for them may run on.
+    #[must_use]
+    pub fn read_telling(
+        taken: &'a RawCapture,
+        memory: &'a (dyn Memory + Sync),
+        goroutines: &[Goroutine],
+        gaps: &mut Vec<Gap>,
+        has_read: &mut dyn FnMut(),
+    ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
         let objects = HeapObjects::read(rt, memory, gaps)?;
@@ -55,7 +68,8 @@ impl<'a> Heap<'a> {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
             return None;
         }
-        let Edges { layout, parts, types, .. } = edges;
+        has_read();
+        let Edges { layout, parts, seeds, .. } = edges;
         let all = layout.total();
         let roots = std::mem::take(&mut holders.roots);
         let made = Graph::new(layout, parts, roots, THREADS).and_then(|graph| {
@@ -69,6 +83,7 @@ impl<'a> Heap<'a> {
         });
         match made {
             Ok((graph, dominators)) => {
+                let types = Types::assign(taken, memory, &objects, graph.layout(), seeds);
                 Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, taken: all })
             }
             Err(e) => {
@@ -100,7 +115,19 @@ impl<'a> Heap<'a> {
     /// Live objects by type.
     #[must_use]
     pub fn by_type(&self) -> Vec<TypeTotal> {
-        self.types.totals(self.runtime, self.memory, &self.graph, &self.dominators)
+        self.types.totals(&self.graph, &self.dominators)
+    }
+
+    /// What an object is, and what that is called; `None` where it is not known.
+    #[must_use]
+    pub fn type_of(&self, object: ObjectId) -> Option<(ObjectType, &str)> {
+        self.types.get(self.graph.layout(), object)
+    }
+
+    /// Where the value of a slot begins: behind the type that the allocator notes in front of some.
+    pub(crate) fn start_of_value(&self, slot: u64) -> u64 {
+        let span = self.objects.spans().partition_point(|s| s.start.0 <= slot).checked_sub(1);
+        slot + span.and_then(|i| self.objects.spans().get(i)).map_or(0, lastgasp_goruntime::ObjectSpan::header)
     }
 
     /// Whether what goroutines hold was taken from every word of their stacks.

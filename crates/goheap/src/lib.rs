@@ -9,12 +9,15 @@
 //! - `edges`: objects and pointers as they are read, two threads at once.
 //! - `roots`: what holds objects from outside the heap, with names.
 //! - `types`: types of objects.
+//! - `ways`: ways from roots to objects in words of the source, and the dominator tree.
 
 mod edges;
 mod heap;
 mod roots;
 mod types;
+mod ways;
 
 pub use heap::Heap;
 pub use roots::{RootKind, RootName};
-pub use types::TypeTotal;
+pub use types::{ObjectType, TypeTotal};
+pub use ways::{MergedWay, Mostly, TreeNode, Ways, dominator_tree, mostly};
