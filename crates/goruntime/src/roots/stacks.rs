@@ -101,6 +101,8 @@ pub struct StackTally {
     pub frames: u64,
     /// Goroutines of which some words are only taken for pointers, by why; one may be here twice.
     pub unsure: BTreeMap<Unsure, u64>,
+    /// Goroutines of which some words are only taken for pointers, each once.
+    pub unsure_goroutines: u64,
     /// Goroutines that run and of which the general registers were not to be had: what they alone hold is not
     /// seen.
     pub without_registers: u64,
@@ -175,6 +177,7 @@ impl<'a, 'b> StackReader<'a, 'b> {
             (Status::Running, None) => Err(Unsure::NoRegisters),
             _ => raw.resume().map(|(pc, sp)| unwinder.unwind(raw.stack, pc, sp)).ok_or(Unsure::Moving),
         };
+        let before: u64 = self.tally.unsure.values().sum();
         let mut goroutine = Goroutine { reader: self, raw: &raw, visit };
         goroutine.registers(thread.as_ref());
         match trace {
@@ -183,6 +186,7 @@ impl<'a, 'b> StackReader<'a, 'b> {
         }
         goroutine.own_fields();
         goroutine.stack_objects();
+        self.tally.unsure_goroutines += u64::from(self.tally.unsure.values().sum::<u64>() > before);
     }
 
     /// How the stacks were read; what could not be is a gap.
