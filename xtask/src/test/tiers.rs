@@ -47,6 +47,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "objects",
             "oracle",
             "profiling",
+            "roots",
             "runtime_cache",
             "spans",
             "types",
