@@ -8,13 +8,19 @@
 //! - `heap`: all of it together.
 //! - `edges`: objects and pointers as they are read, two threads at once.
 //! - `roots`: what holds objects from outside the heap, with names.
+//! - `sampled`: objects of which the memory profile knows the stack of their allocation.
 //! - `types`: types of objects.
+//! - `ways`: ways from roots to objects in words of the source, and the dominator tree.
 
 mod edges;
 mod heap;
 mod roots;
+mod sampled;
 mod types;
+mod ways;
 
 pub use heap::Heap;
 pub use roots::{RootKind, RootName};
-pub use types::TypeTotal;
+pub use sampled::{Sampled, sampled};
+pub use types::{ObjectType, TypeTotal};
+pub use ways::{MergedWay, Mostly, TreeNode, Ways, dominator_tree, mostly};

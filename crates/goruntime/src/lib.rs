@@ -71,12 +71,14 @@
 mod arch;
 mod binary;
 mod bounds;
+pub mod collections;
 mod evidence;
 mod gap;
 mod goroutine;
 mod heap;
 pub mod layout;
 mod ranges;
+mod roots;
 mod runtime;
 pub mod types;
 mod version;
@@ -101,10 +103,13 @@ pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile
 pub use heap::memstats::MemStats;
 pub use heap::objects::{HeapObjects, Mark, Object, ObjectSpan, PointerMap};
 pub use heap::pointer_masks::{PointerMask, PointerMasks};
-pub use heap::pointers::{PointerReader, PointerVisitor};
+pub use heap::pointers::{Near, PointerReader, PointerVisitor};
 pub use heap::spans::{LargeObject, SpanClass, SpanTable};
 pub use heap::specials::{Special, SpecialKind, specials};
 pub use heap::variables::{VariableSection, variable_pointers};
+pub use roots::{
+    NotedRoot, RootNote, StackPlace, StackReader, StackRoot, StackTally, Unsure, due_roots, special_roots,
+};
 pub use runtime::{DiscoverError, Runtime};
 pub use types::{GoType, TypeReader, type_name};
 pub use version::GoVersion;

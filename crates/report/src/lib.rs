@@ -27,6 +27,7 @@ mod printed_name;
 mod retained_profile;
 mod started_at;
 mod text;
+mod why;
 
 pub use death_sentence::death_sentence;
 pub use document::{census_file, death, document, types_file};
@@ -40,3 +41,4 @@ pub use printed_name::printed_name;
 pub use retained_profile::retained_profile;
 pub use started_at::started_at;
 pub use text::terminal;
+pub use why::{what_can_be_asked, why_json, why_text};

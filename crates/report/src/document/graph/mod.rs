@@ -2,15 +2,19 @@
 //!
 //! - `holders`: types, roots, allocation sites, ways, the dominator tree.
 //! - `collections`: the census of collections, copies of one content, waste.
+//! - `why`: the answer to a question about some of it.
 //!
 //! The document has the first of each list, which are the largest; the files of a capture have all of them.
 
 mod collections;
 mod holders;
+mod why;
 
 use lastgasp_diagnosis::facts::GraphFacts;
 use serde::Serialize;
 use serde_json::{Value, json};
+
+pub(crate) use why::why_document;
 
 use collections::{Census, Copies, Waste};
 use holders::{Node, Path, Root, Site, Type, tree};
@@ -34,7 +38,6 @@ pub(super) struct Graph<'a> {
     conservative_goroutines: u64,
     of_one_moment: bool,
     stopped_ns: u64,
-    took_ns: u64,
     roots_not_read: &'a [String],
     gaps: &'a [String],
     shared_objects: u64,
@@ -63,7 +66,6 @@ impl<'a> Graph<'a> {
             conservative_goroutines: g.conservative_goroutines,
             of_one_moment: g.of_one_moment,
             stopped_ns: g.stopped_ns,
-            took_ns: g.took_ns,
             roots_not_read: first(&g.roots_not_read),
             gaps: first(&g.gaps),
             shared_objects: g.shared_objects,

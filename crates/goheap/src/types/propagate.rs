@@ -1,0 +1,132 @@
+//! The pointers of typed objects in one span, each followed to what it leads to.
+
+use std::sync::Arc;
+
+use lastgasp_goruntime::{Near, PointerVisitor};
+use lastgasp_heapgraph::ObjectId;
+use lastgasp_inferior::Addr;
+
+use super::assign::{Assigner, Trust};
+use super::kinds::{Plan, Target};
+
+/// Largest slot of which all pointers are held against the kind before any is followed, in bytes.
+const MAX_CHECKED: u64 = 4096;
+
+/// A pointer, and what stands beside it.
+struct Found {
+    offset: u64,
+    to: Addr,
+    before: Option<u64>,
+    after: [Option<u64>; 2],
+}
+
+/// Follows what waits in a span. Objects of a list stand side by side and lead to each other: what comes to
+/// wait meanwhile is followed too, and the span is not read again for it.
+pub(super) struct Propagate<'a, 'b> {
+    all: &'b mut Assigner<'a>,
+    /// Objects of the span, and where their pointers begin among those that were found.
+    objects: Vec<(ObjectId, usize)>,
+    found: Vec<Found>,
+    /// A large object, which is followed as it is read.
+    large: Option<(u64, Plan)>,
+}
+
+impl<'a, 'b> Propagate<'a, 'b> {
+    pub(super) fn new(all: &'b mut Assigner<'a>) -> Self {
+        Self { all, objects: Vec::new(), found: Vec::new(), large: None }
+    }
+
+    /// Says that the span is read.
+    pub(super) fn finish(mut self) {
+        // Up and down: lists grow either way.
+        for upwards in [true, false].into_iter().cycle() {
+            let n = self.objects.len();
+            let mut any = false;
+            for i in 0..n {
+                any |= self.follow(if upwards { i } else { n - 1 - i });
+            }
+            if !any {
+                return;
+            }
+        }
+    }
+
+    /// Follows the pointers of one of the objects, if it waits.
+    fn follow(&mut self, index: usize) -> bool {
+        let Some((object, from)) = self.objects.get(index).copied() else { return false };
+        if !self.all.take(object) {
+            return false;
+        }
+        let to = self.objects.get(index + 1).map_or(self.found.len(), |o| o.1);
+        let (kind, trust) = self.all.kind_of(object);
+        let (Some(known), Some((_, class))) = (self.all.kinds.get(kind), self.all.slots.of(self.all.layout, object))
+        else {
+            return true;
+        };
+        let plan = known.plan.clone();
+        let found = self.found.get(from..to).unwrap_or_default();
+        let target = |all: &mut Assigner<'a>, f: &Found| target(all, &plan, f.offset.checked_sub(class.header)?);
+        // Where the collector sees a pointer and the type has none, it is another type.
+        let is_whole = !matches!(plan, Plan::Partly { .. } | Plan::Nothing);
+        if trust < Trust::Header && is_whole && found.iter().any(|f| target(self.all, f).is_none()) {
+            self.all.refuse(object);
+            return true;
+        }
+        for f in found {
+            if let Some(target) = target(self.all, f) {
+                self.all.apply(target, f.to, f.before, f.after);
+            }
+        }
+        true
+    }
+}
+
+impl PointerVisitor for Propagate<'_, '_> {
+    fn object(&mut self, span: usize, slot: u32, _: u32) {
+        self.large = None;
+        let Some(object) = self.all.object(span, slot) else { return };
+        let Some((_, class)) = self.all.slots.of(self.all.layout, object) else { return };
+        if class.slot_bytes <= MAX_CHECKED {
+            self.objects.push((object, self.found.len()));
+        } else if self.all.take(object) {
+            let known = self.all.kinds.get(self.all.kind_of(object).0);
+            self.large = known.map(|known| (class.header, known.plan.clone()));
+        }
+    }
+
+    fn pointer(&mut self, _: u32, _: u64, _: Addr) {}
+
+    fn pointer_near(&mut self, _: u32, offset: u64, to: Addr, near: Near<'_>) {
+        let (before, after) = (near.word(-1), [near.word(1), near.word(2)]);
+        match &self.large {
+            Some((header, plan)) => {
+                let target = offset.checked_sub(*header).and_then(|at| target(self.all, plan, at));
+                if let Some(target) = target {
+                    self.all.apply(target, to, before, after);
+                }
+            }
+            // Pointers of a large object that does not wait come behind none.
+            None if self.objects.is_empty() => {}
+            None => self.found.push(Found { offset, to, before, after }),
+        }
+    }
+}
+
+/// What a plan has at an offset.
+fn target(all: &mut Assigner<'_>, plan: &Plan, offset: u64) -> Option<Target> {
+    let within = |bytes: u64, repeated: bool| match bytes {
+        0 => None,
+        _ if repeated => offset.checked_rem(bytes),
+        _ => (offset < bytes).then_some(offset),
+    };
+    let listed = |words: &Arc<[(u64, Target)]>, at: u64| {
+        let index = words.binary_search_by_key(&at, |(at, _)| *at).ok()?;
+        words.get(index).map(|(_, target)| *target)
+    };
+    match plan {
+        Plan::Nothing => None,
+        Plan::Listed { bytes, repeated, words } => listed(words, within(*bytes, *repeated)?),
+        Plan::Asked { of, bytes, repeated } => all.types.word_at(*of, within(*bytes, *repeated)?).map(Target::Word),
+        Plan::Partly { words } => listed(words, offset),
+    }
+}
