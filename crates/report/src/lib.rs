@@ -13,6 +13,7 @@
 //! ```
 
 mod death_sentence;
+mod diff;
 mod document;
 mod explain;
 mod goroutine_profile;
@@ -30,6 +31,7 @@ mod text;
 mod why;
 
 pub use death_sentence::death_sentence;
+pub use diff::{diff_json, diff_text};
 pub use document::{census_file, death, document, types_file};
 pub use explain::{UnknownCode, explain, explain_all};
 pub use goroutine_profile::goroutine_profile;
