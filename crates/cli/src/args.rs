@@ -224,7 +224,7 @@ pub(crate) enum Format {
 pub(crate) enum AnswerFormat {
     /// For a terminal
     Text,
-    /// docs/formats/answers-json.md
+    /// docs/formats/why-json.md, docs/formats/diff-json.md
     Json,
 }
 
