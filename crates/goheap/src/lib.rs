@@ -10,6 +10,7 @@
 //! - `roots`: what holds objects from outside the heap, with names.
 //! - `types`: types of objects.
 
+mod collections;
 mod edges;
 mod heap;
 mod roots;

@@ -70,6 +70,15 @@ impl Types {
         }
     }
 
+    /// The type that stands with an object.
+    pub(crate) fn header_of(&self, object: ObjectId) -> Option<Addr> {
+        let at = self.typed.binary_search_by_key(&object, |(id, _)| *id).ok()?;
+        match self.kinds.get(self.typed.get(at)?.1 as usize)? {
+            Kind::Typed { at, .. } => Some(*at),
+            Kind::Untyped { .. } => None,
+        }
+    }
+
     /// All of them, those of the most bytes first.
     pub(crate) fn totals(
         &self,
