@@ -164,6 +164,7 @@ impl<'h, 't> MapFinder<'h, 't> {
         let of = of.or_else(|| {
             objects.iter().find_map(|o| match self.heap.what(self.types, *o) {
                 What::Runs(run) => self.map_types.of_run(run),
+                What::RunsOf(map) => MapType::of(self.types, map).map(Arc::new),
                 _ => None,
             })
         });

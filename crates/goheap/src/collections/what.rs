@@ -5,6 +5,7 @@ use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
 
 use crate::heap::Heap;
+use crate::types::ObjectType;
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,12 +16,14 @@ pub(crate) enum What {
     One(Addr),
     /// Values of the type at an address in a row.
     Array(Addr),
-    /// Bytes of a string.
-    String,
     /// The header of a map of the type at an address.
     Map(Addr),
+    /// A channel of elements of the type at an address.
+    Chan(Addr),
     /// An array of buckets or groups, of which the type of one is at an address.
     Runs(Addr),
+    /// An array of buckets or groups of a map of the type at an address.
+    RunsOf(Addr),
     /// Something else.
     Other,
 }
@@ -28,13 +31,19 @@ pub(crate) enum What {
 impl Heap<'_> {
     /// What an object is.
     pub(crate) fn what(&self, types: &mut TypeReader<'_>, object: ObjectId) -> What {
-        let layout = self.graph.layout();
-        let Some(at) = self.types.header_of(object) else { return What::Unknown };
-        let Some(of) = types.get(at) else { return What::Unknown };
-        if of.name.starts_with("map.group[") || of.name.starts_with("map.bucket[") {
-            return What::Runs(at);
+        let Some((of, _)) = self.types.get(self.graph.layout(), object) else { return What::Unknown };
+        let mut is_run = |at: Addr| {
+            types.get(at).is_some_and(|t| t.name.starts_with("map.group[") || t.name.starts_with("map.bucket["))
+        };
+        match of {
+            // The allocator notes the type of a bucket or group and not that of the map.
+            ObjectType::Value(at) | ObjectType::Values(at) if is_run(at) => What::Runs(at),
+            ObjectType::Value(at) => What::One(at),
+            ObjectType::Values(at) => What::Array(at),
+            ObjectType::Map(at) => What::Map(at),
+            ObjectType::Chan(at) => What::Chan(at),
+            ObjectType::MapRuns(at) => What::RunsOf(at),
+            ObjectType::String | ObjectType::Other => What::Other,
         }
-        // Slots are never twice as large as asked for.
-        if layout.bytes(object).saturating_sub(8) / of.size.max(1) >= 2 { What::Array(at) } else { What::One(at) }
     }
 }
