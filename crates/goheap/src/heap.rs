@@ -4,6 +4,7 @@ use lastgasp_goruntime::{Gap, Goroutine, HeapObjects, Runtime};
 use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained};
 use lastgasp_inferior::Memory;
 use lastgasp_observe::raw_capture::RawCapture;
+use rustc_hash::FxHashSet;
 
 use crate::edges::Edges;
 use crate::roots::{Holders, RootName, places_of_goroutines};
@@ -30,6 +31,8 @@ pub struct Heap<'a> {
     pub dominators: Dominators,
     pub(crate) holders: Holders,
     pub(crate) types: Types,
+    /// What stacks of goroutines lead to directly, whoever else holds it.
+    pub(crate) on_stacks: FxHashSet<ObjectId>,
     /// Slots that are taken, live or not, and their bytes.
     pub taken: (u64, u64),
 }
@@ -58,10 +61,17 @@ impl<'a> Heap<'a> {
         let Edges { layout, parts, seeds, .. } = edges;
         let all = layout.total();
         let roots = std::mem::take(&mut holders.roots);
+        let mut on_stacks = FxHashSet::default();
         let made = Graph::new(layout, parts, roots, THREADS).and_then(|graph| {
             // What a variable holds too is the variable's: it stays when the goroutine ends.
             let of_variables = graph.reach(|h| !matches!(h, Holder::Root(r) if holders.is_goroutine(r))).objects;
             let mut roots = graph.roots().clone();
+            roots.retain(|root, object| {
+                if holders.is_goroutine(root) {
+                    on_stacks.insert(object);
+                }
+                true
+            });
             roots.retain(|root, object| !(holders.is_goroutine(root) && of_variables.contains(object.0 as usize)));
             let graph = graph.with_roots(roots)?;
             let dominators = Dominators::of(&graph)?;
@@ -70,7 +80,7 @@ impl<'a> Heap<'a> {
         match made {
             Ok((graph, dominators)) => {
                 let types = Types::assign(taken, memory, &objects, graph.layout(), seeds);
-                Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, taken: all })
+                Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, on_stacks, taken: all })
             }
             Err(e) => {
                 gaps.push(Gap::new(WHAT, e.to_string()));

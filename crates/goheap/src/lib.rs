@@ -9,13 +9,23 @@
 //! - `edges`: objects and pointers as they are read, two threads at once.
 //! - `roots`: what holds objects from outside the heap, with names.
 //! - `types`: types of objects.
+//! - `collections`: maps, slices, strings and channels, found by what they are.
+//! - `census`, `copies`, `waste`: the largest of them, those of equal content, what is kept and not used.
 
+mod census;
 mod collections;
+mod copies;
 mod edges;
 mod heap;
 mod roots;
+mod survey;
 mod types;
+mod waste;
 
+pub use census::{CollectionKind, Counted};
+pub use copies::{BuiltAt, Copies, HeldCopies};
 pub use heap::Heap;
 pub use roots::{RootKind, RootName};
+pub use survey::{Survey, SurveyLimits};
 pub use types::{ObjectType, TypeTotal};
+pub use waste::{Waste, WasteKind};

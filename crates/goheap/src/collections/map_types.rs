@@ -59,7 +59,6 @@ impl MapType {
 /// All of them.
 #[derive(Default)]
 pub(crate) struct MapTypes {
-    all: Vec<Arc<MapType>>,
     /// By the type of their buckets or groups; of several types with the same one the plain `map[K]V`.
     by_run: FxHashMap<Addr, Arc<MapType>>,
 }
@@ -108,7 +107,6 @@ impl MapTypes {
         if of.is_plain() && !known.is_plain() {
             *known = Arc::clone(&of);
         }
-        self.all.push(of);
     }
 
     /// The one whose buckets or groups are of the type at an address.
@@ -122,10 +120,5 @@ impl MapTypes {
         fits: impl Fn(&MapType) -> bool + 'a,
     ) -> impl Iterator<Item = &'a Arc<MapType>> {
         self.by_run.values().filter(move |t| fits(t))
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.all.len()
     }
 }

@@ -46,4 +46,11 @@ impl Heap<'_> {
             ObjectType::String | ObjectType::Other => What::Other,
         }
     }
+
+    /// Bytes of the runtime's own in front of an object.
+    pub(crate) fn header_of(&self, object: ObjectId) -> u64 {
+        let at = self.graph.layout().address(object);
+        let span = at.and_then(|at| self.objects.find(Addr(at))).and_then(|o| self.objects.spans().get(o.span));
+        span.map_or(0, lastgasp_goruntime::ObjectSpan::header)
+    }
 }

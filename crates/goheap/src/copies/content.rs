@@ -46,7 +46,9 @@ enum Part {
     /// A pointer to a type.
     Pointer(Addr),
     /// An interface, with or without methods.
-    Interface { table: bool },
+    Interface {
+        table: bool,
+    },
 }
 
 /// How values of a type are taken apart.
@@ -316,13 +318,14 @@ impl<'h> Contents<'h> {
             let from = usize::try_from(piece.offset).map_err(|_| NotRead::Broken)?;
             let rest = bytes.get(from..).ok_or(NotRead::Broken)?;
             let word = |i: usize| rest.get(i..i + 8).and_then(|w| w.try_into().ok()).map_or(0, u64::from_le_bytes);
-            let mut follow = |this: &mut Self, types: &mut TypeReader<'_>, sum: &mut Sum, of: Addr, at: Addr, n: u64| {
-                match this.recipe(types, of).filter(|_| depth < MAX_DEPTH) {
-                    Some(recipe) if !at.is_null() => waiting.push((recipe, at, n, depth + 1)),
-                    // The same place is equal.
-                    _ => sum.word(at.0),
-                }
-            };
+            let mut follow =
+                |this: &mut Self, types: &mut TypeReader<'_>, sum: &mut Sum, of: Addr, at: Addr, n: u64| {
+                    match this.recipe(types, of).filter(|_| depth < MAX_DEPTH) {
+                        Some(recipe) if !at.is_null() => waiting.push((recipe, at, n, depth + 1)),
+                        // The same place is equal.
+                        _ => sum.word(at.0),
+                    }
+                };
             match &piece.what {
                 Part::Raw(n) => sum.bytes(rest.get(..*n as usize).ok_or(NotRead::Broken)?),
                 Part::String => {
