@@ -1,54 +1,101 @@
 //! The heap as a graph, as facts: from memory of one moment, where all of it is at hand.
 
-use lastgasp_diagnosis::facts::{GraphFacts, GraphRoot, GraphType};
-use lastgasp_goheap::{Heap, TypeTotal};
-use lastgasp_goruntime::{Gap, Goroutine};
-use lastgasp_inferior::{Layered, Memory};
+use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, GraphType};
+use lastgasp_goheap::{Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly};
+use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines};
+use lastgasp_inferior::{BlockCache, Layered, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use tracing::debug;
 
+use crate::collections;
+
 /// Types and roots that are kept.
 const MOST: usize = 1000;
-/// What the gaps of it are of.
-const WHAT: &str = "heap graph";
+/// Ways that are kept.
+const MOST_WAYS: usize = 300;
+/// Nodes of the dominator tree that are kept.
+const MOST_NODES: usize = 500;
 
 /// The memory of a process at one moment, all of it.
 #[derive(Clone, Copy)]
 pub struct WholeMemory<'a> {
     /// Where it is read.
     pub memory: &'a (dyn Memory + Sync),
-    /// What it is: `core`.
+    /// What it is: `core`, `live`, `dead`.
     pub source: &'static str,
 }
 
-/// Makes the graph; `None`, with a gap that says why, where that cannot be done.
+/// How far a graph is, for who waits for it.
+#[derive(Debug)]
+pub enum GraphStage<'a> {
+    /// All that must be of one moment is read: a target that stands still may run on.
+    Read,
+    /// What is known so far; more is to come.
+    Part(&'a GraphFacts),
+}
+
+/// The graph alone, for who has nothing to do with the rest of a capture; or why there is none. `tell` hears how
+/// far it is.
+///
+/// # Errors
+/// What it is made of could not be read.
+pub fn graph_alone(
+    taken: &RawCapture,
+    whole: WholeMemory<'_>,
+    tell: &mut dyn FnMut(GraphStage<'_>),
+) -> Result<GraphFacts, String> {
+    let rt = &taken.runtime;
+    let mem = &taken.evidence.snapshot;
+    let constants = taken.binary.constants(rt).map_err(|e| e.to_string())?.0;
+    let constants = BlockCache::new(Layered { top: constants, bottom: mem });
+    let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
+    // What they stumble over is a gap of the capture, and not of the graph.
+    let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut Vec::new());
+    heap_graph(taken, whole, &goroutines.live, tell)
+}
+
+/// Makes the graph; or says why there is none.
 pub(crate) fn heap_graph(
     taken: &RawCapture,
     whole: WholeMemory<'_>,
     goroutines: &[Goroutine],
-    gaps: &mut Vec<Gap>,
-) -> Option<GraphFacts> {
+    tell: &mut dyn FnMut(GraphStage<'_>),
+) -> Result<GraphFacts, String> {
     let began = std::time::Instant::now();
-    let constants = match taken.binary.constants(&taken.runtime) {
-        Ok((constants, _)) => constants,
-        Err(e) => {
-            gaps.push(Gap::new(WHAT, e.to_string()));
-            return None;
-        }
-    };
+    let constants = taken.binary.constants(&taken.runtime).map_err(|e| e.to_string())?.0;
     let memory = Layered { top: whole.memory, bottom: constants };
-    let heap = Heap::read(taken, &memory, goroutines, gaps)?;
-    let read = began.elapsed();
-    let facts = facts(&heap, whole.source);
+    let mut gaps = Vec::new();
+    let mut read = began.elapsed();
+    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut || {
+        read = began.elapsed();
+        tell(GraphStage::Read);
+    });
+    let heap = heap.ok_or_else(|| told(&gaps))?;
+    let mut facts = facts(&heap, whole.source);
+    facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
+    tell(GraphStage::Part(&facts));
+    let before = gaps.len();
+    let survey = heap.survey(SurveyLimits::default(), &mut gaps);
+    facts.gaps.extend(gaps.iter().skip(before).map(|g| format!("{}: {}", g.what, g.why)));
+    collections::add(&mut facts, survey);
     debug!(read_us = read.as_micros() as u64, us = began.elapsed().as_micros() as u64, "heap graph");
-    Some(GraphFacts { took_ns: began.elapsed().as_nanos() as u64, ..facts })
+    Ok(GraphFacts { took_ns: began.elapsed().as_nanos() as u64, ..facts })
+}
+
+/// Why there is no graph, of all that could not be read.
+fn told(gaps: &[Gap]) -> String {
+    /// More than that say the same.
+    const MOST_SAID: usize = 4;
+    let said: Vec<String> = gaps.iter().take(MOST_SAID).map(|g| format!("{}: {}", g.what, g.why)).collect();
+    if said.is_empty() { "not made".into() } else { said.join("; ") }
 }
 
 fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
     let live = heap.live();
     let mut roots = Vec::new();
     let mut alone = (0u64, 0u64);
-    for (name, _, retained) in heap.roots() {
+    let mostly = mostly(heap);
+    for (name, holder, retained) in heap.roots() {
         alone = (alone.0 + u64::from(retained.objects), alone.1 + retained.bytes);
         if retained.objects > 0 {
             roots.push(GraphRoot {
@@ -57,6 +104,8 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
                 objects: retained.objects.into(),
                 retained_bytes: retained.bytes,
                 goroutines: name.goroutines,
+                mostly: mostly.get(&holder).map(|m| m.type_name.clone()).unwrap_or_default(),
+                mostly_bytes: mostly.get(&holder).map_or(0, |m| m.bytes),
                 ..GraphRoot::default()
             });
         }
@@ -79,10 +128,34 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
         shared_bytes: live.bytes.saturating_sub(alone.1),
         types: types.into_iter().take(MOST).map(graph_type).collect(),
         roots,
+        paths: Ways::of(heap).merged(MOST_WAYS).into_iter().map(graph_path).collect(),
+        tree: dominator_tree(heap, MOST_NODES).into_iter().map(graph_node).collect(),
         ..GraphFacts::default()
     }
 }
 
 fn graph_type(t: TypeTotal) -> GraphType {
     GraphType { name: t.name, objects: t.own.objects.into(), bytes: t.own.bytes, retained_bytes: t.retained.bytes }
+}
+
+fn graph_path(w: MergedWay) -> GraphPath {
+    GraphPath {
+        steps: w.steps,
+        type_name: w.type_name,
+        objects: w.own.objects.into(),
+        bytes: w.own.bytes,
+        retained_bytes: w.retained.bytes,
+    }
+}
+
+fn graph_node(n: TreeNode) -> GraphNode {
+    GraphNode {
+        parent: n.parent.map(|p| p as u32),
+        name: n.name,
+        kind: n.kind.into(),
+        count: n.count,
+        own_bytes: n.own_bytes,
+        objects: n.retained.objects.into(),
+        retained_bytes: n.retained.bytes,
+    }
 }

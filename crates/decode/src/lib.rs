@@ -13,6 +13,7 @@
 //! - `frames`: functions, files and lines by index.
 
 mod baseline;
+mod collections;
 mod decode;
 mod frames;
 mod goroutine_list;
@@ -27,4 +28,4 @@ mod sites;
 mod synthetic;
 
 pub use decode::{Decoded, Provenance, decode, decode_with_memory};
-pub use heap_graph::WholeMemory;
+pub use heap_graph::{GraphStage, WholeMemory, graph_alone};

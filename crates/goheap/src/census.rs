@@ -9,10 +9,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::collections::arrays::{Arrays, From};
 use crate::collections::maps::FoundMap;
-use crate::collections::owners::{Owners, field_at};
-use crate::collections::what::What;
 use crate::copies::retained;
 use crate::heap::Heap;
+use crate::types::ObjectType;
+use crate::ways::Ways;
 
 /// Of each of both orders so many are kept before those of one owner and type are put together.
 const LARGEST: usize = 2000;
@@ -76,7 +76,6 @@ struct Found {
     capacity: u64,
     bytes: u64,
     object: ObjectId,
-    from: Option<From>,
     header: Addr,
 }
 
@@ -86,7 +85,7 @@ pub(crate) fn census(
     types: &mut TypeReader<'_>,
     maps: &[FoundMap],
     arrays: &Arrays,
-    owners: &mut Owners<'_>,
+    ways: &Ways<'_, '_>,
 ) -> Vec<Counted> {
     let layout = heap.graph.layout();
     let mut all: Vec<Found> = Vec::new();
@@ -101,11 +100,10 @@ pub(crate) fn census(
             capacity: m.arrays.slots,
             bytes: m.bytes,
             object: m.object,
-            from: None,
             header: m.at,
         });
     }
-    for (object, elem, at) in channels(heap, types) {
+    for (object, elem, at) in channels(heap) {
         let Ok(c) = ChanHeader::read(heap.runtime, heap.memory, at) else { continue };
         let buffer = layout.object_at(c.buffer.0);
         parts.extend(buffer);
@@ -118,7 +116,6 @@ pub(crate) fn census(
             capacity: c.cap,
             bytes: buffer.map_or(0, |b| layout.bytes(b)) + own,
             object,
-            from: None,
             header: at,
         });
     }
@@ -140,7 +137,6 @@ pub(crate) fn census(
             capacity: if s.is_string { s.len } else { s.cap },
             bytes: layout.bytes(a.object),
             object: a.object,
-            from: Some(s.from),
             header,
         });
     }
@@ -154,7 +150,7 @@ pub(crate) fn census(
     kept.extend(rest);
     let mut merged: FxHashMap<(CollectionKind, String, String), Counted> = FxHashMap::default();
     for f in kept {
-        let Some(owner) = owner(types, owners, f.from, f.object) else { continue };
+        let owner = owner(ways, f.object);
         let alone = retained(heap, f.object).max(layout.bytes(f.object));
         let entry = merged.entry((f.kind, owner.clone(), f.type_name.clone())).or_insert_with(|| Counted {
             kind: f.kind,
@@ -178,38 +174,22 @@ pub(crate) fn census(
     out
 }
 
-/// The words of an object's owner; of a slice or string in an object those of that object and the field.
-pub(crate) fn owner(
-    types: &mut TypeReader<'_>,
-    owners: &mut Owners<'_>,
-    from: Option<From>,
-    object: ObjectId,
-) -> Option<String> {
-    let Some(From::Object(holder, offset)) = from else { return owners.of(types, object).map(|(_, words)| words) };
-    let Some((_, words)) = owners.of(types, holder) else { return owners.of(types, object).map(|(_, words)| words) };
-    let heap = owners.heap();
-    let header = heap.header_of(holder);
-    let step = match heap.what(types, holder) {
-        What::One(of) => field_at(types, of, offset.saturating_sub(header)),
-        What::Array(of) => format!("[]{}", field_at(types, of, offset.saturating_sub(header))),
-        What::Runs(_) | What::RunsOf(_) | What::Chan(_) => "[]".into(),
-        What::Map(_) | What::Unknown | What::Other => String::new(),
-    };
-    Some(if step.is_empty() || words.ends_with(&format!(" {step}")) { words } else { format!("{words} {step}") })
+/// By which way an object is kept, as one line.
+pub(crate) fn owner(ways: &Ways<'_, '_>, object: ObjectId) -> String {
+    ways.to(object).join(" ")
 }
 
 /// Live channels of known elements: the object, the element's type, the address.
-fn channels(heap: &Heap<'_>, types: &mut TypeReader<'_>) -> Vec<(ObjectId, Addr, Addr)> {
+fn channels(heap: &Heap<'_>) -> Vec<(ObjectId, Addr, Addr)> {
     let layout = heap.graph.layout();
     let mut found = Vec::new();
     for object in heap.dominators.live().iter().map(|i| ObjectId(i as u32)) {
-        if let Some((crate::types::ObjectType::Chan(elem), _)) = heap.type_of(object)
+        if let Some((ObjectType::Chan(elem), _)) = heap.type_of(object)
             && let Some(at) = layout.address(object)
             && found.len() < MAX_CHANNELS
         {
             found.push((object, elem, Addr(at).plus(heap.header_of(object))));
         }
     }
-    let _ = types;
     found
 }

@@ -48,6 +48,19 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
     ) -> Option<Self> {
+        Self::read_telling(taken, memory, goroutines, gaps, &mut || {})
+    }
+
+    /// As [`Heap::read`]; `has_read` hears that objects, pointers and roots are read, which must be of one moment:
+    /// a target that stands still for them may run on.
+    #[must_use]
+    pub fn read_telling(
+        taken: &'a RawCapture,
+        memory: &'a (dyn Memory + Sync),
+        goroutines: &[Goroutine],
+        gaps: &mut Vec<Gap>,
+        has_read: &mut dyn FnMut(),
+    ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
         let objects = HeapObjects::read(rt, memory, gaps)?;
@@ -58,6 +71,7 @@ impl<'a> Heap<'a> {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
             return None;
         }
+        has_read();
         let Edges { layout, parts, seeds, .. } = edges;
         let all = layout.total();
         let roots = std::mem::take(&mut holders.roots);
@@ -118,6 +132,12 @@ impl<'a> Heap<'a> {
     #[must_use]
     pub fn type_of(&self, object: ObjectId) -> Option<(ObjectType, &str)> {
         self.types.get(self.graph.layout(), object)
+    }
+
+    /// Where the value of a slot begins: behind the type that the allocator notes in front of some.
+    pub(crate) fn start_of_value(&self, slot: u64) -> u64 {
+        let span = self.objects.spans().partition_point(|s| s.start.0 <= slot).checked_sub(1);
+        slot + span.and_then(|i| self.objects.spans().get(i)).map_or(0, lastgasp_goruntime::ObjectSpan::header)
     }
 
     /// Whether what goroutines hold was taken from every word of their stacks.

@@ -11,6 +11,7 @@
 //! - `types`: types of objects.
 //! - `collections`: maps, slices, strings and channels, found by what they are.
 //! - `census`, `copies`, `waste`: the largest of them, those of equal content, what is kept and not used.
+//! - `ways`: ways from roots to objects in words of the source, and the dominator tree.
 
 mod census;
 mod collections;
@@ -21,6 +22,7 @@ mod roots;
 mod survey;
 mod types;
 mod waste;
+mod ways;
 
 pub use census::{CollectionKind, Counted};
 pub use copies::{BuiltAt, Copies, HeldCopies};
@@ -29,3 +31,4 @@ pub use roots::{RootKind, RootName};
 pub use survey::{Survey, SurveyLimits};
 pub use types::{ObjectType, TypeTotal};
 pub use waste::{Waste, WasteKind};
+pub use ways::{MergedWay, Mostly, TreeNode, Ways, dominator_tree, mostly};

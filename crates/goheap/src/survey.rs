@@ -9,12 +9,12 @@ use crate::census::{Counted, census};
 use crate::collections::arrays::Arrays;
 use crate::collections::map_types::MapTypes;
 use crate::collections::maps::MapFinder;
-use crate::collections::owners::Owners;
 use crate::copies::content::Contents;
 use crate::copies::sites::Sites;
 use crate::copies::{Copies, copies};
 use crate::heap::Heap;
 use crate::waste::{Waste, waste};
+use crate::ways::Ways;
 
 /// Slots or elements of the smallest map that is looked at: smaller ones cost more to look at than there is
 /// to say of them.
@@ -68,9 +68,9 @@ impl Heap<'_> {
         if arrays.left_out > 0 {
             gaps.push(Gap::new(WHAT, format!("{} pointers to more arrays than are kept", arrays.left_out)));
         }
-        let mut owners = Owners::new(self);
-        let census = census(self, &mut types, &maps, &arrays, &mut owners);
-        let waste = waste(self, &mut types, &maps, &arrays, &mut owners);
+        let ways = Ways::of(self);
+        let census = census(self, &mut types, &maps, &arrays, &ways);
+        let waste = waste(self, &mut types, &maps, &arrays, &ways);
         let mut contents = Contents::new(self.memory, ReadBudget::of(limits.content), until);
         let mut sites = Sites::new(self, gaps);
         let copies = copies(self, &mut types, &maps, &arrays, &mut contents, &mut sites);

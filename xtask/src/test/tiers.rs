@@ -49,6 +49,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "profiling",
             "runtime_cache",
             "spans",
+            "types",
             "waits",
         ],
     ),

@@ -2,11 +2,9 @@
 //!
 //! - `maps`, `map_types`: maps of both kinds.
 //! - `arrays`: arrays, and from where to where pointers lead into each.
-//! - `owners`: in words of the source, by which way one is kept.
 
 pub(crate) mod arrays;
 pub(crate) mod map_types;
 pub(crate) mod maps;
-pub(crate) mod owners;
 pub(crate) mod slots;
 pub(crate) mod what;

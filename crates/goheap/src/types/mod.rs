@@ -10,6 +10,7 @@ mod assign;
 mod kinds;
 mod propagate;
 mod seeds;
+mod sites;
 mod slots;
 
 use std::sync::Arc;
@@ -82,6 +83,7 @@ impl Types {
         let mut all = Assigner::new(rt, mem, objects, layout);
         all.add_seeds(seeds);
         all.add_runtime();
+        all.add_sites(objects);
         all.add_variables(taken, objects);
         all.add_stacks();
         all.follow();

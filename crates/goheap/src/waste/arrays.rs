@@ -13,9 +13,9 @@ use super::{Sums, WasteKind};
 use crate::census::owner;
 use crate::collections::arrays::{Array, Arrays, Sequence};
 use crate::collections::maps::FoundMap;
-use crate::collections::owners::Owners;
 use crate::copies::retained;
 use crate::heap::Heap;
+use crate::ways::Ways;
 
 /// An array of which this part at most is used is told as kept for the sake of it.
 const MOST_USED: f64 = 0.5;
@@ -33,7 +33,7 @@ pub(super) fn add(
     types: &mut TypeReader<'_>,
     maps: &[FoundMap],
     arrays: &Arrays,
-    owners: &mut Owners<'_>,
+    ways: &Ways<'_, '_>,
     sums: &mut Sums,
 ) {
     let layout = heap.graph.layout();
@@ -57,7 +57,7 @@ pub(super) fn add(
         };
         // What only the elements out of reach keep is kept for nothing too.
         let kept = retained(heap, array.object).max(own).saturating_sub(kept_by_used(heap, array, &longest));
-        let words = owner(types, owners, Some(longest.from), array.object).unwrap_or_default();
+        let words = owner(ways, array.object);
         sums.add(kind, words, type_name, [1, kept, used]);
     }
 }

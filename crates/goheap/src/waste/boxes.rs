@@ -10,8 +10,8 @@ use lastgasp_inferior::Addr;
 use super::{Sums, WasteKind};
 use crate::census::owner;
 use crate::collections::arrays::{Arrays, Sequence};
-use crate::collections::owners::Owners;
 use crate::heap::Heap;
+use crate::ways::Ways;
 
 /// Elements of the smallest slice that is looked at.
 const LEAST: u64 = 4096;
@@ -23,13 +23,7 @@ const SAMPLED: u64 = 2048;
 const INTERFACE: u64 = 16;
 const POINTER: u64 = 8;
 
-pub(super) fn add(
-    heap: &Heap<'_>,
-    types: &mut TypeReader<'_>,
-    arrays: &Arrays,
-    owners: &mut Owners<'_>,
-    sums: &mut Sums,
-) {
+pub(super) fn add(heap: &Heap<'_>, types: &mut TypeReader<'_>, arrays: &Arrays, ways: &Ways<'_, '_>, sums: &mut Sums) {
     for array in &arrays.all {
         let Some(s) = array.longest.filter(|s| s.len >= LEAST) else { continue };
         let Some(elem) = s.elem.and_then(|e| types.get(e)) else { continue };
@@ -39,7 +33,7 @@ pub(super) fn add(
             _ => continue,
         };
         let Some([count, kept, used]) = found else { continue };
-        let words = owner(types, owners, Some(s.from), array.object).unwrap_or_default();
+        let words = owner(ways, array.object);
         sums.add(kind, words, format!("[]{}", elem.name), [count, kept, used]);
     }
 }

@@ -10,8 +10,8 @@ use rustc_hash::FxHashMap;
 
 use crate::collections::arrays::Arrays;
 use crate::collections::maps::FoundMap;
-use crate::collections::owners::Owners;
 use crate::heap::Heap;
+use crate::ways::Ways;
 
 /// Wasted bytes of one owner and type from which on they are told.
 const LEAST_TOLD: u64 = 16 << 10;
@@ -95,12 +95,12 @@ pub(crate) fn waste(
     types: &mut TypeReader<'_>,
     maps: &[FoundMap],
     arrays: &Arrays,
-    owners: &mut Owners<'_>,
+    ways: &Ways<'_, '_>,
 ) -> Vec<Waste> {
     let mut sums = Sums::default();
-    arrays::add(heap, types, maps, arrays, owners, &mut sums);
-    maps::add(types, maps, owners, &mut sums);
-    boxes::add(heap, types, arrays, owners, &mut sums);
+    arrays::add(heap, types, maps, arrays, ways, &mut sums);
+    maps::add(maps, ways, &mut sums);
+    boxes::add(heap, types, arrays, ways, &mut sums);
     let mut all: Vec<Waste> = sums
         .all
         .into_iter()

@@ -18,6 +18,18 @@ pub(crate) struct GoArch {
     pub(crate) arena_base: u64,
     /// The memory operands of a function's code, in order, from its bytes and where they stand.
     pub(crate) operands: fn(&[u8], Addr) -> Vec<MemoryOperand>,
+    /// The call that returns to an address, from a function's code and where it stands.
+    pub(crate) call_before: fn(&[u8], Addr, Addr) -> Option<Call>,
+}
+
+/// A call of a function, with those of its arguments that are addresses of constants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// The function that is called.
+    pub(crate) target: Addr,
+    /// Integer arguments in the order of Go's calling convention: the first nine are in registers. `None` for
+    /// what is no address that stands in the code itself.
+    pub(crate) arguments: [Option<Addr>; 5],
 }
 
 /// A memory operand relative to the program counter: how Go code names a package-level variable.

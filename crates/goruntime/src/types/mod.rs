@@ -5,6 +5,7 @@
 //! - [`TypeReader`]: from a descriptor's address to a [`GoType`], checked and remembered.
 //! - [`MapLayout`]: where keys and values stand in the arrays behind a map.
 //! - [`Word`]: what a word of a typed object is, and so what the object that it points to is.
+//! - [`AllocSites`]: what a sampled allocation was of, as the code that made it says.
 //! - [`Modules`]: where descriptors and interface tables may stand at all.
 //!
 //! A descriptor is believed when all that it says fits together: its kind has the size that it states, its
@@ -12,6 +13,7 @@
 //! those that reflection makes up at run time (`reflect.SliceOf`, `reflect.StructOf`) stand in the heap and
 //! are checked alike.
 
+mod alloc_site;
 mod descriptor;
 mod go_type;
 mod map_layout;
@@ -21,6 +23,7 @@ mod names;
 mod reader;
 mod words;
 
+pub use alloc_site::{AllocSites, SiteType};
 pub use go_type::{ChanDir, Field, GoType, Kind, Shape};
 pub use map_layout::{MAP_SLOTS, MapForm, MapLayout};
 pub use modules::Modules;
