@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite, GraphType};
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
-use lastgasp_goheap::{Heap, MergedWay, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled};
+use lastgasp_goheap::{Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled};
 use lastgasp_goruntime::{
     Bucket, Counts, Gap, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines, decode_profile, unsample,
 };
@@ -15,6 +15,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
+use crate::collections;
 use crate::sites::visible;
 
 /// Types and roots that are kept.
@@ -84,6 +85,10 @@ pub(crate) fn heap_graph(
     let mut facts = facts(&heap, whole.source);
     facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
     tell(GraphStage::Part(&facts));
+    let before = gaps.len();
+    let survey = heap.survey(SurveyLimits::default(), &mut gaps);
+    facts.gaps.extend(gaps.iter().skip(before).map(|g| format!("{}: {}", g.what, g.why)));
+    collections::add(&mut facts, survey);
     debug!(read_us = read.as_micros() as u64, us = began.elapsed().as_micros() as u64, "heap graph");
     Ok(GraphFacts { took_ns: began.elapsed().as_nanos() as u64, ..facts })
 }

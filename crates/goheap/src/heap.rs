@@ -4,6 +4,7 @@ use lastgasp_goruntime::{Frame, Gap, Goroutine, HeapObjects, Runtime, StackTally
 use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId};
 use lastgasp_inferior::Memory;
 use lastgasp_observe::raw_capture::RawCapture;
+use rustc_hash::FxHashSet;
 
 use crate::edges::Edges;
 use crate::roots::{Holders, RootName, places_of_goroutines};
@@ -28,6 +29,8 @@ pub struct Heap<'a> {
     pub dominators: Dominators,
     pub(crate) holders: Holders,
     pub(crate) types: Types,
+    /// What stacks of goroutines lead to directly, whoever else holds it.
+    pub(crate) on_stacks: FxHashSet<ObjectId>,
     /// Slots that are taken, live or not, and their bytes.
     pub taken: (u64, u64),
 }
@@ -70,7 +73,11 @@ impl<'a> Heap<'a> {
         let Edges { layout, parts, seeds, .. } = edges;
         let all = layout.total();
         let roots = holders.take();
+        let mut on_stacks = FxHashSet::default();
         let made = Graph::new(layout, parts, roots, THREADS).and_then(|graph| {
+            for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
+                on_stacks.extend(graph.roots().held_by(root));
+            }
             let graph = holders.settle(graph)?;
             let dominators = Dominators::of(&graph)?;
             Ok((graph, dominators))
@@ -78,7 +85,7 @@ impl<'a> Heap<'a> {
         match made {
             Ok((graph, dominators)) => {
                 let types = Types::assign(taken, memory, &objects, graph.layout(), seeds);
-                Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, taken: all })
+                Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, on_stacks, taken: all })
             }
             Err(e) => {
                 gaps.push(Gap::new(WHAT, e.to_string()));
