@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
+use lastgasp_diagnosis::facts::GraphFacts;
 use lastgasp_goruntime::{HeapObjects, PointerMap};
 use lastgasp_inferior::{Addr, Memory, Part};
 use lastgasp_observe::raw_capture::RawCapture;
@@ -69,7 +69,7 @@ pub(super) fn take_with_heap(
 /// Waits for the answer; `stood`: it stood still until all was read, else `why` not.
 fn answer(worker: GraphWorker, began: Result<(), String>, stood: Option<Duration>, why: &str) -> GraphAnswer {
     if let Err(why) = began {
-        return GraphAnswer { gap: Some(why), ..GraphAnswer::default() };
+        return GraphAnswer::none(why);
     }
     let since = Instant::now();
     let mut answer = worker.answer(PROGRESS, &mut || {
@@ -88,15 +88,6 @@ fn not_of_one_moment(graph: &mut GraphFacts, why: &str) {
     graph.of_one_moment = false;
     (graph.garbage_objects, graph.garbage_bytes) = (0, 0);
     graph.gaps.push(format!("garbage: not told apart, since the heap was not read of one moment: {why}"));
-}
-
-/// Puts the graph to the facts of its capture.
-pub(super) fn join(facts: &mut Facts, answer: &GraphAnswer) {
-    if let Some(graph) = &answer.graph {
-        facts.graph = Some(graph.clone());
-    } else if let Some(why) = &answer.gap {
-        facts.capture.gaps.push(Gap::new(HEAP_GRAPH, why.clone()));
-    }
 }
 
 /// How long a process will stand still.
