@@ -67,10 +67,10 @@ impl GraphTurns {
 /// Why memory of the dead is not to be held any longer, of what is known of the machine and its group.
 pub(crate) fn let_go(others: Option<&str>, machine_low_on_memory: bool) -> Option<String> {
     if machine_low_on_memory {
-        return Some("the machine is short of memory, and the memory of the dead is others' again".into());
+        return Some("the machine is short of memory: that of the dead was given back".into());
     }
     let others = others?;
-    Some(format!("{others} is in the group that ran out of memory, and the memory of the dead is its again"))
+    Some(format!("{others} is in the group that ran out of memory too: that of the dead was given back for it"))
 }
 
 #[cfg(test)]
