@@ -1,13 +1,13 @@
 //! The heap of one moment: its graph, dominators, named roots and typed objects.
 
 use lastgasp_goruntime::{Gap, Goroutine, HeapObjects, Runtime};
-use lastgasp_heapgraph::{Dominators, Graph, Holder, Retained};
+use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained};
 use lastgasp_inferior::Memory;
 use lastgasp_observe::raw_capture::RawCapture;
 
 use crate::edges::Edges;
 use crate::roots::{Holders, RootName, places_of_goroutines};
-use crate::types::{TypeTotal, Types};
+use crate::types::{ObjectType, TypeTotal, Types};
 
 /// Threads that read and reckon.
 const THREADS: usize = 2;
@@ -69,7 +69,7 @@ impl<'a> Heap<'a> {
             return None;
         }
         has_read();
-        let Edges { layout, parts, types, .. } = edges;
+        let Edges { layout, parts, seeds, .. } = edges;
         let all = layout.total();
         let roots = std::mem::take(&mut holders.roots);
         let made = Graph::new(layout, parts, roots, THREADS).and_then(|graph| {
@@ -83,6 +83,7 @@ impl<'a> Heap<'a> {
         });
         match made {
             Ok((graph, dominators)) => {
+                let types = Types::assign(taken, memory, &objects, graph.layout(), seeds);
                 Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, taken: all })
             }
             Err(e) => {
@@ -114,7 +115,13 @@ impl<'a> Heap<'a> {
     /// Live objects by type.
     #[must_use]
     pub fn by_type(&self) -> Vec<TypeTotal> {
-        self.types.totals(self.runtime, self.memory, &self.graph, &self.dominators)
+        self.types.totals(&self.graph, &self.dominators)
+    }
+
+    /// What an object is, and what that is called; `None` where it is not known.
+    #[must_use]
+    pub fn type_of(&self, object: ObjectId) -> Option<(ObjectType, &str)> {
+        self.types.get(self.graph.layout(), object)
     }
 
     /// Whether what goroutines hold was taken from every word of their stacks.
