@@ -63,6 +63,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "deaths",
             "incident",
             "keep_memory",
+            "live_heap",
             "ps",
             "watch",
             "watch_bad_days",
