@@ -1,9 +1,12 @@
 //! The heap of one moment: its graph, dominators, named roots and typed objects.
 
+use std::time::Instant;
+
 use lastgasp_goruntime::{Gap, Goroutine, HeapObjects, Runtime};
 use lastgasp_heapgraph::{Dominators, Graph, Holder, Retained};
 use lastgasp_inferior::Memory;
 use lastgasp_observe::raw_capture::RawCapture;
+use tracing::debug;
 
 use crate::edges::Edges;
 use crate::roots::{Holders, RootName, places_of_goroutines};
@@ -15,6 +18,22 @@ const THREADS: usize = 2;
 const WHAT: &str = "heap graph";
 /// Roots that are not looked for yet.
 const NOT_READ: [&str; 2] = ["finalizers, cleanups and other specials", "registers of running threads"];
+
+/// Says in the log how long each part of the work took.
+struct Phases(Instant);
+
+impl Default for Phases {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Phases {
+    fn end(&mut self, what: &str) {
+        debug!(us = self.0.elapsed().as_micros() as u64, "heap: {what}");
+        self.0 = Instant::now();
+    }
+}
 
 /// A heap, read and reckoned.
 pub struct Heap<'a> {
@@ -47,9 +66,13 @@ impl<'a> Heap<'a> {
     ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
+        let mut phases = Phases::default();
         let objects = HeapObjects::read(rt, memory, gaps)?;
+        phases.end("objects");
         let edges = Edges::read(rt, memory, &objects, &places_of_goroutines(taken, memory, &objects), gaps);
+        phases.end("pointers");
         let mut holders = Holders::read(taken, memory, goroutines, &edges, gaps);
+        phases.end("roots");
         // What is not read points nowhere, and what nothing points to would be called garbage.
         if gaps.len() > before {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
@@ -59,12 +82,15 @@ impl<'a> Heap<'a> {
         let all = layout.total();
         let roots = std::mem::take(&mut holders.roots);
         let made = Graph::new(layout, parts, roots, THREADS).and_then(|graph| {
+            phases.end("graph");
             // What a variable holds too is the variable's: it stays when the goroutine ends.
             let of_variables = graph.reach(|h| !matches!(h, Holder::Root(r) if holders.is_goroutine(r))).objects;
             let mut roots = graph.roots().clone();
             roots.retain(|root, object| !(holders.is_goroutine(root) && of_variables.contains(object.0 as usize)));
             let graph = graph.with_roots(roots)?;
+            phases.end("what variables hold");
             let dominators = Dominators::of(&graph)?;
+            phases.end("dominators");
             Ok((graph, dominators))
         });
         match made {
