@@ -20,24 +20,21 @@ impl Graph {
     /// Needs no dominators: a bit an object, and four bytes for each that waits.
     pub fn reach(&self, enter: impl Fn(Holder) -> bool) -> Reach {
         let mut seen = Bits::new(self.layout().bound());
-        let mut out = Retained::default();
         let mut waiting = Vec::new();
         let mut meet = |object: u32, waiting: &mut Vec<u32>| {
             // What may not be entered is asked again each time it is met: it must not be in the set.
             if seen.contains(object as usize) || !enter(Holder::Object(ObjectId(object))) {
                 return;
             }
-            if seen.insert(object as usize) {
-                out.bytes += self.layout().bytes(ObjectId(object));
-                out.objects += 1;
-                if self.numbered.rank(object).is_some() {
-                    waiting.push(object);
-                }
+            seen.insert(object as usize);
+            // The others point nowhere.
+            if self.numbered.bits().contains(object as usize) {
+                waiting.push(object);
             }
         };
         let mut last: Option<(RootId, bool)> = None;
         if !enter(Holder::All) {
-            return Reach { objects: seen, retained: out };
+            return Reach { objects: seen, retained: Retained::default() };
         }
         for (root, object) in self.roots().held() {
             let open = match last {
@@ -53,6 +50,7 @@ impl Graph {
                 self.edges.of(from, |to| meet(to, &mut waiting));
             }
         }
-        Reach { objects: seen, retained: out }
+        let retained = self.layout().total_of(&seen);
+        Reach { objects: seen, retained }
     }
 }

@@ -63,15 +63,14 @@ impl Dominators {
         }
         let mixed = |group: u32| with_leaves.contains(group as usize) && with_nodes.contains(group as usize);
         let any_mixed = with_leaves.iter().any(|g| with_nodes.contains(g));
-        let (order, end) = self.by_subtree();
+        let (place, end) = self.by_subtree();
         // Leaves of mixed groups by the place of their holder: a walk comes by.
         let mut leaves = if any_mixed {
-            let mut place = vec![0u32; order.len()];
-            order.iter().enumerate().for_each(|(at, v)| place[*v as usize] = at as u32);
             self.leaves_where(graph, |leaf| group_of(leaf).is_some_and(mixed), &place)
         } else {
             Vec::new()
         };
+        let order = inverse(place);
         leaves.sort_unstable();
         let mut leaves = leaves.into_iter().peekable();
         let mut until = vec![0; count];
@@ -127,8 +126,7 @@ impl Dominators {
         Retained { bytes: all.bytes.saturating_sub(rest.bytes), objects: all.objects.saturating_sub(rest.objects) }
     }
 
-    /// Numbers in the order of a walk down the dominator tree, and for each number the place in that order at
-    /// which its subtree ends.
+    /// Of each number its place in a walk down the dominator tree, and the place at which its subtree ends.
     fn by_subtree(&self) -> (Vec<u32>, Vec<u32>) {
         let n = self.dominator.len();
         // First how many nodes are below each; from when a node has its place, where its next child's is.
@@ -136,15 +134,46 @@ impl Dominators {
         for v in (1..n).rev() {
             end[self.dominator[v] as usize] += end[v];
         }
-        let mut order = vec![0; n];
+        let mut place = vec![0; n];
         end[0] = 1;
         for v in 1..n {
             let above = self.dominator[v] as usize;
             let at = end[above];
             end[above] += end[v];
             end[v] = at + 1;
-            order[at as usize] = v as u32;
+            place[v] = at;
         }
-        (order, end)
+        (place, end)
+    }
+}
+
+/// Turns a permutation of numbers below 2^31 around, in its own memory.
+fn inverse(mut of: Vec<u32>) -> Vec<u32> {
+    const DONE: u32 = 1 << 31;
+    for start in 0..of.len() as u32 {
+        // Around a cycle, each pointing back to where it was come from.
+        let (mut from, mut at) = (start, of[start as usize]);
+        while at & DONE == 0 {
+            let next = of[at as usize];
+            if next & DONE != 0 {
+                break;
+            }
+            of[at as usize] = from | DONE;
+            (from, at) = (at, next);
+        }
+    }
+    of.iter_mut().for_each(|v| *v &= !DONE);
+    of
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inverse;
+
+    #[test]
+    fn a_permutation_turned_around() {
+        assert_eq!(inverse(vec![0, 3, 1, 2, 5, 4]), [0, 2, 3, 1, 5, 4]);
+        assert_eq!(inverse(inverse(vec![4, 0, 3, 1, 2])), [4, 0, 3, 1, 2]);
+        assert!(inverse(Vec::new()).is_empty());
     }
 }
