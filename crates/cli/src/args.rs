@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use lastgasp_agent::config::{WatchFlags, size};
+use lastgasp_agent::config::{WatchFlags, size, time};
 
 /// The flight recorder and doctor for Go services' memory.
 ///
@@ -29,6 +30,22 @@ pub(crate) struct KeepFlags {
     /// and the executable's constants come on top [default: half of what is free on the disk]
     #[arg(long, value_name = "SIZE", value_parser = size, requires = "keep_memory")]
     pub(crate) keep_memory_max: Option<u64>,
+}
+
+/// Whether the heap of a live process is read as a graph.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct HeapFlags {
+    /// Read the heap of a process as a graph too: what is live, who keeps it, what is there twice. It stands
+    /// still for longer; how long is said beforehand. Of a core file that is done in any case
+    #[arg(long)]
+    pub(crate) heap: bool,
+    /// Longest time that a process stands still for --heap, up to 10s; what does not fit is read while it runs on, and what is
+    /// garbage is then not told
+    #[arg(long, value_name = "TIME", value_parser = stop_time, default_value = "500ms", requires = "heap")]
+    pub(crate) max_stop: Duration,
+    /// Most memory for reckoning the graph, or with K, M, G, T (1024-based)
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1G", requires = "heap")]
+    pub(crate) heap_memory: u64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -60,6 +77,8 @@ pub(crate) enum Command {
         /// seconds, capture, switch it off again
         #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
         enable_profiling: Option<u64>,
+        #[command(flatten)]
+        heap: HeapFlags,
         #[command(flatten)]
         keep: KeepFlags,
     },
@@ -143,6 +162,9 @@ pub(crate) enum Command {
     /// (internal) is killed for memory when the daemon tries at its start what can be read afterwards
     #[command(hide = true, name = "pin-victim")]
     PinVictim,
+    /// (internal) reads foreign bytes with limits: docs/adr/0006
+    #[command(hide = true, name = "worker")]
+    Worker,
     /// (internal) enters cgroups and becomes the command
     #[command(hide = true, name = "enter")]
     Enter {
@@ -183,6 +205,13 @@ fn pause(text: &str) -> Result<f64, String> {
     if (0.01..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("give 0.01 to 3600 seconds".into()) }
 }
 
+/// How long somebody may stand still.
+fn stop_time(text: &str) -> Result<Duration, String> {
+    let time = time(text)?;
+    let fits = (Duration::from_millis(10)..=Duration::from_secs(10)).contains(&time);
+    if fits { Ok(time) } else { Err("give 10ms to 10s".into()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +220,12 @@ mod tests {
     fn pauses() {
         assert_eq!(pause("0.5"), Ok(0.5));
         assert!(["NaN", "inf", "-1", "0", "1e9", "x"].iter().all(|t| pause(t).is_err()));
+    }
+
+    #[test]
+    fn times_to_stand_still() {
+        assert_eq!(stop_time("500ms"), Ok(Duration::from_millis(500)));
+        assert!(["0s", "9ms", "11s", "x", "1h"].iter().all(|t| stop_time(t).is_err()));
     }
 
     #[test]

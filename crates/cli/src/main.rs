@@ -18,8 +18,8 @@ fn main() -> ExitCode {
             return if e.use_stderr() { exit::Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
     };
-    // The daemon's log is as its configuration wants it.
-    if !matches!(cli.command, args::Command::Watch { .. }) {
+    // The daemon's log is as its configuration wants it; a worker has one line and no other.
+    if !matches!(cli.command, args::Command::Watch { .. } | args::Command::Worker) {
         log::start();
     }
     match commands::dispatch(cli.command) {

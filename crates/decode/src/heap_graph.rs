@@ -2,46 +2,82 @@
 
 use lastgasp_diagnosis::facts::{GraphFacts, GraphRoot, GraphType};
 use lastgasp_goheap::{Heap, TypeTotal};
-use lastgasp_goruntime::{Gap, Goroutine};
-use lastgasp_inferior::{Layered, Memory};
+use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines};
+use lastgasp_inferior::{BlockCache, Layered, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use tracing::debug;
 
 /// Types and roots that are kept.
 const MOST: usize = 1000;
-/// What the gaps of it are of.
-const WHAT: &str = "heap graph";
 
 /// The memory of a process at one moment, all of it.
 #[derive(Clone, Copy)]
 pub struct WholeMemory<'a> {
     /// Where it is read.
     pub memory: &'a (dyn Memory + Sync),
-    /// What it is: `core`.
+    /// What it is: `core`, `live`, `dead`.
     pub source: &'static str,
 }
 
-/// Makes the graph; `None`, with a gap that says why, where that cannot be done.
+/// How far a graph is, for who waits for it.
+#[derive(Debug)]
+pub enum GraphStage<'a> {
+    /// All that must be of one moment is read: a target that stands still may run on.
+    Read,
+    /// What is known so far; more is to come.
+    Part(&'a GraphFacts),
+}
+
+/// The graph alone, for who has nothing to do with the rest of a capture; or why there is none. `tell` hears how
+/// far it is.
+///
+/// # Errors
+/// What it is made of could not be read.
+pub fn graph_alone(
+    taken: &RawCapture,
+    whole: WholeMemory<'_>,
+    tell: &mut dyn FnMut(GraphStage<'_>),
+) -> Result<GraphFacts, String> {
+    let rt = &taken.runtime;
+    let mem = &taken.evidence.snapshot;
+    let constants = taken.binary.constants(rt).map_err(|e| e.to_string())?.0;
+    let constants = BlockCache::new(Layered { top: constants, bottom: mem });
+    let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
+    // What they stumble over is a gap of the capture, and not of the graph.
+    let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut Vec::new());
+    heap_graph(taken, whole, &goroutines.live, tell)
+}
+
+/// Makes the graph; or says why there is none.
 pub(crate) fn heap_graph(
     taken: &RawCapture,
     whole: WholeMemory<'_>,
     goroutines: &[Goroutine],
-    gaps: &mut Vec<Gap>,
-) -> Option<GraphFacts> {
+    tell: &mut dyn FnMut(GraphStage<'_>),
+) -> Result<GraphFacts, String> {
     let began = std::time::Instant::now();
-    let constants = match taken.binary.constants(&taken.runtime) {
-        Ok((constants, _)) => constants,
-        Err(e) => {
-            gaps.push(Gap::new(WHAT, e.to_string()));
-            return None;
-        }
-    };
+    let constants = taken.binary.constants(&taken.runtime).map_err(|e| e.to_string())?.0;
     let memory = Layered { top: whole.memory, bottom: constants };
-    let heap = Heap::read(taken, &memory, goroutines, gaps)?;
-    let read = began.elapsed();
-    let facts = facts(&heap, whole.source);
+    let mut gaps = Vec::new();
+    let mut read = began.elapsed();
+    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut || {
+        read = began.elapsed();
+        tell(GraphStage::Read);
+    });
+    let heap = heap.ok_or_else(|| told(&gaps))?;
+    let mut facts = facts(&heap, whole.source);
+    facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
+    tell(GraphStage::Part(&facts));
     debug!(read_us = read.as_micros() as u64, us = began.elapsed().as_micros() as u64, "heap graph");
-    Some(GraphFacts { took_ns: began.elapsed().as_nanos() as u64, ..facts })
+    Ok(GraphFacts { took_ns: began.elapsed().as_nanos() as u64, ..facts })
+}
+
+/// Why there is no graph, of all that could not be read.
+fn told(gaps: &[Gap]) -> String {
+    /// More than that say the same.
+    const MOST_SAID: usize = 4;
+    let said: Vec<String> = gaps.iter().take(MOST_SAID).map(|g| format!("{}: {}", g.what, g.why)).collect();
+    if said.is_empty() { "not made".into() } else { said.join("; ") }
 }
 
 fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {

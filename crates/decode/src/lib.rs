@@ -27,4 +27,4 @@ mod sites;
 mod synthetic;
 
 pub use decode::{Decoded, Provenance, decode, decode_with_memory};
-pub use heap_graph::WholeMemory;
+pub use heap_graph::{GraphStage, WholeMemory, graph_alone};

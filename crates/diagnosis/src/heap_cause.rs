@@ -8,6 +8,7 @@ use crate::growth::{Culprit, Growth};
 use crate::large_objects::HugeObjects;
 use crate::owner::frame;
 use crate::partition::Partition;
+use crate::reachability::Reachability;
 use crate::rival::{Rival, Told};
 use crate::sentence::{RESTED_SECONDS, rested};
 use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
@@ -70,6 +71,8 @@ pub(crate) struct HeapCause<'a> {
     pub(crate) collector: Collector,
     /// What the growth is made of.
     pub(crate) parts: Partition,
+    /// What the heap's graph says of it, where there is one.
+    pub(crate) reach: Option<Reachability<'a>>,
 }
 
 impl<'a> HeapCause<'a> {
@@ -89,12 +92,16 @@ impl<'a> HeapCause<'a> {
             linked: true,
             collector,
             parts,
+            reach: Reachability::of(facts.graph.as_ref(), parts.heap),
         };
         let stacks = it.waiting_calls(facts).map_or(0, |_| parts.stacks);
         if stacks == 0 && matches!(it.origin, Origin::Suspects(_)) {
             it.calls = working_pile(facts, window);
         } else if let Some(pile) = it.pile(facts, window).filter(|_| it.waiting_calls(facts).is_none()) {
             (it.calls, it.linked) = (Some(pile), false);
+        }
+        if let Some(calls) = it.holders_calls(facts, window) {
+            (it.calls, it.linked) = (Some(calls), true);
         }
         let by_gauges = facts.gc.is_known() && parts.share(parts.heap.saturating_add(stacks)) >= MIN_SHARE;
         // A capture of the profile alone has no gauges.
@@ -118,6 +125,9 @@ impl<'a> HeapCause<'a> {
         if self.collector.pace == Pace::Off && (self.collector.marks == 0 || self.is_alive() != Some(true)) {
             return Mechanism::CollectorOff;
         }
+        if let Some(mechanism) = self.by_holder(window) {
+            return mechanism;
+        }
         if self.waiting_calls(facts).is_some() {
             return match at_work.filter(|each| self.builds_more(*each)) {
                 Some(each) => Mechanism::CallsAtWork(each),
@@ -140,6 +150,36 @@ impl<'a> HeapCause<'a> {
             _ if fits => Mechanism::Headroom,
             _ => Mechanism::NotSettled,
         }
+    }
+
+    /// What the references say: nobody need ask what else may hold it.
+    fn by_holder(&self, window: &Window) -> Option<Mechanism<'a>> {
+        let reach = self.reach.as_ref()?;
+        if reach.variable().is_some() {
+            return Some(Mechanism::StaysAlive);
+        }
+        let held = reach.goroutines()?;
+        let calls = self.calls.as_ref().filter(|c| c.of.function == held.root.name)?;
+        let each = held.root.retained_bytes / held.root.goroutines.max(1);
+        if held.root.goroutines < MIN_CALLS {
+            return Some(Mechanism::StaysAlive);
+        }
+        let waits = calls.part_waiting() >= MOST_CALLS && !self.builds_more(each);
+        if waits && calls.waiting.is_some() {
+            return Some(Mechanism::WaitingCalls);
+        }
+        if window.seconds() > MAX_CALL_SECONDS {
+            return Some(Mechanism::StaysAlive);
+        }
+        (each >= MIN_BYTES_PER_CALL).then_some(Mechanism::CallsAtWork(each))
+    }
+
+    /// Calls of the function whose goroutines hold most of the growth, by the heap's references.
+    fn holders_calls(&self, facts: &'a Facts, window: &Window) -> Option<Calls<'a>> {
+        let held = self.reach.as_ref()?.goroutines()?;
+        let frames = facts.goroutines.groups.iter().flat_map(|g| &g.stack).filter_map(|i| frame(facts, *i));
+        let of = frames.into_iter().find(|f| f.function == held.root.name)?;
+        Some(Calls::of(facts, of, window)).filter(|c| c.total > 0)
     }
 
     /// Whether it is what each of them builds, and not only that they wait: a lot by itself; or more than it
@@ -189,6 +229,9 @@ impl<'a> HeapCause<'a> {
 
     /// Whether the marks found alive what came in the window; `None` where they do not tell.
     fn is_alive(&self) -> Option<bool> {
+        if let Some(alive) = self.reach.as_ref().and_then(Reachability::is_alive) {
+            return Some(alive);
+        }
         match self.survived() {
             Some(part) if part >= SURVIVED => return Some(true),
             // Published two collections late: where three have ended, it would be there.
@@ -294,7 +337,8 @@ impl<'a> HeapCause<'a> {
                 percent(part.min(1.0))
             )
         });
-        let alive = alive.or(survived);
+        let followed = self.reach.as_ref().filter(|r| r.is_alive() == Some(true)).map(Reachability::split);
+        let alive = followed.or(alive).or(survived);
         let garbage = Rival::tested(
             "garbage that was not collected yet",
             alive,
@@ -328,7 +372,8 @@ impl<'a> HeapCause<'a> {
         let flat = self.collector.live_slope.is_some_and(|slope| slope <= FLAT);
         let steady = if flat { self.collector.steady_marks } else { 0 };
         let same = format!("the last {steady} collections each found about {} alive", bytes(facts.gc.heap_marked));
-        let told = (steady >= MIN_MARKS || self.is_alive() == Some(false)).then_some(same);
+        let followed = self.reach.as_ref().filter(|r| r.is_alive() == Some(false)).map(Reachability::split);
+        let told = followed.or((steady >= MIN_MARKS || self.is_alive() == Some(false)).then_some(same));
         Rival::tested(
             "memory that is alive and new (a burst of work, a leak)",
             told,
@@ -338,6 +383,9 @@ impl<'a> HeapCause<'a> {
 
     /// What a waiting call allocated it may have dropped already.
     fn rivals_of_waiting(&self, facts: &Facts, garbage: Rival) -> Vec<Rival> {
+        if let Some(held) = self.reach.as_ref().and_then(Reachability::goroutines) {
+            return vec![Rival::ruled_out("memory that others hold, while these wait", held.text())];
+        }
         let freed_nothing =
             || format!("{} since the onset freed nothing of it", plural(self.collector.marks as u64, "collection"));
         match &self.origin {
@@ -367,17 +415,27 @@ impl<'a> HeapCause<'a> {
     }
 
     fn rival_leak(&self) -> Rival {
-        let freed = self.freed().map(|part| {
-            format!(
-                "{} of what was allocated there since the baseline was freed again: calls that end give it back",
-                percent(part)
-            )
-        });
+        let freed = self
+            .reach
+            .as_ref()
+            .and_then(Reachability::goroutines)
+            .map(|held| held.text())
+            .or_else(|| self.freed_again());
         Rival::tested(
             "a leak that calls leave behind",
             freed,
             "whether it is freed when the calls end: the same site after the load has gone",
         )
+    }
+
+    /// Calls that end give back what they held.
+    fn freed_again(&self) -> Option<String> {
+        self.freed().map(|part| {
+            format!(
+                "{} of what was allocated there since the baseline was freed again: calls that end give it back",
+                percent(part)
+            )
+        })
     }
 
     /// Calls that hold no more than they always did, and longer.
@@ -395,6 +453,7 @@ impl<'a> HeapCause<'a> {
     }
 
     fn rival_calls(&self) -> Rival {
+        let variable = self.reach.as_ref().and_then(Reachability::variable).map(|held| held.text());
         let few = match &self.calls {
             // What they could hold each would be nothing to speak of; or they are idle workers.
             Some(calls) if calls.total < MIN_CALLS => {
@@ -406,6 +465,7 @@ impl<'a> HeapCause<'a> {
             }
             None => Some("hardly a call is in flight there".to_owned()),
         };
+        let few = variable.or(few);
         Rival::tested("calls in flight that hold a copy each", few, "who holds the objects: the heap's references")
     }
 

@@ -38,6 +38,7 @@ mod library_waits;
 mod owner;
 mod partition;
 mod pprof_view;
+mod reachability;
 mod rival;
 mod ruled_out;
 mod rules;

@@ -7,8 +7,7 @@ use serde::Serialize;
 use crate::facts::Frame;
 use crate::units::short;
 
-/// The thing that a finding is about. To come with the heap graph and the waits: a type, a collection, a
-/// channel, a lock.
+/// The thing that a finding is about. To come with the waits: a channel, a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -29,6 +28,11 @@ pub enum Subject {
         /// Function that the goroutines start in: tells two `go` statements of one function apart. Empty if
         /// no stack was read to its end.
         starts: String,
+    },
+    /// A package variable that keeps memory alive, by its name or where it stands.
+    Holder {
+        /// `main.cache`, `service bss+0x1a40`.
+        name: String,
     },
     /// The process as a whole.
     Process,
@@ -52,6 +56,7 @@ impl Subject {
         match self {
             Self::Site { function, file } => ("site", [function, file, ""]),
             Self::GoStatement { function, file, starts } => ("go-statement", [function, file, starts]),
+            Self::Holder { name } => ("holder", [name, "", ""]),
             Self::Process => ("process", ["", "", ""]),
         }
     }
@@ -62,6 +67,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Site { function, .. } | Self::GoStatement { function, .. } => f.write_str(function),
+            Self::Holder { name } => f.write_str(name),
             Self::Process => f.write_str("-"),
         }
     }

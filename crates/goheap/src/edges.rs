@@ -2,18 +2,19 @@
 
 use std::ops::Range;
 
-use lastgasp_goruntime::{Gap, HeapObjects, PointerMap, PointerReader, PointerVisitor, Runtime};
+use lastgasp_goruntime::{Gap, HeapObjects, Near, PointerMap, PointerReader, PointerVisitor, Runtime};
 use lastgasp_heapgraph::{EdgePart, EdgeWriter, HeapLayout, ObjectId, Span};
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
-use crate::types::Types;
+use crate::types::{Interfaces, Seeds};
 
 /// A heap, read.
 pub(crate) struct Edges {
     pub(crate) layout: HeapLayout,
     pub(crate) parts: Vec<EdgePart>,
-    pub(crate) types: Types,
+    /// What objects say of types.
+    pub(crate) seeds: Seeds,
     /// What the `g` of each goroutine points to. These are no edges: what a goroutine holds is held by it,
     /// and not by the runtime's list of all of them.
     pub(crate) of_goroutines: Vec<(u64, Addr)>,
@@ -49,9 +50,20 @@ impl Edges {
         let work = |range: Range<usize>| {
             let mut reader = PointerReader::new(rt, mem, objects);
             let writer = EdgeWriter::new(&layout);
-            let own = (Vec::new(), Vec::new());
-            let mut visitor =
-                Visitor { objects, places: &places, goroutines, layout: &layout, writer, id: None, of: None, own };
+            let interfaces = Interfaces::new(rt, mem);
+            let mut visitor = Visitor {
+                objects,
+                places: &places,
+                goroutines,
+                layout: &layout,
+                writer,
+                id: None,
+                of: None,
+                is_garbage: false,
+                last: None,
+                interfaces,
+                own: Own::default(),
+            };
             reader.read(range, &mut visitor);
             let mut gaps = Vec::new();
             reader.finish(&mut gaps);
@@ -69,15 +81,14 @@ impl Edges {
             };
             [first, second]
         });
-        let (mut parts, mut typed, mut of_goroutines) = (Vec::new(), Vec::new(), Vec::new());
-        for (part, (types, held), said) in halves {
+        let (mut parts, mut seeds, mut of_goroutines) = (Vec::new(), Seeds::default(), Vec::new());
+        for (part, (own, held), said) in halves {
             parts.push(part);
-            typed.extend(types);
+            seeds.append(own);
             of_goroutines.extend(held);
             gaps.extend(said.into_iter().filter(|g| !g.what.is_empty()));
         }
-        let types = Types::new(typed, &layout, objects);
-        Self { layout, parts, types, of_goroutines }
+        Self { layout, parts, seeds, of_goroutines }
     }
 }
 
@@ -95,8 +106,8 @@ fn middle(objects: &HeapObjects) -> usize {
         .unwrap_or(0)
 }
 
-/// Types of objects, by object; and what goroutines' own structures point to.
-type Own = (Vec<(ObjectId, Addr)>, Vec<(u64, Addr)>);
+/// What objects say of types; and what goroutines' own structures point to.
+type Own = (Seeds, Vec<(u64, Addr)>);
 
 struct Visitor<'a> {
     objects: &'a HeapObjects,
@@ -108,6 +119,11 @@ struct Visitor<'a> {
     id: Option<ObjectId>,
     /// The goroutine whose `g` it is.
     of: Option<u64>,
+    /// Whether the collector found it dead: what it points to may be something else by now.
+    is_garbage: bool,
+    /// Offset of the pointer before.
+    last: Option<u64>,
+    interfaces: Interfaces<'a>,
     own: Own,
 }
 
@@ -117,13 +133,14 @@ impl PointerVisitor for Visitor<'_> {
         self.id = place.and_then(|place| self.layout.slot(place, slot));
         let start = self.objects.spans().get(span).map(|s| s.start.plus(s.elem_size * u64::from(slot)));
         self.of = start.and_then(|start| self.goroutines.get(&start)).copied();
+        (self.last, self.is_garbage) = (None, self.objects.is_garbage(span, slot));
         if let Some(id) = self.id.filter(|_| self.of.is_none()) {
             self.writer.object(id);
         }
     }
 
     fn object_type(&mut self, _: u32, type_at: Addr) {
-        self.own.0.extend(self.id.map(|id| (id, type_at)));
+        self.own.0.headers.extend(self.id.filter(|_| !self.is_garbage).map(|id| (id, type_at)));
     }
 
     fn pointer(&mut self, _: u32, _: u64, to: Addr) {
@@ -131,6 +148,21 @@ impl PointerVisitor for Visitor<'_> {
             Some(goid) => self.own.1.push((goid, to)),
             None if self.id.is_some() => drop(self.writer.pointer(to.0)),
             None => {}
+        }
+    }
+
+    fn pointer_near(&mut self, object: u32, offset: u64, to: Addr, near: Near<'_>) {
+        self.pointer(object, offset, to);
+        // Two pointers in a row are no interface.
+        let alone = self.last.is_none_or(|last| last + 8 != offset) && offset > 0;
+        self.last = Some(offset);
+        if alone
+            && !self.is_garbage
+            && let Some(before) = near.word(-1).filter(|word| *word != 0)
+            && let Some(of) = self.interfaces.of(before, self.layout)
+            && !Interfaces::is_full(&self.own.0.boxes)
+        {
+            self.own.0.boxes.push((of, to));
         }
     }
 }

@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use lastgasp_goruntime::{Gap, Goroutine, HeapObjects, Runtime};
-use lastgasp_heapgraph::{Dominators, Graph, Holder, Retained};
+use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained};
 use lastgasp_inferior::Memory;
 use lastgasp_observe::raw_capture::RawCapture;
 use tracing::debug;
 
 use crate::edges::Edges;
 use crate::roots::{Holders, RootName, places_of_goroutines};
-use crate::types::{TypeTotal, Types};
+use crate::types::{ObjectType, TypeTotal, Types};
 
 /// Threads that read and reckon.
 const THREADS: usize = 2;
@@ -64,6 +64,19 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
     ) -> Option<Self> {
+        Self::read_telling(taken, memory, goroutines, gaps, &mut || {})
+    }
+
+    /// As [`Heap::read`]; `has_read` hears that objects, pointers and roots are read, which must be of one moment:
+    /// a target that stands still for them may run on.
+    #[must_use]
+    pub fn read_telling(
+        taken: &'a RawCapture,
+        memory: &'a (dyn Memory + Sync),
+        goroutines: &[Goroutine],
+        gaps: &mut Vec<Gap>,
+        has_read: &mut dyn FnMut(),
+    ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
         let mut phases = Phases::default();
@@ -78,7 +91,8 @@ impl<'a> Heap<'a> {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
             return None;
         }
-        let Edges { layout, parts, types, .. } = edges;
+        has_read();
+        let Edges { layout, parts, seeds, .. } = edges;
         let all = layout.total();
         let roots = std::mem::take(&mut holders.roots);
         let made = Graph::new(layout, parts, roots, THREADS).and_then(|graph| {
@@ -95,6 +109,7 @@ impl<'a> Heap<'a> {
         });
         match made {
             Ok((graph, dominators)) => {
+                let types = Types::assign(taken, memory, &objects, graph.layout(), seeds);
                 Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, taken: all })
             }
             Err(e) => {
@@ -126,7 +141,13 @@ impl<'a> Heap<'a> {
     /// Live objects by type.
     #[must_use]
     pub fn by_type(&self) -> Vec<TypeTotal> {
-        self.types.totals(self.runtime, self.memory, &self.graph, &self.dominators)
+        self.types.totals(&self.graph, &self.dominators)
+    }
+
+    /// What an object is, and what that is called; `None` where it is not known.
+    #[must_use]
+    pub fn type_of(&self, object: ObjectId) -> Option<(ObjectType, &str)> {
+        self.types.get(self.graph.layout(), object)
     }
 
     /// Whether what goroutines hold was taken from every word of their stacks.

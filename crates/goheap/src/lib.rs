@@ -17,4 +17,4 @@ mod types;
 
 pub use heap::Heap;
 pub use roots::{RootKind, RootName};
-pub use types::TypeTotal;
+pub use types::{ObjectType, TypeTotal};

@@ -71,6 +71,7 @@
 mod arch;
 mod binary;
 mod bounds;
+pub mod collections;
 mod evidence;
 mod gap;
 mod goroutine;
@@ -101,7 +102,7 @@ pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile
 pub use heap::memstats::MemStats;
 pub use heap::objects::{HeapObjects, Mark, Object, ObjectSpan, PointerMap};
 pub use heap::pointer_masks::{PointerMask, PointerMasks};
-pub use heap::pointers::{PointerReader, PointerVisitor};
+pub use heap::pointers::{Near, PointerReader, PointerVisitor};
 pub use heap::spans::{LargeObject, SpanClass, SpanTable};
 pub use heap::specials::{Special, SpecialKind, specials};
 pub use heap::variables::{VariableSection, variable_pointers};

@@ -408,8 +408,8 @@ fn program_header(kind: u32, flags: u32, offset: u64, vaddr: u64, len: u64, alig
     [first, offset, vaddr, 0, len, len, align].iter().flat_map(|w| w.to_le_bytes()).collect()
 }
 
-/// `struct elf_prstatus` of a thread of which stack pointer and program counter are known; all other
-/// registers are 0.
+/// `struct elf_prstatus` of a thread of which stack pointer and program counter are known; the other general
+/// registers are 0 where they were not to be had.
 fn prstatus(arch: Arch, thread: &ThreadRegisters) -> Vec<u8> {
     let place = arch.prstatus();
     let mut note = vec![0; place.size];
@@ -421,6 +421,10 @@ fn prstatus(arch: Arch, thread: &ThreadRegisters) -> Vec<u8> {
     put(place.pid, &thread.tid.to_le_bytes());
     put(place.sp, &thread.sp.0.to_le_bytes());
     put(place.pc, &thread.pc.0.to_le_bytes());
+    let (first, n) = place.general;
+    for (i, word) in thread.general.iter().flatten().take(n).enumerate() {
+        put(first + i * 8, &word.to_le_bytes());
+    }
     place.fixed.iter().for_each(|(at, value)| put(*at, &value.to_le_bytes()));
     note
 }

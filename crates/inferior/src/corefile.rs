@@ -17,7 +17,7 @@ use crate::arch::{Arch, Prstatus};
 use crate::core_notes::{NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS, OWNER};
 use crate::elf::{ElfImage, ImageError};
 use crate::memory::{Memory, ReadCause, ReadError};
-use crate::thread::ThreadRegisters;
+use crate::thread::{GeneralRegisters, ThreadRegisters};
 
 /// A piece of memory that the core holds.
 #[derive(Clone, Copy, Debug)]
@@ -379,10 +379,17 @@ fn next_note(b: &[u8]) -> Option<Note<'_>> {
 }
 
 fn thread(prstatus: &[u8], at: &Prstatus) -> Option<ThreadRegisters> {
+    let (first, n) = at.general;
+    let mut general = GeneralRegisters::default();
+    for (i, register) in general.iter_mut().take(n).enumerate() {
+        *register = word64(prstatus, first + i * 8)?;
+    }
     Some(ThreadRegisters {
         tid: word32(prstatus, at.pid)?.cast_signed(),
         sp: Addr(word64(prstatus, at.sp)?),
         pc: Addr(word64(prstatus, at.pc)?),
+        // No thread has zeros everywhere; a core of our own has where they were not to be had.
+        general: Some(general).filter(|g| g.iter().any(|w| *w != 0)),
     })
 }
 
@@ -512,7 +519,7 @@ mod tests {
     fn notes_and_memory() {
         let core = open(&core()).unwrap();
         assert_eq!(core.pid(), 76);
-        assert_eq!(core.threads(), [ThreadRegisters { tid: 77, sp: Addr(0x7ff0_0000), pc: Addr(0x40_1000) }]);
+        assert_eq!(core.threads(), [ThreadRegisters::at(77, Addr(0x7ff0_0000), Addr(0x40_1000))]);
         assert_eq!(core.executable().unwrap(), &CoreMapping { start: Addr(0x40_0000), path: "/bin/svc".into() });
         assert_eq!(core.u8(Addr(0x101f)).unwrap(), 31);
         assert_eq!(core.u64(Addr(0x101c)).unwrap_err().cause, ReadCause::Absent);

@@ -59,4 +59,4 @@ pub use ranges::Ranges;
 pub use resident::{Resident, parse_smaps};
 pub use snapshot::Snapshot;
 pub use stat::Stat;
-pub use thread::{ThreadRegisters, thread_ids, thread_registers};
+pub use thread::{GeneralRegisters, ThreadRegisters, thread_ids, thread_registers};

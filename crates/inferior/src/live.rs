@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{IoSliceMut, Read as _};
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use nix::errno::Errno;

@@ -8,7 +8,7 @@ use crate::addr::Addr;
 use crate::arch;
 
 /// Where a stopped thread stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ThreadRegisters {
     /// Thread id, in the numbers of our own PID namespace; of a core, as the kernel wrote it.
     pub tid: i32,
@@ -16,14 +16,27 @@ pub struct ThreadRegisters {
     pub sp: Addr,
     /// Program counter: the next instruction.
     pub pc: Addr,
+    /// What its other general registers hold, in no particular order, as many as the processor has; `None`
+    /// where they were not to be had.
+    pub general: Option<GeneralRegisters>,
 }
 
+/// The general registers of a thread beside stack pointer and program counter: words that may point to
+/// something. What a processor has fewer of is 0.
+pub type GeneralRegisters = [u64; 32];
+
 impl ThreadRegisters {
+    /// Of a thread of which only the stack pointer and the program counter are known.
+    #[must_use]
+    pub fn at(tid: i32, sp: Addr, pc: Addr) -> Self {
+        Self { tid, sp, pc, general: None }
+    }
+
     /// From what ptrace gives for a stopped thread.
     #[must_use]
     pub fn of(tid: i32, regs: &user_regs_struct) -> Self {
         let (pc, sp) = arch::user_registers(regs);
-        Self { tid, sp, pc }
+        Self { tid, sp, pc, general: Some(arch::general_registers(regs)) }
     }
 }
 
@@ -51,7 +64,7 @@ fn parse_syscall(tid: i32, text: &str) -> Option<ThreadRegisters> {
     let hex = |s: &str| u64::from_str_radix(s.strip_prefix("0x")?, 16).ok().map(Addr);
     let pc = hex(last.next()?)?;
     let sp = hex(last.next()?)?;
-    Some(ThreadRegisters { tid, sp, pc })
+    Some(ThreadRegisters::at(tid, sp, pc))
 }
 
 #[cfg(test)]

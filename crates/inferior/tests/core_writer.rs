@@ -8,7 +8,7 @@ use std::process::Command;
 
 use lastgasp_inferior::{
     Access, Addr, AddrRange, Arch, Bounds, CoreFile, CoreMapping, CoreProcess, CoreWriter, Cut, Mapping, Memory,
-    ReadCause, ReadError, Snapshot, ThreadRegisters,
+    GeneralRegisters, ReadCause, ReadError, Snapshot, ThreadRegisters,
 };
 use proptest::prelude::*;
 
@@ -113,9 +113,11 @@ proptest! {
 
 #[test]
 fn threads_files_names_and_notes_come_back() {
+    let mut general = GeneralRegisters::default();
+    general.iter_mut().take(15).zip(1..).for_each(|(register, word)| *register = word);
     let threads = [
-        ThreadRegisters { tid: 80, sp: Addr(0x7000), pc: Addr(0x40_1000) },
-        ThreadRegisters { tid: 77, sp: Addr(0x8000), pc: Addr(0x40_2000) },
+        ThreadRegisters::at(80, Addr(0x7000), Addr(0x40_1000)),
+        ThreadRegisters { general: Some(general), ..ThreadRegisters::at(77, Addr(0x8000), Addr(0x40_2000)) },
     ];
     let mapping = |start: u64, len: u64, offset, path: &str| Mapping {
         range: range(start, len),
@@ -144,6 +146,7 @@ fn threads_files_names_and_notes_come_back() {
         core.threads().iter().map(|t| (t.tid, t.sp, t.pc)).collect::<Vec<_>>(),
         [(77, Addr(0x8000), Addr(0x40_2000)), (80, Addr(0x7000), Addr(0x40_1000))]
     );
+    assert_eq!(core.threads().iter().map(|t| t.general).collect::<Vec<_>>(), [Some(general), None]);
     assert_eq!(core.executable(), Some(&CoreMapping { start: Addr(0x40_0000), path: "/bin/service".into() }));
     assert_eq!(core.mapped_files().len(), 2);
     assert_eq!(core.own_note(1).unwrap(), b"{}");
@@ -245,7 +248,7 @@ fn gdb_opens_it() {
     let path = dir.path().join("memory.core");
     let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
     let threads =
-        [(4712, 0x40_1000), (4711, 0x40_2000)].map(|(tid, pc)| ThreadRegisters { tid, sp: Addr(BASE), pc: Addr(pc) });
+        [(4712, 0x40_1000), (4711, 0x40_2000)].map(|(tid, pc)| ThreadRegisters::at(tid, Addr(BASE), Addr(pc)));
     let process = CoreProcess { pid: 4711, name: "service", threads: &threads, ..NOBODY };
     let mut small = Snapshot::default();
     small.insert(Addr(0x7f00_0000_0123), &0x1122_3344_5566_7788u64.to_le_bytes());

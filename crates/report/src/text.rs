@@ -6,7 +6,7 @@ use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
 use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, LimitWhatIf, feeds, nothing_found};
 
 use crate::death_sentence::{death_lines, neighbour_lines};
-use crate::held::held_lines;
+use crate::held::{census_lines, copies_lines, held_lines, waste_lines};
 use crate::memory::{heap_lines, sums};
 use crate::printable::printable;
 
@@ -29,6 +29,9 @@ fn write(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     block(out, "BESIDE", &neighbour_lines(facts))?;
     goroutines(out, facts, d)?;
     block(out, "HELD", &held_lines(facts))?;
+    block(out, "COPIES", &copies_lines(facts))?;
+    block(out, "CENSUS", &census_lines(facts))?;
+    block(out, "WASTE", &waste_lines(facts))?;
     unknown(out, facts, d)?;
     provenance(out, facts)
 }

@@ -85,7 +85,7 @@ pub fn write_keeping(
         reason: c.reason.to_string(),
         lastgasp_version: c.lastgasp_version.clone(),
         target: report["target"].clone(),
-        complete: gaps.is_empty(),
+        complete: c.is_complete() && lost.is_empty(),
         cause: cause(&told.facts, &told.diagnosis),
         light: form == Form::Light,
         gaps,

@@ -48,7 +48,7 @@ pub fn goroutines(data: &[u8]) {
     process::decode_all(&rt, &p);
     let symbols = Symbolizer::new(&p, &rt.module, rt.layout);
     let place = data.get(1..5).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
-    let registers = [ThreadRegisters { tid: 4711, sp: p.address(place), pc: return_address(1) }];
+    let registers = [ThreadRegisters::at(4711, p.address(place), return_address(1))];
     decode_goroutines(&rt, &p, &symbols, &registers, &mut Vec::new());
 }
 

@@ -58,6 +58,7 @@ const GROUPS: &[Group] = &[
             ("m", "runtime.g.m"),
             ("sched_sp", "runtime.g.sched.sp"),
             ("sched_pc", "runtime.g.sched.pc"),
+            ("sched_ctxt", "runtime.g.sched.ctxt"),
             ("syscallsp", "runtime.g.syscallsp"),
             ("syscallpc", "runtime.g.syscallpc"),
             ("atomicstatus", "runtime.g.atomicstatus"),
@@ -71,7 +72,17 @@ const GROUPS: &[Group] = &[
             ("ancestors", "runtime.g.ancestors"),
             ("labels", "runtime.g.labels"),
             ("waiting", "runtime.g.waiting"),
+            ("defers", "runtime.g._defer"),
+            ("panics", "runtime.g._panic"),
+            ("async_safe_point", "runtime.g.asyncSafePoint"),
+            ("x_regs", "runtime.g.xRegs.state?"),
+            ("x_regs_sizeof", "runtime.xRegState?"),
         ],
+    ),
+    (
+        "deferred",
+        "Deferred",
+        &[("heap", "runtime._defer.heap"), ("func", "runtime._defer.fn"), ("link", "runtime._defer.link")],
     ),
     (
         "sudog",
@@ -238,6 +249,7 @@ const GROUPS: &[Group] = &[
             ("ebss", "runtime.moduledata.ebss"),
             ("enoptrbss", "runtime.moduledata.enoptrbss"),
             ("gofunc", "runtime.moduledata.gofunc"),
+            ("rodata", "runtime.moduledata.rodata"),
             ("types", "runtime.moduledata.types"),
             ("etypes", "runtime.moduledata.etypes"),
             ("gcdatamask", "runtime.moduledata.gcdatamask"),
@@ -251,6 +263,8 @@ const GROUPS: &[Group] = &[
         &[
             ("sizeof", "runtime._func"),
             ("name_off", "runtime._func.nameOff|nameoff"),
+            ("args", "runtime._func.args"),
+            ("deferreturn", "runtime._func.deferreturn"),
             ("pcsp", "runtime._func.pcsp"),
             ("pcfile", "runtime._func.pcfile"),
             ("pcln", "runtime._func.pcln"),
@@ -359,6 +373,34 @@ const GROUPS: &[Group] = &[
             ("offset_sizeof", "runtime.special.offset#"),
             ("kind", "runtime.special.kind"),
             ("bucket", "runtime.specialprofile.b"),
+        ],
+    ),
+    (
+        "finalizers",
+        "Finalizers",
+        &[
+            ("alllink", "runtime.finblock.alllink||runtime.finBlock.alllink"),
+            ("cnt", "runtime.finblock.cnt||runtime.finBlock.cnt"),
+            ("fin", "runtime.finblock.fin||runtime.finBlock.fin"),
+            ("sizeof", "runtime.finalizer"),
+            ("func", "runtime.finalizer.fn"),
+            ("arg", "runtime.finalizer.arg"),
+            ("fint", "runtime.finalizer.fint"),
+            ("ot", "runtime.finalizer.ot"),
+            ("special_func", "runtime.specialfinalizer.fn"),
+        ],
+    ),
+    (
+        "cleanups",
+        "Cleanups",
+        &[
+            ("all", "runtime.cleanupQueue.all?"),
+            ("alllink", "runtime.cleanupBlock.cleanupBlockHeader.alllink?"),
+            ("n", "runtime.cleanupBlock.cleanupBlockHeader.n?"),
+            ("cleanups", "runtime.cleanupBlock.cleanups?"),
+            ("sizeof", "runtime.cleanupFn?"),
+            ("special_func", "runtime.specialCleanup.fn||runtime.specialCleanup.cleanup?"),
+            ("special_weak_handle", "runtime.specialWeakHandle.handle?"),
         ],
     ),
 ];
@@ -486,8 +528,12 @@ fn table(toolchain: &Toolchain, structs: &Structs, reasons: &[String], wrapper: 
     Ok(out)
 }
 
-/// The offset that a path names; `a|b` in the last part are two spellings of one field.
+/// The offset that a path names; `a|b` in the last part are two spellings of one field, `a||b` two paths of
+/// which the first that is there counts.
 fn lookup(structs: &Structs, path: &str) -> Option<u64> {
+    if path.contains("||") {
+        return path.split("||").find_map(|path| lookup(structs, path));
+    }
     if let Some(path) = path.strip_suffix('#') {
         return match kind_of(structs, path)?.as_str() {
             "uint8" | "bool" => Some(1),

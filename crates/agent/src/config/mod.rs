@@ -24,8 +24,8 @@ pub use load::{Loaded, load};
 use origin::Origins;
 pub use show::{as_json, as_markdown, as_text};
 pub(crate) use target_filter::TargetFilter;
-pub use units::size;
 pub(crate) use units::{Bytes, Time};
+pub use units::{size, time};
 
 /// Values of all keys. What each means stands in `keys::KEYS`, which a test holds against this.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

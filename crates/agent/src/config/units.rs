@@ -38,6 +38,14 @@ pub fn size(text: &str) -> Result<u64, String> {
     Ok(bytes as u64)
 }
 
+/// A time of a text such as `250ms`, `5s`.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn time(text: &str) -> Result<Duration, String> {
+    text.parse::<Time>().map(|t| t.0)
+}
+
 impl FromStr for Time {
     type Err = String;
 

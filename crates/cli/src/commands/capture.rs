@@ -22,8 +22,9 @@ use lastgasp_recorder::stop::{STOP_TIMEOUT_ON_DEMAND, Stopper};
 use lastgasp_recorder::take::{CaptureContext, take};
 use lastgasp_store::{Form, KeepMemory, Told, write_keeping};
 
+use super::heap::take_with_heap;
 use super::subject::{Subject, Taken, of_core};
-use crate::args::KeepFlags;
+use crate::args::{HeapFlags, KeepFlags};
 use crate::exit::Exit;
 use crate::output::{complain, say};
 
@@ -43,8 +44,10 @@ pub(super) fn capture(
     out: &Path,
     stop: Stop,
     enable_profiling: Option<u64>,
+    heap: &HeapFlags,
     keep: &KeepFlags,
 ) -> Result<Exit> {
+    let heap = heap.heap.then_some(heap);
     for line in lastgasp_capture::recover(out) {
         complain(&format!("lastgasp: {line}"));
     }
@@ -54,8 +57,8 @@ pub(super) fn capture(
     let new = !out.exists();
     probe(out)?;
     let taken = match enable_profiling {
-        Some(seconds) => pid_of(subject).and_then(|p| take_profiled(p, out, stop, Duration::from_secs(seconds))),
-        None => Subject::of_evidence(subject).and_then(|s| take_subject(&s, exe, stop)),
+        Some(seconds) => pid_of(subject).and_then(|p| take_profiled(p, out, stop, Duration::from_secs(seconds), heap)),
+        None => Subject::of_evidence(subject).and_then(|s| take_subject_with(&s, exe, stop, heap)),
     };
     if taken.is_err() && new {
         // Nothing was taken: nothing is left behind. A journal that is kept stays, and its folder with it.
@@ -98,8 +101,12 @@ fn probe(store: &Path) -> Result<()> {
 
 /// Copies a process as it is now, or what a core file holds of one.
 pub(super) fn take_subject(subject: &Subject, exe: Option<&Path>, stop: Stop) -> Result<Taken> {
+    take_subject_with(subject, exe, stop, None)
+}
+
+fn take_subject_with(subject: &Subject, exe: Option<&Path>, stop: Stop, heap: Option<&HeapFlags>) -> Result<Taken> {
     match subject {
-        Subject::Pid(pid) => take_now(*pid, stop),
+        Subject::Pid(pid) => take_now(*pid, stop, heap),
         Subject::Core(path) => of_core(path, exe),
         Subject::Capture(path) => bail!("{} is neither a process number nor a core file", path.display()),
     }
@@ -113,7 +120,7 @@ fn pid_of(subject: &str) -> Result<i32> {
 }
 
 /// Switches the memory profile on, waits, copies, switches it off.
-fn take_profiled(pid: i32, store: &Path, stop: Stop, wait: Duration) -> Result<Taken> {
+fn take_profiled(pid: i32, store: &Path, stop: Stop, wait: Duration, heap: Option<&HeapFlags>) -> Result<Taken> {
     let target = Target::attach(pid, &Mounts::detect(), &RuntimeCache::of_user())?;
     let mut timeline = Timeline::default();
     // Should we be killed meanwhile, its watchdog switches it off.
@@ -130,21 +137,21 @@ fn take_profiled(pid: i32, store: &Path, stop: Stop, wait: Duration) -> Result<T
         std::thread::sleep(Duration::from_millis(20));
     }
     // Before it is switched off: a capture shows the rate that its samples were taken with.
-    let taken = take_target(target, stop, timeline);
+    let taken = take_target(target, stop, timeline, heap);
     drop(on);
-    Ok(taken)
+    taken
 }
 
 /// Copies a process as it is now.
-fn take_now(pid: i32, stop: Stop) -> Result<Taken> {
+fn take_now(pid: i32, stop: Stop, heap: Option<&HeapFlags>) -> Result<Taken> {
     let began = Instant::now();
     let target = Target::attach(pid, &Mounts::detect(), &RuntimeCache::of_user())?;
     // `cargo xtask real` reads this line.
     tracing::debug!(us = began.elapsed().as_micros() as u64, "located");
-    Ok(take_target(target, stop, Timeline::default()))
+    take_target(target, stop, Timeline::default(), heap)
 }
 
-fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline) -> Taken {
+fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline, heap: Option<&HeapFlags>) -> Result<Taken> {
     let (pid, mounts) = (target.process.pid(), Mounts::detect());
     // While it lives: asked for if its memory is to be kept.
     let map = MemoryMap::open(&target.process);
@@ -169,11 +176,19 @@ fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline) -> Taken 
         patience: STOP_TIMEOUT_ON_DEMAND,
         only_copy: true,
     };
-    let stopper = Stopper::by_ptrace();
-    let mut raw = take(&target, (stop == Stop::ForTheCopy).then_some(&stopper), around);
+    let (mut raw, graph) = match heap {
+        Some(flags) => {
+            let (raw, graph) = take_with_heap(&target, stop, around, flags)?;
+            (raw, Some(graph))
+        }
+        None => {
+            let stopper = Stopper::by_ptrace();
+            (take(&target, (stop == Stop::ForTheCopy).then_some(&stopper), around), None)
+        }
+    };
     if !target.process.is_alive() {
         raw.evidence.gaps.push(lastgasp_goruntime::Gap::new("some of it", "the process ended while it was copied"));
     }
     let source = map.ok().map(|map| Source::running(Arc::clone(&target.process), Arc::new(map)));
-    Taken { raw, source, provenance: None }
+    Ok(Taken { raw, source, provenance: None, graph })
 }

@@ -3,6 +3,7 @@
 mod capture;
 mod config;
 mod explain;
+mod heap;
 mod ps;
 mod report;
 mod run;
@@ -25,9 +26,9 @@ use capture::Stop;
 pub(crate) fn dispatch(command: Command) -> Result<Exit> {
     match command {
         Command::Ps { json, look } => ps::ps(if json { ps::Form::Json } else { ps::Form::Table }, look),
-        Command::Capture { subject, exe, out, no_stop, enable_profiling, keep } => {
+        Command::Capture { subject, exe, out, no_stop, enable_profiling, heap, keep } => {
             let stop = if no_stop { Stop::Never } else { Stop::ForTheCopy };
-            capture::capture(&subject, exe.as_deref(), &out, stop, enable_profiling, &keep)
+            capture::capture(&subject, exe.as_deref(), &out, stop, enable_profiling, &heap, &keep)
         }
         Command::Run { memory_max, store, no_freeze, no_pin, enable_profiling, keep, command } => {
             let policy = Policy {
@@ -56,6 +57,10 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);
+            Ok(Exit::Fine)
+        }
+        Command::Worker => {
+            lastgasp_worker::become_worker().map_err(anyhow::Error::msg)?;
             Ok(Exit::Fine)
         }
         Command::PinVictim => {

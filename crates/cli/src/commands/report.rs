@@ -40,7 +40,7 @@ pub(super) fn report(
     });
     Ok(match bar {
         Some(bar) if diagnosis.level() >= bar => Exit::Findings,
-        _ if !facts.capture.gaps.is_empty() => Exit::Partial,
+        _ if !facts.capture.is_complete() => Exit::Partial,
         _ => Exit::Fine,
     })
 }

@@ -108,7 +108,7 @@ fn kept_bytes(capture: &Path) -> u64 {
 /// captures of it, else the one with sites and without gaps, and of these the last.
 fn best(written: &Written) -> Option<&(Option<PathBuf>, Told<'static>)> {
     let last = written.iter().map(|(_, t)| t.facts.capture.t_ms).max()?;
-    let worth = |f: &Facts| (f.death.is_some(), !f.profile.sites.is_empty(), f.capture.gaps.is_empty(), f.capture.t_ms);
+    let worth = |f: &Facts| (f.death.is_some(), !f.profile.sites.is_empty(), f.capture.is_complete(), f.capture.t_ms);
     let of_the_end = |f: &Facts| f.death.is_some() || f.capture.t_ms.saturating_add(10_000) >= last;
     written.iter().filter(|(_, t)| of_the_end(&t.facts)).max_by_key(|(_, t)| worth(&t.facts))
 }
@@ -128,7 +128,7 @@ fn conclude(outcome: &Outcome, written: &Written) -> Exit {
             ));
         }
         if outcome.oom_killed {
-            return if facts.capture.gaps.is_empty() { Exit::Findings } else { Exit::Partial };
+            return if facts.capture.is_complete() { Exit::Findings } else { Exit::Partial };
         }
     }
     match outcome.status {

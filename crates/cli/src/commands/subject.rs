@@ -8,6 +8,9 @@ use lastgasp_decode::{Decoded, Provenance, WholeMemory, decode_with_memory};
 use lastgasp_inferior::CoreFile;
 use lastgasp_observe::core::take_core;
 use lastgasp_observe::raw_capture::{Loaded, RawCapture, Source, WhenRead, is_saved};
+use lastgasp_worker::GraphAnswer;
+
+use super::heap::join;
 
 /// What a command is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub(super) struct Taken {
     pub(super) source: Option<Source>,
     /// By whom and where it was taken, if that was not here and now.
     pub(super) provenance: Option<Provenance>,
+    /// The graph of its heap, if that was made of a live process.
+    pub(super) graph: Option<GraphAnswer>,
 }
 
 impl Taken {
@@ -33,7 +38,11 @@ impl Taken {
     pub(super) fn decoded(&self, provenance: &Provenance) -> Decoded {
         let whole = self.source.as_ref().and_then(Source::whole);
         let whole = whole.map(|memory| WholeMemory { memory, source: "core" });
-        decode_with_memory(&self.raw, provenance, whole)
+        let mut decoded = decode_with_memory(&self.raw, provenance, whole);
+        if let Some(answer) = &self.graph {
+            join(&mut decoded.facts, answer);
+        }
+        decoded
     }
 }
 
@@ -71,13 +80,13 @@ pub(super) fn of_core(path: &Path, exe: Option<&Path>) -> Result<Taken> {
             let loaded = RawCapture::load(core)?;
             let source = Some(Source::core(Arc::clone(&loaded.core), loaded.other.unwrap_or(WhenRead::Unknown)));
             let Loaded { raw, kernel, lastgasp_version, .. } = loaded;
-            Ok(Taken { raw, source, provenance: Some(Provenance { lastgasp_version, kernel }) })
+            Ok(Taken { raw, source, provenance: Some(Provenance { lastgasp_version, kernel }), graph: None })
         }
         Ok(core) => {
             let raw = take_core(path, exe)?;
-            Ok(Taken { raw, source: Some(Source::core(Arc::new(core), WhenRead::Core)), provenance: None })
+            Ok(Taken { raw, source: Some(Source::core(Arc::new(core), WhenRead::Core)), provenance: None, graph: None })
         }
-        Err(_) => Ok(Taken { raw: take_core(path, exe)?, source: None, provenance: None }),
+        Err(_) => Ok(Taken { raw: take_core(path, exe)?, source: None, provenance: None, graph: None }),
     }
 }
 

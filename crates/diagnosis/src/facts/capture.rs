@@ -58,6 +58,10 @@ pub struct Capture {
     pub kernel: String,
 }
 
+/// What the gap is of that says why there is no heap graph. That is no gap of the evidence: a verdict that does
+/// not rest on the graph is none the weaker without it, and one that does is not given.
+pub const HEAP_GRAPH: &str = "heap graph";
+
 impl Capture {
     /// Whether all that facts are made of was read. Memory that a person wanted to keep beside that is no
     /// evidence.
@@ -65,7 +69,14 @@ impl Capture {
     pub fn is_whole(&self) -> bool {
         /// What gaps of such memory are about.
         const MEMORY: &str = "memory.core";
-        self.gaps.iter().all(|g| g.what == MEMORY)
+        self.gaps.iter().all(|g| g.what == MEMORY || g.what == HEAP_GRAPH)
+    }
+
+    /// Whether nothing is missing that was to be there: all that facts are made of, and memory that was to be
+    /// kept.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.gaps.iter().all(|g| g.what == HEAP_GRAPH)
     }
 }
 
@@ -169,7 +180,8 @@ mod tests {
     fn memory_beside_the_evidence_is_no_evidence() {
         let capture =
             |what: &[&str]| Capture { gaps: what.iter().map(|w| Gap::new(*w, "lost")).collect(), ..Capture::default() };
-        assert!(capture(&[]).is_whole() && capture(&["memory.core"]).is_whole());
+        assert!(capture(&[]).is_whole() && capture(&["memory.core"]).is_whole() && capture(&[HEAP_GRAPH]).is_whole());
+        assert!(capture(&[HEAP_GRAPH]).is_complete() && !capture(&["memory.core", HEAP_GRAPH]).is_complete());
         assert!(!capture(&["memory.core", "goroutines"]).is_whole());
     }
 }

@@ -21,7 +21,7 @@ mod stored;
 mod timeline;
 mod whole;
 
-pub use capture::{Capture, Code, Gap, Module, Phase, Reason, Target, Vcs};
+pub use capture::{Capture, Code, Gap, HEAP_GRAPH, Module, Phase, Reason, Target, Vcs};
 pub use death::{Death, DeathsBefore, Figure, Part};
 pub use feeds::Feed;
 pub use frame::Frame;

@@ -6,6 +6,7 @@ use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::heap_summary::heap_summary;
+use crate::reachability::HeldBy;
 use crate::rival::Rival;
 use crate::sentence::{ending, level, look_for_change, service};
 use crate::subject::Subject;
@@ -65,9 +66,15 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         }
         _ => String::new(),
     };
-    let named = first.map_or_else(String::new, |s| format!("; the first suspect is {}", s.text()));
+    let holder = heap.reach.as_ref().and_then(|r| r.holder.as_ref());
+    let kept = holder.map_or_else(String::new, |held| {
+        let what = held.what().map_or_else(String::new, |what| format!(", {what}"));
+        format!(": {}{what}", held.text())
+    });
+    let named =
+        first.filter(|_| holder.is_none()).map_or_else(String::new, |s| format!("; the first suspect is {}", s.text()));
     let found = match heap.collector.alive {
-        Some(part) if heap.mechanism == Mechanism::StaysAlive => {
+        Some(part) if heap.mechanism == Mechanism::StaysAlive && holder.is_none() => {
             format!(" ({} found {} of it alive)", plural(heap.collector.marks as u64, "collection"), percent(part))
         }
         _ => String::new(),
@@ -76,14 +83,24 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     let held_source = exact_unless(facts.heap.as_ref().is_some_and(|h| h.running));
     let share = heap.parts.share(heap.parts.heap);
     let mut rivals = heap.rivals.clone();
-    rivals.push(Rival::open("another function than the first suspect", "a memory profile: see the cure"));
+    // Of a holder that the references lead to the sentence is true whoever allocated.
+    if holder.is_none() {
+        rivals.push(Rival::open("another function than the first suspect", "a memory profile: see the cure"));
+    }
+    let held_in_place = heap.calls.as_ref().filter(|_| heap.reach.as_ref().is_some_and(|r| r.goroutines().is_some()));
+    let subject = match (held_in_place, holder, first) {
+        (Some(calls), ..) => Subject::site(calls.of),
+        (None, Some(held), _) => Subject::Holder { name: held.root.name.clone() },
+        (None, None, Some(suspect)) => Subject::site(suspect.at),
+        (None, None, None) => Subject::Process,
+    };
     Some(Finding {
         code: UnprofiledHeap::INFO.code,
-        subject: first.map_or(Subject::Process, |s| Subject::site(s.at)),
+        subject,
         level: level(facts, w.end_bytes),
         title: what.into(),
         sentence: format!(
-            "{} grew by {} in {}, and it is the Go heap{found}{in_flight}{}; which line allocated it is not recorded{named}.",
+            "{} grew by {} in {}, and it is the Go heap{found}{in_flight}{}{kept}; which line allocated it is not recorded{named}.",
             service(facts),
             bytes(w.growth()),
             seconds(w.seconds()),
@@ -91,9 +108,15 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
         ),
         factors: vec![
             ConfidenceFactor { name: "share of the growth that is Go heap", value: share },
-            ConfidenceFactor {
-                name: "a suspect by what goroutines did",
-                value: first.map_or(NO_SUSPECT, |s| s.weight),
+            match holder {
+                Some(held) => ConfidenceFactor {
+                    name: "share of it that the holder keeps, at least, by the heap's references",
+                    value: held.part,
+                },
+                None => ConfidenceFactor {
+                    name: "a suspect by what goroutines did",
+                    value: first.map_or(NO_SUSPECT, |s| s.weight),
+                },
             },
         ],
         rivals,
@@ -101,27 +124,39 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
             text: format!("Go heap in use: {} ({} of the growth)", bytes(facts.gc.heap_in_use), percent(share)),
             source: Source::Exact,
         })
+        .chain(heap.reach.iter().map(|r| Evidence { text: r.split(), source: Source::Exact }))
         .chain(held.iter().map(|s| Evidence { text: s.clone(), source: held_source }))
         .chain(suspects.iter().map(|s| Evidence { text: s.text(), source: exact_unless(s.approximate) }))
         .collect(),
-        cure: cure(heap, first),
+        cure: cure(heap, first, holder),
         site: None,
         do_now: do_now(facts, w, first),
     })
 }
 
-fn cure(heap: &HeapCause<'_>, first: Option<&Suspect<'_>>) -> String {
+fn cure(heap: &HeapCause<'_>, first: Option<&Suspect<'_>>, holder: Option<&HeldBy<'_>>) -> String {
     let place = first.map_or("the program", |s| s.at.function.as_str());
-    let known = match heap.mechanism {
+    let known = match (&heap.mechanism, holder) {
+        (Mechanism::StaysAlive, Some(held)) => format!("Bound what {} keeps, or let go of it. ", held.root.name),
+        (Mechanism::CallsAtWork(_), Some(held)) => format!(
+            "Build what each call in {} holds once, and share it read-only between calls; bound how many run at a time. ",
+            held.root.name
+        ),
+        (mechanism, _) => cure_of_suspect(mechanism, place),
+    };
+    format!(
+        "{known}To know the line: import runtime/pprof (or net/http/pprof) in the program; the runtime then keeps a profile at next to no cost, and the next capture names it. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside."
+    )
+}
+
+fn cure_of_suspect(mechanism: &Mechanism<'_>, place: &str) -> String {
+    match mechanism {
         Mechanism::StaysAlive => format!("Find what keeps what {place} allocates reachable, and bound it. "),
         Mechanism::CallsAtWork(_) => format!(
             "If it is {place}: build what it builds once, and share it read-only between calls; bound how many run at a time. "
         ),
         _ => String::new(),
-    };
-    format!(
-        "{known}To know the line: import runtime/pprof (or net/http/pprof) in the program; the runtime then keeps a profile at next to no cost, and the next capture names it. If the program cannot be changed: lastgasp run --enable-profiling switches it on from outside."
-    )
+    }
 }
 
 fn do_now(facts: &Facts, w: &Window, first: Option<&Suspect<'_>>) -> Vec<(String, String)> {
@@ -147,7 +182,7 @@ fn held(facts: &Facts, w: &Window) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::{Frame, Gc, Goroutines, Group, Heap, HeapClass, Sample};
+    use crate::facts::{Frame, Gc, Goroutines, GraphFacts, GraphRoot, Group, Heap, HeapClass, Sample};
 
     #[test]
     fn what_was_read_while_it_ran_or_without_registers_is_estimated() {
@@ -173,5 +208,53 @@ mod tests {
             assert!(found.sentence.contains("the first suspect is main.fill (svc/main.go:4)"), "{}", found.sentence);
             assert!(found.confidence() <= crate::UNTESTED, "a suspect is no proof");
         }
+    }
+
+    /// Who holds it is known by the references, and the sentence claims no more than that.
+    #[test]
+    fn a_holder_is_named_in_place_of_a_suspect() {
+        let group = Group { count: 1, state: "running".into(), stack: vec![0], ..Group::default() };
+        let root = |kind: &str, name: &str, goroutines| GraphRoot {
+            kind: kind.into(),
+            name: name.into(),
+            objects: 12_000,
+            retained_bytes: 470_000_000,
+            mostly: "[]main.Item".into(),
+            goroutines,
+            ..GraphRoot::default()
+        };
+        let graph = |root| GraphFacts {
+            of_one_moment: true,
+            live_bytes: 480_000_000,
+            garbage_bytes: 20_000_000,
+            roots: vec![root],
+            ..GraphFacts::default()
+        };
+        let mut facts = Facts {
+            gc: Gc { heap_in_use: 500_000_000, ..Gc::default() },
+            goroutines: Goroutines { total: 1, running: 1, groups: vec![group], ..Goroutines::default() },
+            frames: vec![Frame { function: "main.fill".into(), file: "svc/main.go".into(), line: 4 }],
+            graph: Some(graph(root("global", "main.cache", 0))),
+            ..Facts::default()
+        };
+        let sample = |i: u64| Sample { t_ms: i * 10, usage_bytes: i * 5_000_000, ..Sample::default() };
+        facts.timeline.samples = (0..=100).map(sample).collect();
+        let diagnosis = diagnose(&facts);
+        let found = diagnosis.findings.iter().find(|f| f.code == "unprofiled-heap").unwrap();
+        assert_eq!(found.subject, Subject::Holder { name: "main.cache".into() });
+        let claims = "main.cache holds 470 MB of it in 12,000 objects, mostly []main.Item; which line allocated it";
+        assert!(found.sentence.contains(claims) && !found.sentence.contains("main.fill"), "{}", found.sentence);
+        // That it may be a program that still loads stands.
+        let open: Vec<&str> = found.open_rivals().map(|r| r.cause).collect();
+        assert_eq!(open, ["a start that loads more than the limit holds"]);
+
+        facts.goroutines.groups[0].count = 158;
+        facts.graph = Some(graph(root("goroutine", "main.fill", 158)));
+        let diagnosis = diagnose(&facts);
+        let found = diagnosis.findings.iter().find(|f| f.code == "unprofiled-heap").unwrap();
+        assert!(found.title.contains("every call builds its own copy"), "{}", found.title);
+        assert!(found.sentence.contains("158 goroutines in main.fill hold 470 MB"), "{}", found.sentence);
+        assert_eq!(found.open_rivals().count(), 0, "{:?}", found.rivals);
+        assert!(found.confidence() > 0.85, "{:?}", found.factors);
     }
 }

@@ -1,13 +1,28 @@
-//! Live objects by type, as far as the heap itself says it: what has a header (over 512 bytes, with pointers,
-//! from Go 1.22 on). All others are `unknown`, by the size of their slot.
+//! Types of objects without debug information: what the heap says by itself, and what follows from it.
+//!
+//! In the order of trust: the type that the allocator notes with objects over 512 bytes (`seeds`, from Go 1.22
+//! on); interfaces, which name the type of what they hold; channels; the type that the code of an allocation
+//! names, of sampled objects; then typed pointers from object to object (`assign`, `propagate`). A type must
+//! need the slot that the object has (`slots`), and have pointers where the collector sees some: what does
+//! not fit is not believed, and such an object stays unknown.
 
-use lastgasp_goruntime::{HeapObjects, Runtime, type_name};
+mod assign;
+mod kinds;
+mod propagate;
+mod seeds;
+mod slots;
+
+use std::sync::Arc;
+
+use lastgasp_goruntime::{HeapObjects, Symbolizer};
 use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, ObjectId, Retained};
 use lastgasp_inferior::{Addr, Memory};
+use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
-/// Most types of objects and sizes of others that are told apart.
-const MAX_KINDS: usize = 1 << 20;
+use assign::Assigner;
+use kinds::{Kind, UNTYPED, name_of};
+pub(crate) use seeds::{Interfaces, Seeds};
 
 /// Live objects of one type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,95 +38,138 @@ pub struct TypeTotal {
     pub retained: Retained,
 }
 
-/// What is known of types.
-pub(crate) struct Types {
-    /// By object: the number of its kind.
-    typed: Vec<(ObjectId, u32)>,
-    /// Of each span in the layout's order: the kind of its objects that have no type of their own.
-    untyped: Vec<u32>,
-    kinds: Vec<Kind>,
+/// What an object is, as far as who reads its contents asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ObjectType {
+    /// One value of the type at an address.
+    Value(Addr),
+    /// Values of the type at an address, in a row: the array behind a slice.
+    Values(Addr),
+    /// The bytes of a string.
+    String,
+    /// The header of a map of the type at an address.
+    Map(Addr),
+    /// A channel; its element's type.
+    Chan(Addr),
+    /// What maps, channels and closures are made of, tiny objects, the runtime's own.
+    Other,
 }
 
-/// What is counted as one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
-    /// One object, or as many as fit into a slot, of the type at an address.
-    Typed { at: Addr, slot_bytes: u64 },
-    /// Objects of which the size of their slot is known, and whether they hold pointers.
-    Untyped { slot_bytes: u64, noscan: bool },
+/// What is known of types.
+pub(crate) struct Types {
+    /// By number of the object: its kind.
+    of: Vec<u32>,
+    /// Of each kind.
+    known: Vec<(Arc<str>, ObjectType)>,
+    /// Of each span in the layout's order: the kind of its objects of which nothing is known.
+    untyped: Vec<u32>,
+    /// How many kinds are known; behind them are those of spans.
+    named: usize,
 }
 
 impl Types {
-    pub(crate) fn new(typed: Vec<(ObjectId, Addr)>, layout: &HeapLayout, objects: &HeapObjects) -> Self {
-        let (mut numbers, mut kinds) = (FxHashMap::default(), Vec::new());
-        let mut number = |kind: Kind| {
-            *numbers.entry(kind).or_insert_with(|| {
-                if kinds.len() < MAX_KINDS {
-                    kinds.push(kind);
-                }
-                (kinds.len() - 1) as u32
+    /// Finds the types of all objects, garbage left out as far as the collector knows it.
+    pub(crate) fn assign(
+        taken: &RawCapture,
+        mem: &dyn Memory,
+        objects: &HeapObjects,
+        layout: &HeapLayout,
+        seeds: Seeds,
+    ) -> Self {
+        let rt = &taken.runtime;
+        let mut all = Assigner::new(rt, mem, objects, layout);
+        all.add_seeds(seeds);
+        all.add_runtime();
+        all.add_variables(taken, objects);
+        all.add_stacks();
+        all.follow();
+        let (of, kinds, mut types, slots) = all.finish();
+        let symbols = Symbolizer::new(mem, &rt.module, rt.layout);
+        let function = |code: Addr| symbols.function_name(code);
+        let mut known: Vec<(Arc<str>, ObjectType)> = vec![(Arc::from(""), ObjectType::Other); kinds.len()];
+        for (number, kind) in kinds.all() {
+            if let Some(known) = known.get_mut(number as usize) {
+                *known = (name_of(&mut types, kind.kind, &function).into(), kind.kind.object_type());
+            }
+        }
+        let named = known.len();
+        // What nothing is known of is told apart by its slot.
+        let mut numbers: FxHashMap<(u64, bool, bool), u32> = FxHashMap::default();
+        let untyped = slots.all().iter().map(|class| {
+            *numbers.entry((class.slot_bytes, class.noscan, class.tiny)).or_insert_with(|| {
+                known.push((unknown(class.slot_bytes, class.noscan).into(), ObjectType::Other));
+                (known.len() - 1) as u32
             })
-        };
-        let untyped = layout.spans().map(|(span, _)| {
-            let found = objects.spans().binary_search_by_key(&span.base, |s| s.start.0).ok();
-            let noscan = found.and_then(|i| objects.spans().get(i)).is_some_and(lastgasp_goruntime::ObjectSpan::noscan);
-            number(Kind::Untyped { slot_bytes: span.slot_bytes, noscan })
         });
-        let untyped = untyped.collect();
-        let typed = typed.into_iter().map(|(id, at)| (id, number(Kind::Typed { at, slot_bytes: layout.bytes(id) })));
-        let typed = typed.collect();
-        Self { typed, untyped, kinds }
+        let mut untyped: Vec<u32> = untyped.collect();
+        known.push(("tiny block".into(), ObjectType::Other));
+        let tiny = (known.len() - 1) as u32;
+        for (untyped, class) in untyped.iter_mut().zip(slots.all()) {
+            if class.tiny {
+                *untyped = tiny;
+            }
+        }
+        Self { of, known, untyped, named }
     }
 
-    fn of(&self, layout: &HeapLayout, object: ObjectId) -> Option<u32> {
-        match self.typed.binary_search_by_key(&object, |(id, _)| *id) {
-            Ok(at) => self.typed.get(at).map(|(_, kind)| *kind),
-            Err(_) => self.untyped.get(layout.span_of(object)?).copied(),
+    /// The number of an object's kind.
+    fn number(&self, layout: &HeapLayout, object: ObjectId) -> Option<u32> {
+        match self.of.get(object.0 as usize).copied() {
+            Some(UNTYPED) | None => self.untyped.get(layout.span_of(object)?).copied(),
+            known => known,
         }
     }
 
+    fn is_known(&self, number: u32) -> bool {
+        (number as usize) < self.named || number as usize + 1 == self.known.len()
+    }
+
+    /// What an object is, and the name of that; `None` of what is not known.
+    pub(crate) fn get(&self, layout: &HeapLayout, object: ObjectId) -> Option<(ObjectType, &str)> {
+        let number = self.number(layout, object).filter(|n| self.is_known(*n))?;
+        self.known.get(number as usize).map(|(name, of)| (*of, &**name))
+    }
+
     /// All of them, those of the most bytes first.
-    pub(crate) fn totals(
-        &self,
-        rt: &Runtime,
-        mem: &dyn Memory,
-        graph: &Graph,
-        dominators: &Dominators,
-    ) -> Vec<TypeTotal> {
+    pub(crate) fn totals(&self, graph: &Graph, dominators: &Dominators) -> Vec<TypeTotal> {
         // Kinds of one name are one group, so that nothing that they keep together is counted twice.
-        let mut known: FxHashMap<Addr, Option<(String, u64)>> = FxHashMap::default();
-        let (mut names, mut numbers): (Vec<(String, bool)>, FxHashMap<String, u32>) = Default::default();
-        let groups: Vec<u32> = self
-            .kinds
-            .iter()
-            .map(|kind| {
-                let (name, is_typed) = match *kind {
-                    Kind::Typed { at, slot_bytes } => {
-                        match known.entry(at).or_insert_with(|| type_name(rt, mem, at)) {
-                            // Behind a header of 8 bytes; slots are never twice as large as asked for.
-                            Some((name, size)) if slot_bytes.saturating_sub(8) / (*size).max(1) >= 2 => {
-                                (format!("[]{name}"), true)
-                            }
-                            Some((name, _)) => (name.clone(), true),
-                            None => (unknown(slot_bytes, false), false),
-                        }
-                    }
-                    Kind::Untyped { slot_bytes, noscan } => (unknown(slot_bytes, noscan), false),
-                };
-                *numbers.entry(name.clone()).or_insert_with(|| {
-                    names.push((name, is_typed));
+        let (mut names, mut numbers): (Vec<(&str, bool)>, FxHashMap<&str, u32>) = Default::default();
+        let known = self.known.iter().zip(0u32..);
+        let groups: Vec<u32> = known
+            .map(|((name, _), number)| {
+                *numbers.entry(name).or_insert_with(|| {
+                    names.push((name, self.is_known(number)));
                     (names.len() - 1) as u32
                 })
             })
             .collect();
         let layout = graph.layout();
-        let of = |object| self.of(layout, object).and_then(|kind| groups.get(kind as usize).copied());
+        let of = |object| self.number(layout, object).and_then(|number| groups.get(number as usize).copied());
         let totals = dominators.by_group(graph, names.len(), of);
         let all = names.into_iter().zip(totals).filter(|(_, t)| t.own.objects > 0);
-        let mut all: Vec<TypeTotal> =
-            all.map(|((name, is_known), t)| TypeTotal { name, is_known, own: t.own, retained: t.retained }).collect();
+        let mut all: Vec<TypeTotal> = all
+            .map(|((name, is_known), t)| TypeTotal {
+                name: name.to_owned(),
+                is_known,
+                own: t.own,
+                retained: t.retained,
+            })
+            .collect();
         all.sort_by(|a, b| (b.own.bytes, &a.name).cmp(&(a.own.bytes, &b.name)));
         all
+    }
+}
+
+impl Kind {
+    fn object_type(self) -> ObjectType {
+        match self {
+            Self::One(at) => ObjectType::Value(at),
+            Self::Array(at) => ObjectType::Values(at),
+            Self::String => ObjectType::String,
+            Self::Map(at) => ObjectType::Map(at),
+            Self::Chan(at) => ObjectType::Chan(at),
+            _ => ObjectType::Other,
+        }
     }
 }
 

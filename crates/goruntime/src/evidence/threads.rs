@@ -132,7 +132,7 @@ mod tests {
         for flavour in FLAVOURS {
             let (mut f, stack) = running(flavour);
             let sp = Addr(stack.end.0 - 512);
-            f.registers = vec![ThreadRegisters { tid: 4711, sp, pc: return_address(1) }];
+            f.registers = vec![ThreadRegisters::at(4711, sp, return_address(1))];
             let copy = f.copied(&[&super::super::runtime_variables::RuntimeVariables, &Threads]);
             assert_eq!(copy.gaps, []);
             let found = g::threads(&f.runtime, &copy.snapshot, &mut |_| {});

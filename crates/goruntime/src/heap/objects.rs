@@ -288,6 +288,16 @@ impl HeapObjects {
         }
     }
 
+    /// Whether the last finished mark found the object in a slot dead, and it is not swept yet: what it points
+    /// to may be gone, and something else in its place.
+    #[must_use]
+    pub fn is_garbage(&self, span: usize, slot: u32) -> bool {
+        self.spans.get(span).is_some_and(|s| {
+            let word = self.marked.get(s.word as usize + slot as usize / 64).copied().unwrap_or(0);
+            !s.swept && word >> (slot % 64) & 1 == 0
+        })
+    }
+
     /// Number of all objects.
     #[must_use]
     pub fn len(&self) -> u32 {

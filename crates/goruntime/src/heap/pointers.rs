@@ -46,6 +46,29 @@ pub trait PointerVisitor {
 
     /// A pointer that is not nil, `offset` bytes from the start of its object's slot.
     fn pointer(&mut self, object: u32, offset: u64, to: Addr);
+
+    /// As [`PointerVisitor::pointer`], for who wants to see the words beside it too: an interface's type
+    /// stands before its data, a slice's length behind its array.
+    fn pointer_near(&mut self, object: u32, offset: u64, to: Addr, _near: Near<'_>) {
+        self.pointer(object, offset, to);
+    }
+}
+
+/// What stands beside a pointer.
+#[derive(Clone, Copy)]
+pub struct Near<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Near<'_> {
+    /// The word so many words behind the pointer, or before it; `None` where it was not read with it.
+    #[must_use]
+    pub fn word(&self, words: isize) -> Option<u64> {
+        let from = self.at.checked_add_signed(words.checked_mul(8)?)?;
+        let word = self.bytes.get(from..from.checked_add(8)?)?;
+        word.try_into().ok().map(u64::from_le_bytes)
+    }
 }
 
 /// Reads the pointers of a heap.
@@ -281,7 +304,8 @@ impl<'a> PointerReader<'a> {
             let mut tell = |offset: u64| {
                 let value = word_of(bytes, (offset / 8) as usize);
                 if value != 0 {
-                    visitor.pointer(object, at + offset, Addr(value));
+                    let near = Near { bytes, at: offset as usize };
+                    visitor.pointer_near(object, at + offset, Addr(value), near);
                 }
             };
             if let Some(mask) = mask.and_then(|i| self.masks.get(i)) {
@@ -303,7 +327,8 @@ impl<'a> PointerReader<'a> {
 fn emit(bytes: &[u8], start: u64, offset: u64, object: u32, visitor: &mut impl PointerVisitor) {
     let value = word_of(bytes, ((start + offset) / 8) as usize);
     if value != 0 {
-        visitor.pointer(object, offset, Addr(value));
+        let near = Near { bytes, at: (start + offset) as usize };
+        visitor.pointer_near(object, offset, Addr(value), near);
     }
 }
 

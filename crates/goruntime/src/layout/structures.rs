@@ -16,6 +16,8 @@ pub struct Layout {
     pub mem_record: MemRecord,
     /// A goroutine (`runtime2.go`).
     pub g: G,
+    /// What a `defer` statement left to be done (`runtime2.go`).
+    pub deferred: Deferred,
     /// A goroutine among those that wait for an object (`runtime2.go`).
     pub sudog: Sudog,
     /// A descriptor that the network poller watches (`netpoll.go`).
@@ -56,6 +58,10 @@ pub struct Layout {
     pub heap_arena: HeapArena,
     /// A run of pages (`mheap.go`).
     pub mspan: MSpan,
+    /// Finalizers, set (`mheap.go`) and due (`mfinal.go`).
+    pub finalizers: Finalizers,
+    /// Cleanups and weak handles, set (`mheap.go`) and due (`mcleanup.go`).
+    pub cleanups: Cleanups,
     /// What is noted of an object beside it (`mheap.go`).
     pub special: Special,
     /// `abi.FuncIDWrapper`: marks functions that the compiler made and tracebacks hide.
@@ -115,6 +121,8 @@ pub struct G {
     pub sched_sp: u64,
     /// Offset of `runtime.g.sched.pc`.
     pub sched_pc: u64,
+    /// Offset of `runtime.g.sched.ctxt`, the closure that it goes on in.
+    pub sched_ctxt: u64,
     /// Offset of `runtime.g.syscallsp`.
     pub syscallsp: u64,
     /// Offset of `runtime.g.syscallpc`.
@@ -141,6 +149,27 @@ pub struct G {
     pub labels: u64,
     /// Offset of `runtime.g.waiting`.
     pub waiting: u64,
+    /// Offset of `runtime.g._defer`.
+    pub defers: u64,
+    /// Offset of `runtime.g._panic`.
+    pub panics: u64,
+    /// Offset of `runtime.g.asyncSafePoint`.
+    pub async_safe_point: u64,
+    /// Offset of `runtime.g.xRegs.state`, the vector registers of one that was preempted (from Go 1.26).
+    pub x_regs: Option<u64>,
+    /// Size of `runtime.xRegState`.
+    pub x_regs_sizeof: Option<u64>,
+}
+
+/// What a `defer` statement left to be done (`runtime2.go`, `_defer`).
+#[derive(Debug)]
+pub struct Deferred {
+    /// Offset of `runtime._defer.heap`, whether it stands in the heap and not on the stack.
+    pub heap: u64,
+    /// Offset of `runtime._defer.fn`.
+    pub func: u64,
+    /// Offset of `runtime._defer.link`.
+    pub link: u64,
 }
 
 /// A goroutine in a list of those that wait for one object (`runtime2.go`): a channel, or a semaphore.
@@ -389,6 +418,8 @@ pub struct ModuleData {
     pub enoptrbss: u64,
     /// Offset of `runtime.moduledata.gofunc`.
     pub gofunc: u64,
+    /// Offset of `runtime.moduledata.rodata`.
+    pub rodata: u64,
     /// Offset of `runtime.moduledata.types`.
     pub types: u64,
     /// Offset of `runtime.moduledata.etypes`.
@@ -408,6 +439,10 @@ pub struct Func {
     pub sizeof: u64,
     /// Offset of `runtime._func.nameOff` or `nameoff`.
     pub name_off: u64,
+    /// Offset of `runtime._func.args`.
+    pub args: u64,
+    /// Offset of `runtime._func.deferreturn`.
+    pub deferreturn: u64,
     /// Offset of `runtime._func.pcsp`.
     pub pcsp: u64,
     /// Offset of `runtime._func.pcfile`.
@@ -572,4 +607,48 @@ pub struct Special {
     pub kind: u64,
     /// Offset of `runtime.specialprofile.b`: the allocation stack of a sampled object.
     pub bucket: u64,
+}
+
+/// Finalizers: those that are set stand among the specials of a span (`mheap.go`, `specialfinalizer`), those
+/// that are due in blocks (`mfinal.go`, `finblock`; from Go 1.25 `finBlock`).
+#[derive(Debug)]
+pub struct Finalizers {
+    /// Offset of `runtime.finblock.alllink`.
+    pub alllink: u64,
+    /// Offset of `runtime.finblock.cnt`.
+    pub cnt: u64,
+    /// Offset of `runtime.finblock.fin`.
+    pub fin: u64,
+    /// Size of `runtime.finalizer`.
+    pub sizeof: u64,
+    /// Offset of `runtime.finalizer.fn`.
+    pub func: u64,
+    /// Offset of `runtime.finalizer.arg`.
+    pub arg: u64,
+    /// Offset of `runtime.finalizer.fint`.
+    pub fint: u64,
+    /// Offset of `runtime.finalizer.ot`.
+    pub ot: u64,
+    /// Offset of `runtime.specialfinalizer.fn`.
+    pub special_func: u64,
+}
+
+/// Cleanups (from Go 1.24): those that are set stand among the specials of a span, those that are due from Go
+/// 1.25 on in blocks (`mcleanup.go`); before, among the finalizers.
+#[derive(Debug)]
+pub struct Cleanups {
+    /// Offset of `runtime.cleanupQueue.all`.
+    pub all: Option<u64>,
+    /// Offset of `runtime.cleanupBlock.alllink`.
+    pub alllink: Option<u64>,
+    /// Offset of `runtime.cleanupBlock.n`.
+    pub n: Option<u64>,
+    /// Offset of `runtime.cleanupBlock.cleanups`.
+    pub cleanups: Option<u64>,
+    /// Size of `runtime.cleanupFn`, all of whose words are pointers (from Go 1.26; before, one pointer).
+    pub sizeof: Option<u64>,
+    /// Offset of `runtime.specialCleanup.cleanup`, up to Go 1.25 of `fn`.
+    pub special_func: Option<u64>,
+    /// Offset of `runtime.specialWeakHandle.handle` (from Go 1.23).
+    pub special_weak_handle: Option<u64>,
 }

@@ -53,6 +53,15 @@ pub enum MapForm {
     Groups,
 }
 
+impl MapForm {
+    /// That of all maps of a release.
+    #[must_use]
+    pub fn of(version: &GoVersion) -> Self {
+        let old = version.minor < 24 || version.minor < 26 && version.experiments().any(|x| x == "noswissmap");
+        if old { Self::Buckets } else { Self::Groups }
+    }
+}
+
 impl MapLayout {
     /// Bytes from a bucket's or group's start to the key in a slot of it.
     #[must_use]
@@ -75,7 +84,7 @@ impl MapLayout {
     /// From a map's descriptor.
     pub(super) fn read(version: &GoVersion, d: &Raw) -> Option<Self> {
         let (key, elem, run) = (Addr(d.word(KEY)), Addr(d.word(ELEM)), Addr(d.word(RUN)));
-        let form = form(version);
+        let form = MapForm::of(version);
         let layout = match form {
             MapForm::Buckets => {
                 let (key_stride, elem_stride) = (u64::from(d.byte(KEY_SIZE)), u64::from(d.byte(VALUE_SIZE)));
@@ -132,12 +141,6 @@ impl MapLayout {
             && (!self.indirect_key || self.key_stride >= 8)
             && (!self.indirect_elem || self.elem_stride >= 8)
     }
-}
-
-/// Which maps a release has.
-fn form(version: &GoVersion) -> MapForm {
-    let old = version.minor < 24 || version.minor < 26 && version.experiments().any(|x| x == "noswissmap");
-    if old { MapForm::Buckets } else { MapForm::Groups }
 }
 
 /// Offsets in the descriptor that all forms share: key, value, bucket or group.

@@ -16,6 +16,7 @@ mod descriptor;
 mod go_type;
 mod map_layout;
 mod modules;
+mod named;
 mod names;
 mod reader;
 mod words;

@@ -40,4 +40,10 @@ impl Modules {
     pub fn types_of(&self, at: Addr) -> Option<AddrRange> {
         self.types.iter().copied().find(|r| r.contains(at))
     }
+
+    /// The sections of types, the program's own first.
+    #[must_use]
+    pub fn types(&self) -> &[AddrRange] {
+        &self.types
+    }
 }

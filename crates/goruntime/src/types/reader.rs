@@ -42,13 +42,16 @@ pub struct TypeReader<'a> {
     modules: Arc<Modules>,
     known: FxHashMap<Addr, Option<Arc<GoType>>>,
     fields: usize,
+    /// What was looked for by name.
+    pub(super) by_name: FxHashMap<String, Option<Addr>>,
 }
 
 impl<'a> TypeReader<'a> {
     /// A reader that knows nothing yet. `mem` must have the binary's constants too.
     #[must_use]
     pub fn new(rt: &'a Runtime, mem: &'a dyn Memory) -> Self {
-        Self { rt, mem, modules: Arc::new(Modules::read(rt, mem)), known: FxHashMap::default(), fields: 0 }
+        let modules = Arc::new(Modules::read(rt, mem));
+        Self { rt, mem, modules, known: FxHashMap::default(), fields: 0, by_name: FxHashMap::default() }
     }
 
     /// The type whose descriptor stands at an address; `None` for what is none, or cannot be read.

@@ -52,6 +52,9 @@ impl TypeReader<'_> {
         for _ in 0..MAX_DEPTH {
             let inner = match &of.shape {
                 Shape::Struct { fields } => {
+                    if let Some((at, word)) = self.atomic_pointer(&of) {
+                        return (at == offset).then_some(word);
+                    }
                     let behind = fields.partition_point(|f| f.offset <= offset);
                     // Fields without size stand where others do: the last of them is the one that is meant.
                     let field = fields.get(behind.checked_sub(1)?)?;
@@ -85,6 +88,10 @@ impl TypeReader<'_> {
             if of.noscan() {
                 continue;
             }
+            if let Some((at, word)) = self.atomic_pointer(&of) {
+                listed.push((base.saturating_add(at), word));
+                continue;
+            }
             match &of.shape {
                 Shape::Struct { fields } => {
                     for field in fields {
@@ -108,6 +115,26 @@ impl TypeReader<'_> {
         }
         listed.sort_unstable_by_key(|(at, _)| *at);
         Some(listed)
+    }
+
+    /// The pointer of a `sync/atomic.Pointer[T]`: to the compiler an `unsafe.Pointer`, but from Go 1.20 on an
+    /// array of no `*T` stands beside it (`_ [0]*T`), so that pointers to different types do not convert.
+    fn atomic_pointer(&mut self, of: &GoType) -> Option<(u64, Word)> {
+        let fields = of.fields();
+        if !of.name.starts_with("atomic.Pointer[") {
+            return None;
+        }
+        let mut elem = None;
+        let mut at = None;
+        for field in fields {
+            let of = self.get(field.type_at)?;
+            match &of.shape {
+                Shape::Array { elem: pointer, len: 0 } => elem = self.get(*pointer)?.elem(),
+                Shape::Plain if of.kind == Kind::UnsafePointer => at = Some(field.offset),
+                _ => {}
+            }
+        }
+        Some((at?, Word::Pointer(elem?)))
     }
 }
 

@@ -7,6 +7,7 @@ use nix::libc::user_regs_struct;
 use nix::unistd::{SysconfVar, sysconf};
 
 use crate::addr::Addr;
+use crate::thread::GeneralRegisters;
 
 /// The kernel's page size in bytes (`_SC_PAGESIZE`), asked once.
 #[must_use]
@@ -34,6 +35,15 @@ pub fn clock_ticks(n: u64) -> Duration {
 /// Program counter and stack pointer of what ptrace gives: of the processor that this program was built for.
 pub(crate) fn user_registers(regs: &user_regs_struct) -> (Addr, Addr) {
     (Addr(regs.rip), Addr(regs.rsp))
+}
+
+/// The other general registers of what ptrace gives.
+pub(crate) fn general_registers(regs: &user_regs_struct) -> GeneralRegisters {
+    let r = regs;
+    let all = [r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10, r.r9, r.r8, r.rax, r.rcx, r.rdx, r.rsi, r.rdi];
+    let mut out = GeneralRegisters::default();
+    out.iter_mut().zip(all).for_each(|(to, from)| *to = from);
+    out
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ pub(crate) struct Prstatus {
     pub(crate) sp: usize,
     /// The program counter in `pr_reg`.
     pub(crate) pc: usize,
+    /// The other general registers in `pr_reg`: the first, and how many there are in a row.
+    pub(crate) general: (usize, usize),
     /// Bytes of it.
     pub(crate) size: usize,
     /// Registers that a note of ours has beside these, and what they are in user mode.

@@ -447,7 +447,7 @@ pub(super) fn restore_gaps(gaps: &[StoredGap]) -> Vec<Gap> {
 
 /// Threads.
 pub(super) fn restore_registers(registers: &[StoredRegisters]) -> Vec<ThreadRegisters> {
-    registers.iter().map(|r| ThreadRegisters { tid: r.tid, sp: Addr(r.sp), pc: Addr(r.pc) }).collect()
+    registers.iter().map(|r| ThreadRegisters::at(r.tid, Addr(r.sp), Addr(r.pc))).collect()
 }
 
 /// Memory use, and when it was read.

@@ -141,6 +141,27 @@ impl RawCapture {
         Ok(Saved { out, bytes, gaps: other.map(|o| kept.gaps(o)).unwrap_or_default() })
     }
 
+    /// Writes the evidence alone: for a process of ours that is handed the executable's file beside it. Earlier
+    /// looks are not its business, and are left out. [`RawCapture::load`] gives it back with a binary that has no
+    /// constants.
+    ///
+    /// # Errors
+    /// As [`RawCapture::save`].
+    pub fn save_evidence<W: Write + Seek>(&self, out: W) -> io::Result<W> {
+        let snapshot = &self.evidence.snapshot;
+        let evidence = Ranges::union(snapshot.ranges());
+        let mut writer = CoreWriter::begin(out)?;
+        add_missing(&mut writer, &evidence, Access::ReadWrite, snapshot)?;
+        let description = StoredV1 {
+            evidence: StoredRanges { ranges: store_ranges(&evidence), crc32: sum(&evidence, snapshot)? },
+            baselines: Default::default(),
+            samples: Vec::new(),
+            events: Vec::new(),
+            ..describe(self)
+        };
+        self.finish(writer, None, &description)
+    }
+
     fn finish<W: Write + Seek>(
         &self,
         writer: CoreWriter<W>,

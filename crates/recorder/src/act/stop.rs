@@ -17,7 +17,7 @@ use crate::act::ptrace::{TraceStop, trace_detach, trace_stop};
 use crate::guard::{Panicked, USUAL_STACK, spawn_guarded};
 use crate::undo::cgroup_file::write;
 use crate::undo::journal::Journal;
-use crate::undo::watchdog::{PATIENCE, Watchdog};
+use crate::undo::watchdog::{LONGEST_HOLD, PATIENCE, Watchdog};
 
 /// How a target can be stopped.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ enum Way {
     /// ends, for whatever reason, the kernel lets go of every thread of the target that it still holds.
     /// Should we be stopped ourselves meanwhile (Ctrl-Z, a paused container), a watchdog ends us.
     Ptrace(Option<Arc<Watchdog>>),
+    /// The same, for as long as a person wishes: needs the watchdog.
+    PtraceFor(Arc<Watchdog>, Duration),
 }
 
 /// A target that stands still. Dropping lets it go.
@@ -47,6 +49,8 @@ pub struct Stopped<'a> {
     pub trouble: Option<String>,
     /// Not a single thread could be stopped.
     nothing: bool,
+    /// After this it was let go, whatever we do.
+    longest: Duration,
 }
 
 #[derive(Debug)]
@@ -76,6 +80,16 @@ impl Stopper {
     #[must_use]
     pub fn by_ptrace() -> Self {
         Self(Way::Ptrace(Watchdog::start(&[]).ok().map(Arc::new)))
+    }
+
+    /// By ptrace, for as long as that at the longest, up to ten seconds. Without a watchdog nobody is held for longer than half a
+    /// second.
+    #[must_use]
+    pub fn by_ptrace_for(longest: Duration) -> Self {
+        match Watchdog::start(&[]) {
+            Ok(watchdog) => Self(Way::PtraceFor(Arc::new(watchdog), longest.min(LONGEST_HOLD))),
+            Err(_) => Self(Way::Ptrace(None)),
+        }
     }
 
     /// By ptrace, without a watchdog.
@@ -116,6 +130,7 @@ impl Stopper {
     pub(crate) fn is_watched_by(&self, watchdog: Option<&Arc<Watchdog>>) -> bool {
         let own = match &self.0 {
             Way::Freezer(_, own) | Way::Guest { watchdog: own, .. } => Some(own),
+            Way::PtraceFor(own, _) => Some(own),
             Way::Ptrace(own) => own.as_ref(),
         };
         own.zip(watchdog).is_some_and(|(own, other)| Arc::ptr_eq(own, other))
@@ -127,8 +142,9 @@ impl Stopper {
         match &self.0 {
             Way::Freezer(dir, watchdog) => freeze(dir, watchdog, pid, patience),
             Way::Guest { dir, watchdog, .. } if may_freeze(dir, pid) => freeze(dir, watchdog, pid, patience),
-            Way::Guest { watchdog, .. } => trace(pid, Some(watchdog), patience),
-            Way::Ptrace(watchdog) => trace(pid, watchdog.as_deref(), patience),
+            Way::Guest { watchdog, .. } => trace(pid, Some(watchdog), patience, PATIENCE),
+            Way::Ptrace(watchdog) => trace(pid, watchdog.as_deref(), patience, PATIENCE),
+            Way::PtraceFor(watchdog, longest) => trace(pid, Some(watchdog), patience, *longest),
         }
     }
 }
@@ -138,7 +154,7 @@ impl Stopped<'_> {
     /// let it go already.
     #[must_use]
     pub fn still_holds(&self) -> bool {
-        self.held_at_all() && self.since.elapsed() < PATIENCE
+        self.held_at_all() && self.since.elapsed() < self.longest
     }
 
     /// Whether anything was stopped.
@@ -155,6 +171,7 @@ fn not_stopped(why: String) -> Stopped<'static> {
         registers: Vec::new(),
         trouble: Some(format!("not stopped: {why}")),
         nothing: true,
+        longest: PATIENCE,
     }
 }
 
@@ -207,10 +224,10 @@ fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a Watchdog, pid: i32, patience: Dura
     let late = !std::fs::read_to_string(&events).is_ok_and(|t| t.contains("frozen 1"));
     let runs = late && thread_ids(pid).into_iter().any(|tid| is_running(pid, tid));
     let trouble = runs.then(|| "a thread did not freeze in time (the machine is busy)".to_owned());
-    Stopped { how: How::Freezer(dir, watchdog), since, registers, trouble, nothing: false }
+    Stopped { how: How::Freezer(dir, watchdog), since, registers, trouble, nothing: false, longest: PATIENCE }
 }
 
-fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration) -> Stopped<'_> {
+fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration, longest: Duration) -> Stopped<'_> {
     let since = Instant::now();
     // Of a process of another namespace we would stop and read whoever has its number in ours.
     if own_number_in_proc().is_some_and(|n| n != std::process::id()) {
@@ -218,7 +235,7 @@ fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration) -> Stopped<'
     }
     // Without it a target may be held for longer than half a second only if somebody stops us in that very
     // moment.
-    let announced = watchdog.and_then(|w| Some((w, w.before_hold().ok()?)));
+    let announced = watchdog.and_then(|w| Some((w, w.before_hold(longest).ok()?)));
     let (go, wait) = mpsc::channel::<()>();
     let (report, ready) = mpsc::channel();
     // A panic of it ends the thread, and with it the kernel lets go.
@@ -230,13 +247,13 @@ fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration) -> Stopped<'
             held.trouble = Some("not stopped: none of its threads could be found (has it ended?)".into());
         }
         let _ = report.send((std::mem::take(&mut held.registers), held.trouble.take(), nothing));
-        let _ = wait.recv_timeout(PATIENCE);
+        let _ = wait.recv_timeout(longest);
         held.let_go();
     });
     match holder {
         Ok(holder) => {
             let (registers, trouble, nothing) = reported(&ready);
-            Stopped { how: How::Ptrace(Some(go), Some(holder), announced), since, registers, trouble, nothing }
+            Stopped { how: How::Ptrace(Some(go), Some(holder), announced), since, registers, trouble, nothing, longest }
         }
         Err(e) => {
             if let Some((watchdog, number)) = announced {

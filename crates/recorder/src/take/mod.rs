@@ -9,4 +9,4 @@ mod take;
 
 pub use places::Places;
 pub(crate) use take::from_the_flight_ring;
-pub use take::{CaptureContext, take};
+pub use take::{CaptureContext, take, take_and};

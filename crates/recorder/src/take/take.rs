@@ -52,13 +52,26 @@ pub struct CaptureContext<'a> {
 /// Takes evidence of `target`, stopping it if a way is given.
 #[must_use]
 pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<'_>) -> RawCapture {
+    take_and(target, stopper, context, &mut |_| {})
+}
+
+/// As [`take()`]; when all is copied `still` is given what can be decoded of it, while the target stands still: for
+/// more that must be of the same moment. It runs on when that returns, or when the stopper's time is over. Of one
+/// that was not stopped nothing is given.
+#[must_use]
+pub fn take_and(
+    target: &Target,
+    stopper: Option<&Stopper>,
+    context: CaptureContext<'_>,
+    still: &mut dyn FnMut(&RawCapture),
+) -> RawCapture {
     let CaptureContext { extent, phase, .. } = context;
     // All memory that the copy needs is there before the target stands still.
     let mut evidence = Evidence::with_room(&target.source(&*target.process, &[]), extent, COPY_CAP);
     let monotonic_ns = Some(monotonic_ns());
     let t_ms = context.timeline.now_ms();
     let Copied { stillness, registers, spans } = match stopper {
-        Some(stopper) => copy_in_a_stop(&mut evidence, target, stopper, &context),
+        Some(stopper) => copy_in_a_stop(&mut evidence, target, stopper, &context, still),
         None => copy_as_it_is(&mut evidence, target, &context),
     };
     let when = if spans.is_some() { stillness } else { unstopped(phase) };
@@ -143,7 +156,13 @@ struct Copied {
 }
 
 /// Stops the target, copies, and lets it go on.
-fn copy_in_a_stop(evidence: &mut Evidence, target: &Target, stopper: &Stopper, context: &CaptureContext<'_>) -> Copied {
+fn copy_in_a_stop(
+    evidence: &mut Evidence,
+    target: &Target,
+    stopper: &Stopper,
+    context: &CaptureContext<'_>,
+    still: &mut dyn FnMut(&RawCapture),
+) -> Copied {
     let longest = if context.phase == Phase::Manual { LONGEST_COPY_ON_DEMAND } else { LONGEST_COPY };
     let started = Instant::now();
     let mut stopped = stopper.stop(target.process.pid(), context.patience);
@@ -156,7 +175,14 @@ fn copy_in_a_stop(evidence: &mut Evidence, target: &Target, stopper: &Stopper, c
         evidence.gaps.push(Gap::new("standstill", why));
     }
     let trouble = stopped.trouble.take();
-    let (held, to_the_end) = (stopped.held_at_all(), stopped.still_holds());
+    // What comes now is no part of the copy.
+    let to_the_end = stopped.still_holds();
+    if stopped.held_at_all() && trouble.is_none() {
+        let raw = interim(std::mem::take(evidence), &registers, target, context);
+        still(&raw);
+        *evidence = raw.evidence;
+    }
+    let held = stopped.held_at_all();
     drop(stopped);
     let held = held.then(|| started.elapsed());
     if held.is_some() && !to_the_end {
@@ -167,6 +193,23 @@ fn copy_in_a_stop(evidence: &mut Evidence, target: &Target, stopper: &Stopper, c
     let stillness = Stillness::of_a_stop(held, to_the_end && trouble.is_none());
     evidence.gaps.extend(trouble.map(|why| Gap::new("standstill", why)));
     Copied { stillness, registers, spans }
+}
+
+/// What can be decoded of a copy that is not at its end.
+fn interim(
+    mut evidence: Evidence,
+    registers: &[ThreadRegisters],
+    target: &Target,
+    context: &CaptureContext<'_>,
+) -> RawCapture {
+    evidence.finish();
+    let because = (context.phase, context.reason);
+    let (identity, runtime) = (target.identity.clone(), target.runtime.clone());
+    let registers = registers.to_vec();
+    RawCapture {
+        registers,
+        ..RawCapture::bare(because, Stillness::RanOn, identity, runtime, target.process.loaded(), evidence)
+    }
 }
 
 /// Copies a target that nobody stops: it runs on, or it is dead.

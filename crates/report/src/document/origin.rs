@@ -78,7 +78,7 @@ impl<'a> Capture<'a> {
             phase: c.phase.name(),
             reason: c.reason.name(),
             taken_at: &c.taken_at,
-            complete: c.gaps.is_empty(),
+            complete: c.is_complete(),
             stopped_ns: c.stopped_ns,
             gaps: c.gaps.iter().map(|g| Gap { what: &g.what, why: &g.why }).collect(),
         }

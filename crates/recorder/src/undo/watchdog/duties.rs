@@ -3,7 +3,7 @@
 //! | line | what it means |
 //! |---|---|
 //! | `freeze DIR`, `thawed DIR` | about to freeze that cgroup: to be thawed in half a second |
-//! | `hold N`, `held N` | about to hold a target by ptrace. Should it last a second we are stopped ourselves (Ctrl-Z, a paused container) and are ended: the kernel then lets the target go |
+//! | `hold N [MILLISECONDS]`, `held N` | about to hold a target by ptrace, for half a second or as long as said. Should it last twice as long we are stopped ourselves (Ctrl-Z, a paused container) and are ended: the kernel then lets the target go |
 //! | `profiling PID START ADDRESS SECONDS` | about to switch a memory profile on: off again after that time |
 //! | `tripwire MILLISECONDS OURS SAVED FILE`, `restored FILE` | about to write `OURS` into a cgroup's file: `SAVED` again after that time, or when nothing was heard for half a second |
 //! | `beat` | a sign of life |
@@ -19,6 +19,8 @@ use crate::undo::profile_rate::ProfileRateChange;
 
 /// A frozen target is thawed after this time at the latest, whatever we do.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
+/// Longest time that a person may have a target held for, by ptrace.
+pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(10);
 /// Longest time that a brake may be asked for.
 const LONGEST_BRAKE: Duration = Duration::from_secs(60);
 
@@ -60,7 +62,11 @@ impl Duties {
         match word {
             "freeze" => drop(self.frozen.insert(rest.into(), now + PATIENCE)),
             "thawed" => drop(self.frozen.remove(&PathBuf::from(rest))),
-            "hold" => drop(rest.parse().map(|n| self.held.insert(n, now + PATIENCE * 2))),
+            "hold" => {
+                if let Some((number, most)) = parse_hold(rest) {
+                    self.held.insert(number, now + most * 2);
+                }
+            }
             "held" => drop(rest.parse().map(|n: u64| self.held.remove(&n))),
             "profiling" => self.profiling.extend(parse_profiling(rest, now)),
             "tripwire" => {
@@ -120,6 +126,16 @@ impl Duties {
         let brakes = self.brakes.into_values().map(|(change, _)| Act::Restore(change));
         frozen.chain(brakes).chain(profiling).collect()
     }
+}
+
+/// Which hold, and how long it may last.
+fn parse_hold(words: &str) -> Option<(u64, Duration)> {
+    let (number, most) = words.split_once(' ').map_or((words, None), |(n, ms)| (n, Some(ms)));
+    let most = match most {
+        Some(ms) => Duration::from_millis(ms.parse().ok()?).clamp(PATIENCE, LONGEST_HOLD),
+        None => PATIENCE,
+    };
+    Some((number.parse().ok()?, most))
 }
 
 /// What, and for how many seconds at most.
@@ -182,11 +198,22 @@ mod tests {
         assert_eq!(duties.due(t + ms(3500)), [restore], "silence");
     }
 
+    /// Whoever asks for longer may have longer, within bounds.
+    #[test]
+    fn a_hold_is_as_long_as_it_was_asked_for() {
+        let t = Instant::now();
+        for (line, most) in [("hold 1", 1000), ("hold 1 2000", 4000), ("hold 1 99999999", 20_000), ("hold 1 7", 1000)] {
+            let mut duties = Duties::new(t);
+            duties.hear(line, t);
+            assert_eq!((duties.next(), duties.due(t + ms(most))), (Some(t + ms(most)), vec![Act::EndOwner]), "{line}");
+        }
+    }
+
     #[test]
     fn nonsense_is_a_sign_of_life_only() {
         let t = Instant::now();
         let mut duties = Duties::new(t);
-        for line in ["", "\n", "hold x", "tripwire", "tripwire 1 2", "profiling 1", "bye2", "freeze"] {
+        for line in ["", "\n", "hold x", "hold 1 x", "tripwire", "tripwire 1 2", "profiling 1", "bye2", "freeze"] {
             assert!(!duties.hear(line, t));
         }
         assert!(duties.hear("bye\n", t));

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-pub(crate) use duties::PATIENCE;
+pub(crate) use duties::{LONGEST_HOLD, PATIENCE};
 pub use serve::serve;
 
 use crate::pin::Pages;
@@ -84,13 +84,13 @@ impl Watchdog {
         let _ = self.say(&format!("thawed {}\n", dir.display()));
     }
 
-    /// Tells it that a target will be held by ptrace now; gives a number for [`Watchdog::after_hold`].
+    /// Tells it that a target will be held by ptrace now, for `most` at the longest; gives a number for [`Watchdog::after_hold`].
     ///
     /// # Errors
     /// It is gone.
-    pub(crate) fn before_hold(&self) -> io::Result<u64> {
+    pub(crate) fn before_hold(&self, most: Duration) -> io::Result<u64> {
         let number = self.holds.fetch_add(1, Ordering::Relaxed);
-        self.say(&format!("hold {number}\n")).map(|()| number)
+        self.say(&format!("hold {number} {}\n", most.as_millis())).map(|()| number)
     }
 
     /// Tells it that the target runs again.

@@ -1,0 +1,188 @@
+//! `capture PID --heap`: the heap of a live process as a graph. It is said beforehand how long the process will
+//! stand still; a worker reads meanwhile, and reckons when it runs on.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
+use lastgasp_goruntime::{HeapObjects, PointerMap};
+use lastgasp_inferior::{Addr, Memory, Part};
+use lastgasp_observe::raw_capture::RawCapture;
+use lastgasp_observe::target::Target;
+use lastgasp_recorder::stop::Stopper;
+use lastgasp_recorder::take::{CaptureContext, take, take_and};
+use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
+
+use super::capture::Stop;
+use crate::args::HeapFlags;
+use crate::output::complain;
+
+/// Time that a graph may take in all, beside the stop: one of a hundred million objects takes half a minute.
+const MAX_TIME: Duration = Duration::from_secs(300);
+/// How often a person is told that it still goes on.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// Takes evidence of a process and the graph of its heap, both of one moment where that can be had.
+pub(super) fn take_with_heap(
+    target: &Target,
+    stop: Stop,
+    context: CaptureContext<'_>,
+    flags: &HeapFlags,
+) -> Result<(RawCapture, GraphAnswer)> {
+    let pid = target.process.pid();
+    let whose = match stop {
+        Stop::ForTheCopy => Whose::Live(pid),
+        Stop::Never => Whose::Running(pid),
+    };
+    let limits = Limits::of_a_graph(flags.heap_memory, MAX_TIME);
+    let mut worker = GraphWorker::start(&target.process, whose, limits).context("no worker for the heap graph")?;
+    if stop == Stop::Never {
+        let raw = take(target, None, context);
+        let began = worker.begin(&raw);
+        let answer = answer(worker, began.map_err(|e| e.to_string()), None, "the process was not stopped for it");
+        return Ok((raw, answer));
+    }
+    if let Some(forecast) = Forecast::of(target) {
+        complain(&format!("lastgasp: {}", forecast.sentence(pid, flags.max_stop)));
+    }
+    let stopper = Stopper::by_ptrace_for(flags.max_stop);
+    let (mut began, mut stood) = (Err("the process could not be stopped".to_owned()), None);
+    let stopping = Instant::now();
+    let raw = take_and(target, Some(&stopper), context, &mut |raw| {
+        began = worker.begin(raw).map_err(|e| e.to_string());
+        // To let it go takes a moment too.
+        const LETTING_GO: Duration = Duration::from_millis(3);
+        let until = stopping + flags.max_stop.saturating_sub(LETTING_GO);
+        stood = (began.is_ok() && worker.has_read(until)).then_some(());
+    });
+    let held = stopping.elapsed().min(raw.stopped);
+    let stood = stood.map(|()| held);
+    complain(&format!("lastgasp: process {pid} stood still for {} ms", raw.stopped.as_millis()));
+    let why = format!("it ran on after {} ms (--max-stop), before all was read", flags.max_stop.as_millis());
+    let mut answer = answer(worker, began, stood, &why);
+    if let Some(graph) = &mut answer.graph {
+        graph.stopped_ns = raw.stopped.as_nanos() as u64;
+    }
+    Ok((raw, answer))
+}
+
+/// Waits for the answer; `stood`: it stood still until all was read, else `why` not.
+fn answer(worker: GraphWorker, began: Result<(), String>, stood: Option<Duration>, why: &str) -> GraphAnswer {
+    if let Err(why) = began {
+        return GraphAnswer { gap: Some(why), ..GraphAnswer::default() };
+    }
+    let since = Instant::now();
+    let mut answer = worker.answer(PROGRESS, &mut || {
+        complain(&format!("lastgasp: the heap graph is reckoned: {} s", since.elapsed().as_secs()));
+        Ok(())
+    });
+    if let (Some(graph), None) = (&mut answer.graph, stood) {
+        not_of_one_moment(graph, why);
+    }
+    answer
+}
+
+/// What was moved from one object to another while both were read is seen in neither: what nothing seems to hold
+/// is not called garbage.
+fn not_of_one_moment(graph: &mut GraphFacts, why: &str) {
+    graph.of_one_moment = false;
+    (graph.garbage_objects, graph.garbage_bytes) = (0, 0);
+    graph.gaps.push(format!("garbage: not told apart, since the heap was not read of one moment: {why}"));
+}
+
+/// Puts the graph to the facts of its capture.
+pub(super) fn join(facts: &mut Facts, answer: &GraphAnswer) {
+    if let Some(graph) = &answer.graph {
+        facts.graph = Some(graph.clone());
+    } else if let Some(why) = &answer.gap {
+        facts.capture.gaps.push(Gap::new(HEAP_GRAPH, why.clone()));
+    }
+}
+
+/// How long a process will stand still.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Forecast {
+    /// Bytes of its heap with pointers.
+    bytes: u64,
+    /// Bytes a second that can be read of it here.
+    speed: f64,
+}
+
+impl Forecast {
+    /// Of a process that runs: spans are counted, and some of them read to see how fast that goes.
+    fn of(target: &Target) -> Option<Self> {
+        let objects = HeapObjects::read(&target.runtime, &*target.process, &mut Vec::new())?;
+        let bytes = objects.bytes_with_pointers();
+        let scanned = objects.spans().iter().filter(|s| s.map != PointerMap::None && s.objects > 0);
+        let speed = speed(&*target.process, scanned.map(|s| (s.start, s.bytes)));
+        Some(Self { bytes, speed })
+    }
+
+    /// Reading, and looking at every word: both threads do both.
+    fn time(&self) -> Duration {
+        /// Bytes a second whose pointers are found and noted, by two threads of which each has a core:
+        /// benches/results/worker.txt.
+        const NOTED: f64 = 1.2e9;
+        /// A copy of the evidence, and all threads to stop.
+        const AT_LEAST: Duration = Duration::from_millis(5);
+        AT_LEAST + Duration::from_secs_f64(self.bytes as f64 / self.speed.max(1e6) / 2.0 + self.bytes as f64 / NOTED)
+    }
+
+    fn sentence(&self, pid: i32, most: Duration) -> String {
+        let (mb, ms) = (self.bytes as f64 / 1e6, self.time().as_millis());
+        let why = format!("{mb:.0} MB of its heap have pointers, read at {:.1} GB/s here", self.speed / 1e9);
+        if self.time() <= most {
+            format!("process {pid} will stand still for about {ms} ms ({why})")
+        } else {
+            format!(
+                "process {pid} will stand still for {} ms (--max-stop; about {ms} ms are needed: {why}); the rest is read while it runs on, and is not exact",
+                most.as_millis()
+            )
+        }
+    }
+}
+
+/// Bytes a second, by up to 16 MiB of these pieces of memory.
+fn speed(memory: &dyn Memory, pieces: impl Iterator<Item = (Addr, u64)>) -> f64 {
+    const MOST: usize = 16 << 20;
+    const PIECE: usize = 256 << 10;
+    let mut buf = vec![0u8; PIECE];
+    let (mut read, mut took) = (0usize, Duration::ZERO);
+    for (start, bytes) in pieces {
+        let len = usize::try_from(bytes).unwrap_or(PIECE).min(PIECE);
+        let began = Instant::now();
+        let Some(buf) = buf.get_mut(..len) else { break };
+        memory.read_parts(&mut [Part { addr: start, buf, ok: false }]);
+        took += began.elapsed();
+        read += len;
+        if read >= MOST {
+            break;
+        }
+    }
+    read as f64 / took.as_secs_f64().max(1e-6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_how_long_it_stands_still() {
+        let forecast = |bytes| Forecast { bytes, speed: 4e9 };
+        let most = Duration::from_millis(500);
+        let said = forecast(48_000_000).sentence(7, most);
+        assert!(said.starts_with("process 7 will stand still for about 51 ms (48 MB"), "{said}");
+        let said = forecast(4_000_000_000).sentence(7, most);
+        assert!(said.contains("for 500 ms (--max-stop; about 3") && said.contains("not exact"), "{said}");
+    }
+
+    /// A live object that was seen nowhere must never be called garbage.
+    #[test]
+    fn what_was_not_read_of_one_moment_has_no_garbage() {
+        let mut graph =
+            GraphFacts { garbage_bytes: 7, garbage_objects: 1, of_one_moment: true, ..GraphFacts::default() };
+        not_of_one_moment(&mut graph, "it ran on");
+        assert_eq!((graph.garbage_bytes, graph.garbage_objects, graph.of_one_moment), (0, 0, false));
+        assert!(graph.gaps[0].ends_with("it ran on"));
+    }
+}

@@ -1,0 +1,372 @@
+//! Which object is of which kind: what is offered is weighed against what is known, and what is believed goes
+//! on from there through typed pointers. A list of work and no recursion; a span is read once for all of its
+//! objects that wait.
+
+use std::collections::VecDeque;
+
+use lastgasp_goruntime::types::{Shape, Word};
+use lastgasp_goruntime::{GoType, HeapObjects, PointerReader, Runtime, TypeReader};
+use lastgasp_heapgraph::{HeapLayout, ObjectId};
+use lastgasp_inferior::{Addr, Memory};
+
+use super::kinds::{Kind, Kinds, Target, UNTYPED};
+use super::propagate::Propagate;
+use super::slots::Slots;
+
+/// Why a kind is believed, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Trust {
+    /// Nothing is.
+    None,
+    /// An interface's two words on a stack, which may be old.
+    Stack,
+    /// A typed pointer leads there.
+    Pointer,
+    /// The code that allocated it names the type.
+    Site,
+    /// It says so itself: a channel its element, an interface the type of what it holds.
+    Interface,
+    /// The allocator noted it: a header, or the span.
+    Header,
+}
+
+impl Trust {
+    fn of(number: u32) -> Self {
+        match number {
+            1 => Self::Stack,
+            2 => Self::Pointer,
+            3 => Self::Site,
+            4 => Self::Interface,
+            5 => Self::Header,
+            _ => Self::None,
+        }
+    }
+}
+
+/// What is said of an object's bytes by who points to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// One value, which needs a slot of its size.
+    Whole,
+    /// So many bytes, which need a slot of that size.
+    Bytes(u64),
+    /// At least so many, or one value: no more is known.
+    AtLeast(u64),
+}
+
+/// Bits of an object's entry that number its kind; those above say how it is believed.
+const KIND_BITS: u32 = 28;
+const KIND_MASK: u32 = (1 << KIND_BITS) - 1;
+/// Times that a span is read at most, on average: an object's kind gets better a few times, and no more.
+const MAX_READS_A_SPAN: usize = 10_000;
+
+/// The kinds of all objects, in the making.
+pub(crate) struct Assigner<'a> {
+    pub(super) rt: &'a Runtime,
+    pub(super) mem: &'a dyn Memory,
+    pub(super) objects: &'a HeapObjects,
+    pub(super) layout: &'a HeapLayout,
+    pub(super) slots: Slots,
+    pub(super) types: TypeReader<'a>,
+    pub(super) kinds: Kinds,
+    /// By number: kind, and trust above it.
+    of: Vec<u32>,
+    /// Objects whose pointers are still to be followed.
+    pending: Vec<u64>,
+    queue: VecDeque<u32>,
+    queued: Vec<bool>,
+    /// Index in the layout of each of the runtime's spans.
+    places: Vec<Option<usize>>,
+}
+
+impl<'a> Assigner<'a> {
+    pub(crate) fn new(rt: &'a Runtime, mem: &'a dyn Memory, objects: &'a HeapObjects, layout: &'a HeapLayout) -> Self {
+        let slots = Slots::new(layout, objects);
+        let mut places = vec![None; objects.spans().len()];
+        for (index, class) in slots.all().iter().enumerate() {
+            if let Some(place) = places.get_mut(class.span) {
+                *place = Some(index);
+            }
+        }
+        Self {
+            rt,
+            mem,
+            objects,
+            layout,
+            types: TypeReader::new(rt, mem),
+            kinds: Kinds::new(),
+            of: vec![0; layout.bound()],
+            pending: vec![0; layout.bound() / 64],
+            queue: VecDeque::new(),
+            queued: vec![false; slots.all().len()],
+            slots,
+            places,
+        }
+    }
+
+    /// The number of the kind of an object, and how it is believed.
+    pub(crate) fn kind_of(&self, object: ObjectId) -> (u32, Trust) {
+        let entry = self.of.get(object.0 as usize).copied().unwrap_or(0);
+        (entry & KIND_MASK, Trust::of(entry >> KIND_BITS))
+    }
+
+    /// Says what stands at an address; whether it is believed.
+    pub(crate) fn offer(&mut self, at: Addr, kind: Kind, trust: Trust, extent: Extent) -> bool {
+        let Some(object) = self.layout.object_at(at.0) else { return false };
+        let Some((index, class)) = self.slots.of(self.layout, object) else { return false };
+        // What points into the middle of something says nothing of the whole.
+        let start = self.layout.address(object).and_then(|start| start.checked_add(class.header));
+        if start != Some(at.0) {
+            return false;
+        }
+        let Some(number) = self.kinds.number(&mut self.types, kind) else { return false };
+        let Some(known) = self.kinds.get(number) else { return false };
+        if known.noscan.is_some_and(|noscan| noscan != class.noscan) {
+            return false;
+        }
+        let fits = match extent {
+            Extent::Whole => known.bytes.is_none_or(|bytes| class.holds(bytes) && (!class.tiny || bytes == 16)),
+            Extent::Bytes(bytes) => class.holds(bytes) && (!class.tiny || bytes == 16),
+            Extent::AtLeast(bytes) => {
+                bytes.max(known.bytes.unwrap_or(0)) <= class.room() && (!class.tiny || bytes == 16)
+            }
+        };
+        if !fits {
+            return false;
+        }
+        let (before, believed) = self.kind_of(object);
+        if before == number && believed >= trust {
+            return true;
+        }
+        if before != UNTYPED && before != number && !self.is_better(number, trust, before, believed) {
+            return false;
+        }
+        let has_pointers = !class.noscan && self.kinds.get(number).is_some_and(|k| k.has_plan());
+        if let Some(entry) = self.of.get_mut(object.0 as usize) {
+            *entry = number | (trust as u32) << KIND_BITS;
+        }
+        // A kind that is only believed more leads nowhere new.
+        if has_pointers && before != number {
+            self.wait(object, index);
+        }
+        true
+    }
+
+    /// Takes back what was believed of an object that contradicts it.
+    pub(super) fn refuse(&mut self, object: ObjectId) {
+        if let Some(entry) = self.of.get_mut(object.0 as usize) {
+            *entry = UNTYPED;
+        }
+    }
+
+    fn is_better(&mut self, number: u32, trust: Trust, before: u32, believed: Trust) -> bool {
+        if trust != believed {
+            return trust > believed;
+        }
+        let (Some(new), Some(old)) = (self.kinds.get(number), self.kinds.get(before)) else { return false };
+        let (Kind::One(new_at), Kind::One(old_at)) = (new.kind, old.kind) else { return false };
+        match new.bytes.cmp(&old.bytes) {
+            // What is a part of the other at its start was meant by whoever pointed there; the whole was
+            // allocated.
+            std::cmp::Ordering::Equal => self.begins_with(new_at, old_at),
+            order => order.is_gt(),
+        }
+    }
+
+    /// Whether a value of a type begins with one of another.
+    fn begins_with(&mut self, outer: Addr, inner: Addr) -> bool {
+        const DEEPEST: usize = 64;
+        let mut at = outer;
+        for _ in 0..DEEPEST {
+            let first = match self.types.get(at).as_deref() {
+                Some(GoType { shape: Shape::Struct { fields }, .. }) => fields.first().map(|f| f.type_at),
+                Some(GoType { shape: Shape::Array { elem, .. }, .. }) => Some(*elem),
+                _ => None,
+            };
+            match first {
+                Some(first) if first == inner => return true,
+                Some(first) => at = first,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    fn wait(&mut self, object: ObjectId, index: usize) {
+        if let Some(word) = self.pending.get_mut(object.0 as usize / 64) {
+            *word |= 1 << (object.0 % 64);
+        }
+        if let Some(queued) = self.queued.get_mut(index)
+            && !*queued
+        {
+            *queued = true;
+            self.queue.push_back(index as u32);
+        }
+    }
+
+    /// Whether an object waits; then it does not any more.
+    pub(super) fn take(&mut self, object: ObjectId) -> bool {
+        let Some(word) = self.pending.get_mut(object.0 as usize / 64) else { return false };
+        let bit = 1 << (object.0 % 64);
+        let was = *word & bit != 0;
+        *word &= !bit;
+        was
+    }
+
+    /// The object in a slot of one of the runtime's spans.
+    pub(super) fn object(&self, span: usize, slot: u32) -> Option<ObjectId> {
+        self.layout.slot(self.places.get(span).copied().flatten()?, slot)
+    }
+
+    /// Goes on from all that waits, until nothing does.
+    pub(crate) fn follow(&mut self) {
+        let mut reader = PointerReader::new(self.rt, self.mem, self.objects);
+        let mut left = self.queued.len().saturating_mul(MAX_READS_A_SPAN);
+        while let Some(index) = self.queue.pop_front() {
+            if let Some(queued) = self.queued.get_mut(index as usize) {
+                *queued = false;
+            }
+            let Some(span) = self.slots.all().get(index as usize).map(|c| c.span) else { continue };
+            left = left.saturating_sub(1);
+            if left == 0 {
+                return;
+            }
+            let mut visitor = Propagate::new(self);
+            reader.read(span..span.saturating_add(1), &mut visitor);
+            visitor.finish();
+        }
+    }
+
+    /// What a pointer of a typed object says of where it leads. `before` and `after` are the words beside it.
+    pub(super) fn apply(&mut self, target: Target, to: Addr, before: Option<u64>, after: [Option<u64>; 2]) {
+        match target {
+            Target::Whole(kind) => {
+                self.offer(to, kind, Trust::Pointer, Extent::AtLeast(0));
+            }
+            Target::Array(Kind::MapDirectory(map)) if after[0] == Some(0) => {
+                self.offer(to, Kind::MapRun(map), Trust::Pointer, Extent::Whole);
+            }
+            Target::Array(kind) => {
+                self.offer(to, kind, Trust::Pointer, Extent::AtLeast(0));
+            }
+            Target::Word(Word::Interface { table }) => {
+                let Some(word) = before.map(Addr) else { return };
+                let of = if table { self.types.of_itab(word) } else { self.types.get(word) };
+                if let Some(of) = of {
+                    self.boxed(&of, to, Trust::Interface);
+                }
+            }
+            Target::Word(word) => self.word(word, to, after),
+        }
+    }
+
+    /// What an interface that holds a value of a type says of where its data word leads.
+    pub(crate) fn boxed(&mut self, of: &GoType, to: Addr, trust: Trust) {
+        if !of.direct_iface {
+            self.offer(to, Kind::One(of.at), trust, Extent::Whole);
+            return;
+        }
+        // The value itself is a pointer: what it says of its target is no more than any pointer says.
+        if let Some(Target::Word(word)) = self.types.word_at(of.at, 0).map(Target::Word) {
+            match (word, trust) {
+                (Word::Pointer(elem), Trust::Stack) => {
+                    self.offer(to, Kind::One(elem), trust, Extent::Whole);
+                }
+                (_, Trust::Stack) | (Word::Slice(_) | Word::String | Word::Interface { .. }, _) => {}
+                (word, _) => self.word(word, to, [None, None]),
+            }
+        }
+    }
+
+    pub(crate) fn word(&mut self, word: Word, to: Addr, after: [Option<u64>; 2]) {
+        match word {
+            Word::Pointer(elem) => self.pointer(elem, to),
+            Word::Slice(elem) => {
+                let (Some(capacity), Some(of)) = (after[1], self.types.get(elem)) else { return };
+                if let Some(bytes) = capacity.checked_mul(of.size) {
+                    self.offer(to, Kind::Array(elem), Trust::Pointer, Extent::Bytes(bytes));
+                }
+            }
+            Word::String => {
+                if let Some(length) = after[0] {
+                    self.offer(to, Kind::String, Trust::Pointer, Extent::AtLeast(length.max(1)));
+                }
+            }
+            Word::Map(map) => {
+                self.offer(to, Kind::Map(map), Trust::Pointer, Extent::Whole);
+            }
+            Word::Chan(chan) => {
+                if let Some(elem) = self.types.get(chan).and_then(|t| t.elem()) {
+                    self.channel(to, Some(elem));
+                }
+            }
+            Word::Func => {
+                if let Ok(code) = self.mem.ptr(to)
+                    && self.layout.object_at(to.0).is_some()
+                    && self.rt.module.pcs.contains(code)
+                {
+                    self.offer(to, Kind::Closure(code), Trust::Pointer, Extent::AtLeast(8));
+                }
+            }
+            Word::Interface { .. } | Word::Unsafe => {}
+        }
+    }
+
+    fn pointer(&mut self, elem: Addr, to: Addr) {
+        let kind = match self.types.get(elem) {
+            Some(of) if is_runtime_timer(self.rt, &of) => {
+                self.offer(to, Kind::One(elem), Trust::Pointer, Extent::AtLeast(0));
+                return;
+            }
+            Some(of) if is_trie_node(&of) => self.trie_node(&of, to),
+            _ => Some(Kind::One(elem)),
+        };
+        if let Some(kind) = kind {
+            self.offer(to, kind, Trust::Pointer, Extent::Whole);
+        }
+    }
+
+    /// A channel, if what stands there says that it is one of such elements.
+    pub(crate) fn channel(&mut self, at: Addr, elem: Option<Addr>) -> bool {
+        let (elem_at, bytes) = match self.rt.version.minor {
+            ..=22 => (32, 96),
+            23 | 24 => (40, 104),
+            25.. => (40, 112),
+        };
+        if self.layout.object_at(at.0).is_none() {
+            return false;
+        }
+        let Ok(said) = self.mem.ptr(at.plus(elem_at)) else { return false };
+        if elem.is_some_and(|elem| elem != said) || !self.types.is_static(said) {
+            return false;
+        }
+        self.offer(at, Kind::Chan(said), Trust::Interface, Extent::AtLeast(bytes))
+    }
+
+    /// `internal/sync.node` stands at the start of two others, and says of which
+    /// (`internal/sync/hashtriemap.go`): what a `sync.Map` of Go 1.24 and later is made of.
+    fn trie_node(&mut self, node: &GoType, to: Addr) -> Option<Kind> {
+        let is_entry = self.mem.u8(to).ok()? == 1;
+        let wanted = if is_entry { "sync.entry[" } else { "sync.indirect[" };
+        let rest = node.name.split_once('[')?.1;
+        self.types.named(&format!("{wanted}{rest}")).map(Kind::One)
+    }
+
+    /// All that was found, without what it was found with.
+    pub(crate) fn finish(self) -> (Vec<u32>, Kinds, TypeReader<'a>, Slots) {
+        let mut of = self.of;
+        of.iter_mut().for_each(|entry| *entry &= KIND_MASK);
+        (of, self.kinds, self.types, self.slots)
+    }
+}
+
+/// `time.Timer` and `time.Ticker` from Go 1.23 on: what a program holds is the first part of a larger
+/// structure of the runtime's (`timeTimer`).
+fn is_runtime_timer(rt: &Runtime, of: &GoType) -> bool {
+    rt.version.minor >= 23 && matches!(&*of.name, "time.Timer" | "time.Ticker")
+}
+
+fn is_trie_node(of: &GoType) -> bool {
+    of.name.starts_with("sync.node[")
+}

@@ -1,0 +1,188 @@
+//! How many elements a collection has and how many it has room for, from its header alone: one small read
+//! each, and of many known ones as few kernel calls as there are five hundreds of them. Source:
+//! `runtime/map.go` (`hmap`), `internal/runtime/maps/map.go` (`Map`), `runtime/chan.go` (`hchan`).
+
+use lastgasp_inferior::{Addr, Memory, Part};
+
+use super::budget::Broken;
+use super::groups::TABLE_SLOTS;
+use super::sequences::{SliceHeader, StringHeader};
+use super::words::{byte, word};
+use crate::layout::{self, HMap};
+use crate::runtime::Runtime;
+use crate::types::{MAP_SLOTS, MapForm};
+
+/// Bytes of a header that are read: all that is asked for stands in these.
+const BYTES: usize = 48;
+/// Most buckets of a map are two to the power of this: more memory than there is.
+const MAX_B: u8 = 40;
+/// Most elements that a header is believed.
+const MAX_ELEMENTS: u64 = 1 << 44;
+/// Headers of one kernel call, as `process_vm_readv` takes them: Linux's `UIO_MAXIOV` is twice that.
+const BATCH: usize = 512;
+
+/// What a header is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HeaderKind {
+    /// A map, of the form that the release has.
+    Map,
+    /// A slice: the header is the variable, field or element that holds it.
+    Slice,
+    /// A string, likewise.
+    String,
+    /// A channel.
+    Chan,
+}
+
+/// A collection whose header is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KnownHeader {
+    /// Where the header stands.
+    pub at: Addr,
+    /// What it is of.
+    pub kind: HeaderKind,
+}
+
+/// What a header says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeaderReading {
+    /// Elements: of a map its keys, of a channel what waits in it, of a string bytes.
+    pub elements: u64,
+    /// Elements that there is room for. Of a map with groups in tables it is the most that so many tables
+    /// can have, for which tables there are the header does not say.
+    pub capacity: u64,
+    /// What stands behind it: the array, of a map with tables their directory; null where there is none.
+    pub array: Addr,
+}
+
+/// What of the runtime's structures a header is read by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum MapFields {
+    /// Offsets of `count`, `B`, `buckets`, `oldbuckets`, `flags`.
+    Buckets([u64; 5]),
+    /// Offsets of `used`, `dirPtr`, `dirLen`.
+    Groups([u64; 3]),
+}
+
+impl MapFields {
+    /// Those of a runtime; `None` where the table lacks them.
+    pub(super) fn of(rt: &Runtime) -> Option<Self> {
+        match MapForm::of(&rt.version) {
+            MapForm::Buckets => {
+                // Built with `noswissmap`, Go 1.24 and 1.25 have the `hmap` of 1.23 as far as it is read
+                // here (`runtime/map_noswiss.go`; `clearSeq` came behind these).
+                let of = |l: &'static layout::Layout| {
+                    let HMap { count, b, buckets, oldbuckets, flags, .. } = l.hmap;
+                    Some(Self::Buckets([count?, b?, buckets?, oldbuckets?, flags?]))
+                };
+                of(rt.layout).or_else(|| of(layout::for_minor(23)?))
+            }
+            MapForm::Groups => {
+                let m = &rt.layout.swiss_map;
+                Some(Self::Groups([m.used?, m.dir_ptr?, m.dir_len?]))
+            }
+        }
+    }
+}
+
+/// A map's header, from its bytes; `None` for what is none.
+fn map_of(fields: MapFields, bytes: &[u8]) -> Option<HeaderReading> {
+    let reading = match fields {
+        MapFields::Buckets([count, b, buckets, ..]) => {
+            let (elements, b, array) = (word(bytes, count), byte(bytes, b), Addr(word(bytes, buckets)));
+            if b > MAX_B {
+                return None;
+            }
+            let capacity = if array.is_null() { 0 } else { MAP_SLOTS << b };
+            HeaderReading { elements, capacity, array }
+        }
+        MapFields::Groups([used, dir_ptr, dir_len]) => {
+            let (elements, array, tables) = (word(bytes, used), Addr(word(bytes, dir_ptr)), word(bytes, dir_len));
+            let capacity = match tables {
+                _ if array.is_null() => 0,
+                0 => MAP_SLOTS,
+                n if n.is_power_of_two() && n < MAX_ELEMENTS / TABLE_SLOTS => n * TABLE_SLOTS,
+                _ => return None,
+            };
+            if elements > capacity {
+                return None;
+            }
+            HeaderReading { elements, capacity, array }
+        }
+    };
+    (reading.elements < MAX_ELEMENTS && (!reading.array.is_null() || reading.elements == 0)).then_some(reading)
+}
+
+/// The header of a map.
+///
+/// # Errors
+/// [`Broken`]: it cannot be read, or is none.
+pub fn map_header(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<HeaderReading, Broken> {
+    let mut bytes = [0; BYTES];
+    mem.read(at, &mut bytes)?;
+    let fields = MapFields::of(rt).ok_or(Broken::Senseless("maps of this release are not read"))?;
+    map_of(fields, &bytes).ok_or(Broken::Senseless("no map's header"))
+}
+
+/// Reads headers of known collections again and again, its room made once.
+#[derive(Debug)]
+pub struct HeaderReader {
+    map: Option<MapFields>,
+    /// `qcount`, `dataqsiz`, `buf`.
+    chan: [u64; 3],
+    bytes: Vec<u8>,
+}
+
+impl HeaderReader {
+    /// A reader for a process.
+    #[must_use]
+    pub fn new(rt: &Runtime) -> Self {
+        let c = &rt.layout.hchan;
+        Self { map: MapFields::of(rt), chan: [c.qcount, c.dataqsiz, c.buf], bytes: vec![0; BATCH * BYTES] }
+    }
+
+    /// What the headers say, in their order; `None` for one that cannot be read or says what no such header
+    /// says. Nothing is stopped: each is right by itself.
+    #[must_use]
+    pub fn read(&mut self, mem: &dyn Memory, known: &[KnownHeader]) -> Vec<Option<HeaderReading>> {
+        let mut out = Vec::with_capacity(known.len());
+        for batch in known.chunks(BATCH) {
+            let mut parts: Vec<Part<'_>> = batch
+                .iter()
+                .zip(self.bytes.chunks_exact_mut(BYTES))
+                .filter_map(|(k, buf)| {
+                    let len = match k.kind {
+                        HeaderKind::Map => BYTES,
+                        HeaderKind::Slice | HeaderKind::Chan => SliceHeader::BYTES,
+                        HeaderKind::String => StringHeader::BYTES,
+                    };
+                    Some(Part { addr: k.at, buf: buf.get_mut(..len)?, ok: false })
+                })
+                .collect();
+            mem.read_parts(&mut parts);
+            let (map, chan) = (self.map, self.chan);
+            out.extend(batch.iter().zip(&parts).map(|(k, p)| p.ok.then(|| reading(map, chan, k.kind, p.buf))?));
+        }
+        out
+    }
+}
+
+fn reading(map: Option<MapFields>, chan: [u64; 3], kind: HeaderKind, bytes: &[u8]) -> Option<HeaderReading> {
+    match kind {
+        HeaderKind::Map => map_of(map?, bytes),
+        HeaderKind::Slice => {
+            let s = SliceHeader::of(bytes)?;
+            Some(HeaderReading { elements: s.len, capacity: s.cap, array: s.array })
+        }
+        HeaderKind::String => {
+            let s = StringHeader::of(bytes)?;
+            Some(HeaderReading { elements: s.len, capacity: s.len, array: s.data })
+        }
+        HeaderKind::Chan => {
+            let [qcount, dataqsiz, buf] = chan;
+            let (elements, capacity) = (word(bytes, qcount), word(bytes, dataqsiz));
+            let sane = elements <= capacity && capacity < MAX_ELEMENTS;
+            sane.then(|| HeaderReading { elements, capacity, array: Addr(word(bytes, buf)) })
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The heap graph as a worker's task: of a process that stands still, or of a dead one that is held.
+//!
+//! It is handed the process's memory, the evidence of the capture that the graph belongs to, and the executable's
+//! file; it gives facts, in parts.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lastgasp_decode::{GraphStage, WholeMemory, graph_alone};
+use lastgasp_diagnosis::facts::GraphFacts;
+use lastgasp_inferior::{CoreFile, ElfImage, HandedMemory, LiveProcess, LoadedImage};
+use lastgasp_observe::raw_capture::{Binary, RawCapture};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use serde::{Deserialize, Serialize};
+
+use crate::confine::Reach;
+use crate::limits::Limits;
+use crate::message::{Cost, Said};
+use crate::process::{Heard, Worker, own_binary};
+use crate::serve::{Line, serve};
+
+/// Whose heap it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whose {
+    /// A process that stands still: it is read by its number.
+    Live(i32),
+    /// A process that runs on, which is read by its number: nothing of it is of one moment.
+    Running(i32),
+    /// A dead process that is held: it has no number any more.
+    Dead,
+}
+
+/// What a worker is told beside the descriptors, which are in this order: memory, evidence, executable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Task {
+    whose: Whose,
+    /// What is added to the executable's addresses.
+    bias: u64,
+}
+
+/// Becomes a worker: what the hidden subcommand does.
+///
+/// # Errors
+/// There was no order on standard input.
+pub fn become_worker() -> Result<(), String> {
+    let reach = |task: &Task| match task.whose {
+        Whose::Live(pid) | Whose::Running(pid) => Reach::Process(pid),
+        Whose::Dead => Reach::Descriptors,
+    };
+    serve(reach, |task, handed, line| match made(&task, handed, line) {
+        Ok(answer) => Said::Whole { answer, cost: Cost::so_far() },
+        Err(why) => Said::Refused { why },
+    })
+}
+
+fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, String> {
+    let [memory, evidence, executable] =
+        <[File; 3]>::try_from(handed).map_err(|all| format!("{} descriptors were handed to it", all.len()))?;
+    let image = ElfImage::open(executable, "its executable").map_err(|e| e.to_string())?;
+    let loaded = Arc::new(LoadedImage { image, bias: task.bias });
+    let memory = HandedMemory::new(memory);
+    let (memory, source) = match task.whose {
+        Whose::Live(pid) | Whose::Running(pid) => (memory.by_number(pid), "live"),
+        Whose::Dead => (memory, "dead"),
+    };
+    // All that can be done before the target stands still is done.
+    if !line.wait_for_the_word() {
+        return Err("nobody has told it to begin".into());
+    }
+    let core = CoreFile::open(evidence, "its evidence").map_err(|e| e.to_string())?;
+    let raw = RawCapture::load(core).map_err(|e| e.to_string())?.raw;
+    let raw = RawCapture { binary: Binary::of(loaded), ..raw };
+    let whole = WholeMemory { memory: &memory, source };
+    let there = || memory.is_there(raw.runtime.module.variables.start);
+    let mut was_there = true;
+    let facts = graph_alone(&raw, whole, &mut |stage| match stage {
+        GraphStage::Read => {
+            was_there = there();
+            line.say(&Said::<GraphFacts>::HasRead);
+        }
+        GraphStage::Part(facts) => {
+            if was_there {
+                line.say(&Said::Part { answer: facts.clone() });
+            }
+        }
+    })?;
+    // What was read by a number whose process was gone may be another's.
+    if was_there { Ok(facts) } else { Err("the process was gone before it was read".into()) }
+}
+
+/// A worker that is about to make a graph.
+#[derive(Debug)]
+pub struct GraphWorker {
+    worker: Worker<GraphFacts>,
+    evidence: File,
+    answer: GraphAnswer,
+    is_over: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GraphAnswer {
+    /// The graph, as far as it was known when it ended.
+    pub graph: Option<GraphFacts>,
+    /// Why it is not whole, or why there is none.
+    pub gap: Option<String>,
+    /// What it has cost, where it could say so.
+    pub cost: Option<Cost>,
+}
+
+impl GraphWorker {
+    /// Starts one for that process, within limits. It is warm when this returns or soon after, and waits for
+    /// [`GraphWorker::begin`].
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn start(process: &LiveProcess, whose: Whose, limits: Limits) -> io::Result<Self> {
+        let evidence = File::from(memfd_create("evidence", MFdFlags::MFD_CLOEXEC)?);
+        // What it is handed cannot be written, and shares no place in the file with us.
+        let handed = File::open(Path::new("/proc/self/fd").join(evidence.as_raw_fd().to_string()))?;
+        let (memory, executable) = (process.mem_file()?, process.image().reopened()?);
+        let task = Task { whose, bias: process.bias() };
+        let handed = [memory.as_fd(), handed.as_fd(), executable.as_fd()];
+        let worker = Worker::start(own_binary(), &task, &handed, limits)?;
+        Ok(Self { worker, evidence, answer: GraphAnswer::default(), is_over: false })
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.worker.pid()
+    }
+
+    /// Gives it the evidence, and the word to begin; its time begins now.
+    ///
+    /// # Errors
+    /// The system's error, or it has ended.
+    pub fn begin(&mut self, raw: &RawCapture) -> io::Result<()> {
+        raw.save_evidence(&self.evidence)?;
+        self.worker.begin()
+    }
+
+    /// Waits until all that must be of one moment is read: whether it is, by then. That there will be none is no
+    /// reason to wait either.
+    pub fn has_read(&mut self, until: Instant) -> bool {
+        loop {
+            match self.next(until) {
+                Next::HasRead => return true,
+                Next::Going => {}
+                Next::Nothing | Next::Over => return false,
+            }
+        }
+    }
+
+    /// Waits for its answer. `go_on` is asked every so often: if it says no, the worker is ended, for the reason
+    /// that it gives.
+    pub fn answer(mut self, every: Duration, go_on: &mut dyn FnMut() -> Result<(), String>) -> GraphAnswer {
+        loop {
+            match self.next(Instant::now() + every) {
+                Next::HasRead | Next::Going => {}
+                Next::Over => break,
+                Next::Nothing => {
+                    if let Err(why) = go_on() {
+                        self.give_up(why);
+                        break;
+                    }
+                }
+            }
+        }
+        self.answer
+    }
+
+    fn next(&mut self, until: Instant) -> Next {
+        if self.is_over {
+            return Next::Over;
+        }
+        match self.worker.hear(until) {
+            Heard::Nothing => return Next::Nothing,
+            Heard::Said(Said::HasRead) => return Next::HasRead,
+            Heard::Said(Said::Ready | Said::Doing { .. }) => {}
+            Heard::Said(Said::Part { answer }) => match checked(answer) {
+                Ok(graph) => self.answer.graph = Some(graph),
+                Err(why) => self.give_up(why),
+            },
+            Heard::Said(Said::Whole { answer, cost }) => match checked(answer) {
+                Ok(graph) => {
+                    self.is_over = true;
+                    self.answer = GraphAnswer { graph: Some(graph), gap: None, cost: Some(cost) };
+                }
+                Err(why) => self.give_up(why),
+            },
+            // It knows that it was no good.
+            Heard::Said(Said::Refused { why }) => self.give_up(why),
+            Heard::Ended(end) => self.give_up(format!("its worker ended by {end}")),
+        }
+        if self.is_over { Next::Over } else { Next::Going }
+    }
+
+    fn give_up(&mut self, why: String) {
+        self.is_over = true;
+        if let Some(graph) = &mut self.answer.graph {
+            graph.gaps.push(format!("{why}: what is shown was known by then"));
+        }
+        self.answer.gap = Some(why);
+    }
+}
+
+/// What came of waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    HasRead,
+    /// Something was said.
+    Going,
+    /// Nothing until then.
+    Nothing,
+    /// Nothing will come any more.
+    Over,
+}
+
+/// The answer, if it can be: foreign bytes may have led whoever gives it astray.
+fn checked(graph: GraphFacts) -> Result<GraphFacts, String> {
+    /// Addresses of a process.
+    const MOST: u64 = 1 << 48;
+    let all = graph.live_bytes.saturating_add(graph.garbage_bytes);
+    let parts = [
+        (graph.typed_bytes, graph.live_bytes),
+        (graph.shared_bytes, graph.live_bytes),
+        (graph.shared_objects, graph.objects),
+        (graph.types.iter().map(|t| t.bytes).fold(0, u64::saturating_add), graph.live_bytes),
+        (graph.types.iter().map(|t| t.objects).fold(0, u64::saturating_add), graph.objects),
+        (graph.roots.iter().map(|r| r.retained_bytes).fold(0, u64::saturating_add), graph.live_bytes),
+        (all, MOST),
+    ];
+    let is_sound = parts.iter().all(|(part, whole)| part <= whole)
+        && ["live", "dead"].contains(&graph.source.as_str())
+        && graph.types.iter().all(|t| t.retained_bytes <= graph.live_bytes);
+    if is_sound { Ok(graph) } else { Err("its worker gave an answer that cannot be".into()) }
+}

@@ -1,0 +1,96 @@
+//! A worker, from inside: it is told what to do, gives up what it does not need, does it, and answers.
+
+use std::fs::File;
+use std::io::{self, IoSliceMut, Read as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::confine::{Reach, belong_to, confine};
+use crate::frame::Inbox;
+use crate::message::{Order, Said, parse, send};
+
+/// Most descriptors that are handed with an order.
+pub(crate) const MAX_HANDED: usize = 4;
+/// Longest order, in bytes.
+const MAX_ORDER: usize = 64 << 10;
+
+/// The line to whoever gave the order.
+#[derive(Debug)]
+pub(crate) struct Line(File);
+
+impl Line {
+    /// Itself, for who has something else to say.
+    #[cfg(test)]
+    pub(crate) fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// Says something. That nobody hears it ends the work soon enough.
+    pub(crate) fn say<A: Serialize>(&self, said: &Said<A>) {
+        if send(&self.0, said).is_err() {
+            std::process::exit(1);
+        }
+    }
+
+    /// Waits for the word to begin; `false`: there is nobody any more.
+    pub(crate) fn wait_for_the_word(&self) -> bool {
+        (&self.0).read(&mut [0; 1]).is_ok_and(|n| n == 1)
+    }
+}
+
+/// Does one order: `reach` says what of a process it reads by number, `work` does it and gives what it says
+/// last. Gives why there was no order to do, if so.
+pub(crate) fn serve<T: DeserializeOwned, A: Serialize>(
+    reach: impl FnOnce(&T) -> Reach,
+    work: impl FnOnce(T, Vec<File>, &Line) -> Said<A>,
+) -> Result<(), String> {
+    let (order, handed) = hear::<Order<T>>().map_err(|e| format!("no order was heard: {e}"))?;
+    belong_to(order.parent).map_err(|e| e.to_string())?;
+    let line = Line(std::io::stdin().as_fd().try_clone_to_owned().map(File::from).map_err(|e| e.to_string())?);
+    let kept: Vec<BorrowedFd<'_>> = handed.iter().map(AsFd::as_fd).chain([line.0.as_fd()]).collect();
+    if let Err(e) = confine(&order.limits, &kept, line.0.as_fd(), reach(&order.task)) {
+        line.say(&Said::<A>::Refused { why: format!("it could not be confined: {e}") });
+        return Ok(());
+    }
+    line.say(&Said::<A>::Ready);
+    let said = catch_unwind(AssertUnwindSafe(|| work(order.task, handed, &line)));
+    line.say(&said.unwrap_or_else(|panic| Said::Refused { why: format!("it panicked: {}", words(&*panic)) }));
+    Ok(())
+}
+
+/// The order on standard input, and the descriptors that came with it.
+fn hear<T: DeserializeOwned>() -> io::Result<(T, Vec<File>)> {
+    let (line, mut inbox, mut handed) = (io::stdin(), Inbox::default(), Vec::new());
+    let mut heard = 0;
+    while heard < MAX_ORDER {
+        let mut piece = [0; 4096];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_HANDED))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let got = recvmsg(&line, &mut [IoSliceMut::new(&mut piece)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(all) = message {
+                handed.extend(all.map(File::from));
+            }
+        }
+        if got.bytes == 0 {
+            break;
+        }
+        heard += got.bytes;
+        inbox.push(piece.get(..got.bytes).unwrap_or_default());
+        if let Some(order) = inbox.next().map_err(io::Error::other)? {
+            return Ok((parse(&order)?, handed));
+        }
+    }
+    Err(io::ErrorKind::UnexpectedEof.into())
+}
+
+/// What a panic said.
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without words".into())
+}
