@@ -132,8 +132,8 @@ impl Oracle {
         Ok(status)
     }
 
-    /// Ends it by SIGABRT, upon which one that was started by [`Oracle::start_still`] leaves a core file in its
-    /// folder.
+    /// Ends it by SIGABRT, upon which one that was started by [`Oracle::start_still`] leaves a core file in
+    /// its folder.
     ///
     /// # Errors
     /// The system's error.
