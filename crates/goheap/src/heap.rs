@@ -83,7 +83,10 @@ impl<'a> Heap<'a> {
         });
         match made {
             Ok((graph, dominators)) => {
+                let began = std::time::Instant::now();
                 let types = Types::assign(taken, memory, &objects, graph.layout(), seeds);
+                tracing::debug!(us = began.elapsed().as_micros() as u64, "types");", began.elapsed());
+                }
                 Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, taken: all })
             }
             Err(e) => {
