@@ -85,8 +85,7 @@ impl<'a> Heap<'a> {
             Ok((graph, dominators)) => {
                 let began = std::time::Instant::now();
                 let types = Types::assign(taken, memory, &objects, graph.layout(), seeds);
-                tracing::debug!(us = began.elapsed().as_micros() as u64, "types");", began.elapsed());
-                }
+                tracing::debug!(us = began.elapsed().as_micros() as u64, "types");
                 Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, taken: all })
             }
             Err(e) => {
