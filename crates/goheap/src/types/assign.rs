@@ -3,6 +3,7 @@
 //! objects that wait.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use lastgasp_goruntime::types::{Shape, Word};
 use lastgasp_goruntime::{GoType, HeapObjects, PointerReader, Runtime, TypeReader};
@@ -223,11 +224,14 @@ impl<'a> Assigner<'a> {
         self.layout.slot(self.places.get(span).copied().flatten()?, slot)
     }
 
-    /// Goes on from all that waits, until nothing does.
-    pub(crate) fn follow(&mut self) {
+    /// Goes on from all that waits, until nothing does, or the time is over.
+    pub(crate) fn follow(&mut self, until: Option<Instant>) {
         let mut reader = PointerReader::new(self.rt, self.mem, self.objects);
         let mut left = self.queued.len().saturating_mul(MAX_READS_A_SPAN);
         while let Some(index) = self.queue.pop_front() {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return;
+            }
             if let Some(queued) = self.queued.get_mut(index as usize) {
                 *queued = false;
             }
