@@ -129,7 +129,7 @@ impl Holders {
         &self.tally
     }
 
-    fn is_goroutine(&self, root: RootId) -> bool {
+    pub(crate) fn is_goroutine(&self, root: RootId) -> bool {
         root.0 >= self.goroutines_from
     }
 

@@ -97,12 +97,14 @@ impl<'h, 'a> Labels<'h, 'a> {
             Some((ObjectType::Map(_), _)) => ELEMENT.to_owned(),
             Some((ObjectType::Chan(_), _)) => "(queued)".to_owned(),
             Some((ObjectType::String, _)) => String::new(),
-            Some((ObjectType::Other, name)) if is_of_map(ObjectType::Other, name) => match target {
-                Some((kind, name)) if is_of_map(kind, name) => String::new(),
-                _ => ELEMENT.to_owned(),
-            },
+            Some((kind @ (ObjectType::Other | ObjectType::MapRuns(_)), name)) if is_of_map(kind, name) => {
+                match target {
+                    Some((kind, name)) if is_of_map(kind, name) => String::new(),
+                    _ => ELEMENT.to_owned(),
+                }
+            }
             Some((ObjectType::Other, name)) if name.starts_with("func") => "(captured)".to_owned(),
-            Some((ObjectType::Other, _)) => String::new(),
+            Some((ObjectType::Other | ObjectType::MapRuns(_), _)) => String::new(),
         }
     }
 
