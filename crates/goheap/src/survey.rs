@@ -7,6 +7,7 @@ use lastgasp_goruntime::{Gap, TypeReader};
 
 use crate::census::{Counted, census};
 use crate::collections::arrays::Arrays;
+use crate::collections::channels::channels;
 use crate::collections::map_types::MapTypes;
 use crate::collections::maps::MapFinder;
 use crate::copies::content::Contents;
@@ -64,12 +65,13 @@ impl Heap<'_> {
             let why = format!("{} objects that may be maps could not be read, or a budget had ended", finder.unread);
             gaps.push(Gap::new(WHAT, why));
         }
+        let channels = channels(self, &mut types);
         let arrays = Arrays::read(self, &mut types, gaps);
         if arrays.left_out > 0 {
             gaps.push(Gap::new(WHAT, format!("{} pointers to more arrays than are kept", arrays.left_out)));
         }
         let ways = Ways::of(self);
-        let census = census(self, &mut types, &maps, &arrays, &ways);
+        let census = census(self, &mut types, &maps, &channels, &arrays, &ways);
         let waste = waste(self, &mut types, &maps, &arrays, &ways);
         let mut contents = Contents::new(self.memory, ReadBudget::of(limits.content), until);
         let mut sites = Sites::new(self, gaps);

@@ -54,9 +54,14 @@ impl FoundMap {
     pub(crate) fn type_name(&self) -> String {
         match &self.of {
             Some(of) => of.of.name.to_string(),
-            None => format!("map (unknown, {} bytes an element)", self.sizes.0 + self.sizes.1),
+            None => unknown_map(self.sizes.0 + self.sizes.1),
         }
     }
+}
+
+/// What a map is called of which only the bytes of a key with its value are known.
+pub(crate) fn unknown_map(slot: u64) -> String {
+    format!("map of unknown ({slot} bytes each)")
 }
 
 /// Finds those of the heap that have `least` elements or room for as many.
@@ -199,13 +204,6 @@ impl<'h, 't> MapFinder<'h, 't> {
         ((smaller / count.max(1)).max(CONTROL), slot / count.max(1))
     }
 
-    fn is_noscan(&self, object: ObjectId) -> bool {
-        let address = self.heap.graph.layout().address(object);
-        let span =
-            address.and_then(|a| self.heap.objects.find(Addr(a))).and_then(|o| self.heap.objects.spans().get(o.span));
-        span.is_some_and(ObjectSpan::noscan)
-    }
-
     fn with_groups(&mut self, of: Option<Arc<MapType>>, arrays: &MapArrays, objects: &[ObjectId]) -> Option<Found> {
         if let Some(of) = of {
             return Some((Some(Arc::clone(&of)), of.layout.clone(), of.sizes(), Vec::new()));
@@ -216,7 +214,7 @@ impl<'h, 't> MapFinder<'h, 't> {
         // With more than one table each has as many slots as the largest, or half.
         let count = if objects.len() == 1 { slots / SLOTS } else { self.groups_of(largest, arrays, objects)? };
         let (least, most) = self.run_bytes(largest, count);
-        let noscan = self.is_noscan(largest);
+        let noscan = self.heap.is_noscan_object(largest);
         let fits = |t: &MapType| (least + 1..=most).contains(&t.layout.run_bytes) && t.noscan == noscan;
         let mut fitting: Vec<&Arc<MapType>> = self.map_types.fitting(fits).collect();
         fitting.sort_by_key(|t| t.of.at);
@@ -272,7 +270,7 @@ impl<'h, 't> MapFinder<'h, 't> {
                 // there is behind them.
                 let made = if count >= 16 { count + count / 16 } else { count };
                 let (least, most) = (self.run_bytes(first, made).0, self.run_bytes(first, made).1);
-                let noscan = self.is_noscan(first);
+                let noscan = self.heap.is_noscan_object(first);
                 let fits = |t: &MapType| (least + 1..=most).contains(&t.layout.run_bytes) && t.noscan == noscan;
                 let mut fitting: Vec<_> = self.map_types.fitting(fits).cloned().collect();
                 fitting.sort_by_key(|t| t.of.at);
