@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
 use lastgasp_inferior::{
-    Access, Addr, AddrRange, Arch, Bounds, CoreFile, CoreMapping, CoreProcess, CoreWriter, Cut, Mapping, Memory,
-    GeneralRegisters, ReadCause, ReadError, Snapshot, ThreadRegisters,
+    Access, Addr, AddrRange, Arch, Bounds, CoreFile, CoreMapping, CoreProcess, CoreWriter, Cut, GeneralRegisters,
+    Mapping, Memory, ReadCause, ReadError, Snapshot, ThreadRegisters,
 };
 use proptest::prelude::*;
 

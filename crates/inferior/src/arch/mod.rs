@@ -8,7 +8,7 @@ mod host;
 mod processor;
 mod prstatus;
 
-pub(crate) use host::{general_registers, user_registers};
 pub use host::{clock_ticks, page_size};
+pub(crate) use host::{general_registers, user_registers};
 pub use processor::Arch;
 pub(crate) use prstatus::Prstatus;
