@@ -21,6 +21,8 @@ pub(crate) enum Trust {
     None,
     /// An interface's two words on a stack, which may be old.
     Stack,
+    /// The program's code treats what leads there so.
+    Code,
     /// A typed pointer leads there.
     Pointer,
     /// The code that allocated it names the type.
@@ -35,10 +37,11 @@ impl Trust {
     fn of(number: u32) -> Self {
         match number {
             1 => Self::Stack,
-            2 => Self::Pointer,
-            3 => Self::Site,
-            4 => Self::Interface,
-            5 => Self::Header,
+            2 => Self::Code,
+            3 => Self::Pointer,
+            4 => Self::Site,
+            5 => Self::Interface,
+            6 => Self::Header,
             _ => Self::None,
         }
     }
@@ -78,6 +81,8 @@ pub(crate) struct Assigner<'a> {
     queued: Vec<bool>,
     /// Index in the layout of each of the runtime's spans.
     places: Vec<Option<usize>>,
+    /// How a typed word is believed.
+    pub(super) by_word: Trust,
 }
 
 impl<'a> Assigner<'a> {
@@ -102,6 +107,7 @@ impl<'a> Assigner<'a> {
             queued: vec![false; slots.all().len()],
             slots,
             places,
+            by_word: Trust::Pointer,
         }
     }
 
@@ -285,16 +291,16 @@ impl<'a> Assigner<'a> {
             Word::Slice(elem) => {
                 let (Some(capacity), Some(of)) = (after[1], self.types.get(elem)) else { return };
                 if let Some(bytes) = capacity.checked_mul(of.size) {
-                    self.offer(to, Kind::Array(elem), Trust::Pointer, Extent::Bytes(bytes));
+                    self.offer(to, Kind::Array(elem), self.by_word, Extent::Bytes(bytes));
                 }
             }
             Word::String => {
                 if let Some(length) = after[0] {
-                    self.offer(to, Kind::String, Trust::Pointer, Extent::AtLeast(length.max(1)));
+                    self.offer(to, Kind::String, self.by_word, Extent::AtLeast(length.max(1)));
                 }
             }
             Word::Map(map) => {
-                self.offer(to, Kind::Map(map), Trust::Pointer, Extent::Whole);
+                self.offer(to, Kind::Map(map), self.by_word, Extent::Whole);
             }
             Word::Chan(chan) => {
                 if let Some(elem) = self.types.get(chan).and_then(|t| t.elem()) {
@@ -306,7 +312,7 @@ impl<'a> Assigner<'a> {
                     && self.layout.object_at(to.0).is_some()
                     && self.rt.module.pcs.contains(code)
                 {
-                    self.offer(to, Kind::Closure(code), Trust::Pointer, Extent::AtLeast(8));
+                    self.offer(to, Kind::Closure(code), self.by_word, Extent::AtLeast(8));
                 }
             }
             Word::Interface { .. } | Word::Unsafe => {}
@@ -316,14 +322,14 @@ impl<'a> Assigner<'a> {
     fn pointer(&mut self, elem: Addr, to: Addr) {
         let kind = match self.types.get(elem) {
             Some(of) if is_runtime_timer(self.rt, &of) => {
-                self.offer(to, Kind::One(elem), Trust::Pointer, Extent::AtLeast(0));
+                self.offer(to, Kind::One(elem), self.by_word, Extent::AtLeast(0));
                 return;
             }
             Some(of) if is_trie_node(&of) => self.trie_node(&of, to),
             _ => Some(Kind::One(elem)),
         };
         if let Some(kind) = kind {
-            self.offer(to, kind, Trust::Pointer, Extent::Whole);
+            self.offer(to, kind, self.by_word, Extent::Whole);
         }
     }
 
