@@ -145,8 +145,13 @@ impl<'a> Assigner<'a> {
         if before == number && believed >= trust {
             return true;
         }
-        if before != UNTYPED && before != number && !self.is_better(number, trust, before, believed) {
-            return false;
+        let mut trust = trust;
+        if before != UNTYPED && before != number {
+            if self.is_part_of_map(number, before) {
+                trust = trust.max(believed);
+            } else if !self.is_better(number, trust, before, believed) {
+                return false;
+            }
         }
         let has_pointers = !class.noscan && self.kinds.get(number).is_some_and(|k| k.has_plan());
         if let Some(entry) = self.of.get_mut(object.0 as usize) {
@@ -178,6 +183,20 @@ impl<'a> Assigner<'a> {
             std::cmp::Ordering::Equal => self.begins_with(new_at, old_at),
             order => order.is_gt(),
         }
+    }
+
+    /// Whether the one kind is what the other is to the allocator, which knows the runtime's own types alone:
+    /// `*maps.table` of any map.
+    fn is_part_of_map(&mut self, number: u32, before: u32) -> bool {
+        let (Some(new), Some(old)) = (self.kinds.get(number), self.kinds.get(before)) else { return false };
+        let (wanted, of) = match (new.kind, old.kind) {
+            (Kind::Map(_), Kind::One(of)) => (["maps.Map", "runtime.hmap"], of),
+            (Kind::MapTable(_), Kind::One(of)) => (["maps.table", ""], of),
+            (Kind::MapDirectory(_), Kind::One(of) | Kind::Array(of)) => (["*maps.table", ""], of),
+            (Kind::MapExtra(_), Kind::One(of)) => (["runtime.mapextra", ""], of),
+            _ => return false,
+        };
+        self.types.get(of).is_some_and(|of| wanted.contains(&&*of.name))
     }
 
     /// Whether a value of a type begins with one of another.
@@ -229,9 +248,19 @@ impl<'a> Assigner<'a> {
     pub(crate) fn follow(&mut self) {
         let mut reader = PointerReader::new(self.rt, self.mem, self.objects);
         let mut left = self.queued.len().saturating_mul(MAX_READS_A_SPAN);
+        let words: Vec<(usize, usize)> = self
+            .layout
+            .spans()
+            .map(|(span, first)| (first.0 as usize / 64, (first.0 as usize + span.slots as usize).div_ceil(64)))
+            .collect();
         while let Some(index) = self.queue.pop_front() {
             if let Some(queued) = self.queued.get_mut(index as usize) {
                 *queued = false;
+            }
+            // What it waited for was followed when the span was read last.
+            let of_span = words.get(index as usize).and_then(|(from, to)| self.pending.get(*from..*to));
+            if of_span.is_none_or(|words| words.iter().all(|w| *w == 0)) {
+                continue;
             }
             let Some(span) = self.slots.all().get(index as usize).map(|c| c.span) else { continue };
             left = left.saturating_sub(1);

@@ -54,6 +54,8 @@ pub enum ObjectType {
     Map(Addr),
     /// A channel; its element's type.
     Chan(Addr),
+    /// Buckets or groups of a map of the type at an address.
+    MapRuns(Addr),
     /// What maps, channels and closures are made of, tiny objects, the runtime's own.
     Other,
 }
@@ -84,7 +86,7 @@ impl Types {
         all.add_seeds(seeds);
         all.add_runtime();
         all.add_sites(objects);
-        all.add_variables(taken, objects);
+        all.add_variables(taken);
         all.add_code(mem);
         all.add_stacks();
         all.follow();
@@ -173,6 +175,7 @@ impl Kind {
             Self::String => ObjectType::String,
             Self::Map(at) => ObjectType::Map(at),
             Self::Chan(at) => ObjectType::Chan(at),
+            Self::MapRun(at) | Self::MapRuns(at) => ObjectType::MapRuns(at),
             _ => ObjectType::Other,
         }
     }

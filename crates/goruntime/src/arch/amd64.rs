@@ -9,6 +9,7 @@ use super::go_arch::{Call, GoArch, MemoryOperand};
 /// linux/amd64.
 pub(crate) static GO_ARCH: GoArch = GoArch {
     return_address_size: 8,
+    frame_pointer_size: 8,
     signal_frame_sp: SIGNAL_FRAME_SP,
     signal_frame_pc: SIGNAL_FRAME_SP + 8,
     pc_quantum: 1,

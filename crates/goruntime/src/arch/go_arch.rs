@@ -7,6 +7,8 @@ use lastgasp_inferior::Addr;
 pub(crate) struct GoArch {
     /// Bytes of what a call pushes.
     pub(crate) return_address_size: u64,
+    /// Bytes of the frame pointer that a function with a frame saves between its variables and that.
+    pub(crate) frame_pointer_size: u64,
     /// Where the kernel keeps the stack pointer of what a signal interrupted, from the handler's return
     /// address on; in bytes.
     pub(crate) signal_frame_sp: u64,

@@ -5,6 +5,7 @@
 //! - [`TypeReader`]: from a descriptor's address to a [`GoType`], checked and remembered.
 //! - [`MapLayout`]: where keys and values stand in the arrays behind a map.
 //! - [`Word`]: what a word of a typed object is, and so what the object that it points to is.
+//! - `variables`: types of package variables, where there is debug information.
 //! - [`AllocSites`]: what a sampled allocation was of, as the code that made it says.
 //! - [`CodeTypes`]: what package variables and the variables of functions are, as the program's code says.
 //! - [`Modules`]: where descriptors and interface tables may stand at all.
@@ -23,6 +24,8 @@ mod modules;
 mod named;
 mod names;
 mod reader;
+#[cfg(feature = "dwarf")]
+mod variables;
 mod words;
 
 pub use alloc_site::{AllocSites, SiteType};
@@ -32,4 +35,6 @@ pub use map_layout::{MAP_SLOTS, MapForm, MapLayout};
 pub use modules::Modules;
 pub use names::type_name;
 pub use reader::TypeReader;
+#[cfg(feature = "dwarf")]
+pub use variables::{TypedVariable, typed_variables};
 pub use words::Word;
