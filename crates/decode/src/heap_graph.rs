@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite, GraphType};
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
-use lastgasp_goheap::{Heap, MergedWay, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled};
+use lastgasp_goheap::{Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled};
 use lastgasp_goruntime::{
     Bucket, Counts, Gap, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines, decode_profile, unsample,
 };
@@ -15,6 +15,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
+use crate::collections;
 use crate::sites::visible;
 
 /// Types and roots that are kept.
@@ -25,6 +26,9 @@ const MOST_WAYS: usize = 300;
 const MOST_SITES: usize = 100;
 /// Nodes of the dominator tree that are kept.
 const MOST_NODES: usize = 500;
+
+/// How long types are followed while a target stands still: what they do not reach by then stays unknown.
+const TYPES_OF_A_LIVE_TARGET: std::time::Duration = std::time::Duration::from_millis(150);
 
 /// The memory of a process at one moment, all of it.
 #[derive(Clone, Copy)]
@@ -76,14 +80,21 @@ pub(crate) fn heap_graph(
     let memory = Layered { top: whole.memory, bottom: constants };
     let mut gaps = Vec::new();
     let mut read = began.elapsed();
-    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut || {
+    // A target that runs again says of an object what was true of another in its place.
+    let for_types = (whole.source == "live").then_some(TYPES_OF_A_LIVE_TARGET);
+    let mut has_read = || {
         read = began.elapsed();
         tell(GraphStage::Read);
-    });
+    };
+    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, for_types);
     let heap = heap.ok_or_else(|| told(&gaps))?;
     let mut facts = facts(&heap, whole.source);
     facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
     tell(GraphStage::Part(&facts));
+    let before = gaps.len();
+    let survey = heap.survey(SurveyLimits::default(), &mut gaps);
+    facts.gaps.extend(gaps.iter().skip(before).map(|g| format!("{}: {}", g.what, g.why)));
+    collections::add(&mut facts, survey);
     debug!(read_us = read.as_micros() as u64, us = began.elapsed().as_micros() as u64, "heap graph");
     Ok(GraphFacts { took_ns: began.elapsed().as_nanos() as u64, ..facts })
 }

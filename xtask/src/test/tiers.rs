@@ -38,10 +38,12 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
     (
         Tier::Go,
         &[
+            "collections",
             "core_files",
             "garble",
             "goroutines",
             "heap_graph",
+            "heaps",
             "library",
             "memory",
             "objects",
@@ -63,6 +65,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "deaths",
             "incident",
             "keep_memory",
+            "live_heap",
             "ps",
             "watch",
             "watch_bad_days",

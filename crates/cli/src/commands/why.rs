@@ -69,7 +69,7 @@ fn facts_of(subject: &Subject, exe: Option<&Path>, max_stop: Duration) -> Result
         return Ok(if told.graph.is_some() { told } else { lastgasp_store::read(path)? });
     }
     let heap = HeapFlags { heap: true, max_stop, heap_memory: GRAPH_MEMORY };
-    let taken = take_subject_with(subject, exe, Stop::ForTheCopy, Some(&heap))?;
+    let taken = take_subject_with(subject, exe, Stop::ForTheCopy, Some((&heap, None)))?;
     Ok(taken.decoded(&provenance_of(&taken)).facts)
 }
 

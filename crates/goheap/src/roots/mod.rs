@@ -55,7 +55,8 @@ pub struct RootName {
     pub name: String,
     /// Number of goroutines; 0 of all others.
     pub goroutines: u64,
-    /// Of goroutines: the function that started most of them; empty of all others, and of the first.
+    /// Of goroutines: the function that started most of them; empty of all others, and where the
+    /// runtime did.
     pub created_by: String,
 }
 
@@ -128,7 +129,7 @@ impl Holders {
         &self.tally
     }
 
-    fn is_goroutine(&self, root: RootId) -> bool {
+    pub(crate) fn is_goroutine(&self, root: RootId) -> bool {
         root.0 >= self.goroutines_from
     }
 
