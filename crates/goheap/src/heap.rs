@@ -48,8 +48,8 @@ impl<'a> Heap<'a> {
         Self::read_telling(taken, memory, goroutines, gaps, &mut || {})
     }
 
-    /// As [`Heap::read`]; `has_read` hears that objects, pointers and roots are read, which must be of one moment:
-    /// a target that stands still for them may run on.
+    /// As [`Heap::read`]; `has_read` hears that objects, pointers and roots are read, which must be of one
+    /// moment: a target that stands still for them may run on.
     #[must_use]
     pub fn read_telling(
         taken: &'a RawCapture,

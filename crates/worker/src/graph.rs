@@ -1,7 +1,7 @@
 //! The heap graph as a worker's task: of a process that stands still, or of a dead one that is held.
 //!
-//! It is handed the process's memory, the evidence of the capture that the graph belongs to, and the executable's
-//! file; it gives facts, in parts.
+//! It is handed the process's memory, the evidence of the capture that the graph belongs to, and the
+//! executable's file; it gives facts, in parts.
 
 use std::fs::File;
 use std::io;
@@ -172,8 +172,8 @@ impl GraphWorker {
         self.worker.begin()
     }
 
-    /// Waits until all that must be of one moment is read: whether it is, by then. That there will be none is no
-    /// reason to wait either.
+    /// Waits until all that must be of one moment is read: whether it is, by then. That there will be none is
+    /// no reason to wait either.
     pub fn has_read(&mut self, until: Instant) -> bool {
         loop {
             match self.next(until) {
@@ -184,8 +184,8 @@ impl GraphWorker {
         }
     }
 
-    /// Waits for its answer. `go_on` is asked every so often: if it says no, the worker is ended, for the reason
-    /// that it gives.
+    /// Waits for its answer. `go_on` is asked every so often: if it says no, the worker is ended, for the
+    /// reason that it gives.
     pub fn answer(mut self, every: Duration, go_on: &mut dyn FnMut() -> Result<(), String>) -> GraphAnswer {
         loop {
             match self.next(Instant::now() + every) {
