@@ -10,9 +10,11 @@ mod assign;
 mod kinds;
 mod propagate;
 mod seeds;
+mod sites;
 mod slots;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use lastgasp_goruntime::{HeapObjects, Symbolizer};
 use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, ObjectId, Retained};
@@ -51,6 +53,8 @@ pub enum ObjectType {
     Map(Addr),
     /// A channel; its element's type.
     Chan(Addr),
+    /// Buckets or groups of a map of the type at an address.
+    MapRuns(Addr),
     /// What maps, channels and closures are made of, tiny objects, the runtime's own.
     Other,
 }
@@ -68,21 +72,24 @@ pub(crate) struct Types {
 }
 
 impl Types {
-    /// Finds the types of all objects, garbage left out as far as the collector knows it.
+    /// Finds the types of all objects, garbage left out as far as the collector knows it; those that are reached
+    /// `until` then, as memory that changes meanwhile would tell of one object what was said of another.
     pub(crate) fn assign(
         taken: &RawCapture,
         mem: &dyn Memory,
         objects: &HeapObjects,
         layout: &HeapLayout,
         seeds: Seeds,
+        until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
         let mut all = Assigner::new(rt, mem, objects, layout);
         all.add_seeds(seeds);
         all.add_runtime();
-        all.add_variables(taken, objects);
+        all.add_sites(objects);
+        all.add_variables(taken);
         all.add_stacks();
-        all.follow();
+        all.follow(until);
         let (of, kinds, mut types, slots) = all.finish();
         let symbols = Symbolizer::new(mem, &rt.module, rt.layout);
         let function = |code: Addr| symbols.function_name(code);
@@ -168,6 +175,7 @@ impl Kind {
             Self::String => ObjectType::String,
             Self::Map(at) => ObjectType::Map(at),
             Self::Chan(at) => ObjectType::Chan(at),
+            Self::MapRun(at) | Self::MapRuns(at) => ObjectType::MapRuns(at),
             _ => ObjectType::Other,
         }
     }

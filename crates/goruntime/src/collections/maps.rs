@@ -13,6 +13,9 @@ use crate::types::{MAP_SLOTS, MapLayout};
 /// (`abi.MapMaxKeyBytes`).
 const MAX_INDIRECT: u64 = 1 << 20;
 
+/// Overflow buckets of one walk that are kept by address.
+pub const MAX_OVERFLOW_KEPT: usize = 1 << 20;
+
 /// A key and its value.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
@@ -31,6 +34,8 @@ pub struct Entry<'a> {
 pub struct MapArrays {
     /// Keys, as the header counts them.
     pub elements: u64,
+    /// Keys, as the tables count them; of a map without tables as the header does.
+    pub counted: u64,
     /// Slots of the arrays; without overflow buckets, which only a walk finds.
     pub slots: u64,
     /// The arrays of buckets or groups; while a map of buckets grows, the old one last.
@@ -48,8 +53,8 @@ pub struct Walk {
     pub elements: u64,
     /// Keys that were found.
     pub found: u64,
-    /// Overflow buckets on the way, wherever they stand.
-    pub overflow: u64,
+    /// Overflow buckets on the way, wherever they stand; [`MAX_OVERFLOW_KEPT`] of them are kept.
+    pub overflow: Vec<Addr>,
     /// Why it ended early.
     pub broken: Option<Broken>,
 }
@@ -93,8 +98,8 @@ impl<'a> MapReader<'a> {
     pub fn arrays(&self, at: Addr, budget: &mut ReadBudget) -> Result<MapArrays, Broken> {
         let header = self.header(at)?;
         match self.fields()? {
-            MapFields::Buckets(fields) => buckets::arrays(self.mem, at, fields, header),
-            MapFields::Groups(fields) => groups::arrays(self.rt, self.mem, at, fields, header, budget),
+            MapFields::Buckets(fields, _) => buckets::arrays(self.mem, at, fields, header),
+            MapFields::Groups(fields, _) => groups::arrays(self.rt, self.mem, at, fields, header, budget),
         }
     }
 
@@ -140,10 +145,10 @@ impl<'a> MapReader<'a> {
             })
         };
         let result = match fields {
-            MapFields::Buckets(fields) => {
+            MapFields::Buckets(fields, _) => {
                 buckets::walk(mem, &mut self.buffer, at, fields, layout, budget, &mut walk.overflow, &mut slots)
             }
-            MapFields::Groups(fields) => {
+            MapFields::Groups(fields, _) => {
                 groups::walk(self.rt, mem, &mut self.buffer, at, fields, layout, budget, &mut slots)
             }
         };
