@@ -78,7 +78,7 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
     let whole = WholeMemory { memory: &memory, source };
     let there = || memory.is_there(raw.runtime.module.variables.start);
     let mut was_there = true;
-    let facts = graph_alone(&raw, whole, &mut |stage| match stage {
+    let mut facts = graph_alone(&raw, whole, &mut |stage| match stage {
         GraphStage::Read => {
             was_there = there();
             line.say(&Said::<GraphFacts>::HasRead);
@@ -89,6 +89,11 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
             }
         }
     })?;
+    let has_contents = !(facts.census.is_empty() && facts.copies.is_empty() && facts.waste.is_empty());
+    if task.whose != Whose::Dead && has_contents {
+        let why = "collections: what is in them was read a moment later than the rest, while the process ran on";
+        facts.gaps.push(why.into());
+    }
     // What was read by a number whose process was gone may be another's.
     if was_there { Ok(facts) } else { Err("the process was gone before it was read".into()) }
 }
