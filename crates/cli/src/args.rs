@@ -100,6 +100,9 @@ pub(crate) enum Command {
         /// the end
         #[arg(long)]
         enable_profiling: bool,
+        /// Do not read the heap of a process that was killed for memory as a graph
+        #[arg(long)]
+        no_graph: bool,
         #[command(flatten)]
         keep: KeepFlags,
         /// The command and its arguments

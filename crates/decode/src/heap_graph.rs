@@ -1,14 +1,31 @@
 //! The heap as a graph, as facts: from memory of one moment, where all of it is at hand.
 
-use lastgasp_diagnosis::facts::{GraphFacts, GraphRoot, GraphType};
-use lastgasp_goheap::{Heap, TypeTotal};
-use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines};
-use lastgasp_inferior::{BlockCache, Layered, Memory};
+use std::collections::BTreeMap;
+
+use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite, GraphType};
+use lastgasp_diagnosis::units::short;
+use lastgasp_diagnosis::way;
+use lastgasp_goheap::{Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled};
+use lastgasp_goruntime::{
+    Bucket, Counts, Gap, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines, decode_profile, unsample,
+};
+use lastgasp_heapgraph::ObjectId;
+use lastgasp_inferior::{Addr, BlockCache, Layered, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
+use rustc_hash::FxHashMap;
 use tracing::debug;
+
+use crate::collections;
+use crate::sites::visible;
 
 /// Types and roots that are kept.
 const MOST: usize = 1000;
+/// Ways that are kept.
+const MOST_WAYS: usize = 300;
+/// Allocation sites that are kept.
+const MOST_SITES: usize = 100;
+/// Nodes of the dominator tree that are kept.
+const MOST_NODES: usize = 500;
 
 /// The memory of a process at one moment, all of it.
 #[derive(Clone, Copy)]
@@ -68,6 +85,10 @@ pub(crate) fn heap_graph(
     let mut facts = facts(&heap, whole.source);
     facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
     tell(GraphStage::Part(&facts));
+    let before = gaps.len();
+    let survey = heap.survey(SurveyLimits::default(), &mut gaps);
+    facts.gaps.extend(gaps.iter().skip(before).map(|g| format!("{}: {}", g.what, g.why)));
+    collections::add(&mut facts, survey);
     debug!(read_us = read.as_micros() as u64, us = began.elapsed().as_micros() as u64, "heap graph");
     Ok(GraphFacts { took_ns: began.elapsed().as_nanos() as u64, ..facts })
 }
@@ -84,7 +105,8 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
     let live = heap.live();
     let mut roots = Vec::new();
     let mut alone = (0u64, 0u64);
-    for (name, _, retained) in heap.roots() {
+    let mostly = mostly(heap);
+    for (name, holder, retained) in heap.roots() {
         alone = (alone.0 + u64::from(retained.objects), alone.1 + retained.bytes);
         if retained.objects > 0 {
             roots.push(GraphRoot {
@@ -93,6 +115,9 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
                 objects: retained.objects.into(),
                 retained_bytes: retained.bytes,
                 goroutines: name.goroutines,
+                created_by: name.created_by.clone(),
+                mostly: mostly.get(&holder).map(|m| m.type_name.clone()).unwrap_or_default(),
+                mostly_bytes: mostly.get(&holder).map_or(0, |m| m.bytes),
                 ..GraphRoot::default()
             });
         }
@@ -100,6 +125,7 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
     roots.sort_by(|a, b| (b.retained_bytes, &a.name).cmp(&(a.retained_bytes, &b.name)));
     roots.truncate(MOST);
     let types = heap.by_type();
+    let ways = Ways::of(heap);
     let known = types.iter().filter(|t| t.is_known);
     GraphFacts {
         source: source.into(),
@@ -108,17 +134,78 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
         garbage_objects: heap.taken.0.saturating_sub(u64::from(live.objects)),
         garbage_bytes: heap.taken.1.saturating_sub(live.bytes),
         typed_bytes: known.map(|t| t.own.bytes).sum(),
-        conservative: heap.is_conservative(),
+        conservative: heap.stacks().unsure_goroutines > 0,
+        conservative_goroutines: heap.stacks().unsure_goroutines,
         of_one_moment: true,
-        roots_not_read: heap.roots_not_read().iter().map(|&r| r.into()).collect(),
+        roots_not_read: heap.roots_not_read(),
         shared_objects: u64::from(live.objects).saturating_sub(alone.0),
         shared_bytes: live.bytes.saturating_sub(alone.1),
         types: types.into_iter().take(MOST).map(graph_type).collect(),
         roots,
+        sites: graph_sites(heap, &ways),
+        paths: ways.merged(MOST_WAYS).into_iter().map(graph_path).collect(),
+        tree: dominator_tree(heap, MOST_NODES).into_iter().map(graph_node).collect(),
         ..GraphFacts::default()
     }
 }
 
 fn graph_type(t: TypeTotal) -> GraphType {
     GraphType { name: t.name, objects: t.own.objects.into(), bytes: t.own.bytes, retained_bytes: t.retained.bytes }
+}
+
+fn graph_path(w: MergedWay) -> GraphPath {
+    GraphPath {
+        steps: w.steps,
+        type_name: w.type_name,
+        objects: w.own.objects.into(),
+        bytes: w.own.bytes,
+        retained_bytes: w.retained.bytes,
+    }
+}
+
+fn graph_node(n: TreeNode) -> GraphNode {
+    GraphNode {
+        parent: n.parent.map(|p| p as u32),
+        name: n.name,
+        kind: n.kind.into(),
+        count: n.count,
+        own_bytes: n.own_bytes,
+        objects: n.retained.objects.into(),
+        retained_bytes: n.retained.bytes,
+    }
+}
+
+/// Allocated here, kept alive by that: sampled live objects by the stack of their allocation.
+fn graph_sites(heap: &Heap<'_>, ways: &Ways<'_, '_>) -> Vec<GraphSite> {
+    let rt = heap.runtime;
+    let symbols = Symbolizer::new(heap.memory, &rt.module, rt.layout);
+    let profile = decode_profile(rt, heap.memory, &mut Vec::new());
+    let stacks: FxHashMap<Addr, &Bucket> = profile.buckets.iter().map(|b| (b.addr, b)).collect();
+    let all = sampled(heap);
+    let largest: Vec<ObjectId> = all.iter().filter_map(|s| s.largest).collect();
+    let mut kept_by: FxHashMap<ObjectId, Vec<String>> = FxHashMap::default();
+    kept_by.extend(largest.iter().copied().zip(ways.to_many(&largest)));
+    // Buckets that differ in size class alone are one place to a reader.
+    let mut by_stack: BTreeMap<(Vec<String>, String), (GraphSite, u64)> = BTreeMap::new();
+    for s in all {
+        let Some(bucket) = stacks.get(&s.bucket) else { continue };
+        let stack = visible(&bucket.stack, &symbols);
+        let at = stack.first().map(|f| format!("{}:{}", short(&f.file), f.line)).unwrap_or_default();
+        let functions: Vec<String> = stack.iter().map(|f| f.function.to_string()).collect();
+        let (site, largest) = by_stack.entry((functions, at)).or_default();
+        let counts = Counts { objects: s.live.objects.into(), bytes: s.live.bytes };
+        site.sampled += u64::from(s.live.objects);
+        site.sampled_garbage += u64::from(s.garbage.objects);
+        site.bytes += unsample(counts, profile.rate).bytes;
+        site.retained_bytes += s.retained.bytes;
+        let Some(object) = s.largest.filter(|_| s.live.bytes > *largest) else { continue };
+        *largest = s.live.bytes;
+        site.type_name = heap.type_of(object).map(|(_, name)| name.to_owned()).unwrap_or_default();
+        site.kept_by = kept_by.get(&object).map(|words| way(words, &site.type_name)).unwrap_or_default();
+    }
+    let one = |((stack, at), (site, _)): ((Vec<String>, String), (GraphSite, u64))| GraphSite { stack, at, ..site };
+    let mut sites: Vec<GraphSite> = by_stack.into_iter().map(one).collect();
+    sites.sort_by_key(|s| std::cmp::Reverse(s.bytes));
+    sites.truncate(MOST_SITES);
+    sites
 }

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use lastgasp_goruntime::{Gap, Goroutine, HeapObjects, Runtime};
-use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained};
+use lastgasp_goruntime::{Frame, Gap, Goroutine, HeapObjects, Runtime, StackTally, Symbolizer};
+use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId};
 use lastgasp_inferior::Memory;
 use lastgasp_observe::raw_capture::RawCapture;
+use rustc_hash::FxHashSet;
 use tracing::debug;
 
 use crate::edges::Edges;
@@ -16,8 +17,6 @@ use crate::types::{ObjectType, TypeTotal, Types};
 const THREADS: usize = 2;
 /// What the gaps of it are of.
 const WHAT: &str = "heap graph";
-/// Roots that are not looked for yet.
-const NOT_READ: [&str; 2] = ["finalizers, cleanups and other specials", "registers of running threads"];
 
 /// Says in the log how long each part of the work took.
 struct Phases(Instant);
@@ -49,6 +48,8 @@ pub struct Heap<'a> {
     pub dominators: Dominators,
     pub(crate) holders: Holders,
     pub(crate) types: Types,
+    /// What stacks of goroutines lead to directly, whoever else holds it.
+    pub(crate) on_stacks: FxHashSet<ObjectId>,
     /// Slots that are taken, live or not, and their bytes.
     pub taken: (u64, u64),
 }
@@ -84,7 +85,7 @@ impl<'a> Heap<'a> {
         phases.end("objects");
         let edges = Edges::read(rt, memory, &objects, &places_of_goroutines(taken, memory, &objects), gaps);
         phases.end("pointers");
-        let mut holders = Holders::read(taken, memory, goroutines, &edges, gaps);
+        let mut holders = Holders::read(taken, memory, goroutines, &objects, &edges, gaps);
         phases.end("roots");
         // What is not read points nowhere, and what nothing points to would be called garbage.
         if gaps.len() > before {
@@ -94,15 +95,15 @@ impl<'a> Heap<'a> {
         has_read();
         let Edges { layout, parts, seeds, .. } = edges;
         let all = layout.total();
-        let roots = std::mem::take(&mut holders.roots);
+        let roots = holders.take();
+        let mut on_stacks = FxHashSet::default();
         let made = Graph::new(layout, parts, roots, THREADS).and_then(|graph| {
             phases.end("graph");
-            // What a variable holds too is the variable's: it stays when the goroutine ends.
-            let of_variables = graph.reach(|h| !matches!(h, Holder::Root(r) if holders.is_goroutine(r))).objects;
-            let mut roots = graph.roots().clone();
-            roots.retain(|root, object| !(holders.is_goroutine(root) && of_variables.contains(object.0 as usize)));
-            let graph = graph.with_roots(roots)?;
-            phases.end("what variables hold");
+            for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
+                on_stacks.extend(graph.roots().held_by(root));
+            }
+            let graph = holders.settle(graph)?;
+            phases.end("what each kind of root holds");
             let dominators = Dominators::of(&graph)?;
             phases.end("dominators");
             Ok((graph, dominators))
@@ -110,7 +111,7 @@ impl<'a> Heap<'a> {
         match made {
             Ok((graph, dominators)) => {
                 let types = Types::assign(taken, memory, &objects, graph.layout(), seeds);
-                Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, taken: all })
+                Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, on_stacks, taken: all })
             }
             Err(e) => {
                 gaps.push(Gap::new(WHAT, e.to_string()));
@@ -150,15 +151,41 @@ impl<'a> Heap<'a> {
         self.types.get(self.graph.layout(), object)
     }
 
-    /// Whether what goroutines hold was taken from every word of their stacks.
+    /// Where the value of a slot begins: behind the type that the allocator notes in front of some.
+    pub(crate) fn start_of_value(&self, slot: u64) -> u64 {
+        let span = self.objects.spans().partition_point(|s| s.start.0 <= slot).checked_sub(1);
+        slot + span.and_then(|i| self.objects.spans().get(i)).map_or(0, lastgasp_goruntime::ObjectSpan::header)
+    }
+
+    /// How goroutines' stacks were read: of how many which words were only taken for pointers, and why.
     #[must_use]
-    pub fn is_conservative(&self) -> bool {
-        true
+    pub fn stacks(&self) -> &StackTally {
+        self.holders.tally()
+    }
+
+    /// Number of the goroutine that a root is; `None` of all other roots.
+    #[must_use]
+    pub fn goid(&self, root: RootId) -> Option<u64> {
+        self.holders.goid(root)
+    }
+
+    /// Function, file and line of the frame in which a goroutine holds an object; `None` where it does not, and
+    /// where it holds it in no frame (an argument of a deferred call, its own fields).
+    #[must_use]
+    pub fn frame(&self, root: RootId, object: ObjectId) -> Option<Frame> {
+        let pc = self.holders.frame(root, object)?;
+        let symbols = Symbolizer::new(self.memory, &self.runtime.module, self.runtime.layout);
+        symbols.innermost(pc)
     }
 
     /// Roots that were not looked for: what they alone hold counts as garbage.
     #[must_use]
-    pub fn roots_not_read(&self) -> &'static [&'static str] {
-        &NOT_READ
+    pub fn roots_not_read(&self) -> Vec<String> {
+        let n = self.stacks().without_registers;
+        let said = (n > 0).then(|| match n {
+            1 => "registers of a running thread".to_owned(),
+            n => format!("registers of {n} running threads"),
+        });
+        said.into_iter().collect()
     }
 }

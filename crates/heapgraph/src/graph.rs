@@ -153,6 +153,11 @@ impl Graph {
         objects.iter().map(|o| place(o.0).map_or_else(Vec::new, |at| out[at].clone())).collect()
     }
 
+    /// Whether an object is a leaf with one holder: it keeps itself alone, and what holds it keeps it.
+    pub fn is_folded(&self, object: ObjectId) -> bool {
+        self.node_of(object.0).is_none()
+    }
+
     /// The only holder of a folded leaf.
     pub(crate) fn holder_of_leaf(&self, leaf: ObjectId) -> Option<Holder> {
         self.holders(&[leaf], 1).into_iter().flatten().next()

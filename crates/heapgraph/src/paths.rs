@@ -90,6 +90,18 @@ impl Paths {
         label: impl Fn(Holder, Holder) -> u64,
         most: usize,
     ) -> Vec<Step> {
+        self.merged_telling(graph, set, label, most, |_, _| {})
+    }
+
+    /// As [`Paths::merged`]; `ended` hears of each object of the set at which step its path ends.
+    pub fn merged_telling(
+        &self,
+        graph: &Graph,
+        set: impl Fn(ObjectId) -> bool,
+        label: impl Fn(Holder, Holder) -> u64,
+        most: usize,
+        mut ended: impl FnMut(ObjectId, usize),
+    ) -> Vec<Step> {
         let mut tree = Tree::new(most);
         let wanted = self.on_the_way(graph, &set);
         let mut steps = vec![NONE; graph.nodes()];
@@ -105,11 +117,13 @@ impl Paths {
                 && set(object)
             {
                 tree.end(step, weight(object));
+                ended(object, step as usize);
             }
         }
         self.leaves(graph, &set, |node, holder, leaf| {
             let step = tree.step(steps[node as usize], label(holder, Holder::Object(leaf)));
             tree.end(step, weight(leaf));
+            ended(leaf, step as usize);
         });
         tree.finish()
     }

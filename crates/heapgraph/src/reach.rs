@@ -19,7 +19,13 @@ impl Graph {
     /// Walks from all roots through what `enter` lets pass, asked of roots (with their groups) and objects.
     /// Needs no dominators: a bit an object, and four bytes for each that waits.
     pub fn reach(&self, enter: impl Fn(Holder) -> bool) -> Reach {
-        let mut seen = Bits::new(self.layout().bound());
+        self.reach_beside(Reach { objects: Bits::new(self.layout().bound()), ..Reach::default() }, enter)
+    }
+
+    /// As [`Graph::reach`], with what is reached already: what was before is not gone through again, so that
+    /// roots can be added one by one at the cost of what each adds.
+    pub fn reach_beside(&self, before: Reach, enter: impl Fn(Holder) -> bool) -> Reach {
+        let mut seen = before.objects;
         let mut waiting = Vec::new();
         let mut meet = |object: u32, waiting: &mut Vec<u32>| {
             // What may not be entered is asked again each time it is met: it must not be in the set.
@@ -34,7 +40,7 @@ impl Graph {
         };
         let mut last: Option<(RootId, bool)> = None;
         if !enter(Holder::All) {
-            return Reach { objects: seen, retained: Retained::default() };
+            return Reach { retained: self.layout().total_of(&seen), objects: seen };
         }
         for (root, object) in self.roots().held() {
             let open = match last {

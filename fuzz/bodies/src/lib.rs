@@ -10,6 +10,7 @@ mod heap_targets;
 mod process_targets;
 mod saved;
 mod stored;
+mod worker;
 
 /// The process of the tests in `goruntime`, and the runtime that discovery finds in it.
 #[allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
@@ -22,6 +23,7 @@ pub use heap_targets::{collections, graph, types};
 pub use process_targets::{buckets, goroutines, pclntab, pointers, spans};
 pub use saved::raw;
 pub use stored::{facts, locations, maps};
+pub use worker::worker;
 
 /// A target: its name, and what it does with an input.
 pub type Target = (&'static str, fn(&[u8]));
@@ -43,4 +45,5 @@ pub const ALL: &[Target] = &[
     ("raw", raw),
     ("spans", spans),
     ("types", types),
+    ("worker", worker),
 ];

@@ -15,7 +15,7 @@ use std::os::unix::process::CommandExt as _;
 use anyhow::{Context as _, Result};
 use lastgasp_recorder::policy::{Mode, Policy};
 use lastgasp_recorder::run::Config;
-use lastgasp_recorder::{own_cgroup, pin_probe, watchdog};
+use lastgasp_recorder::{GraphRules, own_cgroup, pin_probe, watchdog};
 
 use crate::args::Command;
 use crate::exit::Exit;
@@ -30,7 +30,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             let stop = if no_stop { Stop::Never } else { Stop::ForTheCopy };
             capture::capture(&subject, exe.as_deref(), &out, stop, enable_profiling, &heap, &keep)
         }
-        Command::Run { memory_max, store, no_freeze, no_pin, enable_profiling, keep, command } => {
+        Command::Run { memory_max, store, no_freeze, no_pin, enable_profiling, no_graph, keep, command } => {
             let policy = Policy {
                 mode: if no_freeze { Mode::Observe } else { Mode::Freeze },
                 pin: !no_pin,
@@ -38,7 +38,8 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             };
             let say = |line: &str| complain(&format!("lastgasp: {line}"));
             let keep_memory = keep.keep_memory;
-            let config = Config { command, memory_max, store, policy, enable_profiling, keep_memory, say };
+            let graph = (!no_graph).then(GraphRules::default);
+            let config = Config { command, memory_max, store, policy, enable_profiling, keep_memory, graph, say };
             run::run(config, keep.keep_memory_max)
         }
         Command::Watch { flags } => watch::watch(flags),

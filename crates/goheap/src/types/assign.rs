@@ -223,9 +223,19 @@ impl<'a> Assigner<'a> {
     pub(crate) fn follow(&mut self) {
         let mut reader = PointerReader::new(self.rt, self.mem, self.objects);
         let mut left = self.queued.len().saturating_mul(MAX_READS_A_SPAN);
+        let words: Vec<(usize, usize)> = self
+            .layout
+            .spans()
+            .map(|(span, first)| (first.0 as usize / 64, (first.0 as usize + span.slots as usize).div_ceil(64)))
+            .collect();
         while let Some(index) = self.queue.pop_front() {
             if let Some(queued) = self.queued.get_mut(index as usize) {
                 *queued = false;
+            }
+            // What it waited for was followed when the span was read last.
+            let of_span = words.get(index as usize).and_then(|(from, to)| self.pending.get(*from..*to));
+            if of_span.is_none_or(|words| words.iter().all(|w| *w == 0)) {
+                continue;
             }
             let Some(span) = self.slots.all().get(index as usize).map(|c| c.span) else { continue };
             left = left.saturating_sub(1);

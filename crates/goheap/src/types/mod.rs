@@ -10,6 +10,7 @@ mod assign;
 mod kinds;
 mod propagate;
 mod seeds;
+mod sites;
 mod slots;
 
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub enum ObjectType {
     Map(Addr),
     /// A channel; its element's type.
     Chan(Addr),
+    /// Buckets or groups of a map of the type at an address.
+    MapRuns(Addr),
     /// What maps, channels and closures are made of, tiny objects, the runtime's own.
     Other,
 }
@@ -80,7 +83,8 @@ impl Types {
         let mut all = Assigner::new(rt, mem, objects, layout);
         all.add_seeds(seeds);
         all.add_runtime();
-        all.add_variables(taken, objects);
+        all.add_sites(objects);
+        all.add_variables(taken);
         all.add_stacks();
         all.follow();
         let (of, kinds, mut types, slots) = all.finish();
@@ -168,6 +172,7 @@ impl Kind {
             Self::String => ObjectType::String,
             Self::Map(at) => ObjectType::Map(at),
             Self::Chan(at) => ObjectType::Chan(at),
+            Self::MapRun(at) | Self::MapRuns(at) => ObjectType::MapRuns(at),
             _ => ObjectType::Other,
         }
     }

@@ -7,6 +7,8 @@ use lastgasp_inferior::Addr;
 pub(crate) struct GoArch {
     /// Bytes of what a call pushes.
     pub(crate) return_address_size: u64,
+    /// Bytes of the frame pointer that a function with a frame saves between its variables and that.
+    pub(crate) frame_pointer_size: u64,
     /// Where the kernel keeps the stack pointer of what a signal interrupted, from the handler's return
     /// address on; in bytes.
     pub(crate) signal_frame_sp: u64,
@@ -18,6 +20,18 @@ pub(crate) struct GoArch {
     pub(crate) arena_base: u64,
     /// The memory operands of a function's code, in order, from its bytes and where they stand.
     pub(crate) operands: fn(&[u8], Addr) -> Vec<MemoryOperand>,
+    /// The call that returns to an address, from a function's code and where it stands.
+    pub(crate) call_before: fn(&[u8], Addr, Addr) -> Option<Call>,
+}
+
+/// A call of a function, with those of its arguments that are addresses of constants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// The function that is called.
+    pub(crate) target: Addr,
+    /// Integer arguments in the order of Go's calling convention: the first nine are in registers. `None` for
+    /// what is no address that stands in the code itself.
+    pub(crate) arguments: [Option<Addr>; 5],
 }
 
 /// A memory operand relative to the program counter: how Go code names a package-level variable.

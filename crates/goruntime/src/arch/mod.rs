@@ -5,7 +5,7 @@
 mod amd64;
 mod go_arch;
 
-pub(crate) use go_arch::{GoArch, MemoryOperand};
+pub(crate) use go_arch::{Call, GoArch, MemoryOperand};
 use lastgasp_inferior::Arch;
 
 /// What is known of Go on a processor.

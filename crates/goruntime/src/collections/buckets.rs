@@ -8,7 +8,7 @@ use lastgasp_inferior::{Addr, Memory};
 
 use super::budget::{Broken, ReadBudget};
 use super::headers::HeaderReading;
-use super::maps::MapArrays;
+use super::maps::{MAX_OVERFLOW_KEPT, MapArrays};
 use super::runs::{Runs, each_run};
 use super::words::word;
 use crate::types::{MAP_SLOTS, MapLayout};
@@ -51,6 +51,7 @@ pub(super) fn arrays(mem: &dyn Memory, at: Addr, fields: [u64; 5], header: Heade
     let arrays = std::iter::once(found.new).chain(found.old).filter(|r| r.count > 0).map(|r| r.at);
     Ok(MapArrays {
         elements: header.elements,
+        counted: header.elements,
         slots: found.new.count * MAP_SLOTS,
         arrays: arrays.collect(),
         tables: Vec::new(),
@@ -67,12 +68,13 @@ pub(super) fn walk(
     fields: [u64; 5],
     layout: &MapLayout,
     budget: &mut ReadBudget,
-    overflow: &mut u64,
+    overflow: &mut Vec<Addr>,
     slots: &mut dyn FnMut(Addr, &[u8], u8, &mut ReadBudget) -> Result<(), Broken>,
 ) -> Result<(), Broken> {
     let found = read(mem, at, fields)?;
     let next_at = layout.overflow_offset().ok_or(Broken::Senseless("a type of maps of another kind"))?;
     let bound = found.new.count.saturating_mul(8).saturating_add(MORE_OVERFLOW);
+    let mut passed = 0u64;
     for (runs, is_old) in [(Some(found.new), false), (found.old, true)] {
         let mut todo: Vec<Runs> = runs.into_iter().collect();
         let mut first = true;
@@ -92,8 +94,13 @@ pub(super) fn walk(
                 if !next.is_null() {
                     chains.push(Runs { at: next, count: 1 });
                 }
-                *overflow += u64::from(!first);
-                if *overflow + chains.len() as u64 > bound {
+                if !first {
+                    passed += 1;
+                    if overflow.len() < MAX_OVERFLOW_KEPT {
+                        overflow.push(at);
+                    }
+                }
+                if passed + chains.len() as u64 > bound {
                     return Err(Broken::Senseless("a chain of buckets without end"));
                 }
                 Ok(())

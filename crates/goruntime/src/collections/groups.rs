@@ -29,6 +29,7 @@ const HEADER: usize = 48;
 /// A table's array.
 struct Table {
     at: Addr,
+    used: u64,
     groups: Runs,
 }
 
@@ -37,12 +38,14 @@ fn tables(
     rt: &Runtime,
     mem: &dyn Memory,
     at: Addr,
-    [_, dir_ptr, dir_len]: [u64; 3],
+    [used_at, dir_ptr, dir_len]: [u64; 3],
     budget: &mut ReadBudget,
     f: &mut dyn FnMut(&[Table], &mut ReadBudget) -> Result<(), Broken>,
 ) -> Result<Option<Addr>, Broken> {
     let t = &rt.layout.swiss_table;
-    let (Some(index_at), Some(data_at), Some(mask_at)) = (t.index, t.groups_data, t.groups_length_mask) else {
+    let (Some(table_used), Some(index_at), Some(data_at), Some(mask_at)) =
+        (t.used, t.index, t.groups_data, t.groups_length_mask)
+    else {
         return Err(Broken::Senseless("maps of this release are not read"));
     };
     let mut bytes = [0; HEADER];
@@ -52,7 +55,8 @@ fn tables(
         return Ok(None);
     }
     if len == 0 {
-        f(&[Table { at: Addr::NULL, groups: Runs { at: directory, count: 1 } }], budget)?;
+        let used = word(&bytes, used_at);
+        f(&[Table { at: Addr::NULL, used, groups: Runs { at: directory, count: 1 } }], budget)?;
         return Ok(None);
     }
     let mut last = Addr::NULL;
@@ -90,7 +94,8 @@ fn tables(
             if !count.is_power_of_two() || count > TABLE_SLOTS / MAP_SLOTS || data.is_null() {
                 return Err(Broken::Senseless("a table of no believable size"));
             }
-            found.push(Table { at: *at, groups: Runs { at: data, count } });
+            let used = word(part.buf, table_used) & 0xffff;
+            found.push(Table { at: *at, used, groups: Runs { at: data, count } });
         }
         f(&found, budget)?;
     }
@@ -109,6 +114,7 @@ pub(super) fn arrays(
     let mut out = MapArrays { elements: header.elements, ..MapArrays::default() };
     let directory = tables(rt, mem, at, fields, budget, &mut |found, _| {
         for t in found {
+            out.counted += t.used;
             out.slots += t.groups.count * MAP_SLOTS;
             out.arrays.push(t.groups.at);
             out.tables.extend((!t.at.is_null()).then_some(t.at));

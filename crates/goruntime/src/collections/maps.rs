@@ -13,6 +13,9 @@ use crate::types::{MAP_SLOTS, MapLayout};
 /// (`abi.MapMaxKeyBytes`).
 const MAX_INDIRECT: u64 = 1 << 20;
 
+/// Overflow buckets of one walk that are kept by address.
+pub const MAX_OVERFLOW_KEPT: usize = 1 << 20;
+
 /// A key and its value.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
@@ -31,6 +34,8 @@ pub struct Entry<'a> {
 pub struct MapArrays {
     /// Keys, as the header counts them.
     pub elements: u64,
+    /// Keys, as the tables count them; of a map without tables as the header does.
+    pub counted: u64,
     /// Slots of the arrays; without overflow buckets, which only a walk finds.
     pub slots: u64,
     /// The arrays of buckets or groups; while a map of buckets grows, the old one last.
@@ -48,8 +53,8 @@ pub struct Walk {
     pub elements: u64,
     /// Keys that were found.
     pub found: u64,
-    /// Overflow buckets on the way, wherever they stand.
-    pub overflow: u64,
+    /// Overflow buckets on the way, wherever they stand; [`MAX_OVERFLOW_KEPT`] of them are kept.
+    pub overflow: Vec<Addr>,
     /// Why it ended early.
     pub broken: Option<Broken>,
 }

@@ -21,7 +21,7 @@ mod words;
 pub use budget::{Broken, ReadBudget};
 pub use channels::ChanHeader;
 pub use headers::{HeaderKind, HeaderReader, HeaderReading, KnownHeader, map_header};
-pub use maps::{Entry, MapArrays, MapReader, Walk};
+pub use maps::{Entry, MAX_OVERFLOW_KEPT, MapArrays, MapReader, Walk};
 pub use sequences::{SliceHeader, StringHeader};
 pub use sync_map::walk_sync_map;
 pub use sync_pool::pooled_objects;

@@ -5,6 +5,8 @@
 //! - [`TypeReader`]: from a descriptor's address to a [`GoType`], checked and remembered.
 //! - [`MapLayout`]: where keys and values stand in the arrays behind a map.
 //! - [`Word`]: what a word of a typed object is, and so what the object that it points to is.
+//! - `variables`: types of package variables, where there is debug information.
+//! - [`AllocSites`]: what a sampled allocation was of, as the code that made it says.
 //! - [`Modules`]: where descriptors and interface tables may stand at all.
 //!
 //! A descriptor is believed when all that it says fits together: its kind has the size that it states, its
@@ -12,6 +14,7 @@
 //! those that reflection makes up at run time (`reflect.SliceOf`, `reflect.StructOf`) stand in the heap and
 //! are checked alike.
 
+mod alloc_site;
 mod descriptor;
 mod go_type;
 mod map_layout;
@@ -19,11 +22,16 @@ mod modules;
 mod named;
 mod names;
 mod reader;
+#[cfg(feature = "dwarf")]
+mod variables;
 mod words;
 
+pub use alloc_site::{AllocSites, SiteType};
 pub use go_type::{ChanDir, Field, GoType, Kind, Shape};
 pub use map_layout::{MAP_SLOTS, MapForm, MapLayout};
 pub use modules::Modules;
 pub use names::type_name;
 pub use reader::TypeReader;
+#[cfg(feature = "dwarf")]
+pub use variables::{TypedVariable, typed_variables};
 pub use words::Word;

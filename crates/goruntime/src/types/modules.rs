@@ -35,6 +35,12 @@ impl Modules {
         Self { types }
     }
 
+    /// The sections of all modules.
+    #[must_use]
+    pub fn sections(&self) -> &[AddrRange] {
+        &self.types
+    }
+
     /// The section of types that an address lies in.
     #[must_use]
     pub fn types_of(&self, at: Addr) -> Option<AddrRange> {

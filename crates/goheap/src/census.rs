@@ -1,0 +1,195 @@
+//! The largest collections: maps, slices, strings and channels, by elements and by bytes, with the way by
+//! which each is kept.
+
+use lastgasp_goruntime::TypeReader;
+use lastgasp_goruntime::collections::ChanHeader;
+use lastgasp_heapgraph::ObjectId;
+use lastgasp_inferior::Addr;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::collections::arrays::{Arrays, From};
+use crate::collections::maps::FoundMap;
+use crate::copies::retained;
+use crate::heap::Heap;
+use crate::types::ObjectType;
+use crate::ways::Ways;
+
+/// Of each of both orders so many are kept before those of one owner and type are put together.
+const LARGEST: usize = 2000;
+/// Channels that are looked at.
+const MAX_CHANNELS: usize = 1 << 20;
+
+/// What kind of collection it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CollectionKind {
+    /// `map[K]V`.
+    Map,
+    /// `[]T`.
+    Slice,
+    /// `string`.
+    String,
+    /// `chan T`.
+    Chan,
+}
+
+impl CollectionKind {
+    /// As the document has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Map => "map",
+            Self::Slice => "slice",
+            Self::String => "string",
+            Self::Chan => "chan",
+        }
+    }
+}
+
+/// A collection, or several of one owner's words and type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counted {
+    /// What it is.
+    pub kind: CollectionKind,
+    /// The way by which it is kept.
+    pub owner: String,
+    /// As `%T` spells it.
+    pub type_name: String,
+    /// Elements; of several all together.
+    pub elements: u64,
+    /// Elements that there is room for, likewise.
+    pub capacity: u64,
+    /// Bytes of the arrays behind it.
+    pub bytes: u64,
+    /// What it keeps alive alone.
+    pub retained_bytes: u64,
+    /// How many they are.
+    pub count: u64,
+    /// Where the largest one's header stands, to look again; null where it is not known.
+    pub header: Addr,
+}
+
+/// A collection, before its owner is asked for.
+struct Found {
+    kind: CollectionKind,
+    type_name: String,
+    elements: u64,
+    capacity: u64,
+    bytes: u64,
+    object: ObjectId,
+    header: Addr,
+}
+
+/// The largest of the heap.
+pub(crate) fn census(
+    heap: &Heap<'_>,
+    types: &mut TypeReader<'_>,
+    maps: &[FoundMap],
+    arrays: &Arrays,
+    ways: &Ways<'_, '_>,
+) -> Vec<Counted> {
+    let layout = heap.graph.layout();
+    let mut all: Vec<Found> = Vec::new();
+    // What a map or channel is made of is none of its own.
+    let mut parts: FxHashSet<ObjectId> = FxHashSet::default();
+    for m in maps {
+        parts.extend(m.arrays.arrays.iter().chain(&m.arrays.tables).filter_map(|a| layout.object_at(a.0)));
+        all.push(Found {
+            kind: CollectionKind::Map,
+            type_name: m.type_name(),
+            elements: m.arrays.elements,
+            capacity: m.arrays.slots,
+            bytes: m.bytes,
+            object: m.object,
+            header: m.at,
+        });
+    }
+    for (object, elem, at) in channels(heap) {
+        let Ok(c) = ChanHeader::read(heap.runtime, heap.memory, at) else { continue };
+        let buffer = layout.object_at(c.buffer.0);
+        parts.extend(buffer);
+        let own = if buffer == Some(object) { 0 } else { layout.bytes(object) };
+        let elem = types.get(elem).map_or_else(|| "?".into(), |t| t.name.to_string());
+        all.push(Found {
+            kind: CollectionKind::Chan,
+            type_name: format!("chan {elem}"),
+            elements: c.len,
+            capacity: c.cap,
+            bytes: buffer.map_or(0, |b| layout.bytes(b)) + own,
+            object,
+            header: at,
+        });
+    }
+    for a in arrays.all.iter().filter(|a| !parts.contains(&a.object)) {
+        let Some(s) = a.longest else { continue };
+        let (kind, type_name) = match s.elem.and_then(|e| types.get(e)) {
+            Some(elem) => (CollectionKind::Slice, format!("[]{}", elem.name)),
+            None if s.is_string => (CollectionKind::String, "string".to_owned()),
+            None => continue,
+        };
+        let header = match s.from {
+            From::Variable(at) => at,
+            From::Object(object, offset) => Addr(layout.address(object).unwrap_or(0)).plus(offset),
+        };
+        all.push(Found {
+            kind,
+            type_name,
+            elements: s.len,
+            capacity: if s.is_string { s.len } else { s.cap },
+            bytes: layout.bytes(a.object),
+            object: a.object,
+            header,
+        });
+    }
+    let mut kept: Vec<Found> = Vec::new();
+    all.sort_by_key(|f| std::cmp::Reverse((f.bytes, f.elements)));
+    let rest = all.split_off(all.len().min(LARGEST));
+    kept.extend(all);
+    let mut rest = rest;
+    rest.sort_by_key(|f| std::cmp::Reverse((f.elements, f.bytes)));
+    rest.truncate(LARGEST);
+    kept.extend(rest);
+    let mut merged: FxHashMap<(CollectionKind, String, String), Counted> = FxHashMap::default();
+    for f in kept {
+        let owner = owner(ways, f.object);
+        let alone = retained(heap, f.object).max(layout.bytes(f.object));
+        let entry = merged.entry((f.kind, owner.clone(), f.type_name.clone())).or_insert_with(|| Counted {
+            kind: f.kind,
+            owner,
+            type_name: f.type_name,
+            elements: 0,
+            capacity: 0,
+            bytes: 0,
+            retained_bytes: 0,
+            count: 0,
+            header: f.header,
+        });
+        entry.elements += f.elements;
+        entry.capacity += f.capacity;
+        entry.bytes += f.bytes;
+        entry.retained_bytes += alone;
+        entry.count += 1;
+    }
+    let mut out: Vec<Counted> = merged.into_values().collect();
+    out.sort_by(|a, b| (b.bytes, b.elements, &a.owner).cmp(&(a.bytes, a.elements, &b.owner)));
+    out
+}
+
+/// By which way an object is kept, as one line.
+pub(crate) fn owner(ways: &Ways<'_, '_>, object: ObjectId) -> String {
+    ways.to(object).join(" ")
+}
+
+/// Live channels of known elements: the object, the element's type, the address.
+fn channels(heap: &Heap<'_>) -> Vec<(ObjectId, Addr, Addr)> {
+    let layout = heap.graph.layout();
+    let mut found = Vec::new();
+    for object in heap.dominators.live().iter().map(|i| ObjectId(i as u32)) {
+        if let Some((ObjectType::Chan(elem), _)) = heap.type_of(object)
+            && let Some(at) = layout.address(object)
+            && found.len() < MAX_CHANNELS
+        {
+            found.push((object, elem, Addr(at).plus(heap.header_of(object))));
+        }
+    }
+    found
+}

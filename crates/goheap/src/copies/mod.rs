@@ -1,0 +1,219 @@
+//! What is there twice: maps, slices and strings of equal content. First those are put together that have
+//! one type and as many elements, then the content of each is taken as a number (`content`). Where that
+//! could not be done for all of them, as a budget ended or one was caught while being changed, they are of
+//! one shape and no more is said.
+
+pub(crate) mod content;
+pub(crate) mod sites;
+
+use std::collections::BTreeMap;
+
+use lastgasp_goruntime::TypeReader;
+use lastgasp_goruntime::collections::MapReader;
+use lastgasp_heapgraph::{Holder, ObjectId};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::collections::arrays::{Arrays, Sequence};
+use crate::collections::maps::FoundMap;
+use crate::heap::Heap;
+use crate::roots::RootKind;
+use content::{Contents, NotRead};
+pub use sites::BuiltAt;
+use sites::Sites;
+
+/// Elements of the smallest collection of which copies are looked for, or its bytes.
+const LEAST_ELEMENTS: u64 = 512;
+const LEAST_BYTES: u64 = 64 << 10;
+/// Holders of a group that are told apart.
+const MAX_HOLDERS: usize = 32;
+/// Steps from an object up to what holds it.
+const MAX_STEPS: usize = 1 << 16;
+
+/// Collections of equal content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copies {
+    /// Their type as `%T` spells it.
+    pub type_name: String,
+    /// How many there are.
+    pub copies: u64,
+    /// Elements in each.
+    pub elements: u64,
+    /// Bytes of all, with what each alone keeps.
+    pub total_bytes: u64,
+    /// Those of the largest: what is left if all of them are one.
+    pub largest_bytes: u64,
+    /// Whether all of the content was compared; else type, number of elements and size are equal.
+    pub of_content: bool,
+    /// Who holds them, those of the most copies first.
+    pub holders: Vec<HeldCopies>,
+    /// Where they were built, if that of a sampled part of one is known.
+    pub built: Option<BuiltAt>,
+}
+
+/// Who holds some of the copies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldCopies {
+    /// Function of the goroutines, or the package variable.
+    pub name: String,
+    /// Number of goroutines; 0 for a variable.
+    pub goroutines: u64,
+    /// Copies that it holds.
+    pub copies: u64,
+}
+
+/// One that may be a copy.
+struct One {
+    object: ObjectId,
+    bytes: u64,
+    /// What of it may have been sampled.
+    parts: Vec<ObjectId>,
+    what: Content,
+}
+
+enum Content {
+    Map(Box<FoundMap>),
+    Sequence(Sequence),
+}
+
+/// Finds them; the most bytes to save first.
+pub(crate) fn copies(
+    heap: &Heap<'_>,
+    types: &mut TypeReader<'_>,
+    maps: &[FoundMap],
+    arrays: &Arrays,
+    contents: &mut Contents<'_>,
+    sites: &mut Sites<'_>,
+) -> Vec<Copies> {
+    let mut alike: BTreeMap<(String, u64), Vec<One>> = BTreeMap::new();
+    let layout = heap.graph.layout();
+    for m in
+        maps.iter().filter(|m| m.arrays.elements >= LEAST_ELEMENTS || m.bytes >= LEAST_BYTES && m.arrays.elements > 0)
+    {
+        let parts = m.arrays.arrays.iter().chain(&m.arrays.tables).filter_map(|a| layout.object_at(a.0)).collect();
+        let bytes = retained(heap, m.object).max(m.bytes);
+        let one = One { object: m.object, bytes, parts, what: Content::Map(Box::new(m.clone())) };
+        alike.entry((m.type_name(), m.arrays.elements)).or_default().push(one);
+    }
+    for a in &arrays.all {
+        let Some(s) = a.longest.filter(|s| s.is_string || s.elem.is_some()) else { continue };
+        let bytes = layout.bytes(a.object);
+        if s.len < LEAST_ELEMENTS && (bytes < LEAST_BYTES || s.len == 0) {
+            continue;
+        }
+        let name = match s.elem.and_then(|e| types.get(e)) {
+            Some(elem) => format!("[]{}", elem.name),
+            None if s.is_string => "string".into(),
+            None => continue,
+        };
+        let bytes = retained(heap, a.object).max(bytes);
+        let one = One { object: a.object, bytes, parts: vec![a.object], what: Content::Sequence(s) };
+        alike.entry((name, s.len)).or_default().push(one);
+    }
+    let mut candidates: Vec<((String, u64), Vec<One>)> = alike.into_iter().filter(|(_, v)| v.len() > 1).collect();
+    // Where a budget ends, the most was compared.
+    candidates.sort_by_key(|(_, v)| std::cmp::Reverse(v.iter().map(|o| o.bytes).sum::<u64>()));
+    let mut found = Vec::new();
+    let mut reader = MapReader::new(heap.runtime, heap.memory);
+    for ((type_name, elements), all) in candidates {
+        let mut equal: FxHashMap<u128, Vec<One>> = FxHashMap::default();
+        let mut unread = Vec::new();
+        for one in all {
+            let content = match &one.what {
+                Content::Map(m) => contents.map(types, &mut reader, m),
+                Content::Sequence(s) => match s.elem {
+                    Some(elem) => contents.values(types, s.at, elem, s.len),
+                    None => contents.bytes(s.at, s.len),
+                },
+            };
+            match content {
+                Ok(number) => equal.entry(number).or_default().push(one),
+                Err(NotRead::Budget) => unread.push(one),
+                // One that cannot be read is like no other.
+                Err(NotRead::Broken) => {}
+            }
+        }
+        let groups = equal.into_values().map(|v| (v, true)).chain([(unread, false)]);
+        for (group, of_content) in groups.filter(|(v, _)| v.len() > 1) {
+            found.push(told(heap, type_name.clone(), elements, &group, of_content, sites));
+        }
+    }
+    found.sort_by_key(|c| (std::cmp::Reverse(c.total_bytes - c.largest_bytes), c.type_name.clone(), c.elements));
+    found
+}
+
+/// Bytes that an object alone keeps.
+pub(crate) fn retained(heap: &Heap<'_>, object: ObjectId) -> u64 {
+    heap.dominators.retained(&heap.graph, Holder::Object(object)).map_or(0, |r| r.bytes)
+}
+
+fn told(
+    heap: &Heap<'_>,
+    type_name: String,
+    elements: u64,
+    group: &[One],
+    of_content: bool,
+    sites: &mut Sites<'_>,
+) -> Copies {
+    let objects: Vec<ObjectId> = group.iter().map(|o| o.object).collect();
+    let mut by_name: BTreeMap<String, (FxHashSet<Holder>, u64, bool)> = BTreeMap::new();
+    for holder in holders(heap, &objects) {
+        let Some(name) = holder.and_then(|h| heap.root_name(h)) else { continue };
+        let known = by_name.entry(name.name.clone()).or_default();
+        known.0.extend(holder);
+        known.1 += 1;
+        known.2 |= name.kind == RootKind::Goroutine;
+    }
+    let mut holders: Vec<HeldCopies> = by_name
+        .into_iter()
+        .map(|(name, (roots, copies, goroutines))| HeldCopies {
+            name,
+            goroutines: if goroutines { roots.len() as u64 } else { 0 },
+            copies,
+        })
+        .collect();
+    holders.sort_by(|a, b| (b.copies, &a.name).cmp(&(a.copies, &b.name)));
+    holders.truncate(MAX_HOLDERS);
+    // The one that most of the samples name.
+    let mut built: FxHashMap<BuiltAt, u64> = FxHashMap::default();
+    for part in group.iter().flat_map(|o| &o.parts) {
+        if let Some(site) = sites.of(*part) {
+            *built.entry(site).or_default() += 1;
+        }
+    }
+    let built = built.into_iter().max_by(|a, b| (a.1, &b.0.function).cmp(&(b.1, &a.0.function))).map(|(site, _)| site);
+    Copies {
+        type_name,
+        copies: group.len() as u64,
+        elements,
+        total_bytes: group.iter().map(|o| o.bytes).sum(),
+        largest_bytes: group.iter().map(|o| o.bytes).max().unwrap_or(0),
+        of_content,
+        holders,
+        built,
+    }
+}
+
+/// The root that each object would be garbage without; `None` where several hold it, or where what holds it
+/// is not known.
+pub(crate) fn holders(heap: &Heap<'_>, objects: &[ObjectId]) -> Vec<Option<Holder>> {
+    // A leaf has no place among dominators: who holds it directly is looked up once for all of them.
+    let direct = heap.graph.holders(objects, 2);
+    objects
+        .iter()
+        .zip(direct)
+        .map(|(object, direct)| {
+            let mut at = match direct.as_slice() {
+                [one] => *one,
+                _ => Holder::Object(*object),
+            };
+            for _ in 0..MAX_STEPS {
+                match at {
+                    Holder::Object(_) => at = heap.dominators.dominator(&heap.graph, at)?,
+                    Holder::All => return None,
+                    Holder::Root(_) | Holder::Group(_) => return Some(at),
+                }
+            }
+            None
+        })
+        .collect()
+}

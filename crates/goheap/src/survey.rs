@@ -1,0 +1,82 @@
+//! All that is said of a heap's collections: the census, copies, waste.
+
+use std::time::{Duration, Instant};
+
+use lastgasp_goruntime::collections::ReadBudget;
+use lastgasp_goruntime::{Gap, TypeReader};
+
+use crate::census::{Counted, census};
+use crate::collections::arrays::Arrays;
+use crate::collections::map_types::MapTypes;
+use crate::collections::maps::MapFinder;
+use crate::copies::content::Contents;
+use crate::copies::sites::Sites;
+use crate::copies::{Copies, copies};
+use crate::heap::Heap;
+use crate::waste::{Waste, waste};
+use crate::ways::Ways;
+
+/// Slots or elements of the smallest map that is looked at: smaller ones cost more to look at than there is
+/// to say of them.
+const LEAST_MAP: u64 = 64;
+/// What gaps are of.
+const WHAT: &str = "collections";
+
+/// How much is read and how long it takes at most.
+#[derive(Clone, Copy, Debug)]
+pub struct SurveyLimits {
+    /// Bytes of headers and tables that are read to find maps.
+    pub maps: u64,
+    /// Bytes of content that are read to compare it.
+    pub content: u64,
+    /// Time for all of it; what is found by then is said.
+    pub time: Duration,
+}
+
+impl Default for SurveyLimits {
+    fn default() -> Self {
+        Self { maps: 4 << 30, content: 8 << 30, time: Duration::from_secs(60) }
+    }
+}
+
+/// What is said of collections.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Survey {
+    /// The largest.
+    pub census: Vec<Counted>,
+    /// Those of equal content.
+    pub copies: Vec<Copies>,
+    /// What is kept and not used.
+    pub waste: Vec<Waste>,
+}
+
+impl Heap<'_> {
+    /// Looks at all collections.
+    #[must_use]
+    pub fn survey(&self, limits: SurveyLimits, gaps: &mut Vec<Gap>) -> Survey {
+        let until = Instant::now().checked_add(limits.time);
+        let mut types = TypeReader::new(self.runtime, self.memory);
+        let map_types = MapTypes::read(&mut types);
+        let mut finder = MapFinder::new(self, &mut types, &map_types, LEAST_MAP);
+        let mut budget = ReadBudget::of(limits.maps);
+        let maps = finder.all(&mut budget);
+        if finder.unread > 0 {
+            let why = format!("{} objects that may be maps could not be read, or a budget had ended", finder.unread);
+            gaps.push(Gap::new(WHAT, why));
+        }
+        let arrays = Arrays::read(self, &mut types, gaps);
+        if arrays.left_out > 0 {
+            gaps.push(Gap::new(WHAT, format!("{} pointers to more arrays than are kept", arrays.left_out)));
+        }
+        let ways = Ways::of(self);
+        let census = census(self, &mut types, &maps, &arrays, &ways);
+        let waste = waste(self, &mut types, &maps, &arrays, &ways);
+        let mut contents = Contents::new(self.memory, ReadBudget::of(limits.content), until);
+        let mut sites = Sites::new(self, gaps);
+        let copies = copies(self, &mut types, &maps, &arrays, &mut contents, &mut sites);
+        if copies.iter().any(|c| !c.of_content) {
+            gaps.push(Gap::new(WHAT, "the content of some that are alike was not compared: a budget had ended"));
+        }
+        Survey { census, copies, waste }
+    }
+}

@@ -1,0 +1,71 @@
+//! Sampled objects: the code that allocated them names their types.
+
+use lastgasp_goruntime::types::{AllocSites, SiteType};
+use lastgasp_goruntime::{HeapObjects, SpecialKind, specials};
+use lastgasp_inferior::Addr;
+
+use super::assign::{Assigner, Extent, Trust};
+use super::kinds::Kind;
+
+impl Assigner<'_> {
+    /// What the memory profile knows of single objects.
+    pub(crate) fn add_sites(&mut self, objects: &HeapObjects) {
+        let (rt, mem) = (self.rt, self.mem);
+        let mut sites = AllocSites::new(rt, mem);
+        // What cannot be read of these lists is said by whoever wants all of them.
+        let sampled = specials(rt, mem, objects, &mut Vec::new());
+        for special in sampled.iter().filter(|s| s.kind == SpecialKind::Profile) {
+            let (Some(bucket), Some(slot)) = (special.bucket(rt, mem), special.object(objects)) else { continue };
+            let Some(object) = objects.find(slot) else { continue };
+            if objects.is_garbage(object.span, object.slot) || object.start != slot {
+                continue;
+            }
+            let Some(header) = objects.spans().get(object.span).map(lastgasp_goruntime::ObjectSpan::header) else {
+                continue;
+            };
+            if let Some(site) = sites.of(&mut self.types, bucket) {
+                self.add_site(site, slot.plus(header), object.size.saturating_sub(header));
+            }
+        }
+    }
+
+    fn add_site(&mut self, site: SiteType, at: Addr, room: u64) {
+        let trust = Trust::Site;
+        match site {
+            SiteType::One(of) => self.offer(at, Kind::One(of), trust, Extent::Whole),
+            SiteType::Many(of) => self.offer(at, Kind::Array(of), trust, Extent::AtLeast(0)),
+            SiteType::Either(of) => {
+                let size = self.types.get(of).map_or(1, |t| t.size.max(1));
+                // Slots are never twice as large as asked for.
+                if room / size >= 2 {
+                    self.offer(at, Kind::Array(of), trust, Extent::AtLeast(0))
+                } else {
+                    self.offer(at, Kind::One(of), trust, Extent::Whole)
+                }
+            }
+            SiteType::Chan(of) => {
+                let elem = self.types.get(of).and_then(|t| t.elem());
+                self.channel(at, elem)
+                    || elem.is_some_and(|e| self.offer(at, Kind::Array(e), trust, Extent::AtLeast(0)))
+            }
+            // The header, and an array of buckets or groups, by their sizes: where both have one, neither.
+            SiteType::Map(of) | SiteType::MapPart(of) => {
+                const HEADER: u64 = 48;
+                let Some(map) = self.types.get(of).and_then(|t| t.map().cloned()) else { return };
+                let is_new = matches!(site, SiteType::Map(_));
+                if room > 512 && room / map.run_bytes >= 2 && !map.indirect_key && !map.indirect_elem {
+                    self.offer(at, Kind::MapRuns(of), trust, Extent::AtLeast(0))
+                } else if is_new && room == HEADER && map.run_bytes > 64 {
+                    self.offer(at, Kind::Map(of), trust, Extent::Whole)
+                } else {
+                    false
+                }
+            }
+            SiteType::String => self.offer(at, Kind::String, trust, Extent::AtLeast(0)),
+            SiteType::Bytes => match self.types.named("uint8") {
+                Some(byte) => self.offer(at, Kind::Array(byte), trust, Extent::AtLeast(0)),
+                None => false,
+            },
+        };
+    }
+}

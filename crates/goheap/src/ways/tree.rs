@@ -1,0 +1,127 @@
+//! The top of the dominator tree, nodes of one parent and name as one: what a treemap shows.
+
+use lastgasp_heapgraph::{Holder, Retained};
+use rustc_hash::FxHashMap;
+
+use crate::heap::Heap;
+
+/// Nodes of the tree that are looked at before they are merged.
+const LOOKED_AT: usize = 20_000;
+
+/// A node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TreeNode {
+    /// Index of its parent, before it; none of the first.
+    pub parent: Option<usize>,
+    /// Root's name, or the type of an object.
+    pub name: String,
+    /// `heap`, `global`, `goroutine`, `runtime`, `object`, `others`.
+    pub kind: &'static str,
+    /// How many are merged here.
+    pub count: u64,
+    /// Their own bytes.
+    pub own_bytes: u64,
+    /// What they retain.
+    pub retained: Retained,
+}
+
+/// At most `most` nodes, and what is left of each parent as `others`.
+#[must_use]
+pub fn dominator_tree(heap: &Heap<'_>, most: usize) -> Vec<TreeNode> {
+    let top = heap.dominators.top(&heap.graph, LOOKED_AT);
+    let mut nodes: Vec<TreeNode> = Vec::new();
+    let mut merged: Vec<usize> = Vec::with_capacity(top.len());
+    let mut known: FxHashMap<(usize, &'static str, String), usize> = FxHashMap::default();
+    for (i, node) in top.iter().enumerate() {
+        let parent = merged.get(node.dominator).copied().unwrap_or(0);
+        let (kind, name, own_bytes) = described(heap, node.holder);
+        if i == 0 {
+            merged.push(0);
+            nodes.push(TreeNode { name, kind, count: 1, retained: node.retained, ..TreeNode::default() });
+            continue;
+        }
+        // A goroutine within its group, a link within its list: the same thing.
+        if nodes.get(parent).is_some_and(|p| p.kind == kind && p.name == name) {
+            merged.push(parent);
+            if let Some(parent) = nodes.get_mut(parent) {
+                parent.own_bytes += own_bytes;
+                parent.count += u64::from(kind == "object");
+            }
+            continue;
+        }
+        let index = *known.entry((parent, kind, name.clone())).or_insert_with(|| {
+            nodes.push(TreeNode { parent: Some(parent), name, kind, ..TreeNode::default() });
+            nodes.len() - 1
+        });
+        merged.push(index);
+        if let Some(known) = nodes.get_mut(index) {
+            known.count += 1;
+            known.own_bytes += own_bytes;
+            known.retained.bytes += node.retained.bytes;
+            known.retained.objects = known.retained.objects.saturating_add(node.retained.objects);
+        }
+    }
+    with_others(largest(nodes, most))
+}
+
+fn described(heap: &Heap<'_>, holder: Holder) -> (&'static str, String, u64) {
+    match holder {
+        Holder::All => ("heap", "live heap".to_owned(), 0),
+        Holder::Object(object) => {
+            let name = heap.type_of(object).map_or("unknown", |(_, name)| name);
+            ("object", name.to_owned(), heap.graph.layout().bytes(object))
+        }
+        root => match heap.root_name(root) {
+            Some(name) => (name.kind.name(), name.name.clone(), 0),
+            None => ("others", String::new(), 0),
+        },
+    }
+}
+
+/// Those that retain most, none without its parent.
+fn largest(nodes: Vec<TreeNode>, most: usize) -> Vec<TreeNode> {
+    let mut order: Vec<usize> = (0..nodes.len()).collect();
+    let retained = |i: usize| nodes.get(i).map_or(0, |n| n.retained.bytes);
+    order.sort_by_key(|i| (std::cmp::Reverse(retained(*i)), *i));
+    order.truncate(most.max(1));
+    order.sort_unstable();
+    let mut places: FxHashMap<usize, usize> = FxHashMap::default();
+    let mut out: Vec<TreeNode> = Vec::with_capacity(order.len());
+    for i in order {
+        let Some(node) = nodes.get(i) else { continue };
+        let parent = match node.parent {
+            None => None,
+            // Merged nodes may retain more together than a part of their parent that was cut.
+            Some(parent) => match places.get(&parent) {
+                Some(place) => Some(*place),
+                None => continue,
+            },
+        };
+        places.insert(i, out.len());
+        out.push(TreeNode { parent, ..node.clone() });
+    }
+    out
+}
+
+/// What is in a node and in none of those below it.
+fn with_others(mut nodes: Vec<TreeNode>) -> Vec<TreeNode> {
+    let mut below = vec![Retained::default(); nodes.len()];
+    for node in &nodes {
+        if let Some(sum) = node.parent.and_then(|p| below.get_mut(p)) {
+            sum.bytes += node.retained.bytes;
+            sum.objects = sum.objects.saturating_add(node.retained.objects);
+        }
+    }
+    let with_children: Vec<usize> = (0..nodes.len()).filter(|i| below.get(*i).is_some_and(|b| b.bytes > 0)).collect();
+    for i in with_children {
+        let (Some(node), Some(sum)) = (nodes.get(i), below.get(i)) else { continue };
+        let bytes = node.retained.bytes.saturating_sub(sum.bytes).saturating_sub(node.own_bytes);
+        if bytes > 0 {
+            let objects = node.retained.objects.saturating_sub(sum.objects);
+            let retained = Retained { bytes, objects };
+            let name = "smaller ones, and what several hold together".to_owned();
+            nodes.push(TreeNode { parent: Some(i), name, kind: "others", count: 1, own_bytes: 0, retained });
+        }
+    }
+    nodes
+}
