@@ -121,7 +121,8 @@ impl Holders {
             if let Some(group) = self.groups.get_mut(index) {
                 group.goroutines += 1;
             }
-            if let Some(site) = &g.created_by {
+            // The runtime itself starts the first, and its own.
+            if let Some(site) = g.created_by.as_ref().filter(|site| !is_of_runtime(&site.frame.function)) {
                 creators.entry((index, Arc::as_ptr(site))).or_insert((0, site)).0 += 1;
             }
             roots.insert(g.goid, self.roots.root(Some(GroupId(index as u32))));
