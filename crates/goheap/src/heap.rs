@@ -110,7 +110,7 @@ impl<'a> Heap<'a> {
         });
         match made {
             Ok((graph, dominators)) => {
-                let types = Types::assign(taken, memory, &objects, graph.layout(), seeds);
+                let types = Types::assign(taken, memory, &objects, graph.layout(), seeds, &holders.words);
                 Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, on_stacks, taken: all })
             }
             Err(e) => {
