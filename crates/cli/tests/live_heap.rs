@@ -75,6 +75,19 @@ fn live_is_as_a_core(minor: u16, mode: Mode) {
     kill(Pid::from_raw(running.pid()), Signal::SIGABRT).unwrap();
     running.wait().unwrap();
     assert_eq!(&document(&folder)["graph"], graph);
+    // Of its memory the same is made: it was kept while the process stood still.
+    let of_memory = document(&folder.join("memory.core"));
+    assert_eq!(&of_memory["graph"]["source"], "core", "{:#}", of_memory["capture"]);
+    let named_by = |graph: &Value| -> Value {
+        let mut graph = without_place(graph);
+        // Names of variables are the symbol table's, which is not in it: without it each word is one.
+        graph
+            .as_object_mut()
+            .unwrap()
+            .retain(|name, v| (v.is_number() || v.is_boolean()) && !name.starts_with("shared"));
+        graph
+    };
+    assert_eq!(named_by(&of_memory["graph"]), named_by(graph));
     if pattern.starts_with('|') || pattern.starts_with('/') {
         return eprintln!("SKIPPED: the kernel sends core files elsewhere (core_pattern is {})", pattern.trim());
     }

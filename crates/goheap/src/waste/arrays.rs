@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 
 use super::{Sums, WasteKind};
 use crate::census::owner;
-use crate::collections::arrays::{Array, Arrays, Sequence};
+use crate::collections::arrays::{Array, Arrays, Sequence, unknown_elements};
 use crate::collections::maps::FoundMap;
 use crate::copies::retained;
 use crate::heap::Heap;
@@ -53,7 +53,7 @@ pub(super) fn add(
         let type_name = match longest.elem.and_then(|e| types.get(e)) {
             Some(elem) => format!("[]{}", elem.name),
             None if longest.is_string => "string".into(),
-            None => format!("[] of {} bytes each", longest.elem_bytes),
+            None => unknown_elements(longest.elem_bytes),
         };
         // What only the elements out of reach keep is kept for nothing too.
         let kept = retained(heap, array.object).max(own).saturating_sub(kept_by_used(heap, array, &longest));
