@@ -26,7 +26,7 @@ const MAPPED: u64 = 64 << 20;
 
 impl Memory for Repeating {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
-        let from = addr.0.checked_sub(BASE).filter(|f| f + buf.len() as u64 <= MAPPED);
+        let from = addr.0.checked_sub(BASE).filter(|f| f.saturating_add(buf.len() as u64) <= MAPPED);
         let from = from.ok_or(ReadError { addr, len: buf.len(), cause: ReadCause::Absent })?;
         self.read.set(self.read.get() + buf.len() as u64);
         for (i, b) in buf.iter_mut().enumerate() {
