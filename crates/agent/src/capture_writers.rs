@@ -21,6 +21,7 @@ use lastgasp_recorder::guard::{Panicked, USUAL_STACK, guarded};
 use lastgasp_recorder::own_process::{give_back_freed_memory, run_before_others};
 use lastgasp_store::{Archive, Form, StoreError, Told};
 
+use crate::graphs::{GraphLimits, Graphs, Waiting};
 use crate::in_flight::InFlight;
 use crate::provenance::provenance;
 use crate::recent_captures::{RecentCapture, RecentCaptures};
@@ -40,11 +41,15 @@ pub(crate) struct Destination {
     pub(crate) recent: Arc<RecentCaptures>,
     pub(crate) handle: Handle,
     pub(crate) webhooks: Arc<Mutex<Webhooks>>,
+    pub(crate) graph_limits: GraphLimits,
 }
 
 /// Running threads.
 #[derive(Debug)]
-pub struct CaptureWriters(Vec<JoinHandle<Result<(), Panicked>>>);
+pub struct CaptureWriters(Vec<Writing>);
+
+/// A thread of them.
+pub(crate) type Writing = JoinHandle<Result<(), Panicked>>;
 
 impl CaptureWriters {
     /// Starts the threads.
@@ -54,17 +59,29 @@ impl CaptureWriters {
             let who = &captured.raw.identity;
             in_flight.begin((who.pid, who.started_unix))
         };
-        Self::start_with(captured, vital, begin, move |captured, ticket| {
-            let Captured { raw, began, answered, detected, share } = captured;
+        let (graphs, graph_thread) = Graphs::start(to.clone(), vital)?;
+        let mut writers = Self::start_with(captured, vital, begin, move |captured, ticket| {
+            let Captured { raw, began, answered, detected, share, dead } = captured;
             let times = Times { began, answered, detected, stopped: raw.stopped };
-            let decoded = decoded(Held { raw, _share: share }, &to.handle);
-            if let Some(decoded) = decoded {
-                if decoded.facts.capture.phase == Phase::PostKill {
-                    ticket.wait_for_earlier(MAX_WAIT);
-                }
-                write(&decoded, &times, &to, |form| put(&decoded, &to.archive, form));
+            let mut held = Held { raw, _share: share };
+            let Some(decoded) = decoded(&mut held, &to.handle) else { return };
+            // Its bytes are needed once more for a graph, and else others may be taken in their place.
+            let for_graph = dead.map(|dead| (held, dead));
+            if decoded.facts.capture.phase == Phase::PostKill {
+                ticket.wait_for_earlier(MAX_WAIT);
             }
-        })
+            let stored = stored(&decoded, &times, &to, |form| put(&decoded, &to.archive, form));
+            match (stored, for_graph) {
+                // The capture is whole before anything else is begun; it is told of with its graph.
+                (Some(Stored { path, form, .. }), Some((held, dead))) => {
+                    graphs.make(&held.raw, dead, &to.graph_limits, Waiting { decoded, path, form });
+                }
+                (Some(stored), None) => tell(&stored, &to),
+                (None, _) => {}
+            }
+        })?;
+        writers.0.push(graph_thread);
+        Ok(writers)
     }
 
     /// Starts threads that do `work` for each. `begin` is called of each in the order of the queue.
@@ -135,7 +152,7 @@ struct Held {
     _share: Share,
 }
 
-impl Evidence for Held {
+impl Evidence for &mut Held {
     fn pid(&self) -> i32 {
         self.raw.identity.pid
     }
@@ -162,10 +179,10 @@ fn decoded(mut evidence: impl Evidence, handle: &Handle) -> Option<Decoded> {
 }
 
 /// A capture that stands in the store.
-struct Stored<'a> {
-    told: Told<'a>,
-    path: PathBuf,
-    form: Form,
+pub(crate) struct Stored<'a> {
+    pub(crate) told: Told<'a>,
+    pub(crate) path: PathBuf,
+    pub(crate) form: Form,
 }
 
 /// Judges it, with what there is of its death, and puts it into the store: `wanted` in that form, or else as
@@ -183,13 +200,13 @@ fn put<'a>(decoded: &'a Decoded, archive: &Archive, wanted: Option<Form>) -> Res
     Ok(Stored { told, path, form })
 }
 
-/// Writes a capture by `put`, and tells of it. If that panics it is tried once more, light.
-fn write<'a>(
+/// Writes a capture by `put`. If that panics it is tried once more, light. `None`, counted and said: it is lost.
+fn stored<'a>(
     decoded: &'a Decoded,
     times: &Times,
     to: &Destination,
     put: impl Fn(Option<Form>) -> Result<Stored<'a>, StoreError>,
-) {
+) -> Option<Stored<'a>> {
     let facts = &decoded.facts;
     let stored = guarded(NAME, || put(None)).or_else(|_| guarded(NAME, || put(Some(Form::Light))));
     match stored {
@@ -216,15 +233,21 @@ fn write<'a>(
                 "captured: {}",
                 stored.told.diagnosis.verdict().map_or("nothing found", |f| f.sentence.as_str())
             );
-            tell(&stored, to);
+            Some(stored)
         }
-        Ok(Err(e)) => failed(&to.handle, facts.target.pid, &e),
-        Err(panicked) => failed(&to.handle, facts.target.pid, &panicked),
+        Ok(Err(e)) => {
+            failed(&to.handle, facts.target.pid, &e);
+            None
+        }
+        Err(panicked) => {
+            failed(&to.handle, facts.target.pid, &panicked);
+            None
+        }
     }
 }
 
 /// Tells of a capture that has been written.
-fn tell(stored: &Stored<'_>, to: &Destination) {
+pub(crate) fn tell(stored: &Stored<'_>, to: &Destination) {
     let Stored { told, path, form } = stored;
     let Told { facts, diagnosis, .. } = told;
     to.recent.add(RecentCapture {
@@ -302,6 +325,7 @@ mod tests {
             recent: Arc::default(),
             handle: Daemon::new(Settings::default(), channel().0).unwrap().handle(),
             webhooks: Arc::default(),
+            graph_limits: GraphLimits::new(lastgasp_worker::Limits::of_a_graph(1 << 30, MS)),
         }
     }
 
@@ -332,11 +356,12 @@ mod tests {
         let now = Times { began: Instant::now(), answered: MS, detected: MS, stopped: MS };
         for panics in 0..3 {
             let tried = Cell::new(0);
-            write(&decoded, &now, &to, |form| {
+            let stored = stored(&decoded, &now, &to, |form| {
                 tried.set(tried.get() + 1);
                 assert!(tried.get() > panics, "made to");
                 put(&decoded, &to.archive, form)
             });
+            stored.iter().for_each(|stored| tell(stored, &to));
         }
         assert_eq!(counted(&to), (1, 1, 1));
         let lights: Vec<bool> = to.recent.all().iter().map(|c| c.light).collect();

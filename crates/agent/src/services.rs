@@ -16,12 +16,13 @@ use lastgasp_store::Archive;
 
 use crate::capture_writers::{CaptureWriters, Destination};
 use crate::config::{self, Config, WatchFlags};
+use crate::graphs::GraphLimits;
 use crate::http::{self, Answer};
 use crate::log::Level;
 use crate::metrics::{self, Scrape};
 use crate::recent_captures::RecentCaptures;
 use crate::self_stats::{Counts, SelfStats};
-use crate::settings::{rules, settings};
+use crate::settings::{graph_limits_of, rules, settings};
 use crate::status::{self, Snapshot};
 use crate::vital_threads::VitalThreads;
 use crate::webhook::Webhooks;
@@ -38,6 +39,7 @@ pub struct Services {
     archive: Arc<Archive>,
     recent: Arc<RecentCaptures>,
     webhooks: Arc<Mutex<Webhooks>>,
+    graph_limits: GraphLimits,
     counts: Arc<Counts>,
     vital: VitalThreads,
     current: Mutex<Config>,
@@ -58,17 +60,20 @@ impl Services {
         let archive = Arc::new(Archive::open(&config.store.path, rules(&config)));
         let counts = Arc::new(Counts::default());
         let webhooks = Arc::new(Mutex::new(Webhooks::start(&config.webhook, Arc::clone(&counts))));
+        let graph_limits = GraphLimits::new(graph_limits_of(&config));
         let (recent, vital) = (Arc::new(RecentCaptures::default()), VitalThreads::default());
         let to = Destination {
             archive: Arc::clone(&archive),
             recent: Arc::clone(&recent),
             handle: handle.clone(),
             webhooks: Arc::clone(&webhooks),
+            graph_limits: graph_limits.clone(),
         };
         let writers = CaptureWriters::start(captured, to, &vital)?;
         let listen = config.listen().map_err(anyhow::Error::msg)?;
         let current = Mutex::new(config);
-        let all = Arc::new(Self { flags, handle, level, archive, recent, webhooks, counts, vital, current });
+        let all =
+            Arc::new(Self { flags, handle, level, archive, recent, webhooks, graph_limits, counts, vital, current });
         if let Some(address) = listen {
             all.serve(address)?;
         }
@@ -126,6 +131,7 @@ impl Services {
         watch.store.clone_from(&current.store.path);
         self.level.set(&new.log.level);
         self.archive.set_rules(rules(&new));
+        self.graph_limits.set(graph_limits_of(&new));
         self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.webhook);
         self.handle.reload(watch);
         *current = Config { store: config::Store { path: current.store.path.clone(), ..new.store.clone() }, ..new };

@@ -66,6 +66,12 @@ impl Capture {
         Ok(Self { path: path.into(), manifest })
     }
 
+    /// Its folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What it says of itself.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {

@@ -7,12 +7,13 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use nix::fcntl::OFlag;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
 
 use crate::manifest::{FileEntry, GapEntry, Manifest};
 use crate::reader::{MAX_FILE, read_plain};
 use crate::stream::Stream;
-use crate::{CaptureError, FACTS, MANIFEST, MEMORY, REMOVED, io_error};
+use crate::{Capture, CaptureError, FACTS, MANIFEST, MEMORY, REMOVED, io_error};
 
 const PARTIAL: &str = ".partial-";
 
@@ -102,6 +103,49 @@ impl Writer {
         let path = finish(&self.store, &self.partial, Manifest { id: self.id.clone(), files, ..manifest })?;
         self.sealed = true;
         Ok(path)
+    }
+
+    /// As [`Writer::seal`], in the place of a capture that stands in the same store: whoever opens that name finds
+    /// the one or the other, each of them whole. What the old one has beside what was added here is lost, but for
+    /// files that were [`Writer::adopt`]ed.
+    ///
+    /// # Errors
+    /// [`CaptureError::Io`]: the old one stays, unless the file system cannot exchange names and the system fails
+    /// in that very moment; then the new one is found by [`recover`].
+    pub fn seal_in_place_of(mut self, old: &Path, manifest: Manifest) -> Result<(), CaptureError> {
+        let id = old.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut files = std::mem::take(&mut self.files);
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        let manifest = Manifest { schema: Manifest::SCHEMA.into(), id: id.clone(), files, ..manifest };
+        let json = serde_json::to_vec_pretty(&manifest).map_err(|e| io_error(&self.partial.path)(e.into()))?;
+        self.partial.write_synced(MANIFEST, &json)?;
+        self.partial.dir.sync_all().map_err(io_error(&self.partial.path))?;
+        let new = &self.partial.path;
+        let going = self.store.join(format!("{REMOVED}{id}"));
+        match renameat2(AT_FDCWD, new, AT_FDCWD, old, RenameFlags::RENAME_EXCHANGE) {
+            Ok(()) => fs::rename(new, &going).map_err(io_error(new))?,
+            Err(Errno::EINVAL | Errno::ENOSYS) => {
+                fs::rename(old, &going).map_err(io_error(old))?;
+                fs::rename(new, old).map_err(io_error(new))?;
+            }
+            Err(e) => return Err(io_error(old)(e.into())),
+        }
+        self.sealed = true;
+        File::open(&self.store).and_then(|d| d.sync_all()).map_err(io_error(&self.store))?;
+        // What is left of it is removed by the next start.
+        let _ = fs::remove_dir_all(&going);
+        Ok(())
+    }
+
+    /// Takes over a file of another capture of the same store, if it has it, without a copy.
+    ///
+    /// # Errors
+    /// [`CaptureError::Io`]: the file system has no links.
+    pub fn adopt(&mut self, from: &Capture, name: &str) -> Result<(), CaptureError> {
+        let Some(entry) = from.manifest().files.iter().find(|f| f.name == name) else { return Ok(()) };
+        fs::hard_link(from.path().join(name), self.partial.at(name)).map_err(io_error(self.partial.path.join(name)))?;
+        self.files.push(entry.clone());
+        Ok(())
     }
 }
 
@@ -297,7 +341,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::Capture;
 
     #[test]
     fn written_whole_and_read_back() {
@@ -310,6 +353,32 @@ mod tests {
         assert_eq!(capture.manifest().files.len(), 2);
         assert_eq!(capture.read(FACTS).unwrap(), b"facts");
         assert_eq!(crate::list(store.path()).len(), 1);
+    }
+
+    /// The new one has the name, with what was taken over; of the old one nothing is left.
+    #[test]
+    fn a_capture_takes_the_place_of_another() {
+        let store = tempfile::tempdir().unwrap();
+        let mut w = Writer::create(store.path(), "a").unwrap();
+        w.add(FACTS, b"facts").unwrap();
+        w.add(MEMORY, b"large").unwrap();
+        w.add("old", b"1").unwrap();
+        let path = w.seal(Manifest::default()).unwrap();
+        let mut w = Writer::create(store.path(), "a").unwrap();
+        w.add(FACTS, b"more facts").unwrap();
+        w.adopt(&Capture::open(&path).unwrap(), MEMORY).unwrap();
+        w.adopt(&Capture::open(&path).unwrap(), "never was").unwrap();
+        w.seal_in_place_of(&path, Manifest { complete: true, ..Manifest::default() }).unwrap();
+        let capture = Capture::open(&path).unwrap();
+        assert_eq!((capture.manifest().id.as_str(), capture.manifest().complete), ("a", true));
+        assert_eq!(capture.read(FACTS).unwrap(), b"more facts");
+        assert!(capture.has(MEMORY) && !capture.has("old"));
+        assert_eq!(fs::read_dir(store.path()).unwrap().count(), 1);
+        assert_eq!(recover(store.path()), [""; 0]);
+        // Where there is none to take the place of, nothing is left behind either.
+        let w = Writer::create(store.path(), "b").unwrap();
+        assert!(w.seal_in_place_of(&store.path().join("b"), Manifest::default()).is_err());
+        assert_eq!(fs::read_dir(store.path()).unwrap().count(), 1);
     }
 
     /// Two captures of one second have names of their own, and their manifests say so; also where both are

@@ -66,15 +66,18 @@ fn who_holds_what(minor: u16, mode: Mode) {
         eprintln!("  {r}");
     }
     assert_eq!(graph["source"], "core");
-    assert_eq!(graph["conservative"], true);
+    // It stands still: there is a map of every frame.
+    assert_eq!(graph["conservative"], false);
+    assert_eq!(graph["roots_not_read"], Value::Array(Vec::new()));
 
     // All that the span table has, once; live as the program says after a collection.
     assert_eq!(live + garbage, number(&document["heap"]["object_bytes"]));
     assert_eq!(objects + garbage_objects, number(&document["heap"]["objects"]));
     let said = number(&truth["heap_alloc"]);
-    assert!(live.abs_diff(said) * 50 <= said, "{live} live, the program says {said}");
+    // It asked before it wrote its truth down, and the runtime has begun a thread or two since.
+    assert!(live.abs_diff(said) * 400 <= said, "{live} live, the program says {said}");
     let discarded = number(&truth["discarded_bytes"]);
-    assert!(garbage.abs_diff(discarded) * 50 <= discarded, "{garbage} garbage, {discarded} planted");
+    assert!(garbage.abs_diff(discarded) * 1000 <= discarded, "{garbage} garbage, {discarded} planted");
 
     // The variable, exactly.
     let cache = match mode {
@@ -89,6 +92,7 @@ fn who_holds_what(minor: u16, mode: Mode) {
     let workers = number(&truth["workers"]);
     let [group] = roots(graph, "goroutine", "main.holdBuffer")[..] else { panic!("{graph:#}") };
     assert_eq!(number(&group["goroutines"]), workers);
+    assert_eq!(group["created_by"], "main.main");
     let buffers = number(&truth["buffer_bytes"]);
     let held = number(&group["retained_bytes"]);
     assert!((buffers..buffers + workers * 1024).contains(&held), "{held} held, {buffers} planted: {group}");

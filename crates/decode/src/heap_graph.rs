@@ -1,20 +1,34 @@
 //! The heap as a graph, as facts: from memory of one moment, where all of it is at hand.
 
-use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, GraphType};
-use lastgasp_goheap::{Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly};
-use lastgasp_goruntime::{Gap, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines};
-use lastgasp_inferior::{BlockCache, Layered, Memory};
+use std::collections::BTreeMap;
+
+use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite, GraphType};
+use lastgasp_diagnosis::units::short;
+use lastgasp_diagnosis::way;
+use lastgasp_goheap::{Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled};
+use lastgasp_goruntime::{
+    Bucket, Counts, Gap, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines, decode_profile, unsample,
+};
+use lastgasp_heapgraph::ObjectId;
+use lastgasp_inferior::{Addr, BlockCache, Layered, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
+use rustc_hash::FxHashMap;
 use tracing::debug;
 
 use crate::collections;
+use crate::sites::visible;
 
 /// Types and roots that are kept.
 const MOST: usize = 1000;
 /// Ways that are kept.
 const MOST_WAYS: usize = 300;
+/// Allocation sites that are kept.
+const MOST_SITES: usize = 100;
 /// Nodes of the dominator tree that are kept.
 const MOST_NODES: usize = 500;
+
+/// How long types are followed while a target stands still: what they do not reach by then stays unknown.
+const TYPES_OF_A_LIVE_TARGET: std::time::Duration = std::time::Duration::from_millis(150);
 
 /// The memory of a process at one moment, all of it.
 #[derive(Clone, Copy)]
@@ -66,10 +80,13 @@ pub(crate) fn heap_graph(
     let memory = Layered { top: whole.memory, bottom: constants };
     let mut gaps = Vec::new();
     let mut read = began.elapsed();
-    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut || {
+    // A target that runs again says of an object what was true of another in its place.
+    let for_types = (whole.source == "live").then_some(TYPES_OF_A_LIVE_TARGET);
+    let mut has_read = || {
         read = began.elapsed();
         tell(GraphStage::Read);
-    });
+    };
+    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, for_types);
     let heap = heap.ok_or_else(|| told(&gaps))?;
     let mut facts = facts(&heap, whole.source);
     facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
@@ -104,6 +121,7 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
                 objects: retained.objects.into(),
                 retained_bytes: retained.bytes,
                 goroutines: name.goroutines,
+                created_by: name.created_by.clone(),
                 mostly: mostly.get(&holder).map(|m| m.type_name.clone()).unwrap_or_default(),
                 mostly_bytes: mostly.get(&holder).map_or(0, |m| m.bytes),
                 ..GraphRoot::default()
@@ -113,6 +131,7 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
     roots.sort_by(|a, b| (b.retained_bytes, &a.name).cmp(&(a.retained_bytes, &b.name)));
     roots.truncate(MOST);
     let types = heap.by_type();
+    let ways = Ways::of(heap);
     let known = types.iter().filter(|t| t.is_known);
     GraphFacts {
         source: source.into(),
@@ -121,14 +140,16 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
         garbage_objects: heap.taken.0.saturating_sub(u64::from(live.objects)),
         garbage_bytes: heap.taken.1.saturating_sub(live.bytes),
         typed_bytes: known.map(|t| t.own.bytes).sum(),
-        conservative: heap.is_conservative(),
+        conservative: heap.stacks().unsure_goroutines > 0,
+        conservative_goroutines: heap.stacks().unsure_goroutines,
         of_one_moment: true,
-        roots_not_read: heap.roots_not_read().iter().map(|&r| r.into()).collect(),
+        roots_not_read: heap.roots_not_read(),
         shared_objects: u64::from(live.objects).saturating_sub(alone.0),
         shared_bytes: live.bytes.saturating_sub(alone.1),
         types: types.into_iter().take(MOST).map(graph_type).collect(),
         roots,
-        paths: Ways::of(heap).merged(MOST_WAYS).into_iter().map(graph_path).collect(),
+        sites: graph_sites(heap, &ways),
+        paths: ways.merged(MOST_WAYS).into_iter().map(graph_path).collect(),
         tree: dominator_tree(heap, MOST_NODES).into_iter().map(graph_node).collect(),
         ..GraphFacts::default()
     }
@@ -158,4 +179,39 @@ fn graph_node(n: TreeNode) -> GraphNode {
         objects: n.retained.objects.into(),
         retained_bytes: n.retained.bytes,
     }
+}
+
+/// Allocated here, kept alive by that: sampled live objects by the stack of their allocation.
+fn graph_sites(heap: &Heap<'_>, ways: &Ways<'_, '_>) -> Vec<GraphSite> {
+    let rt = heap.runtime;
+    let symbols = Symbolizer::new(heap.memory, &rt.module, rt.layout);
+    let profile = decode_profile(rt, heap.memory, &mut Vec::new());
+    let stacks: FxHashMap<Addr, &Bucket> = profile.buckets.iter().map(|b| (b.addr, b)).collect();
+    let all = sampled(heap);
+    let largest: Vec<ObjectId> = all.iter().filter_map(|s| s.largest).collect();
+    let mut kept_by: FxHashMap<ObjectId, Vec<String>> = FxHashMap::default();
+    kept_by.extend(largest.iter().copied().zip(ways.to_many(&largest)));
+    // Buckets that differ in size class alone are one place to a reader.
+    let mut by_stack: BTreeMap<(Vec<String>, String), (GraphSite, u64)> = BTreeMap::new();
+    for s in all {
+        let Some(bucket) = stacks.get(&s.bucket) else { continue };
+        let stack = visible(&bucket.stack, &symbols);
+        let at = stack.first().map(|f| format!("{}:{}", short(&f.file), f.line)).unwrap_or_default();
+        let functions: Vec<String> = stack.iter().map(|f| f.function.to_string()).collect();
+        let (site, largest) = by_stack.entry((functions, at)).or_default();
+        let counts = Counts { objects: s.live.objects.into(), bytes: s.live.bytes };
+        site.sampled += u64::from(s.live.objects);
+        site.sampled_garbage += u64::from(s.garbage.objects);
+        site.bytes += unsample(counts, profile.rate).bytes;
+        site.retained_bytes += s.retained.bytes;
+        let Some(object) = s.largest.filter(|_| s.live.bytes > *largest) else { continue };
+        *largest = s.live.bytes;
+        site.type_name = heap.type_of(object).map(|(_, name)| name.to_owned()).unwrap_or_default();
+        site.kept_by = kept_by.get(&object).map(|words| way(words, &site.type_name)).unwrap_or_default();
+    }
+    let one = |((stack, at), (site, _)): ((Vec<String>, String), (GraphSite, u64))| GraphSite { stack, at, ..site };
+    let mut sites: Vec<GraphSite> = by_stack.into_iter().map(one).collect();
+    sites.sort_by_key(|s| std::cmp::Reverse(s.bytes));
+    sites.truncate(MOST_SITES);
+    sites
 }

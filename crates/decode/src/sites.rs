@@ -65,7 +65,7 @@ pub(crate) fn sites(
 
 /// The frames of an allocation stack, the runtime's own at the top left out as pprof does (`hideRuntime`),
 /// unless there are no others.
-fn visible(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::Frame> {
+pub(crate) fn visible(stack: &[Addr], symbols: &Symbolizer<'_>) -> Vec<lastgasp_goruntime::Frame> {
     // pprof asks who stands at the return address, not at the call before it: where inlined code of another
     // package follows the call, it stops hiding there. Seen in nats-server (`itabsinit`, Go 1.27; `cargo
     // xtask real`).

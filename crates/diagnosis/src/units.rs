@@ -60,7 +60,7 @@ pub fn seconds(s: f64) -> String {
 }
 
 /// The last two elements of a path.
-pub(crate) fn short(file: &str) -> &str {
+pub fn short(file: &str) -> &str {
     let cut = file.rmatch_indices('/').nth(1).map_or(0, |(i, _)| i + 1);
     file.get(cut..).unwrap_or(file)
 }

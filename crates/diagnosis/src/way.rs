@@ -19,9 +19,9 @@ pub fn way(steps: &[String], type_name: &str) -> String {
     }
 }
 
-/// Whether a step is a type, and no field or element.
+/// Whether a step is a type, and no field, element or frame.
 fn is_type(step: &str) -> bool {
-    !step.starts_with('.') && !step.starts_with("[...]")
+    !step.starts_with('.') && !step.starts_with("[...]") && !step.starts_with("[frame ")
 }
 
 /// The first step of a way in words: what stands before the first field, element or type.
@@ -50,6 +50,7 @@ mod tests {
         assert_eq!(way(&["global main.cache", ".avids", "[]int64"], ""), whole);
         assert_eq!(way(&["global main.cache", ".avids"], ""), "global main.cache .avids");
         assert_eq!(way(&["global main.cache"], "main.cache"), "global main.cache -> main.cache");
+        assert_eq!(way(&["goroutine in main.f", "[frame main.g]"], ""), "goroutine in main.f [frame main.g]");
         assert_eq!(way(&[], "[]int64"), "[]int64");
         assert_eq!(way(&[], ""), "");
     }
@@ -59,6 +60,7 @@ mod tests {
         assert!(starts_at("global main.cache .avids -> []int64", "main.cache"));
         assert!(starts_at("goroutines in main.(*Server).ugcTab -> map[int64]int64", "main.(*Server).ugcTab"));
         assert!(starts_at("main.cache", "main.cache"));
+        assert!(starts_at("goroutine in main.handle [frame main.build] -> []int64", "main.handle"));
         assert!(!starts_at("global main.cacheOfOthers", "main.cache"));
         assert!(!starts_at("global xmain.cache", "main.cache"));
         assert!(!starts_at("global main.other .main.cache", "main.cache"));

@@ -1,10 +1,13 @@
 //! The heap of one moment: its graph, dominators, named roots and typed objects.
 
-use lastgasp_goruntime::{Gap, Goroutine, HeapObjects, Runtime};
-use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained};
+use std::time::{Duration, Instant};
+
+use lastgasp_goruntime::{Frame, Gap, Goroutine, HeapObjects, Runtime, StackTally, Symbolizer};
+use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId};
 use lastgasp_inferior::Memory;
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashSet;
+use tracing::debug;
 
 use crate::edges::Edges;
 use crate::roots::{Holders, RootName, places_of_goroutines};
@@ -14,8 +17,22 @@ use crate::types::{ObjectType, TypeTotal, Types};
 const THREADS: usize = 2;
 /// What the gaps of it are of.
 const WHAT: &str = "heap graph";
-/// Roots that are not looked for yet.
-const NOT_READ: [&str; 2] = ["finalizers, cleanups and other specials", "registers of running threads"];
+
+/// Says in the log how long each part of the work took.
+struct Phases(Instant);
+
+impl Default for Phases {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Phases {
+    fn end(&mut self, what: &str) {
+        debug!(us = self.0.elapsed().as_micros() as u64, "heap: {what}");
+        self.0 = Instant::now();
+    }
+}
 
 /// A heap, read and reckoned.
 pub struct Heap<'a> {
@@ -48,11 +65,12 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
     ) -> Option<Self> {
-        Self::read_telling(taken, memory, goroutines, gaps, &mut || {})
+        Self::read_telling(taken, memory, goroutines, gaps, &mut || {}, None)
     }
 
-    /// As [`Heap::read`]; `has_read` hears that objects, pointers and roots are read, which must be of one moment:
-    /// a target that stands still for them may run on.
+    /// As [`Heap::read`]; `has_read` hears that objects, pointers, roots and types are read, which must be of one
+    /// moment: a target that stands still for them may run on. Types are followed for as long as `for_types` at
+    /// most; what they did not reach by then stays unknown.
     #[must_use]
     pub fn read_telling(
         taken: &'a RawCapture,
@@ -60,40 +78,43 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
         has_read: &mut dyn FnMut(),
+        for_types: Option<Duration>,
     ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
+        let mut phases = Phases::default();
         let objects = HeapObjects::read(rt, memory, gaps)?;
+        phases.end("objects");
         let edges = Edges::read(rt, memory, &objects, &places_of_goroutines(taken, memory, &objects), gaps);
-        let mut holders = Holders::read(taken, memory, goroutines, &edges, gaps);
+        phases.end("pointers");
+        let mut holders = Holders::read(taken, memory, goroutines, &objects, &edges, gaps);
+        phases.end("roots");
         // What is not read points nowhere, and what nothing points to would be called garbage.
         if gaps.len() > before {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
             return None;
         }
-        has_read();
         let Edges { layout, parts, seeds, .. } = edges;
+        let until = for_types.and_then(|time| Instant::now().checked_add(time));
+        let types = Types::assign(taken, memory, &objects, &layout, seeds, until);
+        phases.end("types");
+        has_read();
         let all = layout.total();
-        let roots = std::mem::take(&mut holders.roots);
+        let roots = holders.take();
         let mut on_stacks = FxHashSet::default();
         let made = Graph::new(layout, parts, roots, THREADS).and_then(|graph| {
-            // What a variable holds too is the variable's: it stays when the goroutine ends.
-            let of_variables = graph.reach(|h| !matches!(h, Holder::Root(r) if holders.is_goroutine(r))).objects;
-            let mut roots = graph.roots().clone();
-            roots.retain(|root, object| {
-                if holders.is_goroutine(root) {
-                    on_stacks.insert(object);
-                }
-                true
-            });
-            roots.retain(|root, object| !(holders.is_goroutine(root) && of_variables.contains(object.0 as usize)));
-            let graph = graph.with_roots(roots)?;
+            phases.end("graph");
+            for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
+                on_stacks.extend(graph.roots().held_by(root));
+            }
+            let graph = holders.settle(graph)?;
+            phases.end("what each kind of root holds");
             let dominators = Dominators::of(&graph)?;
+            phases.end("dominators");
             Ok((graph, dominators))
         });
         match made {
             Ok((graph, dominators)) => {
-                let types = Types::assign(taken, memory, &objects, graph.layout(), seeds);
                 Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, on_stacks, taken: all })
             }
             Err(e) => {
@@ -140,15 +161,35 @@ impl<'a> Heap<'a> {
         slot + span.and_then(|i| self.objects.spans().get(i)).map_or(0, lastgasp_goruntime::ObjectSpan::header)
     }
 
-    /// Whether what goroutines hold was taken from every word of their stacks.
+    /// How goroutines' stacks were read: of how many which words were only taken for pointers, and why.
     #[must_use]
-    pub fn is_conservative(&self) -> bool {
-        true
+    pub fn stacks(&self) -> &StackTally {
+        self.holders.tally()
+    }
+
+    /// Number of the goroutine that a root is; `None` of all other roots.
+    #[must_use]
+    pub fn goid(&self, root: RootId) -> Option<u64> {
+        self.holders.goid(root)
+    }
+
+    /// Function, file and line of the frame in which a goroutine holds an object; `None` where it does not, and
+    /// where it holds it in no frame (an argument of a deferred call, its own fields).
+    #[must_use]
+    pub fn frame(&self, root: RootId, object: ObjectId) -> Option<Frame> {
+        let pc = self.holders.frame(root, object)?;
+        let symbols = Symbolizer::new(self.memory, &self.runtime.module, self.runtime.layout);
+        symbols.innermost(pc)
     }
 
     /// Roots that were not looked for: what they alone hold counts as garbage.
     #[must_use]
-    pub fn roots_not_read(&self) -> &'static [&'static str] {
-        &NOT_READ
+    pub fn roots_not_read(&self) -> Vec<String> {
+        let n = self.stacks().without_registers;
+        let said = (n > 0).then(|| match n {
+            1 => "registers of a running thread".to_owned(),
+            n => format!("registers of {n} running threads"),
+        });
+        said.into_iter().collect()
     }
 }

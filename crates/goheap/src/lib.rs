@@ -8,6 +8,7 @@
 //! - `heap`: all of it together.
 //! - `edges`: objects and pointers as they are read, two threads at once.
 //! - `roots`: what holds objects from outside the heap, with names.
+//! - `sampled`: objects of which the memory profile knows the stack of their allocation.
 //! - `types`: types of objects.
 //! - `collections`: maps, slices, strings and channels, found by what they are.
 //! - `census`, `copies`, `waste`: the largest of them, those of equal content, what is kept and not used.
@@ -19,6 +20,7 @@ mod copies;
 mod edges;
 mod heap;
 mod roots;
+mod sampled;
 mod survey;
 mod types;
 mod waste;
@@ -28,6 +30,7 @@ pub use census::{CollectionKind, Counted};
 pub use copies::{BuiltAt, Copies, HeldCopies};
 pub use heap::Heap;
 pub use roots::{RootKind, RootName};
+pub use sampled::{Sampled, sampled};
 pub use survey::{Survey, SurveyLimits};
 pub use types::{ObjectType, TypeTotal};
 pub use waste::{Waste, WasteKind};

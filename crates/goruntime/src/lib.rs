@@ -78,6 +78,7 @@ mod goroutine;
 mod heap;
 pub mod layout;
 mod ranges;
+mod roots;
 mod runtime;
 pub mod types;
 mod version;
@@ -106,6 +107,9 @@ pub use heap::pointers::{Near, PointerReader, PointerVisitor};
 pub use heap::spans::{LargeObject, SpanClass, SpanTable};
 pub use heap::specials::{Special, SpecialKind, specials};
 pub use heap::variables::{VariableSection, variable_pointers};
+pub use roots::{
+    NotedRoot, RootNote, StackPlace, StackReader, StackRoot, StackTally, Unsure, due_roots, special_roots,
+};
 pub use runtime::{DiscoverError, Runtime};
 pub use types::{GoType, TypeReader, type_name};
 pub use version::GoVersion;

@@ -22,5 +22,6 @@ mod undo;
 mod watch;
 
 pub use act::{own_cgroup, pin_probe, profiling, stop};
+pub use decide::graph_turn::GraphRules;
 pub use decide::{forecast, pin_window, policy};
 pub use undo::{journal, watchdog};

@@ -13,6 +13,7 @@
 //! ```
 
 mod death_sentence;
+mod diff;
 mod document;
 mod explain;
 mod goroutine_profile;
@@ -24,10 +25,13 @@ mod memory;
 mod pprof;
 mod printable;
 mod printed_name;
+mod retained_profile;
 mod started_at;
 mod text;
+mod why;
 
 pub use death_sentence::death_sentence;
+pub use diff::{diff_json, diff_text};
 pub use document::{census_file, death, document, types_file};
 pub use explain::{UnknownCode, explain, explain_all};
 pub use goroutine_profile::goroutine_profile;
@@ -36,5 +40,7 @@ pub use html::page;
 pub use pprof::{heap_profile, published_profile};
 pub use printable::printable;
 pub use printed_name::printed_name;
+pub use retained_profile::retained_profile;
 pub use started_at::started_at;
 pub use text::terminal;
+pub use why::{what_can_be_asked, why_json, why_text};

@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::recent_facts::RecentFacts;
 use crate::siblings::{Entry, Sibling, Siblings};
 use crate::told::Told;
-use crate::write::{Form, write_as};
+use crate::write::{Form, rewrite, write_as};
 
 /// Limits of a store, and how many victims of one cause are written whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,23 @@ impl Archive {
     /// [`StoreError`]: the disk is full of other things than captures, say.
     pub fn put(&self, decoded: &Decoded, told: &Told<'_>) -> Result<(PathBuf, Form), StoreError> {
         self.put_by(decoded, told, |form| write_as(&self.store, decoded, told, form))
+    }
+
+    /// Writes a capture once more in its place, as more is known of it now.
+    ///
+    /// # Errors
+    /// As [`Archive::put`]; it stays as it is.
+    pub fn put_again(&self, path: &Path, decoded: &Decoded, told: &Told<'_>, form: Form) -> Result<(), StoreError> {
+        rewrite(path, decoded, told, form)?;
+        if let Ok(capture) = Capture::open(path) {
+            let kept = kept(path, &capture);
+            let mut state = self.lock();
+            state.largest = state.largest.max(kept.bytes);
+            if let Some(old) = state.kept.iter_mut().find(|k| k.id == kept.id) {
+                *old = kept;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a capture light, whatever the rules say: for one that could not be written whole.

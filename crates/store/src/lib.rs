@@ -17,4 +17,4 @@ pub use error::StoreError;
 pub use keep_memory::KeepMemory;
 pub use read::read;
 pub use told::{Told, tell};
-pub use write::{Form, Written, write, write_as, write_keeping};
+pub use write::{Form, Written, rewrite, write, write_as, write_keeping};

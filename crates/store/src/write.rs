@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use lastgasp_capture::{FACTS, GapEntry, Manifest, Writer};
+use lastgasp_capture::{Capture, FACTS, GapEntry, MEMORY, Manifest, Writer};
 use lastgasp_decode::Decoded;
 use lastgasp_diagnosis::{Facts, cause};
-use lastgasp_report::{document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback};
+use lastgasp_report::{
+    census_file, document, goroutine_profile, heap_profile, page, published_profile, retained_profile, terminal,
+    traceback, types_file,
+};
 use serde_json::{Value, json};
 
 use crate::error::StoreError;
@@ -64,22 +67,49 @@ pub fn write_keeping(
 ) -> Result<Written, StoreError> {
     let facts = &decoded.facts;
     let mut w = Writer::create(store, &id(facts, decoded.unix_ns))?;
+    let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(w.id());
+    let report = add_files(&mut w, decoded, told, form, &path)?;
+    // Last of all: a disk that is full then has the rest.
+    let lost = keep.map(|k| add_memory(&mut w, k)).unwrap_or_default();
+    let path = w.seal(manifest(decoded, told, form, &report, &lost))?;
+    Ok(Written { path, gaps: lost })
+}
+
+/// Writes a capture once more in the place of the one at `path`, as more is known of it now. Memory of the target
+/// that was kept stays.
+///
+/// # Errors
+/// [`StoreError`]: the one that stands there stays.
+pub fn rewrite(path: &Path, decoded: &Decoded, told: &Told<'_>, form: Form) -> Result<(), StoreError> {
+    let old = Capture::open(path)?;
+    let store = path.parent().unwrap_or(Path::new("."));
+    let mut w = Writer::create(store, &id(&decoded.facts, decoded.unix_ns))?;
+    let shown = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    let report = add_files(&mut w, decoded, told, form, &shown)?;
+    w.adopt(&old, MEMORY)?;
+    let lost: Vec<GapEntry> = old.manifest().gaps.iter().filter(|g| g.what == MEMORY).cloned().collect();
+    Ok(w.seal_in_place_of(path, manifest(decoded, told, form, &report, &lost))?)
+}
+
+/// All files but memory; gives the document that they were made of.
+fn add_files(w: &mut Writer, decoded: &Decoded, told: &Told<'_>, form: Form, path: &Path) -> Result<Value, StoreError> {
+    let facts = &decoded.facts;
     // What a report needs comes first: a capture that is cut short can still be read.
     w.add(FACTS, &compressed(facts)?)?;
     w.add("heap.pb.gz", &heap_profile(facts, decoded.unix_ns))?;
-    let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(w.id());
     let report = document(&told.facts, &told.diagnosis, path.to_str());
     w.add("findings.json", &pretty(&json!({"schema": "lastgasp.findings/1", "verdict": report["verdict"], "findings": report["findings"], "not_it": report["not_it"]}))?)?;
     w.add("report.txt", terminal(&told.facts, &told.diagnosis).as_bytes())?;
     if form == Form::Whole {
-        add_the_rest(&mut w, decoded, &report)?;
+        add_the_rest(w, decoded, &report)?;
     }
-    // Last of all: a disk that is full then has the rest.
-    let lost = keep.map(|k| add_memory(&mut w, k)).unwrap_or_default();
-    let said = facts.capture.gaps.iter().map(|g| GapEntry { what: g.what.clone(), why: g.why.clone() });
-    let gaps: Vec<GapEntry> = said.chain(lost.iter().cloned()).collect();
-    let c = &facts.capture;
-    let path = w.seal(Manifest {
+    Ok(report)
+}
+
+fn manifest(decoded: &Decoded, told: &Told<'_>, form: Form, report: &Value, lost: &[GapEntry]) -> Manifest {
+    let c = &decoded.facts.capture;
+    let said = c.gaps.iter().map(|g| GapEntry { what: g.what.clone(), why: g.why.clone() });
+    Manifest {
         taken_at: c.taken_at.clone(),
         phase: c.phase.to_string(),
         reason: c.reason.to_string(),
@@ -88,10 +118,9 @@ pub fn write_keeping(
         complete: c.is_complete() && lost.is_empty(),
         cause: cause(&told.facts, &told.diagnosis),
         light: form == Form::Light,
-        gaps,
+        gaps: said.chain(lost.iter().cloned()).collect(),
         ..Manifest::default()
-    })?;
-    Ok(Written { path, gaps: lost })
+    }
 }
 
 /// What a light capture does without.
@@ -105,6 +134,13 @@ fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<(),
         &pretty(&json!({"schema": "lastgasp.memory/1", "memory": report["memory"], "gc": report["gc"]}))?,
     )?;
     w.add("timeline.jsonl", timeline(facts)?.as_bytes())?;
+    if let Some(g) = &facts.graph {
+        w.add("types.json", &pretty(&types_file(g))?)?;
+        w.add("census.json", &pretty(&census_file(g))?)?;
+    }
+    if let Some(profile) = retained_profile(facts, decoded.unix_ns) {
+        w.add("retained.pb.gz", &profile)?;
+    }
     w.add("report.html", page(report).as_bytes())?;
     Ok(())
 }
@@ -190,6 +226,22 @@ mod tests {
         }
     }
 
+    /// More is known of it: it stands where it stood.
+    #[test]
+    fn a_capture_is_written_once_more_in_its_place() {
+        let store = tempfile::tempdir().unwrap();
+        let mut decoded = decoded("svc");
+        let path = write(store.path(), &decoded).unwrap();
+        let graph = lastgasp_diagnosis::facts::GraphFacts { source: "dead".into(), ..Default::default() };
+        decoded.facts.graph = Some(graph);
+        rewrite(&path, &decoded, &Told::alone(&decoded.facts), Form::Whole).unwrap();
+        assert_eq!(crate::read(&path).unwrap(), decoded.facts);
+        assert_eq!(lastgasp_capture::list(store.path()), [path]);
+        let gone = store.path().join("gone");
+        assert!(rewrite(&gone, &decoded, &Told::alone(&decoded.facts), Form::Whole).is_err());
+        assert_eq!(std::fs::read_dir(store.path()).unwrap().count(), 1);
+    }
+
     #[test]
     fn what_is_written_is_read_back_and_a_light_one_does_without_the_rest() {
         let store = tempfile::tempdir().unwrap();
@@ -223,6 +275,12 @@ mod tests {
                 "timeline.jsonl",
             ]
         );
+        // A graph of the heap has files of its own.
+        let mut decoded = self::decoded("svc");
+        decoded.facts.graph = Some(lastgasp_diagnosis::facts::GraphFacts::default());
+        let graph = write(store.path(), &Decoded { unix_ns: 1_900_000_000_000_000_000, ..decoded }).unwrap();
+        let more = ["census.json", "retained.pb.gz", "types.json"];
+        assert!(more.iter().all(|name| files(&graph).iter().any(|f| f == name)), "{:?}", files(&graph));
         let capture = lastgasp_capture::Capture::open(&whole).unwrap();
         let manifest = capture.manifest();
         assert_eq!((manifest.complete, manifest.light, manifest.gaps.len()), (false, false, 1));

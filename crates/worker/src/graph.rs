@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastgasp_decode::{GraphStage, WholeMemory, graph_alone};
-use lastgasp_diagnosis::facts::GraphFacts;
+use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
 use lastgasp_inferior::{CoreFile, ElfImage, HandedMemory, LiveProcess, LoadedImage};
-use lastgasp_observe::raw_capture::{Binary, RawCapture};
+use lastgasp_observe::raw_capture::{Binary, DeadMemory, RawCapture};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +113,23 @@ pub struct GraphAnswer {
     pub cost: Option<Cost>,
 }
 
+impl GraphAnswer {
+    /// None, and why.
+    #[must_use]
+    pub fn none(why: impl std::fmt::Display) -> Self {
+        Self { gap: Some(why.to_string()), ..Self::default() }
+    }
+
+    /// Puts it to the facts of its capture.
+    pub fn join(&self, facts: &mut Facts) {
+        match (&self.graph, &self.gap) {
+            (Some(graph), _) => facts.graph = Some(graph.clone()),
+            (None, Some(why)) => facts.capture.gaps.push(Gap::new(HEAP_GRAPH, why.clone())),
+            (None, None) => {}
+        }
+    }
+}
+
 impl GraphWorker {
     /// Starts one for that process, within limits. It is warm when this returns or soon after, and waits for
     /// [`GraphWorker::begin`].
@@ -128,6 +145,16 @@ impl GraphWorker {
         let handed = [memory.as_fd(), handed.as_fd(), executable.as_fd()];
         let worker = Worker::start(own_binary(), &task, &handed, limits)?;
         Ok(Self { worker, evidence, answer: GraphAnswer::default(), is_over: false })
+    }
+
+    /// Starts one that reads a dead process at once, the way it is held for `raw`.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn of_the_dead(raw: &RawCapture, dead: &DeadMemory, limits: Limits) -> io::Result<Self> {
+        let mut worker = Self::start(&dead.process, Whose::Dead, limits)?;
+        worker.begin(raw)?;
+        Ok(worker)
     }
 
     /// Its number.

@@ -9,6 +9,7 @@ mod files;
 mod process_targets;
 mod saved;
 mod stored;
+mod worker;
 
 /// The process of the tests in `goruntime`, and the runtime that discovery finds in it.
 #[allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
@@ -20,6 +21,7 @@ pub use files::{core, elf, modules};
 pub use process_targets::{buckets, goroutines, pclntab, pointers, spans};
 pub use saved::raw;
 pub use stored::{facts, locations, maps};
+pub use worker::worker;
 
 /// A target: its name, and what it does with an input.
 pub type Target = (&'static str, fn(&[u8]));
@@ -38,4 +40,5 @@ pub const ALL: &[Target] = &[
     ("pointers", pointers),
     ("raw", raw),
     ("spans", spans),
+    ("worker", worker),
 ];

@@ -265,6 +265,8 @@ func hold(ready *sync.WaitGroup) {
 }
 
 func main() {
+	// As many samples as a service of half a gigabyte has at Go's own rate of one for 512 KiB.
+	runtime.MemProfileRate = 16 << 10
 	fill()
 	var ready sync.WaitGroup
 	ready.Add(1)

@@ -66,6 +66,16 @@ pub(crate) const KEYS: &[Key] = &[
         "brake.v1_oom_kill_disable",
         "On cgroup v1, which has no memory.high: let the group wait at its limit instead of being killed, for brake.longest at most. System calls of the service may see ENOMEM meanwhile.",
     ),
+    key(
+        "graph.of_the_dead",
+        "Whether the heap of a process that was killed for memory is read as a graph (who keeps what alive), by a process of its own, while its memory is held: after its capture is written, no longer than pin.hold, and only while nobody else is in the group that ran out of memory.",
+    ),
+    key(
+        "graph.memory",
+        "Most memory of that process. It is not the daemon's: a limit of the service's unit must have room for it.",
+    ),
+    key("graph.time", "Most time of it; a part of that alone is reading. What is known by then is kept."),
+    key("graph.pause", "Not of another death of the same build again for so long."),
     key("limits.memory", "Bytes of evidence that may wait to be written; beyond that only profiles are copied."),
     key(
         "http.listen",

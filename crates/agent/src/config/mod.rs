@@ -38,6 +38,7 @@ pub struct Config {
     pub(crate) pin: Pin,
     pub(crate) strike: Strike,
     pub(crate) brake: Brake,
+    pub(crate) graph: Graph,
     pub(crate) limits: Limits,
     pub(crate) http: Http,
     pub(crate) log: Log,
@@ -87,6 +88,16 @@ pub(crate) struct Brake {
     pub(crate) pause: Time,
     pub(crate) over_others: bool,
     pub(crate) v1_oom_kill_disable: bool,
+}
+
+/// The heap as a graph, read of a process that was killed for memory.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Graph {
+    pub(crate) of_the_dead: bool,
+    pub(crate) memory: Bytes,
+    pub(crate) time: Time,
+    pub(crate) pause: Time,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -212,6 +223,12 @@ impl Default for Brake {
     }
 }
 
+impl Default for Graph {
+    fn default() -> Self {
+        Self { of_the_dead: true, memory: Bytes(1 << 30), time: seconds(10), pause: seconds(600) }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { memory: Bytes(64 << 20) }
@@ -267,6 +284,9 @@ impl Config {
             range("strike.at_a_time", self.strike.at_a_time, 1, 64),
             range("brake.longest", self.brake.longest, millis(100), seconds(30)),
             range("brake.pause", self.brake.pause, seconds(1), seconds(86_400)),
+            range("graph.memory", self.graph.memory, Bytes(64 << 20), Bytes(1 << 40)),
+            range("graph.time", self.graph.time, millis(100), seconds(600)),
+            range("graph.pause", self.graph.pause, seconds(1), seconds(86_400)),
             range("limits.memory", self.limits.memory, Bytes(8 << 20), Bytes(1 << 40)),
         ];
         let hooks = self.webhook.iter().flat_map(|(name, hook)| {

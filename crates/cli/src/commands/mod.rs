@@ -2,6 +2,7 @@
 
 mod capture;
 mod config;
+mod diff;
 mod explain;
 mod heap;
 mod ps;
@@ -9,13 +10,14 @@ mod report;
 mod run;
 mod subject;
 mod watch;
+mod why;
 
 use std::os::unix::process::CommandExt as _;
 
 use anyhow::{Context as _, Result};
 use lastgasp_recorder::policy::{Mode, Policy};
 use lastgasp_recorder::run::Config;
-use lastgasp_recorder::{own_cgroup, pin_probe, watchdog};
+use lastgasp_recorder::{GraphRules, own_cgroup, pin_probe, watchdog};
 
 use crate::args::Command;
 use crate::exit::Exit;
@@ -30,7 +32,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             let stop = if no_stop { Stop::Never } else { Stop::ForTheCopy };
             capture::capture(&subject, exe.as_deref(), &out, stop, enable_profiling, &heap, &keep)
         }
-        Command::Run { memory_max, store, no_freeze, no_pin, enable_profiling, keep, command } => {
+        Command::Run { memory_max, store, no_freeze, no_pin, enable_profiling, no_graph, keep, command } => {
             let policy = Policy {
                 mode: if no_freeze { Mode::Observe } else { Mode::Freeze },
                 pin: !no_pin,
@@ -38,7 +40,8 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             };
             let say = |line: &str| complain(&format!("lastgasp: {line}"));
             let keep_memory = keep.keep_memory;
-            let config = Config { command, memory_max, store, policy, enable_profiling, keep_memory, say };
+            let graph = (!no_graph).then(GraphRules::default);
+            let config = Config { command, memory_max, store, policy, enable_profiling, keep_memory, graph, say };
             run::run(config, keep.keep_memory_max)
         }
         Command::Watch { flags } => watch::watch(flags),
@@ -54,6 +57,10 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
         }
+        Command::Why { subject, asked, exe, max_stop, format } => {
+            why::why(&subject, &asked, exe.as_deref(), max_stop, format)
+        }
+        Command::Diff { before, after, format } => diff::diff(&before, &after, format),
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);

@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use lastgasp_agent::provenance;
 use lastgasp_capture::MEMORY;
-use lastgasp_decode::decode;
+use lastgasp_decode::{Decoded, decode};
 use lastgasp_diagnosis::Facts;
 use lastgasp_observe::raw_capture::Phase;
 use lastgasp_recorder::run::{Captured, Config, Outcome};
 use lastgasp_report::terminal;
-use lastgasp_store::{Form, KeepMemory, StoreError, Told, write_keeping};
+use lastgasp_store::{Form, KeepMemory, StoreError, Told, rewrite, write_keeping};
+use lastgasp_worker::{GraphAnswer, GraphWorker, Limits};
 use nix::sys::statvfs::statvfs;
 use nix::sys::wait::WaitStatus;
 
@@ -31,10 +33,11 @@ pub(super) fn run(config: Config, max_bytes: Option<u64>) -> Result<Exit> {
     let written = Arc::new(Mutex::new(Written::new()));
     let (captures, folder) = (Arc::clone(&written), config.store.clone());
     let mut room = MemoryRoom::of(free_bytes(&folder));
+    let graph_limits = Limits::of_a_graph(MAX_GRAPH_MEMORY, MAX_GRAPH_TIME);
     let sink = move |captured: Captured| {
         let provenance = provenance();
-        let Captured { raw, source } = captured;
-        let decoded = decode(&raw, &provenance);
+        let Captured { raw, source, dead } = captured;
+        let mut decoded = decode(&raw, &provenance);
         let told = Told::in_store(&decoded.facts, &folder);
         let memory = source.as_ref().map(|source| KeepMemory {
             raw: &raw,
@@ -43,6 +46,8 @@ pub(super) fn run(config: Config, max_bytes: Option<u64>) -> Result<Exit> {
             max_bytes: Some(room.of_one(raw.phase).min(max_bytes.unwrap_or(u64::MAX))),
         });
         let written = write_keeping(&folder, &decoded, &told, Form::Whole, memory.as_ref());
+        // The capture is whole before anything else is begun.
+        let worker = dead.as_ref().map(|dead| GraphWorker::of_the_dead(&raw, dead, graph_limits));
         // Its bytes have been read: a large process's are tens of megabytes.
         drop((raw, source));
         let failed = |e: StoreError| complain(&format!("lastgasp: a capture could not be written: {e:#}"));
@@ -53,7 +58,16 @@ pub(super) fn run(config: Config, max_bytes: Option<u64>) -> Result<Exit> {
         let path = written.map(|w| w.path);
         room.take(path.as_deref().map_or(0, kept_bytes));
         tracing::info!(path = ?path, "captured");
-        captures.lock().unwrap_or_else(PoisonError::into_inner).push((path, told.into_owned()));
+        let told = told.into_owned();
+        let told = match worker {
+            Some(worker) => {
+                let answer = worker.map_or_else(GraphAnswer::none, |w| w.answer(ASKED_EVERY, &mut || Ok(())));
+                drop(dead);
+                with_graph(&mut decoded, &answer, path.as_deref(), &folder)
+            }
+            None => told,
+        };
+        captures.lock().unwrap_or_else(PoisonError::into_inner).push((path, told));
     };
     let outcome = lastgasp_recorder::run::run(&config, sink).context("lastgasp run")?;
     for note in &outcome.notes {
@@ -64,6 +78,25 @@ pub(super) fn run(config: Config, max_bytes: Option<u64>) -> Result<Exit> {
     }
     let written = std::mem::take(&mut *written.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(conclude(&outcome, &written))
+}
+
+/// Longest time for reading and reckoning the heap of a dead process; it is held for a part of that alone
+/// (`pin.hold`).
+const MAX_GRAPH_TIME: Duration = Duration::from_secs(10);
+/// Most memory for it.
+const MAX_GRAPH_MEMORY: u64 = 1 << 30;
+const ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// A capture with the graph of its heap: written once more in its place, and told anew.
+fn with_graph(decoded: &mut Decoded, answer: &GraphAnswer, path: Option<&Path>, store: &Path) -> Told<'static> {
+    tracing::info!(graph = answer.graph.is_some(), gap = answer.gap, cost = ?answer.cost, "heap graph of the dead");
+    answer.join(&mut decoded.facts);
+    let told = Told::in_store(&decoded.facts, store);
+    let written = path.map_or(Ok(()), |path| rewrite(path, decoded, &told, Form::Whole));
+    if let Err(e) = written {
+        complain(&format!("lastgasp: missing: the heap graph could not be written: {e:#}"));
+    }
+    told.into_owned()
 }
 
 /// Room on the disk for the memory that one run keeps: of a command that is struck several times before it is

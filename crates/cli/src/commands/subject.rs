@@ -10,8 +10,6 @@ use lastgasp_observe::core::take_core;
 use lastgasp_observe::raw_capture::{Loaded, RawCapture, Source, WhenRead, is_saved};
 use lastgasp_worker::GraphAnswer;
 
-use super::heap::join;
-
 /// What a command is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -40,7 +38,7 @@ impl Taken {
         let whole = whole.map(|memory| WholeMemory { memory, source: "core" });
         let mut decoded = decode_with_memory(&self.raw, provenance, whole);
         if let Some(answer) = &self.graph {
-            join(&mut decoded.facts, answer);
+            answer.join(&mut decoded.facts);
         }
         decoded
     }

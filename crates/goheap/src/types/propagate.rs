@@ -20,83 +20,94 @@ struct Found {
     after: [Option<u64>; 2],
 }
 
-/// Follows what waits.
+/// Follows what waits in a span. Objects of a list stand side by side and lead to each other: what comes to
+/// wait meanwhile is followed too, and the span is not read again for it.
 pub(super) struct Propagate<'a, 'b> {
     all: &'b mut Assigner<'a>,
-    /// The object that is read, if it waits.
-    now: Option<Now>,
+    /// Objects of the span, and where their pointers begin among those that were found.
+    objects: Vec<(ObjectId, usize)>,
     found: Vec<Found>,
-}
-
-struct Now {
-    object: ObjectId,
-    header: u64,
-    plan: Plan,
-    /// Whether it is seen whole before anything of it is followed.
-    checked: bool,
+    /// A large object, which is followed as it is read.
+    large: Option<(u64, Plan)>,
 }
 
 impl<'a, 'b> Propagate<'a, 'b> {
     pub(super) fn new(all: &'b mut Assigner<'a>) -> Self {
-        Self { all, now: None, found: Vec::new() }
+        Self { all, objects: Vec::new(), found: Vec::new(), large: None }
     }
 
-    /// Says that the last object is read.
+    /// Says that the span is read.
     pub(super) fn finish(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        let Some(now) = self.now.take() else { return };
-        let found = std::mem::take(&mut self.found);
-        let target = |all: &mut Assigner<'a>, f: &Found| target(all, &now.plan, f.offset.checked_sub(now.header)?);
-        // Where the collector sees a pointer and the type has none, it is another type.
-        let partly = matches!(now.plan, Plan::Partly { .. } | Plan::Nothing);
-        if now.checked && !partly && found.iter().any(|f| target(self.all, f).is_none()) {
-            self.all.refuse(now.object);
-        } else {
-            for f in &found {
-                if let Some(target) = target(self.all, f) {
-                    self.all.apply(target, f.to, f.before, f.after);
-                }
+        // Up and down: lists grow either way.
+        for upwards in [true, false].into_iter().cycle() {
+            let n = self.objects.len();
+            let mut any = false;
+            for i in 0..n {
+                any |= self.follow(if upwards { i } else { n - 1 - i });
+            }
+            if !any {
+                return;
             }
         }
-        self.found = found;
-        self.found.clear();
+    }
+
+    /// Follows the pointers of one of the objects, if it waits.
+    fn follow(&mut self, index: usize) -> bool {
+        let Some((object, from)) = self.objects.get(index).copied() else { return false };
+        if !self.all.take(object) {
+            return false;
+        }
+        let to = self.objects.get(index + 1).map_or(self.found.len(), |o| o.1);
+        let (kind, trust) = self.all.kind_of(object);
+        let (Some(known), Some((_, class))) = (self.all.kinds.get(kind), self.all.slots.of(self.all.layout, object))
+        else {
+            return true;
+        };
+        let plan = known.plan.clone();
+        let found = self.found.get(from..to).unwrap_or_default();
+        let target = |all: &mut Assigner<'a>, f: &Found| target(all, &plan, f.offset.checked_sub(class.header)?);
+        // Where the collector sees a pointer and the type has none, it is another type.
+        let is_whole = !matches!(plan, Plan::Partly { .. } | Plan::Nothing);
+        if trust < Trust::Header && is_whole && found.iter().any(|f| target(self.all, f).is_none()) {
+            self.all.refuse(object);
+            return true;
+        }
+        for f in found {
+            if let Some(target) = target(self.all, f) {
+                self.all.apply(target, f.to, f.before, f.after);
+            }
+        }
+        true
     }
 }
 
 impl PointerVisitor for Propagate<'_, '_> {
     fn object(&mut self, span: usize, slot: u32, _: u32) {
-        self.end();
+        self.large = None;
         let Some(object) = self.all.object(span, slot) else { return };
-        if !self.all.take(object) {
-            return;
+        let Some((_, class)) = self.all.slots.of(self.all.layout, object) else { return };
+        if class.slot_bytes <= MAX_CHECKED {
+            self.objects.push((object, self.found.len()));
+        } else if self.all.take(object) {
+            let known = self.all.kinds.get(self.all.kind_of(object).0);
+            self.large = known.map(|known| (class.header, known.plan.clone()));
         }
-        let (kind, trust) = self.all.kind_of(object);
-        let (Some(known), Some((_, class))) = (self.all.kinds.get(kind), self.all.slots.of(self.all.layout, object))
-        else {
-            return;
-        };
-        let checked = trust < Trust::Header && class.slot_bytes <= MAX_CHECKED;
-        self.now = Some(Now { object, header: class.header, plan: known.plan.clone(), checked });
     }
 
     fn pointer(&mut self, _: u32, _: u64, _: Addr) {}
 
     fn pointer_near(&mut self, _: u32, offset: u64, to: Addr, near: Near<'_>) {
-        let Some(now) = &self.now else { return };
-        let found = Found { offset, to, before: near.word(-1), after: [near.word(1), near.word(2)] };
-        self.found.push(found);
-        if !now.checked {
-            // One at a time: what may be as large as the heap is not kept.
-            let plan = now.plan.clone();
-            let header = now.header;
-            let Some(found) = self.found.pop() else { return };
-            let target = offset.checked_sub(header).and_then(|at| target(self.all, &plan, at));
-            if let Some(target) = target {
-                self.all.apply(target, found.to, found.before, found.after);
+        let (before, after) = (near.word(-1), [near.word(1), near.word(2)]);
+        match &self.large {
+            Some((header, plan)) => {
+                let target = offset.checked_sub(*header).and_then(|at| target(self.all, plan, at));
+                if let Some(target) = target {
+                    self.all.apply(target, to, before, after);
+                }
             }
+            // Pointers of a large object that does not wait come behind none.
+            None if self.objects.is_empty() => {}
+            None => self.found.push(Found { offset, to, before, after }),
         }
     }
 }

@@ -1,14 +1,15 @@
 //! What is known of single objects before anything is followed: what the heap, stacks and variables say by
 //! themselves.
 
-use lastgasp_goruntime::{HeapObjects, Runtime, TypeReader, each_goroutine};
+use lastgasp_goruntime::types::typed_variables;
+use lastgasp_goruntime::{Runtime, TypeReader, each_goroutine};
 use lastgasp_heapgraph::{HeapLayout, ObjectId};
 use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
 use super::assign::{Assigner, Extent, Trust};
-use super::kinds::Kind;
+use super::kinds::{Kind, Target};
 
 /// Objects in interfaces that are kept, as they are met anywhere in the heap: what a typed object holds is
 /// found by its type too.
@@ -181,9 +182,8 @@ impl Assigner<'_> {
     }
 
     /// Interfaces in package variables, and what variables are by the debug information, where there is some.
-    pub(crate) fn add_variables(&mut self, taken: &RawCapture, objects: &HeapObjects) {
+    pub(crate) fn add_variables(&mut self, taken: &RawCapture) {
         let (rt, mem, layout) = (self.rt, self.mem, self.layout);
-        let _ = objects;
         let mut interfaces = Interfaces::new(rt, mem);
         let mut boxes = Vec::new();
         let mut last = Addr(0);
@@ -202,6 +202,14 @@ impl Assigner<'_> {
                 self.boxed(&of, to, Trust::Interface);
             }
         }
-        let _ = taken;
+        let Some(image) = taken.binary.image() else { return };
+        for variable in typed_variables(image, taken.binary.bias, &mut self.types) {
+            for (offset, word) in variable.words {
+                let at = variable.at.plus(offset);
+                let word_at = |words: i64| mem.u64(Addr(at.0.wrapping_add_signed(words * 8))).ok();
+                let Some(to) = word_at(0).filter(|to| *to != 0) else { continue };
+                self.apply(Target::Word(word), Addr(to), word_at(-1), [word_at(1), word_at(2)]);
+            }
+        }
     }
 }

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::types::Shape;
-use lastgasp_heapgraph::{Holder, ObjectId};
+use lastgasp_goruntime::{Symbolizer, TypeReader};
+use lastgasp_heapgraph::{Holder, ObjectId, RootId};
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
@@ -33,12 +33,18 @@ pub(super) struct Labels<'h, 'a> {
 
 struct State<'h> {
     types: TypeReader<'h>,
+    symbols: Symbolizer<'h>,
+    /// Functions by an address in them.
+    frames: FxHashMap<Addr, String>,
     /// Of each type: its pointers.
     fields: FxHashMap<Addr, Arc<Pointers>>,
     /// Where the pointers of the object of before lead to, sorted, with their names: children of one object
     /// come in a row.
-    of: Option<(ObjectId, Vec<(u64, Arc<str>)>)>,
+    of: Option<(ObjectId, Targets)>,
 }
+
+/// Where pointers lead to, in the order of addresses, with their names.
+type Targets = Vec<(u64, Arc<str>)>;
 
 /// The pointers of a value of a type.
 #[derive(Default)]
@@ -54,7 +60,9 @@ struct Pointers {
 impl<'h, 'a> Labels<'h, 'a> {
     pub(super) fn of(heap: &'h Heap<'a>) -> Self {
         let types = TypeReader::new(heap.runtime, heap.memory);
-        Self { heap, state: RefCell::new(State { types, fields: FxHashMap::default(), of: None }) }
+        let symbols = Symbolizer::new(heap.memory, &heap.runtime.module, heap.runtime.layout);
+        let (frames, fields) = (FxHashMap::default(), FxHashMap::default());
+        Self { heap, state: RefCell::new(State { types, symbols, frames, fields, of: None }) }
     }
 
     /// What the step from one holder to the next is called; empty where it is within one thing of the source
@@ -62,9 +70,24 @@ impl<'h, 'a> Labels<'h, 'a> {
     pub(super) fn words(&self, from: Holder, to: Holder) -> String {
         match (from, to) {
             (_, Holder::Root(_) | Holder::Group(_)) => self.heap.root_name(to).map(root_words).unwrap_or_default(),
+            (Holder::Root(from), Holder::Object(to)) => self.frame(from, to).unwrap_or_default(),
             (Holder::Object(from), Holder::Object(to)) => self.pointer(from, to),
             _ => String::new(),
         }
+    }
+
+    /// `[frame main.buildAvidMap]`: in which frame a goroutine holds it, where that is not the one that the
+    /// goroutine is named by.
+    fn frame(&self, root: RootId, object: ObjectId) -> Option<String> {
+        let pc = self.heap.holders.frame(root, object)?;
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        let function = state
+            .frames
+            .entry(pc)
+            .or_insert_with(|| state.symbols.innermost(pc).map_or_else(String::new, |frame| frame.function));
+        let known = function.is_empty() || self.heap.root_name(Holder::Root(root)).is_some_and(|r| r.name == *function);
+        (!known).then(|| format!("[frame {function}]"))
     }
 
     fn pointer(&self, from: ObjectId, to: ObjectId) -> String {
@@ -108,7 +131,7 @@ impl<'h, 'a> Labels<'h, 'a> {
     }
 
     /// Where the pointers of one object lead to, in the order of addresses.
-    fn pointers_of(&self, object: ObjectId, pointers: &Pointers) -> Vec<(u64, Arc<str>)> {
+    fn pointers_of(&self, object: ObjectId, pointers: &Pointers) -> Targets {
         let layout = self.heap.graph.layout();
         let bytes = layout.bytes(object);
         let (Some(slot), true) = (layout.address(object), pointers.size > 0 && bytes <= MAX_BYTES) else {
@@ -199,6 +222,7 @@ pub(super) fn root_words(root: &RootName) -> String {
         RootKind::Global => format!("global {}", root.name),
         RootKind::Goroutine if root.goroutines == 1 => format!("goroutine in {}", root.name),
         RootKind::Goroutine => format!("goroutines in {}", root.name),
+        RootKind::Finalizer => format!("finalizer {}", root.name),
         RootKind::Runtime => format!("runtime {}", root.name),
     }
 }

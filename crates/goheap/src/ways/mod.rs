@@ -11,6 +11,7 @@ mod mostly;
 mod tree;
 
 use lastgasp_heapgraph::{Holder, ObjectId, Paths};
+use rustc_hash::FxHashMap;
 
 use crate::heap::Heap;
 use labels::Labels;
@@ -32,15 +33,42 @@ impl<'h, 'a> Ways<'h, 'a> {
         Self { heap, paths: Paths::of(&heap.graph, |_| true), labels: Labels::of(heap) }
     }
 
-    /// The way to an object in words: `global main.cache`, `.entries`, `[...]`, `.name`; empty of garbage.
+    /// The way to an object in words: `global main.cache`, `.entries`, `[...]`, `.name`; empty of garbage. Of a
+    /// leaf with one holder that takes a look at all pointers: [`Ways::to_many`] looks once for many.
     #[must_use]
     pub fn to(&self, object: ObjectId) -> Vec<String> {
-        let path = self.paths.to(&self.heap.graph, object).unwrap_or_default();
+        self.words(&self.holders(object))
+    }
+
+    /// The ways to many objects.
+    #[must_use]
+    pub fn to_many(&self, objects: &[ObjectId]) -> Vec<Vec<String>> {
+        let graph = &self.heap.graph;
+        let leaves: Vec<ObjectId> = objects.iter().copied().filter(|o| graph.is_folded(*o)).collect();
+        let holders = graph.holders(&leaves, 1);
+        let held_by: FxHashMap<ObjectId, Holder> =
+            leaves.into_iter().zip(holders).filter_map(|(leaf, by)| Some((leaf, *by.first()?))).collect();
+        let way = |object: &ObjectId| match held_by.get(object) {
+            None if graph.is_folded(*object) => Vec::new(),
+            None => self.holders(*object),
+            Some(Holder::Object(by)) => {
+                let mut path = self.holders(*by);
+                if !path.is_empty() {
+                    path.push(Holder::Object(*object));
+                }
+                path
+            }
+            Some(root) => vec![*root, Holder::Object(*object)],
+        };
+        objects.iter().map(|o| self.words(&way(o))).collect()
+    }
+
+    fn words(&self, path: &[Holder]) -> Vec<String> {
         let mut before = Holder::All;
         let mut words: Vec<String> = Vec::new();
         for holder in path {
-            let label = self.labels.words(before, holder);
-            before = holder;
+            let label = self.labels.words(before, *holder);
+            before = *holder;
             // Links of a list are one step.
             if !label.is_empty() && words.last() != Some(&label) {
                 words.push(label);

@@ -9,12 +9,14 @@ use super::go_arch::{Call, GoArch, MemoryOperand};
 /// linux/amd64.
 pub(crate) static GO_ARCH: GoArch = GoArch {
     return_address_size: 8,
+    frame_pointer_size: 8,
     signal_frame_sp: SIGNAL_FRAME_SP,
     signal_frame_pc: SIGNAL_FRAME_SP + 8,
     pc_quantum: 1,
     arena_base: 1 << 47,
     operands,
     call_before,
+    steps: super::amd64_steps::steps,
 };
 
 /// Where the kernel keeps the registers of what a signal interrupted, from the handler's return address on:

@@ -274,7 +274,22 @@ impl<'a> Symbolizer<'a> {
         self.mem.u32(f.meta.plus(self.layout.func.npcdata)).ok().map(u64::from).filter(|n| *n < 64)
     }
 
-    fn pcdata(&self, f: Func, table: u64, pc: Addr) -> Option<i64> {
+    /// Bytes of a function's arguments and results on the stack; `None` where they differ from call to call.
+    pub(crate) fn args_bytes(&self, f: Func) -> Result<Option<u32>, ()> {
+        /// `abi.ArgsSizeUnknown`.
+        const UNKNOWN: u32 = 0x8000_0000;
+        let args = self.mem.u32(f.meta.plus(self.layout.func.args)).map_err(|_| ())?;
+        Ok(Some(args).filter(|a| *a != UNKNOWN))
+    }
+
+    /// Where a function goes on that a panic has left, if it recovers: its call of `deferreturn`.
+    pub(crate) fn deferreturn(&self, f: Func) -> Option<Addr> {
+        let offset = self.mem.u32(f.meta.plus(self.layout.func.deferreturn)).ok().filter(|o| *o != 0)?;
+        Some(f.entry.plus(u64::from(offset)))
+    }
+
+    /// The value of one of a function's tables (`PCDATA_*`) at `pc`, taken as it is.
+    pub(crate) fn pcdata(&self, f: Func, table: u64, pc: Addr) -> Option<i64> {
         if table >= self.npcdata(f)? {
             return None;
         }
@@ -282,7 +297,8 @@ impl<'a> Symbolizer<'a> {
         self.pc_value(f, offset, pc)
     }
 
-    fn funcdata(&self, f: Func, i: u64) -> Option<Addr> {
+    /// One of a function's tables (`FUNCDATA_*`).
+    pub(crate) fn funcdata(&self, f: Func, i: u64) -> Option<Addr> {
         let n = self.mem.u8(f.meta.plus(self.layout.func.nfuncdata)).ok()?;
         if i >= u64::from(n) {
             return None;

@@ -32,6 +32,14 @@ pub(crate) struct RawG {
     pub(crate) labels: Addr,
     /// The first of its `sudog`s, where it waits for channels.
     pub(crate) waiting: Addr,
+    /// The closure that it goes on in.
+    pub(crate) context: Addr,
+    /// The first of what its `defer` statements left.
+    pub(crate) defers: Addr,
+    /// The innermost of its panics.
+    pub(crate) panics: Addr,
+    /// Where its vector registers were saved, if it was preempted between two calls.
+    pub(crate) vectors: Addr,
 }
 
 impl RawG {
@@ -60,6 +68,10 @@ impl RawG {
             ancestors: Addr(word(l.ancestors)?),
             labels: Addr(word(l.labels)?),
             waiting: Addr(word(l.waiting)?),
+            context: Addr(word(l.sched_ctxt)?),
+            defers: Addr(word(l.defers)?),
+            panics: Addr(word(l.panics)?),
+            vectors: Addr(l.x_regs.map_or(Some(0), word)?),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Where each thread stands: the registers that belong to each `m`.
 
-use lastgasp_inferior::{Addr, AddrRange, ThreadRegisters};
+use lastgasp_inferior::{Addr, AddrRange, GeneralRegisters, ThreadRegisters};
 use rustc_hash::FxHashMap;
 
 use super::g::RawM;
@@ -10,6 +10,7 @@ use super::g::RawM;
 pub(crate) struct ThreadState {
     pub(crate) pc: Addr,
     pub(crate) sp: Addr,
+    pub(crate) general: Option<GeneralRegisters>,
     pub(crate) m: RawM,
 }
 
@@ -41,7 +42,7 @@ pub(crate) fn thread_states(
             stacks.iter().find_map(hit)
         });
         if let Some(r) = found.or(named).and_then(|i| registers.get(i)) {
-            out.insert(*at, ThreadState { pc: r.pc, sp: r.sp, m: *m });
+            out.insert(*at, ThreadState { pc: r.pc, sp: r.sp, general: r.general, m: *m });
         }
     }
     out

@@ -32,6 +32,8 @@ pub(crate) struct Step {
 pub(crate) struct Trace {
     /// Physical frames, innermost first.
     pub(crate) steps: Vec<Step>,
+    /// Stack pointer of each.
+    pub(crate) sps: Vec<Addr>,
     /// Why it ends early; `None` when it reached the function where stacks begin.
     pub(crate) cut: Option<String>,
     /// Where in the goroutine's stack the walk began, and where it ended.
@@ -169,6 +171,7 @@ impl<'a, 'b> Unwinder<'a, 'b> {
                 return;
             };
             out.steps.push(Step { pc: at.pc, exact: at.exact, system });
+            out.sps.push(at.sp);
             if place.is_top {
                 return;
             }
@@ -258,6 +261,7 @@ impl<'a, 'b> Unwinder<'a, 'b> {
                 _ => {}
             }
             out.steps.push(Step { pc: at.pc, exact: at.exact, system: true });
+            out.sps.push(at.sp);
             at = self.caller(stack, &place, at)?;
         }
         Err(format!("deeper than {MAX_FRAMES} frames"))

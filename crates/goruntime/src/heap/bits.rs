@@ -10,7 +10,7 @@ pub(super) fn below(n: u64, i: usize) -> u64 {
 }
 
 /// Word `i` of a list of bits; 0 behind its end.
-pub(super) fn word_of(bytes: &[u8], i: usize) -> u64 {
+pub(crate) fn word_of(bytes: &[u8], i: usize) -> u64 {
     let mut word = [0; 8];
     let rest = bytes.get(i * 8..).unwrap_or_default();
     let n = rest.len().min(8);
@@ -21,7 +21,7 @@ pub(super) fn word_of(bytes: &[u8], i: usize) -> u64 {
 }
 
 /// Positions of the bits of a word, from the lowest.
-pub(super) struct Bits(pub(super) u64);
+pub(crate) struct Bits(pub(crate) u64);
 
 impl Iterator for Bits {
     type Item = u32;

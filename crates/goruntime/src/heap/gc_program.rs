@@ -7,7 +7,7 @@ use crate::heap::bits::{bits_at, copy_bits};
 
 /// As `runGCProg`: bits as they stand (`0nnnnnnn`, then so many), or the last n again c times (`1nnnnnnn`,
 /// c), until 0. Never more than `words` bits.
-pub(super) fn run_program(mem: &dyn Memory, at: Addr, words: u64) -> Option<Vec<u64>> {
+pub(crate) fn run_program(mem: &dyn Memory, at: Addr, words: u64) -> Option<Vec<u64>> {
     let mut program = Program { mem, at, chunk: [0; 64], used: 64, left: 1 << 20 };
     let mut bits = vec![0u64; words.div_ceil(64) as usize];
     let mut len = 0u64;

@@ -1,9 +1,9 @@
 //! The heap as the runtime accounts for it: its statistics, its memory profile, its span table, its objects
 //! one by one, their types and what they point to.
 
-mod bits;
+pub(crate) mod bits;
 pub(crate) mod free_pages;
-mod gc_program;
+pub(crate) mod gc_program;
 pub(crate) mod memprofile;
 pub(crate) mod memstats;
 mod mspan;

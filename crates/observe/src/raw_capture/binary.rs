@@ -5,7 +5,9 @@ use std::io;
 use std::sync::Arc;
 
 use lastgasp_goruntime::Runtime;
-use lastgasp_inferior::{Addr, AddrRange, CoreFile, LoadedImage, Memory, Ranges, ReadCause, ReadError, UnnamedSymbol};
+use lastgasp_inferior::{
+    Addr, AddrRange, CoreFile, ElfImage, LoadedImage, Memory, Ranges, ReadCause, ReadError, UnnamedSymbol,
+};
 
 /// A binary.
 #[derive(Clone, Debug)]
@@ -63,6 +65,15 @@ impl Binary {
             Variable { range: AddrRange::sized(start, symbol.range.len()), symbol }
         };
         found.into_iter().map(placed).collect()
+    }
+
+    /// Its file, where it is at hand; addresses in it are those of the process less [`Binary::bias`].
+    #[must_use]
+    pub fn image(&self) -> Option<&ElfImage> {
+        match &self.constants {
+            Constants::File(loaded) => Some(&loaded.image),
+            Constants::Saved(..) => None,
+        }
     }
 
     /// The name of a variable, as the linker has it: `main.cache`.

@@ -21,5 +21,5 @@ pub use load::{LoadError, Loaded, is_saved};
 pub use other_memory::{MemoryMap, OtherMemory, Region};
 pub use raw::{NOTHING_COPIED, Phase, RawCapture, Reason, Spans};
 pub use save::{NOTE_DESCRIPTION, Saved};
-pub use source::{Held, Source};
+pub use source::{DeadMemory, Held, Source};
 pub use stored::{StoredError, StoredV1, WhenRead, parse};

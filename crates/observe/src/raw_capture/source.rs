@@ -24,6 +24,17 @@ enum Place {
 #[derive(Debug)]
 pub struct Held(#[allow(dead_code)] pub std::sync::mpsc::Sender<std::convert::Infallible>);
 
+/// Memory of a dead process that is held for more than its evidence: until that moment, or until this is dropped.
+#[derive(Debug)]
+pub struct DeadMemory {
+    /// Where it is read.
+    pub process: Arc<LiveProcess>,
+    /// Held no longer than that.
+    pub until: Instant,
+    /// Whoever holds it waits for this to be dropped.
+    pub held: Held,
+}
+
 impl Source {
     /// A process that runs on. It may end at any time.
     #[must_use]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use lastgasp_observe::kernel::container::Home;
 use lastgasp_observe::target::identity::{CgroupPath, Identity, IdentitySource};
 
+use crate::decide::graph_turn::GraphRules;
 use crate::decide::policy::Policy;
 
 /// Whether a process is to be watched.
@@ -48,6 +49,8 @@ pub struct Settings {
     pub memory: u64,
     /// How many targets are stopped at a time.
     pub concurrent_stops: usize,
+    /// Whether the dead are held for a graph of their heap.
+    pub graph: Option<GraphRules>,
 }
 
 /// What braking may do.
@@ -85,6 +88,7 @@ impl Default for Settings {
             pin_probe: true,
             memory: 64 << 20,
             concurrent_stops: 2,
+            graph: Some(GraphRules::default()),
         }
     }
 }

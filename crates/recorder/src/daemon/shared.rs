@@ -5,11 +5,12 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use lastgasp_observe::raw_capture::RawCapture;
+use lastgasp_observe::raw_capture::{DeadMemory, RawCapture};
 
 use super::gate::{Budget, Gate, Share};
 use super::settings::Settings;
 use super::status::{Counters, count};
+use crate::take::dead_heap::Turns;
 use crate::undo::watchdog::Watchdog;
 
 /// Evidence on its way to be written.
@@ -26,6 +27,9 @@ pub struct Captured {
     pub detected: Duration,
     /// Its part of the memory for evidence in flight; to be dropped when the evidence has been decoded.
     pub share: Share,
+    /// Memory of a process that was killed for memory, for the graph of its heap: held until this is dropped, or
+    /// for a short time at most.
+    pub dead: Option<DeadMemory>,
 }
 
 /// What all workers have in common.
@@ -37,6 +41,8 @@ pub(crate) struct Common {
     pub(crate) counters: Arc<Mutex<Counters>>,
     /// Where the journal stands.
     pub(crate) store: PathBuf,
+    /// Whose heap graph is made.
+    pub(crate) turns: Turns,
     watchdog: Mutex<Option<Arc<Watchdog>>>,
 }
 
@@ -48,6 +54,7 @@ impl Common {
             captured,
             counters,
             store: settings.store.clone(),
+            turns: Turns::default(),
             watchdog: Mutex::new(Watchdog::start(&[]).ok().map(Arc::new)),
         }
     }

@@ -22,8 +22,11 @@ use super::status::count;
 use super::target_status::TargetStatus;
 use crate::act::brake::{Brake, OthersLimit};
 use crate::act::stop::Stopper;
+use crate::decide::graph_turn::GraphRules;
 use crate::decide::policy::BrakeAct;
 use crate::take::CaptureContext;
+use crate::take::dead_heap::{Surroundings, turn_for};
+use crate::take::keeper::Hold;
 use crate::watch::actor::{Actor, Sleeper, Woken};
 use crate::watch::decisions::Decided;
 use crate::watch::default_actor::{self, Notes, take_in_time};
@@ -73,6 +76,7 @@ pub(crate) struct Worker {
     /// How long a brake may stand.
     brake_time: Duration,
     brake_rules: BrakeRules,
+    graph: Option<GraphRules>,
     /// When the process was last looked at: what a strike answers to has happened since.
     looked: Instant,
     /// When it last woke: the look that decides begins then, and an end has been heard of.
@@ -96,6 +100,7 @@ impl Worker {
             brake: None,
             brake_time: settings.policy.brake,
             brake_rules: settings.brake,
+            graph: settings.graph,
             looked: Instant::now(),
             woken: Instant::now(),
             notes: Notes::default(),
@@ -160,7 +165,8 @@ impl Actor for Worker {
         let mut share = share;
         let began = Instant::now();
         let stopper = (phase == Phase::PreKill).then(|| self.stopper(target.process.pid()));
-        let (raw, worthless) = take_in_time(target, stopper.as_ref(), CaptureContext { extent, ..context });
+        let group = context.group.cloned();
+        let (mut raw, worthless) = take_in_time(target, stopper.as_ref(), CaptureContext { extent, ..context });
         drop(place);
         share.settle(raw.evidence.snapshot.len() as u64);
         let (answered, detected) = (began.duration_since(self.woken), began.duration_since(self.looked));
@@ -180,7 +186,22 @@ impl Actor for Worker {
             s.last_capture_unix = SystemTime::UNIX_EPOCH.elapsed().ok().map(|since| since.as_secs());
             s.baselines = target.baselines.times().len() as u64;
         });
-        let _ = self.common.captured.send(Captured { raw, began, answered, detected, share });
+        if phase != Phase::PostKill {
+            let _ = self.common.captured.send(Captured { raw, began, answered, detected, share, dead: None });
+            return Ok(());
+        }
+        let mut surroundings = Surroundings::of(target, group);
+        let turn = turn_for(&mut raw, self.graph, &self.common.turns, &mut surroundings, until);
+        let (hold, release) = Hold::until(until);
+        let dead = turn.as_ref().map(|_| hold.dead(&target.process));
+        drop(hold);
+        let is_held = dead.is_some();
+        let sent = self.common.captured.send(Captured { raw, began, answered, detected, share, dead });
+        if sent.is_ok() && is_held {
+            if let Some(why) = release.wait(|| surroundings.let_go()) {
+                tracing::info!(pid = target.process.pid(), "its memory was let go before its graph was made: {why}");
+            }
+        }
         Ok(())
     }
 
@@ -199,7 +220,7 @@ impl Actor for Worker {
             s.captures += 1;
             s.last_capture_unix = SystemTime::UNIX_EPOCH.elapsed().ok().map(|since| since.as_secs());
         });
-        let _ = self.common.captured.send(Captured { raw, began, answered, detected, share });
+        let _ = self.common.captured.send(Captured { raw, began, answered, detected, share, dead: None });
     }
 
     fn brake(&mut self, act: BrakeAct, limit_usage: &LimitUsage) -> Result<bool, String> {

@@ -2,5 +2,6 @@
 
 pub(crate) mod collector;
 pub mod forecast;
+pub(crate) mod graph_turn;
 pub mod pin_window;
 pub mod policy;

@@ -14,7 +14,7 @@ use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::process_tree::descendants;
-use lastgasp_observe::raw_capture::{Phase, RawCapture, Source};
+use lastgasp_observe::raw_capture::{DeadMemory, Phase, RawCapture, Source};
 use lastgasp_observe::target::discover::Discoverer;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use lastgasp_observe::target::timeline::{PROFILING_ON, Sample};
@@ -26,12 +26,14 @@ use nix::unistd::Pid;
 use crate::act::own_cgroup::OwnCgroup;
 use crate::act::profiling::Profiling;
 use crate::act::stop::Stopper;
+use crate::decide::graph_turn::GraphRules;
 use crate::decide::policy::{BrakeAct, Measured, Policy};
 use crate::guard::{Panicked, USUAL_STACK, guarded, spawn_guarded};
 use crate::own_process::run_before_others;
 use crate::run::signals::Signals;
 use crate::take::CaptureContext;
-use crate::take::keeper::Keeper;
+use crate::take::dead_heap::{Surroundings, Turns, turn_for};
+use crate::take::keeper::{Hold, Keeper};
 use crate::undo::journal::{self, Journal};
 use crate::undo::profile_rate::RATE;
 use crate::undo::watchdog::Watchdog;
@@ -64,6 +66,8 @@ pub struct Config {
     pub enable_profiling: bool,
     /// Whether memory beside the evidence is to be kept: what is taken comes with where it can be read.
     pub keep_memory: bool,
+    /// Whether the dead are held for a graph of their heap.
+    pub graph: Option<GraphRules>,
     /// Tells the user something at once.
     pub say: fn(&str),
 }
@@ -76,6 +80,8 @@ pub struct Captured {
     /// Where other memory can be read, if it is to be kept. A dead process is held until this is dropped, no
     /// longer than it would be held anyway for its evidence.
     pub source: Option<Source>,
+    /// Memory of a process that was killed for memory, held the same way, for the graph of its heap.
+    pub dead: Option<DeadMemory>,
 }
 
 /// How it went.
@@ -155,6 +161,7 @@ pub fn run(config: &Config, sink: impl FnMut(Captured) + Send + 'static) -> io::
         watched: false,
         ended: None,
         keeper: None,
+        turns: Turns::default(),
     };
     let status = watch.until_the_end();
     let Watch { stopper, notes, sender, oom_killed, watched, .. } = watch;
@@ -222,6 +229,7 @@ struct Watch<'a> {
     ended: Option<WaitStatus>,
     /// Of the process that is watched, if its memory is to be kept.
     keeper: Option<Keeper>,
+    turns: Turns,
 }
 
 impl Watch<'_> {
@@ -350,23 +358,34 @@ impl Sleeper for Watch<'_> {
 impl Actor for Watch<'_> {
     fn take(&mut self, target: &Target, context: CaptureContext<'_>, until: Instant) -> Result<(), String> {
         let stopper = (context.phase == Phase::PreKill).then_some(&self.stopper);
-        let (raw, worthless) = take_in_time(target, stopper, context);
+        let group = context.group.cloned();
+        let (mut raw, worthless) = take_in_time(target, stopper, context);
         // What is known of it all the same is handed on by itself ([`Actor::hand_on`]).
         if let Some(why) = worthless {
             return Err(why);
         }
-        let source = self.keeper.as_ref().map(|k| k.source(raw.phase, until));
-        let (source, release) = source.map_or((None, None), |(source, release)| (Some(source), release));
-        if self.sender.send(Captured { raw, source }).is_ok()
-            && let Some(release) = release
-        {
-            release.wait();
+        if raw.phase != Phase::PostKill {
+            let source = self.keeper.as_ref().map(|k| k.source(raw.phase, None));
+            let _ = self.sender.send(Captured { raw, source, dead: None });
+            return Ok(());
+        }
+        let mut surroundings = Surroundings::of(target, group);
+        let turn = turn_for(&mut raw, self.config.graph, &self.turns, &mut surroundings, until);
+        let (hold, release) = Hold::until(until);
+        let source = self.keeper.as_ref().map(|k| k.source(Phase::PostKill, Some(&hold)));
+        let dead = turn.as_ref().map(|_| hold.dead(&target.process));
+        drop(hold);
+        let is_held = source.is_some() || dead.is_some();
+        let is_kept = source.is_some();
+        if self.sender.send(Captured { raw, source, dead }).is_ok() && is_held {
+            // Who wants its memory kept has it kept, as ever.
+            release.wait(|| if is_kept { None } else { surroundings.let_go() });
         }
         Ok(())
     }
 
     fn hand_on(&mut self, raw: RawCapture) {
-        let _ = self.sender.send(Captured { raw, source: None });
+        let _ = self.sender.send(Captured { raw, source: None, dead: None });
     }
 
     /// The group is the command's own, with the limit that its user asked for: nothing is braked there.

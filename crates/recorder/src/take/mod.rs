@@ -1,5 +1,6 @@
 //! Taking evidence of a live or a dead process.
 
+pub(crate) mod dead_heap;
 mod deadline;
 pub(crate) mod keeper;
 pub(crate) mod places;

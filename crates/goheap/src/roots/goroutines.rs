@@ -1,0 +1,169 @@
+//! Goroutines, each a root, in groups by the function of the program that they are in; and by which frame
+//! each holds what it holds.
+
+use std::sync::Arc;
+
+use lastgasp_goruntime::{
+    CallSite, Gap, Goroutine, HeapObjects, StackPlace, StackReader, Symbolizer, each_goroutine, is_system,
+};
+use lastgasp_heapgraph::{GroupId, ObjectId, RootId};
+use lastgasp_inferior::{Addr, Memory};
+use lastgasp_observe::raw_capture::RawCapture;
+use rustc_hash::FxHashMap;
+
+use super::{Holders, RootKind, RootName, is_of_runtime};
+use crate::edges::{Edges, Places};
+
+/// Largest slot in which a `g` stands, in bytes: it has some 440.
+const MAX_G: u64 = 4096;
+/// Pointers of which the frame is kept, 96 MB of them: half a million goroutines with sixteen each.
+const MAX_FRAMES: usize = 8 << 20;
+
+/// The frames in which goroutines' pointers stand.
+#[derive(Default)]
+pub(super) struct Frames {
+    /// By goroutine and object: a number.
+    held: Vec<(RootId, ObjectId, u32)>,
+    /// Program counters.
+    pcs: Vec<Addr>,
+    numbers: FxHashMap<Addr, u32>,
+}
+
+impl Frames {
+    fn add(&mut self, root: RootId, object: ObjectId, pc: Addr) {
+        if self.held.len() >= MAX_FRAMES {
+            return;
+        }
+        let number = *self.numbers.entry(pc).or_insert_with(|| {
+            self.pcs.push(pc);
+            (self.pcs.len() - 1) as u32
+        });
+        self.held.push((root, object, number));
+    }
+
+    /// All are added; of several frames that hold an object the innermost is kept.
+    fn tidy(&mut self) {
+        self.held.sort_by_key(|(root, object, _)| (*root, *object));
+        self.held.dedup_by_key(|(root, object, _)| (*root, *object));
+        self.held.shrink_to_fit();
+        self.numbers = FxHashMap::default();
+    }
+
+    pub(super) fn of(&self, root: RootId, object: ObjectId) -> Option<Addr> {
+        let at = self.held.binary_search_by_key(&(root, object), |(root, object, _)| (*root, *object)).ok()?;
+        self.pcs.get(self.held.get(at)?.2 as usize).copied()
+    }
+}
+
+impl Holders {
+    pub(super) fn add_goroutines(
+        &mut self,
+        taken: &RawCapture,
+        mem: &dyn Memory,
+        symbols: &Symbolizer<'_>,
+        goroutines: &[Goroutine],
+        edges: &Edges,
+        gaps: &mut Vec<Gap>,
+    ) {
+        let roots = self.add_groups(goroutines, &taken.runtime.build_info.module.path);
+        let mut lost = 0u64;
+        let (all, frames) = (&mut self.roots, &mut self.frames);
+        let mut hold = |goid: u64, to: Addr, place: StackPlace| {
+            if edges.layout.object_at(to.0).is_none() {
+                return;
+            }
+            let Some(root) = roots.get(&goid) else {
+                lost += 1;
+                return;
+            };
+            if let (Some(object), StackPlace::Frame(pc)) = (all.hold(*root, &edges.layout, to.0), place) {
+                frames.add(*root, object, pc);
+            }
+        };
+        let mut stacks = StackReader::new(&taken.runtime, mem, symbols, &taken.registers);
+        for g in stacks.goroutines(gaps) {
+            stacks.read(g, &mut |root| hold(root.goid, root.to, root.place));
+        }
+        self.tally = stacks.finish(gaps);
+        edges.of_goroutines.iter().for_each(|(goid, to)| hold(*goid, *to, StackPlace::Goroutine));
+        self.frames.tidy();
+        if lost > 0 {
+            gaps.push(Gap::new(
+                "heap graph",
+                "goroutines that were not decoded: what they alone hold counts as garbage",
+            ));
+        }
+    }
+
+    /// A root for each goroutine, by its number.
+    fn add_groups(&mut self, goroutines: &[Goroutine], module: &str) -> FxHashMap<u64, RootId> {
+        let mut groups: FxHashMap<(RootKind, String), usize> = FxHashMap::default();
+        let mut roots: FxHashMap<u64, RootId> = FxHashMap::default();
+        let mut names: FxHashMap<*const lastgasp_goruntime::Call, (RootKind, String)> = FxHashMap::default();
+        // Of each group how many each `go` statement started; those of one statement share one site.
+        let mut creators: FxHashMap<(usize, *const CallSite), (u64, &CallSite)> = FxHashMap::default();
+        for g in goroutines {
+            let name = || {
+                if is_system(g) {
+                    (RootKind::Runtime, g.start_function.to_string())
+                } else {
+                    (RootKind::Goroutine, function(g, module))
+                }
+            };
+            // Those that do the same share one list of calls.
+            let key =
+                if g.stack.is_empty() { name() } else { names.entry(g.stack.as_ptr()).or_insert_with(name).clone() };
+            let index = *groups.entry(key.clone()).or_insert_with(|| {
+                self.roots.group();
+                self.groups.push(RootName::new(key.0, key.1));
+                self.groups.len() - 1
+            });
+            if let Some(group) = self.groups.get_mut(index) {
+                group.goroutines += 1;
+            }
+            // The runtime itself starts the first, and its own.
+            if let Some(site) = g.created_by.as_ref().filter(|site| !is_of_runtime(&site.frame.function)) {
+                creators.entry((index, Arc::as_ptr(site))).or_insert((0, site)).0 += 1;
+            }
+            roots.insert(g.goid, self.roots.root(Some(GroupId(index as u32))));
+            self.goids.push(g.goid);
+        }
+        let mut most: FxHashMap<usize, (u64, &CallSite)> = FxHashMap::default();
+        for ((group, _), (n, site)) in creators {
+            let best = most.entry(group).or_insert((n, site));
+            // Of as many the first in the alphabet, so that the answer is one.
+            if (n, std::cmp::Reverse(&site.frame)) > (best.0, std::cmp::Reverse(&best.1.frame)) {
+                *best = (n, site);
+            }
+        }
+        for (group, (_, site)) in most {
+            if let Some(group) = self.groups.get_mut(group) {
+                group.created_by.clone_from(&site.frame.function);
+            }
+        }
+        roots
+    }
+}
+
+/// The objects in which the `g` of live goroutines stand.
+pub(crate) fn places_of_goroutines(taken: &RawCapture, mem: &dyn Memory, objects: &HeapObjects) -> Places {
+    let mut places = Places::default();
+    each_goroutine(&taken.runtime, mem, |goid, at| {
+        places.extend(objects.find(at).filter(|o| o.size <= MAX_G).map(|o| (o.start, goid)))
+    });
+    places
+}
+
+/// The function of the program that a goroutine is in: the innermost of its main module, else of any module
+/// but the standard library, else but the runtime; where there is none, the first function.
+fn function(g: &Goroutine, module: &str) -> String {
+    let of_program = |f: &str| {
+        let rest = f.strip_prefix(module).filter(|_| !module.is_empty());
+        f.starts_with("main.") || rest.is_some_and(|rest| rest.starts_with(['/', '.']))
+    };
+    let is_foreign = |f: &str| f.split_once('/').is_some_and(|(host, _)| host.contains('.'));
+    let calls = || g.stack.iter().map(|c| c.frame.function.as_str());
+    let found = calls().find(|f| of_program(f)).or_else(|| calls().find(|f| is_foreign(f)));
+    let found = found.or_else(|| calls().find(|f| !is_of_runtime(f)));
+    found.map_or_else(|| g.start_function.to_string(), ToOwned::to_owned)
+}

@@ -1,0 +1,56 @@
+//! Finalizers, cleanups and weak pointers: those with one function are one root.
+
+use lastgasp_goruntime::{Gap, HeapObjects, NotedRoot, RootNote, Symbolizer, due_roots, special_roots, specials};
+use lastgasp_heapgraph::RootId;
+use lastgasp_inferior::{Addr, Memory};
+use lastgasp_observe::raw_capture::RawCapture;
+use rustc_hash::FxHashMap;
+
+use super::{Holders, RootKind, RootName};
+use crate::edges::Edges;
+
+/// Functions that are told apart.
+const MAX_FUNCTIONS: usize = 1 << 16;
+
+impl Holders {
+    pub(super) fn add_notes(
+        &mut self,
+        taken: &RawCapture,
+        mem: &dyn Memory,
+        symbols: &Symbolizer<'_>,
+        objects: &HeapObjects,
+        edges: &Edges,
+        gaps: &mut Vec<Gap>,
+    ) {
+        let rt = &taken.runtime;
+        // By what it is and where the code of its function begins.
+        let mut known: FxHashMap<(RootNote, Addr), RootId> = FxHashMap::default();
+        let mut hold = |noted: NotedRoot| {
+            if edges.layout.object_at(noted.to.0).is_none() {
+                return;
+            }
+            let code = if noted.func.is_null() { Addr::default() } else { mem.ptr(noted.func).unwrap_or_default() };
+            let key = if known.len() < MAX_FUNCTIONS { (noted.note, code) } else { (noted.note, Addr::default()) };
+            let root = *known.entry(key).or_insert_with(|| {
+                let function = symbols.function_name(key.1);
+                self.named.push(name(noted.note, function.as_deref().unwrap_or("a function that is not known")));
+                self.roots.root(None)
+            });
+            self.roots.hold(root, &edges.layout, noted.to.0);
+        };
+        let all = specials(rt, mem, objects, gaps);
+        special_roots(rt, mem, objects, &all, gaps, &mut hold);
+        due_roots(rt, mem, symbols, gaps, &mut hold);
+    }
+}
+
+fn name(note: RootNote, function: &str) -> RootName {
+    match note {
+        RootNote::Finalizer => RootName::new(RootKind::Finalizer, function.to_owned()),
+        RootNote::Cleanup => RootName::new(RootKind::Finalizer, format!("{function} (cleanup)")),
+        RootNote::DueFinalizer | RootNote::DueCleanup => {
+            RootName::new(RootKind::Finalizer, format!("{function} (waits to be run)"))
+        }
+        RootNote::WeakHandle => RootName::new(RootKind::Runtime, "weak pointers".to_owned()),
+    }
+}

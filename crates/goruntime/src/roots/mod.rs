@@ -1,0 +1,21 @@
+//! What the collector begins from, beside package variables (`heap/variables.rs`): goroutines, and what the
+//! runtime notes of single objects. Source: `runtime/mgcmark.go` (`markroot`): data, bss, due finalizers and
+//! cleanups, the specials of spans, stacks. All else that the runtime keeps (timers, pools, threads, waiting
+//! goroutines) hangs on its own package variables.
+//!
+//! Each root is told with its owner, so that whoever asks what would be garbage without one can leave it out.
+//!
+//! - `stacks`: what goroutines hold, by frame; `stack_maps` which words, `stack_objects` which variables that
+//!   are pointed to, `stack_window` how a stack is read.
+//! - `specials`: finalizers, cleanups, weak handles that are set; `due` those that wait to be run.
+
+mod due;
+mod specials;
+mod stack_maps;
+mod stack_objects;
+mod stack_window;
+mod stacks;
+
+pub use due::due_roots;
+pub use specials::{NotedRoot, RootNote, special_roots};
+pub use stacks::{StackPlace, StackReader, StackRoot, StackTally, Unsure};

@@ -1,0 +1,443 @@
+//! What goroutines hold, exactly: of each frame the words that the compiler calls live pointers at the call
+//! where it stands, stack objects that something points to, deferred calls, panics, and the closure that it
+//! goes on in. Source: `runtime/mgcmark.go` (`scanstack`, `scanframeworker`), `runtime/traceback.go`
+//! (`resolveInternal`: `varp`, `argp`, `continpc`).
+//!
+//! There are maps of calls only. Where a goroutine stands between two calls (the innermost frame of one that
+//! runs, or that was preempted there) every word of that frame and of its registers is taken for a pointer,
+//! as the collector does; so is a stack whose frames cannot be found. [`StackTally`] says of how many.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use lastgasp_inferior::{Addr, AddrRange, Memory, ThreadRegisters};
+use rustc_hash::FxHashMap;
+
+use super::stack_maps::{FrameMap, Shape, StackMaps, StackObject, offsets};
+use super::stack_objects::StackObjects;
+use super::stack_window::StackWindow;
+use crate::arch;
+use crate::binary::pclntab::{Place, Symbolizer};
+use crate::bounds::MAX_STACK_BYTES;
+use crate::gap::Gap;
+use crate::goroutine::g::{RawG, distinct, pointers, stack_of, threads};
+use crate::goroutine::gaps::GapTally;
+use crate::goroutine::status::{Presence, Status};
+use crate::goroutine::thread_state::{ThreadState, thread_states};
+use crate::goroutine::unwind::{Trace, Unwinder};
+use crate::runtime::Runtime;
+
+/// Most deferred calls of one goroutine.
+const MAX_DEFERRED: usize = 1 << 16;
+/// Bytes of all stacks together that are looked through, 8 GiB: a stack may be named by many.
+const MAX_BYTES: u64 = 8 << 30;
+/// Bytes of a thread's system stack that are looked through, from its top.
+const SYSTEM_STACK: u64 = 64 << 10;
+/// Bytes of `abi.RegArgs`, the highest variable in frames of `makeFuncStub` and `methodValueCall`
+/// (`methodValueCallFrameObjs`), and its pointers: nine words behind 9 and 15 others. Of amd64, all releases.
+const REG_ARGS: u32 = 272;
+const REG_ARGS_POINTERS: std::ops::Range<u32> = 24..33;
+
+/// Where on a goroutine a pointer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StackPlace {
+    /// In a frame: an address within the call that is under way in it, as [`Symbolizer::frames`] wants it.
+    Frame(Addr),
+    /// In no frame: its closure, deferred calls, registers, or a stack of which the frames are not known.
+    Goroutine,
+}
+
+/// A pointer that a goroutine holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StackRoot {
+    /// The goroutine's number.
+    pub goid: u64,
+    /// Where in it.
+    pub place: StackPlace,
+    /// The word.
+    pub to: Addr,
+    /// Whether it may be no pointer, or one that is not used any more.
+    pub unsure: bool,
+}
+
+/// Why words of a goroutine are taken for pointers that may be none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unsure {
+    /// It runs: its registers and innermost frame.
+    Running,
+    /// It was preempted between two calls: its registers and innermost frame.
+    Preempted,
+    /// It runs, and where it stands is not known: all of its stack.
+    NoRegisters,
+    /// Its frames could not be followed to their beginning: its stack from there on.
+    NotUnwound,
+    /// The compiler's map of a frame is missing, or makes no sense: that frame.
+    NoMap,
+    /// Its stack was being moved: all of it.
+    Moving,
+}
+
+impl Unsure {
+    /// In words.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Running => "running: registers and innermost frame",
+            Self::Preempted => "preempted between two calls: registers and innermost frame",
+            Self::NoRegisters => "running, and it is not known where: the whole stack",
+            Self::NotUnwound => "the frames could not be followed: the stack from there on",
+            Self::NoMap => "no map of a frame's pointers: that frame",
+            Self::Moving => "the stack was being moved: all of it",
+        }
+    }
+}
+
+/// How stacks were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StackTally {
+    /// Goroutines.
+    pub goroutines: u64,
+    /// Their frames.
+    pub frames: u64,
+    /// Goroutines of which some words are only taken for pointers, by why; one may be here twice.
+    pub unsure: BTreeMap<Unsure, u64>,
+    /// Goroutines of which some words are only taken for pointers, each once.
+    pub unsure_goroutines: u64,
+    /// Goroutines that run and of which the general registers were not to be had: what they alone hold is not
+    /// seen.
+    pub without_registers: u64,
+}
+
+/// Reads what goroutines hold, one by one.
+pub struct StackReader<'a, 'b> {
+    rt: &'a Runtime,
+    mem: &'a dyn Memory,
+    symbols: &'a Symbolizer<'b>,
+    maps: StackMaps<'a, 'b>,
+    window: StackWindow<'a>,
+    threads: FxHashMap<u64, ThreadState>,
+    objects: StackObjects,
+    left: u64,
+    lost: GapTally,
+    tally: StackTally,
+}
+
+/// Whoever is told of pointers.
+type Visit<'v> = dyn FnMut(StackRoot) + 'v;
+
+impl<'a, 'b> StackReader<'a, 'b> {
+    /// A reader. `registers` are those of the process's threads, as far as they were to be had; `symbols` must
+    /// be able to read the binary's constants.
+    pub fn new(
+        rt: &'a Runtime,
+        mem: &'a dyn Memory,
+        symbols: &'a Symbolizer<'b>,
+        registers: &[ThreadRegisters],
+    ) -> Self {
+        let known = threads(rt, mem, &mut |_| {});
+        Self {
+            rt,
+            mem,
+            symbols,
+            maps: StackMaps::new(rt, mem, symbols),
+            window: StackWindow::new(mem),
+            threads: thread_states(&known, registers, &|g| stack_of(rt, mem, g)),
+            objects: StackObjects::default(),
+            left: MAX_BYTES,
+            lost: GapTally::default(),
+            tally: StackTally::default(),
+        }
+    }
+
+    /// Where the `g` of all goroutines stand, dead ones too.
+    pub fn goroutines(&self, gaps: &mut Vec<Gap>) -> Vec<Addr> {
+        distinct(pointers(self.rt, self.mem, gaps).1, self.rt.layout.g.sizeof, gaps)
+    }
+
+    /// Calls `visit` for every pointer that the goroutine whose `g` stands at an address holds, nil left out;
+    /// what its `g` points to itself is not among them.
+    pub fn read(&mut self, at: Addr, visit: &mut Visit<'_>) {
+        let read = self.mem.bytes(at, self.rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
+        let raw = match read.and_then(|b| RawG::parse(self.rt, &b).ok_or_else(|| "too short".into())) {
+            Ok(raw) => raw,
+            Err(why) => return self.lost.add(why),
+        };
+        let Presence::Live(status) = raw.presence else { return };
+        if let Some(why) = raw.stack_problem() {
+            return self.lost.add(why);
+        }
+        self.tally.goroutines += 1;
+        self.window.turn_to(raw.stack);
+        self.objects.begin(raw.stack);
+        let thread = if status == Status::Running { self.threads.get(&raw.m.0).copied() } else { None };
+        let unwinder = Unwinder::new(self.rt, self.symbols, &self.window);
+        let trace = match (status, thread) {
+            (Status::CopyStack | Status::Unknown(_), _) => Err(Unsure::Moving),
+            (Status::Running, Some(thread)) => unwinder.unwind_running(&raw, &thread).map_err(|_| Unsure::NoRegisters),
+            (Status::Running, None) => Err(Unsure::NoRegisters),
+            _ => raw.resume().map(|(pc, sp)| unwinder.unwind(raw.stack, pc, sp)).ok_or(Unsure::Moving),
+        };
+        let before: u64 = self.tally.unsure.values().sum();
+        let mut goroutine = Goroutine { reader: self, raw: &raw, visit };
+        goroutine.registers(thread.as_ref());
+        match trace {
+            Ok(trace) => goroutine.frames(&trace, status == Status::Running),
+            Err(why) => goroutine.whole_stack(thread.as_ref(), why),
+        }
+        goroutine.own_fields();
+        goroutine.stack_objects();
+        self.tally.unsure_goroutines += u64::from(self.tally.unsure.values().sum::<u64>() > before);
+    }
+
+    /// How the stacks were read; what could not be is a gap.
+    pub fn finish(mut self, gaps: &mut Vec<Gap>) -> StackTally {
+        if self.left == 0 {
+            self.lost.add(format!("more than {} GiB of them", MAX_BYTES >> 30));
+        }
+        self.lost.report("stacks that were to be looked through", gaps);
+        self.tally
+    }
+}
+
+/// One goroutine that is read.
+struct Goroutine<'r, 'a, 'b, 'v> {
+    reader: &'r mut StackReader<'a, 'b>,
+    raw: &'r RawG,
+    visit: &'r mut Visit<'v>,
+}
+
+impl Goroutine<'_, '_, '_, '_> {
+    /// A word that is a pointer, or may be one.
+    fn pointer(&mut self, place: StackPlace, to: Addr, unsure: bool) {
+        if !to.is_null() && !self.reader.objects.point(to, unsure) {
+            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure });
+        }
+    }
+
+    /// The word at an address, which is a pointer.
+    fn word(&mut self, place: StackPlace, at: Addr, unsure: bool) {
+        match self.reader.window.ptr(at) {
+            Ok(to) => self.pointer(place, to, unsure),
+            Err(e) => self.reader.lost.add(e.to_string()),
+        }
+    }
+
+    /// Every word of a range.
+    fn words(&mut self, place: StackPlace, range: AddrRange) {
+        let start = Addr(range.start.0.next_multiple_of(8));
+        let len = range.end.0.saturating_sub(start.0).min(MAX_STACK_BYTES).min(self.reader.left) / 8;
+        self.reader.left -= len * 8;
+        for i in 0..len {
+            match self.reader.window.ptr(start.plus(i * 8)) {
+                Ok(to) => self.pointer(place, to, true),
+                Err(e) => return self.reader.lost.add(e.to_string()),
+            }
+        }
+    }
+
+    fn note(&mut self, why: Unsure) {
+        *self.reader.tally.unsure.entry(why).or_default() += 1;
+    }
+
+    /// The registers of a thread, and what the runtime does for the goroutine on the thread's own stacks:
+    /// those of signal handlers have registers too.
+    fn registers(&mut self, thread: Option<&ThreadState>) {
+        let Some(thread) = thread else { return };
+        match thread.general {
+            Some(general) => general.iter().for_each(|w| self.pointer(StackPlace::Goroutine, Addr(*w), true)),
+            None => self.reader.tally.without_registers += 1,
+        }
+        let m = &thread.m;
+        let top = |stack: AddrRange, from: Addr| AddrRange {
+            start: from.max(Addr(stack.end.0.saturating_sub(SYSTEM_STACK))),
+            end: stack.end,
+        };
+        if m.gsignal.contains(thread.sp) {
+            self.words(StackPlace::Goroutine, top(m.gsignal, thread.sp));
+            // What the signal interrupted may be there.
+            self.words(StackPlace::Goroutine, top(m.g0, m.g0.start));
+        } else if m.g0.contains(thread.sp) {
+            self.words(StackPlace::Goroutine, top(m.g0, thread.sp));
+        }
+    }
+
+    fn whole_stack(&mut self, thread: Option<&ThreadState>, why: Unsure) {
+        self.note(why);
+        let stack = self.raw.stack;
+        let start = thread.map(|t| t.sp).filter(|sp| stack.contains(*sp)).unwrap_or(stack.start);
+        self.words(StackPlace::Goroutine, AddrRange { start, end: stack.end });
+    }
+
+    fn frames(&mut self, trace: &Trace, running: bool) {
+        // Between two calls: the innermost frame of one that runs.
+        let mut interrupted = running;
+        if running {
+            self.note(Unsure::Running);
+        }
+        let (mut panicked, mut missing) = (false, false);
+        let own = trace.steps.iter().zip(&trace.sps).filter(|(step, _)| !step.system);
+        // A frame whose caller is not known is looked through with the rest.
+        let known = own.clone().count() - usize::from(trace.cut.is_some()).min(own.clone().count());
+        for (step, sp) in own.take(known) {
+            let Some(place) = self.reader.symbols.place(step.pc, step.exact) else { continue };
+            let Some(delta) = place.sp_delta else { continue };
+            self.reader.tally.frames += 1;
+            let frame = Frame::of(self.reader.rt, *sp, delta, step.pc, step.exact);
+            let map = self.reader.maps.of(&place, step.pc, panicked, frame.top > frame.sp);
+            if interrupted || map.shape == Shape::Interrupts {
+                if map.shape == Shape::Interrupts && !running {
+                    self.note(Unsure::Preempted);
+                }
+                self.whole_frame(&frame, &map);
+                interrupted = map.shape == Shape::Interrupts;
+            } else if map.missing {
+                if !std::mem::replace(&mut missing, true) {
+                    self.note(Unsure::NoMap);
+                }
+                self.whole_frame(&frame, &map);
+            } else if !map.dead {
+                self.frame(&frame, &place, &map);
+            }
+            panicked = map.shape == Shape::Panics;
+        }
+        if trace.cut.is_some() {
+            self.note(Unsure::NotUnwound);
+            self.words(StackPlace::Goroutine, AddrRange { start: trace.walked.end, end: self.raw.stack.end });
+        }
+        if !self.raw.vectors.is_null() && !running {
+            let size = self.reader.rt.layout.g.x_regs_sizeof.unwrap_or(0).min(1 << 16);
+            self.words(StackPlace::Goroutine, AddrRange::sized(self.raw.vectors, size));
+        }
+    }
+
+    /// All words of a frame and its arguments; its stack objects are those of any.
+    fn whole_frame(&mut self, frame: &Frame, map: &FrameMap) {
+        self.words(frame.place, AddrRange { start: frame.sp, end: frame.top });
+        self.words(frame.place, AddrRange::sized(frame.arguments, map.args_bytes));
+    }
+
+    fn frame(&mut self, frame: &Frame, place: &Place, map: &FrameMap) {
+        // A map that covers more than the frame is of another frame.
+        let from = frame.top.0.saturating_sub(map.locals_bytes);
+        if from < frame.sp.0 && map.locals_bytes > 0 {
+            self.note(Unsure::NoMap);
+            return self.whole_frame(frame, map);
+        }
+        for offset in &map.locals {
+            self.word(frame.place, Addr(from).plus(u64::from(*offset)), false);
+        }
+        for offset in &map.args {
+            self.word(frame.place, frame.arguments.plus(u64::from(*offset)), false);
+        }
+        for object in map.objects.iter() {
+            let base = if object.offset < 0 { frame.top } else { frame.arguments };
+            let at = Addr(base.0.wrapping_add_signed(i64::from(object.offset)));
+            // Others are not there yet.
+            if at >= frame.sp {
+                self.reader.objects.add(at, object, frame.pc);
+            }
+        }
+        if map.shape == Shape::Reflects {
+            self.reflected(frame, place);
+        }
+    }
+
+    /// `makeFuncStub`, `methodValueCall`: what they were called with is described by the `reflectMethodValue`
+    /// (`fn`, `stack *bitvector`, `argLen`) that they keep at the frame's bottom.
+    fn reflected(&mut self, frame: &Frame, place: &Place) {
+        // It has not begun: without arguments.
+        if frame.sp >= frame.return_address {
+            return;
+        }
+        let read = |this: &Self| -> Option<(Addr, u32, u32)> {
+            let mem = &this.reader.window;
+            let value = mem.ptr(frame.sp).ok()?;
+            if mem.ptr(value).ok()? != place.entry {
+                return None;
+            }
+            let bits = mem.ptr(value.plus(8)).ok()?;
+            let (n, list) = (mem.u32(bits).ok()?, mem.ptr(bits.plus(8)).ok()?);
+            let arguments = u32::try_from(mem.u64(value.plus(16)).ok()? / 8).ok()?;
+            // Whether its results are there already.
+            let returned = mem.u8(frame.sp.plus(32)).ok()? != 0;
+            Some((list, n, if returned { n } else { n.min(arguments) }))
+        };
+        let Some((list, n, valid)) = read(self) else { return self.note(Unsure::NoMap) };
+        let Some(all) = offsets(self.reader.mem, list, n) else { return self.note(Unsure::NoMap) };
+        for offset in all.into_iter().filter(|o| *o / 8 < valid) {
+            self.word(frame.place, frame.arguments.plus(u64::from(offset)), false);
+        }
+        // Arguments in registers are kept in a stack object that no list has.
+        let pointers = REG_ARGS_POINTERS.map(|word| word * 8).collect();
+        let object = StackObject { offset: 0, size: REG_ARGS, pointers };
+        self.reader.objects.add(Addr(frame.top.0.saturating_sub(u64::from(REG_ARGS))), &object, frame.pc);
+    }
+
+    /// The closure that it goes on in, deferred calls, panics.
+    fn own_fields(&mut self) {
+        self.pointer(StackPlace::Goroutine, self.raw.context, false);
+        self.pointer(StackPlace::Goroutine, self.raw.panics, false);
+        let l = &self.reader.rt.layout.deferred;
+        let mut at = self.raw.defers;
+        for _ in 0..MAX_DEFERRED {
+            if at.is_null() {
+                return;
+            }
+            let mem = &self.reader.window;
+            let read = mem
+                .u8(at.plus(l.heap))
+                .and_then(|heap| Ok((heap, mem.ptr(at.plus(l.func))?, mem.ptr(at.plus(l.link))?)));
+            let (heap, func, link) = match read {
+                Ok(read) => read,
+                Err(e) => return self.reader.lost.add(e.to_string()),
+            };
+            self.pointer(StackPlace::Goroutine, func, false);
+            self.pointer(StackPlace::Goroutine, link, false);
+            if heap != 0 {
+                self.pointer(StackPlace::Goroutine, at, false);
+            }
+            at = link;
+        }
+    }
+
+    /// Stack objects that something points to.
+    fn stack_objects(&mut self) {
+        self.reader.objects.index();
+        while let Some(object) = self.reader.objects.next() {
+            let pointers = Rc::clone(&object.pointers);
+            for offset in pointers.iter() {
+                self.word(StackPlace::Frame(object.frame), object.at.plus(u64::from(*offset)), object.unsure);
+            }
+        }
+    }
+}
+
+/// Where the parts of a frame are.
+struct Frame {
+    sp: Addr,
+    /// `varp`: its variables end here.
+    top: Addr,
+    return_address: Addr,
+    /// `argp`.
+    arguments: Addr,
+    /// An address within the call that is under way.
+    pc: Addr,
+    place: StackPlace,
+}
+
+impl Frame {
+    fn of(rt: &Runtime, sp: Addr, delta: u64, pc: Addr, exact: bool) -> Self {
+        let arch = arch::of(rt.arch);
+        let return_address = sp.plus(delta);
+        let saved = if return_address > sp { arch.frame_pointer_size } else { 0 };
+        let pc = if exact { pc } else { Addr(pc.0.saturating_sub(1)) };
+        Self {
+            sp,
+            top: Addr(return_address.0 - saved),
+            return_address,
+            arguments: return_address.plus(arch.return_address_size),
+            pc,
+            place: StackPlace::Frame(pc),
+        }
+    }
+}

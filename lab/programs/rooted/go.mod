@@ -1,0 +1,3 @@
+module rooted
+
+go 1.19
