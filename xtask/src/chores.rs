@@ -61,8 +61,8 @@ pub(crate) const CHORES: &[Chore] = &[
     },
     Chore {
         name: "matrix",
-        usage: "[--minors 22,27] [--modes plain,c-shared]",
-        does: "the lab's oracle with every Go minor in every mode, held against what it says of itself",
+        usage: "[--minors 22,27] [--modes plain,c-shared,graph] [--lastgasp PATH]",
+        does: "the lab's oracle with every Go minor in every mode, and heaps of which all is known, held against what they say of themselves",
         doer: Doer::Program("lastgasp-matrix"),
     },
     Chore {
@@ -87,6 +87,12 @@ pub(crate) const CHORES: &[Chore] = &[
         name: "bench-read",
         usage: "[--times N]",
         does: "captures of a large process: how long it stands still, against what the kernel needs to copy as much",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "bench-heap",
+        usage: "[--sizes 0.25,2] [--goref PATH] [--viewcore PATH] [--peers-up-to GIB] [--lastgasp PATH]",
+        does: "the heap of a large process and of its core as a graph: wall, stop, processor time, memory, beside goref and viewcore",
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {

@@ -15,7 +15,8 @@ use crate::window::{Window, window};
 /// All that the rules say of a capture.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnosis {
-    /// Findings, the worst and surest first: that one is the verdict.
+    /// Findings, the worst and surest first: that one is the verdict. Those that only say who holds memory
+    /// come after those that say why it grew.
     pub findings: Vec<Finding>,
     /// Suspects that the evidence speaks against.
     pub ruled_out: Vec<RuledOut>,
@@ -53,8 +54,11 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
     let limits = limits(facts, window.as_ref(), heap.as_ref());
     let case = Case { facts, growth: &growth, window: window.as_ref(), parts, heap: heap.as_ref(), limits: &limits };
     let Findings { mut found, ruled_out, mut unknown } = rules::check(&case);
-    found
-        .sort_by(|a, b| b.level.cmp(&a.level).then(b.confidence().total_cmp(&a.confidence())).then(a.code.cmp(b.code)));
+    found.sort_by(|a, b| {
+        let beside = rules::is_beside(a.code).cmp(&rules::is_beside(b.code));
+        let surest = || b.confidence().total_cmp(&a.confidence()).then(a.code.cmp(b.code));
+        beside.then(b.level.cmp(&a.level)).then_with(surest)
+    });
     unknown.extend(unknown::of_capture(facts));
     Diagnosis { findings: found, ruled_out, unknown: unknown::in_order(unknown), limits, window, growth }
 }

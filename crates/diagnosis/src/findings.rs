@@ -21,6 +21,13 @@ impl Findings {
         self.found.extend(finding);
     }
 
+    /// Takes all that others have gathered.
+    pub(crate) fn append(&mut self, others: Self) {
+        self.found.extend(others.found);
+        self.ruled_out.extend(others.ruled_out);
+        self.unknown.extend(others.unknown);
+    }
+
     /// Takes what speaks against a suspect.
     pub(crate) fn rule_out(&mut self, suspect: &'static str, because: String, source: Source) {
         self.ruled_out.push(RuledOut { suspect, because, source });

@@ -27,6 +27,8 @@ mod feeds;
 mod finding;
 mod findings;
 mod goroutine_summary;
+mod graph_certainty;
+mod graph_holder;
 mod growth;
 mod heap_cause;
 mod heap_summary;

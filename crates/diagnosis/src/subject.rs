@@ -29,9 +29,18 @@ pub enum Subject {
         /// no stack was read to its end.
         starts: String,
     },
-    /// A package variable that keeps memory alive, by its name or where it stands.
+    /// A collection, or several alike: by who keeps it and its type.
+    Collection {
+        /// The way by which it is kept, in words of the source; of a stripped program it may hold an offset,
+        /// which another build does not have.
+        owner: String,
+        /// Its type as `%T` spells it.
+        #[serde(rename = "type")]
+        type_name: String,
+    },
+    /// What keeps memory alive: a package variable, or the goroutines in one function.
     Holder {
-        /// `main.cache`, `service bss+0x1a40`.
+        /// The variable, or the function.
         name: String,
     },
     /// The process as a whole.
@@ -56,6 +65,7 @@ impl Subject {
         match self {
             Self::Site { function, file } => ("site", [function, file, ""]),
             Self::GoStatement { function, file, starts } => ("go-statement", [function, file, starts]),
+            Self::Collection { owner, type_name } => ("collection", [owner, type_name, ""]),
             Self::Holder { name } => ("holder", [name, "", ""]),
             Self::Process => ("process", ["", "", ""]),
         }
@@ -63,10 +73,11 @@ impl Subject {
 }
 
 impl fmt::Display for Subject {
-    /// One word: the function, or `-`.
+    /// A word: the function, who keeps it, or `-`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Site { function, .. } | Self::GoStatement { function, .. } => f.write_str(function),
+            Self::Collection { owner, .. } => f.write_str(owner),
             Self::Holder { name } => f.write_str(name),
             Self::Process => f.write_str("-"),
         }

@@ -10,6 +10,45 @@ pub(crate) mod collector_headroom {
     pub(crate) const SAME_MARK: f64 = 0.2;
 }
 
+pub(crate) mod collection_jumped {
+    /// Factor by which its elements must have grown. Chosen, not measured; 312 to 230,000 in the incident of
+    /// the notes.
+    pub(crate) const FACTOR: u64 = 10;
+    /// Elements that it must have now. Chosen: a program that starts fills many small ones.
+    pub(crate) const MIN_ELEMENTS: u64 = 10_000;
+    /// Looks at which it must have stood where it was, for the jump to be one. Chosen, not measured.
+    pub(crate) const STOOD: usize = 3;
+    /// Part by which elements may differ between such looks. Chosen, not measured.
+    pub(crate) const SAME: f64 = 0.1;
+}
+
+pub(crate) mod collection_only_grows {
+    /// Looks that there must be. Chosen: fewer are no trend.
+    pub(crate) const MIN_LOOKS: usize = 6;
+    /// Elements that it must have now. Chosen, not measured.
+    pub(crate) const MIN_ELEMENTS: u64 = 1_000;
+    /// Factor by which it must have grown over the looks. Chosen, not measured.
+    pub(crate) const MIN_FACTOR: f64 = 1.5;
+    /// Part of the steps between looks in which it must have grown. Chosen: more often than not.
+    pub(crate) const RISING: f64 = 0.5;
+    /// Part of its growth in one step, from which on it has jumped. Chosen: more than in all others.
+    pub(crate) const ONE_STEP: f64 = 0.5;
+    /// Growth of the later half of the looks against that of the earlier, by time, from which on it does not
+    /// slow down. Chosen, not measured.
+    pub(crate) const AS_FAST: f64 = 0.7;
+}
+
+pub(crate) mod copies_of_one_content {
+    /// Part of the live bytes that one copy would save. Chosen, not measured.
+    pub(crate) const MIN_SHARE: f64 = 0.1;
+    /// Copies from which on one that is being changed would show. Chosen, not measured.
+    pub(crate) const MANY: u64 = 8;
+    /// Holders that are named. Chosen: what a reader looks at.
+    pub(crate) const MAX_HOLDERS: usize = 3;
+    /// Groups of copies that the evidence has beside the largest. Chosen: what a reader looks at.
+    pub(crate) const MAX_OTHERS: usize = 2;
+}
+
 pub(crate) mod deep_stacks {
     /// Bytes of a stack from which on it is deep. Chosen: Go starts with 2 KiB to 8 KiB, and a handler of a
     /// server seldom needs more than 32 KiB.
@@ -115,6 +154,21 @@ pub(crate) mod huge_object {
     pub(crate) const GROWS_BY_AT_MOST: f64 = 2.3;
 }
 
+pub(crate) mod map_too_big {
+    /// Part of the live bytes that it wastes. Chosen, not measured.
+    pub(crate) const MIN_SHARE: f64 = 0.05;
+    /// Elements at an earlier look against what there is room for, from which on it was full then. Chosen.
+    pub(crate) const WAS_FULL: f64 = 0.5;
+}
+
+pub(crate) mod one_root_holds_most {
+    /// Part of the live bytes that it must hold. Chosen: more than all others together.
+    pub(crate) const MOST: f64 = 0.5;
+    /// Part of the growth that must have come with it, for it to be no old possession. Chosen: more than all
+    /// the rest.
+    pub(crate) const NEW: f64 = 0.5;
+}
+
 pub(crate) mod others_in_group {
     /// Share of the growth that must be of others. Chosen: more than the process's own.
     pub(crate) const MIN_SHARE: f64 = 0.5;
@@ -137,6 +191,16 @@ pub(crate) mod outside_heap {
     /// Milliseconds between two readings that are of one moment. Chosen: a heap grows by a gigabyte a second
     /// at most, as a rule.
     pub(crate) const SAME_MOMENT_MS: u64 = 50;
+}
+
+pub(crate) mod slice_retention {
+    /// Part of the live bytes that is kept and not used. Chosen, not measured.
+    pub(crate) const MIN_SHARE: f64 = 0.05;
+    /// Part of the live bytes whose type must be known, for no other to use the rest unseen. Chosen, not
+    /// measured.
+    pub(crate) const KNOWN_TYPES: f64 = 0.95;
+    /// Owners that the evidence has beside the largest. Chosen: what a reader looks at.
+    pub(crate) const MAX_OTHERS: usize = 3;
 }
 
 pub(crate) mod stands_at_limit {

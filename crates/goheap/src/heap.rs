@@ -7,6 +7,7 @@ use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId};
 use lastgasp_inferior::Memory;
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashSet;
+use tracing::debug;
 
 use crate::edges::Edges;
 use crate::roots::{Holders, RootName, places_of_goroutines};
@@ -16,6 +17,22 @@ use crate::types::{ObjectType, TypeTotal, Types};
 const THREADS: usize = 2;
 /// What the gaps of it are of.
 const WHAT: &str = "heap graph";
+
+/// Says in the log how long each part of the work took.
+struct Phases(Instant);
+
+impl Default for Phases {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Phases {
+    fn end(&mut self, what: &str) {
+        debug!(us = self.0.elapsed().as_micros() as u64, "heap: {what}");
+        self.0 = Instant::now();
+    }
+}
 
 /// A heap, read and reckoned.
 pub struct Heap<'a> {
@@ -65,9 +82,13 @@ impl<'a> Heap<'a> {
     ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
+        let mut phases = Phases::default();
         let objects = HeapObjects::read(rt, memory, gaps)?;
+        phases.end("objects");
         let edges = Edges::read(rt, memory, &objects, &places_of_goroutines(taken, memory, &objects), gaps);
+        phases.end("pointers");
         let mut holders = Holders::read(taken, memory, goroutines, &objects, &edges, gaps);
+        phases.end("roots");
         // What is not read points nowhere, and what nothing points to would be called garbage.
         if gaps.len() > before {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
@@ -77,17 +98,20 @@ impl<'a> Heap<'a> {
         let began = Instant::now();
         let until = for_types.and_then(|time| began.checked_add(time));
         let types = Types::assign(taken, memory, &objects, &layout, seeds, until);
-        tracing::debug!(us = began.elapsed().as_micros() as u64, "types");
+        phases.end("types");
         has_read();
         let all = layout.total();
         let roots = holders.take();
         let mut on_stacks = FxHashSet::default();
         let made = Graph::new(layout, parts, roots, THREADS).and_then(|graph| {
+            phases.end("graph");
             for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
                 on_stacks.extend(graph.roots().held_by(root));
             }
             let graph = holders.settle(graph)?;
+            phases.end("what each kind of root holds");
             let dominators = Dominators::of(&graph)?;
+            phases.end("dominators");
             Ok((graph, dominators))
         });
         match made {

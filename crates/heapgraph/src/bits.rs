@@ -1,5 +1,7 @@
 //! Sets of small numbers, a bit each, and what is counted in them.
 
+use std::ops::Range;
+
 /// A set of numbers below a bound, one bit each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bits {
@@ -34,6 +36,19 @@ impl Bits {
     /// The numbers, ascending.
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(|(i, w)| ones(*w).map(move |bit| i * 64 + bit))
+    }
+
+    /// All numbers below the bound in about equal ranges, one for each of `parts`.
+    pub(crate) fn ranges(&self, parts: usize) -> Vec<Range<usize>> {
+        let each = self.words.len().div_ceil(parts.max(1)).max(1);
+        (0..self.words.len()).step_by(each).map(|from| from * 64..(from + each).min(self.words.len()) * 64).collect()
+    }
+
+    /// The numbers in one such range, ascending.
+    pub(crate) fn iter_range(&self, range: Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        let (from, to) = (range.start / 64, range.end / 64);
+        let words = self.words.get(from..to).unwrap_or_default();
+        words.iter().zip(from..).flat_map(|(w, i)| ones(*w).map(move |bit| i * 64 + bit))
     }
 
     /// Takes in all that are in another set of the same bound.

@@ -1,6 +1,7 @@
 //! Where objects are: spans of equal slots, and a number for each slot.
 
 use crate::bits::Bits;
+use crate::retained::Retained;
 
 /// Bytes of a page of the index, as of Go's own.
 const PAGE: u64 = 8 << 10;
@@ -229,10 +230,22 @@ impl HeapLayout {
 
     /// Count and bytes of all objects.
     pub fn total(&self) -> (u64, u64) {
-        let words = self.allocated.words();
+        self.count(&self.allocated)
+    }
+
+    /// The same of a set of objects of this layout.
+    pub(crate) fn total_of(&self, objects: &Bits) -> Retained {
+        let (count, bytes) = self.count(objects);
+        // There are at most `MAX_SLOTS`.
+        Retained { bytes, objects: count as u32 }
+    }
+
+    fn count(&self, set: &Bits) -> (u64, u64) {
+        let words = set.words();
         let of = |p: &Placed| {
-            let words = &words[p.first as usize / 64..][..p.span.slots.div_ceil(64) as usize];
-            words.iter().map(|w| u64::from(w.count_ones())).sum::<u64>()
+            let from = (p.first as usize / 64).min(words.len());
+            let to = (from + p.span.slots.div_ceil(64) as usize).min(words.len());
+            words[from..to].iter().map(|w| u64::from(w.count_ones())).sum::<u64>()
         };
         self.spans.iter().fold((0, 0), |(count, bytes), p| {
             let n = of(p);

@@ -25,24 +25,22 @@ impl Graph {
     /// As [`Graph::reach`], with what is reached already: what was before is not gone through again, so that
     /// roots can be added one by one at the cost of what each adds.
     pub fn reach_beside(&self, before: Reach, enter: impl Fn(Holder) -> bool) -> Reach {
-        let Reach { objects: mut seen, retained: mut out } = before;
+        let mut seen = before.objects;
         let mut waiting = Vec::new();
         let mut meet = |object: u32, waiting: &mut Vec<u32>| {
             // What may not be entered is asked again each time it is met: it must not be in the set.
             if seen.contains(object as usize) || !enter(Holder::Object(ObjectId(object))) {
                 return;
             }
-            if seen.insert(object as usize) {
-                out.bytes += self.layout().bytes(ObjectId(object));
-                out.objects += 1;
-                if self.numbered.rank(object).is_some() {
-                    waiting.push(object);
-                }
+            seen.insert(object as usize);
+            // The others point nowhere.
+            if self.numbered.bits().contains(object as usize) {
+                waiting.push(object);
             }
         };
         let mut last: Option<(RootId, bool)> = None;
         if !enter(Holder::All) {
-            return Reach { objects: seen, retained: out };
+            return Reach { retained: self.layout().total_of(&seen), objects: seen };
         }
         for (root, object) in self.roots().held() {
             let open = match last {
@@ -58,6 +56,7 @@ impl Graph {
                 self.edges.of(from, |to| meet(to, &mut waiting));
             }
         }
-        Reach { objects: seen, retained: out }
+        let retained = self.layout().total_of(&seen);
+        Reach { objects: seen, retained }
     }
 }

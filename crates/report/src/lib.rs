@@ -24,6 +24,7 @@ mod memory;
 mod pprof;
 mod printable;
 mod printed_name;
+mod retained_profile;
 mod started_at;
 mod text;
 
@@ -36,5 +37,6 @@ pub use html::page;
 pub use pprof::{heap_profile, published_profile};
 pub use printable::printable;
 pub use printed_name::printed_name;
+pub use retained_profile::retained_profile;
 pub use started_at::started_at;
 pub use text::terminal;

@@ -53,8 +53,11 @@ fn everything() -> Vec<Facts> {
     leak.goroutines.stack_bytes = 600_000_000;
     let group = Group { count: 50_000, stack: vec![0], created_by: Some(1), ..Group::default() };
     leak.goroutines.groups = vec![group];
+    // With a collection that has jumped, and a variable that holds most.
+    let mut held = leak.clone();
+    held.graph = Some(graph());
     // And of nothing: what is absent there is documented all the same.
-    vec![facts, leak, Facts::default()]
+    vec![facts, leak, held, Facts::default()]
 }
 
 /// A heap graph with one of each.
@@ -65,11 +68,18 @@ fn graph() -> GraphFacts {
         roots_not_read: vec!["finalizers".into()],
         gaps: vec!["the stacks of 3 goroutines".into()],
         types: vec![GraphType { name: "main.entry".into(), ..GraphType::default() }],
-        roots: vec![GraphRoot { kind: "global".into(), name: "main.cache".into(), ..GraphRoot::default() }],
+        live_bytes: 1_000_000_000,
+        roots: vec![GraphRoot {
+            kind: "global".into(),
+            name: "main.cache".into(),
+            retained_bytes: 900_000_000,
+            ..GraphRoot::default()
+        }],
         sites: vec![GraphSite { stack: vec!["main.build".into()], ..GraphSite::default() }],
         paths: vec![GraphPath { steps: vec!["global main.cache".into()], ..GraphPath::default() }],
         tree: vec![GraphNode::default(), GraphNode { parent: Some(0), ..GraphNode::default() }],
         census: vec![GraphCensus {
+            elements: 230_000,
             before: Some(312),
             before_ms_ago: Some(4000),
             looks: vec![(4000, 312)],

@@ -8,7 +8,10 @@ use flate2::write::GzEncoder;
 use lastgasp_capture::{Capture, FACTS, GapEntry, MEMORY, Manifest, Writer};
 use lastgasp_decode::Decoded;
 use lastgasp_diagnosis::{Facts, cause};
-use lastgasp_report::{document, goroutine_profile, heap_profile, page, published_profile, terminal, traceback};
+use lastgasp_report::{
+    census_file, document, goroutine_profile, heap_profile, page, published_profile, retained_profile, terminal,
+    traceback, types_file,
+};
 use serde_json::{Value, json};
 
 use crate::error::StoreError;
@@ -131,6 +134,13 @@ fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<(),
         &pretty(&json!({"schema": "lastgasp.memory/1", "memory": report["memory"], "gc": report["gc"]}))?,
     )?;
     w.add("timeline.jsonl", timeline(facts)?.as_bytes())?;
+    if let Some(g) = &facts.graph {
+        w.add("types.json", &pretty(&types_file(g))?)?;
+        w.add("census.json", &pretty(&census_file(g))?)?;
+    }
+    if let Some(profile) = retained_profile(facts, decoded.unix_ns) {
+        w.add("retained.pb.gz", &profile)?;
+    }
     w.add("report.html", page(report).as_bytes())?;
     Ok(())
 }
@@ -265,6 +275,12 @@ mod tests {
                 "timeline.jsonl",
             ]
         );
+        // A graph of the heap has files of its own.
+        let mut decoded = self::decoded("svc");
+        decoded.facts.graph = Some(lastgasp_diagnosis::facts::GraphFacts::default());
+        let graph = write(store.path(), &Decoded { unix_ns: 1_900_000_000_000_000_000, ..decoded }).unwrap();
+        let more = ["census.json", "retained.pb.gz", "types.json"];
+        assert!(more.iter().all(|name| files(&graph).iter().any(|f| f == name)), "{:?}", files(&graph));
         let capture = lastgasp_capture::Capture::open(&whole).unwrap();
         let manifest = capture.manifest();
         assert_eq!((manifest.complete, manifest.light, manifest.gaps.len()), (false, false, 1));

@@ -4,6 +4,7 @@
 use anyhow::Result;
 use clap::Parser;
 
+mod heap;
 mod incident;
 mod read;
 mod watch;
@@ -28,6 +29,8 @@ enum Chore {
         #[arg(long, default_value_t = 15)]
         times: usize,
     },
+    /// Have the heap of a large process and of its core read as a graph, beside goref and viewcore
+    BenchHeap(heap::Options),
     /// Measure `lastgasp watch` on real Go programs: kills, storms, what it costs, how long it lasts
     BenchWatch {
         #[command(subcommand)]
@@ -39,6 +42,7 @@ fn main() -> Result<()> {
     match Chore::parse() {
         Chore::Bench { kills, calm } => incident::run(kills, calm),
         Chore::BenchRead { times } => read::run(times),
+        Chore::BenchHeap(options) => heap::run(&options),
         Chore::BenchWatch { bench } => watch::run(&bench),
     }
 }

@@ -132,6 +132,19 @@ impl Oracle {
         Ok(status)
     }
 
+    /// Ends it by SIGABRT, upon which one that was started by [`Oracle::start_still`] leaves a core file in
+    /// its folder.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn abort(&mut self) -> Result<std::process::ExitStatus> {
+        let status = Command::new("kill").args(["-ABRT", &self.child.id().to_string()]).status()?;
+        if !status.success() {
+            bail!("kill: {status}");
+        }
+        self.wait()
+    }
+
     /// What it says of itself, as JSON.
     ///
     /// # Errors

@@ -4,6 +4,8 @@
 //! A crate of its own, and not a part of the harness: `xtask`, which makes the decoder's tables, must build
 //! when they do not.
 
+mod graph;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ use lastgasp_lab::build::Mode;
 use lastgasp_lab::oracle::Oracle;
 use lastgasp_report::printed_name;
 use serde::Deserialize;
+
+pub use graph::{compare_graph, judge_graph};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

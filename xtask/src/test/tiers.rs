@@ -42,6 +42,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "garble",
             "goroutines",
             "heap_graph",
+            "heaps",
             "library",
             "memory",
             "objects",

@@ -29,12 +29,6 @@ impl Rule for HeapGrowth {
         if !case.growth.has_baseline {
             out.not_known(About::Growth, "what grew: this capture has no calmer time to compare with");
         }
-        if case.growth.culprit.is_some() && case.facts.graph.is_none() {
-            out.not_known(
-                About::Retention,
-                "what keeps the memory reachable: lastgasp does not walk the heap's references yet",
-            );
-        }
         if let Some(w) = case.window {
             rule_out_limit(case, out);
             rule_out_idle(case, w, out);

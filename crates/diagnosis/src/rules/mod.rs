@@ -4,15 +4,21 @@
 //! neighbours), its name in the two lists below, its thresholds in `thresholds.rs`. The tests here hold that
 //! nothing was forgotten. (Two lists, since rustfmt does not see a module that a macro declares.)
 
+mod collection_jumped;
+mod collection_only_grows;
 mod collector_headroom;
 mod collector_off;
+mod copies_of_one_content;
 mod deep_stacks;
 mod goroutine_growth;
 mod heap_growth;
 mod huge_object;
+mod map_too_big;
+mod one_root_holds_most;
 mod others_in_group;
 mod outside_heap;
 mod rule;
+mod slice_retention;
 mod stands_at_limit;
 mod touched_late;
 mod unexplained_growth;
@@ -23,18 +29,25 @@ pub(crate) use rule::Case;
 use rule::Rule;
 pub use rule::RuleInfo;
 
+use crate::finding::Level;
 use crate::findings::Findings;
 
 /// In the order of their codes, which is the order in which they speak.
 const ALL: &[Entry] = &[
+    Entry::of::<collection_jumped::CollectionJumped>(),
+    Entry::of::<collection_only_grows::CollectionOnlyGrows>(),
     Entry::of::<collector_headroom::CollectorHeadroom>(),
     Entry::of::<collector_off::CollectorOff>(),
+    Entry::of::<copies_of_one_content::CopiesOfOneContent>(),
     Entry::of::<deep_stacks::DeepStacks>(),
     Entry::of::<goroutine_growth::GoroutineGrowth>(),
     Entry::of::<heap_growth::HeapGrowth>(),
     Entry::of::<huge_object::HugeObject>(),
+    Entry::of::<map_too_big::MapTooBig>(),
+    Entry::of::<one_root_holds_most::OneRootHoldsMost>(),
     Entry::of::<others_in_group::OthersInGroup>(),
     Entry::of::<outside_heap::OutsideHeap>(),
+    Entry::of::<slice_retention::SliceRetention>(),
     Entry::of::<stands_at_limit::StandsAtLimit>(),
     Entry::of::<touched_late::TouchedLate>(),
     Entry::of::<unexplained_growth::UnexplainedGrowth>(),
@@ -46,12 +59,13 @@ const ALL: &[Entry] = &[
 struct Entry {
     info: RuleInfo,
     last_resort: bool,
+    beside: bool,
     check: fn(&Case<'_>, &mut Findings),
 }
 
 impl Entry {
     const fn of<R: Rule>() -> Self {
-        Self { info: R::INFO, last_resort: R::LAST_RESORT, check: R::check }
+        Self { info: R::INFO, last_resort: R::LAST_RESORT, beside: R::BESIDE, check: R::check }
     }
 }
 
@@ -62,14 +76,28 @@ pub fn catalogue() -> impl ExactSizeIterator<Item = &'static RuleInfo> {
 
 /// Has every rule look at a case.
 pub(crate) fn check(case: &Case<'_>) -> Findings {
-    let mut out = Findings::default();
-    for entry in ALL.iter().filter(|e| !e.last_resort) {
+    let (mut out, mut beside) = (Findings::default(), Findings::default());
+    for entry in ALL.iter().filter(|e| !e.last_resort && !e.beside) {
         (entry.check)(case, &mut out);
     }
     for entry in ALL.iter().filter(|e| e.last_resort && out.found.is_empty()).collect::<Vec<_>>() {
         (entry.check)(case, &mut out);
     }
+    for entry in ALL.iter().filter(|e| e.beside) {
+        (entry.check)(case, &mut beside);
+    }
+    if !out.found.is_empty() {
+        for f in &mut beside.found {
+            f.level = f.level.min(Level::Info);
+        }
+    }
+    out.append(beside);
     out
+}
+
+/// Whether what a rule finds stands beside the verdict of another.
+pub(crate) fn is_beside(code: &str) -> bool {
+    ALL.iter().any(|e| e.beside && e.info.code == code)
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ pub struct RuleInfo {
     pub doc: &'static str,
 }
 
-/// What a rule looks at. Room is left for the heap graph, the waits of goroutines and the program's source,
-/// each an `Option` beside these: a rule that needs one says what it could not know where it is missing.
+/// What a rule looks at. Room is left for the program's source, an `Option` beside these: a rule that needs it
+/// says what it could not know where it is missing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case<'a> {
     /// What the capture knows.
@@ -43,6 +43,9 @@ pub(crate) trait Rule {
     const INFO: RuleInfo;
     /// Whether it speaks only where no other has found anything.
     const LAST_RESORT: bool = false;
+    /// Whether its findings stand beside the verdict of another: they say who holds memory, and not why it
+    /// grew. Where another has found something they are worth knowing, and no more.
+    const BESIDE: bool = false;
 
     /// Looks at a case, and tells what it finds, what it can rule out, and what it could not know.
     fn check(case: &Case<'_>, out: &mut Findings);

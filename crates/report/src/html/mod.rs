@@ -14,6 +14,8 @@ const SCRIPTS: &[&str] = &[
     include_str!("js/timeline.js"),
     include_str!("js/flame.js"),
     include_str!("js/goroutines.js"),
+    include_str!("js/treemap.js"),
+    include_str!("js/heap.js"),
     include_str!("js/ledger.js"),
     include_str!("js/evidence.js"),
     include_str!("js/main.js"),

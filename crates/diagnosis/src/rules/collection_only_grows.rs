@@ -1,0 +1,188 @@
+//! A collection that is filled and never emptied. The page: `collection-only-grows.md`.
+
+use super::rule::{Case, Rule, RuleInfo};
+use crate::facts::{GraphCensus, GraphFacts};
+use crate::finding::{Evidence, Finding, Level};
+use crate::findings::Findings;
+use crate::graph_certainty::{beside_the_growth, of_graph, share_of_live, source};
+use crate::rival::Rival;
+use crate::subject::Subject;
+use crate::thresholds::collection_only_grows::{AS_FAST, MIN_ELEMENTS, MIN_FACTOR, MIN_LOOKS, ONE_STEP, RISING};
+use crate::units::{bytes, count, percent, plural, seconds};
+use crate::way::root_of;
+
+/// The rule.
+pub(super) struct CollectionOnlyGrows;
+
+impl Rule for CollectionOnlyGrows {
+    const INFO: RuleInfo = RuleInfo {
+        code: "collection-only-grows",
+        title: "one collection is filled and never emptied",
+        doc: include_str!("collection-only-grows.md"),
+    };
+    const BESIDE: bool = true;
+
+    fn check(case: &Case<'_>, out: &mut Findings) {
+        let Some(g) = &case.facts.graph else { return };
+        let growing = g.census.iter().filter_map(|c| Some((c, Rise::of(c)?)));
+        let most = growing.max_by_key(|(c, _)| c.retained_bytes.max(c.bytes));
+        out.found(most.map(|(c, rise)| find(case, g, c, &rise)));
+    }
+}
+
+/// A rise without a fall.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rise {
+    /// Elements at the first look.
+    first: u64,
+    /// Looks, that of the capture included.
+    looks: usize,
+    /// Milliseconds from the first look to the capture.
+    ms: u64,
+    /// Elements a second in the later half of the time against those in the earlier.
+    pace: f64,
+}
+
+impl Rise {
+    /// Of a collection that has grown at most looks, and shrunk at none.
+    fn of(c: &GraphCensus) -> Option<Self> {
+        // Oldest first, whatever the order was; the capture's own look last.
+        let mut looks: Vec<(u64, u64)> = c.looks.iter().copied().filter(|(ms, _)| *ms > 0).collect();
+        looks.sort_by_key(|(ms, _)| std::cmp::Reverse(*ms));
+        looks.push((0, c.elements));
+        let (ms, first) = *looks.first()?;
+        let all = c.elements.checked_sub(first)?;
+        let steps = || looks.windows(2).filter_map(|w| Some((w.first()?.1, w.last()?.1)));
+        let falls = steps().any(|(a, b)| b < a);
+        let rising = steps().filter(|(a, b)| b > a).count() as f64 / (looks.len() - 1).max(1) as f64;
+        let largest = steps().map(|(a, b)| b.saturating_sub(a)).max().unwrap_or(0);
+        let is_rise = looks.len() >= MIN_LOOKS
+            && !falls
+            && c.elements >= MIN_ELEMENTS
+            && c.elements as f64 >= MIN_FACTOR * first.max(1) as f64
+            && rising >= RISING
+            && largest as f64 <= ONE_STEP * all as f64;
+        // Where it stood at half of the time: at the last look that is as old as that.
+        let (half_ms, half) = looks.iter().rev().copied().find(|(age, _)| *age >= ms / 2)?;
+        let rate = |n: u64, ms: u64| n as f64 / ms.max(1) as f64;
+        let (later, earlier) = (
+            rate(c.elements.saturating_sub(half), half_ms),
+            rate(half.saturating_sub(first), ms.saturating_sub(half_ms)),
+        );
+        let pace = if earlier > 0.0 { later / earlier } else { f64::from(later > 0.0) };
+        is_rise.then_some(Self { first, looks: looks.len(), ms, pace })
+    }
+}
+
+fn find(case: &Case<'_>, g: &GraphFacts, c: &GraphCensus, rise: &Rise) -> Finding {
+    let kind = if c.type_name.is_empty() { String::new() } else { format!(" ({})", c.type_name) };
+    let keeps = c.retained_bytes.max(c.bytes);
+    let name = root_of(&c.owner).rsplit(' ').next().unwrap_or_default();
+    let steady = (rise.pace >= AS_FAST).then(|| "it grows as fast at the end as at the beginning".to_owned());
+    let rivals = vec![
+        Rival::tested(
+            "one that fills to a bound and stops",
+            None,
+            match &steady {
+                Some(steady) => format!("a bound in the code, or a longer look: {steady}"),
+                None => "a bound in the code, or a longer look: it grows more slowly at the end".to_owned(),
+            },
+        ),
+        Rival::tested(
+            "one collection that is replaced by larger ones",
+            (c.count <= 1).then(|| "the same way leads to it at each look, and to it alone".to_owned()),
+            "each collection by itself: several are merged by the words of their way",
+        ),
+    ];
+    let per_second = (c.elements - rise.first.min(c.elements)) as f64 / (rise.ms.max(1) as f64 / 1e3);
+    Finding {
+        code: CollectionOnlyGrows::INFO.code,
+        subject: Subject::Collection { owner: c.owner.clone(), type_name: c.type_name.clone() },
+        level: Level::Warning,
+        title: "one collection is filled and never emptied".into(),
+        sentence: format!(
+            "{}{kind} grew from {} to {} in {}, at {} of the flight ring, and shrank at none; it keeps {} ({} of what is live).",
+            c.owner,
+            count(rise.first),
+            plural(c.elements, "element"),
+            seconds(rise.ms as f64 / 1e3),
+            plural(rise.looks as u64, "look"),
+            bytes(keeps),
+            percent(share_of_live(g, keeps).min(1.0))
+        ),
+        factors: of_graph(g),
+        rivals,
+        evidence: std::iter::once(format!("about {} elements a second came", count(per_second.round() as u64)))
+            .chain(steady)
+            .map(|text| Evidence { text, source: source(g) })
+            .chain(beside_the_growth(case.facts, case.growth, case.window, &[name]))
+            .collect(),
+        cure: format!("Bound {}: let old entries go by age or number, and delete what is done with.", c.owner),
+        site: None,
+        do_now: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::diagnose;
+    use crate::facts::Facts;
+
+    fn of(elements: &[u64]) -> GraphCensus {
+        let (last, before) = elements.split_last().unwrap();
+        let n = before.len() as u64;
+        GraphCensus {
+            owner: "global main.history".into(),
+            type_name: "[]main.event".into(),
+            kind: "slice".into(),
+            elements: *last,
+            bytes: last * 8,
+            retained_bytes: last * 100,
+            looks: before.iter().enumerate().map(|(i, e)| ((n - i as u64) * 5_000, *e)).collect(),
+            count: 1,
+            ..GraphCensus::default()
+        }
+    }
+
+    fn found(c: GraphCensus) -> Option<Finding> {
+        let g = GraphFacts { live_bytes: 10_000_000, of_one_moment: true, census: vec![c], ..GraphFacts::default() };
+        let facts = Facts { graph: Some(g), ..Facts::default() };
+        diagnose(&facts).findings.into_iter().find(|f| f.code == CollectionOnlyGrows::INFO.code)
+    }
+
+    #[test]
+    fn what_rises_and_never_falls_is_named() {
+        let f = found(of(&[1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000])).unwrap();
+        assert_eq!(
+            f.sentence,
+            "global main.history ([]main.event) grew from 1,000 to 7,000 elements in 30 s, at 7 looks of the flight \
+             ring, and shrank at none; it keeps 700 kB (7.0 % of what is live)."
+        );
+        assert!(f.evidence.iter().any(|e| e.text.contains("as fast at the end")), "{:?}", f.evidence);
+        // A cache that is not full yet looks the same.
+        assert!(f.confidence() <= crate::UNTESTED);
+    }
+
+    #[test]
+    fn what_falls_stands_jumps_or_is_small_is_not() {
+        for other in [
+            &[1_000, 2_000, 3_000, 2_900, 5_000, 6_000, 7_000][..],
+            &[7_000, 7_000, 7_000, 7_000, 7_000, 7_000, 7_000],
+            &[1_000, 1_010, 1_020, 1_030, 1_040, 6_990, 7_000],
+            &[10, 20, 30, 40, 50, 60, 70],
+            &[1_000, 2_000, 7_000],
+            &[6_000, 6_100, 6_200, 6_300, 6_400, 6_500, 7_000],
+        ] {
+            assert!(found(of(other)).is_none(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn one_that_fills_up_slows_down() {
+        let fills = Rise::of(&of(&[1_000, 4_000, 6_000, 7_000, 7_100, 7_150, 7_200])).unwrap();
+        assert!(fills.pace < AS_FAST, "{fills:?}");
+        let steady = Rise::of(&of(&[1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000])).unwrap();
+        assert!((steady.pace - 1.0).abs() < 0.01, "{steady:?}");
+    }
+}
