@@ -1,10 +1,10 @@
 //! Types of objects without debug information: what the heap says by itself, and what follows from it.
 //!
-//! In the order of trust: the type that the allocator notes with objects over 512 bytes (`seeds`, from Go 1.22
-//! on); interfaces, which name the type of what they hold; channels; the type that the code of an allocation
-//! names, of sampled objects; then typed pointers from object to object (`assign`, `propagate`). A type must
-//! need the slot that the object has (`slots`), and have pointers where the collector sees some: what does
-//! not fit is not believed, and such an object stays unknown.
+//! In the order of trust: the type that the allocator notes with objects over 512 bytes (`seeds`, from Go
+//! 1.22 on); interfaces, which name the type of what they hold; channels; the type that the code of an
+//! allocation names, of sampled objects; then typed pointers from object to object (`assign`, `propagate`). A
+//! type must need the slot that the object has (`slots`), and have pointers where the collector sees some:
+//! what does not fit is not believed, and such an object stays unknown.
 
 mod assign;
 mod kinds;
@@ -72,8 +72,9 @@ pub(crate) struct Types {
 }
 
 impl Types {
-    /// Finds the types of all objects, garbage left out as far as the collector knows it; those that are reached
-    /// `until` then, as memory that changes meanwhile would tell of one object what was said of another.
+    /// Finds the types of all objects, garbage left out as far as the collector knows it; those that are
+    /// reached `until` then, as memory that changes meanwhile would tell of one object what was said of
+    /// another.
     pub(crate) fn assign(
         taken: &RawCapture,
         mem: &dyn Memory,
