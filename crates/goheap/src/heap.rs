@@ -95,9 +95,8 @@ impl<'a> Heap<'a> {
             return None;
         }
         let Edges { layout, parts, seeds, .. } = edges;
-        let began = Instant::now();
-        let until = for_types.and_then(|time| began.checked_add(time));
-        let types = Types::assign(taken, memory, &objects, &layout, seeds, until);
+        let until = for_types.and_then(|time| Instant::now().checked_add(time));
+        let types = Types::assign(taken, memory, &objects, &layout, seeds, &holders.words, until);
         phases.end("types");
         has_read();
         let all = layout.total();

@@ -16,6 +16,7 @@ pub(crate) static GO_ARCH: GoArch = GoArch {
     arena_base: 1 << 47,
     operands,
     call_before,
+    steps: super::amd64_steps::steps,
 };
 
 /// Where the kernel keeps the registers of what a signal interrupted, from the handler's return address on:
