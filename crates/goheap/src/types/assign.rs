@@ -21,7 +21,7 @@ use super::slots::{SlotClass, Slots};
 pub(crate) enum Trust {
     /// Nothing is.
     None,
-    /// An interface's two words on a stack, which may be old.
+    /// An interface's two words on a stack, which may be old; a slice that is the rest of an array.
     Stack,
     /// The program's code treats what leads there so.
     Code,
@@ -380,8 +380,10 @@ impl<'a> Assigner<'a> {
             Word::Pointer(elem) => self.pointer(elem, to),
             Word::Slice(elem) => {
                 let (Some(capacity), Some(of)) = (after[1], self.types.get(elem)) else { return };
-                if let Some(bytes) = capacity.checked_mul(of.size) {
-                    self.offer(to, Kind::Array(elem), self.by_word, Extent::Bytes(bytes));
+                if let Some(bytes) = capacity.checked_mul(of.size)
+                    && !self.offer(to, Kind::Array(elem), self.by_word, Extent::Bytes(bytes))
+                {
+                    self.rest_of_array(&of, to, bytes);
                 }
             }
             Word::String => {
@@ -406,6 +408,21 @@ impl<'a> Assigner<'a> {
                 }
             }
             Word::Interface { .. } | Word::Unsafe => {}
+        }
+    }
+
+    /// The array that a slice is the rest of (`b[n:]`): its capacity goes on to the array's end, so that what
+    /// stands before it tells how large the whole is, which must need the slot. A struct that ends in such an
+    /// array looks alike: any pointer to it is believed before this.
+    fn rest_of_array(&mut self, of: &GoType, to: Addr, bytes: u64) {
+        let Some(object) = self.layout.object_at(to.0) else { return };
+        let Some((_, class)) = self.slots.of(self.layout, object) else { return };
+        let Some(start) = self.layout.address(object).and_then(|s| s.checked_add(class.header)) else { return };
+        let Some(before) = to.0.checked_sub(start).filter(|before| *before > 0) else { return };
+        if before.checked_rem(of.size) == Some(0)
+            && let Some(whole) = before.checked_add(bytes)
+        {
+            self.offer(Addr(start), Kind::Array(of.at), Trust::Stack, Extent::Bytes(whole));
         }
     }
 

@@ -121,6 +121,13 @@ impl TypeReader<'_> {
     /// array of no `*T` stands beside it (`_ [0]*T`), so that pointers to different types do not convert.
     fn atomic_pointer(&mut self, of: &GoType) -> Option<(u64, Word)> {
         let fields = of.fields();
+        // An entry of a `sync.Map` of Go 1.19, which has it from 1.20 on: `p unsafe.Pointer // *interface{}`.
+        if &*of.name == "sync.entry"
+            && let [p] = fields
+            && self.get(p.type_at)?.kind == Kind::UnsafePointer
+        {
+            return Some((p.offset, Word::Pointer(self.named("interface {}")?)));
+        }
         if !of.name.starts_with("atomic.Pointer[") {
             return None;
         }
