@@ -39,8 +39,8 @@ pub(crate) struct HeapFlags {
     /// still for longer; how long is said beforehand. Of a core file that is done in any case
     #[arg(long)]
     pub(crate) heap: bool,
-    /// Longest time that a process stands still for --heap, up to 10s; what does not fit is read while it runs on, and what is
-    /// garbage is then not told
+    /// Longest time that a process stands still for --heap, up to 10s; what does not fit is read while it
+    /// runs on, and what is garbage is then not told
     #[arg(long, value_name = "TIME", value_parser = stop_time, default_value = "500ms", requires = "heap")]
     pub(crate) max_stop: Duration,
     /// Most memory for reckoning the graph, or with K, M, G, T (1024-based)
@@ -196,7 +196,7 @@ pub(crate) enum Command {
     /// (internal) is killed for memory when the daemon tries at its start what can be read afterwards
     #[command(hide = true, name = "pin-victim")]
     PinVictim,
-    /// (internal) reads foreign bytes with limits: docs/adr/0006
+    /// (internal) reads foreign bytes with limits: docs/adr/0006-workers-that-can-be-lost.md
     #[command(hide = true, name = "worker")]
     Worker,
     /// (internal) enters cgroups and becomes the command
@@ -227,7 +227,7 @@ pub(crate) enum Format {
 pub(crate) enum AnswerFormat {
     /// For a terminal
     Text,
-    /// docs/formats/answers-json.md
+    /// docs/formats/why-json.md, docs/formats/diff-json.md
     Json,
 }
 

@@ -24,8 +24,8 @@ fn a_kill_is_captured_before_and_after() {
     forget(&program);
 }
 
-/// The heap of the first that dies is in its capture as a graph; another death of the same build has none so soon, and
-/// says so. Switched off there is none, and nothing is said.
+/// The heap of the first that dies is in its capture as a graph; another death of the same build has none so
+/// soon, and says so. Switched off there is none, and nothing is said.
 #[test]
 fn the_heap_of_the_dead_is_a_graph_of_its_capture() {
     let _turn = turn();

@@ -48,8 +48,8 @@ pub enum GraphStage<'a> {
     Part(&'a GraphFacts),
 }
 
-/// The graph alone, for who has nothing to do with the rest of a capture; or why there is none. `tell` hears how
-/// far it is.
+/// The graph alone, for who has nothing to do with the rest of a capture; or why there is none. `tell` hears
+/// how far it is.
 ///
 /// # Errors
 /// What it is made of could not be read.

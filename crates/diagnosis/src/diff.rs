@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::{Facts, GraphFacts};
+use crate::facts::{Facts, Frame, GraphFacts};
 use crate::owner::owning_frame;
 use crate::units::short;
 
@@ -142,8 +142,11 @@ fn goroutines(facts: &Facts) -> Entries {
     for g in &facts.goroutines.groups {
         let frames = || g.stack.iter().filter_map(|i| facts.frames.get(*i as usize));
         let own = owning_frame(facts, &g.stack).and_then(|i| frames().nth(i));
+        let in_runtime = |f: &&Frame| f.function.starts_with("runtime.");
         let started = || g.created_by.and_then(|i| facts.frames.get(i as usize));
-        let Some(f) = own.or_else(started) else { continue };
+        // What is in the runtime alone says less than who began it.
+        let own = own.filter(|f| !in_runtime(f)).or_else(|| frames().find(|f| !in_runtime(f)));
+        let Some(f) = own.or_else(started).or_else(|| frames().next()) else { continue };
         add(&mut out, (f.function.clone(), g.state.to_string()), 0, g.count);
     }
     out

@@ -80,7 +80,7 @@ pub use rules::{RuleInfo, catalogue};
 pub use site_table::{SiteRates, SiteRow, SiteSums, SiteTable};
 pub use subject::Subject;
 pub use timeline_summary::{events, thinned};
-pub use unknown::nothing_found;
+pub use unknown::{RETENTION, nothing_found};
 pub use way::way;
 pub use what_if::LimitWhatIf;
 pub use why::Why;

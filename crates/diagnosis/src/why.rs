@@ -46,7 +46,8 @@ impl<'a> Why<'a> {
         let mut paths: Vec<&GraphPath> =
             g.paths.iter().filter(|p| typed(&p.type_name) || p.steps.first().is_some_and(|s| held(s))).collect();
         paths.sort_by_key(|p| std::cmp::Reverse(p.bytes));
-        let census = g.census.iter().filter(|c| typed(&c.type_name) || held(&c.owner)).collect();
+        // A field's name is a part of the way: `.avids`.
+        let census = g.census.iter().filter(|c| typed(&c.type_name) || held(&c.owner) || is(&c.owner)).collect();
         let copied = |c: &GraphCopies| {
             typed(&c.type_name) || c.holders.iter().any(|h| roots.iter().any(|r| r.name == h.function)) || {
                 !c.site.is_empty() && sites.iter().any(|s| s.stack.first() == Some(&c.site))
@@ -60,7 +61,7 @@ impl<'a> Why<'a> {
     /// Whether nothing has that name.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.types.is_empty() && self.roots.is_empty() && self.sites.is_empty()
+        self.types.is_empty() && self.roots.is_empty() && self.sites.is_empty() && self.census.is_empty()
     }
 }
 

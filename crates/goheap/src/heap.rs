@@ -96,7 +96,7 @@ impl<'a> Heap<'a> {
         }
         let Edges { layout, parts, seeds, .. } = edges;
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
-        let types = Types::assign(taken, memory, &objects, &layout, seeds, until);
+        let types = Types::assign(taken, memory, &objects, &layout, seeds, &holders.words, until);
         phases.end("types");
         has_read();
         let all = layout.total();

@@ -30,7 +30,7 @@ pub fn why_text(g: &GraphFacts, asked: &str) -> Option<String> {
         lines.push(format!("... and {} more of that name", count((all - MOST) as u64)));
     }
     if why.paths.is_empty() {
-        if why.sites.is_empty() {
+        if why.sites.is_empty() && !(why.types.is_empty() && why.roots.is_empty()) {
             lines
                 .push("none of the ways that the graph names leads there: it has those to the most bytes alone".into());
         }

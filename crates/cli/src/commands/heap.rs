@@ -1,5 +1,5 @@
-//! `capture PID --heap`: the heap of a live process as a graph. It is said beforehand how long the process will
-//! stand still; a worker reads meanwhile, and reckons when it runs on.
+//! `capture PID --heap`: the heap of a live process as a graph. It is said beforehand how long the process
+//! will stand still; a worker reads meanwhile, and reckons when it runs on.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -85,8 +85,8 @@ pub(super) struct Keep<'a> {
 }
 
 impl Keep<'_> {
-    /// All of its memory, in a file without a name; `None` if there was no time for all of it: it is then kept as it
-    /// is a moment later.
+    /// All of its memory, in a file without a name; `None` if there was no time for all of it: it is then
+    /// kept as it is a moment later.
     fn memory(self, raw: &RawCapture, target: &Target, until: Instant) -> Option<Source> {
         let unnamed = (OFlag::O_TMPFILE | OFlag::O_CLOEXEC).bits();
         let file =
@@ -115,8 +115,8 @@ fn answer(worker: GraphWorker, began: Result<(), String>, stood: Option<Duration
     answer
 }
 
-/// What was moved from one object to another while both were read is seen in neither: what nothing seems to hold
-/// is not called garbage.
+/// What was moved from one object to another while both were read is seen in neither: what nothing seems to
+/// hold is not called garbage.
 fn not_of_one_moment(graph: &mut GraphFacts, why: &str) {
     graph.of_one_moment = false;
     (graph.garbage_objects, graph.garbage_bytes) = (0, 0);
@@ -142,11 +142,11 @@ impl Forecast {
         Some(Self { bytes, speed })
     }
 
-    /// Reading, and looking at every word. Both threads do both; how fast that goes hangs on the machine and on who
-    /// else is busy there as reading does.
+    /// Reading, and looking at every word. Both threads do both; how fast that goes hangs on the machine and
+    /// on who else is busy there as reading does.
     fn time(&self) -> Duration {
-        /// To note pointers takes so many times as long as to read them with one thread: 2 to 3 with two threads,
-        /// benches/results/worker.txt.
+        /// To note pointers takes so many times as long as to read them with one thread: 2 to 3 with two
+        /// threads, benches/results/worker.txt.
         const NOTED: f64 = 2.5;
         /// A copy of the evidence, and all threads to stop.
         const AT_LEAST: Duration = Duration::from_millis(8);

@@ -9,6 +9,7 @@ use lastgasp_inferior::{Addr, AddrRange, Memory};
 use super::assign::{Assigner, Extent, Trust};
 use super::kinds::Kind;
 use super::seeds::Interfaces;
+use crate::roots::FrameWord;
 
 /// Pointers in variables that are kept.
 const MAX_POINTERS: usize = 16 << 20;
@@ -28,8 +29,8 @@ impl Variables {
 }
 
 impl Assigner<'_> {
-    /// What code says of package variables. `mem` has the code.
-    pub(crate) fn add_code(&mut self, mem: &(dyn Memory + Sync)) {
+    /// What code says of package variables, and of variables in frames. `mem` has the code.
+    pub(crate) fn add_code(&mut self, mem: &(dyn Memory + Sync), frames: &[FrameWord]) {
         let mut variables = Variables { pointers: Vec::new(), sections: Vec::new() };
         variable_pointers(self.rt, mem, &mut Vec::new(), |section, at, to| {
             if variables.sections.last() != Some(&section.range) {
@@ -40,26 +41,23 @@ impl Assigner<'_> {
             }
         });
         variables.pointers.sort_unstable();
-        let began = std::time::Instant::now();
-        let code = CodeTypes::read(self.rt, mem, &variables.sections);
-        if std::env::var("SHOW").is_ok() {
-            eprintln!("CODE {:?}", began.elapsed());
-        }
+        let mut code = CodeTypes::read(self.rt, mem, &variables.sections);
         let mut interfaces = Interfaces::new(self.rt, mem);
         for (path, said) in code.words() {
-            if std::env::var("SHOW").is_ok() {
-                eprintln!(
-                    "DBG {:#x} {:?} {said:?} {:?} {:?}",
-                    path.at.0,
-                    path.offsets,
-                    agreed(&mut self.types, said),
-                    self.reach(&variables, &mut interfaces, path)
-                );
-            }
             if let Some(said) = agreed(&mut self.types, said)
                 && let Some((at, to)) = self.reach(&variables, &mut interfaces, path)
             {
-                self.said(said, at, to);
+                self.said(said, to, [8, 16].map(|offset| self.mem.u64(at.plus(offset)).ok()));
+            }
+        }
+        let of_calls = code.frames(&frames.iter().map(|word| word.returns_to).collect());
+        for word in frames {
+            let slots = of_calls.get(&word.returns_to).map(Vec::as_slice).unwrap_or_default();
+            if let Ok(index) = slots.binary_search_by_key(&word.slot, |(slot, _)| *slot)
+                && let Some((_, said)) = slots.get(index)
+                && let Some(said) = agreed(&mut self.types, &[*said])
+            {
+                self.said(said, word.to, [None; 2]);
             }
         }
     }
@@ -84,18 +82,20 @@ impl Assigner<'_> {
         (!is_data && self.layout.object_at(to.0).is_some()).then_some((at, to))
     }
 
-    /// What is said of a word, and what it leads to.
-    fn said(&mut self, said: Said, at: Addr, to: Addr) {
+    /// What is said of a word that leads somewhere. `after` are the words behind it, where they belong to it.
+    fn said(&mut self, said: Said, to: Addr, after: [Option<u64>; 2]) {
         let before = std::mem::replace(&mut self.by_word, Trust::Code);
-        let after = [8, 16].map(|offset| self.mem.u64(at.plus(offset)).ok());
         match said {
             Said::Pointer(of) => self.word(Word::Pointer(of), to, after),
+            // A slice in a frame may be in several registers and slots: its capacity is not beside it.
+            Said::Array(of) if after[1].is_none() => {
+                self.offer(to, Kind::Array(of), Trust::Code, Extent::AtLeast(0));
+            }
             Said::Array(of) => self.word(Word::Slice(of), to, after),
             Said::Map(of) => self.word(Word::Map(of), to, after),
             Said::Chan(of) => self.word(Word::Chan(of), to, after),
             Said::Memory(of) => {
-                let whole = self.offer(to, Kind::One(of), Trust::Code, Extent::Whole);
-                if !whole {
+                if !self.offer(to, Kind::One(of), Trust::Code, Extent::Whole) && after[1].is_some() {
                     self.word(Word::Slice(of), to, after);
                 }
             }

@@ -24,6 +24,8 @@ use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
+use crate::roots::FrameWord;
+
 use assign::Assigner;
 use kinds::{Kind, UNTYPED, name_of};
 pub(crate) use seeds::{Interfaces, Seeds};
@@ -82,6 +84,7 @@ impl Types {
         objects: &HeapObjects,
         layout: &HeapLayout,
         seeds: Seeds,
+        frames: &[FrameWord],
         until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
@@ -90,7 +93,7 @@ impl Types {
         all.add_runtime();
         all.add_sites(objects);
         all.add_variables(taken);
-        all.add_code(mem);
+        all.add_code(mem, frames);
         all.add_stacks();
         all.follow(until);
         let (of, kinds, mut types, slots) = all.finish();

@@ -24,6 +24,9 @@ const ORDER: [Register; REGISTERS] = [
     Register::R14,
     Register::R15,
 ];
+/// Bits of those in which long products and divisions are.
+const RAX: u16 = 1;
+const RDX: u16 = 1 << 9;
 /// All of them.
 const ALL: u16 = (1 << REGISTERS) - 1;
 
@@ -79,6 +82,8 @@ fn other(i: &Instruction) -> Act {
             _ => Act::Nothing,
         },
         Mnemonic::Test | Mnemonic::Bt | Mnemonic::Nop | Mnemonic::Ucomisd | Mnemonic::Ucomiss => Act::Nothing,
+        Mnemonic::Mul | Mnemonic::Div | Mnemonic::Idiv | Mnemonic::Cqo | Mnemonic::Cdq => Act::Lose(RAX | RDX),
+        Mnemonic::Imul if i.op_count() == 1 => Act::Lose(RAX | RDX),
         Mnemonic::Push => Act::Stack { by: -8, lost: 0 },
         Mnemonic::Pop if first == OpKind::Register => Act::Stack { by: 8, lost: mask(i.op0_register()) },
         Mnemonic::Add | Mnemonic::Sub if first == OpKind::Register && i.op0_register() == Register::RSP => {

@@ -141,9 +141,9 @@ impl RawCapture {
         Ok(Saved { out, bytes, gaps: other.map(|o| kept.gaps(o)).unwrap_or_default() })
     }
 
-    /// Writes the evidence alone: for a process of ours that is handed the executable's file beside it. Earlier
-    /// looks are not its business, and are left out. [`RawCapture::load`] gives it back with a binary that has no
-    /// constants.
+    /// Writes the evidence alone: for a process of ours that is handed the executable's file beside it.
+    /// Earlier looks are not its business, and are left out. [`RawCapture::load`] gives it back with a binary
+    /// that has no constants.
     ///
     /// # Errors
     /// As [`RawCapture::save`].
@@ -162,8 +162,8 @@ impl RawCapture {
         self.finish(writer, None, &description)
     }
 
-    /// As [`RawCapture::save_evidence`], with other memory: what a target that stands still has, as quickly as it can
-    /// be kept. It is read again as a core when a capture is written.
+    /// As [`RawCapture::save_evidence`], with other memory: what a target that stands still has, as quickly
+    /// as it can be kept. It is read again as a core when a capture is written.
     ///
     /// # Errors
     /// As [`RawCapture::save`].

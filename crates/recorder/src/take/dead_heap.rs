@@ -1,5 +1,5 @@
-//! Whether a dead process is held for the graph of its heap, and for how long: what `decide/graph_turn.rs` asks
-//! for, read of the machine.
+//! Whether a dead process is held for the graph of its heap, and for how long: what `decide/graph_turn.rs`
+//! asks for, read of the machine.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
