@@ -90,9 +90,10 @@ fn types_of_what_was_planted(minor: u16, mode: Mode, least: f64) {
         }
     }
     eprintln!(
-        "go1.{minor} {}: {:.2} % of {live} live bytes typed; planted: {right} right, {unknown} unknown, {wrong} wrong; {took:?}",
+        "go1.{minor} {}: {:.2} % of {live} live bytes typed; {} planted: {right} right, {unknown} unknown, {wrong} wrong; {took:?}",
         mode.name(),
         share * 100.0,
+        truth.objects.len(),
     );
     for t in totals.iter().filter(|t| !t.is_known).take(8) {
         eprintln!("  {:?}", t);

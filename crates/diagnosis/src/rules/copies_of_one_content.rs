@@ -160,6 +160,10 @@ fn rivals(g: &GraphFacts, c: &GraphCopies) -> Vec<Rival> {
             "whether the code writes into them",
         ),
     ];
+    // 5,000 buffers of a program in the lab were equal since nothing had been written into them.
+    if c.type_name.starts_with('[') {
+        out.push(Rival::open("buffers that are not filled yet: zeros are equal", "what is in them"));
+    }
     out.extend(rival_of_dead_variables(g, holding));
     out
 }
@@ -244,5 +248,7 @@ mod tests {
         by_word.graph.as_mut().unwrap().conservative = true;
         assert!(found(&by_word).unwrap().confidence() <= crate::UNTESTED, "dead variables");
         assert!(found(&facts(copies(1, "content"))).is_none(), "one is no copy");
+        let buffers = GraphCopies { type_name: "[]uint8".into(), ..copies(158, "content") };
+        assert!(found(&facts(buffers)).unwrap().confidence() <= crate::UNTESTED, "nothing was written into them");
     }
 }

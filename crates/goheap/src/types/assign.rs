@@ -9,10 +9,11 @@ use lastgasp_goruntime::types::{Shape, Word};
 use lastgasp_goruntime::{GoType, HeapObjects, PointerReader, Runtime, TypeReader};
 use lastgasp_heapgraph::{HeapLayout, ObjectId};
 use lastgasp_inferior::{Addr, Memory};
+use rustc_hash::FxHashMap;
 
 use super::kinds::{Kind, Kinds, Target, UNTYPED};
 use super::propagate::Propagate;
-use super::slots::Slots;
+use super::slots::{SlotClass, Slots};
 
 /// Why a kind is believed, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +70,17 @@ const MAX_ALONE: u64 = 4096;
 /// Times that a span is read at most, on average: an object's kind gets better a few times, and no more.
 const MAX_READS_A_SPAN: usize = 10_000;
 
+/// What stands where a `*T` leads to, by what is known of `T`.
+#[derive(Clone, Copy)]
+enum Pointed {
+    /// A `T`.
+    Whole,
+    /// Something larger that begins with one, a timer of the runtime's.
+    Timer,
+    /// A node of a `sync.Map`, which says of which of two types it is.
+    TrieNode,
+}
+
 /// The kinds of all objects, in the making.
 pub(crate) struct Assigner<'a> {
     pub(super) rt: &'a Runtime,
@@ -78,6 +90,7 @@ pub(crate) struct Assigner<'a> {
     pub(super) slots: Slots,
     pub(super) types: TypeReader<'a>,
     pub(super) kinds: Kinds,
+    pointed: FxHashMap<Addr, Pointed>,
     /// By number: kind, and trust above it.
     of: Vec<u32>,
     /// Objects whose pointers are still to be followed.
@@ -106,6 +119,7 @@ impl<'a> Assigner<'a> {
             layout,
             types: TypeReader::new(rt, mem),
             kinds: Kinds::new(),
+            pointed: FxHashMap::default(),
             of: vec![0; layout.bound()],
             pending: vec![0; layout.bound() / 64],
             queue: VecDeque::new(),
@@ -132,6 +146,23 @@ impl<'a> Assigner<'a> {
             return false;
         }
         let Some(number) = self.kinds.number(&mut self.types, kind) else { return false };
+        self.place(object, index, class, number, trust, extent)
+    }
+
+    /// As [`Assigner::offer`], of an object that begins where was pointed to.
+    fn place(
+        &mut self,
+        object: ObjectId,
+        index: usize,
+        class: SlotClass,
+        number: u32,
+        trust: Trust,
+        extent: Extent,
+    ) -> bool {
+        let (before, believed) = self.kind_of(object);
+        if before == number && believed >= trust {
+            return true;
+        }
         let Some(known) = self.kinds.get(number) else { return false };
         if known.noscan.is_some_and(|noscan| noscan != class.noscan) {
             return false;
@@ -379,16 +410,30 @@ impl<'a> Assigner<'a> {
     }
 
     fn pointer(&mut self, elem: Addr, to: Addr) {
-        let kind = match self.types.get(elem) {
-            Some(of) if is_runtime_timer(self.rt, &of) => {
-                self.offer(to, Kind::One(elem), self.by_word, Extent::AtLeast(0));
-                return;
+        let pointed = match self.pointed.get(&elem) {
+            Some(pointed) => *pointed,
+            None => {
+                let pointed = match self.types.get(elem) {
+                    Some(of) if is_runtime_timer(self.rt, &of) => Pointed::Timer,
+                    Some(of) if is_trie_node(&of) => Pointed::TrieNode,
+                    _ => Pointed::Whole,
+                };
+                self.pointed.insert(elem, pointed);
+                pointed
             }
-            Some(of) if is_trie_node(&of) => self.trie_node(&of, to),
-            _ => Some(Kind::One(elem)),
         };
-        if let Some(kind) = kind {
-            self.offer(to, kind, self.by_word, Extent::Whole);
+        match pointed {
+            Pointed::Whole => {
+                self.offer(to, Kind::One(elem), self.by_word, Extent::Whole);
+            }
+            Pointed::Timer => {
+                self.offer(to, Kind::One(elem), self.by_word, Extent::AtLeast(0));
+            }
+            Pointed::TrieNode => {
+                if let Some(kind) = self.types.get(elem).and_then(|of| self.trie_node(&of, to)) {
+                    self.offer(to, kind, self.by_word, Extent::Whole);
+                }
+            }
         }
     }
 

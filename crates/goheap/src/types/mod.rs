@@ -76,8 +76,9 @@ pub(crate) struct Types {
 }
 
 impl Types {
-    /// Finds the types of all objects, garbage left out as far as the collector knows it; those that are reached
-    /// `until` then, as memory that changes meanwhile would tell of one object what was said of another.
+    /// Finds the types of all objects, garbage left out as far as the collector knows it; those that are
+    /// reached `until` then, as memory that changes meanwhile would tell of one object what was said of
+    /// another.
     pub(crate) fn assign(
         taken: &RawCapture,
         mem: &(dyn Memory + Sync),
