@@ -190,6 +190,6 @@ impl<'a> Heap<'a> {
             1 => "registers of a running thread".to_owned(),
             n => format!("registers of {n} running threads"),
         });
-        said.into_iter().collect()
+        said.into_iter().chain(self.holders.not_read().iter().cloned()).collect()
     }
 }

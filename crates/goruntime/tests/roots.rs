@@ -127,7 +127,7 @@ fn reach(rt: &Runtime, mem: &dyn Memory, registers: &[ThreadRegisters]) -> Reach
         hold(root.to, &|| root.note.name().into());
     };
     special_roots(rt, mem, &heap, &all, &mut gaps, &mut noted);
-    due_roots(rt, mem, &symbols, &mut gaps, &mut noted);
+    due_roots(rt, mem, &symbols, &mut noted).unwrap();
     // A span may be half made at the moment of the stop.
     assert!(gaps.iter().all(|g| g.why.contains("were being changed")), "{gaps:?}");
 

@@ -1,7 +1,8 @@
 //! Targets that read a make-believe process whose memory was damaged.
 
 use lastgasp_goruntime::{
-    CopySource, Evidence, EvidencePlan, Extent, Runtime, SpanTable, Symbolizer, decode_goroutines, decode_profile,
+    CopySource, Evidence, EvidencePlan, Extent, Runtime, SpanTable, StackReader, Symbolizer, decode_goroutines,
+    decode_profile, due_roots,
 };
 use lastgasp_inferior::{Addr, ThreadRegisters};
 use lastgasp_synth::{Process, return_address};
@@ -41,7 +42,7 @@ pub fn pclntab(data: &[u8]) {
     let _ = rt.globals_by_code(&p);
 }
 
-/// Goroutines, their stacks, labels and ancestors; the copy of evidence with them, and a thread that stands
+/// Goroutines, their stacks, labels and ancestors, what they hold; the copy of evidence with them, and a thread that stands
 /// somewhere.
 pub fn goroutines(data: &[u8]) {
     let (p, rt) = damaged(data);
@@ -50,6 +51,14 @@ pub fn goroutines(data: &[u8]) {
     let place = data.get(1..5).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
     let registers = [ThreadRegisters::at(4711, p.address(place), return_address(1))];
     decode_goroutines(&rt, &p, &symbols, &registers, &mut Vec::new());
+    let general = [place.into(); 32];
+    let registers = registers.map(|r| ThreadRegisters { general: Some(general), ..r });
+    let mut stacks = StackReader::new(&rt, &p, &symbols, &registers);
+    for g in stacks.goroutines(&mut Vec::new()) {
+        stacks.read(g, &mut |_| {});
+    }
+    let _ = stacks.finish(&mut Vec::new());
+    let _ = due_roots(&rt, &p, &symbols, |_| {});
 }
 
 /// The span table and the names of types.

@@ -84,6 +84,8 @@ pub(crate) struct Holders {
     /// Variables in frames that lead to objects.
     pub(crate) words: Vec<FrameWord>,
     tally: StackTally,
+    /// What could not be looked for.
+    not_read: Vec<String>,
 }
 
 impl Holders {
@@ -134,6 +136,11 @@ impl Holders {
 
     pub(crate) fn is_goroutine(&self, root: RootId) -> bool {
         root.0 >= self.goroutines_from
+    }
+
+    /// Roots that were not looked for.
+    pub(crate) fn not_read(&self) -> &[String] {
+        &self.not_read
     }
 
     /// Number of the goroutine that a root is.

@@ -3,14 +3,13 @@
 //!
 //! Where the lists begin is told by the code that marks them (`markroot`), held against other code that names
 //! the same: so it is found in stripped binaries too. The seventh and eighth operand of it are the lists in
-//! every release from Go 1.19 (1.25) on; where the others do not agree, there is a gap.
+//! every release from Go 1.19 (1.25) on; where the others do not agree, nothing is read.
 
 use lastgasp_inferior::{Addr, Memory};
 
 use super::specials::{NotedRoot, RootNote};
 use crate::arch;
 use crate::binary::pclntab::Symbolizer;
-use crate::gap::Gap;
 use crate::runtime::Runtime;
 
 /// Most blocks of 4 KiB (512 bytes of cleanups).
@@ -19,14 +18,15 @@ const MAX_BLOCKS: usize = 1 << 20;
 const MAX_ENTRIES: u32 = 512;
 
 /// Calls `visit` for every pointer that finalizers and cleanups hold which wait to be run, nil left out.
+///
+/// # Errors
+/// Why not all of them could be found or read.
 pub fn due_roots(
     rt: &Runtime,
     mem: &dyn Memory,
     symbols: &Symbolizer<'_>,
-    gaps: &mut Vec<Gap>,
     mut visit: impl FnMut(NotedRoot),
-) {
-    let mut said = |e: String| gaps.push(Gap::new("finalizers and cleanups that wait to be run", e));
+) -> Result<(), String> {
     let l = &rt.layout.finalizers;
     let found = operand(rt, symbols, ("runtime.markroot", 7, 0), ("runtime.queuefinalizer", 7, 0));
     let walked = found.and_then(|head| {
@@ -34,11 +34,12 @@ pub fn due_roots(
         let list = List { link: l.alllink, count: l.cnt, first: l.fin, size: l.sizeof, func: l.func, fields: &fields };
         list.walk(mem, head, RootNote::DueFinalizer, &mut visit)
     });
-    walked.unwrap_or_else(&mut said);
     let c = &rt.layout.cleanups;
-    let (Some(all), Some(link), Some(count), Some(first)) = (c.all, c.alllink, c.n, c.cleanups) else { return };
+    let (Some(all), Some(link), Some(count), Some(first)) = (c.all, c.alllink, c.n, c.cleanups) else {
+        return walked;
+    };
     let found = operand(rt, symbols, ("runtime.markroot", 8, 0), ("runtime.(*activeSweep).end", 12, all));
-    let walked = found.and_then(|head| {
+    let cleaned = found.and_then(|head| {
         let (size, fields): (u64, &[u64]) = match c.sizeof {
             // An adapter, the function, its argument.
             Some(size) => (size, &[0, 8, 16]),
@@ -47,7 +48,7 @@ pub fn due_roots(
         let func = if c.sizeof.is_some() { 8 } else { 0 };
         List { link, count, first, size, func, fields }.walk(mem, head, RootNote::DueCleanup, &mut visit)
     });
-    walked.unwrap_or_else(&mut said);
+    walked.and(cleaned)
 }
 
 /// Blocks of entries, linked.

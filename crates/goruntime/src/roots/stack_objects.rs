@@ -7,6 +7,9 @@ use lastgasp_inferior::{Addr, AddrRange};
 
 use super::stack_maps::StackObject;
 
+/// Most stack objects of one stack, and most pointers into it that wait to be followed.
+const MOST: usize = 4 << 20;
+
 /// Stack objects of all frames of a stack, and what may point to them.
 #[derive(Default)]
 pub(super) struct StackObjects {
@@ -15,6 +18,8 @@ pub(super) struct StackObjects {
     /// Pointers into the stack, and whether they are only taken for some.
     sure: Vec<Addr>,
     unsure: Vec<Addr>,
+    /// Whether there were more than are kept.
+    too_many: bool,
 }
 
 struct Placed {
@@ -42,18 +47,29 @@ impl StackObjects {
         self.objects.clear();
         self.sure.clear();
         self.unsure.clear();
+        self.too_many = false;
+    }
+
+    /// Whether there were more objects, or pointers to them, than any stack has: some are left out.
+    pub(super) fn too_many(&self) -> bool {
+        self.too_many
     }
 
     /// Whether a word points into the stack; then it is noted.
     pub(super) fn point(&mut self, to: Addr, unsure: bool) -> bool {
         let inside = self.stack.contains(to);
         if inside {
-            if unsure { self.unsure.push(to) } else { self.sure.push(to) }
+            let waiting = if unsure { &mut self.unsure } else { &mut self.sure };
+            if waiting.len() < MOST { waiting.push(to) } else { self.too_many = true }
         }
         inside
     }
 
     pub(super) fn add(&mut self, at: Addr, object: &StackObject, frame: Addr) {
+        if self.objects.len() >= MOST {
+            self.too_many = true;
+            return;
+        }
         self.objects.push(Placed { at, size: object.size, pointers: Rc::clone(&object.pointers), frame, seen: false });
     }
 

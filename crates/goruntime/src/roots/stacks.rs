@@ -29,8 +29,11 @@ use crate::runtime::Runtime;
 
 /// Most deferred calls of one goroutine.
 const MAX_DEFERRED: usize = 1 << 16;
-/// Bytes of all stacks together that are looked through, 8 GiB: a stack may be named by many.
+/// Bytes of all stacks together that are looked through, 8 GiB: a stack may be named by many, and a map may
+/// name each word of it.
 const MAX_BYTES: u64 = 8 << 30;
+/// What a frame, and what a deferred call counts as in that.
+const FRAME: u64 = 64;
 /// Bytes of a thread's system stack that are looked through, from its top.
 const SYSTEM_STACK: u64 = 64 << 10;
 /// Bytes of `abi.RegArgs`, the highest variable in frames of `makeFuncStub` and `methodValueCall`
@@ -129,8 +132,8 @@ pub struct StackReader<'a, 'b> {
 type Visit<'v> = dyn FnMut(StackRoot) + 'v;
 
 impl<'a, 'b> StackReader<'a, 'b> {
-    /// A reader. `registers` are those of the process's threads, as far as they were to be had; `symbols` must
-    /// be able to read the binary's constants.
+    /// A reader. `registers` are those of the process's threads, as far as they were to be had; `symbols`
+    /// must be able to read the binary's constants.
     pub fn new(
         rt: &'a Runtime,
         mem: &'a dyn Memory,
@@ -230,8 +233,18 @@ impl Goroutine<'_, '_, '_, '_> {
         }
     }
 
+    /// Whether there is room left for so much more.
+    fn take(&mut self, bytes: u64) -> bool {
+        let left = self.reader.left.checked_sub(bytes);
+        self.reader.left = left.unwrap_or(0);
+        left.is_some()
+    }
+
     /// The word at an address, which is a pointer.
     fn word(&mut self, place: StackPlace, at: Addr, unsure: bool) {
+        if !self.take(8) {
+            return;
+        }
         match self.reader.window.ptr(at) {
             Ok(to) => self.pointer(place, to, unsure),
             Err(e) => self.reader.lost.add(e.to_string()),
@@ -242,7 +255,7 @@ impl Goroutine<'_, '_, '_, '_> {
     fn words(&mut self, place: StackPlace, range: AddrRange) {
         let start = Addr(range.start.0.next_multiple_of(8));
         let len = range.end.0.saturating_sub(start.0).min(MAX_STACK_BYTES).min(self.reader.left) / 8;
-        self.reader.left -= len * 8;
+        self.take(len * 8);
         for i in 0..len {
             match self.reader.window.ptr(start.plus(i * 8)) {
                 Ok(to) => self.pointer(place, to, true),
@@ -297,6 +310,9 @@ impl Goroutine<'_, '_, '_, '_> {
         for (step, sp) in own.take(known) {
             let Some(place) = self.reader.symbols.place(step.pc, step.exact) else { continue };
             let Some(delta) = place.sp_delta else { continue };
+            if !self.take(FRAME) {
+                return;
+            }
             self.reader.tally.frames += 1;
             let frame = Frame::of(self.reader.rt, *sp, delta, step.pc, step.exact);
             let map = self.reader.maps.of(&place, step.pc, panicked, frame.top > frame.sp);
@@ -344,6 +360,9 @@ impl Goroutine<'_, '_, '_, '_> {
         }
         for offset in &map.args {
             self.variable(frame, frame.arguments.plus(u64::from(*offset)));
+        }
+        if !self.take(map.objects.len() as u64 * 8) {
+            return;
         }
         for object in map.objects.iter() {
             let base = if object.offset < 0 { frame.top } else { frame.arguments };
@@ -396,7 +415,7 @@ impl Goroutine<'_, '_, '_, '_> {
         let l = &self.reader.rt.layout.deferred;
         let mut at = self.raw.defers;
         for _ in 0..MAX_DEFERRED {
-            if at.is_null() {
+            if at.is_null() || !self.take(FRAME) {
                 return;
             }
             let mem = &self.reader.window;
@@ -424,6 +443,9 @@ impl Goroutine<'_, '_, '_, '_> {
             for offset in pointers.iter() {
                 self.word(StackPlace::Frame(object.frame), object.at.plus(u64::from(*offset)), object.unsure);
             }
+        }
+        if self.reader.objects.too_many() {
+            self.reader.lost.add("more variables whose address is taken than any stack has".into());
         }
     }
 }
