@@ -55,13 +55,13 @@ fn without_place(graph: &Value) -> Value {
     graph
 }
 
-/// Live, kept, and as a core: one graph.
+/// Live, kept, and as a core: one graph. It may stand still for as long as a busy machine wants.
 fn live_is_as_a_core(minor: u16, mode: Mode) {
     let Some(holders) = program("holders", minor, mode) else { return };
     let mut running = Oracle::start_still(&holders).unwrap();
     let truth: Value = serde_json::from_slice(&running.truth().unwrap()).unwrap();
     let store = tempfile::tempdir().unwrap();
-    let (folder, said, code) = capture(running.pid(), store.path(), &["--keep-memory"]);
+    let (folder, said, code) = capture(running.pid(), store.path(), &["--keep-memory", "--max-stop", "10s"]);
     assert!(said.contains("will stand still for about") && said.contains("stood still for"), "{said}");
     assert_eq!(code, Some(0), "{said}");
     let live = document(&folder);
@@ -185,7 +185,7 @@ fn worker_of(parent: u32) -> Option<i32> {
 fn a_worker_that_is_lost_costs_the_graph_alone() {
     let Some(big) = program("big", 26, Mode::Plain) else { return };
     let mut running = Command::new(big)
-        .args(["-heap", "400000000", "-sites", "2000", "-goroutines", "100"])
+        .args(["-heap", "60000000", "-sites", "500", "-goroutines", "100"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

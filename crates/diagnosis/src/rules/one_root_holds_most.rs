@@ -40,7 +40,7 @@ fn no_graph(facts: &Facts) -> String {
     let gap = facts.capture.gaps.iter().find(|g| g.what == HEAP_GRAPH);
     let why = match gap {
         Some(gap) => format!("no graph of the heap: {}", gap.why),
-        None if facts.capture.phase == Phase::Core => "this core file has not all of the memory that it takes".into(),
+        None if facts.capture.phase == Phase::Core => "no graph of the heap was made of this core file (lastgasp report CORE makes one where it has all of the memory)".into(),
         None if facts.nothing_was_copied() => "nothing of the dead process could be copied".into(),
         None => "no graph of the heap was taken (of a live process: lastgasp capture PID --heap)".into(),
     };

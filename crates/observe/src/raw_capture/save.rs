@@ -106,6 +106,14 @@ impl RawCapture {
         let snapshot = &self.evidence.snapshot;
         let evidence = Ranges::union(snapshot.ranges());
         let (file, constants) = self.binary.constants(&self.runtime)?;
+        // Who keeps all memory wants all of it understood, when the executable is long gone.
+        let constants = match other {
+            Some(_) => {
+                let code = self.binary.code(&self.runtime)?;
+                Ranges::union([constants.as_slice(), code.as_slice()].concat())
+            }
+            None => constants,
+        };
         // Those tables that stand among variables (position-independent executables) are asked for
         // generously.
         let constants = constants.minus(&Ranges::union([self.runtime.module.variables]));

@@ -156,7 +156,7 @@
     if (num(graph.live_bytes) === null) return null;
     const map = lg.treemap(graph);
     const source = str(graph.source);
-    return lg.section("heap", "The heap, by who keeps it",
+    return lg.section("held", "The heap, by who keeps it",
       [lg.bytesText(graph.live_bytes) + " in " + lg.countText(graph.objects) + " objects are reachable, " + lg.bytesText(graph.garbage_bytes) + " are garbage",
         source ? "; read from " + (lg.entry(SOURCES, source) || source) : null,
         "."],
