@@ -3,9 +3,9 @@
 //!
 //! Of a slice that ends where its array does, what lies behind its length may be room that was made ahead,
 //! as `append` and `make` make it, or elements that were there once: room that was never used is zero. What
-//! has been cut to nothing (`b[:0]`) is a buffer that will be filled again, and so is that of a `bytes.Buffer`
-//! or of `bufio`: these are not told. Of another slice from an array's start it cannot be told whether its
-//! owner fills it again.
+//! has been cut to nothing (`b[:0]`) is a buffer that will be filled again, and so is that of a
+//! `bytes.Buffer` or of `bufio`: these are not told. Of another slice from an array's start it cannot be told
+//! whether its owner fills it again.
 
 use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::types::Shape;

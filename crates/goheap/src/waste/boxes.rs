@@ -1,6 +1,6 @@
-//! Small values that have an object each: in interfaces (`[]any` of numbers), or behind a pointer from a slice
-//! that alone holds them (`[]*T` that could be `[]T`). An element then costs a pointer more, and what its
-//! slot is larger than the value.
+//! Small values that have an object each: in interfaces (`[]any` of numbers), or behind a pointer from a
+//! slice that alone holds them (`[]*T` that could be `[]T`). An element then costs a pointer more, and what
+//! its slot is larger than the value.
 
 use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::types::Shape;

@@ -1,5 +1,5 @@
-//! Memory that is kept alive and not used: `arrays` (parts of arrays that nothing leads to), `maps` (empty and
-//! oversized ones), `boxes` (small values in interfaces, `[]*T` that could be `[]T`).
+//! Memory that is kept alive and not used: `arrays` (parts of arrays that nothing leads to), `maps` (empty
+//! and oversized ones), `boxes` (small values in interfaces, `[]*T` that could be `[]T`).
 
 mod arrays;
 mod boxes;
