@@ -156,8 +156,7 @@ pub(crate) enum Command {
         #[arg(value_name = "CAPTURE|CORE|PID")]
         subject: String,
         /// A type ([]int64), a package variable (main.cache), a function with goroutines or one that
-        /// allocates (main.build, server.go:71), or a part of such a name; of a core also an address
-        /// (0xc000123000)
+        /// allocates (main.build, server.go:71), or a part of such a name; of a core also an address (0xc000123000)
         #[arg(value_name = "TYPE|ADDRESS|VARIABLE|SITE")]
         asked: String,
         /// The executable of a core file, where it is not found by itself
@@ -170,8 +169,7 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
         format: AnswerFormat,
     },
-    /// Compare two captures: what grew, what appeared, what went, by type, holder, collection, site and
-    /// goroutines
+    /// Compare two captures: what grew, what appeared, what went, by type, holder, collection, site and goroutines
     Diff {
         /// The earlier: a capture's folder, a core file, or a process number
         #[arg(value_name = "BEFORE")]

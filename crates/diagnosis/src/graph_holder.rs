@@ -70,8 +70,8 @@ impl<'a> GraphHolder<'a> {
         holder_text(&self.root.name, self.root.goroutines)
     }
 
-    /// `main.cache keeps 1.20 GB in 31,000 objects alive (60 % of what is live), most of it []int64, by way
-    /// of global main.cache .avids -> []int64`.
+    /// `main.cache keeps 1.20 GB in 31,000 objects alive (60 % of what is live), most of it []int64, by way of
+    /// global main.cache .avids -> []int64`.
     pub(crate) fn text(&self) -> String {
         let keeps = if self.root.goroutines > 1 { "keep" } else { "keeps" };
         let mut out = format!(

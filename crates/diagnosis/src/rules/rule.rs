@@ -19,8 +19,8 @@ pub struct RuleInfo {
     pub doc: &'static str,
 }
 
-/// What a rule looks at. Room is left for the program's source, an `Option` beside these: a rule that needs
-/// it says what it could not know where it is missing.
+/// What a rule looks at. Room is left for the program's source, an `Option` beside these: a rule that needs it
+/// says what it could not know where it is missing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case<'a> {
     /// What the capture knows.

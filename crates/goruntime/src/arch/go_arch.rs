@@ -22,8 +22,8 @@ pub(crate) struct GoArch {
     pub(crate) operands: fn(&[u8], Addr) -> Vec<MemoryOperand>,
     /// The call that returns to an address, from a function's code and where it stands.
     pub(crate) call_before: fn(&[u8], Addr, Addr) -> Option<Call>,
-    /// What each instruction of a function does with addresses, from its bytes and where they stand; up to
-    /// the first that makes no sense.
+    /// What each instruction of a function does with addresses, from its bytes and where they stand; up to the
+    /// first that makes no sense.
     pub(crate) steps: fn(&[u8], Addr) -> Vec<Step>,
 }
 

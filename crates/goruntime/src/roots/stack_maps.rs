@@ -1,6 +1,6 @@
 //! Which words of a frame are pointers that are still in use, as the compiler noted it. Source:
-//! `runtime/stkframe.go` (`getStackMap`, `argMapInternal`; up to Go 1.20 `runtime/stack.go`),
-//! `runtime/stack.go` (`stackObjectRecord`), `runtime/symtab.go` (`stackmapdata`).
+//! `runtime/stkframe.go` (`getStackMap`, `argMapInternal`; up to Go 1.20 `runtime/stack.go`), `runtime/stack.go`
+//! (`stackObjectRecord`), `runtime/symtab.go` (`stackmapdata`).
 //!
 //! Each call in a function has a number (`PCDATA_StackMapIndex`), by which lists of bits are found: one for
 //! the function's variables, one for its arguments. Variables whose address is taken have no bits there; they

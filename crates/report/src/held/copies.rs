@@ -21,8 +21,8 @@ pub(crate) fn copies_lines(facts: &Facts) -> Vec<String> {
         .collect()
 }
 
-/// `158 x map[int64]int64 of 230,000 elements, equal content: 4.46 MB each, 704 MB in all, 699 MB to save;
-/// held by ...`.
+/// `158 x map[int64]int64 of 230,000 elements, equal content: 4.46 MB each, 704 MB in all, 699 MB to save; held
+/// by ...`.
 pub(crate) fn copies_line(c: &GraphCopies) -> String {
     let equal = match c.equal.as_str() {
         "content" => "equal content",

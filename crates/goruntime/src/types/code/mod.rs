@@ -1,14 +1,14 @@
 //! What the program's own code says of types where no symbol and no debug information does: code that uses a
-//! map hands the runtime the map's type, code that allocates the type of what it wants; and where the map
-//! came from, and where the new object is put, stands in the same function.
+//! map hands the runtime the map's type, code that allocates the type of what it wants; and where the map came
+//! from, and where the new object is put, stands in the same function.
 //!
 //! - `callees`: what the runtime's functions take and give.
 //! - `values`, `flow`: one function, followed along all its ways.
 //! - [`CodeTypes`]: all functions; what package variables lead to, what functions return, what stands in
 //!   their frames.
 //!
-//! A variable has one type, which its uses must agree on: where two say different things, nothing is said.
-//! The second word of an interface has none. Generic code takes types from dictionaries, and so says nothing.
+//! A variable has one type, which its uses must agree on: where two say different things, nothing is said. The
+//! second word of an interface has none. Generic code takes types from dictionaries, and so says nothing.
 
 mod callees;
 mod flow;
@@ -42,8 +42,7 @@ pub struct CodeTypes<'a> {
     rt: &'a Runtime,
     mem: &'a (dyn Memory + Sync),
     functions: Functions,
-    /// What is said of words that are reached from package variables; more than one thing where code
-    /// disagrees.
+    /// What is said of words that are reached from package variables; more than one thing where code disagrees.
     words: FxHashMap<WordPath, Vec<Said>>,
     /// What functions return, by their entry.
     returned: FxHashMap<Addr, Option<Rc<[Returned; ARGUMENTS]>>>,
@@ -114,8 +113,8 @@ impl<'a> CodeTypes<'a> {
         }
     }
 
-    /// What is said of words that are reached from package variables, by address; more than one thing where
-    /// code disagrees.
+    /// What is said of words that are reached from package variables, by address; more than one thing where code
+    /// disagrees.
     #[must_use]
     pub fn words(&self) -> Vec<(&WordPath, &[Said])> {
         let mut all: Vec<_> = self.words.iter().map(|(path, said)| (path, said.as_slice())).collect();
@@ -123,8 +122,8 @@ impl<'a> CodeTypes<'a> {
         all
     }
 
-    /// What stands on the stack during calls, by where they return to: bytes from where the calling
-    /// function's own return address stands, and what the word there is.
+    /// What stands on the stack during calls, by where they return to: bytes from where the calling function's
+    /// own return address stands, and what the word there is.
     pub fn frames(&mut self, returns: &FxHashSet<Addr>) -> FxHashMap<Addr, Vec<(i32, Said)>> {
         let mut of_functions: Vec<(Addr, u64)> =
             returns.iter().filter_map(|pc| self.functions.at(Addr(pc.0.checked_sub(1)?))).collect();
