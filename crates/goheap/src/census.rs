@@ -144,8 +144,9 @@ pub(crate) fn census(
     rest.truncate(LARGEST);
     kept.extend(rest);
     let mut merged: FxHashMap<(CollectionKind, String, String), Counted> = FxHashMap::default();
-    for f in kept {
-        let owner = owner(ways, f.object);
+    let objects: Vec<ObjectId> = kept.iter().map(|f| f.object).collect();
+    for (f, way) in kept.into_iter().zip(ways.to_many(&objects)) {
+        let owner = way.join(" ");
         let alone = retained(heap, f.object).max(layout.bytes(f.object));
         let entry = merged.entry((f.kind, owner.clone(), f.type_name.clone())).or_insert_with(|| Counted {
             kind: f.kind,
@@ -167,9 +168,4 @@ pub(crate) fn census(
     let mut out: Vec<Counted> = merged.into_values().collect();
     out.sort_by(|a, b| (b.bytes, b.elements, &a.owner).cmp(&(a.bytes, a.elements, &b.owner)));
     out
-}
-
-/// By which way an object is kept, as one line.
-pub(crate) fn owner(ways: &Ways<'_, '_>, object: ObjectId) -> String {
-    ways.to(object).join(" ")
 }

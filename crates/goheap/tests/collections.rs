@@ -1,5 +1,5 @@
-//! Collections of a heap: the census, copies and waste, from core files of a program that says what it planted
-//! (`lab/programs/heaps`).
+//! Collections of a heap: the census, copies and waste, from core files of a program that says what it
+//! planted (`lab/programs/heaps`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs::{self, File};
@@ -157,8 +157,8 @@ fn differences(survey: &Survey, truth: &Truth, mode: Mode) -> Vec<String> {
     wrong
 }
 
-/// Before Go 1.22 no array says its type. What of these is not sampled may stay unknown, and so does what leads
-/// to it.
+/// Before Go 1.22 no array says its type. What of these is not sampled may stay unknown, and so does what
+/// leads to it.
 const OLD: [&str; 9] = [
     "[]*main.item",
     "map[string]*main.item",

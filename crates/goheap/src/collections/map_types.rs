@@ -33,8 +33,8 @@ pub(crate) struct MapType {
     pub(crate) elem: Arc<GoType>,
     /// Whether buckets or groups hold no pointers.
     pub(crate) noscan: bool,
-    /// As `%T` spells it; where only the buckets or groups are known and several named types have them, as the
-    /// type under these is spelled.
+    /// As `%T` spells it; where only the buckets or groups are known and several named types have them, as
+    /// the type under these is spelled.
     pub(crate) name: Arc<str>,
 }
 

@@ -144,7 +144,8 @@ impl<'h, 't> MapFinder<'h, 't> {
                     && byte(33) == 64 - depth
                     && self.starts_object(Addr(word(16)))
             }
-            // count, flags, B, the number of overflow buckets, seed, buckets, old buckets, how many are moved.
+            // count, flags, B, the number of overflow buckets, seed, buckets, old buckets, how many are
+            // moved.
             MapForm::Buckets => {
                 let (count, flags, b) = (word(0), byte(8), byte(9));
                 let old = Addr(word(24));
@@ -329,8 +330,8 @@ impl<'h, 't> MapFinder<'h, 't> {
     }
 }
 
-/// Whether a type has a key or a value wherever something was written in slots: what stands between and behind
-/// them is never written. A `bool` is 0 or 1.
+/// Whether a type has a key or a value wherever something was written in slots: what stands between and
+/// behind them is never written. A `bool` is 0 or 1.
 fn covers(of: &MapType, written: &[u8]) -> bool {
     let elem_at = of.layout.elems_at.saturating_sub(of.layout.keys_at);
     let part = |at: u64, t: &GoType| (at..at.saturating_add(t.size), t.kind == Kind::Bool);

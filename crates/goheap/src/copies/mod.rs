@@ -143,7 +143,7 @@ pub(crate) fn copies(
     let mut candidates: Vec<(Shape, Vec<One>)> = alike.into_iter().filter(|(_, v)| v.len() > 1).collect();
     // Where a budget ends, the most was compared.
     candidates.sort_by_key(|(_, v)| std::cmp::Reverse(v.iter().map(|o| o.bytes).sum::<u64>()));
-    let mut found = Vec::new();
+    let mut told = Vec::new();
     let mut reader = MapReader::new(heap.runtime, heap.memory);
     for (shape, all) in candidates {
         let mut equal: FxHashMap<u128, Vec<One>> = FxHashMap::default();
@@ -164,9 +164,15 @@ pub(crate) fn copies(
             }
         }
         let groups = equal.into_values().map(|v| (v, true)).chain([(unread, false)]);
-        for (group, of_content) in groups.filter(|(v, _)| v.len() > 1) {
-            found.push(told(heap, &shape, &group, of_content, sites));
-        }
+        told.extend(groups.filter(|(v, _)| v.len() > 1).map(|(group, of_content)| (shape.clone(), group, of_content)));
+    }
+    // Holders of all of them at once: whoever looks for the holder of a leaf looks at every pointer.
+    let objects: Vec<ObjectId> = told.iter().flat_map(|(_, group, _)| group).map(|o| o.object).collect();
+    let mut held = holders(heap, &objects).into_iter();
+    let mut found = Vec::new();
+    for (shape, group, of_content) in told {
+        let held: Vec<Option<Holder>> = held.by_ref().take(group.len()).collect();
+        found.push(describe(heap, &shape, &group, &held, of_content, sites));
     }
     found.sort_by_key(|c| (std::cmp::Reverse(c.total_bytes - c.largest_bytes), c.type_name.clone(), c.elements));
     found
@@ -177,10 +183,16 @@ pub(crate) fn retained(heap: &Heap<'_>, object: ObjectId) -> u64 {
     heap.dominators.retained(&heap.graph, Holder::Object(object)).map_or(0, |r| r.bytes)
 }
 
-fn told(heap: &Heap<'_>, shape: &Shape, group: &[One], of_content: bool, sites: &mut Sites<'_>) -> Copies {
-    let objects: Vec<ObjectId> = group.iter().map(|o| o.object).collect();
+fn describe(
+    heap: &Heap<'_>,
+    shape: &Shape,
+    group: &[One],
+    held: &[Option<Holder>],
+    of_content: bool,
+    sites: &mut Sites<'_>,
+) -> Copies {
     let mut by_name: BTreeMap<String, (FxHashSet<Holder>, u64, u64)> = BTreeMap::new();
-    for holder in holders(heap, &objects) {
+    for holder in held.iter().copied() {
         let Some(name) = holder.and_then(|h| heap.root_name(h)) else { continue };
         let known = by_name.entry(name.name.clone()).or_default();
         known.0.extend(holder);

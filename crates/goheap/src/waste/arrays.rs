@@ -3,9 +3,9 @@
 //!
 //! Of a slice that ends where its array does, what lies behind its length may be room that was made ahead,
 //! as `append` and `make` make it, or elements that were there once: room that was never used is zero. What
-//! has been cut to nothing (`b[:0]`) is a buffer that will be filled again, and so is that of a `bytes.Buffer`
-//! or of `bufio`: these are not told. Of another slice from an array's start it cannot be told whether its
-//! owner fills it again.
+//! has been cut to nothing (`b[:0]`) is a buffer that will be filled again, and so is that of a
+//! `bytes.Buffer` or of `bufio`: these are not told. Of another slice from an array's start it cannot be told
+//! whether its owner fills it again.
 
 use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::types::Shape;
@@ -13,14 +13,12 @@ use lastgasp_heapgraph::{Holder, ObjectId};
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashSet;
 
-use super::{Sums, WasteKind};
-use crate::census::owner;
+use super::{Found, WasteKind};
 use crate::collections::arrays::{Array, Arrays, From, Sequence, unknown_elements};
 use crate::collections::maps::FoundMap;
 use crate::collections::what::What;
 use crate::copies::retained;
 use crate::heap::Heap;
-use crate::ways::Ways;
 
 /// An array of which this part at most is used is told as kept for the sake of it.
 const MOST_USED: f64 = 0.5;
@@ -33,14 +31,7 @@ const MAX_ELEMENTS: u64 = 4096;
 /// Bytes that are read at once.
 const WINDOW: u64 = 256 << 10;
 
-pub(super) fn add(
-    heap: &Heap<'_>,
-    types: &mut TypeReader<'_>,
-    maps: &[FoundMap],
-    arrays: &Arrays,
-    ways: &Ways<'_, '_>,
-    sums: &mut Sums,
-) {
+pub(super) fn add(heap: &Heap<'_>, types: &mut TypeReader<'_>, maps: &[FoundMap], arrays: &Arrays, found: &mut Found) {
     let layout = heap.graph.layout();
     // What maps are made of is theirs.
     let of_maps: FxHashSet<ObjectId> =
@@ -65,8 +56,7 @@ pub(super) fn add(
         };
         // What only the elements out of reach keep is kept for nothing too.
         let kept = retained(heap, array.object).max(own).saturating_sub(kept_by_used(heap, array, &longest));
-        let words = owner(ways, array.object);
-        sums.add(kind, words, type_name, [1, kept, used]);
+        found.add(kind, array.object, type_name, [1, kept, used]);
     }
 }
 
@@ -139,6 +129,10 @@ fn kept_by_used(heap: &Heap<'_>, array: &Array, longest: &Sequence) -> u64 {
     let objects: FxHashSet<ObjectId> =
         words.filter_map(|w| layout.object_at(w)).filter(|o| *o != array.object).collect();
     let dominated = |o: &ObjectId| {
+        // One that is folded has one holder, which is this array.
+        if heap.graph.is_folded(*o) {
+            return true;
+        }
         let dominator = heap.dominators.dominator(&heap.graph, Holder::Object(*o));
         dominator == Some(Holder::Object(array.object))
     };

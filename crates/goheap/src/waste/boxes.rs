@@ -1,17 +1,15 @@
-//! Small values that have an object each: in interfaces (`[]any` of numbers), or behind a pointer from a slice
-//! that alone holds them (`[]*T` that could be `[]T`). An element then costs a pointer more, and what its
-//! slot is larger than the value.
+//! Small values that have an object each: in interfaces (`[]any` of numbers), or behind a pointer from a
+//! slice that alone holds them (`[]*T` that could be `[]T`). An element then costs a pointer more, and what
+//! its slot is larger than the value.
 
 use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::types::Shape;
 use lastgasp_heapgraph::{Holder, ObjectId};
 use lastgasp_inferior::Addr;
 
-use super::{Sums, WasteKind};
-use crate::census::owner;
+use super::{Found, WasteKind};
 use crate::collections::arrays::{Arrays, Sequence};
 use crate::heap::Heap;
-use crate::ways::Ways;
 
 /// Elements of the smallest slice that is looked at.
 const LEAST: u64 = 4096;
@@ -23,18 +21,17 @@ const SAMPLED: u64 = 2048;
 const INTERFACE: u64 = 16;
 const POINTER: u64 = 8;
 
-pub(super) fn add(heap: &Heap<'_>, types: &mut TypeReader<'_>, arrays: &Arrays, ways: &Ways<'_, '_>, sums: &mut Sums) {
+pub(super) fn add(heap: &Heap<'_>, types: &mut TypeReader<'_>, arrays: &Arrays, found: &mut Found) {
     for array in &arrays.all {
         let Some(s) = array.longest.filter(|s| s.len >= LEAST) else { continue };
         let Some(elem) = s.elem.and_then(|e| types.get(e)) else { continue };
-        let (kind, found) = match &elem.shape {
+        let (kind, numbers) = match &elem.shape {
             Shape::Interface { methods } => (WasteKind::Boxed, boxed(heap, types, &s, *methods > 0)),
             Shape::Pointer { elem } => (WasteKind::PointerSlice, pointed(heap, types, array.object, &s, *elem)),
             _ => continue,
         };
-        let Some([count, kept, used]) = found else { continue };
-        let words = owner(ways, array.object);
-        sums.add(kind, words, format!("[]{}", elem.name), [count, kept, used]);
+        let Some(numbers) = numbers else { continue };
+        found.add(kind, array.object, format!("[]{}", elem.name), numbers);
     }
 }
 

@@ -1,9 +1,7 @@
 //! Maps that are too large for what is in them: a map of Go never shrinks, whatever is deleted.
 
-use super::{Sums, WasteKind};
-use crate::census::owner;
+use super::{Found, WasteKind};
 use crate::collections::maps::FoundMap;
-use crate::ways::Ways;
 
 /// Slots of the smallest map that is told.
 const LEAST_SLOTS: u64 = 512;
@@ -13,7 +11,7 @@ const SLOTS_AN_ELEMENT: u64 = 8;
 /// Slots in use of those of a map that fits: it grows from 7 of 8 on (6.5 of 8 up to Go 1.23).
 const FULL: (u64, u64) = (7, 8);
 
-pub(super) fn add(maps: &[FoundMap], ways: &Ways<'_, '_>, sums: &mut Sums) {
+pub(super) fn add(maps: &[FoundMap], found: &mut Found) {
     for m in maps.iter().filter(|m| m.arrays.slots >= LEAST_SLOTS) {
         let (elements, slots) = (m.arrays.elements, m.arrays.slots);
         if elements * SLOTS_AN_ELEMENT > slots {
@@ -23,7 +21,6 @@ pub(super) fn add(maps: &[FoundMap], ways: &Ways<'_, '_>, sums: &mut Sums) {
         // What a map of so many elements would have: a power of two slots, not too full.
         let needed = if elements == 0 { 0 } else { (elements * FULL.1).div_ceil(FULL.0).next_power_of_two().max(8) };
         let used = (u128::from(m.bytes) * u128::from(needed) / u128::from(slots.max(1))) as u64;
-        let words = owner(ways, m.object);
-        sums.add(kind, words, m.type_name(), [1, m.bytes, used]);
+        found.add(kind, m.object, m.type_name(), [1, m.bytes, used]);
     }
 }

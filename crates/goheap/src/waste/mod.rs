@@ -1,11 +1,12 @@
-//! Memory that is kept alive and not used: `arrays` (parts of arrays that nothing leads to), `maps` (empty and
-//! oversized ones), `boxes` (small values in interfaces, `[]*T` that could be `[]T`).
+//! Memory that is kept alive and not used: `arrays` (parts of arrays that nothing leads to), `maps` (empty
+//! and oversized ones), `boxes` (small values in interfaces, `[]*T` that could be `[]T`).
 
 mod arrays;
 mod boxes;
 mod maps;
 
 use lastgasp_goruntime::TypeReader;
+use lastgasp_heapgraph::ObjectId;
 use rustc_hash::FxHashMap;
 
 use crate::collections::arrays::Arrays;
@@ -15,6 +16,8 @@ use crate::ways::Ways;
 
 /// Wasted bytes of one owner and type from which on they are told.
 const LEAST_TOLD: u64 = 16 << 10;
+/// Of which owners are looked for: those that waste the most.
+const MAX_FOUND: usize = 1 << 17;
 
 /// What kind of waste it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,6 +79,18 @@ impl Waste {
     }
 }
 
+/// Waste one by one: kind, object, type, and count, bytes kept and bytes used.
+#[derive(Default)]
+struct Found {
+    all: Vec<(WasteKind, ObjectId, String, [u64; 3])>,
+}
+
+impl Found {
+    fn add(&mut self, kind: WasteKind, object: ObjectId, type_name: String, numbers: [u64; 3]) {
+        self.all.push((kind, object, type_name, numbers));
+    }
+}
+
 /// Waste, put together by kind, owner and type.
 #[derive(Default)]
 struct Sums {
@@ -118,10 +133,18 @@ pub(crate) fn waste(
     arrays: &Arrays,
     ways: &Ways<'_, '_>,
 ) -> Vec<Waste> {
+    let mut found = Found::default();
+    arrays::add(heap, types, maps, arrays, &mut found);
+    maps::add(maps, &mut found);
+    boxes::add(heap, types, arrays, &mut found);
+    // Owners of all of them at once: whoever looks for the holder of a leaf looks at every pointer.
+    found.all.sort_by_key(|(.., [_, kept, used])| std::cmp::Reverse(kept.saturating_sub(*used)));
+    found.all.truncate(MAX_FOUND);
+    let objects: Vec<ObjectId> = found.all.iter().map(|(_, object, ..)| *object).collect();
     let mut sums = Sums::default();
-    arrays::add(heap, types, maps, arrays, ways, &mut sums);
-    maps::add(maps, ways, &mut sums);
-    boxes::add(heap, types, arrays, ways, &mut sums);
+    for ((kind, _, type_name, numbers), way) in found.all.into_iter().zip(ways.to_many(&objects)) {
+        sums.add(kind, way.join(" "), type_name, numbers);
+    }
     let mut all: Vec<Waste> = sums
         .joined()
         .into_iter()

@@ -2,7 +2,7 @@
 //! each, and of many known ones as few kernel calls as there are five hundreds of them. Source:
 //! `runtime/map.go` (`hmap`), `internal/runtime/maps/map.go` (`Map`), `runtime/chan.go` (`hchan`).
 
-use lastgasp_inferior::{Addr, Memory, Part};
+use lastgasp_inferior::{Addr, AddrRange, Memory, Part};
 
 use super::budget::Broken;
 use super::groups::TABLE_SLOTS;
@@ -20,6 +20,8 @@ const MAX_B: u8 = 40;
 const MAX_ELEMENTS: u64 = 1 << 44;
 /// Headers of one kernel call, as `process_vm_readv` takes them: Linux's `UIO_MAXIOV` is twice that.
 const BATCH: usize = 512;
+/// Bytes of the largest piece of memory that is read for the headers in it.
+const PIECE: u64 = 2048;
 
 /// What a header is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,8 +55,8 @@ pub struct HeaderReading {
     pub capacity: u64,
     /// What stands behind it: the array, of a map with tables their directory; null where there is none.
     pub array: Addr,
-    /// What stays the same as long as it is the same collection: a map's random seed, of which it gets another
-    /// when it is emptied; a channel's element and size. 0 of slices and strings.
+    /// What stays the same as long as it is the same collection: a map's random seed, of which it gets
+    /// another when it is emptied; a channel's element and size. 0 of slices and strings.
     pub identity: u64,
 }
 
@@ -152,33 +154,74 @@ impl HeaderReader {
     pub fn of_layout(layout: &'static layout::Layout, form: MapForm) -> Self {
         let c = &layout.hchan;
         let chan = [c.qcount, c.dataqsiz, c.buf, c.elemtype];
-        Self { map: MapFields::in_layout(layout, form), chan, bytes: vec![0; BATCH * BYTES] }
+        Self { map: MapFields::in_layout(layout, form), chan, bytes: vec![0; BATCH * PIECE as usize / 4] }
     }
 
     /// What the headers say, in their order; `None` for one that cannot be read or says what no such header
     /// says. Nothing is stopped: each is right by itself.
     #[must_use]
     pub fn read(&mut self, mem: &dyn Memory, known: &[KnownHeader]) -> Vec<Option<HeaderReading>> {
-        let mut out = Vec::with_capacity(known.len());
-        for batch in known.chunks(BATCH) {
-            let mut parts: Vec<Part<'_>> = batch
-                .iter()
-                .zip(self.bytes.chunks_exact_mut(BYTES))
-                .filter_map(|(k, buf)| {
-                    let len = match k.kind {
-                        HeaderKind::Map | HeaderKind::Chan => BYTES,
-                        HeaderKind::Slice => SliceHeader::BYTES,
-                        HeaderKind::String => StringHeader::BYTES,
-                    };
-                    Some(Part { addr: k.at, buf: buf.get_mut(..len)?, ok: false })
-                })
-                .collect();
+        let (map, chan) = (self.map, self.chan);
+        let mut out = vec![None; known.len()];
+        let mut order: Vec<usize> = (0..known.len()).collect();
+        order.sort_unstable_by_key(|i| known.get(*i).map(|k| k.at));
+        let mut rest = order.as_slice();
+        while !rest.is_empty() {
+            // Headers that stand close together are one piece: a kernel call costs by pieces.
+            let mut pieces: Vec<(AddrRange, &[usize])> = Vec::with_capacity(BATCH);
+            let mut room = self.bytes.len() as u64;
+            while pieces.len() < BATCH
+                && let Some(first) = rest.first().and_then(|i| known.get(*i))
+            {
+                let near = |i: &usize| known.get(*i).is_some_and(|k| k.at.plus(len(k.kind)).0 - first.at.0 <= PIECE);
+                let n = rest.iter().take_while(|i| near(i)).count().max(1);
+                let (piece, others) = rest.split_at(n);
+                let end = piece.iter().filter_map(|i| known.get(*i)).map(|k| k.at.plus(len(k.kind))).max();
+                let range = AddrRange { start: first.at, end: end.unwrap_or(first.at) };
+                if range.len() > room {
+                    break;
+                }
+                room -= range.len();
+                pieces.push((range, piece));
+                rest = others;
+            }
+            let mut left = self.bytes.as_mut_slice();
+            let mut parts: Vec<Part<'_>> = Vec::with_capacity(pieces.len());
+            for (range, _) in &pieces {
+                let (buf, tail) = left.split_at_mut((range.len() as usize).min(left.len()));
+                parts.push(Part { addr: range.start, buf, ok: false });
+                left = tail;
+            }
             mem.read_parts(&mut parts);
-            let (map, chan) = (self.map, self.chan);
-            out.extend(batch.iter().zip(&parts).map(|(k, p)| p.ok.then(|| reading(map, chan, k.kind, p.buf))?));
+            for ((range, piece), part) in pieces.iter().zip(&parts) {
+                for i in *piece {
+                    let (Some(k), Some(out)) = (known.get(*i), out.get_mut(*i)) else { continue };
+                    if part.ok {
+                        let from = (k.at.0 - range.start.0) as usize;
+                        let bytes = part.buf.get(from..from + len(k.kind) as usize);
+                        *out = bytes.and_then(|bytes| reading(map, chan, k.kind, bytes));
+                    } else {
+                        // A part of the piece is not there: this one may be.
+                        let mut own = [0; BYTES];
+                        let bytes = own.get_mut(..len(k.kind) as usize);
+                        let bytes = bytes.and_then(|b| mem.read(k.at, b).ok().map(|()| &*b));
+                        *out = bytes.and_then(|bytes| reading(map, chan, k.kind, bytes));
+                    }
+                }
+            }
         }
         out
     }
+}
+
+/// Bytes that are read of a header.
+fn len(kind: HeaderKind) -> u64 {
+    let len = match kind {
+        HeaderKind::Map | HeaderKind::Chan => BYTES,
+        HeaderKind::Slice => SliceHeader::BYTES,
+        HeaderKind::String => StringHeader::BYTES,
+    };
+    len as u64
 }
 
 fn reading(map: Option<MapFields>, chan: [u64; 4], kind: HeaderKind, bytes: &[u8]) -> Option<HeaderReading> {
