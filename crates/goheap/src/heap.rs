@@ -68,9 +68,9 @@ impl<'a> Heap<'a> {
         Self::read_telling(taken, memory, goroutines, gaps, &mut || {}, None)
     }
 
-    /// As [`Heap::read`]; `has_read` hears that objects, pointers, roots and types are read, which must be of one
-    /// moment: a target that stands still for them may run on. Types are followed for as long as `for_types` at
-    /// most; what they did not reach by then stays unknown.
+    /// As [`Heap::read`]; `has_read` hears that objects, pointers, roots and types are read, which must be of
+    /// one moment: a target that stands still for them may run on. Types are followed for as long as
+    /// `for_types` at most; what they did not reach by then stays unknown.
     #[must_use]
     pub fn read_telling(
         taken: &'a RawCapture,
@@ -96,7 +96,7 @@ impl<'a> Heap<'a> {
         }
         let Edges { layout, parts, seeds, .. } = edges;
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
-        let types = Types::assign(taken, memory, &objects, &layout, seeds, until);
+        let types = Types::assign(taken, memory, &objects, &layout, seeds, &holders.words, until);
         phases.end("types");
         has_read();
         let all = layout.total();
@@ -173,8 +173,8 @@ impl<'a> Heap<'a> {
         self.holders.goid(root)
     }
 
-    /// Function, file and line of the frame in which a goroutine holds an object; `None` where it does not, and
-    /// where it holds it in no frame (an argument of a deferred call, its own fields).
+    /// Function, file and line of the frame in which a goroutine holds an object; `None` where it does not,
+    /// and where it holds it in no frame (an argument of a deferred call, its own fields).
     #[must_use]
     pub fn frame(&self, root: RootId, object: ObjectId) -> Option<Frame> {
         let pc = self.holders.frame(root, object)?;

@@ -107,7 +107,12 @@ pub(super) fn take_subject(subject: &Subject, exe: Option<&Path>, stop: Stop) ->
     take_subject_with(subject, exe, stop, None)
 }
 
-fn take_subject_with(subject: &Subject, exe: Option<&Path>, stop: Stop, heap: Option<Heap<'_>>) -> Result<Taken> {
+pub(super) fn take_subject_with(
+    subject: &Subject,
+    exe: Option<&Path>,
+    stop: Stop,
+    heap: Option<Heap<'_>>,
+) -> Result<Taken> {
     match subject {
         Subject::Pid(pid) => take_now(*pid, stop, heap),
         Subject::Core(path) => of_core(path, exe),

@@ -55,7 +55,7 @@ impl FoundMap {
     /// As `%T` spells it; of a map of which the type is not known the bytes of a slot.
     pub(crate) fn type_name(&self) -> String {
         match &self.of {
-            Some(of) => of.of.name.to_string(),
+            Some(of) => of.name.to_string(),
             None => unknown_map(self.sizes.0 + self.sizes.1),
         }
     }

@@ -107,7 +107,7 @@ pub(crate) fn copies(
         }
         let parts = m.arrays.arrays.iter().chain(&m.arrays.tables).filter_map(|a| layout.object_at(a.0)).collect();
         let bytes = retained(heap, m.object).max(m.bytes);
-        let name = m.of.as_ref().map(|of| of.of.name.to_string());
+        let name = m.of.as_ref().map(|of| of.name.to_string());
         let plain = contents.plain_slot(types, m);
         let shape = match (plain, &name) {
             // One of which the type is not known may be equal to one of which it is.

@@ -17,8 +17,9 @@ use lastgasp_inferior::{BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
 use crate::edges::Edges;
+
 use goroutines::Frames;
-pub(crate) use goroutines::places_of_goroutines;
+pub(crate) use goroutines::{FrameWord, places_of_goroutines};
 
 /// What kind of root it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,6 +81,8 @@ pub(crate) struct Holders {
     /// Number of the goroutine that each root from `goroutines_from` on is.
     goids: Vec<u64>,
     frames: Frames,
+    /// Variables in frames that lead to objects.
+    pub(crate) words: Vec<FrameWord>,
     tally: StackTally,
 }
 

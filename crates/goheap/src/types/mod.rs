@@ -1,12 +1,14 @@
 //! Types of objects without debug information: what the heap says by itself, and what follows from it.
 //!
-//! In the order of trust: the type that the allocator notes with objects over 512 bytes (`seeds`, from Go
-//! 1.22 on); interfaces, which name the type of what they hold; channels; the type that the code of an
-//! allocation names, of sampled objects; then typed pointers from object to object (`assign`, `propagate`). A
-//! type must need the slot that the object has (`slots`), and have pointers where the collector sees some:
-//! what does not fit is not believed, and such an object stays unknown.
+//! In the order of trust: the type that the allocator notes with objects over 512 bytes (`seeds`, from Go 1.22
+//! on); interfaces, which name the type of what they hold; channels; the type that the code of an allocation
+//! names, of sampled objects; typed pointers from object to object (`assign`, `propagate`); what the program's
+//! code does with variables (`code`). A type must
+//! need the slot that the object has (`slots`), and have pointers where the collector sees some: what does
+//! not fit is not believed, and such an object stays unknown.
 
 mod assign;
+mod code;
 mod kinds;
 mod propagate;
 mod seeds;
@@ -21,6 +23,8 @@ use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, ObjectId, Retained};
 use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
+
+use crate::roots::FrameWord;
 
 use assign::Assigner;
 use kinds::{Kind, UNTYPED, name_of};
@@ -72,14 +76,16 @@ pub(crate) struct Types {
 }
 
 impl Types {
-    /// Finds the types of all objects, garbage left out as far as the collector knows it; those that are reached
-    /// `until` then, as memory that changes meanwhile would tell of one object what was said of another.
+    /// Finds the types of all objects, garbage left out as far as the collector knows it; those that are
+    /// reached `until` then, as memory that changes meanwhile would tell of one object what was said of
+    /// another.
     pub(crate) fn assign(
         taken: &RawCapture,
-        mem: &dyn Memory,
+        mem: &(dyn Memory + Sync),
         objects: &HeapObjects,
         layout: &HeapLayout,
         seeds: Seeds,
+        frames: &[FrameWord],
         until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
@@ -88,6 +94,7 @@ impl Types {
         all.add_runtime();
         all.add_sites(objects);
         all.add_variables(taken);
+        all.add_code(mem, frames);
         all.add_stacks();
         all.follow(until);
         let (of, kinds, mut types, slots) = all.finish();

@@ -157,6 +157,9 @@ impl<'a> MapReader<'a> {
     }
 }
 
+/// Told of a bucket or group: where it stands, its bytes, a bit for each slot that is taken.
+pub(super) type RunVisitor<'a> = dyn FnMut(Addr, &[u8], u8, &mut ReadBudget) -> Result<(), Broken> + 'a;
+
 /// The slots of a run that are taken: eight at most, a bit each.
 struct Slots<'a> {
     mem: &'a dyn Memory,

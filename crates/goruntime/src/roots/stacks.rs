@@ -58,6 +58,9 @@ pub struct StackRoot {
     pub to: Addr,
     /// Whether it may be no pointer, or one that is not used any more.
     pub unsure: bool,
+    /// Where the word stands, of a variable or an argument in a frame: bytes from where the frame's return
+    /// address stands.
+    pub slot: Option<i32>,
 }
 
 /// Why words of a goroutine are taken for pointers that may be none.
@@ -209,8 +212,21 @@ struct Goroutine<'r, 'a, 'b, 'v> {
 impl Goroutine<'_, '_, '_, '_> {
     /// A word that is a pointer, or may be one.
     fn pointer(&mut self, place: StackPlace, to: Addr, unsure: bool) {
+        self.pointer_in(place, to, unsure, None);
+    }
+
+    fn pointer_in(&mut self, place: StackPlace, to: Addr, unsure: bool, slot: Option<i32>) {
         if !to.is_null() && !self.reader.objects.point(to, unsure) {
-            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure });
+            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure, slot });
+        }
+    }
+
+    /// The word of a frame's variable or argument.
+    fn variable(&mut self, frame: &Frame, at: Addr) {
+        let slot = i32::try_from(at.0.wrapping_sub(frame.return_address.0).cast_signed()).ok();
+        match self.reader.window.ptr(at) {
+            Ok(to) => self.pointer_in(frame.place, to, false, slot),
+            Err(e) => self.reader.lost.add(e.to_string()),
         }
     }
 
@@ -324,10 +340,10 @@ impl Goroutine<'_, '_, '_, '_> {
             return self.whole_frame(frame, map);
         }
         for offset in &map.locals {
-            self.word(frame.place, Addr(from).plus(u64::from(*offset)), false);
+            self.variable(frame, Addr(from).plus(u64::from(*offset)));
         }
         for offset in &map.args {
-            self.word(frame.place, frame.arguments.plus(u64::from(*offset)), false);
+            self.variable(frame, frame.arguments.plus(u64::from(*offset)));
         }
         for object in map.objects.iter() {
             let base = if object.offset < 0 { frame.top } else { frame.arguments };
