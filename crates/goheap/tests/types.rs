@@ -125,8 +125,14 @@ fn share_of(program: &str, minor: u16, mode: Mode, least: f64) {
         eprintln!("  {t:?}");
     }
     if std::env::var("SHOW").is_ok() {
-        for t in totals.iter().take(40) { eprintln!("  {} {} {}", t.name, t.own.objects, t.own.bytes); }
-        for w in lastgasp_goheap::Ways::of(&heap).merged(300) { if w.type_name.contains("unknown") { eprintln!("  {:?} {} {}", w.steps, w.type_name, w.own.bytes); } }
+        for t in totals.iter().take(40) {
+            eprintln!("  {} {} {}", t.name, t.own.objects, t.own.bytes);
+        }
+        for w in lastgasp_goheap::Ways::of(&heap).merged(300) {
+            if w.type_name.contains("unknown") {
+                eprintln!("  {:?} {} {}", w.steps, w.type_name, w.own.bytes);
+            }
+        }
     }
     assert!(share >= least, "{share}");
 }

@@ -123,7 +123,11 @@ fn all_that_is_in_them(minor: u16, mode: Mode, experiment: &str) {
         });
         assert_eq!(found, Ok(p.elements));
     }
-    eprintln!("go1.{minor} {} {experiment}: {} maps with {entries} entries, {growing} growing", mode.name(), truth.maps.len());
+    eprintln!(
+        "go1.{minor} {} {experiment}: {} maps with {entries} entries, {growing} growing",
+        mode.name(),
+        truth.maps.len()
+    );
 }
 
 macro_rules! cells {

@@ -42,10 +42,20 @@ impl Assigner<'_> {
         variables.pointers.sort_unstable();
         let began = std::time::Instant::now();
         let code = CodeTypes::read(self.rt, mem, &variables.sections);
-        if std::env::var("SHOW").is_ok() { eprintln!("CODE {:?}", began.elapsed()); }
+        if std::env::var("SHOW").is_ok() {
+            eprintln!("CODE {:?}", began.elapsed());
+        }
         let mut interfaces = Interfaces::new(self.rt, mem);
         for (path, said) in code.words() {
-            if std::env::var("SHOW").is_ok() { eprintln!("DBG {:#x} {:?} {said:?} {:?} {:?}", path.at.0, path.offsets, agreed(&mut self.types, said), self.reach(&variables, &mut interfaces, path)); }
+            if std::env::var("SHOW").is_ok() {
+                eprintln!(
+                    "DBG {:#x} {:?} {said:?} {:?} {:?}",
+                    path.at.0,
+                    path.offsets,
+                    agreed(&mut self.types, said),
+                    self.reach(&variables, &mut interfaces, path)
+                );
+            }
             if let Some(said) = agreed(&mut self.types, said)
                 && let Some((at, to)) = self.reach(&variables, &mut interfaces, path)
             {

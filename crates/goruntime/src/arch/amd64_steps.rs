@@ -197,8 +197,13 @@ mod tests {
     fn what_is_not_known_writes_everything() {
         // rep movsq; cpuid; xchg rax,rbx; add eax,1; mov word [rsp],1
         let code = [0xf3, 0x48, 0xa5, 0x0f, 0xa2, 0x48, 0x93, 0x83, 0xc0, 1, 0x66, 0xc7, 0x04, 0x24, 1, 0];
-        let want =
-            [Act::Lose(ALL), Act::Lose(ALL), Act::Lose(ALL), Act::Lose(1), Act::Overwrite { to: Place::Stack(0), bytes: 8 }];
+        let want = [
+            Act::Lose(ALL),
+            Act::Lose(ALL),
+            Act::Lose(ALL),
+            Act::Lose(1),
+            Act::Overwrite { to: Place::Stack(0), bytes: 8 },
+        ];
         assert_eq!(acts(&code), want);
     }
 }

@@ -21,11 +21,11 @@ use std::rc::Rc;
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-pub use flow::Said;
 use flow::Flow;
+pub use flow::Said;
 use functions::{Functions, steps};
-use local::{Local, Returned};
 pub use local::WordPath;
+use local::{Local, Returned};
 
 use crate::arch::{ARGUMENTS, Act, Place, Step};
 use crate::runtime::Runtime;
@@ -88,14 +88,8 @@ impl<'a> CodeTypes<'a> {
             };
             [first, second]
         });
-        let mut code = Self {
-            rt,
-            mem,
-            functions,
-            words: FxHashMap::default(),
-            returned: FxHashMap::default(),
-            followed: 0,
-        };
+        let mut code =
+            Self { rt, mem, functions, words: FxHashMap::default(), returned: FxHashMap::default(), followed: 0 };
         let mut results = Vec::new();
         for mut part in parts {
             part.said.into_iter().for_each(|(path, said)| code.add(path, said));
@@ -202,8 +196,10 @@ fn names_one_of(steps: &[Step], variables: &[AddrRange]) -> bool {
 fn middle(all: &[(Addr, u64)]) -> usize {
     let total: u64 = all.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len));
     let mut sum = 0u64;
-    all.iter().take_while(|(_, len)| {
-        sum = sum.saturating_add(*len);
-        sum <= total / 2
-    }).count()
+    all.iter()
+        .take_while(|(_, len)| {
+            sum = sum.saturating_add(*len);
+            sum <= total / 2
+        })
+        .count()
 }
