@@ -82,8 +82,8 @@ pub struct Way {
     pub site: Vec<String>,
     /// Words of `causes.toml` that are right, the truth first.
     pub cause: Vec<String>,
-    /// Types of what is kept, as `%T` spells them: one of them is to be named where no profile is. Of ways that
-    /// have none of these three nothing is asked.
+    /// Types of what is kept, as `%T` spells them: one of them is to be named where no profile is. Of ways
+    /// that have none of these three nothing is asked.
     #[serde(default, rename = "type")]
     pub types: Vec<String>,
     /// The ways by which it is kept, or the variable at their beginning.

@@ -314,7 +314,8 @@ mod tests {
         assert_eq!(outcome(&judged("neighbour", others)), (Outcome::NotCounted, Outcome::Right, false));
     }
 
-    /// What is kept, by what and by whom: all three are to be said, and of a binary with a profile none is asked.
+    /// What is kept, by what and by whom: all three are to be said, and of a binary with a profile none is
+    /// asked.
     #[test]
     fn who_keeps_what() {
         let mut way = way("lock-held");

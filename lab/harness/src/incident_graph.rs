@@ -1,13 +1,13 @@
-//! What the graph of a dead `resource-service` says of its copies, held against the service's own truth. Pure: a
-//! JSON document in, what is not so out.
+//! What the graph of a dead `resource-service` says of its copies, held against the service's own truth.
+//! Pure: a JSON document in, what is not so out.
 
 use serde_json::Value;
 
 use crate::incident::{Expect, Truth};
 
-/// What the document of an incident's capture gets wrong of the copies that killed it; empty where it has all:
-/// as many live copies of one map of the big config's ids as the service counts, of equal content, the bytes of
-/// each and of all, held by as many goroutines in the culprit's caller, built in the culprit.
+/// What the document of an incident's capture gets wrong of the copies that killed it; empty where it has
+/// all: as many live copies of one map of the big config's ids as the service counts, of equal content, the
+/// bytes of each and of all, held by as many goroutines in the culprit's caller, built in the culprit.
 #[must_use]
 pub fn copies_missed(document: &Value, expect: &Expect, truth: &Truth) -> Vec<String> {
     let groups = document["graph"]["copies"].as_array().map_or(&[][..], Vec::as_slice);
