@@ -252,6 +252,7 @@ impl Process {
             ..self.at
         };
         self.regions.push((VARIABLES, vec![0; 64]));
+        self.regions.push((VARIABLES + 0x3000, vec![0; 256]));
         // Cycle 4, flushed; rate 1: no un-sampling.
         self.set(slot(1), 4 << 1 | 1);
         self.set(slot(2), 1);
@@ -379,6 +380,12 @@ fn operands_of(function: &str) -> &'static [(bool, u64)] {
     const GPTR: u64 = VARIABLES + 32;
     const ALLM: u64 = VARIABLES + 40;
     const PHASE: u64 = VARIABLES + 48;
+    // Lists of finalizers and cleanups that are due; both are empty.
+    const FINALIZERS: (bool, u64) = (false, VARIABLES + 0x3000);
+    const CLEANUPS: u64 = VARIABLES + 0x3010;
+    /// `gcCleanups.all`, 128 bytes into it in Go 1.27.
+    const ALL_CLEANUPS: (bool, u64) = (false, CLEANUPS + 128);
+    const OTHER: (bool, u64) = (true, TABLES);
     match function {
         "runtime.mProf_FlushLocked" => &[(false, BUCKETS_HEAD)],
         "runtime.mProf_Flush" | "runtime.mProf_Free" | "runtime.mProf_PostSweep" => &[(false, CYCLE)],
@@ -390,6 +397,12 @@ fn operands_of(function: &str) -> &'static [(bool, u64)] {
         "runtime.(*mcache).allocLarge" => &[(true, GC_CONTROLLER), (true, MEMSTATS)],
         "runtime.gcSweep" => &[(false, PHASE)],
         "runtime.freeSomeWbufs" => &[(true, MHEAP), (false, PHASE)],
+        "runtime.markroot" => &[OTHER, OTHER, OTHER, OTHER, OTHER, OTHER, FINALIZERS, ALL_CLEANUPS],
+        "runtime.queuefinalizer" => &[OTHER, OTHER, OTHER, OTHER, OTHER, OTHER, FINALIZERS],
+        "runtime.(*activeSweep).end" => {
+            const LIST: (bool, u64) = (true, CLEANUPS);
+            &[OTHER, OTHER, OTHER, OTHER, OTHER, OTHER, OTHER, OTHER, OTHER, OTHER, OTHER, LIST]
+        }
         _ => &[],
     }
 }

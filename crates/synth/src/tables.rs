@@ -15,7 +15,7 @@ pub(crate) struct Function {
 }
 
 /// Bytes of code per function.
-pub(crate) const CODE: u32 = 64;
+pub(crate) const CODE: u32 = 96;
 /// Where code begins.
 pub(crate) const TEXT: u64 = 0x40_0000;
 /// PC of the call inside a function, from its start; the return address is one more.

@@ -82,6 +82,16 @@ pub struct Way {
     pub site: Vec<String>,
     /// Words of `causes.toml` that are right, the truth first.
     pub cause: Vec<String>,
+    /// Types of what is kept, as `%T` spells them: one of them is to be named where no profile is. Of ways
+    /// that have none of these three nothing is asked.
+    #[serde(default, rename = "type")]
+    pub types: Vec<String>,
+    /// The ways by which it is kept, or the variable at their beginning.
+    #[serde(default)]
+    pub owner: Vec<String>,
+    /// Functions whose goroutines hold it.
+    #[serde(default)]
+    pub holder: Vec<String>,
     /// What it is easily taken for.
     pub rivals: Vec<String>,
     /// What cannot be known without a memory profile: not counted.

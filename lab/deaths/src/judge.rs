@@ -63,6 +63,8 @@ pub struct Judgement {
     pub site: Outcome,
     /// The cause.
     pub cause: Outcome,
+    /// Type, owner and holder of what is kept, of a binary without a memory profile.
+    pub kept: Outcome,
     /// Whether it is sure of what is wrong.
     pub sure_and_wrong: bool,
 }
@@ -82,6 +84,7 @@ impl Judgement {
             claimed: Vec::new(),
             site: counted(Unknowable::Site),
             cause: counted(Unknowable::Cause),
+            kept: kept(&Value::Null, way, profiled),
             sure_and_wrong: false,
         }
     }
@@ -137,8 +140,30 @@ pub fn judge(report: &Value, way: &Way, profiled: bool, causes: &Causes) -> Judg
         claimed,
         site: counted(site, Unknowable::Site),
         cause: counted(cause, Unknowable::Cause),
+        kept: kept(verdict, way, profiled),
         sure_and_wrong,
     }
+}
+
+/// Whether a verdict of a binary without a memory profile names type, owner and holder, as far as the truth
+/// has them.
+fn kept(verdict: &Value, way: &Way, profiled: bool) -> Outcome {
+    let asked = [&way.types, &way.owner, &way.holder];
+    if profiled || asked.iter().all(|names| names.is_empty()) {
+        return Outcome::NotCounted;
+    }
+    let mut texts = Vec::new();
+    let mut waiting = vec![verdict];
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::String(text) => texts.push(text.as_str()),
+            Value::Array(values) => waiting.extend(values),
+            Value::Object(fields) => waiting.extend(fields.values()),
+            _ => {}
+        }
+    }
+    let is_named = |names: &Vec<String>| names.is_empty() || names.iter().any(|n| texts.iter().any(|t| t.contains(n)));
+    if asked.into_iter().all(is_named) { Outcome::Right } else { Outcome::Unsaid }
 }
 
 fn knowable(way: &Way, profiled: bool, what: Unknowable) -> bool {
@@ -287,6 +312,26 @@ mod tests {
         assert_eq!(outcome(&judged("neighbour", leak)), (Outcome::NotCounted, Outcome::Wrong, true));
         let others = json!({"level": "critical", "title": "not this process: others fill the group", "confidence": 0.8, "subject": subject});
         assert_eq!(outcome(&judged("neighbour", others)), (Outcome::NotCounted, Outcome::Right, false));
+    }
+
+    /// What is kept, by what and by whom: all three are to be said, and of a binary with a profile none is
+    /// asked.
+    #[test]
+    fn who_keeps_what() {
+        let mut way = way("lock-held");
+        (way.types, way.owner) = (vec!["[]uint8".into()], vec!["main.pages".into()]);
+        way.holder = vec!["main.beginPage".into()];
+        let said = |sentence: &str, profiled| {
+            let verdict = json!({"level": "critical", "title": "x", "confidence": 0.1, "sentence": sentence});
+            judge(&json!({"verdict": verdict}), &way, profiled, &Causes::load().unwrap()).kept
+        };
+        let all = "[]uint8 is kept by global main.pages, and by 7 goroutines in main.beginPage";
+        assert_eq!((said(all, false), said(all, true)), (Outcome::Right, Outcome::NotCounted));
+        assert_eq!(said("[]uint8 is kept by global main.pages", false), Outcome::Unsaid);
+        way.types.clear();
+        assert_eq!(kept(&json!({"sentence": all}), &way, false), Outcome::Right);
+        (way.owner, way.holder) = (Vec::new(), Vec::new());
+        assert_eq!(kept(&json!({"sentence": all}), &way, false), Outcome::NotCounted);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Tally {
     pub site: Share,
     /// Causes.
     pub cause: Share,
+    /// Type, owner and holder, of those without a memory profile whose truth has them.
+    pub kept: Share,
     /// Plays that were sure and wrong, by id.
     pub sure_and_wrong: Vec<String>,
 }
@@ -50,6 +52,7 @@ impl Tally {
         for p in plays {
             tally.site.count(p.judgement.site);
             tally.cause.count(p.judgement.cause);
+            tally.kept.count(p.judgement.kept);
             if p.judgement.sure_and_wrong {
                 tally.sure_and_wrong.push(p.id());
             }
@@ -126,9 +129,10 @@ pub fn render(header: &str, plays: &[Played]) -> String {
     for (what, tally) in [("all", Tally::of(plays)), ("profiled", of(true)), ("unprofiled", of(false))] {
         let _ = writeln!(
             out,
-            "{what:10}  site right {:18} cause right {:18} sure and wrong {}",
+            "{what:10}  site right {:18} cause right {:18} kept right {:18} sure and wrong {}",
             tally.site.text(),
             tally.cause.text(),
+            tally.kept.text(),
             tally.sure_and_wrong.len()
         );
     }

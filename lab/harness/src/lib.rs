@@ -15,6 +15,8 @@ pub mod group;
 pub mod hook;
 #[cfg(feature = "play")]
 pub mod incident;
+#[cfg(feature = "play")]
+pub mod incident_graph;
 pub mod machine;
 #[cfg(feature = "play")]
 pub mod oracle;

@@ -156,7 +156,7 @@ fn inlined_calls_are_frames_of_their_own() {
     let p = whole(Flavour::Go22);
     let rt = runtime(&p, Flavour::Go22);
     let symbols = Symbolizer::new(&p, &rt.module, rt.layout);
-    let second_half = Addr(p.at.text.0 + 2 * 64 + 40);
+    let second_half = Addr(p.at.text.0 + 2 * 96 + 60);
     let names: Vec<String> =
         symbols.frames(second_half).into_iter().map(|f| format!("{}:{}", f.function, f.line)).collect();
     assert_eq!(names, ["main.small:31", "main.handle:30"]);

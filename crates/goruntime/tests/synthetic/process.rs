@@ -27,6 +27,9 @@ const FUNCTIONS: &[FunctionSpec<'static>] = &[
     ("runtime.(*mcache).allocLarge", 69, 8, false, None),
     ("runtime.gcSweep", 70, 8, false, None),
     ("runtime.freeSomeWbufs", 71, 8, false, None),
+    ("runtime.markroot", 72, 8, false, None),
+    ("runtime.queuefinalizer", 73, 8, false, None),
+    ("runtime.(*activeSweep).end", 74, 8, false, None),
 ];
 
 /// Labels: more than one bucket of an old map holds, so that one overflows.
