@@ -92,6 +92,7 @@ impl Assigner<'_> {
                 self.offer(to, Kind::Array(of), Trust::Code, Extent::AtLeast(0));
             }
             Said::Array(of) => self.word(Word::Slice(of), to, after),
+            Said::Unclear => {}
             Said::Map(of) => self.word(Word::Map(of), to, after),
             Said::Chan(of) => self.word(Word::Chan(of), to, after),
             Said::Memory(of) => {
@@ -108,7 +109,9 @@ impl Assigner<'_> {
 fn agreed(types: &mut TypeReader<'_>, said: &[Said]) -> Option<Said> {
     let mut known: Option<Said> = None;
     for said in said {
-        let (Said::Pointer(of) | Said::Array(of) | Said::Map(of) | Said::Chan(of) | Said::Memory(of)) = *said;
+        let (Said::Pointer(of) | Said::Array(of) | Said::Map(of) | Said::Chan(of) | Said::Memory(of)) = *said else {
+            return None;
+        };
         let is_kind = types.is_static(of)
             && types.get(of).is_some_and(|t| match said {
                 Said::Map(_) => t.map().is_some(),

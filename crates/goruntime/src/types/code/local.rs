@@ -109,8 +109,15 @@ impl Local {
         let path = |local: &Self, value| {
             local.path(value).filter(|path| variables.iter().any(|range| range.contains(path.at)))
         };
-        let mut said: Vec<(Value, Said)> = self.said.iter().filter_map(|(v, said)| Some((*v, (*said)?))).collect();
+        let mut said: Vec<(Value, Said)> =
+            self.said.iter().map(|(value, said)| (*value, said.unwrap_or(Said::Unclear))).collect();
+        // What is put into a word says what it is, beside its uses.
+        said.extend(self.flow.stores.iter().filter_map(|(place, value)| {
+            let is_data = self.flow.mixed.contains(place);
+            Some((*place, self.said(*value).filter(|_| !is_data)?))
+        }));
         said.sort_unstable();
+        said.dedup();
         for (value, said) in said {
             if let Some(path) = path(self, value) {
                 all.push((path, said));

@@ -14,6 +14,8 @@ mod callees;
 mod flow;
 mod functions;
 mod local;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::rc::Rc;
@@ -171,9 +173,10 @@ impl<'a> CodeTypes<'a> {
     fn value(&mut self, value: &Returned, depth: usize) -> Option<Said> {
         match value {
             Returned::Nothing => None,
+            Returned::Said(Said::Unclear) => None,
             Returned::Said(said) => Some(*said),
             Returned::Word(path) => match self.words.get(path)?.as_slice() {
-                [one] => Some(*one),
+                [one] if *one != Said::Unclear => Some(*one),
                 _ => None,
             },
             Returned::Result(function, index) if depth < MAX_DEPTH => self.result(*function, *index, depth + 1),
