@@ -7,6 +7,7 @@
 mod code;
 mod damage;
 mod files;
+mod heap_targets;
 mod process_targets;
 mod saved;
 mod stored;
@@ -20,6 +21,7 @@ pub mod process;
 pub use code::code;
 pub use damage::{Orders, flavour_of};
 pub use files::{core, elf, modules};
+pub use heap_targets::{collections, graph, types};
 pub use process_targets::{buckets, goroutines, pclntab, pointers, spans};
 pub use saved::raw;
 pub use stored::{facts, locations, maps};
@@ -32,10 +34,12 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const ALL: &[Target] = &[
     ("buckets", buckets),
     ("code", code),
+    ("collections", collections),
     ("core", core),
     ("elf", elf),
     ("facts", facts),
     ("goroutines", goroutines),
+    ("graph", graph),
     ("locations", locations),
     ("maps", maps),
     ("modules", modules),
@@ -43,5 +47,6 @@ pub const ALL: &[Target] = &[
     ("pointers", pointers),
     ("raw", raw),
     ("spans", spans),
+    ("types", types),
     ("worker", worker),
 ];

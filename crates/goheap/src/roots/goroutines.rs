@@ -143,23 +143,20 @@ impl Holders {
             if let Some(group) = self.groups.get_mut(index) {
                 group.goroutines += 1;
             }
-            if let Some(site) = &g.created_by {
+            // The runtime itself starts the first, and its own.
+            if let Some(site) = g.created_by.as_ref().filter(|site| !is_of_runtime(&site.frame.function)) {
                 creators.entry((index, Arc::as_ptr(site))).or_insert((0, site)).0 += 1;
             }
             roots.insert(g.goid, self.roots.root(Some(GroupId(index as u32))));
             self.goids.push(g.goid);
         }
-        let mut most: FxHashMap<usize, (u64, &CallSite)> = FxHashMap::default();
-        for ((group, _), (n, site)) in creators {
-            let best = most.entry(group).or_insert((n, site));
-            // Of as many the first in the alphabet, so that the answer is one.
-            if (n, std::cmp::Reverse(&site.frame)) > (best.0, std::cmp::Reverse(&best.1.frame)) {
-                *best = (n, site);
-            }
-        }
-        for (group, (_, site)) in most {
+        // Of as many the first in the alphabet, so that the answer is one: the last of each group counts.
+        let mut creators: Vec<_> =
+            creators.into_iter().map(|((group, _), (n, site))| (group, n, &site.frame)).collect();
+        creators.sort_by_key(|(group, n, frame)| (*group, *n, std::cmp::Reverse(*frame)));
+        for (group, _, frame) in creators {
             if let Some(group) = self.groups.get_mut(group) {
-                group.created_by.clone_from(&site.frame.function);
+                group.created_by.clone_from(&frame.function);
             }
         }
         roots

@@ -56,7 +56,8 @@ pub struct RootName {
     pub name: String,
     /// Number of goroutines; 0 of all others.
     pub goroutines: u64,
-    /// Of goroutines: the function that started most of them; empty of all others, and of the first.
+    /// Of goroutines: the function that started most of them; empty of all others, and where the
+    /// runtime did.
     pub created_by: String,
 }
 

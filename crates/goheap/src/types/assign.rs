@@ -3,6 +3,7 @@
 //! objects that wait.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use lastgasp_goruntime::types::{Shape, Word};
 use lastgasp_goruntime::{GoType, HeapObjects, PointerReader, Runtime, TypeReader};
@@ -61,6 +62,10 @@ pub(crate) enum Extent {
 /// Bits of an object's entry that number its kind; those above say how it is believed.
 const KIND_BITS: u32 = 28;
 const KIND_MASK: u32 = (1 << KIND_BITS) - 1;
+/// Objects of a span that are read one by one, and times that this is tried, before all of it is read.
+const FEW: usize = 4;
+/// Largest slot that is read alone, in bytes.
+const MAX_ALONE: u64 = 4096;
 /// Times that a span is read at most, on average: an object's kind gets better a few times, and no more.
 const MAX_READS_A_SPAN: usize = 10_000;
 
@@ -244,33 +249,58 @@ impl<'a> Assigner<'a> {
         self.layout.slot(self.places.get(span).copied().flatten()?, slot)
     }
 
-    /// Goes on from all that waits, until nothing does.
-    pub(crate) fn follow(&mut self) {
+    /// Goes on from all that waits, until nothing does, or the time is over.
+    pub(crate) fn follow(&mut self, until: Option<Instant>) {
         let mut reader = PointerReader::new(self.rt, self.mem, self.objects);
         let mut left = self.queued.len().saturating_mul(MAX_READS_A_SPAN);
-        let words: Vec<(usize, usize)> = self
-            .layout
-            .spans()
-            .map(|(span, first)| (first.0 as usize / 64, (first.0 as usize + span.slots as usize).div_ceil(64)))
-            .collect();
         while let Some(index) = self.queue.pop_front() {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return;
+            }
             if let Some(queued) = self.queued.get_mut(index as usize) {
                 *queued = false;
             }
-            // What it waited for was followed when the span was read last.
-            let of_span = words.get(index as usize).and_then(|(from, to)| self.pending.get(*from..*to));
-            if of_span.is_none_or(|words| words.iter().all(|w| *w == 0)) {
-                continue;
+            let Some(class) = self.slots.all().get(index as usize).copied() else { continue };
+            let Some(first) = self.layout.slot(index as usize, 0) else { continue };
+            // Few are read alone, but what leads from one to the next in the same span again and again is a
+            // list.
+            for alone in 0.. {
+                let waiting = self.waiting(first, class.slots);
+                if waiting.is_empty() {
+                    break;
+                }
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    return;
+                }
+                let mut visitor = Propagate::new(self);
+                if waiting.len() <= FEW && alone < FEW && class.slot_bytes <= MAX_ALONE {
+                    for object in waiting {
+                        reader.read_slot(class.span, object.0 - first.0, &mut visitor);
+                    }
+                    visitor.finish();
+                    continue;
+                }
+                reader.read(class.span..class.span.saturating_add(1), &mut visitor);
+                visitor.finish();
+                break;
             }
-            let Some(span) = self.slots.all().get(index as usize).map(|c| c.span) else { continue };
-            left = left.saturating_sub(1);
-            if left == 0 {
-                return;
-            }
-            let mut visitor = Propagate::new(self);
-            reader.read(span..span.saturating_add(1), &mut visitor);
-            visitor.finish();
         }
+    }
+
+    /// The objects of a span that wait, as many as are read alone and one more.
+    fn waiting(&self, first: ObjectId, slots: u32) -> Vec<ObjectId> {
+        let from = first.0 as usize / 64;
+        let words = self.pending.get(from..from + slots.div_ceil(64) as usize).unwrap_or_default();
+        let mut found = Vec::new();
+        for (word, base) in words.iter().zip((first.0..).step_by(64)) {
+            let mut word = *word;
+            while word != 0 && found.len() <= FEW {
+                found.push(ObjectId(base + word.trailing_zeros()));
+                word &= word - 1;
+            }
+        }
+        found
     }
 
     /// What a pointer of a typed object says of where it leads. `before` and `after` are the words beside it.

@@ -16,6 +16,7 @@ mod sites;
 mod slots;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use lastgasp_goruntime::{HeapObjects, Symbolizer};
 use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, ObjectId, Retained};
@@ -75,7 +76,8 @@ pub(crate) struct Types {
 }
 
 impl Types {
-    /// Finds the types of all objects, garbage left out as far as the collector knows it.
+    /// Finds the types of all objects, garbage left out as far as the collector knows it; those that are reached
+    /// `until` then, as memory that changes meanwhile would tell of one object what was said of another.
     pub(crate) fn assign(
         taken: &RawCapture,
         mem: &(dyn Memory + Sync),
@@ -83,6 +85,7 @@ impl Types {
         layout: &HeapLayout,
         seeds: Seeds,
         frames: &[FrameWord],
+        until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
         let mut all = Assigner::new(rt, mem, objects, layout);
@@ -92,7 +95,7 @@ impl Types {
         all.add_variables(taken);
         all.add_code(mem, frames);
         all.add_stacks();
-        all.follow();
+        all.follow(until);
         let (of, kinds, mut types, slots) = all.finish();
         let symbols = Symbolizer::new(mem, &rt.module, rt.layout);
         let function = |code: Addr| symbols.function_name(code);

@@ -24,6 +24,8 @@ mod modules;
 mod named;
 mod names;
 mod reader;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "dwarf")]
 mod variables;
 mod words;
