@@ -124,7 +124,8 @@ fn differences(survey: &Survey, truth: &Truth, mode: Mode) -> Vec<String> {
         let found = survey.copies.iter().find(|c| alike(c) && c.copies == t.copies && c.of_content);
         let right = found.is_some_and(|c| {
             let built = c.built.as_ref().is_none_or(|b| t.site.is_empty() || b.function == t.site);
-            let holder = t.holder.is_empty() || c.holders.iter().any(|h| h.name == t.holder && h.copies * 10 >= t.copies * 9);
+            let holder =
+                t.holder.is_empty() || c.holders.iter().any(|h| h.name == t.holder && h.copies * 10 >= t.copies * 9);
             within(c.total_bytes, t.bytes, 3) && built && holder
         });
         if !right {

@@ -1,6 +1,7 @@
 //! Any bytes as the code of a process.
 
 use lastgasp_goruntime::types::CodeTypes;
+use lastgasp_goruntime::{ModuleData, Runtime};
 use lastgasp_inferior::{Addr, AddrRange, Memory, ReadError};
 use lastgasp_synth::Process;
 
@@ -33,9 +34,9 @@ pub fn code(data: &[u8]) {
     let rt = process::runtime(&process, flavour);
     let text = AddrRange { start: process.at.text, end: process.at.etext };
     let mem = Recoded { process: &process, text, code: data.get(1..).unwrap_or_default() };
-    // What a variable is does not matter: every address may be one.
-    let mut code = CodeTypes::read(&rt, &mem, &[AddrRange { start: Addr(0), end: Addr(u64::MAX) }]);
+    let rt = Runtime { module: ModuleData { variables: text, ..rt.module }, ..rt };
+    let mut code = CodeTypes::read(&rt, &mem);
     let words = code.words().len();
-    let frames = code.frames(&(text.start.0..text.end.0.min(text.start.0 + (1 << 12))).map(Addr).collect());
+    let frames = code.frames(&rt, &mem, &(text.start.0..text.end.0.min(text.start.0 + (1 << 12))).map(Addr).collect());
     let _ = (words, frames);
 }

@@ -4,7 +4,7 @@
 
 use lastgasp_goruntime::types::{CodeTypes, Said, Shape, Word, WordPath};
 use lastgasp_goruntime::{TypeReader, variable_pointers};
-use lastgasp_inferior::{Addr, AddrRange, Memory};
+use lastgasp_inferior::Addr;
 
 use super::assign::{Assigner, Extent, Trust};
 use super::kinds::Kind;
@@ -18,7 +18,6 @@ const MAX_POINTERS: usize = 16 << 20;
 struct Variables {
     /// Where, and to what; by address.
     pointers: Vec<(Addr, Addr)>,
-    sections: Vec<AddrRange>,
 }
 
 impl Variables {
@@ -29,19 +28,19 @@ impl Variables {
 }
 
 impl Assigner<'_> {
-    /// What code says of package variables, and of variables in frames. `mem` has the code.
-    pub(crate) fn add_code(&mut self, mem: &(dyn Memory + Sync), frames: &[FrameWord]) {
-        let mut variables = Variables { pointers: Vec::new(), sections: Vec::new() };
-        variable_pointers(self.rt, mem, &mut Vec::new(), |section, at, to| {
-            if variables.sections.last() != Some(&section.range) {
-                variables.sections.push(section.range);
-            }
+    /// What code says of package variables, and of variables in frames.
+    pub(crate) fn add_code(&mut self, mut code: CodeTypes, frames: &[FrameWord]) {
+        let (rt, mem) = (self.rt, self.mem);
+        if !code.is_of(rt) {
+            return;
+        }
+        let mut variables = Variables { pointers: Vec::new() };
+        variable_pointers(self.rt, mem, &mut Vec::new(), |_, at, to| {
             if variables.pointers.len() < MAX_POINTERS {
                 variables.pointers.push((at, to));
             }
         });
         variables.pointers.sort_unstable();
-        let mut code = CodeTypes::read(self.rt, mem, &variables.sections);
         let mut interfaces = Interfaces::new(self.rt, mem);
         for (path, said) in code.words() {
             if let Some(said) = agreed(&mut self.types, said)
@@ -50,7 +49,7 @@ impl Assigner<'_> {
                 self.said(said, to, [8, 16].map(|offset| self.mem.u64(at.plus(offset)).ok()));
             }
         }
-        let of_calls = code.frames(&frames.iter().map(|word| word.returns_to).collect());
+        let of_calls = code.frames(rt, mem, &frames.iter().map(|word| word.returns_to).collect());
         for word in frames {
             let slots = of_calls.get(&word.returns_to).map(Vec::as_slice).unwrap_or_default();
             if let Ok(index) = slots.binary_search_by_key(&word.slot, |(slot, _)| *slot)

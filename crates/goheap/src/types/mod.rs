@@ -18,6 +18,7 @@ mod slots;
 use std::sync::Arc;
 use std::time::Instant;
 
+use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::{HeapObjects, Symbolizer};
 use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, ObjectId, Retained};
 use lastgasp_inferior::{Addr, Memory};
@@ -80,11 +81,11 @@ impl Types {
     /// `until` then, as memory that changes meanwhile would tell of one object what was said of another.
     pub(crate) fn assign(
         taken: &RawCapture,
-        mem: &(dyn Memory + Sync),
+        mem: &dyn Memory,
         objects: &HeapObjects,
         layout: &HeapLayout,
         seeds: Seeds,
-        frames: &[FrameWord],
+        (code, frames): (Option<CodeTypes>, &[FrameWord]),
         until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
@@ -93,7 +94,9 @@ impl Types {
         all.add_runtime();
         all.add_sites(objects);
         all.add_variables(taken);
-        all.add_code(mem, frames);
+        if let Some(code) = code {
+            all.add_code(code, frames);
+        }
         all.add_stacks();
         all.follow(until);
         let (of, kinds, mut types, slots) = all.finish();

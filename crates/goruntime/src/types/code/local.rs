@@ -98,17 +98,15 @@ impl Local {
         None
     }
 
-    /// What is said of words that are reached from variables in one of the ranges; and which of them get a
+    /// What is said of words that are reached from variables in a range; and which of them get a
     /// result of which function.
     pub(super) fn words(
         &mut self,
-        variables: &[AddrRange],
+        variables: AddrRange,
         all: &mut Vec<(WordPath, Said)>,
         results: &mut Vec<(WordPath, Addr, u8)>,
     ) {
-        let path = |local: &Self, value| {
-            local.path(value).filter(|path| variables.iter().any(|range| range.contains(path.at)))
-        };
+        let path = |local: &Self, value| local.path(value).filter(|path| variables.contains(path.at));
         let mut said: Vec<(Value, Said)> =
             self.said.iter().map(|(value, said)| (*value, said.unwrap_or(Said::Unclear))).collect();
         // What is put into a word says what it is, beside its uses.

@@ -45,8 +45,8 @@ fn local_of(acts: &[Act]) -> Option<Local> {
 
 fn words(acts: &[Act]) -> (Vec<(WordPath, Said)>, Vec<(WordPath, Addr, u8)>) {
     let (mut said, mut results) = (Vec::new(), Vec::new());
-    let variables = [AddrRange::sized(VARIABLE, 64)];
-    local_of(acts).unwrap().words(&variables, &mut said, &mut results);
+    let variables = AddrRange::sized(VARIABLE, 64);
+    local_of(acts).unwrap().words(variables, &mut said, &mut results);
     (said, results)
 }
 
