@@ -131,6 +131,7 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
             roots.push(GraphRoot {
                 kind: name.kind.name().into(),
                 name: name.name.clone(),
+                type_name: heap.variable_type(name).unwrap_or_default().to_owned(),
                 objects: retained.objects.into(),
                 retained_bytes: retained.bytes,
                 goroutines: name.goroutines,

@@ -147,6 +147,13 @@ impl<'a> Heap<'a> {
         self.holders.name(&self.graph, holder)
     }
 
+    /// The type of a word of package variables where no symbol says which variable it is of, as the program's code
+    /// has it and what it leads to bears out.
+    #[must_use]
+    pub fn variable_type(&self, root: &RootName) -> Option<&str> {
+        self.types.variables.get(&root.at).map(String::as_str)
+    }
+
     /// Live objects by type.
     #[must_use]
     pub fn by_type(&self) -> Vec<TypeTotal> {

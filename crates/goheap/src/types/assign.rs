@@ -9,6 +9,7 @@ use lastgasp_goruntime::types::{Shape, Word};
 use lastgasp_goruntime::{GoType, HeapObjects, PointerReader, Runtime, TypeReader};
 use lastgasp_heapgraph::{HeapLayout, ObjectId};
 use lastgasp_inferior::{Addr, Memory};
+use rustc_hash::FxHashMap;
 
 use super::kinds::{Kind, Kinds, Target, UNTYPED};
 use super::propagate::Propagate;
@@ -88,6 +89,8 @@ pub(crate) struct Assigner<'a> {
     places: Vec<Option<usize>>,
     /// How a typed word is believed.
     pub(super) by_word: Trust,
+    /// Types of words of package variables, as code has them, by where they stand.
+    pub(super) variables: FxHashMap<Addr, String>,
 }
 
 impl<'a> Assigner<'a> {
@@ -113,6 +116,7 @@ impl<'a> Assigner<'a> {
             slots,
             places,
             by_word: Trust::Pointer,
+            variables: FxHashMap::default(),
         }
     }
 

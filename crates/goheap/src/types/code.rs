@@ -47,6 +47,11 @@ impl Assigner<'_> {
                 && let Some((at, to)) = self.reach(&variables, &mut interfaces, path)
             {
                 self.said(said, to, [8, 16].map(|offset| self.mem.u64(at.plus(offset)).ok()));
+                if path.offsets.is_empty()
+                    && let Some(name) = self.name_of_word(said, to)
+                {
+                    self.variables.insert(at, name);
+                }
             }
         }
         let of_calls = code.frames(rt, mem, &frames.iter().map(|word| word.returns_to).collect());
@@ -59,6 +64,20 @@ impl Assigner<'_> {
                 self.said(said, word.to, [None; 2]);
             }
         }
+    }
+
+    /// The type of a word of which something is said, where what it leads to is that.
+    fn name_of_word(&mut self, said: Said, to: Addr) -> Option<String> {
+        let (number, _) = self.kind_of(self.layout.object_at(to.0)?);
+        let kind = self.kinds.get(number)?.kind;
+        let (of, before) = match (said, kind) {
+            (Said::Map(of), Kind::Map(is)) if of == is => (of, ""),
+            (Said::Pointer(of), Kind::One(is)) if of == is => (of, "*"),
+            (Said::Array(of), Kind::Array(is)) if of == is => (of, "[]"),
+            (Said::Chan(of), Kind::Chan(elem)) if self.types.get(of)?.elem() == Some(elem) => (of, ""),
+            _ => return None,
+        };
+        Some(format!("{before}{}", self.types.get(of)?.name))
     }
 
     /// Where the last word of a path stands, and what it holds.

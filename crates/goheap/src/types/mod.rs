@@ -74,6 +74,8 @@ pub(crate) struct Types {
     untyped: Vec<u32>,
     /// How many kinds are known; behind them are those of spans.
     named: usize,
+    /// Of words of package variables, by where they stand: as the program's code has them.
+    pub(crate) variables: FxHashMap<Addr, String>,
 }
 
 impl Types {
@@ -99,6 +101,7 @@ impl Types {
         }
         all.add_stacks();
         all.follow(until);
+        let variables = std::mem::take(&mut all.variables);
         let (of, kinds, mut types, slots) = all.finish();
         let symbols = Symbolizer::new(mem, &rt.module, rt.layout);
         let function = |code: Addr| symbols.function_name(code);
@@ -125,7 +128,7 @@ impl Types {
                 *untyped = tiny;
             }
         }
-        Self { of, known, untyped, named }
+        Self { of, known, untyped, named, variables }
     }
 
     /// The number of an object's kind.
