@@ -138,7 +138,6 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
                 created_by: name.created_by.clone(),
                 mostly: mostly.get(&holder).map(|m| m.type_name.clone()).unwrap_or_default(),
                 mostly_bytes: mostly.get(&holder).map_or(0, |m| m.bytes),
-                ..GraphRoot::default()
             });
         }
     }
