@@ -43,7 +43,10 @@ fn local_of(acts: &[Act]) -> Option<Local> {
     Flow::of(&steps(acts), &callee, &wanted).map(Local::of)
 }
 
-fn words(acts: &[Act]) -> (Vec<(WordPath, Said)>, Vec<(WordPath, Addr, u8)>) {
+/// What is said of words, and which of them get which results.
+type Words = (Vec<(WordPath, Said)>, Vec<(WordPath, Addr, u8)>);
+
+fn words(acts: &[Act]) -> Words {
     let (mut said, mut results) = (Vec::new(), Vec::new());
     let variables = AddrRange::sized(VARIABLE, 64);
     local_of(acts).unwrap().words(variables, &mut said, &mut results);
