@@ -6,11 +6,12 @@ use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, Gra
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
 use lastgasp_goheap::{Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled};
+use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::{
-    Bucket, Counts, Gap, Goroutine, LabelSalt, Symbolizer, decode_all_goroutines, decode_profile, unsample,
+    Bucket, Counts, Gap, Goroutine, LabelSalt, Runtime, Symbolizer, decode_all_goroutines, decode_profile, unsample,
 };
 use lastgasp_heapgraph::ObjectId;
-use lastgasp_inferior::{Addr, BlockCache, Layered, Memory};
+use lastgasp_inferior::{Addr, BlockCache, Layered, LoadedImage, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
@@ -48,6 +49,17 @@ pub enum GraphStage<'a> {
     Part(&'a GraphFacts),
 }
 
+/// What the code of a process says of types: read before the process stands still, as it never changes. `memory`
+/// is the process's; `None` where that is no Go process that can be read.
+#[must_use]
+pub fn code_types(loaded: &LoadedImage, memory: &(dyn Memory + Sync)) -> Option<CodeTypes> {
+    let constants = loaded.image.memory(loaded.bias, &[]).ok()?;
+    let rt = Runtime::discover(&loaded.image, loaded.bias, memory).ok()?;
+    // From the file, so that no page of code becomes part of the process's memory by our reading.
+    let memory = Layered { top: constants, bottom: memory };
+    Some(CodeTypes::read(&rt, &memory))
+}
+
 /// The graph alone, for who has nothing to do with the rest of a capture; or why there is none. `tell` hears
 /// how far it is.
 ///
@@ -56,6 +68,7 @@ pub enum GraphStage<'a> {
 pub fn graph_alone(
     taken: &RawCapture,
     whole: WholeMemory<'_>,
+    code: Option<CodeTypes>,
     tell: &mut dyn FnMut(GraphStage<'_>),
 ) -> Result<GraphFacts, String> {
     let rt = &taken.runtime;
@@ -65,14 +78,14 @@ pub fn graph_alone(
     let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
     // What they stumble over is a gap of the capture, and not of the graph.
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut Vec::new());
-    heap_graph(taken, whole, &goroutines.live, tell)
+    heap_graph(taken, whole, (&goroutines.live, code), tell)
 }
 
 /// Makes the graph; or says why there is none.
 pub(crate) fn heap_graph(
     taken: &RawCapture,
     whole: WholeMemory<'_>,
-    goroutines: &[Goroutine],
+    (goroutines, code): (&[Goroutine], Option<CodeTypes>),
     tell: &mut dyn FnMut(GraphStage<'_>),
 ) -> Result<GraphFacts, String> {
     let began = std::time::Instant::now();
@@ -86,7 +99,7 @@ pub(crate) fn heap_graph(
         read = began.elapsed();
         tell(GraphStage::Read);
     };
-    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, for_types);
+    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code));
     let heap = heap.ok_or_else(|| told(&gaps))?;
     let mut facts = facts(&heap, whole.source);
     facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
@@ -118,13 +131,13 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
             roots.push(GraphRoot {
                 kind: name.kind.name().into(),
                 name: name.name.clone(),
+                type_name: heap.variable_type(name).unwrap_or_default().to_owned(),
                 objects: retained.objects.into(),
                 retained_bytes: retained.bytes,
                 goroutines: name.goroutines,
                 created_by: name.created_by.clone(),
                 mostly: mostly.get(&holder).map(|m| m.type_name.clone()).unwrap_or_default(),
                 mostly_bytes: mostly.get(&holder).map_or(0, |m| m.bytes),
-                ..GraphRoot::default()
             });
         }
     }

@@ -30,5 +30,5 @@ mod synthetic;
 mod why;
 
 pub use decode::{Decoded, Provenance, decode, decode_with_memory};
-pub use heap_graph::{GraphStage, WholeMemory, graph_alone};
+pub use heap_graph::{GraphStage, WholeMemory, code_types, graph_alone};
 pub use why::{ObjectAt, object_at};

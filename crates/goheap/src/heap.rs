@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::{Frame, Gap, Goroutine, HeapObjects, Runtime, StackTally, Symbolizer};
 use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId};
 use lastgasp_inferior::Memory;
@@ -65,12 +66,13 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
     ) -> Option<Self> {
-        Self::read_telling(taken, memory, goroutines, gaps, &mut || {}, None)
+        Self::read_telling(taken, memory, goroutines, gaps, &mut || {}, (None, None))
     }
 
-    /// As [`Heap::read`]; `has_read` hears that objects, pointers, roots and types are read, which must be of
-    /// one moment: a target that stands still for them may run on. Types are followed for as long as
-    /// `for_types` at most; what they did not reach by then stays unknown.
+    /// As [`Heap::read`]; `has_read` hears that objects, pointers, roots and types are read, which must be of one
+    /// moment: a target that stands still for them may run on. Types are followed for as long as `for_types` at
+    /// most; what they did not reach by then stays unknown. The code of a target that stands still is not read:
+    /// what it says is handed over, or is not known.
     #[must_use]
     pub fn read_telling(
         taken: &'a RawCapture,
@@ -78,7 +80,7 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
         has_read: &mut dyn FnMut(),
-        for_types: Option<Duration>,
+        (for_types, code): (Option<Duration>, Option<CodeTypes>),
     ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
@@ -96,7 +98,9 @@ impl<'a> Heap<'a> {
         }
         let Edges { layout, parts, seeds, .. } = edges;
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
-        let types = Types::assign(taken, memory, &objects, &layout, seeds, &holders.words, until);
+        let code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
+        phases.end("code");
+        let types = Types::assign(taken, memory, &objects, &layout, seeds, (code, &holders.words), until);
         phases.end("types");
         has_read();
         let all = layout.total();
@@ -141,6 +145,13 @@ impl<'a> Heap<'a> {
     #[must_use]
     pub fn root_name(&self, holder: Holder) -> Option<&RootName> {
         self.holders.name(&self.graph, holder)
+    }
+
+    /// The type of a word of package variables where no symbol says which variable it is of, as the program's code
+    /// has it and what it leads to bears out.
+    #[must_use]
+    pub fn variable_type(&self, root: &RootName) -> Option<&str> {
+        self.types.variables.get(&root.at).map(String::as_str)
     }
 
     /// Live objects by type.

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lastgasp_decode::{GraphStage, WholeMemory, graph_alone};
+use lastgasp_decode::{GraphStage, WholeMemory, code_types, graph_alone};
 use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
 use lastgasp_inferior::{CoreFile, ElfImage, HandedMemory, LiveProcess, LoadedImage};
 use lastgasp_observe::raw_capture::{Binary, DeadMemory, RawCapture};
@@ -68,7 +68,8 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
         Whose::Live(pid) | Whose::Running(pid) => (memory.by_number(pid), "live"),
         Whose::Dead => (memory, "dead"),
     };
-    // All that can be done before the target stands still is done.
+    // All that can be done before the target stands still is done. Of the dead nothing waits.
+    let code = if source == "live" { code_types(&loaded, &memory) } else { None };
     if !line.wait_for_the_word() {
         return Err("nobody has told it to begin".into());
     }
@@ -78,7 +79,7 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
     let whole = WholeMemory { memory: &memory, source };
     let there = || memory.is_there(raw.runtime.module.variables.start);
     let mut was_there = true;
-    let mut facts = graph_alone(&raw, whole, &mut |stage| match stage {
+    let mut facts = graph_alone(&raw, whole, code, &mut |stage| match stage {
         GraphStage::Read => {
             was_there = there();
             line.say(&Said::<GraphFacts>::HasRead);

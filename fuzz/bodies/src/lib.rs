@@ -4,6 +4,7 @@
 //! Two kinds of input: bytes that are read as they come (a file, a text), and orders to damage a make-believe
 //! process that is whole otherwise, so that what lies deep is reached too: see `damage.rs`.
 
+mod code;
 mod damage;
 mod files;
 mod heap_targets;
@@ -17,6 +18,7 @@ mod worker;
 #[path = "../../../crates/goruntime/tests/synthetic/process.rs"]
 pub mod process;
 
+pub use code::code;
 pub use damage::{Orders, flavour_of};
 pub use files::{core, elf, modules};
 pub use heap_targets::{collections, graph, types};
@@ -31,6 +33,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target by name, sorted; `fuzz/fuzz_targets` has a file for each.
 pub const ALL: &[Target] = &[
     ("buckets", buckets),
+    ("code", code),
     ("collections", collections),
     ("core", core),
     ("elf", elf),

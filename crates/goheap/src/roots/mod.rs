@@ -13,7 +13,7 @@ mod variables;
 
 use lastgasp_goruntime::{Gap, Goroutine, HeapObjects, StackTally, Symbolizer};
 use lastgasp_heapgraph::{Graph, GroupId, Holder, ObjectId, RootId, Roots, TooLarge};
-use lastgasp_inferior::{BlockCache, Memory};
+use lastgasp_inferior::{Addr, BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
 use crate::edges::Edges;
@@ -59,11 +59,13 @@ pub struct RootName {
     /// Of goroutines: the function that started most of them; empty of all others, and where the
     /// runtime did.
     pub created_by: String,
+    /// The word of package variables that it is, where no symbol says which variable it is of; nil of all others.
+    pub at: Addr,
 }
 
 impl RootName {
     fn new(kind: RootKind, name: String) -> Self {
-        Self { kind, name, goroutines: 0, created_by: String::new() }
+        Self { kind, name, goroutines: 0, created_by: String::new(), at: Addr(0) }
     }
 }
 

@@ -28,11 +28,13 @@ impl Holders {
                         (Some(v), Some(_)) => v.range,
                         _ => AddrRange::sized(at, 8),
                     };
+                    // Of a variable that is named this may be a field: a word that is not is said to be one.
+                    let word = if name.is_none() { at } else { Addr(0) };
                     let name = name.or_else(|| of_runtime(&taken.runtime.globals, at).map(ToOwned::to_owned));
                     let name = name.unwrap_or_else(|| place(&program, section, at));
                     let kind = if is_of_runtime(&name) { RootKind::Runtime } else { RootKind::Global };
                     let root = self.roots.root(None);
-                    self.named.push(RootName::new(kind, name));
+                    self.named.push(RootName { at: word, ..RootName::new(kind, name) });
                     last = Some((range, root));
                     root
                 }

@@ -101,6 +101,8 @@ pub(crate) struct Assigner<'a> {
     places: Vec<Option<usize>>,
     /// How a typed word is believed.
     pub(super) by_word: Trust,
+    /// Types of words of package variables, as code has them, by where they stand.
+    pub(super) variables: FxHashMap<Addr, String>,
 }
 
 impl<'a> Assigner<'a> {
@@ -127,6 +129,7 @@ impl<'a> Assigner<'a> {
             slots,
             places,
             by_word: Trust::Pointer,
+            variables: FxHashMap::default(),
         }
     }
 

@@ -4,7 +4,7 @@
 
 use lastgasp_goruntime::types::{CodeTypes, Said, Shape, Word, WordPath};
 use lastgasp_goruntime::{TypeReader, variable_pointers};
-use lastgasp_inferior::{Addr, AddrRange, Memory};
+use lastgasp_inferior::Addr;
 
 use super::assign::{Assigner, Extent, Trust};
 use super::kinds::Kind;
@@ -18,7 +18,6 @@ const MAX_POINTERS: usize = 16 << 20;
 struct Variables {
     /// Where, and to what; by address.
     pointers: Vec<(Addr, Addr)>,
-    sections: Vec<AddrRange>,
 }
 
 impl Variables {
@@ -29,28 +28,33 @@ impl Variables {
 }
 
 impl Assigner<'_> {
-    /// What code says of package variables, and of variables in frames. `mem` has the code.
-    pub(crate) fn add_code(&mut self, mem: &(dyn Memory + Sync), frames: &[FrameWord]) {
-        let mut variables = Variables { pointers: Vec::new(), sections: Vec::new() };
-        variable_pointers(self.rt, mem, &mut Vec::new(), |section, at, to| {
-            if variables.sections.last() != Some(&section.range) {
-                variables.sections.push(section.range);
-            }
+    /// What code says of package variables, and of variables in frames.
+    pub(crate) fn add_code(&mut self, mut code: CodeTypes, frames: &[FrameWord]) {
+        let (rt, mem) = (self.rt, self.mem);
+        if !code.is_of(rt) {
+            return;
+        }
+        let mut variables = Variables { pointers: Vec::new() };
+        variable_pointers(self.rt, mem, &mut Vec::new(), |_, at, to| {
             if variables.pointers.len() < MAX_POINTERS {
                 variables.pointers.push((at, to));
             }
         });
         variables.pointers.sort_unstable();
-        let mut code = CodeTypes::read(self.rt, mem, &variables.sections);
         let mut interfaces = Interfaces::new(self.rt, mem);
         for (path, said) in code.words() {
             if let Some(said) = agreed(&mut self.types, said)
                 && let Some((at, to)) = self.reach(&variables, &mut interfaces, path)
             {
                 self.said(said, to, [8, 16].map(|offset| self.mem.u64(at.plus(offset)).ok()));
+                if path.offsets.is_empty()
+                    && let Some(name) = self.name_of_word(said, to)
+                {
+                    self.variables.insert(at, name);
+                }
             }
         }
-        let of_calls = code.frames(&frames.iter().map(|word| word.returns_to).collect());
+        let of_calls = code.frames(rt, mem, &frames.iter().map(|word| word.returns_to).collect());
         for word in frames {
             let slots = of_calls.get(&word.returns_to).map(Vec::as_slice).unwrap_or_default();
             if let Ok(index) = slots.binary_search_by_key(&word.slot, |(slot, _)| *slot)
@@ -60,6 +64,20 @@ impl Assigner<'_> {
                 self.said(said, word.to, [None; 2]);
             }
         }
+    }
+
+    /// The type of a word of which something is said, where what it leads to is that.
+    fn name_of_word(&mut self, said: Said, to: Addr) -> Option<String> {
+        let (number, _) = self.kind_of(self.layout.object_at(to.0)?);
+        let kind = self.kinds.get(number)?.kind;
+        let (of, before) = match (said, kind) {
+            (Said::Map(of), Kind::Map(is)) if of == is => (of, ""),
+            (Said::Pointer(of), Kind::One(is)) if of == is => (of, "*"),
+            (Said::Array(of), Kind::Array(is)) if of == is => (of, "[]"),
+            (Said::Chan(of), Kind::Chan(elem)) if self.types.get(of)?.elem() == Some(elem) => (of, ""),
+            _ => return None,
+        };
+        Some(format!("{before}{}", self.types.get(of)?.name))
     }
 
     /// Where the last word of a path stands, and what it holds.
@@ -92,6 +110,7 @@ impl Assigner<'_> {
                 self.offer(to, Kind::Array(of), Trust::Code, Extent::AtLeast(0));
             }
             Said::Array(of) => self.word(Word::Slice(of), to, after),
+            Said::Unclear => {}
             Said::Map(of) => self.word(Word::Map(of), to, after),
             Said::Chan(of) => self.word(Word::Chan(of), to, after),
             Said::Memory(of) => {
@@ -108,7 +127,9 @@ impl Assigner<'_> {
 fn agreed(types: &mut TypeReader<'_>, said: &[Said]) -> Option<Said> {
     let mut known: Option<Said> = None;
     for said in said {
-        let (Said::Pointer(of) | Said::Array(of) | Said::Map(of) | Said::Chan(of) | Said::Memory(of)) = *said;
+        let (Said::Pointer(of) | Said::Array(of) | Said::Map(of) | Said::Chan(of) | Said::Memory(of)) = *said else {
+            return None;
+        };
         let is_kind = types.is_static(of)
             && types.get(of).is_some_and(|t| match said {
                 Said::Map(_) => t.map().is_some(),

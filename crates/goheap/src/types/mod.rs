@@ -18,6 +18,7 @@ mod slots;
 use std::sync::Arc;
 use std::time::Instant;
 
+use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::{HeapObjects, Symbolizer};
 use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, ObjectId, Retained};
 use lastgasp_inferior::{Addr, Memory};
@@ -73,6 +74,8 @@ pub(crate) struct Types {
     untyped: Vec<u32>,
     /// How many kinds are known; behind them are those of spans.
     named: usize,
+    /// Of words of package variables, by where they stand: as the program's code has them.
+    pub(crate) variables: FxHashMap<Addr, String>,
 }
 
 impl Types {
@@ -81,11 +84,11 @@ impl Types {
     /// another.
     pub(crate) fn assign(
         taken: &RawCapture,
-        mem: &(dyn Memory + Sync),
+        mem: &dyn Memory,
         objects: &HeapObjects,
         layout: &HeapLayout,
         seeds: Seeds,
-        frames: &[FrameWord],
+        (code, frames): (Option<CodeTypes>, &[FrameWord]),
         until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
@@ -94,9 +97,12 @@ impl Types {
         all.add_runtime();
         all.add_sites(objects);
         all.add_variables(taken);
-        all.add_code(mem, frames);
+        if let Some(code) = code {
+            all.add_code(code, frames);
+        }
         all.add_stacks();
         all.follow(until);
+        let variables = std::mem::take(&mut all.variables);
         let (of, kinds, mut types, slots) = all.finish();
         let symbols = Symbolizer::new(mem, &rt.module, rt.layout);
         let function = |code: Addr| symbols.function_name(code);
@@ -123,7 +129,7 @@ impl Types {
                 *untyped = tiny;
             }
         }
-        Self { of, known, untyped, named }
+        Self { of, known, untyped, named, variables }
     }
 
     /// The number of an object's kind.

@@ -26,6 +26,8 @@ pub enum Said {
     Chan(Addr),
     /// It points to memory for one or several values of the type.
     Memory(Addr),
+    /// Uses of it disagree.
+    Unclear,
 }
 
 /// What one function says.

@@ -98,19 +98,24 @@ impl Local {
         None
     }
 
-    /// What is said of words that are reached from variables in one of the ranges; and which of them get a
+    /// What is said of words that are reached from variables in a range; and which of them get a
     /// result of which function.
     pub(super) fn words(
         &mut self,
-        variables: &[AddrRange],
+        variables: AddrRange,
         all: &mut Vec<(WordPath, Said)>,
         results: &mut Vec<(WordPath, Addr, u8)>,
     ) {
-        let path = |local: &Self, value| {
-            local.path(value).filter(|path| variables.iter().any(|range| range.contains(path.at)))
-        };
-        let mut said: Vec<(Value, Said)> = self.said.iter().filter_map(|(v, said)| Some((*v, (*said)?))).collect();
+        let path = |local: &Self, value| local.path(value).filter(|path| variables.contains(path.at));
+        let mut said: Vec<(Value, Said)> =
+            self.said.iter().map(|(value, said)| (*value, said.unwrap_or(Said::Unclear))).collect();
+        // What is put into a word says what it is, beside its uses.
+        said.extend(self.flow.stores.iter().filter_map(|(place, value)| {
+            let is_data = self.flow.mixed.contains(place);
+            Some((*place, self.said(*value).filter(|_| !is_data)?))
+        }));
         said.sort_unstable();
+        said.dedup();
         for (value, said) in said {
             if let Some(path) = path(self, value) {
                 all.push((path, said));

@@ -14,6 +14,8 @@ mod callees;
 mod flow;
 mod functions;
 mod local;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::rc::Rc;
@@ -38,9 +40,9 @@ const MAX_CLAIMS: usize = 1 << 20;
 const MAX_FOLLOWED: usize = 1 << 16;
 
 /// What a program's code says of types. Types are named by address; none was looked at.
-pub struct CodeTypes<'a> {
-    rt: &'a Runtime,
-    mem: &'a (dyn Memory + Sync),
+pub struct CodeTypes {
+    /// Where the module data of the program stands that it was read of.
+    module: Addr,
     functions: Functions,
     /// What is said of words that are reached from package variables; more than one thing where code disagrees.
     words: FxHashMap<WordPath, Vec<Said>>,
@@ -48,6 +50,9 @@ pub struct CodeTypes<'a> {
     returned: FxHashMap<Addr, Option<Rc<[Returned; ARGUMENTS]>>>,
     followed: usize,
 }
+
+/// A process whose code is read.
+type Of<'a> = (&'a Runtime, &'a dyn Memory);
 
 /// What a part of the functions says.
 #[derive(Default)]
@@ -57,11 +62,12 @@ struct Part {
     results: Vec<(WordPath, Addr, u8)>,
 }
 
-impl<'a> CodeTypes<'a> {
-    /// Reads the code of all functions that name package variables in one of the ranges, two threads at once.
-    /// `mem` must have the program's code.
+impl CodeTypes {
+    /// Reads the code of all functions that name package variables, two threads at once. It is the same for as
+    /// long as the process lives. `mem` must have the program's code.
     #[must_use]
-    pub fn read(rt: &'a Runtime, mem: &'a (dyn Memory + Sync), variables: &[AddrRange]) -> Self {
+    pub fn read(rt: &Runtime, mem: &(dyn Memory + Sync)) -> Self {
+        let variables = rt.module.variables;
         let functions = Functions::read(rt, mem);
         let all = functions.all();
         let work = |part: &[(Addr, u64)]| {
@@ -88,8 +94,13 @@ impl<'a> CodeTypes<'a> {
             };
             [first, second]
         });
-        let mut code =
-            Self { rt, mem, functions, words: FxHashMap::default(), returned: FxHashMap::default(), followed: 0 };
+        let mut code = Self {
+            module: rt.module.at,
+            functions,
+            words: FxHashMap::default(),
+            returned: FxHashMap::default(),
+            followed: 0,
+        };
         let mut results = Vec::new();
         for mut part in parts {
             part.said.into_iter().for_each(|(path, said)| code.add(path, said));
@@ -98,10 +109,16 @@ impl<'a> CodeTypes<'a> {
         // What only functions return is said by no use: a result never overrules one.
         let found: Vec<(WordPath, Said)> = results
             .into_iter()
-            .filter_map(|(path, function, index)| Some((path, code.result(function, index, 0)?)))
+            .filter_map(|(path, function, index)| Some((path, code.result((rt, mem), function, index, 0)?)))
             .collect();
         found.into_iter().for_each(|(path, said)| code.add(path, said));
         code
+    }
+
+    /// Whether it is of this process's program.
+    #[must_use]
+    pub fn is_of(&self, rt: &Runtime) -> bool {
+        self.module == rt.module.at
     }
 
     fn add(&mut self, path: WordPath, said: Said) {
@@ -124,18 +141,26 @@ impl<'a> CodeTypes<'a> {
 
     /// What stands on the stack during calls, by where they return to: bytes from where the calling function's
     /// own return address stands, and what the word there is.
-    pub fn frames(&mut self, returns: &FxHashSet<Addr>) -> FxHashMap<Addr, Vec<(i32, Said)>> {
+    pub fn frames(
+        &mut self,
+        rt: &Runtime,
+        mem: &dyn Memory,
+        returns: &FxHashSet<Addr>,
+    ) -> FxHashMap<Addr, Vec<(i32, Said)>> {
+        if !self.is_of(rt) {
+            return FxHashMap::default();
+        }
         let mut of_functions: Vec<(Addr, u64)> =
             returns.iter().filter_map(|pc| self.functions.at(Addr(pc.0.checked_sub(1)?))).collect();
         of_functions.sort_unstable();
         of_functions.dedup();
         let mut found = FxHashMap::default();
         for function in of_functions {
-            let Some(local) = self.follow(function, returns) else { continue };
+            let Some(local) = self.follow((rt, mem), function, returns) else { continue };
             for (pc, slots) in local.frames() {
                 let slots: Vec<(i32, Said)> = slots
                     .iter()
-                    .filter_map(|(offset, value)| Some((*offset, self.value(&local.returned(*value), 0)?)))
+                    .filter_map(|(offset, value)| Some((*offset, self.value((rt, mem), &local.returned(*value), 0)?)))
                     .collect();
                 found.insert(*pc, slots);
             }
@@ -143,51 +168,52 @@ impl<'a> CodeTypes<'a> {
         found
     }
 
-    fn follow(&mut self, function: (Addr, u64), wanted: &FxHashSet<Addr>) -> Option<Local> {
+    fn follow(&mut self, of: Of<'_>, function: (Addr, u64), wanted: &FxHashSet<Addr>) -> Option<Local> {
         self.followed += 1;
         if self.followed > MAX_FOLLOWED {
             return None;
         }
-        let steps = steps(self.rt, self.mem, function)?;
+        let steps = steps(of.0, of.1, function)?;
         Flow::of(&steps, &|at| self.functions.callee(at), wanted).map(Local::of)
     }
 
     /// What a function returns as its n-th result.
-    fn result(&mut self, function: Addr, index: u8, depth: usize) -> Option<Said> {
+    fn result(&mut self, of: Of<'_>, function: Addr, index: u8, depth: usize) -> Option<Said> {
         let known = match self.returned.get(&function) {
             Some(known) => known.clone(),
             None => {
                 let found = self.functions.at(function).filter(|(entry, _)| *entry == function);
-                let local = found.and_then(|f| self.follow(f, &FxHashSet::default()));
+                let local = found.and_then(|f| self.follow(of, f, &FxHashSet::default()));
                 let returned = local.map(|local| Rc::new(local.results()));
                 self.returned.insert(function, returned.clone());
                 returned
             }
         };
         let returned = known.as_ref()?.get(usize::from(index))?.clone();
-        self.value(&returned, depth)
+        self.value(of, &returned, depth)
     }
 
-    fn value(&mut self, value: &Returned, depth: usize) -> Option<Said> {
+    fn value(&mut self, of: Of<'_>, value: &Returned, depth: usize) -> Option<Said> {
         match value {
             Returned::Nothing => None,
+            Returned::Said(Said::Unclear) => None,
             Returned::Said(said) => Some(*said),
             Returned::Word(path) => match self.words.get(path)?.as_slice() {
-                [one] => Some(*one),
+                [one] if *one != Said::Unclear => Some(*one),
                 _ => None,
             },
-            Returned::Result(function, index) if depth < MAX_DEPTH => self.result(*function, *index, depth + 1),
+            Returned::Result(function, index) if depth < MAX_DEPTH => self.result(of, *function, *index, depth + 1),
             Returned::Result(..) => None,
         }
     }
 }
 
 /// Whether a function names a variable.
-fn names_one_of(steps: &[Step], variables: &[AddrRange]) -> bool {
+fn names_one_of(steps: &[Step], variables: AddrRange) -> bool {
     steps.iter().any(|step| match step.act {
         Act::Address { of: Place::Static(at), .. }
         | Act::Load { from: Place::Static(at), .. }
-        | Act::Store { to: Place::Static(at), .. } => variables.iter().any(|v| v.contains(at)),
+        | Act::Store { to: Place::Static(at), .. } => variables.contains(at),
         _ => false,
     })
 }

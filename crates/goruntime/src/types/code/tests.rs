@@ -1,0 +1,216 @@
+//! Functions as lists of what their instructions do, and what they say.
+
+use lastgasp_inferior::{Addr, AddrRange};
+use rustc_hash::FxHashSet;
+
+use super::callees::Callee;
+use super::flow::{Flow, Said};
+use super::local::{Local, Returned, WordPath};
+use crate::arch::{Act, Operand, Place, Step};
+
+const RAX: u8 = 0;
+const RBX: u8 = 1;
+const RCX: u8 = 2;
+const VARIABLE: Addr = Addr(0x9000);
+const TYPE: Addr = Addr(0x7000);
+const OTHER: Addr = Addr(0x7100);
+const MAKE_MAP_SMALL: Addr = Addr(0x100);
+const ASSIGN: Addr = Addr(0x200);
+const BARRIER: Addr = Addr(0x300);
+const NEW: Addr = Addr(0x400);
+const BUILD: Addr = Addr(0x500);
+
+fn callee(at: Addr) -> Option<Callee> {
+    match at {
+        ASSIGN => Some(Callee::UsesMap),
+        BARRIER => Some(Callee::Keeps(1 << 8)),
+        NEW => Some(Callee::New(0)),
+        _ => None,
+    }
+}
+
+/// The instruction of a number stands at 0x1000 and four bytes on for each.
+fn at(index: u64) -> Addr {
+    Addr(0x1000 + index * 4)
+}
+
+fn steps(acts: &[Act]) -> Vec<Step> {
+    (0..).zip(acts).map(|(i, act)| Step { at: at(i), next: at(i + 1), act: *act }).collect()
+}
+
+fn local_of(acts: &[Act]) -> Option<Local> {
+    let wanted: FxHashSet<Addr> = (0..acts.len() as u64).map(|i| at(i + 1)).collect();
+    Flow::of(&steps(acts), &callee, &wanted).map(Local::of)
+}
+
+/// What is said of words, and which of them get which results.
+type Words = (Vec<(WordPath, Said)>, Vec<(WordPath, Addr, u8)>);
+
+fn words(acts: &[Act]) -> Words {
+    let (mut said, mut results) = (Vec::new(), Vec::new());
+    let variables = AddrRange::sized(VARIABLE, 64);
+    local_of(acts).unwrap().words(variables, &mut said, &mut results);
+    (said, results)
+}
+
+fn load(to: u8, from: Place) -> Act {
+    Act::Load { to, from }
+}
+
+fn store(to: Place, from: u8) -> Act {
+    Act::Store { to, from }
+}
+
+fn address(to: u8, of: Addr) -> Act {
+    Act::Address { to, of: Place::Static(of) }
+}
+
+const VAR: Place = Place::Static(VARIABLE);
+
+#[test]
+fn a_variable_of_which_a_map_is_used() {
+    let acts = [load(RBX, VAR), address(RAX, TYPE), Act::Call(Some(ASSIGN)), Act::Return];
+    assert_eq!(words(&acts).0, [(WordPath { at: VARIABLE, offsets: vec![] }, Said::Map(TYPE))]);
+    // cache.entries["x"]: a field of what the variable points to.
+    let field =
+        [load(RCX, VAR), load(RBX, Place::Behind(RCX, 0x28)), address(RAX, TYPE), Act::Call(Some(ASSIGN)), Act::Return];
+    assert_eq!(words(&field).0, [(WordPath { at: VARIABLE, offsets: vec![0x28] }, Said::Map(TYPE))]);
+}
+
+#[test]
+fn what_is_made_in_front_of_a_loop_is_known_in_it_and_behind() {
+    // m := map[K]V{}; for ... { m[k] = v }; variable = m; return m
+    let slot = Place::Stack(0x10);
+    let acts = [
+        Act::Call(Some(MAKE_MAP_SMALL)),
+        store(slot, RAX),
+        load(RBX, slot),
+        address(RAX, TYPE),
+        Act::Call(Some(ASSIGN)),
+        Act::Jump { to: at(2), maybe: true },
+        load(RAX, slot),
+        Act::Jump { to: at(9), maybe: true },
+        Act::Call(Some(BARRIER)),
+        store(VAR, RAX),
+        Act::Return,
+    ];
+    assert_eq!(words(&acts).0, [(WordPath { at: VARIABLE, offsets: vec![] }, Said::Map(TYPE))]);
+    let local = local_of(&acts).unwrap();
+    assert_eq!(local.results()[0], Returned::Said(Said::Map(TYPE)));
+    // The call in the loop: the map stands in its slot.
+    let frame = local.frames().iter().find(|(pc, _)| *pc == at(5)).unwrap();
+    let slots: Vec<(i32, Returned)> = frame.1.iter().map(|(at, v)| (*at, local.returned(*v))).collect();
+    assert_eq!(slots, [(0x10, Returned::Said(Said::Map(TYPE)))]);
+}
+
+#[test]
+fn what_differs_where_two_ways_meet_is_not_known() {
+    let acts = [
+        address(RAX, TYPE),
+        Act::Call(Some(NEW)),
+        Act::Jump { to: at(5), maybe: true },
+        address(RAX, OTHER),
+        Act::Call(Some(NEW)),
+        store(VAR, RAX),
+        Act::Return,
+    ];
+    assert_eq!(words(&acts), (vec![], vec![]));
+    assert_eq!(local_of(&acts).unwrap().results()[0], Returned::Nothing);
+}
+
+#[test]
+fn a_slot_that_was_written_to_holds_something_else() {
+    let slot = Place::Stack(8);
+    for between in [
+        Act::Overwrite { to: Place::Stack(12), bytes: 8 },
+        Act::Address { to: RCX, of: slot },
+        Act::Stack { by: 32, lost: 0 },
+        Act::LoseStack,
+    ] {
+        let acts = [
+            address(RAX, TYPE),
+            Act::Call(Some(NEW)),
+            store(slot, RAX),
+            between,
+            load(RBX, slot),
+            store(VAR, RBX),
+            Act::Return,
+        ];
+        assert_eq!(words(&acts), (vec![], vec![]), "{between:?}");
+    }
+}
+
+#[test]
+fn the_second_word_of_an_interface_says_nothing() {
+    // if x, ok := variable.(map[K]V); ok { x[k] = v }
+    let behind = Place::Static(VARIABLE.plus(8));
+    let acts = [
+        load(RCX, VAR),
+        address(RAX, TYPE),
+        Act::Compare { left: Operand::Register(RCX), right: Operand::Register(RAX) },
+        Act::Jump { to: at(7), maybe: true },
+        load(RBX, behind),
+        address(RAX, TYPE),
+        Act::Call(Some(ASSIGN)),
+        Act::Return,
+    ];
+    assert_eq!(words(&acts), (vec![], vec![]));
+    // var x any = new(T); *and* x = makeOther(): the second is no T.
+    let acts = [
+        address(RAX, TYPE),
+        Act::Call(Some(NEW)),
+        address(RCX, TYPE),
+        store(VAR, RCX),
+        store(behind, RAX),
+        Act::Call(Some(BUILD)),
+        store(behind, RAX),
+        Act::Return,
+    ];
+    assert_eq!(words(&acts), (vec![], vec![]));
+}
+
+#[test]
+fn an_interface_that_is_returned_says_nothing() {
+    let acts =
+        [address(RAX, TYPE), Act::Call(Some(NEW)), Act::Move { to: RBX, from: RAX }, address(RAX, OTHER), Act::Return];
+    assert_eq!(local_of(&acts).unwrap().results()[1], Returned::Nothing);
+}
+
+#[test]
+fn a_result_is_of_whoever_returned_it() {
+    let acts = [Act::Call(Some(BUILD)), store(VAR, RBX), Act::Return];
+    assert_eq!(words(&acts), (vec![], vec![(WordPath { at: VARIABLE, offsets: vec![] }, BUILD, 1)]));
+}
+
+#[test]
+fn uses_that_disagree_say_nothing() {
+    let acts = [
+        load(RBX, VAR),
+        address(RAX, TYPE),
+        Act::Call(Some(ASSIGN)),
+        load(RBX, VAR),
+        address(RAX, OTHER),
+        Act::Call(Some(ASSIGN)),
+        Act::Return,
+    ];
+    assert_eq!(words(&acts).0, [(WordPath { at: VARIABLE, offsets: vec![] }, Said::Unclear)]);
+    // Two different things are put there.
+    let acts = [
+        address(RAX, TYPE),
+        Act::Call(Some(NEW)),
+        store(VAR, RAX),
+        address(RAX, OTHER),
+        Act::Call(Some(NEW)),
+        store(VAR, RAX),
+        Act::Return,
+    ];
+    let path = WordPath { at: VARIABLE, offsets: vec![] };
+    assert!([TYPE, OTHER].iter().all(|of| words(&acts).0.contains(&(path.clone(), Said::Pointer(*of)))));
+}
+
+#[test]
+fn a_jump_to_nobody_knows_where_ends_it() {
+    assert!(local_of(&[load(RBX, VAR), Act::Away]).is_none());
+    assert!(local_of(&[]).is_some_and(|nothing| nothing.frames().is_empty()));
+    assert!(local_of(&[Act::Jump { to: Addr(u64::MAX), maybe: false }]).is_some());
+}
