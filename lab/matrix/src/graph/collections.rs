@@ -92,7 +92,7 @@ pub(super) fn waste(out: &mut Outcome, case: &Case<'_>) {
             let is_owned = match (by_goroutines, case.named) {
                 (true, _) => owner.contains(&planted.holder),
                 (false, true) => is_owner(owner, &planted.owner),
-                (false, false) => true,
+                (false, false) => w["type"] == planted.name.as_str(),
             };
             let bytes = number(&w["wasted_bytes"]);
             let is_right =
