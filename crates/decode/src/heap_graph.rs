@@ -49,8 +49,8 @@ pub enum GraphStage<'a> {
     Part(&'a GraphFacts),
 }
 
-/// What the code of a process says of types: read before the process stands still, as it never changes. `memory`
-/// is the process's; `None` where that is no Go process that can be read.
+/// What the code of a process says of types: read before the process stands still, as it never changes.
+/// `memory` is the process's; `None` where that is no Go process that can be read.
 #[must_use]
 pub fn code_types(loaded: &LoadedImage, memory: &(dyn Memory + Sync)) -> Option<CodeTypes> {
     let constants = loaded.image.memory(loaded.bias, &[]).ok()?;

@@ -69,10 +69,10 @@ impl<'a> Heap<'a> {
         Self::read_telling(taken, memory, goroutines, gaps, &mut || {}, (None, None))
     }
 
-    /// As [`Heap::read`]; `has_read` hears that objects, pointers, roots and types are read, which must be of one
-    /// moment: a target that stands still for them may run on. Types are followed for as long as `for_types` at
-    /// most; what they did not reach by then stays unknown. The code of a target that stands still is not read:
-    /// what it says is handed over, or is not known.
+    /// As [`Heap::read`]; `has_read` hears that objects, pointers, roots and types are read, which must be of
+    /// one moment: a target that stands still for them may run on. Types are followed for as long as
+    /// `for_types` at most; what they did not reach by then stays unknown. The code of a target that stands
+    /// still is not read: what it says is handed over, or is not known.
     #[must_use]
     pub fn read_telling(
         taken: &'a RawCapture,
@@ -147,8 +147,8 @@ impl<'a> Heap<'a> {
         self.holders.name(&self.graph, holder)
     }
 
-    /// The type of a word of package variables where no symbol says which variable it is of, as the program's code
-    /// has it and what it leads to bears out.
+    /// The type of a word of package variables where no symbol says which variable it is of, as the program's
+    /// code has it and what it leads to bears out.
     #[must_use]
     pub fn variable_type(&self, root: &RootName) -> Option<&str> {
         self.types.variables.get(&root.at).map(String::as_str)

@@ -141,8 +141,8 @@ macro_rules! cells {
     };
 }
 
-// Up to Go 1.21 the allocator notes no types: what no variable leads to (a map that a stack alone holds, and all
-// of a stripped binary) starts from samples, and what is sampled is chance.
+// Up to Go 1.21 the allocator notes no types: what no variable leads to (a map that a stack alone holds, and
+// all of a stripped binary) starts from samples, and what is sampled is chance.
 cells! {
     go1_19: 19, Mode::Plain, 0.965;
     go1_19_stripped: 19, Mode::Stripped, 0.8;

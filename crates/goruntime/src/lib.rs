@@ -12,8 +12,8 @@
 //! - [`SpanTable`]: the heap by size class, and its largest objects with their types, profile or no profile.
 //! - [`HeapObjects`], [`PointerReader`]: the heap's objects one by one, and what each of them points to.
 //! - [`types`]: the program's types without debug information, what the words of a value are.
-//! - [`variable_pointers`], [`StackReader`], [`special_roots`], [`due_roots`]: what keeps objects from outside
-//!   the heap, each by its owner.
+//! - [`variable_pointers`], [`StackReader`], [`special_roots`], [`due_roots`]: what keeps objects from
+//!   outside the heap, each by its owner.
 //! - [`Symbolizer`]: program counters to function, file and line, inlining included.
 //!
 //! A make-believe process with one allocation site, found by its executable and copied as a live one would

@@ -1,6 +1,7 @@
-//! How fast memory is read by `process_vm_readv` and by `/proc/PID/mem`, in blocks through one buffer, with one thread
-//! and with two: why a worker that holds a live target up reads it by its number (docs/adr/0006-workers-that-can-be-lost.md).
-//! `cargo bench -p lastgasp-worker -- 1024` with so many MiB. It reads itself.
+//! How fast memory is read by `process_vm_readv` and by `/proc/PID/mem`, in blocks through one buffer, with
+//! one thread and with two: why a worker that holds a live target up reads it by its number
+//! (docs/adr/0006-workers-that-can-be-lost.md). `cargo bench -p lastgasp-worker -- 1024` with so many MiB. It
+//! reads itself.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use std::fs::File;

@@ -26,7 +26,8 @@ use crate::limits::Limits;
 pub(crate) enum Reach {
     /// Nothing.
     Descriptors,
-    /// The memory of this process, which stands still, by `process_vm_readv` (docs/adr/0006-workers-that-can-be-lost.md).
+    /// The memory of this process, which stands still, by `process_vm_readv`
+    /// (docs/adr/0006-workers-that-can-be-lost.md).
     Process(i32),
 }
 

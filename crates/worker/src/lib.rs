@@ -8,8 +8,8 @@
 //!
 //! - `graph`: the heap graph as a worker's task.
 //! - `frame`: messages on the line. `message`: what is said in them.
-//! - `process`: a worker from outside; `serve`: from inside. `confine`: what it gives up; `limits`: what it may
-//!   use.
+//! - `process`: a worker from outside; `serve`: from inside. `confine`: what it gives up; `limits`: what it
+//!   may use.
 
 mod confine;
 pub mod frame;

@@ -42,8 +42,8 @@ pub fn pclntab(data: &[u8]) {
     let _ = rt.globals_by_code(&p);
 }
 
-/// Goroutines, their stacks, labels and ancestors, what they hold; the copy of evidence with them, and a thread that stands
-/// somewhere.
+/// Goroutines, their stacks, labels and ancestors, what they hold; the copy of evidence with them, and a
+/// thread that stands somewhere.
 pub fn goroutines(data: &[u8]) {
     let (p, rt) = damaged(data);
     process::decode_all(&rt, &p);

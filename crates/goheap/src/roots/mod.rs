@@ -59,7 +59,8 @@ pub struct RootName {
     /// Of goroutines: the function that started most of them; empty of all others, and where the
     /// runtime did.
     pub created_by: String,
-    /// The word of package variables that it is, where no symbol says which variable it is of; nil of all others.
+    /// The word of package variables that it is, where no symbol says which variable it is of; nil of all
+    /// others.
     pub at: Addr,
 }
 

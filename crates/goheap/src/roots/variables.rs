@@ -12,20 +12,32 @@ impl Holders {
     pub(super) fn add_variables(&mut self, taken: &RawCapture, mem: &dyn Memory, edges: &Edges, gaps: &mut Vec<Gap>) {
         let named = taken.binary.variables(taken.runtime.module.variables);
         let program = taken.runtime.build_info.path.rsplit('/').next().unwrap_or_default().to_owned();
+        let mut words: Vec<(VariableSection, Addr, Addr)> = Vec::new();
+        variable_pointers(&taken.runtime, mem, gaps, |section, at, to| words.push((section, at, to)));
+        let variable_at = |at: Addr| {
+            let index = named.partition_point(|v| v.range.start <= at).checked_sub(1);
+            index.and_then(|i| named.get(i)).filter(|v| v.range.contains(at))
+        };
+        let temporaries = Temporaries::of(&words, |at| variable_at(at).is_some());
         // The variable of before: pointers come by address.
         let mut last: Option<(AddrRange, RootId)> = None;
-        variable_pointers(&taken.runtime, mem, gaps, |section, at, to| {
+        for (section, at, to) in words.iter().copied() {
             if edges.layout.object_at(to.0).is_none() {
-                return;
+                continue;
             }
             let root = match last {
                 Some((range, root)) if range.contains(at) => root,
                 _ => {
-                    let index = named.partition_point(|v| v.range.start <= at).checked_sub(1);
-                    let variable = index.and_then(|i| named.get(i)).filter(|v| v.range.contains(at));
-                    let name = variable.and_then(|v| taken.binary.name_of(v));
-                    let range = match (variable, &name) {
-                        (Some(v), Some(_)) => v.range,
+                    let variable = variable_at(at);
+                    let temporary = temporaries.around(at).filter(|_| variable.is_none());
+                    let of = match temporary {
+                        Some((_, by)) => variable_at(by),
+                        None => variable,
+                    };
+                    let name = of.and_then(|v| taken.binary.name_of(v));
+                    let range = match (temporary, variable, &name) {
+                        (Some((range, _)), _, Some(_)) => range,
+                        (None, Some(v), Some(_)) => v.range,
                         _ => AddrRange::sized(at, 8),
                     };
                     // Of a variable that is named this may be a field: a word that is not is said to be one.
@@ -40,7 +52,38 @@ impl Holders {
                 }
             };
             self.roots.hold(root, &edges.layout, to.0);
-        });
+        }
+    }
+}
+
+/// What the linker sets aside for `var cache = &store{}`: the store stands in data, under no name that the
+/// symbol table keeps, and the variable points to it.
+struct Temporaries {
+    /// Where each begins, and the named word that points there; in order.
+    starts: Vec<(Addr, Addr)>,
+}
+
+impl Temporaries {
+    /// Largest of them that is believed, in bytes: where one ends nobody says.
+    const MAX: u64 = 4096;
+
+    fn of(words: &[(VariableSection, Addr, Addr)], is_named: impl Fn(Addr) -> bool) -> Self {
+        let mut sections: Vec<AddrRange> = words.iter().map(|(section, ..)| section.range).collect();
+        sections.dedup();
+        let of_module = |to: Addr| sections.iter().any(|range| range.contains(to));
+        let found = words.iter().filter(|(_, at, to)| of_module(*to) && !is_named(*to) && is_named(*at));
+        let mut starts: Vec<(Addr, Addr)> = found.map(|(_, at, to)| (*to, *at)).collect();
+        starts.sort_unstable();
+        starts.dedup_by_key(|(start, _)| *start);
+        Self { starts }
+    }
+
+    /// The one in which a word stands, as far as it is known, and the word that points to it.
+    fn around(&self, at: Addr) -> Option<(AddrRange, Addr)> {
+        let next = self.starts.partition_point(|(start, _)| *start <= at);
+        let (start, by) = *self.starts.get(next.checked_sub(1)?)?;
+        let end = self.starts.get(next).map_or(u64::MAX, |(next, _)| next.0).min(start.0 + Self::MAX);
+        (at.0 < end).then_some((AddrRange { start, end: Addr(end) }, by))
     }
 }
 
@@ -64,4 +107,23 @@ fn place(program: &str, section: VariableSection, at: Addr) -> String {
         n => format!("module {n}"),
     };
     format!("{module} {}+{offset:#x}", section.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_ends_where_the_next_begins() {
+        let range = AddrRange { start: Addr(0x1000), end: Addr(0x9000) };
+        let section = VariableSection { module: 0, name: "data", range };
+        // `cache` stands at 0x1000 and points to 0x2000; `other` at 0x1008 and to 0x2040; 0x2048 has no name.
+        let words = [(0x1000, 0x2000), (0x1008, 0x2040), (0x2008, 0xc000), (0x2048, 0x2000), (0x1010, 0xc000)];
+        let words: Vec<_> = words.map(|(at, to)| (section, Addr(at), Addr(to))).to_vec();
+        let all = Temporaries::of(&words, |at| at < Addr(0x2000));
+        let around = |at| all.around(Addr(at)).map(|(range, by)| (range.start.0, range.end.0, by.0));
+        assert_eq!(around(0x2008), Some((0x2000, 0x2040, 0x1000)));
+        assert_eq!(around(0x2048), Some((0x2040, 0x3040, 0x1008)));
+        assert_eq!((around(0x1ff8), around(0x3040)), (None, None));
+    }
 }

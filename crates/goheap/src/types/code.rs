@@ -1,6 +1,6 @@
-//! What package variables lead to, as the program's code treats it: the only one to know of what nothing but a
-//! variable leads to in a program without symbols. Each word is held against the linker's map of variables and
-//! against what stands there; where code disagrees, nothing is said.
+//! What package variables lead to, as the program's code treats it: the only one to know of what nothing but
+//! a variable leads to in a program without symbols. Each word is held against the linker's map of variables
+//! and against what stands there; where code disagrees, nothing is said.
 
 use lastgasp_goruntime::types::{CodeTypes, Said, Shape, Word, WordPath};
 use lastgasp_goruntime::{TypeReader, variable_pointers};

@@ -1,11 +1,11 @@
 //! Types of objects without debug information: what the heap says by itself, and what follows from it.
 //!
-//! In the order of trust: the type that the allocator notes with objects over 512 bytes (`seeds`, from Go 1.22
-//! on); interfaces, which name the type of what they hold; channels; the type that the code of an allocation
-//! names, of sampled objects; typed pointers from object to object (`assign`, `propagate`); what the program's
-//! code does with variables (`code`). A type must
-//! need the slot that the object has (`slots`), and have pointers where the collector sees some: what does
-//! not fit is not believed, and such an object stays unknown.
+//! In the order of trust: the type that the allocator notes with objects over 512 bytes (`seeds`, from Go
+//! 1.22 on); interfaces, which name the type of what they hold; channels; the type that the code of an
+//! allocation names, of sampled objects; typed pointers from object to object (`assign`, `propagate`); what
+//! the program's code does with variables (`code`). A type must need the slot that the object has (`slots`),
+//! and have pointers where the collector sees some: what does not fit is not believed, and such an object
+//! stays unknown.
 
 mod assign;
 mod code;

@@ -33,8 +33,8 @@ impl<'h, 'a> Ways<'h, 'a> {
         Self { heap, paths: Paths::of(&heap.graph, |_| true), labels: Labels::of(heap) }
     }
 
-    /// The way to an object in words: `global main.cache`, `.entries`, `[...]`, `.name`; empty of garbage. Of a
-    /// leaf with one holder that takes a look at all pointers: [`Ways::to_many`] looks once for many.
+    /// The way to an object in words: `global main.cache`, `.entries`, `[...]`, `.name`; empty of garbage. Of
+    /// a leaf with one holder that takes a look at all pointers: [`Ways::to_many`] looks once for many.
     #[must_use]
     pub fn to(&self, object: ObjectId) -> Vec<String> {
         self.words(&self.holders(object))

@@ -83,8 +83,8 @@ impl Binary {
         loaded.image.symbol_name(&variable.symbol)
     }
 
-    /// Where its code stands, as far as its file has it: what is read of it tells where lists of the runtime begin,
-    /// and what allocation sites allocate.
+    /// Where its code stands, as far as its file has it: what is read of it tells where lists of the runtime
+    /// begin, and what allocation sites allocate.
     ///
     /// # Errors
     /// As [`Binary::constants`].

@@ -49,7 +49,8 @@ impl Callee {
             "makechan" | "makechan64" => Self::Chan(0),
             "mapiterinit" | "mapIterStart" | "mapclear" => Self::UsesMap,
             "typedmemmove" | "typedmemclr" | "wbMove" | "wbZero" => Self::Values,
-            // From Go 1.26 on the compiler calls the allocator for the size itself (`mallocgcSmallScanNoHeaderSC3`).
+            // From Go 1.26 on the compiler calls the allocator for the size itself
+            // (`mallocgcSmallScanNoHeaderSC3`).
             _ if name.starts_with("mallocgc") => Self::Memory(1),
             _ if ["mapaccess", "mapassign", "mapdelete"].iter().any(|p| name.starts_with(p)) => Self::UsesMap,
             _ if name.starts_with("morestack") => Self::Begins,

@@ -42,10 +42,11 @@ pub(super) struct Flow {
     pub(super) returns: Vec<[Value; ARGUMENTS]>,
     /// Where its calls lead, by where they stand.
     pub(super) calls: Vec<(u64, Addr)>,
-    /// Values that are the second word of an interface, the first of which the function looks at: what is said
-    /// of such a value holds only where the interface is of one type.
+    /// Values that are the second word of an interface, the first of which the function looks at: what is
+    /// said of such a value holds only where the interface is of one type.
     pub(super) mixed: FxHashSet<Value>,
-    /// What stands on the stack during a call: where that returns to; bytes from the function's return address.
+    /// What stands on the stack during a call: where that returns to; bytes from the function's return
+    /// address.
     pub(super) frames: Vec<(Addr, Vec<(i32, Value)>)>,
 }
 
@@ -143,8 +144,8 @@ impl Flow {
         }
     }
 
-    /// What an instruction does to a state. `wanted` is there when nothing changes any more: what is seen then
-    /// is so.
+    /// What an instruction does to a state. `wanted` is there when nothing changes any more: what is seen
+    /// then is so.
     fn step(&mut self, step: &Step, state: &mut State, known: &Known<'_>, wanted: Option<&FxHashSet<Addr>>) {
         match step.act {
             Act::Nothing | Act::Jump { .. } | Act::Away | Act::Return | Act::Stop => {}
@@ -269,8 +270,8 @@ impl Flow {
     }
 }
 
-/// Runs of instructions into which nothing jumps but to their first; `None` where a jump does not say where it
-/// leads.
+/// Runs of instructions into which nothing jumps but to their first; `None` where a jump does not say where
+/// it leads.
 fn blocks(steps: &[Step]) -> Option<Vec<Block>> {
     let mut starts = vec![0];
     for (i, step) in steps.iter().enumerate() {

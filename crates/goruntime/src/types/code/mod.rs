@@ -1,14 +1,14 @@
 //! What the program's own code says of types where no symbol and no debug information does: code that uses a
-//! map hands the runtime the map's type, code that allocates the type of what it wants; and where the map came
-//! from, and where the new object is put, stands in the same function.
+//! map hands the runtime the map's type, code that allocates the type of what it wants; and where the map
+//! came from, and where the new object is put, stands in the same function.
 //!
 //! - `callees`: what the runtime's functions take and give.
 //! - `values`, `flow`: one function, followed along all its ways.
 //! - [`CodeTypes`]: all functions; what package variables lead to, what functions return, what stands in
 //!   their frames.
 //!
-//! A variable has one type, which its uses must agree on: where two say different things, nothing is said. The
-//! second word of an interface has none. Generic code takes types from dictionaries, and so says nothing.
+//! A variable has one type, which its uses must agree on: where two say different things, nothing is said.
+//! The second word of an interface has none. Generic code takes types from dictionaries, and so says nothing.
 
 mod callees;
 mod flow;
@@ -44,7 +44,8 @@ pub struct CodeTypes {
     /// Where the module data of the program stands that it was read of.
     module: Addr,
     functions: Functions,
-    /// What is said of words that are reached from package variables; more than one thing where code disagrees.
+    /// What is said of words that are reached from package variables; more than one thing where code
+    /// disagrees.
     words: FxHashMap<WordPath, Vec<Said>>,
     /// What functions return, by their entry.
     returned: FxHashMap<Addr, Option<Rc<[Returned; ARGUMENTS]>>>,
@@ -63,8 +64,8 @@ struct Part {
 }
 
 impl CodeTypes {
-    /// Reads the code of all functions that name package variables, two threads at once. It is the same for as
-    /// long as the process lives. `mem` must have the program's code.
+    /// Reads the code of all functions that name package variables, two threads at once. It is the same for
+    /// as long as the process lives. `mem` must have the program's code.
     #[must_use]
     pub fn read(rt: &Runtime, mem: &(dyn Memory + Sync)) -> Self {
         let variables = rt.module.variables;
@@ -130,8 +131,8 @@ impl CodeTypes {
         }
     }
 
-    /// What is said of words that are reached from package variables, by address; more than one thing where code
-    /// disagrees.
+    /// What is said of words that are reached from package variables, by address; more than one thing where
+    /// code disagrees.
     #[must_use]
     pub fn words(&self) -> Vec<(&WordPath, &[Said])> {
         let mut all: Vec<_> = self.words.iter().map(|(path, said)| (path, said.as_slice())).collect();
@@ -139,8 +140,8 @@ impl CodeTypes {
         all
     }
 
-    /// What stands on the stack during calls, by where they return to: bytes from where the calling function's
-    /// own return address stands, and what the word there is.
+    /// What stands on the stack during calls, by where they return to: bytes from where the calling
+    /// function's own return address stands, and what the word there is.
     pub fn frames(
         &mut self,
         rt: &Runtime,
