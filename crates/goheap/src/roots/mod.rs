@@ -13,7 +13,7 @@ mod variables;
 
 use lastgasp_goruntime::{Gap, Goroutine, HeapObjects, StackTally, Symbolizer};
 use lastgasp_heapgraph::{Graph, GroupId, Holder, ObjectId, RootId, Roots, TooLarge};
-use lastgasp_inferior::{Addr, BlockCache, Memory};
+use lastgasp_inferior::{Addr, AddrRange, BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
 use crate::edges::Edges;
@@ -70,6 +70,17 @@ impl RootName {
     }
 }
 
+/// Where the words of a root stand among package variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stand {
+    /// The words.
+    pub(crate) range: AddrRange,
+    /// The variable itself begins here.
+    pub(crate) variable: Addr,
+    /// Whether they are what the variable points to.
+    pub(crate) behind: bool,
+}
+
 /// Roots, with what is to be said of each.
 #[derive(Default)]
 pub(crate) struct Holders {
@@ -87,6 +98,8 @@ pub(crate) struct Holders {
     /// Variables in frames that lead to objects.
     pub(crate) words: Vec<FrameWord>,
     tally: StackTally,
+    /// Where each variable's root stands.
+    stands: Vec<Stand>,
     /// What could not be looked for.
     not_read: Vec<String>,
 }
@@ -154,6 +167,11 @@ impl Holders {
     /// The frame of a goroutine that holds an object: an address within its call.
     pub(crate) fn frame(&self, root: RootId, object: ObjectId) -> Option<lastgasp_inferior::Addr> {
         self.frames.of(root, object)
+    }
+
+    /// Where a variable's root stands.
+    pub(crate) fn stand(&self, root: RootId) -> Option<Stand> {
+        self.stands.get(root.0 as usize).copied()
     }
 
     /// All that is named: each variable and note alone, goroutines by group.

@@ -5,7 +5,7 @@ use lastgasp_heapgraph::RootId;
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
-use super::{Holders, RootKind, RootName, is_of_runtime};
+use super::{Holders, RootKind, RootName, Stand, is_of_runtime};
 use crate::edges::Edges;
 
 impl Holders {
@@ -46,6 +46,8 @@ impl Holders {
                     let name = name.unwrap_or_else(|| place(&program, section, at));
                     let kind = if is_of_runtime(&name) { RootKind::Runtime } else { RootKind::Global };
                     let root = self.roots.root(None);
+                    let (variable, behind) = (of.map_or(at, |v| v.range.start), temporary.is_some());
+                    self.stands.push(Stand { range, variable, behind });
                     self.named.push(RootName { at: word, ..RootName::new(kind, name) });
                     last = Some((range, root));
                     root

@@ -103,6 +103,8 @@ pub(crate) struct Assigner<'a> {
     pub(super) by_word: Trust,
     /// Types of words of package variables, as code has them, by where they stand.
     pub(super) variables: FxHashMap<Addr, String>,
+    /// Types of whole package variables, by where they stand, from debug information.
+    pub(super) declared: FxHashMap<Addr, Addr>,
 }
 
 impl<'a> Assigner<'a> {
@@ -130,6 +132,7 @@ impl<'a> Assigner<'a> {
             places,
             by_word: Trust::Pointer,
             variables: FxHashMap::default(),
+            declared: FxHashMap::default(),
         }
     }
 

@@ -76,6 +76,8 @@ pub(crate) struct Types {
     named: usize,
     /// Of words of package variables, by where they stand: as the program's code has them.
     pub(crate) variables: FxHashMap<Addr, String>,
+    /// Types of whole package variables, by where they stand, from debug information.
+    pub(crate) declared: FxHashMap<Addr, Addr>,
 }
 
 impl Types {
@@ -103,6 +105,7 @@ impl Types {
         all.add_stacks();
         all.follow(until);
         let variables = std::mem::take(&mut all.variables);
+        let declared = std::mem::take(&mut all.declared);
         let (of, kinds, mut types, slots) = all.finish();
         let symbols = Symbolizer::new(mem, &rt.module, rt.layout);
         let function = |code: Addr| symbols.function_name(code);
@@ -129,7 +132,7 @@ impl Types {
                 *untyped = tiny;
             }
         }
-        Self { of, known, untyped, named, variables }
+        Self { of, known, untyped, named, variables, declared }
     }
 
     /// The number of an object's kind.

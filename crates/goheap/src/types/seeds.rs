@@ -204,6 +204,7 @@ impl Assigner<'_> {
         }
         let Some(image) = taken.binary.image() else { return };
         for variable in typed_variables(image, taken.binary.bias, &mut self.types) {
+            self.declared.extend(variable.type_at.map(|of| (variable.at, of)));
             for (offset, word) in variable.words {
                 let at = variable.at.plus(offset);
                 let word_at = |words: i64| mem.u64(Addr(at.0.wrapping_add_signed(words * 8))).ok();

@@ -22,6 +22,8 @@ const MAX_DEPTH: usize = 64;
 /// Bytes of one object that are looked through for a pointer: of a larger one the ways are told without
 /// fields.
 const MAX_BYTES: u64 = 256 << 20;
+/// Bytes of a package variable that are looked through.
+const MAX_VARIABLE: u64 = 1 << 20;
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 20;
 
@@ -70,7 +72,9 @@ impl<'h, 'a> Labels<'h, 'a> {
     pub(super) fn words(&self, from: Holder, to: Holder) -> String {
         match (from, to) {
             (_, Holder::Root(_) | Holder::Group(_)) => self.heap.root_name(to).map(root_words).unwrap_or_default(),
-            (Holder::Root(from), Holder::Object(to)) => self.frame(from, to).unwrap_or_default(),
+            (Holder::Root(from), Holder::Object(to)) => {
+                self.frame(from, to).or_else(|| self.in_variable(from, to)).unwrap_or_default()
+            }
             (Holder::Object(from), Holder::Object(to)) => self.pointer(from, to),
             _ => String::new(),
         }
@@ -88,6 +92,28 @@ impl<'h, 'a> Labels<'h, 'a> {
             .or_insert_with(|| state.symbols.innermost(pc).map_or_else(String::new, |frame| frame.function));
         let known = function.is_empty() || self.heap.root_name(Holder::Root(root)).is_some_and(|r| r.name == *function);
         (!known).then(|| format!("[frame {function}]"))
+    }
+
+    /// The field of a package variable, or of what the linker has set aside for it, that leads to an object;
+    /// `None` where the variable's type is not known.
+    fn in_variable(&self, root: RootId, to: ObjectId) -> Option<String> {
+        let stand = self.heap.holders.stand(root)?;
+        let mut of = *self.heap.types.declared.get(&stand.variable)?;
+        let mut state = self.state.borrow_mut();
+        if stand.behind {
+            of = state.types.get(of)?.elem()?;
+        }
+        let len = stand.range.end.0.checked_sub(stand.range.start.0)?.min(MAX_VARIABLE);
+        let words = self.heap.memory.bytes(stand.range.start, len as usize, MAX_VARIABLE as usize).ok()?;
+        let layout = self.heap.graph.layout();
+        let (start, bytes) = (layout.address(to)?, layout.bytes(to));
+        let leads_there = |word: &[u8]| {
+            let value = u64::from_le_bytes(word.try_into().unwrap_or_default());
+            value.wrapping_sub(start) < bytes
+        };
+        let at = words.chunks_exact(8).position(leads_there)? as u64 * 8;
+        let size = state.types.get(of)?.size;
+        (at < size).then(|| state.field_words(of, at))
     }
 
     fn pointer(&self, from: ObjectId, to: ObjectId) -> String {
