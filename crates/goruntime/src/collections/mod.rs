@@ -12,6 +12,7 @@ mod channels;
 mod groups;
 mod headers;
 mod maps;
+pub mod quick;
 mod runs;
 mod sequences;
 mod sync_map;

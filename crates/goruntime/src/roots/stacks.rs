@@ -58,6 +58,10 @@ pub struct StackRoot {
     pub to: Addr,
     /// Whether it may be no pointer, or one that is not used any more.
     pub unsure: bool,
+    /// Where it stands, if in a frame's own variables or arguments by the compiler's map: the word, and the
+    /// frame's stack pointer. The word right below that is the frame's return address into `place`, as long as
+    /// it stands at that call.
+    pub slot: Option<(Addr, Addr)>,
 }
 
 /// Why words of a goroutine are taken for pointers that may be none.
@@ -178,7 +182,7 @@ impl<'a, 'b> StackReader<'a, 'b> {
             _ => raw.resume().map(|(pc, sp)| unwinder.unwind(raw.stack, pc, sp)).ok_or(Unsure::Moving),
         };
         let before: u64 = self.tally.unsure.values().sum();
-        let mut goroutine = Goroutine { reader: self, raw: &raw, visit };
+        let mut goroutine = Goroutine { reader: self, raw: &raw, visit, slot: None };
         goroutine.registers(thread.as_ref());
         match trace {
             Ok(trace) => goroutine.frames(&trace, status == Status::Running),
@@ -204,13 +208,16 @@ struct Goroutine<'r, 'a, 'b, 'v> {
     reader: &'r mut StackReader<'a, 'b>,
     raw: &'r RawG,
     visit: &'r mut Visit<'v>,
+    /// See [`StackRoot::slot`], of the word that is told of.
+    slot: Option<(Addr, Addr)>,
 }
 
 impl Goroutine<'_, '_, '_, '_> {
     /// A word that is a pointer, or may be one.
     fn pointer(&mut self, place: StackPlace, to: Addr, unsure: bool) {
         if !to.is_null() && !self.reader.objects.point(to, unsure) {
-            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure });
+            let slot = self.slot;
+            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure, slot });
         }
     }
 
@@ -323,12 +330,13 @@ impl Goroutine<'_, '_, '_, '_> {
             self.note(Unsure::NoMap);
             return self.whole_frame(frame, map);
         }
-        for offset in &map.locals {
-            self.word(frame.place, Addr(from).plus(u64::from(*offset)), false);
+        let locals = map.locals.iter().map(|offset| Addr(from).plus(u64::from(*offset)));
+        let arguments = map.args.iter().map(|offset| frame.arguments.plus(u64::from(*offset)));
+        for at in locals.chain(arguments) {
+            self.slot = Some((at, frame.sp));
+            self.word(frame.place, at, false);
         }
-        for offset in &map.args {
-            self.word(frame.place, frame.arguments.plus(u64::from(*offset)), false);
-        }
+        self.slot = None;
         for object in map.objects.iter() {
             let base = if object.offset < 0 { frame.top } else { frame.arguments };
             let at = Addr(base.0.wrapping_add_signed(i64::from(object.offset)));
