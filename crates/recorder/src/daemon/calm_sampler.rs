@@ -10,7 +10,7 @@ use lastgasp_observe::target::timeline::Sample;
 
 use super::target_status::TargetStatus;
 use crate::guard::{guarded, spawn_vital};
-use crate::watch::history::TargetHistory;
+use crate::watch::history::{SEARCH_CALM, TargetHistory};
 
 /// Name of the thread.
 const NAME: &str = "light";
@@ -90,7 +90,7 @@ fn sample(job: &Job) -> Duration {
     history.last_usage = Some((usage, sample.t_ms));
     history.last_gauges = Some(gauges);
     if history.baseline_due <= Instant::now() {
-        history.note_baseline();
+        history.note_baseline(SEARCH_CALM);
     }
     let baselines = history.target.baselines.times().len() as u64;
     drop(history);

@@ -155,9 +155,9 @@ impl Finder {
         self.stage != Stage::Done
     }
 
-    /// What was found: the nearest to where the ways begin, of those the largest.
+    /// What was found so far: the nearest to where the ways begin, of those the largest.
     #[must_use]
-    pub fn into_ways(mut self) -> Vec<Way> {
+    pub fn ways(&mut self) -> Vec<Way> {
         self.found.sort_by_key(|f| (f.hops, std::cmp::Reverse(f.elements)));
         self.found.truncate(self.limits.collections);
         self.found.iter().filter_map(|f| self.way(f)).collect()
