@@ -66,6 +66,8 @@ pub struct Counted {
     pub count: u64,
     /// Where the largest one's header stands, to look again; null where it is not known.
     pub header: Addr,
+    /// Where the largest one stands, by which it is known again: of a slice or string its array.
+    pub at: Addr,
 }
 
 /// A collection, before its owner is asked for.
@@ -77,6 +79,7 @@ struct Found {
     bytes: u64,
     object: ObjectId,
     header: Addr,
+    at: Addr,
 }
 
 /// The largest of the heap.
@@ -101,6 +104,7 @@ pub(crate) fn census(
             bytes: m.bytes,
             object: m.object,
             header: m.at,
+            at: m.at,
         });
     }
     for (object, elem, at) in channels(heap) {
@@ -117,6 +121,7 @@ pub(crate) fn census(
             bytes: buffer.map_or(0, |b| layout.bytes(b)) + own,
             object,
             header: at,
+            at,
         });
     }
     for a in arrays.all.iter().filter(|a| !parts.contains(&a.object)) {
@@ -138,6 +143,7 @@ pub(crate) fn census(
             bytes: layout.bytes(a.object),
             object: a.object,
             header,
+            at: Addr(layout.address(a.object).unwrap_or(0)).plus(heap.header_of(a.object)),
         });
     }
     let mut kept: Vec<Found> = Vec::new();
@@ -162,6 +168,7 @@ pub(crate) fn census(
             retained_bytes: 0,
             count: 0,
             header: f.header,
+            at: f.at,
         });
         entry.elements += f.elements;
         entry.capacity += f.capacity;

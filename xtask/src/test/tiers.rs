@@ -48,6 +48,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "objects",
             "oracle",
             "profiling",
+            "quick_census",
             "roots",
             "runtime_cache",
             "spans",
