@@ -62,12 +62,33 @@ func (s *store) watch(told <-chan os.Signal) {
 	}
 }
 
+// many is what a service with some thousand collections holds: as many objects on the way to them.
+type many struct{ groups [16]*group }
+type group struct{ configs [64]*config }
+
+var shards *many
+
+func fill() *many {
+	m := &many{}
+	for i := range m.groups {
+		m.groups[i] = &group{}
+		for k := range m.groups[i].configs {
+			m.groups[i].configs[k] = made(64 + i + k)
+		}
+	}
+	return m
+}
+
 func main() {
+	lots := flag.Bool("many", false, "hold two thousand collections more")
 	after := flag.Duration("after", 0, "publish the large one by itself after so long (0: when SIGUSR1 comes)")
 	die := flag.Bool("die", false, "fill memory a second after that")
 	flag.Parse()
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGUSR1)
+	if *lots {
+		shards = fill()
+	}
 	s := &store{}
 	s.publish(small)
 	go s.watch(told)

@@ -61,6 +61,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
         &[
             "around_a_death",
             "bad_days",
+            "census",
             "daemon",
             "deaths",
             "incident",

@@ -128,12 +128,23 @@ pub struct QuickCensus {
     /// When the next search begins; none yet: at once.
     due: Option<Instant>,
     rest: Duration,
+    is_off: bool,
 }
 
 impl QuickCensus {
+    /// Switches it on, as it is at first, or off: then it knows nothing and reads nothing.
+    pub fn switch(&mut self, on: bool) {
+        if self.is_off == on {
+            *self = Self { is_off: !on, ..Self::default() };
+        }
+    }
+
     /// Looks at all that is known, and searches on for what is not, when it is time for that, for about as long
     /// as `most` of processor time. Nothing is stopped.
     pub fn keep_up(&mut self, rt: &Runtime, mem: &dyn Memory, t_ms: u64, most: Duration) {
+        if self.is_off {
+            return;
+        }
         let now = Instant::now();
         if self.search.is_none() && self.due.is_none_or(|due| due <= now) {
             self.search = Some(Finder::new(FindLimits { collections: MAX_COLLECTIONS, ..FindLimits::default() }));
@@ -243,5 +254,30 @@ mod tests {
         let looks: Vec<_> = h.looks(&h.collections[1]).collect();
         assert!(looks.iter().all(|(t, n)| *n == breathes(*t)), "{looks:?}");
         assert!(h.collections[1].changes.len() <= MAX_CENSUS_LOOKS);
+    }
+
+    #[test]
+    fn what_is_switched_off_is_forgotten() {
+        let mut census = QuickCensus::default();
+        census.history.collections.push(collection());
+        census.switch(true);
+        assert_eq!(census.history().collections.len(), 1);
+        census.switch(false);
+        assert!(census.is_off && census.history().collections.is_empty());
+        census.switch(true);
+        assert!(!census.is_off);
+    }
+
+    /// A search that is at its end keeps what was known and is still there, with its numbers; another way is new.
+    #[test]
+    fn what_was_known_keeps_its_numbers() {
+        let way = |at: u64| Way { anchor: Anchor::Variable(Addr(at)), hops: Vec::new(), kind: HeaderKind::Slice };
+        let known = |at: u64| KnownCollection::new(way(at), vec![(0, at)], None);
+        let mut census = QuickCensus::default();
+        census.history.collections = vec![known(1), known(2), known(3)];
+        census.merge(vec![way(4), way(2)], Some(&[reading(1), reading(2), None]));
+        let all: Vec<_> = census.history.collections.iter().map(|c| (c.way.clone(), c.changes.len())).collect();
+        assert_eq!(all, [(way(4), 0), (way(2), 1), (way(1), 1)]);
+        assert_eq!(census.known.len(), 3);
     }
 }

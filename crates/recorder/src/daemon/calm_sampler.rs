@@ -25,6 +25,8 @@ pub(crate) struct Job {
     pub(crate) history: Arc<Mutex<TargetHistory>>,
     pub(crate) status: Arc<Mutex<TargetStatus>>,
     pub(crate) usage: u64,
+    /// Whether its collections are counted.
+    pub(crate) census: bool,
     /// Set while it waits for its turn, or is sampled.
     pub(crate) busy: Arc<AtomicBool>,
 }
@@ -89,6 +91,7 @@ fn sample(job: &Job) -> Duration {
     history.timeline.push(sample);
     history.last_usage = Some((usage, sample.t_ms));
     history.last_gauges = Some(gauges);
+    history.target.census.switch(job.census);
     if history.baseline_due <= Instant::now() {
         history.note_baseline(SEARCH_CALM);
     }
