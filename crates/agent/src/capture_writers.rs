@@ -200,7 +200,8 @@ fn put<'a>(decoded: &'a Decoded, archive: &Archive, wanted: Option<Form>) -> Res
     Ok(Stored { told, path, form })
 }
 
-/// Writes a capture by `put`. If that panics it is tried once more, light. `None`, counted and said: it is lost.
+/// Writes a capture by `put`. If that panics it is tried once more, light. `None`, counted and said: it is
+/// lost.
 fn stored<'a>(
     decoded: &'a Decoded,
     times: &Times,

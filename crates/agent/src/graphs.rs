@@ -1,5 +1,5 @@
-//! Heap graphs of the dead, beside the capture writers: one thread that waits for a worker's answer, writes the
-//! capture once more with it, and tells of it. The capture stands in the store all that time.
+//! Heap graphs of the dead, beside the capture writers: one thread that waits for a worker's answer, writes
+//! the capture once more with it, and tells of it. The capture stands in the store all that time.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -105,13 +105,13 @@ impl Writer {
         Ok(path)
     }
 
-    /// As [`Writer::seal`], in the place of a capture that stands in the same store: whoever opens that name finds
-    /// the one or the other, each of them whole. What the old one has beside what was added here is lost, but for
-    /// files that were [`Writer::adopt`]ed.
+    /// As [`Writer::seal`], in the place of a capture that stands in the same store: whoever opens that name
+    /// finds the one or the other, each of them whole. What the old one has beside what was added here is
+    /// lost, but for files that were [`Writer::adopt`]ed.
     ///
     /// # Errors
-    /// [`CaptureError::Io`]: the old one stays, unless the file system cannot exchange names and the system fails
-    /// in that very moment; then the new one is found by [`recover`].
+    /// [`CaptureError::Io`]: the old one stays, unless the file system cannot exchange names and the system
+    /// fails in that very moment; then the new one is found by [`recover`].
     pub fn seal_in_place_of(mut self, old: &Path, manifest: Manifest) -> Result<(), CaptureError> {
         let id = old.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut files = std::mem::take(&mut self.files);

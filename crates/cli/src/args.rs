@@ -39,8 +39,8 @@ pub(crate) struct HeapFlags {
     /// still for longer; how long is said beforehand. Of a core file that is done in any case
     #[arg(long)]
     pub(crate) heap: bool,
-    /// Longest time that a process stands still for --heap, up to 10s; what does not fit is read while it runs on, and what is
-    /// garbage is then not told
+    /// Longest time that a process stands still for --heap, up to 10s; what does not fit is read while it
+    /// runs on, and what is garbage is then not told
     #[arg(long, value_name = "TIME", value_parser = stop_time, default_value = "500ms", requires = "heap")]
     pub(crate) max_stop: Duration,
     /// Most memory for reckoning the graph, or with K, M, G, T (1024-based)
@@ -150,6 +150,37 @@ pub(crate) enum Command {
         #[arg(long, value_enum, value_name = "LEVEL")]
         fail_on: Option<FailOn>,
     },
+    /// Say what keeps something alive: ways through the heap in words of the source
+    Why {
+        /// A capture's folder, a core file, or a process number
+        #[arg(value_name = "CAPTURE|CORE|PID")]
+        subject: String,
+        /// A type ([]int64), a package variable (main.cache), a function with goroutines or one that
+        /// allocates (main.build, server.go:71), or a part of such a name; of a core also an address (0xc000123000)
+        #[arg(value_name = "TYPE|ADDRESS|VARIABLE|SITE")]
+        asked: String,
+        /// The executable of a core file, where it is not found by itself
+        #[arg(long, value_name = "FILE")]
+        exe: Option<PathBuf>,
+        /// Longest time that a process stands still for it, up to 10s
+        #[arg(long, value_name = "TIME", value_parser = stop_time, default_value = "500ms")]
+        max_stop: Duration,
+        /// Form
+        #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
+        format: AnswerFormat,
+    },
+    /// Compare two captures: what grew, what appeared, what went, by type, holder, collection, site and goroutines
+    Diff {
+        /// The earlier: a capture's folder, a core file, or a process number
+        #[arg(value_name = "BEFORE")]
+        before: String,
+        /// The later, likewise
+        #[arg(value_name = "AFTER")]
+        after: String,
+        /// Form
+        #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
+        format: AnswerFormat,
+    },
     /// Explain a rule: what it finds, how sure it is, what else it could be, what to do
     Explain {
         /// Code of the rule, as a report has it; all codes without
@@ -165,7 +196,7 @@ pub(crate) enum Command {
     /// (internal) is killed for memory when the daemon tries at its start what can be read afterwards
     #[command(hide = true, name = "pin-victim")]
     PinVictim,
-    /// (internal) reads foreign bytes with limits: docs/adr/0006
+    /// (internal) reads foreign bytes with limits: docs/adr/0006-workers-that-can-be-lost.md
     #[command(hide = true, name = "worker")]
     Worker,
     /// (internal) enters cgroups and becomes the command
@@ -189,6 +220,15 @@ pub(crate) enum Format {
     Json,
     /// One self-contained file
     Html,
+}
+
+/// Form of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnswerFormat {
+    /// For a terminal
+    Text,
+    /// docs/formats/why-json.md, docs/formats/diff-json.md
+    Json,
 }
 
 /// Levels of `--fail-on`.

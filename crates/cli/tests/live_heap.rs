@@ -1,5 +1,5 @@
-//! The heap as a graph of a process that lives, and of one that the kernel has killed: the same as a core's, and
-//! never at the cost of the capture, whatever becomes of the worker that makes it.
+//! The heap as a graph of a process that lives, and of one that the kernel has killed: the same as a core's,
+//! and never at the cost of the capture, whatever becomes of the worker that makes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;
@@ -55,13 +55,13 @@ fn without_place(graph: &Value) -> Value {
     graph
 }
 
-/// Live, kept, and as a core: one graph.
+/// Live, kept, and as a core: one graph. It may stand still for as long as a busy machine wants.
 fn live_is_as_a_core(minor: u16, mode: Mode) {
     let Some(holders) = program("holders", minor, mode) else { return };
     let mut running = Oracle::start_still(&holders).unwrap();
     let truth: Value = serde_json::from_slice(&running.truth().unwrap()).unwrap();
     let store = tempfile::tempdir().unwrap();
-    let (folder, said, code) = capture(running.pid(), store.path(), &["--keep-memory"]);
+    let (folder, said, code) = capture(running.pid(), store.path(), &["--keep-memory", "--max-stop", "10s"]);
     assert!(said.contains("will stand still for about") && said.contains("stood still for"), "{said}");
     assert_eq!(code, Some(0), "{said}");
     let live = document(&folder);
@@ -75,6 +75,19 @@ fn live_is_as_a_core(minor: u16, mode: Mode) {
     kill(Pid::from_raw(running.pid()), Signal::SIGABRT).unwrap();
     running.wait().unwrap();
     assert_eq!(&document(&folder)["graph"], graph);
+    // Of its memory the same is made: it was kept while the process stood still.
+    let of_memory = document(&folder.join("memory.core"));
+    assert_eq!(&of_memory["graph"]["source"], "core", "{:#}", of_memory["capture"]);
+    let named_by = |graph: &Value| -> Value {
+        let mut graph = without_place(graph);
+        // Names of variables are the symbol table's, which is not in it: without it each word is one.
+        graph
+            .as_object_mut()
+            .unwrap()
+            .retain(|name, v| (v.is_number() || v.is_boolean()) && !name.starts_with("shared"));
+        graph
+    };
+    assert_eq!(named_by(&of_memory["graph"]), named_by(graph));
     if pattern.starts_with('|') || pattern.starts_with('/') {
         return eprintln!("SKIPPED: the kernel sends core files elsewhere (core_pattern is {})", pattern.trim());
     }
@@ -135,8 +148,8 @@ fn the_heap_of_the_dead() {
     // It was printed at once, and the page has it.
     assert!(said.contains("main.keep holds"), "{said}");
     assert!(fs::read_to_string(dead.join("report.txt")).unwrap().contains("main.keep holds"));
-    // Nobody lives on what is held of the dead: a shell in its group is reason enough to let go, and no verdict
-    // is the weaker for that.
+    // Nobody lives on what is held of the dead: a shell in its group is reason enough to let go, and no
+    // verdict is the weaker for that.
     let script = format!("{dies} -rate 1e8; sleep 1");
     let (dead, ..) = run("with-a-shell", &["sh", "-c", &script]);
     let document_beside = document(&dead.unwrap());
@@ -166,12 +179,13 @@ fn worker_of(parent: u32) -> Option<i32> {
     all.into_iter().find(is_worker)
 }
 
-/// Killed in the middle, or out of its memory: a named gap, and a capture all the same, of a process that runs on.
+/// Killed in the middle, or out of its memory: a named gap, and a capture all the same, of a process that
+/// runs on.
 #[test]
 fn a_worker_that_is_lost_costs_the_graph_alone() {
     let Some(big) = program("big", 26, Mode::Plain) else { return };
     let mut running = Command::new(big)
-        .args(["-heap", "400000000", "-sites", "2000", "-goroutines", "100"])
+        .args(["-heap", "60000000", "-sites", "500", "-goroutines", "100"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -214,7 +228,7 @@ fn a_worker_that_is_lost_costs_the_graph_alone() {
 fn a_short_stop_is_kept_and_its_price_is_said() {
     let Some(big) = program("big", 26, Mode::Plain) else { return };
     let mut running = Command::new(big)
-        .args(["-heap", "1000000000", "-sites", "2000", "-goroutines", "20000"])
+        .args(["-heap", "1000000000", "-sites", "2000", "-goroutines", "100"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -222,11 +236,12 @@ fn a_short_stop_is_kept_and_its_price_is_said() {
     let mut ready = [0; 5];
     std::io::Read::read_exact(running.stdout.as_mut().unwrap(), &mut ready).unwrap();
     let store = tempfile::tempdir().unwrap();
-    let (folder, said, _) = capture(running.id() as i32, store.path(), &["--max-stop", "10ms"]);
+    let (folder, said, _) = capture(running.id() as i32, store.path(), &["--max-stop", "25ms"]);
     running.kill().unwrap();
     running.wait().unwrap();
+    assert!(folder.is_dir(), "{said}");
     let found = document(&folder);
-    assert!(number(&found["capture"]["stopped_ns"]) < 400_000_000, "{said}");
+    assert!(number(&found["capture"]["stopped_ns"]) < 100_000_000, "{said}");
     let graph = &found["graph"];
     if graph.is_null() || graph["of_one_moment"] == true {
         // On a fast machine it fitted; on a slow one it was not read at all.
@@ -234,5 +249,5 @@ fn a_short_stop_is_kept_and_its_price_is_said() {
     }
     assert_eq!((number(&graph["garbage_bytes"]), number(&graph["garbage_objects"])), (0, 0));
     let gaps = graph["gaps"].to_string();
-    assert!(gaps.contains("not told apart") && gaps.contains("ran on after 10 ms"), "{gaps}");
+    assert!(gaps.contains("not told apart") && gaps.contains("ran on after 25 ms"), "{gaps}");
 }

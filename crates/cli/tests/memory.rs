@@ -92,7 +92,8 @@ fn stacks_of_nine_hundred_calls_at_a_rate_of_one() {
     assert_eq!(objects, 800);
 }
 
-/// Memory of which nobody can say what it is stays below this part of the RSS, in either direction, in percent.
+/// Memory of which nobody can say what it is stays below this part of the RSS, in either direction, in
+/// percent.
 const UNKNOWN: i64 = 3;
 
 /// The ledger of what stands on either side of zero: a process of a few megabytes, of a gigabyte, of garbage,

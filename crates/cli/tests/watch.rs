@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use watching::{Daemon, Victim, captures, forget, program, turn, victim};
+use watching::{Daemon, Victim, captures, facts_of, folders, forget, lastgasp, program, turn, victim, wait_for};
 
 mod watching;
 
@@ -22,6 +22,47 @@ fn a_kill_is_captured_before_and_after() {
     }
     assert!(found.iter().all(|(.., verdict)| verdict.contains("main.growA")), "{found:?}");
     forget(&program);
+}
+
+/// The heap of the first that dies is in its capture as a graph; another death of the same build has none so
+/// soon, and says so. Switched off there is none, and nothing is said.
+#[test]
+fn the_heap_of_the_dead_is_a_graph_of_its_capture() {
+    let _turn = turn();
+    for (number, config) in [(11, ""), (13, "[graph]\nof_the_dead = false\n")] {
+        let (program, store) = (program("dies-graph"), tempfile::tempdir().unwrap());
+        let daemon = Daemon::start_by(lastgasp(), store.path(), "dies-graph", config, &[]);
+        let mut dead = Vec::new();
+        for n in [number, number + 1] {
+            let Some(victim) = victim(&program, n, &["-after", "1s", "-rate", "100000000"]) else { return };
+            daemon.watches(victim.pid());
+            dead.push(victim.wait());
+            // It is written again with its graph.
+            if config.is_empty() {
+                let said = || daemon.log().contains("heap-graph").then_some(());
+                assert!(wait_for(said).is_some(), "no graph was made:\n{}", daemon.log());
+            }
+        }
+        daemon.stop();
+        let graphs = dead.iter().map(|pid| {
+            let after = folders(store.path(), *pid).into_iter().find(|f| f.to_string_lossy().contains("post-kill"));
+            let facts = facts_of(&after.unwrap());
+            let gaps = facts["capture"]["gaps"].as_array().unwrap().clone();
+            let why = gaps.iter().find(|g| g["what"] == "heap graph").map(|g| g["why"].to_string());
+            (facts["graph"].clone(), why)
+        });
+        let graphs: Vec<_> = graphs.collect();
+        if config.is_empty() {
+            let (graph, why) = &graphs[0];
+            assert_eq!((&graph["source"], why), (&"dead".into(), &None), "{graph:#}");
+            assert!(graph["live_bytes"].as_u64().unwrap() > 64 << 20, "{graph:#}");
+            let (graph, why) = &graphs[1];
+            assert!(graph.is_null() && why.as_ref().is_some_and(|w| w.contains("graph.pause")), "{why:?}");
+        } else {
+            assert!(graphs.iter().all(|(graph, why)| graph.is_null() && why.is_none()), "{graphs:?}");
+        }
+        forget(&program);
+    }
 }
 
 /// In observe mode nothing is ever stopped: there is evidence from after the kill alone.

@@ -27,6 +27,9 @@ const MOST_SITES: usize = 100;
 /// Nodes of the dominator tree that are kept.
 const MOST_NODES: usize = 500;
 
+/// How long types are followed while a target stands still: what they do not reach by then stays unknown.
+const TYPES_OF_A_LIVE_TARGET: std::time::Duration = std::time::Duration::from_millis(150);
+
 /// The memory of a process at one moment, all of it.
 #[derive(Clone, Copy)]
 pub struct WholeMemory<'a> {
@@ -45,8 +48,8 @@ pub enum GraphStage<'a> {
     Part(&'a GraphFacts),
 }
 
-/// The graph alone, for who has nothing to do with the rest of a capture; or why there is none. `tell` hears how
-/// far it is.
+/// The graph alone, for who has nothing to do with the rest of a capture; or why there is none. `tell` hears
+/// how far it is.
 ///
 /// # Errors
 /// What it is made of could not be read.
@@ -77,10 +80,13 @@ pub(crate) fn heap_graph(
     let memory = Layered { top: whole.memory, bottom: constants };
     let mut gaps = Vec::new();
     let mut read = began.elapsed();
-    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut || {
+    // A target that runs again says of an object what was true of another in its place.
+    let for_types = (whole.source == "live").then_some(TYPES_OF_A_LIVE_TARGET);
+    let mut has_read = || {
         read = began.elapsed();
         tell(GraphStage::Read);
-    });
+    };
+    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, for_types);
     let heap = heap.ok_or_else(|| told(&gaps))?;
     let mut facts = facts(&heap, whole.source);
     facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();

@@ -8,6 +8,7 @@
 //! - `last_look`: the profile as the flight ring saw it last, where nothing could be copied.
 //! - `memory`: the runtime's gauges, the span table, what is resident, what is charged.
 //! - `heap_graph`: who keeps the heap alive, where all of the memory is at hand.
+//! - `why`: what keeps one object alive, by its address.
 //! - `series`: what the top sites held at earlier looks.
 //! - `baseline`: which earlier look at the profile the growth is measured from.
 //! - `frames`: functions, files and lines by index.
@@ -27,6 +28,8 @@ mod series;
 mod sites;
 #[cfg(test)]
 mod synthetic;
+mod why;
 
 pub use decode::{Decoded, Provenance, decode, decode_with_memory};
 pub use heap_graph::{GraphStage, WholeMemory, graph_alone};
+pub use why::{ObjectAt, object_at};

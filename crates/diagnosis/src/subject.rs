@@ -38,9 +38,10 @@ pub enum Subject {
         #[serde(rename = "type")]
         type_name: String,
     },
-    /// What keeps memory alive: a package variable, or the goroutines in one function.
+    /// What keeps memory alive: a package variable, by its name or where it stands, or the goroutines in one
+    /// function.
     Holder {
-        /// The variable, or the function.
+        /// `main.cache`, `service bss+0x1a40`; the function.
         name: String,
     },
     /// The process as a whole.

@@ -235,8 +235,6 @@ pub(crate) mod unprofiled_heap {
     /// Part of the growth, as the least it can be, from which on a holder that the heap's references lead to
     /// explains it. Chosen: more than all others together.
     pub(crate) const HELD_BY_ONE: f64 = 0.5;
-    /// Part of what a holder keeps from which on one way is told as the way. Chosen.
-    pub(crate) const WAY_OF_IT: f64 = 0.25;
     /// Goroutines waiting in one place from which on that place is a suspect. Chosen, not measured.
     pub(crate) const MIN_WAITING: u64 = 10;
     /// Suspects that are named. Chosen: what a reader looks at.

@@ -20,6 +20,9 @@ pub(crate) enum About {
     Place,
 }
 
+/// How the sentence begins that says why nobody knows what keeps the memory.
+pub const RETENTION: &str = "what keeps the memory reachable: ";
+
 /// Something that is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unknown {

@@ -2,22 +2,19 @@
 //! which each is kept.
 
 use lastgasp_goruntime::TypeReader;
-use lastgasp_goruntime::collections::ChanHeader;
 use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::collections::arrays::{Arrays, From};
+use crate::collections::arrays::{Arrays, From, unknown_elements};
+use crate::collections::channels::FoundChan;
 use crate::collections::maps::FoundMap;
 use crate::copies::retained;
 use crate::heap::Heap;
-use crate::types::ObjectType;
 use crate::ways::Ways;
 
 /// Of each of both orders so many are kept before those of one owner and type are put together.
 const LARGEST: usize = 2000;
-/// Channels that are looked at.
-const MAX_CHANNELS: usize = 1 << 20;
 
 /// What kind of collection it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,6 +84,7 @@ pub(crate) fn census(
     heap: &Heap<'_>,
     types: &mut TypeReader<'_>,
     maps: &[FoundMap],
+    channels: &[FoundChan],
     arrays: &Arrays,
     ways: &Ways<'_, '_>,
 ) -> Vec<Counted> {
@@ -107,29 +105,26 @@ pub(crate) fn census(
             at: m.at,
         });
     }
-    for (object, elem, at) in channels(heap) {
-        let Ok(c) = ChanHeader::read(heap.runtime, heap.memory, at) else { continue };
-        let buffer = layout.object_at(c.buffer.0);
-        parts.extend(buffer);
-        let own = if buffer == Some(object) { 0 } else { layout.bytes(object) };
-        let elem = types.get(elem).map_or_else(|| "?".into(), |t| t.name.to_string());
+    for c in channels {
+        parts.extend(c.buffer);
         all.push(Found {
             kind: CollectionKind::Chan,
-            type_name: format!("chan {elem}"),
-            elements: c.len,
-            capacity: c.cap,
-            bytes: buffer.map_or(0, |b| layout.bytes(b)) + own,
-            object,
-            header: at,
-            at,
+            type_name: format!("chan {}", c.elem_name),
+            elements: c.header.len,
+            capacity: c.header.cap,
+            bytes: c.buffer.map_or(0, |b| layout.bytes(b)) + layout.bytes(c.object),
+            object: c.object,
+            header: c.at,
+            at: c.at,
         });
     }
+    parts.extend(channels.iter().map(|c| c.object));
     for a in arrays.all.iter().filter(|a| !parts.contains(&a.object)) {
         let Some(s) = a.longest else { continue };
         let (kind, type_name) = match s.elem.and_then(|e| types.get(e)) {
             Some(elem) => (CollectionKind::Slice, format!("[]{}", elem.name)),
             None if s.is_string => (CollectionKind::String, "string".to_owned()),
-            None => continue,
+            None => (CollectionKind::Slice, unknown_elements(s.elem_bytes)),
         };
         let header = match s.from {
             From::Variable(at) => at,
@@ -184,19 +179,4 @@ pub(crate) fn census(
 /// By which way an object is kept, as one line.
 pub(crate) fn owner(ways: &Ways<'_, '_>, object: ObjectId) -> String {
     ways.to(object).join(" ")
-}
-
-/// Live channels of known elements: the object, the element's type, the address.
-fn channels(heap: &Heap<'_>) -> Vec<(ObjectId, Addr, Addr)> {
-    let layout = heap.graph.layout();
-    let mut found = Vec::new();
-    for object in heap.dominators.live().iter().map(|i| ObjectId(i as u32)) {
-        if let Some((ObjectType::Chan(elem), _)) = heap.type_of(object)
-            && let Some(at) = layout.address(object)
-            && found.len() < MAX_CHANNELS
-        {
-            found.push((object, elem, Addr(at).plus(heap.header_of(object))));
-        }
-    }
-    found
 }

@@ -1,6 +1,6 @@
 //! The heap of one moment: its graph, dominators, named roots and typed objects.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::{Frame, Gap, Goroutine, HeapObjects, Runtime, StackTally, Symbolizer};
 use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId};
@@ -65,11 +65,12 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
     ) -> Option<Self> {
-        Self::read_telling(taken, memory, goroutines, gaps, &mut || {})
+        Self::read_telling(taken, memory, goroutines, gaps, &mut || {}, None)
     }
 
-    /// As [`Heap::read`]; `has_read` hears that objects, pointers and roots are read, which must be of one moment:
-    /// a target that stands still for them may run on.
+    /// As [`Heap::read`]; `has_read` hears that objects, pointers, roots and types are read, which must be of
+    /// one moment: a target that stands still for them may run on. Types are followed for as long as
+    /// `for_types` at most; what they did not reach by then stays unknown.
     #[must_use]
     pub fn read_telling(
         taken: &'a RawCapture,
@@ -77,6 +78,7 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
         has_read: &mut dyn FnMut(),
+        for_types: Option<Duration>,
     ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
@@ -92,8 +94,11 @@ impl<'a> Heap<'a> {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
             return None;
         }
-        has_read();
         let Edges { layout, parts, seeds, .. } = edges;
+        let until = for_types.and_then(|time| Instant::now().checked_add(time));
+        let types = Types::assign(taken, memory, &objects, &layout, seeds, &holders.words, until);
+        phases.end("types");
+        has_read();
         let all = layout.total();
         let roots = holders.take();
         let mut on_stacks = FxHashSet::default();
@@ -110,7 +115,6 @@ impl<'a> Heap<'a> {
         });
         match made {
             Ok((graph, dominators)) => {
-                let types = Types::assign(taken, memory, &objects, graph.layout(), seeds);
                 Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, on_stacks, taken: all })
             }
             Err(e) => {
@@ -169,8 +173,8 @@ impl<'a> Heap<'a> {
         self.holders.goid(root)
     }
 
-    /// Function, file and line of the frame in which a goroutine holds an object; `None` where it does not, and
-    /// where it holds it in no frame (an argument of a deferred call, its own fields).
+    /// Function, file and line of the frame in which a goroutine holds an object; `None` where it does not,
+    /// and where it holds it in no frame (an argument of a deferred call, its own fields).
     #[must_use]
     pub fn frame(&self, root: RootId, object: ObjectId) -> Option<Frame> {
         let pc = self.holders.frame(root, object)?;

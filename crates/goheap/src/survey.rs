@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 use lastgasp_goruntime::collections::ReadBudget;
 use lastgasp_goruntime::{Gap, TypeReader};
 
+use tracing::debug;
+
 use crate::census::{Counted, census};
 use crate::collections::arrays::Arrays;
+use crate::collections::channels::channels;
 use crate::collections::map_types::MapTypes;
 use crate::collections::maps::MapFinder;
 use crate::copies::content::Contents;
@@ -54,9 +57,12 @@ impl Heap<'_> {
     /// Looks at all collections.
     #[must_use]
     pub fn survey(&self, limits: SurveyLimits, gaps: &mut Vec<Gap>) -> Survey {
-        let until = Instant::now().checked_add(limits.time);
+        let began = Instant::now();
+        let until = began.checked_add(limits.time);
+        let told = |step: &str| debug!(us = began.elapsed().as_micros() as u64, step, "collections");
         let mut types = TypeReader::new(self.runtime, self.memory);
         let map_types = MapTypes::read(&mut types);
+        told("types of maps");
         let mut finder = MapFinder::new(self, &mut types, &map_types, LEAST_MAP);
         let mut budget = ReadBudget::of(limits.maps);
         let maps = finder.all(&mut budget);
@@ -64,19 +70,26 @@ impl Heap<'_> {
             let why = format!("{} objects that may be maps could not be read, or a budget had ended", finder.unread);
             gaps.push(Gap::new(WHAT, why));
         }
+        told("maps");
+        let channels = channels(self, &mut types);
+        told("channels");
         let arrays = Arrays::read(self, &mut types, gaps);
         if arrays.left_out > 0 {
             gaps.push(Gap::new(WHAT, format!("{} pointers to more arrays than are kept", arrays.left_out)));
         }
+        told("arrays");
         let ways = Ways::of(self);
-        let census = census(self, &mut types, &maps, &arrays, &ways);
+        let census = census(self, &mut types, &maps, &channels, &arrays, &ways);
+        told("census");
         let waste = waste(self, &mut types, &maps, &arrays, &ways);
+        told("waste");
         let mut contents = Contents::new(self.memory, ReadBudget::of(limits.content), until);
         let mut sites = Sites::new(self, gaps);
         let copies = copies(self, &mut types, &maps, &arrays, &mut contents, &mut sites);
         if copies.iter().any(|c| !c.of_content) {
             gaps.push(Gap::new(WHAT, "the content of some that are alike was not compared: a budget had ended"));
         }
+        told("copies");
         Survey { census, copies, waste }
     }
 }

@@ -31,16 +31,16 @@ struct Planted {
 }
 
 /// A core of the program, and what it planted; `None`, said loudly, where that cannot be had.
-fn core_of(minor: u16, mode: Mode) -> Option<(Oracle, PathBuf, Truth)> {
+fn core_of(program: &str, minor: u16, mode: Mode) -> Option<(Oracle, PathBuf, Vec<u8>)> {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
     if pattern.starts_with('|') || pattern.starts_with('/') {
         eprintln!("SKIPPED: the kernel sends core files elsewhere (core_pattern is {})", pattern.trim());
         return None;
     }
     let toolchain = find_or_fetch(minor, &cache_dir()).map_err(|e| eprintln!("SKIPPED: {e:#}")).ok()?;
-    let binary = build(&toolchain, mode, &repo_root().join("lab/programs/typed"), ".").unwrap();
+    let binary = build(&toolchain, mode, &repo_root().join("lab/programs").join(program), ".").unwrap();
     let mut program = Oracle::start_still(&binary).unwrap();
-    let truth = serde_json::from_slice(&program.truth().unwrap()).unwrap();
+    let truth = program.truth().unwrap();
     kill(Pid::from_raw(program.pid()), Signal::SIGABRT).unwrap();
     let status = program.wait().unwrap();
     let mut entries = fs::read_dir(program.dir()).unwrap().flatten().map(|e| e.path());
@@ -50,7 +50,8 @@ fn core_of(minor: u16, mode: Mode) -> Option<(Oracle, PathBuf, Truth)> {
 }
 
 fn types_of_what_was_planted(minor: u16, mode: Mode, least: f64) {
-    let Some((_program, path, truth)) = core_of(minor, mode) else { return };
+    let Some((_program, path, truth)) = core_of("typed", minor, mode) else { return };
+    let truth: Truth = serde_json::from_slice(&truth).unwrap();
     let taken = take_core(&path, None).unwrap();
     let core = CoreFile::open(File::open(&path).unwrap(), "core").unwrap();
     let (constants, _) = taken.binary.constants(&taken.runtime).unwrap();
@@ -89,9 +90,10 @@ fn types_of_what_was_planted(minor: u16, mode: Mode, least: f64) {
         }
     }
     eprintln!(
-        "go1.{minor} {}: {:.2} % of {live} live bytes typed; planted: {right} right, {unknown} unknown, {wrong} wrong; {took:?}",
+        "go1.{minor} {}: {:.2} % of {live} live bytes typed; {} planted: {right} right, {unknown} unknown, {wrong} wrong; {took:?}",
         mode.name(),
         share * 100.0,
+        truth.objects.len(),
     );
     for t in totals.iter().filter(|t| !t.is_known).take(8) {
         eprintln!("  {:?}", t);
@@ -99,6 +101,38 @@ fn types_of_what_was_planted(minor: u16, mode: Mode, least: f64) {
     eprintln!("  unknown of what was planted: {missed:?}");
     assert!(mistakes.is_empty(), "{mistakes:#?}");
     assert!(share >= least, "{share}");
+}
+
+/// Of a program's heap, how much is typed without symbols.
+fn share_of(program: &str, minor: u16, mode: Mode, least: f64) {
+    let Some((_program, path, _)) = core_of(program, minor, mode) else { return };
+    let taken = take_core(&path, None).unwrap();
+    let core = CoreFile::open(File::open(&path).unwrap(), "core").unwrap();
+    let (constants, _) = taken.binary.constants(&taken.runtime).unwrap();
+    let memory = Layered { top: &core, bottom: constants };
+    let mut gaps = Vec::new();
+    let symbols = Symbolizer::new(&memory, &taken.runtime.module, taken.runtime.layout);
+    let salt = LabelSalt::default();
+    let goroutines = decode_all_goroutines(&taken.runtime, &memory, &symbols, &taken.registers, &salt, &mut gaps);
+    let began = Instant::now();
+    let heap = Heap::read(&taken, &memory, &goroutines.live, &mut gaps).unwrap_or_else(|| panic!("{gaps:?}"));
+    let took = began.elapsed();
+    let totals = heap.by_type();
+    let live: u64 = totals.iter().map(|t| t.own.bytes).sum();
+    let known: u64 = totals.iter().filter(|t| t.is_known).map(|t| t.own.bytes).sum();
+    let share = known as f64 / live as f64;
+    eprintln!("{program} go1.{minor} {}: {:.2} % of {live} live bytes typed; {took:?}", mode.name(), share * 100.0);
+    for t in totals.iter().filter(|t| !t.is_known).take(8) {
+        eprintln!("  {t:?}");
+    }
+    assert!(share >= least, "{share}");
+}
+
+#[test]
+fn heaps_without_symbols() {
+    for (minor, mode) in [(26, Mode::Stripped), (19, Mode::Stripped), (22, Mode::Stripped), (27, Mode::PieStripped)] {
+        share_of("heaps", minor, mode, 0.85);
+    }
 }
 
 macro_rules! cells {

@@ -12,7 +12,8 @@
 //! - [`SpanTable`]: the heap by size class, and its largest objects with their types, profile or no profile.
 //! - [`HeapObjects`], [`PointerReader`]: the heap's objects one by one, and what each of them points to.
 //! - [`types`]: the program's types without debug information, what the words of a value are.
-//! - [`variable_pointers`], [`stack_words`]: what keeps objects from outside the heap.
+//! - [`variable_pointers`], [`StackReader`], [`special_roots`], [`due_roots`]: what keeps objects from outside
+//!   the heap, each by its owner.
 //! - [`Symbolizer`]: program counters to function, file and line, inlining included.
 //!
 //! A make-believe process with one allocation site, found by its executable and copied as a live one would
@@ -96,7 +97,7 @@ pub use evidence::{CopySource, Evidence, EvidencePlan, Extent, Room};
 pub use gap::Gap;
 pub use goroutine::{
     Ancestor, Call, CallSite, Depth, Goroutine, Goroutines, Label, LabelSalt, Status, Waits, count_goroutines,
-    decode_all_goroutines, decode_goroutines, each_goroutine, is_system, stack_words,
+    decode_all_goroutines, decode_goroutines, each_goroutine, is_system,
 };
 pub use heap::free_pages::free_pages;
 pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};

@@ -27,16 +27,16 @@ impl HandedMemory {
         Self { mem, number: None }
     }
 
-    /// The same of a process that stands still, which is read by its number too: `process_vm_readv` copies once
-    /// where `/proc/PID/mem` copies twice. Whether it was that process all the time is asked afterwards
+    /// The same of a process that stands still, which is read by its number too: `process_vm_readv` copies
+    /// once where `/proc/PID/mem` copies twice. Whether it was that process all the time is asked afterwards
     /// ([`HandedMemory::is_there`]).
     #[must_use]
     pub fn by_number(self, pid: i32) -> Self {
         Self { number: Some(pid), ..self }
     }
 
-    /// Whether the address space is still there; `at` is any address in it that can be read. As long as it is,
-    /// its process's number is nobody else's.
+    /// Whether the address space is still there; `at` is any address in it that can be read. As long as it
+    /// is, its process's number is nobody else's.
     #[must_use]
     pub fn is_there(&self, at: Addr) -> bool {
         self.mem.read_at(&mut [0; 1], at.0).is_ok_and(|n| n == 1)

@@ -2,6 +2,7 @@
 //! written but a cache of our own.
 //!
 //! - [`kernel`]: memory cgroups, limits, the machine, ends of processes; knows no Go.
+//! - [`census`]: collections of a process that are known, looked at again and again.
 //! - [`target`]: Go processes, found and opened, with what is remembered of them.
 //! - [`raw_capture`]: evidence as it was taken, of a process or of a core file ([`core`]); how still it stood
 //!   meanwhile ([`stillness`]).
@@ -24,6 +25,7 @@
 //! ```
 
 mod bare_capture;
+pub mod census;
 pub mod core;
 pub mod kernel;
 pub mod raw_capture;

@@ -13,6 +13,7 @@
 //! ```
 
 mod death_sentence;
+mod diff;
 mod document;
 mod explain;
 mod goroutine_profile;
@@ -27,8 +28,10 @@ mod printed_name;
 mod retained_profile;
 mod started_at;
 mod text;
+mod why;
 
 pub use death_sentence::death_sentence;
+pub use diff::{diff_json, diff_text};
 pub use document::{census_file, death, document, types_file};
 pub use explain::{UnknownCode, explain, explain_all};
 pub use goroutine_profile::goroutine_profile;
@@ -40,3 +43,4 @@ pub use printed_name::printed_name;
 pub use retained_profile::retained_profile;
 pub use started_at::started_at;
 pub use text::terminal;
+pub use why::{what_can_be_asked, why_json, why_text};

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use lastgasp_diagnosis::facts::HEAP_GRAPH;
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
-use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, LimitWhatIf, feeds, nothing_found};
+use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, LimitWhatIf, RETENTION, feeds, nothing_found};
 
 use crate::death_sentence::{death_lines, neighbour_lines};
 use crate::held::{census_lines, copies_lines, held_lines, waste_lines};
@@ -259,7 +260,10 @@ fn kinds(facts: &Facts) -> Vec<(u64, String)> {
 const MAX_KINDS: usize = 256;
 
 fn unknown(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
-    let gaps = facts.capture.gaps.iter().map(|g| format!("{}: {}", g.what, g.why));
+    // Why there is no graph of the heap is said with what is not known for it.
+    let said = d.unknown.iter().any(|u| u.starts_with(RETENTION));
+    let gaps = facts.capture.gaps.iter().filter(|g| !said || g.what != HEAP_GRAPH);
+    let gaps = gaps.map(|g| format!("{}: {}", g.what, g.why));
     let missing: Vec<String> =
         feeds(facts).iter().filter(|f| !f.connected).map(|f| f.short_name().to_owned()).collect();
     let feeds = (!missing.is_empty()).then(|| format!("what changed: NO FEED CONNECTED for {}", missing.join(", ")));

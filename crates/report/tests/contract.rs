@@ -1,6 +1,6 @@
 //! docs/formats/report-json.md against what is written: every field is documented with its type, and nothing
 //! else is.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -13,7 +13,7 @@ use lastgasp_diagnosis::facts::{
 };
 use lastgasp_diagnosis::{Facts, diagnose};
 use lastgasp_lab::contract::Contract;
-use lastgasp_report::document;
+use lastgasp_report::{diff_json, document, why_json};
 use serde_json::Value;
 
 /// Facts of which every field of a report can be made: the recorded incident, with what it lacks.
@@ -143,6 +143,43 @@ fn sources(folder: &str) -> Vec<std::path::PathBuf> {
         }
     }
     files
+}
+
+/// `lastgasp why` has the document's own tables, and one of an object that `crates/cli` writes.
+#[test]
+fn the_answer_of_why_is_as_documented() {
+    let report = include_str!("../../../docs/formats/report-json.md").replace("## document", "## report");
+    let why = include_str!("../../../docs/formats/why-json.md");
+    let contract = Contract::of(&format!("{report}\n{why}"));
+    let mut g = graph();
+    let holder = "main.cache".to_owned();
+    g.census[0].owner = "global main.cache .avids".into();
+    g.copies[0].holders[0].function = holder.clone();
+    g.waste[0].owner = "global main.cache".into();
+    g.types[0].name = holder.clone();
+    g.sites[0].stack = vec![holder];
+    let mut seen = BTreeSet::new();
+    contract.check(&why_json(&g, "main.cache").unwrap(), &mut seen);
+    let not_written: Vec<String> =
+        contract.not_in(&seen).into_iter().filter(|f| f.starts_with("document.") && f != "document.object").collect();
+    assert!(not_written.is_empty(), "{not_written:?}");
+}
+
+#[test]
+fn the_answer_of_diff_is_as_documented() {
+    let contract = Contract::of(include_str!("../../../docs/formats/diff-json.md"));
+    let mut before = everything().swap_remove(0);
+    let after = before.clone();
+    before.target.service = "another".into();
+    before.graph.as_mut().unwrap().types[0].bytes += 1;
+    before.graph.as_mut().unwrap().roots.clear();
+    before.graph.as_mut().unwrap().census[0].elements = 1;
+    before.profile.sites.truncate(1);
+    before.goroutines.groups.clear();
+    let mut seen = BTreeSet::new();
+    contract.check(&diff_json(&before, &after), &mut seen);
+    let not_written = contract.not_in(&seen);
+    assert!(not_written.is_empty(), "{not_written:?}");
 }
 
 /// The example that the page is looked at with (`src/html/README.md`).

@@ -197,7 +197,7 @@ fn whatever_the_document_the_page_is_drawn_and_nothing_of_it_is_markup() {
 
     let sections = |name: &str| seen[name]["shown"]["sections"].as_array().unwrap().clone();
     let all: Vec<Value> =
-        ["verdict", "pprof", "timeline", "sites", "goroutines", "heap", "memory", "findings", "changes", "provenance"]
+        ["verdict", "pprof", "timeline", "sites", "goroutines", "held", "memory", "findings", "changes", "provenance"]
             .map(Value::from)
             .into();
     // Every view, and nothing missing; also where the strings are hostile or long, or the numbers huge.

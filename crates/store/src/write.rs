@@ -75,8 +75,8 @@ pub fn write_keeping(
     Ok(Written { path, gaps: lost })
 }
 
-/// Writes a capture once more in the place of the one at `path`, as more is known of it now. Memory of the target
-/// that was kept stays.
+/// Writes a capture once more in the place of the one at `path`, as more is known of it now. Memory of the
+/// target that was kept stays.
 ///
 /// # Errors
 /// [`StoreError`]: the one that stands there stays.

@@ -1,9 +1,11 @@
-//! What a worker gives up before it reads the first foreign byte: rights, files, and all system calls but those
-//! that reading, reckoning and answering need. In this order, since each step needs what the next takes away.
+//! What a worker gives up before it reads the first foreign byte: rights, files, and all system calls but
+//! those that reading, reckoning and answering need. In this order, since each step needs what the next takes
+//! away.
 //!
-//! It can still read what it was handed, have memory within its limits, start threads, tell the time, answer on
-//! its one line, and end. It cannot open, connect, start, trace or signal anything: whatever foreign bytes make
-//! of it can say something wrong, and nothing else. What it says is checked by who hears it (`message.rs`).
+//! It can still read what it was handed, have memory within its limits, start threads, tell the time, answer
+//! on its one line, and end. It cannot open, connect, start, trace or signal anything: whatever foreign bytes
+//! make of it can say something wrong, and nothing else. What it says is checked by who hears it
+//! (`message.rs`).
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -24,14 +26,15 @@ use crate::limits::Limits;
 pub(crate) enum Reach {
     /// Nothing.
     Descriptors,
-    /// The memory of this process, which stands still, by `process_vm_readv` (docs/adr/0006).
+    /// The memory of this process, which stands still, by `process_vm_readv` (docs/adr/0006-workers-that-can-be-lost.md).
     Process(i32),
 }
 
 /// Descriptors that it may have beside those that it was handed: standard streams, copies of the handed.
 const MORE_DESCRIPTORS: u64 = 8;
 
-/// Ends with whoever started us, and is the first to be killed where memory is short. Before anything is read.
+/// Ends with whoever started us, and is the first to be killed where memory is short. Before anything is
+/// read.
 pub(crate) fn belong_to(parent: i32) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     // Who had ended by then sends nothing any more.
@@ -43,8 +46,8 @@ pub(crate) fn belong_to(parent: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives everything up. `kept` are the descriptors that stay open beside the standard streams; `line` is the one
-/// of them that it may write to.
+/// Gives everything up. `kept` are the descriptors that stay open beside the standard streams; `line` is the
+/// one of them that it may write to.
 pub(crate) fn confine(limits: &Limits, kept: &[BorrowedFd<'_>], line: BorrowedFd<'_>, reach: Reach) -> io::Result<()> {
     let keep: Vec<RawFd> = kept.iter().map(|fd| fd.as_raw_fd()).collect();
     close_others(&keep)?;
@@ -132,8 +135,8 @@ const ALLOWED: &[libc::c_long] = &[
 /// filter cannot look.
 const REFUSED: &[libc::c_long] = &[libc::SYS_clone3, libc::SYS_statx];
 
-/// The filters: what is refused as if the kernel did not know it, and what is allowed at all. Whatever else is
-/// called ends the process.
+/// The filters: what is refused as if the kernel did not know it, and what is allowed at all. Whatever else
+/// is called ends the process.
 fn filters(line: RawFd, reach: Reach) -> Result<(BpfProgram, BpfProgram), seccompiler::BackendError> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let any = |calls: &[libc::c_long]| -> BTreeMap<i64, Vec<SeccompRule>> {

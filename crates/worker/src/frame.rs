@@ -1,6 +1,6 @@
 //! Messages on the line between two of our processes: a mark, a length, a checksum, bytes. Whoever is at the
-//! other end may be anybody by then, so that a length is a bound of what is waited for and never the size of an
-//! allocation.
+//! other end may be anybody by then, so that a length is a bound of what is waited for and never the size of
+//! an allocation.
 
 use thiserror::Error;
 
@@ -49,7 +49,7 @@ impl Inbox {
     ///
     /// # Errors
     /// [`Broken`]: nothing that comes after it can be believed.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+    pub fn take(&mut self) -> Result<Option<Vec<u8>>, Broken> {
         let known = self.bytes.len().min(MARK.len());
         if self.bytes.get(..known) != MARK.get(..known) {
             return Err(Broken::NoMessage);
@@ -89,7 +89,7 @@ mod tests {
         let mut got = Vec::new();
         for byte in [a, b].concat() {
             inbox.push(&[byte]);
-            got.extend(inbox.next().unwrap());
+            got.extend(inbox.take().unwrap());
         }
         assert_eq!(got, [b"first".to_vec(), Vec::new()]);
         assert!(!inbox.is_in_the_middle());
@@ -109,7 +109,7 @@ mod tests {
         ] {
             let mut inbox = Inbox::default();
             inbox.push(&bytes);
-            assert_eq!(inbox.next(), Err(why));
+            assert_eq!(inbox.take(), Err(why));
         }
         assert_eq!(framed(&vec![0; MAX_MESSAGE + 1]), None);
     }
@@ -123,7 +123,7 @@ mod tests {
                 inbox.push(&MARK);
             }
             inbox.push(&bytes);
-            while let Ok(Some(message)) = inbox.next() {
+            while let Ok(Some(message)) = inbox.take() {
                 prop_assert!(message.len() <= bytes.len());
             }
         }

@@ -1,7 +1,7 @@
 //! The heap graph as a worker's task: of a process that stands still, or of a dead one that is held.
 //!
-//! It is handed the process's memory, the evidence of the capture that the graph belongs to, and the executable's
-//! file; it gives facts, in parts.
+//! It is handed the process's memory, the evidence of the capture that the graph belongs to, and the
+//! executable's file; it gives facts, in parts.
 
 use std::fs::File;
 use std::io;
@@ -78,7 +78,7 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
     let whole = WholeMemory { memory: &memory, source };
     let there = || memory.is_there(raw.runtime.module.variables.start);
     let mut was_there = true;
-    let facts = graph_alone(&raw, whole, &mut |stage| match stage {
+    let mut facts = graph_alone(&raw, whole, &mut |stage| match stage {
         GraphStage::Read => {
             was_there = there();
             line.say(&Said::<GraphFacts>::HasRead);
@@ -89,6 +89,11 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
             }
         }
     })?;
+    let has_contents = !(facts.census.is_empty() && facts.copies.is_empty() && facts.waste.is_empty());
+    if task.whose != Whose::Dead && has_contents {
+        let why = "collections: what is in them was read a moment later than the rest, while the process ran on";
+        facts.gaps.push(why.into());
+    }
     // What was read by a number whose process was gone may be another's.
     if was_there { Ok(facts) } else { Err("the process was gone before it was read".into()) }
 }
@@ -175,8 +180,8 @@ impl GraphWorker {
         self.worker.begin()
     }
 
-    /// Waits until all that must be of one moment is read: whether it is, by then. That there will be none is no
-    /// reason to wait either.
+    /// Waits until all that must be of one moment is read: whether it is, by then. That there will be none is
+    /// no reason to wait either.
     pub fn has_read(&mut self, until: Instant) -> bool {
         loop {
             match self.next(until) {
@@ -187,8 +192,8 @@ impl GraphWorker {
         }
     }
 
-    /// Waits for its answer. `go_on` is asked every so often: if it says no, the worker is ended, for the reason
-    /// that it gives.
+    /// Waits for its answer. `go_on` is asked every so often: if it says no, the worker is ended, for the
+    /// reason that it gives.
     pub fn answer(mut self, every: Duration, go_on: &mut dyn FnMut() -> Result<(), String>) -> GraphAnswer {
         loop {
             match self.next(Instant::now() + every) {

@@ -1,10 +1,10 @@
 //! Processes that can be lost. What reads and reckons with bytes that others wrote may be led astray by them,
-//! may take all memory there is, or never come back: here that costs one attempt at one target, and nobody else
-//! anything (docs/adr/0006).
+//! may take all memory there is, or never come back: here that costs one attempt at one target, and nobody
+//! else anything (docs/adr/0006-workers-that-can-be-lost.md).
 //!
-//! A worker is our own binary, started anew. It is handed descriptors and an order, gives up all else before it
-//! reads the first foreign byte, and answers on one line with messages that are bounded, checked, and plain
-//! facts.
+//! A worker is our own binary, started anew. It is handed descriptors and an order, gives up all else before
+//! it reads the first foreign byte, and answers on one line with messages that are bounded, checked, and
+//! plain facts.
 //!
 //! - `graph`: the heap graph as a worker's task.
 //! - `frame`: messages on the line. `message`: what is said in them.

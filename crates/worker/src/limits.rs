@@ -27,7 +27,8 @@ impl Limits {
 
     /// Tells the kernel; of the calling process. `descriptors`: how many it may have.
     pub(crate) fn apply(&self, descriptors: u64) -> io::Result<()> {
-        // Addresses and not pages: what is asked for beyond it fails at once, and nobody else is killed for it.
+        // Addresses and not pages: what is asked for beyond it fails at once, and nobody else is killed for
+        // it.
         let memory = mapped_bytes()?.saturating_add(self.memory);
         let seconds = self.processor.as_secs() + u64::from(self.processor.subsec_nanos() > 0);
         for (resource, most) in [

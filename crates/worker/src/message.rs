@@ -1,6 +1,6 @@
 //! What is said on the line, as JSON in frames: the order that a worker begins with, and what it answers. An
-//! answer comes in parts, the later one in the place of the one before: where a budget ends, the last whole part
-//! is what was known by then.
+//! answer comes in parts, the later one in the place of the one before: where a budget ends, the last whole
+//! part is what was known by then.
 
 use std::io::{self, Write};
 

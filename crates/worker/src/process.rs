@@ -1,5 +1,5 @@
-//! A worker, from outside: it is started, handed an order and descriptors, listened to, and ended when its time
-//! is over. How it ended is said in words.
+//! A worker, from outside: it is started, handed an order and descriptors, listened to, and ended when its
+//! time is over. How it ended is said in words.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write as _};
@@ -174,7 +174,7 @@ impl<A: DeserializeOwned> Worker<A> {
     /// Waits for its next word, until then or the end of its time.
     pub fn hear(&mut self, until: Instant) -> Heard<A> {
         loop {
-            match self.inbox.next() {
+            match self.inbox.take() {
                 Ok(Some(message)) => {
                     return match parse(&message) {
                         Ok(said) => Heard::Said(said),
@@ -243,8 +243,8 @@ fn ended(status: ExitStatus, last_words: &str, limits: &Limits) -> End {
     }
 }
 
-/// Waits for one that has ended or was killed; `None` if it does not end, since it sleeps in the kernel: it is
-/// waited for by somebody who has time.
+/// Waits for one that has ended or was killed; `None` if it does not end, since it sleeps in the kernel: it
+/// is waited for by somebody who has time.
 fn wait(mut child: Child) -> Option<ExitStatus> {
     let until = Instant::now() + MAX_DYING;
     let mut pause = Duration::from_micros(100);

@@ -82,7 +82,7 @@ fn hear<T: DeserializeOwned>() -> io::Result<(T, Vec<File>)> {
         }
         heard += got.bytes;
         inbox.push(piece.get(..got.bytes).unwrap_or_default());
-        if let Some(order) = inbox.next().map_err(io::Error::other)? {
+        if let Some(order) = inbox.take().map_err(io::Error::other)? {
             return Ok((parse(&order)?, handed));
         }
     }

@@ -1,5 +1,5 @@
-//! Workers that go wrong, each in its own way: what that costs, and how it is said. The test binary becomes the
-//! worker.
+//! Workers that go wrong, each in its own way: what that costs, and how it is said. The test binary becomes
+//! the worker.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

@@ -6,6 +6,7 @@
 
 mod damage;
 mod files;
+mod heap_targets;
 mod process_targets;
 mod saved;
 mod stored;
@@ -18,6 +19,7 @@ pub mod process;
 
 pub use damage::{Orders, flavour_of};
 pub use files::{core, elf, modules};
+pub use heap_targets::{collections, graph, types};
 pub use process_targets::{buckets, goroutines, pclntab, pointers, spans};
 pub use saved::raw;
 pub use stored::{facts, locations, maps};
@@ -29,10 +31,12 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target by name, sorted; `fuzz/fuzz_targets` has a file for each.
 pub const ALL: &[Target] = &[
     ("buckets", buckets),
+    ("collections", collections),
     ("core", core),
     ("elf", elf),
     ("facts", facts),
     ("goroutines", goroutines),
+    ("graph", graph),
     ("locations", locations),
     ("maps", maps),
     ("modules", modules),
@@ -40,5 +44,6 @@ pub const ALL: &[Target] = &[
     ("pointers", pointers),
     ("raw", raw),
     ("spans", spans),
+    ("types", types),
     ("worker", worker),
 ];

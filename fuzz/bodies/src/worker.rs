@@ -11,7 +11,7 @@ pub fn worker(data: &[u8]) {
         let mut inbox = Inbox::default();
         for piece in line.chunks(7) {
             inbox.push(piece);
-            while let Ok(Some(message)) = inbox.next() {
+            while let Ok(Some(message)) = inbox.take() {
                 if let Ok(said) = parse::<Said<GraphFacts>>(&message) {
                     // What is believed is said again.
                     let _ = serde_json::to_vec(&said);

@@ -142,6 +142,7 @@ const GROUPS: &[Group] = &[
             ("count", "runtime.hmap.count?"),
             ("flags", "runtime.hmap.flags?"),
             ("b", "runtime.hmap.B?"),
+            ("hash0", "runtime.hmap.hash0?"),
             ("buckets", "runtime.hmap.buckets?"),
             ("oldbuckets", "runtime.hmap.oldbuckets?"),
         ],
@@ -152,6 +153,7 @@ const GROUPS: &[Group] = &[
         &[
             ("sizeof", "internal/runtime/maps.Map?"),
             ("used", "internal/runtime/maps.Map.used?"),
+            ("seed", "internal/runtime/maps.Map.seed?"),
             ("dir_ptr", "internal/runtime/maps.Map.dirPtr?"),
             ("dir_len", "internal/runtime/maps.Map.dirLen?"),
         ],

@@ -68,6 +68,17 @@ func count(x interface{}, size uintptr, n int, pointers bool) {
 	found.Types = append(found.Types, kind{fmt.Sprintf("%T", x), several(n, uint64(size), pointers)})
 }
 
+// more objects of a type that there are some of.
+func more(name string, of amount) {
+	for i := range found.Types {
+		if found.Types[i].Type == name {
+			found.Types[i].amount = found.Types[i].amount.and(of)
+			return
+		}
+	}
+	panic(name)
+}
+
 // text is one string for all: none of its bytes are in the heap.
 const text = "a text that the program has"
 

@@ -113,12 +113,7 @@ func plantOwners() {
 	count(link{}, unsafe.Sizeof(link{}), deepLinks, true)
 	count(ring{}, unsafe.Sizeof(ring{}), rings, true)
 	count(tree{}, unsafe.Sizeof(tree{}), nodes, true)
-	// Of leaves there were others.
-	for i := range found.Types {
-		if found.Types[i].Type == "main.leaf" {
-			found.Types[i].amount = found.Types[i].amount.and(shared)
-		}
-	}
+	more("main.leaf", shared)
 	measure(buildWatched)
 	count(guarded{}, unsafe.Sizeof(guarded{}), watchedCount, true)
 	found.Finalizers = several(watchedCount, watchedBytes, false)

@@ -169,6 +169,7 @@ func plantWaste() {
 	// Two words of each line: one array for both.
 	line := uint64(len(fmt.Sprintf("from-%08d kind-%d %s", 1, 1, strings.Repeat("payload ", 500))))
 	keep("substring", "main.messages", "string", 300, 300*slot(line, false), 300*(13+6))
+	more("main.leaf", several(20000, 64, false))
 	// The leaves behind the second are kept too.
 	keep("subslice", "main.fewOf", "[]*main.leaf", 1, slot(20000*8, true)+19998*64, 16)
 	found.Thrifty = append(found.Thrifty, "main.all", "main.some", "main.full", "main.wholeText", "main.tokensOf", "main.fitting", "main.numbers", "main.registry")

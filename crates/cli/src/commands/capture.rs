@@ -22,7 +22,7 @@ use lastgasp_recorder::stop::{STOP_TIMEOUT_ON_DEMAND, Stopper};
 use lastgasp_recorder::take::{CaptureContext, take};
 use lastgasp_store::{Form, KeepMemory, Told, write_keeping};
 
-use super::heap::take_with_heap;
+use super::heap::{Keep, take_with_heap};
 use super::subject::{Subject, Taken, of_core};
 use crate::args::{HeapFlags, KeepFlags};
 use crate::exit::Exit;
@@ -37,6 +37,9 @@ pub(super) enum Stop {
     Never,
 }
 
+/// How the heap is read as a graph, and where its memory is kept if it is to be.
+type Heap<'a> = (&'a HeapFlags, Option<&'a Path>);
+
 /// Takes a capture and prints its path.
 pub(super) fn capture(
     subject: &str,
@@ -47,7 +50,7 @@ pub(super) fn capture(
     heap: &HeapFlags,
     keep: &KeepFlags,
 ) -> Result<Exit> {
-    let heap = heap.heap.then_some(heap);
+    let heap = heap.heap.then_some((heap, keep.keep_memory.then_some(out)));
     for line in lastgasp_capture::recover(out) {
         complain(&format!("lastgasp: {line}"));
     }
@@ -104,7 +107,12 @@ pub(super) fn take_subject(subject: &Subject, exe: Option<&Path>, stop: Stop) ->
     take_subject_with(subject, exe, stop, None)
 }
 
-fn take_subject_with(subject: &Subject, exe: Option<&Path>, stop: Stop, heap: Option<&HeapFlags>) -> Result<Taken> {
+pub(super) fn take_subject_with(
+    subject: &Subject,
+    exe: Option<&Path>,
+    stop: Stop,
+    heap: Option<Heap<'_>>,
+) -> Result<Taken> {
     match subject {
         Subject::Pid(pid) => take_now(*pid, stop, heap),
         Subject::Core(path) => of_core(path, exe),
@@ -120,7 +128,7 @@ fn pid_of(subject: &str) -> Result<i32> {
 }
 
 /// Switches the memory profile on, waits, copies, switches it off.
-fn take_profiled(pid: i32, store: &Path, stop: Stop, wait: Duration, heap: Option<&HeapFlags>) -> Result<Taken> {
+fn take_profiled(pid: i32, store: &Path, stop: Stop, wait: Duration, heap: Option<Heap<'_>>) -> Result<Taken> {
     let target = Target::attach(pid, &Mounts::detect(), &RuntimeCache::of_user())?;
     let mut timeline = Timeline::default();
     // Should we be killed meanwhile, its watchdog switches it off.
@@ -143,7 +151,7 @@ fn take_profiled(pid: i32, store: &Path, stop: Stop, wait: Duration, heap: Optio
 }
 
 /// Copies a process as it is now.
-fn take_now(pid: i32, stop: Stop, heap: Option<&HeapFlags>) -> Result<Taken> {
+fn take_now(pid: i32, stop: Stop, heap: Option<Heap<'_>>) -> Result<Taken> {
     let began = Instant::now();
     let target = Target::attach(pid, &Mounts::detect(), &RuntimeCache::of_user())?;
     // `cargo xtask real` reads this line.
@@ -151,7 +159,7 @@ fn take_now(pid: i32, stop: Stop, heap: Option<&HeapFlags>) -> Result<Taken> {
     take_target(target, stop, Timeline::default(), heap)
 }
 
-fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline, heap: Option<&HeapFlags>) -> Result<Taken> {
+fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline, heap: Option<Heap<'_>>) -> Result<Taken> {
     let (pid, mounts) = (target.process.pid(), Mounts::detect());
     // While it lives: asked for if its memory is to be kept.
     let map = MemoryMap::open(&target.process);
@@ -176,9 +184,12 @@ fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline, heap: Opt
         patience: STOP_TIMEOUT_ON_DEMAND,
         only_copy: true,
     };
+    let mut kept = None;
     let (mut raw, graph) = match heap {
-        Some(flags) => {
-            let (raw, graph) = take_with_heap(&target, stop, around, flags)?;
+        Some((flags, folder)) => {
+            let keep = map.as_ref().ok().zip(folder).map(|(map, folder)| Keep { map, folder });
+            let (raw, graph, still) = take_with_heap(&target, stop, around, flags, keep)?;
+            kept = still;
             (raw, Some(graph))
         }
         None => {
@@ -189,6 +200,7 @@ fn take_target(mut target: Target, stop: Stop, mut timeline: Timeline, heap: Opt
     if !target.process.is_alive() {
         raw.evidence.gaps.push(lastgasp_goruntime::Gap::new("some of it", "the process ended while it was copied"));
     }
-    let source = map.ok().map(|map| Source::running(Arc::clone(&target.process), Arc::new(map)));
+    let running = || map.ok().map(|map| Source::running(Arc::clone(&target.process), Arc::new(map)));
+    let source = kept.or_else(running);
     Ok(Taken { raw, source, provenance: None, graph })
 }

@@ -1,17 +1,22 @@
-//! `capture PID --heap`: the heap of a live process as a graph. It is said beforehand how long the process will
-//! stand still; a worker reads meanwhile, and reckons when it runs on.
+//! `capture PID --heap`: the heap of a live process as a graph. It is said beforehand how long the process
+//! will stand still; a worker reads meanwhile, and reckons when it runs on.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use lastgasp_diagnosis::facts::GraphFacts;
 use lastgasp_goruntime::{HeapObjects, PointerMap};
-use lastgasp_inferior::{Addr, Memory, Part};
-use lastgasp_observe::raw_capture::RawCapture;
+use lastgasp_inferior::{Addr, CoreFile, Memory, Part};
+use lastgasp_observe::raw_capture::{MemoryMap, OtherMemory, RawCapture, Source, WhenRead};
 use lastgasp_observe::target::Target;
 use lastgasp_recorder::stop::Stopper;
 use lastgasp_recorder::take::{CaptureContext, take, take_and};
 use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
+use nix::fcntl::OFlag;
 
 use super::capture::Stop;
 use crate::args::HeapFlags;
@@ -28,7 +33,8 @@ pub(super) fn take_with_heap(
     stop: Stop,
     context: CaptureContext<'_>,
     flags: &HeapFlags,
-) -> Result<(RawCapture, GraphAnswer)> {
+    keep: Option<Keep<'_>>,
+) -> Result<(RawCapture, GraphAnswer, Option<Source>)> {
     let pid = target.process.pid();
     let whose = match stop {
         Stop::ForTheCopy => Whose::Live(pid),
@@ -40,12 +46,13 @@ pub(super) fn take_with_heap(
         let raw = take(target, None, context);
         let began = worker.begin(&raw);
         let answer = answer(worker, began.map_err(|e| e.to_string()), None, "the process was not stopped for it");
-        return Ok((raw, answer));
+        return Ok((raw, answer, None));
     }
     if let Some(forecast) = Forecast::of(target) {
         complain(&format!("lastgasp: {}", forecast.sentence(pid, flags.max_stop)));
     }
     let stopper = Stopper::by_ptrace_for(flags.max_stop);
+    let mut kept = None;
     let (mut began, mut stood) = (Err("the process could not be stopped".to_owned()), None);
     let stopping = Instant::now();
     let raw = take_and(target, Some(&stopper), context, &mut |raw| {
@@ -54,6 +61,9 @@ pub(super) fn take_with_heap(
         const LETTING_GO: Duration = Duration::from_millis(10);
         let until = stopping + flags.max_stop.saturating_sub(LETTING_GO);
         stood = (began.is_ok() && worker.has_read(until)).then_some(());
+        if stood.is_some() {
+            kept = keep.and_then(|keep| keep.memory(raw, target, until));
+        }
     });
     let held = stopping.elapsed().min(raw.stopped);
     let stood = stood.map(|()| held);
@@ -63,7 +73,30 @@ pub(super) fn take_with_heap(
     if let Some(graph) = &mut answer.graph {
         graph.stopped_ns = raw.stopped.as_nanos() as u64;
     }
-    Ok((raw, answer))
+    Ok((raw, answer, kept))
+}
+
+/// Where memory of a process that stands still is kept until its capture is written.
+#[derive(Clone, Copy)]
+pub(super) struct Keep<'a> {
+    pub(super) map: &'a MemoryMap,
+    /// A folder on the disk that the capture will stand on.
+    pub(super) folder: &'a Path,
+}
+
+impl Keep<'_> {
+    /// All of its memory, in a file without a name; `None` if there was no time for all of it: it is then
+    /// kept as it is a moment later.
+    fn memory(self, raw: &RawCapture, target: &Target, until: Instant) -> Option<Source> {
+        let unnamed = (OFlag::O_TMPFILE | OFlag::O_CLOEXEC).bits();
+        let file =
+            OpenOptions::new().read(true).write(true).mode(0o600).custom_flags(unnamed).open(self.folder).ok()?;
+        let go_on = || Instant::now() < until;
+        let other = OtherMemory::of_process(&target.process, self.map, raw, WhenRead::Still, &go_on);
+        let saved = raw.save_memory(file, &other).ok().filter(|saved| go_on() && saved.gaps.is_empty())?;
+        let core = CoreFile::open(saved.out, "its memory").ok()?;
+        Some(Source::core(Arc::new(core), WhenRead::Still))
+    }
 }
 
 /// Waits for the answer; `stood`: it stood still until all was read, else `why` not.
@@ -82,8 +115,8 @@ fn answer(worker: GraphWorker, began: Result<(), String>, stood: Option<Duration
     answer
 }
 
-/// What was moved from one object to another while both were read is seen in neither: what nothing seems to hold
-/// is not called garbage.
+/// What was moved from one object to another while both were read is seen in neither: what nothing seems to
+/// hold is not called garbage.
 fn not_of_one_moment(graph: &mut GraphFacts, why: &str) {
     graph.of_one_moment = false;
     (graph.garbage_objects, graph.garbage_bytes) = (0, 0);
@@ -109,11 +142,11 @@ impl Forecast {
         Some(Self { bytes, speed })
     }
 
-    /// Reading, and looking at every word. Both threads do both; how fast that goes hangs on the machine and on who
-    /// else is busy there as reading does.
+    /// Reading, and looking at every word. Both threads do both; how fast that goes hangs on the machine and
+    /// on who else is busy there as reading does.
     fn time(&self) -> Duration {
-        /// To note pointers takes so many times as long as to read them with one thread: 2 to 3 with two threads,
-        /// benches/results/worker.txt.
+        /// To note pointers takes so many times as long as to read them with one thread: 2 to 3 with two
+        /// threads, benches/results/worker.txt.
         const NOTED: f64 = 2.5;
         /// A copy of the evidence, and all threads to stop.
         const AT_LEAST: Duration = Duration::from_millis(8);

@@ -2,6 +2,7 @@
 
 mod capture;
 mod config;
+mod diff;
 mod explain;
 mod heap;
 mod ps;
@@ -9,6 +10,7 @@ mod report;
 mod run;
 mod subject;
 mod watch;
+mod why;
 
 use std::os::unix::process::CommandExt as _;
 
@@ -55,6 +57,10 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
         }
+        Command::Why { subject, asked, exe, max_stop, format } => {
+            why::why(&subject, &asked, exe.as_deref(), max_stop, format)
+        }
+        Command::Diff { before, after, format } => diff::diff(&before, &after, format),
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);

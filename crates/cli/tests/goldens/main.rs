@@ -70,6 +70,70 @@ fn profiles_made_of_the_facts() {
     expected.done();
 }
 
+/// Of captures with a graph of the heap: the profile of who keeps what, and the answers about the largest
+/// holder and type.
+#[test]
+fn graphs_of_the_heap() {
+    let mut expected = Expected::default();
+    let mut graphs = 0;
+    for case in all() {
+        let Some(packed) = profile::retained(&case.capture()) else { continue };
+        graphs += 1;
+        let made = profile::Profile::read(&packed);
+        let document = document(&case.capture());
+        assert_eq!(made.total("retained_space"), document["graph"]["live_bytes"].as_i64().unwrap(), "{}", case.name);
+        expected.hold(&case.path.join("retained.txt"), &made.text());
+        let mut answers = String::new();
+        for name in ["/graph/roots/0/name", "/graph/types/0/type", "/graph/sites/0/stack/0"] {
+            let Some(asked) = document.pointer(name).and_then(Value::as_str) else { continue };
+            answers.push_str(&format!("{}\n", said(&["why", case.capture().to_str().unwrap(), asked])));
+        }
+        expected.hold(&case.path.join("why.txt"), &answers);
+    }
+    expected.done();
+    assert!(graphs >= 2, "{graphs}");
+}
+
+/// What changed between two captures of one death, and of two services.
+#[test]
+fn two_captures_side_by_side() {
+    let mut expected = Expected::default();
+    let find = |name: &str| all().into_iter().find(|c| c.name.ends_with(name)).unwrap();
+    for (before, after) in [
+        ("incident-go1.26.6-pre-kill", "incident-go1.26.6-post-kill"),
+        ("unreleased/graph-waste", "unreleased/graph-incident"),
+    ] {
+        let (before, after) = (find(before), find(after));
+        let [a, b] = [&before, &after].map(|c| c.capture().to_str().unwrap().to_owned());
+        let text = said(&["diff", &a, &b]);
+        assert!(!text.contains(folder().to_str().unwrap()), "names the folder: {text}");
+        expected.hold(&after.path.join("diff.txt"), &text);
+        let document: Value = serde_json::from_str(&said(&["diff", &a, &b, "--format", "json"])).unwrap();
+        assert_eq!(document["schema"], "lastgasp.diff/1");
+    }
+    expected.done();
+}
+
+/// A question that cannot be answered is refused with what can be asked, and nothing on standard output.
+#[test]
+fn questions_without_an_answer_have_a_cure() {
+    let of = |name: &str| all().into_iter().find(|c| c.name.ends_with(name)).unwrap().capture();
+    let (graph, none) = (of("graph-incident"), of("churn-go1.21.13-manual"));
+    let [graph, none] = [&graph, &none].map(|c| c.to_str().unwrap());
+    for (args, cure) in [
+        (["why", graph, "main.nothing"], "the largest types are"),
+        (["why", graph, "0xc000123000"], "--keep-memory"),
+        (["why", none, "main.cache"], "lastgasp capture PID --heap"),
+        (["why", "/nowhere", "main.cache"], "neither a capture's folder nor a core file nor a process number"),
+        (["diff", graph, "/nowhere"], "neither a capture's folder nor a core file nor a process number"),
+    ] {
+        let out = lastgasp(&args);
+        let err = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{args:?}: {err}");
+        assert!(err.contains(cure) && out.stdout.is_empty(), "{args:?}: {err}");
+    }
+}
+
 /// Whatever code a report names can be looked up.
 #[test]
 fn every_code_is_explained() {

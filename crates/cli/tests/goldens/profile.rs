@@ -7,14 +7,23 @@ use std::io::Read as _;
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use lastgasp_diagnosis::facts::from_json;
-use lastgasp_report::heap_profile;
+use lastgasp_diagnosis::facts::{Facts, from_json};
+use lastgasp_report::{heap_profile, retained_profile};
 
 /// The heap profile that is made of a capture's facts, as this version writes it into a capture.
 pub(crate) fn made(capture: &Path) -> Vec<u8> {
+    heap_profile(&facts(capture), 0)
+}
+
+/// The profile of what keeps the heap, where the capture has a graph of it.
+pub(crate) fn retained(capture: &Path) -> Option<Vec<u8>> {
+    retained_profile(&facts(capture), 0)
+}
+
+fn facts(capture: &Path) -> Facts {
     let mut json = Vec::new();
     GzDecoder::new(&fs::read(capture.join("facts.json.gz")).unwrap()[..]).read_to_end(&mut json).unwrap();
-    heap_profile(&from_json(&json).unwrap(), 0)
+    from_json(&json).unwrap()
 }
 
 /// A profile, as far as it is compared. All numbers but those of samples are indexes into `strings`.

@@ -58,8 +58,8 @@ pub struct Capture {
     pub kernel: String,
 }
 
-/// What the gap is of that says why there is no heap graph. That is no gap of the evidence: a verdict that does
-/// not rest on the graph is none the weaker without it, and one that does is not given.
+/// What the gap is of that says why there is no heap graph. That is no gap of the evidence: a verdict that
+/// does not rest on the graph is none the weaker without it, and one that does is not given.
 pub const HEAP_GRAPH: &str = "heap graph";
 
 impl Capture {

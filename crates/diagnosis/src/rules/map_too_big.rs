@@ -48,11 +48,7 @@ fn find(case: &Case<'_>, g: &GraphFacts) -> Option<Finding> {
         code: MapTooBig::INFO.code,
         subject: Subject::Collection { owner: w.owner.clone(), type_name: w.type_name.clone() },
         level: Level::Info,
-        title: format!(
-            "{} much too big for what is in {}",
-            plural(w.count, "map"),
-            if w.count == 1 { "it" } else { "them" }
-        ),
+        title: "a map much too big for what is in it".into(),
         sentence: format!(
             "{} of {}{kind} {is} {} and {few}: {} is room for elements that are not there ({} of what is live).",
             plural(w.count, "map"),

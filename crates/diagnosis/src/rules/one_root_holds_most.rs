@@ -1,7 +1,7 @@
 //! One holder that keeps most of the live heap. The page: `one-root-holds-most.md`.
 
 use super::rule::{Case, Rule, RuleInfo};
-use crate::facts::{Facts, GraphFacts, Phase};
+use crate::facts::{Facts, GraphFacts, HEAP_GRAPH, Phase};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Level};
 use crate::findings::Findings;
 use crate::graph_certainty::{beside_the_growth, of_graph, rival_of_dead_variables, source};
@@ -10,7 +10,7 @@ use crate::rival::Rival;
 use crate::subject::Subject;
 use crate::thresholds::one_root_holds_most::NEW;
 use crate::units::{bytes, count, percent, plural};
-use crate::unknown::About;
+use crate::unknown::{About, RETENTION};
 use crate::window::Window;
 
 /// The rule.
@@ -37,14 +37,14 @@ impl Rule for OneRootHoldsMost {
 
 /// Why there is no graph, and how to get one.
 fn no_graph(facts: &Facts) -> String {
-    let why = if facts.capture.phase == Phase::Core {
-        "this core file has not all of the memory that it takes"
-    } else if facts.nothing_was_copied() {
-        "nothing of the dead process could be copied"
-    } else {
-        "no graph of the heap was taken (of a live process: lastgasp capture PID --heap)"
+    let gap = facts.capture.gaps.iter().find(|g| g.what == HEAP_GRAPH);
+    let why = match gap {
+        Some(gap) => format!("no graph of the heap: {}", gap.why),
+        None if facts.capture.phase == Phase::Core => "no graph of the heap was made of this core file (lastgasp report CORE makes one where it has all of the memory)".into(),
+        None if facts.nothing_was_copied() => "nothing of the dead process could be copied".into(),
+        None => "no graph of the heap was taken (of a live process: lastgasp capture PID --heap)".into(),
     };
-    format!("what keeps the memory reachable: {why}")
+    format!("{RETENTION}{why}")
 }
 
 fn find(case: &Case<'_>, g: &GraphFacts, holder: &GraphHolder<'_>) -> Finding {
@@ -127,7 +127,7 @@ fn cure(holder: &GraphHolder<'_>) -> String {
 mod tests {
     use super::*;
     use crate::diagnose::diagnose;
-    use crate::facts::{Gc, GraphRoot, Sample};
+    use crate::facts::{Gap, Gc, GraphRoot, Sample};
 
     fn facts(goroutines: u64, bytes: u64) -> Facts {
         let root = GraphRoot {
@@ -200,6 +200,9 @@ mod tests {
         let said =
             |facts: &Facts| diagnose(facts).unknown.into_iter().find(|u| u.contains("keeps the memory reachable"));
         assert!(said(&facts).unwrap().contains("lastgasp capture PID --heap"));
+        facts.capture.gaps.push(Gap::new(HEAP_GRAPH, "no time was left"));
+        assert!(said(&facts).unwrap().ends_with("no graph of the heap: no time was left"));
+        facts.capture.gaps.clear();
         facts.capture.phase = Phase::Core;
         assert!(said(&facts).unwrap().contains("core file"));
         facts.graph = Some(GraphFacts::default());

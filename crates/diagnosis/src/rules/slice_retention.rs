@@ -64,7 +64,7 @@ fn find(case: &Case<'_>, g: &GraphFacts) -> Option<Finding> {
         code: SliceRetention::INFO.code,
         subject: Subject::Collection { owner: w.owner.clone(), type_name: w.type_name.clone() },
         level: Level::Info,
-        title: format!("{} that {keep} large {whole} alive", plural(w.count, &format!("small {word}"))),
+        title: format!("small {word}s keep large {whole} alive"),
         sentence: format!(
             "{} of {}{kind} {keep} {whole} of {} alive and {} {} of them: {} is kept for nothing ({} of what is live){together}.",
             plural(w.count, word),

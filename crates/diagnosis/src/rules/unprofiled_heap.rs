@@ -90,7 +90,7 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
     let held_in_place = heap.calls.as_ref().filter(|_| heap.reach.as_ref().is_some_and(|r| r.goroutines().is_some()));
     let subject = match (held_in_place, holder, first) {
         (Some(calls), ..) => Subject::site(calls.of),
-        (None, Some(held), _) => Subject::Holder { name: held.root.name.clone() },
+        (None, Some(held), _) => Subject::Holder { name: held.root().name.clone() },
         (None, None, Some(suspect)) => Subject::site(suspect.at),
         (None, None, None) => Subject::Process,
     };
@@ -137,10 +137,10 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
 fn cure(heap: &HeapCause<'_>, first: Option<&Suspect<'_>>, holder: Option<&HeldBy<'_>>) -> String {
     let place = first.map_or("the program", |s| s.at.function.as_str());
     let known = match (&heap.mechanism, holder) {
-        (Mechanism::StaysAlive, Some(held)) => format!("Bound what {} keeps, or let go of it. ", held.root.name),
+        (Mechanism::StaysAlive, Some(held)) => format!("Bound what {} keeps, or let go of it. ", held.root().name),
         (Mechanism::CallsAtWork(_), Some(held)) => format!(
             "Build what each call in {} holds once, and share it read-only between calls; bound how many run at a time. ",
-            held.root.name
+            held.root().name
         ),
         (mechanism, _) => cure_of_suspect(mechanism, place),
     };
@@ -220,6 +220,7 @@ mod tests {
             objects: 12_000,
             retained_bytes: 470_000_000,
             mostly: "[]main.Item".into(),
+            mostly_bytes: 460_000_000,
             goroutines,
             ..GraphRoot::default()
         };

@@ -124,6 +124,7 @@ impl Arrays {
             words: FxHashMap::default(),
             out: &mut out,
             now: None,
+            noscan: heap.graph.layout().spans().map(|(s, _)| heap.is_noscan(s.base)).collect(),
             large: heap.graph.layout().spans().map(|(s, _)| s.slot_bytes >= LEAST).collect(),
         };
         let mut reader = PointerReader::new(heap.runtime, heap.memory, &heap.objects);
@@ -190,8 +191,9 @@ struct Visitor<'h, 't, 'r> {
     words: FxHashMap<What, Option<Rc<Words>>>,
     out: &'t mut Arrays,
     now: Option<Now>,
-    /// By the layout's span: whether its objects are large enough.
+    /// By the layout's span: whether its objects are large enough, and whether they hold no pointers.
     large: Vec<bool>,
+    noscan: Vec<bool>,
 }
 
 impl PointerVisitor for Visitor<'_, '_, '_> {
@@ -363,6 +365,7 @@ impl Visitor<'_, '_, '_> {
             _ => None,
         };
         let smaller = smaller_slot(bytes);
+        let noscan = self.heap.graph.layout().span_at(to.0).and_then(|i| self.noscan.get(i)).copied().unwrap_or(false);
         let slice = |elem: Option<Addr>, elem_bytes: u64, len: u64, cap: u64| {
             Some(Sequence { from, at: to, len, cap, elem, elem_bytes, is_string: false })
         };
@@ -384,8 +387,17 @@ impl Visitor<'_, '_, '_> {
             [Some(len), _] if offset > 8 && len > 0 && offset.saturating_add(len) <= bytes && known.is_none() => {
                 Some(Sequence { from, at: to, len, cap: 0, elem: None, elem_bytes: 1, is_string: true })
             }
+            // Bytes that fill their slot exactly.
+            [Some(len), _] if known.is_none() && noscan && ends(1, len) => {
+                Some(Sequence { from, at: to, len, cap: 0, elem: None, elem_bytes: 1, is_string: true })
+            }
             _ => None,
         };
         self.sequence(object, offset, bytes, sequence);
     }
+}
+
+/// What a slice is called of which only the size of its elements is known.
+pub(crate) fn unknown_elements(bytes: u64) -> String {
+    format!("[]unknown ({bytes} bytes each)")
 }

@@ -33,6 +33,9 @@ pub(crate) struct MapType {
     pub(crate) elem: Arc<GoType>,
     /// Whether buckets or groups hold no pointers.
     pub(crate) noscan: bool,
+    /// As `%T` spells it; where only the buckets or groups are known and several named types have them, as the
+    /// type under these is spelled.
+    pub(crate) name: Arc<str>,
 }
 
 impl MapType {
@@ -42,7 +45,8 @@ impl MapType {
         let layout = of.map()?.clone();
         let (key, elem) = (types.get(layout.key)?, types.get(layout.elem)?);
         let noscan = key.noscan() && elem.noscan() && !layout.indirect_key && !layout.indirect_elem;
-        Some(Self { of, layout, key, elem, noscan })
+        let name = Arc::clone(&of.name);
+        Some(Self { of, layout, key, elem, noscan, name })
     }
 
     /// Bytes of a key and of a value.
@@ -52,7 +56,7 @@ impl MapType {
 
     /// Whether it has no name of its own: `map[K]V`.
     fn is_plain(&self) -> bool {
-        self.of.name.starts_with("map[")
+        self.name.starts_with("map[")
     }
 }
 
@@ -105,7 +109,10 @@ impl MapTypes {
     fn add(&mut self, of: Arc<MapType>) {
         let known = self.by_run.entry(of.layout.run).or_insert_with(|| Arc::clone(&of));
         if of.is_plain() && !known.is_plain() {
-            *known = Arc::clone(&of);
+            *known = of;
+        } else if !of.is_plain() && !known.is_plain() && of.name != known.name {
+            let name = format!("map[{}]{}", of.key.name, of.elem.name).into();
+            *known = Arc::new(MapType { name, ..(*of).clone() });
         }
     }
 

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use lastgasp_goruntime::collections::{MapArrays, MapReader, ReadBudget};
-use lastgasp_goruntime::types::{MapForm, MapLayout};
-use lastgasp_goruntime::{ObjectSpan, TypeReader};
+use lastgasp_goruntime::types::{Kind, MapForm, MapLayout};
+use lastgasp_goruntime::{GoType, ObjectSpan, TypeReader};
 use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
@@ -25,6 +25,8 @@ const HEADER: u64 = 48;
 const LATE_HEADER: u64 = 64;
 /// Types that are tried on one map of buckets whose array says none.
 const MAX_TRIED: usize = 32;
+/// Entries that are looked at to tell types apart.
+const MAX_ENTRIES: u64 = 4096;
 /// Bytes of a bucket's or group's hash or control bytes.
 const CONTROL: u64 = 8;
 /// Slots of a bucket or group.
@@ -53,10 +55,15 @@ impl FoundMap {
     /// As `%T` spells it; of a map of which the type is not known the bytes of a slot.
     pub(crate) fn type_name(&self) -> String {
         match &self.of {
-            Some(of) => of.of.name.to_string(),
-            None => format!("map (unknown, {} bytes an element)", self.sizes.0 + self.sizes.1),
+            Some(of) => of.name.to_string(),
+            None => unknown_map(self.sizes.0 + self.sizes.1),
         }
     }
+}
+
+/// What a map is called of which only the bytes of a key with its value are known.
+pub(crate) fn unknown_map(slot: u64) -> String {
+    format!("map of unknown ({slot} bytes each)")
 }
 
 /// Finds those of the heap that have `least` elements or room for as many.
@@ -180,7 +187,7 @@ impl<'h, 't> MapFinder<'h, 't> {
             })
         });
         let found = match MapForm::of(&self.heap.runtime.version) {
-            MapForm::Groups => self.with_groups(of, &arrays, &objects)?,
+            MapForm::Groups => self.with_groups(at, of, &arrays, &objects, budget)?,
             MapForm::Buckets => self.with_buckets(at, of, &arrays, &objects, budget)?,
         };
         let (of, layout, sizes, overflow) = found;
@@ -199,14 +206,14 @@ impl<'h, 't> MapFinder<'h, 't> {
         ((smaller / count.max(1)).max(CONTROL), slot / count.max(1))
     }
 
-    fn is_noscan(&self, object: ObjectId) -> bool {
-        let address = self.heap.graph.layout().address(object);
-        let span =
-            address.and_then(|a| self.heap.objects.find(Addr(a))).and_then(|o| self.heap.objects.spans().get(o.span));
-        span.is_some_and(ObjectSpan::noscan)
-    }
-
-    fn with_groups(&mut self, of: Option<Arc<MapType>>, arrays: &MapArrays, objects: &[ObjectId]) -> Option<Found> {
+    fn with_groups(
+        &mut self,
+        at: Addr,
+        of: Option<Arc<MapType>>,
+        arrays: &MapArrays,
+        objects: &[ObjectId],
+        budget: &mut ReadBudget,
+    ) -> Option<Found> {
         if let Some(of) = of {
             return Some((Some(Arc::clone(&of)), of.layout.clone(), of.sizes(), Vec::new()));
         }
@@ -216,33 +223,50 @@ impl<'h, 't> MapFinder<'h, 't> {
         // With more than one table each has as many slots as the largest, or half.
         let count = if objects.len() == 1 { slots / SLOTS } else { self.groups_of(largest, arrays, objects)? };
         let (least, most) = self.run_bytes(largest, count);
-        let noscan = self.is_noscan(largest);
+        let noscan = self.heap.is_noscan_object(largest);
         let fits = |t: &MapType| (least + 1..=most).contains(&t.layout.run_bytes) && t.noscan == noscan;
-        let mut fitting: Vec<&Arc<MapType>> = self.map_types.fitting(fits).collect();
+        let mut fitting: Vec<Arc<MapType>> = self.map_types.fitting(fits).cloned().collect();
         fitting.sort_by_key(|t| t.of.at);
-        let sizes: Vec<u64> = fitting.iter().map(|t| t.layout.run_bytes).collect();
-        let first = *fitting.first()?;
-        match fitting.len() {
-            1 => Some((Some(Arc::clone(first)), first.layout.clone(), first.sizes(), Vec::new())),
-            // Groups of one size: what a slot has is told, but not what of it is the key.
-            _ if noscan && sizes.iter().all(|s| *s == first.layout.run_bytes) => {
-                let stride = (first.layout.run_bytes - CONTROL) / SLOTS;
-                let layout = MapLayout {
-                    key: Addr::NULL,
-                    elem: Addr::NULL,
-                    run: Addr::NULL,
-                    keys_at: CONTROL,
-                    key_stride: stride,
-                    elems_at: CONTROL,
-                    elem_stride: 0,
-                    indirect_key: false,
-                    indirect_elem: false,
-                    ..first.layout.clone()
-                };
-                Some((None, layout, (stride, 0), Vec::new()))
-            }
-            _ => None,
+        let first = Arc::clone(fitting.first()?);
+        let known = |t: Arc<MapType>| Some((Some(Arc::clone(&t)), t.layout.clone(), t.sizes(), Vec::new()));
+        if fitting.len() == 1 {
+            return known(first);
         }
+        // Groups of one size: what a slot has is told, but not what of it is the key.
+        if !noscan || fitting.iter().any(|t| t.layout.run_bytes != first.layout.run_bytes) {
+            return None;
+        }
+        let stride = (first.layout.run_bytes - CONTROL) / SLOTS;
+        let layout = MapLayout {
+            key: Addr::NULL,
+            elem: Addr::NULL,
+            run: Addr::NULL,
+            keys_at: CONTROL,
+            key_stride: stride,
+            elems_at: CONTROL,
+            elem_stride: 0,
+            indirect_key: false,
+            indirect_elem: false,
+            ..first.layout.clone()
+        };
+        let written = self.written(at, &layout, stride, budget);
+        fitting.retain(|t| covers(t, &written));
+        match fitting.as_slice() {
+            [only] => known(Arc::clone(only)),
+            _ => Some((None, layout, (stride, 0), Vec::new())),
+        }
+    }
+
+    /// Of each byte of a slot the bits that any of some entries has.
+    fn written(&mut self, at: Addr, layout: &MapLayout, stride: u64, budget: &mut ReadBudget) -> Vec<u8> {
+        let mut written = vec![0; stride as usize];
+        let mut entries = 0;
+        self.reader.walk(at, layout, (stride, 0), budget, |e| {
+            written.iter_mut().zip(e.key).for_each(|(all, byte)| *all |= byte);
+            entries += 1;
+            entries < MAX_ENTRIES
+        });
+        written
     }
 
     /// Groups in an array of a map with several tables: all have 128 or 64.
@@ -272,7 +296,7 @@ impl<'h, 't> MapFinder<'h, 't> {
                 // there is behind them.
                 let made = if count >= 16 { count + count / 16 } else { count };
                 let (least, most) = (self.run_bytes(first, made).0, self.run_bytes(first, made).1);
-                let noscan = self.is_noscan(first);
+                let noscan = self.heap.is_noscan_object(first);
                 let fits = |t: &MapType| (least + 1..=most).contains(&t.layout.run_bytes) && t.noscan == noscan;
                 let mut fitting: Vec<_> = self.map_types.fitting(fits).cloned().collect();
                 fitting.sort_by_key(|t| t.of.at);
@@ -303,6 +327,18 @@ impl<'h, 't> MapFinder<'h, 't> {
             }
         }
     }
+}
+
+/// Whether a type has a key or a value wherever something was written in slots: what stands between and behind
+/// them is never written. A `bool` is 0 or 1.
+fn covers(of: &MapType, written: &[u8]) -> bool {
+    let elem_at = of.layout.elems_at.saturating_sub(of.layout.keys_at);
+    let part = |at: u64, t: &GoType| (at..at.saturating_add(t.size), t.kind == Kind::Bool);
+    let parts = [part(0, &of.key), part(elem_at, &of.elem)];
+    (0u64..)
+        .zip(written)
+        .filter(|(_, bits)| **bits != 0)
+        .all(|(at, bits)| parts.iter().any(|(range, is_bool)| range.contains(&at) && (!is_bool || *bits == 1)))
 }
 
 /// Type, layout, bytes of a key and a value, overflow buckets.

@@ -53,4 +53,17 @@ impl Heap<'_> {
         let span = at.and_then(|at| self.objects.find(Addr(at))).and_then(|o| self.objects.spans().get(o.span));
         span.map_or(0, lastgasp_goruntime::ObjectSpan::header)
     }
+
+    /// Whether the objects of the span that begins at an address hold no pointers.
+    pub(crate) fn is_noscan(&self, span: u64) -> bool {
+        let found = self.objects.spans().binary_search_by_key(&span, |s| s.start.0).ok();
+        found.and_then(|i| self.objects.spans().get(i)).is_some_and(lastgasp_goruntime::ObjectSpan::noscan)
+    }
+
+    /// Whether an object holds no pointers.
+    pub(crate) fn is_noscan_object(&self, object: ObjectId) -> bool {
+        let at = self.graph.layout().address(object);
+        let span = at.and_then(|at| self.objects.find(Addr(at))).and_then(|o| self.objects.spans().get(o.span));
+        span.is_some_and(lastgasp_goruntime::ObjectSpan::noscan)
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::collections::{MapReader, ReadBudget, SliceHeader, StringHeader};
-use lastgasp_goruntime::types::{Kind, Shape};
+use lastgasp_goruntime::types::{Kind, MapForm, MapLayout, Shape};
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -144,24 +144,59 @@ impl<'h> Contents<'h> {
         made
     }
 
+    /// Whether values of a type are bytes and nothing else.
+    pub(crate) fn is_plain(&mut self, types: &mut TypeReader<'_>, of: Addr) -> bool {
+        self.recipe(types, of).is_some_and(|r| r.is_flat())
+    }
+
+    /// Bytes of a slot of a map, where those are its content: a key and its value side by side, both of bytes
+    /// and nothing else. What stands between them is never written.
+    pub(crate) fn plain_slot(&mut self, types: &mut TypeReader<'_>, map: &FoundMap) -> Option<u64> {
+        let l = &map.layout;
+        match &map.of {
+            None if l.elem_stride == 0 => return Some(l.key_stride),
+            None => return Some(map.sizes.0 + map.sizes.1),
+            Some(_) if l.indirect_key || l.indirect_elem => return None,
+            Some(_) => {}
+        }
+        if !self.is_plain(types, l.key) || !self.is_plain(types, l.elem) {
+            return None;
+        }
+        let side_by_side =
+            l.key_stride == l.elem_stride && l.elems_at >= l.keys_at && l.elems_at - l.keys_at < l.key_stride.max(1);
+        match l.form {
+            MapForm::Groups if side_by_side || map.sizes.1 == 0 => Some(l.key_stride),
+            MapForm::Groups => None,
+            MapForm::Buckets => Some(map.sizes.0 + map.sizes.1),
+        }
+    }
+
     /// The content of a map: the sum of its entries, each by itself.
     pub(crate) fn map(
         &mut self,
         types: &mut TypeReader<'_>,
         reader: &mut MapReader<'_>,
         map: &FoundMap,
+        plain: Option<u64>,
     ) -> Result<u128, NotRead> {
         let recipes = match &map.of {
-            Some(of) => {
+            Some(of) if plain.is_none() => {
                 let key = self.recipe(types, of.layout.key).ok_or(NotRead::Broken)?;
                 let elem = self.recipe(types, of.layout.elem).ok_or(NotRead::Broken)?;
                 Some((key, elem)).filter(|(k, e)| !k.is_flat() || !e.is_flat())
             }
-            None => None,
+            _ => None,
         };
+        // Of a group the slot as it is, whatever of it is the key.
+        let whole = plain.filter(|_| map.layout.form == MapForm::Groups).map(|slot| {
+            let layout =
+                MapLayout { key_stride: slot, elems_at: map.layout.keys_at, elem_stride: 0, ..map.layout.clone() };
+            (layout, (slot, 0))
+        });
+        let (layout, sizes) = whole.unwrap_or_else(|| (map.layout.clone(), map.sizes));
         let (mut sum, mut entries, mut failed) = (0u128, 0u64, None);
         let mut budget = self.budget;
-        let walk = reader.walk(map.at, &map.layout, map.sizes, &mut budget, |e| {
+        let walk = reader.walk(map.at, &layout, sizes, &mut budget, |e| {
             entries += 1;
             if entries % LOOK == 0 && self.is_late() {
                 failed = Some(NotRead::Budget);

@@ -13,10 +13,9 @@ use lastgasp_goruntime::collections::MapReader;
 use lastgasp_heapgraph::{Holder, ObjectId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::collections::arrays::{Arrays, Sequence};
-use crate::collections::maps::FoundMap;
+use crate::collections::arrays::{Arrays, Sequence, unknown_elements};
+use crate::collections::maps::{FoundMap, unknown_map};
 use crate::heap::Heap;
-use crate::roots::RootKind;
 use content::{Contents, NotRead};
 pub use sites::BuiltAt;
 use sites::Sites;
@@ -67,12 +66,27 @@ struct One {
     bytes: u64,
     /// What of it may have been sampled.
     parts: Vec<ObjectId>,
+    /// Its type, where it is known.
+    name: Option<String>,
     what: Content,
 }
 
 enum Content {
-    Map(Box<FoundMap>),
-    Sequence(Sequence),
+    /// And the bytes of a slot, where those are the content.
+    Map(Box<FoundMap>, Option<u64>),
+    /// And whether its bytes are the content.
+    Sequence(Sequence, bool),
+}
+
+/// What two must have in common to be compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Shape {
+    /// A type with pointers.
+    Typed { name: String, elements: u64 },
+    /// Slots of so many bytes without pointers.
+    PlainMap { slot: u64, elements: u64 },
+    /// Elements of so many bytes without pointers.
+    PlainArray { elem_bytes: u64, elements: u64, is_string: bool },
 }
 
 /// Finds them; the most bytes to save first.
@@ -84,45 +98,62 @@ pub(crate) fn copies(
     contents: &mut Contents<'_>,
     sites: &mut Sites<'_>,
 ) -> Vec<Copies> {
-    let mut alike: BTreeMap<(String, u64), Vec<One>> = BTreeMap::new();
+    let mut alike: BTreeMap<Shape, Vec<One>> = BTreeMap::new();
     let layout = heap.graph.layout();
-    for m in
-        maps.iter().filter(|m| m.arrays.elements >= LEAST_ELEMENTS || m.bytes >= LEAST_BYTES && m.arrays.elements > 0)
-    {
-        let parts = m.arrays.arrays.iter().chain(&m.arrays.tables).filter_map(|a| layout.object_at(a.0)).collect();
-        let bytes = retained(heap, m.object).max(m.bytes);
-        let one = One { object: m.object, bytes, parts, what: Content::Map(Box::new(m.clone())) };
-        alike.entry((m.type_name(), m.arrays.elements)).or_default().push(one);
-    }
-    for a in &arrays.all {
-        let Some(s) = a.longest.filter(|s| s.is_string || s.elem.is_some()) else { continue };
-        let bytes = layout.bytes(a.object);
-        if s.len < LEAST_ELEMENTS && (bytes < LEAST_BYTES || s.len == 0) {
+    for m in maps {
+        let elements = m.arrays.elements;
+        if elements == 0 || elements < LEAST_ELEMENTS && m.bytes < LEAST_BYTES {
             continue;
         }
-        let name = match s.elem.and_then(|e| types.get(e)) {
-            Some(elem) => format!("[]{}", elem.name),
-            None if s.is_string => "string".into(),
+        let parts = m.arrays.arrays.iter().chain(&m.arrays.tables).filter_map(|a| layout.object_at(a.0)).collect();
+        let bytes = retained(heap, m.object).max(m.bytes);
+        let name = m.of.as_ref().map(|of| of.name.to_string());
+        let plain = contents.plain_slot(types, m);
+        let shape = match (plain, &name) {
+            // One of which the type is not known may be equal to one of which it is.
+            (Some(slot), _) => Shape::PlainMap { slot, elements },
+            (None, Some(name)) => Shape::Typed { name: name.clone(), elements },
+            (None, None) => continue,
+        };
+        let one = One { object: m.object, bytes, parts, name, what: Content::Map(Box::new(m.clone()), plain) };
+        alike.entry(shape).or_default().push(one);
+    }
+    for a in &arrays.all {
+        let Some(s) = a.longest else { continue };
+        if s.len == 0 || s.len < LEAST_ELEMENTS && s.len.saturating_mul(s.elem_bytes) < LEAST_BYTES {
+            continue;
+        }
+        let elem = s.elem.and_then(|e| types.get(e));
+        let name = match &elem {
+            Some(elem) => Some(format!("[]{}", elem.name)),
+            None if s.is_string => Some("string".into()),
+            None => None,
+        };
+        let is_plain =
+            s.is_string || s.elem.map_or_else(|| heap.is_noscan_object(a.object), |e| contents.is_plain(types, e));
+        let shape = match &name {
+            _ if is_plain => Shape::PlainArray { elem_bytes: s.elem_bytes, elements: s.len, is_string: s.is_string },
+            Some(name) => Shape::Typed { name: name.clone(), elements: s.len },
             None => continue,
         };
-        let bytes = retained(heap, a.object).max(bytes);
-        let one = One { object: a.object, bytes, parts: vec![a.object], what: Content::Sequence(s) };
-        alike.entry((name, s.len)).or_default().push(one);
+        let bytes = retained(heap, a.object).max(layout.bytes(a.object));
+        let what = Content::Sequence(s, is_plain);
+        alike.entry(shape).or_default().push(One { object: a.object, bytes, parts: vec![a.object], name, what });
     }
-    let mut candidates: Vec<((String, u64), Vec<One>)> = alike.into_iter().filter(|(_, v)| v.len() > 1).collect();
+    let mut candidates: Vec<(Shape, Vec<One>)> = alike.into_iter().filter(|(_, v)| v.len() > 1).collect();
     // Where a budget ends, the most was compared.
     candidates.sort_by_key(|(_, v)| std::cmp::Reverse(v.iter().map(|o| o.bytes).sum::<u64>()));
     let mut found = Vec::new();
     let mut reader = MapReader::new(heap.runtime, heap.memory);
-    for ((type_name, elements), all) in candidates {
+    for (shape, all) in candidates {
         let mut equal: FxHashMap<u128, Vec<One>> = FxHashMap::default();
         let mut unread = Vec::new();
         for one in all {
             let content = match &one.what {
-                Content::Map(m) => contents.map(types, &mut reader, m),
-                Content::Sequence(s) => match s.elem {
-                    Some(elem) => contents.values(types, s.at, elem, s.len),
-                    None => contents.bytes(s.at, s.len),
+                Content::Map(m, plain) => contents.map(types, &mut reader, m, *plain),
+                Content::Sequence(s, is_plain) => match s.elem {
+                    Some(elem) if !is_plain => contents.values(types, s.at, elem, s.len),
+                    _ => contents.bytes(s.at, s.len.saturating_mul(s.elem_bytes)),
                 },
             };
             match content {
@@ -134,7 +165,7 @@ pub(crate) fn copies(
         }
         let groups = equal.into_values().map(|v| (v, true)).chain([(unread, false)]);
         for (group, of_content) in groups.filter(|(v, _)| v.len() > 1) {
-            found.push(told(heap, type_name.clone(), elements, &group, of_content, sites));
+            found.push(told(heap, &shape, &group, of_content, sites));
         }
     }
     found.sort_by_key(|c| (std::cmp::Reverse(c.total_bytes - c.largest_bytes), c.type_name.clone(), c.elements));
@@ -146,29 +177,23 @@ pub(crate) fn retained(heap: &Heap<'_>, object: ObjectId) -> u64 {
     heap.dominators.retained(&heap.graph, Holder::Object(object)).map_or(0, |r| r.bytes)
 }
 
-fn told(
-    heap: &Heap<'_>,
-    type_name: String,
-    elements: u64,
-    group: &[One],
-    of_content: bool,
-    sites: &mut Sites<'_>,
-) -> Copies {
+fn told(heap: &Heap<'_>, shape: &Shape, group: &[One], of_content: bool, sites: &mut Sites<'_>) -> Copies {
     let objects: Vec<ObjectId> = group.iter().map(|o| o.object).collect();
-    let mut by_name: BTreeMap<String, (FxHashSet<Holder>, u64, bool)> = BTreeMap::new();
+    let mut by_name: BTreeMap<String, (FxHashSet<Holder>, u64, u64)> = BTreeMap::new();
     for holder in holders(heap, &objects) {
         let Some(name) = holder.and_then(|h| heap.root_name(h)) else { continue };
         let known = by_name.entry(name.name.clone()).or_default();
         known.0.extend(holder);
         known.1 += 1;
-        known.2 |= name.kind == RootKind::Goroutine;
+        known.2 = known.2.max(name.goroutines);
     }
     let mut holders: Vec<HeldCopies> = by_name
         .into_iter()
-        .map(|(name, (roots, copies, goroutines))| HeldCopies {
-            name,
-            goroutines: if goroutines { roots.len() as u64 } else { 0 },
-            copies,
+        .map(|(name, (roots, copies, all))| {
+            // What several goroutines of a function hold is the group's.
+            let by_group = roots.iter().any(|r| matches!(r, Holder::Group(_)));
+            let goroutines = if by_group { all.min(copies.max(roots.len() as u64)) } else { roots.len() as u64 };
+            HeldCopies { name, goroutines: if all == 0 { 0 } else { goroutines }, copies }
         })
         .collect();
     holders.sort_by(|a, b| (b.copies, &a.name).cmp(&(a.copies, &b.name)));
@@ -181,8 +206,19 @@ fn told(
         }
     }
     let built = built.into_iter().max_by(|a, b| (a.1, &b.0.function).cmp(&(b.1, &a.0.function))).map(|(site, _)| site);
+    // What most of those are called of which it is known: what is equal byte for byte is one thing.
+    let mut names: BTreeMap<&str, u64> = BTreeMap::new();
+    for name in group.iter().filter_map(|o| o.name.as_deref()) {
+        *names.entry(name).or_default() += 1;
+    }
+    let name = names.into_iter().max_by_key(|(_, n)| *n).map(|(name, _)| name.to_owned());
+    let (elements, unknown) = match shape {
+        Shape::Typed { name, elements } => (*elements, name.clone()),
+        Shape::PlainMap { slot, elements } => (*elements, unknown_map(*slot)),
+        Shape::PlainArray { elem_bytes, elements, .. } => (*elements, unknown_elements(*elem_bytes)),
+    };
     Copies {
-        type_name,
+        type_name: name.unwrap_or(unknown),
         copies: group.len() as u64,
         elements,
         total_bytes: group.iter().map(|o| o.bytes).sum(),

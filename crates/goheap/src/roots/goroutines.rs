@@ -19,6 +19,19 @@ const MAX_G: u64 = 4096;
 /// Pointers of which the frame is kept, 96 MB of them: half a million goroutines with sixteen each.
 const MAX_FRAMES: usize = 8 << 20;
 
+/// Words of frames that are kept for what code says of them, 24 MB of them.
+const MAX_WORDS: usize = 1 << 20;
+
+/// A variable in a frame, and what it points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct FrameWord {
+    /// Where the call that is under way returns to.
+    pub(crate) returns_to: Addr,
+    /// Bytes from where the frame's own return address stands.
+    pub(crate) slot: i32,
+    pub(crate) to: Addr,
+}
+
 /// The frames in which goroutines' pointers stand.
 #[derive(Default)]
 pub(super) struct Frames {
@@ -81,8 +94,17 @@ impl Holders {
             }
         };
         let mut stacks = StackReader::new(&taken.runtime, mem, symbols, &taken.registers);
+        let words = &mut self.words;
         for g in stacks.goroutines(gaps) {
-            stacks.read(g, &mut |root| hold(root.goid, root.to, root.place));
+            stacks.read(g, &mut |root| {
+                hold(root.goid, root.to, root.place);
+                if let (StackPlace::Frame(pc), Some(slot)) = (root.place, root.slot)
+                    && words.len() < MAX_WORDS
+                    && edges.layout.object_at(root.to.0).is_some()
+                {
+                    words.push(FrameWord { returns_to: pc.plus(1), slot, to: root.to });
+                }
+            });
         }
         self.tally = stacks.finish(gaps);
         edges.of_goroutines.iter().for_each(|(goid, to)| hold(*goid, *to, StackPlace::Goroutine));
@@ -121,23 +143,20 @@ impl Holders {
             if let Some(group) = self.groups.get_mut(index) {
                 group.goroutines += 1;
             }
-            if let Some(site) = &g.created_by {
+            // The runtime itself starts the first, and its own.
+            if let Some(site) = g.created_by.as_ref().filter(|site| !is_of_runtime(&site.frame.function)) {
                 creators.entry((index, Arc::as_ptr(site))).or_insert((0, site)).0 += 1;
             }
             roots.insert(g.goid, self.roots.root(Some(GroupId(index as u32))));
             self.goids.push(g.goid);
         }
-        let mut most: FxHashMap<usize, (u64, &CallSite)> = FxHashMap::default();
-        for ((group, _), (n, site)) in creators {
-            let best = most.entry(group).or_insert((n, site));
-            // Of as many the first in the alphabet, so that the answer is one.
-            if (n, std::cmp::Reverse(&site.frame)) > (best.0, std::cmp::Reverse(&best.1.frame)) {
-                *best = (n, site);
-            }
-        }
-        for (group, (_, site)) in most {
+        // Of as many the first in the alphabet, so that the answer is one: the last of each group counts.
+        let mut creators: Vec<_> =
+            creators.into_iter().map(|((group, _), (n, site))| (group, n, &site.frame)).collect();
+        creators.sort_by_key(|(group, n, frame)| (*group, *n, std::cmp::Reverse(*frame)));
+        for (group, _, frame) in creators {
             if let Some(group) = self.groups.get_mut(group) {
-                group.created_by.clone_from(&site.frame.function);
+                group.created_by.clone_from(&frame.function);
             }
         }
         roots

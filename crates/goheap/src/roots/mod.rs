@@ -17,8 +17,9 @@ use lastgasp_inferior::{BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
 use crate::edges::Edges;
+
 use goroutines::Frames;
-pub(crate) use goroutines::places_of_goroutines;
+pub(crate) use goroutines::{FrameWord, places_of_goroutines};
 
 /// What kind of root it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,7 +56,8 @@ pub struct RootName {
     pub name: String,
     /// Number of goroutines; 0 of all others.
     pub goroutines: u64,
-    /// Of goroutines: the function that started most of them; empty of all others, and of the first.
+    /// Of goroutines: the function that started most of them; empty of all others, and where the
+    /// runtime did.
     pub created_by: String,
 }
 
@@ -79,6 +81,8 @@ pub(crate) struct Holders {
     /// Number of the goroutine that each root from `goroutines_from` on is.
     goids: Vec<u64>,
     frames: Frames,
+    /// Variables in frames that lead to objects.
+    pub(crate) words: Vec<FrameWord>,
     tally: StackTally,
 }
 

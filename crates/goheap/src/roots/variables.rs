@@ -1,6 +1,6 @@
 //! Package variables, each a root.
 
-use lastgasp_goruntime::{Gap, VariableSection, variable_pointers};
+use lastgasp_goruntime::{Gap, Globals, VariableSection, variable_pointers};
 use lastgasp_heapgraph::RootId;
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
@@ -28,6 +28,7 @@ impl Holders {
                         (Some(v), Some(_)) => v.range,
                         _ => AddrRange::sized(at, 8),
                     };
+                    let name = name.or_else(|| of_runtime(&taken.runtime.globals, at).map(ToOwned::to_owned));
                     let name = name.unwrap_or_else(|| place(&program, section, at));
                     let kind = if is_of_runtime(&name) { RootKind::Runtime } else { RootKind::Global };
                     let root = self.roots.root(None);
@@ -38,6 +39,18 @@ impl Holders {
             };
             self.roots.hold(root, &edges.layout, to.0);
         });
+    }
+}
+
+/// The runtime's own lists, which are known where there is no symbol table too.
+fn of_runtime(known: &Globals, at: Addr) -> Option<&'static str> {
+    /// `mheap` has some 70 kB; its pointers into the heap are few.
+    const MHEAP: u64 = 64 << 10;
+    match at {
+        at if at == known.allgptr => Some("runtime.allgptr"),
+        at if at == known.allm => Some("runtime.allm"),
+        at if AddrRange::sized(known.mheap, MHEAP).contains(at) => Some("runtime.mheap_"),
+        _ => None,
     }
 }
 

@@ -3,15 +3,17 @@
 //! objects that wait.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use lastgasp_goruntime::types::{Shape, Word};
 use lastgasp_goruntime::{GoType, HeapObjects, PointerReader, Runtime, TypeReader};
 use lastgasp_heapgraph::{HeapLayout, ObjectId};
 use lastgasp_inferior::{Addr, Memory};
+use rustc_hash::FxHashMap;
 
 use super::kinds::{Kind, Kinds, Target, UNTYPED};
 use super::propagate::Propagate;
-use super::slots::Slots;
+use super::slots::{SlotClass, Slots};
 
 /// Why a kind is believed, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +23,8 @@ pub(crate) enum Trust {
     None,
     /// An interface's two words on a stack, which may be old.
     Stack,
+    /// The program's code treats what leads there so.
+    Code,
     /// A typed pointer leads there.
     Pointer,
     /// The code that allocated it names the type.
@@ -35,10 +39,11 @@ impl Trust {
     fn of(number: u32) -> Self {
         match number {
             1 => Self::Stack,
-            2 => Self::Pointer,
-            3 => Self::Site,
-            4 => Self::Interface,
-            5 => Self::Header,
+            2 => Self::Code,
+            3 => Self::Pointer,
+            4 => Self::Site,
+            5 => Self::Interface,
+            6 => Self::Header,
             _ => Self::None,
         }
     }
@@ -58,8 +63,23 @@ pub(crate) enum Extent {
 /// Bits of an object's entry that number its kind; those above say how it is believed.
 const KIND_BITS: u32 = 28;
 const KIND_MASK: u32 = (1 << KIND_BITS) - 1;
+/// Objects of a span that are read one by one, and times that this is tried, before all of it is read.
+const FEW: usize = 4;
+/// Largest slot that is read alone, in bytes.
+const MAX_ALONE: u64 = 4096;
 /// Times that a span is read at most, on average: an object's kind gets better a few times, and no more.
 const MAX_READS_A_SPAN: usize = 10_000;
+
+/// What stands where a `*T` leads to, by what is known of `T`.
+#[derive(Clone, Copy)]
+enum Pointed {
+    /// A `T`.
+    Whole,
+    /// Something larger that begins with one, a timer of the runtime's.
+    Timer,
+    /// A node of a `sync.Map`, which says of which of two types it is.
+    TrieNode,
+}
 
 /// The kinds of all objects, in the making.
 pub(crate) struct Assigner<'a> {
@@ -70,6 +90,7 @@ pub(crate) struct Assigner<'a> {
     pub(super) slots: Slots,
     pub(super) types: TypeReader<'a>,
     pub(super) kinds: Kinds,
+    pointed: FxHashMap<Addr, Pointed>,
     /// By number: kind, and trust above it.
     of: Vec<u32>,
     /// Objects whose pointers are still to be followed.
@@ -78,6 +99,8 @@ pub(crate) struct Assigner<'a> {
     queued: Vec<bool>,
     /// Index in the layout of each of the runtime's spans.
     places: Vec<Option<usize>>,
+    /// How a typed word is believed.
+    pub(super) by_word: Trust,
 }
 
 impl<'a> Assigner<'a> {
@@ -96,12 +119,14 @@ impl<'a> Assigner<'a> {
             layout,
             types: TypeReader::new(rt, mem),
             kinds: Kinds::new(),
+            pointed: FxHashMap::default(),
             of: vec![0; layout.bound()],
             pending: vec![0; layout.bound() / 64],
             queue: VecDeque::new(),
             queued: vec![false; slots.all().len()],
             slots,
             places,
+            by_word: Trust::Pointer,
         }
     }
 
@@ -121,6 +146,23 @@ impl<'a> Assigner<'a> {
             return false;
         }
         let Some(number) = self.kinds.number(&mut self.types, kind) else { return false };
+        self.place(object, index, class, number, trust, extent)
+    }
+
+    /// As [`Assigner::offer`], of an object that begins where was pointed to.
+    fn place(
+        &mut self,
+        object: ObjectId,
+        index: usize,
+        class: SlotClass,
+        number: u32,
+        trust: Trust,
+        extent: Extent,
+    ) -> bool {
+        let (before, believed) = self.kind_of(object);
+        if before == number && believed >= trust {
+            return true;
+        }
         let Some(known) = self.kinds.get(number) else { return false };
         if known.noscan.is_some_and(|noscan| noscan != class.noscan) {
             return false;
@@ -139,8 +181,13 @@ impl<'a> Assigner<'a> {
         if before == number && believed >= trust {
             return true;
         }
-        if before != UNTYPED && before != number && !self.is_better(number, trust, before, believed) {
-            return false;
+        let mut trust = trust;
+        if before != UNTYPED && before != number {
+            if self.is_part_of_map(number, before) {
+                trust = trust.max(believed);
+            } else if !self.is_better(number, trust, before, believed) {
+                return false;
+            }
         }
         let has_pointers = !class.noscan && self.kinds.get(number).is_some_and(|k| k.has_plan());
         if let Some(entry) = self.of.get_mut(object.0 as usize) {
@@ -172,6 +219,20 @@ impl<'a> Assigner<'a> {
             std::cmp::Ordering::Equal => self.begins_with(new_at, old_at),
             order => order.is_gt(),
         }
+    }
+
+    /// Whether the one kind is what the other is to the allocator, which knows the runtime's own types alone:
+    /// `*maps.table` of any map.
+    fn is_part_of_map(&mut self, number: u32, before: u32) -> bool {
+        let (Some(new), Some(old)) = (self.kinds.get(number), self.kinds.get(before)) else { return false };
+        let (wanted, of) = match (new.kind, old.kind) {
+            (Kind::Map(_), Kind::One(of)) => (["maps.Map", "runtime.hmap"], of),
+            (Kind::MapTable(_), Kind::One(of)) => (["maps.table", ""], of),
+            (Kind::MapDirectory(_), Kind::One(of) | Kind::Array(of)) => (["*maps.table", ""], of),
+            (Kind::MapExtra(_), Kind::One(of)) => (["runtime.mapextra", ""], of),
+            _ => return false,
+        };
+        self.types.get(of).is_some_and(|of| wanted.contains(&&*of.name))
     }
 
     /// Whether a value of a type begins with one of another.
@@ -219,33 +280,58 @@ impl<'a> Assigner<'a> {
         self.layout.slot(self.places.get(span).copied().flatten()?, slot)
     }
 
-    /// Goes on from all that waits, until nothing does.
-    pub(crate) fn follow(&mut self) {
+    /// Goes on from all that waits, until nothing does, or the time is over.
+    pub(crate) fn follow(&mut self, until: Option<Instant>) {
         let mut reader = PointerReader::new(self.rt, self.mem, self.objects);
         let mut left = self.queued.len().saturating_mul(MAX_READS_A_SPAN);
-        let words: Vec<(usize, usize)> = self
-            .layout
-            .spans()
-            .map(|(span, first)| (first.0 as usize / 64, (first.0 as usize + span.slots as usize).div_ceil(64)))
-            .collect();
         while let Some(index) = self.queue.pop_front() {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return;
+            }
             if let Some(queued) = self.queued.get_mut(index as usize) {
                 *queued = false;
             }
-            // What it waited for was followed when the span was read last.
-            let of_span = words.get(index as usize).and_then(|(from, to)| self.pending.get(*from..*to));
-            if of_span.is_none_or(|words| words.iter().all(|w| *w == 0)) {
-                continue;
+            let Some(class) = self.slots.all().get(index as usize).copied() else { continue };
+            let Some(first) = self.layout.slot(index as usize, 0) else { continue };
+            // Few are read alone, but what leads from one to the next in the same span again and again is a
+            // list.
+            for alone in 0.. {
+                let waiting = self.waiting(first, class.slots);
+                if waiting.is_empty() {
+                    break;
+                }
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    return;
+                }
+                let mut visitor = Propagate::new(self);
+                if waiting.len() <= FEW && alone < FEW && class.slot_bytes <= MAX_ALONE {
+                    for object in waiting {
+                        reader.read_slot(class.span, object.0 - first.0, &mut visitor);
+                    }
+                    visitor.finish();
+                    continue;
+                }
+                reader.read(class.span..class.span.saturating_add(1), &mut visitor);
+                visitor.finish();
+                break;
             }
-            let Some(span) = self.slots.all().get(index as usize).map(|c| c.span) else { continue };
-            left = left.saturating_sub(1);
-            if left == 0 {
-                return;
-            }
-            let mut visitor = Propagate::new(self);
-            reader.read(span..span.saturating_add(1), &mut visitor);
-            visitor.finish();
         }
+    }
+
+    /// The objects of a span that wait, as many as are read alone and one more.
+    fn waiting(&self, first: ObjectId, slots: u32) -> Vec<ObjectId> {
+        let from = first.0 as usize / 64;
+        let words = self.pending.get(from..from + slots.div_ceil(64) as usize).unwrap_or_default();
+        let mut found = Vec::new();
+        for (word, base) in words.iter().zip((first.0..).step_by(64)) {
+            let mut word = *word;
+            while word != 0 && found.len() <= FEW {
+                found.push(ObjectId(base + word.trailing_zeros()));
+                word &= word - 1;
+            }
+        }
+        found
     }
 
     /// What a pointer of a typed object says of where it leads. `before` and `after` are the words beside it.
@@ -295,16 +381,16 @@ impl<'a> Assigner<'a> {
             Word::Slice(elem) => {
                 let (Some(capacity), Some(of)) = (after[1], self.types.get(elem)) else { return };
                 if let Some(bytes) = capacity.checked_mul(of.size) {
-                    self.offer(to, Kind::Array(elem), Trust::Pointer, Extent::Bytes(bytes));
+                    self.offer(to, Kind::Array(elem), self.by_word, Extent::Bytes(bytes));
                 }
             }
             Word::String => {
                 if let Some(length) = after[0] {
-                    self.offer(to, Kind::String, Trust::Pointer, Extent::AtLeast(length.max(1)));
+                    self.offer(to, Kind::String, self.by_word, Extent::AtLeast(length.max(1)));
                 }
             }
             Word::Map(map) => {
-                self.offer(to, Kind::Map(map), Trust::Pointer, Extent::Whole);
+                self.offer(to, Kind::Map(map), self.by_word, Extent::Whole);
             }
             Word::Chan(chan) => {
                 if let Some(elem) = self.types.get(chan).and_then(|t| t.elem()) {
@@ -316,7 +402,7 @@ impl<'a> Assigner<'a> {
                     && self.layout.object_at(to.0).is_some()
                     && self.rt.module.pcs.contains(code)
                 {
-                    self.offer(to, Kind::Closure(code), Trust::Pointer, Extent::AtLeast(8));
+                    self.offer(to, Kind::Closure(code), self.by_word, Extent::AtLeast(8));
                 }
             }
             Word::Interface { .. } | Word::Unsafe => {}
@@ -324,16 +410,30 @@ impl<'a> Assigner<'a> {
     }
 
     fn pointer(&mut self, elem: Addr, to: Addr) {
-        let kind = match self.types.get(elem) {
-            Some(of) if is_runtime_timer(self.rt, &of) => {
-                self.offer(to, Kind::One(elem), Trust::Pointer, Extent::AtLeast(0));
-                return;
+        let pointed = match self.pointed.get(&elem) {
+            Some(pointed) => *pointed,
+            None => {
+                let pointed = match self.types.get(elem) {
+                    Some(of) if is_runtime_timer(self.rt, &of) => Pointed::Timer,
+                    Some(of) if is_trie_node(&of) => Pointed::TrieNode,
+                    _ => Pointed::Whole,
+                };
+                self.pointed.insert(elem, pointed);
+                pointed
             }
-            Some(of) if is_trie_node(&of) => self.trie_node(&of, to),
-            _ => Some(Kind::One(elem)),
         };
-        if let Some(kind) = kind {
-            self.offer(to, kind, Trust::Pointer, Extent::Whole);
+        match pointed {
+            Pointed::Whole => {
+                self.offer(to, Kind::One(elem), self.by_word, Extent::Whole);
+            }
+            Pointed::Timer => {
+                self.offer(to, Kind::One(elem), self.by_word, Extent::AtLeast(0));
+            }
+            Pointed::TrieNode => {
+                if let Some(kind) = self.types.get(elem).and_then(|of| self.trie_node(&of, to)) {
+                    self.offer(to, kind, self.by_word, Extent::Whole);
+                }
+            }
         }
     }
 

@@ -2,11 +2,13 @@
 //!
 //! In the order of trust: the type that the allocator notes with objects over 512 bytes (`seeds`, from Go 1.22
 //! on); interfaces, which name the type of what they hold; channels; the type that the code of an allocation
-//! names, of sampled objects; then typed pointers from object to object (`assign`, `propagate`). A type must
+//! names, of sampled objects; typed pointers from object to object (`assign`, `propagate`); what the program's
+//! code does with variables (`code`). A type must
 //! need the slot that the object has (`slots`), and have pointers where the collector sees some: what does
 //! not fit is not believed, and such an object stays unknown.
 
 mod assign;
+mod code;
 mod kinds;
 mod propagate;
 mod seeds;
@@ -14,12 +16,15 @@ mod sites;
 mod slots;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use lastgasp_goruntime::{HeapObjects, Symbolizer};
 use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, ObjectId, Retained};
 use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
+
+use crate::roots::FrameWord;
 
 use assign::Assigner;
 use kinds::{Kind, UNTYPED, name_of};
@@ -71,13 +76,17 @@ pub(crate) struct Types {
 }
 
 impl Types {
-    /// Finds the types of all objects, garbage left out as far as the collector knows it.
+    /// Finds the types of all objects, garbage left out as far as the collector knows it; those that are
+    /// reached `until` then, as memory that changes meanwhile would tell of one object what was said of
+    /// another.
     pub(crate) fn assign(
         taken: &RawCapture,
-        mem: &dyn Memory,
+        mem: &(dyn Memory + Sync),
         objects: &HeapObjects,
         layout: &HeapLayout,
         seeds: Seeds,
+        frames: &[FrameWord],
+        until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
         let mut all = Assigner::new(rt, mem, objects, layout);
@@ -85,8 +94,9 @@ impl Types {
         all.add_runtime();
         all.add_sites(objects);
         all.add_variables(taken);
+        all.add_code(mem, frames);
         all.add_stacks();
-        all.follow();
+        all.follow(until);
         let (of, kinds, mut types, slots) = all.finish();
         let symbols = Symbolizer::new(mem, &rt.module, rt.layout);
         let function = |code: Addr| symbols.function_name(code);

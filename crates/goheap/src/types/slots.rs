@@ -25,6 +25,8 @@ pub(crate) struct SlotClass {
     pub(crate) header: u64,
     /// Bytes of a slot.
     pub(crate) slot_bytes: u64,
+    /// How many there are.
+    pub(crate) slots: u32,
     /// Bytes of the next smaller slot there is.
     smaller: u64,
     /// Whether its objects hold no pointers.
@@ -44,6 +46,7 @@ impl SlotClass {
             span: index,
             header: span.header(),
             slot_bytes: span.elem_size,
+            slots: span.slots,
             smaller,
             noscan: span.noscan(),
             tiny: span.is_tiny(),
@@ -75,7 +78,8 @@ impl Slots {
             let index = objects.spans().binary_search_by_key(&base, |s| s.start.0).ok()?;
             Some(SlotClass::of(index, objects.spans().get(index)?))
         };
-        let none = SlotClass { span: usize::MAX, header: 0, slot_bytes: 0, smaller: 0, noscan: true, tiny: false };
+        let none =
+            SlotClass { span: usize::MAX, header: 0, slot_bytes: 0, slots: 0, smaller: 0, noscan: true, tiny: false };
         Self { classes: layout.spans().map(|(span, _)| of(span.base).unwrap_or(none)).collect() }
     }
 
@@ -99,7 +103,7 @@ mod tests {
     fn a_size_has_one_slot() {
         let class = |slot_bytes: u64, header| {
             let smaller = CLASSES.iter().copied().filter(|c| *c < slot_bytes).max().unwrap_or(0);
-            SlotClass { span: 0, header, slot_bytes, smaller, noscan: false, tiny: false }
+            SlotClass { span: 0, header, slot_bytes, slots: 1, smaller, noscan: false, tiny: false }
         };
         let held = |bytes: u64| {
             let all = CLASSES.iter().filter(|c| class(**c, 0).holds(bytes));

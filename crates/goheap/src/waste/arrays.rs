@@ -2,17 +2,22 @@
 //! keeps objects whole.
 //!
 //! Of a slice that ends where its array does, what lies behind its length may be room that was made ahead,
-//! as `append` and `make` make it, or elements that were there once: room that was never used is zero.
+//! as `append` and `make` make it, or elements that were there once: room that was never used is zero. What
+//! has been cut to nothing (`b[:0]`) is a buffer that will be filled again, and so is that of a `bytes.Buffer`
+//! or of `bufio`: these are not told. Of another slice from an array's start it cannot be told whether its
+//! owner fills it again.
 
 use lastgasp_goruntime::TypeReader;
+use lastgasp_goruntime::types::Shape;
 use lastgasp_heapgraph::{Holder, ObjectId};
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashSet;
 
 use super::{Sums, WasteKind};
 use crate::census::owner;
-use crate::collections::arrays::{Array, Arrays, Sequence};
+use crate::collections::arrays::{Array, Arrays, From, Sequence, unknown_elements};
 use crate::collections::maps::FoundMap;
+use crate::collections::what::What;
 use crate::copies::retained;
 use crate::heap::Heap;
 use crate::ways::Ways;
@@ -47,13 +52,16 @@ pub(super) fn add(
             continue;
         }
         let kind = kind_of(heap, array, &longest);
+        if kind != WasteKind::Overcapacity && (longest.len == 0 || is_buffer(heap, types, &longest)) {
+            continue;
+        }
         if kind == WasteKind::Overcapacity && used as f64 > own as f64 * MOST_FILLED {
             continue;
         }
         let type_name = match longest.elem.and_then(|e| types.get(e)) {
             Some(elem) => format!("[]{}", elem.name),
             None if longest.is_string => "string".into(),
-            None => format!("[] of {} bytes each", longest.elem_bytes),
+            None => unknown_elements(longest.elem_bytes),
         };
         // What only the elements out of reach keep is kept for nothing too.
         let kept = retained(heap, array.object).max(own).saturating_sub(kept_by_used(heap, array, &longest));
@@ -76,6 +84,34 @@ fn kind_of(heap: &Heap<'_>, array: &Array, longest: &Sequence) -> WasteKind {
         return WasteKind::Overcapacity;
     }
     WasteKind::Subslice
+}
+
+/// Whether a slice is the field of a type that fills it again and again.
+fn is_buffer(heap: &Heap<'_>, types: &mut TypeReader<'_>, s: &Sequence) -> bool {
+    const BUFFERS: [&str; 5] = ["bytes.Buffer", "bufio.Reader", "bufio.Writer", "bufio.Scanner", "strings.Builder"];
+    const MAX_DEPTH: usize = 16;
+    let From::Object(holder, offset) = s.from else { return false };
+    let (What::One(of) | What::Array(of)) = heap.what(types, holder) else { return false };
+    let mut offset = offset.saturating_sub(heap.header_of(holder));
+    let mut of = types.get(of);
+    for _ in 0..MAX_DEPTH {
+        let Some(here) = of.filter(|t| t.size > 0) else { return false };
+        if BUFFERS.contains(&&*here.name) {
+            return true;
+        }
+        offset %= here.size;
+        of = match &here.shape {
+            Shape::Struct { fields } => {
+                let behind = fields.partition_point(|f| f.offset <= offset);
+                let Some(field) = behind.checked_sub(1).and_then(|i| fields.get(i)) else { return false };
+                offset -= field.offset;
+                types.get(field.type_at)
+            }
+            Shape::Array { elem, .. } => types.get(*elem),
+            _ => return false,
+        };
+    }
+    false
 }
 
 /// Whether memory is all zero; of much of it as far as it is looked at.

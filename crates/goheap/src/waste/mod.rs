@@ -89,6 +89,27 @@ impl Sums {
     }
 }
 
+impl Sums {
+    /// What of one owner is known by its type and what is not are one, where there is only one such type: of
+    /// arrays alike some were sampled as they were allocated.
+    fn joined(mut self) -> FxHashMap<(WasteKind, String, String), (u64, u64, u64)> {
+        let is_unknown = |name: &str| name.starts_with("[]unknown (");
+        let mut known: FxHashMap<(WasteKind, String), Vec<String>> = FxHashMap::default();
+        for (kind, owner, name) in self.all.keys().filter(|(.., name)| !is_unknown(name)) {
+            known.entry((*kind, owner.clone())).or_default().push(name.clone());
+        }
+        let unknown: Vec<_> = self.all.keys().filter(|(.., name)| is_unknown(name)).cloned().collect();
+        for key in unknown {
+            if let Some([name]) = known.get(&(key.0, key.1.clone())).map(Vec::as_slice)
+                && let Some((count, kept, used)) = self.all.remove(&key)
+            {
+                self.add(key.0, key.1, name.clone(), [count, kept, used]);
+            }
+        }
+        self.all
+    }
+}
+
 /// All of it, the most wasted bytes first.
 pub(crate) fn waste(
     heap: &Heap<'_>,
@@ -102,7 +123,7 @@ pub(crate) fn waste(
     maps::add(maps, ways, &mut sums);
     boxes::add(heap, types, arrays, ways, &mut sums);
     let mut all: Vec<Waste> = sums
-        .all
+        .joined()
         .into_iter()
         .map(|((kind, owner, type_name), (count, kept_bytes, used_bytes))| Waste {
             kind,

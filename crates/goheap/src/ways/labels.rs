@@ -40,8 +40,11 @@ struct State<'h> {
     fields: FxHashMap<Addr, Arc<Pointers>>,
     /// Where the pointers of the object of before lead to, sorted, with their names: children of one object
     /// come in a row.
-    of: Option<(ObjectId, Vec<(u64, Arc<str>)>)>,
+    of: Option<(ObjectId, Targets)>,
 }
+
+/// Where pointers lead to, in the order of addresses, with their names.
+type Targets = Vec<(u64, Arc<str>)>;
 
 /// The pointers of a value of a type.
 #[derive(Default)]
@@ -128,7 +131,7 @@ impl<'h, 'a> Labels<'h, 'a> {
     }
 
     /// Where the pointers of one object lead to, in the order of addresses.
-    fn pointers_of(&self, object: ObjectId, pointers: &Pointers) -> Vec<(u64, Arc<str>)> {
+    fn pointers_of(&self, object: ObjectId, pointers: &Pointers) -> Targets {
         let layout = self.heap.graph.layout();
         let bytes = layout.bytes(object);
         let (Some(slot), true) = (layout.address(object), pointers.size > 0 && bytes <= MAX_BYTES) else {

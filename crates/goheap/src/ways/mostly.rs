@@ -29,12 +29,12 @@ pub fn mostly(heap: &Heap<'_>) -> FxHashMap<Holder, Mostly> {
             *sums.entry((owner, name)).or_default() += layout.bytes(object);
         }
     });
+    // In an order that hangs on nothing but the heap.
+    let mut sums: Vec<((Holder, &str), u64)> = sums.into_iter().collect();
+    sums.sort_by(|a, b| (b.1, a.0.1).cmp(&(a.1, b.0.1)));
     let mut out: FxHashMap<Holder, Mostly> = FxHashMap::default();
     for ((owner, name), bytes) in sums {
-        let known = out.entry(owner).or_default();
-        if (bytes, known.type_name.as_str()) > (known.bytes, name) || known.type_name.is_empty() {
-            *known = Mostly { type_name: name.to_owned(), bytes };
-        }
+        out.entry(owner).or_insert_with(|| Mostly { type_name: name.to_owned(), bytes });
     }
     out
 }

@@ -16,6 +16,7 @@ pub(crate) static GO_ARCH: GoArch = GoArch {
     arena_base: 1 << 47,
     operands,
     call_before,
+    steps: super::amd64_steps::steps,
 };
 
 /// Where the kernel keeps the registers of what a signal interrupted, from the handler's return address on:
@@ -58,8 +59,8 @@ fn call_before(code: &[u8], entry: Addr, returns_to: Addr) -> Option<Call> {
     });
     let (mut arguments, mut settled) = ([None; 5], [false; 5]);
     for i in run {
-        // What writes a register has it for its first operand; what else may write (`xchg`, a division) is not
-        // used to hand an address over.
+        // What writes a register has it for its first operand; what else may write (`xchg`, a division) is
+        // not used to hand an address over.
         let written = i.op0_register().full_register();
         for ((register, argument), settled) in ARGUMENTS.iter().zip(&mut arguments).zip(&mut settled) {
             let second = i.mnemonic() == Mnemonic::Xchg && i.op1_register().full_register() == *register;

@@ -40,6 +40,32 @@ pub(crate) fn find_functions(
     found
 }
 
+/// Calls `visit` with every function: start and length of its code, and the offset of its name in
+/// `funcnametab`; in the order of addresses, at most `most` of them.
+pub(crate) fn each_function(
+    mem: &dyn Memory,
+    md: &ModuleData,
+    layout: &Layout,
+    most: u64,
+    mut visit: impl FnMut(Addr, u64, u32),
+) {
+    let (mut table, mut metas) = (Window::new(mem, md.ftab), Window::new(mem, md.pclntable));
+    let mut entry = |i: u64| -> Option<(Addr, u64)> {
+        let b = table.at(i.checked_mul(8)?, 8)?;
+        let word = |at: usize| b.get(at..at + 4).and_then(|w| w.try_into().ok()).map(u32::from_le_bytes).map(u64::from);
+        Some((md.text.plus(word(0)?), word(4)?))
+    };
+    let Some(mut this) = entry(0) else { return };
+    for i in 1..md.ftab.1.min(most) {
+        let Some(next) = entry(i) else { return };
+        let name = metas.at(this.1.saturating_add(layout.func.name_off), 4).and_then(|b| b.try_into().ok());
+        if let (Some(name), Some(len)) = (name, next.0.0.checked_sub(this.0.0)) {
+            visit(this.0, len, u32::from_le_bytes(name));
+        }
+        this = next;
+    }
+}
+
 /// Where the names stand in `funcnametab`.
 fn name_offsets<'n>(mem: &dyn Memory, md: &ModuleData, wanted: &[&'n str]) -> FxHashMap<u32, &'n str> {
     let mut missing: FxHashMap<&[u8], &'n str> = wanted.iter().map(|w| (w.as_bytes(), *w)).collect();

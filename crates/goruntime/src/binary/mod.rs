@@ -2,7 +2,7 @@
 //! the runtime's variables stand. The same for every process that runs it.
 
 pub(crate) mod buildinfo;
-mod functab;
+pub(crate) mod functab;
 pub(crate) mod garble;
 pub(crate) mod gccgo;
 pub(crate) mod locate;

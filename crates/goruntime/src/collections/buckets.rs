@@ -8,7 +8,7 @@ use lastgasp_inferior::{Addr, Memory};
 
 use super::budget::{Broken, ReadBudget};
 use super::headers::HeaderReading;
-use super::maps::{MAX_OVERFLOW_KEPT, MapArrays};
+use super::maps::{MAX_OVERFLOW_KEPT, MapArrays, RunVisitor};
 use super::runs::{Runs, each_run};
 use super::words::word;
 use crate::types::{MAP_SLOTS, MapLayout};
@@ -69,7 +69,7 @@ pub(super) fn walk(
     layout: &MapLayout,
     budget: &mut ReadBudget,
     overflow: &mut Vec<Addr>,
-    slots: &mut dyn FnMut(Addr, &[u8], u8, &mut ReadBudget) -> Result<(), Broken>,
+    slots: &mut RunVisitor<'_>,
 ) -> Result<(), Broken> {
     let found = read(mem, at, fields)?;
     let next_at = layout.overflow_offset().ok_or(Broken::Senseless("a type of maps of another kind"))?;

@@ -35,19 +35,24 @@ impl ChanHeader {
     /// # Errors
     /// [`Broken`]: it cannot be read, or is none.
     pub fn read(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<Self, Broken> {
-        let l = &rt.layout.hchan;
         let mut bytes = [0; BYTES];
         mem.read(at, &mut bytes)?;
+        Self::of(rt, &bytes).ok_or(Broken::Senseless("no channel"))
+    }
+
+    /// From the first 64 bytes of an `hchan`; `None` for what is none.
+    #[must_use]
+    pub fn of(rt: &Runtime, bytes: &[u8]) -> Option<Self> {
+        let l = &rt.layout.hchan;
         let it = Self {
-            len: word(&bytes, l.qcount),
-            cap: word(&bytes, l.dataqsiz),
-            buffer: Addr(word(&bytes, l.buf)),
-            elem_bytes: word(&bytes, l.elemsize) & 0xffff,
-            elem_type: Addr(word(&bytes, l.elemtype)),
-            first: word(&bytes, l.recvx),
+            len: word(bytes, l.qcount),
+            cap: word(bytes, l.dataqsiz),
+            buffer: Addr(word(bytes, l.buf)),
+            elem_bytes: word(bytes, l.elemsize) & 0xffff,
+            elem_type: Addr(word(bytes, l.elemtype)),
+            first: word(bytes, l.recvx),
         };
-        let sane = it.len <= it.cap && it.cap < MAX_CAPACITY && (it.first < it.cap || it.first == 0);
-        if sane { Ok(it) } else { Err(Broken::Senseless("no channel")) }
+        (it.len <= it.cap && it.cap < MAX_CAPACITY && (it.first < it.cap || it.first == 0)).then_some(it)
     }
 
     /// Where the elements stand that wait, the next one first.

@@ -9,7 +9,7 @@ use lastgasp_inferior::{Addr, Memory, Part, ReadCause, ReadError};
 
 use super::budget::{Broken, ReadBudget};
 use super::headers::HeaderReading;
-use super::maps::MapArrays;
+use super::maps::{MapArrays, RunVisitor};
 use super::runs::{Runs, each_run};
 use super::words::word;
 use crate::runtime::Runtime;
@@ -33,6 +33,8 @@ struct Table {
     groups: Runs,
 }
 
+type TablesVisitor<'a> = dyn FnMut(&[Table], &mut ReadBudget) -> Result<(), Broken> + 'a;
+
 /// Tells of each table of a directory, in order; of a map without one, of its only group.
 fn tables(
     rt: &Runtime,
@@ -40,7 +42,7 @@ fn tables(
     at: Addr,
     [used_at, dir_ptr, dir_len]: [u64; 3],
     budget: &mut ReadBudget,
-    f: &mut dyn FnMut(&[Table], &mut ReadBudget) -> Result<(), Broken>,
+    f: &mut TablesVisitor<'_>,
 ) -> Result<Option<Addr>, Broken> {
     let t = &rt.layout.swiss_table;
     let (Some(table_used), Some(index_at), Some(data_at), Some(mask_at)) =
@@ -135,7 +137,7 @@ pub(super) fn walk(
     fields: [u64; 3],
     layout: &MapLayout,
     budget: &mut ReadBudget,
-    slots: &mut dyn FnMut(Addr, &[u8], u8, &mut ReadBudget) -> Result<(), Broken>,
+    slots: &mut RunVisitor<'_>,
 ) -> Result<(), Broken> {
     if layout.form != MapForm::Groups {
         return Err(Broken::Senseless("a type of maps of another kind"));

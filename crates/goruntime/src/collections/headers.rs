@@ -53,33 +53,40 @@ pub struct HeaderReading {
     pub capacity: u64,
     /// What stands behind it: the array, of a map with tables their directory; null where there is none.
     pub array: Addr,
+    /// What stays the same as long as it is the same collection: a map's random seed, of which it gets another
+    /// when it is emptied; a channel's element and size. 0 of slices and strings.
+    pub identity: u64,
 }
 
 /// What of the runtime's structures a header is read by.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum MapFields {
-    /// Offsets of `count`, `B`, `buckets`, `oldbuckets`, `flags`.
-    Buckets([u64; 5]),
-    /// Offsets of `used`, `dirPtr`, `dirLen`.
-    Groups([u64; 3]),
+    /// Offsets of `count`, `B`, `buckets`, `oldbuckets`, `flags`; and of `hash0`.
+    Buckets([u64; 5], u64),
+    /// Offsets of `used`, `dirPtr`, `dirLen`; and of `seed`.
+    Groups([u64; 3], u64),
 }
 
 impl MapFields {
     /// Those of a runtime; `None` where the table lacks them.
     pub(super) fn of(rt: &Runtime) -> Option<Self> {
-        match MapForm::of(&rt.version) {
+        Self::in_layout(rt.layout, MapForm::of(&rt.version))
+    }
+
+    fn in_layout(table: &'static layout::Layout, form: MapForm) -> Option<Self> {
+        match form {
             MapForm::Buckets => {
                 // Built with `noswissmap`, Go 1.24 and 1.25 have the `hmap` of 1.23 as far as it is read
                 // here (`runtime/map_noswiss.go`; `clearSeq` came behind these).
                 let of = |l: &'static layout::Layout| {
-                    let HMap { count, b, buckets, oldbuckets, flags, .. } = l.hmap;
-                    Some(Self::Buckets([count?, b?, buckets?, oldbuckets?, flags?]))
+                    let HMap { count, b, buckets, oldbuckets, flags, hash0, .. } = l.hmap;
+                    Some(Self::Buckets([count?, b?, buckets?, oldbuckets?, flags?], hash0?))
                 };
-                of(rt.layout).or_else(|| of(layout::for_minor(23)?))
+                of(table).or_else(|| of(layout::for_minor(23)?))
             }
             MapForm::Groups => {
-                let m = &rt.layout.swiss_map;
-                Some(Self::Groups([m.used?, m.dir_ptr?, m.dir_len?]))
+                let m = &table.swiss_map;
+                Some(Self::Groups([m.used?, m.dir_ptr?, m.dir_len?], m.seed?))
             }
         }
     }
@@ -88,15 +95,15 @@ impl MapFields {
 /// A map's header, from its bytes; `None` for what is none.
 pub(super) fn map_of(fields: MapFields, bytes: &[u8]) -> Option<HeaderReading> {
     let reading = match fields {
-        MapFields::Buckets([count, b, buckets, ..]) => {
+        MapFields::Buckets([count, b, buckets, ..], hash0) => {
             let (elements, b, array) = (word(bytes, count), byte(bytes, b), Addr(word(bytes, buckets)));
             if b > MAX_B {
                 return None;
             }
             let capacity = if array.is_null() { 0 } else { MAP_SLOTS << b };
-            HeaderReading { elements, capacity, array }
+            HeaderReading { elements, capacity, array, identity: word(bytes, hash0) & 0xffff_ffff }
         }
-        MapFields::Groups([used, dir_ptr, dir_len]) => {
+        MapFields::Groups([used, dir_ptr, dir_len], seed) => {
             let (elements, array, tables) = (word(bytes, used), Addr(word(bytes, dir_ptr)), word(bytes, dir_len));
             let capacity = match tables {
                 _ if array.is_null() => 0,
@@ -107,7 +114,7 @@ pub(super) fn map_of(fields: MapFields, bytes: &[u8]) -> Option<HeaderReading> {
             if elements > capacity {
                 return None;
             }
-            HeaderReading { elements, capacity, array }
+            HeaderReading { elements, capacity, array, identity: word(bytes, seed) }
         }
     };
     (reading.elements < MAX_ELEMENTS && (!reading.array.is_null() || reading.elements == 0)).then_some(reading)
@@ -128,8 +135,8 @@ pub fn map_header(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<HeaderRead
 #[derive(Debug)]
 pub struct HeaderReader {
     map: Option<MapFields>,
-    /// `qcount`, `dataqsiz`, `buf`.
-    chan: [u64; 3],
+    /// `qcount`, `dataqsiz`, `buf`, `elemtype`.
+    chan: [u64; 4],
     bytes: Vec<u8>,
 }
 
@@ -137,8 +144,15 @@ impl HeaderReader {
     /// A reader for a process.
     #[must_use]
     pub fn new(rt: &Runtime) -> Self {
-        let c = &rt.layout.hchan;
-        Self { map: MapFields::of(rt), chan: [c.qcount, c.dataqsiz, c.buf], bytes: vec![0; BATCH * BYTES] }
+        Self::of_layout(rt.layout, MapForm::of(&rt.version))
+    }
+
+    /// A reader by a layout alone, and the form of its maps.
+    #[must_use]
+    pub fn of_layout(layout: &'static layout::Layout, form: MapForm) -> Self {
+        let c = &layout.hchan;
+        let chan = [c.qcount, c.dataqsiz, c.buf, c.elemtype];
+        Self { map: MapFields::in_layout(layout, form), chan, bytes: vec![0; BATCH * BYTES] }
     }
 
     /// What the headers say, in their order; `None` for one that cannot be read or says what no such header
@@ -152,8 +166,8 @@ impl HeaderReader {
                 .zip(self.bytes.chunks_exact_mut(BYTES))
                 .filter_map(|(k, buf)| {
                     let len = match k.kind {
-                        HeaderKind::Map => BYTES,
-                        HeaderKind::Slice | HeaderKind::Chan => SliceHeader::BYTES,
+                        HeaderKind::Map | HeaderKind::Chan => BYTES,
+                        HeaderKind::Slice => SliceHeader::BYTES,
                         HeaderKind::String => StringHeader::BYTES,
                     };
                     Some(Part { addr: k.at, buf: buf.get_mut(..len)?, ok: false })
@@ -167,22 +181,23 @@ impl HeaderReader {
     }
 }
 
-fn reading(map: Option<MapFields>, chan: [u64; 3], kind: HeaderKind, bytes: &[u8]) -> Option<HeaderReading> {
+fn reading(map: Option<MapFields>, chan: [u64; 4], kind: HeaderKind, bytes: &[u8]) -> Option<HeaderReading> {
     match kind {
         HeaderKind::Map => map_of(map?, bytes),
         HeaderKind::Slice => {
             let s = SliceHeader::of(bytes)?;
-            Some(HeaderReading { elements: s.len, capacity: s.cap, array: s.array })
+            Some(HeaderReading { elements: s.len, capacity: s.cap, array: s.array, identity: 0 })
         }
         HeaderKind::String => {
             let s = StringHeader::of(bytes)?;
-            Some(HeaderReading { elements: s.len, capacity: s.len, array: s.data })
+            Some(HeaderReading { elements: s.len, capacity: s.len, array: s.data, identity: 0 })
         }
         HeaderKind::Chan => {
-            let [qcount, dataqsiz, buf] = chan;
+            let [qcount, dataqsiz, buf, elemtype] = chan;
             let (elements, capacity) = (word(bytes, qcount), word(bytes, dataqsiz));
             let sane = elements <= capacity && capacity < MAX_ELEMENTS;
-            sane.then(|| HeaderReading { elements, capacity, array: Addr(word(bytes, buf)) })
+            let identity = word(bytes, elemtype) ^ capacity.rotate_left(32);
+            sane.then(|| HeaderReading { elements, capacity, array: Addr(word(bytes, buf)), identity })
         }
     }
 }

@@ -98,8 +98,8 @@ impl<'a> MapReader<'a> {
     pub fn arrays(&self, at: Addr, budget: &mut ReadBudget) -> Result<MapArrays, Broken> {
         let header = self.header(at)?;
         match self.fields()? {
-            MapFields::Buckets(fields) => buckets::arrays(self.mem, at, fields, header),
-            MapFields::Groups(fields) => groups::arrays(self.rt, self.mem, at, fields, header, budget),
+            MapFields::Buckets(fields, _) => buckets::arrays(self.mem, at, fields, header),
+            MapFields::Groups(fields, _) => groups::arrays(self.rt, self.mem, at, fields, header, budget),
         }
     }
 
@@ -145,10 +145,10 @@ impl<'a> MapReader<'a> {
             })
         };
         let result = match fields {
-            MapFields::Buckets(fields) => {
+            MapFields::Buckets(fields, _) => {
                 buckets::walk(mem, &mut self.buffer, at, fields, layout, budget, &mut walk.overflow, &mut slots)
             }
-            MapFields::Groups(fields) => {
+            MapFields::Groups(fields, _) => {
                 groups::walk(self.rt, mem, &mut self.buffer, at, fields, layout, budget, &mut slots)
             }
         };
@@ -156,6 +156,9 @@ impl<'a> MapReader<'a> {
         result
     }
 }
+
+/// Told of a bucket or group: where it stands, its bytes, a bit for each slot that is taken.
+pub(super) type RunVisitor<'a> = dyn FnMut(Addr, &[u8], u8, &mut ReadBudget) -> Result<(), Broken> + 'a;
 
 /// The slots of a run that are taken: eight at most, a bit each.
 struct Slots<'a> {

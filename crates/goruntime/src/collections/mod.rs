@@ -11,6 +11,8 @@ mod budget;
 mod channels;
 mod groups;
 mod headers;
+#[cfg(test)]
+mod hostile;
 mod maps;
 pub mod quick;
 mod runs;

@@ -8,8 +8,8 @@ mod decoded;
 pub(crate) mod g;
 pub(crate) mod gaps;
 pub(crate) mod labels;
+mod places;
 pub(crate) mod stack_sampling;
-mod stack_words;
 pub(crate) mod status;
 pub(crate) mod thread_state;
 pub(crate) mod unwind;
@@ -37,7 +37,7 @@ pub use calls::{Call, CallSite};
 pub use count::count_goroutines;
 pub use decoded::{Depth, Goroutine, Goroutines, is_system};
 pub use labels::{Label, LabelSalt};
-pub use stack_words::{each_goroutine, stack_words};
+pub use places::each_goroutine;
 pub use status::Status;
 pub use waits::Waits;
 

@@ -288,8 +288,8 @@ impl HeapObjects {
         }
     }
 
-    /// Whether the last finished mark found the object in a slot dead, and it is not swept yet: what it points
-    /// to may be gone, and something else in its place.
+    /// Whether the last finished mark found the object in a slot dead, and it is not swept yet: what it
+    /// points to may be gone, and something else in its place.
     #[must_use]
     pub fn is_garbage(&self, span: usize, slot: u32) -> bool {
         self.spans.get(span).is_some_and(|s| {

@@ -166,6 +166,68 @@ impl<'a> PointerReader<'a> {
         one.1
     }
 
+    /// The pointers of one object, and nothing else of its span read: for who asks for few of them.
+    pub fn read_slot(&mut self, index: usize, slot: u32, visitor: &mut impl PointerVisitor) {
+        let Some(span) = self.objects.spans().get(index) else { return };
+        let size = span.elem_size;
+        if span.is_large() || size > PAGE as u64 || slot >= span.slots {
+            self.read(index..index.saturating_add(1), visitor);
+            return;
+        }
+        let offset = size * u64::from(slot);
+        let start = span.start.plus(offset);
+        let Some(object) = self.objects.number_of(start) else { return };
+        let mut buffer = [0; PAGE];
+        let Some(bytes) = buffer.get_mut(..size as usize) else { return };
+        if self.mem.read(start, bytes).is_err() {
+            self.lost.bytes = self.lost.bytes.saturating_add(size);
+            return;
+        }
+        let bytes = &*bytes;
+        visitor.object(index, slot, object);
+        match span.map {
+            PointerMap::InSpan(at) => {
+                let mut map = [0; PAGE / 64 + 8];
+                let (first, words) = (offset / 8, size / 8);
+                let from = first / 8;
+                let len = (first + words).div_ceil(8) - from;
+                let Some(map) = map.get_mut(..len as usize) else { return };
+                if self.mem.read(span.start.plus(at + from), map).is_err() {
+                    self.lost.bitmaps += 1;
+                    return;
+                }
+                each_bit(map, first % 8, words, |word| {
+                    emit(bytes, 0, word * 8, object, visitor);
+                    true
+                });
+            }
+            PointerMap::Header => {
+                let type_at = Addr(word_of(bytes, 0));
+                if type_at.is_null() {
+                    return;
+                }
+                visitor.object_type(object, type_at);
+                let known = self.masks.index(self.rt, self.mem, type_at);
+                let Some(mask) = known.and_then(|i| self.masks.get(i)) else {
+                    self.lost.types += 1;
+                    return;
+                };
+                mask.each(0, size.saturating_sub(HEADER), |offset| emit(bytes, 0, HEADER + offset, object, visitor));
+            }
+            PointerMap::Arena => {
+                // Whole bytes of the sparser of both bitmaps.
+                let from = Addr(start.0 / PAGE as u64 * PAGE as u64);
+                let range = AddrRange { start: from, end: start.plus(size) };
+                if !self.bitmap.read(self.rt, self.mem, range) {
+                    self.lost.bitmaps += 1;
+                    return;
+                }
+                self.bitmap.each((start.0 - from.0) / 8, size / 8, |word| emit(bytes, 0, word * 8, object, visitor));
+            }
+            PointerMap::None | PointerMap::Type(_) | PointerMap::Unread => {}
+        }
+    }
+
     /// What could not be read, said.
     pub fn finish(self, gaps: &mut Vec<Gap>) {
         let mut say = |n: u64, why: String| {

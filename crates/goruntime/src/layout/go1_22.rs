@@ -57,10 +57,11 @@ pub(super) static LAYOUT: Layout = Layout {
         count: Some(0),
         flags: Some(8),
         b: Some(9),
+        hash0: Some(12),
         buckets: Some(16),
         oldbuckets: Some(24),
     },
-    swiss_map: SwissMap { sizeof: None, used: None, dir_ptr: None, dir_len: None },
+    swiss_map: SwissMap { sizeof: None, used: None, seed: None, dir_ptr: None, dir_len: None },
     swiss_table: SwissTable {
         sizeof: None,
         used: None,
@@ -189,6 +190,7 @@ pub(super) static LAYOUT: Layout = Layout {
         large_type: Some(152),
         specials: 128,
     },
+    special: Special { next: 0, offset: 8, offset_sizeof: 2, kind: 10, bucket: 16 },
     finalizers: Finalizers {
         alllink: 0,
         cnt: 16,
@@ -209,7 +211,6 @@ pub(super) static LAYOUT: Layout = Layout {
         special_func: None,
         special_weak_handle: None,
     },
-    special: Special { next: 0, offset: 8, offset_sizeof: 2, kind: 10, bucket: 16 },
     wrapper_func_id: 22,
     wait_reasons: &[
         "",

@@ -52,8 +52,8 @@ pub(super) static LAYOUT: Layout = Layout {
     poll_desc: PollDesc { sizeof: 280, rg: 32, wg: 40, rd: 160, wd: 264, self_: 272 },
     m: M { sizeof: 1832, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 352, vdso_sp: 904, vdso_pc: 912 },
     ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
-    hmap: HMap { sizeof: None, count: None, flags: None, b: None, buckets: None, oldbuckets: None },
-    swiss_map: SwissMap { sizeof: Some(48), used: Some(0), dir_ptr: Some(16), dir_len: Some(24) },
+    hmap: HMap { sizeof: None, count: None, flags: None, b: None, hash0: None, buckets: None, oldbuckets: None },
+    swiss_map: SwissMap { sizeof: Some(48), used: Some(0), seed: Some(8), dir_ptr: Some(16), dir_len: Some(24) },
     swiss_table: SwissTable {
         sizeof: Some(32),
         used: Some(0),
@@ -182,6 +182,7 @@ pub(super) static LAYOUT: Layout = Layout {
         large_type: Some(152),
         specials: 128,
     },
+    special: Special { next: 0, offset: 8, offset_sizeof: 8, kind: 16, bucket: 24 },
     finalizers: Finalizers {
         alllink: 0,
         cnt: 16,
@@ -202,7 +203,6 @@ pub(super) static LAYOUT: Layout = Layout {
         special_func: Some(24),
         special_weak_handle: Some(24),
     },
-    special: Special { next: 0, offset: 8, offset_sizeof: 8, kind: 16, bucket: 24 },
     wrapper_func_id: 22,
     wait_reasons: &[
         "",

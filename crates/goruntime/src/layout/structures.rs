@@ -255,6 +255,8 @@ pub struct HMap {
     pub flags: Option<u64>,
     /// Offset of `runtime.hmap.B`.
     pub b: Option<u64>,
+    /// Offset of `runtime.hmap.hash0`: four random bytes of each map.
+    pub hash0: Option<u64>,
     /// Offset of `runtime.hmap.buckets`.
     pub buckets: Option<u64>,
     /// Offset of `runtime.hmap.oldbuckets`.
@@ -268,6 +270,8 @@ pub struct SwissMap {
     pub sizeof: Option<u64>,
     /// Offset of `maps.Map.used`.
     pub used: Option<u64>,
+    /// Offset of `maps.Map.seed`: eight random bytes of each map.
+    pub seed: Option<u64>,
     /// Offset of `maps.Map.dirPtr`: the only group, or the directory.
     pub dir_ptr: Option<u64>,
     /// Offset of `maps.Map.dirLen`: 0 for a map of one group.

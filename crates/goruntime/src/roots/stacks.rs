@@ -58,10 +58,12 @@ pub struct StackRoot {
     pub to: Addr,
     /// Whether it may be no pointer, or one that is not used any more.
     pub unsure: bool,
-    /// Where it stands, if in a frame's own variables or arguments by the compiler's map: the word, and the
-    /// frame's stack pointer. The word right below that is the frame's return address into `place`, as long as
-    /// it stands at that call.
-    pub slot: Option<(Addr, Addr)>,
+    /// Where the word stands, of a variable or an argument in a frame: bytes from where the frame's return
+    /// address stands.
+    pub slot: Option<i32>,
+    /// Of such a word where it stands, and the frame's stack pointer: right below that stands the return
+    /// address into `place`, for as long as the frame is at that call.
+    pub word: Option<(Addr, Addr)>,
 }
 
 /// Why words of a goroutine are taken for pointers that may be none.
@@ -182,7 +184,7 @@ impl<'a, 'b> StackReader<'a, 'b> {
             _ => raw.resume().map(|(pc, sp)| unwinder.unwind(raw.stack, pc, sp)).ok_or(Unsure::Moving),
         };
         let before: u64 = self.tally.unsure.values().sum();
-        let mut goroutine = Goroutine { reader: self, raw: &raw, visit, slot: None };
+        let mut goroutine = Goroutine { reader: self, raw: &raw, visit, word: None };
         goroutine.registers(thread.as_ref());
         match trace {
             Ok(trace) => goroutine.frames(&trace, status == Status::Running),
@@ -208,17 +210,31 @@ struct Goroutine<'r, 'a, 'b, 'v> {
     reader: &'r mut StackReader<'a, 'b>,
     raw: &'r RawG,
     visit: &'r mut Visit<'v>,
-    /// See [`StackRoot::slot`], of the word that is told of.
-    slot: Option<(Addr, Addr)>,
+    /// See [`StackRoot::word`], of the word that is told of.
+    word: Option<(Addr, Addr)>,
 }
 
 impl Goroutine<'_, '_, '_, '_> {
     /// A word that is a pointer, or may be one.
     fn pointer(&mut self, place: StackPlace, to: Addr, unsure: bool) {
+        self.pointer_in(place, to, unsure, None);
+    }
+
+    fn pointer_in(&mut self, place: StackPlace, to: Addr, unsure: bool, slot: Option<i32>) {
         if !to.is_null() && !self.reader.objects.point(to, unsure) {
-            let slot = self.slot;
-            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure, slot });
+            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure, slot, word: self.word });
         }
+    }
+
+    /// The word of a frame's variable or argument.
+    fn variable(&mut self, frame: &Frame, at: Addr) {
+        let slot = i32::try_from(at.0.wrapping_sub(frame.return_address.0).cast_signed()).ok();
+        self.word = Some((at, frame.sp));
+        match self.reader.window.ptr(at) {
+            Ok(to) => self.pointer_in(frame.place, to, false, slot),
+            Err(e) => self.reader.lost.add(e.to_string()),
+        }
+        self.word = None;
     }
 
     /// The word at an address, which is a pointer.
@@ -330,13 +346,12 @@ impl Goroutine<'_, '_, '_, '_> {
             self.note(Unsure::NoMap);
             return self.whole_frame(frame, map);
         }
-        let locals = map.locals.iter().map(|offset| Addr(from).plus(u64::from(*offset)));
-        let arguments = map.args.iter().map(|offset| frame.arguments.plus(u64::from(*offset)));
-        for at in locals.chain(arguments) {
-            self.slot = Some((at, frame.sp));
-            self.word(frame.place, at, false);
+        for offset in &map.locals {
+            self.variable(frame, Addr(from).plus(u64::from(*offset)));
         }
-        self.slot = None;
+        for offset in &map.args {
+            self.variable(frame, frame.arguments.plus(u64::from(*offset)));
+        }
         for object in map.objects.iter() {
             let base = if object.offset < 0 { frame.top } else { frame.arguments };
             let at = Addr(base.0.wrapping_add_signed(i64::from(object.offset)));

@@ -117,7 +117,8 @@ fn site_type(function: &str, call: &Call, minor: u16) -> Option<SiteType> {
         // Before Go 1.20 the type came first.
         "growslice" if minor < 20 => SiteType::Many(first?),
         _ if name.starts_with("growslice") => SiteType::Many(fifth?),
-        // From Go 1.26 on the compiler calls the allocator for the size itself (`mallocgcSmallScanNoHeaderSC3`).
+        // From Go 1.26 on the compiler calls the allocator for the size itself
+        // (`mallocgcSmallScanNoHeaderSC3`).
         _ if name.starts_with("mallocgc") => SiteType::Either(second?),
         "makechan" | "makechan64" => SiteType::Chan(first?),
         "makemap" | "makemap64" => SiteType::Map(first?),

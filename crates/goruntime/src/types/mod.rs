@@ -7,6 +7,7 @@
 //! - [`Word`]: what a word of a typed object is, and so what the object that it points to is.
 //! - `variables`: types of package variables, where there is debug information.
 //! - [`AllocSites`]: what a sampled allocation was of, as the code that made it says.
+//! - [`CodeTypes`]: what package variables and the variables of functions are, as the program's code says.
 //! - [`Modules`]: where descriptors and interface tables may stand at all.
 //!
 //! A descriptor is believed when all that it says fits together: its kind has the size that it states, its
@@ -15,6 +16,7 @@
 //! are checked alike.
 
 mod alloc_site;
+mod code;
 mod descriptor;
 mod go_type;
 mod map_layout;
@@ -22,11 +24,14 @@ mod modules;
 mod named;
 mod names;
 mod reader;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "dwarf")]
 mod variables;
 mod words;
 
 pub use alloc_site::{AllocSites, SiteType};
+pub use code::{CodeTypes, Said, WordPath};
 pub use go_type::{ChanDir, Field, GoType, Kind, Shape};
 pub use map_layout::{MAP_SLOTS, MapForm, MapLayout};
 pub use modules::Modules;

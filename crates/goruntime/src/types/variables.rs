@@ -206,7 +206,8 @@ impl<'a> Walk<'a, '_, '_> {
                     words.push((base.saturating_add(8), Word::Interface { table: table.1 }));
                     break;
                 }
-                if name.starts_with("sync/atomic.Pointer[") {
+                let is_struct = of.entry.tag() == gimli::DW_TAG_structure_type;
+                if is_struct && name.starts_with("sync/atomic.Pointer[") {
                     words.extend(self.atomic_pointer(units, &of).map(|elem| (base, Word::Pointer(elem))));
                     break;
                 }

@@ -83,6 +83,19 @@ impl Binary {
         loaded.image.symbol_name(&variable.symbol)
     }
 
+    /// Where its code stands, as far as its file has it: what is read of it tells where lists of the runtime begin,
+    /// and what allocation sites allocate.
+    ///
+    /// # Errors
+    /// As [`Binary::constants`].
+    pub(crate) fn code(&self, rt: &Runtime) -> io::Result<Ranges> {
+        let code = [rt.module.pcs];
+        match &self.constants {
+            Constants::File(loaded) => Ok(loaded.image.memory(loaded.bias, &[])?.ranges(&code)),
+            Constants::Saved(_, ranges) => Ok(ranges.and(&Ranges::union(code))),
+        }
+    }
+
     /// Its constants as memory, and where they stand in the process, code left out.
     ///
     /// # Errors

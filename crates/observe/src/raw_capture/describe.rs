@@ -447,9 +447,12 @@ pub(super) fn restore_gaps(gaps: &[StoredGap]) -> Vec<Gap> {
     gaps.iter().map(|g| Gap::new(g.what.clone(), g.why.clone())).collect()
 }
 
-/// Threads.
-pub(super) fn restore_registers(registers: &[StoredRegisters]) -> Vec<ThreadRegisters> {
-    registers.iter().map(|r| ThreadRegisters::at(r.tid, Addr(r.sp), Addr(r.pc))).collect()
+/// Threads. Their general registers stand in the core's notes alone.
+pub(super) fn restore_registers(registers: &[StoredRegisters], threads: &[ThreadRegisters]) -> Vec<ThreadRegisters> {
+    let known: BTreeMap<_, _> = threads.iter().map(|t| ((t.tid, t.sp.0, t.pc.0), t.general)).collect();
+    let general = |r: &StoredRegisters| known.get(&(r.tid, r.sp, r.pc)).copied().flatten();
+    let all = registers.iter();
+    all.map(|r| ThreadRegisters { general: general(r), ..ThreadRegisters::at(r.tid, Addr(r.sp), Addr(r.pc)) }).collect()
 }
 
 /// Memory use, and when it was read.
@@ -469,6 +472,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn general_registers_are_those_of_the_same_thread_at_the_same_place() {
+        let stored = |tid, sp| StoredRegisters { tid, sp, pc: 9 };
+        let mut general = [0; 32];
+        general[3] = 7;
+        let of = |tid, sp| ThreadRegisters { general: Some(general), ..ThreadRegisters::at(tid, Addr(sp), Addr(9)) };
+        let all = restore_registers(&[stored(1, 16), stored(2, 32), stored(3, 48)], &[of(2, 32), of(3, 40)]);
+        let [first, second, third] = all[..] else { panic!("{all:?}") };
+        assert_eq!((first.general, second, third.general), (None, of(2, 32), None));
+    }
 
     /// Numbers that are all different, so that two fields that changed places are seen.
     struct Numbers(u64);

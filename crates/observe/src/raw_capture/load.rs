@@ -131,7 +131,7 @@ impl RawCapture {
             binary: Binary::saved(parts, Arc::clone(&core), constants),
             evidence: Evidence { snapshot, gaps: restore_gaps(&stored.gaps) },
             bytes_copied: stored.bytes_copied,
-            registers: restore_registers(&stored.registers),
+            registers: restore_registers(&stored.registers, core.threads()),
             usage: stored.usage.as_ref().map(restore_usage),
             gauges_at_usage: stored.gauges_at_usage.as_ref().map(restore_gauges),
             age: stored.age_ms.map(Duration::from_millis),

@@ -90,7 +90,8 @@ impl<'a> OtherMemory<'a> {
         go_on: &'a dyn Fn() -> bool,
     ) -> Self {
         let mut gaps = Vec::new();
-        let resident = if read == WhenRead::Running { process.residency() } else { None };
+        let lives = matches!(read, WhenRead::Running | WhenRead::Still);
+        let resident = if lives { process.residency() } else { None };
         let mut mappings: Vec<(Mapping, u64)> = match resident {
             Some(resident) => resident.into_iter().map(|r| (r.mapping, r.rss)).collect(),
             None => map.mappings().into_iter().map(|m| (m, u64::MAX)).collect(),

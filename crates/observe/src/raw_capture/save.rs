@@ -106,6 +106,14 @@ impl RawCapture {
         let snapshot = &self.evidence.snapshot;
         let evidence = Ranges::union(snapshot.ranges());
         let (file, constants) = self.binary.constants(&self.runtime)?;
+        // Who keeps all memory wants all of it understood, when the executable is long gone.
+        let constants = match other {
+            Some(_) => {
+                let code = self.binary.code(&self.runtime)?;
+                Ranges::union([constants.as_slice(), code.as_slice()].concat())
+            }
+            None => constants,
+        };
         // Those tables that stand among variables (position-independent executables) are asked for
         // generously.
         let constants = constants.minus(&Ranges::union([self.runtime.module.variables]));
@@ -141,9 +149,9 @@ impl RawCapture {
         Ok(Saved { out, bytes, gaps: other.map(|o| kept.gaps(o)).unwrap_or_default() })
     }
 
-    /// Writes the evidence alone: for a process of ours that is handed the executable's file beside it. Earlier
-    /// looks are not its business, and are left out. [`RawCapture::load`] gives it back with a binary that has no
-    /// constants.
+    /// Writes the evidence alone: for a process of ours that is handed the executable's file beside it.
+    /// Earlier looks are not its business, and are left out. [`RawCapture::load`] gives it back with a binary
+    /// that has no constants.
     ///
     /// # Errors
     /// As [`RawCapture::save`].
@@ -161,6 +169,25 @@ impl RawCapture {
             ..describe(self)
         };
         self.finish(writer, None, &description)
+    }
+
+    /// As [`RawCapture::save_evidence`], with other memory: what a target that stands still has, as quickly
+    /// as it can be kept. It is read again as a core when a capture is written.
+    ///
+    /// # Errors
+    /// As [`RawCapture::save`].
+    pub fn save_memory<W: Write + Seek>(&self, out: W, other: &OtherMemory<'_>) -> io::Result<Saved<W>> {
+        let snapshot = &self.evidence.snapshot;
+        let evidence = Ranges::union(snapshot.ranges());
+        let (mut writer, mut kept) = (CoreWriter::begin(out)?, Kept::default());
+        let over = Over { evidence: snapshot, ranges: &evidence, other: other.memory };
+        let bounds = Bounds { max_bytes: u64::MAX, go_on: other.go_on };
+        add_windows(&mut writer, other, &over, bounds, &mut kept)?;
+        add_missing(&mut writer, &evidence, Access::ReadWrite, snapshot)?;
+        add_other(&mut writer, other, bounds, &mut kept)?;
+        let bytes = writer.written();
+        let out = self.finish(writer, Some(other), &StoredV1::default())?;
+        Ok(Saved { out, bytes, gaps: kept.gaps(other) })
     }
 
     fn finish<W: Write + Seek>(

@@ -24,7 +24,8 @@ enum Place {
 #[derive(Debug)]
 pub struct Held(#[allow(dead_code)] pub std::sync::mpsc::Sender<std::convert::Infallible>);
 
-/// Memory of a dead process that is held for more than its evidence: until that moment, or until this is dropped.
+/// Memory of a dead process that is held for more than its evidence: until that moment, or until this is
+/// dropped.
 #[derive(Debug)]
 pub struct DeadMemory {
     /// Where it is read.

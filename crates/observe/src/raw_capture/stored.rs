@@ -35,6 +35,8 @@ pub enum WhenRead {
     /// While the target ran on after the stop: each page is right by itself, and the whole is of no single
     /// moment.
     Running,
+    /// While the target stood still, in the same stop as the evidence, to the last page.
+    Still,
     /// When it was dead: of the moment of its death.
     Dead,
     /// Out of a core file: of the core's moment.
@@ -50,7 +52,7 @@ impl WhenRead {
     /// not all of it: the kernel takes it away meanwhile.
     #[must_use]
     pub fn is_whole(self) -> bool {
-        self == Self::Core
+        matches!(self, Self::Core | Self::Still)
     }
 }
 

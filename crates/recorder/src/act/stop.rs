@@ -43,6 +43,8 @@ enum Way {
 pub struct Stopped<'a> {
     how: How<'a>,
     since: Instant,
+    /// When all that was stopped stood.
+    standing: Instant,
     /// Where its threads stand, as far as was to be had.
     pub registers: Vec<ThreadRegisters>,
     /// What went wrong, if anything.
@@ -82,8 +84,8 @@ impl Stopper {
         Self(Way::Ptrace(Watchdog::start(&[]).ok().map(Arc::new)))
     }
 
-    /// By ptrace, for as long as that at the longest, up to ten seconds. Without a watchdog nobody is held for longer than half a
-    /// second.
+    /// By ptrace, for as long as that at the longest, up to ten seconds. Without a watchdog nobody is held
+    /// for longer than half a second.
     #[must_use]
     pub fn by_ptrace_for(longest: Duration) -> Self {
         match Watchdog::start(&[]) {
@@ -136,6 +138,15 @@ impl Stopper {
         own.zip(watchdog).is_some_and(|(own, other)| Arc::ptr_eq(own, other))
     }
 
+    /// The longest time that it holds anybody, whatever we do.
+    #[must_use]
+    pub(crate) fn longest(&self) -> Duration {
+        match &self.0 {
+            Way::PtraceFor(_, longest) => *longest,
+            _ => PATIENCE,
+        }
+    }
+
     /// Stops `pid`. Never fails: what could not be stopped is told in `trouble`, and the copy is then one of
     /// a moving target. `patience`: how long the last thread is waited for.
     pub fn stop(&self, pid: i32, patience: Duration) -> Stopped<'_> {
@@ -157,6 +168,12 @@ impl Stopped<'_> {
         self.held_at_all() && self.since.elapsed() < self.longest
     }
 
+    /// How long it has stood still so far, the time that stopping it took among it.
+    #[must_use]
+    pub(crate) fn held(&self) -> Duration {
+        self.since.elapsed().min(self.longest.max(self.standing.duration_since(self.since)))
+    }
+
     /// Whether anything was stopped.
     #[must_use]
     pub(crate) fn held_at_all(&self) -> bool {
@@ -168,6 +185,7 @@ fn not_stopped(why: String) -> Stopped<'static> {
     Stopped {
         how: How::Not,
         since: Instant::now(),
+        standing: Instant::now(),
         registers: Vec::new(),
         trouble: Some(format!("not stopped: {why}")),
         nothing: true,
@@ -224,7 +242,8 @@ fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a Watchdog, pid: i32, patience: Dura
     let late = !std::fs::read_to_string(&events).is_ok_and(|t| t.contains("frozen 1"));
     let runs = late && thread_ids(pid).into_iter().any(|tid| is_running(pid, tid));
     let trouble = runs.then(|| "a thread did not freeze in time (the machine is busy)".to_owned());
-    Stopped { how: How::Freezer(dir, watchdog), since, registers, trouble, nothing: false, longest: PATIENCE }
+    let standing = Instant::now();
+    Stopped { how: How::Freezer(dir, watchdog), since, standing, registers, trouble, nothing: false, longest: PATIENCE }
 }
 
 fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration, longest: Duration) -> Stopped<'_> {
@@ -247,13 +266,21 @@ fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration, longest: Dur
             held.trouble = Some("not stopped: none of its threads could be found (has it ended?)".into());
         }
         let _ = report.send((std::mem::take(&mut held.registers), held.trouble.take(), nothing));
-        let _ = wait.recv_timeout(longest);
+        let _ = wait.recv_timeout(longest.saturating_sub(since.elapsed()));
         held.let_go();
     });
     match holder {
         Ok(holder) => {
             let (registers, trouble, nothing) = reported(&ready);
-            Stopped { how: How::Ptrace(Some(go), Some(holder), announced), since, registers, trouble, nothing, longest }
+            Stopped {
+                how: How::Ptrace(Some(go), Some(holder), announced),
+                since,
+                standing: Instant::now(),
+                registers,
+                trouble,
+                nothing,
+                longest,
+            }
         }
         Err(e) => {
             if let Some((watchdog, number)) = announced {

@@ -27,8 +27,8 @@ pub struct Captured {
     pub detected: Duration,
     /// Its part of the memory for evidence in flight; to be dropped when the evidence has been decoded.
     pub share: Share,
-    /// Memory of a process that was killed for memory, for the graph of its heap: held until this is dropped, or
-    /// for a short time at most.
+    /// Memory of a process that was killed for memory, for the graph of its heap: held until this is dropped,
+    /// or for a short time at most.
     pub dead: Option<DeadMemory>,
 }
 

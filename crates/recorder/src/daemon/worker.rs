@@ -197,10 +197,9 @@ impl Actor for Worker {
         drop(hold);
         let is_held = dead.is_some();
         let sent = self.common.captured.send(Captured { raw, began, answered, detected, share, dead });
-        if sent.is_ok() && is_held {
-            if let Some(why) = release.wait(|| surroundings.let_go()) {
-                tracing::info!(pid = target.process.pid(), "its memory was let go before its graph was made: {why}");
-            }
+        let let_go = (sent.is_ok() && is_held).then(|| release.wait(|| surroundings.let_go())).flatten();
+        if let Some(why) = let_go {
+            tracing::info!(pid = target.process.pid(), "its memory was let go before its graph was made: {why}");
         }
         Ok(())
     }

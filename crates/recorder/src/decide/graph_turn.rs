@@ -1,9 +1,9 @@
 //! Whose memory is held for a heap graph after its death, and until when. Pure.
 //!
-//! A graph is worth a second or two of held memory, and no harm to anybody: one at a time, and not of the same
-//! service again and again. What is held stays charged to its group. Whoever lives there, or is started there
-//! meanwhile, finds no memory and may be killed next, so that it is held in a group that is empty alone, and let
-//! go as soon as somebody comes.
+//! A graph is worth a second or two of held memory, and no harm to anybody: one at a time, and not of the
+//! same service again and again. What is held stays charged to its group. Whoever lives there, or is started
+//! there meanwhile, finds no memory and may be killed next, so that it is held in a group that is empty
+//! alone, and let go as soon as somebody comes.
 
 use std::time::{Duration, Instant};
 

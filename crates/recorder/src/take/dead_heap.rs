@@ -1,5 +1,5 @@
-//! Whether a dead process is held for the graph of its heap, and for how long: what `decide/graph_turn.rs` asks
-//! for, read of the machine.
+//! Whether a dead process is held for the graph of its heap, and for how long: what `decide/graph_turn.rs`
+//! asks for, read of the machine.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,8 +17,8 @@ use crate::decide::graph_turn::{Build, GraphRules, GraphTurns, let_go};
 const WHAT: &str = "heap graph";
 /// Less is not worth a worker: nothing is read in it.
 const SHORTEST: Duration = Duration::from_millis(50);
-/// How long it is looked for others in the group.
-const LOOK: Duration = Duration::from_millis(2);
+/// How long it is looked for others in the group, at most: usually a fraction of a millisecond.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Whose turn it is; shared by all who watch.
 #[derive(Clone, Debug, Default)]
@@ -50,10 +50,13 @@ impl Surroundings {
     /// Why it is to be let go, if so.
     pub(crate) fn let_go(&mut self) -> Option<String> {
         self.machine.refresh(Duration::from_millis(50));
+        let began = Instant::now();
         let others = self.group.as_ref().and_then(|g| Neighbours::look(g, self.pid, LOOK));
         // A name is as its process wants it.
         let first = others.as_ref().and_then(|n| n.others.first()).map(|o| o.name.escape_debug().to_string());
-        let_go(first.as_deref(), self.machine.is_low_on_memory())
+        // Who was not looked at for want of time may be anybody.
+        let unseen = (self.group.is_some() && began.elapsed() >= LOOK).then(|| "somebody".to_owned());
+        let_go(first.or(unseen).as_deref(), self.machine.is_low_on_memory())
     }
 }
 

@@ -23,8 +23,8 @@ impl Keeper {
         Some(Self { process: Arc::clone(process), map: Arc::new(map) })
     }
 
-    /// Where memory can be read beside what was taken in that phase. Whoever holds the address space of the dead
-    /// waits for `hold`, if it is given.
+    /// Where memory can be read beside what was taken in that phase. Whoever holds the address space of the
+    /// dead waits for `hold`, if it is given.
     pub(crate) fn source(&self, phase: Phase, hold: Option<&Hold>) -> Source {
         let (process, map) = (Arc::clone(&self.process), Arc::clone(&self.map));
         match hold.filter(|_| phase == Phase::PostKill) {
@@ -66,8 +66,8 @@ pub(crate) struct Release {
 }
 
 impl Release {
-    /// Until whoever reads its memory is done, or the time that was agreed is over, or there is a reason to let go
-    /// before: that is asked for many times a second, and given back.
+    /// Until whoever reads its memory is done, or the time that was agreed is over, or there is a reason to
+    /// let go before: that is asked for many times a second, and given back.
     pub(crate) fn wait(self, mut let_go: impl FnMut() -> Option<String>) -> Option<String> {
         const ASKED_EVERY: Duration = Duration::from_millis(20);
         loop {
@@ -90,7 +90,8 @@ mod tests {
 
     use super::*;
 
-    /// Held as long as its memory is read, by however many, and no longer than was agreed, or than does no harm.
+    /// Held as long as its memory is read, by however many, and no longer than was agreed, or than does no
+    /// harm.
     #[test]
     fn the_dead_are_held_until_they_are_read() {
         let process = Arc::new(LiveProcess::open(std::process::id() as i32).unwrap());

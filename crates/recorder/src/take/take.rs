@@ -55,9 +55,9 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
     take_and(target, stopper, context, &mut |_| {})
 }
 
-/// As [`take()`]; when all is copied `still` is given what can be decoded of it, while the target stands still: for
-/// more that must be of the same moment. It runs on when that returns, or when the stopper's time is over. Of one
-/// that was not stopped nothing is given.
+/// As [`take()`]; when all is copied `still` is given what can be decoded of it, while the target stands
+/// still: for more that must be of the same moment. It runs on when that returns, or when the stopper's time
+/// is over. Of one that was not stopped nothing is given.
 #[must_use]
 pub fn take_and(
     target: &Target,
@@ -166,6 +166,7 @@ fn copy_in_a_stop(
     still: &mut dyn FnMut(&RawCapture),
 ) -> Copied {
     let longest = if context.phase == Phase::Manual { LONGEST_COPY_ON_DEMAND } else { LONGEST_COPY };
+    let longest = longest.min(stopper.longest());
     let started = Instant::now();
     let mut stopped = stopper.stop(target.process.pid(), context.patience);
     let registers = std::mem::take(&mut stopped.registers);
@@ -185,8 +186,9 @@ fn copy_in_a_stop(
         *evidence = raw.evidence;
     }
     let held = stopped.held_at_all();
+    let stood = stopped.held();
     drop(stopped);
-    let held = held.then(|| started.elapsed());
+    let held = held.then_some(stood);
     if held.is_some() && !to_the_end {
         evidence
             .gaps

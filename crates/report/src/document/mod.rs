@@ -18,6 +18,7 @@ use death::{Death, Neighbours};
 use findings::{Act, Feed, Finding, LimitWhatIf, RuledOut, Verdict, Window};
 use goroutines::Goroutines;
 use graph::Graph;
+pub(crate) use graph::why_document;
 pub use graph::{census_file, types_file};
 use memory::{Gc, Heap, Memory};
 use origin::{Capture, Provenance, Target};

@@ -19,11 +19,11 @@ pub(crate) fn census_lines(facts: &Facts) -> Vec<String> {
     let mut all: Vec<&GraphCensus> =
         g.census.iter().filter(|c| grew(c) || is_worth_a_line(g, c.bytes.max(c.retained_bytes))).collect();
     all.sort_by_key(|c| (!grew(c), std::cmp::Reverse(c.bytes.max(c.retained_bytes))));
-    all.into_iter().take(MOST).map(line).collect()
+    all.into_iter().take(MOST).map(census_line).collect()
 }
 
 /// `global main.config .avids: []int64 of 230,000 elements (312 of them 4.0 s before), 1.84 MB, 90 % full`.
-fn line(c: &GraphCensus) -> String {
+pub(crate) fn census_line(c: &GraphCensus) -> String {
     let before = c.before.filter(|b| *b != c.elements).map_or_else(String::new, |b| {
         let ago =
             c.before_ms_ago.map_or_else(|| "before".to_owned(), |ms| format!("{} before", seconds(ms as f64 / 1e3)));

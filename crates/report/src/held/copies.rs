@@ -13,12 +13,17 @@ const MOST_HOLDERS: usize = 2;
 /// The groups that would save most as one.
 pub(crate) fn copies_lines(facts: &Facts) -> Vec<String> {
     let Some(g) = &facts.graph else { return Vec::new() };
-    g.copies.iter().filter(|c| c.copies > 1 && is_worth_a_line(g, c.savable_bytes)).take(MOST).map(line).collect()
+    g.copies
+        .iter()
+        .filter(|c| c.copies > 1 && is_worth_a_line(g, c.savable_bytes))
+        .take(MOST)
+        .map(copies_line)
+        .collect()
 }
 
 /// `158 x map[int64]int64 of 230,000 elements, equal content: 4.46 MB each, 704 MB in all, 699 MB to save; held
 /// by ...`.
-fn line(c: &GraphCopies) -> String {
+pub(crate) fn copies_line(c: &GraphCopies) -> String {
     let equal = match c.equal.as_str() {
         "content" => "equal content",
         _ => "equal in type, length and size (their content was not compared)",

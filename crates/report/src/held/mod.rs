@@ -9,10 +9,10 @@ mod copies;
 mod holders;
 mod waste;
 
-pub(crate) use census::census_lines;
-pub(crate) use copies::copies_lines;
+pub(crate) use census::{census_line, census_lines};
+pub(crate) use copies::{copies_line, copies_lines};
 pub(crate) use holders::held_lines;
-pub(crate) use waste::waste_lines;
+pub(crate) use waste::{waste_line, waste_lines};
 
 use lastgasp_diagnosis::facts::GraphFacts;
 

@@ -11,11 +11,11 @@ const MOST: usize = 4;
 /// What wastes most.
 pub(crate) fn waste_lines(facts: &Facts) -> Vec<String> {
     let Some(g) = &facts.graph else { return Vec::new() };
-    g.waste.iter().filter(|w| is_worth_a_line(g, w.wasted_bytes)).take(MOST).map(line).collect()
+    g.waste.iter().filter(|w| is_worth_a_line(g, w.wasted_bytes)).take(MOST).map(waste_line).collect()
 }
 
 /// `512 MB: 8 small slices keep large arrays (global main.heads, []uint8): 24 B of 512 MB used`.
-fn line(w: &GraphWaste) -> String {
+pub(crate) fn waste_line(w: &GraphWaste) -> String {
     let what = match w.kind.as_str() {
         "subslice" => format!("{} of which the rest of the array is in no use", plural(w.count, "slice")),
         "substring" => format!("{} of which the rest of the text is in no use", plural(w.count, "string")),

@@ -202,7 +202,7 @@ impl Finder {
         let mut words: Vec<(StackAnchor, Addr)> = Vec::new();
         for (goid, g, top) in oldest {
             reader.read(g, &mut |root| {
-                let (StackPlace::Frame(pc), Some((at, sp)), false) = (root.place, root.slot, root.unsure) else {
+                let (StackPlace::Frame(pc), Some((at, sp)), false) = (root.place, root.word, root.unsure) else {
                     return;
                 };
                 let below = |at: u64| top.checked_sub(at);
@@ -438,7 +438,7 @@ fn map_in(fields: MapFields, bytes: &[u8], own: &[(u64, Addr, Slot)]) -> Option<
     let room = array.size.checked_sub(array.header)?;
     let byte = |at: u64| bytes.get(at as usize).copied().unwrap_or(u8::MAX);
     match fields {
-        MapFields::Buckets([_, b, _, old, flags]) => {
+        MapFields::Buckets([_, b, _, old, flags], _) => {
             // Eight hashes and a pointer at least; and never that many more elements than room.
             let buckets = 1u64.checked_shl(byte(b).into())?;
             let old = word(bytes, old);
@@ -448,7 +448,7 @@ fn map_in(fields: MapFields, bytes: &[u8], own: &[(u64, Addr, Slot)]) -> Option<
                 && (old == 0 || own.iter().any(|(_, to, _)| to.0 == old));
             sane.then_some(read.elements)
         }
-        MapFields::Groups([_, _, dir_len]) => {
+        MapFields::Groups([_, _, dir_len], _) => {
             // `globalDepth`, and the shift that goes with it, stand behind the directory's length.
             let tables = word(bytes, dir_len);
             let depth = byte(dir_len + 8);
@@ -492,7 +492,7 @@ mod tests {
             bytes(&[used, 7, array.start.0, tables, tail, 0])
         };
         let own = [(16, array.start, array)];
-        let fields = MapFields::Groups([0, 16, 24]);
+        let fields = MapFields::Groups([0, 16, 24], 32);
         assert_eq!(map_in(fields, &map(4000, 8, 3), &own), Some(4000));
         assert_eq!(map_in(fields, &map(4000, 8, 2), &own), None);
         assert_eq!(map_in(fields, &map(4000, 16, 4), &own), None, "a directory that has no room there");

@@ -84,7 +84,8 @@ impl Watchdog {
         let _ = self.say(&format!("thawed {}\n", dir.display()));
     }
 
-    /// Tells it that a target will be held by ptrace now, for `most` at the longest; gives a number for [`Watchdog::after_hold`].
+    /// Tells it that a target will be held by ptrace now, for `most` at the longest; gives a number for
+    /// [`Watchdog::after_hold`].
     ///
     /// # Errors
     /// It is gone.

@@ -2,15 +2,19 @@
 //!
 //! - `holders`: types, roots, allocation sites, ways, the dominator tree.
 //! - `collections`: the census of collections, copies of one content, waste.
+//! - `why`: the answer to a question about some of it.
 //!
 //! The document has the first of each list, which are the largest; the files of a capture have all of them.
 
 mod collections;
 mod holders;
+mod why;
 
 use lastgasp_diagnosis::facts::GraphFacts;
 use serde::Serialize;
 use serde_json::{Value, json};
+
+pub(crate) use why::why_document;
 
 use collections::{Census, Copies, Waste};
 use holders::{Node, Path, Root, Site, Type, tree};

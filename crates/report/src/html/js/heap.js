@@ -156,9 +156,9 @@
     if (num(graph.live_bytes) === null) return null;
     const map = lg.treemap(graph);
     const source = str(graph.source);
-    return lg.section("heap", "The heap, by who keeps it",
+    return lg.section("held", "The heap, by who keeps it",
       [lg.bytesText(graph.live_bytes) + " in " + lg.countText(graph.objects) + " objects are reachable, " + lg.bytesText(graph.garbage_bytes) + " are garbage",
-        source ? "; read " + (num(graph.took_ns) > 0 ? "in " + lg.secondsText(graph.took_ns / 1e9) + " " : "") + "from " + (lg.entry(SOURCES, source) || source) : null,
+        source ? "; read from " + (lg.entry(SOURCES, source) || source) : null,
         "."],
       map || caution(graph) ? h("div", { class: "panel heap-part" }, map, caution(graph)) : null,
       holders(graph), copies(graph), census(graph), waste(graph), ways(graph), sites(graph), types(graph));

@@ -11,7 +11,7 @@
     ["Timeline", "timeline", "a timeline", lg.renderTimeline],
     ["Sites", "sites", "allocation sites", lg.renderSites],
     ["Goroutines", "goroutines", "goroutines", lg.renderGoroutines],
-    ["Heap", "heap", "a graph of the heap", lg.renderHeap],
+    ["Heap", "held", "a graph of the heap", lg.renderHeap],
     ["Memory", "memory", "an account of memory", lg.renderMemory],
     ["Findings", "findings", "findings", lg.renderFindings],
     ["Changes", "changes", "change feeds", lg.renderChanges],

@@ -1,0 +1,142 @@
+//! What package variables lead to, as the program's code treats it: the only one to know of what nothing but a
+//! variable leads to in a program without symbols. Each word is held against the linker's map of variables and
+//! against what stands there; where code disagrees, nothing is said.
+
+use lastgasp_goruntime::types::{CodeTypes, Said, Shape, Word, WordPath};
+use lastgasp_goruntime::{TypeReader, variable_pointers};
+use lastgasp_inferior::{Addr, AddrRange, Memory};
+
+use super::assign::{Assigner, Extent, Trust};
+use super::kinds::Kind;
+use super::seeds::Interfaces;
+use crate::roots::FrameWord;
+
+/// Pointers in variables that are kept.
+const MAX_POINTERS: usize = 16 << 20;
+
+/// Package variables, as far as they hold pointers.
+struct Variables {
+    /// Where, and to what; by address.
+    pointers: Vec<(Addr, Addr)>,
+    sections: Vec<AddrRange>,
+}
+
+impl Variables {
+    fn pointer(&self, at: Addr) -> Option<Addr> {
+        let index = self.pointers.binary_search_by_key(&at, |(at, _)| *at).ok()?;
+        self.pointers.get(index).map(|(_, to)| *to)
+    }
+}
+
+impl Assigner<'_> {
+    /// What code says of package variables, and of variables in frames. `mem` has the code.
+    pub(crate) fn add_code(&mut self, mem: &(dyn Memory + Sync), frames: &[FrameWord]) {
+        let mut variables = Variables { pointers: Vec::new(), sections: Vec::new() };
+        variable_pointers(self.rt, mem, &mut Vec::new(), |section, at, to| {
+            if variables.sections.last() != Some(&section.range) {
+                variables.sections.push(section.range);
+            }
+            if variables.pointers.len() < MAX_POINTERS {
+                variables.pointers.push((at, to));
+            }
+        });
+        variables.pointers.sort_unstable();
+        let mut code = CodeTypes::read(self.rt, mem, &variables.sections);
+        let mut interfaces = Interfaces::new(self.rt, mem);
+        for (path, said) in code.words() {
+            if let Some(said) = agreed(&mut self.types, said)
+                && let Some((at, to)) = self.reach(&variables, &mut interfaces, path)
+            {
+                self.said(said, to, [8, 16].map(|offset| self.mem.u64(at.plus(offset)).ok()));
+            }
+        }
+        let of_calls = code.frames(&frames.iter().map(|word| word.returns_to).collect());
+        for word in frames {
+            let slots = of_calls.get(&word.returns_to).map(Vec::as_slice).unwrap_or_default();
+            if let Ok(index) = slots.binary_search_by_key(&word.slot, |(slot, _)| *slot)
+                && let Some((_, said)) = slots.get(index)
+                && let Some(said) = agreed(&mut self.types, &[*said])
+            {
+                self.said(said, word.to, [None; 2]);
+            }
+        }
+    }
+
+    /// Where the last word of a path stands, and what it holds.
+    fn reach(&self, variables: &Variables, interfaces: &mut Interfaces<'_>, path: &WordPath) -> Option<(Addr, Addr)> {
+        let mut at = path.at;
+        let mut to = variables.pointer(at)?;
+        for offset in &path.offsets {
+            at = Addr(to.0.checked_add_signed(i64::from(*offset))?);
+            to = match self.layout.object_at(to.0) {
+                Some(object) => {
+                    let inside = self.layout.object_at(at.0) == Some(object) && at.0.is_multiple_of(8);
+                    self.mem.ptr(at).ok().filter(|_| inside)?
+                }
+                None => variables.pointer(at)?,
+            };
+        }
+        // What an interface holds is of another type each time, whatever code expects where it has looked.
+        let before = self.mem.u64(Addr(at.0.checked_sub(8)?)).unwrap_or(0);
+        let is_data = variables.pointer(Addr(at.0 - 8)).is_none() && interfaces.of(before, self.layout).is_some();
+        (!is_data && self.layout.object_at(to.0).is_some()).then_some((at, to))
+    }
+
+    /// What is said of a word that leads somewhere. `after` are the words behind it, where they belong to it.
+    fn said(&mut self, said: Said, to: Addr, after: [Option<u64>; 2]) {
+        let before = std::mem::replace(&mut self.by_word, Trust::Code);
+        match said {
+            Said::Pointer(of) => self.word(Word::Pointer(of), to, after),
+            // A slice in a frame may be in several registers and slots: its capacity is not beside it.
+            Said::Array(of) if after[1].is_none() => {
+                self.offer(to, Kind::Array(of), Trust::Code, Extent::AtLeast(0));
+            }
+            Said::Array(of) => self.word(Word::Slice(of), to, after),
+            Said::Map(of) => self.word(Word::Map(of), to, after),
+            Said::Chan(of) => self.word(Word::Chan(of), to, after),
+            Said::Memory(of) => {
+                if !self.offer(to, Kind::One(of), Trust::Code, Extent::Whole) && after[1].is_some() {
+                    self.word(Word::Slice(of), to, after);
+                }
+            }
+        }
+        self.by_word = before;
+    }
+}
+
+/// What all that is said of one word comes to.
+fn agreed(types: &mut TypeReader<'_>, said: &[Said]) -> Option<Said> {
+    let mut known: Option<Said> = None;
+    for said in said {
+        let (Said::Pointer(of) | Said::Array(of) | Said::Map(of) | Said::Chan(of) | Said::Memory(of)) = *said;
+        let is_kind = types.is_static(of)
+            && types.get(of).is_some_and(|t| match said {
+                Said::Map(_) => t.map().is_some(),
+                Said::Chan(_) => matches!(t.shape, Shape::Chan { .. }),
+                // The shape that generic code has for several types is none of them.
+                _ => !t.name.contains("go.shape."),
+            });
+        if !is_kind {
+            return None;
+        }
+        known = Some(match known {
+            None => *said,
+            Some(known) => both(types, known, *said)?,
+        });
+    }
+    known
+}
+
+fn both(types: &mut TypeReader<'_>, one: Said, other: Said) -> Option<Said> {
+    match (one, other) {
+        _ if one == other => Some(one),
+        (Said::Memory(a), Said::Pointer(b) | Said::Array(b)) if a == b => Some(other),
+        (Said::Pointer(b) | Said::Array(b), Said::Memory(a)) if a == b => Some(one),
+        // A slice of which the array was made at a length that the compiler knows.
+        (Said::Pointer(array), Said::Array(elem)) | (Said::Array(elem), Said::Pointer(array)) => {
+            let of = types.get(array)?;
+            (matches!(of.shape, Shape::Array { .. }) && of.elem() == Some(elem)).then_some(Said::Array(elem))
+        }
+        _ => None,
+    }
+}

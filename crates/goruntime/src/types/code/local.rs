@@ -1,0 +1,176 @@
+//! What one function says of words outside of it, and of its results.
+
+use lastgasp_inferior::{Addr, AddrRange};
+use rustc_hash::FxHashMap;
+
+use super::flow::{Flow, Said};
+use super::values::{Origin, Value};
+use crate::arch::ARGUMENTS;
+
+/// Loads from a variable on that are followed.
+const MAX_LOADS: usize = 3;
+
+/// A word that is reached from a package variable: the word at `at`; then, as long as there are offsets, the
+/// word so many bytes behind what the one before points to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WordPath {
+    /// Where the first word stands.
+    pub at: Addr,
+    /// The offsets, in bytes.
+    pub offsets: Vec<i32>,
+}
+
+/// What is known of a value in words that hold outside of its function.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Returned {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// This.
+    Said(Said),
+    /// It is what a variable leads to.
+    Word(WordPath),
+    /// It is what a function returns.
+    Result(Addr, u8),
+}
+
+/// A function, with what is said of each of its values.
+pub(super) struct Local {
+    flow: Flow,
+    /// `None` where uses disagree.
+    said: FxHashMap<Value, Option<Said>>,
+    calls: FxHashMap<u64, Addr>,
+}
+
+impl Local {
+    pub(super) fn of(mut flow: Flow) -> Self {
+        // Behind a constant address stands what it is the type of, where both are an interface.
+        for (place, value) in &flow.stores {
+            if matches!(flow.values.origin(*value), Some(Origin::Static(_)))
+                && let Some(data) = flow.values.behind(*place)
+            {
+                flow.mixed.insert(data);
+            }
+        }
+        let mut local = Self { said: FxHashMap::default(), calls: flow.calls.iter().copied().collect(), flow };
+        for (value, said) in std::mem::take(&mut local.flow.said) {
+            local.say(value, said);
+        }
+        // What is put into a word has the word's type, and the other way round.
+        for _ in 0..2 {
+            for (place, value) in local.flow.stores.clone() {
+                match (local.said(place), local.said(value)) {
+                    (Some(said), None) => local.say(value, said),
+                    (None, Some(said)) => local.say(place, said),
+                    _ => {}
+                }
+            }
+        }
+        local
+    }
+
+    fn say(&mut self, value: Value, said: Said) {
+        if self.flow.mixed.contains(&value) {
+            return;
+        }
+        let known = self.said.entry(value).or_insert(Some(said));
+        if known.is_some_and(|known| known != said) {
+            *known = None;
+        }
+    }
+
+    fn said(&self, value: Value) -> Option<Said> {
+        self.said.get(&value).copied().flatten()
+    }
+
+    /// The way from a variable to where a value was loaded from.
+    fn path(&self, value: Value) -> Option<WordPath> {
+        let (mut value, mut offsets) = (value, Vec::new());
+        for _ in 0..=MAX_LOADS {
+            let Some(Origin::Loaded { from, offset }) = self.flow.values.origin(value) else { return None };
+            if let Some(Origin::Static(at)) = self.flow.values.origin(from) {
+                offsets.reverse();
+                return Some(WordPath { at: Addr(at), offsets });
+            }
+            offsets.push(offset);
+            value = from;
+        }
+        None
+    }
+
+    /// What is said of words that are reached from variables in one of the ranges; and which of them get a
+    /// result of which function.
+    pub(super) fn words(
+        &mut self,
+        variables: &[AddrRange],
+        all: &mut Vec<(WordPath, Said)>,
+        results: &mut Vec<(WordPath, Addr, u8)>,
+    ) {
+        let path = |local: &Self, value| {
+            local.path(value).filter(|path| variables.iter().any(|range| range.contains(path.at)))
+        };
+        let mut said: Vec<(Value, Said)> = self.said.iter().filter_map(|(v, said)| Some((*v, (*said)?))).collect();
+        said.sort_unstable();
+        for (value, said) in said {
+            if let Some(path) = path(self, value) {
+                all.push((path, said));
+            }
+        }
+        for (place, value) in &self.flow.stores {
+            if self.flow.mixed.contains(place) || self.said.contains_key(place) {
+                continue;
+            }
+            if let (Some(path), Returned::Result(function, index)) = (path(self, *place), self.returned(*value)) {
+                results.push((path, function, index));
+            }
+        }
+    }
+
+    /// What is known of a value.
+    pub(super) fn returned(&self, value: Value) -> Returned {
+        if self.flow.mixed.contains(&value) {
+            return Returned::Nothing;
+        }
+        match self.said.get(&value) {
+            Some(Some(said)) => return Returned::Said(*said),
+            Some(None) => return Returned::Nothing,
+            None => {}
+        }
+        match self.flow.values.origin(value) {
+            Some(Origin::Result { call, index }) => {
+                self.calls.get(&call).map_or(Returned::Nothing, |function| Returned::Result(*function, index))
+            }
+            Some(Origin::Loaded { .. }) => self.path(value).map_or(Returned::Nothing, Returned::Word),
+            _ => Returned::Nothing,
+        }
+    }
+
+    /// What it returns, where all places at which it returns agree. Behind the address of something constant
+    /// may stand the second word of an interface: that has no type.
+    pub(super) fn results(&self) -> [Returned; ARGUMENTS] {
+        let mut found: [Returned; ARGUMENTS] = Default::default();
+        let mut settled = [false; ARGUMENTS];
+        for results in &self.flow.returns {
+            let mut before = false;
+            for ((value, found), settled) in results.iter().zip(&mut found).zip(&mut settled) {
+                let this = self.returned(*value);
+                if before {
+                    (*found, *settled) = (Returned::Nothing, true);
+                } else if this != Returned::Nothing && !*settled {
+                    if *found == Returned::Nothing {
+                        *found = this;
+                    } else if *found != this {
+                        (*found, *settled) = (Returned::Nothing, true);
+                    }
+                }
+                before = matches!(self.flow.values.origin(*value), Some(Origin::Static(_)));
+            }
+        }
+        found
+    }
+
+    /// What stands on the stack during calls.
+    pub(super) fn frames(&self) -> &[(Addr, Vec<(i32, Value)>)] {
+        &self.flow.frames
+    }
+}

@@ -1,0 +1,205 @@
+//! What the program's own code says of types where no symbol and no debug information does: code that uses a
+//! map hands the runtime the map's type, code that allocates the type of what it wants; and where the map came
+//! from, and where the new object is put, stands in the same function.
+//!
+//! - `callees`: what the runtime's functions take and give.
+//! - `values`, `flow`: one function, followed along all its ways.
+//! - [`CodeTypes`]: all functions; what package variables lead to, what functions return, what stands in
+//!   their frames.
+//!
+//! A variable has one type, which its uses must agree on: where two say different things, nothing is said. The
+//! second word of an interface has none. Generic code takes types from dictionaries, and so says nothing.
+
+mod callees;
+mod flow;
+mod functions;
+mod local;
+mod values;
+
+use std::rc::Rc;
+
+use lastgasp_inferior::{Addr, AddrRange, Memory};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use flow::Flow;
+pub use flow::Said;
+use functions::{Functions, steps};
+pub use local::WordPath;
+use local::{Local, Returned};
+
+use crate::arch::{ARGUMENTS, Act, Place, Step};
+use crate::runtime::Runtime;
+
+/// Calls through which a result is followed.
+const MAX_DEPTH: usize = 8;
+/// Words of variables of which something is kept.
+const MAX_CLAIMS: usize = 1 << 20;
+/// Functions that are followed for their results or frames.
+const MAX_FOLLOWED: usize = 1 << 16;
+
+/// What a program's code says of types. Types are named by address; none was looked at.
+pub struct CodeTypes<'a> {
+    rt: &'a Runtime,
+    mem: &'a (dyn Memory + Sync),
+    functions: Functions,
+    /// What is said of words that are reached from package variables; more than one thing where code disagrees.
+    words: FxHashMap<WordPath, Vec<Said>>,
+    /// What functions return, by their entry.
+    returned: FxHashMap<Addr, Option<Rc<[Returned; ARGUMENTS]>>>,
+    followed: usize,
+}
+
+/// What a part of the functions says.
+#[derive(Default)]
+struct Part {
+    said: Vec<(WordPath, Said)>,
+    /// Words that get a result of a function.
+    results: Vec<(WordPath, Addr, u8)>,
+}
+
+impl<'a> CodeTypes<'a> {
+    /// Reads the code of all functions that name package variables in one of the ranges, two threads at once.
+    /// `mem` must have the program's code.
+    #[must_use]
+    pub fn read(rt: &'a Runtime, mem: &'a (dyn Memory + Sync), variables: &[AddrRange]) -> Self {
+        let functions = Functions::read(rt, mem);
+        let all = functions.all();
+        let work = |part: &[(Addr, u64)]| {
+            let mut out = Part::default();
+            for function in part {
+                let Some(steps) = steps(rt, mem, *function).filter(|s| names_one_of(s, variables)) else { continue };
+                if out.said.len().max(out.results.len()) >= MAX_CLAIMS {
+                    break;
+                }
+                let Some(flow) = Flow::of(&steps, &|at| functions.callee(at), &FxHashSet::default()) else { continue };
+                let mut local = Local::of(flow);
+                local.words(variables, &mut out.said, &mut out.results);
+            }
+            out
+        };
+        let (first, second) = all.split_at(middle(all));
+        let parts = std::thread::scope(|scope| {
+            let other = std::thread::Builder::new().spawn_scoped(scope, || work(second));
+            let first = work(first);
+            let second = match other.map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(second)) => second,
+                Ok(Err(panic)) => std::panic::resume_unwind(panic),
+                Err(_) => work(second),
+            };
+            [first, second]
+        });
+        let mut code =
+            Self { rt, mem, functions, words: FxHashMap::default(), returned: FxHashMap::default(), followed: 0 };
+        let mut results = Vec::new();
+        for mut part in parts {
+            part.said.into_iter().for_each(|(path, said)| code.add(path, said));
+            results.append(&mut part.results);
+        }
+        // What only functions return is said by no use: a result never overrules one.
+        let found: Vec<(WordPath, Said)> = results
+            .into_iter()
+            .filter_map(|(path, function, index)| Some((path, code.result(function, index, 0)?)))
+            .collect();
+        found.into_iter().for_each(|(path, said)| code.add(path, said));
+        code
+    }
+
+    fn add(&mut self, path: WordPath, said: Said) {
+        if self.words.len() < MAX_CLAIMS || self.words.contains_key(&path) {
+            let all = self.words.entry(path).or_default();
+            if !all.contains(&said) {
+                all.push(said);
+            }
+        }
+    }
+
+    /// What is said of words that are reached from package variables, by address; more than one thing where code
+    /// disagrees.
+    #[must_use]
+    pub fn words(&self) -> Vec<(&WordPath, &[Said])> {
+        let mut all: Vec<_> = self.words.iter().map(|(path, said)| (path, said.as_slice())).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// What stands on the stack during calls, by where they return to: bytes from where the calling function's
+    /// own return address stands, and what the word there is.
+    pub fn frames(&mut self, returns: &FxHashSet<Addr>) -> FxHashMap<Addr, Vec<(i32, Said)>> {
+        let mut of_functions: Vec<(Addr, u64)> =
+            returns.iter().filter_map(|pc| self.functions.at(Addr(pc.0.checked_sub(1)?))).collect();
+        of_functions.sort_unstable();
+        of_functions.dedup();
+        let mut found = FxHashMap::default();
+        for function in of_functions {
+            let Some(local) = self.follow(function, returns) else { continue };
+            for (pc, slots) in local.frames() {
+                let slots: Vec<(i32, Said)> = slots
+                    .iter()
+                    .filter_map(|(offset, value)| Some((*offset, self.value(&local.returned(*value), 0)?)))
+                    .collect();
+                found.insert(*pc, slots);
+            }
+        }
+        found
+    }
+
+    fn follow(&mut self, function: (Addr, u64), wanted: &FxHashSet<Addr>) -> Option<Local> {
+        self.followed += 1;
+        if self.followed > MAX_FOLLOWED {
+            return None;
+        }
+        let steps = steps(self.rt, self.mem, function)?;
+        Flow::of(&steps, &|at| self.functions.callee(at), wanted).map(Local::of)
+    }
+
+    /// What a function returns as its n-th result.
+    fn result(&mut self, function: Addr, index: u8, depth: usize) -> Option<Said> {
+        let known = match self.returned.get(&function) {
+            Some(known) => known.clone(),
+            None => {
+                let found = self.functions.at(function).filter(|(entry, _)| *entry == function);
+                let local = found.and_then(|f| self.follow(f, &FxHashSet::default()));
+                let returned = local.map(|local| Rc::new(local.results()));
+                self.returned.insert(function, returned.clone());
+                returned
+            }
+        };
+        let returned = known.as_ref()?.get(usize::from(index))?.clone();
+        self.value(&returned, depth)
+    }
+
+    fn value(&mut self, value: &Returned, depth: usize) -> Option<Said> {
+        match value {
+            Returned::Nothing => None,
+            Returned::Said(said) => Some(*said),
+            Returned::Word(path) => match self.words.get(path)?.as_slice() {
+                [one] => Some(*one),
+                _ => None,
+            },
+            Returned::Result(function, index) if depth < MAX_DEPTH => self.result(*function, *index, depth + 1),
+            Returned::Result(..) => None,
+        }
+    }
+}
+
+/// Whether a function names a variable.
+fn names_one_of(steps: &[Step], variables: &[AddrRange]) -> bool {
+    steps.iter().any(|step| match step.act {
+        Act::Address { of: Place::Static(at), .. }
+        | Act::Load { from: Place::Static(at), .. }
+        | Act::Store { to: Place::Static(at), .. } => variables.iter().any(|v| v.contains(at)),
+        _ => false,
+    })
+}
+
+/// How many functions have half of the code.
+fn middle(all: &[(Addr, u64)]) -> usize {
+    let total: u64 = all.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len));
+    let mut sum = 0u64;
+    all.iter()
+        .take_while(|(_, len)| {
+            sum = sum.saturating_add(*len);
+            sum <= total / 2
+        })
+        .count()
+}
