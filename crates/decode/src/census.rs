@@ -52,8 +52,8 @@ fn known<'a>(taken: &'a RawCapture, c: &'a KnownCollection) -> Option<(f64, Grap
     Some((factor, row, &c.way))
 }
 
-/// Whose it is, as far as the way tells: the variable, or the function of the frame, and the bytes from pointer
-/// to pointer. `None` for the runtime's own.
+/// Whose it is, as far as the way tells: the variable, or the function of the frame, and the bytes from
+/// pointer to pointer. `None` for the runtime's own.
 fn owner(taken: &RawCapture, symbols: &Symbolizer<'_>, named: &[Variable], way: &Way) -> Option<String> {
     let root = match way.anchor {
         Anchor::Variable(at) => format!("global {}", variable(taken, named, at)),

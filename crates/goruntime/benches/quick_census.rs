@@ -1,5 +1,6 @@
 //! What the quick census costs: `cargo bench -p lastgasp-goruntime --bench quick_census`. A program with two
-//! thousand collections (`lab/programs/swapped -many`) is searched, and a thousand of them are looked at again.
+//! thousand collections (`lab/programs/swapped -many`) is searched, and a thousand of them are looked at
+//! again.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::io::{BufRead as _, BufReader};

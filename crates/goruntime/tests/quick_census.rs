@@ -1,5 +1,5 @@
-//! A configuration that is replaced as a whole (`lab/programs/swapped`): found when it is small, and seen to be
-//! large at the next look, without a stop, a symbol table or types.
+//! A configuration that is replaced as a whole (`lab/programs/swapped`): found when it is small, and seen to
+//! be large at the next look, without a stop, a symbol table or types.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::io::{BufRead as _, BufReader};

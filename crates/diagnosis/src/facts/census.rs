@@ -7,8 +7,8 @@ use super::whole::Facts;
 pub(crate) type Collection<'a> = (&'a GraphCensus, Option<&'a GraphFacts>);
 
 impl Facts {
-    /// Tells the collections of the graph what the flight ring knows of them: the same by where they stand. To be
-    /// called whenever one of both is new.
+    /// Tells the collections of the graph what the flight ring knows of them: the same by where they stand.
+    /// To be called whenever one of both is new.
     pub fn join_census(&mut self) {
         let Some(graph) = &mut self.graph else { return };
         // Of several that are merged by their words one may be known, and which is not said.

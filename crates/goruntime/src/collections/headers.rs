@@ -53,8 +53,8 @@ pub struct HeaderReading {
     pub capacity: u64,
     /// What stands behind it: the array, of a map with tables their directory; null where there is none.
     pub array: Addr,
-    /// What stays the same as long as it is the same collection: a map's random seed, of which it gets another
-    /// when it is emptied; a channel's element and size. 0 of slices and strings.
+    /// What stays the same as long as it is the same collection: a map's random seed, of which it gets
+    /// another when it is emptied; a channel's element and size. 0 of slices and strings.
     pub identity: u64,
 }
 

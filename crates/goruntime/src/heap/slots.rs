@@ -1,5 +1,5 @@
-//! In which slot of the heap an address lies, asked of the runtime's own index of spans: a few small reads for
-//! each page that was never asked for, however large the heap is. Source: `runtime/mheap.go` (`spanOf`,
+//! In which slot of the heap an address lies, asked of the runtime's own index of spans: a few small reads
+//! for each page that was never asked for, however large the heap is. Source: `runtime/mheap.go` (`spanOf`,
 //! `heapArena.spans`), `runtime/mbitmap.go` (`isFree`).
 
 use std::collections::BTreeMap;

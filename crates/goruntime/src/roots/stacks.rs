@@ -132,8 +132,8 @@ pub struct StackReader<'a, 'b> {
 type Visit<'v> = dyn FnMut(StackRoot) + 'v;
 
 impl<'a, 'b> StackReader<'a, 'b> {
-    /// A reader. `registers` are those of the process's threads, as far as they were to be had; `symbols` must
-    /// be able to read the binary's constants.
+    /// A reader. `registers` are those of the process's threads, as far as they were to be had; `symbols`
+    /// must be able to read the binary's constants.
     pub fn new(
         rt: &'a Runtime,
         mem: &'a dyn Memory,

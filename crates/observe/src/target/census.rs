@@ -139,8 +139,8 @@ impl QuickCensus {
         }
     }
 
-    /// Looks at all that is known, and searches on for what is not, when it is time for that, for about as long
-    /// as `most` of processor time. Nothing is stopped.
+    /// Looks at all that is known, and searches on for what is not, when it is time for that, for about as
+    /// long as `most` of processor time. Nothing is stopped.
     pub fn keep_up(&mut self, rt: &Runtime, mem: &dyn Memory, t_ms: u64, most: Duration) {
         if self.is_off {
             return;
@@ -172,8 +172,8 @@ impl QuickCensus {
         self.history.note(t_ms, &look);
     }
 
-    /// Adds what was found. With a look, which a search that is at its end has, those go that it has not found and
-    /// to which no way leads any more.
+    /// Adds what was found. With a look, which a search that is at its end has, those go that it has not
+    /// found and to which no way leads any more.
     fn merge(&mut self, found: Vec<Way>, look: Option<&[Option<QuickReading>]>) {
         let old = std::mem::take(&mut self.history.collections);
         let all_new = |known: &FxHashSet<&Way>| found.iter().all(|w| known.contains(w));
@@ -197,7 +197,8 @@ impl QuickCensus {
         self.history.collections = all;
     }
 
-    /// What is known, with a look at this moment: of a target that lives, or of a dead one whose memory is held.
+    /// What is known, with a look at this moment: of a target that lives, or of a dead one whose memory is
+    /// held.
     #[must_use]
     pub fn at_the_capture(&self, rt: &Runtime, mem: &dyn Memory, t_ms: u64) -> CensusHistory {
         let mut history = CensusHistory { t_ms, ..self.history.clone() };
@@ -268,7 +269,8 @@ mod tests {
         assert!(!census.is_off);
     }
 
-    /// A search that is at its end keeps what was known and is still there, with its numbers; another way is new.
+    /// A search that is at its end keeps what was known and is still there, with its numbers; another way is
+    /// new.
     #[test]
     fn what_was_known_keeps_its_numbers() {
         let way = |at: u64| Way { anchor: Anchor::Variable(Addr(at)), hops: Vec::new(), kind: HeaderKind::Slice };

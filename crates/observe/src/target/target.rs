@@ -122,7 +122,8 @@ impl Target {
         self.baselines.keep_stacks(profile.buckets.iter().map(|b| (b.addr, b.stack.as_slice())));
     }
 
-    /// Looks at the collections that are known, and searches on for others for about so long; nothing is stopped.
+    /// Looks at the collections that are known, and searches on for others for about so long; nothing is
+    /// stopped.
     pub fn note_census(&mut self, t_ms: u64, most: Duration) {
         self.census.keep_up(&self.runtime, &*self.process, t_ms, most);
     }

@@ -131,8 +131,8 @@ impl Finder {
         }
     }
 
-    /// Does a part of it, of a millisecond or so; gives whether there is more to do. `symbols` must be able to
-    /// read the binary's constants.
+    /// Does a part of it, of a millisecond or so; gives whether there is more to do. `symbols` must be able
+    /// to read the binary's constants.
     pub fn step(&mut self, rt: &Runtime, mem: &dyn Memory, symbols: &Symbolizer<'_>) -> bool {
         self.stage = match self.stage {
             Stage::Stacks => {
@@ -414,8 +414,8 @@ fn is_tag(word: u64) -> bool {
     (0x1_0000..1 << 47).contains(&word) && word.is_multiple_of(8)
 }
 
-/// Elements of the slice whose header stands at an offset, if only a slice can have these words: its room fills
-/// the slot of its array as an allocation would. Slices of bytes are buffers, and no collections.
+/// Elements of the slice whose header stands at an offset, if only a slice can have these words: its room
+/// fills the slot of its array as an allocation would. Slices of bytes are buffers, and no collections.
 fn slice_of(bytes: &[u8], offset: u64, slot: Slot) -> Option<u64> {
     let end = usize::try_from(offset).ok()?.checked_add(24)?;
     bytes.get(..end)?;
@@ -430,8 +430,8 @@ fn slice_of(bytes: &[u8], offset: u64, slot: Slot) -> Option<u64> {
     (left < most).then_some(len)
 }
 
-/// Elements of the map whose header this is, if it is one: what it says fits together and fits the slot of its
-/// array.
+/// Elements of the map whose header this is, if it is one: what it says fits together and fits the slot of
+/// its array.
 fn map_in(fields: MapFields, bytes: &[u8], own: &[(u64, Addr, Slot)]) -> Option<u64> {
     let read = map_of(fields, bytes)?;
     let array = own.iter().find(|(_, to, slot)| *to == read.array && slot.object() == *to).map(|(.., slot)| *slot)?;

@@ -137,7 +137,8 @@ impl KnownWays {
         self.anchors.len() * size_of::<Anchor>() + self.words.len() * size_of::<Word>() + self.ends.len() * 8
     }
 
-    /// Follows all of them; `None` for one that leads nowhere now. Nothing is stopped: each is right by itself.
+    /// Follows all of them; `None` for one that leads nowhere now. Nothing is stopped: each is right by
+    /// itself.
     #[must_use]
     pub fn look(&self, rt: &Runtime, mem: &dyn Memory) -> Vec<Option<QuickReading>> {
         let anchors = self.anchored(rt, mem);

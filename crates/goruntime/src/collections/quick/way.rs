@@ -16,8 +16,8 @@ pub enum Anchor {
     Stack(StackAnchor),
 }
 
-/// A variable of a frame, alive by the compiler's map for as long as its goroutine waits below that very call.
-/// A stack may be moved: places are counted from its top.
+/// A variable of a frame, alive by the compiler's map for as long as its goroutine waits below that very
+/// call. A stack may be moved: places are counted from its top.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StackAnchor {
     /// The `g`.
