@@ -32,6 +32,7 @@ pub fn settings(config: &Config) -> Settings {
         wanted: Arc::new(move |s: &Subject<'_>| (include.is_empty() || include.fits(s)) && !exclude.fits(s)),
         identities: defaults.identities,
         calm_sample: config.watch.sample.0,
+        census: config.watch.census,
         brake: BrakeRules {
             over_others: config.brake.over_others,
             v1_oom_kill_disable: config.brake.v1_oom_kill_disable,

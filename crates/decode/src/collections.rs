@@ -29,6 +29,7 @@ fn counted(c: Counted) -> GraphCensus {
         retained_bytes: c.retained_bytes,
         fill: if c.capacity > 0 { c.elements as f64 / c.capacity as f64 } else { 0.0 },
         count: c.count,
+        at: c.at.0,
         ..GraphCensus::default()
     }
 }

@@ -15,6 +15,7 @@ use lastgasp_observe::target::baselines::Baseline;
 use lastgasp_observe::target::timeline;
 
 use crate::baseline;
+use crate::census::census;
 use crate::frames::{Frames, MAX_NAMES};
 use crate::goroutine_list::list;
 use crate::goroutines::group;
@@ -105,6 +106,7 @@ pub fn decode_with_memory(taken: &RawCapture, provenance: &Provenance, whole: Op
         }),
         heap: taken.spans.as_ref().map(memory::heap),
         graph,
+        census: census(taken, &symbols),
         residency: residency(taken),
         charge: taken.charge.map(memory::charge),
         gauges_at_rss: taken.gauges_at_usage.as_ref().map(gc),
@@ -122,6 +124,7 @@ pub fn decode_with_memory(taken: &RawCapture, provenance: &Provenance, whole: Op
     }
     facts.frames = frames.list;
     facts.make_keys();
+    facts.join_census();
     if taken.is_of_the_flight_ring() {
         // That nothing was copied says why nothing can be decoded.
         gaps.clone_from(&taken.evidence.gaps);

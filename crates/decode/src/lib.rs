@@ -14,6 +14,7 @@
 //! - `frames`: functions, files and lines by index.
 
 mod baseline;
+mod census;
 mod collections;
 mod decode;
 mod frames;

@@ -30,6 +30,20 @@ pub(crate) fn of_graph(g: &GraphFacts) -> Vec<ConfidenceFactor> {
     ]
 }
 
+/// Factor where a collection is known by its header alone, its type unknown. Chosen, not measured.
+const BY_ITS_HEADER: f64 = 0.85;
+
+/// Factors of what is known of a collection: by the graph, or by the flight ring alone.
+pub(crate) fn of_collection(g: Option<&GraphFacts>) -> Vec<ConfidenceFactor> {
+    let by_header = || ConfidenceFactor { name: "that it is known by its header alone", value: BY_ITS_HEADER };
+    g.map_or_else(|| vec![by_header()], of_graph)
+}
+
+/// Origin of its numbers.
+pub(crate) fn source_of_collection(g: Option<&GraphFacts>) -> Source {
+    g.map_or(Source::Estimated, source)
+}
+
 /// Origin of its numbers.
 pub(crate) fn source(g: &GraphFacts) -> Source {
     if is_of_one_moment(g) && g.gaps.is_empty() { Source::Exact } else { Source::Estimated }

@@ -63,6 +63,8 @@ pub struct Counted {
     pub count: u64,
     /// Where the largest one's header stands, to look again; null where it is not known.
     pub header: Addr,
+    /// Where the largest one stands, by which it is known again: of a slice or string its array.
+    pub at: Addr,
 }
 
 /// A collection, before its owner is asked for.
@@ -74,6 +76,7 @@ struct Found {
     bytes: u64,
     object: ObjectId,
     header: Addr,
+    at: Addr,
 }
 
 /// The largest of the heap.
@@ -99,6 +102,7 @@ pub(crate) fn census(
             bytes: m.bytes,
             object: m.object,
             header: m.at,
+            at: m.at,
         });
     }
     for c in channels {
@@ -111,6 +115,7 @@ pub(crate) fn census(
             bytes: c.buffer.map_or(0, |b| layout.bytes(b)) + layout.bytes(c.object),
             object: c.object,
             header: c.at,
+            at: c.at,
         });
     }
     parts.extend(channels.iter().map(|c| c.object));
@@ -133,6 +138,7 @@ pub(crate) fn census(
             bytes: layout.bytes(a.object),
             object: a.object,
             header,
+            at: Addr(layout.address(a.object).unwrap_or(0)).plus(heap.header_of(a.object)),
         });
     }
     let mut kept: Vec<Found> = Vec::new();
@@ -158,6 +164,7 @@ pub(crate) fn census(
             retained_bytes: 0,
             count: 0,
             header: f.header,
+            at: f.at,
         });
         entry.elements += f.elements;
         entry.capacity += f.capacity;

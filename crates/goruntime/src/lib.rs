@@ -105,6 +105,7 @@ pub use heap::memstats::MemStats;
 pub use heap::objects::{HeapObjects, Mark, Object, ObjectSpan, PointerMap};
 pub use heap::pointer_masks::{PointerMask, PointerMasks};
 pub use heap::pointers::{Near, PointerReader, PointerVisitor};
+pub use heap::slots::{Slot, SlotFinder};
 pub use heap::spans::{LargeObject, SpanClass, SpanTable};
 pub use heap::specials::{Special, SpecialKind, specials};
 pub use heap::variables::{VariableSection, variable_pointers};

@@ -9,6 +9,7 @@ use lastgasp_inferior::LoadedImage;
 use crate::raw_capture::{Binary, Phase, RawCapture, Reason, Spans};
 use crate::stillness::Stillness;
 use crate::target::baselines::BaselineHistory;
+use crate::target::census::CensusHistory;
 use crate::target::identity::Identity;
 use crate::target::timeline::Timeline;
 
@@ -47,6 +48,7 @@ impl RawCapture {
             stopped: stillness.stopped(),
             timeline: Timeline::default(),
             baselines: BaselineHistory::default(),
+            census: CensusHistory::default(),
             monotonic_ns: None,
         }
     }

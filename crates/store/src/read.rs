@@ -36,7 +36,9 @@ pub fn read(path: &Path) -> Result<Facts, StoreError> {
             let whole = is_whole.then_some(WholeMemory { memory: &*core, source: "core" });
             let provenance = Provenance { lastgasp_version, kernel };
             let facts = decode_with_memory(&raw, &provenance, whole).facts;
-            Facts { graph: made.or(facts.graph), ..facts }
+            let mut facts = Facts { graph: made.or(facts.graph), ..facts };
+            facts.join_census();
+            facts
         }
         Some(Err(e)) => {
             let mut facts = stored_facts(&capture, path)?;

@@ -129,7 +129,10 @@ impl GraphAnswer {
     /// Puts it to the facts of its capture.
     pub fn join(&self, facts: &mut Facts) {
         match (&self.graph, &self.gap) {
-            (Some(graph), _) => facts.graph = Some(graph.clone()),
+            (Some(graph), _) => {
+                facts.graph = Some(graph.clone());
+                facts.join_census();
+            }
             (None, Some(why)) => facts.capture.gaps.push(Gap::new(HEAP_GRAPH, why.clone())),
             (None, None) => {}
         }

@@ -342,7 +342,11 @@ const GROUPS: &[Group] = &[
     (
         "heap_arena",
         "HeapArena",
-        &[("bitmap", "runtime.heapArena.bitmap?"), ("no_more_ptrs", "runtime.heapArena.noMorePtrs?")],
+        &[
+            ("bitmap", "runtime.heapArena.bitmap?"),
+            ("no_more_ptrs", "runtime.heapArena.noMorePtrs?"),
+            ("spans", "runtime.heapArena.spans"),
+        ],
     ),
     (
         "mspan",

@@ -49,6 +49,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "objects",
             "oracle",
             "profiling",
+            "quick_census",
             "roots",
             "runtime_cache",
             "spans",
@@ -61,6 +62,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
         &[
             "around_a_death",
             "bad_days",
+            "census",
             "daemon",
             "deaths",
             "incident",

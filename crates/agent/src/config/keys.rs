@@ -33,6 +33,10 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key("watch.sample", "How often the gauges and the profile of a calm process are sampled, without stopping it."),
     key(
+        "watch.census",
+        "Whether the largest collections of a calm process (maps and slices, a thousand of them) are counted then too, from their headers, without stopping it: so that one that jumps is known.",
+    ),
+    key(
         "include.services",
         "Patterns (* and ?) of executables' names. Without any include everything is watched; with some, only what one of them fits.",
     ),

@@ -62,6 +62,7 @@ pub(crate) struct Watch {
     pub(crate) mode: WatchMode,
     pub(crate) look: Time,
     pub(crate) sample: Time,
+    pub(crate) census: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -201,7 +202,7 @@ impl Default for Store {
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { mode: WatchMode::Freeze, look: seconds(2), sample: seconds(5) }
+        Self { mode: WatchMode::Freeze, look: seconds(2), sample: seconds(5), census: true }
     }
 }
 

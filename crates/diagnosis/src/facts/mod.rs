@@ -4,6 +4,7 @@
 
 mod bounded;
 mod capture;
+mod census;
 mod death;
 mod feeds;
 mod frame;

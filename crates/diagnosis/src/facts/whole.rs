@@ -8,7 +8,7 @@ use super::death::Death;
 use super::feeds::Feed;
 use super::frame::Frame;
 use super::goroutines::Goroutines;
-use super::graph::GraphFacts;
+use super::graph::{GraphCensus, GraphFacts};
 use super::key::Key;
 use super::last_look::LastLook;
 use super::memory::{Charge, Gc, Heap, Residency, Rss};
@@ -45,6 +45,10 @@ pub struct Facts {
     /// The heap as a graph: who keeps what; absent where it was not made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub graph: Option<GraphFacts>,
+    /// Collections that the flight ring knows, by their headers alone: those that grew by the largest factor
+    /// first. Of these what they take is not known, and of most the type is not.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>", skip_serializing_if = "Vec::is_empty")]
+    pub census: Vec<GraphCensus>,
     /// Memory of the process as the kernel counts it; absent if it was never seen alive.
     pub rss: Option<Rss>,
     /// What of its mappings is resident; absent for the dead.

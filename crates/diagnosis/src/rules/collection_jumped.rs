@@ -4,7 +4,7 @@ use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::{Facts, GraphCensus, GraphFacts};
 use crate::finding::{Evidence, Finding, Level};
 use crate::findings::Findings;
-use crate::graph_certainty::{beside_the_growth, of_graph, source};
+use crate::graph_certainty::{beside_the_growth, of_collection, source_of_collection};
 use crate::rival::Rival;
 use crate::subject::Subject;
 use crate::thresholds::collection_jumped::{FACTOR, MIN_ELEMENTS, SAME, STOOD};
@@ -23,14 +23,13 @@ impl Rule for CollectionJumped {
     const BESIDE: bool = true;
 
     fn check(case: &Case<'_>, out: &mut Findings) {
-        let Some(g) = &case.facts.graph else { return };
-        let jumped = g.census.iter().filter_map(|c| Some((c, before(c)?)));
+        let jumped = case.facts.collections().filter_map(|(c, g)| Some((c, g, before(c)?)));
         // Of several the one that grew by the largest factor.
-        let most = jumped.max_by(|(a, x), (b, y)| {
+        let most = jumped.max_by(|(a, _, x), (b, _, y)| {
             let factor = |c: &GraphCensus, before: u64| c.elements as f64 / before.max(1) as f64;
             factor(a, *x).total_cmp(&factor(b, *y))
         });
-        out.found(most.map(|(c, before)| find(case, g, c, before)));
+        out.found(most.map(|(c, g, before)| find(case, g, c, before)));
     }
 }
 
@@ -40,14 +39,20 @@ fn before(c: &GraphCensus) -> Option<u64> {
     (c.elements >= MIN_ELEMENTS && c.elements / FACTOR >= before.max(1)).then_some(before)
 }
 
-fn find(case: &Case<'_>, g: &GraphFacts, c: &GraphCensus, before: u64) -> Finding {
+fn find(case: &Case<'_>, g: Option<&GraphFacts>, c: &GraphCensus, before: u64) -> Finding {
     let ago = c.before_ms_ago.map_or_else(|| "before".to_owned(), |ms| format!("{} before", seconds(ms as f64 / 1e3)));
     let kind = if c.type_name.is_empty() { String::new() } else { format!(" ({})", c.type_name) };
     let keeps = match c.retained_bytes > c.bytes {
-        true => format!("{}, {} with what it keeps", bytes(c.bytes), bytes(c.retained_bytes)),
-        false => bytes(c.bytes),
+        _ if c.bytes == 0 => String::new(),
+        true => format!("; it takes {}, {} with what it keeps", bytes(c.bytes), bytes(c.retained_bytes)),
+        false => format!("; it takes {}", bytes(c.bytes)),
     };
-    let built = g.copies.iter().find(|k| k.copies > 1 && k.elements == c.elements && k.elements > 0);
+    let built = case
+        .facts
+        .graph
+        .iter()
+        .flat_map(|g| &g.copies)
+        .find(|k| k.copies > 1 && k.elements == c.elements && k.elements > 0);
     let copied = built.map(|k| {
         format!(
             "{} live copies of {} have as many elements each: {} together",
@@ -66,17 +71,17 @@ fn find(case: &Case<'_>, g: &GraphFacts, c: &GraphCensus, before: u64) -> Findin
         level: Level::Warning,
         title: "one collection has jumped".into(),
         sentence: format!(
-            "{}{kind} has {}, and had {} {ago}; it takes {keeps}.",
+            "{}{kind} has {}, and had {} {ago}{keeps}.",
             c.owner,
             plural(c.elements, "element"),
             count(before)
         ),
-        factors: of_graph(g),
+        factors: of_collection(g),
         rivals: rivals(case.facts, c, before),
         evidence: looks
             .into_iter()
             .chain(copied)
-            .map(|text| Evidence { text, source: source(g) })
+            .map(|text| Evidence { text, source: source_of_collection(g) })
             .chain(beside_the_growth(case.facts, case.growth, case.window, &[root_name(&c.owner)]))
             .collect(),
         cure: format!(
@@ -165,6 +170,21 @@ mod tests {
         );
         assert!(f.confidence() > 0.9, "{:?}", f.rivals);
         assert_eq!(root_name("goroutines in main.f .x"), "main.f");
+    }
+
+    /// No graph was made: what the flight ring knows is enough, and said with less certainty.
+    #[test]
+    fn it_is_told_without_a_graph_too() {
+        let looks = [(16_000, 312), (12_000, 312), (8_000, 312), (4_000, 312)];
+        let owner = "goroutine in main.(*store).watch [+72 +0]".to_owned();
+        let known = GraphCensus { owner, type_name: String::new(), bytes: 0, retained_bytes: 0, ..config(&looks) };
+        let facts = Facts { census: vec![known], ..Facts::default() };
+        let f = diagnose(&facts).findings.into_iter().find(|f| f.code == CollectionJumped::INFO.code).unwrap();
+        assert_eq!(
+            f.sentence,
+            "goroutine in main.(*store).watch [+72 +0] has 230,000 elements, and had 312 4.0 s before."
+        );
+        assert!((0.7..0.95).contains(&f.confidence()), "{}", f.confidence());
     }
 
     #[test]

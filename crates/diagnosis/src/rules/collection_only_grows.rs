@@ -4,7 +4,7 @@ use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::{GraphCensus, GraphFacts};
 use crate::finding::{Evidence, Finding, Level};
 use crate::findings::Findings;
-use crate::graph_certainty::{beside_the_growth, of_graph, share_of_live, source};
+use crate::graph_certainty::{beside_the_growth, of_collection, share_of_live, source_of_collection};
 use crate::rival::Rival;
 use crate::subject::Subject;
 use crate::thresholds::collection_only_grows::{AS_FAST, MIN_ELEMENTS, MIN_FACTOR, MIN_LOOKS, ONE_STEP, RISING};
@@ -23,10 +23,9 @@ impl Rule for CollectionOnlyGrows {
     const BESIDE: bool = true;
 
     fn check(case: &Case<'_>, out: &mut Findings) {
-        let Some(g) = &case.facts.graph else { return };
-        let growing = g.census.iter().filter_map(|c| Some((c, Rise::of(c)?)));
-        let most = growing.max_by_key(|(c, _)| c.retained_bytes.max(c.bytes));
-        out.found(most.map(|(c, rise)| find(case, g, c, &rise)));
+        let growing = case.facts.collections().filter_map(|(c, g)| Some((c, g, Rise::of(c)?)));
+        let most = growing.max_by_key(|(c, ..)| (c.retained_bytes.max(c.bytes), c.elements));
+        out.found(most.map(|(c, g, rise)| find(case, g, c, &rise)));
     }
 }
 
@@ -74,9 +73,12 @@ impl Rise {
     }
 }
 
-fn find(case: &Case<'_>, g: &GraphFacts, c: &GraphCensus, rise: &Rise) -> Finding {
+fn find(case: &Case<'_>, g: Option<&GraphFacts>, c: &GraphCensus, rise: &Rise) -> Finding {
     let kind = if c.type_name.is_empty() { String::new() } else { format!(" ({})", c.type_name) };
-    let keeps = c.retained_bytes.max(c.bytes);
+    let keeps = g.map_or_else(String::new, |g| {
+        let keeps = c.retained_bytes.max(c.bytes);
+        format!("; it keeps {} ({} of what is live)", bytes(keeps), percent(share_of_live(g, keeps).min(1.0)))
+    });
     let name = root_of(&c.owner).rsplit(' ').next().unwrap_or_default();
     let steady = (rise.pace >= AS_FAST).then(|| "it grows as fast at the end as at the beginning".to_owned());
     let rivals = vec![
@@ -101,20 +103,18 @@ fn find(case: &Case<'_>, g: &GraphFacts, c: &GraphCensus, rise: &Rise) -> Findin
         level: Level::Warning,
         title: "one collection is filled and never emptied".into(),
         sentence: format!(
-            "{}{kind} grew from {} to {} in {}, at {} of the flight ring, and shrank at none; it keeps {} ({} of what is live).",
+            "{}{kind} grew from {} to {} in {}, at {} of the flight ring, and shrank at none{keeps}.",
             c.owner,
             count(rise.first),
             plural(c.elements, "element"),
             seconds(rise.ms as f64 / 1e3),
-            plural(rise.looks as u64, "look"),
-            bytes(keeps),
-            percent(share_of_live(g, keeps).min(1.0))
+            plural(rise.looks as u64, "look")
         ),
-        factors: of_graph(g),
+        factors: of_collection(g),
         rivals,
         evidence: std::iter::once(format!("about {} elements a second came", count(per_second.round() as u64)))
             .chain(steady)
-            .map(|text| Evidence { text, source: source(g) })
+            .map(|text| Evidence { text, source: source_of_collection(g) })
             .chain(beside_the_growth(case.facts, case.growth, case.window, &[name]))
             .collect(),
         cure: format!("Bound {}: let old entries go by age or number, and delete what is done with.", c.owner),

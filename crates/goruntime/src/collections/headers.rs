@@ -95,7 +95,7 @@ impl MapFields {
 }
 
 /// A map's header, from its bytes; `None` for what is none.
-fn map_of(fields: MapFields, bytes: &[u8]) -> Option<HeaderReading> {
+pub(super) fn map_of(fields: MapFields, bytes: &[u8]) -> Option<HeaderReading> {
     let reading = match fields {
         MapFields::Buckets([count, b, buckets, ..], hash0) => {
             let (elements, b, array) = (word(bytes, count), byte(bytes, b), Addr(word(bytes, buckets)));

@@ -14,6 +14,7 @@ mod headers;
 #[cfg(test)]
 mod hostile;
 mod maps;
+pub mod quick;
 mod runs;
 mod sequences;
 mod sync_map;

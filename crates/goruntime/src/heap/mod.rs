@@ -10,6 +10,7 @@ mod mspan;
 pub(crate) mod objects;
 pub(crate) mod pointer_masks;
 pub(crate) mod pointers;
+pub(crate) mod slots;
 pub(crate) mod spans;
 pub(crate) mod specials;
 pub(crate) mod variables;

@@ -499,7 +499,7 @@ impl ArenaBitmap {
 
 /// `mheap_.arenas[0][number]`: the index counts from the lowest address that a pointer may have
 /// (`arenaBaseOffset`; 0 but on amd64).
-fn arena_record(rt: &Runtime, mem: &dyn Memory, number: u64) -> Option<Addr> {
+pub(super) fn arena_record(rt: &Runtime, mem: &dyn Memory, number: u64) -> Option<Addr> {
     /// `1 << arenaL2Bits`.
     const ARENAS: u64 = 1 << 22;
     let base = arch::of(rt.arch).arena_base / HEAP_ARENA_BYTES;

@@ -171,7 +171,7 @@ pub(super) static LAYOUT: Layout = Layout {
     },
     heap_stats: HeapStats { stats: 0, sizeof: 1176, in_stacks: 24, in_work_bufs: 32 },
     mheap: MHeap { sweepgen: 65848, allspans: 65856, arenas: 65936 },
-    heap_arena: HeapArena { bitmap: Some(0), no_more_ptrs: None },
+    heap_arena: HeapArena { bitmap: Some(0), no_more_ptrs: None, spans: 2097152 },
     mspan: MSpan {
         sizeof: 144,
         start_addr: 24,

@@ -171,7 +171,7 @@ pub(super) static LAYOUT: Layout = Layout {
     },
     heap_stats: HeapStats { stats: 0, sizeof: 1176, in_stacks: 24, in_work_bufs: 32 },
     mheap: MHeap { sweepgen: 65816, allspans: 65824, arenas: 65904 },
-    heap_arena: HeapArena { bitmap: Some(0), no_more_ptrs: Some(1048576) },
+    heap_arena: HeapArena { bitmap: Some(0), no_more_ptrs: Some(1048576), spans: 1064960 },
     mspan: MSpan {
         sizeof: 160,
         start_addr: 24,

@@ -171,7 +171,7 @@ pub(super) static LAYOUT: Layout = Layout {
     },
     heap_stats: HeapStats { stats: 0, sizeof: 1176, in_stacks: 24, in_work_bufs: 32 },
     mheap: MHeap { sweepgen: 65856, allspans: 65864, arenas: 66008 },
-    heap_arena: HeapArena { bitmap: None, no_more_ptrs: None },
+    heap_arena: HeapArena { bitmap: None, no_more_ptrs: None, spans: 0 },
     mspan: MSpan {
         sizeof: 160,
         start_addr: 24,

@@ -559,6 +559,8 @@ pub struct HeapArena {
     pub bitmap: Option<u64>,
     /// Offset of `runtime.heapArena.noMorePtrs` (Go 1.20 and 1.21).
     pub no_more_ptrs: Option<u64>,
+    /// Offset of `runtime.heapArena.spans`: the `mspan` of each page.
+    pub spans: u64,
 }
 
 /// A run of pages (`mheap.go`).

@@ -64,6 +64,9 @@ pub struct StackRoot {
     /// Where the word stands, of a variable or an argument in a frame: bytes from where the frame's return
     /// address stands.
     pub slot: Option<i32>,
+    /// Of such a word where it stands, and the frame's stack pointer: right below that stands the return
+    /// address into `place`, for as long as the frame is at that call.
+    pub word: Option<(Addr, Addr)>,
 }
 
 /// Why words of a goroutine are taken for pointers that may be none.
@@ -184,7 +187,7 @@ impl<'a, 'b> StackReader<'a, 'b> {
             _ => raw.resume().map(|(pc, sp)| unwinder.unwind(raw.stack, pc, sp)).ok_or(Unsure::Moving),
         };
         let before: u64 = self.tally.unsure.values().sum();
-        let mut goroutine = Goroutine { reader: self, raw: &raw, visit };
+        let mut goroutine = Goroutine { reader: self, raw: &raw, visit, word: None };
         goroutine.registers(thread.as_ref());
         match trace {
             Ok(trace) => goroutine.frames(&trace, status == Status::Running),
@@ -210,6 +213,8 @@ struct Goroutine<'r, 'a, 'b, 'v> {
     reader: &'r mut StackReader<'a, 'b>,
     raw: &'r RawG,
     visit: &'r mut Visit<'v>,
+    /// See [`StackRoot::word`], of the word that is told of.
+    word: Option<(Addr, Addr)>,
 }
 
 impl Goroutine<'_, '_, '_, '_> {
@@ -220,17 +225,19 @@ impl Goroutine<'_, '_, '_, '_> {
 
     fn pointer_in(&mut self, place: StackPlace, to: Addr, unsure: bool, slot: Option<i32>) {
         if !to.is_null() && !self.reader.objects.point(to, unsure) {
-            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure, slot });
+            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure, slot, word: self.word });
         }
     }
 
     /// The word of a frame's variable or argument.
     fn variable(&mut self, frame: &Frame, at: Addr) {
         let slot = i32::try_from(at.0.wrapping_sub(frame.return_address.0).cast_signed()).ok();
+        self.word = Some((at, frame.sp));
         match self.reader.window.ptr(at) {
             Ok(to) => self.pointer_in(frame.place, to, false, slot),
             Err(e) => self.reader.lost.add(e.to_string()),
         }
+        self.word = None;
     }
 
     /// Whether there is room left for so much more.

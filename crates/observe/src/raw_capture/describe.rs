@@ -7,6 +7,7 @@ use lastgasp_goruntime::{
 };
 use lastgasp_inferior::{Addr, AddrRange, Arch, Mapping, Ranges, Resident, ThreadRegisters, Usage};
 
+use super::census::census;
 use super::raw::{Phase, RawCapture, Reason, Spans};
 use super::stored::{
     SCHEMA, StoredBaseline, StoredBinary, StoredCharge, StoredEvent, StoredGap, StoredGauges, StoredIdentity,
@@ -106,6 +107,7 @@ pub(super) fn describe(raw: &RawCapture) -> StoredV1 {
             .map(|e| StoredEvent { t_ms: e.t_ms, kind: e.kind.to_string(), text: e.text.clone() })
             .collect(),
         baselines: baselines(&raw.baselines),
+        census: census(&raw.census),
         ..StoredV1::default()
     }
 }

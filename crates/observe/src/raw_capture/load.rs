@@ -9,6 +9,7 @@ use lastgasp_inferior::{Addr, CoreFile, Ranges, Snapshot};
 use thiserror::Error;
 
 use super::binary::{Binary, Parts};
+use super::census::restore_census;
 use super::describe::{
     restore_baselines, restore_charge, restore_gaps, restore_gauges, restore_identity, restore_neighbours,
     restore_ranges, restore_registers, restore_resident, restore_runtime, restore_spans, restore_timeline,
@@ -143,6 +144,7 @@ impl RawCapture {
             stopped: Duration::from_nanos(stored.stopped_ns),
             timeline: restore_timeline(&stored.samples, &stored.events),
             baselines: restore_baselines(&stored.baselines),
+            census: restore_census(stored.census.as_ref()),
             monotonic_ns: stored.monotonic_ns,
         };
         let other = stored.other.as_ref().map(|o| o.read);

@@ -5,9 +5,10 @@
 //! - `other_memory`: what of a process's memory is kept beside the evidence, if a person asks for it;
 //!   `source`: where it is.
 //! - `save`, `load`: to a sparse ELF core and back. `stored`: what a core has no place for, as JSON in a note
-//!   of ours; `describe`: from and to that form.
+//!   of ours; `describe`, `census`: from and to that form.
 
 mod binary;
+mod census;
 mod describe;
 mod load;
 mod other_memory;

@@ -9,6 +9,7 @@ use super::binary::Binary;
 use crate::kernel::cgroup::Charge;
 use crate::kernel::neighbours::Neighbours;
 use crate::target::baselines::BaselineHistory;
+use crate::target::census::CensusHistory;
 use crate::target::identity::Identity;
 use crate::target::timeline::Timeline;
 
@@ -89,6 +90,8 @@ pub struct RawCapture {
     pub timeline: Timeline,
     /// Calmer times.
     pub baselines: BaselineHistory,
+    /// Its collections at calmer times, and at the capture.
+    pub census: CensusHistory,
     /// `CLOCK_MONOTONIC` at the copy, which the runtime's clock is; a core file has none.
     pub monotonic_ns: Option<u64>,
 }
@@ -118,6 +121,7 @@ impl RawCapture {
         self.residency = None;
         self.charge = None;
         self.baselines = BaselineHistory::default();
+        self.census = CensusHistory::default();
         self.evidence.gaps.push(Gap::new("decoding", why));
     }
 }

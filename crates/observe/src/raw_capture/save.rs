@@ -163,6 +163,7 @@ impl RawCapture {
         let description = StoredV1 {
             evidence: StoredRanges { ranges: store_ranges(&evidence), crc32: sum(&evidence, snapshot)? },
             baselines: Default::default(),
+            census: None,
             samples: Vec::new(),
             events: Vec::new(),
             ..describe(self)

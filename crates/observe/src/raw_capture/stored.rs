@@ -128,6 +128,78 @@ stored! {
         pub events: Vec<StoredEvent>,
         /// The profile at calmer times, oldest first.
         pub baselines: Vec<StoredBaseline>,
+        /// Collections that were known, at calmer times and at the capture.
+        pub census: Option<StoredCensus>,
+    }
+
+    /// The quick census.
+    pub struct StoredCensus {
+        /// When it was looked for the capture, on the timeline's clock.
+        pub t_ms: u64,
+        /// When the looks before were, oldest first.
+        pub times: Vec<u64>,
+        /// The collections.
+        pub collections: Vec<StoredCollection>,
+    }
+
+    /// A known collection.
+    pub struct StoredCollection {
+        /// `map`, `slice`.
+        pub kind: String,
+        /// The word at which the way to it begins.
+        pub anchor: StoredAnchor,
+        /// From word to word.
+        pub hops: Vec<StoredHop>,
+        /// The numbers of elements, each at the first look that had it.
+        pub changes: Vec<StoredChange>,
+        /// The look at the capture.
+        pub now: Option<StoredReading>,
+    }
+
+    /// A word that stays.
+    pub struct StoredAnchor {
+        /// Of a package variable: its address; else 0, and it is a word of a goroutine's frame.
+        pub variable: u64,
+        /// The `g`.
+        pub g: u64,
+        /// The goroutine.
+        pub goid: u64,
+        /// Bytes from the word to the stack's top.
+        pub word: u64,
+        /// Bytes from the word with the frame's return address to the stack's top.
+        pub pc_word: u64,
+        /// That address.
+        pub pc: u64,
+        /// What the word holds.
+        pub object: u64,
+    }
+
+    /// A step of a way.
+    pub struct StoredHop {
+        /// From what a word points to to the next word, modulo 2^64.
+        pub offset: u64,
+        /// What the word in front of it holds, where that is a condition; else 0.
+        pub tag: u64,
+    }
+
+    /// A number of elements that is another than before.
+    pub struct StoredChange {
+        /// The look, on the timeline's clock.
+        pub t_ms: u64,
+        /// Elements; 2^64 - 1 where the way led nowhere.
+        pub elements: u64,
+    }
+
+    /// What a look said.
+    pub struct StoredReading {
+        /// Elements.
+        pub elements: u64,
+        /// Elements that there is room for.
+        pub capacity: u64,
+        /// Where the header stands.
+        pub header: u64,
+        /// Where the array stands.
+        pub array: u64,
     }
 
     /// Addresses.

@@ -1,6 +1,7 @@
 //! Go processes: found, opened, and what is remembered of them.
 
 pub mod baselines;
+pub mod census;
 pub mod discover;
 pub mod identity;
 pub mod runtime_cache;

@@ -1,6 +1,7 @@
 //! A Go process under watch: opened, located, with a plan of what to copy and baselines from calmer times.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lastgasp_goruntime::{
     Bucket, CopySource, DiscoverError, Evidence, EvidencePlan, Extent, Gap, MemStats, Runtime, decode_profile,
@@ -10,6 +11,7 @@ use thiserror::Error;
 
 use crate::kernel::cgroup::Mounts;
 use crate::target::baselines::{Baseline, BaselineHistory, SiteCounts};
+use crate::target::census::{CensusHistory, QuickCensus};
 use crate::target::discover::says_that_it_is_go;
 use crate::target::identity::{Identity, identity};
 use crate::target::runtime_cache::RuntimeCache;
@@ -40,6 +42,8 @@ pub struct Target {
     pub plan: EvidencePlan,
     /// Calmer times.
     pub baselines: BaselineHistory,
+    /// Its collections at calmer times.
+    pub census: QuickCensus,
     /// Who it is.
     pub identity: Identity,
     /// What could not be read so far.
@@ -67,7 +71,8 @@ impl Target {
         let mut plan = EvidencePlan::default();
         let gaps = plan.update(&runtime, &process);
         let identity = identity(pid, mounts, process.start_time());
-        Ok(Self { process: Arc::new(process), runtime, plan, baselines: BaselineHistory::default(), identity, gaps })
+        let (baselines, census) = (BaselineHistory::default(), QuickCensus::default());
+        Ok(Self { process: Arc::new(process), runtime, plan, baselines, census, identity, gaps })
     }
 
     /// An address that can be read in any state of the process: its code.
@@ -115,6 +120,18 @@ impl Target {
         let sites = profile.buckets.iter().map(counts).filter(|c| c.allocated.objects > 0).collect();
         self.baselines.push(Baseline { t_ms, sites, rate: profile.rate, gauges });
         self.baselines.keep_stacks(profile.buckets.iter().map(|b| (b.addr, b.stack.as_slice())));
+    }
+
+    /// Looks at the collections that are known, and searches on for others for about so long; nothing is
+    /// stopped.
+    pub fn note_census(&mut self, t_ms: u64, most: Duration) {
+        self.census.keep_up(&self.runtime, &*self.process, t_ms, most);
+    }
+
+    /// The collections that are known, with a look at this moment: at one that lives, or is dead and held.
+    #[must_use]
+    pub fn census_at_the_capture(&self, t_ms: u64) -> CensusHistory {
+        self.census.at_the_capture(&self.runtime, &*self.process, t_ms)
     }
 
     /// Whether it keeps no memory profile now: to Go's runtime any rate that is not positive is off.

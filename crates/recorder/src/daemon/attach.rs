@@ -212,6 +212,7 @@ impl Inspector {
         match Target::attach(pid, mounts, cache) {
             Ok(mut target) => {
                 target.identity.container.clone_from(&home.container);
+                target.census.switch(settings.census);
                 machine.refresh(Duration::from_millis(100));
                 let rss = target.process.rss().unwrap_or(0);
                 let limit_usage = LimitUsage::of(pid, rss, None, None, mounts, machine);

@@ -10,7 +10,7 @@ use lastgasp_observe::target::timeline::Sample;
 
 use super::target_status::TargetStatus;
 use crate::guard::{guarded, spawn_vital};
-use crate::watch::history::TargetHistory;
+use crate::watch::history::{SEARCH_CALM, TargetHistory};
 
 /// Name of the thread.
 const NAME: &str = "light";
@@ -25,6 +25,8 @@ pub(crate) struct Job {
     pub(crate) history: Arc<Mutex<TargetHistory>>,
     pub(crate) status: Arc<Mutex<TargetStatus>>,
     pub(crate) usage: u64,
+    /// Whether its collections are counted.
+    pub(crate) census: bool,
     /// Set while it waits for its turn, or is sampled.
     pub(crate) busy: Arc<AtomicBool>,
 }
@@ -89,8 +91,9 @@ fn sample(job: &Job) -> Duration {
     history.timeline.push(sample);
     history.last_usage = Some((usage, sample.t_ms));
     history.last_gauges = Some(gauges);
+    history.target.census.switch(job.census);
     if history.baseline_due <= Instant::now() {
-        history.note_baseline();
+        history.note_baseline(SEARCH_CALM);
     }
     let baselines = history.target.baselines.times().len() as u64;
     drop(history);

@@ -40,6 +40,8 @@ pub struct Settings {
     pub identities: Arc<dyn IdentitySource>,
     /// How often a calm target's gauges are sampled.
     pub calm_sample: Duration,
+    /// Whether collections are counted at the same time.
+    pub census: bool,
     /// What braking may do, where it may.
     pub brake: BrakeRules,
     /// Whether the pin is tried at the first start since boot, with an OOM kill of a throw-away process
@@ -84,6 +86,7 @@ impl Default for Settings {
             wanted: Arc::new(|_| true),
             identities: Arc::new(CgroupPath),
             calm_sample: Duration::from_secs(5),
+            census: true,
             brake: BrakeRules::default(),
             pin_probe: true,
             memory: 64 << 20,

@@ -406,6 +406,7 @@ impl Supervisor {
         if watched.sampled.elapsed() >= self.settings.calm_sample {
             watched.sampled = Instant::now();
             self.calm_sampler.sample(Job {
+                census: self.settings.census,
                 history: Arc::clone(&watch.history),
                 status: Arc::clone(&watched.status),
                 usage,

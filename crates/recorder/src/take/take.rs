@@ -121,6 +121,7 @@ pub fn take_and(
         limit: context.limit,
         timeline: context.timeline.clone(),
         baselines: target.baselines.clone(),
+        census: target.census_at_the_capture(context.timeline.now_ms()),
         monotonic_ns,
         ..RawCapture::bare(because, stillness, identity, runtime, target.process.loaded(), evidence)
     }
@@ -143,6 +144,7 @@ pub(crate) fn from_the_flight_ring(target: &Target, context: CaptureContext<'_>,
         limit: context.limit,
         timeline: context.timeline.clone(),
         baselines: target.baselines.clone(),
+        census: target.census.history().clone(),
         ..RawCapture::bare(because, Stillness::Dead, identity, runtime, target.process.loaded(), evidence)
     }
 }

@@ -18,6 +18,11 @@ use crate::act::stop::STOP_TIMEOUT;
 use crate::decide::policy::State;
 use crate::take::{CaptureContext, Places};
 
+/// Processor time of one piece of a search for new collections: of one process that is watched by a thread of
+/// its own, and of one of many.
+const SEARCH_WATCHED: Duration = Duration::from_millis(10);
+pub(crate) const SEARCH_CALM: Duration = Duration::from_millis(2);
+
 /// What is known of a process, and what it did so far.
 #[derive(Debug)]
 pub(crate) struct TargetHistory {
@@ -70,7 +75,7 @@ impl TargetHistory {
             self.timeline.push(sample);
             self.note_usage(usage, sample.t_ms, gauges);
         }
-        self.note_baseline();
+        self.note_baseline(SEARCH_WATCHED);
     }
 
     /// Notes its memory use, with the gauges of the same look: the dead have none.
@@ -114,15 +119,16 @@ impl TargetHistory {
     pub(super) fn keep_up(&mut self, pace: Pace, state: State) {
         // A service may be steady at 70 % of its limit: what counts for a baseline is that it does not grow.
         if pace == Pace::Steady && self.baseline_due <= Instant::now() {
-            self.note_baseline();
+            self.note_baseline(SEARCH_WATCHED);
         } else if state != State::Watch && self.refreshed.elapsed() > Duration::from_millis(200) {
             self.target.refresh();
             self.refreshed = Instant::now();
         }
     }
 
-    /// Notes the profile of this moment.
-    pub(crate) fn note_baseline(&mut self) {
+    /// Notes the profile and the known collections of this moment, and searches for new ones for as long as
+    /// `search`.
+    pub(crate) fn note_baseline(&mut self, search: Duration) {
         let before = own_processor_time();
         self.target.refresh();
         self.target.note_baseline(self.timeline.now_ms());
@@ -131,6 +137,8 @@ impl TargetHistory {
         // on a busy machine, where it matters most, the clock on the wall says ten times as much, and of a
         // service that died in its first quarter minute there was no look but the first.
         let worked = own_processor_time().saturating_sub(before);
+        // A search for new collections is rare, and bounded by itself.
+        self.target.note_census(self.timeline.now_ms(), search);
         self.baseline_due = self.refreshed + (worked * 1000).clamp(Duration::from_secs(2), Duration::from_secs(300));
     }
 

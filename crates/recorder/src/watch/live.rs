@@ -324,6 +324,7 @@ mod tests {
             runtime: Runtime::restored(Arch::Amd64, build_info, module, globals).unwrap(),
             plan: EvidencePlan::default(),
             baselines: BaselineHistory::default(),
+            census: Default::default(),
             identity: Identity { pid, ..Identity::default() },
             gaps: Vec::new(),
         }

@@ -32,6 +32,15 @@ pub struct GraphCensus {
     pub looks: Vec<(u64, u64)>,
     /// Collections of the same owner's words and type that are merged here; 1 where it is alone.
     pub count: u64,
+    /// Where it stands, by which it is known again: a map its header, a slice its array; 0 where that is not
+    /// known.
+    #[serde(skip_serializing_if = "is_nowhere")]
+    pub at: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde wants it.
+fn is_nowhere(at: &u64) -> bool {
+    *at == 0
 }
 
 /// Collections of equal content.

@@ -1,0 +1,3 @@
+module swapped
+
+go 1.19
