@@ -33,7 +33,8 @@ pub(super) fn sums(out: &mut Outcome, case: &Case<'_>, document: &Value) {
             ),
         );
     }
-    // Which objects are sampled is chance, and with it what is known of those that nothing else names: 0.89 to
+    // Which objects are sampled is chance, and with it what is known of those that nothing else names: 0.89
+    // to
     // 0.98 were seen of this heap, with debug information and without. The aims are 0.99 and 0.9.
     const FLOOR: f64 = 0.85;
     let share = case.graph["typed_share"].as_f64().unwrap_or(0.0);
