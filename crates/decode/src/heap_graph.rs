@@ -106,10 +106,21 @@ pub(crate) fn heap_graph(
     tell(GraphStage::Part(&facts));
     let before = gaps.len();
     let survey = heap.survey(SurveyLimits::default(), &mut gaps);
-    facts.gaps.extend(gaps.iter().skip(before).map(|g| format!("{}: {}", g.what, g.why)));
+    facts.gaps.extend(of_survey(gaps.get(before..).unwrap_or_default()));
     collections::add(&mut facts, survey);
     debug!(read_us = read.as_micros() as u64, us = began.elapsed().as_micros() as u64, "heap graph");
     Ok(GraphFacts { took_ns: began.elapsed().as_nanos() as u64, ..facts })
+}
+
+/// What was missing when collections were looked for. By then the graph is made: memory of the dead that is
+/// gone meanwhile takes nothing from it.
+fn of_survey(gaps: &[Gap]) -> Vec<String> {
+    let (own, memory): (Vec<&Gap>, Vec<&Gap>) = gaps.iter().partition(|g| g.what == "collections");
+    let mut out: Vec<String> = own.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
+    if !memory.is_empty() {
+        out.push("collections: memory could not be read any more when they were looked for: some are missing".into());
+    }
+    out
 }
 
 /// Why there is no graph, of all that could not be read.

@@ -8,7 +8,7 @@ use crate::growth::{Culprit, Growth};
 use crate::large_objects::HugeObjects;
 use crate::owner::frame;
 use crate::partition::Partition;
-use crate::reachability::Reachability;
+use crate::reachability::{HeldBy, Reachability};
 use crate::rival::{Rival, Told};
 use crate::sentence::{RESTED_SECONDS, rested};
 use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
@@ -159,7 +159,7 @@ impl<'a> HeapCause<'a> {
             return Some(Mechanism::StaysAlive);
         }
         let held = reach.goroutines()?;
-        let calls = self.calls.as_ref().filter(|c| c.of.function == held.root().name)?;
+        let calls = self.calls.as_ref().filter(|c| c.of.function == held.root().name || self.are_those(held, c))?;
         let each = held.root().retained_bytes / held.root().goroutines.max(1);
         if held.root().goroutines < MIN_CALLS {
             return Some(Mechanism::StaysAlive);
@@ -174,9 +174,25 @@ impl<'a> HeapCause<'a> {
         (each >= MIN_BYTES_PER_CALL).then_some(Mechanism::CallsAtWork(each))
     }
 
+    /// Whether calls that are linked to the culprit are, by their number, the goroutines that hold the
+    /// growth.
+    fn are_those(&self, held: &HeldBy<'_>, calls: &Calls<'_>) -> bool {
+        let (some, all) = (calls.total as f64, held.root().goroutines as f64);
+        self.linked
+            && matches!(self.origin, Origin::Profiled(_))
+            && some >= all * MOST_CALLS
+            && all >= some * MOST_CALLS
+    }
+
     /// Calls of the function whose goroutines hold most of the growth, by the heap's references.
+    /// Those that were found by the culprit's own stacks stay, if they are as many: a goroutine that holds
+    /// what a caller of its has built is named by the graph for where it stands now (seen: `callDownstream`,
+    /// for calls of `ugcTab`).
     fn holders_calls(&self, facts: &'a Facts, window: &Window) -> Option<Calls<'a>> {
         let held = self.reach.as_ref()?.goroutines()?;
+        if self.calls.as_ref().is_some_and(|calls| self.are_those(held, calls)) {
+            return None;
+        }
         let frames = facts.goroutines.groups.iter().flat_map(|g| &g.stack).filter_map(|i| frame(facts, *i));
         let of = frames.into_iter().find(|f| f.function == held.root().name)?;
         Some(Calls::of(facts, of, window)).filter(|c| c.total > 0)

@@ -112,6 +112,9 @@ pub(crate) enum NotRead {
     Budget,
     /// It could not be read, or was caught while being changed.
     Broken,
+    /// All of it is zero: room that nobody has filled yet is no content (seen: the buffers of connections, and
+    /// lab/programs/oracle, told as copies).
+    Blank,
 }
 
 /// Takes content.
@@ -247,8 +250,8 @@ impl<'h> Contents<'h> {
     /// The content of bytes.
     pub(crate) fn bytes(&mut self, at: Addr, len: u64) -> Result<u128, NotRead> {
         let mut sum = self.salt;
-        self.raw(at, len, &mut sum)?;
-        Ok(sum.finish())
+        let is_blank = self.raw(at, len, &mut sum)?;
+        if is_blank { Err(NotRead::Blank) } else { Ok(sum.finish()) }
     }
 
     fn take(&mut self, bytes: u64) -> Result<(), NotRead> {
@@ -256,10 +259,11 @@ impl<'h> Contents<'h> {
         Ok(())
     }
 
-    fn raw(&mut self, at: Addr, len: u64, sum: &mut Sum) -> Result<(), NotRead> {
+    /// Whether all of it is zero.
+    fn raw(&mut self, at: Addr, len: u64, sum: &mut Sum) -> Result<bool, NotRead> {
         self.take(len)?;
         let mut buffer = std::mem::take(&mut self.buffer);
-        let mut done = 0;
+        let (mut done, mut is_blank) = (0, true);
         while done < len {
             let n = (len - done).min(WINDOW as u64) as usize;
             buffer.resize(buffer.len().max(n), 0);
@@ -268,11 +272,12 @@ impl<'h> Contents<'h> {
                 return Err(NotRead::Broken);
             }
             sum.bytes(bytes);
+            is_blank = is_blank && bytes.iter().all(|b| *b == 0);
             done += n as u64;
         }
         self.buffer = buffer;
         sum.word(len);
-        Ok(())
+        Ok(is_blank)
     }
 
     fn row(
@@ -285,7 +290,7 @@ impl<'h> Contents<'h> {
     ) -> Result<(), NotRead> {
         let len = recipe.bytes.checked_mul(count).ok_or(NotRead::Broken)?;
         if recipe.is_flat() {
-            return self.raw(at, len, sum);
+            return self.raw(at, len, sum).map(|_| ());
         }
         self.take(len)?;
         let size = usize::try_from(recipe.bytes).map_err(|_| NotRead::Broken)?.max(1);

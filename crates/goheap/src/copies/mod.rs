@@ -160,7 +160,7 @@ pub(crate) fn copies(
                 Ok(number) => equal.entry(number).or_default().push(one),
                 Err(NotRead::Budget) => unread.push(one),
                 // One that cannot be read is like no other.
-                Err(NotRead::Broken) => {}
+                Err(NotRead::Broken | NotRead::Blank) => {}
             }
         }
         let groups = equal.into_values().map(|v| (v, true)).chain([(unread, false)]);
@@ -171,7 +171,7 @@ pub(crate) fn copies(
     let mut held = holders(heap, &objects).into_iter();
     let mut found = Vec::new();
     for (shape, group, of_content) in told {
-        let held: Vec<Option<Holder>> = held.by_ref().take(group.len()).collect();
+        let held: Vec<Option<HeldBy>> = held.by_ref().take(group.len()).collect();
         found.push(describe(heap, &shape, &group, &held, of_content, sites));
     }
     found.sort_by_key(|c| (std::cmp::Reverse(c.total_bytes - c.largest_bytes), c.type_name.clone(), c.elements));
@@ -187,15 +187,15 @@ fn describe(
     heap: &Heap<'_>,
     shape: &Shape,
     group: &[One],
-    held: &[Option<Holder>],
+    held: &[Option<HeldBy>],
     of_content: bool,
     sites: &mut Sites<'_>,
 ) -> Copies {
     let mut by_name: BTreeMap<String, (FxHashSet<Holder>, u64, u64)> = BTreeMap::new();
-    for holder in held.iter().copied() {
-        let Some(name) = holder.and_then(|h| heap.root_name(h)) else { continue };
-        let known = by_name.entry(name.name.clone()).or_default();
-        known.0.extend(holder);
+    for by in held.iter().copied().flatten() {
+        let Some(name) = heap.root_name(by.holder) else { continue };
+        let known = by_name.entry(by.frame(heap).unwrap_or_else(|| name.name.clone())).or_default();
+        known.0.insert(by.holder);
         known.1 += 1;
         known.2 = known.2.max(name.goroutines);
     }
@@ -241,24 +241,54 @@ fn describe(
     }
 }
 
-/// The root that each object would be garbage without; `None` where several hold it, or where what holds it
-/// is not known.
-pub(crate) fn holders(heap: &Heap<'_>, objects: &[ObjectId]) -> Vec<Option<Holder>> {
+/// What holds an object from outside the heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeldBy {
+    /// The root, or group of them.
+    holder: Holder,
+    /// The object that it holds directly, and by it all that is behind it.
+    first: ObjectId,
+}
+
+impl HeldBy {
+    /// The function whose frame has it: a goroutine is named for where it stands now, and what it builds a
+    /// caller of that may hold.
+    fn frame(&self, heap: &Heap<'_>) -> Option<String> {
+        match self.holder {
+            Holder::Root(root) => heap.frame(root, self.first).map(|f| f.function).filter(|f| !is_standard(f)),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a function is of the standard library: its packages' paths begin with no host.
+fn is_standard(function: &str) -> bool {
+    let first = function.split('/').next().unwrap_or_default();
+    !function.starts_with("main.") && !(function.contains('/') && first.contains('.'))
+}
+
+/// What each object would be garbage without; `None` where several hold it, or where what holds it is not
+/// known.
+fn holders(heap: &Heap<'_>, objects: &[ObjectId]) -> Vec<Option<HeldBy>> {
     // A leaf has no place among dominators: who holds it directly is looked up once for all of them.
     let direct = heap.graph.holders(objects, 2);
     objects
         .iter()
         .zip(direct)
         .map(|(object, direct)| {
+            let mut first = *object;
             let mut at = match direct.as_slice() {
                 [one] => *one,
                 _ => Holder::Object(*object),
             };
             for _ in 0..MAX_STEPS {
                 match at {
-                    Holder::Object(_) => at = heap.dominators.dominator(&heap.graph, at)?,
+                    Holder::Object(object) => {
+                        first = object;
+                        at = heap.dominators.dominator(&heap.graph, at)?;
+                    }
                     Holder::All => return None,
-                    Holder::Root(_) | Holder::Group(_) => return Some(at),
+                    Holder::Root(_) | Holder::Group(_) => return Some(HeldBy { holder: at, first }),
                 }
             }
             None
