@@ -6,7 +6,7 @@ use lastgasp_inferior::{Addr, AddrRange};
 use lastgasp_synth::{Flavour, FunctionSpec, Process};
 
 /// Bytes of code a function; what is inlined into one stands in the second half.
-const CODE: u64 = 64;
+const CODE: u64 = 96;
 
 /// Where in a function the call before a return address stands, and where the return address.
 #[derive(Clone, Copy, Debug)]
