@@ -61,7 +61,7 @@ case_systemd() {
     check "it has four capabilities and no more" status_is $lg CapBnd 0000000000881004
     check "no new ones" status_is $lg NoNewPrivs 1
     check "a seccomp filter" status_is $lg Seccomp 2
-    check "its memory is bounded ($(property lastgasp MemoryMax))" [ "$(property lastgasp MemoryMax)" = $((256 * MIB)) ]
+    check "its memory is bounded ($(property lastgasp MemoryMax))" [ "$(property lastgasp MemoryMax)" = $((1408 * MIB)) ]
     check "the kernel tells of new processes" counted lastgasp_process_events 1
     service lab-dies -after 3s -rate 20000000
     service_dies lab-dies
