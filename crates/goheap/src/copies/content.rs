@@ -112,8 +112,8 @@ pub(crate) enum NotRead {
     Budget,
     /// It could not be read, or was caught while being changed.
     Broken,
-    /// All of it is zero: room that nobody has filled yet is no content (seen: the buffers of connections, and
-    /// lab/programs/oracle, told as copies).
+    /// All of it is zero: room that nobody has filled yet is no content (seen: the buffers of connections,
+    /// and lab/programs/oracle, told as copies).
     Blank,
 }
 

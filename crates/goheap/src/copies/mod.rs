@@ -264,7 +264,7 @@ impl HeldBy {
 /// Whether a function is of the standard library: its packages' paths begin with no host.
 fn is_standard(function: &str) -> bool {
     let first = function.split('/').next().unwrap_or_default();
-    !function.starts_with("main.") && !(function.contains('/') && first.contains('.'))
+    !(function.starts_with("main.") || function.contains('/') && first.contains('.'))
 }
 
 /// What each object would be garbage without; `None` where several hold it, or where what holds it is not
