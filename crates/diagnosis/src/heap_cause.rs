@@ -14,7 +14,7 @@ use crate::sentence::{RESTED_SECONDS, rested};
 use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
 use crate::thresholds::heap_growth::{
     ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
-    MIN_MARKS, MIN_SHARE, SURVIVED,
+    MIN_MARKS, MIN_SHARE, NEIGHBOURS, SURVIVED,
 };
 use crate::thresholds::waiting_calls::{AT_MOST_EACH, MANY, MIN_HELD, MIN_NEW, MIN_OBJECTS, MOST_CALLS, SOME_CALLS};
 use crate::units::{bytes, count, percent, plural, seconds};
@@ -367,7 +367,11 @@ impl<'a> HeapCause<'a> {
             Mechanism::WaitingCalls => self.rivals_of_waiting(facts, garbage),
             // Calls that hold it are no leak that they leave behind, if they are as many as it takes.
             Mechanism::CallsAtWork(_) => vec![garbage, self.rival_leak(), self.rival_slow_calls()],
-            Mechanism::StaysAlive => vec![garbage, self.rival_calls(), self.rival_start(facts, window)],
+            Mechanism::StaysAlive => {
+                let mut rivals = vec![garbage, self.rival_calls(), self.rival_start(facts, window)];
+                rivals.extend(rival_neighbours(facts, window));
+                rivals
+            }
             Mechanism::NotSettled => self.all_that_is_left(garbage, window),
         }
     }
@@ -545,6 +549,15 @@ impl<'a> HeapCause<'a> {
         }
         out
     }
+}
+
+/// Others that share the limit and are large beside what came: what they have gained meanwhile nobody knows
+/// (seen: a service that had just loaded, beside a process that then filled the group; `lab/deaths`,
+/// neighbour).
+fn rival_neighbours(facts: &Facts, window: &Window) -> Option<Rival> {
+    let others = facts.neighbours.as_ref().filter(|n| n.rss_bytes as f64 >= window.growth() as f64 * NEIGHBOURS)?;
+    let tell = format!("they hold {} under the same limit: how much of it came meanwhile", bytes(others.rss_bytes));
+    Some(Rival::open("others in its group, which grew as well", tell))
 }
 
 /// Whether objects are one for each that waits, or a whole few: else their numbers only happen to be alike.

@@ -74,6 +74,8 @@ pub(crate) mod goroutine_growth {
 }
 
 pub(crate) mod heap_growth {
+    /// What others in the group hold, as part of the growth, from which on it may be theirs. Chosen.
+    pub(crate) const NEIGHBOURS: f64 = 0.25;
     /// Share of the growth from which on one function is named. Chosen: no other can then have as much.
     pub(crate) const MAJORITY: f64 = 0.5;
     /// Part of the process's growth that the sites which grew must explain. Chosen; medians of 0.98 to 1.02

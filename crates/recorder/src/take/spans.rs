@@ -35,9 +35,10 @@ fn is_due_in_the_stop(phase: Phase, profiled: bool, spans: u64) -> bool {
 /// The span table, read when the target runs again or is dead. Around a kill the loop that calls us has two
 /// seconds at most: of a heap of very many spans the other evidence must do.
 ///
-/// Of a dead program that keeps a profile it is an extra, read last: where the kernel takes the memory away
-/// under it (seen on a starved machine, two seconds after the kill) there is none, and the report says so,
-/// but the evidence that names the culprit is whole.
+/// Of a program that keeps a profile it is an extra, read last: where the kernel takes the memory away under
+/// it (seen on a starved machine, two seconds after the kill; and of one that was stopped, ran on and was
+/// killed before it was read, without a pin) there is none, and the report says so, but the evidence that
+/// names the culprit is whole.
 pub(super) fn read_afterwards(target: &Target, phase: Phase, gaps: &mut Vec<Gap>) -> Option<SpanTable> {
     let spans = SpanTable::count(&target.runtime, &*target.process).unwrap_or(0);
     if !is_due_afterwards(phase, spans) {
@@ -47,7 +48,7 @@ pub(super) fn read_afterwards(target: &Target, phase: Phase, gaps: &mut Vec<Gap>
     let unprofiled = target.is_unprofiled();
     let mut lost = Vec::new();
     let table = SpanTable::read(&target.runtime, &*target.process, &mut lost);
-    if phase == Phase::PostKill && !unprofiled && !lost.is_empty() {
+    if phase != Phase::Manual && !unprofiled && !lost.is_empty() {
         return None;
     }
     gaps.append(&mut lost);
