@@ -128,8 +128,10 @@ fn reach(rt: &Runtime, mem: &dyn Memory, registers: &[ThreadRegisters]) -> Reach
     };
     special_roots(rt, mem, &heap, &all, &mut gaps, &mut noted);
     due_roots(rt, mem, &symbols, &mut noted).unwrap();
-    // A span may be half made at the moment of the stop.
-    assert!(gaps.iter().all(|g| g.why.contains("were being changed")), "{gaps:?}");
+    // A span may be half made at the moment of the stop, and the list of one that a sweep is at half relinked
+    // (seen once: churn of Go 1.23, 4 lists of some thousands): said, and there is no graph then.
+    let at_work = |why: &str| why.contains("were being changed") || why.contains("lists of spans could not be read");
+    assert!(gaps.iter().all(|g| at_work(&g.why)), "{gaps:?}");
 
     let mut live = vec![false; heap.len() as usize];
     let mut walk = |from: HashSet<u32>| {
