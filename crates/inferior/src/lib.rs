@@ -51,7 +51,7 @@ pub use corefile::{CoreFile, CoreMapping, Match};
 pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol, UnnamedSymbol, section_names};
 pub use handed::HandedMemory;
 pub use images::{MappedFile, mapped_files, try_mapped_files};
-pub use live::{LiveProcess, OpenError, Usage, resident_by, resident_bytes, start_time};
+pub use live::{LiveProcess, OpenError, Usage, address_space, resident_by, resident_bytes, start_time};
 pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};
 pub use pagemap::{PageMap, Pages, Wanted};

@@ -282,11 +282,27 @@ pub fn resident_bytes(pid: i32) -> Option<u64> {
     resident_in(File::open(format!("/proc/{pid}/statm")).ok()?)
 }
 
-fn resident_in(mut statm: File) -> Option<u64> {
+fn resident_in(statm: File) -> Option<u64> {
+    Some(sizes_in(statm)?.1)
+}
+
+/// Mapped and resident bytes from `/proc/PID/statm`; `None` of who has no address space: one that has ended,
+/// or a thread of the kernel.
+///
+/// What is resident says nothing of that: the kernel counts it by processor and sums it up late
+/// (`percpu_counter`, Linux 6.2), and of a shell whose file pages were taken back for want of memory 0 is
+/// read. Seen beside a victim at its limit: the test `the_heap_of_the_dead`.
+#[must_use]
+pub fn address_space(pid: i32) -> Option<(u64, u64)> {
+    sizes_in(File::open(format!("/proc/{pid}/statm")).ok()?).filter(|(mapped, _)| *mapped > 0)
+}
+
+fn sizes_in(mut statm: File) -> Option<(u64, u64)> {
     let mut buf = [0; 128];
     let n = statm.read(&mut buf).ok()?;
-    let pages: u64 = std::str::from_utf8(buf.get(..n)?).ok()?.split_whitespace().nth(1)?.parse().ok()?;
-    pages.checked_mul(page_size())
+    let mut pages = std::str::from_utf8(buf.get(..n)?).ok()?.split_whitespace();
+    let mut bytes = || pages.next()?.parse::<u64>().ok()?.checked_mul(page_size());
+    Some((bytes()?, bytes()?))
 }
 
 /// What of each mapping is resident by an open file ([`LiveProcess::residency_file`]); `None` if there is

@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use lastgasp_inferior::resident_bytes;
+use lastgasp_inferior::address_space;
 
 use crate::kernel::cgroup::{Cgroup, Mounts};
 use crate::kernel::files::{means_out_of_descriptors, read_number, read_text};
@@ -199,7 +199,7 @@ impl LimitUsage {
         }
         let Some(now) = Cgroup::of(self.pid, mounts) else { return };
         // The dead are in the root or in a group that is gone.
-        if Some(&now) == self.own.as_ref() || resident_bytes(self.pid).is_none_or(|rss| rss == 0) {
+        if Some(&now) == self.own.as_ref() || address_space(self.pid).is_none() {
             return;
         }
         self.own = Some(now);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use lastgasp_inferior::{Stat, resident_bytes};
+use lastgasp_inferior::{Stat, address_space};
 
 use crate::kernel::cgroup::Cgroup;
 
@@ -83,7 +83,7 @@ impl Neighbours {
                 break;
             }
             // The dead have no memory, and neither have the kernel's threads.
-            let Some(rss) = resident_bytes(pid).filter(|rss| *rss > 0) else { continue };
+            let Some((_, rss)) = address_space(pid) else { continue };
             let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
             others.push(Other { pid, name: name.trim_end_matches('\n').to_owned(), child: is_child(pid), rss });
         }
