@@ -1,7 +1,8 @@
-//! What a capture knows, in a form that outlives the process: no user data, and of addresses those of code
-//! alone. Stored in the capture as `facts.json`, which is lastgasp's own working copy; the standard files
+//! What a capture knows, in a form that outlives the process: no user data, and of addresses those of code and
+//! of what blocked goroutines wait for. Stored in the capture as `facts.json`, which is lastgasp's own working copy; the standard files
 //! beside it are for everybody else.
 
+mod blocked;
 mod bounded;
 mod capture;
 mod census;
@@ -22,6 +23,10 @@ mod stored;
 mod timeline;
 mod whole;
 
+pub use blocked::{
+    BlockedGoroutine, BlockedGoroutines, Descriptor, LockState, Referrer, ReferrerPlace, Wait, WaitObject,
+    WaitObjectKind, WaitOperation, WaitReach, WakeUp,
+};
 pub use capture::{Capture, Code, Gap, HEAP_GRAPH, Module, Phase, Reason, Target, Vcs};
 pub use death::{Death, DeathsBefore, Figure, Part};
 pub use feeds::Feed;

@@ -8,6 +8,7 @@ mod holders;
 
 use serde::{Deserialize, Serialize};
 
+use super::blocked::BlockedGoroutines;
 use super::bounded::{MAX_FEW, at_most};
 
 pub use collections::{CopyHolder, GraphCensus, GraphCopies, GraphWaste};
@@ -78,6 +79,10 @@ pub struct GraphFacts {
     /// Memory that is kept and not used: the most wasted bytes first.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub waste: Vec<GraphWaste>,
+    /// Blocked goroutines: what each waits for, and whether anybody can still wake it; absent where that was
+    /// not followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<BlockedGoroutines>,
 }
 
 impl GraphFacts {

@@ -1,0 +1,93 @@
+//! A blocked goroutine.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::bounded::{MAX_FEW, at_most};
+use super::super::named::named;
+
+/// A blocked goroutine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BlockedGoroutine {
+    /// `goid`.
+    pub id: u64,
+    /// What it waits for: of a `select` each case, in the order of its `sudog`s; one element of all others;
+    /// none of what waits for nothing (`select {}`, a nil channel) or where it was not found.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    pub waits: Vec<Wait>,
+    /// Whether anything can still wake it.
+    pub wake_up: WakeUp,
+    /// Who or what can, in words of the source: the running goroutine, timer, package variable that leads
+    /// to what it waits for. Empty where nothing can, or it is not known.
+    pub by: String,
+    /// Nanoseconds until its own timer wakes it (`time.Sleep`, a timer whose channel it waits for); absent
+    /// without one. Negative: overdue.
+    pub wakes_in_ns: Option<i64>,
+    /// Nanoseconds that it has waited at least; 0 if it is not known.
+    pub waited_ns_at_least: u64,
+    /// Whether the runtime itself found it leaked (Go 1.26 and newer, after a profile was asked for).
+    pub go_says_leaked: bool,
+    /// Bytes that would be garbage without it alone: its stack not counted; absent without a graph.
+    pub retained_bytes: Option<u64>,
+    /// Mutexes and read locks of which there are signs that it holds them: indices of objects.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    pub seems_to_hold: Vec<u32>,
+}
+
+/// One thing that a goroutine waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wait {
+    /// What it would do.
+    pub operation: WaitOperation,
+    /// Index of the object; absent where it was not found.
+    pub object: Option<u32>,
+}
+
+named! {
+    /// What a blocked goroutine would do.
+    pub enum WaitOperation {
+        /// Send on a channel.
+        Send = "send",
+        /// Receive from a channel.
+        Receive = "receive",
+        /// Lock a `sync.Mutex`.
+        Lock = "lock",
+        /// Lock a `sync.RWMutex` for reading.
+        ReadLock = "read-lock",
+        /// Lock a `sync.RWMutex` for writing.
+        WriteLock = "write-lock",
+        /// `sync.WaitGroup.Wait`.
+        WaitGroup = "wait-group",
+        /// `sync.Cond.Wait`.
+        CondWait = "cond-wait",
+        /// `time.Sleep`.
+        Sleep = "sleep",
+        /// Read of a descriptor that the poller watches.
+        Read = "read",
+        /// Write to a descriptor that the poller watches.
+        Write = "write",
+        /// A semaphore of which it is not known what it is part of.
+        Semaphore = "semaphore",
+        /// A system call, or C.
+        SystemCall = "system-call",
+        /// The collector.
+        Collector = "collector",
+    }
+}
+
+named! {
+    /// Whether anything can still wake a blocked goroutine.
+    pub enum WakeUp {
+        /// Nothing that can still run leads to what it waits for.
+        Nothing = "nothing",
+        /// Only package variables lead to what it waits for: whoever runs may come by that way.
+        OnlyGlobals = "only-globals",
+        /// A goroutine, timer, finalizer or callback that can run leads to what it waits for.
+        Reachable = "reachable",
+        /// Its own timer does, and nothing else leads there.
+        OwnTimer = "own-timer",
+        /// The world outside: a peer, a process, the kernel.
+        Outside = "outside",
+    }
+}

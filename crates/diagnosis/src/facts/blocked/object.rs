@@ -1,0 +1,148 @@
+//! What blocked goroutines wait for.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::bounded::{MAX_FEW, at_most};
+use super::super::named::named;
+
+/// What goroutines wait for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WaitObject {
+    /// What it is.
+    pub kind: WaitObjectKind,
+    /// Where it stands: of a lock its first word, not its semaphore's.
+    pub address: u64,
+    /// Type of the elements of a channel, or of the object that a lock is part of, as `%T` spells it; empty
+    /// where it is not known.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// By which way it is reached, in words of the source (`global main.cache . mu`); empty where by none
+    /// that is known.
+    pub way: String,
+    /// Elements that wait in a channel's buffer.
+    pub length: u64,
+    /// Elements that it has room for: 0 of an unbuffered one.
+    pub capacity: u64,
+    /// Whether a channel is closed.
+    pub closed: bool,
+    /// Whether a timer sends on it (`time.After`, a ticker).
+    pub is_timer: bool,
+    /// Goroutines that would send on it, those in `select`s included.
+    pub senders: u64,
+    /// Goroutines that would receive from it.
+    pub receivers: u64,
+    /// Goroutines that wait for a lock, a wait group, a condition.
+    pub waiters: u64,
+    /// State of a lock; absent of all else, and where it could not be read.
+    pub lock: Option<LockState>,
+    /// Calls of `Done` that a wait group still waits for; absent of all else. Below 0 of one that is broken.
+    pub missing_done: Option<i64>,
+    /// A descriptor; absent of all else.
+    pub descriptor: Option<Descriptor>,
+    /// How it is reached.
+    pub reach: WaitReach,
+    /// Who has a pointer to it: goroutines first, by number; of many the first hundred.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    pub referrers: Vec<Referrer>,
+    /// Referrers in all.
+    pub referrers_total: u64,
+}
+
+named! {
+    /// What goroutines wait for.
+    pub enum WaitObjectKind {
+        /// A channel.
+        Channel = "channel",
+        /// `sync.Mutex`.
+        Mutex = "mutex",
+        /// `sync.RWMutex`.
+        RwMutex = "rwmutex",
+        /// `sync.WaitGroup`.
+        WaitGroup = "waitgroup",
+        /// `sync.Cond`.
+        Cond = "cond",
+        /// A descriptor that the poller watches.
+        Descriptor = "descriptor",
+        /// A semaphore of the runtime.
+        Semaphore = "semaphore",
+    }
+}
+
+named! {
+    /// How what is waited for is reached.
+    pub enum WaitReach {
+        /// From nothing that can still run, and from no package variable.
+        Nothing = "nothing",
+        /// From package variables alone.
+        Globals = "globals",
+        /// From something that can run.
+        Runnable = "runnable",
+    }
+}
+
+/// State of a lock, as its words have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LockState {
+    /// Whether a mutex, or the writers' mutex of an `RWMutex`, is locked.
+    pub locked: bool,
+    /// Of an `RWMutex`: readers that hold it now.
+    pub readers: u64,
+    /// Whether a writer holds it, or waits for its readers.
+    pub writer: bool,
+}
+
+/// A descriptor and its peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Descriptor {
+    /// Its number; absent where it is not known.
+    pub fd: Option<i64>,
+    /// What it is: `tcp`, `udp`, `unix`, `pipe`, `file`, or as the kernel has it.
+    pub what: String,
+    /// Its own address.
+    pub local: String,
+    /// The other end's; empty where there is none.
+    pub peer: String,
+    /// State of a TCP connection, as `ss` spells it.
+    pub state: String,
+    /// Bytes that were received and not read.
+    pub receive_queue: Option<u64>,
+    /// Bytes that the peer has not acknowledged.
+    pub send_queue: Option<u64>,
+    /// Whether what is waited for has a deadline; absent where it could not be read.
+    pub has_deadline: Option<bool>,
+    /// Nanoseconds until then. Negative: overdue.
+    pub deadline_in_ns: Option<i64>,
+}
+
+/// Who has a pointer to something that is waited for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Referrer {
+    /// The goroutine; 0 of others.
+    pub goroutine: u64,
+    /// Where its pointer stands.
+    pub place: ReferrerPlace,
+    /// The function of the frame, the deferred function, or the package variable or type.
+    pub name: String,
+    /// Whether that goroutine can run, now or once it is woken.
+    pub can_run: bool,
+}
+
+named! {
+    /// Where a pointer to something that is waited for stands.
+    pub enum ReferrerPlace {
+        /// In an object of the heap.
+        Object = "object",
+        /// In a frame of a goroutine.
+        Frame = "frame",
+        /// Bound to a deferred call of it (`defer mu.Unlock()`).
+        Deferred = "deferred",
+        /// In a package variable.
+        Global = "global",
+        /// In a timer, a finalizer, a cleanup, or what else the runtime calls.
+        Runtime = "runtime",
+    }
+}
