@@ -69,6 +69,11 @@ pub trait Memory {
         }
     }
 
+    /// Itself, if several threads may read it at a time.
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        None
+    }
+
     /// `len` bytes, refused if more than `bound` (a length that comes from foreign memory must never size an
     /// allocation by itself).
     ///
@@ -130,6 +135,10 @@ impl<M: Memory + ?Sized> Memory for &M {
     fn read_parts(&self, parts: &mut [Part<'_>]) {
         (**self).read_parts(parts);
     }
+
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        (**self).shared()
+    }
 }
 
 impl<M: Memory + ?Sized> Memory for Box<M> {
@@ -139,6 +148,10 @@ impl<M: Memory + ?Sized> Memory for Box<M> {
 
     fn read_parts(&self, parts: &mut [Part<'_>]) {
         (**self).read_parts(parts);
+    }
+
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        (**self).shared()
     }
 }
 
