@@ -100,7 +100,7 @@ impl<'a> Heap<'a> {
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
         let code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
         phases.end("code");
-        let types = Types::assign(taken, memory, &objects, &layout, seeds, (code, &holders.words), until);
+        let types = Types::assign(taken, memory, &objects, &layout, seeds, (code, &holders.words, &holders.maps), until);
         phases.end("types");
         has_read();
         let all = layout.total();

@@ -19,7 +19,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use crate::edges::Edges;
 
 use goroutines::Frames;
-pub(crate) use goroutines::{FrameWord, places_of_goroutines};
+pub(crate) use goroutines::{FrameWord, StackMap, places_of_goroutines};
 
 /// What kind of root it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,6 +97,8 @@ pub(crate) struct Holders {
     frames: Frames,
     /// Variables in frames that lead to objects.
     pub(crate) words: Vec<FrameWord>,
+    /// What may be maps whose headers stand on stacks, by address.
+    pub(crate) maps: Vec<StackMap>,
     tally: StackTally,
     /// Where each variable's root stands.
     stands: Vec<Stand>,
