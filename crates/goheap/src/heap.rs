@@ -8,9 +8,9 @@ use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId};
 use lastgasp_inferior::Memory;
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashSet;
-use tracing::debug;
 
 use crate::edges::Edges;
+use crate::phases::Phases;
 use crate::roots::{Holders, RootName, places_of_goroutines};
 use crate::types::{ObjectType, TypeTotal, Types};
 
@@ -19,28 +19,15 @@ const THREADS: usize = 2;
 /// What the gaps of it are of.
 const WHAT: &str = "heap graph";
 
-/// Says in the log how long each part of the work took.
-struct Phases(Instant);
-
-impl Default for Phases {
-    fn default() -> Self {
-        Self(Instant::now())
-    }
-}
-
-impl Phases {
-    fn end(&mut self, what: &str) {
-        debug!(us = self.0.elapsed().as_micros() as u64, "heap: {what}");
-        self.0 = Instant::now();
-    }
-}
-
 /// A heap, read and reckoned.
 pub struct Heap<'a> {
     /// Whose it is.
     pub runtime: &'a Runtime,
-    /// Where contents are read.
+    /// Where objects, types and whatever else of it is read.
     pub memory: &'a (dyn Memory + Sync),
+    /// Where what collections hold is read, which is much and is read once: as `memory`, if nothing else is
+    /// said.
+    pub contents: &'a (dyn Memory + Sync),
     /// Spans and slots as the runtime has them.
     pub objects: HeapObjects,
     /// Objects, pointers and roots. What a variable holds is not held by goroutines too.
@@ -66,7 +53,7 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
     ) -> Option<Self> {
-        Self::read_telling(taken, memory, goroutines, gaps, &mut || {}, (None, None))
+        Self::read_telling(taken, memory, goroutines, gaps, &mut || {}, (None, None), &mut Phases::default())
     }
 
     /// As [`Heap::read`]; `has_read` hears that objects, pointers, roots and types are read, which must be of
@@ -81,10 +68,10 @@ impl<'a> Heap<'a> {
         gaps: &mut Vec<Gap>,
         has_read: &mut dyn FnMut(),
         (for_types, code): (Option<Duration>, Option<CodeTypes>),
+        phases: &mut Phases,
     ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
-        let mut phases = Phases::default();
         let objects = HeapObjects::read(rt, memory, gaps)?;
         phases.end("objects");
         let edges = Edges::read(rt, memory, &objects, &places_of_goroutines(taken, memory, &objects), gaps);
@@ -100,7 +87,8 @@ impl<'a> Heap<'a> {
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
         let code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
         phases.end("code");
-        let types = Types::assign(taken, memory, &objects, &layout, seeds, (code, &holders.words, &holders.maps), until);
+        let types =
+            Types::assign(taken, memory, &objects, &layout, seeds, (code, &holders.words, &holders.maps), until);
         phases.end("types");
         has_read();
         let all = layout.total();
@@ -118,9 +106,18 @@ impl<'a> Heap<'a> {
             Ok((graph, dominators))
         });
         match made {
-            Ok((graph, dominators)) => {
-                Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, on_stacks, taken: all })
-            }
+            Ok((graph, dominators)) => Some(Self {
+                runtime: rt,
+                memory,
+                contents: memory,
+                objects,
+                graph,
+                dominators,
+                holders,
+                types,
+                on_stacks,
+                taken: all,
+            }),
             Err(e) => {
                 gaps.push(Gap::new(WHAT, e.to_string()));
                 None

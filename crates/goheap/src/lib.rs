@@ -12,6 +12,7 @@
 //! - `types`: types of objects.
 //! - `collections`: maps, slices, strings and channels, found by what they are.
 //! - `census`, `copies`, `waste`: the largest of them, those of equal content, what is kept and not used.
+//! - `phases`: how its time goes.
 //! - `ways`: ways from roots to objects in words of the source, and the dominator tree.
 
 mod census;
@@ -19,6 +20,7 @@ mod collections;
 mod copies;
 mod edges;
 mod heap;
+mod phases;
 mod roots;
 mod sampled;
 mod survey;
@@ -29,9 +31,10 @@ mod ways;
 pub use census::{CollectionKind, Counted};
 pub use copies::{BuiltAt, Copies, HeldCopies};
 pub use heap::Heap;
+pub use phases::{Phase, Phases};
 pub use roots::{RootKind, RootName};
 pub use sampled::{Sampled, sampled};
-pub use survey::{Survey, SurveyLimits};
+pub use survey::{Seen, Survey, SurveyLimits};
 pub use types::{ObjectType, TypeTotal};
 pub use waste::{Waste, WasteKind};
 pub use ways::{MergedWay, Mostly, TreeNode, Ways, dominator_tree, mostly};

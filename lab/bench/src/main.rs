@@ -4,6 +4,7 @@
 use anyhow::Result;
 use clap::Parser;
 
+mod graphs;
 mod heap;
 mod incident;
 mod read;
@@ -29,6 +30,8 @@ enum Chore {
         #[arg(long, default_value_t = 15)]
         times: usize,
     },
+    /// Kill the lab's incident again and again and count after how many kills the heap graph was whole
+    BenchGraphs(graphs::Options),
     /// Have the heap of a large process and of its core read as a graph, beside goref and viewcore
     BenchHeap(heap::Options),
     /// Measure `lastgasp watch` on real Go programs: kills, storms, what it costs, how long it lasts
@@ -42,6 +45,7 @@ fn main() -> Result<()> {
     match Chore::parse() {
         Chore::Bench { kills, calm } => incident::run(kills, calm),
         Chore::BenchRead { times } => read::run(times),
+        Chore::BenchGraphs(options) => graphs::run(&options),
         Chore::BenchHeap(options) => heap::run(&options),
         Chore::BenchWatch { bench } => watch::run(&bench),
     }
