@@ -16,6 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::collections::arrays::{Arrays, Sequence, unknown_elements};
 use crate::collections::maps::{FoundMap, unknown_map};
 use crate::heap::Heap;
+use crate::roots::is_of_program;
 use content::{Contents, NotRead};
 pub use sites::BuiltAt;
 use sites::Sites;
@@ -255,16 +256,13 @@ impl HeldBy {
     /// caller of that may hold.
     fn frame(&self, heap: &Heap<'_>) -> Option<String> {
         match self.holder {
-            Holder::Root(root) => heap.frame(root, self.first).map(|f| f.function).filter(|f| !is_standard(f)),
+            Holder::Root(root) => {
+                let module = &heap.runtime.build_info.module.path;
+                heap.frame(root, self.first).map(|f| f.function).filter(|f| is_of_program(f, module))
+            }
             _ => None,
         }
     }
-}
-
-/// Whether a function is of the standard library: its packages' paths begin with no host.
-fn is_standard(function: &str) -> bool {
-    let first = function.split('/').next().unwrap_or_default();
-    !(function.starts_with("main.") || function.contains('/') && first.contains('.'))
 }
 
 /// What each object would be garbage without; `None` where several hold it, or where what holds it is not

@@ -2,12 +2,14 @@
 //!
 //! - `variables`: package variables by the symbol table, else by where they stand.
 //! - `goroutines`: by the function of the program that they are in; by which frame each holds what it holds.
+//! - `held_in`: the frame that they are named by, once it is known what stands in which.
 //! - `notes`: finalizers, cleanups and weak pointers, by the function that they are to run.
 //!
 //! Of what several hold a variable is the holder, for it stays when a goroutine ends; else a goroutine; a
 //! finalizer of what nobody else holds.
 
 mod goroutines;
+mod held_in;
 mod notes;
 mod variables;
 
@@ -191,6 +193,14 @@ impl Holders {
             _ => None,
         }
     }
+}
+
+/// Whether a function is one that the program's authors can look at: of its own module, else of any module
+/// but the standard library, whose packages' paths begin with no host.
+pub(crate) fn is_of_program(function: &str, module: &str) -> bool {
+    let rest = function.strip_prefix(module).filter(|_| !module.is_empty());
+    let is_own = function.starts_with("main.") || rest.is_some_and(|rest| rest.starts_with(['/', '.']));
+    is_own || function.split_once('/').is_some_and(|(host, _)| host.contains('.'))
 }
 
 fn is_of_runtime(name: &str) -> bool {
