@@ -21,6 +21,8 @@ import (
 type Shape struct {
 	Name string
 	Run  func(fixed bool)
+	// Whether the next one may begin before this one stands still: to look takes long where there are thousands.
+	Hasty bool
 }
 
 type planted struct {
@@ -35,6 +37,7 @@ var (
 	mu     sync.Mutex
 	shapes = map[string]*planted{}
 	atEnd  []func()
+	last   []func()
 )
 
 func of(shape string) *planted {
@@ -123,6 +126,9 @@ func AtEnd(f func()) {
 	atEnd = append(atEnd, f)
 }
 
+// Last has something begin that does not stand still, when all the rest does.
+func Last(f func()) { last = append(last, f) }
+
 // Later has a timer hold something, and call it in an hour.
 func Later(f func()) { time.AfterFunc(time.Hour, f) }
 
@@ -187,6 +193,10 @@ func Main(list ...Shape) {
 	runtime.GC()
 	runtime.GC()
 	Settle()
+	for _, f := range last {
+		f()
+	}
+	last = nil
 	ends := tell()
 	fmt.Println("READY")
 	wait()
@@ -199,7 +209,9 @@ func play(list []Shape, fixed bool, only string) {
 	for _, s := range list {
 		if only == "" || strings.Contains(","+only+",", ","+s.Name+",") {
 			s.Run(fixed)
-			Settle()
+			if !s.Hasty {
+				Settle()
+			}
 		}
 	}
 }
