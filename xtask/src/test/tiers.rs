@@ -54,6 +54,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "runtime_cache",
             "spans",
             "types",
+            "wait_objects",
             "waits",
         ],
     ),
