@@ -3,12 +3,15 @@
 //! What is read of the runtime alone is put here; whether anybody can still wake them is reckoned over the
 //! heap's graph.
 
+mod alive;
 mod objects;
 
 use lastgasp_diagnosis::facts::{BlockedGoroutine, BlockedGoroutines, Wait, WaitOperation};
 use lastgasp_goruntime::waits::{Blocked, Operation, Waiting};
 use lastgasp_goruntime::{Goroutine, Status, is_system};
 use rustc_hash::FxHashSet;
+
+pub(crate) use alive::join;
 
 /// The blocked goroutines of a process, the runtime's own left out. `now_ns` is the runtime's clock
 /// (`CLOCK_MONOTONIC`) at that moment; a core file has none, and then nothing is said of how long until.
