@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite, GraphType};
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
-use lastgasp_goheap::{Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled};
+use lastgasp_goheap::{
+    Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled, watched_addresses,
+};
 use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::waits;
 use lastgasp_goruntime::{
@@ -17,7 +19,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
-use crate::blocked::blocked;
+use crate::blocked::{blocked, join};
 use crate::collections;
 use crate::sites::visible;
 
@@ -107,10 +109,15 @@ pub(crate) fn heap_graph(
         let symbols = Symbolizer::new(&cached, &rt.module, rt.layout);
         waits::waiting(rt, &memory, &symbols, goroutines, &mut waits_gaps)
     };
-    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code));
+    let heap = {
+        let goroutines = (goroutines, &*watched_addresses(&waiting));
+        Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code))
+    };
     let heap = heap.ok_or_else(|| told(&gaps))?;
     let mut facts = facts(&heap, whole.source);
-    facts.blocked = Some(blocked(&waiting, goroutines, taken.monotonic_ns));
+    let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
+    join(&mut of_blocked, &waiting, &heap, taken);
+    facts.blocked = Some(of_blocked);
     facts.gaps = waits_gaps.iter().chain(&gaps).map(|g| format!("{}: {}", g.what, g.why)).collect();
     tell(GraphStage::Part(&facts));
     let before = gaps.len();

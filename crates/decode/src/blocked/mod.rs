@@ -3,6 +3,7 @@
 //! What is read of the runtime alone is put here; whether anybody can still wake them is reckoned over the
 //! heap's graph.
 
+mod alive;
 mod descriptors;
 mod objects;
 
@@ -11,6 +12,7 @@ use lastgasp_goruntime::waits::{Blocked, Operation, Waiting};
 use lastgasp_goruntime::{Goroutine, Status, is_system};
 use rustc_hash::FxHashSet;
 
+pub(crate) use alive::join;
 pub use descriptors::{awaited_descriptors, describe_descriptors};
 
 /// The blocked goroutines of a process, the runtime's own left out. `now_ns` is the runtime's clock
