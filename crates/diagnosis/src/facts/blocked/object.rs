@@ -28,6 +28,9 @@ pub struct WaitObject {
     pub closed: bool,
     /// Whether a timer sends on it (`time.After`, a ticker).
     pub is_timer: bool,
+    /// Nanoseconds between two sends of such a timer: 0 of one that sends once; absent of all else, and where
+    /// it could not be read.
+    pub period_ns: Option<u64>,
     /// Goroutines that would send on it, those in `select`s included.
     pub senders: u64,
     /// Goroutines that would receive from it.
