@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite, GraphType};
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
-use lastgasp_goheap::{Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled};
+use lastgasp_goheap::{
+    Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled, watched_addresses,
+};
 use lastgasp_goruntime::types::CodeTypes;
+use lastgasp_goruntime::waits;
 use lastgasp_goruntime::{
     Bucket, Counts, Gap, Goroutine, LabelSalt, Runtime, Symbolizer, decode_all_goroutines, decode_profile, unsample,
 };
@@ -16,6 +19,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
+use crate::blocked::{blocked, join};
 use crate::collections;
 use crate::sites::visible;
 
@@ -91,7 +95,7 @@ pub(crate) fn heap_graph(
     let began = std::time::Instant::now();
     let constants = taken.binary.constants(&taken.runtime).map_err(|e| e.to_string())?.0;
     let memory = Layered { top: whole.memory, bottom: constants };
-    let mut gaps = Vec::new();
+    let (mut gaps, mut waits_gaps) = (Vec::new(), Vec::new());
     let mut read = began.elapsed();
     // A target that runs again says of an object what was true of another in its place.
     let for_types = (whole.source == "live").then_some(TYPES_OF_A_LIVE_TARGET);
@@ -99,10 +103,22 @@ pub(crate) fn heap_graph(
         read = began.elapsed();
         tell(GraphStage::Read);
     };
-    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code));
+    let rt = &taken.runtime;
+    let waiting = {
+        let cached = BlockCache::new(&memory);
+        let symbols = Symbolizer::new(&cached, &rt.module, rt.layout);
+        waits::waiting(rt, &memory, &symbols, goroutines, &mut waits_gaps)
+    };
+    let heap = {
+        let goroutines = (goroutines, &*watched_addresses(&waiting));
+        Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code))
+    };
     let heap = heap.ok_or_else(|| told(&gaps))?;
     let mut facts = facts(&heap, whole.source);
-    facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
+    let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
+    join(&mut of_blocked, &waiting, &heap, taken);
+    facts.blocked = Some(of_blocked);
+    facts.gaps = waits_gaps.iter().chain(&gaps).map(|g| format!("{}: {}", g.what, g.why)).collect();
     tell(GraphStage::Part(&facts));
     let before = gaps.len();
     let survey = heap.survey(SurveyLimits::default(), &mut gaps);

@@ -12,6 +12,7 @@
 //! - `types`: types of objects.
 //! - `collections`: maps, slices, strings and channels, found by what they are.
 //! - `census`, `copies`, `waste`: the largest of them, those of equal content, what is kept and not used.
+//! - `liveness`: which blocked goroutines nothing can ever wake, and who leads to what they wait for.
 //! - `ways`: ways from roots to objects in words of the source, and the dominator tree.
 
 mod census;
@@ -19,6 +20,7 @@ mod collections;
 mod copies;
 mod edges;
 mod heap;
+mod liveness;
 mod roots;
 mod sampled;
 mod survey;
@@ -29,6 +31,7 @@ mod ways;
 pub use census::{CollectionKind, Counted};
 pub use copies::{BuiltAt, Copies, HeldCopies};
 pub use heap::Heap;
+pub use liveness::{By, Liveness, Reached, Referring, ReferringPlace, watched_addresses};
 pub use roots::{RootKind, RootName};
 pub use sampled::{Sampled, sampled};
 pub use survey::{Survey, SurveyLimits};

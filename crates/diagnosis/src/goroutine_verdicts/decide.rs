@@ -5,7 +5,7 @@
 //! proved, sure as it looks: who holds a lock is inference, and Go lets any goroutine unlock a mutex. It is
 //! suspect, growing or not, and its sentence says what would end it.
 
-use crate::facts::{BlockedGoroutine, WaitOperation, WakeUp};
+use crate::facts::{WaitOperation, WakeUp};
 
 use super::causes::{Case, is_idle, reads_body};
 use super::growing::Growth;
@@ -15,11 +15,12 @@ use super::thresholds::{LOCK_AGE_NS, SUSPECT_AGE_NS};
 use super::tier::Tier;
 use super::verdict::Sureness;
 use super::wait_graph::End;
+use super::words;
 
 /// The tier of a goroutine.
 pub(super) fn tier(scene: &Scene<'_>, growth: &Growth<'_>, case: &Case<'_>) -> Tier {
     let seen = &case.seen;
-    match seen.view.reason {
+    match seen.reason() {
         // The first goroutine waits so on purpose where others do the work.
         "select (no cases)" if seen.g.id == 1 => return Tier::Healthy,
         "select (no cases)" | "chan send (nil chan)" | "chan receive (nil chan)" => return Tier::Proved,
@@ -85,18 +86,15 @@ fn behind_stalled_consumer(scene: &Scene<'_>, seen: &Seen<'_>) -> bool {
 
 /// A ticker that nothing else leads to is for ever; a timer that sends once is a way out that comes.
 fn own_timer(scene: &Scene<'_>, seen: &Seen<'_>) -> Tier {
-    let periods = |g: &BlockedGoroutine| {
-        let timers = g.waits.iter().filter(|w| w.operation == WaitOperation::Receive).filter_map(|w| scene.object(w));
-        timers.filter(|o| o.is_timer).map(|o| o.period_ns).collect::<Vec<_>>()
-    };
-    let periods = periods(seen.g);
-    let ticks = !periods.is_empty() && periods.iter().all(|p| p.is_some_and(|ns| ns > 0));
+    let timers = seen.g.waits.iter().filter(|w| w.operation == WaitOperation::Receive).filter_map(|w| scene.object(w));
+    let mut timers = timers.filter(|o| o.is_timer).peekable();
+    let ticks = timers.peek().is_some() && timers.all(|o| o.timer_period_ns > 0);
     if ticks { Tier::Immortal } else { Tier::Healthy }
 }
 
 /// I/O without a deadline stalls, but where it is meant to last.
 fn outside(scene: &Scene<'_>, seen: &Seen<'_>) -> Tier {
-    let wait = seen.only().filter(|w| matches!(w.operation, WaitOperation::Read | WaitOperation::Write));
+    let wait = seen.only().filter(|w| words::is_io(&w.operation));
     let descriptor = wait.and_then(|w| scene.object(w)).and_then(|o| o.descriptor.as_ref());
     let endless = descriptor.is_some_and(|d| d.has_deadline == Some(false));
     if endless && !is_idle(seen) { Tier::Stalled } else { Tier::Healthy }

@@ -71,7 +71,12 @@ impl<'a> Seen<'a> {
 
     /// Whether it waits in a `select`.
     pub(super) fn is_select(&self) -> bool {
-        self.view.reason == "select" || self.g.waits.len() > 1
+        self.reason() == "select" || self.g.waits.len() > 1
+    }
+
+    /// Why it waits, as Go names it.
+    pub(super) fn reason(&self) -> &'a str {
+        if self.g.reason.is_empty() { self.view.reason } else { &self.g.reason }
     }
 }
 

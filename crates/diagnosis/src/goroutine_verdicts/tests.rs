@@ -257,7 +257,7 @@ fn a_ring_of_locks() {
 #[test]
 fn a_reader_that_reads_again_behind_a_writer() {
     let mut b = Build::default();
-    let lock = LockState { locked: true, readers: 1, writer: true };
+    let lock = LockState { locked: true, readers: 1, writer: true, ..LockState::default() };
     let rw = b.object(WaitObject { kind: WaitObjectKind::RwMutex, lock: Some(lock), ..mutex() });
     b.goroutine(5, "sync.RWMutex.RLock", &["sync.(*RWMutex).RLock", "main.(*cache).size"]);
     b.waits(5, WakeUp::Nothing, &[(WaitOperation::ReadLock, rw)]).seems_to_hold = vec![rw];
@@ -265,7 +265,7 @@ fn a_reader_that_reads_again_behind_a_writer() {
     b.waits(6, WakeUp::Nothing, &[(WaitOperation::WriteLock, rw)]);
     assert_eq!(b.of(5), (Tier::Proved, "read-lock-recursion"));
     assert_eq!(b.of(6), (Tier::Proved, "read-lock-recursion"));
-    b.blocked.objects[0].lock = Some(LockState { locked: true, readers: 0, writer: true });
+    b.blocked.objects[0].lock = Some(LockState { locked: true, readers: 0, writer: true, ..LockState::default() });
     assert_eq!(b.of(5), (Tier::Proved, "double-lock"), "it writes and would read");
 }
 
@@ -351,8 +351,8 @@ fn contexts_timers_and_conditions() {
     let of_context = referrer(0, ReferrerPlace::Object, "context.cancelCtx");
     let done = b.object(WaitObject { type_name: "struct {}".into(), referrers: vec![of_context], ..channel(0, 0) });
     let quit = b.object(WaitObject { type_name: "struct {}".into(), ..channel(0, 0) });
-    let tick = b.object(WaitObject { is_timer: true, period_ns: Some(1_000_000_000), ..channel(1, 0) });
-    let after = b.object(WaitObject { is_timer: true, period_ns: Some(0), ..channel(1, 0) });
+    let tick = b.object(WaitObject { is_timer: true, timer_period_ns: 1_000_000_000, ..channel(1, 0) });
+    let after = b.object(WaitObject { is_timer: true, ..channel(1, 0) });
     let cond = b.object(WaitObject { kind: WaitObjectKind::Cond, ..WaitObject::default() });
     let receive = WaitOperation::Receive;
     for (id, reason) in [(5, "chan receive"), (6, "select"), (7, "select"), (8, "select"), (9, "sync.Cond.Wait")] {

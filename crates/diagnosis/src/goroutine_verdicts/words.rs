@@ -13,6 +13,9 @@ pub(super) fn object(o: &WaitObject) -> String {
         (true, false) => format!("{article} {what} of {}", o.type_name),
         (true, true) => format!("{article} {what}"),
     };
+    if !o.part_of.is_empty() {
+        return named(&o.part_of, "a");
+    }
     match &o.kind {
         WaitObjectKind::Channel => channel(o),
         WaitObjectKind::Mutex => named("mutex", "a"),
@@ -74,8 +77,17 @@ pub(super) fn operation(o: &WaitOperation) -> &'static str {
         WaitOperation::Read => "read from",
         WaitOperation::Write => "write to",
         WaitOperation::Semaphore => "acquire",
-        WaitOperation::SystemCall => "return from a system call or C",
+        WaitOperation::SendOrReceive => "send on or receive from",
+        WaitOperation::SendNil => "send on a channel that is nil",
+        WaitOperation::ReceiveNil => "receive from a channel that is nil",
+        WaitOperation::NoCases => "see the end of a select without cases",
+        WaitOperation::ReadOrWrite => "read from or write to",
+        WaitOperation::SystemCall => "return from a system call",
+        WaitOperation::C => "return from C",
         WaitOperation::Collector => "go on after the collector",
+        WaitOperation::Bubble => "see the others of its synctest bubble wait",
+        WaitOperation::Coroutine => "be resumed as a coroutine",
+        WaitOperation::Runtime => "go on in the runtime",
         WaitOperation::Unknown(_) => "go on with",
     }
 }
@@ -90,7 +102,27 @@ pub(super) fn wait(scene: &Scene<'_>, w: &Wait) -> String {
 
 /// Whether what is done is done to something.
 fn needs_object(o: &WaitOperation) -> bool {
-    !matches!(o, WaitOperation::Sleep | WaitOperation::SystemCall | WaitOperation::Collector)
+    matches!(
+        o,
+        WaitOperation::Send
+            | WaitOperation::Receive
+            | WaitOperation::SendOrReceive
+            | WaitOperation::Lock
+            | WaitOperation::ReadLock
+            | WaitOperation::WriteLock
+            | WaitOperation::WaitGroup
+            | WaitOperation::CondWait
+            | WaitOperation::Read
+            | WaitOperation::Write
+            | WaitOperation::ReadOrWrite
+            | WaitOperation::Semaphore
+            | WaitOperation::Unknown(_)
+    )
+}
+
+/// Whether a wait is for a descriptor that the poller watches.
+pub(super) fn is_io(o: &WaitOperation) -> bool {
+    matches!(o, WaitOperation::Read | WaitOperation::Write | WaitOperation::ReadOrWrite)
 }
 
 /// What a goroutine does now: `runs`, `waits in main.flush to send on a channel of int`.
@@ -169,7 +201,16 @@ pub(super) fn wait_kind(w: &Wait) -> &'static str {
         WaitOperation::Read => "to read",
         WaitOperation::Write => "to write",
         WaitOperation::Semaphore => "for a semaphore",
-        WaitOperation::SystemCall => "for a system call, or C",
+        WaitOperation::SendOrReceive => "for a channel",
+        WaitOperation::SendNil => "to send on a channel",
+        WaitOperation::ReceiveNil => "to receive from a channel",
+        WaitOperation::NoCases => "for nothing",
+        WaitOperation::ReadOrWrite => "for I/O",
+        WaitOperation::SystemCall => "for a system call",
+        WaitOperation::C => "for C",
+        WaitOperation::Bubble => "for the others of its synctest bubble",
+        WaitOperation::Coroutine => "to be resumed as a coroutine",
+        WaitOperation::Runtime => "for the runtime",
         WaitOperation::Collector => "for the collector",
         WaitOperation::Unknown(_) => "for something",
     }

@@ -7,11 +7,11 @@ use lastgasp_goruntime::{
     CallSite, Gap, Goroutine, HeapObjects, StackPlace, StackReader, Symbolizer, each_goroutine, is_system,
 };
 use lastgasp_heapgraph::{GroupId, ObjectId, RootId};
-use lastgasp_inferior::{Addr, Memory};
+use lastgasp_inferior::{Addr, AddrRange, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
-use super::{Holders, RootKind, RootName, is_of_runtime};
+use super::{Holders, RootKind, RootName, RootPlace, is_of_runtime};
 use crate::edges::{Edges, Places};
 
 /// Largest slot in which a `g` stands, in bytes: it has some 440.
@@ -80,7 +80,7 @@ impl Holders {
     ) {
         let roots = self.add_groups(goroutines, &taken.runtime.build_info.module.path);
         let mut lost = 0u64;
-        let (all, frames) = (&mut self.roots, &mut self.frames);
+        let (all, frames, pointed) = (&mut self.roots, &mut self.frames, &mut self.pointed);
         let mut hold = |goid: u64, to: Addr, place: StackPlace| {
             if edges.layout.object_at(to.0).is_none() {
                 return;
@@ -89,8 +89,16 @@ impl Holders {
                 lost += 1;
                 return;
             };
-            if let (Some(object), StackPlace::Frame(pc)) = (all.hold(*root, &edges.layout, to.0), place) {
-                frames.add(*root, object, pc);
+            let Some(object) = all.hold(*root, &edges.layout, to.0) else { return };
+            let place = match place {
+                StackPlace::Frame(pc) => {
+                    frames.add(*root, object, pc);
+                    RootPlace::Frame(pc)
+                }
+                StackPlace::Goroutine => RootPlace::Goroutine,
+            };
+            if edges.watched.has(object) {
+                pointed.add((*root, place), to);
             }
         };
         let mut stacks = StackReader::new(&taken.runtime, mem, symbols, &taken.registers);
@@ -109,12 +117,29 @@ impl Holders {
         self.tally = stacks.finish(gaps);
         edges.of_goroutines.iter().for_each(|(goid, to)| hold(*goid, *to, StackPlace::Goroutine));
         self.frames.tidy();
+        self.find_stacks(taken, mem, &roots, &edges.watched.elsewhere);
         if lost > 0 {
             gaps.push(Gap::new(
                 "heap graph",
                 "goroutines that were not decoded: what they alone hold counts as garbage",
             ));
         }
+    }
+
+    /// The stacks on which something is waited for.
+    fn find_stacks(&mut self, taken: &RawCapture, mem: &dyn Memory, roots: &FxHashMap<u64, RootId>, awaited: &[Addr]) {
+        if awaited.is_empty() {
+            return;
+        }
+        let g = &taken.runtime.layout.g;
+        each_goroutine(&taken.runtime, mem, |goid, at| {
+            let bound = |offset: u64| mem.ptr(at.plus(offset)).unwrap_or_default();
+            let stack = AddrRange { start: bound(g.stack_lo), end: bound(g.stack_hi) };
+            let next = awaited.partition_point(|a| *a < stack.start);
+            if awaited.get(next).is_some_and(|a| stack.contains(*a)) {
+                self.awaited_on_stacks.extend(roots.get(&goid).map(|root| (stack, *root)));
+            }
+        });
     }
 
     /// A root for each goroutine, by its number.

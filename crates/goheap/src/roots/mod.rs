@@ -17,6 +17,7 @@ use lastgasp_inferior::{Addr, AddrRange, BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
 use crate::edges::Edges;
+use crate::liveness::Pointed;
 
 use goroutines::Frames;
 pub(crate) use goroutines::{FrameWord, places_of_goroutines};
@@ -102,6 +103,25 @@ pub(crate) struct Holders {
     stands: Vec<Stand>,
     /// What could not be looked for.
     not_read: Vec<String>,
+    /// Pointers to where something is waited for, and where they stand.
+    pub(crate) pointed: Pointed<(RootId, RootPlace)>,
+    /// What weak pointers are made of, and what they lead to.
+    pub(crate) weak: Vec<(ObjectId, ObjectId)>,
+    /// Stacks on which something is waited for, by the goroutine that each is of.
+    pub(crate) awaited_on_stacks: Vec<(AddrRange, RootId)>,
+}
+
+/// Where a root's pointer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RootPlace {
+    /// In a frame: an address within its call.
+    Frame(Addr),
+    /// In no frame of a goroutine.
+    Goroutine,
+    /// In a package variable, at an address.
+    Variable(Addr),
+    /// With a finalizer, a cleanup.
+    Note,
 }
 
 impl Holders {
@@ -148,6 +168,29 @@ impl Holders {
     /// How goroutines' stacks were read.
     pub(crate) fn tally(&self) -> &StackTally {
         &self.tally
+    }
+
+    /// What a root is of.
+    pub(crate) fn kind_of(&self, root: RootId) -> RootKind {
+        if self.is_goroutine(root) {
+            return RootKind::Goroutine;
+        }
+        self.named.get(root.0 as usize).map_or(RootKind::Runtime, |name| name.kind)
+    }
+
+    /// What a variable or a note is called.
+    pub(crate) fn name_of(&self, root: RootId) -> Option<&str> {
+        self.named.get(root.0 as usize).map(|name| name.name.as_str())
+    }
+
+    /// Whether it is what weak pointers are made of: none of it is held by them.
+    pub(crate) fn is_weak(&self, root: RootId) -> bool {
+        (self.notes_from..self.goroutines_from).contains(&root.0) && self.kind_of(root) == RootKind::Runtime
+    }
+
+    /// The roots of goroutines, with their numbers.
+    pub(crate) fn goroutines(&self) -> impl Iterator<Item = (RootId, u64)> + '_ {
+        (self.goroutines_from..).map(RootId).zip(self.goids.iter().copied())
     }
 
     pub(crate) fn is_goroutine(&self, root: RootId) -> bool {

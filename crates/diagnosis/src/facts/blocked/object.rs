@@ -28,9 +28,14 @@ pub struct WaitObject {
     pub closed: bool,
     /// Whether a timer sends on it (`time.After`, a ticker).
     pub is_timer: bool,
-    /// Nanoseconds between two sends of such a timer: 0 of one that sends once; absent of all else, and where
-    /// it could not be read.
-    pub period_ns: Option<u64>,
+    /// Nanoseconds until that timer sends; absent without one, of one that is stopped or has fired, and where
+    /// there is no clock. Negative: overdue.
+    pub timer_in_ns: Option<i64>,
+    /// Nanoseconds between two times of that timer; 0 of one that fires once.
+    pub timer_period_ns: u64,
+    /// What of the standard library a lock is the inner part of, by who waits for it: `sync.Once`. Empty of all
+    /// else.
+    pub part_of: String,
     /// Goroutines that would send on it, those in `select`s included.
     pub senders: u64,
     /// Goroutines that would receive from it.
@@ -41,7 +46,7 @@ pub struct WaitObject {
     pub lock: Option<LockState>,
     /// Calls of `Done` that a wait group still waits for; absent of all else. Below 0 of one that is broken.
     pub missing_done: Option<i64>,
-    /// A descriptor; absent of all else.
+    /// A descriptor, one way: who reads and who writes wait for two things. Absent of all else.
     pub descriptor: Option<Descriptor>,
     /// How it is reached.
     pub reach: WaitReach,
@@ -92,7 +97,9 @@ pub struct LockState {
     pub locked: bool,
     /// Of an `RWMutex`: readers that hold it now.
     pub readers: u64,
-    /// Whether a writer holds it, or waits for its readers.
+    /// Of an `RWMutex`: readers that wait for the writer.
+    pub waiting_readers: u64,
+    /// Whether a writer holds it, or waits for its readers: the latter where `readers` is not 0.
     pub writer: bool,
 }
 

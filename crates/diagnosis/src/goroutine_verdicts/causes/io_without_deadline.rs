@@ -1,6 +1,6 @@
 //! I/O without a deadline. The page: `io-without-deadline.md`.
 
-use crate::facts::{Wait, WaitOperation};
+use crate::facts::Wait;
 use crate::rival::Rival;
 
 use super::super::scene::Seen;
@@ -20,7 +20,7 @@ impl Cause for IoWithoutDeadline {
     const CURE: &'static str = "Give what {place} waits for a deadline (SetDeadline, a client's Timeout, a server's ReadTimeout and IdleTimeout, a context), and bound how many may wait at a time.";
 
     fn check(scene: &Scene<'_>, case: &Case<'_>) -> Option<Judged> {
-        let io = |w: &&Wait| matches!(w.operation, WaitOperation::Read | WaitOperation::Write);
+        let io = |w: &&Wait| words::is_io(&w.operation);
         let wait = case.seen.only().filter(io)?;
         let o = scene.object(wait)?;
         o.descriptor.as_ref().filter(|d| d.has_deadline == Some(false))?;

@@ -14,7 +14,7 @@ impl Cause for NilChannel {
     const CURE: &'static str = "Make the channel before {place} uses it; where it is nil on purpose, to switch off a case, use it in a select that has another one.";
 
     fn check(_: &Scene<'_>, case: &Case<'_>) -> Option<Judged> {
-        match case.seen.view.reason {
+        match case.seen.reason() {
             "chan send (nil chan)" => Some(Judged::sure("the channel is nil, and a send on it never ends")),
             "chan receive (nil chan)" => Some(Judged::sure("the channel is nil, and a receive from it never ends")),
             _ => None,

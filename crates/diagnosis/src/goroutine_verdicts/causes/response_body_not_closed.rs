@@ -34,7 +34,7 @@ impl Cause for ResponseBodyNotClosed {
 /// Whether a goroutine is the reader of a client's connection that waits for the body of a response to be read:
 /// an idle one waits for the network instead.
 pub(in super::super) fn reads_body(seen: &Seen<'_>) -> bool {
-    seen.view.is_in("net/http.(*persistConn).readLoop") && seen.view.reason == "select"
+    seen.view.is_in("net/http.(*persistConn).readLoop") && seen.reason() == "select"
 }
 
 /// Whether a writer's connection has such a reader: they share a channel.

@@ -15,6 +15,6 @@ impl Cause for SelectWithoutCases {
         "Give the select in {place} a case that comes (a context, a channel that is closed at the end), or return.";
 
     fn check(_: &Scene<'_>, case: &Case<'_>) -> Option<Judged> {
-        (case.seen.view.reason == "select (no cases)").then(|| Judged::sure("a select without cases never ends"))
+        (case.seen.reason() == "select (no cases)").then(|| Judged::sure("a select without cases never ends"))
     }
 }

@@ -23,10 +23,10 @@ impl Cause for TickerNeverStopped {
     fn check(scene: &Scene<'_>, case: &Case<'_>) -> Option<Judged> {
         let ticks = |w: &&Wait| {
             w.operation == WaitOperation::Receive
-                && scene.object(w).is_some_and(|o| o.is_timer && o.period_ns.is_some_and(|ns| ns > 0))
+                && scene.object(w).is_some_and(|o| o.is_timer && o.timer_period_ns > 0)
         };
         let wait = case.seen.g.waits.iter().find(ticks).filter(|_| case.seen.g.wake_up == WakeUp::OwnTimer)?;
-        let every = scene.object(wait).and_then(|o| o.period_ns).unwrap_or(0);
+        let every = scene.object(wait).map_or(0, |o| o.timer_period_ns);
         let others: Vec<String> =
             case.seen.g.waits.iter().filter(|w| *w != wait).take(MAX_CASES).map(|w| words::wait(scene, w)).collect();
         let way_out = match others.as_slice() {
