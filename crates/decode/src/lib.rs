@@ -32,6 +32,7 @@ mod sites;
 mod synthetic;
 mod why;
 
+pub use blocked::{awaited_descriptors, describe_descriptors};
 pub use decode::{Decoded, Provenance, decode, decode_with_memory};
 pub use heap_graph::{GraphStage, WholeMemory, code_types, graph_alone};
 pub use why::{ObjectAt, object_at};

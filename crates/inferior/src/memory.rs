@@ -155,6 +155,13 @@ impl<T: Memory, B: Memory> Memory for Layered<T, B> {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
         self.top.read(addr, buf).or_else(|_| self.bottom.read(addr, buf))
     }
+
+    fn read_parts(&self, parts: &mut [Part<'_>]) {
+        self.top.read_parts(parts);
+        for p in parts.iter_mut().filter(|p| !p.ok) {
+            p.ok = self.bottom.read(p.addr, p.buf).is_ok();
+        }
+    }
 }
 
 /// Keeps blocks of memory that does not change (pclntab, text), so that a table walk costs one kernel call

@@ -164,6 +164,8 @@ const GROUPS: &[Group] = &[
             ("func", "runtime.timer.f"),
             ("arg", "runtime.timer.arg"),
             ("owner", "runtime.timer.ts|pp"),
+            ("status", "runtime.timer.status|state"),
+            ("next_when", "runtime.timer.nextwhen?"),
         ],
     ),
     (

@@ -55,6 +55,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "runtime_cache",
             "spans",
             "types",
+            "wait_objects",
             "waits",
         ],
     ),

@@ -4,6 +4,7 @@
 //! heap's graph.
 
 mod alive;
+mod descriptors;
 mod objects;
 
 use lastgasp_diagnosis::facts::{BlockedGoroutine, BlockedGoroutines, Wait, WaitOperation};
@@ -12,6 +13,7 @@ use lastgasp_goruntime::{Goroutine, Status, is_system};
 use rustc_hash::FxHashSet;
 
 pub(crate) use alive::join;
+pub use descriptors::{awaited_descriptors, describe_descriptors};
 
 /// The blocked goroutines of a process, the runtime's own left out. `now_ns` is the runtime's clock
 /// (`CLOCK_MONOTONIC`) at that moment; a core file has none, and then nothing is said of how long until.

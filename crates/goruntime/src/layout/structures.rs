@@ -321,6 +321,10 @@ pub struct Timer {
     pub arg: u64,
     /// Offset of `runtime.timer.ts`, up to Go 1.22 `pp`: whose heap it is in.
     pub owner: u64,
+    /// Offset of `runtime.timer.state`, a byte of bits, up to Go 1.22 `status`, a number of four bytes.
+    pub status: u64,
+    /// Offset of `runtime.timer.nextwhen`: when one fires that was moved (up to Go 1.22).
+    pub next_when: Option<u64>,
 }
 
 /// A thread (`runtime2.go`).

@@ -108,7 +108,7 @@ pub struct Awaited {
     pub inner: Addr,
     /// What it is.
     pub what: What,
-    /// What of the standard library it is the inner part of, by the calls of who waits: `sync.Once`; else
+    /// What of a library it is the inner part of, by the calls of who waits: `sync.Once`, `errgroup.Group`; else
     /// empty.
     pub part_of: &'static str,
     /// Blocked goroutines that wait for it; one counts once, however many of its cases do.
@@ -221,9 +221,7 @@ pub struct PendingTimer {
     pub when_ns: i64,
     /// Nanoseconds between two times; 0 of one that fires once.
     pub period_ns: i64,
-    /// The function that is called: its entry.
-    pub func: Addr,
-    /// The closure of that.
+    /// The function that is called: its closure, whose first word is the code.
     pub closure: Addr,
     /// The type of the argument.
     pub arg_type: Addr,

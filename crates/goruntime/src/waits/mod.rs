@@ -6,30 +6,32 @@
 //! that is foreign is bounded and checked against its counterpart: a `sudog` names its goroutine, a
 //! descriptor itself.
 
+//!
+//! - `found`: what there is to be found, as plain data.
+//! - `gather`: all of it together.
+//! - `reasons`: from the runtime's reason of a wait to what is waited for.
+//! - `sudogs`: what a goroutine itself points to.
+//! - `channels`: what is in them, and who waits on both sides.
+//! - `semaphores`: the runtime's table of them; `locks` what a semaphore is part of, and its words.
+//! - `in_stacks`: what only the stacks of those that wait lead to.
+//! - `timers`: those that are set.
+//! - `read_many`: many structures in few kernel calls.
+
+mod channels;
 mod found;
-
-use lastgasp_inferior::Memory;
-
-use crate::binary::pclntab::Symbolizer;
-use crate::gap::Gap;
-use crate::goroutine::Goroutine;
-use crate::runtime::Runtime;
+mod gather;
+mod in_stacks;
+mod locks;
+mod read_many;
+mod reasons;
+mod semaphores;
+mod sudogs;
+#[cfg(test)]
+mod tests;
+mod timers;
 
 pub use found::{
     Awaited, Blocked, Case, Channel, ChannelTimer, MutexState, Operation, PendingTimer, PollState, RwMutexState,
     WaitGroupState, Waiting, What,
 };
-
-/// What the goroutines wait for. `goroutines` are those decoded of the same moment: their calls say what kind
-/// of lock it is where the runtime's reason does not.
-#[must_use]
-pub fn waiting(
-    rt: &Runtime,
-    mem: &dyn Memory,
-    symbols: &Symbolizer<'_>,
-    goroutines: &[Goroutine],
-    gaps: &mut Vec<Gap>,
-) -> Waiting {
-    let _ = (rt, mem, symbols, goroutines, gaps);
-    Waiting::default()
-}
+pub use gather::{waiting, waits_for_descriptors};

@@ -33,8 +33,8 @@ pub struct WaitObject {
     pub timer_in_ns: Option<i64>,
     /// Nanoseconds between two times of that timer; 0 of one that fires once.
     pub timer_period_ns: u64,
-    /// What of the standard library a lock is the inner part of, by who waits for it: `sync.Once`. Empty of all
-    /// else.
+    /// What of a library a lock is the inner part of, by who waits for it: `sync.Once`, `sync.Map`,
+    /// `internal/poll.FD`, `errgroup.Group`, `singleflight.Group`. Empty of all else.
     pub part_of: String,
     /// Goroutines that would send on it, those in `select`s included.
     pub senders: u64,

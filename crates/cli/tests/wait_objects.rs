@@ -1,0 +1,232 @@
+//! What each goroutine waits for, against a program that knows it of its own (`lab/programs/awaited`): addresses,
+//! queues, states of locks, missing calls of Done, deadlines, peers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lastgasp_diagnosis::facts::{BlockedGoroutine, BlockedGoroutines, GraphFacts, WaitObject, WaitObjectKind};
+use lastgasp_lab::build::{Mode, cache_dir};
+use lastgasp_lab::oracle::Oracle;
+use lastgasp_lab::toolchain::find_or_fetch;
+use serde::Deserialize;
+
+/// One thing that a goroutine waits for, as the program has it.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Wait {
+    operation: String,
+    kind: String,
+    address: u64,
+    #[serde(rename = "type")]
+    type_name: String,
+    length: u64,
+    capacity: u64,
+    closed: bool,
+    is_timer: bool,
+    timer_in: i64,
+    senders: u64,
+    receivers: u64,
+    waiters: u64,
+    part_of: String,
+    locked: bool,
+    readers: u64,
+    waiting_readers: u64,
+    writer: bool,
+    missing_done: Option<i64>,
+    fd: i64,
+    what: String,
+    local: String,
+    peer: String,
+    has_deadline: bool,
+    deadline_in: i64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Goroutine {
+    name: String,
+    id: u64,
+    waits: Vec<Wait>,
+    wakes_in: i64,
+}
+
+/// How the memory was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// A process that stands still.
+    Live,
+    /// A core file: it has no clock, and nothing of the kernel.
+    Core,
+}
+
+/// Seconds that may pass between the program's own clock and the capture's.
+const SLACK: i64 = 120;
+
+fn is_near(ns: Option<i64>, seconds: i64) -> bool {
+    ns.is_some_and(|ns| (ns / 1_000_000_000 - seconds).abs() < SLACK)
+}
+
+fn capture(pid: i32, store: &Path) -> PathBuf {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lastgasp"));
+    command.args(["capture", &pid.to_string(), "--heap", "--max-stop", "10s", "--out"]).arg(store);
+    let out = command.output().unwrap();
+    let complaints = String::from_utf8_lossy(&out.stderr);
+    assert!(matches!(out.status.code(), Some(0 | 3)), "{complaints}");
+    PathBuf::from(String::from_utf8_lossy(&out.stdout).lines().last().unwrap())
+}
+
+/// What is to be the same, as text: of what the program knows, and of what was found.
+fn told(wait: &Wait, by: By, minor: u16, name: &str) -> String {
+    let w = wait;
+    let mut out = format!("{} {}", w.operation, w.kind);
+    match w.kind.as_str() {
+        "channel" => {
+            // Up to Go 1.22, and for modules that are older, only the timer that is set leads to its channel.
+            let _ = (minor, name);
+            out += &format!(
+                " {:#x} {} {}/{} closed {} timer {} senders {} receivers {}",
+                w.address, w.type_name, w.length, w.capacity, w.closed, w.is_timer, w.senders, w.receivers
+            );
+        }
+        "mutex" | "rwmutex" => {
+            if w.part_of.is_empty() {
+                out += &format!(" {:#x}", w.address);
+            }
+            out += &format!(
+                " part of {:?} locked {} readers {} waiting {} writer {} waiters {}",
+                w.part_of, w.locked, w.readers, w.waiting_readers, w.writer, w.waiters
+            );
+        }
+        "waitgroup" => out += &format!(" {:#x} missing {:?} waiters {}", w.address, w.missing_done, w.waiters),
+        "cond" => out += &format!(" {:#x} waiters {}", w.address, w.waiters),
+        "semaphore" => out += &format!(" part of {:?} waiters {}", w.part_of, w.waiters),
+        "descriptor" => {
+            out += &format!(" fd {} deadline {} waiters {}", w.fd, w.has_deadline, w.waiters);
+            if by == By::Live {
+                out += &format!(" {} {} {}", w.what, w.local, w.peer);
+            }
+        }
+        _ => {}
+    }
+    out
+}
+
+/// What was found, in the program's form. Times are held against the program's on the way.
+fn found(object: Option<&WaitObject>, operation: &str, wanted: &Wait, by: By) -> Wait {
+    let Some(o) = object else { return Wait { operation: operation.into(), ..Wait::default() } };
+    let lock = o.lock.unwrap_or_default();
+    let fd = o.descriptor.clone().unwrap_or_default();
+    if by == By::Live {
+        assert!(wanted.timer_in == 0 || is_near(o.timer_in_ns, wanted.timer_in), "{o:?} against {wanted:?}");
+        assert!(wanted.deadline_in == 0 || is_near(fd.deadline_in_ns, wanted.deadline_in), "{o:?} against {wanted:?}");
+    }
+    if o.kind == WaitObjectKind::Descriptor {
+        assert!(fd.has_deadline.is_some(), "{o:?}");
+    }
+    Wait {
+        operation: operation.into(),
+        kind: o.kind.name().into(),
+        address: o.address,
+        type_name: o.type_name.clone(),
+        length: o.length,
+        capacity: o.capacity,
+        closed: o.closed,
+        is_timer: o.is_timer,
+        timer_in: 0,
+        senders: o.senders,
+        receivers: o.receivers,
+        waiters: o.waiters,
+        part_of: o.part_of.clone(),
+        locked: lock.locked,
+        readers: lock.readers,
+        waiting_readers: lock.waiting_readers,
+        writer: lock.writer,
+        missing_done: o.missing_done,
+        fd: fd.fd.unwrap_or(-1),
+        what: fd.what,
+        local: fd.local,
+        peer: fd.peer,
+        has_deadline: fd.has_deadline.unwrap_or_default(),
+        deadline_in: 0,
+    }
+}
+
+/// Holds the facts against the truth; gives how many waits were compared.
+fn compare(truth: &[Goroutine], blocked: &BlockedGoroutines, by: By, minor: u16) -> usize {
+    let by_id: HashMap<u64, &BlockedGoroutine> = blocked.each.iter().map(|g| (g.id, g)).collect();
+    let mut compared = 0;
+    let mut wrong = Vec::new();
+    for g in truth {
+        let Some(found_of) = by_id.get(&g.id) else {
+            wrong.push(format!("{} {}: not among those that are blocked", g.name, g.id));
+            continue;
+        };
+        let mut want: Vec<String> = g.waits.iter().map(|w| told(w, by, minor, &g.name)).collect();
+        let mut got: Vec<String> = Vec::new();
+        for w in &found_of.waits {
+            let object = w.object.map(|i| &blocked.objects[i as usize]);
+            let wanted = g.waits.iter().find(|w| object.is_some_and(|o| o.address == w.address));
+            let wanted = wanted.or(g.waits.first()).unwrap();
+            got.push(told(&found(object, w.operation.name(), wanted, by), by, minor, &g.name));
+        }
+        want.sort();
+        got.sort();
+        if want != got {
+            wrong.push(format!("{} {}:\n   want {want:#?}\n   got {got:#?}", g.name, g.id));
+        }
+        let wakes = found_of.wakes_in_ns;
+        if by == By::Live && (if g.wakes_in == 0 { wakes.is_some() } else { !is_near(wakes, g.wakes_in) }) {
+            wrong.push(format!("{} {}: wakes in {} s, found {wakes:?}", g.name, g.id, g.wakes_in));
+        }
+        compared += got.len();
+    }
+    assert!(wrong.is_empty(), "Go 1.{minor}, {by:?}: {} of {} wrong\n{}", wrong.len(), truth.len(), wrong.join("\n"));
+    compared
+}
+
+fn graph_of(store: &Path) -> GraphFacts {
+    let facts = lastgasp_store::read(store).unwrap();
+    facts.graph.unwrap_or_else(|| panic!("no graph: {:?}", facts.capture.gaps))
+}
+
+fn waits_are_known(minor: u16, mode: Mode, godebug: &str) {
+    let Some(toolchain) = find_or_fetch(minor, &cache_dir()).map_err(|e| eprintln!("SKIPPED: {e:#}")).ok() else {
+        return;
+    };
+    let program =
+        Oracle::start_program_with(&toolchain, mode, "lab/programs/awaited", &["truth.json"], godebug).unwrap();
+    let truth: Vec<Goroutine> = serde_json::from_slice(&program.truth().unwrap()).unwrap();
+    assert!(truth.len() > 50, "{}", truth.len());
+    let store = tempfile::tempdir().unwrap();
+    let graph = graph_of(&capture(program.pid(), store.path()));
+    let blocked = graph.blocked.unwrap();
+    assert!(!graph.gaps.iter().any(|g| g.starts_with("waits")), "{:?}", graph.gaps);
+    let compared = compare(&truth, &blocked, By::Live, minor);
+    // All of them are there, and the program's own main goroutine.
+    assert!(blocked.total >= truth.len() as u64 + 1 && compared >= truth.len(), "{} {compared}", blocked.total);
+    eprintln!("Go 1.{minor} {}: {compared} waits of {} goroutines as the program has them", mode.name(), truth.len());
+}
+
+macro_rules! known {
+    ($($name:ident: $minor:expr, $mode:expr, $godebug:expr;)*) => {
+        $(#[test] fn $name() { waits_are_known($minor, $mode, $godebug); })*
+    };
+}
+
+known! {
+    go1_19_plain: 19, Mode::Plain, "";
+    go1_19_stripped: 19, Mode::Stripped, "";
+    go1_20_stripped: 20, Mode::Stripped, "";
+    go1_21_stripped: 21, Mode::Stripped, "";
+    go1_22_plain: 22, Mode::Plain, "";
+    go1_22_stripped: 22, Mode::Stripped, "";
+    go1_23_stripped: 23, Mode::Stripped, "asynctimerchan=0";
+    go1_24_plain: 24, Mode::Plain, "";
+    go1_24_stripped: 24, Mode::Stripped, "asynctimerchan=0";
+    go1_25_stripped: 25, Mode::Stripped, "";
+    go1_26_plain: 26, Mode::Plain, "";
+    go1_26_stripped: 26, Mode::Stripped, "asynctimerchan=0";
+    go1_27_plain: 27, Mode::Plain, "";
+    go1_27_stripped: 27, Mode::Stripped, "";
+    go1_27_cgo: 27, Mode::CgoPieStripped, "";
+}
