@@ -112,7 +112,8 @@ pub use heap::spans::{LargeObject, SpanClass, SpanTable};
 pub use heap::specials::{Special, SpecialKind, specials};
 pub use heap::variables::{VariableSection, variable_pointers};
 pub use roots::{
-    NotedRoot, RootNote, StackPlace, StackReader, StackRoot, StackTally, Unsure, due_roots, special_roots,
+    DeferredWord, NotedRoot, RootNote, StackPlace, StackReader, StackRoot, StackTally, Unsure, deferred_function,
+    due_roots, special_roots,
 };
 pub use runtime::{DiscoverError, Runtime};
 pub use types::{GoType, TypeReader, type_name};

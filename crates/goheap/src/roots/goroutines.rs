@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use lastgasp_goruntime::{
-    CallSite, Gap, Goroutine, HeapObjects, StackPlace, StackReader, Symbolizer, each_goroutine, is_system,
+    CallSite, DeferredWord, Gap, Goroutine, HeapObjects, StackPlace, StackReader, Symbolizer, each_goroutine, is_system,
 };
 use lastgasp_heapgraph::{GroupId, ObjectId, RootId};
 use lastgasp_inferior::{Addr, AddrRange, Memory};
@@ -103,19 +103,36 @@ impl Holders {
         };
         let mut stacks = StackReader::new(&taken.runtime, mem, symbols, &taken.registers);
         let words = &mut self.words;
+        let mut bound = Vec::new();
+        let mut note_bound = |word: DeferredWord| {
+            // What lies behind a closure in the heap is another object's.
+            let object = |at: Addr| edges.layout.object_at(at.0);
+            if object(word.to).is_some_and(|to| edges.watched.has(to)) && object(word.at) == object(word.closure) {
+                bound.push(word);
+            }
+        };
         for g in stacks.goroutines(gaps) {
-            stacks.read(g, &mut |root| {
-                hold(root.goid, root.to, root.place);
-                if let (StackPlace::Frame(pc), Some(slot)) = (root.place, root.slot)
-                    && words.len() < MAX_WORDS
-                    && edges.layout.object_at(root.to.0).is_some()
-                {
-                    words.push(FrameWord { returns_to: pc.plus(1), slot, to: root.to });
-                }
-            });
+            stacks.read_with_deferred(
+                g,
+                &mut |root| {
+                    hold(root.goid, root.to, root.place);
+                    if let (StackPlace::Frame(pc), Some(slot)) = (root.place, root.slot)
+                        && words.len() < MAX_WORDS
+                        && edges.layout.object_at(root.to.0).is_some()
+                    {
+                        words.push(FrameWord { returns_to: pc.plus(1), slot, to: root.to });
+                    }
+                },
+                &mut note_bound,
+            );
         }
         self.tally = stacks.finish(gaps);
         edges.of_goroutines.iter().for_each(|(goid, to)| hold(*goid, *to, StackPlace::Goroutine));
+        for word in bound {
+            if let Some(root) = roots.get(&word.goid) {
+                self.pointed.add((*root, RootPlace::Deferred(word.code)), word.to);
+            }
+        }
         self.frames.tidy();
         self.find_stacks(taken, mem, &roots, &edges.watched.elsewhere);
         if lost > 0 {

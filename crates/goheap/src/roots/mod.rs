@@ -118,6 +118,8 @@ pub(crate) enum RootPlace {
     Frame(Addr),
     /// In no frame of a goroutine.
     Goroutine,
+    /// Bound to a call that a goroutine has deferred: where its code begins.
+    Deferred(Addr),
     /// In a package variable, at an address.
     Variable(Addr),
     /// With a finalizer, a cleanup.
