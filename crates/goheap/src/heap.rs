@@ -12,6 +12,7 @@ use tracing::debug;
 
 use crate::edges::Edges;
 use crate::roots::{Holders, RootName, places_of_goroutines};
+use crate::samples::Samples;
 use crate::types::{ObjectType, TypeTotal, Types};
 
 /// Threads that read and reckon.
@@ -49,6 +50,7 @@ pub struct Heap<'a> {
     pub dominators: Dominators,
     pub(crate) holders: Holders,
     pub(crate) types: Types,
+    pub(crate) samples: Samples,
     /// What stacks of goroutines lead to directly, whoever else holds it.
     pub(crate) on_stacks: FxHashSet<ObjectId>,
     /// Slots that are taken, live or not, and their bytes.
@@ -96,31 +98,40 @@ impl<'a> Heap<'a> {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
             return None;
         }
+        let samples = std::mem::take(&mut holders.samples);
         let Edges { layout, parts, seeds, .. } = edges;
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
         let code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
         phases.end("code");
-        let types = Types::assign(taken, memory, &objects, &layout, seeds, (code, &holders.words), until);
+        let types = Types::assign(taken, memory, &objects, &layout, (seeds, &samples), (code, &holders.words), until);
         phases.end("types");
         has_read();
         let all = layout.total();
         let roots = holders.take();
         let mut on_stacks = FxHashSet::default();
-        let made = Graph::new(layout, parts, roots, THREADS).and_then(|graph| {
+        let made = Graph::new(layout, parts, roots, THREADS).and_then(|mut graph| {
             phases.end("graph");
             for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
                 on_stacks.extend(graph.roots().held_by(root));
             }
-            let graph = holders.settle(graph)?;
-            phases.end("what each kind of root holds");
-            let dominators = Dominators::of(&graph)?;
+            // Each object is held by whoever is to be called its holder.
+            let dominators = Dominators::settled(&mut graph, |root| holders.rank(root))?;
             phases.end("dominators");
             Ok((graph, dominators))
         });
         match made {
-            Ok((graph, dominators)) => {
-                Some(Self { runtime: rt, memory, objects, graph, dominators, holders, types, on_stacks, taken: all })
-            }
+            Ok((graph, dominators)) => Some(Self {
+                runtime: rt,
+                memory,
+                objects,
+                graph,
+                dominators,
+                holders,
+                types,
+                samples,
+                on_stacks,
+                taken: all,
+            }),
             Err(e) => {
                 gaps.push(Gap::new(WHAT, e.to_string()));
                 None
