@@ -101,6 +101,7 @@ fn reach(reached: Reached) -> WaitReach {
 fn referrer(r: Referring) -> Referrer {
     let place = match r.place {
         ReferringPlace::Frame | ReferringPlace::Goroutine => ReferrerPlace::Frame,
+        ReferringPlace::Deferred => ReferrerPlace::Deferred,
         ReferringPlace::Variable => ReferrerPlace::Global,
         ReferringPlace::Runtime => ReferrerPlace::Runtime,
         ReferringPlace::Object => ReferrerPlace::Object,
