@@ -17,7 +17,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
-use crate::blocked::blocked;
+use crate::blocked::{blocked, keep_most};
 use crate::collections;
 use crate::sites::visible;
 
@@ -110,7 +110,9 @@ pub(crate) fn heap_graph(
     let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code));
     let heap = heap.ok_or_else(|| told(&gaps))?;
     let mut facts = facts(&heap, whole.source);
-    facts.blocked = Some(blocked(&waiting, goroutines, taken.monotonic_ns));
+    let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
+    keep_most(&mut of_blocked);
+    facts.blocked = Some(of_blocked);
     facts.gaps = waits_gaps.iter().chain(&gaps).map(|g| format!("{}: {}", g.what, g.why)).collect();
     tell(GraphStage::Part(&facts));
     let before = gaps.len();
