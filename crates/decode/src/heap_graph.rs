@@ -20,7 +20,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
-use crate::blocked::{blocked, join};
+use crate::blocked::{blocked, join, keep_most};
 use crate::collections;
 use crate::sites::visible;
 
@@ -119,6 +119,7 @@ pub(crate) fn heap_graph(
     let mut facts = facts(&heap, &ways, profile, whole.source);
     let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
     join(&mut of_blocked, &waiting, &heap, taken);
+    keep_most(&mut of_blocked);
     facts.blocked = Some(of_blocked);
     facts.gaps = waits_gaps.iter().chain(&gaps).map(|g| format!("{}: {}", g.what, g.why)).collect();
     tell(GraphStage::Part(&facts));
