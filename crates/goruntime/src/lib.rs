@@ -109,7 +109,7 @@ pub use heap::pointer_masks::{PointerMask, PointerMasks};
 pub use heap::pointers::{Near, PointerReader, PointerVisitor};
 pub use heap::slots::{Slot, SlotFinder};
 pub use heap::spans::{LargeObject, SpanClass, SpanTable};
-pub use heap::specials::{Special, SpecialKind, specials};
+pub use heap::specials::{Special, SpecialKind, each_special, specials};
 pub use heap::variables::{VariableSection, variable_pointers};
 pub use roots::{
     DeferredWord, NotedRoot, RootNote, StackPlace, StackReader, StackRoot, StackTally, Unsure, deferred_function,

@@ -38,6 +38,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
     (
         Tier::Go,
         &[
+            "causes",
             "collections",
             "core_files",
             "garble",

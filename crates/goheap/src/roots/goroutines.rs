@@ -12,8 +12,9 @@ use lastgasp_inferior::{Addr, AddrRange, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
-use super::{Holders, RootKind, RootName, RootPlace, is_of_runtime};
+use super::{Holders, RootKind, RootName, RootPlace};
 use crate::edges::{Edges, Places};
+use crate::functions::{is_of_module, is_of_program, is_of_runtime};
 
 /// Largest slot in which a `g` stands, in bytes: it has some 440.
 const MAX_G: u64 = 4096;
@@ -222,13 +223,8 @@ pub(crate) fn places_of_goroutines(taken: &RawCapture, mem: &dyn Memory, objects
 /// The function of the program that a goroutine is in: the innermost of its main module, else of any module
 /// but the standard library, else but the runtime; where there is none, the first function.
 fn function(g: &Goroutine, module: &str) -> String {
-    let of_program = |f: &str| {
-        let rest = f.strip_prefix(module).filter(|_| !module.is_empty());
-        f.starts_with("main.") || rest.is_some_and(|rest| rest.starts_with(['/', '.']))
-    };
-    let is_foreign = |f: &str| f.split_once('/').is_some_and(|(host, _)| host.contains('.'));
     let calls = || g.stack.iter().map(|c| c.frame.function.as_str());
-    let found = calls().find(|f| of_program(f)).or_else(|| calls().find(|f| is_foreign(f)));
+    let found = calls().find(|f| is_of_program(f, module)).or_else(|| calls().find(|f| is_of_module(f)));
     let found = found.or_else(|| calls().find(|f| !is_of_runtime(f)));
     found.map_or_else(|| g.start_function.to_string(), ToOwned::to_owned)
 }
