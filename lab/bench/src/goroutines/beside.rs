@@ -37,6 +37,14 @@ fn reason(state: &str) -> &str {
     state.split(',').next().unwrap_or(state).trim()
 }
 
+/// `goroutine in main.main`, of whatever number.
+fn without_number(by: &str) -> String {
+    match by.strip_prefix("goroutine ").and_then(|rest| rest.split_once(' ')) {
+        Some((_, rest)) => format!("goroutine {rest}"),
+        None => by.to_owned(),
+    }
+}
+
 impl Beside {
     /// Takes a capture of it; then it says what it knows itself.
     pub(super) fn of(lastgasp: &Path, mut parked: Parked, rest: Duration) -> Result<Self> {
@@ -62,7 +70,8 @@ impl Beside {
             if now == then {
                 missed += 1;
                 let (wake_up, by) = (seen.wake_up.get(id), seen.by.get(id));
-                notes.insert(format!("Go only, {now}: {} by {}", wake_up.map_or("?", |w| w), by.map_or("?", |b| b)));
+                let (wake_up, by) = (wake_up.map_or("?", |w| w), by.map_or("?", |b| b));
+                notes.insert(format!("Go only: {now} {wake_up} by {}", without_number(by)));
             } else {
                 notes.insert(format!("moved: {then}, then {now}"));
             }
@@ -70,6 +79,13 @@ impl Beside {
         for id in proved.difference(&own.leaked) {
             let now = own.states.get(id).map_or("gone", |s| reason(s));
             notes.insert(format!("ours only: {now}"));
+        }
+        for (id, state) in own.states.iter().filter(|(id, s)| is_blocked(s) && !proved.contains(id)) {
+            let Some(wake_up) = seen.wake_up.get(id) else { continue };
+            if !own.leaked.contains(id) {
+                let by = seen.by.get(id).map_or("", String::as_str);
+                notes.insert(format!("neither: {} {wake_up} by {}", reason(state), without_number(by)));
+            }
         }
         let go_only = go_only.count();
         Self {
