@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use lastgasp_goruntime::{
-    CallSite, DeferredWord, Gap, Goroutine, HeapObjects, StackPlace, StackReader, Symbolizer, each_goroutine, is_system,
+    CallSite, DeferredWord, Gap, Goroutine, HeapObjects, StackPlace, StackReader, Symbolizer, each_goroutine,
+    is_system, scheduler_words,
 };
 use lastgasp_heapgraph::{GroupId, ObjectId, RootId};
 use lastgasp_inferior::{Addr, AddrRange, Memory};
@@ -136,6 +137,10 @@ impl Holders {
         }
         self.frames.tidy();
         self.find_stacks(taken, mem, &roots, &edges.watched.elsewhere);
+        let of_schedulers = &mut self.of_schedulers;
+        scheduler_words(&taken.runtime, mem, symbols, &taken.registers, |to| {
+            of_schedulers.extend(edges.layout.object_at(to.0).map(|_| to));
+        });
         if lost > 0 {
             gaps.push(Gap::new(
                 "heap graph",

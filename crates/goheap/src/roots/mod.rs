@@ -108,6 +108,8 @@ pub(crate) struct Holders {
     pub(crate) pointed: Pointed<(RootId, RootPlace)>,
     /// What weak pointers are made of, and what they lead to.
     pub(crate) weak: Vec<(ObjectId, ObjectId)>,
+    /// Words of threads that run no goroutine, as far as they lead to objects.
+    pub(crate) of_schedulers: Vec<Addr>,
     /// Stacks on which something is waited for, by the goroutine that each is of.
     pub(crate) awaited_on_stacks: Vec<(AddrRange, RootId)>,
     /// Sampled objects: they are noted where finalizers are.
