@@ -78,6 +78,12 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::Program("lastgasp-deaths"),
     },
     Chore {
+        name: "causes",
+        usage: "[NAMES] [--go 19,27] [--modes plain,stripped] [--core] [--bin PATH]",
+        does: "Go programs whose goroutines wait for ever, and their repaired twins: what the report says of each goroutine, against the truth",
+        doer: Doer::Program("lastgasp-causes"),
+    },
+    Chore {
         name: "bench",
         usage: "[--kills N] [--calm SECONDS]",
         does: "kill the lab's incident again and again under lastgasp and print how well it was recorded",

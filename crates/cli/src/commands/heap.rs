@@ -148,6 +148,9 @@ fn not_of_one_moment(graph: &mut GraphFacts, why: &str) {
     graph.of_one_moment = false;
     (graph.garbage_objects, graph.garbage_bytes) = (0, 0);
     graph.gaps.push(format!("garbage: not told apart, since the heap was not read of one moment: {why}"));
+    if let Some(blocked) = &mut graph.blocked {
+        blocked.no_proof.push(format!("the heap was not read of one moment: {why}"));
+    }
 }
 
 /// How long a process will stand still.

@@ -3,6 +3,7 @@
 //! What is read of the runtime alone is put here; whether anybody can still wake them is reckoned over the
 //! heap's graph.
 
+mod alive;
 mod descriptors;
 mod most;
 mod objects;
@@ -12,6 +13,7 @@ use lastgasp_goruntime::waits::{Blocked, Operation, Waiting};
 use lastgasp_goruntime::{Goroutine, Status, is_system};
 use rustc_hash::FxHashSet;
 
+pub(crate) use alive::join;
 pub use descriptors::{awaited_descriptors, describe_descriptors};
 pub(crate) use most::keep_most;
 

@@ -7,8 +7,10 @@
 //!
 //! - `stacks`: what goroutines hold, by frame; `stack_maps` which words, `stack_objects` which variables that
 //!   are pointed to, `stack_window` how a stack is read.
+//! - `deferred`: calls that goroutines have deferred, with what is bound to them.
 //! - `specials`: finalizers, cleanups, weak handles that are set; `due` those that wait to be run.
 
+mod deferred;
 mod due;
 mod specials;
 mod stack_maps;
@@ -16,6 +18,7 @@ mod stack_objects;
 mod stack_window;
 mod stacks;
 
+pub use deferred::{DeferredWord, deferred_function};
 pub use due::due_roots;
 pub use specials::{NotedRoot, RootNote, special_roots};
 pub use stacks::{StackPlace, StackReader, StackRoot, StackTally, Unsure};
