@@ -7,10 +7,13 @@ use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
 use lastgasp_goheap::{
     Heap, MergedWay, Phase, Phases, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled,
+    watched_addresses,
 };
 use lastgasp_goruntime::types::CodeTypes;
+use lastgasp_goruntime::waits;
 use lastgasp_goruntime::{
-    Bucket, Counts, Gap, Goroutine, LabelSalt, Runtime, Symbolizer, decode_all_goroutines, decode_profile, unsample,
+    Bucket, Counts, Gap, Goroutine, LabelSalt, MemProfile, Runtime, Symbolizer, decode_all_goroutines, decode_profile,
+    unsample,
 };
 use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::{Addr, BlockCache, Layered, LoadedImage, Memory};
@@ -18,6 +21,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
+use crate::blocked::{blocked, join, keep_most};
 use crate::collections;
 use crate::sites::visible;
 
@@ -90,21 +94,21 @@ pub fn graph_alone(
     let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
     // What they stumble over is a gap of the capture, and not of the graph.
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut Vec::new());
-    heap_graph(taken, whole, (&goroutines.live, code), tell)
+    heap_graph(taken, whole, (&goroutines.live, code, None), tell)
 }
 
-/// Makes the graph; or says why there is none.
+/// Makes the graph; or says why there is none. The memory profile is read where it is not at hand.
 pub(crate) fn heap_graph(
     taken: &RawCapture,
     whole: WholeMemory<'_>,
-    (goroutines, code): (&[Goroutine], Option<CodeTypes>),
+    (goroutines, code, profile): (&[Goroutine], Option<CodeTypes>, Option<&MemProfile>),
     tell: &mut dyn FnMut(GraphStage<'_>),
 ) -> Result<GraphFacts, String> {
     let began = std::time::Instant::now();
     let constants = taken.binary.constants(&taken.runtime).map_err(|e| e.to_string())?.0;
     let memory = Layered { top: whole.memory, bottom: &constants };
     let contents = Layered { top: whole.contents, bottom: &constants };
-    let mut gaps = Vec::new();
+    let (mut gaps, mut waits_gaps) = (Vec::new(), Vec::new());
     let mut read = began.elapsed();
     let is_dead = whole.source == "dead";
     // A target that runs again says of an object what was true of another in its place.
@@ -119,11 +123,27 @@ pub(crate) fn heap_graph(
     let waited = taken.at.elapsed().ok().filter(|_| is_dead);
     let mut phases =
         waited.map_or_else(Phases::default, |passed| Phases::after("capture written, worker started", passed));
-    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code), &mut phases);
+    let rt = &taken.runtime;
+    let waiting = {
+        let cached = BlockCache::new(&memory);
+        let symbols = Symbolizer::new(&cached, &rt.module, rt.layout);
+        waits::waiting(rt, &memory, &symbols, goroutines, &mut waits_gaps)
+    };
+    phases.end("what goroutines wait for");
+    let watched = watched_addresses(&waiting);
+    let heap = Heap::read_telling(
+        taken,
+        &memory,
+        (goroutines, &*watched),
+        &mut gaps,
+        &mut has_read,
+        (for_types, code),
+        &mut phases,
+    );
     let mut heap = heap.ok_or_else(|| told(&gaps))?;
     heap.contents = &contents;
     let mut facts = totals(&heap, whole.source);
-    facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
+    facts.gaps = waits_gaps.iter().chain(&gaps).map(|g| format!("{}: {}", g.what, g.why)).collect();
     facts.phases = told_phases(&phases);
     tell(GraphStage::Part(&facts));
     phases.end("totals told");
@@ -131,8 +151,13 @@ pub(crate) fn heap_graph(
     let before = gaps.len();
     let seen = heap.collections(SurveyLimits::default(), &mut gaps, &mut phases);
     let ways = Ways::of(&heap);
-    facts.sites = graph_sites(&heap, &ways);
+    facts.sites = graph_sites(&heap, &ways, profile);
     phases.end("sites");
+    let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
+    join(&mut of_blocked, &waiting, &heap, taken);
+    keep_most(&mut of_blocked);
+    facts.blocked = Some(of_blocked);
+    phases.end("who can be woken");
     if is_dead {
         tell(GraphStage::Read);
     }
@@ -268,10 +293,17 @@ fn graph_node(n: TreeNode) -> GraphNode {
 }
 
 /// Allocated here, kept alive by that: sampled live objects by the stack of their allocation.
-fn graph_sites(heap: &Heap<'_>, ways: &Ways<'_, '_>) -> Vec<GraphSite> {
+fn graph_sites(heap: &Heap<'_>, ways: &Ways<'_, '_>, profile: Option<&MemProfile>) -> Vec<GraphSite> {
     let rt = heap.runtime;
     let symbols = Symbolizer::new(heap.memory, &rt.module, rt.layout);
-    let profile = decode_profile(rt, heap.memory, &mut Vec::new());
+    let own;
+    let profile = match profile {
+        Some(profile) => profile,
+        None => {
+            own = decode_profile(rt, heap.memory, &mut Vec::new());
+            &own
+        }
+    };
     let stacks: FxHashMap<Addr, &Bucket> = profile.buckets.iter().map(|b| (b.addr, b)).collect();
     let all = sampled(heap);
     let largest: Vec<ObjectId> = all.iter().filter_map(|s| s.largest).collect();

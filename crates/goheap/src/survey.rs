@@ -63,7 +63,7 @@ pub struct Seen<'h> {
 }
 
 impl Heap<'_> {
-    /// Looks at all collections.
+    /// Looks at all collections; `ways` are those of this heap.
     #[must_use]
     pub fn survey(&self, limits: SurveyLimits, gaps: &mut Vec<Gap>, phases: &mut Phases) -> Survey {
         self.collections(limits, gaps, phases).survey(&Ways::of(self), phases)
@@ -90,7 +90,7 @@ impl Heap<'_> {
         }
         phases.end("arrays");
         let mut contents = Contents::new(self.contents, ReadBudget::of(limits.content), until);
-        let mut sites = Sites::new(self, gaps);
+        let mut sites = Sites::new(self);
         let copies = copies(self, &mut types, &maps, &arrays, &mut contents, &mut sites);
         if copies.iter().any(|c| !c.of_content) {
             gaps.push(Gap::new(WHAT, "the content of some that are alike was not compared: a budget had ended"));

@@ -4,6 +4,7 @@
 use anyhow::Result;
 use clap::Parser;
 
+mod goroutines;
 mod graphs;
 mod heap;
 mod incident;
@@ -34,6 +35,8 @@ enum Chore {
     BenchGraphs(graphs::Options),
     /// Have the heap of a large process and of its core read as a graph, beside goref and viewcore
     BenchHeap(heap::Options),
+    /// Say which goroutines can never be woken, beside Go's own goroutineleak profile
+    BenchGoroutines(goroutines::Options),
     /// Measure `lastgasp watch` on real Go programs: kills, storms, what it costs, how long it lasts
     BenchWatch {
         #[command(subcommand)]
@@ -47,6 +50,7 @@ fn main() -> Result<()> {
         Chore::BenchRead { times } => read::run(times),
         Chore::BenchGraphs(options) => graphs::run(&options),
         Chore::BenchHeap(options) => heap::run(&options),
+        Chore::BenchGoroutines(options) => goroutines::run(&options),
         Chore::BenchWatch { bench } => watch::run(&bench),
     }
 }

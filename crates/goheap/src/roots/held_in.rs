@@ -8,7 +8,8 @@ use lastgasp_heapgraph::{Dominators, Graph, GroupId, Holder, ObjectId, RootId};
 use lastgasp_inferior::Addr;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Holders, RootKind, is_of_program};
+use super::{Holders, RootKind};
+use crate::functions::is_standard;
 
 impl Holders {
     /// Names each group of goroutines by the function of the program in whose frames most of what it keeps
@@ -57,7 +58,7 @@ impl Holders {
             if let Some(name) = self.groups.get_mut(group.0 as usize)
                 && name.kind == RootKind::Goroutine
                 && bytes.saturating_mul(2) > all
-                && is_of_program(&function, module)
+                && !is_standard(&function, module)
             {
                 name.name = function;
             }

@@ -27,6 +27,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
 use crate::roots::{FrameWord, StackMap};
+use crate::samples::Samples;
 
 use assign::Assigner;
 use kinds::{Kind, UNTYPED, name_of};
@@ -90,7 +91,7 @@ impl Types {
         mem: &dyn Memory,
         objects: &HeapObjects,
         layout: &HeapLayout,
-        seeds: Seeds,
+        (seeds, samples): (Seeds, &Samples),
         (code, frames, maps): (Option<CodeTypes>, &[FrameWord], &[StackMap]),
         until: Option<Instant>,
     ) -> Self {
@@ -98,7 +99,7 @@ impl Types {
         let mut all = Assigner::new(rt, mem, objects, layout);
         all.add_seeds(seeds);
         all.add_runtime();
-        all.add_sites(objects);
+        all.add_sites(samples);
         all.add_variables(taken);
         if let Some(code) = code {
             all.add_code(code, frames);
