@@ -20,11 +20,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
-    let ways = Ways::of(&heap);
-    let mut facts = facts(&heap, &ways, profile, whole.source);
-    let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
-    join(&mut of_blocked, &waiting, &heap, taken);
-    keep_most(&mut of_blocked);
+use crate::blocked::{blocked, join, keep_most};
 use crate::collections;
 use crate::sites::visible;
 
@@ -122,16 +118,11 @@ pub(crate) fn heap_graph(
         Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code))
     };
     let heap = heap.ok_or_else(|| told(&gaps))?;
-<<<<<<< HEAD
-    let mut facts = facts(&heap, whole.source);
-    let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
-    keep_most(&mut of_blocked);
-=======
     let ways = Ways::of(&heap);
     let mut facts = facts(&heap, &ways, profile, whole.source);
     let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
     join(&mut of_blocked, &waiting, &heap, taken);
->>>>>>> main
+    keep_most(&mut of_blocked);
     facts.blocked = Some(of_blocked);
     facts.gaps = waits_gaps.iter().chain(&gaps).map(|g| format!("{}: {}", g.what, g.why)).collect();
     tell(GraphStage::Part(&facts));
