@@ -17,6 +17,7 @@ mod scene;
 mod thresholds;
 mod tier;
 mod verdict;
+mod wait_for;
 mod wait_graph;
 mod words;
 
@@ -29,6 +30,7 @@ pub use growing::Along;
 pub use onsets::{Onsets, Order};
 pub use tier::{Tier, Tiers};
 pub use verdict::{GoroutineVerdict, Holder, Spot, Sureness, VerdictGroup};
+pub use wait_for::{WaitEdge, WaitFor, WaitNode};
 
 use crate::facts::{BlockedGoroutines, Facts};
 use crate::window::Window;
@@ -45,6 +47,8 @@ pub struct GoroutineVerdicts {
     pub each: Vec<GoroutineVerdict>,
     /// Those alike, the gravest and largest first.
     pub groups: Vec<VerdictGroup>,
+    /// Who waits for which lock, and who seems to hold it.
+    pub wait_for: WaitFor,
     /// How many there are of each tier.
     pub tiers: Tiers,
     /// Blocked goroutines in all: more than `each` has where there are more than are followed.
@@ -79,8 +83,10 @@ impl GoroutineVerdicts {
         each.iter().for_each(|v| tiers.add(v.tier, 1));
         let mut groups = groups::group(&scene, &growth, &mut each);
         groups::most(&mut groups);
+        let wait_for = WaitFor::of(&scene, &each, &groups);
         Self {
             each,
+            wait_for,
             groups,
             tiers,
             total: blocked.total.max(blocked.each.len() as u64),
