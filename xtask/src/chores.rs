@@ -102,6 +102,12 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {
+        name: "bench-goroutines",
+        usage: "[--programs A,B] [--times N] [--crowds 15000,100000] [--lastgasp PATH]",
+        does: "which goroutines can never be woken, beside Go's own goroutineleak profile of the same process; and how long it takes",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
         name: "bench-watch",
         usage: "kills|storm|cost|served|soak",
         does: "lastgasp watch on real Go programs: kills, storms, what it costs, how long it lasts",

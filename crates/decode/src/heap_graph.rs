@@ -11,7 +11,8 @@ use lastgasp_goheap::{
 use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::waits;
 use lastgasp_goruntime::{
-    Bucket, Counts, Gap, Goroutine, LabelSalt, Runtime, Symbolizer, decode_all_goroutines, decode_profile, unsample,
+    Bucket, Counts, Gap, Goroutine, LabelSalt, MemProfile, Runtime, Symbolizer, decode_all_goroutines, decode_profile,
+    unsample,
 };
 use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::{Addr, BlockCache, Layered, LoadedImage, Memory};
@@ -19,7 +20,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
-use crate::blocked::{blocked, join};
+use crate::blocked::{blocked, join, keep_most};
 use crate::collections;
 use crate::sites::visible;
 
@@ -82,14 +83,14 @@ pub fn graph_alone(
     let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
     // What they stumble over is a gap of the capture, and not of the graph.
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut Vec::new());
-    heap_graph(taken, whole, (&goroutines.live, code), tell)
+    heap_graph(taken, whole, (&goroutines.live, code, None), tell)
 }
 
-/// Makes the graph; or says why there is none.
+/// Makes the graph; or says why there is none. The memory profile is read where it is not at hand.
 pub(crate) fn heap_graph(
     taken: &RawCapture,
     whole: WholeMemory<'_>,
-    (goroutines, code): (&[Goroutine], Option<CodeTypes>),
+    (goroutines, code, profile): (&[Goroutine], Option<CodeTypes>, Option<&MemProfile>),
     tell: &mut dyn FnMut(GraphStage<'_>),
 ) -> Result<GraphFacts, String> {
     let began = std::time::Instant::now();
@@ -114,14 +115,16 @@ pub(crate) fn heap_graph(
         Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code))
     };
     let heap = heap.ok_or_else(|| told(&gaps))?;
-    let mut facts = facts(&heap, whole.source);
+    let ways = Ways::of(&heap);
+    let mut facts = facts(&heap, &ways, profile, whole.source);
     let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
     join(&mut of_blocked, &waiting, &heap, taken);
+    keep_most(&mut of_blocked);
     facts.blocked = Some(of_blocked);
     facts.gaps = waits_gaps.iter().chain(&gaps).map(|g| format!("{}: {}", g.what, g.why)).collect();
     tell(GraphStage::Part(&facts));
     let before = gaps.len();
-    let survey = heap.survey(SurveyLimits::default(), &mut gaps);
+    let survey = heap.survey(&ways, SurveyLimits::default(), &mut gaps);
     facts.gaps.extend(of_survey(gaps.get(before..).unwrap_or_default()));
     collections::add(&mut facts, survey);
     debug!(read_us = read.as_micros() as u64, us = began.elapsed().as_micros() as u64, "heap graph");
@@ -147,7 +150,7 @@ fn told(gaps: &[Gap]) -> String {
     if said.is_empty() { "not made".into() } else { said.join("; ") }
 }
 
-fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
+fn facts(heap: &Heap<'_>, ways: &Ways<'_, '_>, profile: Option<&MemProfile>, source: &str) -> GraphFacts {
     let live = heap.live();
     let mut roots = Vec::new();
     let mut alone = (0u64, 0u64);
@@ -171,7 +174,6 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
     roots.sort_by(|a, b| (b.retained_bytes, &a.name).cmp(&(a.retained_bytes, &b.name)));
     roots.truncate(MOST);
     let types = heap.by_type();
-    let ways = Ways::of(heap);
     let known = types.iter().filter(|t| t.is_known);
     GraphFacts {
         source: source.into(),
@@ -188,7 +190,7 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
         shared_bytes: live.bytes.saturating_sub(alone.1),
         types: types.into_iter().take(MOST).map(graph_type).collect(),
         roots,
-        sites: graph_sites(heap, &ways),
+        sites: graph_sites(heap, ways, profile),
         paths: ways.merged(MOST_WAYS).into_iter().map(graph_path).collect(),
         tree: dominator_tree(heap, MOST_NODES).into_iter().map(graph_node).collect(),
         ..GraphFacts::default()
@@ -222,10 +224,17 @@ fn graph_node(n: TreeNode) -> GraphNode {
 }
 
 /// Allocated here, kept alive by that: sampled live objects by the stack of their allocation.
-fn graph_sites(heap: &Heap<'_>, ways: &Ways<'_, '_>) -> Vec<GraphSite> {
+fn graph_sites(heap: &Heap<'_>, ways: &Ways<'_, '_>, profile: Option<&MemProfile>) -> Vec<GraphSite> {
     let rt = heap.runtime;
     let symbols = Symbolizer::new(heap.memory, &rt.module, rt.layout);
-    let profile = decode_profile(rt, heap.memory, &mut Vec::new());
+    let own;
+    let profile = match profile {
+        Some(profile) => profile,
+        None => {
+            own = decode_profile(rt, heap.memory, &mut Vec::new());
+            &own
+        }
+    };
     let stacks: FxHashMap<Addr, &Bucket> = profile.buckets.iter().map(|b| (b.addr, b)).collect();
     let all = sampled(heap);
     let largest: Vec<ObjectId> = all.iter().filter_map(|s| s.largest).collect();

@@ -13,6 +13,7 @@ use tracing::debug;
 use crate::edges::Edges;
 use crate::liveness::Pointed;
 use crate::roots::{Holders, RootName, places_of_goroutines};
+use crate::samples::Samples;
 use crate::types::{ObjectType, TypeTotal, Types};
 use crate::ways::root_words;
 
@@ -63,6 +64,7 @@ pub struct Heap<'a> {
     pub(crate) types: Types,
     /// What was noted of what goroutines wait for.
     pub(crate) awaited: Noted,
+    pub(crate) samples: Samples,
     /// What stacks of goroutines lead to directly, whoever else holds it.
     pub(crate) on_stacks: FxHashSet<ObjectId>,
     /// Slots that are taken, live or not, and their bytes.
@@ -113,24 +115,24 @@ impl<'a> Heap<'a> {
         }
         let Edges { layout, parts, seeds, pointed, sudogs, .. } = edges;
         let mut awaited = Noted { pointed, sudogs, roots: Roots::new() };
+        let samples = std::mem::take(&mut holders.samples);
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
         let code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
         phases.end("code");
-        let types = Types::assign(taken, memory, &objects, &layout, seeds, (code, &holders.words), until);
+        let types = Types::assign(taken, memory, &objects, &layout, (seeds, &samples), (code, &holders.words), until);
         phases.end("types");
         has_read();
         let all = layout.total();
         let roots = holders.take();
         let mut on_stacks = FxHashSet::default();
-        let made = Graph::new(layout, parts, roots, THREADS).and_then(|graph| {
+        let made = Graph::new(layout, parts, roots, THREADS).and_then(|mut graph| {
             phases.end("graph");
             for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
                 on_stacks.extend(graph.roots().held_by(root));
             }
             awaited.roots = graph.roots().clone();
-            let graph = holders.settle(graph)?;
-            phases.end("what each kind of root holds");
-            let dominators = Dominators::of(&graph)?;
+            // Each object is held by whoever is to be called its holder.
+            let dominators = Dominators::settled(&mut graph, |root| holders.rank(root))?;
             phases.end("dominators");
             Ok((graph, dominators))
         });
@@ -144,6 +146,7 @@ impl<'a> Heap<'a> {
                 holders,
                 types,
                 awaited,
+                samples,
                 on_stacks,
                 taken: all,
             }),

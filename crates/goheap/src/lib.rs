@@ -8,7 +8,9 @@
 //! - `heap`: all of it together.
 //! - `edges`: objects and pointers as they are read, two threads at once.
 //! - `roots`: what holds objects from outside the heap, with names.
-//! - `sampled`: objects of which the memory profile knows the stack of their allocation.
+//! - `functions`: whose a function is, by its name.
+//! - `samples`: objects of which the memory profile knows the stack of their allocation; `sampled` what they
+//!   are and keep, by stack.
 //! - `types`: types of objects.
 //! - `collections`: maps, slices, strings and channels, found by what they are.
 //! - `census`, `copies`, `waste`: the largest of them, those of equal content, what is kept and not used.
@@ -19,10 +21,12 @@ mod census;
 mod collections;
 mod copies;
 mod edges;
+mod functions;
 mod heap;
 mod liveness;
 mod roots;
 mod sampled;
+mod samples;
 mod survey;
 mod types;
 mod waste;

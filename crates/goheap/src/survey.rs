@@ -54,9 +54,9 @@ pub struct Survey {
 }
 
 impl Heap<'_> {
-    /// Looks at all collections.
+    /// Looks at all collections; `ways` are those of this heap.
     #[must_use]
-    pub fn survey(&self, limits: SurveyLimits, gaps: &mut Vec<Gap>) -> Survey {
+    pub fn survey(&self, ways: &Ways<'_, '_>, limits: SurveyLimits, gaps: &mut Vec<Gap>) -> Survey {
         let began = Instant::now();
         let until = began.checked_add(limits.time);
         let told = |step: &str| debug!(us = began.elapsed().as_micros() as u64, step, "collections");
@@ -78,13 +78,12 @@ impl Heap<'_> {
             gaps.push(Gap::new(WHAT, format!("{} pointers to more arrays than are kept", arrays.left_out)));
         }
         told("arrays");
-        let ways = Ways::of(self);
-        let census = census(self, &mut types, &maps, &channels, &arrays, &ways);
+        let census = census(self, &mut types, &maps, &channels, &arrays, ways);
         told("census");
-        let waste = waste(self, &mut types, &maps, &arrays, &ways);
+        let waste = waste(self, &mut types, &maps, &arrays, ways);
         told("waste");
         let mut contents = Contents::new(self.memory, ReadBudget::of(limits.content), until);
-        let mut sites = Sites::new(self, gaps);
+        let mut sites = Sites::new(self);
         let copies = copies(self, &mut types, &maps, &arrays, &mut contents, &mut sites);
         if copies.iter().any(|c| !c.of_content) {
             gaps.push(Gap::new(WHAT, "the content of some that are alike was not compared: a budget had ended"));

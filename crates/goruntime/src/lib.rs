@@ -109,10 +109,11 @@ pub use heap::pointer_masks::{PointerMask, PointerMasks};
 pub use heap::pointers::{Near, PointerReader, PointerVisitor};
 pub use heap::slots::{Slot, SlotFinder};
 pub use heap::spans::{LargeObject, SpanClass, SpanTable};
-pub use heap::specials::{Special, SpecialKind, specials};
+pub use heap::specials::{Special, SpecialKind, each_special, specials};
 pub use heap::variables::{VariableSection, variable_pointers};
 pub use roots::{
-    NotedRoot, RootNote, StackPlace, StackReader, StackRoot, StackTally, Unsure, due_roots, special_roots,
+    DeferredWord, NotedRoot, RootNote, StackPlace, StackReader, StackRoot, StackTally, Unsure, deferred_function,
+    due_roots, scheduler_words, special_roots,
 };
 pub use runtime::{DiscoverError, Runtime};
 pub use types::{GoType, TypeReader, type_name};

@@ -43,6 +43,7 @@ mod resident;
 mod snapshot;
 mod stat;
 mod thread;
+mod windows;
 
 pub use addr::{Addr, AddrRange};
 pub use arch::{Arch, clock_ticks, page_size};

@@ -4,6 +4,7 @@
 use anyhow::Result;
 use clap::Parser;
 
+mod goroutines;
 mod heap;
 mod incident;
 mod read;
@@ -31,6 +32,8 @@ enum Chore {
     },
     /// Have the heap of a large process and of its core read as a graph, beside goref and viewcore
     BenchHeap(heap::Options),
+    /// Say which goroutines can never be woken, beside Go's own goroutineleak profile
+    BenchGoroutines(goroutines::Options),
     /// Measure `lastgasp watch` on real Go programs: kills, storms, what it costs, how long it lasts
     BenchWatch {
         #[command(subcommand)]
@@ -43,6 +46,7 @@ fn main() -> Result<()> {
         Chore::Bench { kills, calm } => incident::run(kills, calm),
         Chore::BenchRead { times } => read::run(times),
         Chore::BenchHeap(options) => heap::run(&options),
+        Chore::BenchGoroutines(options) => goroutines::run(&options),
         Chore::BenchWatch { bench } => watch::run(&bench),
     }
 }

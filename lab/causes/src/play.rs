@@ -126,7 +126,7 @@ pub fn play(lastgasp: &Path, programs: &Programs, one: &Play, core: bool) -> Res
     std::thread::sleep(REST);
     let store = tempfile::tempdir()?;
     let pid = running.child.id().to_string();
-    let alive = capture(lastgasp, &[&pid, "--heap", "--max-stop", "5s"], store.path()).with_context(|| one.id())?;
+    let alive = capture(lastgasp, &[&pid, "--heap", "--max-stop", "10s"], store.path()).with_context(|| one.id())?;
     let mut seen = read(lastgasp, &alive)?;
     seen.planted = planted;
     if core {

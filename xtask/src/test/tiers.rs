@@ -42,6 +42,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "collections",
             "core_files",
             "garble",
+            "goroutine_leaks",
             "goroutines",
             "heap_graph",
             "heaps",

@@ -1,6 +1,8 @@
 //! Whether anybody can still wake blocked goroutines, and who has pointers to what they wait for: put to the
 //! facts by what is reckoned over the heap's graph.
 
+use std::time::Instant;
+
 use lastgasp_diagnosis::facts::{
     BlockedGoroutine, BlockedGoroutines, Referrer, ReferrerPlace, WaitObject, WaitReach, WakeUp,
 };
@@ -21,6 +23,7 @@ const WORD: u64 = 8;
 
 /// Puts to `facts`, made of `waiting`, what is reckoned over the heap's graph.
 pub(crate) fn join(facts: &mut BlockedGoroutines, waiting: &Waiting, heap: &Heap<'_>, taken: &RawCapture) {
+    let began = Instant::now();
     let alive = heap.liveness(waiting);
     let by_goid: FxHashMap<u64, usize> = (0..).zip(&waiting.goroutines).map(|(i, g)| (g.goid, i)).collect();
     for each in &mut facts.each {
@@ -39,7 +42,7 @@ pub(crate) fn join(facts: &mut BlockedGoroutines, waiting: &Waiting, heap: &Heap
     name_ways(facts, waiting, heap, &alive);
     facts.no_proof = alive.gaps.iter().map(|gap| format!("not all references were read: {gap}")).collect();
     facts.rounds = alive.rounds;
-    facts.took_ns = alive.took.as_nanos() as u64;
+    facts.took_ns = began.elapsed().as_nanos() as u64;
 }
 
 /// Whether and by what a goroutine is woken.
@@ -86,6 +89,7 @@ fn words(by: By, heap: &Heap<'_>) -> String {
     match by {
         By::Itself => String::new(),
         By::Timer => "a timer that is set".into(),
+        By::Scheduler => "the scheduler, which was at work".into(),
         By::Root(root) => heap.root_words(root),
     }
 }
@@ -101,6 +105,7 @@ fn reach(reached: Reached) -> WaitReach {
 fn referrer(r: Referring) -> Referrer {
     let place = match r.place {
         ReferringPlace::Frame | ReferringPlace::Goroutine => ReferrerPlace::Frame,
+        ReferringPlace::Deferred => ReferrerPlace::Deferred,
         ReferringPlace::Variable => ReferrerPlace::Global,
         ReferringPlace::Runtime => ReferrerPlace::Runtime,
         ReferringPlace::Object => ReferrerPlace::Object,

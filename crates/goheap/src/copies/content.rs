@@ -5,6 +5,9 @@
 //! Values are taken field by field, as what stands between fields may be anything. Strings, slices and
 //! pointers are followed, to a depth; what lies deeper, and maps, channels and functions within values, are
 //! equal where they are the same. So what is called equal is, and some that is equal is not seen.
+//!
+//! What is alike by its shape alone mostly differs at the first look, so there is a number of that look too:
+//! where it differs, nothing more need be read.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Instant;
@@ -12,7 +15,7 @@ use std::time::Instant;
 use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::collections::{MapReader, ReadBudget, SliceHeader, StringHeader};
 use lastgasp_goruntime::types::{Kind, MapForm, MapLayout, Shape};
-use lastgasp_inferior::{Addr, Memory};
+use lastgasp_inferior::{Addr, BlockCache, Memory};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -28,6 +31,9 @@ const WINDOW: usize = 256 << 10;
 const MAX_WAITING: usize = 1 << 16;
 /// Entries after which the time is looked at.
 const LOOK: u64 = 4096;
+/// Elements of a slice that a first look takes, and bytes of each of three places where elements are bytes.
+const GLANCE: u64 = 64;
+const GLANCE_BYTES: u64 = 4096;
 
 /// A part of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +125,7 @@ pub(crate) enum NotRead {
 
 /// Takes content.
 pub(crate) struct Contents<'h> {
-    mem: &'h dyn Memory,
+    mem: BlockCache<&'h dyn Memory>,
     salt: Sum,
     recipes: FxHashMap<Addr, Option<Arc<Recipe>>>,
     pub(crate) budget: ReadBudget,
@@ -131,7 +137,7 @@ impl<'h> Contents<'h> {
     pub(crate) fn new(mem: &'h dyn Memory, budget: ReadBudget, until: Option<Instant>) -> Self {
         let state = RandomState::new();
         let salt = Sum(state.hash_one(1), state.hash_one(2));
-        Self { mem, salt, recipes: FxHashMap::default(), budget, until, buffer: Vec::new() }
+        Self { mem: BlockCache::new(mem), salt, recipes: FxHashMap::default(), budget, until, buffer: Vec::new() }
     }
 
     fn is_late(&self) -> bool {
@@ -174,6 +180,54 @@ impl<'h> Contents<'h> {
         }
     }
 
+    /// A first look at a map: what of its entries stands in the map itself.
+    pub(crate) fn glance_at_map(
+        &mut self,
+        types: &mut TypeReader<'_>,
+        reader: &mut MapReader<'_>,
+        map: &FoundMap,
+        plain: Option<u64>,
+    ) -> Result<u128, NotRead> {
+        let is_flat = |this: &mut Self, types: &mut TypeReader<'_>, of: &MapLayout| {
+            this.is_plain(types, of.key) && this.is_plain(types, of.elem)
+        };
+        // What is bytes and nothing else is read once.
+        if plain.is_some() || map.of.as_ref().is_none_or(|of| is_flat(self, types, &of.layout)) {
+            return Ok(0);
+        }
+        self.entries(types, reader, map, plain, false)
+    }
+
+    /// A first look at values of a type in a row: some of them.
+    pub(crate) fn glance_at_values(
+        &mut self,
+        types: &mut TypeReader<'_>,
+        at: Addr,
+        of: Addr,
+        count: u64,
+    ) -> Result<u128, NotRead> {
+        let recipe = self.recipe(types, of).ok_or(NotRead::Broken)?;
+        let mut sum = self.salt;
+        let step = count.div_ceil(GLANCE).max(1);
+        for i in (0..count).step_by(step as usize).chain(count.checked_sub(1)) {
+            let from = recipe.bytes.checked_mul(i).and_then(|by| at.0.checked_add(by)).ok_or(NotRead::Broken)?;
+            self.row(types, &recipe, Addr(from), 1, &mut sum)?;
+        }
+        Ok(sum.finish())
+    }
+
+    /// A first look at bytes: their beginning, middle and end.
+    pub(crate) fn glance_at_bytes(&mut self, at: Addr, len: u64) -> Result<u128, NotRead> {
+        if len < 4 * GLANCE_BYTES {
+            return Ok(0);
+        }
+        let mut sum = self.salt;
+        for from in [0, len / 2, len - GLANCE_BYTES] {
+            self.raw(at.plus(from), GLANCE_BYTES, &mut sum)?;
+        }
+        Ok(sum.finish())
+    }
+
     /// The content of a map: the sum of its entries, each by itself.
     pub(crate) fn map(
         &mut self,
@@ -181,6 +235,18 @@ impl<'h> Contents<'h> {
         reader: &mut MapReader<'_>,
         map: &FoundMap,
         plain: Option<u64>,
+    ) -> Result<u128, NotRead> {
+        self.entries(types, reader, map, plain, true)
+    }
+
+    /// The sum of a map's entries; without what they point to where that is not to be followed.
+    fn entries(
+        &mut self,
+        types: &mut TypeReader<'_>,
+        reader: &mut MapReader<'_>,
+        map: &FoundMap,
+        plain: Option<u64>,
+        follow: bool,
     ) -> Result<u128, NotRead> {
         let recipes = match &map.of {
             Some(of) if plain.is_none() => {
@@ -213,7 +279,12 @@ impl<'h> Contents<'h> {
                 }
                 Some((key, elem)) => {
                     for (recipe, bytes) in [(key, e.key), (elem, e.elem)] {
-                        if let Err(why) = self.value(types, recipe, bytes, &mut one) {
+                        let taken = if follow {
+                            self.value(types, recipe, bytes, &mut one)
+                        } else {
+                            shallow(recipe, bytes, &mut one)
+                        };
+                        if let Err(why) = taken {
                             failed = Some(why);
                             return false;
                         }
@@ -406,6 +477,21 @@ impl<'h> Contents<'h> {
         }
         Ok(())
     }
+}
+
+/// What of a value stands in it: bytes, and how long strings and slices are.
+fn shallow(recipe: &Recipe, bytes: &[u8], sum: &mut Sum) -> Result<(), NotRead> {
+    for piece in &recipe.pieces {
+        let from = usize::try_from(piece.offset).map_err(|_| NotRead::Broken)?;
+        let rest = bytes.get(from..).ok_or(NotRead::Broken)?;
+        match &piece.what {
+            Part::Raw(n) => sum.bytes(rest.get(..*n as usize).ok_or(NotRead::Broken)?),
+            Part::String => sum.word(StringHeader::of(rest).ok_or(NotRead::Broken)?.len),
+            Part::Slice(_) => sum.word(SliceHeader::of(rest).ok_or(NotRead::Broken)?.len),
+            Part::Pointer(_) | Part::Interface { .. } => {}
+        }
+    }
+    Ok(())
 }
 
 /// Takes a type apart; `None` where it has too many parts, or makes no sense.

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use lastgasp_goruntime::Symbolizer;
 use lastgasp_goruntime::waits::Waiting;
+use lastgasp_goruntime::{Symbolizer, deferred_function};
 use lastgasp_heapgraph::{Bits, ObjectId};
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
@@ -24,6 +24,8 @@ pub enum ReferringPlace {
     Frame,
     /// In no frame of a goroutine: its closure, what its `defer` statements left.
     Goroutine,
+    /// Bound to a call that a goroutine has deferred.
+    Deferred,
     /// In a package variable.
     Variable,
     /// With a finalizer, a cleanup, a variable of the runtime.
@@ -39,7 +41,7 @@ pub struct Referring {
     pub place: ReferringPlace,
     /// The goroutine; 0 of others.
     pub goroutine: u64,
-    /// The function of the frame, the variable, the object's type.
+    /// The function of the frame, the function that is deferred, the variable, the object's type.
     pub name: String,
     /// Whether that goroutine can run, now or once it is woken; true of all others.
     pub can_run: bool,
@@ -76,8 +78,13 @@ impl Heap<'_> {
         };
         let symbols = Symbolizer::new(self.memory, &self.runtime.module, self.runtime.layout);
         let mut functions: FxHashMap<Addr, String> = FxHashMap::default();
+        let mut deferred: FxHashMap<Addr, String> = FxHashMap::default();
         for ((root, place), to) in &self.holders.pointed.all {
             let function = match place {
+                RootPlace::Deferred(code) => {
+                    let called = || deferred_function(self.runtime, self.memory, &symbols, *code);
+                    Some(&*deferred.entry(*code).or_insert_with(called))
+                }
                 RootPlace::Frame(pc) => {
                     let innermost = || symbols.innermost(*pc).map(|frame| frame.function).unwrap_or_default();
                     Some(&*functions.entry(*pc).or_insert_with(innermost))
@@ -93,6 +100,12 @@ impl Heap<'_> {
                     (RootPlace::Frame(_), Some(function)) if is_of_waiting(function) => return None,
                     (RootPlace::Frame(_), function) => Referring {
                         place: ReferringPlace::Frame,
+                        goroutine,
+                        name: function.cloned().unwrap_or_default(),
+                        can_run,
+                    },
+                    (RootPlace::Deferred(_), function) => Referring {
+                        place: ReferringPlace::Deferred,
                         goroutine,
                         name: function.cloned().unwrap_or_default(),
                         can_run,

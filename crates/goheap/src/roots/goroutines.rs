@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use lastgasp_goruntime::{
-    CallSite, Gap, Goroutine, HeapObjects, StackPlace, StackReader, Symbolizer, each_goroutine, is_system,
+    CallSite, DeferredWord, Gap, Goroutine, HeapObjects, StackPlace, StackReader, Symbolizer, each_goroutine,
+    is_system, scheduler_words,
 };
 use lastgasp_heapgraph::{GroupId, ObjectId, RootId};
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
-use super::{Holders, RootKind, RootName, RootPlace, is_of_runtime};
+use super::{Holders, RootKind, RootName, RootPlace};
 use crate::edges::{Edges, Places};
+use crate::functions::{is_of_module, is_of_program, is_of_runtime};
 
 /// Largest slot in which a `g` stands, in bytes: it has some 440.
 const MAX_G: u64 = 4096;
@@ -103,21 +105,42 @@ impl Holders {
         };
         let mut stacks = StackReader::new(&taken.runtime, mem, symbols, &taken.registers);
         let words = &mut self.words;
+        let mut bound = Vec::new();
+        let mut note_bound = |word: DeferredWord| {
+            // What lies behind a closure in the heap is another object's.
+            let object = |at: Addr| edges.layout.object_at(at.0);
+            if object(word.to).is_some_and(|to| edges.watched.has(to)) && object(word.at) == object(word.closure) {
+                bound.push(word);
+            }
+        };
         for g in stacks.goroutines(gaps) {
-            stacks.read(g, &mut |root| {
-                hold(root.goid, root.to, root.place);
-                if let (StackPlace::Frame(pc), Some(slot)) = (root.place, root.slot)
-                    && words.len() < MAX_WORDS
-                    && edges.layout.object_at(root.to.0).is_some()
-                {
-                    words.push(FrameWord { returns_to: pc.plus(1), slot, to: root.to });
-                }
-            });
+            stacks.read_with_deferred(
+                g,
+                &mut |root| {
+                    hold(root.goid, root.to, root.place);
+                    if let (StackPlace::Frame(pc), Some(slot)) = (root.place, root.slot)
+                        && words.len() < MAX_WORDS
+                        && edges.layout.object_at(root.to.0).is_some()
+                    {
+                        words.push(FrameWord { returns_to: pc.plus(1), slot, to: root.to });
+                    }
+                },
+                &mut note_bound,
+            );
         }
         self.tally = stacks.finish(gaps);
         edges.of_goroutines.iter().for_each(|(goid, to)| hold(*goid, *to, StackPlace::Goroutine));
+        for word in bound {
+            if let Some(root) = roots.get(&word.goid) {
+                self.pointed.add((*root, RootPlace::Deferred(word.code)), word.to);
+            }
+        }
         self.frames.tidy();
         self.find_stacks(taken, mem, &roots, &edges.watched.elsewhere);
+        let of_schedulers = &mut self.of_schedulers;
+        scheduler_words(&taken.runtime, mem, symbols, &taken.registers, |to| {
+            of_schedulers.extend(edges.layout.object_at(to.0).map(|_| to));
+        });
         if lost > 0 {
             gaps.push(Gap::new(
                 "heap graph",
@@ -200,13 +223,8 @@ pub(crate) fn places_of_goroutines(taken: &RawCapture, mem: &dyn Memory, objects
 /// The function of the program that a goroutine is in: the innermost of its main module, else of any module
 /// but the standard library, else but the runtime; where there is none, the first function.
 fn function(g: &Goroutine, module: &str) -> String {
-    let of_program = |f: &str| {
-        let rest = f.strip_prefix(module).filter(|_| !module.is_empty());
-        f.starts_with("main.") || rest.is_some_and(|rest| rest.starts_with(['/', '.']))
-    };
-    let is_foreign = |f: &str| f.split_once('/').is_some_and(|(host, _)| host.contains('.'));
     let calls = || g.stack.iter().map(|c| c.frame.function.as_str());
-    let found = calls().find(|f| of_program(f)).or_else(|| calls().find(|f| is_foreign(f)));
+    let found = calls().find(|f| is_of_program(f, module)).or_else(|| calls().find(|f| is_of_module(f)));
     let found = found.or_else(|| calls().find(|f| !is_of_runtime(f)));
     found.map_or_else(|| g.start_function.to_string(), ToOwned::to_owned)
 }

@@ -12,12 +12,13 @@ mod notes;
 mod variables;
 
 use lastgasp_goruntime::{Gap, Goroutine, HeapObjects, StackTally, Symbolizer};
-use lastgasp_heapgraph::{Graph, GroupId, Holder, ObjectId, RootId, Roots, TooLarge};
+use lastgasp_heapgraph::{Graph, GroupId, Holder, ObjectId, RootId, Roots};
 use lastgasp_inferior::{Addr, AddrRange, BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
 use crate::edges::Edges;
 use crate::liveness::Pointed;
+use crate::samples::Samples;
 
 use goroutines::Frames;
 pub(crate) use goroutines::{FrameWord, places_of_goroutines};
@@ -107,8 +108,12 @@ pub(crate) struct Holders {
     pub(crate) pointed: Pointed<(RootId, RootPlace)>,
     /// What weak pointers are made of, and what they lead to.
     pub(crate) weak: Vec<(ObjectId, ObjectId)>,
+    /// Words of threads that run no goroutine, as far as they lead to objects.
+    pub(crate) of_schedulers: Vec<Addr>,
     /// Stacks on which something is waited for, by the goroutine that each is of.
     pub(crate) awaited_on_stacks: Vec<(AddrRange, RootId)>,
+    /// Sampled objects: they are noted where finalizers are.
+    pub(crate) samples: Samples,
 }
 
 /// Where a root's pointer stands.
@@ -118,6 +123,8 @@ pub(crate) enum RootPlace {
     Frame(Addr),
     /// In no frame of a goroutine.
     Goroutine,
+    /// Bound to a call that a goroutine has deferred: where its code begins.
+    Deferred(Addr),
     /// In a package variable, at an address.
     Variable(Addr),
     /// With a finalizer, a cleanup.
@@ -149,20 +156,13 @@ impl Holders {
         std::mem::take(&mut self.roots)
     }
 
-    /// The graph with each object among the roots held by whoever is to be called its holder.
-    pub(crate) fn settle(&self, graph: Graph) -> Result<Graph, TooLarge> {
-        let of = |holder: Holder, is: &dyn Fn(RootId) -> bool| !matches!(holder, Holder::Root(root) if !is(root));
-        let is_variable = |root: RootId| root.0 < self.notes_from;
-        let mut reach = graph.reach(|h| of(h, &is_variable));
-        let mut roots = graph.roots().clone();
-        roots.retain(|root, object| is_variable(root) || !reach.objects.contains(object.0 as usize));
-        if self.goroutines_from > self.notes_from {
-            let is_goroutine = |root: RootId| self.is_goroutine(root);
-            reach = graph.reach_beside(reach, |h| of(h, &is_goroutine));
-            let is_note = |root: RootId| !is_variable(root) && !is_goroutine(root);
-            roots.retain(|root, object| !is_note(root) || !reach.objects.contains(object.0 as usize));
+    /// Who of several is to be called the holder of what all of them reach: the lowest.
+    pub(crate) fn rank(&self, root: RootId) -> u32 {
+        match root.0 {
+            n if n < self.notes_from => 0,
+            _ if self.is_goroutine(root) => 1,
+            _ => 2,
         }
-        graph.with_roots(roots)
     }
 
     /// How goroutines' stacks were read.
@@ -232,8 +232,4 @@ impl Holders {
             _ => None,
         }
     }
-}
-
-fn is_of_runtime(name: &str) -> bool {
-    ["runtime.", "internal/runtime/", "runtime/internal/"].iter().any(|own| name.starts_with(own))
 }

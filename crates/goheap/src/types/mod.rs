@@ -26,6 +26,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
 use crate::roots::FrameWord;
+use crate::samples::Samples;
 
 use assign::Assigner;
 use kinds::{Kind, UNTYPED, name_of};
@@ -89,7 +90,7 @@ impl Types {
         mem: &dyn Memory,
         objects: &HeapObjects,
         layout: &HeapLayout,
-        seeds: Seeds,
+        (seeds, samples): (Seeds, &Samples),
         (code, frames): (Option<CodeTypes>, &[FrameWord]),
         until: Option<Instant>,
     ) -> Self {
@@ -97,7 +98,7 @@ impl Types {
         let mut all = Assigner::new(rt, mem, objects, layout);
         all.add_seeds(seeds);
         all.add_runtime();
-        all.add_sites(objects);
+        all.add_sites(samples);
         all.add_variables(taken);
         if let Some(code) = code {
             all.add_code(code, frames);

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use lastgasp_inferior::{Addr, AddrRange, Memory, ThreadRegisters};
 use rustc_hash::FxHashMap;
 
+use super::deferred::{DeferredWord, MAX_BOUND, OpenDefersOf};
 use super::stack_maps::{FrameMap, Shape, StackMaps, StackObject, offsets};
 use super::stack_objects::StackObjects;
 use super::stack_window::StackWindow;
@@ -126,6 +127,7 @@ pub struct StackReader<'a, 'b> {
     window: StackWindow<'a>,
     threads: FxHashMap<u64, ThreadState>,
     objects: StackObjects,
+    open: OpenDefersOf,
     left: u64,
     lost: GapTally,
     tally: StackTally,
@@ -133,6 +135,8 @@ pub struct StackReader<'a, 'b> {
 
 /// Whoever is told of pointers.
 type Visit<'v> = dyn FnMut(StackRoot) + 'v;
+/// Whoever is told of what is bound to deferred calls.
+type VisitDeferred<'v> = dyn FnMut(DeferredWord) + 'v;
 
 impl<'a, 'b> StackReader<'a, 'b> {
     /// A reader. `registers` are those of the process's threads, as far as they were to be had; `symbols`
@@ -152,6 +156,7 @@ impl<'a, 'b> StackReader<'a, 'b> {
             window: StackWindow::new(mem),
             threads: thread_states(&known, registers, &|g| stack_of(rt, mem, g)),
             objects: StackObjects::default(),
+            open: OpenDefersOf::default(),
             left: MAX_BYTES,
             lost: GapTally::default(),
             tally: StackTally::default(),
@@ -166,6 +171,16 @@ impl<'a, 'b> StackReader<'a, 'b> {
     /// Calls `visit` for every pointer that the goroutine whose `g` stands at an address holds, nil left out;
     /// what its `g` points to itself is not among them.
     pub fn read(&mut self, at: Addr, visit: &mut Visit<'_>) {
+        self.read_all(at, visit, None);
+    }
+
+    /// As [`StackReader::read`]; `deferred` is told of the words that are bound to deferred calls. Those are
+    /// no further pointers: a closure of the heap holds them, or a variable of a frame.
+    pub fn read_with_deferred(&mut self, at: Addr, visit: &mut Visit<'_>, deferred: &mut VisitDeferred<'_>) {
+        self.read_all(at, visit, Some(deferred));
+    }
+
+    fn read_all(&mut self, at: Addr, visit: &mut Visit<'_>, deferred: Option<&mut VisitDeferred<'_>>) {
         let read = self.mem.bytes(at, self.rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
         let raw = match read.and_then(|b| RawG::parse(self.rt, &b).ok_or_else(|| "too short".into())) {
             Ok(raw) => raw,
@@ -187,7 +202,8 @@ impl<'a, 'b> StackReader<'a, 'b> {
             _ => raw.resume().map(|(pc, sp)| unwinder.unwind(raw.stack, pc, sp)).ok_or(Unsure::Moving),
         };
         let before: u64 = self.tally.unsure.values().sum();
-        let mut goroutine = Goroutine { reader: self, raw: &raw, visit, word: None };
+        let closures = deferred.as_ref().map(|_| Vec::new());
+        let mut goroutine = Goroutine { reader: self, raw: &raw, visit, word: None, closures };
         goroutine.registers(thread.as_ref());
         match trace {
             Ok(trace) => goroutine.frames(&trace, status == Status::Running),
@@ -195,6 +211,9 @@ impl<'a, 'b> StackReader<'a, 'b> {
         }
         goroutine.own_fields();
         goroutine.stack_objects();
+        if let (Some(deferred), Some(closures)) = (deferred, goroutine.closures.take()) {
+            closures.into_iter().for_each(|closure| goroutine.bound_to(closure, deferred));
+        }
         self.tally.unsure_goroutines += u64::from(self.tally.unsure.values().sum::<u64>() > before);
     }
 
@@ -215,6 +234,8 @@ struct Goroutine<'r, 'a, 'b, 'v> {
     visit: &'r mut Visit<'v>,
     /// See [`StackRoot::word`], of the word that is told of.
     word: Option<(Addr, Addr)>,
+    /// Closures of deferred calls, where they are asked for.
+    closures: Option<Vec<Addr>>,
 }
 
 impl Goroutine<'_, '_, '_, '_> {
@@ -382,6 +403,34 @@ impl Goroutine<'_, '_, '_, '_> {
         if map.shape == Shape::Reflects {
             self.reflected(frame, place);
         }
+        self.open_defers(frame, place);
+    }
+
+    /// The closures of deferred calls of which the frame says that they are due.
+    fn open_defers(&mut self, frame: &Frame, place: &Place) {
+        let Some(closures) = &mut self.closures else { return };
+        let reader = &mut *self.reader;
+        let Some(open) = reader.open.get(reader.rt, reader.mem, reader.symbols, place.entry) else { return };
+        let below = |offset: u64| Addr(frame.top.0.wrapping_sub(offset));
+        let Ok(bits) = reader.window.u8(below(open.bits)) else { return };
+        let due = open.closures.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1);
+        let due = due.filter_map(|(_, offset)| reader.window.ptr(below(*offset)).ok());
+        closures.extend(due.take(MAX_DEFERRED.saturating_sub(closures.len())));
+    }
+
+    /// Tells of the words that a deferred call's closure has.
+    fn bound_to(&mut self, closure: Addr, deferred: &mut VisitDeferred<'_>) {
+        let reader = &mut *self.reader;
+        let Some(code) = reader.window.ptr(closure).ok().filter(|code| reader.rt.module.pcs.contains(*code)) else {
+            return;
+        };
+        let words = reader.objects.bytes_at(closure).map_or(MAX_BOUND, |bytes| (bytes / 8).saturating_sub(1));
+        for at in (1..=words.min(MAX_BOUND)).map(|i| closure.plus(i * 8)) {
+            let Ok(to) = reader.window.ptr(at) else { break };
+            if !to.is_null() {
+                deferred(DeferredWord { goid: self.raw.goid, code, closure, at, to });
+            }
+        }
     }
 
     /// `makeFuncStub`, `methodValueCall`: what they were called with is described by the `reflectMethodValue`
@@ -433,6 +482,9 @@ impl Goroutine<'_, '_, '_, '_> {
                 Ok(read) => read,
                 Err(e) => return self.reader.lost.add(e.to_string()),
             };
+            if let Some(closures) = &mut self.closures {
+                closures.push(func);
+            }
             self.pointer(StackPlace::Goroutine, func, false);
             self.pointer(StackPlace::Goroutine, link, false);
             if heap != 0 {

@@ -77,7 +77,8 @@ pub(super) fn lists(rt: &Runtime, mem: &dyn Memory, heads: &[(u32, Addr, Addr)])
                 return;
             }
             out.of.entry(index).or_default().push(at);
-            if !sudog.waitlink.is_null() {
+            // In a semaphore's list the next is another goroutine's.
+            if !sudog.channel.is_null() && !sudog.waitlink.is_null() {
                 behind.push((index, g, sudog.waitlink));
             }
         });

@@ -405,7 +405,7 @@ fn noise() {
             in_stacks::semaphores(rt, &mem, &raw);
             in_stacks::conditions(rt, &mem, &raw);
             in_stacks::descriptors(rt, &mem, &raw, |_, _, _, _| {});
-            waiting(rt, &mem, &symbols, &[], &mut Vec::new());
+            drop(waiting(rt, &mem, &symbols, &[], &mut Vec::new()));
         }
     }
 }
