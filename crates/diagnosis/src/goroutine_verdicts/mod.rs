@@ -32,7 +32,7 @@ pub use tier::{Tier, Tiers};
 pub use verdict::{GoroutineVerdict, Holder, Spot, Sureness, VerdictGroup};
 pub use wait_for::{WaitEdge, WaitFor, WaitNode};
 
-use crate::facts::{BlockedGoroutines, Facts};
+use crate::facts::{BlockedGoroutines, Facts, WaitOperation};
 use crate::window::Window;
 
 use causes::Case;
@@ -108,14 +108,18 @@ impl GoroutineVerdicts {
     }
 }
 
+/// Causes that are told of what is well too: who waits behind whom, of a lock and of a full buffer.
+const NAMED_OF_THE_WELL: [&str; 2] = ["lock-held-by-blocked", "slow-consumer"];
+
 fn judge(scene: &Scene<'_>, growth: &Growth<'_>, index: usize) -> Option<GoroutineVerdict> {
     let seen = scene.seen(index)?;
     let case = Case { seen, chain: Chain::of(scene, &seen) };
     let tier = decide::tier(scene, growth, &case);
     // Of what is well only a lock's holder is worth a cause.
     let of_lock = case.chain.is_some();
-    let judged = if tier.is_trouble() || of_lock { causes::judge(scene, &case) } else { None };
-    let judged = judged.filter(|(e, _)| tier.is_trouble() || e.info.code == "lock-held-by-blocked");
+    let full = seen.only().is_some_and(|w| w.operation == WaitOperation::Send);
+    let judged = if tier.is_trouble() || of_lock || full { causes::judge(scene, &case) } else { None };
+    let judged = judged.filter(|(e, _)| tier.is_trouble() || NAMED_OF_THE_WELL.contains(&e.info.code));
     let (id, blocked, group) = (seen.g.id, index, 0);
     Some(match judged {
         Some((entry, j)) => GoroutineVerdict {
