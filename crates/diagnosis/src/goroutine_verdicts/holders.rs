@@ -115,6 +115,12 @@ fn unlocks(r: &Referrer) -> bool {
     r.goroutine != 0 && name.ends_with("unlock")
 }
 
+/// Whether a method further out on a goroutine's stack is of the type of the one that waits for a lock: where that
+/// has locked it, the wait is for itself.
+pub(super) fn has_outer_method(scene: &Scene<'_>, id: u64, object: usize) -> bool {
+    scene.blocked.objects.get(object).is_some_and(|o| outer_method(scene.view(id), o).is_some())
+}
+
 /// The next method outwards of the type whose method waits, another one than that; where the lock is part of
 /// an object of known type, of that type alone.
 fn outer_method(view: &KindView<'_>, object: &WaitObject) -> Option<String> {
