@@ -59,9 +59,9 @@ fn of_chain(scene: &Scene<'_>, case: &Case<'_>) -> Option<Tier> {
     match chain.end {
         // That somebody stalls accuses nobody: who may hold the lock is enough.
         End::Ring(_) if !probable => None,
-        // One goroutine alone may have deferred Unlock before it locks, and wait for another that sleeps (seen
-        // in a healthy idiom of the lab: `unlock-deferred-first`). Its age alone does not tell; a method of the
-        // same type further out on its stack must have called the one that waits.
+        // One goroutine alone may have deferred Unlock before it locks, and wait for another that sleeps
+        // (seen in a healthy idiom of the lab: `unlock-deferred-first`). Its age alone does not tell; a
+        // method of the same type further out on its stack must have called the one that waits.
         End::Ring(_) if chain.ring().len() == 1 => {
             let link = chain.ring().first()?;
             let old = scene.blocked_by_id(link.goroutine)?.g.waited_ns_at_least >= LOCK_AGE_NS;
