@@ -250,7 +250,9 @@ fn one_step_is_enough_for_the_only_copy() {
     let struck = |pin: bool, pin_keeps, newest: u64| {
         let policy = Policy { pin, ..policy() };
         let mut machine = Machine::of(&policy, keeping(pin_keeps));
-        (0..10).for_each(|i| drop(machine.look(i * 20, 8 << 20, Some(limit))));
+        (0..10).for_each(|i| {
+            machine.look(i * 20, 8 << 20, Some(limit));
+        });
         let step = machine.look(200, newest << 20, Some(limit));
         (step.acts.strike, step.sleep)
     };
