@@ -54,6 +54,7 @@ struct Goroutine {
     id: u64,
     waits: Vec<Wait>,
     wakes_in: i64,
+    in_bubble: bool,
 }
 
 /// How the memory was come by.
@@ -185,6 +186,9 @@ fn compare(truth: &[Goroutine], blocked: &BlockedGoroutines, by: By, minor: u16)
         if by == By::Live && (if g.wakes_in == 0 { wakes.is_some() } else { !is_near(wakes, g.wakes_in) }) {
             wrong.push(format!("{} {}: wakes in {} s, found {wakes:?}", g.name, g.id, g.wakes_in));
         }
+        if found_of.in_bubble != g.in_bubble {
+            wrong.push(format!("{} {}: in a bubble: {}", g.name, g.id, found_of.in_bubble));
+        }
         compared += got.len();
     }
     assert!(wrong.is_empty(), "Go 1.{minor}, {by:?}: {} of {} wrong\n{}", wrong.len(), truth.len(), wrong.join("\n"));
@@ -214,9 +218,10 @@ fn held_against_the_program(truth: &[Goroutine], graph: &GraphFacts, by: By, min
     // All of them are there.
     assert!(blocked.total >= truth.len() as u64 && compared >= truth.len(), "{} {compared}", blocked.total);
     let of = |is: fn(&Wait) -> bool| truth.iter().flat_map(|g| &g.waits).filter(|w| is(w)).count();
+    let peers = if by == By::Live { " and peer" } else { "" };
     eprintln!(
         "Go 1.{minor} {}, {by:?}: {compared} waits of {} goroutines as the program has them: {} of descriptors with \
-         deadline and peer, {} of wait groups with their missing Done",
+         their deadline{peers}, {} of wait groups with their missing Done",
         mode.name(),
         truth.len(),
         of(|w| w.kind == "descriptor"),
@@ -252,7 +257,7 @@ fn waits_are_known_of_a_core(minor: u16, mode: Mode) {
     let core = entries.into_iter().find(|p| p.file_name().unwrap().to_string_lossy().starts_with("core")).unwrap();
     let raw = take_core(&core, None).unwrap();
     let memory = CoreFile::open(fs::File::open(&core).unwrap(), "core").unwrap();
-    let whole = WholeMemory { memory: &memory, source: "core" };
+    let whole = WholeMemory { memory: &memory, contents: &memory, source: "core" };
     let facts = decode_with_memory(&raw, &Provenance::default(), Some(whole)).facts;
     let graph = facts.graph.unwrap_or_else(|| panic!("no graph: {:?}", facts.capture.gaps));
     held_against_the_program(&truth, &graph, By::Core, minor, mode);

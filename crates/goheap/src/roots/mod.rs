@@ -21,7 +21,7 @@ use crate::liveness::Pointed;
 use crate::samples::Samples;
 
 use goroutines::Frames;
-pub(crate) use goroutines::{FrameWord, places_of_goroutines};
+pub(crate) use goroutines::{FrameWord, StackMap, places_of_goroutines};
 
 /// What kind of root it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,6 +99,8 @@ pub(crate) struct Holders {
     frames: Frames,
     /// Variables in frames that lead to objects.
     pub(crate) words: Vec<FrameWord>,
+    /// What may be maps whose headers stand on stacks, by address.
+    pub(crate) maps: Vec<StackMap>,
     tally: StackTally,
     /// Where each variable's root stands.
     stands: Vec<Stand>,
