@@ -1,5 +1,5 @@
-//! Timers that are set. Source: `runtime/time.go`: every processor (`P`) has a heap of them. From Go 1.23 on a
-//! channel's timer stands there only while somebody waits for the channel.
+//! Timers that are set. Source: `runtime/time.go`: every processor (`P`) has a heap of them. From Go 1.23 on
+//! a channel's timer stands there only while somebody waits for the channel.
 
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
@@ -81,7 +81,8 @@ impl Timers {
         each(mem, &places, rt.layout.timer.sizeof as usize, |i, bytes| {
             read += 1;
             let (Some(at), Some(owner)) = (places.get(i), owners.get(i)) else { return };
-            if word(bytes, rt.layout.timer.owner) != owner.0 {
+            // One that is on its way in or out has no owner for a moment.
+            if ![owner.0, 0].contains(&word(bytes, rt.layout.timer.owner)) {
                 foreign += 1;
                 return;
             }

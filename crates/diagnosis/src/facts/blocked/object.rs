@@ -43,7 +43,8 @@ pub struct WaitObject {
     #[serde(skip_serializing_if = "is_default")]
     pub timer_period_ns: u64,
     /// What of a library a lock is the inner part of, by who waits for it: `sync.Once`, `sync.Map`,
-    /// `internal/poll.FD`, `errgroup.Group`, `singleflight.Group`. Empty of all else.
+    /// `internal/sync.HashTrieMap`, `internal/poll.FD`, `errgroup.Group`, `singleflight.Group`. Empty of all
+    /// else.
     #[serde(skip_serializing_if = "is_default")]
     pub part_of: String,
     /// Goroutines that would send on it, those in `select`s included.
