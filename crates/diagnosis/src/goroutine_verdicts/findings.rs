@@ -34,7 +34,7 @@ fn matters(g: &VerdictGroup) -> bool {
         Tier::Proved | Tier::Suspect => true,
         Tier::Stalled => g.count >= STALLED_MANY || g.oldest_wait_ns >= STALLED_AGE_NS,
         Tier::Immortal => g.growing,
-        Tier::Healthy => g.code == TooManyGoroutines::INFO.code,
+        Tier::Healthy => g.growing && g.code == TooManyGoroutines::INFO.code,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::units::{bytes, plural, seconds};
 use super::causes::{self, Cause, TooManyGoroutines};
 use super::growing::Growth;
 use super::scene::{KindView, Scene};
-use super::thresholds::{MAX_GROUPS, TOO_MANY};
+use super::thresholds::{MAX_GROUPS, TOO_MANY, VERY_MANY};
 use super::tier::Tier;
 use super::verdict::{GoroutineVerdict, Spot, Sureness, VerdictGroup};
 use super::words;
@@ -92,7 +92,7 @@ fn one(scene: &Scene<'_>, growth: &Growth<'_>, each: &[GoroutineVerdict], list: 
         rivals: v.rivals.clone(),
         first,
     };
-    if out.tier == Tier::Healthy && out.count >= TOO_MANY && out.growing {
+    if out.tier == Tier::Healthy && (out.count >= TOO_MANY && out.growing || out.count >= VERY_MANY) {
         out.code = TooManyGoroutines::INFO.code;
     }
     out.sentence = sentence(scene, &out, view, v);
@@ -141,9 +141,10 @@ fn sentence(scene: &Scene<'_>, group: &VerdictGroup, view: &KindView<'_>, v: &Go
         Tier::Stalled => "They wait for the world outside, for as long as that takes.".to_owned(),
         Tier::Immortal if one => "It runs again and again, and does not end.".to_owned(),
         Tier::Immortal => "They run again and again, and do not end.".to_owned(),
-        Tier::Healthy if group.code == TooManyGoroutines::INFO.code => {
-            "Nothing shows that they are leaked: more are started than end.".to_owned()
-        }
+        Tier::Healthy if group.code == TooManyGoroutines::INFO.code => match group.growing {
+            true => "Nothing shows that they are leaked: more are started than end.".to_owned(),
+            false => "Nothing shows that they are leaked, nor whether their number grows.".to_owned(),
+        },
         Tier::Healthy => String::new(),
     };
     let mut more = Vec::new();

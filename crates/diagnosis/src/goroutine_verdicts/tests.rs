@@ -483,3 +483,23 @@ fn a_hundred_thousand_goroutines_are_judged_at_once() {
     // Without optimization, on a busy machine: with it a tenth of that.
     assert!(took.as_secs() < 10, "{took:?}");
 }
+
+/// What is drawn: of those alike one, and the ring as one.
+#[test]
+fn the_graph_of_locks_to_look_at() {
+    let mut b = Build::default();
+    for (id, own) in [(5, 0), (6, 1)] {
+        assert_eq!(b.object(WaitObject { referrers: vec![deferred_unlock(id)], ..mutex() }), own);
+        b.goroutine(id, "sync.Mutex.Lock", &LOCKS);
+    }
+    b.waits(5, WakeUp::Nothing, &[(WaitOperation::Lock, 1)]);
+    b.waits(6, WakeUp::Nothing, &[(WaitOperation::Lock, 0)]);
+    for id in 10..20 {
+        b.goroutine(id, "sync.Mutex.Lock", &LOCKS).waits(id, WakeUp::Nothing, &[(WaitOperation::Lock, 0)]);
+    }
+    let graph = b.verdicts().wait_for;
+    let nodes: Vec<(u64, u64, bool)> = graph.nodes.iter().map(|n| (n.goroutine, n.alike, n.in_ring)).collect();
+    assert!(nodes.contains(&(6, 0, true)) && nodes.contains(&(10, 9, false)), "{nodes:?}");
+    let edges: Vec<(u64, Option<u64>)> = graph.edges.iter().map(|e| (e.from, e.to)).collect();
+    assert_eq!(edges, [(5, Some(6)), (6, Some(5)), (10, Some(5))]);
+}

@@ -17,6 +17,9 @@ pub(super) const GREW_BY: u64 = 32;
 pub(super) const GROUP_OF_GROWTH: f64 = 0.5;
 /// Goroutines from which on a pile is too many, growing or not. Chosen, as in `goroutine-growth`.
 pub(super) const TOO_MANY: u64 = 1_000;
+/// Goroutines of one kind that are named so without a ring that says whether they grow; no finding is made of
+/// it. Chosen.
+pub(super) const VERY_MANY: u64 = 10_000;
 /// Part of a rise after which it has begun: the onset is the last sample before it. Chosen.
 pub(super) const ONSET_PART: f64 = 0.1;
 /// Goroutines that a rise must have to have an onset, and part of what there were. Chosen.

@@ -85,8 +85,10 @@ pub(super) fn holder<'a>(scene: &'a Scene<'_>, of: &Seen<'_>, object: usize) -> 
     let surest = all.first()?.sureness();
     let mut best = all.iter().take_while(|h| h.sureness() == surest);
     if surest == Sureness::Possible {
-        let one = best.next();
-        return one.filter(|_| best.next().is_none());
+        // Who waits for another lock is the more likely of several: those that run give theirs back.
+        let of_locks =
+            |h: &&Holds| h.goroutine == of.g.id || scene.blocked_by_id(h.goroutine).is_some_and(|s| s.lock().is_some());
+        return only(best.clone().filter(of_locks)).or_else(|| only(best));
     }
     // Several readers may hold it. Who waits for it himself is told first, since that one will not end; then
     // who is blocked at all.
@@ -96,4 +98,9 @@ pub(super) fn holder<'a>(scene: &'a Scene<'_>, of: &Seen<'_>, object: usize) -> 
         .or_else(|| all().find(|h| scene.blocked_by_id(h.goroutine).is_some_and(|s| s.lock().is_some())))
         .or_else(|| all().find(|h| scene.blocked_by_id(h.goroutine).is_some()))
         .or_else(|| best.next())
+}
+
+/// The one of an iterator of one.
+fn only<'a>(mut of: impl Iterator<Item = &'a Holds>) -> Option<&'a Holds> {
+    of.next().filter(|_| of.next().is_none())
 }

@@ -32,7 +32,7 @@ use super::scene::{Scene, Seen};
 use super::verdict::{Holder, Sureness};
 use super::wait_graph::Chain;
 
-pub(super) use io_without_deadline::is_idle;
+pub(super) use io_without_deadline::{asks_without_deadline, is_idle};
 pub(super) use response_body_not_closed::reads_body;
 pub(super) use too_many_goroutines::TooManyGoroutines;
 
