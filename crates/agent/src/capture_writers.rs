@@ -27,6 +27,7 @@ use crate::in_flight::InFlight;
 use crate::permits::Permits;
 use crate::provenance::provenance;
 use crate::recent_captures::{RecentCapture, RecentCaptures};
+use crate::self_stats::Counts;
 use crate::vital_threads::VitalThreads;
 use crate::webhook::{Webhooks, event};
 
@@ -46,6 +47,7 @@ pub(crate) struct Destination {
     pub(crate) handle: Handle,
     pub(crate) webhooks: Arc<Mutex<Webhooks>>,
     pub(crate) graph_limits: GraphLimits,
+    pub(crate) counts: Arc<Counts>,
 }
 
 /// Running threads.
@@ -258,6 +260,7 @@ fn stored<'a>(
 pub(crate) fn tell(stored: &Stored<'_>, to: &Destination) {
     let Stored { told, path, form } = stored;
     let Told { facts, diagnosis, .. } = told;
+    to.counts.add_blocked(&diagnosis.goroutines.tiers);
     to.recent.add(RecentCapture {
         pid: facts.target.pid,
         service: facts.target.service.clone(),
@@ -334,6 +337,7 @@ mod tests {
             handle: Daemon::new(Settings::default(), channel().0).unwrap().handle(),
             webhooks: Arc::default(),
             graph_limits: GraphLimits::new(lastgasp_worker::Limits::of_a_graph(1 << 30, MS)),
+            counts: Arc::default(),
         }
     }
 

@@ -38,12 +38,15 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
     (
         Tier::Go,
         &[
+            "causes",
             "collections",
             "core_files",
             "garble",
+            "goroutine_leaks",
             "goroutines",
             "heap_graph",
             "heaps",
+            "hostile",
             "library",
             "memory",
             "objects",
@@ -54,6 +57,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "runtime_cache",
             "spans",
             "types",
+            "wait_objects",
             "waits",
         ],
     ),
