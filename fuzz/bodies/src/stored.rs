@@ -72,7 +72,7 @@ fn report(facts: &Facts) {
     let _ = terminal(facts, &d);
     let _ = page(&document(facts, &d, Some("/capture")));
     let _ = (heap_profile(facts, 1), published_profile(facts, 1));
-    let _ = (traceback(facts), goroutine_profile(facts, 1));
+    let _ = (traceback(facts, &d.goroutines), goroutine_profile(facts, 1));
 }
 
 fn changed(whole: &str, data: &[u8]) -> Vec<u8> {
