@@ -35,7 +35,7 @@ fn with(minor: u16, mode: Mode) {
         .flat_map(|r| r.judgement.mistakes.iter().map(|m| format!("{}: {m:?}", r.play.id())))
         .take(5)
         .collect();
-    let missed = Tally::of(&rows).misses();
+    let missed = Tally::of(&rows).misses(expect.ci);
     assert!(missed.is_empty(), "{missed:?}\n{}\n{mistakes:#?}", render("", &rows));
 }
 
