@@ -1,8 +1,8 @@
 //! `/metrics`: what the daemon knows, in Prometheus' text format. Names and meanings:
 //! docs/operations/metrics.md, which a test holds against this.
 //!
-//! Labels are few and bounded by what runs on the node: `service`, `container` (or the systemd unit, or `-`),
-//! `pod`. Two processes of one service in one container are one series: sums, and the nearer end.
+//! Labels are few and bounded by what runs on the node: `service`, `container` (or the systemd unit, or
+//! `-`), `pod`. Two processes of one service in one container are one series: sums, and the nearer end.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -130,7 +130,7 @@ fn near_the_truth(scene: &Scene, capture: &Path, r: &Value) {
 fn tells_the_copies(scene: &Scene, capture: &Path) {
     let r = report(&capture.into());
     let mut missed = copies_missed(&r, &scene.expect, &scene.played.truth);
-    missed.extend(unsaid(&r, &scene.expect));
+    missed.extend(unsaid(&r, &scene.expect, &scene.played.truth));
     assert!(missed.is_empty(), "{missed:#?}\n{:#}", r["graph"]["gaps"]);
 }
 

@@ -197,6 +197,29 @@ fn told_phases(phases: &Phases) -> Vec<GraphPhase> {
     phases.all().iter().map(one).collect()
 }
 
+/// Goroutines of one name in one entry: they stand in different calls of the function that has what they keep.
+/// What they keep together and neither alone counts as shared.
+fn of_one_name(roots: Vec<GraphRoot>) -> Vec<GraphRoot> {
+    let mut out: Vec<GraphRoot> = Vec::with_capacity(roots.len());
+    let mut known: FxHashMap<String, usize> = FxHashMap::default();
+    for root in roots {
+        let at = (root.kind == "goroutine").then(|| *known.entry(root.name.clone()).or_insert(out.len()));
+        let Some(sum) = at.and_then(|at| out.get_mut(at)) else {
+            out.push(root);
+            continue;
+        };
+        sum.objects += root.objects;
+        sum.goroutines += root.goroutines;
+        sum.retained_bytes += root.retained_bytes;
+        if sum.mostly == root.mostly {
+            sum.mostly_bytes += root.mostly_bytes;
+        } else if sum.mostly_bytes < root.mostly_bytes {
+            (sum.mostly, sum.mostly_bytes, sum.created_by) = (root.mostly, root.mostly_bytes, root.created_by);
+        }
+    }
+    out
+}
+
 /// What is known as soon as the graph is made, without ways.
 fn totals(heap: &Heap<'_>, source: &str) -> GraphFacts {
     let live = heap.live();
@@ -219,6 +242,7 @@ fn totals(heap: &Heap<'_>, source: &str) -> GraphFacts {
             });
         }
     }
+    let mut roots = of_one_name(roots);
     roots.sort_by(|a, b| (b.retained_bytes, &a.name).cmp(&(a.retained_bytes, &b.name)));
     roots.truncate(MOST);
     let types = heap.by_type();

@@ -126,20 +126,25 @@ impl<'a> Heap<'a> {
             Ok((graph, dominators))
         });
         match made {
-            Ok((graph, dominators)) => Some(Self {
-                runtime: rt,
-                memory,
-                contents: memory,
-                objects,
-                graph,
-                dominators,
-                holders,
-                types,
-                awaited,
-                samples,
-                on_stacks,
-                taken: all,
-            }),
+            Ok((graph, dominators)) => {
+                let symbols = Symbolizer::new(memory, &rt.module, rt.layout);
+                holders.name_by_frames(&graph, &dominators, &symbols, &rt.build_info.module.path);
+                phases.end("names of holders");
+                Some(Self {
+                    runtime: rt,
+                    memory,
+                    contents: memory,
+                    objects,
+                    graph,
+                    dominators,
+                    holders,
+                    types,
+                    awaited,
+                    samples,
+                    on_stacks,
+                    taken: all,
+                })
+            }
             Err(e) => {
                 gaps.push(Gap::new(WHAT, e.to_string()));
                 None

@@ -172,6 +172,15 @@ fn heaps_that_lie(minor: u16, program: &str) {
         }
     });
     goroutines.sort_by_key(|r| r.start);
+    // Without their own structures, deferred calls and the list of all of them there is no graph.
+    let mut own: Vec<Addr> = goroutines.iter().map(|g| g.start).collect();
+    own.extend(memory.ptr(rt.globals.allgptr));
+    each_goroutine(rt, &memory, |_, at| {
+        let next = |at: &Addr| memory.ptr(at.plus(rt.layout.deferred.link)).ok();
+        let first = memory.ptr(at.plus(rt.layout.g.defers)).ok();
+        own.extend(std::iter::successors(first, next).take_while(|at| !at.is_null()).take(100));
+    });
+    let values: Vec<AddrRange> = heap.iter().copied().filter(|s| !own.iter().any(|at| s.contains(*at))).collect();
     let mut records: Vec<AddrRange> = notes.iter().map(|s| AddrRange::sized(s.at, 48)).collect();
     records.sort_by_key(|r| r.start);
     let mut written: Vec<AddrRange> = core.ranges().collect();
@@ -182,8 +191,8 @@ fn heaps_that_lie(minor: u16, program: &str) {
     for part in parts {
         let (ranges, rates) = match part {
             Part::Heap => (heap.clone(), [2, 16, 1000]),
-            Part::Values => (heap.clone(), [2, 30, 1000]),
-            Part::Pointers => (heap.clone(), [1, 3, 100]),
+            Part::Values => (values.clone(), [2, 30, 1000]),
+            Part::Pointers => (values.clone(), [1, 3, 100]),
             Part::Stacks => (goroutines.clone(), [3, 20, 300]),
             Part::Specials => (records.clone(), [2, 8, 40]),
             Part::Types => (vec![rt.module.types], [3, 30, 1000]),
@@ -226,7 +235,7 @@ fn heaps_that_lie(minor: u16, program: &str) {
     eprintln!("{program} go1.{minor}: {graphs} of {all} had a graph; {} MB", more >> 20);
     assert!(more < MOST_MEMORY, "{more} bytes");
     // Whatever objects hold beside the types of others: there is a graph.
-    assert!(graphs >= 2 * SEEDS as u32, "{graphs} of {all}");
+    assert!(graphs > 2 * SEEDS as u32, "{graphs} of {all}");
 }
 
 #[test]

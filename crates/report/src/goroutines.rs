@@ -3,11 +3,11 @@
 //! `showframe`).
 //!
 //! Different on purpose: the values of arguments and of labels are users' data and stay in the target (`...`
-//! stands for arguments, as Go writes it for inlined calls); goroutines that run are shown with their stacks,
-//! which Go cannot do from inside; a stack that ends early, or that was left out of the copy, ends with Go's
-//! own line for that. The verdict on a blocked goroutine stands in its header, behind what Go says there: a line
-//! of its own is none that panicparse reads (v2.5.0: "expected a function after a goroutine header"), and what
-//! it does not know between the brackets it passes over, as it does of Go's own labels.
+//! stands for arguments, as Go writes it for inlined calls); goroutines that run are shown with their
+//! stacks, which Go cannot do from inside; a stack that ends early, or that was left out of the copy, ends
+//! with Go's own line for that. The verdict on a blocked goroutine stands in its header, behind what Go says
+//! there: a line of its own is none that panicparse reads (v2.5.0: "expected a function after a goroutine
+//! header"), and what it does not know between the brackets it passes over, as it does of Go's own labels.
 
 use std::fmt::Write as _;
 

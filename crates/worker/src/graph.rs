@@ -92,7 +92,9 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
     let mut was_there = true;
     let mut facts = graph_alone(&raw, whole, code, &mut |stage| match stage {
         GraphStage::Read => {
-            was_there = there();
+            // Reads of the dead fail when their memory is gone, and what is missing is said: it is never
+            // another's.
+            was_there = task.whose == Whose::Dead || there();
             line.no_hurry();
             line.say(&Said::<GraphFacts>::HasRead);
         }

@@ -132,7 +132,7 @@ fn judged(lastgasp: &Path, expect: &Expect, played: &Played, store: &Path) -> Re
     };
     let document = document(lastgasp, &capture)?;
     let mut missed = copies_missed(&document, expect, &played.truth);
-    missed.extend(unsaid(&document, expect));
+    missed.extend(unsaid(&document, expect, &played.truth));
     let gaps = |of: &Value| -> Vec<String> {
         let list = of.as_array().map_or(&[][..], Vec::as_slice);
         list.iter().map(|g| g.as_str().map_or_else(|| g.to_string(), str::to_owned)).collect()

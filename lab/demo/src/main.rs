@@ -73,7 +73,7 @@ fn main() -> Result<()> {
     let capture = played.captures(&script.store).into_iter().rfind(after).context("no capture after the kill")?;
     let document = document(&script.lastgasp, &capture)?;
     let mut missed = copies_missed(&document, &expect, &played.truth);
-    missed.extend(unsaid(&document, &expect));
+    missed.extend(unsaid(&document, &expect, &played.truth));
     if !missed.is_empty() {
         bail!("the copies are not told as the service counts them: {}", missed.join("; "));
     }

@@ -9,7 +9,7 @@ use crate::facts::{WaitOperation, WakeUp};
 
 use super::causes::{Case, asks_without_deadline, is_idle, reads_body};
 use super::growing::Growth;
-use super::holders::is_free;
+use super::holders::{has_outer_method, is_free};
 use super::scene::{Scene, Seen};
 use super::thresholds::{LOCK_AGE_NS, SUSPECT_AGE_NS};
 use super::tier::Tier;
@@ -59,11 +59,13 @@ fn of_chain(scene: &Scene<'_>, case: &Case<'_>) -> Option<Tier> {
     match chain.end {
         // That somebody stalls accuses nobody: who may hold the lock is enough.
         End::Ring(_) if !probable => None,
-        // One goroutine alone may have deferred Unlock before it locks: its age tells.
+        // One goroutine alone may have deferred Unlock before it locks, and wait for another that sleeps
+        // (seen in a healthy idiom of the lab: `unlock-deferred-first`). Its age alone does not tell; a
+        // method of the same type further out on its stack must have called the one that waits.
         End::Ring(_) if chain.ring().len() == 1 => {
-            let id = chain.ring().first()?.goroutine;
-            let old = scene.blocked_by_id(id)?.g.waited_ns_at_least >= LOCK_AGE_NS;
-            old.then_some(Tier::Suspect)
+            let link = chain.ring().first()?;
+            let old = scene.blocked_by_id(link.goroutine)?.g.waited_ns_at_least >= LOCK_AGE_NS;
+            (old && has_outer_method(scene, link.goroutine, link.object)).then_some(Tier::Suspect)
         }
         End::Ring(_) => Some(Tier::Suspect),
         End::Blocked(id) => {

@@ -1,5 +1,5 @@
-//! Verdicts on facts made by hand: each cause with what fires it, and its nearest rival. Live programs of each
-//! are those of the lab.
+//! Verdicts on facts made by hand: each cause with what fires it, and its nearest rival. Live programs of
+//! each are those of the lab.
 
 use super::*;
 use crate::diagnose::diagnose;
@@ -223,6 +223,16 @@ fn a_lock_that_is_locked_twice() {
     assert!(b.cause(5).starts_with("it may have locked"), "{}", b.cause(5));
     b.blocked.objects[0].type_name = "main.other".into();
     assert_eq!(b.of(5), (Tier::Proved, "lock-never-released"), "of another type");
+}
+
+/// A healthy idiom: Unlock is deferred before Lock, and another goroutine has the lock and sleeps.
+#[test]
+fn unlock_may_be_deferred_first() {
+    let mut b = Build::default();
+    let m = b.object(WaitObject { referrers: vec![deferred_unlock(5)], referrers_total: 1, ..mutex() });
+    b.goroutine(5, "sync.Mutex.Lock", &["sync.(*Mutex).Lock", "main.work", "main.start"]);
+    b.waits(5, WakeUp::Reachable, &[(WaitOperation::Lock, m)]).waited_ns_at_least = 60_000_000_000;
+    assert_eq!(b.of(5).0, Tier::Healthy);
 }
 
 /// Locks in a ring are no proof where others lead to them: Go lets anybody unlock.

@@ -1,5 +1,5 @@
-//! Who waits for whom: from a goroutine over the lock that it waits for to who seems to hold that, and on, to
-//! the end of the chain or around a ring.
+//! Who waits for whom: from a goroutine over the lock that it waits for to who seems to hold that, and on,
+//! to the end of the chain or around a ring.
 
 use super::holders::Holds;
 use super::scene::{Scene, Seen};
@@ -79,7 +79,8 @@ impl Chain {
     }
 }
 
-/// Who seems to hold what a goroutine waits for: the surest; of several that are no more than possible nobody.
+/// Who seems to hold what a goroutine waits for: the surest; of several that are no more than possible
+/// nobody.
 pub(super) fn holder<'a>(scene: &'a Scene<'_>, of: &Seen<'_>, object: usize) -> Option<&'a Holds> {
     let all = scene.holds(object);
     let surest = all.first()?.sureness();

@@ -2,12 +2,14 @@
 //!
 //! - `variables`: package variables by the symbol table, else by where they stand.
 //! - `goroutines`: by the function of the program that they are in; by which frame each holds what it holds.
+//! - `held_in`: the frame that they are named by, once it is known what stands in which.
 //! - `notes`: finalizers, cleanups and weak pointers, by the function that they are to run.
 //!
 //! Of what several hold a variable is the holder, for it stays when a goroutine ends; else a goroutine; a
 //! finalizer of what nobody else holds.
 
 mod goroutines;
+mod held_in;
 mod notes;
 mod variables;
 

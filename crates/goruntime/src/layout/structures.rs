@@ -307,11 +307,9 @@ pub struct PTimers {
     pub entry_timer: Option<u64>,
 }
 
-/// A timer (`time.go`).
+/// A timer (`time.go`). Its size changed within Go 1.23, behind all that is read of it.
 #[derive(Debug)]
 pub struct Timer {
-    /// Size of `runtime.timer`.
-    pub sizeof: u64,
     /// Offset of `runtime.timer.when`, nanoseconds of the runtime's clock.
     pub when: u64,
     /// Offset of `runtime.timer.period`.

@@ -300,7 +300,8 @@ impl Goroutine<'_, '_, '_, '_> {
 
     /// Every word of a range.
     fn words(&mut self, place: StackPlace, range: AddrRange) {
-        let start = Addr(range.start.0.next_multiple_of(8));
+        // Bounds are the process's own words (goheap/tests/hostile.rs: a stack that began behind 2^64 - 8).
+        let Some(start) = range.start.0.checked_next_multiple_of(8).map(Addr) else { return };
         let len = range.end.0.saturating_sub(start.0).min(MAX_STACK_BYTES).min(self.reader.left) / 8;
         self.take(len * 8);
         for i in 0..len {

@@ -9,7 +9,7 @@ use super::locks::{self, Lock, LockKind};
 use super::read_many::{each, half, word};
 use super::reasons::Reason;
 use super::sudogs::{Lists, lists};
-use super::timers::Timers;
+use super::timers::{self, Timers};
 use super::{in_stacks, semaphores};
 use crate::binary::named_in_code::Operand::{FirstAddress, Nth};
 use crate::binary::named_in_code::all_agreed;
@@ -394,7 +394,7 @@ impl Gathered<'_> {
             let timers: Vec<(u32, Addr)> =
                 wanted.iter().filter_map(|i| Some((*i, raw(i)?.timer))).filter(|(_, at)| !at.is_null()).collect();
             let places: Vec<Addr> = timers.iter().map(|(_, at)| *at).collect();
-            each(self.mem, &places, l.timer.sizeof as usize, |i, bytes| {
+            each(self.mem, &places, timers::extent(self.rt), |i, bytes| {
                 // Its argument is the goroutine.
                 let g = timers.get(i).and_then(|(index, _)| Some((*index, self.goroutines.get(*index as usize)?.at)));
                 if let Some((index, _)) = g.filter(|(_, g)| word(bytes, l.timer.arg + 8) == g.0) {

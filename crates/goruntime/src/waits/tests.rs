@@ -353,7 +353,7 @@ fn timers_of_both_kinds_of_heap() {
                 vec![(t.when, at), (t.period, i), (t.arg + 8, 0x7000 + i), (t.owner, owner), (t.status, status)];
             words.extend(t.next_when.map(|next| (next, 500)));
             words.sort_unstable();
-            w.put(first + i * 512, t.sizeof, &words);
+            w.put(first + i * 512, timers::extent(&w.runtime) as u64, &words);
         }
         w.mem.seal();
         let symbols = Symbolizer::new(&w.mem, &w.runtime.module, w.runtime.layout);

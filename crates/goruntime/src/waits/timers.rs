@@ -78,7 +78,7 @@ impl Timers {
             owners.resize(places.len(), owner);
         }
         let (mut read, mut foreign) = (0, 0u64);
-        each(mem, &places, rt.layout.timer.sizeof as usize, |i, bytes| {
+        each(mem, &places, extent(rt), |i, bytes| {
             read += 1;
             let (Some(at), Some(owner)) = (places.get(i), owners.get(i)) else { return };
             // One that is on its way in or out has no owner for a moment.
@@ -112,6 +112,13 @@ impl Timers {
             }
         }
     }
+}
+
+/// Bytes of a timer that hold all that is read of it.
+pub(super) fn extent(rt: &Runtime) -> usize {
+    let l = &rt.layout.timer;
+    let last = [l.when, l.period, l.func, l.arg + 8, l.owner, l.status, l.next_when.unwrap_or(0)];
+    last.into_iter().max().unwrap_or(0) as usize + 8
 }
 
 /// A timer that fires some day.

@@ -7,6 +7,10 @@ use std::time::Duration;
 use anyhow::Result;
 use lastgasp_lab::leaks::{OwnWord, Parked, Seen};
 
+/// How often one of which goroutines sleep is looked at again, and how long after.
+const LOOKS: usize = 4;
+const SLEEP: Duration = Duration::from_secs(1);
+
 /// What both say of its goroutines.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Beside {
@@ -49,7 +53,16 @@ impl Beside {
     /// Takes a capture of it; then it says what it knows itself.
     pub(super) fn of(lastgasp: &Path, mut parked: Parked, rest: Duration) -> Result<Self> {
         let rests = parked.rests(rest);
-        let seen = Seen::of(lastgasp, &parked.pid().to_string(), &["--heap", "--max-stop", "10s"])?;
+        let look = || Seen::of(lastgasp, &parked.pid().to_string(), &["--heap", "--max-stop", "10s"]);
+        let mut seen = look()?;
+        // Who sleeps will move yet: some of these programs sleep for seconds before they leak.
+        for _ in 0..LOOKS {
+            if !seen.reasons.values().any(|reason| reason == "sleep") {
+                break;
+            }
+            std::thread::sleep(SLEEP);
+            seen = look()?;
+        }
         let own = parked.own_word()?;
         let mut out = Self::compared(&seen, &own);
         if !rests {

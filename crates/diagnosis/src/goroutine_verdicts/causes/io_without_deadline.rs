@@ -67,8 +67,8 @@ pub(in super::super) fn is_idle(seen: &Seen<'_>) -> bool {
     IDLE.iter().any(|f| seen.view.is_in(f))
 }
 
-/// The reader of the connection over which a goroutine has asked with Go's HTTP client and waits for the answer,
-/// where that reads without a deadline and the asker has no timer of its own.
+/// The reader of the connection over which a goroutine has asked with Go's HTTP client and waits for the
+/// answer, where that reads without a deadline and the asker has no timer of its own.
 pub(in super::super) fn asks_without_deadline<'a>(scene: &'a Scene<'_>, seen: &Seen<'_>) -> Option<Seen<'a>> {
     if !seen.view.is_in("net/http.(*persistConn).roundTrip") || seen.g.by.contains("timer") {
         return None;

@@ -1,4 +1,5 @@
-//! A read lock that is taken again by who has it, with a writer waiting in between. The page: `read-lock-recursion.md`.
+//! A read lock that is taken again by who has it, with a writer waiting in between. The page:
+//! `read-lock-recursion.md`.
 
 use crate::facts::{WaitObjectKind, WaitOperation};
 use crate::owner::is_standard_library;
@@ -48,8 +49,8 @@ impl Cause for ReadLockRecursion {
     }
 }
 
-/// Where nobody shows a sign of holding it: the one reader that waits deep enough in the program for a function
-/// further out to have read the lock already.
+/// Where nobody shows a sign of holding it: the one reader that waits deep enough in the program for a
+/// function further out to have read the lock already.
 fn by_stack(scene: &Scene<'_>, object: usize) -> Option<Judged> {
     let waits = |s: &Seen<'_>| s.lock().is_some_and(|(op, o)| o == object && *op == WaitOperation::ReadLock);
     let readers = (0..scene.blocked.each.len()).filter_map(|i| scene.seen(i)).filter(waits);

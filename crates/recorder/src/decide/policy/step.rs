@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::thresholds::{Measured, Mode, Policy};
-use crate::decide::forecast::{Forecast, Point, forecast, leap};
+use crate::decide::forecast::{Forecast, Point, forecast};
 
 /// How near the end is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,7 +12,7 @@ pub(crate) enum State {
     /// All calm.
     #[default]
     Watch,
-    /// Over 60 % of the limit, or full within 30 s at this rate; or a leap, where one step is enough.
+    /// Over 60 % of the limit, or full within 30 s at this rate.
     Alert,
     /// Over 75 % of the limit, or full within 10 s.
     Armed,
@@ -163,15 +163,12 @@ impl Policy {
         };
         let share = now.bytes as f64 / limit as f64;
         let headroom = limit.saturating_sub(now.bytes);
-        // Where nothing can be read after the end one step is enough.
-        let only_copy = !(self.pin && measured.pin_keeps);
-        let leap = only_copy.then(|| leap(seen.points, headroom)).flatten();
-        let forecast = leap.or_else(|| forecast(seen.points, headroom));
+        let forecast = forecast(seen.points, headroom);
         let tto = forecast.and_then(|f| f.seconds).map(|s| s.likely);
         let within = |s: f64| tto.is_some_and(|t| t < s);
         memory.state = if share > 0.75 || (within(10.0) && share > 0.4) {
             State::Armed
-        } else if share > 0.6 || (within(30.0) && share > 0.3) || leap.is_some() {
+        } else if share > 0.6 || (within(30.0) && share > 0.3) {
             State::Alert
         } else {
             State::Watch
