@@ -113,7 +113,7 @@ pub use heap::specials::{Special, SpecialKind, each_special, specials};
 pub use heap::variables::{VariableSection, variable_pointers};
 pub use roots::{
     DeferredWord, NotedRoot, RootNote, StackPlace, StackReader, StackRoot, StackTally, Unsure, deferred_function,
-    due_roots, special_roots,
+    due_roots, scheduler_words, special_roots,
 };
 pub use runtime::{DiscoverError, Runtime};
 pub use types::{GoType, TypeReader, type_name};

@@ -256,11 +256,25 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Takes a capture of a process with its heap, and reads what it says.
+    /// Takes a capture of a process with its heap, and reads what it says. On a busy machine a thread may not
+    /// stop in time: then it is tried again.
     ///
     /// # Errors
     /// It could not be taken, or has no graph.
     pub fn of(lastgasp: &Path, subject: &str, more: &[&str]) -> Result<Self> {
+        const TIMES: usize = 5;
+        let mut last = Self::once(lastgasp, subject, more);
+        for _ in 1..TIMES {
+            if last.is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(300));
+            last = Self::once(lastgasp, subject, more);
+        }
+        last
+    }
+
+    fn once(lastgasp: &Path, subject: &str, more: &[&str]) -> Result<Self> {
         let store = tempfile::tempdir()?;
         let mut command = Command::new(lastgasp);
         command.args(["capture", subject]).args(more).arg("--out").arg(store.path());

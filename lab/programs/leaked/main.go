@@ -1,5 +1,5 @@
 // Leaked has goroutines that nothing can ever wake, and others that look like them and are woken by one thing
-// alone. What must be said of each stands in truth.json, by its number: nothing, globals, reachable, own-timer.
+// alone. What must be said of each stands in truth.json, by its number: nothing, only-globals, reachable, own-timer.
 //
 //	leaked            one of each kind
 //	leaked crowd N    N goroutines, most of them leaked, as services leak them
@@ -63,7 +63,7 @@ func run(name, want string, noted chan bool, f func()) {
 
 const (
 	nothing   = "nothing"
-	globals   = "globals"
+	globals   = "only-globals"
 	reachable = "reachable"
 	ownTimer  = "own-timer"
 )

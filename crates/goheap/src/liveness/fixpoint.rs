@@ -48,8 +48,10 @@ pub(super) struct Scene<'a> {
     pub(super) owned_by_root: FxHashMap<RootId, Vec<u32>>,
     /// Objects whose pointers do not count: what the runtime has of those that wait.
     pub(super) closed: Vec<ObjectId>,
-    /// What timers that are set lead to.
-    pub(super) timers: Vec<ObjectId>,
+    /// What can run begins with these too, that are no roots: objects that timers which are set and the
+    /// scheduler lead to, and things in shared slots.
+    pub(super) at_once: Vec<(ObjectId, By)>,
+    pub(super) things_at_once: Vec<(u32, By)>,
     /// What weak pointers lead to, by what they are made of.
     pub(super) weak: FxHashMap<ObjectId, Vec<ObjectId>>,
     /// Things in slots of their own, by slot. Made by [`Scene::index`], as what follows.
@@ -82,7 +84,8 @@ impl<'a> Scene<'a> {
             owned_by_object: FxHashMap::default(),
             owned_by_root: FxHashMap::default(),
             closed: Vec::new(),
-            timers: Vec::new(),
+            at_once: Vec::new(),
+            things_at_once: Vec::new(),
             weak: FxHashMap::default(),
             in_slot: FxHashMap::default(),
             on_stack: FxHashMap::default(),
@@ -150,7 +153,8 @@ impl<'a> Scene<'a> {
                 state.reach(thing, By::Itself, &wakes);
             }
             if kind == Start::Runs {
-                self.timers.iter().for_each(|object| state.object(*object, By::Timer, &mut walk, &wakes));
+                self.things_at_once.iter().for_each(|(thing, by)| state.reach(*thing, *by, &wakes));
+                self.at_once.iter().for_each(|(object, by)| state.object(*object, *by, &mut walk, &wakes));
             }
             let mut now: Vec<RootId> = roots().filter(|root| start(*root) == kind).collect();
             now.append(&mut state.next);
@@ -197,11 +201,14 @@ impl State<'_, '_> {
                 if !scene.special.contains(object.0 as usize) {
                     return true;
                 }
-                for things in [scene.in_slot.get(&object), scene.owned_by_object.get(&object)].into_iter().flatten() {
+                // The record of who waits for a lock points to that lock.
+                let is_closed = scene.is_closed(object);
+                let owned = scene.owned_by_object.get(&object).filter(|_| !is_closed);
+                for things in [scene.in_slot.get(&object), owned].into_iter().flatten() {
                     things.iter().for_each(|thing| self.reach(*thing, by, wakes));
                 }
                 behind.extend(scene.weak.get(&object).into_iter().flatten());
-                !scene.is_closed(object)
+                !is_closed
             });
         }
     }
@@ -336,6 +343,18 @@ mod tests {
             scene.owned_by_object.insert(ObjectId(owner), vec![0]);
             assert_eq!(colours(&scene.index().reckon(start, |_| true).goroutines), [want]);
         }
+        // The runtime's record of who waits for it.
+        let graph = graph(&[(1, &[10])], &[&[1], &[], &[10]]);
+        let mut scene = Scene::new(&graph, graph.roots());
+        scene.places = vec![Place::Shared];
+        scene.blocked = vec![(RootId(2), vec![0])];
+        scene.owned_by_object.insert(ObjectId(1), vec![0]);
+        scene.closed = vec![ObjectId(1)];
+        assert_eq!(colours(&scene.index().reckon(start, |_| true).goroutines), [NO]);
+    }
+
+    #[test]
+    fn a_shared_slot_is_reached_by_the_root_that_may_own_what_is_in_it() {
         let graph = graph(&[], &[&[10], &[], &[10]]);
         for (owner, want) in [(0, RUN), (1, VAR), (2, NO)] {
             let mut scene = Scene::new(&graph, graph.roots());
@@ -352,7 +371,7 @@ mod tests {
         let mut scene = Scene::new(&graph, graph.roots());
         scene.places = slots(&[10]);
         scene.blocked = vec![(RootId(2), vec![0])];
-        scene.timers = vec![ObjectId(1)];
+        scene.at_once = vec![(ObjectId(1), By::Timer)];
         assert_eq!(scene.index().reckon(start, |_| true).goroutines, [(RUN, By::Timer)]);
     }
 

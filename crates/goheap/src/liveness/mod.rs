@@ -50,6 +50,8 @@ pub enum By {
     Itself,
     /// From a timer that is set.
     Timer,
+    /// From a thread that runs no goroutine: the scheduler's.
+    Scheduler,
     /// From a root.
     Root(RootId),
 }

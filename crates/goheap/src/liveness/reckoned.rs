@@ -48,9 +48,11 @@ pub fn watched_addresses(waiting: &Waiting) -> Vec<Addr> {
     waiting.objects.iter().flat_map(|o| [o.at, o.inner]).filter(|at| !at.is_null()).collect()
 }
 
-/// Whether something can wake a goroutine that is none of what it waits for, or it is not known what that is.
+/// Whether something can wake a goroutine that is none of what it waits for, or has, or it is not known what it
+/// waits for.
 fn is_woken_otherwise(g: &Blocked) -> bool {
     g.cases.is_empty()
+        || !g.is_queued
         || g.cases.iter().any(|case| match case.operation {
             Operation::SendNil | Operation::ReceiveNil | Operation::NoCases => false,
             Operation::Send
@@ -89,7 +91,9 @@ impl Heap<'_> {
         scene.places = waiting.objects.iter().map(|o| self.place(o)).collect();
         scene.blocked = waits;
         scene.closed.clone_from(&self.awaited.sudogs);
-        scene.timers = self.timers(waiting);
+        scene.at_once = self.timers(waiting);
+        let scheduler = self.holders.of_schedulers.iter().filter_map(|at| self.graph.layout().object_at(at.0));
+        scene.at_once.extend(scheduler.map(|object| (object, By::Scheduler)));
         for (handle, of) in &self.holders.weak {
             scene.weak.entry(*handle).or_default().push(*of);
         }
@@ -156,9 +160,10 @@ impl Heap<'_> {
     }
 
     /// Objects that timers which are set lead to: what they call, and with what.
-    fn timers(&self, waiting: &Waiting) -> Vec<ObjectId> {
+    fn timers(&self, waiting: &Waiting) -> Vec<(ObjectId, By)> {
         let layout = self.graph.layout();
-        waiting.timers.iter().flat_map(|t| [t.at, t.closure, t.arg]).filter_map(|at| layout.object_at(at.0)).collect()
+        let objects = waiting.timers.iter().flat_map(|t| [t.at, t.closure, t.arg]);
+        objects.filter_map(|at| Some((layout.object_at(at.0)?, By::Timer))).collect()
     }
 
     /// Who may own the mutexes in shared slots.
@@ -174,6 +179,10 @@ impl Heap<'_> {
             return;
         }
         let mutexes = |to: Addr| self.graph.layout().object_at(to.0).and_then(|slot| in_slot.get(&slot));
+        for to in &self.holders.of_schedulers {
+            let owned = mutexes(*to).into_iter().flatten().filter(|(_, mutex)| may_own(*mutex, *to) != Owns::Never);
+            scene.things_at_once.extend(owned.map(|(thing, _)| (*thing, By::Scheduler)));
+        }
         let mut types = TypeReader::new(self.runtime, self.memory);
         for ((from, offset), to) in &self.awaited.pointed.all {
             for (thing, mutex) in mutexes(*to).into_iter().flatten() {
@@ -256,6 +265,9 @@ impl Heap<'_> {
     /// References that may be missing.
     fn gaps_of_references(&self) -> Vec<String> {
         let mut out = self.roots_not_read();
+        if self.graph.refused().objects > 0 {
+            out.push("pointers of objects that came out of order".into());
+        }
         if self.graph.refused().too_many > 0 {
             out.push("pointers for which there was no room".into());
         }

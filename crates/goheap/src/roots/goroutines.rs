@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use lastgasp_goruntime::{
-    CallSite, DeferredWord, Gap, Goroutine, HeapObjects, StackPlace, StackReader, Symbolizer, each_goroutine, is_system,
+    CallSite, DeferredWord, Gap, Goroutine, HeapObjects, StackPlace, StackReader, Symbolizer, each_goroutine,
+    is_system, scheduler_words,
 };
 use lastgasp_heapgraph::{GroupId, ObjectId, RootId};
 use lastgasp_inferior::{Addr, AddrRange, Memory};
@@ -31,6 +32,20 @@ pub(crate) struct FrameWord {
     /// Bytes from where the frame's own return address stands.
     pub(crate) slot: i32,
     pub(crate) to: Addr,
+}
+
+/// Maps with a header on a stack that are kept.
+const MAX_STACK_MAPS: usize = 1 << 20;
+
+/// What may be a map whose header stands on a stack: the compiler leaves it there when the map does not leave
+/// its function, and only what is behind it is on the heap (seen: lab/programs/incident, whose sets no survey
+/// of the heap's headers finds).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StackMap {
+    /// Its header.
+    pub(crate) at: Addr,
+    /// What the header leads to: the directory of tables, or the array of buckets.
+    pub(crate) array: Addr,
 }
 
 /// The frames in which goroutines' pointers stand.
@@ -103,7 +118,7 @@ impl Holders {
             }
         };
         let mut stacks = StackReader::new(&taken.runtime, mem, symbols, &taken.registers);
-        let words = &mut self.words;
+        let (words, maps) = (&mut self.words, &mut self.maps);
         let mut bound = Vec::new();
         let mut note_bound = |word: DeferredWord| {
             // What lies behind a closure in the heap is another object's.
@@ -117,6 +132,12 @@ impl Holders {
                 g,
                 &mut |root| {
                     hold(root.goid, root.to, root.place);
+                    if let Some(at) = root.map
+                        && maps.len() < MAX_STACK_MAPS
+                        && edges.layout.object_at(root.to.0).is_some()
+                    {
+                        maps.push(StackMap { at, array: root.to });
+                    }
                     if let (StackPlace::Frame(pc), Some(slot)) = (root.place, root.slot)
                         && words.len() < MAX_WORDS
                         && edges.layout.object_at(root.to.0).is_some()
@@ -127,6 +148,8 @@ impl Holders {
                 &mut note_bound,
             );
         }
+        maps.sort_unstable();
+        maps.dedup();
         self.tally = stacks.finish(gaps);
         edges.of_goroutines.iter().for_each(|(goid, to)| hold(*goid, *to, StackPlace::Goroutine));
         for word in bound {
@@ -136,6 +159,10 @@ impl Holders {
         }
         self.frames.tidy();
         self.find_stacks(taken, mem, &roots, &edges.watched.elsewhere);
+        let of_schedulers = &mut self.of_schedulers;
+        scheduler_words(&taken.runtime, mem, symbols, &taken.registers, |to| {
+            of_schedulers.extend(edges.layout.object_at(to.0).map(|_| to));
+        });
         if lost > 0 {
             gaps.push(Gap::new(
                 "heap graph",

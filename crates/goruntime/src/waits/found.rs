@@ -41,6 +41,9 @@ pub struct Blocked {
     pub wait_since_ns: i64,
     /// Whether it lives in a `synctest` bubble, whose clock is not the runtime's.
     pub in_bubble: bool,
+    /// Whether all that it waits for have it in their queues still. Who was taken out of one is about to run,
+    /// whatever its state says: whoever woke it may have forgotten by what.
+    pub is_queued: bool,
 }
 
 /// One thing that a goroutine waits for.

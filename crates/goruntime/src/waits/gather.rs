@@ -155,6 +155,7 @@ impl Gathered<'_> {
                 wakes_at_ns: None,
                 wait_since_ns: raw.wait_since,
                 in_bubble: !raw.bubble.is_null(),
+                is_queued: true,
             });
             self.raw.push(raw);
             self.reasons.push(reason);
@@ -185,6 +186,13 @@ impl Gathered<'_> {
         })
     }
 
+    /// One that was taken out of a queue.
+    fn is_taken_out(&mut self, index: u32) {
+        if let Some(g) = self.goroutines.get_mut(index as usize) {
+            g.is_queued = false;
+        }
+    }
+
     fn add_case(&mut self, index: u32, operation: Operation, object: Option<u32>) {
         if let Some(g) = self.goroutines.get_mut(index as usize) {
             g.cases.push(Case { operation, object });
@@ -211,6 +219,9 @@ impl Gathered<'_> {
             for at in sudogs {
                 let Some((_, sudog)) = lists.all.get(at).filter(|(_, s)| !s.channel.is_null()) else { continue };
                 count += 1;
+                if !found.sides.contains_key(at) {
+                    self.is_taken_out(index);
+                }
                 let operation = known.unwrap_or(match found.sides.get(at) {
                     Some(Side::Receives) => Operation::Receive,
                     Some(Side::Sends) => Operation::Send,
@@ -306,11 +317,20 @@ impl Gathered<'_> {
         let wanted = self.of_kind(|r| matches!(r, Reason::Cond));
         let notify = self.rt.layout.cond.notify;
         let mut found: FxHashMap<u32, Addr> = FxHashMap::default();
+        let mut waits: Vec<(u32, Addr)> = Vec::new();
         for index in &wanted {
             let sudogs = lists.of.get(index).into_iter().flatten().filter_map(|at| lists.all.get(at));
             let list = sudogs.map(|(_, s)| s.elem).find(|elem| !elem.is_null());
+            waits.extend(list.map(|list| (*index, list)));
             let cond = list.zip(notify).and_then(|(list, notify)| list.0.checked_sub(notify));
             found.extend(cond.map(|cond| (*index, Addr(cond))));
+        }
+        let queued = in_stacks::notify_lists(self.rt, self.mem, waits.iter().map(|(_, list)| *list));
+        for (index, list) in waits {
+            let g = self.goroutines.get(index as usize).map(|g| g.at);
+            if g.is_none_or(|g| !queued.contains(&(list, g))) {
+                self.is_taken_out(index);
+            }
         }
         let missing = self.stacks(wanted.iter().copied().filter(|i| !found.contains_key(i)));
         found.extend(in_stacks::conditions(self.rt, self.mem, &missing));

@@ -169,6 +169,28 @@ pub(super) fn conditions(rt: &Runtime, mem: &dyn Memory, wanted: &[(u32, Addr, R
     out
 }
 
+/// Who waits in which of the runtime's lists of conditions (`notifyList`): the list and where the `g` stands.
+pub(super) fn notify_lists(
+    rt: &Runtime,
+    mem: &dyn Memory,
+    lists: impl Iterator<Item = Addr>,
+) -> FxHashSet<(Addr, Addr)> {
+    let mut out = FxHashSet::default();
+    let Some(head) = rt.layout.cond.head else { return out };
+    let lists: FxHashSet<Addr> = lists.collect();
+    let mut left = MAX_SUDOGS;
+    for list in lists {
+        let (mut at, mut seen) = (mem.ptr(list.plus(head)).unwrap_or_default(), FxHashSet::default());
+        while !at.is_null() && left > 0 && seen.insert(at) {
+            left -= 1;
+            let Some(sudog) = Sudog::read(rt, mem, at) else { break };
+            out.insert((list, sudog.g));
+            at = sudog.next;
+        }
+    }
+    out
+}
+
 /// Goroutines by index: their stacks, and where their `g` stand.
 fn split(wanted: &[(u32, Addr, RawG)]) -> (Vec<(u32, RawG)>, FxHashMap<u32, Addr>) {
     (wanted.iter().map(|(i, _, raw)| (*i, *raw)).collect(), wanted.iter().map(|(i, g, _)| (*i, *g)).collect())
