@@ -20,7 +20,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
-use crate::blocked::{blocked, join};
+use crate::blocked::{blocked, join, keep_most};
 use crate::collections;
 use crate::sites::visible;
 
@@ -108,7 +108,10 @@ pub(crate) fn heap_graph(
     let waiting = {
         let cached = BlockCache::new(&memory);
         let symbols = Symbolizer::new(&cached, &rt.module, rt.layout);
-        waits::waiting(rt, &memory, &symbols, goroutines, &mut waits_gaps)
+        let before = std::time::Instant::now();
+        let waiting = waits::waiting(rt, &memory, &symbols, goroutines, &mut waits_gaps);
+        debug!(us = before.elapsed().as_micros() as u64, goroutines = waiting.goroutines.len(), "waits");
+        waiting
     };
     let heap = {
         let goroutines = (goroutines, &*watched_addresses(&waiting));
@@ -119,6 +122,7 @@ pub(crate) fn heap_graph(
     let mut facts = facts(&heap, &ways, profile, whole.source);
     let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
     join(&mut of_blocked, &waiting, &heap, taken);
+    keep_most(&mut of_blocked);
     facts.blocked = Some(of_blocked);
     facts.gaps = waits_gaps.iter().chain(&gaps).map(|g| format!("{}: {}", g.what, g.why)).collect();
     tell(GraphStage::Part(&facts));

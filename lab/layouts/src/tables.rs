@@ -158,7 +158,6 @@ const GROUPS: &[Group] = &[
         "timer",
         "Timer",
         &[
-            ("sizeof", "runtime.timer"),
             ("when", "runtime.timer.when"),
             ("period", "runtime.timer.period"),
             ("func", "runtime.timer.f"),

@@ -60,12 +60,16 @@ type goroutine struct {
 	Waits []wait `json:"waits"`
 	// Seconds until it wakes by itself; 0 if it does not.
 	WakesIn int `json:"wakes_in"`
+	// Whether it lives in a bubble of synctest.
+	InBubble bool `json:"in_bubble"`
 }
 
 var (
 	truth   []goroutine
 	started sync.WaitGroup
 	hold    []interface{}
+	// What releases from some on have.
+	moreWaits []func()
 )
 
 func id() uint64 {
@@ -376,6 +380,9 @@ func main() {
 	timers()
 	locks()
 	inOut()
+	for _, more := range moreWaits {
+		more()
+	}
 	time.Sleep(300 * time.Millisecond)
 	runtime.GC()
 	text, err := json.Marshal(truth)

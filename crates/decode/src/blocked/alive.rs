@@ -41,6 +41,7 @@ pub(crate) fn join(facts: &mut BlockedGoroutines, waiting: &Waiting, heap: &Heap
     }
     name_ways(facts, waiting, heap, &alive);
     facts.no_proof = alive.gaps.iter().map(|gap| format!("not all references were read: {gap}")).collect();
+    facts.no_proof.extend(waiting.unsure.iter().cloned());
     facts.rounds = alive.rounds;
     facts.took_ns = began.elapsed().as_nanos() as u64;
 }

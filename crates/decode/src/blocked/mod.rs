@@ -5,6 +5,7 @@
 
 mod alive;
 mod descriptors;
+mod most;
 mod objects;
 
 use lastgasp_diagnosis::facts::{BlockedGoroutine, BlockedGoroutines, Wait, WaitOperation};
@@ -14,14 +15,18 @@ use rustc_hash::FxHashSet;
 
 pub(crate) use alive::join;
 pub use descriptors::{awaited_descriptors, describe_descriptors};
+pub(crate) use most::keep_most;
 
 /// The blocked goroutines of a process, the runtime's own left out. `now_ns` is the runtime's clock
 /// (`CLOCK_MONOTONIC`) at that moment; a core file has none, and then nothing is said of how long until.
 pub(crate) fn blocked(waiting: &Waiting, goroutines: &[Goroutine], now_ns: Option<u64>) -> BlockedGoroutines {
     let own: FxHashSet<u64> = goroutines.iter().filter(|g| is_system(g)).map(|g| g.goid).collect();
     let now = now_ns.and_then(|now| i64::try_from(now).ok());
-    let mut each: Vec<BlockedGoroutine> =
-        waiting.goroutines.iter().filter(|g| !own.contains(&g.goid)).map(|g| one(g, waiting, now)).collect();
+    // Without a clock up to the latest time that a goroutine itself has noted: still it waits at least so
+    // long.
+    let latest = now.or_else(|| waiting.goroutines.iter().map(|g| g.wait_since_ns).max());
+    let of_program = waiting.goroutines.iter().filter(|g| !own.contains(&g.goid));
+    let mut each: Vec<BlockedGoroutine> = of_program.map(|g| one(g, waiting, (now, latest))).collect();
     each.sort_by_key(|g| g.id);
     BlockedGoroutines {
         total: each.len() as u64,
@@ -31,13 +36,14 @@ pub(crate) fn blocked(waiting: &Waiting, goroutines: &[Goroutine], now_ns: Optio
     }
 }
 
-fn one(g: &Blocked, waiting: &Waiting, now: Option<i64>) -> BlockedGoroutine {
+fn one(g: &Blocked, waiting: &Waiting, (now, latest): (Option<i64>, Option<i64>)) -> BlockedGoroutine {
     let waits: Vec<Wait> =
         g.cases.iter().map(|c| Wait { operation: operation(c.operation), object: c.object }).collect();
     // Of several timers among the cases of a `select` the first to fire counts.
     let timer = g.cases.iter().filter_map(|c| waiting.objects.get(c.object? as usize)).filter_map(objects::fires_at);
     let wakes_at = g.wakes_at_ns.or_else(|| timer.min());
-    let waited = now.filter(|_| g.wait_since_ns > 0 && !g.in_bubble).map(|now| now.saturating_sub(g.wait_since_ns));
+    let waited = latest.filter(|_| g.wait_since_ns > 0 && !g.in_bubble);
+    let waited = waited.map(|latest| latest.saturating_sub(g.wait_since_ns));
     BlockedGoroutine {
         id: g.goid,
         reason: g.reason.to_owned(),

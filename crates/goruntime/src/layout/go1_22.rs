@@ -77,7 +77,7 @@ pub(super) static LAYOUT: Layout = Layout {
     wait_group: WaitGroup { state: Some(0), sema: Some(8) },
     cond: Cond { notify: Some(16), checker: Some(48), head: Some(16) },
     p_timers: PTimers { timers: 8872, heap: None, entry_sizeof: None, entry_timer: None },
-    timer: Timer { sizeof: 72, when: 8, period: 16, func: 24, arg: 32, owner: 0, status: 64, next_when: Some(56) },
+    timer: Timer { when: 8, period: 16, func: 24, arg: 32, owner: 0, status: 64, next_when: Some(56) },
     m: M { sizeof: 2024, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 328, vdso_sp: 1120, vdso_pc: 1128 },
     ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
     hmap: HMap {

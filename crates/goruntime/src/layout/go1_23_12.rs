@@ -77,7 +77,7 @@ pub(super) static LAYOUT: Layout = Layout {
     wait_group: WaitGroup { state: Some(0), sema: Some(8) },
     cond: Cond { notify: Some(16), checker: Some(48), head: Some(16) },
     p_timers: PTimers { timers: 8840, heap: Some(8), entry_sizeof: Some(16), entry_timer: Some(0) },
-    timer: Timer { sizeof: 88, when: 16, period: 24, func: 32, arg: 40, owner: 64, status: 9, next_when: None },
+    timer: Timer { when: 16, period: 24, func: 32, arg: 40, owner: 64, status: 9, next_when: None },
     m: M { sizeof: 1784, g0: 0, gsignal: 80, procid: 72, curg: 192, alllink: 352, vdso_sp: 880, vdso_pc: 888 },
     ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
     hmap: HMap {

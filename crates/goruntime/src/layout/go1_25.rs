@@ -77,7 +77,7 @@ pub(super) static LAYOUT: Layout = Layout {
     wait_group: WaitGroup { state: Some(0), sema: Some(8) },
     cond: Cond { notify: Some(16), checker: Some(48), head: Some(16) },
     p_timers: PTimers { timers: 9392, heap: Some(8), entry_sizeof: Some(16), entry_timer: Some(0) },
-    timer: Timer { sizeof: 96, when: 24, period: 32, func: 40, arg: 48, owner: 72, status: 9, next_when: None },
+    timer: Timer { when: 24, period: 32, func: 40, arg: 48, owner: 72, status: 9, next_when: None },
     m: M { sizeof: 1816, g0: 0, gsignal: 72, procid: 64, curg: 184, alllink: 344, vdso_sp: 896, vdso_pc: 904 },
     ancestor: Ancestor { sizeof: 40, pcs: 0, goid: 24, gopc: 32 },
     hmap: HMap { sizeof: None, count: None, flags: None, b: None, hash0: None, buckets: None, oldbuckets: None },

@@ -203,7 +203,8 @@ pub struct Sudog {
     pub elem: u64,
     /// Offset of `runtime.sudog.elem.vu`, the same address where a collection may have hidden the other.
     pub elem_traced: Option<u64>,
-    /// Offset of `runtime.sudog.next`: the next in a channel's queue; in a tree of semaphores the larger ones.
+    /// Offset of `runtime.sudog.next`: the next in a channel's queue; in a tree of semaphores the larger
+    /// ones.
     pub next: u64,
     /// Offset of `runtime.sudog.prev`: the one before; in a tree of semaphores the smaller ones.
     pub prev: u64,
@@ -306,11 +307,9 @@ pub struct PTimers {
     pub entry_timer: Option<u64>,
 }
 
-/// A timer (`time.go`).
+/// A timer (`time.go`). Its size changed within Go 1.23, behind all that is read of it.
 #[derive(Debug)]
 pub struct Timer {
-    /// Size of `runtime.timer`.
-    pub sizeof: u64,
     /// Offset of `runtime.timer.when`, nanoseconds of the runtime's clock.
     pub when: u64,
     /// Offset of `runtime.timer.period`.

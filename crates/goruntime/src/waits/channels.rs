@@ -88,7 +88,7 @@ fn add_timers(rt: &Runtime, mem: &dyn Memory, heads: &mut [Head], timers: &Timer
     let named: Vec<(usize, Addr)> =
         heads.iter().enumerate().filter(|(_, h)| !h.timer.is_null()).map(|(i, h)| (i, h.timer)).collect();
     let places: Vec<Addr> = named.iter().map(|(_, at)| *at).collect();
-    each(mem, &places, rt.layout.timer.sizeof as usize, |i, bytes| {
+    each(mem, &places, timers::extent(rt), |i, bytes| {
         let head = named.get(i).and_then(|(head, _)| heads.get_mut(*head));
         let Some((head, at)) = head.zip(places.get(i)) else { return };
         let timer = timers::parse(rt, *at, bytes);

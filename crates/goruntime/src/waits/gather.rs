@@ -9,7 +9,7 @@ use super::locks::{self, Lock, LockKind};
 use super::read_many::{each, half, word};
 use super::reasons::Reason;
 use super::sudogs::{Lists, lists};
-use super::timers::Timers;
+use super::timers::{self, Timers};
 use super::{in_stacks, semaphores};
 use crate::binary::named_in_code::Operand::{FirstAddress, Nth};
 use crate::binary::named_in_code::all_agreed;
@@ -36,6 +36,7 @@ struct Gathered<'a> {
     reasons: Vec<Reason>,
     objects: Vec<Awaited>,
     index: FxHashMap<Key, u32>,
+    unsure: Vec<String>,
 }
 
 /// What the goroutines wait for. `goroutines` are those decoded of the same moment: their calls say what kind
@@ -57,6 +58,7 @@ pub fn waiting(
         reasons: Vec::new(),
         objects: Vec::new(),
         index: FxHashMap::default(),
+        unsure: Vec::new(),
     };
     all.read_goroutines(gaps);
     let [table, allp] = all_agreed(
@@ -68,10 +70,11 @@ pub fn waiting(
         ],
     );
     let (timers, why) = Timers::read(rt, mem, symbols, allp);
-    gaps.extend(why.map(|why| Gap::new(WHAT, format!("not all timers are known: {why}"))));
+    all.matters(why.map(|why| format!("not all timers are known: {why}")), gaps);
     let heads = (0u32..).zip(&all.goroutines).zip(&all.raw).map(|((i, g), raw)| (i, g.at, raw.waiting));
     let lists = lists(rt, mem, &heads.collect::<Vec<_>>());
-    all.tell("lists of what goroutines wait for that do not end where they should", lists.broken, gaps);
+    let broken = "lists of what goroutines wait for do not end where they should";
+    all.matters((lists.broken > 0).then(|| format!("{} {broken}", lists.broken)), gaps);
     all.channels(&lists, &timers, gaps);
     all.semaphores(&lists, table, gaps);
     all.conditions(&lists, gaps);
@@ -79,7 +82,7 @@ pub fn waiting(
     all.sleepers();
     all.count();
     all.sort();
-    Waiting { goroutines: all.goroutines, objects: all.objects, timers: timers.all }
+    Waiting { goroutines: all.goroutines, objects: all.objects, timers: timers.all, unsure: all.unsure }
 }
 
 /// Whether a goroutine waits for a descriptor: where none does, nothing need be asked of the kernel.
@@ -103,6 +106,14 @@ impl Gathered<'_> {
         }
     }
 
+    /// A gap that could matter to who asks who can be woken.
+    fn matters(&mut self, why: Option<String>, gaps: &mut Vec<Gap>) {
+        if let Some(why) = why {
+            self.unsure.push(why.clone());
+            gaps.push(Gap::new(WHAT, why));
+        }
+    }
+
     /// Those that are blocked, each with what its reason alone says.
     fn read_goroutines(&mut self, gaps: &mut Vec<Gap>) {
         let rt = self.rt;
@@ -117,7 +128,8 @@ impl Gathered<'_> {
                 _ => lost += 1,
             }
         });
-        self.tell("goroutines could not be read", lost + (all.len() - read) as u64, gaps);
+        let lost = lost + (all.len() - read) as u64;
+        self.matters((lost > 0).then(|| format!("{lost} goroutines could not be read")), gaps);
         for (at, raw) in found {
             let Some(status) = raw.status() else { continue };
             let (reason, text) = match status {
@@ -382,7 +394,7 @@ impl Gathered<'_> {
             let timers: Vec<(u32, Addr)> =
                 wanted.iter().filter_map(|i| Some((*i, raw(i)?.timer))).filter(|(_, at)| !at.is_null()).collect();
             let places: Vec<Addr> = timers.iter().map(|(_, at)| *at).collect();
-            each(self.mem, &places, l.timer.sizeof as usize, |i, bytes| {
+            each(self.mem, &places, timers::extent(self.rt), |i, bytes| {
                 // Its argument is the goroutine.
                 let g = timers.get(i).and_then(|(index, _)| Some((*index, self.goroutines.get(*index as usize)?.at)));
                 if let Some((index, _)) = g.filter(|(_, g)| word(bytes, l.timer.arg + 8) == g.0) {
@@ -413,7 +425,8 @@ impl Gathered<'_> {
         }
     }
 
-    /// Objects by address, and where two have one by the order in which they were met: a `Once` and its mutex.
+    /// Objects by address, and where two have one by the order in which they were met: a `Once` and its
+    /// mutex.
     fn sort(&mut self) {
         let mut order: Vec<usize> = (0..self.objects.len()).collect();
         order.sort_by_key(|i| self.objects.get(*i).map(|o| o.at));

@@ -1,9 +1,11 @@
-//! What stands in the stacks of those that wait: the functions that parked a goroutine need it when they go on.
-//! A word of the innermost frames is what is looked for if what it points to names it in turn.
+//! What stands in the stacks of those that wait: the functions that parked a goroutine need it when they go
+//! on. A word of the innermost frames is what is looked for if what it points to names it in turn.
 //!
 //! - A `sudog` of a semaphore (`semacquire1`), where the runtime's table was not read.
 //! - A `pollDesc` (`netpollblock`): nothing else leads to it.
 //! - A `sync.Cond` (`sync.(*Cond).Wait`), up to Go 1.25.
+
+use std::collections::BTreeMap;
 
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -36,6 +38,23 @@ pub(super) enum Sought {
 struct Words {
     of: Vec<u32>,
     at: Vec<Addr>,
+}
+
+impl Words {
+    /// Those at which a word at an offset is what proves them, and no other. That word alone is read of all
+    /// of them: there are thirty a stack.
+    fn proved(self, mem: &dyn Memory, offset: u64, proves: impl Fn(u32, Addr) -> Option<u64>) -> Self {
+        let places: Vec<Addr> = self.at.iter().map(|at| at.plus(offset)).collect();
+        let mut out = Self { of: Vec::new(), at: Vec::new() };
+        each(mem, &places, 8, |i, bytes| {
+            let (Some(index), Some(at)) = (self.of.get(i), self.at.get(i)) else { return };
+            if proves(*index, *at) == Some(word(bytes, 0)) {
+                out.of.push(*index);
+                out.at.push(*at);
+            }
+        });
+        out
+    }
 }
 
 /// The words of the innermost frames of some goroutines.
@@ -80,7 +99,8 @@ fn words(rt: &Runtime, mem: &dyn Memory, wanted: &[(u32, RawG)], is: Sought) -> 
 /// Semaphores by goroutine.
 pub(super) fn semaphores(rt: &Runtime, mem: &dyn Memory, wanted: &[(u32, Addr, RawG)]) -> FxHashMap<u32, Addr> {
     let (stacks, gs) = split(wanted);
-    let words = words(rt, mem, &stacks, Sought::Semaphore);
+    let is_own = |index: u32, _| gs.get(&index).map(|g| g.0);
+    let words = words(rt, mem, &stacks, Sought::Semaphore).proved(mem, rt.layout.sudog.g, is_own);
     let mut out = FxHashMap::default();
     each(mem, &words.at, rt.layout.sudog.sizeof as usize, |i, bytes| {
         let (Some(index), sudog) = (words.of.get(i), Sudog::parse(rt, bytes)) else { return };
@@ -100,8 +120,8 @@ pub(super) fn descriptors(
     mut visit: impl FnMut(u32, Addr, Addr, &[u8]),
 ) {
     let (stacks, gs) = split(wanted);
-    let words = words(rt, mem, &stacks, Sought::Poll);
     let l = &rt.layout.poll_desc;
+    let words = words(rt, mem, &stacks, Sought::Poll).proved(mem, l.self_, |_, at| Some(at.0));
     let mut found: FxHashSet<u32> = FxHashSet::default();
     each(mem, &words.at, l.sizeof as usize, |i, bytes| {
         let (Some(index), Some(at)) = (words.of.get(i), words.at.get(i)) else { return };
@@ -120,9 +140,9 @@ pub(super) fn conditions(rt: &Runtime, mem: &dyn Memory, wanted: &[(u32, Addr, R
         return FxHashMap::default();
     };
     let (stacks, gs) = split(wanted);
-    let words = words(rt, mem, &stacks, Sought::Cond);
+    let words = words(rt, mem, &stacks, Sought::Cond).proved(mem, checker, |_, at| Some(at.plus(checker).0));
     // Its last word has its own address.
-    let mut maybe: FxHashMap<Addr, Addr> = FxHashMap::default();
+    let mut maybe: BTreeMap<Addr, Addr> = BTreeMap::new();
     each(mem, &words.at, checker as usize + 8, |i, bytes| {
         if let Some(at) = words.at.get(i).filter(|at| word(bytes, checker) == at.plus(checker).0) {
             maybe.insert(*at, Addr(word(bytes, notify + head)));

@@ -1,5 +1,5 @@
-//! What a semaphore is part of, and the words of that. Source: package `sync` (from Go 1.24 on `internal/sync`
-//! too), `internal/poll/fd_mutex.go`.
+//! What a semaphore is part of, and the words of that. Source: package `sync` (from Go 1.24 on
+//! `internal/sync` too), `internal/poll/fd_mutex.go`.
 //!
 //! The runtime's reason says which of them it is, from Go 1.20 or 1.24 on; before, and for what is made of
 //! them (`sync.Once`, the mutex inside an `RWMutex`), the calls of who waits do. Where neither does, it is a
@@ -69,10 +69,9 @@ fn by_calls(goroutine: &Goroutine) -> (Option<Operation>, &'static str) {
                 break;
             }
             "sync.(*Once).doSlow" | "sync.(*Once).Do" => return (found, "sync.Once"),
-            _ if name.starts_with("sync.(*Map).") || name.starts_with("sync.(*HashTrieMap[") => {
-                return (found, "sync.Map");
-            }
-            _ if name.starts_with("sync.(*Pool).") => return (found, "sync.Pool"),
+            _ if name.starts_with("sync.(*Map).") => return (found, "sync.Map"),
+            // What a `sync.Map` is from Go 1.24 on, and others beside it.
+            _ if name.starts_with("sync.(*HashTrieMap[") => return (found, "internal/sync.HashTrieMap"),
             _ if name.starts_with("poll.runtime_") => {}
             _ if name.starts_with("poll.(*fdMutex).") || name.starts_with("poll.(*FD).") => {
                 return (found, "internal/poll.FD");
@@ -100,7 +99,7 @@ pub(super) fn identify(
         (Some(Operation::WriteLock), _) => Some((Operation::WriteLock, before(l.rw_mutex.writer_sem))),
         // Without a reason it may be either: the calls between say which.
         (None, Some(Operation::WriteLock)) => {
-            let inner = goroutine.is_some_and(|g| has_inner_lock(g));
+            let inner = goroutine.is_some_and(has_inner_lock);
             let at = before(if inner { writers } else { l.rw_mutex.writer_sem });
             Some((Operation::WriteLock, at))
         }

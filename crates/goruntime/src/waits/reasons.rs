@@ -34,7 +34,7 @@ impl Reason {
             "IO wait" => Self::Poll,
             "sleep" => Self::Sleep,
             "coroutine" => Self::Alone(Operation::Coroutine),
-            // Until Go 1.20 the reason of all of them, until Go 1.23 that of wait groups.
+            // Of Go 1.19 the reason of all of them, until Go 1.23 that of wait groups.
             "semacquire" => Self::Semaphore(None),
             "sync.Mutex.Lock" => Self::Semaphore(Some(Operation::Lock)),
             "sync.RWMutex.RLock" => Self::Semaphore(Some(Operation::ReadLock)),
@@ -67,7 +67,7 @@ mod tests {
             assert_eq!(count(|r| matches!(r, Reason::Sleep)), 1, "Go 1.{minor}");
             assert_eq!(count(|r| matches!(r, Reason::Cond)), 1, "Go 1.{minor}");
             assert_eq!(count(|r| matches!(r, Reason::Semaphore(None))), 1, "Go 1.{minor}");
-            let named = [0, 0, 3, 3, 3, 4, 5, 5, 5][usize::from(minor - 19)];
+            let named = [0, 3, 3, 3, 3, 4, 5, 5, 5][usize::from(minor - 19)];
             assert_eq!(count(|r| matches!(r, Reason::Semaphore(Some(_)))), named, "Go 1.{minor}");
             let durable = if minor >= 24 { 3 } else { 0 };
             let channels = count(|r| matches!(r, Reason::Channel(_) | Reason::Select));

@@ -1,5 +1,5 @@
-//! The lists of `sudog`s that a goroutine points to (`g.waiting`): one for each case of a `select`, one for an
-//! operation on a channel; from Go 1.26 on one for a semaphore or a condition too.
+//! The lists of `sudog`s that a goroutine points to (`g.waiting`): one for each case of a `select`, one for
+//! an operation on a channel; from Go 1.26 on one for a semaphore or a condition too.
 
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
@@ -77,7 +77,8 @@ pub(super) fn lists(rt: &Runtime, mem: &dyn Memory, heads: &[(u32, Addr, Addr)])
                 return;
             }
             out.of.entry(index).or_default().push(at);
-            if !sudog.waitlink.is_null() {
+            // In a semaphore's list the next is another goroutine's.
+            if !sudog.channel.is_null() && !sudog.waitlink.is_null() {
                 behind.push((index, g, sudog.waitlink));
             }
         });

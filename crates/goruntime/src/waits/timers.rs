@@ -1,5 +1,5 @@
-//! Timers that are set. Source: `runtime/time.go`: every processor (`P`) has a heap of them. From Go 1.23 on a
-//! channel's timer stands there only while somebody waits for the channel.
+//! Timers that are set. Source: `runtime/time.go`: every processor (`P`) has a heap of them. From Go 1.23 on
+//! a channel's timer stands there only while somebody waits for the channel.
 
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
@@ -78,10 +78,11 @@ impl Timers {
             owners.resize(places.len(), owner);
         }
         let (mut read, mut foreign) = (0, 0u64);
-        each(mem, &places, rt.layout.timer.sizeof as usize, |i, bytes| {
+        each(mem, &places, extent(rt), |i, bytes| {
             read += 1;
             let (Some(at), Some(owner)) = (places.get(i), owners.get(i)) else { return };
-            if word(bytes, rt.layout.timer.owner) != owner.0 {
+            // One that is on its way in or out has no owner for a moment.
+            if ![owner.0, 0].contains(&word(bytes, rt.layout.timer.owner)) {
                 foreign += 1;
                 return;
             }
@@ -111,6 +112,13 @@ impl Timers {
             }
         }
     }
+}
+
+/// Bytes of a timer that hold all that is read of it.
+pub(super) fn extent(rt: &Runtime) -> usize {
+    let l = &rt.layout.timer;
+    let last = [l.when, l.period, l.func, l.arg + 8, l.owner, l.status, l.next_when.unwrap_or(0)];
+    last.into_iter().max().unwrap_or(0) as usize + 8
 }
 
 /// A timer that fires some day.

@@ -2,8 +2,8 @@
 //! `/proc/PID/fd`, and by the tables of its network namespace in `/proc/PID/net`.
 //!
 //! Links are read while it stands still, which is quick: the inode of a socket is nobody else's while that is
-//! open. Tables, which may have a hundred thousand lines, are opened then and read later. All of it is bounded
-//! in bytes and time; a core file has none of it.
+//! open. Tables, which may have a hundred thousand lines, are opened then and read later. All of it is
+//! bounded in bytes and time; a core file has none of it.
 
 mod table;
 
@@ -78,12 +78,11 @@ impl OpenDescriptors {
     /// no more time.
     #[must_use]
     pub fn describe(self, wanted: &HashSet<i64>, until: Instant) -> HashMap<i64, Described> {
-        let mut missing: HashSet<u64> = HashSet::new();
-        for fd in wanted {
-            if let Some(Link::Socket(inode)) = self.links.get(fd) {
-                missing.insert(*inode);
-            }
-        }
+        let inode = |fd: &i64| match self.links.get(fd)? {
+            Link::Socket(inode) => Some(*inode),
+            _ => None,
+        };
+        let mut missing: HashSet<u64> = wanted.iter().filter_map(inode).collect();
         let mut sockets = HashMap::new();
         for (form, file) in self.tables {
             search(file, form, &mut missing, &mut sockets, until);
