@@ -96,6 +96,12 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {
+        name: "bench-graphs",
+        usage: "[--kills N] [--calm SECONDS] [--busy] [--lastgasp PATH]",
+        does: "kill the lab's incident again and again: after how many kills the heap graph of the dead is whole, its time and memory",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
         name: "bench-heap",
         usage: "[--sizes 0.25,2] [--goref PATH] [--viewcore PATH] [--peers-up-to GIB] [--lastgasp PATH]",
         does: "the heap of a large process and of its core as a graph: wall, stop, processor time, memory, beside goref and viewcore",

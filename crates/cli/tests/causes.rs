@@ -6,7 +6,6 @@
 use std::path::Path;
 
 use lastgasp_causes::expect::Expect;
-use lastgasp_causes::judge::{judge, judge_healthy};
 use lastgasp_causes::play::{Play, Programs, play};
 use lastgasp_causes::tally::{Row, Tally, line, render};
 use lastgasp_lab::build::{Mode, cache_dir};
@@ -25,16 +24,8 @@ fn with(minor: u16, mode: Mode) {
         for repaired in [false, true] {
             let one = Play { name: name.clone(), repaired };
             let seen = play(lastgasp, &programs, &one, false).unwrap();
-            let judgement = if repaired { judge_healthy(&seen, Some(way)) } else { judge(way, &seen) };
-            assert!(judgement.broken.is_empty(), "{}: {:?}", one.id(), judgement.broken);
-            let row = Row {
-                build: programs.name.clone(),
-                play: one,
-                judgement,
-                no_proof: seen.no_proof,
-                core_differs: Vec::new(),
-                stopped_ns: seen.stopped_ns,
-            };
+            let row = Row::of(&programs.name, &one, Some(way), seen);
+            assert!(row.judgement.broken.is_empty(), "{}: {:?}", one.id(), row.judgement.broken);
             eprintln!("{}", line(&row));
             rows.push(row);
         }

@@ -72,7 +72,7 @@ pub use finding::{ConfidenceFactor, Evidence, Finding, Level, Source, UNTESTED};
 pub use goroutine_summary::GoroutineSummary;
 pub use goroutine_verdicts::{
     Along, GoroutineVerdict, GoroutineVerdicts, Holder, Onsets, Order, Spot, Sureness, Tier, Tiers, VerdictGroup,
-    causes,
+    WaitEdge, WaitFor, WaitNode, causes,
 };
 pub use growth::{Culprit, Growth};
 pub use heap_summary::{heap_source, heap_summary};

@@ -8,10 +8,10 @@ use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId, 
 use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashSet;
-use tracing::debug;
 
 use crate::edges::Edges;
 use crate::liveness::Pointed;
+use crate::phases::Phases;
 use crate::roots::{Holders, RootName, places_of_goroutines};
 use crate::samples::Samples;
 use crate::types::{ObjectType, TypeTotal, Types};
@@ -21,22 +21,6 @@ use crate::ways::root_words;
 const THREADS: usize = 2;
 /// What the gaps of it are of.
 const WHAT: &str = "heap graph";
-
-/// Says in the log how long each part of the work took.
-struct Phases(Instant);
-
-impl Default for Phases {
-    fn default() -> Self {
-        Self(Instant::now())
-    }
-}
-
-impl Phases {
-    fn end(&mut self, what: &str) {
-        debug!(us = self.0.elapsed().as_micros() as u64, "heap: {what}");
-        self.0 = Instant::now();
-    }
-}
 
 /// What is noted of what goroutines wait for, as the heap is read.
 pub(crate) struct Noted {
@@ -52,8 +36,11 @@ pub(crate) struct Noted {
 pub struct Heap<'a> {
     /// Whose it is.
     pub runtime: &'a Runtime,
-    /// Where contents are read.
+    /// Where objects, types and whatever else of it is read.
     pub memory: &'a (dyn Memory + Sync),
+    /// Where what collections hold is read, which is much and is read once: as `memory`, if nothing else is
+    /// said.
+    pub contents: &'a (dyn Memory + Sync),
     /// Spans and slots as the runtime has them.
     pub objects: HeapObjects,
     /// Objects, pointers and roots. What a variable holds is not held by goroutines too.
@@ -82,7 +69,8 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
     ) -> Option<Self> {
-        Self::read_telling(taken, memory, (goroutines, &[]), gaps, &mut || {}, (None, None))
+        let goroutines = (goroutines, &[][..]);
+        Self::read_telling(taken, memory, goroutines, gaps, &mut || {}, (None, None), &mut Phases::default())
     }
 
     /// As [`Heap::read`]; `has_read` hears that objects, pointers, roots and types are read, which must be of
@@ -98,10 +86,10 @@ impl<'a> Heap<'a> {
         gaps: &mut Vec<Gap>,
         has_read: &mut dyn FnMut(),
         (for_types, code): (Option<Duration>, Option<CodeTypes>),
+        phases: &mut Phases,
     ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
-        let mut phases = Phases::default();
         let objects = HeapObjects::read(rt, memory, gaps)?;
         phases.end("objects");
         let edges = Edges::read(rt, memory, &objects, &places_of_goroutines(taken, memory, &objects), watch, gaps);
@@ -119,7 +107,8 @@ impl<'a> Heap<'a> {
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
         let code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
         phases.end("code");
-        let types = Types::assign(taken, memory, &objects, &layout, (seeds, &samples), (code, &holders.words), until);
+        let said = (code, &*holders.words, &*holders.maps);
+        let types = Types::assign(taken, memory, &objects, &layout, (seeds, &samples), said, until);
         phases.end("types");
         has_read();
         let all = layout.total();
@@ -137,19 +126,25 @@ impl<'a> Heap<'a> {
             Ok((graph, dominators))
         });
         match made {
-            Ok((graph, dominators)) => Some(Self {
-                runtime: rt,
-                memory,
-                objects,
-                graph,
-                dominators,
-                holders,
-                types,
-                awaited,
-                samples,
-                on_stacks,
-                taken: all,
-            }),
+            Ok((graph, dominators)) => {
+                let symbols = Symbolizer::new(memory, &rt.module, rt.layout);
+                holders.name_by_frames(&graph, &dominators, &symbols, &rt.build_info.module.path);
+                phases.end("names of holders");
+                Some(Self {
+                    runtime: rt,
+                    memory,
+                    contents: memory,
+                    objects,
+                    graph,
+                    dominators,
+                    holders,
+                    types,
+                    awaited,
+                    samples,
+                    on_stacks,
+                    taken: all,
+                })
+            }
             Err(e) => {
                 gaps.push(Gap::new(WHAT, e.to_string()));
                 None

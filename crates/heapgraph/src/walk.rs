@@ -59,7 +59,9 @@ mod tests {
         let mut writer = EdgeWriter::new(&layout);
         for (from, to) in [(0, vec![1, 2]), (1, vec![3, 0]), (2, vec![3]), (3, vec![4]), (5, vec![1, 6])] {
             writer.object(ObjectId(from));
-            to.into_iter().for_each(|n| drop(writer.pointer(at(n))));
+            to.into_iter().for_each(|n| {
+                writer.pointer(at(n));
+            });
         }
         let part = writer.finish();
         let graph = Graph::new(layout, vec![part], Roots::new(), 1).unwrap();

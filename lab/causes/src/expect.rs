@@ -32,9 +32,9 @@ pub struct Way {
     /// Whether it is a case of locks, whose holders are counted.
     #[serde(default)]
     pub lock: bool,
-    /// Whether nothing can be proved, and it is no miss if nothing is said of a goroutine.
+    /// Whether the code is judged whatever the tier is: of what is no leak, and slow.
     #[serde(default)]
-    pub loose: bool,
+    pub any_tier: bool,
     /// Goroutines that one group must have at least: of ways that are about numbers.
     #[serde(default)]
     pub group: Option<u64>,
@@ -70,6 +70,9 @@ pub struct Shape {
     /// Whether package variables lead to what is waited for.
     #[serde(default)]
     pub globals: bool,
+    /// Whether memory cannot tell: that nothing is found is then no miss.
+    #[serde(default)]
+    pub loose: bool,
 }
 
 /// Who is to be named as the holder of a lock.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::expect::{Holder, Way};
+use crate::expect::{Holder, Right, Shape, Way};
 use crate::play::{Planted, Seen};
 use crate::said::Said;
 
@@ -108,7 +108,7 @@ pub fn judge(way: &Way, seen: &Seen) -> Judgement {
             let Some(right) = way.right(shape, role) else { continue };
             for id in ids {
                 let of = One { j: &mut j, planted, role, id: *id, said: said.get(id).copied() };
-                of.judge(way, shape.globals, &right, shape.outside.contains(role));
+                of.judge(way, shape, &right, shape.outside.contains(role));
             }
         }
     }
@@ -191,18 +191,20 @@ impl One<'_> {
         });
     }
 
-    fn judge(mut self, way: &Way, globals: bool, right: &crate::expect::Right<'_>, outside: bool) {
+    fn judge(mut self, way: &Way, shape: &Shape, right: &Right<'_>, outside: bool) {
         let found = self.said.is_some_and(|s| right.tiers.contains(&s.tier.as_str()));
-        if globals {
+        let finding = self.said.is_some_and(Said::is_finding);
+        let counted = !shape.globals && (!shape.loose || finding);
+        if shape.globals {
             self.j.globals.count(found);
-        } else {
+        } else if counted {
             self.j.found.count(found);
         }
-        if !found && !globals {
-            let what = if self.said.is_some_and(Said::is_finding) { "tier" } else { "missed" };
+        if !found && counted {
+            let what = if finding { "tier" } else { "missed" };
             self.mistake(what, right.tiers.join(" or "));
         }
-        if let Some(s) = self.said.filter(|s| s.is_finding() || way.loose) {
+        if let Some(s) = self.said.filter(|s| s.is_finding() || way.any_tier) {
             let cause = right.codes.contains(&s.code);
             self.j.cause.count(cause);
             self.j.best.count(right.codes.first() == Some(&s.code));

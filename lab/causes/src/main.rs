@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use lastgasp_causes::expect::Expect;
-use lastgasp_causes::judge::{judge, judge_healthy};
 use lastgasp_causes::play::{HEALTHY, Play, Programs, play};
 use lastgasp_causes::tally::{Row, Tally, line, render};
 use lastgasp_lab::build::{Mode, cache_dir, repo_root};
@@ -62,24 +61,9 @@ fn main() -> Result<()> {
             let programs = Programs::build(&toolchain, *mode)?;
             for one in plays.iter().filter(|p| programs.has(&p.name)) {
                 progress.set("playing", one.id());
-                let row = match play(&lastgasp, &programs, one, cli.core) {
-                    Ok(seen) => {
-                        let way = expect.ways.get(&one.name);
-                        let judgement = match way.filter(|_| !one.repaired) {
-                            Some(way) => judge(way, &seen),
-                            None => judge_healthy(&seen, way),
-                        };
-                        Row {
-                            build: programs.name.clone(),
-                            play: one.clone(),
-                            judgement,
-                            no_proof: seen.no_proof,
-                            core_differs: seen.core_differs,
-                            stopped_ns: seen.stopped_ns,
-                        }
-                    }
-                    Err(e) => bail!("{} with {}: {e:#}", one.id(), programs.name),
-                };
+                let seen = play(&lastgasp, &programs, one, cli.core)
+                    .with_context(|| format!("{} with {}", one.id(), programs.name))?;
+                let row = Row::of(&programs.name, one, expect.ways.get(&one.name), seen);
                 progress.say(&line(&row));
                 rows.push(row);
             }

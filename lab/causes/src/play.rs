@@ -21,6 +21,9 @@ use crate::said::{Said, groups, verdicts};
 /// second to count is.
 const REST: Duration = Duration::from_millis(1300);
 
+/// Captures that are taken until one has verdicts.
+const TRIES: u32 = 3;
+
 /// The program with what waits in healthy programs, and that of them that needs a C compiler.
 pub const HEALTHY: [&str; 2] = ["healthy", "healthy-cgo"];
 
@@ -59,6 +62,8 @@ pub struct Seen {
     pub core_differs: Vec<String>,
     /// Nanoseconds that the process stood still.
     pub stopped_ns: u64,
+    /// Captures that were taken until one had verdicts.
+    pub tries: u32,
 }
 
 /// What to play.
@@ -126,8 +131,16 @@ pub fn play(lastgasp: &Path, programs: &Programs, one: &Play, core: bool) -> Res
     std::thread::sleep(REST);
     let store = tempfile::tempdir()?;
     let pid = running.child.id().to_string();
-    let alive = capture(lastgasp, &[&pid, "--heap", "--max-stop", "5s"], store.path()).with_context(|| one.id())?;
-    let mut seen = read(lastgasp, &alive)?;
+    let mut seen = Seen::default();
+    // On a busy machine a thread may not stop in time: a second look is what a user takes too.
+    for _ in 0..TRIES {
+        let alive =
+            capture(lastgasp, &[&pid, "--heap", "--max-stop", "10s"], store.path()).with_context(|| one.id())?;
+        seen = Seen { tries: seen.tries + 1, ..read(lastgasp, &alive)? };
+        if !seen.said.is_empty() {
+            break;
+        }
+    }
     seen.planted = planted;
     if core {
         let file = abort(&mut running)?;

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::judge::{Judgement, Share};
-use crate::play::Play;
+use crate::expect::Way;
+use crate::judge::{Judgement, Share, judge, judge_healthy};
+use crate::play::{Play, Seen};
 
 /// A play and how it came out.
 #[derive(Clone, Debug, Serialize)]
@@ -23,6 +24,28 @@ pub struct Row {
     pub core_differs: Vec<String>,
     /// Nanoseconds that the process stood still.
     pub stopped_ns: u64,
+    /// Captures that were taken until one had verdicts.
+    pub tries: u32,
+}
+
+impl Row {
+    /// What was seen of a play, judged: by its truth if it is sick, else as a program in which all is well.
+    #[must_use]
+    pub fn of(build: &str, play: &Play, way: Option<&Way>, seen: Seen) -> Self {
+        let judgement = match way.filter(|_| !play.repaired) {
+            Some(way) => judge(way, &seen),
+            None => judge_healthy(&seen, way),
+        };
+        Self {
+            build: build.to_owned(),
+            play: play.clone(),
+            judgement,
+            no_proof: seen.no_proof,
+            core_differs: seen.core_differs,
+            stopped_ns: seen.stopped_ns,
+            tries: seen.tries,
+        }
+    }
 }
 
 /// The sums.
@@ -127,6 +150,9 @@ pub fn line(row: &Row) -> String {
     for b in &j.broken {
         let _ = write!(out, " BROKEN {b}");
     }
+    if row.tries > 1 {
+        let _ = write!(out, " after {} captures", row.tries);
+    }
     if !row.no_proof.is_empty() {
         let _ = write!(out, " no proof: {}", row.no_proof);
     }
@@ -181,6 +207,7 @@ mod tests {
             no_proof: String::new(),
             core_differs: Vec::new(),
             stopped_ns: 1,
+            tries: 1,
         };
         let rows = [
             row(Share { right: 8, of: 10 }, Share::default()),

@@ -79,6 +79,8 @@ pub struct Outcome {
     pub stacks: usize,
     /// What is not equal.
     pub problems: Vec<Problem>,
+    /// What is known to be missing, and is: no problem until it can be told.
+    pub not_yet: BTreeSet<&'static str>,
 }
 
 /// Something that is not equal.

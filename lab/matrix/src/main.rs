@@ -136,10 +136,15 @@ fn graph(toolchain: &Toolchain, lastgasp: &Path) -> Cell {
     let mut all = Outcome::default();
     for mode in GRAPH_MODES {
         match compare_graph(toolchain, mode, lastgasp) {
-            Ok(found) => all.problems.extend(found.problems.into_iter().map(|p| {
-                let detail = format!("({}) {}", mode.name(), p.detail);
-                Problem { detail, ..p }
-            })),
+            Ok(found) => {
+                if !found.not_yet.is_empty() {
+                    eprintln!("  {}: not told yet: {:?}", mode.name(), found.not_yet);
+                }
+                all.problems.extend(found.problems.into_iter().map(|p| {
+                    let detail = format!("({}) {}", mode.name(), p.detail);
+                    Problem { detail, ..p }
+                }));
+            }
             Err(e) => return of(Err(e)),
         }
     }

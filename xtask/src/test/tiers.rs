@@ -46,6 +46,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "goroutines",
             "heap_graph",
             "heaps",
+            "hostile",
             "library",
             "memory",
             "objects",

@@ -7,9 +7,9 @@
 
 use crate::facts::{WaitOperation, WakeUp};
 
-use super::causes::{Case, is_idle, reads_body};
+use super::causes::{Case, asks_without_deadline, is_idle, reads_body};
 use super::growing::Growth;
-use super::holders::is_free;
+use super::holders::{has_outer_method, is_free};
 use super::scene::{Scene, Seen};
 use super::thresholds::{LOCK_AGE_NS, SUSPECT_AGE_NS};
 use super::tier::Tier;
@@ -40,7 +40,7 @@ pub(super) fn tier(scene: &Scene<'_>, growth: &Growth<'_>, case: &Case<'_>) -> T
     if let Some(tier) = of_chain(scene, case) {
         return tier;
     }
-    if behind_stalled_consumer(scene, seen) {
+    if behind_stalled_consumer(scene, seen) || asks_without_deadline(scene, seen).is_some() {
         return Tier::Stalled;
     }
     let old = seen.g.waited_ns_at_least >= SUSPECT_AGE_NS;
@@ -54,19 +54,24 @@ pub(super) fn tier(scene: &Scene<'_>, growth: &Growth<'_>, case: &Case<'_>) -> T
 
 /// What the chain of locks makes of one that somebody could wake.
 fn of_chain(scene: &Scene<'_>, case: &Case<'_>) -> Option<Tier> {
-    let chain = case.chain.as_ref().filter(|c| c.sureness >= Sureness::Probable)?;
+    let chain = case.chain.as_ref()?;
+    let probable = chain.sureness >= Sureness::Probable;
     match chain.end {
-        // One goroutine alone may have deferred Unlock before it locks: its age tells.
+        // That somebody stalls accuses nobody: who may hold the lock is enough.
+        End::Ring(_) if !probable => None,
+        // One goroutine alone may have deferred Unlock before it locks, and wait for another that sleeps
+        // (seen in a healthy idiom of the lab: `unlock-deferred-first`). Its age alone does not tell; a
+        // method of the same type further out on its stack must have called the one that waits.
         End::Ring(_) if chain.ring().len() == 1 => {
-            let id = chain.ring().first()?.goroutine;
-            let old = scene.blocked_by_id(id)?.g.waited_ns_at_least >= LOCK_AGE_NS;
-            old.then_some(Tier::Suspect)
+            let link = chain.ring().first()?;
+            let old = scene.blocked_by_id(link.goroutine)?.g.waited_ns_at_least >= LOCK_AGE_NS;
+            (old && has_outer_method(scene, link.goroutine, link.object)).then_some(Tier::Suspect)
         }
         End::Ring(_) => Some(Tier::Suspect),
         End::Blocked(id) => {
             let end = scene.blocked_by_id(id)?;
             match end.g.wake_up {
-                WakeUp::Nothing => Some(Tier::Suspect),
+                WakeUp::Nothing => Some(Tier::Suspect).filter(|_| probable),
                 WakeUp::Outside => Some(outside(scene, &end)).filter(|t| *t == Tier::Stalled),
                 _ => None,
             }
@@ -97,5 +102,6 @@ fn outside(scene: &Scene<'_>, seen: &Seen<'_>) -> Tier {
     let wait = seen.only().filter(|w| words::is_io(&w.operation));
     let descriptor = wait.and_then(|w| scene.object(w)).and_then(|o| o.descriptor.as_ref());
     let endless = descriptor.is_some_and(|d| d.has_deadline == Some(false));
-    if endless && !is_idle(seen) { Tier::Stalled } else { Tier::Healthy }
+    // Without its stack nobody can tell what it is.
+    if endless && seen.view.whole && !is_idle(seen) { Tier::Stalled } else { Tier::Healthy }
 }

@@ -8,13 +8,16 @@ use crate::units::{bytes, plural, seconds};
 use super::causes::{self, Cause, TooManyGoroutines};
 use super::growing::Growth;
 use super::scene::{KindView, Scene};
-use super::thresholds::{MAX_GROUPS, TOO_MANY};
+use super::thresholds::{MAX_GROUPS, TOO_MANY, VERY_MANY};
 use super::tier::Tier;
 use super::verdict::{GoroutineVerdict, Spot, Sureness, VerdictGroup};
 use super::words;
 
 /// Some of a group that are named by number.
 const EXAMPLES: usize = 5;
+
+/// Code of those that are told as one, wherever they stand.
+const RING: &str = "lock-order-cycle";
 
 /// What goroutines of a group have in common.
 #[derive(PartialEq, Eq, Hash)]
@@ -26,6 +29,8 @@ struct Key<'a> {
     reason: &'a str,
     holder: u64,
     sureness: Sureness,
+    /// The ring that they are part of, wherever each of them stands in it.
+    ring: &'a str,
 }
 
 /// Groups verdicts, the gravest and largest first; gives each the index of its group.
@@ -33,12 +38,14 @@ pub(super) fn group(scene: &Scene<'_>, growth: &Growth<'_>, each: &mut [Goroutin
     let mut members: HashMap<Key<'_>, Vec<usize>> = HashMap::new();
     for (i, v) in each.iter().enumerate() {
         let view = scene.view(v.id);
+        let ring = v.code == RING;
         let key = Key {
             tier: v.tier,
             code: v.code,
-            created_by: view.created_by,
-            waits_in: view.at,
-            reason: view.reason,
+            ring: if ring { &v.cause } else { "" },
+            created_by: view.created_by.filter(|_| !ring),
+            waits_in: view.at.filter(|_| !ring),
+            reason: if ring { "" } else { view.reason },
             holder: v.holders.first().map_or(0, |h| if is_of_many(v) { h.goroutine } else { 0 }),
             sureness: v.sureness,
         };
@@ -47,7 +54,9 @@ pub(super) fn group(scene: &Scene<'_>, growth: &Growth<'_>, each: &mut [Goroutin
     let mut lists: Vec<Vec<usize>> = members.into_values().collect();
     lists.sort_by_key(|l| {
         let first = l.first().and_then(|i| each.get(*i));
-        (first.map(|v| v.tier), std::cmp::Reverse(l.len()), first.map(|v| v.id))
+        // Who waits behind somebody comes after that one.
+        let behind = first.is_some_and(|v| v.code == "lock-held-by-blocked");
+        (first.map(|v| v.tier), behind, std::cmp::Reverse(l.len()), first.map(|v| v.id))
     });
     let mut groups = Vec::new();
     for (index, list) in lists.into_iter().enumerate() {
@@ -92,7 +101,7 @@ fn one(scene: &Scene<'_>, growth: &Growth<'_>, each: &[GoroutineVerdict], list: 
         rivals: v.rivals.clone(),
         first,
     };
-    if out.tier == Tier::Healthy && out.count >= TOO_MANY && out.growing {
+    if out.tier == Tier::Healthy && (out.count >= TOO_MANY && out.growing || out.count >= VERY_MANY) {
         out.code = TooManyGoroutines::INFO.code;
     }
     out.sentence = sentence(scene, &out, view, v);
@@ -114,8 +123,12 @@ fn sentence(scene: &Scene<'_>, group: &VerdictGroup, view: &KindView<'_>, v: &Go
     };
     let one = group.count == 1;
     let waits = if one { "waits" } else { "wait" };
-    let place = group.waits_in.as_ref().map_or_else(String::new, |s| format!(" in {}", words::spot(s)));
+    let ring = group.code == RING && !one;
+    let whose = if ring { plural(group.count, "goroutine") } else { whose };
+    let place =
+        group.waits_in.as_ref().filter(|_| !ring).map_or_else(String::new, |s| format!(" in {}", words::spot(s)));
     let what = match scene.seen(v.blocked).and_then(|s| s.only()) {
+        _ if ring => " for locks of each other".to_owned(),
         Some(w) => format!(" {}", words::wait_kind(w)),
         None if view.reason.is_empty() => String::new(),
         None => format!(" ({})", view.reason),
@@ -141,9 +154,10 @@ fn sentence(scene: &Scene<'_>, group: &VerdictGroup, view: &KindView<'_>, v: &Go
         Tier::Stalled => "They wait for the world outside, for as long as that takes.".to_owned(),
         Tier::Immortal if one => "It runs again and again, and does not end.".to_owned(),
         Tier::Immortal => "They run again and again, and do not end.".to_owned(),
-        Tier::Healthy if group.code == TooManyGoroutines::INFO.code => {
-            "Nothing shows that they are leaked: more are started than end.".to_owned()
-        }
+        Tier::Healthy if group.code == TooManyGoroutines::INFO.code => match group.growing {
+            true => "Nothing shows that they are leaked: more are started than end.".to_owned(),
+            false => "Nothing shows that they are leaked, nor whether their number grows.".to_owned(),
+        },
         Tier::Healthy => String::new(),
     };
     let mut more = Vec::new();

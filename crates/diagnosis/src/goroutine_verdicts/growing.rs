@@ -1,6 +1,6 @@
-//! Whether goroutines of a `go` statement grow in number. The flight ring knows how many goroutine structures
-//! there were, which never go down, and not who started them: what grew is the group that most of the growth
-//! can be. A look without a ring (a core, a capture that somebody asked for) knows of no growth.
+//! Whether goroutines of a `go` statement grow in number. The flight ring knows how many goroutine
+//! structures there were, which never go down, and not who started them: what grew is the group that most of
+//! the growth can be. A look without a ring (a core, a capture that somebody asked for) knows of no growth.
 
 use std::collections::HashMap;
 

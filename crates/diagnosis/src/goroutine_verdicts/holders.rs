@@ -1,6 +1,6 @@
 //! Who seems to hold a lock. Go's mutexes record no owner, so that all of this is inference from signs:
-//! a call of `Unlock` that a goroutine has deferred, what the reckoning of references noted, a pointer in the
-//! frames of who does not wait for it, a method that was called by another of the same type.
+//! a call of `Unlock` that a goroutine has deferred, what the reckoning of references noted, a pointer in
+//! the frames of who does not wait for it, a method that was called by another of the same type.
 
 use crate::facts::{Referrer, ReferrerPlace, WaitObject, WaitObjectKind};
 
@@ -113,6 +113,12 @@ fn unlocks(r: &Referrer) -> bool {
     let name = r.name.rsplit('.').next().unwrap_or_default().to_lowercase();
     let name = name.trim_end_matches("-fm");
     r.goroutine != 0 && name.ends_with("unlock")
+}
+
+/// Whether a method further out on a goroutine's stack is of the type of the one that waits for a lock:
+/// where that has locked it, the wait is for itself.
+pub(super) fn has_outer_method(scene: &Scene<'_>, id: u64, object: usize) -> bool {
+    scene.blocked.objects.get(object).is_some_and(|o| outer_method(scene.view(id), o).is_some())
 }
 
 /// The next method outwards of the type whose method waits, another one than that; where the lock is part of

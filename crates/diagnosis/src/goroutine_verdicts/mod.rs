@@ -1,10 +1,10 @@
-//! Blocked goroutines judged: which will never be woken, which may not be, which wait for the world; why, who
-//! holds them up, and what that costs. Pure: decided from `GraphFacts.blocked` whenever a report is made, so
-//! that an old capture is judged by the newest rules.
+//! Blocked goroutines judged: which will never be woken, which may not be, which wait for the world; why,
+//! who holds them up, and what that costs. Pure: decided from `GraphFacts.blocked` whenever a report is
+//! made, so that an old capture is judged by the newest rules.
 //!
-//! [`Tier`] says how much is known, and only one of its values is a proof. A cause (`causes`, one file and one
-//! page each) says why; who holds a lock is always inference (`holders`, `wait_graph`), and its [`Sureness`]
-//! goes with it.
+//! [`Tier`] says how much is known, and only one of its values is a proof. A cause (`causes`, one file and
+//! one page each) says why; who holds a lock is always inference (`holders`, `wait_graph`), and its
+//! [`Sureness`] goes with it.
 
 mod causes;
 mod decide;
@@ -17,6 +17,7 @@ mod scene;
 mod thresholds;
 mod tier;
 mod verdict;
+mod wait_for;
 mod wait_graph;
 mod words;
 
@@ -29,8 +30,9 @@ pub use growing::Along;
 pub use onsets::{Onsets, Order};
 pub use tier::{Tier, Tiers};
 pub use verdict::{GoroutineVerdict, Holder, Spot, Sureness, VerdictGroup};
+pub use wait_for::{WaitEdge, WaitFor, WaitNode};
 
-use crate::facts::{BlockedGoroutines, Facts};
+use crate::facts::{BlockedGoroutines, Facts, WaitOperation};
 use crate::window::Window;
 
 use causes::Case;
@@ -45,6 +47,8 @@ pub struct GoroutineVerdicts {
     pub each: Vec<GoroutineVerdict>,
     /// Those alike, the gravest and largest first.
     pub groups: Vec<VerdictGroup>,
+    /// Who waits for which lock, and who seems to hold it.
+    pub wait_for: WaitFor,
     /// How many there are of each tier.
     pub tiers: Tiers,
     /// Blocked goroutines in all: more than `each` has where there are more than are followed.
@@ -79,8 +83,10 @@ impl GoroutineVerdicts {
         each.iter().for_each(|v| tiers.add(v.tier, 1));
         let mut groups = groups::group(&scene, &growth, &mut each);
         groups::most(&mut groups);
+        let wait_for = WaitFor::of(&scene, &each, &groups);
         Self {
             each,
+            wait_for,
             groups,
             tiers,
             total: blocked.total.max(blocked.each.len() as u64),
@@ -102,14 +108,18 @@ impl GoroutineVerdicts {
     }
 }
 
+/// Causes that are told of what is well too: who waits behind whom, of a lock and of a full buffer.
+const NAMED_OF_THE_WELL: [&str; 2] = ["lock-held-by-blocked", "slow-consumer"];
+
 fn judge(scene: &Scene<'_>, growth: &Growth<'_>, index: usize) -> Option<GoroutineVerdict> {
     let seen = scene.seen(index)?;
     let case = Case { seen, chain: Chain::of(scene, &seen) };
     let tier = decide::tier(scene, growth, &case);
     // Of what is well only a lock's holder is worth a cause.
     let of_lock = case.chain.is_some();
-    let judged = if tier.is_trouble() || of_lock { causes::judge(scene, &case) } else { None };
-    let judged = judged.filter(|(e, _)| tier.is_trouble() || e.info.code == "lock-held-by-blocked");
+    let full = seen.only().is_some_and(|w| w.operation == WaitOperation::Send);
+    let judged = if tier.is_trouble() || of_lock || full { causes::judge(scene, &case) } else { None };
+    let judged = judged.filter(|(e, _)| tier.is_trouble() || NAMED_OF_THE_WELL.contains(&e.info.code));
     let (id, blocked, group) = (seen.g.id, index, 0);
     Some(match judged {
         Some((entry, j)) => GoroutineVerdict {

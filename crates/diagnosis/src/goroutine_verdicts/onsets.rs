@@ -63,14 +63,16 @@ impl Onsets {
         let w = window?;
         let counted: Vec<(u64, u64)> =
             facts.timeline.samples.iter().filter(|s| s.goroutines > 0).map(|s| (s.t_ms, s.goroutines)).collect();
-        let (_, low) = *counted.first()?;
         let (end_ms, after) = *counted.last()?;
+        let (foot_ms, low) = foot(&counted)?;
+        // What came long before, and stayed, is another story.
         let rise = after.saturating_sub(low);
         if rise < RISE_MIN.max(low) {
             return None;
         }
         let begun = low as f64 + rise as f64 * ONSET_PART;
-        let goroutines_ms = counted.iter().rev().find(|(_, n)| *n as f64 <= begun)?.0;
+        let climb = counted.iter().rev().take_while(|(t, _)| *t >= foot_ms);
+        let goroutines_ms = climb.into_iter().find(|(_, n)| *n as f64 <= begun)?.0;
         let first = goroutines_ms.min(w.onset_ms);
         let before = counted.iter().rev().find(|(t, _)| *t <= first).map_or(low, |(_, n)| *n);
         if before > after / 4 {
@@ -133,6 +135,26 @@ impl Onsets {
     }
 }
 
+/// Where the last climb begins: the sample before which the number rested for longer than the climb that
+/// followed has lasted, and for more than a second. Goroutines that came as load began, and stayed, do not
+/// begin a growth of memory twenty seconds later (seen in the recorded incident; test
+/// `a_rest_ends_the_climb`).
+fn foot(counted: &[(u64, u64)]) -> Option<(u64, u64)> {
+    let last = *counted.last()?;
+    let mut foot = last;
+    for here in counted.iter().rev() {
+        if here.1 < foot.1 {
+            foot = *here;
+        } else if foot.0.saturating_sub(here.0) > last.0.saturating_sub(foot.0).max(REST_MS) {
+            break;
+        }
+    }
+    Some(foot)
+}
+
+/// A shorter rest is part of a climb.
+const REST_MS: u64 = 1000;
+
 fn times(n: u64) -> String {
     match n {
         1 => "once".into(),
@@ -190,6 +212,13 @@ mod tests {
         assert_eq!(onsets(&facts(23_000, 800)), None);
         assert_eq!(onsets(&facts(25_900, 40)), None, "hardly any came");
         assert_eq!(onsets(&Facts::default()), None);
+    }
+
+    #[test]
+    fn a_rest_ends_the_climb() {
+        let mut f = facts(1_000, 3);
+        f.timeline.samples.iter_mut().for_each(|s| s.goroutines = s.goroutines.min(325));
+        assert_eq!(onsets(&f), None, "they had come, and stayed, long before");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What the causes look at: blocked goroutines with their stacks, what they wait for, and who seems to hold it.
+//! What the causes look at: blocked goroutines with their stacks, what they wait for, and who seems to hold
+//! it.
 
 use std::collections::HashMap;
 
@@ -23,6 +24,8 @@ pub(super) struct KindView<'a> {
     pub(super) reason: &'a str,
     /// Whether they run, or could.
     pub(super) runs: bool,
+    /// Whether the stack was read, to its end.
+    pub(super) whole: bool,
     /// Bytes of the stack of each.
     pub(super) stack_bytes: u64,
 }
@@ -183,6 +186,7 @@ fn kind(facts: &Facts, index: usize) -> KindView<'_> {
         created_by: place.and_then(|p| frame(p.frame)),
         reason: &kind.wait_reason,
         runs,
+        whole: !stack.is_empty() && kind.cut.is_none() && !kind.left_out,
         stack_bytes: kind.stack_bytes,
         stack,
     }

@@ -1,5 +1,5 @@
-//! Verdicts on facts made by hand: each cause with what fires it, and its nearest rival. Live programs of each
-//! are those of the lab.
+//! Verdicts on facts made by hand: each cause with what fires it, and its nearest rival. Live programs of
+//! each are those of the lab.
 
 use super::*;
 use crate::diagnose::diagnose;
@@ -223,6 +223,16 @@ fn a_lock_that_is_locked_twice() {
     assert!(b.cause(5).starts_with("it may have locked"), "{}", b.cause(5));
     b.blocked.objects[0].type_name = "main.other".into();
     assert_eq!(b.of(5), (Tier::Proved, "lock-never-released"), "of another type");
+}
+
+/// A healthy idiom: Unlock is deferred before Lock, and another goroutine has the lock and sleeps.
+#[test]
+fn unlock_may_be_deferred_first() {
+    let mut b = Build::default();
+    let m = b.object(WaitObject { referrers: vec![deferred_unlock(5)], referrers_total: 1, ..mutex() });
+    b.goroutine(5, "sync.Mutex.Lock", &["sync.(*Mutex).Lock", "main.work", "main.start"]);
+    b.waits(5, WakeUp::Reachable, &[(WaitOperation::Lock, m)]).waited_ns_at_least = 60_000_000_000;
+    assert_eq!(b.of(5).0, Tier::Healthy);
 }
 
 /// Locks in a ring are no proof where others lead to them: Go lets anybody unlock.
@@ -482,4 +492,24 @@ fn a_hundred_thousand_goroutines_are_judged_at_once() {
     assert_eq!((v.each.len(), v.groups.len()), (100_000, 1));
     // Without optimization, on a busy machine: with it a tenth of that.
     assert!(took.as_secs() < 10, "{took:?}");
+}
+
+/// What is drawn: of those alike one, and the ring as one.
+#[test]
+fn the_graph_of_locks_to_look_at() {
+    let mut b = Build::default();
+    for (id, own) in [(5, 0), (6, 1)] {
+        assert_eq!(b.object(WaitObject { referrers: vec![deferred_unlock(id)], ..mutex() }), own);
+        b.goroutine(id, "sync.Mutex.Lock", &LOCKS);
+    }
+    b.waits(5, WakeUp::Nothing, &[(WaitOperation::Lock, 1)]);
+    b.waits(6, WakeUp::Nothing, &[(WaitOperation::Lock, 0)]);
+    for id in 10..20 {
+        b.goroutine(id, "sync.Mutex.Lock", &LOCKS).waits(id, WakeUp::Nothing, &[(WaitOperation::Lock, 0)]);
+    }
+    let graph = b.verdicts().wait_for;
+    let nodes: Vec<(u64, u64, bool)> = graph.nodes.iter().map(|n| (n.goroutine, n.alike, n.in_ring)).collect();
+    assert!(nodes.contains(&(6, 0, true)) && nodes.contains(&(10, 9, false)), "{nodes:?}");
+    let edges: Vec<(u64, Option<u64>)> = graph.edges.iter().map(|e| (e.from, e.to)).collect();
+    assert_eq!(edges, [(5, Some(6)), (6, Some(5)), (10, Some(5))]);
 }

@@ -1,11 +1,12 @@
 //! Numbers of the verdicts, each with where it was measured, or that it was not.
 
 /// Nanoseconds that a goroutine must have waited to be suspect where package variables lead to what it waits
-/// for. Chosen: what a healthy pool waits for between two jobs is mostly shorter, and growth is asked for too.
+/// for. Chosen: what a healthy pool waits for between two jobs is mostly shorter, and growth is asked for
+/// too.
 pub(super) const SUSPECT_AGE_NS: u64 = 30_000_000_000;
-/// Nanoseconds that a wait for a lock must have lasted for signs of a double lock to count where somebody can
-/// still unlock it. Chosen: a lock that is in use is given back sooner, and `defer mu.Unlock()` may stand
-/// before `mu.Lock()`.
+/// Nanoseconds that a wait for a lock must have lasted for signs of a double lock to count where somebody
+/// can still unlock it. Chosen: a lock that is in use is given back sooner, and `defer mu.Unlock()` may
+/// stand before `mu.Lock()`.
 pub(super) const LOCK_AGE_NS: u64 = 1_000_000_000;
 /// Nanoseconds after which a wait for the world without a deadline is a finding by itself. Chosen.
 pub(super) const STALLED_AGE_NS: u64 = 60_000_000_000;
@@ -17,6 +18,9 @@ pub(super) const GREW_BY: u64 = 32;
 pub(super) const GROUP_OF_GROWTH: f64 = 0.5;
 /// Goroutines from which on a pile is too many, growing or not. Chosen, as in `goroutine-growth`.
 pub(super) const TOO_MANY: u64 = 1_000;
+/// Goroutines of one kind that are named so without a ring that says whether they grow; no finding is made
+/// of it. Chosen.
+pub(super) const VERY_MANY: u64 = 10_000;
 /// Part of a rise after which it has begun: the onset is the last sample before it. Chosen.
 pub(super) const ONSET_PART: f64 = 0.1;
 /// Goroutines that a rise must have to have an onset, and part of what there were. Chosen.

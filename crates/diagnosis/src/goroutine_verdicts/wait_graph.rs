@@ -1,5 +1,5 @@
-//! Who waits for whom: from a goroutine over the lock that it waits for to who seems to hold that, and on, to
-//! the end of the chain or around a ring.
+//! Who waits for whom: from a goroutine over the lock that it waits for to who seems to hold that, and on,
+//! to the end of the chain or around a ring.
 
 use super::holders::Holds;
 use super::scene::{Scene, Seen};
@@ -79,14 +79,17 @@ impl Chain {
     }
 }
 
-/// Who seems to hold what a goroutine waits for: the surest; of several that are no more than possible nobody.
+/// Who seems to hold what a goroutine waits for: the surest; of several that are no more than possible
+/// nobody.
 pub(super) fn holder<'a>(scene: &'a Scene<'_>, of: &Seen<'_>, object: usize) -> Option<&'a Holds> {
     let all = scene.holds(object);
     let surest = all.first()?.sureness();
     let mut best = all.iter().take_while(|h| h.sureness() == surest);
     if surest == Sureness::Possible {
-        let one = best.next();
-        return one.filter(|_| best.next().is_none());
+        // Who waits for another lock is the more likely of several: those that run give theirs back.
+        let of_locks =
+            |h: &&Holds| h.goroutine == of.g.id || scene.blocked_by_id(h.goroutine).is_some_and(|s| s.lock().is_some());
+        return only(best.clone().filter(of_locks)).or_else(|| only(best));
     }
     // Several readers may hold it. Who waits for it himself is told first, since that one will not end; then
     // who is blocked at all.
@@ -96,4 +99,9 @@ pub(super) fn holder<'a>(scene: &'a Scene<'_>, of: &Seen<'_>, object: usize) -> 
         .or_else(|| all().find(|h| scene.blocked_by_id(h.goroutine).is_some_and(|s| s.lock().is_some())))
         .or_else(|| all().find(|h| scene.blocked_by_id(h.goroutine).is_some()))
         .or_else(|| best.next())
+}
+
+/// The one of an iterator of one.
+fn only<'a>(mut of: impl Iterator<Item = &'a Holds>) -> Option<&'a Holds> {
+    of.next().filter(|_| of.next().is_none())
 }

@@ -11,6 +11,8 @@ pub(super) fn object(o: &WaitObject) -> String {
     let named = |what: &str, article: &str| match (o.way.is_empty(), o.type_name.is_empty()) {
         (false, _) => format!("the {what} at {}", o.way),
         (true, false) => format!("{article} {what} of {}", o.type_name),
+        // Two of them must be told apart.
+        (true, true) if o.address != 0 => format!("{article} {what} at {:#x}", o.address),
         (true, true) => format!("{article} {what}"),
     };
     if !o.part_of.is_empty() {

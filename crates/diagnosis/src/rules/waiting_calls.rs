@@ -10,6 +10,7 @@ use crate::growth::{Culprit, Growth};
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::library_waits::library_wait;
 use crate::owner::{frame, is_standard_library};
+use crate::reachability::Reachability;
 use crate::sentence::{growth as growth_of, level, never_touched, place};
 use crate::site_certainty::of_origin;
 use crate::subject::Subject;
@@ -266,6 +267,7 @@ fn evidence(
         out.push(exact(format!("one of them has waited for {} at least", seconds(oldest as f64 / 1e3))));
     }
     out.extend(never_touched(facts, w).map(exact));
+    out.extend(heap.reach.iter().filter_map(Reachability::kept));
     out.extend(holders.iter().map(|text| Evidence { text: text.clone(), source: Source::Estimated }));
     out
 }

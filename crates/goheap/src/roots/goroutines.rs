@@ -34,6 +34,20 @@ pub(crate) struct FrameWord {
     pub(crate) to: Addr,
 }
 
+/// Maps with a header on a stack that are kept.
+const MAX_STACK_MAPS: usize = 1 << 20;
+
+/// What may be a map whose header stands on a stack: the compiler leaves it there when the map does not leave
+/// its function, and only what is behind it is on the heap (seen: lab/programs/incident, whose sets no survey
+/// of the heap's headers finds).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StackMap {
+    /// Its header.
+    pub(crate) at: Addr,
+    /// What the header leads to: the directory of tables, or the array of buckets.
+    pub(crate) array: Addr,
+}
+
 /// The frames in which goroutines' pointers stand.
 #[derive(Default)]
 pub(super) struct Frames {
@@ -104,7 +118,7 @@ impl Holders {
             }
         };
         let mut stacks = StackReader::new(&taken.runtime, mem, symbols, &taken.registers);
-        let words = &mut self.words;
+        let (words, maps) = (&mut self.words, &mut self.maps);
         let mut bound = Vec::new();
         let mut note_bound = |word: DeferredWord| {
             // What lies behind a closure in the heap is another object's.
@@ -118,6 +132,12 @@ impl Holders {
                 g,
                 &mut |root| {
                     hold(root.goid, root.to, root.place);
+                    if let Some(at) = root.map
+                        && maps.len() < MAX_STACK_MAPS
+                        && edges.layout.object_at(root.to.0).is_some()
+                    {
+                        maps.push(StackMap { at, array: root.to });
+                    }
                     if let (StackPlace::Frame(pc), Some(slot)) = (root.place, root.slot)
                         && words.len() < MAX_WORDS
                         && edges.layout.object_at(root.to.0).is_some()
@@ -128,6 +148,8 @@ impl Holders {
                 &mut note_bound,
             );
         }
+        maps.sort_unstable();
+        maps.dedup();
         self.tally = stacks.finish(gaps);
         edges.of_goroutines.iter().for_each(|(goid, to)| hold(*goid, *to, StackPlace::Goroutine));
         for word in bound {

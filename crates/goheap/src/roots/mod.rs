@@ -2,12 +2,14 @@
 //!
 //! - `variables`: package variables by the symbol table, else by where they stand.
 //! - `goroutines`: by the function of the program that they are in; by which frame each holds what it holds.
+//! - `held_in`: the frame that they are named by, once it is known what stands in which.
 //! - `notes`: finalizers, cleanups and weak pointers, by the function that they are to run.
 //!
 //! Of what several hold a variable is the holder, for it stays when a goroutine ends; else a goroutine; a
 //! finalizer of what nobody else holds.
 
 mod goroutines;
+mod held_in;
 mod notes;
 mod variables;
 
@@ -21,7 +23,7 @@ use crate::liveness::Pointed;
 use crate::samples::Samples;
 
 use goroutines::Frames;
-pub(crate) use goroutines::{FrameWord, places_of_goroutines};
+pub(crate) use goroutines::{FrameWord, StackMap, places_of_goroutines};
 
 /// What kind of root it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,6 +101,8 @@ pub(crate) struct Holders {
     frames: Frames,
     /// Variables in frames that lead to objects.
     pub(crate) words: Vec<FrameWord>,
+    /// What may be maps whose headers stand on stacks, by address.
+    pub(crate) maps: Vec<StackMap>,
     tally: StackTally,
     /// Where each variable's root stands.
     stands: Vec<Stand>,

@@ -20,6 +20,7 @@ use super::stack_window::StackWindow;
 use crate::arch;
 use crate::binary::pclntab::{Place, Symbolizer};
 use crate::bounds::MAX_STACK_BYTES;
+use crate::collections::{MAP_ARRAY, MAP_HEADER, guess_map};
 use crate::gap::Gap;
 use crate::goroutine::g::{RawG, distinct, pointers, stack_of, threads};
 use crate::goroutine::gaps::GapTally;
@@ -27,6 +28,7 @@ use crate::goroutine::status::{Presence, Status};
 use crate::goroutine::thread_state::{ThreadState, thread_states};
 use crate::goroutine::unwind::{Trace, Unwinder};
 use crate::runtime::Runtime;
+use crate::types::MapForm;
 
 /// Most deferred calls of one goroutine.
 const MAX_DEFERRED: usize = 1 << 16;
@@ -68,6 +70,9 @@ pub struct StackRoot {
     /// Of such a word where it stands, and the frame's stack pointer: right below that stands the return
     /// address into `place`, for as long as the frame is at that call.
     pub word: Option<(Addr, Addr)>,
+    /// Where a map's header may begin on the stack, of which this is the word that leads to its array: a map
+    /// that does not leave its function has no header on the heap (`walkMakeMap`).
+    pub map: Option<Addr>,
 }
 
 /// Why words of a goroutine are taken for pointers that may be none.
@@ -203,7 +208,7 @@ impl<'a, 'b> StackReader<'a, 'b> {
         };
         let before: u64 = self.tally.unsure.values().sum();
         let closures = deferred.as_ref().map(|_| Vec::new());
-        let mut goroutine = Goroutine { reader: self, raw: &raw, visit, word: None, closures };
+        let mut goroutine = Goroutine { reader: self, raw: &raw, visit, word: None, at: None, closures };
         goroutine.registers(thread.as_ref());
         match trace {
             Ok(trace) => goroutine.frames(&trace, status == Status::Running),
@@ -236,24 +241,37 @@ struct Goroutine<'r, 'a, 'b, 'v> {
     word: Option<(Addr, Addr)>,
     /// Closures of deferred calls, where they are asked for.
     closures: Option<Vec<Addr>>,
+    /// Where the word stands that is told of next.
+    at: Option<Addr>,
 }
 
 impl Goroutine<'_, '_, '_, '_> {
-    /// A word that is a pointer, or may be one.
+    /// A word that is a pointer, or may be one; where it stands is in `at`, if it stands on a stack.
     fn pointer(&mut self, place: StackPlace, to: Addr, unsure: bool) {
         self.pointer_in(place, to, unsure, None);
     }
 
     fn pointer_in(&mut self, place: StackPlace, to: Addr, unsure: bool, slot: Option<i32>) {
+        let at = self.at.take();
         if !to.is_null() && !self.reader.objects.point(to, unsure) {
-            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure, slot, word: self.word });
+            let map = at.and_then(|at| self.map_around(at, to));
+            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure, slot, word: self.word, map });
         }
+    }
+
+    /// Where the map's header begins in which a word stands that leads to an array, if it may be one.
+    fn map_around(&self, at: Addr, to: Addr) -> Option<Addr> {
+        let start = Addr(at.0.checked_sub(MAP_ARRAY)?);
+        let mut bytes = [0; MAP_HEADER];
+        self.raw.stack.contains(start).then(|| self.reader.window.read(start, &mut bytes).ok())??;
+        guess_map(MapForm::of(&self.reader.rt.version), &bytes).filter(|guess| guess.array == to).map(|_| start)
     }
 
     /// The word of a frame's variable or argument.
     fn variable(&mut self, frame: &Frame, at: Addr) {
         let slot = i32::try_from(at.0.wrapping_sub(frame.return_address.0).cast_signed()).ok();
         self.word = Some((at, frame.sp));
+        self.at = Some(at);
         match self.reader.window.ptr(at) {
             Ok(to) => self.pointer_in(frame.place, to, false, slot),
             Err(e) => self.reader.lost.add(e.to_string()),
@@ -273,6 +291,7 @@ impl Goroutine<'_, '_, '_, '_> {
         if !self.take(8) {
             return;
         }
+        self.at = Some(at);
         match self.reader.window.ptr(at) {
             Ok(to) => self.pointer(place, to, unsure),
             Err(e) => self.reader.lost.add(e.to_string()),
@@ -281,10 +300,12 @@ impl Goroutine<'_, '_, '_, '_> {
 
     /// Every word of a range.
     fn words(&mut self, place: StackPlace, range: AddrRange) {
-        let start = Addr(range.start.0.next_multiple_of(8));
+        // Bounds are the process's own words (goheap/tests/hostile.rs: a stack that began behind 2^64 - 8).
+        let Some(start) = range.start.0.checked_next_multiple_of(8).map(Addr) else { return };
         let len = range.end.0.saturating_sub(start.0).min(MAX_STACK_BYTES).min(self.reader.left) / 8;
         self.take(len * 8);
         for i in 0..len {
+            self.at = Some(start.plus(i * 8));
             match self.reader.window.ptr(start.plus(i * 8)) {
                 Ok(to) => self.pointer(place, to, true),
                 Err(e) => return self.reader.lost.add(e.to_string()),

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use lastgasp_goruntime::{
-    HeapObjects, Mark, PointerMasks, PointerReader, Runtime, SpanClass, SpanTable, Status, Symbolizer,
-    decode_goroutines, decode_profile,
+    HeapObjects, Mark, PointerMasks, PointerReader, Runtime, SpanClass, SpanTable, StackReader, Status, Symbolizer,
+    decode_goroutines, decode_profile, each_goroutine,
 };
 use lastgasp_inferior::{Addr, AddrRange, CoreFile, ElfImage, Layered, Match, Memory, ReadCause, ReadError};
 use lastgasp_synth::{Flavour, Span, SpanState, Sweep};
@@ -341,6 +341,22 @@ proptest! {
         p.overwrite(Addr(at), word);
         decode_all(&rt, &p);
     }
+}
+
+/// Goroutines keep the address of vector registers that were saved: one of almost 2^64 was added to, which
+/// ended the reader (found by `goheap/tests/hostile.rs`).
+#[test]
+fn saved_registers_at_the_end_of_all_addresses_are_none() {
+    let mut p = whole(Flavour::Go27);
+    let rt = runtime(&p, Flavour::Go27);
+    let mut goroutines = Vec::new();
+    each_goroutine(&rt, &p, |_, at| goroutines.push(at));
+    let vectors = rt.layout.g.x_regs.unwrap();
+    goroutines.iter().for_each(|g| p.overwrite(g.plus(vectors), u64::MAX - 3));
+    let symbols = Symbolizer::new(&p, &rt.module, rt.layout);
+    let mut stacks = StackReader::new(&rt, &p, &symbols, &[]);
+    goroutines.iter().for_each(|g| stacks.read(*g, &mut |_| {}));
+    assert_eq!(stacks.finish(&mut Vec::new()).goroutines, 3);
 }
 
 /// A list that bites its own tail ends, and says so.

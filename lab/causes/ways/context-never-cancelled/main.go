@@ -150,6 +150,10 @@ func foreign(fixed bool) {
 		plant.Here("foreign", "stuck")
 		<-ctx.Done()
 	}()
+	time.Sleep(20 * time.Millisecond)
+	// Before Go 1.21, and since.
+	plant.Find("foreign", "library", "context.propagateCancel.func1")
+	plant.Find("foreign", "library", "context.(*cancelCtx).propagateCancel.func2")
 }
 
 // ---- a package variable

@@ -21,6 +21,9 @@ func locks() {
 	idiom("weighted-semaphore", 500, weighted)
 	idiom("lock-of-a-caller", 100, lockOfCaller)
 	idiom("lock-in-a-timer", 100, lockInTimer)
+	idiom("lock-as-a-signal", 100, lockAsSignal)
+	idiom("unlock-deferred-first", 100, unlockDeferredFirst)
+	idiom("nearly-a-cycle", 150, nearlyCycle)
 }
 
 type counters struct {
@@ -281,5 +284,60 @@ func lockInTimer(name string, n int) {
 		mu.Lock()
 		time.AfterFunc(time.Hour, mu.Unlock)
 		wait(name, 1, func(int) { mu.Lock() })
+	}
+}
+
+// lockAsSignal locks twice on purpose: somebody else unlocks in between.
+func lockAsSignal(name string, n int) {
+	for i := 0; i < n/2; i++ {
+		mu := new(sync.Mutex)
+		wait(name, 1, func(int) {
+			mu.Lock()
+			wait(name, 1, func(int) {
+				time.Sleep(time.Hour)
+				mu.Unlock()
+			})
+			mu.Lock()
+			mu.Unlock()
+		})
+	}
+}
+
+// unlockDeferredFirst has the deferred Unlock of who does not hold the lock yet.
+func unlockDeferredFirst(name string, n int) {
+	for i := 0; i < n/2; i++ {
+		c := &counters{of: map[string]int{}}
+		c.mu.Lock()
+		wait(name, 1, func(int) {
+			time.Sleep(time.Hour)
+			c.mu.Unlock()
+		})
+		wait(name, 1, func(int) {
+			defer c.mu.Unlock()
+			c.mu.Lock()
+			c.num++
+		})
+	}
+}
+
+// nearlyCycle has two who know both locks; one holds the first and waits for the second, the other waits for the
+// first, and the second is held by a third, who sleeps.
+func nearlyCycle(name string, n int) {
+	for i := 0; i < n/3; i++ {
+		a, b := &counters{num: 1}, &counters{num: 2}
+		a.by[0], b.by[0] = b, a
+		add := func(x, y *counters) {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			y.mu.Lock()
+			defer y.mu.Unlock()
+			x.num, y.num = y.num, x.num
+		}
+		b.mu.Lock()
+		wait(name, 1, func(int) {
+			time.Sleep(time.Hour)
+			b.mu.Unlock()
+		})
+		wait(name, 2, func(int) { add(a, b) })
 	}
 }

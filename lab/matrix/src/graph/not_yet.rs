@@ -22,9 +22,24 @@ const NOT_YET: [(&str, &str, &str); 7] = [
     ("census", "main.cache.", "the linker keeps no descriptor of main.store: the way ends at main.cache"),
 ];
 
-/// Takes them out of what does not agree.
+/// Takes them out of what does not agree, and notes which there were.
 pub(super) fn take_out(out: &mut Outcome) {
-    let is_known =
-        |p: &Problem| NOT_YET.iter().any(|(what, begins, _)| p.what == *what && p.detail.starts_with(begins));
-    out.problems.retain(|p| !is_known(p));
+    let known = |p: &Problem| NOT_YET.iter().find(|(what, begins, _)| p.what == *what && p.detail.starts_with(begins));
+    out.not_yet.extend(out.problems.iter().filter_map(known).map(|(_, begins, _)| *begins));
+    out.problems.retain(|p| known(p).is_none());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_noted_and_no_problem() {
+        let mut out = Outcome::default();
+        out.note("waste", "subslice of main.closure: 4096 bytes");
+        out.note("waste", "subslice of main.other: 4096 bytes");
+        take_out(&mut out);
+        assert_eq!(out.not_yet.iter().copied().collect::<Vec<_>>(), ["subslice of main.closure"]);
+        assert_eq!(out.problems.len(), 1);
+    }
 }

@@ -31,7 +31,7 @@ impl Cause for DoubleLock {
             let judged = Judged::sure(clause).held_by(vec![holders::holder(scene, own)]);
             return Some(judged.with(own.sureness(), vec![never("where the function further out locks it")]));
         }
-        // Nobody else knows it, and two functions on the stack do.
+        // Nobody else knows it.
         let alone = o.waiters <= 1
             && o.way.is_empty()
             && !o.referrers.is_empty()
@@ -40,11 +40,11 @@ impl Cause for DoubleLock {
         let mut functions: Vec<&str> = o.referrers.iter().map(|r| r.name.as_str()).collect();
         functions.sort_unstable();
         functions.dedup();
-        if case.seen.g.wake_up != WakeUp::Nothing || !alone || functions.len() < 2 {
+        if case.seen.g.wake_up != WakeUp::Nothing || !alone {
             return None;
         }
         let clause = format!(
-            "no other goroutine has a pointer to {what}: it may have locked it itself already, in {}",
+            "no other goroutine that is alive has a pointer to {what}: it may have locked it itself already, in {}",
             functions.join(" or ")
         );
         Some(Judged::sure(clause).with(Sureness::Possible, vec![never("where those functions lock it")]))

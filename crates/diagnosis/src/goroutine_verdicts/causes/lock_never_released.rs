@@ -40,7 +40,7 @@ impl Cause for LockNeverReleased {
         let reading = o.lock.is_some_and(|l| !l.locked && l.readers > 0);
         let how = if reading { "locked for reading" } else { "locked" };
         let clause = format!(
-            "{what} is {how}, and nobody who is alive shows a sign of holding it: whoever locked it returned without unlocking it, or has ended"
+            "{what} is {how}, and nobody who is alive shows a sign of holding it: either whoever locked it returned without unlocking it, or has ended, or its holder leaves no sign"
         );
         let rivals = vec![
             Rival::open(
@@ -52,6 +52,6 @@ impl Cause for LockNeverReleased {
                 "Go's mutexes record no owner: who holds one without a deferred Unlock and without a pointer on its stack cannot be seen",
             ),
         ];
-        Some(Judged::sure(clause).with(Sureness::Probable, rivals))
+        Some(Judged::sure(clause).with(Sureness::Possible, rivals))
     }
 }

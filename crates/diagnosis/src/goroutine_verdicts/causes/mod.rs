@@ -1,7 +1,7 @@
 //! The causes, one file and one page each: why a blocked goroutine is not woken.
 //!
-//! To add one: `new_cause.rs` (a [`Cause`]), `new-cause.md` (its page, with the headings of its neighbours), its
-//! name in the two lists below. Their order is that in which they are asked: the first that recognizes a
+//! To add one: `new_cause.rs` (a [`Cause`]), `new-cause.md` (its page, with the headings of its neighbours),
+//! its name in the two lists below. Their order is that in which they are asked: the first that recognizes a
 //! goroutine names it, so that the more special ones stand first.
 
 mod add_after_wait;
@@ -32,7 +32,7 @@ use super::scene::{Scene, Seen};
 use super::verdict::{Holder, Sureness};
 use super::wait_graph::Chain;
 
-pub(super) use io_without_deadline::is_idle;
+pub(super) use io_without_deadline::{asks_without_deadline, is_idle};
 pub(super) use response_body_not_closed::reads_body;
 pub(super) use too_many_goroutines::TooManyGoroutines;
 
