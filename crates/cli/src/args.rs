@@ -183,8 +183,8 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
         format: AnswerFormat,
     },
-    /// Explain a rule, or a cause of blocked goroutines: what it finds, how sure it is, what else it could be,
-    /// what to do
+    /// Explain a rule, or a cause of blocked goroutines: what it finds, how sure it is, what else it could
+    /// be, what to do
     Explain {
         /// Code of the rule or the cause, as a report has it; all codes without
         #[arg(value_name = "CODE")]

@@ -197,8 +197,8 @@ fn told_phases(phases: &Phases) -> Vec<GraphPhase> {
     phases.all().iter().map(one).collect()
 }
 
-/// Goroutines of one name in one entry: they stand in different calls of the function that has what they keep.
-/// What they keep together and neither alone counts as shared.
+/// Goroutines of one name in one entry: they stand in different calls of the function that has what they
+/// keep. What they keep together and neither alone counts as shared.
 fn of_one_name(roots: Vec<GraphRoot>) -> Vec<GraphRoot> {
     let mut out: Vec<GraphRoot> = Vec::with_capacity(roots.len());
     let mut known: FxHashMap<String, usize> = FxHashMap::default();

@@ -79,10 +79,10 @@ impl Paths {
         Some(path)
     }
 
-    /// Goes along the shortest paths to all of `ends`, each step once, however many share it: `step` is told what
-    /// it came to before (0 before a root), from where it goes and where to, and what it comes to is the number
-    /// of that. Steps from one thing come in a row. Gives the numbers of `ends`; `None` for garbage and for
-    /// folded leaves. Takes a bit for each node, and four bytes for each on the paths.
+    /// Goes along the shortest paths to all of `ends`, each step once, however many share it: `step` is told
+    /// what it came to before (0 before a root), from where it goes and where to, and what it comes to is the
+    /// number of that. Steps from one thing come in a row. Gives the numbers of `ends`; `None` for garbage
+    /// and for folded leaves. Takes a bit for each node, and four bytes for each on the paths.
     pub fn along(
         &self,
         graph: &Graph,

@@ -48,8 +48,8 @@ pub fn watched_addresses(waiting: &Waiting) -> Vec<Addr> {
     waiting.objects.iter().flat_map(|o| [o.at, o.inner]).filter(|at| !at.is_null()).collect()
 }
 
-/// Whether something can wake a goroutine that is none of what it waits for, or has, or it is not known what it
-/// waits for.
+/// Whether something can wake a goroutine that is none of what it waits for, or has, or it is not known what
+/// it waits for.
 fn is_woken_otherwise(g: &Blocked) -> bool {
     g.cases.is_empty()
         || !g.is_queued
@@ -120,7 +120,8 @@ impl Heap<'_> {
         }
     }
 
-    /// What a root is to the reckoning; `waits` has those of goroutines that only what they wait for can wake.
+    /// What a root is to the reckoning; `waits` has those of goroutines that only what they wait for can
+    /// wake.
     fn start(&self, root: RootId, waits: &FxHashMap<RootId, u32>) -> Start {
         match self.holders.kind_of(root) {
             RootKind::Goroutine if waits.contains_key(&root) => Start::Woken,
@@ -183,6 +184,11 @@ impl Heap<'_> {
             let owned = mutexes(*to).into_iter().flatten().filter(|(_, mutex)| may_own(*mutex, *to) != Owns::Never);
             scene.things_at_once.extend(owned.map(|(thing, _)| (*thing, By::Scheduler)));
         }
+        // A weak pointer is had as a whole, whatever its value.
+        for (handle, of) in &self.holders.weak {
+            let things = in_slot.get(of).into_iter().flatten().map(|(thing, _)| *thing);
+            scene.owned_by_object.entry(*handle).or_default().extend(things);
+        }
         let mut types = TypeReader::new(self.runtime, self.memory);
         for ((from, offset), to) in &self.awaited.pointed.all {
             for (thing, mutex) in mutexes(*to).into_iter().flatten() {
@@ -201,7 +207,7 @@ impl Heap<'_> {
                 let owns = match may_own(*mutex, *to) {
                     Owns::Never => false,
                     Owns::Perhaps => true,
-                    Owns::IfLarge => !self.variable_is_to_tiny(*place, &mut types),
+                    Owns::IfLarge => !self.variable_is_to_tiny(*root, *place, &mut types),
                 };
                 if owns {
                     scene.owned_by_root.entry(*root).or_default().push(*thing);
@@ -223,10 +229,11 @@ impl Heap<'_> {
     }
 
     /// The same of a pointer in a package variable of which debug information has the type.
-    fn variable_is_to_tiny(&self, place: RootPlace, types: &mut TypeReader<'_>) -> bool {
-        let RootPlace::Variable(at) = place else { return false };
-        let of = self.types.declared.get(&at).copied();
-        of.and_then(|of| types.word_at(of, 0)).is_some_and(|word| is_tiny_word(word, types))
+    fn variable_is_to_tiny(&self, root: RootId, place: RootPlace, types: &mut TypeReader<'_>) -> bool {
+        let (RootPlace::Variable(at), Some(stand)) = (place, self.holders.stand(root)) else { return false };
+        let declared = self.types.declared.get(&stand.variable).filter(|_| !stand.behind);
+        let (Some(of), Some(offset)) = (declared, at.0.checked_sub(stand.variable.0)) else { return false };
+        types.word_at(*of, offset).is_some_and(|word| is_tiny_word(word, types))
     }
 
     /// Which goroutines their own timer wakes for ever, of those that have a way out.

@@ -1,9 +1,11 @@
-//! What threads hold that run no goroutine: those of the scheduler, which may be about to wake one. A timer that
-//! has fired is in no heap of timers any more, and a `sudog` that was taken out of its queue in none, while
-//! the thread's own stack leads to both. Source: `runtime/proc.go` (`schedule`, `findRunnable`, `checkTimers`).
+//! What threads hold that run no goroutine: those of the scheduler, which may be about to wake one. A timer
+//! that has fired is in no heap of timers any more, and a `sudog` that was taken out of its queue in none,
+//! while the thread's own stack leads to both. Source: `runtime/proc.go` (`schedule`, `findRunnable`,
+//! `checkTimers`).
 //!
-//! The collector need not look there, for it begins when no thread is at that point; a process that is stopped
-//! from outside is anywhere. Every word is taken for a pointer. Threads that sleep in the kernel hold nothing.
+//! The collector need not look there, for it begins when no thread is at that point; a process that is
+//! stopped from outside is anywhere. Every word is taken for a pointer. Threads that sleep in the kernel hold
+//! nothing.
 
 use lastgasp_inferior::{Addr, AddrRange, Memory, ThreadRegisters};
 
@@ -25,14 +27,15 @@ pub fn scheduler_words(
     registers: &[ThreadRegisters],
     mut visit: impl FnMut(Addr),
 ) {
-    let mut all = threads(rt, mem, &mut |_| {});
-    all.retain(|_, m| m.curg.is_null());
-    for (at, m) in &mut all {
+    let mut idle: Vec<(u64, RawM)> =
+        threads(rt, mem, &mut |_| {}).into_iter().filter(|(_, m)| m.curg.is_null()).collect();
+    idle.sort_unstable_by_key(|(at, _)| *at);
+    for (at, m) in &mut idle {
         let g0 = mem.ptr(Addr(*at).plus(rt.layout.m.g0)).ok().and_then(|g0| stack_of(rt, mem, g0));
         *m = RawM { g0: g0.unwrap_or_default(), ..*m };
     }
-    let states = thread_states(&all, registers, &|_| None);
-    for (at, m) in &all {
+    let states = thread_states(&idle.iter().copied().collect(), registers, &|_| None);
+    for (at, m) in &idle {
         let state = states.get(at);
         let name = state.and_then(|s| symbols.function_name(s.pc)).unwrap_or_default();
         if ASLEEP.iter().any(|asleep| name.ends_with(asleep)) {

@@ -177,7 +177,9 @@ pub(super) fn notify_lists(
 ) -> FxHashSet<(Addr, Addr)> {
     let mut out = FxHashSet::default();
     let Some(head) = rt.layout.cond.head else { return out };
-    let lists: BTreeSet<Addr> = lists.collect();
+    let mut lists: Vec<Addr> = lists.collect();
+    lists.sort_unstable();
+    lists.dedup();
     let mut left = MAX_SUDOGS;
     for list in lists {
         let (mut at, mut seen) = (mem.ptr(list.plus(head)).unwrap_or_default(), FxHashSet::default());
