@@ -121,7 +121,9 @@ impl Onsets {
                 format!("{came} came after memory had begun to grow ({apart} later: {both}): a consequence{restart}")
             }
             Order::GoroutinesFirst => {
-                format!("{came} had begun to come {apart} before memory grew ({both}): they may be the cause{restart}")
+                format!(
+                    "{came} had begun to come {apart} before memory grew ({both}): by itself that says nothing of the cause{restart}"
+                )
             }
             Order::Together if self.consequence => {
                 format!("{came} came as memory began to grow ({both}){restart}: a consequence")
@@ -200,7 +202,7 @@ mod tests {
     fn what_came_before_may_be_the_cause() {
         let o = onsets(&facts(10_000, 40)).unwrap();
         assert_eq!((o.order, o.consequence), (Order::GoroutinesFirst, false));
-        assert!(o.sentence.contains("they may be the cause"), "{}", o.sentence);
+        assert!(o.sentence.contains("by itself that says nothing of the cause"), "{}", o.sentence);
         let o = onsets(&facts(20_000, 40)).unwrap();
         assert_eq!(o.order, Order::Together, "{o:?}");
         assert!(o.sentence.contains("does not tell"), "{}", o.sentence);
