@@ -45,15 +45,12 @@ impl Holders {
                 *kept.entry((group, function.clone())).or_default() += bytes;
             }
         }
-        let mut most: FxHashMap<GroupId, (u64, String)> = FxHashMap::default();
-        for ((group, function), bytes) in kept {
-            let known = most.entry(group).or_default();
-            // Of as many the first in the alphabet, so that the answer is one.
-            if bytes > known.0 || bytes == known.0 && function < known.1 {
-                *known = (bytes, function);
-            }
-        }
-        for (group, (bytes, function)) in most {
+        // Of each group the first is that of most; of as many the first in the alphabet, so that the answer is
+        // one.
+        let mut most: Vec<((GroupId, String), u64)> = kept.into_iter().collect();
+        most.sort_by(|((group, function), bytes), ((g, f), b)| (group, b, function).cmp(&(g, bytes, f)));
+        most.dedup_by_key(|((group, _), _)| *group);
+        for ((group, function), bytes) in most {
             let all = dominators.retained(graph, Holder::Group(group)).map_or(0, |r| r.bytes);
             if let Some(name) = self.groups.get_mut(group.0 as usize)
                 && name.kind == RootKind::Goroutine

@@ -5,7 +5,7 @@
 //! - A `pollDesc` (`netpollblock`): nothing else leads to it.
 //! - A `sync.Cond` (`sync.(*Cond).Wait`), up to Go 1.25.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 use rustc_hash::{FxHashMap, FxHashSet};
