@@ -2,8 +2,8 @@
 //! code an input reached, but an input describes damage to a process that is whole otherwise, so that chance
 //! reaches far.
 //!
-//! `cargo run -p lastgasp-fuzz-bodies --example mutate -- TARGET SECONDS [SEED]`. What panics, or takes longer than ten
-//! seconds, is written to `fuzz/artifacts/TARGET`.
+//! `cargo run -p lastgasp-fuzz-bodies --example mutate -- TARGET SECONDS [SEED]`. What panics, or takes
+//! longer than ten seconds, is written to a folder of the target's name in `artifacts`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
