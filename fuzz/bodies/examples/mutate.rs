@@ -4,7 +4,7 @@
 //!
 //! `cargo run -p lastgasp-fuzz-bodies --example mutate -- TARGET SECONDS [SEED]`. What panics, or takes
 //! longer than ten seconds, is written to a folder of the target's name in `artifacts`.
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
