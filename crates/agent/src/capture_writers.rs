@@ -1,5 +1,6 @@
-//! Threads that decode raw captures and write them to the store, while the watch goes on. Two, so that one
-//! decodes while the other waits for the disk.
+//! Threads that decode raw captures and write them to the store, while the watch goes on. Two of them may
+//! decode at a time, which takes memory and a processor; the others wait for the disk, whose journal is brought
+//! down once for all who wait for it.
 //!
 //! A panic costs one attempt at one capture: the second attempt does with less ([`write`]), and the thread
 //! goes on to the next capture in any case.
@@ -23,12 +24,16 @@ use lastgasp_store::{Archive, Form, StoreError, Told};
 
 use crate::graphs::{GraphLimits, Graphs, Waiting};
 use crate::in_flight::InFlight;
+use crate::permits::Permits;
 use crate::provenance::provenance;
 use crate::recent_captures::{RecentCapture, RecentCaptures};
+use crate::self_stats::Counts;
 use crate::vital_threads::VitalThreads;
 use crate::webhook::{Webhooks, event};
 
-const THREADS: usize = 2;
+const THREADS: usize = 6;
+/// So many of them decode at a time.
+const DECODERS: usize = 2;
 const NAME: &str = "capture-writer";
 /// How long the capture from after a death waits at most for those from before it, that it may be told with
 /// them. They are ahead of it by a quarter of a second, and to write one takes some 20 ms.
@@ -42,6 +47,7 @@ pub(crate) struct Destination {
     pub(crate) handle: Handle,
     pub(crate) webhooks: Arc<Mutex<Webhooks>>,
     pub(crate) graph_limits: GraphLimits,
+    pub(crate) counts: Arc<Counts>,
 }
 
 /// Running threads.
@@ -60,11 +66,14 @@ impl CaptureWriters {
             in_flight.begin((who.pid, who.started_unix))
         };
         let (graphs, graph_thread) = Graphs::start(to.clone(), vital)?;
+        let decoders = Permits::new(DECODERS);
         let mut writers = Self::start_with(captured, vital, begin, move |captured, ticket| {
             let Captured { raw, began, answered, detected, share, dead } = captured;
             let times = Times { began, answered, detected, stopped: raw.stopped };
             let mut held = Held { raw, _share: share };
+            let permit = decoders.take();
             let Some(decoded) = decoded(&mut held, &to.handle) else { return };
+            drop(permit);
             // Its bytes are needed once more for a graph, and else others may be taken in their place.
             let for_graph = dead.map(|dead| (held, dead));
             if decoded.facts.capture.phase == Phase::PostKill {
@@ -251,6 +260,7 @@ fn stored<'a>(
 pub(crate) fn tell(stored: &Stored<'_>, to: &Destination) {
     let Stored { told, path, form } = stored;
     let Told { facts, diagnosis, .. } = told;
+    to.counts.add_blocked(&diagnosis.goroutines.tiers);
     to.recent.add(RecentCapture {
         pid: facts.target.pid,
         service: facts.target.service.clone(),
@@ -327,6 +337,7 @@ mod tests {
             handle: Daemon::new(Settings::default(), channel().0).unwrap().handle(),
             webhooks: Arc::default(),
             graph_limits: GraphLimits::new(lastgasp_worker::Limits::of_a_graph(1 << 30, MS)),
+            counts: Arc::default(),
         }
     }
 

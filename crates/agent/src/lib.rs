@@ -10,6 +10,7 @@ mod http;
 mod in_flight;
 pub mod log;
 mod metrics;
+mod permits;
 mod provenance;
 mod recent_captures;
 mod self_stats;

@@ -1,12 +1,13 @@
 //! `/metrics`: what the daemon knows, in Prometheus' text format. Names and meanings:
 //! docs/operations/metrics.md, which a test holds against this.
 //!
-//! Labels are few and bounded by what runs on the node: `service`, `container` (or the systemd unit, or `-`),
-//! `pod`. Two processes of one service in one container are one series: sums, and the nearer end.
+//! Labels are few and bounded by what runs on the node: `service`, `container` (or the systemd unit, or
+//! `-`), `pod`. Two processes of one service in one container are one series: sums, and the nearer end.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use lastgasp_diagnosis::Tier;
 use lastgasp_recorder::daemon::status::{BOUNDS_MS, Histogram, Status, TargetStatus};
 use lastgasp_recorder::pin_window::PinWindow;
 use prometheus_client::collector::Collector;
@@ -122,6 +123,8 @@ enum Values {
     Counter(fn(&Scrape) -> f64),
     /// Counter by the label `result`.
     Results(&'static [Outcome]),
+    /// Counter of blocked goroutines by the label `tier`.
+    Tiers,
     /// Histogram in seconds.
     Histogram(fn(&Scrape) -> &Histogram),
 }
@@ -236,6 +239,11 @@ const FAMILIES: &[Family] = &[
         "How long memory could be read after an OOM kill at the trial when the daemon was first started since boot; no value where it could not be tried",
         Values::Gauge(pin_window),
     ),
+    family(
+        "blocked_goroutines",
+        "Blocked goroutines in captures with a graph of the heap, by verdict (docs/goroutines.md)",
+        Values::Tiers,
+    ),
     family("agent_memory_bytes", "Resident memory of the daemon", Values::Gauge(|s| Some(s.own.rss as f64))),
     family("agent_cpu_seconds", "Processor time of the daemon", Values::Counter(|s| s.own.cpu_seconds)),
     family("agent_open_files", "Descriptors of the daemon", Values::Gauge(|s| Some(s.own.descriptors as f64))),
@@ -276,7 +284,7 @@ impl Values {
     fn kind(&self) -> MetricType {
         match self {
             Self::PerContainer(_) | Self::Gauge(_) | Self::Info(_) => MetricType::Gauge,
-            Self::Counter(_) | Self::Results(_) => MetricType::Counter,
+            Self::Counter(_) | Self::Results(_) | Self::Tiers => MetricType::Counter,
             Self::Histogram(_) => MetricType::Histogram,
         }
     }
@@ -303,6 +311,10 @@ impl Family {
             Values::Results(outcomes) => outcomes.iter().try_for_each(|(result, of)| {
                 let labels = [("result", *result)];
                 family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&of(scrape), None)
+            }),
+            Values::Tiers => Tier::ALL.iter().zip(scrape.own.blocked).try_for_each(|(tier, n)| {
+                let labels = [("tier", tier.name())];
+                family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&(n as f64), None)
             }),
             Values::Histogram(of) => {
                 let histogram = of(scrape);
@@ -394,7 +406,8 @@ mod tests {
     fn the_documents_say_the_same() {
         let mut table = String::from("| metric | what it is |\n|---|---|\n");
         for Family { name, help, values } in FAMILIES {
-            let total = if matches!(values, Values::Counter(_) | Values::Results(_)) { "_total" } else { "" };
+            let total =
+                if matches!(values, Values::Counter(_) | Values::Results(_) | Values::Tiers) { "_total" } else { "" };
             let _ = writeln!(table, "| `lastgasp_{name}{total}` | {help} |");
         }
         let page = include_str!("../../../docs/operations/metrics.md");

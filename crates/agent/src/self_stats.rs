@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lastgasp_diagnosis::{Tier, Tiers};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
@@ -23,6 +24,8 @@ pub(crate) struct SelfStats {
     pub(crate) webhooks_sent: u64,
     /// Messages that did not, after all attempts.
     pub(crate) webhooks_failed: u64,
+    /// Blocked goroutines in captures with a graph, by verdict, in the order of [`Tier::ALL`].
+    pub(crate) blocked: [u64; 5],
 }
 
 /// Counters that threads of the daemon share.
@@ -31,6 +34,17 @@ pub(crate) struct Counts {
     pub(crate) reloads_failed: AtomicU64,
     pub(crate) webhooks_sent: AtomicU64,
     pub(crate) webhooks_failed: AtomicU64,
+    /// Blocked goroutines in captures with a graph, by verdict.
+    blocked: [AtomicU64; 5],
+}
+
+impl Counts {
+    /// Counts the blocked goroutines of a capture.
+    pub(crate) fn add_blocked(&self, tiers: &Tiers) {
+        for (tier, count) in Tier::ALL.iter().zip(&self.blocked) {
+            count.fetch_add(tiers.of(*tier), Ordering::Relaxed);
+        }
+    }
 }
 
 impl SelfStats {
@@ -46,6 +60,7 @@ impl SelfStats {
             reloads_failed: counts.reloads_failed.load(Ordering::Relaxed),
             webhooks_sent: counts.webhooks_sent.load(Ordering::Relaxed),
             webhooks_failed: counts.webhooks_failed.load(Ordering::Relaxed),
+            blocked: counts.blocked.each_ref().map(|n| n.load(Ordering::Relaxed)),
         }
     }
 }

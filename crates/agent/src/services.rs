@@ -68,6 +68,7 @@ impl Services {
             handle: handle.clone(),
             webhooks: Arc::clone(&webhooks),
             graph_limits: graph_limits.clone(),
+            counts: Arc::clone(&counts),
         };
         let writers = CaptureWriters::start(captured, to, &vital)?;
         let listen = config.listen().map_err(anyhow::Error::msg)?;

@@ -157,8 +157,8 @@ pub(crate) enum Command {
         subject: String,
         /// A type ([]int64), a package variable (main.cache), a function with goroutines or one that
         /// allocates (main.build, server.go:71), or a part of such a name; of a core also an address
-        /// (0xc000123000)
-        #[arg(value_name = "TYPE|ADDRESS|VARIABLE|SITE")]
+        /// (0xc000123000). goroutine:7 asks why a goroutine is blocked, and who could wake it
+        #[arg(value_name = "TYPE|ADDRESS|VARIABLE|SITE|goroutine:ID")]
         asked: String,
         /// The executable of a core file, where it is not found by itself
         #[arg(long, value_name = "FILE")]
@@ -183,9 +183,10 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
         format: AnswerFormat,
     },
-    /// Explain a rule: what it finds, how sure it is, what else it could be, what to do
+    /// Explain a rule, or a cause of blocked goroutines: what it finds, how sure it is, what else it could be,
+    /// what to do
     Explain {
-        /// Code of the rule, as a report has it; all codes without
+        /// Code of the rule or the cause, as a report has it; all codes without
         #[arg(value_name = "CODE")]
         code: Option<String>,
     },

@@ -85,7 +85,7 @@ pub fn decode_with_memory(taken: &RawCapture, provenance: &Provenance, whole: Op
         gaps.push(Gap::new("exact un-sampling", why));
     }
     let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines.live));
-    let graph = whole.map(|whole| heap_graph(taken, whole, (&goroutines.live, None), &mut |_| {}));
+    let graph = whole.map(|whole| heap_graph(taken, whole, (&goroutines.live, None, Some(&profile)), &mut |_| {}));
     let graph = graph.and_then(|made| made.map_err(|why| gaps.push(Gap::new(facts::HEAP_GRAPH, why))).ok());
     let mut facts = Facts {
         schema: SCHEMA.into(),

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite, GraphType};
+use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphPhase, GraphRoot, GraphSite, GraphType};
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
-use lastgasp_goheap::{Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled};
+use lastgasp_goheap::{
+    Heap, MergedWay, Phase, Phases, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled,
+    watched_addresses,
+};
 use lastgasp_goruntime::types::CodeTypes;
+use lastgasp_goruntime::waits;
 use lastgasp_goruntime::{
-    Bucket, Counts, Gap, Goroutine, LabelSalt, Runtime, Symbolizer, decode_all_goroutines, decode_profile, unsample,
+    Bucket, Counts, Gap, Goroutine, LabelSalt, MemProfile, Runtime, Symbolizer, decode_all_goroutines, decode_profile,
+    unsample,
 };
 use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::{Addr, BlockCache, Layered, LoadedImage, Memory};
@@ -16,6 +21,7 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
+use crate::blocked::{blocked, join, keep_most};
 use crate::collections;
 use crate::sites::visible;
 
@@ -36,8 +42,18 @@ const TYPES_OF_A_LIVE_TARGET: std::time::Duration = std::time::Duration::from_mi
 pub struct WholeMemory<'a> {
     /// Where it is read.
     pub memory: &'a (dyn Memory + Sync),
+    /// Where what collections hold is read, which is much and is read once.
+    pub contents: &'a (dyn Memory + Sync),
     /// What it is: `core`, `live`, `dead`.
     pub source: &'static str,
+}
+
+impl<'a> WholeMemory<'a> {
+    /// Memory of which all is read in one way.
+    #[must_use]
+    pub fn of(memory: &'a (dyn Memory + Sync), source: &'static str) -> Self {
+        Self { memory, contents: memory, source }
+    }
 }
 
 /// How far a graph is, for who waits for it.
@@ -78,34 +94,79 @@ pub fn graph_alone(
     let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
     // What they stumble over is a gap of the capture, and not of the graph.
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut Vec::new());
-    heap_graph(taken, whole, (&goroutines.live, code), tell)
+    heap_graph(taken, whole, (&goroutines.live, code, None), tell)
 }
 
-/// Makes the graph; or says why there is none.
+/// Makes the graph; or says why there is none. The memory profile is read where it is not at hand.
 pub(crate) fn heap_graph(
     taken: &RawCapture,
     whole: WholeMemory<'_>,
-    (goroutines, code): (&[Goroutine], Option<CodeTypes>),
+    (goroutines, code, profile): (&[Goroutine], Option<CodeTypes>, Option<&MemProfile>),
     tell: &mut dyn FnMut(GraphStage<'_>),
 ) -> Result<GraphFacts, String> {
     let began = std::time::Instant::now();
     let constants = taken.binary.constants(&taken.runtime).map_err(|e| e.to_string())?.0;
-    let memory = Layered { top: whole.memory, bottom: constants };
-    let mut gaps = Vec::new();
+    let memory = Layered { top: whole.memory, bottom: &constants };
+    let contents = Layered { top: whole.contents, bottom: &constants };
+    let (mut gaps, mut waits_gaps) = (Vec::new(), Vec::new());
     let mut read = began.elapsed();
+    let is_dead = whole.source == "dead";
     // A target that runs again says of an object what was true of another in its place.
     let for_types = (whole.source == "live").then_some(TYPES_OF_A_LIVE_TARGET);
     let mut has_read = || {
         read = began.elapsed();
-        tell(GraphStage::Read);
+        if !is_dead {
+            tell(GraphStage::Read);
+        }
     };
-    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code));
-    let heap = heap.ok_or_else(|| told(&gaps))?;
-    let mut facts = facts(&heap, whole.source);
-    facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
+    // Of the dead what has passed since they were copied: they are held for a time that had begun then.
+    let waited = taken.at.elapsed().ok().filter(|_| is_dead);
+    let mut phases =
+        waited.map_or_else(Phases::default, |passed| Phases::after("capture written, worker started", passed));
+    let rt = &taken.runtime;
+    let waiting = {
+        let cached = BlockCache::new(&memory);
+        let symbols = Symbolizer::new(&cached, &rt.module, rt.layout);
+        waits::waiting(rt, &memory, &symbols, goroutines, &mut waits_gaps)
+    };
+    phases.end("what goroutines wait for");
+    let watched = watched_addresses(&waiting);
+    let heap = Heap::read_telling(
+        taken,
+        &memory,
+        (goroutines, &*watched),
+        &mut gaps,
+        &mut has_read,
+        (for_types, code),
+        &mut phases,
+    );
+    let mut heap = heap.ok_or_else(|| told(&gaps))?;
+    heap.contents = &contents;
+    let mut facts = totals(&heap, whole.source);
+    facts.gaps = waits_gaps.iter().chain(&gaps).map(|g| format!("{}: {}", g.what, g.why)).collect();
+    facts.phases = told_phases(&phases);
     tell(GraphStage::Part(&facts));
+    phases.end("totals told");
+    // What collections hold comes before all that is only reckoned: of the dead it is there for two seconds.
     let before = gaps.len();
-    let survey = heap.survey(SurveyLimits::default(), &mut gaps);
+    let seen = heap.collections(SurveyLimits::default(), &mut gaps, &mut phases);
+    let ways = Ways::of(&heap);
+    facts.sites = graph_sites(&heap, &ways, profile);
+    phases.end("sites");
+    let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
+    join(&mut of_blocked, &waiting, &heap, taken);
+    keep_most(&mut of_blocked);
+    facts.blocked = Some(of_blocked);
+    phases.end("who can be woken");
+    if is_dead {
+        tell(GraphStage::Read);
+    }
+    facts.paths = ways.merged(MOST_WAYS).into_iter().map(graph_path).collect();
+    phases.end("ways");
+    facts.tree = dominator_tree(&heap, MOST_NODES).into_iter().map(graph_node).collect();
+    phases.end("tree");
+    let survey = seen.survey(&ways, &mut phases);
+    facts.phases = told_phases(&phases);
     facts.gaps.extend(of_survey(gaps.get(before..).unwrap_or_default()));
     collections::add(&mut facts, survey);
     debug!(read_us = read.as_micros() as u64, us = began.elapsed().as_micros() as u64, "heap graph");
@@ -131,7 +192,36 @@ fn told(gaps: &[Gap]) -> String {
     if said.is_empty() { "not made".into() } else { said.join("; ") }
 }
 
-fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
+fn told_phases(phases: &Phases) -> Vec<GraphPhase> {
+    let one = |p: &Phase| GraphPhase { what: p.what.into(), us: p.took.as_micros() as u64 };
+    phases.all().iter().map(one).collect()
+}
+
+/// Goroutines of one name in one entry: they stand in different calls of the function that has what they keep.
+/// What they keep together and neither alone counts as shared.
+fn of_one_name(roots: Vec<GraphRoot>) -> Vec<GraphRoot> {
+    let mut out: Vec<GraphRoot> = Vec::with_capacity(roots.len());
+    let mut known: FxHashMap<String, usize> = FxHashMap::default();
+    for root in roots {
+        let at = (root.kind == "goroutine").then(|| *known.entry(root.name.clone()).or_insert(out.len()));
+        let Some(sum) = at.and_then(|at| out.get_mut(at)) else {
+            out.push(root);
+            continue;
+        };
+        sum.objects += root.objects;
+        sum.goroutines += root.goroutines;
+        sum.retained_bytes += root.retained_bytes;
+        if sum.mostly == root.mostly {
+            sum.mostly_bytes += root.mostly_bytes;
+        } else if sum.mostly_bytes < root.mostly_bytes {
+            (sum.mostly, sum.mostly_bytes, sum.created_by) = (root.mostly, root.mostly_bytes, root.created_by);
+        }
+    }
+    out
+}
+
+/// What is known as soon as the graph is made, without ways.
+fn totals(heap: &Heap<'_>, source: &str) -> GraphFacts {
     let live = heap.live();
     let mut roots = Vec::new();
     let mut alone = (0u64, 0u64);
@@ -152,10 +242,10 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
             });
         }
     }
+    let mut roots = of_one_name(roots);
     roots.sort_by(|a, b| (b.retained_bytes, &a.name).cmp(&(a.retained_bytes, &b.name)));
     roots.truncate(MOST);
     let types = heap.by_type();
-    let ways = Ways::of(heap);
     let known = types.iter().filter(|t| t.is_known);
     GraphFacts {
         source: source.into(),
@@ -172,9 +262,6 @@ fn facts(heap: &Heap<'_>, source: &str) -> GraphFacts {
         shared_bytes: live.bytes.saturating_sub(alone.1),
         types: types.into_iter().take(MOST).map(graph_type).collect(),
         roots,
-        sites: graph_sites(heap, &ways),
-        paths: ways.merged(MOST_WAYS).into_iter().map(graph_path).collect(),
-        tree: dominator_tree(heap, MOST_NODES).into_iter().map(graph_node).collect(),
         ..GraphFacts::default()
     }
 }
@@ -206,10 +293,17 @@ fn graph_node(n: TreeNode) -> GraphNode {
 }
 
 /// Allocated here, kept alive by that: sampled live objects by the stack of their allocation.
-fn graph_sites(heap: &Heap<'_>, ways: &Ways<'_, '_>) -> Vec<GraphSite> {
+fn graph_sites(heap: &Heap<'_>, ways: &Ways<'_, '_>, profile: Option<&MemProfile>) -> Vec<GraphSite> {
     let rt = heap.runtime;
     let symbols = Symbolizer::new(heap.memory, &rt.module, rt.layout);
-    let profile = decode_profile(rt, heap.memory, &mut Vec::new());
+    let own;
+    let profile = match profile {
+        Some(profile) => profile,
+        None => {
+            own = decode_profile(rt, heap.memory, &mut Vec::new());
+            &own
+        }
+    };
     let stacks: FxHashMap<Addr, &Bucket> = profile.buckets.iter().map(|b| (b.addr, b)).collect();
     let all = sampled(heap);
     let largest: Vec<ObjectId> = all.iter().filter_map(|s| s.largest).collect();

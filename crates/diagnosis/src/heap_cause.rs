@@ -360,20 +360,19 @@ impl<'a> HeapCause<'a> {
             alive,
             "a collection that ended in the growth would tell what of it is alive (a limit that leaves time for one, or GOMEMLIMIT)",
         );
-        match &self.mechanism {
+        let mut rivals = match &self.mechanism {
             Mechanism::HugeObjects(huge) => self.rival_of_several(huge).into_iter().collect(),
             Mechanism::CollectorOff => Vec::new(),
             Mechanism::Headroom => vec![self.rival_burst(facts), self.rival_calls()],
             Mechanism::WaitingCalls => self.rivals_of_waiting(facts, garbage),
             // Calls that hold it are no leak that they leave behind, if they are as many as it takes.
             Mechanism::CallsAtWork(_) => vec![garbage, self.rival_leak(), self.rival_slow_calls()],
-            Mechanism::StaysAlive => {
-                let mut rivals = vec![garbage, self.rival_calls(), self.rival_start(facts, window)];
-                rivals.extend(rival_neighbours(facts, window));
-                rivals
-            }
+            Mechanism::StaysAlive => vec![garbage, self.rival_calls(), self.rival_start(facts, window)],
             Mechanism::NotSettled => self.all_that_is_left(garbage, window),
-        }
+        };
+        // Whatever the heap did: others under the same limit may have done it.
+        rivals.extend(rival_neighbours(facts, window));
+        rivals
     }
 
     /// Several large ones may be of as many calls.

@@ -4,10 +4,13 @@
 //! have been so before the growth, and what a holder keeps it may always have kept.
 
 use crate::facts::{GraphFacts, GraphRoot};
+use crate::finding::Evidence;
+use crate::graph_certainty::source;
 use crate::graph_holder::GraphHolder;
 use crate::thresholds::heap_growth::{ALIVE, GARBAGE};
 use crate::thresholds::unprofiled_heap::HELD_BY_ONE;
 use crate::units::{bytes, count, plural};
+use crate::way::way;
 
 /// A growth of the heap, seen in its graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,6 +57,32 @@ impl<'a> Reachability<'a> {
     pub(crate) fn split(&self) -> String {
         let (live, garbage) = (bytes(self.graph.live_bytes), bytes(self.graph.garbage_bytes));
         format!("all references followed: {live} of the heap are reachable, {garbage} are garbage")
+    }
+
+    /// Who keeps what, of which type and by which way, as far as the references say it of most of the growth:
+    /// by one holder, else by a way that several share, else by type alone.
+    pub(crate) fn kept(&self) -> Option<Evidence> {
+        let most = |n: &u64| *n as f64 >= self.grown as f64 * HELD_BY_ONE;
+        let by_way = || {
+            let path = self.graph.paths.iter().rev().max_by_key(|p| p.bytes).filter(|p| most(&p.bytes))?;
+            Some(format!(
+                "{} of what is live is kept by way of {}",
+                bytes(path.bytes),
+                way(&path.steps, &path.type_name)
+            ))
+        };
+        let by_type = || {
+            let of = self.graph.types.iter().rev().max_by_key(|t| t.bytes).filter(|t| most(&t.bytes))?;
+            Some(format!("{} of what is live is {} {}", bytes(of.bytes), count(of.objects), of.name))
+        };
+        let said = match &self.holder {
+            Some(held) => {
+                let what = held.what().map_or_else(String::new, |what| format!(", {what}"));
+                format!("{}{what}", held.text())
+            }
+            None => by_way().or_else(by_type)?,
+        };
+        Some(Evidence { text: format!("by the heap's references: {said}"), source: source(self.graph) })
     }
 
     /// The holder, if it is a package variable.
@@ -129,6 +158,25 @@ mod tests {
         let g = graph(20, 480, vec![root("global", "main.cache", 19, 0)]);
         let r = Reachability::of(Some(&g), 480 * MB).unwrap();
         assert_eq!((r.is_alive(), r.holder), (Some(false), None));
+    }
+
+    #[test]
+    fn what_is_kept_is_said_by_holder_else_by_way_else_by_type() {
+        use crate::facts::{GraphPath, GraphType};
+        let mut g = graph(500, 10, vec![root("goroutine", "main.tab", 490, 158)]);
+        g.types = vec![GraphType { name: "[]uint8".into(), objects: 9, bytes: 400 * MB, ..GraphType::default() }];
+        let said = |g: &GraphFacts| Reachability::of(Some(g), 500 * MB).unwrap().kept().map(|e| e.text);
+        assert!(said(&g).unwrap().contains("158 goroutines in main.tab hold 490 MB of it"));
+        g.roots.clear();
+        let by_type = "by the heap's references: 400 MB of what is live is 9 []uint8";
+        assert_eq!(said(&g).as_deref(), Some(by_type));
+        let steps = vec!["global main.p".to_owned(), ".queue".to_owned()];
+        g.paths = vec![GraphPath { steps, type_name: "main.event".into(), bytes: 300 * MB, ..GraphPath::default() }];
+        assert!(
+            said(&g).unwrap().ends_with("300 MB of what is live is kept by way of global main.p .queue -> main.event")
+        );
+        (g.paths[0].bytes, g.types[0].bytes) = (200 * MB, 200 * MB);
+        assert_eq!(said(&g), None, "neither is most of it");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Sampled objects: where they were allocated, which are live, what they keep and what keeps them.
 
-use lastgasp_goruntime::{SpecialKind, specials};
 use lastgasp_heapgraph::{ObjectId, Retained};
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
 use crate::heap::Heap;
+use crate::samples::Sample;
 
 /// Live sampled objects of one bucket of the memory profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,13 +28,7 @@ pub fn sampled(heap: &Heap<'_>) -> Vec<Sampled> {
     let layout = heap.graph.layout();
     let (mut out, mut numbers) = (Vec::<Sampled>::new(), FxHashMap::<Addr, u32>::default());
     let mut of: FxHashMap<u32, u32> = FxHashMap::default();
-    // What could not be read of the lists is said by who reads roots.
-    for special in specials(heap.runtime, heap.memory, &heap.objects, &mut Vec::new()) {
-        if special.kind != SpecialKind::Profile {
-            continue;
-        }
-        let object = special.object(&heap.objects).and_then(|at| layout.object_at(at.0));
-        let (Some(object), Some(bucket)) = (object, special.bucket(heap.runtime, heap.memory)) else { continue };
+    for Sample { object, bucket, .. } in heap.samples.iter() {
         let number = *numbers.entry(bucket).or_insert_with(|| {
             out.push(Sampled { bucket, ..Sampled::default() });
             (out.len() - 1) as u32
@@ -42,14 +36,14 @@ pub fn sampled(heap: &Heap<'_>) -> Vec<Sampled> {
         let Some(site) = out.get_mut(number as usize) else { continue };
         let own = Retained { bytes: layout.bytes(object), objects: 1 };
         if heap.dominators.live().contains(object.0 as usize) {
-            add(&mut site.live, own);
+            site.live.add(own);
             of.insert(object.0, number);
             let before = site.largest.map_or(0, |o| layout.bytes(o));
             if own.bytes > before {
                 site.largest = Some(object);
             }
         } else {
-            add(&mut site.garbage, own);
+            site.garbage.add(own);
         }
     }
     let totals = heap.dominators.by_group(&heap.graph, out.len(), |object| of.get(&object.0).copied());
@@ -58,9 +52,4 @@ pub fn sampled(heap: &Heap<'_>) -> Vec<Sampled> {
     }
     out.sort_by_key(|s| s.bucket);
     out
-}
-
-fn add(sum: &mut Retained, one: Retained) {
-    sum.bytes = sum.bytes.saturating_add(one.bytes);
-    sum.objects = sum.objects.saturating_add(one.objects);
 }

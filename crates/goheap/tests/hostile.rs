@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lastgasp_goheap::{Heap, SurveyLimits, Ways, dominator_tree, mostly, sampled};
+use lastgasp_goheap::{Heap, Phases, SurveyLimits, Ways, dominator_tree, mostly, sampled};
 use lastgasp_goruntime::{HeapObjects, LabelSalt, Symbolizer, decode_all_goroutines, each_goroutine, specials};
 use lastgasp_inferior::{Addr, AddrRange, CoreFile, Layered, Memory, ReadError, Stat};
 use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
@@ -220,7 +220,7 @@ fn heaps_that_lie(minor: u16, program: &str) {
                 assert!(merged.iter().all(|w| w.own.bytes <= live.bytes && w.retained.bytes <= live.bytes));
                 let _ = (heap.by_type(), heap.roots().count(), heap.roots_not_read(), mostly(heap));
                 let _ = (dominator_tree(heap, 500), sampled(heap).len());
-                let survey = heap.survey(SurveyLimits::default(), &mut gaps);
+                let survey = heap.survey(SurveyLimits::default(), &mut gaps, &mut Phases::default());
                 assert!(survey.census.len() <= objects.len() as usize * 2);
             }
             let took = processor_time() - began;

@@ -79,6 +79,11 @@ impl Graph {
         if nodes < 1 << 31 { Ok(self) } else { Err(TooLarge) }
     }
 
+    /// Takes from roots what `gone` says, each of which another holds too. Objects keep their numbers.
+    pub(crate) fn let_go(&mut self, gone: impl Fn(RootId, ObjectId) -> bool) {
+        self.roots.retain(|root, object| !gone(root, object));
+    }
+
     /// Where objects are.
     pub fn layout(&self) -> &HeapLayout {
         &self.layout

@@ -10,8 +10,9 @@ pub struct Retained {
 }
 
 impl Retained {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.bytes += other.bytes;
-        self.objects += other.objects;
+    /// Adds another amount; what is more than can be told stays the most.
+    pub fn add(&mut self, other: Self) {
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.objects = self.objects.saturating_add(other.objects);
     }
 }

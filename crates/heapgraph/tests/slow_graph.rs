@@ -162,6 +162,36 @@ proptest! {
     }
 
     #[test]
+    fn roots_of_a_rank_hold_what_none_below_it_reaches(plan in plans(), ranks in any::<u64>(), threads in 1usize..3) {
+        let (mut graph, _) = build(&plan, threads);
+        let roots = graph.roots().clone();
+        // A group has one rank.
+        let rank = |root: RootId| {
+            let place = roots.group_of(root).map_or(32 + root.0, |group| group.0);
+            (ranks >> (2 * place % 64) & 3) as u32
+        };
+        let mut settled = roots.clone();
+        for highest in 0..3 {
+            let reach = graph.reach(|h| !matches!(h, Holder::Root(r) if rank(r) > highest));
+            settled.retain(|root, object| rank(root) <= highest || !reach.objects.contains(object.0 as usize));
+        }
+        let expected = graph.clone().with_roots(settled).unwrap();
+        let dominators = Dominators::of(&expected).unwrap();
+        let ours = Dominators::settled(&mut graph, rank).unwrap();
+        prop_assert_eq!(ours.live(), dominators.live());
+        let objects = graph.layout().allocated().iter().map(|o| Holder::Object(ObjectId(o as u32)));
+        let roots = (0..roots.len() as u32).map(|r| Holder::Root(RootId(r)));
+        let groups = (0..graph.roots().groups() as u32).map(|g| Holder::Group(GroupId(g)));
+        for holder in [Holder::All].into_iter().chain(groups).chain(roots.clone()).chain(objects) {
+            prop_assert_eq!(ours.retained(&graph, holder), dominators.retained(&expected, holder), "{:?}", holder);
+            prop_assert_eq!(ours.dominator(&graph, holder), dominators.dominator(&expected, holder), "{:?}", holder);
+        }
+        for root in (0..roots.len() as u32).map(RootId) {
+            prop_assert!(graph.roots().held_by(root).eq(expected.roots().held_by(root)));
+        }
+    }
+
+    #[test]
     fn sets(plan in plans(), members in any::<u64>(), roots in any::<u64>(), modulus in 1u32..6) {
         let (graph, slow) = build(&plan, 2);
         let dominators = Dominators::of(&graph).unwrap();

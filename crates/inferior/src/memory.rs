@@ -1,7 +1,6 @@
 //! The seam: bytes at an address.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use thiserror::Error;
 
@@ -69,6 +68,11 @@ pub trait Memory {
         }
     }
 
+    /// Itself, if several threads may read it at a time.
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        None
+    }
+
     /// `len` bytes, refused if more than `bound` (a length that comes from foreign memory must never size an
     /// allocation by itself).
     ///
@@ -130,6 +134,10 @@ impl<M: Memory + ?Sized> Memory for &M {
     fn read_parts(&self, parts: &mut [Part<'_>]) {
         (**self).read_parts(parts);
     }
+
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        (**self).shared()
+    }
 }
 
 impl<M: Memory + ?Sized> Memory for Box<M> {
@@ -139,6 +147,10 @@ impl<M: Memory + ?Sized> Memory for Box<M> {
 
     fn read_parts(&self, parts: &mut [Part<'_>]) {
         (**self).read_parts(parts);
+    }
+
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        (**self).shared()
     }
 }
 
@@ -155,46 +167,72 @@ impl<T: Memory, B: Memory> Memory for Layered<T, B> {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
         self.top.read(addr, buf).or_else(|_| self.bottom.read(addr, buf))
     }
+
+    fn read_parts(&self, parts: &mut [Part<'_>]) {
+        self.top.read_parts(parts);
+        for p in parts.iter_mut().filter(|p| !p.ok) {
+            p.ok = self.bottom.read(p.addr, p.buf).is_ok();
+        }
+    }
 }
 
-/// Keeps blocks of memory that does not change (pclntab, text), so that a table walk costs one kernel call
-/// per block and not per byte. Bounded: it forgets everything when full.
+/// Keeps blocks of memory that does not change (pclntab, text, a process that stands still), so that a walk
+/// from word to word costs one kernel call per block and not per word. Bounded: a block has one place, and
+/// what comes there takes it. What is larger than a block is read by itself.
 #[derive(Debug)]
 pub struct BlockCache<M> {
     inner: M,
-    blocks: RefCell<BTreeMap<u64, Option<Box<[u8]>>>>,
+    /// By number, modulo their count; empty until the first read.
+    blocks: RefCell<Vec<Block>>,
+}
+
+/// A block, or a place for one.
+#[derive(Clone, Debug)]
+struct Block {
+    /// Where it begins; of a place alone where none does.
+    base: u64,
+    /// Whether it could be read.
+    is_read: bool,
+    bytes: Box<[u8]>,
 }
 
 const BLOCK: u64 = 4096;
-const MAX_BLOCKS: usize = 2048;
+const BLOCKS: usize = 2048;
 
 impl<M: Memory> BlockCache<M> {
     /// A cache of at most 8 MiB over `inner`.
     pub fn new(inner: M) -> Self {
-        Self { inner, blocks: RefCell::default() }
+        Self { inner, blocks: RefCell::new(Vec::new()) }
     }
 }
 
 impl<M: Memory> Memory for BlockCache<M> {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        if buf.len() > BLOCK as usize {
+            return self.inner.read(addr, buf);
+        }
         let mut done = 0usize;
         let mut blocks = self.blocks.borrow_mut();
+        if blocks.is_empty() {
+            blocks.resize(BLOCKS, Block { base: u64::MAX, is_read: false, bytes: Box::default() });
+        }
         while done < buf.len() {
             let at = addr.plus(done as u64);
             let base = at.0 / BLOCK * BLOCK;
             let skip = (at.0 - base) as usize;
             let want = (buf.len() - done).min(BLOCK as usize - skip);
-            if blocks.len() >= MAX_BLOCKS {
-                blocks.clear();
+            let Some(block) = blocks.get_mut((base / BLOCK) as usize % BLOCKS) else { break };
+            if block.base != base {
+                if block.bytes.is_empty() {
+                    block.bytes = vec![0; BLOCK as usize].into_boxed_slice();
+                }
+                block.base = base;
+                block.is_read = self.inner.read(Addr(base), &mut block.bytes).is_ok();
             }
-            let block = blocks.entry(base).or_insert_with(|| {
-                let mut b = vec![0; BLOCK as usize].into_boxed_slice();
-                self.inner.read(Addr(base), &mut b).is_ok().then_some(b)
-            });
             let Some(out) = buf.get_mut(done..done + want) else {
                 break;
             };
-            match block.as_deref().and_then(|b| b.get(skip..skip + want)) {
+            match block.bytes.get(skip..skip + want).filter(|_| block.is_read) {
                 Some(b) => out.copy_from_slice(b),
                 // The block sticks out over the end of a mapping: ask for the bytes alone.
                 None => self.inner.read(at, out)?,
@@ -202,5 +240,9 @@ impl<M: Memory> Memory for BlockCache<M> {
             done += want;
         }
         Ok(())
+    }
+
+    fn read_parts(&self, parts: &mut [Part<'_>]) {
+        self.inner.read_parts(parts);
     }
 }

@@ -3,14 +3,18 @@
 //! `showframe`).
 //!
 //! Different on purpose: the values of arguments and of labels are users' data and stay in the target (`...`
-//! stands for arguments, as Go writes it for inlined calls); goroutines that run are shown with their stacks,
-//! which Go cannot do from inside; a stack that ends early, or that was left out of the copy, ends with Go's
-//! own line for that.
+//! stands for arguments, as Go writes it for inlined calls); goroutines that run are shown with their
+//! stacks, which Go cannot do from inside; a stack that ends early, or that was left out of the copy, ends
+//! with Go's own line for that. The verdict on a blocked goroutine stands in its header, behind what Go says
+//! there: a line of its own is none that panicparse reads (v2.5.0: "expected a function after a goroutine
+//! header"), and what it does not know between the brackets it passes over, as it does of Go's own labels.
 
 use std::fmt::Write as _;
 
-use lastgasp_diagnosis::Facts;
+use std::collections::HashMap;
+
 use lastgasp_diagnosis::facts::{Goroutine, GoroutineState};
+use lastgasp_diagnosis::{Facts, GoroutineVerdict, GoroutineVerdicts};
 
 use crate::goroutine_view::{Call, CallSite, View};
 use crate::printable::printable;
@@ -28,8 +32,10 @@ const UNAVAILABLE: &str = "\tgoroutine running on other thread; stack unavailabl
 /// All goroutines but the runtime's own. Empty of facts that do not have them one by one
 /// (`lastgasp.facts/1`).
 #[must_use]
-pub fn traceback(facts: &Facts) -> String {
+pub fn traceback(facts: &Facts, verdicts: &GoroutineVerdicts) -> String {
     let mut out = String::new();
+    let told = verdicts.each.iter().filter(|v| v.tier.is_trouble());
+    let told: HashMap<u64, &GoroutineVerdict> = told.map(|v| (v.id, v)).collect();
     for g in facts.goroutines.list.each.iter() {
         if out.len() > MAX_TEXT {
             out.push_str("\n...additional goroutines elided...\n");
@@ -39,12 +45,18 @@ pub fn traceback(facts: &Facts) -> String {
             out.push('\n');
         }
         // Writing into a string cannot fail.
-        let _ = one(&mut out, View::of(facts), g, facts.target.go_minor);
+        let _ = one(&mut out, View::of(facts), g, facts.target.go_minor, told.get(&g.id).copied());
     }
     out
 }
 
-fn one(out: &mut String, view: View<'_>, g: &Goroutine, minor: u16) -> std::fmt::Result {
+fn one(
+    out: &mut String,
+    view: View<'_>,
+    g: &Goroutine,
+    minor: u16,
+    verdict: Option<&GoroutineVerdict>,
+) -> std::fmt::Result {
     let Some(kind) = view.kind(g) else { return Ok(()) };
     let state = if kind.wait_reason.is_empty() { kind.state.name() } else { &kind.wait_reason };
     write!(out, "goroutine {} [{}", g.id, printable(state))?;
@@ -57,6 +69,9 @@ fn one(out: &mut String, view: View<'_>, g: &Goroutine, minor: u16) -> std::fmt:
     }
     if kind.locked {
         write!(out, ", locked to thread")?;
+    }
+    if let Some(v) = verdict {
+        write!(out, ", {}: {}", v.tier.name(), v.code)?;
     }
     let calls = view.stack(kind.stack);
     writeln!(out, "]:")?;
@@ -186,6 +201,36 @@ fn is_shown(function: &str, minor: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lastgasp_diagnosis::{Sureness, Tier};
+
+    /// Without verdicts.
+    fn plain(facts: &Facts) -> String {
+        traceback(facts, &GoroutineVerdicts::default())
+    }
+
+    /// Between the brackets, where panicparse passes over what it does not know.
+    #[test]
+    fn a_verdict_stands_in_the_header() {
+        let facts = facts();
+        let id = facts.goroutines.list.each.get(1).unwrap().id;
+        let verdict = |tier| GoroutineVerdict {
+            id,
+            blocked: 0,
+            tier,
+            code: "send-nobody-receives",
+            cause: String::new(),
+            sureness: Sureness::Sure,
+            holders: Vec::new(),
+            rivals: Vec::new(),
+            group: 0,
+        };
+        let with = |tier| traceback(&facts, &GoroutineVerdicts { each: vec![verdict(tier)], ..Default::default() });
+        let (proved, healthy) = (with(Tier::Proved), with(Tier::Healthy));
+        let header = proved.lines().find(|l| l.starts_with(&format!("goroutine {id} ["))).unwrap();
+        assert!(header.ends_with(", proved: send-nobody-receives]:"), "{header}");
+        assert_eq!(header.matches(']').count(), 1);
+        assert_eq!(healthy, plain(&facts), "of what is well nothing is said");
+    }
     use crate::goroutine_view::example::facts;
 
     #[test]
@@ -210,15 +255,15 @@ mod tests {
         let mut facts = facts();
         let blocks = |text: &str| text.split("\n\n").map(|b| format!("{}\n", b.trim_end())).collect::<Vec<_>>();
         // The last names nothing that there is.
-        assert_eq!(blocks(&traceback(&facts))[..6], expected);
+        assert_eq!(blocks(&plain(&facts))[..6], expected);
         // A stack of nothing but the runtime's frames is shown whole.
         facts.goroutines.list.stacks[0].calls = vec![0, 3];
-        assert!(traceback(&facts).starts_with("goroutine 1 [runnable]:\nruntime.gopark()\n"));
+        assert!(plain(&facts).starts_with("goroutine 1 [runnable]:\nruntime.gopark()\n"));
     }
 
     #[test]
     fn of_the_first_form_there_are_none() {
-        assert_eq!(traceback(&Facts::default()), "");
+        assert_eq!(plain(&Facts::default()), "");
     }
 
     #[test]
@@ -235,7 +280,7 @@ mod tests {
             facts.target.go_minor = minor;
             facts.goroutines.list.stacks[0].calls = calls(deep);
             facts.goroutines.list.each.0.truncate(1);
-            let text = traceback(&facts);
+            let text = plain(&facts);
             assert_eq!(text.matches("main.main()\n").count(), frames, "{deep}");
             assert_eq!(text.contains("elided"), words.is_some(), "{deep}");
             assert!(words.is_none_or(|w| text.contains(w)), "{deep} {text}");

@@ -12,6 +12,7 @@
 //! assert!(page(&document).contains("<html"));
 //! ```
 
+mod blocked;
 mod death_sentence;
 mod diff;
 mod document;
@@ -30,9 +31,10 @@ mod started_at;
 mod text;
 mod why;
 
+pub use blocked::{asked_goroutine, why_goroutine_json, why_goroutine_text};
 pub use death_sentence::death_sentence;
 pub use diff::{diff_json, diff_text};
-pub use document::{census_file, death, document, types_file};
+pub use document::{census_file, death, document, goroutines_file, types_file};
 pub use explain::{UnknownCode, explain, explain_all};
 pub use goroutine_profile::goroutine_profile;
 pub use goroutines::traceback;

@@ -6,6 +6,7 @@ use lastgasp_diagnosis::facts::HEAP_GRAPH;
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
 use lastgasp_diagnosis::{Diagnosis, Facts, GoroutineSummary, LimitWhatIf, RETENTION, feeds, nothing_found};
 
+use crate::blocked::blocked_lines;
 use crate::death_sentence::{death_lines, neighbour_lines};
 use crate::held::{census_lines, copies_lines, held_lines, waste_lines};
 use crate::memory::{heap_lines, sums};
@@ -29,6 +30,7 @@ fn write(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     memory(out, facts)?;
     block(out, "BESIDE", &neighbour_lines(facts))?;
     goroutines(out, facts, d)?;
+    block(out, "BLOCKED", &blocked_lines(&d.goroutines))?;
     block(out, "HELD", &held_lines(facts))?;
     block(out, "COPIES", &copies_lines(facts))?;
     block(out, "CENSUS", &census_lines(facts))?;

@@ -7,13 +7,14 @@ use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 use lastgasp_diagnosis::facts::{
-    Charge, CopyHolder, Death, DeathsBefore, Event, Feed, Figure, Gap, Gc, GraphCensus, GraphCopies, GraphFacts,
-    GraphNode, GraphPath, GraphRoot, GraphSite, GraphType, GraphWaste, Group, Heap, HeapClass, LargeObjects, Neighbour,
-    Neighbours, Part, Residency, Vcs,
+    BlockedGoroutine, BlockedGoroutines, Call, Charge, CopyHolder, Death, DeathsBefore, Descriptor, Event, Feed,
+    Figure, Gap, Gc, Goroutine, GraphCensus, GraphCopies, GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite,
+    GraphType, GraphWaste, Group, Heap, HeapClass, Kind, LargeObjects, LockState, Neighbour, Neighbours, Part, Place,
+    Referrer, ReferrerPlace, Residency, Sample, Stack, Vcs, Wait, WaitObject, WaitObjectKind, WaitOperation, WakeUp,
 };
-use lastgasp_diagnosis::{Facts, diagnose};
+use lastgasp_diagnosis::{Facts, GoroutineVerdicts, diagnose};
 use lastgasp_lab::contract::Contract;
-use lastgasp_report::{diff_json, document, why_json};
+use lastgasp_report::{diff_json, document, goroutines_file, why_goroutine_json, why_json};
 use serde_json::Value;
 
 /// Facts of which every field of a report can be made: the recorded incident, with what it lacks.
@@ -57,7 +58,98 @@ fn everything() -> Vec<Facts> {
     let mut held = leak.clone();
     held.graph = Some(graph());
     // And of nothing: what is absent there is documented all the same.
-    vec![facts, leak, held, Facts::default()]
+    vec![facts, leak, held, blocked(), Facts::default()]
+}
+
+/// Goroutines that wait for a channel, a lock and its holder, a WaitGroup and a peer.
+fn blocked() -> Facts {
+    let mut facts = Facts::default();
+    facts.frames = vec![lastgasp_diagnosis::facts::Frame::default()];
+    let list = &mut facts.goroutines.list;
+    list.calls = vec![Call::default()];
+    list.stacks = vec![Stack { calls: vec![0] }];
+    list.places = vec![Place::default()];
+    list.kinds = vec![Kind { wait_reason: "sync.Mutex.Lock".into(), created_by: Some(0), ..Kind::default() }];
+    list.each = (5..10).map(|id| Goroutine { id, ..Goroutine::default() }).collect();
+    let unlock = Referrer {
+        goroutine: 6,
+        place: ReferrerPlace::Deferred,
+        name: "sync.(*Mutex).Unlock".into(),
+        ..Referrer::default()
+    };
+    let object = |kind| WaitObject {
+        kind,
+        address: 0xc000,
+        type_name: "int".into(),
+        way: "global x".into(),
+        ..WaitObject::default()
+    };
+    let peer = Descriptor {
+        fd: Some(7),
+        what: "tcp".into(),
+        peer: "10.0.0.1:80".into(),
+        state: "ESTAB".into(),
+        receive_queue: Some(0),
+        send_queue: Some(0),
+        has_deadline: Some(true),
+        deadline_in_ns: Some(1),
+        ..Descriptor::default()
+    };
+    let objects = vec![
+        WaitObject { is_timer: true, reach: "nothing".into(), ..object(WaitObjectKind::Channel) },
+        WaitObject {
+            lock: Some(LockState { locked: true, ..LockState::default() }),
+            referrers: vec![unlock],
+            ..object(WaitObjectKind::RwMutex)
+        },
+        WaitObject { missing_done: Some(1), ..object(WaitObjectKind::WaitGroup) },
+        WaitObject { descriptor: Some(peer), ..object(WaitObjectKind::Descriptor) },
+    ];
+    let waits = |id, operation, object| BlockedGoroutine {
+        id,
+        waits: vec![Wait { operation, object: Some(object) }],
+        wake_up: WakeUp::Nothing,
+        by: "main.x".into(),
+        retained_bytes: Some(1),
+        ..BlockedGoroutine::default()
+    };
+    let each = vec![
+        waits(5, WaitOperation::Send, 0),
+        waits(6, WaitOperation::WaitGroup, 2),
+        waits(7, WaitOperation::WriteLock, 1),
+        waits(8, WaitOperation::Read, 3),
+    ];
+    let no_proof = vec!["a gap".into()];
+    let blocked = BlockedGoroutines { each, objects, total: 4, no_proof, ..BlockedGoroutines::default() };
+    facts.graph = Some(GraphFacts { blocked: Some(blocked), ..GraphFacts::default() });
+    // Memory that grows, and goroutines that come later.
+    facts.timeline.samples = (0..300)
+        .map(|i| Sample {
+            t_ms: i * 100,
+            usage_bytes: 100_000_000 + i.saturating_sub(100) * 1_000_000,
+            goroutines: 10 + i.saturating_sub(200) * 5,
+            ..Sample::default()
+        })
+        .collect();
+    (facts.capture.t_ms, facts.target.age_ms) = (30_000, Some(60_000));
+    let before = Some(DeathsBefore { last_hour: 1, ..DeathsBefore::default() });
+    facts.death = Some(Death { before, ..Death::default() });
+    facts
+}
+
+#[test]
+fn the_file_of_goroutines_is_as_documented() {
+    let report = include_str!("../../../docs/formats/report-json.md").replace("## document", "## report");
+    let file = include_str!("../../../docs/formats/goroutines-json.md");
+    let contract = Contract::of(&format!("{report}\n{file}"));
+    let facts = blocked();
+    let verdicts = GoroutineVerdicts::of(&facts, None);
+    let mut seen = BTreeSet::new();
+    contract.check(&goroutines_file(&facts, &verdicts).unwrap(), &mut seen);
+    let of = |f: &String| f.starts_with("document.") || f.starts_with("goroutine_verdict.") || f.starts_with("holder.");
+    let not_written: Vec<String> = contract.not_in(&seen).into_iter().filter(of).collect();
+    assert!(not_written.is_empty(), "{not_written:?}");
+    assert_eq!(goroutines_file(&Facts::default(), &verdicts), None, "of a capture in which nobody was followed");
 }
 
 /// A heap graph with one of each.
@@ -160,6 +252,10 @@ fn the_answer_of_why_is_as_documented() {
     g.sites[0].stack = vec![holder];
     let mut seen = BTreeSet::new();
     contract.check(&why_json(&g, "main.cache").unwrap(), &mut seen);
+    let facts = blocked();
+    let verdicts = GoroutineVerdicts::of(&facts, None);
+    contract.check(&why_goroutine_json(&facts, &verdicts, "goroutine:7", 7).unwrap(), &mut seen);
+    assert_eq!(why_goroutine_json(&facts, &verdicts, "goroutine:99", 99), None);
     let not_written: Vec<String> =
         contract.not_in(&seen).into_iter().filter(|f| f.starts_with("document.") && f != "document.object").collect();
     assert!(not_written.is_empty(), "{not_written:?}");

@@ -7,10 +7,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use lastgasp_capture::{Capture, FACTS, GapEntry, MEMORY, Manifest, Writer};
 use lastgasp_decode::Decoded;
-use lastgasp_diagnosis::{Facts, cause};
+use lastgasp_diagnosis::{Facts, GoroutineVerdicts, cause};
 use lastgasp_report::{
-    census_file, document, goroutine_profile, heap_profile, page, published_profile, retained_profile, terminal,
-    traceback, types_file,
+    census_file, document, goroutine_profile, goroutines_file, heap_profile, page, published_profile, retained_profile,
+    terminal, traceback, types_file,
 };
 use serde_json::{Value, json};
 
@@ -69,6 +69,10 @@ pub fn write_keeping(
     let mut w = Writer::create(store, &id(facts, decoded.unix_ns))?;
     let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(w.id());
     let report = add_files(&mut w, decoded, told, form, &path)?;
+    if keep.is_some() {
+        // Memory takes its time.
+        w.settle()?;
+    }
     // Last of all: a disk that is full then has the rest.
     let lost = keep.map(|k| add_memory(&mut w, k)).unwrap_or_default();
     let path = w.seal(manifest(decoded, told, form, &report, &lost))?;
@@ -128,7 +132,13 @@ fn add_the_rest(w: &mut Writer, decoded: &Decoded, report: &Value) -> Result<(),
     let facts = &decoded.facts;
     w.add("heap.published.pb.gz", &published_profile(facts, decoded.unix_ns))?;
     w.add("goroutines.pb.gz", &goroutine_profile(facts, decoded.unix_ns))?;
-    w.add("goroutines.txt", traceback(facts).as_bytes())?;
+    // Of this capture: what is told of a death may have the goroutines of another one.
+    let verdicts = GoroutineVerdicts::of(facts, None);
+    w.add("goroutines.txt", traceback(facts, &verdicts).as_bytes())?;
+    if let Some(file) = goroutines_file(facts, &verdicts) {
+        // A hundred thousand of them: not made for eyes.
+        w.add("goroutines.json", &serde_json::to_vec(&file)?)?;
+    }
     w.add(
         "memory.json",
         &pretty(&json!({"schema": "lastgasp.memory/1", "memory": report["memory"], "gc": report["gc"]}))?,

@@ -1,4 +1,4 @@
-//! `lastgasp why CAPTURE|CORE|PID TYPE|ADDRESS|VARIABLE|SITE`.
+//! `lastgasp why CAPTURE|CORE|PID TYPE|ADDRESS|VARIABLE|SITE|goroutine:ID`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,9 +8,11 @@ use lastgasp_decode::{ObjectAt, WholeMemory, object_at};
 use lastgasp_diagnosis::Facts;
 use lastgasp_diagnosis::facts::HEAP_GRAPH;
 use lastgasp_diagnosis::units::{bytes, plural};
-use lastgasp_diagnosis::way;
+use lastgasp_diagnosis::{GoroutineVerdicts, way};
 use lastgasp_observe::raw_capture::Source;
-use lastgasp_report::{printable, what_can_be_asked, why_json, why_text};
+use lastgasp_report::{
+    asked_goroutine, printable, what_can_be_asked, why_goroutine_json, why_goroutine_text, why_json, why_text,
+};
 use lastgasp_store::tell;
 use serde_json::json;
 
@@ -39,6 +41,9 @@ pub(super) fn why(
     }
     let facts = facts_of(&parsed, exe, max_stop)?;
     let Some(g) = &facts.graph else { bail!(no_graph(subject, &parsed, &facts)) };
+    if let Some(id) = asked_goroutine(asked) {
+        return of_goroutine(subject, &facts, asked, id, format);
+    }
     let answer = match format {
         AnswerFormat::Text => why_text(g, asked),
         AnswerFormat::Json => match why_json(g, asked) {
@@ -51,6 +56,28 @@ pub(super) fn why(
             "nothing that is alive in {subject} is called {asked}, or a part of that: ask for a type, a package variable, a function, or file.go:LINE ({})",
             what_can_be_asked(g)
         )
+    };
+    say(&answer);
+    Ok(Exit::Fine)
+}
+
+/// Why a goroutine is blocked, and who could wake it.
+fn of_goroutine(subject: &str, facts: &Facts, asked: &str, id: u64, format: AnswerFormat) -> Result<Exit> {
+    let verdicts = GoroutineVerdicts::of(facts, None);
+    let answer = match format {
+        AnswerFormat::Text => why_goroutine_text(facts, &verdicts, id),
+        AnswerFormat::Json => match why_goroutine_json(facts, &verdicts, asked, id) {
+            Some(answer) => Some(serde_json::to_string_pretty(&answer)? + "\n"),
+            None => None,
+        },
+    };
+    let Some(answer) = answer else {
+        let known = facts.goroutines.list.each.iter().any(|g| g.id == id);
+        bail!(match (known, facts.graph.as_ref().is_some_and(|g| g.blocked.is_some())) {
+            (true, true) => format!("goroutine {id} of {subject} is not blocked"),
+            (_, false) => format!("what goroutines wait for was not followed in {subject}"),
+            (false, true) => format!("{subject} has no goroutine {id}"),
+        })
     };
     say(&answer);
     Ok(Exit::Fine)
@@ -105,7 +132,7 @@ fn of_address(asked: &str, subject: &Subject, exe: Option<&Path>, address: u64, 
             core.display()
         )
     })?;
-    let found = object_at(&taken.raw, WholeMemory { memory: whole, source: "core" }, address)
+    let found = object_at(&taken.raw, WholeMemory::of(whole, "core"), address)
         .map_err(|why| anyhow!("{asked}: no graph of the heap could be made: {why}"))?;
     let Some(object) = found else {
         bail!("{address:#x} is in no object of the heap of {asked}: it may be a stack's, a variable's, or free")

@@ -6,6 +6,7 @@ use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::growth::{Culprit, Growth};
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
+use crate::reachability::Reachability;
 use crate::sentence::{growth as growth_of, level, look_for_change, never_touched, place};
 use crate::site_certainty::{explained, of_culprit};
 use crate::subject::Subject;
@@ -162,6 +163,7 @@ fn evidence(facts: &Facts, growth: &Growth, c: &Culprit, w: &Window, heap: &Heap
     if let Some(through) = &c.through {
         out.push(exact(format!("it allocates through {through}")));
     }
+    out.extend(heap.reach.iter().filter_map(Reachability::kept));
     out.extend(memory_limit_below_live(facts).map(exact));
     out.extend(never_touched(facts, w).map(exact));
     out

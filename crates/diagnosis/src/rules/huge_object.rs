@@ -7,6 +7,7 @@ use crate::findings::Findings;
 use crate::growth::Growth;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::large_objects::HugeObjects;
+use crate::reachability::Reachability;
 use crate::sentence::{growth as growth_of, level, look_for_change, place, service};
 use crate::site_certainty::{completeness, of_origin};
 use crate::subject::Subject;
@@ -77,7 +78,9 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>, huge: 
         sentence: format!("{what} {} {of}{by}.", if huge.sizes.len() == 1 { "is" } else { "are" },),
         factors: factors(facts, growth, w, heap, huge),
         rivals: heap.rivals.clone(),
-        evidence: vec![Evidence { text: format!("by the heap's span table: {what}"), source }],
+        evidence: std::iter::once(Evidence { text: format!("by the heap's span table: {what}"), source })
+            .chain(heap.reach.iter().filter_map(Reachability::kept))
+            .collect(),
         cure: if huge.grown_by_copying {
             format!(
                 "Bound what {function} collects in one buffer, slice or map: let old entries go, work in pieces, or make it as large as it must be from the start, so that it is not copied as it grows."

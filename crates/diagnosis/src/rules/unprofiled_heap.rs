@@ -6,7 +6,7 @@ use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::heap_summary::heap_summary;
-use crate::reachability::HeldBy;
+use crate::reachability::{HeldBy, Reachability};
 use crate::rival::Rival;
 use crate::sentence::{ending, level, look_for_change, service};
 use crate::subject::Subject;
@@ -125,6 +125,7 @@ fn find(facts: &Facts, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
             source: Source::Exact,
         })
         .chain(heap.reach.iter().map(|r| Evidence { text: r.split(), source: Source::Exact }))
+        .chain(heap.reach.iter().filter(|_| holder.is_none()).filter_map(Reachability::kept))
         .chain(held.iter().map(|s| Evidence { text: s.clone(), source: held_source }))
         .chain(suspects.iter().map(|s| Evidence { text: s.text(), source: exact_unless(s.approximate) }))
         .collect(),

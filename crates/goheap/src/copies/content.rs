@@ -5,6 +5,9 @@
 //! Values are taken field by field, as what stands between fields may be anything. Strings, slices and
 //! pointers are followed, to a depth; what lies deeper, and maps, channels and functions within values, are
 //! equal where they are the same. So what is called equal is, and some that is equal is not seen.
+//!
+//! What is alike by its shape alone mostly differs at the first look, so there is a number of that look too:
+//! where it differs, nothing more need be read.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Instant;
@@ -12,7 +15,7 @@ use std::time::Instant;
 use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::collections::{MapReader, ReadBudget, SliceHeader, StringHeader};
 use lastgasp_goruntime::types::{Kind, MapForm, MapLayout, Shape};
-use lastgasp_inferior::{Addr, Memory};
+use lastgasp_inferior::{Addr, BlockCache, Memory};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -28,6 +31,9 @@ const WINDOW: usize = 256 << 10;
 const MAX_WAITING: usize = 1 << 16;
 /// Entries after which the time is looked at.
 const LOOK: u64 = 4096;
+/// Elements of a slice that a first look takes, and bytes of each of three places where elements are bytes.
+const GLANCE: u64 = 64;
+const GLANCE_BYTES: u64 = 4096;
 
 /// A part of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,10 +104,35 @@ impl Sum {
         self.word(bytes.len() as u64);
     }
 
+    /// That of one entry of two words at most, which is what nearly all large maps have: a third of the
+    /// multiplications. Each half rests on both words by way of two of them, so that no sum of entries is the
+    /// sum of their keys.
+    fn of_words(self, first: u64, second: u64) -> u128 {
+        let fold = |a: u64, b: u64| {
+            let wide = u128::from(a) * u128::from(b);
+            (wide as u64) ^ (wide >> 64) as u64
+        };
+        let (one, other) = (self.0 ^ 0x9e37_79b9_7f4a_7c15, self.1 ^ 0xd6e8_feb8_6659_fd93);
+        let a = fold(first ^ self.0, second ^ self.1);
+        let b = fold(first.rotate_left(32).wrapping_add(one), second.rotate_left(32).wrapping_add(other));
+        u128::from(fold(a ^ other, b.wrapping_add(self.0))) << 64 | u128::from(fold(b ^ one, a.wrapping_add(self.1)))
+    }
+
     fn finish(mut self) -> u128 {
         self.word(0x5bd1_e995);
         self.word(0x27d4_eb2f);
         u128::from(self.0) << 64 | u128::from(self.1)
+    }
+}
+
+/// A key and a value of eight bytes each, or one of them of eight or sixteen alone, as words.
+fn two_words(key: &[u8], elem: &[u8]) -> Option<(u64, u64)> {
+    let word = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_le_bytes);
+    match (key.len(), elem.len()) {
+        (8, 0) => Some((word(key)?, 0)),
+        (8, 8) => Some((word(key)?, word(elem)?)),
+        (16, 0) => key.split_at_checked(8).and_then(|(first, second)| Some((word(first)?, word(second)?))),
+        _ => None,
     }
 }
 
@@ -119,7 +150,7 @@ pub(crate) enum NotRead {
 
 /// Takes content.
 pub(crate) struct Contents<'h> {
-    mem: &'h dyn Memory,
+    mem: BlockCache<&'h dyn Memory>,
     salt: Sum,
     recipes: FxHashMap<Addr, Option<Arc<Recipe>>>,
     pub(crate) budget: ReadBudget,
@@ -131,7 +162,7 @@ impl<'h> Contents<'h> {
     pub(crate) fn new(mem: &'h dyn Memory, budget: ReadBudget, until: Option<Instant>) -> Self {
         let state = RandomState::new();
         let salt = Sum(state.hash_one(1), state.hash_one(2));
-        Self { mem, salt, recipes: FxHashMap::default(), budget, until, buffer: Vec::new() }
+        Self { mem: BlockCache::new(mem), salt, recipes: FxHashMap::default(), budget, until, buffer: Vec::new() }
     }
 
     fn is_late(&self) -> bool {
@@ -174,6 +205,54 @@ impl<'h> Contents<'h> {
         }
     }
 
+    /// A first look at a map: what of its entries stands in the map itself.
+    pub(crate) fn glance_at_map(
+        &mut self,
+        types: &mut TypeReader<'_>,
+        reader: &mut MapReader<'_>,
+        map: &FoundMap,
+        plain: Option<u64>,
+    ) -> Result<u128, NotRead> {
+        let is_flat = |this: &mut Self, types: &mut TypeReader<'_>, of: &MapLayout| {
+            this.is_plain(types, of.key) && this.is_plain(types, of.elem)
+        };
+        // What is bytes and nothing else is read once.
+        if plain.is_some() || map.of.as_ref().is_none_or(|of| is_flat(self, types, &of.layout)) {
+            return Ok(0);
+        }
+        self.entries(types, reader, map, plain, false)
+    }
+
+    /// A first look at values of a type in a row: some of them.
+    pub(crate) fn glance_at_values(
+        &mut self,
+        types: &mut TypeReader<'_>,
+        at: Addr,
+        of: Addr,
+        count: u64,
+    ) -> Result<u128, NotRead> {
+        let recipe = self.recipe(types, of).ok_or(NotRead::Broken)?;
+        let mut sum = self.salt;
+        let step = count.div_ceil(GLANCE).max(1);
+        for i in (0..count).step_by(step as usize).chain(count.checked_sub(1)) {
+            let from = recipe.bytes.checked_mul(i).and_then(|by| at.0.checked_add(by)).ok_or(NotRead::Broken)?;
+            self.row(types, &recipe, Addr(from), 1, &mut sum)?;
+        }
+        Ok(sum.finish())
+    }
+
+    /// A first look at bytes: their beginning, middle and end.
+    pub(crate) fn glance_at_bytes(&mut self, at: Addr, len: u64) -> Result<u128, NotRead> {
+        if len < 4 * GLANCE_BYTES {
+            return Ok(0);
+        }
+        let mut sum = self.salt;
+        for from in [0, len / 2, len - GLANCE_BYTES] {
+            self.raw(at.plus(from), GLANCE_BYTES, &mut sum)?;
+        }
+        Ok(sum.finish())
+    }
+
     /// The content of a map: the sum of its entries, each by itself.
     pub(crate) fn map(
         &mut self,
@@ -181,6 +260,18 @@ impl<'h> Contents<'h> {
         reader: &mut MapReader<'_>,
         map: &FoundMap,
         plain: Option<u64>,
+    ) -> Result<u128, NotRead> {
+        self.entries(types, reader, map, plain, true)
+    }
+
+    /// The sum of a map's entries; without what they point to where that is not to be followed.
+    fn entries(
+        &mut self,
+        types: &mut TypeReader<'_>,
+        reader: &mut MapReader<'_>,
+        map: &FoundMap,
+        plain: Option<u64>,
+        follow: bool,
     ) -> Result<u128, NotRead> {
         let recipes = match &map.of {
             Some(of) if plain.is_none() => {
@@ -205,6 +296,12 @@ impl<'h> Contents<'h> {
                 failed = Some(NotRead::Budget);
                 return false;
             }
+            if recipes.is_none()
+                && let Some((first, second)) = two_words(e.key, e.elem)
+            {
+                sum = sum.wrapping_add(self.salt.of_words(first, second));
+                return true;
+            }
             let mut one = self.salt;
             match &recipes {
                 None => {
@@ -213,7 +310,12 @@ impl<'h> Contents<'h> {
                 }
                 Some((key, elem)) => {
                     for (recipe, bytes) in [(key, e.key), (elem, e.elem)] {
-                        if let Err(why) = self.value(types, recipe, bytes, &mut one) {
+                        let taken = if follow {
+                            self.value(types, recipe, bytes, &mut one)
+                        } else {
+                            shallow(recipe, bytes, &mut one)
+                        };
+                        if let Err(why) = taken {
                             failed = Some(why);
                             return false;
                         }
@@ -408,6 +510,21 @@ impl<'h> Contents<'h> {
     }
 }
 
+/// What of a value stands in it: bytes, and how long strings and slices are.
+fn shallow(recipe: &Recipe, bytes: &[u8], sum: &mut Sum) -> Result<(), NotRead> {
+    for piece in &recipe.pieces {
+        let from = usize::try_from(piece.offset).map_err(|_| NotRead::Broken)?;
+        let rest = bytes.get(from..).ok_or(NotRead::Broken)?;
+        match &piece.what {
+            Part::Raw(n) => sum.bytes(rest.get(..*n as usize).ok_or(NotRead::Broken)?),
+            Part::String => sum.word(StringHeader::of(rest).ok_or(NotRead::Broken)?.len),
+            Part::Slice(_) => sum.word(SliceHeader::of(rest).ok_or(NotRead::Broken)?.len),
+            Part::Pointer(_) | Part::Interface { .. } => {}
+        }
+    }
+    Ok(())
+}
+
 /// Takes a type apart; `None` where it has too many parts, or makes no sense.
 fn recipe(types: &mut TypeReader<'_>, of: Addr) -> Option<Recipe> {
     let whole = types.get(of)?;
@@ -461,4 +578,45 @@ fn recipe(types: &mut TypeReader<'_>, of: Addr) -> Option<Recipe> {
         }
     }
     Some(Recipe { bytes: whole.size, pieces })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_short_entries_tell_sets_apart_that_have_much_in_common() {
+        let state = RandomState::new();
+        let salt = Sum(state.hash_one(1), state.hash_one(2));
+        let sum = |entries: &[(u64, u64)]| {
+            entries.iter().fold(0u128, |sum, (key, elem)| sum.wrapping_add(salt.of_words(*key, *elem)))
+        };
+        let set: Vec<(u64, u64)> = (0..1000).map(|i| (i, 0)).collect();
+        let turned: Vec<(u64, u64)> = set.iter().rev().copied().collect();
+        assert_eq!(sum(&set), sum(&turned));
+        let mut other = set.clone();
+        other[999] = (1000, 0);
+        assert_ne!(sum(&set), sum(&other));
+        // Of one sum of keys, of keys and values changed about, of the same bits elsewhere.
+        for (a, b) in [
+            (vec![(1, 0), (4, 0)], vec![(2, 0), (3, 0)]),
+            (vec![(1, 2), (3, 4)], vec![(1, 4), (3, 2)]),
+            (vec![(1, 2)], vec![(2, 1)]),
+            (vec![(1 << 32, 0)], vec![(1, 0)]),
+            (vec![(0, 1 << 32)], vec![(0, 1)]),
+            (vec![(0, 0)], vec![]),
+        ] {
+            assert_ne!(sum(&a), sum(&b), "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn two_words_are_two_words() {
+        let (one, two) = (1u64.to_le_bytes(), 2u64.to_le_bytes());
+        assert_eq!(two_words(&one, &[]), Some((1, 0)));
+        assert_eq!(two_words(&one, &two), Some((1, 2)));
+        assert_eq!(two_words(&[one, two].concat(), &[]), Some((1, 2)));
+        assert_eq!(two_words(&[one, two].concat(), &one), None);
+        assert_eq!(two_words(&one[..4], &[]), None);
+    }
 }

@@ -15,6 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::collections::arrays::{Arrays, Sequence, unknown_elements};
 use crate::collections::maps::{FoundMap, unknown_map};
+use crate::functions::is_standard;
 use crate::heap::Heap;
 use content::{Contents, NotRead};
 pub use sites::BuiltAt;
@@ -144,11 +145,26 @@ pub(crate) fn copies(
     // Where a budget ends, the most was compared.
     candidates.sort_by_key(|(_, v)| std::cmp::Reverse(v.iter().map(|o| o.bytes).sum::<u64>()));
     let mut told = Vec::new();
-    let mut reader = MapReader::new(heap.runtime, heap.memory);
+    let mut reader = MapReader::new(heap.runtime, heap.contents);
     for (shape, all) in candidates {
-        let mut equal: FxHashMap<u128, Vec<One>> = FxHashMap::default();
         let mut unread = Vec::new();
+        let mut alike: FxHashMap<u128, Vec<One>> = FxHashMap::default();
         for one in all {
+            let glance = match &one.what {
+                Content::Map(m, plain) => contents.glance_at_map(types, &mut reader, m, *plain),
+                Content::Sequence(s, is_plain) => match s.elem {
+                    Some(elem) if !is_plain => contents.glance_at_values(types, s.at, elem, s.len),
+                    _ => contents.glance_at_bytes(s.at, s.len.saturating_mul(s.elem_bytes)),
+                },
+            };
+            match glance {
+                Ok(number) => alike.entry(number).or_default().push(one),
+                Err(NotRead::Budget) => unread.push(one),
+                Err(NotRead::Broken | NotRead::Blank) => {}
+            }
+        }
+        let mut equal: FxHashMap<u128, Vec<One>> = FxHashMap::default();
+        for one in alike.into_values().filter(|v| v.len() > 1).flatten() {
             let content = match &one.what {
                 Content::Map(m, plain) => contents.map(types, &mut reader, m, *plain),
                 Content::Sequence(s, is_plain) => match s.elem {
@@ -255,16 +271,13 @@ impl HeldBy {
     /// caller of that may hold.
     fn frame(&self, heap: &Heap<'_>) -> Option<String> {
         match self.holder {
-            Holder::Root(root) => heap.frame(root, self.first).map(|f| f.function).filter(|f| !is_standard(f)),
+            Holder::Root(root) => {
+                let module = &heap.runtime.build_info.module.path;
+                heap.frame(root, self.first).map(|f| f.function).filter(|f| !is_standard(f, module))
+            }
             _ => None,
         }
     }
-}
-
-/// Whether a function is of the standard library: its packages' paths begin with no host.
-fn is_standard(function: &str) -> bool {
-    let first = function.split('/').next().unwrap_or_default();
-    !(function.starts_with("main.") || function.contains('/') && first.contains('.'))
 }
 
 /// What each object would be garbage without; `None` where several hold it, or where what holds it is not

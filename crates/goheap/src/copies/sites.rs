@@ -1,7 +1,7 @@
 //! Where sampled objects were allocated: the memory profile notes one in so many bytes, and its bucket has
 //! the stack. Source: `runtime/mprof.go` (`setprofilebucket`), `runtime/mheap.go` (`specialprofile`).
 
-use lastgasp_goruntime::{Frame, Gap, SpecialKind, Symbolizer, specials};
+use lastgasp_goruntime::{Frame, Symbolizer};
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
@@ -25,26 +25,18 @@ pub struct BuiltAt {
 pub(crate) struct Sites<'h> {
     heap: &'h Heap<'h>,
     symbols: Symbolizer<'h>,
-    buckets: FxHashMap<ObjectId, Addr>,
     known: FxHashMap<Addr, Option<BuiltAt>>,
 }
 
 impl<'h> Sites<'h> {
-    pub(crate) fn new(heap: &'h Heap<'h>, gaps: &mut Vec<Gap>) -> Self {
-        let layout = heap.graph.layout();
-        let of = specials(heap.runtime, heap.memory, &heap.objects, gaps);
-        let sampled = of.iter().filter(|s| s.kind == SpecialKind::Profile);
-        let bucket = |s: &lastgasp_goruntime::Special| {
-            Some((layout.object_at(s.object(&heap.objects)?.0)?, s.bucket(heap.runtime, heap.memory)?))
-        };
-        let buckets = sampled.filter_map(bucket).collect();
+    pub(crate) fn new(heap: &'h Heap<'h>) -> Self {
         let symbols = Symbolizer::new(heap.memory, &heap.runtime.module, heap.runtime.layout);
-        Self { heap, symbols, buckets, known: FxHashMap::default() }
+        Self { heap, symbols, known: FxHashMap::default() }
     }
 
     /// Where an object was allocated, if it was sampled: the innermost function that is not the runtime's.
     pub(crate) fn of(&mut self, object: ObjectId) -> Option<BuiltAt> {
-        let bucket = *self.buckets.get(&object)?;
+        let bucket = self.heap.samples.bucket(object)?;
         if let Some(known) = self.known.get(&bucket) {
             return known.clone();
         }

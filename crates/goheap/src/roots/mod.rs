@@ -2,24 +2,28 @@
 //!
 //! - `variables`: package variables by the symbol table, else by where they stand.
 //! - `goroutines`: by the function of the program that they are in; by which frame each holds what it holds.
+//! - `held_in`: the frame that they are named by, once it is known what stands in which.
 //! - `notes`: finalizers, cleanups and weak pointers, by the function that they are to run.
 //!
 //! Of what several hold a variable is the holder, for it stays when a goroutine ends; else a goroutine; a
 //! finalizer of what nobody else holds.
 
 mod goroutines;
+mod held_in;
 mod notes;
 mod variables;
 
 use lastgasp_goruntime::{Gap, Goroutine, HeapObjects, StackTally, Symbolizer};
-use lastgasp_heapgraph::{Graph, GroupId, Holder, ObjectId, RootId, Roots, TooLarge};
+use lastgasp_heapgraph::{Graph, GroupId, Holder, ObjectId, RootId, Roots};
 use lastgasp_inferior::{Addr, AddrRange, BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
 use crate::edges::Edges;
+use crate::liveness::Pointed;
+use crate::samples::Samples;
 
 use goroutines::Frames;
-pub(crate) use goroutines::{FrameWord, places_of_goroutines};
+pub(crate) use goroutines::{FrameWord, StackMap, places_of_goroutines};
 
 /// What kind of root it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,11 +101,38 @@ pub(crate) struct Holders {
     frames: Frames,
     /// Variables in frames that lead to objects.
     pub(crate) words: Vec<FrameWord>,
+    /// What may be maps whose headers stand on stacks, by address.
+    pub(crate) maps: Vec<StackMap>,
     tally: StackTally,
     /// Where each variable's root stands.
     stands: Vec<Stand>,
     /// What could not be looked for.
     not_read: Vec<String>,
+    /// Pointers to where something is waited for, and where they stand.
+    pub(crate) pointed: Pointed<(RootId, RootPlace)>,
+    /// What weak pointers are made of, and what they lead to.
+    pub(crate) weak: Vec<(ObjectId, ObjectId)>,
+    /// Words of threads that run no goroutine, as far as they lead to objects.
+    pub(crate) of_schedulers: Vec<Addr>,
+    /// Stacks on which something is waited for, by the goroutine that each is of.
+    pub(crate) awaited_on_stacks: Vec<(AddrRange, RootId)>,
+    /// Sampled objects: they are noted where finalizers are.
+    pub(crate) samples: Samples,
+}
+
+/// Where a root's pointer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RootPlace {
+    /// In a frame: an address within its call.
+    Frame(Addr),
+    /// In no frame of a goroutine.
+    Goroutine,
+    /// Bound to a call that a goroutine has deferred: where its code begins.
+    Deferred(Addr),
+    /// In a package variable, at an address.
+    Variable(Addr),
+    /// With a finalizer, a cleanup.
+    Note,
 }
 
 impl Holders {
@@ -129,25 +160,41 @@ impl Holders {
         std::mem::take(&mut self.roots)
     }
 
-    /// The graph with each object among the roots held by whoever is to be called its holder.
-    pub(crate) fn settle(&self, graph: Graph) -> Result<Graph, TooLarge> {
-        let of = |holder: Holder, is: &dyn Fn(RootId) -> bool| !matches!(holder, Holder::Root(root) if !is(root));
-        let is_variable = |root: RootId| root.0 < self.notes_from;
-        let mut reach = graph.reach(|h| of(h, &is_variable));
-        let mut roots = graph.roots().clone();
-        roots.retain(|root, object| is_variable(root) || !reach.objects.contains(object.0 as usize));
-        if self.goroutines_from > self.notes_from {
-            let is_goroutine = |root: RootId| self.is_goroutine(root);
-            reach = graph.reach_beside(reach, |h| of(h, &is_goroutine));
-            let is_note = |root: RootId| !is_variable(root) && !is_goroutine(root);
-            roots.retain(|root, object| !is_note(root) || !reach.objects.contains(object.0 as usize));
+    /// Who of several is to be called the holder of what all of them reach: the lowest.
+    pub(crate) fn rank(&self, root: RootId) -> u32 {
+        match root.0 {
+            n if n < self.notes_from => 0,
+            _ if self.is_goroutine(root) => 1,
+            _ => 2,
         }
-        graph.with_roots(roots)
     }
 
     /// How goroutines' stacks were read.
     pub(crate) fn tally(&self) -> &StackTally {
         &self.tally
+    }
+
+    /// What a root is of.
+    pub(crate) fn kind_of(&self, root: RootId) -> RootKind {
+        if self.is_goroutine(root) {
+            return RootKind::Goroutine;
+        }
+        self.named.get(root.0 as usize).map_or(RootKind::Runtime, |name| name.kind)
+    }
+
+    /// What a variable or a note is called.
+    pub(crate) fn name_of(&self, root: RootId) -> Option<&str> {
+        self.named.get(root.0 as usize).map(|name| name.name.as_str())
+    }
+
+    /// Whether it is what weak pointers are made of: none of it is held by them.
+    pub(crate) fn is_weak(&self, root: RootId) -> bool {
+        (self.notes_from..self.goroutines_from).contains(&root.0) && self.kind_of(root) == RootKind::Runtime
+    }
+
+    /// The roots of goroutines, with their numbers.
+    pub(crate) fn goroutines(&self) -> impl Iterator<Item = (RootId, u64)> + '_ {
+        (self.goroutines_from..).map(RootId).zip(self.goids.iter().copied())
     }
 
     pub(crate) fn is_goroutine(&self, root: RootId) -> bool {
@@ -189,8 +236,4 @@ impl Holders {
             _ => None,
         }
     }
-}
-
-fn is_of_runtime(name: &str) -> bool {
-    ["runtime.", "internal/runtime/", "runtime/internal/"].iter().any(|own| name.starts_with(own))
 }

@@ -1,13 +1,14 @@
 //! Finalizers, cleanups and weak pointers: those with one function are one root.
 
-use lastgasp_goruntime::{Gap, HeapObjects, NotedRoot, RootNote, Symbolizer, due_roots, special_roots, specials};
+use lastgasp_goruntime::{Gap, HeapObjects, NotedRoot, RootNote, Symbolizer, due_roots, special_roots};
 use lastgasp_heapgraph::RootId;
 use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
-use super::{Holders, RootKind, RootName};
+use super::{Holders, RootKind, RootName, RootPlace};
 use crate::edges::Edges;
+use crate::samples::Samples;
 
 /// Functions that are told apart.
 const MAX_FUNCTIONS: usize = 1 << 16;
@@ -36,10 +37,17 @@ impl Holders {
                 self.named.push(name(noted.note, function.as_deref().unwrap_or("a function that is not known")));
                 self.roots.root(None)
             });
-            self.roots.hold(root, &edges.layout, noted.to.0);
+            let Some(object) = self.roots.hold(root, &edges.layout, noted.to.0) else { return };
+            if edges.watched.has(object) {
+                self.pointed.add((root, RootPlace::Note), noted.to);
+            }
+            if noted.note == RootNote::WeakHandle {
+                self.weak.extend(edges.layout.object_at(noted.of.0).map(|of| (object, of)));
+            }
         };
-        let all = specials(rt, mem, objects, gaps);
-        special_roots(rt, mem, objects, &all, gaps, &mut hold);
+        let mut noted = Vec::new();
+        self.samples = Samples::read(rt, mem, objects, &edges.layout, &mut noted, gaps);
+        special_roots(rt, mem, objects, &noted, gaps, &mut hold);
         // They are few and soon gone: without them there is a graph still.
         if let Err(why) = due_roots(rt, mem, symbols, &mut hold) {
             self.not_read.push(format!("finalizers and cleanups that wait to be run ({why})"));

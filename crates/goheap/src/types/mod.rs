@@ -14,6 +14,7 @@ mod propagate;
 mod seeds;
 mod sites;
 mod slots;
+mod stack_maps;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +26,8 @@ use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
-use crate::roots::FrameWord;
+use crate::roots::{FrameWord, StackMap};
+use crate::samples::Samples;
 
 use assign::Assigner;
 use kinds::{Kind, UNTYPED, name_of};
@@ -89,19 +91,20 @@ impl Types {
         mem: &dyn Memory,
         objects: &HeapObjects,
         layout: &HeapLayout,
-        seeds: Seeds,
-        (code, frames): (Option<CodeTypes>, &[FrameWord]),
+        (seeds, samples): (Seeds, &Samples),
+        (code, frames, maps): (Option<CodeTypes>, &[FrameWord], &[StackMap]),
         until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
         let mut all = Assigner::new(rt, mem, objects, layout);
         all.add_seeds(seeds);
         all.add_runtime();
-        all.add_sites(objects);
+        all.add_sites(samples);
         all.add_variables(taken);
         if let Some(code) = code {
             all.add_code(code, frames);
         }
+        all.add_stack_maps(maps);
         all.add_stacks();
         all.follow(until);
         let variables = std::mem::take(&mut all.variables);

@@ -1,32 +1,32 @@
 //! Sampled objects: the code that allocated them names their types.
 
 use lastgasp_goruntime::types::{AllocSites, SiteType};
-use lastgasp_goruntime::{HeapObjects, SpecialKind, specials};
+use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
 
 use super::assign::{Assigner, Extent, Trust};
 use super::kinds::Kind;
+use crate::samples::{Sample, Samples};
 
 impl Assigner<'_> {
     /// What the memory profile knows of single objects.
-    pub(crate) fn add_sites(&mut self, objects: &HeapObjects) {
-        let (rt, mem) = (self.rt, self.mem);
-        let mut sites = AllocSites::new(rt, mem);
-        // What cannot be read of these lists is said by whoever wants all of them.
-        let sampled = specials(rt, mem, objects, &mut Vec::new());
-        for special in sampled.iter().filter(|s| s.kind == SpecialKind::Profile) {
-            let (Some(bucket), Some(slot)) = (special.bucket(rt, mem), special.object(objects)) else { continue };
-            let Some(object) = objects.find(slot) else { continue };
-            if objects.is_garbage(object.span, object.slot) || object.start != slot {
-                continue;
-            }
-            let Some(header) = objects.spans().get(object.span).map(lastgasp_goruntime::ObjectSpan::header) else {
-                continue;
-            };
-            if let Some(site) = sites.of(&mut self.types, bucket) {
-                self.add_site(site, slot.plus(header), object.size.saturating_sub(header));
+    pub(crate) fn add_sites(&mut self, samples: &Samples) {
+        let mut sites = AllocSites::new(self.rt, self.mem);
+        for Sample { object, bucket, .. } in samples.iter().filter(|s| s.is_start) {
+            if let Some((at, room)) = self.place_of(object)
+                && let Some(site) = sites.of(&mut self.types, bucket)
+            {
+                self.add_site(site, at, room);
             }
         }
+    }
+
+    /// Where the value of an object begins, and how many bytes there are for it; `None` of garbage.
+    fn place_of(&self, object: ObjectId) -> Option<(Addr, u64)> {
+        let (index, class) = self.slots.of(self.layout, object)?;
+        let slot = object.0.checked_sub(self.layout.slot(index, 0)?.0)?;
+        let at = self.layout.address(object)?.checked_add(class.header)?;
+        (!self.objects.is_garbage(class.span, slot)).then_some((Addr(at), class.room()))
     }
 
     fn add_site(&mut self, site: SiteType, at: Addr, room: u64) {

@@ -6,6 +6,7 @@ use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::types::Shape;
 use lastgasp_heapgraph::{Holder, ObjectId};
 use lastgasp_inferior::Addr;
+use rustc_hash::FxHashMap;
 
 use super::{Found, WasteKind};
 use crate::collections::arrays::{Arrays, Sequence};
@@ -22,16 +23,38 @@ const INTERFACE: u64 = 16;
 const POINTER: u64 = 8;
 
 pub(super) fn add(heap: &Heap<'_>, types: &mut TypeReader<'_>, arrays: &Arrays, found: &mut Found) {
+    let mut pointed = Vec::new();
     for array in &arrays.all {
         let Some(s) = array.longest.filter(|s| s.len >= LEAST) else { continue };
         let Some(elem) = s.elem.and_then(|e| types.get(e)) else { continue };
-        let (kind, numbers) = match &elem.shape {
-            Shape::Interface { methods } => (WasteKind::Boxed, boxed(heap, types, &s, *methods > 0)),
-            Shape::Pointer { elem } => (WasteKind::PointerSlice, pointed(heap, types, array.object, &s, *elem)),
-            _ => continue,
-        };
-        let Some(numbers) = numbers else { continue };
-        found.add(kind, array.object, format!("[]{}", elem.name), numbers);
+        let type_name = || format!("[]{}", elem.name);
+        match &elem.shape {
+            Shape::Interface { methods } => {
+                if let Some(numbers) = boxed(heap, types, &s, *methods > 0) {
+                    found.add(WasteKind::Boxed, array.object, type_name(), numbers);
+                }
+            }
+            Shape::Pointer { elem } => {
+                pointed.extend(Pointed::of(heap, types, &s, *elem).map(|p| (array.object, type_name(), p)));
+            }
+            _ => {}
+        }
+    }
+    // Who else points to one of them needs them apart. Asked for all of them at once: who looks for holders
+    // looks at every pointer of the heap.
+    let mut all: Vec<ObjectId> = pointed.iter().flat_map(|(.., p)| &p.objects).copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    let holders = heap.graph.holders(&all, 2);
+    let only = |(object, by): (ObjectId, Vec<Holder>)| match by.as_slice() {
+        [by] => Some((object, *by)),
+        _ => None,
+    };
+    let only: FxHashMap<ObjectId, Holder> = all.into_iter().zip(holders).filter_map(only).collect();
+    for (array, type_name, p) in pointed {
+        if p.objects.iter().all(|o| only.get(o) == Some(&Holder::Object(array))) {
+            found.add(WasteKind::PointerSlice, array, type_name, p.numbers(heap));
+        }
     }
 }
 
@@ -73,30 +96,34 @@ fn boxed(heap: &Heap<'_>, types: &mut TypeReader<'_>, s: &Sequence, table: bool)
     (count * 2 > all.len() as u64).then(|| scaled([count, kept, used], s.len, all.len() as u64))
 }
 
-/// Number of values that only the slice holds, bytes of them with their pointers, bytes of the values alone.
-fn pointed(heap: &Heap<'_>, types: &mut TypeReader<'_>, array: ObjectId, s: &Sequence, of: Addr) -> Option<[u64; 3]> {
-    let size = types.get(of).map(|t| t.size).filter(|size| (1..=SMALL).contains(size))?;
-    let layout = heap.graph.layout();
-    let all = sample(heap, s);
-    let objects: Vec<ObjectId> = all.iter().filter_map(|v| layout.object_at(word(v, 0))).collect();
-    if objects.len() < all.len() {
-        return None;
+/// What a slice of pointers leads to, as far as it is looked at.
+struct Pointed {
+    objects: Vec<ObjectId>,
+    /// Bytes of a value.
+    size: u64,
+    /// Elements of the slice.
+    len: u64,
+}
+
+impl Pointed {
+    /// Those of a slice of pointers to small values, each to another.
+    fn of(heap: &Heap<'_>, types: &mut TypeReader<'_>, s: &Sequence, of: Addr) -> Option<Self> {
+        let size = types.get(of).map(|t| t.size).filter(|size| (1..=SMALL).contains(size))?;
+        let layout = heap.graph.layout();
+        let all = sample(heap, s);
+        let mut objects: Vec<ObjectId> = all.iter().filter_map(|v| layout.object_at(word(v, 0))).collect();
+        objects.sort_unstable();
+        objects.dedup();
+        // Nil, of another's memory, twice the same, or tiny ones in one slot.
+        (!all.is_empty() && objects.len() == all.len()).then_some(Self { objects, size, len: s.len })
     }
-    // Who else points to one of them needs them apart.
-    let alone = heap.graph.holders(&objects, 2).into_iter().filter(|h| h.as_slice() == [Holder::Object(array)]).count();
-    if alone < objects.len() {
-        return None;
+
+    /// Number of values that only the slice holds, bytes of them with their pointers, bytes of the values alone.
+    fn numbers(&self, heap: &Heap<'_>) -> [u64; 3] {
+        let count = self.objects.len() as u64;
+        let kept = self.objects.iter().map(|o| heap.graph.layout().bytes(*o) + POINTER).sum();
+        scaled([count, kept, count * self.size], self.len, count)
     }
-    let mut distinct = objects.clone();
-    distinct.sort_unstable();
-    distinct.dedup();
-    let tiny = distinct.len() < objects.len();
-    if tiny {
-        return None;
-    }
-    let count = objects.len() as u64;
-    let kept = objects.iter().map(|o| layout.bytes(*o) + POINTER).sum();
-    Some(scaled([count, kept, count * size], s.len, all.len() as u64))
 }
 
 fn scaled(of: [u64; 3], all: u64, sampled: u64) -> [u64; 3] {

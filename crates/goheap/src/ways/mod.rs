@@ -10,14 +10,59 @@ mod merged;
 mod mostly;
 mod tree;
 
-use lastgasp_heapgraph::{Holder, ObjectId, Paths};
+use lastgasp_heapgraph::{Holder, ObjectId, Paths, RootId};
+use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
 use crate::heap::Heap;
 use labels::Labels;
+pub(crate) use labels::root_words;
 pub use merged::MergedWay;
 pub use mostly::{Mostly, mostly};
 pub use tree::{TreeNode, dominator_tree};
+
+/// Ways as they are spelled, each as what it is behind another: number 0 has no words.
+#[derive(Default)]
+struct Spelled {
+    ways: Vec<(u32, String)>,
+    numbers: FxHashMap<(u32, String), u32>,
+}
+
+impl Spelled {
+    /// The way that goes on from another by a step. Links of a list are one, and what has no name is none.
+    fn step(&mut self, before: u32, label: String) -> u32 {
+        if label.is_empty() || self.last(before) == Some(&label) {
+            return before;
+        }
+        let key = (before, label);
+        if let Some(known) = self.numbers.get(&key) {
+            return *known;
+        }
+        self.ways.push(key.clone());
+        let number = self.ways.len() as u32;
+        self.numbers.insert(key, number);
+        number
+    }
+
+    fn get(&self, way: u32) -> Option<&(u32, String)> {
+        self.ways.get((way as usize).checked_sub(1)?)
+    }
+
+    fn last(&self, way: u32) -> Option<&String> {
+        self.get(way).map(|(_, label)| label)
+    }
+
+    fn words(&self, mut way: u32) -> Vec<String> {
+        let mut words = Vec::new();
+        // What a way is behind has a lower number.
+        while let Some((before, label)) = self.get(way) {
+            words.push(label.clone());
+            way = *before;
+        }
+        words.reverse();
+        words
+    }
+}
 
 /// The shortest way to every live object.
 pub struct Ways<'h, 'a> {
@@ -30,17 +75,24 @@ impl<'h, 'a> Ways<'h, 'a> {
     /// Finds them. Ways through the runtime's own variables are taken where there is no other.
     #[must_use]
     pub fn of(heap: &'h Heap<'a>) -> Self {
-        Self { heap, paths: Paths::of(&heap.graph, |_| true), labels: Labels::of(heap) }
+        Self::from_those(heap, |_| true)
     }
 
-    /// The way to an object in words: `global main.cache`, `.entries`, `[...]`, `.name`; empty of garbage. Of
-    /// a leaf with one holder that takes a look at all pointers: [`Ways::to_many`] looks once for many.
+    /// The same from some of the roots.
     #[must_use]
-    pub fn to(&self, object: ObjectId) -> Vec<String> {
-        self.words(&self.holders(object))
+    pub fn from_those(heap: &'h Heap<'a>, roots: impl Fn(RootId) -> bool) -> Self {
+        let enter = |holder: Holder| !matches!(holder, Holder::Root(root) if !roots(root));
+        Self { heap, paths: Paths::of(&heap.graph, enter), labels: Labels::of(heap) }
     }
 
-    /// The ways to many objects.
+    /// The field of an object at an address within it: `.mu`; empty where there is none, or it is not known.
+    #[must_use]
+    pub fn field_at(&self, object: ObjectId, at: Addr) -> String {
+        self.labels.within(object, at)
+    }
+
+    /// The ways to objects in words: `global main.cache`, `.entries`, `[...]`, `.name`; empty of garbage. What
+    /// they have in common is gone along once, and of leaves with one holder that one is looked for once.
     #[must_use]
     pub fn to_many(&self, objects: &[ObjectId]) -> Vec<Vec<String>> {
         let graph = &self.heap.graph;
@@ -48,39 +100,32 @@ impl<'h, 'a> Ways<'h, 'a> {
         let holders = graph.holders(&leaves, 1);
         let held_by: FxHashMap<ObjectId, Holder> =
             leaves.into_iter().zip(holders).filter_map(|(leaf, by)| Some((leaf, *by.first()?))).collect();
-        let way = |object: &ObjectId| match held_by.get(object) {
-            None if graph.is_folded(*object) => Vec::new(),
-            None => self.holders(*object),
-            Some(Holder::Object(by)) => {
-                let mut path = self.holders(*by);
-                if !path.is_empty() {
-                    path.push(Holder::Object(*object));
-                }
-                path
-            }
-            Some(root) => vec![*root, Holder::Object(*object)],
-        };
-        objects.iter().map(|o| self.words(&way(o))).collect()
-    }
-
-    fn words(&self, path: &[Holder]) -> Vec<String> {
-        let mut before = Holder::All;
-        let mut words: Vec<String> = Vec::new();
-        for holder in path {
-            let label = self.labels.words(before, *holder);
-            before = *holder;
-            // Links of a list are one step.
+        // What has a path, and the leaf behind that.
+        let ends: Vec<(Holder, Option<ObjectId>)> = objects
+            .iter()
+            .map(|object| match held_by.get(object) {
+                Some(by) => (*by, Some(*object)),
+                None => (Holder::Object(*object), None),
+            })
+            .collect();
+        let mut spelled = Spelled::default();
+        let nodes: Vec<Holder> = ends.iter().map(|(node, _)| *node).collect();
+        let numbers =
+            self.paths.along(graph, &nodes, |before, from, to| spelled.step(before, self.labels.words(from, to)));
+        let mut out: Vec<Vec<String>> =
+            numbers.iter().map(|n| n.map(|n| spelled.words(n)).unwrap_or_default()).collect();
+        // Leaves of one holder in a row: its pointers are read once.
+        let mut last: Vec<(Holder, ObjectId, usize)> =
+            ends.into_iter().zip(0..).filter_map(|((by, leaf), i)| Some((by, leaf?, i))).collect();
+        last.sort_unstable();
+        for (by, leaf, i) in last {
+            let Some(words) = out.get_mut(i).filter(|words| !words.is_empty()) else { continue };
+            let label = self.labels.words(by, Holder::Object(leaf));
             if !label.is_empty() && words.last() != Some(&label) {
                 words.push(label);
             }
         }
-        words
-    }
-
-    /// Holders on the way to an object, the root first.
-    #[must_use]
-    pub fn holders(&self, object: ObjectId) -> Vec<Holder> {
-        self.paths.to(&self.heap.graph, object).unwrap_or_default()
+        out
     }
 
     /// All ways, merged by their words: at most `most`, those to the most bytes first.

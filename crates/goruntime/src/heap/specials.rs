@@ -16,6 +16,8 @@ use crate::runtime::Runtime;
 const MAX_SPECIALS: usize = 8 << 20;
 /// Records of one object at most: one of each kind, and cleanups, of which there may be several.
 const MAX_PER_SLOT: u64 = 64;
+/// Bytes of a record and of the word behind it, which a sampled object's has.
+const WITH_WORD: usize = SPECIAL_BYTES + 8;
 
 /// What a record is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,6 +86,8 @@ pub struct Special {
     pub kind: SpecialKind,
     /// Where it stands.
     pub at: Addr,
+    /// The memory profile's bucket, of a sampled object: its stack is that of the allocation.
+    pub bucket: Option<Addr>,
 }
 
 impl Special {
@@ -92,19 +96,26 @@ impl Special {
     pub fn object(&self, objects: &HeapObjects) -> Option<Addr> {
         objects.spans().get(self.span).map(|s| s.start.plus(self.offset))
     }
-
-    /// The memory profile's bucket, of a sampled object.
-    #[must_use]
-    pub fn bucket(&self, rt: &Runtime, mem: &dyn Memory) -> Option<Addr> {
-        let at = (self.kind == Profile).then(|| mem.ptr(self.at.plus(rt.layout.special.bucket)))?.ok()?;
-        (!at.is_null()).then_some(at)
-    }
 }
 
 /// The records of all objects, by address.
 pub fn specials(rt: &Runtime, mem: &dyn Memory, objects: &HeapObjects, gaps: &mut Vec<Gap>) -> Vec<Special> {
+    let mut all = Vec::new();
+    each_special(rt, mem, objects, gaps, |special| all.push(special));
+    all
+}
+
+/// Calls `each` with the records of all objects, by address: those of a program that samples every allocation
+/// are many, and who wants some of them need not have all.
+pub fn each_special(
+    rt: &Runtime,
+    mem: &dyn Memory,
+    objects: &HeapObjects,
+    gaps: &mut Vec<Gap>,
+    mut each: impl FnMut(Special),
+) {
     let l = &rt.layout.special;
-    let mut found = Vec::new();
+    let mut found = 0usize;
     let (mut broken, mut unknown) = (0u64, 0u64);
     'spans: for (index, span) in objects.spans().iter().enumerate() {
         let mut at = span.specials;
@@ -112,13 +123,16 @@ pub fn specials(rt: &Runtime, mem: &dyn Memory, objects: &HeapObjects, gaps: &mu
         // They stand by offset, so that a list which leads back into itself is seen at once.
         let mut before = (0, 0);
         while !at.is_null() {
-            if found.len() == MAX_SPECIALS {
+            if found == MAX_SPECIALS {
                 let why = format!("more than {MAX_SPECIALS} records: the rest is not read");
                 gaps.push(Gap::new("specials", why));
                 break 'spans;
             }
-            let mut bytes = [0; SPECIAL_BYTES];
-            if left == 0 || mem.read(at, &mut bytes).is_err() {
+            let mut bytes = [0; WITH_WORD];
+            // The last record of a chunk may have nothing behind it.
+            let is_read = mem.read(at, &mut bytes).is_ok()
+                || bytes.get_mut(..SPECIAL_BYTES).is_some_and(|own| mem.read(at, own).is_ok());
+            if left == 0 || !is_read {
                 broken += 1;
                 break;
             }
@@ -140,7 +154,11 @@ pub fn specials(rt: &Runtime, mem: &dyn Memory, objects: &HeapObjects, gaps: &mu
             }
             before = (offset, kind);
             match SpecialKind::of(rt.version.minor, kind as u8) {
-                Some(kind) => found.push(Special { span: index, offset, kind, at }),
+                Some(kind) => {
+                    let bucket = number(l.bucket, 8).filter(|at| kind == Profile && *at != 0).map(Addr);
+                    each(Special { span: index, offset, kind, at, bucket });
+                    found += 1;
+                }
                 None => unknown += 1,
             }
             at = Addr(next);
@@ -153,7 +171,6 @@ pub fn specials(rt: &Runtime, mem: &dyn Memory, objects: &HeapObjects, gaps: &mu
     };
     say(broken, "lists of spans could not be read to their end");
     say(unknown, "records are of no known kind");
-    found
 }
 
 #[cfg(test)]

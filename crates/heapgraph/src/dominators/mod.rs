@@ -12,6 +12,7 @@ use crate::bits::Bits;
 use crate::graph::{Graph, Holder, NONE, TooLarge};
 use crate::layout::ObjectId;
 use crate::retained::Retained;
+use crate::roots::RootId;
 use preorder::Preorder;
 
 pub use groups::GroupTotals;
@@ -51,7 +52,23 @@ impl Dominators {
     /// # Errors
     /// Where there are more pointers between objects with numbers than 32 bits count.
     pub fn of(graph: &Graph) -> Result<Self, TooLarge> {
-        let Preorder { number, parent, crossing } = Preorder::of(graph)?;
+        Ok(Self::with_ranks(graph, &|_| 0)?.0)
+    }
+
+    /// As [`Dominators::of`], with each object among the roots held by those of the lowest rank that reach it:
+    /// from `graph` is taken what roots of a higher rank hold of that. Roots of one group are of one rank.
+    ///
+    /// # Errors
+    /// As [`Dominators::of`].
+    pub fn settled(graph: &mut Graph, rank: impl Fn(RootId) -> u32) -> Result<Self, TooLarge> {
+        let (out, mut left) = Self::with_ranks(graph, &rank)?;
+        left.sort_unstable();
+        graph.let_go(|root, object| left.binary_search(&(root, object)).is_ok());
+        Ok(out)
+    }
+
+    fn with_ranks(graph: &Graph, rank: &dyn Fn(RootId) -> u32) -> Result<(Self, Vec<(RootId, ObjectId)>), TooLarge> {
+        let Preorder { number, parent, crossing, left } = Preorder::of(graph, rank)?;
         let dominator = semi_nca::immediate_dominators(parent, crossing);
         let n = dominator.len();
         let mut out =
@@ -59,8 +76,9 @@ impl Dominators {
         for (node, number) in out.number.iter().enumerate().filter(|(_, number)| **number != NONE) {
             out.node[*number as usize] = node as u32;
         }
+        // Of leaves that are folded nobody lets go: they have one holder.
         out.weigh(graph);
-        Ok(out)
+        Ok((out, left))
     }
 
     /// Own bytes and those of folded leaves, then all summed up the tree.

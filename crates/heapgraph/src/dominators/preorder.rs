@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::graph::{ALL, Graph, NONE, TooLarge, on_threads};
+use crate::graph::{ALL, Graph, Holder, NONE, TooLarge, on_threads};
+use crate::layout::ObjectId;
+use crate::roots::RootId;
 
 /// In a list of targets: the last of its node.
 const LAST: u32 = 1 << 31;
@@ -14,6 +16,8 @@ pub(super) struct Preorder {
     /// Number of the node from which each was met, by number; of the first itself.
     pub(super) parent: Vec<u32>,
     pub(super) crossing: Crossing,
+    /// What roots hold that those of a lower rank reach: these pointers were not gone along.
+    pub(super) left: Vec<(RootId, ObjectId)>,
 }
 
 /// Targets of each node: those of `node` begin at `starts[node]` and end with one marked `LAST`. Folded
@@ -24,7 +28,7 @@ struct Targets {
 }
 
 impl Targets {
-    fn new(graph: &Graph) -> Result<Self, TooLarge> {
+    fn new(graph: &Graph, ranks: &[u32]) -> Result<Self, TooLarge> {
         let pieces = graph.edges.pieces(graph.threads());
         let counts = on_threads(&pieces, graph.threads(), |piece| {
             let mut count = 0u64;
@@ -34,7 +38,7 @@ impl Targets {
             count
         });
         let mut starts = vec![NONE; graph.objects_from()];
-        let mut targets = outside(graph, &mut starts);
+        let mut targets = outside(graph, ranks, &mut starts);
         let all = targets.len() as u64 + counts.iter().sum::<u64>();
         if all >= u64::from(NONE) {
             return Err(TooLarge);
@@ -84,10 +88,10 @@ impl Targets {
     }
 }
 
-/// Targets of the nodes that are no objects.
-fn outside(graph: &Graph, starts: &mut [u32]) -> Vec<u32> {
+/// Targets of the nodes that are no objects; of all roots together in the order of ranks.
+fn outside(graph: &Graph, ranks: &[u32], starts: &mut [u32]) -> Vec<u32> {
     let mut pairs: Vec<(u32, u32)> = graph.outside_nodes().collect();
-    pairs.sort_unstable();
+    pairs.sort_unstable_by_key(|(from, to)| (*from, ranks.get(*to as usize), *to));
     let held =
         graph.roots().held().iter().filter_map(|(root, o)| Some((graph.node_of_root(*root), graph.node_of(o.0)?)));
     pairs.extend(held);
@@ -112,10 +116,32 @@ struct Visit {
     from: u32,
 }
 
+/// Of each node that is no object its rank: of a group that of its first root.
+fn ranks(graph: &Graph, rank: &dyn Fn(RootId) -> u32) -> Vec<u32> {
+    let mut ranks = vec![u32::MAX; graph.objects_from()];
+    ranks[ALL as usize] = 0;
+    for root in (0..graph.roots().len() as u32).map(RootId) {
+        let own = rank(root);
+        ranks[graph.node_of_root(root) as usize] = own;
+        if let Some(group) = graph.roots().group_of(root).map(|g| graph.node_of_group(g) as usize)
+            && ranks[group] == u32::MAX
+        {
+            ranks[group] = own;
+        }
+    }
+    ranks
+}
+
 impl Preorder {
-    /// Walks from all roots. The way back is where each was met from: there is no stack.
-    pub(super) fn of(graph: &Graph) -> Result<Self, TooLarge> {
-        let Targets { starts, targets } = Targets::new(graph)?;
+    /// Walks from all roots, those of the lowest rank first. The way back is where each was met from: there
+    /// is no stack.
+    pub(super) fn of(graph: &Graph, rank: &dyn Fn(RootId) -> u32) -> Result<Self, TooLarge> {
+        let ranks = ranks(graph, rank);
+        let Targets { starts, targets } = Targets::new(graph, &ranks)?;
+        let objects_from = graph.objects_from() as u32;
+        // The rank that is walked from, and how many nodes lower ones have reached.
+        let (mut rank, mut floor) = (0, 0);
+        let mut left = Vec::new();
         let mut nodes: Vec<Visit> = starts.iter().map(|next| Visit { next: *next, number: NONE, from: ALL }).collect();
         drop(starts);
         let mut crossing = Vec::new();
@@ -134,9 +160,19 @@ impl Preorder {
             let target = targets[next as usize];
             nodes[at as usize].next = if target & LAST == 0 { next + 1 } else { NONE };
             let to = target & !LAST;
+            if at == ALL && ranks[to as usize] != rank {
+                (rank, floor) = (ranks[to as usize], met);
+            }
             let node = &mut nodes[to as usize];
             if node.number != NONE {
-                if node.number != number {
+                if at < objects_from && node.number < floor {
+                    let pair = (graph.holder(at), graph.holder(to));
+                    left.extend(if let (Some(Holder::Root(r)), Some(Holder::Object(o))) = pair {
+                        Some((r, o))
+                    } else {
+                        None
+                    });
+                } else if node.number != number {
                     crossing.push(u64::from(node.number) << 32 | u64::from(number));
                 }
                 continue;
@@ -154,7 +190,7 @@ impl Preorder {
             parent[node.number as usize] = number[node.from as usize];
         }
         drop(nodes);
-        Ok(Self { number, parent, crossing: Crossing::new(crossing, graph.threads()) })
+        Ok(Self { number, parent, crossing: Crossing::new(crossing, graph.threads()), left })
     }
 }
 

@@ -52,7 +52,7 @@ pub struct CaptureContext<'a> {
 /// Takes evidence of `target`, stopping it if a way is given.
 #[must_use]
 pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<'_>) -> RawCapture {
-    take_and(target, stopper, context, &mut |_| {})
+    take_with(target, stopper, context, None)
 }
 
 /// As [`take()`]; when all is copied `still` is given what can be decoded of it, while the target stands
@@ -64,6 +64,15 @@ pub fn take_and(
     stopper: Option<&Stopper>,
     context: CaptureContext<'_>,
     still: &mut dyn FnMut(&RawCapture),
+) -> RawCapture {
+    take_with(target, stopper, context, Some(still))
+}
+
+fn take_with(
+    target: &Target,
+    stopper: Option<&Stopper>,
+    context: CaptureContext<'_>,
+    still: Option<&mut dyn FnMut(&RawCapture)>,
 ) -> RawCapture {
     let CaptureContext { extent, phase, .. } = context;
     // All memory that the copy needs is there before the target stands still.
@@ -163,7 +172,7 @@ fn copy_in_a_stop(
     target: &Target,
     stopper: &Stopper,
     context: &CaptureContext<'_>,
-    still: &mut dyn FnMut(&RawCapture),
+    still: Option<&mut dyn FnMut(&RawCapture)>,
 ) -> Copied {
     let longest = if context.phase == Phase::Manual { LONGEST_COPY_ON_DEMAND } else { LONGEST_COPY };
     let longest = longest.min(stopper.longest());
@@ -180,7 +189,8 @@ fn copy_in_a_stop(
     let trouble = stopped.trouble.take();
     // What comes now is no part of the copy.
     let to_the_end = stopped.still_holds();
-    if stopped.held_at_all() && trouble.is_none() {
+    // A third of a large stop went into making the copy readable, for nobody.
+    if let Some(still) = still.filter(|_| stopped.held_at_all() && trouble.is_none()) {
         let raw = interim(std::mem::take(evidence), &registers, target, context);
         still(&raw);
         *evidence = raw.evidence;
@@ -212,6 +222,7 @@ fn interim(
     let registers = registers.to_vec();
     RawCapture {
         registers,
+        monotonic_ns: Some(monotonic_ns()),
         ..RawCapture::bare(because, Stillness::RanOn, identity, runtime, target.process.loaded(), evidence)
     }
 }

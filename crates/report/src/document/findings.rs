@@ -30,7 +30,7 @@ struct Reasons<'a> {
 
 /// An element of `rivals`.
 #[derive(Debug, Serialize)]
-struct Rival<'a> {
+pub(super) struct Rival<'a> {
     cause: &'static str,
     state: &'static str,
     because: &'a str,
@@ -139,7 +139,13 @@ fn evidence(f: &lastgasp_diagnosis::Finding) -> Vec<Evidence<'_>> {
 }
 
 fn rivals(f: &lastgasp_diagnosis::Finding) -> Vec<Rival<'_>> {
-    f.rivals.iter().map(|r| Rival { cause: r.cause, state: r.told.name(), because: &r.because }).collect()
+    f.rivals.iter().map(Rival::of).collect()
+}
+
+impl<'a> Rival<'a> {
+    pub(super) fn of(r: &'a lastgasp_diagnosis::Rival) -> Self {
+        Self { cause: r.cause, state: r.told.name(), because: &r.because }
+    }
 }
 
 impl<'a> Finding<'a> {

@@ -5,6 +5,7 @@ use lastgasp_diagnosis::{Diagnosis, GoroutineSummary};
 use serde::Serialize;
 
 use super::profile::{Frame, stack};
+use super::verdicts::{Along, Onsets, Tiers, Verdict, VerdictGroup, WaitFor};
 
 /// Groups that are listed.
 const MAX_GROUPS: usize = 200;
@@ -19,6 +20,17 @@ pub(super) struct Goroutines<'a> {
     site_function: Option<&'a str>,
     by_state: Vec<State<'a>>,
     groups: Vec<Group<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    along: Option<Along>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    onsets: Option<Onsets<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tiers: Option<Tiers>,
+    no_proof: &'a [String],
+    verdict_groups: Vec<VerdictGroup<'a>>,
+    verdicts: Vec<Verdict<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait_for: Option<WaitFor<'a>>,
 }
 
 /// An element of `goroutines.by_state`.
@@ -60,6 +72,14 @@ impl<'a> Goroutines<'a> {
             in_site: summary.in_site,
             site_function: summary.site_function,
             groups: g.groups.iter().take(MAX_GROUPS).map(group).collect(),
+            along: d.goroutines.along.as_ref().map(|a| Along::of(facts, a)),
+            onsets: d.goroutines.onsets.as_ref().map(Onsets::of),
+            // Of none that were followed there is nothing to count.
+            tiers: (d.goroutines.total > 0).then(|| Tiers::of(&d.goroutines)),
+            no_proof: &d.goroutines.no_proof,
+            verdict_groups: VerdictGroup::of(facts, &d.goroutines),
+            verdicts: Verdict::of(facts, &d.goroutines),
+            wait_for: (!d.goroutines.wait_for.edges.is_empty()).then(|| WaitFor::of(&d.goroutines.wait_for)),
             by_state: summary.by_state.iter().map(|(state, count)| State { state, count: *count }).collect(),
         }
     }

@@ -9,6 +9,7 @@ mod memory;
 mod origin;
 mod profile;
 mod timeline;
+mod verdicts;
 
 use lastgasp_diagnosis::{Diagnosis, Facts};
 use serde::Serialize;
@@ -24,6 +25,8 @@ use memory::{Gc, Heap, Memory};
 use origin::{Capture, Provenance, Target};
 use profile::{Pprof, Profile};
 use timeline::Timeline;
+pub(crate) use verdicts::goroutine_document;
+pub use verdicts::goroutines_file;
 
 /// Name and version of the contract.
 const SCHEMA: &str = "lastgasp.report/1";

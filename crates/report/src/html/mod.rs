@@ -14,6 +14,7 @@ const SCRIPTS: &[&str] = &[
     include_str!("js/timeline.js"),
     include_str!("js/flame.js"),
     include_str!("js/goroutines.js"),
+    include_str!("js/blocked.js"),
     include_str!("js/treemap.js"),
     include_str!("js/heap.js"),
     include_str!("js/ledger.js"),

@@ -143,6 +143,9 @@ pub(super) const PINNED_SLEEP: Duration = Duration::from_millis(250);
 /// read after its end alone.
 pub(super) const FLAT_SLEEP: Duration = Duration::from_secs(1);
 const FLAT_AFTER: Duration = Duration::from_secs(30);
+/// With the end so near, in seconds, looks are as close as they ever are: some hundred of them.
+const LAST_SECOND: f64 = 0.6;
+const SHORTEST_SLEEP: Duration = Duration::from_millis(2);
 /// And so long where the kernel wakes us as its memory runs out.
 pub(super) const TOLD_SLEEP: Duration = Duration::from_secs(2);
 
@@ -218,19 +221,21 @@ impl Policy {
             // A brake that comes too late is none, whatever is read afterwards.
             PINNED_SLEEP
         };
-        let sleep = self.sleep(memory.state, least, reach);
+        let sleep = self.sleep(memory.state, least, reach, tto);
         (memory, Step { acts, sleep, forecast })
     }
 
     /// Never longer than the machine needs to fill half of what is left, or than `never_too_long`: where the
     /// pin keeps the evidence whatever happens meanwhile, or the kernel tells.
-    fn sleep(&self, state: State, never_too_long: Duration, reach: f64) -> Duration {
-        let wished = match state {
-            State::Watch => self.calm,
-            State::Alert => Duration::from_millis(20),
-            State::Armed => Duration::from_millis(5),
+    fn sleep(&self, state: State, never_too_long: Duration, reach: f64, tto: Option<f64>) -> Duration {
+        let wished = match (state, tto.is_some_and(|t| t < LAST_SECOND)) {
+            (State::Watch, _) => self.calm,
+            (State::Alert, false) => Duration::from_millis(20),
+            (State::Armed, false) => Duration::from_millis(5),
+            // What is late by a look is late by a copy.
+            (_, true) => SHORTEST_SLEEP,
         };
-        let bound = Duration::from_secs_f64((reach / 2.0).clamp(0.002, 2.0));
+        let bound = Duration::from_secs_f64((reach / 2.0).clamp(SHORTEST_SLEEP.as_secs_f64(), 2.0));
         wished.min(bound.max(never_too_long))
     }
 

@@ -243,6 +243,17 @@ fn a_brake_that_is_refused_does_not_count() {
     assert!(tried.windows(2).all(|w| (500..=510).contains(&(w[1] - w[0]))), "{tried:?}");
 }
 
+/// What is late by a look is late by a copy.
+#[test]
+fn looks_are_close_in_the_last_second() {
+    let mut machine = Machine::of(&policy(), MEASURED);
+    let at = |t: u64| LIMIT / 10 * 7 + t * 200_000;
+    let sleeps: Vec<(u64, Duration)> =
+        (0..2400).step_by(5).map(|t| (t, machine.look(t, at(t), Some(LIMIT)).sleep)).collect();
+    let sleep = |t: u64| sleeps.iter().rfind(|(at, _)| *at <= t).unwrap().1;
+    assert_eq!((sleep(1500), sleep(2300)), (Duration::from_millis(5), Duration::from_millis(2)));
+}
+
 /// Where the kernel wakes us as memory runs out, and what is held keeps the evidence, a look every two
 /// seconds is enough; nowhere else.
 #[test]

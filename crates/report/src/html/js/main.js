@@ -11,6 +11,7 @@
     ["Timeline", "timeline", "a timeline", lg.renderTimeline],
     ["Sites", "sites", "allocation sites", lg.renderSites],
     ["Goroutines", "goroutines", "goroutines", lg.renderGoroutines],
+    ["Blocked", "blocked", "verdicts on blocked goroutines", lg.renderBlocked],
     ["Heap", "held", "a graph of the heap", lg.renderHeap],
     ["Memory", "memory", "an account of memory", lg.renderMemory],
     ["Findings", "findings", "findings", lg.renderFindings],

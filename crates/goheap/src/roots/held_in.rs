@@ -1,0 +1,67 @@
+//! The one name of goroutines: the function whose frame has what they keep. A goroutine stands in its
+//! innermost call, and what it keeps a caller of that may have built; who reads "158 goroutines in
+//! callDownstream" beside "158 copies held in ugcTab" looks for two things where there is one (seen:
+//! lab/programs/incident).
+
+use lastgasp_goruntime::Symbolizer;
+use lastgasp_heapgraph::{Dominators, Graph, GroupId, Holder, ObjectId, RootId};
+use lastgasp_inferior::Addr;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{Holders, RootKind};
+use crate::functions::is_standard;
+
+impl Holders {
+    /// Names each group of goroutines by the function of the program in whose frames most of what it keeps
+    /// stands, where there is one of which that is true.
+    pub(crate) fn name_by_frames(
+        &mut self,
+        graph: &Graph,
+        dominators: &Dominators,
+        names: &Symbolizer<'_>,
+        module: &str,
+    ) {
+        let mut functions: FxHashMap<Addr, String> = FxHashMap::default();
+        let mut kept: FxHashMap<(GroupId, String), u64> = FxHashMap::default();
+        let mut together: FxHashSet<ObjectId> = FxHashSet::default();
+        for root in (self.goroutines_from..graph.roots().len() as u32).map(RootId) {
+            let Some(group) = graph.roots().group_of(root) else { continue };
+            for object in graph.roots().held_by(root) {
+                let Some(pc) = self.frame(root, object) else { continue };
+                // Who holds a leaf beside it would be a look at every pointer: its own bytes are all it has.
+                let is_own = graph.is_folded(object)
+                    || match dominators.dominator(graph, Holder::Object(object)) {
+                        Some(Holder::Root(owner)) => owner == root,
+                        Some(Holder::Group(owner)) => owner == group && together.insert(object),
+                        _ => false,
+                    };
+                let bytes = dominators.retained(graph, Holder::Object(object)).map_or(0, |r| r.bytes);
+                if !is_own || bytes == 0 {
+                    continue;
+                }
+                let function = functions
+                    .entry(pc)
+                    .or_insert_with(|| names.innermost(pc).map_or_else(String::new, |frame| frame.function));
+                *kept.entry((group, function.clone())).or_default() += bytes;
+            }
+        }
+        let mut most: FxHashMap<GroupId, (u64, String)> = FxHashMap::default();
+        for ((group, function), bytes) in kept {
+            let known = most.entry(group).or_default();
+            // Of as many the first in the alphabet, so that the answer is one.
+            if bytes > known.0 || bytes == known.0 && function < known.1 {
+                *known = (bytes, function);
+            }
+        }
+        for (group, (bytes, function)) in most {
+            let all = dominators.retained(graph, Holder::Group(group)).map_or(0, |r| r.bytes);
+            if let Some(name) = self.groups.get_mut(group.0 as usize)
+                && name.kind == RootKind::Goroutine
+                && bytes.saturating_mul(2) > all
+                && !is_standard(&function, module)
+            {
+                name.name = function;
+            }
+        }
+    }
+}
