@@ -1,6 +1,6 @@
 //! Threads that decode raw captures and write them to the store, while the watch goes on. Two of them may
-//! decode at a time, which takes memory and a processor; the others wait for the disk, whose journal is brought
-//! down once for all who wait for it.
+//! decode at a time, which takes memory and a processor; the others wait for the disk, whose journal is
+//! brought down once for all who wait for it.
 //!
 //! A panic costs one attempt at one capture: the second attempt does with less ([`write`]), and the thread
 //! goes on to the next capture in any case.

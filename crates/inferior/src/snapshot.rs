@@ -63,7 +63,7 @@ impl Snapshot {
     }
 
     /// Copies many ranges with as few kernel calls as possible, and by two threads if they are large
-    /// ([`crate::windows`]). Gives how many could not be read.
+    /// (`windows.rs`). Gives how many could not be read.
     pub fn copy_all(&mut self, from: &dyn Memory, ranges: &[(Addr, usize)]) -> usize {
         let batches = Batch::all_of(ranges);
         let bytes = batches.iter().map(Batch::bytes).fold(0, usize::saturating_add);

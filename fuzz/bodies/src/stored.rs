@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use lastgasp_diagnosis::{Facts, diagnose, facts::from_json};
+use lastgasp_diagnosis::{Facts, GoroutineVerdicts, diagnose, facts::from_json};
 use lastgasp_goruntime::{Runtime, RuntimeLocation};
 use lastgasp_inferior::{AddrRange, ElfImage, parse_maps, parse_smaps};
 use lastgasp_observe::kernel::cgroup::{Mounts, memory_path};
@@ -72,7 +72,8 @@ fn report(facts: &Facts) {
     let _ = terminal(facts, &d);
     let _ = page(&document(facts, &d, Some("/capture")));
     let _ = (heap_profile(facts, 1), published_profile(facts, 1));
-    let _ = (traceback(facts), goroutine_profile(facts, 1));
+    let verdicts = GoroutineVerdicts::of(facts, None);
+    let _ = (traceback(facts, &verdicts), goroutine_profile(facts, 1));
 }
 
 fn changed(whole: &str, data: &[u8]) -> Vec<u8> {

@@ -12,9 +12,25 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
+    /// Shares that are aimed at.
+    pub aims: Aims,
+    /// What the tests in CI hold.
+    pub ci: Aims,
     /// By name.
     #[serde(rename = "way")]
     pub ways: BTreeMap<String, Way>,
+}
+
+/// Shares, 0 to 1. Numbers, deadlines and peers are to be right each time, and no finding is to be false.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aims {
+    /// Of the goroutines that nothing will wake.
+    pub found: f64,
+    /// Of those that were found.
+    pub cause: f64,
+    /// Of those that wait for locks.
+    pub holder: f64,
 }
 
 /// One program.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::expect::Way;
+use crate::expect::{Aims, Way};
 use crate::judge::{Judgement, Share, judge, judge_healthy};
 use crate::play::{Play, Seen};
 
@@ -101,17 +101,19 @@ impl Tally {
 
     /// What is missed of the aims, in words.
     #[must_use]
-    pub fn misses(&self) -> Vec<String> {
-        /// Shares that are aimed at.
-        const AIMS: [(&str, f64); 6] =
-            [("found", 0.9), ("cause", 0.95), ("holder", 0.9), ("missing Done", 1.0), ("deadline", 1.0), ("peer", 1.0)];
-        let shares = [self.found, self.cause, self.holder, self.missing_done, self.deadline, self.peer];
-        let mut out: Vec<String> = AIMS
-            .iter()
-            .zip(shares)
-            .filter(|((_, aim), share)| share.value() < *aim)
-            .map(|((what, aim), share)| format!("{what} right: {}, less than {:.0} %", text(share), aim * 100.0))
-            .collect();
+    pub fn misses(&self, aims: Aims) -> Vec<String> {
+        let mut out: Vec<String> = [
+            ("found", self.found, aims.found),
+            ("cause", self.cause, aims.cause),
+            ("holder", self.holder, aims.holder),
+            ("missing Done", self.missing_done, 1.0),
+            ("deadline", self.deadline, 1.0),
+            ("peer", self.peer, 1.0),
+        ]
+        .iter()
+        .filter(|(_, share, aim)| share.value() < *aim)
+        .map(|(what, share, aim)| format!("{what} right: {}, less than {:.0} %", text(*share), aim * 100.0))
+        .collect();
         if !self.false_findings.is_empty() {
             out.push(format!("false findings: {:?}", self.false_findings));
         }
@@ -213,7 +215,8 @@ mod tests {
             row(Share { right: 8, of: 10 }, Share::default()),
             row(Share { right: 9, of: 10 }, Share { right: 1, of: 1 }),
         ];
-        assert_eq!(Tally::of(&rows).misses(), ["found right: 17/20 (85 %), less than 90 %"]);
+        let aims = Aims { found: 0.9, cause: 0.95, holder: 0.9 };
+        assert_eq!(Tally::of(&rows).misses(aims), ["found right: 17/20 (85 %), less than 90 %"]);
         assert!(render("h", &rows).contains("of 6 goroutines that are well: none"));
     }
 }

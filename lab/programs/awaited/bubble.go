@@ -53,7 +53,7 @@ func bubble() {
 	}
 	all := func(string, string) (bool, error) { return true, nil }
 	go testing.Main(all, []testing.InternalTest{{Name: "bubble", F: func(t *testing.T) {
-		truth = append(truth, goroutine{Name: "bubble-run", ID: id(), Waits: []wait{{Operation: "bubble"}}})
+		truth = append(truth, goroutine{Name: "bubble-run", ID: id(), Waits: []wait{{Operation: "bubble"}}, InBubble: true})
 		synctest.Test(t, inside)
 	}}}, nil, nil)
 	<-parked

@@ -334,11 +334,16 @@ func inOut() {
 		park("tcp-read-deadline", func() { server.Read(make([]byte, 8)) }, 3600, conn("read", "tcp", server, 3600))
 		// Nobody reads: what is written stays in the kernel's queues, and the rest waits. It has a deadline for
 		// reads, which is not what it waits for.
+		// With small queues, so that they are full at once on a busy machine too.
 		client, server = pair()
+		for _, c := range []net.Conn{client, server} {
+			check(c.(*net.TCPConn).SetWriteBuffer(8 << 10))
+			check(c.(*net.TCPConn).SetReadBuffer(8 << 10))
+		}
 		check(client.SetReadDeadline(time.Now().Add(time.Hour)))
-		park("tcp-write", func() { client.Write(make([]byte, 64<<20)) }, 0, conn("write", "tcp", client, 0))
+		park("tcp-write", func() { client.Write(make([]byte, 8<<20)) }, 0, conn("write", "tcp", client, 0))
 		check(server.SetDeadline(time.Now().Add(2 * time.Hour)))
-		park("tcp-write-deadline", func() { server.Write(make([]byte, 64<<20)) }, 7200, conn("write", "tcp", server, 7200))
+		park("tcp-write-deadline", func() { server.Write(make([]byte, 8<<20)) }, 7200, conn("write", "tcp", server, 7200))
 		accept := wait{Operation: "read", Kind: "descriptor", What: "tcp", Fd: fd(listener.(fileConn)), Waiters: 1,
 			Local: listener.Addr().String()}
 		park("accept", func() { listener.Accept() }, 0, accept)

@@ -30,6 +30,10 @@ const MAX_TIME: Duration = Duration::from_secs(300);
 /// How often a person is told that it still goes on.
 const PROGRESS: Duration = Duration::from_secs(1);
 
+/// How long links of open descriptors are read: ten thousand take some 20 ms. On a machine that has forty at
+/// work 40 ms were over after the first few.
+const LINKS_AT_MOST: Duration = Duration::from_millis(250);
+
 /// Takes evidence of a process and the graph of its heap, both of one moment where that can be had.
 pub(super) fn take_with_heap(
     target: &Target,
@@ -48,7 +52,7 @@ pub(super) fn take_with_heap(
     if stop == Stop::Never {
         let raw = take(target, None, context);
         let began = worker.begin(&raw);
-        let open = descriptors(&raw, pid);
+        let open = descriptors(&raw, pid, Instant::now() + LINKS_AT_MOST);
         let mut answer = answer(worker, began.map_err(|e| e.to_string()), None, "the process was not stopped for it");
         describe(&mut answer, open);
         return Ok((raw, answer, None));
@@ -63,11 +67,11 @@ pub(super) fn take_with_heap(
     let stopping = Instant::now();
     let raw = take_and(target, Some(&stopper), context, &mut |raw| {
         began = worker.begin(raw).map_err(|e| e.to_string());
-        // While that one reads.
-        open = descriptors(raw, pid);
         // To let it go takes a moment too.
         const LETTING_GO: Duration = Duration::from_millis(10);
         let until = stopping + flags.max_stop.saturating_sub(LETTING_GO);
+        // While that one reads.
+        open = descriptors(raw, pid, until.min(Instant::now() + LINKS_AT_MOST));
         stood = (began.is_ok() && worker.has_read(until)).then_some(());
         if stood.is_some() {
             kept = keep.and_then(|keep| keep.memory(raw, target, until));
@@ -86,11 +90,9 @@ pub(super) fn take_with_heap(
 }
 
 /// The open descriptors of a process, if a goroutine of it waits for one.
-fn descriptors(raw: &RawCapture, pid: i32) -> Option<OpenDescriptors> {
-    /// Ten thousand take some 20 ms.
-    const AT_MOST: Duration = Duration::from_millis(40);
+fn descriptors(raw: &RawCapture, pid: i32, until: Instant) -> Option<OpenDescriptors> {
     let wanted = waits_for_descriptors(&raw.runtime, &raw.evidence.snapshot);
-    wanted.then(|| OpenDescriptors::read(pid, Instant::now() + AT_MOST))
+    wanted.then(|| OpenDescriptors::read(pid, until))
 }
 
 /// Says of the descriptors that goroutines wait for what they are, and who the peers are.

@@ -5,7 +5,7 @@
 //! - A `pollDesc` (`netpollblock`): nothing else leads to it.
 //! - A `sync.Cond` (`sync.(*Cond).Wait`), up to Go 1.25.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -177,7 +177,7 @@ pub(super) fn notify_lists(
 ) -> FxHashSet<(Addr, Addr)> {
     let mut out = FxHashSet::default();
     let Some(head) = rt.layout.cond.head else { return out };
-    let lists: FxHashSet<Addr> = lists.collect();
+    let lists: BTreeSet<Addr> = lists.collect();
     let mut left = MAX_SUDOGS;
     for list in lists {
         let (mut at, mut seen) = (mem.ptr(list.plus(head)).unwrap_or_default(), FxHashSet::default());
