@@ -279,7 +279,9 @@ fn ready_bits(rt: &Runtime, mem: &dyn Memory, d: &Descriptor, spent: &mut Spent)
         Form::Bits => data,
         Form::Program => return Some(Some(run_program(mem, data.plus(4), d.words())?)),
         Form::OnDemand => {
-            let made = mem.ptr(data).ok()?;
+            // A page that the process never touched is left out of kept memory: nobody has made any then.
+            // (Seen with nats-server of Go 1.27: the live heap had a graph, its kept memory had none.)
+            let made = mem.ptr(data).unwrap_or_default();
             // Null before, and the address of a variable (`inProgress`) while somebody makes them.
             if made.is_null() || rt.module.variables.contains(made) {
                 return Some(None);

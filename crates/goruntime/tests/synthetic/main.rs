@@ -268,12 +268,13 @@ impl Memory for Words {
 }
 
 /// Offsets of the pointers of `struct { n int; array [3]struct { p *T; n int; q *T }; last *T }`, whose bits
-/// are made on demand: `made` stands where they would.
-fn made_on_demand(made: u64) -> Option<Vec<u64>> {
+/// are made on demand: `made` stands where they would; `None` where that page is not at hand.
+fn made_on_demand(made: Option<u64>) -> Option<Vec<u64>> {
     const ON_DEMAND: u64 = 1 << 36;
     let (structure, array, element, pointer) = (0x1000, 0x2000, 0x3000, 0x4000);
     let (fields, slot, masks) = (0x5000, 0x6000, 0x7000);
     let kind = |k: u64| k << 56;
+    let slots = made.map(|made| [made, 0]);
     let lists: [(u64, &[u64]); 7] = [
         (structure, &[88, 88, kind(25) | ON_DEMAND, 0, slot, 0, 0, fields, 3, 3]),
         (array, &[72, 72, kind(17) | ON_DEMAND, 0, slot + 8, 0, element, 0, 3]),
@@ -281,7 +282,7 @@ fn made_on_demand(made: u64) -> Option<Vec<u64>> {
         (pointer, &[8, 8, kind(22), 0, masks + 8, 0, 0]),
         // Name, type, offset; the type of `n` has no pointers.
         (fields, &[0, 0x8000, 0, 0, array, 8, 0, pointer, 80]),
-        (slot, &[made, 0]),
+        (slot, slots.as_ref().map_or(&[], |s| s.as_slice())),
         (masks, &[0b101, 1, 0b10]),
     ];
     let mut words: BTreeMap<u64, u64> = BTreeMap::from([(0x8000, 8), (0x8008, 0)]);
@@ -296,11 +297,12 @@ fn made_on_demand(made: u64) -> Option<Vec<u64>> {
 #[test]
 fn bits_that_nobody_made_yet_are_put_together() {
     let expected = [8, 24, 32, 48, 56, 72, 80];
-    assert_eq!(made_on_demand(0).as_deref(), Some(&expected[..]));
+    assert_eq!(made_on_demand(Some(0)).as_deref(), Some(&expected[..]));
+    assert_eq!(made_on_demand(None).as_deref(), Some(&expected[..]), "never touched");
     let in_progress = process::with_objects(Flavour::Go27).at.variables.0 + 8;
-    assert_eq!(made_on_demand(in_progress).as_deref(), Some(&expected[..]));
-    assert_eq!(made_on_demand(0x7010).as_deref(), Some(&[8][..]));
-    assert_eq!(made_on_demand(0x9000), None, "not there");
+    assert_eq!(made_on_demand(Some(in_progress)).as_deref(), Some(&expected[..]));
+    assert_eq!(made_on_demand(Some(0x7010)).as_deref(), Some(&[8][..]));
+    assert_eq!(made_on_demand(Some(0x9000)), None, "not there");
 }
 
 proptest! {
