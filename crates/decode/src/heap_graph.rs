@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite, GraphType};
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
-use lastgasp_goheap::{Heap, MergedWay, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled};
+use lastgasp_goheap::{
+    Heap, MergedWay, Mostly, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled,
+};
 use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::{
     Bucket, Counts, Gap, Goroutine, LabelSalt, MemProfile, Runtime, Symbolizer, decode_all_goroutines, decode_profile,
     unsample,
 };
-use lastgasp_heapgraph::ObjectId;
+use lastgasp_heapgraph::{Holder, ObjectId};
 use lastgasp_inferior::{Addr, BlockCache, Layered, LoadedImage, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
@@ -102,8 +104,20 @@ pub(crate) fn heap_graph(
     };
     let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code));
     let heap = heap.ok_or_else(|| told(&gaps))?;
-    let ways = Ways::of(&heap);
-    let mut facts = facts(&heap, &ways, profile, whole.source);
+    let (ways, mostly) = std::thread::scope(|scope| {
+        let mostly_of = || mostly(&heap);
+        let other = std::thread::Builder::new().spawn_scoped(scope, mostly_of);
+        let ways = Ways::of(&heap);
+        let mostly = match other.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(mostly)) => mostly,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => mostly_of(),
+        };
+        (ways, mostly)
+    });
+    debug!("ways");
+    let mut facts = facts(&heap, &ways, (profile, &mostly), whole.source);
+    debug!("facts");
     facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
     tell(GraphStage::Part(&facts));
     let before = gaps.len();
@@ -133,11 +147,15 @@ fn told(gaps: &[Gap]) -> String {
     if said.is_empty() { "not made".into() } else { said.join("; ") }
 }
 
-fn facts(heap: &Heap<'_>, ways: &Ways<'_, '_>, profile: Option<&MemProfile>, source: &str) -> GraphFacts {
+fn facts(
+    heap: &Heap<'_>,
+    ways: &Ways<'_, '_>,
+    (profile, mostly): (Option<&MemProfile>, &FxHashMap<Holder, Mostly>),
+    source: &str,
+) -> GraphFacts {
     let live = heap.live();
     let mut roots = Vec::new();
     let mut alone = (0u64, 0u64);
-    let mostly = mostly(heap);
     for (name, holder, retained) in heap.roots() {
         alone = (alone.0 + u64::from(retained.objects), alone.1 + retained.bytes);
         if retained.objects > 0 {
@@ -156,7 +174,9 @@ fn facts(heap: &Heap<'_>, ways: &Ways<'_, '_>, profile: Option<&MemProfile>, sou
     }
     roots.sort_by(|a, b| (b.retained_bytes, &a.name).cmp(&(a.retained_bytes, &b.name)));
     roots.truncate(MOST);
+    debug!("roots");
     let types = heap.by_type();
+    debug!("types");
     let known = types.iter().filter(|t| t.is_known);
     GraphFacts {
         source: source.into(),
