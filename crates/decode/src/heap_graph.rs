@@ -6,7 +6,7 @@ use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, Gra
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
 use lastgasp_goheap::{
-    Heap, MergedWay, Mostly, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled,
+    Heap, MergedWay, Mostly, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled, side_by_side,
 };
 use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::{
@@ -104,24 +104,28 @@ pub(crate) fn heap_graph(
     };
     let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code));
     let heap = heap.ok_or_else(|| told(&gaps))?;
-    let (ways, mostly) = std::thread::scope(|scope| {
-        let mostly_of = || mostly(&heap);
-        let other = std::thread::Builder::new().spawn_scoped(scope, mostly_of);
+    // Ways and what they are called on this thread; on another what needs none of them.
+    let in_words = || {
         let ways = Ways::of(&heap);
-        let mostly = match other.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(mostly)) => mostly,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => mostly_of(),
-        };
-        (ways, mostly)
-    });
-    debug!("ways");
-    let mut facts = facts(&heap, &ways, (profile, &mostly), whole.source);
-    debug!("facts");
+        let paths: Vec<GraphPath> = ways.merged(MOST_WAYS).into_iter().map(graph_path).collect();
+        let sites = graph_sites(&heap, &ways, profile);
+        (ways, paths, sites)
+    };
+    let in_numbers = || {
+        let (mostly, types) = (mostly(&heap), heap.by_type());
+        let tree: Vec<GraphNode> = dominator_tree(&heap, MOST_NODES).into_iter().map(graph_node).collect();
+        let mut gaps = Vec::new();
+        let found = heap.collections(SurveyLimits::default(), &mut gaps);
+        (mostly, types, tree, found, gaps)
+    };
+    let ((ways, paths, sites), (mostly, types, tree, found, of_collections)) = side_by_side(in_words, in_numbers);
+    debug!("ways, types, collections");
+    let mut facts = GraphFacts { sites, paths, tree, ..facts(&heap, &mostly, types, whole.source) };
     facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
     tell(GraphStage::Part(&facts));
     let before = gaps.len();
-    let survey = heap.survey(&ways, SurveyLimits::default(), &mut gaps);
+    gaps.extend(of_collections);
+    let survey = heap.survey(&found, &ways, &mut gaps);
     facts.gaps.extend(of_survey(gaps.get(before..).unwrap_or_default()));
     collections::add(&mut facts, survey);
     debug!(read_us = read.as_micros() as u64, us = began.elapsed().as_micros() as u64, "heap graph");
@@ -147,12 +151,7 @@ fn told(gaps: &[Gap]) -> String {
     if said.is_empty() { "not made".into() } else { said.join("; ") }
 }
 
-fn facts(
-    heap: &Heap<'_>,
-    ways: &Ways<'_, '_>,
-    (profile, mostly): (Option<&MemProfile>, &FxHashMap<Holder, Mostly>),
-    source: &str,
-) -> GraphFacts {
+fn facts(heap: &Heap<'_>, mostly: &FxHashMap<Holder, Mostly>, types: Vec<TypeTotal>, source: &str) -> GraphFacts {
     let live = heap.live();
     let mut roots = Vec::new();
     let mut alone = (0u64, 0u64);
@@ -174,9 +173,6 @@ fn facts(
     }
     roots.sort_by(|a, b| (b.retained_bytes, &a.name).cmp(&(a.retained_bytes, &b.name)));
     roots.truncate(MOST);
-    debug!("roots");
-    let types = heap.by_type();
-    debug!("types");
     let known = types.iter().filter(|t| t.is_known);
     GraphFacts {
         source: source.into(),
@@ -193,9 +189,6 @@ fn facts(
         shared_bytes: live.bytes.saturating_sub(alone.1),
         types: types.into_iter().take(MOST).map(graph_type).collect(),
         roots,
-        sites: graph_sites(heap, ways, profile),
-        paths: ways.merged(MOST_WAYS).into_iter().map(graph_path).collect(),
-        tree: dominator_tree(heap, MOST_NODES).into_iter().map(graph_node).collect(),
         ..GraphFacts::default()
     }
 }

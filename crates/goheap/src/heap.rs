@@ -1,10 +1,11 @@
 //! The heap of one moment: its graph, dominators, named roots and typed objects.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::{Frame, Gap, Goroutine, HeapObjects, Runtime, StackTally, Symbolizer};
-use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId};
+use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId, TooLarge};
 use lastgasp_inferior::Memory;
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashSet;
@@ -34,6 +35,26 @@ impl Phases {
         debug!(us = self.0.elapsed().as_micros() as u64, "heap: {what}");
         self.0 = Instant::now();
     }
+}
+
+/// Two pieces of work, each on a thread; one after the other where there is no second thread to be had.
+pub fn side_by_side<A, B: Send>(here: impl FnOnce() -> A, there: impl FnOnce() -> B + Send) -> (A, B) {
+    let there = Mutex::new(Some(there));
+    let take = || there.lock().unwrap_or_else(PoisonError::into_inner).take();
+    std::thread::scope(|scope| {
+        let other = std::thread::Builder::new().spawn_scoped(scope, || take().map(|there| there()));
+        let a = here();
+        let done = match other.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(done)) => done,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => None,
+        };
+        // What no thread took is done now.
+        match done.or_else(|| take().map(|there| there())) {
+            Some(b) => (a, b),
+            None => unreachable!("work that no thread took is still there"),
+        }
+    })
 }
 
 /// A heap, read and reckoned.
@@ -103,24 +124,40 @@ impl<'a> Heap<'a> {
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
         let code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
         phases.end("code");
-        let types = Types::assign(taken, memory, &objects, &layout, (seeds, &samples), (code, &holders.words), until);
-        phases.end("types");
-        has_read();
         let all = layout.total();
         let roots = holders.take();
-        let mut on_stacks = FxHashSet::default();
-        let made = Graph::new(layout, parts, roots, THREADS).and_then(|mut graph| {
+        let is_live = for_types.is_some();
+        let words = std::mem::take(&mut holders.words);
+        // Types and dominators need nothing of each other, so they are found side by side; of a target that
+        // stands still types alone first, so that it runs on the sooner.
+        let spans = layout.clone();
+        let types_of = || Types::assign(taken, memory, &objects, &spans, (seeds, &samples), (code, &words), until);
+        let graph_of = || {
+            let mut phases = Phases::default();
+            let mut graph = Graph::new(layout, parts, roots, THREADS)?;
             phases.end("graph");
+            let mut on_stacks = FxHashSet::default();
             for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
                 on_stacks.extend(graph.roots().held_by(root));
             }
             // Each object is held by whoever is to be called its holder.
             let dominators = Dominators::settled(&mut graph, |root| holders.rank(root))?;
             phases.end("dominators");
-            Ok((graph, dominators))
-        });
+            Ok::<_, TooLarge>((graph, dominators, on_stacks))
+        };
+        let (types, made) = if is_live {
+            let types = types_of();
+            phases.end("types");
+            has_read();
+            (types, graph_of())
+        } else {
+            let both = side_by_side(types_of, graph_of);
+            has_read();
+            both
+        };
+        phases.end("types, graph, dominators");
         match made {
-            Ok((graph, dominators)) => Some(Self {
+            Ok((graph, dominators, on_stacks)) => Some(Self {
                 runtime: rt,
                 memory,
                 objects,

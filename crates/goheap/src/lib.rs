@@ -32,10 +32,10 @@ mod ways;
 
 pub use census::{CollectionKind, Counted};
 pub use copies::{BuiltAt, Copies, HeldCopies};
-pub use heap::Heap;
+pub use heap::{Heap, side_by_side};
 pub use roots::{RootKind, RootName};
 pub use sampled::{Sampled, sampled};
-pub use survey::{Survey, SurveyLimits};
+pub use survey::{Collections, Survey, SurveyLimits};
 pub use types::{ObjectType, TypeTotal};
 pub use waste::{Waste, WasteKind};
 pub use ways::{MergedWay, Mostly, TreeNode, Ways, dominator_tree, mostly};

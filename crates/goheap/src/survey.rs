@@ -9,9 +9,9 @@ use tracing::debug;
 
 use crate::census::{Counted, census};
 use crate::collections::arrays::Arrays;
-use crate::collections::channels::channels;
+use crate::collections::channels::{FoundChan, channels};
 use crate::collections::map_types::MapTypes;
-use crate::collections::maps::MapFinder;
+use crate::collections::maps::{FoundMap, MapFinder};
 use crate::copies::content::Contents;
 use crate::copies::sites::Sites;
 use crate::copies::{Copies, copies};
@@ -42,6 +42,16 @@ impl Default for SurveyLimits {
     }
 }
 
+/// Collections as they were found, before anything is said of them.
+pub struct Collections {
+    maps: Vec<FoundMap>,
+    channels: Vec<FoundChan>,
+    arrays: Arrays,
+    limits: SurveyLimits,
+    /// When the time for all of it is over.
+    until: Option<Instant>,
+}
+
 /// What is said of collections.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
@@ -54,11 +64,10 @@ pub struct Survey {
 }
 
 impl Heap<'_> {
-    /// Looks at all collections; `ways` are those of this heap.
+    /// Finds all collections.
     #[must_use]
-    pub fn survey(&self, ways: &Ways<'_, '_>, limits: SurveyLimits, gaps: &mut Vec<Gap>) -> Survey {
+    pub fn collections(&self, limits: SurveyLimits, gaps: &mut Vec<Gap>) -> Collections {
         let began = Instant::now();
-        let until = began.checked_add(limits.time);
         let told = |step: &str| debug!(us = began.elapsed().as_micros() as u64, step, "collections");
         let mut types = TypeReader::new(self.runtime, self.memory);
         let map_types = MapTypes::read(&mut types);
@@ -78,13 +87,23 @@ impl Heap<'_> {
             gaps.push(Gap::new(WHAT, format!("{} pointers to more arrays than are kept", arrays.left_out)));
         }
         told("arrays");
-        let census = census(self, &mut types, &maps, &channels, &arrays, ways);
+        Collections { maps, channels, arrays, limits, until: began.checked_add(limits.time) }
+    }
+
+    /// What is said of collections; `ways` are those of this heap.
+    #[must_use]
+    pub fn survey(&self, found: &Collections, ways: &Ways<'_, '_>, gaps: &mut Vec<Gap>) -> Survey {
+        let Collections { maps, channels, arrays, limits, until } = found;
+        let began = Instant::now();
+        let told = |step: &str| debug!(us = began.elapsed().as_micros() as u64, step, "collections");
+        let mut types = TypeReader::new(self.runtime, self.memory);
+        let census = census(self, &mut types, maps, channels, arrays, ways);
         told("census");
-        let waste = waste(self, &mut types, &maps, &arrays, ways);
+        let waste = waste(self, &mut types, maps, arrays, ways);
         told("waste");
-        let mut contents = Contents::new(self.memory, ReadBudget::of(limits.content), until);
+        let mut contents = Contents::new(self.memory, ReadBudget::of(limits.content), *until);
         let mut sites = Sites::new(self);
-        let copies = copies(self, &mut types, &maps, &arrays, &mut contents, &mut sites);
+        let copies = copies(self, &mut types, maps, arrays, &mut contents, &mut sites);
         if copies.iter().any(|c| !c.of_content) {
             gaps.push(Gap::new(WHAT, "the content of some that are alike was not compared: a budget had ended"));
         }

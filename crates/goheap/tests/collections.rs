@@ -90,7 +90,8 @@ fn surveyed(minor: u16, mode: Mode, experiment: &str) -> Option<(Survey, Truth)>
     let goroutines = decode_all_goroutines(&taken.runtime, &memory, &symbols, &taken.registers, &salt, &mut gaps);
     let heap = Heap::read(&taken, &memory, &goroutines.live, &mut gaps).unwrap_or_else(|| panic!("{gaps:?}"));
     let began = Instant::now();
-    let survey = heap.survey(&Ways::of(&heap), SurveyLimits::default(), &mut gaps);
+    let found = heap.collections(SurveyLimits::default(), &mut gaps);
+    let survey = heap.survey(&found, &Ways::of(&heap), &mut gaps);
     eprintln!("go1.{minor} {} {experiment}: {:?}", mode.name(), began.elapsed());
     assert!(gaps.is_empty(), "{gaps:?}");
     Some((survey, truth))
