@@ -78,6 +78,12 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::Program("lastgasp-deaths"),
     },
     Chore {
+        name: "causes",
+        usage: "[NAMES] [--go 19,27] [--modes plain,stripped] [--core] [--bin PATH]",
+        does: "Go programs whose goroutines wait for ever, and their repaired twins: what the report says of each goroutine, against the truth",
+        doer: Doer::Program("lastgasp-causes"),
+    },
+    Chore {
         name: "bench",
         usage: "[--kills N] [--calm SECONDS]",
         does: "kill the lab's incident again and again under lastgasp and print how well it was recorded",
@@ -90,9 +96,21 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {
+        name: "bench-graphs",
+        usage: "[--kills N] [--calm SECONDS] [--busy] [--lastgasp PATH]",
+        does: "kill the lab's incident again and again: after how many kills the heap graph of the dead is whole, its time and memory",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
         name: "bench-heap",
         usage: "[--sizes 0.25,2] [--goref PATH] [--viewcore PATH] [--peers-up-to GIB] [--lastgasp PATH]",
         does: "the heap of a large process and of its core as a graph: wall, stop, processor time, memory, beside goref and viewcore",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "bench-goroutines",
+        usage: "[--programs A,B] [--times N] [--crowds 15000,100000] [--lastgasp PATH]",
+        does: "which goroutines can never be woken, beside Go's own goroutineleak profile of the same process; and how long it takes",
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {

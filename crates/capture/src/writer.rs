@@ -1,5 +1,6 @@
 //! Writing a capture, and rescuing one whose writer died.
 
+use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
+use nix::fcntl::{AT_FDCWD, OFlag, PosixFadviseAdvice, RenameFlags, posix_fadvise, renameat2};
 
 use crate::manifest::{FileEntry, GapEntry, Manifest};
 use crate::reader::{MAX_FILE, read_plain};
@@ -26,6 +27,8 @@ pub struct Writer {
     partial: Partial,
     id: String,
     files: Vec<FileEntry>,
+    /// Files that are written and on their way to the disk, in the order in which they were added.
+    unsettled: VecDeque<(String, File)>,
     sealed: bool,
 }
 
@@ -46,7 +49,8 @@ impl Writer {
         let partial = Partial::open(partial)?;
         // Where locks are not to be had (some network file systems) the folder is written all the same.
         let _ = partial.dir.try_lock();
-        Ok(Self { store: store.into(), partial, id, files: Vec::new(), sealed: false })
+        let (files, unsettled) = (Vec::new(), VecDeque::new());
+        Ok(Self { store: store.into(), partial, id, files, unsettled, sealed: false })
     }
 
     /// Name that the capture will have.
@@ -55,14 +59,28 @@ impl Writer {
         &self.id
     }
 
-    /// Writes a file, durable before it returns.
+    /// Writes a file and has it go to the disk, without waiting for that: it is durable, and has its name,
+    /// when [`Writer::settle`] or [`Writer::seal`] has returned.
+    ///
+    /// To wait for one file after the other was the longest part of a capture: a commit of the file system's
+    /// journal for each of a dozen, where one holds them all.
     ///
     /// # Errors
     /// [`CaptureError::Io`]: a full disk, most likely. What was added before stays good.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Result<(), CaptureError> {
-        self.partial.write_synced(name, content)?;
+        let file = self.partial.write_unsynced(name, content)?;
+        self.unsettled.push_back((name.into(), file));
         self.files.push(FileEntry::of(name, content));
         Ok(())
+    }
+
+    /// Waits until all that was added is durable.
+    ///
+    /// # Errors
+    /// [`CaptureError::Io`]: a full disk, most likely. What was added before the file that it names stays
+    /// good.
+    pub fn settle(&mut self) -> Result<(), CaptureError> {
+        self.partial.settle(&mut self.unsettled)
     }
 
     /// Writes a file piece by piece, durable before it returns; for what is too large to be had in memory.
@@ -83,7 +101,10 @@ impl Writer {
     /// Removes a file that was added: it is given up for those that are needed more.
     pub fn give_up(&mut self, name: &str) {
         self.files.retain(|f| f.name != name);
-        let _ = fs::remove_file(self.partial.at(name));
+        self.unsettled.retain(|(n, _)| n != name);
+        for name in [name, &unfinished(name)] {
+            let _ = fs::remove_file(self.partial.at(name));
+        }
     }
 
     /// Bytes that are free where it is written, as far as the system says.
@@ -100,7 +121,8 @@ impl Writer {
     /// [`CaptureError::Io`].
     pub fn seal(mut self, manifest: Manifest) -> Result<PathBuf, CaptureError> {
         let files = std::mem::take(&mut self.files);
-        let path = finish(&self.store, &self.partial, Manifest { id: self.id.clone(), files, ..manifest })?;
+        let manifest = Manifest { id: self.id.clone(), files, ..manifest };
+        let path = finish(&self.store, &self.partial, &mut self.unsettled, manifest)?;
         self.sealed = true;
         Ok(path)
     }
@@ -117,9 +139,7 @@ impl Writer {
         let mut files = std::mem::take(&mut self.files);
         files.sort_by(|a, b| a.name.cmp(&b.name));
         let manifest = Manifest { schema: Manifest::SCHEMA.into(), id: id.clone(), files, ..manifest };
-        let json = serde_json::to_vec_pretty(&manifest).map_err(|e| io_error(&self.partial.path)(e.into()))?;
-        self.partial.write_synced(MANIFEST, &json)?;
-        self.partial.dir.sync_all().map_err(io_error(&self.partial.path))?;
+        self.partial.add_manifest(&mut self.unsettled, &manifest)?;
         let new = &self.partial.path;
         let going = self.store.join(format!("{REMOVED}{id}"));
         match renameat2(AT_FDCWD, new, AT_FDCWD, old, RenameFlags::RENAME_EXCHANGE) {
@@ -184,13 +204,34 @@ impl Partial {
         PathBuf::from(format!("/proc/self/fd/{}", self.dir.as_raw_fd())).join(name)
     }
 
-    fn write_synced(&self, name: &str, content: &[u8]) -> Result<(), CaptureError> {
+    /// Writes a file and begins to bring it to the disk.
+    fn write_unsynced(&self, name: &str, content: &[u8]) -> Result<File, CaptureError> {
         let write = || {
             let mut file = self.unfinished(name)?;
             file.write_all(content)?;
-            self.finished(name, &file)
+            // The kernel begins to write what it is told will not be needed, and does not wait (mm/fadvise.c):
+            // it finds places on the disk for it now, and whoever is waited for first takes all others along.
+            let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+            Ok(file)
         };
         write().map_err(io_error(self.path.join(name)))
+    }
+
+    /// Waits for files that were written so; each has its name as soon as it is durable.
+    fn settle(&self, files: &mut VecDeque<(String, File)>) -> Result<(), CaptureError> {
+        while let Some((name, file)) = files.front() {
+            self.finished(name, file).map_err(io_error(self.path.join(name)))?;
+            files.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Writes the manifest after all else; all of the folder is durable then.
+    fn add_manifest(&self, files: &mut VecDeque<(String, File)>, manifest: &Manifest) -> Result<(), CaptureError> {
+        let json = serde_json::to_vec_pretty(manifest).map_err(|e| io_error(&self.path)(e.into()))?;
+        files.push_back((MANIFEST.into(), self.write_unsynced(MANIFEST, &json)?));
+        self.settle(files)?;
+        self.dir.sync_all().map_err(io_error(&self.path))
     }
 
     fn stream_synced<T>(
@@ -205,14 +246,14 @@ impl Partial {
             Ok((FileEntry { name: name.into(), bytes, crc32: format!("{crc32:08x}") }, told))
         };
         write().map_err(|e| {
-            let _ = fs::remove_file(self.at(&format!(".{name}")));
+            let _ = fs::remove_file(self.at(&unfinished(name)));
             io_error(self.path.join(name))(e)
         })
     }
 
     /// Under another name first: a file that has its name is whole, also for who rescues a partial folder.
     fn unfinished(&self, name: &str) -> io::Result<File> {
-        let unfinished = self.at(&format!(".{name}"));
+        let unfinished = self.at(&unfinished(name));
         // Never what stands there already, be it a link to elsewhere.
         match fs::remove_file(&unfinished) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -223,8 +264,13 @@ impl Partial {
 
     fn finished(&self, name: &str, file: &File) -> io::Result<()> {
         file.sync_all()?;
-        fs::rename(self.at(&format!(".{name}")), self.at(name))
+        fs::rename(self.at(&unfinished(name)), self.at(name))
     }
+}
+
+/// Name of a file that is not durable yet.
+fn unfinished(name: &str) -> String {
+    format!(".{name}")
 }
 
 /// Names of one capture after another that would have the same.
@@ -241,7 +287,12 @@ fn free_id(store: &Path, id: &str) -> String {
     ids(id).find(is_free).unwrap_or_else(|| id.to_owned())
 }
 
-fn finish(store: &Path, partial: &Partial, mut manifest: Manifest) -> Result<PathBuf, CaptureError> {
+fn finish(
+    store: &Path,
+    partial: &Partial,
+    unsettled: &mut VecDeque<(String, File)>,
+    mut manifest: Manifest,
+) -> Result<PathBuf, CaptureError> {
     manifest.schema = Manifest::SCHEMA.into();
     manifest.files.sort_by(|a, b| a.name.cmp(&b.name));
     let mut taken = None;
@@ -251,9 +302,7 @@ fn finish(store: &Path, partial: &Partial, mut manifest: Manifest) -> Result<Pat
             continue;
         }
         manifest.id = id;
-        let json = serde_json::to_vec_pretty(&manifest).map_err(|e| io_error(&partial.path)(e.into()))?;
-        partial.write_synced(MANIFEST, &json)?;
-        partial.dir.sync_all().map_err(io_error(&partial.path))?;
+        partial.add_manifest(unsettled, &manifest)?;
         match fs::rename(&partial.path, &path) {
             // Somebody else was quicker.
             Err(e) if matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => {
@@ -333,7 +382,7 @@ fn rescue(store: &Path, partial: &Partial, id: &str) -> Result<Option<PathBuf>, 
     manifest
         .gaps
         .push(GapEntry { what: "some files".into(), why: "lastgasp was killed while it wrote this capture".into() });
-    finish(store, partial, manifest).map(Some)
+    finish(store, partial, &mut VecDeque::new(), manifest).map(Some)
 }
 
 #[cfg(test)]
@@ -438,12 +487,38 @@ mod tests {
         assert!(matches!(capture.open_file("none"), Err(CaptureError::Io { .. })));
     }
 
+    /// A file has its name when it is durable, and not before; one that is given up goes either way.
+    #[test]
+    fn files_are_named_when_they_are_settled() {
+        let store = tempfile::tempdir().unwrap();
+        let mut w = Writer::create(store.path(), "a").unwrap();
+        w.add(FACTS, b"facts").unwrap();
+        w.add("early", b"given up").unwrap();
+        let names = |w: &Writer| {
+            let all = fs::read_dir(&w.partial.path).unwrap();
+            let mut names: Vec<_> = all.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&w), [unfinished("early"), unfinished(FACTS)]);
+        w.give_up("early");
+        w.settle().unwrap();
+        assert_eq!((names(&w), w.unsettled.len()), (vec![FACTS.to_owned()], 0));
+        w.add("late", b"late").unwrap();
+        assert_eq!(names(&w), [unfinished("late"), FACTS.to_owned()]);
+        let path = w.seal(Manifest::default()).unwrap();
+        let capture = Capture::open(&path).unwrap();
+        assert_eq!((capture.read(FACTS).unwrap(), capture.read("late").unwrap()), (b"facts".into(), b"late".into()));
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 3);
+    }
+
     /// What was written of memory before the writer died stays with the capture.
     #[test]
     fn a_rescued_capture_keeps_its_memory() {
         let store = tempfile::tempdir().unwrap();
         let mut w = Writer::create(store.path(), "a").unwrap();
         w.add(FACTS, b"facts").unwrap();
+        w.settle().unwrap();
         w.add_stream(MEMORY, |mut s| s.write_all(b"core").map(|()| (s, ()))).unwrap();
         w.sealed = true;
         drop(w);

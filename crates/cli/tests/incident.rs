@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::incident::{Expect, Moment, Played, Programs, Script, play_telling};
+use lastgasp_lab::incident_graph::{copies_missed, said_of_copies, unsaid};
 use lastgasp_lab::toolchain::find_or_fetch;
 use serde_json::Value;
 
@@ -21,6 +22,7 @@ struct Scene {
     expect: Expect,
     played: Played,
     store: tempfile::TempDir,
+    survivors: tempfile::TempDir,
     /// Groups that it left behind.
     left: Vec<PathBuf>,
 }
@@ -40,7 +42,7 @@ fn stage(minor: u16, mode: Mode, run_args: &[&str], service_args: &[&str], after
     };
     let programs = Programs::build(&toolchain.gently(), mode).unwrap();
     let expect = Expect::load().unwrap();
-    let store = tempfile::tempdir().unwrap();
+    let (store, survivors) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let script = Script {
         lastgasp: env!("CARGO_BIN_EXE_lastgasp").into(),
         run_args: run_args.iter().map(|a| (*a).to_owned()).collect(),
@@ -48,6 +50,7 @@ fn stage(minor: u16, mode: Mode, run_args: &[&str], service_args: &[&str], after
         calm: Duration::from_secs(10),
         after: Duration::from_secs(after),
         store: store.path().into(),
+        survivors: Some(survivors.path().into()),
     };
     let turn = RefCell::new(None);
     let played = play_telling(&programs, &expect, &script, &|moment| match moment {
@@ -57,7 +60,7 @@ fn stage(minor: u16, mode: Mode, run_args: &[&str], service_args: &[&str], after
     });
     let played = played.unwrap();
     let left = cgroups_left(played.pid);
-    Some(Scene { expect, played, store, left })
+    Some(Scene { expect, played, store, survivors, left })
 }
 
 fn report(capture: &PathBuf) -> Value {
@@ -122,6 +125,15 @@ fn near_the_truth(scene: &Scene, capture: &Path, r: &Value) {
     assert!(grown > heap * 0.85 && grown < (heap + since) * 1.15, "{grown} against {heap}, {silent} s old");
 }
 
+/// The copies that killed it, as many as it counts itself, of the dead's heap; and the collection that
+/// brought them about.
+fn tells_the_copies(scene: &Scene, capture: &Path) {
+    let r = report(&capture.into());
+    let mut missed = copies_missed(&r, &scene.expect, &scene.played.truth);
+    missed.extend(unsaid(&r, &scene.expect));
+    assert!(missed.is_empty(), "{missed:#?}\n{:#}", r["graph"]["gaps"]);
+}
+
 /// `go tool pprof -top` opens the profile and shows the same top site and the same total.
 fn pprof_agrees(scene: &Scene, capture: &PathBuf) {
     let Ok(toolchain) = find_or_fetch(26, &cache_dir()) else {
@@ -157,6 +169,7 @@ fn dies_and_is_explained(minor: u16, mode: Mode) {
     let after = captures(&scene, "post-kill");
     assert_eq!(after.len(), 1, "{}\n{}", played.stdout, played.stderr);
     names_the_culprit(&scene, &after[0]);
+    tells_the_copies(&scene, &after[0]);
     pprof_agrees(&scene, &after[0]);
     for before in captures(&scene, "pre-kill") {
         names_the_culprit(&scene, &before);
@@ -222,5 +235,11 @@ fn the_fixed_service_is_left_alone() {
     assert_eq!(scene.played.code, None, "it survived: {}", scene.played.stderr);
     assert_eq!(scene.played.captures(scene.store.path()), Vec::<PathBuf>::new());
     assert!(!scene.played.stdout.contains("VERDICT"), "{}", scene.played.stdout);
+    // A look at its living heap finds no copies of what it shares.
+    let look = scene.played.survivor.as_ref().unwrap();
+    assert!(look.starts_with(scene.survivors.path()), "{}", look.display());
+    let r = report(look);
+    assert!(r["graph"]["objects"].as_u64().unwrap() > 100_000, "{:#}", r["capture"]["gaps"]);
+    assert_eq!(said_of_copies(&r, &scene.expect), Vec::<String>::new());
     assert!(scene.left.is_empty(), "{:?}", scene.left);
 }

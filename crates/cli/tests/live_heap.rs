@@ -151,7 +151,8 @@ fn the_heap_of_the_dead() {
     assert!(fs::read_to_string(dead.join("report.txt")).unwrap().contains("main.keep holds"));
     // Nobody lives on what is held of the dead: a sleeper in its group is reason enough to let go, and no
     // verdict is the weaker for that. It sleeps from before: a shell that forked one after the death was
-    // itself killed for memory while the dead was copied, and then nobody was left (docs/operations/install.md).
+    // itself killed for memory while the dead was copied, and then nobody was left
+    // (docs/operations/install.md).
     let script = format!("sleep 5 & {dies} -rate 1e8 -after 2500ms; wait");
     let (dead, ..) = run("with-a-shell", &["sh", "-c", &script]);
     let document_beside = document(&dead.unwrap());

@@ -2,23 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite, GraphType};
+use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphPhase, GraphRoot, GraphSite, GraphType};
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
 use lastgasp_goheap::{
-    Heap, MergedWay, Mostly, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled, side_by_side,
+    Heap, MergedWay, Phase, Phases, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled,
+    side_by_side, watched_addresses,
 };
 use lastgasp_goruntime::types::CodeTypes;
+use lastgasp_goruntime::waits;
 use lastgasp_goruntime::{
     Bucket, Counts, Gap, Goroutine, LabelSalt, MemProfile, Runtime, Symbolizer, decode_all_goroutines, decode_profile,
     unsample,
 };
-use lastgasp_heapgraph::{Holder, ObjectId};
+use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::{Addr, BlockCache, Layered, LoadedImage, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
+use crate::blocked::{blocked, join, keep_most};
 use crate::collections;
 use crate::sites::visible;
 
@@ -39,8 +42,18 @@ const TYPES_OF_A_LIVE_TARGET: std::time::Duration = std::time::Duration::from_mi
 pub struct WholeMemory<'a> {
     /// Where it is read.
     pub memory: &'a (dyn Memory + Sync),
+    /// Where what collections hold is read, which is much and is read once.
+    pub contents: &'a (dyn Memory + Sync),
     /// What it is: `core`, `live`, `dead`.
     pub source: &'static str,
+}
+
+impl<'a> WholeMemory<'a> {
+    /// Memory of which all is read in one way.
+    #[must_use]
+    pub fn of(memory: &'a (dyn Memory + Sync), source: &'static str) -> Self {
+        Self { memory, contents: memory, source }
+    }
 }
 
 /// How far a graph is, for who waits for it.
@@ -93,39 +106,67 @@ pub(crate) fn heap_graph(
 ) -> Result<GraphFacts, String> {
     let began = std::time::Instant::now();
     let constants = taken.binary.constants(&taken.runtime).map_err(|e| e.to_string())?.0;
-    let memory = Layered { top: whole.memory, bottom: constants };
-    let mut gaps = Vec::new();
+    let memory = Layered { top: whole.memory, bottom: &constants };
+    let contents = Layered { top: whole.contents, bottom: &constants };
+    let (mut gaps, mut waits_gaps) = (Vec::new(), Vec::new());
     let mut read = began.elapsed();
+    let is_dead = whole.source == "dead";
     // A target that runs again says of an object what was true of another in its place.
     let for_types = (whole.source == "live").then_some(TYPES_OF_A_LIVE_TARGET);
     let mut has_read = || {
         read = began.elapsed();
-        tell(GraphStage::Read);
+        if !is_dead {
+            tell(GraphStage::Read);
+        }
     };
-    let heap = Heap::read_telling(taken, &memory, goroutines, &mut gaps, &mut has_read, (for_types, code));
-    let heap = heap.ok_or_else(|| told(&gaps))?;
-    // Ways and what they are called on this thread; on another what needs none of them.
-    let in_words = || {
-        let ways = Ways::of(&heap);
-        let paths: Vec<GraphPath> = ways.merged(MOST_WAYS).into_iter().map(graph_path).collect();
-        let sites = graph_sites(&heap, &ways, profile);
-        (ways, paths, sites)
+    // Of the dead what has passed since they were copied: they are held for a time that had begun then.
+    let waited = taken.at.elapsed().ok().filter(|_| is_dead);
+    let mut phases =
+        waited.map_or_else(Phases::default, |passed| Phases::after("capture written, worker started", passed));
+    let rt = &taken.runtime;
+    let waiting = {
+        let cached = BlockCache::new(&memory);
+        let symbols = Symbolizer::new(&cached, &rt.module, rt.layout);
+        waits::waiting(rt, &memory, &symbols, goroutines, &mut waits_gaps)
     };
-    let in_numbers = || {
-        let (mostly, types) = (mostly(&heap), heap.by_type());
-        let tree: Vec<GraphNode> = dominator_tree(&heap, MOST_NODES).into_iter().map(graph_node).collect();
-        let mut gaps = Vec::new();
-        let found = heap.collections(SurveyLimits::default(), &mut gaps);
-        (mostly, types, tree, found, gaps)
-    };
-    let ((ways, paths, sites), (mostly, types, tree, found, of_collections)) = side_by_side(in_words, in_numbers);
-    debug!("ways, types, collections");
-    let mut facts = GraphFacts { sites, paths, tree, ..facts(&heap, &mostly, types, whole.source) };
-    facts.gaps = gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
+    phases.end("what goroutines wait for");
+    let watched = watched_addresses(&waiting);
+    let heap = Heap::read_telling(
+        taken,
+        &memory,
+        (goroutines, &*watched),
+        &mut gaps,
+        &mut has_read,
+        (for_types, code),
+        &mut phases,
+    );
+    let mut heap = heap.ok_or_else(|| told(&gaps))?;
+    heap.contents = &contents;
+    let mut facts = totals(&heap, whole.source);
+    facts.gaps = waits_gaps.iter().chain(&gaps).map(|g| format!("{}: {}", g.what, g.why)).collect();
+    facts.phases = told_phases(&phases);
     tell(GraphStage::Part(&facts));
+    phases.end("totals told");
+    // What collections hold comes before all that is only reckoned: of the dead it is there for two seconds.
     let before = gaps.len();
-    gaps.extend(of_collections);
-    let survey = heap.survey(&found, &ways, &mut gaps);
+    let (ways, seen) =
+        side_by_side(|| Ways::of(&heap), || heap.collections(SurveyLimits::default(), &mut gaps, &mut phases));
+    facts.sites = graph_sites(&heap, &ways, profile);
+    phases.end("sites");
+    let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
+    join(&mut of_blocked, &waiting, &heap, taken);
+    keep_most(&mut of_blocked);
+    facts.blocked = Some(of_blocked);
+    phases.end("who can be woken");
+    if is_dead {
+        tell(GraphStage::Read);
+    }
+    facts.paths = ways.merged(MOST_WAYS).into_iter().map(graph_path).collect();
+    phases.end("ways");
+    facts.tree = dominator_tree(&heap, MOST_NODES).into_iter().map(graph_node).collect();
+    phases.end("tree");
+    let survey = seen.survey(&ways, &mut phases);
+    facts.phases = told_phases(&phases);
     facts.gaps.extend(of_survey(gaps.get(before..).unwrap_or_default()));
     collections::add(&mut facts, survey);
     debug!(read_us = read.as_micros() as u64, us = began.elapsed().as_micros() as u64, "heap graph");
@@ -151,10 +192,17 @@ fn told(gaps: &[Gap]) -> String {
     if said.is_empty() { "not made".into() } else { said.join("; ") }
 }
 
-fn facts(heap: &Heap<'_>, mostly: &FxHashMap<Holder, Mostly>, types: Vec<TypeTotal>, source: &str) -> GraphFacts {
+fn told_phases(phases: &Phases) -> Vec<GraphPhase> {
+    let one = |p: &Phase| GraphPhase { what: p.what.into(), us: p.took.as_micros() as u64 };
+    phases.all().iter().map(one).collect()
+}
+
+/// What is known as soon as the graph is made, without ways.
+fn totals(heap: &Heap<'_>, source: &str) -> GraphFacts {
     let live = heap.live();
     let mut roots = Vec::new();
     let mut alone = (0u64, 0u64);
+    let (mostly, types) = side_by_side(|| mostly(heap), || heap.by_type());
     for (name, holder, retained) in heap.roots() {
         alone = (alone.0 + u64::from(retained.objects), alone.1 + retained.bytes);
         if retained.objects > 0 {

@@ -8,12 +8,14 @@
 //! - `last_look`: the profile as the flight ring saw it last, where nothing could be copied.
 //! - `memory`: the runtime's gauges, the span table, what is resident, what is charged.
 //! - `heap_graph`: who keeps the heap alive, where all of the memory is at hand.
+//! - `blocked`: blocked goroutines one by one, and what they wait for.
 //! - `why`: what keeps one object alive, by its address.
 //! - `series`: what the top sites held at earlier looks.
 //! - `baseline`: which earlier look at the profile the growth is measured from.
 //! - `frames`: functions, files and lines by index.
 
 mod baseline;
+mod blocked;
 mod census;
 mod collections;
 mod decode;
@@ -30,6 +32,7 @@ mod sites;
 mod synthetic;
 mod why;
 
+pub use blocked::{awaited_descriptors, describe_descriptors};
 pub use decode::{Decoded, Provenance, decode, decode_with_memory};
 pub use heap_graph::{GraphStage, WholeMemory, code_types, graph_alone};
 pub use why::{ObjectAt, object_at};

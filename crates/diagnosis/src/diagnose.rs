@@ -1,8 +1,9 @@
 //! Findings, ranked into a verdict, with what it is not and what to do.
 
 use crate::facts::Facts;
-use crate::finding::{Finding, Level};
+use crate::finding::{Finding, Level, Source};
 use crate::findings::Findings;
+use crate::goroutine_verdicts::{self, GoroutineVerdicts};
 use crate::growth::Growth;
 use crate::heap_cause::HeapCause;
 use crate::partition::Partition;
@@ -28,6 +29,8 @@ pub struct Diagnosis {
     pub window: Option<Window>,
     /// Growth by site since the baseline.
     pub growth: Growth,
+    /// Verdicts on blocked goroutines.
+    pub goroutines: GoroutineVerdicts,
 }
 
 impl Diagnosis {
@@ -52,13 +55,43 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
     let parts = window.as_ref().map(|w| Partition::of(facts, w));
     let heap = window.as_ref().zip(parts).and_then(|(w, parts)| HeapCause::of(facts, &growth, w, parts));
     let limits = limits(facts, window.as_ref(), heap.as_ref());
-    let case = Case { facts, growth: &growth, window: window.as_ref(), parts, heap: heap.as_ref(), limits: &limits };
-    let Findings { mut found, ruled_out, mut unknown } = rules::check(&case);
+    let goroutines = GoroutineVerdicts::of(facts, window.as_ref());
+    let case = Case {
+        facts,
+        growth: &growth,
+        window: window.as_ref(),
+        parts,
+        heap: heap.as_ref(),
+        limits: &limits,
+        goroutines: &goroutines,
+    };
+    let mut findings = rules::check(&case);
+    beside(&mut findings, &goroutines);
+    let Findings { mut found, ruled_out, mut unknown } = findings;
+    let is_beside = |code: &str| rules::is_beside(code) || goroutine_verdicts::is_of_goroutines(code);
     found.sort_by(|a, b| {
-        let beside = rules::is_beside(a.code).cmp(&rules::is_beside(b.code));
+        let beside = is_beside(a.code).cmp(&is_beside(b.code));
         let surest = || b.confidence().total_cmp(&a.confidence()).then(a.code.cmp(b.code));
         beside.then(b.level.cmp(&a.level)).then_with(surest)
     });
     unknown.extend(unknown::of_capture(facts));
-    Diagnosis { findings: found, ruled_out, unknown: unknown::in_order(unknown), limits, window, growth }
+    Diagnosis { findings: found, ruled_out, unknown: unknown::in_order(unknown), limits, window, growth, goroutines }
+}
+
+/// What is said of goroutines beside the verdict: those that are blocked for good, where its sentence has not
+/// named them already; and that their pile is a consequence, where it is.
+fn beside(findings: &mut Findings, goroutines: &GoroutineVerdicts) {
+    let said = |cause: &str| !cause.is_empty() && findings.found.iter().any(|f| f.sentence.contains(cause));
+    let told: Vec<bool> = goroutines.groups.iter().map(|g| said(&g.cause)).collect();
+    let mut more = goroutine_verdicts::beside(goroutines, &told);
+    if !findings.found.is_empty() {
+        more.iter_mut().for_each(|f| f.level = f.level.min(Level::Info));
+    }
+    // Where goroutines are the growth their order says nothing against them.
+    let blamed = ["goroutine-growth", "waiting-calls", "deep-stacks"];
+    let of_them = findings.found.iter().any(|f| blamed.contains(&f.code));
+    findings.found.append(&mut more);
+    if let Some(o) = goroutines.onsets.as_ref().filter(|o| o.consequence && !of_them) {
+        findings.rule_out("goroutines that piled up first", o.sentence.clone(), Source::Exact);
+    }
 }

@@ -28,6 +28,7 @@ mod feeds;
 mod finding;
 mod findings;
 mod goroutine_summary;
+mod goroutine_verdicts;
 mod graph_certainty;
 mod graph_holder;
 mod growth;
@@ -69,6 +70,10 @@ pub use facts::Facts;
 pub use feeds::{FeedState, feeds};
 pub use finding::{ConfidenceFactor, Evidence, Finding, Level, Source, UNTESTED};
 pub use goroutine_summary::GoroutineSummary;
+pub use goroutine_verdicts::{
+    Along, GoroutineVerdict, GoroutineVerdicts, Holder, Onsets, Order, Spot, Sureness, Tier, Tiers, VerdictGroup,
+    causes,
+};
 pub use growth::{Culprit, Growth};
 pub use heap_summary::{heap_source, heap_summary};
 pub use joined::{CaptureOf, diagnose_death, join};

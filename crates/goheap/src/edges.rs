@@ -7,6 +7,7 @@ use lastgasp_heapgraph::{EdgePart, EdgeWriter, HeapLayout, ObjectId, Span};
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
+use crate::liveness::{Pointed, Watched};
 use crate::types::{Interfaces, Seeds};
 
 /// A heap, read.
@@ -18,6 +19,12 @@ pub(crate) struct Edges {
     /// What the `g` of each goroutine points to. These are no edges: what a goroutine holds is held by it,
     /// and not by the runtime's list of all of them.
     pub(crate) of_goroutines: Vec<(u64, Addr)>,
+    /// Where something is waited for.
+    pub(crate) watched: Watched,
+    /// Pointers to there, by the object and the bytes from its slot's start.
+    pub(crate) pointed: Pointed<(ObjectId, u64)>,
+    /// The runtime's records of goroutines that wait (`sudog`).
+    pub(crate) sudogs: Vec<ObjectId>,
 }
 
 /// Where the `g` of live goroutines stand, by the start of their object: the goroutine's number.
@@ -29,6 +36,7 @@ impl Edges {
         mem: &(dyn Memory + Sync),
         objects: &HeapObjects,
         goroutines: &Places,
+        watch: &[Addr],
         gaps: &mut Vec<Gap>,
     ) -> Self {
         let spans = objects.spans().iter();
@@ -47,6 +55,7 @@ impl Edges {
                 layout.allocate(index, objects.taken(object_span));
             }
         }
+        let watched = Watched::of(&layout, watch);
         let work = |range: Range<usize>| {
             let mut reader = PointerReader::new(rt, mem, objects);
             let writer = EdgeWriter::new(&layout);
@@ -56,6 +65,9 @@ impl Edges {
                 places: &places,
                 goroutines,
                 layout: &layout,
+                watched: &watched,
+                sudog: (rt.layout.sudog.g, rt.layout.sudog.sizeof),
+                may_be_sudog: false,
                 writer,
                 id: None,
                 of: None,
@@ -81,14 +93,17 @@ impl Edges {
             };
             [first, second]
         });
-        let (mut parts, mut seeds, mut of_goroutines) = (Vec::new(), Seeds::default(), Vec::new());
-        for (part, (own, held), said) in halves {
+        let (mut parts, mut all) = (Vec::new(), Own::default());
+        for (part, own, said) in halves {
             parts.push(part);
-            seeds.append(own);
-            of_goroutines.extend(held);
+            all.seeds.append(own.seeds);
+            all.of_goroutines.extend(own.of_goroutines);
+            all.pointed.append(own.pointed);
+            all.sudogs.extend(own.sudogs);
             gaps.extend(said.into_iter().filter(|g| !g.what.is_empty()));
         }
-        Self { layout, parts, seeds, of_goroutines }
+        let Own { seeds, of_goroutines, pointed, sudogs } = all;
+        Self { layout, parts, seeds, of_goroutines, watched, pointed, sudogs }
     }
 }
 
@@ -106,14 +121,28 @@ fn middle(objects: &HeapObjects) -> usize {
         .unwrap_or(0)
 }
 
-/// What objects say of types; and what goroutines' own structures point to.
-type Own = (Seeds, Vec<(u64, Addr)>);
+/// What is found beside the graph, as in [`Edges`].
+#[derive(Default)]
+struct Own {
+    seeds: Seeds,
+    of_goroutines: Vec<(u64, Addr)>,
+    pointed: Pointed<(ObjectId, u64)>,
+    sudogs: Vec<ObjectId>,
+}
+
+/// Slots are larger than a `sudog` by less than that.
+const SUDOG_ROOM: u64 = 16;
 
 struct Visitor<'a> {
     objects: &'a HeapObjects,
     places: &'a [Option<usize>],
     goroutines: &'a Places,
     layout: &'a HeapLayout,
+    watched: &'a Watched,
+    /// Of a `sudog` where its goroutine stands, and its size.
+    sudog: (u64, u64),
+    /// Whether the object has the size of one.
+    may_be_sudog: bool,
     writer: EdgeWriter<'a>,
     /// The object that is read, if its pointers are edges.
     id: Option<ObjectId>,
@@ -133,6 +162,8 @@ impl PointerVisitor for Visitor<'_> {
         self.id = place.and_then(|place| self.layout.slot(place, slot));
         let start = self.objects.spans().get(span).map(|s| s.start.plus(s.elem_size * u64::from(slot)));
         self.of = start.and_then(|start| self.goroutines.get(&start)).copied();
+        let bytes = self.objects.spans().get(span).map_or(0, |s| s.elem_size);
+        self.may_be_sudog = (self.sudog.1..self.sudog.1 + SUDOG_ROOM).contains(&bytes);
         (self.last, self.is_garbage) = (None, self.objects.is_garbage(span, slot));
         if let Some(id) = self.id.filter(|_| self.of.is_none()) {
             self.writer.object(id);
@@ -140,14 +171,22 @@ impl PointerVisitor for Visitor<'_> {
     }
 
     fn object_type(&mut self, _: u32, type_at: Addr) {
-        self.own.0.headers.extend(self.id.filter(|_| !self.is_garbage).map(|id| (id, type_at)));
+        self.own.seeds.headers.extend(self.id.filter(|_| !self.is_garbage).map(|id| (id, type_at)));
     }
 
-    fn pointer(&mut self, _: u32, _: u64, to: Addr) {
-        match self.of {
-            Some(goid) => self.own.1.push((goid, to)),
-            None if self.id.is_some() => drop(self.writer.pointer(to.0)),
-            None => {}
+    fn pointer(&mut self, _: u32, offset: u64, to: Addr) {
+        match (self.of, self.id) {
+            (Some(goid), _) => self.own.of_goroutines.push((goid, to)),
+            (None, Some(id)) => {
+                if self.writer.pointer(to.0).is_some_and(|target| self.watched.has(target)) {
+                    self.own.pointed.add((id, offset), to);
+                }
+                // No program of Go has a pointer to a `g`, and of the runtime's own only these at that place.
+                if self.may_be_sudog && offset == self.sudog.0 && self.goroutines.contains_key(&to) {
+                    self.own.sudogs.push(id);
+                }
+            }
+            (None, None) => {}
         }
     }
 
@@ -160,9 +199,9 @@ impl PointerVisitor for Visitor<'_> {
             && !self.is_garbage
             && let Some(before) = near.word(-1).filter(|word| *word != 0)
             && let Some(of) = self.interfaces.of(before, self.layout)
-            && !Interfaces::is_full(&self.own.0.boxes)
+            && !Interfaces::is_full(&self.own.seeds.boxes)
         {
-            self.own.0.boxes.push((of, to));
+            self.own.seeds.boxes.push((of, to));
         }
     }
 }

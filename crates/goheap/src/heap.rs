@@ -1,68 +1,47 @@
 //! The heap of one moment: its graph, dominators, named roots and typed objects.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::{Frame, Gap, Goroutine, HeapObjects, Runtime, StackTally, Symbolizer};
-use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId, TooLarge};
-use lastgasp_inferior::Memory;
+use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId, Roots, TooLarge};
+use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashSet;
-use tracing::debug;
 
 use crate::edges::Edges;
+use crate::liveness::Pointed;
+use crate::phases::Phases;
 use crate::roots::{Holders, RootName, places_of_goroutines};
 use crate::samples::Samples;
+use crate::side_by_side::side_by_side;
 use crate::types::{ObjectType, TypeTotal, Types};
+use crate::ways::root_words;
 
 /// Threads that read and reckon.
 const THREADS: usize = 2;
 /// What the gaps of it are of.
 const WHAT: &str = "heap graph";
 
-/// Says in the log how long each part of the work took.
-struct Phases(Instant);
-
-impl Default for Phases {
-    fn default() -> Self {
-        Self(Instant::now())
-    }
-}
-
-impl Phases {
-    fn end(&mut self, what: &str) {
-        debug!(us = self.0.elapsed().as_micros() as u64, "heap: {what}");
-        self.0 = Instant::now();
-    }
-}
-
-/// Two pieces of work, each on a thread; one after the other where there is no second thread to be had.
-pub fn side_by_side<A, B: Send>(here: impl FnOnce() -> A, there: impl FnOnce() -> B + Send) -> (A, B) {
-    let there = Mutex::new(Some(there));
-    let take = || there.lock().unwrap_or_else(PoisonError::into_inner).take();
-    std::thread::scope(|scope| {
-        let other = std::thread::Builder::new().spawn_scoped(scope, || take().map(|there| there()));
-        let a = here();
-        let done = match other.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(done)) => done,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => None,
-        };
-        // What no thread took is done now.
-        match done.or_else(|| take().map(|there| there())) {
-            Some(b) => (a, b),
-            None => unreachable!("work that no thread took is still there"),
-        }
-    })
+/// What is noted of what goroutines wait for, as the heap is read.
+pub(crate) struct Noted {
+    /// Pointers of objects to where it stands, with the bytes from their slot's start.
+    pub(crate) pointed: Pointed<(ObjectId, u64)>,
+    /// The runtime's records of goroutines that wait (`sudog`).
+    pub(crate) sudogs: Vec<ObjectId>,
+    /// Roots with all that each holds: in the graph what a variable holds is not held by goroutines too.
+    pub(crate) roots: Roots,
 }
 
 /// A heap, read and reckoned.
 pub struct Heap<'a> {
     /// Whose it is.
     pub runtime: &'a Runtime,
-    /// Where contents are read.
+    /// Where objects, types and whatever else of it is read.
     pub memory: &'a (dyn Memory + Sync),
+    /// Where what collections hold is read, which is much and is read once: as `memory`, if nothing else is
+    /// said.
+    pub contents: &'a (dyn Memory + Sync),
     /// Spans and slots as the runtime has them.
     pub objects: HeapObjects,
     /// Objects, pointers and roots. What a variable holds is not held by goroutines too.
@@ -71,6 +50,8 @@ pub struct Heap<'a> {
     pub dominators: Dominators,
     pub(crate) holders: Holders,
     pub(crate) types: Types,
+    /// What was noted of what goroutines wait for.
+    pub(crate) awaited: Noted,
     pub(crate) samples: Samples,
     /// What stacks of goroutines lead to directly, whoever else holds it.
     pub(crate) on_stacks: FxHashSet<ObjectId>,
@@ -89,28 +70,30 @@ impl<'a> Heap<'a> {
         goroutines: &[Goroutine],
         gaps: &mut Vec<Gap>,
     ) -> Option<Self> {
-        Self::read_telling(taken, memory, goroutines, gaps, &mut || {}, (None, None))
+        let goroutines = (goroutines, &[][..]);
+        Self::read_telling(taken, memory, goroutines, gaps, &mut || {}, (None, None), &mut Phases::default())
     }
 
     /// As [`Heap::read`]; `has_read` hears that objects, pointers, roots and types are read, which must be of
     /// one moment: a target that stands still for them may run on. Types are followed for as long as
     /// `for_types` at most; what they did not reach by then stays unknown. The code of a target that stands
-    /// still is not read: what it says is handed over, or is not known.
+    /// still is not read: what it says is handed over, or is not known. `watch` are the addresses of what
+    /// goroutines wait for ([`crate::watched_addresses`]): without them there is no [`Heap::liveness`].
     #[must_use]
     pub fn read_telling(
         taken: &'a RawCapture,
         memory: &'a (dyn Memory + Sync),
-        goroutines: &[Goroutine],
+        (goroutines, watch): (&[Goroutine], &[Addr]),
         gaps: &mut Vec<Gap>,
         has_read: &mut dyn FnMut(),
         (for_types, code): (Option<Duration>, Option<CodeTypes>),
+        phases: &mut Phases,
     ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
-        let mut phases = Phases::default();
         let objects = HeapObjects::read(rt, memory, gaps)?;
         phases.end("objects");
-        let edges = Edges::read(rt, memory, &objects, &places_of_goroutines(taken, memory, &objects), gaps);
+        let edges = Edges::read(rt, memory, &objects, &places_of_goroutines(taken, memory, &objects), watch, gaps);
         phases.end("pointers");
         let mut holders = Holders::read(taken, memory, goroutines, &objects, &edges, gaps);
         phases.end("roots");
@@ -119,52 +102,53 @@ impl<'a> Heap<'a> {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
             return None;
         }
+        let Edges { layout, parts, seeds, pointed, sudogs, .. } = edges;
         let samples = std::mem::take(&mut holders.samples);
-        let Edges { layout, parts, seeds, .. } = edges;
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
         let code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
         phases.end("code");
         let all = layout.total();
         let roots = holders.take();
-        let is_live = for_types.is_some();
-        let words = std::mem::take(&mut holders.words);
+        let said = (code, &*holders.words, &*holders.maps);
         // Types and dominators need nothing of each other, so they are found side by side; of a target that
         // stands still types alone first, so that it runs on the sooner.
         let spans = layout.clone();
-        let types_of = || Types::assign(taken, memory, &objects, &spans, (seeds, &samples), (code, &words), until);
+        let types_of = || Types::assign(taken, memory, &objects, &spans, (seeds, &samples), said, until);
         let graph_of = || {
-            let mut phases = Phases::default();
             let mut graph = Graph::new(layout, parts, roots, THREADS)?;
-            phases.end("graph");
             let mut on_stacks = FxHashSet::default();
             for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
                 on_stacks.extend(graph.roots().held_by(root));
             }
+            let roots = graph.roots().clone();
             // Each object is held by whoever is to be called its holder.
             let dominators = Dominators::settled(&mut graph, |root| holders.rank(root))?;
-            phases.end("dominators");
-            Ok::<_, TooLarge>((graph, dominators, on_stacks))
+            Ok::<_, TooLarge>((graph, dominators, on_stacks, roots))
         };
-        let (types, made) = if is_live {
+        let (types, made) = if for_types.is_some() {
             let types = types_of();
             phases.end("types");
             has_read();
-            (types, graph_of())
+            let made = graph_of();
+            phases.end("graph and dominators");
+            (types, made)
         } else {
             let both = side_by_side(types_of, graph_of);
             has_read();
+            phases.end("types, beside them graph and dominators");
             both
         };
-        phases.end("types, graph, dominators");
         match made {
-            Ok((graph, dominators, on_stacks)) => Some(Self {
+            Ok((graph, dominators, on_stacks, roots)) => Some(Self {
                 runtime: rt,
                 memory,
+                contents: memory,
                 objects,
                 graph,
                 dominators,
                 holders,
                 types,
+                awaited: Noted { pointed, sudogs, roots },
                 samples,
                 on_stacks,
                 taken: all,
@@ -193,6 +177,17 @@ impl<'a> Heap<'a> {
     #[must_use]
     pub fn root_name(&self, holder: Holder) -> Option<&RootName> {
         self.holders.name(&self.graph, holder)
+    }
+
+    /// What a root is called in words: `global main.cache`, `goroutine 17 in main.serve`.
+    #[must_use]
+    pub fn root_words(&self, root: RootId) -> String {
+        match (self.holders.goid(root), self.root_name(Holder::Root(root))) {
+            (Some(goid), Some(name)) => format!("goroutine {goid} in {}", name.name),
+            (Some(goid), None) => format!("goroutine {goid}"),
+            (None, Some(name)) => root_words(name),
+            (None, None) => String::new(),
+        }
     }
 
     /// The type of a word of package variables where no symbol says which variable it is of, as the program's

@@ -9,11 +9,14 @@
 //! - `edges`: objects and pointers as they are read, two threads at once.
 //! - `roots`: what holds objects from outside the heap, with names.
 //! - `functions`: whose a function is, by its name.
+//! - `side_by_side`: two pieces of work that need nothing of each other.
 //! - `samples`: objects of which the memory profile knows the stack of their allocation; `sampled` what they
 //!   are and keep, by stack.
 //! - `types`: types of objects.
 //! - `collections`: maps, slices, strings and channels, found by what they are.
 //! - `census`, `copies`, `waste`: the largest of them, those of equal content, what is kept and not used.
+//! - `liveness`: which blocked goroutines nothing can ever wake, and who leads to what they wait for.
+//! - `phases`: how its time goes.
 //! - `ways`: ways from roots to objects in words of the source, and the dominator tree.
 
 mod census;
@@ -22,9 +25,12 @@ mod copies;
 mod edges;
 mod functions;
 mod heap;
+mod liveness;
+mod phases;
 mod roots;
 mod sampled;
 mod samples;
+mod side_by_side;
 mod survey;
 mod types;
 mod waste;
@@ -32,10 +38,13 @@ mod ways;
 
 pub use census::{CollectionKind, Counted};
 pub use copies::{BuiltAt, Copies, HeldCopies};
-pub use heap::{Heap, side_by_side};
+pub use heap::Heap;
+pub use liveness::{By, Liveness, Reached, Referring, ReferringPlace, watched_addresses};
+pub use phases::{Phase, Phases};
 pub use roots::{RootKind, RootName};
 pub use sampled::{Sampled, sampled};
-pub use survey::{Collections, Survey, SurveyLimits};
+pub use side_by_side::side_by_side;
+pub use survey::{Seen, Survey, SurveyLimits};
 pub use types::{ObjectType, TypeTotal};
 pub use waste::{Waste, WasteKind};
 pub use ways::{MergedWay, Mostly, TreeNode, Ways, dominator_tree, mostly};

@@ -5,8 +5,6 @@ use std::time::{Duration, Instant};
 use lastgasp_goruntime::collections::ReadBudget;
 use lastgasp_goruntime::{Gap, TypeReader};
 
-use tracing::debug;
-
 use crate::census::{Counted, census};
 use crate::collections::arrays::Arrays;
 use crate::collections::channels::{FoundChan, channels};
@@ -16,6 +14,7 @@ use crate::copies::content::Contents;
 use crate::copies::sites::Sites;
 use crate::copies::{Copies, copies};
 use crate::heap::Heap;
+use crate::phases::Phases;
 use crate::waste::{Waste, waste};
 use crate::ways::Ways;
 
@@ -42,16 +41,6 @@ impl Default for SurveyLimits {
     }
 }
 
-/// Collections as they were found, before anything is said of them.
-pub struct Collections {
-    maps: Vec<FoundMap>,
-    channels: Vec<FoundChan>,
-    arrays: Arrays,
-    limits: SurveyLimits,
-    /// When the time for all of it is over.
-    until: Option<Instant>,
-}
-
 /// What is said of collections.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
@@ -63,15 +52,29 @@ pub struct Survey {
     pub waste: Vec<Waste>,
 }
 
+/// Collections as they were found, their contents compared: all of them that must be read of the process.
+pub struct Seen<'h> {
+    heap: &'h Heap<'h>,
+    maps: Vec<FoundMap>,
+    channels: Vec<FoundChan>,
+    arrays: Arrays,
+    copies: Vec<Copies>,
+}
+
 impl Heap<'_> {
-    /// Finds all collections.
+    /// Looks at all collections; `ways` are those of this heap.
     #[must_use]
-    pub fn collections(&self, limits: SurveyLimits, gaps: &mut Vec<Gap>) -> Collections {
-        let began = Instant::now();
-        let told = |step: &str| debug!(us = began.elapsed().as_micros() as u64, step, "collections");
+    pub fn survey(&self, limits: SurveyLimits, gaps: &mut Vec<Gap>, phases: &mut Phases) -> Survey {
+        self.collections(limits, gaps, phases).survey(&Ways::of(self), phases)
+    }
+
+    /// Finds them, and compares what is in them.
+    #[must_use]
+    pub fn collections(&self, limits: SurveyLimits, gaps: &mut Vec<Gap>, phases: &mut Phases) -> Seen<'_> {
+        let until = Instant::now().checked_add(limits.time);
         let mut types = TypeReader::new(self.runtime, self.memory);
         let map_types = MapTypes::read(&mut types);
-        told("types of maps");
+        phases.end("types of maps");
         let mut finder = MapFinder::new(self, &mut types, &map_types, LEAST_MAP);
         let mut budget = ReadBudget::of(limits.maps);
         let maps = finder.all(&mut budget);
@@ -79,35 +82,34 @@ impl Heap<'_> {
             let why = format!("{} objects that may be maps could not be read, or a budget had ended", finder.unread);
             gaps.push(Gap::new(WHAT, why));
         }
-        told("maps");
-        let channels = channels(self, &mut types);
-        told("channels");
+        phases.end("maps");
         let arrays = Arrays::read(self, &mut types, gaps);
         if arrays.left_out > 0 {
             gaps.push(Gap::new(WHAT, format!("{} pointers to more arrays than are kept", arrays.left_out)));
         }
-        told("arrays");
-        Collections { maps, channels, arrays, limits, until: began.checked_add(limits.time) }
-    }
-
-    /// What is said of collections; `ways` are those of this heap.
-    #[must_use]
-    pub fn survey(&self, found: &Collections, ways: &Ways<'_, '_>, gaps: &mut Vec<Gap>) -> Survey {
-        let Collections { maps, channels, arrays, limits, until } = found;
-        let began = Instant::now();
-        let told = |step: &str| debug!(us = began.elapsed().as_micros() as u64, step, "collections");
-        let mut types = TypeReader::new(self.runtime, self.memory);
-        let census = census(self, &mut types, maps, channels, arrays, ways);
-        told("census");
-        let waste = waste(self, &mut types, maps, arrays, ways);
-        told("waste");
-        let mut contents = Contents::new(self.memory, ReadBudget::of(limits.content), *until);
+        phases.end("arrays");
+        let mut contents = Contents::new(self.contents, ReadBudget::of(limits.content), until);
         let mut sites = Sites::new(self);
-        let copies = copies(self, &mut types, maps, arrays, &mut contents, &mut sites);
+        let copies = copies(self, &mut types, &maps, &arrays, &mut contents, &mut sites);
         if copies.iter().any(|c| !c.of_content) {
             gaps.push(Gap::new(WHAT, "the content of some that are alike was not compared: a budget had ended"));
         }
-        told("copies");
-        Survey { census, copies, waste }
+        phases.end("copies");
+        let channels = channels(self, &mut types);
+        phases.end("channels");
+        Seen { heap: self, maps, channels, arrays, copies }
+    }
+}
+
+impl Seen<'_> {
+    /// What is said of them.
+    #[must_use]
+    pub fn survey(self, ways: &Ways<'_, '_>, phases: &mut Phases) -> Survey {
+        let mut types = TypeReader::new(self.heap.runtime, self.heap.memory);
+        let census = census(self.heap, &mut types, &self.maps, &self.channels, &self.arrays, ways);
+        phases.end("census");
+        let waste = waste(self.heap, &mut types, &self.maps, &self.arrays, ways);
+        phases.end("waste");
+        Survey { census, copies: self.copies, waste }
     }
 }

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use lastgasp_goheap::{Copies, Heap, Survey, SurveyLimits, Waste, Ways};
+use lastgasp_goheap::{Copies, Heap, Phases, Survey, SurveyLimits, Waste};
 use lastgasp_goruntime::{LabelSalt, Symbolizer, decode_all_goroutines};
 use lastgasp_inferior::{CoreFile, Layered};
 use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
@@ -90,8 +90,7 @@ fn surveyed(minor: u16, mode: Mode, experiment: &str) -> Option<(Survey, Truth)>
     let goroutines = decode_all_goroutines(&taken.runtime, &memory, &symbols, &taken.registers, &salt, &mut gaps);
     let heap = Heap::read(&taken, &memory, &goroutines.live, &mut gaps).unwrap_or_else(|| panic!("{gaps:?}"));
     let began = Instant::now();
-    let found = heap.collections(SurveyLimits::default(), &mut gaps);
-    let survey = heap.survey(&found, &Ways::of(&heap), &mut gaps);
+    let survey = heap.survey(SurveyLimits::default(), &mut gaps, &mut Phases::default());
     eprintln!("go1.{minor} {} {experiment}: {:?}", mode.name(), began.elapsed());
     assert!(gaps.is_empty(), "{gaps:?}");
     Some((survey, truth))

@@ -14,6 +14,7 @@
 //! - [`types`]: the program's types without debug information, what the words of a value are.
 //! - [`variable_pointers`], [`StackReader`], [`special_roots`], [`due_roots`]: what keeps objects from
 //!   outside the heap, each by its owner.
+//! - [`waits`]: what every blocked goroutine waits for, and the state of that.
 //! - [`Symbolizer`]: program counters to function, file and line, inlining included.
 //!
 //! A make-believe process with one allocation site, found by its executable and copied as a live one would
@@ -83,6 +84,7 @@ mod roots;
 mod runtime;
 pub mod types;
 mod version;
+pub mod waits;
 
 /// The make-believe process of the integration tests names this crate as they do (`evidence/fixture.rs`).
 #[cfg(test)]
@@ -110,7 +112,8 @@ pub use heap::spans::{LargeObject, SpanClass, SpanTable};
 pub use heap::specials::{Special, SpecialKind, each_special, specials};
 pub use heap::variables::{VariableSection, variable_pointers};
 pub use roots::{
-    NotedRoot, RootNote, StackPlace, StackReader, StackRoot, StackTally, Unsure, due_roots, special_roots,
+    DeferredWord, NotedRoot, RootNote, StackPlace, StackReader, StackRoot, StackTally, Unsure, deferred_function,
+    due_roots, scheduler_words, special_roots,
 };
 pub use runtime::{DiscoverError, Runtime};
 pub use types::{GoType, TypeReader, type_name};

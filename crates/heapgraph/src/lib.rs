@@ -10,6 +10,7 @@
 //! - `roots`: what holds objects from outside, and groups of it.
 //! - `graph`: these together; which objects need a number of their own.
 //! - `reach`: live and garbage, and what would be live without some.
+//! - `walk`: the same, from roots that are found one by one.
 //! - `dominators`: retained sizes.
 //! - `paths`: shortest ways from roots, alone and merged.
 //!
@@ -55,6 +56,7 @@ mod paths;
 mod reach;
 mod retained;
 mod roots;
+mod walk;
 
 pub use bits::Bits;
 pub use dominators::{Dominators, GroupTotals, TopNode};
@@ -65,3 +67,4 @@ pub use paths::{Paths, Step};
 pub use reach::Reach;
 pub use retained::Retained;
 pub use roots::{GroupId, RootId, Roots};
+pub use walk::Walk;

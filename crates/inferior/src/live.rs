@@ -360,6 +360,10 @@ impl Memory for LiveProcess {
             }
         }
     }
+
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        Some(self)
+    }
 }
 
 impl LiveProcess {

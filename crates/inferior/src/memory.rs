@@ -68,6 +68,11 @@ pub trait Memory {
         }
     }
 
+    /// Itself, if several threads may read it at a time.
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        None
+    }
+
     /// `len` bytes, refused if more than `bound` (a length that comes from foreign memory must never size an
     /// allocation by itself).
     ///
@@ -129,6 +134,10 @@ impl<M: Memory + ?Sized> Memory for &M {
     fn read_parts(&self, parts: &mut [Part<'_>]) {
         (**self).read_parts(parts);
     }
+
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        (**self).shared()
+    }
 }
 
 impl<M: Memory + ?Sized> Memory for Box<M> {
@@ -138,6 +147,10 @@ impl<M: Memory + ?Sized> Memory for Box<M> {
 
     fn read_parts(&self, parts: &mut [Part<'_>]) {
         (**self).read_parts(parts);
+    }
+
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        (**self).shared()
     }
 }
 

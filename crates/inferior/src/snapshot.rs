@@ -4,63 +4,22 @@
 use std::collections::BTreeMap;
 
 use crate::addr::{Addr, AddrRange};
-use crate::memory::{Memory, Part, ReadCause, ReadError};
+use crate::memory::{Memory, ReadCause, ReadError};
+use crate::windows::{BATCH, Batch, read_all};
 
 /// A sparse copy of an address space. Later pieces win over earlier ones where they overlap.
 #[derive(Debug, Default, Clone)]
 pub struct Snapshot {
     data: Vec<u8>,
+    /// Bytes of it that hold something; what is behind them is room.
+    used: usize,
     /// (first address, offset in `data`, length), sorted by address once sealed.
     pieces: Vec<(u64, usize, usize)>,
     sealed: bool,
     budget: usize,
     refused: usize,
-    /// Where windows are read into before they are taken apart.
-    scratch: Vec<u8>,
-}
-
-/// Ranges that are read as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Window {
-    start: Addr,
-    len: usize,
-    ranges: usize,
-}
-
-/// Bytes of windows that are read in one go.
-const SCRATCH: usize = 1 << 20;
-/// Windows that are read in one go: the kernel takes 1024 pieces at most.
-const MOST_WINDOWS: usize = 512;
-/// Ranges further apart than this are read by themselves: half a page costs about what a piece costs.
-const GAP: u64 = 2048;
-/// Longest window of several ranges, so that one absent page never costs more than this.
-const LONGEST: u64 = 64 << 10;
-
-/// The first windows of a list of ranges, as many as fit, and how many ranges they hold: one at least.
-fn windows(ranges: &[(Addr, usize)]) -> (Vec<Window>, usize) {
-    let mut out: Vec<Window> = Vec::new();
-    let mut used = 0usize;
-    for (i, (addr, len)) in ranges.iter().enumerate() {
-        if let Some(last) = out.last_mut() {
-            let end = last.start.0.saturating_add(last.len as u64);
-            let joined = addr.0.saturating_add(*len as u64).saturating_sub(last.start.0);
-            let more = joined.saturating_sub(last.len as u64) as usize;
-            if addr.0 >= end && addr.0 - end <= GAP && joined <= LONGEST && used + more <= SCRATCH {
-                last.len = joined as usize;
-                last.ranges += 1;
-                used += more;
-                continue;
-            }
-        }
-        if !out.is_empty() && (out.len() >= MOST_WINDOWS || used + len > SCRATCH) {
-            return (out, i);
-        }
-        // One that is larger than the room is read by itself, into its place.
-        let room = if *len > SCRATCH { 0 } else { *len };
-        out.push(Window { start: *addr, len: room, ranges: 1 });
-        used += room;
-    }
-    (out, ranges.len())
+    /// Where windows are read into before they are taken apart, by one thread each.
+    scratch: [Vec<u8>; 2],
 }
 
 impl Snapshot {
@@ -68,15 +27,16 @@ impl Snapshot {
     /// still. Copies over the budget are refused and counted.
     #[must_use]
     pub fn with_budget(bytes: usize, pieces: usize) -> Self {
-        let mut data = vec![1; bytes];
-        data.clear();
+        let touched = |bytes| vec![1; bytes];
         Self {
-            data,
+            data: touched(bytes),
+            used: 0,
             pieces: Vec::with_capacity(pieces),
             sealed: false,
             budget: bytes,
             refused: 0,
-            scratch: vec![1; bytes.min(SCRATCH)],
+            // The second is for copies of several batches.
+            scratch: [touched(bytes.min(BATCH)), touched(if bytes > 2 * BATCH { BATCH } else { 0 })],
         }
     }
 
@@ -88,78 +48,63 @@ impl Snapshot {
 
     /// Copies `len` bytes at `addr` from `from`. Gives whether all of it was read.
     pub fn copy(&mut self, from: &dyn Memory, addr: Addr, len: usize) -> bool {
-        let Some(at) = self.room(len) else { return false };
-        let ok = self.data.get_mut(at..).is_some_and(|b| from.read(addr, b).is_ok());
-        if ok {
-            self.pieces.push((addr.0, at, len));
-            self.sealed = false;
-        } else {
-            self.data.truncate(at);
-        }
-        ok
-    }
-
-    /// Copies many ranges with as few kernel calls, and as few pieces in each, as possible: ranges that stand
-    /// close together in the order given are read as one, with what is between them, and taken apart here.
-    /// (The kernel takes hold of a page for every piece: of ten thousand small stacks that costs more than
-    /// their bytes do.) Gives how many could not be read.
-    pub fn copy_all(&mut self, from: &dyn Memory, ranges: &[(Addr, usize)]) -> usize {
-        let mut failed = 0;
-        let mut rest = ranges;
-        while !rest.is_empty() {
-            let (windows, taken) = windows(rest);
-            let (batch, tail) = rest.split_at(taken);
-            rest = tail;
-            failed += self.copy_windows(from, batch, &windows);
-        }
-        self.sealed = false;
-        failed
-    }
-
-    fn copy_windows(&mut self, from: &dyn Memory, ranges: &[(Addr, usize)], windows: &[Window]) -> usize {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        // No more than is needed: a small service's profile is looked at every few seconds, and to touch a
-        // megabyte of fresh memory cost more than all else of that.
-        let needed = windows.iter().map(|w| w.len).sum::<usize>().min(SCRATCH);
-        if scratch.len() < needed {
-            scratch.resize(needed, 0);
-        }
-        let mut parts = Vec::with_capacity(windows.len());
-        let mut free = scratch.as_mut_slice();
-        for w in windows {
-            let (buf, tail) = free.split_at_mut(w.len.min(free.len()));
-            parts.push(Part { addr: w.start, buf, ok: false });
-            free = tail;
-        }
-        from.read_parts(&mut parts);
-        let mut failed = 0;
-        let mut ranges = ranges.iter();
-        for (w, part) in windows.iter().zip(&parts) {
-            for (addr, len) in ranges.by_ref().take(w.ranges) {
-                let skip = (addr.0 - w.start.0) as usize;
-                let bytes = part.buf.get(skip..skip + len).filter(|_| part.ok);
-                let copied = match bytes {
-                    Some(bytes) => self.put(*addr, bytes),
-                    // A page in between may be absent, or the range is larger than the room for windows.
-                    None => self.copy(from, *addr, *len),
-                };
-                failed += usize::from(!copied);
-            }
-        }
-        self.scratch = scratch;
-        failed
-    }
-
-    /// Adds bytes within the budget.
-    fn put(&mut self, addr: Addr, bytes: &[u8]) -> bool {
-        let at = self.data.len();
-        if at + bytes.len() > self.budget {
-            self.refused += bytes.len();
+        let at = self.used;
+        let Some(room) = self.room(len) else {
+            self.refused += len;
+            return false;
+        };
+        if from.read(addr, room).is_err() {
             return false;
         }
-        self.data.extend_from_slice(bytes);
-        self.pieces.push((addr.0, at, bytes.len()));
+        self.used += len;
+        self.pieces.push((addr.0, at, len));
+        self.sealed = false;
         true
+    }
+
+    /// Copies many ranges with as few kernel calls as possible, and by two threads if they are large
+    /// ([`crate::windows`]). Gives how many could not be read.
+    pub fn copy_all(&mut self, from: &dyn Memory, ranges: &[(Addr, usize)]) -> usize {
+        let batches = Batch::all_of(ranges);
+        let bytes = batches.iter().map(Batch::bytes).fold(0, usize::saturating_add);
+        self.sealed = false;
+        if self.room(bytes).is_some() {
+            return self.copy_batches(from, &batches);
+        }
+        let mut failed = 0;
+        for batch in &batches {
+            failed += if self.room(batch.bytes()).is_some() {
+                self.copy_batches(from, std::slice::from_ref(batch))
+            } else {
+                // What there is room for.
+                batch.ranges().iter().filter(|(addr, len)| !self.copy(from, *addr, *len)).count()
+            };
+        }
+        failed
+    }
+
+    /// Copies batches that there is room for.
+    fn copy_batches(&mut self, from: &dyn Memory, batches: &[Batch<'_>]) -> usize {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let bytes = batches.iter().map(Batch::bytes).sum();
+        let mut start = self.used;
+        let all = self.room(bytes).map(|room| read_all(from, batches, room, &mut scratch)).unwrap_or_default();
+        self.scratch = scratch;
+        let mut failed = 0;
+        for (batch, done) in batches.iter().zip(all) {
+            failed += done.failed;
+            // Behind one that was not read all others move up.
+            for (addr, at, len) in done.pieces {
+                let at = start + at;
+                if at != self.used {
+                    self.data.copy_within(at..at + len, self.used);
+                }
+                self.pieces.push((addr.0, self.used, len));
+                self.used += len;
+            }
+            start += batch.bytes();
+        }
+        failed
     }
 
     /// A place in the order of copying, for [`Snapshot::pieces_since`].
@@ -176,22 +121,23 @@ impl Snapshot {
 
     /// Adds bytes that the caller has.
     pub fn insert(&mut self, addr: Addr, bytes: &[u8]) {
-        let at = self.data.len();
+        self.data.truncate(self.used);
         self.data.extend_from_slice(bytes);
-        self.pieces.push((addr.0, at, bytes.len()));
+        self.pieces.push((addr.0, self.used, bytes.len()));
+        self.used = self.data.len();
         self.sealed = false;
     }
 
     /// Bytes that the copy holds, all pieces together.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.data.len()
+        self.used
     }
 
     /// Whether nothing was copied.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.data.is_empty()
+        self.used == 0
     }
 
     /// Bytes that it may hold.
@@ -220,9 +166,10 @@ impl Snapshot {
         }
         self.pieces.extend(flat.into_iter().map(|(addr, (at, len))| (addr, at, len)));
         // The room that was made and not needed: of a large process tens of megabytes.
+        self.data.truncate(self.used);
         self.data.shrink_to_fit();
         self.pieces.shrink_to_fit();
-        self.scratch = Vec::new();
+        self.scratch = Default::default();
         self.sealed = true;
     }
 
@@ -242,14 +189,13 @@ impl Snapshot {
         out
     }
 
-    fn room(&mut self, len: usize) -> Option<usize> {
-        let at = self.data.len();
-        if at.checked_add(len)? > self.budget {
-            self.refused += len;
-            return None;
+    /// Room for so many bytes behind what is there, within the budget.
+    fn room(&mut self, len: usize) -> Option<&mut [u8]> {
+        let end = self.used.checked_add(len).filter(|end| *end <= self.budget)?;
+        if self.data.len() < end {
+            self.data.resize(end, 0);
         }
-        self.data.resize(at + len, 0);
-        Some(at)
+        self.data.get_mut(self.used..end)
     }
 }
 

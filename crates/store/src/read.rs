@@ -33,7 +33,7 @@ pub fn read(path: &Path) -> Result<Facts, StoreError> {
             // Made when the executable was at hand, it has names for the variables.
             let made = stored_facts(&capture, path).ok().and_then(|then| then.graph);
             let is_whole = made.is_none() && other.is_some_and(WhenRead::is_whole);
-            let whole = is_whole.then_some(WholeMemory { memory: &*core, source: "core" });
+            let whole = is_whole.then_some(WholeMemory::of(&*core, "core"));
             let provenance = Provenance { lastgasp_version, kernel };
             let facts = decode_with_memory(&raw, &provenance, whole).facts;
             let mut facts = Facts { graph: made.or(facts.graph), ..facts };

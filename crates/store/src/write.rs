@@ -69,6 +69,10 @@ pub fn write_keeping(
     let mut w = Writer::create(store, &id(facts, decoded.unix_ns))?;
     let path = std::path::absolute(store).unwrap_or_else(|_| store.into()).join(w.id());
     let report = add_files(&mut w, decoded, told, form, &path)?;
+    if keep.is_some() {
+        // Memory takes its time.
+        w.settle()?;
+    }
     // Last of all: a disk that is full then has the rest.
     let lost = keep.map(|k| add_memory(&mut w, k)).unwrap_or_default();
     let path = w.seal(manifest(decoded, told, form, &report, &lost))?;

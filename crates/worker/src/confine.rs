@@ -47,9 +47,14 @@ pub(crate) fn belong_to(parent: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives everything up. `kept` are the descriptors that stay open beside the standard streams; `line` is the
-/// one of them that it may write to.
-pub(crate) fn confine(limits: &Limits, kept: &[BorrowedFd<'_>], line: BorrowedFd<'_>, reach: Reach) -> io::Result<()> {
+/// Gives everything up. `kept` are the descriptors that stay open beside the standard streams; `written` are
+/// those of them that it may write to.
+pub(crate) fn confine(
+    limits: &Limits,
+    kept: &[BorrowedFd<'_>],
+    written: &[BorrowedFd<'_>],
+    reach: Reach,
+) -> io::Result<()> {
     let keep: Vec<RawFd> = kept.iter().map(|fd| fd.as_raw_fd()).collect();
     close_others(&keep)?;
     let highest = keep.iter().copied().max().unwrap_or(2).max(2).unsigned_abs();
@@ -58,7 +63,7 @@ pub(crate) fn confine(limits: &Limits, kept: &[BorrowedFd<'_>], line: BorrowedFd
     give_up_rights(reach)?;
     // Nobody of the same user traces it, or opens its memory.
     prctl::set_dumpable(false)?;
-    let (refused, allowed) = filters(line.as_raw_fd(), reach).map_err(io::Error::other)?;
+    let (refused, allowed) = filters(written, reach).map_err(io::Error::other)?;
     for filter in [refused, allowed] {
         apply_filter_all_threads(&filter).map_err(io::Error::other)?;
     }
@@ -138,7 +143,7 @@ const REFUSED: &[libc::c_long] = &[libc::SYS_clone3, libc::SYS_statx];
 
 /// The filters: what is refused as if the kernel did not know it, and what is allowed at all. Whatever else
 /// is called ends the process.
-fn filters(line: RawFd, reach: Reach) -> Result<(BpfProgram, BpfProgram), seccompiler::BackendError> {
+fn filters(written: &[BorrowedFd<'_>], reach: Reach) -> Result<(BpfProgram, BpfProgram), seccompiler::BackendError> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let any = |calls: &[libc::c_long]| -> BTreeMap<i64, Vec<SeccompRule>> {
         calls.iter().map(|call| (*call, Vec::new())).collect()
@@ -146,7 +151,7 @@ fn filters(line: RawFd, reach: Reach) -> Result<(BpfProgram, BpfProgram), seccom
     let enosys = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     let refused = SeccompFilter::new(any(REFUSED), SeccompAction::Allow, enosys, arch)?;
     let mut rules = any(&[ALLOWED, REFUSED].concat());
-    for (call, argument, op, value) in conditions(line, reach) {
+    for (call, argument, op, value) in conditions(written, reach) {
         // Flags and numbers: the kernel looks at no more than 32 bits of them.
         let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)?;
         rules.entry(call).or_default().push(SeccompRule::new(vec![condition])?);
@@ -156,13 +161,12 @@ fn filters(line: RawFd, reach: Reach) -> Result<(BpfProgram, BpfProgram), seccom
 }
 
 /// System calls that are allowed with one value of one argument; several lines of a call are alternatives.
-fn conditions(line: RawFd, reach: Reach) -> Vec<(i64, u8, SeccompCmpOp, u64)> {
+fn conditions(written: &[BorrowedFd<'_>], reach: Reach) -> Vec<(i64, u8, SeccompCmpOp, u64)> {
     use SeccompCmpOp::{Eq, MaskedEq};
     let of = |n: i32| u64::from(n.unsigned_abs());
     let pid = u64::from(std::process::id());
     let mut all = vec![
-        // Its line and its last words.
-        (libc::SYS_write, 0, Eq, of(line)),
+        // Its last words.
         (libc::SYS_write, 0, Eq, 2),
         (libc::SYS_writev, 0, Eq, 2),
         // No memory is ever code.
@@ -179,7 +183,11 @@ fn conditions(line: RawFd, reach: Reach) -> Vec<(i64, u8, SeccompCmpOp, u64)> {
         (libc::SYS_fcntl, 1, Eq, of(libc::F_DUPFD_CLOEXEC)),
         (libc::SYS_fcntl, 1, Eq, of(libc::F_GETFD)),
         (libc::SYS_newfstatat, 3, Eq, of(libc::AT_EMPTY_PATH)),
+        // Its own place among others, which without any right it can only give up.
+        (libc::SYS_setpriority, 1, Eq, 0),
     ];
+    // Its line, and its session's place among others.
+    all.extend(written.iter().map(|fd| (libc::SYS_write, 0, Eq, of(fd.as_raw_fd()))));
     if let Reach::Process(target) = reach {
         all.push((libc::SYS_process_vm_readv, 0, Eq, of(target)));
     }

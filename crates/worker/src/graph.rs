@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use lastgasp_decode::{GraphStage, WholeMemory, code_types, graph_alone};
 use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
-use lastgasp_inferior::{CoreFile, ElfImage, HandedMemory, LiveProcess, LoadedImage};
+use lastgasp_inferior::{CoreFile, ElfImage, HandedMemory, LiveProcess, LoadedImage, RememberedMemory};
 use lastgasp_observe::raw_capture::{Binary, DeadMemory, RawCapture};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,12 @@ struct Task {
     whose: Whose,
     /// What is added to the executable's addresses.
     bias: u64,
+    /// Bytes of a dead process's memory that are remembered as they are read.
+    remembered: u64,
 }
+
+/// Part of a worker's memory that it may remember of a dead process's.
+const REMEMBERED: u64 = 8;
 
 /// Becomes a worker: what the hidden subcommand does.
 ///
@@ -64,24 +69,31 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
     let image = ElfImage::open(executable, "its executable").map_err(|e| e.to_string())?;
     let loaded = Arc::new(LoadedImage { image, bias: task.bias });
     let memory = HandedMemory::new(memory);
-    let (memory, source) = match task.whose {
-        Whose::Live(pid) | Whose::Running(pid) => (memory.by_number(pid), "live"),
-        Whose::Dead => (memory, "dead"),
+    let (memory, source, remembered) = match task.whose {
+        Whose::Live(pid) | Whose::Running(pid) => (memory.by_number(pid), "live", 0),
+        Whose::Dead => (memory, "dead", task.remembered),
     };
+    let memory = RememberedMemory::new(memory, remembered);
     // All that can be done before the target stands still is done. Of the dead nothing waits.
-    let code = if source == "live" { code_types(&loaded, &memory) } else { None };
+    let code = if source == "live" { code_types(&loaded, memory.inner()) } else { None };
     if !line.wait_for_the_word() {
         return Err("nobody has told it to begin".into());
     }
     let core = CoreFile::open(evidence, "its evidence").map_err(|e| e.to_string())?;
     let raw = RawCapture::load(core).map_err(|e| e.to_string())?.raw;
     let raw = RawCapture { binary: Binary::of(loaded), ..raw };
-    let whole = WholeMemory { memory: &memory, source };
-    let there = || memory.is_there(raw.runtime.module.variables.start);
+    let contents = memory.inner();
+    let whole = if remembered > 0 {
+        WholeMemory { memory: &memory, contents, source }
+    } else {
+        WholeMemory::of(contents, source)
+    };
+    let there = || contents.is_there(raw.runtime.module.variables.start);
     let mut was_there = true;
     let mut facts = graph_alone(&raw, whole, code, &mut |stage| match stage {
         GraphStage::Read => {
             was_there = there();
+            line.no_hurry();
             line.say(&Said::<GraphFacts>::HasRead);
         }
         GraphStage::Part(facts) => {
@@ -130,7 +142,9 @@ impl GraphAnswer {
     pub fn join(&self, facts: &mut Facts) {
         match (&self.graph, &self.gap) {
             (Some(graph), _) => {
-                facts.graph = Some(graph.clone());
+                let cost = self.cost.unwrap_or_default();
+                let (processor_us, peak_bytes) = (cost.processor_us, cost.peak_bytes);
+                facts.graph = Some(GraphFacts { processor_us, peak_bytes, ..graph.clone() });
                 facts.join_census();
             }
             (None, Some(why)) => facts.capture.gaps.push(Gap::new(HEAP_GRAPH, why.clone())),
@@ -150,7 +164,7 @@ impl GraphWorker {
         // What it is handed cannot be written, and shares no place in the file with us.
         let handed = File::open(Path::new("/proc/self/fd").join(evidence.as_raw_fd().to_string()))?;
         let (memory, executable) = (process.mem_file()?, process.image().reopened()?);
-        let task = Task { whose, bias: process.bias() };
+        let task = Task { whose, bias: process.bias(), remembered: limits.memory / REMEMBERED };
         let handed = [memory.as_fd(), handed.as_fd(), executable.as_fd()];
         let worker = Worker::start(own_binary(), &task, &handed, limits)?;
         Ok(Self { worker, evidence, answer: GraphAnswer::default(), is_over: false })

@@ -9,11 +9,12 @@
 //! - `graph`: the heap graph as a worker's task.
 //! - `frame`: messages on the line. `message`: what is said in them.
 //! - `process`: a worker from outside; `serve`: from inside. `confine`: what it gives up; `limits`: what it
-//!   may use.
+//!   may use; `hurry`: how it runs beside others.
 
 mod confine;
 pub mod frame;
 mod graph;
+mod hurry;
 mod limits;
 mod message;
 mod process;

@@ -26,8 +26,8 @@ use crate::serve::MAX_HANDED;
 /// The hidden subcommand of the binary that becomes a worker.
 pub const SUBCOMMAND: &str = "worker";
 
-/// Most bytes that one worker says in all.
-const MAX_SAID: usize = 64 << 20;
+/// Most bytes that one worker says in all: a part of its answer, and the whole.
+const MAX_SAID: usize = 160 << 20;
 /// How long one that was killed is waited for. It may sleep in the kernel, and nobody wakes it.
 const MAX_DYING: Duration = Duration::from_secs(1);
 /// Bytes of its last words that are kept.

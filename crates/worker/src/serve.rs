@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::confine::{Reach, belong_to, confine};
 use crate::frame::Inbox;
+use crate::hurry::Hurry;
 use crate::message::{Order, Said, parse, send};
 
 /// Most descriptors that are handed with an order.
@@ -21,7 +22,7 @@ const MAX_ORDER: usize = 64 << 10;
 
 /// The line to whoever gave the order.
 #[derive(Debug)]
-pub(crate) struct Line(File);
+pub(crate) struct Line(File, Option<Hurry>);
 
 impl Line {
     /// Itself, for who has something else to say.
@@ -34,6 +35,13 @@ impl Line {
     pub(crate) fn say<A: Serialize>(&self, said: &Said<A>) {
         if send(&self.0, said).is_err() {
             std::process::exit(1);
+        }
+    }
+
+    /// Nothing has to be read any more: others are not to wait for the rest.
+    pub(crate) fn no_hurry(&self) {
+        if let Some(hurry) = &self.1 {
+            hurry.end();
         }
     }
 
@@ -51,9 +59,12 @@ pub(crate) fn serve<T: DeserializeOwned, A: Serialize>(
 ) -> Result<(), String> {
     let (order, handed) = hear::<Order<T>>().map_err(|e| format!("no order was heard: {e}"))?;
     belong_to(order.parent).map_err(|e| e.to_string())?;
-    let line = Line(std::io::stdin().as_fd().try_clone_to_owned().map(File::from).map_err(|e| e.to_string())?);
-    let kept: Vec<BorrowedFd<'_>> = handed.iter().map(AsFd::as_fd).chain([line.0.as_fd()]).collect();
-    if let Err(e) = confine(&order.limits, &kept, line.0.as_fd(), reach(&order.task)) {
+    let file = std::io::stdin().as_fd().try_clone_to_owned().map(File::from).map_err(|e| e.to_string())?;
+    let line = Line(file, Hurry::inherited());
+    let session = line.1.as_ref().and_then(Hurry::file).map(AsFd::as_fd);
+    let written: Vec<BorrowedFd<'_>> = [line.0.as_fd()].into_iter().chain(session).collect();
+    let kept: Vec<BorrowedFd<'_>> = handed.iter().map(AsFd::as_fd).chain(written.iter().copied()).collect();
+    if let Err(e) = confine(&order.limits, &kept, &written, reach(&order.task)) {
         line.say(&Said::<A>::Refused { why: format!("it could not be confined: {e}") });
         return Ok(());
     }

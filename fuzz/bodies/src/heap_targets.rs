@@ -164,7 +164,7 @@ pub fn graph(data: &[u8]) {
     let Some(raw) = whole(flavour) else { return };
     let mut p = process::with_objects(flavour);
     Orders::of(data).on_process(&mut p);
-    let whole = WholeMemory { memory: &p, source: "core" };
+    let whole = WholeMemory::of(&p, "core");
     let _ = decode_with_memory(raw, &Provenance::default(), Some(whole));
 }
 
@@ -178,7 +178,7 @@ mod tests {
     fn an_undamaged_process_has_a_graph() {
         for flavour in [Flavour::Go22, Flavour::Go27] {
             let p = process::with_objects(flavour);
-            let whole = WholeMemory { memory: &p, source: "core" };
+            let whole = WholeMemory::of(&p, "core");
             let decoded = decode_with_memory(super::whole(flavour).unwrap(), &Provenance::default(), Some(whole));
             let graph = decoded.facts.graph.unwrap_or_else(|| panic!("{:?}", decoded.facts.capture.gaps));
             assert!(graph.objects + graph.garbage_objects > 0, "{graph:?}");

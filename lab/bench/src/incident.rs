@@ -63,6 +63,7 @@ pub(crate) fn run(kills: usize, calm: u64) -> Result<()> {
                 calm: Duration::from_secs(calm),
                 after: Duration::from_secs(20),
                 store: store.clone(),
+                survivors: None,
             };
             let played = play(&programs, &expect, &script)?;
             let kill = judge(&lastgasp, &expect, &played, &store)?;

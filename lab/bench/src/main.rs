@@ -4,6 +4,8 @@
 use anyhow::Result;
 use clap::Parser;
 
+mod goroutines;
+mod graphs;
 mod heap;
 mod incident;
 mod read;
@@ -29,8 +31,12 @@ enum Chore {
         #[arg(long, default_value_t = 15)]
         times: usize,
     },
+    /// Kill the lab's incident again and again and count after how many kills the heap graph was whole
+    BenchGraphs(graphs::Options),
     /// Have the heap of a large process and of its core read as a graph, beside goref and viewcore
     BenchHeap(heap::Options),
+    /// Say which goroutines can never be woken, beside Go's own goroutineleak profile
+    BenchGoroutines(goroutines::Options),
     /// Measure `lastgasp watch` on real Go programs: kills, storms, what it costs, how long it lasts
     BenchWatch {
         #[command(subcommand)]
@@ -42,7 +48,9 @@ fn main() -> Result<()> {
     match Chore::parse() {
         Chore::Bench { kills, calm } => incident::run(kills, calm),
         Chore::BenchRead { times } => read::run(times),
+        Chore::BenchGraphs(options) => graphs::run(&options),
         Chore::BenchHeap(options) => heap::run(&options),
+        Chore::BenchGoroutines(options) => goroutines::run(&options),
         Chore::BenchWatch { bench } => watch::run(&bench),
     }
 }

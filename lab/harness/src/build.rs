@@ -132,13 +132,28 @@ impl Mode {
 /// # Errors
 /// What the compiler said.
 pub fn build_all(toolchain: &Toolchain, module: &Path, tags: &str, cgo: &[&str], name: &str) -> Result<PathBuf> {
+    build_all_as(toolchain, Mode::Stripped, module, tags, cgo, name)
+}
+
+/// As [`build_all`], in another mode.
+///
+/// # Errors
+/// What the compiler said.
+pub fn build_all_as(
+    toolchain: &Toolchain,
+    mode: Mode,
+    module: &Path,
+    tags: &str,
+    cgo: &[&str],
+    name: &str,
+) -> Result<PathBuf> {
     let folder = cache_dir().join("bin").join(format!("{}-{name}", toolchain.name()));
     std::fs::create_dir_all(&folder)?;
     let turn = std::fs::File::create(folder.join(".lock"))?;
     turn.lock()?;
     let go = |cgo: &str, package: &str| {
         let mut command = toolchain.command();
-        command.current_dir(module).env("CGO_ENABLED", cgo).arg("build").args(Mode::Stripped.args());
+        command.current_dir(module).env("CGO_ENABLED", cgo).arg("build").args(mode.args());
         // Go takes a path that ends so for a folder.
         let into = folder.join("");
         command.args(["-tags", tags]).arg("-o").arg(into).arg(package).output()

@@ -139,6 +139,8 @@ pub struct Script {
     pub after: Duration,
     /// Where captures go.
     pub store: PathBuf,
+    /// Where a capture of a service that survives goes, with the graph of its heap; `None`: none is taken.
+    pub survivors: Option<PathBuf>,
 }
 
 /// How it went.
@@ -160,6 +162,8 @@ pub struct Played {
     pub calm_cpu: f64,
     /// Peak RSS of lastgasp in bytes.
     pub peak_rss: u64,
+    /// Of a service that survived: the folder of a capture with its heap's graph, taken before it was ended.
+    pub survivor: Option<PathBuf>,
 }
 
 impl Played {
@@ -317,15 +321,17 @@ pub fn play_telling(programs: &Programs, expect: &Expect, script: &Script, tell:
     }
     tell(Moment::Ended);
     let truth = Truth::read(&at("truth"));
+    let mut survivor = None;
     if code.is_some() {
         // Its last refresh is the last sign of life: lastgasp itself needs a moment more.
         lived = Duration::from_nanos(truth.updated_ns.saturating_sub(published_ns));
     } else {
+        survivor = script.survivors.as_ref().map(|folder| look_at(&script.lastgasp, pid, folder)).transpose()?;
         end_service(pid);
         let _ = lastgasp.0.wait();
     }
     let (stdout, stderr) = (fs::read_to_string(&out)?, fs::read_to_string(&err)?);
-    Ok(Played { pid, code, stdout, stderr, lived, truth, calm_cpu, peak_rss })
+    Ok(Played { pid, code, stdout, stderr, lived, truth, calm_cpu, peak_rss, survivor })
 }
 
 /// A folder in memory if there is one.
@@ -386,12 +392,39 @@ fn peak_rss_of(pid: u32) -> u64 {
 
 /// Asks the service (a child of lastgasp) to end, so that lastgasp ends as it does in life.
 fn end_service(lastgasp: u32) {
-    let children = fs::read_to_string(format!("/proc/{lastgasp}/task/{lastgasp}/children")).unwrap_or_default();
-    for child in children.split_whitespace() {
-        let is_service =
-            fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|c| c.starts_with("resource-serv"));
-        if is_service {
-            let _ = Command::new("kill").args(["-TERM", child]).status();
-        }
+    if let Some(service) = service_of(lastgasp) {
+        let _ = Command::new("kill").args(["-TERM", &service]).status();
     }
+}
+
+/// Number of the service: a child of lastgasp.
+fn service_of(lastgasp: u32) -> Option<String> {
+    let children = fs::read_to_string(format!("/proc/{lastgasp}/task/{lastgasp}/children")).unwrap_or_default();
+    let is_service =
+        |child: &&str| fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|c| c.starts_with("resource-serv"));
+    children.split_whitespace().find(is_service).map(str::to_owned)
+}
+
+/// A capture of the living service with the graph of its heap.
+fn look_at(lastgasp: &Path, pid: u32, folder: &Path) -> Result<PathBuf> {
+    let service = service_of(pid).context("no service to be looked at")?;
+    // It may stand still for as long as a busy machine wants.
+    let mut command = Command::new(lastgasp);
+    command.args(["capture", &service, "--heap", "--max-stop", "10s", "--out"]).arg(folder);
+    let out = command.output().context("lastgasp capture")?;
+    let said = String::from_utf8_lossy(&out.stdout);
+    match said.lines().last() {
+        Some(capture) if !capture.trim().is_empty() => Ok(PathBuf::from(capture.trim())),
+        _ => bail!("lastgasp capture --heap: {}\n{}", out.status, String::from_utf8_lossy(&out.stderr)),
+    }
+}
+
+/// What `lastgasp report --format json` says of a capture.
+///
+/// # Errors
+/// It says no JSON.
+pub fn document(lastgasp: &Path, capture: &Path) -> Result<serde_json::Value> {
+    let out = Command::new(lastgasp).args(["report", "--format", "json"]).arg(capture).output()?;
+    serde_json::from_slice(&out.stdout)
+        .with_context(|| format!("{}: {}", capture.display(), String::from_utf8_lossy(&out.stderr)))
 }

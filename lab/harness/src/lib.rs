@@ -17,6 +17,8 @@ pub mod hook;
 pub mod incident;
 #[cfg(feature = "play")]
 pub mod incident_graph;
+#[cfg(feature = "play")]
+pub mod leaks;
 pub mod machine;
 #[cfg(feature = "play")]
 pub mod oracle;

@@ -166,7 +166,7 @@ impl Oracle {
 /// the two its first goroutine moves, and a copy of it then is of no moment. (Seen with Go 1.25 and 1.27 on a
 /// busy machine: "goroutine 1: main.observe is not on its stack".) Who never reads is not waited for longer
 /// than a second.
-fn wait_for_rest(pid: u32) {
+pub(crate) fn wait_for_rest(pid: u32) {
     /// `read(0, ...` as `/proc/PID/task/TID/syscall` has it; 63 is arm64's number.
     const READING: [&str; 2] = ["0 0x0 ", "63 0x0 "];
     let reads = |tid: &Path| {

@@ -77,6 +77,9 @@ const GROUPS: &[Group] = &[
             ("async_safe_point", "runtime.g.asyncSafePoint"),
             ("x_regs", "runtime.g.xRegs.state?"),
             ("x_regs_sizeof", "runtime.xRegState?"),
+            ("timer", "runtime.g.timer"),
+            ("sleep_when", "runtime.g.sleepWhen?"),
+            ("bubble", "runtime.g.bubble|syncGroup?"),
         ],
     ),
     (
@@ -92,6 +95,9 @@ const GROUPS: &[Group] = &[
             ("g", "runtime.sudog.g"),
             ("elem", "runtime.sudog.elem"),
             ("elem_traced", "runtime.sudog.elem.vu?"),
+            ("next", "runtime.sudog.next"),
+            ("prev", "runtime.sudog.prev"),
+            ("is_select", "runtime.sudog.isSelect"),
             ("waitlink", "runtime.sudog.waitlink"),
             ("c", "runtime.sudog.c"),
             ("c_traced", "runtime.sudog.c.maybeTraceablePtr.vu?"),
@@ -102,11 +108,64 @@ const GROUPS: &[Group] = &[
         "PollDesc",
         &[
             ("sizeof", "runtime.pollDesc"),
+            ("fd", "runtime.pollDesc.fd"),
             ("rg", "runtime.pollDesc.rg"),
             ("wg", "runtime.pollDesc.wg"),
             ("rd", "runtime.pollDesc.rd"),
             ("wd", "runtime.pollDesc.wd"),
             ("self_", "runtime.pollDesc.self"),
+        ],
+    ),
+    ("sema_root", "SemaRoot", &[("treap", "runtime.semaRoot.treap")]),
+    // From Go 1.24 on `sync.Mutex` is `internal/sync.Mutex`.
+    (
+        "mutex",
+        "Mutex",
+        &[
+            ("state", "internal/sync.Mutex.state||sync.Mutex.state?"),
+            ("sema", "internal/sync.Mutex.sema||sync.Mutex.sema?"),
+        ],
+    ),
+    (
+        "rw_mutex",
+        "RwMutex",
+        &[
+            ("sizeof", "sync.RWMutex?"),
+            ("w", "sync.RWMutex.w?"),
+            ("writer_sem", "sync.RWMutex.writerSem?"),
+            ("reader_sem", "sync.RWMutex.readerSem?"),
+            ("reader_count", "sync.RWMutex.readerCount?"),
+            ("reader_wait", "sync.RWMutex.readerWait?"),
+        ],
+    ),
+    ("wait_group", "WaitGroup", &[("state", "sync.WaitGroup.state|state1?"), ("sema", "sync.WaitGroup.sema|state2?")]),
+    (
+        "cond",
+        "Cond",
+        &[("notify", "sync.Cond.notify?"), ("checker", "sync.Cond.checker?"), ("head", "sync.notifyList.head?")],
+    ),
+    (
+        "p_timers",
+        "PTimers",
+        &[
+            ("timers", "runtime.p.timers"),
+            ("heap", "runtime.timers.heap?"),
+            ("entry_sizeof", "runtime.timerWhen?"),
+            ("entry_timer", "runtime.timerWhen.timer?"),
+        ],
+    ),
+    (
+        "timer",
+        "Timer",
+        &[
+            ("sizeof", "runtime.timer"),
+            ("when", "runtime.timer.when"),
+            ("period", "runtime.timer.period"),
+            ("func", "runtime.timer.f"),
+            ("arg", "runtime.timer.arg"),
+            ("owner", "runtime.timer.ts|pp"),
+            ("status", "runtime.timer.status|state"),
+            ("next_when", "runtime.timer.nextwhen?"),
         ],
     ),
     (
@@ -181,6 +240,10 @@ const GROUPS: &[Group] = &[
             ("elemsize", "runtime.hchan.elemsize"),
             ("elemtype", "runtime.hchan.elemtype"),
             ("recvx", "runtime.hchan.recvx"),
+            ("closed", "runtime.hchan.closed"),
+            ("timer", "runtime.hchan.timer?"),
+            ("recvq", "runtime.hchan.recvq.first"),
+            ("sendq", "runtime.hchan.sendq.first"),
         ],
     ),
     // `sync.Map`: two maps up to Go 1.23, a trie (`internal/sync`) after that.
@@ -483,9 +546,10 @@ pub(crate) fn differences(one: &str, other: &str) -> Vec<String> {
 }
 
 /// Whether a difference (`group.field: one and other`) is one of a structure that is only believed where a
-/// word of it points to itself (`pollDesc.self`): of another layout nothing is read. It moved within Go 1.23.
+/// word of it points to itself (`pollDesc.self`), or where what it leads to points back (timers of a `P`): of
+/// another layout nothing is read. The first moved within Go 1.23.
 pub(crate) fn proves_itself(difference: &str) -> bool {
-    difference.starts_with("poll_desc.")
+    ["poll_desc.", "p_timers."].iter().any(|group| difference.starts_with(group))
 }
 
 /// Whether a difference is one of a map that a release may have in two forms: which one a build has is told

@@ -17,9 +17,11 @@
 //!   protocol of nats.
 //! - [`deaths`]: the same programs, made to die of memory, and what the reports say of that.
 //! - [`heap`], [`stacks`], [`numbers`]: what the program says of itself, read and compared.
+//! - [`graph`]: the heap as a graph, held against what the collector marks.
 
 pub mod deaths;
 pub mod fetch;
+pub mod graph;
 pub mod heap;
 pub mod nats;
 pub mod numbers;

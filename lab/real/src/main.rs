@@ -19,7 +19,7 @@ use lastgasp_lab::machine::{lastgasp, machine};
 use lastgasp_real::deaths::{self, Truth};
 use lastgasp_real::play::Playing;
 use lastgasp_real::program::Program;
-use lastgasp_real::{PROGRAMS, fetch, heap, numbers, stacks};
+use lastgasp_real::{PROGRAMS, fetch, graph, heap, numbers, stacks};
 use serde_json::Value;
 
 /// Most looks for one at which no GC cycle ended between the program's two answers.
@@ -74,6 +74,12 @@ struct Cli {
     /// Play none of the deaths: judge anew what was kept of the last ones
     #[arg(long, requires = "deaths")]
     again: bool,
+    /// Only the heap graph
+    #[arg(long, conflicts_with = "deaths")]
+    graph: bool,
+    /// Only this mode (plain, stripped) of the heap graph
+    #[arg(long, requires = "graph")]
+    mode: Option<String>,
     /// Seconds of load before the first comparison
     #[arg(long, default_value_t = 5)]
     load: u64,
@@ -92,10 +98,52 @@ fn main() -> Result<()> {
         Some(given) => std::path::absolute(given)?,
         None => lastgasp()?,
     };
-    // Deaths are played even where a comparison failed.
-    let compared = if cli.deaths { Ok(()) } else { compare(only, cli.load, &lastgasp) };
-    let died = have_die(&cli, &lastgasp);
-    compared.and(died)
+    // What follows is played even where a comparison failed.
+    let compared = if cli.deaths || cli.graph { Ok(()) } else { compare(only, cli.load, &lastgasp) };
+    let graphs = if cli.deaths { Ok(()) } else { graphs(&cli, &lastgasp) };
+    let died = if cli.graph { Ok(()) } else { have_die(&cli, &lastgasp) };
+    compared.and(graphs).and(died)
+}
+
+/// Holds the heap graph of every program, in both modes, under load and parked, against what the collector
+/// marks. Fails if a row does.
+fn graphs(cli: &Cli, lastgasp: &Path) -> Result<()> {
+    let only = &cli.programs;
+    let mut rows = Vec::new();
+    for program in PROGRAMS.iter().filter(|p| only.is_empty() || only.iter().any(|o| o == p.name)) {
+        for mode in [Mode::Plain, Mode::Stripped] {
+            if cli.mode.as_ref().is_some_and(|m| m != mode.name()) {
+                continue;
+            }
+            let built = fetch::build(program, mode)?;
+            for row in graph::play(lastgasp, program, &built.binary, Duration::from_secs(cli.load)) {
+                let row = graph::Row {
+                    program: format!("{} {}", program.name, program.version),
+                    go: built.toolchain.version.clone(),
+                    mode: mode.name().to_owned(),
+                    ..row
+                };
+                eprintln!("{}", graph::table::line(&row));
+                for f in &row.failures {
+                    eprintln!("FAILED {} {} {}: {f}", row.program, row.mode, row.state);
+                }
+                rows.push(row);
+            }
+        }
+    }
+    let header = machine("heap graphs of programs of others, held against what the collector marks")?;
+    let table = graph::table::render(&header, &rows);
+    print!("\n{table}");
+    if only.is_empty() && cli.mode.is_none() {
+        let results = repo_root().join("benches/results");
+        std::fs::write(results.join("real-graph.txt"), &table)?;
+        std::fs::write(results.join("real-graph.json"), serde_json::to_string_pretty(&rows)? + "\n")?;
+    }
+    let failed = rows.iter().filter(|r| !r.failures.is_empty()).count();
+    if failed > 0 {
+        bail!("{failed} of {} heap graphs failed", rows.len());
+    }
+    Ok(())
 }
 
 /// Has every program die of every load that it has. Fails if a report is sure of what is wrong, finds

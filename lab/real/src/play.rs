@@ -41,6 +41,7 @@ pub struct Playing {
     vars: Option<String>,
     ended: Arc<AtomicBool>,
     rest_ms: Arc<AtomicU64>,
+    resting: Arc<AtomicBool>,
     done: Arc<AtomicU64>,
     failed: Arc<AtomicU64>,
     clients: Vec<JoinHandle<()>>,
@@ -84,6 +85,7 @@ impl Playing {
             vars: plan.vars,
             ended: Arc::default(),
             rest_ms: Arc::new(AtomicU64::new(REST.as_millis() as u64)),
+            resting: Arc::default(),
             done: Arc::default(),
             failed: Arc::default(),
             clients: Vec::new(),
@@ -97,9 +99,14 @@ impl Playing {
     fn employ(&mut self, mut deed: plans::Deed) {
         let (ended, rest) = (Arc::clone(&self.ended), Arc::clone(&self.rest_ms));
         let (done, failed) = (Arc::clone(&self.done), Arc::clone(&self.failed));
+        let resting = Arc::clone(&self.resting);
         self.clients.push(std::thread::spawn(move || {
             let mut i = 0;
             while !ended.load(Ordering::Relaxed) {
+                if resting.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(20));
+                    continue;
+                }
                 let counter = if deed(i).is_ok() { &done } else { &failed };
                 counter.fetch_add(1, Ordering::Relaxed);
                 i += 1;
@@ -112,6 +119,19 @@ impl Playing {
     pub fn ease(&self) {
         let rest = self.rest_ms.load(Ordering::Relaxed);
         self.rest_ms.store((rest * 2).min(MOST_REST.as_millis() as u64), Ordering::Relaxed);
+    }
+
+    /// From now on clients do nothing; their connections stay.
+    pub fn rest(&self) {
+        self.resting.store(true, Ordering::Relaxed);
+    }
+
+    /// Has it collect: when this returns, a collection has begun and ended since (`runtime.GC`).
+    ///
+    /// # Errors
+    /// HTTP's.
+    pub fn collect(&self) -> Result<()> {
+        self.web.get(&format!("{}/heap?gc=1", self.pprof)).map(drop)
     }
 
     /// Its process number.

@@ -38,9 +38,11 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
     (
         Tier::Go,
         &[
+            "causes",
             "collections",
             "core_files",
             "garble",
+            "goroutine_leaks",
             "goroutines",
             "heap_graph",
             "heaps",
@@ -54,6 +56,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "runtime_cache",
             "spans",
             "types",
+            "wait_objects",
             "waits",
         ],
     ),

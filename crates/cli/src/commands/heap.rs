@@ -8,9 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use lastgasp_decode::{awaited_descriptors, describe_descriptors};
 use lastgasp_diagnosis::facts::GraphFacts;
+use lastgasp_goruntime::waits::waits_for_descriptors;
 use lastgasp_goruntime::{HeapObjects, PointerMap};
 use lastgasp_inferior::{Addr, CoreFile, Memory, Part};
+use lastgasp_observe::kernel::sockets::OpenDescriptors;
 use lastgasp_observe::raw_capture::{MemoryMap, OtherMemory, RawCapture, Source, WhenRead};
 use lastgasp_observe::target::Target;
 use lastgasp_recorder::stop::Stopper;
@@ -45,7 +48,9 @@ pub(super) fn take_with_heap(
     if stop == Stop::Never {
         let raw = take(target, None, context);
         let began = worker.begin(&raw);
-        let answer = answer(worker, began.map_err(|e| e.to_string()), None, "the process was not stopped for it");
+        let open = descriptors(&raw, pid);
+        let mut answer = answer(worker, began.map_err(|e| e.to_string()), None, "the process was not stopped for it");
+        describe(&mut answer, open);
         return Ok((raw, answer, None));
     }
     if let Some(forecast) = Forecast::of(target) {
@@ -54,9 +59,12 @@ pub(super) fn take_with_heap(
     let stopper = Stopper::by_ptrace_for(flags.max_stop);
     let mut kept = None;
     let (mut began, mut stood) = (Err("the process could not be stopped".to_owned()), None);
+    let mut open = None;
     let stopping = Instant::now();
     let raw = take_and(target, Some(&stopper), context, &mut |raw| {
         began = worker.begin(raw).map_err(|e| e.to_string());
+        // While that one reads.
+        open = descriptors(raw, pid);
         // To let it go takes a moment too.
         const LETTING_GO: Duration = Duration::from_millis(10);
         let until = stopping + flags.max_stop.saturating_sub(LETTING_GO);
@@ -70,10 +78,29 @@ pub(super) fn take_with_heap(
     complain(&format!("lastgasp: process {pid} stood still for {} ms", raw.stopped.as_millis()));
     let why = format!("it ran on after {} ms (--max-stop), before all was read", flags.max_stop.as_millis());
     let mut answer = answer(worker, began, stood, &why);
+    describe(&mut answer, open);
     if let Some(graph) = &mut answer.graph {
         graph.stopped_ns = raw.stopped.as_nanos() as u64;
     }
     Ok((raw, answer, kept))
+}
+
+/// The open descriptors of a process, if a goroutine of it waits for one.
+fn descriptors(raw: &RawCapture, pid: i32) -> Option<OpenDescriptors> {
+    /// Ten thousand take some 20 ms.
+    const AT_MOST: Duration = Duration::from_millis(40);
+    let wanted = waits_for_descriptors(&raw.runtime, &raw.evidence.snapshot);
+    wanted.then(|| OpenDescriptors::read(pid, Instant::now() + AT_MOST))
+}
+
+/// Says of the descriptors that goroutines wait for what they are, and who the peers are.
+fn describe(answer: &mut GraphAnswer, open: Option<OpenDescriptors>) {
+    /// A table of a hundred thousand sockets takes some 200 ms; the process runs on meanwhile.
+    const AT_MOST: Duration = Duration::from_secs(2);
+    if let Some((graph, open)) = answer.graph.as_mut().zip(open) {
+        let known = open.describe(&awaited_descriptors(graph), Instant::now() + AT_MOST);
+        describe_descriptors(graph, &known);
+    }
 }
 
 /// Where memory of a process that stands still is kept until its capture is written.
@@ -121,6 +148,9 @@ fn not_of_one_moment(graph: &mut GraphFacts, why: &str) {
     graph.of_one_moment = false;
     (graph.garbage_objects, graph.garbage_bytes) = (0, 0);
     graph.gaps.push(format!("garbage: not told apart, since the heap was not read of one moment: {why}"));
+    if let Some(blocked) = &mut graph.blocked {
+        blocked.no_proof.push(format!("the heap was not read of one moment: {why}"));
+    }
 }
 
 /// How long a process will stand still.

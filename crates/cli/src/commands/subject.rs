@@ -35,7 +35,7 @@ impl Taken {
     /// Its facts; where all memory of the same moment is at hand, with the heap as a graph.
     pub(super) fn decoded(&self, provenance: &Provenance) -> Decoded {
         let whole = self.source.as_ref().and_then(Source::whole);
-        let whole = whole.map(|memory| WholeMemory { memory, source: "core" });
+        let whole = whole.map(|memory| WholeMemory::of(memory, "core"));
         let mut decoded = decode_with_memory(&self.raw, provenance, whole);
         if let Some(answer) = &self.graph {
             answer.join(&mut decoded.facts);

@@ -105,7 +105,7 @@ fn of_address(asked: &str, subject: &Subject, exe: Option<&Path>, address: u64, 
             core.display()
         )
     })?;
-    let found = object_at(&taken.raw, WholeMemory { memory: whole, source: "core" }, address)
+    let found = object_at(&taken.raw, WholeMemory::of(whole, "core"), address)
         .map_err(|why| anyhow!("{asked}: no graph of the heap could be made: {why}"))?;
     let Some(object) = found else {
         bail!("{address:#x} is in no object of the heap of {asked}: it may be a stack's, a variable's, or free")

@@ -1,6 +1,6 @@
-//! What a capture knows, in a form that outlives the process: no user data, and of addresses those of code and
-//! of what blocked goroutines wait for. Stored in the capture as `facts.json`, which is lastgasp's own working copy; the standard files
-//! beside it are for everybody else.
+//! What a capture knows, in a form that outlives the process: no user data, and of addresses those of code
+//! and of what blocked goroutines wait for. Stored in the capture as `facts.json`, which is lastgasp's own
+//! working copy; the standard files beside it are for everybody else.
 
 mod blocked;
 mod bounded;
@@ -37,7 +37,8 @@ pub use goroutine_list::{
 pub use goroutine_state::GoroutineState;
 pub use goroutines::{Goroutines, Group, Repeat, WaitsOn};
 pub use graph::{
-    CopyHolder, GraphCensus, GraphCopies, GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite, GraphType, GraphWaste,
+    CopyHolder, GraphCensus, GraphCopies, GraphFacts, GraphNode, GraphPath, GraphPhase, GraphRoot, GraphSite,
+    GraphType, GraphWaste,
 };
 pub use key::Key;
 pub use last_look::LastLook;

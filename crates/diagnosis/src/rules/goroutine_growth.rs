@@ -7,6 +7,7 @@ use super::rule::{Case, Rule, RuleInfo};
 use crate::facts::{Facts, Frame};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
+use crate::goroutine_verdicts::VerdictGroup;
 use crate::heap_cause::{HeapCause, Mechanism};
 use crate::owner::{frame, is_standard_library};
 use crate::rival::Told;
@@ -38,7 +39,7 @@ impl Rule for GoroutineGrowth {
                 || case
                     .heap
                     .is_some_and(|h| h.mechanism == Mechanism::WaitingCalls && h.parts.heap / 2 > h.parts.stacks);
-            out.found(find(case.facts, w).filter(|_| !told));
+            out.found(find(case.facts, w, |place| case.goroutines.pile_in(place)).filter(|_| !told));
         }
         let groups = case.facts.goroutines.groups.iter();
         let approximate: u64 = groups.filter(|g| g.approximate).map(|g| g.count).fold(0, u64::saturating_add);
@@ -80,7 +81,8 @@ fn rule_out_stacks(case: &Case<'_>, w: &Window, out: &mut Findings) {
     out.rule_out("goroutine stacks", because, source);
 }
 
-fn find(facts: &Facts, w: &Window) -> Option<Finding> {
+/// `cause` is the verdict on the goroutines that wait in a function.
+fn find<'v>(facts: &Facts, w: &Window, cause: impl Fn(&str) -> Option<&'v VerdictGroup>) -> Option<Finding> {
     let g = &facts.goroutines;
     // Stacks that were there before the growth are not the growth.
     let before = facts.at_baseline().map_or(0, |(gc, _)| gc.stacks);
@@ -108,6 +110,9 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
     let place = name(at);
     let at = at.and_then(|i| frame(facts, *i));
     let state = largest.why();
+    // A verdict on few of them is not that on all.
+    let cause = cause(place).filter(|g| g.count.saturating_mul(2) >= largest.count);
+    let because = cause.map_or_else(String::new, |g| format!(": {}", g.cause));
     let who = match creator {
         Some(f) => format!(
             "{} of {} goroutines were started by {} ({}:{}), the largest part of them in {place} ({state})",
@@ -131,7 +136,7 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
             Doing::Working => "goroutines pile up, and are at work".into(),
         },
         sentence: format!(
-            "{who}; their stacks grew by {}, {} of the growth, about {} each.",
+            "{who}{because}; their stacks grew by {}, {} of the growth, about {} each.",
             bytes(grown),
             percent(share.min(1.0)),
             bytes(used / g.total.max(1))
@@ -164,6 +169,7 @@ fn find(facts: &Facts, w: &Window) -> Option<Finding> {
             })
             .collect(),
         cure: match doing(facts, largest) {
+            _ if cause.is_some() => cause.map(|g| g.cure.clone()).unwrap_or_default(),
             Doing::Waiting(wait) => cure(wait, place, Known { deadline: deadline(largest), ..Known::default() }),
             Doing::Working => format!(
                 "Bound how many goroutines may be in {place} at a time: they are at work, and more come than go."
@@ -236,7 +242,7 @@ mod tests {
     #[test]
     fn two_halves_of_one_leak_are_named_by_who_started_them() {
         let (f, w) = facts(&[(30_000, 1, 0), (29_000, 2, 0), (10, 3, 3)]);
-        let found = find(&f, &w).unwrap();
+        let found = find(&f, &w, |_| None).unwrap();
         assert!(
             found.sentence.starts_with("59,000 of 59,010 goroutines were started by main.handle (svc/main.go:4)"),
             "{}",
@@ -251,7 +257,7 @@ mod tests {
         let (mut f, w) = facts(&[(30_000, 1, 0)]);
         f.profile.baseline_t_ms = Some(0);
         f.profile.baseline_gc = Some(Gc { stacks: 150_000_000, ..Gc::default() });
-        let found = find(&f, &w).unwrap();
+        let found = find(&f, &w, |_| None).unwrap();
         assert!(
             found.sentence.ends_with("their stacks grew by 250 MB, 50 % of the growth, about 13.3 kB each."),
             "{}",
@@ -267,16 +273,16 @@ mod tests {
             file: "svc/main.go".into(),
             starts: "main.worker".into(),
         };
-        assert_eq!(find(&f, &w).unwrap().subject, go);
+        assert_eq!(find(&f, &w, |_| None).unwrap().subject, go);
         let (mut f, w) = facts(&[(30_000, 1, 0)]);
         f.goroutines.groups[0].created_by = None;
         let site = Subject::Site { function: "main.worker".into(), file: "svc/main.go".into() };
-        assert_eq!(find(&f, &w).unwrap().subject, site);
+        assert_eq!(find(&f, &w, |_| None).unwrap().subject, site);
     }
 
     #[test]
     fn a_few_goroutines_are_no_finding() {
         let (f, w) = facts(&[(400, 1, 0)]);
-        assert_eq!(find(&f, &w), None);
+        assert_eq!(find(&f, &w, |_| None), None);
     }
 }

@@ -149,6 +149,7 @@ fn rivals(facts: &Facts, outside: &Outside, grown: u64) -> Vec<Rival> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::goroutine_verdicts::GoroutineVerdicts;
     use crate::growth::Growth;
 
     fn facts(heap_in_use: u64) -> (Facts, Window) {
@@ -161,7 +162,15 @@ mod tests {
     fn check(f: &Facts, w: &Window) -> Findings {
         let mut out = Findings::default();
         OutsideHeap::check(
-            &Case { facts: f, growth: &Growth::default(), window: Some(w), parts: None, heap: None, limits: &[] },
+            &Case {
+                facts: f,
+                growth: &Growth::default(),
+                window: Some(w),
+                parts: None,
+                heap: None,
+                limits: &[],
+                goroutines: &GoroutineVerdicts::default(),
+            },
             &mut out,
         );
         out

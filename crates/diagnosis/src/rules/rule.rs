@@ -2,6 +2,7 @@
 
 use crate::facts::Facts;
 use crate::findings::Findings;
+use crate::goroutine_verdicts::GoroutineVerdicts;
 use crate::growth::Growth;
 use crate::heap_cause::HeapCause;
 use crate::partition::Partition;
@@ -35,6 +36,8 @@ pub(crate) struct Case<'a> {
     pub(crate) heap: Option<&'a HeapCause<'a>>,
     /// What larger limits would buy; empty without a limit, or without a window.
     pub(crate) limits: &'a [LimitWhatIf],
+    /// Why blocked goroutines are blocked.
+    pub(crate) goroutines: &'a GoroutineVerdicts,
 }
 
 /// A rule. It has no state.

@@ -5,6 +5,7 @@ use crate::calls::{Calls, Waiting, waited_at_least};
 use crate::facts::{Facts, Frame, Group, Site};
 use crate::finding::{ConfidenceFactor, Evidence, Finding, Source};
 use crate::findings::Findings;
+use crate::goroutine_verdicts::VerdictGroup;
 use crate::growth::{Culprit, Growth};
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::library_waits::library_wait;
@@ -31,12 +32,20 @@ impl Rule for WaitingCalls {
 
     fn check(case: &Case<'_>, out: &mut Findings) {
         if let (Some(w), Some(heap)) = (case.window, case.heap) {
-            out.found(find(case.facts, case.growth, w, heap));
+            let cause = |at: &Frame| case.goroutines.pile_in(&at.function);
+            out.found(find(case.facts, case.growth, w, heap, cause));
         }
     }
 }
 
-fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Option<Finding> {
+/// `cause` is the verdict on the goroutines that wait in a function.
+fn find<'v>(
+    facts: &Facts,
+    growth: &Growth,
+    w: &Window,
+    heap: &HeapCause<'_>,
+    cause: impl Fn(&Frame) -> Option<&'v VerdictGroup>,
+) -> Option<Finding> {
     let calls = heap.calls.as_ref().filter(|_| heap.mechanism == Mechanism::WaitingCalls)?;
     let waiting = calls.waiting.as_ref()?;
     let at = waits_at(facts, waiting.group).unwrap_or(calls.of);
@@ -44,17 +53,19 @@ fn find(facts: &Facts, growth: &Growth, w: &Window, heap: &HeapCause<'_>) -> Opt
         Origin::Profiled(c) => (Subject::site(&c.frame), Some(c.site)),
         Origin::Suspects(_) => (Subject::site(at), None),
     };
-    let holders = holders(facts, waiting);
+    // A verdict on few of them is not that on all.
+    let cause = cause(at).filter(|g| g.count.saturating_mul(2) >= waiting.count);
+    let holders = if cause.is_some() { Vec::new() } else { holders(facts, waiting) };
     Some(Finding {
         code: WaitingCalls::INFO.code,
         subject,
         level: level(facts, w.end_bytes),
         title: format!("{} wait for {}, and hold what grew", subjects(calls), waiting_for(facts, waiting)),
-        sentence: sentence(facts, w, heap, calls, waiting, at),
+        sentence: sentence(facts, w, heap, calls, (waiting, at), cause),
         factors: factors(facts, growth, w, heap, calls, waiting),
         rivals: heap.rivals.clone(),
         evidence: evidence(facts, w, heap, calls, waiting, &holders),
-        cure: the_cure(facts, w, waiting, at, !holders.is_empty()),
+        cure: cause.map_or_else(|| the_cure(facts, w, waiting, at, !holders.is_empty()), |g| g.cure.clone()),
         site,
         do_now: do_now(calls, waiting, at),
     })
@@ -154,8 +165,8 @@ fn sentence(
     w: &Window,
     heap: &HeapCause<'_>,
     calls: &Calls<'_>,
-    waiting: &Waiting<'_>,
-    at: &Frame,
+    (waiting, at): (&Waiting<'_>, &Frame),
+    cause: Option<&VerdictGroup>,
 ) -> String {
     let whose = match (subjects(calls), is_on_stack(facts, waiting.group, calls.of)) {
         ("calls", _) => format!("calls of {}", calls.of.function),
@@ -163,11 +174,12 @@ fn sentence(
         (_, false) => format!("goroutines that {} started", calls.of.function),
     };
     let who = format!(
-        "{} of {} {whose} wait for {} {}",
+        "{} of {} {whose} wait for {} {}{}",
         count(waiting.count),
         count(calls.total),
         waiting_for(facts, waiting),
-        in_or_below(facts, waiting.group, at)
+        in_or_below(facts, waiting.group, at),
+        cause.map_or_else(String::new, |g| format!(": {}", g.cause))
     );
     match &heap.origin {
         Origin::Profiled(c) => format!(

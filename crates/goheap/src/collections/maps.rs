@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use lastgasp_goruntime::collections::{MapArrays, MapReader, ReadBudget};
+use lastgasp_goruntime::collections::{MapArrays, MapReader, ReadBudget, guess_map};
 use lastgasp_goruntime::types::{Kind, MapForm, MapLayout};
 use lastgasp_goruntime::{GoType, ObjectSpan, TypeReader};
 use lastgasp_heapgraph::ObjectId;
@@ -37,6 +37,7 @@ const SLOTS: u64 = 8;
 pub(crate) struct FoundMap {
     /// Its header.
     pub(crate) at: Addr,
+    /// The object in which the header stands; of one on a stack what the header leads to.
     pub(crate) object: ObjectId,
     /// Its type, where it is known.
     pub(crate) of: Option<Arc<MapType>>,
@@ -100,7 +101,23 @@ impl<'h, 't> MapFinder<'h, 't> {
             budget.bytes -= span.bytes;
             self.in_span(index, span, &bytes, budget, &mut found);
         }
+        self.on_stacks(budget, &mut found);
         found
+    }
+
+    /// Those whose headers stand on stacks: what holds them is what the header leads to.
+    fn on_stacks(&mut self, budget: &mut ReadBudget, found: &mut Vec<FoundMap>) {
+        let (heap, layout) = (self.heap, self.heap.graph.layout());
+        for map in &heap.holders.maps {
+            let object = layout.object_at(map.array.0);
+            let Some(object) = object.filter(|o| heap.dominators.live().contains(o.0 as usize)) else { continue };
+            let mut header = [0; HEADER as usize];
+            if heap.memory.read(map.at, &mut header).is_err() {
+                self.unread += 1;
+            } else if self.may_be(&header) {
+                found.extend(self.map_at(map.at, None, object, budget));
+            }
+        }
     }
 
     fn in_span(
@@ -125,38 +142,19 @@ impl<'h, 't> MapFinder<'h, 't> {
             };
             if self.heap.dominators.live().contains(object.0 as usize) && self.may_be(header) {
                 let at = span.start.plus(u64::from(slot) * span.elem_size);
-                found.extend(self.map_at(at, object, budget));
+                found.extend(self.map_at(at, Some(object), object, budget));
             }
         }
     }
 
     /// Whether bytes may be a header of a map that is large enough.
     fn may_be(&self, header: &[u8]) -> bool {
-        let word = |i: usize| header.get(i..i + 8).and_then(|w| w.try_into().ok()).map_or(0, u64::from_le_bytes);
-        let byte = |i: usize| header.get(i).copied().unwrap_or(0);
-        match MapForm::of(&self.heap.runtime.version) {
-            // used, seed, directory, its length, its depth and 64 less it.
-            MapForm::Groups => {
-                let (used, len, depth) = (word(0), word(24), byte(32));
-                depth < 32
-                    && len == 1u64 << depth
-                    && used <= len << 10
-                    && byte(33) == 64 - depth
-                    && self.starts_object(Addr(word(16)))
-            }
-            // count, flags, B, the number of overflow buckets, seed, buckets, old buckets, how many are
-            // moved.
-            MapForm::Buckets => {
-                let (count, flags, b) = (word(0), byte(8), byte(9));
-                let old = Addr(word(24));
-                flags < 32
-                    && (1..40).contains(&b)
-                    && SLOTS << b >= self.least
-                    && count <= SLOTS << (b + 1)
-                    && self.starts_object(Addr(word(16)))
-                    && (old.is_null() || self.starts_object(old))
-            }
-        }
+        let form = MapForm::of(&self.heap.runtime.version);
+        guess_map(form, header).is_some_and(|guess| {
+            (form == MapForm::Groups || guess.slots >= self.least)
+                && self.starts_object(guess.array)
+                && (guess.old.is_null() || self.starts_object(guess.old))
+        })
     }
 
     fn starts_object(&self, at: Addr) -> bool {
@@ -165,8 +163,15 @@ impl<'h, 't> MapFinder<'h, 't> {
         object.and_then(|o| Some(at.0 - layout.address(o)?)).is_some_and(|offset| offset <= CONTROL)
     }
 
-    /// The map at an address, if one stands there.
-    fn map_at(&mut self, at: Addr, object: ObjectId, budget: &mut ReadBudget) -> Option<FoundMap> {
+    /// The map at an address, if one stands there: with the object in which its header is, and the one that
+    /// stands for all of it.
+    fn map_at(
+        &mut self,
+        at: Addr,
+        header: Option<ObjectId>,
+        object: ObjectId,
+        budget: &mut ReadBudget,
+    ) -> Option<FoundMap> {
         let arrays = self.reader.arrays(at, budget).ok()?;
         if arrays.counted != arrays.elements || arrays.elements.max(arrays.slots) < self.least {
             return None;
@@ -175,7 +180,7 @@ impl<'h, 't> MapFinder<'h, 't> {
         let objects = arrays.arrays.iter().map(|a| graph_layout.object_at(a.0));
         let objects: Option<Vec<ObjectId>> = objects.collect();
         let objects = objects?;
-        let of = match self.heap.what(self.types, object) {
+        let of = match header.map_or(What::Unknown, |header| self.heap.what(self.types, header)) {
             What::Map(of) => Some(Arc::new(MapType::of(self.types, of)?)),
             What::Unknown => None,
             _ => return None,

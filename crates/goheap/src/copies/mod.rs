@@ -145,7 +145,7 @@ pub(crate) fn copies(
     // Where a budget ends, the most was compared.
     candidates.sort_by_key(|(_, v)| std::cmp::Reverse(v.iter().map(|o| o.bytes).sum::<u64>()));
     let mut told = Vec::new();
-    let mut reader = MapReader::new(heap.runtime, heap.memory);
+    let mut reader = MapReader::new(heap.runtime, heap.contents);
     for (shape, all) in candidates {
         let mut unread = Vec::new();
         let mut alike: FxHashMap<u128, Vec<One>> = FxHashMap::default();

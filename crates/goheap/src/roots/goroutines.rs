@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use lastgasp_goruntime::{
-    CallSite, Gap, Goroutine, HeapObjects, StackPlace, StackReader, Symbolizer, each_goroutine, is_system,
+    CallSite, DeferredWord, Gap, Goroutine, HeapObjects, StackPlace, StackReader, Symbolizer, each_goroutine,
+    is_system, scheduler_words,
 };
 use lastgasp_heapgraph::{GroupId, ObjectId, RootId};
-use lastgasp_inferior::{Addr, Memory};
+use lastgasp_inferior::{Addr, AddrRange, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
-use super::{Holders, RootKind, RootName};
+use super::{Holders, RootKind, RootName, RootPlace};
 use crate::edges::{Edges, Places};
 use crate::functions::{is_of_module, is_of_program, is_of_runtime};
 
@@ -31,6 +32,20 @@ pub(crate) struct FrameWord {
     /// Bytes from where the frame's own return address stands.
     pub(crate) slot: i32,
     pub(crate) to: Addr,
+}
+
+/// Maps with a header on a stack that are kept.
+const MAX_STACK_MAPS: usize = 1 << 20;
+
+/// What may be a map whose header stands on a stack: the compiler leaves it there when the map does not leave
+/// its function, and only what is behind it is on the heap (seen: lab/programs/incident, whose sets no survey
+/// of the heap's headers finds).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StackMap {
+    /// Its header.
+    pub(crate) at: Addr,
+    /// What the header leads to: the directory of tables, or the array of buckets.
+    pub(crate) array: Addr,
 }
 
 /// The frames in which goroutines' pointers stand.
@@ -81,7 +96,7 @@ impl Holders {
     ) {
         let roots = self.add_groups(goroutines, &taken.runtime.build_info.module.path);
         let mut lost = 0u64;
-        let (all, frames) = (&mut self.roots, &mut self.frames);
+        let (all, frames, pointed) = (&mut self.roots, &mut self.frames, &mut self.pointed);
         let mut hold = |goid: u64, to: Addr, place: StackPlace| {
             if edges.layout.object_at(to.0).is_none() {
                 return;
@@ -90,32 +105,86 @@ impl Holders {
                 lost += 1;
                 return;
             };
-            if let (Some(object), StackPlace::Frame(pc)) = (all.hold(*root, &edges.layout, to.0), place) {
-                frames.add(*root, object, pc);
+            let Some(object) = all.hold(*root, &edges.layout, to.0) else { return };
+            let place = match place {
+                StackPlace::Frame(pc) => {
+                    frames.add(*root, object, pc);
+                    RootPlace::Frame(pc)
+                }
+                StackPlace::Goroutine => RootPlace::Goroutine,
+            };
+            if edges.watched.has(object) {
+                pointed.add((*root, place), to);
             }
         };
         let mut stacks = StackReader::new(&taken.runtime, mem, symbols, &taken.registers);
-        let words = &mut self.words;
+        let (words, maps) = (&mut self.words, &mut self.maps);
+        let mut bound = Vec::new();
+        let mut note_bound = |word: DeferredWord| {
+            // What lies behind a closure in the heap is another object's.
+            let object = |at: Addr| edges.layout.object_at(at.0);
+            if object(word.to).is_some_and(|to| edges.watched.has(to)) && object(word.at) == object(word.closure) {
+                bound.push(word);
+            }
+        };
         for g in stacks.goroutines(gaps) {
-            stacks.read(g, &mut |root| {
-                hold(root.goid, root.to, root.place);
-                if let (StackPlace::Frame(pc), Some(slot)) = (root.place, root.slot)
-                    && words.len() < MAX_WORDS
-                    && edges.layout.object_at(root.to.0).is_some()
-                {
-                    words.push(FrameWord { returns_to: pc.plus(1), slot, to: root.to });
-                }
-            });
+            stacks.read_with_deferred(
+                g,
+                &mut |root| {
+                    hold(root.goid, root.to, root.place);
+                    if let Some(at) = root.map
+                        && maps.len() < MAX_STACK_MAPS
+                        && edges.layout.object_at(root.to.0).is_some()
+                    {
+                        maps.push(StackMap { at, array: root.to });
+                    }
+                    if let (StackPlace::Frame(pc), Some(slot)) = (root.place, root.slot)
+                        && words.len() < MAX_WORDS
+                        && edges.layout.object_at(root.to.0).is_some()
+                    {
+                        words.push(FrameWord { returns_to: pc.plus(1), slot, to: root.to });
+                    }
+                },
+                &mut note_bound,
+            );
         }
+        maps.sort_unstable();
+        maps.dedup();
         self.tally = stacks.finish(gaps);
         edges.of_goroutines.iter().for_each(|(goid, to)| hold(*goid, *to, StackPlace::Goroutine));
+        for word in bound {
+            if let Some(root) = roots.get(&word.goid) {
+                self.pointed.add((*root, RootPlace::Deferred(word.code)), word.to);
+            }
+        }
         self.frames.tidy();
+        self.find_stacks(taken, mem, &roots, &edges.watched.elsewhere);
+        let of_schedulers = &mut self.of_schedulers;
+        scheduler_words(&taken.runtime, mem, symbols, &taken.registers, |to| {
+            of_schedulers.extend(edges.layout.object_at(to.0).map(|_| to));
+        });
         if lost > 0 {
             gaps.push(Gap::new(
                 "heap graph",
                 "goroutines that were not decoded: what they alone hold counts as garbage",
             ));
         }
+    }
+
+    /// The stacks on which something is waited for.
+    fn find_stacks(&mut self, taken: &RawCapture, mem: &dyn Memory, roots: &FxHashMap<u64, RootId>, awaited: &[Addr]) {
+        if awaited.is_empty() {
+            return;
+        }
+        let g = &taken.runtime.layout.g;
+        each_goroutine(&taken.runtime, mem, |goid, at| {
+            let bound = |offset: u64| mem.ptr(at.plus(offset)).unwrap_or_default();
+            let stack = AddrRange { start: bound(g.stack_lo), end: bound(g.stack_hi) };
+            let next = awaited.partition_point(|a| *a < stack.start);
+            if awaited.get(next).is_some_and(|a| stack.contains(*a)) {
+                self.awaited_on_stacks.extend(roots.get(&goid).map(|root| (stack, *root)));
+            }
+        });
     }
 
     /// A root for each goroutine, by its number.

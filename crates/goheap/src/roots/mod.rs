@@ -17,10 +17,11 @@ use lastgasp_inferior::{Addr, AddrRange, BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
 use crate::edges::Edges;
+use crate::liveness::Pointed;
 use crate::samples::Samples;
 
 use goroutines::Frames;
-pub(crate) use goroutines::{FrameWord, places_of_goroutines};
+pub(crate) use goroutines::{FrameWord, StackMap, places_of_goroutines};
 
 /// What kind of root it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,13 +99,38 @@ pub(crate) struct Holders {
     frames: Frames,
     /// Variables in frames that lead to objects.
     pub(crate) words: Vec<FrameWord>,
+    /// What may be maps whose headers stand on stacks, by address.
+    pub(crate) maps: Vec<StackMap>,
     tally: StackTally,
     /// Where each variable's root stands.
     stands: Vec<Stand>,
     /// What could not be looked for.
     not_read: Vec<String>,
+    /// Pointers to where something is waited for, and where they stand.
+    pub(crate) pointed: Pointed<(RootId, RootPlace)>,
+    /// What weak pointers are made of, and what they lead to.
+    pub(crate) weak: Vec<(ObjectId, ObjectId)>,
+    /// Words of threads that run no goroutine, as far as they lead to objects.
+    pub(crate) of_schedulers: Vec<Addr>,
+    /// Stacks on which something is waited for, by the goroutine that each is of.
+    pub(crate) awaited_on_stacks: Vec<(AddrRange, RootId)>,
     /// Sampled objects: they are noted where finalizers are.
     pub(crate) samples: Samples,
+}
+
+/// Where a root's pointer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RootPlace {
+    /// In a frame: an address within its call.
+    Frame(Addr),
+    /// In no frame of a goroutine.
+    Goroutine,
+    /// Bound to a call that a goroutine has deferred: where its code begins.
+    Deferred(Addr),
+    /// In a package variable, at an address.
+    Variable(Addr),
+    /// With a finalizer, a cleanup.
+    Note,
 }
 
 impl Holders {
@@ -144,6 +170,29 @@ impl Holders {
     /// How goroutines' stacks were read.
     pub(crate) fn tally(&self) -> &StackTally {
         &self.tally
+    }
+
+    /// What a root is of.
+    pub(crate) fn kind_of(&self, root: RootId) -> RootKind {
+        if self.is_goroutine(root) {
+            return RootKind::Goroutine;
+        }
+        self.named.get(root.0 as usize).map_or(RootKind::Runtime, |name| name.kind)
+    }
+
+    /// What a variable or a note is called.
+    pub(crate) fn name_of(&self, root: RootId) -> Option<&str> {
+        self.named.get(root.0 as usize).map(|name| name.name.as_str())
+    }
+
+    /// Whether it is what weak pointers are made of: none of it is held by them.
+    pub(crate) fn is_weak(&self, root: RootId) -> bool {
+        (self.notes_from..self.goroutines_from).contains(&root.0) && self.kind_of(root) == RootKind::Runtime
+    }
+
+    /// The roots of goroutines, with their numbers.
+    pub(crate) fn goroutines(&self) -> impl Iterator<Item = (RootId, u64)> + '_ {
+        (self.goroutines_from..).map(RootId).zip(self.goids.iter().copied())
     }
 
     pub(crate) fn is_goroutine(&self, root: RootId) -> bool {

@@ -6,7 +6,7 @@ use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
-use super::{Holders, RootKind, RootName};
+use super::{Holders, RootKind, RootName, RootPlace};
 use crate::edges::Edges;
 use crate::samples::Samples;
 
@@ -37,7 +37,13 @@ impl Holders {
                 self.named.push(name(noted.note, function.as_deref().unwrap_or("a function that is not known")));
                 self.roots.root(None)
             });
-            self.roots.hold(root, &edges.layout, noted.to.0);
+            let Some(object) = self.roots.hold(root, &edges.layout, noted.to.0) else { return };
+            if edges.watched.has(object) {
+                self.pointed.add((root, RootPlace::Note), noted.to);
+            }
+            if noted.note == RootNote::WeakHandle {
+                self.weak.extend(edges.layout.object_at(noted.of.0).map(|of| (object, of)));
+            }
         };
         let mut noted = Vec::new();
         self.samples = Samples::read(rt, mem, objects, &edges.layout, &mut noted, gaps);

@@ -5,7 +5,7 @@ use lastgasp_heapgraph::RootId;
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
-use super::{Holders, RootKind, RootName, Stand};
+use super::{Holders, RootKind, RootName, RootPlace, Stand};
 use crate::edges::Edges;
 use crate::functions::is_of_runtime;
 
@@ -54,7 +54,9 @@ impl Holders {
                     root
                 }
             };
-            self.roots.hold(root, &edges.layout, to.0);
+            if self.roots.hold(root, &edges.layout, to.0).is_some_and(|object| edges.watched.has(object)) {
+                self.pointed.add((root, RootPlace::Variable(at)), to);
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod propagate;
 mod seeds;
 mod sites;
 mod slots;
+mod stack_maps;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +26,7 @@ use lastgasp_inferior::{Addr, BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
-use crate::roots::FrameWord;
+use crate::roots::{FrameWord, StackMap};
 use crate::samples::Samples;
 
 use assign::Assigner;
@@ -93,7 +94,7 @@ impl Types {
         objects: &HeapObjects,
         layout: &HeapLayout,
         (seeds, samples): (Seeds, &Samples),
-        (code, frames): (Option<CodeTypes>, &[FrameWord]),
+        (code, frames, maps): (Option<CodeTypes>, &[FrameWord], &[StackMap]),
         until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
@@ -107,6 +108,7 @@ impl Types {
         if let Some(code) = code {
             all.add_code(code, frames);
         }
+        all.add_stack_maps(maps);
         all.add_stacks();
         all.follow(until);
         let variables = std::mem::take(&mut all.variables);

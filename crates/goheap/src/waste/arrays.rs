@@ -110,7 +110,7 @@ fn is_zero(heap: &Heap<'_>, at: Addr, len: u64) -> bool {
     let mut buffer = vec![0; WINDOW.min(len) as usize];
     for from in (0..len).step_by(WINDOW as usize) {
         let Some(bytes) = buffer.get_mut(..WINDOW.min(len - from) as usize) else { break };
-        if heap.memory.read(at.plus(from), bytes).is_err() || bytes.iter().any(|b| *b != 0) {
+        if heap.contents.read(at.plus(from), bytes).is_err() || bytes.iter().any(|b| *b != 0) {
             return false;
         }
     }
@@ -123,7 +123,7 @@ fn kept_by_used(heap: &Heap<'_>, array: &Array, longest: &Sequence) -> u64 {
     if longest.len > MAX_ELEMENTS || bytes > WINDOW {
         return 0;
     }
-    let Ok(read) = heap.memory.bytes(longest.at, bytes as usize, WINDOW as usize) else { return 0 };
+    let Ok(read) = heap.contents.bytes(longest.at, bytes as usize, WINDOW as usize) else { return 0 };
     let layout = heap.graph.layout();
     let words = read.chunks_exact(8).map(|w| w.try_into().map_or(0, u64::from_le_bytes));
     let objects: FxHashSet<ObjectId> =

@@ -140,6 +140,24 @@ impl<'h, 'a> Labels<'h, 'a> {
         self.state.borrow_mut().words.number(&words)
     }
 
+    /// The field of an object at an address within it.
+    pub(super) fn within(&self, object: ObjectId, at: Addr) -> String {
+        let start = self.heap.graph.layout().address(object).map(|slot| self.heap.start_of_value(slot));
+        let (Some(offset), Some((of, _))) = (start.and_then(|s| at.0.checked_sub(s)), self.heap.type_of(object)) else {
+            return String::new();
+        };
+        let mut state = self.state.borrow_mut();
+        let size = |state: &mut State<'_>, of: Addr| state.types.get(of).map_or(0, |t| t.size);
+        match of {
+            ObjectType::Value(of) if offset < size(&mut state, of) => state.field_words(of, offset),
+            ObjectType::Values(of) => match offset.checked_rem(size(&mut state, of)) {
+                Some(offset) => format!("{ELEMENT}{}", state.field_words(of, offset)),
+                None => String::new(),
+            },
+            _ => String::new(),
+        }
+    }
+
     /// `[frame main.buildAvidMap]`: in which frame a goroutine holds it, where that is not the one that the
     /// goroutine is named by.
     fn frame(&self, root: RootId, object: ObjectId) -> Option<String> {
@@ -316,7 +334,7 @@ impl State<'_> {
 }
 
 /// `global main.cache`, `goroutines in main.(*Server).ugcTab`.
-pub(super) fn root_words(root: &RootName) -> String {
+pub(crate) fn root_words(root: &RootName) -> String {
     match root.kind {
         RootKind::Global => format!("global {}", root.name),
         RootKind::Goroutine if root.goroutines == 1 => format!("goroutine in {}", root.name),

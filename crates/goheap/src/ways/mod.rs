@@ -10,10 +10,12 @@ mod merged;
 mod mostly;
 mod tree;
 
-use lastgasp_heapgraph::{Holder, ObjectId, Paths};
+use lastgasp_heapgraph::{Holder, ObjectId, Paths, RootId};
+use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
 use crate::heap::Heap;
+pub(crate) use labels::root_words;
 use labels::{EMPTY, Label, Labels};
 pub use merged::MergedWay;
 pub use mostly::{Mostly, mostly};
@@ -66,7 +68,20 @@ impl<'h, 'a> Ways<'h, 'a> {
     /// Finds them. Ways through the runtime's own variables are taken where there is no other.
     #[must_use]
     pub fn of(heap: &'h Heap<'a>) -> Self {
-        Self { heap, paths: Paths::of(&heap.graph, |_| true), labels: Labels::of(heap) }
+        Self::from_those(heap, |_| true)
+    }
+
+    /// The same from some of the roots.
+    #[must_use]
+    pub fn from_those(heap: &'h Heap<'a>, roots: impl Fn(RootId) -> bool) -> Self {
+        let enter = |holder: Holder| !matches!(holder, Holder::Root(root) if !roots(root));
+        Self { heap, paths: Paths::of(&heap.graph, enter), labels: Labels::of(heap) }
+    }
+
+    /// The field of an object at an address within it: `.mu`; empty where there is none, or it is not known.
+    #[must_use]
+    pub fn field_at(&self, object: ObjectId, at: Addr) -> String {
+        self.labels.within(object, at)
     }
 
     /// The ways to objects in words: `global main.cache`, `.entries`, `[...]`, `.name`; empty of garbage. What

@@ -122,6 +122,46 @@ pub(super) fn map_of(fields: MapFields, bytes: &[u8]) -> Option<HeaderReading> {
     (reading.elements < MAX_ELEMENTS && (!reading.array.is_null() || reading.elements == 0)).then_some(reading)
 }
 
+/// What some bytes would lead to if they are the header of a map with more than a group of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapGuess {
+    /// The directory of tables, or the array of buckets.
+    pub array: Addr,
+    /// The array that a map of buckets grows out of; null where it does not.
+    pub old: Addr,
+    /// Slots that it has at least, without those of tables that were split.
+    pub slots: u64,
+}
+
+/// Whether bytes may be a map's header, by what of it no other value has: to be held against what stands
+/// behind it. `bytes` begin where the header would.
+#[must_use]
+pub fn guess_map(form: MapForm, bytes: &[u8]) -> Option<MapGuess> {
+    if bytes.len() < BYTES {
+        return None;
+    }
+    match form {
+        // used, seed, directory, its length, its depth and 64 less it.
+        MapForm::Groups => {
+            let (used, len, depth) = (word(bytes, 0), word(bytes, 24), byte(bytes, 32));
+            let fits = depth < 32 && len == 1u64 << depth && used <= len << 10 && byte(bytes, 33) == 64 - depth;
+            fits.then(|| MapGuess { array: Addr(word(bytes, 16)), old: Addr::NULL, slots: used })
+        }
+        // count, flags, B, the number of overflow buckets, seed, buckets, old buckets, how many are moved.
+        MapForm::Buckets => {
+            let (count, flags, b) = (word(bytes, 0), byte(bytes, 8), byte(bytes, 9));
+            let fits = flags < 32 && (1..MAX_B).contains(&b) && count <= MAP_SLOTS << (b + 1);
+            let (array, old) = (Addr(word(bytes, 16)), Addr(word(bytes, 24)));
+            fits.then(|| MapGuess { array, old, slots: MAP_SLOTS << b })
+        }
+    }
+}
+
+/// Offset of the word in a map's header that leads to its directory or array, in both forms.
+pub const MAP_ARRAY: u64 = 16;
+/// Bytes of a map's header that are read.
+pub const MAP_HEADER: usize = BYTES;
+
 /// The header of a map.
 ///
 /// # Errors

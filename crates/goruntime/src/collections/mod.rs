@@ -23,7 +23,9 @@ mod words;
 
 pub use budget::{Broken, ReadBudget};
 pub use channels::ChanHeader;
-pub use headers::{HeaderKind, HeaderReader, HeaderReading, KnownHeader, map_header};
+pub use headers::{
+    HeaderKind, HeaderReader, HeaderReading, KnownHeader, MAP_ARRAY, MAP_HEADER, MapGuess, guess_map, map_header,
+};
 pub use maps::{Entry, MAX_OVERFLOW_KEPT, MapArrays, MapReader, Walk};
 pub use sequences::{SliceHeader, StringHeader};
 pub use sync_map::walk_sync_map;

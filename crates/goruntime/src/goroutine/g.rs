@@ -40,6 +40,12 @@ pub(crate) struct RawG {
     pub(crate) panics: Addr,
     /// Where its vector registers were saved, if it was preempted between two calls.
     pub(crate) vectors: Addr,
+    /// The timer that wakes it from `time.Sleep`.
+    pub(crate) timer: Addr,
+    /// When it does (from Go 1.23).
+    pub(crate) sleep_when: Option<i64>,
+    /// The `synctest` bubble that it lives in.
+    pub(crate) bubble: Addr,
 }
 
 impl RawG {
@@ -72,6 +78,9 @@ impl RawG {
             defers: Addr(word(l.defers)?),
             panics: Addr(word(l.panics)?),
             vectors: Addr(l.x_regs.map_or(Some(0), word)?),
+            timer: Addr(word(l.timer)?),
+            sleep_when: l.sleep_when.and_then(word).map(u64::cast_signed),
+            bubble: Addr(l.bubble.map_or(Some(0), word)?),
         })
     }
 

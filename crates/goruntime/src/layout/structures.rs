@@ -22,6 +22,20 @@ pub struct Layout {
     pub sudog: Sudog,
     /// A descriptor that the network poller watches (`netpoll.go`).
     pub poll_desc: PollDesc,
+    /// Who waits for semaphores (`sema.go`).
+    pub sema_root: SemaRoot,
+    /// `sync.Mutex` (`sync/mutex.go`, `internal/sync/mutex.go`).
+    pub mutex: Mutex,
+    /// `sync.RWMutex` (`sync/rwmutex.go`).
+    pub rw_mutex: RwMutex,
+    /// `sync.WaitGroup` (`sync/waitgroup.go`).
+    pub wait_group: WaitGroup,
+    /// `sync.Cond` (`sync/cond.go`).
+    pub cond: Cond,
+    /// What a processor (`P`) keeps of timers (`runtime2.go`, `time.go`).
+    pub p_timers: PTimers,
+    /// A timer (`time.go`).
+    pub timer: Timer,
     /// A thread (`runtime2.go`).
     pub m: M,
     /// What is kept of a goroutine's forebears (`runtime2.go`).
@@ -159,6 +173,12 @@ pub struct G {
     pub x_regs: Option<u64>,
     /// Size of `runtime.xRegState`.
     pub x_regs_sizeof: Option<u64>,
+    /// Offset of `runtime.g.timer`, which wakes it from `time.Sleep`.
+    pub timer: u64,
+    /// Offset of `runtime.g.sleepWhen`: when it wakes from `time.Sleep` (from Go 1.23).
+    pub sleep_when: Option<u64>,
+    /// Offset of `runtime.g.bubble`, of Go 1.24 `syncGroup`: the `synctest` bubble that it lives in.
+    pub bubble: Option<u64>,
 }
 
 /// What a `defer` statement left to be done (`runtime2.go`, `_defer`).
@@ -183,7 +203,13 @@ pub struct Sudog {
     pub elem: u64,
     /// Offset of `runtime.sudog.elem.vu`, the same address where a collection may have hidden the other.
     pub elem_traced: Option<u64>,
-    /// Offset of `runtime.sudog.waitlink`.
+    /// Offset of `runtime.sudog.next`: the next in a channel's queue; in a tree of semaphores the larger ones.
+    pub next: u64,
+    /// Offset of `runtime.sudog.prev`: the one before; in a tree of semaphores the smaller ones.
+    pub prev: u64,
+    /// Offset of `runtime.sudog.isSelect`.
+    pub is_select: u64,
+    /// Offset of `runtime.sudog.waitlink`: the next of the same goroutine, or of the same semaphore.
     pub waitlink: u64,
     /// Offset of `runtime.sudog.c`.
     pub c: u64,
@@ -197,6 +223,8 @@ pub struct Sudog {
 pub struct PollDesc {
     /// Size of `runtime.pollDesc`.
     pub sizeof: u64,
+    /// Offset of `runtime.pollDesc.fd`.
+    pub fd: u64,
     /// Offset of `runtime.pollDesc.rg`, who waits to read.
     pub rg: u64,
     /// Offset of `runtime.pollDesc.wg`, who waits to write.
@@ -207,6 +235,96 @@ pub struct PollDesc {
     pub wd: u64,
     /// Offset of `runtime.pollDesc.self`, which points to the descriptor itself.
     pub self_: u64,
+}
+
+/// Who waits for the semaphores of one slot of `semtable` (`sema.go`): a tree of `sudog`s, one for each
+/// semaphore, with lists of those that wait for the same.
+#[derive(Debug)]
+pub struct SemaRoot {
+    /// Offset of `runtime.semaRoot.treap`.
+    pub treap: u64,
+}
+
+/// `sync.Mutex`: from Go 1.24 on what `internal/sync.Mutex` is.
+#[derive(Debug)]
+pub struct Mutex {
+    /// Offset of `sync.Mutex.state`.
+    pub state: Option<u64>,
+    /// Offset of `sync.Mutex.sema`.
+    pub sema: Option<u64>,
+}
+
+/// `sync.RWMutex` (`sync/rwmutex.go`).
+#[derive(Debug)]
+pub struct RwMutex {
+    /// Size of `sync.RWMutex`.
+    pub sizeof: Option<u64>,
+    /// Offset of `sync.RWMutex.w`: writers hold it.
+    pub w: Option<u64>,
+    /// Offset of `sync.RWMutex.writerSem`.
+    pub writer_sem: Option<u64>,
+    /// Offset of `sync.RWMutex.readerSem`.
+    pub reader_sem: Option<u64>,
+    /// Offset of `sync.RWMutex.readerCount`.
+    pub reader_count: Option<u64>,
+    /// Offset of `sync.RWMutex.readerWait`.
+    pub reader_wait: Option<u64>,
+}
+
+/// `sync.WaitGroup` (`sync/waitgroup.go`).
+#[derive(Debug)]
+pub struct WaitGroup {
+    /// Offset of `sync.WaitGroup.state`, of Go 1.19 `state1`: the counter in the upper half, those that wait
+    /// in the lower.
+    pub state: Option<u64>,
+    /// Offset of `sync.WaitGroup.sema`, of Go 1.19 `state2`.
+    pub sema: Option<u64>,
+}
+
+/// `sync.Cond` (`sync/cond.go`), and the list of those that wait for it (`sema.go`).
+#[derive(Debug)]
+pub struct Cond {
+    /// Offset of `sync.Cond.notify`.
+    pub notify: Option<u64>,
+    /// Offset of `sync.Cond.checker`, which has its own address once the condition was used.
+    pub checker: Option<u64>,
+    /// Offset of `sync.notifyList.head`, which is the runtime's list.
+    pub head: Option<u64>,
+}
+
+/// What a processor (`P`) keeps of timers (`runtime2.go`, `time.go`). Experiments move it: a timer is only
+/// believed that names its processor in turn.
+#[derive(Debug)]
+pub struct PTimers {
+    /// Offset of `runtime.p.timers`.
+    pub timers: u64,
+    /// Offset of `runtime.timers.heap` in that: from Go 1.23; before, it was the heap itself.
+    pub heap: Option<u64>,
+    /// Size of an entry of the heap, `runtime.timerWhen`: from Go 1.23; before, a pointer.
+    pub entry_sizeof: Option<u64>,
+    /// Offset of `runtime.timerWhen.timer`.
+    pub entry_timer: Option<u64>,
+}
+
+/// A timer (`time.go`).
+#[derive(Debug)]
+pub struct Timer {
+    /// Size of `runtime.timer`.
+    pub sizeof: u64,
+    /// Offset of `runtime.timer.when`, nanoseconds of the runtime's clock.
+    pub when: u64,
+    /// Offset of `runtime.timer.period`.
+    pub period: u64,
+    /// Offset of `runtime.timer.f`: the function that is called.
+    pub func: u64,
+    /// Offset of `runtime.timer.arg`: an interface.
+    pub arg: u64,
+    /// Offset of `runtime.timer.ts`, up to Go 1.22 `pp`: whose heap it is in.
+    pub owner: u64,
+    /// Offset of `runtime.timer.state`, a byte of bits, up to Go 1.22 `status`, a number of four bytes.
+    pub status: u64,
+    /// Offset of `runtime.timer.nextwhen`: when one fires that was moved (up to Go 1.22).
+    pub next_when: Option<u64>,
 }
 
 /// A thread (`runtime2.go`).
@@ -312,6 +430,14 @@ pub struct HChan {
     pub elemtype: u64,
     /// Offset of `runtime.hchan.recvx`: the element that is received next.
     pub recvx: u64,
+    /// Offset of `runtime.hchan.closed`.
+    pub closed: u64,
+    /// Offset of `runtime.hchan.timer`, of a channel on which a timer sends (from Go 1.23).
+    pub timer: Option<u64>,
+    /// Offset of `runtime.hchan.recvq.first`.
+    pub recvq: u64,
+    /// Offset of `runtime.hchan.sendq.first`.
+    pub sendq: u64,
 }
 
 /// `sync.Map` (`sync/map.go`): two maps up to Go 1.23.

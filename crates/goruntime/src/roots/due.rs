@@ -8,7 +8,8 @@
 use lastgasp_inferior::{Addr, Memory};
 
 use super::specials::{NotedRoot, RootNote};
-use crate::arch;
+use crate::binary::named_in_code::Operand::Nth;
+use crate::binary::named_in_code::agreed;
 use crate::binary::pclntab::Symbolizer;
 use crate::runtime::Runtime;
 
@@ -28,7 +29,7 @@ pub fn due_roots(
     mut visit: impl FnMut(NotedRoot),
 ) -> Result<(), String> {
     let l = &rt.layout.finalizers;
-    let found = operand(rt, symbols, ("runtime.markroot", 7, 0), ("runtime.queuefinalizer", 7, 0));
+    let found = agreed(rt, symbols, ("runtime.markroot", Nth(7), 0), ("runtime.queuefinalizer", Nth(7), 0));
     let walked = found.and_then(|head| {
         let fields = [l.func, l.arg, l.fint, l.ot];
         let list = List { link: l.alllink, count: l.cnt, first: l.fin, size: l.sizeof, func: l.func, fields: &fields };
@@ -38,7 +39,7 @@ pub fn due_roots(
     let (Some(all), Some(link), Some(count), Some(first)) = (c.all, c.alllink, c.n, c.cleanups) else {
         return walked;
     };
-    let found = operand(rt, symbols, ("runtime.markroot", 8, 0), ("runtime.(*activeSweep).end", 12, all));
+    let found = agreed(rt, symbols, ("runtime.markroot", Nth(8), 0), ("runtime.(*activeSweep).end", Nth(12), all));
     let cleaned = found.and_then(|head| {
         let (size, fields): (u64, &[u64]) = match c.sizeof {
             // An adapter, the function, its argument.
@@ -93,22 +94,4 @@ impl List<'_> {
         }
         Err(format!("more than {MAX_BLOCKS} blocks"))
     }
-}
-
-/// A function, the number of one of its operands (1-based), and what is to be added to it.
-type Site = (&'static str, usize, u64);
-
-/// The variable that two places in the runtime's code name.
-fn operand(rt: &Runtime, symbols: &Symbolizer<'_>, one: Site, other: Site) -> Result<Addr, String> {
-    let functions = symbols.find_functions(&[one.0, other.0]);
-    let find = |(name, number, offset): Site| {
-        let missing = || format!("{name} was not found, or names other variables");
-        let (entry, len) = functions.get(name).ok_or_else(missing)?;
-        let code = symbols.code(*entry, *len).ok_or_else(missing)?;
-        let all = (arch::of(rt.arch).operands)(&code, *entry);
-        let target = all.get(number - 1).map(|o| o.target.plus(offset));
-        target.filter(|t| rt.module.variables.contains(*t)).ok_or_else(missing)
-    };
-    let (first, second) = (find(one)?, find(other)?);
-    if first == second { Ok(first) } else { Err("the runtime's code does not agree where they are".into()) }
 }

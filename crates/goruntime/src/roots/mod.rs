@@ -7,15 +7,21 @@
 //!
 //! - `stacks`: what goroutines hold, by frame; `stack_maps` which words, `stack_objects` which variables that
 //!   are pointed to, `stack_window` how a stack is read.
+//! - `deferred`: calls that goroutines have deferred, with what is bound to them.
+//! - `schedulers`: what threads hold that run no goroutine.
 //! - `specials`: finalizers, cleanups, weak handles that are set; `due` those that wait to be run.
 
+mod deferred;
 mod due;
+mod schedulers;
 mod specials;
 mod stack_maps;
 mod stack_objects;
 mod stack_window;
 mod stacks;
 
+pub use deferred::{DeferredWord, deferred_function};
 pub use due::due_roots;
+pub use schedulers::scheduler_words;
 pub use specials::{NotedRoot, RootNote, special_roots};
 pub use stacks::{StackPlace, StackReader, StackRoot, StackTally, Unsure};

@@ -78,6 +78,13 @@ impl StackObjects {
         self.objects.sort_by_key(|o| o.at);
     }
 
+    /// Bytes of the object at an address, or around it, from there on; `None` where there is none.
+    pub(super) fn bytes_at(&self, at: Addr) -> Option<u64> {
+        let index = self.objects.partition_point(|o| o.at <= at).checked_sub(1);
+        let object = index.and_then(|i| self.objects.get(i))?;
+        u64::from(object.size).checked_sub(at.0 - object.at.0).filter(|left| *left > 0)
+    }
+
     /// The next that something points to, each once; those first that are sure to be pointed to.
     pub(super) fn next(&mut self) -> Option<Reached> {
         loop {

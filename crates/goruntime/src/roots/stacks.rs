@@ -13,12 +13,14 @@ use std::rc::Rc;
 use lastgasp_inferior::{Addr, AddrRange, Memory, ThreadRegisters};
 use rustc_hash::FxHashMap;
 
+use super::deferred::{DeferredWord, MAX_BOUND, OpenDefersOf};
 use super::stack_maps::{FrameMap, Shape, StackMaps, StackObject, offsets};
 use super::stack_objects::StackObjects;
 use super::stack_window::StackWindow;
 use crate::arch;
 use crate::binary::pclntab::{Place, Symbolizer};
 use crate::bounds::MAX_STACK_BYTES;
+use crate::collections::{MAP_ARRAY, MAP_HEADER, guess_map};
 use crate::gap::Gap;
 use crate::goroutine::g::{RawG, distinct, pointers, stack_of, threads};
 use crate::goroutine::gaps::GapTally;
@@ -26,6 +28,7 @@ use crate::goroutine::status::{Presence, Status};
 use crate::goroutine::thread_state::{ThreadState, thread_states};
 use crate::goroutine::unwind::{Trace, Unwinder};
 use crate::runtime::Runtime;
+use crate::types::MapForm;
 
 /// Most deferred calls of one goroutine.
 const MAX_DEFERRED: usize = 1 << 16;
@@ -67,6 +70,9 @@ pub struct StackRoot {
     /// Of such a word where it stands, and the frame's stack pointer: right below that stands the return
     /// address into `place`, for as long as the frame is at that call.
     pub word: Option<(Addr, Addr)>,
+    /// Where a map's header may begin on the stack, of which this is the word that leads to its array: a map
+    /// that does not leave its function has no header on the heap (`walkMakeMap`).
+    pub map: Option<Addr>,
 }
 
 /// Why words of a goroutine are taken for pointers that may be none.
@@ -126,6 +132,7 @@ pub struct StackReader<'a, 'b> {
     window: StackWindow<'a>,
     threads: FxHashMap<u64, ThreadState>,
     objects: StackObjects,
+    open: OpenDefersOf,
     left: u64,
     lost: GapTally,
     tally: StackTally,
@@ -133,6 +140,8 @@ pub struct StackReader<'a, 'b> {
 
 /// Whoever is told of pointers.
 type Visit<'v> = dyn FnMut(StackRoot) + 'v;
+/// Whoever is told of what is bound to deferred calls.
+type VisitDeferred<'v> = dyn FnMut(DeferredWord) + 'v;
 
 impl<'a, 'b> StackReader<'a, 'b> {
     /// A reader. `registers` are those of the process's threads, as far as they were to be had; `symbols`
@@ -152,6 +161,7 @@ impl<'a, 'b> StackReader<'a, 'b> {
             window: StackWindow::new(mem),
             threads: thread_states(&known, registers, &|g| stack_of(rt, mem, g)),
             objects: StackObjects::default(),
+            open: OpenDefersOf::default(),
             left: MAX_BYTES,
             lost: GapTally::default(),
             tally: StackTally::default(),
@@ -166,6 +176,16 @@ impl<'a, 'b> StackReader<'a, 'b> {
     /// Calls `visit` for every pointer that the goroutine whose `g` stands at an address holds, nil left out;
     /// what its `g` points to itself is not among them.
     pub fn read(&mut self, at: Addr, visit: &mut Visit<'_>) {
+        self.read_all(at, visit, None);
+    }
+
+    /// As [`StackReader::read`]; `deferred` is told of the words that are bound to deferred calls. Those are
+    /// no further pointers: a closure of the heap holds them, or a variable of a frame.
+    pub fn read_with_deferred(&mut self, at: Addr, visit: &mut Visit<'_>, deferred: &mut VisitDeferred<'_>) {
+        self.read_all(at, visit, Some(deferred));
+    }
+
+    fn read_all(&mut self, at: Addr, visit: &mut Visit<'_>, deferred: Option<&mut VisitDeferred<'_>>) {
         let read = self.mem.bytes(at, self.rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
         let raw = match read.and_then(|b| RawG::parse(self.rt, &b).ok_or_else(|| "too short".into())) {
             Ok(raw) => raw,
@@ -187,7 +207,8 @@ impl<'a, 'b> StackReader<'a, 'b> {
             _ => raw.resume().map(|(pc, sp)| unwinder.unwind(raw.stack, pc, sp)).ok_or(Unsure::Moving),
         };
         let before: u64 = self.tally.unsure.values().sum();
-        let mut goroutine = Goroutine { reader: self, raw: &raw, visit, word: None };
+        let closures = deferred.as_ref().map(|_| Vec::new());
+        let mut goroutine = Goroutine { reader: self, raw: &raw, visit, word: None, at: None, closures };
         goroutine.registers(thread.as_ref());
         match trace {
             Ok(trace) => goroutine.frames(&trace, status == Status::Running),
@@ -195,6 +216,9 @@ impl<'a, 'b> StackReader<'a, 'b> {
         }
         goroutine.own_fields();
         goroutine.stack_objects();
+        if let (Some(deferred), Some(closures)) = (deferred, goroutine.closures.take()) {
+            closures.into_iter().for_each(|closure| goroutine.bound_to(closure, deferred));
+        }
         self.tally.unsure_goroutines += u64::from(self.tally.unsure.values().sum::<u64>() > before);
     }
 
@@ -215,24 +239,39 @@ struct Goroutine<'r, 'a, 'b, 'v> {
     visit: &'r mut Visit<'v>,
     /// See [`StackRoot::word`], of the word that is told of.
     word: Option<(Addr, Addr)>,
+    /// Closures of deferred calls, where they are asked for.
+    closures: Option<Vec<Addr>>,
+    /// Where the word stands that is told of next.
+    at: Option<Addr>,
 }
 
 impl Goroutine<'_, '_, '_, '_> {
-    /// A word that is a pointer, or may be one.
+    /// A word that is a pointer, or may be one; where it stands is in `at`, if it stands on a stack.
     fn pointer(&mut self, place: StackPlace, to: Addr, unsure: bool) {
         self.pointer_in(place, to, unsure, None);
     }
 
     fn pointer_in(&mut self, place: StackPlace, to: Addr, unsure: bool, slot: Option<i32>) {
+        let at = self.at.take();
         if !to.is_null() && !self.reader.objects.point(to, unsure) {
-            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure, slot, word: self.word });
+            let map = at.and_then(|at| self.map_around(at, to));
+            (self.visit)(StackRoot { goid: self.raw.goid, place, to, unsure, slot, word: self.word, map });
         }
+    }
+
+    /// Where the map's header begins in which a word stands that leads to an array, if it may be one.
+    fn map_around(&self, at: Addr, to: Addr) -> Option<Addr> {
+        let start = Addr(at.0.checked_sub(MAP_ARRAY)?);
+        let mut bytes = [0; MAP_HEADER];
+        self.raw.stack.contains(start).then(|| self.reader.window.read(start, &mut bytes).ok())??;
+        guess_map(MapForm::of(&self.reader.rt.version), &bytes).filter(|guess| guess.array == to).map(|_| start)
     }
 
     /// The word of a frame's variable or argument.
     fn variable(&mut self, frame: &Frame, at: Addr) {
         let slot = i32::try_from(at.0.wrapping_sub(frame.return_address.0).cast_signed()).ok();
         self.word = Some((at, frame.sp));
+        self.at = Some(at);
         match self.reader.window.ptr(at) {
             Ok(to) => self.pointer_in(frame.place, to, false, slot),
             Err(e) => self.reader.lost.add(e.to_string()),
@@ -252,6 +291,7 @@ impl Goroutine<'_, '_, '_, '_> {
         if !self.take(8) {
             return;
         }
+        self.at = Some(at);
         match self.reader.window.ptr(at) {
             Ok(to) => self.pointer(place, to, unsure),
             Err(e) => self.reader.lost.add(e.to_string()),
@@ -264,6 +304,7 @@ impl Goroutine<'_, '_, '_, '_> {
         let len = range.end.0.saturating_sub(start.0).min(MAX_STACK_BYTES).min(self.reader.left) / 8;
         self.take(len * 8);
         for i in 0..len {
+            self.at = Some(start.plus(i * 8));
             match self.reader.window.ptr(start.plus(i * 8)) {
                 Ok(to) => self.pointer(place, to, true),
                 Err(e) => return self.reader.lost.add(e.to_string()),
@@ -382,6 +423,34 @@ impl Goroutine<'_, '_, '_, '_> {
         if map.shape == Shape::Reflects {
             self.reflected(frame, place);
         }
+        self.open_defers(frame, place);
+    }
+
+    /// The closures of deferred calls of which the frame says that they are due.
+    fn open_defers(&mut self, frame: &Frame, place: &Place) {
+        let Some(closures) = &mut self.closures else { return };
+        let reader = &mut *self.reader;
+        let Some(open) = reader.open.get(reader.rt, reader.mem, reader.symbols, place.entry) else { return };
+        let below = |offset: u64| Addr(frame.top.0.wrapping_sub(offset));
+        let Ok(bits) = reader.window.u8(below(open.bits)) else { return };
+        let due = open.closures.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1);
+        let due = due.filter_map(|(_, offset)| reader.window.ptr(below(*offset)).ok());
+        closures.extend(due.take(MAX_DEFERRED.saturating_sub(closures.len())));
+    }
+
+    /// Tells of the words that a deferred call's closure has.
+    fn bound_to(&mut self, closure: Addr, deferred: &mut VisitDeferred<'_>) {
+        let reader = &mut *self.reader;
+        let Some(code) = reader.window.ptr(closure).ok().filter(|code| reader.rt.module.pcs.contains(*code)) else {
+            return;
+        };
+        let words = reader.objects.bytes_at(closure).map_or(MAX_BOUND, |bytes| (bytes / 8).saturating_sub(1));
+        for at in (1..=words.min(MAX_BOUND)).map(|i| closure.plus(i * 8)) {
+            let Ok(to) = reader.window.ptr(at) else { break };
+            if !to.is_null() {
+                deferred(DeferredWord { goid: self.raw.goid, code, closure, at, to });
+            }
+        }
     }
 
     /// `makeFuncStub`, `methodValueCall`: what they were called with is described by the `reflectMethodValue`
@@ -433,6 +502,9 @@ impl Goroutine<'_, '_, '_, '_> {
                 Ok(read) => read,
                 Err(e) => return self.reader.lost.add(e.to_string()),
             };
+            if let Some(closures) = &mut self.closures {
+                closures.push(func);
+            }
             self.pointer(StackPlace::Goroutine, func, false);
             self.pointer(StackPlace::Goroutine, link, false);
             if heap != 0 {

@@ -3,7 +3,7 @@
 
 use lastgasp_goruntime::{
     CopySource, Evidence, EvidencePlan, Extent, Gap, Globals, GoVersion, HeapObjects, MemStats, ModuleData,
-    PointerReader, PointerVisitor, Runtime, SpanTable, Symbolizer, decode_goroutines, decode_profile, layout,
+    PointerReader, PointerVisitor, Runtime, SpanTable, Symbolizer, decode_goroutines, decode_profile, layout, waits,
 };
 use lastgasp_inferior::{Addr, AddrRange, Arch, Memory};
 use lastgasp_synth::{Flavour, FunctionSpec, Goroutine, Process, Record, Site, Span, SpanState, Sweep, TypeSpec};
@@ -248,7 +248,9 @@ pub fn decode_all(rt: &Runtime, mem: &dyn Memory) -> Vec<Gap> {
             let _ = symbols.frames(*pc);
         }
     }
-    decode_goroutines(rt, mem, &symbols, &[], &mut gaps);
+    let goroutines = decode_goroutines(rt, mem, &symbols, &[], &mut gaps);
+    // What it stumbles over is a gap of its own.
+    drop(waits::waiting(rt, mem, &symbols, &goroutines, &mut Vec::new()));
     if let Some(mut table) = SpanTable::read(rt, mem, &mut gaps) {
         table.name_types(rt, mem);
     }

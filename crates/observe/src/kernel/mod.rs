@@ -9,4 +9,5 @@ pub mod machine;
 pub mod neighbours;
 pub mod owned_dir;
 pub mod process_tree;
+pub mod sockets;
 pub mod sys;

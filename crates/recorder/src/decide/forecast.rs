@@ -129,6 +129,28 @@ fn sprint(points: &[Point]) -> Option<Rate> {
     Some(Rate { low: first.min(second), median: first.min(second), high: first.max(second) })
 }
 
+/// What the newest step says by itself, where it is a leap out of the calm after which the end is nearer than
+/// [`SPRINT`]: 128 MB are filled in 30 ms, and who waits for a second step looks at a dead process (seen: seven
+/// of 600). One step may be a buffer and no growth, so that it is for those of whom nothing can be read after
+/// the end; a copy for nothing costs them a millisecond.
+#[must_use]
+pub(crate) fn leap(points: &[Point], headroom: u64) -> Option<Forecast> {
+    /// Less of what is left is no leap.
+    const PART: u64 = 8;
+    /// A look that is older says nothing of how fast it was.
+    const LONGEST_MS: u64 = 40;
+    let now = *points.last()?;
+    let before = *points.iter().rev().find(|p| p.t_ms < now.t_ms)?;
+    let (ms, grown) = (now.t_ms - before.t_ms, now.bytes.checked_sub(before.bytes)?);
+    if ms > LONGEST_MS || grown < (headroom / PART).max(COUNTER_NOISE * 4) {
+        return None;
+    }
+    let rate = grown as f64 * 1000.0 / ms as f64;
+    let likely = time_to_oom(headroom, rate).filter(|s| *s < SPRINT)?;
+    let seconds = Some(Seconds { low: likely, likely, high: f64::INFINITY });
+    Some(Forecast { rate: Rate { low: 0.0, median: rate, high: rate }, seconds })
+}
+
 /// Seconds until `headroom` bytes are used at this rate; `None` if memory does not grow.
 #[must_use]
 pub fn time_to_oom(headroom: u64, bytes_per_second: f64) -> Option<f64> {
@@ -175,6 +197,23 @@ mod tests {
             [(370, 64_000u64), (375, 64_256), (380, 64_512)].map(|(t_ms, kib)| Point { t_ms, bytes: kib << 10 }),
         );
         assert_eq!(sprint(&points), None);
+    }
+
+    /// Out of the calm half of what was left is gone at one look; a step that is small beside what is left, or
+    /// that may have taken long, says nothing by itself.
+    #[test]
+    fn a_leap_is_one_step() {
+        let at = |t_ms, mib: u64| Point { t_ms, bytes: mib << 20 };
+        let seconds = |points: &[Point], left: u64| leap(points, left << 20).and_then(|f| f.seconds).map(|s| s.likely);
+        let calm = [at(0, 8), at(20, 8)];
+        let likely = seconds(&[calm[0], calm[1], at(36, 70)], 58).unwrap();
+        assert!((likely - 0.015).abs() < 0.001, "{likely}");
+        for (newest, left) in
+            [(at(36, 12), 116), (at(36, 70), 1000), (at(61, 70), 58), (at(36, 8), 120), (at(36, 2), 120)]
+        {
+            assert_eq!(seconds(&[calm[0], calm[1], newest], left), None, "{newest:?}");
+        }
+        assert_eq!((seconds(&calm[..1], 120), seconds(&[], 120)), (None, None));
     }
 
     /// As it was missed once: 64 MB, filled at 0.34 GB/s, looked at every three milliseconds, with half a

@@ -182,7 +182,14 @@ pub fn run(config: &Config, sink: impl FnMut(Captured) + Send + 'static) -> io::
 
 /// Hands evidence on, one after the other; gives the panics, each of which cost one.
 fn hand_to<T>(mut sink: impl FnMut(T), evidence: mpsc::Receiver<T>) -> Vec<Panicked> {
-    evidence.into_iter().filter_map(|raw| guarded(DECODE, || sink(raw)).err()).collect()
+    let one = |raw| {
+        // Not before there is something: the command was not started yet then, and must not inherit it. What
+        // is not on disk yet may be lost, and the heap of the dead is there for two seconds; a worker that
+        // reads it inherits this. (Seen: beside a busy loop for each processor, no graph of ten was whole.)
+        run_before_others();
+        guarded(DECODE, || sink(raw)).err()
+    };
+    evidence.into_iter().filter_map(one).collect()
 }
 
 fn spawn(config: &Config, dirs: &[PathBuf]) -> io::Result<Child> {

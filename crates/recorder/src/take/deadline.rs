@@ -1,7 +1,7 @@
 //! Memory that can be read until a moment: a target must not stand still for longer than it was promised,
 //! however slow the machine is.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lastgasp_inferior::{Addr, Memory, Part, ReadCause, ReadError};
@@ -9,9 +9,9 @@ use lastgasp_inferior::{Addr, Memory, Part, ReadCause, ReadError};
 /// Reads fail after the moment, at once and all of them: a copy then ends within a millisecond, with what it
 /// has.
 pub(crate) struct Deadline<'a> {
-    memory: &'a dyn Memory,
+    memory: &'a (dyn Memory + Sync),
     until: Instant,
-    missed: Cell<bool>,
+    missed: AtomicBool,
 }
 
 /// The longest copy while a target stands still. With the freeze before and the thaw after it that makes the
@@ -24,18 +24,20 @@ pub(crate) const LONGEST_COPY_ON_DEMAND: Duration = Duration::from_millis(400);
 
 impl<'a> Deadline<'a> {
     /// `memory`, until that moment.
-    pub(crate) fn new(memory: &'a dyn Memory, until: Instant) -> Self {
-        Self { memory, until, missed: Cell::new(false) }
+    pub(crate) fn new(memory: &'a (dyn Memory + Sync), until: Instant) -> Self {
+        Self { memory, until, missed: AtomicBool::new(false) }
     }
 
     /// Whether anything was asked for after the moment.
     pub(crate) fn was_missed(&self) -> bool {
-        self.missed.get()
+        self.missed.load(Ordering::Relaxed)
     }
 
     fn is_over(&self) -> bool {
         let over = Instant::now() >= self.until;
-        self.missed.set(self.missed.get() || over);
+        if over {
+            self.missed.store(true, Ordering::Relaxed);
+        }
         over
     }
 }
@@ -52,6 +54,10 @@ impl Memory for Deadline<'_> {
         if !self.is_over() {
             self.memory.read_parts(parts);
         }
+    }
+
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        self.memory.shared().map(|_| self as _)
     }
 }
 

@@ -212,6 +212,7 @@ fn interim(
     let registers = registers.to_vec();
     RawCapture {
         registers,
+        monotonic_ns: Some(monotonic_ns()),
         ..RawCapture::bare(because, Stillness::RanOn, identity, runtime, target.process.loaded(), evidence)
     }
 }

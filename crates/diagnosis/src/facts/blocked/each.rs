@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::bounded::{MAX_FEW, at_most};
 use super::super::named::named;
+use super::compact::is_default;
 
 /// A blocked goroutine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -11,26 +12,40 @@ use super::super::named::named;
 pub struct BlockedGoroutine {
     /// `goid`.
     pub id: u64,
-    /// What it waits for: of a `select` each case, in the order of its `sudog`s; one element of all others;
-    /// none of what waits for nothing (`select {}`, a nil channel) or where it was not found.
+    /// Why it waits, as the runtime spells it (`chan receive`, `sync.Mutex.Lock`); empty of system calls.
+    #[serde(skip_serializing_if = "is_default")]
+    pub reason: String,
+    /// What it waits for: of a `select` each case, in the order of its `sudog`s; one element of all others, of
+    /// nil channels and `select {}` too, whose elements have no object.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    #[serde(skip_serializing_if = "is_default")]
     pub waits: Vec<Wait>,
     /// Whether anything can still wake it.
+    #[serde(skip_serializing_if = "is_default")]
     pub wake_up: WakeUp,
     /// Who or what can, in words of the source: the running goroutine, timer, package variable that leads
     /// to what it waits for. Empty where nothing can, or it is not known.
+    #[serde(skip_serializing_if = "is_default")]
     pub by: String,
     /// Nanoseconds until its own timer wakes it (`time.Sleep`, a timer whose channel it waits for); absent
     /// without one. Negative: overdue.
+    #[serde(skip_serializing_if = "is_default")]
     pub wakes_in_ns: Option<i64>,
     /// Nanoseconds that it has waited at least; 0 if it is not known.
+    #[serde(skip_serializing_if = "is_default")]
     pub waited_ns_at_least: u64,
+    /// Whether it lives in a `synctest` bubble, whose clock is not the process's.
+    #[serde(skip_serializing_if = "is_default")]
+    pub in_bubble: bool,
     /// Whether the runtime itself found it leaked (Go 1.26 and newer, after a profile was asked for).
+    #[serde(skip_serializing_if = "is_default")]
     pub go_says_leaked: bool,
     /// Bytes that would be garbage without it alone: its stack not counted; absent without a graph.
+    #[serde(skip_serializing_if = "is_default")]
     pub retained_bytes: Option<u64>,
     /// Mutexes and read locks of which there are signs that it holds them: indices of objects.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    #[serde(skip_serializing_if = "is_default")]
     pub seems_to_hold: Vec<u32>,
 }
 
@@ -40,7 +55,9 @@ pub struct BlockedGoroutine {
 pub struct Wait {
     /// What it would do.
     pub operation: WaitOperation,
-    /// Index of the object; absent where it was not found.
+    /// Index of the object; absent of what waits for none (sleep, a nil channel, a system call), and where it
+    /// was not found.
+    #[serde(skip_serializing_if = "is_default")]
     pub object: Option<u32>,
 }
 
@@ -51,6 +68,14 @@ named! {
         Send = "send",
         /// Receive from a channel.
         Receive = "receive",
+        /// Send or receive: a case of a `select` of which it could not be read.
+        SendOrReceive = "send-or-receive",
+        /// Send on a nil channel: for ever.
+        SendNil = "send-nil",
+        /// Receive from a nil channel: for ever.
+        ReceiveNil = "receive-nil",
+        /// `select {}`: for ever.
+        NoCases = "no-cases",
         /// Lock a `sync.Mutex`.
         Lock = "lock",
         /// Lock a `sync.RWMutex` for reading.
@@ -67,12 +92,22 @@ named! {
         Read = "read",
         /// Write to a descriptor that the poller watches.
         Write = "write",
+        /// Read of a descriptor or write to it: it could not be read which.
+        ReadOrWrite = "read-or-write",
         /// A semaphore of which it is not known what it is part of.
         Semaphore = "semaphore",
-        /// A system call, or C.
+        /// A system call.
         SystemCall = "system-call",
+        /// A call of C.
+        C = "c",
         /// The collector.
         Collector = "collector",
+        /// Others in its `synctest` bubble.
+        Bubble = "bubble",
+        /// Whoever resumes it as a coroutine (`iter.Pull`).
+        Coroutine = "coroutine",
+        /// Something of the runtime's own.
+        Runtime = "runtime",
     }
 }
 

@@ -3,6 +3,7 @@
 //! These are observations; which of them is a leak and why is decided from them by `goroutine_verdicts`, so
 //! that an old capture is judged by the newest rules.
 
+mod compact;
 mod each;
 mod object;
 

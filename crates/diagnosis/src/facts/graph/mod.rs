@@ -45,6 +45,13 @@ pub struct GraphFacts {
     pub stopped_ns: u64,
     /// How long it took in all, in nanoseconds.
     pub took_ns: u64,
+    /// Time of processors that it took, in microseconds; 0 where a worker has not said it.
+    pub processor_us: u64,
+    /// Most bytes of memory that its worker had; 0 where it has not said it.
+    pub peak_bytes: u64,
+    /// How the time went, part by part, in the order in which they were done.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    pub phases: Vec<GraphPhase>,
     /// Roots that were not looked for: what they alone hold counts as garbage.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub roots_not_read: Vec<String>,
@@ -83,6 +90,16 @@ pub struct GraphFacts {
     /// not followed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked: Option<BlockedGoroutines>,
+}
+
+/// A part of the work at a graph, and how long it took.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GraphPhase {
+    /// What was done.
+    pub what: String,
+    /// How long it took, in microseconds.
+    pub us: u64,
 }
 
 impl GraphFacts {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::thresholds::{Measured, Mode, Policy};
-use crate::decide::forecast::{Forecast, Point, forecast};
+use crate::decide::forecast::{Forecast, Point, forecast, leap};
 
 /// How near the end is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,7 +12,7 @@ pub(crate) enum State {
     /// All calm.
     #[default]
     Watch,
-    /// Over 60 % of the limit, or full within 30 s at this rate.
+    /// Over 60 % of the limit, or full within 30 s at this rate; or a leap, where one step is enough.
     Alert,
     /// Over 75 % of the limit, or full within 10 s.
     Armed,
@@ -143,6 +143,9 @@ pub(super) const PINNED_SLEEP: Duration = Duration::from_millis(250);
 /// read after its end alone.
 pub(super) const FLAT_SLEEP: Duration = Duration::from_secs(1);
 const FLAT_AFTER: Duration = Duration::from_secs(30);
+/// With the end so near, in seconds, looks are as close as they ever are: some hundred of them.
+const LAST_SECOND: f64 = 0.6;
+const SHORTEST_SLEEP: Duration = Duration::from_millis(2);
 /// And so long where the kernel wakes us as its memory runs out.
 pub(super) const TOLD_SLEEP: Duration = Duration::from_secs(2);
 
@@ -160,12 +163,15 @@ impl Policy {
         };
         let share = now.bytes as f64 / limit as f64;
         let headroom = limit.saturating_sub(now.bytes);
-        let forecast = forecast(seen.points, headroom);
+        // Where nothing can be read after the end one step is enough.
+        let only_copy = !(self.pin && measured.pin_keeps);
+        let leap = only_copy.then(|| leap(seen.points, headroom)).flatten();
+        let forecast = leap.or_else(|| forecast(seen.points, headroom));
         let tto = forecast.and_then(|f| f.seconds).map(|s| s.likely);
         let within = |s: f64| tto.is_some_and(|t| t < s);
         memory.state = if share > 0.75 || (within(10.0) && share > 0.4) {
             State::Armed
-        } else if share > 0.6 || (within(30.0) && share > 0.3) {
+        } else if share > 0.6 || (within(30.0) && share > 0.3) || leap.is_some() {
             State::Alert
         } else {
             State::Watch
@@ -218,19 +224,21 @@ impl Policy {
             // A brake that comes too late is none, whatever is read afterwards.
             PINNED_SLEEP
         };
-        let sleep = self.sleep(memory.state, least, reach);
+        let sleep = self.sleep(memory.state, least, reach, tto);
         (memory, Step { acts, sleep, forecast })
     }
 
     /// Never longer than the machine needs to fill half of what is left, or than `never_too_long`: where the
     /// pin keeps the evidence whatever happens meanwhile, or the kernel tells.
-    fn sleep(&self, state: State, never_too_long: Duration, reach: f64) -> Duration {
-        let wished = match state {
-            State::Watch => self.calm,
-            State::Alert => Duration::from_millis(20),
-            State::Armed => Duration::from_millis(5),
+    fn sleep(&self, state: State, never_too_long: Duration, reach: f64, tto: Option<f64>) -> Duration {
+        let wished = match (state, tto.is_some_and(|t| t < LAST_SECOND)) {
+            (State::Watch, _) => self.calm,
+            (State::Alert, false) => Duration::from_millis(20),
+            (State::Armed, false) => Duration::from_millis(5),
+            // What is late by a look is late by a copy.
+            (_, true) => SHORTEST_SLEEP,
         };
-        let bound = Duration::from_secs_f64((reach / 2.0).clamp(0.002, 2.0));
+        let bound = Duration::from_secs_f64((reach / 2.0).clamp(SHORTEST_SLEEP.as_secs_f64(), 2.0));
         wished.min(bound.max(never_too_long))
     }
 

@@ -243,6 +243,37 @@ fn a_brake_that_is_refused_does_not_count() {
     assert!(tried.windows(2).all(|w| (500..=510).contains(&(w[1] - w[0]))), "{tried:?}");
 }
 
+/// Out of the calm, half of 128 MB is gone at one look: a second step would be seen of a dead process.
+#[test]
+fn one_step_is_enough_for_the_only_copy() {
+    let limit = 128 << 20;
+    let struck = |pin: bool, pin_keeps, newest: u64| {
+        let policy = Policy { pin, ..policy() };
+        let mut machine = Machine::of(&policy, keeping(pin_keeps));
+        (0..10).for_each(|i| {
+            machine.look(i * 20, 8 << 20, Some(limit));
+        });
+        let step = machine.look(200, newest << 20, Some(limit));
+        (step.acts.strike, step.sleep)
+    };
+    for (pin, pin_keeps, alone) in [(true, true, false), (true, false, true), (false, true, true)] {
+        assert_eq!(struck(pin, pin_keeps, 100).0, alone, "{pin} {pin_keeps}");
+        assert!(!struck(pin, pin_keeps, 48).0, "there is room still");
+        assert_eq!(struck(pin, pin_keeps, 48).1 == Duration::from_millis(2), alone, "but it is looked at closely");
+    }
+}
+
+/// What is late by a look is late by a copy.
+#[test]
+fn looks_are_close_in_the_last_second() {
+    let mut machine = Machine::of(&policy(), MEASURED);
+    let at = |t: u64| LIMIT / 10 * 7 + t * 200_000;
+    let sleeps: Vec<(u64, Duration)> =
+        (0..2400).step_by(5).map(|t| (t, machine.look(t, at(t), Some(LIMIT)).sleep)).collect();
+    let sleep = |t: u64| sleeps.iter().rfind(|(at, _)| *at <= t).unwrap().1;
+    assert_eq!((sleep(1500), sleep(2300)), (Duration::from_millis(5), Duration::from_millis(2)));
+}
+
 /// Where the kernel wakes us as memory runs out, and what is held keeps the evidence, a look every two
 /// seconds is enough; nowhere else.
 #[test]

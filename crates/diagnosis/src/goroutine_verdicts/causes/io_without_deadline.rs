@@ -1,0 +1,59 @@
+//! I/O without a deadline. The page: `io-without-deadline.md`.
+
+use crate::facts::Wait;
+use crate::rival::Rival;
+
+use super::super::scene::Seen;
+use super::super::verdict::Sureness;
+use super::super::words;
+use super::{Case, Cause, Judged, RuleInfo, Scene};
+
+/// The cause.
+pub(in super::super) struct IoWithoutDeadline;
+
+impl Cause for IoWithoutDeadline {
+    const INFO: RuleInfo = RuleInfo {
+        code: "io-without-deadline",
+        title: "I/O without a deadline",
+        doc: include_str!("io-without-deadline.md"),
+    };
+    const CURE: &'static str = "Give what {place} waits for a deadline (SetDeadline, a client's Timeout, a server's ReadTimeout and IdleTimeout, a context), and bound how many may wait at a time.";
+
+    fn check(scene: &Scene<'_>, case: &Case<'_>) -> Option<Judged> {
+        let io = |w: &&Wait| words::is_io(&w.operation);
+        let wait = case.seen.only().filter(io)?;
+        let o = scene.object(wait)?;
+        o.descriptor.as_ref().filter(|d| d.has_deadline == Some(false))?;
+        let clause = format!("no deadline is set on {}", words::object(o));
+        let rivals = vec![Rival::open(
+            "a peer that will answer",
+            "the peer's own state: that nothing here ends the wait is read, what the other end does is not",
+        )];
+        Some(Judged::sure(clause).with(Sureness::Sure, rivals))
+    }
+}
+
+/// Functions in which goroutines wait for the world without a deadline and nothing is wrong: listeners,
+/// connections that are kept for the next request, servers of datagrams, signals.
+const IDLE: [&str; 14] = [
+    "internal/poll.(*FD).Accept",
+    "net.(*netFD).accept",
+    "net/http.(*persistConn).readLoop",
+    "net/http.(*connReader).backgroundRead",
+    "net/http.(*conn).readRequest",
+    "net/http.(*http2",
+    "net/http/internal/http2.",
+    "golang.org/x/net/http2.",
+    "google.golang.org/grpc/internal/transport.",
+    "internal/poll.(*FD).ReadFrom",
+    "internal/poll.(*FD).ReadMsg",
+    "os/signal.",
+    "os/exec.",
+    "os.(*Process).",
+];
+
+/// Whether a wait for I/O is one of those that are meant to last.
+pub(in super::super) fn is_idle(seen: &Seen<'_>) -> bool {
+    // Between two requests; inside of a handler the same connection is something else.
+    IDLE.iter().any(|f| seen.view.is_in(f))
+}

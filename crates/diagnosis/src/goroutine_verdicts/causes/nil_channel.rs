@@ -1,0 +1,23 @@
+//! A channel that was never made. The page: `nil-channel.md`.
+
+use super::{Case, Cause, Judged, RuleInfo, Scene};
+
+/// The cause.
+pub(in super::super) struct NilChannel;
+
+impl Cause for NilChannel {
+    const INFO: RuleInfo = RuleInfo {
+        code: "nil-channel",
+        title: "a channel is nil: nobody can send on it or receive from it",
+        doc: include_str!("nil-channel.md"),
+    };
+    const CURE: &'static str = "Make the channel before {place} uses it; where it is nil on purpose, to switch off a case, use it in a select that has another one.";
+
+    fn check(_: &Scene<'_>, case: &Case<'_>) -> Option<Judged> {
+        match case.seen.reason() {
+            "chan send (nil chan)" => Some(Judged::sure("the channel is nil, and a send on it never ends")),
+            "chan receive (nil chan)" => Some(Judged::sure("the channel is nil, and a receive from it never ends")),
+            _ => None,
+        }
+    }
+}

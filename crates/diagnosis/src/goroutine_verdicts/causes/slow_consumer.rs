@@ -1,0 +1,58 @@
+//! A full buffer whose consumer is there, and does not receive. The page: `slow-consumer.md`.
+
+use crate::facts::WaitObject;
+use crate::facts::WaitOperation;
+use crate::rival::Rival;
+use crate::units::count;
+
+use super::super::thresholds::MAX_HOLDERS;
+use super::super::verdict::{Holder, Sureness};
+use super::super::words;
+use super::{Case, Cause, Judged, RuleInfo, Scene};
+
+/// The cause.
+pub(in super::super) struct SlowConsumer;
+
+impl Cause for SlowConsumer {
+    const INFO: RuleInfo = RuleInfo {
+        code: "slow-consumer",
+        title: "a full channel whose consumer is slow, or blocked itself",
+        doc: include_str!("slow-consumer.md"),
+    };
+    const CURE: &'static str = "See what keeps the consumer of the channel that {place} sends on; bound what is sent to what it can take, and give the send a way out (select with a context).";
+
+    fn check(scene: &Scene<'_>, case: &Case<'_>) -> Option<Judged> {
+        let wait = case.seen.only().filter(|w| w.operation == WaitOperation::Send)?;
+        let o = scene.object(wait).filter(|o| o.capacity > 0 && o.length >= o.capacity)?;
+        let consumers = consumers(scene, o);
+        let first = consumers.first()?;
+        let verb =
+            if consumers.len() == 1 { "may be its consumer" } else { "is one of those that may be its consumers" };
+        let clause = format!(
+            "the buffer of {} is full; goroutine {} in {} {verb}, and {}",
+            count(o.capacity),
+            first.goroutine,
+            first.function,
+            first.does
+        );
+        let rivals = vec![Rival::open(
+            "a consumer that has left, and another one with the channel",
+            "whether that function receives from it",
+        )];
+        Some(Judged::sure(clause).with(Sureness::Possible, rivals).held_by(consumers))
+    }
+}
+
+/// Goroutines that have the channel and do not wait for it: those that are blocked first.
+fn consumers(scene: &Scene<'_>, o: &WaitObject) -> Vec<Holder> {
+    let mut ids: Vec<u64> = scene.others_with(o).filter(|id| scene.is_alive(*id)).collect();
+    ids.sort_by_key(|id| (scene.blocked_by_id(*id).is_none(), *id));
+    let holder = |id: u64| Holder {
+        goroutine: id,
+        function: scene.view(id).at.map(|f| f.function.clone()).unwrap_or_default(),
+        does: words::does(scene, id),
+        sign: "it has the channel, and does not send on it".to_owned(),
+        sureness: Sureness::Possible,
+    };
+    ids.into_iter().take(MAX_HOLDERS).map(holder).collect()
+}

@@ -1,0 +1,20 @@
+//! Goroutines that pile up and are not leaked: more come than go. The page: `too-many-goroutines.md`.
+
+use super::{Case, Cause, Judged, RuleInfo, Scene};
+
+/// The cause.
+pub(in super::super) struct TooManyGoroutines;
+
+impl Cause for TooManyGoroutines {
+    const INFO: RuleInfo = RuleInfo {
+        code: "too-many-goroutines",
+        title: "goroutines pile up: more are started than end",
+        doc: include_str!("too-many-goroutines.md"),
+    };
+    const CURE: &'static str = "Bound how many goroutines may be in {place} at a time (a semaphore, a pool, errgroup.SetLimit), and shed what comes beyond.";
+
+    /// It is of a group and not of a goroutine: see `groups`.
+    fn check(_: &Scene<'_>, _: &Case<'_>) -> Option<Judged> {
+        None
+    }
+}

@@ -1,0 +1,167 @@
+//! Who seems to hold a lock. Go's mutexes record no owner, so that all of this is inference from signs:
+//! a call of `Unlock` that a goroutine has deferred, what the reckoning of references noted, a pointer in the
+//! frames of who does not wait for it, a method that was called by another of the same type.
+
+use crate::facts::{Referrer, ReferrerPlace, WaitObject, WaitObjectKind};
+
+use super::scene::{KindView, Scene, is_lock};
+use super::thresholds::MAX_HOLDERS;
+use super::verdict::{Holder, Sureness};
+use super::words;
+
+/// A goroutine that seems to hold a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Holds {
+    pub(super) goroutine: u64,
+    pub(super) sign: Sign,
+}
+
+/// What speaks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// A deferred call that unlocks it.
+    DeferredUnlock(String),
+    /// Signs that the reckoning of references found: a frame that has taken it and not given it back.
+    Seems,
+    /// A method of the type that it is part of, called by another method of that type: that one may have
+    /// locked it.
+    OuterMethod(String),
+    /// A pointer to it in a frame of who does not wait for it.
+    Pointer(String),
+}
+
+impl Holds {
+    pub(super) fn sureness(&self) -> Sureness {
+        match self.sign {
+            Sign::DeferredUnlock(_) | Sign::Seems => Sureness::Probable,
+            Sign::OuterMethod(_) | Sign::Pointer(_) => Sureness::Possible,
+        }
+    }
+
+    /// What speaks for it, in words.
+    pub(super) fn sign(&self) -> String {
+        match &self.sign {
+            Sign::DeferredUnlock(f) => format!("a deferred call of {f} is pending in it"),
+            Sign::Seems => "its frames show that it has locked it and has not unlocked it yet".to_owned(),
+            Sign::OuterMethod(f) => format!("{f}, a method of the same type, has called the one that waits"),
+            Sign::Pointer(f) => format!("{f} on its stack has a pointer to it, and does not wait for it"),
+        }
+    }
+}
+
+/// Of each object who seems to hold it, the surest first.
+pub(super) fn of_all(scene: &Scene<'_>) -> Vec<Vec<Holds>> {
+    let mut all: Vec<Vec<Holds>> = scene.blocked.objects.iter().map(|o| referrers(scene, o)).collect();
+    for g in &scene.blocked.each {
+        for index in &g.seems_to_hold {
+            push(&mut all, *index as usize, g.id, Sign::Seems);
+        }
+        // A method that was called by another of its type, and waits for a lock of that type.
+        let lock = g.waits.first().filter(|w| g.waits.len() == 1 && is_lock(&w.operation));
+        if let Some(wait) = lock
+            && let Some(object) = scene.object(wait)
+            && let Some(outer) = outer_method(scene.view(g.id), object)
+        {
+            push(&mut all, wait.object.unwrap_or(u32::MAX) as usize, g.id, Sign::OuterMethod(outer));
+        }
+    }
+    for (holds, object) in all.iter_mut().zip(&scene.blocked.objects) {
+        if is_free(object) {
+            holds.clear();
+        }
+        holds.sort_by_key(|h| (std::cmp::Reverse(h.sureness()), h.goroutine));
+        holds.dedup_by_key(|h| h.goroutine);
+    }
+    all
+}
+
+fn push(all: &mut [Vec<Holds>], index: usize, goroutine: u64, sign: Sign) {
+    if let Some(holds) = all.get_mut(index) {
+        holds.push(Holds { goroutine, sign });
+    }
+}
+
+/// Whether nobody holds a lock: its words say so.
+pub(super) fn is_free(object: &WaitObject) -> bool {
+    object.lock.is_some_and(|l| !l.locked && l.readers == 0 && !l.writer)
+}
+
+fn referrers(scene: &Scene<'_>, object: &WaitObject) -> Vec<Holds> {
+    if !matches!(object.kind, WaitObjectKind::Mutex | WaitObjectKind::RwMutex) {
+        return Vec::new();
+    }
+    let deferred = object.referrers.iter().filter(|r| r.place == ReferrerPlace::Deferred && unlocks(r));
+    let mut out: Vec<Holds> =
+        deferred.map(|r| Holds { goroutine: r.goroutine, sign: Sign::DeferredUnlock(r.name.clone()) }).collect();
+    let waits = |id: u64| {
+        scene
+            .blocked_by_id(id)
+            .and_then(|s| s.only().and_then(|w| scene.object(w)))
+            .is_some_and(|o| std::ptr::eq(o, object))
+    };
+    let frames = object.referrers.iter().filter(|r| r.place == ReferrerPlace::Frame && r.goroutine != 0);
+    out.extend(
+        frames
+            .filter(|r| !waits(r.goroutine))
+            .map(|r| Holds { goroutine: r.goroutine, sign: Sign::Pointer(r.name.clone()) }),
+    );
+    out
+}
+
+/// Whether a deferred call unlocks: `sync.(*Mutex).Unlock`, `main.(*cache).unlock`, the method value of it.
+fn unlocks(r: &Referrer) -> bool {
+    let name = r.name.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let name = name.trim_end_matches("-fm");
+    r.goroutine != 0 && name.ends_with("unlock")
+}
+
+/// The next method outwards of the type whose method waits, another one than that; where the lock is part of
+/// an object of known type, of that type alone.
+fn outer_method(view: &KindView<'_>, object: &WaitObject) -> Option<String> {
+    let own = view.stack.iter().skip_while(|f| view.at != Some(**f));
+    let mut own = own.map(|f| f.function.as_str());
+    let inner = own.next()?;
+    let receiver = receiver(inner)?;
+    let fits = object.type_name.is_empty() || words::method_type(receiver) == object.type_name.trim_start_matches('*');
+    let outer = own.find(|f| self::receiver(f) == Some(receiver) && *f != inner)?;
+    fits.then(|| outer.to_owned())
+}
+
+/// `main.(*cache)` of `main.(*cache).store`.
+fn receiver(function: &str) -> Option<&str> {
+    let end = function.find(')')?;
+    function.get(..=end).filter(|r| r.contains(".(*"))
+}
+
+/// Holders in words, the surest first; of many the first few.
+pub(super) fn told(scene: &Scene<'_>, object: usize, but: Option<u64>) -> Vec<Holder> {
+    let all = scene.holds(object);
+    let surest = all.first().map(Holds::sureness);
+    let some = all.iter().filter(|h| Some(h.sureness()) == surest && Some(h.goroutine) != but);
+    some.take(MAX_HOLDERS).map(|h| holder(scene, h)).collect()
+}
+
+/// A holder in words.
+pub(super) fn holder(scene: &Scene<'_>, h: &Holds) -> Holder {
+    Holder {
+        goroutine: h.goroutine,
+        function: scene.view(h.goroutine).at.map(|f| f.function.clone()).unwrap_or_default(),
+        does: words::does(scene, h.goroutine),
+        sign: h.sign(),
+        sureness: h.sureness(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deferred_calls_that_unlock() {
+        let r = |name: &str, goroutine| Referrer { name: name.into(), goroutine, ..Referrer::default() };
+        for name in ["sync.(*Mutex).Unlock", "sync.(*RWMutex).RUnlock", "sync.(*Mutex).Unlock-fm", "main.(*c).unlock"] {
+            assert!(unlocks(&r(name, 7)), "{name}");
+        }
+        assert!(!unlocks(&r("sync.(*Mutex).Unlock", 0)) && !unlocks(&r("main.(*c).close", 7)));
+    }
+}

@@ -1,0 +1,3 @@
+module awaited
+
+go 1.19
