@@ -1,5 +1,5 @@
-//! The heap graph of cores: `cargo bench -p lastgasp-decode --bench heap_graph -- CORE...`. Of each phase that
-//! the decoders tell of, wall and processor seconds, and the most memory so far; one core after another.
+//! The heap graph of cores: `cargo bench -p lastgasp-decode --bench heap_graph -- CORE...`. Of each phase
+//! that the decoders tell of, wall and processor seconds, and the most memory so far; one core after another.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::fmt::{Debug, Write as _};

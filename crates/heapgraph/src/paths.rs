@@ -40,8 +40,8 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// The step of an object; `None` of garbage and of a folded leaf, and of what was not asked for nor lies on
-    /// the way there.
+    /// The step of an object; `None` of garbage and of a folded leaf, and of what was not asked for nor lies
+    /// on the way there.
     pub fn of(&self, graph: &Graph, object: ObjectId) -> Option<u32> {
         let step = *self.steps.get(graph.node_of(object.0)? as usize)?;
         (step != NONE).then_some(step)
@@ -95,10 +95,10 @@ impl Paths {
         Some(path)
     }
 
-    /// Goes along the shortest paths to all of `ends`, each step once, however many share it: `step` is told what
-    /// it came to before (0 before a root), from where it goes and where to, and what it comes to is the number
-    /// of that. Steps from one thing come in a row. Gives the numbers of `ends`; `None` for garbage and for
-    /// folded leaves. Takes a bit for each node, and four bytes for each on the paths.
+    /// Goes along the shortest paths to all of `ends`, each step once, however many share it: `step` is told
+    /// what it came to before (0 before a root), from where it goes and where to, and what it comes to is the
+    /// number of that. Steps from one thing come in a row. Gives the numbers of `ends`; `None` for garbage
+    /// and for folded leaves. Takes a bit for each node, and four bytes for each on the paths.
     pub fn along(
         &self,
         graph: &Graph,
@@ -145,8 +145,8 @@ impl Paths {
         self.merged_telling(graph, Some(&set), &mut label, most, &mut |_, _| {}).0
     }
 
-    /// As [`Paths::merged`], of all objects where no set is given; with the step at which the path to each node
-    /// ends. `leaf` hears of each folded leaf of the set at which step its path ends.
+    /// As [`Paths::merged`], of all objects where no set is given; with the step at which the path to each
+    /// node ends. `leaf` hears of each folded leaf of the set at which step its path ends.
     pub fn merged_telling(
         &self,
         graph: &Graph,

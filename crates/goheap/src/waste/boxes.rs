@@ -119,7 +119,8 @@ impl Pointed {
         (!all.is_empty() && objects.len() == all.len()).then_some(Self { objects, size, len: s.len })
     }
 
-    /// Number of values that only the slice holds, bytes of them with their pointers, bytes of the values alone.
+    /// Number of values that only the slice holds, bytes of them with their pointers, bytes of the values
+    /// alone.
     fn numbers(&self, heap: &Heap<'_>) -> [u64; 3] {
         let count = self.objects.len() as u64;
         let kept = self.objects.iter().map(|o| heap.graph.layout().bytes(*o) + POINTER).sum();

@@ -84,8 +84,9 @@ impl<'h, 'a> Ways<'h, 'a> {
         self.labels.within(object, at)
     }
 
-    /// The ways to objects in words: `global main.cache`, `.entries`, `[...]`, `.name`; empty of garbage. What
-    /// they have in common is gone along once, and of leaves with one holder that one is looked for once.
+    /// The ways to objects in words: `global main.cache`, `.entries`, `[...]`, `.name`; empty of garbage.
+    /// What they have in common is gone along once, and of leaves with one holder that one is looked for
+    /// once.
     #[must_use]
     pub fn to_many(&self, objects: &[ObjectId]) -> Vec<Vec<String>> {
         let graph = &self.heap.graph;

@@ -55,8 +55,9 @@ impl Dominators {
         Ok(Self::with_ranks(graph, &|_| 0)?.0)
     }
 
-    /// As [`Dominators::of`], with each object among the roots held by those of the lowest rank that reach it:
-    /// from `graph` is taken what roots of a higher rank hold of that. Roots of one group are of one rank.
+    /// As [`Dominators::of`], with each object among the roots held by those of the lowest rank that reach
+    /// it: from `graph` is taken what roots of a higher rank hold of that. Roots of one group are of one
+    /// rank.
     ///
     /// # Errors
     /// As [`Dominators::of`].
