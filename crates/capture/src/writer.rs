@@ -209,9 +209,8 @@ impl Partial {
         let write = || {
             let mut file = self.unfinished(name)?;
             file.write_all(content)?;
-            // The kernel begins to write what it is told will not be needed, and does not wait
-            // (mm/fadvise.c): it finds places on the disk for it now, and whoever is waited for first takes
-            // all others along.
+            // The kernel begins to write what it is told will not be needed, and does not wait (mm/fadvise.c):
+            // it finds places on the disk for it now, and whoever is waited for first takes all others along.
             let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
             Ok(file)
         };

@@ -1,7 +1,6 @@
-//! A third of the lab's programs whose goroutines wait for ever (`lab/causes`), sick and repaired, with the
-//! oldest Go, one between and the newest: each goroutine that nothing will wake is found, with its cause and
-//! who holds the lock, and nothing is said of those that are well. `cargo xtask causes` plays all. Needs Go;
-//! skips loudly without.
+//! A third of the lab's programs whose goroutines wait for ever (`lab/causes`), sick and repaired, with the oldest
+//! Go, one between and the newest: each goroutine that nothing will wake is found, with its cause and who holds the
+//! lock, and nothing is said of those that are well. `cargo xtask causes` plays all. Needs Go; skips loudly without.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Which goroutines can never be woken: of a program that knows it of each of its own
-//! (`lab/programs/leaked`), and beside what Go 1.27 says of itself of the programs of its own test.
+//! Which goroutines can never be woken: of a program that knows it of each of its own (`lab/programs/leaked`),
+//! and beside what Go 1.27 says of itself of the programs of its own test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! What each goroutine waits for, against a program that knows it of its own (`lab/programs/awaited`):
-//! addresses, queues, states of locks, missing calls of Done, deadlines, peers.
+//! What each goroutine waits for, against a program that knows it of its own (`lab/programs/awaited`): addresses,
+//! queues, states of locks, missing calls of Done, deadlines, peers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::HashMap;
@@ -195,8 +195,8 @@ fn compare(truth: &[Goroutine], blocked: &BlockedGoroutines, by: By, minor: u16)
     compared
 }
 
-/// What a capture says of the process. A thread that sleeps in the kernel (it writes, and the machine is
-/// busy) does not stop in time: then it is taken once more.
+/// What a capture says of the process. A thread that sleeps in the kernel (it writes, and the machine is busy)
+/// does not stop in time: then it is taken once more.
 fn live(pid: i32) -> GraphFacts {
     let mut gaps = Vec::new();
     for _ in 0..3 {

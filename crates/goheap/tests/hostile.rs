@@ -1,7 +1,7 @@
-//! Heaps that lie: core files of real programs in which words were replaced by small numbers, rings,
-//! addresses of other objects, of types that are none, anything. All that is said of a heap is asked of them:
-//! objects, roots, types, ways, census, copies, waste. There must be an end within bounded time and memory,
-//! gaps, and no panic.
+//! Heaps that lie: core files of real programs in which words were replaced by small numbers, rings, addresses
+//! of other objects, of types that are none, anything. All that is said of a heap is asked of them: objects,
+//! roots, types, ways, census, copies, waste. There must be an end within bounded time and memory, gaps, and
+//! no panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs::{self, File};

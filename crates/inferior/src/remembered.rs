@@ -1,5 +1,5 @@
-//! Memory that is remembered page by page as it is read: of the dead what was read once can be read again
-//! when they are gone, and a word beside one that was read before costs no call to the kernel.
+//! Memory that is remembered page by page as it is read: of the dead what was read once can be read again when
+//! they are gone, and a word beside one that was read before costs no call to the kernel.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,7 @@
-//! Many ranges of memory, copied with as few kernel calls, and as few pieces in each, as possible: ranges
-//! that stand close together are read as one window, with what is between them, and taken apart here. (The
-//! kernel takes hold of a page for every piece: of ten thousand small stacks that costs more than their bytes
-//! do.) What is large is read by two threads: a target that stands still leaves a processor idle.
+//! Many ranges of memory, copied with as few kernel calls, and as few pieces in each, as possible: ranges that
+//! stand close together are read as one window, with what is between them, and taken apart here. (The kernel
+//! takes hold of a page for every piece: of ten thousand small stacks that costs more than their bytes do.)
+//! What is large is read by two threads: a target that stands still leaves a processor idle.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -137,8 +137,8 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// What came of a batch: the ranges that were read, each with its place in the batch's room, and how many
-/// were not.
+/// What came of a batch: the ranges that were read, each with its place in the batch's room, and how many were
+/// not.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) pieces: Vec<(Addr, usize, usize)>,

@@ -8,8 +8,8 @@ use thiserror::Error;
 const MARK: [u8; 4] = *b"LGW\x01";
 /// Mark, length, CRC-32.
 const HEAD: usize = 12;
-/// Longest message, in bytes: the facts of a heap graph are some hundred kilobytes; those of a hundred
-/// thousand blocked goroutines, each at something of its own, 30 MB.
+/// Longest message, in bytes: the facts of a heap graph are some hundred kilobytes; those of a hundred thousand
+/// blocked goroutines, each at something of its own, 30 MB.
 pub const MAX_MESSAGE: usize = 64 << 20;
 
 /// Why what was said is no message.

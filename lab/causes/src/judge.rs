@@ -1,9 +1,9 @@
 //! Verdicts held against the truth. Pure: what a program says and what a report says in, a judgement out.
 //!
-//! A goroutine that will never be woken is **found** if its tier is one of those that are right; its
-//! **cause** is right if its code is. Of locks the **holder** is right if who holds it is among those that
-//! are named. In a repaired program, and of goroutines that are part of no shape, every finding is a
-//! **false** one. What only package variables lead to is counted by itself: no rule proves it.
+//! A goroutine that will never be woken is **found** if its tier is one of those that are right; its **cause** is
+//! right if its code is. Of locks the **holder** is right if who holds it is among those that are named. In a
+//! repaired program, and of goroutines that are part of no shape, every finding is a **false** one. What only
+//! package variables lead to is counted by itself: no rule proves it.
 
 use std::collections::BTreeMap;
 

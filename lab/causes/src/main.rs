@@ -1,5 +1,5 @@
-//! `cargo xtask causes`: every program of `lab/causes` is played, sick and repaired, and what the report says
-//! of each goroutine is held against the truth (this crate's library). Prints a table, writes it to
+//! `cargo xtask causes`: every program of `lab/causes` is played, sick and repaired, and what the report says of
+//! each goroutine is held against the truth (this crate's library). Prints a table, writes it to
 //! `benches/results/causes.txt` with the mistakes as JSON beside it, fails if an aim is missed.
 #![allow(clippy::print_stdout)]
 
@@ -16,8 +16,8 @@ use lastgasp_lab::machine::{lastgasp, machine};
 use lastgasp_lab::progress::Progress;
 use lastgasp_lab::toolchain::find_or_fetch;
 
-/// Play Go programs whose goroutines wait for ever, and their repaired twins, and hold what the report says
-/// of each goroutine against the truth.
+/// Play Go programs whose goroutines wait for ever, and their repaired twins, and hold what the report says of
+/// each goroutine against the truth.
 #[derive(Parser)]
 #[command(name = "cargo xtask causes")]
 struct Cli {

@@ -22,8 +22,7 @@ pub(crate) use most::keep_most;
 pub(crate) fn blocked(waiting: &Waiting, goroutines: &[Goroutine], now_ns: Option<u64>) -> BlockedGoroutines {
     let own: FxHashSet<u64> = goroutines.iter().filter(|g| is_system(g)).map(|g| g.goid).collect();
     let now = now_ns.and_then(|now| i64::try_from(now).ok());
-    // Without a clock up to the latest time that a goroutine itself has noted: still it waits at least so
-    // long.
+    // Without a clock up to the latest time that a goroutine itself has noted: still it waits at least so long.
     let latest = now.or_else(|| waiting.goroutines.iter().map(|g| g.wait_since_ns).max());
     let of_program = waiting.goroutines.iter().filter(|g| !own.contains(&g.goid));
     let mut each: Vec<BlockedGoroutine> = of_program.map(|g| one(g, waiting, (now, latest))).collect();

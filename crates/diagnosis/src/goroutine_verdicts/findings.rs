@@ -27,8 +27,8 @@ pub(crate) fn beside(verdicts: &GoroutineVerdicts, told: &[bool]) -> Vec<Finding
     new.filter(|g| matters(g)).take(MOST).filter_map(finding).collect()
 }
 
-/// Whether a group is worth a finding: all that is proved and suspect; what stalls where it is old or many;
-/// what does not end where it grows.
+/// Whether a group is worth a finding: all that is proved and suspect; what stalls where it is old or many; what
+/// does not end where it grows.
 fn matters(g: &VerdictGroup) -> bool {
     match g.tier {
         Tier::Proved | Tier::Suspect => true,

@@ -2,9 +2,9 @@
 //! holds them up, and what that costs. Pure: decided from `GraphFacts.blocked` whenever a report is made, so
 //! that an old capture is judged by the newest rules.
 //!
-//! [`Tier`] says how much is known, and only one of its values is a proof. A cause (`causes`, one file and
-//! one page each) says why; who holds a lock is always inference (`holders`, `wait_graph`), and its
-//! [`Sureness`] goes with it.
+//! [`Tier`] says how much is known, and only one of its values is a proof. A cause (`causes`, one file and one
+//! page each) says why; who holds a lock is always inference (`holders`, `wait_graph`), and its [`Sureness`]
+//! goes with it.
 
 mod causes;
 mod decide;

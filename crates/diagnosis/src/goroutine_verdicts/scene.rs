@@ -1,5 +1,4 @@
-//! What the causes look at: blocked goroutines with their stacks, what they wait for, and who seems to hold
-//! it.
+//! What the causes look at: blocked goroutines with their stacks, what they wait for, and who seems to hold it.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Verdicts on facts made by hand: each cause with what fires it, and its nearest rival. Live programs of
-//! each are those of the lab.
+//! Verdicts on facts made by hand: each cause with what fires it, and its nearest rival. Live programs of each
+//! are those of the lab.
 
 use super::*;
 use crate::diagnose::diagnose;

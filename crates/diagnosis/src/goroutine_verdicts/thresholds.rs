@@ -1,8 +1,7 @@
 //! Numbers of the verdicts, each with where it was measured, or that it was not.
 
 /// Nanoseconds that a goroutine must have waited to be suspect where package variables lead to what it waits
-/// for. Chosen: what a healthy pool waits for between two jobs is mostly shorter, and growth is asked for
-/// too.
+/// for. Chosen: what a healthy pool waits for between two jobs is mostly shorter, and growth is asked for too.
 pub(super) const SUSPECT_AGE_NS: u64 = 30_000_000_000;
 /// Nanoseconds that a wait for a lock must have lasted for signs of a double lock to count where somebody can
 /// still unlock it. Chosen: a lock that is in use is given back sooner, and `defer mu.Unlock()` may stand

@@ -6,9 +6,8 @@ pub enum Tier {
     /// Nothing that can still run leads to what it waits for: it will never be woken. Reckoned with all
     /// references of the process, and never said where some could not be read.
     Proved,
-    /// Much speaks for it and one thing is open: only package variables lead there and its like grow in
-    /// number; or the locks seem to be held in a ring, and Go lets anybody unlock a mutex; or a reference may
-    /// be missing.
+    /// Much speaks for it and one thing is open: only package variables lead there and its like grow in number;
+    /// or the locks seem to be held in a ring, and Go lets anybody unlock a mutex; or a reference may be missing.
     Suspect,
     /// It waits for the world outside and has set no deadline, or for a goroutine that does.
     Stalled,

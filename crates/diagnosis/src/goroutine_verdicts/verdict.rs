@@ -3,8 +3,8 @@
 use super::tier::Tier;
 use crate::rival::Rival;
 
-/// How sure a statement about a cause or a holder is. Memory proves that nobody can wake a goroutine; by whom
-/// a mutex is held it never says.
+/// How sure a statement about a cause or a holder is. Memory proves that nobody can wake a goroutine; by whom a
+/// mutex is held it never says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sureness {
     /// Some sign, and others that speak as well for something else.

@@ -79,8 +79,7 @@ impl Chain {
     }
 }
 
-/// Who seems to hold what a goroutine waits for: the surest; of several that are no more than possible
-/// nobody.
+/// Who seems to hold what a goroutine waits for: the surest; of several that are no more than possible nobody.
 pub(super) fn holder<'a>(scene: &'a Scene<'_>, of: &Seen<'_>, object: usize) -> Option<&'a Holds> {
     let all = scene.holds(object);
     let surest = all.first()?.sureness();

@@ -1,5 +1,5 @@
-//! The reckoning of who can be woken: a walk over the graph that goes on with a goroutine's stack once what
-//! it waits for is reached. Every object is gone through once, whatever the number of goroutines.
+//! The reckoning of who can be woken: a walk over the graph that goes on with a goroutine's stack once what it
+//! waits for is reached. Every object is gone through once, whatever the number of goroutines.
 
 use lastgasp_heapgraph::{Bits, Graph, ObjectId, RootId, Roots, Walk};
 use rustc_hash::FxHashMap;
@@ -290,9 +290,9 @@ mod tests {
 
     #[test]
     fn who_is_woken_wakes_others_and_who_is_left_is_lost() {
-        // The runner leads to channel 10; who waits for that holds 11; who waits for that holds 12. A
-        // variable leads to 13, and who waits for it holds 14. 15 and 16: two goroutines that each hold what
-        // the other waits for.
+        // The runner leads to channel 10; who waits for that holds 11; who waits for that holds 12. A variable
+        // leads to 13, and who waits for it holds 14. 15 and 16: two goroutines that each hold what the other
+        // waits for.
         let graph = graph(&[(1, &[10])], &[&[1], &[13], &[11], &[12], &[], &[14], &[], &[15], &[16]]);
         let mut scene = Scene::new(&graph, graph.roots());
         scene.places = slots(&[10, 11, 12, 13, 14, 15, 16]);

@@ -79,8 +79,8 @@ mod tests {
 
     #[test]
     fn who_alone_has_its_way_out_is_immortal() {
-        // Root 0 runs. 2 has 10 for itself; 3 has 11, to which 0 leads; 4 and 5 both have 12 through 20, and
-        // 5 has 13 for itself.
+        // Root 0 runs. 2 has 10 for itself; 3 has 11, to which 0 leads; 4 and 5 both have 12 through 20, and 5
+        // has 13 for itself.
         let mut layout = HeapLayout::new(vec![Span { base: 0xc000, slot_bytes: 64, slots: 64 }]);
         layout.allocate_all(0);
         let at = |n: u64| 0xc000 + 64 * n;

@@ -2,15 +2,15 @@
 //! `runtime/mgc.go` (`findGoroutineLeaks`, Go 1.26), "Dynamic Partial Deadlock Detection and Recovery via
 //! Garbage Collection" (GOLF).
 //!
-//! It begins from what can run by itself: goroutines that run, are ready, are in system calls or sleep, or
-//! wait for the poller; finalizers and cleanups; the runtime's own variables, on which timers hang. What
-//! leads from there to a channel or a lock may wake who waits for it; then that one's stack leads on, and so
-//! forth until no more are woken. Who is left waits for ever. Package variables are a second colour that is
-//! added to the first: whatever runs may come by one, so what only they lead to is not proved to be lost.
+//! It begins from what can run by itself: goroutines that run, are ready, are in system calls or sleep, or wait
+//! for the poller; finalizers and cleanups; the runtime's own variables, on which timers hang. What leads from
+//! there to a channel or a lock may wake who waits for it; then that one's stack leads on, and so forth until
+//! no more are woken. Who is left waits for ever. Package variables are a second colour that is added to the
+//! first: whatever runs may come by one, so what only they lead to is not proved to be lost.
 //!
-//! No pointers from a blocked goroutine's own structures count, nor from the runtime's lists of all
-//! goroutines and of those that wait: by those the runtime wakes a goroutine that somebody has reached, and
-//! none else. Weak pointers count as pointers, since what a blocked goroutine holds can be had through them.
+//! No pointers from a blocked goroutine's own structures count, nor from the runtime's lists of all goroutines
+//! and of those that wait: by those the runtime wakes a goroutine that somebody has reached, and none else.
+//! Weak pointers count as pointers, since what a blocked goroutine holds can be had through them.
 //!
 //! - `watch`: pointers to what is waited for, kept with their exact values as the heap is read.
 //! - `fixpoint`: the reckoning, over the graph alone.

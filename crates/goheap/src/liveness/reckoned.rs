@@ -48,8 +48,8 @@ pub fn watched_addresses(waiting: &Waiting) -> Vec<Addr> {
     waiting.objects.iter().flat_map(|o| [o.at, o.inner]).filter(|at| !at.is_null()).collect()
 }
 
-/// Whether something can wake a goroutine that is none of what it waits for, or has, or it is not known what
-/// it waits for.
+/// Whether something can wake a goroutine that is none of what it waits for, or has, or it is not known what it
+/// waits for.
 fn is_woken_otherwise(g: &Blocked) -> bool {
     g.cases.is_empty()
         || !g.is_queued
@@ -120,8 +120,7 @@ impl Heap<'_> {
         }
     }
 
-    /// What a root is to the reckoning; `waits` has those of goroutines that only what they wait for can
-    /// wake.
+    /// What a root is to the reckoning; `waits` has those of goroutines that only what they wait for can wake.
     fn start(&self, root: RootId, waits: &FxHashMap<RootId, u32>) -> Start {
         match self.holders.kind_of(root) {
             RootKind::Goroutine if waits.contains_key(&root) => Start::Woken,

@@ -48,8 +48,8 @@ pub struct Referring {
 }
 
 impl Heap<'_> {
-    /// Who has pointers to each of [`Waiting::objects`], or to the object that it is part of: goroutines
-    /// first, by number; at most `most` of each, and how many there are.
+    /// Who has pointers to each of [`Waiting::objects`], or to the object that it is part of: goroutines first,
+    /// by number; at most `most` of each, and how many there are.
     #[must_use]
     pub fn referrers(&self, waiting: &Waiting, liveness: &Liveness, most: usize) -> Vec<(Vec<Referring>, u64)> {
         let layout = self.graph.layout();

@@ -2,8 +2,8 @@
 //!
 //! The graph knows slots. Of most that is enough: a lock within a struct is had by whoever has a pointer into
 //! that struct. Tiny objects without pointers share slots of 16 bytes: a lone `sync.Mutex` lies beside a
-//! counter, a boxed number, a short string, and a pointer to those leads to no mutex. The collector cannot
-//! tell (so Go's own goroutineleak profile finds none of a thousand such mutexes); the pointer's value can.
+//! counter, a boxed number, a short string, and a pointer to those leads to no mutex. The collector cannot tell
+//! (so Go's own goroutineleak profile finds none of a thousand such mutexes); the pointer's value can.
 
 use lastgasp_goruntime::HeapObjects;
 use lastgasp_heapgraph::{Bits, HeapLayout, ObjectId};

@@ -203,8 +203,7 @@ pub struct Sudog {
     pub elem: u64,
     /// Offset of `runtime.sudog.elem.vu`, the same address where a collection may have hidden the other.
     pub elem_traced: Option<u64>,
-    /// Offset of `runtime.sudog.next`: the next in a channel's queue; in a tree of semaphores the larger
-    /// ones.
+    /// Offset of `runtime.sudog.next`: the next in a channel's queue; in a tree of semaphores the larger ones.
     pub next: u64,
     /// Offset of `runtime.sudog.prev`: the one before; in a tree of semaphores the smaller ones.
     pub prev: u64,

@@ -1,6 +1,6 @@
 //! Calls that goroutines have deferred and not made yet, with what is bound to each: `defer mu.Unlock()` is a
-//! closure that has `mu`. Source: `runtime/panic.go` (`initOpenCodedDefers`; up to Go 1.21
-//! `runOpenDeferFrame`), `cmd/compile/internal/ssagen/ssa.go` (`emitOpenDeferInfo`).
+//! closure that has `mu`. Source: `runtime/panic.go` (`initOpenCodedDefers`; up to Go 1.21 `runOpenDeferFrame`),
+//! `cmd/compile/internal/ssagen/ssa.go` (`emitOpenDeferInfo`).
 //!
 //! Functions with few `defer` statements, none of them in a loop, leave no record: a byte of the frame says
 //! which of them were come by, and their closures stand in slots beside it (open-coded). All others leave a
@@ -110,8 +110,8 @@ fn varint(mem: &dyn Memory, mut at: Addr) -> Option<(u64, Addr)> {
 }
 
 /// What a deferred call comes to, by the code of its closure: of a wrapper that the compiler made, and of a
-/// function of the program that unlocks something, the method that is called (`sync.(*Mutex).Unlock`); else
-/// the function itself.
+/// function of the program that unlocks something, the method that is called (`sync.(*Mutex).Unlock`); else the
+/// function itself.
 #[must_use]
 pub fn deferred_function(rt: &Runtime, mem: &dyn Memory, symbols: &Symbolizer<'_>, code: Addr) -> String {
     let Some(function) = symbols.find(code) else { return String::new() };

@@ -1,11 +1,9 @@
-//! What threads hold that run no goroutine: those of the scheduler, which may be about to wake one. A timer
-//! that has fired is in no heap of timers any more, and a `sudog` that was taken out of its queue in none,
-//! while the thread's own stack leads to both. Source: `runtime/proc.go` (`schedule`, `findRunnable`,
-//! `checkTimers`).
+//! What threads hold that run no goroutine: those of the scheduler, which may be about to wake one. A timer that
+//! has fired is in no heap of timers any more, and a `sudog` that was taken out of its queue in none, while
+//! the thread's own stack leads to both. Source: `runtime/proc.go` (`schedule`, `findRunnable`, `checkTimers`).
 //!
-//! The collector need not look there, for it begins when no thread is at that point; a process that is
-//! stopped from outside is anywhere. Every word is taken for a pointer. Threads that sleep in the kernel hold
-//! nothing.
+//! The collector need not look there, for it begins when no thread is at that point; a process that is stopped
+//! from outside is anywhere. Every word is taken for a pointer. Threads that sleep in the kernel hold nothing.
 
 use lastgasp_inferior::{Addr, AddrRange, Memory, ThreadRegisters};
 

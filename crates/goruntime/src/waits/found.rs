@@ -9,8 +9,8 @@ use crate::goroutine::Status;
 /// What the goroutines of a process wait for, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
-    /// Goroutines that are blocked (waiting, leaked, or in a system call), the runtime's own among them, in
-    /// the runtime's order.
+    /// Goroutines that are blocked (waiting, leaked, or in a system call), the runtime's own among them, in the
+    /// runtime's order.
     pub goroutines: Vec<Blocked>,
     /// What they wait for, by address, each once.
     pub objects: Vec<Awaited>,
@@ -106,13 +106,13 @@ pub enum Operation {
 pub struct Awaited {
     /// Where it stands: of a lock its first word, of a descriptor its `pollDesc`.
     pub at: Addr,
-    /// Another address of it that leads to who waits: of a lock the semaphore, of a condition the list. Nil
-    /// of all others.
+    /// Another address of it that leads to who waits: of a lock the semaphore, of a condition the list. Nil of
+    /// all others.
     pub inner: Addr,
     /// What it is.
     pub what: What,
-    /// What of a library it is the inner part of, by the calls of who waits: `sync.Once`, `errgroup.Group`;
-    /// else empty.
+    /// What of a library it is the inner part of, by the calls of who waits: `sync.Once`, `errgroup.Group`; else
+    /// empty.
     pub part_of: &'static str,
     /// Blocked goroutines that wait for it; one counts once, however many of its cases do.
     pub waiters: u64,

@@ -413,8 +413,7 @@ impl Gathered<'_> {
         }
     }
 
-    /// Objects by address, and where two have one by the order in which they were met: a `Once` and its
-    /// mutex.
+    /// Objects by address, and where two have one by the order in which they were met: a `Once` and its mutex.
     fn sort(&mut self) {
         let mut order: Vec<usize> = (0..self.objects.len()).collect();
         order.sort_by_key(|i| self.objects.get(*i).map(|o| o.at));

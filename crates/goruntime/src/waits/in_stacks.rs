@@ -1,5 +1,5 @@
-//! What stands in the stacks of those that wait: the functions that parked a goroutine need it when they go
-//! on. A word of the innermost frames is what is looked for if what it points to names it in turn.
+//! What stands in the stacks of those that wait: the functions that parked a goroutine need it when they go on.
+//! A word of the innermost frames is what is looked for if what it points to names it in turn.
 //!
 //! - A `sudog` of a semaphore (`semacquire1`), where the runtime's table was not read.
 //! - A `pollDesc` (`netpollblock`): nothing else leads to it.

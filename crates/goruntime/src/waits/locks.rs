@@ -1,5 +1,5 @@
-//! What a semaphore is part of, and the words of that. Source: package `sync` (from Go 1.24 on
-//! `internal/sync` too), `internal/poll/fd_mutex.go`.
+//! What a semaphore is part of, and the words of that. Source: package `sync` (from Go 1.24 on `internal/sync`
+//! too), `internal/poll/fd_mutex.go`.
 //!
 //! The runtime's reason says which of them it is, from Go 1.20 or 1.24 on; before, and for what is made of
 //! them (`sync.Once`, the mutex inside an `RWMutex`), the calls of who waits do. Where neither does, it is a

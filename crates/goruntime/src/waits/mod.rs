@@ -1,6 +1,6 @@
-//! What every blocked goroutine waits for, and the state of that: channels, locks, timers, descriptors.
-//! Source: `runtime/runtime2.go` (`g`, `sudog`), `chan.go`, `select.go`, `sema.go`, `time.go`, `netpoll.go`,
-//! package `sync`.
+//! What every blocked goroutine waits for, and the state of that: channels, locks, timers, descriptors. Source:
+//! `runtime/runtime2.go` (`g`, `sudog`), `chan.go`, `select.go`, `sema.go`, `time.go`, `netpoll.go`, package
+//! `sync`.
 //!
 //! Memory of one moment is read, all of it at hand: a core file, a process that stands still, a dead one. All
 //! that is foreign is bounded and checked against its counterpart: a `sudog` names its goroutine, a

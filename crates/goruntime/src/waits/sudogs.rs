@@ -1,5 +1,5 @@
-//! The lists of `sudog`s that a goroutine points to (`g.waiting`): one for each case of a `select`, one for
-//! an operation on a channel; from Go 1.26 on one for a semaphore or a condition too.
+//! The lists of `sudog`s that a goroutine points to (`g.waiting`): one for each case of a `select`, one for an
+//! operation on a channel; from Go 1.26 on one for a semaphore or a condition too.
 
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;

@@ -151,8 +151,7 @@ fn each_case_of_a_select_by_its_queue() {
 #[test]
 fn queues_and_lists_that_go_astray() {
     let mut w = World::new(26);
-    // A circle of cases; another's `sudog`; one that cannot be read; a channel that is none; one that is
-    // gone.
+    // A circle of cases; another's `sudog`; one that cannot be read; a channel that is none; one that is gone.
     let circle = w.goroutine("select", SUDOGS, &[]);
     w.goroutine("chan receive", SUDOGS, &[]);
     w.goroutine("chan receive", 0x1000, &[]);
@@ -239,8 +238,7 @@ fn words_of_locks() {
         let half = |n: i32| n.to_le_bytes();
         let word = |w: &mut World, at: u64, n: i32| w.mem.insert(Addr(at), &half(n));
         word(&mut w, OBJECTS + l.mutex.state.unwrap(), 5 << 3 | 1);
-        // Three readers hold it, no writer; two hold it, a writer waits and four more readers; a writer holds
-        // it.
+        // Three readers hold it, no writer; two hold it, a writer waits and four more readers; a writer holds it.
         for (at, count, leaving) in [(64, 3, 0), (128, 6 - (1 << 30), 2), (192, 1 - (1 << 30), 0)] {
             let mut bytes = [0; 24];
             bytes[l.rw_mutex.reader_count.unwrap() as usize..][..4].copy_from_slice(&half(count));

@@ -1,5 +1,5 @@
-//! Timers that are set. Source: `runtime/time.go`: every processor (`P`) has a heap of them. From Go 1.23 on
-//! a channel's timer stands there only while somebody waits for the channel.
+//! Timers that are set. Source: `runtime/time.go`: every processor (`P`) has a heap of them. From Go 1.23 on a
+//! channel's timer stands there only while somebody waits for the channel.
 
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;

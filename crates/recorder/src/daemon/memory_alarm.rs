@@ -21,8 +21,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::undo::cgroup_file::write;
 
-/// Percent of the limit at which v1 wakes us: two on the way out of the calm, which a sprint is seen by (64
-/// MB are filled within 20 ms), where the policy turns to alert, to armed, and three on the rest of the way.
+/// Percent of the limit at which v1 wakes us: two on the way out of the calm, which a sprint is seen by (64 MB
+/// are filled within 20 ms), where the policy turns to alert, to armed, and three on the rest of the way.
 const THRESHOLDS: [u64; 7] = [30, 45, 60, 75, 85, 92, 97];
 
 /// What wakes us.

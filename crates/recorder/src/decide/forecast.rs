@@ -130,9 +130,9 @@ fn sprint(points: &[Point]) -> Option<Rate> {
 }
 
 /// What the newest step says by itself, where it is a leap out of the calm after which the end is nearer than
-/// [`SPRINT`]: 128 MB are filled in 30 ms, and who waits for a second step looks at a dead process (seen:
-/// seven of 600). One step may be a buffer and no growth, so that it is for those of whom nothing can be read
-/// after the end; a copy for nothing costs them a millisecond.
+/// [`SPRINT`]: 128 MB are filled in 30 ms, and who waits for a second step looks at a dead process (seen: seven
+/// of 600). One step may be a buffer and no growth, so that it is for those of whom nothing can be read after
+/// the end; a copy for nothing costs them a millisecond.
 #[must_use]
 pub(crate) fn leap(points: &[Point], headroom: u64) -> Option<Forecast> {
     /// Less of what is left is no leap.
@@ -199,8 +199,8 @@ mod tests {
         assert_eq!(sprint(&points), None);
     }
 
-    /// Out of the calm half of what was left is gone at one look; a step that is small beside what is left,
-    /// or that may have taken long, says nothing by itself.
+    /// Out of the calm half of what was left is gone at one look; a step that is small beside what is left, or
+    /// that may have taken long, says nothing by itself.
     #[test]
     fn a_leap_is_one_step() {
         let at = |t_ms, mib: u64| Point { t_ms, bytes: mib << 20 };

@@ -15,8 +15,8 @@ pub struct BlockedGoroutine {
     /// Why it waits, as the runtime spells it (`chan receive`, `sync.Mutex.Lock`); empty of system calls.
     #[serde(skip_serializing_if = "is_default")]
     pub reason: String,
-    /// What it waits for: of a `select` each case, in the order of its `sudog`s; one element of all others,
-    /// of nil channels and `select {}` too, whose elements have no object.
+    /// What it waits for: of a `select` each case, in the order of its `sudog`s; one element of all others, of
+    /// nil channels and `select {}` too, whose elements have no object.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     #[serde(skip_serializing_if = "is_default")]
     pub waits: Vec<Wait>,

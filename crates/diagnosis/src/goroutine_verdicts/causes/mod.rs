@@ -1,7 +1,7 @@
 //! The causes, one file and one page each: why a blocked goroutine is not woken.
 //!
-//! To add one: `new_cause.rs` (a [`Cause`]), `new-cause.md` (its page, with the headings of its neighbours),
-//! its name in the two lists below. Their order is that in which they are asked: the first that recognizes a
+//! To add one: `new_cause.rs` (a [`Cause`]), `new-cause.md` (its page, with the headings of its neighbours), its
+//! name in the two lists below. Their order is that in which they are asked: the first that recognizes a
 //! goroutine names it, so that the more special ones stand first.
 
 mod add_after_wait;

@@ -1,5 +1,4 @@
-//! A read lock that is taken again by who has it, with a writer waiting in between. The page:
-//! `read-lock-recursion.md`.
+//! A read lock that is taken again by who has it, with a writer waiting in between. The page: `read-lock-recursion.md`.
 
 use crate::facts::{WaitObjectKind, WaitOperation};
 use crate::rival::Rival;

@@ -1,5 +1,4 @@
-//! An HTTP response whose body is neither read to its end nor closed keeps its connection, and the two
-//! goroutines of that. The page: `response-body-not-closed.md`.
+//! An HTTP response whose body is neither read to its end nor closed keeps its connection, and the two goroutines of that. The page: `response-body-not-closed.md`.
 
 use crate::rival::Rival;
 
@@ -32,8 +31,8 @@ impl Cause for ResponseBodyNotClosed {
     }
 }
 
-/// Whether a goroutine is the reader of a client's connection that waits for the body of a response to be
-/// read: an idle one waits for the network instead.
+/// Whether a goroutine is the reader of a client's connection that waits for the body of a response to be read:
+/// an idle one waits for the network instead.
 pub(in super::super) fn reads_body(seen: &Seen<'_>) -> bool {
     seen.view.is_in("net/http.(*persistConn).readLoop") && seen.reason() == "select"
 }

@@ -2,8 +2,8 @@
 //! `/proc/PID/fd`, and by the tables of its network namespace in `/proc/PID/net`.
 //!
 //! Links are read while it stands still, which is quick: the inode of a socket is nobody else's while that is
-//! open. Tables, which may have a hundred thousand lines, are opened then and read later. All of it is
-//! bounded in bytes and time; a core file has none of it.
+//! open. Tables, which may have a hundred thousand lines, are opened then and read later. All of it is bounded
+//! in bytes and time; a core file has none of it.
 
 mod table;
 
