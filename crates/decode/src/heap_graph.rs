@@ -7,7 +7,7 @@ use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
 use lastgasp_goheap::{
     Heap, MergedWay, Phase, Phases, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled,
-    watched_addresses,
+    side_by_side, watched_addresses,
 };
 use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::waits;
@@ -149,8 +149,8 @@ pub(crate) fn heap_graph(
     phases.end("totals told");
     // What collections hold comes before all that is only reckoned: of the dead it is there for two seconds.
     let before = gaps.len();
-    let seen = heap.collections(SurveyLimits::default(), &mut gaps, &mut phases);
-    let ways = Ways::of(&heap);
+    let (ways, seen) =
+        side_by_side(|| Ways::of(&heap), || heap.collections(SurveyLimits::default(), &mut gaps, &mut phases));
     facts.sites = graph_sites(&heap, &ways, profile);
     phases.end("sites");
     let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
@@ -225,7 +225,7 @@ fn totals(heap: &Heap<'_>, source: &str) -> GraphFacts {
     let live = heap.live();
     let mut roots = Vec::new();
     let mut alone = (0u64, 0u64);
-    let mostly = mostly(heap);
+    let (mostly, types) = side_by_side(|| mostly(heap), || heap.by_type());
     for (name, holder, retained) in heap.roots() {
         alone = (alone.0 + u64::from(retained.objects), alone.1 + retained.bytes);
         if retained.objects > 0 {
@@ -245,7 +245,6 @@ fn totals(heap: &Heap<'_>, source: &str) -> GraphFacts {
     let mut roots = of_one_name(roots);
     roots.sort_by(|a, b| (b.retained_bytes, &a.name).cmp(&(a.retained_bytes, &b.name)));
     roots.truncate(MOST);
-    let types = heap.by_type();
     let known = types.iter().filter(|t| t.is_known);
     GraphFacts {
         source: source.into(),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::{Frame, Gap, Goroutine, HeapObjects, Runtime, StackTally, Symbolizer};
-use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId, Roots};
+use lastgasp_heapgraph::{Dominators, Graph, Holder, ObjectId, Retained, RootId, Roots, TooLarge};
 use lastgasp_inferior::{Addr, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashSet;
@@ -14,6 +14,7 @@ use crate::liveness::Pointed;
 use crate::phases::Phases;
 use crate::roots::{Holders, RootName, places_of_goroutines};
 use crate::samples::Samples;
+use crate::side_by_side::side_by_side;
 use crate::types::{ObjectType, TypeTotal, Types};
 use crate::ways::root_words;
 
@@ -102,31 +103,43 @@ impl<'a> Heap<'a> {
             return None;
         }
         let Edges { layout, parts, seeds, pointed, sudogs, .. } = edges;
-        let mut awaited = Noted { pointed, sudogs, roots: Roots::new() };
         let samples = std::mem::take(&mut holders.samples);
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
         let code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
         phases.end("code");
-        let said = (code, &*holders.words, &*holders.maps);
-        let types = Types::assign(taken, memory, &objects, &layout, (seeds, &samples), said, until);
-        phases.end("types");
-        has_read();
         let all = layout.total();
         let roots = holders.take();
-        let mut on_stacks = FxHashSet::default();
-        let made = Graph::new(layout, parts, roots, THREADS).and_then(|mut graph| {
-            phases.end("graph");
+        let said = (code, &*holders.words, &*holders.maps);
+        // Types and dominators need nothing of each other, so they are found side by side; of a target that
+        // stands still types alone first, so that it runs on the sooner.
+        let spans = layout.clone();
+        let types_of = || Types::assign(taken, memory, &objects, &spans, (seeds, &samples), said, until);
+        let graph_of = || {
+            let mut graph = Graph::new(layout, parts, roots, THREADS)?;
+            let mut on_stacks = FxHashSet::default();
             for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
                 on_stacks.extend(graph.roots().held_by(root));
             }
-            awaited.roots = graph.roots().clone();
+            let roots = graph.roots().clone();
             // Each object is held by whoever is to be called its holder.
             let dominators = Dominators::settled(&mut graph, |root| holders.rank(root))?;
-            phases.end("dominators");
-            Ok((graph, dominators))
-        });
+            Ok::<_, TooLarge>((graph, dominators, on_stacks, roots))
+        };
+        let (types, made) = if for_types.is_some() {
+            let types = types_of();
+            phases.end("types");
+            has_read();
+            let made = graph_of();
+            phases.end("graph and dominators");
+            (types, made)
+        } else {
+            let both = side_by_side(types_of, graph_of);
+            has_read();
+            phases.end("types, beside them graph and dominators");
+            both
+        };
         match made {
-            Ok((graph, dominators)) => {
+            Ok((graph, dominators, on_stacks, roots)) => {
                 let symbols = Symbolizer::new(memory, &rt.module, rt.layout);
                 holders.name_by_frames(&graph, &dominators, &symbols, &rt.build_info.module.path);
                 phases.end("names of holders");
@@ -139,7 +152,7 @@ impl<'a> Heap<'a> {
                     dominators,
                     holders,
                     types,
-                    awaited,
+                    awaited: Noted { pointed, sudogs, roots },
                     samples,
                     on_stacks,
                     taken: all,

@@ -9,6 +9,7 @@
 //! - `edges`: objects and pointers as they are read, two threads at once.
 //! - `roots`: what holds objects from outside the heap, with names.
 //! - `functions`: whose a function is, by its name.
+//! - `side_by_side`: two pieces of work that need nothing of each other.
 //! - `samples`: objects of which the memory profile knows the stack of their allocation; `sampled` what they
 //!   are and keep, by stack.
 //! - `types`: types of objects.
@@ -29,6 +30,7 @@ mod phases;
 mod roots;
 mod sampled;
 mod samples;
+mod side_by_side;
 mod survey;
 mod types;
 mod waste;
@@ -41,6 +43,7 @@ pub use liveness::{By, Liveness, Reached, Referring, ReferringPlace, watched_add
 pub use phases::{Phase, Phases};
 pub use roots::{RootKind, RootName};
 pub use sampled::{Sampled, sampled};
+pub use side_by_side::side_by_side;
 pub use survey::{Seen, Survey, SurveyLimits};
 pub use types::{ObjectType, TypeTotal};
 pub use waste::{Waste, WasteKind};

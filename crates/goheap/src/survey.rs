@@ -55,7 +55,6 @@ pub struct Survey {
 /// Collections as they were found, their contents compared: all of them that must be read of the process.
 pub struct Seen<'h> {
     heap: &'h Heap<'h>,
-    types: TypeReader<'h>,
     maps: Vec<FoundMap>,
     channels: Vec<FoundChan>,
     arrays: Arrays,
@@ -98,17 +97,18 @@ impl Heap<'_> {
         phases.end("copies");
         let channels = channels(self, &mut types);
         phases.end("channels");
-        Seen { heap: self, types, maps, channels, arrays, copies }
+        Seen { heap: self, maps, channels, arrays, copies }
     }
 }
 
 impl Seen<'_> {
     /// What is said of them.
     #[must_use]
-    pub fn survey(mut self, ways: &Ways<'_, '_>, phases: &mut Phases) -> Survey {
-        let census = census(self.heap, &mut self.types, &self.maps, &self.channels, &self.arrays, ways);
+    pub fn survey(self, ways: &Ways<'_, '_>, phases: &mut Phases) -> Survey {
+        let mut types = TypeReader::new(self.heap.runtime, self.heap.memory);
+        let census = census(self.heap, &mut types, &self.maps, &self.channels, &self.arrays, ways);
         phases.end("census");
-        let waste = waste(self.heap, &mut self.types, &self.maps, &self.arrays, ways);
+        let waste = waste(self.heap, &mut types, &self.maps, &self.arrays, ways);
         phases.end("waste");
         Survey { census, copies: self.copies, waste }
     }

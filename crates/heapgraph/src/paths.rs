@@ -32,6 +32,22 @@ pub struct Step {
     pub ending: Retained,
 }
 
+/// At which step of merged paths the path to each node ends.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    /// By node, `NONE` where there is none.
+    steps: Vec<u32>,
+}
+
+impl Ends {
+    /// The step of an object; `None` of garbage and of a folded leaf, and of what was not asked for nor lies
+    /// on the way there.
+    pub fn of(&self, graph: &Graph, object: ObjectId) -> Option<u32> {
+        let step = *self.steps.get(graph.node_of(object.0)? as usize)?;
+        (step != NONE).then_some(step)
+    }
+}
+
 impl Paths {
     /// Paths from all roots through what `enter` lets pass, asked of roots and objects with numbers of their
     /// own. Takes 8 bytes for each.
@@ -123,58 +139,67 @@ impl Paths {
         &self,
         graph: &Graph,
         set: impl Fn(ObjectId) -> bool,
-        label: impl Fn(Holder, Holder) -> u64,
+        mut label: impl FnMut(Holder, Holder) -> u64,
         most: usize,
     ) -> Vec<Step> {
-        self.merged_telling(graph, set, label, most, |_, _| {})
+        self.merged_telling(graph, Some(&set), &mut label, most, &mut |_, _| {}).0
     }
 
-    /// As [`Paths::merged`]; `ended` hears of each object of the set at which step its path ends.
+    /// As [`Paths::merged`], of all objects where no set is given; with the step at which the path to each
+    /// node ends. `leaf` hears of each folded leaf of the set at which step its path ends.
     pub fn merged_telling(
         &self,
         graph: &Graph,
-        set: impl Fn(ObjectId) -> bool,
-        label: impl Fn(Holder, Holder) -> u64,
+        set: Option<&dyn Fn(ObjectId) -> bool>,
+        label: &mut dyn FnMut(Holder, Holder) -> u64,
         most: usize,
-        mut ended: impl FnMut(ObjectId, usize),
-    ) -> Vec<Step> {
+        leaf: &mut dyn FnMut(ObjectId, usize),
+    ) -> (Vec<Step>, Ends) {
         let mut tree = Tree::new(most);
-        let wanted = self.on_the_way(graph, &set);
+        let wanted = set.map(|set| self.on_the_way(graph, set));
         let mut steps = vec![NONE; graph.nodes()];
         let weight = |object| Retained { bytes: graph.layout().bytes(object), objects: 1 };
-        for node in self.order.iter().copied().filter(|n| wanted.contains(*n as usize)) {
+        // What is held by one comes in a row.
+        let mut last = (NONE, None);
+        for node in self.order.iter().copied() {
+            if wanted.as_ref().is_some_and(|wanted| !wanted.contains(node as usize)) {
+                continue;
+            }
             let before = self.before[node as usize];
-            let (Some(from), Some(to)) = (graph.holder(before), graph.holder(node)) else { continue };
+            if last.0 != before {
+                last = (before, graph.holder(before));
+            }
+            let (Some(from), Some(to)) = (last.1, graph.holder(node)) else { continue };
             // The way from all to a root is the first step.
             let above = if before == ALL { 0 } else { steps[before as usize] };
             let step = tree.step(above, label(from, to));
             steps[node as usize] = step;
             if let Holder::Object(object) = to
-                && set(object)
+                && set.is_none_or(|set| set(object))
             {
                 tree.end(step, weight(object));
-                ended(object, step as usize);
             }
         }
-        self.leaves(graph, &set, |node, holder, leaf| {
-            let step = tree.step(steps[node as usize], label(holder, Holder::Object(leaf)));
-            tree.end(step, weight(leaf));
-            ended(leaf, step as usize);
+        self.leaves(graph, set, |node, holder, object| {
+            let step = tree.step(steps[node as usize], label(holder, Holder::Object(object)));
+            tree.end(step, weight(object));
+            leaf(object, step as usize);
         });
-        tree.finish()
+        (tree.finish(), Ends { steps })
     }
 
     /// Nodes on paths to what is in the set.
-    fn on_the_way(&self, graph: &Graph, set: &impl Fn(ObjectId) -> bool) -> Bits {
+    fn on_the_way(&self, graph: &Graph, set: &dyn Fn(ObjectId) -> bool) -> Bits {
         let mut wanted = Bits::new(graph.nodes());
-        self.leaves(graph, set, |node, _, _| {
+        self.leaves(graph, Some(set), |node, _, _| {
             wanted.insert(node as usize);
         });
-        for node in self.order.iter().rev() {
-            let object = graph.holder(*node);
-            if matches!(object, Some(Holder::Object(object)) if set(object)) {
-                wanted.insert(*node as usize);
+        for (object, node) in graph.numbered.bits().iter().zip(graph.objects_from()..) {
+            if self.before[node] != NONE && set(ObjectId(object as u32)) {
+                wanted.insert(node);
             }
+        }
+        for node in self.order.iter().rev() {
             if wanted.contains(*node as usize) {
                 wanted.insert(self.before[*node as usize] as usize);
             }
@@ -183,8 +208,13 @@ impl Paths {
     }
 
     /// Folded leaves in the set, with the node that holds each, if a path leads there.
-    fn leaves(&self, graph: &Graph, set: &impl Fn(ObjectId) -> bool, mut each: impl FnMut(u32, Holder, ObjectId)) {
-        let is_leaf = |object: u32| graph.node_of(object).is_none() && set(ObjectId(object));
+    fn leaves(
+        &self,
+        graph: &Graph,
+        set: Option<&dyn Fn(ObjectId) -> bool>,
+        mut each: impl FnMut(u32, Holder, ObjectId),
+    ) {
+        let is_leaf = |object: u32| graph.node_of(object).is_none() && set.is_none_or(|set| set(ObjectId(object)));
         for (root, object) in graph.roots().held().iter().filter(|(_, o)| is_leaf(o.0)) {
             let node = graph.node_of_root(*root);
             if self.before[node as usize] != NONE {

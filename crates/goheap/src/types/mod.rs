@@ -22,7 +22,7 @@ use std::time::Instant;
 use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::{HeapObjects, Symbolizer};
 use lastgasp_heapgraph::{Dominators, Graph, HeapLayout, ObjectId, Retained};
-use lastgasp_inferior::{Addr, Memory};
+use lastgasp_inferior::{Addr, BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
@@ -74,6 +74,8 @@ pub(crate) struct Types {
     known: Vec<(Arc<str>, ObjectType)>,
     /// Of each span in the layout's order: the kind of its objects of which nothing is known.
     untyped: Vec<u32>,
+    /// Of each kind the first that has the same name.
+    names: Vec<u32>,
     /// How many kinds are known; behind them are those of spans.
     named: usize,
     /// Of words of package variables, by where they stand: as the program's code has them.
@@ -96,6 +98,8 @@ impl Types {
         until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
+        // Words of channels, closures and stacks stand near each other.
+        let mem = &BlockCache::new(mem);
         let mut all = Assigner::new(rt, mem, objects, layout);
         all.add_seeds(seeds);
         all.add_runtime();
@@ -135,7 +139,9 @@ impl Types {
                 *untyped = tiny;
             }
         }
-        Self { of, known, untyped, named, variables, declared }
+        let mut first: FxHashMap<Arc<str>, u32> = FxHashMap::default();
+        let names = known.iter().zip(0..).map(|((name, _), i)| *first.entry(name.clone()).or_insert(i)).collect();
+        Self { of, known, untyped, names, named, variables, declared }
     }
 
     /// The number of an object's kind.
@@ -154,6 +160,17 @@ impl Types {
     pub(crate) fn get(&self, layout: &HeapLayout, object: ObjectId) -> Option<(ObjectType, &str)> {
         let number = self.number(layout, object).filter(|n| self.is_known(*n))?;
         self.known.get(number as usize).map(|(name, of)| (*of, &**name))
+    }
+
+    /// A number for the name of what an object is, the same for the same name; `None` of what is not known.
+    pub(crate) fn name_number(&self, layout: &HeapLayout, object: ObjectId) -> Option<u32> {
+        let number = self.number(layout, object).filter(|n| self.is_known(*n))?;
+        self.names.get(number as usize).copied()
+    }
+
+    /// The name of a number.
+    pub(crate) fn name_of(&self, number: u32) -> Option<&str> {
+        self.known.get(number as usize).map(|(name, _)| &**name)
     }
 
     /// All of them, those of the most bytes first.

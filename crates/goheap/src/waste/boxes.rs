@@ -5,7 +5,7 @@
 use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::types::Shape;
 use lastgasp_heapgraph::{Holder, ObjectId};
-use lastgasp_inferior::Addr;
+use lastgasp_inferior::{Addr, BlockCache, Memory as _};
 use rustc_hash::FxHashMap;
 
 use super::{Found, WasteKind};
@@ -61,9 +61,10 @@ pub(super) fn add(heap: &Heap<'_>, types: &mut TypeReader<'_>, arrays: &Arrays, 
 /// Every so-manieth element's bytes.
 fn sample(heap: &Heap<'_>, s: &Sequence) -> Vec<Vec<u8>> {
     let step = s.len.div_ceil(SAMPLED).max(1);
+    let memory = BlockCache::new(heap.memory);
     let read = |i: u64| {
         let at = s.at.plus(i.saturating_mul(s.elem_bytes));
-        heap.memory.bytes(at, s.elem_bytes as usize, INTERFACE as usize).ok()
+        memory.bytes(at, s.elem_bytes as usize, INTERFACE as usize).ok()
     };
     (0..s.len).step_by(step as usize).filter_map(read).collect()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lastgasp_goruntime::types::Shape;
 use lastgasp_goruntime::{Symbolizer, TypeReader};
 use lastgasp_heapgraph::{Holder, ObjectId, RootId};
-use lastgasp_inferior::Addr;
+use lastgasp_inferior::{Addr, BlockCache, Memory};
 use rustc_hash::FxHashMap;
 
 use crate::heap::Heap;
@@ -24,8 +24,9 @@ const MAX_DEPTH: usize = 64;
 const MAX_BYTES: u64 = 256 << 20;
 /// Bytes of a package variable that are looked through.
 const MAX_VARIABLE: u64 = 1 << 20;
-/// Bytes that are read at once.
+/// Bytes that are read at once, and of an object for which no room is made.
 const CHUNK: usize = 1 << 20;
+const SMALL: usize = 1024;
 
 /// Names of pointers.
 pub(super) struct Labels<'h, 'a> {
@@ -33,7 +34,40 @@ pub(super) struct Labels<'h, 'a> {
     state: RefCell<State<'h>>,
 }
 
+/// A label by its number: the same words have the same.
+pub(super) type Label = u32;
+/// No words.
+pub(super) const EMPTY: Label = 0;
+
+/// All labels that were met.
+struct Words {
+    all: Vec<Arc<str>>,
+    numbers: FxHashMap<Arc<str>, Label>,
+}
+
+impl Words {
+    fn new() -> Self {
+        let mut words = Self { all: Vec::new(), numbers: FxHashMap::default() };
+        words.number("");
+        words
+    }
+
+    fn number(&mut self, words: &str) -> Label {
+        if let Some(known) = self.numbers.get(words) {
+            return *known;
+        }
+        let words: Arc<str> = words.into();
+        self.all.push(words.clone());
+        let number = (self.all.len() - 1) as Label;
+        self.numbers.insert(words, number);
+        number
+    }
+}
+
 struct State<'h> {
+    /// Where objects are looked into, one beside another.
+    memory: BlockCache<&'h dyn Memory>,
+    words: Words,
     types: TypeReader<'h>,
     symbols: Symbolizer<'h>,
     /// Functions by an address in them.
@@ -46,17 +80,31 @@ struct State<'h> {
 }
 
 /// Where pointers lead to, in the order of addresses, with their names.
-type Targets = Vec<(u64, Arc<str>)>;
+type Targets = Vec<(u64, Name)>;
+
+/// What a pointer is called in a value, and in a value that is an element.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Name {
+    alone: Label,
+    element: Label,
+}
+
+impl Name {
+    fn get(self, is_array: bool) -> Label {
+        if is_array { self.element } else { self.alone }
+    }
+}
 
 /// The pointers of a value of a type.
-#[derive(Default)]
 struct Pointers {
     /// Bytes of a value.
     size: u64,
     /// Their names by offset.
-    words: Vec<(u64, Arc<str>)>,
+    words: Vec<(u64, Name)>,
     /// The name of all of them, where they have one.
-    only: Option<Arc<str>>,
+    only: Option<Name>,
+    /// That of a pointer which is not found again.
+    none: Name,
 }
 
 impl<'h, 'a> Labels<'h, 'a> {
@@ -64,20 +112,32 @@ impl<'h, 'a> Labels<'h, 'a> {
         let types = TypeReader::new(heap.runtime, heap.memory);
         let symbols = Symbolizer::new(heap.memory, &heap.runtime.module, heap.runtime.layout);
         let (frames, fields) = (FxHashMap::default(), FxHashMap::default());
-        Self { heap, state: RefCell::new(State { types, symbols, frames, fields, of: None }) }
+        let memory = BlockCache::new(heap.memory as &dyn Memory);
+        let words = Words::new();
+        Self { heap, state: RefCell::new(State { memory, words, types, symbols, frames, fields, of: None }) }
+    }
+
+    /// What a label says.
+    pub(super) fn spelled(&self, label: Label) -> String {
+        let state = self.state.borrow();
+        state.words.all.get(label as usize).map_or_else(String::new, |words| words.to_string())
     }
 
     /// What the step from one holder to the next is called; empty where it is within one thing of the source
     /// (a map's header and its groups).
-    pub(super) fn words(&self, from: Holder, to: Holder) -> String {
-        match (from, to) {
+    pub(super) fn of_step(&self, from: Holder, to: Holder) -> Label {
+        let words = match (from, to) {
+            (Holder::Object(from), Holder::Object(to)) => match self.pointer(from, to) {
+                Ok(label) => return label,
+                Err(words) => words.into(),
+            },
             (_, Holder::Root(_) | Holder::Group(_)) => self.heap.root_name(to).map(root_words).unwrap_or_default(),
             (Holder::Root(from), Holder::Object(to)) => {
                 self.frame(from, to).or_else(|| self.in_variable(from, to)).unwrap_or_default()
             }
-            (Holder::Object(from), Holder::Object(to)) => self.pointer(from, to),
             _ => String::new(),
-        }
+        };
+        self.state.borrow_mut().words.number(&words)
     }
 
     /// The field of an object at an address within it.
@@ -134,60 +194,65 @@ impl<'h, 'a> Labels<'h, 'a> {
         (at < size).then(|| state.field_words(of, at))
     }
 
-    fn pointer(&self, from: ObjectId, to: ObjectId) -> String {
-        let target = self.heap.type_of(to);
-        match self.heap.type_of(from) {
-            None => UNKNOWN.to_owned(),
-            Some((ObjectType::Value(at), _)) => self.field(from, to, at, false),
-            Some((ObjectType::Values(at), _)) => self.field(from, to, at, true),
-            Some((ObjectType::Map(_), _)) if target.is_some_and(|(kind, name)| is_of_map(kind, name)) => String::new(),
-            Some((ObjectType::Map(_), _)) => ELEMENT.to_owned(),
-            Some((ObjectType::Chan(_), _)) => "(queued)".to_owned(),
-            Some((ObjectType::String, _)) => String::new(),
+    /// The label of a pointer from object to object, or the words of one.
+    fn pointer(&self, from: ObjectId, to: ObjectId) -> Result<Label, &'static str> {
+        let target = || self.heap.type_of(to).is_some_and(|(kind, name)| is_of_map(kind, name));
+        Err(match self.heap.type_of(from) {
+            None => UNKNOWN,
+            Some((ObjectType::Value(at), _)) => return Ok(self.field(from, to, at, false)),
+            Some((ObjectType::Values(at), _)) => return Ok(self.field(from, to, at, true)),
+            Some((ObjectType::Map(_), _)) if target() => return Ok(EMPTY),
+            Some((ObjectType::Map(_), _)) => ELEMENT,
+            Some((ObjectType::Chan(_), _)) => "(queued)",
+            Some((ObjectType::String, _)) => return Ok(EMPTY),
             Some((kind @ (ObjectType::Other | ObjectType::MapRuns(_)), name)) if is_of_map(kind, name) => {
-                match target {
-                    Some((kind, name)) if is_of_map(kind, name) => String::new(),
-                    _ => ELEMENT.to_owned(),
+                if target() {
+                    return Ok(EMPTY);
                 }
+                ELEMENT
             }
-            Some((ObjectType::Other, name)) if name.starts_with("func") => "(captured)".to_owned(),
-            Some((ObjectType::Other | ObjectType::MapRuns(_), _)) => String::new(),
-        }
+            Some((ObjectType::Other, name)) if name.starts_with("func") => "(captured)",
+            Some((ObjectType::Other | ObjectType::MapRuns(_), _)) => return Ok(EMPTY),
+        })
     }
 
     /// The field by which an object points to another.
-    fn field(&self, from: ObjectId, to: ObjectId, of: Addr, is_array: bool) -> String {
+    fn field(&self, from: ObjectId, to: ObjectId, of: Addr, is_array: bool) -> Label {
         let mut state = self.state.borrow_mut();
         let pointers = state.pointers(of);
-        let named = |words: &str| if is_array { format!("{ELEMENT}{words}") } else { words.to_owned() };
         if let Some(only) = &pointers.only {
-            return named(only);
+            return only.get(is_array);
         }
         if state.of.as_ref().is_none_or(|(known, _)| *known != from) {
-            state.of = Some((from, self.pointers_of(from, &pointers)));
+            let room = state.of.take().map(|(_, room)| room).unwrap_or_default();
+            state.of = Some((from, self.pointers_of(&state.memory, from, &pointers, room)));
         }
         let layout = self.heap.graph.layout();
         let (start, bytes) = (layout.address(to).unwrap_or_default(), layout.bytes(to));
-        let Some((_, known)) = &state.of else { return named("") };
+        let Some((_, known)) = &state.of else { return pointers.none.get(is_array) };
         let first = known.partition_point(|(at, _)| *at < start);
         let found = known.get(first).filter(|(at, _)| at.wrapping_sub(start) < bytes);
-        found.map_or_else(|| named(""), |(_, words)| named(words))
+        found.map_or(pointers.none, |(_, name)| *name).get(is_array)
     }
 
     /// Where the pointers of one object lead to, in the order of addresses.
-    fn pointers_of(&self, object: ObjectId, pointers: &Pointers) -> Targets {
+    fn pointers_of(&self, memory: &dyn Memory, object: ObjectId, pointers: &Pointers, room: Targets) -> Targets {
         let layout = self.heap.graph.layout();
         let bytes = layout.bytes(object);
         let (Some(slot), true) = (layout.address(object), pointers.size > 0 && bytes <= MAX_BYTES) else {
             return Vec::new();
         };
         let start = self.heap.start_of_value(slot);
-        let (mut out, mut chunk) = (Vec::new(), vec![0; CHUNK.min(bytes as usize)]);
+        let mut out = room;
+        out.clear();
+        let mut small = [0; SMALL];
+        let mut large = vec![0; if bytes as usize > SMALL { CHUNK.min(bytes as usize) } else { 0 }];
+        let chunk = if large.is_empty() { small.as_mut_slice() } else { large.as_mut_slice() };
         let mut at = start;
         while at < slot + bytes {
-            let n = (slot + bytes - at).min(CHUNK as u64) as usize;
+            let n = (slot + bytes - at).min(chunk.len() as u64) as usize;
             let Some(buf) = chunk.get_mut(..n) else { break };
-            if self.heap.memory.read(Addr(at), buf).is_err() {
+            if memory.read(Addr(at), buf).is_err() {
                 break;
             }
             for (i, word) in buf.chunks_exact(8).enumerate() {
@@ -195,9 +260,9 @@ impl<'h, 'a> Labels<'h, 'a> {
                 let offset = (at - start + 8 * i as u64) % pointers.size;
                 if value != 0
                     && let Ok(found) = pointers.words.binary_search_by_key(&offset, |(o, _)| *o)
-                    && let Some((_, words)) = pointers.words.get(found)
+                    && let Some((_, name)) = pointers.words.get(found)
                 {
-                    out.push((value, words.clone()));
+                    out.push((value, *name));
                 }
             }
             at += n as u64;
@@ -214,20 +279,28 @@ impl State<'_> {
         if let Some(known) = self.fields.get(&of) {
             return known.clone();
         }
-        let mut found = Pointers::default();
+        let none = self.name("");
+        let mut found = Pointers { size: 0, words: Vec::new(), only: None, none };
         if let Some(go_type) = self.types.get(of) {
             found.size = go_type.size;
             let words = self.types.words(of).unwrap_or_default();
-            found.words = words.iter().map(|(offset, _)| (*offset, self.field_words(of, *offset).into())).collect();
+            let named = |(offset, _): &(u64, _)| (*offset, self.field_words(of, *offset));
+            let words: Vec<(u64, String)> = words.iter().map(named).collect();
+            found.words = words.iter().map(|(offset, words)| (*offset, self.name(words))).collect();
         }
-        let first = found.words.first().map(|(_, words)| words.clone());
+        let first = found.words.first().map(|(_, name)| *name);
         found.only = match first {
-            Some(first) => found.words.iter().all(|(_, words)| *words == first).then_some(first),
-            None => Some("".into()),
+            Some(first) => found.words.iter().all(|(_, name)| *name == first).then_some(first),
+            None => Some(none),
         };
         let found = Arc::new(found);
         self.fields.insert(of, found.clone());
         found
+    }
+
+    fn name(&mut self, words: &str) -> Name {
+        let element = self.words.number(&format!("{ELEMENT}{words}"));
+        Name { alone: self.words.number(words), element }
     }
 
     /// `.config.names[...]`: fields and elements down to the word at an offset. The words of a string, slice

@@ -15,8 +15,8 @@ use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
 use crate::heap::Heap;
-use labels::Labels;
 pub(crate) use labels::root_words;
+use labels::{EMPTY, Label, Labels};
 pub use merged::MergedWay;
 pub use mostly::{Mostly, mostly};
 pub use tree::{TreeNode, dominator_tree};
@@ -24,40 +24,33 @@ pub use tree::{TreeNode, dominator_tree};
 /// Ways as they are spelled, each as what it is behind another: number 0 has no words.
 #[derive(Default)]
 struct Spelled {
-    ways: Vec<(u32, String)>,
-    numbers: FxHashMap<(u32, String), u32>,
+    ways: Vec<(u32, Label)>,
+    numbers: FxHashMap<(u32, Label), u32>,
 }
 
 impl Spelled {
     /// The way that goes on from another by a step. Links of a list are one, and what has no name is none.
-    fn step(&mut self, before: u32, label: String) -> u32 {
-        if label.is_empty() || self.last(before) == Some(&label) {
+    fn step(&mut self, before: u32, label: Label) -> u32 {
+        if label == EMPTY || self.get(before).is_some_and(|(_, last)| last == label) {
             return before;
         }
         let key = (before, label);
-        if let Some(known) = self.numbers.get(&key) {
-            return *known;
-        }
-        self.ways.push(key.clone());
-        let number = self.ways.len() as u32;
-        self.numbers.insert(key, number);
-        number
+        *self.numbers.entry(key).or_insert_with(|| {
+            self.ways.push(key);
+            self.ways.len() as u32
+        })
     }
 
-    fn get(&self, way: u32) -> Option<&(u32, String)> {
-        self.ways.get((way as usize).checked_sub(1)?)
+    fn get(&self, way: u32) -> Option<(u32, Label)> {
+        self.ways.get((way as usize).checked_sub(1)?).copied()
     }
 
-    fn last(&self, way: u32) -> Option<&String> {
-        self.get(way).map(|(_, label)| label)
-    }
-
-    fn words(&self, mut way: u32) -> Vec<String> {
+    fn words(&self, labels: &Labels<'_, '_>, mut way: u32) -> Vec<String> {
         let mut words = Vec::new();
         // What a way is behind has a lower number.
         while let Some((before, label)) = self.get(way) {
-            words.push(label.clone());
-            way = *before;
+            words.push(labels.spelled(label));
+            way = before;
         }
         words.reverse();
         words
@@ -111,22 +104,19 @@ impl<'h, 'a> Ways<'h, 'a> {
             .collect();
         let mut spelled = Spelled::default();
         let nodes: Vec<Holder> = ends.iter().map(|(node, _)| *node).collect();
-        let numbers =
-            self.paths.along(graph, &nodes, |before, from, to| spelled.step(before, self.labels.words(from, to)));
-        let mut out: Vec<Vec<String>> =
-            numbers.iter().map(|n| n.map(|n| spelled.words(n)).unwrap_or_default()).collect();
+        let mut numbers =
+            self.paths.along(graph, &nodes, |before, from, to| spelled.step(before, self.labels.of_step(from, to)));
         // Leaves of one holder in a row: its pointers are read once.
         let mut last: Vec<(Holder, ObjectId, usize)> =
             ends.into_iter().zip(0..).filter_map(|((by, leaf), i)| Some((by, leaf?, i))).collect();
         last.sort_unstable();
         for (by, leaf, i) in last {
-            let Some(words) = out.get_mut(i).filter(|words| !words.is_empty()) else { continue };
-            let label = self.labels.words(by, Holder::Object(leaf));
-            if !label.is_empty() && words.last() != Some(&label) {
-                words.push(label);
+            if let Some(Some(way)) = numbers.get_mut(i) {
+                *way = spelled.step(*way, self.labels.of_step(by, Holder::Object(leaf)));
             }
         }
-        out
+        let spelled = |way: &Option<u32>| way.map(|way| spelled.words(&self.labels, way)).unwrap_or_default();
+        numbers.iter().map(spelled).collect()
     }
 
     /// All ways, merged by their words: at most `most`, those to the most bytes first.
