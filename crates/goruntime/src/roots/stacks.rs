@@ -300,7 +300,7 @@ impl Goroutine<'_, '_, '_, '_> {
 
     /// Every word of a range.
     fn words(&mut self, place: StackPlace, range: AddrRange) {
-        let start = Addr(range.start.0.next_multiple_of(8));
+        let start = Addr(range.start.0.checked_next_multiple_of(8).unwrap_or(u64::MAX));
         let len = range.end.0.saturating_sub(start.0).min(MAX_STACK_BYTES).min(self.reader.left) / 8;
         self.take(len * 8);
         for i in 0..len {
