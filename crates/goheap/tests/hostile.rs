@@ -96,7 +96,7 @@ impl Damaged<'_> {
         }
         let x = mix(at.wrapping_add(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let y = mix(x);
-        if x % self.one_in != 0 {
+        if !x.is_multiple_of(self.one_in) {
             return None;
         }
         let pointer = || {
@@ -104,7 +104,7 @@ impl Damaged<'_> {
             span.start.0 + (y >> 3) % span.len() / 8 * 8
         };
         if matches!(self.part, Part::Pointers) {
-            return Some(if y % 4 == 0 { at } else { pointer() });
+            return Some(if y.is_multiple_of(4) { at } else { pointer() });
         }
         Some(match y % 10 {
             0 => y >> 8 & 0xff,

@@ -1,7 +1,7 @@
 //! `cargo xtask matrix`: every Go minor in every way of linking it, read by lastgasp and held against what
 //! the process says of itself (this crate's library). Prints a table, writes it to
 //! `benches/results/matrix.txt`, fails if a cell does.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -45,8 +45,7 @@ impl Holders {
                 *kept.entry((group, function.clone())).or_default() += bytes;
             }
         }
-        // Of each group the first is that of most; of as many the first in the alphabet, so that the answer is
-        // one.
+        // Of each group the first is that of most; of as many the first in the alphabet: the answer is one.
         let mut most: Vec<((GroupId, String), u64)> = kept.into_iter().collect();
         most.sort_by(|((group, function), bytes), ((g, f), b)| (group, b, function).cmp(&(g, bytes, f)));
         most.dedup_by_key(|((group, _), _)| *group);
