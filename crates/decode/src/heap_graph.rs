@@ -151,7 +151,12 @@ pub(crate) fn heap_graph(
     let before = gaps.len();
     let (ways, seen) =
         side_by_side(|| Ways::of(&heap), || heap.collections(SurveyLimits::default(), &mut gaps, &mut phases));
-    facts.sites = graph_sites(&heap, &ways, profile);
+    let lost = gaps.len();
+    facts.sites = graph_sites(&heap, &ways, profile, &mut gaps);
+    if gaps.len() > lost {
+        gaps.truncate(lost);
+        facts.gaps.push("allocation sites: the memory profile could not all be read any more: some are missing".into());
+    }
     phases.end("sites");
     let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
     join(&mut of_blocked, &waiting, &heap, taken);
@@ -292,14 +297,19 @@ fn graph_node(n: TreeNode) -> GraphNode {
 }
 
 /// Allocated here, kept alive by that: sampled live objects by the stack of their allocation.
-fn graph_sites(heap: &Heap<'_>, ways: &Ways<'_, '_>, profile: Option<&MemProfile>) -> Vec<GraphSite> {
+fn graph_sites(
+    heap: &Heap<'_>,
+    ways: &Ways<'_, '_>,
+    profile: Option<&MemProfile>,
+    gaps: &mut Vec<Gap>,
+) -> Vec<GraphSite> {
     let rt = heap.runtime;
     let symbols = Symbolizer::new(heap.memory, &rt.module, rt.layout);
     let own;
     let profile = match profile {
         Some(profile) => profile,
         None => {
-            own = decode_profile(rt, heap.memory, &mut Vec::new());
+            own = decode_profile(rt, heap.memory, gaps);
             &own
         }
     };

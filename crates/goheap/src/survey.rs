@@ -94,6 +94,10 @@ impl Heap<'_> {
         if copies.iter().any(|c| !c.of_content) {
             gaps.push(Gap::new(WHAT, "the content of some that are alike was not compared: a budget had ended"));
         }
+        if contents.broken > 0 {
+            let why = format!("the content of {} that are alike by shape could not be read", contents.broken);
+            gaps.push(Gap::new(WHAT, why));
+        }
         phases.end("copies");
         let channels = channels(self, &mut types);
         phases.end("channels");

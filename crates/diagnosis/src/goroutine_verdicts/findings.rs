@@ -47,11 +47,16 @@ fn finding(g: &VerdictGroup) -> Option<Finding> {
         (None, None) => Subject::Process,
     };
     let goroutines = plural(g.count, "goroutine");
+    // A title is read alone: of a cause that is only possible it must not say more.
+    let cause = match g.sureness {
+        Sureness::Possible => format!("possibly {}", entry.info.title),
+        Sureness::Sure | Sureness::Probable => entry.info.title.to_owned(),
+    };
     let title = match g.tier {
-        Tier::Proved => format!("{goroutines} will never end: {}", entry.info.title),
-        Tier::Suspect => format!("{goroutines} may never end: {}", entry.info.title),
-        Tier::Stalled => format!("{goroutines} wait without an end: {}", entry.info.title),
-        Tier::Immortal | Tier::Healthy => format!("{} ({goroutines})", entry.info.title),
+        Tier::Proved => format!("{goroutines} will never end: {cause}"),
+        Tier::Suspect => format!("{goroutines} may never end: {cause}"),
+        Tier::Stalled => format!("{goroutines} wait without an end: {cause}"),
+        Tier::Immortal | Tier::Healthy => format!("{cause} ({goroutines})"),
     };
     let of_lock = entry.info.code.contains("lock");
     let level = match g.tier {

@@ -1,11 +1,12 @@
 //! Cause or consequence: when goroutines began to pile up against when memory began to grow, within one
-//! process. What began later did not begin it. Pure.
+//! process. What began when most of the growth had been made did not make it. Pure.
 
 use crate::facts::Facts;
-use crate::units::{count, plural, seconds};
+use crate::sentence::{RESTED_SECONDS, rested};
+use crate::units::{count, percent, plural, seconds};
 use crate::window::Window;
 
-use super::thresholds::{AFTER_START_MS, ONSET_PART, RISE_MIN, SAME_ONSET_MS};
+use super::thresholds::{AFTER_START_MS, GROWN_BEFORE, ONSET_PART, RISE_MIN, SAME_ONSET_MS};
 
 /// The order of two onsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +48,12 @@ pub struct Onsets {
     pub process_age_ms: Option<u64>,
     /// Deaths of the service in the hour before this process ended; absent where no store could be asked.
     pub deaths_before: Option<u64>,
-    /// Whether the pile is a consequence: it came after memory had begun to grow, or with the start of a
-    /// process whose predecessor had died.
+    /// Part of the growth of memory that had been made when goroutines began to pile up: 0 to 1.
+    pub grown_before: f64,
+    /// Whether the pile is a consequence: memory had been at rest, began to grow, and had made most of its
+    /// growth when goroutines began to pile up. That they came later alone says little: the first requests of
+    /// a pile that fills the memory take some, too (seen: 678 calls that waited for a slow peer, test
+    /// `a_pile_that_makes_the_growth_is_no_consequence`).
     pub consequence: bool,
     /// All of it in a sentence.
     pub sentence: String,
@@ -84,6 +89,8 @@ impl Onsets {
             _ if goroutines_ms > w.onset_ms => Order::MemoryFirst,
             _ => Order::GoroutinesFirst,
         };
+        let grown_before = grown(facts, w, goroutines_ms);
+        let at_rest = rested(facts, w).is_some_and(|seconds| seconds >= RESTED_SECONDS);
         let process_age_ms = facts.age_at(goroutines_ms);
         let deaths_before = facts.death.as_ref().and_then(|d| d.before.as_ref()).map(|b| b.last_hour);
         let after_restart =
@@ -96,7 +103,8 @@ impl Onsets {
             order,
             process_age_ms,
             deaths_before,
-            consequence: order == Order::MemoryFirst || (after_restart && order != Order::GoroutinesFirst),
+            grown_before,
+            consequence: order == Order::MemoryFirst && at_rest && grown_before >= GROWN_BEFORE,
             sentence: String::new(),
         };
         onsets.sentence = onsets.in_words(after_restart);
@@ -110,31 +118,43 @@ impl Onsets {
         let both = format!("goroutines at {}, memory at {} of the watch", at(self.goroutines_ms), at(self.memory_ms));
         let restart = match (after_restart, self.process_age_ms) {
             (true, Some(age)) => format!(
-                "; this process was {} old then, and the service had died {} in the hour before: what piled up belongs to the restart, as callers retry",
+                "; this process was {} old then, and the service had died {} in the hour before: callers that retry pile up after a restart, whatever had killed it",
                 at(age),
                 times(self.deaths_before.unwrap_or(0))
             ),
             _ => String::new(),
         };
         match self.order {
+            Order::MemoryFirst if self.consequence => {
+                let part = percent(self.grown_before);
+                format!(
+                    "{came} came when {part} of the growth had been made ({apart} after memory had begun to grow: {both}): a consequence{restart}"
+                )
+            }
             Order::MemoryFirst => {
-                format!("{came} came after memory had begun to grow ({apart} later: {both}): a consequence{restart}")
+                format!(
+                    "{came} came {apart} after memory had begun to grow ({both}): by itself that says nothing of the cause{restart}"
+                )
             }
             Order::GoroutinesFirst => {
                 format!(
                     "{came} had begun to come {apart} before memory grew ({both}): by itself that says nothing of the cause{restart}"
                 )
             }
-            Order::Together if self.consequence => {
-                format!("{came} came as memory began to grow ({both}){restart}: a consequence")
-            }
             Order::Together => {
                 format!(
-                    "{came} came as memory began to grow ({both}): their order does not tell cause from consequence"
+                    "{came} came as memory began to grow ({both}): their order does not tell cause from consequence{restart}"
                 )
             }
         }
     }
+}
+
+/// Part of the growth that usage had made at a moment.
+fn grown(facts: &Facts, w: &Window, at_ms: u64) -> f64 {
+    let sample = facts.timeline.samples.iter().rev().find(|s| s.t_ms <= at_ms);
+    let gained = sample.map_or(0, |s| s.usage_bytes.saturating_sub(w.start_bytes));
+    (gained as f64 / w.growth().max(1) as f64).min(1.0)
 }
 
 /// Where the last climb begins: the sample before which the number rested for longer than the climb that
@@ -194,8 +214,25 @@ mod tests {
         let o = onsets(&facts(23_000, 40)).unwrap();
         assert_eq!((o.order, o.consequence), (Order::MemoryFirst, true));
         assert!(o.goroutines_ms.abs_diff(23_300) < 100 && o.memory_ms.abs_diff(20_000) < 400, "{o:?}");
-        assert!(o.sentence.contains("goroutines came after memory had begun to grow (3."), "{}", o.sentence);
+        assert!(o.sentence.contains("% of the growth had been made (3."), "{}", o.sentence);
         assert!(o.sentence.ends_with("a consequence"), "{}", o.sentence);
+    }
+
+    #[test]
+    fn a_pile_that_makes_the_growth_is_no_consequence() {
+        // They came later, and all but a seventh of the growth with them.
+        let o = onsets(&facts(20_600, 40)).unwrap();
+        assert!(!o.consequence && o.grown_before < 0.25, "{o:?}");
+        let mut f = facts(21_500, 40);
+        for s in f.timeline.samples.iter_mut().filter(|s| s.t_ms > 21_500) {
+            s.usage_bytes += (s.t_ms - 21_500) * 1_000_000;
+        }
+        let o = onsets(&f).unwrap();
+        assert!(!o.consequence && o.sentence.contains("by itself that says nothing"), "{o:?}");
+        // Nobody knows what was before a watch that begins in the growth.
+        let mut f = facts(23_000, 40);
+        f.timeline.samples.retain(|s| s.t_ms >= 20_200);
+        assert!(onsets(&f).is_none_or(|o| !o.consequence), "{:?}", onsets(&f));
     }
 
     #[test]
@@ -231,8 +268,9 @@ mod tests {
         f.death =
             Some(Death { before: Some(DeathsBefore { last_hour: 2, ..DeathsBefore::default() }), ..Death::default() });
         let o = onsets(&f).unwrap();
-        assert!(o.consequence && o.sentence.contains("had died 2 times in the hour before"), "{}", o.sentence);
+        assert!(o.sentence.contains("had died 2 times in the hour before: callers that retry"), "{}", o.sentence);
+        assert!(!o.consequence, "a pile that kills each process anew has a restart before it, too");
         f.target.age_ms = Some(3_000_000);
-        assert!(!onsets(&f).unwrap().consequence, "it had run for long");
+        assert!(!onsets(&f).unwrap().sentence.contains("hour before"), "it had run for long");
     }
 }

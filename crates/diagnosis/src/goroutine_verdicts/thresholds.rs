@@ -27,6 +27,9 @@ pub(super) const ONSET_PART: f64 = 0.1;
 pub(super) const RISE_MIN: u64 = 100;
 /// Milliseconds between two onsets that are one and the same: two looks of a calm watch. Chosen.
 pub(super) const SAME_ONSET_MS: u64 = 250;
+/// Part of the growth of memory that must have been made before goroutines piled up, for them to be its
+/// consequence. Chosen: what came then made the smaller part at most.
+pub(super) const GROWN_BEFORE: f64 = 0.5;
 /// Milliseconds after its start within which what rises in a process came with its start. Chosen.
 pub(super) const AFTER_START_MS: u64 = 60_000;
 /// Steps of a chain of locks that are followed. Chosen: longer ones were not seen.

@@ -154,15 +154,45 @@ pub(crate) struct Contents<'h> {
     salt: Sum,
     recipes: FxHashMap<Addr, Option<Arc<Recipe>>>,
     pub(crate) budget: ReadBudget,
+    /// Those that could not be read: memory that is gone, or was caught while being changed.
+    pub(crate) broken: u64,
     until: Option<Instant>,
     buffer: Vec<u8>,
+}
+
+/// What a second thread needs for its numbers to be those of the first.
+#[derive(Clone, Copy)]
+pub(crate) struct Share {
+    salt: Sum,
+    budget: ReadBudget,
+    until: Option<Instant>,
 }
 
 impl<'h> Contents<'h> {
     pub(crate) fn new(mem: &'h dyn Memory, budget: ReadBudget, until: Option<Instant>) -> Self {
         let state = RandomState::new();
         let salt = Sum(state.hash_one(1), state.hash_one(2));
-        Self { mem: BlockCache::new(mem), salt, recipes: FxHashMap::default(), budget, until, buffer: Vec::new() }
+        Self::of(mem, Share { salt, budget, until })
+    }
+
+    /// On another thread, with half of the budget: what is left of that is to be given back.
+    pub(crate) fn share(&mut self) -> Share {
+        let mut budget = self.budget;
+        budget.bytes /= 2;
+        self.budget.bytes -= budget.bytes;
+        Share { salt: self.salt, budget, until: self.until }
+    }
+
+    pub(crate) fn of(mem: &'h dyn Memory, Share { salt, budget, until }: Share) -> Self {
+        Self {
+            mem: BlockCache::new(mem),
+            salt,
+            recipes: FxHashMap::default(),
+            budget,
+            broken: 0,
+            until,
+            buffer: Vec::new(),
+        }
     }
 
     fn is_late(&self) -> bool {

@@ -17,6 +17,7 @@ use crate::collections::arrays::{Arrays, Sequence, unknown_elements};
 use crate::collections::maps::{FoundMap, unknown_map};
 use crate::functions::is_standard;
 use crate::heap::Heap;
+use crate::side_by_side::side_by_side;
 use content::{Contents, NotRead};
 pub use sites::BuiltAt;
 use sites::Sites;
@@ -24,6 +25,8 @@ use sites::Sites;
 /// Elements of the smallest collection of which copies are looked for, or its bytes.
 const LEAST_ELEMENTS: u64 = 512;
 const LEAST_BYTES: u64 = 64 << 10;
+/// Bytes of alike ones that are compared by two threads.
+const WORTH_A_THREAD: u64 = 16 << 20;
 /// Holders of a group that are told apart.
 const MAX_HOLDERS: usize = 32;
 /// Steps from an object up to what holds it.
@@ -160,23 +163,20 @@ pub(crate) fn copies(
             match glance {
                 Ok(number) => alike.entry(number).or_default().push(one),
                 Err(NotRead::Budget) => unread.push(one),
-                Err(NotRead::Broken | NotRead::Blank) => {}
+                Err(NotRead::Broken) => contents.broken += 1,
+                Err(NotRead::Blank) => {}
             }
         }
         let mut equal: FxHashMap<u128, Vec<One>> = FxHashMap::default();
-        for one in alike.into_values().filter(|v| v.len() > 1).flatten() {
-            let content = match &one.what {
-                Content::Map(m, plain) => contents.map(types, &mut reader, m, *plain),
-                Content::Sequence(s, is_plain) => match s.elem {
-                    Some(elem) if !is_plain => contents.values(types, s.at, elem, s.len),
-                    _ => contents.bytes(s.at, s.len.saturating_mul(s.elem_bytes)),
-                },
-            };
+        let alike: Vec<One> = alike.into_values().filter(|v| v.len() > 1).flatten().collect();
+        let numbers = numbers(heap, contents, types, &mut reader, &alike);
+        for (one, content) in alike.into_iter().zip(numbers) {
             match content {
                 Ok(number) => equal.entry(number).or_default().push(one),
                 Err(NotRead::Budget) => unread.push(one),
-                // One that cannot be read is like no other.
-                Err(NotRead::Broken | NotRead::Blank) => {}
+                // One that cannot be read is like no other: that it is missing is said.
+                Err(NotRead::Broken) => contents.broken += 1,
+                Err(NotRead::Blank) => {}
             }
         }
         let groups = equal.into_values().map(|v| (v, true)).chain([(unread, false)]);
@@ -192,6 +192,44 @@ pub(crate) fn copies(
     }
     found.sort_by_key(|c| (std::cmp::Reverse(c.total_bytes - c.largest_bytes), c.type_name.clone(), c.elements));
     found
+}
+
+/// The content of each as a number, on two threads where that is much: of the dead it is there for two
+/// seconds.
+fn numbers(
+    heap: &Heap<'_>,
+    contents: &mut Contents<'_>,
+    types: &mut TypeReader<'_>,
+    reader: &mut MapReader<'_>,
+    all: &[One],
+) -> Vec<Result<u128, NotRead>> {
+    let number = |contents: &mut Contents<'_>, types: &mut TypeReader<'_>, reader: &mut MapReader<'_>, one: &One| {
+        match &one.what {
+            Content::Map(m, plain) => contents.map(types, reader, m, *plain),
+            Content::Sequence(s, is_plain) => match s.elem {
+                Some(elem) if !is_plain => contents.values(types, s.at, elem, s.len),
+                _ => contents.bytes(s.at, s.len.saturating_mul(s.elem_bytes)),
+            },
+        }
+    };
+    if all.iter().map(|one| one.bytes).sum::<u64>() < WORTH_A_THREAD {
+        return all.iter().map(|one| number(contents, types, reader, one)).collect();
+    }
+    let (own, others) = all.split_at(all.len() / 2);
+    let share = contents.share();
+    let (mut out, (theirs, left)) = side_by_side(
+        || own.iter().map(|one| number(contents, types, reader, one)).collect::<Vec<_>>(),
+        || {
+            let mut contents = Contents::of(heap.contents, share);
+            let mut types = TypeReader::new(heap.runtime, heap.memory);
+            let mut reader = MapReader::new(heap.runtime, heap.contents);
+            let all = others.iter().map(|one| number(&mut contents, &mut types, &mut reader, one));
+            (all.collect::<Vec<_>>(), contents.budget.bytes)
+        },
+    );
+    contents.budget.bytes += left;
+    out.extend(theirs);
+    out
 }
 
 /// Bytes that an object alone keeps.

@@ -183,6 +183,7 @@ pub(super) struct Onsets<'a> {
     order: &'static str,
     process_age_ms: Option<u64>,
     deaths_before: Option<u64>,
+    grown_before: f64,
     consequence: bool,
     sentence: &'a str,
 }
@@ -359,6 +360,7 @@ impl<'a> Onsets<'a> {
             order: o.order.name(),
             process_age_ms: o.process_age_ms,
             deaths_before: o.deaths_before,
+            grown_before: o.grown_before,
             consequence: o.consequence,
             sentence: &o.sentence,
         }
