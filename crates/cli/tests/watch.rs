@@ -36,7 +36,12 @@ fn the_heap_of_the_dead_is_a_graph_of_its_capture() {
         for n in [number, number + 1] {
             let Some(victim) = victim(&program, n, &["-after", "1s", "-rate", "100000000"]) else { return };
             daemon.watches(victim.pid());
-            dead.push(victim.wait());
+            let pid = victim.wait();
+            dead.push(pid);
+            // Not stopped before it has seen for itself what the end was.
+            let taken =
+                || folders(store.path(), pid).iter().any(|f| f.to_string_lossy().contains("post-kill")).then_some(());
+            assert!(wait_for(taken).is_some(), "nothing was captured of {pid}:\n{}", daemon.log());
             // It is written again with its graph.
             if config.is_empty() {
                 let said = || daemon.log().contains("heap-graph").then_some(());
@@ -57,7 +62,8 @@ fn the_heap_of_the_dead_is_a_graph_of_its_capture() {
             assert_eq!((&graph["source"], why), (&"dead".into(), &None), "{graph:#}");
             assert!(graph["live_bytes"].as_u64().unwrap() > 64 << 20, "{graph:#}");
             let (graph, why) = &graphs[1];
-            assert!(graph.is_null() && why.as_ref().is_some_and(|w| w.contains("graph.pause")), "{why:?}");
+            let is_refused = graph.is_null() && why.as_ref().is_some_and(|w| w.contains("graph.pause"));
+            assert!(is_refused, "{why:?} {}\n{:?}", graph["source"], folders(store.path(), dead[1]));
         } else {
             assert!(graphs.iter().all(|(graph, why)| graph.is_null() && why.is_none()), "{graphs:?}");
         }
