@@ -339,8 +339,8 @@ fn nothing_dead_is_held(minor: u16, mode: Mode) {
             let found = compare(&rt, &live, &reach);
             drop(stopped);
             looks += 1;
-            // Seen once in some thousand looks, 1.20: all that one running goroutine held, in the middle of an
-            // allocation for a map that grew; why is not known. Too much is held then, which is safe.
+            // Seen once, Go 1.20: all that one running goroutine held, in the middle of an allocation
+            // for a map that grew; why is not known. Too much is held then, which is safe.
             let of_one: BTreeSet<_> = found.garbage.iter().filter_map(|w| w.split_whitespace().nth(1)).collect();
             let in_allocation = found.garbage.iter().any(|w| w.ends_with("runtime.mallocgc"));
             if odd == 0 && in_allocation && of_one.iter().filter(|w| w.parse::<u64>().is_ok()).count() == 1 {
