@@ -37,8 +37,8 @@ fn the_heap_of_the_dead_is_a_graph_of_its_capture() {
             let Some(mut victim) = victim(&program, n, &["-after", "1s", "-rate", "100000000"]) else { return };
             let pid = victim.pid();
             daemon.watches(pid);
-            // Its group says that it was killed for memory, and without that there is no graph: on cgroup v1 a
-            // group that is removed within milliseconds is a plain kill (seen in one play of five).
+            // Its group says that it was killed for memory, and without that there is no graph: on cgroup v1
+            // a group that is removed within milliseconds is a plain kill (seen in one play of five).
             victim.is_killed();
             dead.push(pid);
             // Not stopped before it has seen for itself what the end was.
