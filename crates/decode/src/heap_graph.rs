@@ -151,10 +151,9 @@ pub(crate) fn heap_graph(
     let before = gaps.len();
     let (ways, seen) =
         side_by_side(|| Ways::of(&heap), || heap.collections(SurveyLimits::default(), &mut gaps, &mut phases));
-    let lost = gaps.len();
-    facts.sites = graph_sites(&heap, &ways, profile, &mut gaps);
-    if gaps.len() > lost {
-        gaps.truncate(lost);
+    let mut lost = Vec::new();
+    facts.sites = graph_sites(&heap, &ways, profile, &mut lost);
+    if !lost.is_empty() {
         facts.gaps.push("allocation sites: the memory profile could not all be read any more: some are missing".into());
     }
     phases.end("sites");

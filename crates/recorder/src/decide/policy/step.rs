@@ -143,8 +143,8 @@ pub(super) const PINNED_SLEEP: Duration = Duration::from_millis(250);
 /// read after its end alone.
 pub(super) const FLAT_SLEEP: Duration = Duration::from_secs(1);
 const FLAT_AFTER: Duration = Duration::from_secs(30);
-/// With the end so near, in seconds, looks are as close as they ever are: some hundred of them.
-const LAST_SECOND: f64 = 0.6;
+/// With the end so near looks are as close as they ever are: some hundred of them.
+const NEAR_END_SECONDS: f64 = 0.6;
 const SHORTEST_SLEEP: Duration = Duration::from_millis(2);
 /// And so long where the kernel wakes us as its memory runs out.
 pub(super) const TOLD_SLEEP: Duration = Duration::from_secs(2);
@@ -228,7 +228,7 @@ impl Policy {
     /// Never longer than the machine needs to fill half of what is left, or than `never_too_long`: where the
     /// pin keeps the evidence whatever happens meanwhile, or the kernel tells.
     fn sleep(&self, state: State, never_too_long: Duration, reach: f64, tto: Option<f64>) -> Duration {
-        let wished = match (state, tto.is_some_and(|t| t < LAST_SECOND)) {
+        let wished = match (state, tto.is_some_and(|t| t < NEAR_END_SECONDS)) {
             (State::Watch, _) => self.calm,
             (State::Alert, false) => Duration::from_millis(20),
             (State::Armed, false) => Duration::from_millis(5),
