@@ -12,7 +12,6 @@
 //! goroutines and of those that wait: by those the runtime wakes a goroutine that somebody has reached, and
 //! none else. Weak pointers count as pointers, since what a blocked goroutine holds can be had through them.
 //!
-//! - `watch`: pointers to what is waited for, kept with their exact values as the heap is read.
 //! - `fixpoint`: the reckoning, over the graph alone.
 //! - `immortal`: who is woken for ever by its own timer, and nobody else leads to its way out.
 //! - `referrers`: who has a pointer to what is waited for.
@@ -22,11 +21,9 @@ mod fixpoint;
 mod immortal;
 mod reckoned;
 mod referrers;
-mod watch;
 
 pub use reckoned::{Liveness, watched_addresses};
 pub use referrers::{Referring, ReferringPlace};
-pub(crate) use watch::{Pointed, Watched};
 
 use lastgasp_heapgraph::RootId;
 
