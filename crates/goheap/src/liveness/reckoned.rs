@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::fixpoint::{Place, Reckoned, Scene, Start};
 use super::immortal::{Timed, immortal};
-use super::{By, Reached};
+use super::reached::{By, Reached};
 use crate::heap::Heap;
 use crate::roots::{RootKind, RootPlace};
 use crate::types::ObjectType;
