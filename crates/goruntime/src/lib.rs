@@ -101,7 +101,7 @@ pub use binary::runtime_location::{RuntimeLocation, binary_key};
 pub use evidence::{CopySource, Evidence, EvidencePlan, Extent, Room};
 pub use gap::Gap;
 pub use goroutine::{
-    Ancestor, Call, CallSite, Depth, Goroutine, Goroutines, Label, LabelSalt, Status, Waits, count_goroutines,
+    Ancestor, Call, CallSite, Depth, Goroutine, Goroutines, Label, LabelSalt, Status, WaitsOn, count_goroutines,
     decode_all_goroutines, decode_goroutines, each_goroutine, is_system,
 };
 pub use heap::free_pages::free_pages;

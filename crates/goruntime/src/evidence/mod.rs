@@ -17,7 +17,7 @@ mod plan;
 mod pointed;
 mod runtime_variables;
 mod threads;
-mod waits;
+mod waits_on;
 
 use lastgasp_inferior::{Memory, ReadError, Snapshot};
 
@@ -69,7 +69,7 @@ impl Evidence {
     /// Adds what the goroutines of a finished copy wait on (channels, locks, descriptors), read from memory
     /// that may have gone on: some milliseconds for thousands of them.
     pub fn copy_waits(&mut self, runtime: &Runtime, mem: &dyn Memory) {
-        waits::copy(runtime, &mut self.snapshot, mem);
+        waits_on::copy(runtime, &mut self.snapshot, mem);
     }
 
     /// Makes the copy readable; after the target runs again.
