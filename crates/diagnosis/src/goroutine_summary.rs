@@ -29,7 +29,7 @@ impl<'a> GoroutineSummary<'a> {
         Self {
             by_state: by_state.into_iter().collect(),
             site_function: culprit.map(|c| c.caller.as_ref().unwrap_or(&c.frame).function.as_str()),
-            in_site: culprit.map(|c| c.in_flight(facts)),
+            in_site: culprit.map(|c| c.goroutines_inside(facts)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Who seems to hold a lock. Go's mutexes record no owner, so that all of this is inference from signs:
-//! a call of `Unlock` that a goroutine has deferred, what the reckoning of references noted, a pointer in
-//! the frames of who does not wait for it, a method that was called by another of the same type.
+//! a call of `Unlock` that a goroutine has deferred, a pointer in the frames of who does not wait for it, a
+//! method that was called by another of the same type.
 
 use crate::facts::{Referrer, ReferrerPlace, WaitObject, WaitObjectKind};
 
@@ -20,9 +20,6 @@ pub(super) fn noted(mut scene: Scene<'_>) -> Scene<'_> {
 fn of_all(scene: &Scene<'_>) -> Vec<Vec<Holds>> {
     let mut all: Vec<Vec<Holds>> = scene.blocked.objects.iter().map(|o| referrers(scene, o)).collect();
     for g in &scene.blocked.each {
-        for index in &g.seems_to_hold {
-            push(&mut all, *index as usize, g.id, Sign::Seems);
-        }
         // A method that was called by another of its type, and waits for a lock of that type.
         let lock = g.waits.first().filter(|w| g.waits.len() == 1 && is_lock(&w.operation));
         if let Some(wait) = lock
