@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::facts::{Facts, Group};
 use crate::growth::Growth;
+use crate::owner::is_inside;
 
 /// The summary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,8 +37,6 @@ impl<'a> GoroutineSummary<'a> {
     /// Whether a group has [`Self::site_function`] on its stack.
     #[must_use]
     pub fn is_in_site(&self, facts: &Facts, group: &Group) -> bool {
-        self.site_function.is_some_and(|name| {
-            group.stack.iter().any(|i| facts.frames.get(*i as usize).is_some_and(|f| f.function == name))
-        })
+        self.site_function.is_some_and(|name| is_inside(facts, &group.stack, name))
     }
 }

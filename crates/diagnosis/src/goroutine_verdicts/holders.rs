@@ -3,6 +3,7 @@
 //! method that was called by another of the same type.
 
 use crate::facts::{Referrer, ReferrerPlace, WaitObject, WaitObjectKind};
+use crate::owner::receiver;
 
 use super::holds::{Holds, Sign};
 use super::scene::{KindView, Scene, is_lock};
@@ -91,16 +92,10 @@ fn outer_method(view: &KindView<'_>, object: &WaitObject) -> Option<String> {
     let own = view.stack.iter().skip_while(|f| view.at != Some(**f));
     let mut own = own.map(|f| f.function.as_str());
     let inner = own.next()?;
-    let receiver = receiver(inner)?;
-    let fits = object.type_name.is_empty() || words::method_type(receiver) == object.type_name.trim_start_matches('*');
-    let outer = own.find(|f| self::receiver(f) == Some(receiver) && *f != inner)?;
+    let of = receiver(inner)?;
+    let fits = object.type_name.is_empty() || words::method_type(of) == object.type_name.trim_start_matches('*');
+    let outer = own.find(|f| receiver(f) == Some(of) && *f != inner)?;
     fits.then(|| outer.to_owned())
-}
-
-/// `main.(*cache)` of `main.(*cache).store`.
-fn receiver(function: &str) -> Option<&str> {
-    let end = function.find(')')?;
-    function.get(..=end).filter(|r| r.contains(".(*"))
 }
 
 /// Holders in words, the surest first; of many the first few.
