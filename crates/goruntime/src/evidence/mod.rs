@@ -4,13 +4,11 @@
 //! One kind of evidence is one collector in a file of its own; `list` has them in the order of their worth,
 //! and `collector` says what adding one takes.
 
-mod ancestors;
 mod collector;
 mod extent;
 #[cfg(test)]
 mod fixture;
 mod goroutines;
-mod labels;
 mod list;
 mod memory_profile;
 mod plan;

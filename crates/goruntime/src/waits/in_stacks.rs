@@ -143,13 +143,7 @@ pub(super) fn conditions(rt: &Runtime, mem: &dyn Memory, wanted: &[(u32, Addr, R
     let mut waits: FxHashSet<(Addr, Addr)> = FxHashSet::default();
     let mut left = MAX_SUDOGS;
     for (cond, first) in &maybe {
-        let (mut at, mut seen) = (*first, FxHashSet::default());
-        while !at.is_null() && left > 0 && seen.insert(at) {
-            left -= 1;
-            let Some(sudog) = Sudog::read(rt, mem, at) else { break };
-            waits.insert((*cond, sudog.g));
-            at = sudog.next;
-        }
+        each_in_list(rt, mem, *first, &mut left, |g| waits.extend([(*cond, g)]));
     }
     let mut out = FxHashMap::default();
     for (index, at) in words.of.iter().zip(&words.at) {
@@ -173,15 +167,21 @@ pub(super) fn notify_lists(
     lists.dedup();
     let mut left = MAX_SUDOGS;
     for list in lists {
-        let (mut at, mut seen) = (mem.ptr(list.plus(head)).unwrap_or_default(), FxHashSet::default());
-        while !at.is_null() && left > 0 && seen.insert(at) {
-            left -= 1;
-            let Some(sudog) = Sudog::read(rt, mem, at) else { break };
-            out.insert((list, sudog.g));
-            at = sudog.next;
-        }
+        let first = mem.ptr(list.plus(head)).unwrap_or_default();
+        each_in_list(rt, mem, first, &mut left, |g| out.extend([(list, g)]));
     }
     out
+}
+
+/// Tells of each `g` that waits in a list of `sudog`s, at most `left` of them, one that comes again once.
+fn each_in_list(rt: &Runtime, mem: &dyn Memory, first: Addr, left: &mut usize, mut tell: impl FnMut(Addr)) {
+    let (mut at, mut seen) = (first, FxHashSet::default());
+    while !at.is_null() && *left > 0 && seen.insert(at) {
+        *left -= 1;
+        let Some(sudog) = Sudog::read(rt, mem, at) else { break };
+        tell(sudog.g);
+        at = sudog.next;
+    }
 }
 
 /// Goroutines by index: their stacks, and where their `g` stand.
