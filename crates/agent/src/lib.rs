@@ -8,6 +8,7 @@ pub mod config;
 mod graphs;
 mod http;
 mod in_flight;
+mod leaks;
 pub mod log;
 mod metrics;
 mod permits;
