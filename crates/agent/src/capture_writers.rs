@@ -14,8 +14,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lastgasp_decode::{Decoded, decode};
-use lastgasp_diagnosis::cause;
-use lastgasp_diagnosis::facts::Phase;
+use lastgasp_diagnosis::facts::{HEAP_GRAPH, Phase};
+use lastgasp_diagnosis::{Tier, cause};
 use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_recorder::daemon::{Captured, Handle, Share};
 use lastgasp_recorder::guard::{Panicked, USUAL_STACK, guarded};
@@ -268,15 +268,18 @@ fn leaking(decoded: &Decoded, times: &Times, to: &Destination) {
     let target = &decoded.facts.target;
     let judged = guarded(NAME, || {
         let told = Told::alone(&decoded.facts);
-        leaks::found(&told).map(|(_, group)| group.count)
+        (leaks::found(&told).map(|(_, group)| group.count), told.diagnosis.goroutines.tiers)
     });
-    let leaked = judged.ok().flatten();
+    let (leaked, tiers) = judged.unwrap_or_default();
     to.handle.leak_judged(target.pid, &target.service, leaked);
     if leaked.is_none() {
         return tracing::info!(
             pid = target.pid,
             service = target.service,
             stopped_ms = ms(times.stopped),
+            proved = tiers.of(Tier::Proved),
+            suspect = tiers.of(Tier::Suspect),
+            no_graph = decoded.facts.capture.gaps.iter().find(|g| g.what == HEAP_GRAPH).map(|g| g.why.as_str()),
             event = "no-leak",
             "goroutines grew in number, and no leak was found: the capture is thrown away"
         );

@@ -31,7 +31,7 @@ impl GraphLimits {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
-    pub(crate) fn now(&self) -> Limits {
+    fn now(&self) -> Limits {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,8 @@
 use std::any::Any;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_decode::Decoded;
@@ -13,42 +14,76 @@ use lastgasp_diagnosis::{Leak, VerdictGroup};
 use lastgasp_inferior::LiveProcess;
 use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_recorder::daemon::{HeapReader, HeapReaders, LeakLook, LeakRules};
+use lastgasp_recorder::guard::spawn_guarded;
 use lastgasp_store::Told;
-use lastgasp_worker::{GraphAnswer, GraphWorker, Whose};
+use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
 
 use crate::config::Config;
-use crate::graphs::GraphLimits;
 use crate::settings::graph_limits_of;
 
 /// What looks for leaks may do by that configuration; `None`: there are none.
 pub(crate) fn rules(config: &Config) -> Option<LeakRules> {
     let leaks = &config.leaks;
-    let readers = Arc::new(Workers(GraphLimits::new(graph_limits_of(config))));
+    let readers = Arc::new(Workers { limits: graph_limits_of(config), starter: Mutex::default() });
     leaks.enabled.then(|| LeakRules { readers, stop: leaks.stop.0, pause: leaks.pause.0 })
 }
 
-/// Starts workers that read heaps.
+/// Starts workers that read heaps: on a thread that lives as long as they do, since the kernel ends a worker
+/// with the thread that has started it, and the one that stops the target is gone before the graph is reckoned
+/// (seen: "its worker ended by SIGKILL").
 #[derive(Debug)]
-struct Workers(GraphLimits);
+struct Workers {
+    limits: Limits,
+    /// That thread, from the first look on.
+    starter: Mutex<Option<Sender<Order>>>,
+}
+
+/// A worker that is wanted.
+type Order = (Arc<LiveProcess>, Limits, Sender<io::Result<GraphWorker>>);
+
+impl Workers {
+    fn starter(&self) -> io::Result<Sender<Order>> {
+        let mut starter = self.starter.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(starter) = &*starter {
+            return Ok(starter.clone());
+        }
+        let (orders, wanted) = channel::<Order>();
+        spawn_guarded("leak-workers", 256 << 10, move || {
+            for (process, limits, answer) in wanted {
+                let _ = answer.send(GraphWorker::start(&process, Whose::Live(process.pid()), limits));
+            }
+        })?;
+        *starter = Some(orders.clone());
+        Ok(orders)
+    }
+}
 
 impl HeapReaders for Workers {
-    fn start(&self, process: &LiveProcess) -> io::Result<Box<dyn HeapReader>> {
-        let worker = GraphWorker::start(process, Whose::Live(process.pid()), self.0.now())?;
-        Ok(Box::new(Reading(worker)))
+    fn start(&self, process: &Arc<LiveProcess>) -> io::Result<Box<dyn HeapReader>> {
+        let starter = self.starter()?;
+        let (answer, started) = channel();
+        let gone = || io::Error::other("nobody starts workers any more");
+        starter.send((Arc::clone(process), self.limits, answer)).map_err(|_| gone())?;
+        let worker = started.recv().map_err(|_| gone())??;
+        Ok(Box::new(Reading { worker, _starter: starter }))
     }
 }
 
 /// A worker that reads one.
 #[derive(Debug)]
-struct Reading(GraphWorker);
+struct Reading {
+    worker: GraphWorker,
+    /// Its thread goes on as long as this is there, whatever becomes of the configuration.
+    _starter: Sender<Order>,
+}
 
 impl HeapReader for Reading {
     fn begin(&mut self, raw: &RawCapture) -> io::Result<()> {
-        self.0.begin(raw)
+        self.worker.begin(raw)
     }
 
     fn has_read(&mut self, until: Instant) -> bool {
-        self.0.has_read(until)
+        self.worker.has_read(until)
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
@@ -61,7 +96,10 @@ pub(crate) fn join(look: LeakLook, decoded: &mut Decoded) {
     /// It is asked for nothing meanwhile.
     const EVERY: Duration = Duration::from_secs(1);
     let mut answer = match look.reader.into_any().downcast::<Reading>() {
-        Ok(reading) => reading.0.answer(EVERY, &mut || Ok(())),
+        Ok(reading) => {
+            let Reading { worker, _starter } = *reading;
+            worker.answer(EVERY, &mut || Ok(()))
+        }
         Err(_) => GraphAnswer::none("nobody knows its reader"),
     };
     if let Some(why) = &look.moved {

@@ -29,7 +29,7 @@ pub use blocked::{
     WaitObjectKind, WaitOperation, WaitReach, WakeUp,
 };
 pub use capture::{Capture, Code, Gap, HEAP_GRAPH, Module, Phase, Reason, Target, Vcs};
-pub use death::{Death, DeathsBefore, Figure, Part};
+pub use death::{Death, DeathsBefore, Figure, GenerationBefore, Part};
 pub use feeds::Feed;
 pub use frame::Frame;
 pub use goroutine_list::{

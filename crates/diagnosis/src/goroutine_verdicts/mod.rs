@@ -30,7 +30,7 @@ pub use causes::causes;
 pub(crate) use findings::{beside, is_of_goroutines};
 pub use growing::Along;
 pub use leak::Leak;
-pub use onsets::{Onsets, Order};
+pub use onsets::{Across, Onsets, Order};
 pub use over_time::OverTime;
 pub use tier::{Tier, Tiers};
 pub use verdict::{GoroutineVerdict, Holder, Spot, Sureness, VerdictGroup};

@@ -40,6 +40,9 @@ pub(super) const SAME_ONSET_MS: u64 = 250;
 pub(super) const GROWN_BEFORE: f64 = 0.5;
 /// Milliseconds after its start within which what rises in a process came with its start. Chosen.
 pub(super) const AFTER_START_MS: u64 = 60_000;
+/// Milliseconds from a death to the start of the process that follows it. Chosen: ten minutes; crash loops of
+/// Kubernetes wait for five at most.
+pub(super) const AFTER_DEATH_MS: i64 = 600_000;
 /// Steps of a chain of locks that are followed. Chosen: longer ones were not seen.
 pub(super) const MAX_CHAIN: usize = 64;
 /// Holders that are named of one lock. Chosen.

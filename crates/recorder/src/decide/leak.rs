@@ -29,20 +29,20 @@ const AFTER_NOTHING: Duration = Duration::from_secs(600);
 
 /// Goroutines of one `go` statement that grew in number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SteadyGrowth {
+pub(crate) struct SteadyGrowth {
     /// The address that its call returns to.
-    pub site: Addr,
+    pub(crate) site: Addr,
     /// How many there were, and are.
-    pub from: u64,
+    pub(crate) from: u64,
     /// At the newest look.
-    pub to: u64,
+    pub(crate) to: u64,
     /// Milliseconds between the two.
-    pub ms: u64,
+    pub(crate) ms: u64,
 }
 
 /// The `go` statement whose goroutines grew most, steadily, up to the newest look.
 #[must_use]
-pub fn steady_growth(looks: &[GoroutineLook]) -> Option<SteadyGrowth> {
+pub(crate) fn steady_growth(looks: &[GoroutineLook]) -> Option<SteadyGrowth> {
     let last = looks.last()?;
     let of = |site: Addr| {
         // Backwards, as far as each look saw fewer than the next.
@@ -69,7 +69,7 @@ pub fn steady_growth(looks: &[GoroutineLook]) -> Option<SteadyGrowth> {
 
 /// When each service may be looked at for a leak again.
 #[derive(Debug, Default)]
-pub struct LeakTurns(BTreeMap<String, Turn>);
+pub(crate) struct LeakTurns(BTreeMap<String, Turn>);
 
 #[derive(Clone, Copy, Debug)]
 struct Turn {
@@ -81,13 +81,13 @@ struct Turn {
 impl LeakTurns {
     /// Takes the turn of a service, if it is one: from then on it is none until [`LeakTurns::judged`] says
     /// more, and for ten minutes at least.
-    pub fn take(&mut self, service: &str, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, service: &str, now: Instant) -> bool {
         if self.0.get(service).is_some_and(|turn| now < turn.next) {
             return false;
         }
         if self.0.len() >= MAX_SERVICES && !self.0.contains_key(service) {
             let first = self.0.iter().min_by_key(|(_, turn)| turn.next).map(|(name, _)| name.clone());
-            first.iter().for_each(|name| drop(self.0.remove(name)));
+            first.and_then(|name| self.0.remove(&name));
         }
         let before = self.0.get(service).map_or(Duration::ZERO, |turn| turn.pause);
         let pause = (before * 2).max(AFTER_NOTHING);
@@ -97,7 +97,7 @@ impl LeakTurns {
 
     /// A look is judged: one that found a leak is the last for `after_leak`; after one in vain the pause that
     /// has begun stays, and is no longer than that either.
-    pub fn judged(&mut self, service: &str, found: bool, after_leak: Duration, now: Instant) {
+    pub(crate) fn judged(&mut self, service: &str, found: bool, after_leak: Duration, now: Instant) {
         if let Some(turn) = self.0.get_mut(service) {
             if found {
                 *turn = Turn { next: now + after_leak, pause: Duration::ZERO };

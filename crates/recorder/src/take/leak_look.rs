@@ -30,7 +30,7 @@ pub trait HeapReaders: Send + Sync {
     ///
     /// # Errors
     /// The system's error.
-    fn start(&self, process: &LiveProcess) -> io::Result<Box<dyn HeapReader>>;
+    fn start(&self, process: &Arc<LiveProcess>) -> io::Result<Box<dyn HeapReader>>;
 }
 
 /// What looks for leaks may do.

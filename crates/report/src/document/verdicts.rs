@@ -186,7 +186,20 @@ pub(super) struct Onsets<'a> {
     deaths_before: Option<u64>,
     grown_before: f64,
     consequence: bool,
+    across: Option<Across<'a>>,
     sentence: &'a str,
+}
+
+/// The field `goroutines.onsets.across`.
+#[derive(Debug, Serialize)]
+struct Across<'a> {
+    pid: i32,
+    memory_at: Option<String>,
+    died_at: Option<String>,
+    goroutines_at: Option<String>,
+    goroutines_at_onset: u64,
+    goroutines_at_end: u64,
+    culprit: Option<&'a str>,
 }
 
 /// The field `over_time` of a group.
@@ -374,6 +387,21 @@ impl Tiers {
     }
 }
 
+impl<'a> Across<'a> {
+    fn of(a: &'a lastgasp_diagnosis::Across) -> Self {
+        let at = |ms: i64| Some(format!("{:.3}", jiff::Timestamp::from_millisecond(ms).ok()?));
+        Self {
+            pid: a.before.pid,
+            memory_at: at(a.memory_unix_ms),
+            died_at: at(a.before.died_unix_ms),
+            goroutines_at: at(a.goroutines_unix_ms),
+            goroutines_at_onset: a.before.goroutines_at_onset,
+            goroutines_at_end: a.before.goroutines_at_end,
+            culprit: a.before.culprit.as_deref(),
+        }
+    }
+}
+
 impl<'a> Onsets<'a> {
     pub(super) fn of(o: &'a lastgasp_diagnosis::Onsets) -> Self {
         Self {
@@ -386,6 +414,7 @@ impl<'a> Onsets<'a> {
             deaths_before: o.deaths_before,
             grown_before: o.grown_before,
             consequence: o.consequence,
+            across: o.across.as_ref().map(Across::of),
             sentence: &o.sentence,
         }
     }
