@@ -19,7 +19,7 @@ use lastgasp_store::Told;
 use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
 
 use crate::config::Config;
-use crate::settings::graph_limits_of;
+use crate::graph_limits::graph_limits_of;
 
 /// What looks for leaks may do by that configuration; `None`: there are none.
 pub(crate) fn rules(config: &Config) -> Option<LeakRules> {
