@@ -56,6 +56,8 @@ fn one(g: &Blocked, waiting: &Waiting, (now, latest): (Option<i64>, Option<i64>)
     }
 }
 
+/// As facts have it. These are two lists on purpose: one is what the runtime's structures tell, the other is
+/// stored, and keeps its names whatever that one calls them. A new one does not compile until it stands here.
 fn operation(operation: Operation) -> WaitOperation {
     match operation {
         Operation::Send => WaitOperation::Send,
