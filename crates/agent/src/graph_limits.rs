@@ -1,10 +1,8 @@
-//! What a heap graph may use.
+//! What a heap graph of the dead may use.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lastgasp_worker::Limits;
-
-use crate::config::Config;
 
 /// What a graph may use, by the configuration of now; shared.
 #[derive(Clone, Debug)]
@@ -22,9 +20,4 @@ impl GraphLimits {
     pub(crate) fn now(&self) -> Limits {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What a heap graph may use by a configuration.
-pub(crate) fn graph_limits_of(config: &Config) -> Limits {
-    Limits::of_a_graph(config.graph.memory.0, config.graph.time.0)
 }

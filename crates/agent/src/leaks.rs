@@ -18,13 +18,12 @@ use lastgasp_recorder::guard::spawn_guarded;
 use lastgasp_store::Told;
 use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
 
-use crate::config::Config;
-use crate::graph_limits::graph_limits_of;
+use crate::config::Leaks;
 
-/// What looks for leaks may do by that configuration; `None`: there are none.
-pub(crate) fn rules(config: &Config) -> Option<LeakRules> {
-    let leaks = &config.leaks;
-    let readers = Arc::new(Workers { limits: graph_limits_of(config), starter: Mutex::default() });
+/// What looks for leaks may do by that configuration, `limits` bounding the graph of each; `None`: there are
+/// none.
+pub(crate) fn rules(leaks: &Leaks, limits: Limits) -> Option<LeakRules> {
+    let readers = Arc::new(Workers { limits, starter: Mutex::default() });
     leaks.enabled.then(|| LeakRules { readers, stop: leaks.stop.0, pause: leaks.pause.0 })
 }
 

@@ -7,6 +7,7 @@ use lastgasp_recorder::GraphRules;
 use lastgasp_recorder::daemon::{BrakeRules, Settings, Subject};
 use lastgasp_recorder::policy::Policy;
 use lastgasp_store::Rules;
+use lastgasp_worker::Limits;
 
 use crate::config::Config;
 use crate::leaks;
@@ -41,7 +42,7 @@ pub fn settings(config: &Config) -> Settings {
         memory: config.limits.memory.0,
         concurrent_stops: config.strike.at_a_time,
         graph: config.graph.of_the_dead.then_some(GraphRules { pause: config.graph.pause.0 }),
-        leaks: leaks::rules(config),
+        leaks: leaks::rules(&config.leaks, graph_limits_of(config)),
     }
 }
 
@@ -53,4 +54,9 @@ pub(crate) fn rules(config: &Config) -> Rules {
         full_per_cause: store.full_per_cause,
         cause_window_ms: i64::try_from(store.cause_window.0.as_millis()).unwrap_or(i64::MAX),
     }
+}
+
+/// What a heap graph may use.
+pub(crate) fn graph_limits_of(config: &Config) -> Limits {
+    Limits::of_a_graph(config.graph.memory.0, config.graph.time.0)
 }
