@@ -14,11 +14,14 @@ use crate::runtime::Runtime;
 /// other.
 const MAX_POINTED: usize = 1000;
 
+/// Tells of each piece of memory behind such a pointer: where it is, and its bytes.
+type Extents = fn(&Runtime, &dyn Memory, Addr, &mut dyn FnMut(Addr, u64));
+
 /// What stands behind one pointer of each goroutine: those that the collector of goroutines came across.
 pub(super) struct Pointed {
     name: &'static str,
     leads: fn(&mut Leads) -> &mut FxHashSet<Addr>,
-    extents: fn(&Runtime, &dyn Memory, Addr, &mut dyn FnMut(Addr, u64)),
+    extents: Extents,
 }
 
 /// The label sets of goroutines.
