@@ -7,6 +7,7 @@ use lastgasp_heapgraph::{EdgePart, EdgeWriter, HeapLayout, ObjectId, Span};
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
+use crate::side_by_side::side_by_side;
 use crate::types::{Interfaces, Seeds};
 use crate::watched::{Pointed, Watched};
 
@@ -83,18 +84,9 @@ impl Edges {
         };
         let middle = middle(objects);
         let (first, second) = (0..middle, middle..objects.spans().len());
-        let halves = std::thread::scope(|scope| {
-            let other = std::thread::Builder::new().spawn_scoped(scope, || work(second.clone()));
-            let first = work(first);
-            let second = match other.map(std::thread::ScopedJoinHandle::join) {
-                Ok(Ok(second)) => second,
-                Ok(Err(panic)) => std::panic::resume_unwind(panic),
-                Err(_) => work(second.clone()),
-            };
-            [first, second]
-        });
+        let (first, second) = side_by_side(|| work(first), || work(second.clone()));
         let (mut parts, mut all) = (Vec::new(), Own::default());
-        for (part, own, said) in halves {
+        for (part, own, said) in [first, second] {
             parts.push(part);
             all.seeds.append(own.seeds);
             all.of_goroutines.extend(own.of_goroutines);

@@ -101,20 +101,21 @@ impl<'a> Heap<'a> {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
             return None;
         }
-        let Edges { layout, parts, seeds, pointed, sudogs, .. } = edges;
+        let Edges { mut layout, mut parts, seeds, pointed, sudogs, .. } = edges;
         let samples = std::mem::take(&mut holders.samples);
         let until = for_types.and_then(|time| Instant::now().checked_add(time));
         let code = code.or_else(|| for_types.is_none().then(|| CodeTypes::read(rt, memory)));
         phases.end("code");
         let all = layout.total();
-        let roots = holders.take();
+        let mut roots = holders.take();
         let said = (code, &*holders.words, &*holders.maps);
         // Types and dominators need nothing of each other, so they are found side by side; of a target that
         // stands still types alone first, so that it runs on the sooner.
         let spans = layout.clone();
         let types_of = || Types::assign(taken, memory, &objects, &spans, (seeds, &samples), said, until);
-        let graph_of = || {
-            let mut graph = Graph::new(layout, parts, roots, THREADS)?;
+        let mut graph_of = || {
+            let (layout, parts) = (std::mem::take(&mut layout), std::mem::take(&mut parts));
+            let mut graph = Graph::new(layout, parts, std::mem::take(&mut roots), THREADS)?;
             let mut on_stacks = FxHashSet::default();
             for root in (0..graph.roots().len() as u32).map(RootId).filter(|r| holders.is_goroutine(*r)) {
                 on_stacks.extend(graph.roots().held_by(root));

@@ -4,16 +4,16 @@ use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::channels::{self, Channels, Side};
-use super::found::{Awaited, Blocked, Case, Operation, PollState, Waiting, What};
+use super::found::{Awaited, Blocked, Case, PollState, Waiting, What};
 use super::locks::{self, Lock, LockKind};
 use super::read_many::{each, half, word};
-use super::reasons::Reason;
 use super::sudogs::{Lists, lists};
 use super::timers::{self, Timers};
 use super::{in_stacks, semaphores};
 use crate::binary::pclntab::Symbolizer;
 use crate::gap::Gap;
 use crate::goroutine::g::{RawG, distinct, pointers};
+use crate::goroutine::wait_reason::{Operation, Reason};
 use crate::goroutine::{Goroutine, Status};
 use crate::named_in_code::Operand::{FirstAddress, Nth};
 use crate::named_in_code::all_agreed;
