@@ -101,6 +101,8 @@ pub(crate) struct Holders {
     frames: Frames,
     /// Variables in frames that lead to objects.
     pub(crate) words: Vec<FrameWord>,
+    /// Closures that finalizers and cleanups are to run.
+    pub(crate) funcs: Vec<Addr>,
     /// What may be maps whose headers stand on stacks, by address.
     pub(crate) maps: Vec<StackMap>,
     tally: StackTally,
