@@ -208,6 +208,11 @@ impl Holders {
         &self.not_read
     }
 
+    /// Notes that something was not looked through, in words.
+    pub(crate) fn add_not_read(&mut self, what: String) {
+        self.not_read.push(what);
+    }
+
     /// Number of the goroutine that a root is.
     pub(crate) fn goid(&self, root: RootId) -> Option<u64> {
         self.goids.get(root.0.checked_sub(self.goroutines_from)? as usize).copied()
