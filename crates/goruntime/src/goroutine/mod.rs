@@ -2,6 +2,7 @@
 //! (`goroutineheader`, `isSystemGoroutine`).
 
 pub(crate) mod ancestors;
+mod by_site;
 mod calls;
 mod count;
 mod decoded;
@@ -33,7 +34,8 @@ use crate::gap::Gap;
 use crate::runtime::Runtime;
 
 pub use ancestors::Ancestor;
-pub use calls::{Call, CallSite};
+pub use by_site::{GoroutinesBySite, goroutines_by_site};
+pub use calls::{Call, CallSite, created_by};
 pub use count::count_goroutines;
 pub use decoded::{Depth, Goroutine, Goroutines, is_system};
 pub use labels::{Label, LabelSalt};

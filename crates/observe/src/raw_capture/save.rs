@@ -164,6 +164,7 @@ impl RawCapture {
             evidence: StoredRanges { ranges: store_ranges(&evidence), crc32: sum(&evidence, snapshot)? },
             baselines: Default::default(),
             census: None,
+            goroutine_looks: Vec::new(),
             samples: Vec::new(),
             events: Vec::new(),
             ..describe(self)
