@@ -35,6 +35,8 @@ pub enum Wanted {
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
 const OF_FILE_OR_SHARED: u64 = 1 << 61;
+/// A guard region (Linux 6.15): to touch it is a fault.
+const GUARD: u64 = 1 << 58;
 /// Bytes of entries that are read at a time: 32 MiB of address space.
 const BLOCK: usize = 64 << 10;
 
@@ -88,6 +90,34 @@ impl PageMap {
 }
 
 impl PageMap {
+    /// Pages of a range that are neither in memory nor swapped out: of anonymous private memory what was never
+    /// touched, or was given back. To read it is to read zeros.
+    ///
+    /// # Errors
+    /// As [`PageMap::pages`].
+    pub fn untouched(&self, range: AddrRange) -> io::Result<Vec<AddrRange>> {
+        let mut found = Vec::new();
+        let page_size = page_size();
+        let (mut page, end) = (range.start.0.div_ceil(page_size), range.end.0 / page_size);
+        let mut entries = vec![0; BLOCK];
+        while page < end {
+            let want = BLOCK.min((end - page) as usize * 8);
+            let Some(block) = entries.get_mut(..want) else { break };
+            let read = self.0.read_at(block, page * 8)?;
+            if read < 8 {
+                break;
+            }
+            for entry in block.chunks_exact(8).take(read / 8) {
+                let entry = entry.try_into().map_or(u64::MAX, u64::from_le_bytes);
+                if entry & (PRESENT | SWAPPED | OF_FILE_OR_SHARED | GUARD) == 0 {
+                    push(&mut found, AddrRange::sized(Addr(page * page_size), page_size));
+                }
+                page += 1;
+            }
+        }
+        Ok(found)
+    }
+
     /// Bytes of the process's own that are in memory in a range.
     ///
     /// # Errors
@@ -125,6 +155,13 @@ mod tests {
         let map = PageMap::open(std::process::id() as i32).unwrap();
         let range = AddrRange::sized(Addr(start), 1000 * PAGE);
         let pages = map.pages(range, Wanted::Own, u64::MAX).unwrap();
+        // All pages are either there or were never touched.
+        let untouched = map.untouched(range).unwrap();
+        let mut all = [pages.present.clone(), untouched].concat();
+        all.sort_unstable_by_key(|r| r.start);
+        assert_eq!(all.first().map(|r| r.start), Some(range.start));
+        assert!(all.windows(2).all(|pair| pair[0].end == pair[1].start) && all.len() > 3, "{all:?}");
+        assert_eq!(all.last().map(|r| r.end), Some(range.end));
         assert_eq!(memory[skip + 900 * PAGE as usize], 1);
         // More may come with it: huge pages, or memory that was used before.
         for page in [3, 4, 900] {
