@@ -213,6 +213,10 @@ proptest! {
 
         let group_of = |o: ObjectId| (!o.0.is_multiple_of(7)).then_some(o.0 % modulus);
         let totals = dominators.by_group(&graph, modulus as usize, group_of);
+        let all = graph.layout().allocated().iter().map(|o| ObjectId(o as u32));
+        let members: Vec<(ObjectId, u32)> = all.filter_map(|o| Some((o, group_of(o)?))).collect();
+        let twice: Vec<(ObjectId, u32)> = members.iter().map(|(o, _)| (*o, 0)).chain(members.clone()).collect();
+        prop_assert_eq!(&totals, &dominators.of_few(&graph, modulus as usize, &twice));
         for (group, totals) in totals.iter().enumerate() {
             let of_it = |h: &Holder| matches!(h, Holder::Object(o) if group_of(*o) == Some(group as u32));
             let own: BTreeSet<Holder> = live.iter().copied().filter(of_it).collect();
