@@ -23,8 +23,8 @@ pub struct GroupTotals {
 
 impl Dominators {
     /// Totals of `count` groups; `group_of` says which one an object is of, if any. It is asked once for each
-    /// live object, and for some leaves again. Takes 4 bytes for each node meanwhile, and 8 for each leaf of a
-    /// group that retains others too.
+    /// live object, and for some leaves again. Takes 4 bytes for each node meanwhile, and 8 for each leaf of
+    /// a group that retains others too.
     pub fn by_group(
         &self,
         graph: &Graph,

@@ -212,8 +212,8 @@ pub(super) struct Crossing {
 }
 
 impl Crossing {
-    /// Of the targets of all `pointing` nodes, one list behind another, as a walk that came by `met` nodes has
-    /// left them.
+    /// Of the targets of all `pointing` nodes, one list behind another, as a walk that came by `met` nodes
+    /// has left them.
     fn new(number: &[u32], met: u32, pointing: &Bits, targets: &[u32]) -> Self {
         let each = |told: &mut dyn FnMut(u32, u32)| {
             let mut lists = targets.split_inclusive(|target| target & LAST != 0);

@@ -2,10 +2,11 @@
 //! 2005), in numbers of a depth-first walk.
 //!
 //! What dominates a node lies on the walk's way to it, so every number here is compared and none looked up.
-//! Three things keep it small. Only pointers beside the walk's own are put in the order of targets, since a node
-//! that is met once needs none. What `evaluate` climbs it turns around, as a garbage collector does, in place of a
-//! stack. And the last step climbs by jumps (Myers, An applicative random-access stack, 1983): by single
-//! steps it takes a square of steps where a list's values are held by an index too (`a_list_with_an_index`).
+//! Three things keep it small. Only pointers beside the walk's own are put in the order of targets, since a
+//! node that is met once needs none. What `evaluate` climbs it turns around, as a garbage collector does, in
+//! place of a stack. And the last step climbs by jumps (Myers, An applicative random-access stack, 1983): by
+//! single steps it takes a square of steps where a list's values are held by an index too
+//! (`a_list_with_an_index`).
 
 use super::preorder::Crossing;
 
