@@ -133,6 +133,10 @@ proptest! {
         for (object, holders) in objects.iter().zip(graph.holders(&objects, 1000)) {
             prop_assert_eq!(holders, slow.pointing_to(Holder::Object(*object)));
         }
+        for (object, only) in objects.iter().zip(graph.only_holders(&objects)) {
+            let all = slow.pointing_to(Holder::Object(*object));
+            prop_assert_eq!(only, if let [one] = all[..] { Some(one) } else { None });
+        }
         let top = dominators.top(&graph, most);
         prop_assert_eq!(top[0].holder, Holder::All);
         let nodes = live.iter().filter(|h| graph.numbered() > 0 || !matches!(h, Holder::Object(_))).count();
