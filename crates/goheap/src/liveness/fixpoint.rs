@@ -141,6 +141,7 @@ impl<'a> Scene<'a> {
             },
             next: Vec::new(),
             colour: Reached::ByRunning,
+            left: self.places.len(),
         };
         let mut walk = Walk::new(self.graph);
         let roots = || (0..self.roots.len() as u32).map(RootId);
@@ -176,6 +177,9 @@ struct State<'s, 'a> {
     /// Roots of goroutines that were woken and are not gone through yet.
     next: Vec<RootId>,
     colour: Reached,
+    /// How many of the things that are waited for nothing has reached. Without any there is nothing to walk
+    /// for: in a healthy program that is so long before all of its heap is gone through.
+    left: usize,
 }
 
 impl State<'_, '_> {
@@ -196,8 +200,11 @@ impl State<'_, '_> {
         let scene = self.scene;
         // What weak pointers lead to is none of the graph's.
         let mut behind = vec![object];
-        while let Some(object) = behind.pop() {
+        while let Some(object) = behind.pop().filter(|_| self.left > 0) {
             walk.from(object, |object| {
+                if self.left == 0 {
+                    return false;
+                }
                 if !scene.special.contains(object.0 as usize) {
                     return true;
                 }
@@ -219,6 +226,7 @@ impl State<'_, '_> {
             return;
         };
         *reached = (self.colour, by);
+        self.left -= 1;
         if !wakes(thing) {
             return;
         }

@@ -10,6 +10,7 @@
 mod assign;
 mod code;
 mod kinds;
+mod numbers;
 mod propagate;
 mod seeds;
 mod sites;
@@ -31,6 +32,7 @@ use crate::samples::Samples;
 
 use assign::Assigner;
 use kinds::{Kind, UNTYPED, name_of};
+use numbers::Numbers;
 pub(crate) use seeds::{Interfaces, Seeds};
 
 /// Live objects of one type.
@@ -69,7 +71,7 @@ pub enum ObjectType {
 /// What is known of types.
 pub(crate) struct Types {
     /// By number of the object: its kind.
-    of: Vec<u32>,
+    of: Numbers,
     /// Of each kind.
     known: Vec<(Arc<str>, ObjectType)>,
     /// Of each span in the layout's order: the kind of its objects of which nothing is known.
@@ -115,6 +117,7 @@ impl Types {
         let variables = std::mem::take(&mut all.variables);
         let declared = std::mem::take(&mut all.declared);
         let (of, kinds, mut types, slots) = all.finish();
+        let of = Numbers::of(of, kinds.len());
         let symbols = Symbolizer::new(mem, &rt.module, rt.layout);
         let function = |code: Addr| symbols.function_name(code);
         let mut known: Vec<(Arc<str>, ObjectType)> = vec![(Arc::from(""), ObjectType::Other); kinds.len()];
@@ -151,7 +154,7 @@ impl Types {
 
     /// The number of an object's kind.
     fn number(&self, layout: &HeapLayout, object: ObjectId) -> Option<u32> {
-        match self.of.get(object.0 as usize).copied() {
+        match self.of.get(object.0) {
             Some(UNTYPED) | None => self.untyped.get(layout.span_of(object)?).copied(),
             known => known,
         }
