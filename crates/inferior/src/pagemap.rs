@@ -52,6 +52,12 @@ impl PageMap {
         Self(file)
     }
 
+    /// Its file: for who hands it on.
+    #[must_use]
+    pub fn into_file(self) -> File {
+        self.0
+    }
+
     /// What there is of a range, page by page. `enough` bytes found end the search (what `smaps` says is
     /// resident: where a terabyte is reserved, a gigabyte of entries would have to be read for it).
     ///
@@ -88,6 +94,33 @@ impl PageMap {
 }
 
 impl PageMap {
+    /// Pages of a range that are the process's own, in memory or swapped out.
+    ///
+    /// # Errors
+    /// As [`PageMap::pages`]; fewer entries than pages are one too.
+    pub fn held(&self, range: AddrRange) -> io::Result<Vec<AddrRange>> {
+        let page_size = page_size();
+        let (mut page, end) = (range.start.0 / page_size, range.end.0.div_ceil(page_size));
+        let (mut found, mut entries) = (Vec::new(), vec![0; BLOCK]);
+        while page < end {
+            let want = (BLOCK as u64).min((end - page).saturating_mul(8)) as usize;
+            let Some(block) = entries.get_mut(..want) else { break };
+            let read = self.0.read_at(block, page * 8)?;
+            if read < 8 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            for entry in block.chunks_exact(8).take(read / 8) {
+                let entry = entry.try_into().map_or(0, u64::from_le_bytes);
+                let is_own = entry & PRESENT != 0 && entry & OF_FILE_OR_SHARED == 0;
+                if is_own || entry & SWAPPED != 0 {
+                    push(&mut found, AddrRange::sized(Addr(page * page_size), page_size));
+                }
+                page += 1;
+            }
+        }
+        Ok(found)
+    }
+
     /// Bytes of the process's own that are in memory in a range.
     ///
     /// # Errors
