@@ -94,6 +94,9 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
     let copied = pages.zip(room).map(|(pages, room)| {
         let copied = CopiedMemory::take(memory.inner(), &pages, room, unnumbered);
         line.say(&if copied.is_some() { Said::<GraphFacts>::HasRead } else { Said::NotCopied });
+        if copied.is_some() {
+            line.no_hurry();
+        }
         copied.map(CopiedMemory::sealed)
     });
     if copied.is_some() {

@@ -17,6 +17,7 @@ use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::sockets::OpenDescriptors;
 use lastgasp_observe::raw_capture::{MemoryMap, OtherMemory, RawCapture, Source, WhenRead};
 use lastgasp_observe::target::Target;
+use lastgasp_recorder::own_process::{run_as_others, run_before_others};
 use lastgasp_recorder::stop::Stopper;
 use lastgasp_recorder::take::{CaptureContext, take, take_and};
 use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
@@ -54,6 +55,8 @@ pub(super) fn take_with_heap(
         Stop::Never => Whose::Running(pid),
     };
     let limits = Limits::of_a_graph(flags.heap_memory, MAX_TIME);
+    // For as long as the process stands still it and its worker run before others.
+    run_before_others();
     let room = if stop == Stop::Never { 0 } else { room_for_a_copy(target, limits.memory, flags.max_stop) };
     let mut worker =
         GraphWorker::start_with_room(&target.process, whose, room, limits).context("no worker for the heap graph")?;
@@ -61,6 +64,7 @@ pub(super) fn take_with_heap(
         let raw = take(target, None, context);
         let began = worker.begin(&raw);
         let open = descriptors(&raw, pid, Instant::now() + LINKS_AT_MOST);
+        run_as_others();
         let mut answer = answer(worker, began.map_err(|e| e.to_string()), None, "the process was not stopped for it");
         describe(&mut answer, open);
         return Ok((raw, answer, None));
@@ -72,7 +76,7 @@ pub(super) fn take_with_heap(
     // One that is not warm by then is waited for while the process stands still.
     worker.is_warm(Instant::now() + WARM_AT_MOST);
     let stopper = Stopper::by_ptrace_for(flags.max_stop);
-    let mut kept = None;
+    let mut kept: Option<Arc<CoreFile>> = None;
     let (mut began, mut stood) = (Err("the process could not be stopped".to_owned()), None);
     let mut open = None;
     let mut is_copied = false;
@@ -91,7 +95,7 @@ pub(super) fn take_with_heap(
         if is_copied {
             stood = Some(());
             kept = keep.and_then(|keep| keep.memory(raw, target, until));
-            return;
+            return as_memory(kept.as_ref());
         }
         if copies {
             began = begin(&mut worker, raw);
@@ -100,7 +104,9 @@ pub(super) fn take_with_heap(
         if stood.is_some() {
             kept = keep.and_then(|keep| keep.memory(raw, target, until));
         }
+        as_memory(kept.as_ref())
     });
+    run_as_others();
     if is_copied {
         began = begin(&mut worker, &raw);
     }
@@ -113,7 +119,12 @@ pub(super) fn take_with_heap(
     if let Some(graph) = &mut answer.graph {
         graph.stopped_ns = raw.stopped.as_nanos() as u64;
     }
-    Ok((raw, answer, kept))
+    Ok((raw, answer, kept.map(|core| Source::core(core, WhenRead::Still))))
+}
+
+/// What was kept, as memory.
+fn as_memory(kept: Option<&Arc<CoreFile>>) -> Option<Arc<dyn Memory>> {
+    kept.map(|core| Arc::clone(core) as Arc<dyn Memory>)
 }
 
 /// Gives the word to begin. One that has ended by then says itself why.
@@ -159,7 +170,7 @@ pub(super) struct Keep<'a> {
 impl Keep<'_> {
     /// All of its memory, in a file without a name; `None` if there was no time for all of it: it is then
     /// kept as it is a moment later.
-    fn memory(self, raw: &RawCapture, target: &Target, until: Instant) -> Option<Source> {
+    fn memory(self, raw: &RawCapture, target: &Target, until: Instant) -> Option<Arc<CoreFile>> {
         let unnamed = (OFlag::O_TMPFILE | OFlag::O_CLOEXEC).bits();
         let file =
             OpenOptions::new().read(true).write(true).mode(0o600).custom_flags(unnamed).open(self.folder).ok()?;
@@ -167,7 +178,7 @@ impl Keep<'_> {
         let other = OtherMemory::of_process(&target.process, self.map, raw, WhenRead::Still, &go_on);
         let saved = raw.save_memory(file, &other).ok().filter(|saved| go_on() && saved.gaps.is_empty())?;
         let core = CoreFile::open(saved.out, "its memory").ok()?;
-        Some(Source::core(Arc::new(core), WhenRead::Still))
+        Some(Arc::new(core))
     }
 }
 
