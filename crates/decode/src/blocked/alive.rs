@@ -51,6 +51,7 @@ fn woken(each: &mut BlockedGoroutine, g: &Blocked, index: usize, heap: &Heap<'_>
     let (reached, by) = alive.goroutines.get(index).copied().unwrap_or_default();
     each.retained_bytes = heap.retained_by(alive, index);
     let is_immortal = alive.immortal.get(index).copied().unwrap_or_default();
+    each.for_itself = alive.for_itself.get(index).copied().unwrap_or_default();
     each.wake_up = match reached {
         Reached::Never => WakeUp::Nothing,
         _ if is_immortal => WakeUp::OwnTimer,

@@ -64,6 +64,7 @@ fn operation(operation: Operation) -> WaitOperation {
         Operation::SendNil => WaitOperation::SendNil,
         Operation::ReceiveNil => WaitOperation::ReceiveNil,
         Operation::NoCases => WaitOperation::NoCases,
+        Operation::AllNil => WaitOperation::AllNil,
         Operation::Lock => WaitOperation::Lock,
         Operation::ReadLock => WaitOperation::ReadLock,
         Operation::WriteLock => WaitOperation::WriteLock,

@@ -28,6 +28,8 @@ pub(super) struct KindView<'a> {
     pub(super) whole: bool,
     /// Bytes of the stack of each.
     pub(super) stack_bytes: u64,
+    /// How many of them their own tickers wake, each for itself alone.
+    pub(super) for_themselves: u64,
 }
 
 impl KindView<'_> {
@@ -114,6 +116,10 @@ impl<'a> Scene<'a> {
             nothing: KindView::default(),
             holds: Vec::new(),
         };
+        for g in blocked.each.iter().filter(|g| g.for_itself) {
+            let kind = scene.kind_of.get(&g.id).and_then(|kind| scene.kinds.get_mut(*kind as usize));
+            kind.into_iter().for_each(|kind| kind.for_themselves += 1);
+        }
         scene.holds = holders::of_all(&scene);
         scene
     }
@@ -188,6 +194,7 @@ fn kind(facts: &Facts, index: usize) -> KindView<'_> {
         runs,
         whole: !stack.is_empty() && kind.cut.is_none() && !kind.left_out,
         stack_bytes: kind.stack_bytes,
+        for_themselves: 0,
         stack,
     }
 }

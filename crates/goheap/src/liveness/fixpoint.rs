@@ -51,6 +51,8 @@ pub(super) struct Scene<'a> {
     /// What can run begins with these too, that are no roots: objects that timers which are set and the
     /// scheduler lead to, and things in shared slots.
     pub(super) at_once: Vec<(ObjectId, By)>,
+    /// The same of timers that send on channels: these, the channels, and nothing else.
+    pub(super) senders: Vec<ObjectId>,
     pub(super) things_at_once: Vec<(u32, By)>,
     /// What weak pointers lead to, by what they are made of.
     pub(super) weak: FxHashMap<ObjectId, Vec<ObjectId>>,
@@ -85,6 +87,7 @@ impl<'a> Scene<'a> {
             owned_by_root: FxHashMap::default(),
             closed: Vec::new(),
             at_once: Vec::new(),
+            senders: Vec::new(),
             things_at_once: Vec::new(),
             weak: FxHashMap::default(),
             in_slot: FxHashMap::default(),
@@ -132,6 +135,32 @@ impl<'a> Scene<'a> {
     /// Reckons it. `start` says what each root is; `wakes` whether what is reached wakes those that wait for
     /// it.
     pub(super) fn reckon(&self, start: impl Fn(RootId) -> Start, wakes: impl Fn(u32) -> bool) -> Reckoned {
+        let senders = self.senders.iter().map(|object| (*object, By::Timer));
+        self.reckon_from(senders.chain(self.at_once.iter().copied()), start, wakes).0
+    }
+
+    /// The same as if no timer sent on a channel: what is reached then is reached by others. Also tells which
+    /// objects are.
+    pub(super) fn reckon_without_senders(
+        &self,
+        start: impl Fn(RootId) -> Start,
+        wakes: impl Fn(u32) -> bool,
+    ) -> (Reckoned, Walk<'a>) {
+        // A thread of the scheduler that is about to send has them too.
+        let mut senders = Bits::new(self.graph.layout().bound());
+        self.senders.iter().for_each(|object| {
+            senders.insert(object.0 as usize);
+        });
+        let others = self.at_once.iter().copied().filter(|(object, _)| !senders.contains(object.0 as usize));
+        self.reckon_from(others, start, wakes)
+    }
+
+    fn reckon_from(
+        &self,
+        at_once: impl Iterator<Item = (ObjectId, By)> + Clone,
+        start: impl Fn(RootId) -> Start,
+        wakes: impl Fn(u32) -> bool,
+    ) -> (Reckoned, Walk<'a>) {
         let mut state = State {
             scene: self,
             out: Reckoned {
@@ -154,7 +183,7 @@ impl<'a> Scene<'a> {
             }
             if kind == Start::Runs {
                 self.things_at_once.iter().for_each(|(thing, by)| state.reach(*thing, *by, &wakes));
-                self.at_once.iter().for_each(|(object, by)| state.object(*object, *by, &mut walk, &wakes));
+                at_once.clone().for_each(|(object, by)| state.object(object, by, &mut walk, &wakes));
             }
             let mut now: Vec<RootId> = roots().filter(|root| start(*root) == kind).collect();
             now.append(&mut state.next);
@@ -166,7 +195,7 @@ impl<'a> Scene<'a> {
                 now = std::mem::take(&mut state.next);
             }
         }
-        state.out
+        (state.out, walk)
     }
 }
 

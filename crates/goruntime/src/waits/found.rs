@@ -70,6 +70,8 @@ pub enum Operation {
     ReceiveNil,
     /// `select {}`: for ever.
     NoCases,
+    /// A `select` of which every channel is nil: for ever.
+    AllNil,
     /// `sync.Mutex.Lock`.
     Lock,
     /// `sync.RWMutex.RLock`.
@@ -234,4 +236,6 @@ pub struct PendingTimer {
     /// The argument, or where it stands: of `time.Sleep` the `g`, of `time.After` the channel, of
     /// `time.AfterFunc` the function.
     pub arg: Addr,
+    /// Whether it sends on the channel that is its argument, and does nothing else.
+    pub sends: bool,
 }

@@ -72,6 +72,8 @@ impl Timers {
                 continue;
             };
             let timers = entries.chunks_exact(size as usize).map(|e| Addr(word(e, l.entry_timer.unwrap_or(0))));
+            // The place of one that has just been taken out is cleared before the heap ends in front of it.
+            let timers = timers.filter(|at| !at.is_null());
             // Of the heap itself from Go 1.23 on, else of the processor.
             let owner = if l.heap.is_some() { p.plus(l.timers) } else { p };
             places.extend(timers);
@@ -107,6 +109,7 @@ impl Timers {
                 entry.and_then(|pc| symbols.function_name(pc)).is_some_and(|name| name == "time.sendTime")
             });
             if is_send {
+                timer.sends = true;
                 let found = ChannelTimer { when_ns: Some(timer.when_ns), period_ns: timer.period_ns };
                 self.by_channel.insert(timer.arg, found);
             }
@@ -146,5 +149,6 @@ pub(super) fn parse(rt: &Runtime, at: Addr, bytes: &[u8]) -> PendingTimer {
         closure: Addr(word(bytes, l.func)),
         arg_type: Addr(word(bytes, l.arg)),
         arg: Addr(word(bytes, l.arg + 8)),
+        sends: false,
     }
 }
