@@ -79,6 +79,8 @@ mod gap;
 mod goroutine;
 mod heap;
 pub mod layout;
+mod named_in_code;
+mod profile_bucket;
 mod ranges;
 mod roots;
 mod runtime;

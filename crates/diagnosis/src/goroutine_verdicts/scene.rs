@@ -9,7 +9,7 @@ use crate::facts::{
 use crate::owner::is_standard_library;
 use crate::waits::is_of_the_wait;
 
-use super::holders::{self, Holds};
+use super::holds::Holds;
 
 /// What goroutines of one kind have in common.
 #[derive(Clone, Debug, Default)]
@@ -100,14 +100,15 @@ pub(super) struct Scene<'a> {
     kind_of: HashMap<u64, u32>,
     kinds: Vec<KindView<'a>>,
     nothing: KindView<'a>,
-    /// Who seems to hold each object, the surest first.
-    holds: Vec<Vec<Holds>>,
+    /// Who seems to hold each object, the surest first (`holders`).
+    pub(super) holds: Vec<Vec<Holds>>,
 }
 
 impl<'a> Scene<'a> {
+    /// Without who holds what.
     pub(super) fn of(facts: &'a Facts, blocked: &'a BlockedGoroutines) -> Self {
         let list = &facts.goroutines.list;
-        let mut scene = Self {
+        Self {
             facts,
             blocked,
             by_id: blocked.each.iter().enumerate().map(|(i, g)| (g.id, i)).collect(),
@@ -120,7 +121,6 @@ impl<'a> Scene<'a> {
             let kind = scene.kind_of.get(&g.id).and_then(|kind| scene.kinds.get_mut(*kind as usize));
             kind.into_iter().for_each(|kind| kind.for_themselves += 1);
         }
-        scene.holds = holders::of_all(&scene);
         scene
     }
 

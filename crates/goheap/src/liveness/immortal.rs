@@ -4,8 +4,8 @@
 use lastgasp_heapgraph::{ObjectId, RootId, Walk};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Reached;
 use super::fixpoint::{Place, Scene, Start};
+use super::reached::Reached;
 
 /// A goroutine that its own timer wakes.
 pub(super) struct Timed {

@@ -5,12 +5,11 @@
 use lastgasp_inferior::{Addr, AddrRange, Memory, Part};
 
 use super::budget::Broken;
-use super::groups::TABLE_SLOTS;
 use super::sequences::{SliceHeader, StringHeader};
 use super::words::{byte, word};
 use crate::layout::{self, HMap};
 use crate::runtime::Runtime;
-use crate::types::{MAP_SLOTS, MapForm};
+use crate::types::{MAP_SLOTS, MapForm, TABLE_SLOTS};
 
 /// Bytes of a header that are read: all that is asked for stands in these.
 const BYTES: usize = 48;

@@ -13,6 +13,7 @@ mod groups;
 mod headers;
 #[cfg(test)]
 mod hostile;
+mod map_arrays;
 mod maps;
 pub mod quick;
 mod runs;
@@ -26,7 +27,8 @@ pub use channels::ChanHeader;
 pub use headers::{
     HeaderKind, HeaderReader, HeaderReading, KnownHeader, MAP_ARRAY, MAP_HEADER, MapGuess, guess_map, map_header,
 };
-pub use maps::{Entry, MAX_OVERFLOW_KEPT, MapArrays, MapReader, Walk};
+pub use map_arrays::{MAX_OVERFLOW_KEPT, MapArrays};
+pub use maps::{Entry, MapReader, Walk};
 pub use sequences::{SliceHeader, StringHeader};
 pub use sync_map::walk_sync_map;
 pub use sync_pool::pooled_objects;

@@ -2,7 +2,7 @@
 
 use crate::facts::WaitOperation;
 
-use super::{Case, Cause, Judged, RuleInfo, Scene};
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct NilChannel;
