@@ -252,6 +252,7 @@ mod tests {
     use lastgasp_store::Rules;
 
     use super::*;
+    use crate::graph_limits::GraphLimits;
 
     fn facts() -> Decoded {
         let mut facts = Facts { schema: lastgasp_diagnosis::facts::SCHEMA.into(), ..Facts::default() };

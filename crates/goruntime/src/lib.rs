@@ -81,6 +81,7 @@ mod heap;
 pub mod layout;
 mod named_in_code;
 mod profile_bucket;
+pub mod quick_census;
 mod ranges;
 mod roots;
 mod runtime;

@@ -61,7 +61,7 @@ pub struct HeaderReading {
 
 /// What of the runtime's structures a header is read by.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum MapFields {
+pub(crate) enum MapFields {
     /// Offsets of `count`, `B`, `buckets`, `oldbuckets`, `flags`; and of `hash0`.
     Buckets([u64; 5], u64),
     /// Offsets of `used`, `dirPtr`, `dirLen`; and of `seed`.
@@ -70,7 +70,7 @@ pub(super) enum MapFields {
 
 impl MapFields {
     /// Those of a runtime; `None` where the table lacks them.
-    pub(super) fn of(rt: &Runtime) -> Option<Self> {
+    pub(crate) fn of(rt: &Runtime) -> Option<Self> {
         Self::in_layout(rt.layout, MapForm::of(&rt.version))
     }
 
@@ -94,7 +94,7 @@ impl MapFields {
 }
 
 /// A map's header, from its bytes; `None` for what is none.
-pub(super) fn map_of(fields: MapFields, bytes: &[u8]) -> Option<HeaderReading> {
+pub(crate) fn map_of(fields: MapFields, bytes: &[u8]) -> Option<HeaderReading> {
     let reading = match fields {
         MapFields::Buckets([count, b, buckets, ..], hash0) => {
             let (elements, b, array) = (word(bytes, count), byte(bytes, b), Addr(word(bytes, buckets)));

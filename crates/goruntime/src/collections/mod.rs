@@ -10,17 +10,16 @@ mod buckets;
 mod budget;
 mod channels;
 mod groups;
-mod headers;
+pub(crate) mod headers;
 #[cfg(test)]
 mod hostile;
 mod map_arrays;
 mod maps;
-pub mod quick;
 mod runs;
 mod sequences;
 mod sync_map;
 mod sync_pool;
-mod words;
+pub(crate) mod words;
 
 pub use budget::{Broken, ReadBudget};
 pub use channels::ChanHeader;
