@@ -108,7 +108,7 @@ impl<'a> Scene<'a> {
     /// Without who holds what.
     pub(super) fn of(facts: &'a Facts, blocked: &'a BlockedGoroutines) -> Self {
         let list = &facts.goroutines.list;
-        Self {
+        let mut scene = Self {
             facts,
             blocked,
             by_id: blocked.each.iter().enumerate().map(|(i, g)| (g.id, i)).collect(),
