@@ -53,6 +53,8 @@ pub(super) struct Scene<'a> {
     pub(super) at_once: Vec<(ObjectId, By)>,
     /// The same of timers that send on channels: these, the channels, and nothing else.
     pub(super) senders: Vec<ObjectId>,
+    /// Arrays by which the runtime has timers.
+    pub(super) timer_heaps: Vec<ObjectId>,
     pub(super) things_at_once: Vec<(u32, By)>,
     /// What weak pointers lead to, by what they are made of.
     pub(super) weak: FxHashMap<ObjectId, Vec<ObjectId>>,
@@ -88,6 +90,7 @@ impl<'a> Scene<'a> {
             closed: Vec::new(),
             at_once: Vec::new(),
             senders: Vec::new(),
+            timer_heaps: Vec::new(),
             things_at_once: Vec::new(),
             weak: FxHashMap::default(),
             in_slot: FxHashMap::default(),
@@ -117,6 +120,7 @@ impl<'a> Scene<'a> {
         }
         self.special = Bits::new(self.graph.layout().bound());
         let all = self.in_slot.keys().chain(self.owned_by_object.keys()).chain(&self.closed).chain(self.weak.keys());
+        let all = all.chain(&self.timer_heaps);
         all.for_each(|object| {
             self.special.insert(object.0 as usize);
         });
@@ -136,7 +140,7 @@ impl<'a> Scene<'a> {
     /// it.
     pub(super) fn reckon(&self, start: impl Fn(RootId) -> Start, wakes: impl Fn(u32) -> bool) -> Reckoned {
         let senders = self.senders.iter().map(|object| (*object, By::Timer));
-        self.reckon_from(senders.chain(self.at_once.iter().copied()), start, wakes).0
+        self.reckon_from((senders.chain(self.at_once.iter().copied()), &[]), start, wakes).0
     }
 
     /// The same as if no timer sent on a channel: what is reached then is reached by others. Also tells which
@@ -152,12 +156,12 @@ impl<'a> Scene<'a> {
             senders.insert(object.0 as usize);
         });
         let others = self.at_once.iter().copied().filter(|(object, _)| !senders.contains(object.0 as usize));
-        self.reckon_from(others, start, wakes)
+        self.reckon_from((others, &self.timer_heaps), start, wakes)
     }
 
     fn reckon_from(
         &self,
-        at_once: impl Iterator<Item = (ObjectId, By)> + Clone,
+        (at_once, shut): (impl Iterator<Item = (ObjectId, By)> + Clone, &[ObjectId]),
         start: impl Fn(RootId) -> Start,
         wakes: impl Fn(u32) -> bool,
     ) -> (Reckoned, Walk<'a>) {
@@ -170,6 +174,7 @@ impl<'a> Scene<'a> {
             },
             next: Vec::new(),
             colour: Reached::ByRunning,
+            shut,
         };
         let mut walk = Walk::new(self.graph);
         let roots = || (0..self.roots.len() as u32).map(RootId);
@@ -205,6 +210,8 @@ struct State<'s, 'a> {
     /// Roots of goroutines that were woken and are not gone through yet.
     next: Vec<RootId>,
     colour: Reached,
+    /// Few objects whose pointers do not count, beside those of the scene.
+    shut: &'s [ObjectId],
 }
 
 impl State<'_, '_> {
@@ -231,7 +238,7 @@ impl State<'_, '_> {
                     return true;
                 }
                 // The record of who waits for a lock points to that lock.
-                let is_closed = scene.is_closed(object);
+                let is_closed = scene.is_closed(object) || self.shut.contains(&object);
                 let owned = scene.owned_by_object.get(&object).filter(|_| !is_closed);
                 for things in [scene.in_slot.get(&object), owned].into_iter().flatten() {
                     things.iter().for_each(|thing| self.reach(*thing, by, wakes));

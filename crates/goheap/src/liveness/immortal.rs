@@ -127,7 +127,7 @@ impl Leads {
                 Some(_) => MANY,
             };
             self.by.insert(object, said);
-            if !scene.is_closed(object) {
+            if !scene.is_closed(object) && !scene.timer_heaps.contains(&object) {
                 waiting.extend(scene.graph.pointers_of(object).into_iter().map(|to| (to, said)));
             }
         }

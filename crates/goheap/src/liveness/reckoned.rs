@@ -99,6 +99,8 @@ impl Heap<'_> {
         scene.blocked = waits;
         scene.closed.clone_from(&self.awaited.sudogs);
         (scene.senders, scene.at_once) = self.timers(waiting);
+        let heaps = waiting.timer_heaps.iter().filter_map(|at| self.graph.layout().object_at(at.0));
+        scene.timer_heaps = heaps.collect();
         let scheduler = self.holders.of_schedulers.iter().filter_map(|at| self.graph.layout().object_at(at.0));
         scene.at_once.extend(scheduler.map(|object| (object, By::Scheduler)));
         for (handle, of) in &self.holders.weak {

@@ -21,8 +21,16 @@ use crate::runtime::Runtime;
 const MOST: u64 = 64 << 10;
 /// Bytes of one frame, and of the arguments of one, that are looked through.
 const MOST_OF_FRAME: u64 = 16 << 10;
-/// Where threads without work sleep: in a futex, or for the poller.
-const ASLEEP: [&str; 4] = ["runtime.futex", "runtime.epollwait", "runtime.epollpwait", "syscall.Syscall6"];
+/// Where threads without work sleep: in a futex, for the poller, for a time. Nothing is live in registers
+/// there: they were the caller's, and whoever calls keeps what it needs on its stack.
+const ASLEEP: [&str; 5] = [
+    "runtime.futex",
+    "runtime.epollwait",
+    "runtime.epollpwait",
+    "runtime.usleep",
+    // `runtime/internal/syscall`, `internal/runtime/syscall`, `internal/runtime/syscall/linux` (from Go 1.26).
+    ".Syscall6",
+];
 /// What has nothing left to do but to give back the locks of what a goroutine waits for from now on: it wakes
 /// nobody.
 const PARKS: [&str; 3] = ["runtime.selparkcommit", "runtime.chanparkcommit", "runtime.parkunlock_c"];
@@ -43,17 +51,17 @@ impl<'a, 'b> SystemStacks<'a, 'b> {
     /// The words of a thread: its registers, its own stack, and that of signal handlers where it is in one.
     pub(super) fn held(&mut self, thread: &ThreadState) -> Vec<Addr> {
         let m = &thread.m;
-        let mut out: Vec<Addr> = thread.general.into_iter().flatten().map(Addr).collect();
+        let stands = self.symbols.function_name(thread.pc).unwrap_or_default();
+        let asleep = ASLEEP.iter().any(|asleep| stands.ends_with(asleep));
+        let general = thread.general.into_iter().flatten().filter(|_| !asleep);
+        let mut out: Vec<Addr> = general.map(Addr).collect();
         if m.gsignal.contains(thread.sp) {
             // The registers of what was interrupted are among them.
             out.extend(self.all(AddrRange { start: thread.sp, end: m.gsignal.end }));
         }
         let trace = Unwinder::new(self.rt, self.symbols, self.mem).unwind_system(thread);
-        if trace.cut.is_some() {
-            let name = self.symbols.function_name(thread.pc).unwrap_or_default();
-            if ASLEEP.iter().any(|asleep| name.ends_with(asleep)) {
-                return Vec::new();
-            }
+        if trace.cut.is_some() && asleep {
+            return Vec::new();
         }
         let mut interrupted = false;
         // A frame whose caller is not known is looked through with the rest.
@@ -61,6 +69,9 @@ impl<'a, 'b> SystemStacks<'a, 'b> {
         for (step, sp) in trace.steps.iter().zip(&trace.sps).take(known) {
             let Some(place) = self.symbols.place(step.pc, step.exact) else { continue };
             let Some(delta) = place.sp_delta else { continue };
+            if step.exact && asleep {
+                continue;
+            }
             if PARKS.contains(&place.name.as_str()) {
                 out.clear();
                 continue;

@@ -21,6 +21,7 @@ mod channels;
 mod found;
 mod gather;
 mod in_stacks;
+mod lock_sites;
 mod locks;
 mod read_many;
 mod reasons;

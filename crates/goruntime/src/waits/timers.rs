@@ -24,6 +24,8 @@ const MOVED: [u32; 2] = [7, 8];
 pub(super) struct Timers {
     /// In the order of the heaps.
     pub(super) all: Vec<PendingTimer>,
+    /// Where the heaps stand.
+    pub(super) heaps: Vec<Addr>,
     /// Those that send on a channel, by channel.
     by_channel: FxHashMap<Addr, ChannelTimer>,
 }
@@ -66,6 +68,7 @@ impl Timers {
                 return Err(format!("a heap of {len} timers"));
             }
             most -= len as usize;
+            self.heaps.extend(Some(Addr(first)).filter(|_| first != 0));
             let size = l.entry_sizeof.unwrap_or(8);
             let Ok(entries) = mem.bytes(Addr(first), (len * size) as usize, MAX_TIMERS * 16) else {
                 unread += len;
