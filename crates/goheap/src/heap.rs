@@ -194,6 +194,12 @@ impl<'a> Heap<'a> {
         self.holders.name(&self.graph, holder)
     }
 
+    /// The number of the goroutine that a root is.
+    #[must_use]
+    pub fn goroutine_of(&self, root: RootId) -> Option<u64> {
+        self.holders.goid(root)
+    }
+
     /// What a root is called in words: `global main.cache`, `goroutine 17 in main.serve`.
     #[must_use]
     pub fn root_words(&self, root: RootId) -> String {
