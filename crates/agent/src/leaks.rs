@@ -18,13 +18,11 @@ use lastgasp_recorder::guard::spawn_guarded;
 use lastgasp_store::Told;
 use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
 
-use crate::config::Config;
-use crate::settings::graph_limits_of;
+use crate::config::Leaks;
 
-/// What looks for leaks may do by that configuration; `None`: there are none.
-pub(crate) fn rules(config: &Config) -> Option<LeakRules> {
-    let leaks = &config.leaks;
-    let readers = Arc::new(Workers { limits: graph_limits_of(config), starter: Mutex::default() });
+/// What looks for leaks may do by that configuration, and what the graph of a heap may use; `None`: there are none.
+pub(crate) fn rules(leaks: &Leaks, limits: Limits) -> Option<LeakRules> {
+    let readers = Arc::new(Workers { limits, starter: Mutex::default() });
     leaks.enabled.then(|| LeakRules { readers, stop: leaks.stop.0, pause: leaks.pause.0 })
 }
 

@@ -7,8 +7,8 @@ use lastgasp_heapgraph::{EdgePart, EdgeWriter, HeapLayout, ObjectId, Span};
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
-use crate::liveness::{Pointed, Watched};
 use crate::types::{Interfaces, Seeds};
+use crate::watched::{Pointed, Watched};
 
 /// A heap, read.
 pub(crate) struct Edges {

@@ -10,13 +10,12 @@ use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashSet;
 
 use crate::edges::Edges;
-use crate::liveness::Pointed;
 use crate::phases::Phases;
 use crate::roots::{Holders, RootName, places_of_goroutines};
 use crate::samples::Samples;
 use crate::side_by_side::side_by_side;
 use crate::types::{ObjectType, TypeTotal, Types};
-use crate::ways::root_words;
+use crate::watched::Pointed;
 
 /// Threads that read and reckon.
 const THREADS: usize = 2;
@@ -190,7 +189,7 @@ impl<'a> Heap<'a> {
         match (self.holders.goid(root), self.root_name(Holder::Root(root))) {
             (Some(goid), Some(name)) => format!("goroutine {goid} in {}", name.name),
             (Some(goid), None) => format!("goroutine {goid}"),
-            (None, Some(name)) => root_words(name),
+            (None, Some(name)) => name.words(),
             (None, None) => String::new(),
         }
     }

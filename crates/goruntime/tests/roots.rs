@@ -195,12 +195,20 @@ struct Stopped(Vec<Pid>);
 impl Stopped {
     /// Stops all threads of a process, and tells their registers.
     fn new(pid: i32) -> (Self, Vec<ThreadRegisters>) {
-        let mut registers = Vec::new();
-        let tids: Vec<Pid> = thread_ids(pid).into_iter().map(Pid::from_raw).collect();
-        for tid in &tids {
-            ptrace::attach(*tid).unwrap();
-            waitpid(*tid, Some(nix::sys::wait::WaitPidFlag::__WALL)).unwrap();
-            registers.push(ThreadRegisters::of(tid.as_raw(), &ptrace::getregs(*tid).unwrap()));
+        let (mut tids, mut registers) = (Vec::new(), Vec::new());
+        // A thread that runs may make another while it is waited for: the list is read until nothing is new.
+        loop {
+            let new = thread_ids(pid).into_iter().map(Pid::from_raw).filter(|tid| !tids.contains(tid));
+            let new: Vec<Pid> = new.collect();
+            if new.is_empty() {
+                break;
+            }
+            for tid in new {
+                ptrace::attach(tid).unwrap();
+                waitpid(tid, Some(nix::sys::wait::WaitPidFlag::__WALL)).unwrap();
+                registers.push(ThreadRegisters::of(tid.as_raw(), &ptrace::getregs(tid).unwrap()));
+                tids.push(tid);
+            }
         }
         (Self(tids), registers)
     }

@@ -47,7 +47,7 @@ mod thread;
 mod windows;
 
 pub use addr::{Addr, AddrRange};
-pub use arch::{Arch, clock_ticks, page_size};
+pub use arch::{Arch, GeneralRegisters, clock_ticks, page_size};
 pub use core_writer::{Access, Added, Bounds, CoreProcess, CoreWriter, Cut, OwnNote};
 pub use corefile::{CoreFile, CoreMapping, Match};
 pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol, UnnamedSymbol, section_names};
@@ -62,4 +62,4 @@ pub use remembered::RememberedMemory;
 pub use resident::{Resident, parse_smaps};
 pub use snapshot::Snapshot;
 pub use stat::Stat;
-pub use thread::{GeneralRegisters, ThreadRegisters, thread_ids, thread_registers};
+pub use thread::{ThreadRegisters, thread_ids, thread_registers};

@@ -20,7 +20,7 @@ use lastgasp_recorder::take::{CaptureContext, take, take_and};
 use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
 use nix::fcntl::OFlag;
 
-use super::capture::Stop;
+use super::stop::Stop;
 use crate::args::HeapFlags;
 use crate::output::complain;
 

@@ -4,53 +4,20 @@
 
 use crate::facts::{Referrer, ReferrerPlace, WaitObject, WaitObjectKind};
 
+use super::holds::{Holds, Sign};
 use super::scene::{KindView, Scene, is_lock};
 use super::thresholds::MAX_HOLDERS;
-use super::verdict::{Holder, Sureness};
+use super::verdict::Holder;
 use super::words;
 
-/// A goroutine that seems to hold a lock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Holds {
-    pub(super) goroutine: u64,
-    pub(super) sign: Sign,
-}
-
-/// What speaks for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
-    /// A deferred call that unlocks it.
-    DeferredUnlock(String),
-    /// Signs that the reckoning of references found: a frame that has taken it and not given it back.
-    Seems,
-    /// A method of the type that it is part of, called by another method of that type: that one may have
-    /// locked it.
-    OuterMethod(String),
-    /// A pointer to it in a frame of who does not wait for it.
-    Pointer(String),
-}
-
-impl Holds {
-    pub(super) fn sureness(&self) -> Sureness {
-        match self.sign {
-            Sign::DeferredUnlock(_) | Sign::Seems => Sureness::Probable,
-            Sign::OuterMethod(_) | Sign::Pointer(_) => Sureness::Possible,
-        }
-    }
-
-    /// What speaks for it, in words.
-    pub(super) fn sign(&self) -> String {
-        match &self.sign {
-            Sign::DeferredUnlock(f) => format!("a deferred call of {f} is pending in it"),
-            Sign::Seems => "its frames show that it has locked it and has not unlocked it yet".to_owned(),
-            Sign::OuterMethod(f) => format!("{f}, a method of the same type, has called the one that waits"),
-            Sign::Pointer(f) => format!("{f} on its stack has a pointer to it, and does not wait for it"),
-        }
-    }
+/// A scene in which it is noted who seems to hold each object.
+pub(super) fn noted(mut scene: Scene<'_>) -> Scene<'_> {
+    scene.holds = of_all(&scene);
+    scene
 }
 
 /// Of each object who seems to hold it, the surest first.
-pub(super) fn of_all(scene: &Scene<'_>) -> Vec<Vec<Holds>> {
+fn of_all(scene: &Scene<'_>) -> Vec<Vec<Holds>> {
     let mut all: Vec<Vec<Holds>> = scene.blocked.objects.iter().map(|o| referrers(scene, o)).collect();
     for g in &scene.blocked.each {
         for index in &g.seems_to_hold {

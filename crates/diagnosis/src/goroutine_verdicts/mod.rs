@@ -12,6 +12,7 @@ mod findings;
 mod groups;
 mod growing;
 mod holders;
+mod holds;
 mod leak;
 mod onsets;
 mod over_time;
@@ -82,7 +83,7 @@ impl GoroutineVerdicts {
     }
 
     fn of_blocked(facts: &Facts, blocked: &BlockedGoroutines) -> Self {
-        let scene = Scene::of(facts, blocked);
+        let scene = holders::noted(Scene::of(facts, blocked));
         let growth = Growth::of(&scene);
         let mut each: Vec<GoroutineVerdict> =
             (0..blocked.each.len()).filter_map(|i| judge(&scene, &growth, i)).collect();

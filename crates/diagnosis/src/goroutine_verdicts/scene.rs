@@ -9,7 +9,7 @@ use crate::facts::{
 use crate::owner::is_standard_library;
 use crate::waits::is_of_the_wait;
 
-use super::holders::{self, Holds};
+use super::holds::Holds;
 
 /// What goroutines of one kind have in common.
 #[derive(Clone, Debug, Default)]
@@ -98,14 +98,15 @@ pub(super) struct Scene<'a> {
     kind_of: HashMap<u64, u32>,
     kinds: Vec<KindView<'a>>,
     nothing: KindView<'a>,
-    /// Who seems to hold each object, the surest first.
-    holds: Vec<Vec<Holds>>,
+    /// Who seems to hold each object, the surest first (`holders`).
+    pub(super) holds: Vec<Vec<Holds>>,
 }
 
 impl<'a> Scene<'a> {
+    /// Without who holds what.
     pub(super) fn of(facts: &'a Facts, blocked: &'a BlockedGoroutines) -> Self {
         let list = &facts.goroutines.list;
-        let mut scene = Self {
+        Self {
             facts,
             blocked,
             by_id: blocked.each.iter().enumerate().map(|(i, g)| (g.id, i)).collect(),
@@ -113,9 +114,7 @@ impl<'a> Scene<'a> {
             kinds: (0..list.kinds.len()).map(|i| kind(facts, i)).collect(),
             nothing: KindView::default(),
             holds: Vec::new(),
-        };
-        scene.holds = holders::of_all(&scene);
-        scene
+        }
     }
 
     /// A blocked goroutine by its index.

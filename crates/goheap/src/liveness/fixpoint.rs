@@ -4,7 +4,7 @@
 use lastgasp_heapgraph::{Bits, Graph, ObjectId, RootId, Roots, Walk};
 use rustc_hash::FxHashMap;
 
-use super::{By, Reached};
+use super::reached::{By, Reached};
 
 /// What a root is to the reckoning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 use lastgasp_heapgraph::{ObjectId, RootId};
 use rustc_hash::FxHashMap;
 
-use super::Reached;
 use super::fixpoint::{Place, Scene, Start};
+use super::reached::Reached;
 
 /// A goroutine that its own timer wakes: its root, and the channels that would be its way out.
 pub(super) struct Timed {

@@ -11,11 +11,11 @@ use rustc_hash::FxHashMap;
 
 use super::fixpoint::{Place, Reckoned, Scene, Start};
 use super::immortal::{Timed, immortal};
-use super::watch::{Owns, is_tiny, may_own};
-use super::{By, Reached};
+use super::reached::{By, Reached};
 use crate::heap::Heap;
 use crate::roots::{RootKind, RootPlace};
 use crate::types::ObjectType;
+use crate::watched::{Owns, is_tiny, may_own};
 
 /// What signals are sent to hangs on a variable of this package, and the kernel sends them.
 const SIGNALS: &str = "os/signal.";

@@ -10,9 +10,9 @@ use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
 use super::reckoned::Liveness;
-use super::watch::{Owns, is_tiny, may_own};
 use crate::heap::Heap;
 use crate::roots::{RootKind, RootPlace};
+use crate::watched::{Owns, is_tiny, may_own};
 
 /// Referrers of one thing that are told apart before they are counted, 64 kB of them.
 const MOST: usize = 1 << 12;

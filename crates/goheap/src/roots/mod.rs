@@ -19,11 +19,12 @@ use lastgasp_inferior::{Addr, AddrRange, BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
 use crate::edges::Edges;
-use crate::liveness::Pointed;
+use crate::on_stacks::{FrameWord, StackMap};
 use crate::samples::Samples;
+use crate::watched::Pointed;
 
 use goroutines::Frames;
-pub(crate) use goroutines::{FrameWord, StackMap, places_of_goroutines};
+pub(crate) use goroutines::places_of_goroutines;
 
 /// What kind of root it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,6 +72,17 @@ pub struct RootName {
 impl RootName {
     fn new(kind: RootKind, name: String) -> Self {
         Self { kind, name, goroutines: 0, created_by: String::new(), at: Addr(0) }
+    }
+
+    /// `global main.cache`, `goroutines in main.(*Server).ugcTab`.
+    pub(crate) fn words(&self) -> String {
+        match self.kind {
+            RootKind::Global => format!("global {}", self.name),
+            RootKind::Goroutine if self.goroutines == 1 => format!("goroutine in {}", self.name),
+            RootKind::Goroutine => format!("goroutines in {}", self.name),
+            RootKind::Finalizer => format!("finalizer {}", self.name),
+            RootKind::Runtime => format!("runtime {}", self.name),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use lastgasp_inferior::Addr;
 use super::assign::{Assigner, Extent, Trust};
 use super::kinds::Kind;
 use super::seeds::Interfaces;
-use crate::roots::FrameWord;
+use crate::on_stacks::FrameWord;
 
 /// Pointers in variables that are kept.
 const MAX_POINTERS: usize = 16 << 20;

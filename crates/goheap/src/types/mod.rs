@@ -26,7 +26,7 @@ use lastgasp_inferior::{Addr, BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 use rustc_hash::FxHashMap;
 
-use crate::roots::{FrameWord, StackMap};
+use crate::on_stacks::{FrameWord, StackMap};
 use crate::samples::Samples;
 
 use assign::Assigner;

@@ -8,7 +8,7 @@ use lastgasp_heapgraph::{Holder, ObjectId};
 use lastgasp_inferior::{Addr, BlockCache, Memory as _};
 use rustc_hash::FxHashMap;
 
-use super::{Found, WasteKind};
+use super::found::{Found, WasteKind};
 use crate::collections::arrays::{Arrays, Sequence};
 use crate::heap::Heap;
 

@@ -15,7 +15,6 @@ use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
 use crate::heap::Heap;
-pub(crate) use labels::root_words;
 use labels::{EMPTY, Label, Labels};
 pub use merged::MergedWay;
 pub use mostly::{Mostly, mostly};

@@ -11,12 +11,12 @@ use super::reasons::Reason;
 use super::sudogs::{Lists, lists};
 use super::timers::{self, Timers};
 use super::{in_stacks, semaphores};
-use crate::binary::named_in_code::Operand::{FirstAddress, Nth};
-use crate::binary::named_in_code::all_agreed;
 use crate::binary::pclntab::Symbolizer;
 use crate::gap::Gap;
 use crate::goroutine::g::{RawG, distinct, pointers};
 use crate::goroutine::{Goroutine, Status};
+use crate::named_in_code::Operand::{FirstAddress, Nth};
+use crate::named_in_code::all_agreed;
 use crate::runtime::Runtime;
 
 /// What the gaps are of.

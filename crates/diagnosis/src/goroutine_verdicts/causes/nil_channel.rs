@@ -1,6 +1,6 @@
 //! A channel that was never made. The page: `nil-channel.md`.
 
-use super::{Case, Cause, Judged, RuleInfo, Scene};
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct NilChannel;
