@@ -136,7 +136,7 @@ fn rates(facts: &Facts, since_ms: u64) -> Option<(f64, f64)> {
     let exact = |l: &&crate::facts::GoroutineLook| l.one_in == 1;
     let looks = &facts.timeline.goroutines.looks;
     let first = looks.iter().filter(exact).find(|l| l.t_ms >= since_ms)?;
-    let last = looks.iter().filter(exact).next_back()?;
+    let last = looks.iter().rfind(exact)?;
     let ms = last.t_ms.checked_sub(first.t_ms).filter(|ms| *ms > 0)?;
     let started = last.newest.checked_sub(first.newest).filter(|n| *n >= MIN_STARTED)?;
     let ended = (i128::from(started) - (i128::from(last.live) - i128::from(first.live))).max(0);

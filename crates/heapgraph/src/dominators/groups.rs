@@ -61,9 +61,8 @@ impl Dominators {
     /// As [`Dominators::by_group`], of a few objects, each given with its group; of one that is given twice
     /// the last is taken. No other object is asked for.
     pub fn of_few(&self, graph: &Graph, count: usize, members: &[(ObjectId, u32)]) -> Vec<GroupTotals> {
-        let is_one = |(object, group): &&(ObjectId, u32)| {
-            self.live.contains(object.0 as usize) && (*group as usize) < count
-        };
+        let is_one =
+            |(object, group): &&(ObjectId, u32)| self.live.contains(object.0 as usize) && (*group as usize) < count;
         let members: FxHashMap<u32, u32> = members.iter().filter(is_one).map(|(o, group)| (o.0, *group)).collect();
         let mut out = vec![GroupTotals::default(); count];
         let mut groups = vec![NONE; self.node.len()];
@@ -107,11 +106,8 @@ impl Dominators {
         let mixed = |group: u32| with_leaves.contains(group as usize) && with_nodes.contains(group as usize);
         let any_mixed = with_leaves.iter().any(|g| with_nodes.contains(g));
         // Leaves of mixed groups by the number of their holder: a walk comes by.
-        let mut leaves = if any_mixed {
-            self.leaves_where(graph, |leaf| group_of(leaf).is_some_and(mixed))
-        } else {
-            Vec::new()
-        };
+        let mut leaves =
+            if any_mixed { self.leaves_where(graph, |leaf| group_of(leaf).is_some_and(mixed)) } else { Vec::new() };
         leaves.sort_unstable();
         let mut leaves = leaves.into_iter().peekable();
         // Numbers are a walk down the tree. Of each group the node above all that comes, if there is one.
