@@ -20,8 +20,7 @@ use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
 
 use crate::config::Leaks;
 
-/// What looks for leaks may do by that configuration, `limits` bounding the graph of each; `None`: there are
-/// none.
+/// What looks for leaks may do by that configuration, and what the graph of a heap may use; `None`: there are none.
 pub(crate) fn rules(leaks: &Leaks, limits: Limits) -> Option<LeakRules> {
     let readers = Arc::new(Workers { limits, starter: Mutex::default() });
     leaks.enabled.then(|| LeakRules { readers, stop: leaks.stop.0, pause: leaks.pause.0 })

@@ -1,10 +1,11 @@
 //! Goroutines along the watch, by `go` statement in words of the source.
 
+use std::collections::BTreeMap;
+
 use lastgasp_diagnosis::facts::{Frame, GoroutineLook, GoroutineLooks, StartedAt};
 use lastgasp_goruntime::{Symbolizer, created_by};
 use lastgasp_inferior::Addr;
 use lastgasp_observe::target::goroutine_looks as seen;
-use rustc_hash::FxHashMap;
 
 /// Most `go` statements that are told, the largest at any look first.
 const MAX_SITES: usize = 64;
@@ -21,12 +22,12 @@ pub(crate) fn goroutine_looks(taken: &seen::GoroutineLooks, symbols: &Symbolizer
 
 fn by_statement(taken: &seen::GoroutineLooks, named: impl Fn(Addr) -> Option<Frame>) -> GoroutineLooks {
     let all = taken.all();
-    let mut names: FxHashMap<Addr, Option<Frame>> = FxHashMap::default();
+    let mut names: BTreeMap<Addr, Option<Frame>> = BTreeMap::new();
     for (pc, _) in all.iter().flat_map(|l| &l.seen.sites) {
         names.entry(*pc).or_insert_with(|| named(*pc));
     }
     // One statement of the source may be compiled into several places.
-    let mut places: FxHashMap<&Frame, Vec<Addr>> = FxHashMap::default();
+    let mut places: BTreeMap<&Frame, Vec<Addr>> = BTreeMap::new();
     for (pc, name) in &names {
         if let Some(name) = name {
             places.entry(name).or_default().push(*pc);

@@ -26,6 +26,8 @@ pub(crate) struct Edges {
     pub(crate) pointed: Pointed<(ObjectId, u64)>,
     /// The runtime's records of goroutines that wait (`sudog`).
     pub(crate) sudogs: Vec<ObjectId>,
+    /// Bytes of objects with pointers that could not be read: they point nowhere.
+    pub(crate) unread: u64,
 }
 
 /// Where the `g` of live goroutines stand, by the start of their object: the goroutine's number.
@@ -79,6 +81,7 @@ impl Edges {
             };
             reader.read(range, &mut visitor);
             let mut gaps = Vec::new();
+            visitor.own.unread = reader.take_unread();
             reader.finish(&mut gaps);
             (visitor.writer.finish(), visitor.own, gaps)
         };
@@ -92,10 +95,11 @@ impl Edges {
             all.of_goroutines.extend(own.of_goroutines);
             all.pointed.append(own.pointed);
             all.sudogs.extend(own.sudogs);
+            all.unread = all.unread.saturating_add(own.unread);
             gaps.extend(said.into_iter().filter(|g| !g.what.is_empty()));
         }
-        let Own { seeds, of_goroutines, pointed, sudogs } = all;
-        Self { layout, parts, seeds, of_goroutines, watched, pointed, sudogs }
+        let Own { seeds, of_goroutines, pointed, sudogs, unread } = all;
+        Self { layout, parts, seeds, of_goroutines, watched, pointed, sudogs, unread }
     }
 }
 
@@ -120,6 +124,7 @@ struct Own {
     of_goroutines: Vec<(u64, Addr)>,
     pointed: Pointed<(ObjectId, u64)>,
     sudogs: Vec<ObjectId>,
+    unread: u64,
 }
 
 /// Slots are larger than a `sudog` by less than that.

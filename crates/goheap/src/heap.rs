@@ -58,6 +58,9 @@ pub struct Heap<'a> {
     pub taken: (u64, u64),
 }
 
+/// Of the bytes of objects with pointers this part may be missing.
+const UNREAD_PART: u64 = 32;
+
 impl<'a> Heap<'a> {
     /// Reads and reckons it; `None`, with a gap that says why, where that cannot be done.
     ///
@@ -96,8 +99,15 @@ impl<'a> Heap<'a> {
         phases.end("pointers");
         let mut holders = Holders::read(taken, memory, goroutines, &objects, &edges, gaps);
         phases.end("roots");
-        // What is not read points nowhere, and what nothing points to would be called garbage.
-        if gaps.len() > before {
+        // What is not read points nowhere, and what nothing points to would be called garbage. Where it is little
+        // (a page that a core lacks) it is said beside that, as of roots that were not looked for.
+        let unread = edges.unread;
+        if unread > 0 {
+            gaps.push(Gap::new("heap pointers", format!("{unread} bytes of the heap could not be read")));
+            holders.add_not_read(format!("{unread} bytes of the heap that could not be read"));
+        }
+        let is_little = unread.saturating_mul(UNREAD_PART) <= objects.bytes_with_pointers();
+        if gaps.len() > before + usize::from(unread > 0) || !is_little {
             gaps.push(Gap::new(WHAT, "not made: what it is made of could not all be read"));
             return None;
         }
@@ -108,7 +118,7 @@ impl<'a> Heap<'a> {
         phases.end("code");
         let all = layout.total();
         let mut roots = holders.take();
-        let said = (code, &*holders.words, &*holders.maps);
+        let said = (code, &*holders.words, &*holders.maps, &*holders.funcs);
         // Types and dominators need nothing of each other, so they are found side by side; of a target that
         // stands still types alone first, so that it runs on the sooner.
         let spans = layout.clone();
@@ -182,6 +192,12 @@ impl<'a> Heap<'a> {
     #[must_use]
     pub fn root_name(&self, holder: Holder) -> Option<&RootName> {
         self.holders.name(&self.graph, holder)
+    }
+
+    /// The number of the goroutine that a root is.
+    #[must_use]
+    pub fn goroutine_of(&self, root: RootId) -> Option<u64> {
+        self.holders.goid(root)
     }
 
     /// What a root is called in words: `global main.cache`, `goroutine 17 in main.serve`.

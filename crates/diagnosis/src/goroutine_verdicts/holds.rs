@@ -19,13 +19,16 @@ pub(super) enum Sign {
     OuterMethod(String),
     /// A pointer to it in a frame of who does not wait for it.
     Pointer(String),
+    /// The code of the function that has a pointer to it, and waits for it or has called what does, locks
+    /// something in a line above.
+    LocksAbove(String),
 }
 
 impl Holds {
     pub(super) fn sureness(&self) -> Sureness {
         match self.sign {
             Sign::DeferredUnlock(_) => Sureness::Probable,
-            Sign::OuterMethod(_) | Sign::Pointer(_) => Sureness::Possible,
+            Sign::OuterMethod(_) | Sign::Pointer(_) | Sign::LocksAbove(_) => Sureness::Possible,
         }
     }
 
@@ -35,6 +38,9 @@ impl Holds {
             Sign::DeferredUnlock(f) => format!("a deferred call of {f} is pending in it"),
             Sign::OuterMethod(f) => format!("{f}, a method of the same type, has called the one that waits"),
             Sign::Pointer(f) => format!("{f} on its stack has a pointer to it, and does not wait for it"),
+            Sign::LocksAbove(f) => {
+                format!("{f} on its stack has a pointer to it, and locks in a line above the one that it is in")
+            }
         }
     }
 }

@@ -387,7 +387,8 @@ mod tests {
 
     #[test]
     fn what_was_not_seen_of_the_process_before_is_not_claimed() {
-        let lies: [(&str, fn(&mut Facts)); 7] = [
+        type Lie = (&'static str, fn(&mut Facts));
+        let lies: [Lie; 7] = [
             ("its memory was never at rest", |f| last(f).memory_unix_ms = None),
             ("goroutines had piled up in it too", |f| last(f).memory_first = false),
             ("another function", |f| last(f).culprit = Some("main.other".into())),

@@ -339,16 +339,13 @@ impl HeldBy {
 /// known.
 fn holders(heap: &Heap<'_>, objects: &[ObjectId]) -> Vec<Option<HeldBy>> {
     // A leaf has no place among dominators: who holds it directly is looked up once for all of them.
-    let direct = heap.graph.holders(objects, 2);
+    let direct = heap.graph.only_holders(objects);
     objects
         .iter()
         .zip(direct)
         .map(|(object, direct)| {
             let mut first = *object;
-            let mut at = match direct.as_slice() {
-                [one] => *one,
-                _ => Holder::Object(*object),
-            };
+            let mut at = direct.unwrap_or(Holder::Object(*object));
             for _ in 0..MAX_STEPS {
                 match at {
                     Holder::Object(object) => {

@@ -16,6 +16,8 @@ pub enum Operation {
     ReceiveNil,
     /// `select {}`: for ever.
     NoCases,
+    /// A `select` of which every channel is nil: for ever.
+    AllNil,
     /// `sync.Mutex.Lock`.
     Lock,
     /// `sync.RWMutex.RLock`.

@@ -17,6 +17,8 @@ pub struct Waiting {
     pub objects: Vec<Awaited>,
     /// Timers that are set, whoever set them.
     pub timers: Vec<PendingTimer>,
+    /// Where the processors' heaps of timers stand: arrays by which the runtime has each of them.
+    pub timer_heaps: Vec<Addr>,
     /// What could not be read and could matter to whoever asks who can still be woken: goroutines, cases,
     /// timers. Nothing is proved then.
     pub unsure: Vec<String>,
@@ -42,6 +44,11 @@ pub struct Blocked {
     pub wait_since_ns: i64,
     /// Whether it lives in a `synctest` bubble, whose clock is not the runtime's.
     pub in_bubble: bool,
+    /// Functions on its stack, innermost first, that lock something in a line above the one in which they
+    /// stand; of those that wait for a mutex alone.
+    pub locks_above: Vec<Arc<str>>,
+    /// Whether the code of its functions could be read for that.
+    pub code_was_read: bool,
     /// Whether all that it waits for have it in their queues still. Who was taken out of one is about to run,
     /// whatever its state says: whoever woke it may have forgotten by what.
     pub is_queued: bool,
@@ -186,4 +193,6 @@ pub struct PendingTimer {
     /// The argument, or where it stands: of `time.Sleep` the `g`, of `time.After` the channel, of
     /// `time.AfterFunc` the function.
     pub arg: Addr,
+    /// Whether it sends on the channel that is its argument, and does nothing else.
+    pub sends: bool,
 }

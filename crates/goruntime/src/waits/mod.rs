@@ -19,6 +19,7 @@ mod channels;
 mod found;
 mod gather;
 mod in_stacks;
+mod lock_sites;
 mod locks;
 mod read_many;
 mod semaphores;
