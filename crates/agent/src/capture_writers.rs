@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_decode::{Decoded, decode};
-use lastgasp_diagnosis::facts::{HEAP_GRAPH, Phase};
 use lastgasp_diagnosis::Tier;
+use lastgasp_diagnosis::facts::{HEAP_GRAPH, Phase};
 use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_recorder::daemon::{Captured, Handle, Share};
 use lastgasp_recorder::guard::{USUAL_STACK, guarded};
