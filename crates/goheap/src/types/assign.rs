@@ -343,8 +343,10 @@ impl<'a> Assigner<'a> {
                 }
             }
             Word::String => {
-                if let Some(length) = after[0] {
-                    self.offer(to, Kind::String, self.by_word, Extent::AtLeast(length.max(1)));
+                if let Some(length) = after[0]
+                    && !self.offer(to, Kind::String, self.by_word, Extent::AtLeast(length.max(1)))
+                {
+                    self.string_around(to, length.max(1));
                 }
             }
             Word::Map(map) => {
@@ -382,6 +384,17 @@ impl<'a> Assigner<'a> {
             {
                 self.closure(at, Trust::Stack);
             }
+        }
+    }
+
+    /// The bytes of a string that another is a part of (`s[100:132]`): what a string points into is bytes,
+    /// wherever it begins. Whoever points to their start is believed before this.
+    fn string_around(&mut self, to: Addr, length: u64) {
+        let Some(object) = self.layout.object_at(to.0) else { return };
+        let Some(start) = self.layout.address(object).filter(|start| *start < to.0) else { return };
+        let end = (to.0 - start).saturating_add(length);
+        if self.slots.of(self.layout, object).is_some_and(|(_, class)| class.noscan && !class.tiny) {
+            self.offer(Addr(start), Kind::String, Trust::Stack, Extent::AtLeast(end));
         }
     }
 

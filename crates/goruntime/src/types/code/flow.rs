@@ -138,13 +138,7 @@ impl Flow {
             Act::Address { to, of } => {
                 let value = match of {
                     Place::Static(at) => self.values.of(Origin::Static(at.0)),
-                    Place::Behind(from, 0) => state.register(from),
-                    Place::Behind(from, offset) => match self.values.origin(state.register(from)) {
-                        Some(Origin::Static(at)) => {
-                            self.values.of(Origin::Static(at.wrapping_add_signed(offset.into())))
-                        }
-                        _ => Value::UNKNOWN,
-                    },
+                    Place::Behind(from, offset) => self.values.moved(state.register(from), offset),
                     Place::Stack(offset) => {
                         // Whoever gets the address may write there.
                         state.write(offset, 8, Value::UNKNOWN);

@@ -63,7 +63,7 @@ type Of<'a> = (&'a Runtime, &'a dyn Memory);
 struct Part {
     said: Vec<(WordPath, Said)>,
     /// Words that get a result of a function.
-    results: Vec<(WordPath, Addr, u8)>,
+    results: Vec<(WordPath, Returned)>,
     /// Where the code of a closure begins, and its type.
     closures: Vec<(Addr, Addr)>,
 }
@@ -125,7 +125,7 @@ impl CodeTypes {
         // What only functions return is said by no use: a result never overrules one.
         let found: Vec<(WordPath, Said)> = results
             .into_iter()
-            .filter_map(|(path, function, index)| Some((path, code.result((rt, mem), function, index, 0)?)))
+            .filter_map(|(path, returned)| Some((path, code.value((rt, mem), &returned, 0)?)))
             .collect();
         found.into_iter().for_each(|(path, said)| code.add(path, said));
         code
@@ -202,6 +202,23 @@ impl CodeTypes {
 
     /// What a function returns as its n-th result.
     fn result(&mut self, of: Of<'_>, function: Addr, index: u8, depth: usize) -> Option<Said> {
+        let returned = self.returned(of, function, index)?;
+        self.value(of, &returned, depth)
+    }
+
+    /// The element of an array that a function makes for its n-th result, or a part of which it returns. What a
+    /// variable has may be no array of its own.
+    fn array_made(&mut self, of: Of<'_>, (function, index): (Addr, u8), depth: usize) -> Option<Addr> {
+        match self.returned(of, function, index)? {
+            Returned::Said(Said::Array(elem) | Said::Within(elem)) => Some(elem),
+            Returned::Result(function, index) | Returned::BehindResult(function, index) if depth < MAX_DEPTH => {
+                self.array_made(of, (function, index), depth + 1)
+            }
+            _ => None,
+        }
+    }
+
+    fn returned(&mut self, of: Of<'_>, function: Addr, index: u8) -> Option<Returned> {
         let known = match self.returned.get(&function) {
             Some(known) => known.clone(),
             None => {
@@ -212,8 +229,7 @@ impl CodeTypes {
                 returned
             }
         };
-        let returned = known.as_ref()?.get(usize::from(index))?.clone();
-        self.value(of, &returned, depth)
+        known.as_ref()?.get(usize::from(index)).cloned()
     }
 
     fn value(&mut self, of: Of<'_>, value: &Returned, depth: usize) -> Option<Said> {
@@ -222,11 +238,14 @@ impl CodeTypes {
             Returned::Said(Said::Unclear) => None,
             Returned::Said(said) => Some(*said),
             Returned::Word(path) => match self.words.get(path)?.as_slice() {
-                [one] if *one != Said::Unclear => Some(*one),
+                [one] if !matches!(one, Said::Unclear | Said::Within(_)) => Some(*one),
                 _ => None,
             },
             Returned::Result(function, index) if depth < MAX_DEPTH => self.result(of, *function, *index, depth + 1),
-            Returned::Result(..) => None,
+            Returned::BehindResult(function, index) if depth < MAX_DEPTH => {
+                self.array_made(of, (*function, *index), depth + 1).map(Said::Within)
+            }
+            Returned::Result(..) | Returned::BehindResult(..) => None,
         }
     }
 }

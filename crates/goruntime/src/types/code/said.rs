@@ -9,6 +9,8 @@ pub enum Said {
     Pointer(Addr),
     /// It points to an array of such values.
     Array(Addr),
+    /// It points into an array of such values, at any of them.
+    Within(Addr),
     /// It is a map of the type.
     Map(Addr),
     /// It is a channel of the type.

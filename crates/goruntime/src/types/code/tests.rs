@@ -45,7 +45,7 @@ fn local_of(acts: &[Act]) -> Option<Local> {
 }
 
 /// What is said of words, and which of them get which results.
-type Words = (Vec<(WordPath, Said)>, Vec<(WordPath, Addr, u8)>);
+type Words = (Vec<(WordPath, Said)>, Vec<(WordPath, Returned)>);
 
 fn words(acts: &[Act]) -> Words {
     let (mut said, mut results) = (Vec::new(), Vec::new());
@@ -159,6 +159,28 @@ fn a_list_that_a_loop_puts_together_is_of_one_type() {
 }
 
 #[test]
+fn a_slice_of_an_array_points_into_it() {
+    // part := make([]T, n)[5:8:8]; f(); and of what a function returns
+    let (makes, slot) = (Addr(0x600), Place::Stack(0x10));
+    let moved = Act::Address { to: RAX, of: Place::Behind(RAX, 0x28) };
+    let known = |at: Addr| if at == makes { Some(Callee::Array(0)) } else { callee(at) };
+    let of = |call: Addr| {
+        let acts = [address(RAX, TYPE), Act::Call(Some(call)), moved, store(slot, RAX), Act::Call(None), Act::Return];
+        let local = Local::of(Flow::of(&steps(&acts), &known, &[at(5)].into_iter().collect()).unwrap());
+        let (_, slots) = local.frames().first().unwrap().clone();
+        slots.iter().map(|(_, value)| local.returned(*value)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(makes), [Returned::Said(Said::Within(TYPE))]);
+    assert_eq!(of(BUILD), [Returned::BehindResult(BUILD, 0)]);
+    // Into one value: its field, of which nothing is said.
+    assert_eq!(of(NEW), [Returned::Nothing]);
+    // A variable, too: its type is a slice's.
+    let acts = [address(RAX, TYPE), Act::Call(Some(BUILD)), moved, store(VAR, RAX), Act::Return];
+    let path = WordPath { at: VARIABLE, offsets: vec![] };
+    assert_eq!(words(&acts), (vec![], vec![(path, Returned::BehindResult(BUILD, 0))]));
+}
+
+#[test]
 fn what_a_closure_captures_is_of_the_type_that_is_made_for_it() {
     let code = AddrRange::sized(BUILD, 64);
     let closures = |acts: &[Act]| {
@@ -237,7 +259,7 @@ fn an_interface_that_is_returned_says_nothing() {
 #[test]
 fn a_result_is_of_whoever_returned_it() {
     let acts = [Act::Call(Some(BUILD)), store(VAR, RBX), Act::Return];
-    assert_eq!(words(&acts), (vec![], vec![(WordPath { at: VARIABLE, offsets: vec![] }, BUILD, 1)]));
+    assert_eq!(words(&acts), (vec![], vec![(WordPath { at: VARIABLE, offsets: vec![] }, Returned::Result(BUILD, 1))]));
 }
 
 #[test]

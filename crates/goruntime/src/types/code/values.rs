@@ -52,6 +52,8 @@ pub(super) enum Origin {
         /// Which of its results.
         index: u8,
     },
+    /// An address behind what a value points to, in the same object.
+    Behind(Value),
     /// What the runtime made of a type that the code names: any of these.
     Made(Said),
     /// The word so many bytes behind what a value points to.
@@ -114,6 +116,17 @@ impl Values {
         }
     }
 
+    /// So many bytes behind what a value points to.
+    pub(super) fn moved(&mut self, from: Value, offset: i32) -> Value {
+        match self.origin(from) {
+            None => Value::UNKNOWN,
+            _ if offset == 0 => from,
+            Some(Origin::Static(at)) => self.of(Origin::Static(at.wrapping_add_signed(offset.into()))),
+            Some(Origin::Behind(_)) => from,
+            Some(_) => self.of(Origin::Behind(from)),
+        }
+    }
+
     /// What stands before a value where both came together: the first word of an interface, if this is its
     /// second.
     pub(super) fn behind(&mut self, value: Value) -> Option<Value> {
@@ -127,7 +140,7 @@ impl Values {
                 }
                 _ => Origin::Loaded { from, offset: offset.checked_add(8)? },
             },
-            Origin::Static(_) | Origin::Context | Origin::Made(_) => return None,
+            Origin::Static(_) | Origin::Context | Origin::Made(_) | Origin::Behind(_) => return None,
         };
         Some(self.of(next)).filter(|v| v.is_known())
     }
