@@ -169,6 +169,17 @@ impl HeapLayout {
         self.slot_at(address).filter(|o| self.is_allocated(*o))
     }
 
+    /// The same with the index of its span, and how many bytes behind its slot's start that is: all that who
+    /// follows pointers asks, looked up once.
+    pub fn place_of(&self, address: u64) -> Option<(ObjectId, usize, u64)> {
+        let index = self.span_at(address)?;
+        let placed = &self.spans[index];
+        let offset = address - placed.span.base;
+        let slot = placed.slot(offset)?;
+        let object = ObjectId(placed.first + slot);
+        self.is_allocated(object).then(|| (object, index, offset - u64::from(slot) * placed.span.slot_bytes))
+    }
+
     /// Marks slots of a span (by its index) as allocated: bit `i % 8` of byte `i / 8` is slot `i`, as in the
     /// runtime's own bitmaps. Bits beyond the last slot are ignored.
     pub fn allocate(&mut self, span: usize, bits: impl IntoIterator<Item = u8>) {
@@ -334,6 +345,8 @@ mod tests {
                     prop_assert_eq!(layout.span_of(object), Some(i));
                     prop_assert_eq!(layout.slot(i, slot), Some(object));
                     prop_assert_eq!(layout.object_at(address + span.slot_bytes - 1), Some(object));
+                    let last = span.slot_bytes - 1;
+                    prop_assert_eq!(layout.place_of(address + last), Some((object, i, last)));
                 }
             }
             prop_assert_eq!(layout.total().0, spans.iter().map(|s| u64::from(s.slots)).sum::<u64>());

@@ -53,23 +53,45 @@ impl Paths {
     /// Paths from all roots through what `enter` lets pass, asked of roots and objects with numbers of their
     /// own. Takes 8 bytes for each.
     pub fn of(graph: &Graph, enter: impl Fn(Holder) -> bool) -> Self {
+        Self::search(graph, enter, None)
+    }
+
+    /// The same, for who asks for ways to `ends` and to nothing else: it ends when there is one to each.
+    pub fn to_those(graph: &Graph, enter: impl Fn(Holder) -> bool, ends: &[ObjectId]) -> Self {
+        let leaves: Vec<ObjectId> = ends.iter().copied().filter(|o| graph.is_folded(*o)).collect();
+        let of_leaves = if leaves.is_empty() { Vec::new() } else { graph.only_holders(&leaves) };
+        let mut wanted = Bits::new(graph.nodes());
+        let mut left = 0;
+        let holders = ends.iter().map(|o| Holder::Object(*o)).chain(of_leaves.into_iter().flatten());
+        for node in holders.filter_map(|holder| graph.node(holder)) {
+            left += usize::from(wanted.insert(node as usize));
+        }
+        Self::search(graph, enter, Some((wanted, left)))
+    }
+
+    /// Goes on until all is found, or all of `wanted`, of which so many are left.
+    fn search(graph: &Graph, enter: impl Fn(Holder) -> bool, wanted: Option<(Bits, usize)>) -> Self {
+        let (wanted, mut left) = wanted.unwrap_or((Bits::default(), usize::MAX));
+        let mut goes_on = left > 0;
         let mut before = vec![NONE; graph.nodes()];
         let mut order = Vec::with_capacity(graph.nodes());
         let mut meet = |from: u32, node: u32, holder: Holder, order: &mut Vec<u32>| {
             if before[node as usize] == NONE && enter(holder) {
                 before[node as usize] = from;
                 order.push(node);
+                left -= usize::from(wanted.contains(node as usize));
             }
+            left > 0
         };
         for root in (0..graph.roots().len() as u32).map(RootId) {
             meet(ALL, graph.node_of_root(root), Holder::Root(root), &mut order);
         }
         let mut at = 0;
-        while let Some(node) = order.get(at).copied() {
+        while let Some(node) = order.get(at).copied().filter(|_| goes_on) {
             at += 1;
             let mut each = |to: u32| {
                 if let Some(next) = graph.node_of(to) {
-                    meet(node, next, Holder::Object(ObjectId(to)), &mut order);
+                    goes_on = meet(node, next, Holder::Object(ObjectId(to)), &mut order);
                 }
             };
             match graph.holder(node) {

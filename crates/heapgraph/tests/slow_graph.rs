@@ -266,6 +266,9 @@ proptest! {
             prop_assert_eq!(path.len(), slow.distance(target).unwrap());
         }
         let is_in = |o: ObjectId| members >> (o.0 % 64) & 1 == 1;
+        let few: Vec<ObjectId> = graph.layout().allocated().iter().map(|o| ObjectId(o as u32)).filter(|o| is_in(*o)).collect();
+        let to_few = Paths::to_those(&graph, |_| true, &few);
+        prop_assert!(few.iter().all(|o| to_few.to(&graph, *o) == paths.to(&graph, *o)));
         let set = live.iter().copied().filter(|h| matches!(h, Holder::Object(o) if is_in(*o))).collect();
         let label = |from: Holder, to: Holder| {
             assert!(from == Holder::All || slow.is_pointer(from, to));

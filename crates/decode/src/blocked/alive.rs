@@ -151,7 +151,7 @@ fn name_ways(facts: &mut BlockedGoroutines, waiting: &Waiting, heap: &Heap<'_>, 
     }
     let reached = found.iter().filter(|(_, _, reached, _)| *reached != Reached::Never).take(MOST_WAYS);
     let (indices, objects): (Vec<usize>, Vec<ObjectId>) = reached.map(|(index, _, _, slot)| (*index, *slot)).unzip();
-    let ways = Ways::from_those(heap, |root| heap.leads(alive, root));
+    let ways = Ways::from_those(heap, |root| heap.leads(alive, root), &objects);
     let steps: FxHashMap<usize, Vec<String>> = indices.into_iter().zip(ways.to_many(&objects)).collect();
     for (index, awaited, _, slot) in found {
         let Some(object) = facts.objects.get_mut(index) else { continue };

@@ -145,11 +145,10 @@ impl<'a> Assigner<'a> {
 
     /// Says what stands at an address; whether it is believed.
     pub(crate) fn offer(&mut self, at: Addr, kind: Kind, trust: Trust, extent: Extent) -> bool {
-        let Some(object) = self.layout.object_at(at.0) else { return false };
-        let Some((index, class)) = self.slots.of(self.layout, object) else { return false };
+        let Some((object, index, offset)) = self.layout.place_of(at.0) else { return false };
+        let Some(class) = self.slots.all().get(index).copied() else { return false };
         // What points into the middle of something says nothing of the whole.
-        let start = self.layout.address(object).and_then(|start| start.checked_add(class.header));
-        if start != Some(at.0) {
+        if offset != class.header {
             return false;
         }
         let Some(number) = self.kinds.number(&mut self.types, kind) else { return false };

@@ -67,14 +67,14 @@ impl<'h, 'a> Ways<'h, 'a> {
     /// Finds them. Ways through the runtime's own variables are taken where there is no other.
     #[must_use]
     pub fn of(heap: &'h Heap<'a>) -> Self {
-        Self::from_those(heap, |_| true)
+        Self { heap, paths: Paths::of(&heap.graph, |_| true), labels: Labels::of(heap) }
     }
 
-    /// The same from some of the roots.
+    /// The same from some of the roots, to `objects` and to nothing else.
     #[must_use]
-    pub fn from_those(heap: &'h Heap<'a>, roots: impl Fn(RootId) -> bool) -> Self {
+    pub fn from_those(heap: &'h Heap<'a>, roots: impl Fn(RootId) -> bool, objects: &[ObjectId]) -> Self {
         let enter = |holder: Holder| !matches!(holder, Holder::Root(root) if !roots(root));
-        Self { heap, paths: Paths::of(&heap.graph, enter), labels: Labels::of(heap) }
+        Self { heap, paths: Paths::to_those(&heap.graph, enter, objects), labels: Labels::of(heap) }
     }
 
     /// The field of an object at an address within it: `.mu`; empty where there is none, or it is not known.

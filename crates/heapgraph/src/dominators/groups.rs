@@ -3,8 +3,6 @@
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
-use rustc_hash::FxHashMap;
-
 use super::Dominators;
 use crate::bits::Bits;
 use crate::graph::{Graph, Holder, NONE, on_threads};
@@ -63,7 +61,11 @@ impl Dominators {
     pub fn of_few(&self, graph: &Graph, count: usize, members: &[(ObjectId, u32)]) -> Vec<GroupTotals> {
         let is_one =
             |(object, group): &&(ObjectId, u32)| self.live.contains(object.0 as usize) && (*group as usize) < count;
-        let members: FxHashMap<u32, u32> = members.iter().filter(is_one).map(|(o, group)| (o.0, *group)).collect();
+        // In the order of objects: of one the last comes first, and then alone.
+        let last_first = members.iter().rev().filter(is_one);
+        let mut members: Vec<(u32, u32)> = last_first.map(|(object, group)| (object.0, *group)).collect();
+        members.sort_by_key(|(object, _)| *object);
+        members.dedup_by_key(|(object, _)| *object);
         let mut out = vec![GroupTotals::default(); count];
         let mut groups = vec![NONE; self.node.len()];
         let (mut with_leaves, mut leaves) = (Bits::new(count), Bits::new(graph.layout().bound()));
@@ -78,7 +80,11 @@ impl Dominators {
                 }
             }
         }
-        let group_of = |object: u32| leaves.contains(object as usize).then(|| members.get(&object).copied()).flatten();
+        let group_of = |object: u32| {
+            let is_one = leaves.contains(object as usize);
+            let at = if is_one { members.binary_search_by_key(&object, |m| m.0).ok() } else { None };
+            members.get(at?).map(|(_, group)| *group)
+        };
         self.add_retained(graph, &mut out, &groups, &with_leaves, &group_of);
         out
     }
