@@ -6,30 +6,27 @@
 //! goes on to the next capture in any case.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lastgasp_decode::{Decoded, decode};
-use lastgasp_diagnosis::cause;
-use lastgasp_diagnosis::facts::Phase;
+use lastgasp_diagnosis::Tier;
+use lastgasp_diagnosis::facts::{HEAP_GRAPH, Phase};
 use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_recorder::daemon::{Captured, Handle, Share};
-use lastgasp_recorder::guard::{Panicked, USUAL_STACK, guarded};
+use lastgasp_recorder::guard::{USUAL_STACK, guarded};
 use lastgasp_recorder::own_process::{give_back_freed_memory, run_before_others};
 use lastgasp_store::{Archive, Form, StoreError, Told};
 
-use crate::graphs::{GraphLimits, Graphs, Waiting};
+use crate::destination::{Destination, Stored};
+use crate::graphs::{Graphs, Waiting};
 use crate::in_flight::InFlight;
+use crate::leaks;
 use crate::permits::Permits;
 use crate::provenance::provenance;
-use crate::recent_captures::{RecentCapture, RecentCaptures};
-use crate::self_stats::Counts;
-use crate::vital_threads::VitalThreads;
-use crate::webhook::{Webhooks, event};
+use crate::vital_threads::{VitalThread, VitalThreads};
 
 const THREADS: usize = 6;
 /// So many of them decode at a time.
@@ -39,23 +36,9 @@ const NAME: &str = "capture-writer";
 /// them. They are ahead of it by a quarter of a second, and to write one takes some 20 ms.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// Who is told of captures, and where they are written to.
-#[derive(Clone, Debug)]
-pub(crate) struct Destination {
-    pub(crate) archive: Arc<Archive>,
-    pub(crate) recent: Arc<RecentCaptures>,
-    pub(crate) handle: Handle,
-    pub(crate) webhooks: Arc<Mutex<Webhooks>>,
-    pub(crate) graph_limits: GraphLimits,
-    pub(crate) counts: Arc<Counts>,
-}
-
 /// Running threads.
 #[derive(Debug)]
-pub struct CaptureWriters(Vec<Writing>);
-
-/// A thread of them.
-pub(crate) type Writing = JoinHandle<Result<(), Panicked>>;
+pub struct CaptureWriters(Vec<VitalThread>);
 
 impl CaptureWriters {
     /// Starts the threads.
@@ -68,12 +51,17 @@ impl CaptureWriters {
         let (graphs, graph_thread) = Graphs::start(to.clone(), vital)?;
         let decoders = Permits::new(DECODERS);
         let mut writers = Self::start_with(captured, vital, begin, move |captured, ticket| {
-            let Captured { raw, began, answered, detected, share, dead } = captured;
+            let Captured { raw, began, answered, detected, share, dead, leak } = captured;
             let times = Times { began, answered, detected, stopped: raw.stopped };
             let mut held = Held { raw, _share: share };
             let permit = decoders.take();
-            let Some(decoded) = decoded(&mut held, &to.handle) else { return };
+            let Some(mut decoded) = decoded(&mut held, &to.handle) else { return };
             drop(permit);
+            if let Some(look) = leak {
+                drop(held);
+                leaks::join(look, &mut decoded);
+                return leaking(&decoded, &times, &to);
+            }
             // Its bytes are needed once more for a graph, and else others may be taken in their place.
             let for_graph = dead.map(|dead| (held, dead));
             if decoded.facts.capture.phase == Phase::PostKill {
@@ -85,7 +73,7 @@ impl CaptureWriters {
                 (Some(Stored { path, form, .. }), Some((held, dead))) => {
                     graphs.make(&held.raw, dead, &to.graph_limits, Waiting { decoded, path, form });
                 }
-                (Some(stored), None) => tell(&stored, &to),
+                (Some(stored), None) => to.tell(&stored),
                 (None, _) => {}
             }
         })?;
@@ -187,13 +175,6 @@ fn decoded(mut evidence: impl Evidence, handle: &Handle) -> Option<Decoded> {
     decoded.map_err(|panicked| failed(handle, evidence.pid(), &panicked)).ok()
 }
 
-/// A capture that stands in the store.
-pub(crate) struct Stored<'a> {
-    pub(crate) told: Told<'a>,
-    pub(crate) path: PathBuf,
-    pub(crate) form: Form,
-}
-
 /// Judges it, with what there is of its death, and puts it into the store: `wanted` in that form, or else as
 /// the store's rules say.
 fn put<'a>(decoded: &'a Decoded, archive: &Archive, wanted: Option<Form>) -> Result<Stored<'a>, StoreError> {
@@ -256,22 +237,32 @@ fn stored<'a>(
     }
 }
 
-/// Tells of a capture that has been written.
-pub(crate) fn tell(stored: &Stored<'_>, to: &Destination) {
-    let Stored { told, path, form } = stored;
-    let Told { facts, diagnosis, .. } = told;
-    to.counts.add_blocked(&diagnosis.goroutines.tiers);
-    to.recent.add(RecentCapture {
-        pid: facts.target.pid,
-        service: facts.target.service.clone(),
-        phase: facts.capture.phase.to_string(),
-        taken_at: facts.capture.taken_at.clone(),
-        light: *form == Form::Light,
-        path: path.clone(),
-        verdict: diagnosis.verdict().map(|v| (v.code, v.sentence.clone())),
+/// Keeps the capture of a process whose goroutines seemed to leak if they do; says what came of it in any
+/// case.
+fn leaking(decoded: &Decoded, times: &Times, to: &Destination) {
+    let target = &decoded.facts.target;
+    let judged = guarded(NAME, || {
+        let told = Told::alone(&decoded.facts);
+        (leaks::found(&told).map(|(_, group)| group.count), told.diagnosis.goroutines.tiers)
     });
-    let event = event(facts, diagnosis, &cause(facts, diagnosis), path, *form);
-    to.webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&event);
+    let (leaked, tiers) = judged.unwrap_or_default();
+    to.handle.leak_judged(target.pid, &target.service, leaked);
+    if leaked.is_none() {
+        return tracing::info!(
+            pid = target.pid,
+            service = target.service,
+            stopped_ms = ms(times.stopped),
+            proved = tiers.of(Tier::Proved),
+            suspect = tiers.of(Tier::Suspect),
+            no_graph = decoded.facts.capture.gaps.iter().find(|g| g.what == HEAP_GRAPH).map(|g| g.why.as_str()),
+            event = "no-leak",
+            "goroutines grew in number, and no leak was found: the capture is thrown away"
+        );
+    }
+    if let Some(stored) = stored(decoded, times, to, |form| put(decoded, &to.archive, form)) {
+        leaks::say(&stored.told, &stored.path);
+        to.tell(&stored);
+    }
 }
 
 /// A capture is lost.
@@ -296,6 +287,7 @@ mod tests {
     use lastgasp_store::Rules;
 
     use super::*;
+    use crate::graph_limits::GraphLimits;
 
     fn facts() -> Decoded {
         let mut facts = Facts { schema: lastgasp_diagnosis::facts::SCHEMA.into(), ..Facts::default() };
@@ -373,7 +365,7 @@ mod tests {
                 assert!(tried.get() > panics, "made to");
                 put(&decoded, &to.archive, form)
             });
-            stored.iter().for_each(|stored| tell(stored, &to));
+            stored.iter().for_each(|stored| to.tell(stored));
         }
         assert_eq!(counted(&to), (1, 1, 1));
         let lights: Vec<bool> = to.recent.all().iter().map(|c| c.light).collect();

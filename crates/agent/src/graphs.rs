@@ -2,39 +2,22 @@
 //! the capture once more with it, and tells of it. The capture stands in the store all that time.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_decode::Decoded;
 use lastgasp_observe::raw_capture::{DeadMemory, RawCapture};
 use lastgasp_recorder::guard::{USUAL_STACK, guarded};
 use lastgasp_store::Form;
-use lastgasp_worker::{GraphAnswer, GraphWorker, Limits};
+use lastgasp_worker::{GraphAnswer, GraphWorker};
 
-use crate::capture_writers::{Destination, Stored, Writing, tell};
-use crate::vital_threads::VitalThreads;
+use crate::destination::{Destination, Stored};
+use crate::graph_limits::GraphLimits;
+use crate::vital_threads::{VitalThread, VitalThreads};
 
 const NAME: &str = "heap-graph";
-
-/// What a graph may use, by the configuration of now; shared.
-#[derive(Clone, Debug)]
-pub(crate) struct GraphLimits(Arc<Mutex<Limits>>);
-
-impl GraphLimits {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self(Arc::new(Mutex::new(limits)))
-    }
-
-    pub(crate) fn set(&self, limits: Limits) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = limits;
-    }
-
-    fn now(&self) -> Limits {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A capture that is written, and waits for its graph.
 #[derive(Debug)]
@@ -62,7 +45,7 @@ pub(crate) struct Graphs {
 
 impl Graphs {
     /// Starts the thread; it ends when nobody has anything for it any more.
-    pub(crate) fn start(to: Destination, vital: &VitalThreads) -> std::io::Result<(Self, Writing)> {
+    pub(crate) fn start(to: Destination, vital: &VitalThreads) -> std::io::Result<(Self, VitalThread)> {
         let (jobs, queue) = channel::<Job>();
         let busy = Arc::new(AtomicBool::new(false));
         let is_busy = Arc::clone(&busy);
@@ -111,5 +94,5 @@ fn finish(job: Job, to: &Destination) {
     if let Err(e) = to.archive.put_again(&path, &decoded, &told, form) {
         tracing::error!(pid, "the heap graph could not be put to its capture: {e:#}");
     }
-    tell(&Stored { told, path, form }, to);
+    to.tell(&Stored { told, path, form });
 }

@@ -1,13 +1,16 @@
-//! The daemon's services: what becomes of evidence (`capture_writers`, the store, `graphs` of the dead,
-//! `webhook`), what it says of itself (`http`, `metrics`, `status`, `self_stats`, [`log`]), and how its
+//! The daemon's services: what becomes of evidence (`capture_writers`, `graphs` of the dead, their
+//! `destination`: the store, `webhook`), what it says of itself (`http`, `metrics`, `status`, `self_stats`, [`log`]), and how its
 //! configuration reaches all of them ([`config`], `settings`, `services`). The watching itself is
 //! `lastgasp_recorder`'s.
 
 mod capture_writers;
 pub mod config;
+mod destination;
+mod graph_limits;
 mod graphs;
 mod http;
 mod in_flight;
+mod leaks;
 pub mod log;
 mod metrics;
 mod permits;

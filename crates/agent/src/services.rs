@@ -14,9 +14,10 @@ use lastgasp_recorder::daemon::{Captured, Handle};
 use lastgasp_recorder::guard::spawn_guarded;
 use lastgasp_store::Archive;
 
-use crate::capture_writers::{CaptureWriters, Destination};
+use crate::capture_writers::CaptureWriters;
 use crate::config::{self, Config, WatchFlags};
-use crate::graphs::GraphLimits;
+use crate::destination::Destination;
+use crate::graph_limits::GraphLimits;
 use crate::http::{self, Answer};
 use crate::log::Level;
 use crate::metrics::{self, Scrape};

@@ -9,6 +9,9 @@ use std::thread::JoinHandle;
 
 use lastgasp_recorder::guard::{Panicked, guarded, lost_threads, spawn_guarded};
 
+/// A running one.
+pub(crate) type VitalThread = JoinHandle<Result<(), Panicked>>;
+
 /// Those that have ended by a panic, by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct VitalThreads(Arc<Mutex<BTreeSet<&'static str>>>);
@@ -20,7 +23,7 @@ impl VitalThreads {
         name: &'static str,
         stack: usize,
         work: impl FnOnce() + Send + 'static,
-    ) -> io::Result<JoinHandle<Result<(), Panicked>>> {
+    ) -> io::Result<VitalThread> {
         let lost = Arc::clone(&self.0);
         spawn_guarded(name, stack, move || {
             if guarded(name, work).is_err() {

@@ -3,7 +3,7 @@
 use lastgasp_diagnosis::facts::GraphCensus;
 use lastgasp_goruntime::Symbolizer;
 use lastgasp_goruntime::collections::HeaderKind;
-use lastgasp_goruntime::collections::quick::{Anchor, Way};
+use lastgasp_goruntime::quick_census::{Anchor, Way};
 use lastgasp_inferior::Addr;
 use lastgasp_observe::raw_capture::{RawCapture, Variable};
 use lastgasp_observe::target::census::KnownCollection;

@@ -27,6 +27,7 @@ pub mod facts;
 mod feeds;
 mod finding;
 mod findings;
+mod generation;
 mod goroutine_summary;
 mod goroutine_verdicts;
 mod graph_certainty;
@@ -44,6 +45,7 @@ mod partition;
 mod pprof_view;
 mod reachability;
 mod rival;
+mod rule_info;
 mod ruled_out;
 mod rules;
 mod sentence;
@@ -71,8 +73,8 @@ pub use feeds::{FeedState, feeds};
 pub use finding::{ConfidenceFactor, Evidence, Finding, Level, Source, UNTESTED};
 pub use goroutine_summary::GoroutineSummary;
 pub use goroutine_verdicts::{
-    Along, GoroutineVerdict, GoroutineVerdicts, Holder, Onsets, Order, Spot, Sureness, Tier, Tiers, VerdictGroup,
-    WaitEdge, WaitFor, WaitNode, causes,
+    Across, Along, GoroutineVerdict, GoroutineVerdicts, Holder, Leak, Onsets, Order, OverTime, Spot, Sureness, Tier,
+    Tiers, VerdictGroup, WaitEdge, WaitFor, WaitNode, causes,
 };
 pub use growth::{Culprit, Growth};
 pub use heap_summary::{heap_source, heap_summary};
@@ -80,8 +82,9 @@ pub use joined::{CaptureOf, diagnose_death, join};
 pub use ledger::{Slice, charge_ledger, ledger};
 pub use pprof_view::{CulpritView, PprofView, pprof_view};
 pub use rival::{Rival, Told};
+pub use rule_info::RuleInfo;
 pub use ruled_out::RuledOut;
-pub use rules::{RuleInfo, catalogue};
+pub use rules::catalogue;
 pub use site_table::{SiteRates, SiteRow, SiteSums, SiteTable};
 pub use subject::Subject;
 pub use timeline_summary::{events, thinned};

@@ -6,13 +6,14 @@
 //! answers and pictures of. No process is touched.
 //!
 //! - `heap`: all of it together.
-//! - `edges`: objects and pointers as they are read, two threads at once.
+//! - `edges`: objects and pointers as they are read, two threads at once; `watched` those of them that lead to
+//!   what goroutines wait for.
 //! - `roots`: what holds objects from outside the heap, with names.
 //! - `functions`: whose a function is, by its name.
 //! - `side_by_side`: two pieces of work that need nothing of each other.
 //! - `samples`: objects of which the memory profile knows the stack of their allocation; `sampled` what they
 //!   are and keep, by stack.
-//! - `types`: types of objects.
+//! - `types`: types of objects; `on_stacks` words of frames that speak of types too.
 //! - `collections`: maps, slices, strings and channels, found by what they are.
 //! - `census`, `copies`, `waste`: the largest of them, those of equal content, what is kept and not used.
 //! - `liveness`: which blocked goroutines nothing can ever wake, and who leads to what they wait for.
@@ -26,6 +27,7 @@ mod edges;
 mod functions;
 mod heap;
 mod liveness;
+mod on_stacks;
 mod phases;
 mod roots;
 mod sampled;
@@ -34,6 +36,7 @@ mod side_by_side;
 mod survey;
 mod types;
 mod waste;
+mod watched;
 mod ways;
 
 pub use census::{CollectionKind, Counted};

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use lastgasp_goruntime::collections::HeaderKind;
-use lastgasp_goruntime::collections::quick::{Anchor, FindLimits, Finder, KnownWays, Way};
+use lastgasp_goruntime::quick_census::{Anchor, FindLimits, Finder, KnownWays, Way};
 use lastgasp_goruntime::{Runtime, Symbolizer};
 use lastgasp_inferior::{BlockCache, LiveProcess};
 use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
@@ -68,9 +68,7 @@ fn is_seen(minor: u16, mode: Mode) {
     eprintln!("go1.{minor} {mode:?}: {} ways, look {:?}, steps {steps:?} us", ways.len(), began.elapsed());
     assert!(before.iter().all(Option::is_some), "{before:?}");
     let of = |look: &[Option<_>], elements: u64, kind: HeaderKind| -> Vec<Way> {
-        let is = |r: &Option<lastgasp_goruntime::collections::quick::QuickReading>| {
-            r.is_some_and(|r| r.elements == elements)
-        };
+        let is = |r: &Option<lastgasp_goruntime::quick_census::QuickReading>| r.is_some_and(|r| r.elements == elements);
         ways.iter().zip(look).filter(|(w, r)| w.kind == kind && is(r)).map(|(w, _)| w.clone()).collect()
     };
     let slices = of(&before, 312, HeaderKind::Slice);

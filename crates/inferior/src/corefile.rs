@@ -13,11 +13,11 @@ use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
 use object::{Architecture, LittleEndian, Object as _, ReadCache, ReadRef as _};
 
 use crate::addr::{Addr, AddrRange};
-use crate::arch::{Arch, Prstatus};
+use crate::arch::{Arch, GeneralRegisters, Prstatus};
 use crate::core_notes::{NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS, OWNER};
 use crate::elf::{ElfImage, ImageError};
 use crate::memory::{Memory, ReadCause, ReadError};
-use crate::thread::{GeneralRegisters, ThreadRegisters};
+use crate::thread::ThreadRegisters;
 
 /// A piece of memory that the core holds.
 #[derive(Clone, Copy, Debug)]

@@ -48,7 +48,7 @@ mod thread;
 mod windows;
 
 pub use addr::{Addr, AddrRange};
-pub use arch::{Arch, clock_ticks, page_size};
+pub use arch::{Arch, GeneralRegisters, clock_ticks, page_size};
 pub use copied::{CopiedMemory, OwnPages, bytes_to_copy};
 pub use core_writer::{Access, Added, Bounds, CoreProcess, CoreWriter, Cut, OwnNote};
 pub use corefile::{CoreFile, CoreMapping, Match};
@@ -64,4 +64,4 @@ pub use remembered::RememberedMemory;
 pub use resident::{Resident, parse_smaps};
 pub use snapshot::Snapshot;
 pub use stat::Stat;
-pub use thread::{GeneralRegisters, ThreadRegisters, thread_ids, thread_registers};
+pub use thread::{ThreadRegisters, thread_ids, thread_registers};

@@ -5,7 +5,7 @@ use std::path::Path;
 use nix::libc::user_regs_struct;
 
 use crate::addr::Addr;
-use crate::arch;
+use crate::arch::{self, GeneralRegisters};
 
 /// Where a stopped thread stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,10 +20,6 @@ pub struct ThreadRegisters {
     /// where they were not to be had.
     pub general: Option<GeneralRegisters>,
 }
-
-/// The general registers of a thread beside stack pointer and program counter: words that may point to
-/// something. What a processor has fewer of is 0.
-pub type GeneralRegisters = [u64; 32];
 
 impl ThreadRegisters {
     /// Of a thread of which only the stack pointer and the program counter are known.

@@ -168,6 +168,19 @@ impl GraphAnswer {
         Self { gap: Some(why.to_string()), ..Self::default() }
     }
 
+    /// What was read is not all of one moment: what was moved from one object to another meanwhile is seen in
+    /// neither, so that what nothing seems to hold is not called garbage, and of what nothing seems to wake
+    /// nothing is proved.
+    pub fn not_of_one_moment(&mut self, why: &str) {
+        let Some(graph) = &mut self.graph else { return };
+        graph.of_one_moment = false;
+        (graph.garbage_objects, graph.garbage_bytes) = (0, 0);
+        graph.gaps.push(format!("garbage: not told apart, since the heap was not read of one moment: {why}"));
+        if let Some(blocked) = &mut graph.blocked {
+            blocked.no_proof.push(format!("the heap was not read of one moment: {why}"));
+        }
+    }
+
     /// Puts it to the facts of its capture.
     pub fn join(&self, facts: &mut Facts) {
         match (&self.graph, &self.gap) {

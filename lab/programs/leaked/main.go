@@ -274,7 +274,7 @@ func byWhatRuns(h *held) {
 			}
 		}
 	})
-	start("ticks, and has no way out", reachable, func() {
+	start("ticks, and has no way out", ownTimer, func() {
 		for range time.NewTicker(50 * time.Millisecond).C {
 		}
 	})

@@ -23,19 +23,11 @@ use lastgasp_recorder::take::{CaptureContext, take};
 use lastgasp_store::{Form, KeepMemory, Told, write_keeping};
 
 use super::heap::{Keep, take_with_heap};
+use super::stop::Stop;
 use super::subject::{Subject, Taken, of_core};
 use crate::args::{HeapFlags, KeepFlags};
 use crate::exit::Exit;
 use crate::output::{complain, say};
-
-/// Whether a process stands still while it is copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// For the milliseconds of the copy, which is then of one moment.
-    ForTheCopy,
-    /// It runs on.
-    Never,
-}
 
 /// How the heap is read as a graph, and where its memory is kept if it is to be.
 type Heap<'a> = (&'a HeapFlags, Option<&'a Path>);

@@ -4,7 +4,8 @@ use anyhow::{Context as _, Result};
 use lastgasp_diagnosis::Facts;
 use lastgasp_report::{diff_json, diff_text};
 
-use super::capture::{Stop, provenance_of, take_subject};
+use super::capture::{provenance_of, take_subject};
+use super::stop::Stop;
 use super::subject::Subject;
 use crate::args::AnswerFormat;
 use crate::exit::Exit;

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use lastgasp_decode::{awaited_descriptors, describe_descriptors};
-use lastgasp_diagnosis::facts::GraphFacts;
 use lastgasp_goruntime::waits::waits_for_descriptors;
 use lastgasp_goruntime::{HeapObjects, PointerMap};
 use lastgasp_inferior::{Addr, CoreFile, Memory, Part, bytes_to_copy};
@@ -23,7 +22,7 @@ use lastgasp_recorder::take::{CaptureContext, take, take_and};
 use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
 use nix::fcntl::OFlag;
 
-use super::capture::Stop;
+use super::stop::Stop;
 use crate::args::HeapFlags;
 use crate::output::complain;
 
@@ -192,21 +191,10 @@ fn answer(worker: GraphWorker, began: Result<(), String>, stood: Option<Duration
         complain(&format!("lastgasp: the heap graph is reckoned: {} s", since.elapsed().as_secs()));
         Ok(())
     });
-    if let (Some(graph), None) = (&mut answer.graph, stood) {
-        not_of_one_moment(graph, why);
+    if stood.is_none() {
+        answer.not_of_one_moment(why);
     }
     answer
-}
-
-/// What was moved from one object to another while both were read is seen in neither: what nothing seems to
-/// hold is not called garbage.
-fn not_of_one_moment(graph: &mut GraphFacts, why: &str) {
-    graph.of_one_moment = false;
-    (graph.garbage_objects, graph.garbage_bytes) = (0, 0);
-    graph.gaps.push(format!("garbage: not told apart, since the heap was not read of one moment: {why}"));
-    if let Some(blocked) = &mut graph.blocked {
-        blocked.no_proof.push(format!("the heap was not read of one moment: {why}"));
-    }
 }
 
 /// How long a process will stand still.
@@ -297,15 +285,5 @@ mod tests {
         assert!(said.contains("for 500 ms (--max-stop; about 2508 ms") && said.contains("not exact"), "{said}");
         let said = Forecast { copied: Some(90_000_000), ..forecast(48_000_000) }.sentence(7, most);
         assert!(said.contains("for about 38 ms (90 MB of its memory are copied"), "{said}");
-    }
-
-    /// A live object that was seen nowhere must never be called garbage.
-    #[test]
-    fn what_was_not_read_of_one_moment_has_no_garbage() {
-        let mut graph =
-            GraphFacts { garbage_bytes: 7, garbage_objects: 1, of_one_moment: true, ..GraphFacts::default() };
-        not_of_one_moment(&mut graph, "it ran on");
-        assert_eq!((graph.garbage_bytes, graph.garbage_objects, graph.of_one_moment), (0, 0, false));
-        assert!(graph.gaps[0].ends_with("it ran on"));
     }
 }

@@ -8,6 +8,7 @@ mod heap;
 mod ps;
 mod report;
 mod run;
+mod stop;
 mod subject;
 mod watch;
 mod why;
@@ -22,7 +23,7 @@ use lastgasp_recorder::{GraphRules, own_cgroup, pin_probe, watchdog};
 use crate::args::Command;
 use crate::exit::Exit;
 use crate::output::complain;
-use capture::Stop;
+use stop::Stop;
 
 /// Carries out a command.
 pub(crate) fn dispatch(command: Command) -> Result<Exit> {

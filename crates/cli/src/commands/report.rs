@@ -7,7 +7,8 @@ use lastgasp_diagnosis::Level;
 use lastgasp_report::{document, page, terminal};
 use lastgasp_store::{Told, tell};
 
-use super::capture::{Stop, provenance_of, take_subject};
+use super::capture::{provenance_of, take_subject};
+use super::stop::Stop;
 use super::subject::Subject;
 use crate::args::{FailOn, Format};
 use crate::exit::Exit;

@@ -16,7 +16,8 @@ use lastgasp_report::{
 use lastgasp_store::tell;
 use serde_json::json;
 
-use super::capture::{Stop, provenance_of, take_subject_with};
+use super::capture::{provenance_of, take_subject_with};
+use super::stop::Stop;
 use super::subject::{Subject, Taken, of_core};
 use crate::args::{AnswerFormat, HeapFlags};
 use crate::exit::Exit;

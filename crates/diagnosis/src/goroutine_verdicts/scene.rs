@@ -9,7 +9,7 @@ use crate::facts::{
 use crate::owner::is_standard_library;
 use crate::waits::is_of_the_wait;
 
-use super::holders::{self, Holds};
+use super::holds::Holds;
 
 /// What goroutines of one kind have in common.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,8 @@ pub(super) struct KindView<'a> {
     pub(super) whole: bool,
     /// Bytes of the stack of each.
     pub(super) stack_bytes: u64,
+    /// How many of them their own tickers wake, each for itself alone.
+    pub(super) for_themselves: u64,
 }
 
 impl KindView<'_> {
@@ -98,11 +100,12 @@ pub(super) struct Scene<'a> {
     kind_of: HashMap<u64, u32>,
     kinds: Vec<KindView<'a>>,
     nothing: KindView<'a>,
-    /// Who seems to hold each object, the surest first.
-    holds: Vec<Vec<Holds>>,
+    /// Who seems to hold each object, the surest first (`holders`).
+    pub(super) holds: Vec<Vec<Holds>>,
 }
 
 impl<'a> Scene<'a> {
+    /// Without who holds what.
     pub(super) fn of(facts: &'a Facts, blocked: &'a BlockedGoroutines) -> Self {
         let list = &facts.goroutines.list;
         let mut scene = Self {
@@ -114,7 +117,10 @@ impl<'a> Scene<'a> {
             nothing: KindView::default(),
             holds: Vec::new(),
         };
-        scene.holds = holders::of_all(&scene);
+        for g in blocked.each.iter().filter(|g| g.for_itself) {
+            let kind = scene.kind_of.get(&g.id).and_then(|kind| scene.kinds.get_mut(*kind as usize));
+            kind.into_iter().for_each(|kind| kind.for_themselves += 1);
+        }
         scene
     }
 
@@ -188,6 +194,7 @@ fn kind(facts: &Facts, index: usize) -> KindView<'_> {
         runs,
         whole: !stack.is_empty() && kind.cut.is_none() && !kind.left_out,
         stack_bytes: kind.stack_bytes,
+        for_themselves: 0,
         stack,
     }
 }

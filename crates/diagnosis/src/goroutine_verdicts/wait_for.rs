@@ -99,7 +99,7 @@ fn add(scene: &Scene<'_>, chain: &Chain, nodes: &mut BTreeMap<u64, WaitNode>, ed
                 lock: object.map_or_else(String::new, words::object),
                 address: object.map_or(0, |o| o.address),
                 to,
-                sureness: held.map_or(Sureness::Possible, super::holders::Holds::sureness),
+                sureness: held.map_or(Sureness::Possible, super::holds::Holds::sureness),
             },
         );
     }

@@ -1,7 +1,7 @@
 //! Who waits for whom: from a goroutine over the lock that it waits for to who seems to hold that, and on,
 //! to the end of the chain or around a ring.
 
-use super::holders::Holds;
+use super::holds::Holds;
 use super::scene::{Scene, Seen};
 use super::thresholds::MAX_CHAIN;
 use super::verdict::Sureness;

@@ -27,10 +27,10 @@ mod waiting_calls;
 
 pub(crate) use rule::Case;
 use rule::Rule;
-pub use rule::RuleInfo;
 
 use crate::finding::Level;
 use crate::findings::Findings;
+use crate::rule_info::RuleInfo;
 
 /// In the order of their codes, which is the order in which they speak.
 const ALL: &[Entry] = &[
@@ -149,6 +149,12 @@ mod tests {
         let mut rules = files(".rs");
         rules.retain(|n| n != "mod" && n != "rule");
         assert_eq!(rules, codes, "a rule that is not in the list");
+    }
+
+    #[test]
+    fn no_rule_has_the_code_of_a_cause() {
+        let causes: BTreeSet<&str> = crate::goroutine_verdicts::causes().iter().map(|i| i.code).collect();
+        assert!(causes.len() > 10 && catalogue().all(|rule| !causes.contains(rule.code)));
     }
 
     /// `thresholds.rs` has a module for each rule, and the rule's page names each number with its value.

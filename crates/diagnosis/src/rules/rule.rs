@@ -6,19 +6,9 @@ use crate::goroutine_verdicts::GoroutineVerdicts;
 use crate::growth::Growth;
 use crate::heap_cause::HeapCause;
 use crate::partition::Partition;
+pub(crate) use crate::rule_info::RuleInfo;
 use crate::what_if::LimitWhatIf;
 use crate::window::Window;
-
-/// What is published of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RuleInfo {
-    /// Code, as in `findings[].code`; never renamed.
-    pub code: &'static str,
-    /// What it finds, in a few words.
-    pub title: &'static str,
-    /// Page of the rule, in Markdown.
-    pub doc: &'static str,
-}
 
 /// What a rule looks at. Room is left for the program's source, an `Option` beside these: a rule that needs
 /// it says what it could not know where it is missing.

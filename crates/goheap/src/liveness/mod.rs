@@ -12,7 +12,7 @@
 //! goroutines and of those that wait: by those the runtime wakes a goroutine that somebody has reached, and
 //! none else. Weak pointers count as pointers, since what a blocked goroutine holds can be had through them.
 //!
-//! - `watch`: pointers to what is waited for, kept with their exact values as the heap is read.
+//! - `reached`: how far it is known, and from where.
 //! - `fixpoint`: the reckoning, over the graph alone.
 //! - `immortal`: who is woken for ever by its own timer, and nobody else leads to its way out.
 //! - `referrers`: who has a pointer to what is waited for.
@@ -20,38 +20,10 @@
 
 mod fixpoint;
 mod immortal;
+mod reached;
 mod reckoned;
 mod referrers;
-mod watch;
 
+pub use reached::{By, Reached};
 pub use reckoned::{Liveness, watched_addresses};
 pub use referrers::{Referring, ReferringPlace};
-pub(crate) use watch::{Pointed, Watched};
-
-use lastgasp_heapgraph::RootId;
-
-/// Whether something is reached, and from where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reached {
-    /// From nothing.
-    #[default]
-    Never,
-    /// From package variables alone.
-    ByVariables,
-    /// From what can run.
-    ByRunning,
-}
-
-/// From where something was reached first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum By {
-    /// From nowhere, or what is no root: it is a package variable itself, or stands where we see no pointers.
-    #[default]
-    Itself,
-    /// From a timer that is set.
-    Timer,
-    /// From a thread that runs no goroutine: the scheduler's.
-    Scheduler,
-    /// From a root.
-    Root(RootId),
-}

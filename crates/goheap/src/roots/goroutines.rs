@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use super::{Holders, RootKind, RootName, RootPlace};
 use crate::edges::{Edges, Places};
 use crate::functions::{is_of_module, is_of_program, is_of_runtime};
+use crate::on_stacks::{FrameWord, StackMap};
 
 /// Largest slot in which a `g` stands, in bytes: it has some 440.
 const MAX_G: u64 = 4096;
@@ -24,29 +25,8 @@ const MAX_FRAMES: usize = 8 << 20;
 /// Words of frames that are kept for what code says of them, 24 MB of them.
 const MAX_WORDS: usize = 1 << 20;
 
-/// A variable in a frame, and what it points to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct FrameWord {
-    /// Where the call that is under way returns to.
-    pub(crate) returns_to: Addr,
-    /// Bytes from where the frame's own return address stands.
-    pub(crate) slot: i32,
-    pub(crate) to: Addr,
-}
-
 /// Maps with a header on a stack that are kept.
 const MAX_STACK_MAPS: usize = 1 << 20;
-
-/// What may be a map whose header stands on a stack: the compiler leaves it there when the map does not leave
-/// its function, and only what is behind it is on the heap (seen: lab/programs/incident, whose sets no survey
-/// of the heap's headers finds).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct StackMap {
-    /// Its header.
-    pub(crate) at: Addr,
-    /// What the header leads to: the directory of tables, or the array of buckets.
-    pub(crate) array: Addr,
-}
 
 /// The frames in which goroutines' pointers stand.
 #[derive(Default)]

@@ -19,11 +19,12 @@ use lastgasp_inferior::{Addr, AddrRange, BlockCache, Memory};
 use lastgasp_observe::raw_capture::RawCapture;
 
 use crate::edges::Edges;
-use crate::liveness::Pointed;
+use crate::on_stacks::{FrameWord, StackMap};
 use crate::samples::Samples;
+use crate::watched::Pointed;
 
 use goroutines::Frames;
-pub(crate) use goroutines::{FrameWord, StackMap, places_of_goroutines};
+pub(crate) use goroutines::places_of_goroutines;
 
 /// What kind of root it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,6 +73,17 @@ impl RootName {
     fn new(kind: RootKind, name: String) -> Self {
         Self { kind, name, goroutines: 0, created_by: String::new(), at: Addr(0) }
     }
+
+    /// `global main.cache`, `goroutines in main.(*Server).ugcTab`.
+    pub(crate) fn words(&self) -> String {
+        match self.kind {
+            RootKind::Global => format!("global {}", self.name),
+            RootKind::Goroutine if self.goroutines == 1 => format!("goroutine in {}", self.name),
+            RootKind::Goroutine => format!("goroutines in {}", self.name),
+            RootKind::Finalizer => format!("finalizer {}", self.name),
+            RootKind::Runtime => format!("runtime {}", self.name),
+        }
+    }
 }
 
 /// Where the words of a root stand among package variables.
@@ -101,6 +113,8 @@ pub(crate) struct Holders {
     frames: Frames,
     /// Variables in frames that lead to objects.
     pub(crate) words: Vec<FrameWord>,
+    /// Closures that finalizers and cleanups are to run.
+    pub(crate) funcs: Vec<Addr>,
     /// What may be maps whose headers stand on stacks, by address.
     pub(crate) maps: Vec<StackMap>,
     tally: StackTally,
@@ -204,6 +218,11 @@ impl Holders {
     /// Roots that were not looked for.
     pub(crate) fn not_read(&self) -> &[String] {
         &self.not_read
+    }
+
+    /// Notes that something was not looked through, in words.
+    pub(crate) fn add_not_read(&mut self, what: String) {
+        self.not_read.push(what);
     }
 
     /// Number of the goroutine that a root is.

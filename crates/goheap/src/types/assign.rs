@@ -1,18 +1,15 @@
-//! Which object is of which kind: what is offered is weighed against what is known, and what is believed goes
-//! on from there through typed pointers. A list of work and no recursion; a span is read once for all of its
-//! objects that wait.
+//! Which object is of which kind: what is offered is weighed against what is known, and what is believed waits
+//! for its own typed pointers to be followed (`propagate`).
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
-use lastgasp_goruntime::types::{Shape, Word};
-use lastgasp_goruntime::{GoType, HeapObjects, PointerReader, Runtime, TypeReader};
+use lastgasp_goruntime::types::{CodeTypes, Shape, Word};
+use lastgasp_goruntime::{GoType, HeapObjects, Runtime, TypeReader};
 use lastgasp_heapgraph::{HeapLayout, ObjectId};
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
-use super::kinds::{Kind, Kinds, Target, UNTYPED};
-use super::propagate::Propagate;
+use super::kinds::{Closures, Kind, Kinds, Target, UNTYPED};
 use super::slots::{SlotClass, Slots};
 
 /// Why a kind is believed, the least first.
@@ -63,12 +60,6 @@ pub(crate) enum Extent {
 /// Bits of an object's entry that number its kind; those above say how it is believed.
 const KIND_BITS: u32 = 28;
 const KIND_MASK: u32 = (1 << KIND_BITS) - 1;
-/// Objects of a span that are read one by one, and times that this is tried, before all of it is read.
-const FEW: usize = 4;
-/// Largest slot that is read alone, in bytes.
-const MAX_ALONE: u64 = 4096;
-/// Times that a span is read at most, on average: an object's kind gets better a few times, and no more.
-const MAX_READS_A_SPAN: usize = 10_000;
 
 /// What stands where a `*T` leads to, by what is known of `T`.
 #[derive(Clone, Copy)]
@@ -94,9 +85,10 @@ pub(crate) struct Assigner<'a> {
     /// By number: kind, and trust above it.
     of: Vec<u32>,
     /// Objects whose pointers are still to be followed.
-    pending: Vec<u64>,
-    queue: VecDeque<u32>,
-    queued: Vec<bool>,
+    pub(super) pending: Vec<u64>,
+    /// Spans in which some wait, by their place in the layout.
+    pub(super) queue: VecDeque<u32>,
+    pub(super) queued: Vec<bool>,
     /// Index in the layout of each of the runtime's spans.
     places: Vec<Option<usize>>,
     /// How a typed word is believed.
@@ -108,7 +100,16 @@ pub(crate) struct Assigner<'a> {
 }
 
 impl<'a> Assigner<'a> {
-    pub(crate) fn new(rt: &'a Runtime, mem: &'a dyn Memory, objects: &'a HeapObjects, layout: &'a HeapLayout) -> Self {
+    pub(crate) fn new(
+        rt: &'a Runtime,
+        mem: &'a dyn Memory,
+        objects: &'a HeapObjects,
+        layout: &'a HeapLayout,
+        code: Option<&CodeTypes>,
+    ) -> Self {
+        let mut types = TypeReader::new(rt, mem);
+        let closures =
+            code.filter(|code| code.is_of(rt)).map(|code| Closures::of(code, &mut types)).unwrap_or_default();
         let slots = Slots::new(layout, objects);
         let mut places = vec![None; objects.spans().len()];
         for (index, class) in slots.all().iter().enumerate() {
@@ -121,8 +122,8 @@ impl<'a> Assigner<'a> {
             mem,
             objects,
             layout,
-            types: TypeReader::new(rt, mem),
-            kinds: Kinds::new(),
+            types,
+            kinds: Kinds::new(closures),
             pointed: FxHashMap::default(),
             of: vec![0; layout.bound()],
             pending: vec![0; layout.bound() / 64],
@@ -228,7 +229,8 @@ impl<'a> Assigner<'a> {
     }
 
     /// Whether the one kind is what the other is to the allocator, which knows the runtime's own types alone:
-    /// `*maps.table` of any map.
+    /// `*maps.table` of any map. (Go 1.22 and 1.23 note `*runtime.bmap` with the list of a map's overflow
+    /// buckets: without this 4,800 buckets of a map without pointers had no type.)
     fn is_part_of_map(&mut self, number: u32, before: u32) -> bool {
         let (Some(new), Some(old)) = (self.kinds.get(number), self.kinds.get(before)) else { return false };
         let (wanted, of) = match (new.kind, old.kind) {
@@ -236,6 +238,8 @@ impl<'a> Assigner<'a> {
             (Kind::MapTable(_), Kind::One(of)) => (["maps.table", ""], of),
             (Kind::MapDirectory(_), Kind::One(of) | Kind::Array(of)) => (["*maps.table", ""], of),
             (Kind::MapExtra(_), Kind::One(of)) => (["runtime.mapextra", ""], of),
+            (Kind::MapOverflow(_), Kind::One(of)) => (["[]*runtime.bmap", ""], of),
+            (Kind::MapOverflows(_), Kind::One(of) | Kind::Array(of)) => (["*runtime.bmap", ""], of),
             _ => return false,
         };
         self.types.get(of).is_some_and(|of| wanted.contains(&&*of.name))
@@ -284,60 +288,6 @@ impl<'a> Assigner<'a> {
     /// The object in a slot of one of the runtime's spans.
     pub(super) fn object(&self, span: usize, slot: u32) -> Option<ObjectId> {
         self.layout.slot(self.places.get(span).copied().flatten()?, slot)
-    }
-
-    /// Goes on from all that waits, until nothing does, or the time is over.
-    pub(crate) fn follow(&mut self, until: Option<Instant>) {
-        let mut reader = PointerReader::new(self.rt, self.mem, self.objects);
-        let mut left = self.queued.len().saturating_mul(MAX_READS_A_SPAN);
-        while let Some(index) = self.queue.pop_front() {
-            if until.is_some_and(|until| Instant::now() >= until) {
-                return;
-            }
-            if let Some(queued) = self.queued.get_mut(index as usize) {
-                *queued = false;
-            }
-            let Some(class) = self.slots.all().get(index as usize).copied() else { continue };
-            let Some(first) = self.layout.slot(index as usize, 0) else { continue };
-            // Few are read alone, but what leads from one to the next in the same span again and again is a
-            // list.
-            for alone in 0.. {
-                let waiting = self.waiting(first, class.slots);
-                if waiting.is_empty() {
-                    break;
-                }
-                left = left.saturating_sub(1);
-                if left == 0 {
-                    return;
-                }
-                let mut visitor = Propagate::new(self);
-                if waiting.len() <= FEW && alone < FEW && class.slot_bytes <= MAX_ALONE {
-                    for object in waiting {
-                        reader.read_slot(class.span, object.0 - first.0, &mut visitor);
-                    }
-                    visitor.finish();
-                    continue;
-                }
-                reader.read(class.span..class.span.saturating_add(1), &mut visitor);
-                visitor.finish();
-                break;
-            }
-        }
-    }
-
-    /// The objects of a span that wait, as many as are read alone and one more.
-    fn waiting(&self, first: ObjectId, slots: u32) -> Vec<ObjectId> {
-        let from = first.0 as usize / 64;
-        let words = self.pending.get(from..from + slots.div_ceil(64) as usize).unwrap_or_default();
-        let mut found = Vec::new();
-        for (word, base) in words.iter().zip((first.0..).step_by(64)) {
-            let mut word = *word;
-            while word != 0 && found.len() <= FEW {
-                found.push(ObjectId(base + word.trailing_zeros()));
-                word &= word - 1;
-            }
-        }
-        found
     }
 
     /// What a pointer of a typed object says of where it leads. `before` and `after` are the words beside it.
@@ -406,14 +356,32 @@ impl<'a> Assigner<'a> {
                 }
             }
             Word::Func => {
-                if let Ok(code) = self.mem.ptr(to)
-                    && self.layout.object_at(to.0).is_some()
-                    && self.rt.module.pcs.contains(code)
-                {
-                    self.offer(to, Kind::Closure(code), self.by_word, Extent::AtLeast(8));
-                }
+                self.closure(to, self.by_word);
             }
             Word::Interface { .. } | Word::Unsafe => {}
+        }
+    }
+
+    /// A closure, if what stands there is code.
+    pub(super) fn closure(&mut self, at: Addr, trust: Trust) -> bool {
+        let code = self.layout.object_at(at.0).and_then(|_| self.mem.ptr(at).ok());
+        let Some(code) = code.filter(|code| self.rt.module.pcs.contains(*code)) else { return false };
+        let is_known = self.kinds.closures().type_of(code).is_some();
+        let extent = if is_known { Extent::Whole } else { Extent::AtLeast(8) };
+        self.offer(at, Kind::Closure(code), trust, extent)
+    }
+
+    /// What a root leads to that is perhaps a closure: it is one if it begins with the code of one of which
+    /// the code says what it captures, and has a slot of its size.
+    pub(crate) fn add_closures(&mut self, roots: impl Iterator<Item = Addr>) {
+        for at in roots {
+            let Some(object) = self.layout.object_at(at.0) else { continue };
+            if self.kind_of(object).1 == Trust::None
+                && let Ok(code) = self.mem.ptr(at)
+                && self.kinds.closures().type_of(code).is_some()
+            {
+                self.closure(at, Trust::Stack);
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use lastgasp_inferior::Addr;
 use super::assign::{Assigner, Extent, Trust};
 use super::kinds::Kind;
 use super::seeds::Interfaces;
-use crate::roots::FrameWord;
+use crate::on_stacks::FrameWord;
 
 /// Pointers in variables that are kept.
 const MAX_POINTERS: usize = 16 << 20;
@@ -104,6 +104,7 @@ impl Assigner<'_> {
     fn said(&mut self, said: Said, to: Addr, after: [Option<u64>; 2]) {
         let before = std::mem::replace(&mut self.by_word, Trust::Code);
         match said {
+            Said::Pointer(of) | Said::Memory(of) if self.kinds.closures().has(of) => self.word(Word::Func, to, after),
             Said::Pointer(of) => self.word(Word::Pointer(of), to, after),
             // A slice in a frame may be in several registers and slots: its capacity is not beside it.
             Said::Array(of) if after[1].is_none() => {

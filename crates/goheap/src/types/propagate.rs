@@ -1,8 +1,10 @@
-//! The pointers of typed objects in one span, each followed to what it leads to.
+//! Types that go on from typed objects through their pointers, span by span. A list of work and no recursion;
+//! a span is read once for all of its objects that wait.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use lastgasp_goruntime::{Near, PointerVisitor};
+use lastgasp_goruntime::{Near, PointerReader, PointerVisitor};
 use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
 
@@ -11,6 +13,68 @@ use super::kinds::{Plan, Target};
 
 /// Largest slot of which all pointers are held against the kind before any is followed, in bytes.
 const MAX_CHECKED: u64 = 4096;
+/// Objects of a span that are read one by one, and times that this is tried, before all of it is read.
+const FEW: usize = 4;
+/// Largest slot that is read alone, in bytes.
+const MAX_ALONE: u64 = 4096;
+/// Times that a span is read at most, on average: an object's kind gets better a few times, and no more.
+const MAX_READS_A_SPAN: usize = 10_000;
+
+impl Assigner<'_> {
+    /// Goes on from all that waits, until nothing does, or the time is over.
+    pub(crate) fn follow(&mut self, until: Option<Instant>) {
+        let mut reader = PointerReader::new(self.rt, self.mem, self.objects);
+        let mut left = self.queued.len().saturating_mul(MAX_READS_A_SPAN);
+        while let Some(index) = self.queue.pop_front() {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return;
+            }
+            if let Some(queued) = self.queued.get_mut(index as usize) {
+                *queued = false;
+            }
+            let Some(class) = self.slots.all().get(index as usize).copied() else { continue };
+            let Some(first) = self.layout.slot(index as usize, 0) else { continue };
+            // Few are read alone, but what leads from one to the next in the same span again and again is a
+            // list.
+            for alone in 0.. {
+                let waiting = self.waiting(first, class.slots);
+                if waiting.is_empty() {
+                    break;
+                }
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    return;
+                }
+                let mut visitor = Propagate::new(self);
+                if waiting.len() <= FEW && alone < FEW && class.slot_bytes <= MAX_ALONE {
+                    for object in waiting {
+                        reader.read_slot(class.span, object.0 - first.0, &mut visitor);
+                    }
+                    visitor.finish();
+                    continue;
+                }
+                reader.read(class.span..class.span.saturating_add(1), &mut visitor);
+                visitor.finish();
+                break;
+            }
+        }
+    }
+
+    /// The objects of a span that wait, as many as are read alone and one more.
+    fn waiting(&self, first: ObjectId, slots: u32) -> Vec<ObjectId> {
+        let from = first.0 as usize / 64;
+        let words = self.pending.get(from..from + slots.div_ceil(64) as usize).unwrap_or_default();
+        let mut found = Vec::new();
+        for (word, base) in words.iter().zip((first.0..).step_by(64)) {
+            let mut word = *word;
+            while word != 0 && found.len() <= FEW {
+                found.push(ObjectId(base + word.trailing_zeros()));
+                word &= word - 1;
+            }
+        }
+        found
+    }
+}
 
 /// A pointer, and what stands beside it.
 struct Found {

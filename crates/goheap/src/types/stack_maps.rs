@@ -7,7 +7,7 @@ use lastgasp_inferior::Addr;
 
 use super::assign::{Assigner, Extent, Trust};
 use super::kinds::Kind;
-use crate::roots::StackMap;
+use crate::on_stacks::StackMap;
 
 /// Bytes of directories and tables that are read.
 const MAX_BYTES: u64 = 256 << 20;

@@ -13,7 +13,7 @@ use lastgasp_heapgraph::{Holder, ObjectId};
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashSet;
 
-use super::{Found, WasteKind};
+use super::found::{Found, WasteKind};
 use crate::collections::arrays::{Array, Arrays, From, Sequence, unknown_elements};
 use crate::collections::maps::FoundMap;
 use crate::collections::what::What;

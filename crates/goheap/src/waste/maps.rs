@@ -1,6 +1,6 @@
 //! Maps that are too large for what is in them: a map of Go never shrinks, whatever is deleted.
 
-use super::{Found, WasteKind};
+use super::found::{Found, WasteKind};
 use crate::collections::maps::FoundMap;
 
 /// Slots of the smallest map that is told.

@@ -3,6 +3,7 @@
 
 mod arrays;
 mod boxes;
+mod found;
 mod maps;
 
 use lastgasp_goruntime::TypeReader;
@@ -14,45 +15,13 @@ use crate::collections::maps::FoundMap;
 use crate::heap::Heap;
 use crate::ways::Ways;
 
+use found::Found;
+pub use found::WasteKind;
+
 /// Wasted bytes of one owner and type from which on they are told.
 const LEAST_TOLD: u64 = 16 << 10;
 /// Of which owners are looked for: those that waste the most.
 const MAX_FOUND: usize = 1 << 17;
-
-/// What kind of waste it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum WasteKind {
-    /// A slice that keeps a larger array alive.
-    Subslice,
-    /// A string that keeps larger bytes alive.
-    Substring,
-    /// Room behind a slice that was never used.
-    Overcapacity,
-    /// A large collection without elements.
-    Empty,
-    /// A map much larger than what is in it.
-    Oversized,
-    /// Small values in interfaces.
-    Boxed,
-    /// `[]*T` that could be `[]T`.
-    PointerSlice,
-}
-
-impl WasteKind {
-    /// As the document has it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Subslice => "subslice",
-            Self::Substring => "substring",
-            Self::Overcapacity => "overcapacity",
-            Self::Empty => "empty",
-            Self::Oversized => "oversized",
-            Self::Boxed => "boxed",
-            Self::PointerSlice => "pointer-slice",
-        }
-    }
-}
 
 /// Waste of one kind, owner and type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,18 +45,6 @@ impl Waste {
     #[must_use]
     pub fn wasted_bytes(&self) -> u64 {
         self.kept_bytes.saturating_sub(self.used_bytes)
-    }
-}
-
-/// Waste one by one: kind, object, type, and count, bytes kept and bytes used.
-#[derive(Default)]
-struct Found {
-    all: Vec<(WasteKind, ObjectId, String, [u64; 3])>,
-}
-
-impl Found {
-    fn add(&mut self, kind: WasteKind, object: ObjectId, type_name: String, numbers: [u64; 3]) {
-        self.all.push((kind, object, type_name, numbers));
     }
 }
 

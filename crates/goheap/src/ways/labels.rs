@@ -10,7 +10,7 @@ use lastgasp_inferior::{Addr, BlockCache, Memory};
 use rustc_hash::FxHashMap;
 
 use crate::heap::Heap;
-use crate::roots::{RootKind, RootName};
+use crate::roots::RootName;
 use crate::types::ObjectType;
 
 /// What a pointer of an object of unknown type is called.
@@ -131,7 +131,7 @@ impl<'h, 'a> Labels<'h, 'a> {
                 Ok(label) => return label,
                 Err(words) => words.into(),
             },
-            (_, Holder::Root(_) | Holder::Group(_)) => self.heap.root_name(to).map(root_words).unwrap_or_default(),
+            (_, Holder::Root(_) | Holder::Group(_)) => self.heap.root_name(to).map(RootName::words).unwrap_or_default(),
             (Holder::Root(from), Holder::Object(to)) => {
                 self.frame(from, to).or_else(|| self.in_variable(from, to)).unwrap_or_default()
             }
@@ -330,17 +330,6 @@ impl State<'_> {
             of = self.types.get(inner);
         }
         words
-    }
-}
-
-/// `global main.cache`, `goroutines in main.(*Server).ugcTab`.
-pub(crate) fn root_words(root: &RootName) -> String {
-    match root.kind {
-        RootKind::Global => format!("global {}", root.name),
-        RootKind::Goroutine if root.goroutines == 1 => format!("goroutine in {}", root.name),
-        RootKind::Goroutine => format!("goroutines in {}", root.name),
-        RootKind::Finalizer => format!("finalizer {}", root.name),
-        RootKind::Runtime => format!("runtime {}", root.name),
     }
 }
 

@@ -7,6 +7,5 @@ pub(crate) mod garble;
 pub(crate) mod gccgo;
 pub(crate) mod locate;
 pub(crate) mod moduledata;
-pub(crate) mod named_in_code;
 pub(crate) mod pclntab;
 pub(crate) mod runtime_location;

@@ -8,8 +8,8 @@ use lastgasp_inferior::{Addr, Memory};
 
 use super::budget::{Broken, ReadBudget};
 use super::headers::HeaderReading;
-use super::maps::{MAX_OVERFLOW_KEPT, MapArrays, RunVisitor};
-use super::runs::{Runs, each_run};
+use super::map_arrays::{MAX_OVERFLOW_KEPT, MapArrays};
+use super::runs::{RunVisitor, Runs, each_run};
 use super::words::word;
 use crate::types::{MAP_SLOTS, MapLayout};
 

@@ -9,14 +9,12 @@ use lastgasp_inferior::{Addr, Memory, Part, ReadCause, ReadError};
 
 use super::budget::{Broken, ReadBudget};
 use super::headers::HeaderReading;
-use super::maps::{MapArrays, RunVisitor};
-use super::runs::{Runs, each_run};
+use super::map_arrays::MapArrays;
+use super::runs::{RunVisitor, Runs, each_run};
 use super::words::word;
 use crate::runtime::Runtime;
-use crate::types::{MAP_SLOTS, MapForm, MapLayout};
+use crate::types::{MAP_SLOTS, MapForm, MapLayout, TABLE_SLOTS};
 
-/// `maxTableCapacity`: slots of the largest table; one that is full is split into two.
-pub(super) const TABLE_SLOTS: u64 = 1024;
 /// The control bit of a slot that is empty or deleted.
 const FREE: u64 = 0x8080_8080_8080_8080;
 /// Tables that are read at once.

@@ -5,12 +5,11 @@
 use lastgasp_inferior::{Addr, AddrRange, Memory, Part};
 
 use super::budget::Broken;
-use super::groups::TABLE_SLOTS;
 use super::sequences::{SliceHeader, StringHeader};
 use super::words::{byte, word};
 use crate::layout::{self, HMap};
 use crate::runtime::Runtime;
-use crate::types::{MAP_SLOTS, MapForm};
+use crate::types::{MAP_SLOTS, MapForm, TABLE_SLOTS};
 
 /// Bytes of a header that are read: all that is asked for stands in these.
 const BYTES: usize = 48;
@@ -62,7 +61,7 @@ pub struct HeaderReading {
 
 /// What of the runtime's structures a header is read by.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum MapFields {
+pub(crate) enum MapFields {
     /// Offsets of `count`, `B`, `buckets`, `oldbuckets`, `flags`; and of `hash0`.
     Buckets([u64; 5], u64),
     /// Offsets of `used`, `dirPtr`, `dirLen`; and of `seed`.
@@ -71,7 +70,7 @@ pub(super) enum MapFields {
 
 impl MapFields {
     /// Those of a runtime; `None` where the table lacks them.
-    pub(super) fn of(rt: &Runtime) -> Option<Self> {
+    pub(crate) fn of(rt: &Runtime) -> Option<Self> {
         Self::in_layout(rt.layout, MapForm::of(&rt.version))
     }
 
@@ -95,7 +94,7 @@ impl MapFields {
 }
 
 /// A map's header, from its bytes; `None` for what is none.
-pub(super) fn map_of(fields: MapFields, bytes: &[u8]) -> Option<HeaderReading> {
+pub(crate) fn map_of(fields: MapFields, bytes: &[u8]) -> Option<HeaderReading> {
     let reading = match fields {
         MapFields::Buckets([count, b, buckets, ..], hash0) => {
             let (elements, b, array) = (word(bytes, count), byte(bytes, b), Addr(word(bytes, buckets)));

@@ -4,6 +4,7 @@ use lastgasp_inferior::{Addr, Memory, Part, ReadCause, ReadError};
 
 use super::budget::{Broken, ReadBudget};
 use super::headers::{HeaderReading, MapFields, map_header};
+use super::map_arrays::MapArrays;
 use super::words::word;
 use super::{buckets, groups};
 use crate::runtime::Runtime;
@@ -12,9 +13,6 @@ use crate::types::{MAP_SLOTS, MapLayout};
 /// Largest key or value behind a pointer that is read, in bytes. Those in slots have 128 at most
 /// (`abi.MapMaxKeyBytes`).
 const MAX_INDIRECT: u64 = 1 << 20;
-
-/// Overflow buckets of one walk that are kept by address.
-pub const MAX_OVERFLOW_KEPT: usize = 1 << 20;
 
 /// A key and its value.
 #[derive(Clone, Copy, Debug)]
@@ -29,23 +27,6 @@ pub struct Entry<'a> {
     pub elem: &'a [u8],
 }
 
-/// What stands behind a map.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MapArrays {
-    /// Keys, as the header counts them.
-    pub elements: u64,
-    /// Keys, as the tables count them; of a map without tables as the header does.
-    pub counted: u64,
-    /// Slots of the arrays; without overflow buckets, which only a walk finds.
-    pub slots: u64,
-    /// The arrays of buckets or groups; while a map of buckets grows, the old one last.
-    pub arrays: Vec<Addr>,
-    /// What else belongs to it: the directory and its tables.
-    pub tables: Vec<Addr>,
-    /// Whether a map of buckets is between two arrays.
-    pub is_growing: bool,
-}
-
 /// What a walk found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Walk {
@@ -53,7 +34,7 @@ pub struct Walk {
     pub elements: u64,
     /// Keys that were found.
     pub found: u64,
-    /// Overflow buckets on the way, wherever they stand; [`MAX_OVERFLOW_KEPT`] of them are kept.
+    /// Overflow buckets on the way, wherever they stand; [`MAX_OVERFLOW_KEPT`](super::MAX_OVERFLOW_KEPT) of them are kept.
     pub overflow: Vec<Addr>,
     /// Why it ended early.
     pub broken: Option<Broken>,
@@ -156,9 +137,6 @@ impl<'a> MapReader<'a> {
         result
     }
 }
-
-/// Told of a bucket or group: where it stands, its bytes, a bit for each slot that is taken.
-pub(super) type RunVisitor<'a> = dyn FnMut(Addr, &[u8], u8, &mut ReadBudget) -> Result<(), Broken> + 'a;
 
 /// The slots of a run that are taken: eight at most, a bit each.
 struct Slots<'a> {

@@ -10,23 +10,24 @@ mod buckets;
 mod budget;
 mod channels;
 mod groups;
-mod headers;
+pub(crate) mod headers;
 #[cfg(test)]
 mod hostile;
+mod map_arrays;
 mod maps;
-pub mod quick;
 mod runs;
 mod sequences;
 mod sync_map;
 mod sync_pool;
-mod words;
+pub(crate) mod words;
 
 pub use budget::{Broken, ReadBudget};
 pub use channels::ChanHeader;
 pub use headers::{
     HeaderKind, HeaderReader, HeaderReading, KnownHeader, MAP_ARRAY, MAP_HEADER, MapGuess, guess_map, map_header,
 };
-pub use maps::{Entry, MAX_OVERFLOW_KEPT, MapArrays, MapReader, Walk};
+pub use map_arrays::{MAX_OVERFLOW_KEPT, MapArrays};
+pub use maps::{Entry, MapReader, Walk};
 pub use sequences::{SliceHeader, StringHeader};
 pub use sync_map::walk_sync_map;
 pub use sync_pool::pooled_objects;

@@ -19,6 +19,9 @@ pub(super) struct Runs {
     pub(super) count: u64,
 }
 
+/// Told of a bucket or group: where it stands, its bytes, a bit for each slot that is taken.
+pub(super) type RunVisitor<'a> = dyn FnMut(Addr, &[u8], u8, &mut ReadBudget) -> Result<(), Broken> + 'a;
+
 /// Reads runs of `run_bytes` each and hands them to `f` one by one, in order.
 pub(super) fn each_run(
     mem: &dyn Memory,

@@ -4,7 +4,7 @@ use super::collector::{Collector, CopySource, Room, Sink};
 use super::extent::Extent;
 use crate::bounds::MAX_BUCKETS;
 use crate::gap::Gap;
-use crate::heap::memprofile::bucket_extent;
+use crate::profile_bucket::bucket_extent;
 
 /// The buckets of the memory profile: those of the plan, and those that were added since.
 pub(super) struct MemoryProfile;

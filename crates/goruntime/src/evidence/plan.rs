@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 
 use crate::bounds::{MAX_BUCKET_BYTES, MAX_BUCKETS, MAX_GOROUTINES};
 use crate::gap::Gap;
-use crate::heap::memprofile::bucket_extent;
+use crate::profile_bucket::bucket_extent;
 use crate::ranges::merge;
 use crate::runtime::Runtime;
 

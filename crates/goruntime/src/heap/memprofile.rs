@@ -7,10 +7,8 @@ use rustc_hash::FxHashSet;
 
 use crate::bounds::MAX_BUCKETS;
 use crate::gap::Gap;
+use crate::profile_bucket::{bucket_extent, word_at};
 use crate::runtime::Runtime;
-
-/// `profstackdepth` at its most (runtime1.go).
-const MAX_STACK: u64 = 1024;
 
 /// Raw (sampled) counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -199,25 +197,6 @@ pub fn decode_profile(rt: &Runtime, mem: &dyn Memory, gaps: &mut Vec<Gap>) -> Me
     profile.buckets.sort_by_key(|b| b.addr);
     profile.clear = profile.is_clear();
     profile
-}
-
-/// Header fields of a bucket: next in the list, and its whole length in bytes.
-pub(crate) fn bucket_extent(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<(Addr, usize), String> {
-    let l = &rt.layout.bucket;
-    let header = mem.bytes(at, l.sizeof as usize, 256).map_err(|e| e.to_string())?;
-    let word = |offset: u64| -> u64 { word_at(&header, offset as usize) };
-    if word(l.typ) != 1 {
-        return Err(format!("no bucket of the memory profile at {at}"));
-    }
-    let nstk = word(l.nstk);
-    if nstk > MAX_STACK {
-        return Err(format!("a bucket at {at} with a stack of {nstk} frames"));
-    }
-    Ok((Addr(word(l.allnext)), (l.sizeof + nstk * 8 + rt.layout.mem_record.sizeof) as usize))
-}
-
-fn word_at(b: &[u8], offset: usize) -> u64 {
-    b.get(offset..offset + 8).and_then(|w| w.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
 fn decode_bucket(rt: &Runtime, mem: &dyn Memory, at: Addr) -> Result<(Bucket, Addr), String> {

@@ -8,9 +8,9 @@
 use lastgasp_inferior::{Addr, Memory};
 
 use super::specials::{NotedRoot, RootNote};
-use crate::binary::named_in_code::Operand::Nth;
-use crate::binary::named_in_code::agreed;
 use crate::binary::pclntab::Symbolizer;
+use crate::named_in_code::Operand::Nth;
+use crate::named_in_code::agreed;
 use crate::runtime::Runtime;
 
 /// Most blocks of 4 KiB (512 bytes of cleanups).

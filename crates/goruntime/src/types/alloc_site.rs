@@ -11,7 +11,7 @@ use super::reader::TypeReader;
 use crate::arch::{self, Call};
 use crate::binary::pclntab::Symbolizer;
 use crate::bounds::MAX_BUCKETS;
-use crate::heap::memprofile::bucket_extent;
+use crate::profile_bucket::bucket_extent;
 use crate::runtime::Runtime;
 
 /// Frames of the runtime's own that are passed over.

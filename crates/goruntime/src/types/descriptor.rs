@@ -3,7 +3,7 @@
 
 use lastgasp_inferior::{Addr, Memory};
 
-use super::go_type::Kind;
+use super::kind::Kind;
 use crate::version::GoVersion;
 
 /// Offsets in `abi.Type`.

@@ -12,6 +12,8 @@ use crate::version::GoVersion;
 
 /// Slots of a bucket, or of a group (`abi.MapBucketCount`, `abi.MapGroupSlots`).
 pub const MAP_SLOTS: u64 = 8;
+/// `maxTableCapacity`: slots of the largest table of groups; one that is full is split into two.
+pub(crate) const TABLE_SLOTS: u64 = 1024;
 /// Bytes in front of them: top bytes of hashes, or control bytes.
 const CONTROL: u64 = 8;
 /// Largest bucket or group that is believed: keys and values of more than 128 bytes stand elsewhere.

@@ -19,6 +19,7 @@ mod alloc_site;
 mod code;
 mod descriptor;
 mod go_type;
+mod kind;
 mod map_layout;
 mod modules;
 mod named;
@@ -32,7 +33,9 @@ mod words;
 
 pub use alloc_site::{AllocSites, SiteType};
 pub use code::{CodeTypes, Said, WordPath};
-pub use go_type::{ChanDir, Field, GoType, Kind, Shape};
+pub use go_type::{ChanDir, Field, GoType, Shape};
+pub use kind::Kind;
+pub(crate) use map_layout::TABLE_SLOTS;
 pub use map_layout::{MAP_SLOTS, MapForm, MapLayout};
 pub use modules::Modules;
 pub use names::type_name;

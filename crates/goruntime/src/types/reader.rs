@@ -6,7 +6,8 @@ use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
 use super::descriptor::{ARRAY_LEN, CHAN_DIR, ELEM, LIST, Raw};
-use super::go_type::{ChanDir, Field, GoType, Kind, Shape};
+use super::go_type::{ChanDir, Field, GoType, Shape};
+use super::kind::Kind;
 use super::map_layout::MapLayout;
 use super::modules::Modules;
 use super::names::{read_name, stored_name};

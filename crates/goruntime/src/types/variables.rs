@@ -10,7 +10,7 @@ use std::io::Read as _;
 use gimli::{AttributeValue, DebuggingInformationEntry, DwAt, EndianSlice, LittleEndian, Unit, UnitOffset};
 use lastgasp_inferior::{Addr, ElfImage};
 
-use super::go_type::Kind;
+use super::kind::Kind;
 use super::reader::TypeReader;
 use super::words::Word;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use lastgasp_inferior::Addr;
 
-use super::go_type::{GoType, Kind, Shape};
+use super::go_type::{GoType, Shape};
+use super::kind::Kind;
 use super::reader::TypeReader;
 
 /// Structs within arrays within structs that are gone into.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use nix::libc::user_regs_struct;
 use nix::unistd::{SysconfVar, sysconf};
 
+use super::processor::GeneralRegisters;
 use crate::addr::Addr;
-use crate::thread::GeneralRegisters;
 
 /// The kernel's page size in bytes (`_SC_PAGESIZE`), asked once.
 #[must_use]

@@ -10,5 +10,5 @@ mod prstatus;
 
 pub use host::{clock_ticks, page_size};
 pub(crate) use host::{general_registers, user_registers};
-pub use processor::Arch;
+pub use processor::{Arch, GeneralRegisters};
 pub(crate) use prstatus::Prstatus;

@@ -66,6 +66,10 @@ impl Arch {
     }
 }
 
+/// The general registers of a thread beside stack pointer and program counter: words that may point to
+/// something. What a processor has fewer of is 0.
+pub type GeneralRegisters = [u64; 32];
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! The quick census, from and to its stored form.
 
 use lastgasp_goruntime::collections::HeaderKind;
-use lastgasp_goruntime::collections::quick::{Anchor, Hop, MAX_HOPS, QuickReading, StackAnchor, Way};
+use lastgasp_goruntime::quick_census::{Anchor, Hop, MAX_HOPS, QuickReading, StackAnchor, Way};
 use lastgasp_inferior::Addr;
 
 use super::stored::{StoredAnchor, StoredCensus, StoredChange, StoredCollection, StoredHop, StoredReading};

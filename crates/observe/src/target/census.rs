@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::collections::quick::{FindLimits, Finder, KnownWays, QuickReading, Way};
+use lastgasp_goruntime::quick_census::{FindLimits, Finder, KnownWays, QuickReading, Way};
 use lastgasp_goruntime::{Runtime, Symbolizer};
 use lastgasp_inferior::{BlockCache, Memory};
 use nix::time::ClockId;
@@ -223,7 +223,7 @@ fn own_processor_time() -> Duration {
 #[cfg(test)]
 mod tests {
     use lastgasp_goruntime::collections::HeaderKind;
-    use lastgasp_goruntime::collections::quick::Anchor;
+    use lastgasp_goruntime::quick_census::Anchor;
     use lastgasp_inferior::Addr;
 
     use super::*;

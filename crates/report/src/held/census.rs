@@ -3,7 +3,7 @@
 use lastgasp_diagnosis::facts::{Facts, GraphCensus};
 use lastgasp_diagnosis::units::{bytes, count, percent, plural, seconds};
 
-use super::{is_worth_a_line, kind_of};
+use super::line::{is_worth_a_line, kind_of};
 
 /// Collections that get a line.
 const MOST: usize = 5;

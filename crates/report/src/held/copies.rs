@@ -3,7 +3,7 @@
 use lastgasp_diagnosis::facts::{CopyHolder, Facts, GraphCopies};
 use lastgasp_diagnosis::units::{bytes, count, plural};
 
-use super::{is_worth_a_line, kind_of};
+use super::line::{is_worth_a_line, kind_of};
 
 /// Groups of copies that get a line.
 const MOST: usize = 4;

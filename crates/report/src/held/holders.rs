@@ -4,7 +4,7 @@ use lastgasp_diagnosis::facts::{Facts, GraphFacts, GraphPath, GraphRoot, GraphSi
 use lastgasp_diagnosis::units::{bytes, count, percent, plural};
 use lastgasp_diagnosis::way;
 
-use super::{is_worth_a_line, kind_of};
+use super::line::{is_worth_a_line, kind_of};
 
 /// Holders that get a line of their own.
 const MOST: usize = 5;

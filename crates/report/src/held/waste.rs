@@ -3,7 +3,7 @@
 use lastgasp_diagnosis::facts::{Facts, GraphWaste};
 use lastgasp_diagnosis::units::{bytes, percent, plural};
 
-use super::{is_worth_a_line, kind_of};
+use super::line::{is_worth_a_line, kind_of};
 
 /// Kinds and owners that get a line.
 const MOST: usize = 4;

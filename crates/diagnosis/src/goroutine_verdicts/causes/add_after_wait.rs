@@ -4,7 +4,7 @@ use crate::facts::WaitOperation;
 use crate::rival::Rival;
 
 use super::super::verdict::Sureness;
-use super::{Case, Cause, Judged, RuleInfo, Scene};
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct AddAfterWait;

@@ -5,7 +5,7 @@ use crate::rival::Rival;
 
 use super::super::verdict::Sureness;
 use super::super::words;
-use super::{Case, Cause, Judged, RuleInfo, Scene};
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct CondNobodySignals;

@@ -4,8 +4,8 @@ use crate::facts::{Wait, WaitObject, WaitOperation, WakeUp};
 
 use super::super::verdict::Sureness;
 use super::super::words;
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 use super::select_stuck::MAX_CASES;
-use super::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct ContextNeverCancelled;

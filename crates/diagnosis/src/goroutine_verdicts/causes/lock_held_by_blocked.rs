@@ -6,7 +6,7 @@ use crate::units::plural;
 use super::super::verdict::Sureness;
 use super::super::wait_graph::{End, holder};
 use super::super::{holders, words};
-use super::{Case, Cause, Judged, RuleInfo, Scene};
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct LockHeldByBlocked;

@@ -7,7 +7,7 @@ use super::super::holders::is_free;
 use super::super::verdict::Sureness;
 use super::super::wait_graph::End;
 use super::super::{holders, words};
-use super::{Case, Cause, Judged, RuleInfo, Scene};
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct LockNeverReleased;

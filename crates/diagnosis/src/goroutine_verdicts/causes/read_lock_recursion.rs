@@ -9,7 +9,7 @@ use super::super::scene::Seen;
 use super::super::verdict::{Holder, Sureness};
 use super::super::wait_graph::End;
 use super::super::{holders, words};
-use super::{Case, Cause, Judged, RuleInfo, Scene};
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct ReadLockRecursion;

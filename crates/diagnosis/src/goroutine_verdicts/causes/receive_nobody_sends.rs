@@ -3,7 +3,7 @@
 use crate::facts::{WaitOperation, WakeUp};
 
 use super::super::words;
-use super::{Case, Cause, Judged, RuleInfo, Scene};
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct ReceiveNobodySends;

@@ -3,7 +3,7 @@
 use crate::facts::WakeUp;
 
 use super::super::words;
-use super::{Case, Cause, Judged, RuleInfo, Scene};
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// Cases of a select that are told.
 pub(super) const MAX_CASES: usize = 4;

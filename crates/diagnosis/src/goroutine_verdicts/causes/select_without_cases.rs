@@ -1,6 +1,6 @@
 //! `select {}`. The page: `select-without-cases.md`.
 
-use super::{Case, Cause, Judged, RuleInfo, Scene};
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct SelectWithoutCases;

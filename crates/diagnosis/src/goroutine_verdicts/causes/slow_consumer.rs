@@ -8,7 +8,7 @@ use crate::units::count;
 use super::super::thresholds::MAX_HOLDERS;
 use super::super::verdict::{Holder, Sureness};
 use super::super::words;
-use super::{Case, Cause, Judged, RuleInfo, Scene};
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct SlowConsumer;

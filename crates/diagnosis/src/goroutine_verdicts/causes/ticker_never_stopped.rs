@@ -6,8 +6,8 @@ use crate::units::seconds;
 
 use super::super::verdict::Sureness;
 use super::super::words;
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 use super::select_stuck::MAX_CASES;
-use super::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct TickerNeverStopped;

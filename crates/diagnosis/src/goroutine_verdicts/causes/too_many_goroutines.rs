@@ -1,6 +1,6 @@
 //! Goroutines that pile up and are not leaked: more come than go. The page: `too-many-goroutines.md`.
 
-use super::{Case, Cause, Judged, RuleInfo, Scene};
+use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
 /// The cause.
 pub(in super::super) struct TooManyGoroutines;

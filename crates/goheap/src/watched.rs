@@ -86,7 +86,7 @@ impl<Who: PartialEq> Pointed<Who> {
 
 /// Whether a pointer may lead to a mutex in its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owns {
+pub(crate) enum Owns {
     /// It is one to another object.
     Never,
     /// It may.
@@ -99,7 +99,7 @@ pub(super) enum Owns {
 /// before it, or into the mutex itself. Tiny objects are smaller than their slot, so none that begins eight
 /// bytes before a mutex reaches to the mutex's end; but slots of that size hold objects of sixteen bytes too
 /// (`struct { n int64; mu sync.Mutex }`), in the same spans. One that begins behind it is another.
-pub(super) fn may_own(mutex: Addr, pointer: Addr) -> Owns {
+pub(crate) fn may_own(mutex: Addr, pointer: Addr) -> Owns {
     match mutex.0.checked_sub(pointer.0) {
         Some(0..=LARGEST_BEFORE) => Owns::Perhaps,
         Some(_) => Owns::IfLarge,
@@ -109,7 +109,7 @@ pub(super) fn may_own(mutex: Addr, pointer: Addr) -> Owns {
 }
 
 /// Whether several tiny objects may share the slot at an address.
-pub(super) fn is_tiny(objects: &HeapObjects, at: Addr) -> bool {
+pub(crate) fn is_tiny(objects: &HeapObjects, at: Addr) -> bool {
     let found = objects.find(at).and_then(|o| objects.spans().get(o.span));
     found.is_some_and(lastgasp_goruntime::ObjectSpan::is_tiny)
 }

@@ -1,4 +1,4 @@
-//! What the quick census costs: `cargo bench -p lastgasp-goruntime --bench quick_census`. A program with two
+//! What the quick census costs: `cargo bench -p lastgasp-bench --bench quick_census`. A program with two
 //! thousand collections (`lab/programs/swapped -many`) is searched, and a thousand of them are looked at
 //! again.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lastgasp_goruntime::collections::quick::{FindLimits, Finder, KnownWays};
+use lastgasp_goruntime::quick_census::{FindLimits, Finder, KnownWays};
 use lastgasp_goruntime::{Runtime, Symbolizer};
 use lastgasp_inferior::{BlockCache, LiveProcess};
 use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};

@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 use lastgasp_inferior::{Addr, Memory, Part};
 use rustc_hash::FxHashSet;
 
-use super::super::headers::{HeaderKind, MapFields, map_of};
-use super::super::words::word;
 use super::way::{Anchor, Hop, StackAnchor, Way};
 use crate::binary::pclntab::Symbolizer;
+use crate::collections::headers::{HeaderKind, MapFields, map_of};
+use crate::collections::words::word;
 use crate::goroutine::g::{RawG, distinct, pointers};
 use crate::heap::slots::{Slot, SlotFinder};
 use crate::heap::variables::variable_pointers;

@@ -4,10 +4,10 @@
 use lastgasp_inferior::{Addr, Memory, Part};
 use rustc_hash::FxHashMap;
 
-use super::super::headers::{HeaderKind, MapFields, map_of};
-use super::super::sequences::SliceHeader;
-use super::super::words::word;
 use super::way::{Anchor, Hop, MAX_HOPS, StackAnchor, Way};
+use crate::collections::SliceHeader;
+use crate::collections::headers::{HeaderKind, MapFields, map_of};
+use crate::collections::words::word;
 use crate::goroutine::g::RawG;
 use crate::runtime::Runtime;
 

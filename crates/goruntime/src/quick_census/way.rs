@@ -2,7 +2,7 @@
 
 use lastgasp_inferior::Addr;
 
-use super::super::headers::HeaderKind;
+use crate::collections::HeaderKind;
 
 /// Most words that are followed behind the first one.
 pub const MAX_HOPS: usize = 8;

@@ -1,5 +1,5 @@
 //! How long it takes to find everything in an unknown binary, and in one that is known:
-//! `cargo bench -p lastgasp-observe --bench find [-- BINARY...]`.
+//! `cargo bench -p lastgasp-bench --bench find [-- BINARY...]`.
 //!
 //! Without arguments it builds a Go program of 100 MB, stripped and plain (several minutes the first time). A
 //! binary must run until its standard input ends. Beside each cold time stands what a plain sequential read
