@@ -9,6 +9,7 @@ import (
 	"os"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"example.com/causes/internal/plant"
 )
@@ -24,6 +25,7 @@ func bubble(name string, n int) {
 	r, w, err := os.Pipe()
 	must(err)
 	plant.AtEnd(func() { w.Close() })
+	must(r.SetReadDeadline(time.Now().Add(time.Hour)))
 	inside := func(t *testing.T) {
 		gone := make(chan struct{})
 		each := make(chan int)
