@@ -45,7 +45,9 @@ fn wrong(minor: u16, mode: Mode) -> Vec<String> {
     let mut wrong = Vec::new();
     for (name, goid, want) in &cases {
         let found = seen.wake_up.get(goid).map_or("not blocked", String::as_str);
-        if found != want {
+        // Its timer may have woken it at just that moment.
+        let runs = found == "not blocked" && name.starts_with("ticks");
+        if found != want && !runs {
             let by = seen.by.get(goid).map_or("", String::as_str);
             wrong.push(format!("go1.{minor} {}: {goid} {name}: {found} by {by:?}, it is {want}", mode.name()));
         }

@@ -1,6 +1,7 @@
 //! Where functions lock: told by their code. Who waits for a mutex in a function that has locked something in
 //! a line above may wait for itself (`mu.Lock(); mu.Lock()`), and one whose functions lock nothing else
-//! cannot, but by a loop.
+//! cannot, but by a loop. Where it has unlocked something since (`all.Lock(); m := of[key]; all.Unlock();
+//! m.Lock()`), that was it.
 //!
 //! `Lock` is mostly inlined: what is called then is what it comes to where the mutex is not free (`lockSlow`),
 //! and the table of inlined calls tells of which line it is.
@@ -22,14 +23,22 @@ const MOST_FUNCTIONS: usize = 1 << 12;
 /// Bytes of a function's code that are looked at.
 const MOST_CODE: usize = 64 << 10;
 
+/// A call that locks or unlocks.
+struct Site {
+    /// The function, as Go names it: one that is inlined there is another.
+    function: String,
+    line: u32,
+    /// Whether it locks.
+    locks: bool,
+}
+
 /// Finds where functions lock.
 pub(super) struct LockSites<'a, 'b> {
     rt: &'a Runtime,
     mem: &'a dyn Memory,
     symbols: &'a Symbolizer<'b>,
-    /// By entry: function as Go names it (one that is inlined there is another), and line; `None` where the
-    /// code could not be read.
-    known: FxHashMap<Addr, Option<Vec<(String, u32)>>>,
+    /// By entry; `None` where the code could not be read.
+    known: FxHashMap<Addr, Option<Vec<Site>>>,
     /// By the stack: alike goroutines share one.
     of_stacks: FxHashMap<*const Call, (Vec<Arc<str>>, bool)>,
 }
@@ -53,7 +62,8 @@ impl<'a, 'b> LockSites<'a, 'b> {
                 is_read = false;
                 continue;
             };
-            let locks = sites.iter().any(|(f, line)| *f == call.frame.function && *line < call.frame.line);
+            let above = sites.iter().filter(|s| s.function == call.frame.function && s.line < call.frame.line);
+            let locks = above.max_by_key(|s| s.line).is_some_and(|last| last.locks);
             let name = Arc::from(call.frame.function.as_str());
             if locks && !out.contains(&name) {
                 out.push(name);
@@ -63,23 +73,21 @@ impl<'a, 'b> LockSites<'a, 'b> {
         (out, is_read)
     }
 
-    fn sites(&mut self, pc: Addr) -> Option<&[(String, u32)]> {
+    fn sites(&mut self, pc: Addr) -> Option<&[Site]> {
         let function = self.symbols.find(Addr(pc.0.saturating_sub(1)))?;
         if self.known.len() >= MOST_FUNCTIONS && !self.known.contains_key(&function.entry) {
             return None;
         }
         let (rt, mem, symbols) = (self.rt, self.mem, self.symbols);
-        let read = || -> Option<Vec<(String, u32)>> {
+        let read = || -> Option<Vec<Site>> {
             let len = length(symbols, function.entry)?;
             let code = mem.bytes(function.entry, len, MOST_CODE).ok()?;
             let mut out = Vec::new();
             for step in (arch::of(rt.arch).steps)(&code, function.entry) {
                 let Act::Call(Some(target)) = step.act else { continue };
-                if !symbols.function_name(target).is_some_and(|name| locks(&name)) {
-                    continue;
-                }
+                let Some(locks) = symbols.function_name(target).and_then(|name| locks(&name)) else { continue };
                 let by = symbols.frames(step.at).into_iter().find(|frame| !is_of_locks(&frame.function));
-                out.extend(by.map(|frame| (frame.function, frame.line)));
+                out.extend(by.map(|frame| Site { function: frame.function, line: frame.line, locks }));
             }
             Some(out)
         };
@@ -104,11 +112,15 @@ fn length(symbols: &Symbolizer<'_>, entry: Addr) -> Option<usize> {
     Some(high)
 }
 
-/// Whether a function locks a mutex, of either kind.
-fn locks(name: &str) -> bool {
+/// Whether a function locks a mutex, of either kind, or unlocks one; `None` of all others.
+fn locks(name: &str) -> Option<bool> {
     // A method of the program that is called so does nothing else.
     let method = name.rsplit('.').next().unwrap_or_default().to_lowercase();
-    matches!(&*method, "lock" | "rlock" | "lockslow" | "runtime_semacquirerwmutexr")
+    match &*method {
+        "lock" | "rlock" | "lockslow" | "runtime_semacquirerwmutexr" => Some(true),
+        "unlock" | "runlock" | "unlockslow" | "runlockslow" => Some(false),
+        _ => None,
+    }
 }
 
 /// Whether a function is of the locks themselves, or of the wait.
@@ -126,9 +138,10 @@ mod tests {
     #[test]
     fn what_locks_and_what_is_of_a_lock() {
         for name in ["sync.(*Mutex).Lock", "internal/sync.(*Mutex).lockSlow", "sync.(*RWMutex).RLock"] {
-            assert!(locks(name) && is_of_locks(name), "{name}");
+            assert!(locks(name) == Some(true) && is_of_locks(name), "{name}");
         }
-        assert!(locks("main.(*cache).lock") && !is_of_locks("main.(*cache).lock"));
-        assert!(!locks("sync.(*Mutex).Unlock") && !locks("sync.(*Mutex).TryLock"));
+        assert!(locks("main.(*cache).lock") == Some(true) && !is_of_locks("main.(*cache).lock"));
+        assert_eq!(locks("internal/sync.(*Mutex).unlockSlow"), Some(false));
+        assert_eq!(locks("sync.(*Mutex).TryLock"), None);
     }
 }
