@@ -68,6 +68,28 @@ fn each_is_what_it_is_in_a_stripped_binary() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// A thread that has just parked a goroutine has the channels of that in its registers and on its own stack,
+/// and one that is about to wake it has its timer.
+#[test]
+fn a_ticker_is_for_ever_whenever_one_looks() {
+    const LOOKS: usize = 12;
+    for minor in [19, 23, 27] {
+        let Some(toolchain) = toolchain(minor) else { continue };
+        let (program, cases) = leaked(&toolchain, Mode::Stripped, &["ticks", "6"]);
+        let mut running = 0;
+        for _ in 0..LOOKS {
+            let seen = live(&program);
+            for (name, goid, want) in &cases {
+                match seen.wake_up.get(goid) {
+                    None if name.starts_with("ticks") => running += 1,
+                    found => assert_eq!(found, Some(want), "go1.{minor} {goid} {name} {:?}", seen.by.get(goid)),
+                }
+            }
+        }
+        eprintln!("go1.{minor}: {} of {} were running", running, LOOKS * cases.len() / 2);
+    }
+}
+
 /// Go 1.27 finds none: what lies beside each mutex is in use.
 #[test]
 fn lone_mutexes_in_tiny_blocks() {
