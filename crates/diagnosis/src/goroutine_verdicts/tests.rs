@@ -426,6 +426,13 @@ fn code_that_locks_above_is_a_sign_where_nobody_else_may_hold_it() {
     let holders =
         |b: &Build| b.verdicts().goroutine(5).unwrap().holders.iter().map(|h| h.goroutine).collect::<Vec<_>>();
     assert_eq!(holders(&b), [5]);
+    b.blocked.each[0].unlocks_since = vec!["main.update".into()];
+    assert_eq!(b.of(5).1, "double-lock", "nobody else ever had it");
+    let of_map = referrer(0, ReferrerPlace::Object, "");
+    b.blocked.objects[lone as usize].referrers.push(of_map);
+    b.blocked.objects[lone as usize].referrers_total = 2;
+    assert_eq!(b.of(5).1, "lock-never-released", "what it unlocked may have been what it locked");
+    b.blocked.each[0].unlocks_since.clear();
     // Another one has a pointer to it: it is the more likely holder, though not for sure.
     b.goroutine(6, "chan receive", &["main.other"]);
     let c = b.object(channel(0, 0));

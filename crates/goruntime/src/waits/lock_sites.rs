@@ -1,7 +1,7 @@
 //! Where functions lock: told by their code. Who waits for a mutex in a function that has locked something in
 //! a line above may wait for itself (`mu.Lock(); mu.Lock()`), and one whose functions lock nothing else
 //! cannot, but by a loop. Where it has unlocked something since (`all.Lock(); m := of[key]; all.Unlock();
-//! m.Lock()`), that was it.
+//! m.Lock()`), that was it, or an `if` lies between.
 //!
 //! `Lock` is mostly inlined: what is called then is what it comes to where the mutex is not free (`lockSlow`),
 //! and the table of inlined calls tells of which line it is.
@@ -32,6 +32,17 @@ struct Site {
     locks: bool,
 }
 
+/// What the code of a stack's functions says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Above {
+    /// Functions, innermost first, that lock in a line above the one in which they stand.
+    pub(super) lock: Vec<Arc<str>>,
+    /// Those of them that unlock something in a line between.
+    pub(super) unlock: Vec<Arc<str>>,
+    /// Whether the code of all could be read.
+    pub(super) is_read: bool,
+}
+
 /// Finds where functions lock.
 pub(super) struct LockSites<'a, 'b> {
     rt: &'a Runtime,
@@ -40,7 +51,7 @@ pub(super) struct LockSites<'a, 'b> {
     /// By entry; `None` where the code could not be read.
     known: FxHashMap<Addr, Option<Vec<Site>>>,
     /// By the stack: alike goroutines share one.
-    of_stacks: FxHashMap<*const Call, (Vec<Arc<str>>, bool)>,
+    of_stacks: FxHashMap<*const Call, Above>,
 }
 
 impl<'a, 'b> LockSites<'a, 'b> {
@@ -48,29 +59,30 @@ impl<'a, 'b> LockSites<'a, 'b> {
         Self { rt, mem, symbols, known: FxHashMap::default(), of_stacks: FxHashMap::default() }
     }
 
-    /// Functions of a stack, innermost first, that lock in a line above the one in which they stand; and
-    /// whether the code of all could be read.
-    pub(super) fn above(&mut self, stack: &[Call]) -> (Vec<Arc<str>>, bool) {
+    /// What the code of a stack's functions says.
+    pub(super) fn above(&mut self, stack: &[Call]) -> Above {
         if let Some(known) = self.of_stacks.get(&stack.as_ptr()) {
             return known.clone();
         }
-        let mut is_read = !stack.is_empty();
-        let mut out: Vec<Arc<str>> = Vec::new();
+        let mut out = Above { is_read: !stack.is_empty(), ..Above::default() };
         let own = stack.iter().filter(|c| !c.system && !is_of_locks(&c.frame.function)).take(MOST_CALLS);
         for call in own {
             let Some(sites) = self.sites(call.pc) else {
-                is_read = false;
+                out.is_read = false;
                 continue;
             };
-            let above = sites.iter().filter(|s| s.function == call.frame.function && s.line < call.frame.line);
-            let locks = above.max_by_key(|s| s.line).is_some_and(|last| last.locks);
-            let name = Arc::from(call.frame.function.as_str());
-            if locks && !out.contains(&name) {
-                out.push(name);
+            let above = || sites.iter().filter(|s| s.function == call.frame.function && s.line < call.frame.line);
+            let name: Arc<str> = Arc::from(call.frame.function.as_str());
+            if !above().any(|s| s.locks) || out.lock.contains(&name) {
+                continue;
             }
+            if above().max_by_key(|s| s.line).is_some_and(|last| !last.locks) {
+                out.unlock.push(Arc::clone(&name));
+            }
+            out.lock.push(name);
         }
-        self.of_stacks.insert(stack.as_ptr(), (out.clone(), is_read));
-        (out, is_read)
+        self.of_stacks.insert(stack.as_ptr(), out.clone());
+        out
     }
 
     fn sites(&mut self, pc: Addr) -> Option<&[Site]> {
