@@ -3,6 +3,7 @@
 //
 //	leaked            one of each kind
 //	leaked crowd N    N goroutines, most of them leaked, as services leak them
+//	leaked dies       one of each kind, and then it takes memory until it is killed
 //	leaked ticks N    N goroutines that a ticker wakes every millisecond, and as many that nothing does
 //	leaked tiny N     N lone mutexes, each locked twice, each in one block with a number that is in use
 //
@@ -273,6 +274,7 @@ func byWhatRuns(h *held) {
 var (
 	keep  []*service
 	pipes []*os.File
+	taken [][]byte
 )
 
 // tick is woken for ever, and has a way out that nobody else knows.
@@ -389,6 +391,10 @@ func main() {
 		panic(err)
 	}
 	syscall.Write(1, []byte("READY\n"))
+	for len(os.Args) > 1 && os.Args[1] == "dies" {
+		taken = append(taken, bytes.Repeat([]byte{1}, 1<<20))
+		time.Sleep(5 * time.Millisecond)
+	}
 	var b [1]byte
 	syscall.Read(0, b[:])
 	if profile := pprof.Lookup("goroutineleak"); profile != nil {

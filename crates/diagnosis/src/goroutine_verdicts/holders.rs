@@ -1,8 +1,9 @@
 //! Who seems to hold a lock. Go's mutexes record no owner, so that all of this is inference from signs:
-//! a call of `Unlock` that a goroutine has deferred, what the reckoning of references noted, a pointer in
-//! the frames of who does not wait for it, a method that was called by another of the same type.
+//! a call of `Unlock` that a goroutine has deferred, a pointer in the frames of who does not wait for it, a
+//! method that was called by another of the same type.
 
 use crate::facts::{BlockedGoroutine, Referrer, ReferrerPlace, WaitObject, WaitObjectKind};
+use crate::owner::receiver;
 
 use super::holds::{Holds, Sign};
 use super::scene::{KindView, Scene, is_lock};
@@ -20,9 +21,6 @@ pub(super) fn noted(mut scene: Scene<'_>) -> Scene<'_> {
 fn of_all(scene: &Scene<'_>) -> Vec<Vec<Holds>> {
     let mut all: Vec<Vec<Holds>> = scene.blocked.objects.iter().map(|o| referrers(scene, o)).collect();
     for g in &scene.blocked.each {
-        for index in &g.seems_to_hold {
-            push(&mut all, *index as usize, g.id, Sign::Seems);
-        }
         // A method that was called by another of its type, and waits for a lock of that type.
         let lock = g.waits.first().filter(|w| g.waits.len() == 1 && is_lock(&w.operation));
         if let Some(wait) = lock
@@ -126,18 +124,12 @@ fn outer_method(view: &KindView<'_>, g: &BlockedGoroutine, object: &WaitObject) 
     let own = view.stack.iter().skip_while(|f| view.at != Some(**f));
     let mut own = own.map(|f| f.function.as_str());
     let inner = own.next()?;
-    let receiver = receiver(inner)?;
-    let fits = object.type_name.is_empty() || words::method_type(receiver) == object.type_name.trim_start_matches('*');
+    let of = receiver(inner)?;
+    let fits = object.type_name.is_empty() || words::method_type(of) == object.type_name.trim_start_matches('*');
     let is_in = |list: &[String], f: &str| list.iter().any(|l| l == f);
     let locks = |f: &str| !g.code_was_read || is_in(&g.locks_above, f) && !is_in(&g.unlocks_since, f);
-    let outer = own.find(|f| self::receiver(f) == Some(receiver) && *f != inner && locks(f))?;
+    let outer = own.find(|f| receiver(f) == Some(of) && *f != inner && locks(f))?;
     fits.then(|| outer.to_owned())
-}
-
-/// `main.(*cache)` of `main.(*cache).store`.
-fn receiver(function: &str) -> Option<&str> {
-    let end = function.find(')')?;
-    function.get(..=end).filter(|r| r.contains(".(*"))
 }
 
 /// Holders in words, the surest first; of many the first few.

@@ -14,8 +14,6 @@ pub(super) struct Holds {
 pub(super) enum Sign {
     /// A deferred call that unlocks it.
     DeferredUnlock(String),
-    /// Signs that the reckoning of references found: a frame that has taken it and not given it back.
-    Seems,
     /// A method of the type that it is part of, called by another method of that type: that one may have
     /// locked it.
     OuterMethod(String),
@@ -29,7 +27,7 @@ pub(super) enum Sign {
 impl Holds {
     pub(super) fn sureness(&self) -> Sureness {
         match self.sign {
-            Sign::DeferredUnlock(_) | Sign::Seems => Sureness::Probable,
+            Sign::DeferredUnlock(_) => Sureness::Probable,
             Sign::OuterMethod(_) | Sign::Pointer(_) | Sign::LocksAbove(_) => Sureness::Possible,
         }
     }
@@ -38,7 +36,6 @@ impl Holds {
     pub(super) fn sign(&self) -> String {
         match &self.sign {
             Sign::DeferredUnlock(f) => format!("a deferred call of {f} is pending in it"),
-            Sign::Seems => "its frames show that it has locked it and has not unlocked it yet".to_owned(),
             Sign::OuterMethod(f) => format!("{f}, a method of the same type, has called the one that waits"),
             Sign::Pointer(f) => format!("{f} on its stack has a pointer to it, and does not wait for it"),
             Sign::LocksAbove(f) => {

@@ -174,6 +174,7 @@ impl<'a> Scene<'a> {
             },
             next: Vec::new(),
             colour: Reached::ByRunning,
+            left: self.places.len(),
             shut,
         };
         let mut walk = Walk::new(self.graph);
@@ -210,6 +211,9 @@ struct State<'s, 'a> {
     /// Roots of goroutines that were woken and are not gone through yet.
     next: Vec<RootId>,
     colour: Reached,
+    /// How many of the things that are waited for nothing has reached. Without any there is nothing to walk
+    /// for: in a healthy program that is so long before all of its heap is gone through.
+    left: usize,
     /// Few objects whose pointers do not count, beside those of the scene.
     shut: &'s [ObjectId],
 }
@@ -232,8 +236,11 @@ impl State<'_, '_> {
         let scene = self.scene;
         // What weak pointers lead to is none of the graph's.
         let mut behind = vec![object];
-        while let Some(object) = behind.pop() {
+        while let Some(object) = behind.pop().filter(|_| self.left > 0) {
             walk.from(object, |object| {
+                if self.left == 0 {
+                    return false;
+                }
                 if !scene.special.contains(object.0 as usize) {
                     return true;
                 }
@@ -255,6 +262,7 @@ impl State<'_, '_> {
             return;
         };
         *reached = (self.colour, by);
+        self.left -= 1;
         if !wakes(thing) {
             return;
         }

@@ -5,7 +5,7 @@
 //!
 //! Each root is told with its owner, so that whoever asks what would be garbage without one can leave it out.
 //!
-//! - `stacks`: what goroutines hold, by frame; `stack_maps` which words, `stack_objects` which variables that
+//! - `stacks`: what goroutines hold, by `frame`; `stack_maps` which words, `stack_objects` which variables that
 //!   are pointed to, `stack_window` how a stack is read.
 //! - `deferred`: calls that goroutines have deferred, with what is bound to them.
 //! - `schedulers`: what threads hold that run no goroutine; `system_stacks` what any thread holds on its own
@@ -14,6 +14,7 @@
 
 mod deferred;
 mod due;
+mod frame;
 mod schedulers;
 mod specials;
 mod stack_maps;
@@ -24,6 +25,7 @@ mod system_stacks;
 
 pub use deferred::{DeferredWord, deferred_function};
 pub use due::due_roots;
+pub use frame::StackPlace;
 pub use schedulers::scheduler_words;
 pub use specials::{NotedRoot, RootNote, special_roots};
-pub use stacks::{StackPlace, StackReader, StackRoot, StackTally, Unsure};
+pub use stacks::{StackReader, StackRoot, StackTally, Unsure};

@@ -14,11 +14,11 @@ use lastgasp_inferior::{Addr, AddrRange, Memory, ThreadRegisters};
 use rustc_hash::FxHashMap;
 
 use super::deferred::{DeferredWord, MAX_BOUND, OpenDefersOf};
+use super::frame::{Frame, StackPlace};
 use super::stack_maps::{FrameMap, Shape, StackMaps, StackObject, offsets};
 use super::stack_objects::StackObjects;
 use super::stack_window::StackWindow;
 use super::system_stacks::SystemStacks;
-use crate::arch;
 use crate::binary::pclntab::{Place, Symbolizer};
 use crate::bounds::MAX_STACK_BYTES;
 use crate::collections::{MAP_ARRAY, MAP_HEADER, guess_map};
@@ -42,15 +42,6 @@ const FRAME: u64 = 64;
 /// (`methodValueCallFrameObjs`), and its pointers: nine words behind 9 and 15 others. Of amd64, all releases.
 const REG_ARGS: u32 = 272;
 const REG_ARGS_POINTERS: std::ops::Range<u32> = 24..33;
-
-/// Where on a goroutine a pointer stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum StackPlace {
-    /// In a frame: an address within the call that is under way in it, as [`Symbolizer::frames`] wants it.
-    Frame(Addr),
-    /// In no frame: its closure, deferred calls, registers, or a stack of which the frames are not known.
-    Goroutine,
-}
 
 /// A pointer that a goroutine holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -513,36 +504,6 @@ impl Goroutine<'_, '_, '_, '_> {
         }
         if self.reader.objects.too_many() {
             self.reader.lost.add("more variables whose address is taken than any stack has".into());
-        }
-    }
-}
-
-/// Where the parts of a frame are.
-pub(super) struct Frame {
-    pub(super) sp: Addr,
-    /// `varp`: its variables end here.
-    pub(super) top: Addr,
-    return_address: Addr,
-    /// `argp`.
-    pub(super) arguments: Addr,
-    /// An address within the call that is under way.
-    pc: Addr,
-    place: StackPlace,
-}
-
-impl Frame {
-    pub(super) fn of(rt: &Runtime, sp: Addr, delta: u64, pc: Addr, exact: bool) -> Self {
-        let arch = arch::of(rt.arch);
-        let return_address = sp.plus(delta);
-        let saved = if return_address > sp { arch.frame_pointer_size } else { 0 };
-        let pc = if exact { pc } else { Addr(pc.0.saturating_sub(1)) };
-        Self {
-            sp,
-            top: Addr(return_address.0 - saved),
-            return_address,
-            arguments: return_address.plus(arch.return_address_size),
-            pc,
-            place: StackPlace::Frame(pc),
         }
     }
 }

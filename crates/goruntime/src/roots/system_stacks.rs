@@ -10,8 +10,8 @@
 
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 
+use super::frame::Frame;
 use super::stack_maps::{Shape, StackMaps};
-use super::stacks::Frame;
 use crate::binary::pclntab::Symbolizer;
 use crate::goroutine::thread_state::ThreadState;
 use crate::goroutine::unwind::Unwinder;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lastgasp_inferior::Addr;
 
 use crate::goroutine::Status;
+use crate::goroutine::wait_reason::Operation;
 
 /// What the goroutines of a process wait for, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,57 +63,6 @@ pub struct Case {
     pub operation: Operation,
     /// Index among [`Waiting::objects`]; `None` of what waits for none, and where it was not found.
     pub object: Option<u32>,
-}
-
-/// What a blocked goroutine would do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Operation {
-    /// Send on a channel.
-    Send,
-    /// Receive from a channel.
-    Receive,
-    /// Send or receive: a case of a `select` that no queue of its channel has.
-    SendOrReceive,
-    /// Send on a nil channel: for ever.
-    SendNil,
-    /// Receive from a nil channel: for ever.
-    ReceiveNil,
-    /// `select {}`: for ever.
-    NoCases,
-    /// A `select` of which every channel is nil: for ever.
-    AllNil,
-    /// `sync.Mutex.Lock`.
-    Lock,
-    /// `sync.RWMutex.RLock`.
-    ReadLock,
-    /// `sync.RWMutex.Lock`.
-    WriteLock,
-    /// `sync.WaitGroup.Wait`.
-    WaitGroup,
-    /// `sync.Cond.Wait`.
-    CondWait,
-    /// Another semaphore.
-    Semaphore,
-    /// `time.Sleep`.
-    Sleep,
-    /// A read, or what the poller takes for one (accept).
-    Read,
-    /// A write, or what the poller takes for one (connect).
-    Write,
-    /// The poller, it is not known which way.
-    ReadOrWrite,
-    /// A system call.
-    SystemCall,
-    /// A call of C.
-    C,
-    /// The collector.
-    Collector,
-    /// Others in its `synctest` bubble.
-    Bubble,
-    /// Whoever resumes it as a coroutine (`iter.Pull`).
-    Coroutine,
-    /// Something of the runtime's own.
-    Runtime,
 }
 
 /// What goroutines wait for.

@@ -63,10 +63,6 @@ pub struct BlockedGoroutine {
     /// Bytes that would be garbage without it alone: its stack not counted; absent without a graph.
     #[serde(skip_serializing_if = "is_default")]
     pub retained_bytes: Option<u64>,
-    /// Mutexes and read locks of which there are signs that it holds them: indices of objects.
-    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
-    #[serde(skip_serializing_if = "is_default")]
-    pub seems_to_hold: Vec<u32>,
 }
 
 /// One thing that a goroutine waits for.
