@@ -47,7 +47,9 @@ fn wrong(minor: u16, mode: Mode) -> Vec<String> {
     let mut wrong = Vec::new();
     for (name, goid, want) in &cases {
         let found = seen.wake_up.get(goid).map_or("not blocked", String::as_str);
-        if found != want {
+        // Its timer may have woken it at just that moment.
+        let runs = found == "not blocked" && name.starts_with("ticks");
+        if found != want && !runs {
             let by = seen.by.get(goid).map_or("", String::as_str);
             wrong.push(format!("go1.{minor} {}: {goid} {name}: {found} by {by:?}, it is {want}", mode.name()));
         }
@@ -66,6 +68,28 @@ fn each_is_what_it_is_in_every_release() {
 fn each_is_what_it_is_in_a_stripped_binary() {
     let wrong: Vec<String> = [19, 23, 27].into_iter().flat_map(|minor| wrong(minor, Mode::Stripped)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A thread that has just parked a goroutine has the channels of that in its registers and on its own stack,
+/// and one that is about to wake it has its timer.
+#[test]
+fn a_ticker_is_for_ever_whenever_one_looks() {
+    const LOOKS: usize = 12;
+    for minor in [19, 23, 27] {
+        let Some(toolchain) = toolchain(minor) else { continue };
+        let (program, cases) = leaked(&toolchain, Mode::Stripped, &["ticks", "6"]);
+        let mut running = 0;
+        for _ in 0..LOOKS {
+            let seen = live(&program);
+            for (name, goid, want) in &cases {
+                match seen.wake_up.get(goid) {
+                    None if name.starts_with("ticks") => running += 1,
+                    found => assert_eq!(found, Some(want), "go1.{minor} {goid} {name} {:?}", seen.by.get(goid)),
+                }
+            }
+        }
+        eprintln!("go1.{minor}: {} of {} were running", running, LOOKS * cases.len() / 2);
+    }
 }
 
 /// Go 1.27 finds none: what lies beside each mutex is in use.

@@ -53,6 +53,7 @@ fn one(g: &Blocked, waiting: &Waiting, (now, latest): (Option<i64>, Option<i64>)
         in_bubble: g.in_bubble,
         go_says_leaked: g.status == Status::Leaked,
         locks_above: g.locks_above.iter().map(ToString::to_string).collect(),
+        unlocks_since: g.unlocks_since.iter().map(ToString::to_string).collect(),
         code_was_read: g.code_was_read,
         ..BlockedGoroutine::default()
     }

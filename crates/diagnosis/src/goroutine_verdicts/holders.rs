@@ -95,7 +95,13 @@ fn above(scene: &Scene<'_>) -> Vec<Vec<(u64, String)>> {
     for g in scene.blocked.each.iter().filter(|g| !g.locks_above.is_empty()) {
         let wait = g.waits.first().filter(|w| g.waits.len() == 1 && is_lock(&w.operation));
         let Some((index, object)) = wait.and_then(|w| Some((w.object? as usize, scene.object(w)?))) else { continue };
-        let has = |f: &&String| object.referrers.iter().any(|r| r.goroutine == g.id && r.name == **f);
+        // Where it unlocks something since, it may be that one, unless nobody else can ever have had this.
+        let alone = object.referrers_total == object.referrers.len() as u64
+            && object.referrers.iter().all(|r| r.goroutine == g.id);
+        let has = |f: &&String| {
+            let points = object.referrers.iter().any(|r| r.goroutine == g.id && r.name == **f);
+            points && (alone || !g.unlocks_since.contains(f))
+        };
         if let (Some(out), Some(function)) = (out.get_mut(index), g.locks_above.iter().find(has)) {
             out.push((g.id, function.clone()));
         }
@@ -120,7 +126,8 @@ fn outer_method(view: &KindView<'_>, g: &BlockedGoroutine, object: &WaitObject) 
     let inner = own.next()?;
     let of = receiver(inner)?;
     let fits = object.type_name.is_empty() || words::method_type(of) == object.type_name.trim_start_matches('*');
-    let locks = |f: &str| !g.code_was_read || g.locks_above.iter().any(|l| l == f);
+    let is_in = |list: &[String], f: &str| list.iter().any(|l| l == f);
+    let locks = |f: &str| !g.code_was_read || is_in(&g.locks_above, f) && !is_in(&g.unlocks_since, f);
     let outer = own.find(|f| receiver(f) == Some(of) && *f != inner && locks(f))?;
     fits.then(|| outer.to_owned())
 }

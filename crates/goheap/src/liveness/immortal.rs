@@ -10,6 +10,8 @@ use super::reached::Reached;
 /// A goroutine that its own timer wakes.
 pub(super) struct Timed {
     pub(super) root: RootId,
+    /// Its `g`, to which its own frames of the runtime and the runtime's lists lead.
+    pub(super) own: Option<ObjectId>,
     /// The timers' channels.
     pub(super) timers: Vec<u32>,
     /// The channels that would be its way out.
@@ -101,6 +103,7 @@ fn one(scene: &Scene<'_>, leads: &Leads, walk: &Walk<'_>, number: u32, timed: &T
         of_timers.contains(object) || scene.graph.pointers_of(*object).iter().any(|to| of_timers.contains(to))
     };
     let held: Vec<ObjectId> = scene.roots.held_by(timed.root).filter(|o| !is_ticker(o)).collect();
+    let held: Vec<ObjectId> = held.into_iter().filter(|o| Some(*o) != timed.own && !scene.is_closed(*o)).collect();
     let alone = !held.is_empty() && held.iter().all(|o| is_own_object(o) && !walk.has_reached(*o));
     if alone { Immortal::ForItself } else { Immortal::Yes }
 }
@@ -166,7 +169,7 @@ mod tests {
         scene.places = [10, 11, 12, 13, 30].map(|o| Place::Slot(ObjectId(o))).to_vec();
         let ways = [(2, vec![0]), (3, vec![1]), (4, vec![2]), (5, vec![2, 3]), (5, vec![3]), (2, vec![])];
         scene.blocked = ways.iter().map(|(root, things)| (RootId(*root), things.clone())).collect();
-        let of = |(root, ways_out)| Timed { root: RootId(root), timers: vec![4], ways_out, fired: false };
+        let of = |(root, ways_out)| Timed { root: RootId(root), own: None, timers: vec![4], ways_out, fired: false };
         let mut timed: Vec<Timed> = ways.into_iter().map(of).collect();
         let start = |root: RootId| if root.0 == 0 { Start::Runs } else { Start::Woken };
         let scene = scene.index();
@@ -211,7 +214,7 @@ mod tests {
             scene.blocked = vec![(RootId(root), vec![0])];
             // The timer is set.
             scene.senders = vec![ObjectId(10), ObjectId(11)];
-            let timed = [Timed { root: RootId(root), timers: vec![0], ways_out: vec![], fired: false }];
+            let timed = [Timed { root: RootId(root), own: None, timers: vec![0], ways_out: vec![], fired: false }];
             assert_eq!(immortal(&scene.index(), &timed, start, |_| true), [want], "{root}");
         }
     }

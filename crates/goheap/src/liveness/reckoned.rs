@@ -280,7 +280,8 @@ impl Heap<'_> {
             let is_candidate = !timers.is_empty() && (!ways_out.is_empty() || ticks);
             if let Some(root) = root.filter(|_| is_candidate && !is_woken) {
                 of.push(index);
-                timed.push(Timed { root, timers, ways_out, fired });
+                let own = self.graph.layout().object_at(g.at.0);
+                timed.push(Timed { root, own, timers, ways_out, fired });
             }
         }
         let mut out = vec![Immortal::No; waiting.goroutines.len()];

@@ -47,6 +47,8 @@ pub struct Blocked {
     /// Functions on its stack, innermost first, that lock something in a line above the one in which they
     /// stand; of those that wait for a mutex alone.
     pub locks_above: Vec<Arc<str>>,
+    /// Those of them that unlock something in a line between.
+    pub unlocks_since: Vec<Arc<str>>,
     /// Whether the code of its functions could be read for that.
     pub code_was_read: bool,
     /// Whether all that it waits for have it in their queues still. Who was taken out of one is about to run,

@@ -164,6 +164,7 @@ impl Gathered<'_> {
                 wait_since_ns: raw.wait_since,
                 in_bubble: !raw.bubble.is_null(),
                 locks_above: Vec::new(),
+                unlocks_since: Vec::new(),
                 code_was_read: false,
                 is_queued: true,
             });
@@ -314,7 +315,8 @@ impl Gathered<'_> {
                 continue;
             }
             if let Some(decoded) = self.decoded.get(&g.goid).filter(|d| d.wait_reason == g.reason) {
-                (g.locks_above, g.code_was_read) = sites.above(&decoded.stack);
+                let above = sites.above(&decoded.stack);
+                (g.locks_above, g.unlocks_since, g.code_was_read) = (above.lock, above.unlock, above.is_read);
             }
         }
     }

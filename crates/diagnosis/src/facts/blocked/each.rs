@@ -40,6 +40,10 @@ pub struct BlockedGoroutine {
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     #[serde(skip_serializing_if = "is_default")]
     pub locks_above: Vec<String>,
+    /// Those of them that unlock something in a line between.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub unlocks_since: Vec<String>,
     /// Whether the code of its functions could be read for that.
     #[serde(skip_serializing_if = "is_default")]
     pub code_was_read: bool,
