@@ -1,5 +1,6 @@
 //! The heap graph of cores: `cargo bench -p lastgasp-decode --bench heap_graph -- CORE...`. Of each phase
-//! that the decoders tell of, wall and processor seconds, and the most memory so far; one core after another.
+//! that the decoders tell of, wall and processor seconds, the most memory in it, and what of it is left at
+//! its end; one core after another.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::fmt::{Debug, Write as _};
@@ -29,7 +30,7 @@ fn main() {
         let began = (Instant::now(), processor_seconds());
         let taken = take_core(&core, None).unwrap();
         let whole = CoreFile::open(File::open(&core).unwrap(), "core").unwrap();
-        let whole = WholeMemory { memory: &whole, contents: &whole, source: "core" };
+        let whole = WholeMemory::of(&whole, "core");
         let made = decode_with_memory(&taken, &Provenance::default(), Some(whole));
         let graph = made.facts.graph.unwrap();
         println!(
@@ -50,14 +51,17 @@ fn processor_seconds() -> f64 {
     seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
-/// Most memory that was resident at once, in MB, mapped files left out.
-fn peak() -> u64 {
+/// Memory that was resident at once since this was asked last, the most, and that which is now and is no
+/// file's, in MB.
+fn memory() -> (u64, u64) {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = |name: &str| {
         let line = status.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default();
         line.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0)
     };
-    kib("VmHWM:") / 1000
+    // `CLEAR_REFS_MM_HIWATER_RSS` (`fs/proc/task_mmu.c`): the most begins anew.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+    (kib("VmHWM:") / 1000, kib("RssAnon:") / 1000)
 }
 
 /// Prints each event with what it took since the one before.
@@ -85,11 +89,13 @@ impl Subscriber for Phases {
         event.record(&mut words);
         let mut last = self.0.lock().unwrap();
         let now = (Instant::now(), processor_seconds());
+        let (most, left) = memory();
         println!(
-            "  {:>7.3} s wall {:>7.3} s CPU {:>6} MB {}",
+            "  {:>7.3} s wall {:>7.3} s CPU {:>6} MB, then {:>6} MB {}",
             (now.0 - last.0).as_secs_f64(),
             now.1 - last.1,
-            peak(),
+            most,
+            left,
             words.0
         );
         *last = now;

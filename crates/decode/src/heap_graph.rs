@@ -46,13 +46,15 @@ pub struct WholeMemory<'a> {
     pub contents: &'a (dyn Memory + Sync),
     /// What it is: `core`, `live`, `dead`.
     pub source: &'static str,
+    /// Whether it is a copy of a live process: it does not change, and nobody stands still for its reading.
+    pub is_copied: bool,
 }
 
 impl<'a> WholeMemory<'a> {
     /// Memory of which all is read in one way.
     #[must_use]
     pub fn of(memory: &'a (dyn Memory + Sync), source: &'static str) -> Self {
-        Self { memory, contents: memory, source }
+        Self { memory, contents: memory, source, is_copied: false }
     }
 }
 
@@ -88,7 +90,8 @@ pub fn graph_alone(
     tell: &mut dyn FnMut(GraphStage<'_>),
 ) -> Result<GraphFacts, String> {
     let rt = &taken.runtime;
-    let mem = &taken.evidence.snapshot;
+    // Of a copy all is of one moment; to the evidence something was put when the process ran again.
+    let mem: &dyn Memory = if whole.is_copied { whole.memory } else { &taken.evidence.snapshot };
     let constants = taken.binary.constants(rt).map_err(|e| e.to_string())?.0;
     let constants = BlockCache::new(Layered { top: constants, bottom: mem });
     let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
@@ -112,7 +115,7 @@ pub(crate) fn heap_graph(
     let mut read = began.elapsed();
     let is_dead = whole.source == "dead";
     // A target that runs again says of an object what was true of another in its place.
-    let for_types = (whole.source == "live").then_some(TYPES_OF_A_LIVE_TARGET);
+    let for_types = (whole.source == "live" && !whole.is_copied).then_some(TYPES_OF_A_LIVE_TARGET);
     let mut has_read = || {
         read = began.elapsed();
         if !is_dead {

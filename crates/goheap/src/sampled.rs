@@ -27,7 +27,7 @@ pub struct Sampled {
 pub fn sampled(heap: &Heap<'_>) -> Vec<Sampled> {
     let layout = heap.graph.layout();
     let (mut out, mut numbers) = (Vec::<Sampled>::new(), FxHashMap::<Addr, u32>::default());
-    let mut of: FxHashMap<u32, u32> = FxHashMap::default();
+    let mut members: Vec<(ObjectId, u32)> = Vec::new();
     for Sample { object, bucket, .. } in heap.samples.iter() {
         let number = *numbers.entry(bucket).or_insert_with(|| {
             out.push(Sampled { bucket, ..Sampled::default() });
@@ -37,7 +37,7 @@ pub fn sampled(heap: &Heap<'_>) -> Vec<Sampled> {
         let own = Retained { bytes: layout.bytes(object), objects: 1 };
         if heap.dominators.live().contains(object.0 as usize) {
             site.live.add(own);
-            of.insert(object.0, number);
+            members.push((object, number));
             let before = site.largest.map_or(0, |o| layout.bytes(o));
             if own.bytes > before {
                 site.largest = Some(object);
@@ -46,7 +46,7 @@ pub fn sampled(heap: &Heap<'_>) -> Vec<Sampled> {
             site.garbage.add(own);
         }
     }
-    let totals = heap.dominators.by_group(&heap.graph, out.len(), |object| of.get(&object.0).copied());
+    let totals = heap.dominators.of_few(&heap.graph, out.len(), &members);
     for (site, total) in out.iter_mut().zip(totals) {
         site.retained = total.retained;
     }

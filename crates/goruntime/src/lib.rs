@@ -101,7 +101,7 @@ pub use binary::runtime_location::{RuntimeLocation, binary_key};
 pub use evidence::{CopySource, Evidence, EvidencePlan, Extent, Room};
 pub use gap::Gap;
 pub use goroutine::{
-    Ancestor, Call, CallSite, Depth, Goroutine, Goroutines, GoroutinesBySite, Label, LabelSalt, Status, Waits,
+    Ancestor, Call, CallSite, Depth, Goroutine, Goroutines, GoroutinesBySite, Label, LabelSalt, Status, WaitsOn,
     count_goroutines, created_by, decode_all_goroutines, decode_goroutines, each_goroutine, goroutines_by_site,
     is_system,
 };

@@ -6,6 +6,7 @@ use crate::bits::{Bits, Ranked};
 use crate::graph::{ALL, Graph, Holder, NONE};
 use crate::layout::ObjectId;
 use crate::retained::Retained;
+use crate::roots::RootId;
 
 /// A shortest path to every object that roots reach; of equally short ones that of the lowest root, through
 /// the words that come first.
@@ -54,19 +55,23 @@ impl Paths {
     pub fn of(graph: &Graph, enter: impl Fn(Holder) -> bool) -> Self {
         let mut before = vec![NONE; graph.nodes()];
         let mut order = Vec::with_capacity(graph.nodes());
-        let mut meet = |from: u32, node: u32, order: &mut Vec<u32>| {
-            if before[node as usize] == NONE && graph.holder(node).is_some_and(&enter) {
+        let mut meet = |from: u32, node: u32, holder: Holder, order: &mut Vec<u32>| {
+            if before[node as usize] == NONE && enter(holder) {
                 before[node as usize] = from;
                 order.push(node);
             }
         };
-        for root in (0..graph.roots().len() as u32).map(crate::roots::RootId) {
-            meet(ALL, graph.node_of_root(root), &mut order);
+        for root in (0..graph.roots().len() as u32).map(RootId) {
+            meet(ALL, graph.node_of_root(root), Holder::Root(root), &mut order);
         }
         let mut at = 0;
         while let Some(node) = order.get(at).copied() {
             at += 1;
-            let mut each = |to: u32| graph.node_of(to).into_iter().for_each(|to| meet(node, to, &mut order));
+            let mut each = |to: u32| {
+                if let Some(next) = graph.node_of(to) {
+                    meet(node, next, Holder::Object(ObjectId(to)), &mut order);
+                }
+            };
             match graph.holder(node) {
                 Some(Holder::Root(root)) => graph.roots().held_by(root).for_each(|o| each(o.0)),
                 Some(Holder::Object(object)) => graph.edges.of(object.0, each),

@@ -133,6 +133,10 @@ proptest! {
         for (object, holders) in objects.iter().zip(graph.holders(&objects, 1000)) {
             prop_assert_eq!(holders, slow.pointing_to(Holder::Object(*object)));
         }
+        for (object, only) in objects.iter().zip(graph.only_holders(&objects)) {
+            let all = slow.pointing_to(Holder::Object(*object));
+            prop_assert_eq!(only, if let [one] = all[..] { Some(one) } else { None });
+        }
         let top = dominators.top(&graph, most);
         prop_assert_eq!(top[0].holder, Holder::All);
         let nodes = live.iter().filter(|h| graph.numbered() > 0 || !matches!(h, Holder::Object(_))).count();
@@ -213,6 +217,10 @@ proptest! {
 
         let group_of = |o: ObjectId| (!o.0.is_multiple_of(7)).then_some(o.0 % modulus);
         let totals = dominators.by_group(&graph, modulus as usize, group_of);
+        let all = graph.layout().allocated().iter().map(|o| ObjectId(o as u32));
+        let members: Vec<(ObjectId, u32)> = all.filter_map(|o| Some((o, group_of(o)?))).collect();
+        let twice: Vec<(ObjectId, u32)> = members.iter().map(|(o, _)| (*o, 0)).chain(members.clone()).collect();
+        prop_assert_eq!(&totals, &dominators.of_few(&graph, modulus as usize, &twice));
         for (group, totals) in totals.iter().enumerate() {
             let of_it = |h: &Holder| matches!(h, Holder::Object(o) if group_of(*o) == Some(group as u32));
             let own: BTreeSet<Holder> = live.iter().copied().filter(of_it).collect();

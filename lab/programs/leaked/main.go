@@ -3,6 +3,7 @@
 //
 //	leaked            one of each kind
 //	leaked crowd N    N goroutines, most of them leaked, as services leak them
+//	leaked dies       one of each kind, and then it takes memory until it is killed
 //	leaked tiny N     N lone mutexes, each locked twice, each in one block with a number that is in use
 //
 // It prints READY and waits for a byte; then, from Go 1.27 on, it writes what the runtime says of its own
@@ -273,7 +274,7 @@ func byWhatRuns(h *held) {
 			}
 		}
 	})
-	start("ticks, and has no way out", reachable, func() {
+	start("ticks, and has no way out", ownTimer, func() {
 		for range time.NewTicker(50 * time.Millisecond).C {
 		}
 	})
@@ -282,6 +283,7 @@ func byWhatRuns(h *held) {
 var (
 	keep  []*service
 	pipes []*os.File
+	taken [][]byte
 )
 
 //go:noinline
@@ -377,6 +379,10 @@ func main() {
 		panic(err)
 	}
 	syscall.Write(1, []byte("READY\n"))
+	for len(os.Args) > 1 && os.Args[1] == "dies" {
+		taken = append(taken, bytes.Repeat([]byte{1}, 1<<20))
+		time.Sleep(5 * time.Millisecond)
+	}
 	var b [1]byte
 	syscall.Read(0, b[:])
 	if profile := pprof.Lookup("goroutineleak"); profile != nil {

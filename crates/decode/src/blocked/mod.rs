@@ -52,6 +52,8 @@ fn one(g: &Blocked, waiting: &Waiting, (now, latest): (Option<i64>, Option<i64>)
         waited_ns_at_least: waited.map_or(0, |ns| ns.max(0).unsigned_abs()),
         in_bubble: g.in_bubble,
         go_says_leaked: g.status == Status::Leaked,
+        locks_above: g.locks_above.iter().map(ToString::to_string).collect(),
+        code_was_read: g.code_was_read,
         ..BlockedGoroutine::default()
     }
 }
@@ -64,6 +66,7 @@ fn operation(operation: Operation) -> WaitOperation {
         Operation::SendNil => WaitOperation::SendNil,
         Operation::ReceiveNil => WaitOperation::ReceiveNil,
         Operation::NoCases => WaitOperation::NoCases,
+        Operation::AllNil => WaitOperation::AllNil,
         Operation::Lock => WaitOperation::Lock,
         Operation::ReadLock => WaitOperation::ReadLock,
         Operation::WriteLock => WaitOperation::WriteLock,

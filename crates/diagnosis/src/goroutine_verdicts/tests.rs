@@ -268,9 +268,11 @@ fn a_ring_of_locks() {
 fn a_reader_that_reads_again_behind_a_writer() {
     let mut b = Build::default();
     let lock = LockState { locked: true, readers: 1, writer: true, ..LockState::default() };
-    let rw = b.object(WaitObject { kind: WaitObjectKind::RwMutex, lock: Some(lock), ..mutex() });
+    let unlocks = referrer(5, ReferrerPlace::Deferred, "sync.(*RWMutex).RUnlock");
+    let rw =
+        b.object(WaitObject { kind: WaitObjectKind::RwMutex, lock: Some(lock), referrers: vec![unlocks], ..mutex() });
     b.goroutine(5, "sync.RWMutex.RLock", &["sync.(*RWMutex).RLock", "main.(*cache).size"]);
-    b.waits(5, WakeUp::Nothing, &[(WaitOperation::ReadLock, rw)]).seems_to_hold = vec![rw];
+    b.waits(5, WakeUp::Nothing, &[(WaitOperation::ReadLock, rw)]);
     b.goroutine(6, "sync.RWMutex.Lock", &["sync.(*RWMutex).Lock", "main.(*cache).put"]);
     b.waits(6, WakeUp::Nothing, &[(WaitOperation::WriteLock, rw)]);
     assert_eq!(b.of(5), (Tier::Proved, "read-lock-recursion"));
@@ -462,7 +464,7 @@ fn hostile_facts_are_judged_without_a_panic() {
     let mut b = Build::default();
     let c = b.object(WaitObject { referrers: vec![deferred_unlock(u64::MAX)], ..mutex() });
     b.goroutine(5, "sync.Mutex.Lock", &LOCKS);
-    b.waits(5, WakeUp::Nothing, &[(WaitOperation::Lock, c)]).seems_to_hold = vec![u32::MAX, 7];
+    b.waits(5, WakeUp::Nothing, &[(WaitOperation::Lock, c)]);
     b.waits(6, WakeUp::default(), &[(WaitOperation::Lock, u32::MAX)]);
     b.waits(6, WakeUp::Nothing, &[(WaitOperation::default(), c), (WaitOperation::Send, 99)]);
     b.facts.goroutines.list.kinds[0].stack = 99;

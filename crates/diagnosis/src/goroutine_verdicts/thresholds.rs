@@ -8,6 +8,9 @@ pub(super) const SUSPECT_AGE_NS: u64 = 30_000_000_000;
 /// can still unlock it. Chosen: a lock that is in use is given back sooner, and `defer mu.Unlock()` may
 /// stand before `mu.Lock()`.
 pub(super) const LOCK_AGE_NS: u64 = 1_000_000_000;
+/// Goroutines of one kind from which on loops over a ticker, each with a state of its own that nobody else
+/// leads to, are no background work of the program. Chosen: that is one of a kind.
+pub(super) const ALONE_MANY: u64 = 2;
 /// Nanoseconds after which a wait for the world without a deadline is a finding by itself. Chosen.
 pub(super) const STALLED_AGE_NS: u64 = 60_000_000_000;
 /// Goroutines of one kind from which on a pile that stalls is a finding whatever its age. Chosen.

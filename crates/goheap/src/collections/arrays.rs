@@ -59,7 +59,7 @@ pub(crate) struct Array {
     /// Offsets in the object of the first byte and of the one behind the last that is within reach; without
     /// what slices may be extended to.
     pub(crate) used: (u64, u64),
-    /// Bytes within reach, parts that overlap counted once; at most those of `used`.
+    /// What is within reach, where that is several parts: of one, as nearly all have it, `used` says it.
     parts: Vec<(u64, u64)>,
     /// Whether something leads to it of which it is not known how much it uses.
     pub(crate) whole: bool,
@@ -81,15 +81,22 @@ impl Array {
     }
 
     fn add(&mut self, from: u64, to: u64) {
+        let before = self.used;
         self.used = (self.used.0.min(from), self.used.1.max(to));
+        if self.parts.is_empty() {
+            if before.0 > before.1 || before == (from, to) {
+                return;
+            }
+            self.parts.push(before);
+        }
         if self.parts.last() != Some(&(from, to)) && self.parts.len() <= MAX_PARTS {
             self.parts.push((from, to));
         }
     }
 
-    /// Bytes within reach.
+    /// Bytes within reach, parts that overlap counted once.
     pub(crate) fn used_bytes(&self) -> u64 {
-        if self.parts.len() > MAX_PARTS {
+        if self.parts.is_empty() || self.parts.len() > MAX_PARTS {
             return self.used.1.saturating_sub(self.used.0);
         }
         let mut parts = self.parts.clone();

@@ -104,6 +104,7 @@ impl Assigner<'_> {
     fn said(&mut self, said: Said, to: Addr, after: [Option<u64>; 2]) {
         let before = std::mem::replace(&mut self.by_word, Trust::Code);
         match said {
+            Said::Pointer(of) | Said::Memory(of) if self.kinds.closures().has(of) => self.word(Word::Func, to, after),
             Said::Pointer(of) => self.word(Word::Pointer(of), to, after),
             // A slice in a frame may be in several registers and slots: its capacity is not beside it.
             Said::Array(of) if after[1].is_none() => {

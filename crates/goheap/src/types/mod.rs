@@ -10,6 +10,7 @@
 mod assign;
 mod code;
 mod kinds;
+mod numbers;
 mod propagate;
 mod seeds;
 mod sites;
@@ -31,6 +32,7 @@ use crate::samples::Samples;
 
 use assign::Assigner;
 use kinds::{Kind, UNTYPED, name_of};
+use numbers::Numbers;
 pub(crate) use seeds::{Interfaces, Seeds};
 
 /// Live objects of one type.
@@ -69,7 +71,7 @@ pub enum ObjectType {
 /// What is known of types.
 pub(crate) struct Types {
     /// By number of the object: its kind.
-    of: Vec<u32>,
+    of: Numbers,
     /// Of each kind.
     known: Vec<(Arc<str>, ObjectType)>,
     /// Of each span in the layout's order: the kind of its objects of which nothing is known.
@@ -94,13 +96,13 @@ impl Types {
         objects: &HeapObjects,
         layout: &HeapLayout,
         (seeds, samples): (Seeds, &Samples),
-        (code, frames, maps): (Option<CodeTypes>, &[FrameWord], &[StackMap]),
+        (code, frames, maps, funcs): (Option<CodeTypes>, &[FrameWord], &[StackMap], &[Addr]),
         until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
         // Words of channels, closures and stacks stand near each other.
         let mem = &BlockCache::new(mem);
-        let mut all = Assigner::new(rt, mem, objects, layout);
+        let mut all = Assigner::new(rt, mem, objects, layout, code.as_ref());
         all.add_seeds(seeds);
         all.add_runtime();
         all.add_sites(samples);
@@ -109,17 +111,23 @@ impl Types {
             all.add_code(code, frames);
         }
         all.add_stack_maps(maps);
+        all.add_closures(funcs.iter().copied().chain(frames.iter().map(|word| word.to)));
         all.add_stacks();
         all.follow(until);
         let variables = std::mem::take(&mut all.variables);
         let declared = std::mem::take(&mut all.declared);
         let (of, kinds, mut types, slots) = all.finish();
+        let of = Numbers::of(of, kinds.len());
         let symbols = Symbolizer::new(mem, &rt.module, rt.layout);
         let function = |code: Addr| symbols.function_name(code);
         let mut known: Vec<(Arc<str>, ObjectType)> = vec![(Arc::from(""), ObjectType::Other); kinds.len()];
         for (number, kind) in kinds.all() {
             if let Some(known) = known.get_mut(number as usize) {
-                *known = (name_of(&mut types, kind.kind, &function).into(), kind.kind.object_type());
+                let of = match kind.kind {
+                    Kind::Closure(code) => kinds.closures().type_of(code).map_or(ObjectType::Other, ObjectType::Value),
+                    kind => kind.object_type(),
+                };
+                *known = (name_of(&mut types, kind.kind, &function).into(), of);
             }
         }
         let named = known.len();
@@ -146,7 +154,7 @@ impl Types {
 
     /// The number of an object's kind.
     fn number(&self, layout: &HeapLayout, object: ObjectId) -> Option<u32> {
-        match self.of.get(object.0 as usize).copied() {
+        match self.of.get(object.0) {
             Some(UNTYPED) | None => self.untyped.get(layout.span_of(object)?).copied(),
             known => known,
         }

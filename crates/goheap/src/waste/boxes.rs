@@ -6,7 +6,6 @@ use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::types::Shape;
 use lastgasp_heapgraph::{Holder, ObjectId};
 use lastgasp_inferior::{Addr, BlockCache, Memory as _};
-use rustc_hash::FxHashMap;
 
 use super::found::{Found, WasteKind};
 use crate::collections::arrays::{Arrays, Sequence};
@@ -45,14 +44,10 @@ pub(super) fn add(heap: &Heap<'_>, types: &mut TypeReader<'_>, arrays: &Arrays, 
     let mut all: Vec<ObjectId> = pointed.iter().flat_map(|(.., p)| &p.objects).copied().collect();
     all.sort_unstable();
     all.dedup();
-    let holders = heap.graph.holders(&all, 2);
-    let only = |(object, by): (ObjectId, Vec<Holder>)| match by.as_slice() {
-        [by] => Some((object, *by)),
-        _ => None,
-    };
-    let only: FxHashMap<ObjectId, Holder> = all.into_iter().zip(holders).filter_map(only).collect();
+    let holders = heap.graph.only_holders(&all);
+    let only = |object: &ObjectId| *holders.get(all.binary_search(object).ok()?)?;
     for (array, type_name, p) in pointed {
-        if p.objects.iter().all(|o| only.get(o) == Some(&Holder::Object(array))) {
+        if p.objects.iter().all(|o| only(o) == Some(Holder::Object(array))) {
             found.add(WasteKind::PointerSlice, array, type_name, p.numbers(heap));
         }
     }

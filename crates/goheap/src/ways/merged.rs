@@ -47,7 +47,8 @@ pub(super) fn merged(heap: &Heap<'_>, paths: &Paths, labels: &Labels<'_, '_>, mo
         *leaves.entry(step).or_default() += graph.layout().bytes(object);
     });
     let totals = heap.dominators.by_group(graph, steps.len(), |object| {
-        ends.of(graph, object).filter(|_| all || graph.layout().bytes(object) >= LARGE)
+        // First what is asked of the layout alone.
+        (all || large(object)).then(|| ends.of(graph, object)).flatten()
     });
     let mut order: Vec<usize> =
         (1..steps.len()).filter(|i| steps.get(*i).is_some_and(|s| s.ending.bytes > 0)).collect();

@@ -90,9 +90,9 @@ impl<'h, 'a> Ways<'h, 'a> {
     pub fn to_many(&self, objects: &[ObjectId]) -> Vec<Vec<String>> {
         let graph = &self.heap.graph;
         let leaves: Vec<ObjectId> = objects.iter().copied().filter(|o| graph.is_folded(*o)).collect();
-        let holders = graph.holders(&leaves, 1);
+        let holders = graph.only_holders(&leaves);
         let held_by: FxHashMap<ObjectId, Holder> =
-            leaves.into_iter().zip(holders).filter_map(|(leaf, by)| Some((leaf, *by.first()?))).collect();
+            leaves.into_iter().zip(holders).filter_map(|(leaf, by)| Some((leaf, by?))).collect();
         // What has a path, and the leaf behind that.
         let ends: Vec<(Holder, Option<ObjectId>)> = objects
             .iter()

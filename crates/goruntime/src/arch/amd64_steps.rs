@@ -77,6 +77,14 @@ fn other(i: &Instruction) -> Act {
             Some(to) => Act::Address { to, of: place(i) },
             None => lose(i.op0_register()),
         },
+        Mnemonic::Xor if first == OpKind::Register && i.op1_kind() == OpKind::Register => {
+            // Go zeroes registers by halves: the upper one becomes zero too.
+            let is_zero = i.op0_register() == i.op1_register() && i.op0_register().size() >= 4;
+            match whole(i.op0_register().full_register()).filter(|_| is_zero) {
+                Some(to) => Act::Zero { to },
+                None => lose(i.op0_register()),
+            }
+        }
         Mnemonic::Cmp => match (operand(i, 0), operand(i, 1)) {
             (Some(left), Some(right)) => Act::Compare { left, right },
             _ => Act::Nothing,
@@ -200,14 +208,20 @@ mod tests {
 
     #[test]
     fn what_is_not_known_writes_everything() {
-        // rep movsq; cpuid; xchg rax,rbx; add eax,1; mov word [rsp],1
-        let code = [0xf3, 0x48, 0xa5, 0x0f, 0xa2, 0x48, 0x93, 0x83, 0xc0, 1, 0x66, 0xc7, 0x04, 0x24, 1, 0];
+        // rep movsq; cpuid; xchg rax,rbx; add eax,1; mov word [rsp],1; xor eax,eax; xor eax,ecx; xor al,al
+        let code = [
+            0xf3, 0x48, 0xa5, 0x0f, 0xa2, 0x48, 0x93, 0x83, 0xc0, 1, 0x66, 0xc7, 0x04, 0x24, 1, 0, 0x31, 0xc0, 0x31,
+            0xc8, 0x30, 0xc0,
+        ];
         let want = [
             Act::Lose(ALL),
             Act::Lose(ALL),
             Act::Lose(ALL),
             Act::Lose(1),
             Act::Overwrite { to: Place::Stack(0), bytes: 8 },
+            Act::Zero { to: 0 },
+            Act::Lose(1),
+            Act::Lose(1),
         ];
         assert_eq!(acts(&code), want);
     }

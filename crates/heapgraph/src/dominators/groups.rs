@@ -3,6 +3,8 @@
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
+use rustc_hash::FxHashMap;
+
 use super::Dominators;
 use crate::bits::Bits;
 use crate::graph::{Graph, Holder, NONE, on_threads};
@@ -21,7 +23,7 @@ pub struct GroupTotals {
 
 impl Dominators {
     /// Totals of `count` groups; `group_of` says which one an object is of, if any. It is asked once for each
-    /// live object, and for some leaves again. Takes 12 bytes for each node meanwhile, and 8 for each leaf of
+    /// live object, and for some leaves again. Takes 4 bytes for each node meanwhile, and 8 for each leaf of
     /// a group that retains others too.
     pub fn by_group(
         &self,
@@ -52,6 +54,46 @@ impl Dominators {
             with_leaves.unite(&leaves);
         }
         let groups: Vec<u32> = groups.into_iter().map(AtomicU32::into_inner).collect();
+        self.add_retained(graph, &mut out, &groups, &with_leaves, &group_of);
+        out
+    }
+
+    /// As [`Dominators::by_group`], of a few objects, each given with its group; of one that is given twice
+    /// the last is taken. No other object is asked for.
+    pub fn of_few(&self, graph: &Graph, count: usize, members: &[(ObjectId, u32)]) -> Vec<GroupTotals> {
+        let is_one =
+            |(object, group): &&(ObjectId, u32)| self.live.contains(object.0 as usize) && (*group as usize) < count;
+        let members: FxHashMap<u32, u32> = members.iter().filter(is_one).map(|(o, group)| (o.0, *group)).collect();
+        let mut out = vec![GroupTotals::default(); count];
+        let mut groups = vec![NONE; self.node.len()];
+        let (mut with_leaves, mut leaves) = (Bits::new(count), Bits::new(graph.layout().bound()));
+        for (object, group) in &members {
+            let own = Retained { bytes: graph.layout().bytes(ObjectId(*object)), objects: 1 };
+            out[*group as usize].own.add(own);
+            match graph.node_of(*object).and_then(|node| self.number.get(node as usize)) {
+                Some(number) => groups[*number as usize] = *group,
+                None => {
+                    with_leaves.insert(*group as usize);
+                    leaves.insert(*object as usize);
+                }
+            }
+        }
+        let group_of = |object: u32| leaves.contains(object as usize).then(|| members.get(&object).copied()).flatten();
+        self.add_retained(graph, &mut out, &groups, &with_leaves, &group_of);
+        out
+    }
+
+    /// What groups retain, where it is known of each number which group it is of, and which groups leaves
+    /// are of; `group_of` is asked of leaves alone.
+    fn add_retained(
+        &self,
+        graph: &Graph,
+        out: &mut [GroupTotals],
+        groups: &[u32],
+        with_leaves: &Bits,
+        group_of: &(dyn Fn(u32) -> Option<u32> + Sync),
+    ) {
+        let (layout, count) = (graph.layout(), out.len());
         // A leaf counts beside what its group retains unless something above it is of its group. Mostly no
         // group has both leaves and others that keep something (of Go's types few have both), and then none
         // is asked.
@@ -63,26 +105,31 @@ impl Dominators {
         }
         let mixed = |group: u32| with_leaves.contains(group as usize) && with_nodes.contains(group as usize);
         let any_mixed = with_leaves.iter().any(|g| with_nodes.contains(g));
-        let (place, end) = self.by_subtree();
-        // Leaves of mixed groups by the place of their holder: a walk comes by.
-        let mut leaves = if any_mixed {
-            self.leaves_where(graph, |leaf| group_of(leaf).is_some_and(mixed), &place)
-        } else {
-            Vec::new()
-        };
-        let order = inverse(place);
+        // Leaves of mixed groups by the number of their holder: a walk comes by.
+        let mut leaves =
+            if any_mixed { self.leaves_where(graph, |leaf| group_of(leaf).is_some_and(mixed)) } else { Vec::new() };
         leaves.sort_unstable();
         let mut leaves = leaves.into_iter().peekable();
-        let mut until = vec![0; count];
-        for (at, v) in order.iter().enumerate() {
-            let group = groups[*v as usize];
-            if group != NONE && at as u32 >= until[group as usize] {
-                out[group as usize].retained.add(self.at(*v));
-                until[group as usize] = end[*v as usize];
+        // Numbers are a walk down the tree. Of each group the node above all that comes, if there is one.
+        let mut above = vec![NONE; count];
+        for v in 0..groups.len() as u32 {
+            // Back up to what dominates it.
+            let mut behind = v.saturating_sub(1);
+            while behind > self.dominator[v as usize] {
+                let group = groups[behind as usize];
+                if group != NONE && above[group as usize] == behind {
+                    above[group as usize] = NONE;
+                }
+                behind = self.dominator[behind as usize];
             }
-            while let Some(leaf) = leaves.next_if(|l| l >> 32 == at as u64).map(|l| l as u32) {
+            let group = groups[v as usize];
+            if group != NONE && above[group as usize] == NONE {
+                out[group as usize].retained.add(self.at(v));
+                above[group as usize] = v;
+            }
+            while let Some(leaf) = leaves.next_if(|l| l >> 32 == u64::from(v)).map(|l| l as u32) {
                 if let Some(group) = group_of(leaf).map(|g| g as usize)
-                    && at as u32 >= until[group]
+                    && above[group] == NONE
                 {
                     out[group].retained.add(Retained { bytes: layout.bytes(ObjectId(leaf)), objects: 1 });
                 }
@@ -91,15 +138,14 @@ impl Dominators {
         // Leaves of the other groups keep themselves; nodes among them that keep nothing else are counted.
         let others = |g: &usize| !mixed(*g as u32);
         with_leaves.iter().filter(others).for_each(|g| out[g].retained = out[g].own);
-        out
     }
 
-    /// Live folded leaves that `wanted` lets pass, below the place of their holder: `place << 32 | leaf`.
-    fn leaves_where(&self, graph: &Graph, wanted: impl Fn(u32) -> bool + Sync, place: &[u32]) -> Vec<u64> {
+    /// Live folded leaves that `wanted` lets pass, below the number of their holder: `number << 32 | leaf`.
+    fn leaves_where(&self, graph: &Graph, wanted: impl Fn(u32) -> bool + Sync) -> Vec<u64> {
         let is_wanted = |leaf: u32| graph.node_of(leaf).is_none() && wanted(leaf);
         let pair = |node: u32, leaf: u32| {
             let number = self.number.get(node as usize).filter(|n| **n != NONE)?;
-            Some(u64::from(*place.get(*number as usize)?) << 32 | u64::from(leaf))
+            Some(u64::from(*number) << 32 | u64::from(leaf))
         };
         let parts = graph.in_runs(|run| {
             let mut found = Vec::new();
@@ -124,56 +170,5 @@ impl Dominators {
     pub fn retained_together(&self, graph: &Graph, set: impl Fn(Holder) -> bool) -> Retained {
         let (all, rest) = (self.total(), graph.reach(|holder| !set(holder)).retained);
         Retained { bytes: all.bytes.saturating_sub(rest.bytes), objects: all.objects.saturating_sub(rest.objects) }
-    }
-
-    /// Of each number its place in a walk down the dominator tree, and the place at which its subtree ends.
-    fn by_subtree(&self) -> (Vec<u32>, Vec<u32>) {
-        let n = self.dominator.len();
-        // First how many nodes are below each; from when a node has its place, where its next child's is.
-        let mut end = vec![1u32; n];
-        for v in (1..n).rev() {
-            end[self.dominator[v] as usize] += end[v];
-        }
-        let mut place = vec![0; n];
-        end[0] = 1;
-        for v in 1..n {
-            let above = self.dominator[v] as usize;
-            let at = end[above];
-            end[above] += end[v];
-            end[v] = at + 1;
-            place[v] = at;
-        }
-        (place, end)
-    }
-}
-
-/// Turns a permutation of numbers below 2^31 around, in its own memory.
-fn inverse(mut of: Vec<u32>) -> Vec<u32> {
-    const DONE: u32 = 1 << 31;
-    for start in 0..of.len() as u32 {
-        // Around a cycle, each pointing back to where it was come from.
-        let (mut from, mut at) = (start, of[start as usize]);
-        while at & DONE == 0 {
-            let next = of[at as usize];
-            if next & DONE != 0 {
-                break;
-            }
-            of[at as usize] = from | DONE;
-            (from, at) = (at, next);
-        }
-    }
-    of.iter_mut().for_each(|v| *v &= !DONE);
-    of
-}
-
-#[cfg(test)]
-mod tests {
-    use super::inverse;
-
-    #[test]
-    fn a_permutation_turned_around() {
-        assert_eq!(inverse(vec![0, 3, 1, 2, 5, 4]), [0, 2, 3, 1, 5, 4]);
-        assert_eq!(inverse(inverse(vec![4, 0, 3, 1, 2])), [4, 0, 3, 1, 2]);
-        assert!(inverse(Vec::new()).is_empty());
     }
 }

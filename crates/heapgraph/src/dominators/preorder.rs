@@ -2,12 +2,15 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::bits::Bits;
 use crate::graph::{ALL, Graph, Holder, NONE, TooLarge, on_threads};
 use crate::layout::ObjectId;
 use crate::roots::RootId;
 
 /// In a list of targets: the last of its node.
 const LAST: u32 = 1 << 31;
+/// In place of a target whose pointer says nothing any more. No number is that high.
+const DONE: u32 = !LAST;
 
 /// A depth-first walk: the n nodes that were reached, numbered as they were met.
 pub(super) struct Preorder {
@@ -109,9 +112,9 @@ fn outside(graph: &Graph, ranks: &[u32], starts: &mut [u32]) -> Vec<u32> {
 /// What the walk knows of a node; asked for together.
 #[derive(Clone, Copy)]
 struct Visit {
+    number: u32,
     /// The next of its targets, `NONE` behind the last.
     next: u32,
-    number: u32,
     /// The node from which it was met.
     from: u32,
 }
@@ -134,17 +137,23 @@ fn ranks(graph: &Graph, rank: &dyn Fn(RootId) -> u32) -> Vec<u32> {
 
 impl Preorder {
     /// Walks from all roots, those of the lowest rank first. The way back is where each was met from: there
-    /// is no stack.
+    /// is no stack. Pointers that it does not go along are noted in the list of targets itself, each as its
+    /// target's number in place of the target's node: there is no list beside it.
     pub(super) fn of(graph: &Graph, rank: &dyn Fn(RootId) -> u32) -> Result<Self, TooLarge> {
         let ranks = ranks(graph, rank);
-        let Targets { starts, targets } = Targets::new(graph, &ranks)?;
+        let Targets { starts, mut targets } = Targets::new(graph, &ranks)?;
         let objects_from = graph.objects_from() as u32;
         // The rank that is walked from, and how many nodes lower ones have reached.
         let (mut rank, mut floor) = (0, 0);
         let mut left = Vec::new();
-        let mut nodes: Vec<Visit> = starts.iter().map(|next| Visit { next: *next, number: NONE, from: ALL }).collect();
-        drop(starts);
-        let mut crossing = Vec::new();
+        let mut pointing = Bits::new(starts.len());
+        let mut nodes = Vec::with_capacity(starts.len());
+        for (node, next) in starts.into_iter().enumerate() {
+            if next != NONE {
+                pointing.insert(node);
+            }
+            nodes.push(Visit { number: NONE, next, from: ALL });
+        }
         nodes[ALL as usize].number = 0;
         let (mut at, mut number, mut met) = (ALL, 0, 1);
         loop {
@@ -157,9 +166,10 @@ impl Preorder {
                 number = nodes[at as usize].number;
                 continue;
             }
-            let target = targets[next as usize];
-            nodes[at as usize].next = if target & LAST == 0 { next + 1 } else { NONE };
-            let to = target & !LAST;
+            let slot = &mut targets[next as usize];
+            let (to, last) = (*slot & !LAST, *slot & LAST);
+            nodes[at as usize].next = if last == 0 { next + 1 } else { NONE };
+            *slot = DONE | last;
             if at == ALL && ranks[to as usize] != rank {
                 (rank, floor) = (ranks[to as usize], met);
             }
@@ -173,7 +183,7 @@ impl Preorder {
                         None
                     });
                 } else if node.number != number {
-                    crossing.push(u64::from(node.number) << 32 | u64::from(number));
+                    *slot = node.number | last;
                 }
                 continue;
             }
@@ -183,35 +193,58 @@ impl Preorder {
             }
             met += 1;
         }
-        drop(targets);
-        let number: Vec<u32> = nodes.iter().map(|node| node.number).collect();
         let mut parent = vec![0; met as usize];
         for node in nodes.iter().filter(|node| node.number != NONE) {
-            parent[node.number as usize] = number[node.from as usize];
+            parent[node.number as usize] = nodes[node.from as usize].number;
         }
-        drop(nodes);
-        Ok(Self { number, parent, crossing: Crossing::new(crossing, graph.threads()), left })
+        // In the same memory, most of which is let go.
+        let number: Vec<u32> = nodes.into_iter().map(|node| node.number).collect();
+        let crossing = Crossing::new(&number, met, &pointing, &targets);
+        Ok(Self { number, parent, crossing, left })
     }
 }
 
-/// Pointers that a walk did not go along, `target << 32 | source` in its numbers: a sorted run a thread.
+/// Pointers that a walk did not go along, by target, all in its numbers.
 pub(super) struct Crossing {
-    pairs: Vec<u64>,
-    run: usize,
+    /// Where the sources of each target begin, and at the end where those of the last end.
+    starts: Vec<u32>,
+    sources: Vec<u32>,
 }
 
 impl Crossing {
-    pub(super) fn new(mut pairs: Vec<u64>, threads: usize) -> Self {
-        pairs.shrink_to_fit();
-        let run = pairs.len().div_ceil(threads).max(1);
-        let runs: Vec<Mutex<&mut [u64]>> = pairs.chunks_mut(run).map(Mutex::new).collect();
-        on_threads(&runs, threads, |run| run.lock().unwrap_or_else(PoisonError::into_inner).sort_unstable());
-        drop(runs);
-        Self { pairs, run }
+    /// Of the targets of all `pointing` nodes, one list behind another, as a walk that came by `met` nodes
+    /// has left them.
+    fn new(number: &[u32], met: u32, pointing: &Bits, targets: &[u32]) -> Self {
+        let each = |told: &mut dyn FnMut(u32, u32)| {
+            let mut lists = targets.split_inclusive(|target| target & LAST != 0);
+            for (node, list) in pointing.iter().zip(&mut lists) {
+                let source = number[node];
+                // Of what was not reached the targets are nodes still.
+                if source != NONE {
+                    list.iter().map(|t| t & !LAST).filter(|t| *t != DONE).for_each(|target| told(source, target));
+                }
+            }
+        };
+        // First how many there are up to each; filled in from its end, each comes to its start.
+        let mut starts = vec![0u32; met as usize + 1];
+        each(&mut |_, target| starts[target as usize] += 1);
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut sources = vec![0u32; sum as usize];
+        each(&mut |source, target| {
+            let at = &mut starts[target as usize];
+            *at -= 1;
+            sources[*at as usize] = source;
+        });
+        Self { starts, sources }
     }
 
-    /// The sorted runs.
-    pub(super) fn runs(&self) -> impl Iterator<Item = &[u64]> {
-        self.pairs.chunks(self.run)
+    /// Who points to one.
+    pub(super) fn of(&self, target: u32) -> &[u32] {
+        let at = target as usize;
+        &self.sources[self.starts[at] as usize..self.starts[at + 1] as usize]
     }
 }

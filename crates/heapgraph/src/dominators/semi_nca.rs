@@ -2,10 +2,11 @@
 //! 2005), in numbers of a depth-first walk.
 //!
 //! What dominates a node lies on the walk's way to it, so every number here is compared and none looked up.
-//! Three things keep it small. Only pointers beside the walk's own are sorted by target, since a node that is
-//! met once needs none. What `evaluate` climbs it turns around, as a garbage collector does, in place of a
-//! stack. And the last step climbs by jumps (Myers, An applicative random-access stack, 1983): by single
-//! steps it takes a square of steps where a list's values are held by an index too (`a_list_with_an_index`).
+//! Three things keep it small. Only pointers beside the walk's own are put in the order of targets, since a
+//! node that is met once needs none. What `evaluate` climbs it turns around, as a garbage collector does, in
+//! place of a stack. And the last step climbs by jumps (Myers, An applicative random-access stack, 1983): by
+//! single steps it takes a square of steps where a list's values are held by an index too
+//! (`a_list_with_an_index`).
 
 use super::preorder::Crossing;
 
@@ -14,7 +15,6 @@ use super::preorder::Crossing;
 ///
 /// `crossing` has the other pointers.
 pub(super) fn immediate_dominators(parent: Vec<u32>, crossing: Crossing) -> Vec<u32> {
-    let mut runs: Vec<&[u64]> = crossing.runs().collect();
     let mut semi = parent.clone();
     // Lowest number of those found so far between a node (included) and the ancestor up to which it has
     // climbed (excluded).
@@ -22,14 +22,8 @@ pub(super) fn immediate_dominators(parent: Vec<u32>, crossing: Crossing) -> Vec<
     let mut ancestor = parent.clone();
     for v in (1..parent.len() as u32).rev() {
         let mut lowest = parent[v as usize];
-        for run in &mut runs {
-            while let Some((pair, rest)) = run.split_last()
-                && pair >> 32 == u64::from(v)
-            {
-                *run = rest;
-                let source = *pair as u32;
-                lowest = lowest.min(if source < v { source } else { evaluate(&mut ancestor, &mut label, source, v) });
-            }
+        for source in crossing.of(v).iter().copied() {
+            lowest = lowest.min(if source < v { source } else { evaluate(&mut ancestor, &mut label, source, v) });
         }
         semi[v as usize] = lowest;
         label[v as usize] = lowest;

@@ -150,6 +150,7 @@ impl Worker {
         let raw = take_and(target, Some(&stopper), context, &mut |raw| {
             begun = reader.begin(raw).map_err(|e| e.to_string());
             whole = begun.is_ok() && reader.has_read(began + rules.stop.saturating_sub(LETTING_GO));
+            None
         });
         drop(place);
         share.settle(raw.evidence.snapshot.len() as u64);

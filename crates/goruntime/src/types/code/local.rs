@@ -3,7 +3,8 @@
 use lastgasp_inferior::{Addr, AddrRange};
 use rustc_hash::FxHashMap;
 
-use super::flow::{Flow, Said};
+use super::flow::Flow;
+use super::said::Said;
 use super::values::{Origin, Value};
 use crate::arch::ARGUMENTS;
 
@@ -127,6 +128,20 @@ impl Local {
             }
             if let (Some(path), Returned::Result(function, index)) = (path(self, *place), self.returned(*value)) {
                 results.push((path, function, index));
+            }
+        }
+    }
+
+    /// Closures that it makes: where their code begins, and the type of the structure that has it and what it
+    /// captures.
+    pub(super) fn closures(&self, code: AddrRange, all: &mut Vec<(Addr, Addr)>) {
+        for (place, value) in &self.flow.stores {
+            let Some(Origin::Loaded { from, offset: 0 }) = self.flow.values.origin(*place) else { continue };
+            if let Some(Origin::Static(at)) = self.flow.values.origin(*value)
+                && code.contains(Addr(at))
+                && let Some(Origin::Made(Said::Pointer(of) | Said::Memory(of))) = self.flow.values.origin(from)
+            {
+                all.push((Addr(at), of));
             }
         }
     }

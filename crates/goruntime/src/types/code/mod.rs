@@ -5,7 +5,7 @@
 //! - `callees`: what the runtime's functions take and give.
 //! - `values`, `flow`: one function, followed along all its ways.
 //! - [`CodeTypes`]: all functions; what package variables lead to, what functions return, what stands in
-//!   their frames.
+//!   their frames, what closures capture.
 //!
 //! A variable has one type, which its uses must agree on: where two say different things, nothing is said.
 //! The second word of an interface has none. Generic code takes types from dictionaries, and so says nothing.
@@ -14,6 +14,7 @@ mod callees;
 mod flow;
 mod functions;
 mod local;
+mod said;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -24,10 +25,10 @@ use lastgasp_inferior::{Addr, AddrRange, Memory};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use flow::Flow;
-pub use flow::Said;
 use functions::{Functions, steps};
 pub use local::WordPath;
 use local::{Local, Returned};
+pub use said::Said;
 
 use crate::arch::{ARGUMENTS, Act, Place, Step};
 use crate::runtime::Runtime;
@@ -50,6 +51,8 @@ pub struct CodeTypes {
     /// What functions return, by their entry.
     returned: FxHashMap<Addr, Option<Rc<[Returned; ARGUMENTS]>>>,
     followed: usize,
+    /// The type of closures by where their code begins; `None` where code disagrees.
+    closures: FxHashMap<Addr, Option<Addr>>,
 }
 
 /// A process whose code is read.
@@ -61,26 +64,31 @@ struct Part {
     said: Vec<(WordPath, Said)>,
     /// Words that get a result of a function.
     results: Vec<(WordPath, Addr, u8)>,
+    /// Where the code of a closure begins, and its type.
+    closures: Vec<(Addr, Addr)>,
 }
 
 impl CodeTypes {
-    /// Reads the code of all functions that name package variables, two threads at once. It is the same for
+    /// Reads the code of all functions that name package variables or make closures, two threads at once. It is the same for
     /// as long as the process lives. `mem` must have the program's code.
     #[must_use]
     pub fn read(rt: &Runtime, mem: &(dyn Memory + Sync)) -> Self {
-        let variables = rt.module.variables;
+        let (variables, pcs) = (rt.module.variables, rt.module.pcs);
         let functions = Functions::read(rt, mem);
         let all = functions.all();
         let work = |part: &[(Addr, u64)]| {
             let mut out = Part::default();
             for function in part {
-                let Some(steps) = steps(rt, mem, *function).filter(|s| names_one_of(s, variables)) else { continue };
-                if out.said.len().max(out.results.len()) >= MAX_CLAIMS {
+                let Some(steps) = steps(rt, mem, *function).filter(|s| names_one_of(s, variables, pcs)) else {
+                    continue;
+                };
+                if out.said.len().max(out.results.len()).max(out.closures.len()) >= MAX_CLAIMS {
                     break;
                 }
                 let Some(flow) = Flow::of(&steps, &|at| functions.callee(at), &FxHashSet::default()) else { continue };
                 let mut local = Local::of(flow);
                 local.words(variables, &mut out.said, &mut out.results);
+                local.closures(pcs, &mut out.closures);
             }
             out
         };
@@ -101,11 +109,18 @@ impl CodeTypes {
             words: FxHashMap::default(),
             returned: FxHashMap::default(),
             followed: 0,
+            closures: FxHashMap::default(),
         };
         let mut results = Vec::new();
         for mut part in parts {
             part.said.into_iter().for_each(|(path, said)| code.add(path, said));
             results.append(&mut part.results);
+            for (at, of) in part.closures {
+                let known = code.closures.entry(at).or_insert(Some(of));
+                if *known != Some(of) {
+                    *known = None;
+                }
+            }
         }
         // What only functions return is said by no use: a result never overrules one.
         let found: Vec<(WordPath, Said)> = results
@@ -129,6 +144,13 @@ impl CodeTypes {
                 all.push(said);
             }
         }
+    }
+
+    /// Closures by where their code begins: the type of the structure that the closure is, which begins with
+    /// that address and goes on with what it captures.
+    pub fn closures(&self) -> impl Iterator<Item = (Addr, Addr)> + '_ {
+        let all = self.closures.iter().filter_map(|(at, of)| Some((*at, (*of)?)));
+        all.filter(|(at, _)| self.functions.at(*at).is_some_and(|(entry, _)| entry == *at))
     }
 
     /// What is said of words that are reached from package variables, by address; more than one thing where
@@ -209,9 +231,10 @@ impl CodeTypes {
     }
 }
 
-/// Whether a function names a variable.
-fn names_one_of(steps: &[Step], variables: AddrRange) -> bool {
+/// Whether a function names a variable, or where code stands, as it does to make a closure.
+fn names_one_of(steps: &[Step], variables: AddrRange, code: AddrRange) -> bool {
     steps.iter().any(|step| match step.act {
+        Act::Address { of: Place::Static(at), .. } if code.contains(at) => true,
         Act::Address { of: Place::Static(at), .. }
         | Act::Load { from: Place::Static(at), .. }
         | Act::Store { to: Place::Static(at), .. } => variables.contains(at),

@@ -4,8 +4,9 @@ use lastgasp_inferior::{Addr, AddrRange};
 use rustc_hash::FxHashSet;
 
 use super::callees::Callee;
-use super::flow::{Flow, Said};
+use super::flow::Flow;
 use super::local::{Local, Returned, WordPath};
+use super::said::Said;
 use crate::arch::{Act, Operand, Place, Step};
 
 const RAX: u8 = 0;
@@ -116,6 +117,63 @@ fn what_differs_where_two_ways_meet_is_not_known() {
     ];
     assert_eq!(words(&acts), (vec![], vec![]));
     assert_eq!(local_of(&acts).unwrap().results()[0], Returned::Nothing);
+}
+
+#[test]
+fn a_list_that_a_loop_puts_together_is_of_one_type() {
+    // first := new(T); last := first; for ... { next := new(T); last = next }; variable = last
+    let slot = Place::Stack(0x10);
+    let of = |first: Act| {
+        [
+            address(RAX, TYPE),
+            first,
+            store(slot, RAX),
+            address(RAX, TYPE),
+            Act::Call(Some(NEW)),
+            store(slot, RAX),
+            Act::Jump { to: at(3), maybe: true },
+            load(RCX, slot),
+            store(VAR, RCX),
+            Act::Return,
+        ]
+    };
+    let said = vec![(WordPath { at: VARIABLE, offsets: vec![] }, Said::Pointer(TYPE))];
+    assert_eq!(words(&of(Act::Call(Some(NEW)))).0, said);
+    // var last *T: nil in front of the loop, which may not be entered.
+    let acts = [
+        Act::Zero { to: RAX },
+        store(slot, RAX),
+        Act::Jump { to: at(6), maybe: true },
+        address(RAX, TYPE),
+        Act::Call(Some(NEW)),
+        store(slot, RAX),
+        load(RCX, slot),
+        store(VAR, RCX),
+        Act::Return,
+    ];
+    assert_eq!(words(&acts).0, said);
+    // Nil alone is of no type, and says nothing of the word where it is put.
+    let acts = [address(RCX, TYPE), Act::Zero { to: RAX }, store(VAR, RAX), Act::Move { to: RBX, from: RAX }];
+    let acts = [&acts[..], &[Act::Move { to: RAX, from: RCX }, Act::Call(Some(ASSIGN)), Act::Return]].concat();
+    assert_eq!(words(&acts), (vec![], vec![]));
+}
+
+#[test]
+fn what_a_closure_captures_is_of_the_type_that_is_made_for_it() {
+    let code = AddrRange::sized(BUILD, 64);
+    let closures = |acts: &[Act]| {
+        let mut all = Vec::new();
+        local_of(acts).unwrap().closures(code, &mut all);
+        all
+    };
+    let made = [address(RAX, TYPE), Act::Call(Some(NEW)), address(RCX, BUILD)];
+    let into = |to: Place| [&made[..], &[store(to, RCX), Act::Return]].concat();
+    assert_eq!(closures(&into(Place::Behind(RAX, 0))), [(BUILD, TYPE)]);
+    // Another word of it, another object, and an address that is no code's.
+    assert_eq!(closures(&into(Place::Behind(RAX, 8))), []);
+    assert_eq!(closures(&into(Place::Behind(RBX, 0))), []);
+    let other = [&made[..2], &[address(RCX, OTHER), store(Place::Behind(RAX, 0), RCX), Act::Return]].concat();
+    assert_eq!(closures(&other), []);
 }
 
 #[test]
