@@ -26,7 +26,7 @@ pub struct Leak {
 impl Leak {
     /// The largest group that is proved to be leaked, or else suspect, and that was counted as it grew;
     /// `None` where there is none.
-    pub(super) fn of(facts: &Facts, groups: &[VerdictGroup]) -> Option<Self> {
+    pub(super) fn of(facts: &Facts, groups: &[VerdictGroup], no_proof: &[String]) -> Option<Self> {
         let leaks = |g: &VerdictGroup| {
             matches!(g.tier, Tier::Proved | Tier::Suspect)
                 && g.count >= LEAK_LEAST
@@ -38,11 +38,11 @@ impl Leak {
             .filter(|(_, g)| leaks(g))
             .max_by_key(|(i, g)| (std::cmp::Reverse(g.tier), g.count, std::cmp::Reverse(*i)))?;
         let seconds_to_full = seconds_to_full(facts, g);
-        Some(Self { group, seconds_to_full, sentence: sentence(g, seconds_to_full) })
+        Some(Self { group, seconds_to_full, sentence: sentence(g, seconds_to_full, no_proof) })
     }
 }
 
-fn sentence(g: &VerdictGroup, to_full: Option<f64>) -> String {
+fn sentence(g: &VerdictGroup, to_full: Option<f64>, no_proof: &[String]) -> String {
     let how = if g.tier == Tier::Proved { "leaked" } else { "may be leaked" };
     let are = match (g.tier, g.count) {
         (Tier::Proved, 1) => "is ",
@@ -53,6 +53,9 @@ fn sentence(g: &VerdictGroup, to_full: Option<f64>) -> String {
     let by = g.created_by.as_ref().map_or_else(String::new, |s| format!(", started by {}", words::spot(s)));
     let cause = if g.cause.is_empty() { String::new() } else { format!(": {}", g.cause) };
     let mut out = format!("{} {are}{how}{place}{by}{cause}", plural(g.count, "goroutine"));
+    if g.tier != Tier::Proved && !no_proof.is_empty() {
+        out.push_str(&format!("; nothing is proved, since {}", no_proof.join(", and ")));
+    }
     let stacks = (g.stack_bytes > 0).then(|| format!("{} of stacks", bytes(g.stack_bytes)));
     let heap = g.retained_bytes.filter(|n| *n > 0).map(|n| format!("{} of the heap", bytes(n)));
     let held: Vec<String> = heap.into_iter().chain(stacks).collect();
@@ -149,7 +152,7 @@ mod tests {
     #[test]
     fn a_leak_is_told_with_its_rate_and_the_end() {
         // 100 a second of 8,000 bytes, and memory grows by a megabyte.
-        let leak = Leak::of(&facts(1_000_000), &[group(Tier::Proved, 10_000)]).unwrap();
+        let leak = Leak::of(&facts(1_000_000), &[group(Tier::Proved, 10_000)], &[]).unwrap();
         assert_eq!(leak.seconds_to_full, Some(800.0));
         assert_eq!(
             leak.sentence,
@@ -159,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_end_is_said_only_where_the_leak_makes_the_growth() {
-        let to_full = |f: &Facts| Leak::of(f, &[group(Tier::Proved, 10_000)]).unwrap().seconds_to_full;
+        let to_full = |f: &Facts| Leak::of(f, &[group(Tier::Proved, 10_000)], &[]).unwrap().seconds_to_full;
         assert_eq!(to_full(&facts(10_000)), None, "less than they hold: they are not what it is of");
         assert_eq!(to_full(&facts(2_000_000)), None, "others make most of it");
         let mut f = facts(1_000_000);
@@ -180,12 +183,14 @@ mod tests {
     #[test]
     fn what_does_not_grow_or_is_well_is_no_leak() {
         let f = facts(1_000_000);
-        assert_eq!(Leak::of(&f, &[group(Tier::Stalled, 10_000), group(Tier::Healthy, 10_000)]), None);
-        assert_eq!(Leak::of(&f, &[VerdictGroup { over_time: None, ..group(Tier::Proved, 10_000) }]), None);
-        assert_eq!(Leak::of(&f, &[group(Tier::Proved, 3)]), None, "few");
+        assert_eq!(Leak::of(&f, &[group(Tier::Stalled, 10_000), group(Tier::Healthy, 10_000)], &[]), None);
+        assert_eq!(Leak::of(&f, &[VerdictGroup { over_time: None, ..group(Tier::Proved, 10_000) }], &[]), None);
+        assert_eq!(Leak::of(&f, &[group(Tier::Proved, 3)], &[]), None, "few");
         let both = [group(Tier::Suspect, 90_000), group(Tier::Proved, 1_000)];
-        assert_eq!(Leak::of(&f, &both).unwrap().group, 1, "what is proved comes first");
-        let told = Leak::of(&f, &both[..1]).unwrap().sentence;
+        assert_eq!(Leak::of(&f, &both, &[]).unwrap().group, 1, "what is proved comes first");
+        let why = ["the heap was not read of one moment".to_owned()];
+        let told = Leak::of(&f, &both[..1], &why).unwrap().sentence;
         assert!(told.starts_with("90,000 goroutines may be leaked in"), "{told}");
+        assert!(told.contains("; nothing is proved, since the heap was not read of one moment; they hold"), "{told}");
     }
 }

@@ -77,7 +77,7 @@ impl GoroutineVerdicts {
             None => Self::default(),
         };
         out.along = Along::of(facts);
-        out.leak = Leak::of(facts, &out.groups);
+        out.leak = Leak::of(facts, &out.groups, &out.no_proof);
         out.onsets = Onsets::of(facts, window);
         out
     }

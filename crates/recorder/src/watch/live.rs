@@ -101,6 +101,7 @@ impl TargetWatch {
             own_kills: risen.own_kills,
             group_ooms: risen.group_ooms,
             machine_kills: risen.machine,
+            likely_memory: risen.machine_for_a_group_that_is_gone,
             machine_low_on_memory: machine.is_low_on_memory(),
         };
         (status, exit)
@@ -143,6 +144,7 @@ impl Observed for Live<'_> {
         self.machine.refresh(Duration::from_millis(100));
         let process = &self.history.target.process;
         self.watch.refresh_limits(|| process.rss().unwrap_or(0), self.machine);
+        self.watch.counters.look_at_machine(self.machine);
         true
     }
 
