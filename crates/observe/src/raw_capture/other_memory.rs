@@ -123,7 +123,10 @@ impl<'a> OtherMemory<'a> {
             let variables = raw.runtime.module.variables;
             let of_program = m.writable && m.range.start < variables.end && variables.start < m.range.end;
             let wanted = if of_program { Wanted::All } else { Wanted::Own };
-            match map.page_map.pages(m.range, wanted, rss) {
+            // What was read and never written to is a page of zeros that all share: it is present, and counts for
+            // nothing of what is resident, so that to stop at that would lose the last pages of the heap.
+            let enough = if m.range.len() <= MAX_ASKED { u64::MAX } else { rss };
+            match map.page_map.pages(m.range, wanted, enough) {
                 Ok(pages) => {
                     let access = Access::of(&m);
                     regions.extend(pages.present.into_iter().map(|range| Region { range, access }));
@@ -188,8 +191,7 @@ impl<'a> OtherMemory<'a> {
     }
 }
 
-/// Most of one piece of anonymous memory that is asked for what was never touched, in bytes: the entries of a
-/// gigabyte are two megabytes.
+/// Most of one mapping of which each page is asked for, in bytes: the entries of a gigabyte are two megabytes.
 const MAX_ASKED: u64 = 16 << 30;
 
 /// What of pieces of anonymous memory was never touched. Where it cannot be told it is not kept.
