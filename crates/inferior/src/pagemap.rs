@@ -90,8 +90,8 @@ impl PageMap {
 }
 
 impl PageMap {
-    /// Pages of a range that are neither in memory nor swapped out: of anonymous private memory what was never
-    /// touched, or was given back. To read it is to read zeros.
+    /// Pages of a range that are neither in memory nor swapped out: of anonymous private memory what was
+    /// never touched, or was given back. To read it is to read zeros.
     ///
     /// # Errors
     /// As [`PageMap::pages`].
