@@ -123,7 +123,10 @@ impl<'a> OtherMemory<'a> {
             let variables = raw.runtime.module.variables;
             let of_program = m.writable && m.range.start < variables.end && variables.start < m.range.end;
             let wanted = if of_program { Wanted::All } else { Wanted::Own };
-            match map.page_map.pages(m.range, wanted, rss) {
+            // What was read and never written to is a page of zeros that all share: it is present, and counts
+            // for nothing of what is resident, so that to stop at that would lose the last pages of the heap.
+            let enough = if m.range.len() <= MAX_ASKED { u64::MAX } else { rss };
+            match map.page_map.pages(m.range, wanted, enough) {
                 Ok(pages) => {
                     let access = Access::of(&m);
                     regions.extend(pages.present.into_iter().map(|range| Region { range, access }));
@@ -144,8 +147,8 @@ impl<'a> OtherMemory<'a> {
         };
         let held =
             Ranges::union(regions.iter().map(|r| r.range).chain(free.iter().flat_map(|f| f.as_slice().to_vec())));
-        // Of the dead the kernel takes pages away meanwhile (`oom_reaper`), which then look as if they had never
-        // been touched.
+        // Of the dead the kernel takes pages away meanwhile (`oom_reaper`), which then look as if they had
+        // never been touched.
         let zeros = if lives { untouched(map, &without(&anonymous, &held), go_on) } else { Vec::new() };
         let zeros = if process.is_alive() { zeros } else { Vec::new() };
         if swapped > 0 {
@@ -188,8 +191,8 @@ impl<'a> OtherMemory<'a> {
     }
 }
 
-/// Most of one piece of anonymous memory that is asked for what was never touched, in bytes: the entries of a
-/// gigabyte are two megabytes.
+/// Most of one mapping of which each page is asked for, in bytes: the entries of a gigabyte are two
+/// megabytes.
 const MAX_ASKED: u64 = 16 << 30;
 
 /// What of pieces of anonymous memory was never touched. Where it cannot be told it is not kept.

@@ -69,8 +69,8 @@ struct Part {
 }
 
 impl CodeTypes {
-    /// Reads the code of all functions that name package variables or make closures, two threads at once. It is the same for
-    /// as long as the process lives. `mem` must have the program's code.
+    /// Reads the code of all functions that name package variables or make closures, two threads at once. It
+    /// is the same for as long as the process lives. `mem` must have the program's code.
     #[must_use]
     pub fn read(rt: &Runtime, mem: &(dyn Memory + Sync)) -> Self {
         let (variables, pcs) = (rt.module.variables, rt.module.pcs);
@@ -206,8 +206,8 @@ impl CodeTypes {
         self.value(of, &returned, depth)
     }
 
-    /// The element of an array that a function makes for its n-th result, or a part of which it returns. What a
-    /// variable has may be no array of its own.
+    /// The element of an array that a function makes for its n-th result, or a part of which it returns. What
+    /// a variable has may be no array of its own.
     fn array_made(&mut self, of: Of<'_>, (function, index): (Addr, u8), depth: usize) -> Option<Addr> {
         match self.returned(of, function, index)? {
             Returned::Said(Said::Array(elem) | Said::Within(elem)) => Some(elem),
