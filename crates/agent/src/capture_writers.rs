@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_decode::{Decoded, decode};
-use lastgasp_diagnosis::facts::Phase;
+use lastgasp_diagnosis::Tier;
+use lastgasp_diagnosis::facts::{HEAP_GRAPH, Phase};
 use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_recorder::daemon::{Captured, Handle, Share};
 use lastgasp_recorder::guard::{USUAL_STACK, guarded};
@@ -22,6 +23,7 @@ use lastgasp_store::{Archive, Form, StoreError, Told};
 use crate::destination::{Destination, Stored};
 use crate::graphs::{Graphs, Waiting};
 use crate::in_flight::InFlight;
+use crate::leaks;
 use crate::permits::Permits;
 use crate::provenance::provenance;
 use crate::vital_threads::{VitalThread, VitalThreads};
@@ -49,12 +51,17 @@ impl CaptureWriters {
         let (graphs, graph_thread) = Graphs::start(to.clone(), vital)?;
         let decoders = Permits::new(DECODERS);
         let mut writers = Self::start_with(captured, vital, begin, move |captured, ticket| {
-            let Captured { raw, began, answered, detected, share, dead } = captured;
+            let Captured { raw, began, answered, detected, share, dead, leak } = captured;
             let times = Times { began, answered, detected, stopped: raw.stopped };
             let mut held = Held { raw, _share: share };
             let permit = decoders.take();
-            let Some(decoded) = decoded(&mut held, &to.handle) else { return };
+            let Some(mut decoded) = decoded(&mut held, &to.handle) else { return };
             drop(permit);
+            if let Some(look) = leak {
+                drop(held);
+                leaks::join(look, &mut decoded);
+                return leaking(&decoded, &times, &to);
+            }
             // Its bytes are needed once more for a graph, and else others may be taken in their place.
             let for_graph = dead.map(|dead| (held, dead));
             if decoded.facts.capture.phase == Phase::PostKill {
@@ -227,6 +234,34 @@ fn stored<'a>(
             failed(&to.handle, facts.target.pid, &panicked);
             None
         }
+    }
+}
+
+/// Keeps the capture of a process whose goroutines seemed to leak if they do; says what came of it in any
+/// case.
+fn leaking(decoded: &Decoded, times: &Times, to: &Destination) {
+    let target = &decoded.facts.target;
+    let judged = guarded(NAME, || {
+        let told = Told::alone(&decoded.facts);
+        (leaks::found(&told).map(|(_, group)| group.count), told.diagnosis.goroutines.tiers)
+    });
+    let (leaked, tiers) = judged.unwrap_or_default();
+    to.handle.leak_judged(target.pid, &target.service, leaked);
+    if leaked.is_none() {
+        return tracing::info!(
+            pid = target.pid,
+            service = target.service,
+            stopped_ms = ms(times.stopped),
+            proved = tiers.of(Tier::Proved),
+            suspect = tiers.of(Tier::Suspect),
+            no_graph = decoded.facts.capture.gaps.iter().find(|g| g.what == HEAP_GRAPH).map(|g| g.why.as_str()),
+            event = "no-leak",
+            "goroutines grew in number, and no leak was found: the capture is thrown away"
+        );
+    }
+    if let Some(stored) = stored(decoded, times, to, |form| put(decoded, &to.archive, form)) {
+        leaks::say(&stored.told, &stored.path);
+        to.tell(&stored);
     }
 }
 

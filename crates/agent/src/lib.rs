@@ -10,6 +10,7 @@ mod graph_limits;
 mod graphs;
 mod http;
 mod in_flight;
+mod leaks;
 pub mod log;
 mod metrics;
 mod permits;

@@ -46,6 +46,7 @@ struct Series {
     rss: u64,
     heap_live: u64,
     goroutines: u64,
+    leaked: Option<u64>,
     slope: Option<f64>,
     time_to_oom: Option<f64>,
     pinned: u64,
@@ -61,6 +62,7 @@ impl Series {
         self.rss += target.rss_bytes;
         self.heap_live += target.heap_live_bytes;
         self.goroutines += target.goroutines;
+        self.leaked = self.leaked.into_iter().chain(target.leaked_goroutines).reduce(|a, b| a + b);
         self.slope = self.slope.into_iter().chain(target.slope_bytes_per_second).reduce(f64::max);
         let likely = target.time_to_oom_seconds.map(|(_, likely, _)| likely);
         self.time_to_oom = self.time_to_oom.into_iter().chain(likely).reduce(f64::min);
@@ -176,6 +178,11 @@ const FAMILIES: &[Family] = &[
         "Goroutine structures, those of goroutines that have ended included: never fewer than at the peak",
         Values::PerContainer(|s| Some(s.goroutines as f64)),
     ),
+    family(
+        "go_leaked_goroutines",
+        "Goroutines that were leaked when they were looked at last, since their number grew; no value where none were found",
+        Values::PerContainer(|s| s.leaked.map(|n| n as f64)),
+    ),
     family("discovered", "Go processes found", Values::Counter(|s| s.status.counters.discovered as f64)),
     family("refused", "Go processes that cannot be read", Values::Counter(|s| s.status.counters.refused as f64)),
     family(
@@ -195,6 +202,14 @@ const FAMILIES: &[Family] = &[
             ("light", |s| s.status.counters.captures_light as f64),
             ("failed", |s| s.status.counters.captures_failed as f64),
             ("dropped", |s| s.status.counters.captures_dropped as f64),
+        ]),
+    ),
+    family(
+        "leak_looks",
+        "Looks at processes whose goroutines grew in number, by what came of them: found (the capture is kept), none (it is thrown away)",
+        Values::Results(&[
+            ("found", |s| s.status.counters.leaks_found as f64),
+            ("none", |s| s.status.counters.leaks_not_found as f64),
         ]),
     ),
     family("brake_seconds", "How long tripwires stood", Values::Counter(|s| s.status.counters.brake_seconds_total)),
@@ -340,6 +355,7 @@ mod tests {
             container: Some("0123".into()),
             state: "armed",
             usage_bytes: usage,
+            leaked_goroutines: Some(7),
             limit_bytes: Some(1000),
             rss_bytes: 10,
             time_to_oom_seconds: tto.map(|t| (t, t, t)),

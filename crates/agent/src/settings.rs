@@ -10,6 +10,7 @@ use lastgasp_store::Rules;
 use lastgasp_worker::Limits;
 
 use crate::config::Config;
+use crate::leaks;
 
 /// Settings of the recorder.
 #[must_use]
@@ -41,6 +42,7 @@ pub fn settings(config: &Config) -> Settings {
         memory: config.limits.memory.0,
         concurrent_stops: config.strike.at_a_time,
         graph: config.graph.of_the_dead.then_some(GraphRules { pause: config.graph.pause.0 }),
+        leaks: leaks::rules(&config.leaks, graph_limits_of(config)),
     }
 }
 

@@ -6,10 +6,12 @@
 use std::path::Path;
 
 use lastgasp_lab::build::{Mode, cache_dir};
-use lastgasp_lab::toolchain::find_or_fetch;
-use lastgasp_matrix::compare_graph;
+use lastgasp_lab::toolchain::{Toolchain, find_or_fetch};
+use lastgasp_matrix::{Outcome, compare_graph, compare_graph_unprofiled};
 
-fn equals_what_was_planted(minor: u16, mode: Mode) {
+type Compare = fn(&Toolchain, Mode, &Path) -> anyhow::Result<Outcome>;
+
+fn equals_what_was_planted(minor: u16, mode: Mode, compare: Compare) {
     let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
     if pattern.starts_with('|') || pattern.starts_with('/') {
         eprintln!("SKIPPED: the kernel sends core files elsewhere (core_pattern is {})", pattern.trim());
@@ -19,13 +21,23 @@ fn equals_what_was_planted(minor: u16, mode: Mode) {
         Ok(toolchain) => toolchain,
         Err(e) => return eprintln!("SKIPPED: {e:#}"),
     };
-    let found = compare_graph(&toolchain, mode, Path::new(env!("CARGO_BIN_EXE_lastgasp"))).unwrap();
+    let found = compare(&toolchain, mode, Path::new(env!("CARGO_BIN_EXE_lastgasp"))).unwrap();
     let problems: Vec<String> = found.problems.iter().map(|p| format!("{}: {}", p.what, p.detail)).collect();
     assert!(problems.is_empty(), "go1.{minor} {}:\n{}", mode.name(), problems.join("\n"));
 }
 
+/// Without a memory profile: copies with who holds them, and never a wrong place where they were built.
+#[test]
+fn unprofiled() {
+    for (minor, mode) in [(26, Mode::Stripped), (19, Mode::Stripped), (22, Mode::Plain)] {
+        equals_what_was_planted(minor, mode, compare_graph_unprofiled);
+    }
+}
+
 macro_rules! of {
-    ($($name:ident: $minor:expr, $mode:expr;)*) => { $(#[test] fn $name() { equals_what_was_planted($minor, $mode); })* };
+    ($($name:ident: $minor:expr, $mode:expr;)*) => {
+        $(#[test] fn $name() { equals_what_was_planted($minor, $mode, compare_graph); })*
+    };
 }
 
 of! {
@@ -35,6 +47,7 @@ of! {
     go1_22_stripped: 22, Mode::Stripped;
     go1_24: 24, Mode::Plain;
     go1_24_stripped: 24, Mode::Stripped;
+    go1_25_stripped: 25, Mode::Stripped;
     go1_26: 26, Mode::Plain;
     go1_26_stripped: 26, Mode::Stripped;
     go1_27: 27, Mode::Plain;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use lastgasp_lab::build::{Mode, cache_dir};
 use lastgasp_lab::incident::{Expect, Moment, Played, Programs, Script, play_telling};
 use lastgasp_lab::incident_graph::{copies_missed, said_of_copies, unsaid};
+use lastgasp_lab::incident_restart::play_restart;
 use lastgasp_lab::toolchain::find_or_fetch;
 use serde_json::Value;
 
@@ -254,4 +255,46 @@ fn the_fixed_service_is_left_alone() {
     assert!(r["graph"]["objects"].as_u64().unwrap() > 100_000, "{:#}", r["capture"]["gaps"]);
     assert_eq!(said_of_copies(&r, &scene.expect), Vec::<String>::new());
     assert!(scene.left.is_empty(), "{:?}", scene.left);
+}
+
+/// The service dies, is started again, callers retry, goroutines explode first, and it dies again: the report
+/// of the second death says that the pile is a consequence, with both onsets, which are in two processes, and
+/// their order.
+#[test]
+fn goroutines_that_explode_after_a_restart_are_a_consequence() {
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("SKIPPED: needs root to make a cgroup");
+    }
+    let toolchain = match find_or_fetch(26, &cache_dir()) {
+        Ok(t) => t,
+        Err(e) => return eprintln!("SKIPPED: {e:#}"),
+    };
+    let programs = Programs::build(&toolchain.gently(), Mode::Plain).unwrap();
+    let (expect, store) = (Expect::load().unwrap(), tempfile::tempdir().unwrap());
+    let _stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let times = (Duration::from_secs(14), Duration::from_secs(25));
+    let lastgasp = Path::new(env!("CARGO_BIN_EXE_lastgasp"));
+    let [first, second] = play_restart(&programs, &expect, lastgasp, store.path(), times).unwrap();
+    assert_eq!((first.code, second.code), (Some(1), Some(1)), "{}\n{}", first.stderr, second.stderr);
+    let mut deaths: Vec<PathBuf> = std::fs::read_dir(store.path())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.file_name().unwrap().to_string_lossy().contains("post-kill"))
+        .collect();
+    deaths.sort();
+    assert_eq!(deaths.len(), 2, "{deaths:?}");
+    let onsets = report(&deaths[1])["goroutines"]["onsets"].clone();
+    let sentence = onsets["sentence"].as_str().unwrap_or_default();
+    eprintln!("{sentence}");
+    assert_eq!(onsets["consequence"], true, "{onsets:#}");
+    let at = |key: &str| -> jiff::Timestamp { onsets["across"][key].as_str().unwrap().parse().unwrap() };
+    let [memory, died, goroutines] = ["memory_at", "died_at", "goroutines_at"].map(at);
+    assert!(memory < died && died < goroutines, "{onsets:#}");
+    assert_eq!(onsets["across"]["culprit"], expect.culprit.function.as_str());
+    assert!(sentence.contains("memory first, a restart, then the pile"), "{sentence}");
+    // Nothing of the kind is said of the first.
+    let alone = report(&deaths[0])["goroutines"]["onsets"].clone();
+    assert!(alone.is_null() || alone["across"].is_null(), "{alone:#}");
+    // And a person is told.
+    assert!(second.stdout.contains("consequence of the restart"), "{}", second.stdout);
 }

@@ -252,6 +252,26 @@ fn the_memory_of_the_dead_is_kept() {
     }
 }
 
+/// An array of which most pages were never touched is kept with them, as zeros that take no room: without
+/// them its graph would lack what it points to, and was not made.
+#[test]
+fn what_was_never_touched_is_zeros() {
+    for (minor, mode) in [(26, Mode::Stripped), (22, Mode::Plain)] {
+        let Ok(toolchain) = find_or_fetch(minor, &cache_dir()) else { return eprintln!("SKIPPED: no Go 1.{minor}") };
+        let args = ["truth.json", "sparse"];
+        let typed = Oracle::start_program_with(&toolchain, mode, "lab/programs/typed", &args, "").unwrap();
+        let store = tempfile::tempdir().unwrap();
+        let folder = capture(&typed.pid().to_string(), store.path(), &["--heap", "--max-stop", "10s"]);
+        let (live, kept) = (json(&report(&folder)), json(&report(&folder.join("memory.core"))));
+        assert!(kept["graph"].is_object(), "{:#}", kept["capture"]["gaps"]);
+        for field in ["objects", "live_bytes", "garbage_objects", "garbage_bytes"] {
+            assert_eq!(kept["graph"][field], live["graph"][field], "{field}");
+        }
+        assert!(kept["graph"]["live_bytes"].as_u64().unwrap() > 32 << 20);
+        assert_eq!(kept["graph"]["roots_not_read"], Value::Array(Vec::new()));
+    }
+}
+
 /// Without the flag nothing of it is kept, as ever.
 #[test]
 fn nothing_is_kept_unasked() {

@@ -257,7 +257,7 @@ fn waits_are_known_of_a_core(minor: u16, mode: Mode) {
     let core = entries.into_iter().find(|p| p.file_name().unwrap().to_string_lossy().starts_with("core")).unwrap();
     let raw = take_core(&core, None).unwrap();
     let memory = CoreFile::open(fs::File::open(&core).unwrap(), "core").unwrap();
-    let whole = WholeMemory { memory: &memory, contents: &memory, source: "core" };
+    let whole = WholeMemory::of(&memory, "core");
     let facts = decode_with_memory(&raw, &Provenance::default(), Some(whole)).facts;
     let graph = facts.graph.unwrap_or_else(|| panic!("no graph: {:?}", facts.capture.gaps));
     held_against_the_program(&truth, &graph, By::Core, minor, mode);

@@ -30,7 +30,7 @@ fn main() {
         let began = (Instant::now(), processor_seconds());
         let taken = take_core(&core, None).unwrap();
         let whole = CoreFile::open(File::open(&core).unwrap(), "core").unwrap();
-        let whole = WholeMemory { memory: &whole, contents: &whole, source: "core" };
+        let whole = WholeMemory::of(&whole, "core");
         let made = decode_with_memory(&taken, &Provenance::default(), Some(whole));
         let graph = made.facts.graph.unwrap();
         println!(

@@ -36,12 +36,12 @@ mod tests {
     fn ramp() -> Timeline {
         let usage = |t_ms: u64| 100 * MB + t_ms.saturating_sub(100_000) * 20 * MB / 1000;
         let sample = |i: u64| Sample { t_ms: i * 100, usage_bytes: usage(i * 100), ..Sample::default() };
-        Timeline { samples: (0..=1200).map(sample).collect(), events: Vec::new() }
+        Timeline { samples: (0..=1200).map(sample).collect(), ..Timeline::default() }
     }
 
     fn calm() -> Timeline {
         let sample = |i: u64| Sample { t_ms: i * 100, usage_bytes: 100 * MB, ..Sample::default() };
-        Timeline { samples: (0..=1200).map(sample).collect(), events: Vec::new() }
+        Timeline { samples: (0..=1200).map(sample).collect(), ..Timeline::default() }
     }
 
     #[test]

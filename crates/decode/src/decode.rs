@@ -18,6 +18,7 @@ use crate::baseline;
 use crate::census::census;
 use crate::frames::{Frames, MAX_NAMES};
 use crate::goroutine_list::list;
+use crate::goroutine_looks::goroutine_looks;
 use crate::goroutines::group;
 use crate::heap_graph::{WholeMemory, heap_graph};
 use crate::last_look::last_look;
@@ -72,7 +73,8 @@ pub fn decode_with_memory(taken: &RawCapture, provenance: &Provenance, whole: Op
         MemStats::default()
     });
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut gaps);
-    let timeline = timeline(taken);
+    let mut timeline = timeline(taken);
+    timeline.goroutines = goroutine_looks(&taken.timeline.goroutines, &symbols);
     let baseline = baseline::choose(&taken.baselines, &timeline, taken.limit.as_ref().map(|l| l.0), taken.t_ms);
     let baseline = baseline.as_ref();
     // Found in its first milliseconds, with a rate of 0 for the moment (seen with Go 1.19) and no samples:
@@ -236,6 +238,7 @@ fn timeline(taken: &RawCapture) -> Timeline {
             .iter()
             .map(|e| Event { t_ms: e.t_ms, kind: e.kind.to_string(), text: e.text.clone() })
             .collect(),
+        ..Timeline::default()
     }
 }
 

@@ -190,7 +190,7 @@ impl<'g> Tables<'_, 'g> {
 
 #[cfg(test)]
 mod tests {
-    use lastgasp_goruntime::{Depth, Frame, Waits};
+    use lastgasp_goruntime::{Depth, Frame, WaitsOn};
 
     use super::*;
 
@@ -232,7 +232,7 @@ mod tests {
             labels: Arc::new([]),
             stack_bytes: 2048,
             stack_used: 500,
-            waits_on: Waits::default(),
+            waits_on: WaitsOn::default(),
             depth: Depth::default(),
         }
     }

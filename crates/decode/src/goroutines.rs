@@ -187,7 +187,7 @@ fn one(key: Key, mut sums: Sums) -> Group {
 
 #[cfg(test)]
 mod tests {
-    use lastgasp_goruntime::{Frame, Waits};
+    use lastgasp_goruntime::{Frame, WaitsOn};
 
     use super::*;
 
@@ -234,7 +234,7 @@ mod tests {
             labels: Arc::new([]),
             stack_bytes: 2048,
             stack_used: 500,
-            waits_on: Waits::default(),
+            waits_on: WaitsOn::default(),
             depth: Depth { calls: 3, estimated: false },
         }
     }
@@ -317,9 +317,9 @@ mod tests {
     fn what_they_wait_on_is_counted_over() {
         let on = |objects: &[u64]| {
             let objects = objects.iter().map(|a| Addr(*a)).collect();
-            Goroutine { waits_on: Waits { objects, has_deadline: None }, ..waiting() }
+            Goroutine { waits_on: WaitsOn { objects, has_deadline: None }, ..waiting() }
         };
-        let poll = |has| Goroutine { waits_on: Waits { has_deadline: has, ..Waits::default() }, ..waiting() };
+        let poll = |has| Goroutine { waits_on: WaitsOn { has_deadline: has, ..WaitsOn::default() }, ..waiting() };
         let (none, one) = (waiting(), on(&[1]));
         for (all, want) in [
             (vec![none.clone(), none.clone()], (None, None)),

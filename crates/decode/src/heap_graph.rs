@@ -1,6 +1,7 @@
 //! The heap as a graph, as facts: from memory of one moment, where all of it is at hand.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphPhase, GraphRoot, GraphSite, GraphType};
 use lastgasp_diagnosis::units::short;
@@ -10,7 +11,7 @@ use lastgasp_goheap::{
     side_by_side, watched_addresses,
 };
 use lastgasp_goruntime::types::CodeTypes;
-use lastgasp_goruntime::waits;
+use lastgasp_goruntime::waits::{self, Waiting};
 use lastgasp_goruntime::{
     Bucket, Counts, Gap, Goroutine, LabelSalt, MemProfile, Runtime, Symbolizer, decode_all_goroutines, decode_profile,
     unsample,
@@ -35,7 +36,7 @@ const MOST_SITES: usize = 100;
 const MOST_NODES: usize = 500;
 
 /// How long types are followed while a target stands still: what they do not reach by then stays unknown.
-const TYPES_OF_A_LIVE_TARGET: std::time::Duration = std::time::Duration::from_millis(150);
+const TYPES_OF_A_LIVE_TARGET: Duration = Duration::from_millis(150);
 
 /// The memory of a process at one moment, all of it.
 #[derive(Clone, Copy)]
@@ -46,13 +47,15 @@ pub struct WholeMemory<'a> {
     pub contents: &'a (dyn Memory + Sync),
     /// What it is: `core`, `live`, `dead`.
     pub source: &'static str,
+    /// Whether it is a copy of a live process: it does not change, and nobody stands still for its reading.
+    pub is_copied: bool,
 }
 
 impl<'a> WholeMemory<'a> {
     /// Memory of which all is read in one way.
     #[must_use]
     pub fn of(memory: &'a (dyn Memory + Sync), source: &'static str) -> Self {
-        Self { memory, contents: memory, source }
+        Self { memory, contents: memory, source, is_copied: false }
     }
 }
 
@@ -88,7 +91,8 @@ pub fn graph_alone(
     tell: &mut dyn FnMut(GraphStage<'_>),
 ) -> Result<GraphFacts, String> {
     let rt = &taken.runtime;
-    let mem = &taken.evidence.snapshot;
+    // Of a copy all is of one moment; to the evidence something was put when the process ran again.
+    let mem: &dyn Memory = if whole.is_copied { whole.memory } else { &taken.evidence.snapshot };
     let constants = taken.binary.constants(rt).map_err(|e| e.to_string())?.0;
     let constants = BlockCache::new(Layered { top: constants, bottom: mem });
     let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
@@ -104,77 +108,118 @@ pub(crate) fn heap_graph(
     (goroutines, code, profile): (&[Goroutine], Option<CodeTypes>, Option<&MemProfile>),
     tell: &mut dyn FnMut(GraphStage<'_>),
 ) -> Result<GraphFacts, String> {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let constants = taken.binary.constants(&taken.runtime).map_err(|e| e.to_string())?.0;
     let memory = Layered { top: whole.memory, bottom: &constants };
     let contents = Layered { top: whole.contents, bottom: &constants };
-    let (mut gaps, mut waits_gaps) = (Vec::new(), Vec::new());
     let mut read = began.elapsed();
     let is_dead = whole.source == "dead";
     // A target that runs again says of an object what was true of another in its place.
-    let for_types = (whole.source == "live").then_some(TYPES_OF_A_LIVE_TARGET);
+    let for_types = (whole.source == "live" && !whole.is_copied).then_some(TYPES_OF_A_LIVE_TARGET);
     let mut has_read = || {
         read = began.elapsed();
         if !is_dead {
             tell(GraphStage::Read);
         }
     };
-    // Of the dead what has passed since they were copied: they are held for a time that had begun then.
-    let waited = taken.at.elapsed().ok().filter(|_| is_dead);
-    let mut phases =
-        waited.map_or_else(Phases::default, |passed| Phases::after("capture written, worker started", passed));
-    let rt = &taken.runtime;
-    let waiting = {
-        let cached = BlockCache::new(&memory);
-        let symbols = Symbolizer::new(&cached, &rt.module, rt.layout);
-        waits::waiting(rt, &memory, &symbols, goroutines, &mut waits_gaps)
-    };
-    phases.end("what goroutines wait for");
-    let watched = watched_addresses(&waiting);
-    let heap = Heap::read_telling(
-        taken,
-        &memory,
-        (goroutines, &*watched),
-        &mut gaps,
-        &mut has_read,
-        (for_types, code),
-        &mut phases,
-    );
-    let mut heap = heap.ok_or_else(|| told(&gaps))?;
+    let mut making = Making::begun(taken, goroutines, is_dead);
+    let (waiting, mut heap) = making.read(&memory, (for_types, code), &mut has_read)?;
     heap.contents = &contents;
     let mut facts = totals(&heap, whole.source);
-    facts.gaps = waits_gaps.iter().chain(&gaps).map(|g| format!("{}: {}", g.what, g.why)).collect();
-    facts.phases = told_phases(&phases);
+    facts.gaps = making.gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
+    facts.phases = told_phases(&making.phases);
     tell(GraphStage::Part(&facts));
-    phases.end("totals told");
-    // What collections hold comes before all that is only reckoned: of the dead it is there for two seconds.
-    let before = gaps.len();
-    let (ways, seen) =
-        side_by_side(|| Ways::of(&heap), || heap.collections(SurveyLimits::default(), &mut gaps, &mut phases));
-    let mut lost = Vec::new();
-    facts.sites = graph_sites(&heap, &ways, profile, &mut lost);
-    if !lost.is_empty() {
-        facts.gaps.push("allocation sites: the memory profile could not all be read any more: some are missing".into());
-    }
-    phases.end("sites");
-    let mut of_blocked = blocked(&waiting, goroutines, taken.monotonic_ns);
-    join(&mut of_blocked, &waiting, &heap, taken);
-    keep_most(&mut of_blocked);
-    facts.blocked = Some(of_blocked);
-    phases.end("who can be woken");
-    if is_dead {
-        tell(GraphStage::Read);
-    }
-    facts.paths = ways.merged(MOST_WAYS).into_iter().map(graph_path).collect();
-    phases.end("ways");
-    facts.tree = dominator_tree(&heap, MOST_NODES).into_iter().map(graph_node).collect();
-    phases.end("tree");
-    let survey = seen.survey(&ways, &mut phases);
-    facts.phases = told_phases(&phases);
-    facts.gaps.extend(of_survey(gaps.get(before..).unwrap_or_default()));
-    collections::add(&mut facts, survey);
+    making.phases.end("totals told");
+    making.add_found(&mut facts, (&heap, &waiting), profile, tell);
     debug!(read_us = read.as_micros() as u64, us = began.elapsed().as_micros() as u64, "heap graph");
     Ok(GraphFacts { took_ns: began.elapsed().as_nanos() as u64, ..facts })
+}
+
+/// A graph in the making.
+struct Making<'a> {
+    taken: &'a RawCapture,
+    goroutines: &'a [Goroutine],
+    is_dead: bool,
+    /// What could not be read so far.
+    gaps: Vec<Gap>,
+    phases: Phases,
+}
+
+impl<'a> Making<'a> {
+    fn begun(taken: &'a RawCapture, goroutines: &'a [Goroutine], is_dead: bool) -> Self {
+        // Of the dead what has passed since they were copied: they are held for a time that had begun then.
+        let waited = taken.at.elapsed().ok().filter(|_| is_dead);
+        let phases =
+            waited.map_or_else(Phases::default, |passed| Phases::after("capture written, worker started", passed));
+        Self { taken, goroutines, is_dead, gaps: Vec::new(), phases }
+    }
+
+    /// Reads what must be of one moment: what goroutines wait for, and the heap. A heap of which a part could
+    /// not be read is none.
+    fn read(
+        &mut self,
+        memory: &'a (dyn Memory + Sync),
+        (for_types, code): (Option<Duration>, Option<CodeTypes>),
+        has_read: &mut dyn FnMut(),
+    ) -> Result<(Waiting, Heap<'a>), String> {
+        let rt = &self.taken.runtime;
+        let mut waits_gaps = Vec::new();
+        let waiting = {
+            let cached = BlockCache::new(memory);
+            let symbols = Symbolizer::new(&cached, &rt.module, rt.layout);
+            waits::waiting(rt, memory, &symbols, self.goroutines, &mut waits_gaps)
+        };
+        self.phases.end("what goroutines wait for");
+        let heap = Heap::read_telling(
+            self.taken,
+            memory,
+            (self.goroutines, &*watched_addresses(&waiting)),
+            &mut self.gaps,
+            has_read,
+            (for_types, code),
+            &mut self.phases,
+        );
+        let heap = heap.ok_or_else(|| told(&self.gaps))?;
+        self.gaps.splice(0..0, waits_gaps);
+        Ok((waiting, heap))
+    }
+
+    /// Adds what is found in the heap that was read: what collections hold first, which of the dead is there
+    /// for two seconds; then all that is only reckoned.
+    fn add_found(
+        &mut self,
+        facts: &mut GraphFacts,
+        (heap, waiting): (&Heap<'_>, &Waiting),
+        profile: Option<&MemProfile>,
+        tell: &mut dyn FnMut(GraphStage<'_>),
+    ) {
+        let (mut gaps, phases) = (Vec::new(), &mut self.phases);
+        let (ways, seen) =
+            side_by_side(|| Ways::of(heap), || heap.collections(SurveyLimits::default(), &mut gaps, phases));
+        let mut lost = Vec::new();
+        facts.sites = graph_sites(heap, &ways, profile, &mut lost);
+        if !lost.is_empty() {
+            let why = "allocation sites: the memory profile could not all be read any more: some are missing";
+            facts.gaps.push(why.into());
+        }
+        phases.end("sites");
+        let mut of_blocked = blocked(waiting, self.goroutines, self.taken.monotonic_ns);
+        join(&mut of_blocked, waiting, heap, self.taken);
+        keep_most(&mut of_blocked);
+        facts.blocked = Some(of_blocked);
+        phases.end("who can be woken");
+        if self.is_dead {
+            tell(GraphStage::Read);
+        }
+        facts.paths = ways.merged(MOST_WAYS).into_iter().map(graph_path).collect();
+        phases.end("ways");
+        facts.tree = dominator_tree(heap, MOST_NODES).into_iter().map(graph_node).collect();
+        phases.end("tree");
+        let survey = seen.survey(&ways, phases);
+        facts.phases = told_phases(phases);
+        facts.gaps.extend(of_survey(&gaps));
+        collections::add(facts, survey);
+    }
 }
 
 /// What was missing when collections were looked for. By then the graph is made: memory of the dead that is

@@ -21,6 +21,7 @@ mod collections;
 mod decode;
 mod frames;
 mod goroutine_list;
+mod goroutine_looks;
 mod goroutines;
 mod heap_graph;
 mod last_look;

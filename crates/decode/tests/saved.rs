@@ -75,6 +75,7 @@ fn later_memory_is_kept_apart() {
         .map(|range| Region { range, access: Access::ReadWrite })
         .collect();
     let other = OtherMemory {
+        zeros: Vec::new(),
         memory: &Later,
         regions,
         read: WhenRead::Running,
@@ -105,6 +106,7 @@ fn what_is_cut_short_is_decoded() {
     for (go_on, max) in [(false, u64::MAX), (true, 1 << 20)] {
         let go_on = || go_on;
         let other = OtherMemory {
+            zeros: Vec::new(),
             memory: &Later,
             regions: vec![region],
             read: WhenRead::Dead,

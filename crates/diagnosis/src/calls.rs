@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::facts::{Facts, Frame, Group};
 use crate::growth::Culprit;
-use crate::owner::{frame, is_standard_library};
+use crate::owner::{frame, is_standard_library, place_of};
 use crate::thresholds::heap_growth::{MIN_CALLS, PART_OF_ALL};
 use crate::waits::{Doing, Wait, doing};
 use crate::window::Window;
@@ -47,7 +47,7 @@ impl<'a> Calls<'a> {
     /// goroutines which can be found on that way: what was built may have been handed outwards already.
     pub(crate) fn of_culprit(facts: &'a Facts, culprit: &Culprit, window: &Window) -> Option<Self> {
         let site = facts.profile.sites.get(culprit.site)?;
-        let at = site.stack.iter().position(|i| frame(facts, *i).is_some_and(|f| f.function == culprit.frame.function));
+        let at = place_of(facts, &site.stack, &culprit.frame.function);
         let way = || site.stack.iter().skip(at.unwrap_or(0)).filter_map(|i| frame(facts, *i));
         let own: Vec<&Frame> = way().filter(|f| !is_standard_library(&f.function, &facts.target.module.path)).collect();
         // A server's own loop may be all that there is on the way (`net/http.(*conn).serve`).
@@ -106,7 +106,7 @@ impl<'a> Calls<'a> {
 /// Whether a function stands on a stack, and further out a server of the standard library that has called
 /// it. What a program starts itself may run in the background since its start, whatever calls what there.
 fn is_called(facts: &Facts, group: &Group, function: &str) -> bool {
-    let at = group.stack.iter().position(|i| frame(facts, *i).is_some_and(|f| f.function == function));
+    let at = place_of(facts, &group.stack, function);
     let outside = |at: usize| group.stack.iter().skip(at + 1).filter_map(|i| frame(facts, *i));
     let is_a_server =
         |f: &Frame| !f.function.starts_with("runtime.") && is_standard_library(&f.function, &facts.target.module.path);

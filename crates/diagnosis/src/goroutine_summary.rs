@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::facts::{Facts, Group};
 use crate::growth::Growth;
+use crate::owner::is_inside;
 
 /// The summary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,15 +30,13 @@ impl<'a> GoroutineSummary<'a> {
         Self {
             by_state: by_state.into_iter().collect(),
             site_function: culprit.map(|c| c.caller.as_ref().unwrap_or(&c.frame).function.as_str()),
-            in_site: culprit.map(|c| c.in_flight(facts)),
+            in_site: culprit.map(|c| c.goroutines_inside(facts)),
         }
     }
 
     /// Whether a group has [`Self::site_function`] on its stack.
     #[must_use]
     pub fn is_in_site(&self, facts: &Facts, group: &Group) -> bool {
-        self.site_function.is_some_and(|name| {
-            group.stack.iter().any(|i| facts.frames.get(*i as usize).is_some_and(|f| f.function == name))
-        })
+        self.site_function.is_some_and(|name| is_inside(facts, &group.stack, name))
     }
 }

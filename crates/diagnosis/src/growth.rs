@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet;
 
-use crate::facts::{Amount, Facts, Frame};
-use crate::owner::{frame, is_standard_library, owning_frame};
+use crate::facts::{Amount, Facts, Frame, Group};
+use crate::owner::{frame, is_inside, is_standard_library, owner_on, owning_frame, place_of};
 use crate::thresholds::heap_growth::MAJORITY;
 
 /// Growth since the baseline; without one, what is there.
@@ -72,7 +72,7 @@ fn culprit(facts: &Facts, by_site: &[Amount], total: Amount) -> Option<Culprit> 
     }
     let mut owners: BTreeMap<&str, u64> = BTreeMap::new();
     for (site, grown) in facts.profile.sites.iter().zip(by_site) {
-        let named = owning_frame(facts, &site.stack).and_then(|i| frame(facts, *site.stack.get(i)?));
+        let named = owner_on(facts, &site.stack);
         if let Some(f) = named {
             let sum = owners.entry(f.function.as_str()).or_default();
             *sum = grown.bytes.saturating_add(*sum);
@@ -119,7 +119,7 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
     let mut lines: BTreeMap<&Frame, u64> = BTreeMap::new();
     for (i, (site, grown)) in facts.profile.sites.iter().zip(by_site).enumerate() {
         // The outermost call of a recursive function is the one to show; any will do for the sums.
-        let Some(at) = site.stack.iter().position(|f| frame(facts, *f).is_some_and(|f| f.function == function)) else {
+        let Some(at) = place_of(facts, &site.stack, function) else {
             continue;
         };
         out.growth = out.growth.plus(*grown);
@@ -152,14 +152,15 @@ fn describe(facts: &Facts, by_site: &[Amount], total: Amount, function: &str) ->
 
 /// Goroutines that have a function on their stack.
 fn goroutines_inside(facts: &Facts, function: &str) -> u64 {
-    let inside = |stack: &[u32]| stack.iter().any(|f| frame(facts, *f).is_some_and(|f| f.function == function));
-    facts.goroutines.groups.iter().filter(|g| inside(&g.stack)).map(|g| g.count).fold(0, u64::saturating_add)
+    let inside = |g: &&Group| is_inside(facts, &g.stack, function);
+    facts.goroutines.groups.iter().filter(inside).map(|g| g.count).fold(0, u64::saturating_add)
 }
 
 impl Culprit {
-    /// Goroutines that have its caller (or itself, if it has none) on their stack: the requests in flight.
+    /// Goroutines that have its caller (or itself, if it has none) on their stack, at work or not. Which of them
+    /// are calls in flight `calls` tells.
     #[must_use]
-    pub fn in_flight(&self, facts: &Facts) -> u64 {
+    pub fn goroutines_inside(&self, facts: &Facts) -> u64 {
         self.caller.as_ref().map_or(self.goroutines, |c| goroutines_inside(facts, &c.function)).max(self.goroutines)
     }
 }

@@ -366,6 +366,7 @@ mod tests {
         Timeline {
             samples: (from / 50..=end / 50).map(|i| sample(i * 50)).collect(),
             events: [event(0, "attach"), event(69_700, "freeze")].into_iter().filter(|e| e.t_ms <= end).collect(),
+            ..Timeline::default()
         }
     }
 

@@ -27,6 +27,7 @@ pub mod facts;
 mod feeds;
 mod finding;
 mod findings;
+mod generation;
 mod goroutine_summary;
 mod goroutine_verdicts;
 mod graph_certainty;
@@ -72,8 +73,8 @@ pub use feeds::{FeedState, feeds};
 pub use finding::{ConfidenceFactor, Evidence, Finding, Level, Source, UNTESTED};
 pub use goroutine_summary::GoroutineSummary;
 pub use goroutine_verdicts::{
-    Along, GoroutineVerdict, GoroutineVerdicts, Holder, Onsets, Order, Spot, Sureness, Tier, Tiers, VerdictGroup,
-    WaitEdge, WaitFor, WaitNode, causes,
+    Across, Along, GoroutineVerdict, GoroutineVerdicts, Holder, Leak, Onsets, Order, OverTime, Spot, Sureness, Tier,
+    Tiers, VerdictGroup, WaitEdge, WaitFor, WaitNode, causes,
 };
 pub use growth::{Culprit, Growth};
 pub use heap_summary::{heap_source, heap_summary};

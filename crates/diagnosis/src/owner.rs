@@ -24,6 +24,12 @@ fn package(function: &str) -> &str {
     function.get(..dot).unwrap_or(function)
 }
 
+/// The type of a pointer method: `main.(*cache)` of `main.(*cache).store`.
+pub(crate) fn receiver(function: &str) -> Option<&str> {
+    let end = function.find(')')?;
+    function.get(..=end).filter(|r| r.contains(".(*"))
+}
+
 /// Whether a function is of Go's standard library: its import path has no dot in the first element, which
 /// every module's has, and is not `main`.
 pub(crate) fn is_standard_library(function: &str, module: &str) -> bool {
@@ -63,6 +69,21 @@ pub(crate) fn owning_frame(facts: &Facts, stack: &[u32]) -> Option<usize> {
 /// A frame by its index.
 pub(crate) fn frame(facts: &Facts, index: u32) -> Option<&Frame> {
     facts.frames.get(index as usize)
+}
+
+/// Position in a stack (innermost first) of a function: its innermost call.
+pub(crate) fn place_of(facts: &Facts, stack: &[u32], function: &str) -> Option<usize> {
+    stack.iter().position(|f| frame(facts, *f).is_some_and(|f| f.function == function))
+}
+
+/// Whether a function is on a stack.
+pub(crate) fn is_inside(facts: &Facts, stack: &[u32], function: &str) -> bool {
+    place_of(facts, stack, function).is_some()
+}
+
+/// The frame that owns what is done on a stack ([`owning_frame`]).
+pub(crate) fn owner_on<'a>(facts: &'a Facts, stack: &[u32]) -> Option<&'a Frame> {
+    frame(facts, *stack.get(owning_frame(facts, stack)?)?)
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(crate) fn growth(facts: &Facts, w: &Window) -> String {
 
 /// How it ended, with how long it had stood at its limit.
 pub(crate) fn ending(facts: &Facts, w: &Window) -> String {
-    let stood = match w.stood_ms {
+    let stood = match w.at_limit_ms {
         0 => String::new(),
         ms => format!("; it stood at its limit for {}", seconds(ms as f64 / 1e3)),
     };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::calls::{Calls, Waiting, new_goroutines};
 use crate::facts::{Facts, Frame, Group};
 use crate::growth::Culprit;
-use crate::owner::{frame, is_standard_library, owning_frame};
+use crate::owner::{frame, is_inside, is_standard_library, owner_on};
 use crate::thresholds::unprofiled_heap::{ALLOCATING, AT_WORK, MAX_SUSPECTS, MIN_WAITING, WAITING};
 use crate::units::{count, plural, short};
 use crate::waits::{Doing, Wait, doing};
@@ -163,7 +163,7 @@ fn is_own(facts: &Facts, at: &Frame) -> bool {
 /// The frame of the program that a group is in; where its stack has none (a server's own goroutines), the
 /// frame of the program that their starter is in.
 pub(crate) fn program_frame<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
-    let own = owning_frame(facts, &group.stack).and_then(|i| frame(facts, *group.stack.get(i)?));
+    let own = owner_on(facts, &group.stack);
     own.filter(|f| is_own(facts, f)).or_else(|| starter(facts, group)).or(own)
 }
 
@@ -173,10 +173,9 @@ fn starter<'a>(facts: &'a Facts, group: &Group) -> Option<&'a Frame> {
     if is_own(facts, statement) {
         return Some(statement);
     }
-    let runs_it =
-        |g: &&Group| g.stack.iter().any(|i| frame(facts, *i).is_some_and(|f| f.function == statement.function));
+    let runs_it = |g: &&Group| is_inside(facts, &g.stack, &statement.function);
     let group = facts.goroutines.groups.iter().find(runs_it)?;
-    let own = owning_frame(facts, &group.stack).and_then(|i| frame(facts, *group.stack.get(i)?));
+    let own = owner_on(facts, &group.stack);
     own.filter(|f| is_own(facts, f))
 }
 

@@ -22,7 +22,7 @@ pub struct Window {
     /// Collections finished in the window.
     pub gc_cycles: u32,
     /// Milliseconds that usage then stood at the limit, until the last sample; 0 if it did not stand.
-    pub stood_ms: u64,
+    pub at_limit_ms: u64,
 }
 
 impl Window {
@@ -52,17 +52,17 @@ const PARTS: u64 = 24;
 /// (seen in the virtual machine; test `a_ramp_that_we_braked_is_seen_whole`).
 ///
 /// A process may stand at its limit for minutes while the kernel takes back what it can. That is no rest: the
-/// window is the ramp that led there, and `stood_ms` says how long it stood (seen: gobgpd, 5.7 minutes;
+/// window is the ramp that led there, and `at_limit_ms` says how long it stood (seen: gobgpd, 5.7 minutes;
 /// test `standing_at_the_limit_does_not_end_the_window`).
 #[must_use]
 pub fn window(facts: &Facts) -> Option<Window> {
     let samples = &facts.timeline.samples;
     let last = samples.last()?;
     if let Some(reached) = facts.target.limit_bytes.and_then(|limit| reached(samples, limit)) {
-        let stood_ms = last.t_ms - reached.t_ms;
-        let ramp = up_to(facts, reached).map(|w| Window { stood_ms, ..w });
+        let at_limit_ms = last.t_ms - reached.t_ms;
+        let ramp = up_to(facts, reached).map(|w| Window { at_limit_ms, ..w });
         // Of a slow leak the last percents take long too.
-        if let Some(ramp) = ramp.filter(|w| stood_ms >= STANDS_MS && stood_ms >= (w.end_ms - w.onset_ms) / 5) {
+        if let Some(ramp) = ramp.filter(|w| at_limit_ms >= STANDS_MS && at_limit_ms >= (w.end_ms - w.onset_ms) / 5) {
             return Some(ramp);
         }
     }
@@ -108,7 +108,7 @@ fn up_to(facts: &Facts, end: &Sample) -> Option<Window> {
         rate_low: rate_low.min(rate),
         rate_high: rate_high.max(rate),
         gc_cycles: end.gc_cycles.saturating_sub(onset.gc_cycles),
-        stood_ms: 0,
+        at_limit_ms: 0,
     })
 }
 
@@ -271,11 +271,11 @@ mod tests {
             f.target.limit_bytes = Some(500_000_000);
             let w = window(&f).unwrap_or_else(|| panic!("none after {seconds} s"));
             assert!(w.onset_ms.abs_diff(20_000) < 700 && w.end_ms.abs_diff(29_200) < 500, "{w:?}");
-            assert!(w.stood_ms.abs_diff(seconds * 1000 - 29_200) < 500, "{w:?}");
+            assert!(w.at_limit_ms.abs_diff(seconds * 1000 - 29_200) < 500, "{w:?}");
             assert!((w.rate / 4e7 - 1.0).abs() < 0.1, "{w:?}");
         }
         // Without its limit it is not known to stand at it.
-        assert_eq!(window(&facts(curve, 372, 50)).map(|w| w.stood_ms), None);
+        assert_eq!(window(&facts(curve, 372, 50)).map(|w| w.at_limit_ms), None);
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
         let mut f = facts(curve, 93, 50);
         f.target.limit_bytes = Some(500_000_000);
         let w = window(&f).unwrap();
-        assert!(w.onset_ms.abs_diff(20_000) < 900 && w.stood_ms > 60_000, "{w:?}");
+        assert!(w.onset_ms.abs_diff(20_000) < 900 && w.at_limit_ms > 60_000, "{w:?}");
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
         let mut f = facts(|t| 100_000_000 + t * 100, 3600, 1000);
         f.target.limit_bytes = Some(460_000_000);
         let w = window(&f).unwrap();
-        assert!(w.stood_ms == 0 && w.end_ms > 3_590_000, "{w:?}");
+        assert!(w.at_limit_ms == 0 && w.end_ms > 3_590_000, "{w:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use lastgasp_heapgraph::{EdgePart, EdgeWriter, HeapLayout, ObjectId, Span};
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
+use crate::side_by_side::side_by_side;
 use crate::types::{Interfaces, Seeds};
 use crate::watched::{Pointed, Watched};
 
@@ -25,6 +26,8 @@ pub(crate) struct Edges {
     pub(crate) pointed: Pointed<(ObjectId, u64)>,
     /// The runtime's records of goroutines that wait (`sudog`).
     pub(crate) sudogs: Vec<ObjectId>,
+    /// Bytes of objects with pointers that could not be read: they point nowhere.
+    pub(crate) unread: u64,
 }
 
 /// Where the `g` of live goroutines stand, by the start of their object: the goroutine's number.
@@ -78,32 +81,25 @@ impl Edges {
             };
             reader.read(range, &mut visitor);
             let mut gaps = Vec::new();
+            visitor.own.unread = reader.take_unread();
             reader.finish(&mut gaps);
             (visitor.writer.finish(), visitor.own, gaps)
         };
         let middle = middle(objects);
         let (first, second) = (0..middle, middle..objects.spans().len());
-        let halves = std::thread::scope(|scope| {
-            let other = std::thread::Builder::new().spawn_scoped(scope, || work(second.clone()));
-            let first = work(first);
-            let second = match other.map(std::thread::ScopedJoinHandle::join) {
-                Ok(Ok(second)) => second,
-                Ok(Err(panic)) => std::panic::resume_unwind(panic),
-                Err(_) => work(second.clone()),
-            };
-            [first, second]
-        });
+        let (first, second) = side_by_side(|| work(first), || work(second.clone()));
         let (mut parts, mut all) = (Vec::new(), Own::default());
-        for (part, own, said) in halves {
+        for (part, own, said) in [first, second] {
             parts.push(part);
             all.seeds.append(own.seeds);
             all.of_goroutines.extend(own.of_goroutines);
             all.pointed.append(own.pointed);
             all.sudogs.extend(own.sudogs);
+            all.unread = all.unread.saturating_add(own.unread);
             gaps.extend(said.into_iter().filter(|g| !g.what.is_empty()));
         }
-        let Own { seeds, of_goroutines, pointed, sudogs } = all;
-        Self { layout, parts, seeds, of_goroutines, watched, pointed, sudogs }
+        let Own { seeds, of_goroutines, pointed, sudogs, unread } = all;
+        Self { layout, parts, seeds, of_goroutines, watched, pointed, sudogs, unread }
     }
 }
 
@@ -128,6 +124,7 @@ struct Own {
     of_goroutines: Vec<(u64, Addr)>,
     pointed: Pointed<(ObjectId, u64)>,
     sudogs: Vec<ObjectId>,
+    unread: u64,
 }
 
 /// Slots are larger than a `sudog` by less than that.

@@ -1,25 +1,19 @@
 //! Two pieces of work that need nothing of each other, each on a thread.
 
-use std::sync::{Mutex, PoisonError};
-
 /// Does both, `here` on this thread; one after the other where there is no second thread to be had.
-pub fn side_by_side<A, B: Send>(here: impl FnOnce() -> A, there: impl FnOnce() -> B + Send) -> (A, B) {
-    let there = Mutex::new(Some(there));
-    let take = || there.lock().unwrap_or_else(PoisonError::into_inner).take();
-    std::thread::scope(|scope| {
-        let other = std::thread::Builder::new().spawn_scoped(scope, || take().map(|there| there()));
+pub fn side_by_side<A, B: Send>(here: impl FnOnce() -> A, mut there: impl FnMut() -> B + Send) -> (A, B) {
+    let (a, done) = std::thread::scope(|scope| {
+        let other = std::thread::Builder::new().spawn_scoped(scope, &mut there);
         let a = here();
-        let done = match other.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(done)) => done,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => None,
-        };
-        // What no thread took is done now.
-        match done.or_else(|| take().map(|there| there())) {
-            Some(b) => (a, b),
-            None => unreachable!("work that no thread took is still there"),
-        }
-    })
+        (a, other.map(std::thread::ScopedJoinHandle::join))
+    });
+    let b = match done {
+        Ok(Ok(b)) => b,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        // No thread took it.
+        Err(_) => there(),
+    };
+    (a, b)
 }
 
 #[cfg(test)]

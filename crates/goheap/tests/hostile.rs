@@ -1,22 +1,26 @@
 //! Heaps that lie: core files of real programs in which words were replaced by small numbers, rings,
 //! addresses of other objects, of types that are none, anything. All that is said of a heap is asked of them:
-//! objects, roots, types, ways, census, copies, waste. There must be an end within bounded time and memory,
-//! gaps, and no panic.
+//! objects, roots, types, ways, census, copies, waste, who waits for what and who can be woken. There must be
+//! an end within bounded time and memory, gaps, and no panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use lastgasp_goheap::{Heap, Phases, SurveyLimits, Ways, dominator_tree, mostly, sampled};
+use lastgasp_goheap::{Heap, Phases, Reached, SurveyLimits, Ways, dominator_tree, mostly, sampled, watched_addresses};
+use lastgasp_goruntime::waits::{self, Waiting, What};
 use lastgasp_goruntime::{HeapObjects, LabelSalt, Symbolizer, decode_all_goroutines, each_goroutine, specials};
 use lastgasp_inferior::{Addr, AddrRange, CoreFile, Layered, Memory, ReadError, Stat};
 use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
 use lastgasp_lab::oracle::Oracle;
 use lastgasp_lab::toolchain::find_or_fetch;
 use lastgasp_observe::core::take_core;
+use lastgasp_observe::raw_capture::RawCapture;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustc_hash::FxHashSet;
 
 /// Most processor time that one damaged heap may take.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -251,4 +255,120 @@ fn with_bitmaps() {
 #[test]
 fn with_headers_and_old_maps() {
     heaps_that_lie(22, "heaps");
+}
+
+/// What goroutines wait by: their `sudog`s, and what stands at the heads of the queues that these are in.
+fn places_of_waits(rt: &lastgasp_goruntime::Runtime, memory: &dyn Memory, waiting: &Waiting) -> Vec<AddrRange> {
+    let l = rt.layout;
+    let mut all = Vec::new();
+    each_goroutine(rt, memory, |_, g| {
+        let mut at = memory.ptr(g.plus(l.g.waiting)).unwrap_or_default();
+        for _ in 0..8 {
+            if at.is_null() {
+                break;
+            }
+            all.push(AddrRange::sized(at, l.sudog.sizeof));
+            at = memory.ptr(at.plus(l.sudog.waitlink)).unwrap_or_default();
+        }
+    });
+    for object in waiting.objects.iter().filter(|o| matches!(o.what, What::Channel(_))) {
+        all.extend([l.hchan.recvq, l.hchan.sendq].map(|queue| AddrRange::sized(object.at.plus(queue), 16)));
+    }
+    all.sort_by_key(|r| r.start);
+    all.dedup_by(|a, b| a.start < b.end);
+    all
+}
+
+/// Who is proved to wait for ever, by number, and why nobody is.
+fn proved(taken: &RawCapture, memory: &(dyn Memory + Sync)) -> (Vec<u64>, Vec<String>, Waiting) {
+    let rt = &taken.runtime;
+    let symbols = Symbolizer::new(memory, &rt.module, rt.layout);
+    let salt = LabelSalt::default();
+    let found = decode_all_goroutines(rt, memory, &symbols, &taken.registers, &salt, &mut Vec::new());
+    let waiting = waits::waiting(rt, memory, &symbols, &found.live, &mut Vec::new());
+    let (watched, mut gaps, mut phases) = (watched_addresses(&waiting), Vec::new(), Phases::default());
+    let goroutines = (&*found.live, &*watched);
+    let heap = Heap::read_telling(taken, memory, goroutines, &mut gaps, &mut || {}, (None, None), &mut phases);
+    let Some(heap) = heap else { return (Vec::new(), vec!["no graph".into()], waiting) };
+    let alive = heap.liveness(&waiting);
+    let _ = heap.referrers(&waiting, &alive, 100);
+    let lost = waiting.goroutines.iter().zip(&alive.goroutines).filter(|(_, (reached, _))| *reached == Reached::Never);
+    let lost = lost.map(|(g, _)| g.goid).collect();
+    let no_proof: Vec<String> = alive.gaps.iter().chain(&waiting.unsure).cloned().collect();
+    (if no_proof.is_empty() { lost } else { Vec::new() }, no_proof, waiting)
+}
+
+/// Memory that answers now so and now so: of a target that moves while it is read.
+struct Moving<'a> {
+    now: &'a (dyn Memory + Sync),
+    then: Damaged<'a>,
+    reads: AtomicU64,
+}
+
+impl Memory for Moving<'_> {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        let turn = self.reads.fetch_add(1, Ordering::Relaxed);
+        if mix(turn).is_multiple_of(2) { self.now.read(addr, buf) } else { self.then.read(addr, buf) }
+    }
+}
+
+/// Queues in circles, `sudog`s that point anywhere, waits that move while they are read: there is an end, and
+/// of nobody whose own wait is as it was is anything proved that was not true.
+fn waits_that_lie(minor: u16) {
+    let Some((_program, path)) = core_of(minor, "awaited") else { return };
+    let taken = take_core(&path, None).unwrap();
+    let rt = &taken.runtime;
+    let core = CoreFile::open(File::open(&path).unwrap(), "core").unwrap();
+    let (constants, _) = taken.binary.constants(rt).unwrap();
+    let memory = Layered { top: &core, bottom: constants };
+    let objects = HeapObjects::read(rt, &memory, &mut Vec::new()).unwrap();
+    let heap: Vec<AddrRange> = objects.spans().iter().map(lastgasp_goruntime::ObjectSpan::range).collect();
+    let (truth, no_proof, waiting) = proved(&taken, &memory);
+    assert_eq!(no_proof, Vec::<String>::new());
+    let ranges = places_of_waits(rt, &memory, &waiting);
+    assert!(ranges.len() >= 40, "{}", ranges.len());
+    let damaged = |one_in, seed| Damaged {
+        inner: &memory,
+        ranges: ranges.clone(),
+        heap: heap.clone(),
+        types: rt.module.types,
+        one_in,
+        part: Part::Heap,
+        seed,
+    };
+    let (mut said, mut refused) = (0, 0);
+    for (seed, one_in) in (0..SEEDS * 2).zip([2, 20, 200, 2000].into_iter().cycle()) {
+        let lies = damaged(one_in, seed);
+        let began = processor_time();
+        let (found, no_proof, _) = proved(&taken, &lies);
+        // Whoever waits by words that were replaced may be anybody's.
+        let mut touched = FxHashSet::default();
+        each_goroutine(rt, &memory, |_, g| {
+            let own = memory.ptr(g.plus(rt.layout.g.waiting)).unwrap_or_default();
+            let ends = own.0.saturating_add(rt.layout.sudog.sizeof);
+            if (own.0..ends).step_by(8).any(|at| lies.word(at, None).is_some()) {
+                touched.extend(memory.u64(g.plus(rt.layout.g.goid)));
+            }
+        });
+        let wrong: Vec<_> = found.iter().filter(|id| !truth.contains(id) && !touched.contains(id)).collect();
+        assert!(wrong.is_empty(), "go1.{minor}, one in {one_in}, seed {seed}: {wrong:?}");
+        said += u32::from(no_proof.is_empty());
+        refused += u32::from(!no_proof.is_empty());
+        let moving = Moving { now: &memory, then: damaged(one_in, seed), reads: AtomicU64::new(seed) };
+        let _ = proved(&taken, &moving);
+        let took = processor_time() - began;
+        assert!(took < LONGEST, "go1.{minor}, one in {one_in}, seed {seed}: {took:?}");
+    }
+    eprintln!("go1.{minor}: {} proved; damaged {said} times something, {refused} times nothing", truth.len());
+    assert!(refused > 0, "no damage was seen");
+}
+
+#[test]
+fn waits_of_the_newest() {
+    waits_that_lie(27);
+}
+
+#[test]
+fn waits_by_the_table_of_semaphores() {
+    waits_that_lie(22);
 }

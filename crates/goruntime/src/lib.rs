@@ -101,8 +101,9 @@ pub use binary::runtime_location::{RuntimeLocation, binary_key};
 pub use evidence::{CopySource, Evidence, EvidencePlan, Extent, Room};
 pub use gap::Gap;
 pub use goroutine::{
-    Ancestor, Call, CallSite, Depth, Goroutine, Goroutines, Label, LabelSalt, Status, Waits, count_goroutines,
-    decode_all_goroutines, decode_goroutines, each_goroutine, is_system,
+    Ancestor, Call, CallSite, Depth, Goroutine, Goroutines, GoroutinesBySite, Label, LabelSalt, Status, WaitsOn,
+    count_goroutines, created_by, decode_all_goroutines, decode_goroutines, each_goroutine, goroutines_by_site,
+    is_system,
 };
 pub use heap::free_pages::free_pages;
 pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};

@@ -181,6 +181,23 @@ impl<W: Write + Seek> CoreWriter<W> {
         Ok(added)
     }
 
+    /// Adds zeros that need not be read: whole pages that the process never touched. They are holes of the
+    /// file, and count for no bytes. A range that is not of whole pages is left out.
+    pub fn add_zeros(&mut self, range: AddrRange, access: Access) {
+        let whole = range.start.0.is_multiple_of(PAGE) && range.end.0.is_multiple_of(PAGE) && !range.is_empty();
+        if !whole {
+            return;
+        }
+        let (vaddr, len) = (range.start.0, range.len());
+        match self.segments.last_mut() {
+            Some(last) if last.aligned && last.access == access && last.vaddr + last.len == vaddr => last.len += len,
+            // Behind what is packed a hole has no place.
+            _ => self.begin_segment(vaddr, len, access, true),
+        }
+        self.hole = self.hole.saturating_add(len);
+        self.at = self.at.saturating_add(len);
+    }
+
     /// What can be read of a chunk that cannot be read as a whole.
     fn add_by_pages(
         &mut self,
@@ -251,13 +268,17 @@ impl<W: Write + Seek> CoreWriter<W> {
         // What is smaller than a page is packed: a page of the file for each would be a hundred times its
         // size.
         let aligned = len >= PAGE - vaddr % PAGE && len >= PAGE / 2;
+        self.begin_segment(vaddr, len, access, aligned);
+        Ok(aligned)
+    }
+
+    fn begin_segment(&mut self, vaddr: u64, len: u64, access: Access, aligned: bool) {
         if aligned {
             let skip = (vaddr % PAGE + PAGE - self.at % PAGE) % PAGE;
             self.hole += skip;
             self.at += skip;
         }
         self.segments.push(Segment { vaddr, len, offset: self.at, access, aligned });
-        Ok(aligned)
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {

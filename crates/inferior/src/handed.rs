@@ -80,6 +80,10 @@ impl Memory for HandedMemory {
         read_by(&self.mem, addr, buf)
     }
 
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        Some(self)
+    }
+
     fn read_parts(&self, parts: &mut [Part<'_>]) {
         let mut rest = parts;
         while !rest.is_empty() {

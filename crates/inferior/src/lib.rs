@@ -27,6 +27,7 @@
 mod addr;
 mod arch;
 mod bounded_reads;
+mod copied;
 mod core_notes;
 mod core_writer;
 mod corefile;
@@ -48,6 +49,7 @@ mod windows;
 
 pub use addr::{Addr, AddrRange};
 pub use arch::{Arch, GeneralRegisters, clock_ticks, page_size};
+pub use copied::{CopiedMemory, OwnPages, bytes_to_copy};
 pub use core_writer::{Access, Added, Bounds, CoreProcess, CoreWriter, Cut, OwnNote};
 pub use corefile::{CoreFile, CoreMapping, Match};
 pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol, UnnamedSymbol, section_names};

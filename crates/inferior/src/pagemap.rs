@@ -35,6 +35,8 @@ pub enum Wanted {
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
 const OF_FILE_OR_SHARED: u64 = 1 << 61;
+/// A guard region (Linux 6.15): to touch it is a fault.
+const GUARD: u64 = 1 << 58;
 /// Bytes of entries that are read at a time: 32 MiB of address space.
 const BLOCK: usize = 64 << 10;
 
@@ -52,6 +54,12 @@ impl PageMap {
         Self(file)
     }
 
+    /// Its file: for who hands it on.
+    #[must_use]
+    pub fn into_file(self) -> File {
+        self.0
+    }
+
     /// What there is of a range, page by page. `enough` bytes found end the search (what `smaps` says is
     /// resident: where a terabyte is reserved, a gigabyte of entries would have to be read for it).
     ///
@@ -59,12 +67,63 @@ impl PageMap {
     /// The system's error; an address space that is gone has no pages.
     pub fn pages(&self, range: AddrRange, wanted: Wanted, enough: u64) -> io::Result<Pages> {
         let mut found = Pages::default();
-        let page_size = page_size();
-        let (mut page, end) = (range.start.0 / page_size, range.end.0.div_ceil(page_size));
-        let mut seen = 0;
+        let (mut seen, size) = (0, page_size());
+        self.each(range, |page, entry| {
+            if entry & PRESENT != 0 {
+                seen += size;
+                if wanted == Wanted::All || entry & OF_FILE_OR_SHARED == 0 {
+                    push(&mut found.present, page);
+                }
+            } else if entry & SWAPPED != 0 {
+                found.swapped += size;
+            }
+            seen < enough
+        })?;
+        Ok(found)
+    }
+
+    /// Whole pages of a range that are neither in memory nor swapped out: of anonymous private memory what was
+    /// never touched, or was given back. To read it is to read zeros.
+    ///
+    /// # Errors
+    /// As [`PageMap::pages`].
+    pub fn untouched(&self, range: AddrRange) -> io::Result<Vec<AddrRange>> {
+        let size = page_size();
+        let start = Addr(range.start.0.div_ceil(size).saturating_mul(size));
+        let whole = AddrRange { start, end: Addr(range.end.0 / size * size).max(start) };
+        let mut found = Vec::new();
+        self.each(whole, |page, entry| {
+            if entry & (PRESENT | SWAPPED | OF_FILE_OR_SHARED | GUARD) == 0 {
+                push(&mut found, page);
+            }
+            true
+        })?;
+        Ok(found)
+    }
+
+    /// Pages of a range that are the process's own, in memory or swapped out.
+    ///
+    /// # Errors
+    /// As [`PageMap::pages`]; fewer entries than pages are one too.
+    pub fn held(&self, range: AddrRange) -> io::Result<Vec<AddrRange>> {
+        let mut found = Vec::new();
+        let told = self.each(range, |page, entry| {
+            let is_own = entry & PRESENT != 0 && entry & OF_FILE_OR_SHARED == 0;
+            if is_own || entry & SWAPPED != 0 {
+                push(&mut found, page);
+            }
+            true
+        })?;
+        if told < range.end { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(found) }
+    }
+
+    /// Tells the entry of each page that a range touches, until it is enough; returns the end of what was told.
+    fn each(&self, range: AddrRange, mut is_more_wanted: impl FnMut(AddrRange, u64) -> bool) -> io::Result<Addr> {
+        let size = page_size();
+        let (mut page, end) = (range.start.0 / size, range.end.0.div_ceil(size));
         let mut entries = vec![0; BLOCK];
-        while page < end && seen < enough {
-            let want = BLOCK.min((end - page) as usize * 8);
+        while page < end {
+            let want = (BLOCK as u64).min((end - page).saturating_mul(8)) as usize;
             let Some(block) = entries.get_mut(..want) else { break };
             let read = self.0.read_at(block, page * 8)?;
             if read < 8 {
@@ -72,22 +131,16 @@ impl PageMap {
             }
             for entry in block.chunks_exact(8).take(read / 8) {
                 let entry = entry.try_into().map_or(0, u64::from_le_bytes);
-                if entry & PRESENT != 0 {
-                    seen += page_size;
-                    if wanted == Wanted::All || entry & OF_FILE_OR_SHARED == 0 {
-                        push(&mut found.present, AddrRange::sized(Addr(page * page_size), page_size));
-                    }
-                } else if entry & SWAPPED != 0 {
-                    found.swapped += page_size;
-                }
+                let this = AddrRange::sized(Addr(page * size), size);
                 page += 1;
+                if !is_more_wanted(this, entry) {
+                    return Ok(this.end);
+                }
             }
         }
-        Ok(found)
+        Ok(Addr(page.saturating_mul(size)))
     }
-}
 
-impl PageMap {
     /// Bytes of the process's own that are in memory in a range.
     ///
     /// # Errors
@@ -125,6 +178,13 @@ mod tests {
         let map = PageMap::open(std::process::id() as i32).unwrap();
         let range = AddrRange::sized(Addr(start), 1000 * PAGE);
         let pages = map.pages(range, Wanted::Own, u64::MAX).unwrap();
+        // All pages are either there or were never touched.
+        let untouched = map.untouched(range).unwrap();
+        let mut all = [pages.present.clone(), untouched].concat();
+        all.sort_unstable_by_key(|r| r.start);
+        assert_eq!(all.first().map(|r| r.start), Some(range.start));
+        assert!(all.windows(2).all(|pair| pair[0].end == pair[1].start) && all.len() > 3, "{all:?}");
+        assert_eq!(all.last().map(|r| r.end), Some(range.end));
         assert_eq!(memory[skip + 900 * PAGE as usize], 1);
         // More may come with it: huge pages, or memory that was used before.
         for page in [3, 4, 900] {

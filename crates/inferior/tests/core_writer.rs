@@ -112,6 +112,30 @@ proptest! {
 }
 
 #[test]
+fn what_was_never_touched_is_zeros_and_takes_no_room() {
+    let memory = Pages(vec![Page::Data(3), Page::Absent, Page::Absent, Page::Data(4)]);
+    let mut w = CoreWriter::begin(tempfile::tempfile().unwrap()).unwrap();
+    // A packed piece, of which no hole can be a part; then pages, with what was never touched between them.
+    for r in [range(BASE - 64, 64), range(BASE, PAGE)] {
+        w.add(r, Access::ReadWrite, &Pages(vec![Page::Data(3)]), Bounds::NONE).unwrap();
+    }
+    let gap = 1 << 30;
+    w.add_zeros(range(BASE + PAGE, 2 * PAGE), Access::ReadWrite);
+    w.add(range(BASE + 3 * PAGE, PAGE), Access::ReadWrite, &memory, Bounds::NONE).unwrap();
+    w.add_zeros(range(BASE + 4 * PAGE, gap), Access::ReadWrite);
+    w.add_zeros(range(BASE + 5 * PAGE + gap, 100), Access::ReadWrite);
+    assert_eq!(w.written(), 2 * PAGE);
+    let file = w.finish(&NOBODY, &[]).unwrap();
+    assert!(file.metadata().unwrap().blocks() * 512 < 64 << 10);
+    let core = CoreFile::open(file, "written").unwrap();
+    let byte = |at: u64| core.u8(Addr(BASE + at)).ok();
+    assert_eq!([byte(9), byte(PAGE), byte(3 * PAGE - 1)], [memory.byte(BASE + 9), Some(0), Some(0)]);
+    assert_eq!(byte(3 * PAGE + 5), memory.byte(BASE + 3 * PAGE + 5));
+    assert_eq!([byte(4 * PAGE), byte(4 * PAGE + gap - 1), byte(4 * PAGE + gap)], [Some(0), Some(0), None]);
+    assert_eq!(byte(5 * PAGE + gap), None, "no whole page");
+}
+
+#[test]
 fn threads_files_names_and_notes_come_back() {
     let mut general = GeneralRegisters::default();
     general.iter_mut().take(15).zip(1..).for_each(|(register, word)| *register = word);

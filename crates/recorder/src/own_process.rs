@@ -10,6 +10,12 @@ pub fn run_before_others() {
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -10) };
 }
 
+/// Ends that for the calling thread.
+pub fn run_as_others() {
+    // SAFETY: as above.
+    let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 0) };
+}
+
 /// Has the allocator give large blocks back as soon as they are freed, and keep few heaps. For a daemon with
 /// many threads that lives long: glibc otherwise keeps a heap for each thread, and after the first large
 /// block that is freed it takes blocks of that size from heaps that only grow. To be called before threads

@@ -32,6 +32,7 @@ pub(crate) fn blocked_lines(all: &GoroutineVerdicts) -> Vec<String> {
         let rest: u64 = told.iter().skip(MOST_GROUPS).map(|g| g.count).fold(0, u64::saturating_add);
         lines.push(format!("{:>7} x in {} more", count(rest), plural((told.len() - MOST_GROUPS) as u64, "group")));
     }
+    lines.extend(all.leak.as_ref().map(|l| l.sentence.clone()));
     // Goroutines that came first are often those of the load (the recorded incident): no line of it.
     lines.extend(all.onsets.as_ref().filter(|o| o.consequence).map(|o| o.sentence.clone()));
     lines

@@ -119,7 +119,7 @@ mod tests {
             .map(|i| i * 500)
             .map(|t_ms| Sample { t_ms, usage_bytes: usage(t_ms), ..Sample::default() })
             .collect();
-        let before = DeathsBefore { last_hour: 1, last_day: 7, since: Some("2026-11-26T01:00:00Z".into()) };
+        let before = DeathsBefore { last_hour: 1, last_day: 7, since: Some("2026-11-26T01:00:00Z".into()), last: None };
         let part = |folder: &str, phase: &str, gives: &[Figure]| Part {
             folder: folder.into(),
             phase: phase.into(),

@@ -12,36 +12,20 @@ use lastgasp_diagnosis::facts::Label;
 use rustc_hash::FxHashMap;
 
 use crate::goroutine_view::{Call, View};
-use crate::pprof::{self, Function, Line, Location, Mapping, Profile, Sample, ValueType, zip};
+use crate::pprof::{self, Draft, Line, Sample, value};
 
 /// The file, of all goroutines but the runtime's own.
 #[must_use]
 pub fn goroutine_profile(facts: &Facts, time_nanos: i64) -> Vec<u8> {
     let code = facts.target.code.unwrap_or_default();
-    let mut b = Builder { code: code.start, ..Builder::default() };
-    b.string("");
-    let kind = ValueType { r#type: b.string("goroutine"), unit: b.string("count") };
-    b.profile.sample_type.push(kind);
-    b.profile.period_type = Some(kind);
-    b.profile.period = 1;
-    b.profile.time_nanos = time_nanos;
-    b.profile.default_sample_type = kind.r#type;
-    let mapping = Mapping {
-        id: 1,
-        memory_start: code.start,
-        memory_limit: code.end,
-        filename: b.string(&facts.target.service),
-        build_id: b.string(facts.target.build_id.as_deref().unwrap_or("")),
-        has_functions: true,
-        has_filenames: true,
-        has_line_numbers: true,
-        has_inline_frames: true,
-    };
-    b.profile.mapping.push(mapping);
+    let draft = Draft::new(&[("goroutine", "count")], time_nanos);
+    let mut b = Builder { code: code.start, draft, locations: FxHashMap::default() };
+    b.draft.counts(("goroutine", "count"), 1, "goroutine");
+    b.draft.program(&facts.target, (code.start, code.end));
     for (stack, labels, count) in samples(facts) {
         b.sample(&stack, labels, count);
     }
-    zip(&b.profile)
+    b.draft.file()
 }
 
 /// Most numerous first, as Go orders them; equal numbers by stack.
@@ -65,50 +49,27 @@ fn samples(facts: &Facts) -> Vec<(Vec<Call<'_>>, &[Label], u64)> {
     out
 }
 
-#[derive(Default)]
 struct Builder<'a> {
     /// Where the code starts.
     code: u64,
-    profile: Profile,
-    strings: FxHashMap<String, i64>,
-    functions: FxHashMap<(String, String), u64>,
+    draft: Draft,
     /// By program counter and by how the stack was entered there.
     locations: FxHashMap<Vec<Call<'a>>, u64>,
 }
 
 impl<'a> Builder<'a> {
-    fn string(&mut self, s: &str) -> i64 {
-        if let Some(i) = self.strings.get(s) {
-            return *i;
-        }
-        let i = self.profile.string_table.len() as i64;
-        self.profile.string_table.push(s.to_owned());
-        self.strings.insert(s.to_owned(), i);
-        i
-    }
-
-    fn function(&mut self, call: &Call<'_>) -> u64 {
-        let key = (call.frame.function.clone(), call.frame.file.clone());
-        if let Some(id) = self.functions.get(&key) {
-            return *id;
-        }
-        let id = self.profile.function.len() as u64 + 1;
-        let (name, filename) = (self.string(&key.0), self.string(&key.1));
-        self.profile.function.push(Function { id, name, system_name: name, filename });
-        self.functions.insert(key, id);
-        id
-    }
-
     /// Calls that are inlined into each other are the lines of one location.
     fn location(&mut self, calls: &[Call<'a>]) -> u64 {
         if let Some(id) = self.locations.get(calls) {
             return *id;
         }
-        let id = self.profile.location.len() as u64 + 1;
-        let line =
-            calls.iter().map(|c| Line { function_id: self.function(c), line: i64::from(c.frame.line) }).collect();
+        let mut line = |c: &Call<'_>| {
+            let function_id = self.draft.function(&c.frame.function, &c.frame.file);
+            Line { function_id, line: i64::from(c.frame.line) }
+        };
+        let line = calls.iter().map(&mut line).collect();
         let address = calls.first().map_or(0, |c| self.code.wrapping_add(c.pc));
-        self.profile.location.push(Location { id, mapping_id: 1, address, line });
+        let id = self.draft.location(address, line);
         self.locations.insert(calls.to_vec(), id);
         id
     }
@@ -118,9 +79,12 @@ impl<'a> Builder<'a> {
             stack.chunk_by(|a, b| a.inlined && a.pc == b.pc).map(|together| self.location(together)).collect();
         let label = labels
             .iter()
-            .map(|l| pprof::Label { key: self.string(&l.key), str: self.string(&format!("hash:{}", l.value_hash)) })
+            .map(|l| {
+                let (key, hash) = (&l.key, format!("hash:{}", l.value_hash));
+                pprof::Label { key: self.draft.string(key), str: self.draft.string(&hash) }
+            })
             .collect();
-        self.profile.sample.push(Sample { location_id, value: vec![i64::try_from(count).unwrap_or(i64::MAX)], label });
+        self.draft.sample(Sample { location_id, value: vec![value(count)], label });
     }
 }
 
@@ -133,6 +97,7 @@ mod tests {
 
     use super::*;
     use crate::goroutine_view::example::facts;
+    use crate::pprof::Profile;
 
     #[test]
     fn goroutines_of_one_stack_and_labels_are_one_sample() {

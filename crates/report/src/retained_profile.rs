@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use lastgasp_diagnosis::Facts;
 use lastgasp_diagnosis::facts::{GraphFacts, GraphPath, GraphRoot};
 
-use crate::pprof::{Function, Line, Location, Mapping, Profile, Sample, ValueType, zip};
+use crate::pprof::{Draft, Line, Sample, value};
 
 /// What is in no way that is named.
 const OTHERS: &str = "(by other ways)";
@@ -23,32 +23,14 @@ const MAX_STEPS: usize = 64;
 #[must_use]
 pub fn retained_profile(facts: &Facts, time_nanos: i64) -> Option<Vec<u8>> {
     let g = facts.graph.as_ref()?;
-    let mut b = Builder::default();
-    b.string("");
-    for (name, unit) in [("retained_objects", "count"), ("retained_space", "bytes")] {
-        let kind = ValueType { r#type: b.string(name), unit: b.string(unit) };
-        b.profile.sample_type.push(kind);
-    }
-    b.profile.period_type = Some(ValueType { r#type: b.string("space"), unit: b.string("bytes") });
-    b.profile.period = 1;
-    b.profile.time_nanos = time_nanos;
-    b.profile.default_sample_type = b.string("retained_space");
-    let mapping = Mapping {
-        id: 1,
-        memory_start: 0,
-        memory_limit: 0,
-        filename: b.string(&facts.target.service),
-        build_id: b.string(facts.target.build_id.as_deref().unwrap_or("")),
-        has_functions: true,
-        has_filenames: true,
-        has_line_numbers: true,
-        has_inline_frames: true,
-    };
-    b.profile.mapping.push(mapping);
+    let draft = Draft::new(&[("retained_objects", "count"), ("retained_space", "bytes")], time_nanos);
+    let mut b = Builder { draft, locations: BTreeMap::new() };
+    b.draft.counts(("space", "bytes"), 1, "retained_space");
+    b.draft.program(&facts.target, (0, 0));
     for (stack, objects, bytes) in samples(g) {
         b.sample(&stack, objects, bytes);
     }
-    Some(zip(&b.profile))
+    Some(b.draft.file())
 }
 
 /// Stacks, the innermost step first, with the objects and bytes at the end of each; in all what is live.
@@ -87,34 +69,19 @@ fn root_stack(r: &GraphRoot) -> Vec<String> {
     std::iter::once(&r.mostly).filter(|m| !m.is_empty()).cloned().chain(std::iter::once(name)).collect()
 }
 
-#[derive(Default)]
 struct Builder {
-    profile: Profile,
-    strings: BTreeMap<String, i64>,
+    draft: Draft,
     locations: BTreeMap<String, u64>,
 }
 
 impl Builder {
-    fn string(&mut self, s: &str) -> i64 {
-        if let Some(i) = self.strings.get(s) {
-            return *i;
-        }
-        let i = self.profile.string_table.len() as i64;
-        self.profile.string_table.push(s.to_owned());
-        self.strings.insert(s.to_owned(), i);
-        i
-    }
-
     /// A step is a function and a location of its own.
     fn location(&mut self, step: &str) -> u64 {
         if let Some(id) = self.locations.get(step) {
             return *id;
         }
-        let id = self.profile.location.len() as u64 + 1;
-        let (name, filename) = (self.string(step), self.string(""));
-        self.profile.function.push(Function { id, name, system_name: name, filename });
-        let line = vec![Line { function_id: id, line: 0 }];
-        self.profile.location.push(Location { id, mapping_id: 1, address: 0, line });
+        let function_id = self.draft.function(step, "");
+        let id = self.draft.location(0, vec![Line { function_id, line: 0 }]);
         self.locations.insert(step.to_owned(), id);
         id
     }
@@ -124,8 +91,8 @@ impl Builder {
             return;
         }
         let location_id = stack.iter().map(|step| self.location(step)).collect();
-        let value = [objects, bytes].map(|n| i64::try_from(n).unwrap_or(i64::MAX)).to_vec();
-        self.profile.sample.push(Sample { location_id, value, label: Vec::new() });
+        let value = [objects, bytes].map(value).to_vec();
+        self.draft.sample(Sample { location_id, value, label: Vec::new() });
     }
 }
 

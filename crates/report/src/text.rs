@@ -109,7 +109,7 @@ fn not_it(out: &mut String, d: &Diagnosis) -> std::fmt::Result {
 fn growth(out: &mut String, facts: &Facts, d: &Diagnosis) -> std::fmt::Result {
     if let Some(w) = &d.window {
         let limit = facts.target.limit_bytes.map_or_else(String::new, |l| format!("; limit {}", bytes(l)));
-        let stood = match w.stood_ms {
+        let stood = match w.at_limit_ms {
             0 => String::new(),
             ms => format!(", at which it stood for {}", seconds(ms as f64 / 1e3)),
         };

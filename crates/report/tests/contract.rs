@@ -7,10 +7,11 @@ use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 use lastgasp_diagnosis::facts::{
-    BlockedGoroutine, BlockedGoroutines, Call, Charge, CopyHolder, Death, DeathsBefore, Descriptor, Event, Feed,
-    Figure, Gap, Gc, Goroutine, GraphCensus, GraphCopies, GraphFacts, GraphNode, GraphPath, GraphRoot, GraphSite,
-    GraphType, GraphWaste, Group, Heap, HeapClass, Kind, LargeObjects, LockState, Neighbour, Neighbours, Part, Place,
-    Referrer, ReferrerPlace, Residency, Sample, Stack, Vcs, Wait, WaitObject, WaitObjectKind, WaitOperation, WakeUp,
+    Amount, BlockedGoroutine, BlockedGoroutines, Call, Charge, CopyHolder, Death, DeathsBefore, Descriptor, Event,
+    Feed, Figure, Gap, Gc, GenerationBefore, Goroutine, GoroutineLook, GraphCensus, GraphCopies, GraphFacts, GraphNode,
+    GraphPath, GraphRoot, GraphSite, GraphType, GraphWaste, Group, Heap, HeapClass, Kind, LargeObjects, LockState,
+    Neighbour, Neighbours, Part, Place, Referrer, ReferrerPlace, Residency, Sample, Site, Stack, StartedAt, Vcs, Wait,
+    WaitObject, WaitObjectKind, WaitOperation, WakeUp,
 };
 use lastgasp_diagnosis::{Facts, GoroutineVerdicts, diagnose};
 use lastgasp_lab::contract::Contract;
@@ -43,7 +44,7 @@ fn everything() -> Vec<Facts> {
     let since = Some("2026-11-23T01:02:13Z".into());
     facts.death = Some(Death {
         parts: vec![part, Part::default()],
-        before: Some(DeathsBefore { last_hour: 1, last_day: 1, since }),
+        before: Some(DeathsBefore { last_hour: 1, last_day: 1, since, last: None }),
     });
     facts.target.limit_bytes = facts.timeline.samples.last().map(|s| s.usage_bytes);
     // The same with a leak of goroutines, whose subject is a `go` statement.
@@ -58,7 +59,7 @@ fn everything() -> Vec<Facts> {
     let mut held = leak.clone();
     held.graph = Some(graph());
     // And of nothing: what is absent there is documented all the same.
-    vec![facts, leak, held, blocked(), Facts::default()]
+    vec![facts, leak, held, blocked(), leaking_after_a_restart(), Facts::default()]
 }
 
 /// Goroutines that wait for a channel, a lock and its holder, a WaitGroup and a peer.
@@ -133,6 +134,51 @@ fn blocked() -> Facts {
         .collect();
     (facts.capture.t_ms, facts.target.age_ms) = (30_000, Some(60_000));
     let before = Some(DeathsBefore { last_hour: 1, ..DeathsBefore::default() });
+    facts.death = Some(Death { before, ..Death::default() });
+    facts
+}
+
+/// Two hundred goroutines at a channel that nobody else knows, counted as they came; in a process that was
+/// started after a death of its service, by the same function.
+fn leaking_after_a_restart() -> Facts {
+    let mut facts = blocked();
+    let list = &mut facts.goroutines.list;
+    list.each = (5..205).map(|id| Goroutine { id, ..Goroutine::default() }).collect();
+    let blocked = facts.graph.as_mut().and_then(|g| g.blocked.as_mut()).unwrap();
+    let one = blocked.each[0].clone();
+    blocked.each = (5..205).map(|id| BlockedGoroutine { id, ..one.clone() }).collect();
+    let look = |t_ms, newest| GoroutineLook { t_ms, newest, live: newest, one_in: 1 };
+    facts.timeline.goroutines.looks = vec![look(100, 10), look(1_500, 2_000), look(3_000, 4_000)];
+    let counts = vec![Some(4), Some(80), Some(150)];
+    facts.timeline.goroutines.sites = vec![StartedAt { counts, ..StartedAt::default() }];
+    facts.timeline.samples = (0..40)
+        .map(|i| Sample {
+            t_ms: i * 100,
+            usage_bytes: 5_000_000 + i * 10_000_000,
+            goroutines: 4 + i * 10,
+            ..Sample::default()
+        })
+        .collect();
+    facts.target.limit_bytes = Some(1_000_000_000);
+    (facts.capture.t_ms, facts.target.age_ms) = (3_900, Some(4_000));
+    facts.capture.taken_at = "2026-11-26T12:00:44Z".into();
+    facts.target.build_id = Some("b1".into());
+    let current = Amount { bytes: 400_000_000, objects: 1000 };
+    facts.profile.sites = vec![Site { current, stack: vec![0], ..Site::default() }];
+    let frame = lastgasp_diagnosis::facts::Frame { function: "main.build".into(), ..Default::default() };
+    facts.timeline.goroutines.sites[0].created_by = frame.clone();
+    facts.frames = vec![frame];
+    let last = GenerationBefore {
+        pid: 41,
+        build_id: Some("b1".into()),
+        memory_unix_ms: Some(1_795_694_430_000),
+        died_unix_ms: 1_795_694_438_000,
+        goroutines_at_onset: 238,
+        goroutines_at_end: 245,
+        memory_first: true,
+        culprit: Some("main.build".into()),
+    };
+    let before = Some(DeathsBefore { last_hour: 1, last: Some(last), ..DeathsBefore::default() });
     facts.death = Some(Death { before, ..Death::default() });
     facts
 }

@@ -21,6 +21,9 @@ const BEFORE: Duration = Duration::from_secs(15 * 60);
 const BEFORE_UNSURE: Duration = Duration::from_secs(60);
 /// Manifests that are opened at most: a store is where others may write too.
 const MAX_OPENED: usize = 2048;
+/// From a death to the start of the process after it, and from there to its own end, for the one to say
+/// something of the other.
+const GENERATION: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -41,6 +44,8 @@ pub(crate) struct Siblings {
     pub(crate) after: Option<Sibling>,
     /// Deaths of the same service before.
     pub(crate) deaths_before: DeathsBefore,
+    /// The capture from after the last of them before this process was started, if that was not long after.
+    pub(crate) generation_before: Option<Sibling>,
 }
 
 /// A capture by its manifest.
@@ -108,8 +113,21 @@ impl Siblings {
             before: newest.into_iter().map(|e| e.sibling.clone()).collect(),
             after: after.first().map(|e| e.sibling.clone()),
             deaths_before: count(&deaths, taken),
+            generation_before: generation_before(&deaths, target.started_unix, taken),
         }
     }
+}
+
+/// The death that a process was started after.
+fn generation_before(deaths: &[&Entry], started_unix: u64, taken: Timestamp) -> Option<Sibling> {
+    let started = Timestamp::from_second(i64::try_from(started_unix).ok().filter(|s| *s > 0)?).ok()?;
+    // Who has run for long began with nobody that waited for it.
+    if started + GENERATION < taken {
+        return None;
+    }
+    // Starts are known in whole seconds, and a capture is taken a moment after its death.
+    let near = |e: &&&Entry| e.taken <= started + Duration::from_secs(2) && e.taken + GENERATION >= started;
+    deaths.iter().filter(near).max_by_key(|e| e.taken).map(|e| e.sibling.clone())
 }
 
 fn is_death_of(e: &Entry, service: &str) -> bool {
@@ -121,7 +139,7 @@ fn count(deaths: &[&Entry], taken: Timestamp) -> DeathsBefore {
     let within = |time: Duration| deaths.iter().filter(move |e| e.taken + time >= taken);
     let number = |time| within(time).map(|e| e.process().map(Value::to_string)).collect::<BTreeSet<_>>().len() as u64;
     let since = within(DAY).map(|e| e.taken).min().map(|t| format!("{t:.0}"));
-    DeathsBefore { last_hour: number(HOUR), last_day: number(DAY), since }
+    DeathsBefore { last_hour: number(HOUR), last_day: number(DAY), since, last: None }
 }
 
 /// Captures of a process number, and those from after the deaths of any: by the names of their folders, then

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lastgasp_diagnosis::facts::{Gap, Phase};
+use lastgasp_diagnosis::facts::{Gap, GenerationBefore, Phase};
 use lastgasp_diagnosis::{CaptureOf, Diagnosis, Facts, diagnose, diagnose_death};
 
 use crate::error::StoreError;
@@ -108,7 +108,11 @@ fn death<'a>(
     }
     let mut all: Vec<CaptureOf<'_>> = before.iter().map(|(s, facts)| CaptureOf { folder: &s.folder, facts }).collect();
     all.push(CaptureOf { folder, facts: last });
-    let (mut facts, diagnosis) = diagnose_death(&all, Some(siblings.deaths_before))?;
+    let mut before_it = siblings.deaths_before;
+    // Of one that went to make room nothing is known.
+    let generation = siblings.generation_before.and_then(|s| read(&s.path).ok());
+    before_it.last = generation.as_ref().and_then(GenerationBefore::of);
+    let (mut facts, diagnosis) = diagnose_death(&all, Some(before_it))?;
     facts.capture.gaps.append(&mut gaps);
     Some(Told { facts: Cow::Owned(facts), diagnosis, path: None })
 }

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use lastgasp_decode::{GraphStage, WholeMemory, code_types, graph_alone};
 use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
-use lastgasp_inferior::{CoreFile, ElfImage, HandedMemory, LiveProcess, LoadedImage, RememberedMemory};
+use lastgasp_inferior::{
+    CopiedMemory, CoreFile, ElfImage, HandedMemory, LiveProcess, LoadedImage, OwnPages, RememberedMemory, Snapshot,
+};
 use lastgasp_observe::raw_capture::{Binary, DeadMemory, RawCapture};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
@@ -35,7 +37,8 @@ pub enum Whose {
     Dead,
 }
 
-/// What a worker is told beside the descriptors, which are in this order: memory, evidence, executable.
+/// What a worker is told beside the descriptors, which are in this order: memory, evidence, executable, and
+/// of a process that is copied its memory map and its page map.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Task {
     whose: Whose,
@@ -43,10 +46,15 @@ struct Task {
     bias: u64,
     /// Bytes of a dead process's memory that are remembered as they are read.
     remembered: u64,
+    /// Bytes that a copy of a process that stands still may have; 0: it is read where it is.
+    room: u64,
 }
 
 /// Part of a worker's memory that it may remember of a dead process's.
 const REMEMBERED: u64 = 8;
+
+/// Pieces of a copy that room is made for: most are a megabyte.
+const MOST_PIECES: usize = 4096;
 
 /// Becomes a worker: what the hidden subcommand does.
 ///
@@ -64,10 +72,13 @@ pub fn become_worker() -> Result<(), String> {
 }
 
 fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, String> {
-    let [memory, evidence, executable] =
-        <[File; 3]>::try_from(handed).map_err(|all| format!("{} descriptors were handed to it", all.len()))?;
+    let mut handed = handed.into_iter();
+    let mut next = || handed.next().ok_or_else(|| "too few descriptors were handed to it".to_owned());
+    let (memory, evidence, executable) = (next()?, next()?, next()?);
+    let pages = if task.room > 0 { Some(OwnPages::new(next()?, next()?)) } else { None };
     let image = ElfImage::open(executable, "its executable").map_err(|e| e.to_string())?;
     let loaded = Arc::new(LoadedImage { image, bias: task.bias });
+    let unnumbered = memory.try_clone().map(HandedMemory::new).map_err(|e| e.to_string())?;
     let memory = HandedMemory::new(memory);
     let (memory, source, remembered) = match task.whose {
         Whose::Live(pid) | Whose::Running(pid) => (memory.by_number(pid), "live", 0),
@@ -76,17 +87,30 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
     let memory = RememberedMemory::new(memory, remembered);
     // All that can be done before the target stands still is done. Of the dead nothing waits.
     let code = if source == "live" { code_types(&loaded, memory.inner()) } else { None };
-    if !line.wait_for_the_word() {
-        return Err("nobody has told it to begin".into());
+    let room = pages.as_ref().map(|_| Snapshot::with_budget(task.room as usize, MOST_PIECES));
+    line.say(&Said::<GraphFacts>::Warm);
+    let word = || if line.wait_for_the_word() { Ok(()) } else { Err("nobody has told it to begin".to_owned()) };
+    word()?;
+    let copied = pages.zip(room).map(|(pages, room)| {
+        let copied = CopiedMemory::take(memory.inner(), &pages, room, unnumbered);
+        line.say(&if copied.is_some() { Said::<GraphFacts>::HasRead } else { Said::NotCopied });
+        if copied.is_some() {
+            line.no_hurry();
+        }
+        copied.map(CopiedMemory::sealed)
+    });
+    if copied.is_some() {
+        word()?;
     }
+    let copied = copied.flatten();
     let core = CoreFile::open(evidence, "its evidence").map_err(|e| e.to_string())?;
     let raw = RawCapture::load(core).map_err(|e| e.to_string())?.raw;
     let raw = RawCapture { binary: Binary::of(loaded), ..raw };
     let contents = memory.inner();
-    let whole = if remembered > 0 {
-        WholeMemory { memory: &memory, contents, source }
-    } else {
-        WholeMemory::of(contents, source)
+    let whole = match &copied {
+        Some(copied) => WholeMemory { is_copied: true, ..WholeMemory::of(copied, source) },
+        None if remembered > 0 => WholeMemory { contents, ..WholeMemory::of(&memory, source) },
+        None => WholeMemory::of(contents, source),
     };
     let there = || contents.is_there(raw.runtime.module.variables.start);
     let mut was_there = true;
@@ -94,9 +118,11 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
         GraphStage::Read => {
             // Reads of the dead fail when their memory is gone, and what is missing is said: it is never
             // another's.
-            was_there = task.whose == Whose::Dead || there();
+            was_there = task.whose == Whose::Dead || copied.is_some() || there();
             line.no_hurry();
-            line.say(&Said::<GraphFacts>::HasRead);
+            if copied.is_none() {
+                line.say(&Said::<GraphFacts>::HasRead);
+            }
         }
         GraphStage::Part(facts) => {
             if was_there {
@@ -105,7 +131,7 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
         }
     })?;
     let has_contents = !(facts.census.is_empty() && facts.copies.is_empty() && facts.waste.is_empty());
-    if task.whose != Whose::Dead && has_contents {
+    if task.whose != Whose::Dead && copied.is_none() && has_contents {
         let why = "collections: what is in them was read a moment later than the rest, while the process ran on";
         facts.gaps.push(why.into());
     }
@@ -118,6 +144,8 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
 pub struct GraphWorker {
     worker: Worker<GraphFacts>,
     evidence: File,
+    /// Whether it has room for a copy of the process, and none yet.
+    copies: bool,
     answer: GraphAnswer,
     is_over: bool,
 }
@@ -138,6 +166,19 @@ impl GraphAnswer {
     #[must_use]
     pub fn none(why: impl std::fmt::Display) -> Self {
         Self { gap: Some(why.to_string()), ..Self::default() }
+    }
+
+    /// What was read is not all of one moment: what was moved from one object to another meanwhile is seen in
+    /// neither, so that what nothing seems to hold is not called garbage, and of what nothing seems to wake
+    /// nothing is proved.
+    pub fn not_of_one_moment(&mut self, why: &str) {
+        let Some(graph) = &mut self.graph else { return };
+        graph.of_one_moment = false;
+        (graph.garbage_objects, graph.garbage_bytes) = (0, 0);
+        graph.gaps.push(format!("garbage: not told apart, since the heap was not read of one moment: {why}"));
+        if let Some(blocked) = &mut graph.blocked {
+            blocked.no_proof.push(format!("the heap was not read of one moment: {why}"));
+        }
     }
 
     /// Puts it to the facts of its capture.
@@ -162,14 +203,25 @@ impl GraphWorker {
     /// # Errors
     /// The system's error.
     pub fn start(process: &LiveProcess, whose: Whose, limits: Limits) -> io::Result<Self> {
+        Self::start_with_room(process, whose, 0, limits)
+    }
+
+    /// As [`GraphWorker::start`], of one that has room for so many bytes: a process that stands still is
+    /// copied first ([`GraphWorker::copy`]) and may run on while it is looked at.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn start_with_room(process: &LiveProcess, whose: Whose, room: u64, limits: Limits) -> io::Result<Self> {
         let evidence = File::from(memfd_create("evidence", MFdFlags::MFD_CLOEXEC)?);
         // What it is handed cannot be written, and shares no place in the file with us.
         let handed = File::open(Path::new("/proc/self/fd").join(evidence.as_raw_fd().to_string()))?;
         let (memory, executable) = (process.mem_file()?, process.image().reopened()?);
-        let task = Task { whose, bias: process.bias(), remembered: limits.memory / REMEMBERED };
-        let handed = [memory.as_fd(), handed.as_fd(), executable.as_fd()];
+        let task = Task { whose, bias: process.bias(), remembered: limits.memory / REMEMBERED, room };
+        let of_pages = if room > 0 { Some([process.maps_file()?, process.page_map()?.into_file()]) } else { None };
+        let mut handed = vec![memory.as_fd(), handed.as_fd(), executable.as_fd()];
+        handed.extend(of_pages.iter().flatten().map(File::as_fd));
         let worker = Worker::start(own_binary(), &task, &handed, limits)?;
-        Ok(Self { worker, evidence, answer: GraphAnswer::default(), is_over: false })
+        Ok(Self { worker, evidence, copies: room > 0, answer: GraphAnswer::default(), is_over: false })
     }
 
     /// Starts one that reads a dead process at once, the way it is held for `raw`.
@@ -188,11 +240,58 @@ impl GraphWorker {
         self.worker.pid()
     }
 
+    /// Whether nothing will come of it any more; its answer says why.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Waits until it has done all that can be done before it is told to begin: whoever stops a process then
+    /// stops it for less.
+    pub fn is_warm(&mut self, until: Instant) -> bool {
+        loop {
+            match self.next(until) {
+                Next::Warm => return true,
+                Next::Going | Next::HasRead | Next::NotCopied => {}
+                Next::Nothing | Next::Over => return false,
+            }
+        }
+    }
+
+    /// Has it copy the process, which stands still; whether it does. If so [`GraphWorker::has_copied`] comes
+    /// next, and then [`GraphWorker::begin`].
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn begin_to_copy(&mut self) -> io::Result<bool> {
+        let copies = std::mem::take(&mut self.copies);
+        if copies {
+            self.worker.begin()?;
+        }
+        Ok(copies)
+    }
+
+    /// Waits for the copy: whether there is one, by then. If so the process may run on; if not it is read as
+    /// it stands.
+    pub fn has_copied(&mut self, until: Instant) -> bool {
+        loop {
+            match self.next(until) {
+                Next::HasRead => return true,
+                Next::Going | Next::Warm => {}
+                Next::NotCopied | Next::Nothing | Next::Over => return false,
+            }
+        }
+    }
+
     /// Gives it the evidence, and the word to begin; its time begins now.
     ///
     /// # Errors
     /// The system's error, or it has ended.
     pub fn begin(&mut self, raw: &RawCapture) -> io::Result<()> {
+        if std::mem::take(&mut self.copies) {
+            // Who was never told to copy takes the first word for that.
+            self.worker.begin()?;
+        }
         raw.save_evidence(&self.evidence)?;
         self.worker.begin()
     }
@@ -203,7 +302,7 @@ impl GraphWorker {
         loop {
             match self.next(until) {
                 Next::HasRead => return true,
-                Next::Going => {}
+                Next::Going | Next::Warm | Next::NotCopied => {}
                 Next::Nothing | Next::Over => return false,
             }
         }
@@ -214,7 +313,7 @@ impl GraphWorker {
     pub fn answer(mut self, every: Duration, go_on: &mut dyn FnMut() -> Result<(), String>) -> GraphAnswer {
         loop {
             match self.next(Instant::now() + every) {
-                Next::HasRead | Next::Going => {}
+                Next::HasRead | Next::Going | Next::Warm | Next::NotCopied => {}
                 Next::Over => break,
                 Next::Nothing => {
                     if let Err(why) = go_on() {
@@ -234,6 +333,8 @@ impl GraphWorker {
         match self.worker.hear(until) {
             Heard::Nothing => return Next::Nothing,
             Heard::Said(Said::HasRead) => return Next::HasRead,
+            Heard::Said(Said::Warm) => return Next::Warm,
+            Heard::Said(Said::NotCopied) => return Next::NotCopied,
             Heard::Said(Said::Ready | Said::Doing { .. }) => {}
             Heard::Said(Said::Part { answer }) => match checked(answer) {
                 Ok(graph) => self.answer.graph = Some(graph),
@@ -265,7 +366,10 @@ impl GraphWorker {
 /// What came of waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
+    /// It is ready for the word.
+    Warm,
     HasRead,
+    NotCopied,
     /// Something was said.
     Going,
     /// Nothing until then.

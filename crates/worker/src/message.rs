@@ -47,6 +47,10 @@ impl Cost {
 pub enum Said<A> {
     /// It has given up all that it does not need, and waits for the word to begin.
     Ready,
+    /// All that can be done before the word to begin is done.
+    Warm,
+    /// The process was not copied: it is too large, or grew. It is read where it is.
+    NotCopied,
     /// What it does now, for people.
     Doing {
         /// `reads pointers`.

@@ -16,7 +16,7 @@ use crate::hurry::Hurry;
 use crate::message::{Order, Said, parse, send};
 
 /// Most descriptors that are handed with an order.
-pub(crate) const MAX_HANDED: usize = 4;
+pub(crate) const MAX_HANDED: usize = 5;
 /// Longest order, in bytes.
 const MAX_ORDER: usize = 64 << 10;
 

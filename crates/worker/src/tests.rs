@@ -7,9 +7,11 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use lastgasp_diagnosis::facts::{BlockedGoroutines, GraphFacts};
 use serde::{Deserialize, Serialize};
 
 use crate::confine::Reach;
+use crate::graph::GraphAnswer;
 use crate::limits::Limits;
 use crate::message::{Cost, Said};
 use crate::process::{End, Heard, Worker};
@@ -233,4 +235,22 @@ fn a_worker_that_is_dropped_is_gone() {
     let pid = worker.pid().unwrap() as i32;
     drop(worker);
     assert_eq!(lastgasp_inferior::start_time(pid), None);
+}
+
+/// A live object that was seen nowhere must never be called garbage, and whom somebody may wake who was not
+/// seen is not proved to be leaked.
+#[test]
+fn what_was_not_read_of_one_moment_has_no_garbage_and_no_proof() {
+    let graph = GraphFacts {
+        garbage_bytes: 7,
+        garbage_objects: 1,
+        of_one_moment: true,
+        blocked: Some(BlockedGoroutines::default()),
+        ..GraphFacts::default()
+    };
+    let mut answer = GraphAnswer { graph: Some(graph), ..GraphAnswer::default() };
+    answer.not_of_one_moment("it ran on");
+    let graph = answer.graph.unwrap();
+    assert_eq!((graph.garbage_bytes, graph.garbage_objects, graph.of_one_moment), (0, 0, false));
+    assert!(graph.gaps[0].ends_with("it ran on") && graph.blocked.unwrap().no_proof[0].ends_with("it ran on"));
 }

@@ -122,6 +122,16 @@ impl Programs {
         let [service, admin, loadgen] = incident_programs(toolchain, mode)?;
         Ok(Self { service, admin, loadgen })
     }
+
+    /// The service.
+    pub(crate) fn service(&self) -> &Path {
+        &self.service
+    }
+
+    /// Who asks it.
+    pub(crate) fn loadgen(&self) -> &Path {
+        &self.loadgen
+    }
 }
 
 /// How one play is to go.
@@ -214,7 +224,7 @@ impl Truth {
 }
 
 /// Ends a child when dropped.
-struct Ended(Child);
+pub(crate) struct Ended(pub(crate) Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -335,7 +345,7 @@ pub fn play_telling(programs: &Programs, expect: &Expect, script: &Script, tell:
 }
 
 /// A folder in memory if there is one.
-fn stage() -> Result<TempDir> {
+pub(crate) fn stage() -> Result<TempDir> {
     let builder = || tempfile::Builder::new().prefix("lastgasp-lab-").to_owned();
     let shm = Path::new("/dev/shm");
     if shm.is_dir()
@@ -346,7 +356,7 @@ fn stage() -> Result<TempDir> {
     Ok(builder().tempdir()?)
 }
 
-fn publish(programs: &Programs, config: &Path, ids: u64) -> Result<()> {
+pub(crate) fn publish(programs: &Programs, config: &Path, ids: u64) -> Result<()> {
     let status = Command::new(&programs.admin)
         .args(["publish", "-config"])
         .arg(config)
@@ -359,7 +369,7 @@ fn publish(programs: &Programs, config: &Path, ids: u64) -> Result<()> {
     Ok(())
 }
 
-fn wait_for(address: &str, lastgasp: &mut Child, err: &Path) -> Result<()> {
+pub(crate) fn wait_for(address: &str, lastgasp: &mut Child, err: &Path) -> Result<()> {
     for _ in 0..600 {
         if std::net::TcpStream::connect(address).is_ok() {
             return Ok(());

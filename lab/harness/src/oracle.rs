@@ -89,9 +89,20 @@ impl Oracle {
     /// # Errors
     /// It ended early.
     pub fn start_still(binary: &Path) -> Result<Self> {
+        Self::start_still_with(binary, "")
+    }
+
+    /// As that, with `GODEBUG` if it is not empty.
+    ///
+    /// # Errors
+    /// As [`Oracle::start`].
+    pub fn start_still_with(binary: &Path, godebug: &str) -> Result<Self> {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -c unlimited; exec \"$0\" truth.json 2>/dev/null"]).arg(binary);
         command.env("ORACLE_STILL", "1").env("GOTRACEBACK", "crash");
+        if !godebug.is_empty() {
+            command.env("GODEBUG", godebug);
+        }
         Self::start_command(command)
     }
 

@@ -20,7 +20,7 @@ use lastgasp_lab::oracle::Oracle;
 use lastgasp_report::printed_name;
 use serde::Deserialize;
 
-pub use graph::{compare_graph, judge_graph};
+pub use graph::{compare_graph, compare_graph_unprofiled, judge_graph};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

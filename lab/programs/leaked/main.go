@@ -3,6 +3,8 @@
 //
 //	leaked            one of each kind
 //	leaked crowd N    N goroutines, most of them leaked, as services leak them
+//	leaked dies       one of each kind, and then it takes memory until it is killed
+//	leaked ticks N    N goroutines that a ticker wakes every millisecond, and as many that nothing does
 //	leaked tiny N     N lone mutexes, each locked twice, each in one block with a number that is in use
 //
 // It prints READY and waits for a byte; then, from Go 1.27 on, it writes what the runtime says of its own
@@ -251,17 +253,7 @@ func byWhatRuns(h *held) {
 	start("one that runs has it", reachable, func() { <-byRunner })
 	go runner(byRunner)
 
-	start("ticks, and nobody has its way out", ownTimer, func() {
-		t := time.NewTicker(50 * time.Millisecond)
-		out := make(chan bool)
-		for {
-			select {
-			case <-t.C:
-			case <-out:
-				return
-			}
-		}
-	})
+	start("ticks, and nobody has its way out", ownTimer, func() { tick(50 * time.Millisecond) })
 	out := h.chain
 	start("ticks, and main has its way out", reachable, func() {
 		t := time.NewTicker(50 * time.Millisecond)
@@ -273,7 +265,7 @@ func byWhatRuns(h *held) {
 			}
 		}
 	})
-	start("ticks, and has no way out", reachable, func() {
+	start("ticks, and has no way out", ownTimer, func() {
 		for range time.NewTicker(50 * time.Millisecond).C {
 		}
 	})
@@ -282,7 +274,23 @@ func byWhatRuns(h *held) {
 var (
 	keep  []*service
 	pipes []*os.File
+	taken [][]byte
 )
+
+// tick is woken for ever, and has a way out that nobody else knows.
+//
+//go:noinline
+func tick(every time.Duration) {
+	t := time.NewTicker(every)
+	out := make(chan bool)
+	for {
+		select {
+		case <-t.C:
+		case <-out:
+			return
+		}
+	}
+}
 
 //go:noinline
 func sleeper(c chan int) {
@@ -353,6 +361,12 @@ func main() {
 	case len(os.Args) > 2 && os.Args[1] == "crowd":
 		n, _ := strconv.Atoi(os.Args[2])
 		h = crowd(n)
+	case len(os.Args) > 2 && os.Args[1] == "ticks":
+		n, _ := strconv.Atoi(os.Args[2])
+		for i := 0; i < n; i++ {
+			start("ticks, and nobody has its way out", ownTimer, func() { tick(time.Millisecond) })
+			start("receives alone", nothing, func() { <-make(chan int) })
+		}
 	case len(os.Args) > 2 && os.Args[1] == "tiny":
 		n, _ := strconv.Atoi(os.Args[2])
 		for i := 0; i < n; i++ {
@@ -377,6 +391,10 @@ func main() {
 		panic(err)
 	}
 	syscall.Write(1, []byte("READY\n"))
+	for len(os.Args) > 1 && os.Args[1] == "dies" {
+		taken = append(taken, bytes.Repeat([]byte{1}, 1<<20))
+		time.Sleep(5 * time.Millisecond)
+	}
 	var b [1]byte
 	syscall.Read(0, b[:])
 	if profile := pprof.Lookup("goroutineleak"); profile != nil {

@@ -18,6 +18,9 @@ import (
 	"unsafe"
 )
 
+// sparse is an array of which most pages were never touched, if asked for.
+var sparse []*node
+
 type node struct {
 	next  *node
 	value int64
@@ -267,6 +270,11 @@ func hold(ready *sync.WaitGroup) {
 func main() {
 	// As many samples as a service of half a gigabyte has at Go's own rate of one for 512 KiB.
 	runtime.MemProfileRate = 16 << 10
+	if len(os.Args) > 2 && os.Args[2] == "sparse" {
+		// Fresh memory that nothing is written to but its last word.
+		sparse = make([]*node, 4<<20)
+		sparse[len(sparse)-1] = &node{label: "the last"}
+	}
 	fill()
 	var ready sync.WaitGroup
 	ready.Add(1)

@@ -80,6 +80,15 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key("graph.time", "Most time of it; a part of that alone is reading. What is known by then is kept."),
     key("graph.pause", "Not of another death of the same build again for so long."),
+    key(
+        "leaks.enabled",
+        "Whether a calm process whose goroutines grow in number, steadily and for long, is stopped once for a capture with the graph of its heap; it is kept if goroutines are proved to be leaked, or suspected of it, and their number grows, and thrown away else. Not where watch.mode is observe.",
+    ),
+    key(
+        "leaks.stop",
+        "How long it stands still for that at most. What of its heap is not read by then is read while it runs on, and nothing is proved.",
+    ),
+    key("leaks.pause", "After a leak was found the service is not looked at for another for so long."),
     key("limits.memory", "Bytes of evidence that may wait to be written; beyond that only profiles are copied."),
     key(
         "http.listen",

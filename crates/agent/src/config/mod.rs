@@ -39,6 +39,7 @@ pub struct Config {
     pub(crate) strike: Strike,
     pub(crate) brake: Brake,
     pub(crate) graph: Graph,
+    pub(crate) leaks: Leaks,
     pub(crate) limits: Limits,
     pub(crate) http: Http,
     pub(crate) log: Log,
@@ -98,6 +99,15 @@ pub(crate) struct Graph {
     pub(crate) of_the_dead: bool,
     pub(crate) memory: Bytes,
     pub(crate) time: Time,
+    pub(crate) pause: Time,
+}
+
+/// Looks at calm processes whose goroutines seem to leak.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Leaks {
+    pub(crate) enabled: bool,
+    pub(crate) stop: Time,
     pub(crate) pause: Time,
 }
 
@@ -230,6 +240,12 @@ impl Default for Graph {
     }
 }
 
+impl Default for Leaks {
+    fn default() -> Self {
+        Self { enabled: true, stop: millis(100), pause: seconds(86_400) }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { memory: Bytes(64 << 20) }
@@ -288,6 +304,8 @@ impl Config {
             range("graph.memory", self.graph.memory, Bytes(64 << 20), Bytes(1 << 40)),
             range("graph.time", self.graph.time, millis(100), seconds(600)),
             range("graph.pause", self.graph.pause, seconds(1), seconds(86_400)),
+            range("leaks.stop", self.leaks.stop, millis(20), millis(500)),
+            range("leaks.pause", self.leaks.pause, seconds(60), seconds(30 * 86_400)),
             range("limits.memory", self.limits.memory, Bytes(8 << 20), Bytes(1 << 40)),
         ];
         let hooks = self.webhook.iter().flat_map(|(name, hook)| {

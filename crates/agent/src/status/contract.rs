@@ -33,6 +33,7 @@ fn target(pid: i32) -> TargetStatus {
         rss_bytes: 1,
         heap_live_bytes: 1,
         goroutines: 1,
+        leaked_goroutines: Some(4012),
         slope_bytes_per_second: Some(1.5),
         time_to_oom_seconds: Some((1.0, 2.0, 3.0)),
         pinned: true,

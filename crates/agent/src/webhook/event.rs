@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lastgasp_diagnosis::facts::Phase;
+use lastgasp_diagnosis::facts::{Phase, Reason};
 use lastgasp_diagnosis::{Diagnosis, Facts};
 use lastgasp_report::{death, death_sentence, started_at};
 use lastgasp_store::Form;
@@ -27,6 +27,8 @@ pub(crate) struct Event {
     pub(super) act: Option<String>,
     /// How the process died, where it did: its age, how long it stood at its limit, what died before.
     pub(super) death: Option<String>,
+    /// The leak that it was taken for, of a process that is in no danger.
+    pub(super) leak: Option<String>,
     pub(super) fields: Value,
 }
 
@@ -58,6 +60,8 @@ pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Pa
     let verdict = diagnosis.verdict();
     let sentence = verdict.map_or("nothing was found that explains it", |v| v.sentence.as_str()).to_owned();
     let act = verdict.and_then(|v| v.do_now.first()).map(|(act, _)| act.clone());
+    // Only what was taken for it tells of it: of a process in danger the verdict is the news.
+    let leak = diagnosis.goroutines.leak.as_ref().filter(|_| facts.capture.reason == Reason::Leak);
     let host = nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default();
     let fields = json!({
         "host": host,
@@ -77,6 +81,11 @@ pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Pa
         "light": light,
         "cause": cause,
         "death": death(facts),
+        "leak": leak.map(|l| json!({
+            "sentence": l.sentence,
+            "goroutines": diagnosis.goroutines.groups.get(l.group).map(|g| g.count),
+            "seconds_to_full": l.seconds_to_full.map(f64::round),
+        })),
         "capture": path,
         "report": (!light).then(|| path.join("report.html")),
         "verdict": verdict.map(|v| json!({
@@ -89,16 +98,18 @@ pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Pa
         })),
     });
     Event {
-        cause: cause.to_owned(),
+        // A leak that is told of must not make the death that it brings later old news.
+        cause: if leak.is_some() { format!("leak {cause}") } else { cause.to_owned() },
         victim: (target.pid, target.started_unix),
         killed: facts.capture.phase == Phase::PostKill,
-        found: verdict.is_some(),
+        found: verdict.is_some() || leak.is_some(),
         form,
         service: target.service.clone(),
         host,
         sentence,
         act,
         death: death_sentence(facts),
+        leak: leak.map(|l| l.sentence.clone()),
         fields,
     }
 }

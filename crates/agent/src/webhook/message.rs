@@ -10,7 +10,12 @@ pub(super) fn generic(notification: &Notification) -> String {
     let mut body = notification.latest.fields.clone();
     if let Some(object) = body.as_object_mut() {
         object.insert("schema".into(), "lastgasp.webhook/1".into());
-        object.insert("event".into(), if notification.killed > 0 { "killed" } else { "in-danger" }.into());
+        let event = match (notification.killed, &notification.latest.leak) {
+            (0, Some(_)) => "leaking",
+            (0, None) => "in-danger",
+            _ => "killed",
+        };
+        object.insert("event".into(), event.into());
         object.insert("captures".into(), notification.captures.into());
         object.insert("victims".into(), notification.victims.into());
         object.insert("killed".into(), notification.killed.into());
@@ -30,7 +35,10 @@ pub(super) fn slack(notification: &Notification) -> String {
 /// Text of a message, for people.
 fn text(notification: &Notification) -> String {
     let event = &notification.latest;
+    let leaking = event.leak.as_ref().filter(|_| notification.killed == 0);
     let victims = match (notification.killed, notification.victims) {
+        (0, 1) if leaking.is_some() => "leaks goroutines".to_owned(),
+        (0, n) if leaking.is_some() => format!("{n} processes leak goroutines"),
         (0, 1) => "is about to run out of memory".to_owned(),
         (0, n) => format!("{n} processes are about to run out of memory"),
         (1, 1) => "was killed, out of memory".to_owned(),
@@ -39,7 +47,8 @@ fn text(notification: &Notification) -> String {
     };
     let again = if notification.again { " (again)" } else { "" };
     // Names are the target's: a line break in one begins no line of ours.
-    let mut lines = vec![format!("{} on {}: {victims}{again}", event.service, event.host), event.sentence.clone()];
+    let sentence = leaking.unwrap_or(&event.sentence).clone();
+    let mut lines = vec![format!("{} on {}: {victims}{again}", event.service, event.host), sentence];
     lines.extend(event.death.clone());
     lines.extend(event.act.as_ref().map(|act| format!("DO NOW: {act}")));
     let capture = event.fields.get("capture").and_then(Value::as_str);
@@ -62,6 +71,19 @@ mod tests {
         assert_eq!(first(&notification(0, 1)), "is about to run out of memory");
         assert_eq!(first(&notification(3, 3)), "3 processes were killed, out of memory");
         assert_eq!(first(&notification(2, 5)), "2 of 5 processes were killed, out of memory");
+    }
+
+    #[test]
+    fn a_leak_is_no_danger_yet() {
+        let mut leak = notification(0, 1);
+        leak.latest.leak = Some("4,012 goroutines are leaked in main.work".into());
+        let told = text(&leak);
+        assert!(told.contains("leaks goroutines\n4,012 goroutines are leaked in main.work\n"), "{told}");
+        let generic: Value = serde_json::from_str(&generic(&leak)).unwrap();
+        assert_eq!(generic["event"], "leaking");
+        // When it dies of it that is the news.
+        leak.killed = 1;
+        assert!(text(&leak).contains("was killed, out of memory"));
     }
 
     #[test]

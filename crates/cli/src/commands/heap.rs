@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use lastgasp_decode::{awaited_descriptors, describe_descriptors};
-use lastgasp_diagnosis::facts::GraphFacts;
 use lastgasp_goruntime::waits::waits_for_descriptors;
 use lastgasp_goruntime::{HeapObjects, PointerMap};
-use lastgasp_inferior::{Addr, CoreFile, Memory, Part};
+use lastgasp_inferior::{Addr, CoreFile, Memory, Part, bytes_to_copy};
+use lastgasp_observe::kernel::machine::Machine;
 use lastgasp_observe::kernel::sockets::OpenDescriptors;
 use lastgasp_observe::raw_capture::{MemoryMap, OtherMemory, RawCapture, Source, WhenRead};
 use lastgasp_observe::target::Target;
+use lastgasp_recorder::own_process::{run_as_others, run_before_others};
 use lastgasp_recorder::stop::Stopper;
 use lastgasp_recorder::take::{CaptureContext, take, take_and};
 use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
@@ -29,6 +30,11 @@ use crate::output::complain;
 const MAX_TIME: Duration = Duration::from_secs(300);
 /// How often a person is told that it still goes on.
 const PROGRESS: Duration = Duration::from_secs(1);
+
+/// Most bytes of a process that are copied while it stands still: a tenth of a second at most machines.
+const MOST_COPIED: u64 = 512 << 20;
+/// How long a worker may take to be ready.
+const WARM_AT_MOST: Duration = Duration::from_secs(5);
 
 /// How long links of open descriptors are read: ten thousand take some 20 ms. On a machine that has forty at
 /// work 40 ms were over after the first few.
@@ -48,35 +54,61 @@ pub(super) fn take_with_heap(
         Stop::Never => Whose::Running(pid),
     };
     let limits = Limits::of_a_graph(flags.heap_memory, MAX_TIME);
-    let mut worker = GraphWorker::start(&target.process, whose, limits).context("no worker for the heap graph")?;
+    // For as long as the process stands still it and its worker run before others.
+    run_before_others();
+    let room = if stop == Stop::Never { 0 } else { room_for_a_copy(target, limits.memory, flags.max_stop) };
+    let mut worker =
+        GraphWorker::start_with_room(&target.process, whose, room, limits).context("no worker for the heap graph")?;
     if stop == Stop::Never {
         let raw = take(target, None, context);
         let began = worker.begin(&raw);
         let open = descriptors(&raw, pid, Instant::now() + LINKS_AT_MOST);
+        run_as_others();
         let mut answer = answer(worker, began.map_err(|e| e.to_string()), None, "the process was not stopped for it");
         describe(&mut answer, open);
         return Ok((raw, answer, None));
     }
     if let Some(forecast) = Forecast::of(target) {
+        let forecast = Forecast { copied: (room > 0).then_some(room), ..forecast };
         complain(&format!("lastgasp: {}", forecast.sentence(pid, flags.max_stop)));
     }
+    // One that is not warm by then is waited for while the process stands still.
+    worker.is_warm(Instant::now() + WARM_AT_MOST);
     let stopper = Stopper::by_ptrace_for(flags.max_stop);
-    let mut kept = None;
+    let mut kept: Option<Arc<CoreFile>> = None;
     let (mut began, mut stood) = (Err("the process could not be stopped".to_owned()), None);
     let mut open = None;
+    let mut is_copied = false;
     let stopping = Instant::now();
     let raw = take_and(target, Some(&stopper), context, &mut |raw| {
-        began = worker.begin(raw).map_err(|e| e.to_string());
         // To let it go takes a moment too.
         const LETTING_GO: Duration = Duration::from_millis(10);
         let until = stopping + flags.max_stop.saturating_sub(LETTING_GO);
+        let copies = worker.begin_to_copy().unwrap_or_default();
+        if !copies {
+            began = begin(&mut worker, raw);
+        }
         // While that one reads.
         open = descriptors(raw, pid, until.min(Instant::now() + LINKS_AT_MOST));
+        is_copied = copies && worker.has_copied(until);
+        if is_copied {
+            stood = Some(());
+            kept = keep.and_then(|keep| keep.memory(raw, target, until));
+            return as_memory(kept.as_ref());
+        }
+        if copies {
+            began = begin(&mut worker, raw);
+        }
         stood = (began.is_ok() && worker.has_read(until)).then_some(());
         if stood.is_some() {
             kept = keep.and_then(|keep| keep.memory(raw, target, until));
         }
+        as_memory(kept.as_ref())
     });
+    run_as_others();
+    if is_copied {
+        began = begin(&mut worker, &raw);
+    }
     let held = stopping.elapsed().min(raw.stopped);
     let stood = stood.map(|()| held);
     complain(&format!("lastgasp: process {pid} stood still for {} ms", raw.stopped.as_millis()));
@@ -86,7 +118,28 @@ pub(super) fn take_with_heap(
     if let Some(graph) = &mut answer.graph {
         graph.stopped_ns = raw.stopped.as_nanos() as u64;
     }
-    Ok((raw, answer, kept))
+    Ok((raw, answer, kept.map(|core| Source::core(core, WhenRead::Still))))
+}
+
+/// What was kept, as memory.
+fn as_memory(kept: Option<&Arc<CoreFile>>) -> Option<Arc<dyn Memory>> {
+    kept.map(|core| Arc::clone(core) as Arc<dyn Memory>)
+}
+
+/// Gives the word to begin. One that has ended by then says itself why.
+fn begin(worker: &mut GraphWorker, raw: &RawCapture) -> Result<(), String> {
+    if worker.is_over() { Ok(()) } else { worker.begin(raw).map_err(|e| e.to_string()) }
+}
+
+/// Room for a copy of a process that stands still; 0 where it is too large for one, or there is too little
+/// memory or time for it: then its heap is read where it is, which takes longer and needs no room.
+fn room_for_a_copy(target: &Target, memory: u64, max_stop: Duration) -> u64 {
+    /// Bytes a second that are copied on a slow and busy machine.
+    const SLOWLY: u64 = 1 << 30;
+    let Some(bytes) = target.process.residency().as_deref().and_then(bytes_to_copy) else { return 0 };
+    let most = MOST_COPIED.min(memory / 2).min(Machine::detect().available().unwrap_or_default() / 4);
+    let in_time = Duration::from_secs_f64(bytes as f64 / SLOWLY as f64) <= max_stop / 2;
+    if in_time && bytes <= most { bytes } else { 0 }
 }
 
 /// The open descriptors of a process, if a goroutine of it waits for one.
@@ -116,7 +169,7 @@ pub(super) struct Keep<'a> {
 impl Keep<'_> {
     /// All of its memory, in a file without a name; `None` if there was no time for all of it: it is then
     /// kept as it is a moment later.
-    fn memory(self, raw: &RawCapture, target: &Target, until: Instant) -> Option<Source> {
+    fn memory(self, raw: &RawCapture, target: &Target, until: Instant) -> Option<Arc<CoreFile>> {
         let unnamed = (OFlag::O_TMPFILE | OFlag::O_CLOEXEC).bits();
         let file =
             OpenOptions::new().read(true).write(true).mode(0o600).custom_flags(unnamed).open(self.folder).ok()?;
@@ -124,7 +177,7 @@ impl Keep<'_> {
         let other = OtherMemory::of_process(&target.process, self.map, raw, WhenRead::Still, &go_on);
         let saved = raw.save_memory(file, &other).ok().filter(|saved| go_on() && saved.gaps.is_empty())?;
         let core = CoreFile::open(saved.out, "its memory").ok()?;
-        Some(Source::core(Arc::new(core), WhenRead::Still))
+        Some(Arc::new(core))
     }
 }
 
@@ -138,21 +191,10 @@ fn answer(worker: GraphWorker, began: Result<(), String>, stood: Option<Duration
         complain(&format!("lastgasp: the heap graph is reckoned: {} s", since.elapsed().as_secs()));
         Ok(())
     });
-    if let (Some(graph), None) = (&mut answer.graph, stood) {
-        not_of_one_moment(graph, why);
+    if stood.is_none() {
+        answer.not_of_one_moment(why);
     }
     answer
-}
-
-/// What was moved from one object to another while both were read is seen in neither: what nothing seems to
-/// hold is not called garbage.
-fn not_of_one_moment(graph: &mut GraphFacts, why: &str) {
-    graph.of_one_moment = false;
-    (graph.garbage_objects, graph.garbage_bytes) = (0, 0);
-    graph.gaps.push(format!("garbage: not told apart, since the heap was not read of one moment: {why}"));
-    if let Some(blocked) = &mut graph.blocked {
-        blocked.no_proof.push(format!("the heap was not read of one moment: {why}"));
-    }
 }
 
 /// How long a process will stand still.
@@ -162,6 +204,8 @@ struct Forecast {
     bytes: u64,
     /// Bytes a second that can be read of it here.
     speed: f64,
+    /// Bytes that are copied, if it is.
+    copied: Option<u64>,
 }
 
 impl Forecast {
@@ -171,7 +215,7 @@ impl Forecast {
         let bytes = objects.bytes_with_pointers();
         let scanned = objects.spans().iter().filter(|s| s.map != PointerMap::None && s.objects > 0);
         let speed = speed(&*target.process, scanned.map(|s| (s.start, s.bytes)));
-        Some(Self { bytes, speed })
+        Some(Self { bytes, speed, copied: None })
     }
 
     /// Reading, and looking at every word. Both threads do both; how fast that goes hangs on the machine and
@@ -182,12 +226,20 @@ impl Forecast {
         const NOTED: f64 = 2.5;
         /// A copy of the evidence, and all threads to stop.
         const AT_LEAST: Duration = Duration::from_millis(8);
+        /// Large pieces: many times what small ones of a heap are read with.
+        const COPIED: f64 = 3e9;
+        if let Some(copied) = self.copied {
+            return AT_LEAST + Duration::from_secs_f64(copied as f64 / COPIED);
+        }
         AT_LEAST + Duration::from_secs_f64(self.bytes as f64 / self.speed.max(1e6) * NOTED)
     }
 
     fn sentence(&self, pid: i32, most: Duration) -> String {
         let (mb, ms) = (self.bytes as f64 / 1e6, self.time().as_millis());
-        let why = format!("{mb:.0} MB of its heap have pointers, read at {:.1} GB/s here", self.speed / 1e9);
+        let why = match self.copied {
+            Some(copied) => format!("{:.0} MB of its memory are copied, and read afterwards", copied as f64 / 1e6),
+            None => format!("{mb:.0} MB of its heap have pointers, read at {:.1} GB/s here", self.speed / 1e9),
+        };
         if self.time() <= most {
             format!("process {pid} will stand still for about {ms} ms ({why})")
         } else {
@@ -225,21 +277,13 @@ mod tests {
 
     #[test]
     fn it_is_said_how_long_it_stands_still() {
-        let forecast = |bytes| Forecast { bytes, speed: 4e9 };
+        let forecast = |bytes| Forecast { bytes, speed: 4e9, copied: None };
         let most = Duration::from_millis(500);
         let said = forecast(48_000_000).sentence(7, most);
         assert!(said.starts_with("process 7 will stand still for about 38 ms (48 MB"), "{said}");
         let said = forecast(4_000_000_000).sentence(7, most);
         assert!(said.contains("for 500 ms (--max-stop; about 2508 ms") && said.contains("not exact"), "{said}");
-    }
-
-    /// A live object that was seen nowhere must never be called garbage.
-    #[test]
-    fn what_was_not_read_of_one_moment_has_no_garbage() {
-        let mut graph =
-            GraphFacts { garbage_bytes: 7, garbage_objects: 1, of_one_moment: true, ..GraphFacts::default() };
-        not_of_one_moment(&mut graph, "it ran on");
-        assert_eq!((graph.garbage_bytes, graph.garbage_objects, graph.of_one_moment), (0, 0, false));
-        assert!(graph.gaps[0].ends_with("it ran on"));
+        let said = Forecast { copied: Some(90_000_000), ..forecast(48_000_000) }.sentence(7, most);
+        assert!(said.contains("for about 38 ms (90 MB of its memory are copied"), "{said}");
     }
 }

@@ -57,8 +57,13 @@ impl Drop for Turn {
 
 /// `lab/programs/dies` under a name of its own, so that what others run on this machine is not watched.
 pub fn program(name: &str) -> PathBuf {
+    program_of("dies", name)
+}
+
+/// The same of another program of the lab.
+pub fn program_of(lab: &str, name: &str) -> PathBuf {
     let toolchain = toolchain::any(&cache_dir()).unwrap();
-    let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab/programs/dies"), ".").unwrap();
+    let built = build(&toolchain, Mode::Stripped, &repo_root().join("lab/programs").join(lab), ".").unwrap();
     let folder = tempfile::Builder::new().prefix("lastgasp-dies-").tempdir_in("/dev/shm").unwrap().keep();
     fs::copy(built, folder.join(name)).unwrap();
     folder.join(name)

@@ -51,6 +51,7 @@ fn woken(each: &mut BlockedGoroutine, g: &Blocked, index: usize, heap: &Heap<'_>
     let (reached, by) = alive.goroutines.get(index).copied().unwrap_or_default();
     each.retained_bytes = heap.retained_by(alive, index);
     let is_immortal = alive.immortal.get(index).copied().unwrap_or_default();
+    each.for_itself = alive.for_itself.get(index).copied().unwrap_or_default();
     each.wake_up = match reached {
         Reached::Never => WakeUp::Nothing,
         _ if is_immortal => WakeUp::OwnTimer,
@@ -59,6 +60,10 @@ fn woken(each: &mut BlockedGoroutine, g: &Blocked, index: usize, heap: &Heap<'_>
     };
     if reached != Reached::Never && !is_immortal {
         each.by = words(by, heap);
+        each.by_goroutine = match by {
+            By::Root(root) => heap.goroutine_of(root).unwrap_or_default(),
+            By::Itself | By::Timer | By::Scheduler => 0,
+        };
     }
 }
 
@@ -127,6 +132,11 @@ fn name_variable(object: &mut WaitObject, awaited: &Awaited, heap: &Heap<'_>, ta
     object.way = name.map_or_else(|| "a package variable".to_owned(), |name| format!("global {name}"));
 }
 
+/// Whether what is said of a slot is a type: of others it is how large they are, or that several share one.
+fn is_type(name: &str) -> bool {
+    !name.starts_with("tiny block") && !name.starts_with("unknown")
+}
+
 /// By which way objects of the heap are reached, and which object a lock is part of.
 fn name_ways(facts: &mut BlockedGoroutines, waiting: &Waiting, heap: &Heap<'_>, alive: &Liveness) {
     let layout = heap.graph.layout();
@@ -146,7 +156,7 @@ fn name_ways(facts: &mut BlockedGoroutines, waiting: &Waiting, heap: &Heap<'_>, 
     for (index, awaited, _, slot) in found {
         let Some(object) = facts.objects.get_mut(index) else { continue };
         let is_channel = matches!(awaited.what, What::Channel(_));
-        let of = heap.type_of(slot).map(|(_, name)| name.to_owned()).unwrap_or_default();
+        let of = heap.type_of(slot).map(|(_, name)| name.to_owned()).filter(|name| is_type(name)).unwrap_or_default();
         let mut steps = steps.get(&index).cloned().unwrap_or_default();
         if !is_channel {
             let field = ways.field_at(slot, awaited.at);
@@ -157,6 +167,7 @@ fn name_ways(facts: &mut BlockedGoroutines, waiting: &Waiting, heap: &Heap<'_>, 
                 object.type_name.clone_from(&of);
             }
         }
-        object.way = way(&steps, if is_channel { &of } else { "" });
+        // The element's type stands beside it.
+        object.way = way(&steps, if is_channel && !steps.is_empty() { &of } else { "" });
     }
 }

@@ -52,10 +52,15 @@ fn one(g: &Blocked, waiting: &Waiting, (now, latest): (Option<i64>, Option<i64>)
         waited_ns_at_least: waited.map_or(0, |ns| ns.max(0).unsigned_abs()),
         in_bubble: g.in_bubble,
         go_says_leaked: g.status == Status::Leaked,
+        locks_above: g.locks_above.iter().map(ToString::to_string).collect(),
+        unlocks_since: g.unlocks_since.iter().map(ToString::to_string).collect(),
+        code_was_read: g.code_was_read,
         ..BlockedGoroutine::default()
     }
 }
 
+/// As facts have it. These are two lists on purpose: one is what the runtime's structures tell, the other is
+/// stored, and keeps its names whatever that one calls them. A new one does not compile until it stands here.
 fn operation(operation: Operation) -> WaitOperation {
     match operation {
         Operation::Send => WaitOperation::Send,
@@ -64,6 +69,7 @@ fn operation(operation: Operation) -> WaitOperation {
         Operation::SendNil => WaitOperation::SendNil,
         Operation::ReceiveNil => WaitOperation::ReceiveNil,
         Operation::NoCases => WaitOperation::NoCases,
+        Operation::AllNil => WaitOperation::AllNil,
         Operation::Lock => WaitOperation::Lock,
         Operation::ReadLock => WaitOperation::ReadLock,
         Operation::WriteLock => WaitOperation::WriteLock,

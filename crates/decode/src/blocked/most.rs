@@ -16,8 +16,7 @@ fn keep(facts: &mut BlockedGoroutines, most: usize) {
     }
     facts.each.truncate(most);
     let mut kept = vec![false; facts.objects.len()];
-    let waits = facts.each.iter().flat_map(|g| g.waits.iter().filter_map(|w| w.object));
-    for object in waits.chain(facts.each.iter().flat_map(|g| g.seems_to_hold.iter().copied())) {
+    for object in facts.each.iter().flat_map(|g| g.waits.iter().filter_map(|w| w.object)) {
         if let Some(kept) = kept.get_mut(object as usize) {
             *kept = true;
         }
@@ -36,7 +35,6 @@ fn keep(facts: &mut BlockedGoroutines, most: usize) {
         for wait in &mut g.waits {
             wait.object = wait.object.and_then(of);
         }
-        g.seems_to_hold = g.seems_to_hold.iter().filter_map(|o| of(*o)).collect();
     }
 }
 
@@ -48,14 +46,13 @@ mod tests {
 
     #[test]
     fn the_oldest_and_what_they_wait_for() {
-        let g = |id, objects: &[u32], held: &[u32]| BlockedGoroutine {
+        let g = |id, objects: &[u32]| BlockedGoroutine {
             id,
             waits: objects.iter().map(|o| Wait { object: Some(*o), ..Wait::default() }).collect(),
-            seems_to_hold: held.to_vec(),
             ..BlockedGoroutine::default()
         };
         let objects = (0..5).map(|address| WaitObject { address, ..WaitObject::default() }).collect();
-        let each = vec![g(1, &[4, 0], &[]), g(2, &[4, 99], &[2]), g(3, &[1], &[3])];
+        let each = vec![g(1, &[4, 0]), g(2, &[4, 99, 2]), g(3, &[1, 3])];
         let mut facts = BlockedGoroutines { each, objects, total: 3, ..BlockedGoroutines::default() };
         let whole = facts.clone();
         keep(&mut facts, 3);
@@ -65,7 +62,6 @@ mod tests {
         assert_eq!((at, facts.total), (vec![0, 2, 4], 3));
         let waits: Vec<Vec<Option<u32>>> =
             facts.each.iter().map(|g| g.waits.iter().map(|w| w.object).collect()).collect();
-        assert_eq!(waits, [[Some(2), Some(0)], [Some(2), None]]);
-        assert_eq!(facts.each[1].seems_to_hold, [1]);
+        assert_eq!(waits, [vec![Some(2), Some(0)], vec![Some(2), None, Some(1)]]);
     }
 }

@@ -30,6 +30,8 @@ named! {
         Killed = "killed",
         /// A person asked.
         Manual = "manual",
+        /// The watch saw its goroutines grow in number, steadily.
+        Leak = "leak",
     }
 }
 

@@ -77,4 +77,28 @@ pub struct DeathsBefore {
     pub last_day: u64,
     /// When the first of that day was, RFC 3339; absent if there was none.
     pub since: Option<String>,
+    /// The process that this one was started after, if it died shortly before; absent where none did, or its
+    /// capture could not be read.
+    pub last: Option<GenerationBefore>,
+}
+
+/// The process of a service that died before this one was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GenerationBefore {
+    /// Its number.
+    pub pid: i32,
+    /// Its build.
+    pub build_id: Option<String>,
+    /// When its memory began to grow, milliseconds since 1970; absent where it was never seen at rest.
+    pub memory_unix_ms: Option<i64>,
+    /// When it had died, milliseconds since 1970.
+    pub died_unix_ms: i64,
+    /// Goroutine structures when its memory began to grow.
+    pub goroutines_at_onset: u64,
+    /// At its end.
+    pub goroutines_at_end: u64,
+    /// Whether its memory had been at rest and grew without a pile of goroutines, or before one.
+    pub memory_first: bool,
+    /// The function that most of its growth is named after.
+    pub culprit: Option<String>,
 }

@@ -10,6 +10,7 @@ mod death;
 mod feeds;
 mod frame;
 mod goroutine_list;
+mod goroutine_looks;
 mod goroutine_state;
 mod goroutines;
 mod graph;
@@ -28,12 +29,13 @@ pub use blocked::{
     WaitObjectKind, WaitOperation, WaitReach, WakeUp,
 };
 pub use capture::{Capture, Code, Gap, HEAP_GRAPH, Module, Phase, Reason, Target, Vcs};
-pub use death::{Death, DeathsBefore, Figure, Part};
+pub use death::{Death, DeathsBefore, Figure, GenerationBefore, Part};
 pub use feeds::Feed;
 pub use frame::Frame;
 pub use goroutine_list::{
     Ancestor, Ancestry, Call, Each, Goroutine, GoroutineList, Kind, Label, LabelSet, Place, Stack,
 };
+pub use goroutine_looks::{GoroutineLook, GoroutineLooks, StartedAt};
 pub use goroutine_state::GoroutineState;
 pub use goroutines::{Goroutines, Group, Repeat, WaitsOn};
 pub use graph::{

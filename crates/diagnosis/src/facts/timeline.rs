@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bounded::{MAX_FEW, MAX_SAMPLES, at_most};
+use super::goroutine_looks::GoroutineLooks;
 
 /// The timeline of the watch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,9 @@ pub struct Timeline {
     /// Events, oldest first.
     #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
     pub events: Vec<Event>,
+    /// Looks at its goroutines; none in captures of before.
+    #[serde(skip_serializing_if = "GoroutineLooks::is_empty")]
+    pub goroutines: GoroutineLooks,
 }
 
 /// A sample of memory at one moment.

@@ -111,6 +111,14 @@ impl Facts {
         }
     }
 
+    /// Milliseconds since 1970 of a moment on the timeline's clock; `None` if the capture does not say when it was taken.
+    #[must_use]
+    pub fn unix_ms(&self, t_ms: u64) -> Option<i64> {
+        let taken: jiff::Timestamp = self.capture.taken_at.parse().ok()?;
+        let ago = i64::try_from(self.capture.t_ms).ok()?.checked_sub(i64::try_from(t_ms).ok()?)?;
+        taken.as_millisecond().checked_sub(ago)
+    }
+
     /// Whether nothing of a dead process could be copied: what is known is the watch before.
     #[must_use]
     pub fn nothing_was_copied(&self) -> bool {

@@ -11,7 +11,7 @@ use super::causes::{Case, asks_without_deadline, is_idle, reads_body};
 use super::growing::Growth;
 use super::holders::{has_outer_method, is_free};
 use super::scene::{Scene, Seen};
-use super::thresholds::{LOCK_AGE_NS, SUSPECT_AGE_NS};
+use super::thresholds::{ALONE_MANY, LOCK_AGE_NS, SUSPECT_AGE_NS};
 use super::tier::Tier;
 use super::verdict::Sureness;
 use super::wait_graph::End;
@@ -24,6 +24,7 @@ pub(super) fn tier(scene: &Scene<'_>, growth: &Growth<'_>, case: &Case<'_>) -> T
         // The first goroutine waits so on purpose where others do the work.
         "select (no cases)" if seen.g.id == 1 => return Tier::Healthy,
         "select (no cases)" | "chan send (nil chan)" | "chan receive (nil chan)" => return Tier::Proved,
+        _ if seen.does(&WaitOperation::AllNil) => return Tier::Proved,
         _ => {}
     }
     // Whoever gave it back has woken the next.
@@ -92,9 +93,13 @@ fn behind_stalled_consumer(scene: &Scene<'_>, seen: &Seen<'_>) -> bool {
 /// A ticker that nothing else leads to is for ever; a timer that sends once is a way out that comes.
 fn own_timer(scene: &Scene<'_>, seen: &Seen<'_>) -> Tier {
     let timers = seen.g.waits.iter().filter(|w| w.operation == WaitOperation::Receive).filter_map(|w| scene.object(w));
-    let mut timers = timers.filter(|o| o.is_timer).peekable();
-    let ticks = timers.peek().is_some() && timers.all(|o| o.timer_period_ns > 0);
-    if ticks { Tier::Immortal } else { Tier::Healthy }
+    let timers: Vec<_> = timers.filter(|o| o.is_timer).collect();
+    let ticks = !timers.is_empty() && timers.iter().all(|o| o.timer_period_ns > 0);
+    // A loop over a ticker alone is what most programs do something regularly by. Of those that are one of
+    // many, each with a state that nobody else sees, the owners are gone.
+    let many_alone = seen.g.for_itself && seen.view.for_themselves >= ALONE_MANY;
+    let is_meant = timers.len() == seen.g.waits.len() && !many_alone;
+    if ticks && !is_meant { Tier::Immortal } else { Tier::Healthy }
 }
 
 /// I/O without a deadline stalls, but where it is meant to last.

@@ -94,6 +94,7 @@ fn one(scene: &Scene<'_>, growth: &Growth<'_>, each: &[GoroutineVerdict], list: 
         stack_bytes: members().map(|s| s.view.stack_bytes).fold(0, u64::saturating_add),
         oldest_wait_ns: members().map(|s| s.g.waited_ns_at_least).max().unwrap_or(0),
         growing: growth.is_growing(view),
+        over_time: growth.over_time(view),
         sentence: String::new(),
         cure: String::new(),
         examples: list.iter().take(EXAMPLES).filter_map(|i| each.get(*i)).map(|v| v.id).collect(),
@@ -170,6 +171,9 @@ fn sentence(scene: &Scene<'_>, group: &VerdictGroup, view: &KindView<'_>, v: &Go
         more.push(format!("{whom} waited for {oldest} at least"));
     }
     let mut out = format!("{whose} {waits}{place}{what}{cause}. {verdict}");
+    if let Some(o) = group.over_time.as_ref().filter(|o| o.grows()) {
+        more.push(o.in_words());
+    }
     if !more.is_empty() {
         out = format!("{} {}.", out.trim_end(), upper(&more.join("; ")));
     }

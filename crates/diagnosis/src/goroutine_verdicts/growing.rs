@@ -1,11 +1,12 @@
-//! Whether goroutines of a `go` statement grow in number. The flight ring knows how many goroutine
-//! structures there were, which never go down, and not who started them: what grew is the group that most of
-//! the growth can be. A look without a ring (a core, a capture that somebody asked for) knows of no growth.
+//! Whether goroutines of a `go` statement grow in number. Where they were counted along the watch
+//! (`over_time`) that says it. Else the flight ring knows how many goroutine structures there were, which
+//! never go down, and not who started them: what grew is the group that most of the growth can be. A look without a ring (a core, a capture that somebody asked for) knows of no growth.
 
 use std::collections::HashMap;
 
 use crate::facts::{Facts, Frame};
 
+use super::over_time::{self, OverTime};
 use super::scene::{KindView, Scene};
 use super::thresholds::{GREW_BY, GROUP_OF_GROWTH};
 
@@ -52,6 +53,7 @@ impl Along {
 pub(super) struct Growth<'a> {
     along: Option<Along>,
     by_creator: HashMap<&'a Frame, u64>,
+    over_time: HashMap<&'a Frame, OverTime>,
 }
 
 impl<'a> Growth<'a> {
@@ -62,11 +64,22 @@ impl<'a> Growth<'a> {
                 *by_creator.entry(f).or_default() += 1;
             }
         }
-        Self { along: Along::of(scene.facts), by_creator }
+        let now = over_time::now(scene.facts);
+        let counted = |f: &&'a Frame| Some((*f, over_time::over_time(scene.facts, &now, f)?));
+        let over_time = by_creator.keys().filter_map(counted).collect();
+        Self { along: Along::of(scene.facts), by_creator, over_time }
+    }
+
+    /// Goroutines of that kind's `go` statement along the watch, where they were counted.
+    pub(super) fn over_time(&self, view: &KindView<'_>) -> Option<OverTime> {
+        self.over_time.get(view.created_by?).copied()
     }
 
     /// Whether goroutines of that kind's `go` statement grow in number.
     pub(super) fn is_growing(&self, view: &KindView<'_>) -> bool {
+        if let Some(o) = self.over_time(view) {
+            return o.grows();
+        }
         let Some(along) = self.along.filter(|a| a.grew() >= GREW_BY && a.both_halves) else { return false };
         let count = view.created_by.and_then(|f| self.by_creator.get(f)).copied().unwrap_or(0);
         count as f64 >= along.grew() as f64 * GROUP_OF_GROWTH

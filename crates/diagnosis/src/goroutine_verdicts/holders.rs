@@ -1,8 +1,9 @@
 //! Who seems to hold a lock. Go's mutexes record no owner, so that all of this is inference from signs:
-//! a call of `Unlock` that a goroutine has deferred, what the reckoning of references noted, a pointer in
-//! the frames of who does not wait for it, a method that was called by another of the same type.
+//! a call of `Unlock` that a goroutine has deferred, a pointer in the frames of who does not wait for it, a
+//! method that was called by another of the same type.
 
-use crate::facts::{Referrer, ReferrerPlace, WaitObject, WaitObjectKind};
+use crate::facts::{BlockedGoroutine, Referrer, ReferrerPlace, WaitObject, WaitObjectKind};
+use crate::owner::receiver;
 
 use super::holds::{Holds, Sign};
 use super::scene::{KindView, Scene, is_lock};
@@ -20,16 +21,21 @@ pub(super) fn noted(mut scene: Scene<'_>) -> Scene<'_> {
 fn of_all(scene: &Scene<'_>) -> Vec<Vec<Holds>> {
     let mut all: Vec<Vec<Holds>> = scene.blocked.objects.iter().map(|o| referrers(scene, o)).collect();
     for g in &scene.blocked.each {
-        for index in &g.seems_to_hold {
-            push(&mut all, *index as usize, g.id, Sign::Seems);
-        }
         // A method that was called by another of its type, and waits for a lock of that type.
         let lock = g.waits.first().filter(|w| g.waits.len() == 1 && is_lock(&w.operation));
         if let Some(wait) = lock
             && let Some(object) = scene.object(wait)
-            && let Some(outer) = outer_method(scene.view(g.id), object)
+            && let Some(outer) = outer_method(scene.view(g.id), g, object)
         {
             push(&mut all, wait.object.unwrap_or(u32::MAX) as usize, g.id, Sign::OuterMethod(outer));
+        }
+    }
+    for (index, found) in above(scene).into_iter().enumerate() {
+        // Where somebody else may hold it, code that locks is the lesser sign: it may lock something else.
+        if let [(goroutine, function)] = found.as_slice()
+            && all.get(index).is_some_and(Vec::is_empty)
+        {
+            push(&mut all, index, *goroutine, Sign::LocksAbove(function.clone()));
         }
     }
     for (holds, object) in all.iter_mut().zip(&scene.blocked.objects) {
@@ -82,28 +88,48 @@ fn unlocks(r: &Referrer) -> bool {
     r.goroutine != 0 && name.ends_with("unlock")
 }
 
+/// Of each object those of its waiters of whom a function that has a pointer to it locks in a line above, or
+/// has called what waits in such a line.
+fn above(scene: &Scene<'_>) -> Vec<Vec<(u64, String)>> {
+    let mut out = vec![Vec::new(); scene.blocked.objects.len()];
+    for g in scene.blocked.each.iter().filter(|g| !g.locks_above.is_empty()) {
+        let wait = g.waits.first().filter(|w| g.waits.len() == 1 && is_lock(&w.operation));
+        let Some((index, object)) = wait.and_then(|w| Some((w.object? as usize, scene.object(w)?))) else { continue };
+        // Where it unlocks something since, it may be that one, unless nobody else can ever have had this.
+        let alone = object.referrers_total == object.referrers.len() as u64
+            && object.referrers.iter().all(|r| r.goroutine == g.id);
+        let has = |f: &&String| {
+            let points = object.referrers.iter().any(|r| r.goroutine == g.id && r.name == **f);
+            points && (alone || !g.unlocks_since.contains(f))
+        };
+        if let (Some(out), Some(function)) = (out.get_mut(index), g.locks_above.iter().find(has)) {
+            out.push((g.id, function.clone()));
+        }
+    }
+    out
+}
+
 /// Whether a method further out on a goroutine's stack is of the type of the one that waits for a lock:
 /// where that has locked it, the wait is for itself.
 pub(super) fn has_outer_method(scene: &Scene<'_>, id: u64, object: usize) -> bool {
-    scene.blocked.objects.get(object).is_some_and(|o| outer_method(scene.view(id), o).is_some())
+    let object = scene.blocked.objects.get(object);
+    let seen = scene.blocked_by_id(id);
+    seen.zip(object).is_some_and(|(seen, o)| outer_method(seen.view, seen.g, o).is_some())
 }
 
 /// The next method outwards of the type whose method waits, another one than that; where the lock is part of
-/// an object of known type, of that type alone.
-fn outer_method(view: &KindView<'_>, object: &WaitObject) -> Option<String> {
+/// an object of known type, of that type alone; and where its code could be read, one that locks before it
+/// calls.
+fn outer_method(view: &KindView<'_>, g: &BlockedGoroutine, object: &WaitObject) -> Option<String> {
     let own = view.stack.iter().skip_while(|f| view.at != Some(**f));
     let mut own = own.map(|f| f.function.as_str());
     let inner = own.next()?;
-    let receiver = receiver(inner)?;
-    let fits = object.type_name.is_empty() || words::method_type(receiver) == object.type_name.trim_start_matches('*');
-    let outer = own.find(|f| self::receiver(f) == Some(receiver) && *f != inner)?;
+    let of = receiver(inner)?;
+    let fits = object.type_name.is_empty() || words::method_type(of) == object.type_name.trim_start_matches('*');
+    let is_in = |list: &[String], f: &str| list.iter().any(|l| l == f);
+    let locks = |f: &str| !g.code_was_read || is_in(&g.locks_above, f) && !is_in(&g.unlocks_since, f);
+    let outer = own.find(|f| receiver(f) == Some(of) && *f != inner && locks(f))?;
     fits.then(|| outer.to_owned())
-}
-
-/// `main.(*cache)` of `main.(*cache).store`.
-fn receiver(function: &str) -> Option<&str> {
-    let end = function.find(')')?;
-    function.get(..=end).filter(|r| r.contains(".(*"))
 }
 
 /// Holders in words, the surest first; of many the first few.

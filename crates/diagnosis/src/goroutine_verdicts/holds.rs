@@ -14,20 +14,21 @@ pub(super) struct Holds {
 pub(super) enum Sign {
     /// A deferred call that unlocks it.
     DeferredUnlock(String),
-    /// Signs that the reckoning of references found: a frame that has taken it and not given it back.
-    Seems,
     /// A method of the type that it is part of, called by another method of that type: that one may have
     /// locked it.
     OuterMethod(String),
     /// A pointer to it in a frame of who does not wait for it.
     Pointer(String),
+    /// The code of the function that has a pointer to it, and waits for it or has called what does, locks
+    /// something in a line above.
+    LocksAbove(String),
 }
 
 impl Holds {
     pub(super) fn sureness(&self) -> Sureness {
         match self.sign {
-            Sign::DeferredUnlock(_) | Sign::Seems => Sureness::Probable,
-            Sign::OuterMethod(_) | Sign::Pointer(_) => Sureness::Possible,
+            Sign::DeferredUnlock(_) => Sureness::Probable,
+            Sign::OuterMethod(_) | Sign::Pointer(_) | Sign::LocksAbove(_) => Sureness::Possible,
         }
     }
 
@@ -35,9 +36,11 @@ impl Holds {
     pub(super) fn sign(&self) -> String {
         match &self.sign {
             Sign::DeferredUnlock(f) => format!("a deferred call of {f} is pending in it"),
-            Sign::Seems => "its frames show that it has locked it and has not unlocked it yet".to_owned(),
             Sign::OuterMethod(f) => format!("{f}, a method of the same type, has called the one that waits"),
             Sign::Pointer(f) => format!("{f} on its stack has a pointer to it, and does not wait for it"),
+            Sign::LocksAbove(f) => {
+                format!("{f} on its stack has a pointer to it, and locks in a line above the one that it is in")
+            }
         }
     }
 }

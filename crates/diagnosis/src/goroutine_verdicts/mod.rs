@@ -13,7 +13,9 @@ mod groups;
 mod growing;
 mod holders;
 mod holds;
+mod leak;
 mod onsets;
+mod over_time;
 mod scene;
 mod thresholds;
 mod tier;
@@ -28,7 +30,9 @@ mod tests;
 pub use causes::causes;
 pub(crate) use findings::{beside, is_of_goroutines};
 pub use growing::Along;
-pub use onsets::{Onsets, Order};
+pub use leak::Leak;
+pub use onsets::{Across, Onsets, Order};
+pub use over_time::OverTime;
 pub use tier::{Tier, Tiers};
 pub use verdict::{GoroutineVerdict, Holder, Spot, Sureness, VerdictGroup};
 pub use wait_for::{WaitEdge, WaitFor, WaitNode};
@@ -58,6 +62,8 @@ pub struct GoroutineVerdicts {
     pub no_proof: Vec<String>,
     /// Goroutines along the flight ring; absent without one.
     pub along: Option<Along>,
+    /// The leak that grows, of which the watch tells; absent where there is none.
+    pub leak: Option<Leak>,
     /// Cause or consequence; absent where memory did not grow, or goroutines did not pile up.
     pub onsets: Option<Onsets>,
 }
@@ -71,6 +77,7 @@ impl GoroutineVerdicts {
             None => Self::default(),
         };
         out.along = Along::of(facts);
+        out.leak = Leak::of(facts, &out.groups, &out.no_proof);
         out.onsets = Onsets::of(facts, window);
         out
     }

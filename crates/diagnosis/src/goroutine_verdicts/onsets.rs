@@ -1,12 +1,18 @@
 //! Cause or consequence: when goroutines began to pile up against when memory began to grow, within one
-//! process. What began when most of the growth had been made did not make it. Pure.
+//! process, or over two of them. What began when most of the growth had been made did not make it. Pure.
+//!
+//! A process that is started after a death has no time at rest: callers retry, goroutines pile up in its
+//! first seconds, and memory grows with them. By itself it tells no order. But where the process before it
+//! died by the same function, and its memory had grown without such a pile, the pile is not what kills: it
+//! came with the restart.
 
-use crate::facts::Facts;
+use crate::facts::{Facts, GenerationBefore};
+use crate::growth::Growth;
 use crate::sentence::{RESTED_SECONDS, rested};
 use crate::units::{count, percent, plural, seconds};
 use crate::window::Window;
 
-use super::thresholds::{AFTER_START_MS, GROWN_BEFORE, ONSET_PART, RISE_MIN, SAME_ONSET_MS};
+use super::thresholds::{AFTER_DEATH_MS, AFTER_START_MS, GROWN_BEFORE, ONSET_PART, RISE_MIN, SAME_ONSET_MS};
 
 /// The order of two onsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +61,51 @@ pub struct Onsets {
     /// a pile that fills the memory take some, too (seen: 678 calls that waited for a slow peer, test
     /// `a_pile_that_makes_the_growth_is_no_consequence`).
     pub consequence: bool,
+    /// The process before, where its memory tells the order; then the pile is a consequence, whatever the
+    /// order is within this process.
+    pub across: Option<Across>,
     /// All of it in a sentence.
     pub sentence: String,
 }
 
+/// Onsets in two processes of one service, one started after the other's death.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Across {
+    /// The process before.
+    pub before: GenerationBefore,
+    /// When its memory began to grow, milliseconds since 1970.
+    pub memory_unix_ms: i64,
+    /// When goroutines began to pile up in this one, milliseconds since 1970.
+    pub goroutines_unix_ms: i64,
+}
+
+impl Across {
+    /// Of a process whose goroutines began to pile up at a moment; `None` where the one before tells nothing:
+    /// another build, another function, memory that was never seen at rest, or a pile in it too.
+    fn of(facts: &Facts, goroutines_ms: u64) -> Option<Self> {
+        let before = facts.death.as_ref()?.before.as_ref()?.last.as_ref()?;
+        let memory_unix_ms = before.memory_unix_ms.filter(|_| before.memory_first)?;
+        let goroutines_unix_ms = facts.unix_ms(goroutines_ms)?;
+        let started = facts.unix_ms(facts.capture.t_ms)?.checked_sub(i64::try_from(facts.age_ms()?).ok()?)?;
+        // Its capture is taken when it is dead; its successor may be there a moment before that.
+        let gap = started.checked_sub(before.died_unix_ms)?;
+        let is_next = (-AFTER_DEATH_MS / 100..=AFTER_DEATH_MS).contains(&gap);
+        let young = facts.age_at(goroutines_ms).is_some_and(|ms| ms <= AFTER_START_MS);
+        let same_build = facts.target.build_id.is_some() && before.build_id == facts.target.build_id;
+        let culprit = Growth::of(facts).culprit.map(|c| c.frame.function);
+        let same_function = culprit.is_some() && culprit == before.culprit;
+        (is_next && young && same_build && same_function && memory_unix_ms < goroutines_unix_ms).then(|| Self {
+            before: before.clone(),
+            memory_unix_ms,
+            goroutines_unix_ms,
+        })
+    }
+}
+
 impl Onsets {
+    /// Goroutines that make a pile at least.
+    pub(crate) const LEAST: u64 = RISE_MIN;
+
     /// Of a process whose memory grew and whose goroutines piled up; `None` of others, and where goroutines
     /// may have piled up unseen: structures of goroutines that have ended are used again, and only what goes
     /// beyond the highest number so far is counted.
@@ -105,8 +151,10 @@ impl Onsets {
             deaths_before,
             grown_before,
             consequence: order == Order::MemoryFirst && at_rest && grown_before >= GROWN_BEFORE,
+            across: Across::of(facts, goroutines_ms),
             sentence: String::new(),
         };
+        onsets.consequence |= onsets.across.is_some();
         onsets.sentence = onsets.in_words(after_restart);
         Some(onsets)
     }
@@ -114,6 +162,9 @@ impl Onsets {
     fn in_words(&self, after_restart: bool) -> String {
         let came = plural(self.after.saturating_sub(self.before), "goroutine");
         let at = |ms: u64| seconds(ms as f64 / 1e3);
+        if let Some(across) = &self.across {
+            return self.in_words_of_two(across, &came);
+        }
         let apart = at(self.goroutines_ms.abs_diff(self.memory_ms));
         let both = format!("goroutines at {}, memory at {} of the watch", at(self.goroutines_ms), at(self.memory_ms));
         let restart = match (after_restart, self.process_age_ms) {
@@ -148,6 +199,37 @@ impl Onsets {
             }
         }
     }
+}
+
+impl Onsets {
+    fn in_words_of_two(&self, across: &Across, came: &str) -> String {
+        let Across { before, memory_unix_ms, goroutines_unix_ms } = across;
+        let age = self
+            .process_age_ms
+            .map_or_else(String::new, |ms| format!(" ({} after it was started)", seconds(ms as f64 / 1e3)));
+        let within = match self.order {
+            Order::GoroutinesFirst => "goroutines first",
+            Order::MemoryFirst => "memory first",
+            Order::Together => "both together",
+        };
+        let apart = seconds(goroutines_unix_ms.saturating_sub(*memory_unix_ms) as f64 / 1e3);
+        format!(
+            "{came} began to pile up at {} in this process{age}; memory had begun to grow at {}, {apart} before, in the process before it ({}), which died at {} by the same function, {}, with {} goroutines ({} when its memory began to grow): memory first, a restart, then the pile of goroutines, which is a consequence of the restart and not what had killed before. Of this process alone ({within}) the order says nothing: it began with callers that had waited for it",
+            clock(*goroutines_unix_ms),
+            clock(*memory_unix_ms),
+            before.pid,
+            clock(before.died_unix_ms),
+            before.culprit.as_deref().unwrap_or("?"),
+            count(before.goroutines_at_end),
+            count(before.goroutines_at_onset),
+        )
+    }
+}
+
+/// A moment for people: `12:00:31.4 UTC`.
+fn clock(unix_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(unix_ms)
+        .map_or_else(|_| "?".into(), |t| t.strftime("%H:%M:%S%.1f UTC").to_string())
 }
 
 /// Part of the growth that usage had made at a moment.
@@ -258,6 +340,86 @@ mod tests {
         let mut f = facts(1_000, 3);
         f.timeline.samples.iter_mut().for_each(|s| s.goroutines = s.goroutines.min(325));
         assert_eq!(onsets(&f), None, "they had come, and stayed, long before");
+    }
+
+    /// Goroutines pile up in the first seconds of a process, and its memory grows as they do; the one before
+    /// died by the same function, and had no pile.
+    fn after_a_restart() -> Facts {
+        use crate::facts::{Amount, Frame, Site};
+        let mut f = facts(100, 4);
+        f.timeline.samples.retain(|s| s.t_ms <= 4_000);
+        f.timeline.samples.iter_mut().for_each(|s| s.usage_bytes = 5_000_000 + s.t_ms * 100_000);
+        f.capture.t_ms = 4_000;
+        f.capture.taken_at = "2026-11-26T12:00:44Z".into();
+        (f.target.age_ms, f.target.build_id) = (Some(4_200), Some("b1".into()));
+        f.frames = vec![Frame { function: "main.build".into(), file: "a.go".into(), line: 7 }];
+        let current = Amount { bytes: 400_000_000, objects: 1000 };
+        f.profile.sites = vec![Site { current, stack: vec![0], ..Site::default() }];
+        let second = |s: i64| 1_795_694_400_000 + s * 1000;
+        let last = GenerationBefore {
+            pid: 41,
+            build_id: Some("b1".into()),
+            memory_unix_ms: Some(second(30)),
+            died_unix_ms: second(38),
+            goroutines_at_onset: 238,
+            goroutines_at_end: 245,
+            memory_first: true,
+            culprit: Some("main.build".into()),
+        };
+        let before = DeathsBefore { last_hour: 1, last: Some(last), ..DeathsBefore::default() };
+        f.death = Some(Death { before: Some(before), ..Death::default() });
+        f
+    }
+
+    fn last(f: &mut Facts) -> &mut GenerationBefore {
+        f.death.as_mut().unwrap().before.as_mut().unwrap().last.as_mut().unwrap()
+    }
+
+    #[test]
+    fn the_process_before_tells_the_order_that_this_one_cannot() {
+        let o = onsets(&after_a_restart()).unwrap();
+        assert!(o.consequence && o.across.is_some(), "{o:?}");
+        assert!(o.sentence.contains("goroutines began to pile up at 12:00:40"), "{}", o.sentence);
+        let both = "memory had begun to grow at 12:00:30.0 UTC, 10 s before, in the process before it (41), which died at 12:00:38.0 UTC by the same function, main.build, with 245 goroutines (238 when its memory began to grow): memory first, a restart, then the pile";
+        assert!(o.sentence.contains(both), "{}", o.sentence);
+        assert!(o.sentence.contains("Of this process alone"), "{}", o.sentence);
+    }
+
+    #[test]
+    fn what_was_not_seen_of_the_process_before_is_not_claimed() {
+        type Lie = (&'static str, fn(&mut Facts));
+        let lies: [Lie; 7] = [
+            ("its memory was never at rest", |f| last(f).memory_unix_ms = None),
+            ("goroutines had piled up in it too", |f| last(f).memory_first = false),
+            ("another function", |f| last(f).culprit = Some("main.other".into())),
+            ("no function is known", |f| last(f).culprit = None),
+            ("another build", |f| last(f).build_id = Some("b2".into())),
+            ("it died long before", |f| last(f).died_unix_ms -= 3_600_000),
+            ("this one had run for long", |f| f.target.age_ms = Some(200_000)),
+        ];
+        for (why, lie) in lies {
+            let mut f = after_a_restart();
+            lie(&mut f);
+            let o = onsets(&f).unwrap();
+            assert!(!o.consequence && o.across.is_none(), "{why}: {}", o.sentence);
+        }
+    }
+
+    #[test]
+    fn a_process_that_died_tells_what_was_seen_of_it() {
+        let mut f = facts(1_000, 3);
+        f.timeline.samples.iter_mut().for_each(|s| s.goroutines = s.goroutines.min(325));
+        f.capture.taken_at = "2026-11-26T12:00:26Z".into();
+        let before = GenerationBefore::of(&f).unwrap();
+        assert!(before.memory_first && before.goroutines_at_end == 325, "{before:?}");
+        let second = |ms: i64| (ms - 1_795_694_400_000) / 1000;
+        assert_eq!((before.memory_unix_ms.map(second), second(before.died_unix_ms)), (Some(20), 26));
+        // A pile that came as memory began to grow, and memory that nobody saw at rest.
+        let mut piled = facts(20_000, 40);
+        piled.capture.taken_at = f.capture.taken_at.clone();
+        assert!(!GenerationBefore::of(&piled).unwrap().memory_first);
+        f.timeline.samples.retain(|s| s.t_ms >= 20_200);
+        assert!(GenerationBefore::of(&f).is_none_or(|b| !b.memory_first && b.memory_unix_ms.is_none()));
     }
 
     #[test]

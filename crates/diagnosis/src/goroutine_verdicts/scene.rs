@@ -28,6 +28,8 @@ pub(super) struct KindView<'a> {
     pub(super) whole: bool,
     /// Bytes of the stack of each.
     pub(super) stack_bytes: u64,
+    /// How many of them their own tickers wake, each for itself alone.
+    pub(super) for_themselves: u64,
 }
 
 impl KindView<'_> {
@@ -106,7 +108,7 @@ impl<'a> Scene<'a> {
     /// Without who holds what.
     pub(super) fn of(facts: &'a Facts, blocked: &'a BlockedGoroutines) -> Self {
         let list = &facts.goroutines.list;
-        Self {
+        let mut scene = Self {
             facts,
             blocked,
             by_id: blocked.each.iter().enumerate().map(|(i, g)| (g.id, i)).collect(),
@@ -114,7 +116,12 @@ impl<'a> Scene<'a> {
             kinds: (0..list.kinds.len()).map(|i| kind(facts, i)).collect(),
             nothing: KindView::default(),
             holds: Vec::new(),
+        };
+        for g in blocked.each.iter().filter(|g| g.for_itself) {
+            let kind = scene.kind_of.get(&g.id).and_then(|kind| scene.kinds.get_mut(*kind as usize));
+            kind.into_iter().for_each(|kind| kind.for_themselves += 1);
         }
+        scene
     }
 
     /// A blocked goroutine by its index.
@@ -187,6 +194,7 @@ fn kind(facts: &Facts, index: usize) -> KindView<'_> {
         runs,
         whole: !stack.is_empty() && kind.cut.is_none() && !kind.left_out,
         stack_bytes: kind.stack_bytes,
+        for_themselves: 0,
         stack,
     }
 }

@@ -268,9 +268,11 @@ fn a_ring_of_locks() {
 fn a_reader_that_reads_again_behind_a_writer() {
     let mut b = Build::default();
     let lock = LockState { locked: true, readers: 1, writer: true, ..LockState::default() };
-    let rw = b.object(WaitObject { kind: WaitObjectKind::RwMutex, lock: Some(lock), ..mutex() });
+    let unlocks = referrer(5, ReferrerPlace::Deferred, "sync.(*RWMutex).RUnlock");
+    let rw =
+        b.object(WaitObject { kind: WaitObjectKind::RwMutex, lock: Some(lock), referrers: vec![unlocks], ..mutex() });
     b.goroutine(5, "sync.RWMutex.RLock", &["sync.(*RWMutex).RLock", "main.(*cache).size"]);
-    b.waits(5, WakeUp::Nothing, &[(WaitOperation::ReadLock, rw)]).seems_to_hold = vec![rw];
+    b.waits(5, WakeUp::Nothing, &[(WaitOperation::ReadLock, rw)]);
     b.goroutine(6, "sync.RWMutex.Lock", &["sync.(*RWMutex).Lock", "main.(*cache).put"]);
     b.waits(6, WakeUp::Nothing, &[(WaitOperation::WriteLock, rw)]);
     assert_eq!(b.of(5), (Tier::Proved, "read-lock-recursion"));
@@ -386,6 +388,107 @@ fn contexts_timers_and_conditions() {
 }
 
 #[test]
+fn a_loop_over_a_ticker_alone_is_meant_unless_several_work_each_for_itself() {
+    let mut b = Build::default();
+    let tick = |b: &mut Build| b.object(WaitObject { is_timer: true, timer_period_ns: 1_000_000_000, ..channel(1, 0) });
+    b.goroutine(5, "chan receive", &["main.(*session).beat"]);
+    b.facts.goroutines.list.each.0.push(Goroutine { id: 6, kind: 0, ..Goroutine::default() });
+    b.goroutine(7, "chan receive", &["main.report"]);
+    for (id, for_itself) in [(5, true), (6, true), (7, true)] {
+        let tick = tick(&mut b);
+        b.waits(id, WakeUp::OwnTimer, &[(WaitOperation::Receive, tick)]).for_itself = for_itself;
+    }
+    assert_eq!([5, 6, 7].map(|id| b.of(id).0), [Tier::Immortal, Tier::Immortal, Tier::Healthy]);
+    assert!(b.cause(5).contains("and it waits for nothing else"), "{}", b.cause(5));
+    b.blocked.each[1].for_itself = false;
+    assert_eq!([5, 6].map(|id| b.of(id).0), [Tier::Healthy, Tier::Healthy], "one of a kind");
+}
+
+#[test]
+fn a_select_of_nil_channels() {
+    let mut b = Build::default();
+    b.goroutine(5, "select", &["main.loop"]);
+    let g = b.waits(5, WakeUp::Nothing, &[]);
+    g.waits = vec![Wait { operation: WaitOperation::AllNil, object: None }];
+    assert_eq!(b.of(5), (Tier::Proved, "nil-channel"));
+    assert!(b.cause(5).contains("every channel of its select is nil"), "{}", b.cause(5));
+}
+
+#[test]
+fn code_that_locks_above_is_a_sign_where_nobody_else_may_hold_it() {
+    let mut b = Build::default();
+    let own = |id| referrer(id, ReferrerPlace::Frame, "main.update");
+    let lone = b.object(WaitObject { referrers: vec![own(5)], referrers_total: 1, ..mutex() });
+    b.goroutine(5, "sync.Mutex.Lock", &["main.update"]).waits(5, WakeUp::Nothing, &[(WaitOperation::Lock, lone)]);
+    b.blocked.each[0].code_was_read = true;
+    assert_eq!(b.of(5).1, "lock-never-released", "its code locks nothing before");
+    b.blocked.each[0].locks_above = vec!["main.update".into()];
+    assert_eq!(b.of(5), (Tier::Proved, "double-lock"));
+    assert!(b.cause(5).contains("it may have locked"), "{}", b.cause(5));
+    let holders =
+        |b: &Build| b.verdicts().goroutine(5).unwrap().holders.iter().map(|h| h.goroutine).collect::<Vec<_>>();
+    assert_eq!(holders(&b), [5]);
+    b.blocked.each[0].unlocks_since = vec!["main.update".into()];
+    assert_eq!(b.of(5).1, "double-lock", "nobody else ever had it");
+    let of_map = referrer(0, ReferrerPlace::Object, "");
+    b.blocked.objects[lone as usize].referrers.push(of_map);
+    b.blocked.objects[lone as usize].referrers_total = 2;
+    assert_eq!(b.of(5).1, "lock-never-released", "what it unlocked may have been what it locked");
+    b.blocked.each[0].unlocks_since.clear();
+    // Another one has a pointer to it: it is the more likely holder, though not for sure.
+    b.goroutine(6, "chan receive", &["main.other"]);
+    let c = b.object(channel(0, 0));
+    b.waits(6, WakeUp::Nothing, &[(WaitOperation::Receive, c)]);
+    b.blocked.objects[lone as usize].referrers.push(referrer(6, ReferrerPlace::Frame, "main.other"));
+    assert_eq!((b.of(5).1, holders(&b)), ("lock-held-by-blocked", vec![6]));
+}
+
+#[test]
+fn a_deferred_unlock_of_the_same_struct_owes_no_done() {
+    let mut b = Build::default();
+    let group = b.object(WaitObject {
+        kind: WaitObjectKind::WaitGroup,
+        missing_done: Some(2),
+        referrers: vec![deferred_unlock(5), referrer(6, ReferrerPlace::Deferred, "sync.(*WaitGroup).Done")],
+        ..WaitObject::default()
+    });
+    b.goroutine(5, "sync.WaitGroup.Wait", &["main.(*manager).stop"]);
+    b.goroutine(6, "sync.Mutex.Lock", &["main.(*manager).work"]);
+    let lock = b.object(mutex());
+    b.waits(5, WakeUp::Nothing, &[(WaitOperation::WaitGroup, group)]);
+    b.waits(6, WakeUp::Nothing, &[(WaitOperation::Lock, lock)]);
+    assert_eq!(b.of(5), (Tier::Proved, "missing-done"));
+    assert!(b.cause(5).contains("goroutine 6 in main.(*manager).work has one deferred"), "{}", b.cause(5));
+    b.blocked.objects[group as usize].referrers[0].name = "sync.(*WaitGroup).Done".into();
+    assert!(b.cause(5).contains("it waits for itself"), "{}", b.cause(5));
+}
+
+#[test]
+fn a_request_waits_for_the_reader_of_its_connection_and_a_server_for_the_next_one() {
+    let mut b = Build::default();
+    let fd = || WaitObject {
+        kind: WaitObjectKind::Descriptor,
+        descriptor: Some(Descriptor { what: "tcp".into(), has_deadline: Some(false), ..Descriptor::default() }),
+        ..WaitObject::default()
+    };
+    let (asked, served, answer) = (b.object(fd()), b.object(fd()), b.object(channel(0, 0)));
+    b.goroutine(5, "select", &["net/http.(*persistConn).roundTrip", "main.ask"]);
+    b.goroutine(6, "IO wait", &["internal/poll.(*FD).Read", "net/http.(*persistConn).readLoop"]);
+    b.goroutine(7, "IO wait", &["internal/poll.(*FD).Read", "bufio.(*Reader).Peek", "net/http.(*conn).serve"]);
+    b.goroutine(8, "IO wait", &["internal/poll.(*FD).Read", "main.handle", "net/http.(*conn).serve"]);
+    let receive = WaitOperation::Receive;
+    let g = b.waits(5, WakeUp::Reachable, &[(receive.clone(), answer), (receive, answer)]);
+    (g.by, g.by_goroutine) = ("goroutine 6 in net/http.(*persistConn).readLoop".into(), 6);
+    b.waits(6, WakeUp::Outside, &[(WaitOperation::Read, asked)]);
+    b.waits(7, WakeUp::Outside, &[(WaitOperation::Read, served)]);
+    b.waits(8, WakeUp::Outside, &[(WaitOperation::Read, served)]);
+    assert_eq!(b.of(5), (Tier::Stalled, "io-without-deadline"));
+    assert!(b.cause(5).contains("it has asked over HTTP without a timeout; goroutine 6"), "{}", b.cause(5));
+    assert_eq!(b.of(7).0, Tier::Healthy, "between two requests");
+    assert_eq!(b.of(8).0, Tier::Stalled);
+}
+
+#[test]
 fn consumers_bodies_and_idle_connections() {
     let mut b = Build::default();
     let full =
@@ -462,7 +565,7 @@ fn hostile_facts_are_judged_without_a_panic() {
     let mut b = Build::default();
     let c = b.object(WaitObject { referrers: vec![deferred_unlock(u64::MAX)], ..mutex() });
     b.goroutine(5, "sync.Mutex.Lock", &LOCKS);
-    b.waits(5, WakeUp::Nothing, &[(WaitOperation::Lock, c)]).seems_to_hold = vec![u32::MAX, 7];
+    b.waits(5, WakeUp::Nothing, &[(WaitOperation::Lock, c)]);
     b.waits(6, WakeUp::default(), &[(WaitOperation::Lock, u32::MAX)]);
     b.waits(6, WakeUp::Nothing, &[(WaitOperation::default(), c), (WaitOperation::Send, 99)]);
     b.facts.goroutines.list.kinds[0].stack = 99;

@@ -8,12 +8,23 @@ pub(super) const SUSPECT_AGE_NS: u64 = 30_000_000_000;
 /// can still unlock it. Chosen: a lock that is in use is given back sooner, and `defer mu.Unlock()` may
 /// stand before `mu.Lock()`.
 pub(super) const LOCK_AGE_NS: u64 = 1_000_000_000;
+/// Goroutines of one kind from which on loops over a ticker, each with a state of its own that nobody else
+/// leads to, are no background work of the program. Chosen: that is one of a kind.
+pub(super) const ALONE_MANY: u64 = 2;
 /// Nanoseconds after which a wait for the world without a deadline is a finding by itself. Chosen.
 pub(super) const STALLED_AGE_NS: u64 = 60_000_000_000;
 /// Goroutines of one kind from which on a pile that stalls is a finding whatever its age. Chosen.
 pub(super) const STALLED_MANY: u64 = 100;
 /// Goroutines by which a process must have grown along the flight ring, for a group to be growing. Chosen.
 pub(super) const GREW_BY: u64 = 32;
+/// Part of what a `go` statement's goroutines grew by that must fall in each half of the time. Chosen.
+pub(super) const HALF_OF_GROWTH: f64 = 0.2;
+/// Goroutines from which on a leak that grows is told of by itself. Chosen.
+pub(super) const LEAK_LEAST: u64 = 100;
+/// What a leak makes of memory's growth, least and most, for the time to be told when memory is full. Chosen:
+/// the collector may let garbage stand that is as large as what is live, and stacks that were used before
+/// cost nothing anew.
+pub(super) const LEAK_OF_GROWTH: [f64; 2] = [0.5, 2.0];
 /// Part of what a process grew by that a group must have, to be what grew. Chosen: most of it.
 pub(super) const GROUP_OF_GROWTH: f64 = 0.5;
 /// Goroutines from which on a pile is too many, growing or not. Chosen, as in `goroutine-growth`.
@@ -32,6 +43,9 @@ pub(super) const SAME_ONSET_MS: u64 = 250;
 pub(super) const GROWN_BEFORE: f64 = 0.5;
 /// Milliseconds after its start within which what rises in a process came with its start. Chosen.
 pub(super) const AFTER_START_MS: u64 = 60_000;
+/// Milliseconds from a death to the start of the process that follows it. Chosen: ten minutes; crash loops of
+/// Kubernetes wait for five at most.
+pub(super) const AFTER_DEATH_MS: i64 = 600_000;
 /// Steps of a chain of locks that are followed. Chosen: longer ones were not seen.
 pub(super) const MAX_CHAIN: usize = 64;
 /// Holders that are named of one lock. Chosen.

@@ -1,5 +1,6 @@
 //! Verdicts: of one goroutine, and of those alike.
 
+use super::over_time::OverTime;
 use super::tier::Tier;
 use crate::rival::Rival;
 
@@ -104,6 +105,8 @@ pub struct VerdictGroup {
     pub oldest_wait_ns: u64,
     /// Whether their number grows: see `Growing`.
     pub growing: bool,
+    /// All goroutines of their `go` statement along the watch; absent where they were not counted.
+    pub over_time: Option<OverTime>,
     /// All of it in a sentence.
     pub sentence: String,
     /// What would end it.

@@ -9,7 +9,7 @@ use crate::goroutine_verdicts::VerdictGroup;
 use crate::growth::{Culprit, Growth};
 use crate::heap_cause::{HeapCause, Mechanism, Origin};
 use crate::library_waits::library_wait;
-use crate::owner::{frame, is_standard_library};
+use crate::owner::{frame, is_inside, is_standard_library, receiver};
 use crate::reachability::Reachability;
 use crate::sentence::{growth as growth_of, level, never_touched, place};
 use crate::site_certainty::of_origin;
@@ -169,7 +169,7 @@ fn sentence(
     (waiting, at): (&Waiting<'_>, &Frame),
     cause: Option<&VerdictGroup>,
 ) -> String {
-    let whose = match (subjects(calls), is_on_stack(facts, waiting.group, calls.of)) {
+    let whose = match (subjects(calls), is_inside(facts, &waiting.group.stack, &calls.of.function)) {
         ("calls", _) => format!("calls of {}", calls.of.function),
         (_, true) => format!("goroutines in {}", calls.of.function),
         (_, false) => format!("goroutines that {} started", calls.of.function),
@@ -196,10 +196,6 @@ fn sentence(
             bytes(w.growth() / calls.total.max(1))
         ),
     }
-}
-
-fn is_on_stack(facts: &Facts, group: &Group, of: &Frame) -> bool {
-    group.stack.iter().filter_map(|i| frame(facts, *i)).any(|f| f.function == of.function)
 }
 
 fn factors(
@@ -292,26 +288,18 @@ fn holders(facts: &Facts, waiting: &Waiting<'_>) -> Vec<String> {
     }
     let module = &facts.target.module.path;
     let locks = waiting.group.stack.iter().filter_map(|i| frame(facts, *i));
-    let Some(receiver) =
-        locks.filter(|f| !is_standard_library(&f.function, module)).find_map(|f| receiver(&f.function))
+    let Some(of) = locks.filter(|f| !is_standard_library(&f.function, module)).find_map(|f| receiver(&f.function))
     else {
         return Vec::new();
     };
     let waits = |g: &&Group| doing(facts, g) == Doing::Waiting(waiting.wait);
     let others = facts.goroutines.groups.iter().filter(|g| !waits(g));
     let inside = others.filter_map(|g| {
-        let at =
-            g.stack.iter().filter_map(|i| frame(facts, *i)).find(|f| self::receiver(&f.function) == Some(receiver))?;
+        let at = g.stack.iter().filter_map(|i| frame(facts, *i)).find(|f| receiver(&f.function) == Some(of))?;
         let what = if waiting.wait == Wait::AllDone { "may be who they wait for" } else { "may hold it" };
         Some(format!("{} in {} {what} ({})", plural(g.count, "goroutine"), place(at), g.why()))
     });
     inside.take(MAX_HOLDERS).collect()
-}
-
-/// `main.(*cache)` of `main.(*cache).store`.
-fn receiver(function: &str) -> Option<&str> {
-    let end = function.find(')')?;
-    function.get(..=end).filter(|r| r.contains(".(*"))
 }
 
 fn do_now(calls: &Calls<'_>, waiting: &Waiting<'_>, at: &Frame) -> Vec<(String, String)> {

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use lastgasp_goruntime::collections::{MapArrays, MapReader, ReadBudget, guess_map};
-use lastgasp_goruntime::types::{Kind, MapForm, MapLayout};
+use lastgasp_goruntime::types::{Kind, MAP_SLOTS, MapForm, MapLayout};
 use lastgasp_goruntime::{GoType, ObjectSpan, TypeReader};
 use lastgasp_heapgraph::ObjectId;
 use lastgasp_inferior::Addr;
@@ -29,8 +29,6 @@ const MAX_TRIED: usize = 32;
 const MAX_ENTRIES: u64 = 4096;
 /// Bytes of a bucket's or group's hash or control bytes.
 const CONTROL: u64 = 8;
-/// Slots of a bucket or group.
-const SLOTS: u64 = 8;
 
 /// A map.
 #[derive(Clone, Debug)]
@@ -227,7 +225,7 @@ impl<'h, 't> MapFinder<'h, 't> {
         let slots = arrays.slots;
         let largest = objects.iter().copied().max_by_key(|o| self.heap.graph.layout().bytes(*o))?;
         // With more than one table each has as many slots as the largest, or half.
-        let count = if objects.len() == 1 { slots / SLOTS } else { self.groups_of(largest, arrays, objects)? };
+        let count = if objects.len() == 1 { slots / MAP_SLOTS } else { self.groups_of(largest, arrays, objects)? };
         let (least, most) = self.run_bytes(largest, count);
         let noscan = self.heap.is_noscan_object(largest);
         let fits = |t: &MapType| (least + 1..=most).contains(&t.layout.run_bytes) && t.noscan == noscan;
@@ -242,7 +240,7 @@ impl<'h, 't> MapFinder<'h, 't> {
         if !noscan || fitting.iter().any(|t| t.layout.run_bytes != first.layout.run_bytes) {
             return None;
         }
-        let stride = (first.layout.run_bytes - CONTROL) / SLOTS;
+        let stride = (first.layout.run_bytes - CONTROL) / MAP_SLOTS;
         let layout = MapLayout {
             key: Addr::NULL,
             elem: Addr::NULL,
@@ -281,7 +279,7 @@ impl<'h, 't> MapFinder<'h, 't> {
         let alike = objects.iter().filter(|o| layout.bytes(**o) == layout.bytes(object)).count() as u64;
         let all = alike == objects.len() as u64;
         // Of equal arrays each has its share.
-        let share = arrays.slots / SLOTS / alike.max(1);
+        let share = arrays.slots / MAP_SLOTS / alike.max(1);
         if all { Some(share) } else { Some(128) }
     }
 
@@ -297,7 +295,7 @@ impl<'h, 't> MapFinder<'h, 't> {
             Some(of) => vec![of],
             None => {
                 let first = *objects.first()?;
-                let count = arrays.slots / SLOTS;
+                let count = arrays.slots / MAP_SLOTS;
                 // From 16 buckets on an array has some for overflow too, one for each sixteen and what room
                 // there is behind them.
                 let made = if count >= 16 { count + count / 16 } else { count };

@@ -82,6 +82,39 @@ enum Content {
     Sequence(Sequence, bool),
 }
 
+/// How much of a content is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// As much as tells apart what differs mostly.
+    Glance,
+    /// All of it.
+    Whole,
+}
+
+impl Content {
+    /// As a number: of equals it is one.
+    fn number(
+        &self,
+        look: Look,
+        contents: &mut Contents<'_>,
+        types: &mut TypeReader<'_>,
+        reader: &mut MapReader<'_>,
+    ) -> Result<u128, NotRead> {
+        match self {
+            Self::Map(m, plain) => match look {
+                Look::Glance => contents.glance_at_map(types, reader, m, *plain),
+                Look::Whole => contents.map(types, reader, m, *plain),
+            },
+            Self::Sequence(s, is_plain) => match (s.elem.filter(|_| !is_plain), look) {
+                (Some(elem), Look::Glance) => contents.glance_at_values(types, s.at, elem, s.len),
+                (Some(elem), Look::Whole) => contents.values(types, s.at, elem, s.len),
+                (None, Look::Glance) => contents.glance_at_bytes(s.at, s.len.saturating_mul(s.elem_bytes)),
+                (None, Look::Whole) => contents.bytes(s.at, s.len.saturating_mul(s.elem_bytes)),
+            },
+        }
+    }
+}
+
 /// What two must have in common to be compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Shape {
@@ -153,14 +186,7 @@ pub(crate) fn copies(
         let mut unread = Vec::new();
         let mut alike: FxHashMap<u128, Vec<One>> = FxHashMap::default();
         for one in all {
-            let glance = match &one.what {
-                Content::Map(m, plain) => contents.glance_at_map(types, &mut reader, m, *plain),
-                Content::Sequence(s, is_plain) => match s.elem {
-                    Some(elem) if !is_plain => contents.glance_at_values(types, s.at, elem, s.len),
-                    _ => contents.glance_at_bytes(s.at, s.len.saturating_mul(s.elem_bytes)),
-                },
-            };
-            match glance {
+            match one.what.number(Look::Glance, contents, types, &mut reader) {
                 Ok(number) => alike.entry(number).or_default().push(one),
                 Err(NotRead::Budget) => unread.push(one),
                 Err(NotRead::Broken) => contents.broken += 1,
@@ -203,27 +229,18 @@ fn numbers(
     reader: &mut MapReader<'_>,
     all: &[One],
 ) -> Vec<Result<u128, NotRead>> {
-    let number = |contents: &mut Contents<'_>, types: &mut TypeReader<'_>, reader: &mut MapReader<'_>, one: &One| {
-        match &one.what {
-            Content::Map(m, plain) => contents.map(types, reader, m, *plain),
-            Content::Sequence(s, is_plain) => match s.elem {
-                Some(elem) if !is_plain => contents.values(types, s.at, elem, s.len),
-                _ => contents.bytes(s.at, s.len.saturating_mul(s.elem_bytes)),
-            },
-        }
-    };
     if all.iter().map(|one| one.bytes).sum::<u64>() < WORTH_A_THREAD {
-        return all.iter().map(|one| number(contents, types, reader, one)).collect();
+        return all.iter().map(|one| one.what.number(Look::Whole, contents, types, reader)).collect();
     }
     let (own, others) = all.split_at(all.len() / 2);
     let share = contents.share();
     let (mut out, (theirs, left)) = side_by_side(
-        || own.iter().map(|one| number(contents, types, reader, one)).collect::<Vec<_>>(),
+        || own.iter().map(|one| one.what.number(Look::Whole, contents, types, reader)).collect::<Vec<_>>(),
         || {
             let mut contents = Contents::of(heap.contents, share);
             let mut types = TypeReader::new(heap.runtime, heap.memory);
             let mut reader = MapReader::new(heap.runtime, heap.contents);
-            let all = others.iter().map(|one| number(&mut contents, &mut types, &mut reader, one));
+            let all = others.iter().map(|one| one.what.number(Look::Whole, &mut contents, &mut types, &mut reader));
             (all.collect::<Vec<_>>(), contents.budget.bytes)
         },
     );

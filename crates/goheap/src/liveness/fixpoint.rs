@@ -51,6 +51,10 @@ pub(super) struct Scene<'a> {
     /// What can run begins with these too, that are no roots: objects that timers which are set and the
     /// scheduler lead to, and things in shared slots.
     pub(super) at_once: Vec<(ObjectId, By)>,
+    /// The same of timers that send on channels: these, the channels, and nothing else.
+    pub(super) senders: Vec<ObjectId>,
+    /// Arrays by which the runtime has timers.
+    pub(super) timer_heaps: Vec<ObjectId>,
     pub(super) things_at_once: Vec<(u32, By)>,
     /// What weak pointers lead to, by what they are made of.
     pub(super) weak: FxHashMap<ObjectId, Vec<ObjectId>>,
@@ -85,6 +89,8 @@ impl<'a> Scene<'a> {
             owned_by_root: FxHashMap::default(),
             closed: Vec::new(),
             at_once: Vec::new(),
+            senders: Vec::new(),
+            timer_heaps: Vec::new(),
             things_at_once: Vec::new(),
             weak: FxHashMap::default(),
             in_slot: FxHashMap::default(),
@@ -114,6 +120,7 @@ impl<'a> Scene<'a> {
         }
         self.special = Bits::new(self.graph.layout().bound());
         let all = self.in_slot.keys().chain(self.owned_by_object.keys()).chain(&self.closed).chain(self.weak.keys());
+        let all = all.chain(&self.timer_heaps);
         all.for_each(|object| {
             self.special.insert(object.0 as usize);
         });
@@ -132,6 +139,32 @@ impl<'a> Scene<'a> {
     /// Reckons it. `start` says what each root is; `wakes` whether what is reached wakes those that wait for
     /// it.
     pub(super) fn reckon(&self, start: impl Fn(RootId) -> Start, wakes: impl Fn(u32) -> bool) -> Reckoned {
+        let senders = self.senders.iter().map(|object| (*object, By::Timer));
+        self.reckon_from((senders.chain(self.at_once.iter().copied()), &[]), start, wakes).0
+    }
+
+    /// The same as if no timer sent on a channel: what is reached then is reached by others. Also tells which
+    /// objects are.
+    pub(super) fn reckon_without_senders(
+        &self,
+        start: impl Fn(RootId) -> Start,
+        wakes: impl Fn(u32) -> bool,
+    ) -> (Reckoned, Walk<'a>) {
+        // A thread of the scheduler that is about to send has them too.
+        let mut senders = Bits::new(self.graph.layout().bound());
+        self.senders.iter().for_each(|object| {
+            senders.insert(object.0 as usize);
+        });
+        let others = self.at_once.iter().copied().filter(|(object, _)| !senders.contains(object.0 as usize));
+        self.reckon_from((others, &self.timer_heaps), start, wakes)
+    }
+
+    fn reckon_from(
+        &self,
+        (at_once, shut): (impl Iterator<Item = (ObjectId, By)> + Clone, &[ObjectId]),
+        start: impl Fn(RootId) -> Start,
+        wakes: impl Fn(u32) -> bool,
+    ) -> (Reckoned, Walk<'a>) {
         let mut state = State {
             scene: self,
             out: Reckoned {
@@ -142,6 +175,7 @@ impl<'a> Scene<'a> {
             next: Vec::new(),
             colour: Reached::ByRunning,
             left: self.places.len(),
+            shut,
         };
         let mut walk = Walk::new(self.graph);
         let roots = || (0..self.roots.len() as u32).map(RootId);
@@ -155,7 +189,7 @@ impl<'a> Scene<'a> {
             }
             if kind == Start::Runs {
                 self.things_at_once.iter().for_each(|(thing, by)| state.reach(*thing, *by, &wakes));
-                self.at_once.iter().for_each(|(object, by)| state.object(*object, *by, &mut walk, &wakes));
+                at_once.clone().for_each(|(object, by)| state.object(object, by, &mut walk, &wakes));
             }
             let mut now: Vec<RootId> = roots().filter(|root| start(*root) == kind).collect();
             now.append(&mut state.next);
@@ -167,7 +201,7 @@ impl<'a> Scene<'a> {
                 now = std::mem::take(&mut state.next);
             }
         }
-        state.out
+        (state.out, walk)
     }
 }
 
@@ -180,6 +214,8 @@ struct State<'s, 'a> {
     /// How many of the things that are waited for nothing has reached. Without any there is nothing to walk
     /// for: in a healthy program that is so long before all of its heap is gone through.
     left: usize,
+    /// Few objects whose pointers do not count, beside those of the scene.
+    shut: &'s [ObjectId],
 }
 
 impl State<'_, '_> {
@@ -209,7 +245,7 @@ impl State<'_, '_> {
                     return true;
                 }
                 // The record of who waits for a lock points to that lock.
-                let is_closed = scene.is_closed(object);
+                let is_closed = scene.is_closed(object) || self.shut.contains(&object);
                 let owned = scene.owned_by_object.get(&object).filter(|_| !is_closed);
                 for things in [scene.in_slot.get(&object), owned].into_iter().flatten() {
                     things.iter().for_each(|thing| self.reach(*thing, by, wakes));

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::TypeReader;
 use lastgasp_goruntime::types::Word;
-use lastgasp_goruntime::waits::{Awaited, Blocked, Operation, Waiting, What};
+use lastgasp_goruntime::waits::{Awaited, Blocked, Operation, PendingTimer, Waiting, What};
 use lastgasp_heapgraph::{Holder, ObjectId, RootId};
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
 
 use super::fixpoint::{Place, Reckoned, Scene, Start};
-use super::immortal::{Timed, immortal};
+use super::immortal::{Immortal, Timed, immortal};
 use super::reached::{By, Reached};
 use crate::heap::Heap;
 use crate::roots::{RootKind, RootPlace};
@@ -28,8 +28,11 @@ pub struct Liveness {
     pub goroutines: Vec<(Reached, By)>,
     /// Of each of [`Waiting::objects`] whether and by what it is reached.
     pub objects: Vec<(Reached, By)>,
-    /// Of each goroutine whether its own timer wakes it for ever, and nobody else leads to its way out.
+    /// Of each goroutine whether its own timer wakes it for ever, and nobody else leads to its way out, or it
+    /// has none.
     pub immortal: Vec<bool>,
+    /// Of each of those that have no way out whether nobody else leads to anything that its stack has.
+    pub for_itself: Vec<bool>,
     /// Of each goroutine its root.
     pub(super) roots: Vec<Option<RootId>>,
     /// The goroutine that a root is, by index.
@@ -51,10 +54,14 @@ pub fn watched_addresses(waiting: &Waiting) -> Vec<Addr> {
 /// Whether something can wake a goroutine that is none of what it waits for, or has, or it is not known what
 /// it waits for.
 fn is_woken_otherwise(g: &Blocked) -> bool {
+    !g.is_queued || is_woken_by_others(g)
+}
+
+/// The same of one that may have been taken out of a queue.
+fn is_woken_by_others(g: &Blocked) -> bool {
     g.cases.is_empty()
-        || !g.is_queued
         || g.cases.iter().any(|case| match case.operation {
-            Operation::SendNil | Operation::ReceiveNil | Operation::NoCases => false,
+            Operation::SendNil | Operation::ReceiveNil | Operation::NoCases | Operation::AllNil => false,
             Operation::Send
             | Operation::Receive
             | Operation::SendOrReceive
@@ -91,7 +98,9 @@ impl Heap<'_> {
         scene.places = waiting.objects.iter().map(|o| self.place(o)).collect();
         scene.blocked = waits;
         scene.closed.clone_from(&self.awaited.sudogs);
-        scene.at_once = self.timers(waiting);
+        (scene.senders, scene.at_once) = self.timers(waiting);
+        let heaps = waiting.timer_heaps.iter().filter_map(|at| self.graph.layout().object_at(at.0));
+        scene.timer_heaps = heaps.collect();
         let scheduler = self.holders.of_schedulers.iter().filter_map(|at| self.graph.layout().object_at(at.0));
         scene.at_once.extend(scheduler.map(|object| (object, By::Scheduler)));
         for (handle, of) in &self.holders.weak {
@@ -108,10 +117,12 @@ impl Heap<'_> {
             // It runs by itself.
             None => (Reached::ByRunning, By::Itself),
         };
+        let immortal = self.immortal(&scene, waiting, &roots, &start);
         Liveness {
             goroutines: roots.iter().map(woken).collect(),
             objects: things,
-            immortal: self.immortal(&scene, waiting, &roots, &start),
+            immortal: immortal.iter().map(|is| *is != Immortal::No).collect(),
+            for_itself: immortal.iter().map(|is| *is == Immortal::ForItself).collect(),
             roots,
             by_root,
             gaps: self.gaps_of_references(),
@@ -160,11 +171,17 @@ impl Heap<'_> {
         all && matches!(object.what, What::Mutex(_)) && is_tiny(&self.objects, object.at)
     }
 
-    /// Objects that timers which are set lead to: what they call, and with what.
-    fn timers(&self, waiting: &Waiting) -> Vec<(ObjectId, By)> {
+    /// Objects that timers which are set lead to: of those that send on channels, and of others what they
+    /// call, and with what.
+    fn timers(&self, waiting: &Waiting) -> (Vec<ObjectId>, Vec<(ObjectId, By)>) {
         let layout = self.graph.layout();
-        let objects = waiting.timers.iter().flat_map(|t| [t.at, t.closure, t.arg]);
-        objects.filter_map(|at| Some((layout.object_at(at.0)?, By::Timer))).collect()
+        let (senders, others): (Vec<&PendingTimer>, Vec<_>) = waiting.timers.iter().partition(|t| t.sends);
+        let senders = senders.into_iter().flat_map(|t| [t.at, t.arg]);
+        let others = others.into_iter().flat_map(|t| [t.at, t.closure, t.arg]);
+        (
+            senders.filter_map(|at| layout.object_at(at.0)).collect(),
+            others.filter_map(|at| Some((layout.object_at(at.0)?, By::Timer))).collect(),
+        )
     }
 
     /// Who may own the mutexes in shared slots.
@@ -236,32 +253,42 @@ impl Heap<'_> {
         types.word_at(*of, offset).is_some_and(|word| is_tiny_word(word, types))
     }
 
-    /// Which goroutines their own timer wakes for ever, of those that have a way out.
+    /// Which goroutines their own timer wakes for ever.
     fn immortal(
         &self,
         scene: &Scene<'_>,
         waiting: &Waiting,
         roots: &[Option<RootId>],
         start: &impl Fn(RootId) -> Start,
-    ) -> Vec<bool> {
-        let is_timer = |object: u32| {
-            let object = waiting.objects.get(object as usize);
-            matches!(object.map(|o| &o.what), Some(What::Channel(channel)) if channel.timer.is_some())
+    ) -> Vec<Immortal> {
+        let timer = |object: u32| match waiting.objects.get(object as usize).map(|o| &o.what) {
+            Some(What::Channel(channel)) => channel.timer,
+            _ => None,
         };
         let (mut of, mut timed) = (Vec::new(), Vec::new());
         for (index, (g, root)) in waiting.goroutines.iter().zip(roots).enumerate() {
             let all: Vec<u32> = g.cases.iter().filter_map(|case| case.object).collect();
-            let (timers, ways_out): (Vec<u32>, Vec<u32>) = all.into_iter().partition(|object| is_timer(*object));
-            if let Some(root) = root.filter(|_| !timers.is_empty() && !ways_out.is_empty() && !is_woken_otherwise(g)) {
+            let (timers, ways_out): (Vec<u32>, Vec<u32>) = all.into_iter().partition(|o| timer(*o).is_some());
+            // Whose timer has just sent was taken out of the queue of that alone.
+            let fired = !g.is_queued
+                && g.cases.iter().all(|case| match case.object {
+                    Some(object) if timer(object).is_some() => true,
+                    _ => case.operation != Operation::SendOrReceive,
+                });
+            let is_woken = is_woken_by_others(g) || !g.is_queued && !fired;
+            let ticks = timers.iter().all(|o| timer(*o).is_some_and(|t| t.period_ns > 0));
+            let is_candidate = !timers.is_empty() && (!ways_out.is_empty() || ticks);
+            if let Some(root) = root.filter(|_| is_candidate && !is_woken) {
                 of.push(index);
-                timed.push(Timed { root, ways_out });
+                let own = self.graph.layout().object_at(g.at.0);
+                timed.push(Timed { root, own, timers, ways_out, fired });
             }
         }
-        let mut out = vec![false; waiting.goroutines.len()];
+        let mut out = vec![Immortal::No; waiting.goroutines.len()];
         if timed.is_empty() {
             return out;
         }
-        for (index, is) in of.into_iter().zip(immortal(scene, &timed, start, is_timer)) {
+        for (index, is) in of.into_iter().zip(immortal(scene, &timed, start, |object| timer(object).is_some())) {
             if let Some(out) = out.get_mut(index) {
                 *out = is;
             }

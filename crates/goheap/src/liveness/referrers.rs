@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use lastgasp_goruntime::waits::Waiting;
-use lastgasp_goruntime::{Symbolizer, deferred_function};
+use lastgasp_goruntime::{Symbolizer, TypeReader, deferred_function};
 use lastgasp_heapgraph::{Bits, ObjectId};
 use lastgasp_inferior::Addr;
 use rustc_hash::FxHashMap;
@@ -66,7 +66,14 @@ impl Heap<'_> {
         let mut more = vec![0u64; waiting.objects.len()];
         let mut add = |to: Addr, referring: &dyn Fn() -> Option<Referring>| {
             let found = layout.object_at(to.0).and_then(|slot| things.get(&slot)).into_iter().flatten();
-            let found = found.filter(|(_, mutex)| mutex.is_none_or(|at| may_own(at, to) != Owns::Never));
+            // Two mutexes may share a slot, one behind the other: what points to the first is none to the second.
+            let is_one = found.clone().any(|(_, mutex)| *mutex == Some(to));
+            let owns = |mutex: Addr| match may_own(mutex, to) {
+                Owns::Never => false,
+                Owns::Perhaps => !is_one || mutex == to,
+                Owns::IfLarge => !is_one,
+            };
+            let found = found.filter(|(_, mutex)| mutex.is_none_or(owns));
             for (index, _) in found {
                 let (Some(all), Some(more)) = (all.get_mut(*index), more.get_mut(*index)) else { continue };
                 if all.len() >= MOST {
@@ -86,8 +93,13 @@ impl Heap<'_> {
                     Some(&*deferred.entry(*code).or_insert_with(called))
                 }
                 RootPlace::Frame(pc) => {
-                    let innermost = || symbols.innermost(*pc).map(|frame| frame.function).unwrap_or_default();
-                    Some(&*functions.entry(*pc).or_insert_with(innermost))
+                    // What is inlined there stands before the function whose frame it is.
+                    let of_program = || {
+                        let all = symbols.frames(*pc).into_iter().map(|frame| frame.function);
+                        let mut all = all.skip_while(|function| is_of_waiting(function));
+                        all.next().or_else(|| symbols.function_name(*pc)).unwrap_or_default()
+                    };
+                    Some(&*functions.entry(*pc).or_insert_with(of_program))
                 }
                 _ => None,
             };
@@ -126,11 +138,18 @@ impl Heap<'_> {
         self.awaited.sudogs.iter().for_each(|object| {
             closed.insert(object.0 as usize);
         });
-        for ((from, _), to) in
+        let mut types = TypeReader::new(self.runtime, self.memory);
+        let mut contexts: FxHashMap<(ObjectId, u64), bool> = FxHashMap::default();
+        for ((from, offset), to) in
             self.awaited.pointed.all.iter().filter(|((from, _), _)| !closed.contains(from.0 as usize))
         {
+            let mut is_context = || {
+                *contexts.entry((*from, *offset)).or_insert_with(|| self.is_context(*from, *offset, *to, &mut types))
+            };
+            let is_context = is_context();
             add(*to, &|| {
                 let name = self.type_of(*from).map_or_else(String::new, |(_, name)| name.to_owned());
+                let name = if is_context && !name.starts_with("context.") { CONTEXT.to_owned() } else { name };
                 Some(Referring { place: ReferringPlace::Object, goroutine: 0, name, can_run: true })
             });
         }
@@ -143,6 +162,29 @@ impl Heap<'_> {
             .collect()
     }
 }
+
+impl Heap<'_> {
+    /// Whether the word of an object that leads to a channel is that by which a `context.cancelCtx` has what
+    /// `Done` returns: told by what stands beside it, since contexts know each other through interfaces
+    /// alone, and in a binary without symbols nothing else says what they are.
+    fn is_context(&self, from: ObjectId, offset: u64, to: Addr, types: &mut TypeReader<'_>) -> bool {
+        // `cancelCtx` (`context/context.go`): its parent, an interface; a mutex; an `atomic.Value`, whose type
+        // stands before its value. The same in all releases from Go 1.19 on; others embed it.
+        const TYPE: u64 = 24;
+        const VALUE: u64 = 32;
+        let slot = self.graph.layout().address(from);
+        let Some(start) = slot.and_then(|slot| Some(slot + offset.checked_sub(VALUE)?)).map(Addr) else { return false };
+        let word = |at: u64| self.memory.ptr(start.plus(at)).unwrap_or_default();
+        if word(VALUE) != to || types.get(word(TYPE)).is_none_or(|of| &*of.name != "chan struct {}") {
+            return false;
+        }
+        let interface = self.memory.ptr(word(0)).unwrap_or_default();
+        types.get(interface).is_some_and(|of| &*of.name == "context.Context")
+    }
+}
+
+/// What such an object is called.
+const CONTEXT: &str = "context.cancelCtx";
 
 /// Whether a frame is of the operation by which a goroutine waits.
 fn is_of_waiting(function: &str) -> bool {

@@ -113,6 +113,8 @@ pub(crate) struct Holders {
     frames: Frames,
     /// Variables in frames that lead to objects.
     pub(crate) words: Vec<FrameWord>,
+    /// Closures that finalizers and cleanups are to run.
+    pub(crate) funcs: Vec<Addr>,
     /// What may be maps whose headers stand on stacks, by address.
     pub(crate) maps: Vec<StackMap>,
     tally: StackTally,
@@ -216,6 +218,11 @@ impl Holders {
     /// Roots that were not looked for.
     pub(crate) fn not_read(&self) -> &[String] {
         &self.not_read
+    }
+
+    /// Notes that something was not looked through, in words.
+    pub(crate) fn add_not_read(&mut self, what: String) {
+        self.not_read.push(what);
     }
 
     /// Number of the goroutine that a root is.

@@ -12,6 +12,8 @@ use crate::samples::Samples;
 
 /// Functions that are told apart.
 const MAX_FUNCTIONS: usize = 1 << 16;
+/// Closures of theirs whose types are looked for.
+const MAX_CLOSURES: usize = 1 << 20;
 
 impl Holders {
     pub(super) fn add_notes(
@@ -29,6 +31,9 @@ impl Holders {
         let mut hold = |noted: NotedRoot| {
             if edges.layout.object_at(noted.to.0).is_none() {
                 return;
+            }
+            if edges.layout.object_at(noted.func.0).is_some() && self.funcs.len() < MAX_CLOSURES {
+                self.funcs.push(noted.func);
             }
             let code = if noted.func.is_null() { Addr::default() } else { mem.ptr(noted.func).unwrap_or_default() };
             let key = if known.len() < MAX_FUNCTIONS { (noted.note, code) } else { (noted.note, Addr::default()) };

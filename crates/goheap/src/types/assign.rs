@@ -3,13 +3,13 @@
 
 use std::collections::VecDeque;
 
-use lastgasp_goruntime::types::{Shape, Word};
+use lastgasp_goruntime::types::{CodeTypes, Shape, Word};
 use lastgasp_goruntime::{GoType, HeapObjects, Runtime, TypeReader};
 use lastgasp_heapgraph::{HeapLayout, ObjectId};
 use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::FxHashMap;
 
-use super::kinds::{Kind, Kinds, Target, UNTYPED};
+use super::kinds::{Closures, Kind, Kinds, Target, UNTYPED};
 use super::slots::{SlotClass, Slots};
 
 /// Why a kind is believed, the least first.
@@ -100,7 +100,16 @@ pub(crate) struct Assigner<'a> {
 }
 
 impl<'a> Assigner<'a> {
-    pub(crate) fn new(rt: &'a Runtime, mem: &'a dyn Memory, objects: &'a HeapObjects, layout: &'a HeapLayout) -> Self {
+    pub(crate) fn new(
+        rt: &'a Runtime,
+        mem: &'a dyn Memory,
+        objects: &'a HeapObjects,
+        layout: &'a HeapLayout,
+        code: Option<&CodeTypes>,
+    ) -> Self {
+        let mut types = TypeReader::new(rt, mem);
+        let closures =
+            code.filter(|code| code.is_of(rt)).map(|code| Closures::of(code, &mut types)).unwrap_or_default();
         let slots = Slots::new(layout, objects);
         let mut places = vec![None; objects.spans().len()];
         for (index, class) in slots.all().iter().enumerate() {
@@ -113,8 +122,8 @@ impl<'a> Assigner<'a> {
             mem,
             objects,
             layout,
-            types: TypeReader::new(rt, mem),
-            kinds: Kinds::new(),
+            types,
+            kinds: Kinds::new(closures),
             pointed: FxHashMap::default(),
             of: vec![0; layout.bound()],
             pending: vec![0; layout.bound() / 64],
@@ -219,7 +228,8 @@ impl<'a> Assigner<'a> {
     }
 
     /// Whether the one kind is what the other is to the allocator, which knows the runtime's own types alone:
-    /// `*maps.table` of any map.
+    /// `*maps.table` of any map. (Go 1.22 and 1.23 note `*runtime.bmap` with the list of a map's overflow
+    /// buckets: without this 4,800 buckets of a map without pointers had no type.)
     fn is_part_of_map(&mut self, number: u32, before: u32) -> bool {
         let (Some(new), Some(old)) = (self.kinds.get(number), self.kinds.get(before)) else { return false };
         let (wanted, of) = match (new.kind, old.kind) {
@@ -227,6 +237,8 @@ impl<'a> Assigner<'a> {
             (Kind::MapTable(_), Kind::One(of)) => (["maps.table", ""], of),
             (Kind::MapDirectory(_), Kind::One(of) | Kind::Array(of)) => (["*maps.table", ""], of),
             (Kind::MapExtra(_), Kind::One(of)) => (["runtime.mapextra", ""], of),
+            (Kind::MapOverflow(_), Kind::One(of)) => (["[]*runtime.bmap", ""], of),
+            (Kind::MapOverflows(_), Kind::One(of) | Kind::Array(of)) => (["*runtime.bmap", ""], of),
             _ => return false,
         };
         self.types.get(of).is_some_and(|of| wanted.contains(&&*of.name))
@@ -330,8 +342,10 @@ impl<'a> Assigner<'a> {
                 }
             }
             Word::String => {
-                if let Some(length) = after[0] {
-                    self.offer(to, Kind::String, self.by_word, Extent::AtLeast(length.max(1)));
+                if let Some(length) = after[0]
+                    && !self.offer(to, Kind::String, self.by_word, Extent::AtLeast(length.max(1)))
+                {
+                    self.string_around(to, length.max(1));
                 }
             }
             Word::Map(map) => {
@@ -343,14 +357,43 @@ impl<'a> Assigner<'a> {
                 }
             }
             Word::Func => {
-                if let Ok(code) = self.mem.ptr(to)
-                    && self.layout.object_at(to.0).is_some()
-                    && self.rt.module.pcs.contains(code)
-                {
-                    self.offer(to, Kind::Closure(code), self.by_word, Extent::AtLeast(8));
-                }
+                self.closure(to, self.by_word);
             }
             Word::Interface { .. } | Word::Unsafe => {}
+        }
+    }
+
+    /// A closure, if what stands there is code.
+    pub(super) fn closure(&mut self, at: Addr, trust: Trust) -> bool {
+        let code = self.layout.object_at(at.0).and_then(|_| self.mem.ptr(at).ok());
+        let Some(code) = code.filter(|code| self.rt.module.pcs.contains(*code)) else { return false };
+        let is_known = self.kinds.closures().type_of(code).is_some();
+        let extent = if is_known { Extent::Whole } else { Extent::AtLeast(8) };
+        self.offer(at, Kind::Closure(code), trust, extent)
+    }
+
+    /// What a root leads to that is perhaps a closure: it is one if it begins with the code of one of which
+    /// the code says what it captures, and has a slot of its size.
+    pub(crate) fn add_closures(&mut self, roots: impl Iterator<Item = Addr>) {
+        for at in roots {
+            let Some(object) = self.layout.object_at(at.0) else { continue };
+            if self.kind_of(object).1 == Trust::None
+                && let Ok(code) = self.mem.ptr(at)
+                && self.kinds.closures().type_of(code).is_some()
+            {
+                self.closure(at, Trust::Stack);
+            }
+        }
+    }
+
+    /// The bytes of a string that another is a part of (`s[100:132]`): what a string points into is bytes,
+    /// wherever it begins. Whoever points to their start is believed before this.
+    fn string_around(&mut self, to: Addr, length: u64) {
+        let Some(object) = self.layout.object_at(to.0) else { return };
+        let Some(start) = self.layout.address(object).filter(|start| *start < to.0) else { return };
+        let end = (to.0 - start).saturating_add(length);
+        if self.slots.of(self.layout, object).is_some_and(|(_, class)| class.noscan && !class.tiny) {
+            self.offer(Addr(start), Kind::String, Trust::Stack, Extent::AtLeast(end));
         }
     }
 

@@ -100,16 +100,31 @@ impl Assigner<'_> {
         (!is_data && self.layout.object_at(to.0).is_some()).then_some((at, to))
     }
 
+    /// The array that a word leads into, which was made as one: it has the whole object.
+    fn array_around(&mut self, of: Addr, to: Addr) {
+        let Some(object) = self.layout.object_at(to.0) else { return };
+        let header = self.slots.of(self.layout, object).map_or(0, |(_, class)| class.header);
+        let Some(start) = self.layout.address(object).and_then(|start| start.checked_add(header)) else { return };
+        let size = self.types.get(of).map_or(0, |of| of.size);
+        if to.0.checked_sub(start).and_then(|before| before.checked_rem(size)) == Some(0) {
+            self.offer(Addr(start), Kind::Array(of), Trust::Code, Extent::AtLeast(0));
+        }
+    }
+
     /// What is said of a word that leads somewhere. `after` are the words behind it, where they belong to it.
     fn said(&mut self, said: Said, to: Addr, after: [Option<u64>; 2]) {
         let before = std::mem::replace(&mut self.by_word, Trust::Code);
         match said {
+            Said::Pointer(of) | Said::Memory(of) if self.kinds.closures().has(of) => self.word(Word::Func, to, after),
             Said::Pointer(of) => self.word(Word::Pointer(of), to, after),
             // A slice in a frame may be in several registers and slots: its capacity is not beside it.
             Said::Array(of) if after[1].is_none() => {
                 self.offer(to, Kind::Array(of), Trust::Code, Extent::AtLeast(0));
             }
             Said::Array(of) => self.word(Word::Slice(of), to, after),
+            // A variable may point into an array now and into a struct then: its capacity tells.
+            Said::Within(of) if after[1].is_some() => self.word(Word::Slice(of), to, after),
+            Said::Within(of) => self.array_around(of, to),
             Said::Unclear => {}
             Said::Map(of) => self.word(Word::Map(of), to, after),
             Said::Chan(of) => self.word(Word::Chan(of), to, after),
@@ -127,7 +142,13 @@ impl Assigner<'_> {
 fn agreed(types: &mut TypeReader<'_>, said: &[Said]) -> Option<Said> {
     let mut known: Option<Said> = None;
     for said in said {
-        let (Said::Pointer(of) | Said::Array(of) | Said::Map(of) | Said::Chan(of) | Said::Memory(of)) = *said else {
+        let (Said::Pointer(of)
+        | Said::Array(of)
+        | Said::Within(of)
+        | Said::Map(of)
+        | Said::Chan(of)
+        | Said::Memory(of)) = *said
+        else {
             return None;
         };
         let is_kind = types.is_static(of)
@@ -151,6 +172,7 @@ fn agreed(types: &mut TypeReader<'_>, said: &[Said]) -> Option<Said> {
 fn both(types: &mut TypeReader<'_>, one: Said, other: Said) -> Option<Said> {
     match (one, other) {
         _ if one == other => Some(one),
+        (Said::Array(a), Said::Within(b)) | (Said::Within(b), Said::Array(a)) if a == b => Some(Said::Array(a)),
         (Said::Memory(a), Said::Pointer(b) | Said::Array(b)) if a == b => Some(other),
         (Said::Pointer(b) | Said::Array(b), Said::Memory(a)) if a == b => Some(one),
         // A slice of which the array was made at a length that the compiler knows.

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use lastgasp_goruntime::types::{MapForm, MapLayout, Word};
+use lastgasp_goruntime::types::{CodeTypes, MapForm, MapLayout, Shape, Word};
 use lastgasp_goruntime::{GoType, TypeReader};
 use lastgasp_inferior::Addr;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Most kinds that are told apart.
 const MAX_KINDS: usize = 1 << 22;
@@ -94,12 +94,53 @@ impl Known {
 pub(crate) struct Kinds {
     numbers: FxHashMap<Kind, u32>,
     known: Vec<Known>,
+    closures: Closures,
+}
+
+/// What closures are, as far as code says it.
+#[derive(Default)]
+pub(crate) struct Closures {
+    /// By where their code begins: the type of the structure that has it and what it captures.
+    of: FxHashMap<Addr, Addr>,
+    /// These types.
+    types: FxHashSet<Addr>,
+}
+
+impl Closures {
+    /// Those of the program's code whose structures look like one.
+    pub(crate) fn of(code: &CodeTypes, types: &mut TypeReader<'_>) -> Self {
+        let is_one = |types: &mut TypeReader<'_>, at: Addr| {
+            let Some(GoType { shape: Shape::Struct { fields }, .. }) = types.get(at).as_deref().cloned() else {
+                return false;
+            };
+            let first = fields.first().map(|f| (f.offset, f.type_at));
+            types.is_static(at)
+                && first.is_some_and(|(offset, of)| offset == 0 && types.get(of).is_some_and(|t| &*t.name == "uintptr"))
+        };
+        let of: FxHashMap<Addr, Addr> = code.closures().filter(|(_, at)| is_one(types, *at)).collect();
+        Self { types: of.values().copied().collect(), of }
+    }
+
+    /// Whether a structure of the type is a closure.
+    pub(crate) fn has(&self, of: Addr) -> bool {
+        self.types.contains(&of)
+    }
+
+    /// The type of the structure of a closure.
+    pub(crate) fn type_of(&self, code: Addr) -> Option<Addr> {
+        self.of.get(&code).copied()
+    }
 }
 
 impl Kinds {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(closures: Closures) -> Self {
         let nothing = Known { kind: Kind::Runtime(""), bytes: None, noscan: None, plan: Plan::Nothing };
-        Self { numbers: FxHashMap::default(), known: vec![nothing] }
+        Self { numbers: FxHashMap::default(), known: vec![nothing], closures }
+    }
+
+    /// What is known of closures.
+    pub(crate) fn closures(&self) -> &Closures {
+        &self.closures
     }
 
     pub(crate) fn get(&self, number: u32) -> Option<&Known> {
@@ -123,7 +164,7 @@ impl Kinds {
         if self.known.len() >= MAX_KINDS {
             return None;
         }
-        let number = known(types, kind).map_or(UNTYPED, |known| {
+        let number = known(types, &self.closures, kind).map_or(UNTYPED, |known| {
             self.known.push(known);
             (self.known.len() - 1) as u32
         });
@@ -147,7 +188,7 @@ const SLICE_BYTES: u64 = 24;
 /// `hchan.buf`.
 const CHAN_BUFFER: u64 = 16;
 
-fn known(types: &mut TypeReader<'_>, kind: Kind) -> Option<Known> {
+fn known(types: &mut TypeReader<'_>, closures: &Closures, kind: Kind) -> Option<Known> {
     let listed = |bytes: u64, words: &[(u64, Target)]| Plan::Listed { bytes, repeated: false, words: words.into() };
     let structure = |bytes: u64, plan: Plan| Some(Known { kind, bytes: Some(bytes), noscan: Some(false), plan });
     match kind {
@@ -209,6 +250,11 @@ fn known(types: &mut TypeReader<'_>, kind: Kind) -> Option<Known> {
             types.get(elem)?;
             let plan = Plan::Partly { words: [(CHAN_BUFFER, Target::Array(Kind::Array(elem)))].into() };
             Some(Known { kind, bytes: None, noscan: None, plan })
+        }
+        Kind::Closure(code) if closures.type_of(code).is_some() => {
+            let of = types.get(closures.type_of(code)?)?;
+            let plan = plan_of(types, &of, false);
+            Some(Known { kind, bytes: Some(of.size), noscan: Some(of.noscan()), plan })
         }
         Kind::Closure(_) | Kind::Runtime(_) => Some(Known { kind, bytes: None, noscan: None, plan: Plan::Nothing }),
     }

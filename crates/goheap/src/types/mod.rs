@@ -96,13 +96,13 @@ impl Types {
         objects: &HeapObjects,
         layout: &HeapLayout,
         (seeds, samples): (Seeds, &Samples),
-        (code, frames, maps): (Option<CodeTypes>, &[FrameWord], &[StackMap]),
+        (code, frames, maps, funcs): (Option<CodeTypes>, &[FrameWord], &[StackMap], &[Addr]),
         until: Option<Instant>,
     ) -> Self {
         let rt = &taken.runtime;
         // Words of channels, closures and stacks stand near each other.
         let mem = &BlockCache::new(mem);
-        let mut all = Assigner::new(rt, mem, objects, layout);
+        let mut all = Assigner::new(rt, mem, objects, layout, code.as_ref());
         all.add_seeds(seeds);
         all.add_runtime();
         all.add_sites(samples);
@@ -111,6 +111,7 @@ impl Types {
             all.add_code(code, frames);
         }
         all.add_stack_maps(maps);
+        all.add_closures(funcs.iter().copied().chain(frames.iter().map(|word| word.to)));
         all.add_stacks();
         all.follow(until);
         let variables = std::mem::take(&mut all.variables);
@@ -122,7 +123,11 @@ impl Types {
         let mut known: Vec<(Arc<str>, ObjectType)> = vec![(Arc::from(""), ObjectType::Other); kinds.len()];
         for (number, kind) in kinds.all() {
             if let Some(known) = known.get_mut(number as usize) {
-                *known = (name_of(&mut types, kind.kind, &function).into(), kind.kind.object_type());
+                let of = match kind.kind {
+                    Kind::Closure(code) => kinds.closures().type_of(code).map_or(ObjectType::Other, ObjectType::Value),
+                    kind => kind.object_type(),
+                };
+                *known = (name_of(&mut types, kind.kind, &function).into(), of);
             }
         }
         let named = known.len();

@@ -32,6 +32,7 @@ impl Assigner<'_> {
     fn add_site(&mut self, site: SiteType, at: Addr, room: u64) {
         let trust = Trust::Site;
         match site {
+            SiteType::One(of) | SiteType::Either(of) if self.kinds.closures().has(of) => self.closure(at, trust),
             SiteType::One(of) => self.offer(at, Kind::One(of), trust, Extent::Whole),
             SiteType::Many(of) => self.offer(at, Kind::Array(of), trust, Extent::AtLeast(0)),
             SiteType::Either(of) => {

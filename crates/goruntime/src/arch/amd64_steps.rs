@@ -77,6 +77,21 @@ fn other(i: &Instruction) -> Act {
             Some(to) => Act::Address { to, of: place(i) },
             None => lose(i.op0_register()),
         },
+        // What an address becomes if something is added to it is said as of LEA.
+        Mnemonic::Add if first == OpKind::Register && whole(i.op0_register()).is_some() => {
+            match (whole(i.op0_register()), added(i)) {
+                (Some(to), Some(by)) => Act::Address { to, of: Place::Behind(to, by) },
+                _ => lose(i.op0_register()),
+            }
+        }
+        Mnemonic::Xor if first == OpKind::Register && i.op1_kind() == OpKind::Register => {
+            // Go zeroes registers by halves: the upper one becomes zero too.
+            let is_zero = i.op0_register() == i.op1_register() && i.op0_register().size() >= 4;
+            match whole(i.op0_register().full_register()).filter(|_| is_zero) {
+                Some(to) => Act::Zero { to },
+                None => lose(i.op0_register()),
+            }
+        }
         Mnemonic::Cmp => match (operand(i, 0), operand(i, 1)) {
             (Some(left), Some(right)) => Act::Compare { left, right },
             _ => Act::Nothing,
@@ -87,11 +102,7 @@ fn other(i: &Instruction) -> Act {
         Mnemonic::Push => Act::Stack { by: -8, lost: 0 },
         Mnemonic::Pop if first == OpKind::Register => Act::Stack { by: 8, lost: mask(i.op0_register()) },
         Mnemonic::Add | Mnemonic::Sub if first == OpKind::Register && i.op0_register() == Register::RSP => {
-            let by = match i.op1_kind() {
-                OpKind::Immediate8to64 | OpKind::Immediate32to64 => i32::try_from(i.immediate(1).cast_signed()).ok(),
-                _ => None,
-            };
-            match by {
+            match added(i) {
                 Some(by) if i.mnemonic() == Mnemonic::Add => Act::Stack { by, lost: 0 },
                 Some(by) => Act::Stack { by: by.saturating_neg(), lost: 0 },
                 None => Act::LoseStack,
@@ -100,6 +111,14 @@ fn other(i: &Instruction) -> Act {
         _ if first == OpKind::Memory && writes_first_alone(i) => overwrite(i),
         _ if first == OpKind::Register && writes_first_alone(i) => lose(i.op0_register()),
         _ => Act::Lose(ALL),
+    }
+}
+
+/// What an instruction adds, where it says it.
+fn added(i: &Instruction) -> Option<i32> {
+    match i.op1_kind() {
+        OpKind::Immediate8to64 | OpKind::Immediate32to64 => i32::try_from(i.immediate(1).cast_signed()).ok(),
+        _ => None,
     }
 }
 
@@ -200,14 +219,23 @@ mod tests {
 
     #[test]
     fn what_is_not_known_writes_everything() {
-        // rep movsq; cpuid; xchg rax,rbx; add eax,1; mov word [rsp],1
-        let code = [0xf3, 0x48, 0xa5, 0x0f, 0xa2, 0x48, 0x93, 0x83, 0xc0, 1, 0x66, 0xc7, 0x04, 0x24, 1, 0];
+        // rep movsq; cpuid; xchg rax,rbx; add eax,1; mov word [rsp],1; xor eax,eax; xor eax,ecx; xor al,al;
+        // add rax,0x100; add rax,rcx
+        let code = [
+            0xf3, 0x48, 0xa5, 0x0f, 0xa2, 0x48, 0x93, 0x83, 0xc0, 1, 0x66, 0xc7, 0x04, 0x24, 1, 0, 0x31, 0xc0, 0x31,
+            0xc8, 0x30, 0xc0, 0x48, 0x05, 0, 1, 0, 0, 0x48, 0x01, 0xc8,
+        ];
         let want = [
             Act::Lose(ALL),
             Act::Lose(ALL),
             Act::Lose(ALL),
             Act::Lose(1),
             Act::Overwrite { to: Place::Stack(0), bytes: 8 },
+            Act::Zero { to: 0 },
+            Act::Lose(1),
+            Act::Lose(1),
+            Act::Address { to: 0, of: Place::Behind(0, 0x100) },
+            Act::Lose(1),
         ];
         assert_eq!(acts(&code), want);
     }

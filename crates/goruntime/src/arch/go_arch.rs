@@ -77,6 +77,11 @@ pub(crate) enum Act {
         /// The one that is read.
         from: u8,
     },
+    /// A register gets zero.
+    Zero {
+        /// The one that is written.
+        to: u8,
+    },
     /// A register gets an address.
     Address {
         /// The register.

@@ -21,7 +21,7 @@ pub(crate) fn find_functions(
 ) -> FxHashMap<String, (Addr, u64)> {
     let names = name_offsets(mem, md, wanted);
     let mut found = FxHashMap::default();
-    let (mut table, mut metas) = (Window::new(mem, md.ftab), Window::new(mem, md.pclntable));
+    let (mut table, mut metas) = windows(mem, md);
     let mut entry = |i: u64| -> Option<(Addr, u64)> {
         let b = table.at(i.checked_mul(8)?, 8)?;
         let word = |at: usize| b.get(at..at + 4).and_then(|w| w.try_into().ok()).map(u32::from_le_bytes).map(u64::from);
@@ -49,7 +49,7 @@ pub(crate) fn each_function(
     most: u64,
     mut visit: impl FnMut(Addr, u64, u32),
 ) {
-    let (mut table, mut metas) = (Window::new(mem, md.ftab), Window::new(mem, md.pclntable));
+    let (mut table, mut metas) = windows(mem, md);
     let mut entry = |i: u64| -> Option<(Addr, u64)> {
         let b = table.at(i.checked_mul(8)?, 8)?;
         let word = |at: usize| b.get(at..at + 4).and_then(|w| w.try_into().ok()).map(u32::from_le_bytes).map(u64::from);
@@ -64,6 +64,14 @@ pub(crate) fn each_function(
         }
         this = next;
     }
+}
+
+/// The function table, and what it refers to.
+fn windows<'a>(mem: &'a dyn Memory, md: &ModuleData) -> (Window<'a>, Window<'a>) {
+    /// Bytes of an entry of `ftab`; the last is half of one, the end of the code.
+    const ENTRY: u64 = 8;
+    let ((table, entries), (metas, bytes)) = (md.ftab, md.pclntable);
+    (Window::new(mem, table, entries.saturating_mul(ENTRY)), Window::new(mem, metas, bytes))
 }
 
 /// Where the names stand in `funcnametab`.
@@ -92,7 +100,9 @@ fn name_offsets<'n>(mem: &dyn Memory, md: &ModuleData, wanted: &[&'n str]) -> Fx
 /// A table that is read from front to back, a block at a time.
 struct Window<'a> {
     mem: &'a dyn Memory,
-    table: (Addr, u64),
+    table: Addr,
+    /// Bytes of the table.
+    len: u64,
     start: u64,
     block: Vec<u8>,
     /// Bytes that may still be read: a hostile table that sends us back and forth ends.
@@ -100,12 +110,10 @@ struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// `table`: address, and its length in whatever unit.
-    fn new(mem: &'a dyn Memory, table: (Addr, u64)) -> Self {
-        /// Entries of `ftab` have eight bytes.
-        const LARGEST_UNIT: u64 = 8;
-        let budget = table.1.saturating_mul(LARGEST_UNIT).saturating_add(64 * BLOCK);
-        Self { mem, table, start: 0, block: Vec::new(), budget }
+    /// `bytes`: how long the table is.
+    fn new(mem: &'a dyn Memory, table: Addr, bytes: u64) -> Self {
+        let budget = bytes.saturating_add(64 * BLOCK);
+        Self { mem, table, len: bytes, start: 0, block: Vec::new(), budget }
     }
 
     fn at(&mut self, offset: u64, len: usize) -> Option<&[u8]> {
@@ -118,9 +126,12 @@ impl<'a> Window<'a> {
     }
 
     fn refill(&mut self, offset: u64, len: usize) -> Option<()> {
-        let from = self.table.0.plus(offset);
-        // Less where the table's end is the end of what is mapped.
-        for n in [BLOCK as usize, 4096, len] {
+        let from = self.table.plus(offset);
+        // Behind the table's end there may be nothing: what is asked for beyond fails as a whole, and went for
+        // nothing again for each entry of the last page, until the budget was gone and the program's last
+        // functions with it (Go 1.25 stripped). A memory that lacks the end of the table is read in less.
+        let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        for n in [BLOCK as usize, 4096, len].map(|n| n.min(left).max(len)) {
             self.budget = self.budget.checked_sub(n as u64)?;
             if let Ok(block) = self.mem.bytes(from, n, n) {
                 (self.start, self.block) = (offset, block);
@@ -128,5 +139,46 @@ impl<'a> Window<'a> {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use lastgasp_inferior::{ReadCause, ReadError};
+
+    use super::*;
+
+    /// Memory that ends where a table does.
+    struct Ends {
+        bytes: Vec<u8>,
+        reads: Cell<usize>,
+    }
+
+    impl Memory for Ends {
+        fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+            self.reads.set(self.reads.get() + 1);
+            let missing = ReadError { addr, len: buf.len(), cause: ReadCause::Absent };
+            let part = self.bytes.get(addr.0 as usize..).and_then(|b| b.get(..buf.len())).ok_or(missing)?;
+            buf.copy_from_slice(part);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_table_is_read_to_its_end_where_nothing_is_behind_it() {
+        let bytes: Vec<u8> = (0..200_000u64).flat_map(u64::to_le_bytes).collect();
+        let (len, entries) = (bytes.len() as u64, bytes.len() as u64 / 8);
+        let mem = Ends { bytes, reads: Cell::new(0) };
+        let mut window = Window::new(&mem, Addr(0), len);
+        for i in 0..entries {
+            assert_eq!(window.at(i * 8, 8), Some(&i.to_le_bytes()[..]), "{i}");
+        }
+        assert_eq!(window.at(len, 8), None);
+        assert!(mem.reads.get() < 20, "{}", mem.reads.get());
+        // One of which the end is not there.
+        let mut window = Window::new(&mem, Addr(0), len + 4096);
+        assert!((0..entries).all(|i| window.at(i * 8, 8).is_some()));
     }
 }

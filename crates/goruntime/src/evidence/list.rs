@@ -2,19 +2,18 @@
 
 use lastgasp_inferior::Snapshot;
 
-use super::ancestors::Ancestors;
 use super::collector::{Collector, CopySource, Leads, Room, Sink};
 use super::extent::Extent;
 use super::goroutines::Goroutines;
-use super::labels::Labels;
 use super::memory_profile::MemoryProfile;
+use super::pointed::{ANCESTORS, LABELS};
 use super::runtime_variables::RuntimeVariables;
 use super::threads::Threads;
 use crate::gap::Gap;
 
 /// All of them, what is worth most first: a copy that is cut short has what names the culprit. Extents only
 /// grow along it.
-static COLLECTORS: &[&dyn Collector] = &[&RuntimeVariables, &MemoryProfile, &Threads, &Goroutines, &Labels, &Ancestors];
+static COLLECTORS: &[&dyn Collector] = &[&RuntimeVariables, &MemoryProfile, &Threads, &Goroutines, &LABELS, &ANCESTORS];
 
 /// Most pieces that room is made for at once.
 const MAX_PIECES: usize = 1 << 20;

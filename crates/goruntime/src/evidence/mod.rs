@@ -4,20 +4,18 @@
 //! One kind of evidence is one collector in a file of its own; `list` has them in the order of their worth,
 //! and `collector` says what adding one takes.
 
-mod ancestors;
 mod collector;
 mod extent;
 #[cfg(test)]
 mod fixture;
 mod goroutines;
-mod labels;
 mod list;
 mod memory_profile;
 mod plan;
 mod pointed;
 mod runtime_variables;
 mod threads;
-mod waits;
+mod waits_on;
 
 use lastgasp_inferior::{Memory, ReadError, Snapshot};
 
@@ -69,7 +67,7 @@ impl Evidence {
     /// Adds what the goroutines of a finished copy wait on (channels, locks, descriptors), read from memory
     /// that may have gone on: some milliseconds for thousands of them.
     pub fn copy_waits(&mut self, runtime: &Runtime, mem: &dyn Memory) {
-        waits::copy(runtime, &mut self.snapshot, mem);
+        waits_on::copy(runtime, &mut self.snapshot, mem);
     }
 
     /// Makes the copy readable; after the target runs again.

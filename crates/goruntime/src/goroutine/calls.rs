@@ -115,7 +115,8 @@ pub(crate) fn call_at(symbols: &Symbolizer<'_>, pc: Addr) -> Option<CallSite> {
 }
 
 /// The `go` statement whose call returns to `gopc`; 0 for the first goroutine.
-pub(crate) fn created_by(symbols: &Symbolizer<'_>, gopc: Addr) -> Option<CallSite> {
+#[must_use]
+pub fn created_by(symbols: &Symbolizer<'_>, gopc: Addr) -> Option<CallSite> {
     site(symbols, gopc, false)
 }
 

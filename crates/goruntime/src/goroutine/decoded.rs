@@ -6,7 +6,7 @@ use super::ancestors::Ancestor;
 use super::calls::{Call, CallSite};
 use super::labels::Label;
 use super::status::Status;
-use super::waits::Waits;
+use super::waits_on::WaitsOn;
 
 /// A goroutine at the moment of the copy: state, calls, creator, labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct Goroutine {
     /// Bytes of it that are in use; 0 of one that runs, and it is not known how far.
     pub stack_used: u64,
     /// What it waits on.
-    pub waits_on: Waits,
+    pub waits_on: WaitsOn,
     /// How deep its stack is.
     pub depth: Depth,
 }

@@ -2,18 +2,21 @@
 //! (`goroutineheader`, `isSystemGoroutine`).
 
 pub(crate) mod ancestors;
+mod by_site;
 mod calls;
 mod count;
 mod decoded;
 pub(crate) mod g;
 pub(crate) mod gaps;
 pub(crate) mod labels;
+pub(crate) mod parked;
 mod places;
 pub(crate) mod stack_sampling;
 pub(crate) mod status;
 pub(crate) mod thread_state;
 pub(crate) mod unwind;
-pub(crate) mod waits;
+pub(crate) mod wait_reason;
+pub(crate) mod waits_on;
 
 use std::sync::Arc;
 
@@ -33,13 +36,14 @@ use crate::gap::Gap;
 use crate::runtime::Runtime;
 
 pub use ancestors::Ancestor;
-pub use calls::{Call, CallSite};
+pub use by_site::{GoroutinesBySite, goroutines_by_site};
+pub use calls::{Call, CallSite, created_by};
 pub use count::count_goroutines;
 pub use decoded::{Depth, Goroutine, Goroutines, is_system};
 pub use labels::{Label, LabelSalt};
 pub use places::each_goroutine;
 pub use status::Status;
-pub use waits::Waits;
+pub use waits_on::WaitsOn;
 
 /// All goroutines that are not dead, in the runtime's own order. `registers` are those of the process's
 /// threads, as far as they were to be had.
@@ -85,7 +89,7 @@ pub fn decode_all_goroutines(
     let mut out = Goroutines::default();
     let mut kinds = Vec::new();
     let mut lost = GapTally::default();
-    let mut looked_through = waits::MAX_LOOKED_THROUGH;
+    let mut looked_through = waits_on::MAX_LOOKED_THROUGH;
     let all = pointers(rt, mem, gaps).1;
     for at in distinct(all, rt.layout.g.sizeof, gaps) {
         let read = mem.bytes(at, rt.layout.g.sizeof as usize, 1 << 12).map_err(|e| e.to_string());
@@ -97,7 +101,7 @@ pub fn decode_all_goroutines(
                         continue;
                     }
                     let (goroutine, walked) = decoder.decode(&raw, status);
-                    let waits_on = waits::decode(rt, mem, at, &raw, &mut looked_through);
+                    let waits_on = waits_on::decode(rt, mem, at, &raw, &mut looked_through);
                     out.live.push(Goroutine { waits_on, ..goroutine });
                     kinds.push(Sampled { kind: raw.kind(), used: raw.used_bytes(), walked });
                 }
@@ -198,7 +202,7 @@ impl Decoder<'_, '_> {
             labels: self.labels(raw.labels),
             stack_bytes: raw.stack.len(),
             stack_used: used,
-            waits_on: Waits::default(),
+            waits_on: WaitsOn::default(),
             depth: Depth::of(calls, walked, used, whole),
         };
         (goroutine, walked)

@@ -161,7 +161,34 @@ impl<'a, 'b> Unwinder<'a, 'b> {
         }
     }
 
-    /// Unwinds within one stack until it begins, or a cut.
+    /// A thread's own stack, from where it stands to where it begins or was entered from a goroutine; without
+    /// frames where the thread stands on another. `cut` says from where on its frames cannot be followed.
+    pub(crate) fn unwind_system(&self, thread: &ThreadState) -> Trace {
+        let m = &thread.m;
+        let mut out = Trace::default();
+        let mut at = Position { pc: thread.pc, sp: thread.sp, exact: true };
+        if m.gsignal.contains(at.sp) {
+            match self.interrupted(m, at) {
+                Ok(interrupted) => at = interrupted,
+                Err(why) => {
+                    out.walked = AddrRange { start: m.g0.start, end: m.g0.start };
+                    out.cut = Some(why);
+                    return out;
+                }
+            }
+        }
+        let place = self.symbols.place(at.pc, at.exact);
+        if m.g0.contains(m.vdso_sp) && m.vdso_sp >= at.sp && place.is_none_or(|p| calls_vdso(&p.name)) {
+            at = Position { pc: m.vdso_pc, sp: m.vdso_sp, exact: false };
+        }
+        if m.g0.contains(at.sp) {
+            self.along(m.g0, at, true, &mut out);
+        }
+        out
+    }
+
+    /// Unwinds within one stack until it begins, or a cut; a thread's own (`system`) until where it was
+    /// entered from a goroutine.
     fn along(&self, stack: AddrRange, from: Position, system: bool, out: &mut Trace) {
         let mut at = from;
         out.walked = AddrRange { start: from.sp, end: from.sp };
@@ -170,6 +197,10 @@ impl<'a, 'b> Unwinder<'a, 'b> {
                 out.cut = Some(format!("{} is in no Go function", at.pc));
                 return;
             };
+            let is_entry = system && matches!(Jump::at(&place.name), Some(Jump::Through | Jump::Back));
+            if is_entry {
+                return;
+            }
             out.steps.push(Step { pc: at.pc, exact: at.exact, system });
             out.sps.push(at.sp);
             if place.is_top {

@@ -228,6 +228,11 @@ impl<'a> PointerReader<'a> {
         }
     }
 
+    /// Bytes of objects that could not be read, which are then no matter of [`PointerReader::finish`].
+    pub fn take_unread(&mut self) -> u64 {
+        std::mem::take(&mut self.lost.bytes)
+    }
+
     /// What could not be read, said.
     pub fn finish(self, gaps: &mut Vec<Gap>) {
         let mut say = |n: u64, why: String| {

@@ -14,10 +14,11 @@ use lastgasp_inferior::{Addr, AddrRange, Memory, ThreadRegisters};
 use rustc_hash::FxHashMap;
 
 use super::deferred::{DeferredWord, MAX_BOUND, OpenDefersOf};
+use super::frame::{Frame, StackPlace};
 use super::stack_maps::{FrameMap, Shape, StackMaps, StackObject, offsets};
 use super::stack_objects::StackObjects;
 use super::stack_window::StackWindow;
-use crate::arch;
+use super::system_stacks::SystemStacks;
 use crate::binary::pclntab::{Place, Symbolizer};
 use crate::bounds::MAX_STACK_BYTES;
 use crate::collections::{MAP_ARRAY, MAP_HEADER, guess_map};
@@ -37,21 +38,10 @@ const MAX_DEFERRED: usize = 1 << 16;
 const MAX_BYTES: u64 = 8 << 30;
 /// What a frame, and what a deferred call counts as in that.
 const FRAME: u64 = 64;
-/// Bytes of a thread's system stack that are looked through, from its top.
-const SYSTEM_STACK: u64 = 64 << 10;
 /// Bytes of `abi.RegArgs`, the highest variable in frames of `makeFuncStub` and `methodValueCall`
 /// (`methodValueCallFrameObjs`), and its pointers: nine words behind 9 and 15 others. Of amd64, all releases.
 const REG_ARGS: u32 = 272;
 const REG_ARGS_POINTERS: std::ops::Range<u32> = 24..33;
-
-/// Where on a goroutine a pointer stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum StackPlace {
-    /// In a frame: an address within the call that is under way in it, as [`Symbolizer::frames`] wants it.
-    Frame(Addr),
-    /// In no frame: its closure, deferred calls, registers, or a stack of which the frames are not known.
-    Goroutine,
-}
 
 /// A pointer that a goroutine holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -321,22 +311,10 @@ impl Goroutine<'_, '_, '_, '_> {
     /// those of signal handlers have registers too.
     fn registers(&mut self, thread: Option<&ThreadState>) {
         let Some(thread) = thread else { return };
-        match thread.general {
-            Some(general) => general.iter().for_each(|w| self.pointer(StackPlace::Goroutine, Addr(*w), true)),
-            None => self.reader.tally.without_registers += 1,
-        }
-        let m = &thread.m;
-        let top = |stack: AddrRange, from: Addr| AddrRange {
-            start: from.max(Addr(stack.end.0.saturating_sub(SYSTEM_STACK))),
-            end: stack.end,
-        };
-        if m.gsignal.contains(thread.sp) {
-            self.words(StackPlace::Goroutine, top(m.gsignal, thread.sp));
-            // What the signal interrupted may be there.
-            self.words(StackPlace::Goroutine, top(m.g0, m.g0.start));
-        } else if m.g0.contains(thread.sp) {
-            self.words(StackPlace::Goroutine, top(m.g0, thread.sp));
-        }
+        self.reader.tally.without_registers += u64::from(thread.general.is_none());
+        let reader = &*self.reader;
+        let held = SystemStacks::new(reader.rt, reader.mem, reader.symbols).held(thread);
+        held.into_iter().for_each(|to| self.pointer(StackPlace::Goroutine, to, true));
     }
 
     fn whole_stack(&mut self, thread: Option<&ThreadState>, why: Unsure) {
@@ -526,36 +504,6 @@ impl Goroutine<'_, '_, '_, '_> {
         }
         if self.reader.objects.too_many() {
             self.reader.lost.add("more variables whose address is taken than any stack has".into());
-        }
-    }
-}
-
-/// Where the parts of a frame are.
-struct Frame {
-    sp: Addr,
-    /// `varp`: its variables end here.
-    top: Addr,
-    return_address: Addr,
-    /// `argp`.
-    arguments: Addr,
-    /// An address within the call that is under way.
-    pc: Addr,
-    place: StackPlace,
-}
-
-impl Frame {
-    fn of(rt: &Runtime, sp: Addr, delta: u64, pc: Addr, exact: bool) -> Self {
-        let arch = arch::of(rt.arch);
-        let return_address = sp.plus(delta);
-        let saved = if return_address > sp { arch.frame_pointer_size } else { 0 };
-        let pc = if exact { pc } else { Addr(pc.0.saturating_sub(1)) };
-        Self {
-            sp,
-            top: Addr(return_address.0 - saved),
-            return_address,
-            arguments: return_address.plus(arch.return_address_size),
-            pc,
-            place: StackPlace::Frame(pc),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lastgasp_inferior::Addr;
 
 use crate::goroutine::Status;
+use crate::goroutine::wait_reason::Operation;
 
 /// What the goroutines of a process wait for, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Waiting {
     pub objects: Vec<Awaited>,
     /// Timers that are set, whoever set them.
     pub timers: Vec<PendingTimer>,
+    /// Where the processors' heaps of timers stand: arrays by which the runtime has each of them.
+    pub timer_heaps: Vec<Addr>,
     /// What could not be read and could matter to whoever asks who can still be woken: goroutines, cases,
     /// timers. Nothing is proved then.
     pub unsure: Vec<String>,
@@ -41,6 +44,13 @@ pub struct Blocked {
     pub wait_since_ns: i64,
     /// Whether it lives in a `synctest` bubble, whose clock is not the runtime's.
     pub in_bubble: bool,
+    /// Functions on its stack, innermost first, that lock something in a line above the one in which they
+    /// stand; of those that wait for a mutex alone.
+    pub locks_above: Vec<Arc<str>>,
+    /// Those of them that unlock something in a line between.
+    pub unlocks_since: Vec<Arc<str>>,
+    /// Whether the code of its functions could be read for that.
+    pub code_was_read: bool,
     /// Whether all that it waits for have it in their queues still. Who was taken out of one is about to run,
     /// whatever its state says: whoever woke it may have forgotten by what.
     pub is_queued: bool,
@@ -53,55 +63,6 @@ pub struct Case {
     pub operation: Operation,
     /// Index among [`Waiting::objects`]; `None` of what waits for none, and where it was not found.
     pub object: Option<u32>,
-}
-
-/// What a blocked goroutine would do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Operation {
-    /// Send on a channel.
-    Send,
-    /// Receive from a channel.
-    Receive,
-    /// Send or receive: a case of a `select` that no queue of its channel has.
-    SendOrReceive,
-    /// Send on a nil channel: for ever.
-    SendNil,
-    /// Receive from a nil channel: for ever.
-    ReceiveNil,
-    /// `select {}`: for ever.
-    NoCases,
-    /// `sync.Mutex.Lock`.
-    Lock,
-    /// `sync.RWMutex.RLock`.
-    ReadLock,
-    /// `sync.RWMutex.Lock`.
-    WriteLock,
-    /// `sync.WaitGroup.Wait`.
-    WaitGroup,
-    /// `sync.Cond.Wait`.
-    CondWait,
-    /// Another semaphore.
-    Semaphore,
-    /// `time.Sleep`.
-    Sleep,
-    /// A read, or what the poller takes for one (accept).
-    Read,
-    /// A write, or what the poller takes for one (connect).
-    Write,
-    /// The poller, it is not known which way.
-    ReadOrWrite,
-    /// A system call.
-    SystemCall,
-    /// A call of C.
-    C,
-    /// The collector.
-    Collector,
-    /// Others in its `synctest` bubble.
-    Bubble,
-    /// Whoever resumes it as a coroutine (`iter.Pull`).
-    Coroutine,
-    /// Something of the runtime's own.
-    Runtime,
 }
 
 /// What goroutines wait for.
@@ -234,4 +195,6 @@ pub struct PendingTimer {
     /// The argument, or where it stands: of `time.Sleep` the `g`, of `time.After` the channel, of
     /// `time.AfterFunc` the function.
     pub arg: Addr,
+    /// Whether it sends on the channel that is its argument, and does nothing else.
+    pub sends: bool,
 }

@@ -4,16 +4,17 @@ use lastgasp_inferior::{Addr, Memory};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::channels::{self, Channels, Side};
-use super::found::{Awaited, Blocked, Case, Operation, PollState, Waiting, What};
+use super::found::{Awaited, Blocked, Case, PollState, Waiting, What};
+use super::lock_sites::LockSites;
 use super::locks::{self, Lock, LockKind};
 use super::read_many::{each, half, word};
-use super::reasons::Reason;
 use super::sudogs::{Lists, lists};
 use super::timers::{self, Timers};
 use super::{in_stacks, semaphores};
 use crate::binary::pclntab::Symbolizer;
 use crate::gap::Gap;
 use crate::goroutine::g::{RawG, distinct, pointers};
+use crate::goroutine::wait_reason::{Operation, Reason};
 use crate::goroutine::{Goroutine, Status};
 use crate::named_in_code::Operand::{FirstAddress, Nth};
 use crate::named_in_code::all_agreed;
@@ -77,12 +78,19 @@ pub fn waiting(
     all.matters((lists.broken > 0).then(|| format!("{} {broken}", lists.broken)), gaps);
     all.channels(&lists, &timers, gaps);
     all.semaphores(&lists, table, gaps);
+    all.code_of_locks(symbols);
     all.conditions(&lists, gaps);
     all.descriptors(gaps);
     all.sleepers();
     all.count();
     all.sort();
-    Waiting { goroutines: all.goroutines, objects: all.objects, timers: timers.all, unsure: all.unsure }
+    Waiting {
+        goroutines: all.goroutines,
+        objects: all.objects,
+        timers: timers.all,
+        timer_heaps: timers.heaps,
+        unsure: all.unsure,
+    }
 }
 
 /// Whether a goroutine waits for a descriptor: where none does, nothing need be asked of the kernel.
@@ -155,6 +163,9 @@ impl Gathered<'_> {
                 wakes_at_ns: None,
                 wait_since_ns: raw.wait_since,
                 in_bubble: !raw.bubble.is_null(),
+                locks_above: Vec::new(),
+                unlocks_since: Vec::new(),
+                code_was_read: false,
                 is_queued: true,
             });
             self.raw.push(raw);
@@ -237,7 +248,12 @@ impl Gathered<'_> {
                 });
                 self.add_case(index, operation, Some(object));
             }
-            if count == 0 {
+            // Cases whose channel is nil have no `sudog`, and without any nothing wakes it: who wakes one that
+            // has some leaves them to it until it runs.
+            let is_all_nil = known.is_none() && self.raw.get(index as usize).is_some_and(|raw| raw.waiting.is_null());
+            if is_all_nil {
+                self.add_case(index, Operation::AllNil, None);
+            } else if count == 0 {
                 lost += 1;
                 self.add_case(index, known.unwrap_or(Operation::SendOrReceive), None);
             }
@@ -288,6 +304,21 @@ impl Gathered<'_> {
             self.add_case(index, lock.operation, Some(object));
         }
         self.tell("goroutines wait for semaphores that were not found", lost, gaps);
+    }
+
+    /// What the code of those that wait for locks says.
+    fn code_of_locks(&mut self, symbols: &Symbolizer<'_>) {
+        let mut sites = LockSites::new(self.rt, self.mem, symbols);
+        for g in &mut self.goroutines {
+            let locks = [Operation::Lock, Operation::ReadLock, Operation::WriteLock];
+            if !g.cases.iter().any(|case| locks.contains(&case.operation)) {
+                continue;
+            }
+            if let Some(decoded) = self.decoded.get(&g.goid).filter(|d| d.wait_reason == g.reason) {
+                let above = sites.above(&decoded.stack);
+                (g.locks_above, g.unlocks_since, g.code_was_read) = (above.lock, above.unlock, above.is_read);
+            }
+        }
     }
 
     /// Index of a lock.

@@ -13,13 +13,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::read_many::{each, word};
 use super::sudogs::{MAX_SUDOGS, Sudog};
 use crate::goroutine::g::RawG;
-use crate::goroutine::waits::WINDOW;
+use crate::goroutine::parked::{WINDOW, may_lead_out};
 use crate::runtime::Runtime;
 
-/// End of the address space of programs.
-const END: u64 = 1 << 47;
-/// Nothing stands below.
-const START: u64 = 1 << 16;
 /// Words that are looked at, of all stacks together.
 const MAX_WORDS: usize = 32 << 20;
 
@@ -68,13 +64,8 @@ fn words(rt: &Runtime, mem: &dyn Memory, wanted: &[(u32, RawG)], is: Sought) -> 
     let mut add = |(index, _, raw): &(u32, AddrRange, RawG), bytes: &[u8]| {
         let from = out.at.len();
         for at in bytes.chunks_exact(8).map(|w| Addr(word(w, 0))) {
-            let elsewhere = |r: AddrRange| !r.contains(at);
-            let fits = (START..END).contains(&at.0)
-                && at.0.is_multiple_of(8)
-                && elsewhere(raw.stack)
-                && elsewhere(rt.module.pcs)
-                // A condition may be a package variable.
-                && (is == Sought::Cond || elsewhere(rt.module.variables));
+            // A condition may be a package variable.
+            let fits = may_lead_out(rt, raw, at) && (is == Sought::Cond || !rt.module.variables.contains(at));
             if fits && out.at.len() < MAX_WORDS && !out.at.get(from..).is_some_and(|before| before.contains(&at)) {
                 out.of.push(*index);
                 out.at.push(at);
@@ -152,13 +143,7 @@ pub(super) fn conditions(rt: &Runtime, mem: &dyn Memory, wanted: &[(u32, Addr, R
     let mut waits: FxHashSet<(Addr, Addr)> = FxHashSet::default();
     let mut left = MAX_SUDOGS;
     for (cond, first) in &maybe {
-        let (mut at, mut seen) = (*first, FxHashSet::default());
-        while !at.is_null() && left > 0 && seen.insert(at) {
-            left -= 1;
-            let Some(sudog) = Sudog::read(rt, mem, at) else { break };
-            waits.insert((*cond, sudog.g));
-            at = sudog.next;
-        }
+        each_in_list(rt, mem, *first, &mut left, |g| waits.extend([(*cond, g)]));
     }
     let mut out = FxHashMap::default();
     for (index, at) in words.of.iter().zip(&words.at) {
@@ -182,15 +167,21 @@ pub(super) fn notify_lists(
     lists.dedup();
     let mut left = MAX_SUDOGS;
     for list in lists {
-        let (mut at, mut seen) = (mem.ptr(list.plus(head)).unwrap_or_default(), FxHashSet::default());
-        while !at.is_null() && left > 0 && seen.insert(at) {
-            left -= 1;
-            let Some(sudog) = Sudog::read(rt, mem, at) else { break };
-            out.insert((list, sudog.g));
-            at = sudog.next;
-        }
+        let first = mem.ptr(list.plus(head)).unwrap_or_default();
+        each_in_list(rt, mem, first, &mut left, |g| out.extend([(list, g)]));
     }
     out
+}
+
+/// Tells of each `g` that waits in a list of `sudog`s, at most `left` of them, one that comes again once.
+fn each_in_list(rt: &Runtime, mem: &dyn Memory, first: Addr, left: &mut usize, mut tell: impl FnMut(Addr)) {
+    let (mut at, mut seen) = (first, FxHashSet::default());
+    while !at.is_null() && *left > 0 && seen.insert(at) {
+        *left -= 1;
+        let Some(sudog) = Sudog::read(rt, mem, at) else { break };
+        tell(sudog.g);
+        at = sudog.next;
+    }
 }
 
 /// Goroutines by index: their stacks, and where their `g` stand.

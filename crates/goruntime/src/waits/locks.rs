@@ -7,9 +7,10 @@
 
 use lastgasp_inferior::{Addr, Memory};
 
-use super::found::{MutexState, Operation, RwMutexState, WaitGroupState, What};
+use super::found::{MutexState, RwMutexState, WaitGroupState, What};
 use super::read_many::half;
 use crate::goroutine::Goroutine;
+use crate::goroutine::wait_reason::Operation;
 use crate::runtime::Runtime;
 
 /// `mutexLocked`, `mutexWoken`, `mutexStarving`; behind them those that wait.

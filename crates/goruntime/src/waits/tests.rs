@@ -2,7 +2,8 @@
 
 use lastgasp_inferior::{Addr, Memory, ReadError, Snapshot};
 
-use super::found::{Operation, Waiting, What};
+use super::Operation;
+use super::found::{Waiting, What};
 use super::gather::waiting;
 use super::sudogs::Sudog;
 use super::{in_stacks, locks, semaphores, timers};

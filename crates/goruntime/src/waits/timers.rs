@@ -24,6 +24,8 @@ const MOVED: [u32; 2] = [7, 8];
 pub(super) struct Timers {
     /// In the order of the heaps.
     pub(super) all: Vec<PendingTimer>,
+    /// Where the heaps stand.
+    pub(super) heaps: Vec<Addr>,
     /// Those that send on a channel, by channel.
     by_channel: FxHashMap<Addr, ChannelTimer>,
 }
@@ -66,12 +68,15 @@ impl Timers {
                 return Err(format!("a heap of {len} timers"));
             }
             most -= len as usize;
+            self.heaps.extend(Some(Addr(first)).filter(|_| first != 0));
             let size = l.entry_sizeof.unwrap_or(8);
             let Ok(entries) = mem.bytes(Addr(first), (len * size) as usize, MAX_TIMERS * 16) else {
                 unread += len;
                 continue;
             };
             let timers = entries.chunks_exact(size as usize).map(|e| Addr(word(e, l.entry_timer.unwrap_or(0))));
+            // The place of one that has just been taken out is cleared before the heap ends in front of it.
+            let timers = timers.filter(|at| !at.is_null());
             // Of the heap itself from Go 1.23 on, else of the processor.
             let owner = if l.heap.is_some() { p.plus(l.timers) } else { p };
             places.extend(timers);
@@ -107,6 +112,7 @@ impl Timers {
                 entry.and_then(|pc| symbols.function_name(pc)).is_some_and(|name| name == "time.sendTime")
             });
             if is_send {
+                timer.sends = true;
                 let found = ChannelTimer { when_ns: Some(timer.when_ns), period_ns: timer.period_ns };
                 self.by_channel.insert(timer.arg, found);
             }
@@ -146,5 +152,6 @@ pub(super) fn parse(rt: &Runtime, at: Addr, bytes: &[u8]) -> PendingTimer {
         closure: Addr(word(bytes, l.func)),
         arg_type: Addr(word(bytes, l.arg)),
         arg: Addr(word(bytes, l.arg + 8)),
+        sends: false,
     }
 }

@@ -28,6 +28,10 @@ pub struct OomCounters {
     /// Innermost first.
     groups: Vec<Counter>,
     machine: u64,
+    /// Whether groups above count what happens below them (cgroup v2): what they do not say was not so.
+    counts_below: bool,
+    /// The machine's at the last look of [`OomCounters::look_at_machine`], and at the one before it.
+    machine_before: [Option<(u64, Instant)>; 2],
 }
 
 /// One group's counters.
@@ -60,6 +64,9 @@ pub struct Risen {
     pub group_ooms: bool,
     /// Some process of the machine was killed for memory.
     pub machine: bool,
+    /// The target's own group is gone without having counted a kill, and no group above it that is left counts
+    /// for it (cgroup v1), while some process of the machine was killed for memory within a moment.
+    pub machine_for_a_group_that_is_gone: bool,
 }
 
 /// A kill that a group above has counted is taken for the target's own for so long: it has other groups below
@@ -70,7 +77,8 @@ impl OomCounters {
     /// As they stand now.
     pub fn note(limit_usage: &LimitUsage, machine: &Machine) -> Self {
         let levels = limit_usage.own().into_iter().flat_map(Cgroup::levels);
-        Self::of(levels.filter_map(|g| File::open(g.events_file()).ok()), machine.oom_kills())
+        let counts_below = limit_usage.own().is_some_and(|g| g.v2);
+        Self { counts_below, ..Self::of(levels.filter_map(|g| File::open(g.events_file()).ok()), machine.oom_kills()) }
     }
 
     fn of(files: impl Iterator<Item = File>, machine: u64) -> Self {
@@ -79,7 +87,7 @@ impl OomCounters {
             let noted = counts(&file).unwrap_or_default();
             Counter { file, noted, last: (noted, at), earlier: (noted, at) }
         };
-        Self { groups: files.map(noted).collect(), machine }
+        Self { groups: files.map(noted).collect(), machine, counts_below: false, machine_before: [None; 2] }
     }
 
     /// Remembers what the target's own group has counted: one reading.
@@ -99,6 +107,16 @@ impl OomCounters {
         }
     }
 
+    /// Remembers what the machine has counted: one reading of some 50 µs, worth it near an end.
+    pub fn look_at_machine(&mut self, machine: &Machine) {
+        self.machine_at(machine.oom_kills(), Instant::now());
+    }
+
+    fn machine_at(&mut self, kills: u64, at: Instant) {
+        let [_, last] = self.machine_before;
+        self.machine_before = [last, Some((kills, at))];
+    }
+
     /// What has happened since.
     pub fn risen(&self, machine: &Machine) -> Risen {
         self.risen_at(Instant::now(), machine.oom_kills())
@@ -111,9 +129,14 @@ impl OomCounters {
             each.map(move |(group, now)| of(now.as_ref().unwrap_or(&group.last.0)) > of(&group.noted))
         };
         let own_is_gone = now.first().is_some_and(Option::is_none);
+        let fresh = |(_, then): &(u64, Instant)| at.saturating_duration_since(*then) < A_MOMENT;
+        let before = self.machine_before.into_iter().flatten().find(fresh);
+        let lately = before.is_some_and(|(kills, _)| machine > kills);
+        let own_kills = risen(|c| c.kills).next().unwrap_or(false)
+            || own_is_gone && self.nearest_that_is_left(&now).is_some_and(|(g, now)| g.has_lost_one(&now, at));
         Risen {
-            own_kills: risen(|c| c.kills).next().unwrap_or(false)
-                || own_is_gone && self.nearest_that_is_left(&now).is_some_and(|(g, now)| g.has_lost_one(&now, at)),
+            own_kills,
+            machine_for_a_group_that_is_gone: own_is_gone && lately && !own_kills && !self.counts_below,
             group_ooms: risen(|c| c.ooms).any(|it| it),
             machine: machine > self.machine,
         }
@@ -237,6 +260,34 @@ mod tests {
         let counters = begin();
         count(&above, 6);
         assert!(!kills(&counters, NOW));
+    }
+
+    /// On cgroup v1 no group above counts what happens below it: a group that is removed within milliseconds
+    /// leaves the machine's counter alone.
+    #[test]
+    fn of_a_group_that_is_gone_the_machine_may_tell() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("own");
+        std::fs::write(&own, "oom_kill 0\n").unwrap();
+        let mut counters = OomCounters::of(std::iter::once(File::open(&own).unwrap()), 5);
+        let began = Instant::now();
+        let told = |counters: &OomCounters, later: Duration, machine: u64| {
+            counters.risen_at(began + later, machine).machine_for_a_group_that_is_gone
+        };
+        counters.machine_at(7, began);
+        assert!(!told(&counters, Duration::ZERO, 8), "its group is there, and says that it was none of its own");
+        std::fs::write(&own, "").unwrap();
+        assert!(told(&counters, Duration::ZERO, 8));
+        assert!(!told(&counters, Duration::ZERO, 7), "others were killed before");
+        assert!(!told(&counters, A_MOMENT, 8), "nobody has looked for long");
+        counters.counts_below = true;
+        assert!(!told(&counters, Duration::ZERO, 8), "a group above would have said so");
+        counters.counts_below = false;
+        // A look between the kill and the end.
+        counters.machine_at(8, began);
+        assert!(told(&counters, Duration::ZERO, 8));
+        counters.machine_at(8, began);
+        assert!(!told(&counters, Duration::ZERO, 8));
     }
 
     #[test]

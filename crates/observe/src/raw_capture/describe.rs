@@ -3,21 +3,23 @@
 use std::collections::BTreeMap;
 
 use lastgasp_goruntime::{
-    BuildInfo, Counts, Gap, Globals, LargeObject, MemStats, Module, ModuleData, Runtime, SpanClass, SpanTable,
+    BuildInfo, Counts, Gap, Globals, GoroutinesBySite, LargeObject, MemStats, Module, ModuleData, Runtime, SpanClass,
+    SpanTable,
 };
 use lastgasp_inferior::{Addr, AddrRange, Arch, Mapping, Ranges, Resident, ThreadRegisters, Usage};
 
 use super::census::census;
 use super::raw::{Phase, RawCapture, Reason, Spans};
 use super::stored::{
-    SCHEMA, StoredBaseline, StoredBinary, StoredCharge, StoredEvent, StoredGap, StoredGauges, StoredIdentity,
-    StoredLargeObject, StoredLimit, StoredModuleData, StoredNeighbour, StoredNeighbours, StoredRange, StoredRegisters,
-    StoredResident, StoredRuntime, StoredSample, StoredSetting, StoredSite, StoredSpanClass, StoredSpans, StoredTable,
-    StoredUsage, StoredV1, StoredVariable,
+    SCHEMA, StoredBaseline, StoredBinary, StoredCharge, StoredEvent, StoredGap, StoredGauges, StoredGoroutineLook,
+    StoredIdentity, StoredLargeObject, StoredLimit, StoredModuleData, StoredNeighbour, StoredNeighbours, StoredRange,
+    StoredRegisters, StoredResident, StoredRuntime, StoredSample, StoredSetting, StoredSite, StoredSpanClass,
+    StoredSpans, StoredStarted, StoredTable, StoredUsage, StoredV1, StoredVariable,
 };
 use crate::kernel::cgroup::Charge;
 use crate::kernel::neighbours::{Neighbour, Neighbours};
 use crate::target::baselines::{Baseline, BaselineHistory, SiteCounts};
+use crate::target::goroutine_looks::{GoroutineLook, GoroutineLooks, MAX_GOROUTINE_LOOKS};
 use crate::target::identity::Identity;
 use crate::target::timeline::{Event, Sample, Timeline};
 
@@ -26,7 +28,8 @@ const MAX_BASELINES: usize = 64;
 
 const PHASES: [(Phase, &str); 4] =
     [(Phase::PreKill, "pre-kill"), (Phase::PostKill, "post-kill"), (Phase::Manual, "manual"), (Phase::Core, "core")];
-const REASONS: [(Reason, &str); 4] = [
+const REASONS: [(Reason, &str); 5] = [
+    (Reason::Leak, "leak"),
     (Reason::Forecast, "forecast"),
     (Reason::OomKill, "oom-kill"),
     (Reason::Killed, "killed"),
@@ -108,6 +111,7 @@ pub(super) fn describe(raw: &RawCapture) -> StoredV1 {
             .collect(),
         baselines: baselines(&raw.baselines),
         census: census(&raw.census),
+        goroutine_looks: raw.timeline.goroutines.all().iter().map(goroutine_look).collect(),
         ..StoredV1::default()
     }
 }
@@ -387,12 +391,30 @@ same_fields!(MemStats <=> StoredGauges, gauges, restore_gauges {
 });
 
 /// The watch so far.
-pub(super) fn restore_timeline(samples: &[StoredSample], events: &[StoredEvent]) -> Timeline {
+pub(super) fn restore_timeline(
+    samples: &[StoredSample],
+    events: &[StoredEvent],
+    looks: &[StoredGoroutineLook],
+) -> Timeline {
     let event = |e: &StoredEvent| Event { t_ms: e.t_ms, kind: e.kind.clone().into(), text: e.text.clone() };
     let mut timeline = Timeline::default();
     timeline.samples = samples.iter().map(restore_sample).collect();
     timeline.events = events.iter().map(event).collect();
+    timeline.goroutines =
+        GoroutineLooks::new(looks.iter().take(MAX_GOROUTINE_LOOKS).map(restore_goroutine_look).collect());
     timeline
+}
+
+fn goroutine_look(look: &GoroutineLook) -> StoredGoroutineLook {
+    let GoroutinesBySite { slots, live, newest, one_in, ref sites, more } = look.seen;
+    let sites = sites.iter().map(|(pc, count)| StoredStarted { pc: pc.0, count: *count }).collect();
+    StoredGoroutineLook { t_ms: look.t_ms, slots, live, newest, one_in, sites, more }
+}
+
+fn restore_goroutine_look(look: &StoredGoroutineLook) -> GoroutineLook {
+    let StoredGoroutineLook { t_ms, slots, live, newest, one_in, ref sites, more } = *look;
+    let sites = sites.iter().map(|s| (Addr(s.pc), s.count)).collect();
+    GoroutineLook { t_ms, seen: GoroutinesBySite { slots, live, newest, one_in, sites, more } }
 }
 
 fn site(s: &SiteCounts) -> StoredSite {
@@ -573,8 +595,18 @@ mod tests {
             gc_cycles: n.next() as u32,
         };
         let e = StoredEvent { t_ms: n.next(), kind: "arm".into(), text: "pinned".into() };
-        let restored = restore_timeline(&[sample(&s)], std::slice::from_ref(&e));
+        let seen = GoroutinesBySite {
+            slots: n.next(),
+            live: n.next(),
+            newest: n.next(),
+            one_in: n.next(),
+            sites: vec![(Addr(n.next()), n.next())],
+            more: true,
+        };
+        let look = GoroutineLook { t_ms: n.next(), seen };
+        let restored = restore_timeline(&[sample(&s)], std::slice::from_ref(&e), &[goroutine_look(&look)]);
         assert_eq!(restored.samples, [s]);
+        assert_eq!(restored.goroutines.all(), [look]);
         assert_eq!(
             (restored.events[0].t_ms, &*restored.events[0].kind, &*restored.events[0].text),
             (e.t_ms, "arm", "pinned")

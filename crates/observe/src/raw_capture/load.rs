@@ -142,7 +142,7 @@ impl RawCapture {
             charge: stored.charge.as_ref().map(restore_charge),
             limit: stored.limit.as_ref().map(|l| (l.bytes, l.source.clone())),
             stopped: Duration::from_nanos(stored.stopped_ns),
-            timeline: restore_timeline(&stored.samples, &stored.events),
+            timeline: restore_timeline(&stored.samples, &stored.events, &stored.goroutine_looks),
             baselines: restore_baselines(&stored.baselines),
             census: restore_census(stored.census.as_ref()),
             monotonic_ns: stored.monotonic_ns,

@@ -1,6 +1,7 @@
 //! Memory of a target beside the evidence, kept where a person asks for it: its own pages (heap, variables,
 //! stacks), not those of files. Which pages there are is asked of the kernel first: of memory that was never
-//! touched, or is swapped out, nothing is read, for that would cost the target memory.
+//! touched, or is swapped out, nothing is read, for that would cost the target memory. What was never touched
+//! is zeros, and is kept as that.
 
 use lastgasp_goruntime::{Gap, free_pages};
 use lastgasp_inferior::{
@@ -25,6 +26,9 @@ pub struct OtherMemory<'a> {
     pub memory: &'a dyn Memory,
     /// Which.
     pub regions: Vec<Region>,
+    /// Which of it is known to be zeros: pages that were never touched. (Objects of fresh memory that nothing
+    /// was written to yet have such; without them the heap of victoria-metrics had no graph.)
+    pub zeros: Vec<Region>,
     /// When it is read.
     pub read: WhenRead,
     /// The memory map, for debuggers; empty if it is not known.
@@ -105,6 +109,7 @@ impl<'a> OtherMemory<'a> {
             ));
         }
         let (mut regions, mut swapped, mut unread, mut unreached) = (Vec::new(), 0, 0, 0);
+        let mut anonymous = Vec::new();
         for (m, rss) in mappings {
             let too_large = rss == u64::MAX && m.range.len() > MAX_UNKNOWN;
             if !m.readable || rss == 0 || OF_KERNEL.contains(&m.path.as_str()) {
@@ -123,16 +128,26 @@ impl<'a> OtherMemory<'a> {
                     let access = Access::of(&m);
                     regions.extend(pages.present.into_iter().map(|range| Region { range, access }));
                     swapped += pages.swapped;
+                    if m.inode == 0 && m.writable {
+                        anonymous.push(Region { range: m.range, access });
+                    }
                 }
                 Err(_) => unread += m.range.len(),
             }
         }
         // What the Go heap has free is nobody's. Of a process that runs it may be somebody's a moment later,
         // and is not of this moment then.
-        let regions = match free_pages(&raw.runtime, process) {
-            Some(free) => without(&regions, &free),
+        let free = free_pages(&raw.runtime, process);
+        let regions = match &free {
+            Some(free) => without(&regions, free),
             None => regions,
         };
+        let held =
+            Ranges::union(regions.iter().map(|r| r.range).chain(free.iter().flat_map(|f| f.as_slice().to_vec())));
+        // Of the dead the kernel takes pages away meanwhile (`oom_reaper`), which then look as if they had never
+        // been touched.
+        let zeros = if lives { untouched(map, &without(&anonymous, &held), go_on) } else { Vec::new() };
+        let zeros = if process.is_alive() { zeros } else { Vec::new() };
         if swapped > 0 {
             gaps.push(Gap::new("memory.core", format!("{swapped} bytes of memory: swapped out, and not read back")));
         }
@@ -143,20 +158,51 @@ impl<'a> OtherMemory<'a> {
         if unread > 0 {
             gaps.push(Gap::new("memory.core", format!("{unread} bytes of address space: the page map was gone")));
         }
-        Self { memory: process, regions, read, mappings: listed, auxv: map.auxv.clone(), go_on, gaps }
+        Self { memory: process, regions, zeros, read, mappings: listed, auxv: map.auxv.clone(), go_on, gaps }
     }
 
     /// That of a core file: all that it holds.
     #[must_use]
     pub fn of_core(core: &'a CoreFile, read: WhenRead, go_on: &'a dyn Fn() -> bool) -> Self {
         let regions = core.ranges().map(|range| Region { range, access: Access::ReadWrite }).collect();
-        Self { memory: core, regions, read, mappings: Vec::new(), auxv: Vec::new(), go_on, gaps: Vec::new() }
+        Self {
+            memory: core,
+            regions,
+            zeros: Vec::new(),
+            read,
+            mappings: Vec::new(),
+            auxv: Vec::new(),
+            go_on,
+            gaps: Vec::new(),
+        }
     }
 
     /// The regions of one kind.
     pub(super) fn of(&self, access: Access) -> Ranges {
         Ranges::union(self.regions.iter().filter(|r| r.access == access).map(|r| r.range))
     }
+
+    /// What of that kind is zeros.
+    pub(super) fn zeros_of(&self, access: Access) -> Ranges {
+        Ranges::union(self.zeros.iter().filter(|r| r.access == access).map(|r| r.range))
+    }
+}
+
+/// Most of one piece of anonymous memory that is asked for what was never touched, in bytes: the entries of a
+/// gigabyte are two megabytes.
+const MAX_ASKED: u64 = 16 << 30;
+
+/// What of pieces of anonymous memory was never touched. Where it cannot be told it is not kept.
+fn untouched(map: &MemoryMap, pieces: &[Region], go_on: &dyn Fn() -> bool) -> Vec<Region> {
+    let mut zeros = Vec::new();
+    for Region { range, access } in pieces.iter().filter(|r| r.range.len() <= MAX_ASKED) {
+        if !go_on() {
+            break;
+        }
+        let found = map.page_map.untouched(*range).unwrap_or_default();
+        zeros.extend(found.into_iter().map(|range| Region { range, access: *access }));
+    }
+    zeros
 }
 
 /// What of regions is not in `free`.

@@ -23,7 +23,7 @@ pub enum Phase {
     PreKill,
     /// The target was dead, its memory held by the pin.
     PostKill,
-    /// A capture that somebody asked for.
+    /// The target lived and was not in danger: somebody asked, or its goroutines seemed to leak.
     Manual,
     /// Out of a core file.
     Core,
@@ -40,6 +40,8 @@ pub enum Reason {
     Killed,
     /// Somebody asked.
     Manual,
+    /// Its goroutines grew in number, steadily and for long.
+    Leak,
 }
 
 /// Evidence, taken.

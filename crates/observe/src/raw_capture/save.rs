@@ -164,6 +164,7 @@ impl RawCapture {
             evidence: StoredRanges { ranges: store_ranges(&evidence), crc32: sum(&evidence, snapshot)? },
             baselines: Default::default(),
             census: None,
+            goroutine_looks: Vec::new(),
             samples: Vec::new(),
             events: Vec::new(),
             ..describe(self)
@@ -254,11 +255,20 @@ fn add_other<W: Write + Seek>(
 ) -> io::Result<()> {
     // A page that failed in a window is not asked for again: its evidence stands there by itself.
     for access in ALL_ACCESS {
-        for range in other.of(access).minus(&pages(&writer.held())).as_slice() {
-            if kept.cut.is_some() {
+        let held = pages(&writer.held());
+        let (read, zeros) = (other.of(access).minus(&held), other.zeros_of(access));
+        let zeros = zeros.minus(&held).minus(&read);
+        // In the order of addresses, so that what is touching is one segment.
+        let read = read.as_slice().iter().map(|range| (*range, false));
+        let mut all: Vec<(AddrRange, bool)> = read.chain(zeros.as_slice().iter().map(|range| (*range, true))).collect();
+        all.sort_unstable_by_key(|(range, _)| range.start);
+        for (range, is_zero) in all {
+            if is_zero {
+                writer.add_zeros(range, access);
+            } else if kept.cut.is_some() {
                 kept.lost = kept.lost.saturating_add(range.len());
             } else {
-                kept.count(*range, writer.add(*range, access, other.memory, bounds)?);
+                kept.count(range, writer.add(range, access, other.memory, bounds)?);
             }
         }
     }

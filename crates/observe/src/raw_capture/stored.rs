@@ -74,7 +74,7 @@ stored! {
         pub lastgasp_version: String,
         /// `pre-kill`, `post-kill`, `manual`, `core`.
         pub phase: String,
-        /// `forecast`, `oom-kill`, `killed`, `manual`.
+        /// `forecast`, `oom-kill`, `killed`, `manual`, `leak`.
         pub reason: String,
         /// When it was taken, nanoseconds since 1970.
         pub taken_unix_ns: u64,
@@ -130,6 +130,34 @@ stored! {
         pub baselines: Vec<StoredBaseline>,
         /// Collections that were known, at calmer times and at the capture.
         pub census: Option<StoredCensus>,
+        /// Looks at its goroutines during the watch, oldest first.
+        pub goroutine_looks: Vec<StoredGoroutineLook>,
+    }
+
+    /// A look at goroutines.
+    pub struct StoredGoroutineLook {
+        /// When, on the timeline's clock.
+        pub t_ms: u64,
+        /// Structures.
+        pub slots: u64,
+        /// Goroutines that lived.
+        pub live: u64,
+        /// The highest number that one of them had.
+        pub newest: u64,
+        /// One in so many was looked at.
+        pub one_in: u64,
+        /// The `go` statements that started most of them.
+        pub sites: Vec<StoredStarted>,
+        /// Whether there were others.
+        pub more: bool,
+    }
+
+    /// Goroutines of one `go` statement.
+    pub struct StoredStarted {
+        /// The address that its call returns to.
+        pub pc: u64,
+        /// How many lived.
+        pub count: u64,
     }
 
     /// The quick census.

@@ -3,6 +3,7 @@
 pub mod baselines;
 pub mod census;
 pub mod discover;
+pub mod goroutine_looks;
 pub mod identity;
 pub mod runtime_cache;
 #[allow(clippy::module_inception)] // Its file is named after what it has.

@@ -13,6 +13,7 @@ use crate::kernel::cgroup::Mounts;
 use crate::target::baselines::{Baseline, BaselineHistory, SiteCounts};
 use crate::target::census::{CensusHistory, QuickCensus};
 use crate::target::discover::says_that_it_is_go;
+use crate::target::goroutine_looks::GoroutineLooks;
 use crate::target::identity::{Identity, identity};
 use crate::target::runtime_cache::RuntimeCache;
 
@@ -120,6 +121,14 @@ impl Target {
         let sites = profile.buckets.iter().map(counts).filter(|c| c.allocated.objects > 0).collect();
         self.baselines.push(Baseline { t_ms, sites, rate: profile.rate, gauges });
         self.baselines.keep_stacks(profile.buckets.iter().map(|b| (b.addr, b.stack.as_slice())));
+    }
+
+    /// Looks at its goroutines, if that is worth its cost now; nothing is stopped.
+    pub fn look_at_goroutines(&self, looks: &mut GoroutineLooks, t_ms: u64) {
+        let slots = self.process.u64(self.runtime.globals.allglen).unwrap_or(0);
+        if looks.is_due(slots, t_ms) {
+            looks.look(&self.runtime, &*self.process, t_ms);
+        }
     }
 
     /// Looks at the collections that are known, and searches on for others for about so long; nothing is

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use lastgasp_goruntime::MemStats;
 
+use super::goroutine_looks::GoroutineLooks;
+
 /// One look at a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
@@ -77,6 +79,8 @@ pub struct Timeline {
     pub samples: Vec<Sample>,
     /// Oldest first.
     pub events: Vec<Event>,
+    /// Looks at its goroutines.
+    pub goroutines: GoroutineLooks,
     rest: Option<Rest>,
 }
 
@@ -105,7 +109,8 @@ const STEP_DOWN: u64 = 16;
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self { clock: Clock(Instant::now()), samples: Vec::new(), events: Vec::new(), rest: None }
+        let (samples, events, goroutines) = (Vec::new(), Vec::new(), GoroutineLooks::default());
+        Self { clock: Clock(Instant::now()), samples, events, goroutines, rest: None }
     }
 }
 

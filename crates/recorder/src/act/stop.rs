@@ -94,6 +94,12 @@ impl Stopper {
         }
     }
 
+    /// By ptrace, for as long as that at the longest, which is less than a watchdog's patience.
+    #[must_use]
+    pub(crate) fn by_ptrace_within(watchdog: &Arc<Watchdog>, longest: Duration) -> Self {
+        Self(Way::PtraceFor(Arc::clone(watchdog), longest.min(PATIENCE)))
+    }
+
     /// By ptrace, without a watchdog.
     #[must_use]
     pub fn by_ptrace_alone() -> Self {

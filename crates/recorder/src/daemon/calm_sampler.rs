@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use lastgasp_observe::target::timeline::Sample;
 
 use super::target_status::TargetStatus;
+use crate::decide::leak::steady_growth;
 use crate::guard::{guarded, spawn_vital};
 use crate::watch::history::{SEARCH_CALM, TargetHistory};
 
@@ -19,12 +20,17 @@ const REST: u32 = 250;
 /// Several are sampled before it rests: a waking, with cold caches, costs more than a sample.
 const TOGETHER: Duration = Duration::from_millis(200);
 
+/// A look at goroutines that is older than this says nothing of now.
+const FRESH_MS: u64 = 60_000;
+
 /// One process to be sampled.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) history: Arc<Mutex<TargetHistory>>,
     pub(crate) status: Arc<Mutex<TargetStatus>>,
     pub(crate) usage: u64,
+    /// Set when its goroutines seem to leak.
+    pub(crate) leaking: Arc<AtomicBool>,
     /// Whether its collections are counted.
     pub(crate) census: bool,
     /// Set while it waits for its turn, or is sampled.
@@ -96,6 +102,13 @@ fn sample(job: &Job) -> Duration {
         history.note_baseline(SEARCH_CALM);
     }
     let baselines = history.target.baselines.times().len() as u64;
+    let looks = history.timeline.goroutines.all();
+    // A look that is older says nothing of now.
+    let fresh = looks.last().is_some_and(|l| history.timeline.now_ms().saturating_sub(l.t_ms) < FRESH_MS);
+    if let Some(growth) = steady_growth(looks).filter(|_| fresh) {
+        tracing::debug!(pid = history.target.identity.pid, ?growth, "goroutines grow in number");
+        job.leaking.store(true, Ordering::Release);
+    }
     drop(history);
     TargetStatus::change(&job.status, |s| {
         s.sampled(&sample);

@@ -22,6 +22,13 @@ pub(crate) enum Message {
     Lost(i32),
     /// The pin has been tried.
     PinProbed(PinWindow),
+    /// A capture of a process whose goroutines seemed to leak was judged.
+    LeakJudged {
+        pid: i32,
+        service: String,
+        /// How many are leaked; none, and the capture is thrown away.
+        leaked: Option<u64>,
+    },
     /// Another configuration.
     Settings(Box<Settings>),
     /// Somebody wants to know.

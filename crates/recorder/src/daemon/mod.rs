@@ -35,6 +35,7 @@ use std::time::Duration;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+pub use crate::take::leak_look::{HeapReader, HeapReaders, LeakLook, LeakRules};
 pub use gate::Share;
 pub use settings::{BrakeRules, Settings, Subject, Wanted};
 pub use shared::Captured;
@@ -70,6 +71,11 @@ impl Handle {
     /// Ends it: what is being taken is taken to its end, everything else is let go.
     pub fn stop(&self) {
         self.inbox.send(Message::Stop);
+    }
+
+    /// Says what came of a look at a process whose goroutines seemed to leak: how many are, if it is kept.
+    pub fn leak_judged(&self, pid: i32, service: &str, leaked: Option<u64>) {
+        self.inbox.send(Message::LeakJudged { pid, service: service.to_owned(), leaked });
     }
 
     /// Counts what became of captures.

@@ -10,6 +10,7 @@ use lastgasp_observe::target::identity::{CgroupPath, Identity, IdentitySource};
 
 use crate::decide::graph_turn::GraphRules;
 use crate::decide::policy::Policy;
+use crate::take::leak_look::LeakRules;
 
 /// Whether a process is to be watched.
 pub type Wanted = Arc<dyn Fn(&Subject<'_>) -> bool + Send + Sync>;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub concurrent_stops: usize,
     /// Whether the dead are held for a graph of their heap.
     pub graph: Option<GraphRules>,
+    /// Whether a process whose goroutines seem to leak is looked at, and how.
+    pub leaks: Option<LeakRules>,
 }
 
 /// What braking may do.
@@ -92,6 +95,7 @@ impl Default for Settings {
             memory: 64 << 20,
             concurrent_stops: 2,
             graph: Some(GraphRules::default()),
+            leaks: None,
         }
     }
 }

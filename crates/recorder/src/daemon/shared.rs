@@ -11,6 +11,7 @@ use super::gate::{Budget, Gate, Share};
 use super::settings::Settings;
 use super::status::{Counters, count};
 use crate::take::dead_heap::Turns;
+use crate::take::leak_look::LeakLook;
 use crate::undo::watchdog::Watchdog;
 
 /// Evidence on its way to be written.
@@ -30,6 +31,8 @@ pub struct Captured {
     /// Memory of a process that was killed for memory, for the graph of its heap: held until this is dropped,
     /// or for a short time at most.
     pub dead: Option<DeadMemory>,
+    /// The heap of a process whose goroutines seem to leak, as it is being read.
+    pub leak: Option<LeakLook>,
 }
 
 /// What all workers have in common.

@@ -49,6 +49,10 @@ pub struct Counters {
     pub captures_full: u64,
     /// Captures written of which another of the same cause is whole.
     pub captures_light: u64,
+    /// Looks at processes whose goroutines seemed to leak, that found a leak; their captures are kept.
+    pub leaks_found: u64,
+    /// Looks that found none; what they took is thrown away.
+    pub leaks_not_found: u64,
     /// Captures that could not be written.
     pub captures_failed: u64,
     /// Captures that could not be taken.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -31,6 +31,7 @@ use super::shared::Common;
 use super::status::{Counters, Status, count};
 use super::target_status::TargetStatus;
 use super::worker::{Task, Worker, watch_closely};
+use crate::decide::leak::LeakTurns;
 use crate::decide::pin_window::PinWindow;
 use crate::decide::policy::{Measured, Mode, PinAct, State};
 use crate::guard::{Panicked, panics};
@@ -79,6 +80,7 @@ pub(crate) struct Supervisor {
     watched: BTreeMap<i32, Watched>,
     schedule: Schedule,
     relapses: Relapses,
+    leak_turns: LeakTurns,
     /// When it was last said that descriptors have run out.
     said_put_off: Option<Instant>,
     stopping: bool,
@@ -90,6 +92,8 @@ struct Watched {
     status: Arc<Mutex<TargetStatus>>,
     sampled: Instant,
     busy: Arc<AtomicBool>,
+    /// Whether its goroutines seem to leak: set by who samples it.
+    leaking: Arc<AtomicBool>,
 }
 
 impl Supervisor {
@@ -142,6 +146,7 @@ impl Supervisor {
             watched: BTreeMap::new(),
             schedule: Schedule::new(Instant::now()),
             relapses: Relapses::default(),
+            leak_turns: LeakTurns::default(),
             said_put_off: None,
             stopping: false,
         })
@@ -206,6 +211,7 @@ impl Supervisor {
             Message::Back(watch, reason) => self.back(watch, &reason),
             Message::Lost(pid) => self.lost(pid),
             Message::PinProbed(window) => self.pin_probed(window),
+            Message::LeakJudged { pid, service, leaked } => self.leak_judged(pid, &service, leaked),
             Message::Settings(settings) => self.reload(*settings),
             Message::Status(answer) => {
                 let _ = answer.send(self.status());
@@ -330,6 +336,7 @@ impl Supervisor {
                 status: Arc::new(Mutex::new(status)),
                 sampled: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now),
                 busy: Arc::new(AtomicBool::new(false)),
+                leaking: Arc::new(AtomicBool::new(false)),
             },
         );
         self.listen_for_end(pid);
@@ -411,13 +418,37 @@ impl Supervisor {
                 status: Arc::clone(&watched.status),
                 usage,
                 busy: Arc::clone(&watched.busy),
+                leaking: Arc::clone(&watched.leaking),
             });
         }
         // Who is not told of another limit looks for it.
         let sleep = if told_of_limits { step.sleep } else { step.sleep.min(LIMITS.0) };
         self.schedule.set_after(pid, Instant::now(), sleep);
+        let seems_to_leak = watched.leaking.swap(false, Ordering::AcqRel);
         if danger {
             self.start_worker(pid, Task::Watch);
+        } else if seems_to_leak && self.may_look_for_a_leak(pid) {
+            self.start_worker(pid, Task::LookForALeak);
+        }
+    }
+
+    /// Whether a process may be stopped for a look at its goroutines; takes its turn.
+    fn may_look_for_a_leak(&mut self, pid: i32) -> bool {
+        let may_stop = self.settings.leaks.is_some() && self.settings.policy.mode > Mode::Observe;
+        let service = self.watched.get(&pid).map(|w| TargetStatus::change(&w.status, |s| s.service.clone()));
+        may_stop && service.is_some_and(|service| self.leak_turns.take(&service, Instant::now()))
+    }
+
+    /// A look at a process whose goroutines seemed to leak is judged.
+    fn leak_judged(&mut self, pid: i32, service: &str, leaked: Option<u64>) {
+        let pause = self.settings.leaks.as_ref().map(|l| l.pause).unwrap_or_default();
+        self.leak_turns.judged(service, leaked.is_some(), pause, Instant::now());
+        self.count(|c| {
+            c.leaks_found += u64::from(leaked.is_some());
+            c.leaks_not_found += u64::from(leaked.is_none());
+        });
+        if let Some(watched) = self.watched.get(&pid) {
+            TargetStatus::change(&watched.status, |s| s.leaked_goroutines = leaked);
         }
     }
 

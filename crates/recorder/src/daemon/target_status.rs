@@ -51,6 +51,8 @@ pub struct TargetStatus {
     pub heap_live_bytes: u64,
     /// Goroutine structures.
     pub goroutines: u64,
+    /// Goroutines that were leaked when it was looked at for that; absent if it never was, or none were.
+    pub leaked_goroutines: Option<u64>,
     /// Growth.
     pub slope_bytes_per_second: Option<f64>,
     /// Seconds to the limit: at least, likely, at most.

@@ -9,13 +9,14 @@ use lastgasp_goruntime::{Extent, Gap};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::raw_capture::{Phase, RawCapture};
+use lastgasp_observe::raw_capture::{Phase, RawCapture, Reason};
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::baselines::BaselineHistory;
 use lastgasp_observe::target::timeline::Sample;
 use nix::sys::eventfd::EventFd;
 
 use super::assignment::LEAVE;
+use super::gate::{Place, Share};
 use super::settings::{BrakeRules, Settings};
 use super::shared::{Captured, Common};
 use super::status::count;
@@ -24,9 +25,10 @@ use crate::act::brake::{Brake, OthersLimit};
 use crate::act::stop::Stopper;
 use crate::decide::graph_turn::GraphRules;
 use crate::decide::policy::BrakeAct;
-use crate::take::CaptureContext;
 use crate::take::dead_heap::{Surroundings, turn_for};
 use crate::take::keeper::Hold;
+use crate::take::leak_look::{LETTING_GO, LeakLook, LeakRules};
+use crate::take::{CaptureContext, take_and};
 use crate::watch::actor::{Actor, Sleeper, Woken};
 use crate::watch::decisions::Decided;
 use crate::watch::default_actor::{self, Notes, take_in_time};
@@ -44,6 +46,8 @@ pub(crate) enum Task {
     Watch,
     /// To read what is left of one that has ended.
     ReadTheDead,
+    /// To take a capture of a calm one whose goroutines seem to leak.
+    LookForALeak,
 }
 
 /// Does a worker's task; gives why it is done.
@@ -61,6 +65,10 @@ pub(crate) fn watch_closely(
             watch.pin = None;
             StopReason::Ended(ended)
         }
+        Task::LookForALeak => {
+            watch.look_for_a_leak(&mut machine, actor);
+            StopReason::Calm
+        }
     }
 }
 
@@ -77,6 +85,7 @@ pub(crate) struct Worker {
     brake_time: Duration,
     brake_rules: BrakeRules,
     graph: Option<GraphRules>,
+    leaks: Option<LeakRules>,
     /// When the process was last looked at: what a strike answers to has happened since.
     looked: Instant,
     /// When it last woke: the look that decides begins then, and an end has been heard of.
@@ -101,6 +110,7 @@ impl Worker {
             brake_time: settings.policy.brake,
             brake_rules: settings.brake,
             graph: settings.graph,
+            leaks: settings.leaks.clone(),
             looked: Instant::now(),
             woken: Instant::now(),
             notes: Notes::default(),
@@ -118,6 +128,40 @@ impl Worker {
             });
         }
         self.stopper.clone().unwrap_or(Stopper::by_ptrace_alone())
+    }
+}
+
+impl Worker {
+    /// Takes a capture of a calm process, whose heap is read in the same stop. Which is short: what is not
+    /// read by then is read while it runs on.
+    fn take_with_heap(
+        &mut self,
+        target: &Target,
+        context: CaptureContext<'_>,
+        mut share: Share,
+        place: Place,
+    ) -> Result<(), String> {
+        let rules = self.leaks.clone().ok_or("it is not to be looked for leaks (leaks.enabled)")?;
+        let watchdog = self.common.watchdog().ok_or("there is no watchdog to let it go")?;
+        let mut reader = rules.readers.start(&target.process).map_err(|e| format!("no reader of its heap: {e}"))?;
+        let stopper = Stopper::by_ptrace_within(&watchdog, rules.stop);
+        let began = Instant::now();
+        let (mut whole, mut begun) = (false, Err("the process could not be stopped".to_owned()));
+        let raw = take_and(target, Some(&stopper), context, &mut |raw| {
+            begun = reader.begin(raw).map_err(|e| e.to_string());
+            whole = begun.is_ok() && reader.has_read(began + rules.stop.saturating_sub(LETTING_GO));
+            None
+        });
+        drop(place);
+        share.settle(raw.evidence.snapshot.len() as u64);
+        count(&self.common.counters, |c| c.freeze_seconds.add(raw.stopped));
+        begun?;
+        let ms = rules.stop.as_millis();
+        let moved = (!whole).then(|| format!("it ran on after {ms} ms (leaks.stop), before all was read"));
+        let (answered, detected) = (began.duration_since(self.woken), began.duration_since(self.looked));
+        let leak = Some(LeakLook { reader, moved });
+        let _ = self.common.captured.send(Captured { raw, began, answered, detected, share, dead: None, leak });
+        Ok(())
     }
 }
 
@@ -162,6 +206,9 @@ impl Actor for Worker {
                 }
             },
         };
+        if context.reason == Reason::Leak {
+            return self.take_with_heap(target, CaptureContext { extent, ..context }, share, place);
+        }
         let mut share = share;
         let began = Instant::now();
         let stopper = (phase == Phase::PreKill).then(|| self.stopper(target.process.pid()));
@@ -187,7 +234,8 @@ impl Actor for Worker {
             s.baselines = target.baselines.times().len() as u64;
         });
         if phase != Phase::PostKill {
-            let _ = self.common.captured.send(Captured { raw, began, answered, detected, share, dead: None });
+            let _ =
+                self.common.captured.send(Captured { raw, began, answered, detected, share, dead: None, leak: None });
             return Ok(());
         }
         let mut surroundings = Surroundings::of(target, group);
@@ -196,7 +244,7 @@ impl Actor for Worker {
         let dead = turn.as_ref().map(|_| hold.dead(&target.process));
         drop(hold);
         let is_held = dead.is_some();
-        let sent = self.common.captured.send(Captured { raw, began, answered, detected, share, dead });
+        let sent = self.common.captured.send(Captured { raw, began, answered, detected, share, dead, leak: None });
         let let_go = (sent.is_ok() && is_held).then(|| release.wait(|| surroundings.let_go())).flatten();
         if let Some(why) = let_go {
             tracing::info!(pid = target.process.pid(), "its memory was let go before its graph was made: {why}");
@@ -219,7 +267,7 @@ impl Actor for Worker {
             s.captures += 1;
             s.last_capture_unix = SystemTime::UNIX_EPOCH.elapsed().ok().map(|since| since.as_secs());
         });
-        let _ = self.common.captured.send(Captured { raw, began, answered, detected, share, dead: None });
+        let _ = self.common.captured.send(Captured { raw, began, answered, detected, share, dead: None, leak: None });
     }
 
     fn brake(&mut self, act: BrakeAct, limit_usage: &LimitUsage) -> Result<bool, String> {

@@ -3,5 +3,6 @@
 pub(crate) mod collector;
 pub mod forecast;
 pub(crate) mod graph_turn;
+pub(crate) mod leak;
 pub mod pin_window;
 pub mod policy;

@@ -3,6 +3,7 @@
 pub(crate) mod dead_heap;
 mod deadline;
 pub(crate) mod keeper;
+pub(crate) mod leak_look;
 pub(crate) mod places;
 mod spans;
 #[allow(clippy::module_inception)] // Its file is named after what it has.

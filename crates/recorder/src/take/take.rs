@@ -1,10 +1,11 @@
 //! Taking evidence: stop, copy, go. What comes out is bytes and a few numbers; decoding them is the caller's
 //! business, later.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::{CopySource, Evidence, Extent, Gap, MemStats, SpanTable};
-use lastgasp_inferior::{ThreadRegisters, Usage, clock_ticks};
+use lastgasp_inferior::{Memory, ThreadRegisters, Usage, clock_ticks};
 use lastgasp_observe::kernel::cgroup::{Cgroup, Mounts};
 use lastgasp_observe::kernel::neighbours::Neighbours;
 use lastgasp_observe::raw_capture::{NOTHING_COPIED, Phase, RawCapture, Reason, Spans};
@@ -49,6 +50,9 @@ pub struct CaptureContext<'a> {
     pub only_copy: bool,
 }
 
+/// What else is to be done while a target stands still.
+type Still<'a> = dyn FnMut(&RawCapture) -> Option<Arc<dyn Memory>> + 'a;
+
 /// Takes evidence of `target`, stopping it if a way is given.
 #[must_use]
 pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<'_>) -> RawCapture {
@@ -57,13 +61,14 @@ pub fn take(target: &Target, stopper: Option<&Stopper>, context: CaptureContext<
 
 /// As [`take()`]; when all is copied `still` is given what can be decoded of it, while the target stands
 /// still: for more that must be of the same moment. It runs on when that returns, or when the stopper's time
-/// is over. Of one that was not stopped nothing is given.
+/// is over. Of one that was not stopped nothing is given. If `still` has kept its memory it gives that back:
+/// what else belongs to the copy is read there, and is of the same moment.
 #[must_use]
 pub fn take_and(
     target: &Target,
     stopper: Option<&Stopper>,
     context: CaptureContext<'_>,
-    still: &mut dyn FnMut(&RawCapture),
+    still: &mut Still<'_>,
 ) -> RawCapture {
     take_with(target, stopper, context, Some(still))
 }
@@ -72,14 +77,14 @@ fn take_with(
     target: &Target,
     stopper: Option<&Stopper>,
     context: CaptureContext<'_>,
-    still: Option<&mut dyn FnMut(&RawCapture)>,
+    still: Option<&mut Still<'_>>,
 ) -> RawCapture {
     let CaptureContext { extent, phase, .. } = context;
     // All memory that the copy needs is there before the target stands still.
     let mut evidence = Evidence::with_room(&target.source(&*target.process, &[]), extent, COPY_CAP);
     let monotonic_ns = Some(monotonic_ns());
     let t_ms = context.timeline.now_ms();
-    let Copied { stillness, registers, spans } = match stopper {
+    let Copied { stillness, registers, spans, kept } = match stopper {
         Some(stopper) => copy_in_a_stop(&mut evidence, target, stopper, &context, still),
         None => copy_as_it_is(&mut evidence, target, &context),
     };
@@ -112,7 +117,7 @@ fn take_with(
     evidence.finish();
     if extent == Extent::Whole {
         let began = Instant::now();
-        evidence.copy_waits(&target.runtime, &*target.process);
+        evidence.copy_waits(&target.runtime, kept.as_deref().unwrap_or(&*target.process));
         tracing::debug!(us = began.elapsed().as_micros() as u64, "copied what goroutines wait on");
     }
     let (because, identity, runtime) = ((phase, context.reason), target.identity.clone(), target.runtime.clone());
@@ -164,6 +169,8 @@ struct Copied {
     registers: Vec<ThreadRegisters>,
     /// The span table, if it was read at once.
     spans: Option<SpanTable>,
+    /// All of its memory, if it was kept.
+    kept: Option<Arc<dyn Memory>>,
 }
 
 /// Stops the target, copies, and lets it go on.
@@ -172,7 +179,7 @@ fn copy_in_a_stop(
     target: &Target,
     stopper: &Stopper,
     context: &CaptureContext<'_>,
-    still: Option<&mut dyn FnMut(&RawCapture)>,
+    still: Option<&mut Still<'_>>,
 ) -> Copied {
     let longest = if context.phase == Phase::Manual { LONGEST_COPY_ON_DEMAND } else { LONGEST_COPY };
     let longest = longest.min(stopper.longest());
@@ -189,10 +196,11 @@ fn copy_in_a_stop(
     let trouble = stopped.trouble.take();
     // What comes now is no part of the copy.
     let to_the_end = stopped.still_holds();
+    let mut kept = None;
     // A third of a large stop went into making the copy readable, for nobody.
     if let Some(still) = still.filter(|_| stopped.held_at_all() && trouble.is_none()) {
         let raw = interim(std::mem::take(evidence), &registers, target, context);
-        still(&raw);
+        kept = still(&raw);
         *evidence = raw.evidence;
     }
     let held = stopped.held_at_all();
@@ -206,7 +214,7 @@ fn copy_in_a_stop(
     }
     let stillness = Stillness::of_a_stop(held, to_the_end && trouble.is_none());
     evidence.gaps.extend(trouble.map(|why| Gap::new("standstill", why)));
-    Copied { stillness, registers, spans }
+    Copied { stillness, registers, spans, kept }
 }
 
 /// What can be decoded of a copy that is not at its end.
@@ -234,7 +242,7 @@ fn copy_as_it_is(evidence: &mut Evidence, target: &Target, context: &CaptureCont
     if stillness == Stillness::RanOn {
         evidence.gaps.push(Gap::new("standstill", "the target ran on while it was copied"));
     }
-    Copied { stillness, registers: Vec::new(), spans: None }
+    Copied { stillness, registers: Vec::new(), spans: None, kept: None }
 }
 
 /// How still a target is that nobody holds.

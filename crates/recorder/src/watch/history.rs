@@ -132,6 +132,8 @@ impl TargetHistory {
         let before = own_processor_time();
         self.target.refresh();
         self.target.note_baseline(self.timeline.now_ms());
+        let now = self.timeline.now_ms();
+        self.target.look_at_goroutines(&mut self.timeline.goroutines, now);
         self.refreshed = Instant::now();
         // Calm cost at most one part in a thousand of a core, however large the profile. By processor time:
         // on a busy machine, where it matters most, the clock on the wall says ten times as much, and of a

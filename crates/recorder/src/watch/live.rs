@@ -71,6 +71,22 @@ impl TargetWatch {
         )
     }
 
+    /// Takes a capture of it, since its goroutines seem to leak; says in its log if there is none.
+    pub(crate) fn look_for_a_leak(&mut self, machine: &mut Machine, actor: &mut dyn Actor) {
+        /// Others may be nearer to their end, and this is no hurry.
+        const AT_MOST: Duration = Duration::from_secs(2);
+        let history = Arc::clone(&self.history);
+        let mut live = Live { watch: self, history: lock(&history), machine, end: None, collects_at: None };
+        // What is told of its memory is of now.
+        let _ = live.sample(State::Watch);
+        let usage = &live.watch.limit_usage;
+        let limit = (usage.limit.clone(), usage.limiting());
+        let context = live.history.context(Phase::Manual, Reason::Leak, limit.0, limit.1);
+        if let Err(why) = actor.take(&live.history.target, context, Instant::now() + AT_MOST) {
+            tracing::info!(pid = live.watch.pid, "goroutines seem to leak, and it could not be looked at: {why}");
+        }
+    }
+
     /// How it ended, after it has.
     fn end(&self, machine: &mut Machine) -> End {
         // Before all else: its group may be removed in the next millisecond, and says nothing then.
@@ -85,6 +101,7 @@ impl TargetWatch {
             own_kills: risen.own_kills,
             group_ooms: risen.group_ooms,
             machine_kills: risen.machine,
+            likely_memory: risen.machine_for_a_group_that_is_gone,
             machine_low_on_memory: machine.is_low_on_memory(),
         };
         (status, exit)
@@ -127,6 +144,7 @@ impl Observed for Live<'_> {
         self.machine.refresh(Duration::from_millis(100));
         let process = &self.history.target.process;
         self.watch.refresh_limits(|| process.rss().unwrap_or(0), self.machine);
+        self.watch.counters.look_at_machine(self.machine);
         true
     }
 

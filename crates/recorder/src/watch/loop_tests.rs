@@ -227,6 +227,7 @@ impl Observed for Fake {
             own_kills: oom,
             group_ooms: oom && !self.world.machine_is_low,
             machine_kills: oom,
+            likely_memory: false,
             machine_low_on_memory: self.world.machine_is_low,
         };
         (Some(if by_sigkill { killed } else { WaitStatus::Exited(Pid::from_raw(PID), 0) }), exit)

@@ -19,6 +19,9 @@ const SEEN_TO_BE_STEADY: Duration = Duration::from_secs(1);
 /// A lowered limit is seen within this time where nobody tells of it.
 const LIMITS_SEEN: Duration = Duration::from_secs(1);
 
+/// Part of its limit from which on a kill that nobody counted is likely to be for memory.
+const NEAR_ITS_LIMIT: f64 = 0.9;
+
 /// What the loop decides by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules<'a> {
@@ -161,9 +164,18 @@ fn read_the_dead(
 ) -> (ExitReport, bool) {
     let (status, exit) = target.end();
     let hold = after_exit(&exit, rules.policy.hold);
+    // What its group would have said nobody can ask: inference, and said as that.
+    let near_its_limit = target
+        .limit()
+        .filter(|l| l.of_group)
+        .is_some_and(|l| target.decisions().last().is_some_and(|p| p.bytes as f64 >= l.bytes as f64 * NEAR_ITS_LIMIT));
     let (kind, text) = match hold {
         Hold::OomKill(_) => ("oom-kill", "killed by the kernel: out of memory"),
         Hold::MachineOomKill => ("oom-kill", "killed by the kernel: the whole machine was out of memory"),
+        Hold::Kill(_) if exit.likely_memory && near_its_limit => (
+            "kill",
+            "killed, most likely for memory: it was near its limit, its group was removed before it could be asked, and the machine counted an OOM kill within the same 3 s",
+        ),
         Hold::Kill(_) => ("kill", "killed"),
         Hold::Exit if status.is_none() => ("exit", "ended (not our child: how is not known)"),
         Hold::Exit => ("exit", "ended by itself"),

@@ -187,7 +187,7 @@ impl Window {
     pub(super) fn of(w: &lastgasp_diagnosis::Window) -> Self {
         Self {
             seconds: w.seconds(),
-            stood_ms: w.stood_ms,
+            stood_ms: w.at_limit_ms,
             onset_ms: w.onset_ms,
             end_ms: w.end_ms,
             start_bytes: w.start_bytes,

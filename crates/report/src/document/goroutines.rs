@@ -5,7 +5,7 @@ use lastgasp_diagnosis::{Diagnosis, GoroutineSummary};
 use serde::Serialize;
 
 use super::profile::{Frame, stack};
-use super::verdicts::{Along, Onsets, Tiers, Verdict, VerdictGroup, WaitFor};
+use super::verdicts::{Along, Leak, Onsets, Tiers, Verdict, VerdictGroup, WaitFor};
 
 /// Groups that are listed.
 const MAX_GROUPS: usize = 200;
@@ -23,6 +23,7 @@ pub(super) struct Goroutines<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     along: Option<Along>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    leak: Option<Leak<'a>>,
     onsets: Option<Onsets<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tiers: Option<Tiers>,
@@ -73,6 +74,7 @@ impl<'a> Goroutines<'a> {
             site_function: summary.site_function,
             groups: g.groups.iter().take(MAX_GROUPS).map(group).collect(),
             along: d.goroutines.along.as_ref().map(|a| Along::of(facts, a)),
+            leak: Leak::of(&d.goroutines),
             onsets: d.goroutines.onsets.as_ref().map(Onsets::of),
             // Of none that were followed there is nothing to count.
             tiers: (d.goroutines.total > 0).then(|| Tiers::of(&d.goroutines)),

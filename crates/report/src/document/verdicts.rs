@@ -107,6 +107,7 @@ pub(super) struct VerdictGroup<'a> {
     stack_bytes: u64,
     oldest_wait_ns: u64,
     growing: bool,
+    over_time: Option<OverTime>,
     sentence: &'a str,
     cure: &'a str,
     examples: &'a [u64],
@@ -185,6 +186,41 @@ pub(super) struct Onsets<'a> {
     deaths_before: Option<u64>,
     grown_before: f64,
     consequence: bool,
+    across: Option<Across<'a>>,
+    sentence: &'a str,
+}
+
+/// The field `goroutines.onsets.across`.
+#[derive(Debug, Serialize)]
+struct Across<'a> {
+    pid: i32,
+    memory_at: Option<String>,
+    died_at: Option<String>,
+    goroutines_at: Option<String>,
+    goroutines_at_onset: u64,
+    goroutines_at_end: u64,
+    culprit: Option<&'a str>,
+}
+
+/// The field `over_time` of a group.
+#[derive(Debug, Serialize)]
+struct OverTime {
+    first: u64,
+    since_ms: u64,
+    now: u64,
+    ms: u64,
+    per_second: f64,
+    per_minute: f64,
+    steady: bool,
+    started_per_second: Option<f64>,
+    ended_per_second: Option<f64>,
+}
+
+/// The field `goroutines.leak`.
+#[derive(Debug, Serialize)]
+pub(super) struct Leak<'a> {
+    goroutines: Option<u64>,
+    seconds_to_full: Option<f64>,
     sentence: &'a str,
 }
 
@@ -326,6 +362,7 @@ impl<'a> VerdictGroup<'a> {
             stack_bytes: g.stack_bytes,
             oldest_wait_ns: g.oldest_wait_ns,
             growing: g.growing,
+            over_time: g.over_time.as_ref().map(OverTime::of),
             sentence: &g.sentence,
             cure: &g.cure,
             examples: &g.examples,
@@ -350,6 +387,21 @@ impl Tiers {
     }
 }
 
+impl<'a> Across<'a> {
+    fn of(a: &'a lastgasp_diagnosis::Across) -> Self {
+        let at = |ms: i64| Some(format!("{:.3}", jiff::Timestamp::from_millisecond(ms).ok()?));
+        Self {
+            pid: a.before.pid,
+            memory_at: at(a.memory_unix_ms),
+            died_at: at(a.before.died_unix_ms),
+            goroutines_at: at(a.goroutines_unix_ms),
+            goroutines_at_onset: a.before.goroutines_at_onset,
+            goroutines_at_end: a.before.goroutines_at_end,
+            culprit: a.before.culprit.as_deref(),
+        }
+    }
+}
+
 impl<'a> Onsets<'a> {
     pub(super) fn of(o: &'a lastgasp_diagnosis::Onsets) -> Self {
         Self {
@@ -362,8 +414,36 @@ impl<'a> Onsets<'a> {
             deaths_before: o.deaths_before,
             grown_before: o.grown_before,
             consequence: o.consequence,
+            across: o.across.as_ref().map(Across::of),
             sentence: &o.sentence,
         }
+    }
+}
+
+impl OverTime {
+    fn of(o: &lastgasp_diagnosis::OverTime) -> Self {
+        Self {
+            first: o.first,
+            since_ms: o.since_ms,
+            now: o.now,
+            ms: o.ms,
+            per_second: o.per_second(),
+            per_minute: o.per_second() * 60.0,
+            steady: o.steady,
+            started_per_second: o.started_per_second,
+            ended_per_second: o.ended_per_second,
+        }
+    }
+}
+
+impl<'a> Leak<'a> {
+    pub(super) fn of(all: &'a GoroutineVerdicts) -> Option<Self> {
+        let leak = all.leak.as_ref()?;
+        Some(Self {
+            goroutines: all.groups.get(leak.group).map(|g| g.count),
+            seconds_to_full: leak.seconds_to_full,
+            sentence: &leak.sentence,
+        })
     }
 }
 

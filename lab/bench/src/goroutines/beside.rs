@@ -28,6 +28,8 @@ pub(super) struct Beside {
     pub(super) notes: BTreeSet<String>,
     pub(super) stopped: Duration,
     pub(super) verdict: Duration,
+    pub(super) graph: Duration,
+    pub(super) command: Duration,
     pub(super) own: Duration,
 }
 
@@ -112,6 +114,8 @@ impl Beside {
             notes,
             stopped: seen.stopped,
             verdict: seen.took,
+            graph: seen.graph,
+            command: seen.command,
             own: own.took.unwrap_or_default(),
         }
     }
@@ -128,6 +132,8 @@ impl Beside {
         self.notes.extend(other.notes);
         self.stopped = self.stopped.max(other.stopped);
         self.verdict = self.verdict.max(other.verdict);
+        self.graph = self.graph.max(other.graph);
+        self.command = self.command.max(other.command);
         self.own = self.own.max(other.own);
     }
 

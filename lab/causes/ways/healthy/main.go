@@ -34,5 +34,6 @@ func main() {
 	timers()
 	places()
 	newer()
+	bubbles()
 	plant.Main(idioms...)
 }

@@ -31,6 +31,8 @@ func must(err error) {
 func network() {
 	idiom("http-keep-alive", 90, keepAlive)
 	idiom("http2", 40, http2)
+	idiom("http2-streams", 40, http2Streams)
+	idiom("http2-idle", 4, http2Idle)
 	idiom("http-handlers", 60, handlers)
 	idiom("accept", 10, accept)
 	idiom("streams", 120, streams)
@@ -99,6 +101,55 @@ func http2(name string, n int) {
 		}()
 	}
 	time.Sleep(100 * time.Millisecond)
+}
+
+// secure is a server of HTTP/2 and a client for it, both with timeouts.
+func secure(handler http.HandlerFunc) (*httptest.Server, *http.Client) {
+	s := httptest.NewUnstartedServer(handler)
+	s.EnableHTTP2 = true
+	s.Config.ReadTimeout, s.Config.WriteTimeout, s.Config.IdleTimeout = time.Hour, time.Hour, time.Hour
+	s.StartTLS()
+	client := s.Client()
+	client.Timeout = time.Hour
+	plant.AtEnd(s.CloseClientConnections)
+	return s, client
+}
+
+// http2Streams are calls that go on, as those of gRPC: each side waits for what the other will send next.
+func http2Streams(name string, n int) {
+	s, client := secure(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		plant.Here(name, "waits")
+		io.Copy(w, r.Body)
+	})
+	for i := 0; i < n/2; i++ {
+		out, in := io.Pipe()
+		plant.AtEnd(func() { in.Close() })
+		go func() {
+			plant.Here(name, "waits")
+			r, err := client.Post(s.URL, "application/grpc", out)
+			if err == nil {
+				io.Copy(io.Discard, r.Body)
+				r.Body.Close()
+			}
+		}()
+	}
+	time.Sleep(200 * time.Millisecond)
+}
+
+// http2Idle are connections between two calls.
+func http2Idle(name string, n int) {
+	for i := 0; i < n/2; i++ {
+		s, client := secure(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
+		r, err := client.Get(s.URL)
+		must(err)
+		io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+	}
+	for _, f := range []string{"net/http.(*http2ClientConn).readLoop", "net/http.(*http2serverConn).serve", "net/http.(*http2serverConn).readFrames"} {
+		plant.Find(name, "waits", f)
+	}
 }
 
 // handlers wait for work that a worker does in its own time; their clients have timeouts.

@@ -354,6 +354,42 @@ func lone(fixed bool) {
 	go second()
 }
 
+// ---- two numbers with their mutexes, as small as a slot of tiny objects, unlocked without defer
+
+type wallet struct {
+	mu sync.Mutex
+	n  int
+}
+
+func move(from, to *wallet, n int, met *sync.WaitGroup, fixed bool) {
+	if fixed {
+		time.Sleep(time.Hour)
+	}
+	from.mu.Lock()
+	if met != nil {
+		met.Done()
+		met.Wait()
+	}
+	to.mu.Lock()
+	from.n -= n
+	to.n += n
+	to.mu.Unlock()
+	from.mu.Unlock()
+}
+
+func wallets(fixed bool) {
+	a, b := new(wallet), new(wallet)
+	met := new(sync.WaitGroup)
+	met.Add(2)
+	for _, pair := range [][2]*wallet{{a, b}, {b, a}} {
+		pair := pair
+		go func() {
+			plant.Here("wallets", "stuck")
+			move(pair[0], pair[1], 1, met, fixed)
+		}()
+	}
+}
+
 func main() {
 	plant.Main(
 		plant.Shape{Name: "accounts", Run: accounts},
@@ -362,5 +398,6 @@ func main() {
 		plant.Shape{Name: "package-variables", Run: packageVariables},
 		plant.Shape{Name: "callback", Run: callback},
 		plant.Shape{Name: "lone", Run: lone},
+		plant.Shape{Name: "wallets", Run: wallets},
 	)
 }

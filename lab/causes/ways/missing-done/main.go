@@ -278,6 +278,51 @@ func mapElement(fixed bool) {
 	}()
 }
 
+// ---- who stops waits for its workers with the lock that they need, in one struct with the WaitGroup
+
+type manager struct {
+	mu      sync.Mutex
+	wg      sync.WaitGroup
+	workers int
+}
+
+func (m *manager) stop(fixed bool) {
+	if !fixed {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+	}
+	m.wg.Wait()
+}
+
+func (m *manager) work(stopping <-chan bool, fixed bool) {
+	defer m.wg.Done()
+	<-stopping
+	if fixed {
+		time.Sleep(time.Hour)
+	}
+	m.mu.Lock()
+	m.workers--
+	m.mu.Unlock()
+}
+
+func underLock(fixed bool) {
+	plant.Fact("under-lock", "missing_done", 2)
+	m, stopping := new(manager), make(chan bool)
+	for i := 0; i < 2; i++ {
+		m.wg.Add(1)
+		go func() {
+			plant.Here("under-lock", "behind")
+			m.work(stopping, fixed)
+		}()
+	}
+	go func() {
+		plant.Here("under-lock", "stuck")
+		m.stop(fixed)
+	}()
+	time.Sleep(10 * time.Millisecond)
+	close(stopping)
+}
+
 func main() {
 	plant.Main(
 		plant.Shape{Name: "early-return", Run: earlyReturn},
@@ -286,5 +331,6 @@ func main() {
 		plant.Shape{Name: "package-variable", Run: packageVariable},
 		plant.Shape{Name: "closer", Run: closer},
 		plant.Shape{Name: "map-element", Run: mapElement},
+		plant.Shape{Name: "under-lock", Run: underLock},
 	)
 }

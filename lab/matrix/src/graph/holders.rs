@@ -33,13 +33,13 @@ pub(super) fn sums(out: &mut Outcome, case: &Case<'_>, document: &Value) {
             ),
         );
     }
-    // Which objects are sampled is chance, and with it what is known of those that nothing else names: 0.89
-    // to
-    // 0.98 were seen of this heap, with debug information and without. The aims are 0.99 and 0.9.
-    const FLOOR: f64 = 0.85;
+    // Which objects are sampled is chance, and with it what is known of those that nothing else names: slices of
+    // three elements out of the middle of arrays of a megabyte. Of all of them sampled 0.999 were seen with names
+    // and 0.996 without, of none 0.93.
+    let floor = if case.named { 0.95 } else { 0.9 };
     let share = case.graph["typed_share"].as_f64().unwrap_or(0.0);
-    if share < FLOOR {
-        out.note("typed share", format!("{share:.4} of the live bytes have a type, at least {FLOOR} must"));
+    if share < floor {
+        out.note("typed share", format!("{share:.4} of the live bytes have a type, at least {floor} must"));
     }
 }
 

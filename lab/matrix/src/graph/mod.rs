@@ -36,7 +36,19 @@ struct Case<'a> {
 /// There is no core, or nothing was read; what differs is in [`Outcome::problems`].
 pub fn compare_graph(toolchain: &Toolchain, mode: Mode, lastgasp: &Path) -> Result<Outcome> {
     let binary = build(toolchain, mode, &repo_root().join("lab/programs/heaps"), ".")?;
-    let mut program = Oracle::start_still(&binary)?;
+    compare_graph_of(Oracle::start_still(&binary)?, mode, lastgasp)
+}
+
+/// As [`compare_graph`], of the program without a memory profile.
+///
+/// # Errors
+/// As there.
+pub fn compare_graph_unprofiled(toolchain: &Toolchain, mode: Mode, lastgasp: &Path) -> Result<Outcome> {
+    let binary = build(toolchain, mode, &repo_root().join("lab/programs/heaps"), ".")?;
+    compare_graph_of(Oracle::start_still_with(&binary, "memprofilerate=0")?, mode, lastgasp)
+}
+
+fn compare_graph_of(mut program: Oracle, mode: Mode, lastgasp: &Path) -> Result<Outcome> {
     let truth = program.truth()?;
     let core = core_of(&mut program)?;
     let out = Command::new(lastgasp).args(["report", "--format", "json"]).arg(&core).output()?;

@@ -23,10 +23,30 @@ pub struct BlockedGoroutine {
     /// Whether anything can still wake it.
     #[serde(skip_serializing_if = "is_default")]
     pub wake_up: WakeUp,
+    /// Of one that its own ticker wakes for ever and that waits for nothing else: whether nobody else leads to
+    /// anything that its stack has, so that what it does is done for itself alone. False of all others, and in
+    /// captures up to 0.1.0.
+    #[serde(skip_serializing_if = "is_default")]
+    pub for_itself: bool,
     /// Who or what can, in words of the source: the running goroutine, timer, package variable that leads
     /// to what it waits for. Empty where nothing can, or it is not known.
     #[serde(skip_serializing_if = "is_default")]
     pub by: String,
+    /// The goroutine that can, where it is one; 0 of all others, and in captures up to 0.1.0.
+    #[serde(skip_serializing_if = "is_default")]
+    pub by_goroutine: u64,
+    /// Functions on its stack, innermost first, that lock something in a line above the one in which they
+    /// stand; of those that wait for a lock alone.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub locks_above: Vec<String>,
+    /// Those of them that unlock something in a line between.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub unlocks_since: Vec<String>,
+    /// Whether the code of its functions could be read for that.
+    #[serde(skip_serializing_if = "is_default")]
+    pub code_was_read: bool,
     /// Nanoseconds until its own timer wakes it (`time.Sleep`, a timer whose channel it waits for); absent
     /// without one. Negative: overdue.
     #[serde(skip_serializing_if = "is_default")]
@@ -43,10 +63,6 @@ pub struct BlockedGoroutine {
     /// Bytes that would be garbage without it alone: its stack not counted; absent without a graph.
     #[serde(skip_serializing_if = "is_default")]
     pub retained_bytes: Option<u64>,
-    /// Mutexes and read locks of which there are signs that it holds them: indices of objects.
-    #[serde(deserialize_with = "at_most::<_, _, MAX_FEW>")]
-    #[serde(skip_serializing_if = "is_default")]
-    pub seems_to_hold: Vec<u32>,
 }
 
 /// One thing that a goroutine waits for.
@@ -76,6 +92,8 @@ named! {
         ReceiveNil = "receive-nil",
         /// `select {}`: for ever.
         NoCases = "no-cases",
+        /// A `select` of which every channel is nil: for ever.
+        AllNil = "all-nil",
         /// Lock a `sync.Mutex`.
         Lock = "lock",
         /// Lock a `sync.RWMutex` for reading.

@@ -3,7 +3,7 @@
 use crate::facts::WakeUp;
 use crate::rival::Rival;
 
-use super::super::verdict::Sureness;
+use super::super::verdict::{Holder, Sureness};
 use super::super::{holders, words};
 use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
@@ -40,13 +40,22 @@ impl Cause for DoubleLock {
         let mut functions: Vec<&str> = o.referrers.iter().map(|r| r.name.as_str()).collect();
         functions.sort_unstable();
         functions.dedup();
-        if case.seen.g.wake_up != WakeUp::Nothing || !alone {
+        // Where the code could be read, and locks nothing before, it has not.
+        if case.seen.g.wake_up != WakeUp::Nothing || !alone || case.seen.g.code_was_read {
             return None;
         }
         let clause = format!(
             "no other goroutine that is alive has a pointer to {what}: it may have locked it itself already, in {}",
             functions.join(" or ")
         );
-        Some(Judged::sure(clause).with(Sureness::Possible, vec![never("where those functions lock it")]))
+        let itself = Holder {
+            goroutine: case.seen.g.id,
+            function: case.seen.view.at.map(|f| f.function.clone()).unwrap_or_default(),
+            does: words::does(scene, case.seen.g.id),
+            sign: "it alone has a pointer to it".to_owned(),
+            sureness: Sureness::Possible,
+        };
+        let rivals = vec![never("where those functions lock it")];
+        Some(Judged::sure(clause).with(Sureness::Possible, rivals).held_by(vec![itself]))
     }
 }

@@ -61,10 +61,14 @@ const IDLE: [&str; 14] = [
     "os.(*Process).",
 ];
 
+/// Where a server waits for the first bytes of the next request of a connection.
+const SERVES: &str = "net/http.(*conn).serve";
+const PEEKS: &str = "bufio.(*Reader).Peek";
+
 /// Whether a wait for I/O is one of those that are meant to last.
 pub(in super::super) fn is_idle(seen: &Seen<'_>) -> bool {
     // Between two requests; inside of a handler the same connection is something else.
-    IDLE.iter().any(|f| seen.view.is_in(f))
+    IDLE.iter().any(|f| seen.view.is_in(f)) || seen.view.is_in(SERVES) && seen.view.is_in(PEEKS)
 }
 
 /// The reader of the connection over which a goroutine has asked with Go's HTTP client and waits for the
@@ -82,6 +86,8 @@ pub(in super::super) fn asks_without_deadline<'a>(scene: &'a Scene<'_>, seen: &S
         let descriptor = wait.and_then(|w| scene.object(w)).and_then(|o| o.descriptor.as_ref());
         s.view.is_in("net/http.(*persistConn).readLoop") && descriptor.is_some_and(|d| d.has_deadline == Some(false))
     };
-    let ids = objects().flat_map(|o| &o.referrers).map(|r| r.goroutine).filter(|id| *id != 0);
-    ids.filter_map(|id| scene.blocked_by_id(id)).find(reads)
+    // The channel by which it gets the answer lies with the reader, or in what the reader has.
+    let ids = objects().flat_map(|o| &o.referrers).map(|r| r.goroutine);
+    let mut ids = ids.chain([seen.g.by_goroutine]).filter(|id| *id != 0);
+    ids.find_map(|id| scene.blocked_by_id(id).filter(reads))
 }

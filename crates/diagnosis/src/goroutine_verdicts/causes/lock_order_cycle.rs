@@ -2,6 +2,7 @@
 
 use crate::rival::Rival;
 
+use super::super::verdict::Sureness;
 use super::super::{holders, words};
 use super::cause::{Case, Cause, Judged, RuleInfo, Scene};
 
@@ -24,8 +25,10 @@ impl Cause for LockOrderCycle {
             let next = chain.links.get(i + 1).or(chain.links.first())?;
             let what = scene.blocked.objects.get(link.object).map_or_else(String::new, words::object);
             let who = words::goroutine(scene, link.goroutine);
-            parts.push(format!("{who} waits for {what}, which goroutine {} seems to hold", next.goroutine));
             let holds = scene.holds(link.object).iter().find(|h| h.goroutine == next.goroutine);
+            let is_probable = holds.is_some_and(|h| h.sureness() >= Sureness::Probable);
+            let verb = if is_probable { "seems to hold" } else { "may hold" };
+            parts.push(format!("{who} waits for {what}, which goroutine {} {verb}", next.goroutine));
             ring_holders.extend(holds.map(|h| holders::holder(scene, h)));
         }
         // One ring is one cause, whoever of it is asked: it is told from its lowest number.

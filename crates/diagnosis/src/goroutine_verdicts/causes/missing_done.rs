@@ -30,7 +30,12 @@ impl Cause for MissingDone {
             format!("{} calls of Done are missing", count(missing))
         };
         let own = case.seen.g.id;
-        let will = |r: &&Referrer| r.goroutine != 0 && r.place == ReferrerPlace::Deferred;
+        // A struct may have a mutex beside it, and a call that unlocks that may be deferred.
+        let will = |r: &&Referrer| {
+            r.goroutine != 0 && r.place == ReferrerPlace::Deferred && !r.name.to_lowercase().ends_with("unlock")
+        };
+        // That one waits for itself is said only where the call can be nothing else.
+        let is_done = |r: &Referrer| r.name.ends_with("sync.(*WaitGroup).Done");
         let mut owe: Vec<u64> = o.referrers.iter().filter(will).map(|r| r.goroutine).collect();
         owe.sort_unstable();
         owe.dedup();
@@ -50,7 +55,8 @@ impl Cause for MissingDone {
                 .extend(others.iter().map(|id| holder(*id, "it has a pointer to the WaitGroup", Sureness::Possible)));
         }
         holders.truncate(MAX_HOLDERS);
-        let clause = match (owe.contains(&own), holders.first()) {
+        let owes_itself = o.referrers.iter().filter(will).any(|r| r.goroutine == own && is_done(r));
+        let clause = match (owes_itself, holders.first()) {
             (true, _) => format!("{calls}, one of them its own: it waits for itself"),
             (_, Some(h)) if h.sureness == Sureness::Probable => {
                 format!("{calls}; goroutine {} in {} has one deferred, and {}", h.goroutine, h.function, h.does)

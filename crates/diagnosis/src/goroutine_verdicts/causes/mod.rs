@@ -55,8 +55,8 @@ const ALL: &[Entry] = &[
     Entry::of::<send_nobody_receives::SendNobodyReceives>(),
     Entry::of::<range_over_open_channel::RangeOverOpenChannel>(),
     Entry::of::<receive_nobody_sends::ReceiveNobodySends>(),
-    Entry::of::<select_stuck::SelectStuck>(),
     Entry::of::<io_without_deadline::IoWithoutDeadline>(),
+    Entry::of::<select_stuck::SelectStuck>(),
     Entry::of::<TooManyGoroutines>(),
 ];
 

@@ -5,6 +5,7 @@ use lastgasp_inferior::Addr;
 use rustc_hash::FxHashSet;
 
 use super::callees::Callee;
+use super::said::Said;
 use super::values::{Origin, State, Value, Values};
 use crate::arch::{ARGUMENTS, Act, Operand, Place, Step};
 
@@ -12,23 +13,6 @@ use crate::arch::{ARGUMENTS, Act, Operand, Place, Step};
 const MAX_ROUNDS: usize = 24;
 /// Runs of instructions without jumps in one function; those of more are left alone.
 const MAX_BLOCKS: usize = 1 << 12;
-
-/// What a use of a value says of it; types are named by address, and not looked at yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Said {
-    /// It points to one value of the type.
-    Pointer(Addr),
-    /// It points to an array of such values.
-    Array(Addr),
-    /// It is a map of the type.
-    Map(Addr),
-    /// It is a channel of the type.
-    Chan(Addr),
-    /// It points to memory for one or several values of the type.
-    Memory(Addr),
-    /// Uses of it disagree.
-    Unclear,
-}
 
 /// What one function says.
 #[derive(Default)]
@@ -150,16 +134,11 @@ impl Flow {
         match step.act {
             Act::Nothing | Act::Jump { .. } | Act::Away | Act::Return | Act::Stop => {}
             Act::Move { to, from } => state.set(to, state.register(from)),
+            Act::Zero { to } => state.set(to, Value::NIL),
             Act::Address { to, of } => {
                 let value = match of {
                     Place::Static(at) => self.values.of(Origin::Static(at.0)),
-                    Place::Behind(from, 0) => state.register(from),
-                    Place::Behind(from, offset) => match self.values.origin(state.register(from)) {
-                        Some(Origin::Static(at)) => {
-                            self.values.of(Origin::Static(at.wrapping_add_signed(offset.into())))
-                        }
-                        _ => Value::UNKNOWN,
-                    },
+                    Place::Behind(from, offset) => self.values.moved(state.register(from), offset),
                     Place::Stack(offset) => {
                         // Whoever gets the address may write there.
                         state.write(offset, 8, Value::UNKNOWN);
@@ -179,7 +158,7 @@ impl Flow {
             Act::Store { to: Place::Stack(offset), from } => state.write(offset, 8, state.register(from)),
             Act::Store { to, from } => {
                 let (place, value) = (self.at(to, state), state.register(from));
-                if wanted.is_some() && place.is_known() && value.is_known() {
+                if wanted.is_some() && place.is_known() && value.is_known() && value != Value::NIL {
                     self.stores.push((place, value));
                 }
             }
@@ -232,17 +211,19 @@ impl Flow {
                 _ => None,
             }
         });
-        let result = self.values.of(Origin::Result { call: step.at.0, index: 0 });
+        let made = match (callee, of) {
+            (Some(Callee::New(_)), Some(of)) => Some(Said::Pointer(of)),
+            (Some(Callee::Array(_)), Some(of)) => Some(Said::Array(of)),
+            (Some(Callee::Map(_)), Some(of)) => Some(Said::Map(of)),
+            (Some(Callee::Chan(_)), Some(of)) => Some(Said::Chan(of)),
+            (Some(Callee::Memory(_)), Some(of)) => Some(Said::Memory(of)),
+            _ => None,
+        };
         if wanted.is_some() {
             self.calls.extend(target.map(|target| (step.at.0, target)));
             let [_, second, third, ..] = state.registers;
             match (callee, of) {
                 (Some(Callee::UsesMap), Some(of)) => self.say(second, Said::Map(of)),
-                (Some(Callee::New(_)), Some(of)) => self.say(result, Said::Pointer(of)),
-                (Some(Callee::Array(_)), Some(of)) => self.say(result, Said::Array(of)),
-                (Some(Callee::Map(_)), Some(of)) => self.say(result, Said::Map(of)),
-                (Some(Callee::Chan(_)), Some(of)) => self.say(result, Said::Chan(of)),
-                (Some(Callee::Memory(_)), Some(of)) => self.say(result, Said::Memory(of)),
                 (Some(Callee::Values), Some(of)) => {
                     // What is in a register may point into something: what stands in the code does not move.
                     for value in [second, third] {
@@ -259,12 +240,23 @@ impl Flow {
         }
         state.lose(u16::MAX);
         for (index, register) in (0..ARGUMENTS as u8).zip(state.registers.iter_mut()) {
-            *register = self.values.of(Origin::Result { call: step.at.0, index });
+            let origin = match made {
+                // What is made of one type in several places is the same to whoever asks for types: a list
+                // that a loop puts together begins with one and goes on with another.
+                Some(said) if index == 0 => Origin::Made(said),
+                _ => Origin::Result { call: step.at.0, index },
+            };
+            *register = self.values.of(origin);
+        }
+        if wanted.is_some()
+            && let Some(said) = made
+        {
+            self.say(state.register(0), said);
         }
     }
 
     fn say(&mut self, of: Value, said: Said) {
-        if of.is_known() {
+        if of.is_known() && of != Value::NIL {
             self.said.push((of, said));
         }
     }

@@ -3,7 +3,8 @@
 use lastgasp_inferior::{Addr, AddrRange};
 use rustc_hash::FxHashMap;
 
-use super::flow::{Flow, Said};
+use super::flow::Flow;
+use super::said::Said;
 use super::values::{Origin, Value};
 use crate::arch::ARGUMENTS;
 
@@ -32,6 +33,8 @@ pub(super) enum Returned {
     Word(WordPath),
     /// It is what a function returns.
     Result(Addr, u8),
+    /// It points behind what a function returns, into the same object.
+    BehindResult(Addr, u8),
 }
 
 /// A function, with what is said of each of its values.
@@ -104,7 +107,7 @@ impl Local {
         &mut self,
         variables: AddrRange,
         all: &mut Vec<(WordPath, Said)>,
-        results: &mut Vec<(WordPath, Addr, u8)>,
+        results: &mut Vec<(WordPath, Returned)>,
     ) {
         let path = |local: &Self, value| local.path(value).filter(|path| variables.contains(path.at));
         let mut said: Vec<(Value, Said)> =
@@ -125,8 +128,26 @@ impl Local {
             if self.flow.mixed.contains(place) || self.said.contains_key(place) {
                 continue;
             }
-            if let (Some(path), Returned::Result(function, index)) = (path(self, *place), self.returned(*value)) {
-                results.push((path, function, index));
+            match (path(self, *place), self.returned(*value)) {
+                (Some(path), returned @ (Returned::Result(..) | Returned::BehindResult(..))) => {
+                    results.push((path, returned));
+                }
+                (Some(path), Returned::Said(said @ Said::Within(_))) => all.push((path, said)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Closures that it makes: where their code begins, and the type of the structure that has it and what it
+    /// captures.
+    pub(super) fn closures(&self, code: AddrRange, all: &mut Vec<(Addr, Addr)>) {
+        for (place, value) in &self.flow.stores {
+            let Some(Origin::Loaded { from, offset: 0 }) = self.flow.values.origin(*place) else { continue };
+            if let Some(Origin::Static(at)) = self.flow.values.origin(*value)
+                && code.contains(Addr(at))
+                && let Some(Origin::Made(Said::Pointer(of) | Said::Memory(of))) = self.flow.values.origin(from)
+            {
+                all.push((Addr(at), of));
             }
         }
     }
@@ -145,6 +166,12 @@ impl Local {
             Some(Origin::Result { call, index }) => {
                 self.calls.get(&call).map_or(Returned::Nothing, |function| Returned::Result(*function, index))
             }
+            // What was loaded may be the array of a struct: what is made now is one alone.
+            Some(Origin::Behind(from)) => match (self.flow.values.origin(from), self.returned(from)) {
+                (Some(Origin::Made(Said::Array(of))), _) => Returned::Said(Said::Within(of)),
+                (_, Returned::Result(function, index)) => Returned::BehindResult(function, index),
+                _ => Returned::Nothing,
+            },
             Some(Origin::Loaded { .. }) => self.path(value).map_or(Returned::Nothing, Returned::Word),
             _ => Returned::Nothing,
         }

@@ -5,7 +5,7 @@
 //! - `callees`: what the runtime's functions take and give.
 //! - `values`, `flow`: one function, followed along all its ways.
 //! - [`CodeTypes`]: all functions; what package variables lead to, what functions return, what stands in
-//!   their frames.
+//!   their frames, what closures capture.
 //!
 //! A variable has one type, which its uses must agree on: where two say different things, nothing is said.
 //! The second word of an interface has none. Generic code takes types from dictionaries, and so says nothing.
@@ -14,6 +14,7 @@ mod callees;
 mod flow;
 mod functions;
 mod local;
+mod said;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -24,10 +25,10 @@ use lastgasp_inferior::{Addr, AddrRange, Memory};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use flow::Flow;
-pub use flow::Said;
 use functions::{Functions, steps};
 pub use local::WordPath;
 use local::{Local, Returned};
+pub use said::Said;
 
 use crate::arch::{ARGUMENTS, Act, Place, Step};
 use crate::runtime::Runtime;
@@ -50,6 +51,8 @@ pub struct CodeTypes {
     /// What functions return, by their entry.
     returned: FxHashMap<Addr, Option<Rc<[Returned; ARGUMENTS]>>>,
     followed: usize,
+    /// The type of closures by where their code begins; `None` where code disagrees.
+    closures: FxHashMap<Addr, Option<Addr>>,
 }
 
 /// A process whose code is read.
@@ -60,27 +63,32 @@ type Of<'a> = (&'a Runtime, &'a dyn Memory);
 struct Part {
     said: Vec<(WordPath, Said)>,
     /// Words that get a result of a function.
-    results: Vec<(WordPath, Addr, u8)>,
+    results: Vec<(WordPath, Returned)>,
+    /// Where the code of a closure begins, and its type.
+    closures: Vec<(Addr, Addr)>,
 }
 
 impl CodeTypes {
-    /// Reads the code of all functions that name package variables, two threads at once. It is the same for
+    /// Reads the code of all functions that name package variables or make closures, two threads at once. It is the same for
     /// as long as the process lives. `mem` must have the program's code.
     #[must_use]
     pub fn read(rt: &Runtime, mem: &(dyn Memory + Sync)) -> Self {
-        let variables = rt.module.variables;
+        let (variables, pcs) = (rt.module.variables, rt.module.pcs);
         let functions = Functions::read(rt, mem);
         let all = functions.all();
         let work = |part: &[(Addr, u64)]| {
             let mut out = Part::default();
             for function in part {
-                let Some(steps) = steps(rt, mem, *function).filter(|s| names_one_of(s, variables)) else { continue };
-                if out.said.len().max(out.results.len()) >= MAX_CLAIMS {
+                let Some(steps) = steps(rt, mem, *function).filter(|s| names_one_of(s, variables, pcs)) else {
+                    continue;
+                };
+                if out.said.len().max(out.results.len()).max(out.closures.len()) >= MAX_CLAIMS {
                     break;
                 }
                 let Some(flow) = Flow::of(&steps, &|at| functions.callee(at), &FxHashSet::default()) else { continue };
                 let mut local = Local::of(flow);
                 local.words(variables, &mut out.said, &mut out.results);
+                local.closures(pcs, &mut out.closures);
             }
             out
         };
@@ -101,16 +109,23 @@ impl CodeTypes {
             words: FxHashMap::default(),
             returned: FxHashMap::default(),
             followed: 0,
+            closures: FxHashMap::default(),
         };
         let mut results = Vec::new();
         for mut part in parts {
             part.said.into_iter().for_each(|(path, said)| code.add(path, said));
             results.append(&mut part.results);
+            for (at, of) in part.closures {
+                let known = code.closures.entry(at).or_insert(Some(of));
+                if *known != Some(of) {
+                    *known = None;
+                }
+            }
         }
         // What only functions return is said by no use: a result never overrules one.
         let found: Vec<(WordPath, Said)> = results
             .into_iter()
-            .filter_map(|(path, function, index)| Some((path, code.result((rt, mem), function, index, 0)?)))
+            .filter_map(|(path, returned)| Some((path, code.value((rt, mem), &returned, 0)?)))
             .collect();
         found.into_iter().for_each(|(path, said)| code.add(path, said));
         code
@@ -129,6 +144,13 @@ impl CodeTypes {
                 all.push(said);
             }
         }
+    }
+
+    /// Closures by where their code begins: the type of the structure that the closure is, which begins with
+    /// that address and goes on with what it captures.
+    pub fn closures(&self) -> impl Iterator<Item = (Addr, Addr)> + '_ {
+        let all = self.closures.iter().filter_map(|(at, of)| Some((*at, (*of)?)));
+        all.filter(|(at, _)| self.functions.at(*at).is_some_and(|(entry, _)| entry == *at))
     }
 
     /// What is said of words that are reached from package variables, by address; more than one thing where
@@ -180,6 +202,23 @@ impl CodeTypes {
 
     /// What a function returns as its n-th result.
     fn result(&mut self, of: Of<'_>, function: Addr, index: u8, depth: usize) -> Option<Said> {
+        let returned = self.returned(of, function, index)?;
+        self.value(of, &returned, depth)
+    }
+
+    /// The element of an array that a function makes for its n-th result, or a part of which it returns. What a
+    /// variable has may be no array of its own.
+    fn array_made(&mut self, of: Of<'_>, (function, index): (Addr, u8), depth: usize) -> Option<Addr> {
+        match self.returned(of, function, index)? {
+            Returned::Said(Said::Array(elem) | Said::Within(elem)) => Some(elem),
+            Returned::Result(function, index) | Returned::BehindResult(function, index) if depth < MAX_DEPTH => {
+                self.array_made(of, (function, index), depth + 1)
+            }
+            _ => None,
+        }
+    }
+
+    fn returned(&mut self, of: Of<'_>, function: Addr, index: u8) -> Option<Returned> {
         let known = match self.returned.get(&function) {
             Some(known) => known.clone(),
             None => {
@@ -190,8 +229,7 @@ impl CodeTypes {
                 returned
             }
         };
-        let returned = known.as_ref()?.get(usize::from(index))?.clone();
-        self.value(of, &returned, depth)
+        known.as_ref()?.get(usize::from(index)).cloned()
     }
 
     fn value(&mut self, of: Of<'_>, value: &Returned, depth: usize) -> Option<Said> {
@@ -200,18 +238,22 @@ impl CodeTypes {
             Returned::Said(Said::Unclear) => None,
             Returned::Said(said) => Some(*said),
             Returned::Word(path) => match self.words.get(path)?.as_slice() {
-                [one] if *one != Said::Unclear => Some(*one),
+                [one] if !matches!(one, Said::Unclear | Said::Within(_)) => Some(*one),
                 _ => None,
             },
             Returned::Result(function, index) if depth < MAX_DEPTH => self.result(of, *function, *index, depth + 1),
-            Returned::Result(..) => None,
+            Returned::BehindResult(function, index) if depth < MAX_DEPTH => {
+                self.array_made(of, (*function, *index), depth + 1).map(Said::Within)
+            }
+            Returned::Result(..) | Returned::BehindResult(..) => None,
         }
     }
 }
 
-/// Whether a function names a variable.
-fn names_one_of(steps: &[Step], variables: AddrRange) -> bool {
+/// Whether a function names a variable, or where code stands, as it does to make a closure.
+fn names_one_of(steps: &[Step], variables: AddrRange, code: AddrRange) -> bool {
     steps.iter().any(|step| match step.act {
+        Act::Address { of: Place::Static(at), .. } if code.contains(at) => true,
         Act::Address { of: Place::Static(at), .. }
         | Act::Load { from: Place::Static(at), .. }
         | Act::Store { to: Place::Static(at), .. } => variables.contains(at),

@@ -4,8 +4,9 @@ use lastgasp_inferior::{Addr, AddrRange};
 use rustc_hash::FxHashSet;
 
 use super::callees::Callee;
-use super::flow::{Flow, Said};
+use super::flow::Flow;
 use super::local::{Local, Returned, WordPath};
+use super::said::Said;
 use crate::arch::{Act, Operand, Place, Step};
 
 const RAX: u8 = 0;
@@ -44,7 +45,7 @@ fn local_of(acts: &[Act]) -> Option<Local> {
 }
 
 /// What is said of words, and which of them get which results.
-type Words = (Vec<(WordPath, Said)>, Vec<(WordPath, Addr, u8)>);
+type Words = (Vec<(WordPath, Said)>, Vec<(WordPath, Returned)>);
 
 fn words(acts: &[Act]) -> Words {
     let (mut said, mut results) = (Vec::new(), Vec::new());
@@ -119,6 +120,85 @@ fn what_differs_where_two_ways_meet_is_not_known() {
 }
 
 #[test]
+fn a_list_that_a_loop_puts_together_is_of_one_type() {
+    // first := new(T); last := first; for ... { next := new(T); last = next }; variable = last
+    let slot = Place::Stack(0x10);
+    let of = |first: Act| {
+        [
+            address(RAX, TYPE),
+            first,
+            store(slot, RAX),
+            address(RAX, TYPE),
+            Act::Call(Some(NEW)),
+            store(slot, RAX),
+            Act::Jump { to: at(3), maybe: true },
+            load(RCX, slot),
+            store(VAR, RCX),
+            Act::Return,
+        ]
+    };
+    let said = vec![(WordPath { at: VARIABLE, offsets: vec![] }, Said::Pointer(TYPE))];
+    assert_eq!(words(&of(Act::Call(Some(NEW)))).0, said);
+    // var last *T: nil in front of the loop, which may not be entered.
+    let acts = [
+        Act::Zero { to: RAX },
+        store(slot, RAX),
+        Act::Jump { to: at(6), maybe: true },
+        address(RAX, TYPE),
+        Act::Call(Some(NEW)),
+        store(slot, RAX),
+        load(RCX, slot),
+        store(VAR, RCX),
+        Act::Return,
+    ];
+    assert_eq!(words(&acts).0, said);
+    // Nil alone is of no type, and says nothing of the word where it is put.
+    let acts = [address(RCX, TYPE), Act::Zero { to: RAX }, store(VAR, RAX), Act::Move { to: RBX, from: RAX }];
+    let acts = [&acts[..], &[Act::Move { to: RAX, from: RCX }, Act::Call(Some(ASSIGN)), Act::Return]].concat();
+    assert_eq!(words(&acts), (vec![], vec![]));
+}
+
+#[test]
+fn a_slice_of_an_array_points_into_it() {
+    // part := make([]T, n)[5:8:8]; f(); and of what a function returns
+    let (makes, slot) = (Addr(0x600), Place::Stack(0x10));
+    let moved = Act::Address { to: RAX, of: Place::Behind(RAX, 0x28) };
+    let known = |at: Addr| if at == makes { Some(Callee::Array(0)) } else { callee(at) };
+    let of = |call: Addr| {
+        let acts = [address(RAX, TYPE), Act::Call(Some(call)), moved, store(slot, RAX), Act::Call(None), Act::Return];
+        let local = Local::of(Flow::of(&steps(&acts), &known, &[at(5)].into_iter().collect()).unwrap());
+        let (_, slots) = local.frames().first().unwrap().clone();
+        slots.iter().map(|(_, value)| local.returned(*value)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(makes), [Returned::Said(Said::Within(TYPE))]);
+    assert_eq!(of(BUILD), [Returned::BehindResult(BUILD, 0)]);
+    // Into one value: its field, of which nothing is said.
+    assert_eq!(of(NEW), [Returned::Nothing]);
+    // A variable, too: its type is a slice's.
+    let acts = [address(RAX, TYPE), Act::Call(Some(BUILD)), moved, store(VAR, RAX), Act::Return];
+    let path = WordPath { at: VARIABLE, offsets: vec![] };
+    assert_eq!(words(&acts), (vec![], vec![(path, Returned::BehindResult(BUILD, 0))]));
+}
+
+#[test]
+fn what_a_closure_captures_is_of_the_type_that_is_made_for_it() {
+    let code = AddrRange::sized(BUILD, 64);
+    let closures = |acts: &[Act]| {
+        let mut all = Vec::new();
+        local_of(acts).unwrap().closures(code, &mut all);
+        all
+    };
+    let made = [address(RAX, TYPE), Act::Call(Some(NEW)), address(RCX, BUILD)];
+    let into = |to: Place| [&made[..], &[store(to, RCX), Act::Return]].concat();
+    assert_eq!(closures(&into(Place::Behind(RAX, 0))), [(BUILD, TYPE)]);
+    // Another word of it, another object, and an address that is no code's.
+    assert_eq!(closures(&into(Place::Behind(RAX, 8))), []);
+    assert_eq!(closures(&into(Place::Behind(RBX, 0))), []);
+    let other = [&made[..2], &[address(RCX, OTHER), store(Place::Behind(RAX, 0), RCX), Act::Return]].concat();
+    assert_eq!(closures(&other), []);
+}
+
+#[test]
 fn a_slot_that_was_written_to_holds_something_else() {
     let slot = Place::Stack(8);
     for between in [
@@ -179,7 +259,7 @@ fn an_interface_that_is_returned_says_nothing() {
 #[test]
 fn a_result_is_of_whoever_returned_it() {
     let acts = [Act::Call(Some(BUILD)), store(VAR, RBX), Act::Return];
-    assert_eq!(words(&acts), (vec![], vec![(WordPath { at: VARIABLE, offsets: vec![] }, BUILD, 1)]));
+    assert_eq!(words(&acts), (vec![], vec![(WordPath { at: VARIABLE, offsets: vec![] }, Returned::Result(BUILD, 1))]));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::said::Said;
 use crate::arch::{ARGUMENTS, CONTEXT, REGISTERS};
 
 /// Most values of one function that are told apart.
@@ -17,9 +18,21 @@ pub(super) struct Value(pub(super) u32);
 impl Value {
     /// Nothing is known of it.
     pub(super) const UNKNOWN: Self = Self(0);
+    /// Zero: a nil pointer, if it is one. Where it comes together with another value, whoever uses what they
+    /// make uses one variable, which is of the other's type.
+    pub(super) const NIL: Self = Self(u32::MAX);
 
     pub(super) fn is_known(self) -> bool {
         self != Self::UNKNOWN
+    }
+
+    /// What is known of a variable that is this on one way and another value on another.
+    fn met(self, other: Self) -> Self {
+        match (self, other) {
+            _ if self == other => self,
+            (Self::NIL, known) | (known, Self::NIL) => known,
+            _ => Self::UNKNOWN,
+        }
     }
 }
 
@@ -39,6 +52,10 @@ pub(super) enum Origin {
         /// Which of its results.
         index: u8,
     },
+    /// An address behind what a value points to, in the same object.
+    Behind(Value),
+    /// What the runtime made of a type that the code names: any of these.
+    Made(Said),
     /// The word so many bytes behind what a value points to.
     Loaded {
         /// The pointer.
@@ -99,6 +116,17 @@ impl Values {
         }
     }
 
+    /// So many bytes behind what a value points to.
+    pub(super) fn moved(&mut self, from: Value, offset: i32) -> Value {
+        match self.origin(from) {
+            None => Value::UNKNOWN,
+            _ if offset == 0 => from,
+            Some(Origin::Static(at)) => self.of(Origin::Static(at.wrapping_add_signed(offset.into()))),
+            Some(Origin::Behind(_)) => from,
+            Some(_) => self.of(Origin::Behind(from)),
+        }
+    }
+
     /// What stands before a value where both came together: the first word of an interface, if this is its
     /// second.
     pub(super) fn behind(&mut self, value: Value) -> Option<Value> {
@@ -112,7 +140,7 @@ impl Values {
                 }
                 _ => Origin::Loaded { from, offset: offset.checked_add(8)? },
             },
-            Origin::Static(_) | Origin::Context => return None,
+            Origin::Static(_) | Origin::Context | Origin::Made(_) | Origin::Behind(_) => return None,
         };
         Some(self.of(next)).filter(|v| v.is_known())
     }
@@ -206,13 +234,18 @@ impl State {
             changed = true;
         }
         for (mine, theirs) in self.registers.iter_mut().zip(&other.registers) {
-            if *mine != *theirs && mine.is_known() {
-                *mine = Value::UNKNOWN;
-                changed = true;
-            }
+            let both = mine.met(*theirs);
+            changed |= both != *mine;
+            *mine = both;
         }
-        let before = self.slots.len();
-        self.slots.retain(|slot| other.slots.binary_search(slot).is_ok());
-        changed || self.slots.len() != before
+        self.slots.retain_mut(|(at, mine)| {
+            let theirs = other.slots.binary_search_by_key(at, |(at, _)| *at).ok();
+            let theirs = theirs.and_then(|i| other.slots.get(i)).map(|(_, v)| *v).unwrap_or_default();
+            let both = mine.met(theirs);
+            changed |= both != *mine;
+            *mine = both;
+            both.is_known()
+        });
+        changed
     }
 }

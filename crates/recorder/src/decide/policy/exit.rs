@@ -13,6 +13,9 @@ pub(crate) struct Exit {
     pub(crate) group_ooms: bool,
     /// Whether the machine has counted an OOM kill since, of whomever.
     pub(crate) machine_kills: bool,
+    /// Whether its group is gone without having said anything, while the machine counted an OOM kill within a
+    /// moment (cgroup v1, where no group above counts for it).
+    pub(crate) likely_memory: bool,
     /// Whether the machine has hardly anything left.
     pub(crate) machine_low_on_memory: bool,
 }

@@ -1,11 +1,60 @@
-//! From the runtime's reason of a wait to what is waited for. Source: `waitReasonStrings` (`runtime2.go`),
+//! Why a goroutine waits, as the runtime says it, and what it would do. Source: `waitReasonStrings` (`runtime2.go`),
 //! whose numbers change with every minor and whose texts hardly do.
 
-use super::found::Operation;
+/// What a blocked goroutine would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    /// Send on a channel.
+    Send,
+    /// Receive from a channel.
+    Receive,
+    /// Send or receive: a case of a `select` that no queue of its channel has.
+    SendOrReceive,
+    /// Send on a nil channel: for ever.
+    SendNil,
+    /// Receive from a nil channel: for ever.
+    ReceiveNil,
+    /// `select {}`: for ever.
+    NoCases,
+    /// A `select` of which every channel is nil: for ever.
+    AllNil,
+    /// `sync.Mutex.Lock`.
+    Lock,
+    /// `sync.RWMutex.RLock`.
+    ReadLock,
+    /// `sync.RWMutex.Lock`.
+    WriteLock,
+    /// `sync.WaitGroup.Wait`.
+    WaitGroup,
+    /// `sync.Cond.Wait`.
+    CondWait,
+    /// Another semaphore.
+    Semaphore,
+    /// `time.Sleep`.
+    Sleep,
+    /// A read, or what the poller takes for one (accept).
+    Read,
+    /// A write, or what the poller takes for one (connect).
+    Write,
+    /// The poller, it is not known which way.
+    ReadOrWrite,
+    /// A system call.
+    SystemCall,
+    /// A call of C.
+    C,
+    /// The collector.
+    Collector,
+    /// Others in its `synctest` bubble.
+    Bubble,
+    /// Whoever resumes it as a coroutine (`iter.Pull`).
+    Coroutine,
+    /// Something of the runtime's own.
+    Runtime,
+}
 
 /// What a reason tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     /// One operation on a channel: a `sudog` leads to it.
     Channel(Operation),
     /// A `select`: a `sudog` for each case.
@@ -24,7 +73,7 @@ pub(super) enum Reason {
 
 impl Reason {
     /// By the text.
-    pub(super) fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         // `chan receive (synctest)` of Go 1.24 is `(durable)` from 1.25 on.
         let starts = |with: &str| text.starts_with(with);
         match text {

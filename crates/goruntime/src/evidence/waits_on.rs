@@ -5,8 +5,9 @@ use lastgasp_inferior::{Addr, Memory, Part, Snapshot};
 use rustc_hash::FxHashSet;
 
 use crate::goroutine::g::{RawG, pointers};
+use crate::goroutine::parked::{candidates, window};
 use crate::goroutine::stack_sampling::{Candidate, choose};
-use crate::goroutine::waits::{WaitKind, candidates, next, window};
+use crate::goroutine::waits_on::{WaitKind, next};
 use crate::runtime::Runtime;
 
 /// Most goroutines of each kind of wait that are followed; of more a sample: what is rare whole, and of what

@@ -1,35 +1,30 @@
-//! What a waiting goroutine waits on: the channels of its `sudog`s, the semaphore of a lock, the deadline of
-//! a descriptor. Source: `runtime/runtime2.go` (`sudog`), `sema.go` (`semacquire1`), `netpoll.go`
-//! (`pollDesc`).
+//! What a waiting goroutine waits on, as far as the copy of a stop has it: the channels of its `sudog`s, the
+//! semaphore of a lock, whether a descriptor has a deadline. Addresses and no more, of a sample where there
+//! are many: enough to tell who waits for the same. What stands there, and of every goroutine, is read by
+//! [`waits`](crate::waits), where all memory of one moment is at hand. Source: `runtime/runtime2.go`
+//! (`sudog`), `sema.go` (`semacquire1`), `netpoll.go` (`pollDesc`).
 //!
-//! A `g` points to its `sudog`s where it waits for channels. Where it waits for a semaphore, or in the
-//! poller, nothing leads from it there, but the pointer stands in its stack: the functions that parked it
-//! need it when they go on. A word of the innermost frames is such a pointer if what it points to names the
-//! goroutine in turn.
+//! A `g` points to its `sudog`s where it waits for channels; to those of a semaphore, or to what the poller
+//! has, a word of its innermost frames does (`parked`). Such a word is believed if what it points to names
+//! the goroutine in turn.
 
 use std::sync::Arc;
 
 use lastgasp_inferior::{Addr, Memory};
 
 use super::g::RawG;
+use super::parked::{WINDOW, candidates, window};
 use super::status::Status;
+use super::wait_reason::Reason;
 use crate::runtime::Runtime;
 
-/// Bytes of the stack, from the innermost frame on, in which the pointer stands: those of `gopark`,
-/// `semacquire1` and `netpollblock` have 300 together.
-pub(crate) const WINDOW: u64 = 768;
 /// Most cases of a `select` that are followed.
 const MAX_CASES: usize = 64;
 /// Goroutines whose stacks are looked through for such pointers.
 pub(crate) const MAX_LOOKED_THROUGH: usize = 128 << 10;
-/// End of the address space of programs.
-const END: u64 = 1 << 47;
-/// Nothing stands below.
-const START: u64 = 1 << 16;
-
 /// What a goroutine waits on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Waits {
+pub struct WaitsOn {
     /// Channels, or the semaphore of a lock; empty if it is not known.
     pub objects: Arc<[Addr]>,
     /// Whether the read or write that it waits for has a deadline; `None` if it is not known.
@@ -53,19 +48,11 @@ impl WaitKind {
         if !matches!(raw.status()?, Status::Waiting | Status::Leaked) {
             return None;
         }
-        let reason = *rt.layout.wait_reasons.get(usize::from(raw.wait_reason))?;
-        // Of a nil channel there is no `sudog`, and of `select {}` neither.
-        if reason.ends_with("(nil chan)") || reason.ends_with("(no cases)") {
-            return None;
-        }
-        // `semacquire` was the reason of all of them once.
-        let semaphores = ["semacquire", "sync.Mutex.", "sync.RWMutex.", "sync.WaitGroup."];
-        let channels = ["chan receive", "chan send", "select"];
-        match reason {
-            "IO wait" => Some(Self::Poll),
-            r if semaphores.iter().any(|s| r.starts_with(s)) => Some(Self::Semaphore),
-            r if channels.iter().any(|s| r.starts_with(s)) => Some(Self::Channel),
-            _ => None,
+        match Reason::of(rt.layout.wait_reasons.get(usize::from(raw.wait_reason))?) {
+            Reason::Poll => Some(Self::Poll),
+            Reason::Semaphore(_) => Some(Self::Semaphore),
+            Reason::Channel(_) | Reason::Select => Some(Self::Channel),
+            Reason::Cond | Reason::Sleep | Reason::Alone(_) => None,
         }
     }
 
@@ -94,47 +81,30 @@ impl WaitKind {
     }
 }
 
-/// The innermost part of its stack.
-pub(crate) fn window(raw: &RawG) -> Option<(Addr, usize)> {
-    let used = raw.used_stack(WINDOW)?;
-    Some((used.start, used.len() as usize))
-}
-
-/// Words of the stack that may point to what is looked for.
-pub(crate) fn candidates<'a>(rt: &'a Runtime, raw: &'a RawG, words: &'a [u8]) -> impl Iterator<Item = Addr> + 'a {
-    let words = words.chunks_exact(8).map(|w| Addr(w.try_into().map_or(0, u64::from_le_bytes)));
-    words.filter(|a| {
-        let elsewhere = |r: lastgasp_inferior::AddrRange| !r.contains(*a);
-        (START..END).contains(&a.0)
-            && a.0 % 8 == 0
-            && elsewhere(raw.stack)
-            && elsewhere(rt.module.pcs)
-            && elsewhere(rt.module.variables)
-    })
-}
-
 /// What the goroutine at `at` waits on. `left` is how many stacks may still be looked through.
-pub(crate) fn decode(rt: &Runtime, mem: &dyn Memory, at: Addr, raw: &RawG, left: &mut usize) -> Waits {
-    let Some(kind) = WaitKind::of(rt, raw) else { return Waits::default() };
+pub(crate) fn decode(rt: &Runtime, mem: &dyn Memory, at: Addr, raw: &RawG, left: &mut usize) -> WaitsOn {
+    let Some(kind) = WaitKind::of(rt, raw) else { return WaitsOn::default() };
     if kind == WaitKind::Channel {
-        return Waits { objects: channels(rt, mem, at, raw.waiting).into(), has_deadline: None };
+        return WaitsOn { objects: channels(rt, mem, at, raw.waiting).into(), has_deadline: None };
     }
     if *left == 0 {
-        return Waits::default();
+        return WaitsOn::default();
     }
     *left -= 1;
     let Some(words) = window(raw).and_then(|(start, len)| mem.bytes(start, len, WINDOW as usize).ok()) else {
-        return Waits::default();
+        return WaitsOn::default();
     };
     let mut found =
         candidates(rt, raw, &words).filter(|p| mem.u64(p.plus(kind.proof(rt))).is_ok_and(|w| w == kind.proves(*p, at)));
     match kind {
-        WaitKind::Channel => Waits::default(),
+        WaitKind::Channel => WaitsOn::default(),
         WaitKind::Semaphore => {
             let semaphore = found.find_map(|p| semaphore(rt, mem, p));
-            Waits { objects: semaphore.into_iter().collect(), has_deadline: None }
+            WaitsOn { objects: semaphore.into_iter().collect(), has_deadline: None }
         }
-        WaitKind::Poll => Waits { has_deadline: found.find_map(|p| has_deadline(rt, mem, p, at)), ..Waits::default() },
+        WaitKind::Poll => {
+            WaitsOn { has_deadline: found.find_map(|p| has_deadline(rt, mem, p, at)), ..WaitsOn::default() }
+        }
     }
 }
 
@@ -232,8 +202,8 @@ mod tests {
         mem.seal();
         let of = |g| decode(rt, &mem, g, &waiting(rt, "select", Addr(AT)), &mut 0);
         assert_eq!(*of(G).objects, [Addr(0x1000), Addr(0x2000)], "a circle ends");
-        assert_eq!(of(Addr(G.0 + 8)), Waits::default(), "of another goroutine by now");
-        assert_eq!(decode(rt, &mem, G, &waiting(rt, "sleep", Addr(AT)), &mut 9), Waits::default());
+        assert_eq!(of(Addr(G.0 + 8)), WaitsOn::default(), "of another goroutine by now");
+        assert_eq!(decode(rt, &mem, G, &waiting(rt, "sleep", Addr(AT)), &mut 9), WaitsOn::default());
     }
 
     #[test]
@@ -252,7 +222,7 @@ mod tests {
         let raw = waiting(rt, "sync.Mutex.Lock", Addr(0));
         let mut left = 1;
         assert_eq!(*decode(rt, &mem, G, &raw, &mut left).objects, [Addr(0x3004)]);
-        assert_eq!(decode(rt, &mem, G, &raw, &mut left), Waits::default(), "so many and no more");
+        assert_eq!(decode(rt, &mem, G, &raw, &mut left), WaitsOn::default(), "so many and no more");
     }
 
     #[test]
