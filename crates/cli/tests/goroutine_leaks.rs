@@ -1,6 +1,6 @@
 //! Which goroutines can never be woken: of a program that knows it of each of its own
-//! (`lab/programs/leaked`), and beside what Go 1.27 says of itself of the programs of its own test. The same is
-//! said of a live process, of core files of it, of what was kept of it, and of the dead.
+//! (`lab/programs/leaked`), and beside what Go 1.27 says of itself of the programs of its own test. The same
+//! is said of a live process, of core files of it, of what was kept of it, and of the dead.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
