@@ -17,6 +17,7 @@ pub mod hook;
 pub mod incident;
 #[cfg(feature = "play")]
 pub mod incident_graph;
+#[cfg(feature = "play")]
 pub mod incident_restart;
 #[cfg(feature = "play")]
 pub mod leaks;
