@@ -99,8 +99,8 @@ impl<'a> Heap<'a> {
         phases.end("pointers");
         let mut holders = Holders::read(taken, memory, goroutines, &objects, &edges, gaps);
         phases.end("roots");
-        // What is not read points nowhere, and what nothing points to would be called garbage. Where it is little
-        // (a page that a core lacks) it is said beside that, as of roots that were not looked for.
+        // What is not read points nowhere, and what nothing points to would be called garbage. Where it is
+        // little (a page that a core lacks) it is said beside that, as of roots that were not looked for.
         let unread = edges.unread;
         if unread > 0 {
             gaps.push(Gap::new("heap pointers", format!("{unread} bytes of the heap could not be read")));

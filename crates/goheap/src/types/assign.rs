@@ -1,5 +1,5 @@
-//! Which object is of which kind: what is offered is weighed against what is known, and what is believed waits
-//! for its own typed pointers to be followed (`propagate`).
+//! Which object is of which kind: what is offered is weighed against what is known, and what is believed
+//! waits for its own typed pointers to be followed (`propagate`).
 
 use std::collections::VecDeque;
 

@@ -127,8 +127,8 @@ impl<'a> Window<'a> {
 
     fn refill(&mut self, offset: u64, len: usize) -> Option<()> {
         let from = self.table.plus(offset);
-        // Behind the table's end there may be nothing: what is asked for beyond fails as a whole, and went for
-        // nothing again for each entry of the last page, until the budget was gone and the program's last
+        // Behind the table's end there may be nothing: what is asked for beyond fails as a whole, and went
+        // for nothing again for each entry of the last page, until the budget was gone and the program's last
         // functions with it (Go 1.25 stripped). A memory that lacks the end of the table is read in less.
         let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
         for n in [BLOCK as usize, 4096, len].map(|n| n.min(left).max(len)) {

@@ -2,8 +2,8 @@
 //! a line above may wait for itself (`mu.Lock(); mu.Lock()`), and one whose functions lock nothing else
 //! cannot, but by a loop.
 //!
-//! `Lock` is mostly inlined: what is called then is what it comes to where the mutex is not free (`lockSlow`),
-//! and the table of inlined calls tells of which line it is.
+//! `Lock` is mostly inlined: what is called then is what it comes to where the mutex is not free
+//! (`lockSlow`), and the table of inlined calls tells of which line it is.
 
 use std::sync::Arc;
 

@@ -48,8 +48,8 @@ pub struct Dominators {
 }
 
 impl Dominators {
-    /// The dominator tree of `graph`. It keeps 20 bytes for each object with a number of its own (24 in a heap
-    /// of 32 GiB and more); while it works it takes 24, and up to 8 for each pointer over one an object.
+    /// The dominator tree of `graph`. It keeps 20 bytes for each object with a number of its own (24 in a
+    /// heap of 32 GiB and more); while it works it takes 24, and up to 8 for each pointer over one an object.
     ///
     /// # Errors
     /// Where there are more pointers between objects with numbers than 32 bits count.

@@ -1,5 +1,5 @@
-//! Bytes of many nodes, in four bytes each where that is enough: slots of Go's heap are multiples of eight, so
-//! a heap below 32 GiB is counted in eights.
+//! Bytes of many nodes, in four bytes each where that is enough: slots of Go's heap are multiples of eight,
+//! so a heap below 32 GiB is counted in eights.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};

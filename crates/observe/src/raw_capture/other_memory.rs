@@ -144,8 +144,8 @@ impl<'a> OtherMemory<'a> {
         };
         let held =
             Ranges::union(regions.iter().map(|r| r.range).chain(free.iter().flat_map(|f| f.as_slice().to_vec())));
-        // Of the dead the kernel takes pages away meanwhile (`oom_reaper`), which then look as if they had never
-        // been touched.
+        // Of the dead the kernel takes pages away meanwhile (`oom_reaper`), which then look as if they had
+        // never been touched.
         let zeros = if lives { untouched(map, &without(&anonymous, &held), go_on) } else { Vec::new() };
         let zeros = if process.is_alive() { zeros } else { Vec::new() };
         if swapped > 0 {

@@ -161,8 +161,8 @@ impl Worker {
             (began, raw, begun.is_ok())
         };
         let (mut began, mut raw, mut done) = attempt();
-        // On a busy machine some thread may not stop in time, and then it runs on at once (seen at a load of 20
-        // on two processors: test `a_leak_that_grows_is_captured_once_and_told`).
+        // On a busy machine some thread may not stop in time, and then it runs on at once (seen at a load of
+        // 20 on two processors: test `a_leak_that_grows_is_captured_once_and_told`).
         for _ in 1..STOPS {
             if done {
                 break;

@@ -69,8 +69,8 @@ struct Part {
 }
 
 impl CodeTypes {
-    /// Reads the code of all functions that name package variables or make closures, two threads at once. It is the same for
-    /// as long as the process lives. `mem` must have the program's code.
+    /// Reads the code of all functions that name package variables or make closures, two threads at once. It
+    /// is the same for as long as the process lives. `mem` must have the program's code.
     #[must_use]
     pub fn read(rt: &Runtime, mem: &(dyn Memory + Sync)) -> Self {
         let (variables, pcs) = (rt.module.variables, rt.module.pcs);
