@@ -20,15 +20,16 @@ use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
 
 use crate::config::Leaks;
 
-/// What looks for leaks may do by that configuration, and what the graph of a heap may use; `None`: there are none.
+/// What looks for leaks may do by that configuration, and what the graph of a heap may use; `None`: there are
+/// none.
 pub(crate) fn rules(leaks: &Leaks, limits: Limits) -> Option<LeakRules> {
     let readers = Arc::new(Workers { limits, starter: Mutex::default() });
     leaks.enabled.then(|| LeakRules { readers, stop: leaks.stop.0, pause: leaks.pause.0 })
 }
 
 /// Starts workers that read heaps: on a thread that lives as long as they do, since the kernel ends a worker
-/// with the thread that has started it, and the one that stops the target is gone before the graph is reckoned
-/// (seen: "its worker ended by SIGKILL").
+/// with the thread that has started it, and the one that stops the target is gone before the graph is
+/// reckoned (seen: "its worker ended by SIGKILL").
 #[derive(Debug)]
 struct Workers {
     limits: Limits,

@@ -1,7 +1,7 @@
 //! The daemon's services: what becomes of evidence (`capture_writers`, `graphs` of the dead, their
-//! `destination`: the store, `webhook`), what it says of itself (`http`, `metrics`, `status`, `self_stats`, [`log`]), and how its
-//! configuration reaches all of them ([`config`], `settings`, `services`). The watching itself is
-//! `lastgasp_recorder`'s.
+//! `destination`: the store, `webhook`), what it says of itself (`http`, `metrics`, `status`, `self_stats`,
+//! [`log`]), and how its configuration reaches all of them ([`config`], `settings`, `services`). The watching
+//! itself is `lastgasp_recorder`'s.
 
 mod capture_writers;
 pub mod config;

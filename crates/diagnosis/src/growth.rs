@@ -157,8 +157,8 @@ fn goroutines_inside(facts: &Facts, function: &str) -> u64 {
 }
 
 impl Culprit {
-    /// Goroutines that have its caller (or itself, if it has none) on their stack, at work or not. Which of them
-    /// are calls in flight `calls` tells.
+    /// Goroutines that have its caller (or itself, if it has none) on their stack, at work or not. Which of
+    /// them are calls in flight `calls` tells.
     #[must_use]
     pub fn goroutines_inside(&self, facts: &Facts) -> u64 {
         self.caller.as_ref().map_or(self.goroutines, |c| goroutines_inside(facts, &c.function)).max(self.goroutines)

@@ -317,10 +317,10 @@ fn planted_objects_are_held_by_what_holds_them(minor: u16, mode: Mode, experimen
     }
 }
 
-/// Whether what is held and dead can be of an object that is being made: its slot is taken, and its memory not
-/// cleared yet, so that what lay there before leads to the dead (seen twice, Go 1.20: one object behind another;
-/// all that one goroutine in `mallocgc` held). Too much is held then, which is safe. A package variable that
-/// leads to the dead is another matter.
+/// Whether what is held and dead can be of an object that is being made: its slot is taken, and its memory
+/// not cleared yet, so that what lay there before leads to the dead (seen twice, Go 1.20: one object behind
+/// another; all that one goroutine in `mallocgc` held). Too much is held then, which is safe. A package
+/// variable that leads to the dead is another matter.
 fn is_of_an_allocation(garbage: &[Why]) -> bool {
     let goroutines: BTreeSet<_> =
         garbage.iter().filter(|w| *w != "behind another").filter_map(|w| w.split_whitespace().nth(1)).collect();

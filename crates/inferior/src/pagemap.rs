@@ -82,8 +82,8 @@ impl PageMap {
         Ok(found)
     }
 
-    /// Whole pages of a range that are neither in memory nor swapped out: of anonymous private memory what was
-    /// never touched, or was given back. To read it is to read zeros.
+    /// Whole pages of a range that are neither in memory nor swapped out: of anonymous private memory what
+    /// was never touched, or was given back. To read it is to read zeros.
     ///
     /// # Errors
     /// As [`PageMap::pages`].
@@ -117,7 +117,8 @@ impl PageMap {
         if told < range.end { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(found) }
     }
 
-    /// Tells the entry of each page that a range touches, until it is enough; returns the end of what was told.
+    /// Tells the entry of each page that a range touches, until it is enough; returns the end of what was
+    /// told.
     fn each(&self, range: AddrRange, mut is_more_wanted: impl FnMut(AddrRange, u64) -> bool) -> io::Result<Addr> {
         let size = page_size();
         let (mut page, end) = (range.start.0 / size, range.end.0.div_ceil(size));

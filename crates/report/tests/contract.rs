@@ -145,7 +145,8 @@ fn leaking_after_a_restart() -> Facts {
     let list = &mut facts.goroutines.list;
     list.each = (5..205).map(|id| Goroutine { id, ..Goroutine::default() }).collect();
     let blocked = facts.graph.as_mut().and_then(|g| g.blocked.as_mut()).unwrap();
-    let one = blocked.each[0].clone();
+    // What they hold is what memory grows by.
+    let one = BlockedGoroutine { retained_bytes: Some(2_000_000), ..blocked.each[0].clone() };
     blocked.each = (5..205).map(|id| BlockedGoroutine { id, ..one.clone() }).collect();
     let look = |t_ms, newest| GoroutineLook { t_ms, newest, live: newest, one_in: 1 };
     facts.timeline.goroutines.looks = vec![look(100, 10), look(1_500, 2_000), look(3_000, 4_000)];

@@ -223,7 +223,7 @@ fn nothing_is_without_a_golden() {
     has("code", &rules);
     has("code", &["none"]);
     has("phase", &["pre-kill", "post-kill", "manual", "core"]);
-    has("reason", &["forecast", "oom-kill", "killed", "manual", "leak"]);
+    has("reason", &["forecast", "oom-kill", "killed", "manual"]);
     has("minor", &["19", "20", "21", "22", "23", "24", "25", "26", "27"]);
     has("stripped", &["true", "false"]);
     has("profile", &["on", "off"]);

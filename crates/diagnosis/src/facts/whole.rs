@@ -111,7 +111,8 @@ impl Facts {
         }
     }
 
-    /// Milliseconds since 1970 of a moment on the timeline's clock; `None` if the capture does not say when it was taken.
+    /// Milliseconds since 1970 of a moment on the timeline's clock; `None` if the capture does not say when
+    /// it was taken.
     #[must_use]
     pub fn unix_ms(&self, t_ms: u64) -> Option<i64> {
         let taken: jiff::Timestamp = self.capture.taken_at.parse().ok()?;

@@ -1,6 +1,7 @@
 //! Whether goroutines of a `go` statement grow in number. Where they were counted along the watch
 //! (`over_time`) that says it. Else the flight ring knows how many goroutine structures there were, which
-//! never go down, and not who started them: what grew is the group that most of the growth can be. A look without a ring (a core, a capture that somebody asked for) knows of no growth.
+//! never go down, and not who started them: what grew is the group that most of the growth can be. A look
+//! without a ring (a core, a capture that somebody asked for) knows of no growth.
 
 use std::collections::HashMap;
 

@@ -66,7 +66,8 @@ impl Heap<'_> {
         let mut more = vec![0u64; waiting.objects.len()];
         let mut add = |to: Addr, referring: &dyn Fn() -> Option<Referring>| {
             let found = layout.object_at(to.0).and_then(|slot| things.get(&slot)).into_iter().flatten();
-            // Two mutexes may share a slot, one behind the other: what points to the first is none to the second.
+            // Two mutexes may share a slot, one behind the other: what points to the first is none to the
+            // second.
             let is_one = found.clone().any(|(_, mutex)| *mutex == Some(to));
             let owns = |mutex: Addr| match may_own(mutex, to) {
                 Owns::Never => false,
@@ -168,8 +169,8 @@ impl Heap<'_> {
     /// `Done` returns: told by what stands beside it, since contexts know each other through interfaces
     /// alone, and in a binary without symbols nothing else says what they are.
     fn is_context(&self, from: ObjectId, offset: u64, to: Addr, types: &mut TypeReader<'_>) -> bool {
-        // `cancelCtx` (`context/context.go`): its parent, an interface; a mutex; an `atomic.Value`, whose type
-        // stands before its value. The same in all releases from Go 1.19 on; others embed it.
+        // `cancelCtx` (`context/context.go`): its parent, an interface; a mutex; an `atomic.Value`, whose
+        // type stands before its value. The same in all releases from Go 1.19 on; others embed it.
         const TYPE: u64 = 24;
         const VALUE: u64 = 32;
         let slot = self.graph.layout().address(from);

@@ -34,7 +34,8 @@ pub struct Walk {
     pub elements: u64,
     /// Keys that were found.
     pub found: u64,
-    /// Overflow buckets on the way, wherever they stand; [`MAX_OVERFLOW_KEPT`](super::MAX_OVERFLOW_KEPT) of them are kept.
+    /// Overflow buckets on the way, wherever they stand; [`MAX_OVERFLOW_KEPT`](super::MAX_OVERFLOW_KEPT) of
+    /// them are kept.
     pub overflow: Vec<Addr>,
     /// Why it ended early.
     pub broken: Option<Broken>,

@@ -1,5 +1,5 @@
-//! Why a goroutine waits, as the runtime says it, and what it would do. Source: `waitReasonStrings` (`runtime2.go`),
-//! whose numbers change with every minor and whose texts hardly do.
+//! Why a goroutine waits, as the runtime says it, and what it would do. Source: `waitReasonStrings`
+//! (`runtime2.go`), whose numbers change with every minor and whose texts hardly do.
 
 /// What a blocked goroutine would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,12 +1,12 @@
 //! What a thread holds on its own stack, where the scheduler runs and what it does for goroutines
 //! (`systemstack`): of each frame what the compiler calls live, as of goroutines' frames.
 //!
-//! Most words of such a stack are left over. Whoever parked a goroutine has had the channels that it waits for
-//! in its frames (`selparkcommit`), and they stand there still when the scheduler looks for other work: taken
-//! for references they lead to the way out of a goroutine that nobody but itself knows (seen of a ticker in a
-//! `select`, one look in some hundreds on a busy machine: `a_ticker_is_for_ever_whenever_one_looks`). So only
-//! what is live counts; every word does only of the innermost frame and of registers, and where frames cannot
-//! be followed.
+//! Most words of such a stack are left over. Whoever parked a goroutine has had the channels that it waits
+//! for in its frames (`selparkcommit`), and they stand there still when the scheduler looks for other work:
+//! taken for references they lead to the way out of a goroutine that nobody but itself knows (seen of a
+//! ticker in a `select`, one look in some hundreds on a busy machine:
+//! `a_ticker_is_for_ever_whenever_one_looks`). So only what is live counts; every word does only of the
+//! innermost frame and of registers, and where frames cannot be followed.
 
 use lastgasp_inferior::{Addr, AddrRange, Memory};
 
@@ -28,7 +28,8 @@ const ASLEEP: [&str; 5] = [
     "runtime.epollwait",
     "runtime.epollpwait",
     "runtime.usleep",
-    // `runtime/internal/syscall`, `internal/runtime/syscall`, `internal/runtime/syscall/linux` (from Go 1.26).
+    // `runtime/internal/syscall`, `internal/runtime/syscall`, `internal/runtime/syscall/linux` (from Go
+    // 1.26).
     ".Syscall6",
 ];
 /// What has nothing left to do but to give back the locks of what a goroutine waits for from now on: it wakes

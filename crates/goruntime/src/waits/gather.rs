@@ -248,8 +248,8 @@ impl Gathered<'_> {
                 });
                 self.add_case(index, operation, Some(object));
             }
-            // Cases whose channel is nil have no `sudog`, and without any nothing wakes it: who wakes one that
-            // has some leaves them to it until it runs.
+            // Cases whose channel is nil have no `sudog`, and without any nothing wakes it: who wakes one
+            // that has some leaves them to it until it runs.
             let is_all_nil = known.is_none() && self.raw.get(index as usize).is_some_and(|raw| raw.waiting.is_null());
             if is_all_nil {
                 self.add_case(index, Operation::AllNil, None);

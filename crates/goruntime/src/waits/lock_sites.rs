@@ -3,8 +3,8 @@
 //! cannot, but by a loop. Where it has unlocked something since (`all.Lock(); m := of[key]; all.Unlock();
 //! m.Lock()`), that was it, or an `if` lies between.
 //!
-//! `Lock` is mostly inlined: what is called then is what it comes to where the mutex is not free (`lockSlow`),
-//! and the table of inlined calls tells of which line it is.
+//! `Lock` is mostly inlined: what is called then is what it comes to where the mutex is not free
+//! (`lockSlow`), and the table of inlined calls tells of which line it is.
 
 use std::sync::Arc;
 

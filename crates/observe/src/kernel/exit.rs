@@ -64,8 +64,8 @@ pub struct Risen {
     pub group_ooms: bool,
     /// Some process of the machine was killed for memory.
     pub machine: bool,
-    /// The target's own group is gone without having counted a kill, and no group above it that is left counts
-    /// for it (cgroup v1), while some process of the machine was killed for memory within a moment.
+    /// The target's own group is gone without having counted a kill, and no group above it that is left
+    /// counts for it (cgroup v1), while some process of the machine was killed for memory within a moment.
     pub machine_for_a_group_that_is_gone: bool,
 }
 

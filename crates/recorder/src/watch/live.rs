@@ -17,9 +17,10 @@ use super::observed::{Limit, Observed, Pace, Taking};
 use super::stop_reason::{ExitReport, StopReason};
 use super::target_watch::TargetWatch;
 use super::watch_loop::{Rules, after_death, watch_loop};
+use crate::act::stop::STOP_TIMEOUT_ON_DEMAND;
 use crate::decide::collector::collects_at;
 use crate::decide::policy::{BrakeAct, Exit, State, Step};
-use crate::take::from_the_flight_ring;
+use crate::take::{CaptureContext, from_the_flight_ring};
 
 /// A watch, with the history that it has for itself as long as it goes on.
 struct Live<'a> {
@@ -82,6 +83,7 @@ impl TargetWatch {
         let usage = &live.watch.limit_usage;
         let limit = (usage.limit.clone(), usage.limiting());
         let context = live.history.context(Phase::Manual, Reason::Leak, limit.0, limit.1);
+        let context = CaptureContext { patience: STOP_TIMEOUT_ON_DEMAND, ..context };
         if let Err(why) = actor.take(&live.history.target, context, Instant::now() + AT_MOST) {
             tracing::info!(pid = live.watch.pid, "goroutines seem to leak, and it could not be looked at: {why}");
         }
@@ -274,7 +276,6 @@ mod tests {
     use super::super::actor::{Sleeper, Woken};
     use super::*;
     use crate::decide::policy::{Measured, Policy};
-    use crate::take::CaptureContext;
 
     /// Of whom nothing is wanted.
     struct Idle;

@@ -24,6 +24,7 @@ pub(super) struct Goroutines<'a> {
     along: Option<Along>,
     #[serde(skip_serializing_if = "Option::is_none")]
     leak: Option<Leak<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     onsets: Option<Onsets<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tiers: Option<Tiers>,

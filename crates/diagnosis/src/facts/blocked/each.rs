@@ -23,9 +23,9 @@ pub struct BlockedGoroutine {
     /// Whether anything can still wake it.
     #[serde(skip_serializing_if = "is_default")]
     pub wake_up: WakeUp,
-    /// Of one that its own ticker wakes for ever and that waits for nothing else: whether nobody else leads to
-    /// anything that its stack has, so that what it does is done for itself alone. False of all others, and in
-    /// captures up to 0.1.0.
+    /// Of one that its own ticker wakes for ever and that waits for nothing else: whether nobody else leads
+    /// to anything that its stack has, so that what it does is done for itself alone. False of all others,
+    /// and in captures up to 0.1.0.
     #[serde(skip_serializing_if = "is_default")]
     pub for_itself: bool,
     /// Who or what can, in words of the source: the running goroutine, timer, package variable that leads
