@@ -6,8 +6,8 @@
 //! answers and pictures of. No process is touched.
 //!
 //! - `heap`: all of it together.
-//! - `edges`: objects and pointers as they are read, two threads at once; `watched` those of them that lead to
-//!   what goroutines wait for.
+//! - `edges`: objects and pointers as they are read, two threads at once; `watched` those that lead to what
+//!   goroutines wait for.
 //! - `roots`: what holds objects from outside the heap, with names.
 //! - `functions`: whose a function is, by its name.
 //! - `side_by_side`: two pieces of work that need nothing of each other.

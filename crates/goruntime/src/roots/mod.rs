@@ -5,8 +5,8 @@
 //!
 //! Each root is told with its owner, so that whoever asks what would be garbage without one can leave it out.
 //!
-//! - `stacks`: what goroutines hold, by `frame`; `stack_maps` which words, `stack_objects` which variables that
-//!   are pointed to, `stack_window` how a stack is read.
+//! - `stacks`: what goroutines hold, by `frame`; `stack_maps` which words, `stack_objects` which variables
+//!   that are pointed to, `stack_window` how a stack is read.
 //! - `deferred`: calls that goroutines have deferred, with what is bound to them.
 //! - `schedulers`: what threads hold that run no goroutine; `system_stacks` what any thread holds on its own
 //!   stack.
