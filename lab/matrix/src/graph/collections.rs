@@ -87,24 +87,30 @@ pub(super) fn waste(out: &mut Outcome, case: &Case<'_>) {
     for planted in &case.truth.waste {
         let wasted = planted.kept.saturating_sub(planted.used);
         let by_goroutines = !planted.holder.is_empty();
-        let fits = |w: &Value| {
+        // Of a binary without names what was not sampled may be an array of something unknown.
+        let may_be_unknown = !case.named && !by_goroutines;
+        let is_unknown = |w: &Value| w["type"].as_str().is_some_and(|t| t.starts_with("[]unknown"));
+        let fits = |w: &Value, unknown: bool| {
             let owner = w["owner"].as_str().unwrap_or("");
             let is_owned = match (by_goroutines, case.named) {
                 (true, _) => owner.contains(&planted.holder),
                 (false, true) => is_owner(owner, &planted.owner),
-                (false, false) => w["type"] == planted.name.as_str(),
+                (false, false) => w["type"] == planted.name.as_str() || unknown && is_unknown(w),
             };
             let bytes = number(&w["wasted_bytes"]);
             let is_right =
                 if planted.kept == 0 { bytes > 0 && bytes < u64::MAX } else { within_a_hundredth(bytes, wasted) };
             w["kind"] == planted.kind.as_str() && is_owned && is_right
         };
-        let found = said.iter().enumerate().position(|(i, w)| !taken.get(i).is_some_and(|t| *t) && fits(w));
+        let find = |unknown: bool| {
+            said.iter().enumerate().position(|(i, w)| !taken.get(i).is_some_and(|t| *t) && fits(w, unknown))
+        };
+        let found = find(false).or_else(|| find(true).filter(|_| may_be_unknown));
         match found {
             Some(at) => {
                 taken[at] = true;
                 let count = number(&said[at]["count"]);
-                let typed = said[at]["type"] == planted.name.as_str();
+                let typed = said[at]["type"] == planted.name.as_str() || may_be_unknown && is_unknown(&said[at]);
                 if !typed || count != planted.count {
                     out.note(
                         WHAT,
