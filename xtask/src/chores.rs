@@ -67,8 +67,8 @@ pub(crate) const CHORES: &[Chore] = &[
     },
     Chore {
         name: "real",
-        usage: "[--programs A,B] [--load SECONDS] [--deaths] [--loads A,B] [--again] [--lastgasp PATH]",
-        does: "large Go programs that others wrote, under load, held against their own pprof output; then their deaths of memory, against the truth",
+        usage: "[--programs A,B] [--load SECONDS] [--graph] [--leaks MINUTES] [--deaths] [--loads A,B] [--again] [--lastgasp PATH]",
+        does: "large Go programs that others wrote, under load, held against their own pprof output, their heaps against the collector's marks; then their deaths of memory, against the truth",
         doer: Doer::Program("lastgasp-real"),
     },
     Chore {

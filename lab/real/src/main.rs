@@ -19,7 +19,7 @@ use lastgasp_lab::machine::{lastgasp, machine};
 use lastgasp_real::deaths::{self, Truth};
 use lastgasp_real::play::Playing;
 use lastgasp_real::program::Program;
-use lastgasp_real::{PROGRAMS, fetch, graph, heap, numbers, stacks};
+use lastgasp_real::{PROGRAMS, fetch, graph, heap, leaks, numbers, stacks};
 use serde_json::Value;
 
 /// Most looks for one at which no GC cycle ended between the program's two answers.
@@ -77,6 +77,9 @@ struct Cli {
     /// Only the heap graph
     #[arg(long, conflicts_with = "deaths")]
     graph: bool,
+    /// Only goroutines, of all programs at once for so many minutes: none of them is leaked
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["deaths", "graph"])]
+    leaks: Option<u64>,
     /// Only this mode (plain, stripped) of the heap graph
     #[arg(long, requires = "graph")]
     mode: Option<String>,
@@ -98,6 +101,9 @@ fn main() -> Result<()> {
         Some(given) => std::path::absolute(given)?,
         None => lastgasp()?,
     };
+    if let Some(minutes) = cli.leaks {
+        return accuse(only, Duration::from_secs(minutes * 60), &lastgasp);
+    }
     // What follows is played even where a comparison failed.
     let compared = if cli.deaths || cli.graph { Ok(()) } else { compare(only, cli.load, &lastgasp) };
     let graphs = if cli.deaths { Ok(()) } else { graphs(&cli, &lastgasp) };
@@ -142,6 +148,33 @@ fn graphs(cli: &Cli, lastgasp: &Path) -> Result<()> {
     let failed = rows.iter().filter(|r| !r.failures.is_empty()).count();
     if failed > 0 {
         bail!("{failed} of {} heap graphs failed", rows.len());
+    }
+    Ok(())
+}
+
+/// Looks at goroutines of all programs, stripped, under load. Fails if one is said to be leaked.
+fn accuse(only: &[String], how_long: Duration, lastgasp: &Path) -> Result<()> {
+    let mut built = Vec::new();
+    for program in PROGRAMS.iter().filter(|p| only.is_empty() || only.iter().any(|o| o == p.name)) {
+        eprintln!("{} {}: building unless the cache has it ...", program.name, program.version);
+        built.push((program, fetch::build(program, Mode::Stripped)?));
+    }
+    let programs: Vec<_> =
+        built.iter().map(|(program, b)| (*program, &*b.binary, b.toolchain.version.as_str())).collect();
+    let rows = leaks::play(lastgasp, &programs, how_long)?;
+    let header = machine("goroutines of programs of others under load, of which none is leaked, and what is said")?;
+    let table = leaks::render(&header, &rows);
+    print!("\n{table}");
+    if only.is_empty() {
+        std::fs::write(repo_root().join("benches/results/real-leaks.txt"), &table)?;
+    }
+    let failures: Vec<_> =
+        rows.iter().flat_map(|r| leaks::failures(r).into_iter().map(|f| format!("{}: {f}", r.program))).collect();
+    for f in &failures {
+        eprintln!("FAILED {f}");
+    }
+    if !failures.is_empty() {
+        bail!("{} of {} programs failed", failures.len(), rows.len());
     }
     Ok(())
 }

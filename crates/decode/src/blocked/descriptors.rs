@@ -19,6 +19,7 @@ pub fn describe_descriptors<S: BuildHasher>(graph: &mut GraphFacts, of: &HashMap
     for descriptor in objects.filter_map(|o| o.descriptor.as_mut()) {
         let Some(known) = descriptor.fd.and_then(|fd| of.get(&fd)) else { continue };
         descriptor.what.clone_from(&known.what);
+        descriptor.peer_within = known.peer_within;
         if let Some(socket) = &known.socket {
             descriptor.local.clone_from(&socket.local);
             descriptor.peer.clone_from(&socket.peer);
@@ -47,7 +48,7 @@ mod tests {
         let mut graph = GraphFacts { blocked, ..GraphFacts::default() };
         assert_eq!(awaited_descriptors(&graph), [3, 4].into());
         let socket = Socket { peer: "192.0.2.1:443".into(), receive_queue: Some(7), ..Socket::default() };
-        let described = Described { what: "tcp".into(), socket: Some(socket) };
+        let described = Described { what: "tcp".into(), socket: Some(socket), peer_within: false };
         describe_descriptors(&mut graph, &HashMap::from([(4, described)]));
         let told = |i: usize| graph.blocked.as_ref().unwrap().objects[i].descriptor.clone();
         assert_eq!(told(0), of(Some(3)).descriptor);

@@ -106,7 +106,8 @@ fn own_timer(scene: &Scene<'_>, seen: &Seen<'_>) -> Tier {
 fn outside(scene: &Scene<'_>, seen: &Seen<'_>) -> Tier {
     let wait = seen.only().filter(|w| words::is_io(&w.operation));
     let descriptor = wait.and_then(|w| scene.object(w)).and_then(|o| o.descriptor.as_ref());
-    let endless = descriptor.is_some_and(|d| d.has_deadline == Some(false));
+    // Whoever has the other end of a pipe within the process is no part of the outside.
+    let endless = descriptor.is_some_and(|d| d.has_deadline == Some(false) && !d.peer_within);
     // Without its stack nobody can tell what it is.
     if endless && seen.view.whole && !is_idle(seen) { Tier::Stalled } else { Tier::Healthy }
 }

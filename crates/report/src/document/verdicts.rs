@@ -295,7 +295,7 @@ fn wait<'a>(b: &'a facts::BlockedGoroutines, w: &'a facts::Wait) -> WaitsOn<'a> 
         deadline_in_ns: d.and_then(|d| d.deadline_in_ns),
         fd: d.and_then(|d| d.fd),
         what: d.and_then(|d| text(&d.what)),
-        peer: d.and_then(|d| text(&d.peer)),
+        peer: d.and_then(|d| if d.peer_within { Some("this process") } else { text(&d.peer) }),
         connection_state: d.and_then(|d| text(&d.state)),
         receive_queue_bytes: d.and_then(|d| d.receive_queue),
         send_queue_bytes: d.and_then(|d| d.send_queue),

@@ -143,6 +143,9 @@ pub struct Descriptor {
     /// The other end's; empty where there is none.
     #[serde(skip_serializing_if = "is_default")]
     pub peer: String,
+    /// Whether the other end is open in the process itself: of a pipe.
+    #[serde(skip_serializing_if = "is_default")]
+    pub peer_within: bool,
     /// State of a TCP connection, as `ss` spells it.
     #[serde(skip_serializing_if = "is_default")]
     pub state: String,

@@ -32,7 +32,7 @@ impl Cause for IoWithoutDeadline {
         let io = |w: &&Wait| words::is_io(&w.operation);
         let wait = case.seen.only().filter(io)?;
         let o = scene.object(wait)?;
-        o.descriptor.as_ref().filter(|d| d.has_deadline == Some(false))?;
+        o.descriptor.as_ref().filter(|d| d.has_deadline == Some(false) && !d.peer_within)?;
         let clause = format!("no deadline is set on {}", words::object(o));
         let rivals = vec![Rival::open(
             "a peer that will answer",

@@ -9,6 +9,7 @@ mod table;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Instant;
 
 pub use table::Socket;
@@ -28,8 +29,13 @@ const MAX_LINE: usize = 4096;
 pub enum Link {
     /// A socket, by its inode.
     Socket(u64),
-    /// A pipe.
-    Pipe,
+    /// An end of a pipe, by its inode, which both ends have.
+    Pipe {
+        /// The pipe's.
+        inode: u64,
+        /// Whether it is the end that is written to.
+        writes: bool,
+    },
     /// Something that has a path.
     File,
     /// What the kernel has no path for: `eventfd`, `inotify`.
@@ -50,6 +56,8 @@ pub struct Described {
     pub what: String,
     /// The socket, where it stands in a table that is read.
     pub socket: Option<Socket>,
+    /// Whether the other end of a pipe is open in the same process.
+    pub peer_within: bool,
 }
 
 impl OpenDescriptors {
@@ -69,7 +77,9 @@ impl OpenDescriptors {
             }
             let number = entry.file_name().to_str().and_then(|n| n.parse().ok());
             let to = fs::read_link(entry.path()).ok();
-            out.links.extend(number.zip(to).map(|(number, to)| (number, link(&to.to_string_lossy()))));
+            // A link that may be written is one to what is open for writing (proc_pid_fd(5)).
+            let writes = || entry.metadata().is_ok_and(|m| m.permissions().mode() & 0o200 != 0);
+            out.links.extend(number.zip(to).map(|(number, to)| (number, link(&to.to_string_lossy(), writes))));
         }
         out
     }
@@ -87,30 +97,44 @@ impl OpenDescriptors {
         for (form, file) in self.tables {
             search(file, form, &mut missing, &mut sockets, until);
         }
+        let ends: HashSet<(u64, bool)> = self.links.values().filter_map(Link::end_of_pipe).collect();
         let of = |fd: &i64| {
-            let (what, socket) = match self.links.get(fd)? {
+            let link = self.links.get(fd)?;
+            let peer_within = link.end_of_pipe().is_some_and(|(inode, writes)| ends.contains(&(inode, !writes)));
+            let (what, socket) = match link {
                 Link::Socket(inode) => match sockets.get(inode) {
                     Some((form, socket)) => (form.name().to_owned(), Some(Socket::clone(socket))),
                     None => ("socket".to_owned(), None),
                 },
-                Link::Pipe => ("pipe".to_owned(), None),
+                Link::Pipe { .. } => ("pipe".to_owned(), None),
                 Link::File => ("file".to_owned(), None),
                 Link::Other(name) => (name.clone(), None),
             };
-            Some((*fd, Described { what, socket }))
+            Some((*fd, Described { what, socket, peer_within }))
         };
         wanted.iter().filter_map(of).collect()
     }
 }
 
-/// What the text of a link says: `socket:[4711]`, `pipe:[4712]`, `anon_inode:[eventfd]`, a path.
-fn link(text: &str) -> Link {
+impl Link {
+    /// Of an end of a pipe: its inode, and whether it is written to.
+    fn end_of_pipe(&self) -> Option<(u64, bool)> {
+        match self {
+            Self::Pipe { inode, writes } => Some((*inode, *writes)),
+            _ => None,
+        }
+    }
+}
+
+/// What the text of a link says: `socket:[4711]`, `pipe:[4712]`, `anon_inode:[eventfd]`, a path; `writes` tells
+/// whether it is open for writing.
+fn link(text: &str, writes: impl Fn() -> bool) -> Link {
     let inode = |kind: &str| text.strip_prefix(kind)?.strip_suffix(']')?.parse::<u64>().ok();
     if let Some(inode) = inode("socket:[") {
         return Link::Socket(inode);
     }
-    if inode("pipe:[").is_some() {
-        return Link::Pipe;
+    if let Some(inode) = inode("pipe:[") {
+        return Link::Pipe { inode, writes: writes() };
     }
     match text.strip_prefix("anon_inode:") {
         Some(name) => {
@@ -171,8 +195,9 @@ mod tests {
 
     #[test]
     fn links() {
+        let link = |text: &str| link(text, || true);
         assert_eq!(link("socket:[4711]"), Link::Socket(4711));
-        assert_eq!(link("pipe:[1]"), Link::Pipe);
+        assert_eq!(link("pipe:[1]"), Link::Pipe { inode: 1, writes: true });
         assert_eq!(link("anon_inode:[eventpoll]"), Link::Other("eventpoll".into()));
         assert_eq!(link("anon_inode:inotify"), Link::Other("inotify".into()));
         for path in ["/dev/null", "socket:[x]", "socket:[1", "", "/a/socket:[1]"] {
@@ -207,6 +232,13 @@ mod tests {
         assert_eq!((datagrams.what.as_str(), datagrams.socket.unwrap().local), ("udp", local));
         assert_eq!((of(3).unwrap().what.as_str(), of(4).unwrap().what.as_str()), ("unix", "file"));
         assert_eq!(of(5), None);
+        // A pipe of which both ends are ours, and one of which the other end is closed.
+        let (ours, alone) = (std::io::pipe().unwrap(), std::io::pipe().unwrap().0);
+        let ends = [ours.0.as_raw_fd(), ours.1.as_raw_fd(), alone.as_raw_fd()].map(i64::from);
+        let open = OpenDescriptors::read(std::process::id() as i32, soon());
+        let all = open.describe(&ends.into(), soon());
+        let within = ends.map(|fd| all.get(&fd).map(|d| (d.what.as_str(), d.peer_within)));
+        assert_eq!(within, [Some(("pipe", true)), Some(("pipe", true)), Some(("pipe", false))]);
         assert_eq!(OpenDescriptors::read(-1, soon()).describe(&fds.into_iter().collect(), soon()), HashMap::new());
     }
 
