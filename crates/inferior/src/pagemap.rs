@@ -179,12 +179,12 @@ mod tests {
         let map = PageMap::open(std::process::id() as i32).unwrap();
         let range = AddrRange::sized(Addr(start), 1000 * PAGE);
         let pages = map.pages(range, Wanted::Own, u64::MAX).unwrap();
-        // All pages are either there or were never touched.
+        // All pages are either there or were never touched (seen: all of them there, memory used before).
         let untouched = map.untouched(range).unwrap();
         let mut all = [pages.present.clone(), untouched].concat();
         all.sort_unstable_by_key(|r| r.start);
         assert_eq!(all.first().map(|r| r.start), Some(range.start));
-        assert!(all.windows(2).all(|pair| pair[0].end == pair[1].start) && all.len() > 3, "{all:?}");
+        assert!(all.windows(2).all(|pair| pair[0].end == pair[1].start), "{all:?}");
         assert_eq!(all.last().map(|r| r.end), Some(range.end));
         assert_eq!(memory[skip + 900 * PAGE as usize], 1);
         // More may come with it: huge pages, or memory that was used before.

@@ -207,7 +207,7 @@ impl GraphWorker {
     }
 
     /// As [`GraphWorker::start`], of one that has room for so many bytes: a process that stands still is
-    /// copied first ([`GraphWorker::copy`]) and may run on while it is looked at.
+    /// copied first ([`GraphWorker::begin_to_copy`]) and may run on while it is looked at.
     ///
     /// # Errors
     /// The system's error.
