@@ -126,8 +126,8 @@ fn differences(survey: &Survey, truth: &Truth, mode: Mode) -> Vec<String> {
             let built = c.built.as_ref().is_none_or(|b| t.site.is_empty() || b.function == t.site);
             let holder =
                 t.holder.is_empty() || c.holders.iter().any(|h| h.name == t.holder && h.copies * 10 >= t.copies * 9);
-            // The program measures what was allocated meanwhile, and a thread of the runtime's own that began then
-            // has some 5 kB (seen: 42,304 bytes for six arrays of 6,144).
+            // The program measures what was allocated meanwhile, and a thread of the runtime's own that began
+            // then has some 5 kB (seen: 42,304 bytes for six arrays of 6,144).
             let less = c.total_bytes <= t.bytes && t.bytes - c.total_bytes <= 8192;
             (within(c.total_bytes, t.bytes, 3) || less) && built && holder
         });

@@ -47,11 +47,17 @@ pub struct Row {
     pub failures: Vec<String>,
 }
 
-/// Plays all of them at the same time for so long, and looks at one after the other.
+/// Plays all of them at the same time for so long, and looks at one after the other; `tell` hears how far it
+/// is.
 ///
 /// # Errors
 /// One did not start.
-pub fn play(lastgasp: &Path, programs: &[(&Program, &Path, &str)], how_long: Duration) -> Result<Vec<Row>> {
+pub fn play(
+    lastgasp: &Path,
+    programs: &[(&Program, &Path, &str)],
+    how_long: Duration,
+    tell: &mut dyn FnMut(&str),
+) -> Result<Vec<Row>> {
     let mut playing = Vec::new();
     for (program, binary, go) in programs {
         let one = Playing::start(program, binary)?;
@@ -70,7 +76,7 @@ pub fn play(lastgasp: &Path, programs: &[(&Program, &Path, &str)], how_long: Dur
             row.requests = one.requests().0;
         }
         let left = until.saturating_duration_since(Instant::now());
-        eprintln!("{} s left: {}", left.as_secs(), said(&playing));
+        tell(&format!("{} s left: {}", left.as_secs(), said(&playing)));
         std::thread::sleep(EVERY.saturating_sub(began.elapsed()).min(left));
     }
     Ok(playing.into_iter().map(|(_, row)| row).collect())

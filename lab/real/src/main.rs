@@ -161,7 +161,7 @@ fn accuse(only: &[String], how_long: Duration, lastgasp: &Path) -> Result<()> {
     }
     let programs: Vec<_> =
         built.iter().map(|(program, b)| (*program, &*b.binary, b.toolchain.version.as_str())).collect();
-    let rows = leaks::play(lastgasp, &programs, how_long)?;
+    let rows = leaks::play(lastgasp, &programs, how_long, &mut |line| eprintln!("{line}"))?;
     let header = machine("goroutines of programs of others under load, of which none is leaked, and what is said")?;
     let table = leaks::render(&header, &rows);
     print!("\n{table}");

@@ -126,8 +126,8 @@ impl Link {
     }
 }
 
-/// What the text of a link says: `socket:[4711]`, `pipe:[4712]`, `anon_inode:[eventfd]`, a path; `writes` tells
-/// whether it is open for writing.
+/// What the text of a link says: `socket:[4711]`, `pipe:[4712]`, `anon_inode:[eventfd]`, a path; `writes`
+/// tells whether it is open for writing.
 fn link(text: &str, writes: impl Fn() -> bool) -> Link {
     let inode = |kind: &str| text.strip_prefix(kind)?.strip_suffix(']')?.parse::<u64>().ok();
     if let Some(inode) = inode("socket:[") {
