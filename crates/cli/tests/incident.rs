@@ -259,9 +259,11 @@ fn the_fixed_service_is_left_alone() {
 
 /// The service dies, is started again, callers retry, goroutines explode first, and it dies again: the report
 /// of the second death says that the pile is a consequence, with both onsets, which are in two processes, and
-/// their order.
+/// their order. In about one play of four the first process's own calls pile up with its memory, so that its
+/// death does not tell an order either: then nothing is said, and it is played again.
 #[test]
 fn goroutines_that_explode_after_a_restart_are_a_consequence() {
+    const PLAYS: usize = 4;
     if !nix::unistd::geteuid().is_root() {
         return eprintln!("SKIPPED: needs root to make a cgroup");
     }
@@ -270,11 +272,16 @@ fn goroutines_that_explode_after_a_restart_are_a_consequence() {
         Err(e) => return eprintln!("SKIPPED: {e:#}"),
     };
     let programs = Programs::build(&toolchain.gently(), Mode::Plain).unwrap();
-    let (expect, store) = (Expect::load().unwrap(), tempfile::tempdir().unwrap());
     let _stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!((0..PLAYS).any(|_| says_that_the_pile_is_a_consequence(&programs)), "in none of {PLAYS} plays");
+}
+
+/// Whether that is said; what is said is true in any case.
+fn says_that_the_pile_is_a_consequence(programs: &Programs) -> bool {
+    let (expect, store) = (Expect::load().unwrap(), tempfile::tempdir().unwrap());
     let times = (Duration::from_secs(14), Duration::from_secs(25));
     let lastgasp = Path::new(env!("CARGO_BIN_EXE_lastgasp"));
-    let [first, second] = play_restart(&programs, &expect, lastgasp, store.path(), times).unwrap();
+    let [first, second] = play_restart(programs, &expect, lastgasp, store.path(), times).unwrap();
     assert_eq!((first.code, second.code), (Some(1), Some(1)), "{}\n{}", first.stderr, second.stderr);
     let mut deaths: Vec<PathBuf> = std::fs::read_dir(store.path())
         .unwrap()
@@ -283,18 +290,23 @@ fn goroutines_that_explode_after_a_restart_are_a_consequence() {
         .collect();
     deaths.sort();
     assert_eq!(deaths.len(), 2, "{deaths:?}");
+    // Nothing of the kind is said of the first.
+    let alone = report(&deaths[0])["goroutines"]["onsets"].clone();
+    assert!(alone.is_null() || alone["across"].is_null(), "{alone:#}");
     let onsets = report(&deaths[1])["goroutines"]["onsets"].clone();
     let sentence = onsets["sentence"].as_str().unwrap_or_default();
     eprintln!("{sentence}");
+    if onsets["across"].is_null() {
+        assert_ne!(onsets["consequence"], true, "the second was never at rest: {onsets:#}");
+        return false;
+    }
     assert_eq!(onsets["consequence"], true, "{onsets:#}");
     let at = |key: &str| -> jiff::Timestamp { onsets["across"][key].as_str().unwrap().parse().unwrap() };
     let [memory, died, goroutines] = ["memory_at", "died_at", "goroutines_at"].map(at);
     assert!(memory < died && died < goroutines, "{onsets:#}");
     assert_eq!(onsets["across"]["culprit"], expect.culprit.function.as_str());
     assert!(sentence.contains("memory first, a restart, then the pile"), "{sentence}");
-    // Nothing of the kind is said of the first.
-    let alone = report(&deaths[0])["goroutines"]["onsets"].clone();
-    assert!(alone.is_null() || alone["across"].is_null(), "{alone:#}");
     // And a person is told.
     assert!(second.stdout.contains("consequence of the restart"), "{}", second.stdout);
+    true
 }
