@@ -209,8 +209,8 @@ fn the_same_is_said(minor: u16, mode: Mode) {
     let (of_kept, _) = verdicts(kept.to_str().unwrap(), stores[1].path(), &[]);
     let all: Vec<u64> = cases.iter().map(|(_, goid, _)| *goid).collect();
     equal("memory that was kept", &by_number(&of_kept, &all), &by_number(&live, &all));
-    // That a pipe's other end is in the process itself the kernel tells of a live one alone: who reads from it
-    // is stalled as far as memory says.
+    // That a pipe's other end is in the process itself the kernel tells of a live one alone: who reads from
+    // it is stalled as far as memory says.
     let tiers = |of: &Value| ["blocked", "proved", "suspect", "immortal"].map(|tier| of["tiers"][tier].clone());
     assert_eq!(tiers(&of_kept), tiers(&live));
     let report = |folder: &Path| -> Value {
