@@ -2,6 +2,7 @@
 //! `Documentation/admin-guide/mm/pagemap.rst`), a word for each page. Opened while the process lives, it can
 //! be read as long as its address space is held.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -67,18 +68,18 @@ impl PageMap {
     /// The system's error; an address space that is gone has no pages.
     pub fn pages(&self, range: AddrRange, wanted: Wanted, enough: u64) -> io::Result<Pages> {
         let mut found = Pages::default();
-        let (mut seen, size) = (0, page_size());
-        self.each(range, |page, entry| {
+        let (seen, size) = (Cell::new(0), page_size());
+        let tell = |page, entry| {
             if entry & PRESENT != 0 {
-                seen += size;
+                seen.set(seen.get() + size);
                 if wanted == Wanted::All || entry & OF_FILE_OR_SHARED == 0 {
                     push(&mut found.present, page);
                 }
             } else if entry & SWAPPED != 0 {
                 found.swapped += size;
             }
-            seen < enough
-        })?;
+        };
+        self.each(range, tell, || seen.get() < enough)?;
         Ok(found)
     }
 
@@ -92,12 +93,12 @@ impl PageMap {
         let start = Addr(range.start.0.div_ceil(size).saturating_mul(size));
         let whole = AddrRange { start, end: Addr(range.end.0 / size * size).max(start) };
         let mut found = Vec::new();
-        self.each(whole, |page, entry| {
+        let tell = |page, entry| {
             if entry & (PRESENT | SWAPPED | OF_FILE_OR_SHARED | GUARD) == 0 {
                 push(&mut found, page);
             }
-            true
-        })?;
+        };
+        self.each(whole, tell, || true)?;
         Ok(found)
     }
 
@@ -107,23 +108,28 @@ impl PageMap {
     /// As [`PageMap::pages`]; fewer entries than pages are one too.
     pub fn held(&self, range: AddrRange) -> io::Result<Vec<AddrRange>> {
         let mut found = Vec::new();
-        let told = self.each(range, |page, entry| {
+        let tell = |page, entry| {
             let is_own = entry & PRESENT != 0 && entry & OF_FILE_OR_SHARED == 0;
             if is_own || entry & SWAPPED != 0 {
                 push(&mut found, page);
             }
-            true
-        })?;
+        };
+        let told = self.each(range, tell, || true)?;
         if told < range.end { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(found) }
     }
 
-    /// Tells the entry of each page that a range touches, until it is enough; returns the end of what was
-    /// told.
-    fn each(&self, range: AddrRange, mut is_more_wanted: impl FnMut(AddrRange, u64) -> bool) -> io::Result<Addr> {
+    /// Tells the entry of each page that a range touches; returns the end of what was told. Whether more is
+    /// wanted is asked before each [`BLOCK`].
+    fn each(
+        &self,
+        range: AddrRange,
+        mut tell: impl FnMut(AddrRange, u64),
+        is_more_wanted: impl Fn() -> bool,
+    ) -> io::Result<Addr> {
         let size = page_size();
         let (mut page, end) = (range.start.0 / size, range.end.0.div_ceil(size));
         let mut entries = vec![0; BLOCK];
-        while page < end {
+        while page < end && is_more_wanted() {
             let want = (BLOCK as u64).min((end - page).saturating_mul(8)) as usize;
             let Some(block) = entries.get_mut(..want) else { break };
             let read = self.0.read_at(block, page * 8)?;
@@ -132,11 +138,8 @@ impl PageMap {
             }
             for entry in block.chunks_exact(8).take(read / 8) {
                 let entry = entry.try_into().map_or(0, u64::from_le_bytes);
-                let this = AddrRange::sized(Addr(page * size), size);
+                tell(AddrRange::sized(Addr(page * size), size), entry);
                 page += 1;
-                if !is_more_wanted(this, entry) {
-                    return Ok(this.end);
-                }
             }
         }
         Ok(Addr(page.saturating_mul(size)))
