@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use lastgasp_deaths::play::report;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -97,9 +98,7 @@ fn look(lastgasp: &Path, playing: &Playing, row: &mut Row) -> Result<()> {
         bail!("{capture:?}: {}", String::from_utf8_lossy(&out.stderr));
     }
     let folder = PathBuf::from(String::from_utf8_lossy(&out.stdout).trim());
-    let report = Command::new(lastgasp).args(["report", "--format", "json"]).arg(&folder).output()?;
-    let document: Value = serde_json::from_slice(&report.stdout).context("the report")?;
-    add(row, &document);
+    add(row, &report(lastgasp, &folder)?);
     Ok(())
 }
 
