@@ -4,3 +4,4 @@
 //! reads stores and feeds fills it.
 
 pub mod evidence;
+pub mod statistics;
