@@ -5,3 +5,6 @@
 
 pub mod evidence;
 pub mod statistics;
+mod summary;
+
+pub use summary::summary;
