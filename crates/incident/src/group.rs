@@ -5,14 +5,14 @@ use crate::life::Life;
 
 /// Longest time without a kill within an incident, whatever the kills look like. Chosen: a restart, its back-off
 /// of five minutes at most (Kubernetes), and a death.
-pub const QUIET_MS: i64 = 15 * 60_000;
+pub(crate) const QUIET_MS: i64 = 15 * 60_000;
 /// The same among kills of one cause: a leak takes its time from one death to the next, and the notes' incident
 /// went on for hours.
-pub const QUIET_OF_ONE_CAUSE_MS: i64 = 6 * 3_600_000;
+pub(crate) const QUIET_OF_ONE_CAUSE_MS: i64 = 6 * 3_600_000;
 
 /// An incident by its lives: indices of those that were killed, and of those that nearly were, by time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Group {
+pub(crate) struct Group {
     /// Killed lives, by the time of the kill.
     pub killed: Vec<usize>,
     /// Lives that were captured as memory was about to run out, or as goroutines leaked, and were not killed.
@@ -25,7 +25,7 @@ pub struct Group {
 
 /// Groups lives into incidents, oldest first.
 #[must_use]
-pub fn group(lives: &[Life<'_>]) -> Vec<Group> {
+pub(crate) fn group(lives: &[Life<'_>]) -> Vec<Group> {
     let mut deaths: Vec<(UnixMs, usize, bool)> = Vec::new();
     for (i, life) in lives.iter().enumerate() {
         match life.killed() {

@@ -12,7 +12,7 @@ const MIN_ELEMENTS: u64 = 1_000;
 /// Part of the change, in logarithms, that must come from one look to the next: a queue fills by and by.
 const IN_ONE_STEP: f64 = 0.7;
 /// Part by which numbers of elements may differ and be the same.
-pub const SAME: f64 = 0.05;
+pub(crate) const SAME: f64 = 0.05;
 
 /// A jump in one capture.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +60,7 @@ pub struct Jump<'a> {
 
 /// Every jump, the one that explains most first.
 #[must_use]
-pub fn jumps<'a>(lives: &[&Life<'a>]) -> Vec<Jump<'a>> {
+pub(crate) fn jumps<'a>(lives: &[&Life<'a>]) -> Vec<Jump<'a>> {
     let mut groups: Vec<Vec<(usize, JumpSeen<'a>)>> = Vec::new();
     for (i, life) in lives.iter().enumerate() {
         for seen in of_life(life) {
@@ -92,7 +92,7 @@ fn is_same(a: &JumpSeen<'_>, b: &JumpSeen<'_>) -> bool {
 
 /// Whether two numbers of elements are the same but for [`SAME`].
 #[must_use]
-pub fn is_near(a: u64, b: u64) -> bool {
+pub(crate) fn is_near(a: u64, b: u64) -> bool {
     a.abs_diff(b) as f64 <= SAME * a.max(b) as f64
 }
 
