@@ -78,10 +78,7 @@ impl Answer {
 ///
 /// # Errors
 /// The address is not ours or in use.
-pub(crate) fn serve(
-    address: SocketAddr,
-    pages: impl Site + 'static,
-) -> io::Result<SocketAddr> {
+pub(crate) fn serve(address: SocketAddr, pages: impl Site + 'static) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     let bound = listener.local_addr()?;
     let pages = Arc::new(pages);

@@ -83,7 +83,8 @@ impl Head {
             ([length], []) => {
                 // No sign, no blank: what two parsers could read in two ways is refused.
                 let digits = !length.is_empty() && length.len() <= 12 && length.bytes().all(|b| b.is_ascii_digit());
-                let length: usize = length.parse().ok().filter(|_| digits).ok_or((BAD, "a length that is no number"))?;
+                let length: usize =
+                    length.parse().ok().filter(|_| digits).ok_or((BAD, "a length that is no number"))?;
                 if length > limit { Err(TOO_LARGE) } else { Ok(Framing::Length(length)) }
             }
             ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked(Chunked::new(limit))),
@@ -138,7 +139,8 @@ impl Chunked {
                     let (taken, behind) = bytes.split_at(left.min(bytes.len()));
                     self.body.extend_from_slice(taken);
                     bytes = behind;
-                    self.expects = if taken.len() == left { Expects::DataEnd } else { Expects::Data(left - taken.len()) };
+                    self.expects =
+                        if taken.len() == left { Expects::DataEnd } else { Expects::Data(left - taken.len()) };
                 }
                 Expects::Nothing => return Ok(true),
                 Expects::Size | Expects::DataEnd | Expects::Trailer => {
