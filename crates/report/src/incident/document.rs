@@ -6,7 +6,7 @@ use lastgasp_incident::{Cause, Incident, WhatIf, rfc3339};
 use serde_json::{Value, json};
 
 /// Name and version of the form.
-pub const SCHEMA: &str = "lastgasp.incident/1";
+pub(super) const SCHEMA: &str = "lastgasp.incident/1";
 
 /// The document of an incident; `earlier` are others of the same time, of which there is a line each.
 #[must_use]
