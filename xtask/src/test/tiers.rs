@@ -29,6 +29,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "recorded",
             "replay",
             "saved",
+            "scenarios",
             "shapes",
             "slow_graph",
             "synthetic",

@@ -119,7 +119,7 @@ pub(super) fn drawn(i: &Incident) -> Value {
             "change": c.change,
             "points": c.points.iter().map(point).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
-        "curves": i.cohorts.iter().filter(|l| l.cohorts.len() > 1).map(|l| json!({
+        "curves": i.cohorts.iter().filter(|l| l.cohorts.len() > 1 || l.name == "version").map(|l| json!({
             "name": l.name,
             "groups": l.cohorts.iter().take(6).map(|c| json!({
                 "value": c.value,

@@ -85,9 +85,10 @@
       // Numbers of the moments, moved aside where they would cover each other.
       let right = -Infinity;
       shown.forEach((m, n) => {
-        const at = Math.max(x(m.at), right + 21);
+        // At the right edge the last ones may cover each other: all of them are in the list below.
+        const at = Math.min(Math.max(x(m.at), right + 21), width - 11);
         right = at;
-        if (at < width - 6) root.append(svg("rect", { class: "flag", x: at - 10, y: 4, width: 20, height: 18, rx: 4 }), svg("text", { class: "flag-text", x: at, y: 17 }, String(n + 1)));
+        if (m.at >= from) root.append(svg("rect", { class: "flag", x: at - 10, y: 4, width: 20, height: 18, rx: 4 }), svg("text", { class: "flag-text", x: at, y: 17 }, String(n + 1)));
       });
       box.replaceChildren(root);
     }

@@ -35,13 +35,15 @@
             h("td", { class: "term-bar" }, h("i", { class: num(t.log_odds) < 0 ? "against" : null, vars: { "--fill": Math.abs(num(t.log_odds) || 0) / most } })))))) : null));
   };
 
+  const aboutText = (s) => (s < 60 ? s + " s" : s < 3600 ? Math.round(s / 60) + " min" : Math.round(s / 3600) + " h");
+
   lg.renderActs = function (r) {
     const acts = list(r.do_now);
     if (acts.length === 0) return null;
     return lg.section("do-now", "Do now", "What ends it first, then what holds it; seconds are until it helps, about.",
       h("div", { class: "panel" }, h("ol", { class: "acts" }, acts.map((a) => h("li", { class: a.ends_it === true ? "ends" : null },
         h("span", { class: "act" }, str(a.act)),
-        h("span", { class: "cost" }, "in about " + lg.secondsText(a.seconds_to_act), num(a.peak_bytes) !== null ? ["; peak ", lg.bytes(a.peak_bytes)] : null),
+        h("span", { class: "cost" }, "in about " + aboutText(num(a.seconds_to_act) || 0), num(a.peak_bytes) !== null ? ["; peak ", lg.bytes(a.peak_bytes)] : null),
         h("span", { class: "effect" }, str(a.effect)))))));
   };
 
