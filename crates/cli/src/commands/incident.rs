@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use lastgasp_incident::evidence::{Evidence, Loader as _, Query, UnixMs};
-use lastgasp_incident::{Incident, incidents};
+use lastgasp_incident::{briefs, newest};
 use lastgasp_report::incident::{document, none_document, none_text, page, text};
 use lastgasp_store::CaptureStore;
 use lastgasp_store::events::EventStore;
@@ -27,8 +27,8 @@ pub(super) fn incident(
     let now = jiff::Timestamp::now().as_millisecond();
     let evidence = evidence(service, since, now, stores)?;
     let gaps = evidence.gaps.clone();
-    let found = incidents(evidence, service);
-    let written = match (found.split_first(), format) {
+    let found = newest(evidence, service);
+    let written = match (&found, format) {
         (Some((i, earlier)), Format::Text) => text(i, earlier),
         (Some((i, earlier)), Format::Json) => serde_json::to_string_pretty(&document(i, earlier))? + "\n",
         (Some((i, earlier)), Format::Html) => page(i, earlier),
@@ -60,8 +60,7 @@ fn evidence(service: Option<&str>, since: UnixMs, now: UnixMs, stores: &[PathBuf
     if read == 0 {
         bail!("none of the stores can be read: {}", all.gaps.join("; "));
     }
-    let newest = incidents(Evidence { gaps: Vec::new(), ..all.clone() }, service).first().map(|i: &Incident| i.onset.0);
-    let events = newest.map_or(since, |t| t.saturating_sub(CHANGES_BEFORE_MS));
+    let events = briefs(&all, service).first().map_or(since, |b| b.between.0.saturating_sub(CHANGES_BEFORE_MS));
     let query = Query { since_unix_ms: Some(events), ..query };
     for store in stores {
         let Ok(()) = EventStore(store.clone()).load(&query, &mut all);

@@ -2,7 +2,7 @@
 
 use lastgasp_incident::cohorts::Label;
 use lastgasp_incident::evidence::{Change, MetricPoint, UnixMs};
-use lastgasp_incident::{Cause, Incident, WhatIf, rfc3339};
+use lastgasp_incident::{Brief, Cause, Incident, WhatIf, rfc3339};
 use serde_json::{Value, json};
 
 /// Name and version of the form.
@@ -10,7 +10,7 @@ pub(super) const SCHEMA: &str = "lastgasp.incident/1";
 
 /// The document of an incident; `earlier` are others of the same time, of which there is a line each.
 #[must_use]
-pub fn document(i: &Incident, earlier: &[Incident]) -> Value {
+pub fn document(i: &Incident, earlier: &[Brief]) -> Value {
     json!({
         "schema": SCHEMA,
         "service": i.service,
@@ -80,7 +80,7 @@ pub fn document(i: &Incident, earlier: &[Incident]) -> Value {
             "path": c.path, "instance": c.instance, "at": rfc3339(c.at), "says": c.says, "light": c.light,
         })).collect::<Vec<_>>(),
         "earlier": earlier.iter().take(50).map(|e| json!({
-            "service": e.service, "kills": e.kills, "from": rfc3339(e.between.0), "to": rfc3339(e.between.1), "sentence": e.sentence,
+            "service": e.service, "kills": e.kills, "from": rfc3339(e.between.0), "to": rfc3339(e.between.1), "nearly": e.nearly,
         })).collect::<Vec<_>>(),
     })
 }

@@ -1,6 +1,6 @@
 //! The page of an incident: one file, no network. It draws the document and, beside it, series and curves.
 
-use lastgasp_incident::Incident;
+use lastgasp_incident::{Brief, Incident};
 
 use super::document::{document, drawn};
 use crate::html::{CSS, FORMAT, filled};
@@ -20,7 +20,7 @@ const SCRIPTS: &[&str] = &[
 
 /// The page.
 #[must_use]
-pub fn page(i: &Incident, earlier: &[Incident]) -> String {
+pub fn page(i: &Incident, earlier: &[Brief]) -> String {
     let mut document = document(i, earlier);
     document["drawn"] = drawn(i);
     filled(

@@ -3,7 +3,7 @@
 
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
 use lastgasp_incident::evidence::UnixMs;
-use lastgasp_incident::{Incident, clock, rfc3339};
+use lastgasp_incident::{Brief, Incident, clock, rfc3339};
 
 use crate::printable::printable;
 
@@ -13,7 +13,7 @@ const INDENT: usize = 9;
 
 /// The text.
 #[must_use]
-pub fn text(i: &Incident, earlier: &[Incident]) -> String {
+pub fn text(i: &Incident, earlier: &[Brief]) -> String {
     let mut out = String::new();
     verdict(&mut out, i);
     let acts = i.do_now.iter().enumerate().map(|(n, a)| {
