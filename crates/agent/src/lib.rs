@@ -4,6 +4,7 @@
 //! itself is `lastgasp_recorder`'s.
 
 mod capture_writers;
+mod changes;
 pub mod config;
 mod destination;
 mod graph_limits;

@@ -18,7 +18,7 @@ use crate::capture_writers::CaptureWriters;
 use crate::config::{self, Config, WatchFlags};
 use crate::destination::Destination;
 use crate::graph_limits::GraphLimits;
-use crate::http::{self, Answer};
+use crate::http::{self, Answer, Site};
 use crate::log::Level;
 use crate::metrics::{self, Scrape};
 use crate::recent_captures::RecentCaptures;
@@ -86,10 +86,7 @@ impl Services {
     /// daemon that was restarted may meet its predecessor's end.
     fn serve(self: &Arc<Self>, address: SocketAddr) -> io::Result<()> {
         let all = Arc::clone(self);
-        let begin = move || {
-            let pages = Arc::clone(&all);
-            http::serve(address, move |path| pages.page(path))
-        };
+        let begin = move || http::serve(address, Pages(Arc::clone(&all)));
         match begin() {
             Ok(bound) => say_where(bound),
             Err(e) => {
@@ -147,7 +144,7 @@ impl Services {
         webhooks.finish();
     }
 
-    fn page(&self, path: &str) -> Option<Answer> {
+    fn page_of(&self, path: &str) -> Option<Answer> {
         let (status, kind, body) = match (path, self.handle.status()) {
             ("/metrics", Some(status)) => {
                 let own = SelfStats::read(&self.counts, self.archive.size());
@@ -180,6 +177,15 @@ impl Services {
             captures: &self.recent.all(),
             store: (&path, quota.bytes, quota.captures),
         })
+    }
+}
+
+/// What is served.
+struct Pages(Arc<Services>);
+
+impl Site for Pages {
+    fn page(&self, path: &str) -> Option<Answer> {
+        self.0.page_of(path)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::calls::{Calls, Waiting};
 use crate::collector::{Collector, Pace};
+use crate::diagnose::HeapUse;
 use crate::facts::{Amount, Facts};
 use crate::growth::{Culprit, Growth};
 use crate::large_objects::HugeObjects;
@@ -112,6 +113,28 @@ impl<'a> HeapCause<'a> {
         it.mechanism = it.choose(facts, window);
         it.rivals = it.rivals_of(facts, window);
         Some(it)
+    }
+
+    /// In a word, with the calls in flight.
+    pub(crate) fn in_a_word(&self) -> HeapUse {
+        let (how, bytes_each) = match &self.mechanism {
+            Mechanism::HugeObjects(_) => ("huge-objects", None),
+            Mechanism::CollectorOff => ("collector-off", None),
+            Mechanism::Headroom => ("headroom", None),
+            Mechanism::WaitingCalls => ("waiting-calls", None),
+            Mechanism::CallsAtWork(each) => ("calls-at-work", Some(*each)),
+            Mechanism::StaysAlive => ("stays-alive", None),
+            Mechanism::NotSettled => ("not-settled", None),
+        };
+        let waiting = self.calls.as_ref().and_then(|c| c.waiting.as_ref());
+        HeapUse {
+            how,
+            calls_of: self.calls.as_ref().map_or_else(String::new, |c| c.of.function.clone()),
+            calls: self.calls.as_ref().map_or(0, |c| c.total),
+            waiting: waiting.map_or(0, |w| w.count),
+            waits_for: waiting.map_or("", |w| w.wait.what()),
+            bytes_each,
+        }
     }
 
     fn choose(&self, facts: &'a Facts, window: &Window) -> Mechanism<'a> {
