@@ -233,7 +233,7 @@ mod tests {
         assert!(of(&new, "resource-service/ugctab/ugctab.go").contains("atomic.Pointer[map[int64]struct{}]"));
         let ban = of(&old, "resource-service/banlist/banlist.go");
         assert!(
-            ban.contains("package banlist\n") && ban.contains("func rankBanlist(") && !ban.contains("vid"),
+            ban.contains("package banlist\n") && ban.contains("func rankBanlists(") && !ban.contains("vid"),
             "{ban}"
         );
         let release = of(&new, "resource-service/release.go");
