@@ -12,7 +12,6 @@ use lastgasp_cluster::judge::tally::{Row, Tally};
 use lastgasp_cluster::play::{play, verdict};
 use lastgasp_cluster::scenario::Scenario;
 use lastgasp_cluster::series::{Series, kept};
-use lastgasp_cluster::world::janitor;
 use lastgasp_lab::build::{cache_dir, repo_root};
 use lastgasp_lab::machine::{lastgasp, machine};
 use lastgasp_lab::progress::Progress;
@@ -64,10 +63,6 @@ struct Cli {
 const NOTES: &str = "notes";
 
 fn main() -> Result<()> {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|a| a == janitor::ARGUMENT) {
-        return janitor::serve(&arguments.map(PathBuf::from).collect::<Vec<_>>());
-    }
     let cli = Cli::parse();
     let folder = repo_root().join("lab/cluster/scenarios");
     if cli.check {

@@ -76,13 +76,6 @@ impl Tree {
         Ok(tree)
     }
 
-    /// One that exists, by the folders that [`Tree::folders`] gave.
-    #[must_use]
-    pub(super) fn at(folders: &[PathBuf]) -> Option<Self> {
-        let (memory, rest) = folders.split_first()?;
-        Some(Self { memory: memory.clone(), beside: rest.first().cloned(), v2: false })
-    }
-
     /// Its folders.
     #[must_use]
     pub(super) fn folders(&self) -> Vec<PathBuf> {

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 mod announce;
 mod groups;
 mod instances;
-pub mod janitor;
+mod janitor;
 mod packages;
 mod platform;
 mod process;
