@@ -29,7 +29,7 @@ use crate::record::{Life, Told};
 use crate::scenario::{Balancer, Caller, Pick, Scenario};
 use groups::{Group, Tree};
 use instances::{Common, Instance, Instances};
-use platform::Ports;
+use platform::{Ports, Target};
 use process::{Start, end, free_ports, wait_for};
 use web::{Hook, Web};
 
@@ -441,24 +441,21 @@ fn ports(scenario: &Scenario) -> Result<Ports> {
     })
 }
 
-/// What Prometheus scrapes: job, port, labels.
-fn targets<'a>(
-    scenario: &Scenario,
-    ports: &Ports,
-    names: &[(String, String)],
-) -> Vec<(&'a str, u16, Vec<(&'a str, String)>)> {
+/// What Prometheus scrapes.
+fn targets(scenario: &Scenario, ports: &Ports, names: &[(String, String)]) -> Vec<Target> {
+    let target = |job, port, labels| Target { job, port, labels };
     let mut out = vec![
-        ("haproxy", ports.balancer_metrics, Vec::new()),
-        ("dependency", ports.dependency, vec![("service", scenario.dependency.name.clone())]),
-        ("etcd", ports.etcd, Vec::new()),
-        ("lastgasp", ports.lastgasp, Vec::new()),
+        target("haproxy", ports.balancer_metrics, Vec::new()),
+        target("dependency", ports.dependency, vec![("service", scenario.dependency.name.clone())]),
+        target("etcd", ports.etcd, Vec::new()),
+        target("lastgasp", ports.lastgasp, Vec::new()),
     ];
     for ((name, centre), port) in names.iter().zip(&ports.instances) {
         let labels = vec![("service", scenario.service.name.clone()), ("name", name.clone()), ("dc", centre.clone())];
-        out.push(("service", *port, labels));
+        out.push(target("service", *port, labels));
     }
     for (name, port) in scenario.caller.keys().zip(&ports.callers) {
-        out.push(("callers", *port, vec![("service", name.clone())]));
+        out.push(target("callers", *port, vec![("service", name.clone())]));
     }
     out
 }

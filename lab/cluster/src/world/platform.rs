@@ -50,21 +50,29 @@ pub(super) fn etcd(packages: &Packages, ports: &Ports, group: &Group, stage: &Pa
     Ok(child)
 }
 
-/// Starts Prometheus. `targets`: job, address, labels.
+/// What Prometheus scrapes.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) job: &'static str,
+    pub(super) port: u16,
+    pub(super) labels: Vec<(&'static str, String)>,
+}
+
+/// Starts Prometheus.
 pub(super) fn prometheus(
     packages: &Packages,
     ports: &Ports,
     group: &Group,
     stage: &Path,
-    targets: &[(&str, u16, Vec<(&str, String)>)],
+    targets: &[Target],
 ) -> Result<Child> {
     let mut config = String::from("global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n");
-    let mut jobs: Vec<&str> = targets.iter().map(|(job, _, _)| *job).collect();
+    let mut jobs: Vec<&str> = targets.iter().map(|t| t.job).collect();
     jobs.sort_unstable();
     jobs.dedup();
     for job in jobs {
         let _ = write!(config, "  - job_name: {job}\n    static_configs:\n");
-        for (_, port, labels) in targets.iter().filter(|(j, _, _)| *j == job) {
+        for Target { port, labels, .. } in targets.iter().filter(|t| t.job == job) {
             let _ = writeln!(config, "      - targets: [\"127.0.0.1:{port}\"]");
             if !labels.is_empty() {
                 config.push_str("        labels:\n");

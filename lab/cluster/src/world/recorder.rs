@@ -53,10 +53,13 @@ fn configuration(lastgasp: &Path, scenario: &Scenario, ports: &Ports, places: &P
     let wanted = wanted(scenario, ports, places);
     let mut tables: Vec<(String, Vec<String>)> = Vec::new();
     for (table, key, value) in wanted {
-        // A table that users name is `webhook.*` there.
-        let pattern = |t: &str| match t.split_once('.') {
-            Some((first, _)) => format!("`{first}.*.{key}`"),
-            None => format!("`{t}.{key}`"),
+        // A table that users name is `webhook.*` there, and one below it `metrics.*.roles`.
+        let pattern = |t: &str| {
+            let mut parts: Vec<&str> = t.split('.').collect();
+            if let Some(named) = parts.get_mut(1) {
+                *named = "*";
+            }
+            format!("`{}.{key}`", parts.join("."))
         };
         if !known.contains(&pattern(&table)) {
             continue;
@@ -85,8 +88,72 @@ fn wanted(scenario: &Scenario, ports: &Ports, places: &Places<'_>) -> Vec<(Strin
         ("webhook.lab".to_owned(), "url", quoted(&format!("http://127.0.0.1:{}/", places.hook))),
         ("webhook.lab".to_owned(), "settle", quoted("1s")),
     ];
+    let service = &scenario.service.name;
+    let centres: Vec<String> = scenario.service.data_centres.iter().map(|c| format!("*-{c}-*={c}")).collect();
+    out.push(("node".into(), "name", quoted("node-1")));
+    out.push(("node".into(), "data_centre", format!("{centres:?}")));
     if scenario.feeds.webhook || scenario.feeds.admin {
         out.push(("changes".to_owned(), "token_file", quoted(&places.token_file.display().to_string())));
     }
+    if scenario.feeds.etcd {
+        let feed = || "feed.etcd".to_owned();
+        out.push((feed(), "type", quoted("etcd")));
+        out.push((feed(), "url", quoted(&format!("http://127.0.0.1:{}", ports.etcd))));
+        out.push((feed(), "keys", format!("[{:?}]", super::prefix(service))));
+        out.push((feed(), "services", format!("[{service:?}]")));
+    }
+    if scenario.feeds.prometheus {
+        metrics(scenario, ports, &mut out);
+    }
     out
+}
+
+/// What is read of Prometheus: what the balancer counts of the service, what each caller counts apart, and
+/// how the service behind answers.
+fn metrics(scenario: &Scenario, ports: &Ports, out: &mut Vec<(String, &'static str, String)>) {
+    let service = &scenario.service.name;
+    let mut source = |name: &str, lines: &[(&'static str, String)], roles: &[(&'static str, String)]| {
+        // A point would begin a table below.
+        let table = format!("metrics.{}", name.replace('.', "-"));
+        let prometheus = format!("http://127.0.0.1:{}", ports.prometheus);
+        for (key, value) in [("type", "prometheus"), ("url", prometheus.as_str()), ("every", "2s")] {
+            out.push((table.clone(), key, format!("{value:?}")));
+        }
+        out.extend(lines.iter().map(|(key, value)| (table.clone(), *key, value.clone())));
+        out.extend(roles.iter().map(|(key, value)| (format!("{table}.roles"), *key, format!("{value:?}"))));
+    };
+    let balancer = [
+        ("preset", "\"haproxy\"".to_owned()),
+        ("select", format!("{:?}", format!("proxy={service:?}"))),
+        ("service", format!("{service:?}")),
+    ];
+    source("balancer", &balancer, &[]);
+    for caller in scenario.caller.keys() {
+        let rate = |name: &str| format!("sum(rate({name}{{caller={caller:?}}}[5s]))");
+        let roles = [
+            ("attempts", rate("caller_attempts_total")),
+            ("first_attempts", rate("caller_first_attempts_total")),
+            ("retries", rate("caller_retries_total")),
+            ("errors", rate("caller_errors_total")),
+            ("timeouts", rate("caller_timeouts_total")),
+            ("in_flight", format!("sum(caller_in_flight{{caller={caller:?}}})")),
+        ];
+        source(caller, &[("service", format!("{service:?}")), ("caller", format!("{caller:?}"))], &roles);
+    }
+    let behind = &scenario.dependency.name;
+    let of = |name: &str| format!("rate({name}{{dependency={behind:?}}}[5s])");
+    let roles = [
+        ("attempts", format!("sum({})", of("dependency_requests_total"))),
+        ("errors", format!("sum(rate(dependency_requests_total{{dependency={behind:?},code=\"500\"}}[5s]))")),
+        ("in_flight", format!("sum(dependency_in_flight{{dependency={behind:?}}})")),
+        (
+            "latency",
+            format!(
+                "sum({}) / sum({})",
+                of("dependency_duration_seconds_sum"),
+                of("dependency_duration_seconds_count")
+            ),
+        ),
+    ];
+    source(behind, &[("service", format!("{behind:?}")), ("dependency", "true".to_owned())], &roles);
 }

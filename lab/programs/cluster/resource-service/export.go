@@ -34,7 +34,13 @@ func exportAll(w http.ResponseWriter, r *http.Request, work *serve.Work) {
 		http.Error(w, err.Error(), http.StatusGatewayTimeout)
 		return
 	}
-	work.Answer(w, len(all))
+	titled := 0
+	for _, row := range all {
+		if row.title != "" {
+			titled++
+		}
+	}
+	work.Answer(w, titled)
 }
 
 // files writes a file of ?mb= megabytes, page by page, which stays in the page cache of this instance's group.

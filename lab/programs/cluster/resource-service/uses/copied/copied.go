@@ -43,7 +43,13 @@ func Handle(w http.ResponseWriter, r *http.Request, work *serve.Work) {
 		http.Error(w, err.Error(), http.StatusGatewayTimeout)
 		return
 	}
-	work.Answer(w, len(candidates))
+	found := 0
+	for _, c := range candidates {
+		if c.score > 9 {
+			found++
+		}
+	}
+	work.Answer(w, found)
 }
 
 // rankAvids gives every id a score, for this request alone.

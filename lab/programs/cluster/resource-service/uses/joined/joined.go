@@ -41,7 +41,13 @@ func Handle(w http.ResponseWriter, r *http.Request, work *serve.Work) {
 		http.Error(w, err.Error(), http.StatusGatewayTimeout)
 		return
 	}
-	work.Answer(w, len(page))
+	found := 0
+	for _, aid := range serve.Aids(r) {
+		if strings.Contains(page, strconv.FormatInt(aid, 10)) {
+			found++
+		}
+	}
+	work.Answer(w, found)
 }
 
 // renderAvids writes all ids into one text.
