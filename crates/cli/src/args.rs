@@ -125,6 +125,11 @@ pub(crate) enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Changes of the world: tell of one, list those that are known
+    Event {
+        #[command(subcommand)]
+        command: EventCommand,
+    },
     /// Undo what a daemon that was killed has left: thaw, put limits back, remove groups (the next `watch`
     /// with the same store does it too)
     Undo {
@@ -212,6 +217,90 @@ pub(crate) enum Command {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
+}
+
+/// What is done with changes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventCommand {
+    /// Tell of a change: to the daemon, or straight into a store
+    Add {
+        #[command(flatten)]
+        event: NewEvent,
+        /// Address of the daemon
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464", conflicts_with = "store")]
+        to: String,
+        /// File with the token that the daemon wants (changes.token_file)
+        #[arg(long, value_name = "FILE", conflicts_with = "store")]
+        token_file: Option<PathBuf>,
+        /// Write into this store instead: no daemon is asked
+        #[arg(long, value_name = "DIR")]
+        store: Option<PathBuf>,
+    },
+    /// List the changes that are known, and the feeds that tell of them
+    List {
+        /// The daemon's store
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/lastgasp")]
+        store: PathBuf,
+        /// Those of the last time alone: 30m, 2h, 1d
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        since: Option<Duration>,
+        /// As JSON Lines (docs/formats/events.md)
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A change, as its flags say it.
+#[derive(Debug, Args)]
+pub(crate) struct NewEvent {
+    /// Kind: config, release, code, platform, dependency, admin, limit, environment, scale, traffic
+    #[arg(long)]
+    pub(crate) kind: String,
+    /// What was changed: the key of a configuration, the service that was released
+    #[arg(long)]
+    pub(crate) key: String,
+    /// Elements of what was published
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// Elements of what stood there before
+    #[arg(long, value_name = "N")]
+    pub(crate) count_before: Option<u64>,
+    /// Bytes of what was published
+    #[arg(long, value_parser = size)]
+    pub(crate) size: Option<u64>,
+    /// When it took effect: 2026-11-26T18:00:00Z, or seconds since 1970; now without
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    /// A service that it reaches
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Vec<String>,
+    /// A container, pod or host that it reaches
+    #[arg(long, value_name = "NAME")]
+    pub(crate) instance: Vec<String>,
+    /// A data centre that it reaches
+    #[arg(long, value_name = "NAME")]
+    pub(crate) data_centre: Vec<String>,
+    /// A node that it reaches
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Vec<String>,
+    /// Version or revision after it
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) revision: Option<String>,
+    /// Version or revision before it
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) from: Option<String>,
+    /// Name of the feed that tells of it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Platform or pipeline that made it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Identity: told twice with the same one it is one change
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// A line for people
+    #[arg(long)]
+    pub(crate) title: Option<String>,
 }
 
 /// Form of a report.

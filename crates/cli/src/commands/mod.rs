@@ -3,6 +3,7 @@
 mod capture;
 mod config;
 mod diff;
+mod event;
 mod explain;
 mod heap;
 mod ps;
@@ -54,6 +55,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             };
             config::config(&flags, form)
         }
+        Command::Event { command } => event::event(command),
         Command::Undo { store } => Ok(watch::undo(&store)),
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
