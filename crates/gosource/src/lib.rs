@@ -5,9 +5,11 @@
 //! finding says what it rests on ([`Certainty`]). What does ask a toolchain, when it is told to: `escapes`,
 //! the compiler's own words about allocations, and `join`, which holds them against a profile.
 
+pub mod changed;
 pub mod escapes;
 mod finding;
 pub mod join;
 pub mod project;
+pub mod typed;
 
 pub use finding::{Certainty, Evidence, Finding, Level, Place, Related};

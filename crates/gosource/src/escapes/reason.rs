@@ -176,14 +176,19 @@ impl Reason {
             _ => {}
         }
         // Where its own address goes first matters more than what becomes of that thing later: of a value
-        // that a slice points to, and the slice returned, it is the slice that keeps it.
-        let early = steps().find_map(|s| match s.tag.as_str() {
-            "slice-literal-element" | "array literal element" => Some(Self::InSlice),
-            "call parameter" if s.what.starts_with("append(") => Some(Self::InSlice),
-            "captured by a closure" => Some(Self::Captured),
-            "key of map put" | "map literal key" | "map literal value" => Some(Self::InMap),
-            "send" => Some(Self::Sent),
-            _ => None,
+        // that a slice points to, and the slice returned, it is the slice that keeps it. What is read through
+        // a pointer is another's: the compiler tells of `v.tags` appended to as of all that is in `v`.
+        let early = allocation.flows.iter().find_map(|flow| {
+            let own = flow.steps.iter().take_while(|s| !matches!(s.tag.as_str(), "dot of pointer" | "indirection"));
+            own.into_iter().find_map(|s| match s.tag.as_str() {
+                "slice-literal-element" | "array literal element" => Some(Self::InSlice),
+                "call parameter" if s.what.starts_with("append(") => Some(Self::InSlice),
+                "captured by a closure" => Some(Self::Captured),
+                "key of map put" | "map literal key" | "map literal value" => Some(Self::InMap),
+                "struct literal element" => Some(Self::Stored),
+                "send" => Some(Self::Sent),
+                _ => None,
+            })
         });
         if let Some(reason) = early {
             return reason;
