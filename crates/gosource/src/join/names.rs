@@ -44,8 +44,15 @@ impl Function {
                 _ => ("", first),
             }
         };
-        let is_literal = parts.next().is_some();
-        Self { package, receiver: receiver.to_owned(), name: name.trim_end_matches("-fm").to_owned(), is_literal }
+        let mut is_literal = parts.next().is_some();
+        let mut name = name.trim_end_matches("-fm");
+        // The body of a loop over a function is a literal of its own: `Insert-range1`.
+        while let Some((of, number)) = name.rsplit_once("-range")
+            && number.chars().all(|c| c.is_ascii_digit())
+        {
+            (name, is_literal) = (of, true);
+        }
+        Self { package, receiver: receiver.to_owned(), name: name.to_owned(), is_literal }
     }
 
     /// The name as the compiler prints it of a call that it inlines, seen from a package: `fmt.Println`,
@@ -163,6 +170,7 @@ mod tests {
         assert_eq!(parts("a/b.(*List[...]).Add"), of("a/b", "List", "Add", false));
         assert_eq!(parts("main.(*T).M-fm"), of("main", "T", "M", false));
         assert_eq!(parts("main.glob..func1"), of("main", "", "glob", true));
+        assert_eq!(parts("a/server.(*Sublist).Insert-range1"), of("a/server", "Sublist", "Insert", true));
         assert_eq!(parts("cgo"), of("", "", "cgo", false));
         assert_eq!(parts("main.main.gowrap1"), of("main", "", "main", true));
     }
