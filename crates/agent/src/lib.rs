@@ -7,6 +7,7 @@ mod capture_writers;
 mod changes;
 pub mod config;
 mod destination;
+pub mod event_add;
 mod graph_limits;
 mod graphs;
 mod http;

@@ -11,7 +11,7 @@ use crate::owner::frame;
 use crate::partition::Partition;
 use crate::reachability::{HeldBy, Reachability};
 use crate::rival::{Rival, Told};
-use crate::sentence::{RESTED_SECONDS, rested};
+use crate::sentence::{rest_of_a_start, rested};
 use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
 use crate::thresholds::heap_growth::{
     ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
@@ -513,8 +513,9 @@ impl<'a> HeapCause<'a> {
 
     /// A program that loads what it needs keeps all of it, and would stop.
     fn rival_start(&self, facts: &Facts, window: &Window) -> Rival {
+        let enough = rest_of_a_start(window);
         let told = match rested(facts, window) {
-            Some(rest) if rest >= RESTED_SECONDS => Some(format!("it had been at rest for {} before", seconds(rest))),
+            Some(rest) if rest >= enough => Some(format!("it had been at rest for {} before", seconds(rest))),
             Some(_) => None,
             None => Some("it had run for longer than what is kept of its past".to_owned()),
         };

@@ -69,6 +69,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "around_a_death",
             "bad_days",
             "census",
+            "cluster",
             "daemon",
             "deaths",
             "incident",

@@ -3,6 +3,9 @@
 mod capture;
 mod config;
 mod diff;
+mod escapes;
+mod event;
+mod evidence_of;
 mod explain;
 mod heap;
 mod incident;
@@ -55,6 +58,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             };
             config::config(&flags, form)
         }
+        Command::Event { command } => event::event(command),
         Command::Undo { store } => Ok(watch::undo(&store)),
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
@@ -66,6 +70,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         Command::Incident { service, since, store, format, out } => {
             incident::incident(service.as_deref(), since, &store, format, out.as_deref())
         }
+        Command::Escapes { packages, flags } => escapes::escapes(packages, &flags),
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);

@@ -30,6 +30,7 @@ pub(super) fn change(value: &Value, received: &Received<'_>) -> Option<Change> {
     let source = match received.source {
         Some(_) => received.feed(""),
         None if said.is_empty() => received.feed("plain"),
+        None if said == crate::event_add::SOURCE => said,
         None => format!("webhook:{said}"),
     };
     Some(Change {

@@ -60,7 +60,9 @@ pub(super) fn said_skew(at: UnixMs, received: UnixMs) -> Option<String> {
     };
     match ahead {
         _ if ahead > AHEAD_MS => Some(format!("by a clock that is {} ahead of ours", words(ahead))),
-        _ if ahead < -LATE_MS => Some(format!("told {} late, or by a clock that is behind ours", words(ahead.saturating_neg()))),
+        _ if ahead < -LATE_MS => {
+            Some(format!("told {} late, or by a clock that is behind ours", words(ahead.saturating_neg())))
+        }
         _ => None,
     }
 }
