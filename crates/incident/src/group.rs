@@ -3,11 +3,11 @@
 use crate::evidence::UnixMs;
 use crate::life::Life;
 
-/// Longest time without a kill within an incident, whatever the kills look like. Chosen: a restart, its back-off
-/// of five minutes at most (Kubernetes), and a death.
+/// Longest time without a kill within an incident, whatever the kills look like. Chosen: a restart, its
+/// back-off of five minutes at most (Kubernetes), and a death.
 pub(crate) const QUIET_MS: i64 = 15 * 60_000;
-/// The same among kills of one cause: a leak takes its time from one death to the next, and the notes' incident
-/// went on for hours.
+/// The same among kills of one cause: a leak takes its time from one death to the next, and the notes'
+/// incident went on for hours.
 pub(crate) const QUIET_OF_ONE_CAUSE_MS: i64 = 6 * 3_600_000;
 
 /// An incident by its lives: indices of those that were killed, and of those that nearly were, by time.

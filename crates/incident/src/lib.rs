@@ -1,7 +1,8 @@
 //! The incident: many captures and the changes around them, told as one story with one verdict.
 //!
 //! Everything here is pure: no process, no disk, no clock. [`evidence`] is what an incident is told from; who
-//! reads stores and feeds fills it, and [`incidents`] tells it: kills that belong together are one [`Incident`].
+//! reads stores and feeds fills it, and [`incidents`] tells it: kills that belong together are one
+//! [`Incident`].
 //!
 //! ```
 //! use lastgasp_incident::evidence::Evidence;

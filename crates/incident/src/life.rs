@@ -20,8 +20,8 @@ impl<'a> Life<'a> {
         self.of.ended_unix_ms.filter(|_| self.of.ending.is_out_of_memory())
     }
 
-    /// The capture that tells most of it: one with a window and a verdict before one without, the heap's graph
-    /// before none, a whole one before a light one, and of alike ones the last.
+    /// The capture that tells most of it: one with a window and a verdict before one without, the heap's
+    /// graph before none, a whole one before a light one, and of alike ones the last.
     #[must_use]
     pub fn best(&self) -> Option<&'a CaptureSummary> {
         self.captures.iter().copied().max_by_key(|c| {

@@ -1,5 +1,5 @@
-//! A capture in brief: what an incident needs of its facts and of what the rules say of them. Bounded in every
-//! list, so that thousands of them can be read at once.
+//! A capture in brief: what an incident needs of its facts and of what the rules say of them. Bounded in
+//! every list, so that thousands of them can be read at once.
 
 use std::collections::BTreeMap;
 
@@ -24,8 +24,8 @@ const MAX_FEW: usize = 8;
 /// Elements from which a collection is worth remembering, jumped or not.
 const MIN_ELEMENTS: u64 = 64;
 
-/// Sums up a capture: its own facts, and what the rules say of them. `folder` is the name of its folder, `cause`
-/// and `light` are its manifest's.
+/// Sums up a capture: its own facts, and what the rules say of them. `folder` is the name of its folder,
+/// `cause` and `light` are its manifest's.
 #[must_use]
 pub fn summary(facts: &Facts, diagnosis: &Diagnosis, folder: &str, cause: &str, light: bool) -> CaptureSummary {
     let (capture, target) = (&facts.capture, &facts.target);

@@ -333,7 +333,8 @@ fn not_it(scene: &Scene<'_>, ranked: &[Cause]) -> Vec<NotIt> {
     }
     if let Some(c) = scene.best {
         for n in &c.not_it {
-            // What captures say of a process that was started after the first deaths is not said against them.
+            // What captures say of a process that was started after the first deaths is not said against
+            // them.
             add(n.suspect.clone(), n.because.clone());
         }
     }

@@ -264,7 +264,8 @@ fn what_captures_say_by_themselves() {
     }
 }
 
-/// Heap growth of a function, and nothing else known: the place is named, its trigger is not, and nobody is sure.
+/// Heap growth of a function, and nothing else known: the place is named, its trigger is not, and nobody is
+/// sure.
 #[test]
 fn where_evidence_is_weak_nobody_is_sure() {
     let mut w = World::new();

@@ -1,13 +1,14 @@
 //! Captures in brief, for an incident: read from the small file that each capture has, and of those that were
 //! written before there was one made once and kept in a folder of the store's own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use lastgasp_capture::{Capture, MANIFEST, is_own, list};
-use lastgasp_incident::evidence::{CaptureSummary, Evidence, Loader, Query, UnixMs};
+use lastgasp_incident::evidence::{CaptureSummary, Evidence, FindingSummary, GrowthSummary, Loader, Query, UnixMs};
 use lastgasp_incident::summary;
 
 use crate::error::StoreError;
@@ -21,6 +22,10 @@ const KEPT: &str = ".summaries";
 const MAX_BYTES: u64 = 1 << 20;
 /// Captures of a time that are read at most, the newest.
 const MAX_CAPTURES: usize = 20_000;
+/// Captures of this time before the newest one are kept whole, and so many of each service in any case: an
+/// incident is told by those of its own time, and others by a line.
+const WHOLE_MS: i64 = 24 * 3_600_000;
+const WHOLE_OF_EACH: usize = 16;
 
 /// Captures of a store, as evidence.
 #[derive(Clone, Debug)]
@@ -47,11 +52,19 @@ impl Loader for CaptureStore {
             paths.drain(..paths.len() - MAX_CAPTURES);
         }
         let (mut damaged, mut last) = (0_usize, String::new());
-        for path in paths {
+        let (mut newest, mut kept) = (None::<UnixMs>, BTreeMap::<String, usize>::new());
+        // The newest first: of those of long before the one that is told little is needed.
+        for path in paths.into_iter().rev() {
             match brief(&self.0, &path) {
                 Ok(s) if query.service.as_ref().is_some_and(|wanted| *wanted != s.service) => {}
                 Ok(s) if s.taken_unix_ms < since => {}
-                Ok(s) => into.captures.push(s),
+                Ok(s) => {
+                    let latest = *newest.get_or_insert(s.taken_unix_ms);
+                    let known = kept.entry(s.service.clone()).or_default();
+                    *known += 1;
+                    let is_old = s.taken_unix_ms < latest.saturating_sub(WHOLE_MS) && *known > WHOLE_OF_EACH;
+                    into.captures.push(if is_old { without_details(s) } else { s });
+                }
                 // It went to make room.
                 Err(_) if !path.exists() => {}
                 Err(e) => (damaged, last) = (damaged + 1, e.to_string()),
@@ -61,6 +74,23 @@ impl Loader for CaptureStore {
             into.gaps.push(format!("{damaged} captures could not be read and are left out, the last of them: {last}"));
         }
         Ok(())
+    }
+}
+
+/// What kills are told to belong together by, and no more: who, when, and what was found.
+fn without_details(s: CaptureSummary) -> CaptureSummary {
+    let findings =
+        s.findings.into_iter().take(1).map(|f| FindingSummary { sentence: String::new(), cure: String::new(), ..f });
+    CaptureSummary {
+        findings: findings.collect(),
+        growth: GrowthSummary { parts: Vec::new(), ..s.growth },
+        census: Vec::new(),
+        copies: Vec::new(),
+        memory: Vec::new(),
+        goroutine_count: Vec::new(),
+        limits: Vec::new(),
+        not_it: Vec::new(),
+        ..s
     }
 }
 
@@ -182,7 +212,7 @@ mod tests {
         };
         let got = load(store.path(), query());
         let pids: Vec<i32> = got.captures.iter().map(|c| c.pid).collect();
-        assert_eq!(pids, [7, 8]);
+        assert_eq!(pids, [8, 7], "the newest first");
         assert!(got.gaps.len() == 1 && got.gaps[0].starts_with("1 captures could not be read"), "{:?}", got.gaps);
         assert_eq!(fs::read_dir(store.path().join(KEPT)).unwrap().count(), 1, "that of the older one is kept");
         assert_eq!(list(store.path()).len(), 5, "and is no capture");

@@ -44,7 +44,8 @@ pub(super) fn incident(
     Ok(Exit::Fine)
 }
 
-/// All that the stores have: captures and lives of the time, and changes and metrics around the newest of them.
+/// All that the stores have: captures and lives of the time, and changes and metrics around the newest of
+/// them.
 fn evidence(service: Option<&str>, since: UnixMs, now: UnixMs, stores: &[PathBuf]) -> Result<Evidence> {
     let query = Query { service: service.map(str::to_owned), since_unix_ms: Some(since), now_unix_ms: now };
     let mut all = Evidence { now_unix_ms: now, ..Evidence::default() };

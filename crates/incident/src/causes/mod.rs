@@ -1,5 +1,5 @@
-//! Causes of an incident, each with its log-odds term by term: what speaks for it and what against it. Nothing
-//! is learnt; every weight stands in [`weights`] with its reason.
+//! Causes of an incident, each with its log-odds term by term: what speaks for it and what against it.
+//! Nothing is learnt; every weight stands in [`weights`] with its reason.
 //!
 //! One file a kind of cause looks at the [`Scene`] and at nothing else.
 
@@ -29,8 +29,8 @@ pub(crate) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     rank(all)
 }
 
-/// What is wrong inside may have come with a version: then that is what there is to roll back, and the kind of
-/// wrong is said in its terms.
+/// What is wrong inside may have come with a version: then that is what there is to roll back, and the kind
+/// of wrong is said in its terms.
 fn brought(all: &[Cause], inside: &mut [Cause]) {
     let says = |t: &Term| matches!(t.name, "who died" | "before and after") && t.log_odds > 0.0;
     let Some(r) = all.iter().find(|c| c.kind == Kind::Release && c.terms.iter().any(says)) else { return };

@@ -50,7 +50,8 @@ const COMMON: [&str; 44] = [
     "item",
 ];
 
-/// Words of a name: parts between separators, and of `camelCase`, in lower case; those that are common left out.
+/// Words of a name: parts between separators, and of `camelCase`, in lower case; those that are common left
+/// out.
 #[must_use]
 pub(crate) fn words(name: &str) -> BTreeSet<String> {
     let mut out = BTreeSet::new();
@@ -96,9 +97,9 @@ pub(crate) fn is_of_the_collector(key: &str) -> bool {
     ["GOGC", "GOMEMLIMIT"].iter().any(|k| key.to_uppercase().contains(k))
 }
 
-/// A name for what jumped in the heap, by its owner: the variable and its fields; of what a goroutine holds the
-/// fields, or else its function. `also` are other owners of the same jump and the functions of the growth, the
-/// better known first.
+/// A name for what jumped in the heap, by its owner: the variable and its fields; of what a goroutine holds
+/// the fields, or else its function. `also` are other owners of the same jump and the functions of the
+/// growth, the better known first.
 #[must_use]
 pub(crate) fn census_key(owner: &str, also: &[&str]) -> String {
     let own = of_owner(owner);
@@ -109,7 +110,8 @@ pub(crate) fn census_key(owner: &str, also: &[&str]) -> String {
     others.max_by_key(|(name, worth)| (*worth, std::cmp::Reverse(name.len()))).map(|(n, _)| n).unwrap_or_default()
 }
 
-/// The name, and how much it tells: 3 a variable with fields, 2 a variable or a field, 1 a function, 0 nothing.
+/// The name, and how much it tells: 3 a variable with fields, 2 a variable or a field, 1 a function, 0
+/// nothing.
 fn of_owner(owner: &str) -> (String, u8) {
     let fields: Vec<&str> = owner.split_whitespace().filter(|w| w.starts_with('.') && w.len() > 1).collect();
     let fields: String = fields.concat();

@@ -70,8 +70,8 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     out
 }
 
-/// When it jumped, as well as looks and what followed can tell: just before memory grew, where that is between
-/// two looks, and else in the middle of them.
+/// When it jumped, as well as looks and what followed can tell: just before memory grew, where that is
+/// between two looks, and else in the middle of them.
 fn when(scene: &Scene<'_>, j: &Jump<'_>) -> crate::evidence::UnixMs {
     let within = scene.onset_is_known && (j.earliest..=j.latest).contains(&scene.onset);
     if within { scene.onset.saturating_sub(1000).max(j.earliest) } else { j.earliest / 2 + j.latest / 2 }

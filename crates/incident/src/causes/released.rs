@@ -1,5 +1,5 @@
-//! Releases: told by feeds, or by the processes themselves, whose builds and starts need none. What counts most
-//! is who dies: a version that dies alone, or all of them.
+//! Releases: told by feeds, or by the processes themselves, whose builds and starts need none. What counts
+//! most is who dies: a version that dies alone, or all of them.
 
 use lastgasp_diagnosis::units::{count, seconds};
 

@@ -1,5 +1,5 @@
-//! All that causes are judged by: the incident's lives, captures, jumps, series, labels and changes, each found
-//! once.
+//! All that causes are judged by: the incident's lives, captures, jumps, series, labels and changes, each
+//! found once.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! Weights of the terms, in log-odds: +1 makes it e times as likely against all else. Chosen, not learnt: by
-//! hand from what each kind of evidence can and cannot prove, and checked on the lab's scenarios. Printed with
-//! every verdict.
+//! hand from what each kind of evidence can and cannot prove, and checked on the lab's scenarios. Printed
+//! with every verdict.
 
 /// Most that a verdict may be sure of: what is not seen may always be there.
 pub(crate) const MOST: f64 = 0.97;

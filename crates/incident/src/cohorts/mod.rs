@@ -109,8 +109,8 @@ pub fn version(g: &Generation) -> String {
     label.chars().take(if label.len() == 40 { 12 } else { 40 }).collect()
 }
 
-/// Compares groups of all lives that were at risk from `from` to `to`. Ages are told apart too: those that had
-/// run for less than the middle of all, and the others.
+/// Compares groups of all lives that were at risk from `from` to `to`. Ages are told apart too: those that
+/// had run for less than the middle of all, and the others.
 #[must_use]
 pub fn labels(lives: &[&Life<'_>], from: UnixMs, to: UnixMs) -> Vec<Label> {
     let at_risk: Vec<&Life<'_>> = lives.iter().copied().filter(|l| is_at_risk(l, from, to)).collect();

@@ -20,7 +20,8 @@ pub struct Change {
     /// When we heard of it, by our clock; 0 if that was not noted.
     #[serde(skip_serializing_if = "is_zero")]
     pub received_unix_ms: UnixMs,
-    /// Feed that told of it, the same as [`super::FeedState::source`]: `etcd`, `webhook:argocd`, `event add`, `watch`.
+    /// Feed that told of it, the same as [`super::FeedState::source`]: `etcd`, `webhook:argocd`, `event add`,
+    /// `watch`.
     pub source: String,
     /// Platform or pipeline that made it: `ops-admin`, `argocd`. No person.
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -30,8 +30,8 @@ pub struct Loop {
     pub of: u64,
 }
 
-/// The loop that keeps it going; `None` where no instance, or few, were killed again. `order` is what the series
-/// say; lives are those of the incident, killed or not.
+/// The loop that keeps it going; `None` where no instance, or few, were killed again. `order` is what the
+/// series say; lives are those of the incident, killed or not.
 #[must_use]
 pub fn sustained(lives: &[&Life<'_>], order: &[Onset]) -> Option<Loop> {
     let mut kills: BTreeMap<&str, Vec<(UnixMs, UnixMs)>> = BTreeMap::new();

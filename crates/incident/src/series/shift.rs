@@ -113,8 +113,8 @@ pub fn course(points: &[MetricPoint], from: UnixMs, to: UnixMs) -> Course {
     if out.is_empty() { Course::Steady { level } } else { Course::Changed(out) }
 }
 
-/// Where the rise to a new level began: cumulative sums against the level before, which see the ramp that leads
-/// to it; never later than where the segments meet.
+/// Where the rise to a new level began: cumulative sums against the level before, which see the ramp that
+/// leads to it; never later than where the segments meet.
 fn onset(values: &[f64], begin: usize, at: usize, up: bool) -> usize {
     let Some(usual) = values.get(begin..at) else { return at };
     let (Some(mean), Some(deviation)) = (median(usual), deviation(usual)) else { return at };

@@ -92,7 +92,8 @@ impl Traffic {
     }
 }
 
-/// Whether a metric's service is this one: balancers name backends `be_resource-service`, callers a host name.
+/// Whether a metric's service is this one: balancers name backends `be_resource-service`, callers a host
+/// name.
 #[must_use]
 pub fn is_about(metric: &str, service: &str) -> bool {
     metric.is_empty() || metric == service || (service.len() >= 4 && metric.contains(service))

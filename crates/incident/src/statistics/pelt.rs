@@ -1,5 +1,6 @@
-//! The offline change detector: PELT (Killick, Fearnhead, Eckley, JASA 2012), changes of the mean of values with
-//! known noise. It gives the segmentation of least cost, exactly, in about linear time where there are changes.
+//! The offline change detector: PELT (Killick, Fearnhead, Eckley, JASA 2012), changes of the mean of values
+//! with known noise. It gives the segmentation of least cost, exactly, in about linear time where there are
+//! changes.
 
 /// Most values that are looked at: the cost of a series without changes is quadratic. Longer ones are thinned
 /// by whoever asks.
@@ -53,8 +54,8 @@ pub fn changes(values: &[f64], noise: f64, penalty: f64) -> Vec<usize> {
     out
 }
 
-/// A penalty for so many values: three times the logarithm (the modified BIC of Zhang and Siegmund), and 12 at
-/// least, so that of short noise fewer than one in a hundred is told to have changed.
+/// A penalty for so many values: three times the logarithm (the modified BIC of Zhang and Siegmund), and 12
+/// at least, so that of short noise fewer than one in a hundred is told to have changed.
 #[must_use]
 pub fn usual_penalty(values: usize) -> f64 {
     (3.0 * (values.max(2) as f64).ln()).max(12.0)

@@ -25,8 +25,8 @@ pub fn deviation(values: &[f64]) -> Option<f64> {
     Some(median(&off)? * 1.4826)
 }
 
-/// Standard deviation of the noise of a series: of differences of neighbours, which steps and slow trends leave
-/// alone; `None` of fewer than three values.
+/// Standard deviation of the noise of a series: of differences of neighbours, which steps and slow trends
+/// leave alone; `None` of fewer than three values.
 #[must_use]
 pub fn noise(values: &[f64]) -> Option<f64> {
     let steps: Vec<f64> = values.iter().zip(values.iter().skip(1)).map(|(a, b)| b - a).collect();

@@ -1,6 +1,6 @@
-//! Who died when: the curve of survivors (Kaplan, Meier 1958), the log-rank test (Mantel 1966), and the hazard
-//! ratio with its interval (Peto's one-step estimate). Lives may begin late: who starts after others have died
-//! is not at risk before.
+//! Who died when: the curve of survivors (Kaplan, Meier 1958), the log-rank test (Mantel 1966), and the
+//! hazard ratio with its interval (Peto's one-step estimate). Lives may begin late: who starts after others
+//! have died is not at risk before.
 
 use super::normal::chi_squared_tail;
 

@@ -1,4 +1,5 @@
-//! A made-up world of a service: instances that live and die, with the captures that a recorder would have left.
+//! A made-up world of a service: instances that live and die, with the captures that a recorder would have
+//! left.
 
 use lastgasp_incident::evidence::{
     Build, CallsSummary, CaptureSummary, Change, ChangeKind, CollectionLook, CollectionSummary, CopiesSummary, Ending,
