@@ -30,6 +30,17 @@ pub(crate) struct EventCounts {
     pub(crate) failed: AtomicU64,
 }
 
+/// The same, as they are told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EventStats {
+    pub(crate) changes: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) refused: u64,
+    pub(crate) failed: u64,
+    /// Feeds that are known, and those of them that are connected.
+    pub(crate) feeds: (usize, usize),
+}
+
 /// Events and feeds; shared by threads.
 #[derive(Clone, Debug)]
 pub(crate) struct Events(Arc<Shared>);
@@ -79,6 +90,19 @@ impl Events {
 
     pub(crate) fn salt(&self) -> &Salt {
         &self.0.salt
+    }
+
+    pub(crate) fn stats(&self) -> EventStats {
+        let counts = &self.0.counts;
+        let n = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        let feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        EventStats {
+            changes: n(&counts.changes),
+            duplicates: n(&counts.duplicates),
+            refused: n(&counts.refused),
+            failed: n(&counts.failed),
+            feeds: (feeds.all.len(), feeds.all.values().filter(|f| f.connected).count()),
+        }
     }
 
     pub(crate) fn counts(&self) -> &EventCounts {
@@ -156,7 +180,15 @@ impl Events {
 
     /// A feed has said something, be it that there is nothing new.
     pub(crate) fn heard(&self, source: &str) {
-        self.feed(source, |f| spoke(f, now_ms()));
+        let was = self.feed(source, |f| {
+            let was = f.connected;
+            spoke(f, now_ms());
+            was
+        });
+        if was == Some(false) {
+            tracing::info!(feed = source, event = "feed-connected", "a feed speaks");
+            self.flush_feeds();
+        }
     }
 
     /// A feed cannot be reached, or has lost something: a hole since it spoke last.
@@ -179,11 +211,6 @@ impl Events {
             f.connected = false;
             open_hole(f, now_ms(), "it was taken out of the configuration");
         });
-    }
-
-    /// A clock that is ahead of ours by so many milliseconds.
-    pub(crate) fn skewed(&self, source: &str, ms: i64) {
-        self.feed(source, |f| f.skew_ms = Some(ms));
     }
 
     fn feed<T>(&self, source: &str, change: impl FnOnce(&mut FeedState) -> T) -> Option<T> {

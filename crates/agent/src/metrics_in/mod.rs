@@ -209,5 +209,10 @@ impl Http<'_> {
     }
 }
 
+/// Reads bytes as an answer of Prometheus.
+pub(crate) fn read_answer(bytes: &[u8]) {
+    let _ = api::points(bytes);
+}
+
 #[cfg(test)]
 mod tests;
