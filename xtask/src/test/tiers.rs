@@ -23,6 +23,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "core_writer",
             "explain",
             "goldens",
+            "incident_contract",
             "kept_memory",
             "one_death",
             "page",

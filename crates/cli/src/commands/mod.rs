@@ -8,6 +8,7 @@ mod event;
 mod evidence_of;
 mod explain;
 mod heap;
+mod incident;
 mod ps;
 mod report;
 mod run;
@@ -66,6 +67,9 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             why::why(&subject, &asked, exe.as_deref(), max_stop, format)
         }
         Command::Diff { before, after, format } => diff::diff(&before, &after, format),
+        Command::Incident { service, since, store, format, out } => {
+            incident::incident(service.as_deref(), since, &store, format, out.as_deref())
+        }
         Command::Escapes { packages, flags } => escapes::escapes(packages, &flags),
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
