@@ -1,6 +1,6 @@
-//! A scenario of an incident (`lab/cluster`), played in a world of its own with the daemon: a balancer, callers,
-//! etcd, an admin platform, Prometheus, instances in cgroups that die. `cargo xtask incident --all` plays all.
-//! Needs root, cgroups, Go, git, and HAProxy, etcd and Prometheus of Debian; skips loudly without.
+//! A scenario of an incident (`lab/cluster`), played in a world of its own with the daemon: a balancer,
+//! callers, etcd, an admin platform, Prometheus, instances in cgroups that die. `cargo xtask incident --all`
+//! plays all. Needs root, cgroups, Go, git, and HAProxy, etcd and Prometheus of Debian; skips loudly without.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::path::Path;

@@ -21,8 +21,8 @@ use lastgasp_lab::progress::Progress;
 #[derive(Parser)]
 #[command(name = "cargo xtask incident")]
 struct Cli {
-    /// A scenario's file, wherever it is, or the name of one of lab/cluster/scenarios (default: the incident of
-    /// the notes, with its decoys)
+    /// A scenario's file, wherever it is, or the name of one of lab/cluster/scenarios (default: the incident
+    /// of the notes, with its decoys)
     scenario: Option<PathBuf>,
     /// Where the verdict's document (JSON) goes
     #[arg(long, value_name = "FILE")]

@@ -36,8 +36,8 @@ pub fn kept(name: &str, seed: u64) -> PathBuf {
 }
 
 impl Series {
-    /// Plays and judges one; the rows of it: as it was, then by mask. What could not be played or said is a row
-    /// that is not counted, with its reason.
+    /// Plays and judges one; the rows of it: as it was, then by mask. What could not be played or said is a
+    /// row that is not counted, with its reason.
     pub fn one(&self, scenario: &Scenario, progress: &Progress) -> Vec<Row> {
         let scenario = scenario.clone().seeded(self.seed);
         let folder = kept(&scenario.name, self.seed);

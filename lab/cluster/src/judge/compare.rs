@@ -27,8 +27,8 @@ pub struct Judgement {
     pub third: bool,
     /// Sure and not right.
     pub sure_and_wrong: bool,
-    /// How far its time is from the truth's, in milliseconds: positive is later; absent where one of both says
-    /// none.
+    /// How far its time is from the truth's, in milliseconds: positive is later; absent where one of both
+    /// says none.
     pub off_ms: Option<i64>,
     /// Kinds and keys of the first three, for who looks into a miss.
     pub three: Vec<String>,

@@ -24,7 +24,8 @@ pub struct Row {
     pub kills: usize,
     /// Why this one is not counted: the world was not as the scenario says. Empty: it is.
     pub not_counted: String,
-    /// Milliseconds from the first kill to the first message that told of the incident; absent where none did.
+    /// Milliseconds from the first kill to the first message that told of the incident; absent where none
+    /// did.
     pub told_after_ms: Option<i64>,
     /// How busy the machine's processors were, 0 to 1.
     pub busy: f64,

@@ -278,17 +278,12 @@ pub struct Neighbour {
     /// How fast, a second.
     #[serde(default = "fast")]
     pub rate: Size,
-    /// How willing the kernel is to kill it (`oom_score_adj`): below 0 others go first.
-    #[serde(default = "protected")]
-    pub oom_score_adj: i32,
+    /// How willing the kernel is to kill it (`oom_score_adj`); absent: as the lab itself.
+    pub oom_score_adj: Option<i32>,
 }
 
 fn fast() -> Size {
     Size::mib(200)
-}
-
-fn protected() -> i32 {
-    -900
 }
 
 /// Files.

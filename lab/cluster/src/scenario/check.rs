@@ -63,6 +63,9 @@ fn service(s: &Scenario, out: &mut Vec<String>) {
     if service.limit.0.saturating_mul(service.instances as u64) > MOST_MEMORY.0 {
         out.push(format!("service.limit: of all instances no more than {} MiB together", MOST_MEMORY.0 >> 20));
     }
+    if !(-1000..=1000).contains(&service.oom_score_adj) {
+        out.push("service.oom_score_adj: -1000 to 1000; one below the lab's own takes CAP_SYS_RESOURCE".into());
+    }
     if s.node.memory.0 > MOST_MEMORY.0 {
         out.push(format!("node.memory: no more than {} MiB", MOST_MEMORY.0 >> 20));
     }
@@ -269,8 +272,8 @@ fn fault_of(s: &Scenario, act: &Act, out: &mut Vec<String>) {
         if n.memory.0 > MOST_MEMORY.0 || n.rate.0 < 1 << 20 {
             out.push("neighbour: no more memory than the node has, a rate of 1M a second or more".into());
         }
-        if !(-1000..=1000).contains(&n.oom_score_adj) {
-            out.push("neighbour.oom_score_adj: -1000 to 1000".into());
+        if n.oom_score_adj.is_some_and(|s| !(-1000..=1000).contains(&s)) {
+            out.push("neighbour.oom_score_adj: -1000 to 1000; one below the lab's own takes CAP_SYS_RESOURCE".into());
         }
     }
     if act.files.as_ref().is_some_and(|f| f.size.0 > 4 << 30) {

@@ -32,6 +32,8 @@ pub struct Service {
     pub stagger: Span,
     /// How long the supervisor waits before it starts one anew.
     pub restart_after: Span,
+    /// How willing the kernel is to kill it when the node is full (`oom_score_adj`).
+    pub oom_score_adj: i32,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
     /// Keys of its configuration.
@@ -52,6 +54,7 @@ impl Default for Service {
             version: "1.41.0".into(),
             stagger: Span::ms(0),
             restart_after: Span::ms(2500),
+            oom_score_adj: 900,
             environment: BTreeMap::new(),
             key: BTreeMap::from([("ugctab".to_owned(), Key::default())]),
         }

@@ -246,8 +246,8 @@ impl World {
         Ok(format!("{} tells of a change: {} {}", e.by, e.kind, e.key))
     }
 
-    /// Tells lastgasp of a change in the plain form of its webhook; does nothing where nobody is connected. As
-    /// in life what happens does not wait for who is told of it: what could not be told is noted.
+    /// Tells lastgasp of a change in the plain form of its webhook; does nothing where nobody is connected.
+    /// As in life what happens does not wait for who is told of it: what could not be told is noted.
     fn announce(&mut self, change: &Value) {
         if !self.told {
             return;
@@ -267,12 +267,12 @@ impl World {
     fn neighbour(&mut self, n: &Neighbour) -> Result<String> {
         let group = self.tree.group(&format!("node/neighbour-{}", self.neighbours.len() + 1), None)?;
         let log = self.stage.path().join("neighbour.log");
-        let child = Start::new(&self.programs.join("neighbour"), &group, &log)
+        let program = self.programs.join("neighbour");
+        let mut start = Start::new(&program, &group, &log)
             .args(["-mb".to_owned(), (n.memory.0 >> 20).to_string()])
-            .args(["-mb-per-second".to_owned(), (n.rate.0 >> 20).max(1).to_string()])
-            .spawn()?;
-        let score = format!("/proc/{}/oom_score_adj", child.id());
-        std::fs::write(&score, n.oom_score_adj.to_string()).with_context(|| score)?;
+            .args(["-mb-per-second".to_owned(), (n.rate.0 >> 20).max(1).to_string()]);
+        start.oom_score_adj = n.oom_score_adj;
+        let child = start.spawn()?;
         self.neighbours.push(child);
         Ok(format!("a neighbour takes {} MiB of the node", n.memory.0 >> 20))
     }

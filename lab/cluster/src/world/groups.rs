@@ -1,6 +1,6 @@
 //! The groups of a world: one tree of memory cgroups below ours, version 1 (with the unified hierarchy beside
-//! it, for the freezer) or 2. Whatever runs in the world is in it, so that all of it can be found and ended by
-//! nothing but the tree's path.
+//! it, for the freezer) or 2. Whatever runs in the world is in it, so that all of it can be found and ended
+//! by nothing but the tree's path.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -55,6 +55,7 @@ pub(super) struct Common {
     /// Folder for files on the disk; each instance has one below.
     pub(super) disk: PathBuf,
     pub(super) restart_after: Duration,
+    pub(super) oom_score_adj: i32,
     pub(super) web: Web,
 }
 
@@ -113,6 +114,7 @@ impl Instance {
             .args([self.folder.display().to_string(), "-disk".to_owned(), disk.display().to_string()])
             .args(common.arguments.clone());
         start.environment.clone_from(&self.environment);
+        start.oom_score_adj = Some(common.oom_score_adj);
         let oom_kills = self.group.oom_kills();
         let child = start.spawn()?;
         self.lives.push(Life {

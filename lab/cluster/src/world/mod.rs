@@ -216,7 +216,13 @@ impl World {
         // On the disk: page cache. Memory of its own is what it writes beside its log, in memory.
         let disk = kept.join("files");
         fs::create_dir_all(&disk)?;
-        let common = Common { arguments, disk, restart_after: service.restart_after.duration(), web: web.clone() };
+        let common = Common {
+            arguments,
+            disk,
+            restart_after: service.restart_after.duration(),
+            oom_score_adj: service.oom_score_adj,
+            web: web.clone(),
+        };
         let instances = Instances::start(all, common, service.stagger.duration());
         for at in 0..service.instances {
             instances.set_environment(at, &service.environment);

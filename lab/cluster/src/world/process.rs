@@ -14,8 +14,9 @@ use nix::unistd::Pid;
 
 use super::groups::Group;
 
-/// The shell enters the groups and becomes the program: nothing of ours runs between fork and exec.
-const ENTER: &str = r#"while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 125; shift; done; shift; exec "$@""#;
+/// The shell enters the groups, says how willing it is to be killed, and becomes the program: nothing of ours
+/// runs between fork and exec. A willingness below our own takes a right that root in a container lacks.
+const ENTER: &str = r#"[ "$1" = - ] || echo "$1" >/proc/self/oom_score_adj || exit 124; shift; while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 125; shift; done; shift; exec "$@""#;
 
 /// How a process is started.
 #[derive(Debug)]
@@ -24,13 +25,15 @@ pub(super) struct Start<'a> {
     pub(super) args: Vec<String>,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) group: &'a Group,
+    /// How willing the kernel is to kill it, if that is not as of ours.
+    pub(super) oom_score_adj: Option<i32>,
     /// File that takes what it says.
     pub(super) log: &'a Path,
 }
 
 impl<'a> Start<'a> {
     pub(super) fn new(program: &'a Path, group: &'a Group, log: &'a Path) -> Self {
-        Self { program, args: Vec::new(), environment: BTreeMap::new(), group, log }
+        Self { program, args: Vec::new(), environment: BTreeMap::new(), group, oom_score_adj: None, log }
     }
 
     pub(super) fn args(mut self, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
@@ -41,7 +44,8 @@ impl<'a> Start<'a> {
     pub(super) fn spawn(self) -> Result<Child> {
         let log: File = OpenOptions::new().create(true).append(true).open(self.log)?;
         let mut command = Command::new("sh");
-        command.args(["-c", ENTER, "sh"]).args(self.group.dirs()).arg("--").arg(self.program).args(&self.args);
+        let score = self.oom_score_adj.map_or_else(|| "-".to_owned(), |s| s.to_string());
+        command.args(["-c", ENTER, "sh", &score]).args(self.group.dirs()).arg("--").arg(self.program).args(&self.args);
         // Go's settings of whoever plays are none of the world's.
         for name in ["GOGC", "GOMEMLIMIT", "GODEBUG", "GOMAXPROCS", "GOTRACEBACK"] {
             command.env_remove(name);
