@@ -21,8 +21,11 @@ pub const SOURCE: &str = "event add";
 /// # Errors
 /// It does not answer, or refuses: with its words.
 pub fn tell(daemon: &str, token_file: Option<&Path>, change: &Value) -> Result<String> {
-    let agent: Agent =
-        Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).http_status_as_error(false).build().into();
+    let agent: Agent = Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(10)))
+        .http_status_as_error(false)
+        .build()
+        .into();
     let url = format!("{}{PATH}", daemon.trim_end_matches('/'));
     let mut request = agent.post(&url).content_type("application/json");
     if let Some(file) = token_file {

@@ -17,6 +17,7 @@ use lastgasp_store::Archive;
 use crate::capture_writers::CaptureWriters;
 use crate::changes::events::Events;
 use crate::changes::inbox::Inbox;
+use crate::changes::watchers::Watchers;
 use crate::config::{self, Config, WatchFlags};
 use crate::destination::Destination;
 use crate::graph_limits::GraphLimits;
@@ -48,6 +49,7 @@ pub struct Services {
     vital: VitalThreads,
     events: Events,
     inbox: Inbox,
+    watchers: Mutex<Watchers>,
     current: Mutex<Config>,
 }
 
@@ -80,6 +82,7 @@ impl Services {
         let listen = config.listen().map_err(anyhow::Error::msg)?;
         let events = Events::open(&config.store.path, event_limits(&config));
         let inbox = Inbox::new(events.clone(), config.changes.clone());
+        let watchers = Mutex::new(Watchers::start(&config.feed, events.clone()));
         let current = Mutex::new(config);
         let all = Arc::new(Self {
             flags,
@@ -93,6 +96,7 @@ impl Services {
             vital,
             events,
             inbox,
+            watchers,
             current,
         });
         if let Some(address) = listen {
@@ -153,6 +157,7 @@ impl Services {
         self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.webhook);
         self.events.set_limits(event_limits(&new));
         self.inbox.set_rules(new.changes.clone());
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.feed);
         self.handle.reload(watch);
         *current = Config { store: config::Store { path: current.store.path.clone(), ..new.store.clone() }, ..new };
         tracing::info!(event = "reloaded", "the configuration was read again");

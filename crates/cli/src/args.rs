@@ -48,6 +48,36 @@ pub(crate) struct HeapFlags {
     pub(crate) heap_memory: u64,
 }
 
+/// What is joined to the compiler's word, and where that comes from.
+#[derive(Clone, Debug, PartialEq, Args)]
+pub(crate) struct EscapeFlags {
+    /// What it allocates: a capture's folder, a heap profile (heap.pb.gz), a process number, a core file, or
+    /// the address of a pprof server (http://host:6060/debug/pprof/heap)
+    #[arg(long, value_name = "CAPTURE|FILE|PID|URL")]
+    pub(crate) with: String,
+    /// The text of go build -gcflags=all=-m=2, in place of asking the toolchain
+    #[arg(long, value_name = "FILE")]
+    pub(crate) build_log: Option<PathBuf>,
+    /// Folder of the module, in which go runs
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The go command
+    #[arg(long, value_name = "FILE", default_value = "go")]
+    pub(crate) go: PathBuf,
+    /// Build tags, as go build -tags takes them
+    #[arg(long, value_name = "TAGS")]
+    pub(crate) tags: Option<String>,
+    /// Seconds that a pprof server is asked to look
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub(crate) seconds: u32,
+    /// Sites that the text shows
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    pub(crate) top: usize,
+    /// Form
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List the Go processes of this machine
@@ -188,6 +218,15 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
         format: AnswerFormat,
     },
+    /// Say why values are on the heap, of those that cost memory: what the compiler decided, joined to what a
+    /// process allocates. Asks the Go toolchain, which compiles the packages concerned and nothing else
+    Escapes {
+        /// Packages of the program, as go build takes them [default: .]
+        #[arg(value_name = "PACKAGES")]
+        packages: Vec<String>,
+        #[command(flatten)]
+        flags: EscapeFlags,
+    },
     /// Explain a rule, or a cause of blocked goroutines: what it finds, how sure it is, what else it could
     /// be, what to do
     Explain {
@@ -319,7 +358,7 @@ pub(crate) enum Format {
 pub(crate) enum AnswerFormat {
     /// For a terminal
     Text,
-    /// docs/formats/why-json.md, docs/formats/diff-json.md
+    /// docs/formats/why-json.md, diff-json.md, escapes-json.md
     Json,
 }
 

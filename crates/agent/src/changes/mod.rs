@@ -6,3 +6,4 @@ pub(crate) mod events;
 pub(crate) mod inbox;
 pub(crate) mod mapping;
 pub(crate) mod payload;
+pub(crate) mod watchers;

@@ -4,6 +4,8 @@ mod capture;
 mod config;
 mod diff;
 mod event;
+mod escapes;
+mod evidence_of;
 mod explain;
 mod heap;
 mod ps;
@@ -64,6 +66,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             why::why(&subject, &asked, exe.as_deref(), max_stop, format)
         }
         Command::Diff { before, after, format } => diff::diff(&before, &after, format),
+        Command::Escapes { packages, flags } => escapes::escapes(packages, &flags),
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);

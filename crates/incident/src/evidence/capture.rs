@@ -62,13 +62,86 @@ pub struct CaptureSummary {
     pub memory: Vec<MetricPoint>,
     /// Goroutines along the watch, thinned.
     pub goroutine_count: Vec<MetricPoint>,
+    /// How the heap was used up: `calls-at-work`, `waiting-calls`, `stays-alive`, ...; empty where it was not
+    /// the heap.
+    pub how: String,
+    /// Calls in flight of the code that holds the growth.
+    pub calls: CallsSummary,
+    /// What larger limits would buy, by the capture's own window.
+    pub limits: Vec<LimitBuys>,
+    /// Suspects that the capture's evidence speaks against: what, and why.
+    pub not_it: Vec<NotIt>,
     /// What could not be read, in words.
     pub gaps: Vec<String>,
+}
+
+/// Calls in flight.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CallsSummary {
+    /// The function that they are calls of; empty where there are none.
+    pub function: String,
+    /// How many.
+    pub total: u64,
+    /// Of them those that wait for the same.
+    pub waiting: u64,
+    /// What those wait for.
+    pub waits_for: String,
+    /// Bytes that each holds.
+    pub bytes_each: Option<u64>,
+}
+
+/// What a larger limit would buy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitBuys {
+    /// The limit in bytes.
+    pub limit_bytes: u64,
+    /// Seconds until it would be reached too; absent where it would not be.
+    pub seconds: Option<f64>,
+    /// The same at the highest rate.
+    pub low: Option<f64>,
+    /// At the lowest.
+    pub high: Option<f64>,
+}
+
+/// A suspect that the evidence speaks against.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NotIt {
+    /// The suspect.
+    pub suspect: String,
+    /// What speaks against it.
+    pub because: String,
 }
 
 impl CaptureSummary {
     /// Name and version of this form.
     pub const SCHEMA: &str = "lastgasp.capture-summary/1";
+
+    /// Whether it is of a process that the kernel had killed for memory.
+    #[must_use]
+    pub fn is_of_a_kill(&self) -> bool {
+        self.phase == "post-kill" && self.reason == "oom-kill"
+    }
+
+    /// The first finding: what the capture by itself says.
+    #[must_use]
+    pub fn verdict(&self) -> Option<&FindingSummary> {
+        self.findings.first()
+    }
+
+    /// A finding of a rule.
+    #[must_use]
+    pub fn finding(&self, code: &str) -> Option<&FindingSummary> {
+        self.findings.iter().find(|f| f.code == code)
+    }
+
+    /// Process and start: the life that it is of.
+    #[must_use]
+    pub fn life(&self) -> (i32, UnixMs) {
+        (self.pid, self.started_unix_ms / 1000)
+    }
 }
 
 /// What a rule found.

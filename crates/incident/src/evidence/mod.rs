@@ -21,7 +21,10 @@ mod kind;
 mod loader;
 mod metric;
 
-pub use capture::{CaptureSummary, FindingSummary, GrowthSummary, HeapNumbers, OnsetSummary, SitePart, WindowSummary};
+pub use capture::{
+    CallsSummary, CaptureSummary, FindingSummary, GrowthSummary, HeapNumbers, LimitBuys, NotIt, OnsetSummary, SitePart,
+    WindowSummary,
+};
 pub use change::{Change, Scope};
 pub use collection::{CollectionLook, CollectionSummary, CopiesSummary};
 pub use ending::Ending;
