@@ -210,6 +210,9 @@ impl World {
             "-garbage-kb".into(),
             (service.garbage.0 >> 10).to_string(),
         ]);
+        if service.concurrency > 0 {
+            arguments.extend(["-concurrency".to_owned(), service.concurrency.to_string()]);
+        }
         if service.stubborn {
             arguments.push("-stubborn".into());
         }
