@@ -170,6 +170,15 @@ impl World {
             web.post(&format!("http://127.0.0.1:{}/publish", ports.admin), FORM, None, &form)?;
         }
 
+        progress.set("starting", "Prometheus");
+        let prometheus = platform::prometheus(
+            &packages,
+            &ports,
+            &infrastructure,
+            stage.path(),
+            &targets(scenario, &ports, &scenario.instances()),
+        )?;
+        others.insert("prometheus", prometheus);
         progress.set("starting", "lastgasp watch");
         let places = recorder::Places {
             stage: stage.path(),
@@ -241,15 +250,6 @@ impl World {
             (&service.name, &scenario.balancer, &servers),
             None,
         )?;
-        progress.set("starting", "Prometheus");
-        let prometheus = platform::prometheus(
-            &packages,
-            &ports,
-            &infrastructure,
-            stage.path(),
-            &targets(scenario, &ports, instances.names()),
-        )?;
-        others.insert("prometheus", prometheus);
         let mut world = Self {
             callers: BTreeMap::new(),
             recorder: Some(recorder),
