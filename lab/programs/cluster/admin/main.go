@@ -126,7 +126,7 @@ func tell(webhook, tokenFile, key, revision string, count, size int, by string) 
 	}
 	now := time.Now()
 	text, err := json.Marshal(map[string]any{
-		"kind": "config", "key": key, "service": "resource-service", "version": revision, "count": count, "bytes": size,
+		"kind": "admin", "key": key, "service": "resource-service", "version": revision, "count": count, "bytes": size,
 		"at": now.UTC().Format(time.RFC3339Nano), "by": by, "source": "admin-platform",
 		"id": fmt.Sprintf("admin-%s-%s", key, revision),
 	})
