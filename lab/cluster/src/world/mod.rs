@@ -58,6 +58,8 @@ pub struct World {
     packages: Packages,
     balancer_is: Balancer,
     service: String,
+    /// Name of the service behind.
+    behind: String,
     told: bool,
     /// Changes of which lastgasp could not be told, each with its reason.
     unheard: Vec<String>,
@@ -142,7 +144,12 @@ impl World {
             Ok(child)
         };
         let mut admin = vec!["-listen".to_owned(), format!("127.0.0.1:{}", ports.admin), "-etcd".into(), etcd.clone()];
-        admin.extend(["-prefix".to_owned(), prefix(&scenario.service.name)]);
+        admin.extend([
+            "-prefix".to_owned(),
+            prefix(&scenario.service.name),
+            "-service".into(),
+            scenario.service.name.clone(),
+        ]);
         if scenario.feeds.admin {
             admin.extend(["-webhook".to_owned(), format!("http://127.0.0.1:{}/v1/changes", ports.lastgasp)]);
             admin.extend(["-token-file".to_owned(), token_file.display().to_string()]);
@@ -267,6 +274,7 @@ impl World {
             packages,
             balancer_is: scenario.balancer.clone(),
             service: service.name.clone(),
+            behind: scenario.dependency.name.clone(),
             told: scenario.feeds.webhook,
             unheard: Vec::new(),
             token,
