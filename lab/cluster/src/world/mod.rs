@@ -186,17 +186,6 @@ impl World {
             &targets(scenario, &ports, &scenario.instances()),
         )?;
         others.insert("prometheus", prometheus);
-        progress.set("starting", "lastgasp watch");
-        let places = recorder::Places {
-            stage: stage.path(),
-            store: &store,
-            log: kept.join("lastgasp.log"),
-            cgroups: format!("*/lastgasp-world-{}/node/*", std::process::id()),
-            hook: hook.port,
-            token_file: &token_file,
-        };
-        let recorder = recorder::start(lastgasp, scenario, &ports, &infrastructure, &places)?;
-
         progress.set("starting", "instances");
         let mut all = Vec::new();
         for (at, name) in scenario.instances().iter().enumerate() {
@@ -259,7 +248,7 @@ impl World {
         )?;
         let mut world = Self {
             callers: BTreeMap::new(),
-            recorder: Some(recorder),
+            recorder: None,
             instances,
             neighbours: Vec::new(),
             balancer: Some(balancer),
@@ -287,6 +276,23 @@ impl World {
         for (at, (name, caller)) in scenario.caller.iter().enumerate() {
             world.start_caller(name, caller, at)?;
         }
+        // What is seen of the world from now on is the world at rest: that it was just made is no part of it.
+        let warm = Instant::now();
+        while warm.elapsed() < scenario.warm_up.duration() {
+            progress.set("starting", format!("warming up for {} s", scenario.warm_up.0 / 1000));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        progress.set("starting", "lastgasp watch");
+        let places = recorder::Places {
+            stage: world.stage.path(),
+            store: &store,
+            log: kept.join("lastgasp.log"),
+            cgroups: format!("*/lastgasp-world-{}/node/*", std::process::id()),
+            hook: world.hook.port,
+            token_file: &token_file,
+        };
+        let recorder = recorder::start(lastgasp, scenario, &world.ports, &world.infrastructure, &places)?;
+        world.recorder = Some(recorder);
         progress.done(
             "starting",
             &format!(
