@@ -84,8 +84,9 @@ fn after_kill() -> Span {
     Span::ms(7000)
 }
 
+/// Longer than a request takes and than the time over which rates are taken.
 fn warm_up() -> Span {
-    Span::ms(8000)
+    Span::ms(14_000)
 }
 
 /// Largest file of a scenario that is read.
