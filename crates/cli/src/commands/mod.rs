@@ -8,6 +8,7 @@ mod escapes;
 mod evidence_of;
 mod explain;
 mod heap;
+mod incident;
 mod ps;
 mod report;
 mod run;
@@ -67,6 +68,9 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         }
         Command::Diff { before, after, format } => diff::diff(&before, &after, format),
         Command::Escapes { packages, flags } => escapes::escapes(packages, &flags),
+        Command::Incident { service, since, store, format, out } => {
+            incident::incident(service.as_deref(), since, &store, format, out.as_deref())
+        }
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);
