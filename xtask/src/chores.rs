@@ -18,6 +18,7 @@ pub(crate) enum Doer {
     Demo,
     Dist,
     Goldens,
+    Incident,
     Test,
     Tidy,
     Vm,
@@ -85,9 +86,9 @@ pub(crate) const CHORES: &[Chore] = &[
     },
     Chore {
         name: "incident",
-        usage: "[SCENARIO.toml] [--json FILE] [--seed N] [--all] [--hold-out] [--only A,B] [--again] [--bin PATH] [--keep DIR] [--check]",
+        usage: "[SCENARIO.toml] [--json FILE] [--seed N] [--all] [--hold-out] [--only A,B] [--again] [--what-if] [--bin PATH] [--keep DIR] [--check]",
         does: "a world on this machine (instances, HAProxy, callers, etcd, an admin platform, Prometheus, lastgasp watch) is played by a scenario: ends with the verdict; --all plays all and holds verdicts against the truth",
-        doer: Doer::Program("lastgasp-cluster"),
+        doer: Doer::Incident,
     },
     Chore {
         name: "bench",

@@ -30,7 +30,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "recorded",
             "replay",
             "saved",
-            "scenarios",
+            "scenario_files",
             "shapes",
             "slow_graph",
             "synthetic",
