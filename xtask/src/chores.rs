@@ -120,6 +120,18 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {
+        name: "bench-escapes",
+        usage: "[--programs lab,nats-server] [--go 22,24,27] [--load SECONDS] [--lastgasp PATH]",
+        does: "how much of what the lab's service and programs of others allocate gets a reason of the compiler; ranked beside go tool pprof",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "bench-advice",
+        usage: "[--go 22,24,27] [--lastgasp PATH]",
+        does: "ten sites of the lab as they are and cured by hand: what lastgasp escapes predicts to be saved beside what is",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
         name: "bench-watch",
         usage: "kills|storm|cost|served|soak",
         does: "lastgasp watch on real Go programs: kills, storms, what it costs, how long it lasts",
