@@ -4,7 +4,16 @@
 //! Nothing here runs the user's code or a toolchain, and nothing is sure that only types could tell: a
 //! finding says what it rests on ([`Certainty`]).
 
+mod baseline;
+mod check;
 mod finding;
+mod meaning;
 pub mod project;
+mod rules;
+mod suppress;
+pub mod syntax;
 
+pub use baseline::Baseline;
+pub use check::{Checked, check, check_text};
 pub use finding::{Certainty, Evidence, Finding, Level, Place, Related};
+pub use rules::{catalogue, is_quiet, level_of};
