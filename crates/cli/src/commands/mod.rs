@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 mod capture;
+mod check;
 mod config;
 mod diff;
 mod explain;
@@ -62,6 +63,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             why::why(&subject, &asked, exe.as_deref(), max_stop, format)
         }
         Command::Diff { before, after, format } => diff::diff(&before, &after, format),
+        Command::Check { flags } => check::check(&flags),
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);
