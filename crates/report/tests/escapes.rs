@@ -20,9 +20,15 @@ fn the_answer_of_escapes_is_as_documented() {
     let stack = |frames| Stack { frames, allocated: amount, lately: amount, in_use: Amount::default(), size: 100 };
     let allocated = Allocated {
         stacks: vec![
-            stack(vec![frame("example.com/svc.newT", "/svc/main.go", 3), frame("example.com/svc.f", "/svc/main.go", 20)]),
+            stack(vec![
+                frame("example.com/svc.newT", "/svc/main.go", 3),
+                frame("example.com/svc.f", "/svc/main.go", 20),
+            ]),
             stack(vec![frame("example.com/svc.f", "/svc/main.go", 9)]),
-            stack(vec![frame("fmt.Sprint", "/usr/local/go/src/fmt/print.go", 7), frame("example.com/svc.f", "/svc/main.go", 9)]),
+            stack(vec![
+                frame("fmt.Sprint", "/usr/local/go/src/fmt/print.go", 7),
+                frame("example.com/svc.f", "/svc/main.go", 9),
+            ]),
         ],
         seconds: Some(2.0),
         go_version: "go1.22.10".into(),
@@ -44,5 +50,8 @@ fn the_answer_of_escapes_is_as_documented() {
     assert!(not_written.is_empty(), "{not_written:?}");
     assert!(answer["coverage"]["share"].as_f64().unwrap() > 0.6, "{answer:#}");
     let text = escapes_text(&of, 20);
-    assert!(text.contains("cause 1: the variable t is returned") && text.contains("inlined into example.com/svc.f"), "{text}");
+    assert!(
+        text.contains("cause 1: the variable t is returned") && text.contains("inlined into example.com/svc.f"),
+        "{text}"
+    );
 }

@@ -1,6 +1,8 @@
 //! One file per subcommand.
 
 mod capture;
+mod check;
+mod check_with;
 mod config;
 mod diff;
 mod escapes;
@@ -67,6 +69,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         }
         Command::Diff { before, after, format } => diff::diff(&before, &after, format),
         Command::Escapes { packages, flags } => escapes::escapes(packages, &flags),
+        Command::Check { flags } => check::check(&flags),
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);

@@ -313,13 +313,13 @@ fn is_are(n: u64, word: &str) -> String {
 }
 
 /// Whether a frame is of the finding's package.
-fn is_in_package(frame: &Frame, finding: &Finding) -> bool {
+pub(super) fn is_in_package(frame: &Frame, finding: &Finding) -> bool {
     let package = Function::parse(&frame.function).package;
     package == finding.package || (package == "main" && finding.function.starts_with("main."))
 }
 
 /// Whether a frame stands on one of the finding's lines.
-fn is_at(frame: &Frame, finding: &Finding) -> bool {
+pub(super) fn is_at(frame: &Frame, finding: &Finding) -> bool {
     let base = |file: &str| file.rsplit('/').next().map(str::to_owned);
     let last = finding.place.end_line.max(finding.place.line);
     // A statement of many lines (a loop, a function) is meant by where it begins, and what is within has
@@ -343,7 +343,7 @@ fn is_short_at(at: &str, finding: &Finding) -> bool {
 }
 
 /// Whether a finding speaks of the holder: its variable by name, or the function that its goroutines are in.
-fn names_owner(finding: &Finding, owner: &str) -> bool {
+pub(super) fn names_owner(finding: &Finding, owner: &str) -> bool {
     if let Some(function) = owner.strip_prefix("goroutines in ").or_else(|| owner.strip_prefix("goroutine in ")) {
         let function = function.split(' ').next().unwrap_or(function);
         return function == finding.function;
