@@ -246,6 +246,9 @@ pub(crate) enum Command {
         /// Exit with 1 if the verdict is at this level or over
         #[arg(long, value_enum, value_name = "LEVEL")]
         fail_on: Option<FailOn>,
+        /// Folder of the program's source: findings name the line, the rule and the cure there
+        #[arg(long, value_name = "DIR")]
+        source: Option<PathBuf>,
     },
     /// Say what keeps something alive: ways through the heap in words of the source
     Why {

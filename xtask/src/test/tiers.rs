@@ -19,8 +19,10 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
     (
         Tier::Fast,
         &[
+            "changed",
             "contract",
             "core_writer",
+            "escapes",
             "explain",
             "goldens",
             "kept_memory",
@@ -30,6 +32,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "replay",
             "saved",
             "scenarios",
+            "seen",
             "shapes",
             "slow_graph",
             "synthetic",
@@ -56,6 +59,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "quick_census",
             "roots",
             "runtime_cache",
+            "source_and_heap",
             "spans",
             "types",
             "wait_objects",

@@ -3,14 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use lastgasp_diagnosis::facts::{Frame, Profile, Site};
 use lastgasp_diagnosis::{Diagnosis, Facts, diagnose};
-use lastgasp_gosource::Finding;
 use lastgasp_gosource::changed::{Between, Changes, NotKnown, Repository, changed_lines, unix_seconds};
 use lastgasp_gosource::escapes::Ask;
 use lastgasp_gosource::join::{Allocated, cure_diff, link, see};
+use lastgasp_gosource::project::{Options, load};
 use lastgasp_gosource::typed::{confirm, types_of};
+use lastgasp_gosource::{Finding, check as look};
 use lastgasp_report::{BesideFindings, Linked};
 
 use super::evidence_of::evidence_of;
@@ -55,31 +56,52 @@ pub(super) fn hold(
         beside.gaps.push(
             "a profile shows what is allocated, and nothing of goroutines, collections and what is kept".to_owned(),
         );
-        return Ok(beside);
+    } else {
+        against(findings, &facts, flags, what, &mut beside);
     }
-    let diagnosis = diagnose(&facts);
+    Ok(beside)
+}
+
+/// What a report is told beside, of the source in a folder: what its findings are about there.
+pub(super) fn source_of(dir: &Path, facts: &Facts) -> Result<(BesideFindings, Vec<Finding>)> {
+    let options = Options::default();
+    let what = [dir.display().to_string()];
+    let project = load(Path::new("."), &what, &options).map_err(|e| anyhow!(e))?;
+    let mut findings = look(&project, options.max_bytes).findings;
+    see(&mut findings, facts);
+    let mut beside = BesideFindings::default();
+    against(&findings, facts, &WithFlags::default(), &what, &mut beside);
+    beside.verdict.clear();
+    Ok((beside, findings))
+}
+
+/// What is told beside findings that were held against a capture.
+fn against(findings: &[Finding], facts: &Facts, flags: &WithFlags, what: &[String], beside: &mut BesideFindings) {
+    let diagnosis = diagnose(facts);
     beside.verdict = diagnosis.findings.first().map(|f| f.sentence.clone()).unwrap_or_default();
-    beside.linked = linked(findings, &facts, &diagnosis);
+    beside.linked = linked(findings, facts, &diagnosis);
     if facts.graph.is_none() {
         beside
             .gaps
             .push("the capture has no graph of the heap: copies and what is kept without use are not known".to_owned());
     }
-    for finding in findings.iter().filter(|f| f.evidence.iter().any(|e| e.source == "capture")).take(CURES) {
+    for finding in findings.iter().filter(|f| is_seen(f)).take(CURES) {
         let source = std::fs::read_to_string(&finding.place.file).unwrap_or_default();
         if let Some(diff) = cure_diff(finding, &source) {
             beside.cures.push((finding.fingerprint.clone(), diff));
         }
     }
-    let died = unix_seconds(&facts.capture.taken_at);
-    beside.died_unix = died;
-    match changes(&facts, findings, flags, &module_and_patterns(what).0, died) {
+    beside.died_unix = unix_seconds(&facts.capture.taken_at);
+    match changes(facts, findings, flags, &module_and_patterns(what).0, beside.died_unix) {
         Ok(changes) => beside.changes = Some(changes),
         // Nobody who did not ask what changed is told that it cannot be known.
-        Err(NotKnown::NothingGood) if flags.good.is_none() => {}
+        Err(_) if flags.good.is_none() => {}
         Err(why) => beside.gaps.push(format!("what changed is not known: {why}")),
     }
-    Ok(beside)
+}
+
+fn is_seen(finding: &Finding) -> bool {
+    finding.evidence.iter().any(|e| e.source == "capture")
 }
 
 /// Findings of the capture, each with those of the source that are about the same.
@@ -113,7 +135,7 @@ fn changes(
     sites.sort_by_key(|s| std::cmp::Reverse(s.since_baseline().0.bytes));
     let frame = |at: &u32| facts.frames.get(*at as usize).cloned();
     let of_sites = sites.iter().take(CHANGED_SITES).flat_map(|s| s.stack.iter().filter_map(frame));
-    let of_findings = findings.iter().filter(|f| f.evidence.iter().any(|e| e.source == "capture")).take(CHANGED_SITES);
+    let of_findings = findings.iter().filter(|f| is_seen(f)).take(CHANGED_SITES);
     let of_findings =
         of_findings.map(|f| Frame { function: f.function.clone(), file: f.place.file.clone(), line: f.place.line });
     let frames = of_findings.chain(of_sites).collect();

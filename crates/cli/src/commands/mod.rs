@@ -61,8 +61,8 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         }
         Command::Event { command } => event::event(command),
         Command::Undo { store } => Ok(watch::undo(&store)),
-        Command::Report { subject, exe, format, out, fail_on } => {
-            report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
+        Command::Report { subject, exe, format, out, fail_on, source } => {
+            report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on, source.as_deref())
         }
         Command::Why { subject, asked, exe, max_stop, format } => {
             why::why(&subject, &asked, exe.as_deref(), max_stop, format)
