@@ -255,12 +255,14 @@ impl Heap<'_> {
     }
 
     /// Whether the pointer at an address is by its type one to something smaller than a slot of tiny objects.
-    /// Interfaces name the type of what they hold in the word before (a `flag.Flag` that shares a slot with a
-    /// mutex kept its goroutine from being proved leaked: lab/causes, tiny-locks, of two starts of three).
+    /// Interfaces name the type of what they hold in the word before, strings their length behind (a
+    /// `flag.Flag` that shares a slot with a mutex kept its goroutine from being proved leaked: lab/causes,
+    /// tiny-locks with Go 1.21 and 1.22).
     fn is_tiny_word(&self, word: Word, at: Addr, types: &mut TypeReader<'_>) -> bool {
         let is_tiny = |size: u64| (1..16).contains(&size);
         let held = match word {
             Word::Pointer(of) => return types.get(of).is_some_and(|of| is_tiny(of.size)),
+            Word::String => return self.memory.u64(at.plus(8)).is_ok_and(is_tiny),
             Word::Interface { table } => {
                 let first = at.0.checked_sub(8).and_then(|first| self.memory.ptr(Addr(first)).ok());
                 first.and_then(|first| if table { types.of_itab(first) } else { types.get(first) })

@@ -1,7 +1,7 @@
 //! Who has a pointer to what is waited for: goroutines by the function of the frame, package variables,
 //! objects by their type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lastgasp_goruntime::waits::Waiting;
 use lastgasp_goruntime::{Symbolizer, TypeReader, deferred_function};
@@ -64,6 +64,7 @@ impl Heap<'_> {
         }
         let mut all: Vec<BTreeMap<Referring, ()>> = vec![BTreeMap::new(); waiting.objects.len()];
         let mut more = vec![0u64; waiting.objects.len()];
+        let mut slots: FxHashMap<usize, SharedSlot> = FxHashMap::default();
         let mut add = |to: Addr, is_to_tiny: &mut dyn FnMut() -> bool, referring: &dyn Fn() -> Option<Referring>| {
             let found = layout.object_at(to.0).and_then(|slot| things.get(&slot)).into_iter().flatten();
             // Two mutexes may share a slot, one behind the other: what points to the first is none to the
@@ -75,11 +76,14 @@ impl Heap<'_> {
                 Owns::IfLarge => !is_one && !is_to_tiny(),
             };
             let found = found.filter(|(_, mutex)| mutex.is_none_or(&mut owns));
-            for (index, _) in found {
+            for (index, mutex) in found {
                 let (Some(all), Some(more)) = (all.get_mut(*index), more.get_mut(*index)) else { continue };
                 if all.len() >= MOST {
                     *more += 1;
                 } else if let Some(referring) = referring() {
+                    if let Some(mutex) = mutex {
+                        slots.entry(*index).or_default().add(*mutex, to, &referring);
+                    }
                     all.insert(referring, ());
                 }
             }
@@ -154,6 +158,11 @@ impl Heap<'_> {
                 Some(Referring { place: ReferringPlace::Object, goroutine: 0, name, can_run: true })
             });
         }
+        for (index, slot) in &slots {
+            if let Some(all) = all.get_mut(*index) {
+                all.retain(|referring, ()| !slot.is_neighbours(referring));
+            }
+        }
         all.into_iter()
             .zip(more)
             .map(|(all, more)| {
@@ -161,6 +170,39 @@ impl Heap<'_> {
                 (all.into_keys().take(most).collect(), total)
             })
             .collect()
+    }
+}
+
+/// Who has pointers to a mutex that may share its slot, and to the slot's begin.
+///
+/// Words of stacks have no types: one that leads to the begin of the slot is one to a struct that the mutex is
+/// a part of, or to a tiny neighbour (`var mu sync.Mutex; n := 0`, captured by closures, in a loop: the number
+/// of one round and the mutex of the next share a block, and the goroutine of the one seemed to hold the lock
+/// of the other: lab/causes, double-lock, in one start of six). Whoever has the struct comes to the mutex by
+/// it. So where others have the mutex itself, and none of them the begin, these are two things.
+#[derive(Default)]
+struct SharedSlot {
+    /// Something leads to the mutex itself.
+    is_known: bool,
+    /// Goroutines from whose stacks.
+    to_mutex: BTreeSet<u64>,
+    /// Goroutines whose stacks lead to the begin.
+    to_begin: BTreeSet<u64>,
+}
+
+impl SharedSlot {
+    fn add(&mut self, mutex: Addr, to: Addr, referring: &Referring) {
+        let is_begin = may_own(mutex, to) == Owns::IfLarge;
+        self.is_known |= !is_begin;
+        if referring.goroutine != 0 {
+            let of = if is_begin { &mut self.to_begin } else { &mut self.to_mutex };
+            of.insert(referring.goroutine);
+        }
+    }
+
+    /// Whether it is somebody who has the neighbour alone.
+    fn is_neighbours(&self, referring: &Referring) -> bool {
+        self.is_known && self.to_begin.contains(&referring.goroutine) && self.to_begin.is_disjoint(&self.to_mutex)
     }
 }
 
@@ -193,4 +235,31 @@ fn is_of_waiting(function: &str) -> bool {
         .iter()
         .chain(&["sync.(*Cond).", "sync.runtime_", "internal/poll.runtime_"])
         .any(|own| function.starts_with(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame_of(goroutine: u64) -> Referring {
+        Referring { place: ReferringPlace::Frame, goroutine, name: String::new(), can_run: false }
+    }
+
+    /// In a slot at 0x10 a mutex at 0x18.
+    fn slot(pointers: &[(u64, u64)]) -> SharedSlot {
+        let mut slot = SharedSlot::default();
+        for (goroutine, to) in pointers {
+            slot.add(Addr(0x18), Addr(*to), &frame_of(*goroutine));
+        }
+        slot
+    }
+
+    #[test]
+    fn a_neighbour_of_a_mutex_and_the_struct_that_it_is_a_part_of() {
+        let closures = slot(&[(11, 0x10), (12, 0x18)]);
+        assert!(closures.is_neighbours(&frame_of(11)) && !closures.is_neighbours(&frame_of(12)));
+        let methods = slot(&[(11, 0x10), (12, 0x10), (12, 0x18)]);
+        assert!(!methods.is_neighbours(&frame_of(11)), "a deferred call has the mutex, its method the struct");
+        assert!(!slot(&[(11, 0x10), (12, 0x10)]).is_neighbours(&frame_of(11)), "nobody has the mutex itself");
+    }
 }

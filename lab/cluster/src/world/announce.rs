@@ -267,7 +267,8 @@ impl World {
     fn neighbour(&mut self, n: &Neighbour) -> Result<String> {
         let group = self.tree.group(&format!("node/neighbour-{}", self.neighbours.len() + 1), None)?;
         let log = self.stage.path().join("neighbour.log");
-        let mut start = Start::new(&self.programs.join("neighbour"), &group, &log)
+        let program = self.programs.join("neighbour");
+        let mut start = Start::new(&program, &group, &log)
             .args(["-mb".to_owned(), (n.memory.0 >> 20).to_string()])
             .args(["-mb-per-second".to_owned(), (n.rate.0 >> 20).max(1).to_string()]);
         start.oom_score_adj = n.oom_score_adj;
