@@ -34,3 +34,31 @@ fn what_the_service_died_of_comes_first() {
     assert!(first.evidence.iter().any(|e| e.text.contains("/s is allocated")), "{:#?}", first.evidence);
     assert!(weights[0] > 0.5 && weights.is_sorted_by(|a, b| a >= b), "{weights:?}");
 }
+
+/// Where what is rebuilt comes from: the configuration that jumped.
+#[test]
+fn the_collection_that_grew_is_told_beside_its_copies() {
+    let mut facts = facts("crates/report/tests/fixtures/incident.facts.json.gz");
+    let graph = facts.graph.get_or_insert_default();
+    graph.copies = vec![lastgasp_diagnosis::facts::GraphCopies {
+        type_name: "map[int64]struct {}".into(),
+        copies: 158,
+        elements: 230_000,
+        bytes_each: 7_200_000,
+        savable_bytes: 1_000_000_000,
+        site: "main.buildAvidMap".into(),
+        ..Default::default()
+    }];
+    let grown = |elements| lastgasp_diagnosis::facts::GraphCensus {
+        owner: "goroutine in main.(*configStore).watch".into(),
+        elements,
+        before: Some(312),
+        ..Default::default()
+    };
+    facts.census = vec![grown(229_999), grown(230_000)];
+    let mut findings = findings();
+    see(&mut findings, &facts);
+    let told: Vec<_> = findings[0].evidence.iter().map(|e| e.text.as_str()).collect();
+    assert!(told.iter().any(|t| t.starts_with("158 equal copies of map[int64]struct {}")), "{told:#?}");
+    assert!(told.iter().any(|t| t.ends_with("which grew from 312 to 230,000")), "{told:#?}");
+}

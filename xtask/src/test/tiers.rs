@@ -61,6 +61,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "runtime_cache",
             "source_and_heap",
             "spans",
+            "typed",
             "types",
             "wait_objects",
             "waits",

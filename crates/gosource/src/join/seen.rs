@@ -53,6 +53,8 @@ const WARNING: f64 = 0.02;
 const LEAST_SHARE: f64 = 0.005;
 /// Goroutines on a line from which their number is evidence.
 const LEAST_GOROUTINES: u64 = 2;
+/// Elements from which two collections have as many by no chance.
+const LEAST_ELEMENTS: u64 = 1000;
 
 /// Something that was seen at a finding's line.
 #[derive(Clone, Debug, PartialEq)]
@@ -257,17 +259,27 @@ impl<'a> Capture<'a> {
             // Where nobody knows who built them, who holds them may have.
             built || (c.site.is_empty() && held) || (held && finding.code == "rebuilt-per-request")
         };
-        let all = self.facts.graph.iter().flat_map(|g| &g.copies).filter(of);
-        all.map(|c| Sight {
-            text: format!(
-                "{} equal copies of {} were built here, {} each",
-                count(c.copies),
-                c.type_name,
-                bytes(c.bytes_each)
-            ),
-            weight: (c.savable_bytes as f64 / self.heap).min(1.0),
-        })
-        .collect()
+        let mut sights = Vec::new();
+        for c in self.facts.graph.iter().flat_map(|g| &g.copies).filter(of) {
+            let weight = (c.savable_bytes as f64 / self.heap).min(1.0);
+            let (copies, each) = (count(c.copies), bytes(c.bytes_each));
+            let text = format!("{copies} equal copies of {} were built here, {each} each", c.type_name);
+            sights.push(Sight { text, weight });
+            // Where they come from: what has become as large as they are, exactly.
+            let source = self.collections().find_map(|row| {
+                let before = row.before.filter(|b| row.elements > b.saturating_mul(2))?;
+                (row.elements == c.elements && c.elements >= LEAST_ELEMENTS).then_some((row, before))
+            });
+            if let Some((row, before)) = source {
+                let (before, now) = (count(before), count(row.elements));
+                let text = format!(
+                    "each has as many elements as a collection kept by {}, which grew from {before} to {now}",
+                    row.owner
+                );
+                sights.push(Sight { text, weight: weight / 2.0 });
+            }
+        }
+        sights
     }
 
     /// Memory that is kept and not used, by what the finding stores into.
