@@ -31,6 +31,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "saved",
             "shapes",
             "slow_graph",
+            "source_corpus",
             "synthetic",
             "whole",
         ],

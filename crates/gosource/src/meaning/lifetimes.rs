@@ -162,9 +162,9 @@ pub(crate) fn runs_seldom(f: &Function<'_>) -> bool {
     is_maker(f)
         || [
             "register", "with", "set", "use", "on", "parse", "load", "build", "mount", "handle", "bind", "define", "declare", "config",
-            "read", "decode", "unmarshal", "scan", "compile", "mustregister", "visit", "walk", "lex", "emit", "gen", "write",
+            "read", "decode", "unmarshal", "scan", "compile", "mustregister", "walk", "lex", "emit", "gen", "write",
             "print", "init", "open", "start", "option", "import", "flag", "listen", "subscribe", "must", "prepare", "marshal",
-            "encode", "format", "resolve", "analyze", "check", "lower", "reset", "sort", "merge",
+            "encode", "format", "resolve", "analyze", "check", "lower", "reset", "sort", "merge", "reload", "refresh", "update", "rebuild",
         ]
         .iter()
         .any(|p| lower.starts_with(p))
@@ -173,7 +173,7 @@ pub(crate) fn runs_seldom(f: &Function<'_>) -> bool {
 /// Types whose values usually live as long as the program, by a lock among their fields or by their names.
 pub(crate) fn is_long_lived_type<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
     let lower = name.to_lowercase();
-    let short = ["builder", "encoder", "decoder", "writer", "reader", "parser", "lexer", "scanner", "printer", "buffer", "visitor", "iter", "query", "request", "response", "stmt", "expr", "node", "block", "state", "context", "result", "error", "errors", "list", "stack", "graph", "tree", "graph", "walker", "compiler", "generator", "formatter", "message", "event", "file", "table"];
+    let short = ["builder", "encoder", "decoder", "writer", "reader", "parser", "lexer", "scanner", "printer", "buffer", "visitor", "iterator", "query", "request", "response", "stmt", "expr", "node", "block", "state", "context", "result", "error", "errors", "list", "stack", "graph", "tree", "graph", "walker", "compiler", "generator", "formatter", "message", "event", "file", "table"];
     if short.iter().any(|s| lower.ends_with(s)) {
         return false;
     }

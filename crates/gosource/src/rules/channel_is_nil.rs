@@ -65,7 +65,9 @@ fn fields<'a>(case: &Case<'a>, out: &mut Out) {
                     whole && (set || before == Some('&'))
                 }) || file.text.contains(&format!("{owner}{{")) && unkeyed(file.text, owner)
             });
-            if given || case.pkg.files.iter().any(|f| f.kind == FileKind::Generated) {
+            // Of a type that is made elsewhere nobody knows here what its fields are given.
+            let made = case.pkg.files.iter().any(|f| f.text.contains(&format!("{owner}{{")) || f.text.contains(&format!("new({owner})")));
+            if given || !made || case.pkg.files.iter().any(|f| f.kind == FileKind::Generated) {
                 continue;
             }
             for (id, f) in case.funcs() {

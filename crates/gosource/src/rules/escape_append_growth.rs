@@ -39,7 +39,7 @@ impl Rule for EscapeAppendGrowth {
                             },
                             _ => false,
                         });
-                        if appends && begins_empty && !out.reports.iter().any(|r| r.func == id && r.span == s.span) {
+                        if appends && begins_empty && !out.reports.iter().any(|r| r.func == Some(id) && r.span == s.span) {
                             out.found(id, s.span, format!("`{}` grows on the heap each time that it is full", case.text(f, target.span)));
                         }
                     });

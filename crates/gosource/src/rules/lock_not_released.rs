@@ -4,7 +4,7 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::held::{defers_unlock, lets_go, locks_of, unlocks};
 use crate::meaning::locks::{LockCall, Op, lock_call};
-use crate::meaning::loops::final_call;
+use crate::meaning::loops::{each_node, final_call};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind};
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::Node;
@@ -42,6 +42,18 @@ impl Rule for LockNotReleased {
 
 fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &LockCall<'a>, out: &mut Out) {
     let Some(u) = f.scope.units.get(unit) else { return };
+    // What is first given back was the caller's, and is taken again for it.
+    let mut first = None;
+    each_node(u.body, |node| {
+        if let Node::Expr(e) = node
+            && first.is_none()
+        {
+            first = lock_call(case.pkg, f, e).filter(|c| c.key == lock.key).map(|c| c.op);
+        }
+    });
+    if first.is_some_and(|op| !op.takes()) {
+        return;
+    }
     let mut follow = Follow { case, f, key: lock.key, field: lock.field, exits: Vec::new(), unlocked: false };
     if !walk(case.file(f), u.body, State::Free, &mut follow) || follow.exits.is_empty() {
         return;

@@ -41,9 +41,9 @@ impl Rule for WgCountMismatch {
 fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&GroupCall<'a>]) -> Option<(Span, String)> {
     let group = calls.first()?.group;
     let var = group.ident().and_then(|_| f.scope.var(group))?;
-    let v = f.scope.vars.get(var).filter(|v| v.kind == VarKind::Local)?;
+    f.scope.vars.get(var).filter(|v| v.kind == VarKind::Local)?;
     let wait = calls.iter().find(|c| c.op == Op::Wait)?;
-    if calls.iter().any(|c| c.op == Op::Go) || is_handed_on(case, f, var, v.unit) {
+    if calls.iter().any(|c| c.op == Op::Go) || is_handed_on(f, var, calls.len()) {
         return None;
     }
     let adds: Vec<_> = calls.iter().filter(|c| c.op == Op::Add).collect();
@@ -127,19 +127,17 @@ fn skips(stmts: &[Stmt<'_>], go: Span) -> Option<Span> {
     None
 }
 
-/// Whether the group, or its address, goes anywhere else than into its own methods.
-fn is_handed_on<'a>(case: &Case<'a>, f: &'a Function<'a>, var: VarId, unit: usize) -> bool {
-    let mut own = 0;
+/// Whether the group, its address or one of its methods goes anywhere: its name stands where none of the calls is.
+fn is_handed_on(f: &Function<'_>, var: VarId, calls: usize) -> bool {
     let mut all = 0;
-    let _ = (case, unit);
     if let Some(body) = &f.decl.body {
         crate::syntax::visit::block(body, &mut |node| {
             if let Node::Expr(e) = node {
-                own += usize::from(e.selector().is_some_and(|(x, n)| f.scope.var(x) == Some(var) && matches!(n, "Add" | "Done" | "Wait")));
-                all += usize::from(f.scope.var(e) == Some(var) && f.scope.vars.get(var).is_some_and(|v| v.span.start != e.span.start));
+                let declared = f.scope.vars.get(var).is_some_and(|v| v.span.start == e.span.start);
+                all += usize::from(f.scope.var(e) == Some(var) && !declared);
             }
             true
         });
     }
-    all != own
+    all != calls
 }

@@ -32,7 +32,7 @@ impl Rule for WgDoneMissed {
                 let Some(first) = dones.first().filter(|_| started) else { continue };
                 // What adds itself counts something else than its own end, and so does one Done a round.
                 let counts = calls.iter().any(|c| c.op == Op::Add && c.key == first.key && f.scope.is_within(c.site.unit, unit));
-                if counts || dones.iter().any(|d| d.is_deferred() || d.site.in_loop) || deferred_in(case, f, u.body, first.key) {
+                if counts || dones.iter().any(|d| d.is_deferred() || d.site.in_loop && !leaves(case, f, d)) || deferred_in(case, f, u.body, first.key) {
                     continue;
                 }
                 let mut follow = Follow { case, f, key: first.key, exits: Vec::new() };
@@ -54,6 +54,12 @@ impl Rule for WgDoneMissed {
             }
         }
     }
+}
+
+/// Whether the statement behind a call leaves the function.
+fn leaves<'a>(case: &Case<'a>, f: &Function<'a>, call: &GroupCall<'a>) -> bool {
+    let after = case.file(f).text.get(call.site.expr.span.end as usize..).unwrap_or_default();
+    after.trim_start().starts_with("return")
 }
 
 fn is_started(case: &Case<'_>, id: FnId) -> bool {
