@@ -168,19 +168,19 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
         found.reports.sort_by_key(|r| (r.func, r.span));
         found.reports.truncate(MAX_FINDINGS);
         for report in found.reports {
-            let Some(f) = case.pkg.funcs.get(report.func) else { continue };
-            if suppressed.get(f.file).is_some_and(|s| s.has(entry.info.code, report.span.line)) {
+            let number = report.func.and_then(|id| case.pkg.funcs.get(id)).map_or(report.file, |f| f.file);
+            let Some(file) = case.pkg.files.get(number) else { continue };
+            if suppressed.get(number).is_some_and(|s| s.has(entry.info.code, report.span.line)) {
                 out.suppressed += 1;
                 continue;
             }
             let mut finding = finding(case, entry, report);
             // The same place by the same rule is told once.
-            let key =
-                format!("{}:{}:{}:{}", finding.code, finding.place.file, finding.place.line, finding.place.column);
+            let key = format!("{}:{}:{}:{}", finding.code, finding.place.file, finding.place.line, finding.place.column);
             if by_key.insert(key, ()).is_some() {
                 continue;
             }
-            let text = case.file(f).text.lines().nth(finding.place.line.saturating_sub(1) as usize).unwrap_or_default();
+            let text = file.text.lines().nth(finding.place.line.saturating_sub(1) as usize).unwrap_or_default();
             let base = fnv(&[&finding.code, &finding.place.file, &finding.function, text.trim()]);
             let nth = alike.entry(base).or_default();
             finding.fingerprint = format!("{:016x}", fnv(&[&format!("{base:x}"), &nth.to_string()]));
@@ -191,20 +191,20 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
 }
 
 fn finding(case: &Case<'_>, entry: &Entry, report: Report) -> Finding {
-    // The function is there: the caller looked.
-    let f = &case.pkg.funcs[report.func];
-    let unit = f.scope.unit_at(report.span);
-    let related = report
-        .related
-        .into_iter()
-        .filter_map(|(file, span, note)| Some(Related { place: case.pkg.files.get(file)?.place(span), note }));
+    let f = report.func.and_then(|id| case.pkg.funcs.get(id));
+    // The file is there: the caller looked.
+    let file = &case.pkg.files[f.map_or(report.file, |f| f.file)];
+    let function = f.map(|f| case.pkg.symbol(f, f.scope.unit_at(report.span)));
+    let related = report.related.into_iter().filter_map(|(file, span, note)| {
+        Some(Related { place: case.pkg.files.get(file)?.place(span), note })
+    });
     Finding {
         code: entry.info.code.to_owned(),
         level: report.level,
         certainty: Certainty::Syntactic,
-        place: case.file(f).place(report.span),
+        place: file.place(report.span),
         package: case.pkg.import_path.to_owned(),
-        function: case.pkg.symbol(f, unit),
+        function: function.unwrap_or_default(),
         sentence: report.sentence,
         why: report.why.unwrap_or_else(|| entry.why.to_owned()),
         cure: report.cure.unwrap_or_else(|| entry.cure.to_owned()),

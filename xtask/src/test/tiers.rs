@@ -35,6 +35,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "seen",
             "shapes",
             "slow_graph",
+            "source_corpus",
             "synthetic",
             "whole",
         ],

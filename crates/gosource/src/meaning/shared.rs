@@ -127,9 +127,7 @@ fn lives_on(case: &Case<'_>, id: FnId, steps: u32) -> bool {
 /// A container that is written as a literal and never changed has the size that its text has.
 fn is_filled_at_run_time(case: &Case<'_>, name: &str) -> bool {
     let Some(var) = case.pkg.vars.get(name) else { return false };
-    let literal = var.value.is_some_and(|v| {
-        matches!(v.kind, ExprKind::Composite(_, ref e) if !e.is_empty()) || matches!(v.kind, ExprKind::Lit(..))
-    });
+    let literal = var.value.is_some_and(|v| matches!(v.kind, ExprKind::Composite(_, ref e) if !e.is_empty()) || matches!(v.kind, ExprKind::Lit(..)));
     !literal || is_assigned(case, name)
 }
 
@@ -180,16 +178,10 @@ pub(crate) fn is_stored<'a>(case: &Case<'a>, f: &Function<'a>, var: VarId) -> bo
             }
             Node::Expr(e) => {
                 if let Some((x, name, call)) = e.method_call()
-                    && matches!(
-                        name,
-                        "Store" | "Set" | "Swap" | "CompareAndSwap" | "Put" | "Add" | "LoadOrStore" | "SetDefault"
-                    )
+                    && matches!(name, "Store" | "Set" | "Swap" | "CompareAndSwap" | "Put" | "Add" | "LoadOrStore" | "SetDefault")
                 {
                     let long = super::lifetimes::long(case.pkg, f, x).is_some()
-                        || x.root()
-                            .and_then(|r| f.scope.var(r))
-                            .and_then(|v| f.scope.vars.get(v))
-                            .is_some_and(|v| v.kind == VarKind::Receiver);
+                        || x.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Receiver);
                     stored |= long && call.args.iter().any(|a| holds(a, &is));
                 }
             }

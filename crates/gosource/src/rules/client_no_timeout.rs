@@ -2,9 +2,10 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::syntax::Callee;
-use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
+use crate::project::FileKind;
+use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::{self, Node};
+use crate::syntax::{Callee, FnId};
 
 /// The rule.
 pub(super) struct ClientNoTimeout;
@@ -20,17 +21,12 @@ impl Rule for ClientNoTimeout {
     const CURE: &'static str = "Give the client a Timeout, or each request a context with a deadline.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
-        let contexts =
-            case.pkg.files.iter().any(|f| f.text.contains("NewRequestWithContext") || f.text.contains(".WithContext("));
+        let contexts = case.pkg.files.iter().any(|f| f.text.contains("NewRequestWithContext") || f.text.contains(".WithContext("));
         for (id, f, site) in case.all_sites() {
             let text = case.text(f, site.call.fun.span);
             match site.callee {
                 Callee::Package("net/http", "Get" | "Post" | "PostForm" | "Head") => {
-                    out.found(
-                        id,
-                        site.expr.span,
-                        format!("`{text}` uses the default client, which waits for an answer for ever"),
-                    );
+                    out.found(id, site.expr.span, format!("`{text}` uses the default client, which waits for an answer for ever"));
                 }
                 Callee::Method("net/http", "Client", "Get" | "Post" | "PostForm" | "Head" | "Do") => {
                     let default = site.call.fun.selector().and_then(|(x, _)| x.selector()).is_some_and(|(p, name)| {
@@ -38,34 +34,64 @@ impl Rule for ClientNoTimeout {
                     });
                     let is_do = text.ends_with(".Do");
                     if default && !(is_do && contexts) {
-                        out.found(
-                            id,
-                            site.expr.span,
-                            format!("`{text}` uses the default client, which waits for an answer for ever"),
-                        );
+                        out.found(id, site.expr.span, format!("`{text}` uses the default client, which waits for an answer for ever"));
                     }
                 }
                 _ => {}
             }
         }
-        for (id, f) in case.funcs() {
-            let Some(body) = &f.decl.body else { continue };
-            visit::block(body, &mut |node| {
+        if contexts || is_set_later(case, "Timeout") {
+            return;
+        }
+        let untimed = |e: &Expr<'_>| {
+            matches!(&e.kind, ExprKind::Composite(Some(Type::Name { path: "net/http", name: "Client", .. }), elements)
+                if !elements.iter().any(|(k, v)| k.as_ref().is_some_and(|k| k.ident() == Some("Timeout")) && !is_zero(v)))
+        };
+        const SENTENCE: &str = "this client has no Timeout, and no request in the package has a context: an answer that never comes is waited for for ever";
+        for (at, span) in composites(case, &untimed) {
+            match at {
+                At::Function(id) => out.found(id, span, SENTENCE),
+                At::File(file) => out.found_in_file(file, span, SENTENCE),
+            };
+        }
+    }
+}
+
+/// Where an expression stands.
+pub(super) enum At {
+    /// In a function.
+    Function(FnId),
+    /// At package level, in this file.
+    File(usize),
+}
+
+/// Expressions of the package for which this holds, in functions and in the values of package variables.
+pub(super) fn composites(case: &Case<'_>, is: &dyn Fn(&Expr<'_>) -> bool) -> Vec<(At, Span)> {
+    let mut out = Vec::new();
+    for (id, f) in case.funcs() {
+        let Some(body) = &f.decl.body else { continue };
+        visit::block(body, &mut |node| {
+            if let Node::Expr(e) = node
+                && is(e)
+            {
+                out.push((At::Function(id), e.span));
+            }
+            true
+        });
+    }
+    for (n, file) in case.pkg.files.iter().enumerate().filter(|(_, f)| f.kind != FileKind::Generated) {
+        for value in file.ast.vars.iter().flat_map(|v| &v.values) {
+            visit::expr(value, &mut |node| {
                 if let Node::Expr(e) = node
-                    && let ExprKind::Composite(Some(ty), elements) = &e.kind
-                    && matches!(ty, Type::Name { path: "net/http", name: "Client", .. })
-                    && !elements
-                        .iter()
-                        .any(|(k, v)| k.as_ref().is_some_and(|k| k.ident() == Some("Timeout")) && !is_zero(v))
-                    && !contexts
-                    && !is_set_later(case, "Timeout")
+                    && is(e)
                 {
-                    out.found(id, e.span, "this client has no Timeout, and no request in the package has a context: an answer that never comes is waited for for ever");
+                    out.push((At::File(n), e.span));
                 }
                 true
             });
         }
     }
+    out
 }
 
 fn is_zero(e: &Expr<'_>) -> bool {

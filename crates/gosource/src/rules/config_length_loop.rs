@@ -17,8 +17,7 @@ impl Rule for ConfigLengthLoop {
     };
     const LEVEL: Level = Level::Warning;
     const WHY: &'static str = "what it goes over is the same for all requests and filled while the program runs; how long it is nobody tells here";
-    const CURE: &'static str =
-        "Look up instead of going through: keep a map or a set beside the data, made when they change.";
+    const CURE: &'static str = "Look up instead of going through: keep a map or a set beside the data, made when they change.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
@@ -40,17 +39,8 @@ impl Rule for ConfigLengthLoop {
                     let (entry, how) = case.calls.entry(case.pkg, id).unwrap_or((id, "runs for requests"));
                     let name = case.pkg.funcs.get(entry).map(crate::syntax::Function::short_name).unwrap_or_default();
                     let head = Span { end: l.body.span.start, ..span };
-                    let found = out.found(
-                        id,
-                        head,
-                        format!(
-                            "`{name}` {how}, and each time this loop goes through `{}`, however long that is",
-                            from.text
-                        ),
-                    );
-                    if let Some((caller, call)) = from.handed
-                        && let Some(g) = case.pkg.funcs.get(caller)
-                    {
+                    let found = out.found(id, head, format!("`{name}` {how}, and each time this loop goes through `{}`, however long that is", from.text));
+                    if let Some((caller, call)) = from.handed && let Some(g) = case.pkg.funcs.get(caller) {
                         found.related.push((g.file, call.span, "called here for each request".into()));
                     }
                 }

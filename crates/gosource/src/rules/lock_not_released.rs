@@ -4,7 +4,7 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::held::{defers_unlock, lets_go, locks_of, unlocks};
 use crate::meaning::locks::{LockCall, Op, lock_call};
-use crate::meaning::loops::final_call;
+use crate::meaning::loops::{each_node, final_call};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind};
 use crate::syntax::paths::{Along, Exit, walk};
 use crate::syntax::visit::Node;
@@ -21,8 +21,7 @@ impl Rule for LockNotReleased {
     };
     const LEVEL: Level = Level::Critical;
 
-    const WHY: &'static str =
-        "every path from the call of Lock was followed; on those named nothing unlocks it, and nothing deferred does";
+    const WHY: &'static str = "every path from the call of Lock was followed; on those named nothing unlocks it, and nothing deferred does";
     const CURE: &'static str = "defer the Unlock right after the Lock, or unlock before that return.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -43,6 +42,18 @@ impl Rule for LockNotReleased {
 
 fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &LockCall<'a>, out: &mut Out) {
     let Some(u) = f.scope.units.get(unit) else { return };
+    // What is first given back was the caller's, and is taken again for it.
+    let mut first = None;
+    each_node(u.body, |node| {
+        if let Node::Expr(e) = node
+            && first.is_none()
+        {
+            first = lock_call(case.pkg, f, e).filter(|c| c.key == lock.key).map(|c| c.op);
+        }
+    });
+    if first.is_some_and(|op| !op.takes()) {
+        return;
+    }
     let mut follow = Follow { case, f, key: lock.key, field: lock.field, exits: Vec::new(), unlocked: false };
     if !walk(case.file(f), u.body, State::Free, &mut follow) || follow.exits.is_empty() {
         return;
@@ -128,10 +139,7 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                     ExprKind::Call(call) => match self.case.pkg.callee(self.f, &call.fun) {
                         Callee::Local(callee) => lets_go(self.case, callee, self.field),
                         // The lock itself is handed on.
-                        _ => call.args.iter().any(|a| {
-                            a.unary("&").unwrap_or(a).selector().is_some()
-                                && self.case.file(self.f).at(a.unary("&").unwrap_or(a).span) == self.key
-                        }),
+                        _ => call.args.iter().any(|a| a.unary("&").unwrap_or(a).selector().is_some() && self.case.file(self.f).at(a.unary("&").unwrap_or(a).span) == self.key),
                     },
                     _ => false,
                 };

@@ -37,14 +37,7 @@ impl Rule for MapOnlyGrows {
                     if is_few(case, f, &of, key) || !grows_on(case, id, f, unit, place) || is_tamed(case, place) {
                         return;
                     }
-                    out.found(
-                        id,
-                        s.span,
-                        format!(
-                            "{} only grows: nothing in the package deletes from it or looks at how large it is",
-                            place.words()
-                        ),
-                    );
+                    out.found(id, s.span, format!("{} only grows: nothing in the package deletes from it or looks at how large it is", place.words()));
                 });
             }
         }
@@ -53,9 +46,7 @@ impl Rule for MapOnlyGrows {
 
 /// Keys of which there are few: literals, constants, types, small numbers.
 fn is_few<'a>(case: &Case<'a>, f: &Function<'a>, of: &Type<'a>, key: &Expr<'a>) -> bool {
-    if matches!(key.kind, ExprKind::Lit(..))
-        || key.ident().is_some_and(|n| f.scope.var(key).is_none() && !case.pkg.vars.contains_key(n))
-    {
+    if matches!(key.kind, ExprKind::Lit(..)) || key.ident().is_some_and(|n| f.scope.var(key).is_none() && !case.pkg.vars.contains_key(n)) {
         return true;
     }
     // `pkg.Constant`.

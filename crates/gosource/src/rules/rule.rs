@@ -29,7 +29,9 @@ impl<'a> Case<'a> {
     /// Calls of all functions.
     pub(crate) fn all_sites(&self) -> impl Iterator<Item = (FnId, &'a Function<'a>, &'a Site<'a>)> + use<'a> {
         let calls = self.calls;
-        self.funcs().flat_map(move |(id, f)| calls.sites.get(id).into_iter().flatten().map(move |s| (id, f, s)))
+        self.funcs().flat_map(move |(id, f)| {
+            calls.sites.get(id).into_iter().flatten().map(move |s| (id, f, s))
+        })
     }
 
     /// The file of a function.
@@ -55,8 +57,10 @@ pub(crate) fn shorten(text: &str) -> String {
 /// What a rule has found, before it is a finding.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
-    /// Function.
-    pub(crate) func: FnId,
+    /// Function; none at package level.
+    pub(crate) func: Option<FnId>,
+    /// File, where there is no function.
+    pub(crate) file: usize,
     /// Where, in the function's file.
     pub(crate) span: Span,
     /// Level.
@@ -84,11 +88,21 @@ impl Out {
 
     /// Something at a place of a function; the rule may say more of it.
     pub(crate) fn found(&mut self, func: FnId, span: Span, sentence: impl Into<String>) -> &mut Report {
+        self.add(Some(func), 0, span, sentence.into())
+    }
+
+    /// Something at a place of a file that is in no function.
+    pub(crate) fn found_in_file(&mut self, file: usize, span: Span, sentence: impl Into<String>) -> &mut Report {
+        self.add(None, file, span, sentence.into())
+    }
+
+    fn add(&mut self, func: Option<FnId>, file: usize, span: Span, sentence: String) -> &mut Report {
         self.reports.push(Report {
             func,
+            file,
             span,
             level: self.level,
-            sentence: sentence.into(),
+            sentence,
             why: None,
             cure: None,
             related: Vec::new(),

@@ -38,19 +38,8 @@ impl Rule for SelectNoWayOut {
                     if cases.iter().any(|c| is_way_out(case, f, c)) {
                         return;
                     }
-                    let waited: Vec<String> = cases
-                        .iter()
-                        .filter_map(|c| c.comm.as_ref())
-                        .map(|c| format!("`{}`", case.text(f, c.span)))
-                        .collect();
-                    let found = out.found(
-                        id,
-                        head,
-                        format!(
-                            "this select has no way out but {}: no default, no timeout, no context",
-                            waited.join(" and ")
-                        ),
-                    );
+                    let waited: Vec<String> = cases.iter().filter_map(|c| c.comm.as_ref()).map(|c| format!("`{}`", case.text(f, c.span))).collect();
+                    let found = out.found(id, head, format!("this select has no way out but {}: no default, no timeout, no context", waited.join(" and ")));
                     // Where nobody is known to wait for it, or it is one of several that one worker serves.
                     let goroutine = is_goroutine(case, id, unit);
                     if !goroutine && super::context_not_handed_on::context_of(case, f, unit).is_none() {
@@ -93,12 +82,7 @@ fn is_way_out<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<'a>) -> boo
     }
     match case.pkg.type_of(f, channel) {
         // Signals, times and empty structs are told for their own sake.
-        Type::Chan(_, of) => {
-            matches!(&*of, Type::Struct(fields) if fields.is_empty())
-                || of.is("time", "Time")
-                || of.is("os", "Signal")
-                || of.is("", "struct")
-        }
+        Type::Chan(_, of) => matches!(&*of, Type::Struct(fields) if fields.is_empty()) || of.is("time", "Time") || of.is("os", "Signal") || of.is("", "struct"),
         Type::Unknown => channel.call().is_some(),
         _ => false,
     }

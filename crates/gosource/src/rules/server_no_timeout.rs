@@ -1,10 +1,10 @@
 //! An HTTP server without timeouts. The page: `docs/rules/server-no-timeout.md`.
 
+use super::client_no_timeout::At;
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::syntax::Callee;
-use crate::syntax::ast::{ExprKind, Type};
-use crate::syntax::visit::{self, Node};
+use crate::syntax::ast::{Expr, ExprKind, Type};
 
 /// The rule.
 pub(super) struct ServerNoTimeout;
@@ -21,37 +21,26 @@ impl Rule for ServerNoTimeout {
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f, site) in case.all_sites() {
-            if let Callee::Package("net/http", "ListenAndServe" | "ListenAndServeTLS" | "Serve" | "ServeTLS") =
-                site.callee
-            {
+            if let Callee::Package("net/http", "ListenAndServe" | "ListenAndServeTLS" | "Serve" | "ServeTLS") = site.callee {
                 let text = case.text(f, site.call.fun.span);
-                out.found(
-                    id,
-                    site.expr.span,
-                    format!(
-                        "`{text}` serves without any timeout: a client that sends nothing keeps a goroutine for ever"
-                    ),
-                );
+                out.found(id, site.expr.span, format!("`{text}` serves without any timeout: a client that sends nothing keeps a goroutine for ever"));
             }
         }
         let set = ["ReadTimeout", "ReadHeaderTimeout"].iter().any(|t| super::client_no_timeout::is_set_later(case, t));
         if set {
             return;
         }
-        for (id, f) in case.funcs() {
-            let Some(body) = &f.decl.body else { continue };
-            visit::block(body, &mut |node| {
-                if let Node::Expr(e) = node
-                    && let ExprKind::Composite(Some(ty), elements) = &e.kind
-                    && matches!(ty, Type::Name { path: "net/http", name: "Server", .. })
-                    && !elements.iter().any(|(k, _)| {
-                        k.as_ref().is_some_and(|k| matches!(k.ident(), Some("ReadTimeout" | "ReadHeaderTimeout")))
-                    })
-                {
-                    out.found(id, e.span, "this server has neither ReadTimeout nor ReadHeaderTimeout: a client that sends nothing keeps a goroutine for ever");
-                }
-                true
-            });
+        let untimed = |e: &Expr<'_>| {
+            matches!(&e.kind, ExprKind::Composite(Some(Type::Name { path: "net/http", name: "Server", .. }), elements)
+                if !elements.iter().any(|(k, _)| k.as_ref().is_some_and(|k| matches!(k.ident(), Some("ReadTimeout" | "ReadHeaderTimeout")))))
+        };
+        const SENTENCE: &str = "this server has neither ReadTimeout nor ReadHeaderTimeout: a client that sends nothing keeps a goroutine for ever";
+        for (at, span) in super::client_no_timeout::composites(case, &untimed) {
+            match at {
+                At::Function(id) => out.found(id, span, SENTENCE),
+                At::File(file) => out.found_in_file(file, span, SENTENCE),
+            };
         }
     }
 }
+

@@ -19,8 +19,7 @@ impl Rule for WgCountMismatch {
     };
     const LEVEL: Level = Level::Critical;
 
-    const WHY: &'static str =
-        "the group belongs to the function alone, and all that is done to it stands in the function";
+    const WHY: &'static str = "the group belongs to the function alone, and all that is done to it stands in the function";
     const CURE: &'static str = "Add 1 right before each go statement.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -42,9 +41,9 @@ impl Rule for WgCountMismatch {
 fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&GroupCall<'a>]) -> Option<(Span, String)> {
     let group = calls.first()?.group;
     let var = group.ident().and_then(|_| f.scope.var(group))?;
-    let v = f.scope.vars.get(var).filter(|v| v.kind == VarKind::Local)?;
+    f.scope.vars.get(var).filter(|v| v.kind == VarKind::Local)?;
     let wait = calls.iter().find(|c| c.op == Op::Wait)?;
-    if calls.iter().any(|c| c.op == Op::Go) || is_handed_on(case, f, var, v.unit) {
+    if calls.iter().any(|c| c.op == Op::Go) || is_handed_on(f, var, calls.len()) {
         return None;
     }
     let adds: Vec<_> = calls.iter().filter(|c| c.op == Op::Add).collect();
@@ -53,17 +52,11 @@ fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&Group
         return if adds.is_empty() || !dones.is_empty() {
             None
         } else {
-            Some((
-                wait.site.expr.span,
-                format!("nothing in this function calls `{key}.Done`: `{key}.Wait` waits for ever"),
-            ))
+            Some((wait.site.expr.span, format!("nothing in this function calls `{key}.Done`: `{key}.Wait` waits for ever")))
         };
     };
     if dones.is_empty() {
-        return Some((
-            add.site.expr.span,
-            format!("nothing in this function calls `{key}.Done`: `{key}.Wait` waits for ever"),
-        ));
+        return Some((add.site.expr.span, format!("nothing in this function calls `{key}.Done`: `{key}.Wait` waits for ever")));
     }
     let amount = add.site.call.args.first()?;
     // Where each goroutine with a Done is started, and whether in a loop.
@@ -90,27 +83,16 @@ fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&Group
     };
     match (said, looped) {
         (Some(said), None) if !add.site.in_loop && said != starts => {
-            let more = if said > starts {
-                format!("`{key}.Wait` waits for ever")
-            } else {
-                "the counter goes below zero, which panics".into()
-            };
-            Some((
-                add.site.expr.span,
-                format!("`{key}` counts {said} and {starts} of its goroutines call Done: {more}"),
-            ))
+            let more = if said > starts { format!("`{key}.Wait` waits for ever") } else { "the counter goes below zero, which panics".into() };
+            Some((add.site.expr.span, format!("`{key}` counts {said} and {starts} of its goroutines call Done: {more}")))
         }
         (Some(said), Some(_)) if !add.site.in_loop && said <= 1 => Some((
             add.site.expr.span,
-            format!(
-                "`{key}.Add({said})` stands before the loop, in which each round starts a goroutine that calls Done: the counter goes below zero"
-            ),
+            format!("`{key}.Add({said})` stands before the loop, in which each round starts a goroutine that calls Done: the counter goes below zero"),
         )),
         (Some(_), None) if add.site.in_loop && starts == 1 => Some((
             add.site.expr.span,
-            format!(
-                "`{key}.Add` stands in a loop, and the goroutine that calls Done is started once: `{key}.Wait` waits for ever"
-            ),
+            format!("`{key}.Add` stands in a loop, and the goroutine that calls Done is started once: `{key}.Wait` waits for ever"),
         )),
         // `Add(len(xs))`, and a round that may start none.
         (None, Some(go)) if !add.site.in_loop => {
@@ -119,10 +101,7 @@ fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&Group
             let skipped = skips(&l.body.stmts, go)?;
             Some((
                 skipped,
-                format!(
-                    "`{}` counts every round, and this one may start no goroutine: `{key}.Wait` waits for ever",
-                    case.text(f, add.site.expr.span)
-                ),
+                format!("`{}` counts every round, and this one may start no goroutine: `{key}.Wait` waits for ever", case.text(f, add.site.expr.span)),
             ))
         }
         _ => None,
@@ -136,8 +115,7 @@ fn skips(stmts: &[Stmt<'_>], go: Span) -> Option<Span> {
             StmtKind::If(i) if i.then.span.contains(go) => return i.els.is_none().then_some(i.cond.span),
             _ if s.span.contains(go) => return None,
             StmtKind::If(i) => {
-                let leaves =
-                    i.then.stmts.last().filter(|s| matches!(s.kind, StmtKind::Continue(None) | StmtKind::Break(None)));
+                let leaves = i.then.stmts.last().filter(|s| matches!(s.kind, StmtKind::Continue(None) | StmtKind::Break(None)));
                 let done = leaves.is_some() && i.then.stmts.iter().any(|s| matches!(&s.kind, StmtKind::Expr(e) if e.method_call().is_some_and(|(_, n, _)| n == "Done" || n == "Add")));
                 if let Some(leaves) = leaves.filter(|_| !done) {
                     return Some(leaves.span);
@@ -149,24 +127,17 @@ fn skips(stmts: &[Stmt<'_>], go: Span) -> Option<Span> {
     None
 }
 
-/// Whether the group, or its address, goes anywhere else than into its own methods.
-fn is_handed_on<'a>(case: &Case<'a>, f: &'a Function<'a>, var: VarId, unit: usize) -> bool {
-    let mut own = 0;
+/// Whether the group, its address or one of its methods goes anywhere: its name stands where none of the calls is.
+fn is_handed_on(f: &Function<'_>, var: VarId, calls: usize) -> bool {
     let mut all = 0;
-    let _ = (case, unit);
     if let Some(body) = &f.decl.body {
         crate::syntax::visit::block(body, &mut |node| {
             if let Node::Expr(e) = node {
-                own += usize::from(
-                    e.selector()
-                        .is_some_and(|(x, n)| f.scope.var(x) == Some(var) && matches!(n, "Add" | "Done" | "Wait")),
-                );
-                all += usize::from(
-                    f.scope.var(e) == Some(var) && f.scope.vars.get(var).is_some_and(|v| v.span.start != e.span.start),
-                );
+                let declared = f.scope.vars.get(var).is_some_and(|v| v.span.start == e.span.start);
+                all += usize::from(f.scope.var(e) == Some(var) && !declared);
             }
             true
         });
     }
-    all != own
+    all != calls
 }

@@ -484,8 +484,7 @@ fn simple(e: &Expr<'_>) -> bool {
     let mut simple = true;
     visit::expr(e, &mut |node| {
         if let Node::Expr(e) = node {
-            simple &=
-                !matches!(e.kind, ExprKind::Call(_) | ExprKind::Unary("<-", _) | ExprKind::FuncLit(_) | ExprKind::Bad);
+            simple &= !matches!(e.kind, ExprKind::Call(_) | ExprKind::Unary("<-", _) | ExprKind::FuncLit(_) | ExprKind::Bad);
         }
         simple
     });
