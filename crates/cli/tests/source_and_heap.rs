@@ -76,22 +76,31 @@ fn a_kept_slice_is_found_in_source_and_heap(minor: u16, mode: Mode) {
             "json",
         ],
     ));
-    let first = &checked["findings"][0];
-    assert_eq!((&first["code"], &first["line"]), (&"slice-kept".into(), &14.into()), "{checked:#}");
-    assert_eq!(first["certainty"], "seen", "{first:#}");
-    let evidence = first["evidence"].to_string();
-    assert!(evidence.contains("kept alive by this sub-slice"), "{evidence}");
+    let source = std::fs::read_to_string(repo_root().join("lab/programs/kept/main.go")).unwrap();
+    let line = |text: &str| source.lines().position(|l| l.trim() == text).unwrap() as u64 + 1;
     let linked = checked["beside"]["linked"].as_array().unwrap();
-    let of_heap = linked.iter().find(|l| l["code"] == "slice-retention").unwrap_or_else(|| panic!("{checked:#}"));
-    assert!(of_heap["findings"].as_array().unwrap().contains(&first["fingerprint"]), "{checked:#}");
-    let cure = checked["beside"]["cures"][0]["diff"].as_str().unwrap();
-    assert!(cure.contains("+\ta = slices.Clone(b[:3])"), "{cure}");
+    // The first elements keep room, the last ones a part in front of them: the heap tells them apart.
+    let (first, last) = (line("a = b[:3]"), line("tail = b[len(b)-3:]"));
+    for (line, evidence) in [
+        (first, "kept alive by this slice, as room beyond its length"),
+        (last, "kept alive by this sub-slice"),
+    ] {
+        let found = checked["findings"].as_array().unwrap().iter().find(|f| f["line"] == line);
+        let found = found.unwrap_or_else(|| panic!("line {line}: {checked:#}"));
+        assert_eq!((&found["code"], &found["certainty"]), (&"slice-kept".into(), &"seen".into()), "{found:#}");
+        assert!(found["evidence"].to_string().contains(evidence), "{found:#}");
+        let is_linked = linked.iter().any(|l| l["findings"].as_array().unwrap().contains(&found["fingerprint"]));
+        assert!(is_linked, "line {line}: {linked:#?}");
+    }
+    assert!(linked.iter().any(|l| l["code"] == "slice-retention"), "{linked:#?}");
+    let cures = checked["beside"]["cures"].to_string();
+    assert!(cures.contains("slices.Clone(b[:3])") && cures.contains("slices.Clone(b[len(b)-3:])"), "{cures}");
 
     let told = lastgasp(&toolchain, &["report", capture, "--source", "lab/programs/kept"]);
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    assert!(told.contains("slice-retention") && told.contains("main.go:14 [slice-kept]"), "{told}");
+    assert!(told.contains("slice-retention") && told.contains(&format!("main.go:{last} [slice-kept]")), "{told}");
     // The one that copies is accused of nothing.
-    assert!(!told.contains("main.go:19"), "{told}");
+    assert!(!told.contains(&format!("main.go:{}", line("copied = append([]int(nil), b[:3]...)"))), "{told}");
 }
 
 #[test]
@@ -123,11 +132,7 @@ fn the_compilers_reasons_of_a_process() {
         assert_eq!((&site["function"], &site["own"]), (&"main.main".into(), &true.into()), "{answer:#}");
         let reason = &site["reasons"][0];
         assert_eq!(reason["by"], "compiler", "go1.{minor}: {answer:#}");
-        assert!(
-            reason["what"].as_str().unwrap().contains("make([]int, 500000)")
-                || reason["what"].as_str().unwrap().contains("make([]int, 500_000)"),
-            "{reason}"
-        );
+        assert!(reason["what"].as_str().unwrap().starts_with("make([]int, "), "{reason}");
         assert!(answer["coverage"]["share"].as_f64().unwrap() > 0.9, "{answer:#}");
         assert_eq!(ask(&pid)["sites"][0]["reasons"], site["reasons"], "replayed from the build cache");
     }

@@ -1,5 +1,6 @@
-// A package variable that keeps three elements of a slice, and with them all of its array; beside it the same
-// without the mistake. The function is the one that people are taught the mistake by.
+// Package variables that keep three elements of a slice, and with them all of its array: the first ones (the
+// function is the one that people are taught the mistake by) and the last ones; beside them the same without the
+// mistake.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 )
 
 var a []int
+var tail []int
 var copied []int
 
 func test(b []int) {
@@ -16,16 +18,23 @@ func test(b []int) {
 	return
 }
 
+func last(b []int) {
+	tail = b[len(b)-3:]
+}
+
 func healthy(b []int) {
 	copied = append([]int(nil), b[:3]...)
 }
 
 func main() {
-	test(make([]int, 500_000))
+	test(make([]int, 1_000_000))
+	last(make([]int, 500_000))
 	healthy(make([]int, 500_000))
 	runtime.GC()
+	// The linker leaves the profile out of programs that never read it.
+	runtime.MemProfile(nil, false)
 	fmt.Println("ready")
 	// Until whoever looks is done.
 	_, _ = os.Stdin.Read(make([]byte, 1))
-	fmt.Println(len(a), len(copied))
+	fmt.Println(len(a), len(tail), len(copied))
 }

@@ -287,7 +287,8 @@ impl<'a> Capture<'a> {
         let fits = |w: &&GraphWaste| {
             let by_kind = match w.kind.as_str() {
                 "subslice" | "substring" => finding.code.starts_with("slice-"),
-                "overcapacity" => finding.code.starts_with("append-") || finding.code.starts_with("make-"),
+                // `b[:3]` keeps the capacity of `b`: what of it is not used is room, by what the heap shows.
+                "overcapacity" => ["slice-", "append-", "make-"].iter().any(|c| finding.code.starts_with(c)),
                 "empty" | "oversized" => finding.code.starts_with("map-") || finding.code.starts_with("slots-"),
                 _ => false,
             };
@@ -302,6 +303,7 @@ impl<'a> Capture<'a> {
                 match w.kind.as_str() {
                     "subslice" => "this sub-slice: nothing else of it is used",
                     "substring" => "this sub-string: nothing else of it is used",
+                    "overcapacity" => "this slice, as room beyond its length",
                     _ => "this: it is not used",
                 },
                 if w.count > 1 { format!(" ({} of them)", count(w.count)) } else { String::new() }
