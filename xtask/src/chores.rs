@@ -42,6 +42,12 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::Test,
     },
     Chore {
+        name: "bench-source",
+        usage: "[corpus|labels|speed FOLDER...|list FOLDER]",
+        does: "how right lastgasp check is on labelled source, how fast and how large a million lines are: benches/results/source.txt",
+        doer: Doer::Program("lastgasp-source-lab"),
+    },
+    Chore {
         name: "goldens",
         usage: "",
         does: "what is expected of the recorded captures, written anew: read the difference",

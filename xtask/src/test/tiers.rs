@@ -36,6 +36,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "shapes",
             "slow_graph",
             "source_corpus",
+            "source_forms",
             "synthetic",
             "whole",
         ],

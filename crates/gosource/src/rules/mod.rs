@@ -175,6 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn the_index_of_pages_has_every_rule_with_its_title() {
+        let index = include_str!("../../../../docs/rules/README.md");
+        for e in ALL {
+            let level = format!("{}{}", e.level.word(), if e.quiet { " (with `--hints`)" } else { "" });
+            let row = format!("| [{0}]({0}.md) | {level} | {1} |", e.info.code, e.info.title);
+            assert!(index.contains(&row), "docs/rules/README.md: {row}");
+        }
+        assert_eq!(index.matches("\n| [").count(), ALL.len());
+    }
+
+    #[test]
     fn no_rule_has_the_code_of_a_rule_or_a_cause_of_captures() {
         let others: BTreeSet<&str> =
             lastgasp_diagnosis::catalogue().chain(lastgasp_diagnosis::causes()).map(|i| i.code).collect();
