@@ -1,13 +1,15 @@
-//! docs/formats/escapes-json.md against what is written, and what a person reads of the same.
+//! docs/formats/escapes-json.md and check-beside.md against what is written, and what a person reads of the same.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
 
 use lastgasp_diagnosis::facts::{Amount, Frame};
+use lastgasp_gosource::Finding;
+use lastgasp_gosource::changed::{ChangedLines, Changes};
 use lastgasp_gosource::escapes::{Bounds, Package, Packages, read};
 use lastgasp_gosource::join::{Allocated, Places, Sources, Stack, join};
 use lastgasp_lab::contract::Contract;
-use lastgasp_report::{EscapesOf, escapes_json, escapes_text};
+use lastgasp_report::{BesideFindings, EscapesOf, Linked, beside_json, beside_text, escapes_json, escapes_text};
 
 /// `lastgasp escapes`: joined of a text and a profile that have everything in them.
 #[test]
@@ -54,4 +56,58 @@ fn the_answer_of_escapes_is_as_documented() {
         text.contains("cause 1: the variable t is returned") && text.contains("inlined into example.com/svc.f"),
         "{text}"
     );
+}
+
+/// What is told beside findings, with everything in it.
+#[test]
+fn what_is_told_beside_findings_is_as_documented() {
+    let contract = Contract::of(include_str!("../../../docs/formats/check-beside.md"));
+    let changed = |called_by: Option<&str>, is_removal| ChangedLines {
+        function: "buildAvidMap".into(),
+        called_by: called_by.map(str::to_owned),
+        file: "svc/server.go".into(),
+        first: 69,
+        last: 71,
+        is_removal,
+        commit: "abc1234".into(),
+        committed_unix: 1_000_000_000 - 3 * 86_400,
+    };
+    let changes = Changes {
+        good: "a".repeat(40),
+        died: "b".repeat(40),
+        is_modified: true,
+        lines: vec![changed(Some("Server.ugcTab"), false), changed(None, true)],
+        files: 2,
+    };
+    let mut finding = Finding { code: "slice-kept".into(), fingerprint: "f1".into(), ..Finding::default() };
+    finding.place.file = "svc/server.go".into();
+    finding.place.line = 12;
+    finding.sentence = "it is kept".into();
+    let beside = BesideFindings {
+        subject: "svc (pid 7)".into(),
+        verdict: "svc died of it.".into(),
+        linked: vec![Linked { code: "slice-retention".into(), sentence: "kept.".into(), findings: vec!["f1".into()] }],
+        cures: vec![("f1".into(), "--- a\n+++ a\n-\tx\n+\ty\n".into())],
+        changes: Some(changes),
+        died_unix: 1_000_000_000,
+        toolchain: "go1.26.1".into(),
+        typed: 3,
+        refuted: 1,
+        gaps: vec!["something".into()],
+    };
+    let mut seen = BTreeSet::new();
+    contract.check(&beside_json(&beside), &mut seen);
+    let not_written = contract.not_in(&seen);
+    assert!(not_written.is_empty(), "{not_written:?}");
+    assert!(beside_json(&BesideFindings::default()).is_null());
+    let text = beside_text(&beside, &[finding]);
+    for line in [
+        "LINE     slice-retention: kept.",
+        "is svc/server.go:12 [slice-kept] it is kept",
+        "CHANGED  svc/server.go:69-71 of buildAvidMap, which Server.ugcTab calls: changed in abc1234, 3 days before",
+        "CAUTION  the binary was built from a working copy",
+        "TYPES    of go1.26.1: 3 findings agree, 1 were something else",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
 }
