@@ -43,6 +43,12 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::Test,
     },
     Chore {
+        name: "bench-source",
+        usage: "[corpus|labels|speed FOLDER...|list FOLDER]",
+        does: "how right lastgasp check is on labelled source, how fast and how large a million lines are: benches/results/source.txt",
+        doer: Doer::Program("lastgasp-source-lab"),
+    },
+    Chore {
         name: "goldens",
         usage: "",
         does: "what is expected of the recorded captures, written anew: read the difference",
@@ -118,6 +124,18 @@ pub(crate) const CHORES: &[Chore] = &[
         name: "bench-goroutines",
         usage: "[--programs A,B] [--times N] [--crowds 15000,100000] [--lastgasp PATH]",
         does: "which goroutines can never be woken, beside Go's own goroutineleak profile of the same process; and how long it takes",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "bench-escapes",
+        usage: "[--programs lab,nats-server] [--go 22,24,27] [--load SECONDS] [--lastgasp PATH]",
+        does: "how much of what the lab's service and programs of others allocate gets a reason of the compiler; ranked beside go tool pprof",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "bench-advice",
+        usage: "[--go 22,24,27] [--lastgasp PATH]",
+        does: "ten sites of the lab as they are and cured by hand: what lastgasp escapes predicts to be saved beside what is",
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {

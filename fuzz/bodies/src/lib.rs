@@ -10,6 +10,7 @@ mod files;
 mod heap_targets;
 mod process_targets;
 mod saved;
+mod source;
 mod stored;
 mod worker;
 
@@ -24,6 +25,7 @@ pub use files::{core, elf, modules};
 pub use heap_targets::{collections, graph, types};
 pub use process_targets::{buckets, goroutines, pclntab, pointers, spans};
 pub use saved::raw;
+pub use source::{escapes, pprof};
 pub use stored::{facts, locations, maps};
 pub use worker::worker;
 
@@ -37,6 +39,7 @@ pub const ALL: &[Target] = &[
     ("collections", collections),
     ("core", core),
     ("elf", elf),
+    ("escapes", escapes),
     ("facts", facts),
     ("goroutines", goroutines),
     ("graph", graph),
@@ -45,6 +48,7 @@ pub const ALL: &[Target] = &[
     ("modules", modules),
     ("pclntab", pclntab),
     ("pointers", pointers),
+    ("pprof", pprof),
     ("raw", raw),
     ("spans", spans),
     ("types", types),
