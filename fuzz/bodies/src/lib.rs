@@ -10,6 +10,7 @@ mod files;
 mod heap_targets;
 mod process_targets;
 mod saved;
+mod source;
 mod stored;
 mod worker;
 
@@ -24,6 +25,7 @@ pub use files::{core, elf, modules};
 pub use heap_targets::{collections, graph, types};
 pub use process_targets::{buckets, goroutines, pclntab, pointers, spans};
 pub use saved::raw;
+pub use source::gosource;
 pub use stored::{facts, locations, maps};
 pub use worker::worker;
 
@@ -39,6 +41,7 @@ pub const ALL: &[Target] = &[
     ("elf", elf),
     ("facts", facts),
     ("goroutines", goroutines),
+    ("gosource", gosource),
     ("graph", graph),
     ("locations", locations),
     ("maps", maps),
