@@ -10,6 +10,7 @@ mod files;
 mod heap_targets;
 mod process_targets;
 mod saved;
+mod go_source;
 mod source;
 mod stored;
 mod worker;
@@ -26,6 +27,7 @@ pub use heap_targets::{collections, graph, types};
 pub use process_targets::{buckets, goroutines, pclntab, pointers, spans};
 pub use saved::raw;
 pub use source::{escapes, pprof};
+pub use go_source::gosource;
 pub use stored::{facts, locations, maps};
 pub use worker::worker;
 
@@ -42,6 +44,7 @@ pub const ALL: &[Target] = &[
     ("escapes", escapes),
     ("facts", facts),
     ("goroutines", goroutines),
+    ("gosource", gosource),
     ("graph", graph),
     ("locations", locations),
     ("maps", maps),
