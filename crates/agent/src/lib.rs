@@ -26,4 +26,4 @@ mod webhook;
 pub use capture_writers::CaptureWriters;
 pub use provenance::provenance;
 pub use services::Services;
-pub use settings::settings;
+pub use settings::{settings, start_workers};

@@ -1,13 +1,14 @@
 //! The configuration as the recorder and the archive understand it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use lastgasp_capture::retention::Quota;
+use lastgasp_observe::target::inspect::{ForeignReader, InThisProcess};
 use lastgasp_recorder::GraphRules;
 use lastgasp_recorder::daemon::{BrakeRules, Settings, Subject};
 use lastgasp_recorder::policy::Policy;
 use lastgasp_store::Rules;
-use lastgasp_worker::Limits;
+use lastgasp_worker::{Limits, Workers};
 
 use crate::config::Config;
 use crate::leaks;
@@ -32,6 +33,7 @@ pub fn settings(config: &Config) -> Settings {
         store: config.store.path.clone(),
         wanted: Arc::new(move |s: &Subject<'_>| (include.is_empty() || include.fits(s)) && !exclude.fits(s)),
         identities: defaults.identities,
+        foreign: foreign(),
         calm_sample: config.watch.sample.0,
         census: config.watch.census,
         brake: BrakeRules {
@@ -44,6 +46,25 @@ pub fn settings(config: &Config) -> Settings {
         graph: config.graph.of_the_dead.then_some(GraphRules { pause: config.graph.pause.0 }),
         leaks: leaks::rules(&config.leaks, graph_limits_of(config)),
     }
+}
+
+/// Who reads what is foreign: the same workers whatever the configuration becomes.
+static WORKERS: OnceLock<Arc<dyn ForeignReader>> = OnceLock::new();
+
+/// Starts the workers that read what anybody may have made, files that processes run and memory of calm ones:
+/// processes of our own binary (`worker`). Until then, and where not even a thread for them can be had, this
+/// process reads it.
+pub fn start_workers() {
+    match Workers::start() {
+        Ok(workers) => drop(WORKERS.set(Arc::new(workers))),
+        Err(e) => {
+            tracing::error!("no workers can be started ({e}): what others wrote is read by the daemon itself");
+        }
+    }
+}
+
+fn foreign() -> Arc<dyn ForeignReader> {
+    WORKERS.get().map_or_else(|| Arc::new(InThisProcess) as Arc<dyn ForeignReader>, Arc::clone)
 }
 
 /// Rules of the archive.

@@ -21,9 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::confine::Reach;
 use crate::limits::Limits;
-use crate::message::{Cost, Said};
+use crate::message::{Cost, Order, Said};
 use crate::process::{Heard, Worker, own_binary};
-use crate::serve::{Line, serve};
+use crate::serve::{Line, obey};
+use crate::task::AnyTask;
 
 /// Whose heap it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub enum Whose {
 /// What a worker is told beside the descriptors, which are in this order: memory, evidence, executable, and
 /// of a process that is copied its memory map and its page map.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Task {
+pub(crate) struct Task {
     whose: Whose,
     /// What is added to the executable's addresses.
     bias: u64,
@@ -56,16 +57,13 @@ const REMEMBERED: u64 = 8;
 /// Pieces of a copy that room is made for: most are a megabyte.
 const MOST_PIECES: usize = 4096;
 
-/// Becomes a worker: what the hidden subcommand does.
-///
-/// # Errors
-/// There was no order on standard input.
-pub fn become_worker() -> Result<(), String> {
-    let reach = |task: &Task| match task.whose {
+/// Makes a graph, in a worker.
+pub(crate) fn obey_graph(order: Order<Task>, handed: Vec<File>) -> Result<(), String> {
+    let reach = match order.task.whose {
         Whose::Live(pid) | Whose::Running(pid) => Reach::Process(pid),
         Whose::Dead => Reach::Descriptors,
     };
-    serve(reach, |task, handed, line| match made(&task, handed, line) {
+    obey(order, handed, reach, |task, handed, line| match made(&task, handed, line) {
         Ok(answer) => Said::Whole { answer, cost: Cost::so_far() },
         Err(why) => Said::Refused { why },
     })
@@ -220,7 +218,7 @@ impl GraphWorker {
         let of_pages = if room > 0 { Some([process.maps_file()?, process.page_map()?.into_file()]) } else { None };
         let mut handed = vec![memory.as_fd(), handed.as_fd(), executable.as_fd()];
         handed.extend(of_pages.iter().flatten().map(File::as_fd));
-        let worker = Worker::start(own_binary(), &task, &handed, limits)?;
+        let worker = Worker::start(own_binary(), &AnyTask::Graph(task), &handed, limits)?;
         Ok(Self { worker, evidence, copies: room > 0, answer: GraphAnswer::default(), is_over: false })
     }
 
@@ -335,7 +333,7 @@ impl GraphWorker {
             Heard::Said(Said::HasRead) => return Next::HasRead,
             Heard::Said(Said::Warm) => return Next::Warm,
             Heard::Said(Said::NotCopied) => return Next::NotCopied,
-            Heard::Said(Said::Ready | Said::Doing { .. }) => {}
+            Heard::Said(Said::Ready | Said::Doing { .. } | Said::Opened { .. }) => {}
             Heard::Said(Said::Part { answer }) => match checked(answer) {
                 Ok(graph) => self.answer.graph = Some(graph),
                 Err(why) => self.give_up(why),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use lastgasp_agent::config::{WatchFlags, load};
-use lastgasp_agent::{Services, log, settings};
+use lastgasp_agent::{Services, log, settings, start_workers};
 use lastgasp_capture::Writer;
 use lastgasp_recorder::daemon::Daemon;
 use lastgasp_recorder::guard::{USUAL_STACK, guarded, spawn_guarded, spawn_vital};
@@ -38,6 +38,7 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
     // Before any thread is started, so that all inherit it.
     let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     signals.thread_block().context("blocking signals")?;
+    start_workers();
     let (sender, captured) = channel();
     let daemon = Daemon::new(settings(&config), sender)?;
     let handle = daemon.handle();

@@ -10,6 +10,8 @@ mod admission;
 mod assignment;
 mod attach;
 mod attach_latency;
+mod attach_queue;
+mod binaries;
 mod calm_sampler;
 mod gate;
 mod library_rescan;

@@ -627,7 +627,13 @@ impl Supervisor {
     }
 
     fn status(&self) -> Status {
+        let losses = self.settings.foreign.losses();
+        let too_many = losses.too_many.then(|| {
+            let stuck = losses.stuck;
+            format!("{stuck} workers hang in the kernel over processes whose files or memory do not answer: soon no more are started, and new programs are not recognised")
+        });
         Status {
+            problems: too_many.into_iter().collect(),
             started_unix: self.started_unix,
             mode: self.settings.policy.mode.name(),
             process_events: self.admission.has_events(),
@@ -635,6 +641,8 @@ impl Supervisor {
             targets: self.watched.values().map(|w| TargetStatus::change(&w.status, |s| s.clone())).collect(),
             counters: Counters {
                 thread_panics: panics(),
+                workers_lost: losses.lost,
+                workers_stuck: losses.stuck,
                 ..self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
             },
         }
