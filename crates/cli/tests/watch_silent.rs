@@ -62,7 +62,8 @@ fn goes_on(daemon: &Daemon, real: &Path, number: usize, store: &Path) {
     daemon.watches(victim.pid());
     assert!(daemon.log.is_healthy(), "{}", daemon.log());
     let pid = victim.wait();
-    let written = || daemon.log.events("captured").iter().filter(|e| e["pid"] == pid).nth(1).map(|_| ());
+    let last = |e: &serde_json::Value| e["pid"] == pid && e["phase"] == "post-kill";
+    let written = || daemon.log.events("captured").iter().any(last).then_some(());
     assert!(wait_for(written).is_some(), "{}", daemon.log());
     assert!(daemon.log.is_healthy());
     is_captured(store, pid);

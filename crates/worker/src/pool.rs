@@ -38,8 +38,9 @@ pub(crate) struct Pool<A> {
 struct State<A> {
     idle: Vec<Worker<A>>,
     in_use: usize,
-    /// When it was last said that one was lost, and how many were since, unsaid.
-    said: Option<Instant>,
+    /// Since when it is counted how often it was said that one was lost, how often that was, and how many
+    /// there were of whom it was not.
+    said: Option<(Instant, u32)>,
     unsaid: u64,
 }
 
@@ -124,18 +125,20 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
     /// Counts one that was lost over a process, and says so; not more often than once in a while, however many
     /// there are.
     pub(crate) fn lost(&self, pid: i32, what: &str, why: &str, pause: Duration) {
-        const EVERY: Duration = Duration::from_secs(1);
+        const SPAN: Duration = Duration::from_secs(10);
+        const MOST: u32 = 10;
         self.lost.fetch_add(1, Ordering::Relaxed);
         let others = {
             let mut state = self.lock();
-            if state.said.is_some_and(|said| said.elapsed() < EVERY) {
+            let (since, said) = state.said.filter(|(since, _)| since.elapsed() < SPAN).unwrap_or((Instant::now(), 0));
+            if said >= MOST {
                 state.unsaid += 1;
                 return;
             }
-            state.said = Some(Instant::now());
+            state.said = Some((since, said + 1));
             std::mem::take(&mut state.unsaid)
         };
-        let again_in_s = pause.as_secs_f64();
+        let again_in_s = (!pause.is_zero()).then(|| pause.as_secs_f64());
         tracing::warn!(
             pid,
             again_in_s,

@@ -44,8 +44,16 @@ impl SilentStorage {
         // For mount alone.
         fcntl(device.as_fd(), FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
         let options = format!("fd={},rootmode=40000,user_id=0,group_id=0,allow_other", device.as_raw_fd());
+        // Before it is mounted: whoever mounts it looks at it.
+        let opens = Arc::new(AtomicBool::new(true));
+        let files = files.into_iter().map(|(name, file)| (name.to_owned(), file)).collect();
+        let server = Server { device: device.try_clone().unwrap(), files, opens: Arc::clone(&opens) };
+        let mounting = Arc::new(AtomicBool::new(true));
+        let wait = Arc::clone(&mounting);
+        std::thread::spawn(move || server.serve(&wait));
         let mounted = Command::new("mount").args(["-i", "-t", "fuse", "-o", &options, "silent"]).arg(folder).output();
         fcntl(device.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+        mounting.store(false, Ordering::SeqCst);
         match mounted {
             Ok(out) if out.status.success() => {}
             other => {
@@ -53,10 +61,6 @@ impl SilentStorage {
                 return None;
             }
         }
-        let opens = Arc::new(AtomicBool::new(true));
-        let files = files.into_iter().map(|(name, file)| (name.to_owned(), file)).collect();
-        let server = Server { device, files, opens: Arc::clone(&opens) };
-        std::thread::spawn(move || server.serve());
         let mut storage = Self { folder: folder.to_owned(), opens, connection: None };
         // What stands there is asked of the server; its device is in the kernel's own list.
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
@@ -98,9 +102,19 @@ const ENOSYS: i32 = 38;
 
 impl Server {
     /// Answers until the file system is unmounted.
-    fn serve(mut self) {
+    fn serve(mut self, mounting: &AtomicBool) {
         let mut buf = vec![0; 1 << 20];
-        while let Ok(n) = self.device.read(&mut buf) {
+        loop {
+            let n = match self.device.read(&mut buf) {
+                Ok(n) => n,
+                // It is not mounted yet; or one that asked has gone meanwhile.
+                Err(e) if e.raw_os_error() == Some(nix::libc::ENOENT) => continue,
+                Err(_) if mounting.load(Ordering::SeqCst) => {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                    continue;
+                }
+                Err(_) => return,
+            };
             let request = &buf[..n];
             let word = |at: usize| u32::from_le_bytes(request[at..at + 4].try_into().unwrap());
             let long = |at: usize| u64::from_le_bytes(request[at..at + 8].try_into().unwrap());

@@ -17,8 +17,6 @@ const PLACES: usize = 3;
 /// Most processes that wait, of one tenant and of all.
 const MAX_OF_ONE: usize = 2048;
 const MAX_WAITING: usize = 16_384;
-/// From how many on it is asked for the group of a process of root: asking costs some microseconds.
-const CROWDED: usize = 4;
 /// Who has cost more than this lately shares one place with others of the kind.
 const COSTLY: Duration = Duration::from_secs(2);
 /// What was spent counts half after this time.
@@ -34,10 +32,10 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
-    /// Who runs that process; of root's its group too, if that is wanted.
-    fn of(pid: i32, group: bool) -> Self {
+    /// Who runs that process; of root's its group too.
+    fn of(pid: i32) -> Self {
         let uid = std::fs::metadata(format!("/proc/{pid}")).map_or(0, |m| m.uid());
-        if uid != 0 || !group {
+        if uid != 0 {
             return Self { uid, group: 0 };
         }
         let mut hasher = DefaultHasher::new();
@@ -148,8 +146,7 @@ impl Queue {
 
     /// Has a process looked at; `false` if too many wait in front of it.
     pub(crate) fn push(&self, pid: i32, depth: Depth) -> bool {
-        let crowded = self.lock().count >= CROWDED;
-        let tenant = Tenant::of(pid, crowded);
+        let tenant = Tenant::of(pid);
         let pushed = self.lock().push(tenant, pid, depth);
         self.more.notify_one();
         pushed
