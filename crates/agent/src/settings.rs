@@ -3,15 +3,18 @@
 use std::sync::{Arc, OnceLock};
 
 use lastgasp_capture::retention::Quota;
+use lastgasp_decode::{Decoded, decode};
+use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_observe::target::inspect::{ForeignReader, InThisProcess};
 use lastgasp_recorder::GraphRules;
 use lastgasp_recorder::daemon::{BrakeRules, Settings, Subject};
 use lastgasp_recorder::policy::Policy;
 use lastgasp_store::Rules;
-use lastgasp_worker::{Limits, Workers};
+use lastgasp_worker::{Limits, NotDecoded, Workers};
 
 use crate::config::Config;
 use crate::leaks;
+use crate::provenance::provenance;
 
 /// Settings of the recorder.
 #[must_use]
@@ -49,7 +52,7 @@ pub fn settings(config: &Config) -> Settings {
 }
 
 /// Who reads what is foreign: the same workers whatever the configuration becomes.
-static WORKERS: OnceLock<Arc<dyn ForeignReader>> = OnceLock::new();
+static WORKERS: OnceLock<Arc<Workers>> = OnceLock::new();
 
 /// Starts the workers that read what anybody may have made, files that processes run and memory of calm ones:
 /// processes of our own binary (`worker`). Until then, and where not even a thread for them can be had, this
@@ -64,7 +67,27 @@ pub fn start_workers() {
 }
 
 fn foreign() -> Arc<dyn ForeignReader> {
-    WORKERS.get().map_or_else(|| Arc::new(InThisProcess) as Arc<dyn ForeignReader>, Arc::clone)
+    match WORKERS.get() {
+        Some(workers) => Arc::clone(workers) as Arc<dyn ForeignReader>,
+        None => Arc::new(InThisProcess),
+    }
+}
+
+/// Decodes a capture: by a worker, where there is one.
+///
+/// # Errors
+/// A worker was lost over it: how.
+pub(crate) fn decode_foreign(raw: &RawCapture) -> Result<Decoded, String> {
+    let by = provenance();
+    match WORKERS.get().map(|workers| workers.decode(raw, &by)) {
+        Some(Ok(decoded)) => Ok(decoded),
+        Some(Err(NotDecoded::Lost(why))) => Err(why),
+        Some(Err(NotDecoded::NoWorker(why))) => {
+            tracing::warn!(pid = raw.identity.pid, "a capture is decoded by the daemon itself: no worker ({why})");
+            Ok(decode(raw, &by))
+        }
+        None => Ok(decode(raw, &by)),
+    }
 }
 
 /// Rules of the archive.

@@ -201,13 +201,12 @@ impl ElfImage {
         self.facts.state
     }
 
-    /// Its file, opened anew: whoever is handed it shares no place in it with us.
-    ///
-    /// # Errors
-    /// The system's error (too many open files).
-    pub fn reopened(&self) -> std::io::Result<File> {
-        use std::os::fd::AsRawFd as _;
-        File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    /// Its file, for who is handed it with [`ElfImage::facts`] and makes an image of both
+    /// ([`ElfImage::told`]): that reads by offsets alone, and needs no place of its own in the file. To open
+    /// it anew may not come to an end, where its storage does not answer.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
     }
 
     /// The processor that it is for.

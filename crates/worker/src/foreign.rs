@@ -6,8 +6,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lastgasp_decode::{Decoded, Provenance};
+use lastgasp_observe::raw_capture::RawCapture;
 use lastgasp_observe::target::inspect::{Files, ForeignMemory, ForeignReader, Inspected, Losses, NotInspected};
 
+use crate::decode::{Answer as Facts, NotDecoded, decode};
 use crate::inspect::{Answer, inspect};
 use crate::limits::Limits;
 use crate::message::Said;
@@ -20,10 +23,17 @@ use crate::task::AnyTask;
 const INSPECTORS: usize = 2;
 /// Workers that read memory, which go on.
 const READERS: usize = 1;
+/// Workers that decode, one capture each.
+const DECODERS: usize = 1;
 
 /// What a look at files may use: a binary of 190 MB with its symbol table takes a fifth of that.
 fn for_files() -> Limits {
-    Limits { memory: 96 << 20, time: Duration::from_secs(3), processor: Duration::from_secs(3) }
+    Limits { memory: 96 << 20, time: Duration::from_secs(7), processor: Duration::from_secs(6) }
+}
+
+/// What decoding may use: of 100,000 goroutines it takes half of that.
+fn for_facts() -> Limits {
+    Limits { memory: 320 << 20, time: Duration::from_secs(10), processor: Duration::from_secs(10) }
 }
 
 /// What reading memory may use: the time is that of one question, the processor's that of all.
@@ -37,6 +47,7 @@ pub struct Workers {
     inspectors: Arc<Pool<Answer>>,
     readers: Arc<Pool<()>>,
     silent: Arc<Silent>,
+    decoders: Arc<Pool<Facts>>,
 }
 
 impl Workers {
@@ -49,6 +60,7 @@ impl Workers {
             inspectors: Pool::start("inspectors", own_binary, for_files(), INSPECTORS, Ok)?,
             readers: Pool::start("readers", own_binary, for_memory(), READERS, ready_to_read)?,
             silent: Arc::default(),
+            decoders: Pool::start("decoders", own_binary, for_facts(), DECODERS, Ok)?,
         })
     }
 
@@ -60,6 +72,25 @@ fn about(pid: i32) -> About {
     let status = String::from_utf8_lossy(&status);
     let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
     About { pid, uid: uid.unwrap_or(0) }
+}
+
+impl Workers {
+    /// Decodes a capture.
+    ///
+    /// # Errors
+    /// [`NotDecoded`].
+    pub fn decode(&self, raw: &RawCapture, by: &Provenance) -> Result<Decoded, NotDecoded> {
+        let pid = raw.identity.pid;
+        let lent = self.decoders.take().and_then(Lent::keep);
+        let (mut worker, lent) = lent.ok_or_else(|| NotDecoded::NoWorker("none can be had".into()))?;
+        worker.reads(about(pid));
+        let decoded = decode(worker, raw, by);
+        drop(lent);
+        if let Err(NotDecoded::Lost(why)) = &decoded {
+            self.decoders.lost(pid, "decoded a capture of its", why, Duration::ZERO);
+        }
+        decoded
+    }
 }
 
 /// Tells one what it is for, and waits until it has given up the rest.
@@ -100,7 +131,7 @@ impl ForeignReader for Workers {
     }
 
     fn losses(&self) -> Losses {
-        let lost = self.inspectors.count_lost() + self.readers.count_lost();
+        let lost = self.inspectors.count_lost() + self.readers.count_lost() + self.decoders.count_lost();
         Losses { lost, stuck: stuck() as u64, too_many: stuck() >= MOST_STUCK / 2 }
     }
 }

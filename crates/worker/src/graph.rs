@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use lastgasp_decode::{GraphStage, WholeMemory, code_types, graph_alone};
 use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
 use lastgasp_inferior::{
-    CopiedMemory, CoreFile, ElfImage, HandedMemory, LiveProcess, LoadedImage, OwnPages, RememberedMemory, Snapshot,
+    CopiedMemory, CoreFile, ElfImage, HandedMemory, ImageFacts, LiveProcess, LoadedImage, OwnPages, RememberedMemory, Snapshot,
 };
 use lastgasp_observe::raw_capture::{Binary, DeadMemory, RawCapture};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -49,6 +49,8 @@ pub(crate) struct Task {
     remembered: u64,
     /// Bytes that a copy of a process that stands still may have; 0: it is read where it is.
     room: u64,
+    /// The headers of its executable.
+    image: ImageFacts,
 }
 
 /// Part of a worker's memory that it may remember of a dead process's.
@@ -74,7 +76,7 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
     let mut next = || handed.next().ok_or_else(|| "too few descriptors were handed to it".to_owned());
     let (memory, evidence, executable) = (next()?, next()?, next()?);
     let pages = if task.room > 0 { Some(OwnPages::new(next()?, next()?)) } else { None };
-    let image = ElfImage::open(executable, "its executable").map_err(|e| e.to_string())?;
+    let image = ElfImage::told(Arc::new(executable), "its executable", task.image.clone()).map_err(|e| e.to_string())?;
     let loaded = Arc::new(LoadedImage { image, bias: task.bias });
     let unnumbered = memory.try_clone().map(HandedMemory::new).map_err(|e| e.to_string())?;
     let memory = HandedMemory::new(memory);
@@ -213,8 +215,9 @@ impl GraphWorker {
         let evidence = File::from(memfd_create("evidence", MFdFlags::MFD_CLOEXEC)?);
         // What it is handed cannot be written, and shares no place in the file with us.
         let handed = File::open(Path::new("/proc/self/fd").join(evidence.as_raw_fd().to_string()))?;
-        let (memory, executable) = (process.mem_file()?, process.image().reopened()?);
-        let task = Task { whose, bias: process.bias(), remembered: limits.memory / REMEMBERED, room };
+        let (memory, executable) = (process.mem_file()?, process.image().file());
+        let image = process.image().facts().to_be_told();
+        let task = Task { whose, bias: process.bias(), remembered: limits.memory / REMEMBERED, room, image };
         let of_pages = if room > 0 { Some([process.maps_file()?, process.page_map()?.into_file()]) } else { None };
         let mut handed = vec![memory.as_fd(), handed.as_fd(), executable.as_fd()];
         handed.extend(of_pages.iter().flatten().map(File::as_fd));

@@ -8,12 +8,14 @@
 //!
 //! - `graph`: the heap graph as a worker's task. `inspect`: what files of a process say; `read`: its memory,
 //!   as it is asked for; `foreign`: both, for the daemon. `task`: which of these.
+//! - `decode`: the facts of a capture.
 //! - `pool`: workers that wait.
 //! - `frame`: messages on the line. `message`: what is said in them.
 //! - `process`: a worker from outside; `serve`: from inside. `confine`: what it gives up; `limits`: what it
 //!   may use; `hurry`: how it runs beside others.
 
 mod confine;
+mod decode;
 mod foreign;
 pub mod frame;
 mod graph;
@@ -29,6 +31,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+pub use decode::NotDecoded;
 pub use foreign::Workers;
 pub use graph::{GraphAnswer, GraphWorker, Whose};
 pub use limits::Limits;

@@ -22,7 +22,7 @@ use crate::process::MAX_RECEIVED;
 /// Most descriptors that are handed with an order.
 pub(crate) const MAX_HANDED: usize = 5;
 /// Longest order, in bytes.
-const MAX_ORDER: usize = 64 << 10;
+const MAX_ORDER: usize = 192 << 10;
 
 /// The line to whoever gave the order.
 #[derive(Debug)]

@@ -72,7 +72,7 @@ const THREADS: usize = 3;
 /// So many more take the place of those that hang.
 const MORE_THREADS: u64 = 12;
 /// A look takes milliseconds, and a worker that looks seconds at most.
-const HANGS: Duration = Duration::from_secs(12);
+const HANGS: Duration = Duration::from_secs(15);
 const NAME: &str = "attach";
 
 impl Attachers {
