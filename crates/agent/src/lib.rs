@@ -13,6 +13,7 @@ mod in_flight;
 mod leaks;
 pub mod log;
 mod metrics;
+mod own_store;
 mod permits;
 mod provenance;
 mod recent_captures;
@@ -24,6 +25,7 @@ mod vital_threads;
 mod webhook;
 
 pub use capture_writers::CaptureWriters;
+pub use own_store::OwnStore;
 pub use provenance::provenance;
 pub use services::Services;
 pub use settings::{settings, start_workers};

@@ -147,7 +147,8 @@ impl Server {
                 }
                 3 => Ok([3600u64.to_le_bytes().as_slice(), &[0; 8], &self.attr(node)].concat()),
                 14 | 27 if node != 1 && !self.opens.load(Ordering::SeqCst) => continue,
-                14 | 27 => Ok(vec![0; 16]),
+                // FOPEN_KEEP_CACHE: to open it again does not wait for pages that somebody waits for.
+                14 | 27 => Ok([vec![0; 8], 2u64.to_le_bytes().to_vec()].concat()),
                 15 => {
                     let (offset, size) = (long(48), u64::from(word(56)));
                     let Some(file) = self.file(node) else { continue };
