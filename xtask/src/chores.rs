@@ -84,6 +84,12 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::Program("lastgasp-causes"),
     },
     Chore {
+        name: "incident",
+        usage: "[SCENARIO.toml] [--json FILE] [--seed N] [--all] [--hold-out] [--only A,B] [--again] [--bin PATH] [--keep DIR] [--check]",
+        does: "a world on this machine (instances, HAProxy, callers, etcd, an admin platform, Prometheus, lastgasp watch) is played by a scenario: ends with the verdict; --all plays all and holds verdicts against the truth",
+        doer: Doer::Program("lastgasp-cluster"),
+    },
+    Chore {
         name: "bench",
         usage: "[--kills N] [--calm SECONDS]",
         does: "kill the lab's incident again and again under lastgasp and print how well it was recorded",

@@ -4,8 +4,10 @@
 //! itself is `lastgasp_recorder`'s.
 
 mod capture_writers;
+mod changes;
 pub mod config;
 mod destination;
+pub mod event_add;
 mod graph_limits;
 mod graphs;
 mod http;

@@ -15,15 +15,19 @@ use lastgasp_recorder::guard::spawn_guarded;
 use lastgasp_store::Archive;
 
 use crate::capture_writers::CaptureWriters;
+use crate::changes::events::Events;
+use crate::changes::inbox::Inbox;
+use crate::changes::watchers::Watchers;
 use crate::config::{self, Config, WatchFlags};
 use crate::destination::Destination;
 use crate::graph_limits::GraphLimits;
-use crate::http::{self, Answer};
+use crate::http::request::Head;
+use crate::http::{self, Answer, Site};
 use crate::log::Level;
 use crate::metrics::{self, Scrape};
 use crate::recent_captures::RecentCaptures;
 use crate::self_stats::{Counts, SelfStats};
-use crate::settings::{graph_limits_of, rules, settings};
+use crate::settings::{event_limits, graph_limits_of, rules, settings};
 use crate::status::{self, Snapshot};
 use crate::vital_threads::VitalThreads;
 use crate::webhook::Webhooks;
@@ -43,6 +47,9 @@ pub struct Services {
     graph_limits: GraphLimits,
     counts: Arc<Counts>,
     vital: VitalThreads,
+    events: Events,
+    inbox: Inbox,
+    watchers: Mutex<Watchers>,
     current: Mutex<Config>,
 }
 
@@ -73,9 +80,25 @@ impl Services {
         };
         let writers = CaptureWriters::start(captured, to, &vital)?;
         let listen = config.listen().map_err(anyhow::Error::msg)?;
+        let events = Events::open(&config.store.path, event_limits(&config));
+        let inbox = Inbox::new(events.clone(), config.changes.clone());
+        let watchers = Mutex::new(Watchers::start(&config.feed, events.clone()));
         let current = Mutex::new(config);
-        let all =
-            Arc::new(Self { flags, handle, level, archive, recent, webhooks, graph_limits, counts, vital, current });
+        let all = Arc::new(Self {
+            flags,
+            handle,
+            level,
+            archive,
+            recent,
+            webhooks,
+            graph_limits,
+            counts,
+            vital,
+            events,
+            inbox,
+            watchers,
+            current,
+        });
         if let Some(address) = listen {
             all.serve(address)?;
         }
@@ -86,10 +109,7 @@ impl Services {
     /// daemon that was restarted may meet its predecessor's end.
     fn serve(self: &Arc<Self>, address: SocketAddr) -> io::Result<()> {
         let all = Arc::clone(self);
-        let begin = move || {
-            let pages = Arc::clone(&all);
-            http::serve(address, move |path| pages.page(path))
-        };
+        let begin = move || http::serve(address, Pages(Arc::clone(&all)));
         match begin() {
             Ok(bound) => say_where(bound),
             Err(e) => {
@@ -135,6 +155,9 @@ impl Services {
         self.archive.set_rules(rules(&new));
         self.graph_limits.set(graph_limits_of(&new));
         self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.webhook);
+        self.events.set_limits(event_limits(&new));
+        self.inbox.set_rules(new.changes.clone());
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.feed);
         self.handle.reload(watch);
         *current = Config { store: config::Store { path: current.store.path.clone(), ..new.store.clone() }, ..new };
         tracing::info!(event = "reloaded", "the configuration was read again");
@@ -145,9 +168,10 @@ impl Services {
         writers.finish();
         let webhooks = std::mem::take(&mut *self.webhooks.lock().unwrap_or_else(PoisonError::into_inner));
         webhooks.finish();
+        self.events.flush_feeds();
     }
 
-    fn page(&self, path: &str) -> Option<Answer> {
+    fn page_of(&self, path: &str) -> Option<Answer> {
         let (status, kind, body) = match (path, self.handle.status()) {
             ("/metrics", Some(status)) => {
                 let own = SelfStats::read(&self.counts, self.archive.size());
@@ -185,6 +209,23 @@ impl Services {
             captures: &self.recent.all(),
             store: (&path, quota.bytes, quota.captures),
         })
+    }
+}
+
+/// What is served.
+struct Pages(Arc<Services>);
+
+impl Site for Pages {
+    fn page(&self, path: &str) -> Option<Answer> {
+        self.0.page_of(path)
+    }
+
+    fn may_post(&self, head: &Head) -> Result<usize, Answer> {
+        self.0.inbox.may_post(head)
+    }
+
+    fn post(&self, head: &Head, body: &[u8]) -> Answer {
+        self.0.inbox.post(head, body)
     }
 }
 

@@ -10,6 +10,7 @@ use lastgasp_recorder::GraphRules;
 use lastgasp_recorder::daemon::{BrakeRules, Settings, Subject};
 use lastgasp_recorder::policy::Policy;
 use lastgasp_store::Rules;
+use lastgasp_store::events::EventLimits;
 use lastgasp_worker::{Limits, NotDecoded, Workers};
 
 use crate::config::Config;
@@ -103,4 +104,9 @@ pub(crate) fn rules(config: &Config) -> Rules {
 /// What a heap graph may use.
 pub(crate) fn graph_limits_of(config: &Config) -> Limits {
     Limits::of_a_graph(config.graph.memory.0, config.graph.time.0)
+}
+
+/// How much is kept of events.
+pub(crate) fn event_limits(config: &Config) -> EventLimits {
+    EventLimits { bytes: config.events.max_bytes.0, age: config.events.max_age.0 }
 }

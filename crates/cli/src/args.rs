@@ -48,6 +48,36 @@ pub(crate) struct HeapFlags {
     pub(crate) heap_memory: u64,
 }
 
+/// What is joined to the compiler's word, and where that comes from.
+#[derive(Clone, Debug, PartialEq, Args)]
+pub(crate) struct EscapeFlags {
+    /// What it allocates: a capture's folder, a heap profile (heap.pb.gz), a process number, a core file, or
+    /// the address of a pprof server (http://host:6060/debug/pprof/heap)
+    #[arg(long, value_name = "CAPTURE|FILE|PID|URL")]
+    pub(crate) with: String,
+    /// The text of go build -gcflags=all=-m=2, in place of asking the toolchain
+    #[arg(long, value_name = "FILE")]
+    pub(crate) build_log: Option<PathBuf>,
+    /// Folder of the module, in which go runs
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The go command
+    #[arg(long, value_name = "FILE", default_value = "go")]
+    pub(crate) go: PathBuf,
+    /// Build tags, as go build -tags takes them
+    #[arg(long, value_name = "TAGS")]
+    pub(crate) tags: Option<String>,
+    /// Seconds that a pprof server is asked to look
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub(crate) seconds: u32,
+    /// Sites that the text shows
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    pub(crate) top: usize,
+    /// Form
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List the Go processes of this machine
@@ -125,6 +155,11 @@ pub(crate) enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Changes of the world: tell of one, list those that are known
+    Event {
+        #[command(subcommand)]
+        command: EventCommand,
+    },
     /// Undo what a daemon that was killed has left: thaw, put limits back, remove groups (the next `watch`
     /// with the same store does it too)
     Undo {
@@ -183,6 +218,15 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
         format: AnswerFormat,
     },
+    /// Say why values are on the heap, of those that cost memory: what the compiler decided, joined to what a
+    /// process allocates. Asks the Go toolchain, which compiles the packages concerned and nothing else
+    Escapes {
+        /// Packages of the program, as go build takes them [default: .]
+        #[arg(value_name = "PACKAGES")]
+        packages: Vec<String>,
+        #[command(flatten)]
+        flags: EscapeFlags,
+    },
     /// Explain a rule, or a cause of blocked goroutines: what it finds, how sure it is, what else it could
     /// be, what to do
     Explain {
@@ -214,6 +258,90 @@ pub(crate) enum Command {
     },
 }
 
+/// What is done with changes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventCommand {
+    /// Tell of a change: to the daemon, or straight into a store
+    Add {
+        #[command(flatten)]
+        event: NewEvent,
+        /// Address of the daemon
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464", conflicts_with = "store")]
+        to: String,
+        /// File with the token that the daemon wants (changes.token_file)
+        #[arg(long, value_name = "FILE", conflicts_with = "store")]
+        token_file: Option<PathBuf>,
+        /// Write into this store instead: no daemon is asked
+        #[arg(long, value_name = "DIR")]
+        store: Option<PathBuf>,
+    },
+    /// List the changes that are known, and the feeds that tell of them
+    List {
+        /// The daemon's store
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/lastgasp")]
+        store: PathBuf,
+        /// Those of the last time alone: 30m, 2h, 1d
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        since: Option<Duration>,
+        /// As JSON Lines (docs/formats/events.md)
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A change, as its flags say it.
+#[derive(Debug, Args)]
+pub(crate) struct NewEvent {
+    /// Kind: config, release, code, platform, dependency, admin, limit, environment, scale, traffic
+    #[arg(long)]
+    pub(crate) kind: String,
+    /// What was changed: the key of a configuration, the service that was released
+    #[arg(long)]
+    pub(crate) key: String,
+    /// Elements of what was published
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// Elements of what stood there before
+    #[arg(long, value_name = "N")]
+    pub(crate) count_before: Option<u64>,
+    /// Bytes of what was published
+    #[arg(long, value_parser = size)]
+    pub(crate) size: Option<u64>,
+    /// When it took effect: 2026-11-26T18:00:00Z, or seconds since 1970; now without
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    /// A service that it reaches
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Vec<String>,
+    /// A container, pod or host that it reaches
+    #[arg(long, value_name = "NAME")]
+    pub(crate) instance: Vec<String>,
+    /// A data centre that it reaches
+    #[arg(long, value_name = "NAME")]
+    pub(crate) data_centre: Vec<String>,
+    /// A node that it reaches
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Vec<String>,
+    /// Version or revision after it
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) revision: Option<String>,
+    /// Version or revision before it
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) from: Option<String>,
+    /// Name of the feed that tells of it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Platform or pipeline that made it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Identity: told twice with the same one it is one change
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// A line for people
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+}
+
 /// Form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -230,7 +358,7 @@ pub(crate) enum Format {
 pub(crate) enum AnswerFormat {
     /// For a terminal
     Text,
-    /// docs/formats/why-json.md, docs/formats/diff-json.md
+    /// docs/formats/why-json.md, diff-json.md, escapes-json.md
     Json,
 }
 

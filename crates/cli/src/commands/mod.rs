@@ -3,6 +3,9 @@
 mod capture;
 mod config;
 mod diff;
+mod event;
+mod escapes;
+mod evidence_of;
 mod explain;
 mod heap;
 mod ps;
@@ -54,6 +57,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             };
             config::config(&flags, form)
         }
+        Command::Event { command } => event::event(command),
         Command::Undo { store } => Ok(watch::undo(&store)),
         Command::Report { subject, exe, format, out, fail_on } => {
             report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
@@ -62,6 +66,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             why::why(&subject, &asked, exe.as_deref(), max_stop, format)
         }
         Command::Diff { before, after, format } => diff::diff(&before, &after, format),
+        Command::Escapes { packages, flags } => escapes::escapes(packages, &flags),
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);

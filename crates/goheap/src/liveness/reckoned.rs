@@ -234,23 +234,47 @@ impl Heap<'_> {
     }
 
     /// Whether a pointer of an object is by its type one to something smaller than a slot of tiny objects.
-    fn is_to_tiny(&self, from: ObjectId, offset: u64, types: &mut TypeReader<'_>) -> bool {
+    pub(super) fn is_to_tiny(&self, from: ObjectId, offset: u64, types: &mut TypeReader<'_>) -> bool {
         let Some(slot) = self.graph.layout().address(from) else { return false };
         let offset = offset.checked_sub(self.start_of_value(slot) - slot);
         match (self.type_of(from), offset) {
             (Some((ObjectType::Value(of) | ObjectType::Values(of), _)), Some(offset)) => {
-                types.word_at(of, offset).is_some_and(|word| is_tiny_word(word, types))
+                let at = Addr(self.start_of_value(slot)).plus(offset);
+                types.word_at(of, offset).is_some_and(|word| self.is_tiny_word(word, at, types))
             }
             _ => false,
         }
     }
 
     /// The same of a pointer in a package variable of which debug information has the type.
-    fn variable_is_to_tiny(&self, root: RootId, place: RootPlace, types: &mut TypeReader<'_>) -> bool {
+    pub(super) fn variable_is_to_tiny(&self, root: RootId, place: RootPlace, types: &mut TypeReader<'_>) -> bool {
         let (RootPlace::Variable(at), Some(stand)) = (place, self.holders.stand(root)) else { return false };
         let declared = self.types.declared.get(&stand.variable).filter(|_| !stand.behind);
         let (Some(of), Some(offset)) = (declared, at.0.checked_sub(stand.variable.0)) else { return false };
-        types.word_at(*of, offset).is_some_and(|word| is_tiny_word(word, types))
+        types.word_at(*of, offset).is_some_and(|word| self.is_tiny_word(word, at, types))
+    }
+
+    /// Whether the pointer at an address is by its type one to something smaller than a slot of tiny objects.
+    /// Interfaces name the type of what they hold in the word before (a `flag.Flag` that shares a slot with a
+    /// mutex kept its goroutine from being proved leaked: lab/causes, tiny-locks, of two starts of three).
+    fn is_tiny_word(&self, word: Word, at: Addr, types: &mut TypeReader<'_>) -> bool {
+        let is_tiny = |size: u64| (1..16).contains(&size);
+        let held = match word {
+            Word::Pointer(of) => return types.get(of).is_some_and(|of| is_tiny(of.size)),
+            Word::Interface { table } => {
+                let first = at.0.checked_sub(8).and_then(|first| self.memory.ptr(Addr(first)).ok());
+                first.and_then(|first| if table { types.of_itab(first) } else { types.get(first) })
+            }
+            _ => None,
+        };
+        match held {
+            Some(of) if of.direct_iface => match types.word_at(of.at, 0) {
+                Some(Word::Pointer(of)) => types.get(of).is_some_and(|of| is_tiny(of.size)),
+                _ => false,
+            },
+            Some(of) => is_tiny(of.size),
+            None => false,
+        }
     }
 
     /// Which goroutines their own timer wakes for ever.
@@ -327,9 +351,4 @@ impl Heap<'_> {
     pub fn leads(&self, liveness: &Liveness, root: RootId) -> bool {
         self.holders.kind_of(root) != RootKind::Goroutine || self.can_run(liveness, root)
     }
-}
-
-/// Whether a pointer is by its type one to something smaller than a slot of tiny objects.
-fn is_tiny_word(word: Word, types: &mut TypeReader<'_>) -> bool {
-    matches!(word, Word::Pointer(of) if types.get(of).is_some_and(|of| (1..16).contains(&of.size)))
 }

@@ -64,17 +64,17 @@ impl Heap<'_> {
         }
         let mut all: Vec<BTreeMap<Referring, ()>> = vec![BTreeMap::new(); waiting.objects.len()];
         let mut more = vec![0u64; waiting.objects.len()];
-        let mut add = |to: Addr, referring: &dyn Fn() -> Option<Referring>| {
+        let mut add = |to: Addr, is_to_tiny: &mut dyn FnMut() -> bool, referring: &dyn Fn() -> Option<Referring>| {
             let found = layout.object_at(to.0).and_then(|slot| things.get(&slot)).into_iter().flatten();
             // Two mutexes may share a slot, one behind the other: what points to the first is none to the
             // second.
             let is_one = found.clone().any(|(_, mutex)| *mutex == Some(to));
-            let owns = |mutex: Addr| match may_own(mutex, to) {
+            let mut owns = |mutex: Addr| match may_own(mutex, to) {
                 Owns::Never => false,
                 Owns::Perhaps => !is_one || mutex == to,
-                Owns::IfLarge => !is_one,
+                Owns::IfLarge => !is_one && !is_to_tiny(),
             };
-            let found = found.filter(|(_, mutex)| mutex.is_none_or(owns));
+            let found = found.filter(|(_, mutex)| mutex.is_none_or(&mut owns));
             for (index, _) in found {
                 let (Some(all), Some(more)) = (all.get_mut(*index), more.get_mut(*index)) else { continue };
                 if all.len() >= MOST {
@@ -85,6 +85,7 @@ impl Heap<'_> {
             }
         };
         let symbols = Symbolizer::new(self.memory, &self.runtime.module, self.runtime.layout);
+        let mut types = TypeReader::new(self.runtime, self.memory);
         let mut functions: FxHashMap<Addr, String> = FxHashMap::default();
         let mut deferred: FxHashMap<Addr, String> = FxHashMap::default();
         for ((root, place), to) in &self.holders.pointed.all {
@@ -104,7 +105,7 @@ impl Heap<'_> {
                 }
                 _ => None,
             };
-            add(*to, &|| {
+            add(*to, &mut || self.variable_is_to_tiny(*root, *place, &mut types), &|| {
                 let name = || self.holders.name_of(*root).unwrap_or_default().to_owned();
                 let goroutine = self.holders.goid(*root).unwrap_or_default();
                 let can_run = self.can_run(liveness, *root);
@@ -139,7 +140,6 @@ impl Heap<'_> {
         self.awaited.sudogs.iter().for_each(|object| {
             closed.insert(object.0 as usize);
         });
-        let mut types = TypeReader::new(self.runtime, self.memory);
         let mut contexts: FxHashMap<(ObjectId, u64), bool> = FxHashMap::default();
         for ((from, offset), to) in
             self.awaited.pointed.all.iter().filter(|((from, _), _)| !closed.contains(from.0 as usize))
@@ -148,7 +148,7 @@ impl Heap<'_> {
                 *contexts.entry((*from, *offset)).or_insert_with(|| self.is_context(*from, *offset, *to, &mut types))
             };
             let is_context = is_context();
-            add(*to, &|| {
+            add(*to, &mut || self.is_to_tiny(*from, *offset, &mut types), &|| {
                 let name = self.type_of(*from).map_or_else(String::new, |(_, name)| name.to_owned());
                 let name = if is_context && !name.starts_with("context.") { CONTEXT.to_owned() } else { name };
                 Some(Referring { place: ReferringPlace::Object, goroutine: 0, name, can_run: true })
