@@ -9,40 +9,15 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use lastgasp_lab::lying_files::silent_executable;
+use lastgasp_lab::silent_storage::{Silent, SilentStorage};
 use lastgasp_observe::target::open;
 use lastgasp_observe::target::runtime_cache::RuntimeCache;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use watching::silent_storage::{Silent, SilentStorage};
 use watching::{Daemon, alone, forget, is_captured, program, program_of, victim, wait_for};
 
 mod watching;
-
-/// Where storage stops to answer.
-const SILENT: u64 = 4 << 20;
-
-/// An executable that sleeps for ever, whose section headers stand where its storage does not answer: it can
-/// be run, and not be looked at.
-fn executable() -> Silent {
-    // pause(); again.
-    let code = [0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7];
-    let mut file = vec![0u8; 2 * SILENT as usize];
-    let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, b"\x7fELF\x02\x01\x01");
-    // e_type, e_machine, e_version, e_ehsize, e_phentsize, e_phnum, e_shentsize, e_shnum, e_shstrndx.
-    for (at, value) in [(16, 2u16), (18, 62), (20, 1), (52, 64), (54, 56), (56, 1), (58, 64), (60, 4), (62, 3)] {
-        put(at, &value.to_le_bytes());
-    }
-    for (at, value) in [(24, 0x40_0078u64), (32, 64), (40, SILENT + 4096)] {
-        put(at, &value.to_le_bytes());
-    }
-    put(64, &[1, 0, 0, 0, 5, 0, 0, 0]);
-    for (at, value) in [(80, 0x40_0000u64), (96, 0x90), (104, 0x90), (112, 4096)] {
-        put(at, &value.to_le_bytes());
-    }
-    put(120, &code);
-    Silent { bytes: file, silent_from: SILENT }
-}
 
 /// Ends them, whatever becomes of the test. They must not be waited for: one that sleeps in the kernel ends
 /// with its storage.
@@ -89,7 +64,7 @@ fn storage_that_does_not_answer_ends_and_blinds_no_daemon() {
     let _turn = alone();
     let (service, store, folder) = ("silent-files", tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let real = program(service);
-    let files = ["silent-files-a", "silent-files-b"].map(|name| (name, executable())).to_vec();
+    let files = ["silent-files-a", "silent-files-b"].map(|name| (name, silent_executable())).to_vec();
     let Some(storage) = SilentStorage::mount(folder.path(), files) else { return forget(&real) };
     let daemon = Daemon::start(store.path(), "silent-files*", &[]);
     let start = |name: &str| Command::new(storage.path(name)).stdout(Stdio::null()).spawn().unwrap();
@@ -116,13 +91,14 @@ fn memory_that_does_not_answer_ends_and_blinds_no_daemon() {
     let _turn = alone();
     let (service, store, folder) = ("silent-memory", tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let real = program(service);
-    let mapping = program_of("silent", service);
+    let mapping = program_of("hostile", service);
     let page = Silent { bytes: vec![0; 8192], silent_from: 0 };
     let Some(storage) = SilentStorage::mount(folder.path(), vec![("page", page)]) else { return forget(&real) };
     let mut all = Ended(Vec::new());
     let mut start = || {
         let mut command = Command::new(&mapping);
-        let mut child = command.arg(storage.path("page")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.arg("map").arg(storage.path("page")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let pid = child.id() as i32;

@@ -172,7 +172,8 @@ impl ElfImage {
         };
         let has_symbols = sections.iter().any(|s| s.name == ".symtab");
         let entry = Addr(header.e_entry(endian));
-        let state = file.metadata().map(|m| FileState::of(&m)).map_err(|e| ImageError::Io { file: name.clone(), error: e })?;
+        let state =
+            file.metadata().map(|m| FileState::of(&m)).map_err(|e| ImageError::Io { file: name.clone(), error: e })?;
         let facts = ImageFacts { arch, sections, segments, notes, entry, build_id, has_symbols, state };
         Ok(Self { file: Arc::new(file), name, facts })
     }
@@ -260,7 +261,8 @@ impl ElfImage {
     /// Addresses (as stated) of writable segments as far as the file holds them, and of read-only ones.
     #[must_use]
     pub fn load_ranges(&self, writable: bool) -> Vec<AddrRange> {
-        self.facts.segments
+        self.facts
+            .segments
             .iter()
             .filter(|s| s.writable == writable)
             .map(|s| AddrRange::sized(Addr(s.vaddr), s.file_size))

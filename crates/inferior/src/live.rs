@@ -86,7 +86,7 @@ pub struct LiveProcess {
     start_time: u64,
     /// `/proc/PID`. When the process is gone there is nothing in it any more.
     folder: File,
-    mem: File,
+    mem: Arc<File>,
     loaded: Arc<LoadedImage>,
 }
 
@@ -115,7 +115,7 @@ impl LiveProcess {
         if start_time(pid) != Some(start) {
             return Err(OpenError::Reused(pid));
         }
-        Ok(Self { pid, start_time: start, folder, mem, loaded: Arc::new(LoadedImage { image, bias }) })
+        Ok(Self { pid, start_time: start, folder, mem: Arc::new(mem), loaded: Arc::new(LoadedImage { image, bias }) })
     }
 
     /// Opens `pid`, whose executable or library somebody else has opened and read: of its files only those of
@@ -131,7 +131,7 @@ impl LiveProcess {
         if start_time(pid) != Some(start) {
             return Err(OpenError::Reused(pid));
         }
-        Ok(Self { pid, start_time: start, folder, mem, loaded: Arc::new(LoadedImage { image, bias }) })
+        Ok(Self { pid, start_time: start, folder, mem: Arc::new(mem), loaded: Arc::new(LoadedImage { image, bias }) })
     }
 
     /// Opens `pid`; its image is the executable if that is `wanted`, else the first mapped library (by path)
@@ -178,6 +178,12 @@ impl LiveProcess {
     #[must_use]
     pub fn loaded(&self) -> Arc<LoadedImage> {
         Arc::clone(&self.loaded)
+    }
+
+    /// The descriptor of the memory, for who holds it beside this.
+    #[must_use]
+    pub fn mem_shared(&self) -> Arc<File> {
+        Arc::clone(&self.mem)
     }
 
     /// A second descriptor of the memory, for the pin.

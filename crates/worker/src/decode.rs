@@ -108,5 +108,9 @@ fn checked(answer: Answer, raw: &RawCapture) -> Result<Decoded, String> {
         && target.limit_bytes == raw.limit.as_ref().map(|l| l.0)
         && capture.phase.name() == raw.phase.name()
         && capture.stopped_ns == raw.stopped.as_nanos() as u64;
-    if is_of_it { Ok(Decoded { facts, monotonic_ns, unix_ns }) } else { Err("its worker gave facts of something else".into()) }
+    if is_of_it {
+        Ok(Decoded { facts, monotonic_ns, unix_ns })
+    } else {
+        Err("its worker gave facts of something else".into())
+    }
 }

@@ -63,7 +63,6 @@ impl Workers {
             decoders: Pool::start("decoders", own_binary, for_facts(), DECODERS, Ok)?,
         })
     }
-
 }
 
 /// Whom that is about.
@@ -120,10 +119,10 @@ impl ForeignReader for Workers {
         inspected
     }
 
-    fn memory(&self, pid: i32, mem: &File) -> io::Result<Option<ForeignMemory>> {
+    fn memory(&self, pid: i32, mem: Arc<File>) -> io::Result<Option<ForeignMemory>> {
         let started = lastgasp_inferior::start_time(pid).unwrap_or(0);
         let (readers, silent) = (Arc::clone(&self.readers), Arc::clone(&self.silent));
-        Ok(Some(Arc::new(ReadMemory::new(about(pid), started, mem.try_clone()?, readers, silent))))
+        Ok(Some(Arc::new(ReadMemory::new(about(pid), started, mem, readers, silent))))
     }
 
     fn silent_until(&self, pid: i32) -> Option<Instant> {

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use lastgasp_decode::{GraphStage, WholeMemory, code_types, graph_alone};
 use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
 use lastgasp_inferior::{
-    CopiedMemory, CoreFile, ElfImage, HandedMemory, ImageFacts, LiveProcess, LoadedImage, OwnPages, RememberedMemory, Snapshot,
+    CopiedMemory, CoreFile, ElfImage, HandedMemory, ImageFacts, LiveProcess, LoadedImage, OwnPages, RememberedMemory,
+    Snapshot,
 };
 use lastgasp_observe::raw_capture::{Binary, DeadMemory, RawCapture};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -76,7 +77,8 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
     let mut next = || handed.next().ok_or_else(|| "too few descriptors were handed to it".to_owned());
     let (memory, evidence, executable) = (next()?, next()?, next()?);
     let pages = if task.room > 0 { Some(OwnPages::new(next()?, next()?)) } else { None };
-    let image = ElfImage::told(Arc::new(executable), "its executable", task.image.clone()).map_err(|e| e.to_string())?;
+    let image =
+        ElfImage::told(Arc::new(executable), "its executable", task.image.clone()).map_err(|e| e.to_string())?;
     let loaded = Arc::new(LoadedImage { image, bias: task.bias });
     let unnumbered = memory.try_clone().map(HandedMemory::new).map_err(|e| e.to_string())?;
     let memory = HandedMemory::new(memory);

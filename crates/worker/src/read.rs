@@ -46,7 +46,8 @@ fn question(parts: &[(Addr, usize)]) -> Vec<u8> {
 /// The answer: a byte for each piece, 1 if it was read, and the bytes of those that were, one after the other.
 fn answer(question: &[u8], mem: &dyn Memory) -> Vec<u8> {
     let word = |b: &[u8]| b.try_into().ok().map(u64::from_le_bytes);
-    let piece = |b: &[u8]| Some((Addr(word(b.get(..8)?)?), u32::from_le_bytes(b.get(8..12)?.try_into().ok()?) as usize));
+    let piece =
+        |b: &[u8]| Some((Addr(word(b.get(..8)?)?), u32::from_le_bytes(b.get(8..12)?.try_into().ok()?) as usize));
     let pieces: Vec<(Addr, usize)> = question.chunks_exact(PART).take(MAX_PARTS).filter_map(piece).collect();
     let all: usize = pieces.iter().map(|(_, len)| *len).sum();
     let mut bytes = vec![0; all.min(MAX_BYTES)];
@@ -165,14 +166,14 @@ impl Pages {
 pub(crate) struct ReadMemory {
     about: About,
     started: u64,
-    mem: File,
+    mem: Arc<File>,
     readers: Arc<Pool<()>>,
     silent: Arc<Silent>,
     pages: Mutex<Pages>,
 }
 
 impl ReadMemory {
-    pub(crate) fn new(about: About, started: u64, mem: File, readers: Arc<Pool<()>>, silent: Arc<Silent>) -> Self {
+    pub(crate) fn new(about: About, started: u64, mem: Arc<File>, readers: Arc<Pool<()>>, silent: Arc<Silent>) -> Self {
         Self { about, started, mem, readers, silent, pages: Mutex::default() }
     }
 

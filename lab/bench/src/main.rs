@@ -37,6 +37,8 @@ enum Chore {
     BenchHeap(heap::Options),
     /// Say which goroutines can never be woken, beside Go's own goroutineleak profile
     BenchGoroutines(goroutines::Options),
+    /// Have tenants without rights try to end `lastgasp watch`, or to blind it, while a program beside them dies
+    BenchHostile(watch::hostile::Options),
     /// Measure `lastgasp watch` on real Go programs: kills, storms, what it costs, how long it lasts
     BenchWatch {
         #[command(subcommand)]
@@ -51,6 +53,7 @@ fn main() -> Result<()> {
         Chore::BenchGraphs(options) => graphs::run(&options),
         Chore::BenchHeap(options) => heap::run(&options),
         Chore::BenchGoroutines(options) => goroutines::run(&options),
+        Chore::BenchHostile(options) => watch::hostile::run(&options),
         Chore::BenchWatch { bench } => watch::run(&bench),
     }
 }

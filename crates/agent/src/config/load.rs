@@ -53,7 +53,10 @@ fn read(path: &Path) -> Result<String> {
     let cure = || format!("{}: the configuration cannot be read (--config names another)", path.display());
     let text = read_plain(path, MAX_FILE_BYTES).with_context(cure)?;
     if let Some(who) = others_write(&std::fs::metadata(path).with_context(cure)?) {
-        bail!("{}: the configuration can be written by {who}: what it says may be theirs (chmod go-w, chown)", path.display());
+        bail!(
+            "{}: the configuration can be written by {who}: what it says may be theirs (chmod go-w, chown)",
+            path.display()
+        );
     }
     Ok(text)
 }

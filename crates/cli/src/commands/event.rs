@@ -89,7 +89,13 @@ fn list(store: &Path, since: Option<Duration>, as_json: bool) -> Result<Exit> {
         }
         for feed in &evidence.feeds {
             let state = if feed.connected { "connected" } else { "not connected" };
-            let _ = writeln!(out, "feed {}: {state}, {} holes  {}", printable(&feed.source), feed.holes.len(), printable(&feed.detail));
+            let _ = writeln!(
+                out,
+                "feed {}: {state}, {} holes  {}",
+                printable(&feed.source),
+                feed.holes.len(),
+                printable(&feed.detail)
+            );
         }
     }
     say(&out);

@@ -3,8 +3,8 @@
 mod capture;
 mod config;
 mod diff;
-mod event;
 mod escapes;
+mod event;
 mod evidence_of;
 mod explain;
 mod heap;

@@ -2,8 +2,6 @@
 //! captures say. No test file uses all of it.
 #![allow(dead_code, unreachable_pub)]
 
-pub mod silent_storage;
-
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;

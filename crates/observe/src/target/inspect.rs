@@ -95,8 +95,14 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// What a file says. `name` is for people; `mem` is the memory of a process that has it loaded, `bias` as much
-/// as its addresses are off there, by its headers.
-pub fn inspect(file: File, name: &str, mem: &dyn Memory, bias: impl Fn(&ElfImage) -> u64) -> FileSays {
+/// as its addresses are off there, by its headers. A runtime that has not begun is waited for so long.
+pub fn inspect(
+    file: File,
+    name: &str,
+    mem: &dyn Memory,
+    bias: impl Fn(&ElfImage) -> u64,
+    patience: Duration,
+) -> FileSays {
     let again = file.try_clone();
     let image = match ElfImage::open(file, name) {
         Ok(image) => image,
@@ -114,18 +120,18 @@ pub fn inspect(file: File, name: &str, mem: &dyn Memory, bias: impl Fn(&ElfImage
         }
         Err(_) => return FileSays::Other,
     };
-    let runtime = located(&image, bias(&image), mem);
+    let runtime = located(&image, bias(&image), mem, patience);
     FileSays::Go(Box::new(GoFile { image: image.facts().to_be_told(), build_info, runtime }))
 }
 
-fn located(image: &ElfImage, bias: u64, mem: &dyn Memory) -> Located {
+fn located(image: &ElfImage, bias: u64, mem: &dyn Memory, patience: Duration) -> Located {
     let began = Instant::now();
     loop {
         let found = Runtime::locate(image, bias, mem)
             .and_then(|location| Runtime::apply(image, bias, mem, &location).map(|_| location));
         match found {
             Ok(location) => return Located::At(location),
-            Err(why @ DiscoverError::Unreadable { .. }) if began.elapsed() > PATIENCE => {
+            Err(why @ DiscoverError::Unreadable { .. }) if began.elapsed() >= patience => {
                 return Located::NotYet(why.to_string());
             }
             Err(DiscoverError::Unreadable { .. }) => std::thread::sleep(PAUSE),
@@ -173,7 +179,7 @@ pub trait ForeignReader: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// The system's error.
-    fn memory(&self, pid: i32, mem: &File) -> io::Result<Option<ForeignMemory>>;
+    fn memory(&self, pid: i32, mem: Arc<File>) -> io::Result<Option<ForeignMemory>>;
 
     /// When a process whose memory did not answer is asked again, if that is later than now.
     fn silent_until(&self, _pid: i32) -> Option<Instant> {
@@ -210,7 +216,7 @@ impl ForeignReader for InThisProcess {
         Ok(opened.inspect_all().into_iter().map(|(file, says)| Inspected { file: file.map(Arc::new), says }).collect())
     }
 
-    fn memory(&self, _: i32, _: &File) -> io::Result<Option<ForeignMemory>> {
+    fn memory(&self, _: i32, _: Arc<File>) -> io::Result<Option<ForeignMemory>> {
         Ok(None)
     }
 }
@@ -272,7 +278,7 @@ impl OpenedFiles {
                 Files::Executable => lastgasp_inferior::bias_in(&maps, image),
                 Files::Libraries(all) => all.get(i).and_then(|library| library.bias(image)).unwrap_or(0),
             };
-            (Some(file), inspect(read, &name, &memory, bias))
+            (Some(file), inspect(read, &name, &memory, bias, PATIENCE))
         };
         self.files.into_iter().enumerate().map(look).collect()
     }

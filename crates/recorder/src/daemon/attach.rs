@@ -86,7 +86,8 @@ impl Attachers {
         let binaries = Arc::new(Mutex::new(Binaries::default()));
         let start = move || Inspector::start(Arc::clone(&binaries));
         for _ in 0..THREADS {
-            let (queue, settings, done, start) = (Arc::clone(&queue), Arc::clone(settings), done.clone(), start.clone());
+            let (queue, settings, done, start) =
+                (Arc::clone(&queue), Arc::clone(settings), done.clone(), start.clone());
             spawn_vital(NAME, 1 << 20, move || serve(&queue, &settings, start, done))?;
         }
         let settings = Arc::clone(settings);
@@ -95,10 +96,14 @@ impl Attachers {
             while !queue.is_over() {
                 std::thread::sleep(Duration::from_millis(500));
                 // Whoever hung and has come back goes on, one too many, which does no harm.
-                if queue.hanging(HANGS) as u64 > more.load(Ordering::Relaxed) && more.load(Ordering::Relaxed) < MORE_THREADS
+                if queue.hanging(HANGS) as u64 > more.load(Ordering::Relaxed)
+                    && more.load(Ordering::Relaxed) < MORE_THREADS
                 {
                     more.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(event = "attach-hangs", "a thread that looks at new processes hangs: another takes its place");
+                    tracing::warn!(
+                        event = "attach-hangs",
+                        "a thread that looks at new processes hangs: another takes its place"
+                    );
                     let (queue, settings, done, start) =
                         (Arc::clone(&queue), Arc::clone(&settings), done.clone(), start.clone());
                     let _ = spawn_vital(NAME, 1 << 20, move || serve(&queue, &settings, start, done));
@@ -135,7 +140,12 @@ impl Drop for Attachers {
 
 /// Looks at one process after the other, until no more will come. One at which the look panics is refused,
 /// and the next one is looked at.
-fn serve<I: Inspect>(queue: &Queue, settings: &Mutex<Arc<Settings>>, start: impl Fn() -> I, done: impl Fn(i32, Looked)) {
+fn serve<I: Inspect>(
+    queue: &Queue,
+    settings: &Mutex<Arc<Settings>>,
+    start: impl Fn() -> I,
+    done: impl Fn(i32, Looked),
+) {
     let mut inspector = start();
     while let Some(job) = queue.next() {
         let (pid, depth) = (job.pid, job.depth);
@@ -180,7 +190,7 @@ impl Inspect for Inspector {
         let looked = self.look_as_it_can(pid, depth, settings);
         // Of what could not be opened nothing is known: it is looked at again.
         let in_vain = match &looked {
-            Looked::Found(attached) => !attached.watch.can_be_held() || is_out_of_descriptors(),
+            Looked::Found(_) => is_out_of_descriptors(),
             Looked::NotYet | Looked::Refused { .. } | Looked::NoProcess | Looked::Later(_) => is_out_of_descriptors(),
             _ => false,
         };
@@ -250,8 +260,7 @@ impl Inspector {
         };
         let image = known.image(&name).map_err(|e| NotAttached::Failed(OpenError::Image(e).into()))?;
         let process = LiveProcess::open_known(pid, image, binary.bias).map_err(|e| NotAttached::Failed(e.into()))?;
-        let mem = process.mem_file().map_err(|e| failed(pid, e))?;
-        let foreign = settings.foreign.memory(pid, &mem).map_err(|e| failed(pid, e))?;
+        let foreign = settings.foreign.memory(pid, process.mem_shared()).map_err(|e| failed(pid, e))?;
         Target::attach_known(process, &known.says, location, &self.mounts, foreign).map_err(NotAttached::Failed)
     }
 }
@@ -273,7 +282,11 @@ fn failed(pid: i32, error: std::io::Error) -> NotAttached {
 fn not_attached(pid: i32, who: Identity, why: NotAttached) -> Looked {
     match why {
         NotAttached::NotYet | NotAttached::Failed(AttachError::Discover(DiscoverError::Unreadable { .. })) => {
-            if lastgasp_inferior::start_time(pid).is_some() { Looked::NotYet } else { Looked::NoProcess }
+            if lastgasp_inferior::start_time(pid).is_some() {
+                Looked::NotYet
+            } else {
+                Looked::NoProcess
+            }
         }
         NotAttached::Failed(e) if is_for_want_of_descriptors(&e) => Looked::OutOfDescriptors,
         NotAttached::Refused(_) | NotAttached::Failed(_) if lastgasp_inferior::start_time(pid).is_none() => {

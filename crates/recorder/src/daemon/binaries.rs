@@ -107,7 +107,10 @@ impl Binaries {
                     lock(all).note_executable(key, entry.clone(), now);
                     entry
                 }
-                Err(why) => return lock(all).not_inspected(pid, why, before.as_ref(), |all, e| all.note_executable(key, e, now)),
+                Err(why) => {
+                    return lock(all)
+                        .not_inspected(pid, why, before.as_ref(), |all, e| all.note_executable(key, e, now));
+                }
             },
         };
         match entry {
@@ -313,7 +316,7 @@ mod tests {
         fn memory(
             &self,
             _: i32,
-            _: &std::fs::File,
+            _: Arc<std::fs::File>,
         ) -> std::io::Result<Option<lastgasp_observe::target::inspect::ForeignMemory>> {
             Ok(None)
         }
@@ -333,7 +336,10 @@ mod tests {
         assert_eq!(lost.0.load(Ordering::Relaxed), 0);
         let this = lastgasp_observe::target::inspect::InThisProcess;
         assert!(matches!(Binaries::look(&all, &this, own(), Depth::Executable, || true), Found::Other));
-        assert!(matches!(Binaries::look(&all, &lost, own(), Depth::Executable, || panic!("it is known")), Found::Other));
+        assert!(matches!(
+            Binaries::look(&all, &lost, own(), Depth::Executable, || panic!("it is known")),
+            Found::Other
+        ));
     }
 
     /// A look that is lost costs one attempt; the next one comes later, and later.

@@ -83,6 +83,8 @@ pub(crate) struct Supervisor {
     leak_turns: LeakTurns,
     /// When it was last said that descriptors have run out.
     said_put_off: Option<Instant>,
+    /// When somebody was put off last for want of them.
+    put_off: Option<Instant>,
     stopping: bool,
 }
 
@@ -148,6 +150,7 @@ impl Supervisor {
             relapses: Relapses::default(),
             leak_turns: LeakTurns::default(),
             said_put_off: None,
+            put_off: None,
             stopping: false,
         })
     }
@@ -296,6 +299,7 @@ impl Supervisor {
             }
             Admitted::PutOff => {
                 self.count(|c| c.put_off += 1);
+                self.put_off = Some(Instant::now());
                 if self.said_put_off.is_none_or(|said| said.elapsed() > Duration::from_secs(60)) {
                     self.said_put_off = Some(Instant::now());
                     tracing::error!(
@@ -633,7 +637,7 @@ impl Supervisor {
             format!("{stuck} workers hang in the kernel over processes whose files or memory do not answer: soon no more are started, and new programs are not recognised")
         });
         Status {
-            problems: too_many.into_iter().collect(),
+            problems: too_many.into_iter().chain(self.put_off_lately()).collect(),
             started_unix: self.started_unix,
             mode: self.settings.policy.mode.name(),
             process_events: self.admission.has_events(),
@@ -646,6 +650,14 @@ impl Supervisor {
                 ..self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
             },
         }
+    }
+
+    /// That somebody could not be looked at a moment ago, for want of descriptors.
+    fn put_off_lately(&self) -> Option<String> {
+        const LATELY: Duration = Duration::from_secs(30);
+        self.put_off.filter(|at| at.elapsed() < LATELY).map(|_| {
+            "no descriptor is left: new programs are not watched until others have ended (raise LimitNOFILE)".into()
+        })
     }
 
     fn count(&self, change: impl FnOnce(&mut Counters)) {

@@ -4,24 +4,22 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 /// A file of it.
 #[derive(Clone, Debug)]
 pub struct Silent {
+    /// What stands in it.
     pub bytes: Vec<u8>,
     /// What stands from here on is never read.
     pub silent_from: u64,
 }
 
-/// The file system; unmounted, with an end for all who wait, when it is dropped.
+/// The file system, mounted by root; unmounted, with an end for all who wait, when it is dropped.
+#[derive(Debug)]
 pub struct SilentStorage {
     folder: PathBuf,
     /// Whether an open is answered.
@@ -32,44 +30,48 @@ pub struct SilentStorage {
 impl SilentStorage {
     /// Mounts it; `None`, loudly, where that cannot be.
     pub fn mount(folder: &Path, files: Vec<(&str, Silent)>) -> Option<Self> {
-        std::fs::create_dir_all(folder).unwrap();
-        let device = OpenOptions::new().read(true).write(true).custom_flags(nix::libc::O_CLOEXEC).open("/dev/fuse");
+        std::fs::create_dir_all(folder).ok()?;
+        let device = OpenOptions::new().read(true).write(true).open("/dev/fuse");
         let device = match device {
             Ok(device) => device,
             Err(e) => {
-                println!("SKIPPED: no FUSE here: {e}");
+                eprintln!("SKIPPED: no FUSE here: {e}");
                 return None;
             }
         };
-        // For mount alone.
-        fcntl(device.as_fd(), FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
-        let options = format!("fd={},rootmode=40000,user_id=0,group_id=0,allow_other", device.as_raw_fd());
+        // The command's input, so that it has it and nobody else.
+        let options = "fd=0,rootmode=40000,user_id=0,group_id=0,allow_other";
         // Before it is mounted: whoever mounts it looks at it.
         let opens = Arc::new(AtomicBool::new(true));
         let files = files.into_iter().map(|(name, file)| (name.to_owned(), file)).collect();
-        let server = Server { device: device.try_clone().unwrap(), files, opens: Arc::clone(&opens) };
+        let server = Server { device: device.try_clone().ok()?, files, opens: Arc::clone(&opens) };
         let mounting = Arc::new(AtomicBool::new(true));
         let wait = Arc::clone(&mounting);
         std::thread::spawn(move || server.serve(&wait));
-        let mounted = Command::new("mount").args(["-i", "-t", "fuse", "-o", &options, "silent"]).arg(folder).output();
-        fcntl(device.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-i", "-t", "fuse", "-o", options, "silent"])
+            .arg(folder)
+            .stdin(Stdio::from(device.try_clone().ok()?))
+            .output();
         mounting.store(false, Ordering::SeqCst);
         match mounted {
             Ok(out) if out.status.success() => {}
             other => {
-                println!("SKIPPED: no FUSE file system can be mounted: {other:?}");
+                eprintln!("SKIPPED: no FUSE file system can be mounted: {other:?}");
                 return None;
             }
         }
         let mut storage = Self { folder: folder.to_owned(), opens, connection: None };
         // What stands there is asked of the server; its device is in the kernel's own list.
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let line = mounts.lines().find(|l| l.split(' ').nth(4) == folder.to_str());
         let minor = line.and_then(|l| l.split(' ').nth(2)?.split_once(':').map(|(_, minor)| minor.to_owned()));
         storage.connection = minor.map(|minor| Path::new("/sys/fs/fuse/connections").join(minor).join("abort"));
         Some(storage)
     }
 
+    /// Where that file stands.
+    #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -108,18 +110,19 @@ impl Server {
             let n = match self.device.read(&mut buf) {
                 Ok(n) => n,
                 // It is not mounted yet; or one that asked has gone meanwhile.
-                Err(e) if e.raw_os_error() == Some(nix::libc::ENOENT) => continue,
+                Err(e) if e.raw_os_error() == Some(ENOENT) => continue,
                 Err(_) if mounting.load(Ordering::SeqCst) => {
                     std::thread::sleep(std::time::Duration::from_millis(1));
                     continue;
                 }
                 Err(_) => return,
             };
-            let request = &buf[..n];
-            let word = |at: usize| u32::from_le_bytes(request[at..at + 4].try_into().unwrap());
-            let long = |at: usize| u64::from_le_bytes(request[at..at + 8].try_into().unwrap());
+            let request = buf.get(..n).unwrap_or_default();
+            let field = |at: usize, len: usize| request.get(at..at + len).unwrap_or_default();
+            let word = |at: usize| field(at, 4).try_into().map_or(0, u32::from_le_bytes);
+            let long = |at: usize| field(at, 8).try_into().map_or(0, u64::from_le_bytes);
             let (opcode, unique, node) = (word(4), long(8), long(16));
-            let body = &request[40..];
+            let body = request.get(40..).unwrap_or_default();
             let answer = match opcode {
                 // INIT: version 7.31, as the kernel's is at least.
                 26 => Ok([
@@ -135,7 +138,7 @@ impl Server {
                 ]
                 .concat()),
                 1 => {
-                    let name = String::from_utf8_lossy(body.split(|b| *b == 0).next().unwrap()).into_owned();
+                    let name = String::from_utf8_lossy(body.split(|b| *b == 0).next().unwrap_or_default()).into_owned();
                     match self.files.keys().position(|known| *known == name) {
                         Some(i) => {
                             let node = i as u64 + 2;

@@ -1,3 +1,0 @@
-module silent
-
-go 1.20
