@@ -145,6 +145,12 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {
+        name: "bench-hostile",
+        usage: "[--times N] [--ways A,B] [--lastgasp PATH]",
+        does: "tenants without rights try to end lastgasp watch or to blind it, in 32 ways, while a program beside them dies of memory",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
         name: "layouts",
         usage: "[--minor N] [--check] [--patches] [--experiments]",
         does: "crates/goruntime/src/layout/go1_*.rs from the DWARF of a probe program built with each Go release",

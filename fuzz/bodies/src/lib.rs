@@ -22,7 +22,7 @@ pub mod process;
 
 pub use code::code;
 pub use damage::{Orders, flavour_of};
-pub use files::{core, elf, modules};
+pub use files::{attach, core, elf, modules};
 pub use heap_targets::{collections, graph, types};
 pub use process_targets::{buckets, goroutines, pclntab, pointers, spans};
 pub use saved::raw;
@@ -36,6 +36,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target by name, sorted; `fuzz/fuzz_targets` has a file for each.
 pub const ALL: &[Target] = &[
+    ("attach", attach),
     ("buckets", buckets),
     ("code", code),
     ("collections", collections),

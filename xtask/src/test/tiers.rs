@@ -90,6 +90,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "watch_deployed",
             "watch_early",
             "watch_hostile",
+            "watch_silent",
             "watch_leaks",
         ],
     ),
