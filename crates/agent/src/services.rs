@@ -194,7 +194,7 @@ impl Services {
             }
             ("/status", Some(status)) => ("200 OK", http::JSON, self.document(&status)),
             ("/healthz", Some(status)) => {
-                let (status, body) = health(&status, &self.vital.problems());
+                let (status, body) = health(&status, &self.problems(&status));
                 (status, http::PLAIN, body)
             }
             // It looks many times a second when it is well.
@@ -210,6 +210,11 @@ impl Services {
         SelfStats { events: self.events.stats(), ..SelfStats::read(&self.counts, self.archive.size()) }
     }
 
+    /// What is wrong, a sentence each.
+    fn problems(&self, status: &Status) -> Vec<String> {
+        self.vital.problems().into_iter().chain(status.problems.iter().cloned()).collect()
+    }
+
     fn document(&self, status: &Status) -> String {
         let own = self.own();
         let (path, quota) = {
@@ -219,7 +224,7 @@ impl Services {
         status::text(&Snapshot {
             status,
             own: &own,
-            problems: &self.vital.problems(),
+            problems: &self.problems(status),
             captures: &self.recent.all(),
             store: (&path, quota.bytes, quota.captures),
         })
