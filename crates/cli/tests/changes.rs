@@ -316,7 +316,8 @@ fn changes_come_in_from_a_real_etcd_by_post_and_by_command() {
     // What a feed costs that says nothing: with a round of two seconds, seven times what is usual.
     let processor = || {
         let stat = fs::read_to_string(format!("/proc/{}/stat", daemon.0.id())).unwrap();
-        let fields: Vec<i64> = stat.rsplit(')').next().unwrap().split_whitespace().filter_map(|f| f.parse().ok()).collect();
+        let fields: Vec<i64> =
+            stat.rsplit(')').next().unwrap().split_whitespace().filter_map(|f| f.parse().ok()).collect();
         // utime and stime, in hundredths of a second; the state is no number.
         fields[10] + fields[11]
     };
