@@ -24,8 +24,8 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// Tells webhooks of a capture that has been written, and of which more will be told: nobody waits for the
-    /// graph of its heap to know that somebody was killed.
+    /// Tells webhooks of a capture that has been written, and of which more will be told: nobody waits for
+    /// the graph of its heap to know that somebody was killed.
     pub(crate) fn announce(&self, stored: &Stored<'_>) {
         self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&event_of(stored));
     }

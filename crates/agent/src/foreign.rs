@@ -17,8 +17,8 @@ fn salt() -> &'static Salt {
     SALT.get_or_init(|| Salt::of(Path::new("/nonexistent")))
 }
 
-/// A request to tell of a change: the first byte chooses its headers, the rest is the body; and the whole as a
-/// request as it comes.
+/// A request to tell of a change: the first byte chooses its headers, the rest is the body; and the whole as
+/// a request as it comes.
 pub fn told(bytes: &[u8]) {
     const HEADERS: [&[(&str, &str)]; 4] = [
         &[],

@@ -1,5 +1,5 @@
-//! Changes that come in, end to end: a real daemon, a real etcd, `POST /v1/changes` and `lastgasp event`. Root,
-//! and Debian's etcd-server, which is installed where it is not there.
+//! Changes that come in, end to end: a real daemon, a real etcd, `POST /v1/changes` and `lastgasp event`.
+//! Root, and Debian's etcd-server, which is installed where it is not there.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::fs;

@@ -1,7 +1,7 @@
 //! Names of metrics that are known, by what they count.
 //!
-//! Each preset is of what its program's documentation says, at the version that is named. Where a program counts
-//! no such thing, the role has no name: it is unknown.
+//! Each preset is of what its program's documentation says, at the version that is named. Where a program
+//! counts no such thing, the role has no name: it is unknown.
 
 use lastgasp_incident::evidence::MetricRole;
 
@@ -102,8 +102,8 @@ fn each_term(terms: &str, change: impl Fn(&str) -> String) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Terms as PromQL: sums over all series that are chosen. A metric that is not there counts as 0 beside one that
-/// is, as on a page; alone it is no value.
+/// Terms as PromQL: sums over all series that are chosen. A metric that is not there counts as 0 beside one
+/// that is, as on a page; alone it is no value.
 fn promql(terms: &str, kind: Kind, select: &str) -> String {
     each_term(terms, |name| {
         let series = with_labels(name, select);

@@ -1,5 +1,5 @@
-//! A page that is read directly: counters become rates between two readings, gauges are as they are. A counter
-//! that went back was begun anew: between these two readings nothing is known.
+//! A page that is read directly: counters become rates between two readings, gauges are as they are. A
+//! counter that went back was begun anew: between these two readings nothing is known.
 
 use lastgasp_incident::evidence::UnixMs;
 

@@ -1,4 +1,5 @@
-//! A metric's name with labels, as in PromQL: `haproxy_backend_http_responses_total{code="5xx"}`. Equality alone.
+//! A metric's name with labels, as in PromQL: `haproxy_backend_http_responses_total{code="5xx"}`. Equality
+//! alone.
 
 /// A metric that is chosen on a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

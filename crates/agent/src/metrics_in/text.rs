@@ -1,5 +1,5 @@
-//! Prometheus' text format (0.0.4), and what OpenMetrics has in common with it: samples, a line each. What is no
-//! sample is passed over; how many lines were is said.
+//! Prometheus' text format (0.0.4), and what OpenMetrics has in common with it: samples, a line each. What is
+//! no sample is passed over; how many lines were is said.
 
 use super::selector::labels;
 

@@ -1,7 +1,7 @@
-//! Digest of many captures in few messages: pure. Of a matter (kills and dangers of one service, whatever was found
-//! of each; leaks of one cause) one message tells after a moment of settling, with all that died meanwhile;
-//! then it is silent for a while and counts. A kill after a message of a mere danger is news at once. What is
-//! said of many kills is what was found of most of them.
+//! Digest of many captures in few messages: pure. Of a matter (kills and dangers of one service, whatever was
+//! found of each; leaks of one cause) one message tells after a moment of settling, with all that died
+//! meanwhile; then it is silent for a while and counts. A kill after a message of a mere danger is news at
+//! once. What is said of many kills is what was found of most of them.
 //!
 //! A process that dies is captured several times. It is told of once: what was found of it stands, though a
 //! later capture of it finds nothing (nine seconds after a function was named, "nothing was found" was once

@@ -1,5 +1,5 @@
-//! Incidents, as messages tell of them: what the store has of all kills of a service is told as one verdict, and
-//! told again when its cause is clearer.
+//! Incidents, as messages tell of them: what the store has of all kills of a service is told as one verdict,
+//! and told again when its cause is clearer.
 //!
 //! A verdict is asked for when a message of kills is due, and again some times after it: captures of the last
 //! deaths, graphs of heaps and changes that somebody tells of late make it clearer.
@@ -11,16 +11,20 @@ use std::time::{Duration, Instant};
 use lastgasp_incident::evidence::{Evidence, Loader as _, Query};
 use lastgasp_incident::{Incident, newest};
 use lastgasp_recorder::guard::guarded;
+use lastgasp_recorder::own_process::give_back_freed_memory;
 use lastgasp_store::CaptureStore;
-use lastgasp_store::events::EventStore;
+use lastgasp_store::events::{ReadLimits, read_at_most};
 use serde_json::{Value, json};
 
 use super::digest::Notification;
 use super::event::Event;
 use crate::changes::events::now_ms;
 
-/// How far back an incident and the changes before it are looked for.
+/// How far back an incident is looked for, and the events before it.
 const BACK_MS: i64 = 86_400_000;
+const EVENTS_BACK_MS: i64 = 6 * 3_600_000;
+/// And how much of them: this is the daemon, which must stay small.
+const MOST_EVENTS: ReadLimits = ReadLimits { changes: 5_000, points: 200_000 };
 /// When it is asked again, after a message.
 const AGAIN: [Duration; 5] = [
     Duration::from_secs(10),
@@ -106,8 +110,11 @@ impl Verdicts {
         };
         let mut evidence = Evidence { now_unix_ms: now, ..Evidence::default() };
         CaptureStore(store.clone()).load(&query, &mut evidence).ok()?;
-        let Ok(()) = EventStore(store.clone()).load(&query, &mut evidence);
-        newest(evidence, Some(&event.service)).map(|(incident, _)| Verdict::of(&incident))
+        let query = Query { since_unix_ms: Some(now.saturating_sub(EVENTS_BACK_MS)), ..query };
+        read_at_most(store, &query, MOST_EVENTS, &mut evidence);
+        let verdict = newest(evidence, Some(&event.service)).map(|(incident, _)| Verdict::of(&incident));
+        give_back_freed_memory();
+        verdict
     }
 }
 

@@ -1,8 +1,9 @@
 //! Webhooks: messages about captures, with the verdict in one sentence. A thread for each, so that one
 //! that does not answer holds up neither the others nor the writing of captures.
 //!
-//! [`digest`] decides what is told when (one message for all that die together), [`incidents`] what the incident
-//! is by all that the store has of it, and when that is clearer than what was told, [`message`] in which words.
+//! [`digest`] decides what is told when (one message for all that die together), [`incidents`] what the
+//! incident is by all that the store has of it, and when that is clearer than what was told, [`message`] in
+//! which words.
 
 mod digest;
 mod event;

@@ -176,6 +176,23 @@ fn what_was_in_the_time_that_is_asked_for_is_given() {
 }
 
 #[test]
+fn no_more_is_read_than_was_asked_for() {
+    let store = tempfile::tempdir().unwrap();
+    let log = open(&store);
+    log.add_changes(&(0..100).map(change).collect::<Vec<_>>()).unwrap();
+    let query = Query { service: None, since_unix_ms: None, now_unix_ms: i64::MAX };
+    let mut evidence = Evidence::default();
+    read_at_most(store.path(), &query, ReadLimits { changes: 7, points: 1 }, &mut evidence);
+    let ids: Vec<&str> = evidence.changes.iter().map(|c| c.id.as_str()).collect();
+    assert_eq!((ids.len(), ids[0], ids[6]), (7, "id-93", "id-99"));
+    assert!(evidence.gaps[0].contains("the 93 that were told of first"), "{:?}", evidence.gaps);
+    let life = |seen| Generation { instance: "i".into(), pid: 1, last_seen_unix_ms: seen, ..Generation::default() };
+    log.note_generations(&[life(1), life(2)]).unwrap();
+    let lives = last_lives(store.path(), 0);
+    assert_eq!((lives.len(), lives[0].last_seen_unix_ms), (1, 2));
+}
+
+#[test]
 fn points_are_joined_and_the_last_state_counts() {
     let store = tempfile::tempdir().unwrap();
     let log = open(&store);

@@ -1,9 +1,9 @@
 //! etcd, version 3 of its API, by the JSON gateway over HTTP that stands at its client address (etcd 3.4 and
 //! later: `/v3/kv/range`, `/v3/watch`). Tested against the real one.
 //!
-//! A watch begins behind the revision up to which all is known, and is asked for anew every round: what happened
-//! between two of them comes with the next, and a server that hangs is noticed. Where history was compacted
-//! away meanwhile the keys are read once more, and what is another is told with a hole.
+//! A watch begins behind the revision up to which all is known, and is asked for anew every round: what
+//! happened between two of them comes with the next, and a server that hangs is noticed. Where history was
+//! compacted away meanwhile the keys are read once more, and what is another is told with a hole.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -141,8 +141,8 @@ impl Watcher for Etcd {
         if !answer.created {
             return Err("it took the watch and said nothing".into());
         }
-        // A message tells of whole revisions; and a watch that stood for a round has told of all up to where it
-        // began, so that a history that is compacted behind that is no loss.
+        // A message tells of whole revisions; and a watch that stood for a round has told of all up to where
+        // it began, so that a history that is compacted behind that is no loss.
         self.revision = self.revision.max(latest).max(answer.created_at.filter(|_| stood));
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! Configuration servers that are watched, read-only: a thread for each, so that one that hangs holds up
-//! nothing. What cannot be reached is asked again with growing pauses, and the time without it is a hole of the
-//! feed.
+//! nothing. What cannot be reached is asked again with growing pauses, and the time without it is a hole of
+//! the feed.
 //!
-//! Values are measured as they stream by (`payload`), and of what was known the sizes, numbers of elements and
-//! hashes alone are kept, of so many keys at most.
+//! Values are measured as they stream by (`payload`), and of what was known the sizes, numbers of elements
+//! and hashes alone are kept, of so many keys at most.
 
 mod apollo;
 mod client;
