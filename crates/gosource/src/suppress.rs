@@ -18,8 +18,12 @@ impl Suppressed {
             let mut bad = |text: String| {
                 gaps.push(Gap { file: file.name.to_owned(), line: Some(span.line), kind: GapKind::Suppression, text });
             };
-            let Some(rest) = text.strip_prefix("ignore").filter(|r| r.is_empty() || r.starts_with(char::is_whitespace)) else {
-                bad(format!("//lastgasp:{} is not known: it is //lastgasp:ignore CODE reason", text.split_whitespace().next().unwrap_or_default()));
+            let Some(rest) = text.strip_prefix("ignore").filter(|r| r.is_empty() || r.starts_with(char::is_whitespace))
+            else {
+                bad(format!(
+                    "//lastgasp:{} is not known: it is //lastgasp:ignore CODE reason",
+                    text.split_whitespace().next().unwrap_or_default()
+                ));
                 continue;
             };
             let (codes, reason) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
@@ -32,7 +36,9 @@ impl Suppressed {
                 if catalogue().any(|i| i.code == code) {
                     out.by_line.push((line, code.to_owned()));
                 } else {
-                    bad(format!("no rule has the code {code:?}: it silences nothing (lastgasp explain lists the codes)"));
+                    bad(format!(
+                        "no rule has the code {code:?}: it silences nothing (lastgasp explain lists the codes)"
+                    ));
                 }
             }
         }

@@ -22,7 +22,9 @@ pub(crate) fn table() -> Result<String> {
     let mut folders = vec![root.join("src")];
     let mut lines = lines_of(&root.join("src"))?;
     if let Some(cache) = go("GOMODCACHE") {
-        for module in ["github.com/prometheus/prometheus", "go.etcd.io/etcd", "github.com/caddyserver", "github.com", "k8s.io"] {
+        for module in
+            ["github.com/prometheus/prometheus", "go.etcd.io/etcd", "github.com/caddyserver", "github.com", "k8s.io"]
+        {
             if lines < LINES && cache.join(module).is_dir() {
                 lines += lines_of(&cache.join(module))?;
                 folders.push(cache.join(module));

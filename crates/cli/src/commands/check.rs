@@ -32,11 +32,17 @@ pub(super) fn check(flags: &CheckFlags) -> Result<Exit> {
         shown.retain(|f| !is_quiet(&f.code));
     }
     let hints_left_out = all - shown.len();
-    if let Some(file) = flags.write_baseline.then(|| flags.baseline.clone().unwrap_or_else(|| ".lastgasp-baseline.json".into())) {
+    if let Some(file) =
+        flags.write_baseline.then(|| flags.baseline.clone().unwrap_or_else(|| ".lastgasp-baseline.json".into()))
+    {
         let text = serde_json::to_string_pretty(&Baseline::of(&shown))? + "\n";
         std::fs::write(&file, text)
             .with_context(|| format!("{}: cannot be written (give another file with --baseline)", file.display()))?;
-        complain(&format!("lastgasp: {}: {} findings, left out from now on with --baseline", file.display(), shown.len()));
+        complain(&format!(
+            "lastgasp: {}: {} findings, left out from now on with --baseline",
+            file.display(),
+            shown.len()
+        ));
         return Ok(Exit::Fine);
     }
     let mut in_baseline = 0;
@@ -59,7 +65,9 @@ pub(super) fn check(flags: &CheckFlags) -> Result<Exit> {
     say(&match flags.format {
         CheckFormat::Text => {
             let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            check_text(&view, if colours { Look::Coloured } else { Look::Plain }, &|file| std::fs::read_to_string(file).ok())
+            check_text(&view, if colours { Look::Coloured } else { Look::Plain }, &|file| {
+                std::fs::read_to_string(file).ok()
+            })
         }
         CheckFormat::Json => serde_json::to_string_pretty(&check_json(&view))? + "\n",
         CheckFormat::Sarif => serde_json::to_string_pretty(&check_sarif(&view))? + "\n",

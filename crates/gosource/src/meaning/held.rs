@@ -125,7 +125,14 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
 
 /// What an expression lets go of without being a call of `Unlock` itself: a literal that unlocks, `mu.Unlock`
 /// as a value, a function of this package that unlocks.
-fn released_by<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, locks: &[LockCall<'a>], e: &'a Expr<'a>, held: Held) -> Held {
+fn released_by<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &Function<'a>,
+    locks: &[LockCall<'a>],
+    e: &'a Expr<'a>,
+    held: Held,
+) -> Held {
     let mut held = held;
     if held.is_empty() {
         return held;

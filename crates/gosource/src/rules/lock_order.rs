@@ -50,7 +50,8 @@ impl Rule for LockOrder {
                 });
             }
         }
-        let mut both: Vec<_> = pairs.iter().filter(|((a, b), _)| a < b && pairs.contains_key(&(b.clone(), a.clone()))).collect();
+        let mut both: Vec<_> =
+            pairs.iter().filter(|((a, b), _)| a < b && pairs.contains_key(&(b.clone(), a.clone()))).collect();
         both.sort();
         for ((a, b), (id, span)) in both {
             let Some((other, there)) = pairs.get(&(b.clone(), a.clone())) else { continue };

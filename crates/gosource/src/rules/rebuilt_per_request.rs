@@ -19,7 +19,8 @@ impl Rule for RebuiltPerRequest {
     };
     const LEVEL: Level = Level::Critical;
 
-    const WHY: &'static str = "what the loop goes over is the same for all requests, what it fills is made here, and it is kept nowhere";
+    const WHY: &'static str =
+        "what the loop goes over is the same for all requests, what it fills is made here, and it is kept nowhere";
     const CURE: &'static str = "Build it once when the data change, keep it beside them, and let requests read it.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -58,15 +59,29 @@ pub(super) struct Built<'a> {
     name: &'a str,
 }
 
-fn say<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, at: Span, built: &Built<'a>, from: &Origin<'a>, out: &mut Out) {
+fn say<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    at: Span,
+    built: &Built<'a>,
+    from: &Origin<'a>,
+    out: &mut Out,
+) {
     let what = if built.is_map { "map" } else { "slice" };
     let who = f.short_name();
     let (entry, how) = case.calls.entry(case.pkg, id).unwrap_or((id, "runs for requests"));
     let entry_name = case.pkg.funcs.get(entry).map(Function::short_name).unwrap_or_default();
     let sentence = if entry == id {
-        format!("`{who}` {how} and builds the {what} `{}` anew each time from `{}`, which all of them share", built.name, from.text)
+        format!(
+            "`{who}` {how} and builds the {what} `{}` anew each time from `{}`, which all of them share",
+            built.name, from.text
+        )
     } else {
-        format!("`{who}` is rebuilt per request: `{entry_name}` {how}, and each time a new {what} `{}` is filled from `{}`, which all of them share", built.name, from.text)
+        format!(
+            "`{who}` is rebuilt per request: `{entry_name}` {how}, and each time a new {what} `{}` is filled from `{}`, which all of them share",
+            built.name, from.text
+        )
     };
     let found = out.found(id, built.fill, sentence);
     if !built.is_map {
@@ -153,7 +168,9 @@ pub(super) fn fills<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a
 
 /// Whether a local container begins empty in this function.
 fn is_made_here<'a>(case: &Case<'a>, f: &Function<'a>, var: VarId) -> bool {
-    let Some(v) = f.scope.vars.get(var).filter(|v| matches!(v.kind, VarKind::Local | VarKind::Result)) else { return false };
+    let Some(v) = f.scope.vars.get(var).filter(|v| matches!(v.kind, VarKind::Local | VarKind::Result)) else {
+        return false;
+    };
     let makes = |e: &Expr<'a>| match &e.kind {
         ExprKind::Composite(_, elements) => elements.is_empty(),
         ExprKind::Call(call) => case.pkg.callee(f, &call.fun) == Callee::Builtin("make"),
@@ -194,6 +211,9 @@ fn is_kept<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, var: VarId, from:
 fn handed_to_store<'a>(case: &Case<'a>, caller: FnId, call: &Expr<'a>) -> bool {
     case.sites(caller).iter().any(|s| {
         s.call.args.iter().any(|a| a.span == call.span)
-            && s.call.fun.selector().is_some_and(|(_, name)| matches!(name, "Store" | "Set" | "Swap" | "Put" | "CompareAndSwap"))
+            && s.call
+                .fun
+                .selector()
+                .is_some_and(|(_, name)| matches!(name, "Store" | "Set" | "Swap" | "Put" | "CompareAndSwap"))
     })
 }

@@ -243,7 +243,10 @@ pub fn is_handler(sig: &Signature<'_>) -> bool {
         [one] => one.ty.name().is_some_and(|(path, name)| {
             let last = path.rsplit('/').find(|p| !p.starts_with('v') || p.len() > 3).unwrap_or(path);
             match name {
-                "Context" => matches!(last, "gin" | "echo" | "blademaster" | "iris" | "hertz" | "beego" | "context") && path != "context",
+                "Context" => {
+                    matches!(last, "gin" | "echo" | "blademaster" | "iris" | "hertz" | "beego" | "context")
+                        && path != "context"
+                }
                 "Ctx" => last == "fiber",
                 "RequestCtx" => last == "fasthttp",
                 _ => false,

@@ -179,7 +179,13 @@ impl<'a, A: Along<'a>> Walker<'_, 'a, A> {
     }
 
     fn forget(paths: &mut Paths<'a, A::State>, targets: &'a [Expr<'a>]) {
-        for name in targets.iter().filter_map(|t| t.root()).filter_map(Expr::ident) {
+        for t in targets {
+            // `s.n++` changes conditions on `n`, not on all of `s`.
+            let name = match &t.kind {
+                ExprKind::Selector(_, name) => Some(name.name),
+                _ => t.root().and_then(Expr::ident),
+            };
+            let Some(name) = name else { continue };
             for p in paths.iter_mut() {
                 p.conditions.retain(|(_, text, _)| !has_word(text, name));
             }
@@ -460,8 +466,12 @@ impl<'a, A: Along<'a>> Walker<'_, 'a, A> {
             ExprKind::Binary("&&", operands) if holds => return operands.iter().all(|o| self.take(o, true, p)),
             ExprKind::Binary("||", operands) if !holds => return operands.iter().all(|o| self.take(o, false, p)),
             // All of it is known to hold, and so it cannot be that it does not.
-            ExprKind::Binary("&&", operands) if operands.iter().all(|o| self.known(o, p) == Some(true)) => return false,
-            ExprKind::Binary("||", operands) if operands.iter().all(|o| self.known(o, p) == Some(false)) => return false,
+            ExprKind::Binary("&&", operands) if operands.iter().all(|o| self.known(o, p) == Some(true)) => {
+                return false;
+            }
+            ExprKind::Binary("||", operands) if operands.iter().all(|o| self.known(o, p) == Some(false)) => {
+                return false;
+            }
             ExprKind::Ident("true") => return holds,
             ExprKind::Ident("false") => return !holds,
             _ => {}

@@ -64,9 +64,10 @@ fn result(f: &Finding, rules: &[&str]) -> Value {
         out["ruleIndex"] = n.into();
     }
     if !f.related.is_empty() {
-        let related = f.related.iter().enumerate().map(|(n, r)| {
-            json!({"id": n + 1, "message": {"text": r.note}, "physicalLocation": physical(&r.place)})
-        });
+        let related =
+            f.related.iter().enumerate().map(
+                |(n, r)| json!({"id": n + 1, "message": {"text": r.note}, "physicalLocation": physical(&r.place)}),
+            );
         out["relatedLocations"] = related.collect::<Vec<_>>().into();
     }
     out
