@@ -18,6 +18,7 @@ pub(crate) enum Doer {
     Demo,
     Dist,
     Goldens,
+    Incident,
     Test,
     Tidy,
     Vm,
@@ -90,6 +91,12 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::Program("lastgasp-causes"),
     },
     Chore {
+        name: "incident",
+        usage: "[SCENARIO.toml] [--json FILE] [--seed N] [--all] [--hold-out] [--only A,B] [--again] [--what-if] [--bin PATH] [--keep DIR] [--check]",
+        does: "a world on this machine (instances, HAProxy, callers, etcd, an admin platform, Prometheus, lastgasp watch) is played by a scenario: ends with the verdict; --all plays all and holds verdicts against the truth",
+        doer: Doer::Incident,
+    },
+    Chore {
         name: "bench",
         usage: "[--kills N] [--calm SECONDS]",
         does: "kill the lab's incident again and again under lastgasp and print how well it was recorded",
@@ -120,9 +127,27 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {
+        name: "bench-escapes",
+        usage: "[--programs lab,nats-server] [--go 22,24,27] [--load SECONDS] [--lastgasp PATH]",
+        does: "how much of what the lab's service and programs of others allocate gets a reason of the compiler; ranked beside go tool pprof",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "bench-advice",
+        usage: "[--go 22,24,27] [--lastgasp PATH]",
+        does: "ten sites of the lab as they are and cured by hand: what lastgasp escapes predicts to be saved beside what is",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
         name: "bench-watch",
         usage: "kills|storm|cost|served|soak",
         does: "lastgasp watch on real Go programs: kills, storms, what it costs, how long it lasts",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "bench-hostile",
+        usage: "[--times N] [--ways A,B] [--lastgasp PATH]",
+        does: "tenants without rights try to end lastgasp watch or to blind it, in 32 ways, while a program beside them dies of memory",
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {

@@ -3,27 +3,33 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
 use lastgasp_recorder::daemon::status::Status;
-use lastgasp_recorder::daemon::{Captured, Handle};
+use lastgasp_recorder::daemon::{Captured, Handle, LifeNotice};
 use lastgasp_recorder::guard::spawn_guarded;
 use lastgasp_store::Archive;
 
 use crate::capture_writers::CaptureWriters;
+use crate::changes::events::Events;
+use crate::changes::inbox::Inbox;
+use crate::changes::local;
+use crate::changes::watchers::Watchers;
 use crate::config::{self, Config, WatchFlags};
 use crate::destination::Destination;
 use crate::graph_limits::GraphLimits;
-use crate::http::{self, Answer};
+use crate::http::request::Head;
+use crate::http::{self, Answer, Site};
 use crate::log::Level;
 use crate::metrics::{self, Scrape};
+use crate::metrics_in::Sources;
 use crate::recent_captures::RecentCaptures;
 use crate::self_stats::{Counts, SelfStats};
-use crate::settings::{graph_limits_of, rules, settings};
+use crate::settings::{event_limits, graph_limits_of, rules, settings};
 use crate::status::{self, Snapshot};
 use crate::vital_threads::VitalThreads;
 use crate::webhook::Webhooks;
@@ -43,11 +49,16 @@ pub struct Services {
     graph_limits: GraphLimits,
     counts: Arc<Counts>,
     vital: VitalThreads,
+    events: Events,
+    inbox: Inbox,
+    watchers: Mutex<Watchers>,
+    local: Arc<AtomicBool>,
+    sources: Mutex<Sources>,
     current: Mutex<Config>,
 }
 
 impl Services {
-    /// Starts them; evidence comes through `captured`.
+    /// Starts them; evidence comes through `captured`, starts and ends of watched processes through `lives`.
     ///
     /// # Errors
     /// No thread can be had.
@@ -57,6 +68,7 @@ impl Services {
         level: Level,
         handle: Handle,
         captured: Receiver<Captured>,
+        lives: Receiver<LifeNotice>,
     ) -> Result<(Arc<Self>, CaptureWriters)> {
         let archive = Arc::new(Archive::open(&config.store.path, rules(&config)));
         let counts = Arc::new(Counts::default());
@@ -73,9 +85,31 @@ impl Services {
         };
         let writers = CaptureWriters::start(captured, to, &vital)?;
         let listen = config.listen().map_err(anyhow::Error::msg)?;
+        let events = Events::open(&config.store.path, event_limits(&config));
+        let inbox = Inbox::new(events.clone(), config.changes.clone());
+        let local = Arc::new(AtomicBool::new(config.changes.local));
+        let store = &config.store.path;
+        local::start(lives, handle.clone(), events.clone(), store, &config.node, Arc::clone(&local))?;
+        let sources = Mutex::new(Sources::start(&config.metrics, events.clone()));
+        let watchers = Mutex::new(Watchers::start(&config.feed, events.clone()));
         let current = Mutex::new(config);
-        let all =
-            Arc::new(Self { flags, handle, level, archive, recent, webhooks, graph_limits, counts, vital, current });
+        let all = Arc::new(Self {
+            flags,
+            handle,
+            level,
+            archive,
+            recent,
+            webhooks,
+            graph_limits,
+            counts,
+            vital,
+            events,
+            inbox,
+            watchers,
+            local,
+            sources,
+            current,
+        });
         if let Some(address) = listen {
             all.serve(address)?;
         }
@@ -86,10 +120,7 @@ impl Services {
     /// daemon that was restarted may meet its predecessor's end.
     fn serve(self: &Arc<Self>, address: SocketAddr) -> io::Result<()> {
         let all = Arc::clone(self);
-        let begin = move || {
-            let pages = Arc::clone(&all);
-            http::serve(address, move |path| pages.page(path))
-        };
+        let begin = move || http::serve(address, Pages(Arc::clone(&all)));
         match begin() {
             Ok(bound) => say_where(bound),
             Err(e) => {
@@ -122,6 +153,7 @@ impl Services {
         for (key, changed) in [
             ("store.path", new.store.path != current.store.path),
             ("http.listen", new.http != current.http),
+            ("node", new.node != current.node),
             ("log.format", new.log.format != current.log.format),
         ] {
             if changed {
@@ -135,6 +167,11 @@ impl Services {
         self.archive.set_rules(rules(&new));
         self.graph_limits.set(graph_limits_of(&new));
         self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.webhook);
+        self.events.set_limits(event_limits(&new));
+        self.inbox.set_rules(new.changes.clone());
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.metrics);
+        self.local.store(new.changes.local, Ordering::Relaxed);
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.feed);
         self.handle.reload(watch);
         *current = Config { store: config::Store { path: current.store.path.clone(), ..new.store.clone() }, ..new };
         tracing::info!(event = "reloaded", "the configuration was read again");
@@ -145,9 +182,10 @@ impl Services {
         writers.finish();
         let webhooks = std::mem::take(&mut *self.webhooks.lock().unwrap_or_else(PoisonError::into_inner));
         webhooks.finish();
+        self.events.flush_feeds();
     }
 
-    fn page(&self, path: &str) -> Option<Answer> {
+    fn page_of(&self, path: &str) -> Option<Answer> {
         let (status, kind, body) = match (path, self.handle.status()) {
             ("/metrics", Some(status)) => {
                 let own = SelfStats::read(&self.counts, self.archive.size());
@@ -155,7 +193,7 @@ impl Services {
             }
             ("/status", Some(status)) => ("200 OK", http::JSON, self.document(&status)),
             ("/healthz", Some(status)) => {
-                let (status, body) = health(&status, &self.vital.problems());
+                let (status, body) = health(&status, &self.problems(&status));
                 (status, http::PLAIN, body)
             }
             // It looks many times a second when it is well.
@@ -167,6 +205,11 @@ impl Services {
         Some(Answer { status, kind, body })
     }
 
+    /// What is wrong, a sentence each.
+    fn problems(&self, status: &Status) -> Vec<String> {
+        self.vital.problems().into_iter().chain(status.problems.iter().cloned()).collect()
+    }
+
     fn document(&self, status: &Status) -> String {
         let own = SelfStats::read(&self.counts, self.archive.size());
         let (path, quota) = {
@@ -176,10 +219,27 @@ impl Services {
         status::text(&Snapshot {
             status,
             own: &own,
-            problems: &self.vital.problems(),
+            problems: &self.problems(status),
             captures: &self.recent.all(),
             store: (&path, quota.bytes, quota.captures),
         })
+    }
+}
+
+/// What is served.
+struct Pages(Arc<Services>);
+
+impl Site for Pages {
+    fn page(&self, path: &str) -> Option<Answer> {
+        self.0.page_of(path)
+    }
+
+    fn may_post(&self, head: &Head) -> Result<usize, Answer> {
+        self.0.inbox.may_post(head)
+    }
+
+    fn post(&self, head: &Head, body: &[u8]) -> Answer {
+        self.0.inbox.post(head, body)
     }
 }
 

@@ -48,6 +48,55 @@ pub(crate) struct HeapFlags {
     pub(crate) heap_memory: u64,
 }
 
+/// What is joined to the compiler's word, and where that comes from.
+#[derive(Clone, Debug, PartialEq, Args)]
+pub(crate) struct EscapeFlags {
+    /// What it allocates: a capture's folder, a heap profile (heap.pb.gz), a process number, a core file, or
+    /// the address of a pprof server (http://host:6060/debug/pprof/heap)
+    #[arg(long, value_name = "CAPTURE|FILE|PID|URL")]
+    pub(crate) with: String,
+    /// The text of go build -gcflags=all=-m=2, in place of asking the toolchain
+    #[arg(long, value_name = "FILE")]
+    pub(crate) build_log: Option<PathBuf>,
+    /// Folder of the module, in which go runs
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The go command
+    #[arg(long, value_name = "FILE", default_value = "go")]
+    pub(crate) go: PathBuf,
+    /// Build tags, as go build -tags takes them
+    #[arg(long, value_name = "TAGS")]
+    pub(crate) tags: Option<String>,
+    /// Seconds that a pprof server is asked to look
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub(crate) seconds: u32,
+    /// Sites that the text shows
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    pub(crate) top: usize,
+    /// Form
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
+    pub(crate) format: AnswerFormat,
+}
+
+/// What else findings are held against.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct WithFlags {
+    /// Rank findings by what was seen of them: in a capture's folder, a process, a core file; of a heap profile
+    /// or a pprof server what is allocated alone
+    #[arg(long, value_name = "CAPTURE|PID|FILE|URL")]
+    pub(crate) with: Option<String>,
+    /// Ask the Go toolchain for types: findings become typed, or go. It compiles what the packages import
+    #[arg(long)]
+    pub(crate) typed: bool,
+    /// The go command
+    #[arg(long, value_name = "FILE", default_value = "go")]
+    pub(crate) go: PathBuf,
+    /// The last revision known to be good, or a capture of it: lines of the verdict's functions that changed
+    /// since are told
+    #[arg(long, value_name = "REVISION|CAPTURE", requires = "with")]
+    pub(crate) good: Option<String>,
+}
+
 /// What is checked, and how it is told.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CheckFlags {
@@ -87,6 +136,8 @@ pub(crate) struct CheckFlags {
     /// Processor whose files are read [default: amd64]
     #[arg(long, value_name = "GOARCH")]
     pub(crate) goarch: Option<String>,
+    #[command(flatten)]
+    pub(crate) with: WithFlags,
 }
 
 #[derive(Debug, Subcommand)]
@@ -166,6 +217,11 @@ pub(crate) enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Changes of the world: tell of one, list those that are known
+    Event {
+        #[command(subcommand)]
+        command: EventCommand,
+    },
     /// Undo what a daemon that was killed has left: thaw, put limits back, remove groups (the next `watch`
     /// with the same store does it too)
     Undo {
@@ -190,6 +246,9 @@ pub(crate) enum Command {
         /// Exit with 1 if the verdict is at this level or over
         #[arg(long, value_enum, value_name = "LEVEL")]
         fail_on: Option<FailOn>,
+        /// Folder of the program's source: findings name the line, the rule and the cure there
+        #[arg(long, value_name = "DIR")]
+        source: Option<PathBuf>,
     },
     /// Say what keeps something alive: ways through the heap in words of the source
     Why {
@@ -223,6 +282,34 @@ pub(crate) enum Command {
         /// Form
         #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
         format: AnswerFormat,
+    },
+    /// Say why a service died, by all captures, changes and metrics of the time: one cause with what speaks
+    /// for it, what to do now, what it is not
+    Incident {
+        /// Name of the service; without it that of the newest incident
+        #[arg(value_name = "SERVICE")]
+        service: Option<String>,
+        /// How far back, as in 90m, 12h, 7d, or a time as in 2026-11-26T14:00:00Z
+        #[arg(long, value_name = "T", value_parser = moment, default_value = "7d")]
+        since: i64,
+        /// Folder that `watch` or `run` writes captures to; may be given several times, one for each node
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/lastgasp")]
+        store: Vec<PathBuf>,
+        /// Form
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+        /// Write here instead of to standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Say why values are on the heap, of those that cost memory: what the compiler decided, joined to what a
+    /// process allocates. Asks the Go toolchain, which compiles the packages concerned and nothing else
+    Escapes {
+        /// Packages of the program, as go build takes them [default: .]
+        #[arg(value_name = "PACKAGES")]
+        packages: Vec<String>,
+        #[command(flatten)]
+        flags: EscapeFlags,
     },
     /// Read Go source for what the memory of services dies of: leaked goroutines, what is never closed or
     /// given back, containers that only grow, work that is done anew for each request. No Go is needed
@@ -261,6 +348,90 @@ pub(crate) enum Command {
     },
 }
 
+/// What is done with changes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventCommand {
+    /// Tell of a change: to the daemon, or straight into a store
+    Add {
+        #[command(flatten)]
+        event: NewEvent,
+        /// Address of the daemon
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464", conflicts_with = "store")]
+        to: String,
+        /// File with the token that the daemon wants (changes.token_file)
+        #[arg(long, value_name = "FILE", conflicts_with = "store")]
+        token_file: Option<PathBuf>,
+        /// Write into this store instead: no daemon is asked
+        #[arg(long, value_name = "DIR")]
+        store: Option<PathBuf>,
+    },
+    /// List the changes that are known, and the feeds that tell of them
+    List {
+        /// The daemon's store
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/lastgasp")]
+        store: PathBuf,
+        /// Those of the last time alone: 30m, 2h, 1d
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        since: Option<Duration>,
+        /// As JSON Lines (docs/formats/events.md)
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A change, as its flags say it.
+#[derive(Debug, Args)]
+pub(crate) struct NewEvent {
+    /// Kind: config, release, code, platform, dependency, admin, limit, environment, scale, traffic
+    #[arg(long)]
+    pub(crate) kind: String,
+    /// What was changed: the key of a configuration, the service that was released
+    #[arg(long)]
+    pub(crate) key: String,
+    /// Elements of what was published
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// Elements of what stood there before
+    #[arg(long, value_name = "N")]
+    pub(crate) count_before: Option<u64>,
+    /// Bytes of what was published
+    #[arg(long, value_parser = size)]
+    pub(crate) size: Option<u64>,
+    /// When it took effect: 2026-11-26T18:00:00Z, or seconds since 1970; now without
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    /// A service that it reaches
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Vec<String>,
+    /// A container, pod or host that it reaches
+    #[arg(long, value_name = "NAME")]
+    pub(crate) instance: Vec<String>,
+    /// A data centre that it reaches
+    #[arg(long, value_name = "NAME")]
+    pub(crate) data_centre: Vec<String>,
+    /// A node that it reaches
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Vec<String>,
+    /// Version or revision after it
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) revision: Option<String>,
+    /// Version or revision before it
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) from: Option<String>,
+    /// Name of the feed that tells of it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Platform or pipeline that made it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Identity: told twice with the same one it is one change
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// A line for people
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+}
+
 /// Form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -277,7 +448,7 @@ pub(crate) enum Format {
 pub(crate) enum AnswerFormat {
     /// For a terminal
     Text,
-    /// docs/formats/why-json.md, docs/formats/diff-json.md
+    /// docs/formats/why-json.md, diff-json.md, escapes-json.md
     Json,
 }
 
@@ -320,6 +491,21 @@ pub(crate) enum FailOn {
 fn pause(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
     if (0.01..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("give 0.01 to 3600 seconds".into()) }
+}
+
+/// A moment in milliseconds since 1970: so long ago, or a time.
+fn moment(text: &str) -> Result<i64, String> {
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Ok(at.as_millisecond());
+    }
+    let wrong = || format!("{text:?} is neither a time (2026-11-26T14:00:00Z) nor so long ago (90m, 12h, 7d)");
+    let days = text.strip_suffix('d').and_then(|n| n.parse::<u64>().ok());
+    let ago = match days {
+        Some(days) => Duration::from_secs(days.checked_mul(86_400).ok_or_else(wrong)?),
+        None => time(text).map_err(|_| wrong())?,
+    };
+    let ms = i64::try_from(ago.as_millis()).map_err(|_| wrong())?;
+    Ok(jiff::Timestamp::now().as_millisecond().saturating_sub(ms))
 }
 
 /// How long somebody may stand still.

@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
 
 use lastgasp_deaths::expect::{Causes, Expect};
-use lastgasp_deaths::play::{Programs, play};
+use lastgasp_deaths::play::{Play, Programs, play};
 use lastgasp_deaths::tally::{Tally, line, of_ci, render};
 use lastgasp_lab::build::cache_dir;
 use lastgasp_lab::toolchain;
@@ -23,16 +25,26 @@ fn a_third_of_the_ways_to_die() {
     let (expect, causes) = (Expect::load().unwrap(), Causes::load().unwrap());
     let programs = Programs::build(&toolchain.gently(), &expect).unwrap();
     let lastgasp = Path::new(env!("CARGO_BIN_EXE_lastgasp"));
-    let mut played = Vec::new();
-    for one in of_ci(&expect) {
-        if !programs.has(&one) {
-            eprintln!("SKIPPED: {}: no C compiler", one.id());
-            continue;
-        }
-        let row = play(lastgasp, &programs, &one, &causes).unwrap();
-        eprintln!("{}", line(&row));
-        played.push(row);
+    let (could, cannot): (Vec<_>, Vec<_>) = of_ci(&expect).into_iter().partition(|one| programs.has(one));
+    for one in cannot {
+        eprintln!("SKIPPED: {}: no C compiler", one.id());
     }
+    // Two at a time: a death is seconds of waiting for a program to fill its limit.
+    let (waiting, played) = (Mutex::new(could.iter()), Mutex::new(Vec::new()));
+    thread::scope(|s| {
+        for _ in 0..2 {
+            s.spawn(|| {
+                let next = || -> Option<&Play<'_>> { waiting.lock().unwrap().next() };
+                while let Some(one) = next() {
+                    let row = play(lastgasp, &programs, one, &causes).unwrap();
+                    eprintln!("{}", line(&row));
+                    played.lock().unwrap().push(row);
+                }
+            });
+        }
+    });
+    let mut played = played.into_inner().unwrap();
+    played.sort_by_key(|row| row.id());
     let tally = Tally::of(&played);
     let table = render("", &played);
     let unknown: Vec<&String> = tally.sure_and_wrong.iter().filter(|id| !expect.ci.known_wrong.contains(id)).collect();

@@ -31,6 +31,26 @@ pub struct Diagnosis {
     pub growth: Growth,
     /// Verdicts on blocked goroutines.
     pub goroutines: GoroutineVerdicts,
+    /// How the heap was used up; absent where it was not the heap.
+    pub heap: Option<HeapUse>,
+}
+
+/// How the heap was used up: what rules about it go by, in a word, for whoever compares captures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeapUse {
+    /// `huge-objects`, `collector-off`, `headroom`, `waiting-calls`, `calls-at-work`, `stays-alive`,
+    /// `not-settled`.
+    pub how: &'static str,
+    /// Calls in flight of the function that they are counted by: its name; empty where there are none.
+    pub calls_of: String,
+    /// How many of them there are.
+    pub calls: u64,
+    /// Of them those that wait for the same.
+    pub waiting: u64,
+    /// What those wait for; empty where none do.
+    pub waits_for: &'static str,
+    /// Bytes that each holds, where that was reckoned.
+    pub bytes_each: Option<u64>,
 }
 
 impl Diagnosis {
@@ -75,7 +95,17 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
         beside.then(b.level.cmp(&a.level)).then_with(surest)
     });
     unknown.extend(unknown::of_capture(facts));
-    Diagnosis { findings: found, ruled_out, unknown: unknown::in_order(unknown), limits, window, growth, goroutines }
+    let heap = heap.as_ref().map(HeapCause::in_a_word);
+    Diagnosis {
+        findings: found,
+        ruled_out,
+        unknown: unknown::in_order(unknown),
+        limits,
+        window,
+        growth,
+        goroutines,
+        heap,
+    }
 }
 
 /// What is said of goroutines beside the verdict: those that are blocked for good, where its sentence has not

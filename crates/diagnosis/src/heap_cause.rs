@@ -3,6 +3,7 @@
 
 use crate::calls::{Calls, Waiting};
 use crate::collector::{Collector, Pace};
+use crate::diagnose::HeapUse;
 use crate::facts::{Amount, Facts};
 use crate::growth::{Culprit, Growth};
 use crate::large_objects::HugeObjects;
@@ -10,7 +11,7 @@ use crate::owner::frame;
 use crate::partition::Partition;
 use crate::reachability::{HeldBy, Reachability};
 use crate::rival::{Rival, Told};
-use crate::sentence::{RESTED_SECONDS, rested};
+use crate::sentence::{rest_of_a_start, rested};
 use crate::suspects::{Suspect, family, suspects, waiting_pile, working_pile};
 use crate::thresholds::heap_growth::{
     ALIVE, FLAT, FREED, GARBAGE, LARGE_PER_CALL, LARGER, MAX_CALL_SECONDS, MIN_BEFORE, MIN_BYTES_PER_CALL, MIN_CALLS,
@@ -112,6 +113,28 @@ impl<'a> HeapCause<'a> {
         it.mechanism = it.choose(facts, window);
         it.rivals = it.rivals_of(facts, window);
         Some(it)
+    }
+
+    /// In a word, with the calls in flight.
+    pub(crate) fn in_a_word(&self) -> HeapUse {
+        let (how, bytes_each) = match &self.mechanism {
+            Mechanism::HugeObjects(_) => ("huge-objects", None),
+            Mechanism::CollectorOff => ("collector-off", None),
+            Mechanism::Headroom => ("headroom", None),
+            Mechanism::WaitingCalls => ("waiting-calls", None),
+            Mechanism::CallsAtWork(each) => ("calls-at-work", Some(*each)),
+            Mechanism::StaysAlive => ("stays-alive", None),
+            Mechanism::NotSettled => ("not-settled", None),
+        };
+        let waiting = self.calls.as_ref().and_then(|c| c.waiting.as_ref());
+        HeapUse {
+            how,
+            calls_of: self.calls.as_ref().map_or_else(String::new, |c| c.of.function.clone()),
+            calls: self.calls.as_ref().map_or(0, |c| c.total),
+            waiting: waiting.map_or(0, |w| w.count),
+            waits_for: waiting.map_or("", |w| w.wait.what()),
+            bytes_each,
+        }
     }
 
     fn choose(&self, facts: &'a Facts, window: &Window) -> Mechanism<'a> {
@@ -490,8 +513,9 @@ impl<'a> HeapCause<'a> {
 
     /// A program that loads what it needs keeps all of it, and would stop.
     fn rival_start(&self, facts: &Facts, window: &Window) -> Rival {
+        let enough = rest_of_a_start(window);
         let told = match rested(facts, window) {
-            Some(rest) if rest >= RESTED_SECONDS => Some(format!("it had been at rest for {} before", seconds(rest))),
+            Some(rest) if rest >= enough => Some(format!("it had been at rest for {} before", seconds(rest))),
             Some(_) => None,
             None => Some("it had run for longer than what is kept of its past".to_owned()),
         };

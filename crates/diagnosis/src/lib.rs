@@ -66,7 +66,7 @@ mod window;
 
 pub use at_limit::{AtLimit, at_limit};
 pub use cause::cause;
-pub use diagnose::{Diagnosis, diagnose};
+pub use diagnose::{Diagnosis, HeapUse, diagnose};
 pub use diff::{Change, Diff, State};
 pub use facts::Facts;
 pub use feeds::{FeedState, feeds};

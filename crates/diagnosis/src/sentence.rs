@@ -2,7 +2,7 @@
 
 use crate::facts::{Facts, Frame, Reason, Sample};
 use crate::finding::Level;
-use crate::thresholds::heap_growth::NEAR_LIMIT;
+use crate::thresholds::heap_growth::{LONG_REST_SECONDS, MAX_PAUSE, NEAR_LIMIT};
 use crate::units::{bytes, seconds, short};
 use crate::window::Window;
 
@@ -60,6 +60,14 @@ pub(crate) fn rested(facts: &Facts, w: &Window) -> Option<f64> {
     (rest >= RESTED_SECONDS || first <= 1000).then_some(rest)
 }
 
+/// Seconds of rest from which on a process had started before it grew by a window. One that waits for a
+/// processor, or for what it loads, pauses too: of a long growth a short pause says nothing (seen: the lab's
+/// start-up on a machine with seven runnable for two processors, 18 s of growth after a second of hardly any,
+/// was called a leak).
+pub(crate) fn rest_of_a_start(w: &Window) -> f64 {
+    (w.seconds() / MAX_PAUSE).clamp(RESTED_SECONDS, LONG_REST_SECONDS)
+}
+
 /// The longest stretch of the window in which usage moved by less than a fiftieth of the growth; 0 if it is
 /// no longer than what steady growth takes for that, twice over.
 fn flat_ms(samples: &[Sample], w: &Window) -> u64 {
@@ -114,6 +122,14 @@ pub(crate) fn memory_limit_for(limit: u64) -> String {
 mod tests {
     use super::*;
     use crate::window::window;
+
+    #[test]
+    fn a_short_pause_is_no_rest_before_a_long_growth() {
+        let grew_for = |seconds: u64| rest_of_a_start(&Window { end_ms: seconds * 1000, ..Window::default() });
+        assert!(1.3 >= grew_for(7), "the lab's leaks rest for 1.3 s");
+        assert!(1.3 < grew_for(18), "a start-up that waits for a processor");
+        assert!((grew_for(3600) - LONG_REST_SECONDS).abs() < 1e-9);
+    }
 
     /// A table is loaded in a second, lies still for six, and then a leak begins.
     #[test]

@@ -92,10 +92,32 @@ pub(crate) const KEYS: &[Key] = &[
     key("limits.memory", "Bytes of evidence that may wait to be written; beyond that only profiles are copied."),
     key(
         "http.listen",
-        "Address of /metrics, /healthz and /status; \"off\" for none. They have no password: keep it on loopback, or behind something that has. [restart]",
+        "Address of /metrics, /healthz and /status, and of POST /v1/changes; \"off\" for none. To read them takes no password: keep it on loopback, or behind something that has. [restart]",
     ),
     key("log.format", "text, json, journald; auto: journald where standard error goes there, else text. [restart]"),
     key("log.level", "error, warn, info, debug, trace. The variable LASTGASP_LOG goes over it."),
+    key("node.name", "Name of this node in what is kept of lives of processes; empty: the host's own."),
+    key(
+        "node.data_centre",
+        "Data centre of this node; or, where one node has several, PATTERN=NAME by the path of the memory cgroup, the first that fits counts.",
+    ),
+    key(
+        "events.max_bytes",
+        "Most bytes of the files of events (changes, metrics, lives of processes) beside the captures.",
+    ),
+    key("events.max_age", "Files of events that were written last so long ago are removed."),
+    key(
+        "changes.token_file",
+        "File with the token that must be shown to tell of changes (POST /v1/changes); read anew at every request. Without one nobody may.",
+    ),
+    key(
+        "changes.loopback_without_token",
+        "Where there is no token: whether programs of this machine may tell of changes without one. Any of its users can, then.",
+    ),
+    key(
+        "changes.local",
+        "Whether what needs no feed is noted: starts and ends of watched processes, their builds, limits, names of their environment (hashed), mounted ConfigMaps, collections that jump.",
+    ),
     key("webhook.*.url", "Where to send the verdict of captures, by HTTP POST."),
     key("webhook.*.url_file", "A file that holds the address instead, for it may be a secret."),
     key("webhook.*.shape", "generic (docs/formats/webhook.md) or slack."),
@@ -108,6 +130,53 @@ pub(crate) const KEYS: &[Key] = &[
         "Then not of the same cause again for so long; what came meanwhile is counted in the next message.",
     ),
     key("webhook.*.timeout", "Longest time for one attempt; there are three."),
+    key(
+        "feed.*.type",
+        "A configuration server that is watched, read-only: etcd (version 3, over HTTP), consul, nacos or apollo.",
+    ),
+    key("feed.*.url", "Its address, http://HOST:PORT."),
+    key(
+        "feed.*.keys",
+        "What is watched there. etcd and consul: prefixes of keys; nacos: GROUP/DATA-ID; apollo: APP-ID/CLUSTER/NAMESPACE.",
+    ),
+    key("feed.*.namespace", "Nacos' namespace (tenant), where it is not the public one."),
+    key(
+        "feed.*.token_file",
+        "File with what it wants to be shown. etcd: USER:PASSWORD; consul: a token; nacos: an access token. Empty: nothing.",
+    ),
+    key("feed.*.services", "Services that its keys reach; empty: that is not known."),
+    key("feed.*.kind", "Kind of its changes: config, or admin where people publish data there."),
+    key(
+        "feed.*.round",
+        "Longest time that it may say nothing: a watch is asked for anew after it, without losing anything.",
+    ),
+    key(
+        "metrics.*.type",
+        "Where metrics are taken from. prometheus: its HTTP API; scrape: a page in its text format, read directly.",
+    ),
+    key("metrics.*.url", "Address of Prometheus (http://HOST:9090), or of the page (http://HOST:PORT/metrics)."),
+    key("metrics.*.preset", "Names of metrics that are known: haproxy, nginx, envoy, or none."),
+    key(
+        "metrics.*.select",
+        "Labels that choose the service's series, as in PromQL: proxy=\"rs\",instance=\"lb:8404\". Of the preset's names.",
+    ),
+    key("metrics.*.service", "Service that these metrics are about, by the name of its executable; empty: not said."),
+    key("metrics.*.caller", "Who asks it, where one source counts one caller."),
+    key("metrics.*.dependency", "Whether they are about a service that the watched ones call."),
+    key("metrics.*.every", "How often they are taken."),
+    key("metrics.*.timeout", "Longest time for an answer."),
+    key("metrics.*.token_file", "File with a bearer token, where one is wanted."),
+    key(
+        "metrics.*.roles.attempts",
+        "What counts all requests, retries among them. prometheus: PromQL that gives a rate a second; scrape: the name of a counter, with labels where wanted. Empty: by the preset, or unknown.",
+    ),
+    key("metrics.*.roles.first_attempts", "First attempts alone."),
+    key("metrics.*.roles.retries", "Attempts after a failed one."),
+    key("metrics.*.roles.errors", "Failed requests."),
+    key("metrics.*.roles.timeouts", "Requests that were given up for time."),
+    key("metrics.*.roles.in_flight", "Requests that are being served: a gauge."),
+    key("metrics.*.roles.latency", "Seconds that a request takes: a gauge."),
+    key("metrics.*.roles.healthy", "Instances that are held for healthy: a gauge."),
 ];
 
 /// What `key` means; a webhook's name is of the user's choice.

@@ -1,6 +1,7 @@
 //! The daemon's configuration: a TOML file with checked keys (`keys` has what each means), flags over it,
 //! and where every value came from.
 
+mod feeds;
 mod flags;
 mod keys;
 mod load;
@@ -19,7 +20,10 @@ use clap::ValueEnum;
 use lastgasp_recorder::policy::Mode;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use feeds::{Changes, EventFiles, Feed, FeedType, MetricsSource, MetricsType, Node, Preset, Roles};
 pub use flags::WatchFlags;
+pub(crate) use load::others_write;
+use load::read_plain;
 pub use load::{Loaded, load};
 use origin::Origins;
 pub use show::{as_json, as_markdown, as_text};
@@ -43,7 +47,12 @@ pub struct Config {
     pub(crate) limits: Limits,
     pub(crate) http: Http,
     pub(crate) log: Log,
+    pub(crate) node: Node,
+    pub(crate) events: EventFiles,
+    pub(crate) changes: Changes,
     pub(crate) webhook: BTreeMap<String, Webhook>,
+    pub(crate) feed: BTreeMap<String, Feed>,
+    pub(crate) metrics: BTreeMap<String, MetricsSource>,
 }
 
 /// The folder of captures, and how much may stand in it.
@@ -277,6 +286,9 @@ impl Default for Webhook {
     }
 }
 
+/// Longest file with the address of a webhook, in bytes.
+const MAX_ADDRESS: u64 = 64 << 10;
+
 impl Config {
     /// Folder of captures and of the journal of what must be undone.
     #[must_use]
@@ -307,6 +319,8 @@ impl Config {
             range("leaks.stop", self.leaks.stop, millis(20), millis(500)),
             range("leaks.pause", self.leaks.pause, seconds(60), seconds(30 * 86_400)),
             range("limits.memory", self.limits.memory, Bytes(8 << 20), Bytes(1 << 40)),
+            range("events.max_bytes", self.events.max_bytes, Bytes(4 << 20), Bytes(1 << 40)),
+            range("events.max_age", self.events.max_age, seconds(3600), seconds(366 * 86_400)),
         ];
         let hooks = self.webhook.iter().flat_map(|(name, hook)| {
             let key = |key: &str| format!("webhook.{name}.{key}");
@@ -317,13 +331,24 @@ impl Config {
                 hook.address().map(drop).map_err(|why| (key("url"), why)),
             ]
         });
+        let feeds = self.feed.iter().flat_map(|(name, feed)| feed.check(&format!("feed.{name}")));
+        let metrics = self.metrics.iter().flat_map(|(name, source)| source.check(&format!("metrics.{name}")));
+        let changes = [self.changes.check()];
         let listen = self.listen().map(drop).map_err(|why| ("http.listen".to_owned(), why));
         let level = tracing_subscriber::EnvFilter::try_new(&self.log.level);
         let level = level
             .map(drop)
             .map_err(|e| ("log.level".to_owned(), format!("{e}: write error, warn, info, debug or trace")));
         let patterns = [self.include.check("include"), self.exclude.check("exclude")];
-        let wrong = checks.into_iter().chain(hooks).chain([listen, level]).chain(patterns).find_map(Result::err);
+        let wrong = checks
+            .into_iter()
+            .chain(hooks)
+            .chain(feeds)
+            .chain(metrics)
+            .chain(changes)
+            .chain([listen, level])
+            .chain(patterns)
+            .find_map(Result::err);
         match wrong {
             Some((key, why)) => bail!("{} ({}): {why}", key, origins.of(&key)),
             None => Ok(()),
@@ -346,17 +371,22 @@ impl Webhook {
         let url = match (self.url.is_empty(), self.url_file.as_os_str().is_empty()) {
             (false, true) => self.url.clone(),
             (true, false) => {
-                let text = std::fs::read_to_string(&self.url_file);
+                let text = read_plain(&self.url_file, MAX_ADDRESS);
                 text.map_err(|e| format!("{}: {e}", self.url_file.display()))?.trim().to_owned()
             }
             (true, true) => return Err("is missing: give url, or url_file".into()),
             (false, false) => return Err("give url or url_file, not both".into()),
         };
-        let uri: ureq::http::Uri = url.parse().map_err(|_| "is no address".to_owned())?;
-        match uri.scheme_str() {
-            Some("http" | "https") if uri.host().is_some() => Ok(url),
-            _ => Err("must begin with http:// or https:// and name a host".into()),
-        }
+        is_address(&url).map(|()| url)
+    }
+}
+
+/// Whether a text is an address that can be asked.
+fn is_address(url: &str) -> Result<(), String> {
+    let uri: ureq::http::Uri = url.parse().map_err(|_| "is no address".to_owned())?;
+    match uri.scheme_str() {
+        Some("http" | "https") if uri.host().is_some() => Ok(()),
+        _ => Err("must begin with http:// or https:// and name a host".into()),
     }
 }
 

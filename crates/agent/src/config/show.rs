@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::keys::{KEYS, about};
 use super::load::Loaded;
-use super::{Config, Webhook};
+use super::{Config, Feed, MetricsSource, Webhook};
 
 /// What stands in place of an address: it may hold a secret.
 const HIDDEN: &str = "(hidden)";
@@ -18,7 +18,8 @@ fn values(config: &Config) -> Result<BTreeMap<String, toml::Value>> {
     let mut flat = BTreeMap::new();
     flatten("", &toml::Value::try_from(config)?, &mut flat);
     for (key, value) in &mut flat {
-        if key.starts_with("webhook.") && key.ends_with(".url") && value.as_str() != Some("") {
+        let is_secret = key.starts_with("webhook.") && key.ends_with(".url");
+        if is_secret && value.as_str() != Some("") {
             *value = HIDDEN.into();
         }
     }
@@ -42,16 +43,17 @@ fn flatten(before: &str, value: &toml::Value, flat: &mut BTreeMap<String, toml::
 /// In the order of [`KEYS`], webhooks by name.
 fn rows(loaded: &Loaded) -> Result<Vec<(String, toml::Value)>> {
     let position = |key: &str| {
-        let pattern = match key.strip_prefix("webhook.").and_then(|rest| rest.rsplit_once('.')) {
-            Some((_, last)) => format!("webhook.*.{last}"),
-            None => key.to_owned(),
-        };
-        KEYS.iter().position(|k| k.name == pattern)
+        let known = about(key)?;
+        KEYS.iter().position(|k| std::ptr::eq(k.about, known))
     };
-    let hook =
-        |key: &str| key.strip_prefix("webhook.").and_then(|r| r.rsplit_once('.')).map(|(name, _)| name.to_owned());
+    // Tables of the user's naming: behind all others, each by itself.
+    let named = |key: &str| {
+        let (table, rest) = key.split_once('.')?;
+        let (name, _) = rest.split_once('.').filter(|_| matches!(table, "webhook" | "feed" | "metrics"))?;
+        Some((table.to_owned(), name.to_owned()))
+    };
     let mut rows: Vec<_> = values(&loaded.config)?.into_iter().collect();
-    rows.sort_by_key(|(key, _)| (hook(key), position(key)));
+    rows.sort_by_key(|(key, _)| (named(key), position(key)));
     Ok(rows)
 }
 
@@ -88,6 +90,8 @@ pub fn as_json(loaded: &Loaded) -> Result<Value> {
 pub fn as_markdown() -> Result<String> {
     let mut config = Config::default();
     config.webhook.insert("*".into(), Webhook::default());
+    config.feed.insert("*".into(), Feed::default());
+    config.metrics.insert("*".into(), MetricsSource::default());
     let defaults = values(&config)?;
     let mut out = String::from("| key | default | what it means |\n|---|---|---|\n");
     for key in KEYS {

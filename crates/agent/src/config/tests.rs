@@ -34,6 +34,11 @@ fn mistakes_are_named_with_their_place() {
     refused("[log]\nlevel = \"lo=ud\"\n", &["log.level"]);
     refused("[webhook.oncall]\nshape = \"slack\"\n", &["webhook.oncall.url", "url_file"]);
     refused("[webhook.oncall]\nurl = \"ftp://x\"\n", &["webhook.oncall.url", "https://"]);
+    refused("[feed.a]\nurl = \"http://x\"\n", &["feed.a.keys", "is missing"]);
+    refused("[feed.a]\ntype = \"nacos\"\nurl = \"http://x\"\nkeys = [\"a\"]\n", &["feed.a.keys", "GROUP/DATA-ID"]);
+    refused("[feed.a]\ntype = \"zookeeper\"\n", &["zookeeper", "etcd"]);
+    refused("[metrics.a]\nurl = \"http://x\"\n", &["metrics.a.preset", "haproxy"]);
+    refused("[changes]\ntoken_file = \"/nonexistent\"\n", &["changes.token_file", "/nonexistent"]);
     refused("[include]\nservices = [\"\"]\n", &["include.services"]);
     refused("[store\n", &["test.toml", "line 1"]);
 }
@@ -43,6 +48,8 @@ fn mistakes_are_named_with_their_place() {
 fn every_key_is_documented() {
     let mut config = Config::default();
     config.webhook.insert("oncall".into(), Webhook::default());
+    config.feed.insert("oncall".into(), Feed::default());
+    config.metrics.insert("oncall".into(), MetricsSource::default());
     let loaded = Loaded { config, origins: Origins::default() };
     let shown = as_json(&loaded).unwrap();
     let mut shown: Vec<String> =

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
 use lastgasp_gosource::project::{GapKind, Options, Platform, load};
-use lastgasp_gosource::{Baseline, Level, check as look, is_quiet};
-use lastgasp_report::{CheckView, Look, check_github, check_json, check_sarif, check_text};
+use lastgasp_gosource::{Baseline, Certainty, Level, check as look, is_quiet};
+use lastgasp_report::{CheckView, Look, beside_json, beside_text, check_github, check_json, check_sarif, check_text};
 
+use super::check_with::hold;
 use crate::args::{CheckFlags, CheckFormat, SourceLevel};
 use crate::exit::Exit;
 use crate::output::{complain, say};
@@ -27,9 +28,10 @@ pub(super) fn check(flags: &CheckFlags) -> Result<Exit> {
     let project = load(Path::new("."), &flags.what, &options).map_err(|e| anyhow!(e))?;
     let mut checked = look(&project, options.max_bytes);
     let mut shown = std::mem::take(&mut checked.findings);
+    let beside = hold(&mut shown, &flags.with, &flags.what, &flags.tags)?;
     let all = shown.len();
     if !flags.hints {
-        shown.retain(|f| !is_quiet(&f.code));
+        shown.retain(|f| !is_quiet(&f.code) || f.certainty == Certainty::Seen);
     }
     let hints_left_out = all - shown.len();
     if let Some(file) =
@@ -65,11 +67,16 @@ pub(super) fn check(flags: &CheckFlags) -> Result<Exit> {
     say(&match flags.format {
         CheckFormat::Text => {
             let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            check_text(&view, if colours { Look::Coloured } else { Look::Plain }, &|file| {
-                std::fs::read_to_string(file).ok()
-            })
+            let look = if colours { Look::Coloured } else { Look::Plain };
+            let told = beside_text(&beside, &shown);
+            let between = if told.is_empty() { "" } else { "\n" };
+            told + between + &check_text(&view, look, &|file| std::fs::read_to_string(file).ok())
         }
-        CheckFormat::Json => serde_json::to_string_pretty(&check_json(&view))? + "\n",
+        CheckFormat::Json => {
+            let mut document = check_json(&view);
+            document["beside"] = beside_json(&beside);
+            serde_json::to_string_pretty(&document)? + "\n"
+        }
         CheckFormat::Sarif => serde_json::to_string_pretty(&check_sarif(&view))? + "\n",
         CheckFormat::Github => check_github(&view),
     });

@@ -1,10 +1,15 @@
-//! Findings about source: for a terminal, as JSON, as SARIF, as annotations of GitHub.
+//! Findings about source: for a terminal, as JSON, as SARIF, as annotations of GitHub; and allocation sites with
+//! the compiler's reasons (`escapes`).
 
+mod beside;
+mod escapes;
 mod github;
 mod json;
 mod sarif;
 mod terminal;
 
+pub use beside::{BesideFindings, Linked, beside_json, beside_text};
+pub use escapes::{EscapesOf, escapes_json, escapes_text};
 pub use github::check_github;
 pub use json::check_json;
 pub use sarif::check_sarif;

@@ -9,8 +9,11 @@ import (
 	"example.com/causes/internal/plant"
 )
 
-// living are the neighbours.
-var living []*int32
+// living are the neighbours, spacing what shifts where in their blocks they stand.
+var (
+	living  []*int32
+	spacing []*int64
+)
 
 //go:noinline
 func one(fixed bool) *int32 {
@@ -31,6 +34,13 @@ func one(fixed bool) *int32 {
 
 func neighbours(fixed bool) {
 	for i := 0; i < 1000; i++ {
+		// One word more, and from then on the neighbour stands behind its lock; two, and it stands before it.
+		switch i {
+		case 250:
+			spacing = append(spacing, new(int64))
+		case 500:
+			spacing = append(spacing, new(int64), new(int64))
+		}
 		living = append(living, one(fixed))
 	}
 }

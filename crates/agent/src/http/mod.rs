@@ -1,9 +1,13 @@
-//! `/metrics`, `/healthz` and `/status`: pages that are only read, over the standard library's sockets.
+//! `/metrics`, `/healthz` and `/status`, pages that are only read, and what is told by POST; over the standard
+//! library's sockets.
 //!
-//! There are no passwords, and so it listens on loopback unless told otherwise. Whoever connects can cost us
-//! little: a request is 8 KiB at most, it has two seconds to come and two for its answer to be taken, and
+//! To read the pages there are no passwords, and so it listens on loopback unless told otherwise. Whoever
+//! connects can cost us little: the head of a request is 8 KiB at most, a body is not read before the site
+//! has agreed to it and to its size, both have two seconds to come and two for the answer to be taken, and
 //! eight are served at a time. Of more the oldest that says nothing, or does not take what it asked for, is
 //! hung up on: eight who keep silent keep nobody else from an answer.
+
+pub(crate) mod request;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
@@ -13,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use lastgasp_recorder::guard::{guarded, spawn_guarded};
 
-/// Largest request, in bytes, and the longest time that it may take to come, and its answer to go.
+use request::{BadHead, Framing, Head};
+
+/// Largest head of a request, in bytes, and the longest time that it may take to come, and its answer to go.
 const MAX_REQUEST_BYTES: usize = 8 << 10;
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections that are open at a time.
@@ -36,8 +42,33 @@ pub(crate) const JSON: &str = "application/json; charset=utf-8";
 /// Content type of plain text.
 pub(crate) const PLAIN: &str = "text/plain; charset=utf-8";
 
+/// What is served.
+pub(crate) trait Site: Send + Sync {
+    /// A page that is read.
+    fn page(&self, path: &str) -> Option<Answer>;
+
+    /// Whether something may be told by POST, by the head of the request alone: the most bytes of its body,
+    /// or the answer that refuses it.
+    fn may_post(&self, head: &Head) -> Result<usize, Answer> {
+        let _ = head;
+        Err(Answer::plain("405 Method Not Allowed", "GET is all that there is"))
+    }
+
+    /// Takes what is told by POST, after [`Site::may_post`] has agreed to it.
+    fn post(&self, head: &Head, body: &[u8]) -> Answer {
+        let _ = (head, body);
+        Answer::plain("404 Not Found", "nothing is taken here")
+    }
+}
+
+impl<F: Fn(&str) -> Option<Answer> + Send + Sync> Site for F {
+    fn page(&self, path: &str) -> Option<Answer> {
+        self(path)
+    }
+}
+
 impl Answer {
-    fn plain(status: &'static str, body: &str) -> Self {
+    pub(crate) fn plain(status: &'static str, body: &str) -> Self {
         Self { status, kind: PLAIN, body: format!("{body}\n") }
     }
 }
@@ -47,10 +78,7 @@ impl Answer {
 ///
 /// # Errors
 /// The address is not ours or in use.
-pub(crate) fn serve(
-    address: SocketAddr,
-    pages: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static,
-) -> io::Result<SocketAddr> {
+pub(crate) fn serve(address: SocketAddr, pages: impl Site + 'static) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     let bound = listener.local_addr()?;
     let pages = Arc::new(pages);
@@ -60,7 +88,7 @@ pub(crate) fn serve(
 }
 
 /// Gives each connection a thread; does not end.
-fn accept(listener: &TcpListener, pages: &Arc<impl Fn(&str) -> Option<Answer> + Send + Sync + 'static>) {
+fn accept(listener: &TcpListener, pages: &Arc<impl Site + 'static>) {
     let connections = Arc::new(Mutex::new(Connections::default()));
     for stream in listener.incoming() {
         let Ok(stream) = stream.map(Arc::new) else {
@@ -149,23 +177,34 @@ impl Drop for Open {
     }
 }
 
-fn converse(mut stream: &TcpStream, open: &Open, pages: &dyn Fn(&str) -> Option<Answer>) -> io::Result<()> {
-    let began = Instant::now();
-    let mut request = Vec::new();
-    let mut piece = [0; 1024];
-    while !is_whole(&request) && request.len() < MAX_REQUEST_BYTES {
+fn converse(stream: &TcpStream, open: &Open, site: &dyn Site) -> io::Result<()> {
+    let mut incoming = Incoming { stream, began: Instant::now(), bytes: Vec::new() };
+    while !is_whole(&incoming.bytes) && incoming.bytes.len() < MAX_REQUEST_BYTES {
         // Slow writers are not waited for a byte at a time.
-        let Some(left) = left(began) else { return Ok(()) };
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut piece)? {
-            0 => break,
-            n => request.extend_from_slice(piece.get(..n).unwrap_or_default()),
+        match incoming.more()? {
+            More::Came => {}
+            More::Ended => break,
+            More::TooSlow => return Ok(()),
         }
     }
+    let is_head = incoming.bytes.starts_with(b"HEAD ");
+    let asked = match posted(&incoming.bytes, stream, site) {
+        // Read while it still asks: who is slow with it may be hung up on.
+        Some(Ok((head, length, limit))) => match incoming.body(&head, length, limit)? {
+            Ok(body) => Asked::Told(head, body),
+            Err(refused) => Asked::Refused(refused),
+        },
+        Some(Err(refused)) => Asked::Refused(refused),
+        None => Asked::Page,
+    };
     open.is_at(Stage::WaitsForUs)?;
     // What one page cannot say, the next one may.
-    let answer = guarded("http-client", || answer(&request, pages))
-        .unwrap_or_else(|_| Answer::plain("500 Internal Server Error", "this page cannot be made: the log says why"));
+    let answer = guarded("http-client", || match &asked {
+        Asked::Page => answer(&incoming.bytes, site),
+        Asked::Told(head, body) => site.post(head, body),
+        Asked::Refused(answer) => answer.clone(),
+    })
+    .unwrap_or_else(|_| Answer::plain("500 Internal Server Error", "this page cannot be made: the log says why"));
     open.is_at(Stage::Takes(Instant::now()))?;
     let mut out = format!(
         "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
@@ -173,7 +212,7 @@ fn converse(mut stream: &TcpStream, open: &Open, pages: &dyn Fn(&str) -> Option<
         answer.kind,
         answer.body.len()
     );
-    if !request.starts_with(b"HEAD ") {
+    if !is_head {
         out += &answer.body;
     }
     let began = Instant::now();
@@ -181,10 +220,108 @@ fn converse(mut stream: &TcpStream, open: &Open, pages: &dyn Fn(&str) -> Option<
         // Nor are slow readers.
         let Some(left) = left(began) else { return Ok(()) };
         stream.set_write_timeout(Some(left))?;
-        stream.write_all(piece)?;
+        (&*stream).write_all(piece)?;
         open.is_at(Stage::Takes(Instant::now()))?;
     }
-    stream.flush()
+    (&*stream).flush()?;
+    if matches!(asked, Asked::Refused(_)) {
+        incoming.drain();
+    }
+    Ok(())
+}
+
+/// What somebody wants.
+enum Asked {
+    Page,
+    Told(Head, Vec<u8>),
+    Refused(Answer),
+}
+
+/// Whether a request is one by POST that the site agrees to: its head, the head's length, and how much may
+/// follow.
+fn posted(bytes: &[u8], stream: &TcpStream, site: &dyn Site) -> Option<Result<(Head, usize, usize), Answer>> {
+    if !bytes.starts_with(b"POST ") {
+        return None;
+    }
+    let (head, length) = Head::parse(bytes).ok()?;
+    let head = Head { peer: stream.peer_addr().ok().map(|a| a.ip()), ..head };
+    Some(site.may_post(&head).map(|limit| (head, length, limit)))
+}
+
+/// What comes of a request.
+struct Incoming<'a> {
+    stream: &'a TcpStream,
+    began: Instant,
+    bytes: Vec<u8>,
+}
+
+enum More {
+    Came,
+    Ended,
+    TooSlow,
+}
+
+impl Incoming<'_> {
+    fn more(&mut self) -> io::Result<More> {
+        let mut piece = [0; 4096];
+        let Some(left) = left(self.began) else { return Ok(More::TooSlow) };
+        self.stream.set_read_timeout(Some(left))?;
+        let n = self.stream.read(&mut piece)?;
+        self.bytes.extend_from_slice(piece.get(..n).unwrap_or_default());
+        Ok(if n == 0 { More::Ended } else { More::Came })
+    }
+
+    /// The body behind a head of that length, or the answer that refuses it.
+    fn body(&mut self, head: &Head, length: usize, limit: usize) -> io::Result<Result<Vec<u8>, Answer>> {
+        let mut framing = match head.framing(limit) {
+            Ok(framing) => framing,
+            Err((status, why)) => return Ok(Err(Answer::plain(status, why))),
+        };
+        if head.header("expect").is_some_and(|e| e.eq_ignore_ascii_case("100-continue")) {
+            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let mut body = self.bytes.split_off(length.min(self.bytes.len()));
+        loop {
+            match &mut framing {
+                Framing::Length(n) if body.len() >= *n => {
+                    body.truncate(*n);
+                    return Ok(Ok(body));
+                }
+                Framing::Length(_) => {}
+                Framing::Chunked(chunked) => match chunked.push(&std::mem::take(&mut body)) {
+                    Ok(true) => return Ok(Ok(std::mem::take(&mut chunked.body))),
+                    Ok(false) => {}
+                    Err((status, why)) => return Ok(Err(Answer::plain(status, why))),
+                },
+            }
+            let more = self.more();
+            body.append(&mut self.bytes);
+            match more {
+                Ok(More::Came) => {}
+                Ok(More::Ended) => return Ok(Err(Answer::plain("400 Bad Request", "the body ends too early"))),
+                // A read that timed out, too.
+                Ok(More::TooSlow) | Err(_) => {
+                    return Ok(Err(Answer::plain("408 Request Timeout", "the body did not come in time")));
+                }
+            }
+        }
+    }
+
+    /// Reads on for a moment what was refused: an answer to somebody who still writes would be lost with
+    /// the connection.
+    fn drain(&mut self) {
+        const MOST: usize = 512 << 10;
+        const LONGEST: Duration = Duration::from_millis(300);
+        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.stream.set_read_timeout(Some(LONGEST));
+        let (began, mut taken, mut piece) = (Instant::now(), 0, [0; 4096]);
+        while taken < MOST && began.elapsed() < LONGEST {
+            match self.stream.read(&mut piece) {
+                Ok(n) if n > 0 => taken += n,
+                _ => return,
+            }
+        }
+    }
 }
 
 /// What is left of the time for a request, or for an answer, that began then.
@@ -196,25 +333,21 @@ fn is_whole(request: &[u8]) -> bool {
     request.windows(4).any(|w| w == b"\r\n\r\n") || request.windows(2).any(|w| w == b"\n\n")
 }
 
-/// Answer to the bytes of a request.
-pub(crate) fn answer(request: &[u8], pages: &dyn Fn(&str) -> Option<Answer>) -> Answer {
+/// Answer to the bytes of a request for a page.
+pub(crate) fn answer(request: &[u8], site: &dyn Site) -> Answer {
     if !is_whole(request) {
         return Answer::plain("400 Bad Request", "not a request, or longer than 8 KiB");
     }
-    let line = request.split(|b| *b == b'\n').next().unwrap_or_default();
-    let line = std::str::from_utf8(line).unwrap_or_default();
-    let mut words = line.split_ascii_whitespace();
-    let (Some(method), Some(target), Some(version)) = (words.next(), words.next(), words.next()) else {
-        return Answer::plain("400 Bad Request", "not a request");
+    let head = match Head::parse(request) {
+        Ok((head, _)) => head,
+        Err(BadHead::NoRequest) => return Answer::plain("400 Bad Request", "not a request"),
+        Err(BadHead::Version) => return Answer::plain("505 HTTP Version Not Supported", "HTTP/1.1 is spoken here"),
     };
-    if !version.starts_with("HTTP/1.") {
-        return Answer::plain("505 HTTP Version Not Supported", "HTTP/1.1 is spoken here");
-    }
-    if !matches!(method, "GET" | "HEAD") {
+    if !matches!(head.method.as_str(), "GET" | "HEAD") {
         return Answer::plain("405 Method Not Allowed", "GET is all that there is");
     }
-    let path = target.split('?').next().unwrap_or_default();
-    pages(path).unwrap_or_else(|| Answer::plain("404 Not Found", "there are /metrics, /healthz and /status"))
+    let none = || Answer::plain("404 Not Found", "there are /metrics, /healthz and /status");
+    site.page(&head.path).unwrap_or_else(none)
 }
 
 #[cfg(test)]

@@ -1,0 +1,314 @@
+//! Causes inside the process, by what its captures say: the collector, leaks, goroutines, memory outside the
+//! heap, and the code that is asked for too much.
+
+use lastgasp_diagnosis::units::{percent, seconds};
+
+use super::weights::{
+    AT_ONCE_AGAINST_LEAK, BASE_OTHER, BY_AGE, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, STEADY,
+};
+use super::{Cause, Kind, Scene, is_of_the_collector};
+use crate::evidence::{CaptureSummary, ChangeKind};
+use crate::order::Relation;
+
+/// Goroutines that must be leaked for it to be the cause, and their part of all.
+const LEAKED: u64 = 64;
+const LEAKED_PART: f64 = 0.5;
+/// Growth over less than this is no slow leak; over more than that it may be.
+const FAST_MS: i64 = 30_000;
+const SLOW_MS: i64 = 180_000;
+
+pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
+    [gc(scene), leak(scene), goroutine_leak(scene), off_heap(scene), code_path(scene)].into_iter().flatten().collect()
+}
+
+/// Whether a capture's goroutines are leaked, by verdicts on each of them.
+pub(super) fn leaks_goroutines(c: &CaptureSummary) -> bool {
+    let g = &c.goroutines;
+    g.leaked >= LEAKED && g.leaked as f64 >= LEAKED_PART * g.at_end.max(1) as f64
+}
+
+fn against_jump(scene: &Scene<'_>, cause: &mut Cause) {
+    if let Some(j) = scene.jump_of_the_growth() {
+        let text =
+            format!("{} of the growth is copies of what jumped in {}", percent(j.of_growth), j.best.collection.owner);
+        cause.term("in the heaps", JUMP_AGAINST_OTHERS, text);
+    }
+}
+
+fn said(scene: &Scene<'_>, codes: &[&str]) -> String {
+    let of = scene.captures.iter().flat_map(|c| &c.findings).find(|f| codes.contains(&f.code.as_str()));
+    of.map_or_else(String::new, |f| f.sentence.clone())
+}
+
+fn gc(scene: &Scene<'_>) -> Option<Cause> {
+    let codes = ["collector-off", "collector-headroom"];
+    let found: Vec<(f64, f64)> = codes.iter().map(|c| scene.finding(c)).collect();
+    let (sure, part) = found.into_iter().max_by(|a, b| (a.0 * a.1).total_cmp(&(b.0 * b.1)))?;
+    let set = |g: &crate::evidence::Generation| (g.gogc, g.gomemlimit);
+    // Of one instance the life before had other settings.
+    let other = scene.dead.iter().find_map(|l| {
+        let before = scene.all.iter().filter(|o| {
+            o.of.instance == l.of.instance && o.of.started_unix_ms < l.of.started_unix_ms && o.of.gogc.is_some()
+        });
+        let before = before.max_by_key(|o| o.of.started_unix_ms)?;
+        (l.of.gogc.is_some() && set(&before.of) != set(&l.of)).then(|| (before.of.clone(), l.of.clone()))
+    });
+    let busy = scene.part(|c| c.heap.gc_cpu_share.is_some_and(|s| s > 0.3) && c.heap.gomemlimit.is_some());
+    let change = scene.changes.iter().enumerate().rev().find(|(_, c)| {
+        matches!(c.kind, ChangeKind::Environment | ChangeKind::Config)
+            && is_of_the_collector(&c.key)
+            && scene.before_onset(c.at_unix_ms) >= -2000
+    });
+    if part <= 0.0 && other.is_none() && busy <= 0.0 && change.is_none() {
+        return None;
+    }
+    let off = scene.part(|c| c.heap.gogc.is_some_and(|g| g < 0)) > 0.5;
+    let key = if off {
+        "GOGC=off"
+    } else if busy > 0.5 {
+        "GOMEMLIMIT"
+    } else {
+        "GOGC"
+    };
+    let mut cause = Cause::new(Kind::Gc, key, BASE_OTHER);
+    if part > 0.0 {
+        cause.term("captures", FINDING * sure.max(0.5) * part, said(scene, &codes));
+    } else {
+        cause.term("captures", FINDS_OTHER, "no capture says that the collector ran too late");
+    }
+    if let Some((was, now)) = &other {
+        let show = |g: &crate::evidence::Generation| {
+            format!(
+                "GOGC {}, GOMEMLIMIT {}",
+                g.gogc.unwrap_or_default(),
+                g.gomemlimit.map_or_else(|| "none".into(), lastgasp_diagnosis::units::bytes)
+            )
+        };
+        cause.term("settings", FITS, format!("{} before, {} now", show(was), show(now)));
+        cause.at = Some(now.started_unix_ms);
+    }
+    if busy > 0.0 {
+        cause.term("work", FITS * busy, "the collector takes more than a third of the processor, at GOMEMLIMIT");
+    }
+    if let Some((index, c)) = change {
+        cause.terms.push(crate::changes::time(scene, c));
+        cause.change = Some(index);
+        cause.at = cause.at.or(Some(c.at_unix_ms));
+    }
+    against_jump(scene, &mut cause);
+    cause.decisive = sure >= 0.6 && part > 0.5 && scene.jump_of_the_growth().is_none();
+    cause.sentence = said(scene, &codes);
+    if cause.sentence.is_empty() {
+        cause.sentence = "the collector's settings were changed".into();
+    }
+    cause.undo = match &other {
+        Some((was, _)) => format!(
+            "put GOGC back to {}",
+            was.gogc.map_or_else(|| "100".to_owned(), |n| if n < 0 { "off".into() } else { n.to_string() })
+        ),
+        None => "set GOMEMLIMIT to nine tenths of the limit, and GOGC to 100".into(),
+    };
+    Some(cause)
+}
+
+fn leak(scene: &Scene<'_>) -> Option<Cause> {
+    let alive = scene.part(|c| c.how == "stays-alive");
+    let (sure, grows) = scene.finding("collection-only-grows");
+    let (held_sure, held) = scene.finding("one-root-holds-most");
+    let retained = scene.finding("slice-retention");
+    let leaks =
+        scene.part(|c| c.verdict().is_some_and(|f| f.title.contains("leak") || f.title.contains("stays alive")));
+    if alive <= 0.0 && grows <= 0.0 && leaks <= 0.0 {
+        return None;
+    }
+    let owner = scene
+        .captures
+        .iter()
+        .filter_map(|c| c.finding("collection-only-grows").or_else(|| c.finding("one-root-holds-most")))
+        .next();
+    let (function, _) = scene.culprit();
+    let key = owner.map_or_else(|| function.clone(), |f| f.subject.clone());
+    let mut cause = Cause::new(Kind::Leak, key, BASE_OTHER);
+    if alive > 0.0 || leaks > 0.0 {
+        cause.term(
+            "captures",
+            FITS * 1.5 * alive.max(leaks),
+            format!("what was allocated stays alive in {} of the captures", percent(alive.max(leaks))),
+        );
+    }
+    if grows > 0.0 {
+        cause.term("only grows", FINDING / 2.0 * sure.max(0.5) * grows, said(scene, &["collection-only-grows"]));
+    }
+    let by_variable = scene
+        .captures
+        .iter()
+        .filter_map(|c| c.finding("one-root-holds-most"))
+        .any(|f| !f.sentence.contains("goroutines in"));
+    if held > 0.0 && by_variable {
+        cause.term("held", FITS * held_sure * held, said(scene, &["one-root-holds-most"]));
+    }
+    if retained.1 > 0.0 {
+        cause.term("retained", FITS * retained.0 * retained.1, said(scene, &["slice-retention"]));
+    }
+    let took: Vec<f64> = scene
+        .captures
+        .iter()
+        .filter_map(|c| c.window)
+        .map(|w| w.end_unix_ms.saturating_sub(w.onset_unix_ms) as f64)
+        .collect();
+    if let Some(ms) = crate::statistics::robust::median(&took) {
+        let text = format!("memory grew for {}", seconds(ms / 1e3));
+        if ms >= SLOW_MS as f64 {
+            cause.term("pace", FITS, text);
+        } else if ms <= FAST_MS as f64 {
+            cause.term("pace", -FITS / 2.0, text);
+        }
+    }
+    match &scene.spread {
+        Some(s) if s.by_age => cause.term("times of death", BY_AGE, s.text.clone()),
+        Some(s) if s.common => cause.term("times of death", AT_ONCE_AGAINST_LEAK, s.text.clone()),
+        _ => {}
+    }
+    against_jump(scene, &mut cause);
+    if scene.part(leaks_goroutines) > 0.5 {
+        cause.term("goroutines", FINDS_OTHER, "goroutines that nothing will wake hold it");
+    }
+    let at_once = scene.spread.as_ref().is_some_and(|s| s.common);
+    cause.decisive = !at_once
+        && scene.jump_of_the_growth().is_none()
+        && ((grows > 0.5 && sure >= 0.6) || (held > 0.5 && by_variable && held_sure >= 0.6));
+    cause.sentence = match owner {
+        Some(f) => f.sentence.clone(),
+        None => format!("what {function} allocates is never let go"),
+    };
+    cause.undo = "restart instances one by one to gain time; then fix what keeps it".into();
+    Some(cause)
+}
+
+fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
+    let leaked = scene.part(leaks_goroutines);
+    let (sure, grown) = scene.finding("goroutine-growth");
+    let waits = scene.part(|c| c.verdict().is_some_and(|f| f.code == "waiting-calls"));
+    if leaked <= 0.0 && grown <= 0.0 && waits <= 0.0 {
+        return None;
+    }
+    let of = |c: &&&CaptureSummary| leaks_goroutines(c) || c.finding("goroutine-growth").is_some();
+    let subject = scene.captures.iter().find(of).and_then(|c| {
+        let goroutine_codes = |f: &&crate::evidence::FindingSummary| {
+            !f.code.contains("heap")
+                && !f.code.contains("copies")
+                && !f.code.contains("holds-most")
+                && f.subject != "-"
+                && !f.code.starts_with("collection")
+        };
+        c.findings.iter().find(goroutine_codes)
+    });
+    let key = subject.map_or_else(|| scene.culprit().0, |f| f.subject.clone());
+    let mut cause = Cause::new(Kind::GoroutineLeak, key, BASE_OTHER);
+    if leaked > 0.0 {
+        let n = scene.captures.iter().map(|c| c.goroutines.leaked).max().unwrap_or(0);
+        cause.term(
+            "leaked",
+            FINDING * leaked,
+            format!("up to {n} goroutines that nothing will wake, in {} of the captures", percent(leaked)),
+        );
+    }
+    if grown > 0.0 {
+        cause.term("captures", FITS * 1.5 * sure.max(0.4) * grown, said(scene, &["goroutine-growth"]));
+    }
+    if leaked <= 0.0 && waits > 0.0 {
+        cause.term("waiting", FITS / 2.0 * waits, "goroutines wait, and hold what grew");
+    }
+    match scene.relation("goroutines") {
+        Relation::Before => {
+            cause.term("order", 1.0, scene.series("goroutines").map(|o| o.text.clone()).unwrap_or_default())
+        }
+        Relation::After | Relation::Steady => {
+            // Slow leaks of large things need no pile.
+            let weight = if leaked > 0.5 { STEADY / 4.0 } else { STEADY };
+            cause.term("order", weight, scene.series("goroutines").map(|o| o.text.clone()).unwrap_or_default());
+        }
+        _ => {}
+    }
+    match &scene.spread {
+        Some(s) if s.by_age => cause.term("times of death", BY_AGE, s.text.clone()),
+        Some(s) if s.common => cause.term("times of death", AT_ONCE_AGAINST_LEAK / 2.0, s.text.clone()),
+        _ => {}
+    }
+    if scene.part(|c| c.how == "calls-at-work") > 0.5 && leaked < 0.5 {
+        cause.term("at work", FINDS_OTHER, "the calls in flight are at work, and not stuck");
+    }
+    against_jump(scene, &mut cause);
+    cause.decisive = leaked > 0.5 && scene.jump_of_the_growth().is_none();
+    cause.sentence = subject.map_or_else(|| "goroutines pile up and nothing wakes them".into(), |f| f.sentence.clone());
+    cause.undo = subject.map_or_else(|| "restart instances one by one to gain time".into(), |f| f.cure.clone());
+    Some(cause)
+}
+
+fn off_heap(scene: &Scene<'_>) -> Option<Cause> {
+    let (sure, part) = scene.finding("outside-heap");
+    let cache =
+        scene.part(|c| c.heap.file_cache_bytes.zip(c.limit_bytes).is_some_and(|(f, l)| f as f64 > 0.5 * l as f64));
+    if part <= 0.0 && cache <= 0.0 {
+        return None;
+    }
+    let mut cause =
+        Cause::new(Kind::OffHeap, if cache > part { "page cache" } else { "outside the Go heap" }, BASE_OTHER);
+    if part > 0.0 {
+        cause.term("captures", FINDING * 1.2 * sure.max(0.4) * part, said(scene, &["outside-heap"]));
+    }
+    if cache > 0.0 {
+        cause.term(
+            "page cache",
+            FITS * cache,
+            format!("files fill more than half of the limit in {} of the captures", percent(cache)),
+        );
+    }
+    against_jump(scene, &mut cause);
+    cause.decisive = part > 0.5 && sure >= 0.6 && scene.verdict("outside-heap").1 > 0.5;
+    cause.sentence = said(scene, &["outside-heap"]);
+    if cause.sentence.is_empty() {
+        cause.sentence = "files that the group has read or written fill its limit".into();
+    }
+    cause.undo = "restart instances one by one to gain time; then find who maps it".into();
+    Some(cause)
+}
+
+/// Its own code: where the captures name a place, and nothing outside is seen that set it off.
+fn code_path(scene: &Scene<'_>) -> Option<Cause> {
+    let v = scene.best?.verdict()?;
+    let codes = [
+        "heap-growth",
+        "unprofiled-heap",
+        "huge-object",
+        "deep-stacks",
+        "waiting-calls",
+        "map-too-big",
+        "copies-of-one-content",
+        "touched-late",
+    ];
+    if !codes.contains(&v.code.as_str()) {
+        return None;
+    }
+    let (function, at) = scene.culprit();
+    let mut cause = Cause::new(Kind::CodePath, function.clone(), BASE_OTHER);
+    let same = scene.part(|c| c.verdict().is_some_and(|f| f.code == v.code && f.subject == v.subject));
+    cause.term("captures", FITS * 1.4 * same, format!("{} of the captures name the same: {}", percent(same), v.title));
+    if matches!(v.code.as_str(), "deep-stacks" | "huge-object") {
+        cause.term("by itself", FITS, "one call is enough for it, whoever makes it");
+    }
+    match scene.relation("first attempts") {
+        Relation::Steady => cause.term("traffic", 0.5, "it was not asked more often"),
+        Relation::Before | Relation::Together => cause.term("traffic", -FITS, "it was asked more often"),
+        _ => {}
+    }
+    if scene.part(|c| c.how == "stays-alive") > 0.5 {
+        cause.term("alive", -FITS / 2.0, "what it allocates stays alive: a leak rather than a path");
+    }
+    against_jump(scene, &mut cause);
+    let place = if at.is_empty() { String::new() } else { format!(" ({at})") };
+    let open = "; what set it off is not known";
+    cause.sentence = format!("{function}{place}: {}{open}", v.title);
+    cause.undo = v.cure.clone();
+    Some(cause)
+}

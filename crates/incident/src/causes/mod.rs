@@ -1,0 +1,67 @@
+//! Causes of an incident, each with its log-odds term by term: what speaks for it and what against it. Nothing
+//! is learnt; every weight stands in [`weights`] with its reason.
+//!
+//! One file a kind of cause looks at the [`Scene`] and at nothing else.
+
+mod cause;
+mod inside;
+mod names;
+mod outside;
+mod published;
+mod released;
+mod scene;
+pub(crate) mod weights;
+
+pub use cause::{Cause, Kind, Term};
+pub(crate) use scene::Scene;
+
+pub(crate) use names::{is_of_the_collector, overlap as key_overlap, words as key_words};
+
+/// Every cause that anything speaks for, ranked; confidences are shares among all of them and the unknown.
+#[must_use]
+pub(crate) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
+    let mut all = published::causes(scene);
+    all.extend(released::causes(scene));
+    all.extend(outside::causes(scene));
+    all.extend(inside::causes(scene));
+    rank(all)
+}
+
+fn rank(mut all: Vec<Cause>) -> Vec<Cause> {
+    for c in &mut all {
+        c.log_odds = c.terms.iter().map(|t| t.log_odds).sum::<f64>().clamp(-20.0, 20.0);
+    }
+    all.sort_by(|a, b| {
+        let by = b.log_odds.total_cmp(&a.log_odds).then(b.decisive.cmp(&a.decisive));
+        by.then(a.kind.cmp(&b.kind)).then_with(|| a.key.cmp(&b.key))
+    });
+    // The unknown has log-odds of 0: it wins where nothing speaks for anything.
+    let sum: f64 = 1.0 + all.iter().map(|c| c.log_odds.exp()).sum::<f64>();
+    for c in &mut all {
+        let share = c.log_odds.exp() / sum;
+        c.confidence = if c.decisive { share.min(weights::MOST) } else { share.min(weights::UNDECIDED) };
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(kind: Kind, evidence: f64, decisive: bool) -> Cause {
+        let mut c = Cause { decisive, ..Cause::new(kind, "x", 0.0) };
+        c.term("t", evidence, "");
+        c
+    }
+
+    #[test]
+    fn two_that_are_alike_share_and_only_the_decisive_is_sure() {
+        let got = rank(vec![cause(Kind::Release, 3.0, true), cause(Kind::Config, 3.0, true)]);
+        assert!(got.iter().all(|c| (0.45..0.5).contains(&c.confidence)));
+        let alone = rank(vec![cause(Kind::Leak, 9.0, false)]);
+        assert!((alone[0].confidence - weights::UNDECIDED).abs() < 1e-9 && alone[0].confidence < 0.8);
+        assert!(rank(vec![cause(Kind::Leak, 9.0, true)])[0].confidence > 0.9);
+        let weak = rank(vec![cause(Kind::Leak, -2.0, true)]);
+        assert!(weak[0].confidence < 0.2, "the unknown is likelier");
+    }
+}

@@ -1,0 +1,311 @@
+//! Causes from outside the process: traffic, dependencies, the limit, the node.
+
+use lastgasp_diagnosis::units::{bytes, percent};
+
+use super::weights::{
+    BASE_CHANGE, BASE_OTHER, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, ROSE_AFTER, ROSE_BEFORE, ROSE_WITH,
+    STEADY,
+};
+use super::{Cause, Kind, Scene};
+use crate::changes::weigh;
+use crate::cohorts::Says;
+use crate::evidence::{Change, ChangeKind, Ending};
+use crate::life::Life;
+use crate::order::{Onset, Relation};
+
+pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
+    let mut out = vec![traffic(scene)];
+    out.extend(dependencies(scene));
+    out.extend(limit(scene));
+    out.extend(node(scene));
+    out
+}
+
+/// What the order says of a series as a cause; `None` where it is not known.
+fn of_series(o: &Onset) -> Option<f64> {
+    Some(match o.relation {
+        Relation::Before => ROSE_BEFORE,
+        Relation::Together => ROSE_WITH,
+        Relation::After => ROSE_AFTER,
+        Relation::Steady => STEADY,
+        Relation::Reference | Relation::Unknown => return None,
+    })
+}
+
+fn jump_speaks_against(scene: &Scene<'_>, cause: &mut Cause) {
+    if let Some(j) = scene.jump_of_the_growth() {
+        let text =
+            format!("{} of the growth is copies of what jumped in {}", percent(j.of_growth), j.best.collection.owner);
+        cause.term("in the heaps", JUMP_AGAINST_OTHERS, text);
+    }
+}
+
+/// Adds the nearest change of a kind, if there is one.
+fn with_change(scene: &Scene<'_>, cause: &mut Cause, is: impl Fn(&Change) -> bool) {
+    let mine = scene.changes.iter().enumerate().filter(|(_, c)| is(c) && scene.before_onset(c.at_unix_ms) >= -2000);
+    if let Some((index, change)) = mine.min_by_key(|(_, c)| scene.before_onset(c.at_unix_ms).unsigned_abs()) {
+        weigh(scene, change, cause);
+        cause.terms.retain(|t| t.name != "name");
+        cause.change = Some(index);
+        cause.at = cause.at.or(Some(change.at_unix_ms));
+    }
+}
+
+fn traffic(scene: &Scene<'_>) -> Cause {
+    let mut cause = Cause::new(Kind::Traffic, "first attempts", BASE_OTHER);
+    let first = scene.series("first attempts");
+    let retries = scene.series("retries");
+    let all = scene.series("attempts");
+    let rose_first = |o: &&Onset| matches!(o.relation, Relation::Before | Relation::Together);
+    match (first, all) {
+        (Some(o), _) if of_series(o).is_some() => {
+            cause.term("first attempts", of_series(o).unwrap_or(0.0), told(o));
+            cause.at = o.at;
+            if o.relation == Relation::Steady && retries.is_some_and(|r| r.relation == Relation::Before) {
+                // Retries that came first and by themselves: a storm that nobody's failure began here.
+                let r = retries.map(told).unwrap_or_default();
+                cause.key = "retries".into();
+                cause.at = retries.and_then(|r| r.at);
+                cause.term("retries", ROSE_BEFORE - STEADY, r);
+            }
+        }
+        // Without retries counted apart more attempts may be either: half of what they would say.
+        (_, Some(o)) if of_series(o).is_some() => {
+            let half = of_series(o).unwrap_or(0.0) / 2.0;
+            cause.term("attempts", half, format!("{}; which of them are retries is not known", told(o)));
+            cause.key = "attempts".into();
+            cause.at = o.at;
+        }
+        _ => cause.term("first attempts", 0.0, "unknown: no metrics of the balancer or callers are connected"),
+    }
+    jump_speaks_against(scene, &mut cause);
+    let piles = scene.part(|c| {
+        matches!(c.how.as_str(), "calls-at-work" | "waiting-calls") || c.finding("goroutine-growth").is_some()
+    });
+    if !scene.captures.is_empty() {
+        let text = format!("calls in flight hold the growth in {} of the captures", percent(piles));
+        cause.term("captures", if piles > 0.5 { FITS / 2.0 } else { FINDS_OTHER }, text);
+    }
+    with_change(scene, &mut cause, |c| matches!(c.kind, ChangeKind::Traffic | ChangeKind::Scale));
+    let rose = first.filter(rose_first).or_else(|| retries.filter(rose_first));
+    // As many more calls must explain it: what each holds did not change as far as is seen.
+    let enough = rose.and_then(|o| o.levels).is_some_and(|(a, b)| b > a * 1.3);
+    cause.decisive = enough
+        && scene.jump_of_the_growth().is_none()
+        && piles > 0.5
+        && first.is_some_and(|o| o.relation == Relation::Before);
+    let levels = rose.and_then(|o| o.levels);
+    cause.sentence = match levels {
+        Some((a, b)) => format!("{} rose from {a:.0} to {b:.0} per second before memory grew", cause.key),
+        None => "more requests than it can hold".into(),
+    };
+    cause.undo = "shed load: limit what is admitted, or add instances".into();
+    cause
+}
+
+fn told(o: &Onset) -> String {
+    let lag = o.lag_ms.map_or_else(String::new, |ms| {
+        let s = lastgasp_diagnosis::units::seconds(ms.unsigned_abs() as f64 / 1e3);
+        if ms < 0 { format!(", {s} before memory") } else { format!(", {s} after memory") }
+    });
+    format!("{}{lag}", o.text)
+}
+
+fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
+    let waiting = scene.part(|c| c.how == "waiting-calls" || c.finding("waiting-calls").is_some());
+    let waits_out = scene.part(|c| {
+        let outside = ["io-without-deadline", "response-body-not-closed"];
+        c.calls.waits_for == "I/O" || outside.iter().any(|code| c.finding(code).is_some())
+    });
+    let leaked = scene.part(super::inside::leaks_goroutines);
+    let slow: Vec<&Onset> = scene
+        .order
+        .iter()
+        .filter(|o| {
+            o.series.starts_with("latency of ")
+                || o.series.starts_with("errors of ")
+                || o.series.starts_with("timeouts of ")
+        })
+        .collect();
+    let mut names: Vec<String> =
+        slow.iter().filter_map(|o| o.series.split_once(" of ").map(|(_, n)| n.to_owned())).collect();
+    names.sort();
+    names.dedup();
+    let changed = scene.changes.iter().any(|c| c.kind == ChangeKind::Dependency);
+    if names.is_empty() {
+        if waiting < 0.25 && !changed {
+            return Vec::new();
+        }
+        names.push(String::new());
+    }
+    let mut out = Vec::new();
+    for name in names {
+        let place = scene.best.map(|c| c.calls.function.clone()).unwrap_or_default();
+        let key = if name.is_empty() { super::names::short_function(&place).to_owned() } else { name.clone() };
+        let mut cause = Cause::new(Kind::Dependency, key, BASE_OTHER);
+        let mine: Vec<&&Onset> =
+            slow.iter().filter(|o| o.series.ends_with(&format!(" of {name}")) && !name.is_empty()).collect();
+        let most = mine.iter().filter_map(|o| Some((of_series(o)?, o))).max_by(|a, b| a.0.total_cmp(&b.0));
+        match most {
+            Some((log_odds, o)) => {
+                cause.term("its own series", log_odds, told(o));
+                cause.at = o.at;
+            }
+            None => cause.term("its own series", 0.0, "unknown: no metrics of dependencies are connected"),
+        }
+        if !scene.captures.is_empty() {
+            let text = format!("calls that wait hold the growth in {} of the captures", percent(waiting));
+            cause.term("captures", if waiting > 0.5 { FITS * 1.4 } else { FINDS_OTHER }, text);
+        }
+        if waits_out > 0.5 {
+            cause.term("what they wait for", 0.8, "they wait for the outside, without a deadline or for long");
+        }
+        if leaked > 0.5 {
+            cause.term("leaked", FINDS_OTHER, "nothing can wake most of them any more: no answer would");
+        }
+        jump_speaks_against(scene, &mut cause);
+        with_change(scene, &mut cause, |c| c.kind == ChangeKind::Dependency);
+        cause.decisive = most.is_some_and(|(l, _)| l >= ROSE_BEFORE)
+            && waiting > 0.5
+            && leaked < 0.5
+            && scene.jump_of_the_growth().is_none();
+        let who = if name.is_empty() { "a service that it calls".to_owned() } else { name };
+        cause.sentence = match most.and_then(|(_, o)| o.levels) {
+            Some((a, b)) if b > a => {
+                format!("{who} became slow ({} -> {}) and calls pile up behind it", number(a), number(b))
+            }
+            _ => format!(
+                "calls wait{} for {who} and hold what grew",
+                if place.is_empty() { String::new() } else { format!(" in {place}") }
+            ),
+        };
+        cause.undo = "set a deadline on the call, or switch to the fallback".into();
+        out.push(cause);
+    }
+    out
+}
+
+fn number(n: f64) -> String {
+    if n.abs() < 10.0 { format!("{n:.2}") } else { format!("{n:.0}") }
+}
+
+/// The limit was lowered, or had always been nearly used up.
+fn limit(scene: &Scene<'_>) -> Option<Cause> {
+    let mut cause = Cause::new(Kind::Limit, "memory limit", BASE_CHANGE);
+    // Of each instance the limit of the life before.
+    let earlier = |l: &Life<'_>| {
+        let same = scene.all.iter().filter(|o| o.of.instance == l.of.instance && !l.of.instance.is_empty());
+        let before = same.filter(|o| o.of.started_unix_ms < l.of.started_unix_ms);
+        before.max_by_key(|o| o.of.started_unix_ms).map(|o| &o.of)
+    };
+    let of_service = scene
+        .all
+        .iter()
+        .filter(|l| l.of.started_unix_ms < scene.onset && l.killed().is_none())
+        .filter_map(|l| l.of.limit_bytes);
+    let usual = of_service.max();
+    let (mut lowered, mut fits_no_more, mut known) = (0_u64, 0_u64, 0_u64);
+    let mut numbers = None;
+    let first: Vec<&&Life<'_>> = scene.dead.iter().filter(|l| scene.kills == 0 || l.killed().is_some()).collect();
+    for l in &first {
+        let Some(now) = l.of.limit_bytes else { continue };
+        let before = earlier(l);
+        let Some(was) = before.and_then(|b| b.limit_bytes).or(usual) else { continue };
+        known += 1;
+        if was > now + now / 50 {
+            lowered += 1;
+            numbers = numbers.or(Some((was, now)));
+            fits_no_more += u64::from(before.and_then(|b| b.peak_bytes).is_some_and(|p| p > now));
+        }
+    }
+    let part = lowered as f64 / known.max(1) as f64;
+    if lowered > 0 {
+        let text = numbers.map_or_else(String::new, |(a, b)| {
+            format!("{} -> {} in {lowered} of {known} processes that died", bytes(a), bytes(b))
+        });
+        cause.term("limit", FINDING * part, text);
+        if fits_no_more > 0 {
+            cause.term("used before", FITS, format!("in {fits_no_more} of them the life before used more than that"));
+        }
+    }
+    let is_down = |c: &Change| {
+        let down = c.size_bytes.zip(c.size_bytes_before).map(|(now, was)| now < was);
+        c.kind == ChangeKind::Limit && down.unwrap_or(lowered > 0)
+    };
+    with_change(scene, &mut cause, is_down);
+    if lowered == 0 && cause.change.is_none() {
+        return None;
+    }
+    if cause.change.is_some() && lowered == 0 {
+        cause.term("limit", FITS, "by what was told; of the processes themselves it is not known");
+    }
+    // What grows by several times what it rested at would have met the old limit as well.
+    let grew = scene.best.and_then(|c| Some((c.window?, c.limit_bytes?)));
+    if let Some((w, limit)) = grew {
+        let rest = w.start_bytes as f64 / limit as f64;
+        let text = format!("it rested at {} of its limit", percent(rest));
+        cause.term(
+            "rest",
+            if rest > 0.7 {
+                FITS
+            } else if rest < 0.5 {
+                FINDS_OTHER
+            } else {
+                0.0
+            },
+            text,
+        );
+    }
+    jump_speaks_against(scene, &mut cause);
+    cause.decisive = part > 0.5 && fits_no_more * 2 > lowered && scene.jump_of_the_growth().is_none();
+    cause.sentence = numbers.map_or_else(
+        || "the memory limit was lowered".to_owned(),
+        |(was, now)| format!("the memory limit was lowered from {} to {}", bytes(was), bytes(now)),
+    );
+    cause.undo = numbers
+        .map_or_else(|| "put the limit back".to_owned(), |(was, _)| format!("put the limit back to {}", bytes(was)));
+    Some(cause)
+}
+
+/// The node, or others in the group.
+fn node(scene: &Scene<'_>) -> Option<Cause> {
+    let mut cause = Cause::new(Kind::Node, "node", BASE_OTHER);
+    let of_node = scene.dead.iter().filter(|l| l.of.ending == Ending::NodeOomKill).count();
+    let part = of_node as f64 / scene.dead.len().max(1) as f64;
+    let (sure, others) = scene.verdict("others-in-group");
+    let below = scene.part(|c| {
+        let usage = c.memory.last().map_or(0.0, |p| p.value);
+        c.is_of_a_kill() && c.limit_bytes.is_some_and(|l| usage > 0.0 && usage < 0.8 * l as f64) && c.window.is_none()
+    });
+    let by_node = scene.label("node").filter(|l| l.says == Says::Discriminates);
+    if part < 0.01 && others < 0.01 && below < 0.5 && by_node.is_none() {
+        return None;
+    }
+    if part > 0.0 {
+        cause.term(
+            "how they ended",
+            FINDING * part,
+            format!("the kernel killed {of_node} for want of memory of the whole node"),
+        );
+    }
+    if others > 0.0 {
+        cause.term(
+            "captures",
+            FINDING * sure * others,
+            format!("others fill the group in {} of the captures", percent(others)),
+        );
+    }
+    if below >= 0.5 {
+        cause.term("used", FITS, "they were killed far below their limit, and had not grown");
+    }
+    if let Some(l) = by_node {
+        cause.term("who died", FITS, l.text.clone());
+        cause.key = l.culprit.clone();
+    }
+    jump_speaks_against(scene, &mut cause);
+    cause.decisive = (part > 0.5 || (others > 0.5 && sure >= 0.7)) && scene.jump_of_the_growth().is_none();
+    let who = scene.captures.iter().filter_map(|c| c.finding("others-in-group")).map(|f| f.sentence.clone()).next();
+    cause.sentence = who.unwrap_or_else(|| "not the process itself: its node ran out of memory".into());
+    cause.undo = "move what fills the node or the group, or give it a group of its own".into();
+    Some(cause)
+}

@@ -1,0 +1,203 @@
+//! Configurations and published data: by feeds, and by what jumped in the heaps, which needs none.
+
+use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
+
+use super::names::census_key;
+use super::weights::{
+    BASE_CHANGE, JUMP, JUMP_EVERYWHERE, JUMP_FIRST, JUMP_IS_THE_GROWTH, JUMP_LATE, NO_JUMP, NOT_WHEN_IT_JUMPED,
+    OTHER_SIZE, SIZE, WHEN_IT_JUMPED,
+};
+use super::{Cause, Kind, Scene};
+use crate::changes::weigh;
+use crate::clock::clock;
+use crate::evidence::{Change, ChangeKind};
+use crate::jump::{Jump, is_near};
+
+/// From a publication to the look that sees it: a service asks for its configuration now and then, and looks
+/// are minutes apart where all is calm.
+const SLACK_MS: i64 = 120_000;
+/// Changes that are weighed, those nearest to the onset.
+const MAX: usize = 64;
+
+pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
+    let jump = scene.jumps.first();
+    let mut out = Vec::new();
+    let mut told = false;
+    let is_config = |c: &&(usize, &&Change)| match c.1.kind {
+        ChangeKind::Config | ChangeKind::Admin => true,
+        ChangeKind::Environment => !super::is_of_the_collector(&c.1.key),
+        _ => false,
+    };
+    let all: Vec<(usize, &&Change)> = scene.changes.iter().enumerate().collect();
+    let mut mine: Vec<&(usize, &&Change)> = all.iter().filter(|c| is_config(c)).collect();
+    mine.sort_by_key(|(_, c)| scene.before_onset(c.at_unix_ms).unsigned_abs());
+    for (index, change) in mine.into_iter().take(MAX) {
+        let mut cause = Cause::new(Kind::Config, change.key.clone(), BASE_CHANGE);
+        weigh(scene, change, &mut cause);
+        let explains = jump.is_some_and(|j| of_jump(scene, j, Some(change), &mut cause));
+        if jump.is_none() && scene.looked_at > 0 {
+            cause.term(
+                "in the heaps",
+                NO_JUMP,
+                format!("the collections of {} heaps were looked at, and none jumped", scene.looked_at),
+            );
+        } else if jump.is_none() {
+            cause.term("in the heaps", 0.0, "unknown: no heap's collections were looked at before it grew");
+        }
+        told |= explains;
+        cause.at = Some(change.at_unix_ms);
+        cause.change = Some(*index);
+        cause.decisive = explains && jump.is_some_and(|j| is_decisive(scene, j));
+        cause.sentence = sentence_of(scene, change, jump.filter(|_| explains));
+        cause.undo = undo(change);
+        out.push(cause);
+    }
+    if let Some(j) = jump.filter(|_| !told) {
+        let key = key_of(scene, j);
+        let mut cause = Cause::new(Kind::Config, key.clone(), BASE_CHANGE);
+        of_jump(scene, j, None, &mut cause);
+        cause.at = Some(j.earliest / 2 + j.latest / 2);
+        cause.decisive = is_decisive(scene, j);
+        cause.sentence = format!("data of {key} was replaced: {}", in_heaps(scene, j));
+        cause.undo = format!(
+            "find who publishes {key} ({} elements now, {} before) and put back what was there before {}",
+            count(j.after),
+            count(j.before),
+            clock(j.latest)
+        );
+        out.push(cause);
+    }
+    out
+}
+
+/// The name of a jump without a feed.
+fn key_of(scene: &Scene<'_>, j: &Jump<'_>) -> String {
+    let c = j.best.capture;
+    let hot = [c.calls.function.as_str(), c.growth.caller.as_str(), c.growth.culprit.as_str()];
+    let on_the_way = hot.into_iter().find(|f| !f.is_empty()).unwrap_or_default();
+    let owners = c.census.iter().filter(|k| is_near(k.elements, j.after)).map(|k| k.owner.as_str());
+    let mut also: Vec<&str> = owners.collect();
+    also.push(on_the_way);
+    let own = census_key(&j.best.collection.owner, &also);
+    // A function that only carries it is a worse name than the one that is hot with it.
+    let named = j.best.collection.is_global || j.best.collection.owner.contains(" .");
+    if named || on_the_way.is_empty() || scene.jumps.is_empty() {
+        own
+    } else {
+        super::names::short_function(on_the_way).to_owned()
+    }
+}
+
+/// What the heaps say of a jump, and of a change that may be it; whether the change explains the jump.
+fn of_jump(scene: &Scene<'_>, j: &Jump<'_>, change: Option<&&Change>, cause: &mut Cause) -> bool {
+    // A change with another number of elements, or of another time, is not what jumped: what the heaps say is
+    // then no evidence for it.
+    let mut is_it = true;
+    if let Some(c) = change {
+        if let Some(n) = c.elements.filter(|n| *n > 0) {
+            let same = is_near(n, j.after);
+            is_it &= same;
+            let text = format!("{} elements published, {} in the heap", count(n), count(j.after));
+            cause.term("size", if same { SIZE } else { OTHER_SIZE }, text);
+        } else {
+            cause.term("size", 0.0, "how many elements were published was not said");
+        }
+        let (from, to) = (j.earliest.saturating_sub(SLACK_MS), j.latest.saturating_add(2_000));
+        let then = (from..=to).contains(&c.at_unix_ms);
+        is_it &= then;
+        cause.term(
+            "when it jumped",
+            if then { WHEN_IT_JUMPED } else { NOT_WHEN_IT_JUMPED },
+            format!("the collection jumped between {} and {}", clock(j.earliest), clock(j.latest)),
+        );
+        // Of two at that time, neither with a number, the words decide.
+        let named = super::key_overlap(&super::key_words(&c.key), &scene.code_words) > 0.0;
+        is_it &= named || c.elements.is_some_and(|n| is_near(n, j.after));
+    }
+    if !is_it {
+        return false;
+    }
+    let part = j.of_growth;
+    let base = if part >= 0.3 { JUMP_IS_THE_GROWTH } else { JUMP };
+    cause.term("in the heaps", base, in_heaps(scene, j));
+    if j.lives as f64 >= 0.8 * j.of as f64 {
+        cause.term("everywhere", JUMP_EVERYWHERE, format!("in {} of {} heaps that were looked at", j.lives, j.of));
+    }
+    if j.of_known > 0 {
+        let (log_odds, text) = if j.before_memory * 2 > j.of_known {
+            (JUMP_FIRST, format!("before memory grew in {} of {} processes", j.before_memory, j.of_known))
+        } else if j.may_be_before * 2 > j.of_known {
+            let text = format!(
+                "between two looks around the moment when memory began to grow, in {} of {} processes",
+                j.may_be_before, j.of_known
+            );
+            (JUMP_FIRST / 2.0, text)
+        } else {
+            (
+                JUMP_LATE,
+                format!(
+                    "after memory had begun to grow in {} of {} processes",
+                    j.of_known - j.may_be_before,
+                    j.of_known
+                ),
+            )
+        };
+        cause.term("order", log_odds, text);
+    }
+    true
+}
+
+/// Rivals are excluded: what was published is what memory is full of, and it came first.
+fn is_decisive(_: &Scene<'_>, j: &Jump<'_>) -> bool {
+    j.of_growth >= 0.3 && j.of_known > 0 && j.may_be_before * 2 > j.of_known
+}
+
+fn in_heaps(scene: &Scene<'_>, j: &Jump<'_>) -> String {
+    let mut out = format!(
+        "{} went from {} to {} elements between {} and {} in {} of {} heaps that were looked at",
+        j.best.collection.owner,
+        count(j.before),
+        count(j.after),
+        clock(j.earliest),
+        clock(j.latest),
+        j.lives,
+        j.of
+    );
+    if let Some((copies, total, site)) = &j.copies {
+        let built = if site.is_empty() { String::new() } else { format!(", built in {site}") };
+        out.push_str(&format!(
+            "; {} live copies of as many elements each hold {}{built}: {} of the growth",
+            count(*copies),
+            bytes(*total),
+            percent(j.of_growth)
+        ));
+    }
+    let lead = scene.onset.saturating_sub(j.latest);
+    if lead > 1000 {
+        out.push_str(&format!("; {} before memory grew", seconds(lead as f64 / 1e3)));
+    }
+    out
+}
+
+fn sentence_of(scene: &Scene<'_>, change: &Change, jump: Option<&Jump<'_>>) -> String {
+    let by = if change.by.is_empty() { change.source.as_str() } else { change.by.as_str() };
+    let what = if change.kind == ChangeKind::Admin { "data" } else { "config" };
+    let size = match (change.elements_before.or(jump.map(|j| j.before)), change.elements.or(jump.map(|j| j.after))) {
+        (Some(a), Some(b)) => format!(", {} -> {} elements", count(a), count(b)),
+        (None, Some(b)) => format!(", {} elements", count(b)),
+        _ => change.size_bytes.map_or_else(String::new, |n| format!(", {}", bytes(n))),
+    };
+    let at = clock(change.at_unix_ms);
+    let held = jump.map_or_else(String::new, |j| format!("; in the heaps {}", in_heaps(scene, j)));
+    format!("{what} {} was published by {by} at {at}{size}{held}", change.key)
+}
+
+/// What undoes a published change.
+pub(super) fn undo(change: &Change) -> String {
+    let to = match (change.from.as_str(), change.elements_before) {
+        ("", Some(n)) => format!("to what it was before ({} elements)", count(n)),
+        ("", None) => "to what it was before".to_owned(),
+        (from, _) => format!("to {from}"),
+    };
+    format!("revert config {} {to}", change.key)
+}

@@ -1,0 +1,413 @@
+//! Which came first: the onset of each series against that of memory, process by process and never over two
+//! generations, with the sign test over instances; and the loop that keeps an incident going.
+
+mod sustained;
+
+pub use sustained::{Loop, sustained};
+
+use crate::evidence::{MetricRole, UnixMs};
+use crate::jump::Jump;
+use crate::life::Life;
+use crate::series::shift::{Course, course};
+use crate::series::traffic::Traffic;
+use crate::statistics::robust::quantile;
+use crate::statistics::sign_test::at_least;
+
+/// Onsets nearer to each other than this are not told apart: samples are that far from each other.
+pub const SAME_MS: i64 = 500;
+
+/// What the order says of a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// Memory's own onset: what the others are measured from.
+    Reference,
+    /// It came first: it may be the cause.
+    Before,
+    /// It came after: a consequence, or a loop that sustains.
+    After,
+    /// Too near to tell.
+    Together,
+    /// It did not change.
+    Steady,
+    /// It is not known.
+    Unknown,
+}
+
+impl Relation {
+    /// As in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Before => "before memory",
+            Self::After => "after memory",
+            Self::Together => "together with memory",
+            Self::Steady => "no change",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The onset of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Onset {
+    /// `memory`, `census`, `goroutines`, `first attempts`, `retries`, `errors`, `timeouts`, `latency of X`.
+    pub series: String,
+    /// When it began, in the first instance that has it.
+    pub at: Option<UnixMs>,
+    /// Milliseconds from memory's onset to its own, the middle of all instances; negative: it came first.
+    pub lag_ms: Option<i64>,
+    /// The same of the 10th and the 90th percentile.
+    pub lag_between_ms: Option<(i64, i64)>,
+    /// Instances in which it came as `relation` says.
+    pub agree: u64,
+    /// Instances in which both onsets are known.
+    pub of: u64,
+    /// How likely so many would agree by chance (sign test); absent of fewer than two.
+    pub p: Option<f64>,
+    /// What it says.
+    pub relation: Relation,
+    /// Level before and after, where it has one.
+    pub levels: Option<(f64, f64)>,
+    /// In words.
+    pub text: String,
+}
+
+/// How long before the first kill series are looked at.
+const BEFORE_MS: i64 = 3_600_000;
+/// And after the last.
+const AFTER_MS: i64 = 120_000;
+
+/// The onsets of all series. `first` and `last` are the first and the last trouble.
+#[must_use]
+pub fn onsets(
+    lives: &[&Life<'_>],
+    jump: Option<&Jump<'_>>,
+    traffic: &Traffic,
+    first: UnixMs,
+    last: UnixMs,
+) -> Vec<Onset> {
+    let memory: Vec<(usize, UnixMs)> =
+        lives.iter().enumerate().filter_map(|(i, l)| Some((i, l.memory_onset()?))).collect();
+    let mut out = vec![reference(&memory, lives.len())];
+    if let Some(j) = jump {
+        out.push(of_jump(j, &memory));
+    }
+    out.push(goroutines(lives));
+    let begin = memory.iter().map(|m| m.1).min();
+    for total in &traffic.totals {
+        let name = if total.is_dependency {
+            format!("{} of {}", total.role.name(), total.service)
+        } else {
+            total.role.name().replace('-', " ")
+        };
+        // Of healthy instances and requests in flight nothing follows that these do not tell.
+        if matches!(total.role, MetricRole::Healthy | MetricRole::Unknown(_)) {
+            continue;
+        }
+        let course = course(&total.points, first.saturating_sub(BEFORE_MS), last.saturating_add(AFTER_MS));
+        out.push(of_metric(&name, &course, begin, &memory, i64::try_from(total.step_ms).unwrap_or(0)));
+    }
+    out
+}
+
+fn reference(memory: &[(usize, UnixMs)], lives: usize) -> Onset {
+    let first = memory.iter().map(|m| m.1).min();
+    let text = match first {
+        Some(_) => format!("memory was at rest and began to grow in {} of {lives} processes", memory.len()),
+        None => "no process was seen at rest before its memory grew: order cannot be told".to_owned(),
+    };
+    Onset {
+        series: "memory".into(),
+        at: first,
+        lag_ms: first.map(|_| 0),
+        lag_between_ms: None,
+        agree: memory.len() as u64,
+        of: lives as u64,
+        p: None,
+        relation: if first.is_some() { Relation::Reference } else { Relation::Unknown },
+        levels: None,
+        text,
+    }
+}
+
+/// Lags in milliseconds to what they say: the relation that most have, how many do, and the chance of that.
+fn relate(lags: &[(i64, i64)]) -> (Relation, u64, Option<f64>) {
+    // Each lag with what it may be off by.
+    let before = lags.iter().filter(|(lag, off)| *lag < -SAME_MS.max(*off)).count() as u64;
+    let after = lags.iter().filter(|(lag, off)| *lag > SAME_MS.max(*off)).count() as u64;
+    let of = before + after;
+    let (relation, agree) = if of == 0 || of * 2 < lags.len() as u64 {
+        (Relation::Together, lags.len() as u64 - of)
+    } else if before > after {
+        (Relation::Before, before)
+    } else if after > before {
+        (Relation::After, after)
+    } else {
+        (Relation::Together, 0)
+    };
+    let told = matches!(relation, Relation::Before | Relation::After);
+    (relation, agree, (told && of >= 2).then(|| at_least(agree, of)))
+}
+
+fn between(lags: &[(i64, i64)]) -> (Option<i64>, Option<(i64, i64)>) {
+    let values: Vec<f64> = lags.iter().map(|l| l.0 as f64).collect();
+    let at = |q: f64| quantile(&values, q).map(|v| v.round() as i64);
+    (at(0.5), at(0.1).zip(at(0.9)))
+}
+
+fn of_jump(j: &Jump<'_>, memory: &[(usize, UnixMs)]) -> Onset {
+    // Between two looks; in the middle of them, where memory did not begin to grow in between: then what lies
+    // between the look before and that is all that is known.
+    let (from, to) = (j.earliest, j.latest);
+    let begin = memory.iter().map(|m| m.1).min().unwrap_or(to);
+    let middle = from / 2 + if begin > from { to.min(begin) / 2 } else { to / 2 };
+    let off = (to.saturating_sub(from)).max(0) / 2;
+    let lags: Vec<(i64, i64)> = memory.iter().map(|(_, at)| (middle.saturating_sub(*at), off)).collect();
+    let lag_ms = between(&lags).0;
+    let lag_between_ms = memory.first().map(|_| (from.saturating_sub(begin), to.saturating_sub(begin)));
+    let sign = |n: u64, of: u64| (of >= 2).then(|| at_least(n, of));
+    let (relation, agree, p) = match (j.of_known, j.before_memory, j.may_be_before) {
+        (0, ..) => (Relation::Unknown, 0, None),
+        (of, n, _) if n * 2 > of => (Relation::Before, n, sign(n, of)),
+        // The looks are too far apart: it came with memory, as far as they can tell.
+        (of, _, n) if n * 2 > of => (Relation::Together, n, None),
+        (of, _, n) => (Relation::After, of - n, sign(of - n, of)),
+    };
+    let text = format!(
+        "{} went from {} to {} elements in {} of {} heaps that were looked at",
+        j.best.collection.owner,
+        lastgasp_diagnosis::units::count(j.before),
+        lastgasp_diagnosis::units::count(j.after),
+        j.lives,
+        j.of
+    );
+    Onset {
+        series: "census".into(),
+        at: Some(middle),
+        lag_ms,
+        lag_between_ms,
+        agree,
+        of: j.of_known,
+        p,
+        relation,
+        levels: Some((j.before as f64, j.after as f64)),
+        text,
+    }
+}
+
+/// Goroutines of each process by itself: a spike of the process after it is none of this one's.
+fn goroutines(lives: &[&Life<'_>]) -> Onset {
+    let (mut lags, mut steady, mut counts, mut first) = (Vec::new(), 0_u64, Vec::new(), None::<UnixMs>);
+    for life in lives {
+        let Some(c) = life.best() else { continue };
+        let g = &c.goroutines;
+        if g.at_end == 0 {
+            continue;
+        }
+        if let Some(before) = g.at_memory_onset {
+            counts.push((before as f64, g.at_end as f64));
+        }
+        match (g.onset_unix_ms, life.memory_onset()) {
+            (Some(at), Some(memory)) => {
+                first = Some(first.map_or(at, |f| f.min(at)));
+                // The capture's own order knows how much had grown by then: that decides where it does.
+                let lag = at.saturating_sub(memory);
+                lags.push((if g.is_consequence == Some(true) { lag.max(SAME_MS + 1) } else { lag }, 0));
+            }
+            (None, Some(_)) => steady += 1,
+            _ => {}
+        }
+    }
+    let at = |q: fn(&(f64, f64)) -> f64| quantile(&counts.iter().map(q).collect::<Vec<_>>(), 0.5);
+    let levels = at(|c| c.0).zip(at(|c| c.1));
+    let numbers = levels.map_or_else(String::new, |(a, b)| {
+        format!(
+            ": {} when memory began to grow, {} at the end (the middle of all)",
+            lastgasp_diagnosis::units::count(a as u64),
+            lastgasp_diagnosis::units::count(b as u64)
+        )
+    });
+    let known = lags.len() as u64 + steady;
+    let (relation, agree, p, text) = if known == 0 {
+        (
+            Relation::Unknown,
+            0,
+            None,
+            format!("goroutines: of no process that was at rest before is their order known{numbers}"),
+        )
+    } else if steady >= lags.len() as u64 {
+        // None of them piled up while it died: were the order a coin's, so many would be as unlikely as this.
+        let p = (known >= 2).then(|| at_least(steady, known));
+        (
+            Relation::Steady,
+            steady,
+            p,
+            format!("goroutines did not pile up in {steady} of {known} processes before they died{numbers}"),
+        )
+    } else {
+        let (relation, agree, p) = relate(&lags);
+        (relation, agree, p, format!("goroutines piled up in {} of {known} processes{numbers}", lags.len()))
+    };
+    let (lag_ms, lag_between_ms) = between(&lags);
+    Onset {
+        series: "goroutines".into(),
+        at: first,
+        lag_ms,
+        lag_between_ms,
+        agree,
+        of: known,
+        p,
+        relation,
+        levels,
+        text,
+    }
+}
+
+fn of_metric(name: &str, course: &Course, begin: Option<UnixMs>, memory: &[(usize, UnixMs)], step: i64) -> Onset {
+    let blank = Onset {
+        series: name.to_owned(),
+        at: None,
+        lag_ms: None,
+        lag_between_ms: None,
+        agree: 0,
+        of: 0,
+        p: None,
+        relation: Relation::Unknown,
+        levels: None,
+        text: String::new(),
+    };
+    match course {
+        Course::Unknown => Onset { text: format!("{name}: too few points to tell"), ..blank },
+        Course::Steady { level } => Onset {
+            relation: Relation::Steady,
+            levels: Some((*level, *level)),
+            text: format!("{name}: no change point; about {level:.1} all along"),
+            ..blank
+        },
+        Course::Changed(shifts) => {
+            // What matters is the rise nearest to memory's onset, and of those before it the last.
+            let near = |s: &&crate::series::shift::Shift| begin.map_or(0, |b| s.at.abs_diff(b));
+            let rise = shifts.iter().filter(|s| s.is_up()).min_by_key(near);
+            let Some(s) = rise.or_else(|| shifts.iter().min_by_key(near)) else { return blank };
+            if !s.is_up() {
+                return Onset {
+                    at: Some(s.at),
+                    relation: Relation::Steady,
+                    levels: Some((s.before, s.after)),
+                    text: format!("{name}: fell from {:.1} to {:.1}", s.before, s.after),
+                    ..blank
+                };
+            }
+            let off = s.at.saturating_sub(s.earliest).max(step).max(0);
+            let middle = s.at.saturating_sub(s.at.saturating_sub(s.earliest) / 2);
+            let lags: Vec<(i64, i64)> = memory.iter().map(|(_, at)| (middle.saturating_sub(*at), off)).collect();
+            // The service's series is one for all instances: against the first of them it comes first or not.
+            let lag = begin.map(|b| (middle.saturating_sub(b), off));
+            let (relation, ..) = lag.map_or((Relation::Unknown, 0, None), |l| relate(&[l]));
+            let agree = lags.iter().filter(|(l, o)| match relation {
+                Relation::Before => *l < -SAME_MS.max(*o),
+                Relation::After => *l > SAME_MS.max(*o),
+                _ => l.abs() <= SAME_MS.max(*o),
+            });
+            let agree = agree.count() as u64;
+            let told = matches!(relation, Relation::Before | Relation::After) && lags.len() >= 2;
+            Onset {
+                at: Some(middle),
+                lag_ms: lag.map(|l| l.0),
+                lag_between_ms: between(&lags).1,
+                agree,
+                of: lags.len() as u64,
+                p: told.then(|| at_least(agree, lags.len() as u64)),
+                relation,
+                levels: Some((s.before, s.after)),
+                text: format!("{name}: from {:.1} to {:.1}", s.before, s.after),
+                ..blank
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{
+        CaptureSummary, FindingSummary, Generation, MetricPoint, MetricSeries, MetricSubject, OnsetSummary,
+        WindowSummary,
+    };
+
+    fn capture(memory: UnixMs, goroutines: Option<UnixMs>) -> CaptureSummary {
+        CaptureSummary {
+            phase: "post-kill".into(),
+            reason: "oom-kill".into(),
+            taken_unix_ms: memory + 4000,
+            findings: vec![FindingSummary::default()],
+            window: Some(WindowSummary { onset_unix_ms: memory, was_at_rest: true, ..WindowSummary::default() }),
+            goroutines: OnsetSummary {
+                onset_unix_ms: goroutines,
+                at_memory_onset: Some(2010),
+                at_end: 2640,
+                ..OnsetSummary::default()
+            },
+            ..CaptureSummary::default()
+        }
+    }
+
+    fn life(c: &CaptureSummary) -> Life<'_> {
+        Life { of: Generation::default(), captures: vec![c] }
+    }
+
+    fn metric(role: &str, change_at: UnixMs, before: f64, after: f64) -> MetricSeries {
+        MetricSeries {
+            role: role.into(),
+            step_ms: 1000,
+            subject: MetricSubject { service: "svc".into(), ..MetricSubject::default() },
+            points: (0..120)
+                .map(|i| 1_000_000 + i * 1000)
+                .map(|t| MetricPoint {
+                    unix_ms: t,
+                    value: if t < change_at { before } else { after } + (t / 1000 % 3) as f64,
+                })
+                .collect(),
+            ..MetricSeries::default()
+        }
+    }
+
+    #[test]
+    fn a_retry_surge_after_the_deaths_is_a_consequence() {
+        let captures: Vec<CaptureSummary> = (0..8).map(|i| capture(1_050_000 + i * 100, None)).collect();
+        let lives: Vec<Life<'_>> = captures.iter().map(life).collect();
+        let lives: Vec<&Life<'_>> = lives.iter().collect();
+        let traffic = Traffic::of(
+            &[metric("retries", 1_060_000, 12.0, 1020.0), metric("first-attempts", 0, 6200.0, 6200.0)],
+            "svc",
+        );
+        let got = onsets(&lives, None, &traffic, 1_054_000, 1_056_000);
+        let of = |name: &str| got.iter().find(|o| o.series == name).unwrap();
+        let retries = of("retries");
+        assert_eq!((retries.relation, retries.agree, retries.of), (Relation::After, 8, 8));
+        assert!(retries.p.unwrap() < 0.01 && retries.lag_ms.unwrap().abs_diff(9_500) <= 500, "{retries:?}");
+        assert_eq!(of("first attempts").relation, Relation::Steady);
+        assert_eq!((of("goroutines").relation, of("goroutines").agree), (Relation::Steady, 8));
+        assert_eq!(of("memory").at, Some(1_050_000));
+    }
+
+    #[test]
+    fn goroutines_first_in_every_process() {
+        let captures: Vec<CaptureSummary> = (0..5).map(|i| capture(1_050_000 + i * 100, Some(1_040_000))).collect();
+        let lives: Vec<Life<'_>> = captures.iter().map(life).collect();
+        let lives: Vec<&Life<'_>> = lives.iter().collect();
+        let got = onsets(&lives, None, &Traffic::default(), 0, i64::MAX);
+        let g = got.iter().find(|o| o.series == "goroutines").unwrap();
+        assert_eq!((g.relation, g.agree), (Relation::Before, 5));
+        assert!((g.p.unwrap() - 1.0 / 32.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_known_is_said_to_be_unknown() {
+        let got = onsets(&[], None, &Traffic::default(), 0, 1);
+        assert!(got.iter().all(|o| o.relation == Relation::Unknown));
+        assert_eq!(relate(&[(100, 0), (-100, 0)]).0, Relation::Together);
+        assert_eq!(relate(&[(9000, 15_000)]).0, Relation::Together, "off by more than it lags");
+    }
+}

@@ -1,0 +1,260 @@
+//! Reading back: line by line, whatever the size of the files; damaged lines are skipped and said.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use lastgasp_incident::evidence::{
+    Change, Evidence, FeedState, Generation, Loader, MetricPoint, MetricSeries, Query, UnixMs,
+};
+use rustc_hash::FxHashSet;
+use serde::de::DeserializeOwned;
+
+use super::line::{MAX_LINE, record};
+use super::segments::{Segment, segments};
+use super::{FOLDER, Stream};
+
+/// How far back a life is looked for that began before the time that is asked for: a process may be old.
+const LIVES_BEFORE: Duration = Duration::from_secs(2 * 3600);
+/// A file whose last line was written so long before the time that is asked for is passed over.
+const SLACK: Duration = Duration::from_secs(60);
+/// Bytes at the end of the changes that are read for what was seen last.
+const RECENT_BYTES: u64 = 32 << 20;
+/// Changes that are kept of one time, at most: beyond that the oldest are left out, and it is said.
+const MAX_CHANGES: usize = 25_000;
+/// Points of all series of one time, at most.
+const MAX_POINTS: usize = 2_000_000;
+
+/// What could not be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// Lines that were damaged or cut short, and in how many files.
+    pub lines: u64,
+    /// Files with such lines, or that could not be read at all.
+    pub files: u64,
+    /// Why the last of them could not be read, where it could not.
+    pub why: Option<String>,
+}
+
+impl Damage {
+    /// In words; `None` where there is none.
+    #[must_use]
+    pub fn sentence(&self) -> Option<String> {
+        let why = self.why.as_deref().map(|w| format!(" ({w})")).unwrap_or_default();
+        let (lines, files) = (self.lines, self.files);
+        match (lines, files) {
+            (0, 0) => None,
+            (0, _) => Some(format!("{files} files of events cannot be read{why}")),
+            _ => Some(format!("{lines} damaged lines in {files} files of events were skipped{why}")),
+        }
+    }
+
+    fn note(&mut self, lines: u64, read: std::io::Result<()>) {
+        self.lines += lines;
+        self.files += u64::from(lines > 0 || read.is_err());
+        self.why = read.err().map(|e| e.to_string()).or(self.why.take());
+    }
+}
+
+/// Events of a store, as evidence.
+#[derive(Clone, Debug)]
+pub struct EventStore(pub PathBuf);
+
+impl Loader for EventStore {
+    type Error = std::convert::Infallible;
+
+    fn load(&self, query: &Query, into: &mut Evidence) -> Result<(), Self::Error> {
+        read(&self.0, query, into);
+        Ok(())
+    }
+}
+
+/// Adds the events of a store to evidence: changes that took effect or were told of in the time that is asked
+/// for, lives that reach into it, points in it, and the last state of every feed. A change that stands there
+/// twice is added once.
+pub fn read(store: &Path, query: &Query, into: &mut Evidence) -> Damage {
+    let folder = store.join(FOLDER);
+    let since = query.since_unix_ms.unwrap_or(i64::MIN);
+    let (from, to) = (since, query.now_unix_ms);
+    let mut damage = Damage::default();
+
+    let mut changes: Vec<Change> = Vec::new();
+    let mut known = FxHashSet::default();
+    let mut left_out = 0u64;
+    visit(&folder, Stream::Changes, since, &mut damage, |change: Change| {
+        let heard = if change.received_unix_ms == 0 { change.at_unix_ms } else { change.received_unix_ms };
+        if heard > to || (change.at_unix_ms < from && heard < from) {
+            return;
+        }
+        if !known.insert((change.source.clone(), change.id.clone())) {
+            return;
+        }
+        changes.push(change);
+        if changes.len() >= 2 * MAX_CHANGES {
+            left_out += MAX_CHANGES as u64;
+            changes.drain(..MAX_CHANGES);
+            known = changes.iter().map(|c| (c.source.clone(), c.id.clone())).collect();
+        }
+    });
+    if changes.len() > MAX_CHANGES {
+        let more = changes.len() - MAX_CHANGES;
+        left_out += more as u64;
+        changes.drain(..more);
+    }
+    if left_out > 0 {
+        into.gaps.push(format!("of so many changes the {left_out} that were told of first are left out"));
+    }
+    into.changes.append(&mut changes);
+
+    let mut lives: BTreeMap<(String, i32, UnixMs), Generation> = BTreeMap::new();
+    let before = since.saturating_sub(millis(LIVES_BEFORE));
+    visit(&folder, Stream::Generations, before, &mut damage, |life: Generation| {
+        lives.insert((life.instance.clone(), life.pid, life.started_unix_ms), life);
+    });
+    let reaches = |life: &Generation| {
+        let end = life.ended_unix_ms.unwrap_or(life.last_seen_unix_ms.max(life.first_seen_unix_ms));
+        let fits = query.service.as_ref().is_none_or(|s| *s == life.service);
+        fits && end >= from && life.started_unix_ms <= to
+    };
+    into.generations.extend(lives.into_values().filter(reaches));
+
+    let mut series: BTreeMap<Vec<String>, MetricSeries> = BTreeMap::new();
+    let (mut points, mut cut) = (0, false);
+    visit(&folder, Stream::Metrics, since, &mut damage, |more: MetricSeries| {
+        let key = vec![
+            more.role.name().to_owned(),
+            more.name.clone(),
+            more.source.clone(),
+            more.subject.service.clone(),
+            more.subject.caller.clone(),
+            more.subject.instance.clone(),
+        ];
+        let fits = |p: &MetricPoint| (from..=to).contains(&p.unix_ms) && p.value.is_finite();
+        let new: Vec<MetricPoint> = more.points.iter().copied().filter(fits).collect();
+        points += new.len();
+        cut |= points > MAX_POINTS;
+        if new.is_empty() || cut {
+            return;
+        }
+        series.entry(key).or_insert_with(|| MetricSeries { points: Vec::new(), ..more }).points.extend(new);
+    });
+    if cut {
+        into.gaps.push(format!("of the metrics of this time the first {MAX_POINTS} points alone were read"));
+    }
+    for (_, mut one) in series {
+        one.points.sort_by_key(|p| p.unix_ms);
+        one.points.dedup_by_key(|p| p.unix_ms);
+        into.series.push(one);
+    }
+
+    into.feeds.extend(feeds(&folder, &mut damage));
+    into.gaps.extend(damage.sentence());
+    damage
+}
+
+/// The last state of every feed.
+#[must_use]
+pub fn last_feeds(store: &Path) -> Vec<FeedState> {
+    feeds(&store.join(FOLDER), &mut Damage::default())
+}
+
+fn feeds(folder: &Path, damage: &mut Damage) -> Vec<FeedState> {
+    let mut all: BTreeMap<String, FeedState> = BTreeMap::new();
+    visit(folder, Stream::Feeds, i64::MIN, damage, |feed: FeedState| {
+        all.insert(feed.source.clone(), feed);
+    });
+    all.into_values().collect()
+}
+
+/// Changes at the end of the files, oldest first.
+pub(crate) fn recent_changes(folder: &Path, most: usize, mut each: impl FnMut(&Change)) {
+    let all = segments(folder, Stream::Changes);
+    let mut bytes = 0;
+    let recent: Vec<&Segment> = all
+        .iter()
+        .rev()
+        .take_while(|s| {
+            let take = bytes < RECENT_BYTES;
+            bytes += s.bytes;
+            take
+        })
+        .collect();
+    let mut changes = std::collections::VecDeque::new();
+    for segment in recent.into_iter().rev() {
+        let _ = lines(&segment.path, |line| {
+            if let Some(change) = record::<Change>(line) {
+                // Its identity is all that is asked for.
+                changes.push_back(Change { id: change.id, source: change.source, ..Change::default() });
+                if changes.len() > most {
+                    changes.pop_front();
+                }
+            }
+        });
+    }
+    changes.iter().for_each(&mut each);
+}
+
+/// Every record of a stream in files that were written since then, in the order of writing.
+fn visit<T: DeserializeOwned>(
+    folder: &Path,
+    stream: Stream,
+    since: UnixMs,
+    damage: &mut Damage,
+    mut each: impl FnMut(T),
+) {
+    let since = u64::try_from(since).ok().map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
+    for segment in segments(folder, stream) {
+        // A clock that was set back wrote later lines with an earlier time: what was begun later counts too.
+        let begun = u64::try_from(segment.begun_ms).unwrap_or(0);
+        let latest = segment.written.max(SystemTime::UNIX_EPOCH + Duration::from_millis(begun));
+        if since.is_some_and(|since| latest + SLACK < since) {
+            continue;
+        }
+        let mut bad = 0;
+        let read = lines(&segment.path, |line| match record(line) {
+            Some(record) => each(record),
+            None => bad += 1,
+        });
+        damage.note(bad, read);
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Lines of a file that have something in them; one that is longer than any of ours is given empty.
+fn lines(path: &Path, mut each: impl FnMut(&[u8])) -> std::io::Result<()> {
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let mut reader = BufReader::with_capacity(64 << 10, file);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let n = reader.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line)?;
+        if n == 0 {
+            return Ok(());
+        }
+        if line.last() != Some(&b'\n') && n > MAX_LINE {
+            // The rest of it is passed over.
+            loop {
+                let buffer = reader.fill_buf()?;
+                let end = buffer.iter().position(|b| *b == b'\n');
+                let (skip, over) = end.map_or((buffer.len(), buffer.is_empty()), |i| (i + 1, true));
+                reader.consume(skip);
+                if over {
+                    break;
+                }
+            }
+            each(b"");
+            continue;
+        }
+        let text = line.trim_ascii();
+        if !text.is_empty() {
+            each(text);
+        }
+    }
+}

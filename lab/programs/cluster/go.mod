@@ -1,0 +1,3 @@
+module lastgasp.example/lab/cluster
+
+go 1.21
