@@ -11,7 +11,8 @@ pub(crate) struct Suppressed {
 }
 
 impl Suppressed {
-    /// The comments of a file. What is no such comment though it looks like one is a gap: it silences nothing.
+    /// The comments of a file. What is no such comment though it looks like one is a gap: it silences
+    /// nothing.
     pub(crate) fn of(file: &ParsedFile<'_>, gaps: &mut Vec<Gap>) -> Self {
         let mut out = Self::default();
         for (span, text) in &file.ast.directives {

@@ -1,5 +1,5 @@
-//! The forms of findings about source: JSON against its page, SARIF against the schema of OASIS (fixture, from
-//! github.com/oasis-tcs/sarif-spec), text for a terminal. Needs nothing.
+//! The forms of findings about source: JSON against its page, SARIF against the schema of OASIS (fixture,
+//! from github.com/oasis-tcs/sarif-spec), text for a terminal. Needs nothing.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;

@@ -63,8 +63,8 @@ pub(crate) fn locks_of<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize) ->
     out
 }
 
-/// Walks a unit; the closure is given each node with what is held before it. Nothing is given if there are too
-/// many locks or paths.
+/// Walks a unit; the closure is given each node with what is held before it. Nothing is given if there are
+/// too many locks or paths.
 pub(crate) fn walk_held<'a>(
     case: &Case<'a>,
     id: FnId,

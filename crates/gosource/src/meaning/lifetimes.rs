@@ -359,8 +359,8 @@ pub(crate) fn is_long_lived_type<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
     has_lock || long.iter().any(|l| lower.ends_with(l))
 }
 
-/// Whether growth in this function goes on: requests come in by it, it loops without end, or it is one of those
-/// that are called again and again for what lives long.
+/// Whether growth in this function goes on: requests come in by it, it loops without end, or it is one of
+/// those that are called again and again for what lives long.
 pub(crate) fn grows_on<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, unit: usize, place: Long<'a>) -> bool {
     if case.calls.is_hot(case.pkg, id, unit) {
         return true;

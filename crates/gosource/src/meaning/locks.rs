@@ -97,7 +97,8 @@ fn class_of<'a>(pkg: &Package<'a>, f: &Function<'a>, x: &Expr<'a>) -> Option<Str
     }
 }
 
-/// The locks that a function takes itself, by class, with the operation; deferred calls and literals left out.
+/// The locks that a function takes itself, by class, with the operation; deferred calls and literals left
+/// out.
 pub(crate) fn taken_by(pkg: &Package<'_>, id: FnId) -> Vec<(String, Op)> {
     let Some(f) = pkg.funcs.get(id) else { return Vec::new() };
     let Some(body) = &f.decl.body else { return Vec::new() };

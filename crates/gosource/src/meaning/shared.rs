@@ -1,4 +1,5 @@
-//! What requests share: package variables, what a server's methods are called on, and what comes out of those.
+//! What requests share: package variables, what a server's methods are called on, and what comes out of
+//! those.
 
 use crate::rules::Case;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
@@ -119,10 +120,7 @@ fn lives_on(case: &Case<'_>, id: FnId, steps: u32) -> bool {
             let mut edges = edges.filter(|e| e.caller == *by);
             edges.any(|edge| {
                 let Some((x, _, _)) = edge.call.method_call() else { return false };
-                is_shared_receiver(case, edge.caller, x, steps) || {
-                    // SAFETY of the borrow: the expression lives as long as the package.
-                    of(case, edge.caller, x, steps).is_some()
-                }
+                is_shared_receiver(case, edge.caller, x, steps) || of(case, edge.caller, x, steps).is_some()
             })
         }
         // A method whose literals are handlers: a server that sets up its routes.
@@ -158,7 +156,8 @@ fn is_assigned(case: &Case<'_>, name: &str) -> bool {
     })
 }
 
-/// Whether a function without arguments gives something shared: `func current() *Config { return cfg.Load() }`.
+/// Whether a function without arguments gives something shared: `func current() *Config { return cfg.Load()
+/// }`.
 fn returns_shared(case: &Case<'_>, id: FnId, steps: u32) -> bool {
     let Some(body) = case.pkg.funcs.get(id).and_then(|f| f.decl.body.as_ref()) else { return false };
     let mut shared = false;

@@ -51,7 +51,8 @@ impl Rule for ConfigLengthLoop {
                             from.text
                         ),
                     );
-                    // A list in a field may be three proxies; what a call gives, or is put there at run time, is data.
+                    // A list in a field may be three proxies; what a call gives, or is put there at run time,
+                    // is data.
                     let dynamic = from.text.contains('(') || replaced(case, over);
                     if !dynamic {
                         found.level = Level::Hint;

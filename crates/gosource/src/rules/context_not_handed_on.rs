@@ -23,7 +23,7 @@ impl Rule for ContextNotHandedOn {
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f, site) in case.all_sites() {
-            let Some(ctx) = context_of(case, f, site.unit) else { continue };
+            let Some(ctx) = context_of(f, site.unit) else { continue };
             // Work that outlives the request may not have its context.
             if detached(f, site.unit) || site.how != How::Plain {
                 continue;
@@ -61,7 +61,7 @@ impl Rule for ContextNotHandedOn {
 }
 
 /// How a unit can get at a context: a parameter of it or of a unit around it.
-pub(super) fn context_of<'a>(case: &Case<'a>, f: &Function<'a>, unit: usize) -> Option<String> {
+pub(super) fn context_of(f: &Function<'_>, unit: usize) -> Option<String> {
     let mut at = Some(unit);
     while let Some(u) = at.and_then(|u| f.scope.units.get(u)) {
         for p in &u.sig.params {
@@ -78,7 +78,6 @@ pub(super) fn context_of<'a>(case: &Case<'a>, f: &Function<'a>, unit: usize) -> 
         }
         at = u.parent;
     }
-    let _ = case;
     None
 }
 

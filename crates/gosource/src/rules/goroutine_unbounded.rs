@@ -57,7 +57,7 @@ fn unit_of<'a>(
         let endless = around.clone().find(|(_, _, l)| !matches!(length(case.pkg, f, l), Length::Counted));
         let head = Span { end: span.start + 2, ..*span };
         if let Some((_, _, l)) = endless {
-            if is_bounded(case, f, &l.body, started) || runs_once(&l.body, *span) || is_one_of_a_kind(f, started) {
+            if is_bounded(case, f, &l.body, started) || runs_once(&l.body, *span) || is_one_of_a_kind(started) {
                 continue;
             }
             let accepts = accepts(&l.body);
@@ -203,8 +203,7 @@ fn runs_once<'a>(body: &'a Block<'a>, span: Span) -> bool {
 }
 
 /// A goroutine under `sync.Once`, or that only closes or cancels something, is one and short.
-fn is_one_of_a_kind(f: &Function<'_>, started: &Expr<'_>) -> bool {
-    let _ = f;
+fn is_one_of_a_kind(started: &Expr<'_>) -> bool {
     started.call().is_some_and(|c| matches!(last_name(&c.fun), "Close" | "Stop" | "cancel" | "Cancel"))
 }
 

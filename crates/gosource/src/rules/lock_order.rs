@@ -40,9 +40,8 @@ impl Rule for LockOrder {
                     {
                         then.extend(classes(case, callee, MAX_FAR));
                     }
-                    for (n, first) in locks.iter().enumerate().filter(|(n, _)| held.how(*n).is_some()) {
+                    for (_, first) in locks.iter().enumerate().filter(|(n, _)| held.how(*n).is_some()) {
                         let Some(first) = first.class.clone() else { continue };
-                        let _ = n;
                         for second in then.iter().filter(|t| **t != first) {
                             pairs.entry((first.clone(), second.clone())).or_insert((id, e.span));
                         }

@@ -93,7 +93,7 @@ fn declared<'a>(case: &Case<'a>, f: &'a Function<'a>, s: &'a Stmt<'a>, with_make
         StmtKind::Define(l, r) if l.len() == r.len() => {
             let pairs = l.iter().zip(r);
             pairs
-                .filter(|(_, v)| is_unsized(case, f, v, with_make))
+                .filter(|(_, v)| is_unsized(case, v, with_make))
                 .filter_map(|(n, v)| Some((f.scope.var(n)?, v.span)))
                 .collect()
         }
@@ -104,7 +104,7 @@ fn declared<'a>(case: &Case<'a>, f: &'a Function<'a>, s: &'a Stmt<'a>, with_make
                     let bare = spec.values.is_empty()
                         && !with_make
                         && spec.ty.as_ref().is_some_and(|t| matches!(case.pkg.underlying(t), Type::Slice(_)));
-                    let made = spec.values.get(i).is_some_and(|v| is_unsized(case, f, v, with_make));
+                    let made = spec.values.get(i).is_some_and(|v| is_unsized(case, v, with_make));
                     if (bare || made)
                         && let Some(var) = f.scope.declared(*name)
                     {
@@ -118,7 +118,7 @@ fn declared<'a>(case: &Case<'a>, f: &'a Function<'a>, s: &'a Stmt<'a>, with_make
     }
 }
 
-fn is_unsized<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>, with_make: bool) -> bool {
+fn is_unsized<'a>(case: &Case<'a>, e: &Expr<'a>, with_make: bool) -> bool {
     match &e.kind {
         ExprKind::Call(call) if with_make && call.fun.ident() == Some("make") => {
             match call.args.first().map(|a| &a.kind) {
@@ -135,10 +135,7 @@ fn is_unsized<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>, with_make: bo
         ExprKind::Composite(Some(ty), elements) if !with_make => {
             elements.is_empty() && matches!(case.pkg.underlying(ty), Type::Slice(_))
         }
-        _ => {
-            let _ = f;
-            false
-        }
+        _ => false,
     }
 }
 

@@ -1,4 +1,5 @@
-//! A container built anew for each request from what all requests share. The page: `docs/rules/rebuilt-per-request.md`.
+//! A container built anew for each request from what all requests share. The page:
+//! `docs/rules/rebuilt-per-request.md`.
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
@@ -32,7 +33,7 @@ impl Rule for RebuiltPerRequest {
                 for (span, _, l) in loops_in(u.body) {
                     if let Some((built, over)) = builds(case, f, l)
                         && let Some(from) = origin(case, id, over)
-                        && !is_kept(case, id, f, built.var, &from)
+                        && !is_kept(case, f, built.var, &from)
                     {
                         say(case, id, f, span, &built, &from, out);
                     }
@@ -133,8 +134,8 @@ fn builds<'a>(case: &Case<'a>, f: &'a Function<'a>, l: &'a For<'a>) -> Option<(B
     (!foreign).then_some((Built { var, fill, is_map, name: v.name }, over))
 }
 
-/// Names that stand for the shared thing itself, like `cfg` in `for i := range cfg.ids { use(cfg.ids[i]) }`, and
-/// the receiver.
+/// Names that stand for the shared thing itself, like `cfg` in `for i := range cfg.ids { use(cfg.ids[i]) }`,
+/// and the receiver.
 fn from_shared(f: &Function<'_>, used: VarId, over: &Expr<'_>) -> bool {
     let root = over.root().and_then(Expr::ident);
     f.scope.vars.get(used).is_some_and(|v| Some(v.name) == root || v.kind == VarKind::Receiver)
@@ -184,8 +185,7 @@ fn is_made_here<'a>(case: &Case<'a>, f: &Function<'a>, var: VarId) -> bool {
 }
 
 /// Whether what is built is put into something that lives on: here, or where the call's result goes.
-fn is_kept<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, var: VarId, from: &Origin<'a>) -> bool {
-    let _ = id;
+fn is_kept<'a>(case: &Case<'a>, f: &'a Function<'a>, var: VarId, from: &Origin<'a>) -> bool {
     if is_stored(case, f, var) {
         return true;
     }

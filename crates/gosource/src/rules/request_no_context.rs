@@ -23,7 +23,7 @@ impl Rule for RequestNoContext {
                 continue;
             }
             // With a context at hand another rule tells it better.
-            if super::context_not_handed_on::context_of(case, f, site.unit).is_some() {
+            if super::context_not_handed_on::context_of(f, site.unit).is_some() {
                 continue;
             }
             let timed = case.pkg.files.iter().any(|file| {

@@ -57,7 +57,7 @@ impl Rule for SelectNoWayOut {
                     );
                     // Where nobody is known to wait for it, or it is one of several that one worker serves.
                     let goroutine = is_goroutine(case, id, unit);
-                    if !goroutine && super::context_not_handed_on::context_of(case, f, unit).is_none() {
+                    if !goroutine && super::context_not_handed_on::context_of(f, unit).is_none() {
                         found.level = Level::Hint;
                     }
                 });

@@ -149,7 +149,8 @@ fn skips(stmts: &[Stmt<'_>], go: Span) -> Option<Span> {
     None
 }
 
-/// Whether the group, its address or one of its methods goes anywhere: its name stands where none of the calls is.
+/// Whether the group, its address or one of its methods goes anywhere: its name stands where none of the
+/// calls is.
 fn is_handed_on(f: &Function<'_>, var: VarId, calls: usize) -> bool {
     let mut all = 0;
     if let Some(body) = &f.decl.body {

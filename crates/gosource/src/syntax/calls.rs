@@ -118,7 +118,8 @@ impl<'a> Calls<'a> {
                         }
                         if let Some(call) = e.call() {
                             let in_loop = loops.iter().any(|l| l.contains(e.span));
-                            // `go f()()` starts what `f()` gives, and both begin at the same byte: the outer is first.
+                            // `go f()()` starts what `f()` gives, and both begin at the same byte: the outer
+                            // is first.
                             let how = if started.0 == e.span.start { started.1 } else { How::Plain };
                             started = if how == How::Plain { started } else { (0, How::Plain) };
                             let callee = pkg.callee(f, &call.fun);
@@ -256,7 +257,8 @@ pub fn is_handler(sig: &Signature<'_>) -> bool {
     }
 }
 
-/// Whether it is a method `(context.Context, *pb.XRequest) (*pb.XReply, error)`, or one of streams, of a server.
+/// Whether it is a method `(context.Context, *pb.XRequest) (*pb.XReply, error)`, or one of streams, of a
+/// server.
 fn is_rpc<'a>(pkg: &Package<'a>, f: &Function<'a>) -> bool {
     if f.decl.receiver.is_none() {
         return false;

@@ -434,8 +434,8 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// `x := ...` declares only what its own block has not declared; the others are assigned to. Which block a
-    /// name is of is told by the undo list: names since its mark are this block's.
+    /// `x := ...` declares only what its own block has not declared; the others are assigned to. Which block
+    /// a name is of is told by the undo list: names since its mark are this block's.
     fn define(&mut self, target: &'a Expr<'a>, init: Init<'a>) {
         let Some(name) = target.ident() else { return };
         let mark = self.marks.last().copied().unwrap_or(0);

@@ -73,8 +73,8 @@ fn result(f: &Finding, rules: &[&str]) -> Value {
     out
 }
 
-/// Columns are told in bytes by us and in UTF-16 units by SARIF: they differ in lines with other letters before
-/// the place, where only the lines are told.
+/// Columns are told in bytes by us and in UTF-16 units by SARIF: they differ in lines with other letters
+/// before the place, where only the lines are told.
 fn physical(p: &Place) -> Value {
     json!({
         "artifactLocation": {"uri": uri(&p.file)},

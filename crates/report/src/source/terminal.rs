@@ -22,8 +22,8 @@ pub enum Look {
     Coloured,
 }
 
-/// All of a check. Texts of files are asked for by the names that findings have; where one is not there, or is
-/// another by now, the place alone is named.
+/// All of a check. Texts of files are asked for by the names that findings have; where one is not there, or
+/// is another by now, the place alone is named.
 #[must_use]
 pub fn check_text(view: &CheckView<'_>, look: Look, read: &dyn Fn(&str) -> Option<String>) -> String {
     let renderer = match look {
