@@ -18,6 +18,7 @@ pub(crate) enum Doer {
     Demo,
     Dist,
     Goldens,
+    Incident,
     Test,
     Tidy,
     Vm,
@@ -91,9 +92,9 @@ pub(crate) const CHORES: &[Chore] = &[
     },
     Chore {
         name: "incident",
-        usage: "[SCENARIO.toml] [--json FILE] [--seed N] [--all] [--hold-out] [--only A,B] [--again] [--bin PATH] [--keep DIR] [--check]",
+        usage: "[SCENARIO.toml] [--json FILE] [--seed N] [--all] [--hold-out] [--only A,B] [--again] [--what-if] [--bin PATH] [--keep DIR] [--check]",
         does: "a world on this machine (instances, HAProxy, callers, etcd, an admin platform, Prometheus, lastgasp watch) is played by a scenario: ends with the verdict; --all plays all and holds verdicts against the truth",
-        doer: Doer::Program("lastgasp-cluster"),
+        doer: Doer::Incident,
     },
     Chore {
         name: "bench",
@@ -141,6 +142,12 @@ pub(crate) const CHORES: &[Chore] = &[
         name: "bench-watch",
         usage: "kills|storm|cost|served|soak",
         does: "lastgasp watch on real Go programs: kills, storms, what it costs, how long it lasts",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "bench-hostile",
+        usage: "[--times N] [--ways A,B] [--lastgasp PATH]",
+        does: "tenants without rights try to end lastgasp watch or to blind it, in 32 ways, while a program beside them dies of memory",
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {

@@ -283,6 +283,25 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
         format: AnswerFormat,
     },
+    /// Say why a service died, by all captures, changes and metrics of the time: one cause with what speaks
+    /// for it, what to do now, what it is not
+    Incident {
+        /// Name of the service; without it that of the newest incident
+        #[arg(value_name = "SERVICE")]
+        service: Option<String>,
+        /// How far back, as in 90m, 12h, 7d, or a time as in 2026-11-26T14:00:00Z
+        #[arg(long, value_name = "T", value_parser = moment, default_value = "7d")]
+        since: i64,
+        /// Folder that `watch` or `run` writes captures to; may be given several times, one for each node
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/lastgasp")]
+        store: Vec<PathBuf>,
+        /// Form
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+        /// Write here instead of to standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Say why values are on the heap, of those that cost memory: what the compiler decided, joined to what a
     /// process allocates. Asks the Go toolchain, which compiles the packages concerned and nothing else
     Escapes {
@@ -472,6 +491,21 @@ pub(crate) enum FailOn {
 fn pause(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
     if (0.01..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("give 0.01 to 3600 seconds".into()) }
+}
+
+/// A moment in milliseconds since 1970: so long ago, or a time.
+fn moment(text: &str) -> Result<i64, String> {
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Ok(at.as_millisecond());
+    }
+    let wrong = || format!("{text:?} is neither a time (2026-11-26T14:00:00Z) nor so long ago (90m, 12h, 7d)");
+    let days = text.strip_suffix('d').and_then(|n| n.parse::<u64>().ok());
+    let ago = match days {
+        Some(days) => Duration::from_secs(days.checked_mul(86_400).ok_or_else(wrong)?),
+        None => time(text).map_err(|_| wrong())?,
+    };
+    let ms = i64::try_from(ago.as_millis()).map_err(|_| wrong())?;
+    Ok(jiff::Timestamp::now().as_millisecond().saturating_sub(ms))
 }
 
 /// How long somebody may stand still.

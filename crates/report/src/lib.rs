@@ -22,6 +22,7 @@ mod goroutine_view;
 mod goroutines;
 mod held;
 mod html;
+pub mod incident;
 mod memory;
 mod pprof;
 mod printable;

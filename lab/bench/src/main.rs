@@ -42,6 +42,8 @@ enum Chore {
     BenchEscapes(escapes::CoverageOptions),
     /// Hold what is advised about allocations against what it saves
     BenchAdvice(escapes::AdviceOptions),
+    /// Have tenants without rights try to end `lastgasp watch`, or to blind it, while a program beside them dies
+    BenchHostile(watch::hostile::Options),
     /// Measure `lastgasp watch` on real Go programs: kills, storms, what it costs, how long it lasts
     BenchWatch {
         #[command(subcommand)]
@@ -58,6 +60,7 @@ fn main() -> Result<()> {
         Chore::BenchGoroutines(options) => goroutines::run(&options),
         Chore::BenchEscapes(options) => escapes::run_coverage(&options),
         Chore::BenchAdvice(options) => escapes::run_advice(&options),
+        Chore::BenchHostile(options) => watch::hostile::run(&options),
         Chore::BenchWatch { bench } => watch::run(&bench),
     }
 }

@@ -10,6 +10,7 @@ mod event;
 mod evidence_of;
 mod explain;
 mod heap;
+mod incident;
 mod ps;
 mod report;
 mod run;
@@ -68,6 +69,9 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             why::why(&subject, &asked, exe.as_deref(), max_stop, format)
         }
         Command::Diff { before, after, format } => diff::diff(&before, &after, format),
+        Command::Incident { service, since, store, format, out } => {
+            incident::incident(service.as_deref(), since, &store, format, out.as_deref())
+        }
         Command::Escapes { packages, flags } => escapes::escapes(packages, &flags),
         Command::Check { flags } => check::check(&flags),
         Command::Explain { code } => explain::explain(code.as_deref()),

@@ -103,9 +103,9 @@ fn tames<'a>(case: &Case<'a>, f: &Function<'a>, s: &'a Stmt<'a>, is: &dyn Fn(&Ex
 }
 
 /// Functions that make a thing, once for each.
-fn is_maker(f: &Function<'_>) -> bool {
+pub(crate) fn is_maker(f: &Function<'_>) -> bool {
     let name = f.decl.name.name;
-    name == "init" || name == "main" || ["New", "new", "Open", "Make", "Init", "setup", "Setup"].iter().any(|p| name.starts_with(p))
+    name == "init" || name == "main" || ["New", "new", "Open", "Make", "Init", "setup", "Setup", "Provision", "Validate", "Configure", "UnmarshalCaddyfile"].iter().any(|p| name.starts_with(p))
 }
 
 /// `if m == nil { m = make(...) }`: the text before says so.
@@ -164,10 +164,16 @@ pub(crate) fn runs_seldom(f: &Function<'_>) -> bool {
             "register", "with", "set", "use", "on", "parse", "load", "build", "mount", "handle", "bind", "define", "declare", "config",
             "read", "decode", "unmarshal", "scan", "compile", "mustregister", "walk", "lex", "emit", "gen", "write",
             "print", "init", "open", "start", "option", "import", "flag", "listen", "subscribe", "must", "prepare", "marshal",
-            "encode", "format", "resolve", "analyze", "check", "lower", "reset", "sort", "merge", "reload", "refresh", "update", "rebuild",
+            "encode", "format", "resolve", "analyze", "check", "lower", "reset", "sort", "merge", "reload", "refresh", "provision", "validate", "configure", "serve", "apply", "enable", "create", "update", "rebuild",
         ]
         .iter()
         .any(|p| lower.starts_with(p))
+}
+
+/// Types whose values are there for one piece of work.
+pub(crate) fn is_short_lived_type(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    ["context", "request", "response", "builder", "parser", "lexer", "decoder", "encoder", "dispenser", "scanner", "printer", "formatter", "visitor", "walker", "iterator", "compiler", "generator", "checker", "reader", "writer", "marshaler", "template", "state"].iter().any(|s| lower.ends_with(s))
 }
 
 /// Types whose values usually live as long as the program, by a lock among their fields or by their names.

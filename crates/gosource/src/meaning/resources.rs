@@ -86,7 +86,7 @@ pub(crate) fn leaks<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, kind: &K
             if f.scope.vars.get(var).is_some_and(|v| v.kind == crate::syntax::VarKind::Result) {
                 continue;
             }
-            let closes = !uses.closes.is_empty();
+            let closes = !uses.closes.is_empty() || !uses.away.is_empty();
             let mut follow = Follow { case, f, open: s, var, error, uses, kind, exits: Vec::new() };
             if walk(case.file(f), u.body, State::Before, &mut follow) && !follow.exits.is_empty() {
                 let mut exits = follow.exits;

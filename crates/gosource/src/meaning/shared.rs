@@ -39,8 +39,12 @@ fn of<'a>(case: &Case<'a>, id: FnId, e: &'a Expr<'a>, steps: u32) -> Option<Orig
             if is_shared_receiver(case, id, x, steps) {
                 return Some(here(e));
             }
-            // A field of something shared; the text says where that is from.
-            of(case, id, x, steps)
+            // A field of something shared: of a name the text says where that is from.
+            let origin = of(case, id, x, steps)?;
+            let named = e.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v));
+            let text = case.text(f, e.span);
+            let foreign = named.is_some_and(|v| v.kind != VarKind::Receiver) && !text.starts_with(&origin.text);
+            Some(Origin { text: if foreign { format!("{text}`, of `{}", origin.text) } else { text }, handed: origin.handed })
         }
         ExprKind::Unary("*" | "&", x) | ExprKind::Assert(x, _) => of(case, id, x, steps),
         ExprKind::Call(call) => {
@@ -200,6 +204,23 @@ pub(crate) fn holds<'a>(e: &'a Expr<'a>, is: &dyn Fn(&Expr<'a>) -> bool) -> bool
         !found
     });
     found
+}
+
+/// Whether a unit, or one around it, is what `sync.Once` runs.
+pub(crate) fn under_once(case: &Case<'_>, id: FnId, f: &Function<'_>, unit: usize) -> bool {
+    let mut at = Some(unit);
+    while let Some(u) = at.and_then(|u| f.scope.units.get(u)) {
+        let once = |s: &crate::syntax::calls::Site<'_>| {
+            let known = matches!(s.callee, Callee::Method("sync", "Once", _) | Callee::Package("sync", _));
+            let named = s.call.fun.selector().is_some_and(|(x, name)| name == "Do" && super::channels::last_name(x).to_lowercase().contains("once"));
+            (known || named) && s.call.args.iter().any(|a| a.span == u.span)
+        };
+        if u.role == crate::syntax::Role::Argument && case.sites(id).iter().any(once) {
+            return true;
+        }
+        at = u.parent;
+    }
+    false
 }
 
 /// Whether a type is a container whose length its text does not tell: a slice, a map, or nothing known.

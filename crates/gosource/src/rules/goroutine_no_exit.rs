@@ -3,6 +3,7 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::loops::{Length, leads_out, length, loops_in};
+use crate::meaning::shared::under_once;
 use crate::syntax::ast::{Block, ForHead, Span, StmtKind};
 use crate::syntax::{FnId, Function, Role};
 
@@ -23,7 +24,7 @@ impl Rule for GoroutineNoExit {
         for (id, f) in case.funcs() {
             for (unit, u) in f.scope.units.iter().enumerate() {
                 let by = if u.role == Role::Go {
-                    if is_start(f) && u.loops == 0 && u.parent == Some(0) { None } else { Some((id, u.span, u.span)) }
+                    if is_start(f) && u.loops == 0 && u.parent == Some(0) || under_once(case, id, f, unit) { None } else { Some((id, u.span, u.span)) }
                 } else if unit == 0 {
                     started(case, id)
                 } else {

@@ -20,7 +20,7 @@ impl Rule for LockOrder {
         title: "two locks that are taken in two orders",
         doc: include_str!("../../../../docs/rules/lock-order.md"),
     };
-    const LEVEL: Level = Level::Critical;
+    const LEVEL: Level = Level::Warning;
 
     const WHY: &'static str = "each order was found on a path of this package; that both happen at once is not known";
     const CURE: &'static str = "Take them in one order everywhere, or never both.";
@@ -68,7 +68,7 @@ const MAX_FAR: u32 = 3;
 /// The classes of locks that a function takes, itself or through what it calls.
 fn classes(case: &Case<'_>, id: FnId, far: u32) -> Vec<String> {
     let Some(far) = far.checked_sub(1) else { return Vec::new() };
-    let mut out: Vec<String> = taken_by(case.pkg, id).into_iter().map(|(class, ..)| class).collect();
+    let mut out: Vec<String> = taken_by(case.pkg, id).into_iter().map(|(class, _)| class).collect();
     for s in case.sites(id).iter().filter(|s| s.how == How::Plain && s.unit == 0) {
         if let Callee::Local(callee) = s.callee
             && callee != id

@@ -4,11 +4,10 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::held::{locks_of, walk_held};
 use crate::meaning::locks::{Op, lock_call};
-use crate::meaning::loops::each_node;
-use crate::syntax::ast::Span;
+use crate::syntax::ast::{Span, Stmt, StmtKind};
 use crate::syntax::calls::How;
-use crate::syntax::visit::Node;
-use crate::syntax::{Callee, FnId};
+use crate::syntax::visit::{self, Node};
+use crate::syntax::{Callee, FnId, Function};
 
 /// The rule.
 pub(super) struct LockedAgain;
@@ -89,8 +88,14 @@ fn takes(case: &Case<'_>, id: FnId, far: u32) -> Vec<(String, Op)> {
     let Some(receiver) = f.decl.receiver.as_ref().and_then(|r| r.name) else { return out };
     let Some(body) = &f.decl.body else { return out };
     let mut given_back: Vec<&str> = Vec::new();
-    each_node(body, |node| {
-        let Node::Expr(e) = node else { return };
+    // What stands under a condition may be just what is not done when the lock is held.
+    for s in &body.stmts {
+        let StmtKind::Expr(e) = &s.kind else {
+            if matches!(s.kind, StmtKind::If(_)) && contains_unlock(case, f, s) {
+                break;
+            }
+            continue;
+        };
         if let Some(call) = lock_call(case.pkg, f, e) {
             // What is first given back was the caller's, and is then taken anew.
             if !call.op.takes() {
@@ -100,7 +105,7 @@ fn takes(case: &Case<'_>, id: FnId, far: u32) -> Vec<(String, Op)> {
             {
                 out.push((suffix.to_owned(), call.op));
             }
-            return;
+            continue;
         }
         if let Some((x, _, call)) = e.method_call()
             && x.ident() == Some(receiver.name)
@@ -111,10 +116,22 @@ fn takes(case: &Case<'_>, id: FnId, far: u32) -> Vec<(String, Op)> {
         {
             out.extend(takes(case, callee, far));
         }
-    });
+    }
     out.sort();
     out.dedup();
     out
+}
+
+/// Whether a statement gives a lock back somewhere.
+fn contains_unlock<'a>(case: &Case<'a>, f: &Function<'a>, s: &'a Stmt<'a>) -> bool {
+    let mut found = false;
+    visit::stmt(s, &mut |node| {
+        if let Node::Expr(e) = node {
+            found |= lock_call(case.pkg, f, e).is_some_and(|c| !c.op.takes());
+        }
+        !found
+    });
+    found
 }
 
 /// Whether a call is `go f()` or `defer f()`.

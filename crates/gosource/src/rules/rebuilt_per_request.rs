@@ -3,10 +3,10 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::loops::{each_node, loops_in};
-use crate::meaning::shared::{Origin, is_stored, may_be_long, origin};
+use crate::meaning::shared::{Origin, is_stored, may_be_long, origin, under_once};
 use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, StmtKind, Type};
 use crate::syntax::visit::Node;
-use crate::syntax::{Callee, FnId, Function, Init, Role, VarId, VarKind};
+use crate::syntax::{Callee, FnId, Function, Init, VarId, VarKind};
 
 /// The rule.
 pub(super) struct RebuiltPerRequest;
@@ -69,6 +69,10 @@ fn say<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, at: Span, built: &Bui
         format!("`{who}` is rebuilt per request: `{entry_name}` {how}, and each time a new {what} `{}` is filled from `{}`, which all of them share", built.name, from.text)
     };
     let found = out.found(id, built.fill, sentence);
+    if !built.is_map {
+        // An answer is often a list of what is shared; a set or an index of it never is the answer.
+        found.level = Level::Warning;
+    }
     found.related.push((f.file, Span { end: at.start + 3, ..at }, "once for each element of the shared data".into()));
     if let Some((caller, call)) = from.handed
         && let Some(g) = case.pkg.funcs.get(caller)
@@ -191,13 +195,5 @@ fn handed_to_store<'a>(case: &Case<'a>, caller: FnId, call: &Expr<'a>) -> bool {
     case.sites(caller).iter().any(|s| {
         s.call.args.iter().any(|a| a.span == call.span)
             && s.call.fun.selector().is_some_and(|(_, name)| matches!(name, "Store" | "Set" | "Swap" | "Put" | "CompareAndSwap"))
-    })
-}
-
-/// Whether a unit is what `sync.Once` runs.
-fn under_once(case: &Case<'_>, id: FnId, f: &Function<'_>, unit: usize) -> bool {
-    let Some(u) = f.scope.units.get(unit) else { return false };
-    u.role == Role::Argument && case.sites(id).iter().any(|s| {
-        matches!(s.callee, Callee::Method("sync", "Once", _) | Callee::Package("sync", _)) && s.call.args.iter().any(|a| a.span == u.span)
     })
 }

@@ -67,7 +67,7 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, target: &Expr<'a>, pa
     let ExprKind::Slice(whole, bounds) = &part.kind else { return };
     let [start, end, _] = bounds;
     // `b[:]` and `b[:len(b)]` keep no more than they are.
-    if start.is_none() && end.is_none() {
+    if start.is_none() && end.is_none() || trims(case, f, start.as_deref(), end.as_deref()) {
         return;
     }
     let Some(root) = whole.root() else {
@@ -100,6 +100,15 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, target: &Expr<'a>, pa
         return;
     }
     say(case, id, f, part, place, out);
+}
+
+/// `x[1:]`, `x[1:len(x)-1]`, `x[:0]`: what is cut off is as good as nothing, or all.
+fn trims<'a>(case: &Case<'a>, f: &Function<'a>, start: Option<&Expr<'a>>, end: Option<&Expr<'a>>) -> bool {
+    let literal = |e: &Expr<'a>| matches!(e.kind, ExprKind::Lit(..));
+    let near_end = |e: &Expr<'a>| case.file(f).at(e.span).starts_with("len(") && !matches!(&e.kind, ExprKind::Binary(_, o) if o.iter().skip(1).any(|o| !literal(o)));
+    let from_start = start.is_none_or(literal);
+    let to_end = end.is_none_or(near_end);
+    from_start && to_end || end.is_some_and(|e| matches!(e.kind, ExprKind::Lit(_, "0")))
 }
 
 fn say<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, part: &Expr<'a>, place: Long<'a>, out: &mut Out) {

@@ -2,7 +2,7 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::long;
+use crate::meaning::lifetimes::{Long, is_short_lived_type, long};
 use crate::meaning::loops::each_node;
 use crate::syntax::Function;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
@@ -32,6 +32,9 @@ impl Rule for SlotsNotCleared {
                     }
                     for (target, value) in l.iter().zip(r) {
                         let Some(place) = long(case.pkg, f, target) else { continue };
+                        if matches!(place, Long::Field(of, _) if is_short_lived_type(of)) {
+                            continue;
+                        }
                         let text = case.file(f).at(target.span);
                         let Some(how) = cut(case, f, value, text) else { continue };
                         let Type::Slice(of) = case.pkg.underlying(&case.pkg.type_of(f, target)) else { continue };

@@ -4,14 +4,16 @@
 //! are carried at once, with the conditions under which they did, so that `if locked { Lock() } ... if locked {
 //! Unlock() }` is one path and not four. Bounds end a walk that would grow: then nothing is said.
 
-use std::hash::Hash;
+use std::hash::{Hash, Hasher as _};
+
+use rustc_hash::{FxHashMap, FxHasher};
 
 use super::ast::{Block, Expr, ExprKind, ForHead, Span, Stmt, StmtKind};
 use super::package::ParsedFile;
 use super::visit::{self, Node};
 
 /// States at one statement.
-const MAX_STATES: usize = 96;
+const MAX_STATES: usize = 192;
 /// Statements that a walk may come by, repetitions counted.
 const MAX_STEPS: u32 = 40_000;
 /// Conditions that a path remembers.
@@ -65,7 +67,8 @@ pub trait Along<'a> {
 
 /// Walks all paths of a body. False if it was too much, or has a `goto`: what was seen is then not to be used.
 pub fn walk<'a, A: Along<'a>>(file: &'a ParsedFile<'a>, body: &'a Block<'a>, start: A::State, along: &mut A) -> bool {
-    let mut w = Walker { file, along, steps: 0, failed: false, frames: Vec::new(), label: None };
+    let asked = asked_twice(file, body);
+    let mut w = Walker { file, along, asked, steps: 0, failed: false, frames: Vec::new(), label: None };
     let states = vec![Path { state: start, conditions: Vec::new() }];
     let end = w.stmts(&body.stmts, states);
     let brace = Span { start: body.span.end.saturating_sub(1), end: body.span.end, ..body.span };
@@ -88,8 +91,8 @@ fn at_line(file: &ParsedFile<'_>, span: Span) -> Span {
 #[derive(Clone, PartialEq, Eq)]
 struct Path<'a, S> {
     state: S,
-    /// Conditions without calls that were decided, and how.
-    conditions: Vec<(&'a str, bool)>,
+    /// Conditions that were decided, and how: their number, and their text, for the names in it.
+    conditions: Vec<(u64, &'a str, bool)>,
 }
 
 struct Frame<'a, S> {
@@ -102,6 +105,8 @@ struct Frame<'a, S> {
 struct Walker<'w, 'a, A: Along<'a>> {
     file: &'a ParsedFile<'a>,
     along: &'w mut A,
+    /// Conditions that are asked more than once: only those are remembered.
+    asked: FxHashMap<u64, u32>,
     steps: u32,
     failed: bool,
     frames: Vec<Frame<'a, A::State>>,
@@ -123,7 +128,7 @@ impl<'a, A: Along<'a>> Walker<'_, 'a, A> {
                 into.push(p);
             }
         }
-        if into.len() > MAX_STATES / 4 {
+        if into.len() > MAX_STATES / 2 {
             let mut few: Paths<'a, A::State> = Vec::new();
             for p in into.drain(..) {
                 if !few.iter().any(|q| q.state == p.state) {
@@ -176,7 +181,19 @@ impl<'a, A: Along<'a>> Walker<'_, 'a, A> {
     fn forget(paths: &mut Paths<'a, A::State>, targets: &'a [Expr<'a>]) {
         for name in targets.iter().filter_map(|t| t.root()).filter_map(Expr::ident) {
             for p in paths.iter_mut() {
-                p.conditions.retain(|(text, _)| !has_word(text, name));
+                p.conditions.retain(|(_, text, _)| !has_word(text, name));
+            }
+        }
+    }
+
+    /// `locked = true`: what a condition on the name will find.
+    fn told(&self, paths: &mut Paths<'a, A::State>, target: &'a Expr<'a>, value: &Expr<'a>) {
+        let (Some(name), Some(known @ ("true" | "false"))) = (target.ident(), value.ident()) else { return };
+        let number = number(&[name]);
+        if self.asked.contains_key(&number) {
+            for p in paths.iter_mut().filter(|p| p.conditions.len() < MAX_CONDITIONS) {
+                p.conditions.push((number, name, known == "true"));
+                p.conditions.sort_unstable();
             }
         }
     }
@@ -218,6 +235,9 @@ impl<'a, A: Along<'a>> Walker<'_, 'a, A> {
                 }
                 self.pass_stmt(s, &mut paths);
                 Self::forget(&mut paths, l);
+                if l.len() == r.len() {
+                    l.iter().zip(r).for_each(|(target, value)| self.told(&mut paths, target, value));
+                }
             }
             StmtKind::Var(specs) => {
                 for e in specs.iter().flat_map(|s| &s.values) {
@@ -439,6 +459,9 @@ impl<'a, A: Along<'a>> Walker<'_, 'a, A> {
             ExprKind::Unary("!", x) => return self.take(x, !holds, p),
             ExprKind::Binary("&&", operands) if holds => return operands.iter().all(|o| self.take(o, true, p)),
             ExprKind::Binary("||", operands) if !holds => return operands.iter().all(|o| self.take(o, false, p)),
+            // All of it is known to hold, and so it cannot be that it does not.
+            ExprKind::Binary("&&", operands) if operands.iter().all(|o| self.known(o, p) == Some(true)) => return false,
+            ExprKind::Binary("||", operands) if operands.iter().all(|o| self.known(o, p) == Some(false)) => return false,
             ExprKind::Ident("true") => return holds,
             ExprKind::Ident("false") => return !holds,
             _ => {}
@@ -446,45 +469,91 @@ impl<'a, A: Along<'a>> Walker<'_, 'a, A> {
         if !self.along.branch(cond, holds, &mut p.state) {
             return false;
         }
-        let Some((text, same)) = self.plain(cond) else { return true };
+        let Some((number, same)) = plain(self.file, cond) else { return true };
         let value = holds == same;
-        if let Some((_, known)) = p.conditions.iter().find(|(t, _)| *t == text) {
+        if let Some((_, _, known)) = p.conditions.iter().find(|(n, ..)| *n == number) {
             return *known == value;
         }
-        if p.conditions.len() < MAX_CONDITIONS {
-            p.conditions.push((text, value));
+        if p.conditions.len() < MAX_CONDITIONS && self.asked.get(&number).is_some_and(|n| *n > 1) {
+            p.conditions.push((number, self.file.at(cond.span), value));
             p.conditions.sort_unstable();
         }
         true
     }
 
-    /// A condition without calls and receives, and whether it is meant or its contrary. `x != nil` is the
-    /// contrary of the name `x`, which no other condition has as its text alone.
-    fn plain(&self, cond: &'a Expr<'a>) -> Option<(&'a str, bool)> {
-        match &cond.kind {
-            ExprKind::Ident(_) => return Some((self.file.at(cond.span), true)),
-            ExprKind::Binary(op @ ("==" | "!="), operands) => {
-                if let [x, y] = operands.as_slice()
-                    && simple(x)
-                    && y.is_nil()
-                {
-                    return Some((self.file.at(x.span), *op == "!="));
-                }
-                if *op == "!=" {
-                    return None;
+    /// What a path knows of a condition.
+    fn known(&self, cond: &Expr<'a>, p: &Path<'a, A::State>) -> Option<bool> {
+        if let ExprKind::Unary("!", x) = &cond.kind {
+            return self.known(x, p).map(|k| !k);
+        }
+        let (number, same) = plain(self.file, cond)?;
+        p.conditions.iter().find(|(n, ..)| *n == number).map(|(_, _, known)| *known == same)
+    }
+}
+
+/// The number of a condition without calls and receives, and whether it is meant or its contrary: `x != y` is the
+/// contrary of `x == y`.
+fn plain(file: &ParsedFile<'_>, cond: &Expr<'_>) -> Option<(u64, bool)> {
+    if !simple(cond) {
+        return None;
+    }
+    Some(match &cond.kind {
+        ExprKind::Binary(op @ ("==" | "!="), operands) => {
+            let texts: Vec<&str> = operands.iter().map(|o| file.at(o.span)).collect();
+            (number(&texts), *op == "==")
+        }
+        _ => (number(&[file.at(cond.span)]), true),
+    })
+}
+
+fn number(texts: &[&str]) -> u64 {
+    let mut hasher = FxHasher::default();
+    texts.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Conditions of a body, by how often they are asked; a name that is assigned `true` or `false` needs to be asked
+/// once only.
+fn asked_twice(file: &ParsedFile<'_>, body: &Block<'_>) -> FxHashMap<u64, u32> {
+    let mut out = FxHashMap::default();
+    visit::block(body, &mut |node| {
+        let cond = match node {
+            Node::Stmt(s) => match &s.kind {
+                StmtKind::If(i) => Some(&i.cond),
+                StmtKind::For(l) => match &l.head {
+                    ForHead::While(cond) | ForHead::Clause { cond: Some(cond), .. } => Some(cond),
+                    _ => None,
+                },
+                _ => None,
+            },
+            Node::Expr(e) => return !matches!(e.kind, ExprKind::FuncLit(_)),
+        };
+        let mut parts: Vec<&Expr<'_>> = cond.into_iter().collect();
+        while let Some(part) = parts.pop() {
+            match &part.kind {
+                ExprKind::Unary("!", x) => parts.push(x),
+                ExprKind::Binary("&&" | "||", operands) => parts.extend(operands),
+                _ => {
+                    if let Some((number, _)) = plain(file, part) {
+                        *out.entry(number).or_default() += 1;
+                    }
                 }
             }
-            _ => {}
         }
-        simple(cond).then(|| (self.file.at(cond.span), true))
-    }
+        true
+    });
+    out
 }
 
 fn simple(e: &Expr<'_>) -> bool {
     let mut simple = true;
     visit::expr(e, &mut |node| {
         if let Node::Expr(e) = node {
-            simple &= !matches!(e.kind, ExprKind::Call(_) | ExprKind::Unary("<-", _) | ExprKind::FuncLit(_) | ExprKind::Bad);
+            simple &= match &e.kind {
+                ExprKind::Call(call) => matches!(call.fun.ident(), Some("len" | "cap")),
+                ExprKind::Unary("<-", _) | ExprKind::FuncLit(_) | ExprKind::Bad => false,
+                _ => true,
+            };
         }
         simple
     });
