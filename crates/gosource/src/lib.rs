@@ -3,8 +3,8 @@
 //!
 //! Nothing of that runs the user's code or a toolchain, and nothing is sure that only types could tell: a
 //! finding says what it rests on ([`Certainty`]). What does ask, when it is told to: `typed` the toolchain's
-//! types, `escapes` the compiler's own words about allocations, `join`, which holds those and findings against
-//! a profile or a capture, and `changed`, git.
+//! types, `escapes` the compiler's own words about allocations, `join`, which holds those and findings
+//! against a profile or a capture, and `changed`, git.
 
 mod baseline;
 pub mod changed;

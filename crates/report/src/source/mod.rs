@@ -1,5 +1,5 @@
-//! Findings about source: for a terminal, as JSON, as SARIF, as annotations of GitHub; and allocation sites with
-//! the compiler's reasons (`escapes`).
+//! Findings about source: for a terminal, as JSON, as SARIF, as annotations of GitHub; and allocation sites
+//! with the compiler's reasons (`escapes`).
 
 mod beside;
 mod escapes;
