@@ -1,4 +1,5 @@
-//! docs/formats/escapes-json.md and check-beside.md against what is written, and what a person reads of the same.
+//! docs/formats/escapes-json.md and check-beside.md against what is written, and what a person reads of the
+//! same.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;

@@ -42,7 +42,8 @@ enum Chore {
     BenchEscapes(escapes::CoverageOptions),
     /// Hold what is advised about allocations against what it saves
     BenchAdvice(escapes::AdviceOptions),
-    /// Have tenants without rights try to end `lastgasp watch`, or to blind it, while a program beside them dies
+    /// Have tenants without rights try to end `lastgasp watch`, or to blind it, while a program beside them
+    /// dies
     BenchHostile(watch::hostile::Options),
     /// Measure `lastgasp watch` on real Go programs: kills, storms, what it costs, how long it lasts
     BenchWatch {

@@ -167,8 +167,8 @@ fn of_profile(allocated: &Allocated) -> Facts {
     facts
 }
 
-/// Where `go` and `git` run, and what `go` is asked for: a folder is one with all below it, as `lastgasp check`
-/// takes it.
+/// Where `go` and `git` run, and what `go` is asked for: a folder is one with all below it, as `lastgasp
+/// check` takes it.
 fn module_and_patterns(what: &[String]) -> (PathBuf, Vec<String>) {
     let all = || vec!["./...".to_owned()];
     match what {

@@ -45,7 +45,8 @@ pub(super) fn evidence_of(with: &str, seconds: u32) -> Result<Evidence> {
     let facts = match Subject::parse(with) {
         Ok(Subject::Capture(path)) => {
             let mut facts = tell(&path)?.facts.into_owned();
-            // Of a death the captures are told together; that which was asked for may be the one with a graph.
+            // Of a death the captures are told together; that which was asked for may be the one with a
+            // graph.
             if facts.graph.is_none() {
                 facts.graph = lastgasp_store::read(&path)?.graph;
             }

@@ -145,6 +145,17 @@ pub(super) fn advise(case: &Case<'_>) -> Advice {
             "keep values and not pointers in the slice ([]T): one array in place of an object for each element; its bytes stay",
             Some(Amount { bytes: 0, objects: case.allocated.objects }),
         ),
+        // Of a size that is not known it were on the heap all the same.
+        (Reason::DynamicCall, Some(Subject::MakeSlice)) => give(
+            Cure::Pool,
+            "keep the buffer where it can be used again (a field, a sync.Pool): what it is handed to may keep it, for all that the compiler knows",
+            all,
+        ),
+        (Reason::SizeUnknown, _) => give(
+            Cure::Pool,
+            "take it from a sync.Pool and put it back; if it is returned let the caller pass the buffer",
+            all,
+        ),
         (Reason::DynamicCall, _) => give(
             Cure::KeepConcrete,
             "keep the concrete type where the call is made: through an interface or a function value the compiler must take the worst of what is called",

@@ -235,6 +235,8 @@ impl<'a> Index<'a> {
         let may = |s: &Stays| match Subject::of(&s.subject, false) {
             Subject::Append => Some(Reason::Growth),
             Subject::MakeSlice => Some(Reason::OutgrewStack),
+            // One that is made with a size has it at once.
+            Subject::Map if s.subject.contains(", ") => Some(Reason::OutgrewStack),
             Subject::Map => Some(Reason::MapGrowth),
             Subject::Conversion => Some(Reason::Converted),
             Subject::Concatenation => Some(Reason::Joined),

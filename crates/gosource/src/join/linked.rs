@@ -30,10 +30,9 @@ fn is_of_site(finding: &Finding, facts: &Facts, function: &str) -> bool {
         return true;
     }
     let wanted = Function::parse(function);
-    let calls = facts.profile.sites.iter().any(|site| {
+    facts.profile.sites.iter().any(|site| {
         let mut frames = site.stack.iter().filter_map(|at| facts.frames.get(*at as usize));
         let allocates = frames.clone().find(|f| is_in_package(f, finding));
         allocates.is_some_and(|f| Function::parse(&f.function) == wanted) && frames.any(|f| is_at(f, finding))
-    });
-    calls
+    })
 }

@@ -1,5 +1,5 @@
-//! How much of what programs allocate has a reason: the lab's service as it dies, and programs of others under
-//! load, each with several Go versions.
+//! How much of what programs allocate has a reason: the lab's service as it dies, and programs of others
+//! under load, each with several Go versions.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

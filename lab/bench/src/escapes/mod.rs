@@ -1,5 +1,6 @@
-//! `cargo xtask bench-escapes`: how much of what programs allocate gets a reason, and whether sites are ranked
-//! as `go tool pprof` ranks them. `cargo xtask bench-advice`: what is advised, and what that really saves.
+//! `cargo xtask bench-escapes`: how much of what programs allocate gets a reason, and whether sites are
+//! ranked as `go tool pprof` ranks them. `cargo xtask bench-advice`: what is advised, and what that really
+//! saves.
 //!
 //! - `coverage`: the lab's service and programs of others, by Go version. `ranking`: beside pprof.
 //! - `advice`: sites of the lab, as they are and cured.
