@@ -15,6 +15,7 @@ mod in_flight;
 mod leaks;
 pub mod log;
 mod metrics;
+mod metrics_in;
 mod own_store;
 mod permits;
 mod provenance;

@@ -3,20 +3,21 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
 use lastgasp_recorder::daemon::status::Status;
-use lastgasp_recorder::daemon::{Captured, Handle};
+use lastgasp_recorder::daemon::{Captured, Handle, LifeNotice};
 use lastgasp_recorder::guard::spawn_guarded;
 use lastgasp_store::Archive;
 
 use crate::capture_writers::CaptureWriters;
 use crate::changes::events::Events;
 use crate::changes::inbox::Inbox;
+use crate::changes::local;
 use crate::changes::watchers::Watchers;
 use crate::config::{self, Config, WatchFlags};
 use crate::destination::Destination;
@@ -25,6 +26,7 @@ use crate::http::request::Head;
 use crate::http::{self, Answer, Site};
 use crate::log::Level;
 use crate::metrics::{self, Scrape};
+use crate::metrics_in::Sources;
 use crate::recent_captures::RecentCaptures;
 use crate::self_stats::{Counts, SelfStats};
 use crate::settings::{event_limits, graph_limits_of, rules, settings};
@@ -50,11 +52,13 @@ pub struct Services {
     events: Events,
     inbox: Inbox,
     watchers: Mutex<Watchers>,
+    local: Arc<AtomicBool>,
+    sources: Mutex<Sources>,
     current: Mutex<Config>,
 }
 
 impl Services {
-    /// Starts them; evidence comes through `captured`.
+    /// Starts them; evidence comes through `captured`, starts and ends of watched processes through `lives`.
     ///
     /// # Errors
     /// No thread can be had.
@@ -64,6 +68,7 @@ impl Services {
         level: Level,
         handle: Handle,
         captured: Receiver<Captured>,
+        lives: Receiver<LifeNotice>,
     ) -> Result<(Arc<Self>, CaptureWriters)> {
         let archive = Arc::new(Archive::open(&config.store.path, rules(&config)));
         let counts = Arc::new(Counts::default());
@@ -82,6 +87,10 @@ impl Services {
         let listen = config.listen().map_err(anyhow::Error::msg)?;
         let events = Events::open(&config.store.path, event_limits(&config));
         let inbox = Inbox::new(events.clone(), config.changes.clone());
+        let local = Arc::new(AtomicBool::new(config.changes.local));
+        let store = &config.store.path;
+        local::start(lives, handle.clone(), events.clone(), store, &config.node, Arc::clone(&local))?;
+        let sources = Mutex::new(Sources::start(&config.metrics, events.clone()));
         let watchers = Mutex::new(Watchers::start(&config.feed, events.clone()));
         let current = Mutex::new(config);
         let all = Arc::new(Self {
@@ -97,6 +106,8 @@ impl Services {
             events,
             inbox,
             watchers,
+            local,
+            sources,
             current,
         });
         if let Some(address) = listen {
@@ -142,6 +153,7 @@ impl Services {
         for (key, changed) in [
             ("store.path", new.store.path != current.store.path),
             ("http.listen", new.http != current.http),
+            ("node", new.node != current.node),
             ("log.format", new.log.format != current.log.format),
         ] {
             if changed {
@@ -157,6 +169,8 @@ impl Services {
         self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.webhook);
         self.events.set_limits(event_limits(&new));
         self.inbox.set_rules(new.changes.clone());
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.metrics);
+        self.local.store(new.changes.local, Ordering::Relaxed);
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.feed);
         self.handle.reload(watch);
         *current = Config { store: config::Store { path: current.store.path.clone(), ..new.store.clone() }, ..new };

@@ -68,7 +68,7 @@ pub(crate) fn acts(scene: &Scene<'_>, causes: &[Cause], what_ifs: &[WhatIf]) -> 
         }
         out.push(Act {
             act: w.act.clone(),
-            effect: w.text.clone(),
+            effect: w.text.strip_prefix(&format!("{}: ", w.act)).unwrap_or(&w.text).to_owned(),
             seconds,
             peak: (w.measure == Measure::PeakBytes).then_some(w.value),
             ends_it: w.saves == Some(true) && w.code == "share-one-copy",

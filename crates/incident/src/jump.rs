@@ -11,6 +11,8 @@ const FACTOR: f64 = 10.0;
 const MIN_ELEMENTS: u64 = 1_000;
 /// Part of the change, in logarithms, that must come from one look to the next: a queue fills by and by.
 const IN_ONE_STEP: f64 = 0.7;
+/// Onsets are known to about this.
+const NEAR_MS: i64 = 500;
 /// Part by which numbers of elements may differ and be the same.
 pub(crate) const SAME: f64 = 0.05;
 
@@ -48,8 +50,10 @@ pub struct Jump<'a> {
     pub earliest: UnixMs,
     /// The first moment at which one had it.
     pub latest: UnixMs,
-    /// Lives whose memory began to grow after it.
+    /// Lives whose memory began to grow after the first look at which it had jumped.
     pub before_memory: u64,
+    /// Lives in which it was before, or between two looks around that moment: it may have come first.
+    pub may_be_before: u64,
     /// Lives where that is known.
     pub of_known: u64,
     /// Copies of as many elements each, where there are some: number, bytes of all, and where they are built.
@@ -141,13 +145,14 @@ fn joined<'a>(lives: &[&Life<'a>], seen: Vec<(usize, JumpSeen<'a>)>, of: u64) ->
     let middle = |of: &dyn Fn(&JumpSeen<'_>) -> u64| {
         median(&seen.iter().map(|(_, s)| of(s) as f64).collect::<Vec<_>>()).map(|m| m as u64)
     };
-    let (mut before_memory, mut of_known) = (0, 0);
+    let (mut before_memory, mut may_be_before, mut of_known) = (0, 0, 0);
     for i in &indices {
         let onset = lives.get(*i).and_then(|l| l.growth_onset());
-        let first = seen.iter().filter(|(j, _)| j == i).map(|(_, s)| s.earliest).min();
-        if let (Some(onset), Some(first)) = (onset, first) {
+        let first = seen.iter().filter(|(j, _)| j == i).map(|(_, s)| (s.earliest, s.latest)).min();
+        if let (Some(onset), Some((earliest, latest))) = (onset, first) {
             of_known += 1;
-            before_memory += u64::from(first <= onset.saturating_add(500));
+            before_memory += u64::from(latest <= onset.saturating_add(NEAR_MS));
+            may_be_before += u64::from(earliest <= onset.saturating_add(NEAR_MS));
         }
     }
     let best = seen.iter().map(|(_, s)| s).max_by(|a, b| worth(a).cmp(&worth(b)))?.clone();
@@ -173,6 +178,7 @@ fn joined<'a>(lives: &[&Life<'a>], seen: Vec<(usize, JumpSeen<'a>)>, of: u64) ->
         earliest: seen.iter().map(|(_, s)| s.earliest).min()?,
         latest: seen.iter().map(|(_, s)| s.latest).min()?,
         before_memory,
+        may_be_before,
         of_known,
         copies,
         of_growth,
@@ -251,6 +257,7 @@ mod tests {
         let j = &got[0];
         assert_eq!((j.before, j.after, j.lives, j.of), (312, 230_000, 2, 2));
         assert_eq!((j.earliest, j.latest, j.before_memory, j.of_known), (22_000, 24_000, 2, 2));
+        assert_eq!(j.may_be_before, 2);
         assert_eq!(j.best.collection.owner, "global main.cache .avids");
         assert!(j.copies.as_ref().is_some_and(|c| c.0 == 80 && c.2 == "main.build") && j.of_growth > 0.8);
     }

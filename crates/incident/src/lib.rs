@@ -34,5 +34,5 @@ pub use clock::{clock, rfc3339};
 pub use do_now::Act;
 pub use life::{Life, lives, services};
 pub use summary::summary;
-pub use told::{CaptureRef, Curve, Incident, Moment, incidents};
+pub use told::{Brief, CaptureRef, Curve, Incident, Moment, briefs, incidents, newest};
 pub use what_if::{Measure, Numbers, WhatIf};

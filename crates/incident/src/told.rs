@@ -8,7 +8,7 @@ use crate::clean::clean;
 use crate::clock::clock;
 use crate::cohorts::{Label, Says, Spread};
 use crate::do_now::{Act, acts};
-use crate::evidence::{Change, Evidence, MetricPoint, NotIt, UnixMs};
+use crate::evidence::{Evidence, MetricPoint, NotIt, UnixMs};
 use crate::group::{Group, group};
 use crate::life::{Life, lives, services};
 use crate::order::{Loop, Onset, Relation};
@@ -68,8 +68,6 @@ pub struct Incident {
     pub timeline: Vec<Moment>,
     /// Series for the timeline.
     pub series: Vec<Curve>,
-    /// Changes of the time.
-    pub changes: Vec<Change>,
     /// Captures, the one that tells most first.
     pub captures: Vec<CaptureRef>,
     /// Numbers that what-ifs are reckoned from.
@@ -119,26 +117,65 @@ pub struct CaptureRef {
     pub light: bool,
 }
 
-/// All incidents of one service, or of all, the newest first. Evidence is put right first; what was done is
-/// among what is unknown.
+/// An incident in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brief {
+    /// Service.
+    pub service: String,
+    /// Processes that were killed.
+    pub kills: u64,
+    /// Processes that were in trouble and were not killed.
+    pub nearly: u64,
+    /// First trouble and last.
+    pub between: (UnixMs, UnixMs),
+}
+
+/// Incidents of one service, or of all, in a line each: that of kills before what was nearly one, the newest
+/// first.
 #[must_use]
-pub fn incidents(evidence: Evidence, service: Option<&str>) -> Vec<Incident> {
-    let evidence = clean(evidence);
-    let names = services(&evidence);
-    let wanted = names.iter().filter(|n| service.is_none_or(|s| s == n.as_str()));
+pub fn briefs(evidence: &Evidence, service: Option<&str>) -> Vec<Brief> {
+    let names = services(evidence);
     let mut out = Vec::new();
-    for name in wanted {
-        let lives = lives(&evidence, name);
-        for g in group(&lives) {
-            out.push(of_group(&evidence, name, &lives, &g));
+    for name in names.iter().filter(|n| service.is_none_or(|s| s == n.as_str())) {
+        for g in group(&lives(evidence, name)) {
+            out.push(Brief {
+                service: name.clone(),
+                kills: g.killed.len() as u64,
+                nearly: g.nearly.len() as u64,
+                between: (g.from, g.to),
+            });
         }
     }
     out.sort_by(|a, b| {
-        // Kills before what was nearly one, then the newest, then the largest.
         let by = (b.kills > 0).cmp(&(a.kills > 0)).then(b.between.1.cmp(&a.between.1));
         by.then(b.kills.cmp(&a.kills)).then_with(|| a.service.cmp(&b.service))
     });
     out
+}
+
+/// The first of [`briefs`], told whole, and the others in a line each; `None` of a calm time. Evidence is put
+/// right first; what was done is among what is unknown.
+#[must_use]
+pub fn newest(evidence: Evidence, service: Option<&str>) -> Option<(Incident, Vec<Brief>)> {
+    let evidence = clean(evidence);
+    let mut all = briefs(&evidence, service).into_iter();
+    let first = all.next()?;
+    let lives = lives(&evidence, &first.service);
+    let g = group(&lives).into_iter().find(|g| (g.from, g.to) == first.between)?;
+    Some((of_group(&evidence, &first.service, &lives, &g), all.collect()))
+}
+
+/// All incidents of one service, or of all, each told whole, in the order of [`briefs`].
+#[must_use]
+pub fn incidents(evidence: Evidence, service: Option<&str>) -> Vec<Incident> {
+    let evidence = clean(evidence);
+    let all = briefs(&evidence, service);
+    let told = all.iter().filter_map(|b| {
+        let lives = lives(&evidence, &b.service);
+        let g = group(&lives).into_iter().find(|g| (g.from, g.to) == b.between)?;
+        Some(of_group(&evidence, &b.service, &lives, &g))
+    });
+    told.collect()
 }
 
 fn of_group(evidence: &Evidence, service: &str, lives: &[Life<'_>], g: &Group) -> Incident {
@@ -182,7 +219,6 @@ fn of_group(evidence: &Evidence, service: &str, lives: &[Life<'_>], g: &Group) -
         unknown,
         timeline: timeline(&scene),
         series: curves,
-        changes: scene.changes.iter().map(|c| (*c).clone()).collect(),
         captures: captures(&scene),
         numbers: crate::what_if::Numbers::of(&scene),
         causes: ranked,

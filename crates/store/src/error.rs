@@ -41,6 +41,14 @@ pub enum StoreError {
         /// What the parser said.
         source: serde_json::Error,
     },
+    /// A store that is not there, or cannot be read.
+    #[error("{path}: cannot be read as a store of captures (name the folder that `watch` or `run` writes to)")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// Facts that are none of lastgasp's.
     #[error("{path} is no capture of lastgasp's: {FACTS} has the schema {schema:?}")]
     OtherSchema {

@@ -10,6 +10,7 @@ mod keep_memory;
 mod read;
 mod recent_facts;
 mod siblings;
+mod summaries;
 mod told;
 mod write;
 
@@ -17,5 +18,6 @@ pub use archive::{Archive, Rules};
 pub use error::StoreError;
 pub use keep_memory::KeepMemory;
 pub use read::read;
+pub use summaries::{CaptureStore, brief};
 pub use told::{Told, tell};
 pub use write::{Form, Written, rewrite, write, write_as, write_keeping};

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::error::StoreError;
 use crate::keep_memory::{KeepMemory, add_memory};
+use crate::summaries::{SUMMARY, of_told};
 use crate::told::Told;
 
 /// Extent in which a capture is written.
@@ -104,6 +105,8 @@ fn add_files(w: &mut Writer, decoded: &Decoded, told: &Told<'_>, form: Form, pat
     let report = document(&told.facts, &told.diagnosis, path.to_str());
     w.add("findings.json", &pretty(&json!({"schema": "lastgasp.findings/1", "verdict": report["verdict"], "findings": report["findings"], "not_it": report["not_it"]}))?)?;
     w.add("report.txt", terminal(&told.facts, &told.diagnosis).as_bytes())?;
+    let brief = of_told(told, w.id(), &cause(&told.facts, &told.diagnosis), form == Form::Light);
+    w.add(SUMMARY, &serde_json::to_vec(&brief)?)?;
     if form == Form::Whole {
         add_the_rest(w, decoded, &report)?;
     }

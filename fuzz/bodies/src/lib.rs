@@ -10,6 +10,8 @@ mod files;
 mod heap_targets;
 mod process_targets;
 mod saved;
+mod go_source;
+mod source;
 mod stored;
 mod worker;
 
@@ -24,6 +26,8 @@ pub use files::{attach, core, elf, modules};
 pub use heap_targets::{collections, graph, types};
 pub use process_targets::{buckets, goroutines, pclntab, pointers, spans};
 pub use saved::raw;
+pub use source::{escapes, pprof};
+pub use go_source::gosource;
 pub use stored::{facts, locations, maps};
 pub use worker::worker;
 
@@ -38,14 +42,17 @@ pub const ALL: &[Target] = &[
     ("collections", collections),
     ("core", core),
     ("elf", elf),
+    ("escapes", escapes),
     ("facts", facts),
     ("goroutines", goroutines),
+    ("gosource", gosource),
     ("graph", graph),
     ("locations", locations),
     ("maps", maps),
     ("modules", modules),
     ("pclntab", pclntab),
     ("pointers", pointers),
+    ("pprof", pprof),
     ("raw", raw),
     ("spans", spans),
     ("types", types),

@@ -4,6 +4,7 @@
 
 pub(crate) mod events;
 pub(crate) mod inbox;
+pub(crate) mod local;
 pub(crate) mod mapping;
 pub(crate) mod payload;
 pub(crate) mod watchers;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{channel, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -26,6 +26,10 @@ const BETWEEN_RELOADS: Duration = Duration::from_millis(500);
 /// milliseconds, half a second on a busy disk (`benches/results/watch-storm.txt`).
 const MAX_FINISHING: Duration = Duration::from_secs(10);
 
+/// Starts and ends of processes that may wait to be written; of more of them it is known later that they are
+/// gone.
+const MAX_LIVES_UNTOLD: usize = 4096;
+
 /// Watches until it is told to end.
 pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
     keep_few_heaps();
@@ -45,9 +49,10 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
     signals.thread_block().context("blocking signals")?;
     start_workers();
     let (sender, captured) = channel();
-    let daemon = Daemon::new(settings(&config), sender)?;
+    let (lives, told_of_lives) = sync_channel(MAX_LIVES_UNTOLD);
+    let daemon = Daemon::new(settings(&config), sender)?.telling_of_lives(lives);
     let handle = daemon.handle();
-    let (services, writers) = Services::start(config, flags, level, handle.clone(), captured)?;
+    let (services, writers) = Services::start(config, flags, level, handle.clone(), captured, told_of_lives)?;
     let reloading = Arc::clone(&services);
     spawn_vital("signals", USUAL_STACK, move || {
         while let Ok(signal) = signals.wait() {

@@ -124,16 +124,32 @@ fn of_jump(scene: &Scene<'_>, j: &Jump<'_>, change: Option<&&Change>, cause: &mu
         cause.term("everywhere", JUMP_EVERYWHERE, format!("in {} of {} heaps that were looked at", j.lives, j.of));
     }
     if j.of_known > 0 {
-        let first = j.before_memory * 2 > j.of_known;
-        let text = format!("before memory grew in {} of {} processes", j.before_memory, j.of_known);
-        cause.term("order", if first { JUMP_FIRST } else { JUMP_LATE }, text);
+        let (log_odds, text) = if j.before_memory * 2 > j.of_known {
+            (JUMP_FIRST, format!("before memory grew in {} of {} processes", j.before_memory, j.of_known))
+        } else if j.may_be_before * 2 > j.of_known {
+            let text = format!(
+                "between two looks around the moment when memory began to grow, in {} of {} processes",
+                j.may_be_before, j.of_known
+            );
+            (JUMP_FIRST / 2.0, text)
+        } else {
+            (
+                JUMP_LATE,
+                format!(
+                    "after memory had begun to grow in {} of {} processes",
+                    j.of_known - j.may_be_before,
+                    j.of_known
+                ),
+            )
+        };
+        cause.term("order", log_odds, text);
     }
     true
 }
 
 /// Rivals are excluded: what was published is what memory is full of, and it came first.
 fn is_decisive(_: &Scene<'_>, j: &Jump<'_>) -> bool {
-    j.of_growth >= 0.3 && j.of_known > 0 && j.before_memory * 2 > j.of_known
+    j.of_growth >= 0.3 && j.of_known > 0 && j.may_be_before * 2 > j.of_known
 }
 
 fn in_heaps(scene: &Scene<'_>, j: &Jump<'_>) -> String {

@@ -157,15 +157,22 @@ fn between(lags: &[(i64, i64)]) -> (Option<i64>, Option<(i64, i64)>) {
 }
 
 fn of_jump(j: &Jump<'_>, memory: &[(usize, UnixMs)]) -> Onset {
-    // Between two looks: in the middle, off by half of what lies between.
-    let middle = j.earliest / 2 + j.latest / 2;
-    let off = (j.latest.saturating_sub(j.earliest)).max(0) / 2;
+    // Between two looks; in the middle of them, where memory did not begin to grow in between: then what lies
+    // between the look before and that is all that is known.
+    let (from, to) = (j.earliest, j.latest);
+    let begin = memory.iter().map(|m| m.1).min().unwrap_or(to);
+    let middle = from / 2 + if begin > from { to.min(begin) / 2 } else { to / 2 };
+    let off = (to.saturating_sub(from)).max(0) / 2;
     let lags: Vec<(i64, i64)> = memory.iter().map(|(_, at)| (middle.saturating_sub(*at), off)).collect();
-    let (lag_ms, lag_between_ms) = between(&lags);
-    let (relation, agree, p) = match (j.of_known, j.before_memory) {
-        (0, _) => (Relation::Unknown, 0, None),
-        (of, n) if n * 2 > of => (Relation::Before, n, (of >= 2).then(|| at_least(n, of))),
-        (of, n) => (Relation::After, of - n, (of >= 2).then(|| at_least(of - n, of))),
+    let lag_ms = between(&lags).0;
+    let lag_between_ms = memory.first().map(|_| (from.saturating_sub(begin), to.saturating_sub(begin)));
+    let sign = |n: u64, of: u64| (of >= 2).then(|| at_least(n, of));
+    let (relation, agree, p) = match (j.of_known, j.before_memory, j.may_be_before) {
+        (0, ..) => (Relation::Unknown, 0, None),
+        (of, n, _) if n * 2 > of => (Relation::Before, n, sign(n, of)),
+        // The looks are too far apart: it came with memory, as far as they can tell.
+        (of, _, n) if n * 2 > of => (Relation::Together, n, None),
+        (of, _, n) => (Relation::After, of - n, sign(of - n, of)),
     };
     let text = format!(
         "{} went from {} to {} elements in {} of {} heaps that were looked at",

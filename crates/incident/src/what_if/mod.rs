@@ -140,7 +140,7 @@ fn limits(n: &Numbers) -> Vec<WhatIf> {
 /// memory.high as a brake: it slows and frees nothing.
 fn soft_limit(n: &Numbers) -> Option<WhatIf> {
     let (limit, held) = (n.limit?, n.held?);
-    let saves = held < limit * 0.9;
+    let saves = held < limit * 0.9 && !n.grows_on;
     let text = format!(
         "soft limit (memory.high) at 90 %: slows what allocates and frees nothing; {} of {} is in use by what is alive{}",
         bytes(held as u64),
@@ -148,7 +148,7 @@ fn soft_limit(n: &Numbers) -> Option<WhatIf> {
         if saves {
             ", so that a collection in that time would end it"
         } else {
-            ": the pause ends at the limit all the same"
+            ": the pause ends at the limit all the same, as more comes"
         }
     );
     Some(WhatIf {

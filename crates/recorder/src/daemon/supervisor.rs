@@ -21,6 +21,7 @@ use super::assignment::{Assignment, NoWorker, Relapses};
 use super::attach::{Attached, Attachers, Looked};
 use super::calm_sampler::{CalmSampler, Job};
 use super::limit_notices::LimitNotices;
+use super::lives::{HowItEnded, LifeNotice};
 use super::memory_notices::MemoryNotices;
 use super::messages::{Inbox, Message};
 use super::pin_probe_thread::ProbeThread;
@@ -36,7 +37,7 @@ use crate::decide::pin_window::PinWindow;
 use crate::decide::policy::{Measured, Mode, PinAct, State};
 use crate::guard::{Panicked, panics};
 use crate::own_process::run_before_others;
-use crate::watch::stop_reason::StopReason;
+use crate::watch::stop_reason::{ExitReport, StopReason};
 use crate::watch::target_watch::TargetWatch;
 use crate::watch::watch_loop::Rules;
 
@@ -331,6 +332,7 @@ impl Supervisor {
             "watched"
         );
         self.count(|c| c.discovered += 1);
+        self.common.lives.tell(|| LifeNotice::Begun(Box::new(status.clone())));
         self.listen_for_limits(&mut watch);
         let now = Instant::now();
         self.watched.insert(
@@ -515,6 +517,7 @@ impl Supervisor {
                     c.oom_kills += u64::from(ended.oom);
                     c.kills += u64::from(ended.killed && !ended.oom);
                 });
+                self.tell_of_end(pid, ended);
                 if let Some(why) = &ended.unread {
                     self.count(|c| c.captures_dropped += 1);
                     let container = watch.identity.container.as_deref();
@@ -560,6 +563,15 @@ impl Supervisor {
                 }
             }
         }
+    }
+
+    fn tell_of_end(&self, pid: i32, ended: &ExitReport) {
+        let Some(watched) = self.watched.get(&pid) else { return };
+        self.common.lives.tell(|| LifeNotice::Ended {
+            status: Box::new(TargetStatus::change(&watched.status, |s| s.clone())),
+            how: HowItEnded::of(ended),
+            ago: ended.died.map(|died| died.elapsed()).unwrap_or_default(),
+        });
     }
 
     /// It is watched no longer, whoever did.

@@ -5,10 +5,13 @@ use serde_json::Value;
 use crate::printable::printable;
 
 const PAGE: &str = include_str!("page.html");
-const CSS: &str = include_str!("page.css");
+/// Colours, measures and the parts that all pages have.
+pub(crate) const CSS: &str = include_str!("page.css");
+/// How a page reads its JSON, formats figures and builds nodes.
+pub(crate) const FORMAT: &str = include_str!("js/format.js");
 /// In the order in which they depend on each other.
 const SCRIPTS: &[&str] = &[
-    include_str!("js/format.js"),
+    FORMAT,
     include_str!("js/table.js"),
     include_str!("js/verdict.js"),
     include_str!("js/timeline.js"),
@@ -26,20 +29,23 @@ const SCRIPTS: &[&str] = &[
 #[must_use]
 pub fn page(document: &Value) -> String {
     let service = document["target"]["service"].as_str().unwrap_or("process");
-    let title = format!("lastgasp: {service}");
+    filled(PAGE, &format!("lastgasp: {service}"), CSS, &SCRIPTS.join("\n"), document)
+}
+
+/// A page with its title, style, scripts and document in their places.
+pub(crate) fn filled(page: &str, title: &str, css: &str, scripts: &str, document: &Value) -> String {
     // A function of the target may be named like a placeholder or hold </script>: the page is filled in one
     // pass, and `<` is escaped in the JSON.
     let json =
         document.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
-    let scripts = SCRIPTS.join("\n");
     let values = [
-        ("{{TITLE}}", escape(&printable(&title))),
-        ("/*{{CSS}}*/", CSS.to_owned()),
-        ("/*{{JS}}*/", scripts),
+        ("{{TITLE}}", escape(&printable(title))),
+        ("/*{{CSS}}*/", css.to_owned()),
+        ("/*{{JS}}*/", scripts.to_owned()),
         ("{{JSON}}", json),
     ];
-    let mut out = String::with_capacity(PAGE.len() + CSS.len() + values.iter().map(|v| v.1.len()).sum::<usize>());
-    let mut rest = PAGE;
+    let mut out = String::with_capacity(page.len() + values.iter().map(|v| v.1.len()).sum::<usize>());
+    let mut rest = page;
     while let Some((at, key, value)) =
         values.iter().filter_map(|(k, v)| Some((rest.find(k)?, k, v))).min_by_key(|(at, ..)| *at)
     {

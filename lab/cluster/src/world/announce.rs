@@ -39,7 +39,8 @@ impl World {
             fields.extend(d.failures.map(|f| format!("failures={f}")));
             self.web.get(&format!("http://127.0.0.1:{}/lab/set?{}", self.ports.dependency, fields.join("&")))?;
             if d.told {
-                self.announce(&json!({ "kind": "dependency", "key": "playurl", "service": "playurl", "version": "7.3.0", "by": "pipeline" }));
+                let behind = self.behind.clone();
+                self.announce(&json!({ "kind": "dependency", "key": behind, "service": behind, "version": "7.3.0", "by": "pipeline" }));
             }
             return Ok(format!("the service behind: {}", fields.join(", ")));
         }

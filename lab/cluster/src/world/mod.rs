@@ -58,6 +58,8 @@ pub struct World {
     packages: Packages,
     balancer_is: Balancer,
     service: String,
+    /// Name of the service behind.
+    behind: String,
     told: bool,
     /// Changes of which lastgasp could not be told, each with its reason.
     unheard: Vec<String>,
@@ -142,7 +144,12 @@ impl World {
             Ok(child)
         };
         let mut admin = vec!["-listen".to_owned(), format!("127.0.0.1:{}", ports.admin), "-etcd".into(), etcd.clone()];
-        admin.extend(["-prefix".to_owned(), prefix(&scenario.service.name)]);
+        admin.extend([
+            "-prefix".to_owned(),
+            prefix(&scenario.service.name),
+            "-service".into(),
+            scenario.service.name.clone(),
+        ]);
         if scenario.feeds.admin {
             admin.extend(["-webhook".to_owned(), format!("http://127.0.0.1:{}/v1/changes", ports.lastgasp)]);
             admin.extend(["-token-file".to_owned(), token_file.display().to_string()]);
@@ -170,17 +177,15 @@ impl World {
             web.post(&format!("http://127.0.0.1:{}/publish", ports.admin), FORM, None, &form)?;
         }
 
-        progress.set("starting", "lastgasp watch");
-        let places = recorder::Places {
-            stage: stage.path(),
-            store: &store,
-            log: kept.join("lastgasp.log"),
-            cgroups: format!("*/lastgasp-world-{}/node/*", std::process::id()),
-            hook: hook.port,
-            token_file: &token_file,
-        };
-        let recorder = recorder::start(lastgasp, scenario, &ports, &infrastructure, &places)?;
-
+        progress.set("starting", "Prometheus");
+        let prometheus = platform::prometheus(
+            &packages,
+            &ports,
+            &infrastructure,
+            stage.path(),
+            &targets(scenario, &ports, &scenario.instances()),
+        )?;
+        others.insert("prometheus", prometheus);
         progress.set("starting", "instances");
         let mut all = Vec::new();
         for (at, name) in scenario.instances().iter().enumerate() {
@@ -210,6 +215,9 @@ impl World {
             "-garbage-kb".into(),
             (service.garbage.0 >> 10).to_string(),
         ]);
+        if service.concurrency > 0 {
+            arguments.extend(["-concurrency".to_owned(), service.concurrency.to_string()]);
+        }
         if service.stubborn {
             arguments.push("-stubborn".into());
         }
@@ -238,18 +246,9 @@ impl World {
             (&service.name, &scenario.balancer, &servers),
             None,
         )?;
-        progress.set("starting", "Prometheus");
-        let prometheus = platform::prometheus(
-            &packages,
-            &ports,
-            &infrastructure,
-            stage.path(),
-            &targets(scenario, &ports, instances.names()),
-        )?;
-        others.insert("prometheus", prometheus);
         let mut world = Self {
             callers: BTreeMap::new(),
-            recorder: Some(recorder),
+            recorder: None,
             instances,
             neighbours: Vec::new(),
             balancer: Some(balancer),
@@ -264,6 +263,7 @@ impl World {
             packages,
             balancer_is: scenario.balancer.clone(),
             service: service.name.clone(),
+            behind: scenario.dependency.name.clone(),
             told: scenario.feeds.webhook,
             unheard: Vec::new(),
             token,
@@ -276,6 +276,23 @@ impl World {
         for (at, (name, caller)) in scenario.caller.iter().enumerate() {
             world.start_caller(name, caller, at)?;
         }
+        // What is seen of the world from now on is the world at rest: that it was just made is no part of it.
+        let warm = Instant::now();
+        while warm.elapsed() < scenario.warm_up.duration() {
+            progress.set("starting", format!("warming up for {} s", scenario.warm_up.0 / 1000));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        progress.set("starting", "lastgasp watch");
+        let places = recorder::Places {
+            stage: world.stage.path(),
+            store: &store,
+            log: kept.join("lastgasp.log"),
+            cgroups: format!("*/lastgasp-world-{}/node/*", std::process::id()),
+            hook: world.hook.port,
+            token_file: &token_file,
+        };
+        let recorder = recorder::start(lastgasp, scenario, &world.ports, &world.infrastructure, &places)?;
+        world.recorder = Some(recorder);
         progress.done(
             "starting",
             &format!(
