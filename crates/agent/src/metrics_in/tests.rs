@@ -48,7 +48,9 @@ fn a_page_is_read_and_its_series_stand_in_the_store() {
     let began = Instant::now();
     let url = serve(move |_| {
         let n = began.elapsed().as_millis();
-        format!("haproxy_backend_http_requests_total{{proxy=\"rs\"}} {n}\nhaproxy_backend_current_sessions{{proxy=\"rs\"}} 5\nhaproxy_backend_http_requests_total{{proxy=\"x\"}} 1\n")
+        format!(
+            "haproxy_backend_http_requests_total{{proxy=\"rs\"}} {n}\nhaproxy_backend_current_sessions{{proxy=\"rs\"}} 5\nhaproxy_backend_http_requests_total{{proxy=\"x\"}} 1\n"
+        )
     });
     let store = tempfile::tempdir().unwrap();
     let events = Events::open(store.path(), EventLimits::default());
@@ -92,7 +94,10 @@ fn prometheus_is_asked_for_what_was_missed() {
             points.push(format!("[{t},\"42.5\"]"));
             t += step;
         }
-        format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{{"metric":{{}},"values":[{}]}}]}}}}"#, points.join(","))
+        format!(
+            r#"{{"status":"success","data":{{"resultType":"matrix","result":[{{"metric":{{}},"values":[{}]}}]}}}}"#,
+            points.join(",")
+        )
     });
     let store = tempfile::tempdir().unwrap();
     let events = Events::open(store.path(), EventLimits::default());
@@ -115,5 +120,11 @@ fn answers_of_prometheus() {
     assert!(points(r#"{"status":"error","error":"no"}"#).unwrap_err().contains("no"));
     assert!(points("[]").is_err() && points("").is_err() && points(r#"{"status":"success"}"#).is_err());
     assert_eq!(points(r#"{"status":"success","data":{"result":[]}}"#).unwrap(), []);
-    assert_eq!(points(r#"{"status":"success","data":{"result":[{"value":[7,"8"]},{"value":7},{"values":[[1e300,"1"],["x"]]}]}}"#).unwrap(), [(7000, 8.0)]);
+    assert_eq!(
+        points(
+            r#"{"status":"success","data":{"result":[{"value":[7,"8"]},{"value":7},{"values":[[1e300,"1"],["x"]]}]}}"#
+        )
+        .unwrap(),
+        [(7000, 8.0)]
+    );
 }
