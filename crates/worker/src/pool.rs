@@ -67,7 +67,13 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
         ready: fn(Worker<A>) -> io::Result<Worker<A>>,
     ) -> io::Result<Arc<Self>> {
         let state = State { idle: Vec::new(), in_use: 0, said: None, unsaid: 0 };
-        let pool = Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), warm, lost: AtomicU64::new(0), starved: AtomicBool::new(false) });
+        let pool = Arc::new(Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            warm,
+            lost: AtomicU64::new(0),
+            starved: AtomicBool::new(false),
+        });
         let ours = Arc::downgrade(&pool);
         let starter = move || {
             while let Some(pool) = Self::wait_until_wanted(&ours) {
