@@ -16,6 +16,7 @@ mod leaks;
 pub mod log;
 mod metrics;
 mod metrics_in;
+mod own_store;
 mod permits;
 mod provenance;
 mod recent_captures;
@@ -27,6 +28,7 @@ mod vital_threads;
 mod webhook;
 
 pub use capture_writers::CaptureWriters;
+pub use own_store::OwnStore;
 pub use provenance::provenance;
 pub use services::Services;
-pub use settings::settings;
+pub use settings::{settings, start_workers};

@@ -224,6 +224,16 @@ const FAMILIES: &[Family] = &[
         Values::Counter(|s| s.status.counters.thread_panics as f64),
     ),
     family(
+        "workers_lost",
+        "Workers that were lost over a process's files or memory; each was replaced",
+        Values::Counter(|s| s.status.counters.workers_lost as f64),
+    ),
+    family(
+        "workers_stuck",
+        "Workers that were killed and have not ended, since they sleep in the kernel",
+        Values::Gauge(|s| Some(s.status.counters.workers_stuck as f64)),
+    ),
+    family(
         "reloads",
         "Times that the configuration was read again",
         Values::Results(&[("ok", |s| s.status.counters.reloads as f64), ("failed", |s| s.own.reloads_failed as f64)]),

@@ -193,7 +193,7 @@ impl Services {
             }
             ("/status", Some(status)) => ("200 OK", http::JSON, self.document(&status)),
             ("/healthz", Some(status)) => {
-                let (status, body) = health(&status, &self.vital.problems());
+                let (status, body) = health(&status, &self.problems(&status));
                 (status, http::PLAIN, body)
             }
             // It looks many times a second when it is well.
@@ -205,6 +205,11 @@ impl Services {
         Some(Answer { status, kind, body })
     }
 
+    /// What is wrong, a sentence each.
+    fn problems(&self, status: &Status) -> Vec<String> {
+        self.vital.problems().into_iter().chain(status.problems.iter().cloned()).collect()
+    }
+
     fn document(&self, status: &Status) -> String {
         let own = SelfStats::read(&self.counts, self.archive.size());
         let (path, quota) = {
@@ -214,7 +219,7 @@ impl Services {
         status::text(&Snapshot {
             status,
             own: &own,
-            problems: &self.vital.problems(),
+            problems: &self.problems(status),
             captures: &self.recent.all(),
             store: (&path, quota.bytes, quota.captures),
         })

@@ -8,7 +8,7 @@ use crate::clean::clean;
 use crate::clock::clock;
 use crate::cohorts::{Label, Says, Spread};
 use crate::do_now::{Act, acts};
-use crate::evidence::{Change, Evidence, MetricPoint, NotIt, UnixMs};
+use crate::evidence::{Evidence, MetricPoint, NotIt, UnixMs};
 use crate::group::{Group, group};
 use crate::life::{Life, lives, services};
 use crate::order::{Loop, Onset, Relation};
@@ -68,8 +68,6 @@ pub struct Incident {
     pub timeline: Vec<Moment>,
     /// Series for the timeline.
     pub series: Vec<Curve>,
-    /// Changes of the time.
-    pub changes: Vec<Change>,
     /// Captures, the one that tells most first.
     pub captures: Vec<CaptureRef>,
     /// Numbers that what-ifs are reckoned from.
@@ -221,7 +219,6 @@ fn of_group(evidence: &Evidence, service: &str, lives: &[Life<'_>], g: &Group) -
         unknown,
         timeline: timeline(&scene),
         series: curves,
-        changes: scene.changes.iter().map(|c| (*c).clone()).collect(),
         captures: captures(&scene),
         numbers: crate::what_if::Numbers::of(&scene),
         causes: ranked,

@@ -10,6 +10,8 @@ mod files;
 mod heap_targets;
 mod process_targets;
 mod saved;
+mod go_source;
+mod source;
 mod stored;
 mod worker;
 
@@ -20,10 +22,12 @@ pub mod process;
 
 pub use code::code;
 pub use damage::{Orders, flavour_of};
-pub use files::{core, elf, modules};
+pub use files::{attach, core, elf, modules};
 pub use heap_targets::{collections, graph, types};
 pub use process_targets::{buckets, goroutines, pclntab, pointers, spans};
 pub use saved::raw;
+pub use source::{escapes, pprof};
+pub use go_source::gosource;
 pub use stored::{facts, locations, maps};
 pub use worker::worker;
 
@@ -32,19 +36,23 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target by name, sorted; `fuzz/fuzz_targets` has a file for each.
 pub const ALL: &[Target] = &[
+    ("attach", attach),
     ("buckets", buckets),
     ("code", code),
     ("collections", collections),
     ("core", core),
     ("elf", elf),
+    ("escapes", escapes),
     ("facts", facts),
     ("goroutines", goroutines),
+    ("gosource", gosource),
     ("graph", graph),
     ("locations", locations),
     ("maps", maps),
     ("modules", modules),
     ("pclntab", pclntab),
     ("pointers", pointers),
+    ("pprof", pprof),
     ("raw", raw),
     ("spans", spans),
     ("types", types),

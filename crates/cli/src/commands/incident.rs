@@ -60,7 +60,9 @@ fn evidence(service: Option<&str>, since: UnixMs, now: UnixMs, stores: &[PathBuf
     if read == 0 {
         bail!("none of the stores can be read: {}", all.gaps.join("; "));
     }
-    let events = briefs(&all, service).first().map_or(since, |b| b.between.0.saturating_sub(CHANGES_BEFORE_MS));
+    // Around the newest kill that captures know; a later one that left none is in that time too.
+    let newest = briefs(&all, service).into_iter().next();
+    let events = newest.as_ref().map_or(since, |b| b.between.0.saturating_sub(CHANGES_BEFORE_MS));
     let query = Query { since_unix_ms: Some(events), ..query };
     for store in stores {
         let Ok(()) = EventStore(store.clone()).load(&query, &mut all);

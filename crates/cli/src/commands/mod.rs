@@ -1,10 +1,12 @@
 //! One file per subcommand.
 
 mod capture;
+mod check;
+mod check_with;
 mod config;
 mod diff;
-mod event;
 mod escapes;
+mod event;
 mod evidence_of;
 mod explain;
 mod heap;
@@ -60,17 +62,18 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         }
         Command::Event { command } => event::event(command),
         Command::Undo { store } => Ok(watch::undo(&store)),
-        Command::Report { subject, exe, format, out, fail_on } => {
-            report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
+        Command::Report { subject, exe, format, out, fail_on, source } => {
+            report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on, source.as_deref())
         }
         Command::Why { subject, asked, exe, max_stop, format } => {
             why::why(&subject, &asked, exe.as_deref(), max_stop, format)
         }
         Command::Diff { before, after, format } => diff::diff(&before, &after, format),
-        Command::Escapes { packages, flags } => escapes::escapes(packages, &flags),
         Command::Incident { service, since, store, format, out } => {
             incident::incident(service.as_deref(), since, &store, format, out.as_deref())
         }
+        Command::Escapes { packages, flags } => escapes::escapes(packages, &flags),
+        Command::Check { flags } => check::check(&flags),
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);

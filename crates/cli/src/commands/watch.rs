@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use lastgasp_agent::config::{WatchFlags, load};
-use lastgasp_agent::{Services, log, settings};
+use lastgasp_agent::{OwnStore, Services, log, settings, start_workers};
 use lastgasp_capture::Writer;
 use lastgasp_recorder::daemon::Daemon;
 use lastgasp_recorder::guard::{USUAL_STACK, guarded, spawn_guarded, spawn_vital};
@@ -17,6 +17,10 @@ use nix::sys::signal::{SigSet, Signal};
 
 use crate::exit::Exit;
 use crate::output::{complain, say};
+
+/// Pause after the configuration was read again: a storm of SIGHUP blinds nobody. An end that is asked for
+/// meanwhile waits as long.
+const BETWEEN_RELOADS: Duration = Duration::from_millis(500);
 
 /// How long captures in flight may still be written after the supervisor has failed. A write takes
 /// milliseconds, half a second on a busy disk (`benches/results/watch-storm.txt`).
@@ -32,6 +36,7 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
     let config = load(&flags)?.config;
     let level = log::start_daemon(&config)?;
     let store = config.store().to_owned();
+    let _held = OwnStore::hold(&store).context("nothing is watched")?;
     for line in lastgasp_capture::recover(&store).into_iter().chain(journal::recover(&store)) {
         complain(&format!("lastgasp: {line}"));
     }
@@ -42,6 +47,7 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
     // Before any thread is started, so that all inherit it.
     let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     signals.thread_block().context("blocking signals")?;
+    start_workers();
     let (sender, captured) = channel();
     let (lives, told_of_lives) = sync_channel(MAX_LIVES_UNTOLD);
     let daemon = Daemon::new(settings(&config), sender)?.telling_of_lives(lives);
@@ -54,6 +60,8 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
             let stopped = guarded("signals", || match signal {
                 Signal::SIGHUP => {
                     reloading.reload();
+                    // Any number of them meanwhile are one: whoever is watched is seen afresh at each.
+                    std::thread::sleep(BETWEEN_RELOADS);
                     false
                 }
                 _ => {

@@ -1,7 +1,7 @@
 //! Who has a pointer to what is waited for: goroutines by the function of the frame, package variables,
 //! objects by their type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lastgasp_goruntime::waits::Waiting;
 use lastgasp_goruntime::{Symbolizer, TypeReader, deferred_function};
@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::reckoned::Liveness;
 use crate::heap::Heap;
 use crate::roots::{RootKind, RootPlace};
-use crate::watched::{Owns, is_tiny, may_own};
+use crate::watched::{Owns, is_tiny, may_own, reaches};
 
 /// Referrers of one thing that are told apart before they are counted, 64 kB of them.
 const MOST: usize = 1 << 12;
@@ -64,26 +64,31 @@ impl Heap<'_> {
         }
         let mut all: Vec<BTreeMap<Referring, ()>> = vec![BTreeMap::new(); waiting.objects.len()];
         let mut more = vec![0u64; waiting.objects.len()];
-        let mut add = |to: Addr, is_to_tiny: &mut dyn FnMut() -> bool, referring: &dyn Fn() -> Option<Referring>| {
-            let found = layout.object_at(to.0).and_then(|slot| things.get(&slot)).into_iter().flatten();
-            // Two mutexes may share a slot, one behind the other: what points to the first is none to the
-            // second.
-            let is_one = found.clone().any(|(_, mutex)| *mutex == Some(to));
-            let mut owns = |mutex: Addr| match may_own(mutex, to) {
-                Owns::Never => false,
-                Owns::Perhaps => !is_one || mutex == to,
-                Owns::IfLarge => !is_one && !is_to_tiny(),
-            };
-            let found = found.filter(|(_, mutex)| mutex.is_none_or(&mut owns));
-            for (index, _) in found {
-                let (Some(all), Some(more)) = (all.get_mut(*index), more.get_mut(*index)) else { continue };
-                if all.len() >= MOST {
-                    *more += 1;
-                } else if let Some(referring) = referring() {
-                    all.insert(referring, ());
+        let mut slots: FxHashMap<usize, SharedSlot> = FxHashMap::default();
+        let mut add =
+            |to: Addr, pointee: &mut dyn FnMut() -> Option<u64>, referring: &dyn Fn() -> Option<Referring>| {
+                let found = layout.object_at(to.0).and_then(|slot| things.get(&slot)).into_iter().flatten();
+                // Two mutexes may share a slot, one behind the other: what points to the first is none to the
+                // second.
+                let is_one = found.clone().any(|(_, mutex)| *mutex == Some(to));
+                let mut owns = |mutex: Addr| match may_own(mutex, to) {
+                    Owns::Never => false,
+                    Owns::Perhaps => (!is_one || mutex == to) && reaches(mutex, to, pointee()),
+                    Owns::IfLarge => !is_one && reaches(mutex, to, pointee()),
+                };
+                let found = found.filter(|(_, mutex)| mutex.is_none_or(&mut owns));
+                for (index, mutex) in found {
+                    let (Some(all), Some(more)) = (all.get_mut(*index), more.get_mut(*index)) else { continue };
+                    if all.len() >= MOST {
+                        *more += 1;
+                    } else if let Some(referring) = referring() {
+                        if let Some(mutex) = mutex {
+                            slots.entry(*index).or_default().add(*mutex, to, &referring);
+                        }
+                        all.insert(referring, ());
+                    }
                 }
-            }
-        };
+            };
         let symbols = Symbolizer::new(self.memory, &self.runtime.module, self.runtime.layout);
         let mut types = TypeReader::new(self.runtime, self.memory);
         let mut functions: FxHashMap<Addr, String> = FxHashMap::default();
@@ -105,7 +110,7 @@ impl Heap<'_> {
                 }
                 _ => None,
             };
-            add(*to, &mut || self.variable_is_to_tiny(*root, *place, &mut types), &|| {
+            add(*to, &mut || self.tiny_pointee_of_variable(*root, *place, &mut types), &|| {
                 let name = || self.holders.name_of(*root).unwrap_or_default().to_owned();
                 let goroutine = self.holders.goid(*root).unwrap_or_default();
                 let can_run = self.can_run(liveness, *root);
@@ -148,11 +153,16 @@ impl Heap<'_> {
                 *contexts.entry((*from, *offset)).or_insert_with(|| self.is_context(*from, *offset, *to, &mut types))
             };
             let is_context = is_context();
-            add(*to, &mut || self.is_to_tiny(*from, *offset, &mut types), &|| {
+            add(*to, &mut || self.tiny_pointee(*from, *offset, &mut types), &|| {
                 let name = self.type_of(*from).map_or_else(String::new, |(_, name)| name.to_owned());
                 let name = if is_context && !name.starts_with("context.") { CONTEXT.to_owned() } else { name };
                 Some(Referring { place: ReferringPlace::Object, goroutine: 0, name, can_run: true })
             });
+        }
+        for (index, slot) in &slots {
+            if let Some(all) = all.get_mut(*index) {
+                all.retain(|referring, ()| !slot.is_neighbours(referring));
+            }
         }
         all.into_iter()
             .zip(more)
@@ -161,6 +171,39 @@ impl Heap<'_> {
                 (all.into_keys().take(most).collect(), total)
             })
             .collect()
+    }
+}
+
+/// Who has pointers to a mutex that may share its slot, and to the slot's begin.
+///
+/// Words of stacks have no types: one that leads to the begin of the slot is one to a struct that the mutex is
+/// a part of, or to a tiny neighbour (`var mu sync.Mutex; n := 0`, captured by closures, in a loop: the number
+/// of one round and the mutex of the next share a block, and the goroutine of the one seemed to hold the lock
+/// of the other: lab/causes, double-lock, in one start of six). Whoever has the struct comes to the mutex by
+/// it. So where others have the mutex itself, and none of them the begin, these are two things.
+#[derive(Default)]
+struct SharedSlot {
+    /// Something leads to the mutex itself.
+    is_known: bool,
+    /// Goroutines from whose stacks.
+    to_mutex: BTreeSet<u64>,
+    /// Goroutines whose stacks lead to the begin.
+    to_begin: BTreeSet<u64>,
+}
+
+impl SharedSlot {
+    fn add(&mut self, mutex: Addr, to: Addr, referring: &Referring) {
+        let is_begin = may_own(mutex, to) == Owns::IfLarge;
+        self.is_known |= !is_begin;
+        if referring.goroutine != 0 {
+            let of = if is_begin { &mut self.to_begin } else { &mut self.to_mutex };
+            of.insert(referring.goroutine);
+        }
+    }
+
+    /// Whether it is somebody who has the neighbour alone.
+    fn is_neighbours(&self, referring: &Referring) -> bool {
+        self.is_known && self.to_begin.contains(&referring.goroutine) && self.to_begin.is_disjoint(&self.to_mutex)
     }
 }
 
@@ -193,4 +236,31 @@ fn is_of_waiting(function: &str) -> bool {
         .iter()
         .chain(&["sync.(*Cond).", "sync.runtime_", "internal/poll.runtime_"])
         .any(|own| function.starts_with(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame_of(goroutine: u64) -> Referring {
+        Referring { place: ReferringPlace::Frame, goroutine, name: String::new(), can_run: false }
+    }
+
+    /// In a slot at 0x10 a mutex at 0x18.
+    fn slot(pointers: &[(u64, u64)]) -> SharedSlot {
+        let mut slot = SharedSlot::default();
+        for (goroutine, to) in pointers {
+            slot.add(Addr(0x18), Addr(*to), &frame_of(*goroutine));
+        }
+        slot
+    }
+
+    #[test]
+    fn a_neighbour_of_a_mutex_and_the_struct_that_it_is_a_part_of() {
+        let closures = slot(&[(11, 0x10), (12, 0x18)]);
+        assert!(closures.is_neighbours(&frame_of(11)) && !closures.is_neighbours(&frame_of(12)));
+        let methods = slot(&[(11, 0x10), (12, 0x10), (12, 0x18)]);
+        assert!(!methods.is_neighbours(&frame_of(11)), "a deferred call has the mutex, its method the struct");
+        assert!(!slot(&[(11, 0x10), (12, 0x10)]).is_neighbours(&frame_of(11)), "nobody has the mutex itself");
+    }
 }

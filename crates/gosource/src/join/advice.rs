@@ -128,7 +128,8 @@ pub(super) fn advise(case: &Case<'_>) -> Advice {
         (Reason::MapGrowth, _) => give(
             Cure::SizeMap,
             "size the map: make(map[K]V, n), so it does not grow step by step; where its content is the same each time build it once and share it",
-            presized(case.sizes),
+            // Both kinds of maps double: what was outgrown is together as large as what stays.
+            Some(Amount { bytes: case.allocated.bytes / 2, objects: case.allocated.objects / 2 }),
         ),
         _ if is_kept => kept(),
         (Reason::Returned, Some(Subject::Variable | Subject::Pointer)) if mean <= SMALL => give(

@@ -202,7 +202,8 @@ fn one(
         if let Some((frame, _)) = own {
             *callers.entry(frame.clone()).or_default() += stack.allocated.bytes;
         }
-        match index.explain(&stack.frames, lines) {
+        let mean = stack.allocated.bytes / stack.allocated.objects.max(1);
+        match index.explain(&stack.frames, lines, mean) {
             Ok(explained) => {
                 let sum = match explained.allocation.is_some() {
                     true => &mut coverage.by_compiler,

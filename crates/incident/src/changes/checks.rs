@@ -11,6 +11,9 @@ use crate::evidence::{Change, ChangeKind, UnixMs};
 /// Time before the onset of which the rows tell.
 const BEFORE_MS: i64 = 24 * 3_600_000;
 
+/// Changes of a row that are told one by one.
+const MAX_TOLD: usize = 16;
+
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckState {
@@ -35,7 +38,7 @@ impl CheckState {
 }
 
 /// A row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// `release`, `config`, `code`, `platform`, `dependency`, `admin`.
     pub name: &'static str,
@@ -45,8 +48,8 @@ pub struct Check {
     pub state: CheckState,
     /// In words: which, when, and what to roll back to.
     pub text: String,
-    /// Changes that it is about: indices into the scene's, the likeliest first.
-    pub changes: Vec<usize>,
+    /// Changes that it is about, the likeliest first; of many the first.
+    pub changes: Vec<Change>,
 }
 
 /// The six rows, always. `causes` are ranked.
@@ -71,9 +74,11 @@ fn row(scene: &Scene<'_>, causes: &[Cause], name: &'static str, title: &'static 
         |c: &Change| kinds.contains(&c.kind) || (name == "admin" && c.kind == ChangeKind::Config && is_platform(&c.by));
     let mut mine: Vec<usize> =
         scene.changes.iter().enumerate().filter(|(_, c)| is_of(c) && in_time(c)).map(|(i, _)| i).collect();
-    let odds =
-        |i: usize| causes.iter().filter(|c| c.change == Some(i)).map(|c| c.log_odds).fold(f64::NEG_INFINITY, f64::max);
-    mine.sort_by(|a, b| odds(*b).total_cmp(&odds(*a)).then(b.cmp(a)));
+    // Of a month there may be a hundred thousand: each is looked up, and not looked for.
+    let odds: std::collections::BTreeMap<usize, f64> =
+        causes.iter().rev().filter_map(|c| Some((c.change?, c.log_odds))).collect();
+    let of = |i: &usize| odds.get(i).copied().unwrap_or(f64::NEG_INFINITY);
+    mine.sort_by(|a, b| of(b).total_cmp(&of(a)).then(b.cmp(a)));
     let connected: Vec<&str> = scene
         .feeds
         .iter()
@@ -110,7 +115,8 @@ fn row(scene: &Scene<'_>, causes: &[Cause], name: &'static str, title: &'static 
             (CheckState::Found, format!("{}{more}{also}{hole}", shown.collect::<Vec<_>>().join("; ")))
         }
     };
-    Check { name, title, state, text, changes: mine }
+    let told = mine.iter().take(MAX_TOLD).filter_map(|i| scene.changes.get(*i));
+    Check { name, title, state, text, changes: told.map(|c| (*c).clone()).collect() }
 }
 
 /// Whether a name of who made a change is that of a platform for people: not a feed's own, nor a pipeline's.

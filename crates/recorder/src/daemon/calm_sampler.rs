@@ -91,7 +91,7 @@ fn sample(job: &Job) -> Duration {
         // A worker watches it.
         Err(TryLockError::WouldBlock) => return Duration::ZERO,
     };
-    let (Some(usage), Some(gauges)) = (history.target.process.usage(), history.target.gauges()) else {
+    let (Some(usage), Some(gauges)) = (history.target.process.usage(), history.target.calm_gauges()) else {
         return started.elapsed();
     };
     let sample = Sample::of(history.timeline.now_ms(), job.usage, usage.rss, &gauges);

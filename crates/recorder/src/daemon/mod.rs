@@ -10,6 +10,8 @@ mod admission;
 mod assignment;
 mod attach;
 mod attach_latency;
+mod attach_queue;
+mod binaries;
 mod calm_sampler;
 mod gate;
 mod library_rescan;
@@ -132,10 +134,39 @@ impl Daemon {
         // eighty.
         if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+            say_how_many(most);
         }
         let common =
             Arc::new(Common::new(&self.settings, self.captured, self.lives, Arc::clone(&self.handle.counters)));
         ends_with_an_error(|| Supervisor::new(self.settings, self.handle.inbox, common)?.run(&self.inbox))
+    }
+}
+
+/// Descriptors of a watched process: 24 in a group two levels deep on cgroup v1 (`benches/results/watch-cost.txt`),
+/// and what it takes more in danger.
+const DESCRIPTORS: u64 = 25;
+/// Those of the daemon itself.
+const OWN_DESCRIPTORS: u64 = 64;
+/// More Go processes than most nodes run.
+const MANY: u64 = 1000;
+
+/// Says for how many processes the limit of descriptors is enough.
+fn say_how_many(limit: u64) {
+    let processes = limit.saturating_sub(OWN_DESCRIPTORS) / DESCRIPTORS;
+    if processes < MANY {
+        tracing::warn!(
+            limit,
+            processes,
+            event = "descriptors",
+            "descriptors are enough for some {processes} Go processes: who comes after them is watched when others have ended (LimitNOFILE, ulimit -n: raise it)"
+        );
+    } else {
+        tracing::info!(
+            limit,
+            processes,
+            event = "descriptors",
+            "descriptors are enough for some {processes} Go processes"
+        );
     }
 }
 

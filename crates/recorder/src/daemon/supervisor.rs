@@ -84,6 +84,8 @@ pub(crate) struct Supervisor {
     leak_turns: LeakTurns,
     /// When it was last said that descriptors have run out.
     said_put_off: Option<Instant>,
+    /// When somebody was put off last for want of them.
+    put_off: Option<Instant>,
     stopping: bool,
 }
 
@@ -149,6 +151,7 @@ impl Supervisor {
             relapses: Relapses::default(),
             leak_turns: LeakTurns::default(),
             said_put_off: None,
+            put_off: None,
             stopping: false,
         })
     }
@@ -297,6 +300,7 @@ impl Supervisor {
             }
             Admitted::PutOff => {
                 self.count(|c| c.put_off += 1);
+                self.put_off = Some(Instant::now());
                 if self.said_put_off.is_none_or(|said| said.elapsed() > Duration::from_secs(60)) {
                     self.said_put_off = Some(Instant::now());
                     tracing::error!(
@@ -639,7 +643,13 @@ impl Supervisor {
     }
 
     fn status(&self) -> Status {
+        let losses = self.settings.foreign.losses();
+        let too_many = losses.too_many.then(|| {
+            let stuck = losses.stuck;
+            format!("{stuck} workers hang in the kernel over processes whose files or memory do not answer: soon no more are started, and new programs are not recognised")
+        });
         Status {
+            problems: too_many.into_iter().chain(self.put_off_lately()).collect(),
             started_unix: self.started_unix,
             mode: self.settings.policy.mode.name(),
             process_events: self.admission.has_events(),
@@ -647,9 +657,19 @@ impl Supervisor {
             targets: self.watched.values().map(|w| TargetStatus::change(&w.status, |s| s.clone())).collect(),
             counters: Counters {
                 thread_panics: panics(),
+                workers_lost: losses.lost,
+                workers_stuck: losses.stuck,
                 ..self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
             },
         }
+    }
+
+    /// That somebody could not be looked at a moment ago, for want of descriptors.
+    fn put_off_lately(&self) -> Option<String> {
+        const LATELY: Duration = Duration::from_secs(30);
+        self.put_off.filter(|at| at.elapsed() < LATELY).map(|_| {
+            "no descriptor is left: new programs are not watched until others have ended (raise LimitNOFILE)".into()
+        })
     }
 
     fn count(&self, change: impl FnOnce(&mut Counters)) {

@@ -38,7 +38,7 @@ pub fn document(i: &Incident, earlier: &[Brief]) -> Value {
             "title": c.title,
             "state": c.state.name(),
             "text": c.text,
-            "changes": c.changes.iter().filter_map(|n| i.changes.get(*n)).take(16).map(change).collect::<Vec<_>>(),
+            "changes": c.changes.iter().map(change).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "not_it": i.not_it.iter().map(|n| json!({"suspect": n.suspect, "because": n.because})).collect::<Vec<_>>(),
         "cohorts": i.cohorts.iter().map(label).collect::<Vec<_>>(),

@@ -24,7 +24,7 @@ const SLACK: Duration = Duration::from_secs(60);
 /// Bytes at the end of the changes that are read for what was seen last.
 const RECENT_BYTES: u64 = 32 << 20;
 /// Changes that are kept of one time, at most: beyond that the oldest are left out, and it is said.
-const MAX_CHANGES: usize = 100_000;
+const MAX_CHANGES: usize = 25_000;
 /// Points of all series of one time, at most.
 const MAX_POINTS: usize = 2_000_000;
 
