@@ -18,6 +18,7 @@ pub(crate) enum Doer {
     Demo,
     Dist,
     Goldens,
+    Incident,
     Test,
     Tidy,
     Vm,
@@ -40,6 +41,12 @@ pub(crate) const CHORES: &[Chore] = &[
         usage: "fast|go|root|vm|all",
         does: "the tests of one tier, or all; those that had to be skipped are counted as skipped",
         doer: Doer::Test,
+    },
+    Chore {
+        name: "bench-source",
+        usage: "[corpus|labels|speed FOLDER...|list FOLDER]",
+        does: "how right lastgasp check is on labelled source, how fast and how large a million lines are: benches/results/source.txt",
+        doer: Doer::Program("lastgasp-source-lab"),
     },
     Chore {
         name: "goldens",
@@ -85,9 +92,9 @@ pub(crate) const CHORES: &[Chore] = &[
     },
     Chore {
         name: "incident",
-        usage: "[SCENARIO.toml] [--json FILE] [--seed N] [--all] [--hold-out] [--only A,B] [--again] [--bin PATH] [--keep DIR] [--check]",
+        usage: "[SCENARIO.toml] [--json FILE] [--seed N] [--all] [--hold-out] [--only A,B] [--again] [--what-if] [--bin PATH] [--keep DIR] [--check]",
         does: "a world on this machine (instances, HAProxy, callers, etcd, an admin platform, Prometheus, lastgasp watch) is played by a scenario: ends with the verdict; --all plays all and holds verdicts against the truth",
-        doer: Doer::Program("lastgasp-cluster"),
+        doer: Doer::Incident,
     },
     Chore {
         name: "bench",
@@ -120,9 +127,27 @@ pub(crate) const CHORES: &[Chore] = &[
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {
+        name: "bench-escapes",
+        usage: "[--programs lab,nats-server] [--go 22,24,27] [--load SECONDS] [--lastgasp PATH]",
+        does: "how much of what the lab's service and programs of others allocate gets a reason of the compiler; ranked beside go tool pprof",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "bench-advice",
+        usage: "[--go 22,24,27] [--lastgasp PATH]",
+        does: "ten sites of the lab as they are and cured by hand: what lastgasp escapes predicts to be saved beside what is",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
         name: "bench-watch",
         usage: "kills|storm|cost|served|soak",
         does: "lastgasp watch on real Go programs: kills, storms, what it costs, how long it lasts",
+        doer: Doer::ProgramNamed("lastgasp-bench"),
+    },
+    Chore {
+        name: "bench-hostile",
+        usage: "[--times N] [--ways A,B] [--lastgasp PATH]",
+        does: "tenants without rights try to end lastgasp watch or to blind it, in 32 ways, while a program beside them dies of memory",
         doer: Doer::ProgramNamed("lastgasp-bench"),
     },
     Chore {

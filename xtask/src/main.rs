@@ -13,6 +13,7 @@ mod chores;
 mod demo;
 mod dist;
 mod goldens;
+mod incident;
 mod test;
 mod tidy;
 mod vm;
@@ -40,6 +41,7 @@ fn carry_out(name: &str, arguments: &[String]) -> Result<ExitCode> {
     let done = match chore.doer {
         Doer::Program(package) => return program(package, arguments),
         Doer::ProgramNamed(package) => return program(package, &[&[name.to_owned()], arguments].concat()),
+        Doer::Incident => return incident::run(arguments),
         Doer::Test => return test::run(arguments),
         Doer::Vm => vm::run(&cases(arguments)?),
         Doer::Demo | Doer::Dist | Doer::Goldens | Doer::Tidy if !arguments.is_empty() => bail!("it takes no arguments"),

@@ -11,7 +11,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use lastgasp_decode::{Decoded, decode};
+use lastgasp_decode::Decoded;
 use lastgasp_diagnosis::Tier;
 use lastgasp_diagnosis::facts::{HEAP_GRAPH, Phase};
 use lastgasp_observe::raw_capture::RawCapture;
@@ -25,7 +25,7 @@ use crate::graphs::{Graphs, Waiting};
 use crate::in_flight::InFlight;
 use crate::leaks;
 use crate::permits::Permits;
-use crate::provenance::provenance;
+use crate::settings::decode_foreign;
 use crate::vital_threads::{VitalThread, VitalThreads};
 
 const THREADS: usize = 6;
@@ -69,8 +69,11 @@ impl CaptureWriters {
             }
             let stored = stored(&decoded, &times, &to, |form| put(&decoded, &to.archive, form));
             match (stored, for_graph) {
-                // The capture is whole before anything else is begun; it is told of with its graph.
-                (Some(Stored { path, form, .. }), Some((held, dead))) => {
+                // The capture is whole before anything else is begun; it is told of at once, and again with its
+                // graph.
+                (Some(stored), Some((held, dead))) => {
+                    to.announce(&stored);
+                    let Stored { path, form, .. } = stored;
                     graphs.make(&held.raw, dead, &to.graph_limits, Waiting { decoded, path, form });
                 }
                 (Some(stored), None) => to.tell(&stored),
@@ -137,7 +140,8 @@ struct Times {
 /// Evidence that can be decoded.
 trait Evidence {
     fn pid(&self) -> i32;
-    fn decode(&self) -> Decoded;
+    /// Decodes it; why not, if so.
+    fn decode(&self) -> Result<Decoded, String>;
     /// Leaves out what can be done without; `why` it is incomplete.
     fn reduce(&mut self, why: &str);
 }
@@ -154,8 +158,8 @@ impl Evidence for &mut Held {
         self.raw.identity.pid
     }
 
-    fn decode(&self) -> Decoded {
-        decode(&self.raw, &provenance())
+    fn decode(&self) -> Result<Decoded, String> {
+        decode_foreign(&self.raw)
     }
 
     fn reduce(&mut self, why: &str) {
@@ -165,14 +169,16 @@ impl Evidence for &mut Held {
 
 /// Decodes evidence; with less of it if that panics. `None`, counted and said: it cannot be.
 fn decoded(mut evidence: impl Evidence, handle: &Handle) -> Option<Decoded> {
-    let first = guarded(NAME, || evidence.decode());
-    let decoded = first.or_else(|panicked| {
-        guarded(NAME, || {
-            evidence.reduce(&format!("decoding panicked ({}) and was done again with less", panicked.message));
-            evidence.decode()
-        })
+    let attempt = |evidence: &dyn Evidence| match guarded(NAME, || evidence.decode()) {
+        Ok(Ok(decoded)) => Ok(decoded),
+        Ok(Err(why)) => Err(why),
+        Err(panicked) => Err(format!("it panicked ({})", panicked.message)),
+    };
+    let decoded = attempt(&evidence).or_else(|why| {
+        let _ = guarded(NAME, || evidence.reduce(&format!("it was decoded with less, after a first attempt: {why}")));
+        attempt(&evidence)
     });
-    decoded.map_err(|panicked| failed(handle, evidence.pid(), &panicked)).ok()
+    decoded.map_err(|why| failed(handle, evidence.pid(), &format!("decoding: {why}"))).ok()
 }
 
 /// Judges it, with what there is of its death, and puts it into the store: `wanted` in that form, or else as
@@ -309,11 +315,11 @@ mod tests {
             7
         }
 
-        fn decode(&self) -> Decoded {
+        fn decode(&self) -> Result<Decoded, String> {
             let left = self.panics.get();
             self.panics.set(left.saturating_sub(1));
             assert_eq!(left, 0, "made to");
-            facts()
+            Ok(facts())
         }
 
         fn reduce(&mut self, why: &str) {

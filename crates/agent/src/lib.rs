@@ -8,6 +8,8 @@ mod changes;
 pub mod config;
 mod destination;
 pub mod event_add;
+#[doc(hidden)]
+pub mod foreign;
 mod graph_limits;
 mod graphs;
 mod http;
@@ -15,6 +17,8 @@ mod in_flight;
 mod leaks;
 pub mod log;
 mod metrics;
+mod metrics_in;
+mod own_store;
 mod permits;
 mod provenance;
 mod recent_captures;
@@ -26,6 +30,7 @@ mod vital_threads;
 mod webhook;
 
 pub use capture_writers::CaptureWriters;
+pub use own_store::OwnStore;
 pub use provenance::provenance;
 pub use services::Services;
-pub use settings::settings;
+pub use settings::{settings, start_workers};

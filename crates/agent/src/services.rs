@@ -3,20 +3,21 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
 use lastgasp_recorder::daemon::status::Status;
-use lastgasp_recorder::daemon::{Captured, Handle};
+use lastgasp_recorder::daemon::{Captured, Handle, LifeNotice};
 use lastgasp_recorder::guard::spawn_guarded;
 use lastgasp_store::Archive;
 
 use crate::capture_writers::CaptureWriters;
 use crate::changes::events::Events;
 use crate::changes::inbox::Inbox;
+use crate::changes::local;
 use crate::changes::watchers::Watchers;
 use crate::config::{self, Config, WatchFlags};
 use crate::destination::Destination;
@@ -25,12 +26,13 @@ use crate::http::request::Head;
 use crate::http::{self, Answer, Site};
 use crate::log::Level;
 use crate::metrics::{self, Scrape};
+use crate::metrics_in::Sources;
 use crate::recent_captures::RecentCaptures;
 use crate::self_stats::{Counts, SelfStats};
 use crate::settings::{event_limits, graph_limits_of, rules, settings};
 use crate::status::{self, Snapshot};
 use crate::vital_threads::VitalThreads;
-use crate::webhook::Webhooks;
+use crate::webhook::{Verdicts, Webhooks};
 
 /// Pause between two attempts to listen on an address that is taken.
 const BIND_AGAIN: Duration = Duration::from_secs(5);
@@ -50,11 +52,13 @@ pub struct Services {
     events: Events,
     inbox: Inbox,
     watchers: Mutex<Watchers>,
+    local: Arc<AtomicBool>,
+    sources: Mutex<Sources>,
     current: Mutex<Config>,
 }
 
 impl Services {
-    /// Starts them; evidence comes through `captured`.
+    /// Starts them; evidence comes through `captured`, starts and ends of watched processes through `lives`.
     ///
     /// # Errors
     /// No thread can be had.
@@ -64,10 +68,12 @@ impl Services {
         level: Level,
         handle: Handle,
         captured: Receiver<Captured>,
+        lives: Receiver<LifeNotice>,
     ) -> Result<(Arc<Self>, CaptureWriters)> {
         let archive = Arc::new(Archive::open(&config.store.path, rules(&config)));
         let counts = Arc::new(Counts::default());
-        let webhooks = Arc::new(Mutex::new(Webhooks::start(&config.webhook, Arc::clone(&counts))));
+        let verdicts = Verdicts::of_store(&config.store.path);
+        let webhooks = Arc::new(Mutex::new(Webhooks::start(&config.webhook, Arc::clone(&counts), verdicts)));
         let graph_limits = GraphLimits::new(graph_limits_of(&config));
         let (recent, vital) = (Arc::new(RecentCaptures::default()), VitalThreads::default());
         let to = Destination {
@@ -82,6 +88,10 @@ impl Services {
         let listen = config.listen().map_err(anyhow::Error::msg)?;
         let events = Events::open(&config.store.path, event_limits(&config));
         let inbox = Inbox::new(events.clone(), config.changes.clone());
+        let local = Arc::new(AtomicBool::new(config.changes.local));
+        let store = &config.store.path;
+        local::start(lives, handle.clone(), events.clone(), store, &config.node, Arc::clone(&local))?;
+        let sources = Mutex::new(Sources::start(&config.metrics, events.clone()));
         let watchers = Mutex::new(Watchers::start(&config.feed, events.clone()));
         let current = Mutex::new(config);
         let all = Arc::new(Self {
@@ -97,6 +107,8 @@ impl Services {
             events,
             inbox,
             watchers,
+            local,
+            sources,
             current,
         });
         if let Some(address) = listen {
@@ -142,6 +154,7 @@ impl Services {
         for (key, changed) in [
             ("store.path", new.store.path != current.store.path),
             ("http.listen", new.http != current.http),
+            ("node", new.node != current.node),
             ("log.format", new.log.format != current.log.format),
         ] {
             if changed {
@@ -157,6 +170,8 @@ impl Services {
         self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.webhook);
         self.events.set_limits(event_limits(&new));
         self.inbox.set_rules(new.changes.clone());
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.metrics);
+        self.local.store(new.changes.local, Ordering::Relaxed);
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner).replace(&new.feed);
         self.handle.reload(watch);
         *current = Config { store: config::Store { path: current.store.path.clone(), ..new.store.clone() }, ..new };
@@ -174,12 +189,12 @@ impl Services {
     fn page_of(&self, path: &str) -> Option<Answer> {
         let (status, kind, body) = match (path, self.handle.status()) {
             ("/metrics", Some(status)) => {
-                let own = SelfStats::read(&self.counts, self.archive.size());
+                let own = self.own();
                 ("200 OK", http::PROMETHEUS, metrics::text(Scrape { status, own }))
             }
             ("/status", Some(status)) => ("200 OK", http::JSON, self.document(&status)),
             ("/healthz", Some(status)) => {
-                let (status, body) = health(&status, &self.vital.problems());
+                let (status, body) = health(&status, &self.problems(&status));
                 (status, http::PLAIN, body)
             }
             // It looks many times a second when it is well.
@@ -191,8 +206,17 @@ impl Services {
         Some(Answer { status, kind, body })
     }
 
+    fn own(&self) -> SelfStats {
+        SelfStats { events: self.events.stats(), ..SelfStats::read(&self.counts, self.archive.size()) }
+    }
+
+    /// What is wrong, a sentence each.
+    fn problems(&self, status: &Status) -> Vec<String> {
+        self.vital.problems().into_iter().chain(status.problems.iter().cloned()).collect()
+    }
+
     fn document(&self, status: &Status) -> String {
-        let own = SelfStats::read(&self.counts, self.archive.size());
+        let own = self.own();
         let (path, quota) = {
             let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
             (current.store.path.clone(), rules(&current).quota)
@@ -200,7 +224,7 @@ impl Services {
         status::text(&Snapshot {
             status,
             own: &own,
-            problems: &self.vital.problems(),
+            problems: &self.problems(status),
             captures: &self.recent.all(),
             store: (&path, quota.bytes, quota.captures),
         })

@@ -78,6 +78,68 @@ pub(crate) struct EscapeFlags {
     pub(crate) format: AnswerFormat,
 }
 
+/// What else findings are held against.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct WithFlags {
+    /// Rank findings by what was seen of them: in a capture's folder, a process, a core file; of a heap profile
+    /// or a pprof server what is allocated alone
+    #[arg(long, value_name = "CAPTURE|PID|FILE|URL")]
+    pub(crate) with: Option<String>,
+    /// Ask the Go toolchain for types: findings become typed, or go. It compiles what the packages import
+    #[arg(long)]
+    pub(crate) typed: bool,
+    /// The go command
+    #[arg(long, value_name = "FILE", default_value = "go")]
+    pub(crate) go: PathBuf,
+    /// The last revision known to be good, or a capture of it: lines of the verdict's functions that changed
+    /// since are told
+    #[arg(long, value_name = "REVISION|CAPTURE", requires = "with")]
+    pub(crate) good: Option<String>,
+}
+
+/// What is checked, and how it is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckFlags {
+    /// Folders (all below them), files, or import paths of this module [default: .]
+    #[arg(value_name = "PACKAGES|DIR")]
+    pub(crate) what: Vec<String>,
+    /// Form
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub(crate) format: CheckFormat,
+    /// Exit with 1 if there is a finding at this level or over
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(crate) fail_on: Option<SourceLevel>,
+    /// Show findings at this level or over only
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(crate) level: Option<SourceLevel>,
+    /// Show hints about escapes too, which are findings only where a profile says so
+    #[arg(long)]
+    pub(crate) hints: bool,
+    /// Leave out the findings that this file has
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Write what is found now into the baseline file [default: .lastgasp-baseline.json], and print nothing
+    #[arg(long)]
+    pub(crate) write_baseline: bool,
+    /// Check test files too
+    #[arg(long)]
+    pub(crate) tests: bool,
+    /// Check vendor folders too
+    #[arg(long)]
+    pub(crate) vendor: bool,
+    /// Build tags, as go build -tags has them
+    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    pub(crate) tags: Vec<String>,
+    /// System whose files are read [default: linux]
+    #[arg(long, value_name = "GOOS")]
+    pub(crate) goos: Option<String>,
+    /// Processor whose files are read [default: amd64]
+    #[arg(long, value_name = "GOARCH")]
+    pub(crate) goarch: Option<String>,
+    #[command(flatten)]
+    pub(crate) with: WithFlags,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List the Go processes of this machine
@@ -184,6 +246,9 @@ pub(crate) enum Command {
         /// Exit with 1 if the verdict is at this level or over
         #[arg(long, value_enum, value_name = "LEVEL")]
         fail_on: Option<FailOn>,
+        /// Folder of the program's source: findings name the line, the rule and the cure there
+        #[arg(long, value_name = "DIR")]
+        source: Option<PathBuf>,
     },
     /// Say what keeps something alive: ways through the heap in words of the source
     Why {
@@ -245,6 +310,12 @@ pub(crate) enum Command {
         packages: Vec<String>,
         #[command(flatten)]
         flags: EscapeFlags,
+    },
+    /// Read Go source for what the memory of services dies of: leaked goroutines, what is never closed or
+    /// given back, containers that only grow, work that is done anew for each request. No Go is needed
+    Check {
+        #[command(flatten)]
+        flags: CheckFlags,
     },
     /// Explain a rule, or a cause of blocked goroutines: what it finds, how sure it is, what else it could
     /// be, what to do
@@ -379,6 +450,30 @@ pub(crate) enum AnswerFormat {
     Text,
     /// docs/formats/why-json.md, diff-json.md, escapes-json.md
     Json,
+}
+
+/// Form of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For a terminal: the lines, with what is wrong and what to do
+    Text,
+    /// docs/formats/check.md
+    Json,
+    /// SARIF 2.1.0, for code hosts and editors
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+}
+
+/// Levels of findings about source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SourceLevel {
+    /// Costs something where evidence says so
+    Hint,
+    /// Will hurt
+    Warning,
+    /// Hurts
+    Critical,
 }
 
 /// Levels of `--fail-on`.

@@ -3,78 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use lastgasp_lab::build::{Mode, build, cache_dir, repo_root};
+use lastgasp_lab::lying_files::{HOLE, MIB, Row, executable, sparse};
 use lastgasp_lab::toolchain;
 use watching::{Daemon, alone, captures, forget, group, is_captured, program, start_in, turn, victim, wait_for};
 
 mod watching;
-
-const MIB: u64 = 1 << 20;
-/// Where the sparse parts of files begin.
-const HOLE: u64 = MIB;
-
-/// A section: name, type, where in the file, how long.
-type Row = (&'static str, u32, u64, u64);
-
-/// An executable that sleeps for ever, with sections that say what is wanted; `count` of them, if that is not
-/// how many there are.
-fn executable(sections: &[Row], count: Option<u64>) -> Vec<u8> {
-    // pause(); again.
-    let code = [0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7];
-    let (mut names, mut rows) = (vec![0u8], vec![(0usize, 0u32, 0u64, count.unwrap_or(0))]);
-    for (name, kind, at, len) in sections {
-        rows.push((names.len(), *kind, *at, *len));
-        names.extend(name.as_bytes().iter().chain(&[0]));
-    }
-    let named = 256;
-    rows.push((0, 3, named, names.len() as u64));
-    let table = named + names.len() as u64;
-    let mut file = vec![0u8; named as usize];
-    let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, b"\x7fELF\x02\x01\x01");
-    // e_type, e_machine, e_version, e_entry, e_phoff, e_shoff, e_ehsize, e_phentsize, e_phnum, e_shentsize.
-    for (at, value) in [(16, 2u16), (18, 62), (20, 1), (52, 64), (54, 56), (56, 1), (58, 64)] {
-        put(at, &value.to_le_bytes());
-    }
-    put(60, &(if count.is_some() { 0 } else { rows.len() as u16 }).to_le_bytes());
-    put(62, &(rows.len() as u16 - 1).to_le_bytes());
-    for (at, value) in [(24, 0x40_0078u64), (32, 64), (40, table)] {
-        put(at, &value.to_le_bytes());
-    }
-    // One segment: p_type, p_flags, p_vaddr, p_filesz, p_memsz, p_align.
-    put(64, &[1, 0, 0, 0, 5, 0, 0, 0]);
-    for (at, value) in [(80, 0x40_0000u64), (96, 0x90), (104, 0x90), (112, 4096)] {
-        put(at, &value.to_le_bytes());
-    }
-    put(120, &code);
-    file.extend(&names);
-    for (name, kind, at, len) in rows {
-        let mut row = [0u8; 64];
-        row[..4].copy_from_slice(&(name as u32).to_le_bytes());
-        row[4..8].copy_from_slice(&kind.to_le_bytes());
-        row[24..32].copy_from_slice(&at.to_le_bytes());
-        row[32..40].copy_from_slice(&len.to_le_bytes());
-        file.extend(row);
-    }
-    file
-}
-
-/// Writes a sparse file of that length that can be run.
-fn sparse(path: &Path, head: &[u8], more: &[(u64, &[u8])], len: u64) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(path).unwrap();
-    file.write_all_at(head, 0).unwrap();
-    for (at, bytes) in more {
-        file.write_all_at(bytes, *at).unwrap();
-    }
-    file.set_len(len).unwrap();
-}
 
 /// A Go program whose symbol table is a hole of 250 MiB, and so are its strings.
 fn of_go(path: &Path) {
@@ -97,7 +36,7 @@ fn of_go(path: &Path) {
         }
     }
     assert_eq!(patched, 2);
-    sparse(path, &bytes, &[], hole + 250 * MIB);
+    sparse(path, &bytes, &[], hole + 250 * MIB).unwrap();
 }
 
 fn memory(pid: i32, field: &str) -> u64 {
@@ -117,17 +56,17 @@ fn files_that_lie_about_their_sizes_end_no_daemon() {
     let path = |n: usize| folder.join(n.to_string()).join(service);
     let huge = 250 * MIB;
     let build_info = [b"\xff Go buildinf:\x08\x02".as_slice(), &[0; 16], b"\x08go1.22.5\x00"].concat();
-    let one = |n: usize, row: Row| sparse(&path(n), &executable(&[row], None), &[], row.2 + row.3);
+    let one = |n: usize, row: Row| sparse(&path(n), &executable(&[row], None), &[], row.2 + row.3).unwrap();
     one(0, (".symtab", 2, HOLE, huge));
     one(1, (".dynsym", 11, HOLE, huge));
     one(2, (".note", 7, HOLE, huge));
     one(3, (".symtab", 2, HOLE, 100 << 30));
     let rows = [(".go.buildinfo", 1, HOLE, huge), (".symtab", 2, HOLE, huge), (".strtab", 3, HOLE, huge)];
-    sparse(&path(4), &executable(&rows, None), &[(HOLE, &build_info)], HOLE + huge);
+    sparse(&path(4), &executable(&rows, None), &[(HOLE, &build_info)], HOLE + huge).unwrap();
     let rows = [(".go.buildinfo", 1, HOLE, huge), (".gopclntab", 1, HOLE, huge), (".symtab", 2, HOLE, huge)];
-    sparse(&path(5), &executable(&rows, None), &[(HOLE, &build_info)], HOLE + huge);
+    sparse(&path(5), &executable(&rows, None), &[(HOLE, &build_info)], HOLE + huge).unwrap();
     // Four million sections.
-    sparse(&path(6), &executable(&[], Some(4 << 20)), &[], HOLE + huge);
+    sparse(&path(6), &executable(&[], Some(4 << 20)), &[], HOLE + huge).unwrap();
     of_go(&path(7));
 
     let daemon = Daemon::start(store.path(), service, &[]);
@@ -210,7 +149,7 @@ fn descriptors_that_run_out_blind_nobody_for_ever() {
     let (service, store) = ("hostile-many", tempfile::tempdir().unwrap());
     let real = program(service);
     let mut command = Command::new("prlimit");
-    command.arg("--nofile=72:72").arg(env!("CARGO_BIN_EXE_lastgasp"));
+    command.arg("--nofile=90:90").arg(env!("CARGO_BIN_EXE_lastgasp"));
     let daemon = Daemon::start_by(command, store.path(), service, "[pin]\ntrial = false\n", &[]);
     let start = || Command::new(&real).args(["-after", "10m"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let put_off = || daemon.log.status()?["counters"]["put_off"].as_u64().filter(|n| *n > 0);

@@ -108,6 +108,12 @@ pub(crate) fn may_own(mutex: Addr, pointer: Addr) -> Owns {
     }
 }
 
+/// Whether what a pointer leads to, where its size is known, reaches to a mutex behind it. Nobody comes from a
+/// number to the lock that stands beside it.
+pub(crate) fn reaches(mutex: Addr, pointer: Addr, pointee_bytes: Option<u64>) -> bool {
+    pointee_bytes.is_none_or(|bytes| pointer.0.saturating_add(bytes) > mutex.0)
+}
+
 /// Whether several tiny objects may share the slot at an address.
 pub(crate) fn is_tiny(objects: &HeapObjects, at: Addr) -> bool {
     let found = objects.find(at).and_then(|o| objects.spans().get(o.span));
@@ -127,5 +133,9 @@ mod tests {
         // The mutex of a `sync.Once` is four bytes behind its start.
         assert_eq!(owns(4), [&[Perhaps; 12][..], &[Never; 4]].concat());
         assert_eq!(owns(8), [&[IfLarge][..], &[Perhaps; 15]].concat());
+        let reaches = |from: u64, bytes| reaches(Addr(block + 8), Addr(block + from), bytes);
+        assert!(!reaches(4, Some(4)), "an int32 right before it");
+        assert!(reaches(4, Some(12)) && reaches(0, Some(16)), "structs that it is a part of");
+        assert!(reaches(0, None) && reaches(8, Some(8)));
     }
 }

@@ -153,7 +153,22 @@ impl Runtime {
         mem: &dyn Memory,
         location: &RuntimeLocation,
     ) -> Result<Self, DiscoverError> {
-        let (version, layout, build_info) = Self::release(image)?;
+        let (.., build_info) = Self::release(image)?;
+        Self::apply_known(image, build_info, bias, mem, location)
+    }
+
+    /// As [`Runtime::apply`], of an executable whose build information is known: no byte of its file is read.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn apply_known(
+        image: &ElfImage,
+        build_info: BuildInfo,
+        bias: u64,
+        mem: &dyn Memory,
+        location: &RuntimeLocation,
+    ) -> Result<Self, DiscoverError> {
+        let (version, layout) = Self::layout_of(&build_info)?;
         let unreadable = |why: String| unreadable(image, &version, why);
         if location.minor != version.minor {
             return Err(unreadable(format!("what is remembered of it is of Go 1.{}", location.minor)));

@@ -99,7 +99,8 @@ pub struct Finding {
     pub place: Place,
     /// Import path of the package.
     pub package: String,
-    /// Function that the line is in, as profiles name it: `main.(*Server).ugcTab`, `main.run.func1`.
+    /// Function that the line is in, as profiles name it: `main.(*Server).ugcTab`, `main.run.func1`; empty at
+    /// package level.
     pub function: String,
     /// What is wrong, in one sentence.
     pub sentence: String,

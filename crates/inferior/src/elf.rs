@@ -2,8 +2,9 @@
 //! that a file that is cut short under our hands is an error and not a SIGBUS.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use object::elf::FileHeader64;
 use object::read::elf::{ElfFile32, ElfFile64, FileHeader as _, ProgramHeader as _, SectionHeader as _};
@@ -13,6 +14,7 @@ use thiserror::Error;
 use crate::addr::{Addr, AddrRange};
 use crate::arch::Arch;
 use crate::bounded_reads::BoundedReads;
+use crate::image_facts::{FileState, ImageFacts, MAX_SEGMENTS, Section, Segment};
 use crate::memory::{Memory, ReadCause, ReadError};
 use crate::ranges::Ranges;
 
@@ -37,17 +39,6 @@ pub enum ImageError {
     },
 }
 
-/// A section of an ELF file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Section {
-    /// Name with its dot.
-    pub name: String,
-    /// Addresses as the file states them.
-    pub range: AddrRange,
-    /// Where its bytes stand in the file; `None` for `.bss` and its like.
-    pub file_offset: Option<u64>,
-}
-
 /// A symbol of an ELF file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
@@ -66,43 +57,13 @@ pub struct UnnamedSymbol {
     name: u64,
 }
 
-/// A loadable segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Segment {
-    vaddr: u64,
-    file_offset: u64,
-    file_size: u64,
-    writable: bool,
-    executable: bool,
-}
-
-impl Segment {
-    /// The part of it that lies in `len` bytes from `vaddr`.
-    fn part(&self, vaddr: u64, len: u64) -> Option<Self> {
-        let start = vaddr.max(self.vaddr);
-        let end = vaddr.checked_add(len)?.min(self.vaddr.checked_add(self.file_size)?);
-        let skip = start - self.vaddr;
-        (start < end).then(|| Self {
-            vaddr: start,
-            file_offset: self.file_offset.saturating_add(skip),
-            file_size: end - start,
-            ..*self
-        })
-    }
-}
-
 /// An executable's file, opened.
 #[derive(Debug)]
 pub struct ElfImage {
-    file: File,
+    /// One descriptor for all processes that run it.
+    file: Arc<File>,
     name: String,
-    arch: Arch,
-    sections: Vec<Section>,
-    segments: Vec<Segment>,
-    notes: Vec<AddrRange>,
-    entry: Addr,
-    build_id: Option<String>,
-    has_symbols: bool,
+    facts: ImageFacts,
 }
 
 /// An image and where it was loaded.
@@ -118,9 +79,6 @@ pub struct LoadedImage {
 const MAX_TABLE: u64 = 256 << 20;
 /// Sections larger than this are not read as a whole.
 const MAX_WHOLE: u64 = 16 << 20;
-/// Most loadable segments, and most notes, that are believed in: the kernel's own loader takes 64 KiB of
-/// program headers, and linkers write a dozen.
-const MAX_SEGMENTS: usize = 128;
 /// Bytes of a build id: a SHA-1 has 20, and the longest that a linker makes of anything 64.
 const MAX_BUILD_ID: usize = 64;
 /// Bytes of a table that are in memory at a time.
@@ -214,22 +172,48 @@ impl ElfImage {
         };
         let has_symbols = sections.iter().any(|s| s.name == ".symtab");
         let entry = Addr(header.e_entry(endian));
-        Ok(Self { file, name, arch, sections, segments, notes, entry, build_id, has_symbols })
+        let state =
+            file.metadata().map(|m| FileState::of(&m)).map_err(|e| ImageError::Io { file: name.clone(), error: e })?;
+        let facts = ImageFacts { arch, sections, segments, notes, entry, build_id, has_symbols, state };
+        Ok(Self { file: Arc::new(file), name, facts })
     }
 
-    /// Its file, opened anew: whoever is handed it shares no place in it with us.
+    /// The image of a file that somebody else has read ([`ImageFacts`]): not a byte of it is read here.
     ///
     /// # Errors
-    /// The system's error (too many open files).
-    pub fn reopened(&self) -> std::io::Result<File> {
-        use std::os::fd::AsRawFd as _;
-        File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    /// [`ImageError::Format`]: what was said of it cannot be.
+    pub fn told(file: Arc<File>, name: impl Into<String>, facts: ImageFacts) -> Result<Self, ImageError> {
+        let name = name.into();
+        if !facts.can_be() {
+            return Err(ImageError::Format { file: name, why: "what was read of its headers cannot be".into() });
+        }
+        Ok(Self { file, name, facts })
+    }
+
+    /// What is known of it without its bytes.
+    #[must_use]
+    pub fn facts(&self) -> &ImageFacts {
+        &self.facts
+    }
+
+    /// Whose file it is, and which, as it was when it was opened.
+    #[must_use]
+    pub fn state(&self) -> FileState {
+        self.facts.state
+    }
+
+    /// Its file, for who is handed it with [`ElfImage::facts`] and makes an image of both
+    /// ([`ElfImage::told`]): that reads by offsets alone, and needs no place of its own in the file. To open
+    /// it anew may not come to an end, where its storage does not answer.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
     }
 
     /// The processor that it is for.
     #[must_use]
     pub fn arch(&self) -> Arch {
-        self.arch
+        self.facts.arch
     }
 
     /// The name given at opening.
@@ -241,43 +225,44 @@ impl ElfImage {
     /// The section `name`.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<&Section> {
-        self.sections.iter().find(|s| s.name == name)
+        self.facts.sections.iter().find(|s| s.name == name)
     }
 
     /// All sections, by address.
     #[must_use]
     pub fn sections(&self) -> &[Section] {
-        &self.sections
+        &self.facts.sections
     }
 
     /// GNU build id in hex.
     #[must_use]
     pub fn build_id(&self) -> Option<&str> {
-        self.build_id.as_deref()
+        self.facts.build_id.as_deref()
     }
 
     /// Where its ELF notes stand, which hold its build ids.
     #[must_use]
     pub fn notes(&self) -> &[AddrRange] {
-        &self.notes
+        &self.facts.notes
     }
 
     /// Its entry point.
     #[must_use]
     pub fn entry(&self) -> Addr {
-        self.entry
+        self.facts.entry
     }
 
     /// Whether there is no symbol table.
     #[must_use]
     pub fn is_stripped(&self) -> bool {
-        !self.has_symbols
+        !self.facts.has_symbols
     }
 
     /// Addresses (as stated) of writable segments as far as the file holds them, and of read-only ones.
     #[must_use]
     pub fn load_ranges(&self, writable: bool) -> Vec<AddrRange> {
-        self.segments
+        self.facts
+            .segments
             .iter()
             .filter(|s| s.writable == writable)
             .map(|s| AddrRange::sized(Addr(s.vaddr), s.file_size))
@@ -287,15 +272,7 @@ impl ElfImage {
     /// Address and file offset of the first loadable segment.
     #[must_use]
     pub fn first_load(&self) -> Option<(u64, u64)> {
-        self.segments.iter().min_by_key(|s| s.vaddr).map(|s| (s.vaddr, s.file_offset))
-    }
-
-    /// The file's metadata.
-    ///
-    /// # Errors
-    /// The system's error.
-    pub fn metadata(&self) -> std::io::Result<Metadata> {
-        self.file.metadata()
+        self.facts.segments.iter().min_by_key(|s| s.vaddr).map(|s| (s.vaddr, s.file_offset))
     }
 
     /// The whole of a section's bytes.
@@ -422,8 +399,13 @@ impl ElfImage {
             let Some(block) = block.get_mut(..n) else { break };
             self.file.read_exact_at(block, offset + start).map_err(|e| self.io(e))?;
             let block = &*block;
-            for end in memchr::memchr_iter(0, block).filter(|end| *end >= before) {
-                let Some(text) = block.get(..end).filter(|text| text.last().is_some_and(|b| *b != 0)) else { continue };
+            let mut from = before;
+            while let Some(end) = block.get(from..).and_then(|rest| memchr::memchr(0, rest)).map(|i| from + i) {
+                from = end + 1;
+                let Some(text) = block.get(..end).filter(|text| text.last().is_some_and(|b| *b != 0)) else {
+                    from += zeros(block.get(from..).unwrap_or_default());
+                    continue;
+                };
                 for name in wanted.iter().filter(|w| text.ends_with(w.as_bytes())) {
                     places.insert(start + (end - name.len()) as u64, *name);
                 }
@@ -440,11 +422,17 @@ impl ElfImage {
     /// # Errors
     /// The system's error (too many open files).
     pub fn memory(&self, bias: u64, constant: &[AddrRange]) -> std::io::Result<FileMemory> {
-        let (writable, read_only): (Vec<Segment>, Vec<Segment>) = self.segments.iter().partition(|s| s.writable);
+        let (writable, read_only): (Vec<Segment>, Vec<Segment>) = self.facts.segments.iter().partition(|s| s.writable);
         let pieces =
             constant.iter().flat_map(|c| writable.iter().filter_map(|s| s.part(c.start.0.wrapping_sub(bias), c.len())));
-        Ok(FileMemory { file: self.file.try_clone()?, segments: read_only.into_iter().chain(pieces).collect(), bias })
+        Ok(FileMemory { file: Arc::clone(&self.file), segments: read_only.into_iter().chain(pieces).collect(), bias })
     }
+}
+
+/// How many zeros bytes begin with, in whole pieces: a table of a sparse file is nothing else.
+fn zeros(bytes: &[u8]) -> usize {
+    const PIECE: [u8; 4096] = [0; 4096];
+    bytes.chunks_exact(PIECE.len()).take_while(|piece| *piece == PIECE).count() * PIECE.len()
 }
 
 /// The processor that `e_machine` names, as far as there is Go for it.
@@ -500,7 +488,7 @@ impl RawSymbol {
 /// An executable's file as memory: what no process can have changed (code, read-only data, constant tables).
 #[derive(Debug)]
 pub struct FileMemory {
-    file: File,
+    file: Arc<File>,
     segments: Vec<Segment>,
     bias: u64,
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::{major, minor};
+use serde::{Deserialize, Serialize};
 
 use crate::addr::AddrRange;
 use crate::arch::page_size;
@@ -20,8 +21,11 @@ use crate::proc_text::bounded_text;
 /// Most files of one process that are looked at.
 const MAX_FILES: usize = 1024;
 
+/// Most mappings of one file that are kept: a loader makes some six, in the file's order.
+const MAX_PARTS: usize = 16;
+
 /// A file that a process has mapped, code and all.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MappedFile {
     pid: i32,
     /// Path, as the process sees it.
@@ -55,7 +59,9 @@ pub fn try_mapped_files(pid: i32) -> io::Result<Vec<MappedFile>> {
             (false, MappedFile { pid, path: m.path.clone(), device, inode: m.inode, parts: Vec::new() })
         });
         *code |= m.executable;
-        file.parts.push((m.range, m.offset));
+        if file.parts.len() < MAX_PARTS {
+            file.parts.push((m.range, m.offset));
+        }
     }
     Ok(files.into_values().filter(|(code, _)| *code).map(|(_, f)| f).collect())
 }
@@ -112,11 +118,17 @@ impl MappedFile {
     #[must_use]
     pub fn image(&self) -> Option<(ElfImage, u64)> {
         let image = ElfImage::open(self.open().ok()?, self.path.clone()).ok()?;
+        let bias = self.bias(&image)?;
+        Some((image, bias))
+    }
+
+    /// What is added to the image's addresses to get the process's.
+    #[must_use]
+    pub fn bias(&self, image: &ElfImage) -> Option<u64> {
         let (vaddr, offset) = image.first_load()?;
         let page = page_size();
         let (range, _) = self.parts.iter().find(|(_, o)| *o == offset / page * page)?;
-        let bias = range.start.0.wrapping_sub(vaddr / page * page);
-        Some((image, bias))
+        Some(range.start.0.wrapping_sub(vaddr / page * page))
     }
 }
 

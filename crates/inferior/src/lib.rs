@@ -33,6 +33,7 @@ mod core_writer;
 mod corefile;
 mod elf;
 mod handed;
+mod image_facts;
 mod images;
 mod live;
 mod mapping;
@@ -52,10 +53,13 @@ pub use arch::{Arch, GeneralRegisters, clock_ticks, page_size};
 pub use copied::{CopiedMemory, OwnPages, bytes_to_copy};
 pub use core_writer::{Access, Added, Bounds, CoreProcess, CoreWriter, Cut, OwnNote};
 pub use corefile::{CoreFile, CoreMapping, Match};
-pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Section, Symbol, UnnamedSymbol, section_names};
+pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Symbol, UnnamedSymbol, section_names};
 pub use handed::HandedMemory;
+pub use image_facts::{FileState, ImageFacts, Section};
 pub use images::{MappedFile, mapped_files, try_mapped_files};
-pub use live::{LiveProcess, OpenError, Usage, address_space, resident_by, resident_bytes, start_time};
+pub use live::{
+    LiveProcess, OpenError, Usage, address_space, bias_in, mappings_in, resident_by, resident_bytes, start_time,
+};
 pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};
 pub use pagemap::{PageMap, Pages, Wanted};

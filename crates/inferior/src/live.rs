@@ -86,7 +86,7 @@ pub struct LiveProcess {
     start_time: u64,
     /// `/proc/PID`. When the process is gone there is nothing in it any more.
     folder: File,
-    mem: File,
+    mem: Arc<File>,
     loaded: Arc<LoadedImage>,
 }
 
@@ -107,23 +107,31 @@ impl LiveProcess {
     /// [`OpenError`], each with its cure.
     pub fn open(pid: i32) -> Result<Self, OpenError> {
         let start = start_time(pid).ok_or(OpenError::NoProcess(pid))?;
-        let open = |what: &'static str| -> Result<File, OpenError> {
-            File::open(format!("/proc/{pid}/{what}")).map_err(|e| match e.raw_os_error().map(Errno::from_raw) {
-                Some(Errno::EACCES | Errno::EPERM) => OpenError::Denied { pid, what },
-                Some(Errno::ENOENT | Errno::ESRCH) if start_time(pid).is_none() => OpenError::NoProcess(pid),
-                Some(Errno::ENOENT | Errno::ESRCH) => OpenError::NoMemory(pid),
-                _ => OpenError::Io { pid, what, error: e },
-            })
-        };
-        let folder = open("")?;
-        let exe = open("exe")?;
-        let mem = open("mem")?;
+        let folder = open_of(pid, "")?;
+        let exe = open_of(pid, "exe")?;
+        let mem = open_of(pid, "mem")?;
         let image = ElfImage::open(exe, format!("/proc/{pid}/exe"))?;
         let bias = load_bias(pid, &image)?;
         if start_time(pid) != Some(start) {
             return Err(OpenError::Reused(pid));
         }
-        Ok(Self { pid, start_time: start, folder, mem, loaded: Arc::new(LoadedImage { image, bias }) })
+        Ok(Self { pid, start_time: start, folder, mem: Arc::new(mem), loaded: Arc::new(LoadedImage { image, bias }) })
+    }
+
+    /// Opens `pid`, whose executable or library somebody else has opened and read: of its files only those of
+    /// the kernel are opened. `bias`: that of a library; the executable's stands in its memory map.
+    ///
+    /// # Errors
+    /// As [`LiveProcess::open`].
+    pub fn open_known(pid: i32, image: ElfImage, bias: Option<u64>) -> Result<Self, OpenError> {
+        let start = start_time(pid).ok_or(OpenError::NoProcess(pid))?;
+        let folder = open_of(pid, "")?;
+        let mem = open_of(pid, "mem")?;
+        let bias = bias.map_or_else(|| load_bias(pid, &image), Ok)?;
+        if start_time(pid) != Some(start) {
+            return Err(OpenError::Reused(pid));
+        }
+        Ok(Self { pid, start_time: start, folder, mem: Arc::new(mem), loaded: Arc::new(LoadedImage { image, bias }) })
     }
 
     /// Opens `pid`; its image is the executable if that is `wanted`, else the first mapped library (by path)
@@ -170,6 +178,12 @@ impl LiveProcess {
     #[must_use]
     pub fn loaded(&self) -> Arc<LoadedImage> {
         Arc::clone(&self.loaded)
+    }
+
+    /// The descriptor of the memory, for who holds it beside this.
+    #[must_use]
+    pub fn mem_shared(&self) -> Arc<File> {
+        Arc::clone(&self.mem)
     }
 
     /// A second descriptor of the memory, for the pin.
@@ -276,6 +290,16 @@ impl LiveProcess {
     }
 }
 
+/// Opens a file of the kernel's folder of a process, or what it leads to.
+fn open_of(pid: i32, what: &'static str) -> Result<File, OpenError> {
+    File::open(format!("/proc/{pid}/{what}")).map_err(|e| match e.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EACCES | Errno::EPERM) => OpenError::Denied { pid, what },
+        Some(Errno::ENOENT | Errno::ESRCH) if start_time(pid).is_none() => OpenError::NoProcess(pid),
+        Some(Errno::ENOENT | Errno::ESRCH) => OpenError::NoMemory(pid),
+        _ => OpenError::Io { pid, what, error: e },
+    })
+}
+
 /// Resident bytes from `/proc/PID/statm`: cheap (about 2 µs), good enough for polling.
 #[must_use]
 pub fn resident_bytes(pid: i32) -> Option<u64> {
@@ -331,13 +355,26 @@ fn read_mappings(pid: i32) -> Result<Vec<Mapping>, OpenError> {
 
 /// First mapping of the executable at file offset 0, less the lowest address that it asks for.
 fn load_bias(pid: i32, image: &ElfImage) -> Result<u64, OpenError> {
-    use std::os::unix::fs::MetadataExt as _;
-    let inode = image.metadata().map(|m| m.ino()).unwrap_or(0);
-    let maps = read_mappings(pid)?;
+    Ok(bias_in(&read_mappings(pid)?, image))
+}
+
+/// What is added to an executable's addresses to get the process's, by that process's memory map; 0 where it
+/// is not in it.
+#[must_use]
+pub fn bias_in(maps: &[Mapping], image: &ElfImage) -> u64 {
+    let inode = image.state().inode;
     let (vaddr, offset) = image.first_load().unwrap_or((0, 0));
     let page = page_size();
     let first = maps.iter().find(|m| m.inode == inode && m.offset == offset / page * page);
-    Ok(first.map_or(0, |m| m.range.start.0.wrapping_sub(vaddr / page * page)))
+    first.map_or(0, |m| m.range.start.0.wrapping_sub(vaddr / page * page))
+}
+
+/// A memory map, by its open file.
+///
+/// # Errors
+/// The system's error; there is nothing to be read any more.
+pub fn mappings_in(maps: File) -> std::io::Result<Vec<Mapping>> {
+    bounded_text(maps).map(|text| parse_maps(&text))
 }
 
 impl Memory for LiveProcess {

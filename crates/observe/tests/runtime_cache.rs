@@ -66,7 +66,7 @@ impl Scene {
     }
 
     fn file_of(&self, image: &ElfImage) -> PathBuf {
-        self.folder.path().join(format!("{}-u{}", binary_key(image), image.metadata().unwrap().uid()))
+        self.folder.path().join(format!("{}-u{}", binary_key(image), image.state().uid))
     }
 
     fn files(&self) -> usize {

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use lastgasp_diagnosis::{RuleInfo, catalogue, causes};
+use lastgasp_gosource::catalogue as source_rules;
 
 /// A code that no rule and no cause has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +18,9 @@ impl fmt::Display for UnknownCode {
 
 impl std::error::Error for UnknownCode {}
 
-/// Every rule, and then every cause of blocked goroutines, by code.
+/// Every rule, then every cause of blocked goroutines, then every rule about source, by code.
 fn all() -> impl Iterator<Item = &'static RuleInfo> {
-    catalogue().chain(causes())
+    catalogue().chain(causes()).chain(source_rules())
 }
 
 /// The page of a rule or a cause: Markdown, with headings in capitals and without backticks.
@@ -79,13 +80,18 @@ mod tests {
             assert!(text.starts_with(&format!("{}: {}\n\nWHAT IT MEANS\n\n", info.code, info.title)), "{text}");
             assert!(text.contains("\n\nTHE CURE\n\n") && !text.contains("\n#"), "{text}");
         }
+        for info in source_rules() {
+            let text = explain(info.code).unwrap();
+            assert!(text.starts_with(&format!("{}: {}\n\nWHAT IT FINDS\n\n", info.code, info.title)), "{text}");
+            assert!(text.contains("\n\nCURES\n\n") && !text.contains("\n#"), "{text}");
+        }
     }
 
     #[test]
     fn the_list_has_every_rule_and_so_has_the_answer_to_an_unknown_code() {
         let list = explain_all();
         let answer = explain("LG001").unwrap_err().to_string();
-        assert_eq!(list.lines().count(), catalogue().len() + causes().len());
+        assert_eq!(list.lines().count(), catalogue().len() + causes().len() + source_rules().len());
         for info in all() {
             assert!(list.contains(&format!("\n{}", info.code)) || list.starts_with(info.code), "{list}");
             assert!(answer.contains(info.code), "{answer}");

@@ -45,7 +45,10 @@ pub use pprof::{heap_profile, published_profile};
 pub use printable::printable;
 pub use printed_name::printed_name;
 pub use retained_profile::retained_profile;
-pub use source::{EscapesOf, escapes_json, escapes_text};
+pub use source::{
+    BesideFindings, CheckView, EscapesOf, Linked, Look, beside_json, beside_text, check_github, check_json,
+    check_sarif, check_text, escapes_json, escapes_text,
+};
 pub use started_at::started_at;
 pub use text::terminal;
 pub use why::{what_can_be_asked, why_json, why_text};

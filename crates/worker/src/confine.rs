@@ -29,6 +29,8 @@ pub(crate) enum Reach {
     /// The memory of this process, which stands still, by `process_vm_readv`
     /// (docs/adr/0006-workers-that-can-be-lost.md).
     Process(i32),
+    /// Descriptors that come one by one, each with a question.
+    Questions,
 }
 
 /// Descriptors that it may have beside those that it was handed: standard streams, copies of the handed.
@@ -85,7 +87,7 @@ fn close_others(keep: &[RawFd]) -> io::Result<()> {
 fn give_up_rights(reach: Reach) -> io::Result<()> {
     let had = caps::read(None, CapSet::Permitted).map_err(io::Error::other)?;
     let wanted = match reach {
-        Reach::Descriptors => HashSet::new(),
+        Reach::Descriptors | Reach::Questions => HashSet::new(),
         Reach::Process(_) => HashSet::from([Capability::CAP_SYS_PTRACE]),
     };
     let kept: HashSet<Capability> = had.intersection(&wanted).copied().collect();
@@ -188,8 +190,11 @@ fn conditions(written: &[BorrowedFd<'_>], reach: Reach) -> Vec<(i64, u8, Seccomp
     ];
     // Its line, and its session's place among others.
     all.extend(written.iter().map(|fd| (libc::SYS_write, 0, Eq, of(fd.as_raw_fd()))));
-    if let Reach::Process(target) = reach {
-        all.push((libc::SYS_process_vm_readv, 0, Eq, of(target)));
+    match reach {
+        Reach::Descriptors => {}
+        Reach::Process(target) => all.push((libc::SYS_process_vm_readv, 0, Eq, of(target))),
+        // Of its line.
+        Reach::Questions => all.push((libc::SYS_recvmsg, 0, Eq, 0)),
     }
     all
 }

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use lastgasp_decode::{GraphStage, WholeMemory, code_types, graph_alone};
 use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
 use lastgasp_inferior::{
-    CopiedMemory, CoreFile, ElfImage, HandedMemory, LiveProcess, LoadedImage, OwnPages, RememberedMemory, Snapshot,
+    CopiedMemory, CoreFile, ElfImage, HandedMemory, ImageFacts, LiveProcess, LoadedImage, OwnPages, RememberedMemory,
+    Snapshot,
 };
 use lastgasp_observe::raw_capture::{Binary, DeadMemory, RawCapture};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -21,9 +22,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::confine::Reach;
 use crate::limits::Limits;
-use crate::message::{Cost, Said};
+use crate::message::{Cost, Order, Said};
 use crate::process::{Heard, Worker, own_binary};
-use crate::serve::{Line, serve};
+use crate::serve::{Line, obey};
+use crate::task::AnyTask;
 
 /// Whose heap it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +42,7 @@ pub enum Whose {
 /// What a worker is told beside the descriptors, which are in this order: memory, evidence, executable, and
 /// of a process that is copied its memory map and its page map.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Task {
+pub(crate) struct Task {
     whose: Whose,
     /// What is added to the executable's addresses.
     bias: u64,
@@ -48,6 +50,8 @@ struct Task {
     remembered: u64,
     /// Bytes that a copy of a process that stands still may have; 0: it is read where it is.
     room: u64,
+    /// The headers of its executable.
+    image: ImageFacts,
 }
 
 /// Part of a worker's memory that it may remember of a dead process's.
@@ -56,16 +60,13 @@ const REMEMBERED: u64 = 8;
 /// Pieces of a copy that room is made for: most are a megabyte.
 const MOST_PIECES: usize = 4096;
 
-/// Becomes a worker: what the hidden subcommand does.
-///
-/// # Errors
-/// There was no order on standard input.
-pub fn become_worker() -> Result<(), String> {
-    let reach = |task: &Task| match task.whose {
+/// Makes a graph, in a worker.
+pub(crate) fn obey_graph(order: Order<Task>, handed: Vec<File>) -> Result<(), String> {
+    let reach = match order.task.whose {
         Whose::Live(pid) | Whose::Running(pid) => Reach::Process(pid),
         Whose::Dead => Reach::Descriptors,
     };
-    serve(reach, |task, handed, line| match made(&task, handed, line) {
+    obey(order, handed, reach, |task, handed, line| match made(&task, handed, line) {
         Ok(answer) => Said::Whole { answer, cost: Cost::so_far() },
         Err(why) => Said::Refused { why },
     })
@@ -76,7 +77,8 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
     let mut next = || handed.next().ok_or_else(|| "too few descriptors were handed to it".to_owned());
     let (memory, evidence, executable) = (next()?, next()?, next()?);
     let pages = if task.room > 0 { Some(OwnPages::new(next()?, next()?)) } else { None };
-    let image = ElfImage::open(executable, "its executable").map_err(|e| e.to_string())?;
+    let image =
+        ElfImage::told(Arc::new(executable), "its executable", task.image.clone()).map_err(|e| e.to_string())?;
     let loaded = Arc::new(LoadedImage { image, bias: task.bias });
     let unnumbered = memory.try_clone().map(HandedMemory::new).map_err(|e| e.to_string())?;
     let memory = HandedMemory::new(memory);
@@ -215,12 +217,13 @@ impl GraphWorker {
         let evidence = File::from(memfd_create("evidence", MFdFlags::MFD_CLOEXEC)?);
         // What it is handed cannot be written, and shares no place in the file with us.
         let handed = File::open(Path::new("/proc/self/fd").join(evidence.as_raw_fd().to_string()))?;
-        let (memory, executable) = (process.mem_file()?, process.image().reopened()?);
-        let task = Task { whose, bias: process.bias(), remembered: limits.memory / REMEMBERED, room };
+        let (memory, executable) = (process.mem_file()?, process.image().file());
+        let image = process.image().facts().to_be_told();
+        let task = Task { whose, bias: process.bias(), remembered: limits.memory / REMEMBERED, room, image };
         let of_pages = if room > 0 { Some([process.maps_file()?, process.page_map()?.into_file()]) } else { None };
         let mut handed = vec![memory.as_fd(), handed.as_fd(), executable.as_fd()];
         handed.extend(of_pages.iter().flatten().map(File::as_fd));
-        let worker = Worker::start(own_binary(), &task, &handed, limits)?;
+        let worker = Worker::start(own_binary(), &AnyTask::Graph(task), &handed, limits)?;
         Ok(Self { worker, evidence, copies: room > 0, answer: GraphAnswer::default(), is_over: false })
     }
 
@@ -335,7 +338,7 @@ impl GraphWorker {
             Heard::Said(Said::HasRead) => return Next::HasRead,
             Heard::Said(Said::Warm) => return Next::Warm,
             Heard::Said(Said::NotCopied) => return Next::NotCopied,
-            Heard::Said(Said::Ready | Said::Doing { .. }) => {}
+            Heard::Said(Said::Ready | Said::Doing { .. } | Said::Opened { .. }) => {}
             Heard::Said(Said::Part { answer }) => match checked(answer) {
                 Ok(graph) => self.answer.graph = Some(graph),
                 Err(why) => self.give_up(why),

@@ -6,23 +6,36 @@
 //! it reads the first foreign byte, and answers on one line with messages that are bounded, checked, and
 //! plain facts.
 //!
-//! - `graph`: the heap graph as a worker's task.
+//! - `graph`: the heap graph as a worker's task. `inspect`: what files of a process say; `read`: its memory,
+//!   as it is asked for; `foreign`: both, for the daemon. `task`: which of these.
+//! - `decode`: the facts of a capture.
+//! - `pool`: workers that wait.
 //! - `frame`: messages on the line. `message`: what is said in them.
 //! - `process`: a worker from outside; `serve`: from inside. `confine`: what it gives up; `limits`: what it
 //!   may use; `hurry`: how it runs beside others.
 
 mod confine;
+mod decode;
+mod foreign;
 pub mod frame;
 mod graph;
 mod hurry;
+mod inspect;
 mod limits;
 mod message;
+mod pool;
 mod process;
+mod read;
 mod serve;
+mod task;
 #[cfg(test)]
 mod tests;
 
-pub use graph::{GraphAnswer, GraphWorker, Whose, become_worker};
+pub use decode::NotDecoded;
+pub use foreign::Workers;
+pub use graph::{GraphAnswer, GraphWorker, Whose};
 pub use limits::Limits;
 pub use message::{Cost, Said, parse};
-pub use process::{End, Heard, SUBCOMMAND, Worker, own_binary};
+pub use process::{End, Heard, SUBCOMMAND, Worker, own_binary, stuck};
+pub use read::parse_answer;
+pub use task::become_worker;

@@ -51,6 +51,12 @@ pub enum Said<A> {
     Warm,
     /// The process was not copied: it is too large, or grew. It is read where it is.
     NotCopied,
+    /// Files are opened, and come with this message: which of those that were asked for. Nothing of them was
+    /// read.
+    Opened {
+        /// In their order.
+        files: Vec<bool>,
+    },
     /// What it does now, for people.
     Doing {
         /// `reads pointers`.

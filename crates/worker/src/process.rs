@@ -1,20 +1,25 @@
 //! A worker, from outside: it is started, handed an order and descriptors, listened to, and ended when its
 //! time is over. How it ended is said in words.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write as _};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write as _};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -30,6 +35,8 @@ pub const SUBCOMMAND: &str = "worker";
 const MAX_SAID: usize = 160 << 20;
 /// How long one that was killed is waited for. It may sleep in the kernel, and nobody wakes it.
 const MAX_DYING: Duration = Duration::from_secs(1);
+/// Most descriptors that come back.
+pub(crate) const MAX_RECEIVED: usize = 16;
 /// Bytes of its last words that are kept.
 const MAX_LAST_WORDS: u64 = 4096;
 
@@ -43,6 +50,9 @@ pub struct Worker<A> {
     said: usize,
     limits: Limits,
     until: Instant,
+    /// Descriptors that came back with what it said.
+    received: Vec<OwnedFd>,
+    about: About,
     answers: PhantomData<A>,
 }
 
@@ -112,11 +122,21 @@ impl<A: DeserializeOwned> Worker<A> {
     /// # Errors
     /// The system's error.
     pub fn start(
-        mut command: Command,
+        command: Command,
         task: &impl Serialize,
         handed: &[BorrowedFd<'_>],
         limits: Limits,
     ) -> io::Result<Self> {
+        let mut worker = Self::spawn(command, limits)?;
+        worker.give(task, handed)?;
+        Ok(worker)
+    }
+
+    /// Starts one that waits for its order.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn spawn(mut command: Command, limits: Limits) -> io::Result<Self> {
         let (line, other) = UnixStream::pair()?;
         let until = Instant::now() + limits.time;
         // Of our environment nothing is its business. A heap for each thread would take addresses that it may
@@ -137,11 +157,39 @@ impl<A: DeserializeOwned> Worker<A> {
             fcntl(last_words.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
         let inbox = Inbox::default();
-        let worker = Self { child: Some(child), line, last_words, inbox, said: 0, limits, until, answers: PhantomData };
-        let order = Order { parent: std::process::id().cast_signed(), limits, task };
-        worker.order(&serde_json::to_vec(&order)?, handed)?;
-        worker.line.set_nonblocking(true)?;
-        Ok(worker)
+        let (received, about, answers) = (Vec::new(), About::default(), PhantomData);
+        Ok(Self { child: Some(child), line, last_words, inbox, said: 0, limits, until, received, about, answers })
+    }
+
+    /// Gives one that waits its order, with descriptors; its time begins now.
+    ///
+    /// # Errors
+    /// It has ended, or the system's error.
+    pub fn give(&mut self, task: &impl Serialize, handed: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.until = Instant::now() + self.limits.time;
+        let order = Order { parent: std::process::id().cast_signed(), limits: self.limits, task };
+        self.order(&serde_json::to_vec(&order)?, handed)?;
+        self.line.set_nonblocking(true)
+    }
+
+    /// Notes whom it reads.
+    pub(crate) fn reads(&mut self, about: About) {
+        self.about = about;
+    }
+
+    /// Has one do another piece of the same work, with a descriptor; its time begins anew.
+    ///
+    /// # Errors
+    /// It has ended, or takes nothing.
+    pub(crate) fn ask(&mut self, bytes: &[u8], handed: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.until = Instant::now() + self.limits.time;
+        self.said = 0;
+        self.order(bytes, handed)
+    }
+
+    /// Descriptors that came with what it has said so far.
+    pub(crate) fn take_received(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.received)
     }
 
     fn order(&self, order: &[u8], handed: &[BorrowedFd<'_>]) -> io::Result<()> {
@@ -173,41 +221,48 @@ impl<A: DeserializeOwned> Worker<A> {
 
     /// Waits for its next word, until then or the end of its time.
     pub fn hear(&mut self, until: Instant) -> Heard<A> {
+        match self.hear_message(until) {
+            Ok(Some(message)) => match parse(&message) {
+                Ok(said) => Heard::Said(said),
+                Err(e) => Heard::Ended(self.end(Some(End::Nonsense(format!("an answer that is none: {e}"))))),
+            },
+            Ok(None) => Heard::Nothing,
+            Err(end) => Heard::Ended(end),
+        }
+    }
+
+    /// Waits for its next message, whatever is in it; `None` where there is none until then.
+    pub(crate) fn hear_message(&mut self, until: Instant) -> Result<Option<Vec<u8>>, End> {
         loop {
             match self.inbox.take() {
-                Ok(Some(message)) => {
-                    return match parse(&message) {
-                        Ok(said) => Heard::Said(said),
-                        Err(e) => Heard::Ended(self.end(Some(End::Nonsense(format!("an answer that is none: {e}"))))),
-                    };
-                }
+                Ok(Some(message)) => return Ok(Some(message)),
                 Ok(None) => {}
-                Err(broken) => return Heard::Ended(self.end(Some(End::Nonsense(broken.to_string())))),
+                Err(broken) => return Err(self.end(Some(End::Nonsense(broken.to_string())))),
             }
             let now = Instant::now();
             if now >= self.until {
-                return Heard::Ended(self.end(Some(End::Time(self.limits.time))));
+                return Err(self.end(Some(End::Time(self.limits.time))));
             }
             if now >= until {
-                return Heard::Nothing;
+                return Ok(None);
             }
             // Never less than is left, or it would be asked again and again in the last millisecond.
             let wait = until.min(self.until) - now + Duration::from_millis(1);
             let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
             let _ = poll(&mut [PollFd::new(self.line.as_fd(), PollFlags::POLLIN)], timeout);
             let mut piece = [0; 64 << 10];
-            match self.line.read(&mut piece) {
-                Ok(0) => return Heard::Ended(self.end(None)),
+            match receive(&self.line, &mut piece, &mut self.received) {
+                Ok(0) => return Err(self.end(None)),
                 Ok(n) if self.said + n > MAX_SAID => {
                     let why = format!("more than {} said", Bytes(MAX_SAID as u64));
-                    return Heard::Ended(self.end(Some(End::Nonsense(why))));
+                    return Err(self.end(Some(End::Nonsense(why))));
                 }
                 Ok(n) => {
                     self.said += n;
                     self.inbox.push(piece.get(..n).unwrap_or_default());
                 }
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                Err(_) => return Heard::Ended(self.end(None)),
+                Err(_) => return Err(self.end(None)),
             }
         }
     }
@@ -218,7 +273,7 @@ impl<A: DeserializeOwned> Worker<A> {
         if why.is_some() {
             let _ = child.kill();
         }
-        let Some(status) = wait(child) else { return why.unwrap_or(End::Signal(libc::SIGKILL)) };
+        let Some(status) = wait(child, self.about) else { return why.unwrap_or(End::Signal(libc::SIGKILL)) };
         let mut text = Vec::new();
         if let Some(last_words) = self.last_words.take() {
             // What there is; that there is no more yet is an error here.
@@ -226,6 +281,21 @@ impl<A: DeserializeOwned> Worker<A> {
         }
         why.unwrap_or_else(|| ended(status, &String::from_utf8_lossy(&text), &self.limits))
     }
+}
+
+/// Reads from a line; descriptors that came with it are put to `received`, more than is ever asked for are
+/// closed.
+fn receive(line: &UnixStream, piece: &mut [u8], received: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_RECEIVED))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let got = recvmsg(line, &mut [IoSliceMut::new(piece)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(all) = message {
+            received.extend(all);
+        }
+    }
+    received.truncate(MAX_RECEIVED);
+    Ok(got.bytes)
 }
 
 /// How it ended by itself.
@@ -245,7 +315,7 @@ fn ended(status: ExitStatus, last_words: &str, limits: &Limits) -> End {
 
 /// Waits for one that has ended or was killed; `None` if it does not end, since it sleeps in the kernel: it
 /// is waited for by somebody who has time.
-fn wait(mut child: Child) -> Option<ExitStatus> {
+fn wait(mut child: Child, about: About) -> Option<ExitStatus> {
     let until = Instant::now() + MAX_DYING;
     let mut pause = Duration::from_micros(100);
     while Instant::now() < until {
@@ -258,15 +328,56 @@ fn wait(mut child: Child) -> Option<ExitStatus> {
     }
     let _ = child.kill();
     let waiting = std::thread::Builder::new().name("worker-end".into()).stack_size(64 << 10);
-    let _ = waiting.spawn(move || drop(child.wait()));
+    let number = child.id();
+    lock_stuck().insert(number, about);
+    let waited = waiting.spawn(move || {
+        drop(child.wait());
+        lock_stuck().remove(&number);
+    });
+    if waited.is_err() {
+        lock_stuck().remove(&number);
+    }
     None
+}
+
+/// Whom a worker reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    /// The process.
+    pub(crate) pid: i32,
+    /// Its user.
+    pub(crate) uid: u32,
+}
+
+/// Workers that were killed and have not ended: they sleep in the kernel. With whom each has read.
+static STUCK: Mutex<BTreeMap<u32, About>> = Mutex::new(BTreeMap::new());
+
+fn lock_stuck() -> MutexGuard<'static, BTreeMap<u32, About>> {
+    STUCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many workers were killed and have not ended, since they sleep in the kernel: on storage that does not
+/// answer, say. Each is a process and a thread that waits for it.
+#[must_use]
+pub fn stuck() -> usize {
+    lock_stuck().len()
+}
+
+/// Whether one more may read that process: none is stuck over it, and few over others of its user.
+pub(crate) fn may_read(about: About) -> bool {
+    /// Of root there are many: in each container, say.
+    const OF_ROOT: usize = 16;
+    const OF_ONE: usize = 4;
+    let stuck = lock_stuck();
+    let of_user = stuck.values().filter(|other| other.uid == about.uid).count();
+    !stuck.values().any(|other| other.pid == about.pid) && of_user < if about.uid == 0 { OF_ROOT } else { OF_ONE }
 }
 
 impl<A> Drop for Worker<A> {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
-            let _ = wait(child);
+            let _ = wait(child, self.about);
         }
     }
 }

@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::Write as _;
 use std::sync::OnceLock;
 
-use lastgasp_goruntime::{Runtime, parse_buildinfo};
+use std::time::Duration;
+
+use lastgasp_goruntime::{Evidence, EvidencePlan, Runtime, parse_buildinfo};
 use lastgasp_inferior::{Addr, AddrRange, CoreFile, ElfImage, Layered, Memory};
+use lastgasp_observe::target::inspect::{FileSays, Located, inspect};
 use lastgasp_synth::{Flavour, Process};
 
 use crate::damage::{Orders, flavour_of};
@@ -111,4 +114,42 @@ pub fn modules(data: &[u8]) {
     if let Ok(rt) = Runtime::apply(&image, bias, &p, &location) {
         process::decode_all(&rt, &p);
     }
+}
+
+/// Attaching as a whole: an executable and its process, both damaged, are inspected as a worker does; what it
+/// would say is taken as the daemon takes it; and the first looks are taken.
+pub fn attach(data: &[u8]) {
+    let flavour = flavour_of(data);
+    let known = whole(flavour);
+    let first = data.first().copied().unwrap_or(0);
+    let [with_symbols, stripped] = &known.images;
+    let mut bytes = if first & 2 == 2 { stripped } else { with_symbols }.clone();
+    let mut p = known.process.clone();
+    let (ours, theirs) = data.split_at(data.len().div_ceil(2));
+    if first & 4 == 4 {
+        Orders::of(ours).on_process(&mut p);
+    }
+    if first & 8 == 8 {
+        Orders::of(theirs).on_bytes(&mut bytes);
+    }
+    // Or hostile from the first byte on.
+    if first & 16 == 16 {
+        bytes = data.get(1..).unwrap_or_default().to_vec();
+    }
+    let Some(opened) = file(&bytes) else { return };
+    let Ok(kept) = opened.try_clone() else { return };
+    let says = inspect(opened, "fuzz", &p, |_| 0, Duration::ZERO);
+    let Ok(message) = serde_json::to_vec(&says) else { return };
+    // It is said on a line: what is read back is what the daemon has.
+    let Ok(FileSays::Go(go)) = serde_json::from_slice(&message) else { return };
+    assert!(go.can_be(), "a worker that was not led astray is believed");
+    let (Ok(image), Located::At(location)) = (ElfImage::told(kept.into(), "fuzz", go.image.clone()), &go.runtime)
+    else {
+        return;
+    };
+    let Ok(rt) = Runtime::apply_known(&image, go.build_info.clone(), 0, &p, location) else { return };
+    let mut plan = EvidencePlan::default();
+    plan.update(&rt, &p);
+    let _ = Evidence::memstats(&rt, &p);
+    process::decode_all(&rt, &p);
 }

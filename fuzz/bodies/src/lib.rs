@@ -4,12 +4,15 @@
 //! Two kinds of input: bytes that are read as they come (a file, a text), and orders to damage a make-believe
 //! process that is whole otherwise, so that what lies deep is reached too: see `damage.rs`.
 
+mod changes;
 mod code;
 mod damage;
 mod files;
 mod heap_targets;
 mod process_targets;
 mod saved;
+mod go_source;
+mod source;
 mod stored;
 mod worker;
 
@@ -18,12 +21,15 @@ mod worker;
 #[path = "../../../crates/goruntime/tests/synthetic/process.rs"]
 pub mod process;
 
+pub use changes::{answers, changes};
 pub use code::code;
 pub use damage::{Orders, flavour_of};
-pub use files::{core, elf, modules};
+pub use files::{attach, core, elf, modules};
 pub use heap_targets::{collections, graph, types};
 pub use process_targets::{buckets, goroutines, pclntab, pointers, spans};
 pub use saved::raw;
+pub use source::{escapes, pprof};
+pub use go_source::gosource;
 pub use stored::{facts, locations, maps};
 pub use worker::worker;
 
@@ -32,19 +38,25 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target by name, sorted; `fuzz/fuzz_targets` has a file for each.
 pub const ALL: &[Target] = &[
+    ("answers", answers),
+    ("attach", attach),
     ("buckets", buckets),
+    ("changes", changes),
     ("code", code),
     ("collections", collections),
     ("core", core),
     ("elf", elf),
+    ("escapes", escapes),
     ("facts", facts),
     ("goroutines", goroutines),
+    ("gosource", gosource),
     ("graph", graph),
     ("locations", locations),
     ("maps", maps),
     ("modules", modules),
     ("pclntab", pclntab),
     ("pointers", pointers),
+    ("pprof", pprof),
     ("raw", raw),
     ("spans", spans),
     ("types", types),

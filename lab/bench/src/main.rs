@@ -4,6 +4,7 @@
 use anyhow::Result;
 use clap::Parser;
 
+mod escapes;
 mod goroutines;
 mod graphs;
 mod heap;
@@ -37,6 +38,13 @@ enum Chore {
     BenchHeap(heap::Options),
     /// Say which goroutines can never be woken, beside Go's own goroutineleak profile
     BenchGoroutines(goroutines::Options),
+    /// Say how much of what programs allocate gets a reason, and rank it beside pprof
+    BenchEscapes(escapes::CoverageOptions),
+    /// Hold what is advised about allocations against what it saves
+    BenchAdvice(escapes::AdviceOptions),
+    /// Have tenants without rights try to end `lastgasp watch`, or to blind it, while a program beside them
+    /// dies
+    BenchHostile(watch::hostile::Options),
     /// Measure `lastgasp watch` on real Go programs: kills, storms, what it costs, how long it lasts
     BenchWatch {
         #[command(subcommand)]
@@ -51,6 +59,9 @@ fn main() -> Result<()> {
         Chore::BenchGraphs(options) => graphs::run(&options),
         Chore::BenchHeap(options) => heap::run(&options),
         Chore::BenchGoroutines(options) => goroutines::run(&options),
+        Chore::BenchEscapes(options) => escapes::run_coverage(&options),
+        Chore::BenchAdvice(options) => escapes::run_advice(&options),
+        Chore::BenchHostile(options) => watch::hostile::run(&options),
         Chore::BenchWatch { bench } => watch::run(&bench),
     }
 }

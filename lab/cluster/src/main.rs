@@ -9,6 +9,7 @@ use clap::Parser;
 use lastgasp_cluster::judge::mask::Mask;
 use lastgasp_cluster::judge::table::render;
 use lastgasp_cluster::judge::tally::{Row, Tally};
+use lastgasp_cluster::judge::what_if::table;
 use lastgasp_cluster::play::{play, verdict};
 use lastgasp_cluster::scenario::Scenario;
 use lastgasp_cluster::series::{Series, kept};
@@ -30,7 +31,7 @@ struct Cli {
     /// Moves times, sizes and rates a little, always in the same way
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// The lastgasp that is tried (default: this one, built for release)
+    /// The lastgasp that is tried (default: this one; cargo xtask builds it)
     #[arg(long, value_name = "PATH")]
     bin: Option<PathBuf>,
     /// Folder for the store and what was so (default: target/lab/cluster/plays/NAME)
@@ -52,8 +53,12 @@ struct Cli {
     #[arg(long, requires = "all", value_delimiter = ',')]
     only: Vec<String>,
     /// Judge plays that were kept, and play only what is missing
-    #[arg(long, requires = "all")]
+    #[arg(long)]
     again: bool,
+    /// What the verdicts on these scenarios say would have been is played, and held against what then is
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', num_args = 0..=1, default_missing_value = WHAT_IFS)]
+    #[arg(conflicts_with_all = ["scenario", "all", "json", "keep"])]
+    what_if: Vec<String>,
     /// Not with feeds taken away one by one
     #[arg(long, requires = "all")]
     no_masks: bool,
@@ -61,6 +66,9 @@ struct Cli {
 
 /// The incident of the notes.
 const NOTES: &str = "notes";
+
+/// Scenarios whose what-ifs are played if none is named: of each shape of what a request makes, one.
+const WHAT_IFS: &str = "config-no-feed,config-structures,config-text";
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
@@ -76,6 +84,9 @@ fn main() -> Result<()> {
             all.iter().filter(|s| s.hold_out).count()
         );
         return Ok(());
+    }
+    if !cli.what_if.is_empty() {
+        return what_ifs(&cli, &folder);
     }
     if cli.all { all(&cli, &folder) } else { one(&cli, &folder) }
 }
@@ -153,6 +164,25 @@ fn all(cli: &Cli, folder: &Path) -> Result<()> {
         bail!("{}", missed.join("; "));
     }
     Ok(())
+}
+
+fn what_ifs(cli: &Cli, folder: &Path) -> Result<()> {
+    let series = Series { lastgasp: binary(cli)?, seed: cli.seed, again: cli.again, masks: false };
+    let progress = Progress::start();
+    let mut rows = Vec::new();
+    for name in &cli.what_if {
+        let scenario = Scenario::load(&file_of(Path::new(name), folder))?;
+        rows.extend(series.what_ifs(&scenario, &progress)?);
+    }
+    drop(progress);
+    let header = machine(&format!("lab/cluster, what-ifs of {}, played", cli.what_if.join(", ")))?;
+    let text = table(&header, &rows);
+    println!("{text}");
+    let whole = cli.what_if.join(",") == WHAT_IFS;
+    let folder = if whole { repo_root().join("benches/results") } else { cache_dir().join("cluster") };
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join("what-ifs.txt");
+    std::fs::write(&file, text).with_context(|| file.display().to_string())
 }
 
 /// What was played, for the first line of results.

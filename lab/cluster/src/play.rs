@@ -74,7 +74,9 @@ pub fn play(scenario: &Scenario, seed: u64, lastgasp: &Path, folder: &Path, prog
             }
         }
         let (ready, usage) = world.state();
-        let most = usage.iter().max().copied().unwrap_or(0) >> 20;
+        let most = usage.iter().max().copied().unwrap_or(0);
+        record.usage.push((now_ms(), most));
+        let most = most >> 20;
         progress.set(
             "playing",
             format!(

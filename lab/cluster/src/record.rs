@@ -35,6 +35,8 @@ pub struct Record {
     pub unheard: Vec<String>,
     /// What the daemon's webhook sent.
     pub told: Vec<Told>,
+    /// Memory of the instance that used most, as it was looked at ten times a second: time, bytes.
+    pub usage: Vec<(i64, u64)>,
     /// What the machine could give: see [`Pressure`].
     pub pressure: Pressure,
 }
@@ -107,6 +109,12 @@ impl Record {
     #[must_use]
     pub fn first_kill(&self) -> Option<i64> {
         self.kills().filter_map(|l| l.ended_unix_ms).min()
+    }
+
+    /// Most memory that an instance was seen to use from a moment on.
+    #[must_use]
+    pub fn peak_since(&self, from_unix_ms: i64) -> u64 {
+        self.usage.iter().filter(|(at, _)| *at >= from_unix_ms).map(|(_, bytes)| *bytes).max().unwrap_or(0)
     }
 
     /// When an action was done.

@@ -11,6 +11,7 @@ use lastgasp_lab::progress::Progress;
 use crate::judge::compare::{Judgement, judge};
 use crate::judge::mask::{Mask, masked};
 use crate::judge::tally::Row;
+use crate::judge::what_if;
 use crate::play::{play, verdict};
 use crate::record::Record;
 use crate::scenario::Scenario;
@@ -41,11 +42,7 @@ impl Series {
     pub fn one(&self, scenario: &Scenario, progress: &Progress) -> Vec<Row> {
         let scenario = scenario.clone().seeded(self.seed);
         let folder = kept(&scenario.name, self.seed);
-        let file = folder.join("played.json");
-        let record = match Record::load(&file).ok().filter(|r| self.again && r.scenario == scenario.name) {
-            Some(record) => Ok(record),
-            None => play(&scenario, self.seed, &self.lastgasp, &folder, progress).map(|p| p.record),
-        };
+        let record = self.kept_or_played(&scenario, &folder, progress);
         let record = match record {
             Ok(record) => record,
             Err(e) => return vec![Row { not_counted: format!("not played: {e:#}"), ..row(&scenario, self.seed) }],
@@ -64,6 +61,46 @@ impl Series {
             }
         }
         rows
+    }
+
+    /// Plays a scenario with its cause alone, and what its verdict says would have been.
+    ///
+    /// # Errors
+    /// The first could not be played, or nothing is said of it.
+    pub fn what_ifs(&self, scenario: &Scenario, progress: &Progress) -> Result<Vec<what_if::Row>> {
+        let base = what_if::base(scenario);
+        let played = self.kept_or_played(&base, &kept(&format!("{}-as-it-was", base.name), self.seed), progress)?;
+        let store = kept(&format!("{}-as-it-was", base.name), self.seed).join("store");
+        let document = verdict(&self.lastgasp, &base.service.name, &store)?;
+        let mut rows = Vec::new();
+        for (n, what) in what_if::of(scenario, &document).into_iter().enumerate() {
+            progress.say(&format!("{}: {}", scenario.name, what.act));
+            let folder = kept(&format!("{}-what-if-{n}", scenario.name), self.seed);
+            // A world that could not be made measures nothing, and is told.
+            let after = self.kept_or_played(&what.scenario, &folder, progress);
+            let was = after.as_ref().ok().and_then(|r| what_if::measured(&base, what.measure, &played, r));
+            if let Err(e) = after {
+                progress.say(&format!("{}: not played: {e:#}", what.act));
+            }
+            let name = scenario.name.clone();
+            rows.push(what_if::Row {
+                scenario: name,
+                act: what.act,
+                measure: what.measure,
+                said: what.said,
+                between: what.between,
+                was,
+            });
+        }
+        Ok(rows)
+    }
+
+    fn kept_or_played(&self, scenario: &Scenario, folder: &Path, progress: &Progress) -> Result<Record> {
+        let record = Record::load(&folder.join("played.json"));
+        match record.ok().filter(|r| self.again && r.scenario == scenario.name) {
+            Some(record) => Ok(record),
+            None => play(scenario, self.seed, &self.lastgasp, folder, progress).map(|p| p.record),
+        }
     }
 
     fn judged(&self, scenario: &Scenario, record: &Record, store: &Path, mask: Mask) -> Row {

@@ -21,10 +21,14 @@ pub mod incident_graph;
 pub mod incident_restart;
 #[cfg(feature = "play")]
 pub mod leaks;
+#[cfg(feature = "play")]
+pub mod lying_files;
 pub mod machine;
 #[cfg(feature = "play")]
 pub mod oracle;
 #[cfg(feature = "play")]
 pub mod page;
 pub mod progress;
+#[cfg(feature = "play")]
+pub mod silent_storage;
 pub mod toolchain;

@@ -47,7 +47,8 @@ fn require(program: &Program, toolchain: &Toolchain, folder: &Path) -> Result<Pa
     if module.join("go.sum").exists() {
         return Ok(module);
     }
-    fs::write(module.join("go.mod"), "module lastgasp.invalid/real\n\ngo 1.24\n")?;
+    let go = program.go.min(24);
+    fs::write(module.join("go.mod"), format!("module lastgasp.invalid/real\n\ngo 1.{go}\n"))?;
     let wanted = format!("{}@{}", program.package, program.version);
     run(nice(toolchain).current_dir(&module).args(["get", &wanted])).with_context(|| format!("fetching {wanted}"))?;
     Ok(module)

@@ -20,8 +20,10 @@ use clap::ValueEnum;
 use lastgasp_recorder::policy::Mode;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use feeds::{Changes, EventFiles, Feed, FeedType, MetricsSource, MetricsType, Node, Preset, Roles};
+pub(crate) use feeds::{Changes, EventFiles, Feed, FeedType, MetricsSource, MetricsType, Node, Preset};
 pub use flags::WatchFlags;
+pub(crate) use load::others_write;
+use load::read_plain;
 pub use load::{Loaded, load};
 use origin::Origins;
 pub use show::{as_json, as_markdown, as_text};
@@ -284,6 +286,9 @@ impl Default for Webhook {
     }
 }
 
+/// Longest file with the address of a webhook, in bytes.
+const MAX_ADDRESS: u64 = 64 << 10;
+
 impl Config {
     /// Folder of captures and of the journal of what must be undone.
     #[must_use]
@@ -366,7 +371,7 @@ impl Webhook {
         let url = match (self.url.is_empty(), self.url_file.as_os_str().is_empty()) {
             (false, true) => self.url.clone(),
             (true, false) => {
-                let text = std::fs::read_to_string(&self.url_file);
+                let text = read_plain(&self.url_file, MAX_ADDRESS);
                 text.map_err(|e| format!("{}: {e}", self.url_file.display()))?.trim().to_owned()
             }
             (true, true) => return Err("is missing: give url, or url_file".into()),

@@ -41,6 +41,8 @@ fn target(pid: i32) -> TargetStatus {
         captures: 1,
         last_capture_unix: Some(1_700_000_000),
         problem: some("not armed"),
+        // What is kept of lives, and not told here.
+        ..TargetStatus::default()
     }
 }
 

@@ -43,7 +43,15 @@ pub(super) fn evidence_of(with: &str, seconds: u32) -> Result<Evidence> {
         return Ok(Evidence { subject: with.to_owned(), allocated, facts: None });
     }
     let facts = match Subject::parse(with) {
-        Ok(Subject::Capture(path)) => tell(&path)?.facts.into_owned(),
+        Ok(Subject::Capture(path)) => {
+            let mut facts = tell(&path)?.facts.into_owned();
+            // Of a death the captures are told together; that which was asked for may be the one with a
+            // graph.
+            if facts.graph.is_none() {
+                facts.graph = lastgasp_store::read(&path)?.graph;
+            }
+            facts
+        }
         Ok(subject) => {
             let taken = take_subject(&subject, None, Stop::ForTheCopy)?;
             taken.decoded(&provenance_of(&taken)).facts

@@ -1,6 +1,8 @@
 //! One file per subcommand.
 
 mod capture;
+mod check;
+mod check_with;
 mod config;
 mod diff;
 mod escapes;
@@ -60,8 +62,8 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
         }
         Command::Event { command } => event::event(command),
         Command::Undo { store } => Ok(watch::undo(&store)),
-        Command::Report { subject, exe, format, out, fail_on } => {
-            report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on)
+        Command::Report { subject, exe, format, out, fail_on, source } => {
+            report::report(&subject, exe.as_deref(), format, out.as_deref(), fail_on, source.as_deref())
         }
         Command::Why { subject, asked, exe, max_stop, format } => {
             why::why(&subject, &asked, exe.as_deref(), max_stop, format)
@@ -71,6 +73,7 @@ pub(crate) fn dispatch(command: Command) -> Result<Exit> {
             incident::incident(service.as_deref(), since, &store, format, out.as_deref())
         }
         Command::Escapes { packages, flags } => escapes::escapes(packages, &flags),
+        Command::Check { flags } => check::check(&flags),
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Watchdog { dirs } => {
             watchdog::serve(&dirs);

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use lastgasp_diagnosis::Level;
-use lastgasp_report::{document, page, terminal};
+use lastgasp_report::{beside_json, beside_text, document, page, terminal};
 use lastgasp_store::{Told, tell};
 
 use super::capture::{provenance_of, take_subject};
+use super::check_with::source_of;
 use super::stop::Stop;
 use super::subject::Subject;
 use crate::args::{FailOn, Format};
@@ -21,13 +22,28 @@ pub(super) fn report(
     format: Format,
     out: Option<&Path>,
     fail_on: Option<FailOn>,
+    source: Option<&Path>,
 ) -> Result<Exit> {
     let Told { facts, diagnosis, path } = told(subject, exe)?;
     let path = path.map(|p| p.display().to_string());
+    let source = source.map(|dir| source_of(dir, &facts)).transpose()?;
+    let whole = || {
+        let mut document = document(&facts, &diagnosis, path.as_deref());
+        if let Some((beside, findings)) = &source {
+            document["source"] = beside_json(beside);
+            let named = findings.iter().filter(|f| beside.linked.iter().any(|l| l.findings.contains(&f.fingerprint)));
+            document["source"]["findings"] = serde_json::to_value(named.collect::<Vec<_>>()).unwrap_or_default();
+        }
+        document
+    };
     let text = match format {
-        Format::Text => terminal(&facts, &diagnosis),
-        Format::Json => serde_json::to_string_pretty(&document(&facts, &diagnosis, path.as_deref()))? + "\n",
-        Format::Html => page(&document(&facts, &diagnosis, path.as_deref())),
+        Format::Text => {
+            let told = source.as_ref().map(|(beside, findings)| beside_text(beside, findings)).unwrap_or_default();
+            let heading = if told.is_empty() { "" } else { "\nSOURCE\n" };
+            terminal(&facts, &diagnosis) + heading + &told
+        }
+        Format::Json => serde_json::to_string_pretty(&whole())? + "\n",
+        Format::Html => page(&whole()),
     };
     match out {
         Some(file) => std::fs::write(file, text)

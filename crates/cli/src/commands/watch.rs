@@ -2,12 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{channel, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use lastgasp_agent::config::{WatchFlags, load};
-use lastgasp_agent::{Services, log, settings};
+use lastgasp_agent::{OwnStore, Services, log, settings, start_workers};
 use lastgasp_capture::Writer;
 use lastgasp_recorder::daemon::Daemon;
 use lastgasp_recorder::guard::{USUAL_STACK, guarded, spawn_guarded, spawn_vital};
@@ -18,9 +18,17 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::exit::Exit;
 use crate::output::{complain, say};
 
+/// Pause after the configuration was read again: a storm of SIGHUP blinds nobody. An end that is asked for
+/// meanwhile waits as long.
+const BETWEEN_RELOADS: Duration = Duration::from_millis(500);
+
 /// How long captures in flight may still be written after the supervisor has failed. A write takes
 /// milliseconds, half a second on a busy disk (`benches/results/watch-storm.txt`).
 const MAX_FINISHING: Duration = Duration::from_secs(10);
+
+/// Starts and ends of processes that may wait to be written; of more of them it is known later that they are
+/// gone.
+const MAX_LIVES_UNTOLD: usize = 4096;
 
 /// Watches until it is told to end.
 pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
@@ -28,6 +36,7 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
     let config = load(&flags)?.config;
     let level = log::start_daemon(&config)?;
     let store = config.store().to_owned();
+    let _held = OwnStore::hold(&store).context("nothing is watched")?;
     for line in lastgasp_capture::recover(&store).into_iter().chain(journal::recover(&store)) {
         complain(&format!("lastgasp: {line}"));
     }
@@ -38,10 +47,12 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
     // Before any thread is started, so that all inherit it.
     let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     signals.thread_block().context("blocking signals")?;
+    start_workers();
     let (sender, captured) = channel();
-    let daemon = Daemon::new(settings(&config), sender)?;
+    let (lives, told_of_lives) = sync_channel(MAX_LIVES_UNTOLD);
+    let daemon = Daemon::new(settings(&config), sender)?.telling_of_lives(lives);
     let handle = daemon.handle();
-    let (services, writers) = Services::start(config, flags, level, handle.clone(), captured)?;
+    let (services, writers) = Services::start(config, flags, level, handle.clone(), captured, told_of_lives)?;
     let reloading = Arc::clone(&services);
     spawn_vital("signals", USUAL_STACK, move || {
         while let Ok(signal) = signals.wait() {
@@ -49,6 +60,8 @@ pub(super) fn watch(flags: WatchFlags) -> Result<Exit> {
             let stopped = guarded("signals", || match signal {
                 Signal::SIGHUP => {
                     reloading.reload();
+                    // Any number of them meanwhile are one: whoever is watched is seen afresh at each.
+                    std::thread::sleep(BETWEEN_RELOADS);
                     false
                 }
                 _ => {

@@ -15,7 +15,7 @@ use super::reached::{By, Reached};
 use crate::heap::Heap;
 use crate::roots::{RootKind, RootPlace};
 use crate::types::ObjectType;
-use crate::watched::{Owns, is_tiny, may_own};
+use crate::watched::{Owns, is_tiny, may_own, reaches};
 
 /// What signals are sent to hangs on a variable of this package, and the kernel sends them.
 const SIGNALS: &str = "os/signal.";
@@ -209,74 +209,65 @@ impl Heap<'_> {
         let mut types = TypeReader::new(self.runtime, self.memory);
         for ((from, offset), to) in &self.awaited.pointed.all {
             for (thing, mutex) in mutexes(*to).into_iter().flatten() {
-                let owns = match may_own(*mutex, *to) {
-                    Owns::Never => false,
-                    Owns::Perhaps => true,
-                    Owns::IfLarge => !self.is_to_tiny(*from, *offset, &mut types),
-                };
-                if owns {
+                let pointee = self.tiny_pointee(*from, *offset, &mut types);
+                if may_own(*mutex, *to) != Owns::Never && reaches(*mutex, *to, pointee) {
                     scene.owned_by_object.entry(*from).or_default().push(*thing);
                 }
             }
         }
         for ((root, place), to) in &self.holders.pointed.all {
             for (thing, mutex) in mutexes(*to).into_iter().flatten() {
-                let owns = match may_own(*mutex, *to) {
-                    Owns::Never => false,
-                    Owns::Perhaps => true,
-                    Owns::IfLarge => !self.variable_is_to_tiny(*root, *place, &mut types),
-                };
-                if owns {
+                let pointee = self.tiny_pointee_of_variable(*root, *place, &mut types);
+                if may_own(*mutex, *to) != Owns::Never && reaches(*mutex, *to, pointee) {
                     scene.owned_by_root.entry(*root).or_default().push(*thing);
                 }
             }
         }
     }
 
-    /// Whether a pointer of an object is by its type one to something smaller than a slot of tiny objects.
-    pub(super) fn is_to_tiny(&self, from: ObjectId, offset: u64, types: &mut TypeReader<'_>) -> bool {
-        let Some(slot) = self.graph.layout().address(from) else { return false };
-        let offset = offset.checked_sub(self.start_of_value(slot) - slot);
-        match (self.type_of(from), offset) {
-            (Some((ObjectType::Value(of) | ObjectType::Values(of), _)), Some(offset)) => {
-                let at = Addr(self.start_of_value(slot)).plus(offset);
-                types.word_at(of, offset).is_some_and(|word| self.is_tiny_word(word, at, types))
-            }
-            _ => false,
-        }
+    /// Bytes of what a pointer of an object leads to by its type, where that is smaller than a slot of tiny
+    /// objects.
+    pub(super) fn tiny_pointee(&self, from: ObjectId, offset: u64, types: &mut TypeReader<'_>) -> Option<u64> {
+        let slot = self.graph.layout().address(from)?;
+        let start = self.start_of_value(slot);
+        let offset = offset.checked_sub(start - slot)?;
+        let (ObjectType::Value(of) | ObjectType::Values(of), _) = self.type_of(from)? else { return None };
+        let word = types.word_at(of, offset)?;
+        self.tiny_pointee_of_word(word, Addr(start).plus(offset), types)
     }
 
     /// The same of a pointer in a package variable of which debug information has the type.
-    pub(super) fn variable_is_to_tiny(&self, root: RootId, place: RootPlace, types: &mut TypeReader<'_>) -> bool {
-        let (RootPlace::Variable(at), Some(stand)) = (place, self.holders.stand(root)) else { return false };
-        let declared = self.types.declared.get(&stand.variable).filter(|_| !stand.behind);
-        let (Some(of), Some(offset)) = (declared, at.0.checked_sub(stand.variable.0)) else { return false };
-        types.word_at(*of, offset).is_some_and(|word| self.is_tiny_word(word, at, types))
+    pub(super) fn tiny_pointee_of_variable(
+        &self,
+        root: RootId,
+        place: RootPlace,
+        types: &mut TypeReader<'_>,
+    ) -> Option<u64> {
+        let (RootPlace::Variable(at), stand) = (place, self.holders.stand(root)?) else { return None };
+        let declared = self.types.declared.get(&stand.variable).filter(|_| !stand.behind)?;
+        let word = types.word_at(*declared, at.0.checked_sub(stand.variable.0)?)?;
+        self.tiny_pointee_of_word(word, at, types)
     }
 
-    /// Whether the pointer at an address is by its type one to something smaller than a slot of tiny objects.
-    /// Interfaces name the type of what they hold in the word before, strings their length behind (a
-    /// `flag.Flag` that shares a slot with a mutex kept its goroutine from being proved leaked: lab/causes,
-    /// tiny-locks with Go 1.21 and 1.22).
-    fn is_tiny_word(&self, word: Word, at: Addr, types: &mut TypeReader<'_>) -> bool {
-        let is_tiny = |size: u64| (1..16).contains(&size);
-        let held = match word {
-            Word::Pointer(of) => return types.get(of).is_some_and(|of| is_tiny(of.size)),
-            Word::String => return self.memory.u64(at.plus(8)).is_ok_and(is_tiny),
+    /// The same of the pointer at an address. Interfaces name the type of what they hold in the word before,
+    /// strings their length behind (a `flag.Flag` that shares a slot with a mutex kept its goroutine from being
+    /// proved leaked: lab/causes, tiny-locks with Go 1.21 and 1.22).
+    fn tiny_pointee_of_word(&self, word: Word, at: Addr, types: &mut TypeReader<'_>) -> Option<u64> {
+        let size = match word {
+            Word::Pointer(of) => types.get(of)?.size,
+            Word::String => self.memory.u64(at.plus(8)).ok()?,
             Word::Interface { table } => {
-                let first = at.0.checked_sub(8).and_then(|first| self.memory.ptr(Addr(first)).ok());
-                first.and_then(|first| if table { types.of_itab(first) } else { types.get(first) })
+                let first = self.memory.ptr(Addr(at.0.checked_sub(8)?)).ok()?;
+                let of = if table { types.of_itab(first)? } else { types.get(first)? };
+                match (of.direct_iface, types.word_at(of.at, 0)) {
+                    (false, _) => of.size,
+                    (true, Some(Word::Pointer(of))) => types.get(of)?.size,
+                    (true, _) => return None,
+                }
             }
-            _ => None,
+            _ => return None,
         };
-        match held {
-            Some(of) if of.direct_iface => match types.word_at(of.at, 0) {
-                Some(Word::Pointer(of)) => types.get(of).is_some_and(|of| is_tiny(of.size)),
-                _ => false,
-            },
-            Some(of) => is_tiny(of.size),
-            None => false,
-        }
+        (1..16).contains(&size).then_some(size)
     }
 
     /// Which goroutines their own timer wakes for ever.

@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::reckoned::Liveness;
 use crate::heap::Heap;
 use crate::roots::{RootKind, RootPlace};
-use crate::watched::{Owns, is_tiny, may_own};
+use crate::watched::{Owns, is_tiny, may_own, reaches};
 
 /// Referrers of one thing that are told apart before they are counted, 64 kB of them.
 const MOST: usize = 1 << 12;
@@ -65,29 +65,30 @@ impl Heap<'_> {
         let mut all: Vec<BTreeMap<Referring, ()>> = vec![BTreeMap::new(); waiting.objects.len()];
         let mut more = vec![0u64; waiting.objects.len()];
         let mut slots: FxHashMap<usize, SharedSlot> = FxHashMap::default();
-        let mut add = |to: Addr, is_to_tiny: &mut dyn FnMut() -> bool, referring: &dyn Fn() -> Option<Referring>| {
-            let found = layout.object_at(to.0).and_then(|slot| things.get(&slot)).into_iter().flatten();
-            // Two mutexes may share a slot, one behind the other: what points to the first is none to the
-            // second.
-            let is_one = found.clone().any(|(_, mutex)| *mutex == Some(to));
-            let mut owns = |mutex: Addr| match may_own(mutex, to) {
-                Owns::Never => false,
-                Owns::Perhaps => !is_one || mutex == to,
-                Owns::IfLarge => !is_one && !is_to_tiny(),
-            };
-            let found = found.filter(|(_, mutex)| mutex.is_none_or(&mut owns));
-            for (index, mutex) in found {
-                let (Some(all), Some(more)) = (all.get_mut(*index), more.get_mut(*index)) else { continue };
-                if all.len() >= MOST {
-                    *more += 1;
-                } else if let Some(referring) = referring() {
-                    if let Some(mutex) = mutex {
-                        slots.entry(*index).or_default().add(*mutex, to, &referring);
+        let mut add =
+            |to: Addr, pointee: &mut dyn FnMut() -> Option<u64>, referring: &dyn Fn() -> Option<Referring>| {
+                let found = layout.object_at(to.0).and_then(|slot| things.get(&slot)).into_iter().flatten();
+                // Two mutexes may share a slot, one behind the other: what points to the first is none to the
+                // second.
+                let is_one = found.clone().any(|(_, mutex)| *mutex == Some(to));
+                let mut owns = |mutex: Addr| match may_own(mutex, to) {
+                    Owns::Never => false,
+                    Owns::Perhaps => (!is_one || mutex == to) && reaches(mutex, to, pointee()),
+                    Owns::IfLarge => !is_one && reaches(mutex, to, pointee()),
+                };
+                let found = found.filter(|(_, mutex)| mutex.is_none_or(&mut owns));
+                for (index, mutex) in found {
+                    let (Some(all), Some(more)) = (all.get_mut(*index), more.get_mut(*index)) else { continue };
+                    if all.len() >= MOST {
+                        *more += 1;
+                    } else if let Some(referring) = referring() {
+                        if let Some(mutex) = mutex {
+                            slots.entry(*index).or_default().add(*mutex, to, &referring);
+                        }
+                        all.insert(referring, ());
                     }
-                    all.insert(referring, ());
                 }
-            }
-        };
+            };
         let symbols = Symbolizer::new(self.memory, &self.runtime.module, self.runtime.layout);
         let mut types = TypeReader::new(self.runtime, self.memory);
         let mut functions: FxHashMap<Addr, String> = FxHashMap::default();
@@ -109,7 +110,7 @@ impl Heap<'_> {
                 }
                 _ => None,
             };
-            add(*to, &mut || self.variable_is_to_tiny(*root, *place, &mut types), &|| {
+            add(*to, &mut || self.tiny_pointee_of_variable(*root, *place, &mut types), &|| {
                 let name = || self.holders.name_of(*root).unwrap_or_default().to_owned();
                 let goroutine = self.holders.goid(*root).unwrap_or_default();
                 let can_run = self.can_run(liveness, *root);
@@ -152,7 +153,7 @@ impl Heap<'_> {
                 *contexts.entry((*from, *offset)).or_insert_with(|| self.is_context(*from, *offset, *to, &mut types))
             };
             let is_context = is_context();
-            add(*to, &mut || self.is_to_tiny(*from, *offset, &mut types), &|| {
+            add(*to, &mut || self.tiny_pointee(*from, *offset, &mut types), &|| {
                 let name = self.type_of(*from).map_or_else(String::new, |(_, name)| name.to_owned());
                 let name = if is_context && !name.starts_with("context.") { CONTEXT.to_owned() } else { name };
                 Some(Referring { place: ReferringPlace::Object, goroutine: 0, name, can_run: true })

@@ -1,8 +1,10 @@
 //! What the linker wrote about the build: Go version, module, version control. Source: `debug/buildinfo`,
 //! `cmd/link/internal/ld/data.go` (`buildinfo`).
 
+use serde::{Deserialize, Serialize};
+
 /// A module with its version.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
     /// Import path: `example.com/svc`.
     pub path: String,
@@ -11,7 +13,7 @@ pub struct Module {
 }
 
 /// What `go version -m` prints, as far as we use it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildInfo {
     /// Release as the linker wrote it: `go1.22.10`; `unknown` where garble was at work.
     pub go_version: String,

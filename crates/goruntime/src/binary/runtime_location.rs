@@ -30,7 +30,7 @@ pub fn binary_key(image: &ElfImage) -> String {
     let mut hash = FxHasher::default();
     hash.write(image.build_id().unwrap_or_default().as_bytes());
     hash.write(&go_note);
-    hash.write_u64(image.metadata().map_or(0, |m| m.len()));
+    hash.write_u64(image.state().len);
     for s in image.sections() {
         hash.write(s.name.as_bytes());
         for word in [s.range.start.0, s.range.end.0, s.file_offset.unwrap_or(u64::MAX)] {

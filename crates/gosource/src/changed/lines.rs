@@ -78,6 +78,12 @@ impl ChangedLines {
     }
 }
 
+/// Seconds since 1970 of a time as RFC 3339 has it; 0 of anything else.
+#[must_use]
+pub fn unix_seconds(time: &str) -> i64 {
+    time.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second)
+}
+
 /// Functions of a verdict that are looked at, those that they call, and lines of them that are told of.
 const MOST_FRAMES: usize = 16;
 const MOST_CALLED: usize = 64;

@@ -10,5 +10,5 @@ mod hunks;
 mod lines;
 mod repository;
 
-pub use lines::{Between, ChangedLines, Changes, changed_lines};
+pub use lines::{Between, ChangedLines, Changes, changed_lines, unix_seconds};
 pub use repository::{NotKnown, Repository};

@@ -1,9 +1,9 @@
 //! The user's own toolchain, asked what it decides of some packages.
 //!
 //! `go list -export` builds packages and nothing else: no program is linked, run or written anywhere but into
-//! the build cache, which replays the text of what it has compiled with the same flags before. Flags are given
-//! to the packages that are asked for alone, so all others come out of the cache as they are. Read off Go
-//! 1.19 to 1.27: the text comes on standard error, below a heading for each package.
+//! the build cache, which replays the text of what it has compiled with the same flags before. Flags are
+//! given to the packages that are asked for alone, so all others come out of the cache as they are. Read off
+//! Go 1.19 to 1.27: the text comes on standard error, below a heading for each package.
 
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};

@@ -210,8 +210,8 @@ impl Reason {
     }
 }
 
-/// Whether a call as the compiler prints it is through an interface or a function value. It prints a call of a
-/// method that it knows as `(*T).M(x, y)` or `T.M(x)`, one of a function with its package's name, or bare.
+/// Whether a call as the compiler prints it is through an interface or a function value. It prints a call of
+/// a method that it knows as `(*T).M(x, y)` or `T.M(x)`, one of a function with its package's name, or bare.
 fn is_dynamic(call: &str, is_package: &dyn Fn(&str) -> bool) -> bool {
     let callee = callee(call);
     let Some((before, name)) = callee.rsplit_once('.') else { return false };

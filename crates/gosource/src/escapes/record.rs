@@ -144,8 +144,15 @@ impl Subject {
                 Self::Boxed
             };
         }
-        // Of numbers a sum is no allocation: one that is boxed is printed with its conversion.
-        if text.contains(" + ") { Self::Concatenation } else { Self::Boxed }
+        // A sum that is put into an interface is printed as strings that are joined are.
+        if text.contains(" + ") && !has_number(text) { Self::Concatenation } else { Self::Boxed }
+    }
+
+    /// Whether the text may as well be of a sum of numbers that is put into an interface: nothing in it is a
+    /// string's literal.
+    #[must_use]
+    pub fn may_be_a_sum(text: &str) -> bool {
+        text.contains(" + ") && !text.contains(['"', '`'])
     }
 
     /// The kind in words, as a subject of a sentence.
@@ -168,6 +175,11 @@ impl Subject {
     }
 }
 
+/// Whether an operand of a sum is a number: then it is none of strings.
+fn has_number(text: &str) -> bool {
+    !text.contains(['"', '`']) && text.split(" + ").any(|o| o.trim().chars().all(|c| c.is_ascii_digit() || c == '.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +199,9 @@ mod tests {
         assert_eq!(of("... argument"), Subject::Variadic);
         assert_eq!(of("func literal"), Subject::Closure);
         assert_eq!(of("a + b"), Subject::Concatenation);
+        assert_eq!(of("i + 1000"), Subject::Boxed);
+        assert_eq!(of("s + \"1 + 1\""), Subject::Concatenation);
+        assert!(Subject::may_be_a_sum("a + b") && !Subject::may_be_a_sum("a + \"b\""));
         assert_eq!(of("string(b)"), Subject::Conversion);
         assert_eq!(of("([]byte)(s)"), Subject::Conversion);
         assert_eq!(of("append"), Subject::Append);

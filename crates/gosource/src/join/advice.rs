@@ -128,7 +128,8 @@ pub(super) fn advise(case: &Case<'_>) -> Advice {
         (Reason::MapGrowth, _) => give(
             Cure::SizeMap,
             "size the map: make(map[K]V, n), so it does not grow step by step; where its content is the same each time build it once and share it",
-            presized(case.sizes),
+            // Both kinds of maps double: what was outgrown is together as large as what stays.
+            Some(Amount { bytes: case.allocated.bytes / 2, objects: case.allocated.objects / 2 }),
         ),
         _ if is_kept => kept(),
         (Reason::Returned, Some(Subject::Variable | Subject::Pointer)) if mean <= SMALL => give(
@@ -143,6 +144,17 @@ pub(super) fn advise(case: &Case<'_>) -> Advice {
             Cure::SliceOfValues,
             "keep values and not pointers in the slice ([]T): one array in place of an object for each element; its bytes stay",
             Some(Amount { bytes: 0, objects: case.allocated.objects }),
+        ),
+        // Of a size that is not known it were on the heap all the same.
+        (Reason::DynamicCall, Some(Subject::MakeSlice)) => give(
+            Cure::Pool,
+            "keep the buffer where it can be used again (a field, a sync.Pool): what it is handed to may keep it, for all that the compiler knows",
+            all,
+        ),
+        (Reason::SizeUnknown, _) => give(
+            Cure::Pool,
+            "take it from a sync.Pool and put it back; if it is returned let the caller pass the buffer",
+            all,
         ),
         (Reason::DynamicCall, _) => give(
             Cure::KeepConcrete,

@@ -50,9 +50,9 @@ fn cloned(line: &str) -> Option<String> {
     let begin = before.rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).map_or(0, |i| i + 1);
     let operand = line.get(begin..open).filter(|o| !o.is_empty())?;
     let (head, slice, tail) = (line.get(..begin)?, line.get(open..=close)?, line.get(close + 1..)?);
-    // A clause of three numbers, an index of a map: no slice.
-    (!slice.contains(['(', '"']) && !head.ends_with("Clone("))
-        .then(|| format!("{head}slices.Clone({operand}{slice}){tail}"))
+    // The index of a map, or of what is sliced: no slice of its own.
+    let is_one = !slice.contains('"') && slice.matches('[').count() == slice.matches(']').count();
+    (is_one && !head.ends_with("Clone(")).then(|| format!("{head}slices.Clone({operand}{slice}){tail}"))
 }
 
 /// `make(map[K]V)` with the length of what is ranged over below.
@@ -139,6 +139,8 @@ mod tests {
 
     #[test]
     fn a_line_that_is_not_there_has_no_cure() {
+        assert_eq!(diff("slice-kept", 1, "a = b[x[1]:3]"), None);
+        assert!(diff("slice-kept", 1, "c = b[len(b)-3:]").unwrap().contains("+c = slices.Clone(b[len(b)-3:])"));
         assert_eq!(diff("slice-kept", 9, "x\n"), None);
         assert_eq!(diff("slice-kept", 0, "x\n"), None);
         assert_eq!(diff("slice-kept", 1, "a = m[\"x:y\"]"), None);

@@ -52,6 +52,8 @@ pub(super) struct Index<'a> {
     compiled: rustc_hash::FxHashSet<&'a str>,
 }
 
+/// Bytes of a number that is put into an interface; of the smallest the runtime counts blocks of 16.
+const WORDS: u64 = 16;
 /// Calls that are believed to have been inlined into one another.
 const MOST_INLINED: usize = 24;
 
@@ -84,8 +86,8 @@ impl<'a> Index<'a> {
         index
     }
 
-    /// Why a stack allocates; `lines` are those of its frames.
-    pub(super) fn explain(&self, frames: &[Frame], lines: &[Line]) -> Result<Explained, Unexplained> {
+    /// Why a stack allocates; `lines` are those of its frames, `size` the mean of its objects in bytes.
+    pub(super) fn explain(&self, frames: &[Frame], lines: &[Line], size: u64) -> Result<Explained, Unexplained> {
         let mut first = 0;
         while frames.get(first).zip(lines.get(first)).is_some_and(|(f, l)| is_of_runtime(f, l))
             && first + 1 < frames.len()
@@ -115,7 +117,19 @@ impl<'a> Index<'a> {
             });
         }
         let compiled_in = self.compiled_in(frames, lines, first);
-        if let Some(found) = self.allocation(frames, lines, first, compiled_in) {
+        if let Some(mut found) = self.allocation(frames, lines, first, compiled_in) {
+            // The compiler prints a sum that is put into an interface as it prints strings that are joined.
+            if found.reason == Reason::Joined && size <= WORDS && Subject::may_be_a_sum(&found.what) {
+                found.reason = Reason::Boxed;
+            }
+            // What the line may allocate for besides, and no compiler tells.
+            if let Some(more) = source.as_ref().ok().and_then(|text| reason_of(text))
+                && matches!(more, Reason::Growth | Reason::MapGrowth)
+                && more != found.reason
+                && !found.others.contains(&more)
+            {
+                found.others.push(more);
+            }
             return Ok(found);
         }
         if let Some(found) = self.outgrown(lines, first, compiled_in) {
@@ -221,6 +235,8 @@ impl<'a> Index<'a> {
         let may = |s: &Stays| match Subject::of(&s.subject, false) {
             Subject::Append => Some(Reason::Growth),
             Subject::MakeSlice => Some(Reason::OutgrewStack),
+            // One that is made with a size has it at once.
+            Subject::Map if s.subject.contains(", ") => Some(Reason::OutgrewStack),
             Subject::Map => Some(Reason::MapGrowth),
             Subject::Conversion => Some(Reason::Converted),
             Subject::Concatenation => Some(Reason::Joined),

@@ -35,7 +35,7 @@ impl Question {
     pub fn of(allocated: &Allocated, places: &Places) -> Self {
         let mut question = Self::default();
         let mut stacks: Vec<&Stack> = allocated.stacks.iter().collect();
-        stacks.sort_by(|a, b| b.allocated.bytes.cmp(&a.allocated.bytes));
+        stacks.sort_by_key(|s| std::cmp::Reverse(s.allocated.bytes));
         let total = allocated.total().bytes as f64;
         let mut so_far = 0.0;
         let mut packages = std::collections::BTreeSet::new();
@@ -202,7 +202,8 @@ fn one(
         if let Some((frame, _)) = own {
             *callers.entry(frame.clone()).or_default() += stack.allocated.bytes;
         }
-        match index.explain(&stack.frames, lines) {
+        let mean = stack.allocated.bytes / stack.allocated.objects.max(1);
+        match index.explain(&stack.frames, lines, mean) {
             Ok(explained) => {
                 let sum = match explained.allocation.is_some() {
                     true => &mut coverage.by_compiler,
@@ -229,7 +230,7 @@ fn one(
         }
     }
     reasons.sort_by(|a, b| b.amount.bytes.cmp(&a.amount.bytes).then_with(|| a.inlined_into.cmp(&b.inlined_into)));
-    unexplained.sort_by(|a, b| b.1.bytes.cmp(&a.1.bytes));
+    unexplained.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.bytes));
     let main = reasons.first().map(|r| &r.explained);
     let subject = main.and_then(|e| e.allocation.as_ref()).map(|a| Subject::of(&a.subject, a.is_variable));
     let share = gathered.allocated.bytes as f64 / coverage.total.bytes.max(1) as f64;

@@ -7,7 +7,8 @@
 //! - `explain`: a stack's reason, through calls that were inlined. `advice`: what to do about it, and what
 //!   that would save. `outdated`: what the notes say that a newer compiler does better.
 //! - `joined`: all of it in one, ranked as the profile ranks.
-//! - `seen`: findings of rules, held against a capture. `cure_diff`: a cure as a difference to read.
+//! - `seen`: findings of rules, held against a capture. `linked`: findings of a capture that
+//!   are about the same. `cure_diff`: a cure as a difference to read.
 
 mod advice;
 mod cure_diff;
@@ -15,6 +16,7 @@ mod evidence;
 mod explain;
 mod joined;
 mod line_words;
+mod linked;
 mod names;
 mod outdated;
 mod places;
@@ -27,6 +29,7 @@ pub use cure_diff::cure_diff;
 pub use evidence::{Allocated, Stack};
 pub use explain::{Explained, Unexplained};
 pub use joined::{Coverage, Joined, JoinedSite, Question, Reasoned, join};
+pub use linked::link;
 pub use names::Function;
 pub use places::{Line, Places};
 pub use pprof::PprofError;

@@ -53,6 +53,8 @@ const WARNING: f64 = 0.02;
 const LEAST_SHARE: f64 = 0.005;
 /// Goroutines on a line from which their number is evidence.
 const LEAST_GOROUTINES: u64 = 2;
+/// Elements from which two collections have as many by no chance.
+const LEAST_ELEMENTS: u64 = 1000;
 
 /// Something that was seen at a finding's line.
 #[derive(Clone, Debug, PartialEq)]
@@ -257,17 +259,27 @@ impl<'a> Capture<'a> {
             // Where nobody knows who built them, who holds them may have.
             built || (c.site.is_empty() && held) || (held && finding.code == "rebuilt-per-request")
         };
-        let all = self.facts.graph.iter().flat_map(|g| &g.copies).filter(of);
-        all.map(|c| Sight {
-            text: format!(
-                "{} equal copies of {} were built here, {} each",
-                count(c.copies),
-                c.type_name,
-                bytes(c.bytes_each)
-            ),
-            weight: (c.savable_bytes as f64 / self.heap).min(1.0),
-        })
-        .collect()
+        let mut sights = Vec::new();
+        for c in self.facts.graph.iter().flat_map(|g| &g.copies).filter(of) {
+            let weight = (c.savable_bytes as f64 / self.heap).min(1.0);
+            let (copies, each) = (count(c.copies), bytes(c.bytes_each));
+            let text = format!("{copies} equal copies of {} were built here, {each} each", c.type_name);
+            sights.push(Sight { text, weight });
+            // Where they come from: what has become as large as they are, exactly.
+            let source = self.collections().find_map(|row| {
+                let before = row.before.filter(|b| row.elements > b.saturating_mul(2))?;
+                (row.elements == c.elements && c.elements >= LEAST_ELEMENTS).then_some((row, before))
+            });
+            if let Some((row, before)) = source {
+                let (before, now) = (count(before), count(row.elements));
+                let text = format!(
+                    "each has as many elements as a collection kept by {}, which grew from {before} to {now}",
+                    row.owner
+                );
+                sights.push(Sight { text, weight: weight / 2.0 });
+            }
+        }
+        sights
     }
 
     /// Memory that is kept and not used, by what the finding stores into.
@@ -275,7 +287,8 @@ impl<'a> Capture<'a> {
         let fits = |w: &&GraphWaste| {
             let by_kind = match w.kind.as_str() {
                 "subslice" | "substring" => finding.code.starts_with("slice-"),
-                "overcapacity" => finding.code.starts_with("append-") || finding.code.starts_with("make-"),
+                // `b[:3]` keeps the capacity of `b`: what of it is not used is room, by what the heap shows.
+                "overcapacity" => ["slice-", "append-", "make-"].iter().any(|c| finding.code.starts_with(c)),
                 "empty" | "oversized" => finding.code.starts_with("map-") || finding.code.starts_with("slots-"),
                 _ => false,
             };
@@ -290,6 +303,7 @@ impl<'a> Capture<'a> {
                 match w.kind.as_str() {
                     "subslice" => "this sub-slice: nothing else of it is used",
                     "substring" => "this sub-string: nothing else of it is used",
+                    "overcapacity" => "this slice, as room beyond its length",
                     _ => "this: it is not used",
                 },
                 if w.count > 1 { format!(" ({} of them)", count(w.count)) } else { String::new() }
@@ -313,13 +327,13 @@ fn is_are(n: u64, word: &str) -> String {
 }
 
 /// Whether a frame is of the finding's package.
-fn is_in_package(frame: &Frame, finding: &Finding) -> bool {
+pub(super) fn is_in_package(frame: &Frame, finding: &Finding) -> bool {
     let package = Function::parse(&frame.function).package;
     package == finding.package || (package == "main" && finding.function.starts_with("main."))
 }
 
 /// Whether a frame stands on one of the finding's lines.
-fn is_at(frame: &Frame, finding: &Finding) -> bool {
+pub(super) fn is_at(frame: &Frame, finding: &Finding) -> bool {
     let base = |file: &str| file.rsplit('/').next().map(str::to_owned);
     let last = finding.place.end_line.max(finding.place.line);
     // A statement of many lines (a loop, a function) is meant by where it begins, and what is within has
@@ -343,7 +357,7 @@ fn is_short_at(at: &str, finding: &Finding) -> bool {
 }
 
 /// Whether a finding speaks of the holder: its variable by name, or the function that its goroutines are in.
-fn names_owner(finding: &Finding, owner: &str) -> bool {
+pub(super) fn names_owner(finding: &Finding, owner: &str) -> bool {
     if let Some(function) = owner.strip_prefix("goroutines in ").or_else(|| owner.strip_prefix("goroutine in ")) {
         let function = function.split(' ').next().unwrap_or(function);
         return function == finding.function;

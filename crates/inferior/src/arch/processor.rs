@@ -1,10 +1,12 @@
 //! The processors whose processes are read.
 
+use serde::{Deserialize, Serialize};
+
 use super::amd64;
 use super::prstatus::Prstatus;
 
 /// A processor and its system, as an ELF file names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Arch {
     /// linux/amd64.
     Amd64,

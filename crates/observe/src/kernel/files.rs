@@ -42,3 +42,20 @@ pub fn version(release: &str) -> (u32, u32) {
 pub fn release() -> String {
     nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default()
 }
+
+/// A file, in the state that it was seen in: device, inode, size, change and modification to the nanosecond.
+/// Devices and inodes are used again, times are not.
+pub type FileKey = ((u32, u32), u64, u64, [i64; 4]);
+
+/// What tells a file from all others, by its path, links followed. Its storage is not asked, which may not
+/// answer: what the kernel knows by itself is told.
+///
+/// # Errors
+/// The system's error: there is none, or it may not be looked at.
+pub fn file_key(path: &str) -> std::io::Result<FileKey> {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+    let meta = statx(CWD, path, AtFlags::STATX_DONT_SYNC, StatxFlags::BASIC_STATS)?;
+    let time = |t: rustix::fs::StatxTimestamp| [t.tv_sec, i64::from(t.tv_nsec)];
+    let [[m, mn], [c, cn]] = [time(meta.stx_mtime), time(meta.stx_ctime)];
+    Ok(((meta.stx_dev_major, meta.stx_dev_minor), meta.stx_ino, meta.stx_size, [m, mn, c, cn]))
+}

@@ -172,6 +172,20 @@ impl RawCapture {
         self.finish(writer, None, &description)
     }
 
+    /// As [`RawCapture::save_evidence`], with all that was seen of it earlier: what is decoded by a process of
+    /// ours that is handed the executable's file beside it.
+    ///
+    /// # Errors
+    /// As [`RawCapture::save`].
+    pub fn save_for_decoding<W: Write + Seek>(&self, out: W) -> io::Result<W> {
+        let snapshot = &self.evidence.snapshot;
+        let evidence = Ranges::union(snapshot.ranges());
+        let mut writer = CoreWriter::begin(out)?;
+        add_missing(&mut writer, &evidence, Access::ReadWrite, snapshot)?;
+        let evidence = StoredRanges { ranges: store_ranges(&evidence), crc32: sum(&evidence, snapshot)? };
+        self.finish(writer, None, &StoredV1 { evidence, ..describe(self) })
+    }
+
     /// As [`RawCapture::save_evidence`], with other memory: what a target that stands still has, as quickly
     /// as it can be kept. It is read again as a core when a capture is written.
     ///

@@ -241,9 +241,13 @@ fn executable(file: File, path: String) -> Result<Option<GoExecutable>, OutOfDes
 /// Of 32 bits, or for another processor: Go nevertheless, and refused by whoever tries to read it.
 fn unreadable(file: &std::io::Result<File>) -> Option<GoExecutable> {
     let names = section_names(file.as_ref().ok()?);
-    let has = |name: &str| names.iter().any(|n| n == name);
-    let go = GoExecutable { build_info: BuildInfo::default(), stripped: !has(".symtab") };
-    OF_GO.into_iter().any(has).then_some(go)
+    let stripped = !names.iter().any(|n| n == ".symtab");
+    names_of_go(&names).then_some(GoExecutable { build_info: BuildInfo::default(), stripped })
+}
+
+/// Whether sections of these names are of a Go program.
+pub(super) fn names_of_go(names: &[String]) -> bool {
+    names.iter().any(|name| OF_GO.contains(&name.as_str()))
 }
 
 #[cfg(test)]

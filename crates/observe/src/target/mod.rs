@@ -5,6 +5,7 @@ pub mod census;
 pub mod discover;
 pub mod goroutine_looks;
 pub mod identity;
+pub mod inspect;
 pub mod runtime_cache;
 #[allow(clippy::module_inception)] // Its file is named after what it has.
 mod target;

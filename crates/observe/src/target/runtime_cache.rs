@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
 use lastgasp_goruntime::{DiscoverError, Runtime, RuntimeLocation, binary_key};
@@ -112,6 +112,27 @@ impl RuntimeCache {
         Ok(runtime)
     }
 
+    /// What is remembered of an image, if anything: a hint.
+    #[must_use]
+    pub fn hint(&self, image: &ElfImage) -> Option<RuntimeLocation> {
+        let key = key(image)?;
+        let known = self.known.borrow().get(&key).cloned();
+        known.or_else(|| self.read(&key))
+    }
+
+    /// Notes where a runtime was found, for the next lastgasp too.
+    pub fn note(&self, image: &ElfImage, located: &RuntimeLocation) {
+        let Some(key) = key(image) else { return };
+        if self.known.borrow().get(&key) != Some(located) {
+            let _ = self.write(&key, located);
+            let mut known = self.known.borrow_mut();
+            if known.len() >= MAX_FILES {
+                known.clear();
+            }
+            known.insert(key, located.clone());
+        }
+    }
+
     fn read(&self, key: &str) -> Option<RuntimeLocation> {
         let folder = OwnedDir::open(self.folder.as_deref()?).ok()?;
         let file = OpenOptions::new()
@@ -154,8 +175,8 @@ impl RuntimeCache {
 /// what somebody's own makes us believe is believed of that user's alone. `None` for one that others than its
 /// owner may write: nothing is remembered of it, and nothing believed.
 fn key(image: &ElfImage) -> Option<String> {
-    let meta = image.metadata().ok()?;
-    (meta.mode() & 0o022 == 0).then(|| format!("{}-u{}", binary_key(image), meta.uid()))
+    let state = image.state();
+    (state.mode & 0o022 == 0).then(|| format!("{}-u{}", binary_key(image), state.uid))
 }
 
 /// Whether a file has a name that we give, or gave: `ID-HASH`, `ID-HASH-uUID`, and while they are written

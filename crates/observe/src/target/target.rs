@@ -1,10 +1,12 @@
 //! A Go process under watch: opened, located, with a plan of what to copy and baselines from calmer times.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lastgasp_goruntime::{
-    Bucket, CopySource, DiscoverError, Evidence, EvidencePlan, Extent, Gap, MemStats, Runtime, decode_profile,
+    Bucket, CopySource, DiscoverError, Evidence, EvidencePlan, Extent, Gap, MemStats, Runtime, RuntimeLocation,
+    decode_profile,
 };
 use lastgasp_inferior::{Addr, LiveProcess, Memory, OpenError, ThreadRegisters};
 use thiserror::Error;
@@ -15,6 +17,7 @@ use crate::target::census::{CensusHistory, QuickCensus};
 use crate::target::discover::says_that_it_is_go;
 use crate::target::goroutine_looks::GoroutineLooks;
 use crate::target::identity::{Identity, identity};
+use crate::target::inspect::{ForeignMemory, GoFile};
 use crate::target::runtime_cache::RuntimeCache;
 
 /// Most that one copy may hold: 100,000 goroutines and a profile of as many sites as programs have. What is
@@ -33,10 +36,11 @@ pub enum AttachError {
 }
 
 /// A process under watch.
-#[derive(Debug)]
 pub struct Target {
     /// The process.
     pub process: Arc<LiveProcess>,
+    /// Who reads its memory while it is calm, and may be lost over it; `None`: this process does.
+    pub foreign: Option<ForeignMemory>,
     /// Its runtime.
     pub runtime: Runtime,
     /// What to copy.
@@ -49,6 +53,12 @@ pub struct Target {
     pub identity: Identity,
     /// What could not be read so far.
     pub gaps: Vec<Gap>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("identity", &self.identity).finish_non_exhaustive()
+    }
 }
 
 /// Opens and locates `pid`, for a look at its gauges.
@@ -69,11 +79,47 @@ impl Target {
     /// [`AttachError`], each with its cure.
     pub fn attach(pid: i32, mounts: &Mounts, cache: &RuntimeCache) -> Result<Self, AttachError> {
         let (process, runtime) = open(pid, cache)?;
-        let mut plan = EvidencePlan::default();
-        let gaps = plan.update(&runtime, &process);
-        let identity = identity(pid, mounts, process.start_time());
-        let (baselines, census) = (BaselineHistory::default(), QuickCensus::default());
-        Ok(Self { process: Arc::new(process), runtime, plan, baselines, census, identity, gaps })
+        Ok(Self::of(process, runtime, mounts, None))
+    }
+
+    /// As [`Target::attach`], of a process whose binary somebody else has read: no byte of a file of its is
+    /// read here, and its memory only through `reader`'s word.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub fn attach_known(
+        process: LiveProcess,
+        says: &GoFile,
+        location: &RuntimeLocation,
+        mounts: &Mounts,
+        foreign: Option<ForeignMemory>,
+    ) -> Result<Self, AttachError> {
+        let runtime = {
+            let mem: &dyn Memory = foreign.as_ref().map_or(&process as &dyn Memory, |f| &**f);
+            Runtime::apply_known(process.image(), says.build_info.clone(), process.bias(), mem, location)?
+        };
+        Ok(Self::of(process, runtime, mounts, foreign))
+    }
+
+    fn of(process: LiveProcess, runtime: Runtime, mounts: &Mounts, foreign: Option<ForeignMemory>) -> Self {
+        let identity = identity(process.pid(), mounts, process.start_time());
+        let mut target = Self {
+            process: Arc::new(process),
+            foreign,
+            runtime,
+            plan: EvidencePlan::default(),
+            baselines: BaselineHistory::default(),
+            census: QuickCensus::default(),
+            identity,
+            gaps: Vec::new(),
+        };
+        target.refresh();
+        target
+    }
+
+    /// Its memory for who is in no hurry.
+    fn calm_memory(&self) -> &dyn Memory {
+        self.foreign.as_ref().map_or(&*self.process as &dyn Memory, |f| &**f)
     }
 
     /// An address that can be read in any state of the process: its code.
@@ -96,13 +142,14 @@ impl Target {
 
     /// Brings the plan up to date.
     pub fn refresh(&mut self) {
-        self.gaps = self.plan.update(&self.runtime, &*self.process);
+        let mem = self.foreign.as_ref().map_or(&*self.process as &dyn Memory, |f| &**f);
+        self.gaps = self.plan.update(&self.runtime, mem);
     }
 
     /// Notes the profile of this moment, without stopping the target: buckets never move, and a count that is
     /// torn is off by one allocation.
     pub fn note_baseline(&mut self, t_ms: u64) {
-        let source = self.source(&*self.process, &[]);
+        let source = self.source(self.calm_memory(), &[]);
         let mut copy = Evidence::with_untouched_room(&source, Extent::Profile, COPY_CAP);
         copy.copy(&source, Extent::Profile);
         copy.finish();
@@ -125,16 +172,18 @@ impl Target {
 
     /// Looks at its goroutines, if that is worth its cost now; nothing is stopped.
     pub fn look_at_goroutines(&self, looks: &mut GoroutineLooks, t_ms: u64) {
-        let slots = self.process.u64(self.runtime.globals.allglen).unwrap_or(0);
+        let mem = self.calm_memory();
+        let slots = mem.u64(self.runtime.globals.allglen).unwrap_or(0);
         if looks.is_due(slots, t_ms) {
-            looks.look(&self.runtime, &*self.process, t_ms);
+            looks.look(&self.runtime, mem, t_ms);
         }
     }
 
     /// Looks at the collections that are known, and searches on for others for about so long; nothing is
     /// stopped.
     pub fn note_census(&mut self, t_ms: u64, most: Duration) {
-        self.census.keep_up(&self.runtime, &*self.process, t_ms, most);
+        let mem = self.foreign.as_ref().map_or(&*self.process as &dyn Memory, |f| &**f);
+        self.census.keep_up(&self.runtime, mem, t_ms, most);
     }
 
     /// The collections that are known, with a look at this moment: at one that lives, or is dead and held.
@@ -147,6 +196,12 @@ impl Target {
     #[must_use]
     pub fn is_unprofiled(&self) -> bool {
         self.process.u64(self.runtime.globals.mem_profile_rate).is_ok_and(|rate| rate.cast_signed() <= 0)
+    }
+
+    /// What the process's gauges say now, asked by who is in no hurry.
+    #[must_use]
+    pub fn calm_gauges(&self) -> Option<MemStats> {
+        Evidence::memstats(&self.runtime, self.calm_memory()).ok()
     }
 
     /// What the process's gauges say now.

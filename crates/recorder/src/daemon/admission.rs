@@ -19,6 +19,9 @@ const MAX_START: Duration = Duration::from_secs(10);
 /// takes.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// Who found the queue full comes again after so long.
+const CROWDED: Duration = Duration::from_secs(1);
+
 /// What is known of processes that are not watched.
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -100,9 +103,12 @@ impl Admission {
         news
     }
 
-    /// Has a process looked at.
-    pub(crate) fn look_at(&self, pid: i32, depth: Depth) {
-        self.attachers.look_at(pid, depth);
+    /// Has a process looked at; later, where too many wait in front of it.
+    pub(crate) fn look_at(&mut self, pid: i32, depth: Depth) {
+        if !self.attachers.look_at(pid, depth) {
+            let later = Instant::now() + CROWDED;
+            self.starting.insert(pid, (later, later));
+        }
     }
 
     /// Has a process looked at then, as one that is starting: more than once, if it must be.
@@ -140,7 +146,7 @@ impl Admission {
                     known == Known::Certain || lastgasp_inferior::start_time(*pid) == Some(*start)
                 });
             if !is_known {
-                self.attachers.look_at(*pid, Depth::Libraries);
+                self.look_at(*pid, Depth::Libraries);
             }
         }
     }
@@ -187,6 +193,10 @@ impl Admission {
             Looked::OutOfDescriptors => {
                 self.starting.insert(pid, (now + AGAIN, now));
                 return Admitted::PutOff;
+            }
+            Looked::Later(at) => {
+                self.starting.insert(pid, (at, at));
+                return Admitted::Nothing;
             }
             Looked::NoProcess => {
                 self.process_events.no_process(pid);

@@ -1,23 +1,26 @@
 //! Threads that look at new processes: whether they are Go, whether they are wanted, where their runtime
-//! stands. Reading an executable can hang (a network file system that is gone), and so this is not the
-//! supervisor's own work.
+//! stands. What a process's user wrote is read by workers ([`ForeignReader`]), its executable and its memory:
+//! here nothing of it is opened, and so this thread does not hang with it. Should it hang all the same, in the
+//! kernel's own files of a process, another takes its place.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lastgasp_goruntime::DiscoverError;
-use lastgasp_inferior::{ImageError, OpenError};
+use lastgasp_inferior::{ImageError, LiveProcess, OpenError};
 use lastgasp_observe::kernel::cgroup::Mounts;
 use lastgasp_observe::kernel::container::Home;
 use lastgasp_observe::kernel::files::{is_out_of_descriptors, means_out_of_descriptors};
 use lastgasp_observe::kernel::limit::LimitUsage;
 use lastgasp_observe::kernel::machine::Machine;
-use lastgasp_observe::target::discover::{Depth, Discoverer, GoProcess, Look, exists};
-use lastgasp_observe::target::identity::identity;
-use lastgasp_observe::target::runtime_cache::RuntimeCache;
+use lastgasp_observe::target::discover::{Depth, GoExecutable, GoProcess, exists};
+use lastgasp_observe::target::identity::{Identity, identity};
+use lastgasp_observe::target::inspect::Located;
 use lastgasp_observe::target::{AttachError, Target};
 
+use super::attach_queue::Queue;
+use super::binaries::{Binaries, Found, Known};
 use super::settings::Settings;
 use crate::guard::{guarded, spawn_vital};
 use crate::watch::history::lock;
@@ -45,6 +48,9 @@ pub(crate) enum Looked {
     NoProcess,
     /// What it is cannot be said now: this process is out of descriptors.
     OutOfDescriptors,
+    /// What it is cannot be said now: whoever looked at it was lost, or others wait in front of it. It is
+    /// looked at again then.
+    Later(Instant),
 }
 
 /// A process that can be watched.
@@ -61,16 +67,12 @@ pub(crate) struct Attachers {
     queue: Arc<Queue>,
 }
 
-/// Of a channel's receiver behind a lock each job would wake both: one for the job and one for the lock.
-#[derive(Debug, Default)]
-struct Queue {
-    /// `None`: no more will come.
-    jobs: Mutex<Option<VecDeque<(i32, Depth)>>>,
-    more: Condvar,
-}
-
-/// So many, so that one that hangs does not blind us.
-const THREADS: usize = 2;
+/// So many look at a time. One is kept for whoever has nobody looked at (`attach_queue.rs`).
+const THREADS: usize = 3;
+/// So many more take the place of those that hang.
+const MORE_THREADS: u64 = 12;
+/// A look takes milliseconds, and a worker that looks seconds at most.
+const HANGS: Duration = Duration::from_secs(15);
 const NAME: &str = "attach";
 
 impl Attachers {
@@ -79,21 +81,41 @@ impl Attachers {
         settings: &Arc<Mutex<Arc<Settings>>>,
         done: impl Fn(i32, Looked) + Clone + Send + 'static,
     ) -> std::io::Result<Self> {
-        let queue = Arc::new(Queue { jobs: Mutex::new(Some(VecDeque::new())), more: Condvar::new() });
+        let queue = Arc::new(Queue::default());
         let threads = Self { queue: Arc::clone(&queue) };
+        let binaries = Arc::new(Mutex::new(Binaries::default()));
+        let start = move || Inspector::start(Arc::clone(&binaries));
         for _ in 0..THREADS {
-            let (queue, settings, done) = (Arc::clone(&queue), Arc::clone(settings), done.clone());
-            spawn_vital(NAME, 1 << 20, move || serve(&queue, &settings, Inspector::start, done))?;
+            let (queue, settings, done, start) =
+                (Arc::clone(&queue), Arc::clone(settings), done.clone(), start.clone());
+            spawn_vital(NAME, 1 << 20, move || serve(&queue, &settings, start, done))?;
         }
+        let settings = Arc::clone(settings);
+        let more = AtomicU64::new(0);
+        spawn_vital("attach-more", 128 << 10, move || {
+            while !queue.is_over() {
+                std::thread::sleep(Duration::from_millis(500));
+                // Whoever hung and has come back goes on, one too many, which does no harm.
+                if queue.hanging(HANGS) as u64 > more.load(Ordering::Relaxed)
+                    && more.load(Ordering::Relaxed) < MORE_THREADS
+                {
+                    more.fetch_add(1, Ordering::Relaxed);
+                    tracing::warn!(
+                        event = "attach-hangs",
+                        "a thread that looks at new processes hangs: another takes its place"
+                    );
+                    let (queue, settings, done, start) =
+                        (Arc::clone(&queue), Arc::clone(&settings), done.clone(), start.clone());
+                    let _ = spawn_vital(NAME, 1 << 20, move || serve(&queue, &settings, start, done));
+                }
+            }
+        })?;
         Ok(threads)
     }
 
-    /// Has a process looked at.
-    pub(crate) fn look_at(&self, pid: i32, depth: Depth) {
-        if let Some(jobs) = &mut *self.queue.jobs.lock().unwrap_or_else(PoisonError::into_inner) {
-            jobs.push_back((pid, depth));
-        }
-        self.queue.more.notify_one();
+    /// Has a process looked at; `false` if too many wait already.
+    pub(crate) fn look_at(&self, pid: i32, depth: Depth) -> bool {
+        self.queue.push(pid, depth)
     }
 }
 
@@ -101,40 +123,32 @@ impl Attachers {
 impl Attachers {
     /// A queue that nobody serves.
     pub(crate) fn without_threads() -> Self {
-        Self { queue: Arc::new(Queue { jobs: Mutex::new(Some(VecDeque::new())), more: Condvar::new() }) }
+        Self { queue: Arc::new(Queue::default()) }
     }
 
     /// Takes what stands in it.
     pub(crate) fn queued(&self) -> Vec<(i32, Depth)> {
-        self.queue.jobs.lock().unwrap().as_mut().map(|jobs| jobs.drain(..).collect()).unwrap_or_default()
+        self.queue.drain()
     }
 }
 
 impl Drop for Attachers {
     fn drop(&mut self) {
-        *self.queue.jobs.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.queue.more.notify_all();
-    }
-}
-
-impl Queue {
-    /// Waits for the next one; `None`: no more will come.
-    fn next(&self) -> Option<(i32, Depth)> {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(job) = jobs.as_mut()?.pop_front() {
-                return Some(job);
-            }
-            jobs = self.more.wait(jobs).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.queue.end();
     }
 }
 
 /// Looks at one process after the other, until no more will come. One at which the look panics is refused,
 /// and the next one is looked at.
-fn serve<I: Inspect>(queue: &Queue, settings: &Mutex<Arc<Settings>>, start: fn() -> I, done: impl Fn(i32, Looked)) {
+fn serve<I: Inspect>(
+    queue: &Queue,
+    settings: &Mutex<Arc<Settings>>,
+    start: impl Fn() -> I,
+    done: impl Fn(i32, Looked),
+) {
     let mut inspector = start();
-    while let Some((pid, depth)) = queue.next() {
+    while let Some(job) = queue.next() {
+        let (pid, depth) = (job.pid, job.depth);
         let settings = Arc::clone(&settings.lock().unwrap_or_else(PoisonError::into_inner));
         let began = Instant::now();
         let looked = guarded(NAME, || inspector.look(pid, depth, &settings)).unwrap_or_else(|panicked| {
@@ -144,6 +158,7 @@ fn serve<I: Inspect>(queue: &Queue, settings: &Mutex<Arc<Settings>>, start: fn()
             let service = String::from_utf8_lossy(&name).trim_end().to_owned();
             Looked::Refused { service, why: panicked.to_string() }
         });
+        queue.done(&job);
         if matches!(looked, Looked::NotYet | Looked::Found(_)) {
             let ready = matches!(looked, Looked::Found(_));
             tracing::debug!(pid, ready, took_ms = format!("{:.1}", began.elapsed().as_secs_f64() * 1e3), "looked at");
@@ -160,15 +175,13 @@ trait Inspect {
 /// What the looks of one thread have in common.
 struct Inspector {
     mounts: Mounts,
-    cache: RuntimeCache,
-    discoverer: Discoverer,
+    binaries: Arc<Mutex<Binaries>>,
     machine: Machine,
 }
 
 impl Inspector {
-    fn start() -> Self {
-        let (mounts, cache, discoverer) = (Mounts::detect(), RuntimeCache::of_user(), Discoverer::default());
-        Self { mounts, cache, discoverer, machine: Machine::detect() }
+    fn start(binaries: Arc<Mutex<Binaries>>) -> Self {
+        Self { mounts: Mounts::detect(), binaries, machine: Machine::detect() }
     }
 }
 
@@ -177,8 +190,8 @@ impl Inspect for Inspector {
         let looked = self.look_as_it_can(pid, depth, settings);
         // Of what could not be opened nothing is known: it is looked at again.
         let in_vain = match &looked {
-            Looked::Found(attached) => !attached.watch.can_be_held() || is_out_of_descriptors(),
-            Looked::NotYet | Looked::Refused { .. } | Looked::NoProcess => is_out_of_descriptors(),
+            Looked::Found(_) => is_out_of_descriptors(),
+            Looked::NotYet | Looked::Refused { .. } | Looked::NoProcess | Looked::Later(_) => is_out_of_descriptors(),
             _ => false,
         };
         if in_vain { Looked::OutOfDescriptors } else { looked }
@@ -187,46 +200,109 @@ impl Inspect for Inspector {
 
 impl Inspector {
     fn look_as_it_can(&mut self, pid: i32, depth: Depth, settings: &Settings) -> Looked {
-        let Self { mounts, cache, discoverer, machine } = self;
-        // Before a file is opened that is its owner's to write. Whether it is Go is not known then: it may
-        // become what is wanted, by exec or in another group.
-        let wanted = || {
-            let who = identity(pid, mounts, 0);
-            settings.wants(&who, &settings.identities.home(pid, &who.cgroup))
-        };
-        let look = discoverer.look(pid, depth, wanted);
-        if matches!(look, Look::OutOfDescriptors) {
-            return Looked::OutOfDescriptors;
-        }
         match is_process(pid) {
             Some(true) => {}
             Some(false) => return Looked::NoProcess,
             None => return Looked::OutOfDescriptors,
         }
-        let Look::Go(executable) = look else { return Looked::Other(depth) };
-        let who = identity(pid, mounts, executable.start_time);
+        // Before a file is opened that is its owner's to write. Whether it is Go is not known then: it may
+        // become what is wanted, by exec or in another group.
+        let wanted = || {
+            let who = identity(pid, &self.mounts, 0);
+            settings.wants(&who, &settings.identities.home(pid, &who.cgroup))
+        };
+        let binary = match Binaries::look(&self.binaries, &*settings.foreign, pid, depth, wanted) {
+            Found::Go(binary) => binary,
+            Found::Other => return Looked::Other(depth),
+            Found::NoProcess if is_process(pid) == Some(true) => return Looked::Other(depth),
+            Found::NoProcess => return Looked::NoProcess,
+            Found::Later(at) => return Looked::Later(at),
+            Found::OutOfDescriptors => return Looked::OutOfDescriptors,
+        };
+        let Some(start_time) = lastgasp_inferior::start_time(pid) else {
+            return if exists(pid) { Looked::OutOfDescriptors } else { Looked::NoProcess };
+        };
+        let who = identity(pid, &self.mounts, start_time);
         let home = settings.identities.home(pid, &who.cgroup);
         if !settings.wants(&who, &home) {
             return Looked::Excluded;
         }
-        match Target::attach(pid, mounts, cache) {
+        // Whose memory did not answer a moment ago is not asked at once.
+        if let Some(again) = settings.foreign.silent_until(pid) {
+            return Looked::Later(again);
+        }
+        match self.attach(pid, &binary, settings) {
             Ok(mut target) => {
                 target.identity.container.clone_from(&home.container);
                 target.census.switch(settings.census);
-                machine.refresh(Duration::from_millis(100));
+                self.machine.refresh(Duration::from_millis(100));
                 let rss = target.process.rss().unwrap_or(0);
-                let limit_usage = LimitUsage::of(pid, rss, None, None, mounts, machine);
-                let mut watch = TargetWatch::new(target, limit_usage, machine);
+                let limit_usage = LimitUsage::of(pid, rss, None, None, &self.mounts, &self.machine);
+                let mut watch = TargetWatch::new(target, limit_usage, &self.machine);
                 lock(&watch.history).first_look(&mut watch.limit_usage);
+                let executable = GoProcess { pid, start_time, executable: executable(&binary) };
                 Looked::Found(Box::new(Attached { watch, home, executable }))
             }
-            Err(e) if is_for_want_of_descriptors(&e) => Looked::OutOfDescriptors,
-            Err(AttachError::Discover(DiscoverError::Unreadable { .. })) => Looked::NotYet,
-            Err(e) if lastgasp_inferior::start_time(pid).is_some() => {
-                Looked::Refused { service: who.service, why: e.to_string() }
-            }
-            Err(_) => Looked::NoProcess,
+            Err(e) => match settings.foreign.silent_until(pid) {
+                Some(again) => Looked::Later(again),
+                None => not_attached(pid, who, e),
+            },
         }
+    }
+
+    fn attach(&self, pid: i32, binary: &Known, settings: &Settings) -> Result<Target, NotAttached> {
+        let name = binary.name.clone().unwrap_or_else(|| format!("/proc/{pid}/exe"));
+        let known = binary.go.as_ref().map_err(|why| NotAttached::Refused(why.clone()))?;
+        let image = known.image(&name).map_err(|e| NotAttached::Failed(OpenError::Image(e).into()))?;
+        let process = LiveProcess::open_known(pid, image, binary.bias).map_err(|e| NotAttached::Failed(e.into()))?;
+        let location = match &known.says.runtime {
+            Located::At(location) => location,
+            Located::NotYet(_) => return Err(NotAttached::NotYet),
+            Located::Refused(why) => return Err(NotAttached::Refused(why.clone())),
+        };
+        let foreign = settings.foreign.memory(pid, process.mem_shared()).map_err(|e| failed(pid, e))?;
+        Target::attach_known(process, &known.says, location, &self.mounts, foreign).map_err(NotAttached::Failed)
+    }
+}
+
+/// Why a process is not attached to.
+enum NotAttached {
+    /// Its runtime was not there.
+    NotYet,
+    /// It cannot be read: why, with the cure.
+    Refused(String),
+    /// It could not be opened, or its memory says nothing that could be.
+    Failed(AttachError),
+}
+
+fn failed(pid: i32, error: std::io::Error) -> NotAttached {
+    NotAttached::Failed(OpenError::Io { pid, what: "mem", error }.into())
+}
+
+fn not_attached(pid: i32, who: Identity, why: NotAttached) -> Looked {
+    match why {
+        NotAttached::NotYet | NotAttached::Failed(AttachError::Discover(DiscoverError::Unreadable { .. })) => {
+            if lastgasp_inferior::start_time(pid).is_some() {
+                Looked::NotYet
+            } else {
+                Looked::NoProcess
+            }
+        }
+        NotAttached::Failed(e) if is_for_want_of_descriptors(&e) => Looked::OutOfDescriptors,
+        NotAttached::Refused(_) | NotAttached::Failed(_) if lastgasp_inferior::start_time(pid).is_none() => {
+            Looked::NoProcess
+        }
+        NotAttached::Refused(why) => Looked::Refused { service: who.service, why },
+        NotAttached::Failed(e) => Looked::Refused { service: who.service, why: e.to_string() },
+    }
+}
+
+/// What is told of its binary.
+fn executable(binary: &Known) -> GoExecutable {
+    let says = binary.go.as_ref().ok().map(|known| &known.says);
+    GoExecutable {
+        build_info: says.map(|says| says.build_info.clone()).unwrap_or_default(),
+        stripped: says.is_some_and(|says| says.image.is_stripped()),
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use lastgasp_observe::target::timeline::Sample;
 
+use super::lives::census_jumps;
 use super::target_status::TargetStatus;
 use crate::decide::leak::steady_growth;
 use crate::guard::{guarded, spawn_vital};
@@ -90,7 +91,7 @@ fn sample(job: &Job) -> Duration {
         // A worker watches it.
         Err(TryLockError::WouldBlock) => return Duration::ZERO,
     };
-    let (Some(usage), Some(gauges)) = (history.target.process.usage(), history.target.gauges()) else {
+    let (Some(usage), Some(gauges)) = (history.target.process.usage(), history.target.calm_gauges()) else {
         return started.elapsed();
     };
     let sample = Sample::of(history.timeline.now_ms(), job.usage, usage.rss, &gauges);
@@ -109,9 +110,12 @@ fn sample(job: &Job) -> Duration {
         tracing::debug!(pid = history.target.identity.pid, ?growth, "goroutines grow in number");
         job.leaking.store(true, Ordering::Release);
     }
+    let jumps = census_jumps(&history.target, history.timeline.now_ms());
     drop(history);
     TargetStatus::change(&job.status, |s| {
         s.sampled(&sample);
+        s.gauged(&gauges);
+        s.census_jumps = jumps;
         s.baselines = baselines;
     });
     started.elapsed()

@@ -10,10 +10,13 @@ mod admission;
 mod assignment;
 mod attach;
 mod attach_latency;
+mod attach_queue;
+mod binaries;
 mod calm_sampler;
 mod gate;
 mod library_rescan;
 mod limit_notices;
+mod lives;
 mod memory_alarm;
 mod memory_notices;
 mod messages;
@@ -28,7 +31,7 @@ mod target_status;
 mod worker;
 
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,6 +40,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub use crate::take::leak_look::{HeapReader, HeapReaders, LeakLook, LeakRules};
 pub use gate::Share;
+use lives::Lives;
+pub use lives::{CensusJump, HowItEnded, LifeNotice};
 pub use settings::{BrakeRules, Settings, Subject, Wanted};
 pub use shared::Captured;
 use status::{Counters, Status, count};
@@ -90,6 +95,7 @@ pub struct Daemon {
     handle: Handle,
     inbox: Receiver<Message>,
     captured: Sender<Captured>,
+    lives: Lives,
     settings: Settings,
 }
 
@@ -103,7 +109,14 @@ impl Daemon {
         let (sender, inbox) = channel();
         let wakeup = Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         let handle = Handle { inbox: Inbox { sender, wakeup }, counters: Arc::default() };
-        Ok(Self { handle, inbox, captured, settings })
+        Ok(Self { handle, inbox, captured, lives: Lives::default(), settings })
+    }
+
+    /// Has somebody told of starts and ends of watched processes. The supervisor does not wait for whoever
+    /// takes them: where there is no room a notice is dropped.
+    #[must_use]
+    pub fn telling_of_lives(self, lives: SyncSender<LifeNotice>) -> Self {
+        Self { lives: Lives::to(lives), ..self }
     }
 
     /// For other threads.
@@ -121,9 +134,39 @@ impl Daemon {
         // eighty.
         if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+            say_how_many(most);
         }
-        let common = Arc::new(Common::new(&self.settings, self.captured, Arc::clone(&self.handle.counters)));
+        let common =
+            Arc::new(Common::new(&self.settings, self.captured, self.lives, Arc::clone(&self.handle.counters)));
         ends_with_an_error(|| Supervisor::new(self.settings, self.handle.inbox, common)?.run(&self.inbox))
+    }
+}
+
+/// Descriptors of a watched process: 24 in a group two levels deep on cgroup v1 (`benches/results/watch-cost.txt`),
+/// and what it takes more in danger.
+const DESCRIPTORS: u64 = 25;
+/// Those of the daemon itself.
+const OWN_DESCRIPTORS: u64 = 64;
+/// More Go processes than most nodes run.
+const MANY: u64 = 1000;
+
+/// Says for how many processes the limit of descriptors is enough.
+fn say_how_many(limit: u64) {
+    let processes = limit.saturating_sub(OWN_DESCRIPTORS) / DESCRIPTORS;
+    if processes < MANY {
+        tracing::warn!(
+            limit,
+            processes,
+            event = "descriptors",
+            "descriptors are enough for some {processes} Go processes: who comes after them is watched when others have ended (LimitNOFILE, ulimit -n: raise it)"
+        );
+    } else {
+        tracing::info!(
+            limit,
+            processes,
+            event = "descriptors",
+            "descriptors are enough for some {processes} Go processes"
+        );
     }
 }
 

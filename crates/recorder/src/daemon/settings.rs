@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use lastgasp_observe::kernel::container::Home;
 use lastgasp_observe::target::identity::{CgroupPath, Identity, IdentitySource};
+use lastgasp_observe::target::inspect::{ForeignReader, InThisProcess};
 
 use crate::decide::graph_turn::GraphRules;
 use crate::decide::policy::Policy;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub wanted: Wanted,
     /// Who knows in which container and pod a process runs.
     pub identities: Arc<dyn IdentitySource>,
+    /// Who reads what anybody may have made: files that processes run, memory of calm ones.
+    pub foreign: Arc<dyn ForeignReader>,
     /// How often a calm target's gauges are sampled.
     pub calm_sample: Duration,
     /// Whether collections are counted at the same time.
@@ -88,6 +91,7 @@ impl Default for Settings {
             store: PathBuf::from("."),
             wanted: Arc::new(|_| true),
             identities: Arc::new(CgroupPath),
+            foreign: Arc::new(InThisProcess),
             calm_sample: Duration::from_secs(5),
             census: true,
             brake: BrakeRules::default(),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use lastgasp_observe::raw_capture::{DeadMemory, RawCapture};
 
 use super::gate::{Budget, Gate, Share};
+use super::lives::Lives;
 use super::settings::Settings;
 use super::status::{Counters, count};
 use crate::take::dead_heap::Turns;
@@ -41,6 +42,8 @@ pub(crate) struct Common {
     pub(crate) gate: Arc<Gate>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) captured: Sender<Captured>,
+    /// Who is told of starts and ends.
+    pub(crate) lives: Lives,
     pub(crate) counters: Arc<Mutex<Counters>>,
     /// Where the journal stands.
     pub(crate) store: PathBuf,
@@ -50,11 +53,17 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    pub(crate) fn new(settings: &Settings, captured: Sender<Captured>, counters: Arc<Mutex<Counters>>) -> Self {
+    pub(crate) fn new(
+        settings: &Settings,
+        captured: Sender<Captured>,
+        lives: Lives,
+        counters: Arc<Mutex<Counters>>,
+    ) -> Self {
         Self {
             gate: Gate::new(settings.concurrent_stops),
             budget: Budget::new(settings.memory),
             captured,
+            lives,
             counters,
             store: settings.store.clone(),
             turns: Turns::default(),

@@ -17,6 +17,8 @@ pub struct Status {
     pub process_events: bool,
     /// What the probe of the pin at the start gave; `None` as long as it is not known.
     pub pin_window: Option<PinWindow>,
+    /// What is wrong, a sentence each; empty while all is well.
+    pub problems: Vec<String>,
     /// By process number.
     pub targets: Vec<TargetStatus>,
     /// Since the start.
@@ -67,6 +69,10 @@ pub struct Counters {
     pub evidence_seconds: Histogram,
     /// Times that the watchdog had to be started again.
     pub watchdog_restarts: u64,
+    /// Workers that were lost over a process's files or memory; each was replaced.
+    pub workers_lost: u64,
+    /// Workers that were killed and have not ended, since they sleep in the kernel; a number of now.
+    pub workers_stuck: u64,
     /// Panics of this process's threads that were caught ([`crate::guard`]).
     pub thread_panics: u64,
     /// Times that the configuration was read again.

@@ -21,6 +21,7 @@ use super::assignment::{Assignment, NoWorker, Relapses};
 use super::attach::{Attached, Attachers, Looked};
 use super::calm_sampler::{CalmSampler, Job};
 use super::limit_notices::LimitNotices;
+use super::lives::{HowItEnded, LifeNotice};
 use super::memory_notices::MemoryNotices;
 use super::messages::{Inbox, Message};
 use super::pin_probe_thread::ProbeThread;
@@ -36,7 +37,7 @@ use crate::decide::pin_window::PinWindow;
 use crate::decide::policy::{Measured, Mode, PinAct, State};
 use crate::guard::{Panicked, panics};
 use crate::own_process::run_before_others;
-use crate::watch::stop_reason::StopReason;
+use crate::watch::stop_reason::{ExitReport, StopReason};
 use crate::watch::target_watch::TargetWatch;
 use crate::watch::watch_loop::Rules;
 
@@ -83,6 +84,8 @@ pub(crate) struct Supervisor {
     leak_turns: LeakTurns,
     /// When it was last said that descriptors have run out.
     said_put_off: Option<Instant>,
+    /// When somebody was put off last for want of them.
+    put_off: Option<Instant>,
     stopping: bool,
 }
 
@@ -148,6 +151,7 @@ impl Supervisor {
             relapses: Relapses::default(),
             leak_turns: LeakTurns::default(),
             said_put_off: None,
+            put_off: None,
             stopping: false,
         })
     }
@@ -296,6 +300,7 @@ impl Supervisor {
             }
             Admitted::PutOff => {
                 self.count(|c| c.put_off += 1);
+                self.put_off = Some(Instant::now());
                 if self.said_put_off.is_none_or(|said| said.elapsed() > Duration::from_secs(60)) {
                     self.said_put_off = Some(Instant::now());
                     tracing::error!(
@@ -327,6 +332,7 @@ impl Supervisor {
             "watched"
         );
         self.count(|c| c.discovered += 1);
+        self.common.lives.tell(|| LifeNotice::Begun(Box::new(status.clone())));
         self.listen_for_limits(&mut watch);
         let now = Instant::now();
         self.watched.insert(
@@ -511,6 +517,7 @@ impl Supervisor {
                     c.oom_kills += u64::from(ended.oom);
                     c.kills += u64::from(ended.killed && !ended.oom);
                 });
+                self.tell_of_end(pid, ended);
                 if let Some(why) = &ended.unread {
                     self.count(|c| c.captures_dropped += 1);
                     let container = watch.identity.container.as_deref();
@@ -556,6 +563,15 @@ impl Supervisor {
                 }
             }
         }
+    }
+
+    fn tell_of_end(&self, pid: i32, ended: &ExitReport) {
+        let Some(watched) = self.watched.get(&pid) else { return };
+        self.common.lives.tell(|| LifeNotice::Ended {
+            status: Box::new(TargetStatus::change(&watched.status, |s| s.clone())),
+            how: HowItEnded::of(ended),
+            ago: ended.died.map(|died| died.elapsed()).unwrap_or_default(),
+        });
     }
 
     /// It is watched no longer, whoever did.
@@ -627,7 +643,13 @@ impl Supervisor {
     }
 
     fn status(&self) -> Status {
+        let losses = self.settings.foreign.losses();
+        let too_many = losses.too_many.then(|| {
+            let stuck = losses.stuck;
+            format!("{stuck} workers hang in the kernel over processes whose files or memory do not answer: soon no more are started, and new programs are not recognised")
+        });
         Status {
+            problems: too_many.into_iter().chain(self.put_off_lately()).collect(),
             started_unix: self.started_unix,
             mode: self.settings.policy.mode.name(),
             process_events: self.admission.has_events(),
@@ -635,9 +657,19 @@ impl Supervisor {
             targets: self.watched.values().map(|w| TargetStatus::change(&w.status, |s| s.clone())).collect(),
             counters: Counters {
                 thread_panics: panics(),
+                workers_lost: losses.lost,
+                workers_stuck: losses.stuck,
                 ..self.common.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
             },
         }
+    }
+
+    /// That somebody could not be looked at a moment ago, for want of descriptors.
+    fn put_off_lately(&self) -> Option<String> {
+        const LATELY: Duration = Duration::from_secs(30);
+        self.put_off.filter(|at| at.elapsed() < LATELY).map(|_| {
+            "no descriptor is left: new programs are not watched until others have ended (raise LimitNOFILE)".into()
+        })
     }
 
     fn count(&self, change: impl FnOnce(&mut Counters)) {

@@ -2,11 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use lastgasp_goruntime::MemStats;
 use lastgasp_observe::kernel::container::Home;
 use lastgasp_observe::target::discover::GoProcess;
 use lastgasp_observe::target::identity::Identity;
 use lastgasp_observe::target::timeline::Sample;
 
+use super::lives::CensusJump;
 use crate::decide::policy::State;
 use crate::watch::decisions::Decided;
 
@@ -35,8 +37,18 @@ pub struct TargetStatus {
     pub module_version: String,
     /// `vcs.revision` of its build.
     pub vcs_revision: Option<String>,
+    /// `vcs.time` of its build.
+    pub vcs_time: Option<String>,
+    /// Whether its sources were modified (`vcs.modified`).
+    pub vcs_modified: bool,
     /// When it started, seconds since 1970.
     pub started_unix: u64,
+    /// GOGC in percent, -1: off; absent until its gauges were read.
+    pub gc_percent: Option<i32>,
+    /// GOMEMLIMIT in bytes; absent where there is none.
+    pub memory_limit: Option<u64>,
+    /// Collections that jumped from one look at them to the next, the latest.
+    pub census_jumps: Vec<CensusJump>,
     /// `watch`, `alert`, `armed`.
     pub state: &'static str,
     /// Bytes that count against the limit.
@@ -85,6 +97,8 @@ impl TargetStatus {
             module_path: info.module.path.clone(),
             module_version: info.module.version.clone(),
             vcs_revision: info.setting("vcs.revision").map(str::to_owned),
+            vcs_time: info.setting("vcs.time").map(str::to_owned),
+            vcs_modified: info.setting("vcs.modified") == Some("true"),
             started_unix: identity.started_unix,
             state: "watch",
             ..Self::default()
@@ -102,6 +116,12 @@ impl TargetStatus {
         self.rss_bytes = sample.rss;
         self.heap_live_bytes = sample.heap_live;
         self.goroutines = sample.goroutines;
+    }
+
+    /// After its gauges were read.
+    pub(crate) fn gauged(&mut self, gauges: &MemStats) {
+        self.gc_percent = Some(gauges.gc_percent);
+        self.memory_limit = gauges.memory_limit;
     }
 
     /// After a decision.

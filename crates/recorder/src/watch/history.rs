@@ -71,7 +71,11 @@ impl TargetHistory {
     /// one.
     pub(crate) fn first_look(&mut self, limit_usage: &mut LimitUsage) {
         let usage = self.target.process.usage();
-        if let Some((sample, gauges)) = self.sample(limit_usage) {
+        let look = self.target.process.rss().zip(self.target.calm_gauges());
+        let sample = |rss: u64, gauges: &MemStats, limit_usage: &mut LimitUsage| {
+            Sample::of(self.timeline.now_ms(), limit_usage.usage(|| rss), rss, gauges)
+        };
+        if let Some((sample, gauges)) = look.map(|(rss, gauges)| (sample(rss, &gauges, limit_usage), gauges)) {
             self.timeline.push(sample);
             self.note_usage(usage, sample.t_ms, gauges);
         }

@@ -340,6 +340,7 @@ mod tests {
         let build_info = BuildInfo { go_version: "go1.22.1".into(), ..BuildInfo::default() };
         Target {
             process: Arc::new(LiveProcess::open(pid).unwrap()),
+            foreign: None,
             runtime: Runtime::restored(Arch::Amd64, build_info, module, globals).unwrap(),
             plan: EvidencePlan::default(),
             baselines: BaselineHistory::default(),

@@ -419,7 +419,10 @@ fn another_program_by_exec_is_let_go() {
 fn who_ends_by_itself_is_not_read() {
     for has_pidfd in [true, false] {
         let watched = World { fate: Fate::Exits(3_000), has_pidfd, ..World::of(|_| 800_000_000) }.watch_by_default();
-        assert_eq!(watched.exit(), &ExitReport { status: watched.exit().status, ..ExitReport::default() });
+        assert_eq!(
+            watched.exit(),
+            &ExitReport { status: watched.exit().status, died: watched.exit().died, ..ExitReport::default() }
+        );
         assert_eq!(watched.log.last().unwrap().1, "exit: ended by itself");
         assert!(watched.ended_at < 3_300 && !watched.held && watched.count("taken") == 0);
     }

@@ -1,5 +1,7 @@
 //! How a close watch ends, and how the process did, if that is why.
 
+use std::time::Instant;
+
 use nix::sys::wait::WaitStatus;
 
 /// Why a process is watched closely no longer.
@@ -22,8 +24,12 @@ pub(crate) struct ExitReport {
     pub(crate) status: Option<WaitStatus>,
     /// Killed by the kernel for memory.
     pub(crate) oom: bool,
+    /// As memory of the whole machine ran out, and not of its group alone.
+    pub(crate) machine: bool,
     /// Killed.
     pub(crate) killed: bool,
+    /// When its end was heard of: it may be read for seconds after that.
+    pub(crate) died: Option<Instant>,
     /// Why it could not be read afterwards, if it should have been.
     pub(crate) unread: Option<String>,
 }

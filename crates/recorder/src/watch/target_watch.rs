@@ -42,7 +42,7 @@ pub(crate) struct TargetWatch {
     series: u64,
     moves: u64,
     pub(crate) counters: OomCounters,
-    mem: Option<File>,
+    mem: Arc<File>,
     readable: Addr,
     image: Option<Vec<u8>>,
 }
@@ -59,7 +59,7 @@ impl TargetWatch {
             counters: OomCounters::note(&limit_usage, machine),
             exit: pidfd_open(pid),
             clock: timeline.clock(),
-            mem: target.process.mem_file().ok(),
+            mem: target.process.mem_shared(),
             readable: target.readable(),
             image: auxv(pid),
             // Else the first refresh, which may be in the crisis, would forget all points.
@@ -72,15 +72,9 @@ impl TargetWatch {
         }
     }
 
-    /// Whether its address space can be held: a descriptor of its memory was to be had.
-    pub(crate) fn can_be_held(&self) -> bool {
-        self.mem.is_some()
-    }
-
     /// Holds its address space.
     pub(crate) fn arm(&mut self) -> Result<(), String> {
-        let mem = self.mem.as_ref().ok_or("its memory file is not open")?;
-        let mem = mem.try_clone().map_err(|e| e.to_string())?;
+        let mem = self.mem.try_clone().map_err(|e| e.to_string())?;
         self.pin = Some(Pin::hold(mem, self.readable).map_err(|e| e.to_string())?);
         Ok(())
     }

@@ -182,7 +182,8 @@ fn read_the_dead(
     };
     target.note(kind, text.into());
     let oom = matches!(hold, Hold::OomKill(_) | Hold::MachineOomKill);
-    let mut ended = ExitReport { status, oom, killed: hold != Hold::Exit, unread: None };
+    let machine = matches!(hold, Hold::MachineOomKill);
+    let mut ended = ExitReport { status, oom, machine, killed: hold != Hold::Exit, died: Some(died), unread: None };
     let until = match hold {
         Hold::OomKill(most) | Hold::Kill(most) => died + most,
         Hold::MachineOomKill => {

@@ -17,7 +17,8 @@ pub struct EscapesOf<'a> {
     pub allocated: &'a Allocated,
     /// With its reasons.
     pub joined: &'a Joined,
-    /// Version of the toolchain that told the reasons, or the name of the log that has them; empty if none did.
+    /// Version of the toolchain that told the reasons, or the name of the log that has them; empty if none
+    /// did.
     pub compiler: &'a str,
     /// What went wrong or is not known, in plain words.
     pub gaps: &'a [String],

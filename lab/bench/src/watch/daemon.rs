@@ -36,11 +36,16 @@ impl Daemon {
     /// Starts it for programs of that name, with `more` in its configuration (TOML), and waits until it
     /// watches.
     pub(super) fn start(lastgasp: &Path, service: &str, more: &str) -> Result<Self> {
+        Self::start_by(Command::new(lastgasp), service, more)
+    }
+
+    /// The same, with a command that becomes lastgasp.
+    pub(super) fn start_by(mut command: Command, service: &str, more: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("lastgasp-bench-").tempdir()?;
         let log = folder.path().join("log");
         let config = folder.path().join("lastgasp.toml");
         fs::write(&config, format!("{LOG_FORMAT}{more}"))?;
-        let child = Command::new(lastgasp)
+        let child = command
             .args(["watch", "--listen", "127.0.0.1:0", "--service", service, "--config"])
             .arg(config)
             .arg("--store")
@@ -76,6 +81,34 @@ impl Daemon {
     /// What it has logged so far.
     pub(super) fn log(&self) -> String {
         self.log.text()
+    }
+
+    /// Where it serves its pages.
+    pub(super) fn address(&self) -> Option<String> {
+        Some(self.log.events("serving").last()?["address"].as_str()?.to_owned())
+    }
+
+    /// Whether it says that it is well.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.log.is_healthy()
+    }
+
+    /// Whether it runs.
+    pub(super) fn is_alive(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Its largest resident size so far, in bytes; without its workers.
+    pub(super) fn resident_at_most(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line =
+            status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
+        line.unwrap_or(0) << 10
+    }
+
+    /// A counter of its status.
+    pub(super) fn count(&self, name: &str) -> Option<u64> {
+        self.log.status()?["counters"][name].as_u64()
     }
 
     /// How many processes it says it watches, or did.

@@ -14,6 +14,7 @@ mod account;
 mod cost;
 mod daemon;
 mod figures;
+pub(crate) mod hostile;
 mod kills;
 mod results;
 mod served;

@@ -5,3 +5,4 @@ pub mod compare;
 pub mod mask;
 pub mod table;
 pub mod tally;
+pub mod what_if;

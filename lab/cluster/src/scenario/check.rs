@@ -27,6 +27,9 @@ pub(super) fn faults(s: &Scenario) -> Vec<String> {
     if s.duration > LONGEST || s.duration < Span::ms(5000) {
         out.push("duration: 5s to 10m".into());
     }
+    if s.warm_up > Span::ms(120_000) {
+        out.push("warm_up: up to 2m".into());
+    }
     for act in &s.acts {
         let before = out.len();
         fault_of(s, act, &mut out);

@@ -36,6 +36,9 @@ pub struct Scenario {
     pub ci: bool,
     /// What family it is of, for tables: `config`, `leak`.
     pub family: String,
+    /// How long callers ask before lastgasp is started and the calm begins.
+    #[serde(default = "warm_up")]
+    pub warm_up: Span,
     /// How long it is played at most, from the calm's begin.
     #[serde(default = "longest")]
     pub duration: Span,
@@ -78,7 +81,12 @@ fn longest() -> Span {
 }
 
 fn after_kill() -> Span {
-    Span::ms(10_000)
+    Span::ms(7000)
+}
+
+/// Longer than a request takes.
+fn warm_up() -> Span {
+    Span::ms(9000)
 }
 
 /// Largest file of a scenario that is read.

@@ -26,6 +26,8 @@ pub struct Service {
     pub garbage: Size,
     /// Whether it goes on with requests whose callers have given up.
     pub stubborn: bool,
+    /// Requests that it works on at a time, others wait; 0: all.
+    pub concurrency: u32,
     /// Version that instances begin with.
     pub version: String,
     /// Time between the starts of two instances.
@@ -51,6 +53,7 @@ impl Default for Service {
             request: Size(16 << 10),
             garbage: Size(64 << 10),
             stubborn: false,
+            concurrency: 0,
             version: "1.41.0".into(),
             stagger: Span::ms(0),
             restart_after: Span::ms(2500),

@@ -58,6 +58,8 @@ pub struct World {
     packages: Packages,
     balancer_is: Balancer,
     service: String,
+    /// Name of the service behind.
+    behind: String,
     told: bool,
     /// Changes of which lastgasp could not be told, each with its reason.
     unheard: Vec<String>,
@@ -91,6 +93,9 @@ pub struct Wanted<'a> {
 
 /// Longest that instances take until all of them answer.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Longer than the time over which rates are taken.
+const RATES: Duration = Duration::from_secs(6);
 
 impl World {
     /// Builds what is missing and starts all of it; returns when every instance answers and callers ask.
@@ -142,7 +147,12 @@ impl World {
             Ok(child)
         };
         let mut admin = vec!["-listen".to_owned(), format!("127.0.0.1:{}", ports.admin), "-etcd".into(), etcd.clone()];
-        admin.extend(["-prefix".to_owned(), prefix(&scenario.service.name)]);
+        admin.extend([
+            "-prefix".to_owned(),
+            prefix(&scenario.service.name),
+            "-service".into(),
+            scenario.service.name.clone(),
+        ]);
         if scenario.feeds.admin {
             admin.extend(["-webhook".to_owned(), format!("http://127.0.0.1:{}/v1/changes", ports.lastgasp)]);
             admin.extend(["-token-file".to_owned(), token_file.display().to_string()]);
@@ -169,17 +179,6 @@ impl World {
             let form = format!("key={key}&count={}&quiet=1", of.count);
             web.post(&format!("http://127.0.0.1:{}/publish", ports.admin), FORM, None, &form)?;
         }
-
-        progress.set("starting", "lastgasp watch");
-        let places = recorder::Places {
-            stage: stage.path(),
-            store: &store,
-            log: kept.join("lastgasp.log"),
-            cgroups: format!("*/lastgasp-world-{}/node/*", std::process::id()),
-            hook: hook.port,
-            token_file: &token_file,
-        };
-        let recorder = recorder::start(lastgasp, scenario, &ports, &infrastructure, &places)?;
 
         progress.set("starting", "instances");
         let mut all = Vec::new();
@@ -210,6 +209,9 @@ impl World {
             "-garbage-kb".into(),
             (service.garbage.0 >> 10).to_string(),
         ]);
+        if service.concurrency > 0 {
+            arguments.extend(["-concurrency".to_owned(), service.concurrency.to_string()]);
+        }
         if service.stubborn {
             arguments.push("-stubborn".into());
         }
@@ -238,18 +240,9 @@ impl World {
             (&service.name, &scenario.balancer, &servers),
             None,
         )?;
-        progress.set("starting", "Prometheus");
-        let prometheus = platform::prometheus(
-            &packages,
-            &ports,
-            &infrastructure,
-            stage.path(),
-            &targets(scenario, &ports, instances.names()),
-        )?;
-        others.insert("prometheus", prometheus);
         let mut world = Self {
             callers: BTreeMap::new(),
-            recorder: Some(recorder),
+            recorder: None,
             instances,
             neighbours: Vec::new(),
             balancer: Some(balancer),
@@ -264,6 +257,7 @@ impl World {
             packages,
             balancer_is: scenario.balancer.clone(),
             service: service.name.clone(),
+            behind: scenario.dependency.name.clone(),
             told: scenario.feeds.webhook,
             unheard: Vec::new(),
             token,
@@ -276,6 +270,37 @@ impl World {
         for (at, (name, caller)) in scenario.caller.iter().enumerate() {
             world.start_caller(name, caller, at)?;
         }
+        // What is seen of the world from now on is the world at rest: that it was just made is no part of it, of
+        // what lastgasp sees as little as of what Prometheus remembers.
+        let warm = |what: &str, time: Duration| {
+            let began = Instant::now();
+            while began.elapsed() < time {
+                progress.set("starting", format!("{what} for {} s", time.as_secs()));
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        };
+        warm("warming up", scenario.warm_up.duration());
+        progress.set("starting", "Prometheus");
+        let prometheus = platform::prometheus(
+            &world.packages,
+            &world.ports,
+            &world.infrastructure,
+            world.stage.path(),
+            &targets(scenario, &world.ports, &scenario.instances()),
+        )?;
+        world.others.insert("prometheus", prometheus);
+        warm("Prometheus scrapes", scenario.warm_up.duration().min(RATES));
+        progress.set("starting", "lastgasp watch");
+        let places = recorder::Places {
+            stage: world.stage.path(),
+            store: &store,
+            log: kept.join("lastgasp.log"),
+            cgroups: format!("*/lastgasp-world-{}/node/*", std::process::id()),
+            hook: world.hook.port,
+            token_file: &token_file,
+        };
+        let recorder = recorder::start(lastgasp, scenario, &world.ports, &world.infrastructure, &places)?;
+        world.recorder = Some(recorder);
         progress.done(
             "starting",
             &format!(

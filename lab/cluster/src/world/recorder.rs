@@ -127,7 +127,16 @@ fn metrics(scenario: &Scenario, ports: &Ports, out: &mut Vec<(String, &'static s
         ("select", format!("{:?}", format!("proxy={service:?}"))),
         ("service", format!("{service:?}")),
     ];
-    source("balancer", &balancer, &[]);
+    let of = |name: &str, labels: &str| format!("sum(rate(haproxy_backend_{name}{{proxy={service:?}{labels}}}[5s]))");
+    // The preset's rates are those of a minute, and a play has hardly more than half of one.
+    let (requests, again) = (of("http_requests_total", ""), of("retry_warnings_total", ""));
+    let roles = [
+        ("attempts", format!("{requests} + ({again} or vector(0))")),
+        ("first_attempts", requests),
+        ("retries", again),
+        ("errors", of("http_responses_total", ",code=\"5xx\"")),
+    ];
+    source("balancer", &balancer, &roles);
     for caller in scenario.caller.keys() {
         let rate = |name: &str| format!("sum(rate({name}{{caller={caller:?}}}[5s]))");
         let roles = [

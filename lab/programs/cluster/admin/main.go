@@ -22,6 +22,7 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:8098", "address to serve on")
 	etcd := flag.String("etcd", "", "address of etcd's JSON gateway")
 	prefix := flag.String("prefix", "/config/resource-service/", "where keys stand in etcd")
+	service := flag.String("service", "resource-service", "service that the keys are of")
 	webhook := flag.String("webhook", "", "where to tell of changes (empty: nowhere)")
 	tokenFile := flag.String("token-file", "", "file that holds the token for it")
 	flag.Parse()
@@ -53,7 +54,7 @@ func main() {
 			if by == "" {
 				by = "admin"
 			}
-			if err := tell(*webhook, *tokenFile, key, revision, count, len(body), by); err != nil {
+			if err := tell(*webhook, *tokenFile, *service, key, revision, count, len(body), by); err != nil {
 				// Nobody who publishes would notice.
 				log.Printf("webhook: %v", err)
 			}
@@ -115,7 +116,7 @@ func put(etcd, key string, value []byte) (string, error) {
 	return answer.Header.Revision, nil
 }
 
-func tell(webhook, tokenFile, key, revision string, count, size int, by string) error {
+func tell(webhook, tokenFile, service, key, revision string, count, size int, by string) error {
 	token := ""
 	if tokenFile != "" {
 		text, err := os.ReadFile(tokenFile)
@@ -126,7 +127,7 @@ func tell(webhook, tokenFile, key, revision string, count, size int, by string) 
 	}
 	now := time.Now()
 	text, err := json.Marshal(map[string]any{
-		"kind": "config", "key": key, "service": "resource-service", "version": revision, "count": count, "bytes": size,
+		"kind": "admin", "key": key, "service": service, "version": revision, "count": count, "bytes": size,
 		"at": now.UTC().Format(time.RFC3339Nano), "by": by, "source": "admin-platform",
 		"id": fmt.Sprintf("admin-%s-%s", key, revision),
 	})

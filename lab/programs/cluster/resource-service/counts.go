@@ -14,6 +14,16 @@ import (
 // counts is what the service tells Prometheus.
 type counts struct {
 	inFlight, ok, failed, nanoseconds atomic.Int64
+	// slots is nil where as many requests are worked on as there are.
+	slots chan struct{}
+}
+
+func newCounts(concurrency int) *counts {
+	c := &counts{}
+	if concurrency > 0 {
+		c.slots = make(chan struct{}, concurrency)
+	}
+	return c
 }
 
 // seen remembers the status of an answer.
@@ -40,6 +50,10 @@ func (c *counts) count(w http.ResponseWriter, answer func(http.ResponseWriter)) 
 			c.failed.Add(1)
 		}
 	}()
+	if c.slots != nil {
+		c.slots <- struct{}{}
+		defer func() { <-c.slots }()
+	}
 	answer(s)
 }
 

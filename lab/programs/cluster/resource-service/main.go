@@ -53,6 +53,7 @@ func main() {
 	baseMB := flag.Int("base-mb", 40, "live heap of the calm service, in MB")
 	requestKB := flag.Int("request-kb", 16, "memory that each request holds for as long as it lasts, in KB")
 	garbageKB := flag.Int("garbage-kb", 64, "short-lived memory of each request, in KB")
+	concurrency := flag.Int("concurrency", 0, "requests that are worked on at a time; others wait (0: all)")
 	stubborn := flag.Bool("stubborn", false, "go on with a request whose caller has given up")
 	flag.Parse()
 	log.SetFlags(log.LstdFlags | log.Lmicroseconds)
@@ -64,7 +65,7 @@ func main() {
 	loadCatalogue(*baseMB << 20)
 	work := serve.NewWork(*dependency, *requestKB<<10, *garbageKB<<10, *stubborn)
 	all := bugs.Arm(released(), bugs.Surroundings{Silent: *silent, Scratch: *scratch})
-	counts := &counts{}
+	counts := newCounts(*concurrency)
 	mux := http.NewServeMux()
 	for _, k := range keys {
 		k := k

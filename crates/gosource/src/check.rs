@@ -1,0 +1,228 @@
+//! The whole of a check: packages are read, parsed and looked at one by one, on all processors; of each only
+//! what was found stays.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use crate::finding::{Certainty, Finding, Related};
+use crate::project::{FileKind, Gap, GapKind, Package as Files, Project, Read, read_source};
+use crate::rules::{ALL, Case, Entry, Out, Report};
+use crate::suppress::Suppressed;
+use crate::syntax::calls::Calls;
+use crate::syntax::{GoParser, NotParsed, Package, ParsedFile};
+
+/// Stack of a worker: syntax is walked by recursion, as deep as it is nested at most.
+const STACK: usize = 64 << 20;
+/// Findings of one rule in one package; a table of thousands alike says no more.
+const MAX_FINDINGS: usize = 2000;
+
+/// What a check gave.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Findings by file, line and code.
+    pub findings: Vec<Finding>,
+    /// What was not read, or not wholly.
+    pub gaps: Vec<Gap>,
+    /// Packages that were looked at.
+    pub packages: usize,
+    /// Files likewise.
+    pub files: usize,
+    /// Lines of them.
+    pub lines: usize,
+    /// Files that were generated: read for what they declare, and not judged.
+    pub generated: usize,
+    /// Findings that a comment silences.
+    pub suppressed: usize,
+}
+
+/// Checks a project. The hints that only evidence makes findings are among what is given
+/// ([`is_quiet`](crate::is_quiet)).
+#[must_use]
+pub fn check(project: &Project, max_bytes: u64) -> Checked {
+    let parts = each_package(project, max_bytes, |case, gaps, out| {
+        run(case, gaps, out);
+    });
+    let mut all = Checked { gaps: project.gaps.clone(), packages: project.packages.len(), ..Checked::default() };
+    for part in parts {
+        all.findings.extend(part.findings);
+        all.gaps.extend(part.gaps);
+        all.files += part.files;
+        all.lines += part.lines;
+        all.generated += part.generated;
+        all.suppressed += part.suppressed;
+    }
+    sort(&mut all.findings);
+    all.gaps.sort();
+    all.gaps.dedup();
+    all
+}
+
+/// Checks one text as a package of its own: for tests, and for what is typed and not saved.
+#[must_use]
+pub fn check_text(name: &str, text: &str, go_minor: Option<u32>) -> Checked {
+    let mut out = Checked::default();
+    let Ok(mut parser) = GoParser::new() else { return out };
+    let Some(file) = parsed(&mut parser, name, FileKind::Written, text, &mut out.gaps) else { return out };
+    let files = [file];
+    let package = files[0].ast.package;
+    let pkg = Package::new(package, package, go_minor, &files);
+    let calls = Calls::new(&pkg);
+    let mut gaps = Vec::new();
+    run(&Case { pkg: &pkg, calls: &calls }, &mut gaps, &mut out);
+    out.gaps.append(&mut gaps);
+    sort(&mut out.findings);
+    out
+}
+
+fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| (&a.place, &a.code, &a.sentence).cmp(&(&b.place, &b.code, &b.sentence)));
+}
+
+/// Parses each package and hands it on; parsed files live as long as the call.
+fn each_package(
+    project: &Project,
+    max_bytes: u64,
+    look: impl Fn(&Case<'_>, &mut Vec<Gap>, &mut Checked) + Sync,
+) -> Vec<Checked> {
+    let one = |files: &Files| -> Checked {
+        let mut out = Checked::default();
+        let Ok(mut parser) = GoParser::new() else {
+            out.gaps.push(Gap {
+                file: files.dir.to_string_lossy().into_owned(),
+                line: None,
+                kind: GapKind::Unreadable,
+                text: "the grammar could not be loaded".into(),
+            });
+            return out;
+        };
+        let mut gaps = Vec::new();
+        let mut texts = Vec::new();
+        for f in &files.files {
+            match read_source(&f.path, max_bytes) {
+                Read::Text(text) => texts.push((f, text)),
+                Read::Not(kind, text) => gaps.push(Gap { file: f.name.clone(), line: None, kind, text }),
+            }
+        }
+        let mut parsed_files = Vec::with_capacity(texts.len());
+        for (f, text) in &texts {
+            out.files += 1;
+            out.lines += memchr::memchr_iter(b'\n', text.as_bytes()).count();
+            out.generated += usize::from(f.kind == FileKind::Generated);
+            parsed_files.extend(parsed(&mut parser, &f.name, f.kind, text, &mut gaps));
+        }
+        let pkg = Package::new(&files.import_path, &files.name, files.go_minor(), &parsed_files);
+        let calls = Calls::new(&pkg);
+        look(&Case { pkg: &pkg, calls: &calls }, &mut gaps, &mut out);
+        out.gaps.append(&mut gaps);
+        out
+    };
+    let work = || project.packages.par_iter().with_max_len(1).map(one).collect();
+    match rayon::ThreadPoolBuilder::new().stack_size(STACK).build() {
+        Ok(pool) => pool.install(work),
+        // Without threads of our own those of the process must do; their stacks hold what people write.
+        Err(_) => work(),
+    }
+}
+
+fn parsed<'s>(
+    parser: &mut GoParser,
+    name: &'s str,
+    kind: FileKind,
+    text: &'s str,
+    gaps: &mut Vec<Gap>,
+) -> Option<ParsedFile<'s>> {
+    let gap = |line, kind, text: &str| Gap { file: name.to_owned(), line, kind, text: text.to_owned() };
+    match parser.parse(text) {
+        Ok(ast) => {
+            if let Some(at) = ast.error_at {
+                let text = "from here on something is no Go that the grammar knows: what could be read was read";
+                gaps.push(gap(Some(at.line), GapKind::Syntax, text));
+            }
+            if let Some(at) = ast.too_deep_at {
+                gaps.push(gap(Some(at.line), GapKind::TooDeep, "nested too deeply: what is inside was not read"));
+            }
+            Some(ParsedFile { name, kind, text, ast })
+        }
+        Err(NotParsed::TooSlow) => {
+            gaps.push(gap(None, GapKind::Slow, "parsing was given up: is this Go?"));
+            None
+        }
+        Err(NotParsed::NoGrammar) => {
+            gaps.push(gap(None, GapKind::Unreadable, "the grammar could not be loaded"));
+            None
+        }
+    }
+}
+
+/// Has every rule look at a package.
+fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
+    let suppressed: Vec<Suppressed> = case.pkg.files.iter().map(|f| Suppressed::of(f, gaps)).collect();
+    // How often the same has been found: equal findings are told apart by their order.
+    let mut alike: FxHashMap<u64, u32> = FxHashMap::default();
+    let mut by_key: BTreeMap<String, ()> = BTreeMap::new();
+    for entry in ALL {
+        let mut found = Out::new(entry.level);
+        (entry.check)(case, &mut found);
+        found.reports.sort_by_key(|r| (r.func, r.span));
+        found.reports.truncate(MAX_FINDINGS);
+        for report in found.reports {
+            let number = report.func.and_then(|id| case.pkg.funcs.get(id)).map_or(report.file, |f| f.file);
+            let Some(file) = case.pkg.files.get(number) else { continue };
+            if suppressed.get(number).is_some_and(|s| s.has(entry.info.code, report.span.line)) {
+                out.suppressed += 1;
+                continue;
+            }
+            let mut finding = finding(case, entry, report);
+            // The same place by the same rule is told once.
+            let key =
+                format!("{}:{}:{}:{}", finding.code, finding.place.file, finding.place.line, finding.place.column);
+            if by_key.insert(key, ()).is_some() {
+                continue;
+            }
+            let text = file.text.lines().nth(finding.place.line.saturating_sub(1) as usize).unwrap_or_default();
+            let base = fnv(&[&finding.code, &finding.place.file, &finding.function, text.trim()]);
+            let nth = alike.entry(base).or_default();
+            finding.fingerprint = format!("{:016x}", fnv(&[&format!("{base:x}"), &nth.to_string()]));
+            *nth += 1;
+            out.findings.push(finding);
+        }
+    }
+}
+
+fn finding(case: &Case<'_>, entry: &Entry, report: Report) -> Finding {
+    let f = report.func.and_then(|id| case.pkg.funcs.get(id));
+    // The file is there: the caller looked.
+    let file = &case.pkg.files[f.map_or(report.file, |f| f.file)];
+    let function = f.map(|f| case.pkg.symbol(f, f.scope.unit_at(report.span)));
+    let related = report
+        .related
+        .into_iter()
+        .filter_map(|(file, span, note)| Some(Related { place: case.pkg.files.get(file)?.place(span), note }));
+    Finding {
+        code: entry.info.code.to_owned(),
+        level: report.level,
+        certainty: Certainty::Syntactic,
+        place: file.place(report.span),
+        package: case.pkg.import_path.to_owned(),
+        function: function.unwrap_or_default(),
+        sentence: report.sentence,
+        why: report.why.unwrap_or_else(|| entry.why.to_owned()),
+        cure: report.cure.unwrap_or_else(|| entry.cure.to_owned()),
+        evidence: Vec::new(),
+        related: related.collect(),
+        fingerprint: String::new(),
+    }
+}
+
+/// FNV-1a, 64 bits, of texts: the same for every release and machine.
+fn fnv(texts: &[&str]) -> u64 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for text in texts {
+        for b in text.bytes().chain([0]) {
+            hash = (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    hash
+}

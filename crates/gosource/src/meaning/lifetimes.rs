@@ -1,0 +1,382 @@
+//! What lives longer than a call: package variables, and what a method's receiver holds.
+
+use crate::syntax::ast::{Expr, ExprKind, Stmt, StmtKind, Type};
+use crate::syntax::visit::{self, Node};
+use crate::syntax::{FnId, Function, Package, VarKind};
+
+use crate::rules::Case;
+
+/// A place that outlives the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Long<'a> {
+    /// A package variable.
+    Package(&'a str),
+    /// A field of what a method is called on, by its type and the field.
+    Field(&'a str, &'a str),
+}
+
+impl Long<'_> {
+    /// In words.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Package(name) => format!("the package variable `{name}`"),
+            Self::Field(of, field) => format!("the field `{field}` of `{of}`"),
+        }
+    }
+}
+
+/// Whether a place lives longer than the call.
+pub(crate) fn long<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) -> Option<Long<'a>> {
+    let root = e.root()?;
+    let name = root.ident()?;
+    match f.scope.var(root) {
+        None => pkg.vars.contains_key(name).then_some(Long::Package(name)),
+        Some(id) => {
+            let var = f.scope.vars.get(id)?;
+            let pointer = matches!(var.ty, Some(Type::Pointer(_)));
+            if var.kind != VarKind::Receiver || !pointer {
+                return None;
+            }
+            first_field(e).map(|field| Long::Field(f.receiver_type().unwrap_or_default(), field))
+        }
+    }
+}
+
+/// The first field of a path: of `s.a.b[i]` it is `a`.
+fn first_field<'a>(e: &Expr<'a>) -> Option<&'a str> {
+    let mut at = e;
+    let mut field = None;
+    loop {
+        at = match &at.kind {
+            ExprKind::Selector(x, name) => {
+                field = Some(name.name);
+                x
+            }
+            ExprKind::Index(x, _) | ExprKind::Slice(x, _) | ExprKind::Assert(x, _) | ExprKind::Unary(_, x) => x,
+            _ => return field,
+        };
+    }
+}
+
+/// Whether something in the package makes a container small again or bounds it: assigns it anew, deletes from
+/// it, clears it, cuts it, or compares its length. The kind of container does not matter here.
+pub(crate) fn is_tamed<'a>(case: &Case<'a>, long: Long<'a>) -> bool {
+    case.pkg.funcs.iter().any(|f| {
+        let Some(body) = &f.decl.body else { return false };
+        let is = |e: &Expr<'a>| same(case.pkg, f, e, long);
+        let mut tamed = false;
+        visit::block(body, &mut |node| {
+            match node {
+                Node::Stmt(s) => tamed |= tames(case, f, s, &is),
+                Node::Expr(e) => tamed |= tames_by_call(e, &is),
+            }
+            !tamed
+        });
+        tamed
+    })
+}
+
+fn tames<'a>(case: &Case<'a>, f: &Function<'a>, s: &'a Stmt<'a>, is: &dyn Fn(&Expr<'a>) -> bool) -> bool {
+    match &s.kind {
+        StmtKind::Assign("=", l, r) => l.iter().enumerate().any(|(i, target)| {
+            if !is(target) {
+                return false;
+            }
+            let value = if l.len() == r.len() { r.get(i) } else { None };
+            match value.map(|v| &v.kind) {
+                // Growing is not taming; making it first is neither, in a function that makes things.
+                Some(ExprKind::Call(call)) => match call.fun.ident() {
+                    Some("append") => {
+                        // `append(x[:0], ...)`, `append(x[:i], x[i+1:]...)`, and from something else.
+                        !call.args.first().is_some_and(is)
+                    }
+                    Some("make") => !is_maker(f) && !guarded_by_nil(case, f, s),
+                    _ => true,
+                },
+                Some(ExprKind::Composite(..)) => !is_maker(f) && !guarded_by_nil(case, f, s),
+                _ => true,
+            }
+        }),
+        _ => false,
+    }
+}
+
+/// Functions that make a thing, once for each.
+pub(crate) fn is_maker(f: &Function<'_>) -> bool {
+    let name = f.decl.name.name;
+    name == "init"
+        || name == "main"
+        || [
+            "New",
+            "new",
+            "Open",
+            "Make",
+            "Init",
+            "setup",
+            "Setup",
+            "Provision",
+            "Validate",
+            "Configure",
+            "UnmarshalCaddyfile",
+        ]
+        .iter()
+        .any(|p| name.starts_with(p))
+}
+
+/// `if m == nil { m = make(...) }`: the text before says so.
+fn guarded_by_nil<'a>(case: &Case<'a>, f: &Function<'a>, s: &Stmt<'a>) -> bool {
+    let text = case.file(f).text;
+    let at = s.span.start as usize;
+    let before = text.get(at.saturating_sub(120)..at).or_else(|| text.get(..at)).unwrap_or_default();
+    let lines: Vec<&str> = before.lines().rev().take(2).collect();
+    lines.iter().any(|l| l.contains("== nil"))
+}
+
+fn tames_by_call<'a>(e: &'a Expr<'a>, is: &dyn Fn(&Expr<'a>) -> bool) -> bool {
+    match &e.kind {
+        ExprKind::Call(call) => {
+            let name = super::channels::last_name(&call.fun);
+            match name {
+                "delete" | "clear" => call.args.first().is_some_and(is),
+                "DeleteFunc" | "Delete" | "Clip" | "Compact" | "Grow" => call.args.iter().any(is),
+                _ => false,
+            }
+        }
+        // `len(x) > max`: a bound, or a reason to do something about it. `len(x) == 0` is neither.
+        ExprKind::Binary(op @ (">" | ">=" | "<" | "<=" | "==" | "!="), operands) => {
+            let zero = operands.iter().any(|o| matches!(o.kind, ExprKind::Lit(_, "0")));
+            !(zero || *op == "!=" )
+                && operands.iter().any(|o| {
+                    o.call().is_some_and(|c| matches!(c.fun.ident(), Some("len" | "cap")) && c.args.first().is_some_and(is))
+                })
+                // `i < len(x)` is the head of a loop over it.
+                && !operands.iter().any(|o| o.ident().is_some_and(|n| n.len() == 1))
+        }
+        // Handed out by address: whoever has it may do anything.
+        ExprKind::Unary("&", x) => is(x),
+        _ => false,
+    }
+}
+
+/// Whether an expression is that very place, not something in it.
+pub(crate) fn same<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>, long: Long<'a>) -> bool {
+    match (&e.kind, long) {
+        (ExprKind::Ident(name), Long::Package(of)) => *name == of && f.scope.var(e).is_none(),
+        (ExprKind::Selector(x, name), Long::Field(of, field)) => {
+            name.name == field && pkg.type_of(f, x).name().is_none_or(|(path, n)| path.is_empty() && n == of)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a function runs a bounded number of times by its kind: `main`, `init`, makers, and what registers
+/// things at the start of a program.
+pub(crate) fn runs_seldom(f: &Function<'_>) -> bool {
+    let name = f.decl.name.name;
+    let lower = name.to_lowercase();
+    is_maker(f)
+        || [
+            "register",
+            "with",
+            "set",
+            "use",
+            "on",
+            "parse",
+            "load",
+            "build",
+            "mount",
+            "handle",
+            "bind",
+            "define",
+            "declare",
+            "config",
+            "read",
+            "decode",
+            "unmarshal",
+            "scan",
+            "compile",
+            "mustregister",
+            "walk",
+            "lex",
+            "emit",
+            "gen",
+            "write",
+            "print",
+            "init",
+            "open",
+            "start",
+            "option",
+            "import",
+            "flag",
+            "listen",
+            "subscribe",
+            "must",
+            "prepare",
+            "marshal",
+            "encode",
+            "format",
+            "resolve",
+            "analyze",
+            "check",
+            "lower",
+            "reset",
+            "sort",
+            "merge",
+            "reload",
+            "refresh",
+            "provision",
+            "validate",
+            "configure",
+            "serve",
+            "apply",
+            "enable",
+            "create",
+            "update",
+            "rebuild",
+        ]
+        .iter()
+        .any(|p| lower.starts_with(p))
+}
+
+/// Types whose values are there for one piece of work.
+pub(crate) fn is_short_lived_type(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    [
+        "context",
+        "request",
+        "response",
+        "builder",
+        "parser",
+        "lexer",
+        "decoder",
+        "encoder",
+        "dispenser",
+        "scanner",
+        "printer",
+        "formatter",
+        "visitor",
+        "walker",
+        "iterator",
+        "compiler",
+        "generator",
+        "checker",
+        "reader",
+        "writer",
+        "marshaler",
+        "template",
+        "state",
+    ]
+    .iter()
+    .any(|s| lower.ends_with(s))
+}
+
+/// Types whose values usually live as long as the program, by a lock among their fields or by their names.
+pub(crate) fn is_long_lived_type<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
+    let lower = name.to_lowercase();
+    let short = [
+        "builder",
+        "encoder",
+        "decoder",
+        "writer",
+        "reader",
+        "parser",
+        "lexer",
+        "scanner",
+        "printer",
+        "buffer",
+        "visitor",
+        "iterator",
+        "query",
+        "request",
+        "response",
+        "stmt",
+        "expr",
+        "node",
+        "block",
+        "state",
+        "context",
+        "result",
+        "error",
+        "errors",
+        "list",
+        "stack",
+        "graph",
+        "tree",
+        "graph",
+        "walker",
+        "compiler",
+        "generator",
+        "formatter",
+        "message",
+        "event",
+        "file",
+        "table",
+    ];
+    if short.iter().any(|s| lower.ends_with(s)) {
+        return false;
+    }
+    let long = [
+        "server",
+        "store",
+        "cache",
+        "manager",
+        "service",
+        "registry",
+        "pool",
+        "handler",
+        "tracker",
+        "collector",
+        "monitor",
+        "hub",
+        "broker",
+        "daemon",
+        "controller",
+        "limiter",
+        "recorder",
+        "repository",
+        "repo",
+        "history",
+        "audit",
+        "sessions",
+        "session_store",
+        "metrics",
+        "stats",
+        "bus",
+        "api",
+        "app",
+        "worker",
+        "scheduler",
+        "dispatcher",
+        "gateway",
+        "proxy",
+        "watcher",
+        "client",
+    ];
+    let has_lock = match pkg.underlying(&Type::plain(name)) {
+        Type::Struct(fields) => fields.iter().any(|f| f.ty.is("sync", "Mutex") || f.ty.is("sync", "RWMutex")),
+        _ => false,
+    };
+    has_lock || long.iter().any(|l| lower.ends_with(l))
+}
+
+/// Whether growth in this function goes on: requests come in by it, it loops without end, or it is one of
+/// those that are called again and again for what lives long.
+pub(crate) fn grows_on<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, unit: usize, place: Long<'a>) -> bool {
+    if case.calls.is_hot(case.pkg, id, unit) {
+        return true;
+    }
+    if runs_seldom(f) {
+        return false;
+    }
+    match place {
+        // Only what is called from outside or by others here, and not just once from `main`.
+        Long::Package(_) => !only_from_starts(case, id),
+        Long::Field(of, _) => is_long_lived_type(case.pkg, of) && !only_from_starts(case, id),
+    }
+}
+
+/// Whether every call of a function in this package, of which there is one, is in what runs seldom.
+fn only_from_starts(case: &Case<'_>, id: FnId) -> bool {
+    let edges: Vec<_> = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n)).collect();
+    !edges.is_empty() && edges.iter().all(|e| !e.in_loop && case.pkg.funcs.get(e.caller).is_some_and(runs_seldom))
+}

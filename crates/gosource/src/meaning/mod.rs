@@ -1,0 +1,11 @@
+//! What code means to the rules: locks, groups, channels, loops, what lives long, what is shared. Each tells
+//! from one package's text, and says nothing where that does not tell.
+
+pub(crate) mod channels;
+pub(crate) mod groups;
+pub(crate) mod held;
+pub(crate) mod lifetimes;
+pub(crate) mod locks;
+pub(crate) mod loops;
+pub(crate) mod resources;
+pub(crate) mod shared;

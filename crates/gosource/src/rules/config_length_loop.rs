@@ -1,0 +1,114 @@
+//! A loop that requests run over a whole configuration. The page: `docs/rules/config-length-loop.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use crate::meaning::channels::last_name;
+use crate::meaning::lifetimes::is_maker;
+use crate::meaning::loops::{each_node, loops_in};
+use crate::meaning::shared::{origin, under_once};
+use crate::syntax::ast::{Block, Expr, ExprKind, ForHead, Span, StmtKind, Type};
+use crate::syntax::visit::Node;
+
+/// The rule.
+pub(super) struct ConfigLengthLoop;
+
+impl Rule for ConfigLengthLoop {
+    const INFO: RuleInfo = RuleInfo {
+        code: "config-length-loop",
+        title: "a loop that requests run over a whole configuration",
+        doc: include_str!("../../../../docs/rules/config-length-loop.md"),
+    };
+    const LEVEL: Level = Level::Warning;
+    const WHY: &'static str = "what it goes over is the same for all requests and filled while the program runs; how long it is nobody tells here";
+    const CURE: &'static str =
+        "Look up instead of going through: keep a map or a set beside the data, made when they change.";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        for (id, f) in case.funcs() {
+            for (unit, u) in f.scope.units.iter().enumerate() {
+                if !case.calls.is_hot(case.pkg, id, unit) || under_once(case, id, f, unit) {
+                    continue;
+                }
+                for (span, _, l) in loops_in(u.body) {
+                    let ForHead::Range { over, .. } = &l.head else { continue };
+                    let ty = case.pkg.underlying(&case.pkg.type_of(f, over));
+                    if !matches!(ty, Type::Slice(_) | Type::Map(..)) || holds_functions(case, &ty) {
+                        continue;
+                    }
+                    let Some(from) = origin(case, id, over) else { continue };
+                    // Filling a container is the worse of the two, and told of itself.
+                    if super::rebuilt_per_request::fills(case, f, &l.body).is_some() || takes_out(&l.body) {
+                        continue;
+                    }
+                    let (entry, how) = case.calls.entry(case.pkg, id).unwrap_or((id, "runs for requests"));
+                    let name = case.pkg.funcs.get(entry).map(crate::syntax::Function::short_name).unwrap_or_default();
+                    let head = Span { end: l.body.span.start, ..span };
+                    let found = out.found(
+                        id,
+                        head,
+                        format!(
+                            "`{name}` {how}, and each time this loop goes through `{}`, however long that is",
+                            from.text
+                        ),
+                    );
+                    // A list in a field may be three proxies; what a call gives, or is put there at run time,
+                    // is data.
+                    let dynamic = from.text.contains('(') || replaced(case, over);
+                    if !dynamic {
+                        found.level = Level::Hint;
+                    }
+                    if let Some((caller, call)) = from.handed
+                        && let Some(g) = case.pkg.funcs.get(caller)
+                    {
+                        found.related.push((g.file, call.span, "called here for each request".into()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a loop deletes: then it makes the thing smaller.
+fn takes_out(body: &Block<'_>) -> bool {
+    let mut found = false;
+    each_node(body, |node| {
+        if let Node::Expr(e) = node {
+            found |= e.call().is_some_and(|c| c.fun.ident() == Some("delete"));
+        }
+    });
+    found
+}
+
+/// Whether a function that is no maker assigns the container anew.
+fn replaced<'a>(case: &Case<'a>, over: &Expr<'a>) -> bool {
+    let name = last_name(over);
+    case.funcs().filter(|(_, f)| !is_maker(f)).any(|(_, f)| {
+        let mut found = false;
+        for u in &f.scope.units {
+            each_node(u.body, |node| {
+                if let Node::Stmt(s) = node
+                    && let StmtKind::Assign("=", l, r) = &s.kind
+                {
+                    let anew = |v: &Expr<'a>| {
+                        v.call().is_none_or(|c| c.fun.ident() != Some("append"))
+                            && !matches!(v.kind, ExprKind::Slice(..))
+                    };
+                    let shared = |t: &Expr<'a>| t.selector().is_some() || f.scope.var(t).is_none();
+                    found |= l.len() == r.len()
+                        && l.iter().zip(r).any(|(t, v)| {
+                            last_name(t) == name && !matches!(t.kind, ExprKind::Index(..)) && shared(t) && anew(v)
+                        });
+                }
+            });
+        }
+        found
+    })
+}
+
+/// Functions and interfaces are registered by the program's text: middlewares, routes.
+fn holds_functions<'a>(case: &Case<'a>, ty: &Type<'a>) -> bool {
+    match ty {
+        Type::Slice(of) | Type::Map(_, of) => matches!(case.pkg.underlying(of), Type::Func(_) | Type::Interface(_)),
+        _ => false,
+    }
+}

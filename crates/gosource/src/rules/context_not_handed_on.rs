@@ -1,0 +1,125 @@
+//! A context that is at hand and not handed on. The page: `docs/rules/context-not-handed-on.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use crate::meaning::channels::last_name;
+use crate::syntax::ast::Type;
+use crate::syntax::calls::{How, Site};
+use crate::syntax::{Callee, FnId, Function, Role};
+
+/// The rule.
+pub(super) struct ContextNotHandedOn;
+
+impl Rule for ContextNotHandedOn {
+    const INFO: RuleInfo = RuleInfo {
+        code: "context-not-handed-on",
+        title: "a context that is at hand and not handed on",
+        doc: include_str!("../../../../docs/rules/context-not-handed-on.md"),
+    };
+    const LEVEL: Level = Level::Warning;
+    const WHY: &'static str = "the function is given a context or a request, and what it calls here waits without it";
+    const CURE: &'static str =
+        "Hand the context on: the ...Context variant of the call, or ctx instead of context.Background().";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        for (id, f, site) in case.all_sites() {
+            let Some(ctx) = context_of(f, site.unit) else { continue };
+            // Work that outlives the request may not have its context.
+            if detached(f, site.unit) || site.how != How::Plain {
+                continue;
+            }
+            let text = case.text(f, site.call.fun.span);
+            let better = match site.callee {
+                Callee::Package("net/http", "NewRequest") => "http.NewRequestWithContext",
+                Callee::Package("net/http", "Get" | "Post" | "PostForm" | "Head") => {
+                    "http.NewRequestWithContext and Do"
+                }
+                Callee::Package("os/exec", "Command") => "exec.CommandContext",
+                Callee::Package("net", "Dial" | "DialTimeout") => "(&net.Dialer{}).DialContext",
+                Callee::Method("database/sql", "DB" | "Tx" | "Stmt" | "Conn", name) => match name {
+                    "Query" => "QueryContext",
+                    "QueryRow" => "QueryRowContext",
+                    "Exec" => "ExecContext",
+                    "Prepare" => "PrepareContext",
+                    "Begin" => "BeginTx",
+                    "Ping" => "PingContext",
+                    _ => continue,
+                },
+                Callee::Package("context", "Background" | "TODO") => {
+                    background(case, id, f, site, &ctx, out);
+                    continue;
+                }
+                _ => continue,
+            };
+            // A request may be given its context afterwards.
+            if better == "http.NewRequestWithContext" && case.file(f).at(f.decl.span).contains("WithContext(") {
+                continue;
+            }
+            out.found(id, site.expr.span, format!("`{text}` does not take `{ctx}`, which is at hand: it goes on when nobody waits for it any more; {better} takes it"));
+        }
+    }
+}
+
+/// How a unit can get at a context: a parameter of it or of a unit around it.
+pub(super) fn context_of(f: &Function<'_>, unit: usize) -> Option<String> {
+    let mut at = Some(unit);
+    while let Some(u) = at.and_then(|u| f.scope.units.get(u)) {
+        for p in &u.sig.params {
+            let Some(name) = p.name.filter(|n| n.name != "_") else { continue };
+            if p.ty.is("context", "Context") {
+                return Some(name.name.to_owned());
+            }
+            if p.ty.is("net/http", "Request")
+                && matches!(p.ty, Type::Pointer(_))
+                && crate::syntax::calls::is_handler(u.sig)
+            {
+                return Some(format!("{}.Context()", name.name));
+            }
+        }
+        at = u.parent;
+    }
+    None
+}
+
+/// Whether a unit, or one around it, is a goroutine or is deferred: it may have to go on after the context.
+fn detached(f: &Function<'_>, unit: usize) -> bool {
+    let mut at = Some(unit);
+    while let Some(u) = at.and_then(|u| f.scope.units.get(u)) {
+        if matches!(u.role, Role::Go | Role::Defer | Role::Value | Role::Argument) && u.parent.is_some() {
+            return true;
+        }
+        at = u.parent;
+    }
+    let name = f.decl.name.name.to_lowercase();
+    ["shutdown", "close", "stop", "cleanup", "teardown", "detach", "rollback"].iter().any(|w| name.contains(w))
+}
+
+/// `context.Background()` as an argument of a call.
+fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a>, ctx: &str, out: &mut Out) {
+    let text = case.file(f).at(f.decl.span);
+    // What goes on when the context has ended takes another on purpose.
+    if text.contains("Done()")
+        || text.contains("WithoutCancel")
+        || text.contains("== nil") && text.contains("context.Background()") && text.contains(&format!("{ctx} == nil"))
+    {
+        return;
+    }
+    let sites = case.sites(id);
+    let outer = sites.iter().find(|s| s.unit == site.unit && s.call.args.iter().any(|a| a.span == site.expr.span));
+    let Some(outer) = outer else { return };
+    if outer.how != How::Plain
+        || matches!(
+            last_name(&outer.call.fun),
+            "Shutdown" | "Close" | "Stop" | "WithValue" | "NotifyContext" | "Println" | "Printf"
+        )
+    {
+        return;
+    }
+    let called = case.text(f, outer.call.fun.span);
+    let what = case.text(f, site.expr.span);
+    out.found(
+        id,
+        site.expr.span,
+        format!("`{called}` is given `{what}` though `{ctx}` is at hand: it goes on when nobody waits for it any more"),
+    );
+}

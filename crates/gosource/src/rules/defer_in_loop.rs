@@ -1,0 +1,84 @@
+//! A defer in a loop. The page: `docs/rules/defer-in-loop.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use crate::meaning::loops::{Length, each_node, length, loops_in};
+use crate::syntax::ast::{ExprKind, ForHead, Span, Stmt, StmtKind};
+use crate::syntax::visit::Node;
+
+/// The rule.
+pub(super) struct DeferInLoop;
+
+impl Rule for DeferInLoop {
+    const INFO: RuleInfo = RuleInfo {
+        code: "defer-in-loop",
+        title: "a defer in a loop",
+        doc: include_str!("../../../../docs/rules/defer-in-loop.md"),
+    };
+    const LEVEL: Level = Level::Warning;
+    const WHY: &'static str = "deferred calls run when the function ends, not when the round does";
+    const CURE: &'static str =
+        "Put the body of the loop into a function of its own, or call it at the end of the round.";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        for (id, f) in case.funcs() {
+            for u in &f.scope.units {
+                let loops = loops_in(u.body);
+                if loops.is_empty() {
+                    continue;
+                }
+                each_node(u.body, |node| {
+                    let Node::Stmt(s) = node else { return };
+                    let StmtKind::Defer(e) = &s.kind else { return };
+                    let Some((_, _, l)) = loops.iter().find(|(_, _, l)| l.body.span.contains(s.span)) else { return };
+                    if leaves_at_once(&l.body.stmts, s.span) || is_short(&l.head) {
+                        return;
+                    }
+                    let text = e.call().map_or_else(|| case.text(f, e.span), |c| case.text(f, c.fun.span));
+                    let text = if text.starts_with("func(") { "func() { ... }".to_owned() } else { text };
+                    let what = match length(case.pkg, f, l) {
+                        Length::Ever => "the loop has no end of its own: it never runs",
+                        _ => "it runs when the function ends, once for each round",
+                    };
+                    out.found(id, s.span, format!("`defer {text}` stands in a loop: {what}"));
+                });
+            }
+        }
+    }
+}
+
+/// Whether the block of the statement leaves the function or the loop behind it.
+fn leaves_at_once(stmts: &[Stmt<'_>], span: Span) -> bool {
+    for s in stmts.iter().filter(|s| s.span.contains(span)) {
+        if s.span == span {
+            return stmts.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_) | StmtKind::Break(_)));
+        }
+        let inside: Vec<&[Stmt<'_>]> = match &s.kind {
+            StmtKind::If(i) => {
+                let els = i.els.as_ref().map(std::slice::from_ref);
+                std::iter::once(i.then.stmts.as_slice()).chain(els).collect()
+            }
+            StmtKind::Block(b) => vec![&b.stmts],
+            StmtKind::Switch(sw) => sw.cases.iter().map(|c| c.body.as_slice()).collect(),
+            StmtKind::Select(cases) => cases.iter().map(|c| c.body.as_slice()).collect(),
+            StmtKind::Labeled(_, inner) => vec![std::slice::from_ref(inner)],
+            _ => Vec::new(),
+        };
+        return inside.into_iter().any(|list| leaves_at_once(list, span))
+            || stmts
+                .last()
+                .is_some_and(|l| matches!(l.kind, StmtKind::Return(_) | StmtKind::Break(None)) && l.span != s.span);
+    }
+    false
+}
+
+/// `for i := 0; i < 2; i++`, or over a literal: rounds that the text counts.
+fn is_short(head: &ForHead<'_>) -> bool {
+    match head {
+        ForHead::Clause { cond: Some(cond), .. } => {
+            matches!(&cond.kind, ExprKind::Binary("<" | "<=", o) if o.last().is_some_and(|l| matches!(l.kind, ExprKind::Lit(_, text) if text.len() == 1)))
+        }
+        ForHead::Range { over, .. } => matches!(over.kind, ExprKind::Composite(..)),
+        _ => false,
+    }
+}

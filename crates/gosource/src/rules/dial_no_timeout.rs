@@ -1,0 +1,73 @@
+//! A dial without a timeout. The page: `docs/rules/dial-no-timeout.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use crate::syntax::ast::{Expr, ExprKind};
+use crate::syntax::{Callee, Function, Init, VarKind};
+
+/// The rule.
+pub(super) struct DialNoTimeout;
+
+impl Rule for DialNoTimeout {
+    const INFO: RuleInfo = RuleInfo {
+        code: "dial-no-timeout",
+        title: "a dial without a timeout",
+        doc: include_str!("../../../../docs/rules/dial-no-timeout.md"),
+    };
+    const LEVEL: Level = Level::Warning;
+    const WHY: &'static str =
+        "the function takes no context and no time, and the operating system's own limit is minutes";
+    const CURE: &'static str = "Use net.DialTimeout, or a net.Dialer with a Timeout and DialContext.";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        for (id, f, site) in case.all_sites() {
+            let local = site.call.args.first().is_some_and(|a| matches!(a.kind, ExprKind::Lit(_, text) if text.contains("unix") || text.contains("udp") || text.starts_with("\"ip")));
+            if local {
+                continue;
+            }
+            let text = case.text(f, site.call.fun.span);
+            match site.callee {
+                Callee::Package("net", "Dial" | "DialTCP")
+                | Callee::Package("crypto/tls", "Dial")
+                | Callee::Package("net/rpc", "Dial" | "DialHTTP")
+                | Callee::Package("net/smtp", "Dial" | "SendMail")
+                | Callee::Package("net/rpc/jsonrpc", "Dial") => {
+                    out.found(
+                        id,
+                        site.expr.span,
+                        format!("`{text}` waits as long as the operating system does for a peer that does not answer"),
+                    );
+                }
+                Callee::Method("net", "Dialer", "Dial") => {
+                    if !has_time(case, f, site.expr) {
+                        out.found(id, site.expr.span, format!("`{text}` of a dialer without Timeout or Deadline waits as long as the operating system does"));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether the dialer, made here, has a time; one that comes from elsewhere may have.
+fn has_time<'a>(case: &Case<'a>, f: &Function<'a>, e: &'a Expr<'a>) -> bool {
+    let Some((x, _, _)) = e.method_call() else { return true };
+    let made = match f.scope.var(x).and_then(|v| f.scope.vars.get(v)).map(|v| v.init) {
+        Some(Init::Value(made, 0)) => made,
+        // `var d net.Dialer` has nothing.
+        Some(Init::None)
+            if f.scope.var(x).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Local) =>
+        {
+            return super::client_no_timeout::is_set_later(case, "Timeout")
+                || super::client_no_timeout::is_set_later(case, "Deadline");
+        }
+        None => x,
+        _ => return true,
+    };
+    let made = made.unary("&").unwrap_or(made);
+    let ExprKind::Composite(_, elements) = &made.kind else { return true };
+    elements
+        .iter()
+        .any(|(k, _)| k.as_ref().is_some_and(|k| matches!(k.ident(), Some("Timeout" | "Deadline" | "Cancel"))))
+        || super::client_no_timeout::is_set_later(case, "Timeout")
+}

@@ -1,0 +1,89 @@
+//! A goroutine that nothing can end. The page: `docs/rules/goroutine-no-exit.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use crate::meaning::loops::{Length, leads_out, length, loops_in};
+use crate::meaning::shared::under_once;
+use crate::syntax::ast::{Block, ForHead, Span, StmtKind};
+use crate::syntax::{FnId, Function, Role};
+
+/// The rule.
+pub(super) struct GoroutineNoExit;
+
+impl Rule for GoroutineNoExit {
+    const INFO: RuleInfo = RuleInfo {
+        code: "goroutine-no-exit",
+        title: "a goroutine that nothing can end",
+        doc: include_str!("../../../../docs/rules/goroutine-no-exit.md"),
+    };
+    const LEVEL: Level = Level::Warning;
+    const WHY: &'static str =
+        "its loop has no return, no break, no panic, and the function around it is not the program's start";
+    const CURE: &'static str = "Give it a context or a channel that is closed, and return when that says so.";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        for (id, f) in case.funcs() {
+            for (unit, u) in f.scope.units.iter().enumerate() {
+                let by = if u.role == Role::Go {
+                    if is_start(f) && u.loops == 0 && u.parent == Some(0) || under_once(case, id, f, unit) {
+                        None
+                    } else {
+                        Some((id, u.span, u.span))
+                    }
+                } else if unit == 0 {
+                    started(case, id)
+                } else {
+                    None
+                };
+                let Some((starter, at, start)) = by else { continue };
+                if let Some((span, what)) = endless(case, f, u.body) {
+                    let found = out.found(id, span, format!("this goroutine can never end: {what}"));
+                    if unit == 0
+                        && let Some(g) = case.pkg.funcs.get(starter)
+                    {
+                        found.related.push((g.file, at, "it is started here".into()));
+                    } else {
+                        let first = crate::syntax::ast::Span { end: start.start + 4, ..start };
+                        found.related.push((f.file, first, "it is started here".into()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where a function is started as a goroutine, other than once by the program's start.
+fn started<'a>(case: &Case<'a>, id: FnId) -> Option<(FnId, Span, Span)> {
+    let edges = case.calls.to.get(&id)?.iter().filter_map(|n| case.calls.edges.get(*n));
+    let mut edges = edges.filter(|e| e.starts);
+    edges
+        .find(|e| e.in_loop || e.unit > 0 || !case.pkg.funcs.get(e.caller).is_some_and(is_start))
+        .map(|e| (e.caller, e.call.span, e.call.span))
+}
+
+fn is_start(f: &Function<'_>) -> bool {
+    f.receiver_type().is_none() && matches!(f.decl.name.name, "main" | "init" | "TestMain")
+}
+
+/// The statement behind which a body can never come.
+fn endless<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>) -> Option<(Span, String)> {
+    for (span, label, l) in loops_in(body) {
+        let nested = loops_in(body).iter().any(|(outer, _, _)| outer.contains(span) && *outer != span);
+        if nested || !matches!(length(case.pkg, f, l), Length::Ever) || leads_out(case.pkg, f, l, label) {
+            continue;
+        }
+        let what = match &l.head {
+            ForHead::Range { over, .. } => {
+                format!("nobody closes `{}`, and nothing leads out of the loop", case.text(f, over.span))
+            }
+            _ => "nothing leads out of its loop, no context, no closed channel, no return".to_owned(),
+        };
+        let head = Span { end: l.body.span.start, ..span };
+        return Some((head, what));
+    }
+    let last = body.stmts.last()?;
+    match &last.kind {
+        StmtKind::Select(cases) if cases.is_empty() => Some((last.span, "it ends in a select without cases".into())),
+        _ => None,
+    }
+}

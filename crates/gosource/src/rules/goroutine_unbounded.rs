@@ -1,0 +1,218 @@
+//! Goroutines started without a bound. The page: `docs/rules/goroutine-unbounded.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use crate::meaning::channels::last_name;
+use crate::meaning::loops::{Length, each_node, length, loops_in};
+use crate::syntax::ast::{Block, Expr, ForHead, Span, StmtKind, Type};
+use crate::syntax::visit::Node;
+use crate::syntax::{FnId, Function};
+
+/// The rule.
+pub(super) struct GoroutineUnbounded;
+
+impl Rule for GoroutineUnbounded {
+    const INFO: RuleInfo = RuleInfo {
+        code: "goroutine-unbounded",
+        title: "goroutines started without a bound",
+        doc: include_str!("../../../../docs/rules/goroutine-unbounded.md"),
+    };
+    const LEVEL: Level = Level::Warning;
+    const WHY: &'static str = "nothing between two starts waits for a goroutine before: no semaphore, no pool, no limit is to be seen in the loop or the handler";
+    const CURE: &'static str = "Start a fixed number of workers that read from a channel, or take a token of a semaphore (a buffered channel, errgroup.SetLimit) before each start.";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        for (id, f) in case.funcs() {
+            for (unit, u) in f.scope.units.iter().enumerate() {
+                let mut starts = Vec::new();
+                each_node(u.body, |node| {
+                    if let Node::Stmt(s) = node
+                        && let StmtKind::Go(e) = &s.kind
+                    {
+                        starts.push((s.span, e));
+                    }
+                });
+                if !starts.is_empty() {
+                    unit_of(case, id, f, unit, &starts, out);
+                }
+            }
+        }
+    }
+}
+
+fn unit_of<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    unit: usize,
+    starts: &[(Span, &'a Expr<'a>)],
+    out: &mut Out,
+) {
+    let Some(u) = f.scope.units.get(unit) else { return };
+    let loops = loops_in(u.body);
+    let handler = case.calls.handles(case.pkg, id, unit);
+    for (span, started) in starts {
+        let around = loops.iter().filter(|(_, _, l)| l.body.span.contains(*span));
+        // The innermost that has no end of its own; those within it that have may run often too.
+        let endless = around.clone().find(|(_, _, l)| !matches!(length(case.pkg, f, l), Length::Counted));
+        let head = Span { end: span.start + 2, ..*span };
+        if let Some((_, _, l)) = endless {
+            if is_bounded(case, f, &l.body, started) || runs_once(&l.body, *span) || is_one_of_a_kind(started) {
+                continue;
+            }
+            let accepts = accepts(&l.body);
+            let what = match &l.head {
+                ForHead::Range { over, .. } => {
+                    format!("each value of `{}` starts a goroutine", case.text(f, over.span))
+                }
+                ForHead::While(cond) => format!("each round of `for {}` starts a goroutine", case.text(f, cond.span)),
+                _ if accepts => "each connection starts a goroutine".to_owned(),
+                _ => "each round of a loop without end starts a goroutine".to_owned(),
+            };
+            let found = out.found(id, head, format!("{what}, and nothing bounds how many there are at once"));
+            if accepts {
+                found.level = Level::Hint;
+                found.why =
+                    Some("one goroutine a connection is Go's way; how many there are is then up to the clients".into());
+            }
+        } else if handler
+            && case.calls.handler_units.iter().all(|(h, w)| *h != id || *w != unit || !joined(case, f, u.body))
+        {
+            if joined(case, f, u.body) || is_bounded(case, f, u.body, started) {
+                continue;
+            }
+            let each = around.clone().find(|(_, _, l)| matches!(l.head, ForHead::Range { .. }));
+            let what = match each {
+                Some(_) => "each request starts goroutines, as many as it has elements",
+                None => "each request starts a goroutine that may outlive it",
+            };
+            out.found(id, head, format!("{what}, and nothing bounds how many there are at once"));
+        } else if let Some((_, _, l)) = around.clone().next()
+            && case.calls.is_hot(case.pkg, id, unit)
+            && matches!(l.head, ForHead::Range { .. })
+            && !is_bounded(case, f, &l.body, started)
+            && !joined(case, f, u.body)
+        {
+            out.found(
+                id,
+                head,
+                "requests reach this loop, which starts a goroutine for each element and waits for none",
+            );
+        }
+    }
+}
+
+/// Whether something in the loop waits for a place: a send or a receive that is not the loop's own, a call
+/// named so.
+fn is_bounded<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, started: &'a Expr<'a>) -> bool {
+    let mut bounded = false;
+    let mut in_select: Vec<Span> = Vec::new();
+    each_node(body, |node| match node {
+        Node::Stmt(s) => match &s.kind {
+            StmtKind::Select(cases) => {
+                for c in cases {
+                    if let Some(comm) = &c.comm {
+                        // A token may be taken with a way out beside.
+                        bounded |= matches!(comm.kind, StmtKind::Send(..));
+                        in_select.push(comm.span);
+                    }
+                }
+            }
+            StmtKind::Send(..) => bounded |= !started.span.contains(s.span),
+            _ => {}
+        },
+        Node::Expr(e) => {
+            if let Some(call) = e.call() {
+                let name = last_name(&call.fun);
+                bounded |= matches!(
+                    name,
+                    "Acquire"
+                        | "TryAcquire"
+                        | "Wait"
+                        | "WaitN"
+                        | "Take"
+                        | "Limit"
+                        | "SetLimit"
+                        | "Allow"
+                        | "AllowN"
+                        | "Reserve"
+                        | "acquire"
+                        | "Get"
+                        | "TryGo"
+                        | "Enter"
+                        | "Throttle"
+                        | "limit"
+                        | "throttle"
+                        | "take"
+                        | "wait"
+                );
+            }
+            // A token that the goroutine gives back.
+            if let Some(c) = e.unary("<-") {
+                let text = case.file(f).at(c.span);
+                let back = format!("{text} <-");
+                bounded |= case.file(f).at(started.span).contains(&back);
+            }
+        }
+    });
+    // `if active >= max { continue }` before the start.
+    let text = case.file(f).at(body.span).to_lowercase();
+    bounded || ["max", "limit", "inflight", "sema"].iter().any(|w| text.contains(w))
+}
+
+/// Whether a body waits for what it started: a group's Wait, or a receive outside of the literals.
+fn joined<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>) -> bool {
+    let mut joined = false;
+    each_node(body, |node| {
+        if let Node::Expr(e) = node {
+            joined |= e.method_call().is_some_and(|(_, name, _)| name == "Wait");
+            joined |= e.unary("<-").is_some_and(|c| !last_name(c).eq_ignore_ascii_case("done"));
+        }
+        if let Node::Stmt(s) = node
+            && let StmtKind::For(l) = &s.kind
+            && let ForHead::Range { over, .. } = &l.head
+        {
+            joined |= matches!(case.pkg.type_of(f, over), Type::Chan(..));
+        }
+    });
+    joined
+}
+
+/// `for { x := next(); go f(x); return }`: the block that starts also leaves.
+fn runs_once<'a>(body: &'a Block<'a>, span: Span) -> bool {
+    let mut once = false;
+    let mut look = |stmts: &[crate::syntax::ast::Stmt<'a>]| {
+        if let Some(at) = stmts.iter().position(|s| s.span.contains(span) && matches!(s.kind, StmtKind::Go(_))) {
+            let after = stmts.get(at + 1..).unwrap_or_default();
+            once |= after.iter().any(|s| matches!(s.kind, StmtKind::Return(_) | StmtKind::Break(_)));
+        }
+    };
+    look(&body.stmts);
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node {
+            match &s.kind {
+                StmtKind::If(i) => look(&i.then.stmts),
+                StmtKind::Block(b) => look(&b.stmts),
+                StmtKind::Switch(sw) => sw.cases.iter().for_each(|c| look(&c.body)),
+                StmtKind::Select(cases) => cases.iter().for_each(|c| look(&c.body)),
+                _ => {}
+            }
+        }
+    });
+    once
+}
+
+/// A goroutine under `sync.Once`, or that only closes or cancels something, is one and short.
+fn is_one_of_a_kind(started: &Expr<'_>) -> bool {
+    started.call().is_some_and(|c| matches!(last_name(&c.fun), "Close" | "Stop" | "cancel" | "Cancel"))
+}
+
+fn accepts(body: &Block<'_>) -> bool {
+    let mut accepts = false;
+    each_node(body, |node| {
+        if let Node::Expr(e) = node {
+            accepts |= e.method_call().is_some_and(|(_, name, _)| name.starts_with("Accept"));
+        }
+    });
+    accepts
+}

@@ -1,0 +1,82 @@
+//! Two locks that are taken in two orders. The page: `docs/rules/lock-order.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use rustc_hash::FxHashMap;
+
+use crate::meaning::held::{locks_of, walk_held};
+use crate::meaning::locks::{lock_call, taken_by};
+use crate::syntax::ast::Span;
+use crate::syntax::calls::How;
+use crate::syntax::visit::Node;
+use crate::syntax::{Callee, FnId};
+
+/// The rule.
+pub(super) struct LockOrder;
+
+impl Rule for LockOrder {
+    const INFO: RuleInfo = RuleInfo {
+        code: "lock-order",
+        title: "two locks that are taken in two orders",
+        doc: include_str!("../../../../docs/rules/lock-order.md"),
+    };
+    const LEVEL: Level = Level::Warning;
+
+    const WHY: &'static str = "each order was found on a path of this package; that both happen at once is not known";
+    const CURE: &'static str = "Take them in one order everywhere, or never both.";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        let mut pairs: FxHashMap<(String, String), (FnId, Span)> = FxHashMap::default();
+        for (id, f) in case.funcs() {
+            for unit in 0..f.scope.units.len() {
+                let locks = locks_of(case, f, unit);
+                walk_held(case, id, f, unit, &locks, |node, held| {
+                    let Node::Expr(e) = node else { return };
+                    let mut then: Vec<String> = Vec::new();
+                    if let Some(call) = lock_call(case.pkg, f, e) {
+                        then.extend(call.class.filter(|_| call.op.takes()));
+                    } else if let Some(call) = e.call()
+                        && let Callee::Local(callee) = case.pkg.callee(f, &call.fun)
+                    {
+                        then.extend(classes(case, callee, MAX_FAR));
+                    }
+                    for (_, first) in locks.iter().enumerate().filter(|(n, _)| held.how(*n).is_some()) {
+                        let Some(first) = first.class.clone() else { continue };
+                        for second in then.iter().filter(|t| **t != first) {
+                            pairs.entry((first.clone(), second.clone())).or_insert((id, e.span));
+                        }
+                    }
+                });
+            }
+        }
+        let mut both: Vec<_> =
+            pairs.iter().filter(|((a, b), _)| a < b && pairs.contains_key(&(b.clone(), a.clone()))).collect();
+        both.sort();
+        for ((a, b), (id, span)) in both {
+            let Some((other, there)) = pairs.get(&(b.clone(), a.clone())) else { continue };
+            let found = out.found(*id, *span, format!("`{b}` is taken under `{a}` here, and `{a}` under `{b}` elsewhere: two goroutines can wait for one another"));
+            if let Some(g) = case.pkg.funcs.get(*other) {
+                found.related.push((g.file, *there, format!("`{a}` is taken under `{b}` here")));
+            }
+        }
+    }
+}
+
+/// Calls that are followed.
+const MAX_FAR: u32 = 3;
+
+/// The classes of locks that a function takes, itself or through what it calls.
+fn classes(case: &Case<'_>, id: FnId, far: u32) -> Vec<String> {
+    let Some(far) = far.checked_sub(1) else { return Vec::new() };
+    let mut out: Vec<String> = taken_by(case.pkg, id).into_iter().map(|(class, _)| class).collect();
+    for s in case.sites(id).iter().filter(|s| s.how == How::Plain && s.unit == 0) {
+        if let Callee::Local(callee) = s.callee
+            && callee != id
+        {
+            out.extend(classes(case, callee, far));
+        }
+    }
+    out.sort();
+    out.dedup();
+    out
+}

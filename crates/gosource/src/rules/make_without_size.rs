@@ -1,0 +1,194 @@
+//! A make without a size before a loop of known length. The page: `docs/rules/make-without-size.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use crate::meaning::loops::each_node;
+use crate::syntax::ast::{Block, Expr, ExprKind, For, ForHead, Span, Stmt, StmtKind, Type};
+use crate::syntax::visit::Node;
+use crate::syntax::{Function, VarId};
+
+/// The rule.
+pub(super) struct MakeWithoutSize;
+
+impl Rule for MakeWithoutSize {
+    const INFO: RuleInfo = RuleInfo {
+        code: "make-without-size",
+        title: "a make without a size before a loop of known length",
+        doc: include_str!("../../../../docs/rules/make-without-size.md"),
+    };
+    const LEVEL: Level = Level::Hint;
+
+    const WHY: &'static str = "each round of the loop adds one, and how many rounds there are is known before it";
+    const CURE: &'static str = "Give make the length: make(map[K]V, len(xs)), make([]T, 0, len(xs)).";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        for (id, f) in case.funcs() {
+            for (unit, u) in f.scope.units.iter().enumerate() {
+                for found in unsized_before_loops(case, f, u.body, true) {
+                    let what = case.text(f, found.made);
+                    let report = out.found(id, found.made, format!("`{what}` has no size, and `{}` tells how many come: it grows step by step, and each step is garbage", found.over));
+                    if case.calls.is_hot(case.pkg, id, unit) {
+                        report.level = Level::Warning;
+                        report.why = Some("requests reach this function, and each round of the loop adds one".into());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A container that begins without room right before a loop that fills it.
+pub(super) struct Unsized {
+    pub(super) made: Span,
+    pub(super) over: String,
+    pub(super) fill: Span,
+}
+
+/// In every block: a declaration, then in the same block a loop over something with a length, whose body adds
+/// to it without a condition. With `make` written, or without.
+pub(super) fn unsized_before_loops<'a>(
+    case: &Case<'a>,
+    f: &'a Function<'a>,
+    body: &'a Block<'a>,
+    with_make: bool,
+) -> Vec<Unsized> {
+    let mut lists: Vec<&'a [Stmt<'a>]> = vec![&body.stmts];
+    each_node(body, |node| {
+        if let Node::Stmt(s) = node {
+            match &s.kind {
+                StmtKind::Block(b) => lists.push(&b.stmts),
+                StmtKind::If(i) => lists.push(&i.then.stmts),
+                StmtKind::For(l) => lists.push(&l.body.stmts),
+                StmtKind::Switch(sw) => lists.extend(sw.cases.iter().map(|c| c.body.as_slice())),
+                StmtKind::TypeSwitch(sw) => lists.extend(sw.cases.iter().map(|(_, b)| b.as_slice())),
+                StmtKind::Select(cases) => lists.extend(cases.iter().map(|c| c.body.as_slice())),
+                _ => {}
+            }
+        }
+    });
+    let mut out = Vec::new();
+    for list in lists {
+        for (i, s) in list.iter().enumerate() {
+            for (var, made) in declared(case, f, s, with_make) {
+                // The first loop behind it decides.
+                let after = list.get(i + 1..).unwrap_or_default().iter();
+                let next = after.take(12).find_map(|s| match &s.kind {
+                    StmtKind::For(l) => Some(l),
+                    _ => None,
+                });
+                if let Some(l) = next
+                    && let Some((over, fill)) = fills_each(case, f, l, var)
+                {
+                    out.push(Unsized { made, over, fill });
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Containers without room that a statement declares.
+fn declared<'a>(case: &Case<'a>, f: &'a Function<'a>, s: &'a Stmt<'a>, with_make: bool) -> Vec<(VarId, Span)> {
+    match &s.kind {
+        StmtKind::Define(l, r) if l.len() == r.len() => {
+            let pairs = l.iter().zip(r);
+            pairs
+                .filter(|(_, v)| is_unsized(case, v, with_make))
+                .filter_map(|(n, v)| Some((f.scope.var(n)?, v.span)))
+                .collect()
+        }
+        StmtKind::Var(specs) => {
+            let mut out = Vec::new();
+            for spec in specs {
+                for (i, name) in spec.names.iter().enumerate() {
+                    let bare = spec.values.is_empty()
+                        && !with_make
+                        && spec.ty.as_ref().is_some_and(|t| matches!(case.pkg.underlying(t), Type::Slice(_)));
+                    let made = spec.values.get(i).is_some_and(|v| is_unsized(case, v, with_make));
+                    if (bare || made)
+                        && let Some(var) = f.scope.declared(*name)
+                    {
+                        out.push((var, spec.values.get(i).map_or(name.span, |v| v.span)));
+                    }
+                }
+            }
+            out
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn is_unsized<'a>(case: &Case<'a>, e: &Expr<'a>, with_make: bool) -> bool {
+    match &e.kind {
+        ExprKind::Call(call) if with_make && call.fun.ident() == Some("make") => {
+            match call.args.first().map(|a| &a.kind) {
+                Some(ExprKind::Type(ty)) => match case.pkg.underlying(ty) {
+                    Type::Map(..) => call.args.len() == 1,
+                    Type::Slice(_) => {
+                        call.args.len() == 2 && matches!(call.args.get(1).map(|a| &a.kind), Some(ExprKind::Lit(_, "0")))
+                    }
+                    _ => false,
+                },
+                _ => false,
+            }
+        }
+        ExprKind::Composite(Some(ty), elements) if !with_make => {
+            elements.is_empty() && matches!(case.pkg.underlying(ty), Type::Slice(_))
+        }
+        _ => false,
+    }
+}
+
+/// Whether each round of a loop over something with a length adds one to a container.
+fn fills_each<'a>(case: &Case<'a>, f: &'a Function<'a>, l: &'a For<'a>, var: VarId) -> Option<(String, Span)> {
+    let over = match &l.head {
+        ForHead::Range { over, .. } => match case.pkg.underlying(case.pkg.type_of(f, over).pointee()) {
+            Type::Slice(_) | Type::Map(..) | Type::Array(_) => case.text(f, over.span),
+            _ => return None,
+        },
+        ForHead::Clause { cond: Some(cond), .. } => match &cond.kind {
+            ExprKind::Binary("<", o) => {
+                let limit = o.get(1)?;
+                if limit.ident().is_none() && limit.call().is_none_or(|c| c.fun.ident() != Some("len")) {
+                    return None;
+                }
+                case.text(f, limit.span)
+            }
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let mut fill = None;
+    for s in &l.body.stmts {
+        match &s.kind {
+            // A round may be left before, or the loop: then the length is only a bound.
+            StmtKind::If(i)
+                if i.then
+                    .stmts
+                    .last()
+                    .is_some_and(|s| matches!(s.kind, StmtKind::Continue(_) | StmtKind::Break(_))) =>
+            {
+                return None;
+            }
+            StmtKind::Assign("=", targets, values) => {
+                let target = targets.first()?;
+                let adds = match &target.kind {
+                    ExprKind::Index(x, _) => f.scope.var(x) == Some(var),
+                    ExprKind::Ident(_) => {
+                        f.scope.var(target) == Some(var)
+                            && values
+                                .first()
+                                .and_then(|v| v.call())
+                                .is_some_and(|c| c.fun.ident() == Some("append") && !c.spread && c.args.len() == 2)
+                    }
+                    _ => false,
+                };
+                if adds {
+                    fill.get_or_insert(s.span);
+                }
+            }
+            _ => {}
+        }
+    }
+    fill.map(|s| (over, s))
+}

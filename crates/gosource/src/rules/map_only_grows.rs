@@ -1,0 +1,78 @@
+//! A map that lives long and only grows. The page: `docs/rules/map-only-grows.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use crate::meaning::lifetimes::{grows_on, is_tamed, long, same};
+use crate::meaning::loops::each_node;
+use crate::syntax::Function;
+use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
+use crate::syntax::visit::Node;
+
+/// The rule.
+pub(super) struct MapOnlyGrows;
+
+impl Rule for MapOnlyGrows {
+    const INFO: RuleInfo = RuleInfo {
+        code: "map-only-grows",
+        title: "a map that lives long and only grows",
+        doc: include_str!("../../../../docs/rules/map-only-grows.md"),
+    };
+    const LEVEL: Level = Level::Warning;
+    const WHY: &'static str = "nothing in the package deletes from it, clears it, assigns it anew or looks at its length; how many keys come is not known";
+    const CURE: &'static str = "Bound it: delete what is done with, evict the oldest (an LRU), or give entries an end.";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        for (id, f) in case.funcs() {
+            for (unit, u) in f.scope.units.iter().enumerate() {
+                each_node(u.body, |node| {
+                    let Node::Stmt(s) = node else { return };
+                    let target = match &s.kind {
+                        StmtKind::Assign(_, l, _) => l.first(),
+                        StmtKind::IncDec(e, true) => Some(e),
+                        _ => None,
+                    };
+                    let Some(ExprKind::Index(map, key)) = target.map(|t| &t.kind) else { return };
+                    let Type::Map(of, _) = case.pkg.underlying(&case.pkg.type_of(f, map)) else { return };
+                    let Some(place) = long(case.pkg, f, map).filter(|p| same(case.pkg, f, map, *p)) else { return };
+                    if is_few(case, f, &of, key) || !grows_on(case, id, f, unit, place) || is_tamed(case, place) {
+                        return;
+                    }
+                    out.found(
+                        id,
+                        s.span,
+                        format!(
+                            "{} only grows: nothing in the package deletes from it or looks at how large it is",
+                            place.words()
+                        ),
+                    );
+                });
+            }
+        }
+    }
+}
+
+/// Keys of which there are few: literals, constants, types, small numbers.
+fn is_few<'a>(case: &Case<'a>, f: &Function<'a>, of: &Type<'a>, key: &Expr<'a>) -> bool {
+    if matches!(key.kind, ExprKind::Lit(..))
+        || key.ident().is_some_and(|n| f.scope.var(key).is_none() && !case.pkg.vars.contains_key(n))
+    {
+        return true;
+    }
+    // `pkg.Constant`.
+    if key.selector().is_some_and(|(x, _)| case.pkg.package_named(f, x).is_some()) {
+        return true;
+    }
+    match of {
+        Type::Name { path: "reflect", .. } => true,
+        // Enumerations of other packages are known by their names.
+        Type::Name { path, name, .. } if !path.is_empty() => {
+            ["Type", "Kind", "Level", "Code", "State", "Mode", "Status", "Class"].iter().any(|end| name.ends_with(end))
+        }
+        Type::Name { path: "", name, .. } => {
+            matches!(*name, "bool" | "byte" | "int8" | "uint8")
+                // An enumeration of this package.
+                || matches!(case.pkg.underlying(of), Type::Name { name: "int" | "uint" | "int32" | "uint32" | "uint16" | "int16" | "byte" | "uint8", .. }) && case.pkg.types.contains_key(name)
+        }
+        _ => false,
+    }
+}

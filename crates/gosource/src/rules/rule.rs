@@ -1,0 +1,128 @@
+//! What a rule is, and what it looks at.
+
+pub(crate) use lastgasp_diagnosis::RuleInfo;
+
+use crate::finding::Level;
+use crate::syntax::ast::Span;
+use crate::syntax::calls::{Calls, Site};
+use crate::syntax::{FnId, Function, Package, ParsedFile};
+
+/// A package with its calls.
+pub(crate) struct Case<'a> {
+    /// Declarations, functions, types.
+    pub(crate) pkg: &'a Package<'a>,
+    /// Calls and heat.
+    pub(crate) calls: &'a Calls<'a>,
+}
+
+impl<'a> Case<'a> {
+    /// Functions whose paths and names can be relied on, with their numbers.
+    pub(crate) fn funcs(&self) -> impl Iterator<Item = (FnId, &'a Function<'a>)> + use<'a> {
+        self.pkg.funcs.iter().enumerate().filter(|(_, f)| !f.decl.broken && f.decl.body.is_some())
+    }
+
+    /// Calls of a function.
+    pub(crate) fn sites(&self, id: FnId) -> &'a [Site<'a>] {
+        self.calls.sites.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Calls of all functions.
+    pub(crate) fn all_sites(&self) -> impl Iterator<Item = (FnId, &'a Function<'a>, &'a Site<'a>)> + use<'a> {
+        let calls = self.calls;
+        self.funcs().flat_map(move |(id, f)| calls.sites.get(id).into_iter().flatten().map(move |s| (id, f, s)))
+    }
+
+    /// The file of a function.
+    pub(crate) fn file(&self, f: &Function<'a>) -> &'a ParsedFile<'a> {
+        self.pkg.file(f)
+    }
+
+    /// The text of an expression or statement, on one line and not too long.
+    pub(crate) fn text(&self, f: &Function<'a>, span: Span) -> String {
+        shorten(self.file(f).at(span))
+    }
+}
+
+/// A text on one line of at most 60 characters.
+pub(crate) fn shorten(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(60) {
+        Some((at, _)) => format!("{}...", line.get(..at).unwrap_or_default()),
+        None => line,
+    }
+}
+
+/// What a rule has found, before it is a finding.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    /// Function; none at package level.
+    pub(crate) func: Option<FnId>,
+    /// File, where there is no function.
+    pub(crate) file: usize,
+    /// Where, in the function's file.
+    pub(crate) span: Span,
+    /// Level.
+    pub(crate) level: Level,
+    /// Sentence.
+    pub(crate) sentence: String,
+    /// Why, where it is another than the rule's.
+    pub(crate) why: Option<String>,
+    /// Cure, where it is another than the rule's.
+    pub(crate) cure: Option<String>,
+    /// File number, where, what.
+    pub(crate) related: Vec<(usize, Span, String)>,
+}
+
+/// What one rule finds in one package.
+pub(crate) struct Out {
+    level: Level,
+    pub(crate) reports: Vec<Report>,
+}
+
+impl Out {
+    pub(crate) fn new(level: Level) -> Self {
+        Self { level, reports: Vec::new() }
+    }
+
+    /// Something at a place of a function; the rule may say more of it.
+    pub(crate) fn found(&mut self, func: FnId, span: Span, sentence: impl Into<String>) -> &mut Report {
+        self.add(Some(func), 0, span, sentence.into())
+    }
+
+    /// Something at a place of a file that is in no function.
+    pub(crate) fn found_in_file(&mut self, file: usize, span: Span, sentence: impl Into<String>) -> &mut Report {
+        self.add(None, file, span, sentence.into())
+    }
+
+    fn add(&mut self, func: Option<FnId>, file: usize, span: Span, sentence: String) -> &mut Report {
+        self.reports.push(Report {
+            func,
+            file,
+            span,
+            level: self.level,
+            sentence,
+            why: None,
+            cure: None,
+            related: Vec::new(),
+        });
+        let last = self.reports.len() - 1;
+        &mut self.reports[last]
+    }
+}
+
+/// A rule: one file, and one page in `docs/rules`.
+pub(crate) trait Rule {
+    /// Code, title and page.
+    const INFO: RuleInfo;
+    /// Level of what it finds, unless it says otherwise.
+    const LEVEL: Level;
+    /// Whether it says something only where evidence shows that it costs: told when hints are asked for.
+    const QUIET: bool = false;
+    /// Why what it finds is believed.
+    const WHY: &'static str;
+    /// What to do.
+    const CURE: &'static str;
+
+    /// Looks at a package.
+    fn check(case: &Case<'_>, out: &mut Out);
+}

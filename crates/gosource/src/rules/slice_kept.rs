@@ -1,0 +1,167 @@
+//! A part of a slice or string that keeps the whole alive. The page: `docs/rules/slice-kept.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use crate::meaning::lifetimes::{Long, is_long_lived_type, long};
+use crate::meaning::loops::each_node;
+use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
+use crate::syntax::visit::Node;
+use crate::syntax::{Callee, FnId, Function, Init, VarKind};
+
+/// The rule.
+pub(super) struct SliceKept;
+
+impl Rule for SliceKept {
+    const INFO: RuleInfo = RuleInfo {
+        code: "slice-kept",
+        title: "a part of a slice or string that keeps the whole alive",
+        doc: include_str!("../../../../docs/rules/slice-kept.md"),
+    };
+    const LEVEL: Level = Level::Warning;
+    const WHY: &'static str =
+        "the part shares its memory with the whole, and the place it is put into outlives the call";
+    const CURE: &'static str =
+        "Keep a copy: slices.Clone(b[:n]) (append([]T(nil), b[:n]...) before Go 1.21), strings.Clone(s[:n]).";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        for (id, f) in case.funcs() {
+            for u in &f.scope.units {
+                each_node(u.body, |node| {
+                    let Node::Stmt(s) = node else { return };
+                    let StmtKind::Assign("=", l, r) = &s.kind else { return };
+                    if l.len() != r.len() {
+                        return;
+                    }
+                    for (target, value) in l.iter().zip(r) {
+                        let Some(place) = long(case.pkg, f, target) else { continue };
+                        for part in parts(case, f, value) {
+                            one(case, id, f, target, part, place, out);
+                        }
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// Slice expressions that become part of a value: itself, elements of a literal, what is appended as one.
+fn parts<'a>(case: &Case<'a>, f: &Function<'a>, value: &'a Expr<'a>) -> Vec<&'a Expr<'a>> {
+    match &value.kind {
+        ExprKind::Slice(..) => vec![value],
+        ExprKind::Composite(_, elements) => elements.iter().flat_map(|(_, v)| parts(case, f, v)).collect(),
+        ExprKind::Unary("&", x) => parts(case, f, x),
+        // Of `append(xs, b[:3])` the element is kept; `append(xs, b[:3]...)` copies.
+        ExprKind::Call(call) if call.fun.ident() == Some("append") && !call.spread => {
+            call.args.iter().skip(1).flat_map(|v| parts(case, f, v)).collect()
+        }
+        ExprKind::Ident(_) => {
+            // `part := b[:3]` before, and no more of it.
+            match f.scope.var(value).and_then(|v| f.scope.vars.get(v)).filter(|v| v.assigned.is_empty()).map(|v| v.init)
+            {
+                Some(Init::Value(e, 0)) if matches!(e.kind, ExprKind::Slice(..)) => vec![e],
+                _ => Vec::new(),
+            }
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn one<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    target: &Expr<'a>,
+    part: &'a Expr<'a>,
+    place: Long<'a>,
+    out: &mut Out,
+) {
+    let ExprKind::Slice(whole, bounds) = &part.kind else { return };
+    let [start, end, _] = bounds;
+    // `b[:]` and `b[:len(b)]` keep no more than they are.
+    if start.is_none() && end.is_none() || trims(case, f, start.as_deref(), end.as_deref()) {
+        return;
+    }
+    let Some(root) = whole.root() else {
+        // `read()[:10]`: of a call.
+        if let Some(call) = whole.call()
+            && let Callee::Package("os" | "io" | "io/ioutil", _) = case.pkg.callee(f, &call.fun)
+        {
+            say(case, id, f, part, place, out);
+        }
+        return;
+    };
+    // Part of what is itself kept there, or of an array that has one size.
+    if long(case.pkg, f, whole).is_some()
+        || target.root().map(|t| case.file(f).at(t.span)) == Some(case.file(f).at(root.span))
+    {
+        return;
+    }
+    let ty = case.pkg.type_of(f, whole);
+    if matches!(case.pkg.underlying(ty.pointee()), Type::Array(_)) {
+        return;
+    }
+    let Some(var) = f.scope.var(root).and_then(|v| f.scope.vars.get(v)) else { return };
+    let large = match var.kind {
+        VarKind::Param => true,
+        VarKind::Receiver => false,
+        _ => from_outside(case, f, var.init),
+    };
+    // A reader that moves on through its input keeps the rest of it and nothing else.
+    let moves_on = end.is_none() && matches!(place, Long::Field(..)) && target.selector().is_some();
+    let plain_field = matches!(place, Long::Field(of, _) if !is_long_lived_type(case.pkg, of))
+        && !matches!(target.kind, ExprKind::Index(..));
+    if !large || moves_on || plain_field && !case.calls.is_hot(case.pkg, id, 0) || runs_at_start(f) {
+        return;
+    }
+    say(case, id, f, part, place, out);
+}
+
+/// `x[1:]`, `x[1:len(x)-1]`, `x[:0]`: what is cut off is as good as nothing, or all.
+fn trims<'a>(case: &Case<'a>, f: &Function<'a>, start: Option<&Expr<'a>>, end: Option<&Expr<'a>>) -> bool {
+    let literal = |e: &Expr<'a>| matches!(e.kind, ExprKind::Lit(..));
+    let near_end = |e: &Expr<'a>| {
+        case.file(f).at(e.span).starts_with("len(")
+            && !matches!(&e.kind, ExprKind::Binary(_, o) if o.iter().skip(1).any(|o| !literal(o)))
+    };
+    let from_start = start.is_none_or(literal);
+    let to_end = end.is_none_or(near_end);
+    from_start && to_end || end.is_some_and(|e| matches!(e.kind, ExprKind::Lit(_, "0")))
+}
+
+fn say<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, part: &Expr<'a>, place: Long<'a>, out: &mut Out) {
+    let whole = if let ExprKind::Slice(x, _) = &part.kind { case.text(f, x.span) } else { String::new() };
+    out.found(
+        id,
+        part.span,
+        format!(
+            "`{}` is kept in {}: as long as it is there, all of `{whole}` stays in memory",
+            case.text(f, part.span),
+            place.words()
+        ),
+    );
+}
+
+fn runs_at_start(f: &Function<'_>) -> bool {
+    f.receiver_type().is_none() && matches!(f.decl.name.name, "init" | "main")
+}
+
+/// Whether a local is what somebody read or built: of a literal the text tells how large it is.
+fn from_outside<'a>(case: &Case<'a>, f: &Function<'a>, init: Init<'a>) -> bool {
+    match init {
+        Init::Value(e, _) => match &e.kind {
+            ExprKind::Call(call) => match case.pkg.callee(f, &call.fun) {
+                Callee::Builtin("make") => {
+                    call.args.get(1).is_some_and(|a| !matches!(a.kind, ExprKind::Lit(_, text) if text.len() < 4))
+                }
+                Callee::Builtin(_) => false,
+                Callee::Package("bytes" | "slices" | "strings", "Clone" | "Repeat") => true,
+                _ => true,
+            },
+            ExprKind::Convert(..) | ExprKind::Index(..) => true,
+            ExprKind::Selector(..) => false,
+            _ => false,
+        },
+        Init::RangeValue(_) => true,
+        _ => false,
+    }
+}

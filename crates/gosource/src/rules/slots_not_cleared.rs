@@ -1,0 +1,136 @@
+//! Pointers left in the slots that a cut slice gives up. The page: `docs/rules/slots-not-cleared.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use crate::meaning::lifetimes::{Long, is_short_lived_type, long};
+use crate::meaning::loops::each_node;
+use crate::syntax::Function;
+use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
+use crate::syntax::visit::Node;
+
+/// The rule.
+pub(super) struct SlotsNotCleared;
+
+impl Rule for SlotsNotCleared {
+    const INFO: RuleInfo = RuleInfo {
+        code: "slots-not-cleared",
+        title: "pointers left in the slots that a cut slice gives up",
+        doc: include_str!("../../../../docs/rules/slots-not-cleared.md"),
+    };
+    const LEVEL: Level = Level::Warning;
+    const WHY: &'static str =
+        "the elements hold pointers, and nothing in the function overwrites the slots that are cut off";
+    const CURE: &'static str =
+        "Set the slot to nil (or its zero) before cutting: q[0] = nil; q = q[1:]. slices.Delete does so since Go 1.22.";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        for (id, f) in case.funcs() {
+            for u in &f.scope.units {
+                each_node(u.body, |node| {
+                    let Node::Stmt(s) = node else { return };
+                    let StmtKind::Assign("=", l, r) = &s.kind else { return };
+                    if l.len() != r.len() {
+                        return;
+                    }
+                    for (target, value) in l.iter().zip(r) {
+                        let Some(place) = long(case.pkg, f, target) else { continue };
+                        if matches!(place, Long::Field(of, _) if is_short_lived_type(of)) {
+                            continue;
+                        }
+                        let text = case.file(f).at(target.span);
+                        let Some(how) = cut(case, f, value, text) else { continue };
+                        let Type::Slice(of) = case.pkg.underlying(&case.pkg.type_of(f, target)) else { continue };
+                        if !holds_pointers(case, &of) || is_cleared(case, f, text) {
+                            continue;
+                        }
+                        let found = out.found(
+                            id,
+                            s.span,
+                            format!("{how}, and the array under {} still points to it", place.words()),
+                        );
+                        if how.starts_with("all") {
+                            found.level = Level::Hint;
+                        }
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// What a value cuts off the slice that it is put back into.
+fn cut<'a>(case: &Case<'a>, f: &Function<'a>, value: &Expr<'a>, text: &str) -> Option<&'static str> {
+    let is = |e: &Expr<'a>| case.file(f).at(e.span) == text;
+    match &value.kind {
+        ExprKind::Slice(x, [start, end, _]) if is(x) => match (start, end) {
+            (None, Some(end)) if matches!(end.kind, ExprKind::Lit(_, "0")) => {
+                Some("all elements are cut off and stay until they are overwritten")
+            }
+            (None, Some(_)) => Some("the last element is cut off"),
+            (Some(_), None) => Some("the first element is cut off"),
+            _ => None,
+        },
+        // `append(s[:i], s[i+1:]...)`
+        ExprKind::Call(call) if call.fun.ident() == Some("append") && call.spread => {
+            let both = call.args.iter().all(|a| matches!(&a.kind, ExprKind::Slice(x, _) if is(x)));
+            (both && call.args.len() == 2).then_some("an element is taken out and the last slot keeps its old value")
+        }
+        _ => None,
+    }
+}
+
+/// Whether elements keep something else alive.
+fn holds_pointers<'a>(case: &Case<'a>, of: &Type<'a>) -> bool {
+    match case.pkg.underlying(of) {
+        Type::Pointer(_) | Type::Map(..) | Type::Slice(_) | Type::Func(_) | Type::Interface(_) => true,
+        Type::Struct(fields) => fields.iter().any(|f| {
+            matches!(case.pkg.underlying(&f.ty), Type::Pointer(_) | Type::Map(..) | Type::Slice(_) | Type::Func(_))
+        }),
+        Type::Name { path: "", name, .. } => matches!(name, "any" | "error"),
+        _ => false,
+    }
+}
+
+/// Whether the function writes a zero into a slot, or clears the slice.
+fn is_cleared<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str) -> bool {
+    let mut cleared = false;
+    let Some(body) = &f.decl.body else { return false };
+    crate::syntax::visit::block(body, &mut |node| {
+        match node {
+            Node::Stmt(s) => {
+                if let StmtKind::Assign("=", l, r) = &s.kind {
+                    for (i, target) in l.iter().enumerate() {
+                        if let ExprKind::Index(x, _) = &target.kind {
+                            let zero = r.get(i).is_some_and(|v| match &v.kind {
+                                ExprKind::Ident(name) => matches!(*name, "nil" | "zero" | "empty"),
+                                ExprKind::Composite(_, e) => e.is_empty(),
+                                ExprKind::Unary("*", _) => true,
+                                _ => false,
+                            });
+                            let declared = r.get(i).is_some_and(|v| {
+                                f.scope.var(v).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| {
+                                    matches!(v.init, crate::syntax::Init::None)
+                                        && v.kind == crate::syntax::VarKind::Local
+                                })
+                            });
+                            let moved = r.get(i).is_some_and(
+                                |v| matches!(&v.kind, ExprKind::Index(y, _) if case.file(f).at(y.span) == text),
+                            );
+                            cleared |= case.file(f).at(x.span) == text && (zero || declared) && !moved;
+                        }
+                    }
+                }
+            }
+            Node::Expr(e) => {
+                if let Some(call) = e.call() {
+                    let name = crate::meaning::channels::last_name(&call.fun);
+                    cleared |= matches!(name, "clear" | "copy" | "Delete" | "DeleteFunc")
+                        && case.file(f).at(e.span).contains(text)
+                        && name != "copy";
+                }
+            }
+        }
+        !cleared
+    });
+    cleared
+}

@@ -1,0 +1,166 @@
+//! A WaitGroup whose counts cannot match. The page: `docs/rules/wg-count-mismatch.md`.
+
+use super::rule::{Case, Out, Rule, RuleInfo};
+use crate::finding::Level;
+use crate::meaning::groups::{GroupCall, Op, group_calls};
+use crate::meaning::loops::loops_in;
+use crate::syntax::ast::{ExprKind, LitKind, Span, Stmt, StmtKind};
+use crate::syntax::visit::Node;
+use crate::syntax::{Function, Role, VarId, VarKind};
+
+/// The rule.
+pub(super) struct WgCountMismatch;
+
+impl Rule for WgCountMismatch {
+    const INFO: RuleInfo = RuleInfo {
+        code: "wg-count-mismatch",
+        title: "a WaitGroup whose counts cannot match",
+        doc: include_str!("../../../../docs/rules/wg-count-mismatch.md"),
+    };
+    const LEVEL: Level = Level::Critical;
+
+    const WHY: &'static str =
+        "the group belongs to the function alone, and all that is done to it stands in the function";
+    const CURE: &'static str = "Add 1 right before each go statement.";
+
+    fn check(case: &Case<'_>, out: &mut Out) {
+        for (id, f) in case.funcs() {
+            let calls = group_calls(case.pkg, f, case.sites(id));
+            let mut keys: Vec<&str> = calls.iter().map(|c| c.key).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            for key in keys {
+                let of: Vec<&GroupCall<'_>> = calls.iter().filter(|c| c.key == key).collect();
+                if let Some((span, sentence)) = mismatch(case, f, key, &of) {
+                    out.found(id, span, sentence);
+                }
+            }
+        }
+    }
+}
+
+fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&GroupCall<'a>]) -> Option<(Span, String)> {
+    let group = calls.first()?.group;
+    let var = group.ident().and_then(|_| f.scope.var(group))?;
+    f.scope.vars.get(var).filter(|v| v.kind == VarKind::Local)?;
+    let wait = calls.iter().find(|c| c.op == Op::Wait)?;
+    if calls.iter().any(|c| c.op == Op::Go) || is_handed_on(f, var, calls.len()) {
+        return None;
+    }
+    let adds: Vec<_> = calls.iter().filter(|c| c.op == Op::Add).collect();
+    let dones: Vec<_> = calls.iter().filter(|c| c.op == Op::Done).collect();
+    let [add] = adds.as_slice() else {
+        return if adds.is_empty() || !dones.is_empty() {
+            None
+        } else {
+            Some((
+                wait.site.expr.span,
+                format!("nothing in this function calls `{key}.Done`: `{key}.Wait` waits for ever"),
+            ))
+        };
+    };
+    if dones.is_empty() {
+        return Some((
+            add.site.expr.span,
+            format!("nothing in this function calls `{key}.Done`: `{key}.Wait` waits for ever"),
+        ));
+    }
+    let amount = add.site.call.args.first()?;
+    // Where each goroutine with a Done is started, and whether in a loop.
+    let mut starts = 0_u64;
+    let mut looped: Option<Span> = None;
+    for done in &dones {
+        let u = f.scope.units.get(done.site.unit)?;
+        if u.role != Role::Go || u.parent != Some(add.site.unit) || done.site.in_loop {
+            return None;
+        }
+        if u.loops > 0 {
+            looped = Some(u.span);
+        } else {
+            starts += 1;
+        }
+    }
+    let of_one = f.scope.units.iter().enumerate().all(|(n, _)| dones.iter().filter(|d| d.site.unit == n).count() <= 1);
+    if !of_one {
+        return None;
+    }
+    let said = match &amount.kind {
+        ExprKind::Lit(LitKind::Number, text) => text.parse::<u64>().ok(),
+        _ => None,
+    };
+    match (said, looped) {
+        (Some(said), None) if !add.site.in_loop && said != starts => {
+            let more = if said > starts {
+                format!("`{key}.Wait` waits for ever")
+            } else {
+                "the counter goes below zero, which panics".into()
+            };
+            Some((
+                add.site.expr.span,
+                format!("`{key}` counts {said} and {starts} of its goroutines call Done: {more}"),
+            ))
+        }
+        (Some(said), Some(_)) if !add.site.in_loop && said <= 1 => Some((
+            add.site.expr.span,
+            format!(
+                "`{key}.Add({said})` stands before the loop, in which each round starts a goroutine that calls Done: the counter goes below zero"
+            ),
+        )),
+        (Some(_), None) if add.site.in_loop && starts == 1 => Some((
+            add.site.expr.span,
+            format!(
+                "`{key}.Add` stands in a loop, and the goroutine that calls Done is started once: `{key}.Wait` waits for ever"
+            ),
+        )),
+        // `Add(len(xs))`, and a round that may start none.
+        (None, Some(go)) if !add.site.in_loop => {
+            let u = f.scope.units.get(add.site.unit)?;
+            let l = loops_in(u.body).into_iter().find(|(_, _, l)| l.body.span.contains(go))?.2;
+            let skipped = skips(&l.body.stmts, go)?;
+            Some((
+                skipped,
+                format!(
+                    "`{}` counts every round, and this one may start no goroutine: `{key}.Wait` waits for ever",
+                    case.text(f, add.site.expr.span)
+                ),
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// A statement before the start that leaves the round, or that starts only on a condition.
+fn skips(stmts: &[Stmt<'_>], go: Span) -> Option<Span> {
+    for s in stmts {
+        match &s.kind {
+            StmtKind::If(i) if i.then.span.contains(go) => return i.els.is_none().then_some(i.cond.span),
+            _ if s.span.contains(go) => return None,
+            StmtKind::If(i) => {
+                let leaves =
+                    i.then.stmts.last().filter(|s| matches!(s.kind, StmtKind::Continue(None) | StmtKind::Break(None)));
+                let done = leaves.is_some() && i.then.stmts.iter().any(|s| matches!(&s.kind, StmtKind::Expr(e) if e.method_call().is_some_and(|(_, n, _)| n == "Done" || n == "Add")));
+                if let Some(leaves) = leaves.filter(|_| !done) {
+                    return Some(leaves.span);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether the group, its address or one of its methods goes anywhere: its name stands where none of the
+/// calls is.
+fn is_handed_on(f: &Function<'_>, var: VarId, calls: usize) -> bool {
+    let mut all = 0;
+    if let Some(body) = &f.decl.body {
+        crate::syntax::visit::block(body, &mut |node| {
+            if let Node::Expr(e) = node {
+                let declared = f.scope.vars.get(var).is_some_and(|v| v.span.start == e.span.start);
+                all += usize::from(f.scope.var(e) == Some(var) && !declared);
+            }
+            true
+        });
+    }
+    all != calls
+}

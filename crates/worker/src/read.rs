@@ -1,0 +1,341 @@
+//! Memory of a process, read by a worker for whoever must not hang: as it is asked for, piece by piece, until
+//! nobody asks any more. The memory comes with each question, as an open `/proc/PID/mem`; whose it is the
+//! worker does not know, and it looks at none of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use lastgasp_inferior::{Addr, HandedMemory, Memory, Part, ReadCause, ReadError};
+
+use crate::confine::Reach;
+use crate::frame::{Inbox, framed};
+use crate::message::{Order, Said};
+use crate::pool::Pool;
+use crate::process::{About, Worker, may_read};
+use crate::serve::{next_piece, obey};
+
+/// Most bytes, and most pieces, of one question.
+const MAX_BYTES: usize = 1 << 20;
+const MAX_PARTS: usize = 1024;
+/// Bytes of a piece in a question: its address and its length.
+const PART: usize = 12;
+
+/// Reads as it is asked, in a worker.
+pub(crate) fn obey_read(order: Order<()>) -> Result<(), String> {
+    obey(order, Vec::new(), Reach::Questions, |(), _, line| {
+        let mut inbox = Inbox::default();
+        while let Ok(Some((question, mut handed))) = next_piece(&mut inbox) {
+            let Some(mem) = handed.pop() else { break };
+            let Some(answer) = framed(&answer(&question, &HandedMemory::new(mem))) else { break };
+            if !line.send(&answer) {
+                break;
+            }
+        }
+        Said::<()>::Refused { why: "nobody asks any more".into() }
+    })
+}
+
+/// A question: pieces of memory.
+fn question(parts: &[(Addr, usize)]) -> Vec<u8> {
+    parts.iter().flat_map(|(at, len)| at.0.to_le_bytes().into_iter().chain((*len as u32).to_le_bytes())).collect()
+}
+
+/// The answer: a byte for each piece, 1 if it was read, and the bytes of those that were, one after the other.
+fn answer(question: &[u8], mem: &dyn Memory) -> Vec<u8> {
+    let word = |b: &[u8]| b.try_into().ok().map(u64::from_le_bytes);
+    let piece =
+        |b: &[u8]| Some((Addr(word(b.get(..8)?)?), u32::from_le_bytes(b.get(8..12)?.try_into().ok()?) as usize));
+    let pieces: Vec<(Addr, usize)> = question.chunks_exact(PART).take(MAX_PARTS).filter_map(piece).collect();
+    let all: usize = pieces.iter().map(|(_, len)| *len).sum();
+    let mut bytes = vec![0; all.min(MAX_BYTES)];
+    let mut rest = bytes.as_mut_slice();
+    let mut parts = Vec::new();
+    for (addr, len) in pieces {
+        let Some((buf, tail)) = rest.split_at_mut_checked(len) else { break };
+        rest = tail;
+        parts.push(Part { addr, buf, ok: false });
+    }
+    mem.read_parts(&mut parts);
+    let mut out: Vec<u8> = parts.iter().map(|p| u8::from(p.ok)).collect();
+    for part in parts.iter().filter(|p| p.ok) {
+        out.extend_from_slice(part.buf);
+    }
+    out
+}
+
+/// What an answer says: of each piece its bytes, if it was read; `None` if it is no answer to that question.
+pub fn parse_answer<'a>(answer: &'a [u8], lengths: &[usize]) -> Option<Vec<Option<&'a [u8]>>> {
+    let (marks, mut rest) = answer.split_at_checked(lengths.len())?;
+    let mut all = Vec::with_capacity(lengths.len().min(MAX_PARTS));
+    for (mark, len) in marks.iter().zip(lengths) {
+        all.push(match mark {
+            0 => None,
+            1 => {
+                let (bytes, tail) = rest.split_at_checked(*len)?;
+                rest = tail;
+                Some(bytes)
+            }
+            _ => return None,
+        });
+    }
+    rest.is_empty().then_some(all)
+}
+
+/// A process whose memory did not answer is asked again after this time, and then after twice as long as the
+/// time before, up to that.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+
+/// Processes at whose memory workers were lost.
+#[derive(Debug, Default)]
+pub(crate) struct Silent(Mutex<BTreeMap<(i32, u64), Past>>);
+
+/// What came of asking before.
+#[derive(Clone, Copy, Debug)]
+struct Past {
+    /// When it may be asked again.
+    again: Instant,
+    pause: Duration,
+}
+
+impl Silent {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(i32, u64), Past>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When a process may be asked again, if that is later than now.
+    pub(crate) fn until(&self, pid: i32, started: u64) -> Option<Instant> {
+        self.lock().get(&(pid, started)).map(|past| past.again).filter(|again| *again > Instant::now())
+    }
+
+    /// A worker was lost over it; gives the pause.
+    fn lost(&self, pid: i32, started: u64) -> Duration {
+        /// Longer ago than this it says nothing.
+        const OVER: Duration = Duration::from_secs(3600);
+        let (now, mut all) = (Instant::now(), self.lock());
+        if all.len() >= 1024 {
+            all.retain(|_, past| now < past.again + OVER.min(past.pause));
+        }
+        let pause = all.get(&(pid, started)).map_or(PAUSES.0, |past| (past.pause * 2).clamp(PAUSES.0, PAUSES.1));
+        all.insert((pid, started), Past { again: now + pause, pause });
+        pause
+    }
+
+    /// It has answered.
+    fn answered(&self, pid: i32, started: u64) {
+        self.lock().remove(&(pid, started));
+    }
+}
+
+/// How long a page that was read is taken for what it is now: words that stand together are asked for one by
+/// one, and to ask costs some microseconds.
+const FRESH: Duration = Duration::from_millis(3);
+/// Pages that are kept for so long.
+const MAX_PAGES: usize = 128;
+const PAGE: usize = 4096;
+
+/// Pages that were read a moment ago.
+#[derive(Debug, Default)]
+struct Pages(BTreeMap<u64, (Instant, Box<[u8]>)>);
+
+impl Pages {
+    /// Bytes within one page, if that is fresh.
+    fn get(&self, at: u64, buf: &mut [u8]) -> Option<()> {
+        let (read, page) = self.0.get(&(at / PAGE as u64))?;
+        let skip = (at % PAGE as u64) as usize;
+        let bytes = page.get(skip..skip + buf.len()).filter(|_| read.elapsed() < FRESH)?;
+        buf.copy_from_slice(bytes);
+        Some(())
+    }
+
+    fn put(&mut self, at: u64, page: Box<[u8]>) {
+        if self.0.len() >= MAX_PAGES {
+            self.0.retain(|_, (read, _)| read.elapsed() < FRESH);
+        }
+        if self.0.len() >= MAX_PAGES {
+            self.0.clear();
+        }
+        self.0.insert(at / PAGE as u64, (Instant::now(), page));
+    }
+}
+
+/// Memory of a process, read by workers.
+#[derive(Debug)]
+pub(crate) struct ReadMemory {
+    about: About,
+    started: u64,
+    mem: Arc<File>,
+    readers: Arc<Pool<()>>,
+    silent: Arc<Silent>,
+    pages: Mutex<Pages>,
+}
+
+impl ReadMemory {
+    pub(crate) fn new(about: About, started: u64, mem: Arc<File>, readers: Arc<Pool<()>>, silent: Arc<Silent>) -> Self {
+        Self { about, started, mem, readers, silent, pages: Mutex::default() }
+    }
+
+    /// Asks for pieces that make one question; `None`: it does not answer.
+    fn ask(&self, parts: &mut [Part<'_>]) -> Option<()> {
+        if self.silent.until(self.about.pid, self.started).is_some() {
+            return None;
+        }
+        if !may_read(self.about) {
+            self.silent.lost(self.about.pid, self.started);
+            return None;
+        }
+        let mut lent = self.readers.take()?;
+        let worker = lent.as_mut()?;
+        worker.reads(self.about);
+        let asked: Vec<(Addr, usize)> = parts.iter().map(|p| (p.addr, p.buf.len())).collect();
+        match exchange(worker, &question(&asked), &self.mem) {
+            Ok(answer) => {
+                lent.give_back();
+                self.silent.answered(self.about.pid, self.started);
+                let lengths: Vec<usize> = asked.iter().map(|(_, len)| *len).collect();
+                let said = parse_answer(&answer, &lengths)?;
+                for (part, bytes) in parts.iter_mut().zip(said) {
+                    part.ok = bytes.is_some_and(|bytes| bytes.len() == part.buf.len());
+                    if let (true, Some(bytes)) = (part.ok, bytes) {
+                        part.buf.copy_from_slice(bytes);
+                    }
+                }
+                Some(())
+            }
+            Err(why) => {
+                let pause = self.silent.lost(self.about.pid, self.started);
+                self.readers.lost(self.about.pid, "read its memory", &why, pause);
+                None
+            }
+        }
+    }
+
+    /// Bytes within one page; `None`: it is to be asked for them alone.
+    fn of_a_page(&self, addr: Addr, buf: &mut [u8]) -> Option<()> {
+        let skip = (addr.0 % PAGE as u64) as usize;
+        if buf.len() > PAGE / 2 || skip + buf.len() > PAGE {
+            return None;
+        }
+        if self.lock_pages().get(addr.0, buf).is_some() {
+            return Some(());
+        }
+        let mut page = vec![0; PAGE].into_boxed_slice();
+        let mut part = [Part { addr: Addr(addr.0 - skip as u64), buf: &mut page, ok: false }];
+        self.ask(&mut part)?;
+        let read = part.iter().all(|p| p.ok);
+        buf.copy_from_slice(page.get(skip..skip + buf.len()).filter(|_| read)?);
+        self.lock_pages().put(addr.0, page);
+        Some(())
+    }
+
+    fn lock_pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One question and its answer; why there is none.
+fn exchange(worker: &mut Worker<()>, question: &[u8], mem: &File) -> Result<Vec<u8>, String> {
+    worker.ask(question, &[mem.as_fd()]).map_err(|e| e.to_string())?;
+    match worker.hear_message(Instant::now() + Duration::from_secs(60)) {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Err("it did not answer".into()),
+        Err(end) => Err(format!("its worker ended by {end}")),
+    }
+}
+
+impl Memory for ReadMemory {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        let len = buf.len();
+        if self.of_a_page(addr, buf).is_some() {
+            return Ok(());
+        }
+        let mut at = addr;
+        for piece in buf.chunks_mut(MAX_BYTES) {
+            let n = piece.len() as u64;
+            let mut part = [Part { addr: at, buf: piece, ok: false }];
+            self.ask(&mut part).ok_or(ReadError { addr, len, cause: ReadCause::TooLate })?;
+            if !part.iter().all(|p| p.ok) {
+                return Err(ReadError { addr, len, cause: ReadCause::Absent });
+            }
+            at = at.plus(n);
+        }
+        Ok(())
+    }
+
+    fn read_parts(&self, parts: &mut [Part<'_>]) {
+        let mut rest = parts;
+        while !rest.is_empty() {
+            let (mut n, mut bytes) = (0, 0);
+            for part in rest.iter().take(MAX_PARTS) {
+                bytes += part.buf.len();
+                if bytes > MAX_BYTES {
+                    break;
+                }
+                n += 1;
+            }
+            // One that is larger than a question.
+            if n == 0 {
+                if let Some(part) = rest.first_mut() {
+                    part.ok = self.read(part.addr, part.buf).is_ok();
+                }
+                rest = rest.get_mut(1..).unwrap_or_default();
+                continue;
+            }
+            let (batch, tail) = rest.split_at_mut(n);
+            if self.ask(batch).is_none() {
+                return;
+            }
+            rest = tail;
+        }
+    }
+
+    fn shared(&self) -> Option<&(dyn Memory + Sync)> {
+        Some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_answered_piece_by_piece() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let at = Addr(bytes.as_ptr() as u64);
+        let mem = HandedMemory::new(File::open("/proc/self/mem").unwrap());
+        let asked = [(at, 16), (Addr(8), 8), (at.plus(100), 3)];
+        let said = answer(&question(&asked), &mem);
+        let said = parse_answer(&said, &[16, 8, 3]).unwrap();
+        assert_eq!(said, [Some(&bytes[..16]), None, Some(&bytes[100..103])]);
+        // More than a question may have is not read.
+        let much = [(at, usize::MAX >> 40), (at, 1 << 30)];
+        assert_eq!(answer(&question(&much), &mem).len(), 0);
+    }
+
+    #[test]
+    fn a_process_that_is_silent_is_asked_ever_more_rarely() {
+        let silent = Silent::default();
+        let pauses: Vec<u64> = (0..9).map(|_| silent.lost(7, 1).as_secs()).collect();
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+        assert!(silent.until(7, 1).is_some() && silent.until(7, 2).is_none() && silent.until(8, 1).is_none());
+        silent.answered(7, 1);
+        assert!(silent.until(7, 1).is_none());
+    }
+
+    proptest! {
+        /// No answer whatever is taken for more than was asked for, or panics.
+        #[test]
+        fn any_answer(bytes in prop::collection::vec(any::<u8>(), 0..200), lengths in prop::collection::vec(0usize..80, 0..8)) {
+            if let Some(said) = parse_answer(&bytes, &lengths) {
+                prop_assert_eq!(said.len(), lengths.len());
+                for (said, len) in said.iter().zip(&lengths) {
+                    prop_assert!(said.is_none_or(|bytes| bytes.len() == *len));
+                }
+            }
+        }
+    }
+}

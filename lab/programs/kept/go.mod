@@ -1,0 +1,3 @@
+module lastgasp.example/lab/kept
+
+go 1.19

@@ -1,0 +1,3 @@
+module lastgasp.example/lab/advice
+
+go 1.21
