@@ -69,8 +69,11 @@ impl CaptureWriters {
             }
             let stored = stored(&decoded, &times, &to, |form| put(&decoded, &to.archive, form));
             match (stored, for_graph) {
-                // The capture is whole before anything else is begun; it is told of with its graph.
-                (Some(Stored { path, form, .. }), Some((held, dead))) => {
+                // The capture is whole before anything else is begun; it is told of at once, and again with its
+                // graph.
+                (Some(stored), Some((held, dead))) => {
+                    to.announce(&stored);
+                    let Stored { path, form, .. } = stored;
                     graphs.make(&held.raw, dead, &to.graph_limits, Waiting { decoded, path, form });
                 }
                 (Some(stored), None) => to.tell(&stored),

@@ -10,7 +10,7 @@ use lastgasp_store::{Archive, Form, Told};
 use crate::graph_limits::GraphLimits;
 use crate::recent_captures::{RecentCapture, RecentCaptures};
 use crate::self_stats::Counts;
-use crate::webhook::{Webhooks, event};
+use crate::webhook::{Event, Webhooks, event};
 
 /// Who is told of captures, and where they are written to.
 #[derive(Clone, Debug)]
@@ -24,8 +24,25 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
+    /// Tells webhooks of a capture that has been written, and of which more will be told: nobody waits for
+    /// the graph of its heap to know that somebody was killed.
+    pub(crate) fn announce(&self, stored: &Stored<'_>) {
+        self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&event_of(stored));
+    }
+
+    /// The same capture, with the graph of its heap.
+    pub(crate) fn tell_more(&self, stored: &Stored<'_>) {
+        self.note(stored);
+        self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&event_of(stored).told_again());
+    }
+
     /// Tells of a capture that has been written.
     pub(crate) fn tell(&self, stored: &Stored<'_>) {
+        self.note(stored);
+        self.announce(stored);
+    }
+
+    fn note(&self, stored: &Stored<'_>) {
         let Stored { told, path, form } = stored;
         let Told { facts, diagnosis, .. } = told;
         self.counts.add_blocked(&diagnosis.goroutines.tiers);
@@ -38,9 +55,12 @@ impl Destination {
             path: path.clone(),
             verdict: diagnosis.verdict().map(|v| (v.code, v.sentence.clone())),
         });
-        let event = event(facts, diagnosis, &cause(facts, diagnosis), path, *form);
-        self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).send(&event);
     }
+}
+
+fn event_of(stored: &Stored<'_>) -> Event {
+    let Stored { told: Told { facts, diagnosis, .. }, path, form } = stored;
+    event(facts, diagnosis, &cause(facts, diagnosis), path, *form)
 }
 
 /// A capture that stands in the store.

@@ -94,5 +94,5 @@ fn finish(job: Job, to: &Destination) {
     if let Err(e) = to.archive.put_again(&path, &decoded, &told, form) {
         tracing::error!(pid, "the heap graph could not be put to its capture: {e:#}");
     }
-    to.tell(&Stored { told, path, form });
+    to.tell_more(&Stored { told, path, form });
 }

@@ -8,6 +8,8 @@ mod changes;
 pub mod config;
 mod destination;
 pub mod event_add;
+#[doc(hidden)]
+pub mod foreign;
 mod graph_limits;
 mod graphs;
 mod http;

@@ -243,6 +243,26 @@ const FAMILIES: &[Family] = &[
         "Messages by what became of them",
         Values::Results(&[("sent", |s| s.own.webhooks_sent as f64), ("failed", |s| s.own.webhooks_failed as f64)]),
     ),
+    family(
+        "changes",
+        "Changes that were told of by what became of them: new, duplicate (known already), refused (requests, for want of a token, or of a form that is known)",
+        Values::Results(&[
+            ("new", |s| s.own.events.changes as f64),
+            ("duplicate", |s| s.own.events.duplicates as f64),
+            ("refused", |s| s.own.events.refused as f64),
+        ]),
+    ),
+    family(
+        "event_write_failures",
+        "Writes of changes, metrics and lives of processes that failed",
+        Values::Counter(|s| s.own.events.failed as f64),
+    ),
+    family(
+        "feeds",
+        "Feeds of changes and metrics that are known",
+        Values::Gauge(|s| Some(s.own.events.feeds.0 as f64)),
+    ),
+    family("feeds_connected", "Feeds that speak", Values::Gauge(|s| Some(s.own.events.feeds.1 as f64))),
     family("freeze_seconds", "How long targets stood still", Values::Histogram(|s| &s.status.counters.freeze_seconds)),
     family(
         "ready_seconds",

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::changes::events::EventStats;
 use lastgasp_diagnosis::{Tier, Tiers};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
@@ -24,6 +25,8 @@ pub(crate) struct SelfStats {
     pub(crate) webhooks_sent: u64,
     /// Messages that did not, after all attempts.
     pub(crate) webhooks_failed: u64,
+    /// What came in from others.
+    pub(crate) events: EventStats,
     /// Blocked goroutines in captures with a graph, by verdict, in the order of [`Tier::ALL`].
     pub(crate) blocked: [u64; 5],
 }
@@ -60,6 +63,7 @@ impl SelfStats {
             reloads_failed: counts.reloads_failed.load(Ordering::Relaxed),
             webhooks_sent: counts.webhooks_sent.load(Ordering::Relaxed),
             webhooks_failed: counts.webhooks_failed.load(Ordering::Relaxed),
+            events: EventStats::default(),
             blocked: counts.blocked.each_ref().map(|n| n.load(Ordering::Relaxed)),
         }
     }

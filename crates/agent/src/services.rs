@@ -32,7 +32,7 @@ use crate::self_stats::{Counts, SelfStats};
 use crate::settings::{event_limits, graph_limits_of, rules, settings};
 use crate::status::{self, Snapshot};
 use crate::vital_threads::VitalThreads;
-use crate::webhook::Webhooks;
+use crate::webhook::{Verdicts, Webhooks};
 
 /// Pause between two attempts to listen on an address that is taken.
 const BIND_AGAIN: Duration = Duration::from_secs(5);
@@ -72,7 +72,8 @@ impl Services {
     ) -> Result<(Arc<Self>, CaptureWriters)> {
         let archive = Arc::new(Archive::open(&config.store.path, rules(&config)));
         let counts = Arc::new(Counts::default());
-        let webhooks = Arc::new(Mutex::new(Webhooks::start(&config.webhook, Arc::clone(&counts))));
+        let verdicts = Verdicts::of_store(&config.store.path);
+        let webhooks = Arc::new(Mutex::new(Webhooks::start(&config.webhook, Arc::clone(&counts), verdicts)));
         let graph_limits = GraphLimits::new(graph_limits_of(&config));
         let (recent, vital) = (Arc::new(RecentCaptures::default()), VitalThreads::default());
         let to = Destination {
@@ -188,7 +189,7 @@ impl Services {
     fn page_of(&self, path: &str) -> Option<Answer> {
         let (status, kind, body) = match (path, self.handle.status()) {
             ("/metrics", Some(status)) => {
-                let own = SelfStats::read(&self.counts, self.archive.size());
+                let own = self.own();
                 ("200 OK", http::PROMETHEUS, metrics::text(Scrape { status, own }))
             }
             ("/status", Some(status)) => ("200 OK", http::JSON, self.document(&status)),
@@ -205,13 +206,17 @@ impl Services {
         Some(Answer { status, kind, body })
     }
 
+    fn own(&self) -> SelfStats {
+        SelfStats { events: self.events.stats(), ..SelfStats::read(&self.counts, self.archive.size()) }
+    }
+
     /// What is wrong, a sentence each.
     fn problems(&self, status: &Status) -> Vec<String> {
         self.vital.problems().into_iter().chain(status.problems.iter().cloned()).collect()
     }
 
     fn document(&self, status: &Status) -> String {
-        let own = SelfStats::read(&self.counts, self.archive.size());
+        let own = self.own();
         let (path, quota) = {
             let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
             (current.store.path.clone(), rules(&current).quota)

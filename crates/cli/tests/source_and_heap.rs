@@ -81,10 +81,9 @@ fn a_kept_slice_is_found_in_source_and_heap(minor: u16, mode: Mode) {
     let linked = checked["beside"]["linked"].as_array().unwrap();
     // The first elements keep room, the last ones a part in front of them: the heap tells them apart.
     let (first, last) = (line("a = b[:3]"), line("tail = b[len(b)-3:]"));
-    for (line, evidence) in [
-        (first, "kept alive by this slice, as room beyond its length"),
-        (last, "kept alive by this sub-slice"),
-    ] {
+    for (line, evidence) in
+        [(first, "kept alive by this slice, as room beyond its length"), (last, "kept alive by this sub-slice")]
+    {
         let found = checked["findings"].as_array().unwrap().iter().find(|f| f["line"] == line);
         let found = found.unwrap_or_else(|| panic!("line {line}: {checked:#}"));
         assert_eq!((&found["code"], &found["certainty"]), (&"slice-kept".into(), &"seen".into()), "{found:#}");

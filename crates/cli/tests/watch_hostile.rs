@@ -149,7 +149,7 @@ fn descriptors_that_run_out_blind_nobody_for_ever() {
     let (service, store) = ("hostile-many", tempfile::tempdir().unwrap());
     let real = program(service);
     let mut command = Command::new("prlimit");
-    command.arg("--nofile=72:72").arg(env!("CARGO_BIN_EXE_lastgasp"));
+    command.arg("--nofile=90:90").arg(env!("CARGO_BIN_EXE_lastgasp"));
     let daemon = Daemon::start_by(command, store.path(), service, "[pin]\ntrial = false\n", &[]);
     let start = || Command::new(&real).args(["-after", "10m"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let put_off = || daemon.log.status()?["counters"]["put_off"].as_u64().filter(|n| *n > 0);

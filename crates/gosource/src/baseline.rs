@@ -34,7 +34,8 @@ impl Baseline {
     /// Of findings.
     #[must_use]
     pub fn of(findings: &[Finding]) -> Self {
-        let known = |f: &Finding| Known { code: f.code.clone(), file: f.place.file.clone(), function: f.function.clone() };
+        let known =
+            |f: &Finding| Known { code: f.code.clone(), file: f.place.file.clone(), function: f.function.clone() };
         Self {
             schema: SCHEMA.to_owned(),
             findings: findings.iter().map(|f| (f.fingerprint.clone(), known(f))).collect(),
@@ -46,7 +47,8 @@ impl Baseline {
     /// # Errors
     /// It is no baseline, or one of a form that this release does not know.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let out: Self = serde_json::from_str(text).map_err(|e| format!("no baseline: {e}; --write-baseline writes one"))?;
+        let out: Self =
+            serde_json::from_str(text).map_err(|e| format!("no baseline: {e}; --write-baseline writes one"))?;
         if out.schema != SCHEMA {
             return Err(format!("a baseline of the form {:?}; this release reads {SCHEMA}", out.schema));
         }

@@ -176,7 +176,8 @@ fn run(case: &Case<'_>, gaps: &mut Vec<Gap>, out: &mut Checked) {
             }
             let mut finding = finding(case, entry, report);
             // The same place by the same rule is told once.
-            let key = format!("{}:{}:{}:{}", finding.code, finding.place.file, finding.place.line, finding.place.column);
+            let key =
+                format!("{}:{}:{}:{}", finding.code, finding.place.file, finding.place.line, finding.place.column);
             if by_key.insert(key, ()).is_some() {
                 continue;
             }
@@ -195,9 +196,10 @@ fn finding(case: &Case<'_>, entry: &Entry, report: Report) -> Finding {
     // The file is there: the caller looked.
     let file = &case.pkg.files[f.map_or(report.file, |f| f.file)];
     let function = f.map(|f| case.pkg.symbol(f, f.scope.unit_at(report.span)));
-    let related = report.related.into_iter().filter_map(|(file, span, note)| {
-        Some(Related { place: case.pkg.files.get(file)?.place(span), note })
-    });
+    let related = report
+        .related
+        .into_iter()
+        .filter_map(|(file, span, note)| Some(Related { place: case.pkg.files.get(file)?.place(span), note }));
     Finding {
         code: entry.info.code.to_owned(),
         level: report.level,

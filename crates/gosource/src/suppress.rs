@@ -11,15 +11,20 @@ pub(crate) struct Suppressed {
 }
 
 impl Suppressed {
-    /// The comments of a file. What is no such comment though it looks like one is a gap: it silences nothing.
+    /// The comments of a file. What is no such comment though it looks like one is a gap: it silences
+    /// nothing.
     pub(crate) fn of(file: &ParsedFile<'_>, gaps: &mut Vec<Gap>) -> Self {
         let mut out = Self::default();
         for (span, text) in &file.ast.directives {
             let mut bad = |text: String| {
                 gaps.push(Gap { file: file.name.to_owned(), line: Some(span.line), kind: GapKind::Suppression, text });
             };
-            let Some(rest) = text.strip_prefix("ignore").filter(|r| r.is_empty() || r.starts_with(char::is_whitespace)) else {
-                bad(format!("//lastgasp:{} is not known: it is //lastgasp:ignore CODE reason", text.split_whitespace().next().unwrap_or_default()));
+            let Some(rest) = text.strip_prefix("ignore").filter(|r| r.is_empty() || r.starts_with(char::is_whitespace))
+            else {
+                bad(format!(
+                    "//lastgasp:{} is not known: it is //lastgasp:ignore CODE reason",
+                    text.split_whitespace().next().unwrap_or_default()
+                ));
                 continue;
             };
             let (codes, reason) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
@@ -32,7 +37,9 @@ impl Suppressed {
                 if catalogue().any(|i| i.code == code) {
                     out.by_line.push((line, code.to_owned()));
                 } else {
-                    bad(format!("no rule has the code {code:?}: it silences nothing (lastgasp explain lists the codes)"));
+                    bad(format!(
+                        "no rule has the code {code:?}: it silences nothing (lastgasp explain lists the codes)"
+                    ));
                 }
             }
         }

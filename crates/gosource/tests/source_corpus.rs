@@ -79,3 +79,35 @@ fn every_rule_finds_its_own_and_is_silent_elsewhere() {
     println!("{sums:?}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The incident, and the same service with the set built once: the first is named, of the second nothing is
+/// said.
+#[test]
+fn the_incident_is_named_and_its_repair_is_silent() {
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lab/programs/incident");
+    let rebuilt = |folder: &Path| {
+        let project = load(folder, &[], &Options::default()).unwrap();
+        let findings = check(&project, 1 << 20).findings;
+        findings.into_iter().filter(|f| f.code == "rebuilt-per-request").collect::<Vec<_>>()
+    };
+    let found = rebuilt(&lab);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].function, "main.buildAvidMap");
+    assert!(found[0].place.file.ends_with("resource-service/server.go"));
+    assert!(found[0].sentence.contains("`buildAvidMap` is rebuilt per request"), "{}", found[0].sentence);
+    assert!(found[0].sentence.contains("(*Server).ugcTab") && found[0].sentence.contains("s.store.current()"));
+
+    let repaired = tempfile::tempdir().unwrap();
+    for name in ["server.go", "config.go", "catalogue.go", "main.go", "truth.go"] {
+        let text = std::fs::read_to_string(lab.join("resource-service").join(name)).unwrap();
+        let text = match (name, text.split_once("\tif avidMap == nil {\n")) {
+            ("server.go", Some((before, rest))) => format!("{before}{}", rest.split_once("\n\t}\n").unwrap().1),
+            (name, _) => {
+                assert_ne!(name, "server.go", "the lab's service has another form");
+                text
+            }
+        };
+        std::fs::write(repaired.path().join(name), text).unwrap();
+    }
+    assert!(rebuilt(repaired.path()).is_empty());
+}

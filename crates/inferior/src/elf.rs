@@ -399,8 +399,13 @@ impl ElfImage {
             let Some(block) = block.get_mut(..n) else { break };
             self.file.read_exact_at(block, offset + start).map_err(|e| self.io(e))?;
             let block = &*block;
-            for end in memchr::memchr_iter(0, block).filter(|end| *end >= before) {
-                let Some(text) = block.get(..end).filter(|text| text.last().is_some_and(|b| *b != 0)) else { continue };
+            let mut from = before;
+            while let Some(end) = block.get(from..).and_then(|rest| memchr::memchr(0, rest)).map(|i| from + i) {
+                from = end + 1;
+                let Some(text) = block.get(..end).filter(|text| text.last().is_some_and(|b| *b != 0)) else {
+                    from += zeros(block.get(from..).unwrap_or_default());
+                    continue;
+                };
                 for name in wanted.iter().filter(|w| text.ends_with(w.as_bytes())) {
                     places.insert(start + (end - name.len()) as u64, *name);
                 }
@@ -422,6 +427,12 @@ impl ElfImage {
             constant.iter().flat_map(|c| writable.iter().filter_map(|s| s.part(c.start.0.wrapping_sub(bias), c.len())));
         Ok(FileMemory { file: Arc::clone(&self.file), segments: read_only.into_iter().chain(pieces).collect(), bias })
     }
+}
+
+/// How many zeros bytes begin with, in whole pieces: a table of a sparse file is nothing else.
+fn zeros(bytes: &[u8]) -> usize {
+    const PIECE: [u8; 4096] = [0; 4096];
+    bytes.chunks_exact(PIECE.len()).take_while(|piece| *piece == PIECE).count() * PIECE.len()
 }
 
 /// The processor that `e_machine` names, as far as there is Go for it.

@@ -1,5 +1,5 @@
-//! The forms of findings about source: JSON against its page, SARIF against the schema of OASIS (fixture, from
-//! github.com/oasis-tcs/sarif-spec), text for a terminal. Needs nothing.
+//! The forms of findings about source: JSON against its page, SARIF against the schema of OASIS (fixture,
+//! from github.com/oasis-tcs/sarif-spec), text for a terminal. Needs nothing.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
@@ -59,7 +59,10 @@ fn every_field_of_the_json_has_a_row_and_every_row_a_field() {
     hold("related", &finding["related"][0]);
     hold("gap", document["gaps"].as_array().unwrap().iter().find(|g| g["line"].is_u64()).unwrap());
     hold("summary", &document["summary"]);
-    assert_eq!((&finding["code"], &finding["line"], &finding["function"]), (&"lock-not-released".into(), &8.into(), &"main.größe".into()));
+    assert_eq!(
+        (&finding["code"], &finding["line"], &finding["function"]),
+        (&"lock-not-released".into(), &8.into(), &"main.größe".into())
+    );
 }
 
 #[test]

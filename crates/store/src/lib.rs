@@ -1,7 +1,7 @@
 //! The store of captures: a decoded one becomes a folder ([`write()`]), a folder becomes facts again
 //! ([`read()`]), all that stand there of one death are told as one ([`tell()`]), and what they take is kept
-//! bounded ([`Archive`]). Beside them stands what happened in the world ([`events`]). The folder itself, crash-safe, is
-//! `lastgasp_capture`'s.
+//! bounded ([`Archive`]). Beside them stands what happened in the world ([`events`]). The folder itself,
+//! crash-safe, is `lastgasp_capture`'s.
 
 mod archive;
 mod error;

@@ -108,7 +108,8 @@ impl ForeignReader for Workers {
             return Err(NotInspected::Lost("one that was lost over it hangs still".into()));
         }
         let Some((mut worker, lent)) = self.inspectors.take().and_then(Lent::keep) else {
-            return Err(NotInspected::Busy);
+            let starved = self.inspectors.is_starved();
+            return Err(if starved { NotInspected::OutOfDescriptors } else { NotInspected::Busy });
         };
         worker.reads(about);
         let inspected = inspect(worker, pid, files);

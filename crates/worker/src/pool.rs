@@ -5,10 +5,11 @@
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use lastgasp_observe::kernel::files::means_out_of_descriptors;
 use serde::de::DeserializeOwned;
 
 use crate::limits::Limits;
@@ -32,6 +33,8 @@ pub(crate) struct Pool<A> {
     /// How many wait.
     warm: usize,
     lost: AtomicU64,
+    /// Whether the last one could not be started for want of descriptors.
+    starved: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -64,16 +67,24 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
         ready: fn(Worker<A>) -> io::Result<Worker<A>>,
     ) -> io::Result<Arc<Self>> {
         let state = State { idle: Vec::new(), in_use: 0, said: None, unsaid: 0 };
-        let pool = Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), warm, lost: AtomicU64::new(0) });
+        let pool = Arc::new(Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            warm,
+            lost: AtomicU64::new(0),
+            starved: AtomicBool::new(false),
+        });
         let ours = Arc::downgrade(&pool);
         let starter = move || {
             while let Some(pool) = Self::wait_until_wanted(&ours) {
                 match Worker::spawn(command(), limits).and_then(ready) {
                     Ok(worker) => {
+                        pool.starved.store(false, Ordering::Relaxed);
                         pool.lock().idle.push(worker);
                         pool.changed.notify_all();
                     }
                     Err(e) => {
+                        pool.starved.store(means_out_of_descriptors(&e), Ordering::Relaxed);
                         tracing::debug!("no worker can be started: {e}");
                         drop(pool);
                         std::thread::sleep(AGAIN);
@@ -150,6 +161,11 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
 }
 
 impl<A> Pool<A> {
+    /// Whether none can be started for want of descriptors.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.starved.load(Ordering::Relaxed)
+    }
+
     /// How many were lost so far.
     pub(crate) fn count_lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)

@@ -2,8 +2,8 @@
 
 use lastgasp_gosource::check_text;
 
-/// Any bytes as a Go file. With an even first byte the rest is the text; with an odd one it is put into a function,
-/// so that statements are reached without a whole file.
+/// Any bytes as a Go file. With an even first byte the rest is the text; with an odd one it is put into a
+/// function, so that statements are reached without a whole file.
 pub fn gosource(data: &[u8]) {
     let (first, rest) = data.split_first().unwrap_or((&0, &[]));
     let text = String::from_utf8_lossy(rest);

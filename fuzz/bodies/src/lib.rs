@@ -4,6 +4,7 @@
 //! Two kinds of input: bytes that are read as they come (a file, a text), and orders to damage a make-believe
 //! process that is whole otherwise, so that what lies deep is reached too: see `damage.rs`.
 
+mod changes;
 mod code;
 mod damage;
 mod files;
@@ -20,6 +21,7 @@ mod worker;
 #[path = "../../../crates/goruntime/tests/synthetic/process.rs"]
 pub mod process;
 
+pub use changes::{answers, changes};
 pub use code::code;
 pub use damage::{Orders, flavour_of};
 pub use files::{attach, core, elf, modules};
@@ -36,8 +38,10 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target by name, sorted; `fuzz/fuzz_targets` has a file for each.
 pub const ALL: &[Target] = &[
+    ("answers", answers),
     ("attach", attach),
     ("buckets", buckets),
+    ("changes", changes),
     ("code", code),
     ("collections", collections),
     ("core", core),

@@ -1,5 +1,6 @@
 //! Storage that does not answer: a FUSE file system of the test's own, whose files answer up to a place, and
 //! never behind it. Whoever reads there sleeps in the kernel and cannot be killed until the file system ends.
+#![allow(clippy::print_stderr)]
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};

@@ -44,7 +44,8 @@ pub(crate) fn found() -> Result<Spots> {
 /// The table.
 pub(crate) fn table() -> Result<String> {
     // Hints about escapes are everywhere: they are counted where they are what the snippet is about.
-    let counts = |(file, _, code): &(String, u32, String)| !is_quiet(code) || file.starts_with(&format!("corpus/{code}/"));
+    let counts =
+        |(file, _, code): &(String, u32, String)| !is_quiet(code) || file.starts_with(&format!("corpus/{code}/"));
     let want: Spots = wanted()?.into_iter().filter(counts).collect();
     let got: Spots = found()?.into_iter().filter(counts).collect();
     let mut out = "Snippets of lab/source/corpus, all rules on all of them\n\n".to_owned();

@@ -50,6 +50,12 @@ fn list(folder: &Path) -> Result<()> {
     for f in checked.findings.iter().filter(|f| !is_quiet(&f.code)) {
         println!("{} {} {}:{} {}", f.code, f.level.word(), f.place.file, f.place.line, f.sentence);
     }
-    eprintln!("{} packages, {} files, {} lines, {} gaps", checked.packages, checked.files, checked.lines, checked.gaps.len());
+    eprintln!(
+        "{} packages, {} files, {} lines, {} gaps",
+        checked.packages,
+        checked.files,
+        checked.lines,
+        checked.gaps.len()
+    );
     Ok(())
 }

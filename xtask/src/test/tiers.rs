@@ -76,6 +76,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "around_a_death",
             "bad_days",
             "census",
+            "changes",
             "cluster",
             "daemon",
             "deaths",

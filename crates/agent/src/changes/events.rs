@@ -1,4 +1,5 @@
-//! Events on their way to the store, and what is known of feeds: the one place of the daemon that writes them.
+//! Events on their way to the store, and what is known of feeds: the one place of the daemon that writes
+//! them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use lastgasp_store::events::{Added, EventError, EventLimits, EventLog, Salt, las
 /// Feeds that are known at most; holes of each that are kept.
 const MAX_FEEDS: usize = 256;
 const MAX_HOLES: usize = 64;
+/// Between what a feed is, and why it was never reached.
+const NEVER: &str = ", never reached: ";
 /// Pause after an attempt to open the files that failed.
 const AGAIN: Duration = Duration::from_secs(10);
 /// A feed whose last word is as old as this when the daemon starts has a hole since then.
@@ -28,6 +31,17 @@ pub(crate) struct EventCounts {
     pub(crate) refused: AtomicU64,
     /// Writes that failed.
     pub(crate) failed: AtomicU64,
+}
+
+/// The same, as they are told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EventStats {
+    pub(crate) changes: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) refused: u64,
+    pub(crate) failed: u64,
+    /// Feeds that are known, and those of them that are connected.
+    pub(crate) feeds: (usize, usize),
 }
 
 /// Events and feeds; shared by threads.
@@ -79,6 +93,19 @@ impl Events {
 
     pub(crate) fn salt(&self) -> &Salt {
         &self.0.salt
+    }
+
+    pub(crate) fn stats(&self) -> EventStats {
+        let counts = &self.0.counts;
+        let n = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        let feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        EventStats {
+            changes: n(&counts.changes),
+            duplicates: n(&counts.duplicates),
+            refused: n(&counts.refused),
+            failed: n(&counts.failed),
+            feeds: (feeds.all.len(), feeds.all.values().filter(|f| f.connected).count()),
+        }
     }
 
     pub(crate) fn counts(&self) -> &EventCounts {
@@ -156,7 +183,15 @@ impl Events {
 
     /// A feed has said something, be it that there is nothing new.
     pub(crate) fn heard(&self, source: &str) {
-        self.feed(source, |f| spoke(f, now_ms()));
+        let was = self.feed(source, |f| {
+            let was = f.connected;
+            spoke(f, now_ms());
+            was
+        });
+        if was == Some(false) {
+            tracing::info!(feed = source, event = "feed-connected", "a feed speaks");
+            self.flush_feeds();
+        }
     }
 
     /// A feed cannot be reached, or has lost something: a hole since it spoke last.
@@ -179,11 +214,6 @@ impl Events {
             f.connected = false;
             open_hole(f, now_ms(), "it was taken out of the configuration");
         });
-    }
-
-    /// A clock that is ahead of ours by so many milliseconds.
-    pub(crate) fn skewed(&self, source: &str, ms: i64) {
-        self.feed(source, |f| f.skew_ms = Some(ms));
     }
 
     fn feed<T>(&self, source: &str, change: impl FnOnce(&mut FeedState) -> T) -> Option<T> {
@@ -220,6 +250,8 @@ fn spoke(f: &mut FeedState, now: UnixMs) {
         f.connected = true;
         if f.since_unix_ms == 0 {
             f.since_unix_ms = now;
+            let detail = f.detail.split(NEVER).next().unwrap_or_default();
+            f.detail = detail.to_owned();
         }
         if let Some(hole) = f.holes.last_mut().filter(|h| h.to_unix_ms.is_none()) {
             hole.to_unix_ms = Some(now);
@@ -232,7 +264,8 @@ fn open_hole(f: &mut FeedState, now: UnixMs, why: &str) {
     let is_open = f.holes.last().is_some_and(|h| h.to_unix_ms.is_none());
     if f.since_unix_ms == 0 {
         // It was never connected: all of the time is unknown.
-        why.clone_into(&mut f.detail);
+        let detail = f.detail.split(NEVER).next().unwrap_or_default();
+        f.detail = format!("{detail}{NEVER}{why}");
         return;
     }
     if is_open {
@@ -272,9 +305,13 @@ mod tests {
         events.expect("etcd", &[ChangeKind::Config], false, "http://x");
         events.lost("etcd", "nobody is there");
         let f = &events.feeds()[0];
-        assert_eq!((f.connected, f.since_unix_ms, f.holes.len(), f.detail.as_str()), (false, 0, 0, "nobody is there"));
+        assert_eq!(
+            (f.connected, f.since_unix_ms, f.holes.len(), f.detail.as_str()),
+            (false, 0, 0, "http://x, never reached: nobody is there")
+        );
         events.heard("etcd");
         let spoke = events.feeds()[0].last_unix_ms;
+        assert_eq!(events.feeds()[0].detail, "http://x");
         events.lost("etcd", "it hangs");
         events.lost("etcd", "it hangs still");
         let f = events.feeds().remove(0);

@@ -189,8 +189,7 @@ impl Inbox {
 /// A token, read each time: one that is rotated is a new file.
 fn token(file: &Path) -> Option<Vec<u8>> {
     const MAX: u64 = 4096;
-    let meta = fs::metadata(file).ok().filter(|m| m.is_file() && m.len() <= MAX)?;
-    let _ = meta;
+    fs::metadata(file).ok().filter(|m| m.is_file() && m.len() <= MAX)?;
     let bytes = fs::read(file).ok()?;
     let token = bytes.trim_ascii();
     (token.len() >= MIN_TOKEN).then(|| token.to_vec())

@@ -20,7 +20,7 @@ use clap::ValueEnum;
 use lastgasp_recorder::policy::Mode;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use feeds::{Changes, EventFiles, Feed, FeedType, MetricsSource, MetricsType, Node, Preset, Roles};
+pub(crate) use feeds::{Changes, EventFiles, Feed, FeedType, MetricsSource, MetricsType, Node, Preset};
 pub use flags::WatchFlags;
 pub(crate) use load::others_write;
 use load::read_plain;

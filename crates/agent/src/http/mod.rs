@@ -1,5 +1,5 @@
-//! `/metrics`, `/healthz` and `/status`, pages that are only read, and what is told by POST; over the standard
-//! library's sockets.
+//! `/metrics`, `/healthz` and `/status`, pages that are only read, and what is told by POST; over the
+//! standard library's sockets.
 //!
 //! To read the pages there are no passwords, and so it listens on loopback unless told otherwise. Whoever
 //! connects can cost us little: the head of a request is 8 KiB at most, a body is not read before the site

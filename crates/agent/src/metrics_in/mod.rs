@@ -1,9 +1,10 @@
-//! Metrics that others count: what balancers and callers know of attempts, retries, errors, timeouts and requests
-//! in flight. From Prometheus' HTTP API ([`api`]), or, where there is none, straight from a page in its text
-//! format ([`text`], [`rates`]). Which metric counts what, the configuration says, or a preset ([`presets`]); a
-//! role without a name is unknown, and stays unknown.
+//! Metrics that others count: what balancers and callers know of attempts, retries, errors, timeouts and
+//! requests in flight. From Prometheus' HTTP API ([`api`]), or, where there is none, straight from a page in
+//! its text format ([`text`], [`rates`]). Which metric counts what, the configuration says, or a preset
+//! ([`presets`]); a role without a name is unknown, and stays unknown.
 //!
-//! A thread for each source, so that one that hangs holds up nothing; what it did not say is a hole of its feed.
+//! A thread for each source, so that one that hangs holds up nothing; what it did not say is a hole of its
+//! feed.
 
 mod api;
 mod presets;
@@ -207,6 +208,11 @@ impl Http<'_> {
         let words: String = String::from_utf8_lossy(&body).chars().take(200).collect();
         Err(format!("{}: it answers {status}: {words}", self.source.url))
     }
+}
+
+/// Reads bytes as an answer of Prometheus.
+pub(crate) fn read_answer(bytes: &[u8]) {
+    let _ = api::points(bytes);
 }
 
 #[cfg(test)]

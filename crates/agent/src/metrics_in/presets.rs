@@ -1,7 +1,7 @@
 //! Names of metrics that are known, by what they count.
 //!
-//! Each preset is of what its program's documentation says, at the version that is named. Where a program counts
-//! no such thing, the role has no name: it is unknown.
+//! Each preset is of what its program's documentation says, at the version that is named. Where a program
+//! counts no such thing, the role has no name: it is unknown.
 
 use lastgasp_incident::evidence::MetricRole;
 
@@ -45,16 +45,8 @@ const HAPROXY: [Option<Terms>; 8] = [
 
 /// nginx, by nginx-prometheus-exporter of stub_status (which knows nothing of upstreams), and by nginx-vts or
 /// nginx Plus under their own names: those are to be named by hand.
-const NGINX: [Option<Terms>; 8] = [
-    Some("nginx_http_requests_total"),
-    None,
-    None,
-    None,
-    None,
-    Some("nginx_connections_active"),
-    None,
-    None,
-];
+const NGINX: [Option<Terms>; 8] =
+    [Some("nginx_http_requests_total"), None, None, None, None, Some("nginx_connections_active"), None, None];
 
 /// Envoy 1.2x, `/stats/prometheus`. `upstream_rq_total` counts each attempt, retries among them.
 const ENVOY: [Option<Terms>; 8] = [
@@ -110,8 +102,8 @@ fn each_term(terms: &str, change: impl Fn(&str) -> String) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Terms as PromQL: sums over all series that are chosen. A metric that is not there counts as 0 beside one that
-/// is, as on a page; alone it is no value.
+/// Terms as PromQL: sums over all series that are chosen. A metric that is not there counts as 0 beside one
+/// that is, as on a page; alone it is no value.
 fn promql(terms: &str, kind: Kind, select: &str) -> String {
     each_term(terms, |name| {
         let series = with_labels(name, select);
@@ -137,13 +129,22 @@ mod tests {
 
     #[test]
     fn presets_choose_the_service() {
-        let source = MetricsSource { preset: Preset::Haproxy, select: "proxy=\"rs\"".into(), ..MetricsSource::default() };
+        let source =
+            MetricsSource { preset: Preset::Haproxy, select: "proxy=\"rs\"".into(), ..MetricsSource::default() };
         let all = asked(&source);
         assert_eq!(all[0], ("attempts".into(), "sum(rate(haproxy_backend_http_requests_total{proxy=\"rs\"}[1m])) + (sum(rate(haproxy_backend_retry_warnings_total{proxy=\"rs\"}[1m])) or vector(0))".into()));
         assert_eq!(all[3].1, "sum(rate(haproxy_backend_http_responses_total{code=\"5xx\",proxy=\"rs\"}[1m]))");
         assert!(all.iter().all(|(role, _)| role != "timeouts"), "unknown to HAProxy's exporter");
-        let page = MetricsSource { is: MetricsType::Scrape, preset: Preset::Envoy, select: "a=\"b\"".into(), ..MetricsSource::default() };
-        assert_eq!(asked(&page)[1].1, "envoy_cluster_upstream_rq_total{a=\"b\"} - envoy_cluster_upstream_rq_retry{a=\"b\"}");
+        let page = MetricsSource {
+            is: MetricsType::Scrape,
+            preset: Preset::Envoy,
+            select: "a=\"b\"".into(),
+            ..MetricsSource::default()
+        };
+        assert_eq!(
+            asked(&page)[1].1,
+            "envoy_cluster_upstream_rq_total{a=\"b\"} - envoy_cluster_upstream_rq_retry{a=\"b\"}"
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! A page that is read directly: counters become rates between two readings, gauges are as they are. A counter
-//! that went back was begun anew: between these two readings nothing is known.
+//! A page that is read directly: counters become rates between two readings, gauges are as they are. A
+//! counter that went back was begun anew: between these two readings nothing is known.
 
 use lastgasp_incident::evidence::UnixMs;
 
@@ -127,7 +127,11 @@ mod tests {
     use super::*;
 
     fn scrape(names: &[(MetricRole, Kind, &str)]) -> Scrape {
-        let named = |(role, kind, asked): &(MetricRole, Kind, &str)| Named { role: role.clone(), kind: *kind, asked: (*asked).to_owned() };
+        let named = |(role, kind, asked): &(MetricRole, Kind, &str)| Named {
+            role: role.clone(),
+            kind: *kind,
+            asked: (*asked).to_owned(),
+        };
         Scrape::new(names.iter().map(named).collect())
     }
 
@@ -138,9 +142,17 @@ mod tests {
             (MetricRole::FirstAttempts, Kind::Rate, "req_total{proxy=\"rs\"}"),
             (MetricRole::InFlight, Kind::Gauge, "sessions"),
         ]);
-        let page = |req: u64, retry: u64| format!("req_total{{proxy=\"rs\",server=\"a\"}} {req}\nreq_total{{proxy=\"rs\",server=\"b\"}} 100\nreq_total{{proxy=\"x\"}} 9\nretry_total {retry}\nsessions 7\n");
+        let page = |req: u64, retry: u64| {
+            format!(
+                "req_total{{proxy=\"rs\",server=\"a\"}} {req}\nreq_total{{proxy=\"rs\",server=\"b\"}} 100\nreq_total{{proxy=\"x\"}} 9\nretry_total {retry}\nsessions 7\n"
+            )
+        };
         let values = |v: Vec<Value>| v.into_iter().map(|v| (v.role.name().to_owned(), v.value)).collect::<Vec<_>>();
-        assert_eq!(values(s.read(page(1000, 0).as_bytes(), 0).unwrap()), [("in-flight".into(), 7.0)], "one reading is no rate");
+        assert_eq!(
+            values(s.read(page(1000, 0).as_bytes(), 0).unwrap()),
+            [("in-flight".into(), 7.0)],
+            "one reading is no rate"
+        );
         let second = values(s.read(page(1500, 50).as_bytes(), 5000).unwrap());
         assert_eq!(second, [("attempts".into(), 110.0), ("first-attempts".into(), 100.0), ("in-flight".into(), 7.0)]);
         // Begun anew: nothing is said of the time between.

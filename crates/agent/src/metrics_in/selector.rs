@@ -1,4 +1,5 @@
-//! A metric's name with labels, as in PromQL: `haproxy_backend_http_responses_total{code="5xx"}`. Equality alone.
+//! A metric's name with labels, as in PromQL: `haproxy_backend_http_responses_total{code="5xx"}`. Equality
+//! alone.
 
 /// A metric that is chosen on a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +20,10 @@ impl Selector {
         if name.is_empty() || !name.chars().all(plain) {
             return Err(format!("{text}: {name:?} is no name of a metric"));
         }
-        Ok(Self { name: name.to_owned(), labels: self::labels(labels).ok_or_else(|| format!("{text}: write name=\"value\""))? })
+        Ok(Self {
+            name: name.to_owned(),
+            labels: self::labels(labels).ok_or_else(|| format!("{text}: write name=\"value\""))?,
+        })
     }
 
     /// Whether a sample is one of those that are chosen.
@@ -79,7 +83,9 @@ mod tests {
     #[test]
     fn selectors() {
         let s = Selector::parse("x_total{code=\"5xx\", a=\"b\\\"c\"}").unwrap();
-        let of = |labels: &[(&str, &str)]| labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
+        let of = |labels: &[(&str, &str)]| {
+            labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect::<Vec<_>>()
+        };
         assert!(s.fits("x_total", &of(&[("z", "1"), ("a", "b\"c"), ("code", "5xx")])));
         assert!(!s.fits("x_total", &of(&[("code", "5xx")])) && !s.fits("y", &s.labels));
         assert_eq!(Selector::parse("x").unwrap().labels, []);

@@ -1,5 +1,5 @@
-//! Prometheus' text format (0.0.4), and what OpenMetrics has in common with it: samples, a line each. What is no
-//! sample is passed over; how many lines were is said.
+//! Prometheus' text format (0.0.4), and what OpenMetrics has in common with it: samples, a line each. What is
+//! no sample is passed over; how many lines were is said.
 
 use super::selector::labels;
 
@@ -101,7 +101,15 @@ y{a=\"b\" 3
 ";
         let (all, bad) = read(page);
         let row = |name: &str, labels, value| (name.to_owned(), labels, value);
-        assert_eq!(all[..4], [row("haproxy_backend_http_requests_total", 1, 1027.0), row("x", 2, 1500.0), row("go_goroutines", 0, 42.0), row("inf", 0, f64::INFINITY)]);
+        assert_eq!(
+            all[..4],
+            [
+                row("haproxy_backend_http_requests_total", 1, 1027.0),
+                row("x", 2, 1500.0),
+                row("go_goroutines", 0, 42.0),
+                row("inf", 0, f64::INFINITY)
+            ]
+        );
         // A name may not begin with a digit; that it does harms nobody here.
         assert_eq!((all.len(), bad), (5, 2));
     }

@@ -1,6 +1,7 @@
-//! Digest of many captures in few messages: pure. Of a cause one message tells after a moment of settling,
-//! with all that died meanwhile; then it is silent for a while and counts. A kill after a message of a mere
-//! danger is news at once.
+//! Digest of many captures in few messages: pure. Of a matter (kills and dangers of one service, whatever was
+//! found of each; leaks of one cause) one message tells after a moment of settling, with all that died
+//! meanwhile; then it is silent for a while and counts. A kill after a message of a mere danger is news at
+//! once. What is said of many kills is what was found of most of them.
 //!
 //! A process that dies is captured several times. It is told of once: what was found of it stands, though a
 //! later capture of it finds nothing (nine seconds after a function was named, "nothing was found" was once
@@ -12,9 +13,12 @@ use std::time::{Duration, Instant};
 use lastgasp_store::Form;
 
 use super::event::Event;
+use super::incidents::Verdict;
 
 /// Causes that are remembered at most; of more than that the one silent for longest is forgotten.
 const MAX_CAUSES: usize = 256;
+/// Causes of one matter of which an event is remembered.
+const MAX_FOUND: usize = 32;
 /// Victims of a cause that are counted apart at most.
 const MAX_VICTIMS: usize = 10_000;
 
@@ -30,14 +34,20 @@ pub(crate) struct Notification {
     pub(crate) killed: usize,
     /// Whether it was told of before.
     pub(crate) again: bool,
+    /// What the incident is, by all that is known of it.
+    pub(crate) incident: Option<Verdict>,
+    /// Whether it tells of what was told before, since its cause is clearer now.
+    pub(crate) update: bool,
 }
 
 #[derive(Debug)]
 struct Cause {
     /// What is to be told next.
     best: Option<Event>,
-    /// The last event in which something was found.
-    found: Option<Event>,
+    /// Processes by what was found of them.
+    votes: BTreeMap<String, u64>,
+    /// The last event of each cause that was found.
+    found: BTreeMap<String, Event>,
     captures: u64,
     victims: BTreeSet<(i32, u64)>,
     killed: BTreeSet<(i32, u64)>,
@@ -52,8 +62,8 @@ pub(crate) struct Digest {
     settle: Duration,
     pause: Duration,
     causes: BTreeMap<String, Cause>,
-    /// Cause under which each victim was counted last.
-    cause_of: BTreeMap<(i32, u64), String>,
+    /// Matter under which each victim was counted last, and the cause that was found of it; empty: none.
+    cause_of: BTreeMap<(i32, u64), (String, String)>,
 }
 
 impl Digest {
@@ -64,8 +74,9 @@ impl Digest {
     /// Adds a capture.
     pub(crate) fn add(&mut self, event: Event, now: Instant) {
         let event = self.of_its_process(event);
-        let waiting = self.take_over(&event);
-        if !self.causes.contains_key(&event.cause) && self.causes.len() >= MAX_CAUSES {
+        let matter = event.matter();
+        let waiting = self.take_over(&event, &matter);
+        if !self.causes.contains_key(&matter) && self.causes.len() >= MAX_CAUSES {
             let quiet = self.causes.iter().filter(|(_, c)| c.best.is_none()).min_by_key(|(_, c)| c.told);
             if let Some(name) = quiet.or(self.causes.iter().min_by_key(|(_, c)| c.due)).map(|(name, _)| name.clone()) {
                 self.causes.remove(&name);
@@ -73,7 +84,8 @@ impl Digest {
         }
         let fresh = Cause {
             best: None,
-            found: None,
+            votes: BTreeMap::new(),
+            found: BTreeMap::new(),
             captures: 0,
             victims: BTreeSet::new(),
             killed: BTreeSet::new(),
@@ -81,10 +93,15 @@ impl Digest {
             told: None,
             told_of_kill: false,
         };
-        let cause = self.causes.entry(event.cause.clone()).or_insert(fresh);
+        let cause = self.causes.entry(matter.clone()).or_insert(fresh);
         // What was told of long ago is news.
         if cause.told.is_some_and(|told| now.duration_since(told) >= self.pause) && cause.best.is_none() {
             (cause.told, cause.told_of_kill) = (None, false);
+            cause.votes.clear();
+        }
+        // More is known of what was told of already: whoever tells of incidents asks again by himself.
+        if event.again && cause.told.is_some() && cause.best.is_none() {
+            return;
         }
         let settled = now + self.settle;
         let news = event.killed && !cause.told_of_kill;
@@ -94,7 +111,7 @@ impl Digest {
         if news {
             cause.due = cause.due.min(settled);
         }
-        cause.captures += 1 + waiting;
+        cause.captures += u64::from(!event.again) + waiting;
         if cause.victims.len() < MAX_VICTIMS {
             cause.victims.insert(event.victim);
             if event.killed {
@@ -104,19 +121,33 @@ impl Digest {
         if self.cause_of.len() >= MAX_VICTIMS {
             self.cause_of.pop_first();
         }
-        self.cause_of.insert(event.victim, event.cause.clone());
-        if event.found {
-            cause.found = Some(event.clone());
+        let before =
+            self.cause_of.remove(&event.victim).filter(|(m, _)| *m == matter).map(|(_, c)| c).unwrap_or_default();
+        let of_it = if event.found { event.cause.clone() } else { before.clone() };
+        if event.found && before != event.cause && cause.votes.len() < MAX_CAUSES {
+            // A later capture of a process may say better what it is.
+            if let Some(votes) = cause.votes.get_mut(&before) {
+                *votes = votes.saturating_sub(1);
+            }
+            *cause.votes.entry(event.cause.clone()).or_default() += 1;
         }
-        let rank = |e: &Event| (e.found, e.killed, e.form == Form::Whole);
-        if cause.best.as_ref().is_none_or(|best| rank(&event) > rank(best)) {
+        self.cause_of.insert(event.victim, (matter, of_it));
+        if event.found && (cause.found.len() < MAX_FOUND || cause.found.contains_key(&event.cause)) {
+            cause.found.insert(event.cause.clone(), event.clone());
+        }
+        let votes = |e: &Event| cause.votes.get(&e.cause).copied().unwrap_or(0);
+        let rank = |e: &Event| (e.found, votes(e), e.killed, e.form == Form::Whole);
+        let same = |best: &Event| event.again && event.victim == best.victim;
+        let better = cause.best.as_ref().is_none_or(|best| same(best) || rank(&event) > rank(best));
+        if better {
             cause.best = Some(event);
         }
     }
 
     /// A capture in which nothing was found, of a process of which something was: told as that one's.
     fn of_its_process(&self, event: Event) -> Event {
-        let known = self.cause_of.get(&event.victim).and_then(|name| self.causes.get(name)?.found.as_ref());
+        let known = self.cause_of.get(&event.victim);
+        let known = known.and_then(|(matter, cause)| self.causes.get(matter)?.found.get(cause));
         match known {
             Some(found) if !event.found => found.ended_by(&event),
             _ => event,
@@ -125,8 +156,8 @@ impl Digest {
 
     /// Takes over what waits to be told of the same process alone under another cause; gives the number of
     /// captures.
-    fn take_over(&mut self, event: &Event) -> u64 {
-        let Some(name) = self.cause_of.get(&event.victim).filter(|name| **name != event.cause) else { return 0 };
+    fn take_over(&mut self, event: &Event, matter: &str) -> u64 {
+        let Some((name, _)) = self.cause_of.get(&event.victim).filter(|(name, _)| *name != matter) else { return 0 };
         let alone = |c: &Cause| c.best.is_some() && c.victims.len() == 1 && c.victims.contains(&event.victim);
         let Some(cause) = self.causes.get_mut(name).filter(|c| event.found && alone(c)) else { return 0 };
         cause.best = None;
@@ -165,6 +196,8 @@ impl Digest {
                 victims: std::mem::take(&mut cause.victims).len(),
                 killed: cause.killed.len(),
                 again: cause.told.is_some(),
+                incident: None,
+                update: false,
             });
             cause.told_of_kill |= !std::mem::take(&mut cause.killed).is_empty();
             cause.told = Some(now);
@@ -177,7 +210,7 @@ impl Digest {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::event::tests::{an_event, nothing_found};
+    use super::super::event::tests::{an_event, nothing_found, of_service};
     use super::*;
 
     const S: Duration = Duration::from_secs(1);
@@ -193,7 +226,7 @@ mod tests {
             d.add(an_event("a", pid, false), t);
             d.add(an_event("a", pid, true), t + S);
         }
-        d.add(an_event("b", 99, true), t + S);
+        d.add(of_service("zother", an_event("b", 99, true)), t + S);
         assert_eq!(d.due(), Some(t + 3 * S));
         assert!(d.take(t + 2 * S).is_empty());
         let told = d.take(t + 4 * S);
@@ -245,7 +278,7 @@ mod tests {
         assert_eq!((n.latest.sentence.as_str(), n.latest.cause.as_str(), n.killed), ("a grew", "a", 1));
         assert_eq!((n.latest.killed, &n.latest.fields["phase"]), (true, &"post-kill".into()));
         // Another process of which nothing is known is another matter.
-        d.add(nothing_found(2, true), t + 9 * S);
+        d.add(of_service("other", nothing_found(2, true)), t + 9 * S);
         assert!(d.take(t + 12 * S)[0].latest.sentence.starts_with("nothing was found"));
     }
 
@@ -259,6 +292,48 @@ mod tests {
         let told = d.take(t + 10 * S);
         let said: Vec<_> = told.iter().map(|n| (n.latest.cause.as_str(), n.captures, n.killed)).collect();
         assert_eq!(said, [("b", 3, 1)]);
+    }
+
+    /// Kills of one service are one incident, told by what was found of most of them.
+    #[test]
+    fn kills_of_one_service_are_one_matter() {
+        let (mut d, t) = (digest(), Instant::now());
+        d.add(an_event("rare", 1, true), t);
+        for pid in 2..6 {
+            d.add(an_event("common", pid, true), t + S);
+        }
+        d.add(nothing_found(6, true), t + S);
+        let told = d.take(t + 3 * S);
+        assert_eq!(told.len(), 1);
+        assert_eq!((told[0].latest.cause.as_str(), told[0].captures, told[0].killed), ("common", 6, 6));
+        // Another cause of the same service is the same incident, and no second message.
+        d.add(an_event("third", 7, true), t + 20 * S);
+        assert!(d.take(t + 30 * S).is_empty() && d.due() == Some(t + 603 * S));
+    }
+
+    /// What was found of one process is not told of another of which nothing was.
+    #[test]
+    fn findings_stay_with_their_process() {
+        let (mut d, t) = (digest(), Instant::now());
+        d.add(nothing_found(2, false), t);
+        d.add(an_event("a", 1, true), t);
+        assert_eq!(d.take(t + 3 * S)[0].latest.victim.0, 1);
+        d.add(nothing_found(2, true), t + 5 * S);
+        let told = d.take(t + 603 * S);
+        assert!(told[0].latest.sentence.starts_with("nothing was found"), "{told:?}");
+    }
+
+    /// A capture that is told of again, with the graph of its heap, is the same capture.
+    #[test]
+    fn the_same_capture_again_counts_once() {
+        let (mut d, t) = (digest(), Instant::now());
+        let again = |e: Event| Event { again: true, sentence: "a grew, held by a cache".into(), ..e };
+        d.add(an_event("a", 1, true), t);
+        d.add(again(an_event("a", 1, true)), t + S);
+        let told = d.take(t + 3 * S);
+        assert_eq!((told[0].captures, told[0].latest.sentence.as_str()), (1, "a grew, held by a cache"));
+        d.add(again(an_event("a", 1, true)), t + 5 * S);
+        assert_eq!(d.due(), None, "told already");
     }
 
     proptest! {

@@ -19,6 +19,8 @@ pub(crate) struct Event {
     pub(crate) killed: bool,
     /// Whether a rule found anything.
     pub(crate) found: bool,
+    /// Whether the same capture was told of before, and more is known of it now.
+    pub(crate) again: bool,
     /// How much of it was written.
     pub(crate) form: Form,
     pub(super) service: String,
@@ -33,6 +35,17 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// The same, of a capture of which more is known now.
+    pub(crate) fn told_again(self) -> Self {
+        Self { again: true, ..self }
+    }
+
+    /// What it is told with: kills and dangers of one service are one incident, whatever was found of each; a
+    /// leak is told with others of its cause.
+    pub(super) fn matter(&self) -> String {
+        if self.leak.is_none() { format!("service {}", self.service) } else { self.cause.clone() }
+    }
+
     /// What was found of a process, told of its end: by another capture of it that found nothing.
     pub(super) fn ended_by(&self, end: &Self) -> Self {
         let mut told = Self { killed: end.killed, victim: end.victim, ..self.clone() };
@@ -103,6 +116,7 @@ pub(crate) fn event(facts: &Facts, diagnosis: &Diagnosis, cause: &str, path: &Pa
         victim: (target.pid, target.started_unix),
         killed: facts.capture.phase == Phase::PostKill,
         found: verdict.is_some() || leak.is_some(),
+        again: false,
         form,
         service: target.service.clone(),
         host,
@@ -129,6 +143,11 @@ pub(super) mod tests {
         let diagnosis = diagnose(&facts);
         let event = event(&facts, &diagnosis, cause, Path::new("/store/x"), Form::Whole);
         Event { found: true, sentence: format!("{cause} grew"), ..event }
+    }
+
+    /// The same of another service.
+    pub(in super::super) fn of_service(service: &str, event: Event) -> Event {
+        Event { service: service.into(), ..event }
     }
 
     /// The same of one in which nothing was found.

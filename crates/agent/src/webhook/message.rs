@@ -4,6 +4,7 @@ use lastgasp_report::printable;
 use serde_json::{Value, json};
 
 use super::digest::Notification;
+use super::incidents::Verdict;
 
 /// Body of schema lastgasp.webhook/1.
 pub(super) fn generic(notification: &Notification) -> String {
@@ -20,6 +21,8 @@ pub(super) fn generic(notification: &Notification) -> String {
         object.insert("victims".into(), notification.victims.into());
         object.insert("killed".into(), notification.killed.into());
         object.insert("again".into(), notification.again.into());
+        object.insert("update".into(), notification.update.into());
+        object.insert("incident".into(), notification.incident.as_ref().map(Verdict::document).into());
         object.insert("text".into(), text(notification).into());
     }
     body.to_string()
@@ -45,12 +48,22 @@ fn text(notification: &Notification) -> String {
         (killed, n) if killed == n => format!("{killed} processes were killed, out of memory"),
         (killed, n) => format!("{killed} of {n} processes were killed, out of memory"),
     };
-    let again = if notification.again { " (again)" } else { "" };
+    let again = match (notification.update, notification.again) {
+        (true, _) => " (update: the cause is clearer now)",
+        (false, true) => " (again)",
+        (false, false) => "",
+    };
     // Names are the target's: a line break in one begins no line of ours.
     let sentence = leaking.unwrap_or(&event.sentence).clone();
-    let mut lines = vec![format!("{} on {}: {victims}{again}", event.service, event.host), sentence];
+    let incident = notification.incident.as_ref().filter(|_| leaking.is_none());
+    let mut lines = vec![format!("{} on {}: {victims}{again}", event.service, event.host)];
+    // Of an incident its own sentence is the news; what the best capture says stands behind it.
+    lines.extend(incident.map(|i| format!("{} (confidence {:.2})", i.sentence, i.confidence)));
+    lines.push(sentence);
     lines.extend(event.death.clone());
-    lines.extend(event.act.as_ref().map(|act| format!("DO NOW: {act}")));
+    let act = incident.and_then(|i| i.act.as_ref()).or(event.act.as_ref());
+    lines.extend(act.map(|act| format!("DO NOW: {act}")));
+    lines.extend(incident.map(|i| format!("lastgasp incident {}", i.service)));
     let capture = event.fields.get("capture").and_then(Value::as_str);
     lines.extend(capture.map(|capture| format!("lastgasp report {capture}")));
     lines.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n")
@@ -62,7 +75,14 @@ mod tests {
     use super::*;
 
     fn notification(killed: usize, victims: usize) -> Notification {
-        Notification { latest: an_event("c", 7, killed > 0), captures: victims as u64, victims, killed, again: false }
+        let latest = an_event("c", 7, killed > 0);
+        let incident = Some(Verdict {
+            sentence: "it was the config".into(),
+            confidence: 0.934,
+            service: "svc".into(),
+            ..Verdict::default()
+        });
+        Notification { latest, captures: victims as u64, victims, killed, again: false, incident, update: false }
     }
 
     #[test]
@@ -71,6 +91,17 @@ mod tests {
         assert_eq!(first(&notification(0, 1)), "is about to run out of memory");
         assert_eq!(first(&notification(3, 3)), "3 processes were killed, out of memory");
         assert_eq!(first(&notification(2, 5)), "2 of 5 processes were killed, out of memory");
+    }
+
+    #[test]
+    fn an_incident_is_told_with_its_own_sentence() {
+        let mut n = notification(3, 3);
+        assert!(text(&n).contains("out of memory\nit was the config (confidence 0.93)\nc grew\n"), "{}", text(&n));
+        assert!(text(&n).contains("\nlastgasp incident svc\n"));
+        n.update = true;
+        assert!(text(&n).contains("(update: the cause is clearer now)"));
+        n.incident = None;
+        assert!(!text(&n).contains("confidence"));
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Webhooks: messages about captures, with the verdict in one sentence. A thread for each, so that one
 //! that does not answer holds up neither the others nor the writing of captures.
 //!
-//! [`digest`] decides what is told when (one message for all that die together), [`message`] in which words.
+//! [`digest`] decides what is told when (one message for all that die together), [`incidents`] what the
+//! incident is by all that the store has of it, and when that is clearer than what was told, [`message`] in
+//! which words.
 
 mod digest;
 mod event;
+mod incidents;
 mod message;
 
 use std::collections::BTreeMap;
@@ -23,6 +26,8 @@ pub(crate) use event::{Event, event};
 use crate::config::{Shape, Webhook};
 use crate::self_stats::Counts;
 use digest::{Digest, Notification};
+use incidents::Stories;
+pub(crate) use incidents::Verdicts;
 
 /// Captures that may wait to be told of; beyond that they are not told of, and the log says so.
 const QUEUE: usize = 1024;
@@ -38,6 +43,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub(crate) struct Webhooks {
     hooks: BTreeMap<String, Hook>,
     counts: Arc<Counts>,
+    verdicts: Verdicts,
 }
 
 #[derive(Debug)]
@@ -49,8 +55,8 @@ struct Hook {
 
 impl Webhooks {
     /// Starts those that are configured.
-    pub(crate) fn start(wanted: &BTreeMap<String, Webhook>, counts: Arc<Counts>) -> Self {
-        let mut webhooks = Self { hooks: BTreeMap::new(), counts };
+    pub(crate) fn start(wanted: &BTreeMap<String, Webhook>, counts: Arc<Counts>, verdicts: Verdicts) -> Self {
+        let mut webhooks = Self { hooks: BTreeMap::new(), counts, verdicts };
         webhooks.replace(wanted);
         webhooks
     }
@@ -64,7 +70,8 @@ impl Webhooks {
                 continue;
             }
             let (queue, events) = sync_channel(QUEUE);
-            let hook = Telling { name: name.clone(), rules: rules.clone(), counts: Arc::clone(&self.counts) };
+            let (counts, verdicts) = (Arc::clone(&self.counts), self.verdicts.clone());
+            let hook = Telling { name: name.clone(), rules: rules.clone(), counts, verdicts };
             let thread = spawn_vital(THREAD, USUAL_STACK, move || hook.tell_all(&events, poster(&hook.rules)));
             match thread {
                 Ok(thread) => {
@@ -100,6 +107,7 @@ struct Telling {
     name: String,
     rules: Webhook,
     counts: Arc<Counts>,
+    verdicts: Verdicts,
 }
 
 impl Telling {
@@ -121,19 +129,31 @@ impl Telling {
         waiting: &mut u64,
     ) {
         let mut digest = Digest::new(self.rules.settle.0, self.rules.pause.0);
+        let mut stories = Stories::default();
         loop {
-            let wait =
-                digest.due().map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(Instant::now()));
+            let next = digest.due().into_iter().chain(stories.due()).min();
+            let wait = next.map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(Instant::now()));
             let over = match events.recv_timeout(wait) {
                 Ok(event) => {
+                    stories.heard(&event, Instant::now());
                     digest.add(event, Instant::now());
                     false
                 }
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => true,
             };
-            let due = if over { digest.all() } else { digest.take(Instant::now()) };
+            let mut due = if over { digest.all() } else { digest.take(Instant::now()) };
             *waiting = digest.waiting() + due.len() as u64;
+            for notification in due.iter_mut().filter(|n| n.killed > 0) {
+                // Reading the store may not answer: what was found of the capture is told in any case.
+                notification.incident = guarded(THREAD, || self.verdicts.of(&notification.latest)).ok().flatten();
+                stories.told(notification, Instant::now());
+            }
+            if !over {
+                let clearer = stories.clearer(Instant::now(), |event| self.verdicts.of(event));
+                *waiting += clearer.len() as u64;
+                due.extend(clearer);
+            }
             for notification in due {
                 // When we are about to end, one attempt must do.
                 let pauses: &[Duration] = if over { &[] } else { &PAUSES };
@@ -198,7 +218,7 @@ fn post(agent: &Agent, rules: &Webhook, body: &str, pauses: &[Duration]) -> Resu
 mod tests {
     use lastgasp_lab::hook::listen;
 
-    use super::event::tests::an_event;
+    use super::event::tests::{an_event, of_service};
     use super::*;
     use crate::config::Time;
 
@@ -206,7 +226,7 @@ mod tests {
         let ms = |n| Time(Duration::from_millis(n));
         let rules = Webhook { url: url.into(), settle: ms(200), timeout: ms(5000), ..Webhook::default() };
         let counts = Arc::new(Counts::default());
-        (Webhooks::start(&[("a".to_owned(), rules)].into(), Arc::clone(&counts)), counts)
+        (Webhooks::start(&[("a".to_owned(), rules)].into(), Arc::clone(&counts), Verdicts::default()), counts)
     }
 
     #[test]
@@ -233,10 +253,12 @@ mod tests {
         let ms = |n| Time(Duration::from_millis(n));
         let rules = Webhook { url: "http://x".into(), settle: ms(1), ..Webhook::default() };
         let counts = Arc::new(Counts::default());
-        let hook = Telling { name: "a".into(), rules, counts: Arc::clone(&counts) };
+        let verdicts = Verdicts::default();
+        let hook = Telling { name: "a".into(), rules, counts: Arc::clone(&counts), verdicts };
         let (queue, events) = sync_channel(QUEUE);
         for (pid, cause) in [(1, "good"), (2, "bad"), (3, "fine")] {
-            queue.send(an_event(cause, pid, true)).unwrap();
+            // Each of a service of its own.
+            queue.send(of_service(cause, an_event(cause, pid, true))).unwrap();
         }
         drop(queue);
         let told = std::sync::Mutex::new(Vec::new());

@@ -128,7 +128,8 @@ pub(crate) fn uses<'a>(pkg: &Package<'a>, f: &Function<'a>, id: VarId) -> Vec<(U
                     }
                     ExprKind::Ident(_) if is(e) && !known.contains(&e.span.start) => {
                         let declared = f.scope.vars.get(id).is_some_and(|v| v.span.start == e.span.start);
-                        let assigned = f.scope.vars.get(id).is_some_and(|v| v.assigned.iter().any(|(_, s)| *s == e.span));
+                        let assigned =
+                            f.scope.vars.get(id).is_some_and(|v| v.assigned.iter().any(|(_, s)| *s == e.span));
                         if !declared && !assigned {
                             out.push((Use::Away, e.span, unit, false));
                         }
@@ -152,8 +153,32 @@ fn visit_unit<'a>(body: &'a Block<'a>, f: &mut dyn FnMut(Node<'a, 'a>)) {
 /// Names of channels by which somebody is told to end.
 pub(crate) fn ends_something(name: &str) -> bool {
     const WORDS: &[&str] = &[
-        "done", "quit", "stop", "exit", "cancel", "close", "closing", "shutdown", "ctx", "term", "sig", "kill", "abort",
-        "finish", "die", "dead", "death", "end", "halt", "drain", "timeout", "timer", "tick", "expired", "deadline", "interrupt",
+        "done",
+        "quit",
+        "stop",
+        "exit",
+        "cancel",
+        "close",
+        "closing",
+        "shutdown",
+        "ctx",
+        "term",
+        "sig",
+        "kill",
+        "abort",
+        "finish",
+        "die",
+        "dead",
+        "death",
+        "end",
+        "halt",
+        "drain",
+        "timeout",
+        "timer",
+        "tick",
+        "expired",
+        "deadline",
+        "interrupt",
     ];
     let lower = name.to_lowercase();
     WORDS.iter().any(|w| lower.contains(w))

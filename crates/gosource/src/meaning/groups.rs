@@ -45,8 +45,7 @@ fn group_call<'a>(pkg: &Package<'a>, f: &Function<'a>, site: &'a Site<'a>) -> Op
     };
     let ty = pkg.type_of(f, group);
     let embedded = matches!(site.callee, crate::syntax::Callee::Method("sync", "WaitGroup", _));
-    (ty.is("sync", "WaitGroup") || embedded)
-        .then(|| GroupCall { op, group, key: pkg.file(f).at(group.span), site })
+    (ty.is("sync", "WaitGroup") || embedded).then(|| GroupCall { op, group, key: pkg.file(f).at(group.span), site })
 }
 
 impl GroupCall<'_> {

@@ -63,8 +63,8 @@ pub(crate) fn locks_of<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize) ->
     out
 }
 
-/// Walks a unit; the closure is given each node with what is held before it. Nothing is given if there are too
-/// many locks or paths.
+/// Walks a unit; the closure is given each node with what is held before it. Nothing is given if there are
+/// too many locks or paths.
 pub(crate) fn walk_held<'a>(
     case: &Case<'a>,
     id: FnId,
@@ -125,7 +125,14 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
 
 /// What an expression lets go of without being a call of `Unlock` itself: a literal that unlocks, `mu.Unlock`
 /// as a value, a function of this package that unlocks.
-fn released_by<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, locks: &[LockCall<'a>], e: &'a Expr<'a>, held: Held) -> Held {
+fn released_by<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &Function<'a>,
+    locks: &[LockCall<'a>],
+    e: &'a Expr<'a>,
+    held: Held,
+) -> Held {
     let mut held = held;
     if held.is_empty() {
         return held;

@@ -23,7 +23,6 @@ impl Long<'_> {
             Self::Field(of, field) => format!("the field `{field}` of `{of}`"),
         }
     }
-
 }
 
 /// Whether a place lives longer than the call.
@@ -105,7 +104,23 @@ fn tames<'a>(case: &Case<'a>, f: &Function<'a>, s: &'a Stmt<'a>, is: &dyn Fn(&Ex
 /// Functions that make a thing, once for each.
 pub(crate) fn is_maker(f: &Function<'_>) -> bool {
     let name = f.decl.name.name;
-    name == "init" || name == "main" || ["New", "new", "Open", "Make", "Init", "setup", "Setup", "Provision", "Validate", "Configure", "UnmarshalCaddyfile"].iter().any(|p| name.starts_with(p))
+    name == "init"
+        || name == "main"
+        || [
+            "New",
+            "new",
+            "Open",
+            "Make",
+            "Init",
+            "setup",
+            "Setup",
+            "Provision",
+            "Validate",
+            "Configure",
+            "UnmarshalCaddyfile",
+        ]
+        .iter()
+        .any(|p| name.starts_with(p))
 }
 
 /// `if m == nil { m = make(...) }`: the text before says so.
@@ -161,10 +176,63 @@ pub(crate) fn runs_seldom(f: &Function<'_>) -> bool {
     let lower = name.to_lowercase();
     is_maker(f)
         || [
-            "register", "with", "set", "use", "on", "parse", "load", "build", "mount", "handle", "bind", "define", "declare", "config",
-            "read", "decode", "unmarshal", "scan", "compile", "mustregister", "walk", "lex", "emit", "gen", "write",
-            "print", "init", "open", "start", "option", "import", "flag", "listen", "subscribe", "must", "prepare", "marshal",
-            "encode", "format", "resolve", "analyze", "check", "lower", "reset", "sort", "merge", "reload", "refresh", "provision", "validate", "configure", "serve", "apply", "enable", "create", "update", "rebuild",
+            "register",
+            "with",
+            "set",
+            "use",
+            "on",
+            "parse",
+            "load",
+            "build",
+            "mount",
+            "handle",
+            "bind",
+            "define",
+            "declare",
+            "config",
+            "read",
+            "decode",
+            "unmarshal",
+            "scan",
+            "compile",
+            "mustregister",
+            "walk",
+            "lex",
+            "emit",
+            "gen",
+            "write",
+            "print",
+            "init",
+            "open",
+            "start",
+            "option",
+            "import",
+            "flag",
+            "listen",
+            "subscribe",
+            "must",
+            "prepare",
+            "marshal",
+            "encode",
+            "format",
+            "resolve",
+            "analyze",
+            "check",
+            "lower",
+            "reset",
+            "sort",
+            "merge",
+            "reload",
+            "refresh",
+            "provision",
+            "validate",
+            "configure",
+            "serve",
+            "apply",
+            "enable",
+            "create",
+            "update",
+            "rebuild",
         ]
         .iter()
         .any(|p| lower.starts_with(p))
@@ -173,17 +241,117 @@ pub(crate) fn runs_seldom(f: &Function<'_>) -> bool {
 /// Types whose values are there for one piece of work.
 pub(crate) fn is_short_lived_type(name: &str) -> bool {
     let lower = name.to_lowercase();
-    ["context", "request", "response", "builder", "parser", "lexer", "decoder", "encoder", "dispenser", "scanner", "printer", "formatter", "visitor", "walker", "iterator", "compiler", "generator", "checker", "reader", "writer", "marshaler", "template", "state"].iter().any(|s| lower.ends_with(s))
+    [
+        "context",
+        "request",
+        "response",
+        "builder",
+        "parser",
+        "lexer",
+        "decoder",
+        "encoder",
+        "dispenser",
+        "scanner",
+        "printer",
+        "formatter",
+        "visitor",
+        "walker",
+        "iterator",
+        "compiler",
+        "generator",
+        "checker",
+        "reader",
+        "writer",
+        "marshaler",
+        "template",
+        "state",
+    ]
+    .iter()
+    .any(|s| lower.ends_with(s))
 }
 
 /// Types whose values usually live as long as the program, by a lock among their fields or by their names.
 pub(crate) fn is_long_lived_type<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
     let lower = name.to_lowercase();
-    let short = ["builder", "encoder", "decoder", "writer", "reader", "parser", "lexer", "scanner", "printer", "buffer", "visitor", "iterator", "query", "request", "response", "stmt", "expr", "node", "block", "state", "context", "result", "error", "errors", "list", "stack", "graph", "tree", "graph", "walker", "compiler", "generator", "formatter", "message", "event", "file", "table"];
+    let short = [
+        "builder",
+        "encoder",
+        "decoder",
+        "writer",
+        "reader",
+        "parser",
+        "lexer",
+        "scanner",
+        "printer",
+        "buffer",
+        "visitor",
+        "iterator",
+        "query",
+        "request",
+        "response",
+        "stmt",
+        "expr",
+        "node",
+        "block",
+        "state",
+        "context",
+        "result",
+        "error",
+        "errors",
+        "list",
+        "stack",
+        "graph",
+        "tree",
+        "graph",
+        "walker",
+        "compiler",
+        "generator",
+        "formatter",
+        "message",
+        "event",
+        "file",
+        "table",
+    ];
     if short.iter().any(|s| lower.ends_with(s)) {
         return false;
     }
-    let long = ["server", "store", "cache", "manager", "service", "registry", "pool", "handler", "tracker", "collector", "monitor", "hub", "broker", "daemon", "controller", "limiter", "recorder", "repository", "repo", "history", "audit", "sessions", "session_store", "metrics", "stats", "bus", "api", "app", "worker", "scheduler", "dispatcher", "gateway", "proxy", "watcher", "client"];
+    let long = [
+        "server",
+        "store",
+        "cache",
+        "manager",
+        "service",
+        "registry",
+        "pool",
+        "handler",
+        "tracker",
+        "collector",
+        "monitor",
+        "hub",
+        "broker",
+        "daemon",
+        "controller",
+        "limiter",
+        "recorder",
+        "repository",
+        "repo",
+        "history",
+        "audit",
+        "sessions",
+        "session_store",
+        "metrics",
+        "stats",
+        "bus",
+        "api",
+        "app",
+        "worker",
+        "scheduler",
+        "dispatcher",
+        "gateway",
+        "proxy",
+        "watcher",
+        "client",
+    ];
     let has_lock = match pkg.underlying(&Type::plain(name)) {
         Type::Struct(fields) => fields.iter().any(|f| f.ty.is("sync", "Mutex") || f.ty.is("sync", "RWMutex")),
         _ => false,
@@ -191,8 +359,8 @@ pub(crate) fn is_long_lived_type<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
     has_lock || long.iter().any(|l| lower.ends_with(l))
 }
 
-/// Whether growth in this function goes on: requests come in by it, it loops without end, or it is one of those
-/// that are called again and again for what lives long.
+/// Whether growth in this function goes on: requests come in by it, it loops without end, or it is one of
+/// those that are called again and again for what lives long.
 pub(crate) fn grows_on<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, unit: usize, place: Long<'a>) -> bool {
     if case.calls.is_hot(case.pkg, id, unit) {
         return true;

@@ -97,13 +97,18 @@ fn class_of<'a>(pkg: &Package<'a>, f: &Function<'a>, x: &Expr<'a>) -> Option<Str
     }
 }
 
-/// The locks that a function takes itself, by class, with the operation; deferred calls and literals left out.
+/// The locks that a function takes itself, by class, with the operation; deferred calls and literals left
+/// out.
 pub(crate) fn taken_by(pkg: &Package<'_>, id: FnId) -> Vec<(String, Op)> {
     let Some(f) = pkg.funcs.get(id) else { return Vec::new() };
     let Some(body) = &f.decl.body else { return Vec::new() };
     let mut out = Vec::new();
     // What is locked under a condition may be just what is not locked for this caller.
-    for e in body.stmts.iter().filter_map(|s| if let crate::syntax::ast::StmtKind::Expr(e) = &s.kind { Some(e) } else { None }) {
+    for e in body
+        .stmts
+        .iter()
+        .filter_map(|s| if let crate::syntax::ast::StmtKind::Expr(e) = &s.kind { Some(e) } else { None })
+    {
         if let Some(call) = lock_call(pkg, f, e).filter(|c| c.op.takes())
             && let Some(class) = call.class
         {

@@ -30,7 +30,14 @@ pub(crate) fn leads_out<'a>(pkg: &Package<'a>, f: &Function<'a>, l: &'a For<'a>,
 }
 
 /// `plain` tells whether a `break` without a label is one of the loop in question.
-fn leaving<'a>(pkg: &Package<'a>, f: &Function<'a>, list: &'a [Stmt<'a>], label: Option<&str>, plain: bool, out: &mut bool) {
+fn leaving<'a>(
+    pkg: &Package<'a>,
+    f: &Function<'a>,
+    list: &'a [Stmt<'a>],
+    label: Option<&str>,
+    plain: bool,
+    out: &mut bool,
+) {
     for s in list {
         if *out {
             return;
@@ -69,7 +76,10 @@ pub(crate) fn final_call<'a>(pkg: &Package<'a>, f: &Function<'a>, e: &Expr<'a>) 
         Callee::Builtin("panic") => true,
         Callee::Package(path, name) => is_final(path, name),
         Callee::Method(_, _, name) | Callee::Unknown(name) => {
-            matches!(name, "Fatal" | "Fatalf" | "Fatalln" | "Panic" | "Panicf" | "FailNow" | "Skip" | "Skipf" | "SkipNow" | "Exit")
+            matches!(
+                name,
+                "Fatal" | "Fatalf" | "Fatalln" | "Panic" | "Panicf" | "FailNow" | "Skip" | "Skipf" | "SkipNow" | "Exit"
+            )
         }
         Callee::Local(id) => {
             let Some(g) = pkg.funcs.get(id) else { return false };

@@ -34,8 +34,18 @@ pub(crate) struct Leak<'a> {
 fn only_reads(callee: Callee<'_>) -> bool {
     matches!(
         callee,
-        Callee::Package("io" | "io/ioutil", "ReadAll" | "Copy" | "CopyN" | "CopyBuffer" | "ReadFull" | "ReadAtLeast" | "LimitReader" | "TeeReader" | "WriteString")
-            | Callee::Package("encoding/json" | "encoding/xml" | "encoding/gob", "NewDecoder" | "NewEncoder")
+        Callee::Package(
+            "io" | "io/ioutil",
+            "ReadAll"
+                | "Copy"
+                | "CopyN"
+                | "CopyBuffer"
+                | "ReadFull"
+                | "ReadAtLeast"
+                | "LimitReader"
+                | "TeeReader"
+                | "WriteString"
+        ) | Callee::Package("encoding/json" | "encoding/xml" | "encoding/gob", "NewDecoder" | "NewEncoder")
             | Callee::Package("encoding/csv", "NewReader" | "NewWriter")
             | Callee::Package("bufio", "NewReader" | "NewScanner" | "NewReaderSize" | "NewWriter" | "NewWriterSize")
             | Callee::Package("fmt", "Fprintf" | "Fprintln" | "Fprint" | "Fscanf" | "Fscan" | "Fscanln")
@@ -81,7 +91,8 @@ pub(crate) fn leaks<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, kind: &K
             if f.scope.vars.get(var).is_none_or(|v| v.unit != f.scope.unit_at(s.span) || v.address_taken) {
                 continue;
             }
-            let error = l.get(1).and_then(|e| f.scope.var(e));
+            // The error is the last of the results.
+            let error = l.last().filter(|_| l.len() > 1).and_then(|e| f.scope.var(e));
             let uses = Uses::of(case, f, var, kind);
             if f.scope.vars.get(var).is_some_and(|v| v.kind == crate::syntax::VarKind::Result) {
                 continue;
@@ -124,7 +135,11 @@ impl Uses {
                 ExprKind::Call(call) => {
                     if let Some((x, name)) = call.fun.selector() {
                         if let Some(at) = target(x) {
-                            if name == "Close" { out.closes.insert(at) } else { harmless.insert(at) };
+                            if name == "Close" {
+                                out.closes.insert(at)
+                            } else {
+                                harmless.insert(at)
+                            };
                         } else if is_var(x) {
                             harmless.insert(x.span.start);
                         }
@@ -135,7 +150,9 @@ impl Uses {
                 }
                 ExprKind::Selector(x, name) if is_var(x) => {
                     // `f.Close` as a value hands the closing on.
-                    if kind.field.is_some_and(|field| field != name.name) || kind.field.is_none() && name.name != "Close" {
+                    if kind.field.is_some_and(|field| field != name.name)
+                        || kind.field.is_none() && name.name != "Close"
+                    {
                         harmless.insert(x.span.start);
                     }
                 }
@@ -144,7 +161,9 @@ impl Uses {
                         harmless.extend(is_var(o).then_some(o.span.start).into_iter().chain(target(o)));
                     }
                 }
-                ExprKind::Ident(_) if is_var(e) && !harmless.contains(&e.span.start) && !out.closes.contains(&e.span.start) => {
+                ExprKind::Ident(_)
+                    if is_var(e) && !harmless.contains(&e.span.start) && !out.closes.contains(&e.span.start) =>
+                {
                     out.away.insert(e.span.start);
                 }
                 _ => {}
@@ -249,7 +268,10 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                     if tells && is(x, self.error) && (nil && !equal || !nil && equal) {
                         *state = State::Done;
                     }
-                    if nil && equal && (is(x, Some(self.var)) || x.selector().is_some_and(|(v, _)| is(v, Some(self.var)))) {
+                    if nil
+                        && equal
+                        && (is(x, Some(self.var)) || x.selector().is_some_and(|(v, _)| is(v, Some(self.var))))
+                    {
                         *state = State::Done;
                     }
                 }
@@ -259,7 +281,8 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                 if holds && tells && call.args.iter().any(|a| is(a, self.error)) {
                     *state = State::Done;
                 }
-                let ended = call.fun.selector().is_some_and(|(x, n)| is(x, Some(self.var)) && self.kind.ended_by == Some(n));
+                let ended =
+                    call.fun.selector().is_some_and(|(x, n)| is(x, Some(self.var)) && self.kind.ended_by == Some(n));
                 if ended && !holds {
                     *state = State::Done;
                 }

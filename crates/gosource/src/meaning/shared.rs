@@ -1,4 +1,5 @@
-//! What requests share: package variables, what a server's methods are called on, and what comes out of those.
+//! What requests share: package variables, what a server's methods are called on, and what comes out of
+//! those.
 
 use crate::rules::Case;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
@@ -44,7 +45,10 @@ fn of<'a>(case: &Case<'a>, id: FnId, e: &'a Expr<'a>, steps: u32) -> Option<Orig
             let named = e.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v));
             let text = case.text(f, e.span);
             let foreign = named.is_some_and(|v| v.kind != VarKind::Receiver) && !text.starts_with(&origin.text);
-            Some(Origin { text: if foreign { format!("{text}`, of `{}", origin.text) } else { text }, handed: origin.handed })
+            Some(Origin {
+                text: if foreign { format!("{text}`, of `{}", origin.text) } else { text },
+                handed: origin.handed,
+            })
         }
         ExprKind::Unary("*" | "&", x) | ExprKind::Assert(x, _) => of(case, id, x, steps),
         ExprKind::Call(call) => {
@@ -116,10 +120,7 @@ fn lives_on(case: &Case<'_>, id: FnId, steps: u32) -> bool {
             let mut edges = edges.filter(|e| e.caller == *by);
             edges.any(|edge| {
                 let Some((x, _, _)) = edge.call.method_call() else { return false };
-                is_shared_receiver(case, edge.caller, x, steps) || {
-                    // SAFETY of the borrow: the expression lives as long as the package.
-                    of(case, edge.caller, x, steps).is_some()
-                }
+                is_shared_receiver(case, edge.caller, x, steps) || of(case, edge.caller, x, steps).is_some()
             })
         }
         // A method whose literals are handlers: a server that sets up its routes.
@@ -131,7 +132,9 @@ fn lives_on(case: &Case<'_>, id: FnId, steps: u32) -> bool {
 /// A container that is written as a literal and never changed has the size that its text has.
 fn is_filled_at_run_time(case: &Case<'_>, name: &str) -> bool {
     let Some(var) = case.pkg.vars.get(name) else { return false };
-    let literal = var.value.is_some_and(|v| matches!(v.kind, ExprKind::Composite(_, ref e) if !e.is_empty()) || matches!(v.kind, ExprKind::Lit(..)));
+    let literal = var.value.is_some_and(|v| {
+        matches!(v.kind, ExprKind::Composite(_, ref e) if !e.is_empty()) || matches!(v.kind, ExprKind::Lit(..))
+    });
     !literal || is_assigned(case, name)
 }
 
@@ -153,7 +156,8 @@ fn is_assigned(case: &Case<'_>, name: &str) -> bool {
     })
 }
 
-/// Whether a function without arguments gives something shared: `func current() *Config { return cfg.Load() }`.
+/// Whether a function without arguments gives something shared: `func current() *Config { return cfg.Load()
+/// }`.
 fn returns_shared(case: &Case<'_>, id: FnId, steps: u32) -> bool {
     let Some(body) = case.pkg.funcs.get(id).and_then(|f| f.decl.body.as_ref()) else { return false };
     let mut shared = false;
@@ -182,10 +186,16 @@ pub(crate) fn is_stored<'a>(case: &Case<'a>, f: &Function<'a>, var: VarId) -> bo
             }
             Node::Expr(e) => {
                 if let Some((x, name, call)) = e.method_call()
-                    && matches!(name, "Store" | "Set" | "Swap" | "CompareAndSwap" | "Put" | "Add" | "LoadOrStore" | "SetDefault")
+                    && matches!(
+                        name,
+                        "Store" | "Set" | "Swap" | "CompareAndSwap" | "Put" | "Add" | "LoadOrStore" | "SetDefault"
+                    )
                 {
                     let long = super::lifetimes::long(case.pkg, f, x).is_some()
-                        || x.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Receiver);
+                        || x.root()
+                            .and_then(|r| f.scope.var(r))
+                            .and_then(|v| f.scope.vars.get(v))
+                            .is_some_and(|v| v.kind == VarKind::Receiver);
                     stored |= long && call.args.iter().any(|a| holds(a, &is));
                 }
             }
@@ -212,7 +222,10 @@ pub(crate) fn under_once(case: &Case<'_>, id: FnId, f: &Function<'_>, unit: usiz
     while let Some(u) = at.and_then(|u| f.scope.units.get(u)) {
         let once = |s: &crate::syntax::calls::Site<'_>| {
             let known = matches!(s.callee, Callee::Method("sync", "Once", _) | Callee::Package("sync", _));
-            let named = s.call.fun.selector().is_some_and(|(x, name)| name == "Do" && super::channels::last_name(x).to_lowercase().contains("once"));
+            let named =
+                s.call.fun.selector().is_some_and(|(x, name)| {
+                    name == "Do" && super::channels::last_name(x).to_lowercase().contains("once")
+                });
             (known || named) && s.call.args.iter().any(|a| a.span == u.span)
         };
         if u.role == crate::syntax::Role::Argument && case.sites(id).iter().any(once) {

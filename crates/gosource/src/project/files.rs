@@ -48,7 +48,8 @@ pub struct Package {
 }
 
 impl Package {
-    /// The Go minor whose meaning of the language holds: `go 1.22` gives 22. Without a `go` line Go says 1.16.
+    /// The Go minor whose meaning of the language holds: `go 1.22` gives 22. Without a `go` line Go says
+    /// 1.16.
     #[must_use]
     pub fn go_minor(&self) -> Option<u32> {
         self.module.as_ref().and_then(|m| m.go_minor)

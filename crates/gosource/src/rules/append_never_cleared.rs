@@ -18,7 +18,8 @@ impl Rule for AppendNeverCleared {
         doc: include_str!("../../../../docs/rules/append-never-cleared.md"),
     };
     const LEVEL: Level = Level::Warning;
-    const WHY: &'static str = "nothing in the package cuts it, assigns it anew or looks at its length; who calls this how often is not known";
+    const WHY: &'static str =
+        "nothing in the package cuts it, assigns it anew or looks at its length; who calls this how often is not known";
     const CURE: &'static str = "Bound it: drop the oldest, cut it when it was worked on, or keep it per request.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -28,15 +29,33 @@ impl Rule for AppendNeverCleared {
                     let Node::Stmt(s) = node else { return };
                     let StmtKind::Assign("=", l, r) = &s.kind else { return };
                     let ([target], [value]) = (l.as_slice(), r.as_slice()) else { return };
-                    let Some(call) = value.call().filter(|c| c.fun.ident() == Some("append") && c.args.len() > 1) else { return };
-                    let Some(place) = long(case.pkg, f, target).filter(|p| same(case.pkg, f, target, *p)) else { return };
+                    let Some(call) = value.call().filter(|c| c.fun.ident() == Some("append") && c.args.len() > 1)
+                    else {
+                        return;
+                    };
+                    let Some(place) = long(case.pkg, f, target).filter(|p| same(case.pkg, f, target, *p)) else {
+                        return;
+                    };
                     let itself = call.args.first().is_some_and(|a| same(case.pkg, f, a, place));
                     // Named by a literal: as many as the text has.
-                    let constant = call.args.iter().skip(1).all(|a| matches!(a.kind, ExprKind::Lit(..) | ExprKind::FuncLit(_)));
-                    if !itself || constant || is_short(case, target, f) || !grows_on(case, id, f, unit, place) || is_tamed(case, place) {
+                    let constant =
+                        call.args.iter().skip(1).all(|a| matches!(a.kind, ExprKind::Lit(..) | ExprKind::FuncLit(_)));
+                    if !itself
+                        || constant
+                        || is_short(case, target, f)
+                        || !grows_on(case, id, f, unit, place)
+                        || is_tamed(case, place)
+                    {
                         return;
                     }
-                    out.found(id, s.span, format!("{} only grows: nothing in the package cuts it, empties it or looks at how long it is", place.words()));
+                    out.found(
+                        id,
+                        s.span,
+                        format!(
+                            "{} only grows: nothing in the package cuts it, empties it or looks at how long it is",
+                            place.words()
+                        ),
+                    );
                 });
             }
         }

@@ -3,10 +3,10 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::resources::{Kind, leaks};
-use crate::syntax::ast::Expr;
-use crate::syntax::ast::Type;
 use crate::syntax::Callee;
 use crate::syntax::Function;
+use crate::syntax::ast::Expr;
+use crate::syntax::ast::Type;
 
 /// The rule.
 pub(super) struct BodyNotClosed;
@@ -18,7 +18,8 @@ impl Rule for BodyNotClosed {
         doc: include_str!("../../../../docs/rules/body-not-closed.md"),
     };
     const LEVEL: Level = Level::Warning;
-    const WHY: &'static str = "every path from the call was followed; on those named nothing closes it and nobody is given it";
+    const WHY: &'static str =
+        "every path from the call was followed; on those named nothing closes it and nobody is given it";
     const CURE: &'static str = "defer its Close right after the error was looked at.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -28,7 +29,9 @@ impl Rule for BodyNotClosed {
                 let opened = case.text(f, leak.open.call().map_or(leak.open.span, |c| c.fun.span));
                 let sentence = match leak.name {
                     None => format!("the body of the response that `{opened}` gives is thrown away and never closed"),
-                    Some(name) if leak.closed_elsewhere => format!("the body of the response in `{name}` is not closed on every path"),
+                    Some(name) if leak.closed_elsewhere => {
+                        format!("the body of the response in `{name}` is not closed on every path")
+                    }
                     Some(name) => format!("the body of the response in `{name}` is never closed"),
                 };
                 let found = out.found(id, leak.open.span, sentence);

@@ -27,7 +27,12 @@ impl Rule for ChannelIsNil {
         for (id, f) in case.funcs() {
             for (var, v) in f.scope.vars.iter().enumerate() {
                 let channel = v.ty.is_some_and(|t| matches!(case.pkg.underlying(t), Type::Chan(..)));
-                if v.kind != VarKind::Local || !channel || !matches!(v.init, Init::None) || !v.assigned.is_empty() || v.address_taken {
+                if v.kind != VarKind::Local
+                    || !channel
+                    || !matches!(v.init, Init::None)
+                    || !v.assigned.is_empty()
+                    || v.address_taken
+                {
                     continue;
                 }
                 // In a select beside others a nil channel is a case that is switched off.
@@ -35,13 +40,16 @@ impl Rule for ChannelIsNil {
                 if uses.iter().any(|u| u.0 == Use::Away && f.scope.units.len() > 1) {
                     continue;
                 }
-                if let Some((what, span, ..)) = uses.iter().find(|u| matches!(u.0, Use::Send | Use::Receive | Use::Range | Use::Close)) {
+                if let Some((what, span, ..)) =
+                    uses.iter().find(|u| matches!(u.0, Use::Send | Use::Receive | Use::Range | Use::Close))
+                {
                     let what = match what {
                         Use::Send => "a send to it waits for ever",
                         Use::Close => "closing it panics",
                         _ => "a receive from it waits for ever",
                     };
-                    let found = out.found(id, *span, format!("`{}` is nil: it is declared and never made, and {what}", v.name));
+                    let found =
+                        out.found(id, *span, format!("`{}` is nil: it is declared and never made, and {what}", v.name));
                     found.related.push((f.file, v.span, "declared here".into()));
                 }
             }
@@ -54,7 +62,8 @@ impl Rule for ChannelIsNil {
 fn fields<'a>(case: &Case<'a>, out: &mut Out) {
     for (owner, spec) in &case.pkg.types {
         let Type::Struct(fields) = &spec.ty else { continue };
-        for field in fields.iter().filter(|f| matches!(f.ty, Type::Chan(..)) && f.name.starts_with(char::is_lowercase)) {
+        for field in fields.iter().filter(|f| matches!(f.ty, Type::Chan(..)) && f.name.starts_with(char::is_lowercase))
+        {
             let name = field.name;
             let given = case.pkg.files.iter().any(|file| {
                 file.text.match_indices(name).any(|(at, _)| {
@@ -66,7 +75,11 @@ fn fields<'a>(case: &Case<'a>, out: &mut Out) {
                 }) || file.text.contains(&format!("{owner}{{")) && unkeyed(file.text, owner)
             });
             // Of a type that is made elsewhere nobody knows here what its fields are given.
-            let made = case.pkg.files.iter().any(|f| f.text.contains(&format!("{owner}{{")) || f.text.contains(&format!("new({owner})")));
+            let made = case
+                .pkg
+                .files
+                .iter()
+                .any(|f| f.text.contains(&format!("{owner}{{")) || f.text.contains(&format!("new({owner})")));
             if given || !made || case.pkg.files.iter().any(|f| f.kind == FileKind::Generated) {
                 continue;
             }
@@ -74,15 +87,21 @@ fn fields<'a>(case: &Case<'a>, out: &mut Out) {
                 for u in &f.scope.units {
                     let mut selected: Vec<Span> = Vec::new();
                     each_node(u.body, |node| {
-                        let of = |e: &Expr<'a>| e.selector().is_some_and(|(x, n)| n == name && case.pkg.type_of(f, x).is("", owner));
+                        let of = |e: &Expr<'a>| {
+                            e.selector().is_some_and(|(x, n)| n == name && case.pkg.type_of(f, x).is("", owner))
+                        };
                         match node {
-                            Node::Stmt(s) => match &s.kind {
-                                StmtKind::Select(cases) if cases.len() > 1 => selected.extend(cases.iter().filter_map(|c| c.comm.as_ref()).map(|c| c.span)),
-                                StmtKind::Send(c, _) if of(c) && !selected.contains(&s.span) => {
-                                    out.found(id, s.span, format!("the field `{name}` of `{owner}` is never made: a send to it waits for ever"));
+                            Node::Stmt(s) => {
+                                match &s.kind {
+                                    StmtKind::Select(cases) if cases.len() > 1 => {
+                                        selected.extend(cases.iter().filter_map(|c| c.comm.as_ref()).map(|c| c.span))
+                                    }
+                                    StmtKind::Send(c, _) if of(c) && !selected.contains(&s.span) => {
+                                        out.found(id, s.span, format!("the field `{name}` of `{owner}` is never made: a send to it waits for ever"));
+                                    }
+                                    _ => {}
                                 }
-                                _ => {}
-                            },
+                            }
                             Node::Expr(e) => {
                                 if e.unary("<-").is_some_and(of) && !selected.iter().any(|s| s.contains(e.span)) {
                                     out.found(id, e.span, format!("the field `{name}` of `{owner}` is never made: a receive from it waits for ever"));

@@ -21,12 +21,17 @@ impl Rule for ClientNoTimeout {
     const CURE: &'static str = "Give the client a Timeout, or each request a context with a deadline.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
-        let contexts = case.pkg.files.iter().any(|f| f.text.contains("NewRequestWithContext") || f.text.contains(".WithContext("));
+        let contexts =
+            case.pkg.files.iter().any(|f| f.text.contains("NewRequestWithContext") || f.text.contains(".WithContext("));
         for (id, f, site) in case.all_sites() {
             let text = case.text(f, site.call.fun.span);
             match site.callee {
                 Callee::Package("net/http", "Get" | "Post" | "PostForm" | "Head") => {
-                    out.found(id, site.expr.span, format!("`{text}` uses the default client, which waits for an answer for ever"));
+                    out.found(
+                        id,
+                        site.expr.span,
+                        format!("`{text}` uses the default client, which waits for an answer for ever"),
+                    );
                 }
                 Callee::Method("net/http", "Client", "Get" | "Post" | "PostForm" | "Head" | "Do") => {
                     let default = site.call.fun.selector().and_then(|(x, _)| x.selector()).is_some_and(|(p, name)| {
@@ -34,7 +39,11 @@ impl Rule for ClientNoTimeout {
                     });
                     let is_do = text.ends_with(".Do");
                     if default && !(is_do && contexts) {
-                        out.found(id, site.expr.span, format!("`{text}` uses the default client, which waits for an answer for ever"));
+                        out.found(
+                            id,
+                            site.expr.span,
+                            format!("`{text}` uses the default client, which waits for an answer for ever"),
+                        );
                     }
                 }
                 _ => {}

@@ -20,7 +20,8 @@ impl Rule for ConfigLengthLoop {
     };
     const LEVEL: Level = Level::Warning;
     const WHY: &'static str = "what it goes over is the same for all requests and filled while the program runs; how long it is nobody tells here";
-    const CURE: &'static str = "Look up instead of going through: keep a map or a set beside the data, made when they change.";
+    const CURE: &'static str =
+        "Look up instead of going through: keep a map or a set beside the data, made when they change.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
@@ -42,13 +43,23 @@ impl Rule for ConfigLengthLoop {
                     let (entry, how) = case.calls.entry(case.pkg, id).unwrap_or((id, "runs for requests"));
                     let name = case.pkg.funcs.get(entry).map(crate::syntax::Function::short_name).unwrap_or_default();
                     let head = Span { end: l.body.span.start, ..span };
-                    let found = out.found(id, head, format!("`{name}` {how}, and each time this loop goes through `{}`, however long that is", from.text));
-                    // A list in a field may be three proxies; what a call gives, or is put there at run time, is data.
+                    let found = out.found(
+                        id,
+                        head,
+                        format!(
+                            "`{name}` {how}, and each time this loop goes through `{}`, however long that is",
+                            from.text
+                        ),
+                    );
+                    // A list in a field may be three proxies; what a call gives, or is put there at run time,
+                    // is data.
                     let dynamic = from.text.contains('(') || replaced(case, over);
                     if !dynamic {
                         found.level = Level::Hint;
                     }
-                    if let Some((caller, call)) = from.handed && let Some(g) = case.pkg.funcs.get(caller) {
+                    if let Some((caller, call)) = from.handed
+                        && let Some(g) = case.pkg.funcs.get(caller)
+                    {
                         found.related.push((g.file, call.span, "called here for each request".into()));
                     }
                 }
@@ -78,9 +89,15 @@ fn replaced<'a>(case: &Case<'a>, over: &Expr<'a>) -> bool {
                 if let Node::Stmt(s) = node
                     && let StmtKind::Assign("=", l, r) = &s.kind
                 {
-                    let anew = |v: &Expr<'a>| v.call().is_none_or(|c| c.fun.ident() != Some("append")) && !matches!(v.kind, ExprKind::Slice(..));
+                    let anew = |v: &Expr<'a>| {
+                        v.call().is_none_or(|c| c.fun.ident() != Some("append"))
+                            && !matches!(v.kind, ExprKind::Slice(..))
+                    };
                     let shared = |t: &Expr<'a>| t.selector().is_some() || f.scope.var(t).is_none();
-                    found |= l.len() == r.len() && l.iter().zip(r).any(|(t, v)| last_name(t) == name && !matches!(t.kind, ExprKind::Index(..)) && shared(t) && anew(v));
+                    found |= l.len() == r.len()
+                        && l.iter().zip(r).any(|(t, v)| {
+                            last_name(t) == name && !matches!(t.kind, ExprKind::Index(..)) && shared(t) && anew(v)
+                        });
                 }
             });
         }

@@ -18,11 +18,12 @@ impl Rule for ContextNotHandedOn {
     };
     const LEVEL: Level = Level::Warning;
     const WHY: &'static str = "the function is given a context or a request, and what it calls here waits without it";
-    const CURE: &'static str = "Hand the context on: the ...Context variant of the call, or ctx instead of context.Background().";
+    const CURE: &'static str =
+        "Hand the context on: the ...Context variant of the call, or ctx instead of context.Background().";
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f, site) in case.all_sites() {
-            let Some(ctx) = context_of(case, f, site.unit) else { continue };
+            let Some(ctx) = context_of(f, site.unit) else { continue };
             // Work that outlives the request may not have its context.
             if detached(f, site.unit) || site.how != How::Plain {
                 continue;
@@ -30,7 +31,9 @@ impl Rule for ContextNotHandedOn {
             let text = case.text(f, site.call.fun.span);
             let better = match site.callee {
                 Callee::Package("net/http", "NewRequest") => "http.NewRequestWithContext",
-                Callee::Package("net/http", "Get" | "Post" | "PostForm" | "Head") => "http.NewRequestWithContext and Do",
+                Callee::Package("net/http", "Get" | "Post" | "PostForm" | "Head") => {
+                    "http.NewRequestWithContext and Do"
+                }
                 Callee::Package("os/exec", "Command") => "exec.CommandContext",
                 Callee::Package("net", "Dial" | "DialTimeout") => "(&net.Dialer{}).DialContext",
                 Callee::Method("database/sql", "DB" | "Tx" | "Stmt" | "Conn", name) => match name {
@@ -58,7 +61,7 @@ impl Rule for ContextNotHandedOn {
 }
 
 /// How a unit can get at a context: a parameter of it or of a unit around it.
-pub(super) fn context_of<'a>(case: &Case<'a>, f: &Function<'a>, unit: usize) -> Option<String> {
+pub(super) fn context_of(f: &Function<'_>, unit: usize) -> Option<String> {
     let mut at = Some(unit);
     while let Some(u) = at.and_then(|u| f.scope.units.get(u)) {
         for p in &u.sig.params {
@@ -66,13 +69,15 @@ pub(super) fn context_of<'a>(case: &Case<'a>, f: &Function<'a>, unit: usize) -> 
             if p.ty.is("context", "Context") {
                 return Some(name.name.to_owned());
             }
-            if p.ty.is("net/http", "Request") && matches!(p.ty, Type::Pointer(_)) && crate::syntax::calls::is_handler(u.sig) {
+            if p.ty.is("net/http", "Request")
+                && matches!(p.ty, Type::Pointer(_))
+                && crate::syntax::calls::is_handler(u.sig)
+            {
                 return Some(format!("{}.Context()", name.name));
             }
         }
         at = u.parent;
     }
-    let _ = case;
     None
 }
 
@@ -93,16 +98,28 @@ fn detached(f: &Function<'_>, unit: usize) -> bool {
 fn background<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a>, ctx: &str, out: &mut Out) {
     let text = case.file(f).at(f.decl.span);
     // What goes on when the context has ended takes another on purpose.
-    if text.contains("Done()") || text.contains("WithoutCancel") || text.contains("== nil") && text.contains("context.Background()") && text.contains(&format!("{ctx} == nil")) {
+    if text.contains("Done()")
+        || text.contains("WithoutCancel")
+        || text.contains("== nil") && text.contains("context.Background()") && text.contains(&format!("{ctx} == nil"))
+    {
         return;
     }
     let sites = case.sites(id);
     let outer = sites.iter().find(|s| s.unit == site.unit && s.call.args.iter().any(|a| a.span == site.expr.span));
     let Some(outer) = outer else { return };
-    if outer.how != How::Plain || matches!(last_name(&outer.call.fun), "Shutdown" | "Close" | "Stop" | "WithValue" | "NotifyContext" | "Println" | "Printf") {
+    if outer.how != How::Plain
+        || matches!(
+            last_name(&outer.call.fun),
+            "Shutdown" | "Close" | "Stop" | "WithValue" | "NotifyContext" | "Println" | "Printf"
+        )
+    {
         return;
     }
     let called = case.text(f, outer.call.fun.span);
     let what = case.text(f, site.expr.span);
-    out.found(id, site.expr.span, format!("`{called}` is given `{what}` though `{ctx}` is at hand: it goes on when nobody waits for it any more"));
+    out.found(
+        id,
+        site.expr.span,
+        format!("`{called}` is given `{what}` though `{ctx}` is at hand: it goes on when nobody waits for it any more"),
+    );
 }

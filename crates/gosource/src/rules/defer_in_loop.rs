@@ -17,7 +17,8 @@ impl Rule for DeferInLoop {
     };
     const LEVEL: Level = Level::Warning;
     const WHY: &'static str = "deferred calls run when the function ends, not when the round does";
-    const CURE: &'static str = "Put the body of the loop into a function of its own, or call it at the end of the round.";
+    const CURE: &'static str =
+        "Put the body of the loop into a function of its own, or call it at the end of the round.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
@@ -64,7 +65,9 @@ fn leaves_at_once(stmts: &[Stmt<'_>], span: Span) -> bool {
             _ => Vec::new(),
         };
         return inside.into_iter().any(|list| leaves_at_once(list, span))
-            || stmts.last().is_some_and(|l| matches!(l.kind, StmtKind::Return(_) | StmtKind::Break(None)) && l.span != s.span);
+            || stmts
+                .last()
+                .is_some_and(|l| matches!(l.kind, StmtKind::Return(_) | StmtKind::Break(None)) && l.span != s.span);
     }
     false
 }
@@ -72,7 +75,9 @@ fn leaves_at_once(stmts: &[Stmt<'_>], span: Span) -> bool {
 /// `for i := 0; i < 2; i++`, or over a literal: rounds that the text counts.
 fn is_short(head: &ForHead<'_>) -> bool {
     match head {
-        ForHead::Clause { cond: Some(cond), .. } => matches!(&cond.kind, ExprKind::Binary("<" | "<=", o) if o.last().is_some_and(|l| matches!(l.kind, ExprKind::Lit(_, text) if text.len() == 1))),
+        ForHead::Clause { cond: Some(cond), .. } => {
+            matches!(&cond.kind, ExprKind::Binary("<" | "<=", o) if o.last().is_some_and(|l| matches!(l.kind, ExprKind::Lit(_, text) if text.len() == 1)))
+        }
         ForHead::Range { over, .. } => matches!(over.kind, ExprKind::Composite(..)),
         _ => false,
     }

@@ -15,7 +15,8 @@ impl Rule for DialNoTimeout {
         doc: include_str!("../../../../docs/rules/dial-no-timeout.md"),
     };
     const LEVEL: Level = Level::Warning;
-    const WHY: &'static str = "the function takes no context and no time, and the operating system's own limit is minutes";
+    const WHY: &'static str =
+        "the function takes no context and no time, and the operating system's own limit is minutes";
     const CURE: &'static str = "Use net.DialTimeout, or a net.Dialer with a Timeout and DialContext.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -26,8 +27,16 @@ impl Rule for DialNoTimeout {
             }
             let text = case.text(f, site.call.fun.span);
             match site.callee {
-                Callee::Package("net", "Dial" | "DialTCP") | Callee::Package("crypto/tls", "Dial") | Callee::Package("net/rpc", "Dial" | "DialHTTP") | Callee::Package("net/smtp", "Dial" | "SendMail") | Callee::Package("net/rpc/jsonrpc", "Dial") => {
-                    out.found(id, site.expr.span, format!("`{text}` waits as long as the operating system does for a peer that does not answer"));
+                Callee::Package("net", "Dial" | "DialTCP")
+                | Callee::Package("crypto/tls", "Dial")
+                | Callee::Package("net/rpc", "Dial" | "DialHTTP")
+                | Callee::Package("net/smtp", "Dial" | "SendMail")
+                | Callee::Package("net/rpc/jsonrpc", "Dial") => {
+                    out.found(
+                        id,
+                        site.expr.span,
+                        format!("`{text}` waits as long as the operating system does for a peer that does not answer"),
+                    );
                 }
                 Callee::Method("net", "Dialer", "Dial") => {
                     if !has_time(case, f, site.expr) {
@@ -46,14 +55,19 @@ fn has_time<'a>(case: &Case<'a>, f: &Function<'a>, e: &'a Expr<'a>) -> bool {
     let made = match f.scope.var(x).and_then(|v| f.scope.vars.get(v)).map(|v| v.init) {
         Some(Init::Value(made, 0)) => made,
         // `var d net.Dialer` has nothing.
-        Some(Init::None) if f.scope.var(x).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Local) => {
-            return super::client_no_timeout::is_set_later(case, "Timeout") || super::client_no_timeout::is_set_later(case, "Deadline");
+        Some(Init::None)
+            if f.scope.var(x).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Local) =>
+        {
+            return super::client_no_timeout::is_set_later(case, "Timeout")
+                || super::client_no_timeout::is_set_later(case, "Deadline");
         }
         None => x,
         _ => return true,
     };
     let made = made.unary("&").unwrap_or(made);
     let ExprKind::Composite(_, elements) = &made.kind else { return true };
-    elements.iter().any(|(k, _)| k.as_ref().is_some_and(|k| matches!(k.ident(), Some("Timeout" | "Deadline" | "Cancel"))))
+    elements
+        .iter()
+        .any(|(k, _)| k.as_ref().is_some_and(|k| matches!(k.ident(), Some("Timeout" | "Deadline" | "Cancel"))))
         || super::client_no_timeout::is_set_later(case, "Timeout")
 }

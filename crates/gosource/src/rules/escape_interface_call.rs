@@ -26,12 +26,23 @@ impl Rule for EscapeInterfaceCall {
                 continue;
             }
             let address = site.call.args.iter().find(|a| match &a.kind {
-                ExprKind::Unary("&", x) => f.scope.var(x.root().unwrap_or(x)).is_some() || matches!(x.kind, ExprKind::Composite(..)),
-                ExprKind::Slice(x, _) => f.scope.var(x).is_some_and(|v| matches!(case.pkg.type_of_var(f, v), Type::Array(_))),
+                ExprKind::Unary("&", x) => {
+                    f.scope.var(x.root().unwrap_or(x)).is_some() || matches!(x.kind, ExprKind::Composite(..))
+                }
+                ExprKind::Slice(x, _) => {
+                    f.scope.var(x).is_some_and(|v| matches!(case.pkg.type_of_var(f, v), Type::Array(_)))
+                }
                 _ => false,
             });
             if let Some(a) = address {
-                out.found(id, a.span, format!("`{}` goes to the heap: `{of}.{name}` is called through an interface", case.text(f, a.span)));
+                out.found(
+                    id,
+                    a.span,
+                    format!(
+                        "`{}` goes to the heap: `{of}.{name}` is called through an interface",
+                        case.text(f, a.span)
+                    ),
+                );
             }
         }
     }
@@ -40,7 +51,18 @@ impl Rule for EscapeInterfaceCall {
 fn is_interface(case: &Case<'_>, path: &str, of: &str) -> bool {
     match path {
         "" => case.pkg.types.get(of).is_some_and(|t| matches!(t.ty, Type::Interface(_))),
-        "io" => matches!(of, "Reader" | "Writer" | "ReadCloser" | "WriteCloser" | "ReadWriter" | "ReaderAt" | "WriterAt" | "Closer" | "Seeker"),
+        "io" => matches!(
+            of,
+            "Reader"
+                | "Writer"
+                | "ReadCloser"
+                | "WriteCloser"
+                | "ReadWriter"
+                | "ReaderAt"
+                | "WriterAt"
+                | "Closer"
+                | "Seeker"
+        ),
         "net" => matches!(of, "Conn" | "Listener" | "Addr" | "PacketConn"),
         "net/http" => matches!(of, "ResponseWriter" | "Handler" | "RoundTripper" | "Flusher"),
         "context" => of == "Context",

@@ -1,8 +1,8 @@
 //! A slice that grows from nothing in a loop of known length. The page: `docs/rules/escape-no-size.md`.
 
+use super::make_without_size::unsized_before_loops;
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use super::make_without_size::unsized_before_loops;
 
 /// The rule.
 pub(super) struct EscapeNoSize;
@@ -22,10 +22,16 @@ impl Rule for EscapeNoSize {
         for (id, f) in case.funcs() {
             for u in &f.scope.units {
                 for found in unsized_before_loops(case, f, u.body, false) {
-                    out.found(id, found.fill, format!("this append grows a slice that began without room, though `{}` tells how many come", found.over));
+                    out.found(
+                        id,
+                        found.fill,
+                        format!(
+                            "this append grows a slice that began without room, though `{}` tells how many come",
+                            found.over
+                        ),
+                    );
                 }
             }
         }
     }
 }
-

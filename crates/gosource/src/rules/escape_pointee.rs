@@ -16,8 +16,10 @@ impl Rule for EscapePointee {
     };
     const LEVEL: Level = Level::Hint;
     const QUIET: bool = true;
-    const WHY: &'static str = "each element is an object of its own on the heap, which the collector follows one by one";
-    const CURE: &'static str = "Keep the values themselves: map[K]T, []T, where T is small and nobody needs its address.";
+    const WHY: &'static str =
+        "each element is an object of its own on the heap, which the collector follows one by one";
+    const CURE: &'static str =
+        "Keep the values themselves: map[K]T, []T, where T is small and nobody needs its address.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
@@ -30,11 +32,14 @@ impl Rule for EscapePointee {
                     && matches!(&value.kind, ExprKind::Unary("&", v) if matches!(v.kind, ExprKind::Composite(..)))
                     && matches!(case.pkg.underlying(&case.pkg.type_of(f, x)), Type::Map(_, v) if matches!(*v, Type::Pointer(_)))
                 {
-                    out.found(id, value.span, format!("each element of `{}` is an object of its own on the heap", case.text(f, x.span)));
+                    out.found(
+                        id,
+                        value.span,
+                        format!("each element of `{}` is an object of its own on the heap", case.text(f, x.span)),
+                    );
                 }
                 true
             });
         }
     }
 }
-

@@ -17,7 +17,8 @@ impl Rule for EscapePointerParameter {
     };
     const LEVEL: Level = Level::Hint;
     const QUIET: bool = true;
-    const WHY: &'static str = "the function only reads it, and it is small: a copy costs less than an object on the heap, if it goes there";
+    const WHY: &'static str =
+        "the function only reads it, and it is small: a copy costs less than an object on the heap, if it goes there";
     const CURE: &'static str = "Take the value: func f(p Point), not func f(p *Point).";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -30,7 +31,11 @@ impl Rule for EscapePointerParameter {
                 }
                 let Some(var) = f.scope.vars.iter().position(|v| v.span == name.span) else { continue };
                 if only_read(f, var) {
-                    out.found(id, name.span, format!("`{}` points to a `{of}` of a few words that is only read here", name.name));
+                    out.found(
+                        id,
+                        name.span,
+                        format!("`{}` points to a `{of}` of a few words that is only read here", name.name),
+                    );
                 }
             }
         }

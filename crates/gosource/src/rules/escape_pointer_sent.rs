@@ -28,10 +28,23 @@ impl Rule for EscapePointerSent {
                     let Node::Stmt(s) = node else { return };
                     let StmtKind::Send(c, v) = &s.kind else { return };
                     let literal = matches!(&v.kind, ExprKind::Unary("&", x) if matches!(x.kind, ExprKind::Composite(..)) || f.scope.var(x.root().unwrap_or(x)).is_some());
-                    let pointer = f.scope.var(v).is_some_and(|id| f.scope.vars.get(id).is_some_and(|var| matches!(var.init, Init::Value(e, 0) if makes_pointer(e))));
+                    let pointer = f.scope.var(v).is_some_and(|id| {
+                        f.scope
+                            .vars
+                            .get(id)
+                            .is_some_and(|var| matches!(var.init, Init::Value(e, 0) if makes_pointer(e)))
+                    });
                     let with_pointers = matches!(&v.kind, ExprKind::Composite(_, elements) if elements.iter().any(|(_, e)| e.unary("&").is_some()));
                     if literal || pointer || with_pointers {
-                        out.found(id, v.span, format!("what `{}` points to goes to the heap: it is sent to `{}`", case.text(f, v.span), case.text(f, c.span)));
+                        out.found(
+                            id,
+                            v.span,
+                            format!(
+                                "what `{}` points to goes to the heap: it is sent to `{}`",
+                                case.text(f, v.span),
+                                case.text(f, c.span)
+                            ),
+                        );
                     }
                 });
             }

@@ -18,7 +18,8 @@ impl Rule for EscapeReturnedPointer {
     };
     const LEVEL: Level = Level::Hint;
     const QUIET: bool = true;
-    const WHY: &'static str = "the local outlives the call, so it is made on the heap, unless the call is inlined where the pointer stays";
+    const WHY: &'static str =
+        "the local outlives the call, so it is made on the heap, unless the call is inlined where the pointer stays";
     const CURE: &'static str = "Return the value, where it is small and its callers do not share it.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -28,7 +29,12 @@ impl Rule for EscapeReturnedPointer {
                     let Node::Stmt(s) = node else { return };
                     let StmtKind::Return(list) = &s.kind else { return };
                     for e in list {
-                        let local = |x| f.scope.var(x).and_then(|v| f.scope.vars.get(v)).filter(|v| v.unit == unit && v.kind != VarKind::Receiver);
+                        let local = |x| {
+                            f.scope
+                                .var(x)
+                                .and_then(|v| f.scope.vars.get(v))
+                                .filter(|v| v.unit == unit && v.kind != VarKind::Receiver)
+                        };
                         let escapes = match &e.kind {
                             ExprKind::Unary("&", x) => matches!(x.kind, ExprKind::Composite(..)) || local(x).is_some_and(|v| v.kind == VarKind::Local || !matches!(v.ty, Some(Type::Pointer(_)))),
                             ExprKind::Call(c) => c.fun.ident() == Some("new"),
@@ -36,7 +42,11 @@ impl Rule for EscapeReturnedPointer {
                             _ => false,
                         };
                         if escapes {
-                            out.found(id, e.span, format!("what `{}` points to goes to the heap: it is returned", case.text(f, e.span)));
+                            out.found(
+                                id,
+                                e.span,
+                                format!("what `{}` points to goes to the heap: it is returned", case.text(f, e.span)),
+                            );
                         }
                     }
                 });
@@ -44,4 +54,3 @@ impl Rule for EscapeReturnedPointer {
         }
     }
 }
-

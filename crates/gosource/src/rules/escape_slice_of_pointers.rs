@@ -26,15 +26,28 @@ impl Rule for EscapeSliceOfPointers {
                 let Node::Expr(e) = node else { return true };
                 match &e.kind {
                     ExprKind::Composite(Some(Type::Slice(of)), elements) => {
-                        let addresses = elements.iter().any(|(_, v)| v.unary("&").is_some() || matches!(v.kind, ExprKind::Composite(None, _)));
+                        let addresses = elements
+                            .iter()
+                            .any(|(_, v)| v.unary("&").is_some() || matches!(v.kind, ExprKind::Composite(None, _)));
                         if matches!(**of, Type::Pointer(_)) && addresses {
-                            out.found(id, e.span, "each element of this slice of pointers is an object of its own on the heap");
+                            out.found(
+                                id,
+                                e.span,
+                                "each element of this slice of pointers is an object of its own on the heap",
+                            );
                         }
                     }
                     ExprKind::Call(call) if call.fun.ident() == Some("append") => {
                         let pointers = call.args.first().is_some_and(|a| matches!(case.pkg.underlying(&case.pkg.type_of(f, a)), Type::Slice(of) if matches!(*of, Type::Pointer(_))));
                         if let Some(a) = call.args.iter().skip(1).find(|a| pointers && a.unary("&").is_some()) {
-                            out.found(id, a.span, format!("`{}` is an object of its own on the heap: it is kept in a slice of pointers", case.text(f, a.span)));
+                            out.found(
+                                id,
+                                a.span,
+                                format!(
+                                    "`{}` is an object of its own on the heap: it is kept in a slice of pointers",
+                                    case.text(f, a.span)
+                                ),
+                            );
                         }
                     }
                     _ => {}
@@ -44,4 +57,3 @@ impl Rule for EscapeSliceOfPointers {
         }
     }
 }
-

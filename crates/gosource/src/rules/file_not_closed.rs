@@ -3,9 +3,9 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::resources::{Kind, leaks};
-use crate::syntax::ast::Expr;
 use crate::syntax::Callee;
 use crate::syntax::Function;
+use crate::syntax::ast::Expr;
 
 /// The rule.
 pub(super) struct FileNotClosed;
@@ -17,7 +17,8 @@ impl Rule for FileNotClosed {
         doc: include_str!("../../../../docs/rules/file-not-closed.md"),
     };
     const LEVEL: Level = Level::Warning;
-    const WHY: &'static str = "every path from the call was followed; on those named nothing closes it and nobody is given it";
+    const WHY: &'static str =
+        "every path from the call was followed; on those named nothing closes it and nobody is given it";
     const CURE: &'static str = "defer its Close right after the error was looked at.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -41,5 +42,8 @@ impl Rule for FileNotClosed {
 
 fn opens<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>) -> bool {
     let Some(call) = e.call() else { return false };
-    matches!(case.pkg.callee(f, &call.fun), Callee::Package("os", "Open" | "Create" | "OpenFile" | "CreateTemp") | Callee::Package("io/ioutil", "TempFile"))
+    matches!(
+        case.pkg.callee(f, &call.fun),
+        Callee::Package("os", "Open" | "Create" | "OpenFile" | "CreateTemp") | Callee::Package("io/ioutil", "TempFile")
+    )
 }

@@ -17,14 +17,19 @@ impl Rule for GoroutineNoExit {
         doc: include_str!("../../../../docs/rules/goroutine-no-exit.md"),
     };
     const LEVEL: Level = Level::Warning;
-    const WHY: &'static str = "its loop has no return, no break, no panic, and the function around it is not the program's start";
+    const WHY: &'static str =
+        "its loop has no return, no break, no panic, and the function around it is not the program's start";
     const CURE: &'static str = "Give it a context or a channel that is closed, and return when that says so.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
             for (unit, u) in f.scope.units.iter().enumerate() {
                 let by = if u.role == Role::Go {
-                    if is_start(f) && u.loops == 0 && u.parent == Some(0) || under_once(case, id, f, unit) { None } else { Some((id, u.span, u.span)) }
+                    if is_start(f) && u.loops == 0 && u.parent == Some(0) || under_once(case, id, f, unit) {
+                        None
+                    } else {
+                        Some((id, u.span, u.span))
+                    }
                 } else if unit == 0 {
                     started(case, id)
                 } else {
@@ -33,7 +38,9 @@ impl Rule for GoroutineNoExit {
                 let Some((starter, at, start)) = by else { continue };
                 if let Some((span, what)) = endless(case, f, u.body) {
                     let found = out.found(id, span, format!("this goroutine can never end: {what}"));
-                    if unit == 0 && let Some(g) = case.pkg.funcs.get(starter) {
+                    if unit == 0
+                        && let Some(g) = case.pkg.funcs.get(starter)
+                    {
                         found.related.push((g.file, at, "it is started here".into()));
                     } else {
                         let first = crate::syntax::ast::Span { end: start.start + 4, ..start };
@@ -49,7 +56,9 @@ impl Rule for GoroutineNoExit {
 fn started<'a>(case: &Case<'a>, id: FnId) -> Option<(FnId, Span, Span)> {
     let edges = case.calls.to.get(&id)?.iter().filter_map(|n| case.calls.edges.get(*n));
     let mut edges = edges.filter(|e| e.starts);
-    edges.find(|e| e.in_loop || e.unit > 0 || !case.pkg.funcs.get(e.caller).is_some_and(is_start)).map(|e| (e.caller, e.call.span, e.call.span))
+    edges
+        .find(|e| e.in_loop || e.unit > 0 || !case.pkg.funcs.get(e.caller).is_some_and(is_start))
+        .map(|e| (e.caller, e.call.span, e.call.span))
 }
 
 fn is_start(f: &Function<'_>) -> bool {
@@ -64,7 +73,9 @@ fn endless<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>) -> Opt
             continue;
         }
         let what = match &l.head {
-            ForHead::Range { over, .. } => format!("nobody closes `{}`, and nothing leads out of the loop", case.text(f, over.span)),
+            ForHead::Range { over, .. } => {
+                format!("nobody closes `{}`, and nothing leads out of the loop", case.text(f, over.span))
+            }
             _ => "nothing leads out of its loop, no context, no closed channel, no return".to_owned(),
         };
         let head = Span { end: l.body.span.start, ..span };

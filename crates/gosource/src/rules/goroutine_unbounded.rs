@@ -40,7 +40,14 @@ impl Rule for GoroutineUnbounded {
     }
 }
 
-fn unit_of<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, starts: &[(Span, &'a Expr<'a>)], out: &mut Out) {
+fn unit_of<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    unit: usize,
+    starts: &[(Span, &'a Expr<'a>)],
+    out: &mut Out,
+) {
     let Some(u) = f.scope.units.get(unit) else { return };
     let loops = loops_in(u.body);
     let handler = case.calls.handles(case.pkg, id, unit);
@@ -50,12 +57,14 @@ fn unit_of<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, star
         let endless = around.clone().find(|(_, _, l)| !matches!(length(case.pkg, f, l), Length::Counted));
         let head = Span { end: span.start + 2, ..*span };
         if let Some((_, _, l)) = endless {
-            if is_bounded(case, f, &l.body, started) || runs_once(&l.body, *span) || is_one_of_a_kind(f, started) {
+            if is_bounded(case, f, &l.body, started) || runs_once(&l.body, *span) || is_one_of_a_kind(started) {
                 continue;
             }
             let accepts = accepts(&l.body);
             let what = match &l.head {
-                ForHead::Range { over, .. } => format!("each value of `{}` starts a goroutine", case.text(f, over.span)),
+                ForHead::Range { over, .. } => {
+                    format!("each value of `{}` starts a goroutine", case.text(f, over.span))
+                }
                 ForHead::While(cond) => format!("each round of `for {}` starts a goroutine", case.text(f, cond.span)),
                 _ if accepts => "each connection starts a goroutine".to_owned(),
                 _ => "each round of a loop without end starts a goroutine".to_owned(),
@@ -63,9 +72,12 @@ fn unit_of<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, star
             let found = out.found(id, head, format!("{what}, and nothing bounds how many there are at once"));
             if accepts {
                 found.level = Level::Hint;
-                found.why = Some("one goroutine a connection is Go's way; how many there are is then up to the clients".into());
+                found.why =
+                    Some("one goroutine a connection is Go's way; how many there are is then up to the clients".into());
             }
-        } else if handler && case.calls.handler_units.iter().all(|(h, w)| *h != id || *w != unit || !joined(case, f, u.body)) {
+        } else if handler
+            && case.calls.handler_units.iter().all(|(h, w)| *h != id || *w != unit || !joined(case, f, u.body))
+        {
             if joined(case, f, u.body) || is_bounded(case, f, u.body, started) {
                 continue;
             }
@@ -81,7 +93,11 @@ fn unit_of<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, star
             && !is_bounded(case, f, &l.body, started)
             && !joined(case, f, u.body)
         {
-            out.found(id, head, "requests reach this loop, which starts a goroutine for each element and waits for none");
+            out.found(
+                id,
+                head,
+                "requests reach this loop, which starts a goroutine for each element and waits for none",
+            );
         }
     }
 }
@@ -110,8 +126,25 @@ fn is_bounded<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, sta
                 let name = last_name(&call.fun);
                 bounded |= matches!(
                     name,
-                    "Acquire" | "TryAcquire" | "Wait" | "WaitN" | "Take" | "Limit" | "SetLimit" | "Allow" | "AllowN" | "Reserve" | "acquire" | "Get"
-                        | "TryGo" | "Enter" | "Throttle" | "limit" | "throttle" | "take" | "wait"
+                    "Acquire"
+                        | "TryAcquire"
+                        | "Wait"
+                        | "WaitN"
+                        | "Take"
+                        | "Limit"
+                        | "SetLimit"
+                        | "Allow"
+                        | "AllowN"
+                        | "Reserve"
+                        | "acquire"
+                        | "Get"
+                        | "TryGo"
+                        | "Enter"
+                        | "Throttle"
+                        | "limit"
+                        | "throttle"
+                        | "take"
+                        | "wait"
                 );
             }
             // A token that the goroutine gives back.
@@ -170,8 +203,7 @@ fn runs_once<'a>(body: &'a Block<'a>, span: Span) -> bool {
 }
 
 /// A goroutine under `sync.Once`, or that only closes or cancels something, is one and short.
-fn is_one_of_a_kind(f: &Function<'_>, started: &Expr<'_>) -> bool {
-    let _ = f;
+fn is_one_of_a_kind(started: &Expr<'_>) -> bool {
     started.call().is_some_and(|c| matches!(last_name(&c.fun), "Close" | "Stop" | "cancel" | "Cancel"))
 }
 

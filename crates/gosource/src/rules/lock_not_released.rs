@@ -21,7 +21,8 @@ impl Rule for LockNotReleased {
     };
     const LEVEL: Level = Level::Critical;
 
-    const WHY: &'static str = "every path from the call of Lock was followed; on those named nothing unlocks it, and nothing deferred does";
+    const WHY: &'static str =
+        "every path from the call of Lock was followed; on those named nothing unlocks it, and nothing deferred does";
     const CURE: &'static str = "defer the Unlock right after the Lock, or unlock before that return.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -139,7 +140,10 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                     ExprKind::Call(call) => match self.case.pkg.callee(self.f, &call.fun) {
                         Callee::Local(callee) => lets_go(self.case, callee, self.field),
                         // The lock itself is handed on.
-                        _ => call.args.iter().any(|a| a.unary("&").unwrap_or(a).selector().is_some() && self.case.file(self.f).at(a.unary("&").unwrap_or(a).span) == self.key),
+                        _ => call.args.iter().any(|a| {
+                            a.unary("&").unwrap_or(a).selector().is_some()
+                                && self.case.file(self.f).at(a.unary("&").unwrap_or(a).span) == self.key
+                        }),
                     },
                     _ => false,
                 };

@@ -40,9 +40,8 @@ impl Rule for LockOrder {
                     {
                         then.extend(classes(case, callee, MAX_FAR));
                     }
-                    for (n, first) in locks.iter().enumerate().filter(|(n, _)| held.how(*n).is_some()) {
+                    for (_, first) in locks.iter().enumerate().filter(|(n, _)| held.how(*n).is_some()) {
                         let Some(first) = first.class.clone() else { continue };
-                        let _ = n;
                         for second in then.iter().filter(|t| **t != first) {
                             pairs.entry((first.clone(), second.clone())).or_insert((id, e.span));
                         }
@@ -50,7 +49,8 @@ impl Rule for LockOrder {
                 });
             }
         }
-        let mut both: Vec<_> = pairs.iter().filter(|((a, b), _)| a < b && pairs.contains_key(&(b.clone(), a.clone()))).collect();
+        let mut both: Vec<_> =
+            pairs.iter().filter(|((a, b), _)| a < b && pairs.contains_key(&(b.clone(), a.clone()))).collect();
         both.sort();
         for ((a, b), (id, span)) in both {
             let Some((other, there)) = pairs.get(&(b.clone(), a.clone())) else { continue };

@@ -34,7 +34,10 @@ impl Rule for LockedAgain {
                         return;
                     }
                     // Another lock in each round.
-                    let rebound = |key: &str| key.contains('[') || f.scope.vars.iter().any(|v| v.loops > 0 && key.split('.').next() == Some(v.name));
+                    let rebound = |key: &str| {
+                        key.contains('[')
+                            || f.scope.vars.iter().any(|v| v.loops > 0 && key.split('.').next() == Some(v.name))
+                    };
                     if let Some(call) = lock_call(case.pkg, f, e).filter(|c| c.op.takes()) {
                         let before = locks.iter().position(|l| l.key == call.key).and_then(|n| held.how(n));
                         if let Some(before) = before.filter(|_| !rebound(call.key)) {
@@ -50,7 +53,10 @@ impl Rule for LockedAgain {
                     for (suffix, op) in takes(case, callee, MAX_FAR) {
                         for (n, lock) in locks.iter().enumerate() {
                             let Some(before) = held.how(n) else { continue };
-                            if lock.key.strip_prefix(owner) == Some(suffix.as_str()) && !told.contains(&e.span) && !rebound(lock.key) {
+                            if lock.key.strip_prefix(owner) == Some(suffix.as_str())
+                                && !told.contains(&e.span)
+                                && !rebound(lock.key)
+                            {
                                 told.push(e.span);
                                 say(out, id, e.span, lock.key, before, op, &format!("by `{name}`"));
                             }

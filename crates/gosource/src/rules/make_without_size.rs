@@ -46,7 +46,12 @@ pub(super) struct Unsized {
 
 /// In every block: a declaration, then in the same block a loop over something with a length, whose body adds
 /// to it without a condition. With `make` written, or without.
-pub(super) fn unsized_before_loops<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, with_make: bool) -> Vec<Unsized> {
+pub(super) fn unsized_before_loops<'a>(
+    case: &Case<'a>,
+    f: &'a Function<'a>,
+    body: &'a Block<'a>,
+    with_make: bool,
+) -> Vec<Unsized> {
     let mut lists: Vec<&'a [Stmt<'a>]> = vec![&body.stmts];
     each_node(body, |node| {
         if let Node::Stmt(s) = node {
@@ -87,15 +92,22 @@ fn declared<'a>(case: &Case<'a>, f: &'a Function<'a>, s: &'a Stmt<'a>, with_make
     match &s.kind {
         StmtKind::Define(l, r) if l.len() == r.len() => {
             let pairs = l.iter().zip(r);
-            pairs.filter(|(_, v)| is_unsized(case, f, v, with_make)).filter_map(|(n, v)| Some((f.scope.var(n)?, v.span))).collect()
+            pairs
+                .filter(|(_, v)| is_unsized(case, v, with_make))
+                .filter_map(|(n, v)| Some((f.scope.var(n)?, v.span)))
+                .collect()
         }
         StmtKind::Var(specs) => {
             let mut out = Vec::new();
             for spec in specs {
                 for (i, name) in spec.names.iter().enumerate() {
-                    let bare = spec.values.is_empty() && !with_make && spec.ty.as_ref().is_some_and(|t| matches!(case.pkg.underlying(t), Type::Slice(_)));
-                    let made = spec.values.get(i).is_some_and(|v| is_unsized(case, f, v, with_make));
-                    if (bare || made) && let Some(var) = f.scope.declared(*name) {
+                    let bare = spec.values.is_empty()
+                        && !with_make
+                        && spec.ty.as_ref().is_some_and(|t| matches!(case.pkg.underlying(t), Type::Slice(_)));
+                    let made = spec.values.get(i).is_some_and(|v| is_unsized(case, v, with_make));
+                    if (bare || made)
+                        && let Some(var) = f.scope.declared(*name)
+                    {
                         out.push((var, spec.values.get(i).map_or(name.span, |v| v.span)));
                     }
                 }
@@ -106,21 +118,24 @@ fn declared<'a>(case: &Case<'a>, f: &'a Function<'a>, s: &'a Stmt<'a>, with_make
     }
 }
 
-fn is_unsized<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>, with_make: bool) -> bool {
+fn is_unsized<'a>(case: &Case<'a>, e: &Expr<'a>, with_make: bool) -> bool {
     match &e.kind {
-        ExprKind::Call(call) if with_make && call.fun.ident() == Some("make") => match call.args.first().map(|a| &a.kind) {
-            Some(ExprKind::Type(ty)) => match case.pkg.underlying(ty) {
-                Type::Map(..) => call.args.len() == 1,
-                Type::Slice(_) => call.args.len() == 2 && matches!(call.args.get(1).map(|a| &a.kind), Some(ExprKind::Lit(_, "0"))),
+        ExprKind::Call(call) if with_make && call.fun.ident() == Some("make") => {
+            match call.args.first().map(|a| &a.kind) {
+                Some(ExprKind::Type(ty)) => match case.pkg.underlying(ty) {
+                    Type::Map(..) => call.args.len() == 1,
+                    Type::Slice(_) => {
+                        call.args.len() == 2 && matches!(call.args.get(1).map(|a| &a.kind), Some(ExprKind::Lit(_, "0")))
+                    }
+                    _ => false,
+                },
                 _ => false,
-            },
-            _ => false,
-        },
-        ExprKind::Composite(Some(ty), elements) if !with_make => elements.is_empty() && matches!(case.pkg.underlying(ty), Type::Slice(_)),
-        _ => {
-            let _ = f;
-            false
+            }
         }
+        ExprKind::Composite(Some(ty), elements) if !with_make => {
+            elements.is_empty() && matches!(case.pkg.underlying(ty), Type::Slice(_))
+        }
+        _ => false,
     }
 }
 
@@ -147,14 +162,24 @@ fn fills_each<'a>(case: &Case<'a>, f: &'a Function<'a>, l: &'a For<'a>, var: Var
     for s in &l.body.stmts {
         match &s.kind {
             // A round may be left before, or the loop: then the length is only a bound.
-            StmtKind::If(i) if i.then.stmts.last().is_some_and(|s| matches!(s.kind, StmtKind::Continue(_) | StmtKind::Break(_))) => return None,
+            StmtKind::If(i)
+                if i.then
+                    .stmts
+                    .last()
+                    .is_some_and(|s| matches!(s.kind, StmtKind::Continue(_) | StmtKind::Break(_))) =>
+            {
+                return None;
+            }
             StmtKind::Assign("=", targets, values) => {
                 let target = targets.first()?;
                 let adds = match &target.kind {
                     ExprKind::Index(x, _) => f.scope.var(x) == Some(var),
                     ExprKind::Ident(_) => {
                         f.scope.var(target) == Some(var)
-                            && values.first().and_then(|v| v.call()).is_some_and(|c| c.fun.ident() == Some("append") && !c.spread && c.args.len() == 2)
+                            && values
+                                .first()
+                                .and_then(|v| v.call())
+                                .is_some_and(|c| c.fun.ident() == Some("append") && !c.spread && c.args.len() == 2)
                     }
                     _ => false,
                 };

@@ -37,7 +37,14 @@ impl Rule for MapOnlyGrows {
                     if is_few(case, f, &of, key) || !grows_on(case, id, f, unit, place) || is_tamed(case, place) {
                         return;
                     }
-                    out.found(id, s.span, format!("{} only grows: nothing in the package deletes from it or looks at how large it is", place.words()));
+                    out.found(
+                        id,
+                        s.span,
+                        format!(
+                            "{} only grows: nothing in the package deletes from it or looks at how large it is",
+                            place.words()
+                        ),
+                    );
                 });
             }
         }
@@ -46,7 +53,9 @@ impl Rule for MapOnlyGrows {
 
 /// Keys of which there are few: literals, constants, types, small numbers.
 fn is_few<'a>(case: &Case<'a>, f: &Function<'a>, of: &Type<'a>, key: &Expr<'a>) -> bool {
-    if matches!(key.kind, ExprKind::Lit(..)) || key.ident().is_some_and(|n| f.scope.var(key).is_none() && !case.pkg.vars.contains_key(n)) {
+    if matches!(key.kind, ExprKind::Lit(..))
+        || key.ident().is_some_and(|n| f.scope.var(key).is_none() && !case.pkg.vars.contains_key(n))
+    {
         return true;
     }
     // `pkg.Constant`.
@@ -55,6 +64,10 @@ fn is_few<'a>(case: &Case<'a>, f: &Function<'a>, of: &Type<'a>, key: &Expr<'a>) 
     }
     match of {
         Type::Name { path: "reflect", .. } => true,
+        // Enumerations of other packages are known by their names.
+        Type::Name { path, name, .. } if !path.is_empty() => {
+            ["Type", "Kind", "Level", "Code", "State", "Mode", "Status", "Class"].iter().any(|end| name.ends_with(end))
+        }
         Type::Name { path: "", name, .. } => {
             matches!(*name, "bool" | "byte" | "int8" | "uint8")
                 // An enumeration of this package.

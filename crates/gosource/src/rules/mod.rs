@@ -1,7 +1,8 @@
 //! The rules, one a file; their pages stand in `docs/rules`, which `lastgasp explain` prints.
 //!
 //! To add one: `new_rule.rs` (a [`Rule`] with its tests), `docs/rules/new-rule.md`, its name in the two lists
-//! below, a folder with true and healthy snippets in `lab/source/corpus`. Tests hold that nothing was forgotten.
+//! below, a folder with true and healthy snippets in `lab/source/corpus`. Tests hold that nothing was
+//! forgotten.
 
 mod append_never_cleared;
 mod body_not_closed;
@@ -33,6 +34,7 @@ mod rebuilt_per_request;
 mod request_no_context;
 mod result_channel_read_once;
 mod rows_not_closed;
+mod rule;
 mod select_no_way_out;
 mod send_abandoned;
 mod server_no_timeout;
@@ -44,10 +46,9 @@ mod unlock_of_another;
 mod wg_add_inside;
 mod wg_count_mismatch;
 mod wg_done_missed;
-mod rule;
 
-pub(crate) use rule::{Case, Out, Report};
 use rule::Rule;
+pub(crate) use rule::{Case, Out, Report};
 
 use lastgasp_diagnosis::RuleInfo;
 
@@ -138,8 +139,7 @@ mod tests {
 
     use super::*;
 
-    const HEADINGS: [&str; 5] =
-        ["What it finds", "Why it matters", "How sure it is", "What it cannot tell", "Cures"];
+    const HEADINGS: [&str; 5] = ["What it finds", "Why it matters", "How sure it is", "What it cannot tell", "Cures"];
 
     #[test]
     fn every_rule_has_a_page_with_the_same_headings() {

@@ -17,7 +17,8 @@ impl Rule for RangeNeverClosed {
         doc: include_str!("../../../../docs/rules/range-never-closed.md"),
     };
     const LEVEL: Level = Level::Warning;
-    const WHY: &'static str = "nothing in this package closes the channel, nobody else is given it, and nothing leads out of the loop";
+    const WHY: &'static str =
+        "nothing in this package closes the channel, nobody else is given it, and nothing leads out of the loop";
     const CURE: &'static str = "Close the channel when the last value was sent, by the sender.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -39,7 +40,8 @@ impl Rule for RangeNeverClosed {
                     } else if let Some((what, name)) = kept(case, f, over)
                         && !is_closed(case, name)
                     {
-                        let found = out.found(id, head, format!("nothing in the package closes {what}: this loop never ends"));
+                        let found =
+                            out.found(id, head, format!("nothing in the package closes {what}: this loop never ends"));
                         found.level = Level::Hint;
                     }
                 }
@@ -65,8 +67,16 @@ fn kept<'a>(case: &Case<'a>, f: &Function<'a>, over: &Expr<'a>) -> Option<(Strin
     }
     // Made here, by `make` next to its name; not handed in, nor out.
     let texts = || case.pkg.files.iter().map(|file| file.text);
-    let made = texts().any(|t| t.contains(&format!("{name}: make(chan")) || t.contains(&format!("{name} = make(chan")) || t.lines().any(|l| l.contains("make(chan") && l.trim_start().starts_with(&format!("{name}:"))));
-    let out = texts().any(|t| t.contains(&format!("return {}", case.file(f).at(over.span))) || t.contains(&format!(".{name}, ")) || t.contains(&format!(".{name})")) && !t.contains(&format!("close(s.{name})")));
+    let made = texts().any(|t| {
+        t.contains(&format!("{name}: make(chan"))
+            || t.contains(&format!("{name} = make(chan"))
+            || t.lines().any(|l| l.contains("make(chan") && l.trim_start().starts_with(&format!("{name}:")))
+    });
+    let out = texts().any(|t| {
+        t.contains(&format!("return {}", case.file(f).at(over.span)))
+            || t.contains(&format!(".{name}, "))
+            || t.contains(&format!(".{name})")) && !t.contains(&format!("close(s.{name})"))
+    });
     (made && !out).then(|| (format!("`{}`", case.text(f, over.span)), name))
 }
 

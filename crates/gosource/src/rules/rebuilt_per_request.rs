@@ -1,4 +1,5 @@
-//! A container built anew for each request from what all requests share. The page: `docs/rules/rebuilt-per-request.md`.
+//! A container built anew for each request from what all requests share. The page:
+//! `docs/rules/rebuilt-per-request.md`.
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
@@ -19,7 +20,8 @@ impl Rule for RebuiltPerRequest {
     };
     const LEVEL: Level = Level::Critical;
 
-    const WHY: &'static str = "what the loop goes over is the same for all requests, what it fills is made here, and it is kept nowhere";
+    const WHY: &'static str =
+        "what the loop goes over is the same for all requests, what it fills is made here, and it is kept nowhere";
     const CURE: &'static str = "Build it once when the data change, keep it beside them, and let requests read it.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -31,7 +33,7 @@ impl Rule for RebuiltPerRequest {
                 for (span, _, l) in loops_in(u.body) {
                     if let Some((built, over)) = builds(case, f, l)
                         && let Some(from) = origin(case, id, over)
-                        && !is_kept(case, id, f, built.var, &from)
+                        && !is_kept(case, f, built.var, &from)
                     {
                         say(case, id, f, span, &built, &from, out);
                     }
@@ -58,15 +60,29 @@ pub(super) struct Built<'a> {
     name: &'a str,
 }
 
-fn say<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, at: Span, built: &Built<'a>, from: &Origin<'a>, out: &mut Out) {
+fn say<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    at: Span,
+    built: &Built<'a>,
+    from: &Origin<'a>,
+    out: &mut Out,
+) {
     let what = if built.is_map { "map" } else { "slice" };
     let who = f.short_name();
     let (entry, how) = case.calls.entry(case.pkg, id).unwrap_or((id, "runs for requests"));
     let entry_name = case.pkg.funcs.get(entry).map(Function::short_name).unwrap_or_default();
     let sentence = if entry == id {
-        format!("`{who}` {how} and builds the {what} `{}` anew each time from `{}`, which all of them share", built.name, from.text)
+        format!(
+            "`{who}` {how} and builds the {what} `{}` anew each time from `{}`, which all of them share",
+            built.name, from.text
+        )
     } else {
-        format!("`{who}` is rebuilt per request: `{entry_name}` {how}, and each time a new {what} `{}` is filled from `{}`, which all of them share", built.name, from.text)
+        format!(
+            "`{who}` is rebuilt per request: `{entry_name}` {how}, and each time a new {what} `{}` is filled from `{}`, which all of them share",
+            built.name, from.text
+        )
     };
     let found = out.found(id, built.fill, sentence);
     if !built.is_map {
@@ -118,8 +134,8 @@ fn builds<'a>(case: &Case<'a>, f: &'a Function<'a>, l: &'a For<'a>) -> Option<(B
     (!foreign).then_some((Built { var, fill, is_map, name: v.name }, over))
 }
 
-/// Names that stand for the shared thing itself, like `cfg` in `for i := range cfg.ids { use(cfg.ids[i]) }`, and
-/// the receiver.
+/// Names that stand for the shared thing itself, like `cfg` in `for i := range cfg.ids { use(cfg.ids[i]) }`,
+/// and the receiver.
 fn from_shared(f: &Function<'_>, used: VarId, over: &Expr<'_>) -> bool {
     let root = over.root().and_then(Expr::ident);
     f.scope.vars.get(used).is_some_and(|v| Some(v.name) == root || v.kind == VarKind::Receiver)
@@ -153,7 +169,9 @@ pub(super) fn fills<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a
 
 /// Whether a local container begins empty in this function.
 fn is_made_here<'a>(case: &Case<'a>, f: &Function<'a>, var: VarId) -> bool {
-    let Some(v) = f.scope.vars.get(var).filter(|v| matches!(v.kind, VarKind::Local | VarKind::Result)) else { return false };
+    let Some(v) = f.scope.vars.get(var).filter(|v| matches!(v.kind, VarKind::Local | VarKind::Result)) else {
+        return false;
+    };
     let makes = |e: &Expr<'a>| match &e.kind {
         ExprKind::Composite(_, elements) => elements.is_empty(),
         ExprKind::Call(call) => case.pkg.callee(f, &call.fun) == Callee::Builtin("make"),
@@ -167,8 +185,7 @@ fn is_made_here<'a>(case: &Case<'a>, f: &Function<'a>, var: VarId) -> bool {
 }
 
 /// Whether what is built is put into something that lives on: here, or where the call's result goes.
-fn is_kept<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, var: VarId, from: &Origin<'a>) -> bool {
-    let _ = id;
+fn is_kept<'a>(case: &Case<'a>, f: &'a Function<'a>, var: VarId, from: &Origin<'a>) -> bool {
     if is_stored(case, f, var) {
         return true;
     }
@@ -194,6 +211,9 @@ fn is_kept<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, var: VarId, from:
 fn handed_to_store<'a>(case: &Case<'a>, caller: FnId, call: &Expr<'a>) -> bool {
     case.sites(caller).iter().any(|s| {
         s.call.args.iter().any(|a| a.span == call.span)
-            && s.call.fun.selector().is_some_and(|(_, name)| matches!(name, "Store" | "Set" | "Swap" | "Put" | "CompareAndSwap"))
+            && s.call
+                .fun
+                .selector()
+                .is_some_and(|(_, name)| matches!(name, "Store" | "Set" | "Swap" | "Put" | "CompareAndSwap"))
     })
 }

@@ -23,15 +23,23 @@ impl Rule for RequestNoContext {
                 continue;
             }
             // With a context at hand another rule tells it better.
-            if super::context_not_handed_on::context_of(case, f, site.unit).is_some() {
+            if super::context_not_handed_on::context_of(f, site.unit).is_some() {
                 continue;
             }
-            let timed = case.pkg.files.iter().any(|file| file.text.contains("Timeout:") || file.text.contains(".Timeout =") || file.text.contains(".WithContext("));
-            let sent = case.sites(id).iter().any(|s| matches!(s.callee, Callee::Method("net/http", "Client" | "Transport" | "RoundTripper", "Do" | "RoundTrip")));
+            let timed = case.pkg.files.iter().any(|file| {
+                file.text.contains("Timeout:")
+                    || file.text.contains(".Timeout =")
+                    || file.text.contains(".WithContext(")
+            });
+            let sent = case.sites(id).iter().any(|s| {
+                matches!(
+                    s.callee,
+                    Callee::Method("net/http", "Client" | "Transport" | "RoundTripper", "Do" | "RoundTrip")
+                )
+            });
             if !timed && sent {
                 out.found(id, site.expr.span, "this request is sent without a context and by a client without a timeout: nothing ends it if no answer comes");
             }
         }
     }
 }
-

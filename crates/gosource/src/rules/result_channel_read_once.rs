@@ -16,7 +16,8 @@ impl Rule for ResultChannelReadOnce {
     };
     const LEVEL: Level = Level::Critical;
 
-    const WHY: &'static str = "the channel belongs to the function alone; its sends and its only receive stand in the function";
+    const WHY: &'static str =
+        "the channel belongs to the function alone; its sends and its only receive stand in the function";
     const CURE: &'static str = "Give the channel room for every sender, or read as many as are sent.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -32,12 +33,16 @@ impl Rule for ResultChannelReadOnce {
                 };
                 let uses = uses(case.pkg, f, var);
                 let fits = uses.iter().all(|(what, _, unit, in_loop)| match what {
-                    Use::Send => !in_loop && f.scope.units.get(*unit).is_some_and(|u| u.role == Role::Go && u.parent == Some(v.unit)),
+                    Use::Send => {
+                        !in_loop
+                            && f.scope.units.get(*unit).is_some_and(|u| u.role == Role::Go && u.parent == Some(v.unit))
+                    }
                     Use::Receive | Use::ReceiveInSelect => !in_loop && *unit == v.unit,
                     Use::Look => true,
                     Use::Away | Use::SendInSelect | Use::Range | Use::Close => false,
                 });
-                let receives: Vec<_> = uses.iter().filter(|u| matches!(u.0, Use::Receive | Use::ReceiveInSelect)).collect();
+                let receives: Vec<_> =
+                    uses.iter().filter(|u| matches!(u.0, Use::Receive | Use::ReceiveInSelect)).collect();
                 let sends: Vec<_> = uses.iter().filter(|u| u.0 == Use::Send).collect();
                 let ([receive], [send, ..], true) = (receives.as_slice(), sends.as_slice(), fits) else { continue };
                 // Sends of one goroutine on its several paths are one.
@@ -48,12 +53,22 @@ impl Rule for ResultChannelReadOnce {
                 if !looped && senders <= room.saturating_add(1) {
                     continue;
                 }
-                let many = if looped { "each round of the loop starts a goroutine that sends".to_owned() } else { format!("{senders} goroutines send") };
+                let many = if looped {
+                    "each round of the loop starts a goroutine that sends".to_owned()
+                } else {
+                    format!("{senders} goroutines send")
+                };
                 let has = if room == 0 { "has no room".to_owned() } else { format!("has room for {room}") };
-                let found = out.found(id, send.1, format!("{many} to `{}`, which {has}, and one value is received: the other goroutines wait for ever", v.name));
+                let found = out.found(
+                    id,
+                    send.1,
+                    format!(
+                        "{many} to `{}`, which {has}, and one value is received: the other goroutines wait for ever",
+                        v.name
+                    ),
+                );
                 found.related.push((f.file, receive.1, "the only receive".into()));
             }
         }
     }
 }
-

@@ -3,9 +3,9 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::resources::{Kind, leaks};
+use crate::syntax::Function;
 use crate::syntax::ast::Expr;
 use crate::syntax::ast::Type;
-use crate::syntax::Function;
 
 /// The rule.
 pub(super) struct RowsNotClosed;
@@ -17,7 +17,8 @@ impl Rule for RowsNotClosed {
         doc: include_str!("../../../../docs/rules/rows-not-closed.md"),
     };
     const LEVEL: Level = Level::Warning;
-    const WHY: &'static str = "every path from the call was followed; on those named nothing closes it and nobody is given it";
+    const WHY: &'static str =
+        "every path from the call was followed; on those named nothing closes it and nobody is given it";
     const CURE: &'static str = "defer its Close right after the error was looked at.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -27,7 +28,9 @@ impl Rule for RowsNotClosed {
                 let opened = case.text(f, leak.open.call().map_or(leak.open.span, |c| c.fun.span));
                 let sentence = match leak.name {
                     None => format!("the rows of the query that `{opened}` gives is thrown away and never closed"),
-                    Some(name) if leak.closed_elsewhere => format!("the rows of the query in `{name}` is not closed on every path"),
+                    Some(name) if leak.closed_elsewhere => {
+                        format!("the rows of the query in `{name}` is not closed on every path")
+                    }
                     Some(name) => format!("the rows of the query in `{name}` is never closed"),
                 };
                 let found = out.found(id, leak.open.span, sentence);
@@ -40,5 +43,6 @@ impl Rule for RowsNotClosed {
 }
 
 fn opens<'a>(case: &Case<'a>, f: &Function<'a>, e: &Expr<'a>) -> bool {
-    e.call().is_some() && matches!(case.pkg.type_of(f, e), Type::Tuple(t) if t.first().is_some_and(|t| t.is("database/sql", "Rows")))
+    e.call().is_some()
+        && matches!(case.pkg.type_of(f, e), Type::Tuple(t) if t.first().is_some_and(|t| t.is("database/sql", "Rows")))
 }

@@ -29,9 +29,7 @@ impl<'a> Case<'a> {
     /// Calls of all functions.
     pub(crate) fn all_sites(&self) -> impl Iterator<Item = (FnId, &'a Function<'a>, &'a Site<'a>)> + use<'a> {
         let calls = self.calls;
-        self.funcs().flat_map(move |(id, f)| {
-            calls.sites.get(id).into_iter().flatten().map(move |s| (id, f, s))
-        })
+        self.funcs().flat_map(move |(id, f)| calls.sites.get(id).into_iter().flatten().map(move |s| (id, f, s)))
     }
 
     /// The file of a function.

@@ -31,7 +31,9 @@ impl Rule for SelectNoWayOut {
                     let head = Span { end: s.span.start + 6, ..s.span };
                     if cases.is_empty() {
                         let lower = f.decl.name.name.to_lowercase();
-                        let on_purpose = ["cmd", "run", "serve", "main", "start", "exec", "block", "forever", "wait"].iter().any(|w| lower.contains(w));
+                        let on_purpose = ["cmd", "run", "serve", "main", "start", "exec", "block", "forever", "wait"]
+                            .iter()
+                            .any(|w| lower.contains(w));
                         if !start && !on_purpose && u.role != Role::Go {
                             out.found(id, head, "a select without cases waits for ever");
                         }
@@ -40,11 +42,22 @@ impl Rule for SelectNoWayOut {
                     if cases.iter().any(|c| is_way_out(case, f, c)) {
                         return;
                     }
-                    let waited: Vec<String> = cases.iter().filter_map(|c| c.comm.as_ref()).map(|c| format!("`{}`", case.text(f, c.span))).collect();
-                    let found = out.found(id, head, format!("this select has no way out but {}: no default, no timeout, no context", waited.join(" and ")));
+                    let waited: Vec<String> = cases
+                        .iter()
+                        .filter_map(|c| c.comm.as_ref())
+                        .map(|c| format!("`{}`", case.text(f, c.span)))
+                        .collect();
+                    let found = out.found(
+                        id,
+                        head,
+                        format!(
+                            "this select has no way out but {}: no default, no timeout, no context",
+                            waited.join(" and ")
+                        ),
+                    );
                     // Where nobody is known to wait for it, or it is one of several that one worker serves.
                     let goroutine = is_goroutine(case, id, unit);
-                    if !goroutine && super::context_not_handed_on::context_of(case, f, unit).is_none() {
+                    if !goroutine && super::context_not_handed_on::context_of(f, unit).is_none() {
                         found.level = Level::Hint;
                     }
                 });
@@ -84,7 +97,12 @@ fn is_way_out<'a>(case: &Case<'a>, f: &Function<'a>, c: &'a CommCase<'a>) -> boo
     }
     match case.pkg.type_of(f, channel) {
         // Signals, times and empty structs are told for their own sake.
-        Type::Chan(_, of) => matches!(&*of, Type::Struct(fields) if fields.is_empty()) || of.is("time", "Time") || of.is("os", "Signal") || of.is("", "struct"),
+        Type::Chan(_, of) => {
+            matches!(&*of, Type::Struct(fields) if fields.is_empty())
+                || of.is("time", "Time")
+                || of.is("os", "Signal")
+                || of.is("", "struct")
+        }
         Type::Unknown => channel.call().is_some(),
         _ => false,
     }

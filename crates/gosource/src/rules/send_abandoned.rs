@@ -21,7 +21,8 @@ impl Rule for SendAbandoned {
     const LEVEL: Level = Level::Critical;
 
     const WHY: &'static str = "the channel has no room and belongs to the function alone, and on the paths named the function ends without receiving";
-    const CURE: &'static str = "Give the channel room for what is sent (make(chan T, 1)), or send in a select with ctx.Done().";
+    const CURE: &'static str =
+        "Give the channel room for what is sent (make(chan T, 1)), or send in a select with ctx.Done().";
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
@@ -44,14 +45,27 @@ impl Rule for SendAbandoned {
                 if f.scope.units.get(start).is_some_and(|u| u.loops > v.loops) {
                     continue;
                 }
-                let mut follow = Follow { case, f, var, start: f.scope.units.get(start).map(|u| u.span).unwrap_or_default(), exits: Vec::new() };
+                let mut follow = Follow {
+                    case,
+                    f,
+                    var,
+                    start: f.scope.units.get(start).map(|u| u.span).unwrap_or_default(),
+                    exits: Vec::new(),
+                };
                 if !walk(case.file(f), u.body, State::Before, &mut follow) || follow.exits.is_empty() {
                     continue;
                 }
                 let mut exits = follow.exits;
                 exits.sort_unstable();
                 exits.dedup();
-                let found = out.found(id, send.1, format!("if the function has ended before, this send to `{}` waits for ever, and its goroutine with it", v.name));
+                let found = out.found(
+                    id,
+                    send.1,
+                    format!(
+                        "if the function has ended before, this send to `{}` waits for ever, and its goroutine with it",
+                        v.name
+                    ),
+                );
                 for exit in exits.into_iter().take(3) {
                     found.related.push((f.file, exit, "it ends here without having received".into()));
                 }

@@ -21,9 +21,17 @@ impl Rule for ServerNoTimeout {
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f, site) in case.all_sites() {
-            if let Callee::Package("net/http", "ListenAndServe" | "ListenAndServeTLS" | "Serve" | "ServeTLS") = site.callee {
+            if let Callee::Package("net/http", "ListenAndServe" | "ListenAndServeTLS" | "Serve" | "ServeTLS") =
+                site.callee
+            {
                 let text = case.text(f, site.call.fun.span);
-                out.found(id, site.expr.span, format!("`{text}` serves without any timeout: a client that sends nothing keeps a goroutine for ever"));
+                out.found(
+                    id,
+                    site.expr.span,
+                    format!(
+                        "`{text}` serves without any timeout: a client that sends nothing keeps a goroutine for ever"
+                    ),
+                );
             }
         }
         let set = ["ReadTimeout", "ReadHeaderTimeout"].iter().any(|t| super::client_no_timeout::is_set_later(case, t));
@@ -43,4 +51,3 @@ impl Rule for ServerNoTimeout {
         }
     }
 }
-

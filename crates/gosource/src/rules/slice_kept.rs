@@ -18,8 +18,10 @@ impl Rule for SliceKept {
         doc: include_str!("../../../../docs/rules/slice-kept.md"),
     };
     const LEVEL: Level = Level::Warning;
-    const WHY: &'static str = "the part shares its memory with the whole, and the place it is put into outlives the call";
-    const CURE: &'static str = "Keep a copy: slices.Clone(b[:n]) (append([]T(nil), b[:n]...) before Go 1.21), strings.Clone(s[:n]).";
+    const WHY: &'static str =
+        "the part shares its memory with the whole, and the place it is put into outlives the call";
+    const CURE: &'static str =
+        "Keep a copy: slices.Clone(b[:n]) (append([]T(nil), b[:n]...) before Go 1.21), strings.Clone(s[:n]).";
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
@@ -54,7 +56,8 @@ fn parts<'a>(case: &Case<'a>, f: &Function<'a>, value: &'a Expr<'a>) -> Vec<&'a 
         }
         ExprKind::Ident(_) => {
             // `part := b[:3]` before, and no more of it.
-            match f.scope.var(value).and_then(|v| f.scope.vars.get(v)).filter(|v| v.assigned.is_empty()).map(|v| v.init) {
+            match f.scope.var(value).and_then(|v| f.scope.vars.get(v)).filter(|v| v.assigned.is_empty()).map(|v| v.init)
+            {
                 Some(Init::Value(e, 0)) if matches!(e.kind, ExprKind::Slice(..)) => vec![e],
                 _ => Vec::new(),
             }
@@ -63,7 +66,15 @@ fn parts<'a>(case: &Case<'a>, f: &Function<'a>, value: &'a Expr<'a>) -> Vec<&'a 
     }
 }
 
-fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, target: &Expr<'a>, part: &'a Expr<'a>, place: Long<'a>, out: &mut Out) {
+fn one<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &'a Function<'a>,
+    target: &Expr<'a>,
+    part: &'a Expr<'a>,
+    place: Long<'a>,
+    out: &mut Out,
+) {
     let ExprKind::Slice(whole, bounds) = &part.kind else { return };
     let [start, end, _] = bounds;
     // `b[:]` and `b[:len(b)]` keep no more than they are.
@@ -80,7 +91,9 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, target: &Expr<'a>, pa
         return;
     };
     // Part of what is itself kept there, or of an array that has one size.
-    if long(case.pkg, f, whole).is_some() || target.root().map(|t| case.file(f).at(t.span)) == Some(case.file(f).at(root.span)) {
+    if long(case.pkg, f, whole).is_some()
+        || target.root().map(|t| case.file(f).at(t.span)) == Some(case.file(f).at(root.span))
+    {
         return;
     }
     let ty = case.pkg.type_of(f, whole);
@@ -95,7 +108,8 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, target: &Expr<'a>, pa
     };
     // A reader that moves on through its input keeps the rest of it and nothing else.
     let moves_on = end.is_none() && matches!(place, Long::Field(..)) && target.selector().is_some();
-    let plain_field = matches!(place, Long::Field(of, _) if !is_long_lived_type(case.pkg, of)) && !matches!(target.kind, ExprKind::Index(..));
+    let plain_field = matches!(place, Long::Field(of, _) if !is_long_lived_type(case.pkg, of))
+        && !matches!(target.kind, ExprKind::Index(..));
     if !large || moves_on || plain_field && !case.calls.is_hot(case.pkg, id, 0) || runs_at_start(f) {
         return;
     }
@@ -105,7 +119,10 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, target: &Expr<'a>, pa
 /// `x[1:]`, `x[1:len(x)-1]`, `x[:0]`: what is cut off is as good as nothing, or all.
 fn trims<'a>(case: &Case<'a>, f: &Function<'a>, start: Option<&Expr<'a>>, end: Option<&Expr<'a>>) -> bool {
     let literal = |e: &Expr<'a>| matches!(e.kind, ExprKind::Lit(..));
-    let near_end = |e: &Expr<'a>| case.file(f).at(e.span).starts_with("len(") && !matches!(&e.kind, ExprKind::Binary(_, o) if o.iter().skip(1).any(|o| !literal(o)));
+    let near_end = |e: &Expr<'a>| {
+        case.file(f).at(e.span).starts_with("len(")
+            && !matches!(&e.kind, ExprKind::Binary(_, o) if o.iter().skip(1).any(|o| !literal(o)))
+    };
     let from_start = start.is_none_or(literal);
     let to_end = end.is_none_or(near_end);
     from_start && to_end || end.is_some_and(|e| matches!(e.kind, ExprKind::Lit(_, "0")))
@@ -113,7 +130,15 @@ fn trims<'a>(case: &Case<'a>, f: &Function<'a>, start: Option<&Expr<'a>>, end: O
 
 fn say<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, part: &Expr<'a>, place: Long<'a>, out: &mut Out) {
     let whole = if let ExprKind::Slice(x, _) = &part.kind { case.text(f, x.span) } else { String::new() };
-    out.found(id, part.span, format!("`{}` is kept in {}: as long as it is there, all of `{whole}` stays in memory", case.text(f, part.span), place.words()));
+    out.found(
+        id,
+        part.span,
+        format!(
+            "`{}` is kept in {}: as long as it is there, all of `{whole}` stays in memory",
+            case.text(f, part.span),
+            place.words()
+        ),
+    );
 }
 
 fn runs_at_start(f: &Function<'_>) -> bool {
@@ -125,7 +150,9 @@ fn from_outside<'a>(case: &Case<'a>, f: &Function<'a>, init: Init<'a>) -> bool {
     match init {
         Init::Value(e, _) => match &e.kind {
             ExprKind::Call(call) => match case.pkg.callee(f, &call.fun) {
-                Callee::Builtin("make") => call.args.get(1).is_some_and(|a| !matches!(a.kind, ExprKind::Lit(_, text) if text.len() < 4)),
+                Callee::Builtin("make") => {
+                    call.args.get(1).is_some_and(|a| !matches!(a.kind, ExprKind::Lit(_, text) if text.len() < 4))
+                }
                 Callee::Builtin(_) => false,
                 Callee::Package("bytes" | "slices" | "strings", "Clone" | "Repeat") => true,
                 _ => true,

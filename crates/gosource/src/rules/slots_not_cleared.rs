@@ -18,8 +18,10 @@ impl Rule for SlotsNotCleared {
         doc: include_str!("../../../../docs/rules/slots-not-cleared.md"),
     };
     const LEVEL: Level = Level::Warning;
-    const WHY: &'static str = "the elements hold pointers, and nothing in the function overwrites the slots that are cut off";
-    const CURE: &'static str = "Set the slot to nil (or its zero) before cutting: q[0] = nil; q = q[1:]. slices.Delete does so since Go 1.22.";
+    const WHY: &'static str =
+        "the elements hold pointers, and nothing in the function overwrites the slots that are cut off";
+    const CURE: &'static str =
+        "Set the slot to nil (or its zero) before cutting: q[0] = nil; q = q[1:]. slices.Delete does so since Go 1.22.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
@@ -41,7 +43,11 @@ impl Rule for SlotsNotCleared {
                         if !holds_pointers(case, &of) || is_cleared(case, f, text) {
                             continue;
                         }
-                        let found = out.found(id, s.span, format!("{how}, and the array under {} still points to it", place.words()));
+                        let found = out.found(
+                            id,
+                            s.span,
+                            format!("{how}, and the array under {} still points to it", place.words()),
+                        );
                         if how.starts_with("all") {
                             found.level = Level::Hint;
                         }
@@ -57,7 +63,9 @@ fn cut<'a>(case: &Case<'a>, f: &Function<'a>, value: &Expr<'a>, text: &str) -> O
     let is = |e: &Expr<'a>| case.file(f).at(e.span) == text;
     match &value.kind {
         ExprKind::Slice(x, [start, end, _]) if is(x) => match (start, end) {
-            (None, Some(end)) if matches!(end.kind, ExprKind::Lit(_, "0")) => Some("all elements are cut off and stay until they are overwritten"),
+            (None, Some(end)) if matches!(end.kind, ExprKind::Lit(_, "0")) => {
+                Some("all elements are cut off and stay until they are overwritten")
+            }
             (None, Some(_)) => Some("the last element is cut off"),
             (Some(_), None) => Some("the first element is cut off"),
             _ => None,
@@ -75,7 +83,9 @@ fn cut<'a>(case: &Case<'a>, f: &Function<'a>, value: &Expr<'a>, text: &str) -> O
 fn holds_pointers<'a>(case: &Case<'a>, of: &Type<'a>) -> bool {
     match case.pkg.underlying(of) {
         Type::Pointer(_) | Type::Map(..) | Type::Slice(_) | Type::Func(_) | Type::Interface(_) => true,
-        Type::Struct(fields) => fields.iter().any(|f| matches!(case.pkg.underlying(&f.ty), Type::Pointer(_) | Type::Map(..) | Type::Slice(_) | Type::Func(_))),
+        Type::Struct(fields) => fields.iter().any(|f| {
+            matches!(case.pkg.underlying(&f.ty), Type::Pointer(_) | Type::Map(..) | Type::Slice(_) | Type::Func(_))
+        }),
         Type::Name { path: "", name, .. } => matches!(name, "any" | "error"),
         _ => false,
     }
@@ -97,8 +107,15 @@ fn is_cleared<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str) -> bool {
                                 ExprKind::Unary("*", _) => true,
                                 _ => false,
                             });
-                            let declared = r.get(i).is_some_and(|v| f.scope.var(v).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| matches!(v.init, crate::syntax::Init::None) && v.kind == crate::syntax::VarKind::Local));
-                            let moved = r.get(i).is_some_and(|v| matches!(&v.kind, ExprKind::Index(y, _) if case.file(f).at(y.span) == text)) ;
+                            let declared = r.get(i).is_some_and(|v| {
+                                f.scope.var(v).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| {
+                                    matches!(v.init, crate::syntax::Init::None)
+                                        && v.kind == crate::syntax::VarKind::Local
+                                })
+                            });
+                            let moved = r.get(i).is_some_and(
+                                |v| matches!(&v.kind, ExprKind::Index(y, _) if case.file(f).at(y.span) == text),
+                            );
                             cleared |= case.file(f).at(x.span) == text && (zero || declared) && !moved;
                         }
                     }
@@ -107,7 +124,9 @@ fn is_cleared<'a>(case: &Case<'a>, f: &'a Function<'a>, text: &str) -> bool {
             Node::Expr(e) => {
                 if let Some(call) = e.call() {
                     let name = crate::meaning::channels::last_name(&call.fun);
-                    cleared |= matches!(name, "clear" | "copy" | "Delete" | "DeleteFunc") && case.file(f).at(e.span).contains(text) && name != "copy";
+                    cleared |= matches!(name, "clear" | "copy" | "Delete" | "DeleteFunc")
+                        && case.file(f).at(e.span).contains(text)
+                        && name != "copy";
                 }
             }
         }

@@ -18,7 +18,8 @@ impl Rule for TickerNotStopped {
         doc: include_str!("../../../../docs/rules/ticker-not-stopped.md"),
     };
     const LEVEL: Level = Level::Warning;
-    const WHY: &'static str = "the function makes the ticker, keeps it to itself, returns, and nothing in it calls Stop";
+    const WHY: &'static str =
+        "the function makes the ticker, keeps it to itself, returns, and nothing in it calls Stop";
     const CURE: &'static str = "defer ticker.Stop() right after it is made.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -62,7 +63,9 @@ fn field<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a>, ou
         each_node(u.body, |node| {
             if let Node::Stmt(s) = node
                 && let StmtKind::Assign("=", l, r) = &s.kind
-                && r.iter().position(|v| v.span == site.expr.span).is_some_and(|i| l.get(i).is_some_and(|t| t.selector().is_some()))
+                && r.iter()
+                    .position(|v| v.span == site.expr.span)
+                    .is_some_and(|i| l.get(i).is_some_and(|t| t.selector().is_some()))
             {
                 target = l.first().and_then(|t| t.selector()).map(|(_, name)| name);
             }
@@ -71,7 +74,13 @@ fn field<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a>, ou
     let Some(name) = target else { return };
     let stopped = case.pkg.files.iter().any(|file| file.text.contains(&format!("{name}.Stop")));
     if !stopped && name.starts_with(char::is_lowercase) {
-        say(case, id, site, format!("the ticker in `{name}` is never stopped: nothing in the package calls `{name}.Stop`"), out);
+        say(
+            case,
+            id,
+            site,
+            format!("the ticker in `{name}` is never stopped: nothing in the package calls `{name}.Stop`"),
+            out,
+        );
     }
 }
 
@@ -94,9 +103,9 @@ fn is_start(f: &Function<'_>) -> bool {
 /// Whether the unit has a loop without end that nothing leads out of.
 fn never_ends<'a>(case: &Case<'a>, f: &'a Function<'a>, unit: usize) -> bool {
     let Some(u) = f.scope.units.get(unit) else { return true };
-    loops_in(u.body).iter().any(|(_, label, l)| {
-        matches!(length(case.pkg, f, l), Length::Ever) && !leads_out(case.pkg, f, l, *label)
-    })
+    loops_in(u.body)
+        .iter()
+        .any(|(_, label, l)| matches!(length(case.pkg, f, l), Length::Ever) && !leads_out(case.pkg, f, l, *label))
 }
 
 /// Whether the ticker is stopped, returned, kept or given to somebody.

@@ -17,8 +17,10 @@ impl Rule for TimeAfterInLoop {
         doc: include_str!("../../../../docs/rules/time-after-in-loop.md"),
     };
     const LEVEL: Level = Level::Warning;
-    const WHY: &'static str = "the select has another case that goes on with the loop, so that timers are made faster than they expire";
-    const CURE: &'static str = "Make one time.NewTimer before the loop, Reset it in each round, and Stop it at the end.";
+    const WHY: &'static str =
+        "the select has another case that goes on with the loop, so that timers are made faster than they expire";
+    const CURE: &'static str =
+        "Make one time.NewTimer before the loop, Reset it in each round, and Stop it at the end.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
         for (id, f) in case.funcs() {
@@ -58,9 +60,17 @@ fn select<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, cases: &'a [CommCa
     let old = case.pkg.go_minor.is_none_or(|m| m < 23);
     let text = case.text(f, at.span);
     if old {
-        out.found(id, at.span, format!("`{text}` makes a timer in each round that lives until it expires, also when `{what}` came first"));
+        out.found(
+            id,
+            at.span,
+            format!("`{text}` makes a timer in each round that lives until it expires, also when `{what}` came first"),
+        );
     } else {
-        let found = out.found(id, at.span, format!("`{text}` makes a timer and a channel in each round, also when `{what}` came first"));
+        let found = out.found(
+            id,
+            at.span,
+            format!("`{text}` makes a timer and a channel in each round, also when `{what}` came first"),
+        );
         found.level = Level::Hint;
         found.why = Some("the module says Go 1.23 or later, where the timer is collected before it expires: it costs allocations only".into());
     }

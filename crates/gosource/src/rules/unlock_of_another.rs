@@ -44,17 +44,30 @@ impl Rule for UnlockOfAnother {
                         };
                         let other = if wrong == Op::RLock { Op::Lock } else { Op::RLock };
                         if taken(wrong) && !taken(other) && !gives_back(call.key, right) {
-                            out.found(id, *span, format!("`{}` is taken by {} and given back by {}: the program ends with a fatal error", call.key, if wrong == Op::RLock { "RLock" } else { "Lock" }, if wrong == Op::RLock { "Unlock" } else { "RUnlock" }));
+                            out.found(
+                                id,
+                                *span,
+                                format!(
+                                    "`{}` is taken by {} and given back by {}: the program ends with a fatal error",
+                                    call.key,
+                                    if wrong == Op::RLock { "RLock" } else { "Lock" },
+                                    if wrong == Op::RLock { "Unlock" } else { "RUnlock" }
+                                ),
+                            );
                         }
                         continue;
                     }
                     let before = calls.iter().take(i).rev().find(|(c, _)| {
                         let back = if c.op == Op::RLock { "RUnlock" } else { "Unlock" };
-                        c.op.takes() && c.key != call.key && c.op.counterpart() == back && !gives_back(c.key, back)
+                        c.op.takes()
+                            && c.key != call.key
+                            && c.op.counterpart() == back
+                            && !gives_back(c.key, back)
                             && (c.op == Op::RLock) == (call.op == Op::RUnlock)
                     });
                     if let Some((lock, at)) = before {
-                        let found = out.found(id, *span, format!("`{}` is given back, but `{}` was taken", call.key, lock.key));
+                        let found =
+                            out.found(id, *span, format!("`{}` is given back, but `{}` was taken", call.key, lock.key));
                         found.related.push((f.file, *at, "this one is taken and never given back".into()));
                     }
                 }
@@ -62,4 +75,3 @@ impl Rule for UnlockOfAnother {
         }
     }
 }
-

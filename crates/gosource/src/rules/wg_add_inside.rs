@@ -30,10 +30,22 @@ impl Rule for WgAddInside {
                 let waited = calls.iter().any(|c| c.op == Op::Wait && outside(c));
                 let counted = calls.iter().any(|c| c.op == Op::Add && outside(c));
                 // A group that the goroutine makes is its own.
-                let own = add.group.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| f.scope.is_within(v.unit, go));
+                let own = add
+                    .group
+                    .root()
+                    .and_then(|r| f.scope.var(r))
+                    .and_then(|v| f.scope.vars.get(v))
+                    .is_some_and(|v| f.scope.is_within(v.unit, go));
                 let field = add.group.selector().is_some();
                 if (waited || field) && !counted && !own {
-                    out.found(id, add.site.expr.span, format!("`{}.Add` runs inside the goroutine: `{}.Wait` may be through before it", add.key, add.key));
+                    out.found(
+                        id,
+                        add.site.expr.span,
+                        format!(
+                            "`{}.Add` runs inside the goroutine: `{}.Wait` may be through before it",
+                            add.key, add.key
+                        ),
+                    );
                 }
             }
         }
@@ -53,14 +65,29 @@ fn goroutine(f: &Function<'_>, unit: usize) -> Option<usize> {
 }
 
 /// A function that adds to a group and counts itself off again, and is started as a goroutine.
-fn started<'a>(case: &Case<'a>, id: FnId, f: &Function<'a>, calls: &[GroupCall<'a>], add: &GroupCall<'a>, out: &mut Out) {
+fn started<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    f: &Function<'a>,
+    calls: &[GroupCall<'a>],
+    add: &GroupCall<'a>,
+    out: &mut Out,
+) {
     let off = calls.iter().any(|c| c.op == Op::Done && c.key == add.key && c.is_deferred() && c.site.unit == 0);
     let starts = case.calls.to.get(&id).into_iter().flatten().filter_map(|n| case.calls.edges.get(*n));
     let mut starts = starts.filter(|e| e.starts);
     let root = add.group.root().and_then(|r| f.scope.var(r)).and_then(|v| f.scope.vars.get(v));
     let given = root.is_some_and(|v| matches!(v.kind, VarKind::Param | VarKind::Receiver));
-    if add.site.unit == 0 && off && given && let Some(start) = starts.next() {
-        let found = out.found(id, add.site.expr.span, format!("`{}.Add` runs inside the goroutine: `Wait` may be through before it", add.key));
+    if add.site.unit == 0
+        && off
+        && given
+        && let Some(start) = starts.next()
+    {
+        let found = out.found(
+            id,
+            add.site.expr.span,
+            format!("`{}.Add` runs inside the goroutine: `Wait` may be through before it", add.key),
+        );
         if let Some(g) = case.pkg.funcs.get(start.caller) {
             found.related.push((g.file, start.call.span, "it is started here".into()));
         }

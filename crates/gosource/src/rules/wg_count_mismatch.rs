@@ -19,7 +19,8 @@ impl Rule for WgCountMismatch {
     };
     const LEVEL: Level = Level::Critical;
 
-    const WHY: &'static str = "the group belongs to the function alone, and all that is done to it stands in the function";
+    const WHY: &'static str =
+        "the group belongs to the function alone, and all that is done to it stands in the function";
     const CURE: &'static str = "Add 1 right before each go statement.";
 
     fn check(case: &Case<'_>, out: &mut Out) {
@@ -52,11 +53,17 @@ fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&Group
         return if adds.is_empty() || !dones.is_empty() {
             None
         } else {
-            Some((wait.site.expr.span, format!("nothing in this function calls `{key}.Done`: `{key}.Wait` waits for ever")))
+            Some((
+                wait.site.expr.span,
+                format!("nothing in this function calls `{key}.Done`: `{key}.Wait` waits for ever"),
+            ))
         };
     };
     if dones.is_empty() {
-        return Some((add.site.expr.span, format!("nothing in this function calls `{key}.Done`: `{key}.Wait` waits for ever")));
+        return Some((
+            add.site.expr.span,
+            format!("nothing in this function calls `{key}.Done`: `{key}.Wait` waits for ever"),
+        ));
     }
     let amount = add.site.call.args.first()?;
     // Where each goroutine with a Done is started, and whether in a loop.
@@ -83,16 +90,27 @@ fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&Group
     };
     match (said, looped) {
         (Some(said), None) if !add.site.in_loop && said != starts => {
-            let more = if said > starts { format!("`{key}.Wait` waits for ever") } else { "the counter goes below zero, which panics".into() };
-            Some((add.site.expr.span, format!("`{key}` counts {said} and {starts} of its goroutines call Done: {more}")))
+            let more = if said > starts {
+                format!("`{key}.Wait` waits for ever")
+            } else {
+                "the counter goes below zero, which panics".into()
+            };
+            Some((
+                add.site.expr.span,
+                format!("`{key}` counts {said} and {starts} of its goroutines call Done: {more}"),
+            ))
         }
         (Some(said), Some(_)) if !add.site.in_loop && said <= 1 => Some((
             add.site.expr.span,
-            format!("`{key}.Add({said})` stands before the loop, in which each round starts a goroutine that calls Done: the counter goes below zero"),
+            format!(
+                "`{key}.Add({said})` stands before the loop, in which each round starts a goroutine that calls Done: the counter goes below zero"
+            ),
         )),
         (Some(_), None) if add.site.in_loop && starts == 1 => Some((
             add.site.expr.span,
-            format!("`{key}.Add` stands in a loop, and the goroutine that calls Done is started once: `{key}.Wait` waits for ever"),
+            format!(
+                "`{key}.Add` stands in a loop, and the goroutine that calls Done is started once: `{key}.Wait` waits for ever"
+            ),
         )),
         // `Add(len(xs))`, and a round that may start none.
         (None, Some(go)) if !add.site.in_loop => {
@@ -101,7 +119,10 @@ fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&Group
             let skipped = skips(&l.body.stmts, go)?;
             Some((
                 skipped,
-                format!("`{}` counts every round, and this one may start no goroutine: `{key}.Wait` waits for ever", case.text(f, add.site.expr.span)),
+                format!(
+                    "`{}` counts every round, and this one may start no goroutine: `{key}.Wait` waits for ever",
+                    case.text(f, add.site.expr.span)
+                ),
             ))
         }
         _ => None,
@@ -115,7 +136,8 @@ fn skips(stmts: &[Stmt<'_>], go: Span) -> Option<Span> {
             StmtKind::If(i) if i.then.span.contains(go) => return i.els.is_none().then_some(i.cond.span),
             _ if s.span.contains(go) => return None,
             StmtKind::If(i) => {
-                let leaves = i.then.stmts.last().filter(|s| matches!(s.kind, StmtKind::Continue(None) | StmtKind::Break(None)));
+                let leaves =
+                    i.then.stmts.last().filter(|s| matches!(s.kind, StmtKind::Continue(None) | StmtKind::Break(None)));
                 let done = leaves.is_some() && i.then.stmts.iter().any(|s| matches!(&s.kind, StmtKind::Expr(e) if e.method_call().is_some_and(|(_, n, _)| n == "Done" || n == "Add")));
                 if let Some(leaves) = leaves.filter(|_| !done) {
                     return Some(leaves.span);
@@ -127,7 +149,8 @@ fn skips(stmts: &[Stmt<'_>], go: Span) -> Option<Span> {
     None
 }
 
-/// Whether the group, its address or one of its methods goes anywhere: its name stands where none of the calls is.
+/// Whether the group, its address or one of its methods goes anywhere: its name stands where none of the
+/// calls is.
 fn is_handed_on(f: &Function<'_>, var: VarId, calls: usize) -> bool {
     let mut all = 0;
     if let Some(body) = &f.decl.body {

@@ -28,11 +28,16 @@ impl Rule for WgDoneMissed {
             let calls = group_calls(case.pkg, f, case.sites(id));
             for (unit, u) in f.scope.units.iter().enumerate() {
                 let started = u.role == Role::Go || unit == 0 && is_started(case, id);
-                let dones: Vec<&GroupCall<'_>> = calls.iter().filter(|c| c.op == Op::Done && c.site.unit == unit).collect();
+                let dones: Vec<&GroupCall<'_>> =
+                    calls.iter().filter(|c| c.op == Op::Done && c.site.unit == unit).collect();
                 let Some(first) = dones.first().filter(|_| started) else { continue };
                 // What adds itself counts something else than its own end, and so does one Done a round.
-                let counts = calls.iter().any(|c| c.op == Op::Add && c.key == first.key && f.scope.is_within(c.site.unit, unit));
-                if counts || dones.iter().any(|d| d.is_deferred() || d.site.in_loop && !leaves(case, f, d)) || deferred_in(case, f, u.body, first.key) {
+                let counts =
+                    calls.iter().any(|c| c.op == Op::Add && c.key == first.key && f.scope.is_within(c.site.unit, unit));
+                if counts
+                    || dones.iter().any(|d| d.is_deferred() || d.site.in_loop && !leaves(case, f, d))
+                    || deferred_in(case, f, u.body, first.key)
+                {
                     continue;
                 }
                 let mut follow = Follow { case, f, key: first.key, exits: Vec::new() };
@@ -43,10 +48,18 @@ impl Rule for WgDoneMissed {
                 exits.sort_unstable();
                 exits.dedup();
                 if let Some(exit) = exits.first() {
-                    let found = out.found(id, *exit, format!("this path ends without `{}.Done`: who waits for the group waits for ever", first.key));
+                    let found = out.found(
+                        id,
+                        *exit,
+                        format!("this path ends without `{}.Done`: who waits for the group waits for ever", first.key),
+                    );
                     found.related.push((f.file, first.site.expr.span, "other paths call it here".into()));
                 } else if let Some((what, at)) = may_panic(case, f, u.body, first.site.expr.span) {
-                    let found = out.found(id, first.site.expr.span, format!("`{}.Done` is not deferred, and {what} before it may panic", first.key));
+                    let found = out.found(
+                        id,
+                        first.site.expr.span,
+                        format!("`{}.Done` is not deferred, and {what} before it may panic", first.key),
+                    );
                     found.level = Level::Warning;
                     found.why = Some("a panic that somebody recovers from leaves the group waiting; one that nobody does ends the program".into());
                     found.related.push((f.file, at, "this may panic".into()));
@@ -94,11 +107,15 @@ fn may_panic<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a>, befo
             },
             ExprKind::Call(call) => match case.pkg.callee(f, &call.fun) {
                 Callee::Builtin("panic") => Some("a panic".to_owned()),
-                Callee::Variable(_) | Callee::Field(_) => Some(format!("the callback `{}`", case.text(f, call.fun.span))),
+                Callee::Variable(_) | Callee::Field(_) => {
+                    Some(format!("the callback `{}`", case.text(f, call.fun.span)))
+                }
                 Callee::Package(_, name) if name.starts_with("Must") => Some(format!("`{name}`")),
                 _ => None,
             },
-            ExprKind::Assert(..) => (!checked(body, e.span)).then(|| format!("the assertion `{}`", case.text(f, e.span))),
+            ExprKind::Assert(..) => {
+                (!checked(body, e.span)).then(|| format!("the assertion `{}`", case.text(f, e.span)))
+            }
             _ => None,
         };
         found = what.map(|w| (w, e.span));
@@ -133,8 +150,12 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
         if let Node::Expr(e) = node {
             match &e.kind {
                 // Called, or handed on as a value.
-                ExprKind::Selector(x, name) if name.name == "Done" => *done |= self.case.file(self.f).at(x.span) == self.key,
-                ExprKind::FuncLit(_) => *done |= self.case.file(self.f).at(e.span).contains(&format!("{}.Done", self.key)),
+                ExprKind::Selector(x, name) if name.name == "Done" => {
+                    *done |= self.case.file(self.f).at(x.span) == self.key
+                }
+                ExprKind::FuncLit(_) => {
+                    *done |= self.case.file(self.f).at(e.span).contains(&format!("{}.Done", self.key))
+                }
                 ExprKind::Call(call) => {
                     // The group is handed on.
                     let has = |a: &Expr<'a>| self.case.file(self.f).at(a.unary("&").unwrap_or(a).span) == self.key;

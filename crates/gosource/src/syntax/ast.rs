@@ -1,5 +1,5 @@
-//! Go's syntax as rules read it: smaller than the parser's tree, without parentheses and punctuation, and with
-//! package names in types already replaced by import paths. Everything borrows from the file's text.
+//! Go's syntax as rules read it: smaller than the parser's tree, without parentheses and punctuation, and
+//! with package names in types already replaced by import paths. Everything borrows from the file's text.
 
 /// A stretch of a file: bytes, and where the first one stands (line and column from 1, columns in bytes).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

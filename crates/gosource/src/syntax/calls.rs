@@ -118,7 +118,8 @@ impl<'a> Calls<'a> {
                         }
                         if let Some(call) = e.call() {
                             let in_loop = loops.iter().any(|l| l.contains(e.span));
-                            // `go f()()` starts what `f()` gives, and both begin at the same byte: the outer is first.
+                            // `go f()()` starts what `f()` gives, and both begin at the same byte: the outer
+                            // is first.
                             let how = if started.0 == e.span.start { started.1 } else { How::Plain };
                             started = if how == How::Plain { started } else { (0, How::Plain) };
                             let callee = pkg.callee(f, &call.fun);
@@ -243,7 +244,10 @@ pub fn is_handler(sig: &Signature<'_>) -> bool {
         [one] => one.ty.name().is_some_and(|(path, name)| {
             let last = path.rsplit('/').find(|p| !p.starts_with('v') || p.len() > 3).unwrap_or(path);
             match name {
-                "Context" => matches!(last, "gin" | "echo" | "blademaster" | "iris" | "hertz" | "beego" | "context") && path != "context",
+                "Context" => {
+                    matches!(last, "gin" | "echo" | "blademaster" | "iris" | "hertz" | "beego" | "context")
+                        && path != "context"
+                }
                 "Ctx" => last == "fiber",
                 "RequestCtx" => last == "fasthttp",
                 _ => false,
@@ -253,7 +257,8 @@ pub fn is_handler(sig: &Signature<'_>) -> bool {
     }
 }
 
-/// Whether it is a method `(context.Context, *pb.XRequest) (*pb.XReply, error)`, or one of streams, of a server.
+/// Whether it is a method `(context.Context, *pb.XRequest) (*pb.XReply, error)`, or one of streams, of a
+/// server.
 fn is_rpc<'a>(pkg: &Package<'a>, f: &Function<'a>) -> bool {
     if f.decl.receiver.is_none() {
         return false;

@@ -32,12 +32,31 @@ pub enum Callee<'a> {
 }
 
 const BUILTINS: &[&str] = &[
-    "append", "cap", "clear", "close", "complex", "copy", "delete", "imag", "len", "make", "max", "min", "new", "panic",
-    "print", "println", "real", "recover",
+    "append", "cap", "clear", "close", "complex", "copy", "delete", "imag", "len", "make", "max", "min", "new",
+    "panic", "print", "println", "real", "recover",
 ];
 const BASIC: &[&str] = &[
-    "bool", "byte", "complex64", "complex128", "error", "float32", "float64", "int", "int8", "int16", "int32", "int64",
-    "rune", "string", "uint", "uint8", "uint16", "uint32", "uint64", "uintptr", "any",
+    "bool",
+    "byte",
+    "complex64",
+    "complex128",
+    "error",
+    "float32",
+    "float64",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "rune",
+    "string",
+    "uint",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "uintptr",
+    "any",
 ];
 
 impl<'a> Package<'a> {
@@ -273,7 +292,11 @@ impl<'a> Package<'a> {
             }
             ExprKind::Lit(LitKind::String, _) => Type::plain("string"),
             ExprKind::Lit(LitKind::Number, text) => {
-                if text.contains(['.', 'e', 'p', 'i']) { Type::plain("float64") } else { Type::plain("int") }
+                if text.contains(['.', 'e', 'p', 'i']) {
+                    Type::plain("float64")
+                } else {
+                    Type::plain("int")
+                }
             }
             ExprKind::Lit(LitKind::Rune, _) => Type::plain("rune"),
             ExprKind::Composite(ty, _) => ty.clone().unwrap_or_default(),

@@ -116,14 +116,21 @@ pub(super) fn function(path: &str, name: &str) -> Option<Type<'static>> {
 
 /// What a method gives.
 pub(super) fn method(path: &str, ty: &str, name: &str) -> Option<Type<'static>> {
-    find(RESULTS, |key| key.strip_prefix(path).and_then(|k| k.strip_prefix('.')).and_then(|k| k.strip_prefix(ty)).and_then(|k| k.strip_prefix('.')) == Some(name))
+    find(RESULTS, |key| {
+        key.strip_prefix(path)
+            .and_then(|k| k.strip_prefix('.'))
+            .and_then(|k| k.strip_prefix(ty))
+            .and_then(|k| k.strip_prefix('.'))
+            == Some(name)
+    })
 }
 
 /// The type of a field, or of a package variable (`ty` empty).
 pub(super) fn member(path: &str, ty: &str, name: &str) -> Option<Type<'static>> {
     find(MEMBERS, |key| {
         let rest = key.strip_prefix(path).and_then(|k| k.strip_prefix('.'));
-        let rest = if ty.is_empty() { rest } else { rest.and_then(|k| k.strip_prefix(ty)).and_then(|k| k.strip_prefix('.')) };
+        let rest =
+            if ty.is_empty() { rest } else { rest.and_then(|k| k.strip_prefix(ty)).and_then(|k| k.strip_prefix('.')) };
         rest == Some(name)
     })
 }

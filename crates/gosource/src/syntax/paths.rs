@@ -1,8 +1,8 @@
 //! Walks along the paths of a function: what holds at each return, at the end, and where it panics.
 //!
-//! A state is what a rule wants to know (a lock is held, a body is open); all states that can reach a statement
-//! are carried at once, with the conditions under which they did, so that `if locked { Lock() } ... if locked {
-//! Unlock() }` is one path and not four. Bounds end a walk that would grow: then nothing is said.
+//! A state is what a rule wants to know (a lock is held, a body is open); all states that can reach a
+//! statement are carried at once, with the conditions under which they did, so that `if locked { Lock() } ...
+//! if locked { Unlock() }` is one path and not four. Bounds end a walk that would grow: then nothing is said.
 
 use std::hash::{Hash, Hasher as _};
 
@@ -49,8 +49,8 @@ pub trait Along<'a> {
     /// What it remembers.
     type State: Clone + Eq + Hash;
 
-    /// Comes by a statement or an expression in the order of evaluation; literals of functions are given and not
-    /// entered.
+    /// Comes by a statement or an expression in the order of evaluation; literals of functions are given and
+    /// not entered.
     fn pass(&mut self, node: Node<'a, 'a>, state: &mut Self::State);
 
     /// Goes into a branch; false if the state cannot.
@@ -65,7 +65,8 @@ pub trait Along<'a> {
     fn is_final(&self, call: &'a Expr<'a>) -> bool;
 }
 
-/// Walks all paths of a body. False if it was too much, or has a `goto`: what was seen is then not to be used.
+/// Walks all paths of a body. False if it was too much, or has a `goto`: what was seen is then not to be
+/// used.
 pub fn walk<'a, A: Along<'a>>(file: &'a ParsedFile<'a>, body: &'a Block<'a>, start: A::State, along: &mut A) -> bool {
     let asked = asked_twice(file, body);
     let mut w = Walker { file, along, asked, steps: 0, failed: false, frames: Vec::new(), label: None };
@@ -179,7 +180,13 @@ impl<'a, A: Along<'a>> Walker<'_, 'a, A> {
     }
 
     fn forget(paths: &mut Paths<'a, A::State>, targets: &'a [Expr<'a>]) {
-        for name in targets.iter().filter_map(|t| t.root()).filter_map(Expr::ident) {
+        for t in targets {
+            // `s.n++` changes conditions on `n`, not on all of `s`.
+            let name = match &t.kind {
+                ExprKind::Selector(_, name) => Some(name.name),
+                _ => t.root().and_then(Expr::ident),
+            };
+            let Some(name) = name else { continue };
             for p in paths.iter_mut() {
                 p.conditions.retain(|(_, text, _)| !has_word(text, name));
             }
@@ -460,8 +467,12 @@ impl<'a, A: Along<'a>> Walker<'_, 'a, A> {
             ExprKind::Binary("&&", operands) if holds => return operands.iter().all(|o| self.take(o, true, p)),
             ExprKind::Binary("||", operands) if !holds => return operands.iter().all(|o| self.take(o, false, p)),
             // All of it is known to hold, and so it cannot be that it does not.
-            ExprKind::Binary("&&", operands) if operands.iter().all(|o| self.known(o, p) == Some(true)) => return false,
-            ExprKind::Binary("||", operands) if operands.iter().all(|o| self.known(o, p) == Some(false)) => return false,
+            ExprKind::Binary("&&", operands) if operands.iter().all(|o| self.known(o, p) == Some(true)) => {
+                return false;
+            }
+            ExprKind::Binary("||", operands) if operands.iter().all(|o| self.known(o, p) == Some(false)) => {
+                return false;
+            }
             ExprKind::Ident("true") => return holds,
             ExprKind::Ident("false") => return !holds,
             _ => {}
@@ -491,8 +502,8 @@ impl<'a, A: Along<'a>> Walker<'_, 'a, A> {
     }
 }
 
-/// The number of a condition without calls and receives, and whether it is meant or its contrary: `x != y` is the
-/// contrary of `x == y`.
+/// The number of a condition without calls and receives, and whether it is meant or its contrary: `x != y` is
+/// the contrary of `x == y`.
 fn plain(file: &ParsedFile<'_>, cond: &Expr<'_>) -> Option<(u64, bool)> {
     if !simple(cond) {
         return None;
@@ -512,8 +523,8 @@ fn number(texts: &[&str]) -> u64 {
     hasher.finish()
 }
 
-/// Conditions of a body, by how often they are asked; a name that is assigned `true` or `false` needs to be asked
-/// once only.
+/// Conditions of a body, by how often they are asked; a name that is assigned `true` or `false` needs to be
+/// asked once only.
 fn asked_twice(file: &ParsedFile<'_>, body: &Block<'_>) -> FxHashMap<u64, u32> {
     let mut out = FxHashMap::default();
     visit::block(body, &mut |node| {

@@ -144,7 +144,8 @@ impl<'a> Scope<'a> {
 
     fn signature(decl: &'a FuncDecl<'a>, body: &'a Block<'a>) -> Self {
         let mut out = Self::default();
-        let unit = Unit { sig: &decl.sig, body, parent: None, span: decl.span, role: Role::Declared, loops: 0, number: 0 };
+        let unit =
+            Unit { sig: &decl.sig, body, parent: None, span: decl.span, role: Role::Declared, loops: 0, number: 0 };
         out.units.push(unit);
         if let Some(r) = &decl.receiver
             && let Some(name) = r.name
@@ -219,14 +220,7 @@ impl<'a> Scope<'a> {
 }
 
 impl<'a> Var<'a> {
-    fn new(
-        name: Ident<'a>,
-        kind: VarKind,
-        unit: usize,
-        ty: Option<&'a Type<'a>>,
-        init: Init<'a>,
-        loops: u32,
-    ) -> Self {
+    fn new(name: Ident<'a>, kind: VarKind, unit: usize, ty: Option<&'a Type<'a>>, init: Init<'a>, loops: u32) -> Self {
         Self {
             name: name.name,
             kind,
@@ -440,8 +434,8 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// `x := ...` declares only what its own block has not declared; the others are assigned to. Which block a
-    /// name is of is told by the undo list: names since its mark are this block's.
+    /// `x := ...` declares only what its own block has not declared; the others are assigned to. Which block
+    /// a name is of is told by the undo list: names since its mark are this block's.
     fn define(&mut self, target: &'a Expr<'a>, init: Init<'a>) {
         let Some(name) = target.ident() else { return };
         let mark = self.marks.last().copied().unwrap_or(0);

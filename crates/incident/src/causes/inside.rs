@@ -27,6 +27,11 @@ pub(super) fn leaks_goroutines(c: &CaptureSummary) -> bool {
     g.leaked >= LEAKED && g.leaked as f64 >= LEAKED_PART * g.at_end.max(1) as f64
 }
 
+/// Whether files in memory (tmpfs) fill its group.
+pub(super) fn fills_files(c: &CaptureSummary) -> bool {
+    c.finding("others-in-group").is_some_and(|f| f.title.contains("files in memory"))
+}
+
 fn against_jump(scene: &Scene<'_>, cause: &mut Cause) {
     if let Some(j) = scene.jump_of_the_growth() {
         let text =
@@ -178,6 +183,9 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         && scene.jump_of_the_growth().is_none()
         && ((grows > 0.5 && sure >= 0.6) || (held > 0.5 && by_variable && held_sure >= 0.6));
     cause.sentence = match owner {
+        Some(f) if !function.is_empty() && !f.sentence.contains(&function) => {
+            format!("{}; it is allocated in {function}", f.sentence.trim_end_matches('.'))
+        }
         Some(f) => f.sentence.clone(),
         None => format!("what {function} allocates is never let go"),
     };

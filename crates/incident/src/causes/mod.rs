@@ -23,8 +23,25 @@ pub(crate) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     let mut all = published::causes(scene);
     all.extend(released::causes(scene));
     all.extend(outside::causes(scene));
-    all.extend(inside::causes(scene));
+    let mut inside = inside::causes(scene);
+    brought(&all, &mut inside);
+    all.extend(inside);
     rank(all)
+}
+
+/// What is wrong inside may have come with a version: then that is what there is to roll back, and the kind of
+/// wrong is said in its terms.
+fn brought(all: &[Cause], inside: &mut [Cause]) {
+    let says = |t: &Term| matches!(t.name, "who died" | "before and after") && t.log_odds > 0.0;
+    let Some(r) = all.iter().find(|c| c.kind == Kind::Release && c.terms.iter().any(says)) else { return };
+    // Which of them it was is one cause: it must itself be likelier than not.
+    if r.terms.iter().map(|t| t.log_odds).sum::<f64>() <= 0.0 {
+        return;
+    }
+    let kinds = [Kind::Leak, Kind::GoroutineLeak, Kind::OffHeap, Kind::CodePath];
+    for c in inside.iter_mut().filter(|c| kinds.contains(&c.kind)) {
+        c.term("release", weights::BROUGHT, format!("it came with release {}", r.key));
+    }
 }
 
 fn rank(mut all: Vec<Cause>) -> Vec<Cause> {

@@ -122,6 +122,10 @@ fn of_owner(owner: &str) -> (String, u8) {
     if !fields.is_empty() {
         return (fields.trim_start_matches('.').to_owned(), 2);
     }
+    // A variable of a stripped program: where it stands is no name.
+    if owner.starts_with("global ") {
+        return (String::new(), 0);
+    }
     let function = owner.rsplit(" in ").next().unwrap_or(owner).split_whitespace().next().unwrap_or_default();
     (short_function(function).to_owned(), u8::from(!function.is_empty()))
 }

@@ -131,12 +131,17 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         slow.iter().filter_map(|o| o.series.split_once(" of ").map(|(_, n)| n.to_owned())).collect();
     names.sort();
     names.dedup();
-    let changed = scene.changes.iter().any(|c| c.kind == ChangeKind::Dependency);
     if names.is_empty() {
-        if waiting < 0.25 && !changed {
+        // Without metrics of it a dependency has a name only if somebody tells that it was changed.
+        let changed = scene
+            .changes
+            .iter()
+            .filter(|c| c.kind == ChangeKind::Dependency && scene.before_onset(c.at_unix_ms) >= -2000);
+        let nearest = changed.min_by_key(|c| scene.before_onset(c.at_unix_ms)).map(|c| c.key.clone());
+        if waiting < 0.25 && nearest.is_none() {
             return Vec::new();
         }
-        names.push(String::new());
+        names.push(nearest.unwrap_or_default());
     }
     let mut out = Vec::new();
     for name in names {
@@ -272,7 +277,9 @@ fn node(scene: &Scene<'_>) -> Option<Cause> {
     let mut cause = Cause::new(Kind::Node, "node", BASE_OTHER);
     let of_node = scene.dead.iter().filter(|l| l.of.ending == Ending::NodeOomKill).count();
     let part = of_node as f64 / scene.dead.len().max(1) as f64;
-    let (sure, others) = scene.verdict("others-in-group");
+    // Files in memory are the group's own: memory outside the heap.
+    let (sure, others) =
+        if scene.part(super::inside::fills_files) > 0.5 { (0.0, 0.0) } else { scene.verdict("others-in-group") };
     let below = scene.part(|c| {
         let usage = c.memory.last().map_or(0.0, |p| p.value);
         c.is_of_a_kill() && c.limit_bytes.is_some_and(|l| usage > 0.0 && usage < 0.8 * l as f64) && c.window.is_none()

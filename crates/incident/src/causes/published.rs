@@ -47,17 +47,17 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
         told |= explains;
         cause.at = Some(change.at_unix_ms);
         cause.change = Some(*index);
-        cause.decisive = explains && jump.is_some_and(|j| is_decisive(scene, j));
+        cause.decisive = explains && jump.is_some_and(|j| is_decisive(j));
         cause.sentence = sentence_of(scene, change, jump.filter(|_| explains));
         cause.undo = undo(change);
         out.push(cause);
     }
     if let Some(j) = jump.filter(|_| !told) {
-        let key = key_of(scene, j);
+        let key = key_of(j);
         let mut cause = Cause::new(Kind::Config, key.clone(), BASE_CHANGE);
         of_jump(scene, j, None, &mut cause);
-        cause.at = Some(j.earliest / 2 + j.latest / 2);
-        cause.decisive = is_decisive(scene, j);
+        cause.at = Some(when(scene, j));
+        cause.decisive = is_decisive(j);
         cause.sentence = format!("data of {key} was replaced: {}", in_heaps(scene, j));
         cause.undo = format!(
             "find who publishes {key} ({} elements now, {} before) and put back what was there before {}",
@@ -70,8 +70,15 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     out
 }
 
+/// When it jumped, as well as looks and what followed can tell: just before memory grew, where that is between
+/// two looks, and else in the middle of them.
+fn when(scene: &Scene<'_>, j: &Jump<'_>) -> crate::evidence::UnixMs {
+    let within = scene.onset_is_known && (j.earliest..=j.latest).contains(&scene.onset);
+    if within { scene.onset.saturating_sub(1000).max(j.earliest) } else { j.earliest / 2 + j.latest / 2 }
+}
+
 /// The name of a jump without a feed.
-fn key_of(scene: &Scene<'_>, j: &Jump<'_>) -> String {
+fn key_of(j: &Jump<'_>) -> String {
     let c = j.best.capture;
     let hot = [c.calls.function.as_str(), c.growth.caller.as_str(), c.growth.culprit.as_str()];
     let on_the_way = hot.into_iter().find(|f| !f.is_empty()).unwrap_or_default();
@@ -81,11 +88,17 @@ fn key_of(scene: &Scene<'_>, j: &Jump<'_>) -> String {
     let own = census_key(&j.best.collection.owner, &also);
     // A function that only carries it is a worse name than the one that is hot with it.
     let named = j.best.collection.is_global || j.best.collection.owner.contains(" .");
-    if named || on_the_way.is_empty() || scene.jumps.is_empty() {
-        own
-    } else {
-        super::names::short_function(on_the_way).to_owned()
+    if on_the_way.is_empty() {
+        return own;
     }
+    let hot = super::names::short_function(on_the_way);
+    if !named {
+        return hot.to_owned();
+    }
+    // Of a table that holds many configurations the code that reads it says which: for people both.
+    let words = super::key_words(&own);
+    let told = hot.is_empty() || super::key_overlap(&super::key_words(hot), &words) > 0.0;
+    if told { own } else { format!("{own} (read in {hot})") }
 }
 
 /// What the heaps say of a jump, and of a change that may be it; whether the change explains the jump.
@@ -148,7 +161,7 @@ fn of_jump(scene: &Scene<'_>, j: &Jump<'_>, change: Option<&&Change>, cause: &mu
 }
 
 /// Rivals are excluded: what was published is what memory is full of, and it came first.
-fn is_decisive(_: &Scene<'_>, j: &Jump<'_>) -> bool {
+fn is_decisive(j: &Jump<'_>) -> bool {
     j.of_growth >= 0.3 && j.of_known > 0 && j.may_be_before * 2 > j.of_known
 }
 

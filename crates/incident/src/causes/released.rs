@@ -3,7 +3,9 @@
 
 use lastgasp_diagnosis::units::{count, seconds};
 
-use super::weights::{BASE_CHANGE, BEFORE_AND_AFTER, DISCRIMINATES, DOES_NOT, HAD_LIVED, JUMP_AGAINST_OTHERS};
+use super::weights::{
+    ANOTHER_STORY, BASE_CHANGE, BEFORE_AND_AFTER, DISCRIMINATES, DOES_NOT, HAD_LIVED, JUMP_AGAINST_OTHERS,
+};
 use super::{Cause, Kind, Scene};
 use crate::changes::{time, weigh};
 use crate::clock::clock;
@@ -31,7 +33,9 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
         // Names of releases are not names of code.
         cause.terms.retain(|t| t.name != "name");
         told.push(change.to.clone());
-        who_died(scene, label, &change.to, Some(change.at_unix_ms), &mut cause);
+        let put_out = put_out(scene, &change.to, change.at_unix_ms);
+        told.push(put_out.clone());
+        who_died(scene, label, &put_out, Some(change.at_unix_ms), &mut cause);
         cause.at = Some(change.at_unix_ms);
         cause.change = Some(index);
         let from = if change.from.is_empty() { String::new() } else { format!(" (before: {})", change.from) };
@@ -61,8 +65,7 @@ fn by_processes(scene: &Scene<'_>, label: Option<&Label>, told: &[String]) -> Op
     let before = first.iter().filter(|(_, (at, _))| scene.before_onset(*at) >= 0);
     let (newest, (at, _)) = before.max_by_key(|(_, (at, _))| *at)?;
     let other = first.iter().filter(|(v, _)| *v != newest).max_by_key(|(_, (_, last))| *last)?;
-    let is_told =
-        |t: &String| !t.is_empty() && (t == newest || newest.starts_with(t.as_str()) || t.starts_with(newest.as_str()));
+    let is_told = |t: &String| is_version(t, newest);
     if told.iter().any(is_told) {
         return None;
     }
@@ -81,15 +84,41 @@ fn by_processes(scene: &Scene<'_>, label: Option<&Label>, told: &[String]) -> Op
     Some(cause)
 }
 
+/// Whether two names are of one version: `1.42.0` and `v1.42.0`, a commit and its first digits.
+fn is_version(a: &str, b: &str) -> bool {
+    let (a, b) = (a.trim_start_matches('v'), b.trim_start_matches('v'));
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    !short.is_empty()
+        && (short == long
+            || (short.len() >= 7 && long.starts_with(short) && short.chars().all(|c| c.is_ascii_hexdigit())))
+}
+
+/// The version of the processes that a release has put out: that of its name, or else, where no process has
+/// one of that name, the one whose first process was started soonest after it.
+fn put_out(scene: &Scene<'_>, named: &str, at: UnixMs) -> String {
+    /// Until its first process is there.
+    const SOON_MS: i64 = 10 * 60_000;
+    let mut first: std::collections::BTreeMap<String, UnixMs> = std::collections::BTreeMap::new();
+    for l in scene.all.iter().filter(|l| l.of.started_unix_ms > 0) {
+        let v = version(&l.of);
+        let known = first.entry(v).or_insert(l.of.started_unix_ms);
+        *known = (*known).min(l.of.started_unix_ms);
+    }
+    if let Some((v, _)) = first.iter().find(|(v, _)| is_version(named, v)) {
+        return v.clone();
+    }
+    let soon = first
+        .iter()
+        .filter(|(v, t)| !v.is_empty() && **t >= at.saturating_sub(2_000) && **t <= at.saturating_add(SOON_MS));
+    soon.min_by_key(|(_, t)| **t).map_or_else(|| named.to_owned(), |(v, _)| v.clone())
+}
+
 /// What the cohorts say of a version.
 fn who_died(scene: &Scene<'_>, label: Option<&Label>, version_of: &str, at: Option<UnixMs>, cause: &mut Cause) {
     let jump = scene.jump_of_the_growth();
     match label {
         Some(l) if l.says == Says::Discriminates => {
-            let is_it = version_of.is_empty()
-                || l.culprit == version_of
-                || l.culprit.starts_with(version_of)
-                || version_of.starts_with(&l.culprit);
+            let is_it = version_of.is_empty() || is_version(version_of, &l.culprit);
             cause.term("who died", if is_it { DISCRIMINATES } else { DOES_NOT }, l.text.clone());
             cause.decisive = is_it && !version_of.is_empty() && jump.is_none();
         }
@@ -100,6 +129,15 @@ fn who_died(scene: &Scene<'_>, label: Option<&Label>, version_of: &str, at: Opti
         }
         None => cause.term("who died", 0.0, "unknown: no version is known of the processes"),
     }
+    // Whoever is asked more often, or waits for somebody slow, needs no release to die.
+    let other = scene.order.iter().find(|o| {
+        let outside =
+            o.series == "first attempts" || o.series.starts_with("latency of ") || o.series.starts_with("errors of ");
+        outside && o.relation == crate::order::Relation::Before
+    });
+    if let Some(o) = other {
+        cause.term("series", ANOTHER_STORY, o.text.clone());
+    }
     if let Some(j) = jump {
         let text = format!("what fills the memory came with {}, and not with a version", j.best.collection.owner);
         cause.term("in the heaps", JUMP_AGAINST_OTHERS, text);
@@ -109,11 +147,7 @@ fn who_died(scene: &Scene<'_>, label: Option<&Label>, version_of: &str, at: Opti
 /// Where all were replaced: did those before live, and for how long did this version live before it died?
 fn before_and_after(scene: &Scene<'_>, version_of: &str, at: Option<UnixMs>, cause: &mut Cause) {
     let Some(at) = at else { return };
-    let is_of = |l: &&&crate::life::Life<'_>| {
-        let v = version(&l.of);
-        !version_of.is_empty()
-            && (v == version_of || v.starts_with(version_of) || version_of.starts_with(v.as_str()) && !v.is_empty())
-    };
+    let is_of = |l: &&&crate::life::Life<'_>| is_version(version_of, &version(&l.of));
     let before: Vec<_> =
         scene.all.iter().filter(|l| !is_of(l) && l.of.started_unix_ms > 0 && l.of.started_unix_ms < at).collect();
     let lived = before
@@ -143,5 +177,23 @@ fn before_and_after(scene: &Scene<'_>, version_of: &str, at: Option<UnixMs>, cau
             seconds(growth as f64 / 1e3)
         );
         cause.term("had lived", HAD_LIVED, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_one_version() {
+        for (a, b, same) in [
+            ("1.42.0", "v1.42.0", true),
+            ("db1fb45a8c90", "db1fb45a8c9013f169df934ccb1e466fcc2e231d", true),
+            ("1.4", "1.42.0", false),
+            ("v1.42.0", "v1.42.01", false),
+            ("", "v1", false),
+        ] {
+            assert_eq!((is_version(a, b), is_version(b, a)), (same, same), "{a} {b}");
+        }
     }
 }

@@ -64,6 +64,11 @@ pub(crate) const STEADY: f64 = -4.0;
 pub(crate) const FINDING: f64 = 4.0;
 /// The same of a finding that only fits.
 pub(crate) const FITS: f64 = 1.5;
+/// A series rose before memory that tells of something else.
+pub(crate) const ANOTHER_STORY: f64 = -1.5;
+/// What is wrong inside came with a version, by who dies or by who lived before.
+pub(crate) const BROUGHT: f64 = -2.5;
+
 /// Findings that say something else.
 pub(crate) const FINDS_OTHER: f64 = -2.0;
 

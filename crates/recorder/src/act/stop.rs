@@ -47,6 +47,8 @@ pub struct Stopped<'a> {
     standing: Instant,
     /// Where its threads stand, as far as was to be had.
     pub registers: Vec<ThreadRegisters>,
+    /// Threads of which there was no time to ask where they stand.
+    pub threads_not_read: usize,
     /// What went wrong, if anything.
     pub trouble: Option<String>,
     /// Not a single thread could be stopped.
@@ -63,6 +65,10 @@ enum How<'a> {
     Ptrace(Option<mpsc::Sender<()>>, Option<JoinHandle<Result<(), Panicked>>>, Option<(&'a Watchdog, u64)>),
     Not,
 }
+
+/// Where threads of a frozen group stand is asked until so long after the begin of a stop: of 5,000 threads it
+/// takes a tenth of a second, and the copy is to be made within 80 ms (`deadline.rs`).
+const REGISTERS_UNTIL: Duration = Duration::from_millis(60);
 
 /// How long we wait for the last thread to stand: threads that allocate stop at once, and one that sleeps in
 /// the kernel does no harm.
@@ -193,6 +199,7 @@ fn not_stopped(why: String) -> Stopped<'static> {
         since: Instant::now(),
         standing: Instant::now(),
         registers: Vec::new(),
+        threads_not_read: 0,
         trouble: Some(format!("not stopped: {why}")),
         nothing: true,
         longest: PATIENCE,
@@ -242,14 +249,37 @@ fn freeze<'a>(dir: &'a PathBuf, watchdog: &'a Watchdog, pid: i32, patience: Dura
     while since.elapsed() < patience && !std::fs::read_to_string(&events).is_ok_and(|t| t.contains("frozen 1")) {
         std::thread::sleep(Duration::from_micros(200));
     }
-    let registers = thread_ids(pid).into_iter().filter_map(|tid| thread_registers(pid, tid)).collect();
+    let until = since + REGISTERS_UNTIL;
+    let (registers, threads_not_read) = within(until, &thread_ids(pid), |tid| thread_registers(pid, tid));
     // A thread that sleeps in the kernel freezes when it wakes, before it touches anything. One that still
     // runs makes this the copy of a moving target.
     let late = !std::fs::read_to_string(&events).is_ok_and(|t| t.contains("frozen 1"));
-    let runs = late && thread_ids(pid).into_iter().any(|tid| is_running(pid, tid));
+    // Of whom it cannot be asked in time it is not known that it stands.
+    let runs = late && thread_ids(pid).into_iter().any(|tid| Instant::now() > until || is_running(pid, tid));
     let trouble = runs.then(|| "a thread did not freeze in time (the machine is busy)".to_owned());
     let standing = Instant::now();
-    Stopped { how: How::Freezer(dir, watchdog), since, standing, registers, trouble, nothing: false, longest: PATIENCE }
+    Stopped {
+        how: How::Freezer(dir, watchdog),
+        since,
+        standing,
+        registers,
+        threads_not_read,
+        trouble,
+        nothing: false,
+        longest: PATIENCE,
+    }
+}
+
+/// What is read of each of `threads` by then; with how many there was no time for.
+fn within<T>(until: Instant, threads: &[i32], read: impl Fn(i32) -> Option<T>) -> (Vec<T>, usize) {
+    let mut all = Vec::new();
+    for (done, tid) in threads.iter().enumerate() {
+        if Instant::now() > until {
+            return (all, threads.len() - done);
+        }
+        all.extend(read(*tid));
+    }
+    (all, 0)
 }
 
 fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration, longest: Duration) -> Stopped<'_> {
@@ -283,6 +313,7 @@ fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration, longest: Dur
                 since,
                 standing: Instant::now(),
                 registers,
+                threads_not_read: 0,
                 trouble,
                 nothing,
                 longest,
@@ -436,6 +467,21 @@ mod tests {
     }
 
     /// With a guarded thread a panic is no error of the join any more.
+    /// Of thousands of threads each takes some microseconds: no longer is a target held for them.
+    #[test]
+    fn threads_are_asked_until_the_time_is_over() {
+        let threads: Vec<i32> = (0..5000).collect();
+        let slow = |tid: i32| {
+            std::thread::sleep(Duration::from_millis(2));
+            (tid % 2 == 0).then_some(tid)
+        };
+        let began = Instant::now();
+        let (read, left) = within(began + Duration::from_millis(30), &threads, slow);
+        assert!(left > 4900 && left < 5000 && !read.is_empty(), "{} read, {left} left", read.len());
+        let (read, left) = within(began + Duration::from_secs(100), &threads[..10], slow);
+        assert_eq!((read, left), (vec![0, 2, 4, 6, 8], 0));
+    }
+
     #[test]
     fn a_stop_that_panicked_has_held_nothing() {
         let (report, ready) = mpsc::channel::<Report>();

@@ -252,14 +252,14 @@ impl Inspector {
 
     fn attach(&self, pid: i32, binary: &Known, settings: &Settings) -> Result<Target, NotAttached> {
         let name = binary.name.clone().unwrap_or_else(|| format!("/proc/{pid}/exe"));
-        let (known, location) = match (&binary.go, binary.go.as_ref().map(|go| &go.says.runtime)) {
-            (Ok(known), Ok(Located::At(location))) => (known, location),
-            (Ok(_), Ok(Located::NotYet(_))) => return Err(NotAttached::NotYet),
-            (Ok(_), Ok(Located::Refused(why))) => return Err(NotAttached::Refused(why.clone())),
-            (Err(why), _) | (_, Err(why)) => return Err(NotAttached::Refused(why.clone())),
-        };
+        let known = binary.go.as_ref().map_err(|why| NotAttached::Refused(why.clone()))?;
         let image = known.image(&name).map_err(|e| NotAttached::Failed(OpenError::Image(e).into()))?;
         let process = LiveProcess::open_known(pid, image, binary.bias).map_err(|e| NotAttached::Failed(e.into()))?;
+        let location = match &known.says.runtime {
+            Located::At(location) => location,
+            Located::NotYet(_) => return Err(NotAttached::NotYet),
+            Located::Refused(why) => return Err(NotAttached::Refused(why.clone())),
+        };
         let foreign = settings.foreign.memory(pid, process.mem_shared()).map_err(|e| failed(pid, e))?;
         Target::attach_known(process, &known.says, location, &self.mounts, foreign).map_err(NotAttached::Failed)
     }

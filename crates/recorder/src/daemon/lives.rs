@@ -5,8 +5,6 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, SystemTime};
 
 use lastgasp_goruntime::quick_census::Anchor;
-use lastgasp_inferior::{Addr, AddrRange};
-use lastgasp_observe::raw_capture::Binary;
 use lastgasp_observe::target::Target;
 use lastgasp_observe::target::census::{CensusHistory, KnownCollection};
 use nix::sys::wait::WaitStatus;
@@ -100,7 +98,7 @@ impl Lives {
 /// A collection that has many times the elements that it had at the look before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CensusJump {
-    /// Whose it is: `global main.cache`, or where it stands.
+    /// Where it stands: `variables+0x1f20 [+8]`, the same for all processes of a build.
     pub owner: String,
     /// `map` or `slice`.
     pub kind: &'static str,
@@ -126,15 +124,14 @@ pub(crate) fn census_jumps(target: &Target, now_ms: u64) -> Vec<CensusJump> {
     found.sort_by_key(|(_, _, before, elements)| std::cmp::Reverse(elements.saturating_sub(*before)));
     found.truncate(MAX_JUMPS);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let binary = Binary::of(target.process.loaded());
     let told = |(c, t, before, elements): (&KnownCollection, u64, u64, u64)| CensusJump {
-        owner: owner(&binary, target, c),
+        owner: owner(target, c),
         kind: if c.way.kind == lastgasp_goruntime::collections::HeaderKind::Map { "map" } else { "slice" },
         before,
         elements,
         seen_unix: now.saturating_sub(now_ms.saturating_sub(t) / 1000),
     };
-    found.into_iter().map(told).filter(|j| !j.owner.starts_with("global runtime.")).collect()
+    found.into_iter().map(told).collect()
 }
 
 /// When a collection jumped last, and from what to what.
@@ -156,16 +153,16 @@ fn jump(history: &CensusHistory, collection: &KnownCollection) -> Option<(u64, u
     stayed.then_some((t, before, elements))
 }
 
-fn owner(binary: &Binary, target: &Target, collection: &KnownCollection) -> String {
+/// Where it stands, in words that are the same for all processes of a build. Its name stands in the file of the
+/// executable, which is its owner's to write: that is read by processes that can be lost, for captures, and not
+/// here.
+fn owner(target: &Target, collection: &KnownCollection) -> String {
     match collection.way.anchor {
         Anchor::Variable(at) => {
-            let range = AddrRange { start: at, end: Addr(at.0.saturating_add(1)) };
-            let named = binary.variables(range);
-            let name = named.iter().find(|v| v.range.contains(at)).and_then(|v| binary.name_of(v));
             let offset = at.0.saturating_sub(target.runtime.module.variables.start.0);
-            let root = name.map_or_else(|| format!("variables+{offset:#x}"), |name| format!("global {name}"));
             let steps: Vec<String> =
                 collection.way.hops.iter().map(|h| format!("{:+}", h.offset.cast_signed())).collect();
+            let root = format!("variables+{offset:#x}");
             if steps.is_empty() { root } else { format!("{root} [{}]", steps.join(" ")) }
         }
         Anchor::Stack(_) => "of a goroutine".into(),
@@ -178,6 +175,7 @@ mod tests {
 
     use lastgasp_goruntime::collections::HeaderKind;
     use lastgasp_goruntime::quick_census::Way;
+    use lastgasp_inferior::Addr;
 
     use super::*;
 

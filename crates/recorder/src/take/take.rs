@@ -193,6 +193,10 @@ fn copy_in_a_stop(
         let why = format!("the copy was cut off after {} ms: the target must run on", longest.as_millis());
         evidence.gaps.push(Gap::new("standstill", why));
     }
+    if stopped.threads_not_read > 0 {
+        let why = format!("of {} there was no time to ask where they stand", stopped.threads_not_read);
+        evidence.gaps.push(Gap::new("threads", why));
+    }
     let trouble = stopped.trouble.take();
     // What comes now is no part of the copy.
     let to_the_end = stopped.still_holds();

@@ -64,16 +64,17 @@ fn result(f: &Finding, rules: &[&str]) -> Value {
         out["ruleIndex"] = n.into();
     }
     if !f.related.is_empty() {
-        let related = f.related.iter().enumerate().map(|(n, r)| {
-            json!({"id": n + 1, "message": {"text": r.note}, "physicalLocation": physical(&r.place)})
-        });
+        let related =
+            f.related.iter().enumerate().map(
+                |(n, r)| json!({"id": n + 1, "message": {"text": r.note}, "physicalLocation": physical(&r.place)}),
+            );
         out["relatedLocations"] = related.collect::<Vec<_>>().into();
     }
     out
 }
 
-/// Columns are told in bytes by us and in UTF-16 units by SARIF: they differ in lines with other letters before
-/// the place, where only the lines are told.
+/// Columns are told in bytes by us and in UTF-16 units by SARIF: they differ in lines with other letters
+/// before the place, where only the lines are told.
 fn physical(p: &Place) -> Value {
     json!({
         "artifactLocation": {"uri": uri(&p.file)},

@@ -22,8 +22,8 @@ pub enum Look {
     Coloured,
 }
 
-/// All of a check. Texts of files are asked for by the names that findings have; where one is not there, or is
-/// another by now, the place alone is named.
+/// All of a check. Texts of files are asked for by the names that findings have; where one is not there, or
+/// is another by now, the place alone is named.
 #[must_use]
 pub fn check_text(view: &CheckView<'_>, look: Look, read: &dyn Fn(&str) -> Option<String>) -> String {
     let renderer = match look {
@@ -72,7 +72,8 @@ fn one(f: &Finding, texts: &BTreeMap<&str, Option<String>>, renderer: &Renderer)
     // Places in other files, or far away in this one.
     for r in f.related.iter().filter(|r| !near(&f.place, &r.place)) {
         let note = printable(&r.note).into_owned();
-        group = group.element(Mark::NOTE.message(format!("{note}: {}:{}:{}", r.place.file, r.place.line, r.place.column)));
+        group =
+            group.element(Mark::NOTE.message(format!("{note}: {}:{}:{}", r.place.file, r.place.line, r.place.column)));
     }
     for e in &f.evidence {
         group = group.element(Mark::NOTE.with_name(e.source.as_str()).message(printable(&e.text).into_owned()));
@@ -146,7 +147,8 @@ fn summary(view: &CheckView<'_>) -> String {
         .map(|(l, n)| format!("{n} {}{}", l.word(), if n == 1 || l == Level::Critical { "" } else { "s" }))
         .collect();
     let counts = if counts.is_empty() { "nothing found".to_owned() } else { counts.join(", ") };
-    let _ = writeln!(out, "{counts} in {} packages, {} files, {} lines", checked.packages, checked.files, checked.lines);
+    let _ =
+        writeln!(out, "{counts} in {} packages, {} files, {} lines", checked.packages, checked.files, checked.lines);
     let [tests, platforms, vendor] = view.not_read;
     let left = [
         (view.hints_left_out, "hints about escapes (--hints)"),

@@ -63,7 +63,7 @@ impl EventLog {
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(at(&folder))?;
         fs::read_dir(&folder).map_err(at(&folder))?;
         let mut seen = Seen::default();
-        recent_changes(&folder, super::seen::MAX_SEEN, |change| {
+        recent_changes(&folder, |change| {
             seen.insert(change);
         });
         let log = Self { folder, state: Mutex::new(State { limits, seen, open: Vec::new() }) };
@@ -81,8 +81,8 @@ impl EventLog {
         }
     }
 
-    /// Writes changes, each once: one that is known by its source and id is not written again. They are on the
-    /// disk when this returns.
+    /// Writes changes, each once: one that is known by its source and id is not written again. They are on
+    /// the disk when this returns.
     ///
     /// # Errors
     /// The disk is full, say: then none of them counts as known.
@@ -102,7 +102,7 @@ impl EventLog {
         }
         if let Err(e) = self.append(&mut state, Stream::Changes, &bytes, true) {
             state.seen = Seen::default();
-            recent_changes(&self.folder, super::seen::MAX_SEEN, |change| {
+            recent_changes(&self.folder, |change| {
                 state.seen.insert(change);
             });
             return Err(e);
@@ -126,8 +126,8 @@ impl EventLog {
         self.note(Stream::Feeds, feeds, true)
     }
 
-    /// Writes further points of series. They are not waited for: a crash of the machine may cost the last half
-    /// minute of them.
+    /// Writes further points of series. They are not waited for: a crash of the machine may cost the last
+    /// half minute of them.
     ///
     /// # Errors
     /// The disk is full, say.

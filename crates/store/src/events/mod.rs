@@ -1,11 +1,11 @@
-//! What happened in the world, beside the captures: changes, lives of processes, metrics, and which feeds were
-//! connected. Append-only files of JSON lines in the store's folder `events`, bounded, crash-safe
+//! What happened in the world, beside the captures: changes, lives of processes, metrics, and which feeds
+//! were connected. Append-only files of JSON lines in the store's folder `events`, bounded, crash-safe
 //! (docs/formats/events.md).
 //!
-//! [`EventLog`] writes them, [`read()`] and [`EventStore`] read them back. A line says its own checksum: what was
-//! cut short by a crash or damaged is skipped, counted and said, and costs no other line. Files are only ever
-//! appended to, by as many processes as like (`lastgasp event add` beside the daemon), and removed as a whole
-//! when they are too old or too many.
+//! [`EventLog`] writes them, [`read()`] and [`EventStore`] read them back. A line says its own checksum: what
+//! was cut short by a crash or damaged is skipped, counted and said, and costs no other line. Files are only
+//! ever appended to, by as many processes as like (`lastgasp event add` beside the daemon), and removed as a
+//! whole when they are too old or too many.
 
 mod line;
 mod log;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use log::{Added, EventLog};
-pub use read::{Damage, EventStore, last_feeds, read};
+pub use read::{Damage, EventStore, ReadLimits, last_feeds, last_lives, read, read_at_most};
 pub use salt::{ContentHash, Salt};
 
 /// The folder in a store.

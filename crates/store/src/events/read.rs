@@ -23,10 +23,21 @@ const LIVES_BEFORE: Duration = Duration::from_secs(2 * 3600);
 const SLACK: Duration = Duration::from_secs(60);
 /// Bytes at the end of the changes that are read for what was seen last.
 const RECENT_BYTES: u64 = 32 << 20;
-/// Changes that are kept of one time, at most: beyond that the oldest are left out, and it is said.
-const MAX_CHANGES: usize = 25_000;
-/// Points of all series of one time, at most.
-const MAX_POINTS: usize = 2_000_000;
+
+/// How much is read of one time at most; what is left out is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLimits {
+    /// Changes: the latest.
+    pub changes: usize,
+    /// Points of all series: the first.
+    pub points: usize,
+}
+
+impl Default for ReadLimits {
+    fn default() -> Self {
+        Self { changes: 25_000, points: 2_000_000 }
+    }
+}
 
 /// What could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,7 +87,13 @@ impl Loader for EventStore {
 /// for, lives that reach into it, points in it, and the last state of every feed. A change that stands there
 /// twice is added once.
 pub fn read(store: &Path, query: &Query, into: &mut Evidence) -> Damage {
+    read_at_most(store, query, ReadLimits::default(), into)
+}
+
+/// As [`read()`], and no more than that.
+pub fn read_at_most(store: &Path, query: &Query, limits: ReadLimits, into: &mut Evidence) -> Damage {
     let folder = store.join(FOLDER);
+    let most = limits.changes.max(1);
     let since = query.since_unix_ms.unwrap_or(i64::MIN);
     let (from, to) = (since, query.now_unix_ms);
     let mut damage = Damage::default();
@@ -93,14 +110,14 @@ pub fn read(store: &Path, query: &Query, into: &mut Evidence) -> Damage {
             return;
         }
         changes.push(change);
-        if changes.len() >= 2 * MAX_CHANGES {
-            left_out += MAX_CHANGES as u64;
-            changes.drain(..MAX_CHANGES);
+        if changes.len() >= 2 * most {
+            left_out += most as u64;
+            changes.drain(..most);
             known = changes.iter().map(|c| (c.source.clone(), c.id.clone())).collect();
         }
     });
-    if changes.len() > MAX_CHANGES {
-        let more = changes.len() - MAX_CHANGES;
+    if changes.len() > most {
+        let more = changes.len() - most;
         left_out += more as u64;
         changes.drain(..more);
     }
@@ -135,14 +152,14 @@ pub fn read(store: &Path, query: &Query, into: &mut Evidence) -> Damage {
         let fits = |p: &MetricPoint| (from..=to).contains(&p.unix_ms) && p.value.is_finite();
         let new: Vec<MetricPoint> = more.points.iter().copied().filter(fits).collect();
         points += new.len();
-        cut |= points > MAX_POINTS;
+        cut |= points > limits.points;
         if new.is_empty() || cut {
             return;
         }
         series.entry(key).or_insert_with(|| MetricSeries { points: Vec::new(), ..more }).points.extend(new);
     });
     if cut {
-        into.gaps.push(format!("of the metrics of this time the first {MAX_POINTS} points alone were read"));
+        into.gaps.push(format!("of the metrics of this time the first {} points alone were read", limits.points));
     }
     for (_, mut one) in series {
         one.points.sort_by_key(|p| p.unix_ms);
@@ -153,6 +170,21 @@ pub fn read(store: &Path, query: &Query, into: &mut Evidence) -> Damage {
     into.feeds.extend(feeds(&folder, &mut damage));
     into.gaps.extend(damage.sentence());
     damage
+}
+
+/// Lives of processes that were told of since then, as they were told of last, by start.
+#[must_use]
+pub fn last_lives(store: &Path, since: UnixMs) -> Vec<Generation> {
+    /// Lives that are kept, at most.
+    const MOST: usize = 20_000;
+    let mut lives: BTreeMap<(UnixMs, i32, String), Generation> = BTreeMap::new();
+    visit(&store.join(FOLDER), Stream::Generations, since, &mut Damage::default(), |life: Generation| {
+        lives.insert((life.started_unix_ms, life.pid, life.instance.clone()), life);
+        if lives.len() > MOST {
+            lives.pop_first();
+        }
+    });
+    lives.into_values().collect()
 }
 
 /// The last state of every feed.
@@ -170,7 +202,7 @@ fn feeds(folder: &Path, damage: &mut Damage) -> Vec<FeedState> {
 }
 
 /// Changes at the end of the files, oldest first.
-pub(crate) fn recent_changes(folder: &Path, most: usize, mut each: impl FnMut(&Change)) {
+pub(crate) fn recent_changes(folder: &Path, mut each: impl FnMut(&Change)) {
     let all = segments(folder, Stream::Changes);
     let mut bytes = 0;
     let recent: Vec<&Segment> = all
@@ -182,19 +214,13 @@ pub(crate) fn recent_changes(folder: &Path, most: usize, mut each: impl FnMut(&C
             take
         })
         .collect();
-    let mut changes = std::collections::VecDeque::new();
     for segment in recent.into_iter().rev() {
         let _ = lines(&segment.path, |line| {
             if let Some(change) = record::<Change>(line) {
-                // Its identity is all that is asked for.
-                changes.push_back(Change { id: change.id, source: change.source, ..Change::default() });
-                if changes.len() > most {
-                    changes.pop_front();
-                }
+                each(&change);
             }
         });
     }
-    changes.iter().for_each(&mut each);
 }
 
 /// Every record of a stream in files that were written since then, in the order of writing.

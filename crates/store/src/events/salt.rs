@@ -1,5 +1,5 @@
-//! Salted hashes of contents: within a store equal contents have equal hashes, and nobody outside of it can try
-//! out what they were.
+//! Salted hashes of contents: within a store equal contents have equal hashes, and nobody outside of it can
+//! try out what they were.
 
 use std::fmt;
 use std::fs::OpenOptions;

@@ -59,8 +59,8 @@ fn budget(limits: &EventLimits, stream: Stream) -> u64 {
     limits.bytes / 16 * stream.share()
 }
 
-/// Files that must go: those that were written last too long ago, and the oldest of too many bytes. The newest
-/// stays.
+/// Files that must go: those that were written last too long ago, and the oldest of too many bytes. The
+/// newest stays.
 pub(crate) fn to_remove(all: &[Segment], limits: &EventLimits, stream: Stream, now: SystemTime) -> Vec<PathBuf> {
     let Some((_newest, older)) = all.split_last() else { return Vec::new() };
     let mut total = all.iter().map(|s| s.bytes).fold(0, u64::saturating_add);

@@ -176,6 +176,23 @@ fn what_was_in_the_time_that_is_asked_for_is_given() {
 }
 
 #[test]
+fn no_more_is_read_than_was_asked_for() {
+    let store = tempfile::tempdir().unwrap();
+    let log = open(&store);
+    log.add_changes(&(0..100).map(change).collect::<Vec<_>>()).unwrap();
+    let query = Query { service: None, since_unix_ms: None, now_unix_ms: i64::MAX };
+    let mut evidence = Evidence::default();
+    read_at_most(store.path(), &query, ReadLimits { changes: 7, points: 1 }, &mut evidence);
+    let ids: Vec<&str> = evidence.changes.iter().map(|c| c.id.as_str()).collect();
+    assert_eq!((ids.len(), ids[0], ids[6]), (7, "id-93", "id-99"));
+    assert!(evidence.gaps[0].contains("the 93 that were told of first"), "{:?}", evidence.gaps);
+    let life = |seen| Generation { instance: "i".into(), pid: 1, last_seen_unix_ms: seen, ..Generation::default() };
+    log.note_generations(&[life(1), life(2)]).unwrap();
+    let lives = last_lives(store.path(), 0);
+    assert_eq!((lives.len(), lives[0].last_seen_unix_ms), (1, 2));
+}
+
+#[test]
 fn points_are_joined_and_the_last_state_counts() {
     let store = tempfile::tempdir().unwrap();
     let log = open(&store);
@@ -205,4 +222,86 @@ fn a_store_that_is_none_is_said() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = EventLog::open(file.path(), EventLimits::default()).unwrap_err().to_string();
     assert!(error.contains("events") && error.contains("name another store"), "{error}");
+}
+
+/// Every field that is written is documented.
+#[test]
+fn the_documented_fields_are_the_fields() {
+    use lastgasp_incident::evidence::{Build, Hole, Place, Scope};
+    let page = include_str!("../../../../docs/formats/events.md");
+    let s = || "x".to_owned();
+    let change = Change {
+        by: s(),
+        scope: Scope { services: vec![s()], instances: vec![s()], data_centres: vec![s()], nodes: vec![s()] },
+        size_bytes: Some(1),
+        size_bytes_before: Some(1),
+        elements: Some(1),
+        elements_before: Some(1),
+        from: s(),
+        to: s(),
+        hash: s(),
+        title: s(),
+        ..change(1)
+    };
+    let life = Generation {
+        container: s(),
+        first_seen_unix_ms: 1,
+        last_seen_unix_ms: 1,
+        ended_unix_ms: Some(1),
+        build: Build {
+            version: s(),
+            revision: s(),
+            revision_unix_ms: Some(1),
+            modified: true,
+            build_id: s(),
+            go_version: s(),
+            file_unix_ms: Some(1),
+        },
+        place: Place { data_centre: s(), node: s(), image: s(), kernel: s(), cgroup: s() },
+        limit_bytes: Some(1),
+        soft_limit_bytes: Some(1),
+        gogc: Some(1),
+        gomemlimit: Some(1),
+        peak_bytes: Some(1),
+        labels: [("zone".to_owned(), s())].into(),
+        ..Generation::default()
+    };
+    let subject = MetricSubject { service: s(), caller: s(), instance: s(), is_dependency: true };
+    let series =
+        MetricSeries { subject, points: vec![MetricPoint { unix_ms: 1, value: 1.0 }], ..MetricSeries::default() };
+    let feed = FeedState {
+        kinds: vec!["config".into()],
+        metrics: true,
+        skew_ms: Some(1),
+        holes: vec![Hole { from_unix_ms: 1, to_unix_ms: Some(2), why: s() }],
+        ..FeedState::default()
+    };
+    fn keys(v: &serde_json::Value, out: &mut Vec<String>) {
+        match v {
+            serde_json::Value::Object(map) => {
+                for (key, inner) in map {
+                    out.push(key.clone());
+                    // Names of labels are the user's.
+                    if key != "labels" {
+                        keys(inner, out);
+                    }
+                }
+            }
+            serde_json::Value::Array(all) => all.iter().for_each(|v| keys(v, out)),
+            _ => {}
+        }
+    }
+    let mut all = Vec::new();
+    for value in [
+        serde_json::to_value(&change),
+        serde_json::to_value(&life),
+        serde_json::to_value(&series),
+        serde_json::to_value(&feed),
+    ] {
+        keys(&value.unwrap(), &mut all);
+    }
+    assert!(all.len() > 60, "{}", all.len());
+    for key in all {
+        assert!(page.contains(&format!("`{key}`")), "{key} is missing in docs/formats/events.md");
+    }
 }

@@ -84,9 +84,9 @@ fn after_kill() -> Span {
     Span::ms(7000)
 }
 
-/// Longer than a request takes and than the time over which rates are taken.
+/// Longer than a request takes.
 fn warm_up() -> Span {
-    Span::ms(14_000)
+    Span::ms(9000)
 }
 
 /// Largest file of a scenario that is read.

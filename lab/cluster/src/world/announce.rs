@@ -10,6 +10,9 @@ use super::process::Start;
 use super::{FORM, World, end, platform, settings};
 use crate::scenario::{Act, CallerChange, Deploy, Environment, Event, Export, Feed, Limit, Load, Neighbour, Publish};
 
+/// Longest that one instance is waited for before the next one has its turn: a rollout takes one at a time.
+const TURN: Duration = Duration::from_secs(6);
+
 impl World {
     /// Carries an action out; gives what was done, in words.
     ///
@@ -114,11 +117,10 @@ impl World {
     }
 
     fn restart(&self, places: &[usize], every: Duration) {
-        for (n, at) in places.iter().enumerate() {
-            if n > 0 {
-                std::thread::sleep(every);
-            }
+        for at in places {
             self.instances.restart(*at);
+            self.instances.wait_for(*at, TURN);
+            std::thread::sleep(every);
         }
     }
 
@@ -133,13 +135,10 @@ impl World {
                 "instances": self.names_of(&places), "by": "pipeline", "title": format!("{kind} of {} to {}", self.service, d.version),
             }));
         }
-        for (n, at) in places.iter().enumerate() {
-            if n > 0 {
-                std::thread::sleep(d.every.duration());
-            }
+        for at in &places {
             self.instances.with(*at, |i| i.install(&d.version, &built)).transpose()?;
-            self.instances.restart(*at);
         }
+        self.restart(&places, d.every.duration());
         let what = if d.rollback { "rolled back" } else { "released" };
         Ok(format!("{} {} {what} on {} instances", self.service, d.version, places.len()))
     }

@@ -217,6 +217,15 @@ impl Instances {
         });
     }
 
+    /// Waits until the next life of one answers, or so long.
+    pub(super) fn wait_for(&self, at: usize, longest: Duration) {
+        let (deadline, lives) = (Instant::now() + longest, self.with(at, |i| i.lives.len()).unwrap_or(0));
+        let is_back = |i: &mut Instance| i.lives.len() > lives && i.running.as_ref().is_some_and(|r| r.is_ready);
+        while Instant::now() < deadline && !self.with(at, is_back).unwrap_or(true) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Kills one, for no reason of memory.
     pub(super) fn kill(&self, at: usize) {
         self.with(at, |i| i.running.as_mut().map(|r| r.child.kill()));

@@ -94,6 +94,9 @@ pub struct Wanted<'a> {
 /// Longest that instances take until all of them answer.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Longer than the time over which rates are taken.
+const RATES: Duration = Duration::from_secs(6);
+
 impl World {
     /// Builds what is missing and starts all of it; returns when every instance answers and callers ask.
     ///
@@ -177,15 +180,6 @@ impl World {
             web.post(&format!("http://127.0.0.1:{}/publish", ports.admin), FORM, None, &form)?;
         }
 
-        progress.set("starting", "Prometheus");
-        let prometheus = platform::prometheus(
-            &packages,
-            &ports,
-            &infrastructure,
-            stage.path(),
-            &targets(scenario, &ports, &scenario.instances()),
-        )?;
-        others.insert("prometheus", prometheus);
         progress.set("starting", "instances");
         let mut all = Vec::new();
         for (at, name) in scenario.instances().iter().enumerate() {
@@ -276,12 +270,26 @@ impl World {
         for (at, (name, caller)) in scenario.caller.iter().enumerate() {
             world.start_caller(name, caller, at)?;
         }
-        // What is seen of the world from now on is the world at rest: that it was just made is no part of it.
-        let warm = Instant::now();
-        while warm.elapsed() < scenario.warm_up.duration() {
-            progress.set("starting", format!("warming up for {} s", scenario.warm_up.0 / 1000));
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        // What is seen of the world from now on is the world at rest: that it was just made is no part of it, of
+        // what lastgasp sees as little as of what Prometheus remembers.
+        let warm = |what: &str, time: Duration| {
+            let began = Instant::now();
+            while began.elapsed() < time {
+                progress.set("starting", format!("{what} for {} s", time.as_secs()));
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        };
+        warm("warming up", scenario.warm_up.duration());
+        progress.set("starting", "Prometheus");
+        let prometheus = platform::prometheus(
+            &world.packages,
+            &world.ports,
+            &world.infrastructure,
+            world.stage.path(),
+            &targets(scenario, &world.ports, &scenario.instances()),
+        )?;
+        world.others.insert("prometheus", prometheus);
+        warm("Prometheus scrapes", scenario.warm_up.duration().min(RATES));
         progress.set("starting", "lastgasp watch");
         let places = recorder::Places {
             stage: world.stage.path(),

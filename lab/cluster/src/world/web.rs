@@ -19,7 +19,7 @@ pub(super) struct Web(ureq::Agent);
 impl Web {
     pub(super) fn new() -> Self {
         let config =
-            ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).http_status_as_error(false);
+            ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).http_status_as_error(false);
         Self(config.build().into())
     }
 

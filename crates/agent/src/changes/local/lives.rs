@@ -128,9 +128,9 @@ impl Lives {
         if limit != life.limit_bytes && open.written > 0 {
             told.push(limit_change(life, life.limit_bytes, limit, now));
         }
-        let dirty = open.written == 0 || limit != life.limit_bytes || now.saturating_sub(open.written) >= AGAIN_MS;
+        let is_old = now.saturating_sub(open.written) >= AGAIN_MS;
+        let mut dirty = open.written == 0 || limit != life.limit_bytes || is_old;
         life.limit_bytes = limit;
-        let mut dirty = dirty;
         if let Some(percent) = status.gc_percent {
             let settings = (Some(percent), status.memory_limit);
             let before = (life.gogc, life.gomemlimit);
@@ -257,8 +257,7 @@ impl Lives {
         if open.environment.is_none()
             && let Some((hash, names)) = look.environment
         {
-            if let Some((before, count)) = last.and_then(|l| l.environment.clone()).filter(|(h, _)| *h != hash) {
-                let _ = before;
+            if let Some((_, count)) = last.and_then(|l| l.environment.clone()).filter(|(h, _)| *h != hash) {
                 self.changes.push(Change {
                     id: format!("environment/{}/{}/{}", life.instance, life.pid, life.started_unix_ms),
                     kind: ChangeKind::Environment,

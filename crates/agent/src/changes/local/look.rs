@@ -1,5 +1,5 @@
-//! Looks at files of watched processes: when the executable was written, whether it was replaced, names of the
-//! environment, mounted ConfigMaps. On a thread of its own: any of these reads may hang.
+//! Looks at files of watched processes: when the executable was written, whether it was replaced, names of
+//! the environment, mounted ConfigMaps. On a thread of its own: any of these reads may hang.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,6 @@
-//! What needs no feed: starts and ends of watched processes, their builds, limits and settings of the collector,
-//! names of their environment, executables that were replaced, mounted ConfigMaps, collections that jump.
+//! What needs no feed: starts and ends of watched processes, their builds, limits and settings of the
+//! collector, names of their environment, executables that were replaced, mounted ConfigMaps, collections
+//! that jump.
 //!
 //! Two threads. One ([`run`]) hears of starts and ends, asks the watch every few seconds what it knows, and
 //! writes; it touches no process. The other ([`look`]) reads `/proc` and mounts, which may hang: what it does
@@ -15,11 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use lastgasp_incident::evidence::{ChangeKind, Evidence, Query};
+use lastgasp_incident::evidence::ChangeKind;
 use lastgasp_recorder::daemon::status::{Status, TargetStatus};
 use lastgasp_recorder::daemon::{Handle, LifeNotice};
 use lastgasp_recorder::guard::{guarded, spawn_guarded};
-use lastgasp_store::events::read;
+use lastgasp_store::events::last_lives;
 
 use super::events::{Events, now_ms};
 use crate::config::Node;
@@ -49,10 +50,7 @@ pub(crate) fn start(
     if wanted.load(Ordering::Relaxed) {
         events.expect(SOURCE, &kinds, false, "what is seen of watched processes on this node");
     }
-    let mut earlier = Evidence::default();
-    let since = Some(now_ms().saturating_sub(EARLIER_MS));
-    read(store, &Query { service: None, since_unix_ms: since, now_unix_ms: i64::MAX }, &mut earlier);
-    let mut lives = Lives::new(node, earlier.generations);
+    let mut lives = Lives::new(node, last_lives(store, now_ms().saturating_sub(EARLIER_MS)));
     let looker = Looker::start(events.salt().clone())?;
     spawn_guarded(THREAD, 512 << 10, move || {
         let mut asked = Instant::now();

@@ -1,5 +1,5 @@
-//! ConfigMaps that are mounted into a process's file system: kubelet lays each version into a folder of its own
-//! and points the link `..data` at it. That it points elsewhere is a change; its time is the link's.
+//! ConfigMaps that are mounted into a process's file system: kubelet lays each version into a folder of its
+//! own and points the link `..data` at it. That it points elsewhere is a change; its time is the link's.
 //!
 //! Files are read to be counted, bounded, and opened so that no link leads out of the mount.
 

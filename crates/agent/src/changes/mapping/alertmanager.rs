@@ -1,5 +1,5 @@
-//! Alertmanager's webhook, version 4. An alert is no change by itself; it is kept as one of kind `alert`, so that
-//! it stands on the timeline, unless its label `change_kind` says of what kind of change it tells.
+//! Alertmanager's webhook, version 4. An alert is no change by itself; it is kept as one of kind `alert`, so
+//! that it stands on the timeline, unless its label `change_kind` says of what kind of change it tells.
 
 use lastgasp_incident::evidence::{Change, ChangeKind, Scope};
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! Base64 that streams by (RFC 4648, both alphabets, padding optional): decoded piece by piece, so that a value
-//! of megabytes is never whole in memory.
+//! Base64 that streams by (RFC 4648, both alphabets, padding optional): decoded piece by piece, so that a
+//! value of megabytes is never whole in memory.
 
 /// A decoder; what is no base64 makes it say so at the end.
 #[derive(Debug, Default)]

@@ -108,8 +108,8 @@ impl Reply {
         Err(format!("it answers {status}: {words}"))
     }
 
-    /// Reads the body piece by piece, to its end or until `each` has enough. Whether it ended by itself; a pause
-    /// that was too long is no error.
+    /// Reads the body piece by piece, to its end or until `each` has enough. Whether it ended by itself; a
+    /// pause that was too long is no error.
     pub(super) fn read(self, mut each: impl FnMut(&[u8]) -> Result<bool, String>) -> Result<bool, String> {
         let mut reader = self.response.into_body().into_reader().take(MAX_ANSWER);
         let mut piece = vec![0; 16 << 10];

@@ -1,11 +1,12 @@
 //! etcd, version 3 of its API, by the JSON gateway over HTTP that stands at its client address (etcd 3.4 and
 //! later: `/v3/kv/range`, `/v3/watch`). Tested against the real one.
 //!
-//! A watch begins behind the revision up to which all is known, and is asked for anew every round: what happened
-//! between two of them comes with the next, and a server that hangs is noticed. Where history was compacted
-//! away meanwhile the keys are read once more, and what is another is told with a hole.
+//! A watch begins behind the revision up to which all is known, and is asked for anew every round: what
+//! happened between two of them comes with the next, and a server that hangs is noticed. Where history was
+//! compacted away meanwhile the keys are read once more, and what is another is told with a hole.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use lastgasp_store::events::Salt;
 use serde_json::json;
@@ -20,6 +21,8 @@ use crate::config::Feed;
 
 /// Longest key, and longest other text that is kept.
 const MAX_TEXT: usize = 8 << 10;
+/// A watch is brought up to date ten times a second; one that stood for so long is.
+const CAUGHT_UP: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Etcd {
@@ -55,6 +58,9 @@ impl Etcd {
             })?;
             // Of several prefixes the earliest: what changed between two answers is told by the watch.
             let read = answer.finish()?.ok_or("its answer has no revision")?;
+            if !answer.stream.is_between() {
+                return Err("its answer did not come to its end".into());
+            }
             revision = Some(revision.map_or(read, |r: i64| r.min(read)));
         }
         if self.begun {
@@ -112,7 +118,8 @@ impl Watcher for Etcd {
         told.events.heard(&told.source);
         let mut answer = Answer::new(told.events.salt());
         let mut latest = None;
-        reply.read(|bytes| {
+        let began = Instant::now();
+        let ended = reply.read(|bytes| {
             answer.push(bytes)?;
             for item in answer.items.drain(..) {
                 latest = latest.max(Some(item.mod_revision));
@@ -123,6 +130,7 @@ impl Watcher for Etcd {
             }
             Ok(answer.compacted || !answer.error.is_empty() || told.is_over())
         })?;
+        let stood = !ended && began.elapsed() >= CAUGHT_UP;
         if answer.compacted {
             // What happened in between is lost; what came of it is not.
             self.revision = None;
@@ -133,8 +141,9 @@ impl Watcher for Etcd {
         if !answer.created {
             return Err("it took the watch and said nothing".into());
         }
-        // A message tells of whole revisions.
-        self.revision = self.revision.max(latest);
+        // A message tells of whole revisions; and a watch that stood for a round has told of all up to where
+        // it began, so that a history that is compacted behind that is no loss.
+        self.revision = self.revision.max(latest).max(answer.created_at.filter(|_| stood));
         Ok(())
     }
 }
@@ -196,6 +205,8 @@ pub(crate) struct Answer<'a> {
     items: Vec<Item>,
     revision: Option<i64>,
     created: bool,
+    /// The lowest revision at which a watch of this stream was created.
+    created_at: Option<i64>,
     compacted: bool,
     error: String,
 }
@@ -210,6 +221,7 @@ impl<'a> Answer<'a> {
             items: Vec::new(),
             revision: None,
             created: false,
+            created_at: None,
             compacted: false,
             error: String::new(),
         }
@@ -259,7 +271,10 @@ impl<'a> Answer<'a> {
             "mod_revision" if in_item => self.item.mod_revision = text.parse().unwrap_or(0),
             "type" if is_in_list(path, "events") => self.item.is_delete = text == "DELETE",
             "revision" if above == "header" => self.revision = text.parse().ok().or(self.revision),
-            "created" if above == "result" => self.created |= text == "true",
+            "created" if above == "result" => {
+                self.created |= text == "true";
+                self.created_at = self.created_at.into_iter().chain(self.revision).min();
+            }
             "canceled" if above == "result" && text == "true" && self.error.is_empty() && !self.compacted => {
                 self.error = "it has ended the watch".into();
             }

@@ -1,9 +1,9 @@
 //! Configuration servers that are watched, read-only: a thread for each, so that one that hangs holds up
-//! nothing. What cannot be reached is asked again with growing pauses, and the time without it is a hole of the
-//! feed.
+//! nothing. What cannot be reached is asked again with growing pauses, and the time without it is a hole of
+//! the feed.
 //!
-//! Values are measured as they stream by (`payload`), and of what was known the sizes, numbers of elements and
-//! hashes alone are kept, of so many keys at most.
+//! Values are measured as they stream by (`payload`), and of what was known the sizes, numbers of elements
+//! and hashes alone are kept, of so many keys at most.
 
 mod apollo;
 mod client;
@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use lastgasp_incident::evidence::{Change, ChangeKind, Scope};
 use lastgasp_recorder::guard::{guarded, spawn_guarded};
+use lastgasp_store::events::Salt;
 
 use super::events::{Events, now_ms};
 use super::mapping::clean;
@@ -182,6 +183,18 @@ struct Kept {
     measured: Measured,
     /// The server's own version of it.
     version: String,
+}
+
+/// Reads bytes as an answer of each kind of server.
+pub(crate) fn read_answers(bytes: &[u8], piece: usize, salt: &Salt) {
+    let (mut etcd, mut consul, mut apollo) =
+        (etcd::Answer::new(salt), consul::Answer::new(salt), apollo::Answer::new(salt));
+    let mut parts = bytes.chunks(piece);
+    let _ = parts.clone().try_for_each(|p| etcd.push(p));
+    let _ = parts.clone().try_for_each(|p| consul.push(p));
+    let _ = parts.try_for_each(|p| apollo.push(p));
+    let _ = etcd.finish();
+    let _ = client::decoded(&String::from_utf8_lossy(bytes));
 }
 
 #[cfg(test)]

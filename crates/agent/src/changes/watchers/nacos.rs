@@ -1,5 +1,5 @@
-//! Nacos, by its documented HTTP, version 1 (`/nacos/v1/cs/configs`, and its listener, which compares MD5 sums).
-//! Tested against conversations as its documentation has them, not against a real server.
+//! Nacos, by its documented HTTP, version 1 (`/nacos/v1/cs/configs`, and its listener, which compares MD5
+//! sums). Tested against conversations as its documentation has them, not against a real server.
 
 use super::client::{Client, decoded, encoded};
 use super::known::Known;

@@ -114,8 +114,10 @@ impl<'s, 't> Lower<'s, 't> {
 
     fn var_spec(&mut self, node: Node<'t>) -> VarSpec<'s> {
         let children = self.children(node);
-        let names =
-            children.iter().filter(|c| c.field == Field::Name && c.kind == Kind::Identifier).map(|c| self.ident(c.node));
+        let names = children
+            .iter()
+            .filter(|c| c.field == Field::Name && c.kind == Kind::Identifier)
+            .map(|c| self.ident(c.node));
         let names: Vec<Ident<'s>> = names.collect();
         let ty = field(&children, Field::Type).map(|t| self.ty(t.node));
         let values = field(&children, Field::Value).map(|v| self.expr_list(v.node)).unwrap_or_default();
@@ -178,7 +180,8 @@ impl<'s, 't> Lower<'s, 't> {
 /// The name that a path has without one being written: Go takes the package clause; by habit it is the last
 /// part without a version, `go-` or `.go`.
 fn default_name(path: &str) -> &str {
-    let version = |part: &str| part.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let version =
+        |part: &str| part.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     let mut parts = path.rsplit('/');
     let mut last = parts.next().unwrap_or(path);
     if version(last) {

@@ -14,8 +14,8 @@ use tree_sitter::{Node, ParseOptions, Parser, TreeCursor};
 use super::ast::{File, Span};
 use super::kinds::{Field, Grammar, Kind, grammar};
 
-/// Levels of nesting that are followed: Go code that people wrote has some 30. Rules walk what is built here by
-/// recursion, which this bounds.
+/// Levels of nesting that are followed: Go code that people wrote has some 30. Rules walk what is built here
+/// by recursion, which this bounds.
 pub(super) const MAX_DEPTH: u32 = 400;
 /// Parsing a file longer than this is given up: the parser's recovery is slow on some things that are no Go.
 const MAX_PARSING: Duration = Duration::from_secs(10);

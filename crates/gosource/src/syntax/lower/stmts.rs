@@ -33,7 +33,10 @@ impl<'s, 't> Lower<'s, 't> {
         children.iter().find(|c| c.kind == Kind::LabelName).map(|c| self.str(c.node))
     }
 
-    fn lists(&mut self, children: &[Child<'t>]) -> (Vec<super::super::ast::Expr<'s>>, Vec<super::super::ast::Expr<'s>>) {
+    fn lists(
+        &mut self,
+        children: &[Child<'t>],
+    ) -> (Vec<super::super::ast::Expr<'s>>, Vec<super::super::ast::Expr<'s>>) {
         let left = field(children, Field::Left).map(|l| self.expr_list(l.node)).unwrap_or_default();
         let right = field(children, Field::Right).map(|r| self.expr_list(r.node)).unwrap_or_default();
         (left, right)
