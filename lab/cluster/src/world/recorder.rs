@@ -123,8 +123,8 @@ fn metrics(scenario: &Scenario, ports: &Ports, out: &mut Vec<(String, &'static s
         out.extend(roles.iter().map(|(key, value)| (format!("{table}.roles"), *key, format!("{value:?}"))));
     };
     let of = |name: &str, labels: &str| format!("sum(rate(haproxy_backend_{name}{{proxy={service:?}{labels}}}[5s]))");
-    // Without the preset: its rates are those of a minute, and a play has hardly more than half of one; and what
-    // a balancer is asked first is what callers may have asked before: only they count first attempts.
+    // Without the preset: its rates are those of a minute, and a play has hardly more than half of one; and
+    // what a balancer is asked first is what callers may have asked before: only they count first attempts.
     let (requests, again) = (of("http_requests_total", ""), of("retry_warnings_total", ""));
     let roles = [
         ("attempts", format!("{requests} + ({again} or vector(0))")),
