@@ -31,7 +31,7 @@ struct Cli {
     /// Moves times, sizes and rates a little, always in the same way
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// The lastgasp that is tried (default: this one; cargo xtask builds it)
+    /// The lastgasp that is tried (default: this one, which is built first)
     #[arg(long, value_name = "PATH")]
     bin: Option<PathBuf>,
     /// Folder for the store and what was so (default: target/lab/cluster/plays/NAME)

@@ -94,7 +94,8 @@ pub fn calibration(rows: &[&Row]) -> Vec<Bin> {
             Bin {
                 from,
                 of: inside.len(),
-                said: inside.iter().map(|r| r.judgement.confidence).sum::<f64>() / n,
+                // The sum of nothing is -0.
+                said: inside.iter().map(|r| r.judgement.confidence).sum::<f64>() / n + 0.0,
                 right: inside.iter().filter(|r| r.judgement.first).count() as f64 / n,
             }
         })

@@ -84,9 +84,9 @@ fn after_kill() -> Span {
     Span::ms(7000)
 }
 
-/// Longer than a request takes.
+/// With what Prometheus takes afterwards, longer than a request.
 fn warm_up() -> Span {
-    Span::ms(9000)
+    Span::ms(6000)
 }
 
 /// Largest file of a scenario that is read.

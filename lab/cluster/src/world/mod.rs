@@ -94,8 +94,9 @@ pub struct Wanted<'a> {
 /// Longest that instances take until all of them answer.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Longer than the time over which rates are taken.
-const RATES: Duration = Duration::from_secs(6);
+/// Longer than the time over which rates are taken and the time that lastgasp reads back as it starts,
+/// together: the first rates of a Prometheus are too low, and would look like traffic that rises.
+const RATES: Duration = Duration::from_secs(13);
 
 impl World {
     /// Builds what is missing and starts all of it; returns when every instance answers and callers ask.
@@ -270,8 +271,8 @@ impl World {
         for (at, (name, caller)) in scenario.caller.iter().enumerate() {
             world.start_caller(name, caller, at)?;
         }
-        // What is seen of the world from now on is the world at rest: that it was just made is no part of it, of
-        // what lastgasp sees as little as of what Prometheus remembers.
+        // What is seen of the world from now on is the world at rest: that it was just made is no part of it,
+        // of what lastgasp sees as little as of what Prometheus remembers.
         let warm = |what: &str, time: Duration| {
             let began = Instant::now();
             while began.elapsed() < time {
@@ -289,7 +290,7 @@ impl World {
             &targets(scenario, &world.ports, &scenario.instances()),
         )?;
         world.others.insert("prometheus", prometheus);
-        warm("Prometheus scrapes", scenario.warm_up.duration().min(RATES));
+        warm("Prometheus scrapes", if scenario.warm_up.0 == 0 { Duration::ZERO } else { RATES });
         progress.set("starting", "lastgasp watch");
         let places = recorder::Places {
             stage: world.stage.path(),

@@ -122,21 +122,17 @@ fn metrics(scenario: &Scenario, ports: &Ports, out: &mut Vec<(String, &'static s
         out.extend(lines.iter().map(|(key, value)| (table.clone(), *key, value.clone())));
         out.extend(roles.iter().map(|(key, value)| (format!("{table}.roles"), *key, format!("{value:?}"))));
     };
-    let balancer = [
-        ("preset", "\"haproxy\"".to_owned()),
-        ("select", format!("{:?}", format!("proxy={service:?}"))),
-        ("service", format!("{service:?}")),
-    ];
     let of = |name: &str, labels: &str| format!("sum(rate(haproxy_backend_{name}{{proxy={service:?}{labels}}}[5s]))");
-    // The preset's rates are those of a minute, and a play has hardly more than half of one.
+    // Without the preset: its rates are those of a minute, and a play has hardly more than half of one; and
+    // what a balancer is asked first is what callers may have asked before: only they count first attempts.
     let (requests, again) = (of("http_requests_total", ""), of("retry_warnings_total", ""));
     let roles = [
         ("attempts", format!("{requests} + ({again} or vector(0))")),
-        ("first_attempts", requests),
         ("retries", again),
         ("errors", of("http_responses_total", ",code=\"5xx\"")),
+        ("healthy", format!("sum(haproxy_server_status{{proxy={service:?},state=\"UP\"}})")),
     ];
-    source("balancer", &balancer, &roles);
+    source("balancer", &[("service", format!("{service:?}"))], &roles);
     for caller in scenario.caller.keys() {
         let rate = |name: &str| format!("sum(rate({name}{{caller={caller:?}}}[5s]))");
         let roles = [
