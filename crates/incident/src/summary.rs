@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use lastgasp_diagnosis::facts::{Facts, Frame, GraphCensus, Sample};
 use lastgasp_diagnosis::units::short;
-use lastgasp_diagnosis::{Diagnosis, Finding, Tier, Told};
+use lastgasp_diagnosis::{Culprit, Diagnosis, Finding, Tier, Told};
 
 use crate::evidence::{
     Build, CallsSummary, CaptureSummary, CollectionLook, CollectionSummary, CopiesSummary, FindingSummary,
@@ -19,6 +19,8 @@ const MAX_PARTS: usize = 24;
 /// Most collections, and most looks at each.
 const MAX_COLLECTIONS: usize = 10;
 const MAX_LOOKS: usize = 16;
+/// Seconds that a process must have lived for its pace to be known.
+const MIN_LIFE_SECONDS: f64 = 3.0;
 /// Most findings, copies and the like.
 const MAX_FEW: usize = 8;
 /// Elements from which a collection is worth remembering, jumped or not.
@@ -133,9 +135,24 @@ fn growth(facts: &Facts, diagnosis: &Diagnosis) -> GrowthSummary {
         caller: c.and_then(|c| c.caller.as_ref()).map_or_else(String::new, |f| f.function.clone()),
         share: c.map_or(0.0, |c| c.share),
         allocated_bytes: c.map_or(0, |c| c.allocated.bytes),
+        pace: c.and_then(|c| pace(facts, c)),
         samples: c.map_or(0, |c| c.samples),
         parts,
     }
+}
+
+/// The culprit's bytes a second since the baseline, against those of the life before it: who is asked twice as
+/// often allocates twice as fast, who is asked for more data, or by other code, many times as fast. What was
+/// allocated before counts as one sample at the least.
+fn pace(facts: &Facts, c: &Culprit) -> Option<f64> {
+    let since = facts.seconds_since_baseline()?;
+    let before = facts.age_at(facts.profile.baseline_t_ms?)? as f64 / 1e3;
+    let sample = facts.profile.rate.max(1) as f64;
+    if since <= 0.0 || before < MIN_LIFE_SECONDS || c.allocated.bytes as f64 <= sample {
+        return None;
+    }
+    let rate_before = (c.allocated_before.bytes as f64).max(sample) / before;
+    Some(c.allocated.bytes as f64 / since / rate_before)
 }
 
 fn window(facts: &Facts, diagnosis: &Diagnosis) -> Option<WindowSummary> {

@@ -10,7 +10,9 @@ pub fn gosource(data: &[u8]) {
     let text = if first % 2 == 0 {
         text.into_owned()
     } else {
-        format!("package p\nimport (\"sync\"; \"net/http\"; \"time\"; \"os\")\nvar mu sync.Mutex\nfunc f(w http.ResponseWriter, r *http.Request) {{\n{text}\n}}\n")
+        format!(
+            "package p\nimport (\"sync\"; \"net/http\"; \"time\"; \"os\")\nvar mu sync.Mutex\nfunc f(w http.ResponseWriter, r *http.Request) {{\n{text}\n}}\n"
+        )
     };
     let checked = check_text("fuzz.go", &text, Some(u32::from(*first)));
     let lines = text.lines().count().max(1);

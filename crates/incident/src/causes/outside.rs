@@ -3,8 +3,8 @@
 use lastgasp_diagnosis::units::{bytes, percent};
 
 use super::weights::{
-    BASE_CHANGE, BASE_OTHER, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, ROSE_AFTER, ROSE_BEFORE, ROSE_WITH,
-    STEADY,
+    BASE_CHANGE, BASE_OTHER, FINDING, FINDS_OTHER, FITS, JUMP_AGAINST_OTHERS, KEEPS_PACE, OUTPACES, PACE, ROSE_AFTER,
+    ROSE_BEFORE, ROSE_WITH, STEADY,
 };
 use super::{Cause, Kind, Scene};
 use crate::changes::weigh;
@@ -88,19 +88,38 @@ fn traffic(scene: &Scene<'_>) -> Cause {
     }
     with_change(scene, &mut cause, |c| matches!(c.kind, ChangeKind::Traffic | ChangeKind::Scale));
     let rose = first.filter(rose_first).or_else(|| retries.filter(rose_first));
+    let levels = rose.and_then(|o| o.levels);
+    let outpaces = pace_of_requests(scene, &mut cause, levels);
     // As many more calls must explain it: what each holds did not change as far as is seen.
-    let enough = rose.and_then(|o| o.levels).is_some_and(|(a, b)| b > a * 1.3);
+    let enough = levels.is_some_and(|(a, b)| b > a * 1.3);
     cause.decisive = enough
+        && !outpaces
         && scene.jump_of_the_growth().is_none()
         && piles > 0.5
         && first.is_some_and(|o| o.relation == Relation::Before);
-    let levels = rose.and_then(|o| o.levels);
     cause.sentence = match levels {
         Some((a, b)) => format!("{} rose from {a:.0} to {b:.0} per second before memory grew", cause.key),
         None => "more requests than it can hold".into(),
     };
     cause.undo = "shed load: limit what is admitted, or add instances".into();
     cause
+}
+
+/// Holds the pace at which the place of the growth allocates against that of requests; whether it is so much
+/// faster that requests alone are not what is new (seen in lab/cluster: an export that one caller asks for
+/// beside traffic that swings by two, and traffic was named).
+fn pace_of_requests(scene: &Scene<'_>, cause: &mut Cause, levels: Option<(f64, f64)>) -> bool {
+    let (Some(pace), Some((a, b))) = (scene.pace(), levels.filter(|(a, _)| *a > 0.0)) else { return false };
+    let rise = (b / a).max(1.0);
+    let times = |n: f64| if n < 100.0 { format!("{n:.1}") } else { format!("{n:.0}") };
+    let text = format!(
+        "requests rose to {} times as many, the place of the growth allocates {} times as fast as before",
+        times(rise),
+        times(pace)
+    );
+    let outpaces = pace > rise * PACE;
+    cause.term("pace", if outpaces { OUTPACES } else { KEEPS_PACE }, text);
+    outpaces
 }
 
 fn told(o: &Onset) -> String {

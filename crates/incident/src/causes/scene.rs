@@ -11,6 +11,7 @@ use crate::jump::{Jump, jumps};
 use crate::life::Life;
 use crate::order::{Loop, Onset, Relation, onsets, sustained};
 use crate::series::traffic::Traffic;
+use crate::statistics::robust::median;
 
 /// Changes from before the first trouble that are looked at. Chosen: a leak that a release brings may take a
 /// week.
@@ -145,6 +146,13 @@ impl<'a> Scene<'a> {
     pub(crate) fn part(&self, says: impl Fn(&CaptureSummary) -> bool) -> f64 {
         let n = self.captures.iter().filter(|c| says(c)).count();
         n as f64 / self.captures.len().max(1) as f64
+    }
+
+    /// How many times as fast as before the place of the growth allocates: the middle of the captures that can
+    /// tell.
+    pub(crate) fn pace(&self) -> Option<f64> {
+        let paces: Vec<f64> = self.captures.iter().filter_map(|c| c.growth.pace).collect();
+        median(&paces)
     }
 
     /// The highest confidence that captures give a finding, and the part of them that have it.

@@ -54,6 +54,12 @@ pub(crate) const BEFORE_AND_AFTER: f64 = 2.0;
 /// The same version had lived for long before: it needed something else.
 pub(crate) const HAD_LIVED: f64 = -1.5;
 
+/// The place of the growth allocates many times faster than requests rose: it is other data, or other code,
+/// that they meet. Or just so many times as fast.
+pub(crate) const OUTPACES: f64 = -3.5;
+pub(crate) const KEEPS_PACE: f64 = 0.7;
+/// From how many times the rise of requests on.
+pub(crate) const PACE: f64 = 3.0;
 /// A series rose before memory; with it; after it; or not at all.
 pub(crate) const ROSE_BEFORE: f64 = 3.5;
 pub(crate) const ROSE_WITH: f64 = 2.0;

@@ -190,6 +190,9 @@ pub struct GrowthSummary {
     pub share: f64,
     /// Bytes that its sites allocated since the baseline, freed or not.
     pub allocated_bytes: u64,
+    /// How many times as many bytes a second its sites allocate since the baseline as in the process's life
+    /// before, an upper limit where they had hardly allocated anything; absent where that is not known.
+    pub pace: Option<f64>,
     /// Samples behind it.
     pub samples: u64,
     /// Growth by function that allocated, the largest first: the vector that captures are compared by.

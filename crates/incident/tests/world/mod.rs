@@ -31,6 +31,7 @@ pub(crate) struct Kind {
     pub(crate) jump: Option<(u64, u64, i64, &'static str)>,
     pub(crate) looks: bool,
     pub(crate) gogc: i32,
+    pub(crate) pace: Option<f64>,
     pub(crate) more: Vec<FindingSummary>,
 }
 
@@ -65,6 +66,7 @@ impl Default for Kind {
             jump: None,
             looks: true,
             gogc: 100,
+            pace: None,
             more: Vec::new(),
         }
     }
@@ -191,6 +193,7 @@ impl World {
                 culprit_at: "svc/server.go:71".into(),
                 caller: "main.(*Server).ugcTab".into(),
                 share: 0.9,
+                pace: k.pace,
                 parts: vec![SitePart { function: k.subject.into(), bytes: grown }],
                 ..GrowthSummary::default()
             },
