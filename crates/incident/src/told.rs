@@ -411,11 +411,17 @@ fn timeline(scene: &Scene<'_>) -> Vec<Moment> {
         );
     }
     if let Some(j) = scene.jumps.first() {
-        add(
-            j.latest,
-            "jump",
-            format!("in the heap: {} {} -> {} elements", j.best.collection.owner, count(j.before), count(j.after)),
+        // Between two looks: before memory grew, where that is possible.
+        let at = j.latest.min(scene.onset.max(j.earliest));
+        let text = format!(
+            "in the heap: {} {} -> {} elements (seen between {} and {})",
+            j.best.collection.owner,
+            count(j.before),
+            count(j.after),
+            clock(j.earliest),
+            clock(j.latest)
         );
+        add(at, "jump", text);
     }
     add(scene.onset, "onset", "memory begins to grow".into());
     for o in scene.order.iter().filter(|o| !matches!(o.series.as_str(), "memory" | "census")) {
