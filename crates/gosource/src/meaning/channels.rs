@@ -79,10 +79,8 @@ pub(crate) fn uses<'a>(pkg: &Package<'a>, f: &Function<'a>, id: VarId) -> Vec<(U
             let inside = |loops: &[Span], span: Span| loops.iter().any(|l| l.contains(span));
             match node {
                 Node::Stmt(s) => match &s.kind {
-                    StmtKind::Select(cases) => {
-                        if cases.len() > 1 {
-                            selects.extend(cases.iter().filter_map(|c| c.comm.as_ref()).map(|c| c.span));
-                        }
+                    StmtKind::Select(cases) if cases.len() > 1 => {
+                        selects.extend(cases.iter().filter_map(|c| c.comm.as_ref()).map(|c| c.span));
                     }
                     StmtKind::Send(c, _) if is(c) => {
                         known.push(c.span.start);

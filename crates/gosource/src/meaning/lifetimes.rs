@@ -177,6 +177,8 @@ pub(crate) fn runs_seldom(f: &Function<'_>) -> bool {
     is_maker(f)
         || [
             "register",
+            // `Run` runs once.
+            "run",
             "with",
             "set",
             "use",

@@ -148,13 +148,11 @@ impl Uses {
                         harmless.extend(call.args.iter().filter_map(&target));
                     }
                 }
-                ExprKind::Selector(x, name) if is_var(x) => {
-                    // `f.Close` as a value hands the closing on.
-                    if kind.field.is_some_and(|field| field != name.name)
-                        || kind.field.is_none() && name.name != "Close"
-                    {
-                        harmless.insert(x.span.start);
-                    }
+                // `f.Close` as a value hands the closing on.
+                ExprKind::Selector(x, name)
+                    if is_var(x) && kind.field.map_or(name.name != "Close", |field| field != name.name) =>
+                {
+                    harmless.insert(x.span.start);
                 }
                 ExprKind::Binary("==" | "!=", operands) => {
                     for o in operands {
@@ -236,10 +234,8 @@ impl<'a> Along<'a> for Follow<'_, 'a> {
                         }
                     }
                 }
-                StmtKind::Defer(e) | StmtKind::Go(e) => {
-                    if matches!(state, State::Open(_)) && self.ends_within(e) {
-                        *state = State::Done;
-                    }
+                StmtKind::Defer(e) | StmtKind::Go(e) if matches!(state, State::Open(_)) && self.ends_within(e) => {
+                    *state = State::Done;
                 }
                 _ => {}
             },

@@ -60,7 +60,8 @@ impl Rule for ChannelIsNil {
 
 /// Channels in fields of unexported names that nothing in the package gives a value.
 fn fields<'a>(case: &Case<'a>, out: &mut Out) {
-    for (owner, spec) in &case.pkg.types {
+    for spec in case.pkg.files.iter().flat_map(|f| &f.ast.types) {
+        let owner = spec.name.name;
         let Type::Struct(fields) = &spec.ty else { continue };
         for field in fields.iter().filter(|f| matches!(f.ty, Type::Chan(..)) && f.name.starts_with(char::is_lowercase))
         {

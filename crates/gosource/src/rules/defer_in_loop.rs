@@ -49,27 +49,25 @@ impl Rule for DeferInLoop {
 
 /// Whether the block of the statement leaves the function or the loop behind it.
 fn leaves_at_once(stmts: &[Stmt<'_>], span: Span) -> bool {
-    for s in stmts.iter().filter(|s| s.span.contains(span)) {
-        if s.span == span {
-            return stmts.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_) | StmtKind::Break(_)));
-        }
-        let inside: Vec<&[Stmt<'_>]> = match &s.kind {
-            StmtKind::If(i) => {
-                let els = i.els.as_ref().map(std::slice::from_ref);
-                std::iter::once(i.then.stmts.as_slice()).chain(els).collect()
-            }
-            StmtKind::Block(b) => vec![&b.stmts],
-            StmtKind::Switch(sw) => sw.cases.iter().map(|c| c.body.as_slice()).collect(),
-            StmtKind::Select(cases) => cases.iter().map(|c| c.body.as_slice()).collect(),
-            StmtKind::Labeled(_, inner) => vec![std::slice::from_ref(inner)],
-            _ => Vec::new(),
-        };
-        return inside.into_iter().any(|list| leaves_at_once(list, span))
-            || stmts
-                .last()
-                .is_some_and(|l| matches!(l.kind, StmtKind::Return(_) | StmtKind::Break(None)) && l.span != s.span);
+    let Some(s) = stmts.iter().find(|s| s.span.contains(span)) else { return false };
+    if s.span == span {
+        return stmts.last().is_some_and(|s| matches!(s.kind, StmtKind::Return(_) | StmtKind::Break(_)));
     }
-    false
+    let inside: Vec<&[Stmt<'_>]> = match &s.kind {
+        StmtKind::If(i) => {
+            let els = i.els.as_ref().map(std::slice::from_ref);
+            std::iter::once(i.then.stmts.as_slice()).chain(els).collect()
+        }
+        StmtKind::Block(b) => vec![&b.stmts],
+        StmtKind::Switch(sw) => sw.cases.iter().map(|c| c.body.as_slice()).collect(),
+        StmtKind::Select(cases) => cases.iter().map(|c| c.body.as_slice()).collect(),
+        StmtKind::Labeled(_, inner) => vec![std::slice::from_ref(inner)],
+        _ => Vec::new(),
+    };
+    inside.into_iter().any(|list| leaves_at_once(list, span))
+        || stmts
+            .last()
+            .is_some_and(|l| matches!(l.kind, StmtKind::Return(_) | StmtKind::Break(None)) && l.span != s.span)
 }
 
 /// `for i := 0; i < 2; i++`, or over a literal: rounds that the text counts.

@@ -38,10 +38,8 @@ impl Rule for DialNoTimeout {
                         format!("`{text}` waits as long as the operating system does for a peer that does not answer"),
                     );
                 }
-                Callee::Method("net", "Dialer", "Dial") => {
-                    if !has_time(case, f, site.expr) {
-                        out.found(id, site.expr.span, format!("`{text}` of a dialer without Timeout or Deadline waits as long as the operating system does"));
-                    }
+                Callee::Method("net", "Dialer", "Dial") if !has_time(case, f, site.expr) => {
+                    out.found(id, site.expr.span, format!("`{text}` of a dialer without Timeout or Deadline waits as long as the operating system does"));
                 }
                 _ => {}
             }

@@ -157,7 +157,11 @@ pub(super) fn fills<'a>(case: &Case<'a>, f: &'a Function<'a>, body: &'a Block<'a
             }
             ExprKind::Ident(_) => {
                 let appends = r.first().and_then(|v| v.call()).is_some_and(|c| c.fun.ident() == Some("append"));
-                if let Some(var) = f.scope.var(target).filter(|v| appends && is_made_here(case, f, *v)) {
+                // A list of new values made of what is shared is usually the answer itself.
+                let converts = r.first().and_then(|v| v.call()).is_some_and(|c| {
+                    c.args.iter().skip(1).any(|a| matches!(a.unary("&").unwrap_or(a).kind, ExprKind::Composite(..)))
+                });
+                if let Some(var) = f.scope.var(target).filter(|v| appends && !converts && is_made_here(case, f, *v)) {
                     found.get_or_insert((var, s.span, false));
                 }
             }

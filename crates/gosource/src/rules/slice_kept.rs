@@ -34,7 +34,7 @@ impl Rule for SliceKept {
                     }
                     for (target, value) in l.iter().zip(r) {
                         let Some(place) = long(case.pkg, f, target) else { continue };
-                        for part in parts(case, f, value) {
+                        for part in parts(f, value) {
                             one(case, id, f, target, part, place, out);
                         }
                     }
@@ -45,14 +45,14 @@ impl Rule for SliceKept {
 }
 
 /// Slice expressions that become part of a value: itself, elements of a literal, what is appended as one.
-fn parts<'a>(case: &Case<'a>, f: &Function<'a>, value: &'a Expr<'a>) -> Vec<&'a Expr<'a>> {
+fn parts<'a>(f: &Function<'a>, value: &'a Expr<'a>) -> Vec<&'a Expr<'a>> {
     match &value.kind {
         ExprKind::Slice(..) => vec![value],
-        ExprKind::Composite(_, elements) => elements.iter().flat_map(|(_, v)| parts(case, f, v)).collect(),
-        ExprKind::Unary("&", x) => parts(case, f, x),
+        ExprKind::Composite(_, elements) => elements.iter().flat_map(|(_, v)| parts(f, v)).collect(),
+        ExprKind::Unary("&", x) => parts(f, x),
         // Of `append(xs, b[:3])` the element is kept; `append(xs, b[:3]...)` copies.
         ExprKind::Call(call) if call.fun.ident() == Some("append") && !call.spread => {
-            call.args.iter().skip(1).flat_map(|v| parts(case, f, v)).collect()
+            call.args.iter().skip(1).flat_map(|v| parts(f, v)).collect()
         }
         ExprKind::Ident(_) => {
             // `part := b[:3]` before, and no more of it.

@@ -320,8 +320,9 @@ pub struct For<'s> {
     pub body: Block<'s>,
 }
 
-/// Heads of loops.
+/// Heads of loops. There is one for each loop, in a box of its own.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)]
 pub enum ForHead<'s> {
     /// `for { }`.
     Ever,

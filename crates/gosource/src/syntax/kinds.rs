@@ -79,7 +79,7 @@ fields! {
     Operator = "operator", Label = "label", Initializer = "initializer", Condition = "condition",
     Consequence = "consequence", Alternative = "alternative", Update = "update", Alias = "alias",
     Communication = "communication", Function = "function", Arguments = "arguments",
-    TypeArguments = "type_arguments", Operand = "operand", FieldName = "field", Index = "index", Start = "start",
+    TypeArguments = "type_arguments", Operand = "operand", Selected = "field", Index = "index", Start = "start",
     End = "end", Capacity = "capacity", Package = "package",
 }
 

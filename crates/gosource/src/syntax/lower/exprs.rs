@@ -58,7 +58,7 @@ impl<'s, 't> Lower<'s, 't> {
         match self.kind(node) {
             Kind::SelectorExpression => {
                 let x = self.of(&children, Field::Operand, node);
-                match field(&children, Field::FieldName) {
+                match field(&children, Field::Selected) {
                     Some(name) => ExprKind::Selector(x, self.ident(name.node)),
                     None => ExprKind::Bad,
                 }
@@ -98,9 +98,7 @@ impl<'s, 't> Lower<'s, 't> {
                 let body = field(&children, Field::Body).map(|b| self.block(b.node)).unwrap_or_default();
                 ExprKind::FuncLit(Box::new(FuncLit { sig, body }))
             }
-            Kind::LiteralElement => {
-                return children.first().map_or(ExprKind::Bad, |c| self.expr(c.node).kind);
-            }
+            Kind::LiteralElement => children.first().map_or(ExprKind::Bad, |c| self.expr(c.node).kind),
             Kind::TypeInstantiation
             | Kind::TypeIdentifier
             | Kind::GenericType
