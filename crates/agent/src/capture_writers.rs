@@ -69,8 +69,8 @@ impl CaptureWriters {
             }
             let stored = stored(&decoded, &times, &to, |form| put(&decoded, &to.archive, form));
             match (stored, for_graph) {
-                // The capture is whole before anything else is begun; it is told of at once, and again with its
-                // graph.
+                // The capture is whole before anything else is begun; it is told of at once, and again with
+                // its graph.
                 (Some(stored), Some((held, dead))) => {
                     to.announce(&stored);
                     let Stored { path, form, .. } = stored;

@@ -1,5 +1,5 @@
-//! The store as one daemon's own: who else may write there could plant captures and a journal, and two daemons
-//! would each bring the store within the limits of its own and take the same deaths twice.
+//! The store as one daemon's own: who else may write there could plant captures and a journal, and two
+//! daemons would each bring the store within the limits of its own and take the same deaths twice.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};

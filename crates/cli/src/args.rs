@@ -81,8 +81,8 @@ pub(crate) struct EscapeFlags {
 /// What else findings are held against.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct WithFlags {
-    /// Rank findings by what was seen of them: in a capture's folder, a process, a core file; of a heap profile
-    /// or a pprof server what is allocated alone
+    /// Rank findings by what was seen of them: in a capture's folder, a process, a core file; of a heap
+    /// profile or a pprof server what is allocated alone
     #[arg(long, value_name = "CAPTURE|PID|FILE|URL")]
     pub(crate) with: Option<String>,
     /// Ask the Go toolchain for types: findings become typed, or go. It compiles what the packages import
@@ -354,7 +354,7 @@ pub(crate) enum EventCommand {
     /// Tell of a change: to the daemon, or straight into a store
     Add {
         #[command(flatten)]
-        event: NewEvent,
+        event: Box<NewEvent>,
         /// Address of the daemon
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464", conflicts_with = "store")]
         to: String,

@@ -44,8 +44,8 @@ fn goes_on(daemon: &Daemon, real: &Path, number: usize, store: &Path) {
     is_captured(store, pid);
 }
 
-/// Killed, it is gone at once: a thread of it that slept in the kernel would keep it as a zombie that nobody can
-/// start anew.
+/// Killed, it is gone at once: a thread of it that slept in the kernel would keep it as a zombie that nobody
+/// can start anew.
 fn can_be_killed(mut daemon: Daemon) {
     let began = Instant::now();
     kill(Pid::from_raw(daemon.pid()), Signal::SIGKILL).unwrap();

@@ -110,7 +110,8 @@ pub(crate) mod heap_growth {
     /// counted. Chosen, not measured.
     pub(crate) const PART_OF_ALL: f64 = 0.6;
     /// Part of a growth, as one in so many, that a pause before it must be as long as to be a rest and no
-    /// wait for a processor. Chosen; one in 18 in a start-up on a crowded machine, one in 5 in the lab's leaks.
+    /// wait for a processor. Chosen; one in 18 in a start-up on a crowded machine, one in 5 in the lab's
+    /// leaks.
     pub(crate) const MAX_PAUSE: f64 = 8.0;
     /// Seconds of rest that are one before any growth. Chosen, not measured.
     pub(crate) const LONG_REST_SECONDS: f64 = 10.0;

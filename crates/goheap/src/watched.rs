@@ -108,8 +108,8 @@ pub(crate) fn may_own(mutex: Addr, pointer: Addr) -> Owns {
     }
 }
 
-/// Whether what a pointer leads to, where its size is known, reaches to a mutex behind it. Nobody comes from a
-/// number to the lock that stands beside it.
+/// Whether what a pointer leads to, where its size is known, reaches to a mutex behind it. Nobody comes from
+/// a number to the lock that stands beside it.
 pub(crate) fn reaches(mutex: Addr, pointer: Addr, pointee_bytes: Option<u64>) -> bool {
     pointee_bytes.is_none_or(|bytes| pointer.0.saturating_add(bytes) > mutex.0)
 }

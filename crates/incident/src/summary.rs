@@ -141,9 +141,9 @@ fn growth(facts: &Facts, diagnosis: &Diagnosis) -> GrowthSummary {
     }
 }
 
-/// The culprit's bytes a second since the baseline, against those of the life before it: who is asked twice as
-/// often allocates twice as fast, who is asked for more data, or by other code, many times as fast. What was
-/// allocated before counts as one sample at the least.
+/// The culprit's bytes a second since the baseline, against those of the life before it: who is asked twice
+/// as often allocates twice as fast, who is asked for more data, or by other code, many times as fast. What
+/// was allocated before counts as one sample at the least.
 fn pace(facts: &Facts, c: &Culprit) -> Option<f64> {
     let since = facts.seconds_since_baseline()?;
     let before = facts.age_at(facts.profile.baseline_t_ms?)? as f64 / 1e3;

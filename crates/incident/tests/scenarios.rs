@@ -1,5 +1,6 @@
 //! Incidents of every kind, made up: the verdict must be right, with what excludes its rivals, and unknown or
 //! unsure where that is missing.
+#![allow(clippy::unwrap_used)]
 
 mod world;
 

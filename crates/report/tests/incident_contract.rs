@@ -1,5 +1,6 @@
 //! docs/formats/incident.md against what is written: every field is documented, and nothing is documented
 //! that is not written. And what hostile names can do to text and page: nothing.
+#![allow(clippy::unwrap_used)]
 
 #[path = "../../incident/tests/world/mod.rs"]
 #[allow(dead_code, reason = "the tests of the crate use more of it")]

@@ -1,6 +1,6 @@
-//! The facts of a capture, as a worker's task: it is handed the evidence, and the executable's file if that is at
-//! hand. What is decoded are bytes that somebody else wrote, sized and linked as he liked; and the file may
-//! stand on storage that has stopped to answer.
+//! The facts of a capture, as a worker's task: it is handed the evidence, and the executable's file if that
+//! is at hand. What is decoded are bytes that somebody else wrote, sized and linked as he liked; and the file
+//! may stand on storage that has stopped to answer.
 
 use std::fs::File;
 use std::os::fd::{AsFd as _, AsRawFd as _};

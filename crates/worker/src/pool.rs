@@ -133,8 +133,8 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
         Some(Lent { worker: Some(worker), pool: Arc::clone(self) })
     }
 
-    /// Counts one that was lost over a process, and says so; not more often than once in a while, however many
-    /// there are.
+    /// Counts one that was lost over a process, and says so; not more often than once in a while, however
+    /// many there are.
     pub(crate) fn lost(&self, pid: i32, what: &str, why: &str, pause: Duration) {
         const SPAN: Duration = Duration::from_secs(10);
         const MOST: u32 = 10;
@@ -149,7 +149,7 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
             state.said = Some((since, said + 1));
             std::mem::take(&mut state.unsaid)
         };
-        let again_in_s = (!pause.is_zero()).then(|| pause.as_secs_f64());
+        let again_in_s = (!pause.is_zero()).then_some(pause.as_secs_f64());
         tracing::warn!(
             pid,
             again_in_s,

@@ -43,7 +43,8 @@ fn question(parts: &[(Addr, usize)]) -> Vec<u8> {
     parts.iter().flat_map(|(at, len)| at.0.to_le_bytes().into_iter().chain((*len as u32).to_le_bytes())).collect()
 }
 
-/// The answer: a byte for each piece, 1 if it was read, and the bytes of those that were, one after the other.
+/// The answer: a byte for each piece, 1 if it was read, and the bytes of those that were, one after the
+/// other.
 fn answer(question: &[u8], mem: &dyn Memory) -> Vec<u8> {
     let word = |b: &[u8]| b.try_into().ok().map(u64::from_le_bytes);
     let piece =

@@ -81,8 +81,8 @@ fn peak_bytes() -> Result<u64> {
     Ok(kib * 1024)
 }
 
-/// Processor time of this process in user mode and in the kernel: on a machine that others use it says more than
-/// the clock on the wall. Linux counts it in hundredths of a second.
+/// Processor time of this process in user mode and in the kernel: on a machine that others use it says more
+/// than the clock on the wall. Linux counts it in hundredths of a second.
 fn processor_seconds() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     // The name may hold anything, and ends with the last parenthesis.

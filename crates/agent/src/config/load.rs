@@ -61,8 +61,8 @@ fn read(path: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// A plain file's text, at most so many bytes. A device or a FIFO would be waited for without end: it is looked
-/// at before it is opened, and what was opened is looked at again.
+/// A plain file's text, at most so many bytes. A device or a FIFO would be waited for without end: it is
+/// looked at before it is opened, and what was opened is looked at again.
 pub(super) fn read_plain(path: &Path, most: u64) -> io::Result<String> {
     let other = || io::Error::other(format!("it is no plain file of less than {most} bytes"));
     let is_plain = |meta: &Metadata| meta.is_file() && meta.len() <= most;
@@ -78,8 +78,8 @@ pub(super) fn read_plain(path: &Path, most: u64) -> io::Result<String> {
     if text.len() as u64 > most { Err(other()) } else { Ok(text) }
 }
 
-/// Who beside this user and root may write a file or a folder, in words; of a group that is root's nobody else
-/// is meant.
+/// Who beside this user and root may write a file or a folder, in words; of a group that is root's nobody
+/// else is meant.
 pub(crate) fn others_write(meta: &Metadata) -> Option<&'static str> {
     let own = nix::unistd::geteuid().as_raw();
     if ![0, own].contains(&meta.uid()) {

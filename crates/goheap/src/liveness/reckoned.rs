@@ -250,8 +250,8 @@ impl Heap<'_> {
     }
 
     /// The same of the pointer at an address. Interfaces name the type of what they hold in the word before,
-    /// strings their length behind (a `flag.Flag` that shares a slot with a mutex kept its goroutine from being
-    /// proved leaked: lab/causes, tiny-locks with Go 1.21 and 1.22).
+    /// strings their length behind (a `flag.Flag` that shares a slot with a mutex kept its goroutine from
+    /// being proved leaked: lab/causes, tiny-locks with Go 1.21 and 1.22).
     fn tiny_pointee_of_word(&self, word: Word, at: Addr, types: &mut TypeReader<'_>) -> Option<u64> {
         let size = match word {
             Word::Pointer(of) => types.get(of)?.size,

@@ -64,7 +64,7 @@ impl Heap<'_> {
         }
         let mut all: Vec<BTreeMap<Referring, ()>> = vec![BTreeMap::new(); waiting.objects.len()];
         let mut more = vec![0u64; waiting.objects.len()];
-        let mut slots: FxHashMap<usize, SharedSlot> = FxHashMap::default();
+        let mut slots: BTreeMap<usize, SharedSlot> = BTreeMap::new();
         let mut add =
             |to: Addr, pointee: &mut dyn FnMut() -> Option<u64>, referring: &dyn Fn() -> Option<Referring>| {
                 let found = layout.object_at(to.0).and_then(|slot| things.get(&slot)).into_iter().flatten();
@@ -176,11 +176,11 @@ impl Heap<'_> {
 
 /// Who has pointers to a mutex that may share its slot, and to the slot's begin.
 ///
-/// Words of stacks have no types: one that leads to the begin of the slot is one to a struct that the mutex is
-/// a part of, or to a tiny neighbour (`var mu sync.Mutex; n := 0`, captured by closures, in a loop: the number
-/// of one round and the mutex of the next share a block, and the goroutine of the one seemed to hold the lock
-/// of the other: lab/causes, double-lock, in one start of six). Whoever has the struct comes to the mutex by
-/// it. So where others have the mutex itself, and none of them the begin, these are two things.
+/// Words of stacks have no types: one that leads to the begin of the slot is one to a struct that the mutex
+/// is a part of, or to a tiny neighbour (`var mu sync.Mutex; n := 0`, captured by closures, in a loop: the
+/// number of one round and the mutex of the next share a block, and the goroutine of the one seemed to hold
+/// the lock of the other: lab/causes, double-lock, in one start of six). Whoever has the struct comes to the
+/// mutex by it. So where others have the mutex itself, and none of them the begin, these are two things.
 #[derive(Default)]
 struct SharedSlot {
     /// Something leads to the mutex itself.

@@ -1,6 +1,6 @@
 //! The rules, one a file; their pages stand in `docs/rules`, which `lastgasp explain` prints.
 //!
-//! To add one: `new_rule.rs` (a [`Rule`] with its tests), `docs/rules/new-rule.md`, its name in the two lists
+//! To add one: `new_rule.rs` (a [`Rule`] with its tests), its page in `docs/rules`, its name in the two lists
 //! below, a folder with true and healthy snippets in `lab/source/corpus`. Tests hold that nothing was
 //! forgotten.
 

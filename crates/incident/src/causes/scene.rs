@@ -148,8 +148,8 @@ impl<'a> Scene<'a> {
         n as f64 / self.captures.len().max(1) as f64
     }
 
-    /// How many times as fast as before the place of the growth allocates: the middle of the captures that can
-    /// tell.
+    /// How many times as fast as before the place of the growth allocates: the middle of the captures that
+    /// can tell.
     pub(crate) fn pace(&self) -> Option<f64> {
         let paces: Vec<f64> = self.captures.iter().filter_map(|c| c.growth.pace).collect();
         median(&paces)

@@ -79,20 +79,20 @@ pub fn sustained(lives: &[&Life<'_>], order: &[Onset]) -> Option<Loop> {
             of.filter_map(|l| l.best()).map(|c| c.goroutines.at_end as f64).filter(|n| *n > 0.0).collect();
         crate::statistics::robust::median(&counts)
     };
-    if let (Some(first), Some(later)) = (piles(true), piles(false)) {
-        if later > first * 1.5 {
-            return Some(Loop {
-                name: "restarts into a backlog",
-                text: format!(
-                    "{died}: who is started meets what has piled up meanwhile ({} goroutines at the end, {} in those that died first)",
-                    count(later as u64),
-                    count(first as u64)
-                ),
-                cure: "let instances back one by one, with admission limited, once the trigger is gone",
-                again,
-                of,
-            });
-        }
+    if let (Some(first), Some(later)) = (piles(true), piles(false))
+        && later > first * 1.5
+    {
+        return Some(Loop {
+            name: "restarts into a backlog",
+            text: format!(
+                "{died}: who is started meets what has piled up meanwhile ({} goroutines at the end, {} in those that died first)",
+                count(later as u64),
+                count(first as u64)
+            ),
+            cure: "let instances back one by one, with admission limited, once the trigger is gone",
+            again,
+            of,
+        });
     }
     Some(Loop {
         name: "restarts",

@@ -172,8 +172,8 @@ impl RawCapture {
         self.finish(writer, None, &description)
     }
 
-    /// As [`RawCapture::save_evidence`], with all that was seen of it earlier: what is decoded by a process of
-    /// ours that is handed the executable's file beside it.
+    /// As [`RawCapture::save_evidence`], with all that was seen of it earlier: what is decoded by a process
+    /// of ours that is handed the executable's file beside it.
     ///
     /// # Errors
     /// As [`RawCapture::save`].

@@ -94,8 +94,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Pause between two looks at it.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What a file says. `name` is for people; `mem` is the memory of a process that has it loaded, `bias` as much
-/// as its addresses are off there, by its headers. A runtime that has not begun is waited for so long.
+/// What a file says. `name` is for people; `mem` is the memory of a process that has it loaded, `bias` as
+/// much as its addresses are off there, by its headers. A runtime that has not begun is waited for so long.
 pub fn inspect(
     file: File,
     name: &str,
@@ -165,8 +165,8 @@ pub struct Inspected {
     pub says: FileSays,
 }
 
-/// Who looks at files and memory of processes that anybody may have made: in a process that can be lost, where
-/// there is one.
+/// Who looks at files and memory of processes that anybody may have made: in a process that can be lost,
+/// where there is one.
 pub trait ForeignReader: Send + Sync + std::fmt::Debug {
     /// Looks at files of a process, in their order.
     ///
@@ -241,8 +241,8 @@ impl OpenedFiles {
     /// [`NotInspected`].
     pub fn open(pid: i32, wanted: &Files) -> Result<Self, NotInspected> {
         let open = |what: &str| File::open(format!("/proc/{pid}/{what}")).map_err(|e| not_opened(&e));
-        // Who may not read it is told that, with the cure, when it is to be watched: what its files say is known
-        // by then.
+        // Who may not read it is told that, with the cure, when it is to be watched: what its files say is
+        // known by then.
         let or_nothing = |what: &str| match open(what) {
             Err(NotInspected::Denied) => File::open("/dev/null").map_err(|e| not_opened(&e)),
             opened => opened,

@@ -66,8 +66,8 @@ enum How<'a> {
     Not,
 }
 
-/// Where threads of a frozen group stand is asked until so long after the begin of a stop: of 5,000 threads it
-/// takes a tenth of a second, and the copy is to be made within 80 ms (`deadline.rs`).
+/// Where threads of a frozen group stand is asked until so long after the begin of a stop: of 5,000 threads
+/// it takes a tenth of a second, and the copy is to be made within 80 ms (`deadline.rs`).
 const REGISTERS_UNTIL: Duration = Duration::from_millis(60);
 
 /// How long we wait for the last thread to stand: threads that allocate stop at once, and one that sleeps in

@@ -1,7 +1,7 @@
 //! Threads that look at new processes: whether they are Go, whether they are wanted, where their runtime
 //! stands. What a process's user wrote is read by workers ([`ForeignReader`]), its executable and its memory:
-//! here nothing of it is opened, and so this thread does not hang with it. Should it hang all the same, in the
-//! kernel's own files of a process, another takes its place.
+//! here nothing of it is opened, and so this thread does not hang with it. Should it hang all the same, in
+//! the kernel's own files of a process, another takes its place.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! The queue of processes that are to be looked at: bounded, and fair to whoever runs them. Who runs them is
-//! their user, and of processes of root their cgroup too, since root is everybody in many containers. The next
-//! one is of whom the least time was spent on; one place is kept for who has nobody looked at; and those whose
-//! processes have cost seconds share one place among them all. So nobody waits for long behind others'
+//! their user, and of processes of root their cgroup too, since root is everybody in many containers. The
+//! next one is of whom the least time was spent on; one place is kept for who has nobody looked at; and those
+//! whose processes have cost seconds share one place among them all. So nobody waits for long behind others'
 //! executables on storage that does not answer, however many they are.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,7 +1,7 @@
-//! What is known of files that processes run or have loaded: whether each is Go, and where its runtime stands.
-//! It is told by whoever may be lost over them ([`ForeignReader`]); nothing of a file is opened or read here.
-//! A file is known by its place and its state, so that a hundred instances are looked at once; one at which
-//! looks are lost is tried less and less often; and what nobody runs any more is forgotten.
+//! What is known of files that processes run or have loaded: whether each is Go, and where its runtime
+//! stands. It is told by whoever may be lost over them ([`ForeignReader`]); nothing of a file is opened or
+//! read here. A file is known by its place and its state, so that a hundred instances are looked at once; one
+//! at which looks are lost is tried less and less often; and what nobody runs any more is forgotten.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,14 +16,14 @@ use lastgasp_observe::target::inspect::{
 
 /// Most files that are remembered: anybody may run any number of them.
 const MAX_KNOWN: usize = 8192;
-/// How long a file that nobody has asked for is remembered; a Go program's, whose descriptor is kept, is given
-/// back sooner if nobody runs it.
+/// How long a file that nobody has asked for is remembered; a Go program's, whose descriptor is kept, is
+/// given back sooner if nobody runs it.
 const UNUSED: Duration = Duration::from_secs(600);
 const UNUSED_OF_GO: Duration = Duration::from_secs(30);
 /// Time between two looks for what can be forgotten.
 const SWEEP: Duration = Duration::from_secs(10);
-/// A file at which a look was lost is looked at again after this time, and then after twice as long each time,
-/// up to that.
+/// A file at which a look was lost is looked at again after this time, and then after twice as long each
+/// time, up to that.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(600));
 /// Who found no worker comes again after so long.
 const BUSY: Duration = Duration::from_millis(200);

@@ -153,9 +153,9 @@ fn jump(history: &CensusHistory, collection: &KnownCollection) -> Option<(u64, u
     stayed.then_some((t, before, elements))
 }
 
-/// Where it stands, in words that are the same for all processes of a build. Its name stands in the file of the
-/// executable, which is its owner's to write: that is read by processes that can be lost, for captures, and not
-/// here.
+/// Where it stands, in words that are the same for all processes of a build. Its name stands in the file of
+/// the executable, which is its owner's to write: that is read by processes that can be lost, for captures,
+/// and not here.
 fn owner(target: &Target, collection: &KnownCollection) -> String {
     match collection.way.anchor {
         Anchor::Variable(at) => {

@@ -142,8 +142,8 @@ impl Daemon {
     }
 }
 
-/// Descriptors of a watched process: 24 in a group two levels deep on cgroup v1 (`benches/results/watch-cost.txt`),
-/// and what it takes more in danger.
+/// Descriptors of a watched process: 24 in a group two levels deep on cgroup v1
+/// (`benches/results/watch-cost.txt`), and what it takes more in danger.
 const DESCRIPTORS: u64 = 25;
 /// Those of the daemon itself.
 const OWN_DESCRIPTORS: u64 = 64;

@@ -1,6 +1,7 @@
-//! `cargo xtask bench-hostile`: tenants without rights who try to end or to blind the daemon, each in his own way,
-//! while a healthy program beside them dies of memory. The daemon stands in a group with the memory that the
-//! unit gives it (without what it gives to heap graphs). Results are kept in `benches/results/hostile.txt`.
+//! `cargo xtask bench-hostile`: tenants without rights who try to end or to blind the daemon, each in his own
+//! way, while a healthy program beside them dies of memory. The daemon stands in a group with the memory that
+//! the unit gives it (without what it gives to heap graphs). Results are kept in
+//! `benches/results/hostile.txt`.
 
 mod tenant;
 mod ways;
