@@ -18,8 +18,9 @@ fn every_code_of_the_list_has_a_page() {
         let page = explain(&[code]);
         assert_eq!(page.status.code(), Some(0), "{code}");
         let page = String::from_utf8(page.stdout).unwrap();
-        // Of a rule, or of a cause why a goroutine waits for ever.
-        let is_whole = ["\nTHRESHOLDS\n", "\nRIVALS\n"].iter().any(|heading| page.contains(heading));
+        // Of a rule, of a cause why a goroutine waits for ever, of a rule about source.
+        let is_whole =
+            ["\nTHRESHOLDS\n", "\nRIVALS\n", "\nWHAT IT CANNOT TELL\n"].iter().any(|heading| page.contains(heading));
         assert!(page.starts_with(code) && is_whole, "{page}");
     }
 }

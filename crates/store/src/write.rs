@@ -269,7 +269,10 @@ mod tests {
             names
         };
         let light = write_as(store.path(), &decoded, &told, Form::Light).unwrap();
-        assert_eq!(files(&light), ["facts.json.gz", "findings.json", "heap.pb.gz", "manifest.json", "report.txt"]);
+        assert_eq!(
+            files(&light),
+            ["facts.json.gz", "findings.json", "heap.pb.gz", "manifest.json", "report.txt", "summary.json"]
+        );
         assert_eq!(crate::read(&light).unwrap(), decoded.facts);
         let whole = write(store.path(), &Decoded { unix_ns: 1_800_000_000_000_000_000, ..decoded }).unwrap();
         assert_eq!(

@@ -33,6 +33,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "replay",
             "saved",
             "scenario_files",
+            "scenarios",
             "seen",
             "shapes",
             "slow_graph",
