@@ -288,6 +288,7 @@ mod tests {
                 "memory.json",
                 "report.html",
                 "report.txt",
+                "summary.json",
                 "timeline.jsonl",
             ]
         );
