@@ -437,7 +437,7 @@ pub(crate) struct NewEvent {
 pub(crate) enum Format {
     /// For a terminal
     Text,
-    /// docs/formats/report-json.md
+    /// The documented contract: docs/formats
     Json,
     /// One self-contained file
     Html,

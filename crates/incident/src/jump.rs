@@ -13,6 +13,9 @@ const MIN_ELEMENTS: u64 = 1_000;
 const IN_ONE_STEP: f64 = 0.7;
 /// Onsets are known to about this.
 const NEAR_MS: i64 = 500;
+/// Age up to which a process still loads what it needs: what jumps then was not published (seen in lab/cluster:
+/// a catalogue that filled as the service started was named for the configuration that killed it later).
+const START_MS: i64 = 5_000;
 /// Part by which numbers of elements may differ and be the same.
 pub(crate) const SAME: f64 = 0.05;
 
@@ -129,7 +132,9 @@ fn of_collection<'a>(capture: &'a CaptureSummary, collection: &'a CollectionSumm
     let is_step = by >= FACTOR.ln() && by >= whole.abs() * IN_ONE_STEP;
     // It must stay: what comes and goes within a watch is work, not what was published.
     let stays = end.1 as f64 >= b.1 as f64 * 0.5;
-    (is_step && stays && b.1 >= MIN_ELEMENTS).then_some(JumpSeen {
+    let started = capture.started_unix_ms;
+    let is_start = started > 0 && a.0 < started.saturating_add(START_MS);
+    (is_step && stays && !is_start && b.1 >= MIN_ELEMENTS).then_some(JumpSeen {
         capture,
         collection,
         before: a.1,
@@ -239,6 +244,15 @@ mod tests {
 
     fn life(capture: &CaptureSummary) -> Life<'_> {
         Life { of: Generation::default(), captures: vec![capture] }
+    }
+
+    #[test]
+    fn what_a_process_loads_as_it_starts_was_not_published() {
+        let rows = || vec![collection("global main.catalogue", &[(20_000, 193), (22_000, 2_560)], 2_560)];
+        let young = CaptureSummary { started_unix_ms: 18_000, ..capture(rows(), 24_500) };
+        let old = CaptureSummary { started_unix_ms: 1_000, ..capture(rows(), 24_500) };
+        assert!(jumps(&[&life(&young)]).is_empty());
+        assert_eq!(jumps(&[&life(&old)]).len(), 1);
     }
 
     #[test]

@@ -281,6 +281,9 @@ impl Incoming<'_> {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         let mut body = self.bytes.split_off(length.min(self.bytes.len()));
+        // The head is read: what comes from here on is of the body (seen: a body in a packet of its own was
+        // read with the head before it).
+        self.bytes.clear();
         loop {
             match &mut framing {
                 Framing::Length(n) if body.len() >= *n => {
@@ -473,6 +476,45 @@ mod tests {
         assert!(open().is_some(), "one has gone");
         drop((first, ninth));
         assert_eq!(lock(&all).open.len(), 0);
+    }
+
+    /// A site that says what it was told.
+    struct Echo;
+
+    impl Site for Echo {
+        fn page(&self, _: &str) -> Option<Answer> {
+            None
+        }
+
+        fn may_post(&self, _: &Head) -> Result<usize, Answer> {
+            Ok(1000)
+        }
+
+        fn post(&self, _: &Head, body: &[u8]) -> Answer {
+            Answer::plain("200 OK", &String::from_utf8_lossy(body))
+        }
+    }
+
+    /// Clients write head and body at once, or one after the other, or byte by byte.
+    #[test]
+    fn a_body_is_the_same_in_however_many_packets_it_comes() {
+        let address = serve(([127, 0, 0, 1], 0).into(), Echo).unwrap();
+        let whole = b"POST /told HTTP/1.1\r\nContent-Length: 11\r\n\r\nhello world";
+        let head = whole.len() - 11;
+        for cuts in [vec![], vec![head], vec![head + 5], vec![10, head - 2, head, head + 1]] {
+            let mut client = TcpStream::connect(address).unwrap();
+            client.set_nodelay(true).unwrap();
+            let ends = cuts.iter().copied().chain([whole.len()]);
+            let mut from = 0;
+            for to in ends {
+                client.write_all(&whole[from..to]).unwrap();
+                std::thread::sleep(Duration::from_millis(30));
+                from = to;
+            }
+            let mut text = String::new();
+            client.read_to_string(&mut text).unwrap();
+            assert!(text.ends_with("\r\n\r\nhello world\n"), "{cuts:?}: {text}");
+        }
     }
 
     #[test]

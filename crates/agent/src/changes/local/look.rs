@@ -20,8 +20,10 @@ const THREAD: &str = "life-looks";
 const MAX_ENVIRONMENT: u64 = 256 << 10;
 /// How often the same process is looked at again.
 const AGAIN: Duration = Duration::from_secs(10);
-/// For each second of work so many of rest: at most 0.2 % of a core.
+/// For each second of work so many of rest, 0.2 % of a core, unless a look takes longer than `MAX_REST` makes
+/// up for (4 ms).
 const REST: u32 = 500;
+const MAX_REST: Duration = Duration::from_secs(2);
 
 /// A process that is looked at.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +70,7 @@ impl Looker {
                     if let Ok(Some(look)) = look {
                         let _ = sender.send(look);
                     }
-                    std::thread::sleep((began.elapsed() * REST).min(Duration::from_millis(200)));
+                    std::thread::sleep((began.elapsed() * REST).min(MAX_REST));
                 }
             }
         })?;
