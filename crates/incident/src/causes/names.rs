@@ -142,6 +142,15 @@ pub(crate) fn short_function(function: &str) -> &str {
     parts.next_back().filter(|p| !p.is_empty()).unwrap_or(f)
 }
 
+/// A function as people name what it serves: with its package, where that is one of many
+/// (`svc/ugctab.Handle` -> `ugctab.Handle`: the package says which configuration it is).
+#[must_use]
+pub(crate) fn hot_name(function: &str) -> String {
+    let short = short_function(function);
+    let package = function.rsplit('/').next().and_then(|last| last.split('.').next()).unwrap_or_default();
+    if matches!(package, "main" | "") || package == short { short.to_owned() } else { format!("{package}.{short}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,5 +177,8 @@ mod tests {
         assert_eq!(census_key("global resource-service variables+0x4e3d0", &["main.(*Server).ugcTab"]), "ugcTab");
         assert_eq!(short_function("svc/x.(*T).run.func1"), "run");
         assert_eq!(short_function(""), "");
+        assert_eq!(hot_name("example.com/svc/ugctab.Handle"), "ugctab.Handle");
+        assert_eq!(hot_name("main.(*Server).ugcTab-fm"), "ugcTab");
+        assert_eq!(hot_name(""), "");
     }
 }

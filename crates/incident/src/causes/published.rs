@@ -2,7 +2,7 @@
 
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
 
-use super::names::census_key;
+use super::names::{census_key, hot_name};
 use super::weights::{
     BASE_CHANGE, JUMP, JUMP_EVERYWHERE, JUMP_FIRST, JUMP_IS_THE_GROWTH, JUMP_LATE, NO_JUMP, NOT_WHEN_IT_JUMPED,
     OTHER_SIZE, SIZE, WHEN_IT_JUMPED,
@@ -91,13 +91,13 @@ fn key_of(j: &Jump<'_>) -> String {
     if on_the_way.is_empty() {
         return own;
     }
-    let hot = super::names::short_function(on_the_way);
+    let hot = hot_name(on_the_way);
     if !named {
-        return hot.to_owned();
+        return hot;
     }
     // Of a table that holds many configurations the code that reads it says which: for people both.
     let words = super::key_words(&own);
-    let told = hot.is_empty() || super::key_overlap(&super::key_words(hot), &words) > 0.0;
+    let told = hot.is_empty() || super::key_overlap(&super::key_words(&hot), &words) > 0.0;
     if told { own } else { format!("{own} (read in {hot})") }
 }
 
