@@ -80,6 +80,10 @@ fn foreign() -> Arc<dyn ForeignReader> {
 /// A worker was lost over it: how.
 pub(crate) fn decode_foreign(raw: &RawCapture) -> Result<Decoded, String> {
     let by = provenance();
+    // Of whom nothing was copied there is nothing to be led astray by.
+    if raw.evidence.snapshot.is_empty() {
+        return Ok(decode(raw, &by));
+    }
     match WORKERS.get().map(|workers| workers.decode(raw, &by)) {
         Some(Ok(decoded)) => Ok(decoded),
         Some(Err(NotDecoded::Lost(why))) => Err(why),

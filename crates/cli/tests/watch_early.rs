@@ -73,7 +73,7 @@ impl Daemon {
     fn captures(&self) -> Vec<String> {
         let store = fs::read_dir(self.store.path().join("store")).unwrap();
         let names = store.map(|e| e.unwrap().file_name().into_string().unwrap());
-        names.filter(|n| !n.starts_with('.')).collect()
+        names.filter(|n| !n.starts_with('.') && n != "events").collect()
     }
 }
 

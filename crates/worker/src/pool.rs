@@ -101,12 +101,16 @@ impl<A: DeserializeOwned + Send + 'static> Pool<A> {
         loop {
             let pool = pool.upgrade()?;
             let state = pool.lock();
-            let (state, _) = pool
+            let (mut state, waited) = pool
                 .changed
                 .wait_timeout_while(state, Duration::from_secs(1), |s| s.idle.len() >= pool.warm)
                 .unwrap_or_else(PoisonError::into_inner);
             let wanted = state.idle.len() < pool.warm;
+            // Those who were started for a crowd go home one by one: each is a process and some descriptors.
+            let is_crowd = waited.timed_out() && state.idle.len() > pool.warm;
+            let surplus = if is_crowd { state.idle.pop() } else { None };
             drop(state);
+            drop(surplus);
             if wanted && stuck() < MOST_STUCK {
                 return Some(pool);
             }

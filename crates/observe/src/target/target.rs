@@ -20,6 +20,8 @@ use crate::target::identity::{Identity, identity};
 use crate::target::inspect::{ForeignMemory, GoFile};
 use crate::target::runtime_cache::RuntimeCache;
 
+/// How long words that somebody else has read may be taken for what they are now (the reader in crate worker).
+const STALE: Duration = Duration::from_millis(4);
 /// Most that one copy may hold: 100,000 goroutines and a profile of as many sites as programs have. What is
 /// sized by the target stays far below.
 pub const COPY_CAP: usize = 96 << 20;
@@ -147,19 +149,36 @@ impl Target {
     }
 
     /// Notes the profile of this moment, without stopping the target: buckets never move, and a count that is
-    /// torn is off by one allocation.
+    /// torn is off by one allocation. One that is made meanwhile is in the list and not in the plan: then once
+    /// more, by a new plan (a young program makes its first just as it is found, and whoever asks for its
+    /// memory piece by piece takes a millisecond to read what is copied in one; without its first baseline
+    /// nothing can be said of a death in the first seconds: `a_disk_that_does_not_answer`).
     pub fn note_baseline(&mut self, t_ms: u64) {
+        const TRIES: u32 = 4;
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                if self.foreign.is_some() {
+                    std::thread::sleep(STALE);
+                }
+                self.refresh();
+            }
+            if self.note_whole_baseline(t_ms) {
+                return;
+            }
+        }
+    }
+
+    /// Whether it was whole.
+    fn note_whole_baseline(&mut self, t_ms: u64) -> bool {
         let source = self.source(self.calm_memory(), &[]);
         let mut copy = Evidence::with_untouched_room(&source, Extent::Profile, COPY_CAP);
         copy.copy(&source, Extent::Profile);
         copy.finish();
         let mut gaps = Vec::new();
         let profile = decode_profile(&self.runtime, &copy.snapshot, &mut gaps);
-        let Ok(gauges) = MemStats::read(&self.runtime, &copy.snapshot) else {
-            return;
-        };
+        let Ok(gauges) = MemStats::read(&self.runtime, &copy.snapshot) else { return false };
         if !gaps.is_empty() {
-            return;
+            return false;
         }
         let counts = |b: &Bucket| {
             let (allocated, in_use) = profile.current(b);
@@ -168,6 +187,7 @@ impl Target {
         let sites = profile.buckets.iter().map(counts).filter(|c| c.allocated.objects > 0).collect();
         self.baselines.push(Baseline { t_ms, sites, rate: profile.rate, gauges });
         self.baselines.keep_stacks(profile.buckets.iter().map(|b| (b.addr, b.stack.as_slice())));
+        true
     }
 
     /// Looks at its goroutines, if that is worth its cost now; nothing is stopped.
