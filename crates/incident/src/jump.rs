@@ -13,8 +13,9 @@ const MIN_ELEMENTS: u64 = 1_000;
 const IN_ONE_STEP: f64 = 0.7;
 /// Onsets are known to about this.
 const NEAR_MS: i64 = 500;
-/// Age up to which a process still loads what it needs: what jumps then was not published (seen in lab/cluster:
-/// a catalogue that filled as the service started was named for the configuration that killed it later).
+/// Age up to which a process still loads what it needs: what jumps then was not published (seen in
+/// lab/cluster: a catalogue that filled as the service started was named for the configuration that killed it
+/// later).
 const START_MS: i64 = 5_000;
 /// Part by which numbers of elements may differ and be the same.
 pub(crate) const SAME: f64 = 0.05;

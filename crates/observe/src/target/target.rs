@@ -20,7 +20,8 @@ use crate::target::identity::{Identity, identity};
 use crate::target::inspect::{ForeignMemory, GoFile};
 use crate::target::runtime_cache::RuntimeCache;
 
-/// How long words that somebody else has read may be taken for what they are now (the reader in crate worker).
+/// How long words that somebody else has read may be taken for what they are now (the reader in crate
+/// worker).
 const STALE: Duration = Duration::from_millis(4);
 /// Most that one copy may hold: 100,000 goroutines and a profile of as many sites as programs have. What is
 /// sized by the target stays far below.
@@ -149,10 +150,10 @@ impl Target {
     }
 
     /// Notes the profile of this moment, without stopping the target: buckets never move, and a count that is
-    /// torn is off by one allocation. One that is made meanwhile is in the list and not in the plan: then once
-    /// more, by a new plan (a young program makes its first just as it is found, and whoever asks for its
-    /// memory piece by piece takes a millisecond to read what is copied in one; without its first baseline
-    /// nothing can be said of a death in the first seconds: `a_disk_that_does_not_answer`).
+    /// torn is off by one allocation. One that is made meanwhile is in the list and not in the plan: then
+    /// once more, by a new plan (a young program makes its first just as it is found, and whoever asks for
+    /// its memory piece by piece takes a millisecond to read what is copied in one; without its first
+    /// baseline nothing can be said of a death in the first seconds: `a_disk_that_does_not_answer`).
     pub fn note_baseline(&mut self, t_ms: u64) {
         const TRIES: u32 = 4;
         for attempt in 0..TRIES {
