@@ -58,15 +58,24 @@ fn wrong(minor: u16, mode: Mode) -> Vec<String> {
     wrong
 }
 
+/// The same, and of another start where the first was caught with main's frame between two safe points: what
+/// its registers and slots held then, it still has, and whoever could be found by that is reachable (seen
+/// once in some tens of starts on a busy machine, Go 1.24). Nothing is said to be leaked by that that is not.
+fn wrong_again(minor: u16, mode: Mode) -> Vec<String> {
+    let first = wrong(minor, mode);
+    let by_main = |w: &String| w.contains("reachable by \"goroutine 1 in main.main\"");
+    if !first.is_empty() && first.iter().all(by_main) { wrong(minor, mode) } else { first }
+}
+
 #[test]
 fn each_is_what_it_is_in_every_release() {
-    let wrong: Vec<String> = (19..=27).flat_map(|minor| wrong(minor, Mode::Plain)).collect();
+    let wrong: Vec<String> = (19..=27).flat_map(|minor| wrong_again(minor, Mode::Plain)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
 fn each_is_what_it_is_in_a_stripped_binary() {
-    let wrong: Vec<String> = [19, 23, 27].into_iter().flat_map(|minor| wrong(minor, Mode::Stripped)).collect();
+    let wrong: Vec<String> = [19, 23, 27].into_iter().flat_map(|minor| wrong_again(minor, Mode::Stripped)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
