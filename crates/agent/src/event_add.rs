@@ -13,8 +13,7 @@ use crate::changes::events::now_ms;
 use crate::changes::inbox::PATH;
 use crate::changes::mapping::{self, KnownObjects, Received};
 
-/// Feed of what is told by this command.
-pub const SOURCE: &str = "event add";
+pub use crate::changes::mapping::SOURCE;
 
 /// Tells a daemon of a change; gives its answer.
 ///

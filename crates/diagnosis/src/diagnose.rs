@@ -6,6 +6,7 @@ use crate::findings::Findings;
 use crate::goroutine_verdicts::{self, GoroutineVerdicts};
 use crate::growth::Growth;
 use crate::heap_cause::HeapCause;
+use crate::heap_use::HeapUse;
 use crate::partition::Partition;
 use crate::ruled_out::RuledOut;
 use crate::rules::{self, Case};
@@ -33,24 +34,6 @@ pub struct Diagnosis {
     pub goroutines: GoroutineVerdicts,
     /// How the heap was used up; absent where it was not the heap.
     pub heap: Option<HeapUse>,
-}
-
-/// How the heap was used up: what rules about it go by, in a word, for whoever compares captures.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeapUse {
-    /// `huge-objects`, `collector-off`, `headroom`, `waiting-calls`, `calls-at-work`, `stays-alive`,
-    /// `not-settled`.
-    pub how: &'static str,
-    /// Calls in flight of the function that they are counted by: its name; empty where there are none.
-    pub calls_of: String,
-    /// How many of them there are.
-    pub calls: u64,
-    /// Of them those that wait for the same.
-    pub waiting: u64,
-    /// What those wait for; empty where none do.
-    pub waits_for: &'static str,
-    /// Bytes that each holds, where that was reckoned.
-    pub bytes_each: Option<u64>,
 }
 
 impl Diagnosis {

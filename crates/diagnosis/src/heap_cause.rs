@@ -3,9 +3,9 @@
 
 use crate::calls::{Calls, Waiting};
 use crate::collector::{Collector, Pace};
-use crate::diagnose::HeapUse;
 use crate::facts::{Amount, Facts};
 use crate::growth::{Culprit, Growth};
+use crate::heap_use::HeapUse;
 use crate::large_objects::HugeObjects;
 use crate::owner::frame;
 use crate::partition::Partition;

@@ -35,6 +35,7 @@ mod graph_holder;
 mod growth;
 mod heap_cause;
 mod heap_summary;
+mod heap_use;
 mod holder;
 mod joined;
 mod large_objects;
@@ -66,7 +67,7 @@ mod window;
 
 pub use at_limit::{AtLimit, at_limit};
 pub use cause::cause;
-pub use diagnose::{Diagnosis, HeapUse, diagnose};
+pub use diagnose::{Diagnosis, diagnose};
 pub use diff::{Change, Diff, State};
 pub use facts::Facts;
 pub use feeds::{FeedState, feeds};
@@ -78,6 +79,7 @@ pub use goroutine_verdicts::{
 };
 pub use growth::{Culprit, Growth};
 pub use heap_summary::{heap_source, heap_summary};
+pub use heap_use::HeapUse;
 pub use joined::{CaptureOf, diagnose_death, join};
 pub use ledger::{Slice, charge_ledger, ledger};
 pub use pprof_view::{CulpritView, PprofView, pprof_view};

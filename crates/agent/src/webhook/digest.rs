@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use lastgasp_store::Form;
 
 use super::event::Event;
-use super::incidents::Verdict;
+use super::verdict::Verdict;
 
 /// Causes that are remembered at most; of more than that the one silent for longest is forgotten.
 const MAX_CAUSES: usize = 256;

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::digest::Notification;
 use super::event::Event;
+use super::verdict::Verdict;
 use crate::changes::events::now_ms;
 
 /// How far back an incident is looked for, and the events before it.
@@ -44,20 +45,6 @@ const NAMED: f64 = 0.3;
 /// Incidents that are remembered at most, and updates of each.
 const MAX_STORIES: usize = 64;
 const MAX_UPDATES: u8 = 6;
-
-/// What an incident is, as far as messages tell of it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Verdict {
-    pub(super) service: String,
-    pub(super) sentence: String,
-    pub(super) confidence: f64,
-    pub(super) kind: String,
-    pub(super) key: String,
-    pub(super) at: Option<i64>,
-    pub(super) kills: u64,
-    pub(super) first: i64,
-    pub(super) act: Option<String>,
-}
 
 impl Verdict {
     fn of(incident: &Incident) -> Self {

@@ -4,7 +4,7 @@ use lastgasp_report::printable;
 use serde_json::{Value, json};
 
 use super::digest::Notification;
-use super::incidents::Verdict;
+use super::verdict::Verdict;
 
 /// Body of schema lastgasp.webhook/1.
 pub(super) fn generic(notification: &Notification) -> String {

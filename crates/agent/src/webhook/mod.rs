@@ -9,6 +9,7 @@ mod digest;
 mod event;
 mod incidents;
 mod message;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use lastgasp_observe::target::Target;
 use lastgasp_observe::target::census::{CensusHistory, KnownCollection};
 use nix::sys::wait::WaitStatus;
 
-use super::target_status::TargetStatus;
+use super::target_status::{CensusJump, TargetStatus};
 use crate::watch::stop_reason::ExitReport;
 
 /// A collection jumped if it has at least so many times the elements that it had, and so many more.
@@ -93,21 +93,6 @@ impl Lives {
             let _ = sender.try_send(notice());
         }
     }
-}
-
-/// A collection that has many times the elements that it had at the look before.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CensusJump {
-    /// Where it stands: `variables+0x1f20 [+8]`, the same for all processes of a build.
-    pub owner: String,
-    /// `map` or `slice`.
-    pub kind: &'static str,
-    /// Elements before.
-    pub before: u64,
-    /// Elements since.
-    pub elements: u64,
-    /// When the look was that showed it, seconds since 1970.
-    pub seen_unix: u64,
 }
 
 /// Collections of a target that jumped, the latest jump of each.

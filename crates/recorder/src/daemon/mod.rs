@@ -41,10 +41,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 pub use crate::take::leak_look::{HeapReader, HeapReaders, LeakLook, LeakRules};
 pub use gate::Share;
 use lives::Lives;
-pub use lives::{CensusJump, HowItEnded, LifeNotice};
+pub use lives::{HowItEnded, LifeNotice};
 pub use settings::{BrakeRules, Settings, Subject, Wanted};
 pub use shared::Captured;
 use status::{Counters, Status, count};
+pub use target_status::CensusJump;
 
 use messages::{Inbox, Message};
 use shared::Common;

@@ -8,9 +8,23 @@ use lastgasp_observe::target::discover::GoProcess;
 use lastgasp_observe::target::identity::Identity;
 use lastgasp_observe::target::timeline::Sample;
 
-use super::lives::CensusJump;
 use crate::decide::policy::State;
 use crate::watch::decisions::Decided;
+
+/// A collection that has many times the elements that it had at the look before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CensusJump {
+    /// Where it stands: `variables+0x1f20 [+8]`, the same for all processes of a build.
+    pub owner: String,
+    /// `map` or `slice`.
+    pub kind: &'static str,
+    /// Elements before.
+    pub before: u64,
+    /// Elements since.
+    pub elements: u64,
+    /// When the look was that showed it, seconds since 1970.
+    pub seen_unix: u64,
+}
 
 /// A process under watch.
 #[derive(Clone, Debug, Default, PartialEq)]

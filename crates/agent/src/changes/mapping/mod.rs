@@ -168,3 +168,5 @@ fn finish(change: &mut Change, body: &[u8], received: &Received<'_>) {
 
 #[cfg(test)]
 mod tests;
+
+pub use plain::SOURCE;

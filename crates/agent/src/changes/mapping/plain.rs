@@ -8,6 +8,9 @@ use super::fields::{count, first_text, measured, names, text};
 use super::time::moment;
 use super::{Mapped, Received};
 
+/// Feed of what `lastgasp event add` tells.
+pub const SOURCE: &str = "event add";
+
 /// A document that has a key, or a kind and a service.
 pub(super) fn map(value: &Value, received: &Received<'_>) -> Option<Mapped> {
     Some(Mapped::one(change(value, received)?))
@@ -30,7 +33,7 @@ pub(super) fn change(value: &Value, received: &Received<'_>) -> Option<Change> {
     let source = match received.source {
         Some(_) => received.feed(""),
         None if said.is_empty() => received.feed("plain"),
-        None if said == crate::event_add::SOURCE => said,
+        None if said == SOURCE => said,
         None => format!("webhook:{said}"),
     };
     Some(Change {
