@@ -1,5 +1,5 @@
 //! Lines of files, the same however they are spelled: `/home/me/svc/a.go`, `example.com/svc/a.go` of a build
-//! with `-trimpath`, `./a.go` of the compiler, `/root/go/pkg/mod/example.com/lib@v1.2.3/a.go`,
+//! with `-trimpath`, `./a.go` of the compiler, `/go/pkg/mod/example.com/lib@v1.2.3/a.go`,
 //! `svc/vendor/example.com/lib/a.go`, `/usr/local/go/src/fmt/print.go` and `fmt/print.go`.
 
 use std::path::{Component, Path, PathBuf};
@@ -207,7 +207,7 @@ mod tests {
             package("example.com/svc/cmd/b", "/home/me/svc/cmd/b", "main"),
             package("example.com/svc/store", "/home/me/svc/store", "store"),
             package("fmt", "/usr/local/go/src/fmt", "fmt"),
-            package("gopkg.in/yaml.v3", "/root/go/pkg/mod/gopkg.in/yaml.v3@v3.0.1", "yaml"),
+            package("gopkg.in/yaml.v3", "/go/pkg/mod/gopkg.in/yaml.v3@v3.0.1", "yaml"),
         ]);
         Places::new(packages, [], "/home/me/svc".into())
     }
@@ -228,13 +228,13 @@ mod tests {
         for file in [
             "/usr/local/go/src/fmt/print.go",
             "fmt/print.go",
-            "/root/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.27.4.linux-amd64/src/fmt/print.go",
+            "/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.27.4.linux-amd64/src/fmt/print.go",
             "/opt/go/src/fmt/print.go",
         ] {
             assert_eq!(frame("fmt.Sprint", file), "fmt", "{file}");
         }
         for file in [
-            "/root/go/pkg/mod/gopkg.in/yaml.v3@v3.0.1/yaml.go",
+            "/go/pkg/mod/gopkg.in/yaml.v3@v3.0.1/yaml.go",
             "gopkg.in/yaml.v3@v3.0.1/yaml.go",
             "/other/pkg/mod/gopkg.in/yaml.v3@v3.0.2/yaml.go",
             "/home/x/vendor/gopkg.in/yaml.v3/yaml.go",
