@@ -16,13 +16,23 @@ pub struct Group {
     limit: u64,
 }
 
-impl Group {
-    /// Makes the group `name` below ours, or on version 2 below the nearest one above that hands the memory
-    /// controller down; `limit` in bytes.
+/// Where a group of ours can be made.
+#[derive(Debug)]
+pub struct Place {
+    /// Its folder for memory, which is not made yet.
+    pub memory: PathBuf,
+    /// On version 1 its folder in the unified hierarchy, made, if that is mounted beside it.
+    pub beside: Option<PathBuf>,
+    /// Whether it is of version 2.
+    pub v2: bool,
+}
+
+impl Place {
+    /// Below ours, or on version 2 below the nearest one above that hands the memory controller down.
     ///
     /// # Errors
-    /// No memory controller is mounted, or we may not make groups.
-    pub fn create(name: &str, limit: u64) -> Result<Self> {
+    /// No memory controller is mounted.
+    pub fn below_ours(name: &str) -> Result<Self> {
         let mounts = fs::read_to_string("/proc/self/mounts")?;
         let find = |wanted: &dyn Fn(&str, &str) -> bool| {
             mounts.lines().find_map(|l| {
@@ -41,10 +51,10 @@ impl Group {
             });
             root.join(path.unwrap_or_default())
         };
-        let group = match (v1, unified) {
+        let place = match (v1, unified) {
             (Some(v1), unified) => {
-                let freezer = unified.map(|u| below(&u, false).join(name)).filter(|d| fs::create_dir(d).is_ok());
-                Self { memory: below(&v1, true).join(name), freezer, v2: false, limit }
+                let beside = unified.map(|u| below(&u, false).join(name)).filter(|d| fs::create_dir(d).is_ok());
+                Self { memory: below(&v1, true).join(name), beside, v2: false }
             }
             (None, Some(unified)) => {
                 let own = below(&unified, false);
@@ -53,11 +63,24 @@ impl Group {
                         && fs::read_to_string(d.join("cgroup.subtree_control")).is_ok_and(|t| t.contains("memory"))
                 };
                 let parent = own.ancestors().find(hands_down).context("no group above hands memory down")?;
-                let memory = parent.join(name);
-                Self { freezer: Some(memory.clone()), memory, v2: true, limit }
+                Self { memory: parent.join(name), beside: None, v2: true }
             }
             (None, None) => bail!("no memory cgroup controller is mounted"),
         };
+        Ok(place)
+    }
+}
+
+impl Group {
+    /// Makes the group `name` below ours, or on version 2 below the nearest one above that hands the memory
+    /// controller down; `limit` in bytes.
+    ///
+    /// # Errors
+    /// No memory controller is mounted, or we may not make groups.
+    pub fn create(name: &str, limit: u64) -> Result<Self> {
+        let Place { memory, beside, v2 } = Place::below_ours(name)?;
+        let freezer = if v2 { Some(memory.clone()) } else { beside };
+        let group = Self { memory, freezer, v2, limit };
         fs::create_dir(&group.memory).with_context(|| group.memory.display().to_string())?;
         fs::write(group.memory.join(group.name("memory.limit_in_bytes", "memory.max")), limit.to_string())?;
         // With swap it would not be killed at its limit; absent where swap is not accounted for.

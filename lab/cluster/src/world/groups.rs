@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use lastgasp_lab::group::Place;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -36,40 +37,8 @@ impl Tree {
     /// # Errors
     /// No memory controller is mounted, or we may not make groups.
     pub(super) fn create(name: &str) -> Result<Self> {
-        let mounts = fs::read_to_string("/proc/self/mounts")?;
-        let find = |wanted: &dyn Fn(&str, &str) -> bool| {
-            mounts.lines().find_map(|l| {
-                let f: Vec<&str> = l.split(' ').collect();
-                wanted(f.get(2)?, f.get(3)?).then(|| f.get(1).map(PathBuf::from)).flatten()
-            })
-        };
-        let v1 = find(&|kind, options| kind == "cgroup" && options.split(',').any(|o| o == "memory"));
-        let unified = find(&|kind, _| kind == "cgroup2");
-        let own = fs::read_to_string("/proc/self/cgroup")?;
-        let below = |root: &Path, memory: bool| {
-            let path = own.lines().find_map(|l| {
-                let (controllers, path) = l.split_once(':')?.1.split_once(':')?;
-                let hit = if memory { controllers.split(',').any(|c| c == "memory") } else { controllers.is_empty() };
-                hit.then(|| path.trim_start_matches('/').to_owned())
-            });
-            root.join(path.unwrap_or_default())
-        };
-        let tree = match (v1, unified) {
-            (Some(v1), unified) => {
-                let beside = unified.map(|u| below(&u, false).join(name)).filter(|d| fs::create_dir(d).is_ok());
-                Self { memory: below(&v1, true).join(name), beside, v2: false }
-            }
-            (None, Some(unified)) => {
-                let own = below(&unified, false);
-                let hands_down = |d: &&Path| {
-                    d.starts_with(&unified)
-                        && fs::read_to_string(d.join("cgroup.subtree_control")).is_ok_and(|t| t.contains("memory"))
-                };
-                let parent = own.ancestors().find(hands_down).context("no cgroup above hands memory down")?;
-                Self { memory: parent.join(name), beside: None, v2: true }
-            }
-            (None, None) => bail!("no memory cgroup controller is mounted"),
-        };
+        let Place { memory, beside, v2 } = Place::below_ours(name)?;
+        let tree = Self { memory, beside, v2 };
         fs::create_dir(&tree.memory)
             .with_context(|| format!("{}: to make cgroups one must be root", tree.memory.display()))?;
         tree.hand_down(&tree.memory)?;
