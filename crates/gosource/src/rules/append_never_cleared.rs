@@ -43,7 +43,7 @@ impl Rule for AppendNeverCleared {
                     if !itself
                         || constant
                         || is_short(case, target, f)
-                        || !grows_on(case, id, f, unit, place)
+                        || !grows_on(case, id, f, unit, (place, value))
                         || is_tamed(case, place)
                     {
                         return;

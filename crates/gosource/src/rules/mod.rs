@@ -9,6 +9,7 @@ mod body_not_closed;
 mod channel_is_nil;
 mod client_no_timeout;
 mod config_length_loop;
+mod conn_no_deadline;
 mod context_not_handed_on;
 mod defer_in_loop;
 mod dial_no_timeout;
@@ -61,6 +62,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<channel_is_nil::ChannelIsNil>(),
     Entry::of::<client_no_timeout::ClientNoTimeout>(),
     Entry::of::<config_length_loop::ConfigLengthLoop>(),
+    Entry::of::<conn_no_deadline::ConnNoDeadline>(),
     Entry::of::<context_not_handed_on::ContextNotHandedOn>(),
     Entry::of::<defer_in_loop::DeferInLoop>(),
     Entry::of::<dial_no_timeout::DialNoTimeout>(),
