@@ -59,7 +59,7 @@ impl Rule for ClientNoTimeout {
         };
         const SENTENCE: &str = "this client has no Timeout, and no request in the package has a context: an answer that never comes is waited for for ever";
         for (at, span, holder) in composites(case, &untimed) {
-            if is_set_on(case, holder, &["Timeout"]) {
+            if is_set_on(case, holder, &["Timeout"]) || is_given_to_options(case, holder) {
                 continue;
             }
             match at {
@@ -151,6 +151,18 @@ pub(super) fn composites<'a>(case: &Case<'a>, is: &dyn Fn(&Expr<'a>) -> bool) ->
         }
     }
     out
+}
+
+/// Whether a local is handed to a function that a variable holds: an option, which may set what it likes.
+pub(super) fn is_given_to_options(case: &Case<'_>, holder: Holder<'_>) -> bool {
+    let Holder::Local(id, var) = holder else { return false };
+    let Some(f) = case.pkg.funcs.get(id) else { return false };
+    case.sites(id).iter().any(|s| {
+        matches!(s.callee, Callee::Variable(_) | Callee::Field(_))
+            && s.call.args.iter().any(|a| {
+                if let Some(x) = a.unary("&") { f.scope.var(x) == Some(var) } else { f.scope.var(a) == Some(var) }
+            })
+    })
 }
 
 /// Whether the package assigns one of these fields of what holds a literal; of one that nobody can tell, of

@@ -80,7 +80,7 @@ fn waits<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Node<'a, 'a>, ready: &[
     };
     match node {
         Node::Stmt(s) => match &s.kind {
-            StmtKind::Send(c, _) if !is_ready(s.span) && !has_room(case, f, c) => {
+            StmtKind::Send(c, _) if !is_ready(s.span) && !has_room(case, f, c) && !is_asked(case, f, c) => {
                 Some((s.span, format!("`{}` is sent to", case.text(f, c.span)), true))
             }
             StmtKind::Select(_) if !ready.contains(&s.span) => {
@@ -94,7 +94,8 @@ fn waits<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Node<'a, 'a>, ready: &[
                 let in_select = ready.iter().any(|r| {
                     r.contains(e.span) && case.file(f).at(*r).contains("<-") && !case.file(f).at(*r).contains('{')
                 });
-                return (!in_select).then(|| (e.span, format!("`{}` is received from", case.text(f, c.span)), true));
+                return (!in_select && !is_asked(case, f, c))
+                    .then(|| (e.span, format!("`{}` is received from", case.text(f, c.span)), true));
             }
             let call = e.call()?;
             let text = case.text(f, call.fun.span);
@@ -146,6 +147,16 @@ fn has_room<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<'a>) -> boo
         });
     }
     found
+}
+
+/// Whether the function looks at how full the channel is before, or is a collector of metrics, whose channel
+/// is read all the while.
+fn is_asked<'a>(case: &Case<'a>, f: &Function<'a>, channel: &Expr<'a>) -> bool {
+    let text = case.file(f).at(channel.span);
+    let body = case.file(f).at(f.decl.span);
+    let metrics = f.decl.name.name == "Collect" || f.decl.name.name == "collect";
+    body.contains(&format!("len({text})"))
+        || metrics && f.scope.var(channel).and_then(|v| f.scope.vars.get(v)).is_some_and(|v| v.kind == VarKind::Param)
 }
 
 /// The call that a function of this package makes, itself and not in a goroutine, that waits for the outside.

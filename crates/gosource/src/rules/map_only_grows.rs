@@ -44,7 +44,7 @@ impl Rule for MapOnlyGrows {
                     {
                         return;
                     }
-                    tell(id, f, s.span, place, &mut told, out);
+                    tell(case, id, (unit, s.span), key, place, &mut told, out);
                 });
                 // `m.Store(k, v)` of a sync.Map.
                 for site in case.sites(id).iter().filter(|s| s.unit == unit) {
@@ -60,7 +60,7 @@ impl Rule for MapOnlyGrows {
                     {
                         continue;
                     }
-                    tell(id, f, site.expr.span, place, &mut told, out);
+                    tell(case, id, (unit, site.expr.span), key, place, &mut told, out);
                 }
             }
         }
@@ -68,9 +68,17 @@ impl Rule for MapOnlyGrows {
 }
 
 /// One finding for each map, at the first place that fills it; others are named beside it.
-fn tell<'a>(id: FnId, f: &Function<'a>, at: Span, place: Long<'a>, told: &mut Vec<(Long<'a>, usize)>, out: &mut Out) {
+fn tell<'a>(
+    case: &Case<'a>,
+    id: FnId,
+    (unit, at): (usize, Span),
+    key: &Expr<'a>,
+    place: Long<'a>,
+    told: &mut Vec<(Long<'a>, usize)>,
+    out: &mut Out,
+) {
     if let Some((_, report)) = told.iter().find(|(p, _)| *p == place) {
-        if let Some(report) = out.reports.get_mut(*report)
+        if let Some((report, f)) = out.reports.get_mut(*report).zip(case.pkg.funcs.get(id))
             && report.related.len() < 3
         {
             report.related.push((f.file, at, "filled here too".into()));
@@ -79,11 +87,51 @@ fn tell<'a>(id: FnId, f: &Function<'a>, at: Span, place: Long<'a>, told: &mut Ve
     }
     told.push((place, out.reports.len()));
     let words = place.words();
-    out.found(
+    let found = out.found(
         id,
         at,
         format!("{words} only grows: nothing in the package deletes from it or looks at how large it is"),
     );
+    // Of most such maps there are as many keys as a program has names, peers or types. Those that requests fill,
+    // or whose names say that each user or request has one, are others.
+    let (Long::Package(name) | Long::Field(_, name)) = place;
+    let owner = if let Long::Field(of, _) = place { of } else { "" };
+    let key = case.pkg.funcs.get(id).map(|f| case.text(f, key.span)).unwrap_or_default();
+    if !(case.calls.is_hot(case.pkg, id, unit) || is_of_many(&key, name, owner)) {
+        found.level = Level::Hint;
+    }
+}
+
+/// Whether names say that keys come without end.
+fn is_of_many(key: &str, map: &str, owner: &str) -> bool {
+    const KEYS: &[&str] =
+        &["id", "user", "session", "token", "addr", "ip", "req", "url", "uri", "path", "order", "trace", "query"];
+    const MAPS: &[&str] =
+        &["cache", "session", "seen", "visited", "history", "pending", "inflight", "dedup", "hits", "memo"];
+    // By words: `userID`, `c.ip`, `req.URL.Path`; not `width`.
+    let words = |text: &str| -> Vec<String> {
+        let mut out: Vec<String> = Vec::new();
+        let mut lower_before = false;
+        for c in text.chars() {
+            if !c.is_alphanumeric() {
+                lower_before = false;
+                out.push(String::new());
+                continue;
+            }
+            if c.is_uppercase() && lower_before || out.is_empty() {
+                out.push(String::new());
+            }
+            lower_before = c.is_lowercase();
+            if let Some(last) = out.last_mut() {
+                last.extend(c.to_lowercase());
+            }
+        }
+        out
+    };
+    let key = words(key);
+    let named = [map, owner].map(str::to_lowercase);
+    key.iter().any(|w| KEYS.contains(&w.trim_end_matches('s')) || KEYS.contains(&w.as_str()))
+        || MAPS.iter().any(|m| named.iter().any(|n| n.contains(m)))
 }
 
 /// Whether something takes entries out of a `sync.Map`.

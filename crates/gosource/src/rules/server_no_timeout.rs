@@ -40,7 +40,9 @@ impl Rule for ServerNoTimeout {
         };
         const SENTENCE: &str = "this server has neither ReadTimeout nor ReadHeaderTimeout: a client that sends nothing keeps a goroutine for ever";
         for (at, span, holder) in super::client_no_timeout::composites(case, &untimed) {
-            if super::client_no_timeout::is_set_on(case, holder, &["ReadTimeout", "ReadHeaderTimeout"]) {
+            if super::client_no_timeout::is_set_on(case, holder, &["ReadTimeout", "ReadHeaderTimeout"])
+                || super::client_no_timeout::is_given_to_options(case, holder)
+            {
                 continue;
             }
             match at {

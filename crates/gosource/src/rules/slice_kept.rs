@@ -230,6 +230,11 @@ fn runs_at_start(f: &Function<'_>) -> bool {
     f.receiver_type().is_none() && matches!(f.decl.name.name, "init" | "main")
 }
 
+fn is_pool(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    ["pool", "alloc", "getbuf", "newbuf", "arena"].iter().any(|w| lower.contains(w))
+}
+
 /// Whether a local is what somebody read or built: of a literal the text tells how large it is.
 fn from_outside<'a>(case: &Case<'a>, f: &Function<'a>, init: Init<'a>) -> bool {
     match init {
@@ -240,6 +245,12 @@ fn from_outside<'a>(case: &Case<'a>, f: &Function<'a>, init: Init<'a>) -> bool {
                 }
                 Callee::Builtin(_) => false,
                 Callee::Package("bytes" | "slices" | "strings", "Clone" | "Repeat") => true,
+                // A buffer of a pool is as large as was asked for, and goes back there.
+                Callee::Local(_) | Callee::Method(..) | Callee::Field(_) | Callee::Unknown(_)
+                    if is_pool(case.file(f).at(call.fun.span)) =>
+                {
+                    false
+                }
                 _ => true,
             },
             ExprKind::Convert(..) | ExprKind::Index(..) => true,
