@@ -344,6 +344,14 @@ pub(crate) fn is_long_lived_type<'a>(pkg: &Package<'a>, name: &'a str) -> bool {
         "visitor",
         "iterator",
         "query",
+        "txn",
+        "tx",
+        "transaction",
+        "batch",
+        "job",
+        "task",
+        "operation",
+        "cursor",
         "request",
         "response",
         "stmt",
@@ -439,6 +447,12 @@ pub(crate) fn grows_on<'a>(
             Long::Package(_) => true,
             Long::Field(of, _) => is_long_lived_type(case.pkg, of) || super::shared::lives_on(case, id, MAX_CALLS),
         };
+    }
+    // What is configured once holds what it was configured with.
+    let configures =
+        |of: &str| ["config", "options", "settings", "opts"].iter().any(|w| of.to_lowercase().ends_with(w));
+    if matches!(place, Long::Field(of, _) if configures(of)) {
+        return false;
     }
     let shared = match place {
         Long::Field(of, _) => has_lock(case.pkg, of),

@@ -6,7 +6,7 @@ use crate::meaning::channels::last_name;
 use crate::project::FileKind;
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::visit::{self, Node};
-use crate::syntax::{Callee, FnId, VarId};
+use crate::syntax::{Callee, FnId, VarId, VarKind};
 
 /// The rule.
 pub(super) struct ClientNoTimeout;
@@ -39,7 +39,10 @@ impl Rule for ClientNoTimeout {
                         name == "DefaultClient" && case.pkg.package_named(f, p) == Some("net/http")
                     });
                     let is_do = text.ends_with(".Do");
-                    if default && !(is_do && contexts) {
+                    // Of a request that the caller made the caller knows the context.
+                    let given = site.call.args.first().and_then(|a| f.scope.var(a)).and_then(|v| f.scope.vars.get(v));
+                    let given = is_do && given.is_some_and(|v| v.kind == VarKind::Param);
+                    if default && !given && !(is_do && contexts) {
                         out.found(
                             id,
                             site.expr.span,
@@ -87,6 +90,8 @@ pub(super) enum Holder<'a> {
     Named(&'a str),
     /// Returned, handed on, or not to be told.
     Somebody,
+    /// `_`: never used.
+    Nobody,
 }
 
 /// Literals of the package for which this holds, in functions and in the values of package variables, with
@@ -104,6 +109,7 @@ pub(super) fn composites<'a>(case: &Case<'a>, is: &dyn Fn(&Expr<'a>) -> bool) ->
                         for (target, value) in l.iter().zip(r) {
                             let holder = match f.scope.var(target) {
                                 Some(var) => Holder::Local(id, var),
+                                None if target.ident() == Some("_") => Holder::Nobody,
                                 None => Holder::Named(last_name(target)),
                             };
                             held.push((bare(value), holder));
@@ -155,7 +161,7 @@ pub(super) fn composites<'a>(case: &Case<'a>, is: &dyn Fn(&Expr<'a>) -> bool) ->
 
 /// Whether a local is handed to a function that a variable holds: an option, which may set what it likes.
 pub(super) fn is_given_to_options(case: &Case<'_>, holder: Holder<'_>) -> bool {
-    let Holder::Local(id, var) = holder else { return false };
+    let Holder::Local(id, var) = holder else { return holder == Holder::Nobody };
     let Some(f) = case.pkg.funcs.get(id) else { return false };
     case.sites(id).iter().any(|s| {
         matches!(s.callee, Callee::Variable(_) | Callee::Field(_))
@@ -181,6 +187,7 @@ pub(super) fn is_set_on(case: &Case<'_>, holder: Holder<'_>, fields: &[&str]) ->
                                 Holder::Local(of, var) => of == id && f.scope.var(x) == Some(var),
                                 Holder::Named(of) => last_name(x) == of,
                                 Holder::Somebody => true,
+                                Holder::Nobody => true,
                             }
                     });
                 }

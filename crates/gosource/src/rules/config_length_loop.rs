@@ -7,6 +7,7 @@ use crate::meaning::lifetimes::is_maker;
 use crate::meaning::loops::{each_node, loops_in};
 use crate::meaning::shared::{origin, under_once};
 use crate::syntax::ast::{Block, Expr, ExprKind, ForHead, Span, StmtKind, Type};
+use crate::syntax::calls::Heat;
 use crate::syntax::visit::Node;
 
 /// The rule.
@@ -47,6 +48,11 @@ impl Rule for ConfigLengthLoop {
                     }
                     let (entry, how) = case.calls.entry(case.pkg, id).unwrap_or((id, "runs for requests"));
                     let name = case.pkg.funcs.get(entry).map(crate::syntax::Function::short_name).unwrap_or_default();
+                    let published = is_published(&from.text);
+                    // A method that may serve requests, over a list that may be of three: nothing to tell.
+                    if case.calls.hot.get(&entry) == Some(&Heat::Service) && !published {
+                        continue;
+                    }
                     let head = Span { end: l.body.span.start, ..span };
                     told.push(span);
                     let found = out.found(
@@ -59,7 +65,7 @@ impl Rule for ConfigLengthLoop {
                     );
                     // A list in a field may be three proxies and what a call gives three members: how long it is
                     // only a profile tells. What somebody publishes while the program runs is data, of any length.
-                    if is_published(&from.text) && (from.text.contains('(') || replaced(case, over)) {
+                    if published && (from.text.contains('(') || replaced(case, over)) {
                         found.level = Level::Warning;
                     }
                     if let Some((caller, call)) = from.handed
@@ -119,7 +125,11 @@ fn replaced<'a>(case: &Case<'a>, over: &Expr<'a>) -> bool {
 /// Functions and interfaces are registered by the program's text: middlewares, routes.
 fn holds_functions<'a>(case: &Case<'a>, ty: &Type<'a>) -> bool {
     match ty {
-        Type::Slice(of) | Type::Map(_, of) => matches!(case.pkg.underlying(of), Type::Func(_) | Type::Interface(_)),
+        Type::Slice(of) | Type::Map(_, of) => {
+            let named =
+                of.name().is_some_and(|(_, name)| ["Option", "Func", "Handler"].iter().any(|w| name.ends_with(w)));
+            named || matches!(case.pkg.underlying(of), Type::Func(_) | Type::Interface(_))
+        }
         _ => false,
     }
 }

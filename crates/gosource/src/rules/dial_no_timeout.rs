@@ -32,11 +32,17 @@ impl Rule for DialNoTimeout {
                 | Callee::Package("net/rpc", "Dial" | "DialHTTP")
                 | Callee::Package("net/smtp", "Dial" | "SendMail")
                 | Callee::Package("net/rpc/jsonrpc", "Dial") => {
-                    out.found(
+                    let named = site.call.args.len() > 1
+                        && site.call.args.first().is_some_and(|a| matches!(a.kind, ExprKind::Lit(..)));
+                    let found = out.found(
                         id,
                         site.expr.span,
                         format!("`{text}` waits as long as the operating system does for a peer that does not answer"),
                     );
+                    // A network that a variable names may be one that does not wait.
+                    if !named && matches!(site.callee, Callee::Package("net", "Dial")) {
+                        found.level = Level::Hint;
+                    }
                 }
                 // Without WithBlock it does not wait at all; a context from outside may have an end.
                 Callee::Package("google.golang.org/grpc", name @ ("Dial" | "DialContext"))

@@ -2,11 +2,11 @@
 
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
-use crate::meaning::lifetimes::{Long, is_short_lived_type, long, same};
+use crate::meaning::lifetimes::{Long, is_short_lived_type, long};
 use crate::meaning::loops::each_node;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::visit::Node;
-use crate::syntax::{Callee, Function};
+use crate::syntax::Function;
 
 /// The rule.
 pub(super) struct SlotsNotCleared;
@@ -48,8 +48,8 @@ impl Rule for SlotsNotCleared {
                             s.span,
                             format!("{how}, and the array under {} still points to it", place.words()),
                         );
-                        // What is read from its front and not filled goes on to its end, and with it the array.
-                        if how.starts_with("all") || how.contains("first") && !is_filled_again(case, place) {
+                        // The slots before the front go with the array, at the next growth or when all was read.
+                        if how.starts_with("all") || how.contains("first") {
                             found.level = Level::Hint;
                         }
                     }
@@ -80,13 +80,6 @@ fn cut<'a>(case: &Case<'a>, f: &Function<'a>, value: &Expr<'a>, text: &str) -> O
         }
         _ => None,
     }
-}
-
-/// Whether something in the package appends to it.
-fn is_filled_again<'a>(case: &Case<'a>, place: Long<'a>) -> bool {
-    case.all_sites().any(|(_, f, s)| {
-        s.callee == Callee::Builtin("append") && s.call.args.first().is_some_and(|a| same(case.pkg, f, a, place))
-    })
 }
 
 /// Whether elements keep something else alive.
