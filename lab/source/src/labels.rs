@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use lastgasp_gosource::{Level, check};
 use lastgasp_gosource::project::{Options, load};
+use lastgasp_gosource::{Level, check};
 use serde::Deserialize;
 
-use crate::corpus::{folder, percent};
+use crate::corpus::{Spots, folder, percent};
 
 /// The labels of one module.
 #[derive(Deserialize)]
@@ -55,6 +55,15 @@ fn place(module: &str) -> Result<Option<PathBuf>> {
         }))
     };
     Ok(path.is_dir().then_some(path))
+}
+
+/// The module of a file of labels, where it is, and what was labelled as right.
+pub(crate) fn right(name: &str) -> Result<(String, Option<PathBuf>, Spots)> {
+    let file = folder().join("labels").join(format!("{name}.toml"));
+    let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let labels: Labels = toml::from_str(&text).with_context(|| file.display().to_string())?;
+    let right = labels.finding.into_iter().filter(|l| l.right).map(|l| (l.file, l.line, l.code)).collect();
+    Ok((labels.module.clone(), place(&labels.module)?, right))
 }
 
 /// The table: of what is found now, how much was labelled, and how much of that is right.

@@ -4,6 +4,7 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::last_name;
 use crate::meaning::loops::{Length, each_node, length, loops_in};
+use crate::syntax::Function;
 use crate::syntax::ast::{Block, ExprKind, ForHead, Span, Stmt, StmtKind};
 use crate::syntax::visit::Node;
 
@@ -32,7 +33,7 @@ impl Rule for DeferInLoop {
                     let Node::Stmt(s) = node else { return };
                     let StmtKind::Defer(e) = &s.kind else { return };
                     let Some((_, _, l)) = loops.iter().find(|(_, _, l)| l.body.span.contains(s.span)) else { return };
-                    if leaves_at_once(&l.body.stmts, s.span) || is_short(&l.head) || is_once(&l.body, s.span) {
+                    if leaves_at_once(&l.body.stmts, s.span) || is_short(&l.head) || is_once(f, &l.body, s.span) {
                         return;
                     }
                     let text = e.call().map_or_else(|| case.text(f, e.span), |c| case.text(f, c.fun.span));
@@ -76,14 +77,16 @@ fn leaves_at_once(stmts: &[Stmt<'_>], span: Span) -> bool {
 }
 
 /// Whether it stands in `if x == nil { x = make(); defer x.stop() }`: that runs once.
-fn is_once<'a>(body: &'a Block<'a>, span: Span) -> bool {
+fn is_once<'a>(f: &Function<'a>, body: &'a Block<'a>, span: Span) -> bool {
     let mut once = false;
     each_node(body, |node| {
         let Node::Stmt(s) = node else { return };
         let StmtKind::If(i) = &s.kind else { return };
         let ExprKind::Binary("==", operands) = &i.cond.kind else { return };
         let [tested, nil] = operands.as_slice() else { return };
-        if !nil.is_nil() || !i.then.span.contains(span) {
+        // A variable of the loop is nil in each round.
+        let outside = f.scope.var(tested).and_then(|v| f.scope.vars.get(v)).is_none_or(|v| !body.span.contains(v.span));
+        if !nil.is_nil() || !outside || !i.then.span.contains(span) {
             return;
         }
         let name = last_name(tested);

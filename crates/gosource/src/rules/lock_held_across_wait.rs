@@ -4,7 +4,7 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::channels::{Room, last_name, made};
 use crate::meaning::held::{locks_of, walk_held};
-use crate::meaning::loops::each_node;
+use crate::meaning::loops::{each_node, loops_in};
 use crate::syntax::ast::{Expr, ExprKind, Span, StmtKind, Type};
 use crate::syntax::calls::How;
 use crate::syntax::visit::Node;
@@ -80,7 +80,7 @@ fn waits<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Node<'a, 'a>, ready: &[
     };
     match node {
         Node::Stmt(s) => match &s.kind {
-            StmtKind::Send(c, _) if !is_ready(s.span) && !has_room(case, f, c) && !is_asked(case, f, c) => {
+            StmtKind::Send(c, _) if !is_ready(s.span) && !has_room(case, f, c, s.span) && !is_asked(case, f, c) => {
                 Some((s.span, format!("`{}` is sent to", case.text(f, c.span)), true))
             }
             StmtKind::Select(_) if !ready.contains(&s.span) => {
@@ -125,9 +125,15 @@ fn waits<'a>(case: &Case<'a>, f: &'a Function<'a>, node: Node<'a, 'a>, ready: &[
 }
 
 /// Whether the channel was made in this function with room for something: what is sent first does not wait.
-fn has_room<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<'a>) -> bool {
+fn has_room<'a>(case: &Case<'a>, f: &'a Function<'a>, channel: &Expr<'a>, send: Span) -> bool {
+    // In a loop a number is as much room as it says, and no more.
+    let looped = f.scope.units.iter().any(|u| loops_in(u.body).iter().any(|(_, _, l)| l.body.span.contains(send)));
     let name = last_name(channel);
-    let roomy = |e: &Expr<'a>| made(case.pkg, f, e).is_some_and(|room| room != Room::None);
+    let roomy = |e: &Expr<'a>| match made(case.pkg, f, e) {
+        Some(Room::Of(_)) => !looped,
+        Some(Room::Unknown) => !looped || ["len(", "max("].iter().any(|w| case.file(f).at(e.span).contains(w)),
+        Some(Room::None) | None => false,
+    };
     let mut found = false;
     for u in &f.scope.units {
         each_node(u.body, |node| match node {

@@ -4,9 +4,9 @@ use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::lifetimes::{Long, is_short_lived_type, long};
 use crate::meaning::loops::each_node;
+use crate::syntax::Function;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::visit::Node;
-use crate::syntax::Function;
 
 /// The rule.
 pub(super) struct SlotsNotCleared;
