@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
+use crate::case::Case;
 use crate::finding::{Certainty, Finding, Level, Related};
 use crate::project::{FileKind, Gap, GapKind, Package as Files, Project, Read, read_source};
-use crate::rules::{ALL, Case, Entry, Out, Report};
+use crate::rules::{ALL, Entry, Out, Report};
 use crate::suppress::Suppressed;
 use crate::syntax::calls::Calls;
 use crate::syntax::{GoParser, NotParsed, Package, ParsedFile};

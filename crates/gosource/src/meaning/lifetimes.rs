@@ -4,7 +4,7 @@ use crate::syntax::ast::{Expr, ExprKind, Stmt, StmtKind, Type};
 use crate::syntax::visit::{self, Node};
 use crate::syntax::{FnId, Function, Package, VarKind};
 
-use crate::rules::Case;
+use crate::case::Case;
 
 /// Calls that are followed to whoever has the receiver.
 const MAX_CALLS: u32 = 6;

@@ -1,7 +1,7 @@
 //! What requests share: package variables, what a server's methods are called on, and what comes out of
 //! those.
 
-use crate::rules::Case;
+use crate::case::Case;
 use crate::syntax::ast::{Expr, ExprKind, StmtKind, Type};
 use crate::syntax::calls::Heat;
 use crate::syntax::visit::Node;
