@@ -7,6 +7,7 @@
 mod append_never_cleared;
 mod body_not_closed;
 mod channel_is_nil;
+mod channel_one_sided;
 mod client_no_timeout;
 mod config_length_loop;
 mod conn_no_deadline;
@@ -60,6 +61,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<append_never_cleared::AppendNeverCleared>(),
     Entry::of::<body_not_closed::BodyNotClosed>(),
     Entry::of::<channel_is_nil::ChannelIsNil>(),
+    Entry::of::<channel_one_sided::ChannelOneSided>(),
     Entry::of::<client_no_timeout::ClientNoTimeout>(),
     Entry::of::<config_length_loop::ConfigLengthLoop>(),
     Entry::of::<conn_no_deadline::ConnNoDeadline>(),

@@ -3,7 +3,7 @@
 use super::rule::{Case, Out, Rule, RuleInfo};
 use crate::finding::Level;
 use crate::meaning::groups::{GroupCall, Op, group_calls};
-use crate::meaning::loops::loops_in;
+use crate::meaning::loops::{loops_in, rounds};
 use crate::syntax::ast::{Expr, ExprKind, For, ForHead, LitKind, Span, Stmt, StmtKind, Type};
 use crate::syntax::visit::Node;
 use crate::syntax::{FnId, Function, Role, VarId, VarKind};
@@ -134,6 +134,25 @@ fn mismatch<'a>(case: &Case<'a>, f: &'a Function<'a>, key: &str, calls: &[&Group
                 "`{key}.Add({said})` stands before the loop, in which each round starts a goroutine that calls Done: the counter goes below zero"
             ),
         )),
+        // `Add(3)` before a loop of two rounds.
+        (Some(said), Some(go)) if !add.site.in_loop && starts == 0 && dones.len() == 1 => {
+            let u = f.scope.units.get(add.site.unit)?;
+            let mut around = loops_in(u.body).into_iter().filter(|(_, _, l)| l.body.span.contains(go));
+            let l = around.next()?.2;
+            let rounds = rounds(case.pkg, f, l)?;
+            if around.next().is_some() || rounds == said || skips(&l.body.stmts, go).is_some() {
+                return None;
+            }
+            let ends = if said > rounds {
+                format!("`{key}.Wait` waits for ever")
+            } else {
+                "the counter goes below zero, which panics".into()
+            };
+            Some((
+                add.site.expr.span,
+                format!("`{key}` counts {said}, and the loop starts {rounds} goroutines that call Done: {ends}"),
+            ))
+        }
         (Some(_), None) if add.site.in_loop && starts == 1 => Some((
             add.site.expr.span,
             format!(

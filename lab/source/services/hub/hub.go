@@ -41,7 +41,7 @@ func (h *Hub) Remember(e Event) {
 	h.RLock()
 	_, ok := h.last[e.Topic]
 	if !ok {
-		h.Lock()            // want locked-again
+		h.Lock() // want locked-again
 		h.last[e.Topic] = e // want map-only-grows
 		h.Unlock()
 	}
