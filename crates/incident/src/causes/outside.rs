@@ -177,9 +177,22 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
             }
             None => cause.term("its own series", 0.0, "unknown: no metrics of dependencies are connected"),
         }
+        let fails = most.is_some_and(|(_, o)| !o.series.starts_with("latency of "));
+        let again = tried_again(scene);
         if !scene.captures.is_empty() {
             let text = format!("calls that wait hold the growth in {} of the captures", percent(waiting));
-            cause.term("captures", if waiting > 0.5 { FITS * 1.4 } else { FINDS_OTHER }, text);
+            let log_odds = if waiting > 0.5 {
+                FITS * 1.4
+            } else if fails && again.is_some() {
+                // Who fails at once makes nobody wait: what it brings is asked for again.
+                0.0
+            } else {
+                FINDS_OTHER
+            };
+            cause.term("captures", log_odds, text);
+        }
+        if let Some(o) = again.filter(|_| fails && waiting <= 0.5) {
+            cause.term("tried again", FITS, format!("what fails is tried again: {}", o.text));
         }
         if waits_out > 0.5 {
             cause.term("what they wait for", 0.8, "they wait for the outside, without a deadline or for long");
@@ -207,6 +220,15 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         out.push(cause);
     }
     out
+}
+
+/// More attempts or retries while nobody asked for more at first.
+pub(super) fn tried_again<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
+    if matches!(scene.relation("first attempts"), Relation::Before | Relation::Together) {
+        return None;
+    }
+    let rose = |o: &&Onset| matches!(o.relation, Relation::Before | Relation::Together);
+    ["retries", "attempts"].into_iter().filter_map(|name| scene.series(name)).find(rose)
 }
 
 fn number(n: f64) -> String {
