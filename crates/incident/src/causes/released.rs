@@ -125,6 +125,7 @@ fn who_died(scene: &Scene<'_>, label: Option<&Label>, version_of: &str, at: Opti
     let other = scene.order.iter().find(|o| {
         let outside =
             o.series == "first attempts" || o.series.starts_with("latency of ") || o.series.starts_with("errors of ");
+        let outside = outside || super::outside::answers_later(scene, o);
         outside && o.relation == crate::order::Relation::Before
     });
     if let Some(o) = other {
