@@ -138,7 +138,7 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         let outside = ["io-without-deadline", "response-body-not-closed"];
         c.calls.waits_for == "I/O" || outside.iter().any(|code| c.finding(code).is_some())
     });
-    let leaked = scene.part(super::inside::leaks_goroutines);
+    let leaked = scene.part_that_know(super::inside::leaks_goroutines);
     let slow: Vec<&Onset> = scene
         .order
         .iter()
@@ -238,9 +238,9 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
     out
 }
 
-/// Whether more calls of a dependency are in flight, and not more are made: each takes longer, by Little's law.
-/// It shows seconds before its latency does, which is measured when a call ends (seen in lab/cluster: answers
-/// after 15 s, deaths after 10).
+/// Whether more calls of a dependency are in flight, and not more are made: each takes longer, by Little's
+/// law. It shows seconds before its latency does, which is measured when a call ends (seen in lab/cluster:
+/// answers after 15 s, deaths after 10).
 pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
     /// Calls in flight must be so many times as many.
     const TIMES: f64 = 1.5;

@@ -13,7 +13,7 @@ const LEAST_NOISE: f64 = 4.0;
 /// Points before the change that must be there.
 const LEAST_POINTS: usize = 4;
 /// Points with which a series begins, in which nothing has changed but that there is one.
-const FIRST_POINTS: usize = 10;
+const FIRST_POINTS: usize = 6;
 
 /// A change of level.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,7 +107,7 @@ pub fn course(points: &[MetricPoint], from: UnixMs, to: UnixMs) -> Course {
     for w in segments.windows(2) {
         let [(begin, _, before), (at, _, after)] = w else { continue };
         // A rate climbs from nothing as its window fills: the first points of a series are no level.
-        if *begin == 0 && begins_here && *at < FIRST_POINTS {
+        if begins_here && *at < FIRST_POINTS {
             continue;
         }
         let least = (before.abs() * LEAST_PART).max(noise * LEAST_NOISE);
