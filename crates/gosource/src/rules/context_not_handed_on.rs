@@ -61,8 +61,8 @@ impl Rule for ContextNotHandedOn {
     }
 }
 
-/// Whether a request is given the context afterwards: by `WithContext`, by its `Cancel`, or by a call that takes
-/// both of them.
+/// Whether a request is given the context afterwards: by `WithContext`, by its `Cancel`, or by a call that
+/// takes both of them.
 fn gets_context<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a>) -> bool {
     let text = case.file(f).at(f.decl.span);
     if text.contains("WithContext(") || text.contains(".Cancel = ") {
@@ -71,7 +71,7 @@ fn gets_context<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<
     let made = |v: &Var<'a>| matches!(v.init, Init::Value(e, 0) if e.span == site.expr.span);
     let Some(request) = f.scope.vars.iter().position(made) else { return false };
     case.sites(id).iter().any(|s| {
-        let has = |is: &dyn Fn(&Expr<'a>) -> bool| s.call.args.iter().any(|a| is(a));
+        let has = |is: &dyn Fn(&Expr<'a>) -> bool| s.call.args.iter().any(is);
         has(&|a| f.scope.var(a) == Some(request)) && has(&|a| case.pkg.type_of(f, a).is("context", "Context"))
     })
 }
