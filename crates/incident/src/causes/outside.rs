@@ -172,13 +172,23 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         let mut cause = Cause::new(Kind::Dependency, key, BASE_OTHER);
         let mine: Vec<&&Onset> =
             slow.iter().filter(|o| o.series.ends_with(&format!(" of {name}")) && !name.is_empty()).collect();
-        let most = mine.iter().filter_map(|o| Some((of_series(o)?, o))).max_by(|a, b| a.0.total_cmp(&b.0));
+        // Of two that say as much the one that began first.
+        let known = mine.iter().filter_map(|o| Some((of_series(o)?, o)));
+        let most = known.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.at.cmp(&a.1.at)));
         match most {
             Some((log_odds, o)) => {
                 cause.term("its own series", log_odds, told(o));
                 cause.at = o.at;
             }
             None => cause.term("its own series", 0.0, "unknown: no metrics of dependencies are connected"),
+        }
+        // Calls to the service pile up before memory grows, and not more are made: they wait for somebody.
+        let piled =
+            scene.relation("in flight") == Relation::Before && scene.relation("first attempts") == Relation::Steady;
+        let piled = piled && most.is_some_and(|(l, _)| (ROSE_WITH..ROSE_BEFORE).contains(&l));
+        if piled {
+            let text = scene.series("in flight").map(told).unwrap_or_default();
+            cause.term("calls in flight", ROSE_BEFORE - ROSE_WITH, format!("{text}, and no more first attempts"));
         }
         let fails = most.is_some_and(|(_, o)| !o.series.starts_with("latency of "));
         let again = tried_again(scene);
@@ -208,7 +218,7 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         }
         jump_speaks_against(scene, &mut cause);
         with_change(scene, &mut cause, |c| c.kind == ChangeKind::Dependency);
-        cause.decisive = most.is_some_and(|(l, _)| l >= ROSE_BEFORE)
+        cause.decisive = most.is_some_and(|(l, _)| l >= ROSE_BEFORE || piled)
             && (waiting > 0.5 || wait_too > 0.5)
             && leaked < 0.5
             && scene.jump_of_the_growth().is_none();
