@@ -27,6 +27,52 @@ fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id() as i32), signal).unwrap();
 }
 
+/// Six for each that has a group of its own, held as it is where the machine could fill its limit in a moment;
+/// of those that share one group three, and that group's.
+#[test]
+fn calm_processes_take_six_descriptors_each() {
+    const ALONE: usize = 8;
+    const TOGETHER: usize = 8;
+    let _turn = alone();
+    let (program, store) = (program("takes-few"), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(store.path(), "takes-few", &[]);
+    pin_is_tried(&daemon);
+    let calm = ["-after", "10m"];
+    let settled = |most: usize| wait_for(|| Some(descriptors(daemon.pid())).filter(|now| *now <= most));
+    // The workers that wait are there, and so is what the first look at this program takes.
+    let Some(mut first) = victim(&program, 300, &calm) else { return };
+    daemon.watches(first.pid());
+    std::thread::sleep(Duration::from_secs(3));
+    let before = descriptors(daemon.pid());
+    let all: Option<Vec<_>> = (301..301 + ALONE).map(|number| victim(&program, number, &calm)).collect();
+    let Some(mut all) = all else { return };
+    all.iter().for_each(|victim| daemon.watches(victim.pid()));
+    std::thread::sleep(Duration::from_secs(3));
+    let most = before + 6 * ALONE + 2;
+    let now = settled(most);
+    println!("{before} descriptors, of {ALONE} more {now:?}");
+    assert!(now.is_some(), "{before} descriptors, then {}", descriptors(daemon.pid()));
+    let held = || daemon.log.status()?["targets"].as_array()?.iter().all(|t| t["pinned"] == true).then_some(());
+    assert!(wait_for(held).is_some(), "they are held: {:?}", daemon.log.status());
+    let Some(group) = group(320, Some(LIMIT)) else { return };
+    let mut many: Vec<Child> = (0..TOGETHER).map(|_| start_in(group.dirs(), &program, &calm)).collect();
+    many.iter().for_each(|child| daemon.watches(child.id() as i32));
+    std::thread::sleep(Duration::from_secs(3));
+    let with = descriptors(daemon.pid());
+    let together = settled(most + 3 * TOGETHER + 3);
+    println!("and of {TOGETHER} in one group {together:?}");
+    assert!(together.is_some(), "{before} descriptors, then {with}");
+    for child in many.iter_mut().chain(all.iter_mut().map(|v| &mut v.child)).chain([&mut first.child]) {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let gone = settled(before);
+    assert!(gone.is_some(), "{before} descriptors, and with nobody any more {}", descriptors(daemon.pid()));
+    assert!(all.into_iter().chain([first]).all(|v| v.group.remove()) && group.remove());
+    daemon.stop();
+    forget(&program);
+}
+
 /// Ended by itself, by SIGTERM and by SIGKILL, at moments from its exec to the kernel's kill: the daemon
 /// stays well, keeps nothing of the dead, and captures the next.
 #[test]

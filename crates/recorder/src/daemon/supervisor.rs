@@ -19,6 +19,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use super::admission::{Admission, Admitted, Known};
 use super::assignment::{Assignment, NoWorker, Relapses};
 use super::attach::{Attached, Attachers, Looked};
+use super::DESCRIPTORS;
 use super::calm_sampler::{CalmSampler, Job};
 use super::limit_notices::LimitNotices;
 use super::lives::{HowItEnded, LifeNotice};
@@ -305,7 +306,7 @@ impl Supervisor {
                     self.said_put_off = Some(Instant::now());
                     tracing::error!(
                         event = "out-of-descriptors",
-                        "no descriptor is left for process {pid}, nor for others: they are looked at again (raise LimitNOFILE: each watched process takes some 25)"
+                        "no descriptor is left for process {pid}, nor for others: they are looked at again (raise LimitNOFILE: each watched process takes {DESCRIPTORS})"
                     );
                 }
             }
