@@ -231,7 +231,8 @@ fn daemon_and_watchdog_killed_in_one_moment_leave_nobody_stopped() {
         pin_is_tried(&daemon);
         all_is_undone(store.path());
         let children = || fs::read_to_string(format!("/proc/{0}/task/{0}/children", daemon.pid())).unwrap();
-        let is_watchdog = |pid: &str| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default().ends_with(b"watchdog\0");
+        let is_watchdog =
+            |pid: &str| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default().ends_with(b"watchdog\0");
         let watchdogs = || children().split_whitespace().filter(|pid| is_watchdog(pid)).map(str::to_owned).next();
         let watchdog = Pid::from_raw(wait_for(watchdogs).expect("it has a watchdog").parse().unwrap());
         // A decoy makes the copy larger, and the stop longer.

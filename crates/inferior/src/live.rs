@@ -267,9 +267,7 @@ impl LiveProcess {
     /// Whether its number is still its own.
     fn has_number(&self) -> bool {
         match &self.way {
-            Way::Folder(folder) => {
-                openat(folder, "statm", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).is_ok()
-            }
+            Way::Folder(folder) => openat(folder, "statm", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).is_ok(),
             Way::Number(pidfd) => has_number(pidfd, self.pid),
         }
     }

@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 use lastgasp_decode::{GraphStage, WholeMemory, code_types, graph_alone};
 use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
 use lastgasp_inferior::{
-    CopiedMemory, CoreFile, ElfImage, HandedMemory, LiveProcess, LoadedImage, OwnPages, RememberedMemory,
-    Snapshot,
+    CopiedMemory, CoreFile, ElfImage, HandedMemory, LiveProcess, LoadedImage, OwnPages, RememberedMemory, Snapshot,
 };
 use lastgasp_observe::raw_capture::{Binary, DeadMemory, RawCapture};
 use nix::sys::memfd::{MFdFlags, memfd_create};

@@ -400,6 +400,7 @@ mod tests {
 
     use std::net::{SocketAddr, TcpStream};
     use std::os::unix::net::UnixStream;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -547,7 +548,8 @@ mod tests {
         of_greedy.iter().for_each(|open| open.is_at(Stage::WaitsForUs).unwrap());
         let more: Vec<Open> = (0..50).map(|_| open(1).unwrap()).collect();
         assert_eq!(lock(&all).open.len(), MAX_OF_A_PEER + MAX_AT_THE_DOOR);
-        let others: Vec<Open> = (2..2 + (MAX_CONNECTIONS - MAX_OF_A_PEER) as u32).map(|user| open(user).unwrap()).collect();
+        let others: Vec<Open> =
+            (2..2 + (MAX_CONNECTIONS - MAX_OF_A_PEER) as u32).map(|user| open(user).unwrap()).collect();
         assert!(others.iter().all(Open::is_inside) && of_greedy.iter().all(Open::is_inside));
         assert!(!more.iter().any(Open::is_inside));
     }
@@ -558,17 +560,21 @@ mod tests {
     fn health_is_answered_while_all_wait() {
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let wait = Mutex::new(wait);
+        static WAITING: AtomicUsize = AtomicUsize::new(0);
         let address = serve_here(move |path: &str| {
             if path == "/slow" {
+                WAITING.fetch_add(1, Ordering::SeqCst);
                 let _ = wait.lock().unwrap_or_else(PoisonError::into_inner).recv();
             }
             Some(Answer::plain("200 OK", path))
         });
         let slow: Vec<_> = (0..MAX_OF_A_PEER).map(|_| std::thread::spawn(move || get(address, "/slow"))).collect();
         let began = Instant::now();
-        while !get(address, "/metrics").starts_with("HTTP/1.1 503 ") {
+        while WAITING.load(Ordering::SeqCst) < MAX_OF_A_PEER {
             assert!(began.elapsed() < Duration::from_secs(20), "they do not wait");
+            std::thread::sleep(Duration::from_millis(5));
         }
+        assert!(get(address, "/metrics").starts_with("HTTP/1.1 503 "));
         assert!(get(address, "/healthz").ends_with("\r\n\r\n/healthz\n"));
         for _ in &slow {
             go.send(()).unwrap();
@@ -624,18 +630,17 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         // Of an answer it takes a little now and then: the buffers of the kernel have megabytes at first.
         let mut client = begin("GET / HTTP/1.1\r\n\r\n");
-        let (began, mut piece, mut taken) = (Instant::now(), vec![0; 16 << 10], 0);
+        let (mut began, mut piece, mut taken) = (None, vec![0; 64 << 10], 0);
         while let Ok(n) = client.read(&mut piece) {
             taken += n;
             if n == 0 {
                 break;
             }
-            assert!(began.elapsed() < 3 * TIMEOUT || taken > 60 << 20, "{taken} bytes, and no end");
-            if began.elapsed() < TIMEOUT {
-                std::thread::sleep(Duration::from_millis(20));
+            if began.get_or_insert_with(Instant::now).elapsed() < 2 * TIMEOUT {
+                std::thread::sleep(Duration::from_millis(50));
             }
         }
-        assert!(taken < 64 << 20, "cut short");
+        assert!(taken < 64 << 20, "cut short after its time, {taken} bytes");
     }
 
     /// At a socket of the file system pages are as they are elsewhere.

@@ -198,7 +198,9 @@ mod tests {
         let parsed = |text: &str| text.parse::<Address>();
         assert_eq!(parsed("127.0.0.1:1").unwrap().to_string(), "127.0.0.1:1");
         assert_eq!(parsed("unix:/run/a b.sock").unwrap(), Address::Unix("/run/a b.sock".into()));
-        assert!(parsed("unix:/run/x").unwrap().is_of_this_machine() && parsed("[::1]:80").unwrap().is_of_this_machine());
+        assert!(
+            parsed("unix:/run/x").unwrap().is_of_this_machine() && parsed("[::1]:80").unwrap().is_of_this_machine()
+        );
         assert!(!parsed("0.0.0.0:80").unwrap().is_of_this_machine());
         let long = format!("unix:/{}", "x".repeat(MAX_PATH));
         for wrong in ["localhost", "127.0.0.1", "unix:run/x", "unix:", "unix:/run/", long.as_str()] {

@@ -252,7 +252,10 @@ mod tests {
         let begin = || {
             count(&own, 1);
             count(&above, 5);
-            OomCounters::of([Events::Open(Arc::new(File::open(&own).unwrap())), Events::At(above.clone())].into_iter(), 0)
+            OomCounters::of(
+                [Events::Open(Arc::new(File::open(&own).unwrap())), Events::At(above.clone())].into_iter(),
+                0,
+            )
         };
         // An empty file has no text: what a reading of a removed group's file comes to.
         let remove = || std::fs::write(&own, "").unwrap();

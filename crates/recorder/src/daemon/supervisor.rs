@@ -16,10 +16,10 @@ use lastgasp_observe::kernel::machine::{Machine, fastest_growth};
 use lastgasp_observe::target::discover::Depth;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+use super::DESCRIPTORS;
 use super::admission::{Admission, Admitted, Known};
 use super::assignment::{Assignment, NoWorker, Relapses};
 use super::attach::{Attached, Attachers, Looked};
-use super::DESCRIPTORS;
 use super::calm_sampler::{CalmSampler, Job};
 use super::limit_notices::LimitNotices;
 use super::lives::{HowItEnded, LifeNotice};

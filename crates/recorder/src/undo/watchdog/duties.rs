@@ -42,12 +42,7 @@ pub(super) struct Duties {
 
 impl Duties {
     pub(super) fn new(now: Instant) -> Self {
-        Self {
-            held: BTreeMap::new(),
-            profiling: Vec::new(),
-            brakes: BTreeMap::new(),
-            heard: now,
-        }
+        Self { held: BTreeMap::new(), profiling: Vec::new(), brakes: BTreeMap::new(), heard: now }
     }
 
     /// One line; gives whether it is time to leave. What is not understood is a sign of life and nothing
