@@ -54,7 +54,8 @@ fn calm_processes_take_six_descriptors_each() {
     assert!(now.is_some(), "{before} descriptors, then {}", descriptors(daemon.pid()));
     let held = || daemon.log.status()?["targets"].as_array()?.iter().all(|t| t["pinned"] == true).then_some(());
     assert!(wait_for(held).is_some(), "they are held: {:?}", daemon.log.status());
-    let Some(group) = group(320, Some(LIMIT)) else { return };
+    // Wide enough for all of them not to be in danger, as they begin together: who is takes some more.
+    let Some(group) = group(320, Some(TOGETHER as u64 * LIMIT)) else { return };
     let mut many: Vec<Child> = (0..TOGETHER).map(|_| start_in(group.dirs(), &program, &calm)).collect();
     many.iter().for_each(|child| daemon.watches(child.id() as i32));
     std::thread::sleep(Duration::from_secs(3));
