@@ -152,9 +152,14 @@ const OWN_DESCRIPTORS: u64 = 128;
 /// More Go processes than most nodes run.
 const MANY: u64 = 1000;
 
+/// So many processes can be watched with that limit of descriptors, each in a group of its own.
+fn enough_for(limit: u64) -> u64 {
+    limit.saturating_sub(OWN_DESCRIPTORS.min(limit / 2)) / DESCRIPTORS
+}
+
 /// Says for how many processes the limit of descriptors is enough.
 fn say_how_many(limit: u64) {
-    let processes = limit.saturating_sub(OWN_DESCRIPTORS.min(limit / 2)) / DESCRIPTORS;
+    let processes = enough_for(limit);
     if processes < MANY {
         tracing::warn!(
             limit,
@@ -181,6 +186,12 @@ fn ends_with_an_error(supervisor: impl FnOnce() -> io::Result<()>) -> io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A shell's limit, the unit's (deploy/systemd/lastgasp.service), and one that leaves next to nothing.
+    #[test]
+    fn a_limit_of_descriptors_is_enough_for_so_many() {
+        assert_eq!([1024, 65_536, 90, 0].map(enough_for), [149, 10_901, 7, 0]);
+    }
 
     #[test]
     fn a_supervisor_that_panics_ends_the_daemon_with_its_words() {
