@@ -33,7 +33,7 @@ mod tests;
 
 pub use decode::NotDecoded;
 pub use foreign::Workers;
-pub use graph::{GraphAnswer, GraphWorker, Whose};
+pub use graph::{GraphAnswer, GraphWorker, Room, Whose};
 pub use limits::Limits;
 pub use message::{Cost, Said, parse};
 pub use process::{End, Heard, SUBCOMMAND, Worker, own_binary, stuck};
