@@ -52,13 +52,17 @@ const FORMS: [(Form, u8); 16] = [
     (Form::Pointer, 5),
 ];
 
+/// The numbers of the last form of a word itself, and of the last difference to a period earlier.
+const LAST_ITSELF: usize = 4;
+const LAST_PERIOD: usize = 10;
+
 /// What no word is ever kept as.
 const NEVER: u16 = u16::MAX;
 
 /// For each form and number of bytes that are needed: bytes taken times 16, and the number of the form. The
-/// least of three is the shortest.
-const COSTS: [[u16; 9]; 3] = {
-    let mut costs = [[NEVER; 9]; 3];
+/// least of three is the shortest. (Sixteen, so that no index needs to be held against the length.)
+const COSTS: [[u16; 16]; 3] = {
+    let mut costs = [[NEVER; 16]; 3];
     let mut number = FORMS.len();
     // From the last to the first: of those that hold it the shortest is written last.
     while number > 0 {
@@ -73,69 +77,90 @@ const COSTS: [[u16; 9]; 3] = {
     costs
 };
 
-/// Of each form the bits of its number, and which base it is added to.
-const MASKS: [(u64, usize, u32); 16] = {
-    let mut masks = [(0, 0, 0); 16];
+/// Of each form the bits of its number.
+const MASKS: [u64; 16] = {
+    let mut masks = [0; 16];
     let mut number = 0;
     while number < FORMS.len() {
-        let (form, bytes) = FORMS[number];
-        let mask = if bytes == 8 { u64::MAX } else { (1 << (bytes * 8)) - 1 };
-        masks[number] = (mask, form as usize, bytes as u32);
+        let (_, bytes) = FORMS[number];
+        masks[number] = if bytes == 8 { u64::MAX } else { (1 << (bytes * 8)) - 1 };
         number += 1;
     }
     masks
 };
 
+/// The words of a page, and before them as many zeros: the first ones have none before them.
+type Padded = [u64; 2 * WORDS];
+
+/// One of a table of a power of two.
+#[inline(always)]
+fn of<T: Copy, const N: usize>(table: &[T; N], at: usize) -> T {
+    const { assert!(N.is_power_of_two()) };
+    #[allow(clippy::indexing_slicing, reason = "the index is below N, which the compiler sees")]
+    table[at & (N - 1)]
+}
+
 /// Differences of either sign as small numbers.
+#[inline(always)]
 fn folded(difference: u64) -> u64 {
     difference << 1 ^ ((difference as i64) >> 63) as u64
 }
 
+#[inline(always)]
 fn unfolded(number: u64) -> u64 {
     number >> 1 ^ (number & 1).wrapping_neg()
 }
 
+#[inline(always)]
 fn needed(number: u64) -> usize {
     ((71 - number.leading_zeros()) / 8) as usize
 }
 
-fn words_of(page: &[u8; PAGE]) -> [u64; WORDS] {
-    let mut words = [0; WORDS];
-    for (word, bytes) in words.iter_mut().zip(page.as_chunks::<8>().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    words
+/// How far before a word the one stands that is a period earlier.
+fn distance(period: usize) -> usize {
+    period.clamp(1, WORDS)
 }
 
 /// Packs a page of objects whose size is `period` words, 0 where they have none; gives how many bytes of
 /// `room` it has taken: none for one that is all zero.
 pub(crate) fn pack(page: &[u8; PAGE], period: usize, room: &mut [u8; MOST + BEHIND]) -> usize {
-    let words = words_of(page);
-    if words.iter().all(|w| *w == 0) {
+    let mut words: Padded = [0; 2 * WORDS];
+    let mut any = 0;
+    for (word, bytes) in words.iter_mut().skip(WORDS).zip(page.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+        any |= *word;
+    }
+    if any == 0 {
         return 0;
     }
-    let period = period.clamp(1, WORDS);
-    let (mut at, mut pointer) = (HEADS, 0u64);
+    let distance = distance(period);
     let mut heads = [0u8; HEADS];
+    let (mut at, mut pointer) = (HEADS, 0u64);
     let [of_itself, of_period, of_pointer] = &COSTS;
-    for (i, word) in words.iter().enumerate() {
-        // The first ones have none before them.
-        let before = i.checked_sub(period).and_then(|i| words.get(i)).copied().unwrap_or(0);
-        let numbers = [*word, folded(word.wrapping_sub(before)), folded(word.wrapping_sub(pointer))];
-        let [itself, by_period, by_pointer] = numbers.map(needed);
-        let cost = |of: &[u16; 9], needed: usize| of.get(needed).copied().unwrap_or(NEVER);
-        let least = cost(of_itself, itself).min(cost(of_period, by_period)).min(cost(of_pointer, by_pointer));
-        let number = (least & 15) as u8;
-        let (_, form, _) = MASKS.get(usize::from(number)).copied().unwrap_or_default();
-        let kept = numbers.get(form).copied().unwrap_or(0);
+    let mut one = |i: usize| {
+        let word = of(&words, WORDS + i);
+        let by_period = folded(word.wrapping_sub(of(&words, WORDS + i - distance)));
+        let by_pointer = folded(word.wrapping_sub(pointer));
+        let least = of(of_itself, needed(word))
+            .min(of(of_period, needed(by_period)))
+            .min(of(of_pointer, needed(by_pointer)));
+        let number = usize::from(least & 15);
+        let kept = if number <= LAST_ITSELF {
+            word
+        } else if number <= LAST_PERIOD {
+            by_period
+        } else {
+            by_pointer
+        };
         if let Some(place) = room.get_mut(at..at + 8) {
             place.copy_from_slice(&kept.to_le_bytes());
         }
         at += usize::from(least >> 4);
-        if let Some(head) = heads.get_mut(i / 2) {
-            *head |= number << (i % 2 * 4);
-        }
-        pointer = if *word >= POINTERS_FROM { *word } else { pointer };
+        pointer = if word >= POINTERS_FROM { word } else { pointer };
+        number as u8
+    };
+    for (i, head) in heads.iter_mut().enumerate() {
+        *head = one(2 * i) | one(2 * i + 1) << 4;
     }
     if let Some(place) = room.get_mut(..HEADS) {
         place.copy_from_slice(&heads);
@@ -146,31 +171,26 @@ pub(crate) fn pack(page: &[u8; PAGE], period: usize, room: &mut [u8; MOST + BEHI
 /// A page that was packed with that period. `packed` begins with it; what comes behind is not looked at, but
 /// for [`BEHIND`] bytes, without which the last words are lost.
 pub(crate) fn unpack(packed: &[u8], period: usize, page: &mut [u8; PAGE]) {
-    let period = period.clamp(1, WORDS);
-    let mut words = [0u64; WORDS];
-    let Some((heads, numbers)) = packed.split_at_checked(HEADS) else {
+    let Some((heads, numbers)) = packed.split_first_chunk::<HEADS>() else {
         page.fill(0);
         return;
     };
+    let distance = distance(period);
+    let mut words: Padded = [0; 2 * WORDS];
     let (mut at, mut pointer) = (0, 0u64);
     for i in 0..WORDS {
-        let number = heads.get(i / 2).copied().unwrap_or(0) >> (i % 2 * 4) & 15;
-        let (mask, form, bytes) = MASKS.get(usize::from(number)).copied().unwrap_or_default();
-        let kept = numbers.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes) & mask;
-        at += bytes as usize;
-        let before = i.checked_sub(period).and_then(|i| words.get(i)).copied().unwrap_or(0);
-        let apart = unfolded(kept);
-        let word = match form {
-            0 => kept,
-            1 => before.wrapping_add(apart),
-            _ => pointer.wrapping_add(apart),
-        };
-        if let Some(place) = words.get_mut(i) {
+        let number = usize::from(of(heads, i / 2) >> (i % 2 * 4) & 15);
+        let kept = numbers.get(at..).and_then(|n| n.first_chunk()).map_or(0, |n| u64::from_le_bytes(*n));
+        let kept = kept & of(&MASKS, number);
+        at += usize::from(of(&FORMS, number).1);
+        let base = if number <= LAST_PERIOD { of(&words, WORDS + i - distance) } else { pointer };
+        let word = if number <= LAST_ITSELF { kept } else { base.wrapping_add(unfolded(kept)) };
+        if let Some(place) = words.get_mut(WORDS + i) {
             *place = word;
         }
         pointer = if word >= POINTERS_FROM { word } else { pointer };
     }
-    for (bytes, word) in page.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+    for (bytes, word) in page.as_chunks_mut::<8>().0.iter_mut().zip(words.iter().skip(WORDS)) {
         *bytes = word.to_le_bytes();
     }
 }
@@ -216,7 +236,11 @@ mod tests {
 
     #[test]
     fn the_shortest_is_taken() {
-        assert_eq!(COSTS[0], [0, 1 << 4 | 1, 2 << 4 | 2, 4 << 4 | 3, 4 << 4 | 3, 132, 132, 132, 132]);
+        assert_eq!(COSTS[0][..9], [0, 1 << 4 | 1, 2 << 4 | 2, 4 << 4 | 3, 4 << 4 | 3, 132, 132, 132, 132]);
+        for (number, (form, _)) in FORMS.iter().enumerate() {
+            let (itself, period) = (number <= LAST_ITSELF, number <= LAST_PERIOD);
+            assert_eq!((itself, period), (matches!(form, Form::Itself), !matches!(form, Form::Pointer)), "{number}");
+        }
         assert_eq!((COSTS[1][0], COSTS[1][5], COSTS[1][6]), (5, 5 << 4 | 10, NEVER));
         assert_eq!((COSTS[2][0], COSTS[2][5], COSTS[2][8]), (1 << 4 | 11, 5 << 4 | 15, NEVER));
         assert_eq!([0, 1, 255, 256, u64::MAX].map(needed), [0, 1, 1, 2, 8]);
