@@ -141,9 +141,8 @@ pub(crate) fn pack(page: &[u8; PAGE], period: usize, room: &mut [u8; MOST + BEHI
         let word = of(&words, WORDS + i);
         let by_period = folded(word.wrapping_sub(of(&words, WORDS + i - distance)));
         let by_pointer = folded(word.wrapping_sub(pointer));
-        let least = of(of_itself, needed(word))
-            .min(of(of_period, needed(by_period)))
-            .min(of(of_pointer, needed(by_pointer)));
+        let least =
+            of(of_itself, needed(word)).min(of(of_period, needed(by_period))).min(of(of_pointer, needed(by_pointer)));
         let number = usize::from(least & 15);
         let kept = if number <= LAST_ITSELF {
             word
