@@ -157,8 +157,8 @@ fn joined<'a>(lives: &[&Life<'a>], seen: Vec<(usize, JumpSeen<'a>)>, of: u64) ->
         let first = seen.iter().filter(|(j, _)| j == i).map(|(_, s)| (s.earliest, s.latest)).min();
         if let (Some(onset), Some((earliest, latest))) = (onset, first) {
             of_known += 1;
-            before_memory += u64::from(latest <= onset.saturating_add(NEAR_MS));
-            may_be_before += u64::from(earliest <= onset.saturating_add(NEAR_MS));
+            before_memory += u64::from(latest <= onset.earliest.saturating_add(NEAR_MS));
+            may_be_before += u64::from(earliest <= onset.latest.saturating_add(NEAR_MS));
         }
     }
     let best = seen.iter().map(|(_, s)| s).max_by(|a, b| worth(a).cmp(&worth(b)))?.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::{CaptureSummary, Ending, Evidence, Generation, UnixMs};
+use crate::evidence::{Between, CaptureSummary, Ending, Evidence, Generation, UnixMs};
 
 /// A life with its captures.
 #[derive(Clone, Debug, Default)]
@@ -37,17 +37,17 @@ impl<'a> Life<'a> {
 
     /// When its memory began to grow, by the capture that tells most and was at rest before.
     #[must_use]
-    pub fn memory_onset(&self) -> Option<UnixMs> {
+    pub fn memory_onset(&self) -> Option<Between> {
         let of = |c: &&&CaptureSummary| c.window.is_some_and(|w| w.was_at_rest);
         let best = self.best();
         let windows = best.iter().chain(self.captures.iter().rev());
-        windows.filter(of).find_map(|c| c.window).map(|w| w.onset_unix_ms)
+        windows.filter(of).find_map(|c| c.onset())
     }
 
     /// When memory began to grow, or else the start of a process that grew from its start.
     #[must_use]
-    pub fn growth_onset(&self) -> Option<UnixMs> {
-        self.memory_onset().or_else(|| self.best()?.window.map(|w| w.onset_unix_ms))
+    pub fn growth_onset(&self) -> Option<Between> {
+        self.memory_onset().or_else(|| self.best()?.onset())
     }
 
     /// Whether it was watched from a moment on until its end or the last news.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use lastgasp_diagnosis::facts::{Facts, Frame, GraphCensus, Sample};
 use lastgasp_diagnosis::units::short;
-use lastgasp_diagnosis::{Culprit, Diagnosis, Finding, Tier, Told};
+use lastgasp_diagnosis::{Culprit, Diagnosis, Finding, Tier, Told, Window};
 
 use crate::evidence::{
     Build, CallsSummary, CaptureSummary, CollectionLook, CollectionSummary, CopiesSummary, FindingSummary,
@@ -162,6 +162,7 @@ fn window(facts: &Facts, diagnosis: &Diagnosis) -> Option<WindowSummary> {
     let rested = w.onset_ms.saturating_sub(first) >= ((w.end_ms.saturating_sub(w.onset_ms)) / 2).max(3000);
     Some(WindowSummary {
         onset_unix_ms: facts.unix_ms(w.onset_ms)?,
+        onset_latest_unix_ms: seen_to_grow(facts, w).and_then(|ms| facts.unix_ms(ms)),
         end_unix_ms: facts.unix_ms(w.end_ms)?,
         start_bytes: w.start_bytes,
         end_bytes: w.end_bytes,
@@ -172,6 +173,12 @@ fn window(facts: &Facts, diagnosis: &Diagnosis) -> Option<WindowSummary> {
         at_limit_ms: w.at_limit_ms,
         was_at_rest: rested,
     })
+}
+
+/// When the first sample was taken in which a twentieth of the growth can be seen.
+fn seen_to_grow(facts: &Facts, w: &Window) -> Option<u64> {
+    let samples = facts.timeline.samples.iter().map(|s| (s.t_ms, s.usage_bytes));
+    WindowSummary::first_to_grow(samples, w.onset_ms, (w.start_bytes, w.end_bytes))
 }
 
 fn goroutines(facts: &Facts, diagnosis: &Diagnosis) -> OnsetSummary {

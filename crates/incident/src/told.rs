@@ -403,7 +403,8 @@ fn timeline(scene: &Scene<'_>) -> Vec<Moment> {
     let from = scene.onset.saturating_sub(24 * 3_600_000);
     for c in scene.changes.iter().filter(|c| c.at_unix_ms >= from).rev().take(32) {
         let n = c.elements.map_or_else(String::new, |n| format!(", {} elements", count(n)));
-        let to = if c.to.is_empty() { String::new() } else { format!(" -> {}", c.to) };
+        let to = crate::changes::value(c, &c.to);
+        let to = if to.is_empty() { to } else { format!(" -> {to}") };
         add(
             c.at_unix_ms,
             "change",

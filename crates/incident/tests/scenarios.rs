@@ -104,6 +104,30 @@ fn the_notes_incident_with_feeds_decoys_and_all_its_dead_ends() {
     assert!(i.sustained.as_ref().is_some_and(|l| l.name == "retries"), "{:?}", i.sustained);
 }
 
+/// Calm processes are sampled seconds apart. What was published between the last calm sample and the first
+/// grown one came before memory as far as anybody can tell; what came after that one did not.
+#[test]
+fn a_change_between_the_last_calm_sample_and_the_first_grown_one_is_before() {
+    let time_of = |at: i64| {
+        let mut w = World::new();
+        w.feed("etcd", &[ChangeKind::Config]);
+        w.die(6, "v1.42", T0 - DAY, T0, 500, &config_push());
+        for c in &mut w.evidence.captures {
+            let window = c.window.as_mut().unwrap();
+            window.onset_unix_ms = T0 - 5_000;
+            window.onset_latest_unix_ms = Some(T0 + 500);
+        }
+        w.change(ChangeKind::Config, "ugctab", at).elements = Some(230_184);
+        let i = told(w);
+        let cause = i.causes.iter().find(|c| c.key == "ugctab").unwrap();
+        cause.terms.iter().find(|t| t.name == "time").unwrap().clone()
+    };
+    let within = time_of(T0 - 1_500);
+    assert!(within.log_odds > 0.0 && within.text.starts_with("at most "), "{within:?}");
+    let after = time_of(T0 + 4_000);
+    assert!(after.log_odds < -3.0 && after.text.contains("after memory"), "{after:?}");
+}
+
 /// A configuration of another size at the same time is not it, even if it is the only one that was told.
 #[test]
 fn a_decoy_config_alone_does_not_win() {

@@ -306,6 +306,12 @@ fn code_path(scene: &Scene<'_>) -> Option<Cause> {
         cause.term("by itself", FITS, "one call is enough for it, whoever makes it");
     }
     match scene.relation("first attempts") {
+        Relation::Steady if scene.relation("in flight") == Relation::Before => {
+            cause.term("in flight", -FITS, "calls piled up before memory grew, and not more were made: they wait");
+        }
+        Relation::Steady if super::outside::tried_again(scene).is_some() => {
+            cause.term("traffic", -FITS, "what had failed was tried again: it was asked more often");
+        }
         Relation::Steady => cause.term("traffic", 0.5, "it was not asked more often"),
         Relation::Before | Relation::Together => cause.term("traffic", -FITS, "it was asked more often"),
         _ => {}

@@ -4,6 +4,7 @@
 //! One file a kind of cause looks at the [`Scene`] and at nothing else.
 
 mod cause;
+mod filled;
 mod inside;
 mod names;
 mod outside;

@@ -132,6 +132,8 @@ fn told(o: &Onset) -> String {
 
 fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
     let waiting = scene.part(|c| c.how == "waiting-calls" || c.finding("waiting-calls").is_some());
+    // Calls may build something and wait with it: most of them wait then too.
+    let wait_too = scene.part(|c| c.calls.total > 0 && c.calls.waiting * 2 > c.calls.total);
     let waits_out = scene.part(|c| {
         let outside = ["io-without-deadline", "response-body-not-closed"];
         c.calls.waits_for == "I/O" || outside.iter().any(|code| c.finding(code).is_some())
@@ -144,6 +146,7 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
             o.series.starts_with("latency of ")
                 || o.series.starts_with("errors of ")
                 || o.series.starts_with("timeouts of ")
+                || answers_later(scene, o)
         })
         .collect();
     let mut names: Vec<String> =
@@ -177,9 +180,25 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
             }
             None => cause.term("its own series", 0.0, "unknown: no metrics of dependencies are connected"),
         }
+        let fails = most.is_some_and(|(_, o)| !o.series.starts_with("latency of "));
+        let again = tried_again(scene);
         if !scene.captures.is_empty() {
-            let text = format!("calls that wait hold the growth in {} of the captures", percent(waiting));
-            cause.term("captures", if waiting > 0.5 { FITS * 1.4 } else { FINDS_OTHER }, text);
+            let part = if waiting > 0.5 { waiting } else { waiting.max(wait_too) };
+            let text = format!("calls that wait hold the growth in {} of the captures", percent(part));
+            let log_odds = if waiting > 0.5 {
+                FITS * 1.4
+            } else if wait_too > 0.5 {
+                FITS / 2.0
+            } else if fails && again.is_some() {
+                // Who fails at once makes nobody wait: what it brings is asked for again.
+                0.0
+            } else {
+                FINDS_OTHER
+            };
+            cause.term("captures", log_odds, text);
+        }
+        if let Some(o) = again.filter(|_| fails && waiting <= 0.5) {
+            cause.term("tried again", FITS, format!("what fails is tried again: {}", o.text));
         }
         if waits_out > 0.5 {
             cause.term("what they wait for", 0.8, "they wait for the outside, without a deadline or for long");
@@ -190,11 +209,21 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         jump_speaks_against(scene, &mut cause);
         with_change(scene, &mut cause, |c| c.kind == ChangeKind::Dependency);
         cause.decisive = most.is_some_and(|(l, _)| l >= ROSE_BEFORE)
-            && waiting > 0.5
+            && (waiting > 0.5 || wait_too > 0.5)
             && leaked < 0.5
             && scene.jump_of_the_growth().is_none();
         let who = if name.is_empty() { "a service that it calls".to_owned() } else { name };
         cause.sentence = match most.and_then(|(_, o)| o.levels) {
+            Some((a, b)) if b > a && most.is_some_and(|(_, o)| o.series.starts_with("errors of ")) => {
+                format!("{who} fails ({} -> {} a second), and what fails is tried again", number(a), number(b))
+            }
+            Some((a, b)) if b > a && most.is_some_and(|(_, o)| o.series.starts_with("in-flight of ")) => {
+                format!(
+                    "{who} became slow ({} -> {} calls in flight to it) and calls pile up behind it",
+                    number(a),
+                    number(b)
+                )
+            }
             Some((a, b)) if b > a => {
                 format!("{who} became slow ({} -> {}) and calls pile up behind it", number(a), number(b))
             }
@@ -207,6 +236,29 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         out.push(cause);
     }
     out
+}
+
+/// Whether more calls of a dependency are in flight, and not more are made: each takes longer, by Little's law.
+/// It shows seconds before its latency does, which is measured when a call ends (seen in lab/cluster: answers
+/// after 15 s, deaths after 10).
+pub(super) fn answers_later(scene: &Scene<'_>, o: &Onset) -> bool {
+    /// Calls in flight must be so many times as many.
+    const TIMES: f64 = 1.5;
+    let Some(name) = o.series.strip_prefix("in-flight of ") else { return false };
+    let rose = |series: &str| matches!(scene.relation(series), Relation::Before | Relation::Together);
+    o.levels.is_some_and(|(a, b)| b >= a * TIMES)
+        && !rose(&format!("attempts of {name}"))
+        && !rose("first attempts")
+        && !rose("retries")
+}
+
+/// More attempts or retries while nobody asked for more at first.
+pub(super) fn tried_again<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
+    if matches!(scene.relation("first attempts"), Relation::Before | Relation::Together) {
+        return None;
+    }
+    let rose = |o: &&Onset| matches!(o.relation, Relation::Before | Relation::Together);
+    ["retries", "attempts"].into_iter().filter_map(|name| scene.series(name)).find(rose)
 }
 
 fn number(n: f64) -> String {

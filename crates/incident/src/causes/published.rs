@@ -2,9 +2,10 @@
 
 use lastgasp_diagnosis::units::{bytes, count, percent, seconds};
 
+use super::filled::{Filled, largest_were_not_known};
 use super::names::{census_key, hot_name};
 use super::weights::{
-    BASE_CHANGE, JUMP, JUMP_EVERYWHERE, JUMP_FIRST, JUMP_IS_THE_GROWTH, JUMP_LATE, NO_JUMP, NOT_WHEN_IT_JUMPED,
+    BASE_CHANGE, FILLS, JUMP, JUMP_EVERYWHERE, JUMP_FIRST, JUMP_IS_THE_GROWTH, JUMP_LATE, NO_JUMP, NOT_WHEN_IT_JUMPED,
     OTHER_SIZE, SIZE, WHEN_IT_JUMPED,
 };
 use super::{Cause, Kind, Scene};
@@ -23,10 +24,13 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     let jump = scene.jumps.first();
     let mut out = Vec::new();
     let mut told = false;
-    let is_config = |c: &&(usize, &&Change)| match c.1.kind {
-        ChangeKind::Config | ChangeKind::Admin => true,
-        ChangeKind::Environment => !super::is_of_the_collector(&c.1.key),
-        _ => false,
+    let is_config = |c: &&(usize, &&Change)| {
+        scene.stands(c.0)
+            && match c.1.kind {
+                ChangeKind::Config | ChangeKind::Admin => true,
+                ChangeKind::Environment => !super::is_of_the_collector(&c.1.key),
+                _ => false,
+            }
     };
     let all: Vec<(usize, &&Change)> = scene.changes.iter().enumerate().collect();
     let mut mine: Vec<&(usize, &&Change)> = all.iter().filter(|c| is_config(c)).collect();
@@ -35,7 +39,21 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
         let mut cause = Cause::new(Kind::Config, change.key.clone(), BASE_CHANGE);
         weigh(scene, change, &mut cause);
         let explains = jump.is_some_and(|j| of_jump(scene, j, Some(change), &mut cause));
-        if jump.is_none() && scene.looked_at > 0 {
+        let filled = Filled::of(scene, change).filter(|_| !explains && scene.before_onset(change.at_unix_ms) >= -2_000);
+        if let Some(f) = &filled {
+            cause.terms.retain(|t| t.name != "size");
+            let n = count(change.elements.unwrap_or(0));
+            cause.term("size", SIZE, format!("{n} elements published, as many in the heap"));
+            let fills = f.of_growth >= 0.3;
+            let text = format!("{}; how many there were before was not looked at", f.text());
+            cause.term("in the heaps", if fills { FILLS } else { JUMP / 2.0 }, text);
+        } else if jump.is_none() && largest_were_not_known(scene) {
+            cause.term(
+                "in the heaps",
+                0.0,
+                "unknown: the largest collections were first looked at when they were large",
+            );
+        } else if jump.is_none() && scene.looked_at > 0 {
             cause.term(
                 "in the heaps",
                 NO_JUMP,
@@ -47,8 +65,12 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
         told |= explains;
         cause.at = Some(change.at_unix_ms);
         cause.change = Some(*index);
-        cause.decisive = explains && jump.is_some_and(|j| is_decisive(j));
+        cause.decisive = explains && jump.is_some_and(|j| is_decisive(j))
+            || filled.as_ref().is_some_and(|f| f.of_growth >= 0.3) && jump.is_none();
         cause.sentence = sentence_of(scene, change, jump.filter(|_| explains));
+        if let Some(f) = &filled {
+            cause.sentence.push_str(&format!("; in the heaps {}", f.text()));
+        }
         cause.undo = undo(change);
         out.push(cause);
     }
@@ -185,7 +207,7 @@ fn in_heaps(scene: &Scene<'_>, j: &Jump<'_>) -> String {
             percent(j.of_growth)
         ));
     }
-    let lead = scene.onset.saturating_sub(j.latest);
+    let lead = scene.grew_from.saturating_sub(j.latest);
     if lead > 1000 {
         out.push_str(&format!("; {} before memory grew", seconds(lead as f64 / 1e3)));
     }

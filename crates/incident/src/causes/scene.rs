@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::names::words;
+use crate::changes::stands_for;
 use crate::cohorts::{Label, Spread, labels, spread};
-use crate::evidence::{CaptureSummary, Change, Evidence, FeedState, UnixMs};
+use crate::evidence::{Between, CaptureSummary, Change, Evidence, FeedState, UnixMs};
 use crate::group::Group;
 use crate::jump::{Jump, jumps};
 use crate::life::Life;
@@ -33,8 +34,11 @@ pub(crate) struct Scene<'a> {
     pub kills: u64,
     /// First trouble, and last.
     pub between: (UnixMs, UnixMs),
-    /// When memory first began to grow; of what was never seen at rest, when it was first seen to grow.
+    /// When memory first had begun to grow, at the latest; of what was never seen at rest, when it was first
+    /// seen to grow.
     pub onset: UnixMs,
+    /// The last moment at which it was seen not to have begun.
+    pub grew_from: UnixMs,
     /// Whether that was seen from rest.
     pub onset_is_known: bool,
     /// Best capture of each dead.
@@ -57,6 +61,8 @@ pub(crate) struct Scene<'a> {
     pub spread: Option<Spread>,
     /// Changes of the time, oldest first.
     pub changes: Vec<&'a Change>,
+    /// Of each the index of the one that stands for it: of what several told of, one counts.
+    pub stands_for: Vec<usize>,
     /// Feeds.
     pub feeds: &'a [FeedState],
     /// Words of the hot code and of what keeps the memory.
@@ -73,10 +79,11 @@ impl<'a> Scene<'a> {
         members.dedup();
         let mut dead: Vec<&Life<'_>> = members.iter().filter_map(|i| lives.get(*i)).collect();
         dead.sort_by_key(|l| (l.killed().unwrap_or(group.to), l.of.pid));
-        let rested = dead.iter().filter_map(|l| l.memory_onset()).min();
-        let onset = rested.or_else(|| dead.iter().filter_map(|l| l.growth_onset()).min());
+        let rested = Between::first(dead.iter().filter_map(|l| l.memory_onset()));
+        let onset = rested.or_else(|| Between::first(dead.iter().filter_map(|l| l.growth_onset())));
         let (from, to) = (group.from, group.to);
-        let onset = onset.unwrap_or(from).min(from);
+        let onset = onset.unwrap_or(Between { earliest: from, latest: from });
+        let (grew_from, onset) = (onset.earliest.min(from), onset.latest.min(from));
         let captures: Vec<&CaptureSummary> = dead.iter().filter_map(|l| l.best()).collect();
         let best = best(&dead);
         let jumps = jumps(&dead);
@@ -85,7 +92,7 @@ impl<'a> Scene<'a> {
         let traffic = Traffic::of(&evidence.series, service);
         let order = onsets(&dead, jumps.first(), &traffic, onset, to);
         let at_risk = onset.min(from).max(from.saturating_sub(AT_RISK_MS));
-        let changes = evidence
+        let changes: Vec<&Change> = evidence
             .changes
             .iter()
             .filter(|c| {
@@ -97,6 +104,7 @@ impl<'a> Scene<'a> {
             kills: group.killed.len() as u64,
             between: (from, to),
             onset,
+            grew_from,
             onset_is_known: rested.is_some(),
             captures,
             best,
@@ -107,6 +115,7 @@ impl<'a> Scene<'a> {
             sustained: None,
             labels: labels(&all, at_risk, to),
             spread: spread(&dead),
+            stands_for: stands_for(&changes),
             changes,
             feeds: &evidence.feeds,
             code_words: BTreeSet::new(),
@@ -116,6 +125,11 @@ impl<'a> Scene<'a> {
         scene.sustained = sustained(&scene.dead, &scene.order);
         scene.code_words = scene.hot_words();
         scene
+    }
+
+    /// Whether a change counts: nobody else stands for it.
+    pub(crate) fn stands(&self, index: usize) -> bool {
+        self.stands_for.get(index) == Some(&index)
     }
 
     /// The series of an onset by its name.

@@ -14,6 +14,8 @@ pub(crate) const BASE_OTHER: f64 = -2.0;
 
 /// What was published fills the memory: copies of as many elements, or the collection itself.
 pub(crate) const JUMP_IS_THE_GROWTH: f64 = 4.5;
+/// Copies of as many elements fill the memory, and nobody knows how many there were before.
+pub(crate) const FILLS: f64 = 3.5;
 /// A collection jumped, and what that has to do with the growth is not seen.
 pub(crate) const JUMP: f64 = 2.0;
 /// It jumped in nearly all heaps that were looked at.

@@ -77,7 +77,8 @@ fn row(scene: &Scene<'_>, causes: &[Cause], name: &'static str, title: &'static 
     // Of a month there may be a hundred thousand: each is looked up, and not looked for.
     let odds: std::collections::BTreeMap<usize, f64> =
         causes.iter().rev().filter_map(|c| Some((c.change?, c.log_odds))).collect();
-    let of = |i: &usize| odds.get(i).copied().unwrap_or(f64::NEG_INFINITY);
+    let stands_for = |i: &usize| scene.stands_for.get(*i).copied().unwrap_or(*i);
+    let of = |i: &usize| odds.get(&stands_for(i)).copied().unwrap_or(f64::NEG_INFINITY);
     mine.sort_by(|a, b| of(b).total_cmp(&of(a)).then(b.cmp(a)));
     let connected: Vec<&str> = scene
         .feeds
@@ -125,8 +126,17 @@ fn is_platform(by: &str) -> bool {
     ["admin", "ops", "console", "cms", "portal", "backoffice", "operations"].iter().any(|w| by.contains(w))
 }
 
+/// What something was changed from or to, as people write it: limits are told in bytes.
+pub(crate) fn value(c: &Change, told: &str) -> String {
+    match told.parse::<u64>() {
+        Ok(n) if c.kind == ChangeKind::Limit => lastgasp_diagnosis::units::bytes(n),
+        _ => told.to_owned(),
+    }
+}
+
 fn one(scene: &Scene<'_>, c: &Change, index: usize, causes: &[Cause]) -> String {
-    let versions = match (c.from.as_str(), c.to.as_str()) {
+    let (from, to) = (value(c, &c.from), value(c, &c.to));
+    let versions = match (from.as_str(), to.as_str()) {
         ("", "") => String::new(),
         ("", to) => format!(" -> {to}"),
         (from, to) => format!(" {from} -> {to}"),
@@ -138,6 +148,7 @@ fn one(scene: &Scene<'_>, c: &Change, index: usize, causes: &[Cause]) -> String 
         (None, Some(b)) => format!(", {}", plural(b, "element")),
         _ => String::new(),
     };
+    let index = scene.stands_for.get(index).copied().unwrap_or(index);
     let cause = causes.iter().find(|k| k.change == Some(index));
     let verdict = match (cause, causes.first()) {
         (Some(c), Some(first)) if std::ptr::eq(c, first) && c.kind != Kind::Unknown => {

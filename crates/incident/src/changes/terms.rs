@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lastgasp_diagnosis::units::seconds;
+use lastgasp_diagnosis::units::{plural, seconds};
 
 use crate::causes::Scene;
 use crate::causes::weights::{
@@ -30,7 +30,11 @@ pub(crate) fn time(scene: &Scene<'_>, change: &Change) -> Term {
     Term {
         name: "time",
         log_odds: TIME * near,
-        text: format!("{} before memory grew", seconds(before.max(0) as f64 / 1e3)),
+        text: {
+            // Between two samples: how long before is then known to that.
+            let at_most = if change.at_unix_ms > scene.grew_from { "at most " } else { "" };
+            format!("{at_most}{} before memory grew", seconds(before.max(0) as f64 / 1e3))
+        },
     }
 }
 
@@ -98,16 +102,21 @@ pub(crate) fn name(scene: &Scene<'_>, key: &str) -> Term {
 
 /// Other changes near it: any of them may be it.
 pub(crate) fn near_others(scene: &Scene<'_>, change: &Change) -> Term {
-    let is_other = |c: &&&Change| {
-        (c.source.as_str(), c.id.as_str(), c.key.as_str(), c.at_unix_ms) != (change.source.as_str(), change.id.as_str(), change.key.as_str(), change.at_unix_ms)
+    let stands_for = |i: usize| scene.stands_for.get(i).copied();
+    let itself = scene.changes.iter().position(|c| std::ptr::eq(*c, change)).and_then(stands_for);
+    let is_other = |(i, c): &(usize, &&Change)| {
+        scene.stands(*i)
+            && Some(*i) != itself
             && c.at_unix_ms.abs_diff(change.at_unix_ms) <= NEAR_MS.unsigned_abs()
             && scene.before_onset(c.at_unix_ms) >= -CLOCKS_MS
+            // The limit of a group that was just made was none before.
+            && (c.kind != ChangeKind::Limit || c.size_bytes_before.is_some() || !c.from.is_empty())
             // Of another service it is no rival.
             && (c.scope.services.is_empty() || c.scope.services.iter().any(|s| s == scene.service))
     };
-    let others = scene.changes.iter().filter(is_other).count();
+    let others = scene.changes.iter().enumerate().filter(is_other).count();
     let log_odds = (OTHERS_NEAR * others as f64).max(OTHERS_NEAR_MOST);
-    Term { name: "others", log_odds, text: format!("{others} other changes within half an hour") }
+    Term { name: "others", log_odds, text: format!("{} within half an hour", plural(others as u64, "other change")) }
 }
 
 /// Adds what is weighed of every change.

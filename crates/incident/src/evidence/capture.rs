@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::UnixMs;
+use super::between::Between;
 use super::collection::{CollectionSummary, CopiesSummary};
 use super::generation::{Build, Place};
 use super::metric::MetricPoint;
@@ -137,6 +138,19 @@ impl CaptureSummary {
         self.findings.iter().find(|f| f.code == code)
     }
 
+    /// When memory began to grow: between the last sample of before and the first that shows it.
+    #[must_use]
+    pub fn onset(&self) -> Option<Between> {
+        let w = self.window?;
+        let earliest = w.onset_unix_ms;
+        let by_points = || {
+            let points = self.memory.iter().map(|p| (p.unix_ms, p.value as u64));
+            WindowSummary::first_to_grow(points, earliest, (w.start_bytes, w.end_bytes))
+        };
+        let latest = w.onset_latest_unix_ms.or_else(by_points).unwrap_or(earliest);
+        Some(Between { earliest, latest: latest.max(earliest) })
+    }
+
     /// Process and start: the life that it is of.
     #[must_use]
     pub fn life(&self) -> (i32, UnixMs) {
@@ -213,8 +227,11 @@ pub struct SitePart {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WindowSummary {
-    /// Begin.
+    /// Begin: the last sample of before. Calm processes are sampled seconds apart.
     pub onset_unix_ms: UnixMs,
+    /// The first sample in which a part of the growth can be seen: it began no later. Absent in captures of
+    /// before this was kept.
+    pub onset_latest_unix_ms: Option<UnixMs>,
     /// End.
     pub end_unix_ms: UnixMs,
     /// Usage at its begin.
@@ -233,6 +250,19 @@ pub struct WindowSummary {
     pub at_limit_ms: u64,
     /// Whether memory had been seen at rest before it.
     pub was_at_rest: bool,
+}
+
+impl WindowSummary {
+    /// When the first of samples (time, bytes) was taken that comes after the onset and shows a twentieth of
+    /// the growth that led from `bytes.0` to `bytes.1`.
+    pub fn first_to_grow<T: Copy + PartialOrd>(
+        samples: impl IntoIterator<Item = (T, u64)>,
+        onset: T,
+        bytes: (u64, u64),
+    ) -> Option<T> {
+        let least = bytes.0.saturating_add(bytes.1.saturating_sub(bytes.0) / 20);
+        samples.into_iter().find(|(at, usage)| *at > onset && *usage >= least).map(|(at, _)| at)
+    }
 }
 
 /// Goroutines along the watch.

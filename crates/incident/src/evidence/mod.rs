@@ -11,6 +11,7 @@
 //! - [`CaptureSummary`] what an incident needs of one capture.
 //! - [`Evidence`] all of it, and [`Loader`], who brings it.
 
+mod between;
 mod capture;
 mod change;
 mod collection;
@@ -21,6 +22,7 @@ mod kind;
 mod loader;
 mod metric;
 
+pub use between::Between;
 pub use capture::{
     CallsSummary, CaptureSummary, FindingSummary, GrowthSummary, HeapNumbers, LimitBuys, NotIt, OnsetSummary, SitePart,
     WindowSummary,

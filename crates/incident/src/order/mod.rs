@@ -5,7 +5,7 @@ mod sustained;
 
 pub use sustained::{Loop, sustained};
 
-use crate::evidence::{MetricRole, UnixMs};
+use crate::evidence::{Between, MetricRole, UnixMs};
 use crate::jump::Jump;
 use crate::life::Life;
 use crate::series::shift::{Course, course};
@@ -73,6 +73,8 @@ pub struct Onset {
     pub text: String,
 }
 
+/// Part of a rise that may be left when it is over.
+const OVER: f64 = 0.3;
 /// How long before the first kill series are looked at.
 const BEFORE_MS: i64 = 3_600_000;
 /// And after the last.
@@ -87,14 +89,14 @@ pub fn onsets(
     first: UnixMs,
     last: UnixMs,
 ) -> Vec<Onset> {
-    let memory: Vec<(usize, UnixMs)> =
+    let memory: Vec<(usize, Between)> =
         lives.iter().enumerate().filter_map(|(i, l)| Some((i, l.memory_onset()?))).collect();
     let mut out = vec![reference(&memory, lives.len())];
     if let Some(j) = jump {
         out.push(of_jump(j, &memory));
     }
     out.push(goroutines(lives));
-    let begin = memory.iter().map(|m| m.1).min();
+    let begin = Between::first(memory.iter().map(|m| m.1));
     for total in &traffic.totals {
         let name = if total.is_dependency {
             format!("{} of {}", total.role.name(), total.service)
@@ -111,8 +113,8 @@ pub fn onsets(
     out
 }
 
-fn reference(memory: &[(usize, UnixMs)], lives: usize) -> Onset {
-    let first = memory.iter().map(|m| m.1).min();
+fn reference(memory: &[(usize, Between)], lives: usize) -> Onset {
+    let first = Between::first(memory.iter().map(|m| m.1)).map(Between::middle);
     let text = match first {
         Some(_) => format!("memory was at rest and began to grow in {} of {lives} processes", memory.len()),
         None => "no process was seen at rest before its memory grew: order cannot be told".to_owned(),
@@ -156,14 +158,19 @@ fn between(lags: &[(i64, i64)]) -> (Option<i64>, Option<(i64, i64)>) {
     (at(0.5), at(0.1).zip(at(0.9)))
 }
 
-fn of_jump(j: &Jump<'_>, memory: &[(usize, UnixMs)]) -> Onset {
+/// Milliseconds from memory's onset in each process to a moment, each with what it may be off by.
+fn lags_from(memory: &[(usize, Between)], moment: UnixMs, off: i64) -> Vec<(i64, i64)> {
+    memory.iter().map(|(_, at)| (moment.saturating_sub(at.middle()), off.saturating_add(at.off()))).collect()
+}
+
+fn of_jump(j: &Jump<'_>, memory: &[(usize, Between)]) -> Onset {
     // Between two looks; in the middle of them, where memory did not begin to grow in between: then what lies
     // between the look before and that is all that is known.
     let (from, to) = (j.earliest, j.latest);
-    let begin = memory.iter().map(|m| m.1).min().unwrap_or(to);
+    let begin = Between::first(memory.iter().map(|m| m.1)).map_or(to, |b| b.latest);
     let middle = from / 2 + if begin > from { to.min(begin) / 2 } else { to / 2 };
     let off = (to.saturating_sub(from)).max(0) / 2;
-    let lags: Vec<(i64, i64)> = memory.iter().map(|(_, at)| (middle.saturating_sub(*at), off)).collect();
+    let lags = lags_from(memory, middle, off);
     let lag_ms = between(&lags).0;
     let lag_between_ms = memory.first().map(|_| (from.saturating_sub(begin), to.saturating_sub(begin)));
     let sign = |n: u64, of: u64| (of >= 2).then(|| at_least(n, of));
@@ -212,7 +219,8 @@ fn goroutines(lives: &[&Life<'_>]) -> Onset {
             (Some(at), Some(memory)) => {
                 first = Some(first.map_or(at, |f| f.min(at)));
                 // The capture's own order knows how much had grown by then: that decides where it does.
-                let lag = at.saturating_sub(memory);
+                // Both are dated to the last sample of before.
+                let lag = at.saturating_sub(memory.earliest);
                 lags.push((if g.is_consequence == Some(true) { lag.max(SAME_MS + 1) } else { lag }, 0));
             }
             (None, Some(_)) => steady += 1,
@@ -264,7 +272,7 @@ fn goroutines(lives: &[&Life<'_>]) -> Onset {
     }
 }
 
-fn of_metric(name: &str, course: &Course, begin: Option<UnixMs>, memory: &[(usize, UnixMs)], step: i64) -> Onset {
+fn of_metric(name: &str, course: &Course, begin: Option<Between>, memory: &[(usize, Between)], step: i64) -> Onset {
     let blank = Onset {
         series: name.to_owned(),
         at: None,
@@ -287,8 +295,29 @@ fn of_metric(name: &str, course: &Course, begin: Option<UnixMs>, memory: &[(usiz
         },
         Course::Changed(shifts) => {
             // What matters is the rise nearest to memory's onset, and of those before it the last.
-            let near = |s: &&crate::series::shift::Shift| begin.map_or(0, |b| s.at.abs_diff(b));
-            let rise = shifts.iter().filter(|s| s.is_up()).min_by_key(near);
+            let near = |s: &&crate::series::shift::Shift| begin.map_or(0, |b| s.at.abs_diff(b.middle()));
+            // What had fallen back before memory began to grow is over: a rolling restart makes retries for
+            // some seconds (seen in lab/cluster: they were named for the configuration that came after).
+            let is_over = |s: &crate::series::shift::Shift| {
+                let until = begin.map_or(i64::MAX, |b| b.earliest);
+                let back = s.before + (s.after - s.before) * OVER;
+                shifts.iter().any(|later| later.at > s.at && later.at < until && later.after <= back)
+            };
+            let rises: Vec<_> = shifts.iter().filter(|s| s.is_up()).collect();
+            let over = rises.iter().filter(|s| is_over(s)).max_by_key(|s| s.at).copied();
+            let rise = rises.iter().copied().filter(|s| !is_over(s)).min_by_key(near);
+            if let (None, Some(s)) = (rise, over) {
+                return Onset {
+                    at: Some(s.at),
+                    relation: Relation::Steady,
+                    levels: Some((s.before, s.before)),
+                    text: format!(
+                        "{name}: rose from {:.1} to {:.1} and had fallen back before memory began to grow",
+                        s.before, s.after
+                    ),
+                    ..blank
+                };
+            }
             let Some(s) = rise.or_else(|| shifts.iter().min_by_key(near)) else { return blank };
             if !s.is_up() {
                 return Onset {
@@ -301,9 +330,9 @@ fn of_metric(name: &str, course: &Course, begin: Option<UnixMs>, memory: &[(usiz
             }
             let off = s.at.saturating_sub(s.earliest).max(step).max(0);
             let middle = s.at.saturating_sub(s.at.saturating_sub(s.earliest) / 2);
-            let lags: Vec<(i64, i64)> = memory.iter().map(|(_, at)| (middle.saturating_sub(*at), off)).collect();
+            let lags = lags_from(memory, middle, off);
             // The service's series is one for all instances: against the first of them it comes first or not.
-            let lag = begin.map(|b| (middle.saturating_sub(b), off));
+            let lag = begin.map(|b| (middle.saturating_sub(b.middle()), off.saturating_add(b.off())));
             let (relation, ..) = lag.map_or((Relation::Unknown, 0, None), |l| relate(&[l]));
             let agree = lags.iter().filter(|(l, o)| match relation {
                 Relation::Before => *l < -SAME_MS.max(*o),

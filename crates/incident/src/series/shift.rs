@@ -12,6 +12,8 @@ pub const LEAST_PART: f64 = 0.2;
 const LEAST_NOISE: f64 = 4.0;
 /// Points before the change that must be there.
 const LEAST_POINTS: usize = 4;
+/// Points with which a series begins, in which nothing has changed but that there is one.
+const FIRST_POINTS: usize = 10;
 
 /// A change of level.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,6 +70,7 @@ impl Course {
 /// The course of a series from a moment to another.
 #[must_use]
 pub fn course(points: &[MetricPoint], from: UnixMs, to: UnixMs) -> Course {
+    let begins = points.first().map(|p| p.unix_ms);
     let mut points: Vec<MetricPoint> =
         points.iter().copied().filter(|p| p.unix_ms >= from && p.unix_ms <= to).collect();
     // The middle of each so many: thinner, and no less steep.
@@ -81,6 +84,7 @@ pub fn course(points: &[MetricPoint], from: UnixMs, to: UnixMs) -> Course {
             })
             .collect();
     }
+    let begins_here = points.first().is_some_and(|first| Some(first.unix_ms) == begins);
     let values: Vec<f64> = points.iter().map(|p| p.value).collect();
     let (Some(level), Some(noise)) = (median(&values), noise(&values)) else { return Course::Unknown };
     if values.len() < LEAST_POINTS * 2 {
@@ -102,6 +106,10 @@ pub fn course(points: &[MetricPoint], from: UnixMs, to: UnixMs) -> Course {
     let mut out = Vec::new();
     for w in segments.windows(2) {
         let [(begin, _, before), (at, _, after)] = w else { continue };
+        // A rate climbs from nothing as its window fills: the first points of a series are no level.
+        if *begin == 0 && begins_here && *at < FIRST_POINTS {
+            continue;
+        }
         let least = (before.abs() * LEAST_PART).max(noise * LEAST_NOISE);
         if (after - before).abs() < least || at - begin < LEAST_POINTS.min(*at) {
             continue;

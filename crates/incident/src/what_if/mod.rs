@@ -8,6 +8,7 @@ pub use numbers::Numbers;
 use lastgasp_diagnosis::units::{bytes, count, seconds};
 
 use crate::causes::Scene;
+use crate::order::Relation;
 
 /// Relative error of a number that is estimated from one moment of one process. Chosen: the what-ifs of the
 /// lab lie within it.
@@ -260,15 +261,20 @@ fn timeout(n: &Numbers) -> Option<WhatIf> {
 fn retries(scene: &Scene<'_>, n: &Numbers) -> Option<WhatIf> {
     let (_, again) = scene.series("retries")?.levels?;
     let (_, all) = scene.series("attempts").and_then(|o| o.levels)?;
-    if again <= 0.0 || all <= 0.0 {
+    // The two levels are of different moments where there are more retries than attempts: nothing follows.
+    if again <= 0.0 || again >= all * 0.95 {
         return None;
     }
-    let part = (again / all).min(1.0);
+    let part = again / all;
     let rate = n.rate?;
     let limit = n.limit?;
     let base = n.base_usage?;
     let now = (limit - base) / rate;
-    let then = if part < 0.99 { now / (1.0 - part) } else { f64::INFINITY };
+    let then = now / (1.0 - part);
+    let whom = match scene.relation("retries") {
+        Relation::After => " for those that are restarted",
+        _ => "",
+    };
     Some(WhatIf {
         code: "retries-off",
         act: "no retries".into(),
@@ -279,7 +285,7 @@ fn retries(scene: &Scene<'_>, n: &Numbers) -> Option<WhatIf> {
         saves: None,
         method: "the rate of the growth less the part of attempts that are retries".into(),
         text: format!(
-            "no retries: {again:.0} of {all:.0} attempts/s fewer, {} later; by itself it ends nothing",
+            "no retries: {again:.0} of {all:.0} attempts/s fewer, {} later{whom}; by itself it ends nothing",
             seconds(then - now)
         ),
     })

@@ -15,9 +15,20 @@ pub const MAX_CENSUS_LOOKS: usize = 24;
 pub const MAX_COLLECTIONS: usize = 1000;
 /// What a look says of a collection to which no way leads just then.
 const UNKNOWN: u64 = u64::MAX;
-/// Time from the end of one search for new collections to the next: each is four times the one before.
-const FIRST_REST: Duration = Duration::from_secs(5);
+/// Time from the end of one search for new collections to the next: each is twice the one before, and from a
+/// minute on four times. A process loads most of what it will ever hold in its first seconds, and what is not
+/// known by then has no number to be held against when it jumps. (Seen in the lab: a configuration that was
+/// loaded a second after the first search jumped nine seconds later, and nobody knew that it had been small.)
+const FIRST_REST: Duration = Duration::from_secs(2);
 const LONGEST_REST: Duration = Duration::from_secs(3600);
+/// So long a search may take at once where the ones before it were as frequent as that.
+const EARLY_SEARCH: Duration = Duration::from_millis(10);
+
+/// The rest after one more search.
+fn next_rest(rest: Duration) -> Duration {
+    let times = if rest < Duration::from_secs(60) { 2 } else { 4 };
+    (rest * times).clamp(FIRST_REST, LONGEST_REST)
+}
 
 /// A collection, and how many elements it had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +160,7 @@ impl QuickCensus {
         if self.search.is_none() && self.due.is_none_or(|due| due <= now) {
             self.search = Some(Finder::new(FindLimits { collections: MAX_COLLECTIONS, ..FindLimits::default() }));
         }
+        let most = if self.rest < Duration::from_secs(30) { most.max(EARLY_SEARCH) } else { most };
         if let Some(search) = &mut self.search {
             let began = own_processor_time();
             let constants = BlockCache::new(mem);
@@ -162,7 +174,7 @@ impl QuickCensus {
                 self.merge(found, None);
             } else {
                 self.search = None;
-                self.rest = (self.rest * 4).clamp(FIRST_REST, LONGEST_REST);
+                self.rest = next_rest(self.rest);
                 self.due = Some(now + self.rest);
                 let look = self.known.look(rt, mem);
                 self.merge(found, Some(&look));
