@@ -143,11 +143,11 @@ enum Stage {
 const DEAF: Duration = Duration::from_millis(300);
 
 impl Connections {
-    /// Takes a new one in, by its number. Where there are as many as may be, of its peer or in all, the oldest
-    /// of these that says nothing, or else the oldest that takes nothing of its answer, is hung up on. Where
-    /// there is none, which lasts some seconds at most, it stands at the door, in the place of the oldest there
-    /// that says nothing; `None` where nobody there can be hung up on either. Who takes an answer is not cut
-    /// short by who comes after it, however many they are.
+    /// Takes a new one in, by its number. Where there are as many as may be, of its peer or in all, the
+    /// oldest of these that says nothing, or else the oldest that takes nothing of its answer, is hung up on.
+    /// Where there is none, which lasts some seconds at most, it stands at the door, in the place of the
+    /// oldest there that says nothing; `None` where nobody there can be hung up on either. Who takes an
+    /// answer is not cut short by who comes after it, however many they are.
     fn admit(&mut self, stream: &Arc<Stream>, peer: Peer) -> Option<u64> {
         let inside = |c: &Connection| !c.at_the_door;
         let of_peer = |c: &Connection| !c.at_the_door && c.peer == peer;
@@ -582,7 +582,8 @@ mod tests {
         assert!(slow.into_iter().all(|client| client.join().unwrap().ends_with("/slow\n")));
     }
 
-    /// Heads and bodies that come a byte at a time, and answers that are taken so, end with the time for them.
+    /// Heads and bodies that come a byte at a time, and answers that are taken so, end with the time for
+    /// them.
     #[test]
     fn who_is_slow_has_two_seconds() {
         struct Large;
