@@ -39,6 +39,9 @@ pub(crate) struct Scene<'a> {
     pub onset: UnixMs,
     /// The last moment at which it was seen not to have begun.
     pub grew_from: UnixMs,
+    /// When a third of the growth was there, in the first process of which that is known: what came before may
+    /// have brought most of it.
+    pub third: UnixMs,
     /// Whether that was seen from rest.
     pub onset_is_known: bool,
     /// Best capture of each dead.
@@ -105,6 +108,7 @@ impl<'a> Scene<'a> {
             between: (from, to),
             onset,
             grew_from,
+            third: dead.iter().filter_map(|l| l.best()?.grown_by(1.0 / 3.0)).min().unwrap_or(onset),
             onset_is_known: rested.is_some(),
             captures,
             best,
@@ -160,6 +164,14 @@ impl<'a> Scene<'a> {
     pub(crate) fn part(&self, says: impl Fn(&CaptureSummary) -> bool) -> f64 {
         let n = self.captures.iter().filter(|c| says(c)).count();
         n as f64 / self.captures.len().max(1) as f64
+    }
+
+    /// Part of the dead of whom any capture says something: of a dead process some things can be seen no more
+    /// (files in memory, neighbours that were killed too).
+    pub(crate) fn part_of_lives(&self, says: impl Fn(&CaptureSummary) -> bool) -> f64 {
+        let with = self.dead.iter().filter(|l| !l.captures.is_empty()).count();
+        let n = self.dead.iter().filter(|l| l.captures.iter().any(|c| says(c))).count();
+        n as f64 / with.max(1) as f64
     }
 
     /// The same of captures that have the heap's graph, where any has: these know who holds the growth, the
