@@ -27,8 +27,8 @@ fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id() as i32), signal).unwrap();
 }
 
-/// Six for each that has a group of its own, held as it is where the machine could fill its limit in a moment;
-/// of those that share one group three, and that group's.
+/// Six for each that has a group of its own, held as it is where the machine could fill its limit in a
+/// moment; of those that share one group three, and that group's.
 #[test]
 fn calm_processes_take_six_descriptors_each() {
     const ALONE: usize = 8;
@@ -369,8 +369,8 @@ fn a_target_that_waits_in_the_kernel() {
     forget(&program);
 }
 
-/// Traced by somebody else, so that nobody else can stop it: it is captured, with the gap named, and the tracer
-/// sees its target to the end.
+/// Traced by somebody else, so that nobody else can stop it: it is captured, with the gap named, and the
+/// tracer sees its target to the end.
 #[test]
 fn targets_of_another_tracer() {
     let _turn = turn();

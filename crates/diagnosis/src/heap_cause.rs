@@ -547,7 +547,8 @@ impl<'a> HeapCause<'a> {
         let came = pile.new.is_some_and(|new| new as f64 >= waiting as f64 * MIN_NEW);
         let bytes_each = culprit.growth.bytes / waiting.max(1);
         // Where they are not as many as its objects nothing links them to it (seen in lab/cluster: a cache
-        // that grew by 1,800 pages while 51 calls of another function waited, and "51 calls hold 3.5 MB each").
+        // that grew by 1,800 pages while 51 calls of another function waited, and "51 calls hold 3.5 MB
+        // each").
         let as_many = a_few_each(culprit.growth.objects, waiting);
         (came && as_many && bytes_each >= MIN_HELD).then_some(pile)
     }

@@ -17,7 +17,8 @@ pub struct Goroutines {
     pub running: u64,
     /// Structures of goroutines that have ended: there were once as many more.
     pub dead: u64,
-    /// Structures that could not be read: of these goroutines nothing is known, and there may be as many more.
+    /// Structures that could not be read: of these goroutines nothing is known, and there may be as many
+    /// more.
     pub unread: u64,
     /// Bytes of all stacks, the runtime's own goroutines included.
     pub stack_bytes: u64,

@@ -27,8 +27,8 @@ impl EvidencePlan {
         let mut gaps = Vec::new();
         let fresh = self.walk_new(rt, mem, &mut gaps);
         let slots = mem.u64(rt.globals.allglen);
-        // Who reads for us was told to leave off, or the process is gone: of half a walk nothing is kept, since
-        // the next one ends at the newest that is known, and the older ones would never be found.
+        // Who reads for us was told to leave off, or the process is gone: of half a walk nothing is kept,
+        // since the next one ends at the newest that is known, and the older ones would never be found.
         if slots.is_err() && !gaps.is_empty() {
             return gaps;
         }

@@ -242,8 +242,8 @@ fn goroutine_leak(scene: &Scene<'_>) -> Option<Cause> {
     if leaked <= 0.0 && waits > 0.0 {
         cause.term("waiting", FITS * 1.4 * waits, "goroutines wait, and hold what grew");
     }
-    // Where somebody counts calls: those who wait for a dependency are calls in flight, those who leaked are of
-    // none.
+    // Where somebody counts calls: those who wait for a dependency are calls in flight, those who leaked are
+    // of none.
     let waiting = scene.best.map_or(0, |c| c.calls.waiting.max(c.goroutines.leaked)) as f64;
     let in_flight = scene.series("in flight").and_then(|o| o.levels).map(|(a, b)| a.max(b));
     if let Some(calls) = in_flight.filter(|_| waiting >= LEAKED as f64) {

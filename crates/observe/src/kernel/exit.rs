@@ -18,9 +18,9 @@ use crate::kernel::limit::LimitUsage;
 use crate::kernel::machine::Machine;
 use crate::kernel::sys::reaped_status;
 
-/// OOM counters of a target's group, of those above it, and of the machine, as they stood while it lived. That
-/// of its own group stays open, since it is read near the end at every look: a container's group is removed
-/// within milliseconds of its end, and says nothing any more.
+/// OOM counters of a target's group, of those above it, and of the machine, as they stood while it lived.
+/// That of its own group stays open, since it is read near the end at every look: a container's group is
+/// removed within milliseconds of its end, and says nothing any more.
 ///
 /// Who loses that race knows all the same: what its own group had counted at the last look is remembered, and
 /// on cgroup v2 the groups above count what happens below them and stay. Seen under systemd, whose own

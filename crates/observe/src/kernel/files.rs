@@ -20,8 +20,8 @@ pub fn read_text<const N: usize>(file: &File) -> Option<String> {
 /// Files of groups that this process holds open, by path: those who are watched in one group share them.
 static SHARED: Mutex<BTreeMap<PathBuf, Weak<File>>> = Mutex::new(BTreeMap::new());
 
-/// A file of a group, opened once for all who want it. One of a group that is gone tells nothing, and the next
-/// group of that name has a file of its own.
+/// A file of a group, opened once for all who want it. One of a group that is gone tells nothing, and the
+/// next group of that name has a file of its own.
 ///
 /// # Errors
 /// The system's error.

@@ -151,8 +151,8 @@ impl QuickCensus {
     }
 
     /// Looks at all that is known, and searches on for what is not, when it is time for that, for about as
-    /// long as `most` of processor time. Nothing is stopped. A look that `left_off` says is not whole is none,
-    /// and a search that it was part of begins anew.
+    /// long as `most` of processor time. Nothing is stopped. A look that `left_off` says is not whole is
+    /// none, and a search that it was part of begins anew.
     pub fn keep_up(&mut self, rt: &Runtime, mem: &dyn Memory, t_ms: u64, most: Duration, left_off: impl Fn() -> bool) {
         if self.is_off {
             return;

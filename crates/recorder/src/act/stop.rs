@@ -1,9 +1,9 @@
 //! Stopping a target for the time of a copy, and letting it go again whatever happens.
 //!
-//! By ptrace, and never by `cgroup.freeze` or SIGSTOP: whatever ends us, and whoever is ended with us, the kernel
-//! lets go of what a thread of ours has seized (ptrace(2), "If the tracer dies"). What is frozen stays frozen
-//! until somebody thaws it, and a container's end, or `pkill -9`, ends a watchdog in the same moment as whom it
-//! watches (seen: 1 of 2 left frozen).
+//! By ptrace, and never by `cgroup.freeze` or SIGSTOP: whatever ends us, and whoever is ended with us, the
+//! kernel lets go of what a thread of ours has seized (ptrace(2), "If the tracer dies"). What is frozen stays
+//! frozen until somebody thaws it, and a container's end, or `pkill -9`, ends a watchdog in the same moment
+//! as whom it watches (seen: 1 of 2 left frozen).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
@@ -66,12 +66,12 @@ enum How<'a> {
 /// made within 80 ms (`deadline.rs`), and of thousands of threads each takes some microseconds.
 const STANDING_UNTIL: Duration = Duration::from_millis(55);
 
-/// How long it takes to let one thread go (measured: 5,000 in 25 ms on two busy processors), and all of them at
-/// most.
+/// How long it takes to let one thread go (measured: 5,000 in 25 ms on two busy processors), and all of them
+/// at most.
 const LETTING_GO: (Duration, Duration) = (Duration::from_micros(5), Duration::from_millis(40));
 
-/// Of more threads than this, those that have no signal to be handed on are let go by the kernel, all at once,
-/// as the thread that holds them ends.
+/// Of more threads than this, those that have no signal to be handed on are let go by the kernel, all at
+/// once, as the thread that holds them ends.
 const MANY: usize = 256;
 
 /// How long we wait for the last thread to stand: threads that allocate stop at once, and one that sleeps in
@@ -197,7 +197,8 @@ fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration, longest: Dur
     // A panic of it ends the thread, and with it the kernel lets go.
     let holder = spawn_guarded("stop", USUAL_STACK, move || {
         let mut held = Held::default();
-        held.seize(pid, since, patience, patience.max(STANDING_UNTIL));
+        // A person waits for a capture of all of it longer than one who is about to die can.
+        held.seize(pid, since, patience, if patience > STANDING_UNTIL { patience * 5 / 4 } else { STANDING_UNTIL });
         let nothing = held.threads.is_empty();
         if nothing && held.trouble.is_none() {
             held.trouble = Some("not stopped: none of its threads could be found (has it ended?)".into());
@@ -284,8 +285,8 @@ struct Held {
 }
 
 impl Held {
-    /// New threads may appear until all that exist stand still; `most`, from `started` on, is how long they are
-    /// followed, and asked where they stand.
+    /// New threads may appear until all that exist stand still; `most`, from `started` on, is how long they
+    /// are followed, and asked where they stand.
     fn seize(&mut self, pid: i32, started: Instant, patience: Duration, most: Duration) {
         let mut refused = Vec::new();
         let until = started + most;
@@ -363,7 +364,8 @@ impl Held {
     }
 
     /// Detaches all that stand. Who has not stopped yet is let go by the kernel when this thread ends; and so
-    /// are those of many that have no signal to be handed on, since one by one takes as long as to seize them.
+    /// are those of many that have no signal to be handed on, since one by one takes as long as to seize
+    /// them.
     fn let_go(&mut self) {
         self.look(Instant::now());
         let many = self.threads.len() > MANY;
@@ -415,8 +417,8 @@ mod tests {
         std::thread::sleep(Duration::from_secs(120));
     }
 
-    /// Of five thousand threads too no more than a tenth of a second passes until all of them run again; those
-    /// for which there was no time are told.
+    /// Of five thousand threads too no more than a tenth of a second passes until all of them run again;
+    /// those for which there was no time are told.
     #[test]
     fn thousands_of_threads_stand_for_a_tenth_of_a_second_at_most() {
         const COUNT: usize = 5000;

@@ -102,9 +102,9 @@ impl Pin {
             // In this order: what is provided to end the wait must not be taken away again before the next
             // one.
             while of_thread.empty(page) && !stop.load(Ordering::SeqCst) && of_thread.read_into(page, &mem, readable) {}
-            // With the end of a read the last reference to the address space may go, and gigabytes be freed, on
-            // this thread. The descriptor, which others have too, holds none of its memory (fs/proc/base.c,
-            // `proc_mem_open`).
+            // With the end of a read the last reference to the address space may go, and gigabytes be freed,
+            // on this thread. The descriptor, which others have too, holds none of its memory
+            // (fs/proc/base.c, `proc_mem_open`).
             drop(mem);
             of_thread.give_back(page);
         });

@@ -15,8 +15,8 @@ pub(crate) struct Deadline<'a> {
     missed: AtomicBool,
 }
 
-/// The most that a target may stand (seen under load: 350 ms, where nothing bounded it but the watchdog's half
-/// second).
+/// The most that a target may stand (seen under load: 350 ms, where nothing bounded it but the watchdog's
+/// half second).
 const LONGEST_STOP: Duration = Duration::from_millis(100);
 /// The longest copy while a target stands still, from the begin of the stop on.
 const LONGEST_COPY: Duration = Duration::from_millis(80);
@@ -24,13 +24,13 @@ const LONGEST_COPY: Duration = Duration::from_millis(80);
 /// bound.
 const LONGEST_COPY_ON_DEMAND: Duration = Duration::from_millis(400);
 
-/// What is read between two looks at the clock: bytes of one piece, and pieces. A million goroutines are asked
-/// for in one go.
+/// What is read between two looks at the clock: bytes of one piece, and pieces. A million goroutines are
+/// asked for in one go.
 const PIECE: usize = 1 << 20;
 const PARTS: usize = 512;
 
-/// Until when is copied, from the begin of a stop on: thousands of threads take their time to be let go, which
-/// is time that they stand.
+/// Until when is copied, from the begin of a stop on: thousands of threads take their time to be let go,
+/// which is time that they stand.
 pub(crate) fn longest_copy(phase: Phase, letting_go: Duration) -> Duration {
     match phase {
         Phase::Manual => LONGEST_COPY_ON_DEMAND,

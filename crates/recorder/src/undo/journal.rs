@@ -40,7 +40,8 @@ const IN_TIME: Duration = Duration::from_millis(40);
 struct Entry {
     /// Cgroup folders that we made.
     made: Vec<PathBuf>,
-    /// Cgroup folders that are thawed: earlier releases froze groups, and nobody else may freeze one of our making.
+    /// Cgroup folders that are thawed: earlier releases froze groups, and nobody else may freeze one of our
+    /// making.
     may_be_frozen: Vec<PathBuf>,
     /// A memory profile that we may have switched on.
     profiling: Option<ProfileRateChange>,

@@ -84,8 +84,8 @@ impl TargetHistory {
         self.note_baseline(SEARCH_WATCHED);
     }
 
-    /// It comes into danger, or to its end: from now on nobody is waited for, and what tells of the dead is kept
-    /// open.
+    /// It comes into danger, or to its end: from now on nobody is waited for, and what tells of the dead is
+    /// kept open.
     pub(super) fn danger(&mut self) {
         self.target.closely = true;
         if let Some(places) = &mut self.places {
@@ -101,7 +101,8 @@ impl TargetHistory {
         }
     }
 
-    /// Who had it was told to leave off: what he was about to bring up to date is that before anybody is stopped.
+    /// Who had it was told to leave off: what he was about to bring up to date is that before anybody is
+    /// stopped.
     pub(super) fn was_interrupted(&mut self) {
         self.refreshed = self.refreshed.checked_sub(PLAN_AGE).unwrap_or(self.refreshed);
     }

@@ -34,9 +34,9 @@ struct Live<'a> {
 }
 
 impl<'a> Live<'a> {
-    /// A watch, with its history as soon as that is to be had. Whoever samples it lightly has it for as long as
-    /// he is answered, which on a busy machine is long and where its memory is silent a second: he is told to
-    /// leave off. Until the end of this nobody is waited for.
+    /// A watch, with its history as soon as that is to be had. Whoever samples it lightly has it for as long
+    /// as he is answered, which on a busy machine is long and where its memory is silent a second: he is told
+    /// to leave off. Until the end of this nobody is waited for.
     fn of(
         watch: &'a mut TargetWatch,
         history: &'a Mutex<TargetHistory>,

@@ -78,8 +78,8 @@ impl Duties {
         all.chain(timed).chain(silence).min()
     }
 
-    /// What must be done now. Brakes stay on the list, as what was announced may be written only after this: they
-    /// are taken back again and again until we hear that it is over.
+    /// What must be done now. Brakes stay on the list, as what was announced may be written only after this:
+    /// they are taken back again and again until we hear that it is over.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Act> {
         let mut acts = Vec::new();
         if self.held.values().any(|until| *until <= now) {

@@ -80,8 +80,8 @@ fn go(setting: &Setting, args: &[&str]) -> Result<Tried> {
     Ok(tried)
 }
 
-/// So many connections, each of which says that, as long as the try goes on: in the place of one that was hung up
-/// on comes the next.
+/// So many connections, each of which says that, as long as the try goes on: in the place of one that was
+/// hung up on comes the next.
 fn connections(daemon: &Daemon, count: usize, says: &'static [u8]) -> Result<Tried> {
     let address = daemon.address().context("it serves no pages")?;
     let connect = move || -> std::io::Result<TcpStream> {
