@@ -20,6 +20,8 @@ use crate::frames::{Frames, MAX_NAMES};
 use crate::goroutine_list::list;
 use crate::goroutine_looks::goroutine_looks;
 use crate::goroutines::group;
+use lastgasp_goheap::ReadBefore;
+
 use crate::heap_graph::{WholeMemory, heap_graph};
 use crate::last_look::last_look;
 use crate::memory::{self, gc};
@@ -87,7 +89,8 @@ pub fn decode_with_memory(taken: &RawCapture, provenance: &Provenance, whole: Op
         gaps.push(Gap::new("exact un-sampling", why));
     }
     let monotonic_ns = taken.monotonic_ns.unwrap_or_else(|| latest_known(&gauges, &goroutines.live));
-    let graph = whole.map(|whole| heap_graph(taken, whole, (&goroutines.live, None, Some(&profile)), &mut |_| {}));
+    let graph = whole
+        .map(|whole| heap_graph(taken, whole, (&goroutines.live, ReadBefore::default(), Some(&profile)), &mut |_| {}));
     let graph = graph.and_then(|made| made.map_err(|why| gaps.push(Gap::new(facts::HEAP_GRAPH, why))).ok());
     let mut facts = Facts {
         schema: SCHEMA.into(),

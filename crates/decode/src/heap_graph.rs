@@ -7,8 +7,8 @@ use lastgasp_diagnosis::facts::{GraphFacts, GraphNode, GraphPath, GraphPhase, Gr
 use lastgasp_diagnosis::units::short;
 use lastgasp_diagnosis::way;
 use lastgasp_goheap::{
-    Heap, MergedWay, Phase, Phases, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly, sampled,
-    side_by_side, watched_addresses,
+    Heap, MergedWay, Phase, Phases, ReadBefore, SurveyLimits, TreeNode, TypeTotal, Ways, dominator_tree, mostly,
+    sampled, side_by_side, watched_addresses,
 };
 use lastgasp_goruntime::types::CodeTypes;
 use lastgasp_goruntime::waits::{self, Waiting};
@@ -87,7 +87,7 @@ pub fn code_types(loaded: &LoadedImage, memory: &(dyn Memory + Sync)) -> Option<
 pub fn graph_alone(
     taken: &RawCapture,
     whole: WholeMemory<'_>,
-    code: Option<CodeTypes>,
+    read_before: ReadBefore,
     tell: &mut dyn FnMut(GraphStage<'_>),
 ) -> Result<GraphFacts, String> {
     let rt = &taken.runtime;
@@ -98,14 +98,14 @@ pub fn graph_alone(
     let symbols = Symbolizer::new(&constants, &rt.module, rt.layout);
     // What they stumble over is a gap of the capture, and not of the graph.
     let goroutines = decode_all_goroutines(rt, mem, &symbols, &taken.registers, &LabelSalt::default(), &mut Vec::new());
-    heap_graph(taken, whole, (&goroutines.live, code, None), tell)
+    heap_graph(taken, whole, (&goroutines.live, read_before, None), tell)
 }
 
 /// Makes the graph; or says why there is none. The memory profile is read where it is not at hand.
 pub(crate) fn heap_graph(
     taken: &RawCapture,
     whole: WholeMemory<'_>,
-    (goroutines, code, profile): (&[Goroutine], Option<CodeTypes>, Option<&MemProfile>),
+    (goroutines, read_before, profile): (&[Goroutine], ReadBefore, Option<&MemProfile>),
     tell: &mut dyn FnMut(GraphStage<'_>),
 ) -> Result<GraphFacts, String> {
     let began = Instant::now();
@@ -123,7 +123,7 @@ pub(crate) fn heap_graph(
         }
     };
     let mut making = Making::begun(taken, goroutines, is_dead);
-    let (waiting, mut heap) = making.read(&memory, (for_types, code), &mut has_read)?;
+    let (waiting, mut heap) = making.read(&memory, (for_types, read_before), &mut has_read)?;
     heap.contents = &contents;
     let mut facts = totals(&heap, whole.source);
     facts.gaps = making.gaps.iter().map(|g| format!("{}: {}", g.what, g.why)).collect();
@@ -159,7 +159,7 @@ impl<'a> Making<'a> {
     fn read(
         &mut self,
         memory: &'a (dyn Memory + Sync),
-        (for_types, code): (Option<Duration>, Option<CodeTypes>),
+        (for_types, read_before): (Option<Duration>, ReadBefore),
         has_read: &mut dyn FnMut(),
     ) -> Result<(Waiting, Heap<'a>), String> {
         let rt = &self.taken.runtime;
@@ -176,7 +176,7 @@ impl<'a> Making<'a> {
             (self.goroutines, &*watched_addresses(&waiting)),
             &mut self.gaps,
             has_read,
-            (for_types, code),
+            (for_types, read_before),
             &mut self.phases,
         );
         let heap = heap.ok_or_else(|| told(&self.gaps))?;

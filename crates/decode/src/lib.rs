@@ -8,6 +8,7 @@
 //! - `last_look`: the profile as the flight ring saw it last, where nothing could be copied.
 //! - `memory`: the runtime's gauges, the span table, what is resident, what is charged.
 //! - `heap_graph`: who keeps the heap alive, where all of the memory is at hand.
+//! - `standing_still`: a process that is too large for a copy, packed, to be looked at when it runs on.
 //! - `blocked`: blocked goroutines one by one, and what they wait for.
 //! - `why`: what keeps one object alive, by its address.
 //! - `series`: what the top sites held at earlier looks.
@@ -29,6 +30,7 @@ mod memory;
 mod recursion;
 mod series;
 mod sites;
+mod standing_still;
 #[cfg(test)]
 mod synthetic;
 mod why;
@@ -36,4 +38,6 @@ mod why;
 pub use blocked::{awaited_descriptors, describe_descriptors};
 pub use decode::{Decoded, Provenance, decode, decode_with_memory};
 pub use heap_graph::{GraphStage, WholeMemory, code_types, graph_alone};
+pub use lastgasp_goheap::ReadBefore;
+pub use standing_still::{StoodStill, pack_standing_still};
 pub use why::{ObjectAt, object_at};

@@ -32,6 +32,15 @@ pub(crate) struct Noted {
     pub(crate) roots: Roots,
 }
 
+/// What was read before the rest: as it never changes, or as its moment was over.
+#[derive(Default)]
+pub struct ReadBefore {
+    /// What the code of the program says of types.
+    pub code: Option<CodeTypes>,
+    /// Spans and slots.
+    pub objects: Option<HeapObjects>,
+}
+
 /// A heap, read and reckoned.
 pub struct Heap<'a> {
     /// Whose it is.
@@ -73,7 +82,15 @@ impl<'a> Heap<'a> {
         gaps: &mut Vec<Gap>,
     ) -> Option<Self> {
         let goroutines = (goroutines, &[][..]);
-        Self::read_telling(taken, memory, goroutines, gaps, &mut || {}, (None, None), &mut Phases::default())
+        Self::read_telling(
+            taken,
+            memory,
+            goroutines,
+            gaps,
+            &mut || {},
+            (None, ReadBefore::default()),
+            &mut Phases::default(),
+        )
     }
 
     /// As [`Heap::read`]; `has_read` hears that objects, pointers, roots and types are read, which must be of
@@ -88,12 +105,13 @@ impl<'a> Heap<'a> {
         (goroutines, watch): (&[Goroutine], &[Addr]),
         gaps: &mut Vec<Gap>,
         has_read: &mut dyn FnMut(),
-        (for_types, code): (Option<Duration>, Option<CodeTypes>),
+        (for_types, read_before): (Option<Duration>, ReadBefore),
         phases: &mut Phases,
     ) -> Option<Self> {
         let rt = &taken.runtime;
         let before = gaps.len();
-        let objects = HeapObjects::read(rt, memory, gaps)?;
+        let ReadBefore { code, objects } = read_before;
+        let objects = objects.map_or_else(|| HeapObjects::read(rt, memory, gaps), Some)?;
         phases.end("objects");
         let edges = Edges::read(rt, memory, &objects, &places_of_goroutines(taken, memory, &objects), watch, gaps);
         phases.end("pointers");

@@ -41,7 +41,7 @@ mod ways;
 
 pub use census::{CollectionKind, Counted};
 pub use copies::{BuiltAt, Copies, HeldCopies};
-pub use heap::Heap;
+pub use heap::{Heap, ReadBefore};
 pub use liveness::{By, Liveness, Reached, Referring, ReferringPlace, watched_addresses};
 pub use phases::{Phase, Phases};
 pub use roots::{RootKind, RootName};

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use lastgasp_goheap::{Heap, Phases, Reached, SurveyLimits, Ways, dominator_tree, mostly, sampled, watched_addresses};
+use lastgasp_goheap::{
+    Heap, Phases, Reached, ReadBefore, SurveyLimits, Ways, dominator_tree, mostly, sampled, watched_addresses,
+};
 use lastgasp_goruntime::waits::{self, Waiting, What};
 use lastgasp_goruntime::{HeapObjects, LabelSalt, Symbolizer, decode_all_goroutines, each_goroutine, specials};
 use lastgasp_inferior::{Addr, AddrRange, CoreFile, Layered, Memory, ReadError, Stat};
@@ -288,7 +290,15 @@ fn proved(taken: &RawCapture, memory: &(dyn Memory + Sync)) -> (Vec<u64>, Vec<St
     let waiting = waits::waiting(rt, memory, &symbols, &found.live, &mut Vec::new());
     let (watched, mut gaps, mut phases) = (watched_addresses(&waiting), Vec::new(), Phases::default());
     let goroutines = (&*found.live, &*watched);
-    let heap = Heap::read_telling(taken, memory, goroutines, &mut gaps, &mut || {}, (None, None), &mut phases);
+    let heap = Heap::read_telling(
+        taken,
+        memory,
+        goroutines,
+        &mut gaps,
+        &mut || {},
+        (None, ReadBefore::default()),
+        &mut phases,
+    );
     let Some(heap) = heap else { return (Vec::new(), vec!["no graph".into()], waiting) };
     let alive = heap.liveness(&waiting);
     let _ = heap.referrers(&waiting, &alive, 100);

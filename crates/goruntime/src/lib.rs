@@ -109,6 +109,7 @@ pub use heap::free_pages::free_pages;
 pub use heap::memprofile::{Bucket, Counts, MemProfile, MemRecord, decode_profile, unsample, variance};
 pub use heap::memstats::MemStats;
 pub use heap::objects::{HeapObjects, Mark, Object, ObjectSpan, PointerMap};
+pub use heap::packing::TellingHeads;
 pub use heap::pointer_masks::{PointerMask, PointerMasks};
 pub use heap::pointers::{Near, PointerReader, PointerVisitor};
 pub use heap::slots::{Slot, SlotFinder};

@@ -3,7 +3,8 @@
 //!
 //! Reading a heap in place costs a call to the kernel for every small piece, and a program of many goroutines
 //! is nothing but small pieces: where a process is not too large it stands still for less if all of it is
-//! copied, some gigabytes a second, and looked at afterwards.
+//! copied, some gigabytes a second, and looked at afterwards. What is too large for that is packed as it is
+//! copied ([`PackedPages`]), but for what holds no pointers.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -12,6 +13,7 @@ use crate::addr::{Addr, AddrRange};
 use crate::arch::page_size;
 use crate::mapping::{Mapping, parse_maps};
 use crate::memory::{Memory, Part, ReadCause, ReadError};
+use crate::packed::{PackedPages, Packing, PagesOf};
 use crate::pagemap::PageMap;
 use crate::ranges::Ranges;
 use crate::resident::Resident;
@@ -78,7 +80,8 @@ impl OwnPages {
     }
 
     /// Which memory there is; `None` if that cannot be told, or not quickly.
-    fn places(&self) -> Option<Places> {
+    #[must_use]
+    pub fn places(&self) -> Option<Places> {
         let mut places = Places::default();
         let mut looked_through = 0u64;
         let (mut all, mut held, mut fixed) = (Vec::new(), Vec::new(), Vec::new());
@@ -111,9 +114,9 @@ impl OwnPages {
     }
 }
 
-/// Where what stands.
+/// Where what of a process stands.
 #[derive(Debug, Default)]
-struct Places {
+pub struct Places {
     /// Pages of its own.
     held: Ranges,
     /// Anonymous memory of which no page was ever touched, which is zero.
@@ -122,10 +125,17 @@ struct Places {
     fixed: Ranges,
 }
 
+impl Places {
+    /// Leaves out of what is held what nobody needs.
+    pub fn leave_out(&mut self, unneeded: &Ranges) {
+        self.held = self.held.minus(unneeded);
+    }
+}
+
 /// Memory of one moment. What cannot be written is read where it is: it does not change.
 #[derive(Debug)]
-pub struct CopiedMemory<M> {
-    copy: Snapshot,
+pub struct CopiedMemory<M, C = Snapshot> {
+    copy: C,
     untouched: Ranges,
     fixed: Ranges,
     live: M,
@@ -157,7 +167,33 @@ impl<M: Memory> CopiedMemory<M> {
         self.copy.seal();
         self
     }
+}
 
+impl<M: Memory> CopiedMemory<M, PackedPages> {
+    /// Packs what a process that stands still has of pages with pointers, and of the others what is picked,
+    /// as far as it is known what stands there (by address). What cannot be written is read of `live` later;
+    /// what is in no copy cannot be read. `None` as [`PackedPages::take`].
+    #[must_use]
+    pub fn pack(
+        from: &(dyn Memory + Sync),
+        places: Places,
+        known: &[PagesOf],
+        how: &Packing<'_>,
+        live: M,
+    ) -> Option<Self> {
+        let Places { held, untouched, fixed } = places;
+        let copy = PackedPages::take(from, &held, known, how)?;
+        Some(Self { copy, untouched, fixed, live, page: page_size() })
+    }
+
+    /// Bytes that the copy takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.copy.bytes()
+    }
+}
+
+impl<M: Memory, C: Memory> CopiedMemory<M, C> {
     /// Page by page: some were copied, and some were never touched.
     fn mixed(&self, addr: Addr, buf: &mut [u8]) -> bool {
         let mut done = 0;
@@ -185,7 +221,7 @@ fn holds(ranges: &Ranges, range: AddrRange) -> bool {
     all.get(at).is_some_and(|r| r.start <= range.start && range.end <= r.end)
 }
 
-impl<M: Memory> Memory for CopiedMemory<M> {
+impl<M: Memory, C: Memory> Memory for CopiedMemory<M, C> {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
         if self.copy.read(addr, buf).is_ok() || self.mixed(addr, buf) {
             return Ok(());

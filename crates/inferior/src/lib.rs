@@ -38,6 +38,7 @@ mod images;
 mod live;
 mod mapping;
 mod memory;
+mod packed;
 mod pagemap;
 mod proc_text;
 mod ranges;
@@ -50,7 +51,7 @@ mod windows;
 
 pub use addr::{Addr, AddrRange};
 pub use arch::{Arch, GeneralRegisters, clock_ticks, page_size};
-pub use copied::{CopiedMemory, OwnPages, bytes_to_copy};
+pub use copied::{CopiedMemory, OwnPages, Places, bytes_to_copy};
 pub use core_writer::{Access, Added, Bounds, CoreProcess, CoreWriter, Cut, OwnNote};
 pub use corefile::{CoreFile, CoreMapping, Match};
 pub use elf::{ElfImage, FileMemory, ImageError, LoadedImage, Symbol, UnnamedSymbol, section_names};
@@ -62,9 +63,10 @@ pub use live::{
 };
 pub use mapping::{Mapping, parse_maps};
 pub use memory::{BlockCache, Layered, Memory, Part, ReadCause, ReadError};
+pub use packed::{PackedPages, Packing, PagesOf, Picked};
 pub use pagemap::{PageMap, Pages, Wanted};
 pub use ranges::Ranges;
-pub use remembered::RememberedMemory;
+pub use remembered::{Absent, RememberedMemory};
 pub use resident::{Resident, parse_smaps};
 pub use snapshot::Snapshot;
 pub use stat::Stat;

@@ -69,6 +69,13 @@ impl Ranges {
         Self(out)
     }
 
+    /// Whether any of a range is in it.
+    #[must_use]
+    pub fn touches(&self, range: AddrRange) -> bool {
+        let at = self.0.partition_point(|r| r.end <= range.start);
+        self.0.get(at).is_some_and(|r| r.start < range.end)
+    }
+
     /// Bytes in it.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -105,6 +112,7 @@ mod tests {
                 prop_assert_eq!(has(x.as_slice()), has(&a));
                 prop_assert_eq!(has(x.and(&y).as_slice()), has(&a) && has(&b));
                 prop_assert_eq!(has(x.minus(&y).as_slice()), has(&a) && !has(&b));
+                prop_assert_eq!(x.touches(AddrRange::sized(at, 3)), (at.0..at.0 + 3).any(|at| a.iter().any(|r| r.contains(Addr(at)))));
                 prop_assert!(has(joined.as_slice()) || !has(&a));
             }
             for set in [&x, &joined] {

@@ -7,12 +7,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::addr::Addr;
 use crate::arch::page_size;
-use crate::memory::{Memory, Part, ReadError};
+use crate::memory::{Memory, Part, ReadCause, ReadError};
 
 /// Parts of the table that are locked one by one: two threads read at once.
 const SHARDS: u64 = 64;
 /// Pages in a row that belong to one of them.
 const RUN: u64 = 16;
+
+/// No memory at all.
+#[derive(Clone, Copy, Debug)]
+pub struct Absent;
+
+impl Memory for Absent {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        Err(ReadError { addr, len: buf.len(), cause: ReadCause::Absent })
+    }
+}
 
 /// Memory whose pages do not change, remembered up to a bound; what is read beyond it is read anew each time.
 #[derive(Debug)]
@@ -34,6 +44,12 @@ impl<M: Memory> RememberedMemory<M> {
     /// The memory below, which is read without being remembered: for what is read once.
     pub fn inner(&self) -> &M {
         &self.inner
+    }
+
+    /// What is remembered by now, and nothing else.
+    #[must_use]
+    pub fn alone(self) -> RememberedMemory<Absent> {
+        RememberedMemory { inner: Absent, page: self.page, left: AtomicU64::new(0), shards: self.shards }
     }
 
     fn shard(&self, page: u64) -> Option<MutexGuard<'_, HashMap<u64, Box<[u8]>>>> {
@@ -125,7 +141,6 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::memory::ReadCause;
 
     /// Memory of which each byte is its address, as long as it is there.
     struct Dying {
@@ -173,6 +188,8 @@ mod tests {
         let mut parts = [Part { addr: Addr(10 * page + 8), buf: &mut buf, ok: false }];
         memory.read_parts(&mut parts);
         assert!(parts.iter().all(|p| p.ok));
+        let alone = memory.alone();
+        assert!(is_right(&alone, 10 * page + 8, 8) && !is_right(&alone, 11 * page, 8));
     }
 
     #[test]

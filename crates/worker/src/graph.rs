@@ -10,10 +10,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lastgasp_decode::{GraphStage, WholeMemory, code_types, graph_alone};
+use lastgasp_decode::{GraphStage, ReadBefore, WholeMemory, code_types, graph_alone, pack_standing_still};
 use lastgasp_diagnosis::facts::{Facts, Gap, GraphFacts, HEAP_GRAPH};
 use lastgasp_inferior::{
-    CopiedMemory, CoreFile, ElfImage, HandedMemory, LiveProcess, LoadedImage, OwnPages, RememberedMemory, Snapshot,
+    CopiedMemory, CoreFile, ElfImage, HandedMemory, Layered, LiveProcess, LoadedImage, OwnPages, RememberedMemory,
+    Snapshot,
 };
 use lastgasp_observe::raw_capture::{Binary, DeadMemory, RawCapture};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -23,7 +24,7 @@ use crate::limits::Limits;
 use crate::message::{Cost, Order, Said};
 use crate::process::{Heard, Worker, own_binary};
 use crate::serve::{Line, obey};
-use crate::task::{AnyTask, GraphTask, Whose};
+use crate::task::{AnyTask, GraphTask, Room, Whose};
 
 /// Part of a worker's memory that it may remember of a dead process's.
 const REMEMBERED: u64 = 8;
@@ -47,11 +48,14 @@ fn made(task: &GraphTask, handed: Vec<File>, line: &Line) -> Result<GraphFacts, 
     let mut handed = handed.into_iter();
     let mut next = || handed.next().ok_or_else(|| "too few descriptors were handed to it".to_owned());
     let (memory, evidence, executable) = (next()?, next()?, next()?);
-    let pages = if task.room > 0 { Some(OwnPages::new(next()?, next()?)) } else { None };
+    let pages = if task.room != Room::None { Some(OwnPages::new(next()?, next()?)) } else { None };
     let image =
         ElfImage::told(Arc::new(executable), "its executable", task.image.clone()).map_err(|e| e.to_string())?;
     let loaded = Arc::new(LoadedImage { image, bias: task.bias });
-    let unnumbered = memory.try_clone().map(HandedMemory::new).map_err(|e| e.to_string())?;
+    // By its descriptor, which is never another's.
+    let unnumbered = || memory.try_clone().map(HandedMemory::new).map_err(|e| e.to_string());
+    let (later, its_contents) = (unnumbered()?, unnumbered()?);
+    let unnumbered = unnumbered()?;
     let memory = HandedMemory::new(memory);
     let (memory, source, remembered) = match task.whose {
         Whose::Live(pid) | Whose::Running(pid) => (memory.by_number(pid), "live", 0),
@@ -60,12 +64,15 @@ fn made(task: &GraphTask, handed: Vec<File>, line: &Line) -> Result<GraphFacts, 
     let memory = RememberedMemory::new(memory, remembered);
     // All that can be done before the target stands still is done. Of the dead nothing waits.
     let code = if source == "live" { code_types(&loaded, memory.inner()) } else { None };
-    let room = pages.as_ref().map(|_| Snapshot::with_budget(task.room as usize, MOST_PIECES));
+    let room = match task.room {
+        Room::Copied(bytes) => Some(Snapshot::with_budget(bytes as usize, MOST_PIECES)),
+        Room::None | Room::Packed(_) => None,
+    };
     line.say(&Said::<GraphFacts>::Warm);
     let word = || if line.wait_for_the_word() { Ok(()) } else { Err("nobody has told it to begin".to_owned()) };
     word()?;
-    let copied = pages.zip(room).map(|(pages, room)| {
-        let copied = CopiedMemory::take(memory.inner(), &pages, room, unnumbered);
+    let copied = pages.as_ref().zip(room).map(|(pages, room)| {
+        let copied = CopiedMemory::take(memory.inner(), pages, room, unnumbered);
         line.say(&if copied.is_some() { Said::<GraphFacts>::HasRead } else { Said::NotCopied });
         if copied.is_some() {
             line.no_hurry();
@@ -80,20 +87,33 @@ fn made(task: &GraphTask, handed: Vec<File>, line: &Line) -> Result<GraphFacts, 
     let raw = RawCapture::load(core).map_err(|e| e.to_string())?.raw;
     let raw = RawCapture { binary: Binary::of(loaded), ..raw };
     let contents = memory.inner();
-    let whole = match &copied {
-        Some(copied) => WholeMemory { is_copied: true, ..WholeMemory::of(copied, source) },
-        None if remembered > 0 => WholeMemory { contents, ..WholeMemory::of(&memory, source) },
-        None => WholeMemory::of(contents, source),
+    let (mut read_before, mut packed) = (ReadBefore { code, objects: None }, None);
+    if let (Room::Packed(budget), Some(pages)) = (task.room, &pages) {
+        if let Some(stood) = pack_standing_still(&raw, (contents, later), pages, budget) {
+            line.say(&Said::<GraphFacts>::HasRead);
+            line.no_hurry();
+            (packed, read_before.objects) = (Some(stood.memory), Some(stood.objects));
+        }
+    }
+    let packed_contents = packed.as_ref().map(|packed| Layered { top: packed, bottom: its_contents });
+    let whole = match (&copied, &packed, &packed_contents) {
+        (Some(copied), ..) => WholeMemory { is_copied: true, ..WholeMemory::of(copied, source) },
+        (None, Some(packed), Some(contents)) => {
+            WholeMemory { is_copied: true, contents, ..WholeMemory::of(packed, source) }
+        }
+        _ if remembered > 0 => WholeMemory { contents, ..WholeMemory::of(&memory, source) },
+        _ => WholeMemory::of(contents, source),
     };
+    let is_copied = whole.is_copied;
     let there = || contents.is_there(raw.runtime.module.variables.start);
     let mut was_there = true;
-    let mut facts = graph_alone(&raw, whole, code, &mut |stage| match stage {
+    let mut facts = graph_alone(&raw, whole, read_before, &mut |stage| match stage {
         GraphStage::Read => {
             // Reads of the dead fail when their memory is gone, and what is missing is said: it is never
             // another's.
-            was_there = task.whose == Whose::Dead || copied.is_some() || there();
+            was_there = task.whose == Whose::Dead || is_copied || there();
             line.no_hurry();
-            if copied.is_none() {
+            if !is_copied {
                 line.say(&Said::<GraphFacts>::HasRead);
             }
         }
@@ -176,26 +196,34 @@ impl GraphWorker {
     /// # Errors
     /// The system's error.
     pub fn start(process: &LiveProcess, whose: Whose, limits: Limits) -> io::Result<Self> {
-        Self::start_with_room(process, whose, 0, limits)
+        Self::start_with_room(process, whose, Room::None, limits)
     }
 
-    /// As [`GraphWorker::start`], of one that has room for so many bytes: a process that stands still is
-    /// copied first ([`GraphWorker::begin_to_copy`]) and may run on while it is looked at.
+    /// As [`GraphWorker::start`], of one that has room: a process that stands still may run on while it is
+    /// looked at. As it is it is copied first ([`GraphWorker::begin_to_copy`]); to be packed its evidence is
+    /// needed ([`GraphWorker::begin`]).
     ///
     /// # Errors
     /// The system's error.
-    pub fn start_with_room(process: &LiveProcess, whose: Whose, room: u64, limits: Limits) -> io::Result<Self> {
+    pub fn start_with_room(process: &LiveProcess, whose: Whose, room: Room, limits: Limits) -> io::Result<Self> {
         let evidence = File::from(memfd_create("evidence", MFdFlags::MFD_CLOEXEC)?);
         // What it is handed cannot be written, and shares no place in the file with us.
         let handed = File::open(Path::new("/proc/self/fd").join(evidence.as_raw_fd().to_string()))?;
         let (memory, executable) = (process.mem_file()?, process.image().file());
         let image = process.image().facts().to_be_told();
         let task = GraphTask { whose, bias: process.bias(), remembered: limits.memory / REMEMBERED, room, image };
-        let of_pages = if room > 0 { Some([process.maps_file()?, process.page_map()?.into_file()]) } else { None };
+        let of_pages =
+            if room != Room::None { Some([process.maps_file()?, process.page_map()?.into_file()]) } else { None };
         let mut handed = vec![memory.as_fd(), handed.as_fd(), executable.as_fd()];
         handed.extend(of_pages.iter().flatten().map(File::as_fd));
         let worker = Worker::start(own_binary(), &AnyTask::Graph(task), &handed, limits)?;
-        Ok(Self { worker, evidence, copies: room > 0, answer: GraphAnswer::default(), is_over: false })
+        Ok(Self {
+            worker,
+            evidence,
+            copies: matches!(room, Room::Copied(_)),
+            answer: GraphAnswer::default(),
+            is_over: false,
+        })
     }
 
     /// Starts one that reads a dead process at once, the way it is held for `raw`.

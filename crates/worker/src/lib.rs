@@ -39,5 +39,5 @@ pub use limits::Limits;
 pub use message::{Cost, Said, parse};
 pub use process::{End, Heard, SUBCOMMAND, Worker, own_binary, stuck};
 pub use read::parse_answer;
-pub use task::Whose;
+pub use task::{Room, Whose};
 pub use work::become_worker;

@@ -31,6 +31,19 @@ pub enum Whose {
     Dead,
 }
 
+/// How a process that stands still is copied: by what it may cost. One that is not is read where it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Room {
+    /// It is not.
+    #[default]
+    None,
+    /// As it is, in so many bytes.
+    Copied(u64),
+    /// Packed, in so many bytes at most, and without most of what holds no pointers.
+    Packed(u64),
+}
+
 /// What a worker is told beside the descriptors, which are in this order: memory, evidence, executable, and
 /// of a process that is copied its memory map and its page map.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +53,8 @@ pub(crate) struct GraphTask {
     pub(crate) bias: u64,
     /// Bytes of a dead process's memory that are remembered as they are read.
     pub(crate) remembered: u64,
-    /// Bytes that a copy of a process that stands still may have; 0: it is read where it is.
-    pub(crate) room: u64,
+    /// How a process that stands still is copied.
+    pub(crate) room: Room,
     /// The headers of its executable.
     pub(crate) image: ImageFacts,
 }

@@ -84,6 +84,7 @@ pub(super) const TARGETS: &[(Tier, &[&str])] = &[
             "incident",
             "keep_memory",
             "live_heap",
+            "packed_heap",
             "ps",
             "watch",
             "watch_bad_days",

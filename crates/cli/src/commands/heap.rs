@@ -19,7 +19,7 @@ use lastgasp_observe::target::Target;
 use lastgasp_recorder::own_process::{run_as_others, run_before_others};
 use lastgasp_recorder::stop::Stopper;
 use lastgasp_recorder::take::{CaptureContext, take, take_and};
-use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Whose};
+use lastgasp_worker::{GraphAnswer, GraphWorker, Limits, Room, Whose};
 use nix::fcntl::OFlag;
 
 use super::stop::Stop;
@@ -56,7 +56,7 @@ pub(super) fn take_with_heap(
     let limits = Limits::of_a_graph(flags.heap_memory, MAX_TIME);
     // For as long as the process stands still it and its worker run before others.
     run_before_others();
-    let room = if stop == Stop::Never { 0 } else { room_for_a_copy(target, limits.memory, flags.max_stop) };
+    let room = if stop == Stop::Never { Room::None } else { room_of(target, limits.memory, flags.max_stop) };
     let mut worker =
         GraphWorker::start_with_room(&target.process, whose, room, limits).context("no worker for the heap graph")?;
     if stop == Stop::Never {
@@ -69,7 +69,7 @@ pub(super) fn take_with_heap(
         return Ok((raw, answer, None));
     }
     if let Some(forecast) = Forecast::of(target) {
-        let forecast = Forecast { copied: (room > 0).then_some(room), ..forecast };
+        let forecast = Forecast { room, ..forecast };
         complain(&format!("lastgasp: {}", forecast.sentence(pid, flags.max_stop)));
     }
     // One that is not warm by then is waited for while the process stands still.
@@ -131,15 +131,35 @@ fn begin(worker: &mut GraphWorker, raw: &RawCapture) -> Result<(), String> {
     if worker.is_over() { Ok(()) } else { worker.begin(raw).map_err(|e| e.to_string()) }
 }
 
-/// Room for a copy of a process that stands still; 0 where it is too large for one, or there is too little
-/// memory or time for it: then its heap is read where it is, which takes longer and needs no room.
-fn room_for_a_copy(target: &Target, memory: u64, max_stop: Duration) -> u64 {
+/// How a process that stands still is copied. As it is, where there are memory and time for that; packed, where
+/// both fit into what the graph may have: what is reckoned, and it. Else its heap is read where it is, which
+/// needs no room, and types then have little of the time.
+fn room_of(target: &Target, memory: u64, max_stop: Duration) -> Room {
     /// Bytes a second that are copied on a slow and busy machine.
     const SLOWLY: u64 = 1 << 30;
-    let Some(bytes) = target.process.residency().as_deref().and_then(bytes_to_copy) else { return 0 };
-    let most = MOST_COPIED.min(memory / 2).min(Machine::detect().available().unwrap_or_default() / 4);
-    let in_time = Duration::from_secs_f64(bytes as f64 / SLOWLY as f64) <= max_stop / 2;
-    if in_time && bytes <= most { bytes } else { 0 }
+    let Some(resident) = target.process.residency() else { return Room::None };
+    let available = Machine::detect().available().unwrap_or_default() / 4;
+    if let Some(bytes) = bytes_to_copy(&resident) {
+        let most = MOST_COPIED.min(memory / 2).min(available);
+        let in_time = Duration::from_secs_f64(bytes as f64 / SLOWLY as f64) <= max_stop / 2;
+        if in_time && bytes <= most {
+            return Room::Copied(bytes);
+        }
+    }
+    let own = resident.iter().map(|r| r.anon).fold(0, u64::saturating_add);
+    packed_room(own, memory, available)
+}
+
+/// As [`room_of`], of one that is too large for a copy as it is: `own` bytes of it are its own.
+fn packed_room(own: u64, memory: u64, available: u64) -> Room {
+    /// Tenths of a process's memory that a graph of small objects takes (benches/results/heap.txt), and that
+    /// it takes packed at most: mostly half of that.
+    const RECKONED: u64 = 6;
+    const PACKED: u64 = 3;
+    let reckoned = own / 10 * RECKONED;
+    let budget = (own / 10 * PACKED).min(memory.saturating_sub(reckoned)).min(available);
+    // Less is not worth trying.
+    if budget >= own / 8 { Room::Packed(budget) } else { Room::None }
 }
 
 /// The open descriptors of a process, if a goroutine of it waits for one.
@@ -204,8 +224,8 @@ struct Forecast {
     bytes: u64,
     /// Bytes a second that can be read of it here.
     speed: f64,
-    /// Bytes that are copied, if it is.
-    copied: Option<u64>,
+    /// How it is copied, if it is.
+    room: Room,
 }
 
 impl Forecast {
@@ -215,7 +235,7 @@ impl Forecast {
         let bytes = objects.bytes_with_pointers();
         let scanned = objects.spans().iter().filter(|s| s.map != PointerMap::None && s.objects > 0);
         let speed = speed(&*target.process, scanned.map(|s| (s.start, s.bytes)));
-        Some(Self { bytes, speed, copied: None })
+        Some(Self { bytes, speed, room: Room::None })
     }
 
     /// Reading, and looking at every word. Both threads do both; how fast that goes hangs on the machine and
@@ -228,17 +248,29 @@ impl Forecast {
         const AT_LEAST: Duration = Duration::from_millis(8);
         /// Large pieces: many times what small ones of a heap are read with.
         const COPIED: f64 = 3e9;
-        if let Some(copied) = self.copied {
-            return AT_LEAST + Duration::from_secs_f64(copied as f64 / COPIED);
-        }
-        AT_LEAST + Duration::from_secs_f64(self.bytes as f64 / self.speed.max(1e6) * NOTED)
+        /// To pack takes so many times as long as to read with one thread, with two threads; what has no
+        /// pointers is looked through meanwhile.
+        const PACKED: f64 = 1.5;
+        let read = |times: f64| Duration::from_secs_f64(self.bytes as f64 / self.speed.max(1e6) * times);
+        AT_LEAST
+            + match self.room {
+                Room::Copied(bytes) => Duration::from_secs_f64(bytes as f64 / COPIED),
+                Room::Packed(_) => read(PACKED),
+                Room::None => read(NOTED),
+            }
     }
 
     fn sentence(&self, pid: i32, most: Duration) -> String {
         let (mb, ms) = (self.bytes as f64 / 1e6, self.time().as_millis());
-        let why = match self.copied {
-            Some(copied) => format!("{:.0} MB of its memory are copied, and read afterwards", copied as f64 / 1e6),
-            None => format!("{mb:.0} MB of its heap have pointers, read at {:.1} GB/s here", self.speed / 1e9),
+        let gb = self.speed / 1e9;
+        let why = match self.room {
+            Room::Copied(bytes) => {
+                format!("{:.0} MB of its memory are copied, and read afterwards", bytes as f64 / 1e6)
+            }
+            Room::Packed(_) => {
+                format!("{mb:.0} MB of its heap have pointers and are packed, read at {gb:.1} GB/s here")
+            }
+            Room::None => format!("{mb:.0} MB of its heap have pointers, read at {gb:.1} GB/s here"),
         };
         if self.time() <= most {
             format!("process {pid} will stand still for about {ms} ms ({why})")
@@ -277,13 +309,23 @@ mod tests {
 
     #[test]
     fn it_is_said_how_long_it_stands_still() {
-        let forecast = |bytes| Forecast { bytes, speed: 4e9, copied: None };
+        let forecast = |bytes| Forecast { bytes, speed: 4e9, room: Room::None };
         let most = Duration::from_millis(500);
         let said = forecast(48_000_000).sentence(7, most);
         assert!(said.starts_with("process 7 will stand still for about 38 ms (48 MB"), "{said}");
         let said = forecast(4_000_000_000).sentence(7, most);
         assert!(said.contains("for 500 ms (--max-stop; about 2508 ms") && said.contains("not exact"), "{said}");
-        let said = Forecast { copied: Some(90_000_000), ..forecast(48_000_000) }.sentence(7, most);
+        let said = Forecast { room: Room::Copied(90_000_000), ..forecast(48_000_000) }.sentence(7, most);
         assert!(said.contains("for about 38 ms (90 MB of its memory are copied"), "{said}");
+        let said = Forecast { room: Room::Packed(90_000_000), ..forecast(1_000_000_000) }.sentence(7, most);
+        assert!(said.contains("for about 383 ms (1000 MB of its heap have pointers and are packed"), "{said}");
+    }
+
+    #[test]
+    fn what_is_packed_leaves_room_for_the_graph() {
+        let room = |own: u64, memory: u64| packed_room(own << 20, memory << 20, u64::MAX);
+        assert_eq!(room(1000, 1024), Room::Packed(300 << 20));
+        assert_eq!(room(1300, 1024), Room::Packed((1024 - 780) << 20));
+        assert_eq!((room(1500, 1024), packed_room(1 << 30, 8 << 30, 1 << 20)), (Room::None, Room::None));
     }
 }

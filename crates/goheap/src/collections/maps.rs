@@ -78,7 +78,8 @@ pub(crate) struct MapFinder<'h, 't> {
 
 impl<'h, 't> MapFinder<'h, 't> {
     pub(crate) fn new(heap: &'h Heap<'h>, types: &'t mut TypeReader<'h>, map_types: &'t MapTypes, least: u64) -> Self {
-        let reader = MapReader::new(heap.runtime, heap.memory);
+        // Arrays without pointers are content.
+        let reader = MapReader::new(heap.runtime, heap.contents);
         Self { heap, types, map_types, reader, least, unread: 0 }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod memprofile;
 pub(crate) mod memstats;
 mod mspan;
 pub(crate) mod objects;
+pub(crate) mod packing;
 pub(crate) mod pointer_masks;
 pub(crate) mod pointers;
 pub(crate) mod slots;

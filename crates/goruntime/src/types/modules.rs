@@ -35,6 +35,12 @@ impl Modules {
         Self { types }
     }
 
+    /// One module's, with its types there.
+    #[cfg(test)]
+    pub(crate) fn in_section(types: AddrRange) -> Self {
+        Self { types: vec![types] }
+    }
+
     /// The sections of all modules.
     #[must_use]
     pub fn sections(&self) -> &[AddrRange] {

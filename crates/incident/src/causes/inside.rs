@@ -33,7 +33,8 @@ pub(super) fn leaks_goroutines(c: &CaptureSummary) -> bool {
 
 /// Whether files in memory (tmpfs) fill its group.
 pub(super) fn fills_files(c: &CaptureSummary) -> bool {
-    c.finding("others-in-group").is_some_and(|f| f.title.contains("files in memory"))
+    c.finding("others-in-group")
+        .is_some_and(|f| f.title.contains("files in memory") || f.sentence.contains("files in a tmpfs"))
 }
 
 fn against_jump(scene: &Scene<'_>, cause: &mut Cause) {
@@ -138,7 +139,11 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         .filter_map(|c| c.finding("collection-only-grows").or_else(|| c.finding("one-root-holds-most")))
         .next();
     let (function, _) = scene.culprit();
-    let key = owner.map_or_else(|| function.clone(), |f| f.subject.clone());
+    let caller = scene.best.map_or("", |c| c.growth.caller.as_str());
+    // An offset in a stripped binary is nobody's name: the code that fills it is.
+    let is_named = |f: &&crate::evidence::FindingSummary| !super::names::is_offset(&f.subject);
+    let code = if caller.is_empty() { function.as_str() } else { caller };
+    let key = owner.filter(is_named).map_or_else(|| code.to_owned(), |f| f.subject.clone());
     let mut cause = Cause::new(Kind::Leak, key, BASE_OTHER);
     if alive > 0.0 || leaks > 0.0 {
         cause.term(
@@ -194,12 +199,13 @@ fn leak(scene: &Scene<'_>) -> Option<Cause> {
         && ((alive > 0.5 && alive_sure >= SURE)
             || (grows > 0.5 && sure >= 0.6)
             || (held > 0.5 && by_variable && held_sure >= 0.6));
+    let by = if caller.is_empty() || caller == function { String::new() } else { format!(", called from {caller}") };
     cause.sentence = match owner {
         Some(f) if !function.is_empty() && !f.sentence.contains(&function) => {
-            format!("{}; it is allocated in {function}", f.sentence.trim_end_matches('.'))
+            format!("{}; it is allocated in {function}{by}", f.sentence.trim_end_matches('.'))
         }
         Some(f) => f.sentence.clone(),
-        None => format!("what {function} allocates is never let go"),
+        None => format!("what {function}{by} allocates is never let go"),
     };
     cause.undo = "restart instances one by one to gain time; then fix what keeps it".into();
     Some(cause)
@@ -295,11 +301,22 @@ fn off_heap(scene: &Scene<'_>) -> Option<Cause> {
     let (sure, part) = scene.finding("outside-heap");
     let cache =
         scene.part(|c| c.heap.file_cache_bytes.zip(c.limit_bytes).is_some_and(|(f, l)| f as f64 > 0.5 * l as f64));
-    if part <= 0.0 && cache <= 0.0 {
+    let files = scene.part_of_lives(fills_files);
+    if part <= 0.0 && cache <= 0.0 && files <= 0.0 {
         return None;
     }
-    let mut cause =
-        Cause::new(Kind::OffHeap, if cache > part { "page cache" } else { "outside the Go heap" }, BASE_OTHER);
+    let key = if files > part.max(cache) {
+        "files in memory"
+    } else if cache > part {
+        "page cache"
+    } else {
+        "outside the Go heap"
+    };
+    let mut cause = Cause::new(Kind::OffHeap, key, BASE_OTHER);
+    if files > 0.0 {
+        let text = format!("files in memory (tmpfs) fill the group in {} of the processes", percent(files));
+        cause.term("files in memory", FINDING * files, text);
+    }
     if part > 0.0 {
         cause.term("captures", FINDING * 1.2 * sure.max(0.4) * part, said(scene, &["outside-heap"]));
     }
@@ -311,8 +328,14 @@ fn off_heap(scene: &Scene<'_>) -> Option<Cause> {
         );
     }
     against_jump(scene, &mut cause);
-    cause.decisive = part > 0.5 && sure >= 0.6 && scene.verdict("outside-heap").1 > 0.5;
-    cause.sentence = said(scene, &["outside-heap"]);
+    cause.decisive = (part > 0.5 && sure >= 0.6 && scene.verdict("outside-heap").1 > 0.5)
+        || (files > 0.5 && scene.jump_of_the_growth().is_none());
+    let of_files = || {
+        let all = scene.dead.iter().flat_map(|l| l.captures.iter().copied());
+        let found = all.filter(|c| fills_files(c)).filter_map(|c| c.finding("others-in-group"));
+        found.map(|f| f.sentence.clone()).next()
+    };
+    cause.sentence = of_files().unwrap_or_else(|| said(scene, &["outside-heap"]));
     if cause.sentence.is_empty() {
         cause.sentence = "files that the group has read or written fill its limit".into();
     }

@@ -8,7 +8,7 @@ const NOT_YET: [(&str, &str, &str); 5] = [
     (
         "waste",
         "subslice of main.holdPart",
-        "only a stack has the slice: what stands beside a word there is not handed on",
+        "only a stack has the slice, and of it the pointer alone: the length is a constant of the code",
     ),
     (
         "waste",

@@ -10,9 +10,11 @@
 //!
 //! - [`seen`]: one capture, read with the product's own code.
 //! - [`judge`]: two of them, compared. Pure.
+//! - `places`: where the address of an object stands at all.
 //! - [`table`]: the rows as text.
 
 pub mod judge;
+mod places;
 pub mod seen;
 pub mod table;
 

@@ -11,12 +11,13 @@ use lastgasp_goruntime::{
     Gap, HeapObjects, LabelSalt, Mark, MemStats, PointerReader, PointerVisitor, SpanTable, SpecialKind, StackReader,
     Symbolizer, TypeReader, decode_all_goroutines, specials, variable_pointers,
 };
-use lastgasp_inferior::{Addr, BlockCache, CoreFile, Layered, Memory};
+use lastgasp_inferior::{Addr, AddrRange, BlockCache, CoreFile, Layered, Memory};
 use lastgasp_observe::core::take_core;
 use lastgasp_observe::raw_capture::{RawCapture, WhenRead, is_saved};
 use serde::Serialize;
 
 use super::judge::{self, About, Marked};
+use super::places::places;
 
 /// What is true of one capture alone. Counts of objects go with their bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -64,6 +65,7 @@ impl Seen {
 /// A capture, opened.
 pub struct View<'a> {
     taken: &'a RawCapture,
+    core: &'a CoreFile,
     memory: &'a (dyn Memory + Sync),
     heap: Heap<'a>,
     gaps: Vec<Gap>,
@@ -97,7 +99,7 @@ pub fn read<R>(core: &Path, ask: impl FnOnce(&View<'_>) -> R) -> Result<R> {
         bail!("{}: no graph: {gaps:?}", core.display());
     };
     let goroutines = goroutines.live.len() as u64;
-    Ok(ask(&View { taken, memory: &memory, heap, gaps, goroutines }))
+    Ok(ask(&View { taken, core: &loaded.core, memory: &memory, heap, gaps, goroutines }))
 }
 
 /// A core file with the evidence in it.
@@ -208,8 +210,11 @@ impl About for View<'_> {
         let words: Vec<String> = (0..o.size.min(64) / 8)
             .map(|i| self.memory.u64(o.start.plus(i * 8)).map_or("?".into(), |w| format!("{w:x}")))
             .collect();
+        let object = AddrRange::sized(o.start, o.size);
+        let stands = places(&self.taken.runtime, &self.heap, self.core, object);
+        let stands = if stands.is_empty() { "nowhere".into() } else { stands.join(", ") };
         format!(
-            "{start:#x}, {} bytes{}, {:?}: {}; {}",
+            "{start:#x}, {} bytes{}, {:?}: {}; {}; its address stands {stands}",
             o.size,
             if span.is_some_and(lastgasp_goruntime::ObjectSpan::noscan) { " without pointers" } else { "" },
             o.mark,
