@@ -1,6 +1,6 @@
 //! Messages of pprof's `profile.proto`, for whoever reads or writes a profile. Source: google/pprof,
-//! `proto/profile.proto`. What nobody here uses is left out; `lab/real` has messages of its own, for it judges
-//! what is written with these.
+//! `proto/profile.proto`. What nobody here uses is left out; `lab/real` has messages of its own, for it
+//! judges what is written with these.
 
 use prost::Message;
 

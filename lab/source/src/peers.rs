@@ -1,9 +1,9 @@
-//! `lastgasp check` beside other readers of source, on the same snippets and the same projects: what each finds
-//! of what is marked, what it says where nothing is marked, seconds and memory.
+//! `lastgasp check` beside other readers of source, on the same snippets and the same projects: what each
+//! finds of what is marked, what it says where nothing is marked, seconds and memory.
 //!
-//! Peers say other things too, and by other names: [`kinds`] tells which of our codes a rule of theirs is about.
-//! A finding counts where it stands at most [`NEAR`] lines from the mark, for they name the opening of a thing
-//! where we name its statement, and the other way round.
+//! Peers say other things too, and by other names: [`kinds`] tells which of our codes a rule of theirs is
+//! about. A finding counts where it stands at most [`NEAR`] lines from the mark, for they name the opening of
+//! a thing where we name its statement, and the other way round.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -267,8 +267,8 @@ fn of_lastgasp(out: &str) -> Result<Vec<Said>> {
         .collect())
 }
 
-/// `{"package": {"analyzer": [{"posn": "file:line:column"}]}}`, one document for each package, between lines that
-/// begin with `#`.
+/// `{"package": {"analyzer": [{"posn": "file:line:column"}]}}`, one document for each package, between lines
+/// that begin with `#`.
 fn of_vet(out: &str) -> Vec<Said> {
     let json: String =
         out.lines().filter(|l| !l.starts_with('#') && !l.starts_with("cost ")).fold(String::new(), |a, l| a + l + "\n");

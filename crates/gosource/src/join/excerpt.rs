@@ -36,8 +36,8 @@ const MOST_FINDINGS: usize = 24;
 /// Lines before and after the one that is meant.
 const AROUND: u32 = 4;
 
-/// Lines around the places of a capture that lie in a project, and around findings of it. The largest sites come
-/// first, as the capture ranks them, then findings.
+/// Lines around the places of a capture that lie in a project, and around findings of it. The largest sites
+/// come first, as the capture ranks them, then findings.
 #[must_use]
 pub fn excerpts(project: &Project, facts: &Facts, findings: &[&Finding]) -> Vec<Excerpt> {
     let sources = Sources::default();
@@ -75,8 +75,8 @@ pub fn excerpts(project: &Project, facts: &Facts, findings: &[&Finding]) -> Vec<
     out
 }
 
-/// The lines of a frame, if its package is one of the project's. A program's own package is `main` whatever its
-/// folder: of several the one is taken in whose file the line is of that function.
+/// The lines of a frame, if its package is one of the project's. A program's own package is `main` whatever
+/// its folder: of several the one is taken in whose file the line is of that function.
 fn of_frame(project: &Project, sources: &Sources, frame: &Frame) -> Option<Excerpt> {
     let function = Function::parse(&frame.function);
     let base = frame.file.rsplit('/').next().filter(|b| !b.is_empty())?;

@@ -104,7 +104,8 @@ impl Sources {
         Ok(text.chars().take(SHOWN).collect())
     }
 
-    /// The lines around one, and the number of the first of them; none where the file or the line is not there.
+    /// The lines around one, and the number of the first of them; none where the file or the line is not
+    /// there.
     #[must_use]
     pub fn around(&self, path: &Path, line: u32, around: u32) -> (u32, Vec<String>) {
         let first = line.saturating_sub(around).max(1);

@@ -78,8 +78,8 @@ impl Rule for ChannelOneSided {
 /// What is done, where, in which unit, and whether in a loop of it.
 type Seen = (Use, Span, usize, bool);
 
-/// How many values are sent before a place at the least, where the text says it: of sends in a loop the loop's
-/// rounds count.
+/// How many values are sent before a place at the least, where the text says it: of sends in a loop the
+/// loop's rounds count.
 fn sent_before<'a>(case: &Case<'a>, f: &'a Function<'a>, uses: &[Seen], before: u32) -> Option<u64> {
     let mut sum = 0_u64;
     for (_, span, unit, in_loop) in uses.iter().filter(|u| u.0 == Use::Send && u.1.start < before) {

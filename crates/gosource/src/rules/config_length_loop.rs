@@ -63,8 +63,9 @@ impl Rule for ConfigLengthLoop {
                             from.text
                         ),
                     );
-                    // A list in a field may be three proxies and what a call gives three members: how long it is
-                    // only a profile tells. What somebody publishes while the program runs is data, of any length.
+                    // A list in a field may be three proxies and what a call gives three members: how long it
+                    // is only a profile tells. What somebody publishes while the program runs is data, of any
+                    // length.
                     if published && (from.text.contains('(') || replaced(case, over)) {
                         found.level = Level::Warning;
                     }

@@ -27,7 +27,8 @@ impl Rule for ConnNoDeadline {
                 continue;
             }
             let mut told: Vec<String> = Vec::new();
-            // A read that never comes back keeps a goroutine; a write does when buffers are full: told second.
+            // A read that never comes back keeps a goroutine; a write does when buffers are full: told
+            // second.
             for reads in [true, false] {
                 for site in case.sites(id) {
                     let Some((conn, how)) = moves(case, f, site, reads) else { continue };

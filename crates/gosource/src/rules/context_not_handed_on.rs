@@ -61,8 +61,8 @@ impl Rule for ContextNotHandedOn {
     }
 }
 
-/// Whether a request is given the context afterwards: by `WithContext`, by its `Cancel`, or by a call that takes
-/// both of them.
+/// Whether a request is given the context afterwards: by `WithContext`, by its `Cancel`, or by a call that
+/// takes both of them.
 fn gets_context<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, site: &Site<'a>) -> bool {
     let text = case.file(f).at(f.decl.span);
     if text.contains("WithContext(") || text.contains(".Cancel = ") {

@@ -43,7 +43,8 @@ impl Rule for DeferInLoop {
                         _ => "it runs when the function ends, once for each round",
                     };
                     let found = out.found(id, s.span, format!("`defer {text}` stands in a loop: {what}"));
-                    // A context's end holds little until then, and may have to wait for what was asked with it.
+                    // A context's end holds little until then, and may have to wait for what was asked with
+                    // it.
                     if text.starts_with("cancel") && matches!(length(case.pkg, f, l), Length::Counted) {
                         found.level = Level::Hint;
                     }

@@ -62,7 +62,8 @@ fn one<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, unit: usize, lock: &L
     if !follow.unlocked && gets_another_name(f, u.body, lock.key) {
         return;
     }
-    // A function whose work it is to lock for its caller: it says so by its name, and hardly does anything else.
+    // A function whose work it is to lock for its caller: it says so by its name, and hardly does anything
+    // else.
     let lower = f.decl.name.name.to_lowercase();
     let for_caller = ["lock", "rlock", "acquire", "begin"].iter().any(|w| lower.starts_with(w));
     if !follow.unlocked && for_caller && (lower.ends_with("lock") || u.body.stmts.len() < 2) {

@@ -92,8 +92,8 @@ fn tell<'a>(
         at,
         format!("{words} only grows: nothing in the package deletes from it or looks at how large it is"),
     );
-    // Of most such maps there are as many keys as a program has names, peers or types. Those that requests fill,
-    // or whose names say that each user or request has one, are others.
+    // Of most such maps there are as many keys as a program has names, peers or types. Those that requests
+    // fill, or whose names say that each user or request has one, are others.
     let (Long::Package(name) | Long::Field(_, name)) = place;
     let owner = if let Long::Field(of, _) = place { of } else { "" };
     let key = case.pkg.funcs.get(id).map(|f| case.text(f, key.span)).unwrap_or_default();

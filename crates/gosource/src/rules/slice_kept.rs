@@ -69,8 +69,8 @@ fn parts<'a>(f: &Function<'a>, value: &'a Expr<'a>) -> Vec<&'a Expr<'a>> {
     }
 }
 
-/// A field, a line or another piece that functions of `strings` and `bytes` cut out of what was read whole, as
-/// a key or a value of something that lives on.
+/// A field, a line or another piece that functions of `strings` and `bytes` cut out of what was read whole,
+/// as a key or a value of something that lives on.
 fn piece<'a>(case: &Case<'a>, id: FnId, f: &'a Function<'a>, target: &'a Expr<'a>, value: &'a Expr<'a>, out: &mut Out) {
     let Some(place) = long(case.pkg, f, target).filter(|_| !runs_at_start(f)) else { return };
     let key = if let ExprKind::Index(_, key) = &target.kind { Some(&**key) } else { None };

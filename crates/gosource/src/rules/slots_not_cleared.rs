@@ -48,7 +48,8 @@ impl Rule for SlotsNotCleared {
                             s.span,
                             format!("{how}, and the array under {} still points to it", place.words()),
                         );
-                        // The slots before the front go with the array, at the next growth or when all was read.
+                        // The slots before the front go with the array, at the next growth or when all was
+                        // read.
                         if how.starts_with("all") || how.contains("first") {
                             found.level = Level::Hint;
                         }

@@ -201,7 +201,8 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// Functions and methods of this package that stand, as values, in a call like `g.GET("/path", wrap(s.list))`.
+    /// Functions and methods of this package that stand, as values, in a call like `g.GET("/path",
+    /// wrap(s.list))`.
     fn routed(&self, pkg: &Package<'a>) -> FxHashSet<FnId> {
         let mut out = FxHashSet::default();
         for (id, site) in self.sites.iter().enumerate().flat_map(|(id, sites)| sites.iter().map(move |s| (id, s))) {

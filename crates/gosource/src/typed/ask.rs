@@ -1,5 +1,5 @@
-//! The program that prints types, run. Whatever fails is a gap that is said, and nothing else: without types everything works as
-//! far as text goes.
+//! The program that prints types, run. Whatever fails is a gap that is said, and nothing else: without types
+//! everything works as far as text goes.
 
 use std::fs;
 use std::io::{BufReader, Read as _};
@@ -27,8 +27,8 @@ pub struct Answer {
     pub gaps: Vec<String>,
 }
 
-/// Asks for the types of packages. It compiles what they import, for its export data, and runs that program; it
-/// runs nothing of theirs.
+/// Asks for the types of packages. It compiles what they import, for its export data, and runs that program;
+/// it runs nothing of theirs.
 #[must_use]
 pub fn types_of(whom: &Ask, folder: &Path) -> Answer {
     let mut answer = Answer { version: whom.version(), ..Answer::default() };

@@ -29,8 +29,9 @@ pub struct Judged {
 enum Takes {
     /// A call of one of these, or of a method of them: a prefix of what it resolves to.
     Call(&'static [&'static str]),
-    /// A call of something of these names, which is one of these. A place where nothing of that name is called
-    /// says nothing: what waits under a lock, or takes it again within, stands elsewhere than the lock.
+    /// A call of something of these names, which is one of these. A place where nothing of that name is
+    /// called says nothing: what waits under a lock, or takes it again within, stands elsewhere than the
+    /// lock.
     Named(&'static [&'static str], &'static [&'static str]),
     /// A call with a result of such a type.
     Result(&'static [&'static str]),

@@ -129,9 +129,19 @@ fn storm<'s>(scene: &'s Scene<'_>) -> Option<&'s Onset> {
         .min_by_key(|o| (o.relation != Relation::Before, o.at))
 }
 
+/// Whether a storm of retries began before a series of a dependency did: who is asked ten times as often
+/// fails.
+fn follows_storm(scene: &Scene<'_>, o: &Onset) -> bool {
+    let begin = storm(scene).and_then(|s| s.at);
+    begin.zip(o.at).is_some_and(|(storm, at)| at.saturating_sub(storm) > crate::order::SAME_MS)
+}
+
 /// Whether a dependency failed or was slow before memory grew or with it: what is tried again is then its
 /// consequence.
 fn fails_first(scene: &Scene<'_>, o: &Onset) -> bool {
+    if follows_storm(scene, o) {
+        return false;
+    }
     let of_dependency = o.series.starts_with("latency of ") || o.series.starts_with("errors of ");
     (of_dependency || answers_later(scene, o)) && matches!(o.relation, Relation::Before | Relation::Together)
 }
@@ -204,7 +214,11 @@ fn dependencies(scene: &Scene<'_>) -> Vec<Cause> {
         let mine: Vec<&&Onset> =
             slow.iter().filter(|o| o.series.ends_with(&format!(" of {name}")) && !name.is_empty()).collect();
         // Of two that say as much the one that began first.
-        let known = mine.iter().filter_map(|o| Some((of_series(o)?, o)));
+        let weight = |o: &Onset| match of_series(o)? {
+            l if l > 0.0 && !o.series.starts_with("in-flight of ") && follows_storm(scene, o) => Some(ROSE_AFTER),
+            l => Some(l),
+        };
+        let known = mine.iter().filter_map(|o| Some((weight(o)?, o)));
         let most = known.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.at.cmp(&a.1.at)));
         match most {
             Some((log_odds, o)) => {
