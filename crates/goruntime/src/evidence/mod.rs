@@ -161,9 +161,9 @@ mod tests {
         }
     }
 
-    /// The rule of docs/adr/0008: while a target stands still, or is dead, whoever copies only copies.
-    /// Whatever is read is in the copy, and so are the pointers that lead to it; who decodes reads what no
-    /// copy has (names, tables of code and types), or reads again and again.
+    /// The rule of docs/adr/0008-what-is-foreign-is-read-by-workers.md: while a target stands still, or is
+    /// dead, whoever copies only copies. Whatever is read is in the copy, and so are the pointers that lead
+    /// to it; who decodes reads what no copy has (names, tables of code and types), or reads again and again.
     #[test]
     fn while_it_copies_nothing_is_read_but_what_is_kept() {
         let fixtures = FLAVOURS.map(Fixture::whole).into_iter();

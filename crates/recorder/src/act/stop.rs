@@ -197,7 +197,8 @@ fn trace(pid: i32, watchdog: Option<&Watchdog>, patience: Duration, longest: Dur
     // A panic of it ends the thread, and with it the kernel lets go.
     let holder = spawn_guarded("stop", USUAL_STACK, move || {
         let mut held = Held::default();
-        held.seize(pid, since, patience, patience.max(STANDING_UNTIL));
+        // A person waits for a capture of all of it longer than one who is about to die can.
+        held.seize(pid, since, patience, if patience > STANDING_UNTIL { patience * 5 / 4 } else { STANDING_UNTIL });
         let nothing = held.threads.is_empty();
         if nothing && held.trouble.is_none() {
             held.trouble = Some("not stopped: none of its threads could be found (has it ended?)".into());
