@@ -1,5 +1,5 @@
-//! A process that is packed while it stands still: its graph is the one that is made of its memory where it is,
-//! of programs of every kind of map, channel, lock and type, whatever the release.
+//! A process that is packed while it stands still: its graph is the one that is made of its memory where it
+//! is, of programs of every kind of map, channel, lock and type, whatever the release.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! A process that stands still and is too large to be copied as it is: what its graph is made of is packed, and
-//! it runs on while that is looked at.
+//! A process that stands still and is too large to be copied as it is: what its graph is made of is packed,
+//! and it runs on while that is looked at.
 //!
 //! Kept is all that is held and may have pointers; of objects without any what tells their type (channels,
 //! closures), and whatever of them the goroutines that wait have led to: locks, groups, conditions. The rest
@@ -28,9 +28,9 @@ pub struct StoodStill<M> {
     pub objects: HeapObjects,
 }
 
-/// Packs a process that stands still: `live` is its memory now, `later` the same when it runs on, of which only
-/// what cannot be written is read. At most `budget` bytes; `None` where that is too little, or something could
-/// not be read.
+/// Packs a process that stands still: `live` is its memory now, `later` the same when it runs on, of which
+/// only what cannot be written is read. At most `budget` bytes; `None` where that is too little, or something
+/// could not be read.
 #[must_use]
 pub fn pack_standing_still<M: Memory>(
     taken: &RawCapture,

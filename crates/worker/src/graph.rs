@@ -129,12 +129,12 @@ fn made(task: &Task, handed: Vec<File>, line: &Line) -> Result<GraphFacts, Strin
     let raw = RawCapture { binary: Binary::of(loaded), ..raw };
     let contents = memory.inner();
     let (mut read_before, mut packed) = (ReadBefore { code, objects: None }, None);
-    if let (Room::Packed(budget), Some(pages)) = (task.room, &pages) {
-        if let Some(stood) = pack_standing_still(&raw, (contents, later), pages, budget) {
-            line.say(&Said::<GraphFacts>::HasRead);
-            line.no_hurry();
-            (packed, read_before.objects) = (Some(stood.memory), Some(stood.objects));
-        }
+    if let (Room::Packed(budget), Some(pages)) = (task.room, &pages)
+        && let Some(stood) = pack_standing_still(&raw, (contents, later), pages, budget)
+    {
+        line.say(&Said::<GraphFacts>::HasRead);
+        line.no_hurry();
+        (packed, read_before.objects) = (Some(stood.memory), Some(stood.objects));
     }
     let packed_contents = packed.as_ref().map(|packed| Layered { top: packed, bottom: its_contents });
     let whole = match (&copied, &packed, &packed_contents) {

@@ -131,9 +131,9 @@ fn begin(worker: &mut GraphWorker, raw: &RawCapture) -> Result<(), String> {
     if worker.is_over() { Ok(()) } else { worker.begin(raw).map_err(|e| e.to_string()) }
 }
 
-/// How a process that stands still is copied. As it is, where there are memory and time for that; packed, where
-/// both fit into what the graph may have: what is reckoned, and it. Else its heap is read where it is, which
-/// needs no room, and types then have little of the time.
+/// How a process that stands still is copied. As it is, where there are memory and time for that; packed,
+/// where both fit into what the graph may have: what is reckoned, and it. Else its heap is read where it is,
+/// which needs no room, and types then have little of the time.
 fn room_of(target: &Target, memory: u64, max_stop: Duration) -> Room {
     /// Bytes a second that are copied on a slow and busy machine.
     const SLOWLY: u64 = 1 << 30;

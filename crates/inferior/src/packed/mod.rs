@@ -1,8 +1,8 @@
 //! Memory of a process that stands still, packed as it is read: what is too large for a copy as it is.
 //!
-//! Pages with pointers shrink to a fifth and less (`words`), so that all of them fit beside what is reckoned of
-//! them, and two threads pack about as fast as the kernel gives bytes. Of pages without pointers some heads of
-//! objects are kept (`picked`), and nothing else.
+//! Pages with pointers shrink to a fifth and less (`words`), so that all of them fit beside what is reckoned
+//! of them, and two threads pack about as fast as the kernel gives bytes. Of pages without pointers some
+//! heads of objects are kept (`picked`), and nothing else.
 
 mod picked;
 mod words;

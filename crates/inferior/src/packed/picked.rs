@@ -29,8 +29,8 @@ struct Slots {
 }
 
 impl Picked {
-    /// Looks at all objects without pointers that are held. `None` where a part cannot be read, or the time is
-    /// over.
+    /// Looks at all objects without pointers that are held. `None` where a part cannot be read, or the time
+    /// is over.
     pub(super) fn take(
         from: &(dyn Memory + Sync),
         held: &Ranges,
